@@ -1,0 +1,120 @@
+package store
+
+// Connection is one customer's iCIMS account and how that tenant is set up.
+type Connection struct {
+	// Customer is iCIMS's customer id: the number of one ATS instance.
+	Customer string `yaml:"customer" json:"customer"`
+	Username string `yaml:"username" json:"username"`
+	// Password is never read from or written to a plain file.
+	Password Secret `yaml:"-" json:"password,omitempty"`
+	// PortalURLs holds one or more job portal URLs, comma separated, as the
+	// customer pastes them. Their origin is the API root of the connection.
+	PortalURLs string `yaml:"portal_urls" json:"portal_urls"`
+	// Source is the text stored as source of persons and workflows.
+	Source string  `yaml:"source" json:"source"`
+	Status NodeRef `yaml:"status" json:"status"`
+	Folder NodeRef `yaml:"folder" json:"folder"`
+	// LinkedInField is the tenant's custom URL field ("field51001"). Empty
+	// means that profile URLs are left out, with a warning.
+	LinkedInField string     `yaml:"linkedin_field" json:"linkedin_field,omitempty"`
+	Limits        Limits     `yaml:"limits" json:"limits"`
+	Fields        FieldNames `yaml:"fields" json:"fields"`
+}
+
+// NodeRef names a node of an iCIMS list, by id (preferred: labels may be
+// renamed) or by its visible value.
+type NodeRef struct {
+	ID    string `yaml:"id" json:"id,omitempty"`
+	Value string `yaml:"value" json:"value,omitempty"`
+}
+
+// IsZero reports whether neither id nor value is set.
+func (n NodeRef) IsZero() bool { return n == NodeRef{} }
+
+// Limits bound the calls that may be made for one customer.
+type Limits struct {
+	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second"`
+	Burst          int     `yaml:"burst" json:"burst"`
+	InFlight       int     `yaml:"in_flight" json:"in_flight"`
+	CallsPerDay    int     `yaml:"calls_per_day" json:"calls_per_day"`
+}
+
+// FieldNames are the names under which a tenant's API knows the two history
+// collections. They differ between tenants.
+type FieldNames struct {
+	WorkExperience WorkExperienceFields `yaml:"work_experience" json:"work_experience"`
+	Education      EducationFields      `yaml:"education" json:"education"`
+}
+
+// WorkExperienceFields names the collection of positions and its children.
+type WorkExperienceFields struct {
+	Collection string `yaml:"collection" json:"collection"`
+	Employer   string `yaml:"employer" json:"employer"`
+	Title      string `yaml:"title" json:"title"`
+	Start      string `yaml:"start" json:"start"`
+	End        string `yaml:"end" json:"end"`
+}
+
+// EducationFields names the collection of schools and its children.
+type EducationFields struct {
+	Collection string `yaml:"collection" json:"collection"`
+	School     string `yaml:"school" json:"school"`
+	Degree     string `yaml:"degree" json:"degree"`
+}
+
+// Connection defaults: iCIMS's stock nodes where they are public, the sheet's
+// working names where a tenant's own are not known, and the limits of the
+// standard licence.
+const (
+	DefaultSource = "SeekOut"
+	DefaultStatus = "Recruiter Submitted"
+	DefaultFolder = "D32007" // Cand:Active
+
+	DefaultCallsPerSecond = 5
+	DefaultBurst          = 10
+	DefaultInFlight       = 4
+	DefaultCallsPerDay    = 10_000
+)
+
+// WithDefaults returns the connection with every empty setting that has a
+// default filled in.
+func (c Connection) WithDefaults() Connection {
+	c.Source = or(c.Source, DefaultSource)
+	if c.Status.IsZero() {
+		c.Status.Value = DefaultStatus
+	}
+	if c.Folder.IsZero() {
+		c.Folder.ID = DefaultFolder
+	}
+	c.Limits.CallsPerSecond = or(c.Limits.CallsPerSecond, DefaultCallsPerSecond)
+	c.Limits.Burst = or(c.Limits.Burst, DefaultBurst)
+	c.Limits.InFlight = or(c.Limits.InFlight, DefaultInFlight)
+	c.Limits.CallsPerDay = or(c.Limits.CallsPerDay, DefaultCallsPerDay)
+	w := &c.Fields.WorkExperience
+	w.Collection = or(w.Collection, "workexperience")
+	w.Employer = or(w.Employer, "workemployer")
+	w.Title = or(w.Title, "worktitle")
+	w.Start = or(w.Start, "workstartdate")
+	w.End = or(w.End, "workenddate")
+	e := &c.Fields.Education
+	e.Collection = or(e.Collection, "education")
+	e.School = or(e.School, "school")
+	e.Degree = or(e.Degree, "degree")
+	return c
+}
+
+func or[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+// Secret is a string that refuses to be printed.
+type Secret string
+
+const redacted = "[redacted]"
+
+func (Secret) String() string   { return redacted }
+func (Secret) GoString() string { return redacted }

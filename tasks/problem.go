@@ -1,0 +1,53 @@
+package tasks
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Problem is one thing that is wrong with one field of one input row. It never
+// carries the value itself: input is personal data and problems are logged,
+// printed and returned to callers.
+type Problem struct {
+	// Field is the path of the field in the candidate's JSON, for example
+	// "email" or "work_experience[1].end"; empty when the row as a whole is
+	// meant.
+	Field string `json:"field,omitempty"`
+	// Code is stable and meant for programs, for example "email_missing".
+	Code string `json:"code"`
+	// Message says what is wrong, without repeating the value.
+	Message string `json:"message"`
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy"`
+}
+
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.Field != "" {
+		b.WriteString(p.Field + ": ")
+	}
+	b.WriteString(p.Message)
+	if p.Remedy != "" {
+		b.WriteString("; " + p.Remedy)
+	}
+	return b.String()
+}
+
+// RowError refuses one row of the input. The batch goes on with the next row.
+type RowError struct {
+	// Line is the line of the input, counted from 1 (a CSV record that spans
+	// several lines is named by its first); 0 for candidates that were built in
+	// memory.
+	Line int
+	// Candidate is the id, where the row had a usable one.
+	Candidate string
+	Problems  []Problem
+}
+
+func (e *RowError) Error() string {
+	texts := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		texts[i] = p.String()
+	}
+	return fmt.Sprintf("line %d refused: %s", e.Line, strings.Join(texts, "; "))
+}
