@@ -1,0 +1,150 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const clusterSlots = 16_384
+
+// Cluster is a Redis Cluster of masters without replicas.
+type Cluster struct{ nodes []*process }
+
+// StartCluster runs a cluster for this test and returns once every node says
+// that all slots are served. Cluster mode knows only database 0: tests that
+// share a cluster keep apart by their keys.
+func StartCluster(t testing.TB, nodes int) *Cluster {
+	t.Helper()
+	if nodes < 1 {
+		t.Fatalf("a cluster of %d nodes cannot be started", nodes)
+	}
+	c := &Cluster{nodes: make([]*process, nodes)}
+	t.Cleanup(func() {
+		for _, p := range c.nodes {
+			if p == nil {
+				continue
+			}
+			if err := p.remove(); err != nil {
+				t.Errorf("remove a cluster node's folder: %v", err)
+			}
+		}
+	})
+	if err := c.launch(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.join(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Addrs are the nodes' addresses.
+func (c *Cluster) Addrs() []string {
+	addrs := make([]string, len(c.nodes))
+	for i, p := range c.nodes {
+		addrs[i] = p.addr()
+	}
+	return addrs
+}
+
+// URL is the cluster's address in the form of the setting
+// ICIMS_EXPORT_REDIS_URL.
+func (c *Cluster) URL() string { return "redis+cluster://" + strings.Join(c.Addrs(), ",") }
+
+// Client returns a new client that is closed when the test ends.
+func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
+	t.Helper()
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// KillNode ends one node with SIGKILL; its slots are then served by nobody.
+func (c *Cluster) KillNode(node int) { c.nodes[node].kill() }
+
+func (c *Cluster) launch() error {
+	errs := make([]error, len(c.nodes))
+	var wg sync.WaitGroup
+	for i := range c.nodes {
+		wg.Go(func() {
+			c.nodes[i], errs[i] = launch([]string{
+				`save ""`,
+				"maxmemory-policy noeviction",
+				"cluster-enabled yes",
+				"cluster-config-file nodes.conf",
+				// Long enough that a busy machine does not fail a node over.
+				"cluster-node-timeout 15000",
+			}, true)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// join shares the slots out, introduces the nodes and waits for the cluster.
+func (c *Cluster) join() error {
+	ctx := context.Background()
+	share := clusterSlots / len(c.nodes)
+	for i, p := range c.nodes {
+		from, to := i*share, (i+1)*share-1
+		if i == len(c.nodes)-1 {
+			to = clusterSlots - 1
+		}
+		if err := c.introduce(ctx, p, i, from, to); err != nil {
+			return fmt.Errorf("cluster node %d: %w", i, err)
+		}
+	}
+	for i, p := range c.nodes {
+		if err := p.waitCluster(len(c.nodes)); err != nil {
+			return fmt.Errorf("cluster node %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) introduce(ctx context.Context, p *process, index, from, to int) error {
+	client := newClient(p.addr(), 0)
+	defer client.Close()
+	if err := client.ClusterAddSlotsRange(ctx, from, to).Err(); err != nil {
+		return fmt.Errorf("add slots: %w", err)
+	}
+	// Different epochs from the start spare the nodes a round of sorting out
+	// who has which.
+	if err := client.Do(ctx, "cluster", "set-config-epoch", index+1).Err(); err != nil {
+		return fmt.Errorf("set epoch: %w", err)
+	}
+	if index == 0 {
+		return nil
+	}
+	first := c.nodes[0]
+	if err := client.ClusterMeet(ctx, loopback, strconv.Itoa(first.port)).Err(); err != nil {
+		return fmt.Errorf("meet the first node: %w", err)
+	}
+	return nil
+}
+
+// waitCluster waits until the node knows all others and serves requests.
+func (p *process) waitCluster(nodes int) error {
+	client := newClient(p.addr(), 0)
+	defer client.Close()
+	want := []string{"cluster_state:ok", fmt.Sprintf("cluster_slots_ok:%d", clusterSlots), fmt.Sprintf("cluster_known_nodes:%d", nodes)}
+	return poll(startLimit, func(ctx context.Context) error {
+		info, err := client.ClusterInfo(ctx).Result()
+		if err != nil {
+			return err
+		}
+		for _, line := range want {
+			if !strings.Contains(info, line+"\r\n") {
+				return fmt.Errorf("waiting for %s in:\n%s", line, info)
+			}
+		}
+		return nil
+	})
+}

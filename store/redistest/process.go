@@ -1,0 +1,226 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	loopback = "127.0.0.1"
+	// startLimit is generous because the machines that run tests are often
+	// busy with compiling the next package.
+	startLimit = 30 * time.Second
+	// portTries bounds how often another port is tried, since a port that was
+	// free a moment ago may be taken by somebody else.
+	portTries = 5
+)
+
+// errNoBinary is what a machine without Redis fails with.
+var errNoBinary = errors.New("redis-server is not on the PATH: these tests need a real one; " +
+	"run them with `make test`, which gets it, or install it (Debian and Ubuntu: apt-get install redis-server, macOS: brew install redis)")
+
+// process is one redis-server: its folder and port stay the same over a
+// restart.
+type process struct {
+	dir      string
+	port     int
+	settings []string
+
+	cmd  *exec.Cmd
+	done <-chan struct{} // closed when the child has ended
+}
+
+// launch starts a server in a new temporary folder on a free port. busPort
+// asks for the port 10,000 above to be free as well.
+func launch(settings []string, busPort bool) (*process, error) {
+	dir, err := os.MkdirTemp("", "redistest-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for redis-server: %w", err)
+	}
+	var last error
+	for range portTries {
+		port, err := freePort(busPort)
+		if err != nil {
+			last = err
+			break
+		}
+		p := &process{dir: dir, port: port, settings: settings}
+		if last = p.start(); last == nil {
+			return p, nil
+		}
+		p.kill()
+		if !strings.Contains(p.logTail(), "in use") {
+			break
+		}
+	}
+	_ = os.RemoveAll(dir)
+	return nil, last
+}
+
+func (p *process) addr() string { return net.JoinHostPort(loopback, strconv.Itoa(p.port)) }
+
+func (p *process) logFile() string { return filepath.Join(p.dir, "redis.log") }
+
+// start runs the server and returns once it answers PING, which it does not
+// before its data are loaded.
+func (p *process) start() error {
+	binary, err := exec.LookPath("redis-server")
+	if err != nil {
+		return errNoBinary
+	}
+	conf := append([]string{
+		"bind " + loopback,
+		"port " + strconv.Itoa(p.port),
+		`dir "` + p.dir + `"`,
+		"daemonize no",
+	}, p.settings...)
+	file := filepath.Join(p.dir, "redis.conf")
+	if err := os.WriteFile(file, []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write redis.conf: %w", err)
+	}
+	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open redis-server's log: %w", err)
+	}
+	defer log.Close()
+
+	p.cmd = exec.Command(binary, file)
+	p.cmd.Dir = p.dir
+	// A file, not a buffer: exec then needs no copying goroutine.
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = dieWithParent()
+	if p.done, err = spawn(p.cmd); err != nil {
+		return fmt.Errorf("start redis-server: %w", err)
+	}
+	return p.waitReady()
+}
+
+func (p *process) waitReady() error {
+	client := newClient(p.addr(), 0)
+	defer client.Close()
+	return poll(startLimit, func(ctx context.Context) error {
+		select {
+		case <-p.done:
+			return permanent{fmt.Errorf("redis-server ended instead of starting; the end of its log:\n%s", p.logTail())}
+		default:
+			return client.Ping(ctx).Err()
+		}
+	})
+}
+
+// kill ends the child with SIGKILL and waits until it is gone.
+func (p *process) kill() {
+	if p.done == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill() // fails only where the child has already ended
+	<-p.done
+}
+
+// remove kills the child and deletes its folder.
+func (p *process) remove() error {
+	p.kill()
+	return os.RemoveAll(p.dir)
+}
+
+func (p *process) logTail() string {
+	const most = 2000
+	log, err := os.ReadFile(p.logFile())
+	if err != nil {
+		return err.Error()
+	}
+	return string(log[max(0, len(log)-most):])
+}
+
+// spawn starts the command on a thread that lives as long as the child: Linux
+// sends the parent-death signal when the starting thread ends, and Go is free
+// to end threads.
+func spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
+	started := make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // its status does not matter: tests kill it
+		}
+	}()
+	if err := <-started; err != nil {
+		<-done
+		return nil, err
+	}
+	return done, nil
+}
+
+// freePort finds a loopback port that nobody listens on.
+func freePort(busPort bool) (int, error) {
+	for range 100 {
+		l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		if err != nil {
+			return 0, fmt.Errorf("find a free port: %w", err)
+		}
+		addr, _ := l.Addr().(*net.TCPAddr)
+		_ = l.Close()
+		if !busPort || portIsFree(addr.Port+10_000) {
+			return addr.Port, nil
+		}
+	}
+	return 0, errors.New("find a free port: none whose cluster bus port is free too")
+}
+
+func portIsFree(port int) bool {
+	if port > 65_535 {
+		return false
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+// permanent ends a poll at once.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// poll calls ready with growing pauses until it succeeds, fails for good, or
+// the limit is over.
+func poll(limit time.Duration, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		if stop := (permanent{}); errors.As(err, &stop) {
+			return stop.error
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("not ready within %s: %w", limit, err)
+		case <-timer.C:
+		}
+	}
+}
+
+func newClient(addr string, db int) *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: addr, DB: db, ContextTimeoutEnabled: true})
+}
