@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// NewExport is one candidate to be taken into the ledger.
+type NewExport struct {
+	Export    string // from Keyset.ExportID
+	Candidate string
+	EmailHash string // from Keyset.EmailHash; empty only for no address at all
+	Payload   []byte // in clear; sealed before it leaves the process
+}
+
+// Accepted tells what became of one NewExport.
+type Accepted struct {
+	Export string
+	// New is false for an export that an earlier sending of the batch brought.
+	New bool
+	// State is where that earlier one stands; Queued for a new one.
+	State State
+}
+
+// Accept takes exports of one open batch into the ledger, all in one script. An
+// export that is already there, moving or ended, is left as it is.
+func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
+	if len(exports) == 0 {
+		return nil, nil
+	}
+	customer := batch.Customer()
+	args := make([]any, 0, 3+4*len(exports))
+	args = append(args, prefix(customer), "", batch.local())
+	for _, e := range exports {
+		sealed, err := l.keys.Seal(e.Payload, payloadPlace(Ref{customer, e.Export}))
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, e.Export, e.Candidate, e.EmailHash, sealed)
+	}
+	answers, err := l.run(ctx, acceptScript, batchKey(batch), args...)
+	if err != nil {
+		return nil, err
+	}
+	if len(answers) != len(exports) {
+		return nil, fmt.Errorf("ledger: accept answered for %d of %d exports", len(answers), len(exports))
+	}
+	accepted := make([]Accepted, len(exports))
+	for i, e := range exports {
+		accepted[i] = Accepted{Export: e.Export, State: State(text(answers[i]))}
+		if accepted[i].State == "new" {
+			accepted[i].New, accepted[i].State = true, Queued
+		}
+	}
+	return accepted, nil
+}

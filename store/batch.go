@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	optionInclude   = "i"
+	optionDummies   = "d"
+	targetProspects = "p"
+)
+
+// BatchSpec is what all exports of a batch share.
+type BatchSpec struct {
+	Customer string
+	// IdempotencyKey makes sending twice the same as sending once; empty for a
+	// batch of its own.
+	IdempotencyKey string
+	// Job is the system id of the job to attach to; 0 exports prospects.
+	Job                       int64
+	GenerateDummyEmails       bool
+	IncludePreviouslyExported bool
+}
+
+func (s BatchSpec) target() string {
+	if s.Job == 0 {
+		return targetProspects
+	}
+	return "j" + idText(s.Job)
+}
+
+func (s BatchSpec) options() string {
+	o := ""
+	if s.GenerateDummyEmails {
+		o += optionDummies
+	}
+	if s.IncludePreviouslyExported {
+		o += optionInclude
+	}
+	return o
+}
+
+// JobOf returns the job of a batch's target, and 0 for prospects.
+func JobOf(target string) int64 { return number(strings.TrimPrefix(target, "j")) }
+
+// ErrBatchConflict: the idempotency key was used for a batch with another
+// target or other options.
+var ErrBatchConflict = errors.New("the idempotency key belongs to a batch with another target or other options; use a new key")
+
+// OpenBatch opens a batch, or finds the one that the idempotency key opened
+// before. It returns ErrBatchConflict where that one differs.
+func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
+	key := s.IdempotencyKey
+	if key == "" {
+		key = rand.Text()
+	}
+	id = BatchID(l.keys.BatchID(s.Customer, key))
+	answer, err := l.run(ctx, openBatchScript, batchKey(id), prefix(s.Customer), "", s.target(), s.options())
+	if err != nil {
+		return "", false, err
+	}
+	if text(answer[0]) == "conflict" {
+		return id, true, ErrBatchConflict
+	}
+	return id, text(answer[0]) == "again", nil
+}
+
+// CloseBatch notes that the producer has handed over every candidate, and how
+// many rows it refused.
+func (l *Ledger) CloseBatch(ctx context.Context, batch BatchID, refused int) error {
+	_, err := l.run(ctx, closeBatchScript, batchKey(batch), prefix(batch.Customer()), "", refused, int64(l.retention/time.Second))
+	return err
+}
+
+// Batch is the state of a batch.
+type Batch struct {
+	ID        BatchID   `json:"batch"`
+	Job       int64     `json:"job,omitempty"` // 0: prospects
+	Opened    time.Time `json:"opened"`
+	Closed    time.Time `json:"closed,omitzero"` // zero while the producer is still sending
+	Ended     time.Time `json:"ended,omitzero"`  // zero while anything moves
+	Accepted  int       `json:"accepted"`
+	Refused   int       `json:"refused"`
+	Created   int       `json:"created"`
+	Updated   int       `json:"updated"`
+	Skipped   int       `json:"skipped"`
+	Dead      int       `json:"dead"`
+	Cancelled int       `json:"cancelled"`
+
+	GenerateDummyEmails       bool `json:"generate_dummy_emails,omitempty"`
+	IncludePreviouslyExported bool `json:"include_previously_exported,omitempty"`
+}
+
+// Moving is how many exports of the batch have not ended.
+func (b Batch) Moving() int {
+	return b.Accepted - b.Created - b.Updated - b.Skipped - b.Dead - b.Cancelled
+}
+
+// ErrNoBatch: there is no such batch, or it ended longer ago than outcomes are
+// kept.
+var ErrNoBatch = errors.New("no such batch, or it ended longer ago than outcomes are kept")
+
+// Batch reads the state of a batch. It returns ErrNoBatch for an unknown one.
+func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
+	f, err := l.redis.HGetAll(ctx, batchKey(id)).Result()
+	if err != nil {
+		return Batch{}, fmt.Errorf("read batch: %w", err)
+	}
+	if len(f) == 0 {
+		return Batch{}, ErrNoBatch
+	}
+	b := Batch{
+		ID: id, Job: JobOf(f["t"]), Opened: millis(f["opened"]),
+		Accepted: int(number(f["accepted"])), Refused: int(number(f["refused"])),
+		Created: int(number(f["n:created"])), Updated: int(number(f["n:updated"])),
+		Skipped: int(number(f["n:skipped"])), Dead: int(number(f["n:dead"])),
+		Cancelled:                 int(number(f["n:cancelled"])),
+		GenerateDummyEmails:       strings.Contains(f["o"], optionDummies),
+		IncludePreviouslyExported: strings.Contains(f["o"], optionInclude),
+	}
+	if f["closed"] != "" {
+		b.Closed = millis(f["closed"])
+	}
+	if f["ended"] != "" && b.Moving() == 0 {
+		b.Ended = millis(f["ended"])
+	}
+	return b, nil
+}
+
+// Outcome is how one export of a batch stands or ended.
+type Outcome struct {
+	Export    string    `json:"export"`
+	Candidate string    `json:"candidate,omitempty"` // while its record exists
+	State     State     `json:"state"`
+	Counter   Counter   `json:"outcome,omitempty"` // for ended exports
+	Reason    Reason    `json:"reason,omitempty"`
+	Person    int64     `json:"person,omitempty"`
+	Workflow  int64     `json:"workflow,omitempty"`
+	At        time.Time `json:"at,omitzero"`  // of the end
+	Due       time.Time `json:"due,omitzero"` // of the next try
+	Attempts  int       `json:"attempts,omitempty"`
+	Warnings  string    `json:"warnings,omitempty"` // codes, comma separated
+}
+
+// Outcomes lists a page of a batch's exports in the order in which they were
+// accepted.
+func (l *Ledger) Outcomes(ctx context.Context, batch BatchID, from, n int) ([]Outcome, error) {
+	ids, err := l.redis.LRange(ctx, rowsKey(batch), int64(from), int64(from+n-1)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read batch rows: %w", err)
+	}
+	ended := make([]*redis.StringCmd, len(ids))
+	live := make([]*redis.SliceCmd, len(ids))
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			// The record first: an export that ends in between is then seen by its
+			// outcome.
+			live[i] = p.HMGet(ctx, recordKey(batch.Customer(), id), "st", "c", "rs", "pe", "due", "at", "wa")
+			ended[i] = p.HGet(ctx, batchKey(batch)+":o:"+outcomeBucket(id), id)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read outcomes: %w", err)
+	}
+	outcomes := make([]Outcome, len(ids))
+	for i, id := range ids {
+		o := Outcome{Export: id}
+		r := live[i].Val()
+		if len(r) == 7 {
+			o.State, o.Candidate = State(text(r[0])), text(r[1])
+		}
+		switch line := ended[i].Val(); {
+		case line != "" && (o.State == "" || o.State.Ended()):
+			o.readLine(line)
+		case o.State != "":
+			o.Reason, o.Person, o.Attempts, o.Warnings = Reason(text(r[2])), number(text(r[3])), int(number(text(r[5]))), text(r[6])
+			if due := text(r[4]); due != "" && (o.State == Deferred || o.State == Retrying || o.State == Unknown) {
+				o.Due = millis(due)
+			}
+		}
+		outcomes[i] = o
+	}
+	return outcomes, nil
+}
+
+// readLine reads "state|counter|reason|person|workflow|seconds|warnings", as
+// finish.lua writes it.
+func (o *Outcome) readLine(line string) {
+	const parts = 7
+	f := strings.SplitN(line, "|", parts)
+	if len(f) < parts {
+		return
+	}
+	o.State, o.Counter, o.Reason = State(f[0]), Counter(f[1]), Reason(f[2])
+	o.Person, o.Workflow, o.At, o.Warnings = number(f[3]), number(f[4]), time.Unix(number(f[5]), 0), f[6]
+}

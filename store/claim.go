@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Intent is a write that was begun and whose answer is not recorded.
+type Intent string
+
+// The intents: none, the POST of a person, the POST of a workflow.
+const (
+	NoIntent       Intent = ""
+	IntentPerson   Intent = "p"
+	IntentWorkflow Intent = "w"
+)
+
+// ClaimOptions set how an export is claimed.
+type ClaimOptions struct {
+	// Lease is how long the claim holds without being renewed.
+	Lease time.Duration
+	// Settle is how long after an interrupted write iCIMS may still complete it.
+	Settle time.Duration
+	// Speculate records the intent to create the person in the same round trip,
+	// unless a marker, a known person or earlier progress speaks against it. For
+	// callers that have just looked the e-mail up and found nobody.
+	Speculate bool
+	// Neighbours is how many of the batch's next exports to return along.
+	Neighbours int
+}
+
+// Verdict is how a claim was answered.
+type Verdict string
+
+// The verdicts of a claim.
+const (
+	ClaimOK        Verdict = "ok"
+	ClaimGone      Verdict = "gone"      // ended and purged
+	ClaimEnded     Verdict = "ended"     // dead, or otherwise not to be worked on
+	ClaimHeld      Verdict = "held"      // another worker holds it until Until
+	ClaimUnsettled Verdict = "unsettled" // an interrupted write settles at Until
+	ClaimLocked    Verdict = "locked"    // another export works on the same e-mail
+)
+
+// Claim is an export in the hands of one worker, with all that is known of it.
+type Claim struct {
+	Ref
+	Verdict Verdict
+	Until   time.Time // for ClaimHeld and ClaimUnsettled
+
+	Batch     BatchID
+	Row       int
+	Candidate string
+	EmailHash string
+	State     State // Claimed, or Creating where speculation held
+	Payload   []byte
+	Target    string // as given to OpenBatch
+	Options   string
+
+	Intent       Intent // found open at the claim, to be resolved before any write
+	Person       int64  // recorded by earlier work; 0 = not yet
+	PersonMade   bool   // that person was created by this export
+	Attempts     int
+	FirstFailure time.Time // zero while none failed
+	Warnings     string
+
+	Marker      *Marker // of an earlier export of the candidate; nil = none
+	KnownPerson int64   // person lately known under this e-mail; 0 = none
+
+	Neighbours []Neighbour
+
+	token int64
+}
+
+// Neighbour is an export of the same batch that will come up soon.
+type Neighbour struct {
+	Export    string
+	EmailHash string
+	Payload   []byte
+}
+
+// Token returns the fencing token: it grows with each claim of the export.
+func (c *Claim) Token() int64 { return c.token }
+
+// Claim takes an export for one worker. Everything but ClaimOK means that there
+// is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
+// that this keyset cannot open.
+func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
+	speculate := 0
+	if o.Speculate {
+		speculate = 1
+	}
+	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export),
+		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), speculate, o.Neighbours)
+	if err != nil {
+		return nil, err
+	}
+	c := &Claim{Ref: ref, Verdict: Verdict(text(answer[0]))}
+	switch c.Verdict {
+	case ClaimOK:
+		return c, l.readClaim(c, answer)
+	case ClaimHeld, ClaimUnsettled:
+		c.Until = millis(text(answer[1]))
+	case ClaimEnded:
+		c.State = State(text(answer[1]))
+	case ClaimGone, ClaimLocked:
+	default:
+		return nil, fmt.Errorf("ledger: claim answered %q", c.Verdict)
+	}
+	return c, nil
+}
+
+func (l *Ledger) readClaim(c *Claim, answer []any) error {
+	c.token = number(text(answer[1]))
+	record := pairs(answer[2])
+	c.Batch = BatchID(c.Customer + "-" + record["b"])
+	c.Row = int(number(record["r"]))
+	c.Candidate = record["c"]
+	c.EmailHash = record["eh"]
+	c.State = State(record["st"])
+	c.Person = number(record["pe"])
+	c.PersonMade = record["pm"] == "c"
+	c.Attempts = int(number(record["at"]))
+	c.Warnings = record["wa"]
+	if record["fa"] != "" {
+		c.FirstFailure = millis(record["fa"])
+	}
+	// In Creating the intent is the speculation of this very claim, not one that
+	// was found open.
+	if c.State == Claimed {
+		c.Intent = Intent(record["in"])
+	}
+	batch := list(answer[4])
+	c.Target, c.Options = text(batch[0]), text(batch[1])
+	if m, ok := parseMarker(text(answer[5])); ok {
+		c.Marker = &m
+	}
+	c.KnownPerson = number(text(answer[6]))
+
+	neighbours := list(answer[7])
+	for i := 0; i+2 < len(neighbours); i += 3 {
+		n := Neighbour{Export: text(neighbours[i]), EmailHash: text(neighbours[i+1])}
+		payload, err := l.keys.Open([]byte(text(neighbours[i+2])), payloadPlace(Ref{c.Customer, n.Export}))
+		if err != nil {
+			continue // its own claim will say so
+		}
+		n.Payload = payload
+		c.Neighbours = append(c.Neighbours, n)
+	}
+	payload, err := l.keys.Open([]byte(text(answer[3])), payloadPlace(c.Ref))
+	if err != nil {
+		return fmt.Errorf("payload of export %s: %w", c.Export, err)
+	}
+	c.Payload = payload
+	return nil
+}
+
+// IncludesExported reports whether the batch asked for candidates that were
+// exported before as well.
+func (c *Claim) IncludesExported() bool { return strings.Contains(c.Options, optionInclude) }
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+func millis(s string) time.Time { return time.UnixMilli(number(s)) }
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+func pairs(v any) map[string]string {
+	flat := list(v)
+	m := make(map[string]string, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		m[text(flat[i])] = text(flat[i+1])
+	}
+	return m
+}

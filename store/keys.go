@@ -1,0 +1,96 @@
+package store
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// This file names every key that the store uses. All keys of a customer share
+// the hash tag {<customer>}, so that a script may touch several of them on
+// Redis Cluster.
+//
+//	ix:{1234}:x:<export>         hash    live or dead export, see recordFields
+//	ix:{1234}:p:<export>         string  its payload, sealed
+//	ix:{1234}:b:<batch>          hash    target, options and counts of a batch
+//	ix:{1234}:b:<batch>:r        list    its export ids in order of arrival
+//	ix:{1234}:b:<batch>:o:<nn>   hash    outcomes of ended exports, by export id
+//	ix:{1234}:m:<nnn>            hash    success markers, by hashed candidate id
+//	ix:{1234}:l:<e-mail hash>    string  lock: the export that works on an e-mail
+//	ix:{1234}:k:<e-mail hash>    string  person known to have that e-mail, for a while
+//	ix:{1234}:dead               zset    dead exports by time of death
+//	ix:{1234}:c                  hash    counters of the customer
+//	ix:lanes                     zset    customers with work, by time of announcement
+//
+// Scripts build keys from the customer's prefix, as asynq's do.
+const keyRoot = "ix:"
+
+const (
+	lanesKey     = keyRoot + "lanes"
+	lanesChannel = keyRoot + "lanes:announced"
+)
+
+// prefix is what all keys of the customer begin with.
+func prefix(customer string) string { return keyRoot + "{" + customer + "}:" }
+
+func recordKey(customer, export string) string  { return prefix(customer) + "x:" + export }
+func payloadKey(customer, export string) string { return prefix(customer) + "p:" + export }
+func deadKey(customer string) string            { return prefix(customer) + "dead" }
+func countersKey(customer string) string        { return prefix(customer) + "c" }
+
+func batchKey(batch BatchID) string {
+	return prefix(batch.Customer()) + "b:" + batch.local()
+}
+
+func rowsKey(batch BatchID) string { return batchKey(batch) + ":r" }
+
+// outcomeBucket spreads the outcomes of a batch over 1,024 hashes: about 100
+// fields each for 100,000 candidates, which Redis keeps as compact lists.
+func outcomeBucket(export string) string { return export[:2] }
+
+// Markers are spread over 2,048 hashes by the candidate's hash: up to a million
+// candidates of a customer stay within the 512 fields up to which Redis keeps a
+// hash compact.
+const markerBuckets = 2048
+
+// markerPlace returns bucket key and field of a candidate's marker. The field
+// keeps 64 bits: together with the bucket 75, so that a million candidates
+// share one with a chance of 1 in 10^11. Scripts compute the same from
+// redis.sha1hex; SHA-1 serves as a spread here, not as a secret.
+func markerPlace(customer, candidate string) (key, field string) {
+	sum := sha1.Sum([]byte(candidate))
+	digits := hex.EncodeToString(sum[:])
+	n, _ := strconv.ParseUint(digits[:3], 16, 16)
+	return prefix(customer) + "m:" + strconv.FormatUint(n%markerBuckets, 10), digits[3:19]
+}
+
+// BatchID names a batch: its customer, a dash and 16 characters.
+type BatchID string
+
+// Customer returns the customer whose batch it is.
+func (b BatchID) Customer() string {
+	customer, _, _ := strings.Cut(string(b), "-")
+	return customer
+}
+
+func (b BatchID) local() string {
+	_, local, _ := strings.Cut(string(b), "-")
+	return local
+}
+
+// ParseBatchID checks a batch id that a person typed.
+func ParseBatchID(text string) (BatchID, error) {
+	customer, local, ok := strings.Cut(text, "-")
+	if !ok || !ValidCustomer(customer) || len(local) != 16 || strings.Trim(local, "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		return "", fmt.Errorf("%q is not a batch id; it looks like 1234-abcdefgh234567ij, as printed when the batch was accepted", text)
+	}
+	return BatchID(text), nil
+}
+
+// ValidCustomer reports whether text can be an iCIMS customer id: digits only,
+// which also keeps keys and queue names free of surprises.
+func ValidCustomer(text string) bool {
+	return text != "" && len(text) <= 18 && strings.Trim(text, "0123456789") == ""
+}

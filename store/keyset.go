@@ -1,0 +1,163 @@
+package store
+
+import (
+	"bytes"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/prf"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// Keyset holds the two secrets of a deployment: the AEAD keys that seal what is
+// personal, and the PRF key behind keyed hashes. Hashes are looked up by value,
+// so their key stays while the AEAD keys may rotate.
+type Keyset struct {
+	sealing *keyset.Handle
+	hashing *keyset.Handle
+	aead    tink.AEAD
+	prf     *prf.Set
+}
+
+// ErrSealed is returned when sealed data does not open: written under a key
+// that the keyset lacks, or moved to a place it was not sealed for.
+var ErrSealed = errors.New("sealed data cannot be opened with this keyset")
+
+type keysetFile struct {
+	Sealing json.RawMessage `json:"sealing"`
+	Hashing json.RawMessage `json:"hashing"`
+}
+
+// NewKeyset makes fresh keys: AES-256-GCM for sealing, HMAC-SHA-256 for hashes.
+func NewKeyset() (*Keyset, error) {
+	sealing, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("make sealing key: %w", err)
+	}
+	hashing, err := keyset.NewHandle(prf.HMACSHA256PRFKeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("make hashing key: %w", err)
+	}
+	return newKeyset(sealing, hashing)
+}
+
+// ReadKeysetFile reads a keyset that `icims-export keys new` printed.
+func ReadKeysetFile(path string) (*Keyset, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read keyset: %w", err)
+	}
+	keys, err := ParseKeyset(data)
+	if err != nil {
+		return nil, fmt.Errorf("keyset %s: %w", path, err)
+	}
+	return keys, nil
+}
+
+// ParseKeyset is the inverse of Keyset.Export. Its errors hold no key material.
+func ParseKeyset(data []byte) (*Keyset, error) {
+	var file keysetFile
+	if err := json.Unmarshal(data, &file); err != nil || file.Sealing == nil || file.Hashing == nil {
+		return nil, errors.New("not a keyset; make one with: icims-export keys new > keyset.json")
+	}
+	sealing, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(file.Sealing)))
+	if err != nil {
+		return nil, errors.New("its part \"sealing\" is damaged; restore the file from its backup")
+	}
+	hashing, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(file.Hashing)))
+	if err != nil {
+		return nil, errors.New("its part \"hashing\" is damaged; restore the file from its backup")
+	}
+	return newKeyset(sealing, hashing)
+}
+
+func newKeyset(sealing, hashing *keyset.Handle) (*Keyset, error) {
+	sealer, err := aead.New(sealing)
+	if err != nil {
+		return nil, fmt.Errorf("use sealing key: %w", err)
+	}
+	hasher, err := prf.NewPRFSet(hashing)
+	if err != nil {
+		return nil, fmt.Errorf("use hashing key: %w", err)
+	}
+	return &Keyset{sealing: sealing, hashing: hashing, aead: sealer, prf: hasher}, nil
+}
+
+// Export returns the keys in clear, for the keyset file.
+func (k *Keyset) Export() ([]byte, error) {
+	sealing, err := exportHandle(k.sealing)
+	if err != nil {
+		return nil, err
+	}
+	hashing, err := exportHandle(k.hashing)
+	if err != nil {
+		return nil, err
+	}
+	return json.MarshalIndent(keysetFile{Sealing: sealing, Hashing: hashing}, "", "  ")
+}
+
+func exportHandle(h *keyset.Handle) (json.RawMessage, error) {
+	var b bytes.Buffer
+	if err := insecurecleartextkeyset.Write(h, keyset.NewJSONWriter(&b)); err != nil {
+		return nil, fmt.Errorf("export keyset: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Seal encrypts data for one place. It opens only with the same place, so that
+// a sealed value copied to another key is worthless.
+func (k *Keyset) Seal(data []byte, place string) ([]byte, error) {
+	sealed, err := k.aead.Encrypt(data, []byte(place))
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return sealed, nil
+}
+
+// Open decrypts what Seal made. It returns ErrSealed where that fails.
+func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
+	data, err := k.aead.Decrypt(sealed, []byte(place))
+	if err != nil {
+		return nil, ErrSealed
+	}
+	return data, nil
+}
+
+var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// hash returns 80 bits of a keyed hash over the parts as 16 characters. The
+// kind keeps hashes of different things apart.
+func (k *Keyset) hash(kind string, parts ...string) string {
+	input := kind + "\x00" + strings.Join(parts, "\x00")
+	const bytesOf80Bits = 10
+	sum, err := k.prf.ComputePrimaryPRF([]byte(input), bytesOf80Bits)
+	if err != nil {
+		// HMAC over memory fails only for an output length that it cannot give.
+		panic(fmt.Sprintf("store: keyed hash: %v", err))
+	}
+	return base32Lower.EncodeToString(sum)
+}
+
+// EmailHash is the keyed hash under which an address appears in Redis. Case is
+// folded, since addresses that differ in case alone are one person.
+func (k *Keyset) EmailHash(customer, email string) string {
+	return k.hash("email", customer, strings.ToLower(email))
+}
+
+// BatchID names a batch by the producer's idempotency key, so that the same key
+// leads to the same batch without a look-up.
+func (k *Keyset) BatchID(customer, idempotencyKey string) string {
+	return customer + "-" + k.hash("batch", customer, idempotencyKey)
+}
+
+// ExportID names the export of one candidate in one batch.
+func (k *Keyset) ExportID(batch, candidate string) string {
+	return k.hash("export", batch, candidate)
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Marker remembers that a candidate was exported. It is all that is left of a
+// finished export for good, and holds nothing personal.
+type Marker struct {
+	Person     int64
+	ExportedAt time.Time       // to the second
+	Workflows  map[int64]int64 // by job
+}
+
+// parseMarker reads "person|unix seconds|job:workflow,job:workflow".
+func parseMarker(s string) (Marker, bool) {
+	person, rest, ok := strings.Cut(s, "|")
+	if !ok {
+		return Marker{}, false
+	}
+	at, jobs, _ := strings.Cut(rest, "|")
+	m := Marker{Person: number(person), ExportedAt: time.Unix(number(at), 0), Workflows: map[int64]int64{}}
+	for pair := range strings.SplitSeq(jobs, ",") {
+		if job, workflow, ok := strings.Cut(pair, ":"); ok {
+			m.Workflows[number(job)] = number(workflow)
+		}
+	}
+	return m, true
+}
+
+// Markers looks up which of the candidates were exported to the customer's
+// iCIMS. Candidates that were not are missing from the result.
+func (l *Ledger) Markers(ctx context.Context, customer string, candidates []string) (map[string]Marker, error) {
+	found := make(map[string]Marker, len(candidates))
+	commands := make([]*redis.StringCmd, len(candidates))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, candidate := range candidates {
+			key, field := markerPlace(customer, candidate)
+			commands[i] = p.HGet(ctx, key, field)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read markers: %w", err)
+	}
+	for i, cmd := range commands {
+		if m, ok := parseMarker(cmd.Val()); ok {
+			found[candidates[i]] = m
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// Step is one move of a claimed export towards its end.
+type Step struct {
+	To    State // Creating, Created or Placing
+	Lease time.Duration
+	// Person is recorded as soon as it is known; 0 = not by this step.
+	Person int64
+	// PersonMade tells that this export created the person.
+	PersonMade bool
+	// Warnings so far, as Claim.Warnings.
+	Warnings string
+}
+
+// Step moves a claimed export on and renews its lease. It returns ErrStale,
+// ErrGone or ErrIllegalMove where the claim does not hold.
+func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
+	made := "u"
+	if s.PersonMade {
+		made = "c"
+	}
+	answer, err := l.run(ctx, stepScript, recordKey(c.Customer, c.Export),
+		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings)
+	if err != nil {
+		return err
+	}
+	if err := moveError(answer, s.To); err != nil {
+		return err
+	}
+	c.State, c.Intent = s.To, NoIntent
+	if s.Person != 0 {
+		c.Person, c.PersonMade = s.Person, s.PersonMade
+	}
+	return nil
+}
+
+// Hold hands a claimed export back.
+type Hold struct {
+	To       State // Deferred, Retrying or Unknown
+	Delay    time.Duration
+	Reason   Reason
+	Attempts int // to be added: 1 for a failed attempt, 0 for "not now"
+	Warnings string
+}
+
+// Hold hands a claimed export back, to come again after a delay. Handing back
+// from Creating or Placing as anything but Unknown states that the write did
+// not take effect. An intent that was open at the claim stays open, and the
+// export Unknown. Errors as for Step.
+func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
+	answer, err := l.run(ctx, holdScript, recordKey(c.Customer, c.Export),
+		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings)
+	if err != nil {
+		return err
+	}
+	return moveError(answer, h.To)
+}
+
+// Counter is the column of a batch's counts that an export ends in.
+type Counter string
+
+// The counters.
+const (
+	CountCreated   Counter = "created"
+	CountUpdated   Counter = "updated"
+	CountSkipped   Counter = "skipped"
+	CountDead      Counter = "dead"
+	CountCancelled Counter = "cancelled"
+)
+
+// Finish is the end of an export.
+type Finish struct {
+	To       State // Done, Skipped, Dead or Cancelled
+	Counter  Counter
+	Reason   Reason // why, for all but Done
+	Person   int64
+	Workflow int64 // 0 for prospects
+	Job      int64
+	Warnings string
+}
+
+// Finish ends a claimed export: it records the outcome, sets the success marker
+// (Done), counts, purges the payload (all but Dead, which may be retried) and
+// frees the e-mail, in one script. Errors as for Step.
+func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
+	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export),
+		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
+		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second))
+	if err != nil {
+		return err
+	}
+	return moveError(answer, f.To)
+}
+
+// Renew extends the lease of a claimed export. Errors as for Step.
+func (l *Ledger) Renew(ctx context.Context, c *Claim, lease time.Duration) error {
+	answer, err := l.run(ctx, renewScript, recordKey(c.Customer, c.Export),
+		prefix(c.Customer), c.Export, c.token, lease.Milliseconds())
+	if err != nil {
+		return err
+	}
+	return moveError(answer, c.State)
+}
+
+// Redraw gives a claimed export that has written nothing another dummy address.
+// It returns false where another export works on that address.
+func (l *Ledger) Redraw(ctx context.Context, c *Claim, emailHash string, payload []byte) (bool, error) {
+	sealed, err := l.keys.Seal(payload, payloadPlace(c.Ref))
+	if err != nil {
+		return false, err
+	}
+	answer, err := l.run(ctx, redrawScript, recordKey(c.Customer, c.Export),
+		prefix(c.Customer), c.Export, c.token, emailHash, sealed)
+	if err != nil {
+		return false, err
+	}
+	if text(answer[0]) == "taken" {
+		return false, nil
+	}
+	if err := moveError(answer, c.State); err != nil {
+		return false, err
+	}
+	c.EmailHash, c.Payload = emailHash, payload
+	return true, nil
+}
+
+// idText renders an iCIMS id, and 0 as nothing.
+func idText(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
+}

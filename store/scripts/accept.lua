@@ -1,0 +1,30 @@
+-- Takes a chunk of exports into the ledger. KEYS[1] batch.
+-- ARGV: prefix, '', batch, then per export: id, candidate, e-mail hash, payload.
+-- Returns per export: 'new', or the state of the one that was accepted before.
+local batch, t, answers, added = ARGV[3], int(now()), {}, 0
+for i = 4, #ARGV, 4 do
+  local id = ARGV[i]
+  local rec = prefix .. 'x:' .. id
+  local state = redis.call('HGET', rec, 'st')
+  if not state then
+    local outcome = redis.call('HGET', outcome_place(batch, id), id)
+    state = outcome and string.match(outcome, '^[^|]*')
+  end
+  if state then
+    answers[#answers + 1] = state
+  else
+    local row = redis.call('RPUSH', prefix .. 'b:' .. batch .. ':r', id) - 1
+    redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', t)
+    redis.call('SET', prefix .. 'p:' .. id, ARGV[i + 3])
+    added = added + 1
+    answers[#answers + 1] = 'new'
+  end
+end
+if added > 0 then
+  redis.call('HINCRBY', KEYS[1], 'accepted', added)
+  redis.call('PERSIST', KEYS[1])
+  redis.call('PERSIST', KEYS[1] .. ':r')
+  redis.call('HDEL', KEYS[1], 'ended')
+  count('live', added)
+end
+return answers

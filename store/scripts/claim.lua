@@ -1,0 +1,67 @@
+-- Gives an export to one worker. KEYS[1] record.
+-- ARGV: prefix, export, lease ms, settle ms, speculate 0|1, neighbours wanted.
+-- Returns {'gone'} | {'ended', state} | {'held', until} | {'unsettled', until} |
+-- {'locked'} | {'ok', token, record, payload, batch, marker, known, neighbours}.
+local r = fields(KEYS[1])
+if not r.st then return {'gone'} end
+if not moves[r.st] or not moves[r.st].claimed then return {'ended', r.st} end
+local t = now()
+if tonumber(r.le or '0') > t then return {'held', r.le} end
+
+-- A write whose answer was never recorded may still take effect: wait until it
+-- surely has or has not.
+if r['in'] then
+  local settled = tonumber(r.ia) + tonumber(ARGV[4])
+  if settled > t then
+    redis.call('HSET', KEYS[1], 'st', 'unknown')
+    return {'unsettled', int(settled)}
+  end
+end
+
+-- One export at a time works on an e-mail. A holder that has neither a lease nor
+-- an open intent is dead and loses the lock.
+if r.eh ~= '' then
+  local lock = prefix .. 'l:' .. r.eh
+  local owner = redis.call('GET', lock)
+  if owner and owner ~= export then
+    local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in')
+    if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then return {'locked'} end
+  end
+  redis.call('SET', lock, export, 'EX', 604800)
+end
+
+local batch_key = prefix .. 'b:' .. r.b
+local batch = redis.call('HMGET', batch_key, 't', 'o')
+local include = batch[2] and string.find(batch[2], 'i', 1, true)
+local marker_key, marker_field = marker_place(r.c)
+local marker = redis.call('HGET', marker_key, marker_field) or ''
+local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
+
+local state = 'claimed'
+-- The caller has just looked the e-mail up and found nobody: where nothing here
+-- says otherwise, the intent to create is recorded in the same round trip.
+if ARGV[5] == '1' and not r['in'] and not r.pe and known == '' and (marker == '' or include) then
+  state = 'creating'
+  redis.call('HSET', KEYS[1], 'in', 'p', 'ia', int(t))
+end
+local token = redis.call('HINCRBY', KEYS[1], 'tk', 1)
+redis.call('HSET', KEYS[1], 'st', state, 'le', int(t + tonumber(ARGV[3])))
+
+-- Neighbours that will come up next and need a look-up, so that one call can
+-- serve all of them.
+local neighbours, wanted, row = {}, tonumber(ARGV[6]), tonumber(r.r)
+if wanted > 0 then
+  for _, id in ipairs(redis.call('LRANGE', batch_key .. ':r', row + 1, row + wanted)) do
+    local n = redis.call('HMGET', prefix .. 'x:' .. id, 'st', 'eh', 'pe', 'in', 'c')
+    if (n[1] == 'queued' or n[1] == 'deferred' or n[1] == 'retrying') and not n[3] and not n[4] then
+      local key, field = marker_place(n[5])
+      if include or redis.call('HEXISTS', key, field) == 0 then
+        neighbours[#neighbours + 1] = id
+        neighbours[#neighbours + 1] = n[2]
+        neighbours[#neighbours + 1] = redis.call('GET', prefix .. 'p:' .. id) or ''
+      end
+    end
+  end
+end
+return {'ok', int(token), redis.call('HGETALL', KEYS[1]), redis.call('GET', prefix .. 'p:' .. export) or '',
+  {batch[1] or '', batch[2] or ''}, marker, known, neighbours}

@@ -1,0 +1,58 @@
+-- Ends an export: outcome, marker, counts and purge in one go. KEYS[1] record.
+-- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
+-- warnings, retention s.
+local r = fields(KEYS[1])
+local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
+local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
+local no = refuse(r, ARGV[3], to)
+if no then return no end
+local t = now()
+local seconds = int(math.floor(t / 1000))
+
+if to == 'done' then
+  local key, field = marker_place(r.c)
+  local jobs = ''
+  local old = redis.call('HGET', key, field)
+  if old then
+    local p, _, j = string.match(old, '^(%d*)|(%d*)|(.*)$')
+    if p == person then jobs = j end
+  end
+  if workflow ~= '' then
+    local kept = {}
+    for pair in string.gmatch(jobs, '[^,]+') do
+      if string.match(pair, '^(%d+):') ~= job then kept[#kept + 1] = pair end
+    end
+    kept[#kept + 1] = job .. ':' .. workflow
+    jobs = table.concat(kept, ',')
+  end
+  redis.call('HSET', key, field, person .. '|' .. seconds .. '|' .. jobs)
+  if r.eh ~= '' then redis.call('SET', prefix .. 'k:' .. r.eh, person, 'EX', 3600) end
+end
+
+local batch_key = prefix .. 'b:' .. r.b
+local outcomes = outcome_place(r.b, export)
+redis.call('HSET', outcomes, export,
+  to .. '|' .. counter .. '|' .. reason .. '|' .. person .. '|' .. workflow .. '|' .. seconds .. '|' .. ARGV[10])
+redis.call('EXPIRE', outcomes, ARGV[11])
+if to == 'dead' then
+  redis.call('HSET', KEYS[1], 'st', 'dead', 'le', '0', 'rs', reason, 'da', int(t))
+  redis.call('ZADD', prefix .. 'dead', int(t), export)
+else
+  redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
+end
+if r.eh ~= '' then release_lock(r.eh) end
+count('live', -1)
+
+redis.call('HINCRBY', batch_key, 'n:' .. counter, 1)
+local b = redis.call('HMGET', batch_key, 'accepted', 'closed', 'n:created', 'n:updated', 'n:skipped', 'n:dead', 'n:cancelled')
+local ended = 0
+for i = 3, 7 do ended = ended + tonumber(b[i] or '0') end
+if b[2] and ended >= tonumber(b[1] or '0') then
+  redis.call('HSET', batch_key, 'ended', int(t))
+  -- Dead exports still need their batch's target.
+  if tonumber(b[6] or '0') == 0 then
+    redis.call('EXPIRE', batch_key, ARGV[11])
+    redis.call('EXPIRE', batch_key .. ':r', ARGV[11])
+  end
+end
+return {'ok'}

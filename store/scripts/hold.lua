@@ -1,0 +1,24 @@
+-- Hands a claimed export back, to come again later. KEYS[1] record.
+-- ARGV: prefix, export, token, to (deferred|retrying|unknown), delay ms, reason,
+-- attempts to add, warnings.
+local r = fields(KEYS[1])
+local to = ARGV[4]
+local no = refuse(r, ARGV[3], to)
+if no then return no end
+local t = now()
+-- From creating or placing to anything but unknown means that the write surely
+-- did not take effect. An intent found open at the claim stays open.
+if to ~= 'unknown' and (r.st == 'creating' or r.st == 'placing') then
+  redis.call('HDEL', KEYS[1], 'in', 'ia')
+  r['in'] = nil
+end
+if to ~= 'unknown' and r['in'] then to = 'unknown' end
+redis.call('HSET', KEYS[1], 'st', to, 'le', '0', 'due', int(t + tonumber(ARGV[5])), 'rs', ARGV[6])
+local added = tonumber(ARGV[7])
+if added > 0 then
+  redis.call('HINCRBY', KEYS[1], 'at', added)
+  redis.call('HSETNX', KEYS[1], 'fa', int(t))
+end
+if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
+if not r['in'] and r.eh ~= '' then release_lock(r.eh) end
+return {'ok'}

@@ -1,0 +1,47 @@
+-- Prepended to every script, after the table of legal moves.
+local prefix, export = ARGV[1], ARGV[2]
+local record = prefix .. 'x:' .. export
+
+local function int(n) return string.format('%.0f', n) end
+
+-- Leases and waits are measured by the clock of Redis alone, so that the clocks
+-- of workers may differ or jump.
+local function now()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+local function fields(key)
+  local flat, t = redis.call('HGETALL', key), {}
+  for i = 1, #flat, 2 do t[flat[i]] = flat[i + 1] end
+  return t
+end
+
+local function count(name, by) redis.call('HINCRBY', prefix .. 'c', name, by) end
+
+-- Where the marker of a candidate lives; keys.go computes the same.
+local function marker_place(candidate)
+  local digits = redis.sha1hex(candidate)
+  return prefix .. 'm:' .. int(tonumber(string.sub(digits, 1, 3), 16) % 2048), string.sub(digits, 4, 19)
+end
+
+local function outcome_place(batch, id)
+  return prefix .. 'b:' .. batch .. ':o:' .. string.sub(id, 1, 2)
+end
+
+local function release_lock(hash)
+  local lock = prefix .. 'l:' .. hash
+  if redis.call('GET', lock) == export then redis.call('DEL', lock) end
+end
+
+-- refuse returns why a worker that holds `token` may not move the record to
+-- `to`, or nil where it may. Illegal moves are counted: they are bugs.
+local function refuse(r, token, to)
+  if not r.st then return {'gone'} end
+  if r.tk ~= token then return {'stale'} end
+  if not (moves[r.st] and moves[r.st][to]) then
+    count('illegal', 1)
+    return {'illegal', r.st}
+  end
+  return nil
+end

@@ -1,0 +1,23 @@
+-- Moves a claimed export one step on and renews its lease. KEYS[1] record.
+-- ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '', warnings.
+local r = fields(KEYS[1])
+local to = ARGV[4]
+local no = refuse(r, ARGV[3], to)
+if no then return no end
+local t = now()
+redis.call('HSET', KEYS[1], 'st', to, 'le', int(t + tonumber(ARGV[5])))
+if to == 'creating' then
+  redis.call('HSET', KEYS[1], 'in', 'p', 'ia', int(t))
+elseif to == 'placing' then
+  redis.call('HSET', KEYS[1], 'in', 'w', 'ia', int(t))
+else
+  redis.call('HDEL', KEYS[1], 'in', 'ia')
+end
+if ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[1], 'pe', ARGV[6], 'pm', ARGV[7])
+  -- Searches of iCIMS lag and look-ups are remembered: whoever claims the same
+  -- e-mail within the hour learns the person here.
+  if r.eh ~= '' then redis.call('SET', prefix .. 'k:' .. r.eh, ARGV[6], 'EX', 3600) end
+end
+if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
+return {'ok'}

@@ -1,0 +1,79 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// Every pair of states is tried: the scripts make the moves that the table has
+// and refuse and count all others.
+func TestEveryPairOfStates(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		b := openBook(t, client, store.BatchSpec{})
+		var refused int64
+		for _, from := range store.States() {
+			for _, to := range movesByWorkers {
+				candidate := string(from) + "-" + string(to)
+				ref := b.accept(candidate, candidate+"@example.com")
+				c := b.claimed(ref)
+				b.force(ref, "st", string(from))
+				err := b.move(c, to)
+				switch {
+				case store.CanMove(from, to) && err != nil:
+					t.Errorf("%s to %s: %v", from, to, err)
+				case !store.CanMove(from, to) && !errors.Is(err, store.ErrIllegalMove):
+					t.Errorf("%s to %s: %v, want ErrIllegalMove", from, to, err)
+				case !store.CanMove(from, to):
+					refused++
+				}
+			}
+		}
+		if counted, err := b.IllegalMoves(t.Context(), customer); err != nil || counted != refused {
+			t.Errorf("%d illegal moves counted (%v), want %d", counted, err, refused)
+		}
+	})
+}
+
+// movesByWorkers are the states that a claimed export can be moved to; claims
+// and cancellations have scripts of their own.
+var movesByWorkers = []store.State{
+	store.Creating, store.Created, store.Placing, store.Deferred, store.Retrying,
+	store.Unknown, store.Done, store.Skipped, store.Dead,
+}
+
+func (b *book) move(c *store.Claim, to store.State) error {
+	ctx := b.t.Context()
+	switch to {
+	case store.Creating, store.Created, store.Placing:
+		return b.Step(ctx, c, store.Step{To: to, Lease: time.Hour})
+	case store.Deferred, store.Retrying, store.Unknown:
+		return b.Hold(ctx, c, store.Hold{To: to, Reason: store.ReasonIcimsFault})
+	default:
+		return b.Finish(ctx, c, store.Finish{To: to, Counter: store.CountDead, Person: 1})
+	}
+}
+
+func TestClaimFollowsTheStateMachine(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		b := openBook(t, client, store.BatchSpec{})
+		for _, from := range store.States() {
+			ref := b.accept(string(from), string(from)+"@example.com")
+			b.force(ref, "st", string(from))
+			want := store.ClaimEnded
+			if store.CanMove(from, store.Claimed) {
+				want = store.ClaimOK
+			}
+			if got := b.claim(ref, longLease).Verdict; got != want {
+				t.Errorf("claim of a %s export: %s, want %s", from, got, want)
+			}
+		}
+	})
+}
