@@ -1,0 +1,132 @@
+package icims
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+)
+
+// judgeStatus classes an answer that is not a success: by its status first,
+// then by iCIMS's code (API sheet §3.2, §4).
+func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, Reason) {
+	exhausted := rate.Known && rate.Remaining == 0
+	has := func(code int) bool {
+		return slices.ContainsFunc(problems, func(p Problem) bool { return p.Code == code })
+	}
+	switch {
+	case status == http.StatusTooManyRequests && rate.Known && !exhausted:
+		return ClassDefer, ReasonRateLimited
+	case status == http.StatusTooManyRequests,
+		exhausted && (status == http.StatusServiceUnavailable || status >= 400 && status < 500):
+		return ClassDefer, ReasonQuotaExhausted
+	case status == http.StatusSeeOther:
+		// "The answer is elsewhere" is what a create that worked may say.
+		return permanentUnlessLost(op), ReasonRedirected
+	case status >= 300 && status < 400:
+		return ClassPermanent, ReasonRedirected
+	case status == http.StatusUnauthorized, status == http.StatusBadRequest && has(codeCredentials):
+		return ClassCredentials, ReasonCredentials
+	case status == http.StatusForbidden, (status == http.StatusNotFound || status == http.StatusBadRequest) && has(codeAccessDenied):
+		return ClassAccess, ReasonAccessDenied
+	case status == http.StatusNotFound:
+		return ClassPermanent, ReasonNotFound
+	case status == http.StatusRequestTimeout:
+		return op.lostClass(), ReasonTimeout
+	case status == http.StatusConflict:
+		return ClassPermanent, ReasonConflict
+	case status == http.StatusRequestEntityTooLarge:
+		return ClassPermanent, ReasonTooLarge
+	case status >= 400 && status < 500:
+		switch {
+		case has(codeRequired):
+			return ClassPermanent, ReasonFieldRequired
+		case has(codeRefused):
+			return ClassPermanent, ReasonFieldRefused
+		case has(codeNotFound):
+			return ClassPermanent, ReasonNotFound
+		}
+		return ClassPermanent, ReasonRefused
+	case status == http.StatusNotImplemented, status == http.StatusHTTPVersionNotSupported:
+		return ClassPermanent, ReasonNotSupported
+	case status >= 500 && status < 600:
+		return op.lostClass(), ReasonServerError
+	}
+	return op.lostClass(), ReasonBadAnswer
+}
+
+func permanentUnlessLost(op Op) Class {
+	if op.lostClass() == ClassUnknown {
+		return ClassUnknown
+	}
+	return ClassPermanent
+}
+
+// judgeTransport classes a call that got no answer.
+func judgeTransport(op Op, sent Sent, err error) (Class, Reason) {
+	class := op.lostClass()
+	if sent == SentNo {
+		class = ClassRetry
+	}
+	return class, transportReason(sent, err)
+}
+
+func transportReason(sent Sent, err error) Reason {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return ReasonCanceled
+	case isTimeout(err):
+		return ReasonTimeout
+	case isTLS(err):
+		return ReasonTLS
+	case sent == SentNo:
+		return ReasonUnreachable
+	}
+	return ReasonConnectionLost
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+func isTLS(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[x509.UnknownAuthorityError](err)
+	return ok
+}
+
+// discreet wraps the cause of a failure so that errors.Is and errors.As work
+// and its text does not show: texts of net/http and of a middleware may hold
+// URLs, addresses and bytes of an answer.
+func discreet(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := err.(*discreetError); ok {
+		return err
+	}
+	return &discreetError{err}
+}
+
+type discreetError struct{ err error }
+
+func (e *discreetError) Error() string      { return fmt.Sprintf("%T (text withheld)", e.err) }
+func (e *discreetError) GoString() string   { return e.Error() }
+func (e *discreetError) Is(t error) bool    { return errors.Is(e.err, t) }
+func (e *discreetError) As(target any) bool { return errors.As(e.err, target) }

@@ -1,0 +1,201 @@
+package icims
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Defaults of a client.
+const (
+	// DefaultCallTimeout is what iCIMS recommends (API sheet §1).
+	DefaultCallTimeout = 30 * time.Second
+	// DefaultMaxBody bounds an answer. The largest legitimate one is a search
+	// of 1,000 rows, about 100 KB, or a schema.
+	DefaultMaxBody   = 8 << 20
+	defaultUserAgent = "icims-export"
+)
+
+// Middleware wraps the transport of a client. It sees every call, without the
+// credentials, and learns what the call is from [OpOf] of the request's
+// context. It refuses a call by returning a [RefusedError].
+type Middleware func(http.RoundTripper) http.RoundTripper
+
+// Client calls the API of one customer with one account. It is safe for
+// concurrent use.
+type Client struct {
+	root      *url.URL
+	customer  string
+	auth      Auth
+	chain     http.RoundTripper
+	wire      http.RoundTripper
+	timeout   time.Duration
+	maxBody   int64
+	userAgent string
+	now       func() time.Time
+
+	base       http.RoundTripper
+	dial       DialContextFunc
+	middleware []Middleware
+}
+
+// Option changes a client while it is made.
+type Option func(*Client) error
+
+// DialContextFunc is that of [net.Dialer.DialContext].
+type DialContextFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// WithCallTimeout bounds one call from its signature to the end of its answer.
+func WithCallTimeout(d time.Duration) Option {
+	return func(c *Client) error {
+		if d <= 0 {
+			return errors.New("call timeout: must be more than zero")
+		}
+		c.timeout = d
+		return nil
+	}
+}
+
+// WithMiddleware puts mw around the calls, the first outermost. It may be given
+// several times; later ones are further inside.
+func WithMiddleware(mw ...Middleware) Option {
+	return func(c *Client) error {
+		for _, m := range mw {
+			if m == nil {
+				return errors.New("middleware: must not be nil")
+			}
+		}
+		c.middleware = append(c.middleware, mw...)
+		return nil
+	}
+}
+
+// WithBaseTransport replaces the transport under the wire layer. One that is
+// no *http.Transport is taken to have sent whatever it was given.
+func WithBaseTransport(rt http.RoundTripper) Option {
+	return func(c *Client) error {
+		if rt == nil {
+			return errors.New("base transport: must not be nil")
+		}
+		c.base = rt
+		return nil
+	}
+}
+
+// WithDialContext replaces how connections are opened, for example by one that
+// checks the address.
+func WithDialContext(dial DialContextFunc) Option {
+	return func(c *Client) error {
+		if dial == nil {
+			return errors.New("dial function: must not be nil")
+		}
+		c.dial = dial
+		return nil
+	}
+}
+
+// WithMaxBody bounds an answer, in bytes.
+func WithMaxBody(n int64) Option {
+	return func(c *Client) error {
+		if n <= 0 {
+			return errors.New("largest answer: must be more than zero bytes")
+		}
+		c.maxBody = n
+		return nil
+	}
+}
+
+// WithUserAgent sets the User-Agent header.
+func WithUserAgent(s string) Option {
+	return func(c *Client) error {
+		if s == "" || strings.ContainsAny(s, "\r\n") {
+			return errors.New("user agent: must be one line of text")
+		}
+		c.userAgent = s
+		return nil
+	}
+}
+
+// WithClock replaces the clock from which waits are computed.
+func WithClock(now func() time.Time) Option {
+	return func(c *Client) error {
+		if now == nil {
+			return errors.New("clock: must not be nil")
+		}
+		c.now = now
+		return nil
+	}
+}
+
+// New returns a client for one customer. root is the origin of the API, for
+// example https://api.icims.com, and customer the number of the customer's
+// instance. Its errors never repeat a credential.
+func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, error) {
+	switch {
+	case root == nil || root.Host == "" || root.Scheme != "https" && root.Scheme != "http":
+		return nil, errors.New("icims: API root: must be an http or https URL such as https://api.icims.com")
+	case root.User != nil || root.RawQuery != "" || root.Fragment != "":
+		return nil, errors.New("icims: API root: must hold neither user, query nor fragment")
+	case !isNumber(customer):
+		return nil, errors.New("icims: customer id: must be the number of the iCIMS instance, digits only")
+	case auth == nil:
+		return nil, errors.New("icims: auth: missing; use Basic, HMAC or OAuth")
+	}
+	c := &Client{
+		root:      &url.URL{Scheme: root.Scheme, Host: root.Host, Path: strings.TrimRight(root.Path, "/")},
+		customer:  customer,
+		auth:      auth,
+		timeout:   DefaultCallTimeout,
+		maxBody:   DefaultMaxBody,
+		userAgent: defaultUserAgent,
+		now:       time.Now,
+	}
+	for _, opt := range opts {
+		if err := opt(c); err != nil {
+			return nil, fmt.Errorf("icims: %w", err)
+		}
+	}
+	if c.base != nil && c.dial != nil {
+		return nil, errors.New("icims: a base transport and a dial function exclude each other; set the dial function on the transport")
+	}
+	if c.base == nil {
+		c.base = newTransport(c.dial)
+	}
+	c.wire = newWire(c.base, c.maxBody)
+	if b, ok := auth.(binder); ok {
+		if err := b.bind(c.root, c.wire, c.timeout); err != nil {
+			return nil, fmt.Errorf("icims: %w", err)
+		}
+	}
+	c.chain = c.newChain()
+	return c, nil
+}
+
+// newChain builds the layers in the order the package comment gives.
+func (c *Client) newChain() http.RoundTripper {
+	var rt http.RoundTripper = &authLayer{auth: c.auth, next: c.wire}
+	rt = &deadlineLayer{timeout: c.timeout, next: rt}
+	for i := len(c.middleware) - 1; i >= 0; i-- {
+		rt = c.middleware[i](rt)
+	}
+	return rt
+}
+
+// CustomerID returns the number of the customer's instance.
+func (c *Client) CustomerID() string { return c.customer }
+
+// CloseIdleConnections closes what the pool keeps open.
+func (c *Client) CloseIdleConnections() {
+	if t, ok := c.base.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+func isNumber(s string) bool {
+	return s != "" && len(s) <= 18 && strings.Trim(s, "0123456789") == ""
+}

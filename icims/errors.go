@@ -1,0 +1,203 @@
+package icims
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Class says what to do after a failed call.
+type Class uint8
+
+const (
+	// ClassNone is the class of no error, and of errors from elsewhere.
+	ClassNone Class = iota
+	// ClassRetry: safe to repeat. Nothing was sent, or the operation may be
+	// done twice.
+	ClassRetry
+	// ClassDefer: not now. Come back after RetryAfter; this was not an attempt.
+	ClassDefer
+	// ClassPermanent: the same call will fail again.
+	ClassPermanent
+	// ClassUnknown: a write that must not be done twice may or may not have
+	// happened. Find out before repeating it.
+	ClassUnknown
+	// ClassCredentials: iCIMS does not accept the user or its password.
+	ClassCredentials
+	// ClassAccess: the user may not do this, or the address is not allowed.
+	ClassAccess
+)
+
+var classNames = [...]string{"none", "retry", "defer", "permanent", "unknown", "credentials", "access"}
+
+func (c Class) String() string {
+	if int(c) < len(classNames) {
+		return classNames[c]
+	}
+	return fmt.Sprintf("class(%d)", uint8(c))
+}
+
+// Reason is a stable code for why a call failed, for dead letters, metrics and
+// remedies. The set is closed, except that a middleware may bring its own with
+// a [RefusedError].
+type Reason string
+
+// The reasons this package gives.
+const (
+	ReasonBadRequest      Reason = "icims_bad_request"       // the call was not made: its arguments are wrong
+	ReasonRefused         Reason = "icims_refused"           // 4xx without a more telling code
+	ReasonFieldRequired   Reason = "icims_field_required"    // code 1
+	ReasonFieldRefused    Reason = "icims_field_refused"     // code 4
+	ReasonNotFound        Reason = "icims_not_found"         // 404, code 2 or none
+	ReasonAccessDenied    Reason = "icims_access_denied"     // 403, or code 3
+	ReasonCredentials     Reason = "icims_credentials"       // 401
+	ReasonConflict        Reason = "icims_conflict"          // 409
+	ReasonTooLarge        Reason = "icims_request_too_large" // 413
+	ReasonRateLimited     Reason = "icims_rate_limited"      // 429 with calls left for the day
+	ReasonQuotaExhausted  Reason = "icims_quota_exhausted"   // no calls left until midnight UTC
+	ReasonServerError     Reason = "icims_server_error"      // 5xx
+	ReasonNotSupported    Reason = "icims_not_supported"     // 501, 505: a fault of this client
+	ReasonRedirected      Reason = "icims_redirected"        // 3xx; never followed
+	ReasonTimeout         Reason = "icims_timeout"           // no answer within the call timeout, or 408
+	ReasonUnreachable     Reason = "icims_unreachable"       // no connection: name, address, port, proxy
+	ReasonTLS             Reason = "icims_tls"               // certificate or protocol version
+	ReasonConnectionLost  Reason = "icims_connection_lost"   // the connection broke during the call
+	ReasonBadAnswer       Reason = "icims_bad_answer"        // not what iCIMS answers: HTML, cut JSON, no Location
+	ReasonAnswerTooLarge  Reason = "icims_answer_too_large"  // over the limit of WithMaxBody
+	ReasonCanceled        Reason = "icims_canceled"          // the caller's context ended
+	ReasonCallRefused     Reason = "icims_call_refused"      // a middleware refused without a reason of its own
+	ReasonTokenServer     Reason = "icims_token_server"      // the OAuth host failed
+	ReasonTokenThrottled  Reason = "icims_token_throttled"   // the OAuth host wants fewer token requests
+	ReasonAuthUnavailable Reason = "icims_auth_unavailable"  // an Auth of the caller's failed
+)
+
+// Reasons returns the closed set, for tests that look for a remedy for each.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonBadRequest, ReasonRefused, ReasonFieldRequired, ReasonFieldRefused, ReasonNotFound, ReasonAccessDenied,
+		ReasonCredentials, ReasonConflict, ReasonTooLarge, ReasonRateLimited, ReasonQuotaExhausted, ReasonServerError,
+		ReasonNotSupported, ReasonRedirected, ReasonTimeout, ReasonUnreachable, ReasonTLS, ReasonConnectionLost,
+		ReasonBadAnswer, ReasonAnswerTooLarge, ReasonCanceled, ReasonCallRefused, ReasonTokenServer,
+		ReasonTokenThrottled, ReasonAuthUnavailable,
+	}
+}
+
+// Error is the failure of one call. The text of Error is safe to log.
+type Error struct {
+	// Op is the name of the operation, as [Op.Name].
+	Op     string
+	Class  Class
+	Reason Reason
+	// Status is the HTTP status, 0 where no answer came.
+	Status int
+	// Problems are iCIMS's own words for it, as far as they could be read.
+	Problems []Problem
+	// Transaction is iCIMS's id of the call, for a support ticket.
+	Transaction string
+	Rate        RateLimit
+	// RetryAfter is how long to stay away; set for ClassDefer.
+	RetryAfter time.Duration
+	// Sent says whether iCIMS can have seen the request.
+	Sent Sent
+	// Err is the cause, for errors.Is and errors.As. It may be nil.
+	Err error
+}
+
+// Error names the operation, the status, codes, field names and the
+// transaction, and nothing that was sent or received beyond these.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "iCIMS %s: %s", e.Op, e.Reason)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ", status %d", e.Status)
+	}
+	for _, p := range e.Problems {
+		b.WriteString(", " + p.String())
+	}
+	if e.Transaction != "" {
+		b.WriteString(", transaction " + e.Transaction)
+	}
+	if d, ok := errors.AsType[detail](e.Err); ok {
+		b.WriteString(", " + string(d))
+	}
+	if e.Status == 0 {
+		b.WriteString(", sent: " + e.Sent.String())
+	}
+	fmt.Fprintf(&b, " (%s)", e.Class)
+	return b.String()
+}
+
+// detail is a cause that may be printed: a sentence of this package about
+// names, never about values.
+type detail string
+
+func (d detail) Error() string { return string(d) }
+
+// GoString keeps %#v as discreet as %v.
+func (e *Error) GoString() string { return "&icims.Error{" + e.Error() + "}" }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Fields returns the names of the fields iCIMS complained about.
+func (e *Error) Fields() []string {
+	var names []string
+	for _, p := range e.Problems {
+		if p.Field != "" {
+			names = append(names, p.Field)
+		}
+	}
+	return names
+}
+
+// ClassOf returns the class of the *Error in err's chain, or ClassNone.
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return ClassNone
+}
+
+// ReasonOf returns the reason of the *Error in err's chain, or "".
+func ReasonOf(err error) Reason {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return ""
+}
+
+// RefusedError is what a middleware returns to refuse a call before it is
+// sent: no permit, lane paused, breaker open. The call then fails with
+// ClassDefer and counts as never sent.
+type RefusedError struct {
+	// Reason goes into [Error.Reason]; empty means [ReasonCallRefused].
+	Reason Reason
+	// Until or After say when to come back. After counts from now and is used
+	// where Until is zero.
+	Until time.Time
+	After time.Duration
+	// Err is the cause, or nil.
+	Err error
+}
+
+func (e *RefusedError) Error() string {
+	return "call refused before it was sent: " + string(e.reason())
+}
+
+// Unwrap returns the cause.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+func (e *RefusedError) reason() Reason {
+	if e.Reason == "" {
+		return ReasonCallRefused
+	}
+	return e.Reason
+}
+
+func (e *RefusedError) wait(now time.Time) time.Duration {
+	if e.Until.IsZero() {
+		return max(e.After, 0)
+	}
+	return max(e.Until.Sub(now), 0)
+}

@@ -1,0 +1,191 @@
+package icims
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// PortalURL is a job portal as a customer's settings name it.
+type PortalURL struct {
+	// Root is the origin of the API, for [New].
+	Root     *url.URL
+	Customer string
+	// Portal is the portal's id or name.
+	Portal string
+}
+
+// String returns the URL in its usual form.
+func (p PortalURL) String() string {
+	return p.Root.String() + "/customers/" + p.Customer + "/search/portals/" + url.PathEscape(p.Portal) + "?staleness=0"
+}
+
+// portalForm is what a portal URL must look like; it closes most refusals.
+const portalForm = "https://api.icims.com/customers/{customerId}/search/portals/{jobPortalId}?staleness=0"
+
+// icimsOrigins are the API hosts of iCIMS's regions (API sheet §1).
+var icimsOrigins = map[string]bool{
+	"https://api.icims.com":    true,
+	"https://api-eu.icims.com": true,
+	"https://api-ca.icims.com": true,
+}
+
+// HostPolicy says to which origins credentials may be sent. The zero value
+// allows iCIMS's own API hosts only.
+type HostPolicy struct{ origins map[string]bool }
+
+// ParseHostPolicy reads the setting ICIMS_EXPORT_ICIMS_HOSTS: origins that are
+// allowed beside iCIMS's own, comma separated, for example
+// "http://127.0.0.1:8899".
+func ParseHostPolicy(setting string) (HostPolicy, error) {
+	p := HostPolicy{origins: map[string]bool{}}
+	for entry := range strings.SplitSeq(setting, ",") {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		u, err := url.Parse(entry)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil ||
+			u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+			return HostPolicy{}, fmt.Errorf("ICIMS_EXPORT_ICIMS_HOSTS: every entry must be an origin such as http://127.0.0.1:8899, without path, user or query")
+		}
+		p.origins[origin(u)] = true
+	}
+	return p, nil
+}
+
+// Allows reports whether credentials may be sent to the origin of u.
+func (p HostPolicy) Allows(u *url.URL) bool {
+	o := origin(u)
+	return icimsOrigins[o] || p.origins[o]
+}
+
+// origin is scheme, host and port in one spelling.
+func origin(u *url.URL) string {
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname())
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port := u.Port(); port != "" && (scheme != "https" || port != "443") && (scheme != "http" || port != "80") {
+		host += ":" + port
+	}
+	return scheme + "://" + host
+}
+
+// PortalURLError refuses a job portal URL. Its text says what to change and
+// does not repeat the URL, which may hold a password.
+type PortalURLError struct {
+	// Index counts the URLs from 1; 0 means all of them together.
+	Index int
+	// Code is stable and meant for programs, for example "placeholder".
+	Code string
+	// Message is a sentence that says what is wrong and what to change.
+	Message string
+}
+
+func (e *PortalURLError) Error() string {
+	if e.Index == 0 {
+		return "job portal URLs: " + e.Message
+	}
+	return fmt.Sprintf("job portal URL %d: %s", e.Index, e.Message)
+}
+
+// ParsePortalURLs reads one or more job portal URLs, separated by commas or
+// line breaks. All must be on one origin that allow permits and belong to one
+// customer. Doubles are dropped. It fails with a *[PortalURLError].
+func ParsePortalURLs(text string, allow HostPolicy) ([]PortalURL, error) {
+	var list []PortalURL
+	seen := map[string]bool{}
+	index := 0
+	for entry := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		index++
+		p, code, message := parsePortalURL(entry, allow)
+		if code == "" && len(list) > 0 {
+			switch first := list[0]; {
+			case p.Root.String() != first.Root.String():
+				code, message = "mixed_hosts", "all URLs must be on the same host as the first one; make a second connection for another region"
+			case p.Customer != first.Customer:
+				code, message = "mixed_customers", "the customer id differs from that of the first URL; a connection serves one customer, so correct the number after /customers/ or make a second connection"
+			}
+		}
+		if code != "" {
+			return nil, &PortalURLError{index, code, message}
+		}
+		if key := p.String(); !seen[key] {
+			seen[key] = true
+			list = append(list, p)
+		}
+	}
+	if len(list) == 0 {
+		return nil, &PortalURLError{0, "missing", "enter at least one, in the form " + portalForm}
+	}
+	return list, nil
+}
+
+// ParsePortalURLsOf is ParsePortalURLs for the portals of a known customer.
+func ParsePortalURLsOf(customer, text string, allow HostPolicy) ([]PortalURL, error) {
+	list, err := ParsePortalURLs(text, allow)
+	if err != nil {
+		return nil, err
+	}
+	if list[0].Customer != customer {
+		return nil, &PortalURLError{0, "other_customer", "the number after /customers/ is not the customer id of this connection; correct whichever of the two is wrong"}
+	}
+	return list, nil
+}
+
+var (
+	portalName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._~-]{0,127}$`)
+	placeholder = regexp.MustCompile(`(?i)[{}<>\[\]]|%7b|%7d|%3c|%3e|/(customerid|jobportalid|portalid)(/|\?|$)`)
+)
+
+func parsePortalURL(entry string, allow HostPolicy) (p PortalURL, code, message string) {
+	u, err := url.Parse(entry)
+	switch {
+	case placeholder.MatchString(pathOf(entry)):
+		return p, "placeholder", "a placeholder is left in it; replace {customerId} and {jobPortalId} by the numbers of your iCIMS"
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return p, "malformed", "this is no complete URL; use the form " + portalForm
+	case u.User != nil:
+		return p, "user_in_url", "remove the user and password before the @; they have fields of their own"
+	case !allow.Allows(u) && u.Scheme != "https":
+		return p, "not_https", "it must start with https://, so that the password is not sent in the clear"
+	case !allow.Allows(u):
+		return p, "not_icims", "the host is not one of iCIMS's; use api.icims.com, api-eu.icims.com or api-ca.icims.com, or have the operator allow this origin in ICIMS_EXPORT_ICIMS_HOSTS"
+	}
+	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(u.EscapedPath(), "/"), "/"), "/")
+	if len(segments) != 5 || segments[0] != "customers" || segments[2] != "search" || segments[3] != "portals" {
+		return p, "wrong_path", "the part after the host must be /customers/{customerId}/search/portals/{jobPortalId}, all in lower case"
+	}
+	if !isNumber(segments[1]) {
+		return p, "wrong_customer", "what follows /customers/ must be the customer id, digits only"
+	}
+	portal, err := url.PathUnescape(segments[4])
+	if err != nil || !portalName.MatchString(portal) {
+		return p, "wrong_portal", "what follows /search/portals/ must be the id or the name of one job portal"
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || len(query) > 1 || len(query) == 1 && !query.Has("staleness") || u.Fragment != "" {
+		return p, "extra_parameters", "only ?staleness=0 may follow the portal; remove the rest"
+	}
+	root, err := url.Parse(origin(u))
+	if err != nil {
+		return p, "malformed", "this is no complete URL; use the form " + portalForm
+	}
+	return PortalURL{Root: root, Customer: segments[1], Portal: portal}, "", ""
+}
+
+// pathOf is what follows the host, roughly: brackets in the host are those of
+// an IPv6 address.
+func pathOf(entry string) string {
+	if _, rest, ok := strings.Cut(entry, "://"); ok {
+		entry = rest
+	}
+	if i := strings.IndexByte(entry, '/'); i >= 0 {
+		return entry[i:]
+	}
+	return ""
+}

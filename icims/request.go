@@ -1,0 +1,287 @@
+package icims
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Fields is the body of a create or patch: field name → value. Names are lower
+// case throughout, nested ones too (API sheet §1). A nil or "" clears a field.
+type Fields map[string]any
+
+// params are the values of a pattern's placeholders.
+type params map[string]string
+
+// newRequest builds the request of one operation. It fails only for arguments
+// that cannot be sent.
+func (c *Client) newRequest(ctx context.Context, op Op, p params, query string, body any) (*http.Request, error) {
+	u := *c.root
+	path, raw := u.Path, u.EscapedPath()
+	for segment := range strings.SplitSeq(strings.TrimPrefix(op.Pattern, "/"), "/") {
+		if name, ok := strings.CutPrefix(segment, "{"); ok {
+			name = strings.TrimSuffix(name, "}")
+			if name == "customer" {
+				segment = c.customer
+			} else {
+				segment = p[name]
+			}
+			if segment == "" || segment == "." || segment == ".." {
+				return nil, badRequest(op, detail(name+" is missing"))
+			}
+		}
+		path += "/" + segment
+		raw += "/" + url.PathEscape(segment)
+	}
+	u.Path, u.RawPath, u.RawQuery = path, raw, query
+
+	var reader io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return nil, badRequest(op, detail("body cannot be written as JSON"))
+		}
+		// A bytes.Reader gives the request its Content-Length, which iCIMS
+		// wants (API sheet §1).
+		reader = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, opKey{}, op), op.Method, u.String(), reader)
+	if err != nil {
+		return nil, badRequest(op, discreet(err))
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.userAgent)
+	return req, nil
+}
+
+func badRequest(op Op, err error) *Error {
+	return &Error{Op: op.Name, Class: ClassPermanent, Reason: ReasonBadRequest, Sent: SentNo, Err: err}
+}
+
+// fieldsBody checks what a create or patch would send.
+func fieldsBody(op Op, f Fields) error {
+	if len(f) == 0 {
+		return badRequest(op, detail("no fields to write"))
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return badRequest(op, detail("fields cannot be written as JSON"))
+	}
+	var doc any
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return badRequest(op, detail("fields cannot be written as JSON"))
+	}
+	upper := ""
+	walk(doc, func(name string) {
+		if strings.ToLower(name) != name && (upper == "" || name < upper) {
+			upper = name
+		}
+	}, func(string) {})
+	if upper != "" {
+		return badRequest(op, detail("field name "+upper+" must be lower case"))
+	}
+	return nil
+}
+
+var readField = regexp.MustCompile(`^[a-z][a-z0-9_.]*$`)
+
+// fieldsQuery is the query that asks for certain fields only.
+func fieldsQuery(op Op, fields []string) (string, error) {
+	if len(fields) == 0 {
+		return "", nil
+	}
+	for _, f := range fields {
+		if !readField.MatchString(f) {
+			return "", badRequest(op, detail("field names must be lower case letters and digits"))
+		}
+	}
+	return "fields=" + strings.Join(fields, ","), nil
+}
+
+// attempt is what one pass through the chain leaves behind for the client.
+type attempt struct {
+	sent          sentTracker
+	authorization string
+}
+
+type attemptKey struct{}
+
+func attemptOf(ctx context.Context) *attempt {
+	a, _ := ctx.Value(attemptKey{}).(*attempt)
+	return a
+}
+
+// answer is a success with its body still to be interpreted.
+type answer struct {
+	*Response
+	// body is what could be read; bodyErr says why that is not all.
+	body    []byte
+	bodyErr error
+	// location is the Location header as it came.
+	location string
+	op       Op
+}
+
+// bareDo sends a request through the chain. It returns the answer of any 2xx
+// and an *Error for everything else; the Response is there whenever iCIMS
+// answered.
+func (c *Client) bareDo(req *http.Request) (*answer, *Response, error) {
+	ans, resp, authorization, err := c.try(req)
+	if e, ok := err.(*Error); ok && e.Status == http.StatusUnauthorized && e.Class == ClassCredentials {
+		r, ok := c.auth.(renewer)
+		if ok && r.renew(authorization) {
+			if req.GetBody != nil {
+				req.Body, _ = req.GetBody() // of a bytes.Reader: cannot fail
+			}
+			ans, resp, _, err = c.try(req)
+		}
+	}
+	return ans, resp, err
+}
+
+func (c *Client) try(req *http.Request) (*answer, *Response, string, error) {
+	op := OpOf(req.Context())
+	a := new(attempt)
+	ctx := context.WithValue(req.Context(), attemptKey{}, a)
+	ctx = context.WithValue(ctx, sentKey{}, &a.sent)
+
+	r, err := c.chain.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		return nil, nil, a.authorization, c.transportError(op, a.sent.get(), err)
+	}
+	defer r.Body.Close()
+	body, bodyErr := io.ReadAll(io.LimitReader(r.Body, c.maxBody+1))
+	resp := newResponse(r, c.now())
+	problems := readProblems(r.Header, body, requestBody(req))
+
+	if r.StatusCode >= 200 && r.StatusCode < 300 {
+		resp.Warnings = problems
+		ans := &answer{Response: resp, body: body, bodyErr: bodyErr, location: r.Header.Get("Location"), op: op}
+		return ans, resp, a.authorization, nil
+	}
+	class, reason := judgeStatus(op, r.StatusCode, problems, resp.Rate)
+	e := &Error{
+		Op: op.Name, Class: class, Reason: reason, Status: r.StatusCode, Problems: problems,
+		Transaction: resp.Transaction, Rate: resp.Rate, Sent: SentYes,
+	}
+	if class == ClassDefer {
+		e.RetryAfter = deferFor(r.Header, resp.Rate, c.now())
+	}
+	return nil, resp, a.authorization, e
+}
+
+func (c *Client) transportError(op Op, sent Sent, err error) *Error {
+	e := &Error{Op: op.Name, Sent: sent, Err: discreet(err)}
+	if refused, ok := errors.AsType[*RefusedError](err); ok && sent == SentNo {
+		e.Class, e.Reason, e.RetryAfter = ClassDefer, refused.reason(), refused.wait(c.now())
+		return e
+	}
+	if auth, ok := errors.AsType[*AuthError](err); ok && sent == SentNo {
+		e.Class, e.Reason, e.RetryAfter = auth.Class, auth.Reason, auth.RetryAfter
+		return e
+	}
+	e.Class, e.Reason = judgeTransport(op, sent, err)
+	return e
+}
+
+func requestBody(req *http.Request) []byte {
+	if req.GetBody == nil {
+		return nil
+	}
+	r, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	data, _ := io.ReadAll(r)
+	return data
+}
+
+// do sends a read and decodes its answer into v.
+func (c *Client) do(req *http.Request, v any) (*Response, error) {
+	ans, resp, err := c.bareDo(req)
+	if err != nil {
+		return resp, err
+	}
+	return resp, ans.decode(v)
+}
+
+// decode reads a JSON object into v.
+func (a *answer) decode(v any) error {
+	switch {
+	case errors.Is(a.bodyErr, errTooLarge):
+		return a.bad(ReasonAnswerTooLarge, a.bodyErr)
+	case a.bodyErr != nil:
+		return a.bad(transportReason(SentYes, a.bodyErr), a.bodyErr)
+	}
+	if err := json.Unmarshal(a.body, v); err != nil {
+		return a.bad(ReasonBadAnswer, err)
+	}
+	return nil
+}
+
+// bad is the error of a 2xx that cannot be used.
+func (a *answer) bad(reason Reason, err error) *Error {
+	class := a.op.lostClass()
+	if reason == ReasonAnswerTooLarge && class == ClassRetry {
+		class = ClassPermanent // it will be as large the next time
+	}
+	return &Error{
+		Op: a.op.Name, Class: class, Reason: reason, Status: a.Status, Problems: a.Warnings,
+		Transaction: a.Transaction, Rate: a.Rate, Sent: SentYes, Err: discreet(err),
+	}
+}
+
+// isHTML reports whether the body is a page: a proxy's or a login's, not an
+// answer of the API.
+func (a *answer) isHTML() bool {
+	return bytes.HasPrefix(bytes.TrimSpace(a.body), []byte("<")) ||
+		strings.HasPrefix(a.Header.Get("Content-Type"), "text/html")
+}
+
+// doPatch sends a write that returns nothing. Any 2xx is a success (API sheet
+// §5.5), except a page.
+func (c *Client) doPatch(req *http.Request) (*Response, error) {
+	ans, resp, err := c.bareDo(req)
+	if err == nil && ans.isHTML() {
+		err = ans.bad(ReasonBadAnswer, detail("a page instead of an answer"))
+	}
+	return resp, err
+}
+
+// doCreate sends a write that returns the id of what it made, as the last
+// segment of Location below parent.
+func (c *Client) doCreate(req *http.Request, parent string) (int64, *Response, error) {
+	ans, resp, err := c.bareDo(req)
+	if err != nil {
+		return 0, resp, err
+	}
+	id, ok := locationID(ans.location, parent)
+	if !ok {
+		return 0, resp, ans.bad(ReasonBadAnswer, detail("no usable Location"))
+	}
+	return id, resp, nil
+}
+
+// locationID reads ".../<parent>/<id>". Of the URL nothing else matters: it is
+// never called.
+func locationID(location, parent string) (int64, bool) {
+	u, err := url.Parse(location)
+	if err != nil {
+		return 0, false
+	}
+	segments := strings.Split(strings.Trim(u.Path, "/"), "/")
+	if n := len(segments); n < 2 || !strings.EqualFold(segments[n-2], parent) {
+		return 0, false
+	}
+	id, err := parseID([]byte(segments[len(segments)-1]))
+	return id, err == nil && id > 0
+}

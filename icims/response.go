@@ -1,0 +1,135 @@
+package icims
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Response is what is worth keeping of an answer besides its content.
+type Response struct {
+	Status int
+	// Transaction is iCIMS's id of the call, for a support ticket.
+	Transaction string
+	Rate        RateLimit
+	// Warnings are the problems of a call that succeeded all the same, for
+	// example a source that was stored but is on no list (API sheet §3.3).
+	Warnings []Problem
+	// Header is the answer's, without cookies and problem texts.
+	Header http.Header
+}
+
+// RateLimit is the state of the daily quota as iCIMS reported it (API sheet
+// §4).
+type RateLimit struct {
+	Limit     int
+	Remaining int
+	// Reset is the time left until the quota is full again, at midnight UTC.
+	Reset time.Duration
+	// Known is false where the answer did not say.
+	Known bool
+
+	resetKnown bool
+}
+
+func newResponse(r *http.Response, now time.Time) *Response {
+	h := r.Header.Clone()
+	for _, name := range []string{"Set-Cookie", "X-Error", "X-Warning"} {
+		h.Del(name)
+	}
+	return &Response{
+		Status:      r.StatusCode,
+		Transaction: transaction(r.Header.Get("X-Transaction")),
+		Rate:        parseRate(r.Header, now),
+		Header:      h,
+	}
+}
+
+// transaction keeps an id that looks like one: it is printed in errors.
+func transaction(v string) string {
+	if len(v) > 64 || strings.ContainsFunc(v, func(r rune) bool {
+		return !strings.ContainsRune("{}-_0123456789abcdefABCDEF", r)
+	}) {
+		return ""
+	}
+	return v
+}
+
+func parseRate(h http.Header, now time.Time) RateLimit {
+	var rate RateLimit
+	remaining, ok := parseCount(h.Get("X-Ratelimit-Remaining"))
+	if !ok {
+		return rate
+	}
+	rate.Known, rate.Remaining = true, int(remaining)
+	if limit, ok := parseCount(h.Get("X-Ratelimit-Limit")); ok {
+		rate.Limit = int(limit)
+	}
+	rate.Reset, rate.resetKnown = parseReset(h.Get("X-Ratelimit-Reset"), now)
+	return rate
+}
+
+func parseCount(v string) (int64, bool) {
+	n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+	return n, err == nil && n >= 0 && n <= 1<<31
+}
+
+const day = 24 * time.Hour
+
+// parseReset reads seconds until midnight UTC. A figure far beyond a day is
+// taken for an epoch, which is how most other APIs fill this header.
+func parseReset(v string, now time.Time) (time.Duration, bool) {
+	n, ok := parseCount(v)
+	if !ok {
+		return 0, false
+	}
+	if n > 1_000_000_000 {
+		n -= now.Unix()
+	}
+	d := time.Duration(n) * time.Second
+	return d, d >= 0 && d <= day
+}
+
+// deferFor is how long to stay away after a refusal for lack of calls.
+func deferFor(h http.Header, rate RateLimit, now time.Time) time.Duration {
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date // midnight is iCIMS's, not that of our clock
+	}
+	if rate.Known && rate.Remaining > 0 {
+		// Calls are left for the day, so this is a limit over a shorter time.
+		if d, ok := parseRetryAfter(h.Get("Retry-After"), now); ok {
+			return d
+		}
+		return throttlePause
+	}
+	if rate.resetKnown {
+		return max(rate.Reset, time.Second)
+	}
+	if d, ok := parseReset(h.Get("X-Ratelimit-Reset"), now); ok {
+		return max(d, time.Second)
+	}
+	if d, ok := parseRetryAfter(h.Get("Retry-After"), now); ok {
+		return d
+	}
+	return untilMidnight(now)
+}
+
+// throttlePause is the pause after a 429 that names neither an exhausted quota
+// nor a time.
+const throttlePause = time.Minute
+
+func untilMidnight(now time.Time) time.Duration {
+	now = now.UTC()
+	return now.Truncate(day).Add(day).Sub(now)
+}
+
+func parseRetryAfter(v string, now time.Time) (time.Duration, bool) {
+	if n, ok := parseCount(v); ok {
+		return min(max(time.Duration(n)*time.Second, time.Second), day), true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return min(max(t.Sub(now), time.Second), day), true
+	}
+	return 0, false
+}

@@ -1,0 +1,151 @@
+package icims
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// SearchPeople returns the ids of at most MaxSearchResults people, without
+// doubles (API sheet §7).
+func (c *Client) SearchPeople(ctx context.Context, q Query) ([]PersonID, *Response, error) {
+	return search[PersonID](ctx, c, opSearchPeople, q)
+}
+
+// SearchAllPeople pages through all hits.
+func (c *Client) SearchAllPeople(ctx context.Context, q Query) ([]PersonID, error) {
+	return searchAll(ctx, q, "person.id", opSearchPeople, c.SearchPeople)
+}
+
+// SearchWorkflows returns the ids of at most MaxSearchResults recruiting
+// workflows, without doubles (API sheet §7).
+func (c *Client) SearchWorkflows(ctx context.Context, q Query) ([]WorkflowID, *Response, error) {
+	return search[WorkflowID](ctx, c, opSearchWorkflows, q)
+}
+
+// SearchAllWorkflows pages through all hits.
+func (c *Client) SearchAllWorkflows(ctx context.Context, q Query) ([]WorkflowID, error) {
+	return searchAll(ctx, q, "applicantworkflow.id", opSearchWorkflows, c.SearchWorkflows)
+}
+
+func search[ID ~int64](ctx context.Context, c *Client, op Op, q Query) ([]ID, *Response, error) {
+	if err := q.check(); err != nil {
+		return nil, nil, badRequest(op, err)
+	}
+	req, err := c.newRequest(ctx, op, nil, staleness(q.Staleness), q)
+	if err != nil {
+		return nil, nil, err
+	}
+	ans, resp, err := c.bareDo(req)
+	if err != nil {
+		return nil, resp, err
+	}
+	rows, err := ans.rows(true)
+	if err != nil {
+		return nil, resp, err
+	}
+	ids := make([]ID, 0, len(rows))
+	seen := make(map[int64]bool, len(rows))
+	for _, row := range rows {
+		if !seen[row.id] {
+			seen[row.id] = true
+			ids = append(ids, ID(row.id))
+		}
+	}
+	return ids, resp, nil
+}
+
+// maxPages ends a paging that a faulty server would keep going for ever.
+const maxPages = 1000
+
+func searchAll[ID ~int64](ctx context.Context, q Query, attribute string, op Op, page func(context.Context, Query) ([]ID, *Response, error)) ([]ID, error) {
+	var all []ID
+	seen := map[ID]bool{}
+	next := q
+	for range maxPages {
+		ids, _, err := page(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		fresh := 0
+		for _, id := range ids {
+			if !seen[id] {
+				seen[id] = true
+				fresh++
+				all = append(all, id)
+			}
+		}
+		if len(ids) < MaxSearchResults || fresh == 0 {
+			return all, nil
+		}
+		next = q.after(attribute, int64(slices.Max(ids)))
+	}
+	return nil, &Error{Op: op.Name, Class: ClassPermanent, Reason: ReasonBadAnswer, Sent: SentYes, Err: detail("search does not end")}
+}
+
+func staleness(minutes int) string { return "staleness=" + strconv.Itoa(minutes) }
+
+// row is one search result. The id comes from "id" or, where that is missing,
+// from the end of "self".
+type row struct {
+	id                       int64
+	self, portalURL, updated string
+}
+
+func (r *row) UnmarshalJSON(b []byte) error {
+	var doc struct {
+		ID          json.RawMessage `json:"id"`
+		Self        text            `json:"self"`
+		PortalURL   text            `json:"portalUrl"`
+		UpdatedDate text            `json:"updatedDate"`
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return errRow
+	}
+	*r = row{self: string(doc.Self), portalURL: string(doc.PortalURL), updated: string(doc.UpdatedDate)}
+	if len(doc.ID) > 0 && string(doc.ID) != "null" {
+		return unmarshalID(&r.id, doc.ID)
+	}
+	u, err := url.Parse(r.self)
+	if err != nil {
+		return errRow
+	}
+	path := strings.TrimRight(u.Path, "/")
+	r.id, err = parseID([]byte(path[strings.LastIndex(path, "/")+1:]))
+	return err
+}
+
+var errRow error = detail("search result without a readable id")
+
+// rows reads search results. An answer without the list is no result at all,
+// least of all "nobody found": that would have people created twice. The one
+// exception is an answer that says so with code 2, as a sample in iCIMS's
+// documentation does (API sheet §7).
+func (a *answer) rows(notFoundIsEmpty bool) ([]row, error) {
+	var doc struct {
+		Results json.RawMessage `json:"searchResults"`
+	}
+	if err := a.decode(&doc); err != nil {
+		return nil, err
+	}
+	if doc.Results == nil {
+		found := func(p Problem) bool { return p.Code != codeNotFound }
+		if notFoundIsEmpty && len(a.Warnings) > 0 && !slices.ContainsFunc(a.Warnings, found) {
+			return nil, nil
+		}
+		return nil, a.bad(ReasonBadAnswer, detail("no searchResults"))
+	}
+	var rows []row
+	if err := json.Unmarshal(doc.Results, &rows); err != nil {
+		return nil, a.bad(ReasonBadAnswer, err)
+	}
+	for _, r := range rows {
+		if r.id == 0 {
+			return nil, a.bad(ReasonBadAnswer, errRow)
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,79 @@
+package icims
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+)
+
+// Workflow is a recruiting workflow: one person's way through one job (API
+// sheet §9).
+type Workflow struct {
+	ID WorkflowID
+	// Job and Person are 0 where the account may not see them.
+	Job    JobID
+	Person PersonID
+	// Status is nil where it is empty or hidden.
+	Status     *ListNode
+	Source     string
+	SourceName string
+	// Raw holds every field as it came, by its API name.
+	Raw map[string]json.RawMessage
+}
+
+// CreateWorkflow links a person ("associatedprofile") to a job ("baseprofile")
+// and returns the id of the link (API sheet §9.1). What iCIMS does about a
+// second link of the same pair is not known: search first with
+// [PersonJobQuery]. A lost answer is ClassUnknown.
+func (c *Client) CreateWorkflow(ctx context.Context, f Fields) (WorkflowID, *Response, error) {
+	if err := fieldsBody(opCreateWorkflow, f); err != nil {
+		return 0, nil, err
+	}
+	req, err := c.newRequest(ctx, opCreateWorkflow, nil, "", f)
+	if err != nil {
+		return 0, nil, err
+	}
+	id, resp, err := c.doCreate(req, "applicantworkflows")
+	return WorkflowID(id), resp, err
+}
+
+// Workflow reads a workflow (API sheet §9.3).
+func (c *Client) Workflow(ctx context.Context, id WorkflowID, fields ...string) (*Workflow, *Response, error) {
+	req, err := c.readRequest(ctx, opWorkflow, "workflow", int64(id), fields)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := new(Workflow)
+	resp, err := c.do(req, w)
+	if err != nil {
+		return nil, resp, err
+	}
+	w.ID = id
+	return w, resp, nil
+}
+
+// PatchWorkflow changes the fields given and no others (API sheet §9.3).
+func (c *Client) PatchWorkflow(ctx context.Context, id WorkflowID, f Fields) (*Response, error) {
+	return c.patch(ctx, opPatchWorkflow, "workflow", int64(id), f)
+}
+
+// UnmarshalJSON reads the fields this package knows and keeps all in Raw.
+func (w *Workflow) UnmarshalJSON(b []byte) error {
+	raw, err := object(b)
+	if err != nil {
+		return err
+	}
+	q := Workflow{Raw: raw}
+	var base, associated ProfileLink
+	err = errors.Join(
+		member(raw, "id", &q.ID),
+		member(raw, "baseprofile", &base),
+		member(raw, "associatedprofile", &associated),
+		member(raw, "status", &q.Status),
+		textMember(raw, "source", &q.Source),
+		textMember(raw, "sourcename", &q.SourceName),
+	)
+	q.Job, q.Person = JobID(base.ID), PersonID(associated.ID)
+	*w = q
+	return err
+}
