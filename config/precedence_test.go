@@ -1,0 +1,235 @@
+package config_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/seekout/icims-export/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// grammar is shaped like the real command line: settings beside subcommands.
+type grammar struct {
+	config.Settings `embed:""`
+
+	Worker struct{} `cmd:""`
+	Demo   struct {
+		Candidates int `default:"200"`
+	} `cmd:""`
+}
+
+func parse(t *testing.T, args ...string) (config.Settings, error) {
+	t.Helper()
+	var cli grammar
+	options := append(config.Options(), kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) { t.Error("the parser asked to exit") }))
+	k, err := kong.New(&cli, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = k.Parse(append(args, "worker"))
+	return cli.Settings, err
+}
+
+func mustParse(t *testing.T, args ...string) config.Settings {
+	t.Helper()
+	s, err := parse(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "settings.yml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestPrecedence(t *testing.T) {
+	const (
+		env  = "ICIMS_EXPORT_CALL_TIMEOUT"
+		yaml = "call_timeout: 13s\n"
+		flag = "--call-timeout=11s"
+	)
+	tests := map[string]struct {
+		flag, env, file bool
+		want            time.Duration
+	}{
+		"nothing set is the default":                    {want: 30 * time.Second},
+		"the file wins over the default":                {file: true, want: 13 * time.Second},
+		"the environment wins over the default":         {env: true, want: 12 * time.Second},
+		"the environment wins over the file":            {env: true, file: true, want: 12 * time.Second},
+		"a flag wins over the default":                  {flag: true, want: 11 * time.Second},
+		"a flag wins over the file":                     {flag: true, file: true, want: 11 * time.Second},
+		"a flag wins over the environment":              {flag: true, env: true, want: 11 * time.Second},
+		"a flag wins over the environment and the file": {flag: true, env: true, file: true, want: 11 * time.Second},
+	}
+	for name, tt := range tests {
+		for _, by := range []string{"flag", "environment"} {
+			t.Run(name+", with the file named by "+by, func(t *testing.T) {
+				var args []string
+				if tt.flag {
+					args = append(args, flag)
+				}
+				if tt.env {
+					t.Setenv(env, "12s")
+				}
+				if tt.file && by == "flag" {
+					args = append(args, "--config="+file(t, yaml))
+				}
+				if tt.file && by == "environment" {
+					t.Setenv("ICIMS_EXPORT_CONFIG", file(t, yaml))
+				}
+				if got := mustParse(t, args...).CallTimeout; got != tt.want {
+					t.Errorf("got %s, want %s", got, tt.want)
+				}
+			})
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	got := mustParse(t)
+	want := config.Settings{
+		RedisURL: "redis://127.0.0.1:6379/0", CallTimeout: 30 * time.Second, SettleTime: 90 * time.Second,
+		LookupBatch: 50, LookupMemo: 5 * time.Minute, DummyEmailDomain: "seekout.example.com",
+		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
+		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 30 * time.Second,
+		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, ResultRetention: 720 * time.Hour,
+		LogLevel: "info", LogFormat: "auto",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+}
+
+func TestFileSetsEverySetting(t *testing.T) {
+	got := mustParse(t, "--config="+file(t, `# every setting once
+redis_url: redis://cache:6380/2
+keyset: keys.json
+connections: connections.yml
+icims_hosts: ["http://127.0.0.1:8899", "https://sandbox.example.com"]
+call_timeout: 1s
+settle_time: 2m
+lookup_batch: 7
+lookup_memo: 0s
+dummy_email_domain: dummy.example.com
+retry_min: 1s
+retry_max: 2s
+retry_budget: 3d
+lease: 4s
+lane_concurrency: 5
+max_lanes: 6
+lane_idle: 7s
+shutdown_timeout: 8s
+enqueue_chunk: 9
+result_retention: 10h
+log_level: debug
+log_format: json
+`))
+	path := got.Config
+	want := config.Settings{
+		Config: path, RedisURL: "redis://cache:6380/2", Keyset: "keys.json", Connections: "connections.yml",
+		IcimsHosts:  []string{"http://127.0.0.1:8899", "https://sandbox.example.com"},
+		CallTimeout: time.Second, SettleTime: 2 * time.Minute, LookupBatch: 7, DummyEmailDomain: "dummy.example.com",
+		RetryMin: time.Second, RetryMax: 2 * time.Second, RetryBudget: 72 * time.Hour,
+		Lease: 4 * time.Second, LaneConcurrency: 5, MaxLanes: 6, LaneIdle: 7 * time.Second,
+		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, ResultRetention: 10 * time.Hour,
+		LogLevel: "debug", LogFormat: "json",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestHostsFromTheEnvironmentAreCommaSeparated(t *testing.T) {
+	t.Setenv("ICIMS_EXPORT_ICIMS_HOSTS", "http://127.0.0.1:8899,https://sandbox.example.com")
+	want := []string{"http://127.0.0.1:8899", "https://sandbox.example.com"}
+	if diff := cmp.Diff(want, mustParse(t).IcimsHosts); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestEmptyHostsFromTheEnvironmentAreNone(t *testing.T) {
+	t.Setenv("ICIMS_EXPORT_ICIMS_HOSTS", "")
+	s := mustParse(t)
+	if err := s.Validate(); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	if len(s.IcimsHosts) != 0 {
+		t.Errorf("got %q", s.IcimsHosts)
+	}
+}
+
+func TestFileIsRefused(t *testing.T) {
+	tests := map[string]struct{ yaml, want string }{
+		"an unknown name is shown with its line and the nearest known one": {
+			"log_level: info\ncall_timout: 3s\n", `:2: "call_timout" is not known here; did you mean "call_timeout"?`,
+		},
+		"a name that resembles nothing gets no advice": {"zzzzzz: 1\n", `:1: "zzzzzz" is not known here`},
+		"a file cannot name another file":              {"config: other.yml\n", `:1: "config" is not known here`},
+		"a name given twice":                           {"lease: 1m\nlease: 2m\n", "settings.yml:"},
+		"a value of the wrong form is shown with its line": {
+			"\n\nlease: soon\n", `:3: "soon" is no duration: write it as a number with a unit, such as 30s, 5m, 24h or 30d`,
+		},
+		"a duration without a unit":     {"lease: 30\n", `:1: "30" is no duration`},
+		"a number that is none":         {"lookup_batch: many\n", ":1: "},
+		"a name without a value":        {"lease:\n", ":1: lease has no value: give one or remove the line"},
+		"a mapping in place of a value": {"lease: {a: 1}\n", ":1: lease must be a plain value"},
+		"a list at the top":             {"- a\n", ":1: must hold names with values"},
+		"broken YAML":                   {"lease: \"1m\nlog_level: [", "is not valid YAML"},
+		"two documents":                 {"lease: 1m\n---\nlease: 1m\n", "several YAML documents"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(t, "--config="+file(t, tt.yaml))
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %s\nwant %s", err, tt.want)
+			}
+			if fileErr := (*config.FileError)(nil); !errors.As(err, &fileErr) {
+				t.Errorf("a %T is no *FileError", err)
+			}
+		})
+	}
+	t.Run("all unknown names are shown at once", func(t *testing.T) {
+		_, err := parse(t, "--config="+file(t, "lese: 1m\nlog_levle: info\n"))
+		if err == nil || !strings.Contains(err.Error(), `"lease"`) || !strings.Contains(err.Error(), `"log_level"`) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a file that is not there is named", func(t *testing.T) {
+		_, err := parse(t, "--config=/does/not/exist.yml")
+		if err == nil || !strings.Contains(err.Error(), "/does/not/exist.yml: cannot be read: no such file or directory") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestFileMayBeEmpty(t *testing.T) {
+	for name, text := range map[string]string{"no byte": "", "a comment": "# nothing yet\n", "a document mark": "---\n"} {
+		t.Run(name, func(t *testing.T) {
+			if got := mustParse(t, "--config="+file(t, text)).Lease; got != time.Minute {
+				t.Errorf("lease is %s", got)
+			}
+		})
+	}
+}

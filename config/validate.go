@@ -1,0 +1,198 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	maxLookupBatch     = 200
+	maxLookupMemo      = 5 * time.Minute
+	maxLaneConcurrency = 200
+	maxLanes           = 2000
+	maxEnqueueChunk    = 10_000
+	minResultRetention = time.Hour
+)
+
+var (
+	logLevels  = []string{"trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"}
+	logFormats = []string{"auto", "console", "json"}
+)
+
+// Problem is one setting that is wrong or does not go with another.
+type Problem struct {
+	// Setting is the name of the environment variable.
+	Setting string
+	Message string
+	Remedy  string
+}
+
+func (p *Problem) Error() string { return p.Setting + " " + p.Message + ": " + p.Remedy }
+
+// Validate checks each setting and how they go together. It returns all
+// problems, joined, each of them a *Problem. Kong calls it at the end of
+// parsing.
+func (s Settings) Validate() error {
+	var c checks
+	c.redis(s.RedisURL)
+	c.hosts(s.IcimsHosts)
+	c.durations(s)
+	c.between("LookupBatch", s.LookupBatch, maxLookupBatch)
+	c.between("LaneConcurrency", s.LaneConcurrency, maxLaneConcurrency)
+	c.between("MaxLanes", s.MaxLanes, maxLanes)
+	c.between("EnqueueChunk", s.EnqueueChunk, maxEnqueueChunk)
+	if problem := domainProblem(s.DummyEmailDomain); problem != "" {
+		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")
+	}
+	c.oneOf("LogLevel", s.LogLevel, logLevels)
+	c.oneOf("LogFormat", s.LogFormat, logFormats)
+	return errors.Join(c...)
+}
+
+// checks collects problems.
+type checks []error
+
+func (c *checks) add(field, message, remedy string) {
+	*c = append(*c, &Problem{envOf(field), message, remedy})
+}
+
+// envOf is the environment variable of a field of Settings.
+func envOf(field string) string {
+	f, ok := reflect.TypeFor[Settings]().FieldByName(field)
+	if !ok {
+		panic("config: no setting " + field)
+	}
+	return f.Tag.Get("env")
+}
+
+func (c *checks) redis(u RedisURL) {
+	if u.Embedded() {
+		return
+	}
+	if _, err := parseRedisURL(string(u)); err != nil {
+		*c = append(*c, err)
+	}
+}
+
+// durations checks the times, first each alone, then against each other. A
+// time that is wrong by itself is left out of the comparisons.
+func (c *checks) durations(s Settings) {
+	positive := func(field string, d time.Duration) bool {
+		if d <= 0 {
+			c.add(field, fmt.Sprintf("is %s", short(d)), "give a time longer than zero, such as 30s")
+		}
+		return d > 0
+	}
+	call := positive("CallTimeout", s.CallTimeout)
+	afterCall := func(field string, d time.Duration, why string) {
+		if positive(field, d) && call && d <= s.CallTimeout {
+			c.add(field, fmt.Sprintf("is %s, which is not longer than %s (%s), so %s", short(d), envOf("CallTimeout"), short(s.CallTimeout), why),
+				fmt.Sprintf("raise it above %s or lower %s", short(s.CallTimeout), envOf("CallTimeout")))
+		}
+	}
+	afterCall("SettleTime", s.SettleTime, "a lost write could be repeated while iCIMS still carries it out")
+	afterCall("Lease", s.Lease, "a second worker could take an export while the first is still calling")
+	afterCall("ShutdownTimeout", s.ShutdownTimeout, "a stop would cut off a call that is under way")
+
+	minOK, maxOK, budgetOK := positive("RetryMin", s.RetryMin), positive("RetryMax", s.RetryMax), positive("RetryBudget", s.RetryBudget)
+	if minOK && maxOK && s.RetryMax < s.RetryMin {
+		c.add("RetryMax", fmt.Sprintf("is %s, which is shorter than %s (%s)", short(s.RetryMax), envOf("RetryMin"), short(s.RetryMin)),
+			fmt.Sprintf("raise it to at least %s or lower %s", short(s.RetryMin), envOf("RetryMin")))
+	}
+	if maxOK && budgetOK && s.RetryBudget <= s.RetryMax {
+		c.add("RetryBudget", fmt.Sprintf("is %s, which is not longer than %s (%s), so the longest pause would end every export", short(s.RetryBudget), envOf("RetryMax"), short(s.RetryMax)),
+			fmt.Sprintf("raise it above %s or lower %s", short(s.RetryMax), envOf("RetryMax")))
+	}
+	positive("LaneIdle", s.LaneIdle)
+	if s.LookupMemo < 0 || s.LookupMemo > maxLookupMemo {
+		c.add("LookupMemo", fmt.Sprintf("is %s", short(s.LookupMemo)), "give a time from 0s (look up each time) to 5m; older answers would miss people created meanwhile")
+	}
+	if s.ResultRetention < minResultRetention {
+		c.add("ResultRetention", fmt.Sprintf("is %s", short(s.ResultRetention)), "give at least 1h, so that results can be fetched before they are gone")
+	}
+}
+
+func (c *checks) between(field string, n, most int) {
+	if n < 1 || n > most {
+		c.add(field, fmt.Sprintf("is %d", n), fmt.Sprintf("give a number from 1 to %d", most))
+	}
+}
+
+func (c *checks) oneOf(field, value string, known []string) {
+	if !slices.Contains(known, value) {
+		c.add(field, fmt.Sprintf("is %q, which is not known%s", value, strings.TrimSuffix(didYouMean(value, known), "?")),
+			"give one of "+strings.Join(known, ", "))
+	}
+}
+
+func (c *checks) hosts(origins []string) {
+	for i, origin := range origins {
+		if problem := originProblem(origin); problem != "" {
+			// The entry is counted, not quoted: it may hold credentials.
+			c.add("IcimsHosts", fmt.Sprintf("has an entry (number %d) that %s", i+1, problem), "write only scheme, host and port, such as http://127.0.0.1:8899")
+		}
+	}
+}
+
+func originProblem(origin string) string {
+	u, err := url.Parse(origin)
+	switch {
+	case err != nil:
+		return "is not a URL"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "does not start with http:// or https://"
+	case u.User != nil:
+		return "holds a user name or password"
+	case u.Hostname() == "":
+		return "names no host"
+	case u.Scheme+"://"+u.Host != origin:
+		return "has more than an origin"
+	case strings.ToLower(u.Host) != u.Host || strings.Contains(u.Host, "*"):
+		return "has a host that is not in lower case or holds a wildcard"
+	default:
+		return ""
+	}
+}
+
+// domainProblem checks a domain name as RFC 1035 wants it, in ASCII and with
+// room for the local part of an e-mail address.
+func domainProblem(domain string) string {
+	const maxDomain, maxLabel = 200, 63
+	labels := strings.Split(domain, ".")
+	switch {
+	case domain == "":
+		return "is empty"
+	case len(domain) > maxDomain:
+		return "is too long"
+	case len(labels) < 2:
+		return fmt.Sprintf("is %q, which has no dot", domain)
+	}
+	for _, label := range labels {
+		if label == "" || len(label) > maxLabel || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") ||
+			strings.ContainsFunc(label, func(r rune) bool { return !isDomainRune(r) }) {
+			return fmt.Sprintf("is %q, which is not a domain name in ASCII", domain)
+		}
+	}
+	return ""
+}
+
+func isDomainRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-'
+}
+
+// short renders 1h0m0s as 1h.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
