@@ -1,0 +1,96 @@
+package tasks
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Target is where the candidates of a batch go: to a job, or, for the zero
+// value, among the prospects.
+type Target struct {
+	// Job is iCIMS's system id of the job (the number in its URL, not the
+	// requisition number); 0 exports prospects, without a workflow.
+	Job int64 `json:"job,omitempty"`
+}
+
+// Prospects is the target of an export to no job.
+var Prospects = Target{}
+
+// ToJob is the target of an export to a job.
+func ToJob(id int64) Target { return Target{Job: id} }
+
+// Batch is what a producer hands over at once.
+type Batch struct {
+	Customer string
+	Target   Target
+	Options  Options
+	// IdempotencyKey makes sending the batch twice the same as sending it once,
+	// for as long as outcomes are kept. Use one wherever a send may be repeated.
+	IdempotencyKey string
+	// Candidates are read once, in order. An error of type *RowError refuses one
+	// row; any other ends the reading. See Read and Candidates.
+	Candidates iter.Seq2[Candidate, error]
+}
+
+// Candidates makes the input of a batch from candidates in memory.
+func Candidates(candidates ...Candidate) iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
+		for _, c := range candidates {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Receipt tells what became of a batch that was handed over.
+type Receipt struct {
+	Batch store.BatchID `json:"batch"`
+	// Accepted counts candidates that are in the ledger now; Again counts those
+	// of them that an earlier sending of the same batch had brought.
+	Accepted int `json:"accepted"`
+	Again    int `json:"again,omitempty"`
+	// Dummies counts accepted candidates that were given a made-up address.
+	Dummies  int               `json:"dummies,omitempty"`
+	Refused  []Refusal         `json:"refused,omitempty"`
+	Warnings []RepeatedWarning `json:"warnings,omitempty"`
+}
+
+// Refusal is one row that was not accepted, and why.
+type Refusal struct {
+	Row       int       `json:"row"`            // counted from 1, in order of arrival
+	Line      int       `json:"line,omitempty"` // of the file, where there is one
+	Candidate string    `json:"candidate,omitempty"`
+	Problems  []Problem `json:"problems"`
+}
+
+// RepeatedWarning is a problem that did not refuse its rows, told once for all
+// rows that have it.
+type RepeatedWarning struct {
+	Problem
+	Rows      int `json:"rows"`
+	FirstLine int `json:"first_line,omitempty"`
+}
+
+// BatchError refuses a batch as a whole.
+type BatchError struct {
+	Field, Message, Remedy string
+}
+
+func (e *BatchError) Error() string { return fmt.Sprintf("%s: %s; %s", e.Field, e.Message, e.Remedy) }
+
+func (b Batch) validate() error {
+	switch {
+	case !store.ValidCustomer(b.Customer):
+		return &BatchError{"customer", "is not an iCIMS customer id", "give the number of the customer's ATS instance, digits only"}
+	case b.Target.Job < 0:
+		return &BatchError{"job", "is negative", "give the system id of the job, or none to export prospects"}
+	case len(b.IdempotencyKey) > 256:
+		return &BatchError{"idempotency key", "is longer than 256 bytes", "use a shorter one, such as a UUID"}
+	case b.Candidates == nil:
+		return &BatchError{"candidates", "are missing", "give at least an empty sequence"}
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Client accepts batches. It is safe for concurrent use.
+type Client struct {
+	redis       redis.UniversalClient
+	ledger      *store.Ledger
+	dummyDomain string
+	chunk       int
+}
+
+// ClientOption changes a setting of a Client.
+type ClientOption func(*Client)
+
+// WithDummyDomain sets the domain of generated addresses.
+func WithDummyDomain(domain string) ClientOption { return func(c *Client) { c.dummyDomain = domain } }
+
+// WithChunk sets how many candidates are written to Redis in one round trip.
+func WithChunk(n int) ClientOption { return func(c *Client) { c.chunk = max(1, n) } }
+
+// Defaults of a Client.
+const (
+	DefaultDummyDomain = "seekout.example.com"
+	DefaultChunk       = 500
+)
+
+// NewClient returns a client that keeps its ledger and queues in the Redis
+// behind the given go-redis client.
+func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...ClientOption) *Client {
+	c := &Client{redis: client, ledger: ledger, dummyDomain: DefaultDummyDomain, chunk: DefaultChunk}
+	for _, o := range options {
+		o(c)
+	}
+	return c
+}
+
+// Enqueue accepts a batch: each good candidate gets a record in the ledger and
+// a task, each bad one a refusal in the receipt.
+//
+// Errors: *BatchError where the batch as a whole is wrong, store.ErrBatchConflict
+// where its idempotency key belongs to another batch, an error of the input, or
+// one of Redis. After the latter two the receipt counts what was accepted and is
+// being exported; sending the batch again with the same idempotency key brings
+// the rest.
+func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
+	if err := b.validate(); err != nil {
+		return Receipt{}, err
+	}
+	id, _, err := c.ledger.OpenBatch(ctx, store.BatchSpec{
+		Customer: b.Customer, IdempotencyKey: b.IdempotencyKey, Job: b.Target.Job,
+		GenerateDummyEmails: b.Options.GenerateDummyEmails, IncludePreviouslyExported: b.Options.IncludePreviouslyExported,
+	})
+	if err != nil {
+		return Receipt{}, fmt.Errorf("open batch: %w", err)
+	}
+	s := &sending{
+		client: c, batch: b, receipt: Receipt{Batch: id},
+		rows: map[string]int{}, warnings: map[Problem]int{},
+		enqueuer: newEnqueuer(c.redis),
+	}
+	inputErr, err := s.read(ctx)
+	if err == nil {
+		err = s.flush(ctx, true)
+	}
+	if err != nil {
+		return s.receipt, fmt.Errorf("accept candidates: %w", err)
+	}
+	if err := c.ledger.CloseBatch(ctx, id, len(s.receipt.Refused)); err != nil {
+		return s.receipt, fmt.Errorf("close batch: %w", err)
+	}
+	return s.receipt, inputErr
+}
+
+// sending is the state of one Enqueue.
+type sending struct {
+	client   *Client
+	batch    Batch
+	receipt  Receipt
+	row      int
+	rows     map[string]int  // row by export id, to find doubles
+	warnings map[Problem]int // place in receipt.Warnings
+	pending  []store.NewExport
+	dummies  int // among pending
+	flushed  bool
+	enqueuer *enqueuer
+}
+
+// read takes candidates in until the input ends, and tells its errors from those
+// of Redis: what was read before the input broke is still accepted.
+func (s *sending) read(ctx context.Context) (inputErr, err error) {
+	for candidate, err := range s.batch.Candidates {
+		s.row++
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("stopped after row %d: %w", s.row-1, context.Cause(ctx))
+		}
+		var refused *RowError
+		switch {
+		case errors.As(err, &refused):
+			s.refuse(refused.Line, refused.Candidate, refused.Problems)
+			continue
+		case err != nil:
+			return fmt.Errorf("read candidates: %w", err), nil
+		}
+		if err := s.take(candidate); err != nil {
+			return nil, err
+		}
+		if len(s.pending) >= s.client.chunk {
+			if err := s.flush(ctx, false); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (s *sending) refuse(line int, candidate string, problems []Problem) {
+	s.receipt.Refused = append(s.receipt.Refused, Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems})
+}
+
+// take checks a candidate and puts it among the pending ones.
+func (s *sending) take(c Candidate) error {
+	s.warn(c)
+	c = c.normalized()
+	problems := c.Validate(s.batch.Options)
+	id := ""
+	if c.ID != "" {
+		id = s.client.ledger.Keys().ExportID(string(s.receipt.Batch), c.ID)
+		if first, twice := s.rows[id]; twice {
+			problems = append(problems, Problem{
+				Field: "id", Code: "id_duplicate",
+				Message: fmt.Sprintf("the same id is in row %d of this batch", first),
+				Remedy:  "send each candidate once",
+			})
+		}
+	}
+	if len(problems) > 0 {
+		s.refuse(c.Line(), usableID(c.ID), problems)
+		return nil
+	}
+	s.rows[id] = s.row
+	p := Payload{Candidate: c}
+	if c.Email == "" {
+		p.Dummy = true
+		p.Candidate.Email = DummyEmail(int32(rand.Uint32()), s.client.dummyDomain)
+		s.dummies++
+	}
+	data, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	s.pending = append(s.pending, store.NewExport{
+		Export: id, Candidate: c.ID,
+		EmailHash: s.client.ledger.Keys().EmailHash(s.batch.Customer, p.Candidate.Email), Payload: data,
+	})
+	return nil
+}
+
+func (s *sending) warn(c Candidate) {
+	for _, w := range c.Warnings() {
+		i, seen := s.warnings[w]
+		if !seen {
+			i = len(s.receipt.Warnings)
+			s.warnings[w] = i
+			s.receipt.Warnings = append(s.receipt.Warnings, RepeatedWarning{Problem: w, FirstLine: c.Line()})
+		}
+		s.receipt.Warnings[i].Rows++
+	}
+}
+
+// flush writes the pending candidates: the ledger first, since a task without a
+// record would do nothing, while a record without a task can be found.
+func (s *sending) flush(ctx context.Context, last bool) error {
+	if len(s.pending) == 0 {
+		return nil
+	}
+	c := s.client
+	queue := BulkQueue(s.batch.Customer)
+	if last && !s.flushed && len(s.pending) <= expressLimit {
+		queue = ExpressQueue(s.batch.Customer)
+	}
+	accepted, err := c.ledger.Accept(ctx, s.receipt.Batch, s.pending)
+	if err != nil {
+		return err
+	}
+	exports := make([]string, 0, len(accepted))
+	for _, a := range accepted {
+		s.receipt.Accepted++
+		if !a.New {
+			s.receipt.Again++
+		}
+		// A task is put in for what an earlier sending brought as well, as long as
+		// it has not begun: that sending may have died before it did.
+		if a.State == store.Queued {
+			exports = append(exports, a.Export)
+		}
+	}
+	s.receipt.Dummies += s.dummies
+	s.pending, s.dummies, s.flushed = s.pending[:0], 0, true
+	if err := s.enqueuer.enqueue(ctx, s.batch.Customer, queue, exports); err != nil {
+		return err
+	}
+	if err := c.ledger.Announce(ctx, s.batch.Customer); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// enqueuer puts the tasks of many exports into asynq's queue in one round trip.
+// asynq offers no such call; but it takes any client, and it enqueues with one
+// script call per task. So it is given a client that records those calls into a
+// pipeline and answers "done"; the true answers come when the pipeline is run.
+// It serves one goroutine.
+type enqueuer struct {
+	redis    redis.UniversalClient
+	recorder *recorder
+	recorded *asynq.Client
+	plain    *asynq.Client
+}
+
+func newEnqueuer(client redis.UniversalClient) *enqueuer {
+	r := &recorder{UniversalClient: client}
+	return &enqueuer{
+		redis: client, recorder: r,
+		recorded: asynq.NewClientFromRedisClient(r),
+		plain:    asynq.NewClientFromRedisClient(client),
+	}
+}
+
+type recorder struct {
+	redis.UniversalClient
+	pipe  redis.Pipeliner
+	calls []*redis.Cmd
+}
+
+// EvalSha records the call and answers 1, asynq's "enqueued".
+func (r *recorder) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	r.calls = append(r.calls, r.pipe.EvalSha(ctx, sha, keys, args...))
+	enqueued := redis.NewCmd(ctx)
+	enqueued.SetVal(int64(1))
+	return enqueued
+}
+
+// enqueue puts a task for each export into the queue. An export whose task is
+// there already keeps it.
+func (e *enqueuer) enqueue(ctx context.Context, customer, queue string, exports []string) error {
+	rest := exports
+	for len(rest) > 0 {
+		unknown, err := e.pipeline(ctx, customer, queue, rest)
+		if err != nil {
+			return err
+		}
+		if len(unknown) == 0 {
+			return nil
+		}
+		// The server does not know asynq's script yet: one plain call teaches it.
+		if err := e.one(ctx, customer, queue, unknown[0]); err != nil {
+			return err
+		}
+		rest = unknown[1:]
+	}
+	return nil
+}
+
+// pipeline returns the exports for which the server lacked the script.
+func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports []string) ([]string, error) {
+	e.recorder.pipe, e.recorder.calls = e.redis.Pipeline(), e.recorder.calls[:0]
+	for _, export := range exports {
+		task, err := newTask(store.Ref{Customer: customer, Export: export}, 0, queue)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := e.recorded.EnqueueContext(ctx, task); err != nil {
+			return nil, fmt.Errorf("enqueue: %w", err)
+		}
+	}
+	if len(e.recorder.calls) != len(exports) {
+		return nil, fmt.Errorf("enqueue: asynq made %d script calls for %d tasks", len(e.recorder.calls), len(exports))
+	}
+	_, _ = e.recorder.pipe.Exec(ctx) // its error is that of one of the calls
+	var unknown []string
+	for i, call := range e.recorder.calls {
+		// 0 means that the id is taken: by an earlier sending of the batch, or by
+		// this very call when go-redis repeated it after a lost answer.
+		switch err := call.Err(); {
+		case err == nil:
+		case strings.HasPrefix(err.Error(), "NOSCRIPT"):
+			unknown = append(unknown, exports[i])
+		default:
+			return nil, fmt.Errorf("enqueue: %w", err)
+		}
+	}
+	return unknown, nil
+}
+
+func (e *enqueuer) one(ctx context.Context, customer, queue, export string) error {
+	task, err := newTask(store.Ref{Customer: customer, Export: export}, 0, queue)
+	if err != nil {
+		return err
+	}
+	if _, err := e.plain.EnqueueContext(ctx, task); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("enqueue: %w", err)
+	}
+	return nil
+}

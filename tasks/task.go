@@ -1,0 +1,91 @@
+package tasks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// TypeExport is the asynq task type of one candidate's export.
+const TypeExport = "icims:export"
+
+const (
+	// maxRetry is out of reach: the ledger counts attempts and decides when to
+	// give up. asynq's own count also grows when a worker is killed, and at its
+	// limit asynq would archive the task unasked.
+	maxRetry = 1_000_000
+	// taskTimeout covers the waits for permits and all calls of one export.
+	taskTimeout = 15 * time.Minute
+)
+
+// BulkQueue is the asynq queue of a customer's large batches.
+func BulkQueue(customer string) string { return "icims:" + customer }
+
+// ExpressQueue is the asynq queue of a customer's small, interactive batches.
+func ExpressQueue(customer string) string { return "icims:" + customer + ":express" }
+
+// expressLimit is the largest batch that goes through the express queue.
+const expressLimit = 25
+
+// reference is the whole payload of a task: asynq's web UI shows payloads, so
+// they must not hold anything personal.
+type reference struct {
+	Customer string `json:"customer"`
+	Export   string `json:"export"`
+}
+
+// ParseTask reads the reference that a task carries.
+func ParseTask(t *asynq.Task) (store.Ref, error) {
+	var r reference
+	if err := json.Unmarshal(t.Payload(), &r); err != nil {
+		return store.Ref{}, fmt.Errorf("task payload: %w", err)
+	}
+	if !store.ValidCustomer(r.Customer) || r.Export == "" {
+		return store.Ref{}, errors.New("task payload is no reference to an export")
+	}
+	return store.Ref{Customer: r.Customer, Export: r.Export}, nil
+}
+
+// newTask makes the task of an export. The id is unique over all queues, since
+// asynq keys its heartbeats by id alone; the generation tells a revived export
+// from its former task, which may still hold its id.
+func newTask(ref store.Ref, generation int, queue string) (*asynq.Task, error) {
+	payload, err := json.Marshal(reference(ref))
+	if err != nil {
+		return nil, fmt.Errorf("task payload: %w", err)
+	}
+	return asynq.NewTask(TypeExport, payload,
+		asynq.TaskID(ref.Customer+":"+ref.Export+":"+strconv.Itoa(generation)),
+		asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(0)), nil
+}
+
+// Payload is what the ledger keeps sealed of a candidate until the export ends.
+type Payload struct {
+	Candidate Candidate `json:"candidate"`
+	// Dummy tells that the e-mail address is made up.
+	Dummy bool `json:"dummy,omitempty"`
+}
+
+// Encode renders the payload for the ledger.
+func (p Payload) Encode() ([]byte, error) {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode payload: %w", err)
+	}
+	return data, nil
+}
+
+// DecodePayload is the inverse of Encode. Its error holds nothing of the data.
+func DecodePayload(data []byte) (Payload, error) {
+	var p Payload
+	if err := json.Unmarshal(data, &p); err != nil {
+		return Payload{}, errors.New("payload is not readable as a candidate")
+	}
+	return p, nil
+}
