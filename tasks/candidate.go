@@ -49,3 +49,11 @@ type origin struct {
 	line     int
 	warnings []Problem
 }
+
+// Line is the line of the input on which a reader found the candidate, counted
+// from 1; 0 for candidates that were built in memory.
+func (c Candidate) Line() int { return c.origin.line }
+
+// Warnings are what a reader noticed without refusing the row, such as unknown
+// fields. What concerns a CSV header is reported with the first candidate.
+func (c Candidate) Warnings() []Problem { return c.origin.warnings }

@@ -1,0 +1,204 @@
+package tasks
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"unicode/utf8"
+)
+
+const (
+	// maxCells is far beyond the columns that candidates have.
+	maxCells = 2000
+	// maxRecordLines bounds what a forgotten closing quote can swallow.
+	maxRecordLines = 100
+)
+
+// csvRecord is one record of a CSV file. Its text is kept in one buffer that
+// the next record reuses.
+type csvRecord struct {
+	line    int // of the first character
+	endLine int // of the last
+	text    []byte
+	ends    []int // where each cell ends in text
+	problem *Problem
+}
+
+func (r *csvRecord) cells() int { return len(r.ends) }
+
+func (r *csvRecord) cell(i int) []byte {
+	if i >= len(r.ends) {
+		return nil
+	}
+	from := 0
+	if i > 0 {
+		from = r.ends[i-1]
+	}
+	return r.text[from:r.ends[i]]
+}
+
+// blank reports whether no cell holds anything.
+func (r *csvRecord) blank() bool {
+	return r.problem == nil && len(bytes.TrimSpace(r.text)) == 0
+}
+
+// csvReader splits its input into records. encoding/csv would do but for two
+// things: it buffers without bound after an opening quote, and it gives up a
+// file at the first stray quote.
+type csvReader struct {
+	in    *input
+	comma byte
+	rec   csvRecord
+}
+
+// next reads one record, or returns io.EOF, or what reading failed with. The
+// record is valid until the next call.
+func (r *csvReader) next() (*csvRecord, error) {
+	rec := &r.rec
+	*rec = csvRecord{line: r.in.line, endLine: r.in.line, text: rec.text[:0], ends: rec.ends[:0]}
+	const (
+		cellStart = iota
+		inCell
+		inQuotes
+		quoteInQuotes // the closing quote, or the first of a doubled one
+	)
+	state := cellStart
+	read := 0
+	for {
+		b, err := r.in.readCSVByte()
+		if err != nil {
+			if !errors.Is(err, io.EOF) || read == 0 {
+				return nil, err
+			}
+			if state == inQuotes {
+				rec.refuse(quoteOpen())
+			}
+			rec.ends = append(rec.ends, len(rec.text))
+			return rec, nil
+		}
+		if read++; read > maxRow {
+			return rec, r.abandon(b, rowTooLong())
+		}
+		rec.endLine = r.in.line
+		if b == '\n' {
+			rec.endLine-- // the break still belongs to the line it ends
+		}
+		switch {
+		case state == inQuotes && b == '"':
+			state = quoteInQuotes
+		case state == inQuotes:
+			if b == '\n' && rec.endLine-rec.line+1 >= maxRecordLines {
+				return rec, r.abandon(b, quoteOpen())
+			}
+			rec.text = append(rec.text, b)
+		case state == quoteInQuotes && b == '"':
+			rec.text = append(rec.text, b)
+			state = inQuotes
+		case b == r.comma:
+			if len(rec.ends) >= maxCells {
+				return rec, r.abandon(b, Problem{Code: codeRowTooWide, Message: "the row has more than 2000 cells", Remedy: "check that line ends are not missing"})
+			}
+			rec.ends = append(rec.ends, len(rec.text))
+			state = cellStart
+		case b == '\n':
+			rec.ends = append(rec.ends, len(rec.text))
+			return rec, nil
+		case state == quoteInQuotes:
+			return rec, r.abandon(b, Problem{Code: codeQuoteStray, Message: "there is text after a closing quote",
+				Remedy: "double the quotes that belong to a value, and quote the whole value"})
+		case state == cellStart && b == '"':
+			state = inQuotes
+		default:
+			rec.text = append(rec.text, b)
+			state = inCell
+		}
+	}
+}
+
+func quoteOpen() Problem {
+	return Problem{Code: codeQuoteOpen, Message: "a quote is opened and not closed", Remedy: "close it, or double the quotes that belong to a value"}
+}
+
+func (r *csvRecord) refuse(p Problem) { r.problem = &p }
+
+// abandon refuses the record and moves to the next line; last is the byte read
+// last.
+func (r *csvReader) abandon(last byte, p Problem) error {
+	r.rec.refuse(p)
+	for last != '\n' {
+		var err error
+		if last, err = r.in.readCSVByte(); err != nil {
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			return err
+		}
+	}
+	r.rec.endLine = max(r.rec.line, r.in.line-1)
+	return nil
+}
+
+// readCSVByte reads a byte with every kind of line end (LF, CRLF, CR) made LF.
+func (in *input) readCSVByte() (byte, error) {
+	b, err := in.r.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	if b == '\r' {
+		b = '\n'
+		if next, err := in.r.Peek(1); err == nil && next[0] == '\n' {
+			_, _ = in.r.Discard(1) // cannot fail: just peeked
+		}
+	}
+	if b == '\n' {
+		in.line++
+	}
+	return b, nil
+}
+
+// peekLine looks at the first line that holds anything, as far as the buffer
+// reaches. It waits for no more than that line, since the input may be a pipe.
+func (in *input) peekLine() []byte {
+	for {
+		_, err := in.r.Peek(in.r.Buffered() + 1)
+		head, _ := in.r.Peek(in.r.Buffered()) // cannot fail: is there
+		line := bytes.TrimLeft(head, "\r\n")
+		if err != nil || bytes.ContainsAny(line, "\r\n") {
+			return line
+		}
+	}
+}
+
+// delimiter guesses what separates the cells of the header: Excel writes
+// semicolons where the comma is the decimal sign, and tabs as "Unicode text".
+// Consumes the line "sep=;" that Excel puts first.
+func (in *input) delimiter() byte {
+	head := in.peekLine()
+	if len(head) >= 5 && bytes.EqualFold(head[:4], []byte("sep=")) && (len(head) == 5 || head[5] == '\r' || head[5] == '\n') {
+		comma := head[4]
+		var err error
+		for b := byte(0); b != '\n' && err == nil; {
+			b, err = in.readCSVByte()
+		}
+		if comma < utf8.RuneSelf && comma != '"' && !isBlank(comma) || comma == '\t' {
+			return comma
+		}
+		return ','
+	}
+	if end := bytes.IndexAny(head, "\r\n"); end >= 0 {
+		head = head[:end]
+	}
+	best, most := byte(','), 0
+	for _, comma := range []byte(",;\t") {
+		known := 0
+		for _, name := range bytes.Split(head, []byte{comma}) {
+			if _, ok := csvColumn(clean(string(bytes.Trim(name, `"`)))); ok {
+				known++
+			}
+		}
+		if known > most {
+			best, most = comma, known
+		}
+	}
+	return best
+}

@@ -1,0 +1,52 @@
+package tasks
+
+import (
+	"regexp"
+	"strings"
+)
+
+const (
+	maxEmail      = 254
+	maxEmailLocal = 64
+)
+
+var (
+	emailLocal = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$")
+	emailHost  = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+([A-Za-z]{2,63}|[Xx][Nn]--[A-Za-z0-9-]{1,58}[A-Za-z0-9])$`)
+)
+
+// emailProblem judges a non-empty, trimmed address. It is pragmatic: it
+// accepts what mail providers give out, not all that RFC 5322 allows.
+func emailProblem(addr string) (Problem, bool) {
+	p := Problem{Field: "email"}
+	refuse := func(code, message, remedy string) (Problem, bool) {
+		p.Code, p.Message, p.Remedy = code, message, remedy
+		return p, true
+	}
+	for i := range len(addr) {
+		if addr[i] >= 0x80 {
+			return refuse(codeEmailAccents, "has a letter with an accent or another character outside plain ASCII, which iCIMS refuses",
+				"correct the address, or leave it out and generate dummy addresses")
+		}
+	}
+	switch ats := strings.Count(addr, "@"); {
+	case strings.ContainsAny(addr, "<>\""):
+		return refuse(codeEmailMalformed, "is not a bare address", "give the address alone, without a display name, quotes or angle brackets")
+	case ats > 0 && strings.ContainsAny(addr, ",;"), ats > 1 && strings.ContainsAny(addr, " /|"):
+		return refuse(codeEmailSeveral, "holds more than one address, or a stray separator", "give one address per candidate")
+	case ats > 1:
+		return refuse(codeEmailMalformed, "has more than one @", "correct the address")
+	case ats == 0:
+		return refuse(codeEmailMalformed, "has no @", "correct the address, or leave it out and generate dummy addresses")
+	}
+	local, host, _ := strings.Cut(addr, "@")
+	switch {
+	case len(addr) > maxEmail || len(local) > maxEmailLocal:
+		return refuse(codeEmailMalformed, "is longer than an address can be (64 characters before the @, 254 in all)", "correct the address")
+	case !emailLocal.MatchString(local):
+		return refuse(codeEmailMalformed, "has an invalid part before the @", "correct the address: no spaces, no dots at either end or in a row")
+	case !emailHost.MatchString(host):
+		return refuse(codeEmailMalformed, "has an invalid domain after the @", "correct the domain: letters, digits and hyphens with at least one dot, such as example.com")
+	}
+	return Problem{}, false
+}

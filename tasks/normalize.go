@@ -1,0 +1,77 @@
+package tasks
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// normalized returns the candidate as it is stored and sent: every value
+// trimmed, inner line breaks and tabs made spaces, text composed (NFC), and
+// phones, positions and schools without content left out. It shares no slices
+// with c.
+func (c Candidate) normalized() Candidate {
+	c = c.cleaned()
+	c.Phones = kept(c.Phones, func(p Phone) bool { return p.Number != "" })
+	c.WorkExperience = kept(c.WorkExperience, func(w WorkExperience) bool { return w != WorkExperience{} })
+	c.Education = kept(c.Education, func(e Education) bool { return e != Education{} })
+	return c
+}
+
+// cleaned is normalized without leaving entries out, so that the indexes in
+// problems are those of the input.
+func (c Candidate) cleaned() Candidate {
+	c.ID = clean(c.ID)
+	c.FirstName = clean(c.FirstName)
+	c.LastName = clean(c.LastName)
+	c.Email = clean(c.Email)
+	c.LinkedInURL = clean(c.LinkedInURL)
+	c.Phones = mapped(c.Phones, func(p Phone) Phone {
+		return Phone{Number: clean(p.Number), Type: clean(p.Type)}
+	})
+	c.WorkExperience = mapped(c.WorkExperience, func(w WorkExperience) WorkExperience {
+		return WorkExperience{Employer: clean(w.Employer), Title: clean(w.Title), Start: clean(w.Start), End: clean(w.End)}
+	})
+	c.Education = mapped(c.Education, func(e Education) Education {
+		return Education{School: clean(e.School), Degree: clean(e.Degree)}
+	})
+	return c
+}
+
+// clean trims white space and the invisible characters that copying from web
+// pages and spreadsheets leaves at the ends of values.
+func clean(s string) string {
+	s = strings.TrimFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || r == '\u200b' || r == '\u2060' || r == '\ufeff'
+	})
+	if strings.ContainsAny(s, "\t\n\v\f\r\u0085\u2028\u2029") {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	return norm.NFC.String(s)
+}
+
+func mapped[T any](in []T, f func(T) T) []T {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]T, len(in))
+	for i, v := range in {
+		out[i] = f(v)
+	}
+	return out
+}
+
+// kept filters in place; in belongs to the caller alone.
+func kept[T any](in []T, keep func(T) bool) []T {
+	out := in[:0]
+	for _, v := range in {
+		if keep(v) {
+			out = append(out, v)
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}

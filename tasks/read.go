@@ -1,0 +1,144 @@
+package tasks
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"strings"
+)
+
+// maxRow bounds one row of input in bytes; a reader holds no more than that.
+// The largest candidate that Validate accepts is smaller.
+const maxRow = 1 << 20
+
+// Read reads candidates from r, as CSV or as JSON by the ending of name (.csv,
+// .tsv, .ndjson, .jsonl, .json), else by the first character of the input.
+//
+// An error of type *RowError refuses one row and reading goes on. Any other
+// error is one of reading r and is the last thing yielded.
+func Read(r io.Reader, name string) iter.Seq2[Candidate, error] {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".csv", ".tsv":
+		return ReadCSV(r)
+	case ".ndjson", ".jsonl", ".json":
+		return ReadNDJSON(r)
+	}
+	return func(yield func(Candidate, error) bool) {
+		in := newInput(r)
+		read := readCSV
+		if b, err := in.peekNonBlank(); err == nil && (b == '{' || b == '[') {
+			read = readNDJSON
+		}
+		read(in, yield)
+	}
+}
+
+// input is the byte stream of a file, with the line it stands on.
+type input struct {
+	r *bufio.Reader
+	// line is the number of the line the next byte belongs to.
+	line int
+	buf  []byte
+}
+
+func newInput(r io.Reader) *input {
+	return &input{r: bufio.NewReaderSize(r, 64<<10), line: 1}
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// begin skips a byte order mark and refuses what is not text at all.
+func (in *input) begin() *RowError {
+	head, _ := in.r.Peek(4) // an error comes again with the next read
+	if bytes.HasPrefix(head, byteOrderMark) {
+		_, _ = in.r.Discard(len(byteOrderMark)) // cannot fail: just peeked
+		return nil
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return refusal(1, "", Problem{Code: codeNotUTF8, Message: "the file is encoded as UTF-16", Remedy: `save it as UTF-8 (in Excel "CSV UTF-8")`})
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		return refusal(1, "", Problem{Code: codeNotText, Message: "the file is a workbook or an archive, not text", Remedy: "export it as CSV UTF-8, or unpack it first"})
+	}
+	return nil
+}
+
+// peekNonBlank looks at the first byte that is neither white space nor part of
+// a byte order mark, without consuming anything. It sees as far as the buffer.
+func (in *input) peekNonBlank() (byte, error) {
+	for n := 1; ; n++ {
+		head, err := in.r.Peek(n)
+		if err != nil {
+			return 0, err
+		}
+		b := head[n-1]
+		if !isBlank(b) && !(n <= len(byteOrderMark) && bytes.HasPrefix(byteOrderMark, head)) {
+			return b, nil
+		}
+	}
+}
+
+func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
+
+// skipBlank consumes white space.
+func (in *input) skipBlank() error {
+	for {
+		b, err := in.r.ReadByte()
+		if err != nil {
+			return err
+		}
+		if !isBlank(b) {
+			return in.r.UnreadByte()
+		}
+		if b == '\n' {
+			in.line++
+		}
+	}
+}
+
+// readLine returns the next line without its end. tooLong says that it was
+// over maxRow and has been skipped. The text is valid until the next call. At
+// the end of the input the error is io.EOF.
+func (in *input) readLine() (text []byte, line int, tooLong bool, err error) {
+	line = in.line
+	in.buf = in.buf[:0]
+	for {
+		part, err := in.r.ReadSlice('\n')
+		if len(in.buf)+len(part) > maxRow+2 { // the line's end does not count
+			tooLong = true
+		}
+		if !tooLong {
+			in.buf = append(in.buf, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF) && (len(in.buf) > 0 || tooLong):
+			return in.buf, line, tooLong, nil
+		case err != nil:
+			return nil, line, false, err
+		}
+		in.line++
+		return bytes.TrimRight(in.buf, "\r\n"), line, tooLong, nil
+	}
+}
+
+// readFailed names where reading stopped; nil at the regular end.
+func (in *input) readFailed(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fmt.Errorf("read input at line %d: %w", in.line, err)
+}
+
+func refusal(line int, id string, problems ...Problem) *RowError {
+	return &RowError{Line: line, Candidate: usableID(id), Problems: problems}
+}
+
+func rowTooLong() Problem {
+	return Problem{Code: codeRowTooLong, Message: "the row is longer than 1 MiB and was skipped", Remedy: "check that line ends or closing quotes are not missing"}
+}

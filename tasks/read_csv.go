@@ -1,0 +1,193 @@
+package tasks
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"unicode/utf8"
+)
+
+// ReadCSV reads candidates from CSV with a header row; docs/input.md lists the
+// columns. Semicolons and tabs are recognised as separators by the header.
+// Rows are read one at a time in constant memory.
+//
+// An error of type *RowError refuses one row and reading goes on, except that
+// nothing can be read under a refused header. Any other error is one of
+// reading r and is the last thing yielded.
+func ReadCSV(r io.Reader) iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
+		readCSV(newInput(r), yield)
+	}
+}
+
+func readCSV(in *input, yield func(Candidate, error) bool) {
+	if refused := in.begin(); refused != nil {
+		yield(Candidate{}, refused)
+		return
+	}
+	f := csvFile{reader: csvReader{in: in, comma: in.delimiter()}}
+	for {
+		rec, err := f.reader.next()
+		if err != nil {
+			if err = in.readFailed(err); err != nil {
+				yield(Candidate{}, err)
+			}
+			return
+		}
+		if rec.blank() {
+			continue
+		}
+		if f.header == nil {
+			if refused := f.readHeader(rec); refused != nil {
+				yield(Candidate{}, refused)
+				return
+			}
+			continue
+		}
+		c, refused := f.candidate(rec)
+		if refused != nil {
+			if !yield(Candidate{}, refused) {
+				return
+			}
+			continue
+		}
+		if !yield(c, nil) {
+			return
+		}
+	}
+}
+
+// csvFile is a CSV file whose header has been understood.
+type csvFile struct {
+	reader csvReader
+	header []string
+	// columns holds how to store a cell, by position; nil for unknown columns.
+	columns []func(*csvRow, string)
+	// pending are the header's warnings until a candidate takes them along.
+	pending []Problem
+}
+
+func (f *csvFile) readHeader(rec *csvRecord) *RowError {
+	if rec.problem != nil {
+		return refusal(rec.line, "", *rec.problem)
+	}
+	if !utf8.Valid(rec.text) {
+		return refusal(rec.line, "", Problem{Code: codeNotUTF8, Message: "the header is not valid UTF-8", Remedy: `save the file as UTF-8 (in Excel "CSV UTF-8")`})
+	}
+	f.header = make([]string, rec.cells())
+	for i := range f.header {
+		f.header[i] = clean(string(rec.cell(i)))
+	}
+	for n := len(f.header); n > 0 && f.header[n-1] == ""; n-- {
+		f.header = f.header[:n-1] // spreadsheets leave empty columns behind
+	}
+	var problems []Problem
+	known := 0
+	seen := make(map[string]bool, len(f.header))
+	for i, name := range f.header {
+		store, ok := csvColumn(name)
+		f.columns = append(f.columns, store)
+		switch {
+		case !ok:
+			f.pending = addProblem(f.pending, unknownColumn(i, name))
+		case seen[name]:
+			problems = addProblem(problems, Problem{Field: name, Code: codeHeaderRepeated, Message: "is the name of two columns", Remedy: "rename or remove one of them"})
+		}
+		if ok {
+			known++
+			seen[name] = true
+		}
+	}
+	if known == 0 {
+		problems = []Problem{noColumnKnown(f.header)}
+	}
+	if len(problems) > 0 {
+		return refusal(rec.line, "", problems...)
+	}
+	return nil
+}
+
+func unknownColumn(i int, name string) Problem {
+	p := Problem{Code: codeColumnUnknown, Message: fmt.Sprintf("column %d is not one of a candidate's and was left out", i+1), Remedy: "remove it, or rename it if it should be read"}
+	if showable(name) {
+		p.Field = name
+	}
+	if intended := intendedColumn(name); intended != "" {
+		p.Remedy = fmt.Sprintf("rename it to %q", intended)
+	}
+	if p.Field == "" {
+		// Without a name, the column's number keeps two warnings apart.
+		p.Field = fmt.Sprintf("column %d", i+1)
+	}
+	return p
+}
+
+func noColumnKnown(header []string) Problem {
+	p := Problem{Code: codeHeaderUnknown, Message: "the first row names no column of a candidate, so nothing was read",
+		Remedy: "begin the file with a row that names the columns: id, first_name, last_name, email, phone1_number, phone1_type, linkedin_url, " +
+			"work1_employer, work1_title, work1_start, work1_end, education1_school, education1_degree"}
+	var renames []string
+	for i, name := range header {
+		if intended := intendedColumn(name); intended != "" && len(renames) < maxProblems {
+			renames = append(renames, fmt.Sprintf("column %d to %s", i+1, intended))
+		}
+	}
+	if renames != nil {
+		p.Remedy += "; rename " + strings.Join(renames, ", ")
+	}
+	return p
+}
+
+// candidate reads one data row.
+func (f *csvFile) candidate(rec *csvRecord) (Candidate, *RowError) {
+	if rec.problem != nil {
+		p := *rec.problem
+		if rec.endLine > rec.line {
+			p.Message += fmt.Sprintf(" (lines %d to %d were skipped)", rec.line, rec.endLine)
+		}
+		return Candidate{}, refusal(rec.line, "", p)
+	}
+	if !utf8.Valid(rec.text) {
+		return Candidate{}, refusal(rec.line, "", Problem{Code: codeNotUTF8, Message: "the row is not valid UTF-8", Remedy: `save the file as UTF-8 (in Excel "CSV UTF-8")`})
+	}
+	row := csvRow{}
+	for i, store := range f.columns {
+		cell := string(rec.cell(i))
+		if store == nil || cell == "" {
+			continue
+		}
+		store(&row, cell)
+		if strings.ContainsRune(cell, utf8.RuneError) {
+			row.warn(Problem{Field: f.header[i], Code: codeCharactersLost, Message: charactersLost, Remedy: charactersLostRemedy})
+		}
+	}
+	c := row.candidate()
+	if f.isHeader(rec) {
+		return Candidate{}, refusal(rec.line, "", Problem{Code: codeHeaderAgain, Message: "the row repeats the header", Remedy: "remove it; files joined together need one header"})
+	}
+	for i := len(f.header); i < rec.cells(); i++ {
+		if len(bytes.TrimSpace(rec.cell(i))) > 0 {
+			return Candidate{}, refusal(rec.line, c.ID, Problem{Code: codeRowTooWide,
+				Message: fmt.Sprintf("the row has %d cells, the header %d", rec.cells(), len(f.header)), Remedy: "quote values that contain the separator"})
+		}
+	}
+	if rec.cells() < len(f.header) {
+		row.warn(Problem{Code: codeRowShort, Message: fmt.Sprintf("the row has %d cells, the header %d; the rest was taken as empty", rec.cells(), len(f.header)),
+			Remedy: "check that the row is complete, and quote values with line breaks"})
+	}
+	c.origin.line = rec.line
+	c.origin.warnings = append(f.pending, row.warnings...)
+	f.pending = nil
+	return c, nil
+}
+
+func (f *csvFile) isHeader(rec *csvRecord) bool {
+	for i, name := range f.header {
+		if clean(string(rec.cell(i))) != name {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,160 @@
+package tasks
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+)
+
+// ReadNDJSON reads candidates from newline-delimited JSON, one object a line,
+// or from one JSON array of objects. Rows are read one at a time in constant
+// memory.
+//
+// An error of type *RowError refuses one row and reading goes on. Any other
+// error is one of reading r and is the last thing yielded.
+func ReadNDJSON(r io.Reader) iter.Seq2[Candidate, error] {
+	return func(yield func(Candidate, error) bool) {
+		readNDJSON(newInput(r), yield)
+	}
+}
+
+func readNDJSON(in *input, yield func(Candidate, error) bool) {
+	if refused := in.begin(); refused != nil {
+		yield(Candidate{}, refused)
+		return
+	}
+	var err error
+	if err = in.skipBlank(); err == nil {
+		var head []byte
+		if head, err = in.r.Peek(1); err == nil && head[0] == '[' {
+			readArray(in, yield)
+			return
+		}
+	}
+	for err == nil {
+		var (
+			text    []byte
+			line    int
+			tooLong bool
+		)
+		if text, line, tooLong, err = in.readLine(); err != nil {
+			break
+		}
+		if !tooLong {
+			text = bytes.TrimSpace(text)
+			if len(text) == 0 {
+				continue
+			}
+		}
+		if !yieldJSON(text, line, tooLong, yield) {
+			return
+		}
+	}
+	if err = in.readFailed(err); err != nil {
+		yield(Candidate{}, err)
+	}
+}
+
+func yieldJSON(text []byte, line int, tooLong bool, yield func(Candidate, error) bool) bool {
+	if tooLong || len(text) > maxRow {
+		return yield(Candidate{}, refusal(line, "", rowTooLong()))
+	}
+	c, problems := decodeCandidate(text)
+	if len(problems) > 0 {
+		return yield(Candidate{}, refusal(line, c.ID, problems...))
+	}
+	c.origin.line = line
+	return yield(c, nil)
+}
+
+// readArray streams the elements of a JSON array. Commas are not insisted on:
+// what matters is where each element begins and ends.
+func readArray(in *input, yield func(Candidate, error) bool) {
+	_, err := in.r.Discard(1) // the bracket
+	for err == nil {
+		if err = in.skipBlank(); err != nil {
+			break
+		}
+		var b byte
+		if b, err = in.r.ReadByte(); err != nil {
+			break
+		}
+		switch b {
+		case ',':
+		case ']':
+			endArray(in, yield)
+			return
+		default:
+			line := in.line
+			var (
+				text    []byte
+				tooLong bool
+			)
+			if text, tooLong, err = in.readElement(b); err != nil {
+				break
+			}
+			if !yieldJSON(text, line, tooLong, yield) {
+				return
+			}
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeArrayUnfinished,
+			Message: "the input ends before the JSON array does", Remedy: "check that the file is complete; what follows the last whole candidate was not read"}))
+		return
+	}
+	yield(Candidate{}, in.readFailed(err))
+}
+
+func endArray(in *input, yield func(Candidate, error) bool) {
+	err := in.skipBlank()
+	if err == nil {
+		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeTrailingData,
+			Message: "there is more after the end of the JSON array, which was not read", Remedy: "put all candidates into one array, or one object on each line"}))
+		return
+	}
+	if err = in.readFailed(err); err != nil {
+		yield(Candidate{}, err)
+	}
+}
+
+// readElement collects the array element that begins with first, up to its
+// closing bracket, or for a scalar up to what ends one. It judges nothing but
+// the extent.
+func (in *input) readElement(first byte) (text []byte, tooLong bool, err error) {
+	in.buf = in.buf[:0]
+	depth, inString, escaped := 0, false, false
+	for b := first; ; {
+		if len(in.buf) >= maxRow {
+			tooLong = true
+		} else {
+			in.buf = append(in.buf, b)
+		}
+		switch {
+		case b == '\n':
+			in.line++
+			escaped = false
+		case escaped:
+			escaped = false
+		case inString:
+			escaped = b == '\\'
+			inString = b != '"'
+		case b == '"':
+			inString = true
+		case b == '{' || b == '[':
+			depth++
+		case b == '}' || b == ']':
+			depth--
+		}
+		if depth <= 0 && !inString && (b == '}' || b == ']' || b == '"') {
+			return in.buf, tooLong, nil
+		}
+		if b, err = in.r.ReadByte(); err != nil {
+			return nil, false, err
+		}
+		if depth == 0 && !inString && (isBlank(b) || b == ',' || b == ']') {
+			return in.buf, tooLong, in.r.UnreadByte()
+		}
+	}
+}
