@@ -237,7 +237,7 @@ func claimEnded(b *book) {
 		b.t.Errorf("claim of a done export: %s", c.Verdict)
 	}
 	ref = b.accept("c-2", "b@example.com")
-	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonRefused})
+	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
 	if c := b.claim(ref, longLease); c.Verdict != store.ClaimEnded || c.State != store.Dead {
 		b.t.Errorf("claim of a dead export: %s %s", c.Verdict, c.State)
 	}
@@ -300,7 +300,7 @@ func renewal(b *book) {
 	if other := b.claim(ref, longLease); time.Until(other.Until) < 50*time.Minute {
 		b.t.Errorf("after renewal held until %s", other.Until)
 	}
-	b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonRefused})
+	b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
 	if err := b.Renew(b.t.Context(), c, time.Hour); !errors.Is(err, store.ErrStale) {
 		b.t.Errorf("renewal of a dead export: %v", err)
 	}
@@ -312,7 +312,7 @@ func emailLock(b *book) {
 	if v := b.claim(second, longLease).Verdict; v != store.ClaimLocked {
 		b.t.Fatalf("claim of the same e-mail: %s, want locked", v)
 	}
-	b.hold(c, store.Hold{To: store.Retrying, Reason: store.ReasonIcimsFault, Attempts: 1})
+	b.hold(c, store.Hold{To: store.Retrying, Reason: "icims_server_error", Attempts: 1})
 	d := b.claimed(second)
 	if v := b.claim(first, longLease).Verdict; v != store.ClaimLocked {
 		b.t.Errorf("claim by the first while the second works: %s", v)
@@ -331,7 +331,7 @@ func emailLockUnknown(b *book) {
 	first, second := b.accept("c-1", "a@example.com"), b.accept("c-2", "a@example.com")
 	c := b.claimed(first)
 	b.step(c, store.Step{To: store.Creating})
-	b.hold(c, store.Hold{To: store.Unknown, Reason: store.ReasonAnswerLost, Attempts: 1})
+	b.hold(c, store.Hold{To: store.Unknown, Reason: store.ReasonWriteSettling, Attempts: 1})
 	if v := b.claim(second, longLease).Verdict; v != store.ClaimLocked {
 		b.t.Errorf("claim while the other's write is unknown: %s", v)
 	}
@@ -379,7 +379,7 @@ func retryKeepsProgress(b *book) {
 	c := b.claimed(ref)
 	b.step(c, store.Step{To: store.Creating})
 	b.step(c, store.Step{To: store.Placing, Person: 90210, PersonMade: true, Warnings: "employer_cut"})
-	b.hold(c, store.Hold{To: store.Retrying, Delay: time.Minute, Reason: store.ReasonIcimsFault, Attempts: 1, Warnings: "employer_cut"})
+	b.hold(c, store.Hold{To: store.Retrying, Delay: time.Minute, Reason: "icims_server_error", Attempts: 1, Warnings: "employer_cut"})
 	if o := b.outcome(0); o.State != store.Retrying || o.Attempts != 1 || time.Until(o.Due) < 50*time.Second {
 		b.t.Errorf("outcome %+v", o)
 	}
@@ -430,12 +430,12 @@ func neighbours(b *book) {
 
 func deadExport(b *book) {
 	ref := b.accept("c-1", "a@example.com")
-	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonFieldRequired})
+	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_field_required"})
 	snapshot := redistest.Dump(b.t, b.redis)
 	if keys := snapshot.Holding(":p:" + ref.Export); len(keys) != 1 {
 		b.t.Errorf("payload keys %v", keys)
 	}
-	if o := b.outcome(0); o.State != store.Dead || o.Reason != store.ReasonFieldRequired || o.Candidate != "c-1" {
+	if o := b.outcome(0); o.State != store.Dead || o.Reason != "icims_field_required" || o.Candidate != "c-1" {
 		b.t.Errorf("outcome %+v", o)
 	}
 	b.claimed(b.accept("c-2", "a@example.com"))

@@ -1,7 +1,7 @@
 package store
 
-// Reason is why an export was skipped, held or given up: a stable code from a
-// closed set.
+// Reason is why an export was skipped, put off or given up: a stable code from
+// a closed set. Codes that begin with "icims_" are those of the API client.
 type Reason string
 
 // ReasonInfo explains a reason to a person.
@@ -10,51 +10,70 @@ type ReasonInfo struct {
 	Hint  string // what to do about it
 }
 
-// The reasons. Each belongs to a skip, to a hold, or to a death.
+// The reasons of this service itself.
 const (
 	ReasonExportedBefore Reason = "exported_before"
 
-	ReasonEmailBusy    Reason = "email_busy"
-	ReasonRateLimited  Reason = "rate_limited"
-	ReasonQuotaUsedUp  Reason = "quota_used_up"
-	ReasonBreakerOpen  Reason = "breaker_open"
-	ReasonNoConnection Reason = "no_connection"
-	ReasonShuttingDown Reason = "shutting_down"
-	ReasonIcimsFault   Reason = "icims_fault"
-	ReasonAnswerLost   Reason = "answer_lost"
-	ReasonInternal     Reason = "internal"
+	ReasonEmailBusy     Reason = "email_busy"
+	ReasonClaimHeld     Reason = "claim_held"
+	ReasonWriteSettling Reason = "write_settling"
+	ReasonBreakerOpen   Reason = "breaker_open"
+	ReasonNoConnection  Reason = "no_connection"
+	ReasonShuttingDown  Reason = "shutting_down"
+	ReasonInternal      Reason = "internal_error"
 
-	ReasonCredentials   Reason = "credentials_rejected"
-	ReasonAccessDenied  Reason = "access_denied"
-	ReasonFieldRequired Reason = "field_required"
-	ReasonFieldRefused  Reason = "field_refused"
 	ReasonJobNotFound   Reason = "job_not_found"
-	ReasonRefused       Reason = "refused"
 	ReasonBudgetSpent   Reason = "retry_budget_spent"
-	ReasonSealed        Reason = "payload_sealed"
-	ReasonPayload       Reason = "payload_unreadable"
+	ReasonPayloadSealed Reason = "payload_sealed"
+	ReasonPayloadBroken Reason = "payload_broken"
+	ReasonDummyTaken    Reason = "dummy_taken"
+)
+
+const (
+	hintNothing = "Nothing to do"
+	hintAgain   = "; it is tried again with growing pauses."
 )
 
 var reasons = map[Reason]ReasonInfo{
-	ReasonExportedBefore: {"exported before", "Nothing to do. To send the candidate again, export with \"include previously exported\"."},
-	ReasonEmailBusy:      {"another export works on the same e-mail", "Nothing to do; it follows as soon as that one ends."},
-	ReasonRateLimited:    {"iCIMS asked to slow down", "Nothing to do; it goes on when iCIMS allows."},
-	ReasonQuotaUsedUp:    {"the day's calls are used up", "Nothing to do; it goes on after midnight UTC. More calls per day can be bought from iCIMS."},
-	ReasonBreakerOpen:    {"iCIMS keeps failing, calls are suspended", "Nothing to do; a probe is sent now and then. Check iCIMS's status page if it lasts."},
-	ReasonNoConnection:   {"the customer has no connection", "Add the customer to the connections file; its exports wait."},
-	ReasonShuttingDown:   {"the worker was stopped", "Nothing to do; another worker, or the next start, goes on."},
-	ReasonIcimsFault:     {"iCIMS failed", "Nothing to do; it is tried again with growing pauses."},
-	ReasonAnswerLost:     {"the answer to a write was lost", "Nothing to do; iCIMS is searched after a pause, and the write adopted or repeated."},
-	ReasonInternal:       {"an unexpected fault of this service", "Look at the worker's log for the export's id; it is tried again."},
-	ReasonCredentials:    {"iCIMS refuses the user name or password", "Put the right credentials into the connection, then retry."},
-	ReasonAccessDenied:   {"iCIMS denies access", "Ask iCIMS to give the integration user the right, or to allow-list this service's addresses, then retry."},
-	ReasonFieldRequired:  {"the tenant requires a field that was not sent", "Ask the customer's iCIMS administrator to lift the requirement for the integration user, then retry."},
-	ReasonFieldRefused:   {"iCIMS refuses a field's content", "Correct the named field or its mapping in the connection, then retry."},
-	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job id, and that the integration user may see the job, then export again."},
-	ReasonRefused:        {"iCIMS refused the request", "Look at the status and codes; iCIMS support can find the call by its transaction id."},
-	ReasonBudgetSpent:    {"iCIMS failed for longer than the retry budget", "When iCIMS answers again, retry."},
-	ReasonSealed:         {"the candidate's data cannot be opened", "The sealing key is missing from the keyset. Add it and retry, or export the candidate again."},
-	ReasonPayload:        {"the candidate's data cannot be read", "Export the candidate again."},
+	ReasonExportedBefore: {"exported before", hintNothing + ". To send the candidate again, export with \"include previously exported\"."},
+	ReasonEmailBusy:      {"another export works on the same e-mail", hintNothing + "; it follows when that one ends."},
+	ReasonClaimHeld:      {"another worker holds the export", hintNothing + "; it is taken over should that worker have died."},
+	ReasonWriteSettling:  {"the answer to a write was lost", hintNothing + "; after a pause iCIMS is searched, and the write adopted or repeated."},
+	ReasonBreakerOpen:    {"iCIMS keeps failing, so calls are suspended", hintNothing + "; a probe is sent now and then. If it lasts, look at iCIMS's status page."},
+	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the customer in the connections file; its exports wait."},
+	ReasonShuttingDown:   {"the worker was stopped", hintNothing + "; another worker, or the next start, goes on."},
+	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},
+	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then export again."},
+	ReasonBudgetSpent:    {"iCIMS failed for longer than the retry budget", "Retry when iCIMS answers again."},
+	ReasonPayloadSealed:  {"the candidate's data cannot be opened", "The sealing key is missing from the keyset: add it and retry, or export the candidate again."},
+	ReasonPayloadBroken:  {"the candidate's data cannot be read", "Export the candidate again."},
+	ReasonDummyTaken:     {"no free dummy address was found", "Retry; if it happens again, choose another domain for dummy addresses."},
+
+	"icims_bad_request":       {"a call could not be made", "This is a fault of this service; report it with the export's id."},
+	"icims_refused":           {"iCIMS refused the request", "Look at its status and codes; iCIMS support can find the call by its transaction id."},
+	"icims_field_required":    {"the tenant requires a field that was not sent", "Ask the customer's iCIMS administrator to lift the requirement for the integration user, then retry."},
+	"icims_field_refused":     {"iCIMS refuses the content of a field", "Correct the named field, or its name in the connection, then retry."},
+	"icims_not_found":         {"iCIMS has no such record", "The person was removed in iCIMS meanwhile: export the candidate again."},
+	"icims_access_denied":     {"iCIMS denies access", "Ask iCIMS to give the integration user the right, or to allow-list this service's addresses, then retry."},
+	"icims_credentials":       {"iCIMS refuses the user name or password", "Put the right credentials into the connection; its exports wait until then."},
+	"icims_conflict":          {"iCIMS says that the record exists already", "Look the candidate's e-mail up in iCIMS; the integration user may be unable to see that profile."},
+	"icims_request_too_large": {"the candidate's data is too large for iCIMS", "Shorten the candidate's history and export again."},
+	"icims_rate_limited":      {"iCIMS asked to slow down", hintNothing + "; it goes on when iCIMS allows."},
+	"icims_quota_exhausted":   {"the day's calls are used up", hintNothing + "; it goes on after midnight UTC. More calls a day can be bought from iCIMS."},
+	"icims_server_error":      {"iCIMS failed", hintNothing + hintAgain},
+	"icims_not_supported":     {"iCIMS does not support the call", "This is a fault of this service; report it with the export's id."},
+	"icims_redirected":        {"iCIMS answered from another address", "Check the host in the connection's portal URLs, and any proxy in between."},
+	"icims_timeout":           {"iCIMS did not answer in time", hintNothing + hintAgain},
+	"icims_unreachable":       {"iCIMS cannot be reached", "If it lasts, check the network, and the host in the connection's portal URLs."},
+	"icims_tls":               {"the connection to iCIMS is not secure", "Check for a proxy in between, and the machine's certificates and clock."},
+	"icims_connection_lost":   {"the connection to iCIMS broke", hintNothing + hintAgain},
+	"icims_bad_answer":        {"iCIMS answered unintelligibly", hintNothing + hintAgain},
+	"icims_answer_too_large":  {"iCIMS's answer is too large", "Report it with the export's id."},
+	"icims_canceled":          {"the call was given up", hintNothing + "; it is made again."},
+	"icims_call_refused":      {"the call was held back", hintNothing + "; it is made later."},
+	"icims_token_server":      {"iCIMS's sign-in host failed", hintNothing + hintAgain},
+	"icims_token_throttled":   {"iCIMS's sign-in host asked to slow down", hintNothing + hintAgain},
+	"icims_auth_unavailable":  {"the request could not be signed", "Check the connection's credentials."},
 }
 
 // Reasons returns all reasons.

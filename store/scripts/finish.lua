@@ -4,8 +4,8 @@
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
-local no = refuse(r, ARGV[3], to)
-if no then return no end
+local early = answer_early(r, ARGV[3], to)
+if early then return early end
 local t = now()
 local seconds = int(math.floor(t / 1000))
 

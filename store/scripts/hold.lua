@@ -3,8 +3,8 @@
 -- attempts to add, warnings.
 local r = fields(KEYS[1])
 local to = ARGV[4]
-local no = refuse(r, ARGV[3], to)
-if no then return no end
+local early = answer_early(r, ARGV[3], to)
+if early then return early end
 local t = now()
 -- From creating or placing to anything but unknown means that the write surely
 -- did not take effect. An intent found open at the claim stays open.

@@ -34,11 +34,13 @@ local function release_lock(hash)
   if redis.call('GET', lock) == export then redis.call('DEL', lock) end
 end
 
--- refuse returns why a worker that holds `token` may not move the record to
--- `to`, or nil where it may. Illegal moves are counted: they are bugs.
-local function refuse(r, token, to)
+-- answer_early returns the answer where a worker that holds `token` may not move
+-- the record to `to`, or has done so before: a client repeats a script when the
+-- answer was lost. Illegal moves are counted: they are bugs.
+local function answer_early(r, token, to)
   if not r.st then return {'gone'} end
   if r.tk ~= token then return {'stale'} end
+  if r.st == to then return {'ok'} end
   if not (moves[r.st] and moves[r.st][to]) then
     count('illegal', 1)
     return {'illegal', r.st}

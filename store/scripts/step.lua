@@ -2,8 +2,8 @@
 -- ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '', warnings.
 local r = fields(KEYS[1])
 local to = ARGV[4]
-local no = refuse(r, ARGV[3], to)
-if no then return no end
+local early = answer_early(r, ARGV[3], to)
+if early then return early end
 local t = now()
 redis.call('HSET', KEYS[1], 'st', to, 'le', int(t + tonumber(ARGV[5])))
 if to == 'creating' then
