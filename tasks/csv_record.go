@@ -159,12 +159,21 @@ func (in *input) readCSVByte() (byte, error) {
 // peekLine looks at the first line that holds anything, as far as the buffer
 // reaches. It waits for no more than that line, since the input may be a pipe.
 func (in *input) peekLine() []byte {
+	start, seen := 0, 0
 	for {
 		_, err := in.r.Peek(in.r.Buffered() + 1)
 		head, _ := in.r.Peek(in.r.Buffered()) // cannot fail: is there
-		line := bytes.TrimLeft(head, "\r\n")
-		if err != nil || bytes.ContainsAny(line, "\r\n") {
-			return line
+		for ; seen < len(head); seen++ {
+			if head[seen] != '\r' && head[seen] != '\n' {
+				continue
+			}
+			if seen > start {
+				return head[start:seen]
+			}
+			start = seen + 1
+		}
+		if err != nil {
+			return head[start:]
 		}
 	}
 }
@@ -174,19 +183,16 @@ func (in *input) peekLine() []byte {
 // Consumes the line "sep=;" that Excel puts first.
 func (in *input) delimiter() byte {
 	head := in.peekLine()
-	if len(head) >= 5 && bytes.EqualFold(head[:4], []byte("sep=")) && (len(head) == 5 || head[5] == '\r' || head[5] == '\n') {
+	if len(head) == 5 && bytes.EqualFold(head[:4], []byte("sep=")) {
 		comma := head[4]
 		var err error
-		for b := byte(0); b != '\n' && err == nil; {
+		for b, begun := byte(0), false; err == nil && (b != '\n' || !begun); begun = begun || b != '\n' {
 			b, err = in.readCSVByte()
 		}
 		if comma < utf8.RuneSelf && comma != '"' && !isBlank(comma) || comma == '\t' {
 			return comma
 		}
 		return ','
-	}
-	if end := bytes.IndexAny(head, "\r\n"); end >= 0 {
-		head = head[:end]
 	}
 	best, most := byte(','), 0
 	for _, comma := range []byte(",;\t") {

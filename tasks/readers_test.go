@@ -150,6 +150,7 @@ func TestReadRecognises(t *testing.T) {
 		{"semicolons in the header", "x.csv", "id;first_name;email\n1;Ana;a@example.com\n", []string{"2:ok"}},
 		{"tabs in the header", "x.csv", "id\tfirst_name\n1\tAna, B\n", []string{"2:ok"}},
 		{"Excel's separator line", "x.csv", "sep=;\r\nid;email\r\n1;2\r\n", []string{"3:ok"}},
+		{"Excel's separator line behind blank ones", "x.csv", "\n\r\n\n\n\n\n\n\nsep=|\nid|email\n1|2\n", []string{"11:ok"}},
 		{"an over-long JSON line and skips it", "x.ndjson", anaJSON + "\n" + long + "yy\n" + anaJSON, []string{"1:ok", "2:row_too_long", "3:ok"}},
 		{"a JSON line without end", "x.ndjson", anaJSON + "\n" + long + long, []string{"1:ok", "2:row_too_long"}},
 		{"an over-long array element and skips it", "x.json", `[` + anaJSON + `,{"id":"` + long + "\"},\n" + anaJSON + `]`, []string{"1:ok", "1:row_too_long", "2:ok"}},
