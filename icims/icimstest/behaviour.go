@@ -1,0 +1,112 @@
+package icimstest
+
+import "net/http"
+
+// Behaviour decides what iCIMS does where nobody public says so. Each switch
+// stands for one assumption; an empty one takes the default named first.
+type Behaviour struct {
+	// DuplicateEmail is the answer to POST /people with an address that a
+	// person already has: allow, reject400code4 or reject409.
+	DuplicateEmail string `json:"duplicate_email,omitempty" yaml:"duplicate_email"`
+	// DuplicateWorkflow is the answer to a second workflow of a person and a
+	// job: reject400, return_existing or allow.
+	DuplicateWorkflow string `json:"duplicate_workflow,omitempty" yaml:"duplicate_workflow"`
+	// CollectionPatch is what an array in a profile PATCH does to the entries
+	// already there: append or replace.
+	CollectionPatch string `json:"collection_patch,omitempty" yaml:"collection_patch"`
+	// DuplicateEntryLocation is what Location holds after a collection POST
+	// that changed nothing: existing or absent.
+	DuplicateEntryLocation string `json:"duplicate_entry_location,omitempty" yaml:"duplicate_entry_location"`
+	// StatusByValue says whether a status may be named by its label alone:
+	// accepted or refused.
+	StatusByValue string `json:"status_by_value,omitempty" yaml:"status_by_value"`
+	// MissingStatus is the status of a workflow created without one: first
+	// (of the first bin) or none.
+	MissingStatus string `json:"missing_status,omitempty" yaml:"missing_status"`
+	// UnknownListValue is what happens to a list value that the tenant does
+	// not have: refuse or warn (saved without it).
+	UnknownListValue string `json:"unknown_list_value,omitempty" yaml:"unknown_list_value"`
+	// OverlongText is what happens to text over the field's limit: refuse or
+	// truncate.
+	OverlongText string `json:"overlong_text,omitempty" yaml:"overlong_text"`
+	// WarningCarrier is where "saved, but" is said: both, header or body.
+	WarningCarrier string `json:"warning_carrier,omitempty" yaml:"warning_carrier"`
+	// SearchEmailCase says how == compares e-mail addresses: sensitive or
+	// insensitive.
+	SearchEmailCase string `json:"search_email_case,omitempty" yaml:"search_email_case"`
+	// QuotaStatus answers calls beyond the daily limit: 429, 403 or 503.
+	QuotaStatus int `json:"quota_status,omitempty" yaml:"quota_status"`
+	// BlockedIPStatus answers addresses that are not allow-listed: 403 or 401.
+	BlockedIPStatus int `json:"blocked_ip_status,omitempty" yaml:"blocked_ip_status"`
+	// MissingRightStatus answers routes the account has no right to: 403 or
+	// 404 (both with code 3).
+	MissingRightStatus int `json:"missing_right_status,omitempty" yaml:"missing_right_status"`
+}
+
+// Values of the switches of Behaviour.
+const (
+	Allow          = "allow"
+	Reject400Code4 = "reject400code4"
+	Reject409      = "reject409"
+	Reject400      = "reject400"
+	ReturnExisting = "return_existing"
+	Append         = "append"
+	Replace        = "replace"
+	Existing       = "existing"
+	Absent         = "absent"
+	Accepted       = "accepted"
+	Refused        = "refused"
+	First          = "first"
+	None           = "none"
+	Refuse         = "refuse"
+	Warn           = "warn"
+	Truncate       = "truncate"
+	Both           = "both"
+	Header         = "header"
+	Body           = "body"
+	Sensitive      = "sensitive"
+	Insensitive    = "insensitive"
+)
+
+func (b Behaviour) withDefaults() Behaviour {
+	return b.over(Behaviour{
+		DuplicateEmail:         Allow,
+		DuplicateWorkflow:      Reject400,
+		CollectionPatch:        Append,
+		DuplicateEntryLocation: Existing,
+		StatusByValue:          Accepted,
+		MissingStatus:          First,
+		UnknownListValue:       Refuse,
+		OverlongText:           Refuse,
+		WarningCarrier:         Both,
+		SearchEmailCase:        Sensitive,
+		QuotaStatus:            http.StatusTooManyRequests,
+		BlockedIPStatus:        http.StatusForbidden,
+		MissingRightStatus:     http.StatusForbidden,
+	})
+}
+
+// over returns b with its empty switches taken from base.
+func (b Behaviour) over(base Behaviour) Behaviour {
+	fill(&b.DuplicateEmail, base.DuplicateEmail)
+	fill(&b.DuplicateWorkflow, base.DuplicateWorkflow)
+	fill(&b.CollectionPatch, base.CollectionPatch)
+	fill(&b.DuplicateEntryLocation, base.DuplicateEntryLocation)
+	fill(&b.StatusByValue, base.StatusByValue)
+	fill(&b.MissingStatus, base.MissingStatus)
+	fill(&b.UnknownListValue, base.UnknownListValue)
+	fill(&b.OverlongText, base.OverlongText)
+	fill(&b.WarningCarrier, base.WarningCarrier)
+	fill(&b.SearchEmailCase, base.SearchEmailCase)
+	fill(&b.QuotaStatus, base.QuotaStatus)
+	fill(&b.BlockedIPStatus, base.BlockedIPStatus)
+	fill(&b.MissingRightStatus, base.MissingRightStatus)
+	return b
+}
+
+func fill[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}

@@ -1,0 +1,122 @@
+package icimstest
+
+import (
+	"sync"
+	"time"
+)
+
+// Call is one request as the simulator saw it. Credentials are not kept.
+type Call struct {
+	At       time.Time     `json:"at"`
+	Seq      int           `json:"seq"`
+	Customer string        `json:"customer"`
+	Method   string        `json:"method"`
+	Path     string        `json:"path"`
+	Query    string        `json:"query,omitempty"`
+	Route    string        `json:"route"`            // name of the pattern; "" when none matched
+	Section  string        `json:"section"`          // of the API sheet
+	Status   int           `json:"status"`           // what was sent; 0 while in flight or when no answer was sent
+	Fault    string        `json:"fault,omitempty"`  // the fault that struck
+	Effect   bool          `json:"effect,omitempty"` // the call changed something
+	Created  int64         `json:"created,omitempty"`
+	Body     []byte        `json:"-"`
+	Took     time.Duration `json:"took"`
+}
+
+// bodyBudget bounds the request bodies kept in the log, in bytes.
+const bodyBudget = 64 << 20
+
+// callLog keeps the last calls in a ring and counts all of them.
+type callLog struct {
+	mu     sync.Mutex
+	keep   int
+	ring   []*Call
+	next   int // slot of the next call once the ring is full
+	total  int
+	counts map[string]int // by route
+	bodies int
+	oldest int // seq of the oldest call whose body may be kept
+}
+
+func newCallLog(keep int) *callLog {
+	return &callLog{keep: max(keep, 0), counts: map[string]int{}, oldest: 1}
+}
+
+// begin enters a call and numbers it.
+func (l *callLog) begin(c *Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total++
+	c.Seq = l.total
+	l.counts[c.Route]++
+	if l.keep == 0 {
+		return
+	}
+	if len(l.ring) < l.keep {
+		l.ring = append(l.ring, c)
+	} else {
+		l.bodies -= len(l.ring[l.next].Body)
+		l.ring[l.next] = c
+		l.next = (l.next + 1) % l.keep
+	}
+	l.bodies += len(c.Body)
+	for l.bodies > bodyBudget {
+		l.dropOldestBody()
+	}
+}
+
+func (l *callLog) dropOldestBody() {
+	first := l.ring[l.next%len(l.ring)].Seq
+	l.oldest = max(l.oldest, first)
+	i := (l.next + l.oldest - first) % len(l.ring)
+	l.bodies -= len(l.ring[i].Body)
+	l.ring[i].Body = nil
+	l.oldest++
+}
+
+func (l *callLog) update(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
+// Calls returns the kept calls in the order they arrived. Management requests
+// are not calls.
+func (s *Simulator) Calls() []Call {
+	l := s.calls
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]Call, 0, len(l.ring))
+	for i := range l.ring {
+		out = append(out, *l.ring[(l.next+i)%len(l.ring)])
+	}
+	return out
+}
+
+// CallCount is the number of calls since the start or the last ResetCalls.
+func (s *Simulator) CallCount() int {
+	s.calls.mu.Lock()
+	defer s.calls.mu.Unlock()
+	return s.calls.total
+}
+
+// CallCounts is CallCount by route name.
+func (s *Simulator) CallCounts() map[string]int {
+	s.calls.mu.Lock()
+	defer s.calls.mu.Unlock()
+	out := make(map[string]int, len(s.calls.counts))
+	for k, v := range s.calls.counts {
+		out[k] = v
+	}
+	return out
+}
+
+// ResetCalls empties the call log. Seq starts again at 1; the daily quota is
+// left as it is.
+func (s *Simulator) ResetCalls() {
+	l := s.calls
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ring, l.next, l.total, l.bodies, l.oldest = nil, 0, 0, 0, 1
+	clear(l.counts)
+}

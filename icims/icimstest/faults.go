@@ -1,0 +1,99 @@
+package icimstest
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Fault names one way a call goes wrong.
+type Fault string
+
+// The faults. "Before" means that nothing took effect, "after" that the write
+// did and only its answer was lost.
+const (
+	FaultNone          Fault = ""
+	Error500Before     Fault = "error500_before"
+	Error500After      Fault = "error500_after"
+	TimeoutBefore      Fault = "timeout_before"
+	TimeoutAfter       Fault = "timeout_after"
+	TimeoutLate        Fault = "timeout_late" // takes effect LateBy after the client gave up
+	ResetBefore        Fault = "reset_before"
+	ResetAfter         Fault = "reset_after"
+	ResetMidBody       Fault = "reset_mid_body" // took effect, half of the answer arrives
+	Error503           Fault = "error503"
+	Error429           Fault = "error429"
+	Error429Bare       Fault = "error429_bare" // no rate headers
+	SlowBody           Fault = "slow_body"
+	HTMLError          Fault = "html_error"
+	TruncatedJSON      Fault = "truncated_json" // took effect, valid HTTP, cut JSON
+	OverlongJSON       Fault = "overlong_json"
+	RedirectElsewhere  Fault = "redirect_elsewhere"
+	Unauthorized       Fault = "unauthorized"
+	AccessDenied404    Fault = "access_denied_404"
+	Slow               Fault = "slow"   // answers after Rule.Delay
+	StatusBefore       Fault = "status" // answers with Rule.Status, nothing took effect
+	faultElsewhereHost       = "http://elsewhere.invalid"
+)
+
+// Faults are rates, 0 to 1 per call, of which at most one strikes a call.
+type Faults struct {
+	Error500Before    float64 `json:"error500_before,omitempty" yaml:"error500_before"`
+	Error500After     float64 `json:"error500_after,omitempty" yaml:"error500_after"`
+	TimeoutBefore     float64 `json:"timeout_before,omitempty" yaml:"timeout_before"`
+	TimeoutAfter      float64 `json:"timeout_after,omitempty" yaml:"timeout_after"`
+	TimeoutLate       float64 `json:"timeout_late,omitempty" yaml:"timeout_late"`
+	ResetBefore       float64 `json:"reset_before,omitempty" yaml:"reset_before"`
+	ResetAfter        float64 `json:"reset_after,omitempty" yaml:"reset_after"`
+	ResetMidBody      float64 `json:"reset_mid_body,omitempty" yaml:"reset_mid_body"`
+	Error503          float64 `json:"error503,omitempty" yaml:"error503"`
+	Error429          float64 `json:"error429,omitempty" yaml:"error429"`
+	Error429Bare      float64 `json:"error429_bare,omitempty" yaml:"error429_bare"`
+	SlowBody          float64 `json:"slow_body,omitempty" yaml:"slow_body"`
+	HTMLError         float64 `json:"html_error,omitempty" yaml:"html_error"`
+	TruncatedJSON     float64 `json:"truncated_json,omitempty" yaml:"truncated_json"`
+	OverlongJSON      float64 `json:"overlong_json,omitempty" yaml:"overlong_json"`
+	RedirectElsewhere float64 `json:"redirect_elsewhere,omitempty" yaml:"redirect_elsewhere"`
+	Unauthorized      float64 `json:"unauthorized,omitempty" yaml:"unauthorized"`
+	AccessDenied404   float64 `json:"access_denied_404,omitempty" yaml:"access_denied_404"`
+
+	// SearchLag is how long a write stays invisible to searches, live ones
+	// (staleness=0) included.
+	SearchLag time.Duration `json:"search_lag,omitempty" yaml:"search_lag"`
+	// SlowFor is how long a slow body takes; default 1 s.
+	SlowFor time.Duration `json:"slow_for,omitempty" yaml:"slow_for"`
+	// LateBy is the delay of TimeoutLate; default 1 s.
+	LateBy time.Duration `json:"late_by,omitempty" yaml:"late_by"`
+	// OverlongBytes is the size of an overlong answer; default 16 MiB.
+	OverlongBytes int `json:"overlong_bytes,omitempty" yaml:"overlong_bytes"`
+}
+
+func (f Faults) withDefaults() Faults {
+	fill(&f.SlowFor, time.Second)
+	fill(&f.LateBy, time.Second)
+	fill(&f.OverlongBytes, 16<<20)
+	return f
+}
+
+// draw picks at most one fault by the rates. It always uses one random
+// number, so that a changed rate does not shift the rest of a run.
+func (f *Faults) draw(rng *rand.Rand) Fault {
+	u := rng.Float64()
+	for _, c := range [...]struct {
+		fault Fault
+		rate  float64
+	}{
+		{Error500Before, f.Error500Before}, {Error500After, f.Error500After},
+		{TimeoutBefore, f.TimeoutBefore}, {TimeoutAfter, f.TimeoutAfter}, {TimeoutLate, f.TimeoutLate},
+		{ResetBefore, f.ResetBefore}, {ResetAfter, f.ResetAfter}, {ResetMidBody, f.ResetMidBody},
+		{Error503, f.Error503}, {Error429, f.Error429}, {Error429Bare, f.Error429Bare},
+		{SlowBody, f.SlowBody}, {HTMLError, f.HTMLError}, {TruncatedJSON, f.TruncatedJSON},
+		{OverlongJSON, f.OverlongJSON}, {RedirectElsewhere, f.RedirectElsewhere},
+		{Unauthorized, f.Unauthorized}, {AccessDenied404, f.AccessDenied404},
+	} {
+		if u < c.rate {
+			return c.fault
+		}
+		u -= c.rate
+	}
+	return FaultNone
+}

@@ -1,0 +1,210 @@
+package icimstest
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// filterDef is one filter of a record type; exactly one getter is set.
+type filterDef[R any] struct {
+	text func(R) string
+	num  func(R) int64
+	list func(R) []string // node ids
+	date func(R) time.Time
+	// csv numbers may come comma separated in one value.
+	csv bool
+	// foldExact compares == without regard to case.
+	foldExact func(R) bool
+}
+
+// compile turns a search into a predicate over records. A filter that the
+// record type does not know rejects the whole search.
+func compile[R any](g group, defs map[string]filterDef[R]) (func(R) bool, *problem) {
+	var parts []func(R) bool
+	for _, f := range g.filters {
+		def, known := defs[f.name]
+		if !known {
+			return nil, searchProblem(msgBadFilter + f.name + "]")
+		}
+		part, p := compileFilter(f, def)
+		if p != nil {
+			return nil, p
+		}
+		parts = append(parts, part)
+	}
+	for _, child := range g.children {
+		part, p := compile(child, defs)
+		if p != nil {
+			return nil, p
+		}
+		parts = append(parts, part)
+	}
+	if g.any {
+		return func(r R) bool {
+			return len(parts) == 0 || slices.ContainsFunc(parts, func(f func(R) bool) bool { return f(r) })
+		}, nil
+	}
+	return func(r R) bool {
+		for _, part := range parts {
+			if !part(r) {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+func compileFilter[R any](f filter, def filterDef[R]) (func(R) bool, *problem) {
+	badOp := searchProblem(msgBadOperator + f.op + "]")
+	switch {
+	case def.text != nil:
+		return textFilter(f, def, badOp)
+	case def.num != nil:
+		return numberFilter(f, def, badOp)
+	case def.list != nil:
+		if f.op != "=" && f.op != "!=" {
+			return nil, badOp
+		}
+		want := f.op == "="
+		return func(r R) bool {
+			return slices.ContainsFunc(def.list(r), func(id string) bool { return slices.Contains(f.values, id) }) == want
+		}, nil
+	}
+	return dateFilter(f, def, badOp)
+}
+
+// textFilter: == is exact, = contains; several values mean any of them.
+func textFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool, *problem) {
+	lower := make([]string, len(f.values))
+	for i, v := range f.values {
+		lower[i] = strings.ToLower(v)
+	}
+	want := !strings.HasPrefix(f.op, "!")
+	switch f.op {
+	case "==", "!==":
+		exact := make(map[string]bool, len(f.values))
+		folded := make(map[string]bool, len(f.values))
+		for i, v := range f.values {
+			exact[v], folded[lower[i]] = true, true
+		}
+		return func(r R) bool {
+			v := def.text(r)
+			if def.foldExact != nil && def.foldExact(r) {
+				return folded[strings.ToLower(v)] == want
+			}
+			return exact[v] == want
+		}, nil
+	case "=", "!=":
+		return func(r R) bool {
+			v := strings.ToLower(def.text(r))
+			return slices.ContainsFunc(lower, func(part string) bool { return strings.Contains(v, part) }) == want
+		}, nil
+	}
+	return nil, badOp
+}
+
+// numberFilter: an empty value stands for the beginning of all ids.
+func numberFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool, *problem) {
+	var numbers []int64
+	for _, v := range f.values {
+		parts := []string{v}
+		if def.csv {
+			parts = strings.Split(v, ",")
+		}
+		for _, part := range parts {
+			n := int64(0)
+			if part = strings.TrimSpace(part); part != "" {
+				var err error
+				if n, err = strconv.ParseInt(part, 10, 64); err != nil {
+					return nil, searchProblem(msgUnparsable)
+				}
+			}
+			numbers = append(numbers, n)
+		}
+	}
+	set := make(map[int64]bool, len(numbers))
+	for _, n := range numbers {
+		set[n] = true
+	}
+	switch f.op {
+	case "=":
+		return func(r R) bool { return set[def.num(r)] }, nil
+	case "!=":
+		return func(r R) bool { return !set[def.num(r)] }, nil
+	}
+	hit, known := ordered(f.op)
+	if !known {
+		return nil, badOp
+	}
+	return func(r R) bool {
+		v := def.num(r)
+		return slices.ContainsFunc(numbers, func(n int64) bool { return hit(compareInt(v, n)) })
+	}, nil
+}
+
+func compareInt(a, b int64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func ordered(op string) (func(int) bool, bool) {
+	switch op {
+	case "<":
+		return func(c int) bool { return c < 0 }, true
+	case "<=":
+		return func(c int) bool { return c <= 0 }, true
+	case ">":
+		return func(c int) bool { return c > 0 }, true
+	case ">=":
+		return func(c int) bool { return c >= 0 }, true
+	}
+	return nil, false
+}
+
+// dateFilter ignores a badly formed date, which widens the search to
+// everything.
+func dateFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool, *problem) {
+	hit, isOrder := ordered(f.op)
+	if !isOrder && f.op != "=" && f.op != "!=" {
+		return nil, badOp
+	}
+	everything := func(R) bool { return true }
+	from, length, parsed := filterDate(f.values[0])
+	if !parsed {
+		return everything, nil
+	}
+	to := from.Add(length)
+	if len(f.secondary) > 0 {
+		end, length, parsed := filterDate(f.secondary[0])
+		if !parsed {
+			return everything, nil
+		}
+		to = end.Add(length)
+	}
+	if isOrder {
+		return func(r R) bool { return hit(def.date(r).Compare(from)) }, nil
+	}
+	want := f.op == "="
+	return func(r R) bool {
+		at := def.date(r)
+		return (!at.Before(from) && at.Before(to)) == want
+	}, nil
+}
+
+// filterDate reads a date of a filter with the span it stands for.
+func filterDate(s string) (time.Time, time.Duration, bool) {
+	if at, err := time.Parse("2006-01-02 03:04 PM", s); err == nil {
+		return at, time.Minute, true
+	}
+	if at, err := time.Parse(time.DateOnly, s); err == nil {
+		return at, 24 * time.Hour, true
+	}
+	return time.Time{}, 0, false
+}

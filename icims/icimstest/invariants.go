@@ -1,0 +1,124 @@
+package icimstest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// writeCounts are writes to people that existed before the call.
+type writeCounts struct {
+	experience, education, employees, purged int
+}
+
+// noteWrite counts what a write to an existing person touched.
+func (t *Tenant) noteWrite(p *person, collections ...string) {
+	if slices.Contains(collections, t.cfg.WorkExperience.Collection) {
+		t.writes.experience++
+	}
+	if slices.Contains(collections, t.cfg.Education.Collection) {
+		t.writes.education++
+	}
+	if p.purged() {
+		t.writes.purged++
+	}
+	folder, _ := p.fields["folder"].(node)
+	if strings.HasPrefix(folder.Value, "Emp:") || strings.HasPrefix(folder.Value, "HM:") {
+		t.writes.employees++
+	}
+}
+
+// Invariants are what an export must keep, as seen from iCIMS.
+type Invariants struct {
+	// DuplicateProfiles are addresses that several people have; purged and
+	// merged people do not count.
+	DuplicateProfiles  []DuplicateProfile  `json:"duplicate_profiles"`
+	DuplicateWorkflows []DuplicateWorkflow `json:"duplicate_workflows"`
+	// CallsOverLimit were made beyond a daily limit.
+	CallsOverLimit int `json:"calls_over_limit"`
+	// ExperienceWrites and EducationWrites are accepted writes to these
+	// collections of people who existed before.
+	ExperienceWrites int `json:"experience_writes"`
+	EducationWrites  int `json:"education_writes"`
+	// EmployeeWrites went to people in an Emp: or HM: folder, PurgedWrites to
+	// merged people or people in the Purge folder.
+	EmployeeWrites int `json:"employee_writes"`
+	PurgedWrites   int `json:"purged_writes"`
+	People         int `json:"people"` // purged ones left out
+	Workflows      int `json:"workflows"`
+}
+
+// DuplicateProfile is an address with the people who share it.
+type DuplicateProfile struct {
+	Customer string  `json:"customer"`
+	Email    string  `json:"email"`
+	IDs      []int64 `json:"ids"`
+}
+
+// DuplicateWorkflow is a person and job with more than one workflow.
+type DuplicateWorkflow struct {
+	Customer string  `json:"customer"`
+	Person   int64   `json:"person"`
+	Job      int64   `json:"job"`
+	IDs      []int64 `json:"ids"`
+}
+
+// Violations names what must never happen: duplicates and calls beyond a
+// limit. It is empty when all is well and holds no personal data.
+func (i Invariants) Violations() []string {
+	var out []string
+	for _, d := range i.DuplicateProfiles {
+		out = append(out, fmt.Sprintf("customer %s: people %v share one e-mail address", d.Customer, d.IDs))
+	}
+	for _, d := range i.DuplicateWorkflows {
+		out = append(out, fmt.Sprintf("customer %s: workflows %v link person %d to job %d", d.Customer, d.IDs, d.Person, d.Job))
+	}
+	if i.CallsOverLimit > 0 {
+		out = append(out, fmt.Sprintf("%d calls beyond the daily limit", i.CallsOverLimit))
+	}
+	return out
+}
+
+// Invariants counts over all tenants.
+func (s *Simulator) Invariants() Invariants {
+	inv := Invariants{DuplicateProfiles: []DuplicateProfile{}, DuplicateWorkflows: []DuplicateWorkflow{}}
+	tenants := s.Tenants()
+	slices.SortFunc(tenants, func(a, b *Tenant) int { return strings.Compare(a.cfg.Customer, b.cfg.Customer) })
+	for _, t := range tenants {
+		t.invariants(&inv)
+	}
+	return inv
+}
+
+func (t *Tenant) invariants(inv *Invariants) {
+	t.quota.mu.Lock()
+	inv.CallsOverLimit += t.quota.over
+	t.quota.mu.Unlock()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	inv.ExperienceWrites += t.writes.experience
+	inv.EducationWrites += t.writes.education
+	inv.EmployeeWrites += t.writes.employees
+	inv.PurgedWrites += t.writes.purged
+	inv.Workflows += len(t.flows)
+	for _, p := range t.people {
+		if !p.purged() {
+			inv.People++
+		}
+	}
+	for _, email := range sortedKeys(t.byEmail) {
+		if len(t.byEmail[email]) < 2 {
+			continue
+		}
+		if ids := t.holders(email); len(ids) > 1 {
+			inv.DuplicateProfiles = append(inv.DuplicateProfiles, DuplicateProfile{t.cfg.Customer, email, sorted(ids)})
+		}
+	}
+	start := len(inv.DuplicateWorkflows)
+	for key, ids := range t.byPair {
+		if len(ids) > 1 {
+			inv.DuplicateWorkflows = append(inv.DuplicateWorkflows, DuplicateWorkflow{t.cfg.Customer, key.person, key.job, slices.Clone(ids)})
+		}
+	}
+	slices.SortFunc(inv.DuplicateWorkflows[start:], func(a, b DuplicateWorkflow) int { return compareInt(a.IDs[0], b.IDs[0]) })
+}

@@ -1,0 +1,131 @@
+package icimstest
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Rule strikes chosen calls with a fault. Empty conditions match every call.
+type Rule struct {
+	Customer string `json:"customer,omitempty" yaml:"customer"`
+	Route    string `json:"route,omitempty" yaml:"route"` // name as in Routes
+	Method   string `json:"method,omitempty" yaml:"method"`
+	// Email matches calls about a person with this address: the body holds
+	// it, or the person addressed by the path or the workflow has it.
+	Email string `json:"email,omitempty" yaml:"email"`
+	// Match is a further condition; it must not call the Simulator.
+	Match func(Call) bool `json:"-" yaml:"-"`
+	// Nth is the first matching call that is struck, from 1; 0 is 1.
+	Nth int `json:"nth,omitempty" yaml:"nth"`
+	// Times is how many matching calls are struck from there on: 0 is one,
+	// -1 all.
+	Times int `json:"times,omitempty" yaml:"times"`
+
+	Fault Fault `json:"fault" yaml:"fault"`
+	// Status is the answer of the fault "status"; it replaces that of
+	// html_error and redirect_elsewhere too.
+	Status int `json:"status,omitempty" yaml:"status"`
+	// Delay is waited before the answer, whatever the fault.
+	Delay time.Duration `json:"delay,omitempty" yaml:"delay"`
+}
+
+// rules holds the rules in force with their counts.
+type rules struct {
+	any  atomic.Bool
+	mu   sync.Mutex
+	list []*ruleState
+}
+
+type ruleState struct {
+	Rule
+	seen, struck int
+}
+
+// AddRule puts a rule in force. Earlier rules go first; a call is struck by
+// one rule at most.
+func (s *Simulator) AddRule(r Rule) {
+	s.rules.mu.Lock()
+	defer s.rules.mu.Unlock()
+	s.rules.list = append(s.rules.list, &ruleState{Rule: r})
+	s.rules.any.Store(true)
+}
+
+// ClearRules drops all rules.
+func (s *Simulator) ClearRules() {
+	s.rules.mu.Lock()
+	defer s.rules.mu.Unlock()
+	s.rules.list = nil
+	s.rules.any.Store(false)
+}
+
+func (rs *rules) strike(c *call) (Rule, bool) {
+	if !rs.any.Load() {
+		return Rule{}, false
+	}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, r := range rs.list {
+		if !r.matches(c) {
+			continue
+		}
+		r.seen++
+		if r.seen < max(r.Nth, 1) {
+			continue
+		}
+		if r.Times >= 0 && r.struck >= max(r.Times, 1) {
+			continue
+		}
+		r.struck++
+		return r.Rule, true
+	}
+	return Rule{}, false
+}
+
+func (r *ruleState) matches(c *call) bool {
+	switch {
+	case r.Customer != "" && r.Customer != c.log.Customer,
+		r.Route != "" && r.Route != c.log.Route,
+		r.Method != "" && r.Method != c.log.Method,
+		r.Email != "" && !c.about(r.Email),
+		r.Match != nil && !r.Match(c.snapshot()):
+		return false
+	}
+	return true
+}
+
+// about reports whether the call concerns a person with this address.
+func (c *call) about(email string) bool {
+	if bytes.Contains(bytes.ToLower(c.body), []byte(strings.ToLower(email))) {
+		return true
+	}
+	if c.tenant == nil || c.route == nil {
+		return false
+	}
+	ids := []string{c.arg("person")}
+	if c.route.Name == "workflows.create" {
+		if body, err := decodeObject(c.body); err == nil {
+			if id, ok := asInt(body["associatedprofile"]); ok {
+				ids = append(ids, itoa(id))
+			}
+		}
+	}
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
+	for _, id := range ids {
+		if p := c.tenant.people[atoi(id)]; p != nil && strings.EqualFold(p.text("email"), email) {
+			return true
+		}
+	}
+	return false
+}
+
+// snapshot copies the log entry of a call in flight.
+func (c *call) snapshot() Call {
+	var out Call
+	c.sim.calls.update(func() { out = *c.log })
+	out.Body = c.body
+	return out
+}

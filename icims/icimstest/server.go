@@ -1,0 +1,68 @@
+package icimstest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+)
+
+type serverKey struct{}
+
+// Server serves a Simulator over HTTP on a free port of 127.0.0.1.
+type Server struct {
+	// URL is the API root, such as http://127.0.0.1:8899.
+	URL string
+
+	server *http.Server
+	stop   context.CancelFunc
+	conns  sync.WaitGroup
+	served chan struct{}
+}
+
+// NewServer starts a server; the caller closes it. It panics when there is no
+// port to listen on.
+func NewServer(s *Simulator) *Server {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic("icimstest: " + err.Error())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	srv := &Server{URL: "http://" + listener.Addr().String(), stop: stop, served: make(chan struct{})}
+	// HTTP/2 is accepted on the wire so that it can be refused with 505.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	srv.server = &http.Server{
+		Protocols:   &protocols,
+		BaseContext: func(net.Listener) context.Context { return context.WithValue(ctx, serverKey{}, ctx) },
+		Handler:     s,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				srv.conns.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				srv.conns.Done()
+			}
+		},
+	}
+	go func() {
+		defer close(srv.served)
+		srv.server.Serve(listener)
+	}()
+	return srv
+}
+
+// PortalURL is a job portal's URL as customers paste it.
+func (srv *Server) PortalURL(customer string, portal int) string {
+	return fmt.Sprintf("%s/customers/%s/search/portals/%d?staleness=0", srv.URL, customer, portal)
+}
+
+// Close breaks all connections and waits for the calls in flight.
+func (srv *Server) Close() {
+	srv.stop()
+	srv.server.Close()
+	<-srv.served
+	srv.conns.Wait()
+}

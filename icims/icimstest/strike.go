@@ -1,0 +1,140 @@
+package icimstest
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"time"
+)
+
+// strike lets the call happen with one fault, or with none.
+func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Faults) *response {
+	send := func(a answer) *response {
+		res := c.render(a)
+		return &res
+	}
+	internal := refuse(http.StatusInternalServerError, problem{code: codeInternal, detail: "An internal error has occurred."})
+	switch fault {
+	case Error500Before:
+		return send(internal)
+	case Error500After:
+		c.handle()
+		return send(internal)
+	case TimeoutBefore:
+		c.waitGone()
+		return nil
+	case TimeoutAfter:
+		c.handle()
+		c.waitGone()
+		return nil
+	case TimeoutLate:
+		c.waitGone()
+		if c.sim.cfg.Sleep(c.serverContext(), faults.LateBy) == nil {
+			c.handle()
+		}
+		return nil
+	case ResetBefore:
+		c.reset(w, nil)
+	case ResetAfter:
+		c.handle()
+		c.reset(w, nil)
+	case ResetMidBody:
+		res := c.render(c.handle())
+		wire := res.bytes()
+		c.reset(w, wire[:len(wire)-1-len(res.body)/2])
+	case Error503:
+		return send(refuse(http.StatusServiceUnavailable, problem{code: codeInternal, detail: "The service is temporarily unavailable."}))
+	case Error429:
+		return send(refuse(http.StatusTooManyRequests, problem{code: codeOther, detail: "Too many requests."}))
+	case Error429Bare:
+		res := c.render(answer{status: http.StatusTooManyRequests})
+		for _, h := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
+			res.header.Del(h)
+		}
+		return &res
+	case HTMLError:
+		a := answer{status: http.StatusBadGateway, raw: []byte("<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"), rawType: "text/html; charset=utf-8"}
+		fill(&rule.Status, a.status)
+		a.status = rule.Status
+		return send(a)
+	case RedirectElsewhere:
+		fill(&rule.Status, http.StatusFound)
+		a := answer{status: rule.Status, header: [][2]string{{"Location", faultElsewhereHost + c.r.URL.RequestURI()}}}
+		return send(a)
+	case Unauthorized:
+		return send(unauthorized())
+	case AccessDenied404:
+		return send(accessDenied())
+	case StatusBefore:
+		fill(&rule.Status, http.StatusInternalServerError)
+		return send(refuse(rule.Status, problem{code: codeOther, detail: http.StatusText(rule.Status) + "."}))
+	case TruncatedJSON:
+		res := c.render(c.handle())
+		if len(res.body) == 0 {
+			res.body = []byte(`{"links":[{"rel":"self"}]}`)
+			if res.status == http.StatusNoContent {
+				res.status = http.StatusOK
+			}
+		}
+		res.body = res.body[:len(res.body)/2+1]
+		res.header.Set("Content-Type", "application/json;charset=UTF-8")
+		return &res
+	case OverlongJSON:
+		res := c.render(c.handle())
+		rest := []byte("}")
+		if len(res.body) > 2 && res.body[0] == '{' {
+			rest = append([]byte(","), res.body[1:]...)
+		}
+		res.body = append(append([]byte(`{"padding":"`), bytes.Repeat([]byte("x"), faults.OverlongBytes)...), append([]byte(`"`), rest...)...)
+		if res.status == http.StatusNoContent {
+			res.status = http.StatusOK
+		}
+		res.header.Set("Content-Type", "application/json;charset=UTF-8")
+		return &res
+	case SlowBody:
+		c.drip(w, c.render(c.handle()), faults.SlowFor)
+	default:
+		return send(c.handle())
+	}
+	return nil
+}
+
+// reset sends what there is of an answer and breaks the connection with RST.
+func (c *call) reset(w http.ResponseWriter, partial []byte) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if len(partial) > 0 {
+		conn.Write(partial)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// drip sends an answer in ten pieces over the given time.
+func (c *call) drip(w http.ResponseWriter, res response, over time.Duration) {
+	const pieces = 10
+	c.sim.calls.update(func() { c.log.Status = res.status })
+	body := res.body
+	dst := w.Header()
+	for k, v := range res.header {
+		dst[k] = v
+	}
+	if len(body) == 0 {
+		if c.sim.cfg.Sleep(c.r.Context(), over) == nil {
+			w.WriteHeader(res.status)
+		}
+		return
+	}
+	w.WriteHeader(res.status)
+	for i := range pieces {
+		w.Write(body[len(body)*i/pieces : len(body)*(i+1)/pieces])
+		http.NewResponseController(w).Flush()
+		if c.sim.cfg.Sleep(c.r.Context(), over/pieces) != nil {
+			return
+		}
+	}
+}
