@@ -1,6 +1,7 @@
 package icims
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,8 +18,23 @@ type Response struct {
 	// example a source that was stored but is on no list (API sheet §3.3).
 	Warnings []Problem
 	// Header is the answer's, without cookies and problem texts.
-	Header http.Header
+	Header http.Header `json:"-"`
 }
+
+// String leaves the headers out, which may repeat what was sent.
+func (r *Response) String() string {
+	s := fmt.Sprintf("status %d", r.Status)
+	if r.Transaction != "" {
+		s += ", transaction " + r.Transaction
+	}
+	for _, w := range r.Warnings {
+		s += ", " + w.String()
+	}
+	return s
+}
+
+// GoString keeps %#v as discreet as %v.
+func (r *Response) GoString() string { return "&icims.Response{" + r.String() + "}" }
 
 // RateLimit is the state of the daily quota as iCIMS reported it (API sheet
 // §4).

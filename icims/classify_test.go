@@ -1,0 +1,179 @@
+package icims
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// verdicts says what each status means for reads, for writes that may be done
+// twice, and for creates. Later rows win.
+var verdicts = []struct {
+	from, to                 int
+	read, repeatable, create Class
+	reason                   Reason
+}{
+	{100, 199, ClassRetry, ClassRetry, ClassUnknown, ReasonBadAnswer},
+	{200, 299, ClassRetry, ClassNone, ClassUnknown, ReasonBadAnswer}, // without content
+	{300, 399, ClassPermanent, ClassPermanent, ClassPermanent, ReasonRedirected},
+	{303, 303, ClassPermanent, ClassPermanent, ClassUnknown, ReasonRedirected},
+	{400, 499, ClassPermanent, ClassPermanent, ClassPermanent, ReasonRefused},
+	{401, 401, ClassCredentials, ClassCredentials, ClassCredentials, ReasonCredentials},
+	{403, 403, ClassAccess, ClassAccess, ClassAccess, ReasonAccessDenied},
+	{404, 404, ClassPermanent, ClassPermanent, ClassPermanent, ReasonNotFound},
+	{408, 408, ClassRetry, ClassRetry, ClassUnknown, ReasonTimeout},
+	{409, 409, ClassPermanent, ClassPermanent, ClassPermanent, ReasonConflict},
+	{413, 413, ClassPermanent, ClassPermanent, ClassPermanent, ReasonTooLarge},
+	{429, 429, ClassDefer, ClassDefer, ClassDefer, ReasonQuotaExhausted},
+	{500, 599, ClassRetry, ClassRetry, ClassUnknown, ReasonServerError},
+	{501, 501, ClassPermanent, ClassPermanent, ClassPermanent, ReasonNotSupported},
+	{505, 505, ClassPermanent, ClassPermanent, ClassPermanent, ReasonNotSupported},
+	{600, 999, ClassRetry, ClassRetry, ClassUnknown, ReasonBadAnswer},
+}
+
+func TestEveryStatusForEveryOperation(t *testing.T) {
+	for status := 100; status <= 999; status++ {
+		c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, nil, "")))
+		for _, k := range calls {
+			var want Class
+			var reason Reason
+			for _, v := range verdicts {
+				if status >= v.from && status <= v.to {
+					reason = v.reason
+					switch {
+					case !k.op.Write:
+						want = v.read
+					case k.op.Method == http.MethodPost && k.op != opAddEntry:
+						want = v.create
+					default:
+						want = v.repeatable
+					}
+				}
+			}
+			_, err := k.do(t.Context(), c)
+			if want == ClassNone {
+				if err != nil {
+					t.Errorf("%d on %s: %v, want success", status, k.op.Name, err)
+				}
+				continue
+			}
+			if e := wantError(t, err); e.Class != want || e.Reason != reason || e.Status != status || e.Sent != SentYes {
+				t.Errorf("%d on %s: %v, want %s %s", status, k.op.Name, e, want, reason)
+			}
+		}
+	}
+}
+
+func TestNoCallsLeftIsADeferral(t *testing.T) {
+	h := http.Header{"X-Ratelimit-Limit": {"10000"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}}
+	for status := 400; status <= 599; status++ {
+		c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, h, "")))
+		for _, k := range calls {
+			_, err := k.do(t.Context(), c)
+			e := wantError(t, err)
+			if deferred := status < 500 || status == 503; deferred != (e.Class == ClassDefer) {
+				t.Errorf("%d on %s without calls left is %s", status, k.op.Name, e.Class)
+			} else if deferred && (e.Reason != ReasonQuotaExhausted || e.RetryAfter != 9299*time.Second) {
+				t.Errorf("%d on %s: %s, retry after %s", status, k.op.Name, e.Reason, e.RetryAfter)
+			}
+		}
+	}
+}
+
+func TestCodesRefineTheStatus(t *testing.T) {
+	tests := []struct {
+		status, code int
+		class        Class
+		reason       Reason
+	}{
+		{400, 1, ClassPermanent, ReasonFieldRequired},
+		{400, 2, ClassPermanent, ReasonNotFound},
+		{400, 3, ClassAccess, ReasonAccessDenied},
+		{400, 4, ClassPermanent, ReasonFieldRefused},
+		{400, 5, ClassPermanent, ReasonRefused},
+		{400, 6, ClassCredentials, ReasonCredentials},
+		{400, 77, ClassPermanent, ReasonRefused},
+		{401, 6, ClassCredentials, ReasonCredentials},
+		{404, 2, ClassPermanent, ReasonNotFound},
+		{404, 3, ClassAccess, ReasonAccessDenied},
+		{409, 4, ClassPermanent, ReasonConflict},
+		{422, 4, ClassPermanent, ReasonFieldRefused},
+		{500, 0, ClassUnknown, ReasonServerError},
+		{500, 4, ClassUnknown, ReasonServerError},
+	}
+	carriers := map[string]func(code int) (http.Header, string){
+		"header": func(code int) (http.Header, string) {
+			return http.Header{"X-Error": {fmt.Sprintf("%d:email:detail", code)}}, ""
+		},
+		"body": func(code int) (http.Header, string) {
+			return nil, fmt.Sprintf(`{"errors":[{"errorMessage":"email: detail","errorCode":%d}]}`, code)
+		},
+		"body with a quoted code": func(code int) (http.Header, string) {
+			return nil, fmt.Sprintf(`{"errors":[{"errorMessage":"email: detail","errorCode":"%d"}]}`, code)
+		},
+		"body that was cut": func(code int) (http.Header, string) {
+			return nil, fmt.Sprintf(`{"errors":[{"errorCode":%d,"errorMessage":"ema`, code)
+		},
+	}
+	for _, tt := range tests {
+		for carrier, write := range carriers {
+			t.Run(fmt.Sprintf("%d with code %d in the %s", tt.status, tt.code, carrier), func(t *testing.T) {
+				h, body := write(tt.code)
+				c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(tt.status, h, body)))
+				_, _, err := c.CreatePerson(t.Context(), personFields)
+				e := wantError(t, err)
+				if e.Class != tt.class || e.Reason != tt.reason || len(e.Problems) != 1 || e.Problems[0].Code != tt.code {
+					t.Errorf("got %s %s %v, want %s %s", e.Class, e.Reason, e.Problems, tt.class, tt.reason)
+				}
+			})
+		}
+	}
+}
+
+func TestWhenADeferralEnds(t *testing.T) {
+	now := time.Date(2026, 3, 30, 21, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name   string
+		header map[string]string
+		want   time.Duration
+		reason Reason
+	}{
+		{"no header: at midnight UTC", nil, 3 * time.Hour, ReasonQuotaExhausted},
+		{"no header but a date: at midnight by iCIMS's clock", map[string]string{"Date": "Mon, 30 Mar 2026 21:25:01 GMT"}, 9299 * time.Second, ReasonQuotaExhausted},
+		{"none remaining: at the reset", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "60"}, time.Minute, ReasonQuotaExhausted},
+		{"a reset of zero is now, not a day later", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "0"}, time.Second, ReasonQuotaExhausted},
+		{"a reset without a count", map[string]string{"X-Ratelimit-Reset": "90"}, 90 * time.Second, ReasonQuotaExhausted},
+		{"a reset given as an epoch", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": fmt.Sprint(now.Unix() + 120)}, 2 * time.Minute, ReasonQuotaExhausted},
+		{"a reset of more than a day is not believed", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "99999"}, 3 * time.Hour, ReasonQuotaExhausted},
+		{"a reset that is no number", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "soon"}, 3 * time.Hour, ReasonQuotaExhausted},
+		{"Retry-After in seconds", map[string]string{"Retry-After": "7"}, 7 * time.Second, ReasonQuotaExhausted},
+		{"Retry-After as a date", map[string]string{"Retry-After": "Mon, 30 Mar 2026 21:00:30 GMT"}, 30 * time.Second, ReasonQuotaExhausted},
+		{"calls remaining: Retry-After, not the reset", map[string]string{"X-Ratelimit-Remaining": "5000", "X-Ratelimit-Reset": "9299", "Retry-After": "2"}, 2 * time.Second, ReasonRateLimited},
+		{"calls remaining and nothing else: a minute", map[string]string{"X-Ratelimit-Remaining": "5000", "X-Ratelimit-Reset": "9299"}, time.Minute, ReasonRateLimited},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := http.Header{}
+			for k, v := range tt.header {
+				h.Set(k, v)
+			}
+			c := newClient(t, "https://api.icims.com", Basic("u", "p"),
+				WithBaseTransport(answering(429, h, "")), WithClock(func() time.Time { return now }))
+			_, _, err := c.CreatePerson(t.Context(), personFields)
+			if e := wantError(t, err); e.Class != ClassDefer || e.RetryAfter != tt.want || e.Reason != tt.reason {
+				t.Errorf("got %s %s after %s, want defer %s after %s", e.Class, e.Reason, e.RetryAfter, tt.reason, tt.want)
+			}
+		})
+	}
+}
+
+func TestReasonsAreDistinct(t *testing.T) {
+	seen := map[Reason]bool{}
+	for _, r := range Reasons() {
+		if seen[r] || r == "" {
+			t.Errorf("reason %q is empty or there twice", r)
+		}
+		seen[r] = true
+	}
+}
