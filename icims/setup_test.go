@@ -338,3 +338,12 @@ func answering(status int, header http.Header, body string) roundTripper {
 }
 
 var errSecret = errors.New("s3cret-of-a-middleware")
+
+func mustURL(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
