@@ -245,8 +245,7 @@ func scalarOf(mapping *ast.MappingNode, key string) string {
 // yamlFields are the names and types of a struct's fields in YAML.
 func yamlFields(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, inline := strings.CutSuffix(f.Tag.Get("yaml"), ",inline")
 		switch {
 		case inline:

@@ -211,7 +211,7 @@ func TestFileIsRefused(t *testing.T) {
 		})
 	}
 	t.Run("all unknown names are shown at once", func(t *testing.T) {
-		_, err := parse(t, "--config="+file(t, "lese: 1m\nlog_levle: info\n"))
+		_, err := parse(t, "--config="+file(t, "lese: 1m\nlog_lvel: info\n"))
 		if err == nil || !strings.Contains(err.Error(), `"lease"`) || !strings.Contains(err.Error(), `"log_level"`) {
 			t.Errorf("got %v", err)
 		}

@@ -75,8 +75,7 @@ type setting struct {
 func settings() []setting {
 	t := reflect.TypeFor[Settings]()
 	all := make([]setting, 0, t.NumField())
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		flag := f.Tag.Get("name")
 		all = append(all, setting{
 			field: f.Name,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -266,8 +267,8 @@ func must(t testing.TB, err error) {
 func fatal(f func(testing.TB)) (message string) {
 	tb := &recorder{}
 	defer func() {
-		for i := len(tb.cleanups) - 1; i >= 0; i-- {
-			tb.cleanups[i]()
+		for _, cleanup := range slices.Backward(tb.cleanups) {
+			cleanup()
 		}
 		if r := recover(); r != nil && r != any(tb) {
 			panic(r)

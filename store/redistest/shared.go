@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -42,7 +43,7 @@ func acquire() (*Server, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if !shared.installed {
-		return nil, fmt.Errorf("redistest.Shared needs a TestMain with goleak.VerifyTestMain(redistest.Main(m)) or os.Exit(redistest.Main(m).Run())")
+		return nil, errors.New("redistest.Shared needs a TestMain with goleak.VerifyTestMain(redistest.Main(m)) or os.Exit(redistest.Main(m).Run())")
 	}
 	if shared.err != nil {
 		return nil, shared.err

@@ -1,0 +1,81 @@
+# make help lists what there is. demo and build need Go alone; test and lint
+# fetch what they need.
+
+GO ?= go
+ARGS ?=
+# Tools are built once into bin/, each name with its version.
+GOLANGCI_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.8.0
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
+FUZZ_TIME ?= 20s
+BENCH_TIME ?= 1s
+
+export PATH := $(CURDIR)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Export 200 made-up candidates into a simulated iCIMS (ARGS=--json for one JSON line)
+	@CGO_ENABLED=0 $(GO) run ./cmd/icims-export demo $(ARGS)
+
+.PHONY: build
+build: ## Build the static binary bin/icims-export
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/icims-export ./cmd/icims-export
+
+.PHONY: test
+test: ## Run all tests with the race detector; gets redis-server and a C compiler where they are missing
+	@sh scripts/ensure-redis.sh
+	@sh scripts/ensure-cc.sh
+	CGO_ENABLED=1 $(GO) test -race $(ARGS) ./...
+
+.PHONY: lint
+lint: fmt-check vet golangci vulncheck ## Run all static checks
+
+.PHONY: fmt-check
+fmt-check:
+	@files=$$($$($(GO) env GOROOT)/bin/gofmt -l .); \
+	if [ -n "$$files" ]; then echo "run gofmt -w on:"; echo "$$files"; exit 1; fi
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+
+.PHONY: golangci
+golangci: $(GOLANGCI)
+	$(GOLANGCI) run
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK)
+	@sh scripts/vulncheck.sh $(GOVULNCHECK)
+
+$(GOLANGCI):
+	@sh scripts/install-tool.sh $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(GOVULNCHECK):
+	@sh scripts/install-tool.sh $@ golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+.PHONY: bench
+bench: ## Measure throughput, calls and bytes (see docs/benchmarks.md)
+	@sh scripts/ensure-redis.sh
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) -timeout 30m $(ARGS) ./bench/...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZ_TIME (20s)
+	@sh scripts/fuzz.sh $(FUZZ_TIME)
+
+.PHONY: docs
+docs: ## Write the generated documents anew
+	$(GO) test ./config -run TestReferenceIsUpToDate -update
+
+.PHONY: verify
+verify: lint test ## Run what must pass before a commit
+
+.PHONY: clean
+clean: ## Remove what the other targets have built
+	rm -rf bin coverage.out
+	$(GO) clean -testcache

@@ -1,0 +1,60 @@
+#!/bin/sh
+# Makes redis-server available for the tests: from the PATH, else from apt-get,
+# Homebrew or a Docker image (unpacked into bin/). Prints nothing where it is
+# there already.
+set -eu
+
+works() { redis-server --version >/dev/null 2>&1; }
+
+# as_root runs a command as root where that needs no password, or asks for it
+# where somebody is there to give it.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+		sudo "$@"
+	else
+		return 1
+	fi
+}
+
+from_apt() {
+	command -v apt-get >/dev/null 2>&1 || return 1
+	echo "redis-server is missing: installing it with apt-get" >&2
+	as_root apt-get update -qq >&2 || return 1
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >&2
+}
+
+from_brew() {
+	command -v brew >/dev/null 2>&1 || return 1
+	echo "redis-server is missing: installing it with brew" >&2
+	brew install --quiet redis >&2
+}
+
+# from_docker takes the program and its libraries out of the Alpine image and
+# runs them with that image's own loader, which works on any Linux.
+from_docker() {
+	[ "$(uname -s)" = Linux ] || return 1
+	docker info >/dev/null 2>&1 || return 1
+	echo "redis-server is missing: taking it from the image redis:7-alpine" >&2
+	root=$(cd "$(dirname "$0")/.." && pwd)
+	lib=$root/bin/redis
+	rm -rf "$lib" && mkdir -p "$lib"
+	container=$(docker create redis:7-alpine) || return 1
+	docker export "$container" | tar -x -C "$lib" usr/local/bin/redis-server lib usr/lib || { docker rm "$container" >/dev/null; return 1; }
+	docker rm "$container" >/dev/null
+	cat >"$root/bin/redis-server" <<WRAPPER
+#!/bin/sh
+exec "$lib"/lib/ld-musl-*.so.1 --library-path "$lib/lib:$lib/usr/lib" "$lib/usr/local/bin/redis-server" "\$@"
+WRAPPER
+	chmod +x "$root/bin/redis-server"
+	PATH=$root/bin:$PATH
+	export PATH
+}
+
+if works || { from_apt && works; } || { from_brew && works; } || { from_docker && works; }; then
+	exit 0
+fi
+echo "The tests need redis-server (version 6.2 or newer), and it could not be installed here: install it by hand" \
+	"(Debian and Ubuntu: apt-get install redis-server, Fedora: dnf install redis, macOS: brew install redis) and run this again." >&2
+exit 1
