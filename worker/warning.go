@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Warning is something that was not sent, or not sent as given, although the
+// export as a whole succeeded. It is a code of a closed set and never carries a
+// value of the candidate; WarningFieldRefused carries the name of the field behind
+// a colon, as in "field_refused:workexperience".
+type Warning string
+
+const (
+	WarningTitleCut         Warning = "title_cut"
+	WarningEmployerCut      Warning = "employer_cut"
+	WarningPositionSkipped  Warning = "position_skipped"
+	WarningPhoneTypeDropped Warning = "phone_type_dropped"
+	WarningLinkedInSkipped  Warning = "linkedin_skipped"
+	WarningStatusDropped    Warning = "status_dropped"
+	WarningPersonMerged     Warning = "person_merged"
+	WarningSeveralProfiles  Warning = "several_profiles"
+	WarningFieldRefused     Warning = "field_refused"
+)
+
+var warningTexts = map[Warning]string{
+	WarningTitleCut:         "A job title was cut to the 64 characters that iCIMS takes.",
+	WarningEmployerCut:      "An employer's name was cut to the 128 characters that iCIMS takes.",
+	WarningPositionSkipped:  "A position with neither employer nor title was left out.",
+	WarningPhoneTypeDropped: "A phone number was sent without its type, which this iCIMS account does not have.",
+	WarningLinkedInSkipped:  "The profile URL was left out, since the connection names no field for it (linkedin_field).",
+	WarningStatusDropped:    "The workflow was made without a status, since iCIMS refused the one of the connection.",
+	WarningPersonMerged:     "The profile had been merged with another one in iCIMS, which was used instead.",
+	WarningSeveralProfiles:  "iCIMS holds several profiles with this e-mail address; one of them was used.",
+	WarningFieldRefused:     "iCIMS refused a field; the rest was saved.",
+}
+
+// Warnings are all codes, sorted.
+func Warnings() []Warning {
+	all := make([]Warning, 0, len(warningTexts))
+	for w := range warningTexts {
+		all = append(all, w)
+	}
+	slices.Sort(all)
+	return all
+}
+
+var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// fieldRefused is the warning for one refused field. A name that iCIMS does not
+// use for fields is left out, since it may be something else.
+func fieldRefused(field string) Warning {
+	if !fieldName.MatchString(field) {
+		return WarningFieldRefused
+	}
+	return WarningFieldRefused + Warning(":"+field)
+}
+
+// Code is the warning without the name of a field.
+func (w Warning) Code() Warning {
+	code, _, _ := strings.Cut(string(w), ":")
+	return Warning(code)
+}
+
+// Text is the warning as a sentence for people; the bare code for a warning of
+// an unknown version.
+func (w Warning) Text() string {
+	_, field, named := strings.Cut(string(w), ":")
+	if named && w.Code() == WarningFieldRefused && fieldName.MatchString(field) {
+		return "iCIMS refused the field " + field + "; the rest was saved."
+	}
+	if text, ok := warningTexts[w.Code()]; ok {
+		return text
+	}
+	return string(w.Code())
+}
+
+// parseWarnings reads warnings as the ledger keeps them: codes, separated by
+// commas.
+func parseWarnings(codes string) []Warning {
+	var ws []Warning
+	for code := range strings.SplitSeq(codes, ",") {
+		if code != "" {
+			ws = append(ws, Warning(code))
+		}
+	}
+	return ws
+}
+
+// warnings is a set that keeps its order.
+type warnings []Warning
+
+func (ws *warnings) add(w Warning) {
+	if !slices.Contains(*ws, w) {
+		*ws = append(*ws, w)
+	}
+}
