@@ -11,29 +11,40 @@ type Fault string
 // The faults. "Before" means that nothing took effect, "after" that the write
 // did and only its answer was lost.
 const (
-	FaultNone          Fault = ""
-	Error500Before     Fault = "error500_before"
-	Error500After      Fault = "error500_after"
-	TimeoutBefore      Fault = "timeout_before"
-	TimeoutAfter       Fault = "timeout_after"
-	TimeoutLate        Fault = "timeout_late" // takes effect LateBy after the client gave up
-	ResetBefore        Fault = "reset_before"
-	ResetAfter         Fault = "reset_after"
-	ResetMidBody       Fault = "reset_mid_body" // took effect, half of the answer arrives
-	Error503           Fault = "error503"
-	Error429           Fault = "error429"
-	Error429Bare       Fault = "error429_bare" // no rate headers
-	SlowBody           Fault = "slow_body"
-	HTMLError          Fault = "html_error"
-	TruncatedJSON      Fault = "truncated_json" // took effect, valid HTTP, cut JSON
-	OverlongJSON       Fault = "overlong_json"
-	RedirectElsewhere  Fault = "redirect_elsewhere"
-	Unauthorized       Fault = "unauthorized"
-	AccessDenied404    Fault = "access_denied_404"
-	Slow               Fault = "slow"   // answers after Rule.Delay
-	StatusBefore       Fault = "status" // answers with Rule.Status, nothing took effect
-	faultElsewhereHost       = "http://elsewhere.invalid"
+	FaultNone         Fault = ""
+	Error500Before    Fault = "error500_before"
+	Error500After     Fault = "error500_after"
+	TimeoutBefore     Fault = "timeout_before"
+	TimeoutAfter      Fault = "timeout_after"
+	TimeoutLate       Fault = "timeout_late" // takes effect LateBy after the client gave up
+	ResetBefore       Fault = "reset_before"
+	ResetAfter        Fault = "reset_after"
+	ResetMidBody      Fault = "reset_mid_body" // took effect, half of the answer arrives
+	Error503          Fault = "error503"
+	Error429          Fault = "error429"
+	Error429Bare      Fault = "error429_bare" // no rate headers
+	SlowBody          Fault = "slow_body"
+	HTMLError         Fault = "html_error"
+	TruncatedJSON     Fault = "truncated_json" // took effect, valid HTTP, cut JSON
+	OverlongJSON      Fault = "overlong_json"
+	RedirectElsewhere Fault = "redirect_elsewhere"
+	Unauthorized      Fault = "unauthorized"
+	AccessDenied404   Fault = "access_denied_404"
+	Slow              Fault = "slow"   // answers after Rule.Delay
+	StatusBefore      Fault = "status" // answers with Rule.Status, nothing took effect
 )
+
+const elsewhere = "http://elsewhere.invalid"
+
+func (f Fault) known() bool {
+	switch f {
+	case FaultNone, Error500Before, Error500After, TimeoutBefore, TimeoutAfter, TimeoutLate, ResetBefore, ResetAfter, ResetMidBody,
+		Error503, Error429, Error429Bare, SlowBody, HTMLError, TruncatedJSON, OverlongJSON, RedirectElsewhere, Unauthorized,
+		AccessDenied404, Slow, StatusBefore:
+		return true
+	}
+	return false
+}
 
 // Faults are rates, 0 to 1 per call, of which at most one strikes a call.
 type Faults struct {

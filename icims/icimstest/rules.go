@@ -45,8 +45,11 @@ type ruleState struct {
 }
 
 // AddRule puts a rule in force. Earlier rules go first; a call is struck by
-// one rule at most.
+// one rule at most. It panics on a fault that does not exist.
 func (s *Simulator) AddRule(r Rule) {
+	if !r.Fault.known() {
+		panic("icimstest: there is no fault " + string(r.Fault))
+	}
 	s.rules.mu.Lock()
 	defer s.rules.mu.Unlock()
 	s.rules.list = append(s.rules.list, &ruleState{Rule: r})

@@ -34,14 +34,12 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		}
 		return nil
 	case ResetBefore:
-		c.reset(w, nil)
+		c.reset(w)
 	case ResetAfter:
 		c.handle()
-		c.reset(w, nil)
+		c.reset(w)
 	case ResetMidBody:
-		res := c.render(c.handle())
-		wire := res.bytes()
-		c.reset(w, wire[:len(wire)-1-len(res.body)/2])
+		c.cut(w, c.render(c.handle()))
 	case Error503:
 		return send(refuse(http.StatusServiceUnavailable, problem{code: codeInternal, detail: "The service is temporarily unavailable."}))
 	case Error429:
@@ -59,7 +57,7 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		return send(a)
 	case RedirectElsewhere:
 		fill(&rule.Status, http.StatusFound)
-		a := answer{status: rule.Status, header: [][2]string{{"Location", faultElsewhereHost + c.r.URL.RequestURI()}}}
+		a := answer{status: rule.Status, header: [][2]string{{"Location", elsewhere + c.r.URL.RequestURI()}}}
 		return send(a)
 	case Unauthorized:
 		return send(unauthorized())
@@ -99,18 +97,34 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 	return nil
 }
 
-// reset sends what there is of an answer and breaks the connection with RST.
-func (c *call) reset(w http.ResponseWriter, partial []byte) {
+// reset breaks the connection with RST and sends nothing.
+func (c *call) reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if len(partial) > 0 {
-		conn.Write(partial)
-	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
+	conn.Close()
+}
+
+// cut sends half of an answer and closes the connection. An answer without a
+// body is cut within its headers. No RST here: it could overtake the half.
+func (c *call) cut(w http.ResponseWriter, res response) {
+	if rec, inMemory := w.(*recorder); inMemory && len(res.body) > 0 {
+		rec.broken = true
+		res.chunked = false
+		res.body = res.body[:len(res.body)/2]
+		res.write(rec)
+		return
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	wire := res.bytes()
+	conn.Write(wire[:len(wire)-1-len(res.body)/2])
 	conn.Close()
 }
 

@@ -192,13 +192,20 @@ func (t *Tenant) seed(fields map[string]any) (int64, error) {
 }
 
 // Merge folds the discarded person into the primary one, as an administrator
-// does: renamed, without e-mail, in the Purge folder. Its workflows move.
+// does: renamed, without e-mail, in the Purge folder. Its workflows move. It
+// panics unless these are two people of the tenant.
 func (t *Tenant) Merge(discarded, primary int64) {
+	if err := t.merge(discarded, primary); err != nil {
+		panic("icimstest: " + err.Error())
+	}
+}
+
+func (t *Tenant) merge(discarded, primary int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.people[discarded]
 	if d == nil || t.people[primary] == nil || discarded == primary {
-		panic("icimstest: cannot merge these people")
+		return fmt.Errorf("person %d cannot be merged into %d", discarded, primary)
 	}
 	now := t.sim.cfg.Now()
 	next := make(map[string]any, len(d.fields))
@@ -221,6 +228,7 @@ func (t *Tenant) Merge(discarded, primary int64) {
 		f.person = primary
 		t.link(f)
 	}
+	return nil
 }
 
 // Purge deletes a person with its workflows. Cached searches go on naming it.

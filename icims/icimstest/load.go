@@ -1,0 +1,48 @@
+package icimstest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// LoadTenants reads tenants from YAML or JSON of the form
+//
+//	tenants:
+//	  - customer: "1234"
+//	    username: export-user
+//	    password: secret
+//	    portals: [{id: 1, name: jobs}]
+//	    jobs: [{id: 1709, title: Data Engineer, portals: [1]}]
+//
+// Unknown names are refused, and so are tenants without customer, user name or
+// password and tenants whose people do not fit.
+func LoadTenants(r io.Reader) ([]TenantConfig, error) {
+	var in struct {
+		Tenants []TenantConfig `yaml:"tenants"`
+	}
+	if err := read(r, &in); err != nil {
+		return nil, err
+	}
+	if len(in.Tenants) == 0 {
+		return nil, errors.New("tenants: name at least one")
+	}
+	for i, t := range in.Tenants {
+		if t.Customer == "" || t.Username == "" || t.Password == "" {
+			return nil, fmt.Errorf("tenants[%d]: customer, username and password are needed", i)
+		}
+		if atoi(t.Customer) == 0 {
+			return nil, fmt.Errorf("tenants[%d]: customer is a number, such as 1234", i)
+		}
+		trial := New(Config{KeepCalls: -1})
+		people := t.People
+		t.People = nil
+		tenant := trial.AddTenant(t)
+		for j, p := range people {
+			if _, err := tenant.seed(p); err != nil {
+				return nil, fmt.Errorf("tenants[%d].people[%d]: %w", i, j, err)
+			}
+		}
+	}
+	return in.Tenants, nil
+}
