@@ -45,10 +45,14 @@ func clean(s string) string {
 	s = strings.TrimFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || r == '\u200b' || r == '\u2060' || r == '\ufeff'
 	})
-	if strings.ContainsAny(s, "\t\n\v\f\r\u0085\u2028\u2029") {
+	if strings.IndexFunc(s, breaksLine) >= 0 {
 		s = strings.Join(strings.Fields(s), " ")
 	}
 	return norm.NFC.String(s)
+}
+
+func breaksLine(r rune) bool {
+	return r >= '\t' && r <= '\r' || r == '\u0085' || r == '\u2028' || r == '\u2029'
 }
 
 func mapped[T any](in []T, f func(T) T) []T {

@@ -49,5 +49,12 @@ func (e *RowError) Error() string {
 	for i, p := range e.Problems {
 		texts[i] = p.String()
 	}
-	return fmt.Sprintf("line %d refused: %s", e.Line, strings.Join(texts, "; "))
+	place := "candidate"
+	if e.Candidate != "" {
+		place += " " + e.Candidate
+	}
+	if e.Line > 0 {
+		place = fmt.Sprintf("line %d", e.Line)
+	}
+	return place + " refused: " + strings.Join(texts, "; ")
 }

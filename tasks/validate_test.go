@@ -227,6 +227,20 @@ func TestDummyEmail(t *testing.T) {
 	}
 }
 
+func TestRowErrorNamesItsPlace(t *testing.T) {
+	problems := []Problem{{Field: "email", Message: "is missing", Remedy: "add it"}, {Message: "the row is odd"}}
+	const rest = " refused: email: is missing; add it; the row is odd"
+	for want, err := range map[string]*RowError{
+		"line 7" + rest:        {Line: 7, Candidate: "c-1", Problems: problems},
+		"candidate c-1" + rest: {Candidate: "c-1", Problems: problems},
+		"candidate" + rest:     {Problems: problems},
+	} {
+		if err.Error() != want {
+			t.Errorf("%q, want %q", err.Error(), want)
+		}
+	}
+}
+
 // Every code is in the table of docs/input.md, and the table has no other.
 func TestCodesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/input.md")
