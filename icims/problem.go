@@ -159,7 +159,7 @@ func (r *problemReader) add(code int, text string) {
 	text = strings.TrimSpace(text)
 	field := ""
 	if before, after, ok := strings.Cut(text, ":"); ok {
-		if name := strings.TrimSpace(before); fieldName.MatchString(name) && !echoes(name, r.sent) {
+		if name := strings.TrimSpace(before); r.isField(name) {
 			field, text = name, strings.TrimSpace(after)
 		}
 	}
@@ -171,19 +171,17 @@ func (r *problemReader) add(code int, text string) {
 	r.problems = append(r.problems, Problem{Code: code, Field: field, message: &text})
 }
 
-// fieldName is what an API field looks like; the upper-case letters are for
-// names that iCIMS refuses because of them.
-var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.\[\]]{0,63}$`)
-
-// echoes reports whether name is a piece of a value that was sent rather than
-// a field: a message may start with what it complains about, and field names
-// are printed.
-func echoes(name string, sent []byte) bool {
-	if len(sent) == 0 {
+// isField reports whether the start of a message may be taken for a field's
+// name. Field names are printed, and a message may just as well start with the
+// value it complains about. So a name that was sent is one; any other must look
+// like iCIMS's own, which are lower case (API sheet §1), and be no part of a
+// value that was sent.
+func (r *problemReader) isField(name string) bool {
+	if len(name) > 64 {
 		return false
 	}
 	var doc any
-	if json.Unmarshal(sent, &doc) != nil {
+	if len(r.sent) > 0 && json.Unmarshal(r.sent, &doc) != nil {
 		return false
 	}
 	key, value := false, false
@@ -191,8 +189,22 @@ func echoes(name string, sent []byte) bool {
 	walk(doc, func(k string) { key = key || k == name }, func(v string) {
 		value = value || strings.Contains(strings.ToLower(v), lower)
 	})
-	return value && !key
+	switch {
+	case key:
+		return anyName.MatchString(name)
+	case value:
+		return false
+	}
+	return plainName.MatchString(name) || dottedName.MatchString(name)
 }
+
+var (
+	anyName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+	plainName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	// Dots occur in the names of filters and of collections' children. An
+	// e-mail's local part has them too, hence the closed set of first parts.
+	dottedName = regexp.MustCompile(`^(person|job|applicantworkflow|phones|addresses|education|workexperience)(\.[a-z0-9_]+)+$`)
+)
 
 // walk calls onKey for every member name and onValue for every scalar.
 func walk(v any, onKey, onValue func(string)) {

@@ -40,6 +40,9 @@ func TestReadProblems(t *testing.T) {
 		{name: "a warning", header: http.Header{"X-Warning": {"4:sourcename:b"}}, want: []told{{4, "sourcename", "b"}}},
 		{name: "a header with a code only", header: http.Header{"X-Error": {"3"}}, want: []told{{3, "", ""}}},
 		{name: "a header without a code", header: http.Header{"X-Error": {"out of order"}}, want: []told{{-1, "", "out of order"}}},
+		{name: "a filter", header: http.Header{"X-Error": {"4:person.email:c"}}, want: []told{{4, "person.email", "c"}}},
+		{name: "a name is no field", header: http.Header{"X-Error": {"4:Ana:c", "4:ana.duarte:c"}}, want: []told{{4, "", "Ana:c"}, {4, "", "ana.duarte:c"}}},
+		{name: "a field in upper case that was sent", header: http.Header{"X-Error": {"4:firstName:c"}}, sent: `{"firstName":"x"}`, want: []told{{4, "firstName", "c"}}},
 		{name: "an empty header", header: http.Header{"X-Error": {" "}}},
 		{name: "a colon in a sentence", header: http.Header{"X-Error": {"0:It failed: see log"}}, want: []told{{0, "", "It failed: see log"}}},
 		{
@@ -110,7 +113,7 @@ func TestAProblemDoesNotPrintItsText(t *testing.T) {
 	}
 }
 
-var problemText = regexp.MustCompile(`^(no code|code \d{1,5})( on [A-Za-z][A-Za-z0-9_.\[\]]{0,63})?$`)
+var problemText = regexp.MustCompile(`^(no code|code \d{1,5})( on [A-Za-z][A-Za-z0-9_.]{0,63})?$`)
 
 func FuzzProblems(f *testing.F) {
 	f.Add("4:sourcename:detail", `{"errors":[{"errorMessage":"email: x","errorCode":2}]}`, `{"email":"x"}`)

@@ -131,9 +131,9 @@ func (a *answer) rows(notFoundIsEmpty bool) ([]row, error) {
 	if err := a.decode(&doc); err != nil {
 		return nil, err
 	}
-	if doc.Results == nil {
-		found := func(p Problem) bool { return p.Code != codeNotFound }
-		if notFoundIsEmpty && len(a.Warnings) > 0 && !slices.ContainsFunc(a.Warnings, found) {
+	if len(doc.Results) == 0 || string(doc.Results) == "null" {
+		other := func(p Problem) bool { return p.Code != codeNotFound }
+		if notFoundIsEmpty && len(a.Warnings) > 0 && !slices.ContainsFunc(a.Warnings, other) {
 			return nil, nil
 		}
 		return nil, a.bad(ReasonBadAnswer, detail("no searchResults"))
