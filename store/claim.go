@@ -28,8 +28,9 @@ type ClaimOptions struct {
 	// unless a marker, a known person or earlier progress speaks against it. For
 	// callers that have just looked the e-mail up and found nobody.
 	Speculate bool
-	// Neighbours is how many of the batch's next exports to return along.
-	Neighbours int
+	// Neighbours is how many of the batch's exports to return along, beginning
+	// SkipNeighbours after the next one.
+	Neighbours, SkipNeighbours int
 }
 
 // Verdict is how a claim was answered.
@@ -75,7 +76,8 @@ type Claim struct {
 	token int64
 }
 
-// Neighbour is an export of the same batch that will come up soon.
+// Neighbour is an export of the same batch that will come up soon. Payload is
+// nil for one that needs no look-up: it has begun or ended, or will be skipped.
 type Neighbour struct {
 	Export    string
 	EmailHash string
@@ -94,7 +96,7 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 		speculate = 1
 	}
 	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export),
-		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), speculate, o.Neighbours)
+		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), speculate, o.Neighbours, o.SkipNeighbours)
 	if err != nil {
 		return nil, err
 	}
@@ -143,18 +145,16 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	neighbours := list(answer[7])
 	for i := 0; i+2 < len(neighbours); i += 3 {
 		n := Neighbour{Export: text(neighbours[i]), EmailHash: text(neighbours[i+1])}
-		payload, err := l.keys.Open([]byte(text(neighbours[i+2])), payloadPlace(Ref{c.Customer, n.Export}))
-		if err != nil {
-			continue // its own claim will say so
+		// One that does not open is left to its own claim to report.
+		if sealed := text(neighbours[i+2]); sealed != "" {
+			n.Payload, _ = l.keys.Open([]byte(sealed), payloadPlace(Ref{c.Customer, n.Export}))
 		}
-		n.Payload = payload
 		c.Neighbours = append(c.Neighbours, n)
 	}
-	payload, err := l.keys.Open([]byte(text(answer[3])), payloadPlace(c.Ref))
-	if err != nil {
+	var err error
+	if c.Payload, err = l.keys.Open([]byte(text(answer[3])), payloadPlace(c.Ref)); err != nil {
 		return fmt.Errorf("payload of export %s: %w", c.Export, err)
 	}
-	c.Payload = payload
 	return nil
 }
 

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -423,8 +424,14 @@ func neighbours(b *book) {
 	for _, n := range c.Neighbours {
 		got = append(got, string(n.Payload))
 	}
-	if len(got) != 2 || got[0] != "payload of c-2" || got[1] != "payload of c-4" {
-		b.t.Errorf("neighbours %q", got)
+	want := []string{"", "payload of c-2", "", "payload of c-4"}
+	if !slices.Equal(got, want) {
+		b.t.Errorf("neighbours %q, want %q", got, want)
+	}
+	b.force(first, "le", "1")
+	c = b.claim(first, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Neighbours: 4, SkipNeighbours: 4})
+	if len(c.Neighbours) != 1 || string(c.Neighbours[0].Payload) != "payload of c-5" {
+		b.t.Errorf("beyond the skipped: %q", c.Neighbours)
 	}
 }
 

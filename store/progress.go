@@ -105,7 +105,7 @@ func (l *Ledger) Renew(ctx context.Context, c *Claim, lease time.Duration) error
 	if err != nil {
 		return err
 	}
-	return moveError(answer, c.State)
+	return moveError(answer, Claimed)
 }
 
 // Redraw gives a claimed export that has written nothing another dummy address.

@@ -130,8 +130,8 @@ func (s *sending) refuse(line int, candidate string, problems []Problem) {
 // take checks a candidate and puts it among the pending ones.
 func (s *sending) take(c Candidate) error {
 	s.warn(c)
-	c = c.normalized()
 	problems := c.Validate(s.batch.Options)
+	c = c.normalized()
 	id := ""
 	if c.ID != "" {
 		id = s.client.ledger.Keys().ExportID(string(s.receipt.Batch), c.ID)

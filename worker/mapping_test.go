@@ -332,10 +332,10 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	t.Run("the ledger's codes are read", func(t *testing.T) {
-		if ws := parseWarnings("title_cut,field_refused:education"); !slices.Equal(ws, []Warning{WarningTitleCut, "field_refused:education"}) {
+		if ws := ParseWarnings("title_cut,field_refused:education"); !slices.Equal(ws, []Warning{WarningTitleCut, "field_refused:education"}) {
 			t.Errorf("got %v", ws)
 		}
-		if ws := parseWarnings(""); ws != nil {
+		if ws := ParseWarnings(""); ws != nil {
 			t.Errorf("got %v of nothing", ws)
 		}
 	})

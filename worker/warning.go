@@ -9,7 +9,7 @@ import (
 // Warning is something that was not sent, or not sent as given, although the
 // export as a whole succeeded. It is a code of a closed set and never carries a
 // value of the candidate; WarningFieldRefused carries the name of the field behind
-// a colon, as in "field_refused:workexperience".
+// a colon, as in "field_refused:workexperience", and WarningSaved likewise.
 type Warning string
 
 const (
@@ -22,6 +22,8 @@ const (
 	WarningPersonMerged     Warning = "person_merged"
 	WarningSeveralProfiles  Warning = "several_profiles"
 	WarningFieldRefused     Warning = "field_refused"
+	WarningNotUpdated       Warning = "employee_not_updated"
+	WarningSaved            Warning = "saved_with_warning"
 )
 
 var warningTexts = map[Warning]string{
@@ -34,6 +36,8 @@ var warningTexts = map[Warning]string{
 	WarningPersonMerged:     "The profile had been merged with another one in iCIMS, which was used instead.",
 	WarningSeveralProfiles:  "iCIMS holds several profiles with this e-mail address; one of them was used.",
 	WarningFieldRefused:     "iCIMS refused a field; the rest was saved.",
+	WarningNotUpdated:       "The profile belongs to an employee or hiring manager, so its data was left as it is.",
+	WarningSaved:            "iCIMS saved the record, but warned about a field.",
 }
 
 // Warnings are all codes, sorted.
@@ -50,11 +54,17 @@ var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
 // fieldRefused is the warning for one refused field. A name that iCIMS does not
 // use for fields is left out, since it may be something else.
-func fieldRefused(field string) Warning {
+func fieldRefused(field string) Warning { return WarningFieldRefused.about(field) }
+
+// savedWithWarning is the warning that iCIMS gave about a field of a record that
+// it saved.
+func savedWithWarning(field string) Warning { return WarningSaved.about(field) }
+
+func (w Warning) about(field string) Warning {
 	if !fieldName.MatchString(field) {
-		return WarningFieldRefused
+		return w
 	}
-	return WarningFieldRefused + Warning(":"+field)
+	return w + Warning(":"+field)
 }
 
 // Code is the warning without the name of a field.
@@ -66,26 +76,14 @@ func (w Warning) Code() Warning {
 // Text is the warning as a sentence for people; the bare code for a warning of
 // an unknown version.
 func (w Warning) Text() string {
-	_, field, named := strings.Cut(string(w), ":")
-	if named && w.Code() == WarningFieldRefused && fieldName.MatchString(field) {
-		return "iCIMS refused the field " + field + "; the rest was saved."
+	text, ok := warningTexts[w.Code()]
+	if !ok {
+		return string(w.Code())
 	}
-	if text, ok := warningTexts[w.Code()]; ok {
-		return text
+	if _, field, named := strings.Cut(string(w), ":"); named && fieldName.MatchString(field) {
+		return strings.Replace(text, "a field", "the field "+field, 1)
 	}
-	return string(w.Code())
-}
-
-// parseWarnings reads warnings as the ledger keeps them: codes, separated by
-// commas.
-func parseWarnings(codes string) []Warning {
-	var ws []Warning
-	for code := range strings.SplitSeq(codes, ",") {
-		if code != "" {
-			ws = append(ws, Warning(code))
-		}
-	}
-	return ws
+	return text
 }
 
 // warnings is a set that keeps its order.
@@ -95,4 +93,24 @@ func (ws *warnings) add(w Warning) {
 	if !slices.Contains(*ws, w) {
 		*ws = append(*ws, w)
 	}
+}
+
+// codes renders the set for the ledger.
+func (ws warnings) codes() string {
+	codes := make([]string, len(ws))
+	for i, w := range ws {
+		codes[i] = string(w)
+	}
+	return strings.Join(codes, ",")
+}
+
+// ParseWarnings reads the codes that the ledger keeps of an export.
+func ParseWarnings(codes string) []Warning {
+	var ws warnings
+	for code := range strings.SplitSeq(codes, ",") {
+		if code != "" {
+			ws.add(Warning(code))
+		}
+	}
+	return ws
 }

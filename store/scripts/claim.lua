@@ -1,5 +1,6 @@
 -- Gives an export to one worker. KEYS[1] record.
--- ARGV: prefix, export, lease ms, settle ms, speculate 0|1, neighbours wanted.
+-- ARGV: prefix, export, lease ms, settle ms, speculate 0|1, neighbours wanted,
+-- neighbours to skip.
 -- Returns {'gone'} | {'ended', state} | {'held', until} | {'unsettled', until} |
 -- {'locked'} | {'ok', token, record, payload, batch, marker, known, neighbours}.
 local r = fields(KEYS[1])
@@ -47,20 +48,22 @@ end
 local token = redis.call('HINCRBY', KEYS[1], 'tk', 1)
 redis.call('HSET', KEYS[1], 'st', state, 'le', int(t + tonumber(ARGV[3])))
 
--- Neighbours that will come up next and need a look-up, so that one call can
--- serve all of them.
-local neighbours, wanted, row = {}, tonumber(ARGV[6]), tonumber(r.r)
+-- Neighbours that will come up soon, so that one call can look all of them up.
+-- Those that need no look-up are named without their data.
+local neighbours, wanted = {}, tonumber(ARGV[6])
 if wanted > 0 then
-  for _, id in ipairs(redis.call('LRANGE', batch_key .. ':r', row + 1, row + wanted)) do
+  local from = tonumber(r.r) + 1 + tonumber(ARGV[7])
+  for _, id in ipairs(redis.call('LRANGE', batch_key .. ':r', from, from + wanted - 1)) do
     local n = redis.call('HMGET', prefix .. 'x:' .. id, 'st', 'eh', 'pe', 'in', 'c')
+    local hash, payload = '', ''
     if (n[1] == 'queued' or n[1] == 'deferred' or n[1] == 'retrying') and not n[3] and not n[4] then
       local key, field = marker_place(n[5])
       if include or redis.call('HEXISTS', key, field) == 0 then
-        neighbours[#neighbours + 1] = id
-        neighbours[#neighbours + 1] = n[2]
-        neighbours[#neighbours + 1] = redis.call('GET', prefix .. 'p:' .. id) or ''
+        hash, payload = n[2], redis.call('GET', prefix .. 'p:' .. id) or ''
       end
     end
+    local at = #neighbours
+    neighbours[at + 1], neighbours[at + 2], neighbours[at + 3] = id, hash, payload
   end
 end
 return {'ok', int(token), redis.call('HGETALL', KEYS[1]), redis.call('GET', prefix .. 'p:' .. export) or '',

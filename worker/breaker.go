@@ -1,0 +1,88 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// breaker suspends the calls of one customer while its iCIMS keeps failing.
+// Only iCIMS's own faults count: refused data, spent limits and given-up calls
+// say nothing about its health.
+type breaker struct {
+	circuit *gobreaker.TwoStepCircuitBreaker[any]
+}
+
+const (
+	breakerWindow    = time.Minute
+	breakerBucket    = 6 * time.Second
+	breakerOpenFor   = 15 * time.Second
+	breakerMinCalls  = 10
+	breakerTripRatio = 0.6
+)
+
+func newBreaker(customer string, log zerolog.Logger) *breaker {
+	return &breaker{gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+		Name:         customer,
+		MaxRequests:  1,
+		Interval:     breakerWindow,
+		BucketPeriod: breakerBucket,
+		Timeout:      breakerOpenFor,
+		ReadyToTrip: func(c gobreaker.Counts) bool {
+			return c.Requests >= breakerMinCalls && float64(c.TotalFailures) >= breakerTripRatio*float64(c.Requests)
+		},
+		IsExcluded: func(err error) bool { return errors.Is(err, errNoVerdict) },
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed")
+		},
+	})}
+}
+
+// errNoVerdict marks a call that tells nothing about iCIMS's health.
+var errNoVerdict = errors.New("no verdict on iCIMS's health")
+
+func (b *breaker) refusal() *icims.RefusedError {
+	if b.circuit.State() != gobreaker.StateOpen {
+		return nil
+	}
+	return &icims.RefusedError{Reason: icims.Reason(store.ReasonBreakerOpen), After: breakerOpenFor}
+}
+
+// middleware puts the breaker into the client's transport chain.
+func (b *breaker) middleware(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		report, err := b.circuit.Allow()
+		if err != nil {
+			return nil, &icims.RefusedError{Reason: icims.Reason(store.ReasonBreakerOpen), After: breakerOpenFor, Err: err}
+		}
+		answer, err := next.RoundTrip(req)
+		report(health(req, answer, err))
+		return answer, err
+	})
+}
+
+// health judges one call: nil for a healthy iCIMS, errNoVerdict, or a fault.
+func health(req *http.Request, answer *http.Response, err error) error {
+	switch {
+	case err == nil && (answer.StatusCode >= 500 || answer.StatusCode == http.StatusRequestTimeout):
+		return fmt.Errorf("status %d", answer.StatusCode)
+	case err == nil && answer.StatusCode >= 400:
+		return errNoVerdict
+	case err == nil:
+		return nil
+	}
+	// A deadline of the call itself is iCIMS's time-out; an end of the caller's
+	// context is not.
+	if _, refused := errors.AsType[*icims.RefusedError](err); refused || req.Context().Err() != nil || errors.Is(err, context.Canceled) {
+		return errNoVerdict
+	}
+	return err
+}

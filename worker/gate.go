@@ -1,0 +1,203 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// gate grants the permits for calls of one customer, for this process: rate,
+// calls in flight, and the day's budget as iCIMS reports it. It sits in the
+// transport, so that no call is made without a permit.
+type gate struct {
+	rate     *rate.Limiter
+	inFlight chan struct{}
+	perDay   int
+	now      func() time.Time
+
+	mu     sync.Mutex
+	day    int64 // days since 1970, UTC
+	spent  int
+	closed *icims.RefusedError // why no calls are made, and until when
+
+	draining context.Context    // ends when the worker stops
+	drain    context.CancelFunc // refuses all further calls and wakes those that wait
+}
+
+func newGate(limits store.Limits, now func() time.Time) *gate {
+	draining, drain := context.WithCancel(context.Background())
+	return &gate{
+		rate:     rate.NewLimiter(rate.Limit(limits.CallsPerSecond), limits.Burst),
+		inFlight: make(chan struct{}, limits.InFlight),
+		perDay:   limits.CallsPerDay,
+		now:      now,
+		draining: draining, drain: drain,
+	}
+}
+
+// refusal returns why no call may be made now, or nil.
+func (g *gate) refusal() *icims.RefusedError {
+	if g.draining.Err() != nil {
+		return &icims.RefusedError{Reason: icims.Reason(store.ReasonShuttingDown)}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	g.newDay(now)
+	if g.closed != nil {
+		if now.Before(g.closed.Until) {
+			return g.closed
+		}
+		g.closed = nil
+	}
+	if g.spent >= g.perDay {
+		return &icims.RefusedError{Reason: icims.ReasonQuotaExhausted, Until: midnight(now)}
+	}
+	return nil
+}
+
+func (g *gate) newDay(now time.Time) {
+	if day := now.Unix() / 86400; day != g.day {
+		g.day, g.spent = day, 0
+	}
+}
+
+func midnight(now time.Time) time.Time {
+	return time.Unix((now.Unix()/86400+1)*86400, 0)
+}
+
+// enter waits for a permit. The error is a refusal, or the context's.
+func (g *gate) enter(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(g.draining, cancel)()
+	if err := g.wait(ctx); err != nil {
+		if refused := g.refusal(); refused != nil {
+			return refused
+		}
+		return err
+	}
+	return nil
+}
+
+func (g *gate) wait(ctx context.Context) error {
+	if refused := g.refusal(); refused != nil {
+		return refused
+	}
+	select {
+	case g.inFlight <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if err := g.rate.Wait(ctx); err != nil {
+		g.leave()
+		return err
+	}
+	// The wait may have been long enough for the gate to close.
+	if refused := g.refusal(); refused != nil {
+		g.leave()
+		return refused
+	}
+	g.mu.Lock()
+	g.spent++
+	g.mu.Unlock()
+	return nil
+}
+
+func (g *gate) leave() { <-g.inFlight }
+
+// verdictPause is for how long no call is made after iCIMS refused credentials
+// or address. A later call tells whether somebody has mended it.
+const verdictPause = time.Minute
+
+// observe learns from an answer: the budget as iCIMS counts it, and verdicts.
+func (g *gate) observe(status int, h http.Header) {
+	remaining, errRemaining := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
+	reset, errReset := strconv.Atoi(h.Get("X-Ratelimit-Reset"))
+	now := g.now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.newDay(now)
+	until := midnight(now)
+	if errReset == nil && reset > 0 && reset <= 86400 {
+		until = now.Add(time.Duration(reset) * time.Second)
+	}
+	if errRemaining == nil && remaining == 0 {
+		g.closed = &icims.RefusedError{Reason: icims.ReasonQuotaExhausted, Until: until}
+		return
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		g.closed = &icims.RefusedError{Reason: icims.ReasonCredentials, Until: now.Add(verdictPause)}
+	case http.StatusForbidden:
+		g.closed = &icims.RefusedError{Reason: icims.ReasonAccessDenied, Until: now.Add(verdictPause)}
+	case http.StatusTooManyRequests:
+		pause := time.Minute
+		if seconds, err := strconv.Atoi(h.Get("Retry-After")); err == nil && seconds > 0 && seconds <= 86400 {
+			pause = time.Duration(seconds) * time.Second
+		}
+		g.closed = &icims.RefusedError{Reason: icims.ReasonRateLimited, Until: now.Add(pause)}
+	}
+}
+
+// middleware puts the gate into the client's transport chain.
+func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		if err := g.enter(req.Context()); err != nil {
+			return nil, err
+		}
+		answer, err := next.RoundTrip(req)
+		if err != nil {
+			g.leave()
+			return nil, err
+		}
+		g.observe(answer.StatusCode, answer.Header)
+		answer.Body = &leavingBody{ReadCloser: answer.Body, leave: sync.OnceFunc(g.leave)}
+		return answer, nil
+	})
+}
+
+// leavingBody gives the permit back when the answer has been read.
+type leavingBody struct {
+	io.ReadCloser
+	leave func()
+}
+
+func (b *leavingBody) Close() error {
+	defer b.leave()
+	return b.ReadCloser.Close()
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// admits returns why calls for the customer make no sense now, as an error of
+// the client, or nil.
+func (l *lane) admits() error {
+	if refused := l.gate.refusal(); refused != nil {
+		return notNow(refused)
+	}
+	if refused := l.breaker.refusal(); refused != nil {
+		return notNow(refused)
+	}
+	return nil
+}
+
+// notNow makes a refusal look as if the transport had given it.
+func notNow(r *icims.RefusedError) error {
+	after := r.After
+	if !r.Until.IsZero() {
+		after = time.Until(r.Until)
+	}
+	return &icims.Error{Op: "admit", Class: icims.ClassDefer, Reason: r.Reason, RetryAfter: max(after, 0), Err: errors.Unwrap(r)}
+}

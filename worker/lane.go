@@ -1,0 +1,173 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// lane serves one customer: an asynq server of its own for the customer's
+// queues, the API client with the customer's limits, and what is known of the
+// tenant. An export that waits in a lane for its permit delays nobody else.
+type lane struct {
+	conn     store.Connection
+	settings Settings
+	ledger   *store.Ledger
+	client   *icims.Client
+	gate     *gate
+	breaker  *breaker
+	tenant   *tenant
+	finder   *finder
+	lookups  *lookups
+	leases   *leases
+	retries  retries
+	log      zerolog.Logger
+
+	server *asynq.Server
+	cancel context.CancelFunc // ends what runs beside the exports
+	aside  sync.WaitGroup
+	idle   time.Time // since when nothing has been moving; zero while something is
+}
+
+// Weights of a lane's two queues: small, interactive batches go first.
+const (
+	expressWeight = 9
+	bulkWeight    = 1
+)
+
+// spareHandlers are exports beyond the calls in flight that a lane works on at
+// once, so that Redis's answers are not waited for with a permit unused.
+const spareHandlers = 4
+
+func (w *Worker) newLane(conn store.Connection) (*lane, error) {
+	log := w.log.With().Str("customer", conn.Customer).Logger()
+	portals, err := icims.ParsePortalURLs(conn.PortalURLs, w.hosts)
+	if err != nil {
+		return nil, err
+	}
+	l := &lane{
+		conn: conn, settings: w.settings, ledger: w.ledger, log: log,
+		gate: newGate(conn.Limits, time.Now), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn),
+		leases: newLeases(w.ledger, w.settings.Lease),
+		retries: retries{
+			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now,
+		},
+	}
+	// The breaker comes before the permit, so that an open one wastes none.
+	l.client, err = icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
+		icims.WithCallTimeout(w.settings.CallTimeout),
+		icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.logCalls))
+	if err != nil {
+		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
+	}
+	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant}
+
+	base, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	l.lookups = newLookups(base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
+	l.server = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
+		Concurrency:              conn.Limits.InFlight + spareHandlers,
+		Queues:                   map[string]int{tasks.ExpressQueue(conn.Customer): expressWeight, tasks.BulkQueue(conn.Customer): bulkWeight},
+		TaskCheckInterval:        w.settings.Poll,
+		DelayedTaskCheckInterval: time.Second,
+		ShutdownTimeout:          w.settings.ShutdownTimeout,
+		RetryDelayFunc:           comeBackDelay,
+		IsFailure:                isFault,
+		Logger:                   queueLog{log.With().Str("part", "asynq").Logger()},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	if err := l.server.Start(&handler{newPipeline(l)}); err != nil {
+		cancel()
+		return nil, fmt.Errorf("start lane of customer %s: %w", conn.Customer, err)
+	}
+	l.aside.Go(func() { l.leases.renew(base) })
+	log.Info().Msg("lane opened")
+	return l, nil
+}
+
+// close stops the lane: exports that wait for a permit are handed back, those in
+// the middle of a call finish it, within the shutdown time.
+func (l *lane) close(why string) {
+	l.gate.drain()
+	l.server.Shutdown()
+	l.cancel()
+	l.lookups.background.Wait()
+	l.aside.Wait()
+	l.client.CloseIdleConnections()
+	l.log.Info().Str("why", why).Msg("lane closed")
+}
+
+// logCalls logs each call by operation, never by URL: it may hold ids only, but
+// what is not logged cannot leak.
+func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		start := time.Now()
+		answer, err := next.RoundTrip(req)
+		event := l.log.Debug().Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
+		if err == nil {
+			event = event.Int("status", answer.StatusCode)
+		}
+		event.Msg("iCIMS called")
+		return answer, err
+	})
+}
+
+// handler is what asynq calls for each task.
+type handler struct{ pipeline *pipeline }
+
+// comeBack tells the queue to deliver the task again after a while. It is not a
+// failure: the ledger counts attempts.
+type comeBack struct{ after time.Duration }
+
+func (e *comeBack) Error() string { return "comes back in " + e.after.Round(time.Second).String() }
+
+// ProcessTask takes one export through the pipeline.
+func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	ref, err := tasks.ParseTask(t)
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	}
+	after, again, err := h.pipeline.run(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if again {
+		return &comeBack{after}
+	}
+	return nil
+}
+
+func isFault(err error) bool {
+	_, back := errors.AsType[*comeBack](err)
+	return !back
+}
+
+// faultPause is when an export comes back whose outcome could not be recorded:
+// Redis needs a moment, and the lease has to run out.
+const faultPause = 5 * time.Second
+
+func comeBackDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	if back, ok := errors.AsType[*comeBack](err); ok {
+		return back.after
+	}
+	return faultPause
+}
+
+// queueLog passes asynq's messages on.
+type queueLog struct{ zerolog.Logger }
+
+func (l queueLog) Debug(args ...any) { l.Logger.Debug().Msg(fmt.Sprint(args...)) }
+func (l queueLog) Info(args ...any)  { l.Logger.Info().Msg(fmt.Sprint(args...)) }
+func (l queueLog) Warn(args ...any)  { l.Logger.Warn().Msg(fmt.Sprint(args...)) }
+func (l queueLog) Error(args ...any) { l.Logger.Error().Msg(fmt.Sprint(args...)) }
+func (l queueLog) Fatal(args ...any) { l.Logger.Error().Msg(fmt.Sprint(args...)) }

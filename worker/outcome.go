@@ -1,0 +1,82 @@
+package worker
+
+import (
+	"errors"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// outcome is what a stage has to say. Its zero value means: go on with the next
+// stage.
+type outcome struct {
+	kind   kind
+	reason store.Reason
+	// after is when to come back, for deferred, retry and unknown; a retry
+	// without it backs off by the number of attempts.
+	after time.Duration
+	// workflow is set by Attach for a done export to a job.
+	workflow icims.WorkflowID
+	// err is the cause: of the log line, and what the queue is told of a fault.
+	err error
+}
+
+type kind uint8
+
+const (
+	proceed  kind = iota
+	done          // in iCIMS
+	skipped       // nothing to do
+	deferred      // not now; not an attempt
+	retry         // a transient fault before anything was written, or a safe call
+	unknown       // a write whose answer was lost
+	dead          // permanent
+	released      // this worker has nothing to record: another one holds the export, or it has ended
+	fault         // Redis or this service failed; nothing can be recorded
+)
+
+var kindNames = [...]string{"proceed", "done", "skipped", "deferred", "retry", "unknown", "dead", "released", "fault"}
+
+func (k kind) String() string { return kindNames[k] }
+
+// ledgerFault turns an error of the ledger into an outcome. A stale claim is no
+// fault: another worker has the export.
+func ledgerFault(err error) outcome {
+	if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) {
+		return outcome{kind: released, err: err}
+	}
+	return outcome{kind: fault, reason: store.ReasonInternal, err: err}
+}
+
+// failed turns an error of a call into an outcome, by its class.
+func failed(err error) outcome {
+	e, ok := errors.AsType[*icims.Error](err)
+	if !ok {
+		return outcome{kind: retry, reason: store.ReasonInternal, err: err}
+	}
+	o := outcome{reason: store.Reason(e.Reason), after: e.RetryAfter, err: err}
+	switch e.Class {
+	case icims.ClassUnknown:
+		o.kind, o.reason = unknown, store.ReasonWriteSettling
+	case icims.ClassDefer, icims.ClassCredentials:
+		o.kind = deferred
+	case icims.ClassAccess:
+		// 403 is a verdict on the account or the address; 404 with code 3 is about
+		// this one record.
+		o.kind = dead
+		if e.Status != 404 {
+			o.kind = deferred
+		}
+	case icims.ClassPermanent:
+		o.kind = dead
+	case icims.ClassRetry:
+		o.kind = retry
+		if e.Reason == icims.ReasonCanceled {
+			o.kind, o.reason = deferred, store.ReasonShuttingDown
+		}
+	default:
+		o.kind = retry
+	}
+	return o
+}

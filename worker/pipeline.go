@@ -1,0 +1,96 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// stage is one step of an export's way. It returns the zero outcome to go on.
+type stage interface {
+	exec(ctx context.Context, x *export) outcome
+}
+
+// export is one candidate on its way through the stages.
+type export struct {
+	ref     store.Ref
+	claim   *store.Claim // nil until claimed
+	payload tasks.Payload
+	job     icims.JobID // 0: prospects
+
+	// onClaim is called once the claim holds.
+	onClaim func()
+
+	// looked is what a batched look-up found before the claim; nil = nothing yet.
+	looked *found
+	// duty is held by the export that has to look its neighbours up.
+	duty *duty
+
+	// person is who was found in iCIMS under the e-mail; nil = nobody.
+	person *icims.Person
+	// personID is who the candidate is in iCIMS once written.
+	personID icims.PersonID
+	// personMade tells that this export created the person, now or in an earlier
+	// attempt.
+	personMade bool
+
+	warnings warnings
+}
+
+func (x *export) warn(ws ...Warning) {
+	for _, w := range ws {
+		x.warnings.add(w)
+	}
+}
+
+func (x *export) isJob() bool { return x.job != 0 }
+
+// pipeline takes exports of one customer through the stages.
+type pipeline struct {
+	stages []stage
+	record record
+	leases *leases
+}
+
+// newPipeline reads like the architecture: this is the way of every candidate.
+func newPipeline(l *lane) *pipeline {
+	return &pipeline{
+		stages: []stage{
+			claimStage{l},
+			skipStage{},
+			admitStage{l},
+			resolveStage{l},
+			writeStage{l},
+			attachStage{l},
+		},
+		record: record{l},
+		leases: l.leases,
+	}
+}
+
+// run takes one export as far as it goes now. It returns after which time the
+// export wants to come back (again), or an error where not even that could be
+// recorded.
+func (p *pipeline) run(ctx context.Context, ref store.Ref) (after time.Duration, again bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	x := &export{ref: ref}
+	x.onClaim = func() { p.leases.hold(x.claim, cancel) }
+	defer func() {
+		if x.claim != nil {
+			p.leases.release(x.claim)
+		}
+		x.duty.end()
+	}()
+
+	var o outcome
+	for _, s := range p.stages {
+		if o = s.exec(ctx, x); o.kind != proceed {
+			break
+		}
+	}
+	return p.record.exec(ctx, x, o)
+}

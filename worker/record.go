@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// record is the end of the pipeline: it writes the outcome into the ledger and
+// tells the queue when the export wants to come back.
+type record struct{ *lane }
+
+func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Duration, again bool, err error) {
+	r.note(x, o)
+	switch o.kind {
+	case released:
+		return o.after, o.after > 0, nil
+	case fault:
+		return 0, false, o.err
+	}
+	if x.claim == nil { // put off before the claim
+		return max(o.after, time.Second), true, nil
+	}
+	if o.kind == retry || o.kind == unknown {
+		o = r.retries.decide(x.claim, o)
+	}
+	write := func(ctx context.Context) error { return r.write(ctx, x, o) }
+	if o := r.recordSurely(ctx, write); o.kind == fault {
+		return 0, false, o.err
+	}
+	again = o.kind == deferred || o.kind == retry || o.kind == unknown
+	return o.after, again, nil
+}
+
+func (r record) write(ctx context.Context, x *export, o outcome) error {
+	warnings := x.warnings.codes()
+	hold := store.Hold{Delay: o.after, Reason: o.reason, Warnings: warnings}
+	end := store.Finish{Reason: o.reason, Person: int64(x.personID), Warnings: warnings}
+	switch o.kind {
+	case done:
+		end.To, end.Counter = store.Done, store.CountUpdated
+		if x.personMade {
+			end.Counter = store.CountCreated
+		}
+		if x.isJob() {
+			end.Job, end.Workflow = int64(x.job), int64(o.workflow)
+		}
+		return r.ledger.Finish(ctx, x.claim, end)
+	case skipped:
+		end.To, end.Counter, end.Person = store.Skipped, store.CountSkipped, x.claim.Marker.Person
+		return r.ledger.Finish(ctx, x.claim, end)
+	case dead:
+		end.To, end.Counter = store.Dead, store.CountDead
+		return r.ledger.Finish(ctx, x.claim, end)
+	case deferred:
+		hold.To = store.Deferred
+		return r.ledger.Hold(ctx, x.claim, hold)
+	case retry:
+		hold.To, hold.Attempts = store.Retrying, 1
+		return r.ledger.Hold(ctx, x.claim, hold)
+	default: // unknown
+		hold.To, hold.Attempts = store.Unknown, 1
+		return r.ledger.Hold(ctx, x.claim, hold)
+	}
+}
+
+// recordTime is for how long a record that iCIMS's answer depends on is tried:
+// shorter than the lease, so that no other worker begins meanwhile.
+const recordTime = 15 * time.Second
+
+// recordSurely writes what has happened even while the worker is being stopped,
+// and again while Redis fails: what is not recorded has to be searched for.
+func (l *lane) recordSurely(ctx context.Context, write func(context.Context) error) outcome {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(recordTime, l.settings.Lease/2))
+	defer cancel()
+	pause := backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond)), ctx)
+	err := backoff.Retry(func() error {
+		err := write(ctx)
+		if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrIllegalMove) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}, pause)
+	if err != nil {
+		return ledgerFault(err)
+	}
+	return outcome{}
+}
+
+// note logs the outcome. An error of the client names operation, status and
+// codes, and nothing of the candidate.
+func (r record) note(x *export, o outcome) {
+	event := r.log.Debug()
+	if o.kind == dead || o.kind == fault {
+		event = r.log.Warn()
+	}
+	event = event.Str("export", x.ref.Export).Stringer("outcome", o.kind)
+	if x.claim != nil && x.claim.Candidate != "" {
+		event = event.Str("batch", string(x.claim.Batch)).Str("candidate", x.claim.Candidate)
+	}
+	if o.reason != "" {
+		event = event.Str("reason", string(o.reason))
+	}
+	if e, ok := errors.AsType[*icims.Error](o.err); ok {
+		event = event.Str("call", e.Error())
+	} else if o.err != nil {
+		event = event.Err(o.err)
+	}
+	event.Msg("export handled")
+}

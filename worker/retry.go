@@ -1,0 +1,57 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// retries decides when an export that failed comes back, and when it has failed
+// for long enough.
+type retries struct {
+	min, max time.Duration
+	budget   time.Duration // from the first failure
+	settle   time.Duration
+	now      func() time.Time
+}
+
+// decide sets when the export comes back, or gives it up.
+func (r retries) decide(c *store.Claim, o outcome) outcome {
+	if !c.FirstFailure.IsZero() && r.now().Sub(c.FirstFailure) > r.budget {
+		o.kind, o.reason = dead, store.ReasonBudgetSpent
+		return o
+	}
+	pause := r.pause(c.Attempts)
+	switch {
+	case o.kind == unknown:
+		// Not before the write has settled, whatever the back-off says. The second
+		// covers that the queue may be early by as much.
+		o.after = max(pause, r.settle+time.Second)
+	case o.after > 0:
+		o.after = min(max(o.after, r.min), r.max)
+	default:
+		o.after = pause
+	}
+	return o
+}
+
+// pause is the pause after the n-th failure, counted from 0: between the
+// shortest and a ceiling that doubles with each failure (full jitter), so that
+// exports which failed together do not come back together.
+func (r retries) pause(failures int) time.Duration {
+	const halfJitter = 1.0 // backoff draws from interval ± factor·interval
+	b := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(r.min),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(r.max/2),
+		backoff.WithRandomizationFactor(halfJitter),
+		backoff.WithMaxElapsedTime(0),
+	)
+	pause := b.NextBackOff()
+	for range min(failures, 60) {
+		pause = b.NextBackOff()
+	}
+	return min(max(pause, r.min), r.max)
+}

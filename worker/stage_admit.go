@@ -1,0 +1,15 @@
+package worker
+
+import "context"
+
+// admitStage asks whether calls for the customer make sense now. The permits
+// themselves are taken by the transport, one for each call, so that no code
+// path can spend unseen.
+type admitStage struct{ *lane }
+
+func (s admitStage) exec(_ context.Context, _ *export) outcome {
+	if refused := s.admits(); refused != nil {
+		return failed(refused)
+	}
+	return outcome{}
+}

@@ -1,0 +1,147 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// attachStage puts the person on the job, once: iCIMS has one workflow for each
+// person and job (API sheet §9.2).
+type attachStage struct{ *lane }
+
+func (s attachStage) exec(ctx context.Context, x *export) outcome {
+	if !x.isJob() {
+		return outcome{kind: done}
+	}
+	// A person who was there before may be on the job already; one just made
+	// cannot, unless the answer to the workflow's POST was lost.
+	if !x.personMade || x.claim.Intent == store.IntentWorkflow {
+		id, err := s.existing(ctx, x)
+		if err != nil {
+			return failed(err)
+		}
+		if id != 0 {
+			return outcome{kind: done, workflow: id}
+		}
+	}
+	if x.claim.State != store.Placing {
+		step := store.Step{
+			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: x.personMade, Warnings: x.warnings.codes(),
+		}
+		if err := s.ledger.Step(ctx, x.claim, step); err != nil {
+			return ledgerFault(err)
+		}
+	}
+	return s.place(ctx, x)
+}
+
+// existing returns the workflow that links the person to the job, or 0.
+func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID, error) {
+	ids, _, err := s.client.SearchWorkflows(ctx, icims.PersonJobQuery(x.personID, x.job))
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	return slices.Min(ids), nil
+}
+
+func (s attachStage) place(ctx context.Context, x *export) outcome {
+	status := s.tenant.currentStatus()
+	for {
+		id, answer, err := s.client.CreateWorkflow(ctx, workflowFields(x.personID, x.job, s.conn, status))
+		if err == nil {
+			if status.IsZero() && !s.conn.Status.IsZero() {
+				x.warn(WarningStatusDropped)
+			}
+			s.tenant.statusAccepted(status)
+			x.warnAnswer(answer)
+			return outcome{kind: done, workflow: id}
+		}
+		refusal, ok := errors.AsType[*icims.Error](err)
+		if !ok || refusal.Class != icims.ClassPermanent {
+			return failed(err)
+		}
+		if aboutStatus(refusal) && !status.IsZero() {
+			if status, err = s.nextStatus(ctx, x, status); err != nil {
+				return failed(err)
+			}
+			continue
+		}
+		return s.refused(ctx, x, refusal)
+	}
+}
+
+// refused tells a workflow that is there already from a true refusal: how iCIMS
+// answers a second POST for a pair is not documented (API sheet §9.2).
+func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Error) outcome {
+	if refusal.Status == 400 || refusal.Status == 409 {
+		id, err := s.existing(ctx, x)
+		if err != nil {
+			return failed(err)
+		}
+		if id != 0 {
+			return outcome{kind: done, workflow: id}
+		}
+	}
+	o := failed(refusal)
+	if refusal.Reason == icims.ReasonNotFound {
+		o.reason = store.ReasonJobNotFound
+	}
+	return o
+}
+
+// aboutStatus reports whether iCIMS complains about the status alone.
+func aboutStatus(e *icims.Error) bool {
+	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{fieldStatus})
+}
+
+// nextStatus chooses what to send instead of a refused status, in the order of
+// the API sheet §9.4: the configured one, the id of an existing workflow's status
+// with the same label, none.
+func (s attachStage) nextStatus(ctx context.Context, x *export, refused store.NodeRef) (store.NodeRef, error) {
+	if label := refused.Value; label != "" && s.tenant.searchStatus() {
+		learned, err := s.learnStatus(ctx, x.job, label)
+		if err != nil || !learned.IsZero() {
+			s.tenant.learnStatus(learned)
+			return learned, err
+		}
+	}
+	return s.tenant.refuseStatus(refused), nil
+}
+
+// learnFrom is how many existing workflows are read to learn the id of a status.
+const learnFrom = 5
+
+func (s attachStage) learnStatus(ctx context.Context, job icims.JobID, label string) (store.NodeRef, error) {
+	ids, _, err := s.client.SearchWorkflows(ctx, workflowsOf(job))
+	if err != nil {
+		return store.NodeRef{}, err
+	}
+	slices.Reverse(ids) // newest first
+	for _, id := range ids[:min(len(ids), learnFrom)] {
+		w, _, err := s.client.Workflow(ctx, id)
+		if err != nil {
+			return store.NodeRef{}, err
+		}
+		if w.Status != nil && w.Status.ID != "" && sameLabel(w.Status.Value, label) {
+			return store.NodeRef{ID: w.Status.ID}, nil
+		}
+	}
+	return store.NodeRef{}, nil
+}
+
+// sameLabel compares a status with its label, which iCIMS may show behind the
+// name of its bin, as in "New Submissions - External Portal".
+func sameLabel(shown, label string) bool {
+	shown, label = strings.ToLower(shown), strings.ToLower(label)
+	return shown == label || strings.HasSuffix(shown, " - "+label) || strings.HasSuffix(shown, ": "+label)
+}
+
+// workflowsOf is the search for the workflows of a job.
+func workflowsOf(job icims.JobID) icims.Query {
+	return icims.Query{Filters: []icims.Filter{{Name: "applicantworkflow.job.id", Value: []string{job.String()}}}}
+}

@@ -1,0 +1,64 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// claimStage takes the export out of the ledger: fencing token, lease, e-mail
+// lock, payload, earlier progress and marker in one round trip.
+type claimStage struct{ *lane }
+
+// lockedRetry is when to look again at an e-mail that another export works on:
+// an export usually takes a few seconds.
+const lockedRetry = 2 * time.Second
+
+func (s claimStage) exec(ctx context.Context, x *export) outcome {
+	options := store.ClaimOptions{Lease: s.settings.Lease, Settle: s.settings.SettleTime}
+	var err error
+	if x.looked, x.duty, err = s.lookups.enter(ctx, x.ref.Export); err != nil {
+		return outcome{kind: deferred, reason: store.ReasonShuttingDown, after: time.Second, err: err}
+	}
+	if x.duty != nil {
+		options.Neighbours, options.SkipNeighbours = x.duty.wanted, x.duty.skip
+	}
+	// The intent is recorded along with the claim where the next thing to do is
+	// surely the POST.
+	options.Speculate = x.looked.nobody() && s.admits() == nil
+
+	claim, err := s.ledger.Claim(ctx, x.ref, options)
+	switch {
+	case errors.Is(err, store.ErrSealed):
+		x.claim = claim
+		return outcome{kind: dead, reason: store.ReasonPayloadSealed, err: err}
+	case err != nil:
+		return ledgerFault(err)
+	}
+	switch claim.Verdict {
+	case store.ClaimOK:
+	case store.ClaimHeld:
+		return outcome{kind: released, reason: store.ReasonClaimHeld, after: time.Until(claim.Until) + time.Second}
+	case store.ClaimUnsettled:
+		return outcome{kind: released, reason: store.ReasonWriteSettling, after: time.Until(claim.Until) + time.Second}
+	case store.ClaimLocked:
+		return outcome{kind: released, reason: store.ReasonEmailBusy, after: lockedRetry}
+	default:
+		return outcome{kind: released}
+	}
+
+	x.claim = claim
+	x.onClaim()
+	x.job = icims.JobID(store.JobOf(claim.Target))
+	x.personID, x.personMade = icims.PersonID(claim.Person), claim.PersonMade
+	x.warnings = ParseWarnings(claim.Warnings)
+	if x.payload, err = tasks.DecodePayload(claim.Payload); err != nil {
+		return outcome{kind: dead, reason: store.ReasonPayloadBroken, err: err}
+	}
+	s.lookups.claimed(x)
+	return outcome{}
+}

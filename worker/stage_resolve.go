@@ -1,0 +1,124 @@
+package worker
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// resolveStage finds out who the candidate is in iCIMS: nobody yet, the person
+// of an earlier attempt, or somebody with the same e-mail.
+type resolveStage struct{ *lane }
+
+// maxDraws bounds how often a dummy address is drawn anew. With four billion of
+// them, a second draw is rare and a third practically never needed.
+const maxDraws = 5
+
+func (s resolveStage) exec(ctx context.Context, x *export) outcome {
+	switch {
+	case x.personID != 0:
+		return outcome{} // recorded by an earlier attempt
+	case x.claim.State == store.Creating:
+		return outcome{} // looked up just before the claim: nobody
+	case x.claim.Intent == store.IntentPerson:
+		return s.settleCreate(ctx, x)
+	}
+	if err := s.find(ctx, x); err != nil {
+		return failed(err)
+	}
+	if x.payload.Dummy && x.person != nil {
+		return s.redraw(ctx, x)
+	}
+	return outcome{}
+}
+
+// settleCreate finds out whether a POST whose answer was lost took effect. The
+// person found is then this export's own; otherwise the POST is repeated.
+func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
+	f, err := s.lookups.one(ctx, x)
+	if err != nil {
+		return failed(err)
+	}
+	if f.nobody() {
+		return outcome{}
+	}
+	x.personID, x.personMade = f.people[0].ID, true
+	err = s.ledger.Step(ctx, x.claim, store.Step{
+		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+	})
+	if err != nil {
+		return ledgerFault(err)
+	}
+	return outcome{}
+}
+
+// find sets x.person by the cheapest source that answers: the person lately
+// known under this e-mail, what a neighbour's look-up found, or a look-up.
+func (s resolveStage) find(ctx context.Context, x *export) error {
+	if id := x.claim.KnownPerson; id != 0 {
+		p, err := s.finder.byID(ctx, icims.PersonID(id))
+		if err != nil {
+			return err
+		}
+		// An administrator may have given the person another address meanwhile.
+		if p != nil && (strings.EqualFold(p.Email, x.payload.Candidate.Email) || p.ID != icims.PersonID(id)) {
+			if p.ID != icims.PersonID(id) {
+				x.warn(WarningPersonMerged)
+			}
+			x.person = p
+			return nil
+		}
+	}
+	f := x.looked
+	if f == nil || !f.searched {
+		var err error
+		if x.duty != nil && !x.duty.over {
+			f, err = x.duty.carryOut(ctx, x)
+		} else {
+			f, err = s.lookups.one(ctx, x)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(f.people) > 0 {
+		x.person = f.people[0]
+	}
+	if len(f.people) > 1 {
+		x.warn(WarningSeveralProfiles)
+	}
+	return nil
+}
+
+// redraw gives the export another dummy address: the one drawn first belongs to
+// somebody else already, who must not be overwritten.
+func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
+	for range maxDraws {
+		p := x.payload
+		p.Candidate.Email = tasks.DummyEmail(int32(rand.Uint32()), s.settings.DummyDomain)
+		data, err := p.Encode()
+		if err != nil {
+			return outcome{kind: dead, reason: store.ReasonPayloadBroken, err: err}
+		}
+		free, err := s.ledger.Redraw(ctx, x.claim, s.ledger.Keys().EmailHash(x.ref.Customer, p.Candidate.Email), data)
+		if err != nil {
+			return ledgerFault(err)
+		}
+		if !free {
+			continue
+		}
+		x.payload, x.person = p, nil
+		f, err := s.lookups.one(ctx, x)
+		if err != nil {
+			return failed(err)
+		}
+		if f.nobody() {
+			return outcome{}
+		}
+	}
+	return outcome{kind: dead, reason: store.ReasonDummyTaken}
+}

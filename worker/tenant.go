@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// tenant is what a lane has learned about its customer's iCIMS, so that each
+// lesson costs calls only once.
+type tenant struct {
+	mu             sync.Mutex
+	caseIgnored    bool
+	noPhoneTypes   bool
+	refused        map[string]int // refusals in a row, by field
+	status         store.NodeRef
+	statusSettled  bool // status is what this tenant takes
+	statusSearched bool // existing workflows were looked at for it
+}
+
+// dropAfter is how often in a row a field is refused before it is left out from
+// the start: a collection or custom field that the tenant does not have, rather
+// than a value that it does not like.
+const dropAfter = 3
+
+func newTenant(conn store.Connection) *tenant {
+	return &tenant{refused: map[string]int{}, status: conn.Status}
+}
+
+// learnCase notes that the exact search ignores case where it found an address
+// in a spelling that was not asked for.
+func (t *tenant) learnCase(asked []string, hits []*icims.Person) {
+	for _, p := range hits {
+		if !slices.Contains(spellings(asked), p.Email) {
+			t.mu.Lock()
+			t.caseIgnored = true
+			t.mu.Unlock()
+			return
+		}
+	}
+}
+
+func (t *tenant) ignoresCase() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.caseIgnored
+}
+
+// prepare takes out of a person's fields what the tenant is known to refuse.
+func (t *tenant) prepare(f icims.Fields) (icims.Fields, []Warning) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ws warnings
+	if _, sent := f[fieldPhones]; sent && t.noPhoneTypes {
+		f = withoutPhoneTypes(f)
+		ws.add(WarningPhoneTypeDropped)
+	}
+	for name, times := range t.refused {
+		if _, sent := f[name]; sent && times >= dropAfter {
+			f = without(f, name)
+			ws.add(fieldRefused(name))
+		}
+	}
+	return f, ws
+}
+
+// accepted notes that the fields were taken.
+func (t *tenant) accepted(f icims.Fields) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name := range f {
+		delete(t.refused, name)
+	}
+}
+
+// requiredFields are the fields without which no person can be made.
+var requiredFields = []string{fieldFirstName, fieldLastName, fieldEmail}
+
+// relent returns the fields without what iCIMS has just refused of them, or
+// false where that cannot be left out.
+func (t *tenant) relent(f icims.Fields, err *icims.Error) (icims.Fields, []Warning, bool) {
+	if err.Reason != icims.ReasonFieldRefused {
+		return nil, nil, false
+	}
+	var names []string
+	for _, named := range err.Fields() {
+		name, ok := holder(f, named)
+		if !ok || slices.Contains(requiredFields, name) {
+			return nil, nil, false
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return nil, nil, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ws warnings
+	for _, name := range names {
+		if name == fieldPhones && hasPhoneTypes(f) {
+			f = withoutPhoneTypes(f)
+			t.noPhoneTypes = true
+			ws.add(WarningPhoneTypeDropped)
+			continue
+		}
+		f = without(f, name)
+		t.refused[name]++
+		ws.add(fieldRefused(name))
+	}
+	return f, ws, true
+}
+
+// holder returns the top-level field that iCIMS means: it may name a child of a
+// collection, or a path into one.
+func holder(f icims.Fields, named string) (string, bool) {
+	if _, ok := f[named]; ok {
+		return named, true
+	}
+	first, _, _ := strings.Cut(named, ".")
+	first, _, _ = strings.Cut(first, "[")
+	if _, ok := f[first]; ok {
+		return first, true
+	}
+	for name, value := range f {
+		entries, _ := value.([]icims.Fields)
+		for _, entry := range entries {
+			if _, ok := entry[named]; ok {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// hasPhoneTypes reports whether any phone of the fields, or the one phone that
+// they are, has a type.
+func hasPhoneTypes(f icims.Fields) bool {
+	if _, ok := f[fieldPhoneType]; ok {
+		return true
+	}
+	phones, _ := f[fieldPhones].([]icims.Fields)
+	return slices.ContainsFunc(phones, hasPhoneTypes)
+}

@@ -1,0 +1,219 @@
+// Package worker takes exports out of the queue and puts the candidates into
+// their customers' iCIMS. This is where queue, ledger and API client meet.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Settings of a worker process. See docs/configuration.md.
+type Settings struct {
+	CallTimeout     time.Duration
+	SettleTime      time.Duration // after a write whose answer was lost
+	Lease           time.Duration // of a claim
+	RetryMin        time.Duration
+	RetryMax        time.Duration
+	RetryBudget     time.Duration
+	LookupBatch     int
+	LookupMemo      time.Duration
+	LaneIdle        time.Duration // after which an idle lane closes
+	MaxLanes        int
+	Poll            time.Duration // of an empty queue
+	ShutdownTimeout time.Duration
+	DummyDomain     string
+}
+
+// DefaultSettings returns the settings of a production worker.
+func DefaultSettings() Settings {
+	return Settings{
+		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
+		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
+		LookupBatch: 50, LookupMemo: 5 * time.Minute,
+		LaneIdle: 30 * time.Second, MaxLanes: 200, Poll: 200 * time.Millisecond,
+		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
+	}
+}
+
+// Worker serves the customers that have work, each in a lane of its own.
+type Worker struct {
+	redis    redis.UniversalClient
+	ledger   *store.Ledger
+	settings Settings
+	hosts    icims.HostPolicy
+	log      zerolog.Logger
+
+	mu          sync.Mutex
+	connections map[string]store.Connection
+	lanes       map[string]*lane
+	refused     map[string]string // customers without a usable connection, and why
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// New returns a worker that is not started.
+func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
+	return &Worker{
+		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log,
+		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, refused: map[string]string{},
+		done: make(chan struct{}),
+	}
+}
+
+// SetConnections replaces the customers' connections. Lanes whose connection
+// changed are closed, and opened again with the new one.
+func (w *Worker) SetConnections(connections []store.Connection) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := make(map[string]store.Connection, len(connections))
+	for _, c := range connections {
+		next[c.Customer] = c.WithDefaults()
+	}
+	var closing sync.WaitGroup
+	for customer, l := range w.lanes {
+		if next[customer] != l.conn {
+			delete(w.lanes, customer)
+			closing.Go(func() { l.close("the connection changed") })
+		}
+	}
+	closing.Wait()
+	w.connections = next
+	clear(w.refused)
+}
+
+// Start begins to serve. It returns once Redis is known to answer.
+func (w *Worker) Start(ctx context.Context) error {
+	if err := w.redis.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("reach Redis: %w", err)
+	}
+	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go w.supervise(ctx)
+	return nil
+}
+
+// Stop hands back what is not being sent and finishes what is, within the
+// shutdown timeout.
+func (w *Worker) Stop() {
+	if w.cancel == nil {
+		return
+	}
+	w.cancel()
+	<-w.done
+	var closing sync.WaitGroup
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range w.lanes {
+		closing.Go(func() { l.close("the worker stops") })
+	}
+	closing.Wait()
+	clear(w.lanes)
+}
+
+// lookEvery is how often the list of customers with work is read: announcements
+// wake the worker at once, this is for those it missed.
+const lookEvery = time.Second
+
+func (w *Worker) supervise(ctx context.Context) {
+	defer close(w.done)
+	announced := w.ledger.Announcements(ctx)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		w.look(ctx)
+		select {
+		case <-ctx.Done():
+			for range announced { // until the subscription has ended
+			}
+			return
+		case customer, ok := <-announced:
+			if ok {
+				w.open(customer)
+			}
+		case <-tick.C:
+		}
+	}
+}
+
+// look opens lanes for the customers that have work and closes idle ones.
+func (w *Worker) look(ctx context.Context) {
+	announced, err := w.ledger.Announced(ctx)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			w.log.Error().Err(err).Msg("cannot see who has work")
+		}
+		return
+	}
+	for _, a := range announced {
+		w.open(a.Customer)
+		w.closeIdle(ctx, a)
+	}
+}
+
+func (w *Worker) open(customer string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, open := w.lanes[customer]; open || len(w.lanes) >= w.settings.MaxLanes {
+		return
+	}
+	conn, ok := w.connections[customer]
+	if !ok {
+		w.refuse(customer, "the connections file has no such customer")
+		return
+	}
+	l, err := w.newLane(conn)
+	if err != nil {
+		w.refuse(customer, err.Error())
+		return
+	}
+	w.lanes[customer] = l
+	delete(w.refused, customer)
+}
+
+// refuse tells once why a customer's exports wait.
+func (w *Worker) refuse(customer, why string) {
+	if w.refused[customer] != why {
+		w.refused[customer] = why
+		w.log.Warn().Str("customer", customer).Str("why", why).Msg("exports wait: no usable connection")
+	}
+}
+
+// closeIdle closes the lane of a customer for whom nothing has moved for a while.
+func (w *Worker) closeIdle(ctx context.Context, a store.Announced) {
+	w.mu.Lock()
+	l := w.lanes[a.Customer]
+	w.mu.Unlock()
+	if l == nil {
+		return
+	}
+	// The announcement was read before the count: work that came in between was
+	// announced after it, which keeps the customer on the list.
+	live, err := w.ledger.Live(ctx, a.Customer)
+	switch {
+	case err != nil || live > 0:
+		l.idle = time.Time{}
+		return
+	case l.idle.IsZero():
+		l.idle = time.Now()
+		return
+	case time.Since(l.idle) < w.settings.LaneIdle:
+		return
+	}
+	if gone, err := w.ledger.Withdraw(ctx, a); err != nil || !gone {
+		return
+	}
+	w.mu.Lock()
+	delete(w.lanes, a.Customer)
+	w.mu.Unlock()
+	l.close("idle")
+}
