@@ -45,10 +45,6 @@ const (
 	bulkWeight    = 1
 )
 
-// spareHandlers are exports beyond the calls in flight that a lane works on at
-// once, so that Redis's answers are not waited for with a permit unused.
-const spareHandlers = 4
-
 func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	log := w.log.With().Str("customer", conn.Customer).Logger()
 	portals, err := icims.ParsePortalURLs(conn.PortalURLs, w.hosts)
@@ -76,7 +72,7 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	l.cancel = cancel
 	l.lookups = newLookups(base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
 	l.server = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
-		Concurrency:              conn.Limits.InFlight + spareHandlers,
+		Concurrency:              w.settings.LaneConcurrency,
 		Queues:                   map[string]int{tasks.ExpressQueue(conn.Customer): expressWeight, tasks.BulkQueue(conn.Customer): bulkWeight},
 		TaskCheckInterval:        w.settings.Poll,
 		DelayedTaskCheckInterval: time.Second,

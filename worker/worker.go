@@ -29,6 +29,7 @@ type Settings struct {
 	LookupMemo      time.Duration
 	LaneIdle        time.Duration // after which an idle lane closes
 	MaxLanes        int
+	LaneConcurrency int           // exports of a customer worked on at once
 	Poll            time.Duration // of an empty queue
 	ShutdownTimeout time.Duration
 	DummyDomain     string
@@ -40,7 +41,7 @@ func DefaultSettings() Settings {
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
-		LaneIdle: 30 * time.Second, MaxLanes: 200, Poll: 200 * time.Millisecond,
+		LaneIdle: 30 * time.Second, MaxLanes: 200, LaneConcurrency: 10, Poll: 200 * time.Millisecond,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
 	}
 }

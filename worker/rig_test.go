@@ -1,0 +1,251 @@
+package worker_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+
+const (
+	customer = "1234"
+	password = "correct horse battery staple"
+	job      = 1701
+)
+
+// rig is a whole deployment in one test: a real Redis, the simulator behind
+// HTTP, a producer and a worker.
+type rig struct {
+	t        *testing.T
+	sim      *icimstest.Simulator
+	tenant   *icimstest.Tenant
+	server   *icimstest.Server
+	redis    redis.UniversalClient
+	ledger   *store.Ledger
+	producer *tasks.Client
+	worker   *worker.Worker
+	conn     store.Connection
+	logs     *logBuffer
+}
+
+type rigOptions struct {
+	sim      icimstest.Config
+	tenant   func(*icimstest.TenantConfig)
+	conn     func(*store.Connection)
+	settings func(*worker.Settings)
+	stopped  bool // do not start the worker
+}
+
+// calm is a simulator that is honest and quick, for specifications of one thing.
+func calm() icimstest.Config {
+	return icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}}
+}
+
+func newRig(t *testing.T, o rigOptions) *rig {
+	t.Helper()
+	r := &rig{t: t, sim: icimstest.New(o.sim), logs: &logBuffer{}}
+	tenant := icimstest.DemoTenant(customer, "export-user", password)
+	tenant.DailyLimit = 1_000_000
+	if o.tenant != nil {
+		o.tenant(&tenant)
+	}
+	r.tenant = r.sim.AddTenant(tenant)
+	r.server = icimstest.NewServer(r.sim)
+	t.Cleanup(r.server.Close)
+
+	r.conn = store.Connection{
+		Customer: customer, Username: "export-user", Password: password,
+		PortalURLs: r.server.PortalURL(customer, 1), LinkedInField: "field51001",
+		Limits: store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
+	}
+	if o.conn != nil {
+		o.conn(&r.conn)
+	}
+	r.redis = redistest.Start(t).Client(t)
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ledger = store.NewLedger(r.redis, keys)
+	r.producer = tasks.NewClient(r.redis, r.ledger)
+	r.worker = r.newWorker(o.settings)
+	if !o.stopped {
+		r.start()
+	}
+	return r
+}
+
+func (r *rig) newWorker(change func(*worker.Settings)) *worker.Worker {
+	r.t.Helper()
+	settings := worker.DefaultSettings()
+	settings.LaneConcurrency = 20
+	settings.RetryMin, settings.RetryMax = 10*time.Millisecond, 50*time.Millisecond
+	settings.Poll = 5 * time.Millisecond
+	if change != nil {
+		change(&settings)
+	}
+	hosts, err := icims.ParseHostPolicy(r.server.URL)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	w := worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(r.logs))
+	w.SetConnections([]store.Connection{r.conn})
+	return w
+}
+
+func (r *rig) start() {
+	r.t.Helper()
+	if err := r.worker.Start(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(r.worker.Stop)
+}
+
+// send hands a batch over and expects every row to be accepted.
+func (r *rig) send(target tasks.Target, options tasks.Options, candidates ...tasks.Candidate) store.BatchID {
+	r.t.Helper()
+	receipt, err := r.producer.Enqueue(r.t.Context(), tasks.Batch{
+		Customer: customer, Target: target, Options: options, Candidates: tasks.Candidates(candidates...),
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if len(receipt.Refused) > 0 {
+		r.t.Fatalf("refused: %+v", receipt.Refused[0])
+	}
+	return receipt.Batch
+}
+
+// patience bounds how long a test waits for what must happen.
+const patience = 2 * time.Minute
+
+// eventually polls until the condition holds.
+func (r *rig) eventually(what string, holds func() bool) {
+	r.t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			r.t.Fatalf("not within %s: %s\n%s", patience, what, r.logs.tail())
+		}
+	}
+}
+
+// finished waits for the end of a batch.
+func (r *rig) finished(id store.BatchID) store.Batch {
+	r.t.Helper()
+	var b store.Batch
+	r.eventually("the batch ends", func() bool {
+		var err error
+		if b, err = r.ledger.Batch(r.t.Context(), id); err != nil {
+			r.t.Fatal(err)
+		}
+		return !b.Ended.IsZero()
+	})
+	return b
+}
+
+// run sends a batch and waits for its end.
+func (r *rig) run(target tasks.Target, options tasks.Options, candidates ...tasks.Candidate) store.Batch {
+	r.t.Helper()
+	return r.finished(r.send(target, options, candidates...))
+}
+
+func (r *rig) outcomes(id store.BatchID) []store.Outcome {
+	r.t.Helper()
+	o, err := r.ledger.Outcomes(r.t.Context(), id, 0, 1_000_000)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return o
+}
+
+// calls counts the simulator's calls of some routes.
+func (r *rig) calls(routes ...string) int {
+	n := 0
+	counts := r.sim.CallCounts()
+	for _, route := range routes {
+		n += counts[route]
+	}
+	return n
+}
+
+// clean expects the simulator to have seen no duplicate and no overspending.
+func (r *rig) clean() {
+	r.t.Helper()
+	inv := r.sim.Invariants()
+	if len(inv.DuplicateProfiles)+len(inv.DuplicateWorkflows) > 0 || inv.ExperienceWrites+inv.EducationWrites > 0 {
+		r.t.Errorf("invariants broken: %+v", inv)
+	}
+	if n, err := r.ledger.IllegalMoves(r.t.Context(), customer); err != nil || n != 0 {
+		r.t.Errorf("%d illegal moves, %v", n, err)
+	}
+}
+
+// ana is a candidate with all groups of fields.
+func ana() tasks.Candidate {
+	return tasks.Candidate{
+		ID: "c-000123", FirstName: "Ana", LastName: "Duarte", Email: "ana.duarte@example.com",
+		Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
+		LinkedInURL:    "https://www.linkedin.com/in/example",
+		WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+		Education:      []tasks.Education{{School: "University of Porto", Degree: "Master of Science"}},
+	}
+}
+
+// people makes candidates that differ in id and e-mail.
+func people(n int) []tasks.Candidate {
+	all := make([]tasks.Candidate, n)
+	for i := range all {
+		c := ana()
+		c.ID = fmt.Sprintf("c-%06d", i)
+		c.Email = fmt.Sprintf("person-%06d@example.com", i)
+		c.Phones = []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i%10000), Type: "mobile"}}
+		all[i] = c
+	}
+	return all
+}
+
+// logBuffer keeps what was logged.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+var _ io.Writer = (*logBuffer)(nil)
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logBuffer) tail() string {
+	lines := strings.Split(l.String(), "\n")
+	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+}
