@@ -232,9 +232,10 @@ func TestChildDiesWithParent(t *testing.T) {
 	if !redistest.DiesWithParent {
 		t.Skip("needs Linux's parent-death signal")
 	}
-	file := t.TempDir() + "/pid"
+	dir := t.TempDir() // also for what the killed process leaves behind
+	file := dir + "/pid"
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChildDiesWithParent$")
-	cmd.Env = append(os.Environ(), pidFile+"="+file)
+	cmd.Env = append(os.Environ(), pidFile+"="+file, "TMPDIR="+dir)
 	if out, err := cmd.CombinedOutput(); err == nil {
 		t.Fatalf("the child survived its SIGKILL:\n%s", out)
 	}
