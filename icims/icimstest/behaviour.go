@@ -1,6 +1,10 @@
 package icimstest
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+	"slices"
+)
 
 // Behaviour decides what iCIMS does where nobody public says so. Each switch
 // stands for one assumption; an empty one takes the default named first.
@@ -109,4 +113,34 @@ func fill[T comparable](v *T, def T) {
 	if *v == zero {
 		*v = def
 	}
+}
+
+// check refuses values that no switch has: a misspelt one would act as if it
+// were not there.
+func (b Behaviour) check() error {
+	for _, s := range []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"duplicate_email", b.DuplicateEmail, []string{Allow, Reject400Code4, Reject409}},
+		{"duplicate_workflow", b.DuplicateWorkflow, []string{Reject400, ReturnExisting, Allow}},
+		{"collection_patch", b.CollectionPatch, []string{Append, Replace}},
+		{"duplicate_entry_location", b.DuplicateEntryLocation, []string{Existing, Absent}},
+		{"status_by_value", b.StatusByValue, []string{Accepted, Refused}},
+		{"missing_status", b.MissingStatus, []string{First, None}},
+		{"unknown_list_value", b.UnknownListValue, []string{Refuse, Warn}},
+		{"overlong_text", b.OverlongText, []string{Refuse, Truncate}},
+		{"warning_carrier", b.WarningCarrier, []string{Both, Header, Body}},
+		{"search_email_case", b.SearchEmailCase, []string{Sensitive, Insensitive}},
+	} {
+		if s.value != "" && !slices.Contains(s.allowed, s.value) {
+			return fmt.Errorf("behaviour.%s: %q is none of %v", s.name, s.value, s.allowed)
+		}
+	}
+	for name, status := range map[string]int{"quota_status": b.QuotaStatus, "blocked_ip_status": b.BlockedIPStatus, "missing_right_status": b.MissingRightStatus} {
+		if status != 0 && (status < 400 || status > 599) {
+			return fmt.Errorf("behaviour.%s: %d is no status of a refusal", name, status)
+		}
+	}
+	return nil
 }

@@ -76,12 +76,16 @@ type Faults struct {
 	LateBy time.Duration `json:"late_by,omitempty" yaml:"late_by"`
 	// OverlongBytes is the size of an overlong answer; default 16 MiB.
 	OverlongBytes int `json:"overlong_bytes,omitempty" yaml:"overlong_bytes"`
+	// RedirectTo is the origin that redirect_elsewhere leads to; default a
+	// host that does not exist.
+	RedirectTo string `json:"redirect_to,omitempty" yaml:"redirect_to"`
 }
 
 func (f Faults) withDefaults() Faults {
 	fill(&f.SlowFor, time.Second)
 	fill(&f.LateBy, time.Second)
 	fill(&f.OverlongBytes, 16<<20)
+	fill(&f.RedirectTo, elsewhere)
 	return f
 }
 

@@ -34,6 +34,9 @@ func LoadTenants(r io.Reader) ([]TenantConfig, error) {
 		if atoi(t.Customer) == 0 {
 			return nil, fmt.Errorf("tenants[%d]: customer is a number, such as 1234", i)
 		}
+		if err := t.check(); err != nil {
+			return nil, fmt.Errorf("tenants[%d]: %w", i, err)
+		}
 		trial := New(Config{KeepCalls: -1})
 		people := t.People
 		t.People = nil

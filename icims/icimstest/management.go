@@ -157,8 +157,8 @@ func manageRules(s *Simulator, r *http.Request) (any, error) {
 	if err := read(r.Body, &rule); err != nil {
 		return nil, err
 	}
-	if !rule.Fault.known() {
-		return nil, fmt.Errorf("there is no fault %q", rule.Fault)
+	if err := rule.check(); err != nil {
+		return nil, err
 	}
 	s.AddRule(rule)
 	return done, nil

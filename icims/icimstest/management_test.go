@@ -124,6 +124,7 @@ func TestManagement(t *testing.T) {
 	for name, bad := range map[string][3]string{
 		"an unknown endpoint": {"GET", "nothing", ""},
 		"an unknown fault":    {"POST", "rules", `{"fault":"sunspots"}`},
+		"a rule for no route": {"POST", "rules", `{"fault":"error503","route":"people.delete"}`},
 		"an unknown setting":  {"POST", "faults", `{"sunspots":1}`},
 		"an unknown customer": {"POST", "people", `{"customer":"9","people":[]}`},
 		"an unknown field":    {"POST", "people", `{"customer":"1234","people":[{"shoesize":"1"}]}`},
@@ -169,6 +170,8 @@ tenants:
 		"no tenants":            "tenants: []",
 		"an unknown name":       "tenants: [{customer: \"1\", username: u, password: p, colour: red}]",
 		"a customer in words":   "tenants: [{customer: acme, username: u, password: p}]",
+		"a misspelt behaviour":  "tenants: [{customer: \"1\", username: u, password: p, behaviour: {duplicate_email: reject}}]",
+		"an unknown route":      "tenants: [{customer: \"1\", username: u, password: p, denied_routes: [people.delete]}]",
 		"no password":           "tenants: [{customer: \"1\", username: u}]",
 		"a person with a fault": "tenants: [{customer: \"1\", username: u, password: p, people: [{shoesize: 1}]}]",
 	} {

@@ -32,7 +32,18 @@ type route struct {
 
 const customerPath = "/customers/{customer}"
 
-var routeTable = newRouteTable()
+var (
+	routeTable = newRouteTable()
+	routeNames = newRouteNames()
+)
+
+func newRouteNames() map[string]bool {
+	names := make(map[string]bool, len(routeTable))
+	for _, r := range routeTable {
+		names[r.Name] = true
+	}
+	return names
+}
 
 func newRouteTable() []*route {
 	const (

@@ -2,6 +2,7 @@ package icimstest
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,15 +46,25 @@ type ruleState struct {
 }
 
 // AddRule puts a rule in force. Earlier rules go first; a call is struck by
-// one rule at most. It panics on a fault that does not exist.
+// one rule at most. It panics on a fault or route that does not exist.
 func (s *Simulator) AddRule(r Rule) {
-	if !r.Fault.known() {
-		panic("icimstest: there is no fault " + string(r.Fault))
+	if err := r.check(); err != nil {
+		panic("icimstest: " + err.Error())
 	}
 	s.rules.mu.Lock()
 	defer s.rules.mu.Unlock()
 	s.rules.list = append(s.rules.list, &ruleState{Rule: r})
 	s.rules.any.Store(true)
+}
+
+func (r Rule) check() error {
+	if !r.Fault.known() {
+		return fmt.Errorf("there is no fault %q", r.Fault)
+	}
+	if r.Route != "" && !routeNames[r.Route] {
+		return fmt.Errorf("there is no route %q", r.Route)
+	}
+	return nil
 }
 
 // ClearRules drops all rules.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 type serverKey struct{}
@@ -30,28 +31,31 @@ func NewServer(s *Simulator) *Server {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	srv := &Server{URL: "http://" + listener.Addr().String(), stop: stop, served: make(chan struct{})}
-	// HTTP/2 is accepted on the wire so that it can be refused with 505.
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	srv.server = &http.Server{
-		Protocols:   &protocols,
-		BaseContext: func(net.Listener) context.Context { return context.WithValue(ctx, serverKey{}, ctx) },
-		Handler:     s,
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				srv.conns.Add(1)
-			case http.StateClosed, http.StateHijacked:
-				srv.conns.Done()
-			}
-		},
+	srv.server = HTTPServer(s)
+	srv.server.BaseContext = func(net.Listener) context.Context { return context.WithValue(ctx, serverKey{}, ctx) }
+	srv.server.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			srv.conns.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			srv.conns.Done()
+		}
 	}
 	go func() {
 		defer close(srv.served)
 		srv.server.Serve(listener)
 	}()
 	return srv
+}
+
+// HTTPServer is a server for a standalone simulator; the caller listens and
+// shuts down. HTTP/2 is accepted on the wire so that it can be refused with
+// 505.
+func HTTPServer(s *Simulator) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{Handler: s, Protocols: &protocols, ReadHeaderTimeout: 10 * time.Second}
 }
 
 // PortalURL is a job portal's URL as customers paste it.

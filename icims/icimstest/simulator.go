@@ -28,8 +28,12 @@ type Simulator struct {
 	tenants map[string]*Tenant
 }
 
-// New makes a Simulator without tenants.
+// New makes a Simulator without tenants. It panics on a behaviour that does
+// not exist.
 func New(cfg Config) *Simulator {
+	if err := cfg.Behaviour.check(); err != nil {
+		panic("icimstest: " + err.Error())
+	}
 	cfg = cfg.withDefaults()
 	s := &Simulator{cfg: cfg, calls: newCallLog(cfg.KeepCalls), tenants: map[string]*Tenant{}}
 	s.tokens.issued = map[string]token{}
@@ -111,7 +115,6 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	res := c.serve(w, refused, pathKnown)
 	s.calls.update(func() {
-		c.log.Effect = c.effect
 		c.log.Took = s.cfg.Now().Sub(c.now)
 		if res != nil {
 			c.log.Status = res.status
@@ -144,12 +147,11 @@ func (c *call) serve(w http.ResponseWriter, refused *answer, pathKnown bool) *re
 	return c.strike(w, fault, rule, faults)
 }
 
-// handle executes the call: from here on it may take effect.
+// handle executes the call: from here on it may take effect. The log knows
+// before the caller does.
 func (c *call) handle() answer {
 	a := c.route.handle(c)
-	if a.created != 0 {
-		c.sim.calls.update(func() { c.log.Created = a.created })
-	}
+	c.sim.calls.update(func() { c.log.Effect, c.log.Created = c.effect, a.created })
 	return a
 }
 

@@ -57,7 +57,7 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		return send(a)
 	case RedirectElsewhere:
 		fill(&rule.Status, http.StatusFound)
-		a := answer{status: rule.Status, header: [][2]string{{"Location", elsewhere + c.r.URL.RequestURI()}}}
+		a := answer{status: rule.Status, header: [][2]string{{"Location", faults.RedirectTo + c.r.URL.RequestURI()}}}
 		return send(a)
 	case Unauthorized:
 		return send(unauthorized())

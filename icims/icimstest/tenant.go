@@ -43,8 +43,12 @@ type Tenant struct {
 }
 
 // AddTenant puts a customer with its portals, jobs and people in place. A
-// second tenant of the same customer id replaces the first.
+// second tenant of the same customer id replaces the first. It panics on
+// routes, behaviours and person fields that do not exist.
 func (s *Simulator) AddTenant(cfg TenantConfig) *Tenant {
+	if err := cfg.check(); err != nil {
+		panic("icimstest: " + err.Error())
+	}
 	cfg = cfg.withDefaults()
 	t := &Tenant{sim: s, cfg: cfg, behaviour: s.cfg.Behaviour}
 	if cfg.Behaviour != nil {
@@ -120,9 +124,13 @@ func (t *Tenant) Block() { t.blocked.Store(true) }
 func (t *Tenant) Unblock() { t.blocked.Store(false) }
 
 // Deny takes the right to the named routes away; it replaces earlier denials.
+// It panics on a route that does not exist.
 func (t *Tenant) Deny(routes ...string) {
 	set := make(map[string]bool, len(routes))
 	for _, r := range routes {
+		if !routeNames[r] {
+			panic("icimstest: there is no route " + r)
+		}
 		set[r] = true
 	}
 	t.rights.Store(&set)

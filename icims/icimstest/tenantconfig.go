@@ -115,6 +115,19 @@ type EducationNames struct {
 	Major      string `yaml:"major" json:"major,omitempty"`
 }
 
+// check refuses what would have no effect.
+func (c TenantConfig) check() error {
+	for _, name := range c.DeniedRoutes {
+		if !routeNames[name] {
+			return fmt.Errorf("denied_routes: there is no route %q", name)
+		}
+	}
+	if c.Behaviour != nil {
+		return c.Behaviour.check()
+	}
+	return nil
+}
+
 func (c TenantConfig) withDefaults() TenantConfig {
 	fill(&c.Name, "Customer "+c.Customer)
 	fill(&c.DailyLimit, 10_000)
