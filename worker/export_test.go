@@ -14,7 +14,7 @@ func TestExport(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
-		if b.Created != 1 || r.calls("people.create") != 1 || r.calls("workflows.create") != 1 || r.calls("people.search") > 2 {
+		if b.Created != 1 || r.calls("people.create") != 1 || r.calls("workflows.create") != 1 || r.calls("search.people") > 2 {
 			t.Errorf("batch %+v, calls %v", b, r.sim.CallCounts())
 		}
 		o := r.outcomes(b.ID)[0]
@@ -32,7 +32,7 @@ func TestExport(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
 		b := r.run(tasks.Prospects, tasks.Options{}, ana())
-		if b.Created != 1 || r.calls("people.create") != 1 || r.calls("workflows.create", "workflows.search") != 0 {
+		if b.Created != 1 || r.calls("people.create") != 1 || r.calls("workflows.create", "search.applicantworkflows") != 0 {
 			t.Errorf("batch %+v, calls %v", b, r.sim.CallCounts())
 		}
 		r.clean()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -184,6 +185,9 @@ func (r *rig) calls(routes ...string) int {
 	n := 0
 	counts := r.sim.CallCounts()
 	for _, route := range routes {
+		if !slices.ContainsFunc(icimstest.Routes(), func(known icimstest.Route) bool { return known.Name == route }) {
+			r.t.Fatalf("the simulator has no route %q", route)
+		}
 		n += counts[route]
 	}
 	return n
@@ -248,4 +252,9 @@ func (l *logBuffer) String() string {
 func (l *logBuffer) tail() string {
 	lines := strings.Split(l.String(), "\n")
 	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+}
+
+// limited is a connection with so many calls a second.
+func limited(perSecond float64) func(*store.Connection) {
+	return func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = perSecond, 1 }
 }

@@ -54,7 +54,7 @@ func TestUpdate(t *testing.T) {
 		r.run(tasks.ToJob(job), tasks.Options{}, ana())
 		r.sim.ResetCalls()
 		b := r.run(tasks.ToJob(job), included, ana())
-		writes := r.calls("people.create", "people.patch", "people.collection.add", "workflows.create", "workflows.patch")
+		writes := r.calls("people.create", "people.patch", "collections.add", "workflows.create", "workflows.patch")
 		if b.Updated != 1 || r.sim.CallCount() > 3 || writes != 0 {
 			t.Errorf("batch %+v, calls %v", b, r.sim.CallCounts())
 		}

@@ -1,0 +1,78 @@
+package worker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// impatient shortens the waits so that faults play out quickly; their order
+// (call time-out < settle time, lease) stays.
+func impatient(s *worker.Settings) {
+	s.CallTimeout, s.SettleTime, s.Lease = 200*time.Millisecond, 300*time.Millisecond, 3*time.Second
+	s.RetryBudget = time.Hour
+}
+
+func TestLostAnswers(t *testing.T) {
+	t.Parallel()
+	for _, route := range []string{"people.create", "workflows.create"} {
+		for _, fault := range []icimstest.Fault{
+			icimstest.Error500Before, icimstest.Error500After, icimstest.TimeoutBefore, icimstest.TimeoutAfter,
+			icimstest.ResetBefore, icimstest.ResetAfter, icimstest.ResetMidBody, icimstest.TruncatedJSON, icimstest.HTMLError,
+			icimstest.Error503, icimstest.OverlongJSON,
+		} {
+			t.Run(route+" meets "+string(fault)+" and is done once", func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, rigOptions{sim: calm(), settings: impatient})
+				r.sim.AddRule(icimstest.Rule{Route: route, Fault: fault})
+				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+				if inv := r.sim.Invariants(); b.Created+b.Updated != 1 || inv.People != 1 || inv.Workflows != 1 {
+					t.Errorf("batch %+v, %d people, %d workflows, calls %v", b, inv.People, inv.Workflows, r.sim.CallCounts())
+				}
+				r.clean()
+			})
+		}
+	}
+}
+
+func TestRandomFaults(t *testing.T) {
+	t.Parallel()
+	sim := icimstest.Config{Seed: 11, Faults: icimstest.Faults{
+		Error500Before: 0.03, Error500After: 0.03, TimeoutAfter: 0.01, ResetBefore: 0.02, ResetAfter: 0.02, ResetMidBody: 0.02,
+		Error503: 0.02, HTMLError: 0.02, TruncatedJSON: 0.02, SearchLag: 100 * time.Millisecond,
+	}}
+	r := newRig(t, rigOptions{sim: sim, settings: impatient})
+	const n = 300
+	b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	if inv := r.sim.Invariants(); b.Dead != 0 || inv.People != n || inv.Workflows != n {
+		t.Errorf("batch %+v, %d people, %d workflows", b, inv.People, inv.Workflows)
+	}
+	r.clean()
+}
+
+func TestStoppedWorker(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: icimstest.Config{Seed: 3}, settings: impatient, conn: limited(200)})
+	const n = 200
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	r.eventually("some are done", func() bool { return r.sim.Invariants().Workflows > 20 })
+	r.worker.Stop()
+	live, err := r.ledger.Live(t.Context(), customer)
+	if err != nil || live == 0 {
+		t.Fatalf("the stop came too late to show anything: %d live, %v", live, err)
+	}
+	for _, o := range r.outcomes(id) {
+		if o.Attempts != 0 {
+			t.Fatalf("the stop counted as an attempt: %+v", o)
+		}
+	}
+	r.worker = r.newWorker(impatient)
+	r.start()
+	if b := r.finished(id); b.Created != n {
+		t.Errorf("batch %+v", b)
+	}
+	r.clean()
+}

@@ -1,0 +1,228 @@
+package worker_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+func TestTenantsDiffer(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name     string
+		tenant   func(*icimstest.TenantConfig)
+		conn     func(*store.Connection)
+		seed     func(*rig)
+		warnings string
+		check    func(*testing.T, *rig, store.Outcome)
+	}{
+		{
+			name:     "a tenant without the phone type gets the number without it",
+			tenant:   func(c *icimstest.TenantConfig) { c.PhoneTypes = []string{"Office"} },
+			warnings: "phone_type_dropped",
+		},
+		{
+			name:     "a tenant without the history collection gets the person without it",
+			tenant:   func(c *icimstest.TenantConfig) { c.WorkExperience.Collection = "rcf3211" },
+			warnings: "field_refused:workexperience",
+		},
+		{
+			name: "names that the connection gives are used",
+			tenant: func(c *icimstest.TenantConfig) {
+				c.WorkExperience.Collection = "rcf3211"
+				c.WorkExperience.Title = "rcf3213"
+			},
+			conn: func(c *store.Connection) {
+				c.Fields.WorkExperience.Collection, c.Fields.WorkExperience.Title = "rcf3211", "rcf3213"
+			},
+			check: func(t *testing.T, r *rig, o store.Outcome) {
+				if p, _ := r.tenant.Person(o.Person); p["rcf3211"] == nil {
+					t.Errorf("person %v", p)
+				}
+			},
+		},
+		{
+			name:     "without a field for profile URLs they are left out",
+			conn:     func(c *store.Connection) { c.LinkedInField = "" },
+			warnings: "linkedin_skipped",
+		},
+		{
+			name:   "a status refused by label is learned from an existing workflow",
+			tenant: func(c *icimstest.TenantConfig) { c.Behaviour = &icimstest.Behaviour{StatusByValue: icimstest.Refused} },
+			seed: func(r *rig) {
+				r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job, "D10106")
+			},
+			check: func(t *testing.T, r *rig, o store.Outcome) { r.hasStatus(o, "D10106") },
+		},
+		{
+			name:     "a status that cannot be learned is left out",
+			tenant:   func(c *icimstest.TenantConfig) { c.Behaviour = &icimstest.Behaviour{StatusByValue: icimstest.Refused} },
+			warnings: "status_dropped",
+		},
+		{
+			name:  "a status configured by id is used",
+			conn:  func(c *store.Connection) { c.Status = store.NodeRef{ID: "D10120"} },
+			check: func(t *testing.T, r *rig, o store.Outcome) { r.hasStatus(o, "D10120") },
+		},
+		{
+			name: "a school that is a hidden entry is left out",
+			tenant: func(c *icimstest.TenantConfig) {
+				c.HiddenEntries = map[string][]string{"lists.school": {"University of Porto"}}
+			},
+			warnings: "field_refused:education",
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm(), tenant: c.tenant, conn: c.conn, stopped: true})
+			if c.seed != nil {
+				c.seed(r)
+			}
+			r.start()
+			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			o := r.outcomes(b.ID)[0]
+			if o.State != store.Done || o.Warnings != c.warnings {
+				t.Fatalf("outcome %+v, want warnings %q\n%s", o, c.warnings, r.logs.tail())
+			}
+			if c.check != nil {
+				c.check(t, r, o)
+			}
+			r.clean()
+		})
+	}
+}
+
+func (r *rig) hasStatus(o store.Outcome, want string) {
+	r.t.Helper()
+	for _, w := range r.tenant.Workflows() {
+		if w.ID == o.Workflow && w.StatusID == want {
+			return
+		}
+	}
+	r.t.Errorf("workflow %d does not have status %s: %+v", o.Workflow, want, r.tenant.Workflows())
+}
+
+func TestLessonsCostCallsOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{
+		sim: calm(),
+		tenant: func(c *icimstest.TenantConfig) {
+			c.PhoneTypes = []string{"Office"}
+			c.WorkExperience.Collection = "rcf3211"
+		},
+		settings: func(s *worker.Settings) { s.LaneConcurrency = 1 },
+	})
+	const n = 100
+	b := r.run(tasks.Prospects, tasks.Options{}, people(n)...)
+	// Three refusals of the collection and one of the phone type, at most one a call.
+	if creates := r.calls("people.create"); b.Created != n || creates > n+4 {
+		t.Errorf("%d POSTs for %d people: %+v", creates, n, b)
+	}
+}
+
+func TestDeath(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name   string
+		target tasks.Target
+		tenant func(*icimstest.TenantConfig)
+		rule   *icimstest.Rule
+		reason store.Reason
+	}{
+		{name: "a job that does not exist", target: tasks.ToJob(99), reason: store.ReasonJobNotFound},
+		{
+			name: "a field that the tenant requires and we do not have", target: tasks.Prospects,
+			tenant: func(c *icimstest.TenantConfig) {
+				c.Required = append(c.Required, "firstname", "lastname", "email", "middlename")
+			},
+			reason: "icims_field_required",
+		},
+		{
+			name: "a record that may not be seen", target: tasks.ToJob(job),
+			rule:   &icimstest.Rule{Route: "workflows.create", Times: -1, Fault: icimstest.AccessDenied404},
+			reason: "icims_access_denied",
+		},
+		{
+			name: "a redirect to another host", target: tasks.Prospects,
+			rule:   &icimstest.Rule{Route: "people.create", Times: -1, Fault: icimstest.RedirectElsewhere},
+			reason: "icims_redirected",
+		},
+		{
+			name: "iCIMS failing for longer than the budget", target: tasks.Prospects,
+			rule:   &icimstest.Rule{Route: "search.people", Times: -1, Fault: icimstest.StatusBefore, Status: 503},
+			reason: store.ReasonBudgetSpent,
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm(), tenant: c.tenant, settings: func(s *worker.Settings) { s.RetryBudget = time.Second }})
+			if c.rule != nil {
+				r.sim.AddRule(*c.rule)
+			}
+			b := r.run(c.target, tasks.Options{}, ana())
+			if o := r.outcomes(b.ID)[0]; b.Dead != 1 || o.Reason != c.reason {
+				t.Errorf("batch %+v, outcome %+v, want %s", b, o, c.reason)
+			}
+			// A dead export does not hold back the next one of the candidate.
+			if c.rule == nil && c.tenant == nil {
+				if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Updated != 1 {
+					t.Errorf("export after the death: %+v", b)
+				}
+			}
+			r.clean()
+		})
+	}
+}
+
+func TestRejectedCredentials(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.tenant.SetPassword("changed by the customer")
+	id := r.send(tasks.Prospects, tasks.Options{}, people(50)...)
+	r.eventually("all exports wait for credentials", func() bool {
+		for _, o := range r.outcomes(id) {
+			if o.State != store.Deferred || o.Reason != "icims_credentials" {
+				return false
+			}
+		}
+		return true
+	})
+	if n := r.sim.CallCount(); n > 16 {
+		t.Errorf("%d calls with a rejected password", n)
+	}
+	if strings.Contains(r.logs.String(), password) {
+		t.Error("the password is in the log")
+	}
+	// The corrected connection takes effect when the exports come back.
+	r.conn.Password = "changed by the customer"
+	r.worker.SetConnections([]store.Connection{r.conn})
+	r.runDeferredNow()
+	if b := r.finished(id); b.Created != 50 {
+		t.Errorf("batch %+v", b)
+	}
+	r.clean()
+}
+
+// runDeferredNow makes asynq deliver what it keeps for later.
+func (r *rig) runDeferredNow() {
+	r.t.Helper()
+	inspector := asynq.NewInspectorFromRedisClient(r.redis)
+	queues, err := inspector.Queues()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, queue := range queues {
+		if _, err := inspector.RunAllRetryTasks(queue); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
