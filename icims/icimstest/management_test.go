@@ -102,6 +102,16 @@ func TestManagement(t *testing.T) {
 			t.Error("no such tenant")
 		}
 	})
+	t.Run("people and workflows are listed", func(t *testing.T) {
+		b := open(t, calm())
+		b.createAna("")
+		b.must(201, "POST", "/applicantworkflows", `{"baseprofile":1709,"associatedprofile":90001}`)
+		for path, want := range map[string]string{"people?customer=1234": `"id":90001`, "workflows?customer=1234": `"job":1709`} {
+			if r := b.manage("GET", path, ""); r.status != 200 || !strings.Contains(string(r.body), want) {
+				t.Errorf("%s: %d %s", path, r.status, r.body)
+			}
+		}
+	})
 	t.Run("a reset keeps jobs, portals and configured people", func(t *testing.T) {
 		b := open(t, calm(), func(c *TenantConfig) { c.People = []map[string]any{{"firstname": "Bo", "email": "bo@example.com"}} })
 		b.createAna("")

@@ -247,9 +247,28 @@ func TestMergedPerson(t *testing.T) {
 			t.Error(w)
 		}
 	})
+	t.Run("a workflow for a job that both had goes away", func(t *testing.T) {
+		again := b.tenant.AddPerson(map[string]any{"email": "again@example.com"})
+		b.tenant.AddWorkflow(again, 1709, "D10106")
+		b.tenant.Merge(again, primary)
+		if w := b.tenant.Workflows(); len(w) != 1 || w[0].StatusID != "D10100" {
+			t.Error(w)
+		}
+	})
+	t.Run("only the primary person has the address", func(t *testing.T) {
+		if diff := cmp.Diff([]int64{primary}, b.tenant.PeopleWithEmail("A@example.com")); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("after the purge it is not found", func(t *testing.T) {
 		b.tenant.Purge(discarded)
 		b.must(404, "GET", "/people/"+itoa(discarded), "")
+	})
+	t.Run("workflows of a purged person go with it", func(t *testing.T) {
+		b.tenant.Purge(primary)
+		if w := b.tenant.Workflows(); len(w) > 0 {
+			t.Error(w)
+		}
 	})
 }
 

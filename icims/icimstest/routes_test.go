@@ -58,6 +58,13 @@ func TestSchema(t *testing.T) {
 		}
 		b.must(404, "GET", "/profiledefinitions/v1/person/shoesize/schema", "")
 	})
+	t.Run("the search schemas say that ids are integers and values arrays", func(t *testing.T) {
+		results := string(b.must(200, "GET", "/search/resultsSchema", "").body)
+		filters := string(b.must(200, "GET", "/search/filtersSchema", "").body)
+		if !strings.Contains(results, `"id":{"type":"integer"}`) || !strings.Contains(filters, `"value":{"items":{"type":"string"},"type":"array"}`) {
+			t.Error(results, filters)
+		}
+	})
 	t.Run("an unknown type is not found", func(t *testing.T) { b.must(404, "GET", "/profiledefinitions/v1/people/schema", "") })
 }
 
@@ -122,6 +129,11 @@ func TestFiles(t *testing.T) {
 	t.Run("a resume can neither be posted nor deleted", func(t *testing.T) {
 		b.must(405, "POST", path, "{}")
 		b.must(405, "DELETE", path, "")
+	})
+	t.Run("its text can be had", func(t *testing.T) {
+		if r := b.must(200, "GET", "/people/90001/fields/resume/text", ""); string(r.body) != "A life." {
+			t.Errorf("%s", r.body)
+		}
 	})
 	t.Run("another field is no file", func(t *testing.T) { b.must(400, "GET", "/people/90001/fields/firstname/binary", "") })
 }

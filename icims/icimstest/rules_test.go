@@ -28,6 +28,7 @@ func TestRules(t *testing.T) {
 		{"strikes always", Rule{Fault: Error503, Times: -1}, []int{503, 503, 503, 503}},
 		{"strikes a route only", Rule{Route: "people.create", Fault: Error503, Times: -1}, []int{200, 200, 200, 200}},
 		{"strikes a customer only", Rule{Customer: "99", Fault: Error503, Times: -1}, []int{200, 200, 200, 200}},
+		{"strikes what its predicate says", Rule{Match: func(c Call) bool { return c.Seq == 3 }, Fault: Error503}, []int{200, 200, 503, 200}},
 		{"strikes a method only", Rule{Method: "GET", Fault: Error503}, []int{503, 200, 200, 200}},
 		{"answers any status", Rule{Fault: StatusBefore, Status: 408}, []int{408, 200, 200, 200}},
 		{"may show a page with status 200", Rule{Fault: HTMLError, Status: 200}, []int{200, 200, 200, 200}},
