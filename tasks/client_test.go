@@ -1,0 +1,235 @@
+package tasks_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+const customer = "1234"
+
+type producer struct {
+	*tasks.Client
+	t         *testing.T
+	redis     redis.UniversalClient
+	ledger    *store.Ledger
+	inspector *asynq.Inspector
+}
+
+func newProducer(t *testing.T, client redis.UniversalClient, options ...tasks.ClientOption) *producer {
+	t.Helper()
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := store.NewLedger(client, keys)
+	return &producer{tasks.NewClient(client, ledger, options...), t, client, ledger, asynq.NewInspectorFromRedisClient(client)}
+}
+
+func (p *producer) send(b tasks.Batch) tasks.Receipt {
+	p.t.Helper()
+	b.Customer = customer
+	r, err := p.Enqueue(p.t.Context(), b)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+// queued counts the tasks in a queue; one that does not exist has none.
+func (p *producer) queued(queue string) int {
+	p.t.Helper()
+	info, err := p.inspector.GetQueueInfo(queue)
+	if errors.Is(err, asynq.ErrQueueNotFound) {
+		return 0
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return info.Size
+}
+
+func candidate(id string) tasks.Candidate {
+	return tasks.Candidate{ID: id, FirstName: "Ana", LastName: "Duarte", Email: id + "@example.com"}
+}
+
+func many(n int) iter.Seq2[tasks.Candidate, error] {
+	return func(yield func(tasks.Candidate, error) bool) {
+		for i := range n {
+			if !yield(candidate(fmt.Sprintf("c-%06d", i)), nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestEnqueue(t *testing.T) {
+	t.Parallel()
+
+	t.Run("each candidate gets a record and a task, on every kind of Redis", func(t *testing.T) {
+		t.Parallel()
+		redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+			p := newProducer(t, client, tasks.WithChunk(100))
+			r := p.send(tasks.Batch{Target: tasks.ToJob(7), Candidates: many(250)})
+			live, err := p.ledger.Live(t.Context(), customer)
+			if r.Accepted != 250 || r.Again != 0 || p.queued(tasks.BulkQueue(customer)) != 250 || live != 250 || err != nil {
+				t.Errorf("receipt %+v, %d tasks, %d live, %v", r, p.queued(tasks.BulkQueue(customer)), live, err)
+			}
+			announced, err := p.ledger.Announced(t.Context())
+			if err != nil || len(announced) != 1 {
+				t.Errorf("announced %v, %v", announced, err)
+			}
+		})
+	})
+
+	t.Run("a small batch goes through the express queue", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		p.send(tasks.Batch{Candidates: many(25)})
+		p.send(tasks.Batch{Candidates: many(26)})
+		if e, b := p.queued(tasks.ExpressQueue(customer)), p.queued(tasks.BulkQueue(customer)); e != 25 || b != 26 {
+			t.Errorf("%d express, %d bulk", e, b)
+		}
+	})
+
+	t.Run("a task holds a reference and nothing else", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		p.send(tasks.Batch{Candidates: many(1)})
+		list, err := p.inspector.ListPendingTasks(tasks.ExpressQueue(customer))
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		ref, err := tasks.ParseTask(asynq.NewTask(list[0].Type, list[0].Payload))
+		if err != nil || ref.Customer != customer || len(list[0].Payload) > 60 || list[0].Retention != 0 {
+			t.Errorf("payload %s, %v", list[0].Payload, err)
+		}
+		if want := customer + ":" + ref.Export + ":0"; list[0].ID != want {
+			t.Errorf("task id %s, want %s", list[0].ID, want)
+		}
+	})
+
+	t.Run("bad rows are refused by row, field and remedy, and the rest goes on", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		bad := candidate("c-2")
+		bad.Email = "Ana Duarte <ana@example.com>"
+		input := func(yield func(tasks.Candidate, error) bool) {
+			_ = yield(candidate("c-1"), nil) && yield(bad, nil) &&
+				yield(tasks.Candidate{}, &tasks.RowError{Line: 9, Problems: []tasks.Problem{{Code: "json_broken"}}}) &&
+				yield(candidate("c-1"), nil) && yield(candidate("c-3"), nil)
+		}
+		r := p.send(tasks.Batch{Candidates: input})
+		if r.Accepted != 2 || len(r.Refused) != 3 {
+			t.Fatalf("receipt %+v", r)
+		}
+		if f := r.Refused[0]; f.Row != 2 || f.Candidate != "c-2" || f.Problems[0].Field != "email" || f.Problems[0].Remedy == "" {
+			t.Errorf("bad address: %+v", f)
+		}
+		if f := r.Refused[1]; f.Row != 3 || f.Line != 9 {
+			t.Errorf("broken row: %+v", f)
+		}
+		if f := r.Refused[2]; f.Row != 4 || f.Problems[0].Code != "id_duplicate" || !strings.Contains(f.Problems[0].Message, "row 1") {
+			t.Errorf("double: %+v", f)
+		}
+		if text := fmt.Sprintf("%+v", r.Refused); strings.Contains(text, "ana@") || strings.Contains(text, "Duarte") {
+			t.Errorf("the receipt repeats what it refuses: %s", text)
+		}
+		if b, err := p.ledger.Batch(t.Context(), r.Batch); err != nil || b.Refused != 3 || b.Accepted != 2 {
+			t.Errorf("batch %+v, %v", b, err)
+		}
+	})
+
+	t.Run("sent twice with one key it is one batch, and the second sending heals the first", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		first := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(100)})
+		if _, err := p.inspector.DeleteAllPendingTasks(tasks.BulkQueue(customer)); err != nil {
+			t.Fatal(err)
+		}
+		second := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(120)})
+		if second.Batch != first.Batch || second.Accepted != 120 || second.Again != 100 {
+			t.Errorf("first %+v, second %+v", first, second)
+		}
+		if n := p.queued(tasks.BulkQueue(customer)); n != 120 {
+			t.Errorf("%d tasks", n)
+		}
+		other := p.send(tasks.Batch{Candidates: many(1)})
+		if other.Batch == first.Batch {
+			t.Error("a batch without a key is another batch")
+		}
+	})
+
+	t.Run("a key used with another target is refused", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(1)})
+		_, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(7), IdempotencyKey: "k", Candidates: many(1)})
+		if !errors.Is(err, store.ErrBatchConflict) {
+			t.Errorf("error %v", err)
+		}
+	})
+
+	t.Run("an input that breaks off leaves what was read accepted", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		broken := errors.New("connection reset")
+		r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: func(yield func(tasks.Candidate, error) bool) {
+			_ = yield(candidate("c-1"), nil) && yield(tasks.Candidate{}, broken)
+		}})
+		if !errors.Is(err, broken) || r.Accepted != 1 || p.queued(tasks.ExpressQueue(customer)) != 1 {
+			t.Errorf("%v, receipt %+v", err, r)
+		}
+	})
+
+	t.Run("dummy addresses are made only where asked for", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		nameless := candidate("c-1")
+		nameless.Email = ""
+		if r := p.send(tasks.Batch{Candidates: tasks.Candidates(nameless)}); r.Accepted != 0 || r.Refused[0].Problems[0].Code != "email_missing" {
+			t.Errorf("without: %+v", r)
+		}
+		if r := p.send(tasks.Batch{Options: tasks.Options{GenerateDummyEmails: true}, Candidates: tasks.Candidates(nameless)}); r.Accepted != 1 || r.Dummies != 1 {
+			t.Errorf("with: %+v", r)
+		}
+	})
+
+	t.Run("a batch as a whole is refused by field", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		for field, b := range map[string]tasks.Batch{
+			"customer":        {Customer: "acme", Candidates: many(1)},
+			"job":             {Customer: customer, Target: tasks.Target{Job: -1}, Candidates: many(1)},
+			"idempotency key": {Customer: customer, IdempotencyKey: strings.Repeat("k", 300), Candidates: many(1)},
+			"candidates":      {Customer: customer},
+		} {
+			var refused *tasks.BatchError
+			if _, err := p.Enqueue(t.Context(), b); !errors.As(err, &refused) || refused.Field != field {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+	})
+
+	t.Run("after Redis forgot its scripts tasks still go in", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t), tasks.WithChunk(40))
+		p.send(tasks.Batch{Candidates: many(100)})
+		if err := p.redis.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		p.send(tasks.Batch{Candidates: many(100)})
+		if n := p.queued(tasks.BulkQueue(customer)); n != 200 {
+			t.Errorf("%d tasks", n)
+		}
+	})
+}
