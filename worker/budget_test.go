@@ -1,0 +1,44 @@
+package worker_test
+
+import (
+	"testing"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+// The calls that candidates cost are the product's scarcest resource. The
+// simulator's call log is the proof.
+func TestCallBudget(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	r := newRig(t, rigOptions{sim: calm()})
+	candidates := people(n)
+
+	b := r.run(tasks.ToJob(job), tasks.Options{}, candidates...)
+	each := float64(r.sim.CallCount()) / n
+	t.Logf("new, to a job: %.3f calls each", each)
+	if b.Created != n || each > 2.05 {
+		t.Fatalf("new candidates to a job: %.3f calls each, want at most 2.05: %+v, %v", each, b, r.sim.CallCounts())
+	}
+	people, workflows := r.sim.Invariants().People, r.sim.Invariants().Workflows
+
+	r.sim.ResetCalls()
+	if b = r.run(tasks.ToJob(job), tasks.Options{}, candidates...); b.Skipped != n || r.sim.CallCount() != 0 {
+		t.Fatalf("exported before: %d calls, %+v", r.sim.CallCount(), b)
+	}
+
+	b = r.run(tasks.ToJob(job), included, candidates...)
+	each = float64(r.sim.CallCount()) / n
+	t.Logf("again, included: %.3f calls each", each)
+	if b.Updated != n || each > 3 {
+		t.Fatalf("included again: %.3f calls each, want at most 3: %+v, %v", each, b, r.sim.CallCounts())
+	}
+	inv := r.sim.Invariants()
+	if inv.People != people || inv.Workflows != workflows || people != n || workflows != n {
+		t.Errorf("%d people and %d workflows, then %d and %d", people, workflows, inv.People, inv.Workflows)
+	}
+	if w := r.calls("people.create", "people.patch", "collections.add", "collections.patch", "workflows.create", "workflows.patch"); w != 0 {
+		t.Errorf("%d writes although nothing had changed: %v", w, r.sim.CallCounts())
+	}
+	r.clean()
+}

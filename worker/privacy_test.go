@@ -1,0 +1,62 @@
+package worker_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// telltales are parts of ana's data, and the password, that must appear nowhere
+// but in the requests to iCIMS.
+var telltales = []string{"Duarte", "ana.duarte", "person-0", "@example.com", "555 01", "5550143", "linkedin.com/in", "Contoso", "University of Porto", password}
+
+func TestNothingPersonalIsKeptInClear(t *testing.T) {
+	t.Parallel()
+	sim := icimstest.Config{Seed: 5, Faults: icimstest.Faults{
+		Error500Before: 0.05, Error500After: 0.05, ResetAfter: 0.05, HTMLError: 0.05, TruncatedJSON: 0.05, AccessDenied404: 0.02,
+	}}
+	r := newRig(t, rigOptions{sim: sim, settings: impatient, conn: limited(300), stopped: true,
+		tenant: func(c *icimstest.TenantConfig) { c.PhoneTypes = []string{"Office"} }})
+	if zerolog.GlobalLevel() > zerolog.DebugLevel {
+		t.Fatal("the log must be looked at with all its details")
+	}
+	scan := func(when string) {
+		if keys := redistest.Dump(t, r.redis).Holding(telltales...); len(keys) > 0 {
+			t.Errorf("%s: personal data in clear in %v", when, keys)
+		}
+	}
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(300)...)
+	scan("queued")
+	r.start()
+
+	stop := make(chan struct{})
+	var scans sync.WaitGroup
+	scans.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				scan("while it runs")
+			}
+		}
+	})
+	b := r.finished(id)
+	close(stop)
+	scans.Wait()
+	scan("afterwards")
+	for _, telltale := range telltales {
+		if strings.Contains(strings.ToLower(r.logs.String()), strings.ToLower(telltale)) {
+			t.Errorf("%q is in the log", telltale)
+		}
+	}
+	if b.Created == 0 || !strings.Contains(r.logs.String(), "iCIMS called") {
+		t.Errorf("the run shows nothing: %+v", b)
+	}
+}
