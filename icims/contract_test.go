@@ -69,6 +69,7 @@ func basic(string) icims.Auth { return icims.Basic("user", "secret") }
 func TestEveryOperationOnce(t *testing.T) {
 	for name, auth := range map[string]func(string) icims.Auth{
 		"basic": basic,
+		"hmac":  func(string) icims.Auth { return icims.HMAC("user", []byte("key")) },
 		"oauth": func(root string) icims.Auth {
 			return icims.OAuth("id", "hidden", icims.OAuthTokenURL(root+"/oauth/token"))
 		},

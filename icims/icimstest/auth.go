@@ -79,7 +79,7 @@ func (c *call) signed(creds *credentials, params string) bool {
 		}
 		canonical.WriteString(name + ":" + value + "\n")
 	}
-	canonical.WriteString("\n\n" + names)
+	canonical.WriteString("\n" + names)
 	request := sha256.Sum256([]byte(canonical.String()))
 	mac := hmac.New(sha256.New, []byte(creds.hmacKey))
 	mac.Write([]byte(hmacScheme + "\n" + date + "\n" + hex.EncodeToString(request[:])))

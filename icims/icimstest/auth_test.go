@@ -149,7 +149,7 @@ func TestHMAC(t *testing.T) {
 		req.Header.Set("X-Icims-Date", "2026-03-30T12:00:00+0000")
 		canonical := req.Method + "\n" + req.URL.Path + "\n" + req.URL.RawQuery + "\n" +
 			"host:" + req.URL.Host + "\nx-icims-content-sha256:" + hex.EncodeToString(sum[:]) + "\nx-icims-date:2026-03-30T12:00:00+0000\n" +
-			"\n\nhost;x-icims-content-sha256;x-icims-date"
+			"\nhost;x-icims-content-sha256;x-icims-date"
 		hash := sha256.Sum256([]byte(canonical))
 		mac := hmac.New(sha256.New, []byte(key))
 		mac.Write([]byte("x-icims-v1-hmac-sha256\n2026-03-30T12:00:00+0000\n" + hex.EncodeToString(hash[:])))
