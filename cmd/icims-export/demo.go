@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+type demoCommand struct {
+	Candidates int    `default:"200" placeholder:"N" help:"How many candidates to make up, 10 to 5000."`
+	Seed       uint64 `default:"1" help:"Another seed makes up other people."`
+	JSON       bool   `name:"json" help:"Print the summary as one line of JSON."`
+}
+
+const (
+	demoCustomer = "1234"
+	demoJob      = 1709
+)
+
+// demoSettings are those of a worker that is in a hurry.
+func demoSettings() worker.Settings {
+	s := worker.DefaultSettings()
+	s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = 5*time.Second, 6*time.Second, 10*time.Second, 8*time.Second
+	s.RetryMin, s.RetryMax, s.RetryBudget = 200*time.Millisecond, 2*time.Second, 30*time.Second
+	s.Poll, s.LaneConcurrency = 50*time.Millisecond, 16
+	return s
+}
+
+// demo is a running demo: everything in one process.
+type demo struct {
+	p      *process
+	sim    *icimstest.Simulator
+	tenant *icimstest.Tenant
+	ledger *store.Ledger
+	client *tasks.Client
+	links  links
+}
+
+// demoBatch is what became of one batch of the demo.
+type demoBatch struct {
+	Batch    store.BatchID `json:"batch"`
+	Accepted int           `json:"accepted"`
+	Refused  int           `json:"refused"`
+	Created  int           `json:"created"`
+	Updated  int           `json:"updated"`
+	Skipped  int           `json:"skipped"`
+	Dead     int           `json:"dead"`
+	Calls    int           `json:"calls"`
+	Seconds  float64       `json:"seconds"`
+
+	refusals []tasks.Refusal
+}
+
+// demoSummary adds the batches up.
+type demoSummary struct {
+	Accepted  int `json:"accepted"`
+	Refused   int `json:"refused"`
+	Created   int `json:"created"`
+	Updated   int `json:"updated"`
+	Skipped   int `json:"skipped"`
+	Dead      int `json:"dead"`
+	Calls     int `json:"calls"`
+	People    int `json:"people"`    // by the simulator's own count
+	Workflows int `json:"workflows"` // likewise
+	// Violations are what must never happen, as the simulator sees it.
+	Violations []string    `json:"violations"`
+	Batches    []demoBatch `json:"batches"`
+}
+
+// Run plays the demo.
+func (c *demoCommand) Run(ctx context.Context, p *process) error {
+	if c.Candidates < 10 || c.Candidates > 5000 {
+		return misused("--candidates must be a number from 10 to 5000")
+	}
+	client, closeRedis, err := startEmbeddedRedis()
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	keys, err := store.NewKeyset()
+	if err != nil {
+		return err
+	}
+	cast := c.cast()
+	sim := icimstest.New(icimstest.Config{Seed: c.Seed})
+	tenant := cast.settle(sim)
+	server := icimstest.NewServer(sim)
+	defer server.Close()
+	hosts, err := icims.ParseHostPolicy(server.URL)
+	if err != nil {
+		return err
+	}
+	conn := demoConnection(server.PortalURL(demoCustomer, 1) + "," + server.PortalURL(demoCustomer, 2))
+	ledger := store.NewLedger(client, keys)
+	w := worker.New(client, ledger, demoSettings(), hosts, p.logger(zerolog.ErrorLevel))
+	w.SetConnections([]store.Connection{conn})
+	if err := w.Start(ctx); err != nil {
+		return err
+	}
+	defer w.Stop()
+
+	p.say("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
+	p.say("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known)+len(cast.hidden))
+	d := demo{p: p, sim: sim, tenant: tenant, ledger: ledger, client: tasks.NewClient(client, ledger), links: linksOf(conn, hosts)}
+	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
+	if err != nil {
+		return err
+	}
+	arrived, err := d.arrived(ctx, first, cast.rows)
+	if err != nil {
+		return err
+	}
+	again, err := d.export(ctx, "once more", "demo-2", arrived)
+	if err != nil {
+		return err
+	}
+	summary := d.summary(first, again)
+	if c.JSON {
+		return writeJSON(p.stdout, summary)
+	}
+	return d.print(ctx, summary, cast)
+}
+
+func demoConnection(portalURLs string) store.Connection {
+	return store.Connection{
+		Customer: demoCustomer, Username: demoUser, Password: demoPassword, PortalURLs: portalURLs, LinkedInField: "field51001",
+		// Far more than iCIMS grants, for the sake of those who watch.
+		Limits: store.Limits{CallsPerSecond: 200, Burst: 200, InFlight: 16, CallsPerDay: 1_000_000},
+	}.WithDefaults()
+}
+
+const (
+	demoUser     = "export-user"
+	demoPassword = "made-up"
+)
+
+// demoCast are the candidates of the demo.
+type demoCast struct {
+	rows   []tasks.Candidate // in the order of the batch, bad ones between
+	known  []tasks.Candidate // are in iCIMS already
+	hidden []tasks.Candidate // so are these, where the account may not see them
+}
+
+func (c *demoCommand) cast() demoCast {
+	m := newMadeUp(c.Seed)
+	var cast demoCast
+	for range c.Candidates {
+		cast.rows = append(cast.rows, m.candidate())
+	}
+	const tenth = 10
+	for i, candidate := range cast.rows {
+		if i%tenth == 3 {
+			cast.known = append(cast.known, candidate)
+		}
+	}
+	// One in a hundred.
+	cut := 1 + c.Candidates/100
+	cast.hidden, cast.known = cast.known[:cut:cut], cast.known[cut:]
+	if len(cast.known) == 0 {
+		cast.known = []tasks.Candidate{cast.rows[0]}
+	}
+	for i, bad := range m.badRows(cast.rows[0]) {
+		cast.rows = slices.Insert(cast.rows, (i+1)*c.Candidates/6, bad)
+	}
+	return cast
+}
+
+// settle puts those who are in iCIMS already there.
+func (c demoCast) settle(sim *icimstest.Simulator) *icimstest.Tenant {
+	cfg := icimstest.DemoTenant(demoCustomer, demoUser, demoPassword)
+	cfg.DailyLimit = 1_000_000
+	// So that a profile that cannot be seen makes no second one.
+	cfg.Behaviour = &icimstest.Behaviour{DuplicateEmail: icimstest.Reject409}
+	tenant := sim.AddTenant(cfg)
+	for _, candidate := range c.known {
+		tenant.AddPerson(asPerson(candidate))
+	}
+	for _, candidate := range c.hidden {
+		tenant.Hide("person", tenant.AddPerson(asPerson(candidate)))
+	}
+	return tenant
+}
+
+// export sends candidates and waits for the end.
+func (d *demo) export(ctx context.Context, name, key string, rows []tasks.Candidate) (demoBatch, error) {
+	calls, started := d.sim.CallCount(), time.Now()
+	receipt, err := d.client.Enqueue(ctx, tasks.Batch{
+		Customer: demoCustomer, Target: tasks.ToJob(demoJob), IdempotencyKey: key, Candidates: tasks.Candidates(rows...),
+	})
+	if err != nil {
+		return demoBatch{}, demoFailed(ctx, err)
+	}
+	f := follower{p: d.p, ledger: d.ledger, batch: receipt.Batch, progress: newProgress(d.p), name: name}
+	b, err := f.follow(ctx)
+	if err != nil {
+		return demoBatch{}, demoFailed(ctx, err)
+	}
+	return demoBatch{
+		Batch: receipt.Batch, Accepted: b.Accepted, Refused: len(receipt.Refused), Created: b.Created, Updated: b.Updated, Skipped: b.Skipped, Dead: b.Dead,
+		Calls: d.sim.CallCount() - calls, Seconds: time.Since(started).Round(10 * time.Millisecond).Seconds(), refusals: receipt.Refused,
+	}, nil
+}
+
+func demoFailed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return failed("the demo was stopped")
+	}
+	return failed("the demo broke off: %v", err)
+}
+
+// arrived is the batch without those that wait for a person to mend them.
+func (d *demo) arrived(ctx context.Context, b demoBatch, rows []tasks.Candidate) ([]tasks.Candidate, error) {
+	dead := map[string]bool{}
+	for o, err := range outcomesOf(ctx, d.ledger, b.Batch, links{}) {
+		if err != nil {
+			return nil, demoFailed(ctx, err)
+		}
+		if o.State == store.Dead {
+			dead[o.Candidate] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(c tasks.Candidate) bool { return dead[c.ID] }), nil
+}
+
+func (d *demo) summary(batches ...demoBatch) demoSummary {
+	seen := d.sim.Invariants()
+	s := demoSummary{Batches: batches, People: seen.People, Workflows: seen.Workflows, Violations: seen.Violations()}
+	if s.Violations == nil {
+		s.Violations = []string{}
+	}
+	for _, b := range batches {
+		s.Accepted += b.Accepted
+		s.Refused += b.Refused
+		s.Created += b.Created
+		s.Updated += b.Updated
+		s.Skipped += b.Skipped
+		s.Dead += b.Dead
+		s.Calls += b.Calls
+	}
+	return s
+}

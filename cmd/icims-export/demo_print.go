@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// print shows what happened.
+func (d *demo) print(ctx context.Context, sum demoSummary, cast demoCast) error {
+	out, s := d.p.stdout, style{d.p.colours(d.p.stdout)}
+	width, _ := terminal(out)
+	first, again := sum.Batches[0], sum.Batches[1]
+	writeCounts(out, s, width, first, again)
+
+	fmt.Fprintf(out, "\nIn iCIMS, by its own count: %s people and %s on job %d; nobody twice.\n",
+		s.paint(bold, strconv.Itoa(sum.People)), s.paint(bold, fmt.Sprintf("%d workflows", sum.Workflows)), demoJob)
+	for _, v := range sum.Violations {
+		fmt.Fprintln(out, s.paint(red, "  violated: "+v))
+	}
+	if err := d.printExamples(ctx, out, s, width, first, cast); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Refused rows, of which nothing was sent:"))
+	writeRefusals(out, s, width, 0, first.refusals)
+
+	fmt.Fprintln(out)
+	hang(out, width, "", "Then the same batch again, but for the dead ones, which wait for somebody to mend them: all were skipped, without a call.")
+	fmt.Fprintln(out)
+	hang(out, width, "", "Next: \"icims-export sim\" runs this iCIMS by itself, \"icims-export export --help\" sends it your own file.")
+	if len(sum.Violations) > 0 {
+		return failed("the simulator saw what must never happen; please report it together with the seed")
+	}
+	return nil
+}
+
+// writeCounts is the table of both batches.
+func writeCounts(out io.Writer, s style, width int, first, again demoBatch) {
+	t := table{out: out, style: s, width: width, right: map[int]bool{1: true, 2: true}}
+	count := func(n int, c colour) cell {
+		if n == 0 {
+			c = dim
+		}
+		return cell{strconv.Itoa(n), c}
+	}
+	row := func(name string, a, b int, c colour, note string) []cell {
+		return []cell{{name, plain}, count(a, c), count(b, c), {note, dim}}
+	}
+	perCandidate := func(b demoBatch) cell {
+		return cell{fmt.Sprintf("%.2f", float64(b.Calls)/float64(max(b.Accepted, 1))), cyan}
+	}
+	_ = t.write(
+		header("", "first", "again", ""),
+		row("accepted", first.Accepted, again.Accepted, bold, ""),
+		row("  created", first.Created, again.Created, green, "a new profile, and a workflow on the job"),
+		row("  updated", first.Updated, again.Updated, green, "had a profile under the same e-mail"),
+		row("  skipped", first.Skipped, again.Skipped, green, "exported before"),
+		row("  dead", first.Dead, again.Dead, red, "have a profile that we may not see"),
+		row("refused", first.Refused, again.Refused, red, "see below"),
+		[]cell{{"calls to iCIMS", plain}, count(first.Calls, cyan), count(again.Calls, cyan), {"of which iCIMS grants about 10,000 a day", dim}},
+		[]cell{{"  per candidate", plain}, perCandidate(first), perCandidate(again), {"e-mails are looked up 50 at a time", dim}},
+		[]cell{{"seconds", plain}, {fmt.Sprintf("%.1f", first.Seconds), dim}, {fmt.Sprintf("%.1f", again.Seconds), dim}, {}},
+	)
+}
+
+// shownExamples is how many exports of each kind are shown.
+const shownExamples = 2
+
+// printExamples shows some exports of each kind.
+func (d *demo) printExamples(ctx context.Context, out io.Writer, s style, width int, b demoBatch, cast demoCast) error {
+	names := map[string]string{}
+	for _, c := range cast.rows {
+		names[d.ledger.Keys().ExportID(string(b.Batch), c.ID)] = c.ID + "  " + c.FirstName + " " + c.LastName
+	}
+	shown := map[string]int{}
+	var rows [][]cell
+	var dead []outcome
+	for o, err := range outcomesOf(ctx, d.ledger, b.Batch, d.links) {
+		if err != nil {
+			return demoFailed(ctx, err)
+		}
+		how := o.how()
+		if shown[how.text]++; shown[how.text] > shownExamples {
+			continue
+		}
+		if o.State == store.Dead {
+			dead = append(dead, o)
+		}
+		rows = append(rows, []cell{{names[o.Export], plain}, how, {id(o.Person), plain}, {id(o.Workflow), plain}, {o.note(), dim}})
+	}
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Some of them:"))
+	t := table{out: out, style: s, indent: 2, width: width}
+	_ = t.write(append([][]cell{header("candidate", "outcome", "person", "workflow", "")}, rows...)...)
+	for i, o := range dead {
+		if i == 0 {
+			hang(out, width, "  → ", o.Hint)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// preview is what would become of one candidate.
+type preview struct {
+	Candidate string         `json:"candidate"`
+	Line      int            `json:"line,omitempty"`
+	Skip      string         `json:"skip,omitempty"` // why nothing would be sent
+	Person    map[string]any `json:"person,omitempty"`
+	Workflow  map[string]any `json:"workflow,omitempty"`
+	Dummy     bool           `json:"dummy_email,omitempty"` // the address is made up, and another one each time
+	Warnings  []string       `json:"warnings,omitempty"`
+}
+
+// estimate is how many calls a batch would take.
+type estimate struct {
+	Candidates int `json:"candidates"` // that would be sent
+	Skipped    int `json:"skipped"`
+	// Least holds if all are new or, if they are there, unchanged; Most if all
+	// are there and everything about them differs.
+	Least  int `json:"calls_least"`
+	Most   int `json:"calls_most"`
+	PerDay int `json:"calls_per_day"`
+}
+
+// dryRun shows what an export would do. It writes nothing, neither to iCIMS nor
+// to Redis.
+func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
+	conn := store.Connection{Customer: c.Customer}.WithDefaults()
+	if p.settings.Connections == "" {
+		p.say("No connections are set, so the field names and limits are the defaults (ICIMS_EXPORT_CONNECTIONS).")
+	} else {
+		var err error
+		if conn, err = c.connection(p); err != nil {
+			return err
+		}
+	}
+	markers := c.openMarkers(ctx, p)
+	defer markers.close()
+
+	d := dryRun{command: c, p: p, conn: conn, markers: markers, width: defaultWidth}
+	d.width, _ = terminal(p.stdout)
+	d.style = style{p.colours(p.stdout)}
+	if c.JSON {
+		_, _ = io.WriteString(p.stdout, `{"dry_run":true,"would":[`)
+	}
+	receipt, err := tasks.Review(c.batch(rows), p.settings.DummyEmailDomain, func(payload tasks.Payload) error {
+		if ctx.Err() != nil {
+			return failed("stopped; nothing was sent")
+		}
+		d.pending = append(d.pending, payload)
+		if len(d.pending) < pageSize {
+			return nil
+		}
+		return d.flush(ctx)
+	})
+	if err == nil {
+		err = d.flush(ctx)
+	}
+	if err != nil {
+		if e, ok := errors.AsType[*exit](err); ok {
+			return e
+		}
+		return c.enqueueFailed(p, c.newReport(p), err)
+	}
+	if err := d.end(receipt); err != nil {
+		return err
+	}
+	if len(receipt.Refused) > 0 {
+		return partial
+	}
+	return nil
+}
+
+// markerReader looks up who was exported before.
+type markerReader struct {
+	ledger *store.Ledger
+	close  func()
+}
+
+// openMarkers opens the markers for reading. A Redis that is not there is no
+// reason not to show the rest.
+func (c *exportCommand) openMarkers(ctx context.Context, p *process) markerReader {
+	none := markerReader{close: func() {}}
+	if p.settings.RedisURL.Embedded() || c.IncludeExported {
+		return none
+	}
+	client, closeRedis, err := openRedis(ctx, p.settings)
+	if err != nil {
+		p.say("Redis at %s does not answer, so it is not known who was exported before; none is shown as skipped.", p.settings.RedisURL)
+		return none
+	}
+	return markerReader{newLedger(client, nil, p.settings), closeRedis}
+}
+
+// dryRun is a dry run under way.
+type dryRun struct {
+	command *exportCommand
+	p       *process
+	conn    store.Connection
+	markers markerReader
+	style   style
+	width   int
+
+	pending  []tasks.Payload
+	written  int
+	estimate estimate
+}
+
+// flush shows the pending candidates.
+func (d *dryRun) flush(ctx context.Context) error {
+	before := map[string]store.Marker{}
+	if d.markers.ledger != nil && len(d.pending) > 0 {
+		ids := make([]string, len(d.pending))
+		for i, payload := range d.pending {
+			ids[i] = payload.Candidate.ID
+		}
+		var err error
+		if before, err = d.markers.ledger.Markers(ctx, d.command.Customer, ids); err != nil {
+			return failed("it cannot be read from Redis who was exported before: %v", err)
+		}
+	}
+	for _, payload := range d.pending {
+		marker, skip := before[payload.Candidate.ID]
+		if err := d.show(d.judge(payload, marker, skip)); err != nil {
+			return err
+		}
+	}
+	d.pending = d.pending[:0]
+	return nil
+}
+
+// judge says what would become of a candidate, and counts the calls.
+func (d *dryRun) judge(payload tasks.Payload, before store.Marker, skip bool) preview {
+	v := preview{Candidate: payload.Candidate.ID, Dummy: payload.Dummy}
+	if skip {
+		d.estimate.Skipped++
+		v.Skip = fmt.Sprintf("exported before, on %s, as person %d", before.ExportedAt.Local().Format("2006-01-02"), before.Person)
+		return v
+	}
+	var warnings []worker.Warning
+	v.Person, v.Workflow, warnings = worker.Preview(payload.Candidate, d.conn, d.command.Job, d.p.settings.DummyEmailDomain)
+	for _, w := range warnings {
+		v.Warnings = append(v.Warnings, w.Text())
+	}
+	d.estimate.Candidates++
+	// New: the person. There already: read it, at most change it and add each
+	// phone. For a job, new: the workflow; there already: look for it, and at most
+	// make it.
+	d.estimate.Least++
+	d.estimate.Most += 2 + len(payload.Candidate.Phones)
+	if d.command.Job != 0 {
+		d.estimate.Least++
+		d.estimate.Most += 2
+	}
+	return v
+}
+
+func (d *dryRun) show(v preview) error {
+	out := d.p.stdout
+	if d.command.JSON {
+		line, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("render JSON: %w", err)
+		}
+		separator := "\n"
+		if d.written > 0 {
+			separator = ",\n"
+		}
+		d.written++
+		_, err = fmt.Fprintf(out, "%s%s", separator, line)
+		return err
+	}
+	if v.Skip != "" {
+		_, err := fmt.Fprintf(out, "%s  %s\n\n", d.style.paint(bold, v.Candidate), d.style.paint(dim, "skipped: "+v.Skip))
+		return err
+	}
+	note := "created, or updated if the e-mail is known to iCIMS"
+	if v.Dummy {
+		note = "created; the e-mail address is made up"
+	}
+	fmt.Fprintf(out, "%s  %s\n", d.style.paint(bold, v.Candidate), d.style.paint(dim, note))
+	d.writeBody("person", v.Person)
+	d.writeBody("workflow", v.Workflow)
+	for _, w := range v.Warnings {
+		hang(out, d.width, "  "+d.style.paint(yellow, "!")+" ", w)
+	}
+	_, err := fmt.Fprintln(out)
+	return err
+}
+
+// writeBody writes the fields of a request, one a line.
+func (d *dryRun) writeBody(name string, fields map[string]any) {
+	if len(fields) == 0 {
+		return
+	}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	t := table{out: d.p.stdout, style: d.style, indent: 4}
+	_, _ = fmt.Fprintf(d.p.stdout, "  %s\n", d.style.paint(cyan, name))
+	var rows [][]cell
+	for _, field := range sortedKeys(fields) {
+		values := []any{fields[field]}
+		if list, ok := asList(fields[field]); ok {
+			values = list
+		}
+		for i, value := range values {
+			b.Reset()
+			_ = encoder.Encode(value) // of the mapping, which is made of texts and numbers
+			label := field
+			if i > 0 {
+				label = ""
+			}
+			rows = append(rows, cells(label, strings.TrimSpace(b.String())))
+		}
+	}
+	_ = t.write(rows...)
+}
+
+// end shows what is refused, and the estimate.
+func (d *dryRun) end(receipt tasks.Receipt) error {
+	e := &d.estimate
+	if e.Candidates > 0 {
+		lookups := (e.Candidates + d.p.settings.LookupBatch - 1) / d.p.settings.LookupBatch
+		e.Least += lookups
+		e.Most += lookups
+	}
+	e.PerDay = d.conn.Limits.CallsPerDay
+	out := d.p.stdout
+	if d.command.JSON {
+		tail, err := json.Marshal(struct {
+			Accepted int                     `json:"accepted"`
+			Dummies  int                     `json:"dummies,omitempty"`
+			Refused  []tasks.Refusal         `json:"refused,omitempty"`
+			Warnings []tasks.RepeatedWarning `json:"warnings,omitempty"`
+			Estimate estimate                `json:"estimate"`
+		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e})
+		if err != nil {
+			return fmt.Errorf("render JSON: %w", err)
+		}
+		_, err = fmt.Fprintf(out, "\n],%s\n", tail[1:])
+		return err
+	}
+	if len(receipt.Refused) > 0 {
+		fmt.Fprintln(out, d.style.paint(bold, "Would be refused:"))
+		most := 0
+		if _, onTerminal := terminal(out); onTerminal {
+			most = shownRefusals
+		}
+		writeRefusals(out, d.style, d.width, most, receipt.Refused)
+		fmt.Fprintln(out)
+	}
+	if len(receipt.Warnings) > 0 {
+		fmt.Fprintln(out, d.style.paint(bold, "Would be accepted, but:"))
+		writeRowWarnings(out, d.width, receipt.Warnings)
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintf(out, "Nothing was sent. %d would be sent, %d skipped, %d refused.\n", e.Candidates, e.Skipped, len(receipt.Refused))
+	hang(out, d.width, "", d.cost())
+	return nil
+}
+
+// cost is the estimate as a sentence.
+func (d *dryRun) cost() string {
+	e, limits := d.estimate, d.conn.Limits
+	if e.Candidates == 0 {
+		return "It would take no calls."
+	}
+	text := fmt.Sprintf("It would take %d calls if all are new to iCIMS, and at most %d; customer %s has %d a day", e.Least, e.Most, d.command.Customer, limits.CallsPerDay)
+	if e.Most > limits.CallsPerDay {
+		days := (e.Most + limits.CallsPerDay - 1) / limits.CallsPerDay
+		return text + fmt.Sprintf(", so up to %d days.", days)
+	}
+	took := time.Duration(float64(e.Most) / limits.CallsPerSecond * float64(time.Second))
+	return text + fmt.Sprintf(" and %g a second, so it would take up to %s.", limits.CallsPerSecond, span(took))
+}
+
+// asList returns the entries of a collection field.
+func asList(value any) ([]any, bool) {
+	v := reflect.ValueOf(value)
+	if v.Kind() != reflect.Slice {
+		return nil, false
+	}
+	list := make([]any, v.Len())
+	for i := range list {
+		list[i] = v.Index(i).Interface()
+	}
+	return list, true
+}
+
+func sortedKeys(fields map[string]any) []string { return slices.Sorted(maps.Keys(fields)) }

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// startEmbeddedRedis runs a Redis inside the process. It keeps nothing.
+func startEmbeddedRedis() (client redis.UniversalClient, stop func(), err error) {
+	server := miniredis.NewMiniRedis()
+	if err := server.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start the embedded Redis: %w", err)
+	}
+	// Its keys expire only when it is told that time has passed.
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		const step = time.Second
+		tick := time.NewTicker(step)
+		defer tick.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-ended:
+				return
+			case now := <-tick.C:
+				server.FastForward(now.Sub(last))
+				last = now
+			}
+		}
+	}()
+	client = redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true})
+	return client, func() {
+		_ = client.Close()
+		close(ended)
+		<-stopped
+		server.Close()
+	}, nil
+}

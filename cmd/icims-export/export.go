@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+type exportCommand struct {
+	File string `arg:"" help:"Candidates as NDJSON, JSON array or CSV (docs/input.md); - reads standard input."`
+
+	Customer            string `required:"" placeholder:"ID" help:"iCIMS's customer id."`
+	Job                 int64  `required:"" xor:"target" placeholder:"ID" help:"Export to this job: its system id, the number in its URL."`
+	Prospects           bool   `required:"" xor:"target" help:"Export as prospects, to no job."`
+	GenerateDummyEmails bool   `help:"Make up addresses for candidates without one."`
+	IncludeExported     bool   `help:"Send candidates again that were exported before."`
+	IdempotencyKey      string `placeholder:"KEY" help:"Makes sending the file twice with the same key one batch."`
+	Format              string `enum:"auto,ndjson,csv" default:"auto" help:"Form of the input: auto, ndjson or csv. Auto goes by the file's ending, else by its first character."`
+	DryRun              bool   `help:"Send nothing; show what would be sent, and how many calls it would take."`
+	Wait                bool   `help:"Wait for the end and show the result. Implied where Redis is embedded, which then exports within this process."`
+	JSON                bool   `name:"json" help:"Print the result as JSON."`
+}
+
+// Run exports the file.
+func (c *exportCommand) Run(ctx context.Context, p *process) error {
+	if c.Job < 0 || !c.Prospects && c.Job == 0 {
+		return misused("--job must be the system id of a job, the number in its URL")
+	}
+	if !store.ValidCustomer(c.Customer) {
+		return misused("--customer must be iCIMS's customer id, digits only")
+	}
+	in, closeInput, err := c.open(p)
+	if err != nil {
+		return err
+	}
+	defer closeInput()
+	rows := tasks.Read(in, c.readAs())
+	switch {
+	case c.DryRun:
+		return c.dryRun(ctx, p, rows)
+	case p.settings.RedisURL.Embedded():
+		return c.exportHere(ctx, p, rows)
+	}
+	return c.handOver(ctx, p, rows)
+}
+
+// open opens the file, or takes standard input.
+func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
+	if c.File == "-" {
+		return p.stdin, func() {}, nil
+	}
+	f, err := os.Open(c.File)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil && !info.IsDir() {
+			return f, func() { f.Close() }, nil
+		}
+		f.Close()
+	}
+	switch {
+	case err == nil:
+		return nil, nil, misused("%s is a folder: name a file", c.File)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, misused("%s does not exist: correct the name, or give - for standard input", c.File)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, nil, misused("%s may not be read: give this user the right to read it", c.File)
+	}
+	return nil, nil, misused("%s cannot be read: check the name", c.File)
+}
+
+// readAs is the name that tells tasks.Read the form of the input.
+func (c *exportCommand) readAs() string {
+	if c.Format == "" || c.Format == "auto" {
+		return c.File
+	}
+	return "input." + c.Format
+}
+
+func (c *exportCommand) batch(rows iter.Seq2[tasks.Candidate, error]) tasks.Batch {
+	return tasks.Batch{
+		Customer: c.Customer, Target: tasks.Target{Job: c.Job}, IdempotencyKey: c.IdempotencyKey, Candidates: rows,
+		Options: tasks.Options{GenerateDummyEmails: c.GenerateDummyEmails, IncludePreviouslyExported: c.IncludeExported},
+	}
+}
+
+// handOver gives the batch to the workers, and waits for them if told to.
+func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
+	keys, err := readKeyset(p.settings)
+	if err != nil {
+		return err
+	}
+	client, closeRedis, err := openRedis(ctx, p.settings)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	ledger := newLedger(client, keys, p.settings)
+	r := c.newReport(p)
+	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows); err != nil {
+		return c.enqueueFailed(p, r, err)
+	}
+	if !c.Wait {
+		r.follow = "icims-export status " + string(r.receipt.Batch)
+		return r.write(nil)
+	}
+	return c.wait(ctx, p, r, ledger, fmt.Sprintf("Nothing has begun yet. Is a worker running (icims-export worker), with this Redis and a connection for customer %s?", c.Customer))
+}
+
+// exportHere exports within this process, with a Redis that ends with it.
+func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return err
+	}
+	conn, err := c.connection(p)
+	if err != nil {
+		return err
+	}
+	keys, err := store.NewKeyset()
+	if p.settings.Keyset != "" {
+		keys, err = readKeyset(p.settings)
+	}
+	if err != nil {
+		return err
+	}
+	client, closeRedis, err := openRedis(ctx, p.settings)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	p.say("Redis is embedded: nothing is remembered after this run, so a later one skips nobody. People who are in iCIMS already are found by their e-mail.")
+	ledger := newLedger(client, keys, p.settings)
+	w := newWorker(client, ledger, p.settings, hosts, []store.Connection{conn}, p.logger(zerolog.WarnLevel))
+	if err := w.Start(ctx); err != nil {
+		return err
+	}
+	defer w.Stop()
+	r := c.newReport(p)
+	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows); err != nil {
+		return c.enqueueFailed(p, r, err)
+	}
+	return c.wait(ctx, p, r, ledger, "")
+}
+
+// connection returns the usable connection of the customer.
+func (c *exportCommand) connection(p *process) (store.Connection, error) {
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return store.Connection{}, err
+	}
+	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
+	if err != nil {
+		return store.Connection{}, err
+	}
+	for _, w := range conns.warnings {
+		p.say("icims-export: %s", w)
+	}
+	conn, ok := conns.of(c.Customer)
+	if !ok {
+		for _, problem := range conns.problems {
+			p.say("icims-export: %s", problem)
+		}
+		return conn, misused("%s has no usable connection for customer %s: add one, or correct --customer", p.settings.Connections, c.Customer)
+	}
+	return conn, nil
+}
+
+// enqueue hands the rows over and shows how many were read.
+func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks.Client, rows iter.Seq2[tasks.Candidate, error]) (tasks.Receipt, error) {
+	progress := newProgress(p)
+	defer progress.end()
+	const step = 200
+	counted := func(yield func(tasks.Candidate, error) bool) {
+		n := 0
+		for candidate, err := range rows {
+			if n++; n%step == 0 {
+				progress.show(fmt.Sprintf("reading  %d candidates", n))
+			}
+			if !yield(candidate, err) {
+				return
+			}
+		}
+	}
+	return producer.Enqueue(ctx, c.batch(counted))
+}
+
+// enqueueFailed explains why a batch was not handed over, or not all of it.
+func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
+	if refused, ok := errors.AsType[*tasks.BatchError](err); ok {
+		return misused("the %s %s: %s", refused.Field, refused.Message, refused.Remedy)
+	}
+	if errors.Is(err, store.ErrBatchConflict) {
+		return misused("%v", store.ErrBatchConflict)
+	}
+	if r.receipt.Accepted > 0 {
+		p.say("Batch %s: %d candidates were accepted before it broke off, and are being exported.", r.receipt.Batch, r.receipt.Accepted)
+	}
+	remedy := "send the file again"
+	if c.IdempotencyKey != "" {
+		remedy += " with the same idempotency key, which brings only the rest"
+	}
+	if errors.Is(err, context.Canceled) {
+		return failed("stopped; %s", remedy)
+	}
+	return failed("%v; %s", err, remedy)
+}
+
+// wait follows the batch to its end and reports.
+func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger *store.Ledger, idle string) error {
+	f := follower{p: p, ledger: ledger, batch: r.receipt.Batch, progress: newProgress(p), name: "exporting", idle: idle}
+	started := time.Now()
+	result, err := f.follow(ctx)
+	embedded := p.settings.RedisURL.Embedded()
+	switch {
+	case ctx.Err() != nil && embedded:
+		return failed("stopped with %d of %d candidates exported; export the file again: who is in iCIMS already is found by e-mail and not made twice", result.Created+result.Updated, r.receipt.Accepted)
+	case ctx.Err() != nil:
+		return failed("no longer waiting; the export goes on. Follow it with: icims-export status %s", r.receipt.Batch)
+	case err != nil:
+		return failed("the batch cannot be followed (%v); the export goes on. See: icims-export status %s", err, r.receipt.Batch)
+	}
+	r.result, r.took = &result, time.Since(started)
+	if !embedded {
+		r.follow = "icims-export status " + string(r.receipt.Batch)
+	}
+	return r.write(outcomesOf(ctx, ledger, r.receipt.Batch, links{}))
+}
+
+// exportResult is the JSON of an export.
+type exportResult struct {
+	tasks.Receipt
+	Result *store.Batch `json:"result,omitempty"` // once it has ended
+	Failed []outcome    `json:"failed,omitempty"`
+}
+
+func writeJSON(out io.Writer, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("render JSON: %w", err)
+	}
+	_, err = out.Write(append(data, '\n'))
+	return err
+}

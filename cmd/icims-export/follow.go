@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// follower waits for a batch to end and shows how it goes on.
+type follower struct {
+	p        *process
+	ledger   *store.Ledger
+	batch    store.BatchID
+	progress *progress
+	name     string
+	// idle is told once when nothing has begun for a while.
+	idle string
+
+	started time.Time
+	cursor  int // rows before it have ended
+	told    string
+	waiting string // for the progress line
+}
+
+const (
+	followEvery = 200 * time.Millisecond
+	// holdsEvery is how often the exports that wait are asked why.
+	holdsEvery = 3 * time.Second
+	// idleAfter is how long nothing may begin before that is remarked on.
+	idleAfter = 10 * time.Second
+	pageSize  = 500
+)
+
+// follow returns the batch when it has ended, or as it stands when ctx ends.
+func (f *follower) follow(ctx context.Context) (store.Batch, error) {
+	f.started = time.Now()
+	defer f.progress.end()
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	var looked time.Time
+	for {
+		b, err := f.ledger.Batch(ctx, f.batch)
+		if ctx.Err() != nil {
+			return b, context.Cause(ctx)
+		}
+		if err != nil {
+			return b, err
+		}
+		if b.Moving() == 0 && !b.Closed.IsZero() {
+			return b, nil
+		}
+		if time.Since(looked) >= holdsEvery {
+			looked = time.Now()
+			if err := f.lookAtHolds(ctx, b); err != nil && ctx.Err() == nil {
+				return b, err
+			}
+		}
+		f.progress.show(f.line(b))
+		select {
+		case <-ctx.Done():
+			return b, context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// line is the progress line.
+func (f *follower) line(b store.Batch) string {
+	ended := b.Accepted - b.Moving()
+	line := fmt.Sprintf("%s %s %d/%d  created %d  updated %d  skipped %d", f.name, bar(ended, b.Accepted, 16), ended, b.Accepted, b.Created, b.Updated, b.Skipped)
+	if b.Dead > 0 {
+		line += fmt.Sprintf("  dead %d", b.Dead)
+	}
+	if f.waiting != "" {
+		return line + "  waiting: " + f.waiting
+	}
+	return line + remaining(ended, b.Accepted, time.Since(f.started))
+}
+
+// lookAtHolds says why exports wait, each time the reasons change.
+func (f *follower) lookAtHolds(ctx context.Context, b store.Batch) error {
+	page, err := f.ledger.Outcomes(ctx, f.batch, f.cursor, pageSize)
+	if err != nil {
+		return err
+	}
+	reasons := map[store.Reason]int{}
+	queued, prefix := 0, true
+	for _, o := range page {
+		prefix = prefix && o.State.Ended()
+		if prefix {
+			f.cursor++
+		}
+		switch o.State {
+		case store.Deferred, store.Retrying, store.Unknown:
+			if o.Reason != "" {
+				reasons[o.Reason]++
+			}
+		case store.Queued:
+			queued++
+		default:
+		}
+	}
+	f.waiting = ""
+	order := slices.SortedFunc(maps.Keys(reasons), func(x, y store.Reason) int { return reasons[y] - reasons[x] })
+	told := ""
+	for _, r := range order {
+		told += string(r) + " "
+	}
+	switch {
+	case len(order) > 0:
+		f.waiting = order[0].Info().Title
+		// Passing hiccups are not worth a message: some export of this page moves.
+		if told != f.told && queued+total(reasons) >= len(page)-f.ended(page) {
+			f.told = told
+			for _, r := range order {
+				f.p.say("%d waiting: %s. %s", reasons[r], r.Info().Title, r.Info().Hint)
+			}
+		}
+	case f.idle != "" && b.Moving() == b.Accepted && time.Since(f.started) >= idleAfter:
+		f.p.say("%s", f.idle)
+		f.idle = ""
+	}
+	return nil
+}
+
+func (f *follower) ended(page []store.Outcome) int {
+	n := 0
+	for _, o := range page {
+		if o.State.Ended() {
+			n++
+		}
+	}
+	return n
+}
+
+func total[K comparable](counts map[K]int) int {
+	n := 0
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}

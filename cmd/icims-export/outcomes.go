@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+// outcomesOf pages through all exports of a batch.
+func outcomesOf(ctx context.Context, ledger *store.Ledger, batch store.BatchID, l links) iter.Seq2[outcome, error] {
+	return func(yield func(outcome, error) bool) {
+		for from := 0; ; from += pageSize {
+			page, err := ledger.Outcomes(ctx, batch, from, pageSize)
+			if err != nil {
+				yield(outcome{}, err)
+				return
+			}
+			for i, o := range page {
+				if !yield(explain(o, from+i+1, l), nil) {
+					return
+				}
+			}
+			if len(page) < pageSize {
+				return
+			}
+		}
+	}
+}
+
+// digest is what is worth saying about the exports of a batch beyond its counts.
+type digest struct {
+	dead     []outcome // at most shownDead
+	more     int       // dead ones beyond these
+	warnings map[worker.Warning]int
+}
+
+// shownDead bounds the dead exports that are listed.
+const shownDead = 200
+
+func digestOf(exports iter.Seq2[outcome, error]) (digest, error) {
+	d := digest{warnings: map[worker.Warning]int{}}
+	for o, err := range exports {
+		if err != nil {
+			return d, err
+		}
+		for _, w := range worker.ParseWarnings(o.Outcome.Warnings) {
+			d.warnings[w]++
+		}
+		switch {
+		case o.State != store.Dead:
+		case len(d.dead) < shownDead:
+			d.dead = append(d.dead, o)
+		default:
+			d.more++
+		}
+	}
+	return d, nil
+}
+
+// writeDead lists dead exports, and once for each reason what to do.
+func (d digest) writeDead(out io.Writer, s style, width int) {
+	if len(d.dead) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Failed:"))
+	t := table{out: out, style: s, indent: 2, width: width}
+	hints := map[store.Reason]bool{}
+	for _, o := range d.dead {
+		hints[o.Reason] = true
+		_ = t.write(cells(o.who(), o.Title))
+	}
+	if d.more > 0 {
+		fmt.Fprintf(out, "  … and %d more: icims-export status --failed\n", d.more)
+	}
+	for _, r := range slices.Sorted(maps.Keys(hints)) {
+		hang(out, width, "  → ", fmt.Sprintf("%s: %s", r.Info().Title, r.Info().Hint))
+	}
+}
+
+// writeWarnings tells what was not sent as given.
+func (d digest) writeWarnings(out io.Writer, s style, width int) {
+	if len(d.warnings) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Done with a remark:"))
+	for _, w := range slices.Sorted(maps.Keys(d.warnings)) {
+		hang(out, width, fmt.Sprintf("  %5d  ", d.warnings[w]), w.Text())
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/term"
+
+	"github.com/seekout/icims-export/config"
+)
+
+// process is what a command has of the world outside.
+type process struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	lookupEnv      func(string) (string, bool)
+	// hangups delivers SIGHUP until the returned function is called.
+	hangups  func() (<-chan os.Signal, func())
+	settings config.Settings
+
+	mu   sync.Mutex
+	live bool // a progress line stands at the end of stderr
+}
+
+// defaultWidth is what is assumed of what is no terminal.
+const defaultWidth = 100
+
+// terminal returns the width of w, and whether it is a terminal at all.
+func terminal(w any) (width int, ok bool) {
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return defaultWidth, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		return defaultWidth, true
+	}
+	return width, true
+}
+
+// colours reports whether w takes colour codes.
+func (p *process) colours(w any) bool {
+	_, ok := terminal(w)
+	if noColour, _ := p.lookupEnv("NO_COLOR"); noColour != "" {
+		return false
+	}
+	kind, _ := p.lookupEnv("TERM")
+	return ok && kind != "dumb"
+}
+
+// say prints a message on stderr.
+func (p *process) say(format string, args ...any) {
+	fmt.Fprintf(messages{p}, format+"\n", args...)
+}
+
+// messages is stderr with the progress line out of the way.
+type messages struct{ p *process }
+
+func (m messages) Write(text []byte) (int, error) {
+	m.p.mu.Lock()
+	defer m.p.mu.Unlock()
+	m.p.clearLine()
+	return m.p.stderr.Write(text)
+}
+
+// clearLine wipes the progress line. p.mu is held.
+func (p *process) clearLine() {
+	if p.live {
+		_, _ = io.WriteString(p.stderr, "\r\x1b[2K")
+		p.live = false
+	}
+}
+
+// logger writes the log to stderr, at least at the given level.
+func (p *process) logger(least zerolog.Level) zerolog.Logger {
+	level, err := zerolog.ParseLevel(p.settings.LogLevel)
+	if err != nil {
+		level = zerolog.InfoLevel // the settings have been checked
+	}
+	// Whoever asks for more than usual gets it.
+	if level == zerolog.InfoLevel {
+		level = max(level, least)
+	}
+	_, onTerminal := terminal(p.stderr)
+	var out io.Writer = messages{p}
+	if p.settings.LogFormat == "console" || p.settings.LogFormat != "json" && onTerminal {
+		out = zerolog.ConsoleWriter{Out: out, NoColor: !p.colours(p.stderr), TimeFormat: "15:04:05.000"}
+	}
+	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+// shownRefusals is how many refused rows a terminal is given.
+const shownRefusals = 20
+
+// writeRefusals tells of each refused row what is wrong and what to do.
+func writeRefusals(out io.Writer, s style, width, most int, refused []tasks.Refusal) {
+	shown := refused
+	if most > 0 && len(shown) > most {
+		shown = shown[:most]
+	}
+	for _, r := range shown {
+		place := fmt.Sprintf("row %d", r.Row)
+		if r.Line > 0 {
+			place = fmt.Sprintf("line %d", r.Line)
+		}
+		head := fmt.Sprintf("  %-8s  ", place)
+		if r.Candidate != "" {
+			head += r.Candidate + "  "
+		}
+		for _, p := range r.Problems {
+			text := p.Message
+			if p.Field != "" {
+				text = p.Field + " " + text
+			}
+			hang(out, width, head, text)
+			head = "            "
+			if p.Remedy != "" {
+				hang(out, width, head+s.paint(dim, "→")+" ", p.Remedy)
+			}
+		}
+	}
+	if left := len(refused) - len(shown); left > 0 {
+		fmt.Fprintf(out, "  … and %d more; --json lists them all\n", left)
+	}
+}
+
+// writeRowWarnings tells what was noticed about rows that were accepted.
+func writeRowWarnings(out io.Writer, width int, warnings []tasks.RepeatedWarning) {
+	for _, w := range warnings {
+		place := "in 1 row"
+		if w.Rows > 1 {
+			place = fmt.Sprintf("in %d rows", w.Rows)
+		}
+		if w.FirstLine > 0 {
+			place += fmt.Sprintf(", first in line %d", w.FirstLine)
+		}
+		hang(out, width, "  ", fmt.Sprintf("%s (%s)", w.Problem, place))
+	}
+}

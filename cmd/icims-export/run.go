@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/config"
+)
+
+// Exit statuses.
+const (
+	statusDone    = 0 // everything was done or skipped
+	statusFailed  = 1 // everything that is not one of the others
+	statusMisused = 2 // wrong flags, settings or files
+	statusPartial = 3 // some candidates were refused or are dead
+)
+
+// grammar is the command line.
+type grammar struct {
+	config.Settings
+
+	Demo    demoCommand    `cmd:"" help:"Export made-up candidates into a simulated iCIMS and show what happens. Needs nothing else."`
+	Export  exportCommand  `cmd:"" help:"Export the candidates of a file."`
+	Status  statusCommand  `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
+	Worker  workerCommand  `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
+	Sim     simCommand     `cmd:"" help:"Run a simulated iCIMS to try things out against."`
+	Keys    keysCommand    `cmd:"" help:"Make sealing keys."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+const description = "Exports candidates into iCIMS, each of them effectively once.\n\n" +
+	"Exit status: 0 all done or skipped, 3 some refused or dead, 2 wrong use, 1 the rest."
+
+// withSettings are the commands that use the settings; the help of the others
+// leaves them out.
+var withSettings = []string{"export", "status", "worker"}
+
+// silence keeps go-redis from printing on its own: what it has to say comes back
+// as errors.
+var silence = sync.OnceFunc(func() { redis.SetLogger(noLog{}) })
+
+type noLog struct{}
+
+func (noLog) Printf(context.Context, string, ...any) {}
+
+// run parses args and runs the command that they name. It returns the exit
+// status.
+func run(ctx context.Context, p *process, args []string) int {
+	silence()
+	var (
+		cli    grammar
+		helped bool
+	)
+	options := append(config.Options(),
+		kong.Name("icims-export"), kong.Description(description),
+		kong.Writers(p.stdout, p.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Help(printHelp),
+		// Kong asks to exit after --help and goes on where it may not.
+		kong.Exit(func(int) { helped = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p),
+	)
+	parser, err := kong.New(&cli, options...)
+	if err != nil {
+		panic(err) // the grammar is part of the program
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case helped:
+		return statusDone
+	case err != nil:
+		p.complain(err)
+		return statusMisused
+	}
+	p.settings = cli.Settings
+	return p.finish(parsed.Run())
+}
+
+func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	selected := ctx.Selected()
+	if selected == nil || !slices.Contains(withSettings, selected.Name) {
+		for _, flag := range ctx.Model.Flags {
+			flag.Hidden = flag.Hidden || flag.Group != nil
+		}
+	}
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	if selected == nil {
+		_, err := io.WriteString(ctx.Stdout, "\nThe settings are listed by \"icims-export worker --help\" and in docs/configuration.md.\n")
+		return err
+	}
+	return nil
+}
+
+// exit is an error that knows its exit status. Its message is a sentence for the
+// user that says what to do; empty where everything has been said.
+type exit struct {
+	status  int
+	message string
+}
+
+func (e *exit) Error() string { return e.message }
+
+// misused refuses wrong use.
+func misused(format string, args ...any) error {
+	return &exit{statusMisused, fmt.Sprintf(format, args...)}
+}
+
+// failed ends a command that could not do its work.
+func failed(format string, args ...any) error {
+	return &exit{statusFailed, fmt.Sprintf(format, args...)}
+}
+
+// partial ends a command that has done its work, but not for all candidates.
+var partial = &exit{status: statusPartial}
+
+// finish reports a command's error and returns the exit status.
+func (p *process) finish(err error) int {
+	if err == nil {
+		return statusDone
+	}
+	p.complain(err)
+	if e, ok := errors.AsType[*exit](err); ok {
+		return e.status
+	}
+	return statusFailed
+}
+
+// complain prints each line of an error as a message of the program.
+func (p *process) complain(err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			p.say("icims-export: %s", line)
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+)
+
+type simCommand struct {
+	Listen     string             `default:"127.0.0.1:8899" placeholder:"ADDRESS" help:"Address to listen on. Whoever reaches it can read and change everything."`
+	Customer   string             `default:"1234" placeholder:"ID" help:"Customer id of the one tenant."`
+	Username   string             `default:"export-user" placeholder:"NAME" help:"Its API user."`
+	Password   string             `default:"made-up" placeholder:"TEXT" help:"Its password. Not a real one: it is printed."`
+	Tenants    string             `type:"existingfile" placeholder:"FILE" help:"YAML file of tenants, instead of the one."`
+	People     int                `placeholder:"N" help:"Made-up people who are there from the start."`
+	Jobs       int                `default:"12" placeholder:"N" help:"Jobs, numbered from 1701."`
+	Seed       uint64             `default:"1" help:"Seed of the made-up people, quirks and faults."`
+	DailyLimit int                `default:"10000" placeholder:"N" help:"Calls that each tenant has a day (UTC)."`
+	Fault      map[string]float64 `placeholder:"KIND=RATE" help:"Share of calls that go wrong, such as error500_after=0.01. A wrong kind lists them all. Can be repeated."`
+	SearchLag  time.Duration      `placeholder:"DURATION" help:"Time for which searches miss what was written."`
+	Latency    time.Duration      `placeholder:"DURATION" help:"Time that every call takes; without it one in twenty takes up to 40ms."`
+}
+
+// Run serves until it is stopped.
+func (c *simCommand) Run(ctx context.Context, p *process) error {
+	sim, tenants, err := c.simulator()
+	if err != nil {
+		return err
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return misused("cannot listen on %s: give a free address of this machine with --listen, such as 127.0.0.1:8899", c.Listen)
+	}
+	origin := originOf(listener.Addr())
+	fmt.Fprint(p.stdout, connectionsFile(origin, tenants))
+	p.say("%s", simHelp(origin, tenants, listener.Addr()))
+
+	// HTTP/2 is accepted on the wire so that it can be refused as iCIMS does.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{Handler: sim, Protocols: &protocols, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return failed("the simulator cannot go on: %v", err)
+	case <-ctx.Done():
+	}
+	_ = server.Close()
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return failed("the simulator ended badly: %v", err)
+	}
+	p.say("%s", simFarewell(sim))
+	return nil
+}
+
+// simulator makes the simulator with its tenants.
+func (c *simCommand) simulator() (*icimstest.Simulator, []icimstest.TenantConfig, error) {
+	faults, err := c.faults()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg := icimstest.Config{Seed: c.Seed, Faults: faults}
+	if c.Latency > 0 {
+		cfg.Latency = icimstest.Latency{Rate: 1, Min: c.Latency, Max: c.Latency}
+	}
+	tenants, err := c.tenants()
+	if err != nil {
+		return nil, nil, err
+	}
+	sim := icimstest.New(cfg)
+	for _, t := range tenants {
+		sim.AddTenant(t)
+	}
+	return sim, tenants, nil
+}
+
+func (c *simCommand) tenants() ([]icimstest.TenantConfig, error) {
+	if c.Tenants != "" {
+		f, err := os.Open(c.Tenants)
+		if err != nil {
+			return nil, misused("%s cannot be read: correct --tenants", c.Tenants)
+		}
+		defer f.Close()
+		tenants, err := icimstest.LoadTenants(f)
+		if err != nil {
+			return nil, misused("%s: %s", c.Tenants, strings.Join(strings.Fields(err.Error()), " "))
+		}
+		return tenants, nil
+	}
+	const mostJobs, mostPeople = 10_000, 100_000
+	switch {
+	case strings.Trim(c.Customer, "0123456789") != "" || c.Customer == "":
+		return nil, misused("--customer must be digits only")
+	case c.Jobs < 0 || c.Jobs > mostJobs:
+		return nil, misused("--jobs must be a number from 0 to %d", mostJobs)
+	case c.People < 0 || c.People > mostPeople:
+		return nil, misused("--people must be a number from 0 to %d", mostPeople)
+	case c.DailyLimit < 1:
+		return nil, misused("--daily-limit must be above zero")
+	}
+	t := icimstest.DemoTenant(c.Customer, c.Username, c.Password)
+	t.DailyLimit = c.DailyLimit
+	m := newMadeUp(c.Seed)
+	for i := len(t.Jobs); i < c.Jobs; i++ {
+		t.Jobs = append(t.Jobs, icimstest.Job{ID: int64(1701 + i), Title: m.faker.JobDescriptor() + " " + m.faker.JobTitle(), Number: fmt.Sprintf("2026-%d", 1701+i), Portals: []int{1 + i%2}})
+	}
+	t.Jobs = t.Jobs[:c.Jobs]
+	for range c.People {
+		t.People = append(t.People, asPerson(m.candidate()))
+	}
+	return []icimstest.TenantConfig{t}, nil
+}
+
+// faults reads the rates by the names that the simulator's own files use.
+func (c *simCommand) faults() (icimstest.Faults, error) {
+	var f icimstest.Faults
+	for kind, rate := range c.Fault {
+		if rate < 0 || rate > 1 {
+			return f, misused("--fault %s: the rate must be from 0 to 1", kind)
+		}
+	}
+	text, err := yaml.Marshal(c.Fault)
+	if err != nil {
+		return f, fmt.Errorf("faults: %w", err)
+	}
+	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil || f.SearchLag+f.SlowFor+f.LateBy != 0 || f.OverlongBytes != 0 {
+		return f, misused("--fault: unknown kind; there are %s", strings.Join(faultKinds(), ", "))
+	}
+	f.SearchLag = c.SearchLag
+	return f, nil
+}
+
+// faultKinds are the names of all rates.
+func faultKinds() []string {
+	all := icimstest.Faults{
+		Error500Before: 1, Error500After: 1, TimeoutBefore: 1, TimeoutAfter: 1, TimeoutLate: 1, ResetBefore: 1, ResetAfter: 1, ResetMidBody: 1,
+		Error503: 1, Error429: 1, Error429Bare: 1, SlowBody: 1, HTMLError: 1, TruncatedJSON: 1, OverlongJSON: 1, RedirectElsewhere: 1,
+		Unauthorized: 1, AccessDenied404: 1,
+	}
+	text, err := json.Marshal(all)
+	names := map[string]any{}
+	if err == nil {
+		err = json.Unmarshal(text, &names)
+	}
+	if err != nil {
+		panic(err) // a struct of numbers
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// originOf is how to reach a listener from this machine.
+func originOf(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// connectionsFile is a file of connections for the tenants.
+func connectionsFile(origin string, tenants []icimstest.TenantConfig) string {
+	var b strings.Builder
+	b.WriteString("connections:\n")
+	for _, t := range tenants {
+		urls := make([]string, 0, len(t.Portals))
+		for _, portal := range t.Portals {
+			urls = append(urls, fmt.Sprintf("%s/customers/%s/search/portals/%d?staleness=0", origin, t.Customer, portal.ID))
+		}
+		fmt.Fprintf(&b, "  - customer: %q\n    username: %q\n    password_env: %s\n    portal_urls: %q\n", t.Customer, t.Username, passwordEnv(t, tenants), strings.Join(urls, ","))
+		if t.LinkedInField != "" {
+			fmt.Fprintf(&b, "    linkedin_field: %s\n", t.LinkedInField)
+		}
+		fmt.Fprintf(&b, "    limits: {calls_per_second: 50, burst: 50, in_flight: 8, calls_per_day: %d}\n", max(t.DailyLimit, 1))
+	}
+	return b.String()
+}
+
+// passwordEnv is the variable that holds a tenant's password.
+func passwordEnv(t icimstest.TenantConfig, all []icimstest.TenantConfig) string {
+	if len(all) == 1 {
+		return "ICIMS_PASSWORD"
+	}
+	return "ICIMS_PASSWORD_" + t.Customer
+}
+
+// simHelp says how to use the simulator.
+func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) string {
+	var b strings.Builder
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		b.WriteString("\nThis address can be reached from other machines, and the simulator protects nothing.\n")
+	}
+	fmt.Fprintf(&b, "\nA simulated iCIMS answers at %s. Save the lines above as connections.yml, then:\n\n", origin)
+	fmt.Fprintf(&b, "  export ICIMS_EXPORT_CONNECTIONS=connections.yml ICIMS_EXPORT_ICIMS_HOSTS=%s", origin)
+	for _, t := range tenants {
+		fmt.Fprintf(&b, " %s='%s'", passwordEnv(t, tenants), strings.ReplaceAll(t.Password, "'", `'\''`))
+	}
+	b.WriteString("\n")
+	for _, t := range tenants {
+		target := "--prospects"
+		if len(t.Jobs) > 0 {
+			target = fmt.Sprintf("--job %d", t.Jobs[min(8, len(t.Jobs)-1)].ID)
+		}
+		fmt.Fprintf(&b, "  icims-export export candidates.ndjson --redis-url embedded --customer %s %s\n", t.Customer, target)
+	}
+	fmt.Fprintf(&b, "\nLook inside with: curl %s/_sim/state (calls, people, workflows, invariants, ...)", origin)
+	return b.String()
+}
+
+// simFarewell says what the simulator has seen.
+func simFarewell(sim *icimstest.Simulator) string {
+	seen := sim.Invariants()
+	text := fmt.Sprintf("\nStopped after %d calls, with %d people and %d workflows.", sim.CallCount(), seen.People, seen.Workflows)
+	for _, v := range seen.Violations() {
+		text += "\nviolated: " + v
+	}
+	return text
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/seekout/icims-export/store"
+)
+
+type statusCommand struct {
+	Batch  string `arg:"" help:"Id of the batch, as printed when it was accepted."`
+	Failed bool   `help:"Only the candidates that failed."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+// errMoving ends status for a batch that has not ended.
+var errMoving = &exit{status: statusFailed}
+
+// Run prints the batch and its exports.
+func (c *statusCommand) Run(ctx context.Context, p *process) error {
+	id, err := store.ParseBatchID(c.Batch)
+	if err != nil {
+		return misused("%v", err)
+	}
+	if p.settings.RedisURL.Embedded() {
+		return misused("an embedded Redis keeps nothing that could be shown: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
+	}
+	client, closeRedis, err := openRedis(ctx, p.settings)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	// Counts and outcomes are not sealed, so no keyset is needed.
+	ledger := newLedger(client, nil, p.settings)
+	b, err := ledger.Batch(ctx, id)
+	if errors.Is(err, store.ErrNoBatch) {
+		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", id)
+	}
+	if err != nil {
+		return failed("the batch cannot be read: %v", err)
+	}
+	exports := outcomesOf(ctx, ledger, id, c.links(p, id.Customer()))
+	if c.Failed {
+		exports = onlyDead(exports)
+	}
+	if c.JSON {
+		err = writeStatusJSON(p.stdout, b, exports)
+	} else {
+		err = c.print(p, b, exports)
+	}
+	switch {
+	case err != nil:
+		return failed("the outcomes cannot be read: %v", err)
+	case b.Moving() > 0 || b.Closed.IsZero():
+		return errMoving
+	case b.Dead > 0 || b.Refused > 0:
+		return partial
+	}
+	return nil
+}
+
+// links are those of the customer's connection, where one is set and readable:
+// the status is worth showing without.
+func (c *statusCommand) links(p *process, customer string) links {
+	hosts, err := hostPolicy(p.settings)
+	if err != nil || p.settings.Connections == "" {
+		return links{}
+	}
+	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
+	if err != nil {
+		return links{}
+	}
+	conn, ok := conns.of(customer)
+	if !ok {
+		return links{}
+	}
+	return linksOf(conn, hosts)
+}
+
+func onlyDead(exports iter.Seq2[outcome, error]) iter.Seq2[outcome, error] {
+	return func(yield func(outcome, error) bool) {
+		for o, err := range exports {
+			if (err != nil || o.State == store.Dead) && !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// print writes the counts and the exports: aligned and explained on a terminal,
+// separated by tabs elsewhere.
+func (c *statusCommand) print(p *process, b store.Batch, exports iter.Seq2[outcome, error]) error {
+	width, onTerminal := terminal(p.stdout)
+	s := style{p.colours(p.stdout)}
+	if !onTerminal {
+		return writeTabs(p.stdout, exports)
+	}
+	writeBatch(p.stdout, s, b)
+	t := table{out: p.stdout, style: s, indent: 2, width: width, right: map[int]bool{0: true}}
+	titles := header("row", "candidate", "outcome", "person", "workflow", "when", "")
+	hints := digest{}
+	var page [][]cell
+	for o, err := range exports {
+		if err != nil {
+			return err
+		}
+		if o.State == store.Dead && len(hints.dead) < shownDead {
+			hints.dead = append(hints.dead, o)
+		}
+		if page == nil {
+			page = append(page, titles)
+		}
+		page = append(page, []cell{{strconv.Itoa(o.Row), dim}, {o.who(), plain}, o.how(), {id(o.Person), plain}, {id(o.Workflow), plain}, {moment(o.At), dim}, {o.note(), plain}})
+		if len(page) > pageSize {
+			if err := t.write(page...); err != nil {
+				return err
+			}
+			page = page[:0]
+		}
+	}
+	if err := t.write(page...); err != nil {
+		return err
+	}
+	writeHints(p.stdout, width, hints.dead)
+	return nil
+}
+
+// writeBatch writes target and counts.
+func writeBatch(out io.Writer, s style, b store.Batch) {
+	target := "prospects"
+	if b.Job != 0 {
+		target = fmt.Sprintf("job %d", b.Job)
+	}
+	state := s.paint(yellow, fmt.Sprintf("%d still moving", b.Moving()))
+	switch {
+	case b.Closed.IsZero():
+		state = s.paint(yellow, "still being handed over")
+	case b.Moving() == 0:
+		state = "complete"
+		if !b.Ended.IsZero() {
+			state += " since " + moment(b.Ended)
+		}
+	}
+	fmt.Fprintf(out, "Batch %s to %s: %s\n", s.paint(bold, string(b.ID)), target, state)
+	fmt.Fprintf(out, "accepted %d  created %d  updated %d  skipped %d  dead %d  cancelled %d  refused %d\n\n", b.Accepted, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Refused)
+}
+
+// writeHints says once for each reason what to do.
+func writeHints(out io.Writer, width int, dead []outcome) {
+	said := map[store.Reason]bool{}
+	for _, o := range dead {
+		if said[o.Reason] {
+			continue
+		}
+		if len(said) == 0 {
+			fmt.Fprintln(out)
+		}
+		said[o.Reason] = true
+		hang(out, width, "  → ", fmt.Sprintf("%s: %s", o.Title, o.Hint))
+	}
+}
+
+var tabTitles = []string{"row", "candidate", "export", "outcome", "reason", "title", "hint", "person", "workflow", "ended", "due", "attempts", "warnings", "link"}
+
+// writeTabs writes one line for each export, for other programs.
+func writeTabs(out io.Writer, exports iter.Seq2[outcome, error]) error {
+	if _, err := io.WriteString(out, strings.Join(tabTitles, "\t")+"\n"); err != nil {
+		return err
+	}
+	for o, err := range exports {
+		if err != nil {
+			return err
+		}
+		ended, due := "", ""
+		if !o.At.IsZero() {
+			ended = o.At.UTC().Format("2006-01-02T15:04:05Z")
+		}
+		if !o.Due.IsZero() {
+			due = o.Due.UTC().Format("2006-01-02T15:04:05Z")
+		}
+		_, err := io.WriteString(out, strings.Join([]string{
+			strconv.Itoa(o.Row), o.Candidate, o.Export, o.how().text, string(o.Reason), o.Title, o.Hint, id(o.Person), id(o.Workflow),
+			ended, due, strconv.Itoa(o.Attempts), o.Outcome.Warnings, o.Link,
+		}, "\t")+"\n")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeStatusJSON writes one JSON object without holding all exports at once.
+func writeStatusJSON(out io.Writer, b store.Batch, exports iter.Seq2[outcome, error]) error {
+	head, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(out, `{"batch":%s,"outcomes":[`, head); err != nil {
+		return err
+	}
+	separator := "\n"
+	for o, err := range exports {
+		if err != nil {
+			return err
+		}
+		line, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "%s%s", separator, line); err != nil {
+			return err
+		}
+		separator = ",\n"
+	}
+	_, err = io.WriteString(out, "\n]}\n")
+	return err
+}
+
+// id renders an iCIMS id, and 0 as nothing.
+func id(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}

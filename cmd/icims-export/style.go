@@ -1,0 +1,23 @@
+package main
+
+// style puts colours around text, where the terminal takes them.
+type style struct{ on bool }
+
+type colour string
+
+const (
+	plain  colour = ""
+	bold   colour = "\x1b[1m"
+	dim    colour = "\x1b[2m"
+	red    colour = "\x1b[31m"
+	green  colour = "\x1b[32m"
+	yellow colour = "\x1b[33m"
+	cyan   colour = "\x1b[36m"
+)
+
+func (s style) paint(c colour, text string) string {
+	if !s.on || c == plain || text == "" {
+		return text
+	}
+	return string(c) + text + "\x1b[0m"
+}

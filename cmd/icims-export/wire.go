@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// openRedis connects to the Redis of the settings, or starts the embedded one,
+// and makes sure that it answers.
+func openRedis(ctx context.Context, s config.Settings) (redis.UniversalClient, func(), error) {
+	if s.RedisURL.Embedded() {
+		return startEmbeddedRedis()
+	}
+	client, err := s.RedisClient()
+	if err != nil {
+		return nil, nil, misused("%v", err)
+	}
+	if err := client.Ping(ctx).Err(); err != nil {
+		_ = client.Close()
+		if ctx.Err() != nil {
+			return nil, nil, failed("stopped before Redis answered")
+		}
+		return nil, nil, failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL (\"embedded\" needs no Redis, and keeps nothing)", s.RedisURL, redisCause(err))
+	}
+	return client, func() { _ = client.Close() }, nil
+}
+
+// redisCause says in a few words why Redis does not answer.
+func redisCause(err error) string {
+	text := err.Error()
+	switch {
+	case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "ERR AUTH"):
+		return "refuses the user name or password"
+	case strings.HasPrefix(text, "LOADING"):
+		return "is still loading its data"
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return "cannot be found by that name"
+	}
+	return "does not answer"
+}
+
+// readKeyset reads the sealing keys.
+func readKeyset(s config.Settings) (*store.Keyset, error) {
+	const remedy = "icims-export keys new > keyset.json"
+	if s.Keyset == "" {
+		return nil, misused("no keyset is set: make one with %q and name it with ICIMS_EXPORT_KEYSET; producers and workers share it", remedy)
+	}
+	keys, err := store.ReadKeysetFile(s.Keyset)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, misused("the keyset %s does not exist: correct ICIMS_EXPORT_KEYSET, or make one with %q", s.Keyset, remedy)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, misused("the keyset %s may not be read: give this user the right to read it", s.Keyset)
+	case err != nil:
+		return nil, misused("%v", err)
+	}
+	return keys, nil
+}
+
+// newLedger returns the ledger that the settings describe.
+func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settings) *store.Ledger {
+	return store.NewLedger(client, keys, store.WithRetention(s.ResultRetention))
+}
+
+// newProducer returns the client that accepts batches.
+func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Settings) *tasks.Client {
+	return tasks.NewClient(client, ledger, tasks.WithChunk(s.EnqueueChunk), tasks.WithDummyDomain(s.DummyEmailDomain))
+}
+
+// newWorker returns a worker with the connections.
+func newWorker(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, hosts icims.HostPolicy, conns []store.Connection, log zerolog.Logger) *worker.Worker {
+	w := worker.New(client, ledger, workerSettings(s), hosts, log)
+	w.SetConnections(conns)
+	return w
+}
+
+func workerSettings(s config.Settings) worker.Settings {
+	w := worker.DefaultSettings()
+	w.CallTimeout, w.SettleTime, w.Lease = s.CallTimeout, s.SettleTime, s.Lease
+	w.RetryMin, w.RetryMax, w.RetryBudget = s.RetryMin, s.RetryMax, s.RetryBudget
+	w.LookupBatch, w.LookupMemo = s.LookupBatch, s.LookupMemo
+	w.LaneIdle, w.MaxLanes, w.LaneConcurrency = s.LaneIdle, s.MaxLanes, s.LaneConcurrency
+	w.ShutdownTimeout, w.DummyDomain = s.ShutdownTimeout, s.DummyEmailDomain
+	return w
+}
+
+// hostPolicy says to which hosts credentials may be sent.
+func hostPolicy(s config.Settings) (icims.HostPolicy, error) {
+	policy, err := icims.ParseHostPolicy(strings.Join(s.IcimsHosts, ","))
+	if err != nil {
+		return icims.HostPolicy{}, misused("%v", err)
+	}
+	return policy, nil
+}
+
+// connections is what the file of connections gives.
+type connections struct {
+	usable   []store.Connection
+	warnings []string
+	problems []string // of the connections that were left out, a sentence each
+}
+
+// readConnections reads the file of connections and judges their portal URLs.
+// The error is one of the file as a whole.
+func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(string) (string, bool)) (connections, error) {
+	var c connections
+	if s.Connections == "" {
+		return c, misused("no connections are set: write them into a YAML file (docs/configuration.md shows one) and name it with ICIMS_EXPORT_CONNECTIONS")
+	}
+	good, warnings, err := config.ReadConnections(s.Connections, lookupEnv)
+	c.warnings = warnings
+	if err != nil {
+		c.problems = strings.Split(err.Error(), "\n")
+	}
+	for _, conn := range good {
+		if _, err := icims.ParsePortalURLsOf(conn.Customer, conn.PortalURLs, hosts); err != nil {
+			c.problems = append(c.problems, fmt.Sprintf("%s: customer %s: %v", s.Connections, conn.Customer, err))
+			continue
+		}
+		c.usable = append(c.usable, conn)
+	}
+	if len(c.usable) == 0 {
+		if len(c.problems) == 0 {
+			return c, misused("%s holds no connection: add one", s.Connections)
+		}
+		return c, misused("%s", strings.Join(c.problems, "\n"))
+	}
+	return c, nil
+}
+
+// of returns the connection of a customer.
+func (c connections) of(customer string) (store.Connection, bool) {
+	for _, conn := range c.usable {
+		if conn.Customer == customer {
+			return conn, true
+		}
+	}
+	return store.Connection{}, false
+}
+
+// links makes links into a customer's iCIMS.
+type links struct{ root string }
+
+// linksOf returns the links of a connection. Without one there are none.
+func linksOf(conn store.Connection, hosts icims.HostPolicy) links {
+	portals, err := icims.ParsePortalURLs(conn.PortalURLs, hosts)
+	if err != nil {
+		return links{}
+	}
+	return links{portals[0].Root.String() + "/customers/" + conn.Customer + "/linkTo/people/"}
+}
+
+// person is the address of a person's profile; "" where it is not known.
+func (l links) person(id int64) string {
+	if l.root == "" || id == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s%d", l.root, id)
+}
