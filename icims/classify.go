@@ -22,7 +22,9 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, 
 	case status == http.StatusTooManyRequests && rate.Known && !exhausted:
 		return ClassDefer, ReasonRateLimited
 	case status == http.StatusTooManyRequests,
-		exhausted && (status == http.StatusServiceUnavailable || status >= 400 && status < 500):
+		exhausted && status >= 400 && status < 500,
+		// The day's last call may be a create that took effect and failed after.
+		exhausted && status == http.StatusServiceUnavailable && op.Repeatable:
 		return ClassDefer, ReasonQuotaExhausted
 	case status == http.StatusSeeOther:
 		// "The answer is elsewhere" is what a create that worked may say.

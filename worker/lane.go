@@ -53,7 +53,7 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	}
 	l := &lane{
 		conn: conn, settings: w.settings, ledger: w.ledger, log: log,
-		gate: newGate(conn.Limits, time.Now), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn),
+		gate: newGate(conn.Limits, time.Now), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn, w.settings.SettleTime),
 		leases: newLeases(w.ledger, w.settings.Lease),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now,

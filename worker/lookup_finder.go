@@ -21,9 +21,13 @@ type finder struct {
 	tenant *tenant
 }
 
-// maxReads bounds how many hits of one search are read. More come up only where
-// short addresses are part of many others.
-const maxReads = 100
+// Hits are read one call each, so there are bounds. More than maxReads people of
+// one look-up's addresses are not to be expected; more than maxGuesses hits of a
+// search that also finds longer addresses are not worth their calls.
+const (
+	maxReads   = 400
+	maxGuesses = 10
+)
 
 // people is what a search found, by address in lower case.
 type people struct {
@@ -47,18 +51,30 @@ func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) 
 	if len(emails) == 0 {
 		return found, nil
 	}
-	read := map[icims.PersonID]bool{}
-	exact, err := f.search(ctx, icims.OpExact, emails, read, found)
+	ids, err := f.exact(ctx, emails)
 	if err != nil {
 		return nil, err
 	}
-	f.tenant.learnCase(emails, exact)
-	// Whether the exact operator heeds upper and lower case is not documented. A
-	// second search, which does not, finds those that it may have missed.
+	if len(ids) > maxReads {
+		return nil, errTooManyHits
+	}
+	if err := f.readAll(ctx, ids, emails, found); err != nil {
+		return nil, err
+	}
+	// Whether the exact operator heeds upper and lower case is not documented.
+	// Where it does, or as long as that is not known, a second search, which does
+	// not, finds those that the first one missed.
 	missing := slices.DeleteFunc(slices.Clone(emails), func(e string) bool { return len(found.byEmail[strings.ToLower(e)]) > 0 })
 	if len(missing) > 0 && !f.tenant.ignoresCase() {
-		if _, err := f.search(ctx, icims.OpEqual, missing, read, found); err != nil {
+		guesses, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(icims.OpEqual, spellings(missing)...))
+		if err != nil {
 			return nil, err
+		}
+		guesses = slices.DeleteFunc(guesses, func(id icims.PersonID) bool { return slices.Contains(ids, id) })
+		if len(guesses) <= maxGuesses {
+			if err := f.readAll(ctx, guesses, missing, found); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, list := range found.byEmail {
@@ -67,28 +83,39 @@ func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) 
 	return found, nil
 }
 
-func (f *finder) search(ctx context.Context, operator string, emails []string, read map[icims.PersonID]bool, found *people) ([]*icims.Person, error) {
-	ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(operator, spellings(emails)...))
+// exact searches the addresses by the exact operator. Along with them it asks
+// for a person whose address is known, in another spelling, to learn whether the
+// operator heeds case; that costs no call.
+func (f *finder) exact(ctx context.Context, emails []string) ([]icims.PersonID, error) {
+	values := spellings(emails)
+	probe, probing := f.tenant.caseProbe(emails)
+	if probing {
+		values = append(values, swapCase(probe.email))
+	}
+	ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(icims.OpExact, values...))
 	if err != nil {
 		return nil, err
 	}
-	ids = slices.DeleteFunc(ids, func(id icims.PersonID) bool { return read[id] })
-	if len(ids) > maxReads {
-		ids = ids[:maxReads]
-		found.unreadable = errTooManyHits
+	if probing {
+		ignored := slices.Contains(ids, probe.id)
+		f.tenant.learnCase(ignored)
+		ids = slices.DeleteFunc(ids, func(id icims.PersonID) bool { return id == probe.id })
 	}
+	return ids, nil
+}
+
+// readAll reads hits and adds those that have one of the addresses.
+func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []string, found *people) error {
 	wanted := map[string]bool{}
 	for _, e := range emails {
 		wanted[strings.ToLower(e)] = true
 	}
 	var (
 		mu    sync.Mutex
-		hits  []*icims.Person
 		group errgroup.Group
 	)
 	group.SetLimit(max(1, f.conn.Limits.InFlight))
 	for _, id := range ids {
-		read[id] = true
 		group.Go(func() error {
 			p, err := f.read(ctx, id)
 			mu.Lock()
@@ -99,14 +126,13 @@ func (f *finder) search(ctx context.Context, operator string, emails []string, r
 			case err != nil:
 				return err
 			case p != nil && wanted[strings.ToLower(p.Email)]:
-				hits = append(hits, p)
 				key := strings.ToLower(p.Email)
 				found.byEmail[key] = append(found.byEmail[key], p)
 			}
 			return nil
 		})
 	}
-	return hits, group.Wait()
+	return group.Wait()
 }
 
 // errTooManyHits: more people matched than are worth reading.

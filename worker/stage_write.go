@@ -42,6 +42,7 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 		return failed(err)
 	}
 	x.personMade = true
+	s.tenant.made(x.payload.Candidate.Email, x.personID)
 	if !x.isJob() {
 		return outcome{} // Record notes the person together with the end
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
@@ -13,7 +14,7 @@ import (
 // lesson costs calls only once.
 type tenant struct {
 	mu             sync.Mutex
-	caseIgnored    bool
+	emailCase      emailCase
 	noPhoneTypes   bool
 	refused        map[string]int // refusals in a row, by field
 	status         store.NodeRef
@@ -26,27 +27,8 @@ type tenant struct {
 // than a value that it does not like.
 const dropAfter = 3
 
-func newTenant(conn store.Connection) *tenant {
-	return &tenant{refused: map[string]int{}, status: conn.Status}
-}
-
-// learnCase notes that the exact search ignores case where it found an address
-// in a spelling that was not asked for.
-func (t *tenant) learnCase(asked []string, hits []*icims.Person) {
-	for _, p := range hits {
-		if !slices.Contains(spellings(asked), p.Email) {
-			t.mu.Lock()
-			t.caseIgnored = true
-			t.mu.Unlock()
-			return
-		}
-	}
-}
-
-func (t *tenant) ignoresCase() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.caseIgnored
+func newTenant(conn store.Connection, settle time.Duration) *tenant {
+	return &tenant{emailCase: emailCase{settle: settle, now: time.Now}, refused: map[string]int{}, status: conn.Status}
 }
 
 // prepare takes out of a person's fields what the tenant is known to refuse.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,7 +59,9 @@ type Worker struct {
 	mu          sync.Mutex
 	connections map[string]store.Connection
 	lanes       map[string]*lane
+	closing     map[string]bool   // lanes that finish what they hold; not opened again before
 	refused     map[string]string // customers without a usable connection, and why
+	retiring    sync.WaitGroup
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -67,7 +71,7 @@ type Worker struct {
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	return &Worker{
 		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log,
-		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, refused: map[string]string{},
+		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, closing: map[string]bool{}, refused: map[string]string{},
 		done: make(chan struct{}),
 	}
 }
@@ -81,14 +85,11 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	for _, c := range connections {
 		next[c.Customer] = c.WithDefaults()
 	}
-	var closing sync.WaitGroup
 	for customer, l := range w.lanes {
 		if next[customer] != l.conn {
-			delete(w.lanes, customer)
-			closing.Go(func() { l.close("the connection changed") })
+			w.retire(l, "the connection changed")
 		}
 	}
-	closing.Wait()
 	w.connections = next
 	clear(w.refused)
 }
@@ -111,14 +112,26 @@ func (w *Worker) Stop() {
 	}
 	w.cancel()
 	<-w.done
-	var closing sync.WaitGroup
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	for _, l := range w.lanes {
-		closing.Go(func() { l.close("the worker stops") })
+		w.retire(l, "the worker stops")
 	}
-	closing.Wait()
-	clear(w.lanes)
+	w.mu.Unlock()
+	w.retiring.Wait()
+}
+
+// retire closes a lane beside everything else, since it may take as long as a
+// call. The caller holds mu.
+func (w *Worker) retire(l *lane, why string) {
+	customer := l.conn.Customer
+	delete(w.lanes, customer)
+	w.closing[customer] = true
+	w.retiring.Go(func() {
+		l.close(why)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.closing, customer)
+	})
 }
 
 // lookEvery is how often the list of customers with work is read: announcements
@@ -155,16 +168,23 @@ func (w *Worker) look(ctx context.Context) {
 		}
 		return
 	}
+	stamps := make(map[string]store.Announced, len(announced))
 	for _, a := range announced {
+		stamps[a.Customer] = a
 		w.open(a.Customer)
-		w.closeIdle(ctx, a)
+	}
+	w.mu.Lock()
+	lanes := slices.Collect(maps.Values(w.lanes))
+	w.mu.Unlock()
+	for _, l := range lanes {
+		w.closeIdle(ctx, l, stamps)
 	}
 }
 
 func (w *Worker) open(customer string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, open := w.lanes[customer]; open || len(w.lanes) >= w.settings.MaxLanes {
+	if _, open := w.lanes[customer]; open || w.closing[customer] || len(w.lanes) >= w.settings.MaxLanes {
 		return
 	}
 	conn, ok := w.connections[customer]
@@ -189,17 +209,12 @@ func (w *Worker) refuse(customer, why string) {
 	}
 }
 
-// closeIdle closes the lane of a customer for whom nothing has moved for a while.
-func (w *Worker) closeIdle(ctx context.Context, a store.Announced) {
-	w.mu.Lock()
-	l := w.lanes[a.Customer]
-	w.mu.Unlock()
-	if l == nil {
-		return
-	}
-	// The announcement was read before the count: work that came in between was
+// closeIdle closes a lane in which nothing has moved for a while, and takes its
+// customer off the list, unless another process has done so.
+func (w *Worker) closeIdle(ctx context.Context, l *lane, announced map[string]store.Announced) {
+	// The announcements were read before the count: work that came in between was
 	// announced after it, which keeps the customer on the list.
-	live, err := w.ledger.Live(ctx, a.Customer)
+	live, err := w.ledger.Live(ctx, l.conn.Customer)
 	switch {
 	case err != nil || live > 0:
 		l.idle = time.Time{}
@@ -210,11 +225,14 @@ func (w *Worker) closeIdle(ctx context.Context, a store.Announced) {
 	case time.Since(l.idle) < w.settings.LaneIdle:
 		return
 	}
-	if gone, err := w.ledger.Withdraw(ctx, a); err != nil || !gone {
-		return
+	if a, listed := announced[l.conn.Customer]; listed {
+		if gone, err := w.ledger.Withdraw(ctx, a); err != nil || !gone {
+			return
+		}
 	}
 	w.mu.Lock()
-	delete(w.lanes, a.Customer)
-	w.mu.Unlock()
-	l.close("idle")
+	defer w.mu.Unlock()
+	if w.lanes[l.conn.Customer] == l {
+		w.retire(l, "idle")
+	}
 }
