@@ -37,7 +37,9 @@ func newBreaker(customer string, log zerolog.Logger) *breaker {
 		BucketPeriod: breakerBucket,
 		Timeout:      breakerOpenFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
-			return c.Requests >= breakerMinCalls && float64(c.TotalFailures) >= breakerTripRatio*float64(c.Requests)
+			// Signed: a call and its verdict may fall into different buckets.
+			judged := int64(c.Requests) - int64(c.TotalExclusions)
+			return judged >= breakerMinCalls && float64(c.TotalFailures) >= breakerTripRatio*float64(judged)
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errNoVerdict) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {

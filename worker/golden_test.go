@@ -1,0 +1,60 @@
+package worker_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// What goes over the wire for a candidate with all groups of fields, first new,
+// then changed, as the simulator saw it.
+func TestRequestsAsSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LookupBatch = 1 }})
+	c := ana()
+	c.WorkExperience = append(c.WorkExperience, tasks.WorkExperience{Employer: "Fabrikam", Title: "Analyst", Start: "2017", End: "2021-02-28"})
+	r.run(tasks.ToJob(job), tasks.Options{}, c)
+	c.LastName = "Duarte Lopes"
+	c.Phones = append(c.Phones, tasks.Phone{Number: "+1 425 555 0177", Type: "home"})
+	c.WorkExperience[0].Title = "Staff Data Engineer"
+	r.run(tasks.ToJob(job+1), included, c)
+
+	var got bytes.Buffer
+	for _, call := range r.sim.Calls() {
+		fmt.Fprintf(&got, "%s %s", call.Method, call.Path)
+		if call.Query != "" {
+			got.WriteString("?" + call.Query)
+		}
+		fmt.Fprintf(&got, " -> %d\n", call.Status)
+		if len(call.Body) > 0 {
+			if err := json.Indent(&got, call.Body, "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			got.WriteString("\n")
+		}
+		got.WriteString("\n")
+	}
+	const path = "testdata/requests.golden"
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("requests changed (-want +got), run with -update if they should:\n%s", diff)
+	}
+}

@@ -1,0 +1,201 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+func TestRetryPauses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		shortest := time.Duration(rapid.Int64Range(1, int64(time.Minute)).Draw(t, "min"))
+		longest := shortest * time.Duration(rapid.IntRange(2, 1000).Draw(t, "ratio"))
+		r := retries{min: shortest, max: longest}
+		n := rapid.IntRange(0, 200).Draw(t, "failures")
+		pause := r.pause(n)
+		if pause < shortest || pause > longest {
+			t.Fatalf("pause %s after %d failures, want between %s and %s", pause, n, shortest, longest)
+		}
+		// The ceiling doubles with each failure.
+		if ceiling := float64(shortest) * 2 * pow2(n); float64(pause) > ceiling {
+			t.Fatalf("pause %s after %d failures, over the ceiling", pause, n)
+		}
+	})
+}
+
+func pow2(n int) float64 {
+	p := 1.0
+	for range n {
+		p *= 2
+	}
+	return p
+}
+
+func TestRetriesSpread(t *testing.T) {
+	r := retries{min: time.Second, max: time.Hour}
+	seen := map[time.Duration]bool{}
+	for range 100 {
+		seen[r.pause(8)] = true
+	}
+	if len(seen) < 50 {
+		t.Errorf("100 exports that failed together come back at %d different times", len(seen))
+	}
+}
+
+func TestRetryDecisions(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := retries{min: 5 * time.Second, max: time.Hour, budget: 24 * time.Hour, settle: 90 * time.Second, now: func() time.Time { return now }}
+	cases := []struct {
+		name       string
+		claim      store.Claim
+		o          outcome
+		kind       kind
+		reason     store.Reason
+		from, upTo time.Duration
+	}{
+		{"a first failure comes back soon", store.Claim{}, outcome{kind: retry, reason: "icims_timeout"}, retry, "icims_timeout", 5 * time.Second, 10 * time.Second},
+		{"iCIMS's own wish is honoured", store.Claim{}, outcome{kind: retry, after: time.Minute}, retry, "", time.Minute, time.Minute},
+		{"but not beyond the longest pause", store.Claim{}, outcome{kind: retry, after: 9 * time.Hour}, retry, "", time.Hour, time.Hour},
+		{"a lost answer waits until it has settled", store.Claim{}, outcome{kind: unknown}, unknown, "", 91 * time.Second, 91 * time.Second},
+		{"within the budget it goes on", store.Claim{Attempts: 30, FirstFailure: now.Add(-23 * time.Hour)}, outcome{kind: retry}, retry, "", 5 * time.Second, time.Hour},
+		{"beyond the budget it is dead", store.Claim{Attempts: 30, FirstFailure: now.Add(-25 * time.Hour)}, outcome{kind: retry, reason: "icims_timeout"}, dead, store.ReasonBudgetSpent, 0, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := r.decide(&c.claim, c.o)
+			if got.kind != c.kind || got.reason != c.reason || got.after < c.from || got.after > c.upTo {
+				t.Errorf("%s %q after %s", got.kind, got.reason, got.after)
+			}
+		})
+	}
+}
+
+func TestFailedCalls(t *testing.T) {
+	cases := []struct {
+		err    error
+		kind   kind
+		reason store.Reason
+	}{
+		{&icims.Error{Class: icims.ClassRetry, Reason: icims.ReasonTimeout}, retry, "icims_timeout"},
+		{&icims.Error{Class: icims.ClassRetry, Reason: icims.ReasonCanceled}, deferred, store.ReasonShuttingDown},
+		{&icims.Error{Class: icims.ClassUnknown, Reason: icims.ReasonTimeout}, unknown, store.ReasonWriteSettling},
+		{&icims.Error{Class: icims.ClassDefer, Reason: icims.ReasonQuotaExhausted}, deferred, "icims_quota_exhausted"},
+		{&icims.Error{Class: icims.ClassCredentials, Reason: icims.ReasonCredentials, Status: 401}, deferred, "icims_credentials"},
+		{&icims.Error{Class: icims.ClassAccess, Reason: icims.ReasonAccessDenied, Status: 403}, deferred, "icims_access_denied"},
+		{&icims.Error{Class: icims.ClassAccess, Reason: icims.ReasonAccessDenied, Status: 404}, dead, "icims_access_denied"},
+		{&icims.Error{Class: icims.ClassPermanent, Reason: icims.ReasonFieldRequired, Status: 400}, dead, "icims_field_required"},
+		{errors.New("something else"), retry, store.ReasonInternal},
+	}
+	for _, c := range cases {
+		if o := failed(fmt.Errorf("wrapped: %w", c.err)); o.kind != c.kind || o.reason != c.reason {
+			t.Errorf("%v: %s %s, want %s %s", c.err, o.kind, o.reason, c.kind, c.reason)
+		}
+	}
+}
+
+func TestEveryReasonOfTheClientIsExplained(t *testing.T) {
+	known := map[store.Reason]bool{}
+	for _, r := range store.Reasons() {
+		known[r] = true
+	}
+	for _, r := range icims.Reasons() {
+		if !known[store.Reason(r)] {
+			t.Errorf("%s is not explained in store/reason.go", r)
+		}
+	}
+}
+
+// asynq repeats a failed acknowledgement with a context that has ended.
+func TestAckGuard(t *testing.T) {
+	client := redistest.Shared(t).Client(t)
+	script := redis.NewScript("return redis.call('INCR', KEYS[1])")
+	if err := script.Load(t.Context(), client).Err(); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := client.EvalSha(ended, script.Hash(), []string{"n"}).Err(); err == nil {
+		t.Fatal("without the guard a script runs although the context has ended")
+	}
+	if n, err := (ackGuard{client}).EvalSha(ended, script.Hash(), []string{"n"}).Int(); n != 1 || err != nil {
+		t.Errorf("with the guard: %d, %v", n, err)
+	}
+}
+
+func TestTasksThatAreNoReferenceAreArchivedNotRepeated(t *testing.T) {
+	for _, payload := range []string{"", "{}", `{"customer":"acme","export":"x"}`, `{"customer":"1234"}`} {
+		err := (&handler{}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
+		if !errors.Is(err, asynq.SkipRetry) {
+			t.Errorf("%q: %v", payload, err)
+		}
+	}
+}
+
+func TestComingBackIsNoFailure(t *testing.T) {
+	back := fmt.Errorf("wrapped: %w", &comeBack{time.Minute})
+	if isFault(back) || comeBackDelay(7, back, nil) != time.Minute {
+		t.Error("coming back counts as a failure, or at another time")
+	}
+	if err := errors.New("redis is down"); !isFault(err) || comeBackDelay(0, err, nil) != faultPause {
+		t.Error("a fault does not count as one")
+	}
+}
+
+func TestTenantLearnsFromRefusals(t *testing.T) {
+	refuse := func(fields ...string) *icims.Error {
+		e := &icims.Error{Reason: icims.ReasonFieldRefused, Status: http.StatusBadRequest}
+		for _, f := range fields {
+			e.Problems = append(e.Problems, icims.Problem{Code: 4, Field: f})
+		}
+		return e
+	}
+	body := func() icims.Fields {
+		return icims.Fields{
+			"firstname": "x", "email": "x",
+			"phones":         []icims.Fields{{"phonenumber": "1", "phonetype": icims.Fields{"value": "Mobile"}}},
+			"workexperience": []icims.Fields{{"workemployer": "x"}},
+		}
+	}
+	cases := []struct {
+		name     string
+		err      *icims.Error
+		ok       bool
+		gone     string
+		warnings string
+	}{
+		{"the collection by name", refuse("workexperience"), true, "workexperience", "field_refused:workexperience"},
+		{"the collection by one of its children", refuse("workemployer"), true, "workexperience", "field_refused:workexperience"},
+		{"the collection by a path", refuse("workexperience.workemployer"), true, "workexperience", "field_refused:workexperience"},
+		{"a phone type first costs the type only", refuse("phonetype"), true, "", "phone_type_dropped"},
+		{"a field that every person needs", refuse("email"), false, "", ""},
+		{"a field that was not sent", refuse("gender"), false, "", ""},
+		{"no field at all", refuse(), false, "", ""},
+		{"a field that is required", &icims.Error{Reason: icims.ReasonFieldRequired, Problems: []icims.Problem{{Code: 1, Field: "workexperience"}}}, false, "", ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			tenant := newTenant(store.Connection{}, time.Minute)
+			f, ws, ok := tenant.relent(body(), c.err)
+			if ok != c.ok || warnings(ws).codes() != c.warnings {
+				t.Fatalf("%v, warnings %v", ok, ws)
+			}
+			if _, still := f[c.gone]; ok && c.gone != "" && still {
+				t.Errorf("%s is still sent", c.gone)
+			}
+			if ok && c.gone == "" && hasPhoneTypes(f) {
+				t.Error("the phone still has its type")
+			}
+		})
+	}
+}
