@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -136,11 +137,11 @@ func oauthClient(t *testing.T, auth Auth, accept func(token string) bool) (*Clie
 }
 
 func TestOAuth(t *testing.T) {
-	any := func(string) bool { return true }
+	whatever := func(string) bool { return true }
 	t.Run("a token is kept until shortly before it expires", func(t *testing.T) {
 		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		u, tokens := tokenServer(t, 86400)
-		c, _ := oauthClient(t, OAuth("id", "s&cret", OAuthTokenURL(u), OAuthClock(func() time.Time { return now })), any)
+		c, _ := oauthClient(t, OAuth("id", "s&cret", OAuthTokenURL(u), OAuthClock(func() time.Time { return now })), whatever)
 		steps := []struct {
 			after  time.Duration
 			tokens int32
@@ -157,7 +158,7 @@ func TestOAuth(t *testing.T) {
 	})
 	t.Run("callers at the same time share one request", func(t *testing.T) {
 		u, tokens := tokenServer(t, 86400)
-		c, _ := oauthClient(t, OAuth("id", "s&cret", OAuthTokenURL(u)), any)
+		c, _ := oauthClient(t, OAuth("id", "s&cret", OAuthTokenURL(u)), whatever)
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
@@ -208,7 +209,7 @@ func TestOAuth(t *testing.T) {
 			<-release
 			_, _ = io.WriteString(w, `{"access_token":"t","expires_in":"3600"}`)
 		}))
-		c, seen := oauthClient(t, OAuth("id", "s", OAuthTokenURL(srv.URL)), any)
+		c, seen := oauthClient(t, OAuth("id", "s", OAuthTokenURL(srv.URL)), whatever)
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error)
 		go func() { _, _, err := c.CreatePerson(ctx, personFields); failed <- err }()
@@ -248,9 +249,7 @@ func TestTokenFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				for k, v := range tt.header {
-					w.Header()[k] = v
-				}
+				maps.Copy(w.Header(), tt.header)
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
 			}))

@@ -121,7 +121,7 @@ func discreet(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := err.(*discreetError); ok {
+	if _, done := errors.AsType[*discreetError](err); done {
 		return err
 	}
 	return &discreetError{err}

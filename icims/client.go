@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -180,8 +181,8 @@ func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, er
 func (c *Client) newChain() http.RoundTripper {
 	var rt http.RoundTripper = &authLayer{auth: c.auth, next: c.wire}
 	rt = &deadlineLayer{timeout: c.timeout, next: rt}
-	for i := len(c.middleware) - 1; i >= 0; i-- {
-		rt = c.middleware[i](rt)
+	for _, v := range slices.Backward(c.middleware) {
+		rt = v(rt)
 	}
 	return rt
 }

@@ -2,7 +2,6 @@ package icims
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 )
 
@@ -44,7 +43,7 @@ func (v *Customer) UnmarshalJSON(b []byte) error {
 	}
 	*v = Customer{}
 	if id, ok := raw["id"]; ok {
-		err = unmarshalID(&v.ID, json.RawMessage(id))
+		err = unmarshalID(&v.ID, id)
 	}
 	return errors.Join(
 		err,

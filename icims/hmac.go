@@ -64,7 +64,7 @@ func (a *hmacAuth) Authorize(req *http.Request, body []byte) error {
 	if v := req.Header.Get("Content-Type"); v != "" {
 		signed = append(signed, struct{ name, value string }{"content-type", v})
 	}
-	var names, lines []string
+	names, lines := make([]string, 0, len(signed)), make([]string, 0, len(signed))
 	for _, h := range signed {
 		names = append(names, h.name)
 		lines = append(lines, h.name+":"+h.value)

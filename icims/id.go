@@ -18,9 +18,13 @@ func (id WorkflowID) String() string { return strconv.FormatInt(int64(id), 10) }
 func (id JobID) String() string      { return strconv.FormatInt(int64(id), 10) }
 
 // UnmarshalJSON accepts 1000, "1000" and null, which leaves the id alone.
-func (id *PersonID) UnmarshalJSON(b []byte) error   { return unmarshalID((*int64)(id), b) }
+func (id *PersonID) UnmarshalJSON(b []byte) error { return unmarshalID((*int64)(id), b) }
+
+// UnmarshalJSON accepts 1000, "1000" and null, which leaves the id alone.
 func (id *WorkflowID) UnmarshalJSON(b []byte) error { return unmarshalID((*int64)(id), b) }
-func (id *JobID) UnmarshalJSON(b []byte) error      { return unmarshalID((*int64)(id), b) }
+
+// UnmarshalJSON accepts 1000, "1000" and null, which leaves the id alone.
+func (id *JobID) UnmarshalJSON(b []byte) error { return unmarshalID((*int64)(id), b) }
 
 func unmarshalID(dst *int64, b []byte) error {
 	if string(b) == "null" {

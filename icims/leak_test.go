@@ -142,7 +142,7 @@ func TestCredentialsDoNotPrint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t, "https://api.icims.com", auth)
 			for _, verb := range []string{"%v", "%+v", "%#v"} {
-				for _, s := range []string{secret, fmt.Sprint([]byte(secret)), fmt.Sprintf("%x", secret), fmt.Sprintf("%#v", []byte(secret))} {
+				for _, s := range []string{secret, fmt.Sprint(string([]byte(secret))), fmt.Sprintf("%x", secret), fmt.Sprintf("%#v", []byte(secret))} {
 					if strings.Contains(fmt.Sprintf(verb, auth)+fmt.Sprintf(verb, c), s) {
 						t.Errorf("%s shows %s", verb, s)
 					}

@@ -109,7 +109,7 @@ func (a *oauth) Authorize(req *http.Request, _ []byte) error {
 			if r.Err != nil {
 				return r.Err
 			}
-			token = r.Val.(func() string)
+			token, _ = r.Val.(func() string)
 		}
 	}
 	req.Header.Set("Authorization", "Bearer "+token())

@@ -147,7 +147,9 @@ func idServer(t *testing.T, mux *http.ServeMux, n int, descending bool) *int {
 		for _, id := range ids[:min(len(ids), MaxSearchResults)] {
 			rows = append(rows, map[string]any{"id": id})
 		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"searchResults": rows})
+		if err := json.NewEncoder(w).Encode(map[string]any{"searchResults": rows}); err != nil {
+			t.Error(err)
+		}
 	}
 	var flat func(Query) []Filter
 	flat = func(q Query) []Filter {

@@ -1,6 +1,7 @@
 package icims
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -47,7 +48,7 @@ func ParseHostPolicy(setting string) (HostPolicy, error) {
 		u, err := url.Parse(entry)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil ||
 			u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-			return HostPolicy{}, fmt.Errorf("ICIMS_EXPORT_ICIMS_HOSTS: every entry must be an origin such as http://127.0.0.1:8899, without path, user or query")
+			return HostPolicy{}, errors.New("ICIMS_EXPORT_ICIMS_HOSTS: every entry must be an origin such as http://127.0.0.1:8899, without path, user or query")
 		}
 		p.origins[origin(u)] = true
 	}

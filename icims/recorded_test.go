@@ -3,6 +3,7 @@ package icims
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,9 +60,7 @@ func TestRecordedWorkflowCreate(t *testing.T) {
 		if got, want := string(body), `{"associatedprofile":90210,"baseprofile":1709}`; got != want {
 			t.Errorf("body %s, want %s", got, want)
 		}
-		for name, v := range recordedHeaders(t) {
-			w.Header()[name] = v
-		}
+		maps.Copy(w.Header(), recordedHeaders(t))
 		w.WriteHeader(201)
 	})
 	id, resp, err := c.CreateWorkflow(t.Context(), Fields{"baseprofile": JobID(1709), "associatedprofile": PersonID(90210)})

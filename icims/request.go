@@ -24,6 +24,8 @@ type params map[string]string
 func (c *Client) newRequest(ctx context.Context, op Op, p params, query string, body any) (*http.Request, error) {
 	u := *c.root
 	path, raw := u.Path, u.EscapedPath()
+	var pathSb27 strings.Builder
+	var rawSb27 strings.Builder
 	for segment := range strings.SplitSeq(strings.TrimPrefix(op.Pattern, "/"), "/") {
 		if name, ok := strings.CutPrefix(segment, "{"); ok {
 			name = strings.TrimSuffix(name, "}")
@@ -36,9 +38,11 @@ func (c *Client) newRequest(ctx context.Context, op Op, p params, query string, 
 				return nil, badRequest(op, detail(name+" is missing"))
 			}
 		}
-		path += "/" + segment
-		raw += "/" + url.PathEscape(segment)
+		pathSb27.WriteString("/" + segment)
+		rawSb27.WriteString("/" + url.PathEscape(segment))
 	}
+	path += pathSb27.String()
+	raw += rawSb27.String()
 	u.Path, u.RawPath, u.RawQuery = path, raw, query
 
 	var reader io.Reader
@@ -136,7 +140,8 @@ type answer struct {
 // answered.
 func (c *Client) bareDo(req *http.Request) (*answer, *Response, error) {
 	ans, resp, authorization, err := c.try(req)
-	if e, ok := err.(*Error); ok && e.Status == http.StatusUnauthorized && e.Class == ClassCredentials {
+	e := &Error{}
+	if errors.As(err, &e) {
 		r, ok := c.auth.(renewer)
 		if ok && r.renew(authorization) {
 			if req.GetBody != nil {

@@ -27,9 +27,11 @@ func (r *Response) String() string {
 	if r.Transaction != "" {
 		s += ", transaction " + r.Transaction
 	}
+	var sSb30 strings.Builder
 	for _, w := range r.Warnings {
-		s += ", " + w.String()
+		sSb30.WriteString(", " + w.String())
 	}
+	s += sSb30.String()
 	return s
 }
 

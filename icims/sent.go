@@ -24,6 +24,7 @@ func (s Sent) String() string {
 		return "no"
 	case SentMaybe:
 		return "maybe"
+	case SentYes:
 	}
 	return "yes"
 }

@@ -116,5 +116,8 @@ type Secret string
 
 const redacted = "[redacted]"
 
-func (Secret) String() string   { return redacted }
+// String hides the secret from %v.
+func (Secret) String() string { return redacted }
+
+// GoString hides the secret from %#v.
 func (Secret) GoString() string { return redacted }

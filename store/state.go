@@ -2,7 +2,8 @@ package store
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -49,12 +50,7 @@ var moves = map[State][]State{
 // CanMove reports whether the state machine has a move from one state to the
 // other.
 func CanMove(from, to State) bool {
-	for _, s := range moves[from] {
-		if s == to {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(moves[from], to)
 }
 
 // Ended reports whether nothing more will happen to an export in this state by
@@ -63,16 +59,12 @@ func (s State) Ended() bool { return s == Done || s == Skipped || s == Cancelled
 
 // luaMoves renders the table for the scripts.
 func luaMoves() string {
-	var froms []string
-	for from := range moves {
-		froms = append(froms, string(from))
-	}
-	sort.Strings(froms)
+	froms := slices.Sorted(maps.Keys(moves))
 	var b strings.Builder
 	b.WriteString("local moves = {\n")
 	for _, from := range froms {
 		fmt.Fprintf(&b, "  %s = {", from)
-		for _, to := range moves[State(from)] {
+		for _, to := range moves[from] {
 			fmt.Fprintf(&b, "%s=true,", to)
 		}
 		b.WriteString("},\n")

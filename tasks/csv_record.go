@@ -197,7 +197,7 @@ func (in *input) delimiter() byte {
 	best, most := byte(','), 0
 	for _, comma := range []byte(",;\t") {
 		known := 0
-		for _, name := range bytes.Split(head, []byte{comma}) {
+		for name := range bytes.SplitSeq(head, []byte{comma}) {
 			if _, ok := csvColumn(clean(string(bytes.Trim(name, `"`)))); ok {
 				known++
 			}

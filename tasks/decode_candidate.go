@@ -69,8 +69,7 @@ func jsonProblem(row []byte) (Problem, bool) {
 			return Problem{Code: codeTrailingData, Message: "there is more on the line after the candidate", Remedy: "put each candidate on a line of its own"}, true
 		}
 		p := Problem{Code: codeNotJSON, Message: "the row is not valid JSON", Remedy: "write each candidate as one JSON object on one line"}
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			p.Message += fmt.Sprintf(" (at byte %d of the row)", syntax.Offset)
 		}
 		return p, true

@@ -76,7 +76,7 @@ func (in *input) peekNonBlank() (byte, error) {
 			return 0, err
 		}
 		b := head[n-1]
-		if !isBlank(b) && !(n <= len(byteOrderMark) && bytes.HasPrefix(byteOrderMark, head)) {
+		if !isBlank(b) && (n > len(byteOrderMark) || !bytes.HasPrefix(byteOrderMark, head)) {
 			return b, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -178,7 +179,7 @@ func (f *csvFile) candidate(rec *csvRecord) (Candidate, *RowError) {
 			Remedy: "check that the row is complete, and quote values with line breaks"})
 	}
 	c.origin.line = rec.line
-	c.origin.warnings = append(f.pending, row.warnings...)
+	c.origin.warnings = slices.Concat(f.pending, row.warnings)
 	f.pending = nil
 	return c, nil
 }

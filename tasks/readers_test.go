@@ -214,8 +214,7 @@ func TestReadFailureEndsReading(t *testing.T) {
 			if len(rows) != tc.rows+1 || !errors.Is(rows[tc.rows].err, broken) {
 				t.Fatalf("got %v, want %d rows and the error", codesOf(rows), tc.rows)
 			}
-			var refused *RowError
-			if errors.As(rows[tc.rows].err, &refused) {
+			if _, ok := errors.AsType[*RowError](rows[tc.rows].err); ok {
 				t.Error("an I/O error passes as a refused row")
 			}
 		})

@@ -29,7 +29,7 @@ type gate struct {
 	spent  int
 	closed *icims.RefusedError // why no calls are made, and until when
 
-	draining context.Context    // ends when the worker stops
+	draining context.Context    //nolint:containedctx // the lane's life, not that of a call; ends when the worker stops
 	drain    context.CancelFunc // refuses all further calls and wakes those that wait
 }
 

@@ -19,9 +19,9 @@ import (
 type lookups struct {
 	finder *finder
 	keys   *store.Keyset
-	size   int           // addresses a call
-	maxAge time.Duration // of an answer
-	base   context.Context
+	size   int             // addresses a call
+	maxAge time.Duration   // of an answer
+	base   context.Context //nolint:containedctx // the lane's life, for look-ups in the background
 
 	onDuty     chan struct{} // holds one token while nobody is on duty
 	background sync.WaitGroup

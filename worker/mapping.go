@@ -2,6 +2,7 @@ package worker
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"unicode"
 
@@ -126,9 +127,7 @@ func withoutPhoneTypes(f icims.Fields) icims.Fields {
 // without is f without some fields, for tenants that refuse them.
 func without(f icims.Fields, names ...string) icims.Fields {
 	out := make(icims.Fields, len(f))
-	for name, value := range f {
-		out[name] = value
-	}
+	maps.Copy(out, f)
 	for _, name := range names {
 		delete(out, name)
 	}

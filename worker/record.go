@@ -22,6 +22,7 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 		return o.after, o.after > 0, nil
 	case fault:
 		return 0, false, o.err
+	default:
 	}
 	if x.claim == nil { // put off before the claim
 		return max(o.after, time.Second), true, nil

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +20,7 @@ func existing(change map[string]any) map[string]any {
 		"folder": map[string]any{"id": "D32006"},
 		"phones": []any{map[string]any{"phonenumber": "(425) 555-0199", "phonetype": map[string]any{"value": "Home"}}},
 	}
-	for name, value := range change {
-		f[name] = value
-	}
+	maps.Copy(f, change)
 	return f
 }
 

@@ -12,6 +12,7 @@ import (
 // a colon, as in "field_refused:workexperience", and WarningSaved likewise.
 type Warning string
 
+// The warnings, as their texts explain them.
 const (
 	WarningTitleCut         Warning = "title_cut"
 	WarningEmployerCut      Warning = "employer_cut"

@@ -3,6 +3,7 @@ package icimstest
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -115,9 +116,7 @@ func (c *call) render(a answer) response {
 // write sends a response in full.
 func (res response) write(w http.ResponseWriter) {
 	dst := w.Header()
-	for k, v := range res.header {
-		dst[k] = v
-	}
+	maps.Copy(dst, res.header)
 	if !res.chunked && res.status != http.StatusNoContent {
 		dst.Set("Content-Length", strconv.Itoa(len(res.body)))
 	}

@@ -1,6 +1,7 @@
 package icimstest
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -105,9 +106,7 @@ func (s *Simulator) CallCounts() map[string]int {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()
 	out := make(map[string]int, len(s.calls.counts))
-	for k, v := range s.calls.counts {
-		out[k] = v
-	}
+	maps.Copy(out, s.calls.counts)
 	return out
 }
 

@@ -168,8 +168,10 @@ func (s *scan) value(f *field, path string, raw any) (any, bool) {
 		}
 		nodes := []node{}
 		for _, item := range items {
-			if n, stored := s.nodeValue(f, path, item); stored {
-				nodes = append(nodes, n.(node))
+			if value, stored := s.nodeValue(f, path, item); stored {
+				if n, isNode := value.(node); isNode {
+					nodes = append(nodes, n)
+				}
 			}
 		}
 		return nodes, true

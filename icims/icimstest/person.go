@@ -1,6 +1,7 @@
 package icimstest
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -57,9 +58,7 @@ func (t *Tenant) draft(p *person, body map[string]any, seeding bool) (draftPerso
 	s := &scan{t: t}
 	d := draftPerson{fields: map[string]any{}}
 	if p != nil {
-		for k, v := range p.fields {
-			d.fields[k] = v
-		}
+		maps.Copy(d.fields, p.fields)
 	}
 	for _, name := range sortedKeys(body) {
 		raw := body[name]
@@ -156,9 +155,7 @@ func (t *Tenant) mergeEntries(s *scan, f *field, old []entry, raw any, existing 
 func (t *Tenant) checkEntry(s *scan, f *field, e entry, obj map[string]any) entry {
 	before := len(s.errors)
 	values := make(map[string]any, len(obj))
-	for k, v := range e.values {
-		values[k] = v
-	}
+	maps.Copy(values, e.values)
 	for _, name := range sortedKeys(obj) {
 		raw := obj[name]
 		child := f.children[name]
@@ -322,7 +319,7 @@ func peopleCreate(c *call) answer {
 	p := t.insertPerson(0, d, c.now, false)
 	c.effect = true
 	a := created(t.personPath(p.id), p.id)
-	a.warnings = append(warnings, c.remark(d.fields)...)
+	a.warnings = slices.Concat(warnings, c.remark(d.fields))
 	return a
 }
 

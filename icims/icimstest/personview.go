@@ -1,6 +1,7 @@
 package icimstest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -88,9 +89,7 @@ func showEntries(f *field, entries []entry) []any {
 
 func showEntry(f *field, e entry) map[string]any {
 	m := make(map[string]any, len(e.values)+2)
-	for k, v := range e.values {
-		m[k] = v
-	}
+	maps.Copy(m, e.values)
 	m["entry"] = e.id
 	if f.primary {
 		m["primary"] = e.primary

@@ -1,6 +1,7 @@
 package icimstest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -84,9 +85,7 @@ func (t *Tenant) customFilters() map[string]filterDef[personHit] {
 		}
 		if len(out) == len(personFilters) {
 			out = make(map[string]filterDef[personHit], len(personFilters)+4)
-			for k, v := range personFilters {
-				out[k] = v
-			}
+			maps.Copy(out, personFilters)
 		}
 		out["person.customfield"+number+".text"] = personText(name)
 	}

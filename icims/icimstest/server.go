@@ -39,6 +39,7 @@ func NewServer(s *Simulator) *Server {
 			srv.conns.Add(1)
 		case http.StateClosed, http.StateHijacked:
 			srv.conns.Done()
+		default:
 		}
 	}
 	go func() {

@@ -2,6 +2,7 @@ package icimstest
 
 import (
 	"bytes"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -134,9 +135,7 @@ func (c *call) drip(w http.ResponseWriter, res response, over time.Duration) {
 	c.sim.calls.update(func() { c.log.Status = res.status })
 	body := res.body
 	dst := w.Header()
-	for k, v := range res.header {
-		dst[k] = v
-	}
+	maps.Copy(dst, res.header)
 	if len(body) == 0 {
 		if c.sim.cfg.Sleep(c.r.Context(), over) == nil {
 			w.WriteHeader(res.status)

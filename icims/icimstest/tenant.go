@@ -3,6 +3,7 @@ package icimstest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -217,9 +218,7 @@ func (t *Tenant) merge(discarded, primary int64) error {
 	}
 	now := t.sim.cfg.Now()
 	next := make(map[string]any, len(d.fields))
-	for k, v := range d.fields {
-		next[k] = v
-	}
+	maps.Copy(next, d.fields)
 	next["firstname"] = fmt.Sprintf("Merged with %d - %s", primary, now.UTC().Format("1/2/2006"))
 	delete(next, "lastname")
 	delete(next, "email")

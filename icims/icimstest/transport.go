@@ -3,6 +3,7 @@ package icimstest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -71,7 +72,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		w := &recorder{header: http.Header{}}
 		defer func() {
 			if p := recover(); p != nil {
-				if p != http.ErrAbortHandler {
+				if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				w = nil

@@ -1,6 +1,7 @@
 package icimstest
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -90,9 +91,7 @@ func (t *Tenant) insertWorkflow(person, job int64, fields map[string]any, now ti
 func (t *Tenant) draftWorkflow(s *scan, old, body map[string]any) map[string]any {
 	defs := workflowFields()
 	fields := make(map[string]any, len(old)+3)
-	for k, v := range old {
-		fields[k] = v
-	}
+	maps.Copy(fields, old)
 	for _, name := range sortedKeys(body) {
 		raw, f := body[name], defs[name]
 		switch {
@@ -168,7 +167,7 @@ func workflowsCreate(c *call) answer {
 	f := t.insertWorkflow(personID, jobID, fields, c.now)
 	c.effect = true
 	a := created(t.workflowPath(f.id), f.id)
-	a.warnings = append(s.warnings, c.remark(fields)...)
+	a.warnings = slices.Concat(s.warnings, c.remark(fields))
 	return a
 }
 
