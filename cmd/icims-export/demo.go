@@ -133,7 +133,7 @@ func demoConnection(portalURLs string) store.Connection {
 	return store.Connection{
 		Customer: demoCustomer, Username: demoUser, Password: demoPassword, PortalURLs: portalURLs, LinkedInField: "field51001",
 		// Far more than iCIMS grants, for the sake of those who watch.
-		Limits: store.Limits{CallsPerSecond: 200, Burst: 200, InFlight: 16, CallsPerDay: 1_000_000},
+		Limits: store.Limits{CallsPerSecond: 150, Burst: 20, InFlight: 16, CallsPerDay: 1_000_000},
 	}.WithDefaults()
 }
 

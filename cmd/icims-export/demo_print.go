@@ -16,8 +16,8 @@ func (d *demo) print(ctx context.Context, sum demoSummary, cast demoCast) error 
 	first, again := sum.Batches[0], sum.Batches[1]
 	writeCounts(out, s, width, first, again)
 
-	fmt.Fprintf(out, "\nIn iCIMS, by its own count: %s people and %s on job %d; nobody twice.\n",
-		s.paint(bold, strconv.Itoa(sum.People)), s.paint(bold, fmt.Sprintf("%d workflows", sum.Workflows)), demoJob)
+	fmt.Fprintln(out)
+	hang(out, width, "", fmt.Sprintf("By its own count, iCIMS now has %d people, and %d workflows on job %d.", sum.People, sum.Workflows, demoJob))
 	for _, v := range sum.Violations {
 		fmt.Fprintln(out, s.paint(red, "  violated: "+v))
 	}
@@ -25,7 +25,7 @@ func (d *demo) print(ctx context.Context, sum demoSummary, cast demoCast) error 
 		return err
 	}
 	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Refused rows, of which nothing was sent:"))
-	writeRefusals(out, s, width, 0, first.refusals)
+	writeRefusals(out, width, 0, first.refusals)
 
 	fmt.Fprintln(out)
 	hang(out, width, "", "Then the same batch again, but for the dead ones, which wait for somebody to mend them: all were skipped, without a call.")

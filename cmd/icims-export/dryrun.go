@@ -21,7 +21,6 @@ import (
 // preview is what would become of one candidate.
 type preview struct {
 	Candidate string         `json:"candidate"`
-	Line      int            `json:"line,omitempty"`
 	Skip      string         `json:"skip,omitempty"` // why nothing would be sent
 	Person    map[string]any `json:"person,omitempty"`
 	Workflow  map[string]any `json:"workflow,omitempty"`
@@ -200,7 +199,7 @@ func (d *dryRun) show(v preview) error {
 	d.writeBody("person", v.Person)
 	d.writeBody("workflow", v.Workflow)
 	for _, w := range v.Warnings {
-		hang(out, d.width, "  "+d.style.paint(yellow, "!")+" ", w)
+		hang(out, d.width, "  ! ", w)
 	}
 	_, err := fmt.Fprintln(out)
 	return err
@@ -265,7 +264,7 @@ func (d *dryRun) end(receipt tasks.Receipt) error {
 		if _, onTerminal := terminal(out); onTerminal {
 			most = shownRefusals
 		}
-		writeRefusals(out, d.style, d.width, most, receipt.Refused)
+		writeRefusals(out, d.width, most, receipt.Refused)
 		fmt.Fprintln(out)
 	}
 	if len(receipt.Warnings) > 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -51,9 +52,24 @@ func (p *process) colours(w any) bool {
 	return ok && kind != "dumb"
 }
 
-// say prints a message on stderr.
+// say prints a message on stderr, its lines wrapped to the terminal. Indented
+// lines are to be copied and stay whole.
 func (p *process) say(format string, args ...any) {
-	fmt.Fprintf(messages{p}, format+"\n", args...)
+	text := fmt.Sprintf(format, args...)
+	if width, onTerminal := terminal(p.stderr); onTerminal {
+		var b strings.Builder
+		for i, line := range strings.Split(text, "\n") {
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			if !strings.HasPrefix(line, " ") {
+				line = strings.Join(wrap(line, width), "\n")
+			}
+			b.WriteString(line)
+		}
+		text = b.String()
+	}
+	_, _ = io.WriteString(messages{p}, text+"\n")
 }
 
 // messages is stderr with the progress line out of the way.
@@ -87,7 +103,7 @@ func (p *process) logger(least zerolog.Level) zerolog.Logger {
 	_, onTerminal := terminal(p.stderr)
 	var out io.Writer = messages{p}
 	if p.settings.LogFormat == "console" || p.settings.LogFormat != "json" && onTerminal {
-		out = zerolog.ConsoleWriter{Out: out, NoColor: !p.colours(p.stderr), TimeFormat: "15:04:05.000"}
+		out = zerolog.ConsoleWriter{Out: out, NoColor: !p.colours(p.stderr), TimeFormat: "15:04:05"}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger()
 }

@@ -77,6 +77,8 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%dh %dm", d/time.Hour, d%time.Hour/time.Minute)
 	case d >= time.Minute:
 		return fmt.Sprintf("%dm %ds", d/time.Minute, d%time.Minute/time.Second)
+	case d >= time.Second:
+		return fmt.Sprintf("%ds", d/time.Second)
 	}
-	return fmt.Sprintf("%ds", max(int(d.Round(time.Second)/time.Second), 0))
+	return "1s" // less is nothing to plan with
 }

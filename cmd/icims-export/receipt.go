@@ -11,7 +11,7 @@ import (
 const shownRefusals = 20
 
 // writeRefusals tells of each refused row what is wrong and what to do.
-func writeRefusals(out io.Writer, s style, width, most int, refused []tasks.Refusal) {
+func writeRefusals(out io.Writer, width, most int, refused []tasks.Refusal) {
 	shown := refused
 	if most > 0 && len(shown) > most {
 		shown = shown[:most]
@@ -33,7 +33,7 @@ func writeRefusals(out io.Writer, s style, width, most int, refused []tasks.Refu
 			hang(out, width, head, text)
 			head = "            "
 			if p.Remedy != "" {
-				hang(out, width, head+s.paint(dim, "→")+" ", p.Remedy)
+				hang(out, width, head+"→ ", p.Remedy)
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func (r *report) print(d digest) {
 	t := table{out: out, style: s, indent: 2, right: map[int]bool{1: true}, width: width}
 	row := func(name string, n int, c colour, note string) {
 		if n == 0 {
-			c = dim
+			c, note = dim, ""
 		}
 		_ = t.write([]cell{{name, plain}, {fmt.Sprint(n), c}, {note, dim}})
 	}
@@ -72,7 +72,7 @@ func (r *report) print(d digest) {
 	row("refused", len(r.receipt.Refused), red, "not sent")
 	if len(r.receipt.Refused) > 0 {
 		fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Refused:"))
-		writeRefusals(out, s, width, most, r.receipt.Refused)
+		writeRefusals(out, width, most, r.receipt.Refused)
 	}
 	if len(r.receipt.Warnings) > 0 {
 		fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Accepted, but:"))

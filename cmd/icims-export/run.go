@@ -43,6 +43,8 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 // leaves them out.
 var withSettings = []string{"export", "status", "worker"}
 
+var commands = append([]string{"demo", "keys", "sim", "version"}, withSettings...)
+
 // silence keeps go-redis from printing on its own: what it has to say comes back
 // as errors.
 var silence = sync.OnceFunc(func() { redis.SetLogger(noLog{}) })
@@ -81,10 +83,26 @@ func run(ctx context.Context, p *process, args []string) int {
 		return statusDone
 	case err != nil:
 		p.complain(err)
+		p.complain(helpFor(args, err))
 		return statusMisused
 	}
 	p.settings = cli.Settings
 	return p.finish(parsed.Run())
+}
+
+// helpFor points to the help where the error is one of the command line, and does
+// not say itself what to do.
+func helpFor(args []string, err error) error {
+	_, setting := errors.AsType[*config.Problem](err)
+	_, file := errors.AsType[*config.FileError](err)
+	if setting || file {
+		return nil
+	}
+	command := "icims-export"
+	if len(args) > 0 && slices.Contains(commands, args[0]) {
+		command += " " + args[0]
+	}
+	return errors.New("see " + command + " --help")
 }
 
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
@@ -140,6 +158,9 @@ func (p *process) finish(err error) int {
 
 // complain prints each line of an error as a message of the program.
 func (p *process) complain(err error) {
+	if err == nil {
+		return
+	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			p.say("icims-export: %s", line)

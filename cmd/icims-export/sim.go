@@ -210,7 +210,7 @@ func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) str
 	fmt.Fprintf(&b, "\nA simulated iCIMS answers at %s. Save the lines above as connections.yml, then:\n\n", origin)
 	fmt.Fprintf(&b, "  export ICIMS_EXPORT_CONNECTIONS=connections.yml ICIMS_EXPORT_ICIMS_HOSTS=%s", origin)
 	for _, t := range tenants {
-		fmt.Fprintf(&b, " %s='%s'", passwordEnv(t, tenants), strings.ReplaceAll(t.Password, "'", `'\''`))
+		fmt.Fprintf(&b, " %s=%s", passwordEnv(t, tenants), shellQuoted(t.Password))
 	}
 	b.WriteString("\n")
 	for _, t := range tenants {
@@ -232,4 +232,13 @@ func simFarewell(sim *icimstest.Simulator) string {
 		text += "\nviolated: " + v
 	}
 	return text
+}
+
+// shellQuoted is text as a shell reads it as one word.
+func shellQuoted(text string) string {
+	const harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:/@+"
+	if text != "" && strings.Trim(text, harmless) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -128,7 +128,7 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 	}
 	for _, conn := range good {
 		if _, err := icims.ParsePortalURLsOf(conn.Customer, conn.PortalURLs, hosts); err != nil {
-			c.problems = append(c.problems, fmt.Sprintf("%s: customer %s: %v", s.Connections, conn.Customer, err))
+			c.problems = append(c.problems, fmt.Sprintf("%s: customer %s: %v%s", s.Connections, conn.Customer, err, orAllow(err)))
 			continue
 		}
 		c.usable = append(c.usable, conn)
@@ -140,6 +140,14 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 		return c, misused("%s", strings.Join(c.problems, "\n"))
 	}
 	return c, nil
+}
+
+// orAllow is the other remedy for an origin that is a simulator's.
+func orAllow(err error) string {
+	if refused, ok := errors.AsType[*icims.PortalURLError](err); ok && refused.Code == "not_https" {
+		return "; a simulator's origin is allowed with ICIMS_EXPORT_ICIMS_HOSTS"
+	}
+	return ""
 }
 
 // of returns the connection of a customer.

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDemo(t *testing.T) {
+	t.Run("the summary is one JSON object whose sums add up", func(t *testing.T) {
+		r := call(t, "demo", "--json", "--candidates=60")
+		r.wantStatus(t, statusDone)
+		if n := strings.Count(r.out, "\n"); n != 1 {
+			t.Errorf("%d lines on stdout, want 1", n)
+		}
+		s := decode[demoSummary](t, r.out)
+		if s.Accepted == 0 || s.Accepted != s.Created+s.Updated+s.Skipped+s.Dead {
+			t.Errorf("accepted %d is not the sum of its parts: %+v", s.Accepted, s)
+		}
+		for name, n := range map[string]int{"refused": s.Refused, "created": s.Created, "updated": s.Updated, "skipped": s.Skipped, "dead": s.Dead, "calls": s.Calls} {
+			if n == 0 {
+				t.Errorf("there are no %s to see", name)
+			}
+		}
+		if s.People != 60 || s.Workflows != s.Created+s.Updated || len(s.Violations) > 0 {
+			t.Errorf("iCIMS has %d people and %d workflows, violations %v", s.People, s.Workflows, s.Violations)
+		}
+		if again := s.Batches[1]; again.Calls != 0 || again.Skipped != again.Accepted {
+			t.Errorf("sent again, %d of %d were skipped, with %d calls", again.Skipped, again.Accepted, again.Calls)
+		}
+	})
+	t.Run("the table goes to stdout, without colours where it is no terminal", func(t *testing.T) {
+		r := call(t, "demo", "--candidates=20")
+		r.wantStatus(t, statusDone)
+		for _, want := range []string{"created", "updated", "skipped", "dead", "refused", "calls to iCIMS", "email is missing"} {
+			if !strings.Contains(r.out, want) {
+				t.Errorf("%q is missing in\n%s", want, r.out)
+			}
+		}
+		r.wantNone(t, "\x1b", "\r", "linkedin.com")
+		if !strings.Contains(r.errors, "nothing of it lasts") {
+			t.Errorf("it is not said that nothing lasts: %s", r.errors)
+		}
+	})
+}

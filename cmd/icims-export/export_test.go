@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+const asCSV = "id,first_name,last_name,email,phone1_number,phone1_type,work1_employer,work1_title,education1_school\n" +
+	"c-1,Ottoline,Quillfeather,ottoline@example.com,+1 425 555 0143,mobile,Contoso,Data Engineer,University of Porto\n" +
+	"c-2,Bartholomew,Nightingale,,,,,,\n"
+
+func TestExportWithEmbeddedRedis(t *testing.T) {
+	t.Run("candidates of an NDJSON file arrive, and refused rows show no values", func(t *testing.T) {
+		b := newBench(t)
+		file := b.file(t, "candidates.ndjson", candidates)
+		r := call(t, b.embedded("export", file, "--customer=1234", "--job="+testJob)...)
+		r.wantStatus(t, statusPartial)
+		r.wantNone(t, personal...)
+		r.wantNone(t, "\x1b", "\r")
+		for _, want := range []string{"line 2", "line 3", "email is missing", "generate dummy", "Export complete"} {
+			if !strings.Contains(r.out, want) {
+				t.Errorf("%q is missing in\n%s", want, r.out)
+			}
+		}
+		if people, flows := b.tenant.People(), b.tenant.Workflows(); len(people) != 1 || len(flows) != 1 || flows[0].Job != 1709 {
+			t.Errorf("iCIMS has %d people and workflows %v", len(people), flows)
+		}
+	})
+	t.Run("CSV on standard input is told by its first character", func(t *testing.T) {
+		b := newBench(t)
+		r := invoke(t.Context(), strings.NewReader(asCSV), b.embedded("export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails", "--json")...)
+		r.wantStatus(t, statusDone)
+		got := decode[exportResult](t, r.out)
+		if got.Accepted != 2 || got.Dummies != 1 || got.Result == nil || got.Result.Created != 2 {
+			t.Errorf("got %s", r.out)
+		}
+		if len(b.tenant.People()) != 2 || len(b.tenant.Workflows()) != 0 {
+			t.Errorf("iCIMS has %d people and %d workflows, want 2 and none", len(b.tenant.People()), len(b.tenant.Workflows()))
+		}
+	})
+	t.Run("who was sent before is found in iCIMS and updated", func(t *testing.T) {
+		b := newBench(t)
+		args := b.embedded("export", "-", "--format=csv", "--customer=1234", "--prospects", "--generate-dummy-emails", "--json")
+		only := strings.Join(strings.SplitAfter(asCSV, "\n")[:2], "")
+		invoke(t.Context(), strings.NewReader(only), args...).wantStatus(t, statusDone)
+		r := invoke(t.Context(), strings.NewReader(only), args...)
+		r.wantStatus(t, statusDone)
+		if got := decode[exportResult](t, r.out); got.Result.Updated != 1 || len(b.tenant.People()) != 1 {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("a dead candidate is named with what to do", func(t *testing.T) {
+		b := newBench(t)
+		r := invoke(t.Context(), strings.NewReader(asCSV), b.embedded("export", "-", "--customer=1234", "--job=999", "--generate-dummy-emails")...)
+		r.wantStatus(t, statusPartial)
+		for _, want := range []string{"Failed:", "c-1", "the job does not exist or cannot be seen", "Check the job's system id"} {
+			if !strings.Contains(r.out, want) {
+				t.Errorf("%q is missing in\n%s", want, r.out)
+			}
+		}
+	})
+	t.Run("stopped while everything waits, it says so and what to do", func(t *testing.T) {
+		b := newBench(t)
+		b.tenant.SetPassword("another one")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		said := &watch{text: "iCIMS refuses the user name or password", then: cancel}
+		p := &process{stdin: strings.NewReader(asCSV), stdout: said, stderr: said, lookupEnv: lookup}
+		status := run(ctx, p, b.embedded("export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails"))
+		if status != statusFailed || !strings.Contains(said.String(), "stopped with 0 of 2") {
+			t.Errorf("exit status %d\n%s", status, said)
+		}
+	})
+}
+
+func TestDryRun(t *testing.T) {
+	t.Run("nothing is sent, and what would be is shown", func(t *testing.T) {
+		b := newBench(t)
+		file := b.file(t, "candidates.ndjson", candidates)
+		r := call(t, b.embedded("export", file, "--customer=1234", "--job="+testJob, "--dry-run")...)
+		r.wantStatus(t, statusPartial)
+		r.wantNone(t, personal...)
+		for _, want := range []string{`"Ottoline"`, `"ottoline@example.com"`, `{"value":"Mobile"}`, "field51001", "worktitle", "baseprofile", "Recruiter Submitted",
+			"Would be refused", "It would take 3 calls if all are new to iCIMS, and at most 6"} {
+			if !strings.Contains(r.out, want) {
+				t.Errorf("%q is missing in\n%s", want, r.out)
+			}
+		}
+		if n := b.sim.CallCount(); n != 0 {
+			t.Errorf("%d calls were made", n)
+		}
+	})
+	t.Run("as JSON it is one object", func(t *testing.T) {
+		b := newBench(t)
+		r := invoke(t.Context(), strings.NewReader(asCSV), b.embedded("export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails", "--dry-run", "--json")...)
+		r.wantStatus(t, statusDone)
+		got := decode[struct {
+			DryRun   bool      `json:"dry_run"`
+			Would    []preview `json:"would"`
+			Accepted int       `json:"accepted"`
+			Estimate estimate  `json:"estimate"`
+		}](t, r.out)
+		if !got.DryRun || len(got.Would) != 2 || !got.Would[1].Dummy || got.Accepted != 2 || got.Estimate.Least != 3 || got.Would[0].Workflow != nil {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("without connections the default field names are shown", func(t *testing.T) {
+		r := invoke(t.Context(), strings.NewReader(asCSV), "export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails", "--dry-run", "--redis-url=embedded")
+		r.wantStatus(t, statusDone)
+		if !strings.Contains(r.out, "workexperience") || !strings.Contains(r.errors, "No connections are set") {
+			t.Errorf("got %s%s", r.out, r.errors)
+		}
+	})
+}
+
+func TestExportThroughAWorker(t *testing.T) {
+	b := newBench(t)
+	redis := miniredis.RunT(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	worker := make(chan result)
+	go func() { worker <- invoke(ctx, nil, b.shared(redis, "worker")...) }()
+
+	file := b.file(t, "candidates.ndjson", candidates)
+	export := func(more ...string) result {
+		return call(t, b.shared(redis, append([]string{"export", file, "--customer=1234", "--job=" + testJob}, more...)...)...)
+	}
+	first := export("--wait", "--json")
+	first.wantStatus(t, statusPartial)
+	sent := decode[exportResult](t, first.out)
+	calls := b.sim.CallCount()
+
+	t.Run("the batch is accepted, exported and refused in part", func(t *testing.T) {
+		if sent.Accepted != 1 || len(sent.Refused) != 2 || sent.Result.Created != 1 {
+			t.Errorf("got %s", first.out)
+		}
+		first.wantNone(t, personal...)
+	})
+	t.Run("sent again it is skipped, without a call", func(t *testing.T) {
+		r := export("--wait", "--json")
+		if got := decode[exportResult](t, r.out); got.Result.Skipped != 1 || b.sim.CallCount() != calls {
+			t.Errorf("%d calls, got %s", b.sim.CallCount()-calls, r.out)
+		}
+	})
+	t.Run("a dry run shows the skip and writes nothing to Redis", func(t *testing.T) {
+		r := export("--dry-run")
+		if !strings.Contains(r.out, "skipped: exported before") || !strings.Contains(r.out, "It would take no calls") {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("the status lists each export", func(t *testing.T) {
+		r := call(t, b.shared(redis, "status", string(sent.Batch))...)
+		r.wantStatus(t, statusPartial) // of its refused rows
+		lines := strings.Split(strings.TrimSpace(r.out), "\n")
+		if len(lines) != 2 || !strings.Contains(lines[1], "\tcreated\t") || !strings.Contains(lines[1], b.origin+"/customers/1234/linkTo/people/") {
+			t.Errorf("got %s", r.out)
+		}
+		r = call(t, b.shared(redis, "status", string(sent.Batch), "--json")...)
+		got := decode[struct {
+			Batch    struct{ Created int }
+			Outcomes []outcome
+		}](t, r.out)
+		if got.Batch.Created != 1 || len(got.Outcomes) != 1 || got.Outcomes[0].Person == 0 {
+			t.Errorf("got %s", r.out)
+		}
+		r = call(t, b.shared(redis, "status", string(sent.Batch), "--failed")...)
+		if n := strings.Count(r.out, "\n"); n != 1 {
+			t.Errorf("%d lines, want the titles alone: %s", n, r.out)
+		}
+	})
+	t.Run("an idempotency key of another batch is refused", func(t *testing.T) {
+		export("--idempotency-key=k").wantStatus(t, statusPartial)
+		r := export("--idempotency-key=k", "--include-exported")
+		r.wantStatus(t, statusMisused)
+		if !strings.Contains(r.errors, "use a new key") {
+			t.Errorf("got %s", r.errors)
+		}
+	})
+
+	stop()
+	r := <-worker
+	r.wantStatus(t, statusDone)
+	r.wantNone(t, testPassword, "Ottoline", "ottoline@example.com")
+	if !strings.Contains(r.errors, "worker stopped") {
+		t.Errorf("the worker said %s", r.errors)
+	}
+}
+
+func TestDryRunWritesNothingToRedis(t *testing.T) {
+	b := newBench(t)
+	redis := miniredis.RunT(t)
+	r := invoke(t.Context(), strings.NewReader(asCSV), b.shared(redis, "export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails", "--dry-run")...)
+	r.wantStatus(t, statusDone)
+	if keys := redis.Keys(); len(keys) != 0 {
+		t.Errorf("Redis holds %v", keys)
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+func TestExitStatusAndRemedy(t *testing.T) {
+	b := newBench(t)
+	redis := miniredis.RunT(t)
+	file := b.file(t, "candidates.ndjson", candidates)
+	onRedis := "--redis-url=redis://" + redis.Addr()
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		says   string
+	}{
+		"no command is a request for help": {nil, statusDone, ""},
+		"help":                             {[]string{"export", "--help"}, statusDone, ""},
+		"an unknown command":               {[]string{"exprot"}, statusMisused, "see icims-export --help"},
+		"an unknown flag":                  {[]string{"demo", "--colour"}, statusMisused, "see icims-export demo --help"},
+		"a bad setting":                    {[]string{"worker", "--settle-time=1s"}, statusMisused, "ICIMS_EXPORT_SETTLE_TIME"},
+		"no target":                        {[]string{"export", file, "--customer=1234"}, statusMisused, "--prospects"},
+		"two targets":                      {[]string{"export", file, "--customer=1234", "--job=1", "--prospects"}, statusMisused, "can't be used together"},
+		"a customer that is no number":     {[]string{"export", file, "--customer=acme", "--prospects"}, statusMisused, "digits only"},
+		"a negative job":                   {[]string{"export", file, "--customer=1234", "--job=-1"}, statusMisused, "system id of a job"},
+		"a file that is not there":         {[]string{"export", file + "x", "--customer=1234", "--prospects"}, statusMisused, "does not exist: correct the name"},
+		"a folder for a file":              {[]string{"export", b.folder, "--customer=1234", "--prospects"}, statusMisused, "is a folder"},
+		"no keyset":                        {[]string{"export", file, "--customer=1234", "--prospects", onRedis}, statusMisused, "icims-export keys new"},
+		"a keyset that is not there":       {[]string{"worker", onRedis, "--keyset=" + b.folder + "/none"}, statusMisused, "icims-export keys new"},
+		"a keyset that is none":            {[]string{"worker", onRedis, "--keyset=" + file}, statusMisused, "not a keyset"},
+		"no connections for a worker":      {[]string{"worker", onRedis, "--keyset=" + b.keyset}, statusMisused, "ICIMS_EXPORT_CONNECTIONS"},
+		"a worker for an embedded Redis":   {[]string{"worker", "--redis-url=embedded"}, statusMisused, "Redis that producers use"},
+		"no connection of the customer":    {b.embedded("export", file, "--customer=99", "--prospects"), statusMisused, "no usable connection for customer 99"},
+		"a host that is not allowed":       {[]string{"export", file, "--customer=1234", "--prospects", "--redis-url=embedded", "--connections=" + b.connections}, statusMisused, "ICIMS_EXPORT_ICIMS_HOSTS"},
+		"a Redis that is not there":        {[]string{"status", "1234-abcdefgh234567ij", "--redis-url=redis://127.0.0.1:1"}, statusFailed, "does not answer; start it or correct ICIMS_EXPORT_REDIS_URL"},
+		"a status of an embedded Redis":    {[]string{"status", "1234-abcdefgh234567ij", "--redis-url=embedded"}, statusMisused, "keeps nothing"},
+		"a batch id that is none":          {[]string{"status", "yesterday", onRedis}, statusMisused, "is not a batch id"},
+		"a batch that is unknown":          {[]string{"status", "1234-abcdefgh234567ij", onRedis}, statusFailed, "there is no batch"},
+		"too few candidates for a demo":    {[]string{"demo", "--candidates=1"}, statusMisused, "from 10 to 5000"},
+		"an unknown fault":                 {[]string{"sim", "--fault=gremlins=0.1"}, statusMisused, "error500_after"},
+		"a fault that is no rate":          {[]string{"sim", "--fault=error429=2"}, statusMisused, "from 0 to 1"},
+		"an address that cannot be had":    {[]string{"sim", "--listen=192.0.2.1:1"}, statusMisused, "--listen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := call(t, c.args...)
+			r.wantStatus(t, c.status)
+			r.wantNone(t, testPassword, "Ottoline", "ottoline")
+			if !strings.Contains(r.errors, c.says) {
+				t.Errorf("%q is missing in %q", c.says, r.errors)
+			}
+			if c.status == statusDone {
+				if r.errors != "" || r.out == "" {
+					t.Errorf("help said %q on stderr", r.errors)
+				}
+				return
+			}
+			for line := range strings.Lines(r.errors) {
+				if !strings.HasPrefix(line, "icims-export: ") {
+					t.Errorf("the line %q does not say whose it is", line)
+				}
+			}
+			if r.out != "" {
+				t.Errorf("stdout is not empty: %q", r.out)
+			}
+		})
+	}
+}
+
+func TestHelpLeavesOutWhatDoesNotMatter(t *testing.T) {
+	if r := call(t, "demo", "--help"); strings.Contains(r.out, "--redis-url") {
+		t.Errorf("the demo's help lists the settings, which it does not use\n%s", r.out)
+	}
+	if r := call(t, "worker", "--help"); !strings.Contains(r.out, "ICIMS_EXPORT_REDIS_URL") {
+		t.Errorf("the worker's help does not list the settings\n%s", r.out)
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// started is the command in a process of its own.
+type started struct {
+	*exec.Cmd
+
+	lines *bufio.Scanner
+}
+
+func startCommand(t *testing.T, args ...string) *started {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	errors, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return &started{cmd, bufio.NewScanner(errors)}
+}
+
+// until reads stderr up to a line that holds the text.
+func (s *started) until(t *testing.T, text string) {
+	t.Helper()
+	for s.lines.Scan() {
+		if strings.Contains(s.lines.Text(), text) {
+			return
+		}
+	}
+	t.Fatalf("it ended without saying %q", text)
+}
+
+func (s *started) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := s.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *started) wantEnd(t *testing.T) {
+	t.Helper()
+	for s.lines.Scan() {
+	}
+	if err := s.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func TestSignals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	t.Run("a worker reads its connections again on SIGHUP and ends in order on SIGTERM", func(t *testing.T) {
+		b := newBench(t)
+		w := startCommand(t, b.shared(miniredis.RunT(t), "worker")...)
+		w.until(t, "worker started")
+		w.signal(t, syscall.SIGHUP)
+		w.until(t, "connections read again")
+		w.signal(t, syscall.SIGTERM)
+		w.until(t, "worker stopped")
+		w.wantEnd(t)
+	})
+	t.Run("the simulator ends in order on SIGINT", func(t *testing.T) {
+		s := startCommand(t, "sim", "--listen=127.0.0.1:0")
+		s.until(t, "Look inside")
+		s.signal(t, os.Interrupt)
+		s.until(t, "Stopped after 0 calls")
+		s.wantEnd(t)
+	})
+}
