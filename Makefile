@@ -9,7 +9,6 @@ GOVULNCHECK_VERSION := v1.8.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 FUZZ_TIME ?= 20s
-BENCH_TIME ?= 1s
 
 export PATH := $(CURDIR)/bin:$(PATH)
 
@@ -62,7 +61,7 @@ $(GOVULNCHECK):
 .PHONY: bench
 bench: ## Measure throughput, calls and bytes (see docs/benchmarks.md)
 	@sh scripts/ensure-redis.sh
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCH_TIME) -timeout 30m $(ARGS) ./bench/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./bench $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZ_TIME (20s)

@@ -1,0 +1,172 @@
+package bench_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// concurrency is how many exports either side works on at once.
+const concurrency = 16
+
+// run is what one run of one side took.
+type run struct {
+	seconds float64
+	cpu     cpu
+	calls   int   // of iCIMS
+	queue   int64 // Redis round trips of asynq, in the producer and the worker
+	ledger  int64 // Redis round trips of the ledger, likewise
+}
+
+// BenchmarkExport compares the worker with a bare asynq handler that makes the
+// same two calls.
+func BenchmarkExport(b *testing.B) {
+	server, sim := redistest.Start(b), startSimulator(b)
+	learnServer(b, server.Client(b))
+	for b.Loop() {
+		bare, ours := compareExport(b, server, sim, *rounds, *exports, 0)
+		perSecond := func(r run) float64 { return float64(*exports) / r.seconds }
+		each := func(n int64) float64 { return float64(n) / float64(*exports) }
+
+		note("candidate as JSON", exactly(jsonSize(b, people(1, *exports))), "%.0f", " B")
+		note("exports/s, bare asynq handler", of(bare, perSecond), "%.0f", "")
+		note("exports/s, worker with ledger", of(ours, perSecond), "%.0f", "")
+		judge(b, "worker : bare handler", of(ours, perSecond).per(of(bare, perSecond)), goal{0.8, true, "", "%.2f"}, "ratio")
+		noteCPU("  CPU per export, bare handler", bare)
+		noteCPU("  CPU per export, worker", ours)
+		judge(b, "iCIMS calls per candidate", of(ours, func(r run) float64 { return each(int64(r.calls)) }), goal{2.05, false, "", "%.3f"}, "calls/export")
+
+		queueOf := func(r run) float64 { return each(r.queue) }
+		all := func(r run) float64 { return each(r.queue + r.ledger) }
+		judge(b, "Redis round trips per export beyond bare asynq's", of(ours, all).minus(of(bare, queueOf)), goal{3, false, "", "%.2f"}, "trips/export")
+		note("  bare: enqueue, dequeue, done", of(bare, queueOf), "%.2f", "")
+		note("  ours: asynq's", of(ours, queueOf), "%.2f", "")
+		note("  ours: the ledger's", of(ours, func(r run) float64 { return each(r.ledger) }), "%.2f", "")
+
+		const shorter = 3
+		bare, ours = compareExport(b, server, sim, few, *exports/shorter, away)
+		judge(b, "worker : bare handler, Redis 0.5 ms away", of(ours, perSecond).per(of(bare, perSecond)), goal{0.8, true, "", "%.2f"}, "away-ratio")
+	}
+}
+
+// compareExport lets both sides export n candidates in turns.
+func compareExport(b *testing.B, server *redistest.Server, sim *simulator, rounds, n int, longer time.Duration) (bare, ours []run) {
+	b.Helper()
+	for i := range rounds + 1 {
+		candidates := people(i, n)
+		sim.reset(b)
+		plain := runBare(b, server, sim, candidates, longer)
+		sim.reset(b)
+		full := runWorker(b, server, sim, candidates, longer)
+		if i > 0 { // the first warms up caches and heaps
+			bare, ours = append(bare, plain), append(ours, full)
+		}
+	}
+	return bare, ours
+}
+
+func of(runs []run, figure func(run) float64) sample {
+	var s sample
+	for _, r := range runs {
+		s = append(s, figure(r))
+	}
+	return s
+}
+
+// noteCPU adds where the processor time went.
+func noteCPU(name string, runs []run) {
+	each := func(pick func(cpu) float64) float64 {
+		const ms = 1000
+		return ms * of(runs, func(r run) float64 { return pick(r.cpu) }).median() / float64(*exports)
+	}
+	results.rows = append(results.rows, row{name: name, value: fmt.Sprintf("%.2f ms, Redis %.2f ms, simulator %.2f ms",
+		each(func(c cpu) float64 { return c.self }), each(func(c cpu) float64 { return c.redis }), each(func(c cpu) float64 { return c.simulator }))})
+}
+
+func connection(sim *simulator) store.Connection {
+	const unlimited = 1_000_000_000
+	return store.Connection{
+		Customer: customer, Username: username, Password: password,
+		PortalURLs: sim.portal(), LinkedInField: "field51001",
+		Limits: store.Limits{CallsPerSecond: unlimited, Burst: unlimited, InFlight: concurrency, CallsPerDay: unlimited},
+	}.WithDefaults()
+}
+
+// runWorker has a worker export candidates that wait in the queue.
+func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidates []tasks.Candidate, longer time.Duration) run {
+	b.Helper()
+	watch := emptied(b, server)
+	keys, err := store.NewKeyset()
+	if err != nil {
+		b.Fatal(err)
+	}
+	// A worker uses one client for both; two tell whose the round trips are.
+	queueClient, queueTrips := countedClient(b, server, longer)
+	ledgerClient, ledgerTrips := countedClient(b, server, longer)
+	ledger := store.NewLedger(ledgerClient, keys)
+
+	queueTrips.Store(0)
+	ledgerTrips.Store(0)
+	receipt, err := tasks.NewClient(queueClient, ledger).Enqueue(b.Context(), tasks.Batch{
+		Customer: customer, Target: tasks.ToJob(job), Candidates: tasks.Candidates(candidates...),
+	})
+	if err != nil || receipt.Accepted != len(candidates) {
+		b.Fatalf("%d of %d accepted, %v", receipt.Accepted, len(candidates), err)
+	}
+
+	settings := worker.DefaultSettings()
+	settings.LaneConcurrency = concurrency
+	hosts, err := icims.ParseHostPolicy(sim.url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := worker.New(queueClient, ledger, settings, hosts, zerolog.Nop())
+	w.SetConnections([]store.Connection{connection(sim)})
+	observer := store.NewLedger(watch, keys)
+
+	spent := cpuOf(b, watch, sim)
+	start := time.Now()
+	if err := w.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for range poll.C {
+		state, err := observer.Batch(b.Context(), receipt.Batch)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if state.Moving() == 0 {
+			if state.Created != len(candidates) {
+				b.Fatalf("not all were created: %+v", state)
+			}
+			break
+		}
+	}
+	seconds := time.Since(start).Seconds()
+	r := run{
+		seconds: seconds, cpu: cpuOf(b, watch, sim).since(spent), calls: sim.holds(b, len(candidates)),
+		queue: queueTrips.Load(), ledger: ledgerTrips.Load(),
+	}
+	w.Stop()
+	return r
+}
+
+// emptied returns an uncounted client of the server, which holds nothing.
+func emptied(b *testing.B, server *redistest.Server) redis.UniversalClient {
+	b.Helper()
+	client := server.Client(b)
+	if err := client.FlushAll(b.Context()).Err(); err != nil {
+		b.Fatal(err)
+	}
+	return client
+}

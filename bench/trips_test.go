@@ -1,0 +1,68 @@
+package bench_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// away is how much longer a round trip to a Redis on another machine takes than
+// to one on this machine.
+const away = 500 * time.Microsecond
+
+// trips counts the round trips of a client, a command or a pipeline each, and
+// makes them as long as over a network.
+type trips struct {
+	atomic.Int64
+
+	longer time.Duration
+}
+
+var _ redis.Hook = (*trips)(nil)
+
+// DialHook leaves connecting alone.
+func (t *trips) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+// ProcessHook counts single commands.
+func (t *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		t.count()
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook counts pipelines.
+func (t *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		t.count()
+		return next(ctx, cmds)
+	}
+}
+
+func (t *trips) count() {
+	t.Add(1)
+	if t.longer > 0 {
+		time.Sleep(t.longer)
+	}
+}
+
+// countedClient returns a client whose round trips are counted, and longer by
+// some time.
+func countedClient(b *testing.B, server *redistest.Server, longer time.Duration) (redis.UniversalClient, *trips) {
+	b.Helper()
+	client, count := server.Client(b), &trips{longer: longer}
+	client.(interface{ AddHook(redis.Hook) }).AddHook(count)
+	// Opening a connection takes commands of its own.
+	if err := client.Ping(b.Context()).Err(); err != nil {
+		b.Fatal(err)
+	}
+	return client, count
+}
