@@ -107,8 +107,8 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer w.Stop()
 
-	p.say("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
-	p.say("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known)+len(cast.hidden))
+	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
+	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known)+len(cast.hidden))
 	d := demo{p: p, sim: sim, tenant: tenant, ledger: ledger, client: tasks.NewClient(client, ledger), links: linksOf(conn, hosts)}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
@@ -213,7 +213,7 @@ func demoFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return failed("the demo was stopped")
 	}
-	return failed("the demo broke off: %v", err)
+	return failed("the demo broke off (%s): please report it together with the seed", rootCause(err))
 }
 
 // arrived is the batch without those that wait for a person to mend them.

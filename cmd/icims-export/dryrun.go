@@ -44,7 +44,7 @@ type estimate struct {
 func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
 	conn := store.Connection{Customer: c.Customer}.WithDefaults()
 	if p.settings.Connections == "" {
-		p.say("No connections are set, so the field names and limits are the defaults (ICIMS_EXPORT_CONNECTIONS).")
+		p.sayf("No connections are set, so the field names and limits are the defaults (ICIMS_EXPORT_CONNECTIONS).")
 	} else {
 		var err error
 		if conn, err = c.connection(p); err != nil {
@@ -103,7 +103,7 @@ func (c *exportCommand) openMarkers(ctx context.Context, p *process) markerReade
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if err != nil {
-		p.say("Redis at %s does not answer, so it is not known who was exported before; none is shown as skipped.", p.settings.RedisURL)
+		p.sayf("Redis at %s does not answer, so it is not known who was exported before; none is shown as skipped.", p.settings.RedisURL)
 		return none
 	}
 	return markerReader{newLedger(client, nil, p.settings), closeRedis}
@@ -133,7 +133,7 @@ func (d *dryRun) flush(ctx context.Context) error {
 		}
 		var err error
 		if before, err = d.markers.ledger.Markers(ctx, d.command.Customer, ids); err != nil {
-			return failed("it cannot be read from Redis who was exported before: %v", err)
+			return failed("it cannot be read from Redis who was exported before (%s): try again, or use --redis-url=embedded, which knows nobody", rootCause(err))
 		}
 	}
 	for _, payload := range d.pending {
@@ -210,9 +210,6 @@ func (d *dryRun) writeBody(name string, fields map[string]any) {
 	if len(fields) == 0 {
 		return
 	}
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
 	t := table{out: d.p.stdout, style: d.style, indent: 4}
 	_, _ = fmt.Fprintf(d.p.stdout, "  %s\n", d.style.paint(cyan, name))
 	var rows [][]cell
@@ -222,16 +219,25 @@ func (d *dryRun) writeBody(name string, fields map[string]any) {
 			values = list
 		}
 		for i, value := range values {
-			b.Reset()
-			_ = encoder.Encode(value) // of the mapping, which is made of texts and numbers
 			label := field
 			if i > 0 {
 				label = ""
 			}
-			rows = append(rows, cells(label, strings.TrimSpace(b.String())))
+			rows = append(rows, cells(label, readable(value)))
 		}
 	}
 	_ = t.write(rows...)
+}
+
+// readable renders a value of the mapping as JSON, with & and < as they are.
+func readable(value any) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		panic(err) // the mapping is made of texts and numbers
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // end shows what is refused, and the estimate.

@@ -30,6 +30,8 @@ type exportCommand struct {
 	DryRun              bool   `help:"Send nothing; show what would be sent, and how many calls it would take."`
 	Wait                bool   `help:"Wait for the end and show the result. Implied where Redis is embedded, which then exports within this process."`
 	JSON                bool   `name:"json" help:"Print the result as JSON."`
+
+	inputBroke bool // reading the input failed
 }
 
 // Run exports the file.
@@ -88,8 +90,18 @@ func (c *exportCommand) readAs() string {
 }
 
 func (c *exportCommand) batch(rows iter.Seq2[tasks.Candidate, error]) tasks.Batch {
+	watched := func(yield func(tasks.Candidate, error) bool) {
+		for candidate, err := range rows {
+			if _, row := errors.AsType[*tasks.RowError](err); err != nil && !row {
+				c.inputBroke = true
+			}
+			if !yield(candidate, err) {
+				return
+			}
+		}
+	}
 	return tasks.Batch{
-		Customer: c.Customer, Target: tasks.Target{Job: c.Job}, IdempotencyKey: c.IdempotencyKey, Candidates: rows,
+		Customer: c.Customer, Target: tasks.Target{Job: c.Job}, IdempotencyKey: c.IdempotencyKey, Candidates: watched,
 		Options: tasks.Options{GenerateDummyEmails: c.GenerateDummyEmails, IncludePreviouslyExported: c.IncludeExported},
 	}
 }
@@ -139,7 +151,7 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 		return err
 	}
 	defer closeRedis()
-	p.say("Redis is embedded: nothing is remembered after this run, so a later one skips nobody. People who are in iCIMS already are found by their e-mail.")
+	p.sayf("Redis is embedded: nothing is remembered after this run, so a later one skips nobody. People who are in iCIMS already are found by their e-mail.")
 	ledger := newLedger(client, keys, p.settings)
 	w := newWorker(client, ledger, p.settings, hosts, []store.Connection{conn}, p.logger(zerolog.WarnLevel))
 	if err := w.Start(ctx); err != nil {
@@ -164,12 +176,12 @@ func (c *exportCommand) connection(p *process) (store.Connection, error) {
 		return store.Connection{}, err
 	}
 	for _, w := range conns.warnings {
-		p.say("icims-export: %s", w)
+		p.sayf("icims-export: %s", w)
 	}
 	conn, ok := conns.of(c.Customer)
 	if !ok {
 		for _, problem := range conns.problems {
-			p.say("icims-export: %s", problem)
+			p.sayf("icims-export: %s", problem)
 		}
 		return conn, misused("%s has no usable connection for customer %s: add one, or correct --customer", p.settings.Connections, c.Customer)
 	}
@@ -204,16 +216,19 @@ func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 		return misused("%v", store.ErrBatchConflict)
 	}
 	if r.receipt.Accepted > 0 {
-		p.say("Batch %s: %d candidates were accepted before it broke off, and are being exported.", r.receipt.Batch, r.receipt.Accepted)
+		p.sayf("Batch %s: %d candidates were accepted before it broke off, and are being exported.", r.receipt.Batch, r.receipt.Accepted)
 	}
 	remedy := "send the file again"
 	if c.IdempotencyKey != "" {
 		remedy += " with the same idempotency key, which brings only the rest"
 	}
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled):
 		return failed("stopped; %s", remedy)
+	case c.inputBroke:
+		return failed("the input broke off (%s); %s", rootCause(err), remedy)
 	}
-	return failed("%v; %s", err, remedy)
+	return failed("Redis failed while the batch was handed over (%s); when it is back, %s", rootCause(err), remedy)
 }
 
 // wait follows the batch to its end and reports.
@@ -224,11 +239,12 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 	embedded := p.settings.RedisURL.Embedded()
 	switch {
 	case ctx.Err() != nil && embedded:
+		p.sayf("Stopping: what is being sent is finished first; a second signal stops at once.")
 		return failed("stopped with %d of %d candidates exported; export the file again: who is in iCIMS already is found by e-mail and not made twice", result.Created+result.Updated, r.receipt.Accepted)
 	case ctx.Err() != nil:
 		return failed("no longer waiting; the export goes on. Follow it with: icims-export status %s", r.receipt.Batch)
 	case err != nil:
-		return failed("the batch cannot be followed (%v); the export goes on. See: icims-export status %s", err, r.receipt.Batch)
+		return failed("the batch cannot be followed (%s). See: icims-export status %s", rootCause(err), r.receipt.Batch)
 	}
 	r.result, r.took = &result, time.Since(started)
 	if !embedded {

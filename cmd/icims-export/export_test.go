@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/alicebob/miniredis/v2"
 )
@@ -74,6 +77,20 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 			t.Errorf("exit status %d\n%s", status, said)
 		}
 	})
+}
+
+func TestInputThatBreaksOff(t *testing.T) {
+	for name, more := range map[string]string{"an export": "--json", "a dry run": "--dry-run"} {
+		t.Run(name+" says so, and not that Redis failed", func(t *testing.T) {
+			b := newBench(t)
+			broken := io.MultiReader(strings.NewReader(asCSV), iotest.ErrReader(errors.New("the disk is gone")))
+			r := invoke(t.Context(), broken, b.embedded("export", "-", "--customer=1234", "--prospects", more)...)
+			r.wantStatus(t, statusFailed)
+			if !strings.Contains(r.errors, "the input broke off (the disk is gone); send the file again") {
+				t.Errorf("got %s", r.errors)
+			}
+		})
+	}
 }
 
 func TestDryRun(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,7 @@ type follower struct {
 	started time.Time
 	cursor  int // rows before it have ended
 	told    string
+	away    bool   // Redis does not answer
 	waiting string // for the progress line
 }
 
@@ -47,24 +49,48 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		if ctx.Err() != nil {
 			return b, context.Cause(ctx)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, store.ErrNoBatch):
 			return b, err
+		case err != nil:
+			f.lost(err)
+			if !pause(ctx, tick) {
+				return b, context.Cause(ctx)
+			}
+			continue
 		}
+		f.away = false
 		if b.Moving() == 0 && !b.Closed.IsZero() {
 			return b, nil
 		}
 		if time.Since(looked) >= holdsEvery {
 			looked = time.Now()
 			if err := f.lookAtHolds(ctx, b); err != nil && ctx.Err() == nil {
-				return b, err
+				f.lost(err)
 			}
 		}
 		f.progress.show(f.line(b))
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, tick) {
 			return b, context.Cause(ctx)
-		case <-tick.C:
 		}
+	}
+}
+
+// pause waits for the next tick, or returns false when ctx ends.
+func pause(ctx context.Context, tick *time.Ticker) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-tick.C:
+		return true
+	}
+}
+
+// lost says once that Redis does not answer. The export may well go on.
+func (f *follower) lost(err error) {
+	if !f.away {
+		f.away = true
+		f.p.sayf("Redis does not answer (%s); still waiting for it.", rootCause(err))
 	}
 }
 
@@ -106,22 +132,18 @@ func (f *follower) lookAtHolds(ctx context.Context, b store.Batch) error {
 	}
 	f.waiting = ""
 	order := slices.SortedFunc(maps.Keys(reasons), func(x, y store.Reason) int { return reasons[y] - reasons[x] })
-	told := ""
-	for _, r := range order {
-		told += string(r) + " "
-	}
 	switch {
 	case len(order) > 0:
 		f.waiting = order[0].Info().Title
 		// Passing hiccups are not worth a message: some export of this page moves.
-		if told != f.told && queued+total(reasons) >= len(page)-f.ended(page) {
+		if told := fmt.Sprint(order); told != f.told && queued+total(reasons) >= len(page)-f.ended(page) {
 			f.told = told
 			for _, r := range order {
-				f.p.say("%d waiting: %s. %s", reasons[r], r.Info().Title, r.Info().Hint)
+				f.p.sayf("%d waiting: %s. %s", reasons[r], r.Info().Title, r.Info().Hint)
 			}
 		}
 	case f.idle != "" && b.Moving() == b.Accepted && time.Since(f.started) >= idleAfter:
-		f.p.say("%s", f.idle)
+		f.p.sayf("%s", f.idle)
 		f.idle = ""
 	}
 	return nil

@@ -23,7 +23,7 @@ func (keysNewCommand) Run(p *process) error {
 		return err
 	}
 	if _, onTerminal := terminal(p.stdout); onTerminal {
-		p.say("These are secrets. Write them to a file that only the service can read, and name it with ICIMS_EXPORT_KEYSET:\n" +
+		p.sayf("These are secrets. Write them to a file that only the service can read, and name it with ICIMS_EXPORT_KEYSET:\n" +
 			"  (umask 077; icims-export keys new > keyset.json)")
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s\n", data)

@@ -52,9 +52,9 @@ func (p *process) colours(w any) bool {
 	return ok && kind != "dumb"
 }
 
-// say prints a message on stderr, its lines wrapped to the terminal. Indented
+// sayf prints a message on stderr, its lines wrapped to the terminal. Indented
 // lines are to be copied and stay whole.
-func (p *process) say(format string, args ...any) {
+func (p *process) sayf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if width, onTerminal := terminal(p.stderr); onTerminal {
 		var b strings.Builder

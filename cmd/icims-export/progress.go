@@ -30,7 +30,7 @@ func newProgress(p *process) *progress {
 func (g *progress) show(line string) {
 	if !g.live {
 		if now := time.Now(); now.Sub(g.last) >= progressEvery && line != g.shown {
-			g.p.say("%s", line)
+			g.p.sayf("%s", line)
 			g.last, g.shown = now, line
 		}
 		return

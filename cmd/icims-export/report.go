@@ -28,7 +28,7 @@ func (r *report) write(exports iter.Seq2[outcome, error]) error {
 	if exports != nil {
 		var err error
 		if d, err = digestOf(exports); err != nil {
-			return failed("the results cannot be read: %v", err)
+			return failed("the results cannot be read (%s): see icims-export status %s", rootCause(err), r.receipt.Batch)
 		}
 	}
 	if r.json {
@@ -84,7 +84,7 @@ func (r *report) print(d digest) {
 		fmt.Fprintf(out, "\nExport complete after %s.\n", span(r.took))
 	}
 	if r.follow != "" {
-		r.p.say("More: %s", r.follow)
+		r.p.sayf("More: %s", r.follow)
 	}
 }
 

@@ -163,7 +163,7 @@ func (p *process) complain(err error) {
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
-			p.say("icims-export: %s", line)
+			p.sayf("icims-export: %s", line)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	}
 	origin := originOf(listener.Addr())
 	fmt.Fprint(p.stdout, connectionsFile(origin, tenants))
-	p.say("%s", simHelp(origin, tenants, listener.Addr()))
+	p.sayf("%s", simHelp(origin, tenants, listener.Addr()))
 
 	// HTTP/2 is accepted on the wire so that it can be refused as iCIMS does.
 	var protocols http.Protocols
@@ -64,7 +64,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return failed("the simulator ended badly: %v", err)
 	}
-	p.say("%s", simFarewell(sim))
+	p.sayf("%s", simFarewell(sim))
 	return nil
 }
 
@@ -227,11 +227,12 @@ func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) str
 // simFarewell says what the simulator has seen.
 func simFarewell(sim *icimstest.Simulator) string {
 	seen := sim.Invariants()
-	text := fmt.Sprintf("\nStopped after %d calls, with %d people and %d workflows.", sim.CallCount(), seen.People, seen.Workflows)
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nStopped after %d calls, with %d people and %d workflows.", sim.CallCount(), seen.People, seen.Workflows)
 	for _, v := range seen.Violations() {
-		text += "\nviolated: " + v
+		b.WriteString("\nviolated: " + v)
 	}
-	return text
+	return b.String()
 }
 
 // shellQuoted is text as a shell reads it as one word.

@@ -43,7 +43,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", id)
 	}
 	if err != nil {
-		return failed("the batch cannot be read: %v", err)
+		return failed("the batch cannot be read (%s): see whether Redis is well", rootCause(err))
 	}
 	exports := outcomesOf(ctx, ledger, id, c.links(p, id.Customer()))
 	if c.Failed {
@@ -56,7 +56,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	}
 	switch {
 	case err != nil:
-		return failed("the outcomes cannot be read: %v", err)
+		return failed("the outcomes cannot be shown (%s): see whether Redis is well", rootCause(err))
 	case b.Moving() > 0 || b.Closed.IsZero():
 		return errMoving
 	case b.Dead > 0 || b.Refused > 0:

@@ -19,6 +19,6 @@ func (versionCommand) Run(p *process) error {
 			}
 		}
 	}
-	fmt.Fprintf(p.stdout, "icims-export %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	_, err := fmt.Fprintf(p.stdout, "icims-export %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }

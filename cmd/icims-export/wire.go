@@ -38,6 +38,18 @@ func openRedis(ctx context.Context, s config.Settings) (redis.UniversalClient, f
 	return client, func() { _ = client.Close() }, nil
 }
 
+// rootCause is the text of the innermost error, without the chain of those who
+// passed it on.
+func rootCause(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
 // redisCause says in a few words why Redis does not answer.
 func redisCause(err error) string {
 	text := err.Error()

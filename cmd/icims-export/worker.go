@@ -45,7 +45,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	}
 	w := newWorker(client, newLedger(client, keys, p.settings), p.settings, hosts, conns.usable, log)
 	if err := w.Start(ctx); err != nil {
-		return failed("%v", err)
+		return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", p.settings.RedisURL, redisCause(err))
 	}
 	log.Info().Stringer("redis", p.settings.RedisURL).Int("connections", len(conns.usable)).Msg("worker started")
 
