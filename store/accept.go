@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // NewExport is one candidate to be taken into the ledger.
@@ -22,6 +23,10 @@ type Accepted struct {
 	State State
 }
 
+// firstLook is when the reconciler first looks for the task of an export: late
+// enough for its producer to have enqueued it.
+const firstLook = 30 * time.Second
+
 // Accept takes exports of one open batch into the ledger, all in one script. An
 // export that is already there, moving or ended, is left as it is.
 func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
@@ -29,8 +34,8 @@ func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport)
 		return nil, nil
 	}
 	customer := batch.Customer()
-	args := make([]any, 0, 3+4*len(exports))
-	args = append(args, prefix(customer), "", batch.local())
+	args := make([]any, 0, 4+4*len(exports))
+	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds())
 	for _, e := range exports {
 		sealed, err := l.keys.Seal(e.Payload, payloadPlace(Ref{customer, e.Export}))
 		if err != nil {

@@ -62,7 +62,10 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 		key = rand.Text()
 	}
 	id = BatchID(l.keys.BatchID(s.Customer, key))
-	answer, err := l.run(ctx, openBatchScript, batchKey(id), prefix(s.Customer), "", s.target(), s.options())
+	if err := l.redis.SAdd(ctx, customersKey, s.Customer).Err(); err != nil {
+		return "", false, fmt.Errorf("note customer: %w", err)
+	}
+	answer, err := l.run(ctx, openBatchScript, batchKey(id), prefix(s.Customer), id.local(), s.target(), s.options())
 	if err != nil {
 		return "", false, err
 	}

@@ -31,6 +31,8 @@ type ClaimOptions struct {
 	// Neighbours is how many of the batch's exports to return along, beginning
 	// SkipNeighbours after the next one.
 	Neighbours, SkipNeighbours int
+	// Worker names the process that claims, see Beat.
+	Worker string
 }
 
 // Verdict is how a claim was answered.
@@ -96,7 +98,7 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 		speculate = 1
 	}
 	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export),
-		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), speculate, o.Neighbours, o.SkipNeighbours)
+		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), speculate, o.Neighbours, o.SkipNeighbours, o.Worker)
 	if err != nil {
 		return nil, err
 	}

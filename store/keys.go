@@ -20,9 +20,15 @@ import (
 //	ix:{1234}:m:<nnn>            hash    success markers, by hashed candidate id
 //	ix:{1234}:l:<e-mail hash>    string  lock: the export that works on an e-mail
 //	ix:{1234}:k:<e-mail hash>    string  person known to have that e-mail, for a while
+//	ix:{1234}:s:<export>         list    the export's story: its last 20 entries, sealed
+//	ix:{1234}:due                zset    moving exports by when to look after them
 //	ix:{1234}:dead               zset    dead exports by time of death
+//	ix:{1234}:batches            zset    batches by time of opening
+//	ix:{1234}:actions            stream  what operators did to exports, and why
 //	ix:{1234}:c                  hash    counters of the customer
+//	ix:customers                 set     customers that ever had a batch
 //	ix:lanes                     zset    customers with work, by time of announcement
+//	ix:worker:<id>               string  a living worker process, for a few seconds
 //
 // Scripts build keys from the customer's prefix, as asynq's do.
 const keyRoot = "ix:"
@@ -30,6 +36,7 @@ const keyRoot = "ix:"
 const (
 	lanesKey     = keyRoot + "lanes"
 	lanesChannel = keyRoot + "lanes:announced"
+	customersKey = keyRoot + "customers"
 )
 
 // prefix is what all keys of the customer begin with.
@@ -38,6 +45,13 @@ func prefix(customer string) string { return keyRoot + "{" + customer + "}:" }
 func recordKey(customer, export string) string  { return prefix(customer) + "x:" + export }
 func payloadKey(customer, export string) string { return prefix(customer) + "p:" + export }
 func countersKey(customer string) string        { return prefix(customer) + "c" }
+
+func storyKey(customer, export string) string { return prefix(customer) + "s:" + export }
+func dueKey(customer string) string           { return prefix(customer) + "due" }
+func deadKey(customer string) string          { return prefix(customer) + "dead" }
+func batchesKey(customer string) string       { return prefix(customer) + "batches" }
+func actionsKey(customer string) string       { return prefix(customer) + "actions" }
+func workerKey(worker string) string          { return keyRoot + "worker:" + worker }
 
 func batchKey(batch BatchID) string {
 	return prefix(batch.Customer()) + "b:" + batch.local()

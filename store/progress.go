@@ -16,6 +16,7 @@ type Step struct {
 	PersonMade bool
 	// Warnings so far, as Claim.Warnings.
 	Warnings string
+	Entry    *Entry // for the export's story; nil = nothing worth telling
 }
 
 // Step moves a claimed export on and renews its lease. It returns ErrStale,
@@ -25,8 +26,12 @@ func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 	if s.PersonMade {
 		made = "c"
 	}
+	entry, err := l.sealEntry(c.Ref, s.Entry)
+	if err != nil {
+		return err
+	}
 	answer, err := l.run(ctx, stepScript, recordKey(c.Customer, c.Export),
-		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings)
+		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings, entry)
 	if err != nil {
 		return err
 	}
@@ -47,6 +52,7 @@ type Hold struct {
 	Reason   Reason
 	Attempts int // to be added: 1 for a failed attempt, 0 for "not now"
 	Warnings string
+	Entry    *Entry
 }
 
 // Hold hands a claimed export back, to come again after a delay. Handing back
@@ -54,8 +60,12 @@ type Hold struct {
 // not take effect. An intent that was open at the claim stays open, and the
 // export Unknown. Errors as for Step.
 func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
+	entry, err := l.sealEntry(c.Ref, h.Entry)
+	if err != nil {
+		return err
+	}
 	answer, err := l.run(ctx, holdScript, recordKey(c.Customer, c.Export),
-		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings)
+		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry)
 	if err != nil {
 		return err
 	}
@@ -83,15 +93,20 @@ type Finish struct {
 	Workflow int64 // 0 for prospects
 	Job      int64
 	Warnings string
+	Entry    *Entry
 }
 
 // Finish ends a claimed export: it records the outcome, sets the success marker
 // (Done), counts, purges the payload (all but Dead, which may be retried) and
 // frees the e-mail, in one script. Errors as for Step.
 func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
+	entry, err := l.sealEntry(c.Ref, f.Entry)
+	if err != nil {
+		return err
+	}
 	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export),
 		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
-		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second))
+		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second), entry)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,9 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
--- ARGV: prefix, '', batch, then per export: id, candidate, e-mail hash, payload.
+-- ARGV: prefix, '', batch, ms until a task must exist, then per export: id,
+-- candidate, e-mail hash, payload.
 -- Returns per export: 'new', or the state of the one that was accepted before.
-local batch, t, answers, added = ARGV[3], int(now()), {}, 0
-for i = 4, #ARGV, 4 do
+local batch, t, answers, added = ARGV[3], now(), {}, 0
+for i = 5, #ARGV, 4 do
   local id = ARGV[i]
   local rec = prefix .. 'x:' .. id
   local state = redis.call('HGET', rec, 'st')
@@ -14,7 +15,8 @@ for i = 4, #ARGV, 4 do
     answers[#answers + 1] = state
   else
     local row = redis.call('RPUSH', prefix .. 'b:' .. batch .. ':r', id) - 1
-    redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', t)
+    redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', int(t))
+    due(id, t + tonumber(ARGV[4]))
     redis.call('SET', prefix .. 'p:' .. id, ARGV[i + 3])
     added = added + 1
     answers[#answers + 1] = 'new'

@@ -1,6 +1,6 @@
 -- Gives an export to one worker. KEYS[1] record.
 -- ARGV: prefix, export, lease ms, settle ms, speculate 0|1, neighbours wanted,
--- neighbours to skip.
+-- neighbours to skip, worker.
 -- Returns {'gone'} | {'ended', state} | {'held', until} | {'unsettled', until} |
 -- {'locked'} | {'ok', token, record, payload, batch, marker, known, neighbours}.
 local r = fields(KEYS[1])
@@ -15,6 +15,7 @@ if r['in'] then
   local settled = tonumber(r.ia) + tonumber(ARGV[4])
   if settled > t then
     redis.call('HSET', KEYS[1], 'st', 'unknown')
+    due(export, settled)
     return {'unsettled', int(settled)}
   end
 end
@@ -46,7 +47,8 @@ if ARGV[5] == '1' and not r['in'] and not r.pe and known == '' and (marker == ''
   redis.call('HSET', KEYS[1], 'in', 'p', 'ia', int(t))
 end
 local token = redis.call('HINCRBY', KEYS[1], 'tk', 1)
-redis.call('HSET', KEYS[1], 'st', state, 'le', int(t + tonumber(ARGV[3])))
+redis.call('HSET', KEYS[1], 'st', state, 'le', int(t + tonumber(ARGV[3])), 'wk', ARGV[8])
+due(export, t + tonumber(ARGV[3]))
 
 -- Neighbours that will come up soon, so that one call can look all of them up.
 -- Those that need no look-up are named without their data.

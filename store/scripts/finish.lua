@@ -1,6 +1,6 @@
 -- Ends an export: outcome, marker, counts and purge in one go. KEYS[1] record.
 -- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
--- warnings, retention s.
+-- warnings, retention s, story entry or ''.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -40,19 +40,12 @@ if to == 'dead' then
 else
   redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 end
+tell(ARGV[12])
+if to ~= 'dead' then redis.call('EXPIRE', prefix .. 's:' .. export, ARGV[11]) end
+redis.call('ZREM', prefix .. 'due', export)
 if r.eh ~= '' then release_lock(r.eh) end
 count('live', -1)
 
 redis.call('HINCRBY', batch_key, 'n:' .. counter, 1)
-local b = redis.call('HMGET', batch_key, 'accepted', 'closed', 'n:created', 'n:updated', 'n:skipped', 'n:dead', 'n:cancelled')
-local ended = 0
-for i = 3, 7 do ended = ended + tonumber(b[i] or '0') end
-if b[2] and ended >= tonumber(b[1] or '0') then
-  redis.call('HSET', batch_key, 'ended', int(t))
-  -- Dead exports still need their batch's target.
-  if tonumber(b[6] or '0') == 0 then
-    redis.call('EXPIRE', batch_key, ARGV[11])
-    redis.call('EXPIRE', batch_key .. ':r', ARGV[11])
-  end
-end
+end_batch(batch_key, t, ARGV[11])
 return {'ok'}

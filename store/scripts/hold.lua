@@ -1,6 +1,6 @@
 -- Hands a claimed export back, to come again later. KEYS[1] record.
 -- ARGV: prefix, export, token, to (deferred|retrying|unknown), delay ms, reason,
--- attempts to add, warnings.
+-- attempts to add, warnings, story entry or ''.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 local early = answer_early(r, ARGV[3], to)
@@ -14,6 +14,8 @@ if to ~= 'unknown' and (r.st == 'creating' or r.st == 'placing') then
 end
 if to ~= 'unknown' and r['in'] then to = 'unknown' end
 redis.call('HSET', KEYS[1], 'st', to, 'le', '0', 'due', int(t + tonumber(ARGV[5])), 'rs', ARGV[6])
+due(export, t + tonumber(ARGV[5]))
+tell(ARGV[9])
 local added = tonumber(ARGV[7])
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'at', added)

@@ -29,9 +29,35 @@ local function outcome_place(batch, id)
   return prefix .. 'b:' .. batch .. ':o:' .. string.sub(id, 1, 2)
 end
 
+-- Every moving export has a time at which something must have happened to it;
+-- the reconciler looks at those that are over it.
+local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
+
+-- tell adds a sealed entry to the export's story, of which the last 20 are kept.
+local function tell(entry)
+  if entry == '' then return end
+  local story = prefix .. 's:' .. export
+  redis.call('LPUSH', story, entry)
+  redis.call('LTRIM', story, 0, 19)
+end
+
 local function release_lock(hash)
   local lock = prefix .. 'l:' .. hash
   if redis.call('GET', lock) == export then redis.call('DEL', lock) end
+end
+
+-- end_batch notes the end of a batch that is closed and of which nothing moves
+-- any more, and lets it expire unless a dead export still needs its target.
+local function end_batch(key, t, retention)
+  local b = redis.call('HMGET', key, 'closed', 'accepted', 'n:dead', 'n:created', 'n:updated', 'n:skipped', 'n:cancelled')
+  local ended = 0
+  for i = 3, 7 do ended = ended + tonumber(b[i] or '0') end
+  if not b[1] or ended < tonumber(b[2] or '0') then return end
+  redis.call('HSETNX', key, 'ended', int(t))
+  if tonumber(b[3] or '0') == 0 then
+    redis.call('EXPIRE', key, retention)
+    redis.call('EXPIRE', key .. ':r', retention)
+  end
 end
 
 -- answer_early returns the answer where a worker that holds `token` may not move

@@ -4,5 +4,7 @@ local r = redis.call('HMGET', KEYS[1], 'st', 'tk')
 if not r[1] then return {'gone'} end
 local working = r[1] == 'claimed' or r[1] == 'creating' or r[1] == 'created' or r[1] == 'placing'
 if r[2] ~= ARGV[3] or not working then return {'stale'} end
-redis.call('HSET', KEYS[1], 'le', int(now() + tonumber(ARGV[4])))
+local lease = now() + tonumber(ARGV[4])
+redis.call('HSET', KEYS[1], 'le', int(lease))
+due(export, lease)
 return {'ok'}

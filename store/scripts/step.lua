@@ -1,11 +1,14 @@
 -- Moves a claimed export one step on and renews its lease. KEYS[1] record.
--- ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '', warnings.
+-- ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '',
+-- warnings, story entry or ''.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 local early = answer_early(r, ARGV[3], to)
 if early then return early end
 local t = now()
 redis.call('HSET', KEYS[1], 'st', to, 'le', int(t + tonumber(ARGV[5])))
+due(export, t + tonumber(ARGV[5]))
+tell(ARGV[9])
 if to == 'creating' then
   redis.call('HSET', KEYS[1], 'in', 'p', 'ia', int(t))
 elseif to == 'placing' then

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// beatTTL is how long after its last beat a worker counts as dead.
+const beatTTL = 10 * time.Second
+
+// Beat says that a worker process lives. A worker that beats every few seconds
+// keeps its claims; the claims of one that has stopped are taken over.
+func (l *Ledger) Beat(ctx context.Context, worker string) error {
+	if err := l.redis.Set(ctx, workerKey(worker), "1", beatTTL).Err(); err != nil {
+		return fmt.Errorf("beat: %w", err)
+	}
+	return nil
+}
+
+// Farewell says that a worker process has ended.
+func (l *Ledger) Farewell(ctx context.Context, worker string) error {
+	if err := l.redis.Del(ctx, workerKey(worker)).Err(); err != nil {
+		return fmt.Errorf("farewell: %w", err)
+	}
+	return nil
+}
+
+// Lives reports for each worker whether it has beaten lately.
+func (l *Ledger) Lives(ctx context.Context, workers []string) (map[string]bool, error) {
+	lives := make(map[string]bool, len(workers))
+	commands := make([]*redis.IntCmd, len(workers))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, w := range workers {
+			commands[i] = p.Exists(ctx, workerKey(w))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for workers: %w", err)
+	}
+	for i, w := range workers {
+		lives[w] = commands[i].Val() == 1
+	}
+	return lives, nil
+}
+
+// Customers lists the customers that ever had a batch.
+func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
+	customers, err := l.redis.SMembers(ctx, customersKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list customers: %w", err)
+	}
+	return customers, nil
+}
+
+// Moving is an export as the reconciler sees it.
+type Moving struct {
+	Ref
+	State      State // empty: the record is gone
+	Worker     string
+	Lease      time.Time
+	Generation int
+	Due        time.Time
+}
+
+// Working reports whether some worker holds the export.
+func (m Moving) Working() bool {
+	return m.State == Claimed || m.State == Creating || m.State == Created || m.State == Placing
+}
+
+// Overdue lists up to n moving exports that were to be looked at before a time,
+// the longest overdue first.
+func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
+	return l.moving(ctx, customer, "-inf", strconv.FormatInt(before.UnixMilli(), 10), n)
+}
+
+// Upcoming lists up to n moving exports that are to be looked at within a span
+// from now: among them are all that workers hold.
+func (l *Ledger) Upcoming(ctx context.Context, customer string, from, to time.Time, n int) ([]Moving, error) {
+	return l.moving(ctx, customer, strconv.FormatInt(from.UnixMilli(), 10), strconv.FormatInt(to.UnixMilli(), 10), n)
+}
+
+func (l *Ledger) moving(ctx context.Context, customer, from, to string, n int) ([]Moving, error) {
+	found, err := l.redis.ZRangeByScoreWithScores(ctx, dueKey(customer), &redis.ZRangeBy{Min: from, Max: to, Count: int64(n)}).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list moving exports: %w", err)
+	}
+	records := make([]*redis.SliceCmd, len(found))
+	if len(found) == 0 {
+		return nil, nil
+	}
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, z := range found {
+			id, _ := z.Member.(string)
+			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "wk", "le", "g")
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read moving exports: %w", err)
+	}
+	list := make([]Moving, len(found))
+	for i, z := range found {
+		id, _ := z.Member.(string)
+		r := records[i].Val()
+		list[i] = Moving{Ref: Ref{customer, id}, Due: time.UnixMilli(int64(z.Score))}
+		if len(r) == 4 {
+			list[i].State, list[i].Worker, list[i].Lease = State(text(r[0])), text(r[1]), millis(text(r[2]))
+			list[i].Generation = int(number(text(r[3])))
+		}
+	}
+	return list, nil
+}
+
+// LookAgain puts off when the exports are looked at next: all is well with them.
+func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []string, at time.Time) error {
+	if len(exports) == 0 {
+		return nil
+	}
+	members := make([]redis.Z, len(exports))
+	for i, e := range exports {
+		members[i] = redis.Z{Score: float64(at.UnixMilli()), Member: e}
+	}
+	// XX and GT: never bring back what has ended, nor undo what happened since.
+	err := l.redis.ZAddArgs(ctx, dueKey(customer), redis.ZAddArgs{XX: true, GT: true, Members: members}).Err()
+	if err != nil {
+		return fmt.Errorf("put off: %w", err)
+	}
+	return nil
+}
+
+// Nudge notes that an export is given another task, and returns its generation.
+// It returns false for an export that has ended meanwhile.
+func (l *Ledger) Nudge(ctx context.Context, ref Ref, again time.Duration) (generation int, ok bool, err error) {
+	n, err := nudgeScript.Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
+		prefix(ref.Customer), ref.Export, again.Milliseconds()).Int()
+	if err != nil {
+		return 0, false, fmt.Errorf("nudge: %w", err)
+	}
+	return n, n >= 0, nil
+}
+
+// Void ends the lease that a dead worker has on an export. It returns false
+// where the export is not in that worker's hands any more.
+func (l *Ledger) Void(ctx context.Context, ref Ref, worker string) (bool, error) {
+	n, err := voidScript.Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
+		prefix(ref.Customer), ref.Export, worker).Int()
+	if err != nil {
+		return false, fmt.Errorf("void lease: %w", err)
+	}
+	return n == 1, nil
+}

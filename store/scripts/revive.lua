@@ -1,0 +1,19 @@
+-- Sets a dead export going again. KEYS[1] record.
+-- ARGV: prefix, export, ms until a task must exist, story entry.
+-- Returns {'ok', generation} | {'gone'} | {'not dead', state}.
+local r = fields(KEYS[1])
+if not r.st then return {'gone'} end
+if r.st ~= 'dead' then return {'not dead', r.st} end
+redis.call('HSET', KEYS[1], 'st', 'queued', 'at', '0')
+redis.call('HDEL', KEYS[1], 'fa', 'rs', 'da', 'due')
+redis.call('ZREM', prefix .. 'dead', export)
+redis.call('HDEL', outcome_place(r.b, export), export)
+local batch_key = prefix .. 'b:' .. r.b
+redis.call('HINCRBY', batch_key, 'n:dead', -1)
+redis.call('HDEL', batch_key, 'ended')
+redis.call('PERSIST', batch_key)
+redis.call('PERSIST', batch_key .. ':r')
+count('live', 1)
+due(export, now() + tonumber(ARGV[3]))
+tell(ARGV[4])
+return {'ok', int(redis.call('HINCRBY', KEYS[1], 'g', 1))}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Entry is one thing that happened to an export, as its story tells it. It is
+// sealed: iCIMS's own words may repeat what they are about.
+type Entry struct {
+	At time.Time `json:"at"`
+	// What is the outcome of an attempt ("retry", "unknown", "done", ...) or the
+	// name of something done from outside ("retried by operator").
+	What     string   `json:"what"`
+	Reason   Reason   `json:"reason,omitempty"`
+	Attempt  int      `json:"attempt,omitempty"`
+	Again    int64    `json:"again,omitempty"`    // seconds until the next try
+	Findings []string `json:"findings,omitempty"` // what was learned and decided, in sentences
+	Calls    []Called `json:"calls,omitempty"`
+	Who      string   `json:"who,omitempty"`
+	Why      string   `json:"why,omitempty"`
+}
+
+// Called is one call of an attempt that did not go smoothly.
+type Called struct {
+	Op          string   `json:"op"`
+	Status      int      `json:"status,omitempty"`
+	Reason      string   `json:"reason,omitempty"`
+	Sent        string   `json:"sent,omitempty"`
+	Transaction string   `json:"transaction,omitempty"`
+	Problems    []string `json:"problems,omitempty"`
+}
+
+// sealEntry renders an entry for a script; nothing for none.
+func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
+	if e == nil {
+		return "", nil
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		return "", fmt.Errorf("encode story: %w", err)
+	}
+	sealed, err := l.keys.Seal(data, storyKey(ref.Customer, ref.Export))
+	return string(sealed), err
+}
+
+// Story returns what happened to an export, the oldest first, as far as it is
+// kept: the last 20 entries, and for a finished export as long as its outcome.
+func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
+	key := storyKey(ref.Customer, ref.Export)
+	sealed, err := l.redis.LRange(ctx, key, 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read story: %w", err)
+	}
+	story := make([]Entry, 0, len(sealed))
+	for i := len(sealed) - 1; i >= 0; i-- {
+		data, err := l.keys.Open([]byte(sealed[i]), key)
+		if err != nil {
+			return nil, fmt.Errorf("story of export %s: %w", ref.Export, err)
+		}
+		var e Entry
+		if err := json.Unmarshal(data, &e); err != nil {
+			return nil, fmt.Errorf("story of export %s is not readable", ref.Export)
+		}
+		story = append(story, e)
+	}
+	return story, nil
+}
