@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,14 +160,23 @@ func (l *Ledger) Outcomes(ctx context.Context, batch BatchID, from, n int) ([]Ou
 	if err != nil {
 		return nil, fmt.Errorf("read batch rows: %w", err)
 	}
+	return l.outcomesOf(ctx, slices.Repeat([]BatchID{batch}, len(ids)), ids)
+}
+
+// outcomesOf reads how exports stand or ended; the State of one that does not
+// exist is empty.
+func (l *Ledger) outcomesOf(ctx context.Context, batches []BatchID, ids []string) ([]Outcome, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	ended := make([]*redis.StringCmd, len(ids))
 	live := make([]*redis.SliceCmd, len(ids))
-	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
 			// The record first: an export that ends in between is then seen by its
 			// outcome.
-			live[i] = p.HMGet(ctx, recordKey(batch.Customer(), id), "st", "c", "rs", "pe", "due", "at", "wa")
-			ended[i] = p.HGet(ctx, batchKey(batch)+":o:"+outcomeBucket(id), id)
+			live[i] = p.HMGet(ctx, recordKey(batches[i].Customer(), id), "st", "c", "rs", "pe", "due", "at", "wa")
+			ended[i] = p.HGet(ctx, batchKey(batches[i])+":o:"+outcomeBucket(id), id)
 		}
 		return nil
 	})

@@ -68,6 +68,7 @@ type Claim struct {
 	PersonMade   bool   // that person was created by this export
 	Attempts     int
 	FirstFailure time.Time // zero while none failed
+	Reason       Reason    // why it was put off last
 	Warnings     string
 
 	Marker      *Marker // of an earlier export of the candidate; nil = none
@@ -129,6 +130,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.PersonMade = record["pm"] == "c"
 	c.Attempts = int(number(record["at"]))
 	c.Warnings = record["wa"]
+	c.Reason = Reason(record["rs"])
 	if record["fa"] != "" {
 		c.FirstFailure = millis(record["fa"])
 	}

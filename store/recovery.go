@@ -58,6 +58,15 @@ func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 	return customers, nil
 }
 
+// Now is the time by Redis's clock, which leases and due times go by.
+func (l *Ledger) Now(ctx context.Context) (time.Time, error) {
+	now, err := l.redis.Time(ctx).Result()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read Redis's clock: %w", err)
+	}
+	return now, nil
+}
+
 // Moving is an export as the reconciler sees it.
 type Moving struct {
 	Ref
