@@ -72,6 +72,9 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err == nil {
 		err = s.flush(ctx, true)
 	}
+	if writeErr := s.written(); err == nil {
+		err = writeErr
+	}
 	if err != nil {
 		return s.receipt, fmt.Errorf("accept candidates: %w", err)
 	}
@@ -92,7 +95,14 @@ type sending struct {
 	pending  []store.NewExport
 	dummies  int // among pending
 	flushed  bool
+	writing  chan chunkResult // of the chunk that is being written; nil = none
 	enqueuer *enqueuer
+}
+
+// chunkResult is what became of one chunk.
+type chunkResult struct {
+	accepted, again, dummies int
+	err                      error
 }
 
 // read takes candidates in until the input ends, and tells its errors from those
@@ -130,8 +140,9 @@ func (s *sending) refuse(line int, candidate string, problems []Problem) {
 // take checks a candidate and puts it among the pending ones.
 func (s *sending) take(c Candidate) error {
 	s.warn(c)
-	problems := c.Validate(s.batch.Options)
-	c = c.normalized()
+	c = c.cleaned()
+	problems := c.problems(s.batch.Options)
+	c = c.withoutBlanks()
 	id := ""
 	if c.ID != "" {
 		id = s.client.ledger.Keys().ExportID(string(s.receipt.Batch), c.ID)
@@ -154,13 +165,9 @@ func (s *sending) take(c Candidate) error {
 		p.Candidate.Email = DummyEmail(int32(rand.Uint32()), s.client.dummyDomain)
 		s.dummies++
 	}
-	data, err := p.Encode()
-	if err != nil {
-		return err
-	}
 	s.pending = append(s.pending, store.NewExport{
 		Export: id, Candidate: c.ID,
-		EmailHash: s.client.ledger.Keys().EmailHash(s.batch.Customer, p.Candidate.Email), Payload: data,
+		EmailHash: s.client.ledger.Keys().EmailHash(s.batch.Customer, p.Candidate.Email), Payload: p.Encode(),
 	})
 	return nil
 }
@@ -177,40 +184,62 @@ func (s *sending) warn(c Candidate) {
 	}
 }
 
-// flush writes the pending candidates: the ledger first, since a task without a
-// record would do nothing, while a record without a task can be found.
+// flush begins to write the pending candidates once the chunk before them is
+// written. Meanwhile the next ones are read and sealed, which takes as long.
 func (s *sending) flush(ctx context.Context, last bool) error {
-	if len(s.pending) == 0 {
-		return nil
+	if err := s.written(); err != nil || len(s.pending) == 0 {
+		return err
 	}
-	c := s.client
 	queue := BulkQueue(s.batch.Customer)
 	if last && !s.flushed && len(s.pending) <= expressLimit {
 		queue = ExpressQueue(s.batch.Customer)
 	}
-	accepted, err := c.ledger.Accept(ctx, s.receipt.Batch, s.pending)
-	if err != nil {
-		return err
+	chunk, result := s.pending, chunkResult{dummies: s.dummies}
+	s.pending, s.dummies, s.flushed = make([]store.NewExport, 0, len(chunk)), 0, true
+	writing := make(chan chunkResult, 1)
+	s.writing = writing
+	go func() {
+		s.write(ctx, queue, chunk, &result)
+		writing <- result
+	}()
+	return nil
+}
+
+// written waits for the chunk that is being written and counts it.
+func (s *sending) written() error {
+	if s.writing == nil {
+		return nil
 	}
-	exports := make([]string, 0, len(accepted))
+	r := <-s.writing
+	s.writing = nil
+	s.receipt.Accepted += r.accepted
+	s.receipt.Again += r.again
+	s.receipt.Dummies += r.dummies
+	return r.err
+}
+
+// write writes a chunk: the ledger first, since a task without a record would do
+// nothing, while a record without a task can be found.
+func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExport, r *chunkResult) {
+	accepted, err := s.client.ledger.Accept(ctx, s.receipt.Batch, chunk)
+	if err != nil {
+		r.dummies, r.err = 0, err
+		return
+	}
+	exports := make([]Alarm, 0, len(accepted))
 	for _, a := range accepted {
-		s.receipt.Accepted++
+		r.accepted++
 		if !a.New {
-			s.receipt.Again++
+			r.again++
 		}
 		// A task is put in for what an earlier sending brought as well, as long as
 		// it has not begun: that sending may have died before it did.
 		if a.State == store.Queued {
-			exports = append(exports, a.Export)
+			exports = append(exports, Alarm{Export: a.Export})
 		}
 	}
-	s.receipt.Dummies += s.dummies
-	s.pending, s.dummies, s.flushed = s.pending[:0], 0, true
-	if err := s.enqueuer.enqueue(ctx, s.batch.Customer, queue, exports); err != nil {
-		return err
+	if r.err = s.enqueuer.enqueue(ctx, s.batch.Customer, queue, exports); r.err != nil {
+		return
 	}
-	if err := c.ledger.Announce(ctx, s.batch.Customer); err != nil {
-		return err
-	}
-	return nil
+	r.err = s.client.ledger.Announce(ctx, s.batch.Customer)
 }

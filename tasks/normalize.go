@@ -11,8 +11,10 @@ import (
 // trimmed, inner line breaks and tabs made spaces, text composed (NFC), and
 // phones, positions and schools without content left out. It shares no slices
 // with c.
-func (c Candidate) normalized() Candidate {
-	c = c.cleaned()
+func (c Candidate) normalized() Candidate { return c.cleaned().withoutBlanks() }
+
+// withoutBlanks leaves empty entries out of a cleaned candidate, in place.
+func (c Candidate) withoutBlanks() Candidate {
 	c.Phones = kept(c.Phones, func(p Phone) bool { return p.Number != "" })
 	c.WorkExperience = kept(c.WorkExperience, func(w WorkExperience) bool { return w != WorkExperience{} })
 	c.Education = kept(c.Education, func(e Education) bool { return e != Education{} })

@@ -35,8 +35,10 @@ var (
 // Validate returns what refuses the candidate under the given options; none
 // means that the candidate is accepted. Values are judged as they would be
 // sent, that is trimmed and composed. No problem repeats a value.
-func (c Candidate) Validate(o Options) []Problem {
-	c = c.cleaned()
+func (c Candidate) Validate(o Options) []Problem { return c.cleaned().problems(o) }
+
+// problems is Validate of a cleaned candidate.
+func (c Candidate) problems(o Options) []Problem {
 	var v validation
 	v.id(c.ID)
 	v.name("first_name", c.FirstName, codeFirstNameMissing)
