@@ -15,7 +15,7 @@ import (
 )
 
 type demoCommand struct {
-	Candidates int    `default:"200" placeholder:"N" help:"How many candidates to make up, 10 to 5000."`
+	Candidates int    `default:"200" placeholder:"N" help:"How many candidates to make up, 10 to 2000."`
 	Seed       uint64 `default:"1" help:"Another seed makes up other people."`
 	JSON       bool   `name:"json" help:"Print the summary as one line of JSON."`
 }
@@ -77,8 +77,8 @@ type demoSummary struct {
 
 // Run plays the demo.
 func (c *demoCommand) Run(ctx context.Context, p *process) error {
-	if c.Candidates < 10 || c.Candidates > 5000 {
-		return misused("--candidates must be a number from 10 to 5000")
+	if c.Candidates < 10 || c.Candidates > 2000 {
+		return misused("--candidates must be a number from 10 to 2000")
 	}
 	client, closeRedis, err := startEmbeddedRedis()
 	if err != nil {

@@ -60,6 +60,9 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 // open opens the file, or takes standard input.
 func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
 	if c.File == "-" {
+		if _, typed := terminal(p.stdin); typed {
+			p.sayf("Reading candidates from the terminal: one JSON object a line, or CSV with a header; Ctrl-D ends.")
+		}
 		return p.stdin, func() {}, nil
 	}
 	f, err := os.Open(c.File)

@@ -95,7 +95,7 @@ func run(ctx context.Context, p *process, args []string) int {
 func helpFor(args []string, err error) error {
 	_, setting := errors.AsType[*config.Problem](err)
 	_, file := errors.AsType[*config.FileError](err)
-	if setting || file {
+	if setting || file || strings.Contains(err.Error(), "from envar") {
 		return nil
 	}
 	command := "icims-export"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -132,6 +133,9 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 	var c connections
 	if s.Connections == "" {
 		return c, misused("no connections are set: write them into a YAML file (docs/configuration.md shows one) and name it with ICIMS_EXPORT_CONNECTIONS")
+	}
+	if _, err := os.Stat(s.Connections); errors.Is(err, fs.ErrNotExist) {
+		return c, misused("%s does not exist: correct ICIMS_EXPORT_CONNECTIONS, or write it as docs/configuration.md shows", s.Connections)
 	}
 	good, warnings, err := config.ReadConnections(s.Connections, lookupEnv)
 	c.warnings = warnings

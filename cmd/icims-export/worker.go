@@ -17,6 +17,9 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
 		return misused("nobody could bring an embedded Redis work: set ICIMS_EXPORT_REDIS_URL to the Redis that producers use")
 	}
+	// From the start, since a SIGHUP that nobody waits for ends the process.
+	hangups, noMore := p.hangups()
+	defer noMore()
 	log := p.logger(zerolog.InfoLevel)
 	hosts, err := hostPolicy(p.settings)
 	if err != nil {
@@ -49,8 +52,6 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	}
 	log.Info().Stringer("redis", p.settings.RedisURL).Int("connections", len(conns.usable)).Msg("worker started")
 
-	hangups, noMore := p.hangups()
-	defer noMore()
 	for {
 		select {
 		case <-hangups:
