@@ -64,28 +64,3 @@ func newTask(ref store.Ref, generation int, queue string) (*asynq.Task, error) {
 		asynq.TaskID(ref.Customer+":"+ref.Export+":"+strconv.Itoa(generation)),
 		asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(0)), nil
 }
-
-// Payload is what the ledger keeps sealed of a candidate until the export ends.
-type Payload struct {
-	Candidate Candidate `json:"candidate"`
-	// Dummy tells that the e-mail address is made up.
-	Dummy bool `json:"dummy,omitempty"`
-}
-
-// Encode renders the payload for the ledger.
-func (p Payload) Encode() ([]byte, error) {
-	data, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("encode payload: %w", err)
-	}
-	return data, nil
-}
-
-// DecodePayload is the inverse of Encode. Its error holds nothing of the data.
-func DecodePayload(data []byte) (Payload, error) {
-	var p Payload
-	if err := json.Unmarshal(data, &p); err != nil {
-		return Payload{}, errors.New("payload is not readable as a candidate")
-	}
-	return p, nil
-}

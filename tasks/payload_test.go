@@ -1,0 +1,108 @@
+package tasks_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+// sameCandidate compares all that a producer can set.
+var sameCandidate = cmp.Options{cmpopts.IgnoreUnexported(tasks.Candidate{}), cmpopts.EquateEmpty()}
+
+// filled has a text of its own in every field of every group, found by
+// reflection, so that a new field cannot be forgotten.
+func filled(t *testing.T) tasks.Candidate {
+	t.Helper()
+	var c tasks.Candidate
+	text := byte('a')
+	var fill func(v reflect.Value)
+	fill = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString(string(text) + " é")
+			text++
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if v.Type().Field(i).IsExported() {
+					fill(v.Field(i))
+				}
+			}
+		case reflect.Slice:
+			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+			fill(v.Index(0))
+			fill(v.Index(1))
+		default:
+			t.Fatalf("payloads cannot hold a %s yet", v.Type())
+		}
+	}
+	fill(reflect.ValueOf(&c).Elem())
+	return c
+}
+
+func TestPayload(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]tasks.Payload{
+		"nothing at all is read back as written":  {},
+		"every field of a candidate comes back":   {Candidate: filled(t)},
+		"a made-up address is still known as one": {Candidate: filled(t), Dummy: true},
+		"texts of any length come back":           {Candidate: tasks.Candidate{FirstName: string(make([]byte, 70_000))}},
+		"entries without content are entries":     {Candidate: tasks.Candidate{Phones: make([]tasks.Phone, 3)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := tasks.DecodePayload(want.Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, sameCandidate); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+
+	t.Run("anything cut short or too long is refused", func(t *testing.T) {
+		t.Parallel()
+		whole := tasks.Payload{Candidate: filled(t)}.Encode()
+		for n := range whole {
+			if _, err := tasks.DecodePayload(whole[:n]); err == nil {
+				t.Errorf("%d of %d bytes are read without complaint", n, len(whole))
+			}
+		}
+		if _, err := tasks.DecodePayload(append(whole, 0)); err == nil {
+			t.Error("a byte too many is read without complaint")
+		}
+	})
+
+	t.Run("another version is refused", func(t *testing.T) {
+		t.Parallel()
+		whole := tasks.Payload{Candidate: filled(t)}.Encode()
+		whole[0]++
+		if _, err := tasks.DecodePayload(whole); err == nil {
+			t.Error("read without complaint")
+		}
+	})
+}
+
+// FuzzDecodePayload expects every payload that is read to be written alike.
+func FuzzDecodePayload(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(tasks.Payload{}.Encode())
+	f.Add(tasks.Payload{Candidate: candidate("c-1"), Dummy: true}.Encode())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := tasks.DecodePayload(data)
+		if err != nil {
+			return
+		}
+		again, err := tasks.DecodePayload(p.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(p, again, sameCandidate); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
