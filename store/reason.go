@@ -14,13 +14,14 @@ type ReasonInfo struct {
 const (
 	ReasonExportedBefore Reason = "exported_before"
 
-	ReasonEmailBusy     Reason = "email_busy"
-	ReasonClaimHeld     Reason = "claim_held"
-	ReasonWriteSettling Reason = "write_settling"
-	ReasonBreakerOpen   Reason = "breaker_open"
-	ReasonNoConnection  Reason = "no_connection"
-	ReasonShuttingDown  Reason = "shutting_down"
-	ReasonInternal      Reason = "internal_error"
+	ReasonEmailBusy      Reason = "email_busy"
+	ReasonClaimHeld      Reason = "claim_held"
+	ReasonWriteSettling  Reason = "write_settling"
+	ReasonBreakerOpen    Reason = "breaker_open"
+	ReasonRetryThrottled Reason = "retry_throttled"
+	ReasonNoConnection   Reason = "no_connection"
+	ReasonShuttingDown   Reason = "shutting_down"
+	ReasonInternal       Reason = "internal_error"
 
 	ReasonJobNotFound   Reason = "job_not_found"
 	ReasonBudgetSpent   Reason = "retry_budget_spent"
@@ -40,6 +41,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonClaimHeld:      {"another worker holds the export", hintNothing + "; it is taken over should that worker have died."},
 	ReasonWriteSettling:  {"the answer to a write was lost", hintNothing + "; after a pause iCIMS is searched, and the write adopted or repeated."},
 	ReasonBreakerOpen:    {"iCIMS keeps failing, so calls are suspended", hintNothing + "; a probe is sent now and then. If it lasts, look at iCIMS's status page."},
+	ReasonRetryThrottled: {"most retries fail, so they are held back", hintNothing + "; first attempts go on, and retries as soon as some succeed."},
 	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the customer in the connections file; its exports wait."},
 	ReasonShuttingDown:   {"the worker was stopped", hintNothing + "; another worker, or the next start, goes on."},
 	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},

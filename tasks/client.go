@@ -226,7 +226,7 @@ func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExpo
 		r.dummies, r.err = 0, err
 		return
 	}
-	exports := make([]string, 0, len(accepted))
+	exports := make([]Alarm, 0, len(accepted))
 	for _, a := range accepted {
 		r.accepted++
 		if !a.New {
@@ -235,7 +235,7 @@ func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExpo
 		// A task is put in for what an earlier sending brought as well, as long as
 		// it has not begun: that sending may have died before it did.
 		if a.State == store.Queued {
-			exports = append(exports, a.Export)
+			exports = append(exports, Alarm{Export: a.Export})
 		}
 	}
 	if r.err = s.enqueuer.enqueue(ctx, s.batch.Customer, queue, exports); r.err != nil {

@@ -12,6 +12,22 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
+// Alarm is the task that an export is to get. The generation tells it from
+// former tasks of the export, which may still hold their ids.
+type Alarm struct {
+	Export     string
+	Generation int
+}
+
+// Enqueue gives exports that are in the ledger a task each, in the bulk queue,
+// and announces the customer's work.
+func Enqueue(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, alarms ...Alarm) error {
+	if err := newEnqueuer(client).enqueue(ctx, customer, BulkQueue(customer), alarms); err != nil {
+		return err
+	}
+	return ledger.Announce(ctx, customer)
+}
+
 // enqueuer puts the tasks of many exports into asynq's queue in one round trip.
 // asynq offers no such call; but it takes any client, and it enqueues with one
 // script call per task. So it is given a client that records those calls into a
@@ -49,7 +65,7 @@ func (r *recorder) EvalSha(ctx context.Context, sha string, keys []string, args 
 
 // enqueue puts a task for each export into the queue. An export whose task is
 // there already keeps it.
-func (e *enqueuer) enqueue(ctx context.Context, customer, queue string, exports []string) error {
+func (e *enqueuer) enqueue(ctx context.Context, customer, queue string, exports []Alarm) error {
 	rest := exports
 	for len(rest) > 0 {
 		unknown, err := e.pipeline(ctx, customer, queue, rest)
@@ -69,10 +85,10 @@ func (e *enqueuer) enqueue(ctx context.Context, customer, queue string, exports 
 }
 
 // pipeline returns the exports for which the server lacked the script.
-func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports []string) ([]string, error) {
+func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports []Alarm) ([]Alarm, error) {
 	e.recorder.pipe, e.recorder.calls = e.redis.Pipeline(), e.recorder.calls[:0]
 	for _, export := range exports {
-		task, err := newTask(store.Ref{Customer: customer, Export: export}, 0, queue)
+		task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +100,7 @@ func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports
 		return nil, fmt.Errorf("enqueue: asynq made %d script calls for %d tasks", len(e.recorder.calls), len(exports))
 	}
 	_, _ = e.recorder.pipe.Exec(ctx) // its error is that of one of the calls
-	var unknown []string
+	var unknown []Alarm
 	for i, call := range e.recorder.calls {
 		// 0 means that the id is taken: by an earlier sending of the batch, or by
 		// this very call when go-redis repeated it after a lost answer.
@@ -99,8 +115,8 @@ func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports
 	return unknown, nil
 }
 
-func (e *enqueuer) one(ctx context.Context, customer, queue, export string) error {
-	task, err := newTask(store.Ref{Customer: customer, Export: export}, 0, queue)
+func (e *enqueuer) one(ctx context.Context, customer, queue string, export Alarm) error {
+	task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -61,6 +60,6 @@ func newTask(ref store.Ref, generation int, queue string) (*asynq.Task, error) {
 		return nil, fmt.Errorf("task payload: %w", err)
 	}
 	return asynq.NewTask(TypeExport, payload,
-		asynq.TaskID(ref.Customer+":"+ref.Export+":"+strconv.Itoa(generation)),
+		asynq.TaskID(taskID(ref, generation)),
 		asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(0)), nil
 }

@@ -21,6 +21,7 @@ import (
 // tenant. An export that waits in a lane for its permit delays nobody else.
 type lane struct {
 	conn     store.Connection
+	worker   string // the process, as claims name it
 	settings Settings
 	ledger   *store.Ledger
 	client   *icims.Client
@@ -31,6 +32,8 @@ type lane struct {
 	lookups  *lookups
 	leases   *leases
 	retries  retries
+	throttle *throttle
+	now      func() time.Time
 	log      zerolog.Logger
 
 	server *asynq.Server
@@ -52,8 +55,9 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 		return nil, err
 	}
 	l := &lane{
-		conn: conn, settings: w.settings, ledger: w.ledger, log: log,
+		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
 		gate: newGate(conn.Limits, time.Now), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn, w.settings.SettleTime),
+		throttle: newThrottle(), now: time.Now,
 		leases: newLeases(w.ledger, w.settings.Lease),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now,

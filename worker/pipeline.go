@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/seekout/icims-export/icims"
@@ -38,6 +39,13 @@ type export struct {
 	personMade bool
 
 	warnings warnings
+	// findings are what this attempt learned and decided, for the story.
+	findings []string
+}
+
+// tell adds a sentence to the export's story.
+func (x *export) tell(format string, args ...any) {
+	x.findings = append(x.findings, fmt.Sprintf(format, args...))
 }
 
 func (x *export) warn(ws ...Warning) {

@@ -27,6 +27,9 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	if x.claim == nil { // put off before the claim
 		return max(o.after, time.Second), true, nil
 	}
+	if o.kind == done {
+		r.throttle.succeeded()
+	}
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}
@@ -40,8 +43,9 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 
 func (r record) write(ctx context.Context, x *export, o outcome) error {
 	warnings := x.warnings.codes()
-	hold := store.Hold{Delay: o.after, Reason: o.reason, Warnings: warnings}
-	end := store.Finish{Reason: o.reason, Person: int64(x.personID), Warnings: warnings}
+	entry := r.story(x, o)
+	hold := store.Hold{Delay: o.after, Reason: o.reason, Warnings: warnings, Entry: entry}
+	end := store.Finish{Reason: o.reason, Person: int64(x.personID), Warnings: warnings, Entry: entry}
 	switch o.kind {
 	case done:
 		end.To, end.Counter = store.Done, store.CountUpdated

@@ -1,13 +1,20 @@
 package worker
 
-import "context"
+import (
+	"context"
+
+	"github.com/seekout/icims-export/store"
+)
 
 // admitStage asks whether calls for the customer make sense now. The permits
 // themselves are taken by the transport, one for each call, so that no code
 // path can spend unseen.
 type admitStage struct{ *lane }
 
-func (s admitStage) exec(_ context.Context, _ *export) outcome {
+func (s admitStage) exec(_ context.Context, x *export) outcome {
+	if !s.throttle.take(x.claim) {
+		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: throttledFor}
+	}
 	if refused := s.admits(); refused != nil {
 		return failed(refused)
 	}

@@ -26,7 +26,11 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 			return failed(err)
 		}
 		if id != 0 {
+			x.tell("workflow %d links the person to the job already", id)
 			return outcome{kind: done, workflow: id}
+		}
+		if x.claim.Intent == store.IntentWorkflow {
+			x.tell("the lost POST had made no workflow and is repeated")
 		}
 	}
 	if x.claim.State != store.Placing {
@@ -84,6 +88,7 @@ func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Erro
 			return failed(err)
 		}
 		if id != 0 {
+			x.tell("iCIMS refused a second workflow; %d is there already", id)
 			return outcome{kind: done, workflow: id}
 		}
 	}

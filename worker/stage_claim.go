@@ -19,7 +19,7 @@ type claimStage struct{ *lane }
 const lockedRetry = 2 * time.Second
 
 func (s claimStage) exec(ctx context.Context, x *export) outcome {
-	options := store.ClaimOptions{Lease: s.settings.Lease, Settle: s.settings.SettleTime}
+	options := store.ClaimOptions{Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker}
 	var err error
 	if x.looked, x.duty, err = s.lookups.enter(ctx, x.ref.Export); err != nil {
 		return outcome{kind: deferred, reason: store.ReasonShuttingDown, after: time.Second, err: err}

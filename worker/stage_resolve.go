@@ -44,15 +44,19 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 		return failed(err)
 	}
 	if f.nobody() {
+		x.tell("iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated")
 		return outcome{}
 	}
 	x.personID, x.personMade = f.people[0].ID, true
+	x.tell("the lost POST had created person %d, who is adopted", x.personID)
 	err = s.ledger.Step(ctx, x.claim, store.Step{
 		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+		Entry: x.entry(s.now(), "resolved"),
 	})
 	if err != nil {
 		return ledgerFault(err)
 	}
+	x.findings = nil // told
 	return outcome{}
 }
 
@@ -67,6 +71,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		// An administrator may have given the person another address meanwhile.
 		if p != nil && (strings.EqualFold(p.Email, x.payload.Candidate.Email) || p.ID != icims.PersonID(id)) {
 			if p.ID != icims.PersonID(id) {
+				x.tell("person %d had been merged into person %d", id, p.ID)
 				x.warn(WarningPersonMerged)
 			}
 			x.person = p
@@ -87,6 +92,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 	}
 	if len(f.people) > 0 {
 		x.person = f.people[0]
+		x.tell("person %d has this e-mail already", x.person.ID)
 	}
 	if len(f.people) > 1 {
 		x.warn(WarningSeveralProfiles)
@@ -108,6 +114,7 @@ func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
 			continue
 		}
 		x.payload, x.person = p, nil
+		x.tell("the dummy address belonged to somebody else and was drawn anew")
 		f, err := s.lookups.one(ctx, x)
 		if err != nil {
 			return failed(err)

@@ -4,6 +4,7 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -55,6 +56,8 @@ type Worker struct {
 	settings Settings
 	hosts    icims.HostPolicy
 	log      zerolog.Logger
+	// id names this process among the workers.
+	id string
 
 	mu          sync.Mutex
 	connections map[string]store.Connection
@@ -64,15 +67,14 @@ type Worker struct {
 	retiring    sync.WaitGroup
 
 	cancel context.CancelFunc
-	done   chan struct{}
+	beside sync.WaitGroup
 }
 
 // New returns a worker that is not started.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	return &Worker{
-		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log,
+		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, closing: map[string]bool{}, refused: map[string]string{},
-		done: make(chan struct{}),
 	}
 }
 
@@ -99,8 +101,15 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.redis.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("reach Redis: %w", err)
 	}
+	// Before the first claim, so that nobody takes this process for dead.
+	if err := w.ledger.Beat(ctx, w.id); err != nil {
+		return err
+	}
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	go w.supervise(ctx)
+	w.beside.Go(func() { w.supervise(ctx) })
+	r := &reconciler{redis: w.redis, ledger: w.ledger, worker: w.id, lease: w.settings.Lease, log: w.log}
+	w.beside.Go(func() { r.beat(ctx) })
+	w.beside.Go(func() { r.run(ctx) })
 	return nil
 }
 
@@ -111,13 +120,19 @@ func (w *Worker) Stop() {
 		return
 	}
 	w.cancel()
-	<-w.done
+	w.beside.Wait()
 	w.mu.Lock()
 	for _, l := range w.lanes {
 		w.retire(l, "the worker stops")
 	}
 	w.mu.Unlock()
 	w.retiring.Wait()
+	// What could not be handed back in time is taken over at once.
+	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
+	defer cancel()
+	if err := w.ledger.Farewell(ctx, w.id); err != nil {
+		w.log.Warn().Err(err).Msg("could not say that this worker has ended")
+	}
 }
 
 // retire closes a lane beside everything else, since it may take as long as a
@@ -139,7 +154,6 @@ func (w *Worker) retire(l *lane, why string) {
 const lookEvery = time.Second
 
 func (w *Worker) supervise(ctx context.Context) {
-	defer close(w.done)
 	announced := w.ledger.Announcements(ctx)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

@@ -1,0 +1,119 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// This file reads and mends asynq's own keys, where its public API does not
+// reach: whether the task of an export exists and is alive, and orphans that
+// asynq never recovers. A test pins the layout that it relies on:
+//
+//	asynq:{<queue>}:t:<id>   hash  the task; its field "state" says in which list
+//	asynq:{<queue>}:active   list  ids of tasks that are being handled
+//	asynq:{<queue>}:lease    zset  their ids by the end of their lease (s)
+
+func taskID(ref store.Ref, generation int) string {
+	return ref.Customer + ":" + ref.Export + ":" + strconv.Itoa(generation)
+}
+
+func asynqKey(queue, name string) string { return "asynq:{" + queue + "}:" + name }
+
+func queuesOf(customer string) []string {
+	return []string{BulkQueue(customer), ExpressQueue(customer)}
+}
+
+// Alive reports for each alarm whether its task will fire: it waits in a queue,
+// or is being handled under a running lease of asynq's.
+func Alive(ctx context.Context, client redis.UniversalClient, customer string, alarms []Alarm) ([]bool, error) {
+	queues := queuesOf(customer)
+	states := make([]*redis.StringCmd, 0, len(alarms)*len(queues))
+	leases := make([]*redis.FloatCmd, 0, len(alarms)*len(queues))
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, a := range alarms {
+			id := taskID(store.Ref{Customer: customer, Export: a.Export}, a.Generation)
+			for _, q := range queues {
+				states = append(states, p.HGet(ctx, asynqKey(q, "t:"+id), "state"))
+				leases = append(leases, p.ZScore(ctx, asynqKey(q, "lease"), id))
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("look for tasks: %w", err)
+	}
+	now := float64(time.Now().Unix())
+	alive := make([]bool, len(alarms))
+	for i := range states {
+		switch states[i].Val() {
+		case "pending", "scheduled", "retry":
+			alive[i/len(queues)] = true
+		case "active":
+			if leases[i].Val() > now {
+				alive[i/len(queues)] = true
+			}
+		}
+	}
+	return alive, nil
+}
+
+// Orphan is a task that asynq counts as being handled although it has no lease:
+// asynq never recovers such a task.
+type Orphan struct {
+	Queue string
+	ID    string
+}
+
+// Orphans lists the active tasks of a customer that have no lease.
+func Orphans(ctx context.Context, client redis.UniversalClient, customer string) ([]Orphan, error) {
+	var orphans []Orphan
+	for _, q := range queuesOf(customer) {
+		ids, err := client.LRange(ctx, asynqKey(q, "active"), 0, -1).Result()
+		if err != nil {
+			return nil, fmt.Errorf("list active tasks: %w", err)
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		leases := make([]*redis.FloatCmd, len(ids))
+		_, err = client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, id := range ids {
+				leases[i] = p.ZScore(ctx, asynqKey(q, "lease"), id)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("read leases: %w", err)
+		}
+		for i, id := range ids {
+			if errors.Is(leases[i].Err(), redis.Nil) {
+				orphans = append(orphans, Orphan{q, id})
+			}
+		}
+	}
+	return orphans, nil
+}
+
+// dropScript removes an orphan, unless it has got a lease or left the list.
+var dropScript = redis.NewScript(`
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+redis.call('DEL', KEYS[3])
+return 1`)
+
+// Drop removes an orphan. Its export is found by the ledger, if it still moves.
+func (o Orphan) Drop(ctx context.Context, client redis.UniversalClient) (bool, error) {
+	keys := []string{asynqKey(o.Queue, "active"), asynqKey(o.Queue, "lease"), asynqKey(o.Queue, "t:"+o.ID)}
+	n, err := dropScript.Run(ctx, client, keys, o.ID).Int()
+	if err != nil {
+		return false, fmt.Errorf("drop orphan: %w", err)
+	}
+	return n == 1, nil
+}
