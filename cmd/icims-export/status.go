@@ -99,9 +99,11 @@ func (c *statusCommand) print(p *process, b store.Batch, exports iter.Seq2[outco
 	width, onTerminal := terminal(p.stdout)
 	s := style{p.colours(p.stdout)}
 	if !onTerminal {
+		writeBatch(messages{p}, style{}, b)
 		return writeTabs(p.stdout, exports)
 	}
 	writeBatch(p.stdout, s, b)
+	fmt.Fprintln(p.stdout)
 	t := table{out: p.stdout, style: s, indent: 2, width: width, right: map[int]bool{0: true}}
 	titles := header("row", "candidate or export", "outcome", "person", "workflow", "when", "")
 	hints := digest{}
@@ -148,7 +150,7 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 		}
 	}
 	fmt.Fprintf(out, "Batch %s to %s: %s\n", s.paint(bold, string(b.ID)), target, state)
-	fmt.Fprintf(out, "accepted %d  created %d  updated %d  skipped %d  dead %d  cancelled %d  refused %d\n\n", b.Accepted, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Refused)
+	fmt.Fprintf(out, "accepted %d  created %d  updated %d  skipped %d  dead %d  cancelled %d  refused %d\n", b.Accepted, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Refused)
 }
 
 // writeHints says once for each reason what to do.
