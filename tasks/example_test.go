@@ -1,0 +1,158 @@
+package tasks_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// exportShortlist hands the people of a shortlist over, for a job. README.md
+// shows this function as it is here.
+func exportShortlist(ctx context.Context, redisAddr, keysetFile string, people iter.Seq2[tasks.Candidate, error]) (store.BatchID, error) {
+	client := redis.NewClient(&redis.Options{Addr: redisAddr}) // the Redis of the workers
+	defer client.Close()
+	keys, err := store.ReadKeysetFile(keysetFile) // and their keyset
+	if err != nil {
+		return "", err
+	}
+	producer := tasks.NewClient(client, store.NewLedger(client, keys))
+
+	receipt, err := producer.Enqueue(ctx, tasks.Batch{
+		Customer:       "1234",
+		Target:         tasks.ToJob(1701), // or tasks.Prospects
+		Options:        tasks.Options{GenerateDummyEmails: true},
+		IdempotencyKey: "shortlist-42", // sent twice, it is one batch
+		Candidates:     people,         // read once, 500 at a time
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, r := range receipt.Refused {
+		for _, p := range r.Problems {
+			fmt.Printf("row %d: %s\n", r.Row, p) // names field, problem and remedy, never the value
+		}
+	}
+	return receipt.Batch, nil
+}
+
+// exportedWhen tells of many candidates at once which of them are in iCIMS, and
+// since when. README.md shows this function as it is here.
+func exportedWhen(ctx context.Context, ledger *store.Ledger, candidates []string) (map[string]time.Time, error) {
+	markers, err := ledger.Markers(ctx, "1234", candidates)
+	when := make(map[string]time.Time, len(markers))
+	for id, m := range markers { // those who were not exported are missing
+		when[id] = m.ExportedAt
+	}
+	return when, err
+}
+
+func ExampleClient_Enqueue() {
+	redisAddr, keysetFile, end := exampleDeployment()
+	defer end()
+
+	people := func(yield func(tasks.Candidate, error) bool) {
+		// Rows of a database, a stream, a file: whatever comes one by one.
+		for _, c := range []tasks.Candidate{
+			{ID: "c-000123", FirstName: "Ana", LastName: "Duarte", Email: "ana.duarte@example.com"},
+			{ID: "c-000124", FirstName: "Tomas", LastName: "Berg"},
+			{ID: "c-000125", FirstName: "Mina"},
+		} {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+	batch, err := exportShortlist(context.Background(), redisAddr, keysetFile, people)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("accepted for customer", batch.Customer())
+	// Output:
+	// row 3: last_name: is missing; give the candidate's last name
+	// accepted for customer 1234
+}
+
+func Example_exportedWhen() {
+	redisAddr, keysetFile, end := exampleDeployment()
+	defer end()
+	client := redis.NewClient(&redis.Options{Addr: redisAddr})
+	defer client.Close()
+	keys, err := store.ReadKeysetFile(keysetFile)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ledger := store.NewLedger(client, keys)
+	if err := finishOne(ledger, "c-000123"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	when, err := exportedWhen(context.Background(), ledger, []string{"c-000123", "c-000124"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, id := range []string{"c-000123", "c-000124"} {
+		_, exported := when[id]
+		fmt.Println(id, exported)
+	}
+	// Output:
+	// c-000123 true
+	// c-000124 false
+}
+
+// finishOne takes one candidate's export to its end, as a worker does.
+func finishOne(ledger *store.Ledger, candidate string) error {
+	ctx := context.Background()
+	batch, _, err := ledger.OpenBatch(ctx, store.BatchSpec{Customer: "1234"})
+	if err != nil {
+		return err
+	}
+	export := ledger.Keys().ExportID(string(batch), candidate)
+	if _, err := ledger.Accept(ctx, batch, []store.NewExport{{Export: export, Candidate: candidate}}); err != nil {
+		return err
+	}
+	claim, err := ledger.Claim(ctx, store.Ref{Customer: "1234", Export: export}, store.ClaimOptions{Lease: time.Minute})
+	if err != nil {
+		return err
+	}
+	return ledger.Finish(ctx, claim, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 90001})
+}
+
+// exampleDeployment is a Redis and a keyset for an example.
+func exampleDeployment() (redisAddr, keysetFile string, end func()) {
+	server := miniredis.NewMiniRedis()
+	if err := server.Start(); err != nil {
+		panic(err)
+	}
+	folder, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	keys, err := store.NewKeyset()
+	if err != nil {
+		panic(err)
+	}
+	data, err := keys.Export()
+	if err != nil {
+		panic(err)
+	}
+	keysetFile = filepath.Join(folder, "keyset.json")
+	if err := os.WriteFile(keysetFile, data, 0o600); err != nil {
+		panic(err)
+	}
+	return server.Addr(), keysetFile, func() {
+		server.Close()
+		_ = os.RemoveAll(folder)
+	}
+}
