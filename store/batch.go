@@ -141,7 +141,7 @@ func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
 // Outcome is how one export of a batch stands or ended.
 type Outcome struct {
 	Export    string    `json:"export"`
-	Candidate string    `json:"candidate,omitempty"` // while its record exists
+	Candidate string    `json:"candidate"`
 	State     State     `json:"state"`
 	Counter   Counter   `json:"outcome,omitempty"` // for ended exports
 	Reason    Reason    `json:"reason,omitempty"`
@@ -204,14 +204,15 @@ func (l *Ledger) outcomesOf(ctx context.Context, batches []BatchID, ids []string
 	return outcomes, nil
 }
 
-// readLine reads "state|counter|reason|person|workflow|seconds|warnings", as
+// readLine reads "state|counter|reason|person|workflow|seconds|warnings|candidate", as
 // finish.lua writes it.
 func (o *Outcome) readLine(line string) {
-	const parts = 7
+	const parts = 8
 	f := strings.SplitN(line, "|", parts)
 	if len(f) < parts {
 		return
 	}
 	o.State, o.Counter, o.Reason = State(f[0]), Counter(f[1]), Reason(f[2])
 	o.Person, o.Workflow, o.At, o.Warnings = number(f[3]), number(f[4]), time.Unix(number(f[5]), 0), f[6]
+	o.Candidate = f[7]
 }

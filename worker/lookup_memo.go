@@ -140,6 +140,17 @@ func (l *lookups) claimed(x *export) {
 	}
 }
 
+// restore gives back what was found of an export that was put off before it
+// could use it.
+func (l *lookups) restore(x *export) {
+	if x.claim == nil || x.looked == nil || !x.looked.searched {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.found[x.ref.Export] = x.looked
+}
+
 // end gives the duty up where it was not carried out.
 func (d *duty) end() {
 	if d != nil && !d.over {

@@ -100,5 +100,8 @@ func (p *pipeline) run(ctx context.Context, ref store.Ref) (after time.Duration,
 			break
 		}
 	}
+	if o.kind == deferred {
+		p.record.lookups.restore(x)
+	}
 	return p.record.exec(ctx, x, o)
 }

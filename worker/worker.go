@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -89,7 +90,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	}
 	for customer, l := range w.lanes {
 		if next[customer] != l.conn {
-			w.retire(l, "the connection changed")
+			w.retire(l, connectionChanged)
 		}
 	}
 	w.connections = next
@@ -135,6 +136,23 @@ func (w *Worker) Stop() {
 	}
 }
 
+const connectionChanged = "the connection changed"
+
+// hurry makes what the queue keeps for later due now: with another connection
+// the reasons for waiting may be gone.
+func (w *Worker) hurry(customer string) {
+	inspector := asynq.NewInspectorFromRedisClient(w.redis)
+	queues, err := inspector.Queues()
+	for _, queue := range []string{tasks.ExpressQueue(customer), tasks.BulkQueue(customer)} {
+		if err == nil && slices.Contains(queues, queue) {
+			_, err = inspector.RunAllRetryTasks(queue)
+		}
+	}
+	if err != nil {
+		w.log.Warn().Err(err).Str("customer", customer).Msg("exports that wait could not be hurried up")
+	}
+}
+
 // retire closes a lane beside everything else, since it may take as long as a
 // call. The caller holds mu.
 func (w *Worker) retire(l *lane, why string) {
@@ -143,6 +161,9 @@ func (w *Worker) retire(l *lane, why string) {
 	w.closing[customer] = true
 	w.retiring.Go(func() {
 		l.close(why)
+		if why == connectionChanged {
+			w.hurry(customer)
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		delete(w.closing, customer)

@@ -6,7 +6,7 @@ if not r.st then return {'gone'} end
 if r.st ~= 'dead' then return {'not dead', r.st} end
 local outcomes = outcome_place(r.b, export)
 redis.call('HSET', outcomes, export, 'cancelled|cancelled|' .. (r.rs or '') .. '|' .. (r.pe or '') .. '||' ..
-  int(math.floor(now() / 1000)) .. '|' .. (r.wa or ''))
+  int(math.floor(now() / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
 redis.call('EXPIRE', outcomes, ARGV[3])
 redis.call('ZREM', prefix .. 'dead', export)
 redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)

@@ -32,7 +32,7 @@ end
 local batch_key = prefix .. 'b:' .. r.b
 local outcomes = outcome_place(r.b, export)
 redis.call('HSET', outcomes, export,
-  to .. '|' .. counter .. '|' .. reason .. '|' .. person .. '|' .. workflow .. '|' .. seconds .. '|' .. ARGV[10])
+  to .. '|' .. counter .. '|' .. reason .. '|' .. person .. '|' .. workflow .. '|' .. seconds .. '|' .. ARGV[10] .. '|' .. r.c)
 redis.call('EXPIRE', outcomes, ARGV[11])
 if to == 'dead' then
   redis.call('HSET', KEYS[1], 'st', 'dead', 'le', '0', 'rs', reason, 'da', int(t))
