@@ -38,7 +38,6 @@ func demoSettings() worker.Settings {
 type demo struct {
 	p      *process
 	sim    *icimstest.Simulator
-	tenant *icimstest.Tenant
 	ledger *store.Ledger
 	client *tasks.Client
 	links  links
@@ -91,7 +90,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	}
 	cast := c.cast()
 	sim := icimstest.New(icimstest.Config{Seed: c.Seed})
-	tenant := cast.settle(sim)
+	cast.settle(sim)
 	server := icimstest.NewServer(sim)
 	defer server.Close()
 	hosts, err := icims.ParseHostPolicy(server.URL)
@@ -108,17 +107,13 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	defer w.Stop()
 
 	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
-	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known)+len(cast.hidden))
-	d := demo{p: p, sim: sim, tenant: tenant, ledger: ledger, client: tasks.NewClient(client, ledger), links: linksOf(conn, hosts)}
+	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known))
+	d := demo{p: p, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger), links: linksOf(conn, hosts)}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
 		return err
 	}
-	arrived, err := d.arrived(ctx, first, cast.rows)
-	if err != nil {
-		return err
-	}
-	again, err := d.export(ctx, "once more", "demo-2", arrived)
+	again, err := d.export(ctx, "once more", "demo-2", cast.rows)
 	if err != nil {
 		return err
 	}
@@ -144,9 +139,8 @@ const (
 
 // demoCast are the candidates of the demo.
 type demoCast struct {
-	rows   []tasks.Candidate // in the order of the batch, bad ones between
-	known  []tasks.Candidate // are in iCIMS already
-	hidden []tasks.Candidate // so are these, where the account may not see them
+	rows  []tasks.Candidate // in the order of the batch, bad ones between
+	known []tasks.Candidate // are in iCIMS already
 }
 
 func (c *demoCommand) cast() demoCast {
@@ -161,12 +155,6 @@ func (c *demoCommand) cast() demoCast {
 			cast.known = append(cast.known, candidate)
 		}
 	}
-	// One in a hundred.
-	cut := 1 + c.Candidates/100
-	cast.hidden, cast.known = cast.known[:cut:cut], cast.known[cut:]
-	if len(cast.known) == 0 {
-		cast.known = []tasks.Candidate{cast.rows[0]}
-	}
 	for i, bad := range m.badRows(cast.rows[0]) {
 		cast.rows = slices.Insert(cast.rows, (i+1)*c.Candidates/6, bad)
 	}
@@ -174,19 +162,13 @@ func (c *demoCommand) cast() demoCast {
 }
 
 // settle puts those who are in iCIMS already there.
-func (c demoCast) settle(sim *icimstest.Simulator) *icimstest.Tenant {
+func (c demoCast) settle(sim *icimstest.Simulator) {
 	cfg := icimstest.DemoTenant(demoCustomer, demoUser, demoPassword)
 	cfg.DailyLimit = 1_000_000
-	// So that a profile that cannot be seen makes no second one.
-	cfg.Behaviour = &icimstest.Behaviour{DuplicateEmail: icimstest.Reject409}
 	tenant := sim.AddTenant(cfg)
 	for _, candidate := range c.known {
 		tenant.AddPerson(asPerson(candidate))
 	}
-	for _, candidate := range c.hidden {
-		tenant.Hide("person", tenant.AddPerson(asPerson(candidate)))
-	}
-	return tenant
 }
 
 // export sends candidates and waits for the end.
@@ -214,20 +196,6 @@ func demoFailed(ctx context.Context, err error) error {
 		return failed("the demo was stopped")
 	}
 	return failed("the demo broke off (%s): please report it together with the seed", rootCause(err))
-}
-
-// arrived is the batch without those that wait for a person to mend them.
-func (d *demo) arrived(ctx context.Context, b demoBatch, rows []tasks.Candidate) ([]tasks.Candidate, error) {
-	dead := map[string]bool{}
-	for o, err := range outcomesOf(ctx, d.ledger, b.Batch, links{}) {
-		if err != nil {
-			return nil, demoFailed(ctx, err)
-		}
-		if o.State == store.Dead {
-			dead[o.Candidate] = true
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(rows), func(c tasks.Candidate) bool { return dead[c.ID] }), nil
 }
 
 func (d *demo) summary(batches ...demoBatch) demoSummary {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-
-	"github.com/seekout/icims-export/store"
 )
 
 // print shows what happened.
@@ -28,7 +26,7 @@ func (d *demo) print(ctx context.Context, sum demoSummary, cast demoCast) error 
 	writeRefusals(out, width, 0, first.refusals)
 
 	fmt.Fprintln(out)
-	hang(out, width, "", "Then the same batch again, but for the dead ones, which wait for somebody to mend them: all were skipped, without a call.")
+	hang(out, width, "", "Then the same batch again: every candidate was skipped, without a call, and the bad rows were refused as before.")
 	fmt.Fprintln(out)
 	hang(out, width, "", "Next: \"icims-export sim\" runs this iCIMS by itself, \"icims-export export --help\" sends it your own file.")
 	if len(sum.Violations) > 0 {
@@ -58,7 +56,7 @@ func writeCounts(out io.Writer, s style, width int, first, again demoBatch) {
 		row("  created", first.Created, again.Created, green, "a new profile, and a workflow on the job"),
 		row("  updated", first.Updated, again.Updated, green, "had a profile under the same e-mail"),
 		row("  skipped", first.Skipped, again.Skipped, green, "exported before"),
-		row("  dead", first.Dead, again.Dead, red, "have a profile that we may not see"),
+		row("  dead", first.Dead, again.Dead, red, "given up, and waits for somebody"),
 		row("refused", first.Refused, again.Refused, red, "see below"),
 		[]cell{{"calls to iCIMS", plain}, count(first.Calls, cyan), count(again.Calls, cyan), {"of which iCIMS grants about 10,000 a day", dim}},
 		[]cell{{"  per candidate", plain}, perCandidate(first), perCandidate(again), {"e-mails are looked up 50 at a time", dim}},
@@ -77,7 +75,6 @@ func (d *demo) printExamples(ctx context.Context, out io.Writer, s style, width 
 	}
 	shown := map[string]int{}
 	var rows [][]cell
-	var dead []outcome
 	for o, err := range outcomesOf(ctx, d.ledger, b.Batch, d.links) {
 		if err != nil {
 			return demoFailed(ctx, err)
@@ -86,18 +83,10 @@ func (d *demo) printExamples(ctx context.Context, out io.Writer, s style, width 
 		if shown[how.text]++; shown[how.text] > shownExamples {
 			continue
 		}
-		if o.State == store.Dead {
-			dead = append(dead, o)
-		}
 		rows = append(rows, []cell{{names[o.Export], plain}, how, {id(o.Person), plain}, {id(o.Workflow), plain}, {o.note(), dim}})
 	}
 	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Some of them:"))
 	t := table{out: out, style: s, indent: 2, width: width}
 	_ = t.write(append([][]cell{header("candidate", "outcome", "person", "workflow", "")}, rows...)...)
-	for i, o := range dead {
-		if i == 0 {
-			hang(out, width, "  → ", o.Hint)
-		}
-	}
 	return nil
 }

@@ -32,7 +32,7 @@ func explain(o store.Outcome, row int, l links) outcome {
 	return e
 }
 
-// who names the candidate, or the export where the candidate's record is gone.
+// who names the candidate, or the export where its outcome has expired.
 func (o outcome) who() string { return cmp.Or(o.Candidate, o.Export) }
 
 // how is the outcome in a word, and its colour.

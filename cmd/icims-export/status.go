@@ -105,7 +105,7 @@ func (c *statusCommand) print(p *process, b store.Batch, exports iter.Seq2[outco
 	writeBatch(p.stdout, s, b)
 	fmt.Fprintln(p.stdout)
 	t := table{out: p.stdout, style: s, indent: 2, width: width, right: map[int]bool{0: true}}
-	titles := header("row", "candidate or export", "outcome", "person", "workflow", "when", "")
+	titles := header("row", "candidate", "outcome", "person", "workflow", "when", "")
 	hints := digest{}
 	var page [][]cell
 	for o, err := range exports {
