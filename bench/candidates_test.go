@@ -29,7 +29,7 @@ func people(series, n int) []tasks.Candidate {
 				{Number: "+1 " + faker.Phone(), Type: "work"},
 			},
 		}
-		const positions, schools = 10, 2
+		const positions, schools = 11, 2
 		for p := range positions {
 			year := 2024 - 2*p
 			w := tasks.WorkExperience{

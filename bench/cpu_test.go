@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -14,13 +15,18 @@ import (
 // depends on what else the machine does.
 type cpu struct{ self, redis, simulator float64 }
 
+// cpuOf reads the processor time used so far. sim may be nil.
 func cpuOf(b *testing.B, client redis.UniversalClient, sim *simulator) cpu {
 	b.Helper()
 	server, err := strconv.Atoi(infoField(b, client, "server", "process_id"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	return cpu{cpuSeconds(os.Getpid()), cpuSeconds(server), cpuSeconds(sim.pid)}
+	c := cpu{self: cpuSeconds(os.Getpid()), redis: cpuSeconds(server)}
+	if sim != nil {
+		c.simulator = cpuSeconds(sim.pid)
+	}
+	return c
 }
 
 func (c cpu) since(start cpu) cpu {
@@ -35,7 +41,7 @@ func cpuSeconds(pid int) float64 {
 	}
 	// Fields are counted from behind the name, which may hold blanks.
 	const user, system, ticksPerSecond = 11, 12, 100
-	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	u, _ := strconv.ParseFloat(f[user], 64)
 	s, _ := strconv.ParseFloat(f[system], 64)
 	return (u + s) / ticksPerSecond

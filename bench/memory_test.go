@@ -28,7 +28,7 @@ func BenchmarkQueuedMemory(b *testing.B) {
 		note("  of which asynq's task and queue", exactly(queue), "%.0f", " B")
 		note("  of which record", exactly(parts["record"]/n), "%.0f", " B")
 		note("  of which sealed payload", exactly(parts["payload"]/n), "%.0f", " B")
-		note("  of which batch, and Redis's table of keys", exactly(total-queue-(parts["record"]+parts["payload"])/n), "%.0f", " B")
+		note("  of which batch, the rest, and Redis's table of keys", exactly(total-queue-(parts["record"]+parts["payload"])/n), "%.0f", " B")
 	}
 }
 
