@@ -121,9 +121,7 @@ func (s *sending) read(ctx context.Context) (inputErr, err error) {
 		case err != nil:
 			return fmt.Errorf("read candidates: %w", err), nil
 		}
-		if err := s.take(candidate); err != nil {
-			return nil, err
-		}
+		s.take(candidate)
 		if len(s.pending) >= s.client.chunk {
 			if err := s.flush(ctx, false); err != nil {
 				return nil, err
@@ -138,7 +136,7 @@ func (s *sending) refuse(line int, candidate string, problems []Problem) {
 }
 
 // take checks a candidate and puts it among the pending ones.
-func (s *sending) take(c Candidate) error {
+func (s *sending) take(c Candidate) {
 	s.warn(c)
 	c = c.cleaned()
 	problems := c.problems(s.batch.Options)
@@ -156,7 +154,7 @@ func (s *sending) take(c Candidate) error {
 	}
 	if len(problems) > 0 {
 		s.refuse(c.Line(), usableID(c.ID), problems)
-		return nil
+		return
 	}
 	s.rows[id] = s.row
 	p := Payload{Candidate: c}
@@ -169,7 +167,6 @@ func (s *sending) take(c Candidate) error {
 		Export: id, Candidate: c.ID,
 		EmailHash: s.client.ledger.Keys().EmailHash(s.batch.Customer, p.Candidate.Email), Payload: p.Encode(),
 	})
-	return nil
 }
 
 func (s *sending) warn(c Candidate) {

@@ -36,9 +36,7 @@ func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, er
 		case err != nil:
 			return s.receipt, fmt.Errorf("read candidates: %w", err)
 		}
-		if err := s.take(candidate); err != nil {
-			return s.receipt, err
-		}
+		s.take(candidate)
 		for _, accepted := range s.pending {
 			payload, err := DecodePayload(accepted.Payload)
 			if err != nil {
