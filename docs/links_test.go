@@ -22,6 +22,7 @@ var (
 	filePath = regexp.MustCompile("`((?:[a-zA-Z0-9_.-]+/)+[a-zA-Z0-9_-]+\\.(?:go|lua|sh|md))`")
 	// ledgerKey is a line of the list of keys in store/keys.go.
 	ledgerKey = regexp.MustCompile(`(?m)^//\t(ix:\S+(?: hash>\S*)?) {2,}`)
+	variable  = regexp.MustCompile(`\bICIMS_EXPORT_[A-Z_]+`)
 	goBlock   = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 )
 
@@ -115,6 +116,19 @@ func TestNamedFilesExist(t *testing.T) {
 		for _, m := range filePath.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
 			if !exists(m[1]) && !exists(filepath.ToSlash(filepath.Join(filepath.Dir(name), m[1]))) {
 				t.Errorf("%s names %s, which does not exist", name, m[1])
+			}
+		}
+	}
+}
+
+// docs/configuration.md is generated from the settings, so it has them all.
+func TestNamedVariablesExist(t *testing.T) {
+	t.Parallel()
+	all := documents(t)
+	for name, text := range all {
+		for _, v := range variable.FindAllString(text, -1) {
+			if !strings.Contains(all["docs/configuration.md"], "`"+v+"`") {
+				t.Errorf("%s names %s, which is no setting", name, v)
 			}
 		}
 	}
