@@ -15,6 +15,7 @@ type Ledger struct {
 	redis     redis.UniversalClient
 	keys      *Keyset
 	retention time.Duration
+	simulated bool // see WithSimulatedClock
 }
 
 // Option changes a setting of a Ledger.

@@ -60,6 +60,10 @@ func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 
 // Now is the time by Redis's clock, which leases and due times go by.
 func (l *Ledger) Now(ctx context.Context) (time.Time, error) {
+	if l.simulated {
+		ms, err := l.redis.Get(ctx, SimulatedClockKey).Int64()
+		return time.UnixMilli(ms), err
+	}
 	now, err := l.redis.Time(ctx).Result()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read Redis's clock: %w", err)
@@ -146,7 +150,7 @@ func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []strin
 // Nudge notes that an export is given another task, and returns its generation.
 // It returns false for an export that has ended meanwhile.
 func (l *Ledger) Nudge(ctx context.Context, ref Ref, again time.Duration) (generation int, ok bool, err error) {
-	n, err := nudgeScript.Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
+	n, err := nudgeScript.of(l).Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
 		prefix(ref.Customer), ref.Export, again.Milliseconds()).Int()
 	if err != nil {
 		return 0, false, fmt.Errorf("nudge: %w", err)
@@ -157,7 +161,7 @@ func (l *Ledger) Nudge(ctx context.Context, ref Ref, again time.Duration) (gener
 // Void ends the lease that a dead worker has on an export. It returns false
 // where the export is not in that worker's hands any more.
 func (l *Ledger) Void(ctx context.Context, ref Ref, worker string) (bool, error) {
-	n, err := voidScript.Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
+	n, err := voidScript.of(l).Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
 		prefix(ref.Customer), ref.Export, worker).Int()
 	if err != nil {
 		return false, fmt.Errorf("void lease: %w", err)

@@ -27,8 +27,39 @@ var (
 	closeBatchScript = loadScript("close_batch")
 )
 
-func loadScript(name string) *redis.Script {
-	return redis.NewScript(luaMoves() + scriptText("prelude") + scriptText(name))
+// script is a Lua script in two forms that differ in their clock alone.
+type script struct{ live, simulated *redis.Script }
+
+// Leases and waits are measured by the clock of Redis alone, so that the clocks
+// of workers may differ or jump.
+const (
+	liveClock = `local function now()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+`
+	simulatedClock = `local function now() return tonumber(redis.call('GET', '` + SimulatedClockKey + `')) end
+`
+)
+
+// SimulatedClockKey holds the time (ms since 1970) that a ledger goes by which
+// was made WithSimulatedClock.
+const SimulatedClockKey = keyRoot + "clock"
+
+// WithSimulatedClock makes the ledger go by the time in SimulatedClockKey instead
+// of that of Redis. It is for simulations, which pass days in seconds.
+func WithSimulatedClock() Option { return func(l *Ledger) { l.simulated = true } }
+
+func (s script) of(l *Ledger) *redis.Script {
+	if l.simulated {
+		return s.simulated
+	}
+	return s.live
+}
+
+func loadScript(name string) script {
+	text := luaMoves() + scriptText("prelude") + scriptText(name)
+	return script{live: redis.NewScript(liveClock + text), simulated: redis.NewScript(simulatedClock + text)}
 }
 
 func scriptText(name string) string {
@@ -40,8 +71,8 @@ func scriptText(name string) string {
 }
 
 // run executes a script whose answer is an array that begins with a word.
-func (l *Ledger) run(ctx context.Context, script *redis.Script, key string, args ...any) ([]any, error) {
-	answer, err := script.Run(ctx, l.redis, []string{key}, args...).Slice()
+func (l *Ledger) run(ctx context.Context, s script, key string, args ...any) ([]any, error) {
+	answer, err := s.of(l).Run(ctx, l.redis, []string{key}, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}

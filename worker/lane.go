@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
@@ -37,6 +39,7 @@ type lane struct {
 	log      zerolog.Logger
 
 	server *asynq.Server
+	base   context.Context    //nolint:containedctx // the lane's life
 	cancel context.CancelFunc // ends what runs beside the exports
 	aside  sync.WaitGroup
 	idle   time.Time // since when nothing has been moving; zero while something is
@@ -48,7 +51,21 @@ const (
 	bulkWeight    = 1
 )
 
+// newLane opens a lane.
 func (w *Worker) newLane(conn store.Connection) (*lane, error) {
+	l, err := w.assemble(conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.serve(w.redis); err != nil {
+		l.cancel()
+		return nil, err
+	}
+	return l, nil
+}
+
+// assemble puts a lane together that does not serve yet.
+func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	log := w.log.With().Str("customer", conn.Customer).Logger()
 	portals, err := icims.ParsePortalURLs(conn.PortalURLs, w.hosts)
 	if err != nil {
@@ -65,34 +82,40 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	}
 	// The breaker comes before the permit, so that an open one wastes none.
 	l.client, err = icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
-		icims.WithCallTimeout(w.settings.CallTimeout),
-		icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.logCalls))
+		slices.Concat(w.clientOptions, []icims.Option{
+			icims.WithCallTimeout(w.settings.CallTimeout),
+			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.logCalls),
+		})...)
 	if err != nil {
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant}
 
-	base, cancel := context.WithCancel(context.Background())
-	l.cancel = cancel
-	l.lookups = newLookups(base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
-	l.server = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
-		Concurrency:              w.settings.LaneConcurrency,
+	l.base, l.cancel = context.WithCancel(context.Background())
+	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
+	return l, nil
+}
+
+// serve begins to take exports from the customer's queues.
+func (l *lane) serve(client redis.UniversalClient) error {
+	conn := l.conn
+	l.server = asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
+		Concurrency:              l.settings.LaneConcurrency,
 		Queues:                   map[string]int{tasks.ExpressQueue(conn.Customer): expressWeight, tasks.BulkQueue(conn.Customer): bulkWeight},
-		TaskCheckInterval:        w.settings.Poll,
+		TaskCheckInterval:        l.settings.Poll,
 		DelayedTaskCheckInterval: time.Second,
-		ShutdownTimeout:          w.settings.ShutdownTimeout,
+		ShutdownTimeout:          l.settings.ShutdownTimeout,
 		RetryDelayFunc:           comeBackDelay,
 		IsFailure:                isFault,
-		Logger:                   queueLog{log.With().Str("part", "asynq").Logger()},
+		Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
 	if err := l.server.Start(&handler{newPipeline(l)}); err != nil {
-		cancel()
-		return nil, fmt.Errorf("start lane of customer %s: %w", conn.Customer, err)
+		return fmt.Errorf("start lane of customer %s: %w", conn.Customer, err)
 	}
-	l.aside.Go(func() { l.leases.renew(base) })
-	log.Info().Msg("lane opened")
-	return l, nil
+	l.aside.Go(func() { l.leases.renew(l.base) })
+	l.log.Info().Msg("lane opened")
+	return nil
 }
 
 // close stops the lane: exports that wait for a permit are handed back, those in

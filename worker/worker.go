@@ -57,6 +57,8 @@ type Worker struct {
 	settings Settings
 	hosts    icims.HostPolicy
 	log      zerolog.Logger
+	// clientOptions are further options of the API clients, for simulations.
+	clientOptions []icims.Option
 	// id names this process among the workers.
 	id string
 

@@ -1,15 +1,8 @@
--- Prepended to every script, after the table of legal moves.
+-- Prepended to every script, after its clock and the table of legal moves.
 local prefix, export = ARGV[1], ARGV[2]
 local record = prefix .. 'x:' .. export
 
 local function int(n) return string.format('%.0f', n) end
-
--- Leases and waits are measured by the clock of Redis alone, so that the clocks
--- of workers may differ or jump.
-local function now()
-  local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
-end
 
 local function fields(key)
   local flat, t = redis.call('HGETALL', key), {}
