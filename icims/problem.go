@@ -62,14 +62,14 @@ func (p Problem) GoString() string { return "icims.Problem{" + p.String() + "}" 
 // problemReader collects problems without doubles: iCIMS names the same one in
 // a header and in the body.
 type problemReader struct {
-	// sent is the request's body, against which field names are checked.
-	sent     []byte
+	// sent returns the request's body, against which field names are checked.
+	sent     func() []byte
 	problems []Problem
 }
 
-// readProblems reads all errors and warnings of an answer. sent is the body of
-// the request.
-func readProblems(h http.Header, body, sent []byte) []Problem {
+// readProblems reads all errors and warnings of an answer. sent returns the
+// body of the request; few answers have a problem to check against it.
+func readProblems(h http.Header, body []byte, sent func() []byte) []Problem {
 	r := &problemReader{sent: sent}
 	for _, name := range []string{"X-Error", "X-Warning"} {
 		for _, v := range h.Values(name) {
@@ -181,7 +181,7 @@ func (r *problemReader) isField(name string) bool {
 		return false
 	}
 	var doc any
-	if len(r.sent) > 0 && json.Unmarshal(r.sent, &doc) != nil {
+	if sent := r.sent(); len(sent) > 0 && json.Unmarshal(sent, &doc) != nil {
 		return false
 	}
 	key, value := false, false

@@ -78,7 +78,7 @@ func TestReadProblems(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := laidOpen(readProblems(tt.header, []byte(tt.body), []byte(tt.sent)))
+			got := laidOpen(readProblems(tt.header, []byte(tt.body), func() []byte { return []byte(tt.sent) }))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -87,7 +87,7 @@ func TestReadProblems(t *testing.T) {
 }
 
 func TestAProblemDoesNotPrintItsText(t *testing.T) {
-	p := readProblems(http.Header{"X-Error": {"4:email:ana.duarte@example.com is taken"}}, nil, nil)[0]
+	p := readProblems(http.Header{"X-Error": {"4:email:ana.duarte@example.com is taken"}}, nil, func() []byte { return nil })[0]
 	type holder struct {
 		P        Problem
 		List     []Problem
@@ -120,7 +120,7 @@ func FuzzProblems(f *testing.F) {
 	f.Add("", `{"errors":{"errorMessage":1}}`, ``)
 	f.Add("-1:a:b", `{"warnings":[[],null,3,"x"]}`, `[`)
 	f.Fuzz(func(t *testing.T, header, body, sent string) {
-		for _, p := range readProblems(http.Header{"X-Error": {header}, "X-Warning": {header}}, []byte(body), []byte(sent)) {
+		for _, p := range readProblems(http.Header{"X-Error": {header}, "X-Warning": {header}}, []byte(body), func() []byte { return []byte(sent) }) {
 			if !problemText.MatchString(p.String()) {
 				t.Errorf("prints %q", p.String())
 			}

@@ -76,24 +76,62 @@ func fieldsBody(op Op, f Fields) error {
 	if len(f) == 0 {
 		return badRequest(op, detail("no fields to write"))
 	}
-	data, err := json.Marshal(f)
-	if err != nil {
-		return badRequest(op, detail("fields cannot be written as JSON"))
-	}
-	var doc any
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return badRequest(op, detail("fields cannot be written as JSON"))
-	}
 	upper := ""
-	walk(doc, func(name string) {
+	err := eachName(map[string]any(f), func(name string) {
 		if strings.ToLower(name) != name && (upper == "" || name < upper) {
 			upper = name
 		}
-	}, func(string) {})
+	})
+	if err != nil {
+		return badRequest(op, detail("fields cannot be written as JSON"))
+	}
 	if upper != "" {
 		return badRequest(op, detail("field name "+upper+" must be lower case"))
 	}
 	return nil
+}
+
+// eachName calls on for every member name that v will have as JSON, at any
+// depth. What fields are usually made of is walked as it is, since writing and
+// reading it costs more than all else that is done for a call.
+func eachName(v any, on func(string)) error {
+	switch v := v.(type) {
+	case nil, bool, string, int, int64, float64, json.Number:
+		return nil
+	case Fields:
+		return eachName(map[string]any(v), on)
+	case map[string]any:
+		for name, value := range v {
+			on(name)
+			if err := eachName(value, on); err != nil {
+				return err
+			}
+		}
+		return nil
+	case []Fields:
+		for _, value := range v {
+			if err := eachName(value, on); err != nil {
+				return err
+			}
+		}
+		return nil
+	case []any:
+		for _, value := range v {
+			if err := eachName(value, on); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var doc any
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return err
+	}
+	return eachName(doc, on)
 }
 
 var readField = regexp.MustCompile(`^[a-z][a-z0-9_.]*$`)
@@ -166,7 +204,7 @@ func (c *Client) try(req *http.Request) (*answer, *Response, string, error) {
 	defer r.Body.Close()
 	body, bodyErr := io.ReadAll(io.LimitReader(r.Body, c.maxBody+1))
 	resp := newResponse(r, c.now())
-	problems := readProblems(r.Header, body, requestBody(req))
+	problems := readProblems(r.Header, body, func() []byte { return requestBody(req) })
 
 	if r.StatusCode >= 200 && r.StatusCode < 300 {
 		resp.Warnings = problems
