@@ -1,0 +1,221 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// batches walks over all exports of all batches that are kept.
+func (a *auditor) batches(ctx context.Context) error {
+	locals, err := a.redis.ZRange(ctx, batchesKey(a.customer), 0, -1).Result()
+	if err != nil {
+		return fmt.Errorf("list batches: %w", err)
+	}
+	for _, local := range locals {
+		if err := a.batch(ctx, BatchID(a.customer+"-"+local)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tally is what a walk over a batch has counted.
+type tally struct {
+	created, updated, skipped, dead, cancelled, moving int
+	lost, expired                                      int
+}
+
+// batch walks over one batch, and again while it moves too much to be summed up.
+func (a *auditor) batch(ctx context.Context, id BatchID) error {
+	known := len(a.found.Violations)
+	for try := 1; ; try++ {
+		a.found.Violations = a.found.Violations[:known]
+		before, rows, err := a.counts(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !before.exists {
+			return nil // it has expired
+		}
+		if rows != before.accepted {
+			a.violate(ViolationSum, id, "", "The batch counts %d accepted candidates, but lists %d.", before.accepted, rows)
+		}
+		t, err := a.walk(ctx, id, before)
+		if err != nil {
+			return err
+		}
+		after, _, err := a.counts(ctx, id)
+		if err != nil {
+			return err
+		}
+		if before != after && try < auditTries {
+			continue
+		}
+		a.compare(id, before, after, t)
+		a.found.Batches++
+		a.found.Accepted += before.accepted
+		a.found.Done += t.created + t.updated
+		a.found.Skipped += t.skipped
+		a.found.Dead += t.dead
+		a.found.Cancelled += t.cancelled
+		a.found.Moving += t.moving
+		a.found.Expired += t.expired
+		return nil
+	}
+}
+
+// counts reads the counters of a batch, and how many exports it lists.
+func (a *auditor) counts(ctx context.Context, id BatchID) (counts, int, error) {
+	var fields *redis.SliceCmd
+	var rows *redis.IntCmd
+	_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		fields, rows = p.HMGet(ctx, batchKey(id), countFields...), p.LLen(ctx, rowsKey(id))
+		return nil
+	})
+	if err != nil {
+		return counts{}, 0, fmt.Errorf("read batch: %w", err)
+	}
+	return readCounts(fields.Val()), int(rows.Val()), nil
+}
+
+// walk looks at every export of a batch.
+func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error) {
+	var t tally
+	// Outcomes are kept for this long after the end at least.
+	expiring := a.now.Sub(c.opened) >= a.retention
+	for from := int64(0); ; from += auditPage {
+		ids, err := a.redis.LRange(ctx, rowsKey(id), from, from+auditPage-1).Result()
+		if err != nil {
+			return t, fmt.Errorf("read batch rows: %w", err)
+		}
+		if len(ids) == 0 {
+			return t, nil
+		}
+		list, err := a.look(ctx, id, ids)
+		if err != nil {
+			return t, err
+		}
+		for _, f := range list {
+			a.judge(id, f)
+			switch {
+			case f.state != "" && f.batch != id.local():
+				a.violate(ViolationNoBatch, id, f.export, "The record of the export names another batch.")
+			case f.state == Dead:
+				t.dead++
+			case f.state != "":
+				t.moving++
+			case f.outcome.State != "":
+				t.count(f.outcome.Counter)
+			case expiring:
+				t.expired++
+			default:
+				t.lost++
+				a.violate(ViolationLost, id, f.export, "The export was accepted, but there is neither a record nor an outcome of it.")
+			}
+		}
+		if err := a.locks(ctx, id, list); err != nil {
+			return t, err
+		}
+		if err := a.remembered(ctx, id, list); err != nil {
+			return t, err
+		}
+	}
+}
+
+func (t *tally) count(c Counter) {
+	switch c {
+	case CountCreated:
+		t.created++
+	case CountUpdated:
+		t.updated++
+	case CountSkipped:
+		t.skipped++
+	case CountCancelled:
+		t.cancelled++
+	case CountDead: // without a record: shows in the sums
+	}
+}
+
+// compare holds the counters against the records. While a batch moves, a counter
+// that only grows must have passed what was counted in between.
+func (a *auditor) compare(id BatchID, before, after counts, t tally) {
+	check := func(name string, from, counted, to int) {
+		if counted+t.expired+t.lost < from || counted > to {
+			a.violate(ViolationCount, id, "", "The batch counts %d %s, but there are %d.", to, name, counted)
+		}
+	}
+	check("created", before.created, t.created, after.created)
+	check("updated", before.updated, t.updated, after.updated)
+	check("skipped", before.skipped, t.skipped, after.skipped)
+	check("cancelled", before.cancelled, t.cancelled, after.cancelled)
+	if before != after {
+		return
+	}
+	if t.dead != before.dead {
+		a.violate(ViolationCount, id, "", "The batch counts %d dead letters, but there are %d.", before.dead, t.dead)
+	}
+	if t.moving != before.moving() {
+		a.violate(ViolationSum, id, "", "Of %d accepted exports %d must be moving by the batch's counts, but %d are.", before.accepted, before.moving(), t.moving)
+	}
+}
+
+// locks checks that who works on an export holds the lock of its e-mail.
+func (a *auditor) locks(ctx context.Context, id BatchID, list []facts) error {
+	var working []facts
+	for _, f := range list {
+		if f.working() && f.lease.After(a.now) && f.emailHash != "" {
+			working = append(working, f)
+		}
+	}
+	if len(working) == 0 {
+		return nil
+	}
+	owners := make([]*redis.StringCmd, len(working))
+	_, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, f := range working {
+			owners[i] = p.Get(ctx, prefix(a.customer)+"l:"+f.emailHash)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("read locks: %w", err)
+	}
+	for i, f := range working {
+		switch owner := owners[i].Val(); owner {
+		case f.export:
+		case "":
+			a.violate(ViolationEmailUnlocked, id, f.export, "The export is in work without the lock of its e-mail.")
+		default:
+			a.violate(ViolationEmailUnlocked, id, f.export, "The export is in work, but %s has the lock of its e-mail.", owner)
+		}
+	}
+	return nil
+}
+
+// remembered checks that done candidates have a marker, without which they would
+// be sent again.
+func (a *auditor) remembered(ctx context.Context, id BatchID, list []facts) error {
+	var done []facts
+	var candidates []string
+	for _, f := range list {
+		if f.state == "" && f.outcome.State == Done && f.outcome.Candidate != "" {
+			done, candidates = append(done, f), append(candidates, f.outcome.Candidate)
+		}
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	markers, err := a.Markers(ctx, a.customer, candidates)
+	if err != nil {
+		return err
+	}
+	for _, f := range done {
+		if _, ok := markers[f.outcome.Candidate]; !ok {
+			a.violate(ViolationMarkerMissing, id, f.export, "The export is done, but no marker says so: a later batch would send the candidate again.")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// auditKeys looks through all keys for what no batch leads to. One scan serves
+// all customers.
+func (l *Ledger) auditKeys(ctx context.Context, customers []string, auditors map[string]*auditor) error {
+	pattern := keyRoot + "{*"
+	if len(customers) == 1 {
+		pattern = prefix(customers[0]) + "*"
+	}
+	handle := func(ctx context.Context, keys []string) error {
+		sorted := map[string][]string{}
+		for _, key := range keys {
+			tag, local, ok := strings.Cut(strings.TrimPrefix(key, keyRoot+"{"), "}:")
+			if ok && auditors[tag] != nil {
+				sorted[tag] = append(sorted[tag], local)
+			}
+		}
+		for customer, locals := range sorted {
+			if err := auditors[customer].leftovers(ctx, locals); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	cluster, ok := l.redis.(*redis.ClusterClient)
+	if !ok {
+		return scan(ctx, l.redis, pattern, handle)
+	}
+	var nodes []*redis.Client
+	seen := map[string]bool{}
+	for _, customer := range customers {
+		node, err := cluster.MasterForKey(ctx, countersKey(customer))
+		if err != nil {
+			return fmt.Errorf("find the node of customer %s: %w", customer, err)
+		}
+		if addr := node.Options().Addr; !seen[addr] {
+			seen[addr] = true
+			nodes = append(nodes, node)
+		}
+	}
+	for _, node := range nodes {
+		if err := scan(ctx, node, pattern, handle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scan(ctx context.Context, client redis.Cmdable, pattern string, handle func(context.Context, []string) error) error {
+	const batch = 1000
+	for cursor := uint64(0); ; {
+		keys, next, err := client.Scan(ctx, cursor, pattern, batch).Result()
+		if err != nil {
+			return fmt.Errorf("look through the keys: %w", err)
+		}
+		if err := handle(ctx, keys); err != nil {
+			return err
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+// leftovers checks keys of the customer, named without the prefix.
+func (a *auditor) leftovers(ctx context.Context, locals []string) error {
+	var records, payloads, stories, batches []string
+	for _, local := range locals {
+		switch kind, rest, _ := strings.Cut(local, ":"); kind {
+		case "x":
+			records = append(records, rest)
+		case "p":
+			payloads = append(payloads, rest)
+		case "s":
+			stories = append(stories, rest)
+		case "b":
+			if !strings.Contains(rest, ":") {
+				batches = append(batches, rest)
+			}
+		}
+	}
+	if err := a.unlisted(ctx, records); err != nil {
+		return err
+	}
+	if err := a.payloadsLeft(ctx, payloads); err != nil {
+		return err
+	}
+	if err := a.storiesLeft(ctx, stories); err != nil {
+		return err
+	}
+	return a.hidden(ctx, batches)
+}
+
+// unlisted finds records whose batch does not exist, or does not list them.
+func (a *auditor) unlisted(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := a.look(ctx, "", ids)
+	if err != nil {
+		return err
+	}
+	exists, listed := make([]*redis.IntCmd, len(list)), make([]*redis.StringCmd, len(list))
+	_, err = a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, f := range list {
+			batch := BatchID(a.customer + "-" + f.batch)
+			row, _ := strconv.ParseInt(f.row, 10, 64)
+			exists[i], listed[i] = p.Exists(ctx, batchKey(batch)), p.LIndex(ctx, rowsKey(batch), row)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("read batches of records: %w", err)
+	}
+	for i, f := range list {
+		batch := BatchID(a.customer + "-" + f.batch)
+		switch {
+		case f.state == "":
+		case exists[i].Val() == 0:
+			a.violate(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not exist.", f.state)
+			a.judge(batch, f)
+		case listed[i].Val() != f.export:
+			a.violate(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not list it.", f.state)
+			a.judge(batch, f)
+		}
+	}
+	return nil
+}
+
+// payloadsLeft finds the data of candidates whose exports have ended.
+func (a *auditor) payloadsLeft(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := a.look(ctx, "", ids)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if f.state == "" && f.payload {
+			a.violate(ViolationPayloadLeft, "", f.export, "The export has ended, but the candidate's data is still kept.")
+		}
+	}
+	return nil
+}
+
+// storiesLeft finds stories of ended exports that never expire.
+func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	live, left := make([]*redis.IntCmd, len(ids)), make([]*redis.DurationCmd, len(ids))
+	_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			live[i], left[i] = p.Exists(ctx, recordKey(a.customer, id)), p.TTL(ctx, storyKey(a.customer, id))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read stories: %w", err)
+	}
+	for i, id := range ids {
+		const forever = time.Duration(-1) // as TTL answers, -2 for a key that is gone
+		if live[i].Val() == 0 && left[i].Val() == forever {
+			a.violate(ViolationStoryLeft, "", id, "The export has ended, but its story is kept for ever.")
+		}
+	}
+	return nil
+}
+
+// hidden finds batches that are not in the customer's list.
+func (a *auditor) hidden(ctx context.Context, locals []string) error {
+	if len(locals) == 0 {
+		return nil
+	}
+	exists, listed := make([]*redis.IntCmd, len(locals)), make([]*redis.FloatCmd, len(locals))
+	_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		for i, local := range locals {
+			exists[i] = p.Exists(ctx, batchKey(BatchID(a.customer+"-"+local)))
+			listed[i] = p.ZScore(ctx, batchesKey(a.customer), local)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("look for batches: %w", err)
+	}
+	for i, local := range locals {
+		if exists[i].Val() == 1 && errors.Is(listed[i].Err(), redis.Nil) {
+			a.violate(ViolationHiddenBatch, BatchID(a.customer+"-"+local), "", "The batch is not in the list of the customer's batches.")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Revived is a dead letter that was set going again. The caller puts the task of
+// the generation into the queue.
+type Revived struct {
+	Export     string
+	Generation int
+}
+
+// ReviveAll is Revive for many exports of a customer in one round trip. Exports
+// that are no dead letters any more are passed over.
+func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []string, who, why string) ([]Revived, error) {
+	entry := &Entry{At: time.Now(), What: "retried", Who: who, Why: why}
+	answers, err := l.many(ctx, reviveScript, customer, exports, entry, func(export, sealed string) []any {
+		return []any{prefix(customer), export, firstLook.Milliseconds(), sealed}
+	})
+	if err != nil {
+		return nil, err
+	}
+	var revived []Revived
+	for i, answer := range answers {
+		if text(answer[0]) == "ok" {
+			revived = append(revived, Revived{exports[i], int(number(text(answer[1])))})
+		}
+	}
+	return revived, nil
+}
+
+// DiscardAll is Discard for many exports of a customer in one round trip. It
+// returns how many were dead letters still.
+func (l *Ledger) DiscardAll(ctx context.Context, customer string, exports []string, who, why string) (int, error) {
+	entry := &Entry{At: time.Now(), What: "discarded", Who: who, Why: why}
+	answers, err := l.many(ctx, discardScript, customer, exports, entry, func(export, sealed string) []any {
+		return []any{prefix(customer), export, int64(l.retention / time.Second), sealed}
+	})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, answer := range answers {
+		if text(answer[0]) == "ok" {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// many runs a script for each export in one pipeline.
+func (l *Ledger) many(ctx context.Context, s script, customer string, exports []string, entry *Entry, args func(export, sealed string) []any) ([][]any, error) {
+	sealed := make([]string, len(exports))
+	for i, export := range exports {
+		var err error
+		if sealed[i], err = l.sealEntry(Ref{customer, export}, entry); err != nil {
+			return nil, err
+		}
+	}
+	calls := make([]*redis.Cmd, len(exports))
+	// Its error is that of one of the calls.
+	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, export := range exports {
+			calls[i] = s.of(l).EvalSha(ctx, p, []string{recordKey(customer, export)}, args(export, sealed[i])...)
+		}
+		return nil
+	})
+	answers := make([][]any, len(exports))
+	for i, call := range calls {
+		answer, err := call.Slice()
+		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			// The server does not know the script yet; this call teaches it.
+			answer, err = l.run(ctx, s, recordKey(customer, exports[i]), args(exports[i], sealed[i])...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		answers[i] = answer
+	}
+	return answers, nil
+}
+
+// DeadLetter reads one dead letter. It returns ErrNotDead where the export is
+// none.
+func (l *Ledger) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
+	score, err := l.redis.ZScore(ctx, deadKey(ref.Customer), ref.Export).Result()
+	if errors.Is(err, redis.Nil) {
+		return DeadLetter{}, ErrNotDead
+	}
+	if err != nil {
+		return DeadLetter{}, fmt.Errorf("read dead letter: %w", err)
+	}
+	letters, err := l.deadLetters(ctx, ref.Customer, []redis.Z{{Score: score, Member: ref.Export}})
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	if len(letters) == 0 {
+		return DeadLetter{}, ErrNotDead
+	}
+	return letters[0], nil
+}
+
+// LastEntries returns the latest entry of each export's story, in the order of
+// the exports; nil for an export without a story.
+func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []string) ([]*Entry, error) {
+	heads := make([]*redis.StringCmd, len(exports))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, export := range exports {
+			heads[i] = p.LIndex(ctx, storyKey(customer, export), 0)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read stories: %w", err)
+	}
+	entries := make([]*Entry, len(exports))
+	for i, head := range heads {
+		sealed := head.Val()
+		if sealed == "" {
+			continue
+		}
+		data, err := l.keys.Open([]byte(sealed), storyKey(customer, exports[i]))
+		if err != nil {
+			return nil, fmt.Errorf("story of export %s: %w", exports[i], err)
+		}
+		entries[i] = new(Entry)
+		if err := json.Unmarshal(data, entries[i]); err != nil {
+			return nil, fmt.Errorf("story of export %s is not readable", exports[i])
+		}
+	}
+	return entries, nil
+}
+
+// Payload opens what is kept of the candidate of a live or dead export. It
+// returns ErrGone for one that has ended.
+func (l *Ledger) Payload(ctx context.Context, ref Ref) ([]byte, error) {
+	sealed, err := l.redis.Get(ctx, payloadKey(ref.Customer, ref.Export)).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, ErrGone
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read payload: %w", err)
+	}
+	return l.keys.Open(sealed, payloadPlace(ref))
+}
