@@ -1,0 +1,146 @@
+package worker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+func (r *rig) auditQueue() []store.Violation {
+	r.t.Helper()
+	found, err := worker.AuditQueue(r.t.Context(), r.redis, r.ledger, customer, 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return found
+}
+
+func (r *rig) auditLedger() []store.Violation {
+	r.t.Helper()
+	audits, err := r.ledger.Audit(r.t.Context(), []string{customer}, store.AuditOptions{Late: 5 * time.Minute, Pause: 50 * time.Millisecond})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return audits[0].Violations
+}
+
+func (r *rig) overdue(id store.BatchID, by time.Duration) {
+	r.t.Helper()
+	for _, o := range r.outcomes(id) {
+		at := redis.Z{Score: float64(time.Now().Add(-by).UnixMilli()), Member: o.Export}
+		if err := r.redis.ZAdd(r.t.Context(), "ix:{"+customer+"}:due", at).Err(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func TestAuditQueue(t *testing.T) {
+	t.Parallel()
+	late := func(t *testing.T) *rig {
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		r.overdue(r.send(tasks.ToJob(job), tasks.Options{}, people(3)...), 2*time.Minute)
+		return r
+	}
+	t.Run("late exports with a task will be woken", func(t *testing.T) {
+		t.Parallel()
+		if found := late(t).auditQueue(); len(found) > 0 {
+			t.Errorf("found %+v", found)
+		}
+	})
+	t.Run("a late export without a task is found, and one that is not late is not", func(t *testing.T) {
+		t.Parallel()
+		r := late(t)
+		if _, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.ExpressQueue(customer)); err != nil {
+			t.Fatal(err)
+		}
+		r.overdue(r.send(tasks.ToJob(job), tasks.Options{}, ana()), 0)
+		found := r.auditQueue()
+		if len(found) != 3 || found[0].Kind != worker.ViolationNoTask || found[0].Export == "" {
+			t.Errorf("found %+v", found)
+		}
+	})
+	t.Run("a task that is in work for ever is found", func(t *testing.T) {
+		t.Parallel()
+		r := late(t)
+		queue := "asynq:{" + tasks.ExpressQueue(customer) + "}:"
+		if err := r.redis.RPopLPush(t.Context(), queue+"pending", queue+"active").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if found := r.auditQueue(); len(found) != 1 || found[0].Kind != worker.ViolationOrphan {
+			t.Errorf("found %+v", found)
+		}
+	})
+}
+
+func TestAuditDuringARun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: icimstest.Config{
+		Seed: 3, Latency: icimstest.Latency{None: true}, Faults: icimstest.Faults{Error500Before: 0.05, Error500After: 0.02, ResetBefore: 0.02},
+	}, settings: impatient})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(400)...)
+	for looks := 0; ; looks++ {
+		if found := append(r.auditLedger(), r.auditQueue()...); len(found) > 0 {
+			t.Fatalf("look %d: %+v", looks, found)
+		}
+		b, err := r.ledger.Batch(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !b.Ended.IsZero() {
+			break
+		}
+	}
+	if found := append(r.auditLedger(), r.auditQueue()...); len(found) > 0 {
+		t.Errorf("at the end: %+v", found)
+	}
+	r.clean()
+}
+
+func TestAuditRemote(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	sample := func(n int) []store.Marker {
+		markers, err := r.ledger.SampleMarkers(t.Context(), customer, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return markers
+	}
+	audit := func(markers []store.Marker) ([]store.Violation, error) {
+		hosts, err := icims.ParseHostPolicy(r.server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return worker.AuditRemote(t.Context(), r.conn, hosts, 5*time.Second, markers)
+	}
+	if n := len(sample(3)); n != 3 {
+		t.Errorf("%d markers in a sample of 3", n)
+	}
+	all := sample(50)
+	r.sim.ResetCalls()
+	found, err := audit(all)
+	if err != nil || len(found) > 0 || len(all) != 5 {
+		t.Errorf("%d markers, found %+v, %v", len(all), found, err)
+	}
+	if n := worker.RemoteCalls(all); n != 10 || r.sim.CallCount() != n {
+		t.Errorf("%d calls were announced and %d made", n, r.sim.CallCount())
+	}
+	all[0].Person, all[1].Workflows = 4711, map[int64]int64{job: 4712}
+	found, err = audit(all)
+	if err != nil || len(found) != 2 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	r.tenant.SetPassword("another one")
+	if _, err := audit(all); icims.ReasonOf(err) != icims.ReasonCredentials {
+		t.Errorf("a call that says nothing about the markers: %v", err)
+	}
+}
