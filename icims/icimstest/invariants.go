@@ -106,8 +106,8 @@ func (t *Tenant) invariants(inv *Invariants) {
 			inv.People++
 		}
 	}
-	for _, email := range sortedKeys(t.byEmail) {
-		if len(t.byEmail[email]) < 2 {
+	for _, email := range sortedKeys(t.emails.whole) {
+		if len(t.emails.whole[email]) < 2 {
 			continue
 		}
 		if ids := t.holders(email); len(ids) > 1 {

@@ -255,9 +255,7 @@ func (t *Tenant) storePerson(p *person, fields map[string]any, now time.Time, vi
 		p.lagged, p.lagging = p.fields, true
 	}
 	p.fields, p.updated, p.changed = fields, now, now
-	if email := strings.ToLower(p.text("email")); email != "" && !slices.Contains(t.byEmail[email], p.id) {
-		t.byEmail[email] = append(t.byEmail[email], p.id)
-	}
+	t.emails.add(p.text("email"), p.id)
 }
 
 // searchable is the version of the person that a search sees; nil when it
@@ -275,7 +273,7 @@ func (p *person) searchable(now time.Time, lag time.Duration) map[string]any {
 // holders are the people who have an address now, purged ones left out.
 func (t *Tenant) holders(email string) []int64 {
 	var out []int64
-	for _, id := range t.byEmail[strings.ToLower(email)] {
+	for _, id := range t.emails.exactly(email) {
 		if p := t.people[id]; p != nil && !p.purged() && strings.EqualFold(p.text("email"), email) {
 			out = append(out, id)
 		}

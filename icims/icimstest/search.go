@@ -172,29 +172,28 @@ func searchPeople(c *call) answer {
 	lag := c.sim.faults.Load().SearchLag
 	ids := t.cache.through(c.now, q, "people", func() []int64 {
 		return firstHits(t.candidatePeople(q.group), func(id int64) bool {
-			p := t.people[id]
-			if p == nil {
-				return false
-			}
-			fields := p.searchable(c.now, lag)
-			return fields != nil && match(personHit{t, p, fields})
+			hit, visible := t.personHit(id, c.now, lag)
+			return visible && match(hit)
 		})
 	})
 	return c.rows(ids, "people")
 }
 
+// personHit is the person as a search sees it now, if it does.
+func (t *Tenant) personHit(id int64, now time.Time, lag time.Duration) (personHit, bool) {
+	p := t.people[id]
+	if p == nil {
+		return personHit{}, false
+	}
+	fields := p.searchable(now, lag)
+	return personHit{t, p, fields}, fields != nil
+}
+
 // candidatePeople are the ids worth looking at, ascending: by index where the
 // search pins e-mail addresses or ids, else everyone after the last id.
 func (t *Tenant) candidatePeople(g group) []int64 {
-	if emails, pinned := g.pinned("==", "person.email", "person.emailaddress"); pinned {
-		var ids []int64
-		for _, e := range emails {
-			if e == "" {
-				return t.order
-			}
-			ids = append(ids, t.byEmail[strings.ToLower(e)]...)
-		}
-		return sorted(ids)
+	if ids, pinned := t.emails.candidates(g, "person.email", "person.emailaddress"); pinned {
+		return ids
 	}
 	if values, pinned := g.pinned("=", "person.id"); pinned {
 		return sorted(numbers(values))
@@ -262,18 +261,24 @@ func searchWorkflows(c *call) answer {
 	lag := c.sim.faults.Load().SearchLag
 	ids := t.cache.through(c.now, q, "applicantworkflows", func() []int64 {
 		return firstHits(t.candidateWorkflows(q.group), func(id int64) bool {
-			f := t.flows[id]
-			if f == nil || lag > 0 && c.now.Sub(f.created) < lag {
-				return false
-			}
-			p, j := t.people[f.person], t.jobs[f.job]
-			if p == nil || j == nil || p.hidden || j.hidden {
-				return false
-			}
-			return match(workflowHit{f, personHit{t, p, p.fields}, j})
+			hit, visible := t.workflowHit(id, c.now, lag)
+			return visible && match(hit)
 		})
 	})
 	return c.rows(ids, "applicantworkflows")
+}
+
+// workflowHit is the workflow as a search sees it now, if it does.
+func (t *Tenant) workflowHit(id int64, now time.Time, lag time.Duration) (workflowHit, bool) {
+	f := t.flows[id]
+	if f == nil || lag > 0 && now.Sub(f.created) < lag {
+		return workflowHit{}, false
+	}
+	p, j := t.people[f.person], t.jobs[f.job]
+	if p == nil || j == nil || p.hidden || j.hidden {
+		return workflowHit{}, false
+	}
+	return workflowHit{f, personHit{t, p, p.fields}, j}, true
 }
 
 // candidateWorkflows narrows by index where the search pins people, their
@@ -297,15 +302,11 @@ func (t *Tenant) candidateWorkflows(g group) []int64 {
 		}
 		return sorted(ids)
 	}
-	if emails, pinned := g.pinned("==", "applicantworkflow.person.email"); pinned {
+	holders, byAddress := t.emails.candidates(g, "applicantworkflow.person.email", "applicantworkflow.person.emailaddress")
+	if byAddress {
 		var ids []int64
-		for _, e := range emails {
-			if e == "" {
-				return t.flowOrder
-			}
-			for _, p := range t.byEmail[strings.ToLower(e)] {
-				ids = append(ids, t.byPerson[p]...)
-			}
+		for _, p := range holders {
+			ids = append(ids, t.byPerson[p]...)
 		}
 		return sorted(ids)
 	}

@@ -28,8 +28,8 @@ type Tenant struct {
 	entrySeq  int64
 	flowSeq   int64
 	people    map[int64]*person
-	order     []int64            // person ids, ascending
-	byEmail   map[string][]int64 // by lower-case address; may name people who had it once
+	order     []int64 // person ids, ascending
+	emails    emailIndex
 	jobs      map[int64]*job
 	jobOrder  []int64
 	portals   []*portal
@@ -74,7 +74,7 @@ func (s *Simulator) AddTenant(cfg TenantConfig) *Tenant {
 // empty drops people and workflows.
 func (t *Tenant) empty() {
 	t.personSeq, t.entrySeq, t.flowSeq = 90_000, 5_000, 21_000
-	t.people, t.order, t.byEmail = map[int64]*person{}, nil, map[string][]int64{}
+	t.people, t.order, t.emails = map[int64]*person{}, nil, newEmailIndex()
 	t.flows, t.flowOrder = map[int64]*workflow{}, nil
 	t.byPair, t.byPerson, t.byJob = map[pair][]int64{}, map[int64][]int64{}, map[int64][]int64{}
 	t.writes = writeCounts{}

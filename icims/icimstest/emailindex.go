@@ -1,0 +1,76 @@
+package icimstest
+
+import (
+	"slices"
+	"strings"
+)
+
+// emailIndex finds the people who have an address, or one that contains a given
+// part, without a look at everyone. It may name people who had it once.
+type emailIndex struct {
+	whole map[string][]int64 // by address in lower case
+	tails map[string][]int64 // by what stands before an @
+}
+
+func newEmailIndex() emailIndex {
+	return emailIndex{whole: map[string][]int64{}, tails: map[string][]int64{}}
+}
+
+// tailLength is how many bytes before an @ are indexed: enough to tell most
+// addresses from each other, and few enough for most to have them.
+const tailLength = 4
+
+// add notes that a person has an address.
+func (x emailIndex) add(email string, id int64) {
+	email = strings.ToLower(email)
+	if email == "" || slices.Contains(x.whole[email], id) {
+		return
+	}
+	x.whole[email] = append(x.whole[email], id)
+	for i := tailLength; i < len(email); i++ {
+		if email[i] == '@' {
+			tail := email[i-tailLength : i]
+			x.tails[tail] = append(x.tails[tail], id)
+		}
+	}
+}
+
+// exactly returns who has the address, in any case.
+func (x emailIndex) exactly(email string) []int64 { return x.whole[strings.ToLower(email)] }
+
+// containing returns all whose address may contain the value, in any case. It
+// knows only for a value with enough before an @.
+func (x emailIndex) containing(value string) ([]int64, bool) {
+	value = strings.ToLower(value)
+	for i := tailLength; i < len(value); i++ {
+		if value[i] == '@' {
+			return x.tails[value[i-tailLength:i]], true
+		}
+	}
+	return nil, false
+}
+
+// candidates returns, ascending, those who may satisfy a search that pins one of
+// the named filters to addresses.
+func (x emailIndex) candidates(g group, names ...string) ([]int64, bool) {
+	if values, pinned := g.pinned("==", names...); pinned && !slices.Contains(values, "") {
+		var ids []int64
+		for _, v := range values {
+			ids = append(ids, x.exactly(v)...)
+		}
+		return sorted(ids), true
+	}
+	values, pinned := g.pinned("=", names...)
+	if !pinned {
+		return nil, false
+	}
+	var ids []int64
+	for _, v := range values {
+		some, known := x.containing(v)
+		if !known {
+			return nil, false
+		}
+		ids = append(ids, some...)
+	}
+	return sorted(ids), true
+}
