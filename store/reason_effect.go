@@ -1,0 +1,62 @@
+package store
+
+import "slices"
+
+// Effect is what a reason does to an export.
+type Effect string
+
+// The effects. An export that waits comes back by itself.
+const (
+	EffectSkip Effect = "skip"
+	EffectWait Effect = "wait"
+	EffectDead Effect = "dead letter"
+)
+
+// effects of the reasons: the usual one first.
+var effects = map[Reason][]Effect{
+	ReasonExportedBefore: {EffectSkip},
+
+	ReasonEmailBusy:      {EffectWait},
+	ReasonClaimHeld:      {EffectWait},
+	ReasonWriteSettling:  {EffectWait},
+	ReasonBreakerOpen:    {EffectWait},
+	ReasonRetryThrottled: {EffectWait},
+	ReasonNoConnection:   {EffectWait},
+	ReasonShuttingDown:   {EffectWait},
+	ReasonInternal:       {EffectWait},
+	ReasonJobNotFound:    {EffectDead},
+	ReasonBudgetSpent:    {EffectDead},
+	ReasonPayloadSealed:  {EffectDead},
+	ReasonPayloadBroken:  {EffectDead},
+	ReasonDummyTaken:     {EffectDead},
+
+	"icims_bad_request":       {EffectDead},
+	"icims_refused":           {EffectDead},
+	"icims_field_required":    {EffectDead},
+	"icims_field_refused":     {EffectDead},
+	"icims_not_found":         {EffectDead, EffectWait},
+	"icims_access_denied":     {EffectWait, EffectDead},
+	"icims_credentials":       {EffectWait},
+	"icims_conflict":          {EffectDead},
+	"icims_request_too_large": {EffectDead},
+	"icims_rate_limited":      {EffectWait},
+	"icims_quota_exhausted":   {EffectWait},
+	"icims_server_error":      {EffectWait},
+	"icims_not_supported":     {EffectDead},
+	"icims_redirected":        {EffectDead},
+	"icims_timeout":           {EffectWait},
+	"icims_unreachable":       {EffectWait},
+	"icims_tls":               {EffectWait},
+	"icims_connection_lost":   {EffectWait},
+	"icims_bad_answer":        {EffectWait},
+	"icims_answer_too_large":  {EffectWait},
+	"icims_canceled":          {EffectWait},
+	"icims_call_refused":      {EffectWait},
+	"icims_token_server":      {EffectWait},
+	"icims_token_throttled":   {EffectWait},
+	"icims_auth_unavailable":  {EffectWait},
+}
+
+// Effects returns what the reason does to an export, the usual effect first. It
+// is nil for an unknown code.
+func (r Reason) Effects() []Effect { return slices.Clone(effects[r]) }

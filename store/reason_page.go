@@ -1,0 +1,108 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// meanings say more about a reason than its title has room for.
+var meanings = map[Reason]string{
+	ReasonExportedBefore: "The candidate has a success marker: an earlier export put the person into this customer's iCIMS. No call is made.",
+	ReasonEmailBusy:      "Exports of one e-mail address within a customer go one after the other, so that they make one profile and not two.",
+	ReasonClaimHeld:      "A worker has a claim on the export, with a lease that has not run out.",
+	ReasonWriteSettling:  "A create was sent and its answer never arrived: a time-out, a reset connection, or a 5xx after sending. It may or may not have taken effect, so it is never repeated blindly.",
+	ReasonBreakerOpen:    "So many of the last calls failed through iCIMS's own fault that sending more would only add to the trouble.",
+	ReasonRetryThrottled: "Each retry takes a token and each success gives some back. There are none left: most of what is retried fails again.",
+	ReasonNoConnection:   "The customer is missing in the connections file, or its entry was refused.",
+	ReasonShuttingDown:   "The worker handed the export back before it stopped. No attempt is counted.",
+	ReasonInternal:       "Something failed that no other reason names.",
+	ReasonJobNotFound:    "iCIMS refused the workflow because of its job. The person may have been created by then; a retry goes on from there.",
+	ReasonBudgetSpent:    "The first failure was longer ago than the retry budget (`ICIMS_EXPORT_RETRY_BUDGET`). The story of the export tells what failed.",
+	ReasonPayloadSealed:  "The candidate was sealed with a key that the worker's keyset lacks.",
+	ReasonPayloadBroken:  "The sealed data was opened, but is no candidate.",
+	ReasonDummyTaken:     "Every dummy address that was drawn belongs to somebody in iCIMS.",
+
+	"icims_bad_request":       "The client refused to make the call, since its arguments cannot be right. Nothing was sent.",
+	"icims_refused":           "A 4xx answer without a code that says more.",
+	"icims_field_required":    "Error code 1: a field is required that the request lacked.",
+	"icims_field_refused":     "Error code 4 about a field that the export cannot do without. Fields that can be left out are left out, with a warning.",
+	"icims_not_found":         "A 404 answer, or code 2. A person who vanishes between being read and being updated is looked up anew.",
+	"icims_access_denied":     "A 403 answer is a verdict on account or address, so the customer's exports wait. A 404 with code 3 is about one record, which makes that export a dead letter.",
+	"icims_credentials":       "A 401 answer, or code 6. All exports of the customer wait; one call a minute finds out whether it has been mended.",
+	"icims_conflict":          "A 409 answer.",
+	"icims_request_too_large": "A 413 answer.",
+	"icims_rate_limited":      "A 429 answer while calls are left for the day.",
+	"icims_quota_exhausted":   "The day's calls (UTC) are spent, by this service's count or by iCIMS's own.",
+	"icims_server_error":      "A 5xx answer to a call that may be repeated. To a create it is `write_settling`.",
+	"icims_not_supported":     "A 501 or 505 answer.",
+	"icims_redirected":        "A 3xx answer. Redirects are never followed, so that credentials go nowhere else.",
+	"icims_timeout":           "No answer within `ICIMS_EXPORT_CALL_TIMEOUT`, or a 408, for a call that may be repeated.",
+	"icims_unreachable":       "No connection could be made, so nothing was sent.",
+	"icims_tls":               "The certificate or the protocol version was not accepted.",
+	"icims_connection_lost":   "The connection broke during a call that may be repeated.",
+	"icims_bad_answer":        "The answer was not what iCIMS answers: HTML, cut-off JSON, or a create without the address of what it made.",
+	"icims_answer_too_large":  "The answer was over the limit up to which answers are read.",
+	"icims_canceled":          "The call was given up before it was answered, most often because the worker stops.",
+	"icims_call_refused":      "Something in front of the call refused it without a reason of its own.",
+	"icims_token_server":      "The OAuth host failed, so the call could not be made.",
+	"icims_token_throttled":   "The OAuth host wants fewer token requests.",
+	"icims_auth_unavailable":  "The request could not be signed.",
+}
+
+var effectTitles = []struct {
+	effect Effect
+	title  string
+	text   string
+}{
+	{EffectSkip, "Skips", "The export has ended, and nothing needs to be done."},
+	{EffectWait, "Waits", "The export comes back by itself. A failed attempt is followed by a growing pause, until the retry budget is spent; what is no fault of the export is not counted as an attempt."},
+	{EffectDead, "Dead letters", "The export was given up and is kept, with the candidate's sealed data, until somebody retries or discards it: `icims-export dead list`, `dead show`, `dead retry`, `dead discard`."},
+}
+
+// ErrorsPage renders docs/errors.md.
+func ErrorsPage() string {
+	var b strings.Builder
+	b.WriteString(`# Reasons
+
+<!-- Written by "go test ./store -run TestErrorsPage -update"; changes by hand are lost. -->
+
+Why an export was skipped, waits or was given up is always one of the codes below. They are stable, and new ones may come. Codes that begin with
+` + "`icims_`" + ` are about a call to iCIMS. ` + "`icims-export show CUSTOMER CANDIDATE`" + ` tells the whole story of a candidate's exports.
+
+| code | what happened | effect |
+| --- | --- | --- |
+`)
+	all := Reasons()
+	slices.Sort(all)
+	for _, r := range all {
+		names := make([]string, 0, 2)
+		for _, e := range r.Effects() {
+			names = append(names, string(e))
+		}
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s |\n", r, r, r.Info().Title, strings.Join(names, ", sometimes "))
+	}
+	for _, kind := range effectTitles {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", kind.title, kind.text)
+		for _, r := range all {
+			known := r.Effects()
+			if len(known) == 0 || known[0] != kind.effect {
+				continue
+			}
+			fmt.Fprintf(&b, "\n### `%s`\n\n**%s.**", r, capital(r.Info().Title))
+			if len(known) > 1 {
+				fmt.Fprintf(&b, " Sometimes a %s.", known[1])
+			}
+			fmt.Fprintf(&b, "\n%s\n\nWhat to do: %s\n", meanings[r], strings.Replace(r.Info().Hint, hintNothing, "nothing", 1))
+		}
+	}
+	return b.String()
+}
+
+// capital begins a sentence; the name of iCIMS stays as it is.
+func capital(s string) string {
+	if s == "" || strings.HasPrefix(s, "iCIMS") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
