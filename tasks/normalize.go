@@ -44,6 +44,9 @@ func (c Candidate) cleaned() Candidate {
 // clean trims white space and the invisible characters that copying from web
 // pages and spreadsheets leaves at the ends of values.
 func clean(s string) string {
+	if isPlain(s) && !strings.HasPrefix(s, " ") && !strings.HasSuffix(s, " ") {
+		return s
+	}
 	s = strings.TrimFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || r == '\u200b' || r == '\u2060' || r == '\ufeff'
 	})
@@ -51,6 +54,16 @@ func clean(s string) string {
 		s = strings.Join(strings.Fields(s), " ")
 	}
 	return norm.NFC.String(s)
+}
+
+// isPlain reports whether s is printable ASCII throughout, as most values are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func breaksLine(r rune) bool {

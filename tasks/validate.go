@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -41,8 +42,8 @@ func (c Candidate) Validate(o Options) []Problem { return c.cleaned().problems(o
 func (c Candidate) problems(o Options) []Problem {
 	var v validation
 	v.id(c.ID)
-	v.name("first_name", c.FirstName, codeFirstNameMissing)
-	v.name("last_name", c.LastName, codeLastNameMissing)
+	v.name(field{name: "first_name"}, c.FirstName, codeFirstNameMissing)
+	v.name(field{name: "last_name"}, c.LastName, codeLastNameMissing)
 	v.email(c.Email, o)
 	v.phones(c.Phones)
 	v.linkedIn(c.LinkedInURL)
@@ -66,8 +67,23 @@ type validation struct {
 	problems []Problem
 }
 
-func (v *validation) add(field, code, message, remedy string) {
-	v.problems = addProblem(v.problems, Problem{Field: field, Code: code, Message: message, Remedy: remedy})
+// field is where a value stands: a field of the candidate, or one of an entry.
+// It becomes text only where there is something to say about it.
+type field struct {
+	name  string
+	list  string // of the entry
+	index int
+}
+
+func (f field) String() string {
+	if f.list == "" {
+		return f.name
+	}
+	return f.list + "[" + strconv.Itoa(f.index) + "]." + f.name
+}
+
+func (v *validation) add(f field, code, message, remedy string) {
+	v.problems = addProblem(v.problems, Problem{Field: f.String(), Code: code, Message: message, Remedy: remedy})
 }
 
 // maxProblems bounds what is said about one row.
@@ -86,18 +102,19 @@ func addProblem(list []Problem, p Problem) []Problem {
 }
 
 func (v *validation) id(id string) {
+	at := field{name: "id"}
 	const remedy = "use an opaque id of your own: up to 128 letters, digits and . _ : ~ - starting with a letter or digit"
 	switch {
 	case id == "":
-		v.add("id", codeIDMissing, "is missing", remedy)
+		v.add(at, codeIDMissing, "is missing", remedy)
 	case strings.Contains(id, "@"):
-		v.add("id", codeIDPersonal, "looks like an e-mail address, and ids are shown in logs", remedy)
+		v.add(at, codeIDPersonal, "looks like an e-mail address, and ids are shown in logs", remedy)
 	case looksLikePhone(id):
-		v.add("id", codeIDPersonal, "looks like a phone number, and ids are shown in logs", remedy)
+		v.add(at, codeIDPersonal, "looks like a phone number, and ids are shown in logs", remedy)
 	case len(id) > maxID:
-		v.add("id", codeIDMalformed, "is longer than 128 bytes", remedy)
+		v.add(at, codeIDMalformed, "is longer than 128 bytes", remedy)
 	case !idShape.MatchString(id):
-		v.add("id", codeIDMalformed, "has a space or a character that ids may not have", remedy)
+		v.add(at, codeIDMalformed, "has a space or a character that ids may not have", remedy)
 	}
 }
 
@@ -116,41 +133,45 @@ func looksLikePhone(s string) bool {
 	return localPhone.MatchString(s) || digits >= 9 && digits <= 15 && phoneGroup.MatchString(s)
 }
 
-func (v *validation) name(field, value, missing string) {
+func (v *validation) name(at field, value, missing string) {
 	if value == "" {
-		v.add(field, missing, "is missing", "give the candidate's "+strings.ReplaceAll(field, "_", " "))
+		v.add(at, missing, "is missing", "give the candidate's "+strings.ReplaceAll(at.name, "_", " "))
 		return
 	}
-	v.text(field, value, maxName)
+	v.text(at, value, maxName)
 }
 
 // text judges a value's size and characters, and reports whether it is sound.
-func (v *validation) text(field, value string, limit int) bool {
+func (v *validation) text(at field, value string, limit int) bool {
+	if len(value) <= limit && isPlain(value) {
+		return true
+	}
 	switch {
 	case !utf8.ValidString(value):
-		v.add(field, codeNotUTF8, "is not valid UTF-8", "encode the text as UTF-8")
+		v.add(at, codeNotUTF8, "is not valid UTF-8", "encode the text as UTF-8")
 		return false
 	case utf8.RuneCountInString(value) > limit:
-		v.add(field, codeValueTooLong, fmt.Sprintf("is longer than %d characters", limit), "shorten it, or check that values have not been run together")
+		v.add(at, codeValueTooLong, fmt.Sprintf("is longer than %d characters", limit), "shorten it, or check that values have not been run together")
 		return false
 	case strings.IndexFunc(value, unicode.IsControl) >= 0:
-		v.add(field, codeControlCharacters, "has control characters", "remove them")
+		v.add(at, codeControlCharacters, "has control characters", "remove them")
 		return false
 	}
 	return true
 }
 
 func (v *validation) email(addr string, o Options) {
+	at := field{name: "email"}
 	if addr == "" {
 		if !o.GenerateDummyEmails {
-			v.add("email", codeEmailMissing, "is missing, and iCIMS takes no candidate without",
+			v.add(at, codeEmailMissing, "is missing, and iCIMS takes no candidate without",
 				"add the address, or turn on generate dummy e-mail addresses")
 		}
 		return
 	}
 	// An address that is no sound text would fail below as well, but for a
 	// reason that helps less.
-	if !v.text("email", addr, maxText) {
+	if !v.text(at, addr, maxText) {
 		return
 	}
 	if p, bad := emailProblem(addr); bad {
@@ -165,35 +186,35 @@ func (v *validation) phones(phones []Phone) {
 			continue // a type alone says nothing
 		}
 		if count++; count > maxPhones {
-			v.tooMany("phones", maxPhones)
+			v.tooMany(field{name: "phones"}, maxPhones)
 			return
 		}
-		field := fmt.Sprintf("phones[%d].number", i)
-		if v.text(field, p.Number, maxPhone) {
+		at := field{"number", "phones", i}
+		if v.text(at, p.Number, maxPhone) {
 			switch {
 			case rounded.MatchString(p.Number):
-				v.add(field, codePhoneRounded, "was rounded by a spreadsheet", "format the column as text and enter the number again")
+				v.add(at, codePhoneRounded, "was rounded by a spreadsheet", "format the column as text and enter the number again")
 			case strings.IndexFunc(p.Number, unicode.IsDigit) < 0:
-				v.add(field, codePhoneNoDigits, "has no digit", "give a phone number, or leave it out")
+				v.add(at, codePhoneNoDigits, "has no digit", "give a phone number, or leave it out")
 			}
 		}
-		v.text(fmt.Sprintf("phones[%d].type", i), p.Type, maxPhone)
+		v.text(field{"type", "phones", i}, p.Type, maxPhone)
 	}
 }
 
-func (v *validation) tooMany(field string, limit int) {
-	v.add(field, codeTooMany, fmt.Sprintf("has more than %d entries", limit), fmt.Sprintf("send the %d that matter most", limit))
+func (v *validation) tooMany(at field, limit int) {
+	v.add(at, codeTooMany, fmt.Sprintf("has more than %d entries", limit), fmt.Sprintf("send the %d that matter most", limit))
 }
 
 func (v *validation) linkedIn(link string) {
-	const field = "linkedin_url"
-	if link == "" || !v.text(field, link, maxURL) {
+	at := field{name: "linkedin_url"}
+	if link == "" || !v.text(at, link, maxURL) {
 		return
 	}
 	u, err := url.Parse(link)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", !strings.Contains(u.Hostname(), "."), u.User != nil, strings.ContainsAny(link, " <>\""):
-		v.add(field, codeLinkedInMalformed, "is not a web address", "give the profile's full URL, starting with https://, or leave it out")
+		v.add(at, codeLinkedInMalformed, "is not a web address", "give the profile's full URL, starting with https://, or leave it out")
 	}
 }
 
@@ -204,21 +225,21 @@ func (v *validation) positions(positions []WorkExperience) {
 			continue
 		}
 		if count++; count > maxPositions {
-			v.tooMany("work_experience", maxPositions)
+			v.tooMany(field{name: "work_experience"}, maxPositions)
 			return
 		}
-		path := fmt.Sprintf("work_experience[%d].", i)
-		v.text(path+"employer", w.Employer, maxText)
-		v.text(path+"title", w.Title, maxText)
-		start, startOK := v.date(path+"start", w.Start)
-		end, endOK := v.date(path+"end", w.End)
+		at := func(name string) field { return field{name, "work_experience", i} }
+		v.text(at("employer"), w.Employer, maxText)
+		v.text(at("title"), w.Title, maxText)
+		start, startOK := v.date(at("start"), w.Start)
+		end, endOK := v.date(at("end"), w.End)
 		if startOK && endOK && end.before(start) {
-			v.add(path+"end", codeDatesReversed, "is before the start", "swap or correct the dates; leave end empty for a current position")
+			v.add(at("end"), codeDatesReversed, "is before the start", "swap or correct the dates; leave end empty for a current position")
 		}
 	}
 }
 
-func (v *validation) date(field, value string) (partialDate, bool) {
+func (v *validation) date(at field, value string) (partialDate, bool) {
 	if value == "" {
 		return partialDate{}, false
 	}
@@ -226,12 +247,12 @@ func (v *validation) date(field, value string) (partialDate, bool) {
 	switch {
 	case errors.Is(err, errDateMalformed):
 		remedy := "write year, year-month or year-month-day with hyphens and leading zeros"
-		if strings.HasSuffix(field, "end") {
+		if at.name == "end" {
 			remedy += "; leave end empty for a current position"
 		}
-		v.add(field, codeDateMalformed, "is not a date of the form YYYY, YYYY-MM or YYYY-MM-DD", remedy)
+		v.add(at, codeDateMalformed, "is not a date of the form YYYY, YYYY-MM or YYYY-MM-DD", remedy)
 	case err != nil:
-		v.add(field, codeDateImpossible, fmt.Sprintf("is a date that does not exist or lies outside %d to %d", minYear, maxYear), "correct the date")
+		v.add(at, codeDateImpossible, fmt.Sprintf("is a date that does not exist or lies outside %d to %d", minYear, maxYear), "correct the date")
 	}
 	return d, err == nil
 }
@@ -243,11 +264,10 @@ func (v *validation) schools(schools []Education) {
 			continue
 		}
 		if count++; count > maxSchools {
-			v.tooMany("education", maxSchools)
+			v.tooMany(field{name: "education"}, maxSchools)
 			return
 		}
-		path := fmt.Sprintf("education[%d].", i)
-		v.text(path+"school", e.School, maxText)
-		v.text(path+"degree", e.Degree, maxText)
+		v.text(field{"school", "education", i}, e.School, maxText)
+		v.text(field{"degree", "education", i}, e.Degree, maxText)
 	}
 }
