@@ -16,7 +16,15 @@ import (
 	"github.com/seekout/icims-export/config"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain clears the settings of whoever runs the tests.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "ICIMS_EXPORT_") {
+			os.Unsetenv(name)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // grammar is shaped like the real command line: settings beside subcommands.
 type grammar struct {

@@ -189,7 +189,7 @@ func TestFaultsOfTheSimulator(t *testing.T) {
 		{icimstest.Unauthorized, icims.ClassCredentials, icims.ClassCredentials},
 		{icimstest.AccessDenied404, icims.ClassAccess, icims.ClassAccess},
 		{icimstest.TruncatedJSON, icims.ClassNone, icims.ClassRetry},
-		{icimstest.OverlongJSON, icims.ClassNone, icims.ClassPermanent},
+		{icimstest.OverlongJSON, icims.ClassNone, icims.ClassRetry},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.fault), func(t *testing.T) {

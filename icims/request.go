@@ -273,12 +273,8 @@ func (a *answer) decode(v any) error {
 
 // bad is the error of a 2xx that cannot be used.
 func (a *answer) bad(reason Reason, err error) *Error {
-	class := a.op.lostClass()
-	if reason == ReasonAnswerTooLarge && class == ClassRetry {
-		class = ClassPermanent // it will be as large the next time
-	}
 	return &Error{
-		Op: a.op.Name, Class: class, Reason: reason, Status: a.Status, Problems: a.Warnings,
+		Op: a.op.Name, Class: a.op.lostClass(), Reason: reason, Status: a.Status, Problems: a.Warnings,
 		Transaction: a.Transaction, Rate: a.Rate, Sent: SentYes, Err: discreet(err),
 	}
 }

@@ -369,7 +369,7 @@ func TestAnswersAreReadThroughALimit(t *testing.T) {
 		class Class
 	}{
 		{"an answer of the limit is read", int64(len(body)), ClassNone},
-		{"one byte more is permanent: it will be as large the next time", int64(len(body)) - 1, ClassPermanent},
+		{"one byte more is no answer, and may be one the next time", int64(len(body)) - 1, ClassRetry},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, mux := setup(t, WithMaxBody(tt.limit))

@@ -73,6 +73,8 @@ type Claim struct {
 
 	Marker      *Marker // of an earlier export of the candidate; nil = none
 	KnownPerson int64   // person lately known under this e-mail; 0 = none
+	// KnownWorkflows were lately made for that person, by job.
+	KnownWorkflows map[int64]int64
 
 	Neighbours []Neighbour
 
@@ -94,12 +96,8 @@ func (c *Claim) Token() int64 { return c.token }
 // is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
 // that this keyset cannot open.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
-	speculate := 0
-	if o.Speculate {
-		speculate = 1
-	}
 	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export),
-		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), speculate, o.Neighbours, o.SkipNeighbours, o.Worker)
+		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.Speculate), o.Neighbours, o.SkipNeighbours, o.Worker)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +142,8 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	if m, ok := parseMarker(text(answer[5])); ok {
 		c.Marker = &m
 	}
-	c.KnownPerson = number(text(answer[6]))
+	person, jobs, _ := strings.Cut(text(answer[6]), "|")
+	c.KnownPerson, c.KnownWorkflows = number(person), parseJobs(jobs)
 
 	neighbours := list(answer[7])
 	for i := 0; i+2 < len(neighbours); i += 3 {

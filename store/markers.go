@@ -25,13 +25,18 @@ func parseMarker(s string) (Marker, bool) {
 		return Marker{}, false
 	}
 	at, jobs, _ := strings.Cut(rest, "|")
-	m := Marker{Person: number(person), ExportedAt: time.Unix(number(at), 0), Workflows: map[int64]int64{}}
-	for pair := range strings.SplitSeq(jobs, ",") {
+	return Marker{Person: number(person), ExportedAt: time.Unix(number(at), 0), Workflows: parseJobs(jobs)}, true
+}
+
+// parseJobs reads "job:workflow,job:workflow".
+func parseJobs(s string) map[int64]int64 {
+	jobs := map[int64]int64{}
+	for pair := range strings.SplitSeq(s, ",") {
 		if job, workflow, ok := strings.Cut(pair, ":"); ok {
-			m.Workflows[number(job)] = number(workflow)
+			jobs[number(job)] = number(workflow)
 		}
 	}
-	return m, true
+	return jobs
 }
 
 // Markers looks up which of the candidates were exported to the customer's

@@ -47,9 +47,11 @@ func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 
 // Hold hands a claimed export back.
 type Hold struct {
-	To       State // Deferred, Retrying or Unknown
-	Delay    time.Duration
-	Reason   Reason
+	To     State // Deferred, Retrying or Unknown
+	Delay  time.Duration
+	Reason Reason
+	// Forget drops the recorded person, who is gone from iCIMS.
+	Forget   bool
 	Attempts int // to be added: 1 for a failed attempt, 0 for "not now"
 	Warnings string
 	Entry    *Entry
@@ -65,7 +67,7 @@ func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
 		return err
 	}
 	answer, err := l.run(ctx, holdScript, recordKey(c.Customer, c.Export),
-		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry)
+		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry, flag(h.Forget))
 	if err != nil {
 		return err
 	}
@@ -143,6 +145,13 @@ func (l *Ledger) Redraw(ctx context.Context, c *Claim, emailHash string, payload
 	}
 	c.EmailHash, c.Payload = emailHash, payload
 	return true, nil
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // idText renders an iCIMS id, and 0 as nothing.

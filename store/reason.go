@@ -70,7 +70,7 @@ var reasons = map[Reason]ReasonInfo{
 	"icims_tls":               {"the connection to iCIMS is not secure", "Check for a proxy in between, and the machine's certificates and clock."},
 	"icims_connection_lost":   {"the connection to iCIMS broke", hintNothing + hintAgain},
 	"icims_bad_answer":        {"iCIMS answered unintelligibly", hintNothing + hintAgain},
-	"icims_answer_too_large":  {"iCIMS's answer is too large", "Report it with the export's id."},
+	"icims_answer_too_large":  {"iCIMS's answer is too large", hintNothing + hintAgain},
 	"icims_canceled":          {"the call was given up", hintNothing + "; it is made again."},
 	"icims_call_refused":      {"the call was held back", hintNothing + "; it is made later."},
 	"icims_token_server":      {"iCIMS's sign-in host failed", hintNothing + hintAgain},

@@ -61,13 +61,14 @@ func (s State) Ended() bool { return s == Done || s == Skipped || s == Cancelled
 func luaMoves() string {
 	froms := slices.Sorted(maps.Keys(moves))
 	var b strings.Builder
+	// Strings rather than nested tables: the table is built at every call.
 	b.WriteString("local moves = {\n")
 	for _, from := range froms {
-		fmt.Fprintf(&b, "  %s = {", from)
+		fmt.Fprintf(&b, "  %s = ' ", from)
 		for _, to := range moves[from] {
-			fmt.Fprintf(&b, "%s=true,", to)
+			fmt.Fprintf(&b, "%s ", to)
 		}
-		b.WriteString("},\n")
+		b.WriteString("',\n")
 	}
 	b.WriteString("}\n")
 	return b.String()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -55,8 +56,8 @@ func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
 		return nil, fmt.Errorf("read story: %w", err)
 	}
 	story := make([]Entry, 0, len(sealed))
-	for i := len(sealed) - 1; i >= 0; i-- {
-		data, err := l.keys.Open([]byte(sealed[i]), key)
+	for _, item := range slices.Backward(sealed) {
+		data, err := l.keys.Open([]byte(item), key)
 		if err != nil {
 			return nil, fmt.Errorf("story of export %s: %w", ref.Export, err)
 		}

@@ -157,3 +157,12 @@ func isGone(err error) bool {
 	refusal, ok := errors.AsType[*icims.Error](err)
 	return ok && (refusal.Reason == icims.ReasonNotFound || refusal.Reason == icims.ReasonAccessDenied && refusal.Status == 404)
 }
+
+// Reconciling reports whether some worker is looking after late exports.
+func Reconciling(ctx context.Context, client redis.UniversalClient) (bool, error) {
+	n, err := client.Exists(ctx, leadKey).Result()
+	if err != nil {
+		return false, fmt.Errorf("look for a worker: %w", err)
+	}
+	return n == 1, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -38,18 +39,16 @@ type lane struct {
 	now      func() time.Time
 	log      zerolog.Logger
 
-	server *asynq.Server
-	base   context.Context    //nolint:containedctx // the lane's life
-	cancel context.CancelFunc // ends what runs beside the exports
-	aside  sync.WaitGroup
-	idle   time.Time // since when nothing has been moving; zero while something is
+	servers []*asynq.Server    // one for each of the customer's queues
+	base    context.Context    //nolint:containedctx // the lane's life
+	cancel  context.CancelFunc // ends what runs beside the exports
+	aside   sync.WaitGroup
+	idle    time.Time // since when nothing has been moving; zero while something is
 }
 
-// Weights of a lane's two queues: small, interactive batches go first.
-const (
-	expressWeight = 9
-	bulkWeight    = 1
-)
+// expressConcurrency is how many exports of small batches are worked on at once,
+// beside those of large ones.
+const expressConcurrency = 4
 
 // newLane opens a lane.
 func (w *Worker) newLane(conn store.Connection) (*lane, error) {
@@ -74,10 +73,10 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	l := &lane{
 		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
 		gate: newGate(conn.Limits, time.Now), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn, w.settings.SettleTime),
-		throttle: newThrottle(), now: time.Now,
+		throttle: newThrottle(time.Now), now: time.Now,
 		leases: newLeases(w.ledger, w.settings.Lease),
 		retries: retries{
-			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now,
+			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now, random: rand.Float64,
 		},
 	}
 	// The breaker comes before the permit, so that an open one wastes none.
@@ -96,33 +95,52 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	return l, nil
 }
 
-// serve begins to take exports from the customer's queues.
+// serve begins to take exports from the customer's queues. Small, interactive
+// batches have a server of their own, so that they never wait for bulk exports
+// that wait for permits; and a server of two queues would ask the empty one
+// before nearly every export.
 func (l *lane) serve(client redis.UniversalClient) error {
-	conn := l.conn
-	l.server = asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
-		Concurrency:              l.settings.LaneConcurrency,
-		Queues:                   map[string]int{tasks.ExpressQueue(conn.Customer): expressWeight, tasks.BulkQueue(conn.Customer): bulkWeight},
-		TaskCheckInterval:        l.settings.Poll,
-		DelayedTaskCheckInterval: time.Second,
-		ShutdownTimeout:          l.settings.ShutdownTimeout,
-		RetryDelayFunc:           comeBackDelay,
-		IsFailure:                isFault,
-		Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
-		LogLevel:                 asynq.WarnLevel,
-	})
-	if err := l.server.Start(&handler{newPipeline(l)}); err != nil {
-		return fmt.Errorf("start lane of customer %s: %w", conn.Customer, err)
+	pipeline := &handler{newPipeline(l)}
+	for queue, concurrency := range map[string]int{
+		tasks.BulkQueue(l.conn.Customer):    l.settings.LaneConcurrency,
+		tasks.ExpressQueue(l.conn.Customer): expressConcurrency,
+	} {
+		server := asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
+			Concurrency:              concurrency,
+			Queues:                   map[string]int{queue: 1},
+			TaskCheckInterval:        l.settings.Poll,
+			DelayedTaskCheckInterval: time.Second,
+			ShutdownTimeout:          l.settings.ShutdownTimeout,
+			RetryDelayFunc:           comeBackDelay,
+			IsFailure:                isFault,
+			Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
+			LogLevel:                 asynq.WarnLevel,
+		})
+		if err := server.Start(pipeline); err != nil {
+			l.shutdown()
+			return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
+		}
+		l.servers = append(l.servers, server)
 	}
 	l.aside.Go(func() { l.leases.renew(l.base) })
 	l.log.Info().Msg("lane opened")
 	return nil
 }
 
+// shutdown stops the servers, all at the same time.
+func (l *lane) shutdown() {
+	var stopping sync.WaitGroup
+	for _, server := range l.servers {
+		stopping.Go(server.Shutdown)
+	}
+	stopping.Wait()
+}
+
 // close stops the lane: exports that wait for a permit are handed back, those in
 // the middle of a call finish it, within the shutdown time.
 func (l *lane) close(why string) {
 	l.gate.drain()
-	l.server.Shutdown()
+	l.shutdown()
 	l.cancel()
 	l.lookups.background.Wait()
 	l.aside.Wait()

@@ -16,6 +16,8 @@ type outcome struct {
 	// after is when to come back, for deferred, retry and unknown; a retry
 	// without it backs off by the number of attempts.
 	after time.Duration
+	// forget drops the person recorded for the export, for a retry.
+	forget bool
 	// workflow is set by Attach for a done export to a job.
 	workflow icims.WorkflowID
 	// err is the cause: of the log line, and what the queue is told of a fault.

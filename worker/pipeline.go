@@ -37,14 +37,16 @@ type export struct {
 	// personMade tells that this export created the person, now or in an earlier
 	// attempt.
 	personMade bool
+	// madeNow tells that this very attempt did, under the e-mail's lock.
+	madeNow bool
 
 	warnings warnings
 	// findings are what this attempt learned and decided, for the story.
 	findings []string
 }
 
-// tell adds a sentence to the export's story.
-func (x *export) tell(format string, args ...any) {
+// tellf adds a sentence to the export's story.
+func (x *export) tellf(format string, args ...any) {
 	x.findings = append(x.findings, fmt.Sprintf(format, args...))
 }
 

@@ -37,6 +37,8 @@ func TestNothingPersonalIsKeptInClear(t *testing.T) {
 
 	stop := make(chan struct{})
 	var scans sync.WaitGroup
+	ended := sync.OnceFunc(func() { close(stop); scans.Wait() })
+	defer ended() // also where the batch does not end
 	scans.Go(func() {
 		for {
 			select {
@@ -48,8 +50,7 @@ func TestNothingPersonalIsKeptInClear(t *testing.T) {
 		}
 	})
 	b := r.finished(id)
-	close(stop)
-	scans.Wait()
+	ended()
 	scan("afterwards")
 	for _, telltale := range telltales {
 		if strings.Contains(strings.ToLower(r.logs.String()), strings.ToLower(telltale)) {

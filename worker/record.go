@@ -66,7 +66,7 @@ func (r record) write(ctx context.Context, x *export, o outcome) error {
 		hold.To = store.Deferred
 		return r.ledger.Hold(ctx, x.claim, hold)
 	case retry:
-		hold.To, hold.Attempts = store.Retrying, 1
+		hold.To, hold.Attempts, hold.Forget = store.Retrying, 1, o.forget
 		return r.ledger.Hold(ctx, x.claim, hold)
 	default: // unknown
 		hold.To, hold.Attempts = store.Unknown, 1
@@ -83,7 +83,8 @@ const recordTime = 15 * time.Second
 func (l *lane) recordSurely(ctx context.Context, write func(context.Context) error) outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(recordTime, l.settings.Lease/2))
 	defer cancel()
-	pause := backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond)), ctx)
+	pause := backoff.WithContext(backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithRandomizationFactor(0)), ctx)
 	err := backoff.Retry(func() error {
 		err := write(ctx)
 		if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrIllegalMove) {

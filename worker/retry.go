@@ -15,6 +15,7 @@ type retries struct {
 	budget   time.Duration // from the first failure
 	settle   time.Duration
 	now      func() time.Time
+	random   func() float64 // from 0 up to 1
 }
 
 // decide sets when the export comes back, or gives it up.
@@ -41,17 +42,16 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 // shortest and a ceiling that doubles with each failure (full jitter), so that
 // exports which failed together do not come back together.
 func (r retries) pause(failures int) time.Duration {
-	const halfJitter = 1.0 // backoff draws from interval ± factor·interval
 	b := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(r.min),
 		backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(r.max/2),
-		backoff.WithRandomizationFactor(halfJitter),
+		backoff.WithMaxInterval(r.max),
+		backoff.WithRandomizationFactor(0), // the jitter is ours: full, and replayable
 		backoff.WithMaxElapsedTime(0),
 	)
-	pause := b.NextBackOff()
-	for range min(failures, 60) {
-		pause = b.NextBackOff()
+	ceiling := b.NextBackOff()
+	for range min(failures+1, 60) {
+		ceiling = b.NextBackOff()
 	}
-	return min(max(pause, r.min), r.max)
+	return min(max(time.Duration(r.random()*float64(ceiling)), r.min), r.max)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestRetryPauses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		shortest := time.Duration(rapid.Int64Range(1, int64(time.Minute)).Draw(t, "min"))
 		longest := shortest * time.Duration(rapid.IntRange(2, 1000).Draw(t, "ratio"))
-		r := retries{min: shortest, max: longest}
+		r := retries{min: shortest, max: longest, random: rand.Float64}
 		n := rapid.IntRange(0, 200).Draw(t, "failures")
 		pause := r.pause(n)
 		if pause < shortest || pause > longest {
@@ -43,7 +44,7 @@ func pow2(n int) float64 {
 }
 
 func TestRetriesSpread(t *testing.T) {
-	r := retries{min: time.Second, max: time.Hour}
+	r := retries{min: time.Second, max: time.Hour, random: rand.Float64}
 	seen := map[time.Duration]bool{}
 	for range 100 {
 		seen[r.pause(8)] = true
@@ -55,7 +56,7 @@ func TestRetriesSpread(t *testing.T) {
 
 func TestRetryDecisions(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := retries{min: 5 * time.Second, max: time.Hour, budget: 24 * time.Hour, settle: 90 * time.Second, now: func() time.Time { return now }}
+	r := retries{min: 5 * time.Second, max: time.Hour, budget: 24 * time.Hour, settle: 90 * time.Second, now: func() time.Time { return now }, random: rand.Float64}
 	cases := []struct {
 		name       string
 		claim      store.Claim

@@ -13,7 +13,7 @@ type admitStage struct{ *lane }
 
 func (s admitStage) exec(_ context.Context, x *export) outcome {
 	if !s.throttle.take(x.claim) {
-		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: throttledFor}
+		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: s.settings.RetryMin}
 	}
 	if refused := s.admits(); refused != nil {
 		return failed(refused)

@@ -18,19 +18,19 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 	if !x.isJob() {
 		return outcome{kind: done}
 	}
-	// A person who was there before may be on the job already; one just made
-	// cannot, unless the answer to the workflow's POST was lost.
-	if !x.personMade || x.claim.Intent == store.IntentWorkflow {
+	// A person who was there before may be on the job already, and so may one whom
+	// an earlier attempt made: another export of the e-mail may have come between.
+	if !x.madeNow {
 		id, err := s.existing(ctx, x)
 		if err != nil {
 			return failed(err)
 		}
 		if id != 0 {
-			x.tell("workflow %d links the person to the job already", id)
+			x.tellf("workflow %d links the person to the job already", id)
 			return outcome{kind: done, workflow: id}
 		}
 		if x.claim.Intent == store.IntentWorkflow {
-			x.tell("the lost POST had made no workflow and is repeated")
+			x.tellf("the lost POST had made no workflow and is repeated")
 		}
 	}
 	if x.claim.State != store.Placing {
@@ -46,6 +46,10 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 
 // existing returns the workflow that links the person to the job, or 0.
 func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID, error) {
+	// A workflow made a moment ago may not turn up in searches yet.
+	if id := x.claim.KnownWorkflows[int64(x.job)]; id != 0 && x.claim.KnownPerson == int64(x.personID) {
+		return icims.WorkflowID(id), nil
+	}
 	ids, _, err := s.client.SearchWorkflows(ctx, icims.PersonJobQuery(x.personID, x.job))
 	if err != nil || len(ids) == 0 {
 		return 0, err
@@ -88,12 +92,23 @@ func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Erro
 			return failed(err)
 		}
 		if id != 0 {
-			x.tell("iCIMS refused a second workflow; %d is there already", id)
+			x.tellf("iCIMS refused a second workflow; %d is there already", id)
 			return outcome{kind: done, workflow: id}
 		}
 	}
 	o := failed(refusal)
-	if refusal.Reason == icims.ReasonNotFound {
+	if refusal.Reason != icims.ReasonNotFound {
+		return o
+	}
+	// Either of the two may be gone: the job, or the person, purged meanwhile.
+	p, err := s.finder.byID(ctx, x.personID)
+	switch {
+	case err != nil:
+		return failed(err)
+	case p == nil || p.ID != x.personID:
+		x.tellf("person %d is gone from iCIMS, so the e-mail is looked up anew", x.personID)
+		o.kind, o.forget = retry, true
+	default:
 		o.reason = store.ReasonJobNotFound
 	}
 	return o

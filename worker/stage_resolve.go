@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"math/rand/v2"
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
@@ -44,11 +43,11 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 		return failed(err)
 	}
 	if f.nobody() {
-		x.tell("iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated")
+		x.tellf("iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated")
 		return outcome{}
 	}
 	x.personID, x.personMade = f.people[0].ID, true
-	x.tell("the lost POST had created person %d, who is adopted", x.personID)
+	x.tellf("the lost POST had created person %d, who is adopted", x.personID)
 	err = s.ledger.Step(ctx, x.claim, store.Step{
 		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
 		Entry: x.entry(s.now(), "resolved"),
@@ -71,7 +70,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		// An administrator may have given the person another address meanwhile.
 		if p != nil && (strings.EqualFold(p.Email, x.payload.Candidate.Email) || p.ID != icims.PersonID(id)) {
 			if p.ID != icims.PersonID(id) {
-				x.tell("person %d had been merged into person %d", id, p.ID)
+				x.tellf("person %d had been merged into person %d", id, p.ID)
 				x.warn(WarningPersonMerged)
 			}
 			x.person = p
@@ -92,7 +91,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 	}
 	if len(f.people) > 0 {
 		x.person = f.people[0]
-		x.tell("person %d has this e-mail already", x.person.ID)
+		x.tellf("person %d has this e-mail already", x.person.ID)
 	}
 	if len(f.people) > 1 {
 		x.warn(WarningSeveralProfiles)
@@ -105,7 +104,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
 	for range maxDraws {
 		p := x.payload
-		p.Candidate.Email = tasks.DummyEmail(int32(rand.Uint32()), s.settings.DummyDomain)
+		p.Candidate.Email = tasks.DummyEmail(int32(uint32(s.retries.random()*(1<<32))), s.settings.DummyDomain)
 		free, err := s.ledger.Redraw(ctx, x.claim, s.ledger.Keys().EmailHash(x.ref.Customer, p.Candidate.Email), p.Encode())
 		if err != nil {
 			return ledgerFault(err)
@@ -114,7 +113,7 @@ func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
 			continue
 		}
 		x.payload, x.person = p, nil
-		x.tell("the dummy address belonged to somebody else and was drawn anew")
+		x.tellf("the dummy address belonged to somebody else and was drawn anew")
 		f, err := s.lookups.one(ctx, x)
 		if err != nil {
 			return failed(err)

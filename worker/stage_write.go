@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
@@ -39,9 +40,12 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	})
 	if err != nil {
 		x.personID = 0
+		if addressTaken(err) {
+			return s.taken(ctx, x, err)
+		}
 		return failed(err)
 	}
-	x.personMade = true
+	x.personMade, x.madeNow = true, true
 	s.tenant.made(x.payload.Candidate.Email, x.personID)
 	if !x.isJob() {
 		return outcome{} // Record notes the person together with the end
@@ -52,6 +56,43 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
 		})
 	})
+}
+
+// addressTaken reports whether iCIMS refuses a second person with the address.
+// Whether it does is not documented (API sheet §5.3).
+func addressTaken(err error) bool {
+	e, ok := errors.AsType[*icims.Error](err)
+	if !ok || e.Class != icims.ClassPermanent {
+		return false
+	}
+	return e.Reason == icims.ReasonConflict || e.Reason == icims.ReasonFieldRefused && slices.Equal(e.Fields(), []string{fieldEmail})
+}
+
+// takenTries is how often a person is looked for who must be there by iCIMS's
+// word: searches lag, but a profile that the account may not see never turns up.
+const takenTries = 4
+
+// taken goes on with the person whom the look-up did not find.
+func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome {
+	f, err := s.lookups.one(ctx, x)
+	if err != nil {
+		return failed(err)
+	}
+	if f.nobody() {
+		o := failed(refusal)
+		o.reason = store.Reason(icims.ReasonConflict)
+		if x.claim.Attempts < takenTries {
+			o.kind = retry
+		}
+		return o
+	}
+	x.person = f.people[0]
+	x.tellf("iCIMS refused a second profile with this e-mail; person %d has it", x.person.ID)
+	step := store.Step{To: store.Created, Lease: s.settings.Lease, Person: int64(x.person.ID), Warnings: x.warnings.codes()}
+	if err := s.ledger.Step(ctx, x.claim, step); err != nil {
+		return ledgerFault(err)
+	}
+	return s.update(ctx, x)
 }
 
 // update changes what differs, adds the phones that are missing and leaves work

@@ -7,26 +7,27 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// throttle stops a lane from spending its calls on retries while most of them
-// fail: each retry takes a token, each success gives some of one back. A first
-// attempt is always free.
+// throttle keeps a lane from spending its calls on retries while most of them
+// fail: each retry takes a token. Tokens come back with each success, and slowly
+// with time, so that retries never stop altogether. A first attempt is free.
 type throttle struct {
+	now func() time.Time
+
 	mu     sync.Mutex
 	tokens float64
+	at     time.Time
 }
 
 const (
 	throttleTokens = 50.0
-	retryCost      = 1.0
-	successGain    = 0.5
-	// throttledFor is when a retry without a token is considered again.
-	throttledFor = 30 * time.Second
-	// trickle is the least there is: one retry at a time goes through even when
-	// nothing has succeeded, to find out whether iCIMS is well again.
-	trickleGain = 1.0 / 8
+	// tokensPerSecond is what an outage costs at most: a fifth of the calls that
+	// a customer is granted by default.
+	tokensPerSecond = 1.0
 )
 
-func newThrottle() *throttle { return &throttle{tokens: throttleTokens} }
+func newThrottle(now func() time.Time) *throttle {
+	return &throttle{now: now, tokens: throttleTokens, at: now()}
+}
 
 // take asks for a token for another attempt at an export.
 func (t *throttle) take(c *store.Claim) bool {
@@ -35,17 +36,19 @@ func (t *throttle) take(c *store.Claim) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.tokens < retryCost {
-		t.tokens += trickleGain
+	now := t.now()
+	t.tokens = min(throttleTokens, t.tokens+tokensPerSecond*now.Sub(t.at).Seconds())
+	t.at = now
+	if t.tokens < 1 {
 		return false
 	}
-	t.tokens -= retryCost
+	t.tokens--
 	return true
 }
 
-// succeeded gives tokens back.
+// succeeded gives tokens back: that of the attempt, and one on top.
 func (t *throttle) succeeded() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tokens = min(throttleTokens, t.tokens+successGain+retryCost)
+	t.tokens = min(throttleTokens, t.tokens+2)
 }

@@ -5,7 +5,7 @@
 -- {'locked'} | {'ok', token, record, payload, batch, marker, known, neighbours}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
-if not moves[r.st] or not moves[r.st].claimed then return {'ended', r.st} end
+if not legal(r.st, 'claimed') then return {'ended', r.st} end
 local t = now()
 if tonumber(r.le or '0') > t then return {'held', r.le} end
 
@@ -14,7 +14,10 @@ if tonumber(r.le or '0') > t then return {'held', r.le} end
 if r['in'] then
   local settled = tonumber(r.ia) + tonumber(ARGV[4])
   if settled > t then
-    redis.call('HSET', KEYS[1], 'st', 'unknown')
+    -- Whoever began the write has lost the export: its late word would be about a
+    -- write that is looked into already.
+    if r.st ~= 'unknown' then redis.call('HINCRBY', KEYS[1], 'tk', 1) end
+    redis.call('HSET', KEYS[1], 'st', 'unknown', 'le', '0')
     due(export, settled)
     return {'unsettled', int(settled)}
   end

@@ -17,16 +17,8 @@ if to == 'done' then
     local p, _, j = string.match(old, '^(%d*)|(%d*)|(.*)$')
     if p == person then jobs = j end
   end
-  if workflow ~= '' then
-    local kept = {}
-    for pair in string.gmatch(jobs, '[^,]+') do
-      if string.match(pair, '^(%d+):') ~= job then kept[#kept + 1] = pair end
-    end
-    kept[#kept + 1] = job .. ':' .. workflow
-    jobs = table.concat(kept, ',')
-  end
-  redis.call('HSET', key, field, person .. '|' .. seconds .. '|' .. jobs)
-  if r.eh ~= '' then redis.call('SET', prefix .. 'k:' .. r.eh, person, 'EX', 3600) end
+  redis.call('HSET', key, field, person .. '|' .. seconds .. '|' .. with_job(jobs, job, workflow))
+  know(r.eh, person, job, workflow)
 end
 
 local batch_key = prefix .. 'b:' .. r.b

@@ -1,8 +1,11 @@
 -- Hands a claimed export back, to come again later. KEYS[1] record.
 -- ARGV: prefix, export, token, to (deferred|retrying|unknown), delay ms, reason,
--- attempts to add, warnings, story entry or ''.
+-- attempts to add, warnings, story entry or '', forget the person 0|1.
 local r = fields(KEYS[1])
 local to = ARGV[4]
+-- Handed back already by the same claim: the answer was lost.
+local held = r.st == 'deferred' or r.st == 'retrying' or r.st == 'unknown'
+if held and r.tk == ARGV[3] and r.le == '0' then return {'ok'} end
 local early = answer_early(r, ARGV[3], to)
 if early then return early end
 local t = now()
@@ -16,6 +19,10 @@ if to ~= 'unknown' and r['in'] then to = 'unknown' end
 redis.call('HSET', KEYS[1], 'st', to, 'le', '0', 'due', int(t + tonumber(ARGV[5])), 'rs', ARGV[6])
 due(export, t + tonumber(ARGV[5]))
 tell(ARGV[9])
+if ARGV[10] == '1' then
+  redis.call('HDEL', KEYS[1], 'pe', 'pm')
+  if r.eh ~= '' then redis.call('DEL', prefix .. 'k:' .. r.eh) end
+end
 local added = tonumber(ARGV[7])
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'at', added)

@@ -2,6 +2,12 @@
 local prefix, export = ARGV[1], ARGV[2]
 local record = prefix .. 'x:' .. export
 
+-- legal reports whether the state machine has a move.
+local function legal(from, to)
+  local targets = moves[from]
+  return targets and string.find(targets, ' ' .. to .. ' ', 1, true) ~= nil
+end
+
 local function int(n) return string.format('%.0f', n) end
 
 local function fields(key)
@@ -34,6 +40,27 @@ local function tell(entry)
   redis.call('LTRIM', story, 0, 19)
 end
 
+-- with_job adds a workflow to a list "job:workflow,...".
+local function with_job(jobs, job, workflow)
+  if workflow == '' then return jobs end
+  local kept = {}
+  for pair in string.gmatch(jobs, '[^,]+') do
+    if string.match(pair, '^(%d+):') ~= job then kept[#kept + 1] = pair end
+  end
+  kept[#kept + 1] = job .. ':' .. workflow
+  return table.concat(kept, ',')
+end
+
+-- know remembers for an hour who an e-mail belongs to, and the workflows lately
+-- made for that person: searches of iCIMS lag, and look-ups are remembered.
+local function know(hash, person, job, workflow)
+  if hash == '' then return end
+  local key = prefix .. 'k:' .. hash
+  local p, jobs = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
+  if p ~= person then jobs = '' end
+  redis.call('SET', key, person .. '|' .. with_job(jobs, job, workflow), 'EX', 3600)
+end
+
 local function release_lock(hash)
   local lock = prefix .. 'l:' .. hash
   if redis.call('GET', lock) == export then redis.call('DEL', lock) end
@@ -60,7 +87,7 @@ local function answer_early(r, token, to)
   if not r.st then return {'gone'} end
   if r.tk ~= token then return {'stale'} end
   if r.st == to then return {'ok'} end
-  if not (moves[r.st] and moves[r.st][to]) then
+  if not legal(r.st, to) then
     count('illegal', 1)
     return {'illegal', r.st}
   end

@@ -18,9 +18,7 @@ else
 end
 if ARGV[6] ~= '' then
   redis.call('HSET', KEYS[1], 'pe', ARGV[6], 'pm', ARGV[7])
-  -- Searches of iCIMS lag and look-ups are remembered: whoever claims the same
-  -- e-mail within the hour learns the person here.
-  if r.eh ~= '' then redis.call('SET', prefix .. 'k:' .. r.eh, ARGV[6], 'EX', 3600) end
+  know(r.eh, ARGV[6], '', '')
 end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
 return {'ok'}

@@ -1,0 +1,435 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// world is a simulation: the real pipeline, store and client, over a real Redis
+// and the simulator of iCIMS, in a time of its own. Every access to Redis and
+// every call to iCIMS is a turn. Turns are given out one at a time, in an order
+// that the seed decides, and each may meet a fault or the death of its process.
+type world struct {
+	t       *testing.T
+	seed    uint64
+	rng     *rand.Rand
+	plan    plan
+	sim     *icimstest.Simulator
+	tenant  *icimstest.Tenant
+	direct  *redis.Client // without faults, for the world itself
+	address string
+	ledger  *store.Ledger
+	keys    *store.Keyset
+	conn    store.Connection
+
+	mu      sync.Mutex
+	waiting []*turn
+	alarms  []alarm    // the queue
+	busy    int        // exports being handled
+	procs   []*process // alive
+	born    int
+	clients []*redis.Client
+	turns   int
+	calm    bool // faults are over
+	trace   []string
+	purged  map[int64]bool
+}
+
+// alarm is a task in the queue.
+type alarm struct {
+	at  time.Time
+	ref store.Ref
+}
+
+// turn is one access to the outside that waits for its permission.
+type turn struct {
+	what    string
+	proc    *process
+	verdict chan verdict
+}
+
+// verdict is what happens to a turn.
+type verdict uint8
+
+const (
+	goOn       verdict = iota
+	failBefore         // Redis: the command does not arrive
+	failAfter          // Redis: its answer is lost
+	dieBefore          // the process dies before the access
+	dieAfter           // the process dies when it has taken effect
+)
+
+// process is one life of a worker process.
+type process struct {
+	name  string
+	lane  *lane
+	redis *redis.Client
+	dead  bool
+	held  map[store.Ref]int // tasks in its hands
+	busy  int
+}
+
+// plan is how hostile a seed is.
+type plan struct {
+	candidates, shared, batches int
+	processes, handlers         int
+	redisFaults, deaths         float64
+	faults                      icimstest.Faults
+	behaviour                   icimstest.Behaviour
+	lookupBatch                 int
+	merges, respell, strays     bool
+	badPassword                 bool
+}
+
+func newPlan(rng *rand.Rand) plan {
+	pick := func(values ...float64) float64 { return values[rng.IntN(len(values))] }
+	word := func(values ...string) string { return values[rng.IntN(len(values))] }
+	return plan{
+		candidates: 4 + rng.IntN(14), shared: rng.IntN(4), batches: 1 + rng.IntN(3),
+		processes: 1 + rng.IntN(3), handlers: 1 + rng.IntN(5),
+		redisFaults: pick(0, 0, 0.01, 0.05), deaths: pick(0, 0.005, 0.02, 0.05),
+		faults: icimstest.Faults{
+			Error500Before: pick(0, 0.05, 0.1), Error500After: pick(0, 0.05, 0.15), TimeoutBefore: pick(0, 0.03), TimeoutAfter: pick(0, 0.05, 0.1),
+			TimeoutLate: pick(0, 0, 0.05), ResetBefore: pick(0, 0.05), ResetAfter: pick(0, 0.05, 0.1), ResetMidBody: pick(0, 0.03), Error503: pick(0, 0.05),
+			Error429: pick(0, 0.02), Error429Bare: pick(0, 0.01), SlowBody: pick(0, 0.02), HTMLError: pick(0, 0.03), TruncatedJSON: pick(0, 0.05),
+			OverlongJSON: pick(0, 0.01), Unauthorized: pick(0, 0.01), SearchLag: time.Duration(pick(0, 5, 25)) * time.Second,
+		},
+		behaviour: icimstest.Behaviour{
+			DuplicateEmail: word(icimstest.Allow, icimstest.Allow, icimstest.Reject400Code4), DuplicateWorkflow: word(icimstest.Allow, icimstest.Reject400, icimstest.ReturnExisting),
+			StatusByValue: word(icimstest.Accepted, icimstest.Refused), SearchEmailCase: word(icimstest.Sensitive, icimstest.Insensitive),
+			WarningCarrier: word(icimstest.Both, icimstest.Header, icimstest.Body),
+		},
+		lookupBatch: int(pick(1, 3, 50)), merges: rng.IntN(3) == 0, respell: rng.IntN(2) == 0, strays: rng.IntN(2) == 0, badPassword: rng.IntN(8) == 0,
+	}
+}
+
+// simSettings are those of production: the simulation has time.
+func (p plan) settings() Settings {
+	s := DefaultSettings()
+	s.RetryMax, s.RetryBudget, s.LookupBatch = 10*time.Minute, 1000*time.Hour, p.lookupBatch
+	return s
+}
+
+func newWorld(t *testing.T, seed uint64, address string, db int) *world {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	w := &world{purged: map[int64]bool{}, t: t, seed: seed, rng: rng, plan: newPlan(rng), address: address}
+	w.direct = redis.NewClient(&redis.Options{Addr: address, DB: db, PoolSize: 2})
+	// Export ids are keyed hashes: with a fixed key a seed replays.
+	keys, err := store.ReadKeysetFile("testdata/simulation.keyset.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keys = keys
+	w.ledger = store.NewLedger(w.direct, keys, store.WithSimulatedClock())
+	w.sim = icimstest.New(icimstest.Config{Seed: seed, Faults: w.plan.faults, Behaviour: w.plan.behaviour})
+	cfg := icimstest.DemoTenant("1234", "export-user", "secret")
+	cfg.DailyLimit = 1_000_000
+	w.tenant = w.sim.AddTenant(cfg)
+	w.conn = store.Connection{
+		Customer: "1234", Username: "export-user", Password: "secret", LinkedInField: "field51001",
+		PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0",
+		Limits:     store.Limits{CallsPerSecond: 50, Burst: 50, InFlight: 4, CallsPerDay: 1_000_000},
+	}.WithDefaults()
+	return w
+}
+
+// spawn starts a worker process.
+func (w *world) spawn() *process {
+	w.born++
+	p := &process{name: fmt.Sprintf("worker-%d", w.born), held: map[store.Ref]int{}}
+	p.redis = redis.NewClient(&redis.Options{Addr: w.address, DB: w.direct.Options().DB, PoolSize: 8, MaxRetries: 1, MinRetryBackoff: time.Millisecond, MaxRetryBackoff: time.Millisecond})
+	w.clients = append(w.clients, p.redis)
+	p.redis.AddHook(redisTurns{w, p})
+	ledger := store.NewLedger(p.redis, w.keys, store.WithSimulatedClock())
+	worker := New(p.redis, ledger, w.plan.settings(), icims.HostPolicy{}, zerolog.Nop())
+	worker.id = p.name
+	worker.clientOptions = []icims.Option{icims.WithBaseTransport(callTurns{w, p})}
+	l, err := worker.assemble(w.conn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.lane = l
+	l.retries.random = w.rng.Float64
+	l.aside.Go(func() { l.leases.renew(l.base) })
+	w.procs = append(w.procs, p)
+	return p
+}
+
+// errDead is what a dead process gets from everything outside of it.
+var errDead = fmt.Errorf("the process is dead: %w", io.ErrUnexpectedEOF)
+
+// ask waits for the turn's permission.
+func (w *world) ask(ctx context.Context, p *process, what string) verdict {
+	t := &turn{what: what, proc: p, verdict: make(chan verdict, 1)}
+	w.mu.Lock()
+	if p.dead {
+		w.mu.Unlock()
+		return dieBefore
+	}
+	w.waiting = append(w.waiting, t)
+	w.mu.Unlock()
+	select {
+	case v := <-t.verdict:
+		return v
+	case <-ctx.Done():
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting = slices.DeleteFunc(w.waiting, func(o *turn) bool { return o == t })
+		select {
+		case v := <-t.verdict:
+			return v
+		default:
+			return failBefore
+		}
+	}
+}
+
+// kill ends a process: nothing that it does reaches the outside any more. What
+// it held is delivered again when asynq notices.
+func (w *world) kill(p *process) {
+	p.dead = true
+	now := time.Now()
+	held := slices.SortedFunc(maps.Keys(p.held), func(a, b store.Ref) int { return cmp.Compare(a.Export, b.Export) })
+	for _, ref := range held {
+		w.alarms = append(w.alarms, alarm{now.Add(time.Duration(1+w.rng.IntN(120)) * time.Second), ref})
+	}
+	clear(p.held)
+	for _, t := range w.waiting {
+		if t.proc == p {
+			t.verdict <- dieBefore
+		}
+	}
+	w.waiting = slices.DeleteFunc(w.waiting, func(t *turn) bool { return t.proc == p })
+	p.lane.cancel()
+	w.procs = slices.DeleteFunc(w.procs, func(o *process) bool { return o == p })
+}
+
+// redisTurns makes a turn of each command.
+type redisTurns struct {
+	w *world
+	p *process
+}
+
+func (r redisTurns) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r redisTurns) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if name := cmd.Name(); name == "hello" || name == "client" || name == "select" || name == "ping" {
+			return next(ctx, cmd)
+		}
+		err := r.access(ctx, describe(cmd), func() error {
+			err := next(ctx, cmd)
+			if c, ok := cmd.(*redis.Cmd); ok {
+				if answer, _ := c.Slice(); len(answer) > 0 && answer[0] == "illegal" {
+					r.w.mu.Lock()
+					r.w.trace = append(r.w.trace, "ILLEGAL: "+describe(cmd))
+					r.w.mu.Unlock()
+				}
+			}
+			return err
+		})
+		if err != nil {
+			cmd.SetErr(err)
+		}
+		return err
+	}
+}
+
+func (r redisTurns) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (r redisTurns) access(ctx context.Context, what string, do func() error) error {
+	switch r.w.ask(ctx, r.p, what) {
+	case goOn:
+		return do()
+	case failAfter, dieAfter:
+		_ = do()
+	}
+	return errDead
+}
+
+func describe(cmd redis.Cmder) string {
+	args := cmd.Args()
+	text := cmd.Name()
+	for _, a := range args[1:min(len(args), 8)] {
+		if s := fmt.Sprint(a); len(s) < 80 {
+			text += " " + s
+		}
+	}
+	return text
+}
+
+// callTurns makes a turn of each call to iCIMS.
+type callTurns struct {
+	w *world
+	p *process
+}
+
+func (c callTurns) RoundTrip(req *http.Request) (*http.Response, error) {
+	text := req.Method + " " + req.URL.Path
+	if req.GetBody != nil {
+		if body, err := req.GetBody(); err == nil {
+			data, _ := io.ReadAll(body)
+			text += " " + string(data)
+		}
+	}
+	switch c.w.ask(req.Context(), c.p, text) {
+	case goOn, failBefore, failAfter: // the simulator has faults of its own
+		return c.w.sim.Transport().RoundTrip(req)
+	case dieAfter:
+		if answer, err := c.w.sim.Transport().RoundTrip(req); err == nil {
+			answer.Body.Close()
+		}
+	}
+	return nil, errDead
+}
+
+// handle takes one task through the pipeline of a process.
+func (w *world) handle(p *process, a alarm) {
+	w.busy++
+	p.busy++
+	p.held[a.ref]++
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+		defer cancel()
+		after, again, err := newPipeline(p.lane).run(ctx, a.ref)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.busy--
+		p.busy--
+		if p.dead {
+			return // its tasks are in the queue again already
+		}
+		if p.held[a.ref]--; p.held[a.ref] == 0 {
+			delete(p.held, a.ref)
+		}
+		switch {
+		case err != nil:
+			w.alarms = append(w.alarms, alarm{time.Now().Add(faultPause), a.ref})
+		case again:
+			w.alarms = append(w.alarms, alarm{time.Now().Add(after), a.ref})
+		}
+	}()
+}
+
+// step lets one thing happen. It returns false when nothing is left to do.
+func (w *world) step() bool {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turns++
+	for len(w.procs) < w.plan.processes {
+		w.spawn()
+	}
+	if w.start() {
+		return true
+	}
+	if len(w.waiting) > 0 {
+		w.grant()
+		return true
+	}
+	return len(w.alarms) > 0 || w.busy > 0
+}
+
+// start hands a due task to a process that has room.
+func (w *world) start() bool {
+	now := time.Now()
+	slices.SortFunc(w.alarms, func(a, b alarm) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.ref.Export, b.ref.Export)) })
+	var due []int
+	for i, a := range w.alarms {
+		if !a.at.After(now) {
+			due = append(due, i)
+		}
+	}
+	free := slices.DeleteFunc(slices.Clone(w.procs), func(p *process) bool { return p.busy >= w.plan.handlers })
+	if len(due) == 0 || len(free) == 0 {
+		return false
+	}
+	i := due[w.rng.IntN(len(due))]
+	a := w.alarms[i]
+	w.alarms = slices.Delete(w.alarms, i, i+1)
+	w.handle(free[w.rng.IntN(len(free))], a)
+	return true
+}
+
+// grant gives one waiting turn its verdict.
+func (w *world) grant() {
+	slices.SortFunc(w.waiting, func(a, b *turn) int {
+		return cmp.Or(cmp.Compare(a.proc.name, b.proc.name), cmp.Compare(a.what, b.what))
+	})
+	i := w.rng.IntN(len(w.waiting))
+	t := w.waiting[i]
+	w.waiting = slices.Delete(w.waiting, i, i+1)
+	v := goOn
+	if !w.calm {
+		switch x := w.rng.Float64(); {
+		case x < w.plan.deaths/2:
+			v = dieBefore
+		case x < w.plan.deaths:
+			v = dieAfter
+		case x < w.plan.deaths+w.plan.redisFaults/2:
+			v = failBefore
+		case x < w.plan.deaths+w.plan.redisFaults:
+			v = failAfter
+		}
+	}
+	w.trace = append(w.trace, fmt.Sprintf("%s %s %.200s -> %d", time.Now().Format("15:04:05.000"), t.proc.name, t.what, v))
+	if err := w.direct.Set(context.Background(), store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	t.verdict <- v
+	if v == dieBefore || v == dieAfter {
+		w.kill(t.proc)
+	}
+}
+
+// accept takes a batch into the ledger and gives each export a task.
+func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store.BatchID {
+	ctx := context.Background()
+	if err := w.direct.Set(ctx, store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	spec.Customer = "1234"
+	id, _, err := w.ledger.OpenBatch(ctx, spec)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range candidates {
+		p := tasks.Payload{Candidate: c}
+		if c.Email == "" {
+			p.Dummy = true
+			p.Candidate.Email = tasks.DummyEmail(int32(w.rng.IntN(40)), tasks.DefaultDummyDomain)
+		}
+		e := store.NewExport{
+			Export: w.keys.ExportID(string(id), c.ID), Candidate: c.ID,
+			EmailHash: w.keys.EmailHash("1234", p.Candidate.Email), Payload: p.Encode(),
+		}
+		if _, err := w.ledger.Accept(ctx, id, []store.NewExport{e}); err != nil {
+			w.t.Fatal(err)
+		}
+		w.alarms = append(w.alarms, alarm{time.Now(), store.Ref{Customer: "1234", Export: e.Export}})
+	}
+	if err := w.ledger.CloseBatch(ctx, id, 0); err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
