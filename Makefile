@@ -63,6 +63,11 @@ bench: ## Measure throughput, calls and bytes (see docs/benchmarks.md)
 	@sh scripts/ensure-redis.sh
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./bench $(ARGS)
 
+.PHONY: chaos
+chaos: ## Kill workers and Redis under load (CHAOS_CANDIDATES=10000, CHAOS_SEED=n), at most ten minutes
+	@sh scripts/ensure-redis.sh
+	CHAOS_CANDIDATES=$(or $(CHAOS_CANDIDATES),10000) CHAOS_SEED=$(CHAOS_SEED) $(GO) test -count=1 -v -timeout 12m -run '^TestChaos$$' ./chaos $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZ_TIME (20s)
 	@sh scripts/fuzz.sh $(FUZZ_TIME)

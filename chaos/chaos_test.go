@@ -1,0 +1,217 @@
+package chaos_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+const (
+	workerKillEvery = 2 * time.Second
+	redisKillEvery  = 15 * time.Second
+	weatherEvery    = 3 * time.Second // how often the search lag changes
+	// A 429 closes the lane of its process for a minute, and what that lane takes
+	// up meanwhile waits as long: more of them would only keep the other faults away.
+	firstBurst = 40 * time.Second
+	burstEvery = 2 * time.Minute
+	// A worker that is frozen for so long has lost its leases when it goes on, and
+	// its exports have been taken over.
+	frozenFor   = 17 * time.Second
+	freezeEvery = 30 * time.Second
+	firstFreeze = 8 * time.Second
+	defaultSize = 1000
+)
+
+// number reads a setting of the run from the environment.
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s must be a number, not %q", name, text)
+	}
+	return n
+}
+
+// TestChaos exports candidates while workers, Redis, producers and iCIMS fail
+// all the time, and counts afterwards.
+func TestChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute or more")
+	}
+	t.Parallel()
+	size := int(number(t, "CHAOS_CANDIDATES", defaultSize))
+	seed := number(t, "CHAOS_SEED", rand.Uint64N(1_000_000))
+	t.Logf("seed %d, %d candidates; the same candidates and schedule of faults: make chaos CHAOS_SEED=%d CHAOS_CANDIDATES=%d", seed, size, seed, size)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	everyone := newCrowd(rng, size)
+
+	server := redistest.Start(t, redistest.AppendOnly("everysec"))
+	r := newRig(t, rigOptions{
+		redisURL: server.URL(), client: server.Client(t), workers: 3, seed: seed, chunk: 50,
+		// So slow that the work lasts while faults strike, so fast that it ends in time.
+		callsPerSecond: 20 + size/250,
+	})
+	r.sim.seedPeople(everyone.present)
+
+	s := &storm{rig: r, server: server, rng: rng, limit: time.Duration(30+size/25) * time.Second}
+	receipts := s.rage(t, everyone)
+	calm := time.Now()
+	var batches []store.BatchID
+	for _, receipt := range receipts {
+		batches = append(batches, receipt.Batch)
+	}
+	r.await(batches, 2*time.Minute)
+	s.tally.calmed = time.Since(calm)
+	r.stopWorkers()
+
+	s.tally.calls = r.sim.calls(r.dir)
+	check(t, r, everyone, receipts)
+	s.tally.stories(t, r, batches)
+	s.tally.print(t, seed, size)
+}
+
+// storm breaks everything by a schedule that the seed gives.
+type storm struct {
+	rig    *rig
+	server *redistest.Server
+	rng    *rand.Rand
+	limit  time.Duration
+	tally  tally
+}
+
+// weather is what the simulated iCIMS does wrong; the search lag changes all
+// the time.
+func (s *storm) weather() icimstest.Faults {
+	return icimstest.Faults{
+		Error500Before: 0.05, Error500After: 0.05, TimeoutAfter: 0.03, TimeoutLate: 0.01, LateBy: time.Second,
+		ResetBefore: 0.01, ResetAfter: 0.01, ResetMidBody: 0.01, TruncatedJSON: 0.005, HTMLError: 0.005, Error503: 0.01,
+		SearchLag: time.Duration(s.rng.Int64N(int64(maxLag))),
+	}
+}
+
+// rage sends all deliveries and breaks things until nearly all is done or the
+// time is over. It leaves everything running and without faults.
+func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
+	t.Helper()
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), s.limit+2*time.Minute)
+	defer cancel()
+	receipts := make([]tasks.Receipt, len(c.deliveries))
+	sent := make(chan error, 1)
+	var ids atomic.Pointer[[]store.BatchID]
+	go func() {
+		var known []store.BatchID
+		for i, d := range c.deliveries {
+			p := &producer{
+				rig: s.rig, delivery: d, rng: rand.New(rand.NewPCG(uint64(i), uint64(c.total))), pace: 100 * time.Millisecond, kills: 2,
+				killed: &s.tally.producersKilled, failed: &s.tally.producersFailed,
+			}
+			receipt, err := p.send(ctx)
+			if err != nil {
+				sent <- err
+				return
+			}
+			receipts[i] = receipt
+			known = append(known, receipt.Batch)
+			all := append([]store.BatchID(nil), known...)
+			ids.Store(&all)
+		}
+		sent <- nil
+	}()
+
+	s.rig.sim.setFaults(s.weather())
+	kill, redisKill := time.NewTicker(workerKillEvery), time.NewTicker(redisKillEvery)
+	weather, burst := time.NewTicker(weatherEvery), time.NewTicker(firstBurst)
+	look := time.NewTicker(500 * time.Millisecond)
+	end := time.NewTimer(s.limit)
+	freeze := time.NewTicker(firstFreeze)
+	var redisBack, thaw <-chan time.Time
+	var frozen *child
+	defer func() {
+		for _, tick := range []*time.Ticker{kill, redisKill, weather, burst, look, freeze} {
+			tick.Stop()
+		}
+		end.Stop()
+	}()
+	allSent, over := false, false
+	for !over || !allSent || redisBack != nil || thaw != nil {
+		select {
+		case err := <-sent:
+			if err != nil {
+				t.Fatal(err)
+			}
+			allSent = true
+		case <-kill.C:
+			victim := s.rng.IntN(len(s.rig.workers))
+			if s.rig.workers[victim] == frozen {
+				continue
+			}
+			s.rig.workers[victim].kill()
+			s.rig.startWorker(victim)
+			s.tally.workersKilled++
+		case <-redisKill.C:
+			if redisBack == nil {
+				s.server.Kill(t)
+				s.tally.redisKilled++
+				// Mostly back at once, at times only after all leases have run out.
+				down := time.Duration(s.rng.Int64N(int64(1500 * time.Millisecond)))
+				if s.rng.IntN(4) == 0 {
+					down = lease + 2*time.Second
+				}
+				redisBack = time.After(down)
+			}
+		case <-redisBack:
+			s.server.Restart(t)
+			redisBack = nil
+		case <-freeze.C:
+			freeze.Reset(freezeEvery)
+			frozen = s.rig.workers[s.rng.IntN(len(s.rig.workers))]
+			frozen.signal(syscall.SIGSTOP)
+			s.tally.workersFrozen++
+			thaw = time.After(frozenFor)
+		case <-thaw:
+			frozen.signal(syscall.SIGCONT)
+			frozen, thaw = nil, nil
+		case <-weather.C:
+			s.rig.sim.setFaults(s.weather())
+		case <-burst.C:
+			s.rig.sim.ask("POST", "rules", icimstest.Rule{Fault: icimstest.Error429, Times: 3}, nil)
+			burst.Reset(burstEvery)
+		case <-look.C:
+			if redisBack == nil {
+				s.rig.revive()
+			}
+			if known := ids.Load(); allSent && known != nil {
+				if moving, ok := s.rig.moving(*known); ok && moving <= c.total/20 {
+					over = true
+				}
+			}
+		case <-end.C:
+			over = true
+		}
+	}
+	s.rig.sim.setFaults(icimstest.Faults{})
+	s.rig.sim.ask("DELETE", "rules", nil, nil)
+	// Once more all of them, which also ends their minutes of silence after a 429.
+	for i, w := range s.rig.workers {
+		w.kill()
+		s.rig.startWorker(i)
+		s.tally.workersKilled++
+	}
+	s.tally.raged = time.Since(begin)
+	return receipts
+}

@@ -1,0 +1,162 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// mostShown bounds how many findings of a kind a failed run prints.
+const mostShown = 10
+
+// findings collects what is wrong, by kind.
+type findings struct {
+	t    *testing.T
+	seen map[string]int
+}
+
+func (f *findings) add(kind, format string, args ...any) {
+	f.t.Helper()
+	f.seen[kind]++
+	switch n := f.seen[kind]; {
+	case n <= mostShown:
+		f.t.Errorf("%s: %s", kind, fmt.Sprintf(format, args...))
+	case n == mostShown+1:
+		f.t.Errorf("%s: and more", kind)
+	}
+}
+
+// check compares what was sent, what the ledger says and what is in iCIMS.
+func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt) {
+	t.Helper()
+	f := &findings{t, map[string]int{}}
+	iCIMS := newSight(r.sim)
+	for _, v := range r.sim.invariants().Violations() {
+		f.add("invariant", "%s", v)
+	}
+	made := len(c.present)
+	for i, d := range c.deliveries {
+		made += checkBatch(f, r, iCIMS, d, receipts[i])
+	}
+	if made != len(iCIMS.people) {
+		f.add("people", "iCIMS has %d people, %d were there before or are said to be created", len(iCIMS.people), made)
+	}
+	for name, ids := range iCIMS.byName {
+		if len(ids) > 1 { // a name is one candidate's
+			f.add("doubled", "%s has the profiles %v", name, ids)
+		}
+	}
+	checkLedger(f, r)
+}
+
+// checkBatch checks one batch and returns how many people it says to have created.
+func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt) int {
+	ctx := context.Background()
+	b, err := r.ledger.Batch(ctx, receipt.Batch)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if receipt.Accepted+len(receipt.Refused) != len(d.rows) || b.Accepted != receipt.Accepted || len(receipt.Refused) > 0 {
+		f.add("counts", "%s: %d rows, receipt %d accepted and %d refused, batch %d", d.key, len(d.rows), receipt.Accepted, len(receipt.Refused), b.Accepted)
+	}
+	if b.Ended.IsZero() || b.Moving() != 0 || b.Dead > 0 {
+		f.add("end", "%s: %+v", d.key, b)
+	}
+	outcomes, err := r.ledger.Outcomes(ctx, receipt.Batch, 0, len(d.rows)+1)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	counted := map[store.Counter]int{}
+	byCandidate := map[string]store.Outcome{}
+	for _, o := range outcomes {
+		counted[o.Counter]++
+		byCandidate[o.Candidate] = o
+	}
+	want := map[store.Counter]int{store.CountCreated: b.Created, store.CountUpdated: b.Updated, store.CountSkipped: b.Skipped, store.CountDead: b.Dead}
+	for counter, n := range want {
+		if counted[counter] != n {
+			f.add("counts", "%s: %d %s by its count, %d by its outcomes", d.key, n, counter, counted[counter])
+		}
+	}
+	for _, row := range d.rows {
+		o, ok := byCandidate[row.ID]
+		switch {
+		case !ok || o.State != store.Done && o.State != store.Skipped && o.State != store.Dead:
+			f.add("lost", "%s: candidate %s is %q", d.key, row.ID, o.State)
+		case o.State == store.Dead:
+			f.add("dead", "%s: candidate %s, export %s: %s", d.key, row.ID, o.Export, o.Reason)
+		case o.State == store.Done:
+			s.checkDone(f, d, row, o)
+		}
+	}
+	return b.Created
+}
+
+// checkLedger checks what is left behind in Redis.
+func checkLedger(f *findings, r *rig) {
+	ctx := context.Background()
+	if n, err := r.ledger.IllegalMoves(ctx, customer); err != nil || n != 0 {
+		f.add("illegal", "%d illegal moves were asked for (%v)", n, err)
+	}
+	if n, err := r.ledger.Live(ctx, customer); err != nil || n != 0 {
+		f.add("stuck", "%d exports are counted as moving (%v)", n, err)
+	}
+	for _, pattern := range []string{"x:*", "p:*", "l:*", "due"} {
+		keys, err := r.redis.Keys(ctx, "ix:{"+customer+"}:"+pattern).Result()
+		if err != nil || len(keys) > 0 {
+			f.add("stuck", "%d keys %s are left (%v), such as %v", len(keys), pattern, err, keys[:min(3, len(keys))])
+		}
+	}
+	r.audit(f)
+}
+
+// audit runs the program's own audit, where it has one.
+func (r *rig) audit(f *findings) {
+	help, _ := r.command("--help").CombinedOutput()
+	if !strings.Contains(string(help), "\n  audit") {
+		return
+	}
+	if out, err := r.command("audit").CombinedOutput(); err != nil {
+		f.add("audit", "%v\n%s", err, out)
+	}
+}
+
+// sight is all that is in iCIMS.
+type sight struct {
+	people map[int64]person
+	byName map[string][]int64
+	pairs  map[[2]int64][]int64 // workflows by person and job
+}
+
+func newSight(s *simulator) *sight {
+	v := &sight{people: map[int64]person{}, byName: map[string][]int64{}, pairs: map[[2]int64][]int64{}}
+	for _, p := range s.people() {
+		v.people[p.ID] = p
+		v.byName[p.Fields.LastName] = append(v.byName[p.Fields.LastName], p.ID)
+	}
+	for _, w := range s.workflows() {
+		pair := [2]int64{w.Person, w.Job}
+		v.pairs[pair] = append(v.pairs[pair], w.ID)
+	}
+	return v
+}
+
+// checkDone checks that what was reported as done is in iCIMS.
+func (s *sight) checkDone(f *findings, d delivery, row tasks.Candidate, o store.Outcome) {
+	p, there := s.people[o.Person]
+	if !there || row.Email != "" && !strings.EqualFold(p.Fields.Email, row.Email) {
+		f.add("lost", "%s: candidate %s is said to be person %d (there: %t)", d.key, row.ID, o.Person, there)
+		return
+	}
+	if d.job == 0 {
+		return
+	}
+	if !slices.Contains(s.pairs[[2]int64{o.Person, d.job}], o.Workflow) {
+		f.add("lost", "%s: candidate %s is said to have workflow %d", d.key, row.ID, o.Workflow)
+	}
+}

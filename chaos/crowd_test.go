@@ -1,0 +1,105 @@
+package chaos_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+// delivery is one batch that a producer sends.
+type delivery struct {
+	key     string // idempotency key
+	job     int64  // 0: prospects
+	dummies bool
+	include bool // candidates that were exported before as well
+	rows    []tasks.Candidate
+}
+
+// crowd is everyone who is exported in a run, and who is in iCIMS before it.
+type crowd struct {
+	deliveries []delivery
+	present    []map[string]any // people in iCIMS from the start
+	total      int
+}
+
+// Shares of the candidates.
+const (
+	shareShared  = 0.10 // have an e-mail that other candidates have too
+	sharePresent = 0.02 // have the e-mail of somebody who is in iCIMS already
+	shareAgain   = 0.03 // are in another batch as well
+	shareDummy   = 0.25 // of a batch with dummies: have no e-mail
+)
+
+// newCrowd makes n candidates in at least five batches: to the same job twice, so that
+// people with the same e-mail meet there, as prospects, with dummies, and with
+// those exported before.
+func newCrowd(rng *rand.Rand, n int) crowd {
+	c := crowd{total: n}
+	kinds := []delivery{
+		{job: firstJob},
+		{job: firstJob, include: true},
+		{},
+		{job: firstJob + 1, dummies: true},
+		{dummies: true},
+	}
+	batches := max(len(kinds), n/1000)
+	shared := make([]string, max(1, int(float64(n)*shareShared/3)))
+	for i := range shared {
+		shared[i] = fmt.Sprintf("shared.%d@example.com", i)
+	}
+	for i := range max(1, int(float64(n)*sharePresent)) {
+		email := fmt.Sprintf("Present.%d@Example.com", i)
+		if i%2 == 0 {
+			email = strings.ToLower(email)
+		}
+		c.present = append(c.present, map[string]any{"firstname": "Pre", "lastname": fmt.Sprintf("Sent%d", i), "email": email})
+	}
+	present, lately := 0, shared[0]
+	var everyone []tasks.Candidate
+	for b := range batches {
+		d := kinds[b%len(kinds)]
+		d.key = fmt.Sprintf("delivery-%d", b)
+		rows := n / batches
+		if b < n%batches {
+			rows++
+		}
+		sent := map[string]bool{}
+		for len(d.rows) < rows {
+			id := fmt.Sprintf("c%d-%d", b, len(d.rows))
+			person := tasks.Candidate{
+				ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com",
+				Phones:         []tasks.Phone{{Number: "+1 425 555 0143", Type: "mobile"}},
+				WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
+			}
+			switch u := rng.Float64(); {
+			case u < shareShared:
+				// Often the address of the one before, so that both are worked on at once.
+				if rng.IntN(2) == 0 {
+					lately = shared[rng.IntN(len(shared))]
+				}
+				person.Email = lately
+				if rng.IntN(3) == 0 {
+					person.Email = strings.ToUpper(person.Email[:1]) + person.Email[1:]
+				}
+			case u < shareShared+sharePresent:
+				person.Email = fmt.Sprintf("present.%d@example.com", present%len(c.present))
+				present++
+			case u < shareShared+sharePresent+shareAgain && len(everyone) > 0:
+				if again := everyone[rng.IntN(len(everyone))]; !sent[again.ID] {
+					person = again
+				}
+			case d.dummies && rng.Float64() < shareDummy:
+				person.Email = ""
+			}
+			sent[person.ID] = true
+			if person.Email != "" { // with another dummy address it would be another profile
+				everyone = append(everyone, person)
+			}
+			d.rows = append(d.rows, person)
+		}
+		c.deliveries = append(c.deliveries, d)
+	}
+	return c
+}

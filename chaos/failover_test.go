@@ -1,0 +1,120 @@
+package chaos_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// TestSentinelFailover kills the master in mid-batch; three Sentinels make the
+// replica the master.
+func TestSentinelFailover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	t.Parallel()
+	master := redistest.Start(t, redistest.AppendOnly("everysec"))
+	host, port, err := net.SplitHostPort(master.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	replica := redistest.Start(t, redistest.AppendOnly("everysec"), redistest.Config("replicaof", host+" "+port))
+	eventually(t, 20*time.Second, "the replica follows", func() error {
+		info, err := replica.Client(t).Info(t.Context(), "replication").Result()
+		if err != nil || !strings.Contains(info, "master_link_status:up") {
+			return fmt.Errorf("not yet (%w)", err)
+		}
+		return nil
+	})
+	sentinels := startSentinels(t, host, port)
+	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "exports", SentinelAddrs: sentinels, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+
+	r := newRig(t, rigOptions{
+		redisURL: "redis+sentinel://" + strings.Join(sentinels, ",") + "/exports?db=0", client: client,
+		workers: 2, seed: 1, callsPerSecond: 25, chunk: 50,
+	})
+	everyone := newCrowd(rand.New(rand.NewPCG(2, 1)), 300)
+	r.sim.seedPeople(everyone.present)
+	r.sim.setFaults(icimstest.Faults{Error500After: 0.03, SearchLag: time.Second})
+	last := len(everyone.deliveries) - 1
+	var receipts []tasks.Receipt
+	for _, d := range everyone.deliveries[:last] {
+		receipts = append(receipts, r.sendSurely(t, d))
+	}
+	r.awaitStarted(t, receipts, 60)
+	master.Kill(t)
+	killed := time.Now()
+	receipts = append(receipts, r.sendSurely(t, everyone.deliveries[last])) // not before the fail-over
+	t.Logf("the producer's batch was taken %s after the master was killed", time.Since(killed).Round(100*time.Millisecond))
+	master.Restart(t) // the Sentinels make it a replica
+	r.sim.setFaults(icimstest.Faults{})
+	r.await(batchesOf(receipts), 2*time.Minute)
+	t.Logf("all had ended %s after the master was killed", time.Since(killed).Round(time.Second))
+	for _, w := range r.workers {
+		if !w.running() {
+			t.Errorf("%s ended", w.name)
+		}
+	}
+	r.stopWorkers()
+	r.sim.calls(r.dir)
+	check(t, r, everyone, receipts)
+}
+
+// startSentinels starts three Sentinels that watch a master named "exports".
+func startSentinels(t *testing.T, host, port string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	addrs := make([]string, 3)
+	for i := range addrs {
+		addrs[i] = freeAddr(t)
+		_, own, err := net.SplitHostPort(addrs[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprintf("sentinel-%d", i+1)
+		conf := filepath.Join(dir, name+".conf")
+		r := &rig{t: t, dir: dir}
+		r.write(conf, []byte(strings.Join([]string{
+			"bind 127.0.0.1", "port " + own, "dir " + dir,
+			"sentinel monitor exports " + host + " " + port + " 2",
+			"sentinel down-after-milliseconds exports 1500",
+			"sentinel failover-timeout exports 10000", "",
+		}, "\n")))
+		log, err := logFile(dir, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("redis-server", conf, "--sentinel")
+		cmd.Stdout, cmd.Stderr = log, log
+		c, err := launch(name, cmd)
+		_ = log.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.kill)
+	}
+	for _, addr := range addrs {
+		sentinel := redis.NewSentinelClient(&redis.Options{Addr: addr})
+		eventually(t, 30*time.Second, "the Sentinels know each other and the replica", func() error {
+			known, err := sentinel.Master(t.Context(), "exports").Result()
+			if err != nil || known["num-other-sentinels"] != "2" || known["num-slaves"] != "1" {
+				return fmt.Errorf("other Sentinels %q, replicas %q: %w", known["num-other-sentinels"], known["num-slaves"], err)
+			}
+			return nil
+		})
+		_ = sentinel.Close()
+	}
+	return addrs
+}

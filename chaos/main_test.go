@@ -1,0 +1,53 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+func TestMain(m *testing.M) {
+	redis.SetLogger(silent{}) // it would tell of each Redis that was killed
+	goleak.VerifyTestMain(binaryAfter{redistest.Main(m)})
+}
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// binaryAfter removes the program once all tests are done.
+type binaryAfter struct{ inner redistest.Runner }
+
+func (b binaryAfter) Run() int {
+	code := b.inner.Run()
+	if folder != "" {
+		_ = os.RemoveAll(folder)
+	}
+	return code
+}
+
+var folder string // of the built program
+
+// program builds icims-export once for all tests of the package.
+var program = sync.OnceValues(func() (string, error) {
+	var err error
+	if folder, err = os.MkdirTemp("", "chaos-binary-"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "icims-export")
+	build := exec.Command("go", "build", "-o", path, "../cmd/icims-export")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build icims-export: %w\n%s", err, out)
+	}
+	return path, nil
+})

@@ -1,0 +1,132 @@
+package chaos_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+// producer sends one delivery with the real program until it is told that all
+// of it was accepted.
+type producer struct {
+	rig      *rig
+	delivery delivery
+	rng      *rand.Rand
+	pace     time.Duration // pause after each few rows, so that faults can strike in between
+	kills    int           // tries that are killed in the middle
+	killed   *atomic.Int64
+	failed   *atomic.Int64
+}
+
+// errGivenUp: the batch could not be handed over.
+var errGivenUp = errors.New("the producer could not hand its batch over")
+
+// send returns the receipt of the try that went through.
+func (p *producer) send(ctx context.Context) (tasks.Receipt, error) {
+	for try := 0; ctx.Err() == nil; try++ {
+		killAfter := -1
+		if try < p.kills {
+			killAfter = p.rng.IntN(len(p.delivery.rows))
+		}
+		receipt, err := p.try(ctx, killAfter)
+		if err == nil {
+			return receipt, nil
+		}
+		if killAfter >= 0 {
+			p.killed.Add(1)
+		} else {
+			p.failed.Add(1)
+		}
+		timer := time.NewTimer(300 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return tasks.Receipt{}, fmt.Errorf("%w: %s", errGivenUp, p.delivery.key)
+}
+
+func (p *producer) try(ctx context.Context, killAfter int) (tasks.Receipt, error) {
+	args := []string{"export", "-", "--format=ndjson", "--customer=" + customer, "--json", "--idempotency-key=" + p.delivery.key}
+	if p.delivery.job != 0 {
+		args = append(args, "--job="+strconv.FormatInt(p.delivery.job, 10))
+	} else {
+		args = append(args, "--prospects")
+	}
+	if p.delivery.dummies {
+		args = append(args, "--generate-dummy-emails")
+	}
+	if p.delivery.include {
+		args = append(args, "--include-exported")
+	}
+	log, err := logFile(p.rig.dir, "producer-"+filepath.Base(p.delivery.key))
+	if err != nil {
+		return tasks.Receipt{}, err
+	}
+	defer log.Close()
+	cmd := p.rig.command(args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, log
+	in, feed := io.Pipe()
+	cmd.Stdin = in
+	c, err := launch(p.delivery.key, cmd)
+	if err != nil {
+		return tasks.Receipt{}, err
+	}
+	go func() {
+		<-c.done
+		in.CloseWithError(io.ErrClosedPipe)
+	}()
+	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
+	defer stop()
+	p.feed(feed, c, killAfter)
+	<-c.done
+	var ended *exec.ExitError
+	if c.err != nil && (!errors.As(c.err, &ended) || ended.ExitCode() != 3) { // 3: some rows were refused
+		return tasks.Receipt{}, c.err
+	}
+	var receipt tasks.Receipt
+	if err := json.Unmarshal(out.Bytes(), &receipt); err != nil {
+		return tasks.Receipt{}, fmt.Errorf("receipt: %w", err)
+	}
+	return receipt, nil
+}
+
+// feed writes the rows and kills the program in the middle where told to.
+func (p *producer) feed(w *io.PipeWriter, c *child, killAfter int) {
+	defer w.Close()
+	const breath = 50 // rows
+	for i, row := range p.delivery.rows {
+		if i == killAfter {
+			_ = c.cmd.Process.Kill()
+			return
+		}
+		line, err := json.Marshal(row)
+		if err != nil {
+			return
+		}
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return // it has ended
+		}
+		if i%breath == breath-1 && p.pace > 0 {
+			timer := time.NewTimer(p.pace)
+			select {
+			case <-timer.C:
+			case <-c.done:
+			}
+			timer.Stop()
+		}
+	}
+}

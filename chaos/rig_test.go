@@ -1,0 +1,210 @@
+package chaos_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+)
+
+const customer = "1234"
+
+// Times of the workers under test: much shorter than in production, but in the
+// same order, so that a run of minutes sees what a day would.
+const (
+	callTimeout = time.Second
+	settleTime  = 8 * time.Second // longer than the longest search lag and a call together
+	maxLag      = 5 * time.Second
+	lease       = 3 * time.Second
+	grace       = 15 * time.Second
+)
+
+// rig is one installation: its files, its Redis, the simulated iCIMS and the
+// workers.
+type rig struct {
+	t       *testing.T
+	dir     string // logs and files; kept when the test fails
+	binary  string
+	env     []string
+	sim     *simulator
+	workers []*child
+	ledger  *store.Ledger
+	redis   redis.UniversalClient
+}
+
+type rigOptions struct {
+	redisURL string
+	client   redis.UniversalClient
+	workers  int
+	seed     uint64
+	// callsPerSecond is the limit of each worker.
+	callsPerSecond int
+	chunk          int
+}
+
+func newRig(t *testing.T, o rigOptions) *rig {
+	t.Helper()
+	binary, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "chaos-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, dir: dir, binary: binary, redis: o.client}
+	t.Cleanup(func() {
+		if t.Failed() || os.Getenv("CHAOS_KEEP") != "" {
+			t.Logf("logs are kept in %s", dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
+	keyset := filepath.Join(dir, "keyset.json")
+	r.env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ICIMS_PASSWORD=" + password,
+		"ICIMS_EXPORT_REDIS_URL=" + o.redisURL, "ICIMS_EXPORT_KEYSET=" + keyset,
+		"ICIMS_EXPORT_CONNECTIONS=" + filepath.Join(dir, "connections.yml"),
+		"ICIMS_EXPORT_CALL_TIMEOUT=" + callTimeout.String(), "ICIMS_EXPORT_SETTLE_TIME=" + settleTime.String(),
+		"ICIMS_EXPORT_LEASE=" + lease.String(), "ICIMS_EXPORT_RETRY_MIN=200ms", "ICIMS_EXPORT_RETRY_MAX=3s",
+		"ICIMS_EXPORT_SHUTDOWN_TIMEOUT=10s", fmt.Sprintf("ICIMS_EXPORT_ENQUEUE_CHUNK=%d", max(o.chunk, 1)),
+		"ICIMS_EXPORT_LANE_CONCURRENCY=12", "ICIMS_EXPORT_LOG_LEVEL=debug", "ICIMS_EXPORT_LOG_FORMAT=json",
+	}
+	keys := r.output("keys", "new")
+	r.write(keyset, keys)
+	set, err := store.ReadKeysetFile(keyset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ledger = store.NewLedger(o.client, set)
+
+	r.sim = startSimulator(r, o.seed)
+	r.env = append(r.env, "ICIMS_EXPORT_ICIMS_HOSTS="+r.sim.origin)
+	limits := fmt.Sprintf("limits: {calls_per_second: %d, burst: %d, in_flight: 8, calls_per_day: %d}", o.callsPerSecond, o.callsPerSecond, dailyLimit)
+	r.write(filepath.Join(dir, "connections.yml"), []byte(strings.Join([]string{
+		"connections:", `  - customer: "` + customer + `"`, "    username: export-user", "    password_env: ICIMS_PASSWORD",
+		"    portal_urls: " + r.sim.origin + "/customers/" + customer + "/search/portals/1?staleness=0", "    " + limits, "",
+	}, "\n")))
+	for i := range o.workers {
+		r.workers = append(r.workers, nil)
+		r.startWorker(i)
+	}
+	t.Cleanup(func() {
+		for _, w := range r.workers {
+			w.kill()
+		}
+	})
+	return r
+}
+
+func (r *rig) write(path string, data []byte) {
+	r.t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// command is a run of the program.
+func (r *rig) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(r.binary, args...)
+	cmd.Env = r.env
+	cmd.Dir = r.dir
+	return cmd
+}
+
+// output runs the program to its end, which must be a good one.
+func (r *rig) output(args ...string) []byte {
+	r.t.Helper()
+	cmd := r.command(args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		r.t.Fatalf("icims-export %s: %v\n%s", args[0], err, stderr.Bytes())
+	}
+	return out
+}
+
+// startWorker starts a worker in place i. One that meets a Redis that is down
+// ends at once, and is started again like one that was killed.
+func (r *rig) startWorker(i int) {
+	r.t.Helper()
+	name := fmt.Sprintf("worker-%d", i+1)
+	log, err := logFile(r.dir, name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := r.command("worker")
+	cmd.Stdout, cmd.Stderr = log, log
+	if r.workers[i], err = launch(name, cmd); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// revive starts workers again that have ended.
+func (r *rig) revive() {
+	for i, w := range r.workers {
+		if !w.running() {
+			r.startWorker(i)
+		}
+	}
+}
+
+// stopWorkers stops all workers in good order.
+func (r *rig) stopWorkers() {
+	r.t.Helper()
+	for _, w := range r.workers {
+		if err := w.stop(grace); err != nil {
+			r.t.Errorf("%s: %v", w.name, err)
+		}
+	}
+}
+
+// moving counts what has not ended yet of the batches. ok is false while Redis
+// cannot say.
+func (r *rig) moving(batches []store.BatchID) (moving int, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	for _, id := range batches {
+		b, err := r.ledger.Batch(ctx, id)
+		if err != nil {
+			return 0, false
+		}
+		moving += b.Moving()
+		if b.Ended.IsZero() && b.Moving() == 0 {
+			moving++ // not closed yet
+		}
+	}
+	return moving, true
+}
+
+// await polls until the batches have ended, and fails the test after the limit.
+func (r *rig) await(batches []store.BatchID, limit time.Duration) {
+	r.t.Helper()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		moving, ok := r.moving(batches)
+		if ok && moving == 0 {
+			return
+		}
+		r.revive()
+		select {
+		case <-deadline.C:
+			r.t.Fatalf("%d exports still move (known: %t) %s after the faults had ended", moving, ok, limit)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package chaos_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+)
+
+const (
+	password   = "made-up"
+	dailyLimit = 9_000_000
+	firstJob   = 1701
+)
+
+// simulator is the simulated iCIMS, a process of its own.
+type simulator struct {
+	t      *testing.T
+	origin string
+	http   *http.Client
+}
+
+// tenant is as unhelpful as iCIMS may be: it neither refuses a second profile
+// nor a second workflow, and heeds the case of addresses.
+const tenant = `tenants:
+  - customer: "1234"
+    username: export-user
+    password: made-up
+    daily_limit: 9000000
+    behaviour: {duplicate_email: allow, duplicate_workflow: allow, search_email_case: sensitive}
+    sources: [SeekOut]
+    portals: [{id: 1, name: jobs}]
+    jobs: [{id: 1701, title: Data Engineer, portals: [1]}, {id: 1702, title: Registered Nurse, portals: [1]}, {id: 1703, title: Account Executive, portals: [1]}]
+`
+
+func startSimulator(r *rig, seed uint64) *simulator {
+	r.t.Helper()
+	log, err := logFile(r.dir, "sim")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer log.Close()
+	file := filepath.Join(r.dir, "tenants.yml")
+	r.write(file, []byte(tenant))
+	addr := freeAddr(r.t)
+	cmd := r.command("sim", "--listen="+addr, "--tenants="+file, "--seed="+strconv.FormatUint(seed, 10))
+	cmd.Stdout, cmd.Stderr = log, log
+	c, err := launch("sim", cmd)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s := &simulator{t: r.t, origin: "http://" + addr, http: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}}
+	r.t.Cleanup(func() {
+		s.http.CloseIdleConnections()
+		c.kill()
+	})
+	eventually(r.t, 20*time.Second, "the simulator answers", func() error {
+		return s.try("GET", "health", nil, nil)
+	})
+	return s
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// eventually polls until try succeeds.
+func eventually(t *testing.T, limit time.Duration, what string, try func() error) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s: not within %s: %v", what, limit, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// ask calls a management endpoint, which are no calls of iCIMS.
+func (s *simulator) ask(method, path string, body, into any) {
+	s.t.Helper()
+	if err := s.try(method, path, body, into); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *simulator) try(method, path string, body, into any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return s.send(method, path, data, into)
+}
+
+func (s *simulator) send(method, path string, data []byte, into any) error {
+	req, err := http.NewRequest(method, s.origin+"/_sim/"+path, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	res, err := s.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return err
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("simulator: %s %s: %s", method, path, strings.TrimSpace(string(answer)))
+	case into == nil:
+		return nil
+	}
+	return json.Unmarshal(answer, into)
+}
+
+func (s *simulator) setFaults(f icimstest.Faults) {
+	s.t.Helper()
+	data, err := yaml.Marshal(f) // durations with their unit, as the endpoint wants them
+	if err == nil {
+		err = s.send("POST", "faults", data, nil)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *simulator) invariants() icimstest.Invariants {
+	s.t.Helper()
+	var i icimstest.Invariants
+	s.ask("GET", "invariants", nil, &i)
+	return i
+}
+
+// person is a profile as the simulator lists it.
+type person struct {
+	ID     int64 `json:"id"`
+	Fields struct {
+		LastName string `json:"lastname"`
+		Email    string `json:"email"`
+	} `json:"fields"`
+}
+
+func (s *simulator) people() []person {
+	s.t.Helper()
+	var list []person
+	s.ask("GET", "people?customer="+customer, nil, &list)
+	return list
+}
+
+func (s *simulator) workflows() []icimstest.WorkflowView {
+	s.t.Helper()
+	var list []icimstest.WorkflowView
+	s.ask("GET", "workflows?customer="+customer, nil, &list)
+	return list
+}
+
+// seedPeople puts people into iCIMS who were there before.
+func (s *simulator) seedPeople(people []map[string]any) {
+	s.t.Helper()
+	s.ask("POST", "people", map[string]any{"customer": customer, "people": people}, nil)
+}
+
+// calls lists all calls that were made, and keeps them with the logs.
+func (s *simulator) calls(dir string) []icimstest.Call {
+	s.t.Helper()
+	var got struct {
+		Calls []icimstest.Call `json:"calls"`
+	}
+	s.ask("GET", "calls?limit=1000000", nil, &got)
+	if data, err := json.Marshal(got.Calls); err == nil {
+		_ = os.WriteFile(filepath.Join(dir, "calls.json"), data, 0o600)
+	}
+	return got.Calls
+}

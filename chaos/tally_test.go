@@ -1,0 +1,90 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+)
+
+// tally is what happened in a run.
+type tally struct {
+	workersKilled, workersFrozen     int
+	redisKilled                      int
+	producersKilled, producersFailed atomic.Int64
+	raged, calmed                    time.Duration
+	calls                            []icimstest.Call
+	told                             map[string]int
+}
+
+// stories counts what the exports' stories tell.
+func (y *tally) stories(t *testing.T, r *rig, batches []store.BatchID) {
+	t.Helper()
+	ctx := context.Background()
+	y.told = map[string]int{}
+	phrases := []struct{ begin, name string }{
+		{"the lost POST had created person", "people adopted"},
+		{"iCIMS has nobody with this e-mail, so the lost POST", "people's POSTs repeated"},
+		{"workflow", "workflows found or adopted"},
+		{"the lost POST had made no workflow", "workflows' POSTs repeated"},
+	}
+	for _, batch := range batches {
+		outcomes, err := r.ledger.Outcomes(ctx, batch, 0, 1_000_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range outcomes {
+			story, err := r.ledger.Story(ctx, store.Ref{Customer: customer, Export: o.Export})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range story {
+				y.told["story: "+e.What]++
+				for _, finding := range e.Findings {
+					for _, p := range phrases {
+						if strings.HasPrefix(finding, p.begin) {
+							y.told[p.name]++
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func (y *tally) print(t *testing.T, seed uint64, size int) {
+	t.Helper()
+	faults, routes := map[string]int{}, map[string]int{}
+	for _, c := range y.calls {
+		routes["calls "+c.Route]++
+		if c.Fault != "" {
+			faults["fault "+c.Fault]++
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "chaos, seed %d, %d candidates: %s of faults, %s of calm\n\n", seed, size, y.raged.Round(time.Second), y.calmed.Round(time.Second))
+	row := func(name string, n int) { fmt.Fprintf(&b, "  %-34s %7d\n", name, n) }
+	row("workers killed", y.workersKilled)
+	row("workers frozen for 17 s", y.workersFrozen)
+	row("Redis killed", y.redisKilled)
+	row("producers killed", int(y.producersKilled.Load()))
+	row("producers that failed by themselves", int(y.producersFailed.Load()))
+	row("calls", len(y.calls))
+	for _, counts := range []map[string]int{routes, faults, y.told} {
+		names := make([]string, 0, len(counts))
+		for name := range counts {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			row(name, counts[name])
+		}
+	}
+	t.Log(b.String())
+}
