@@ -52,7 +52,9 @@ const (
 type Claim struct {
 	Ref
 	Verdict Verdict
-	Until   time.Time // for ClaimHeld and ClaimUnsettled
+	// Until is set for ClaimHeld and ClaimUnsettled, and for ClaimLocked where the
+	// other export comes back at a known time.
+	Until time.Time
 
 	Batch     BatchID
 	Row       int
@@ -107,9 +109,13 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 		return c, l.readClaim(c, answer)
 	case ClaimHeld, ClaimUnsettled:
 		c.Until = millis(text(answer[1]))
+	case ClaimLocked:
+		if until := text(answer[1]); until != "" {
+			c.Until = millis(until)
+		}
 	case ClaimEnded:
 		c.State = State(text(answer[1]))
-	case ClaimGone, ClaimLocked:
+	case ClaimGone:
 	default:
 		return nil, fmt.Errorf("ledger: claim answered %q", c.Verdict)
 	}

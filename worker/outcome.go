@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/seekout/icims-export/icims"
@@ -51,6 +52,9 @@ func ledgerFault(err error) outcome {
 	return outcome{kind: fault, reason: store.ReasonInternal, err: err}
 }
 
+// probePause is when iCIMS is asked again after a bare 429.
+const probePause = 10 * time.Minute
+
 // failed turns an error of a call into an outcome, by its class.
 func failed(err error) outcome {
 	e, ok := errors.AsType[*icims.Error](err)
@@ -63,6 +67,10 @@ func failed(err error) outcome {
 		o.kind, o.reason = unknown, store.ReasonWriteSettling
 	case icims.ClassDefer, icims.ClassCredentials:
 		o.kind = deferred
+		// A refusal that says nothing about the budget need not be about the day.
+		if !e.Rate.Known && e.Status == http.StatusTooManyRequests {
+			o.after = min(o.after, probePause)
+		}
 	case icims.ClassAccess:
 		// 403 is a verdict on the account or the address; 404 with code 3 is about
 		// this one record.

@@ -20,7 +20,10 @@ type retries struct {
 
 // decide sets when the export comes back, or gives it up.
 func (r retries) decide(c *store.Claim, o outcome) outcome {
-	if !c.FirstFailure.IsZero() && r.now().Sub(c.FirstFailure) > r.budget {
+	// An unknown write is never given up: it may take effect yet, and whoever comes
+	// next with the same e-mail must not be let past it. The look-up after it has
+	// settled gives up.
+	if o.kind != unknown && r.spent(c) {
 		o.kind, o.reason = dead, store.ReasonBudgetSpent
 		return o
 	}
@@ -36,6 +39,11 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 		o.after = pause
 	}
 	return o
+}
+
+// spent reports whether the export has failed for long enough.
+func (r retries) spent(c *store.Claim) bool {
+	return !c.FirstFailure.IsZero() && r.now().Sub(c.FirstFailure) > r.budget
 }
 
 // pause is the pause after the n-th failure, counted from 0: between the

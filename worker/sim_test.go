@@ -105,7 +105,8 @@ func (w *world) live(sum *tally) {
 			w.tenant.SetPassword("secret")
 		}
 		if w.turns > 200_000 || time.Since(begin) > 2000*time.Hour {
-			w.t.Fatalf("seed %d: after %d turns and %s the world does not come to rest", w.seed, w.turns, time.Since(begin))
+			w.t.Errorf("seed %d: after %d turns and %s the world does not come to rest", w.seed, w.turns, time.Since(begin))
+			break
 		}
 		w.happen()
 		w.idle()

@@ -14,9 +14,12 @@ import (
 // lock, payload, earlier progress and marker in one round trip.
 type claimStage struct{ *lane }
 
-// lockedRetry is when to look again at an e-mail that another export works on:
-// an export usually takes a few seconds.
-const lockedRetry = 2 * time.Second
+// When to look again at an e-mail that another export works on: an export usually
+// takes a few seconds, but one whose write is unknown may wait for long.
+const (
+	lockedRetry  = 2 * time.Second
+	lockedAtMost = time.Minute
+)
 
 func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	options := store.ClaimOptions{Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker}
@@ -46,7 +49,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	case store.ClaimUnsettled:
 		return outcome{kind: released, reason: store.ReasonWriteSettling, after: time.Until(claim.Until) + time.Second}
 	case store.ClaimLocked:
-		return outcome{kind: released, reason: store.ReasonEmailBusy, after: lockedRetry}
+		return outcome{kind: released, reason: store.ReasonEmailBusy, after: min(max(lockedRetry, time.Until(claim.Until)), lockedAtMost)}
 	default:
 		return outcome{kind: released}
 	}

@@ -2,7 +2,7 @@
 -- ARGV: prefix, export, lease ms, settle ms, speculate 0|1, neighbours wanted,
 -- neighbours to skip, worker.
 -- Returns {'gone'} | {'ended', state} | {'held', until} | {'unsettled', until} |
--- {'locked'} | {'ok', token, record, payload, batch, marker, known, neighbours}.
+-- {'locked', until or ''} | {'ok', token, record, payload, batch, marker, known, neighbours}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
 if not legal(r.st, 'claimed') then return {'ended', r.st} end
@@ -29,8 +29,10 @@ if r.eh ~= '' then
   local lock = prefix .. 'l:' .. r.eh
   local owner = redis.call('GET', lock)
   if owner and owner ~= export then
-    local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in')
-    if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then return {'locked'} end
+    local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in', 'due')
+    if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then
+      return {'locked', o[1] == 'unknown' and o[4] or ''}
+    end
   end
   redis.call('SET', lock, export, 'EX', 604800)
 end

@@ -21,7 +21,9 @@ due(export, t + tonumber(ARGV[5]))
 tell(ARGV[9])
 if ARGV[10] == '1' then
   redis.call('HDEL', KEYS[1], 'pe', 'pm')
-  if r.eh ~= '' then redis.call('DEL', prefix .. 'k:' .. r.eh) end
+  -- Another export may have made a new person for the e-mail meanwhile.
+  local key = prefix .. 'k:' .. r.eh
+  if r.pe and string.match(redis.call('GET', key) or '', '^%d+') == r.pe then redis.call('DEL', key) end
 end
 local added = tonumber(ARGV[7])
 if added > 0 then
