@@ -38,6 +38,54 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// With the budget spent, a write whose answer was lost is still looked into: dead
+// at once it would let the next export of the e-mail past a person whom searches
+// do not show yet.
+func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
+	t.Parallel()
+	brief := func(s *worker.Settings) {
+		impatient(s)
+		s.RetryBudget = time.Millisecond
+	}
+	t.Run("one that took effect is adopted, and the e-mail stays locked until then", func(t *testing.T) {
+		t.Parallel()
+		sim := calm()
+		sim.Faults.SearchLag = 250 * time.Millisecond
+		r := newRig(t, rigOptions{sim: sim, settings: brief})
+		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
+		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error500After})
+		first := r.send(tasks.Prospects, tasks.Options{}, ana())
+		r.eventually("the answer is lost", func() bool { return r.calls("people.create") == 1 })
+		twin := ana()
+		twin.ID = "c-000124"
+		second := r.run(tasks.Prospects, tasks.Options{}, twin)
+		if b := r.finished(first); b.Created != 1 || second.Updated != 1 {
+			t.Errorf("first %+v, second %+v", b, second)
+		}
+		r.clean()
+	})
+	t.Run("one that did not is given up", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), settings: brief})
+		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
+		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error500Before, Times: -1})
+		b := r.run(tasks.Prospects, tasks.Options{}, ana())
+		if n := r.calls("people.create"); b.Dead != 1 || n != 1 {
+			t.Errorf("batch %+v after %d tries", b, n)
+		}
+	})
+	t.Run("neither is a workflow", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), settings: brief})
+		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
+		r.sim.AddRule(icimstest.Rule{Route: "workflows.create", Fault: icimstest.Error500Before, Times: -1})
+		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		if n := r.calls("workflows.create"); b.Dead != 1 || n != 1 {
+			t.Errorf("batch %+v after %d tries", b, n)
+		}
+	})
+}
+
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
 	sim := icimstest.Config{Seed: 11, Faults: icimstest.Faults{

@@ -71,6 +71,7 @@ func TestRetryDecisions(t *testing.T) {
 		{"a lost answer waits until it has settled", store.Claim{}, outcome{kind: unknown}, unknown, "", 91 * time.Second, 91 * time.Second},
 		{"within the budget it goes on", store.Claim{Attempts: 30, FirstFailure: now.Add(-23 * time.Hour)}, outcome{kind: retry}, retry, "", 5 * time.Second, time.Hour},
 		{"beyond the budget it is dead", store.Claim{Attempts: 30, FirstFailure: now.Add(-25 * time.Hour)}, outcome{kind: retry, reason: "icims_timeout"}, dead, store.ReasonBudgetSpent, 0, 0},
+		{"beyond the budget too a lost answer settles first", store.Claim{Attempts: 30, FirstFailure: now.Add(-25 * time.Hour)}, outcome{kind: unknown, reason: store.ReasonWriteSettling}, unknown, store.ReasonWriteSettling, 91 * time.Second, time.Hour},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
