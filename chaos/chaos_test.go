@@ -20,16 +20,14 @@ const (
 	workerKillEvery = 2 * time.Second
 	redisKillEvery  = 15 * time.Second
 	weatherEvery    = 3 * time.Second // how often the search lag changes
-	// A 429 closes the lane of its process for a minute, and what that lane takes
-	// up meanwhile waits as long: more of them would only keep the other faults away.
-	firstBurst = 40 * time.Second
-	burstEvery = 2 * time.Minute
-	// A worker that is frozen for so long has lost its leases when it goes on, and
-	// its exports have been taken over.
-	frozenFor   = 17 * time.Second
-	freezeEvery = 30 * time.Second
-	firstFreeze = 8 * time.Second
-	defaultSize = 1000
+	firstBurst      = 3 * time.Second
+	burstEvery      = 90 * time.Second
+	// A worker that is frozen for so long finds others at work on its exports when
+	// it goes on, or finds them done.
+	frozenLeast = 9 * time.Second
+	frozenMost  = 16 * time.Second
+	freezeEvery = 11 * time.Second
+	defaultSize = 600
 )
 
 // number reads a setting of the run from the environment.
@@ -63,11 +61,11 @@ func TestChaos(t *testing.T) {
 	r := newRig(t, rigOptions{
 		redisURL: server.URL(), client: server.Client(t), workers: 3, seed: seed, chunk: 50,
 		// So slow that the work lasts while faults strike, so fast that it ends in time.
-		callsPerSecond: 20 + size/250,
+		callsPerSecond: 20 + size/400,
 	})
 	r.sim.seedPeople(everyone.present)
 
-	s := &storm{rig: r, server: server, rng: rng, limit: time.Duration(30+size/25) * time.Second}
+	s := &storm{rig: r, server: server, rng: rng, file: newAppendOnlyFile(t, r.redis), limit: time.Duration(30+size/25) * time.Second}
 	receipts := s.rage(t, everyone)
 	calm := time.Now()
 	var batches []store.BatchID
@@ -91,6 +89,7 @@ type storm struct {
 	rng    *rand.Rand
 	limit  time.Duration
 	tally  tally
+	file   *appendOnlyFile
 }
 
 // weather is what the simulated iCIMS does wrong; the search lag changes all
@@ -138,7 +137,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 	weather, burst := time.NewTicker(weatherEvery), time.NewTicker(firstBurst)
 	look := time.NewTicker(500 * time.Millisecond)
 	end := time.NewTimer(s.limit)
-	freeze := time.NewTicker(firstFreeze)
+	freeze := time.NewTicker(freezeEvery)
 	var redisBack, thaw <-chan time.Time
 	var frozen *child
 	defer func() {
@@ -166,6 +165,9 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		case <-redisKill.C:
 			if redisBack == nil {
 				s.server.Kill(t)
+				if loseLastSecond {
+					s.tally.bytesLost += s.file.cut(t)
+				}
 				s.tally.redisKilled++
 				// Mostly back at once, at times only after all leases have run out.
 				down := time.Duration(s.rng.Int64N(int64(1500 * time.Millisecond)))
@@ -178,20 +180,23 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 			s.server.Restart(t)
 			redisBack = nil
 		case <-freeze.C:
-			freeze.Reset(freezeEvery)
+			if frozen != nil {
+				continue
+			}
 			frozen = s.rig.workers[s.rng.IntN(len(s.rig.workers))]
 			frozen.signal(syscall.SIGSTOP)
 			s.tally.workersFrozen++
-			thaw = time.After(frozenFor)
+			thaw = time.After(frozenLeast + time.Duration(s.rng.Int64N(int64(frozenMost-frozenLeast))))
 		case <-thaw:
 			frozen.signal(syscall.SIGCONT)
 			frozen, thaw = nil, nil
 		case <-weather.C:
 			s.rig.sim.setFaults(s.weather())
 		case <-burst.C:
-			s.rig.sim.ask("POST", "rules", icimstest.Rule{Fault: icimstest.Error429, Times: 3}, nil)
+			s.rig.sim.ask("POST", "rules", icimstest.Rule{Customer: throttled, Fault: icimstest.Error429, Times: 5}, nil)
 			burst.Reset(burstEvery)
 		case <-look.C:
+			s.file.look()
 			if redisBack == nil {
 				s.rig.revive()
 			}

@@ -10,11 +10,12 @@ import (
 
 // delivery is one batch that a producer sends.
 type delivery struct {
-	key     string // idempotency key
-	job     int64  // 0: prospects
-	dummies bool
-	include bool // candidates that were exported before as well
-	rows    []tasks.Candidate
+	customer string
+	key      string // idempotency key
+	job      int64  // 0: prospects
+	dummies  bool
+	include  bool // candidates that were exported before as well
+	rows     []tasks.Candidate
 }
 
 // crowd is everyone who is exported in a run, and who is in iCIMS before it.
@@ -23,6 +24,9 @@ type crowd struct {
 	present    []map[string]any // people in iCIMS from the start
 	total      int
 }
+
+// presentIn is the customer that has people from the start.
+const presentIn = customer
 
 // Shares of the candidates.
 const (
@@ -34,16 +38,23 @@ const (
 
 // newCrowd makes n candidates in at least five batches: to the same job twice, so that
 // people with the same e-mail meet there, as prospects, with dummies, and with
-// those exported before.
+// those exported before. A few more go to the customer that is throttled.
 func newCrowd(rng *rand.Rand, n int) crowd {
 	c := crowd{total: n}
 	kinds := []delivery{
-		{job: firstJob},
-		{job: firstJob, include: true},
-		{},
-		{job: firstJob + 1, dummies: true},
-		{dummies: true},
+		{customer: customer, job: firstJob},
+		{customer: customer, job: firstJob, include: true},
+		{customer: customer},
+		{customer: customer, job: firstJob + 1, dummies: true},
+		{customer: customer, dummies: true},
 	}
+	aside := delivery{customer: throttled, key: "delivery-throttled", job: firstJob}
+	for i := range max(10, n/50) {
+		id := fmt.Sprintf("t-%d", i)
+		aside.rows = append(aside.rows, tasks.Candidate{ID: id, FirstName: "Made", LastName: "Up" + id, Email: id + "@example.com"})
+	}
+	c.deliveries = append(c.deliveries, aside)
+	c.total += len(aside.rows)
 	batches := max(len(kinds), n/1000)
 	shared := make([]string, max(1, int(float64(n)*shareShared/3)))
 	for i := range shared {

@@ -59,7 +59,7 @@ func (p *producer) send(ctx context.Context) (tasks.Receipt, error) {
 }
 
 func (p *producer) try(ctx context.Context, killAfter int) (tasks.Receipt, error) {
-	args := []string{"export", "-", "--format=ndjson", "--customer=" + customer, "--json", "--idempotency-key=" + p.delivery.key}
+	args := []string{"export", "-", "--format=ndjson", "--customer=" + p.delivery.customer, "--json", "--idempotency-key=" + p.delivery.key}
 	if p.delivery.job != 0 {
 		args = append(args, "--job="+strconv.FormatInt(p.delivery.job, 10))
 	} else {

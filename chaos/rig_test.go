@@ -16,7 +16,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-const customer = "1234"
+// Two customers: most candidates are exported to the first; only the second is
+// hit by bursts of 429, since one of them silences a lane for a minute.
+const (
+	customer  = "1234"
+	throttled = "5678"
+)
+
+var customers = []string{customer, throttled}
 
 // Times of the workers under test: much shorter than in production, but in the
 // same order, so that a run of minutes sees what a day would.
@@ -90,10 +97,12 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	r.sim = startSimulator(r, o.seed)
 	r.env = append(r.env, "ICIMS_EXPORT_ICIMS_HOSTS="+r.sim.origin)
 	limits := fmt.Sprintf("limits: {calls_per_second: %d, burst: %d, in_flight: 8, calls_per_day: %d}", o.callsPerSecond, o.callsPerSecond, dailyLimit)
-	r.write(filepath.Join(dir, "connections.yml"), []byte(strings.Join([]string{
-		"connections:", `  - customer: "` + customer + `"`, "    username: export-user", "    password_env: ICIMS_PASSWORD",
-		"    portal_urls: " + r.sim.origin + "/customers/" + customer + "/search/portals/1?staleness=0", "    " + limits, "",
-	}, "\n")))
+	lines := []string{"connections:"}
+	for _, c := range customers {
+		lines = append(lines, `  - customer: "`+c+`"`, "    username: export-user", "    password_env: ICIMS_PASSWORD",
+			"    portal_urls: "+r.sim.origin+"/customers/"+c+"/search/portals/1?staleness=0", "    "+limits)
+	}
+	r.write(filepath.Join(dir, "connections.yml"), []byte(strings.Join(lines, "\n")+"\n"))
 	for i := range o.workers {
 		r.workers = append(r.workers, nil)
 		r.startWorker(i)

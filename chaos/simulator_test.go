@@ -34,8 +34,7 @@ type simulator struct {
 
 // tenant is as unhelpful as iCIMS may be: it neither refuses a second profile
 // nor a second workflow, and heeds the case of addresses.
-const tenant = `tenants:
-  - customer: "1234"
+const tenant = `  - customer: "%s"
     username: export-user
     password: made-up
     daily_limit: 9000000
@@ -53,7 +52,11 @@ func startSimulator(r *rig, seed uint64) *simulator {
 	}
 	defer log.Close()
 	file := filepath.Join(r.dir, "tenants.yml")
-	r.write(file, []byte(tenant))
+	tenants := "tenants:\n"
+	for _, c := range customers {
+		tenants += fmt.Sprintf(tenant, c)
+	}
+	r.write(file, []byte(tenants))
 	addr := freeAddr(r.t)
 	cmd := r.command("sim", "--listen="+addr, "--tenants="+file, "--seed="+strconv.FormatUint(seed, 10))
 	cmd.Stdout, cmd.Stderr = log, log
@@ -167,21 +170,21 @@ type person struct {
 	} `json:"fields"`
 }
 
-func (s *simulator) people() []person {
+func (s *simulator) people(customer string) []person {
 	s.t.Helper()
 	var list []person
 	s.ask("GET", "people?customer="+customer, nil, &list)
 	return list
 }
 
-func (s *simulator) workflows() []icimstest.WorkflowView {
+func (s *simulator) workflows(customer string) []icimstest.WorkflowView {
 	s.t.Helper()
 	var list []icimstest.WorkflowView
 	s.ask("GET", "workflows?customer="+customer, nil, &list)
 	return list
 }
 
-// seedPeople puts people into iCIMS who were there before.
+// seedPeople puts people into the first customer's iCIMS who were there before.
 func (s *simulator) seedPeople(people []map[string]any) {
 	s.t.Helper()
 	s.ask("POST", "people", map[string]any{"customer": customer, "people": people}, nil)

@@ -17,6 +17,7 @@ import (
 type tally struct {
 	workersKilled, workersFrozen     int
 	redisKilled                      int
+	bytesLost                        int64 // of the append-only file
 	producersKilled, producersFailed atomic.Int64
 	raged, calmed                    time.Duration
 	calls                            []icimstest.Call
@@ -40,7 +41,7 @@ func (y *tally) stories(t *testing.T, r *rig, batches []store.BatchID) {
 			t.Fatal(err)
 		}
 		for _, o := range outcomes {
-			story, err := r.ledger.Story(ctx, store.Ref{Customer: customer, Export: o.Export})
+			story, err := r.ledger.Story(ctx, store.Ref{Customer: batch.Customer(), Export: o.Export})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,8 +72,11 @@ func (y *tally) print(t *testing.T, seed uint64, size int) {
 	fmt.Fprintf(&b, "chaos, seed %d, %d candidates: %s of faults, %s of calm\n\n", seed, size, y.raged.Round(time.Second), y.calmed.Round(time.Second))
 	row := func(name string, n int) { fmt.Fprintf(&b, "  %-34s %7d\n", name, n) }
 	row("workers killed", y.workersKilled)
-	row("workers frozen for 17 s", y.workersFrozen)
+	row("workers frozen for 9 to 16 s", y.workersFrozen)
 	row("Redis killed", y.redisKilled)
+	if loseLastSecond {
+		row("bytes of its file lost", int(y.bytesLost))
+	}
 	row("producers killed", int(y.producersKilled.Load()))
 	row("producers that failed by themselves", int(y.producersFailed.Load()))
 	row("calls", len(y.calls))
