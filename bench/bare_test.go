@@ -15,6 +15,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -73,7 +74,7 @@ func (h *bareHandler) post(ctx context.Context, path string, fields map[string]a
 		return 0, err
 	}
 	defer answer.Body.Close()
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+	if _, err := io.ReadAll(io.LimitReader(answer.Body, icims.DefaultMaxBody)); err != nil {
 		return 0, err
 	}
 	if answer.StatusCode != http.StatusCreated {
@@ -96,9 +97,9 @@ func runBare(b *testing.B, server *redistest.Server, sim *simulator, candidates 
 		}
 	}
 
-	transport := &http.Transport{MaxIdleConnsPerHost: concurrency} // as many as the worker's client keeps
+	transport := &http.Transport{MaxIdleConnsPerHost: concurrency, IdleConnTimeout: 20 * time.Second} // as the worker's client
 	defer transport.CloseIdleConnections()
-	h := &bareHandler{root: sim.url, conn: connection(sim), client: &http.Client{Transport: transport, Timeout: 30 * time.Second}, done: make(chan struct{})}
+	h := &bareHandler{root: sim.url, conn: connection(sim), client: &http.Client{Transport: transport, Timeout: icims.DefaultCallTimeout}, done: make(chan struct{})}
 	h.left.Store(int64(len(candidates)))
 	failed := make(chan error, 1)
 	queue := asynq.NewServerFromRedisClient(client, asynq.Config{

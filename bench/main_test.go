@@ -20,8 +20,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(simulatorEnv) != "" {
-		if err := serveSimulator(os.Stdin, os.Stdout); err != nil {
+	if kind := os.Getenv(simulatorEnv); kind != "" {
+		if err := serveSimulator(kind, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "simulator:", err)
 			os.Exit(1)
 		}

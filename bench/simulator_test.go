@@ -16,8 +16,11 @@ import (
 
 const (
 	// simulatorEnv makes the test binary serve the simulator, so that it runs in
-	// a process of its own. The CPUs are shared, by both sides alike.
+	// a process of its own. The CPUs are shared, by both sides alike. Its value
+	// says whether the exact search by e-mail heeds upper and lower case.
 	simulatorEnv = "ICIMS_EXPORT_BENCH_SIMULATOR"
+	heedsCase    = "heeds-case"
+	ignoresCase  = "ignores-case"
 
 	customer = "1234"
 	username = "export-user"
@@ -27,10 +30,12 @@ const (
 
 // serveSimulator serves an iCIMS without latency, oddities and call log until
 // in ends, and prints its URL.
-func serveSimulator(in io.Reader, out io.Writer) error {
-	sim := icimstest.New(icimstest.Config{
-		Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}, KeepCalls: -1,
-	})
+func serveSimulator(kind string, in io.Reader, out io.Writer) error {
+	cfg := icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}, KeepCalls: -1}
+	if kind == ignoresCase {
+		cfg.Behaviour.SearchEmailCase = icimstest.Insensitive
+	}
+	sim := icimstest.New(cfg)
 	tenant := icimstest.DemoTenant(customer, username, password)
 	tenant.DailyLimit = 1_000_000_000
 	sim.AddTenant(tenant)
@@ -50,14 +55,14 @@ type simulator struct {
 	client *http.Client
 }
 
-func startSimulator(b *testing.B) *simulator {
+func startSimulator(b *testing.B, kind string) *simulator {
 	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), simulatorEnv+"=1")
+	cmd.Env = append(os.Environ(), simulatorEnv+"="+kind)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
