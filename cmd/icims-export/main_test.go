@@ -97,7 +97,9 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{sim: icimstest.New(icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}}), folder: t.TempDir()}
-	b.tenant = b.sim.AddTenant(icimstest.DemoTenant("1234", "export-user", testPassword))
+	tenant := icimstest.DemoTenant("1234", "export-user", testPassword)
+	tenant.DailyLimit = 1_000_000
+	b.tenant = b.sim.AddTenant(tenant)
 	server := icimstest.NewServer(b.sim)
 	t.Cleanup(server.Close)
 	b.origin = server.URL
@@ -137,7 +139,12 @@ func (b *bench) embedded(args ...string) []string {
 
 // shared are the flags for a Redis of its own.
 func (b *bench) shared(redis *miniredis.Miniredis, args ...string) []string {
-	return append(args, "--redis-url=redis://"+redis.Addr(), "--connections="+b.connections, "--icims-hosts="+b.origin, "--keyset="+b.keyset)
+	return b.at("redis://"+redis.Addr(), args...)
+}
+
+// at are the flags for the Redis of a URL.
+func (b *bench) at(url string, args ...string) []string {
+	return append(args, "--redis-url="+url, "--connections="+b.connections, "--icims-hosts="+b.origin, "--keyset="+b.keyset)
 }
 
 // candidates are two good rows, of which one lacks the e-mail address, and one

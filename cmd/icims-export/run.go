@@ -30,6 +30,9 @@ type grammar struct {
 	Demo    demoCommand    `cmd:"" help:"Export made-up candidates into a simulated iCIMS and show what happens. Needs nothing else."`
 	Export  exportCommand  `cmd:"" help:"Export the candidates of a file."`
 	Status  statusCommand  `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
+	Show    showCommand    `cmd:"" help:"Tell the whole story of a candidate's exports."`
+	Dead    deadCommand    `cmd:"" help:"List, explain, retry and discard exports that were given up."`
+	Audit   auditCommand   `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
 	Worker  workerCommand  `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
 	Sim     simCommand     `cmd:"" help:"Run a simulated iCIMS to try things out against."`
 	Keys    keysCommand    `cmd:"" help:"Make sealing keys."`
@@ -37,11 +40,13 @@ type grammar struct {
 }
 
 const description = "Exports candidates into iCIMS, each of them effectively once.\n\n" +
-	"Exit status: 0 all done or skipped, 3 some refused or dead, 2 wrong use, 1 the rest."
+	"Exit status: 0 all done or skipped, 3 some refused or dead (or violations found), 2 wrong use, 1 the rest."
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"export", "status", "worker"}
+var withSettings = []string{"audit", "dead", "export", "show", "status", "worker"}
+
+var deadCommands = []string{"list", "show", "retry", "discard"}
 
 var commands = append([]string{"demo", "keys", "sim", "version"}, withSettings...)
 
@@ -101,13 +106,16 @@ func helpFor(args []string, err error) error {
 	command := "icims-export"
 	if len(args) > 0 && slices.Contains(commands, args[0]) {
 		command += " " + args[0]
+		if args[0] == "dead" && len(args) > 1 && slices.Contains(deadCommands, args[1]) {
+			command += " " + args[1]
+		}
 	}
 	return errors.New("see " + command + " --help")
 }
 
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 	selected := ctx.Selected()
-	if selected == nil || !slices.Contains(withSettings, selected.Name) {
+	if selected == nil || !slices.Contains(withSettings, topCommand(selected).Name) {
 		for _, flag := range ctx.Model.Flags {
 			flag.Hidden = flag.Hidden || flag.Group != nil
 		}
@@ -120,6 +128,14 @@ func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 		return err
 	}
 	return nil
+}
+
+// topCommand is the command that a subcommand belongs to.
+func topCommand(node *kong.Node) *kong.Node {
+	for node.Parent != nil && node.Parent.Type == kong.CommandNode {
+		node = node.Parent
+	}
+	return node
 }
 
 // exit is an error that knows its exit status. Its message is a sentence for the

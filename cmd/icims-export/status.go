@@ -45,7 +45,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return failed("the batch cannot be read (%s): see whether Redis is well", rootCause(err))
 	}
-	exports := outcomesOf(ctx, ledger, id, c.links(p, id.Customer()))
+	exports := outcomesOf(ctx, ledger, id, p.links(id.Customer()))
 	if c.Failed {
 		exports = onlyDead(exports)
 	}
@@ -63,24 +63,6 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		return partial
 	}
 	return nil
-}
-
-// links are those of the customer's connection, where one is set and readable:
-// the status is worth showing without.
-func (c *statusCommand) links(p *process, customer string) links {
-	hosts, err := hostPolicy(p.settings)
-	if err != nil || p.settings.Connections == "" {
-		return links{}
-	}
-	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
-	if err != nil {
-		return links{}
-	}
-	conn, ok := conns.of(customer)
-	if !ok {
-		return links{}
-	}
-	return linksOf(conn, hosts)
 }
 
 func onlyDead(exports iter.Seq2[outcome, error]) iter.Seq2[outcome, error] {

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+type auditCommand struct {
+	Customer string        `placeholder:"ID" help:"Only this customer; all customers without."`
+	Late     time.Duration `default:"5m" placeholder:"DURATION" help:"By how much an export may be late before it counts as stuck."`
+	Remote   int           `placeholder:"N" help:"Also look up N exported candidates, drawn at random, in iCIMS. Needs --customer."`
+	Yes      bool          `help:"Make the calls of --remote without asking."`
+	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
+}
+
+// auditResult is what was found.
+type auditResult struct {
+	Clean      bool              `json:"clean"`
+	Customers  []store.Audit     `json:"customers"`
+	Violations []store.Violation `json:"violations"`
+	// Sampled and Calls are those of --remote.
+	Sampled int `json:"sampled,omitempty"`
+	Calls   int `json:"calls,omitempty"`
+	// Worker tells whether some worker looks after late exports.
+	Worker  bool    `json:"worker"`
+	Seconds float64 `json:"seconds"`
+}
+
+// errViolations ends an audit that found something.
+var errViolations = &exit{status: statusPartial}
+
+// Run makes the audit.
+func (c *auditCommand) Run(ctx context.Context, p *process) error {
+	switch {
+	case c.Customer != "" && !store.ValidCustomer(c.Customer):
+		return misused("--customer must be iCIMS's customer id, digits only")
+	case c.Remote < 0:
+		return misused("--remote must be a number of candidates")
+	case c.Remote > 0 && c.Customer == "":
+		return misused("--remote spends calls of a customer: name one with --customer")
+	}
+	o, closeRedis, err := openOperator(ctx, p, false)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	started := time.Now()
+	r := auditResult{Violations: []store.Violation{}, Customers: []store.Audit{}}
+	if err := c.audit(ctx, o, &r); err != nil {
+		return err
+	}
+	if c.Remote > 0 {
+		if err := c.remote(ctx, o, &r); err != nil {
+			return err
+		}
+	}
+	r.Clean = len(r.Violations) == 0
+	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
+	if c.JSON {
+		if err := writeJSON(p.stdout, r); err != nil {
+			return err
+		}
+	} else {
+		r.print(p)
+	}
+	if !r.Clean {
+		return errViolations
+	}
+	return nil
+}
+
+func (c *auditCommand) audit(ctx context.Context, o *operator, r *auditResult) error {
+	customers, err := o.customers(ctx, c.Customer)
+	if err != nil {
+		return err
+	}
+	options := store.DefaultAuditOptions()
+	options.Late = c.Late
+	if r.Customers, err = o.ledger.Audit(ctx, customers, options); err != nil {
+		return o.lost(err)
+	}
+	for i, a := range r.Customers {
+		queue, err := worker.AuditQueue(ctx, o.redis, o.ledger, a.Customer, options.Pause)
+		if err != nil {
+			return o.lost(err)
+		}
+		r.Customers[i].Violations = append(a.Violations, queue...)
+		r.Violations = append(r.Violations, r.Customers[i].Violations...)
+	}
+	if r.Worker, err = worker.Reconciling(ctx, o.redis); err != nil {
+		return o.lost(err)
+	}
+	return nil
+}
+
+// remote looks candidates up in iCIMS, once it is agreed what that costs.
+func (c *auditCommand) remote(ctx context.Context, o *operator, r *auditResult) error {
+	conn, ok := o.p.connection(c.Customer)
+	if !ok {
+		return misused("customer %s has no usable connection: name the file of connections with ICIMS_EXPORT_CONNECTIONS", c.Customer)
+	}
+	hosts, err := hostPolicy(o.p.settings)
+	if err != nil {
+		return err
+	}
+	markers, err := o.ledger.SampleMarkers(ctx, c.Customer, c.Remote)
+	if err != nil {
+		return o.lost(err)
+	}
+	calls := worker.RemoteCalls(markers)
+	if calls == 0 {
+		o.p.sayf("No candidate of customer %s has been exported, so nothing is looked up.", c.Customer)
+		return nil
+	}
+	if !c.Yes && !agreed(o.p, fmt.Sprintf("Looking up %s makes %s to iCIMS, of about %s a day. Go on?",
+		plural(len(markers), "candidate"), plural(calls, "call"), grouped(conn.WithDefaults().Limits.CallsPerDay))) {
+		return misused("nothing was looked up: agree, or give --yes")
+	}
+	found, err := worker.AuditRemote(ctx, conn, hosts, o.p.settings.CallTimeout, markers)
+	if err != nil {
+		return failed("the look-up broke off: %s (%s)", store.Reason(icims.ReasonOf(err)).Info().Title, store.Reason(icims.ReasonOf(err)).Info().Hint)
+	}
+	r.Sampled, r.Calls = len(markers), calls
+	r.Violations = append(r.Violations, found...)
+	return nil
+}
+
+// agreed asks the person at the terminal.
+func agreed(p *process, question string) bool {
+	if _, typed := terminal(p.stdin); !typed {
+		p.sayf("%s", question)
+		return false
+	}
+	fmt.Fprintf(messages{p}, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(p.stdin).ReadString('\n')
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
+const clean = "Clean."
+
+// shownViolations is how many of one kind a person is given for each customer.
+const shownViolations = 20
+
+func (r auditResult) print(p *process) {
+	out, s := p.stdout, style{p.colours(p.stdout)}
+	width, _ := terminal(out)
+	writeAudits(out, s, width, r.Customers)
+	if r.Sampled > 0 {
+		fmt.Fprintf(out, "\n%s were looked up in iCIMS, with %s.\n", plural(r.Sampled, "exported candidate"), plural(r.Calls, "call"))
+	}
+	fmt.Fprintln(out)
+	if r.Clean {
+		var b strings.Builder
+		hang(&b, width, "", clean+" Every accepted candidate is done, skipped, dead, cancelled or still moving; counters, lists, locks, data and markers agree with the records.")
+		fmt.Fprint(out, strings.Replace(b.String(), clean, s.paint(green, clean), 1))
+		return
+	}
+	fmt.Fprintf(out, "%s:\n", s.paint(red, plural(len(r.Violations), "violation")))
+	type group struct{ customer, kind string }
+	shown := map[group]int{}
+	for _, v := range r.Violations {
+		g := group{v.Customer, v.Kind}
+		if shown[g]++; shown[g] <= shownViolations {
+			hang(out, width, "  • ", v.Text+" "+placeOf(v))
+		}
+	}
+	hidden := 0
+	for _, n := range shown {
+		hidden += max(n-shownViolations, 0)
+	}
+	if hidden > 0 {
+		fmt.Fprintf(out, "  … and %s more of the same kinds; --json lists them all\n", grouped(hidden))
+	}
+	if !r.Worker {
+		fmt.Fprintln(out)
+		hang(out, width, "", "No worker has been heard of: start one, it puts right what is late.")
+	}
+}
+
+// placeOf names what a violation is about.
+func placeOf(v store.Violation) string {
+	parts := []string{"customer " + v.Customer}
+	if v.Batch != "" {
+		parts = append(parts, "batch "+string(v.Batch))
+	}
+	if v.Export != "" {
+		parts = append(parts, "export "+v.Export)
+	}
+	return "[" + strings.Join(append(parts, v.Kind), ", ") + "]"
+}
+
+func writeAudits(out io.Writer, s style, width int, audits []store.Audit) {
+	right := map[int]bool{}
+	for i := range 8 {
+		right[i] = true
+	}
+	t := table{out: out, style: s, width: width, right: right}
+	rows := [][]cell{header("customer", "accepted", "done", "skipped", "dead", "cancelled", "moving", "markers")}
+	for _, a := range audits {
+		row := []cell{{a.Customer, plain}}
+		for _, n := range []int{a.Accepted, a.Done, a.Skipped, a.Dead, a.Cancelled, a.Moving, a.Markers} {
+			c := plain
+			if n == 0 {
+				c = dim
+			}
+			row = append(row, cell{strconv.Itoa(n), c})
+		}
+		rows = append(rows, row)
+	}
+	_ = t.write(rows...)
+}

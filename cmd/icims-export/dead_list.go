@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+type deadListCommand struct {
+	deadChoice
+
+	Limit int  `default:"-1" placeholder:"N" help:"Show at most N of them, 0 for all; 100 on a terminal, all elsewhere."`
+	JSON  bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// deadLine is a dead letter as it is listed.
+type deadLine struct {
+	Customer    string        `json:"customer"`
+	Export      string        `json:"export"`
+	Batch       store.BatchID `json:"batch"`
+	Candidate   string        `json:"candidate"`
+	Died        time.Time     `json:"died"`
+	Attempts    int           `json:"attempts"`
+	Reason      store.Reason  `json:"reason"`
+	Title       string        `json:"title"`
+	Hint        string        `json:"hint"`
+	Person      int64         `json:"person,omitempty"`
+	Operation   string        `json:"operation,omitempty"`
+	Status      int           `json:"status,omitempty"`
+	Codes       []string      `json:"codes,omitempty"`
+	Transaction string        `json:"transaction,omitempty"`
+}
+
+func (c chosen) line() deadLine {
+	info := c.Reason.Info()
+	l := deadLine{
+		Customer: c.Customer, Export: c.Export, Batch: c.Batch, Candidate: c.Candidate, Died: c.At.UTC(),
+		Attempts: c.Attempts + 1, // the ledger counts those that were followed by another
+		Reason:   c.Reason, Title: info.Title, Hint: info.Hint, Person: c.Person,
+	}
+	if c.last != nil && len(c.last.Calls) > 0 {
+		call := c.last.Calls[len(c.last.Calls)-1]
+		l.Operation, l.Status, l.Transaction, l.Codes = call.Op, call.Status, call.Transaction, codesOf(call)
+	}
+	return l
+}
+
+// Run lists what is chosen.
+func (c *deadListCommand) Run(ctx context.Context, p *process) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	o, closeRedis, err := openOperator(ctx, p, c.Text != "")
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	search, err := c.search(ctx, o, "")
+	if err != nil {
+		return err
+	}
+	if c.DryRun {
+		counts, _, err := search.count(ctx)
+		if err != nil {
+			return err
+		}
+		return writeDeadCounts(p, counts, c.JSON)
+	}
+	width, onTerminal := terminal(p.stdout)
+	limit := c.Limit
+	if limit < 0 {
+		limit = 0
+		if onTerminal && !c.JSON {
+			limit = 100
+		}
+	}
+	write := deadTabs(p.stdout)
+	switch {
+	case c.JSON:
+		write = deadJSON(p.stdout)
+	case onTerminal:
+		write = deadTable(p.stdout, style{p.colours(p.stdout)}, width)
+	}
+	counts, shown := deadCounts{}, 0
+	err = search.each(ctx, func(_ string, page []chosen) error {
+		counts.add(page)
+		if limit > 0 {
+			page = page[:min(len(page), limit-shown)]
+		}
+		shown += len(page)
+		return write(page)
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return nil
+	}
+	c.summary(p, counts, shown)
+	return nil
+}
+
+// summary tells how many there are and what to do about them.
+func (c *deadListCommand) summary(p *process, counts deadCounts, shown int) {
+	all := total(counts)
+	switch {
+	case all == 0:
+		p.sayf("%s", noDeadLetters)
+		return
+	case shown < all:
+		p.sayf("\n%s of %s shown, the oldest first; --limit=0 shows all.", grouped(shown), plural(all, "dead letter"))
+	default:
+		p.sayf("\n%s.", plural(all, "dead letter"))
+	}
+	width, _ := terminal(p.stderr)
+	writeCountsByReason(messages{p}, style{p.colours(p.stderr)}, width, counts)
+}
+
+const noDeadLetters = "No dead letter matches."
+
+func (s *deadSearch) count(ctx context.Context) (deadCounts, map[string]int, error) {
+	counts, customers := deadCounts{}, map[string]int{}
+	err := s.each(ctx, func(customer string, page []chosen) error {
+		counts.add(page)
+		customers[customer] += len(page)
+		return nil
+	})
+	return counts, customers, err
+}
+
+// writeDeadCounts is what a dry run prints.
+func writeDeadCounts(p *process, counts deadCounts, asJSON bool) error {
+	if asJSON {
+		return writeJSON(p.stdout, struct {
+			DryRun   bool        `json:"dry_run"`
+			Chosen   int         `json:"chosen"`
+			ByReason []deadCount `json:"by_reason"`
+		}{true, total(counts), counts.list()})
+	}
+	if len(counts) == 0 {
+		fmt.Fprintln(p.stdout, noDeadLetters)
+		return nil
+	}
+	width, _ := terminal(p.stdout)
+	fmt.Fprintf(p.stdout, "%s would be chosen:\n", plural(total(counts), "dead letter"))
+	writeCountsByReason(p.stdout, style{p.colours(p.stdout)}, width, counts)
+	return nil
+}
+
+// writeCountsByReason lists the reasons, the most frequent first, with what to do.
+func writeCountsByReason(out io.Writer, s style, width int, counts deadCounts) {
+	var b strings.Builder
+	for _, c := range counts.list() {
+		head := fmt.Sprintf("%8s  ", grouped(c.Count))
+		hang(&b, width, head, fmt.Sprintf("%s (%s)", c.Title, c.Reason))
+		hang(&b, width, strings.Repeat(" ", len(head))+"→ ", c.Hint)
+	}
+	_, _ = io.WriteString(out, b.String())
+}
+
+func deadJSON(out io.Writer) func([]chosen) error {
+	return func(page []chosen) error {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		for _, d := range page {
+			if err := encoder.Encode(d.line()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+var deadTitles = []string{"customer", "candidate", "export", "batch", "died", "attempts", "reason", "title", "person", "operation", "status", "codes", "transaction"}
+
+// deadTabs writes a line for each, for other programs.
+func deadTabs(out io.Writer) func([]chosen) error {
+	titled := false
+	return func(page []chosen) error {
+		var b strings.Builder
+		if !titled {
+			titled = true
+			b.WriteString(strings.Join(deadTitles, "\t") + "\n")
+		}
+		for _, d := range page {
+			l := d.line()
+			b.WriteString(strings.Join([]string{
+				l.Customer, l.Candidate, l.Export, string(l.Batch), l.Died.Format(time.RFC3339), strconv.Itoa(l.Attempts), string(l.Reason), l.Title,
+				id(l.Person), l.Operation, id(int64(l.Status)), strings.Join(l.Codes, "; "), l.Transaction,
+			}, "\t") + "\n")
+		}
+		_, err := io.WriteString(out, b.String())
+		return err
+	}
+}
+
+func deadTable(out io.Writer, s style, width int) func([]chosen) error {
+	t := table{out: out, style: s, width: width}
+	titled := false
+	return func(page []chosen) error {
+		if len(page) == 0 {
+			return nil
+		}
+		var rows [][]cell
+		if !titled {
+			titled = true
+			rows = append(rows, header("died", "candidate", "customer:export", "reason"))
+		}
+		for _, d := range page {
+			note := d.Reason.Info().Title
+			if answer := d.line().answer(); answer != "" {
+				note += " (" + answer + ")"
+			}
+			rows = append(rows, []cell{{moment(d.At), dim}, {d.Candidate, plain}, {d.Customer + ":" + d.Export, plain}, {note, red}})
+		}
+		return t.write(rows...)
+	}
+}
+
+// answer is what iCIMS said last, in a few words.
+func (l deadLine) answer() string {
+	if l.Operation == "" {
+		return ""
+	}
+	text := l.Operation
+	if l.Status != 0 {
+		text += " " + strconv.Itoa(l.Status)
+	}
+	if len(l.Codes) > 0 {
+		text += ", " + strings.Join(l.Codes, ", ")
+	}
+	return text
+}

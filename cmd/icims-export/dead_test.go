@@ -1,0 +1,252 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// sorrows are dead letters of two customers: five whose job is gone, three whose
+// e-mail was refused, and one of another customer.
+func (w *ward) sorrows() (jobless, refused store.BatchID, ids []string) {
+	w.t.Helper()
+	jobless, ids = w.accept("1234", 999, 0, 5)
+	w.kill("1234", "job_not_found", noJob, ids...)
+	refused, more := w.accept("1234", 0, 5, 3)
+	w.kill("1234", "icims_field_refused", refusedEmail, more...)
+	_, other := w.accept("77", 0, 8, 1)
+	w.kill("77", "job_not_found", noJob, other...)
+	return jobless, refused, append(append(ids, more...), other...)
+}
+
+// listed are the candidates that a list of JSON lines names.
+func listed(t *testing.T, r result) []string {
+	t.Helper()
+	r.wantStatus(t, statusDone)
+	var candidates []string
+	for line := range strings.Lines(r.out) {
+		var d deadLine
+		if err := json.Unmarshal([]byte(line), &d); err != nil {
+			t.Fatal(err)
+		}
+		candidates = append(candidates, d.Candidate)
+	}
+	slices.Sort(candidates)
+	return candidates
+}
+
+func TestDeadList(t *testing.T) {
+	w := newWard(t)
+	jobless, _, _ := w.sorrows()
+	for name, c := range map[string]struct {
+		flags []string
+		want  int
+	}{
+		"all of all customers":                   {nil, 9},
+		"of one customer":                        {[]string{"--customer=77"}, 1},
+		"of one batch":                           {[]string{"--batch=" + string(jobless)}, 5},
+		"for one reason":                         {[]string{"--reason=job_not_found"}, 6},
+		"for a reason that nothing died of":      {[]string{"--reason=icims_tls"}, 0},
+		"given up within the last hour":          {[]string{"--since=1h"}, 9},
+		"given up since tomorrow":                {[]string{"--since=" + time.Now().Add(24*time.Hour).Format(time.RFC3339)}, 0},
+		"by a text of the reason":                {[]string{"--text=FIELD_refused"}, 3},
+		"by the status of the last call":         {[]string{"--text=404"}, 6},
+		"by the operation of the last call":      {[]string{"--text=people.create"}, 3},
+		"by the code and field of the last call": {[]string{"--text=code 4 on email"}, 3},
+		"by the transaction":                     {[]string{"--text=t-18", "--customer=1234"}, 5},
+		"by all together":                        {[]string{"--text=404", "--customer=1234", "--since=1h", "--reason=job_not_found", "--batch=" + string(jobless)}, 5},
+		"no more than asked for":                 {[]string{"--limit=2"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.call(append([]string{"dead", "list", "--json"}, c.flags...)...)
+			if got := listed(t, r); len(got) != c.want {
+				t.Errorf("%d are listed, want %d: %v", len(got), c.want, got)
+			}
+			r.wantNone(t, "Quillfeather", "example.com", testPassword)
+		})
+	}
+	t.Run("a line tells reason, hint and what iCIMS answered, without its words", func(t *testing.T) {
+		r := w.call("dead", "list", "--json", "--text=people.create", "--limit=1")
+		d := decode[deadLine](t, r.out)
+		if d.Reason != "icims_field_refused" || d.Title == "" || d.Hint == "" || d.Status != 400 || d.Operation != "people.create" ||
+			!slices.Equal(d.Codes, []string{"code 4 on email"}) || d.Transaction != "T-17" || d.Attempts != 1 {
+			t.Errorf("got %+v", d)
+		}
+	})
+	t.Run("elsewhere than on a terminal there is a line for each, and the sum on stderr", func(t *testing.T) {
+		r := w.call("dead", "list")
+		r.wantStatus(t, statusDone)
+		if n := len(lines(r.out)); n != 10 || !strings.HasPrefix(r.out, "customer\tcandidate\texport\t") {
+			t.Errorf("%d lines, want 9 and the titles\n%s", n, r.out)
+		}
+		for _, want := range []string{"9 dead letters.", "6  the job does not exist", "Check the job's system id"} {
+			if !strings.Contains(r.errors, want) {
+				t.Errorf("%q is missing in %s", want, r.errors)
+			}
+		}
+	})
+	t.Run("a list that is cut says so", func(t *testing.T) {
+		r := w.call("dead", "list", "--limit=4")
+		if n := len(lines(r.out)); n != 5 || !strings.Contains(r.errors, "4 of 9 dead letters shown") {
+			t.Errorf("%d lines, %s", n, r.errors)
+		}
+	})
+	t.Run("a dry run counts by reason", func(t *testing.T) {
+		r := w.call("dead", "list", "--dry-run", "--customer=1234")
+		r.wantAll(t, "8 dead letters would be chosen", "5  the job does not exist", "3  iCIMS refuses the content of a field (icims_field_refused)")
+	})
+	t.Run("without a keyset the letters are listed all the same", func(t *testing.T) {
+		r := call(t, "dead", "list", "--json", "--redis-url="+w.url)
+		if got := listed(t, r); len(got) != 9 || strings.Contains(r.out, "T-17") {
+			t.Errorf("got %v", r.out)
+		}
+	})
+}
+
+func TestDeadIsMisused(t *testing.T) {
+	w := newWard(t)
+	jobless, _, _ := w.sorrows()
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"an unknown reason":                   {[]string{"dead", "list", "--reason=nope"}, "docs/errors.md"},
+		"a time that is none":                 {[]string{"dead", "list", "--since=yesterday"}, "24h or 7d"},
+		"a batch that is none":                {[]string{"dead", "list", "--batch=1234"}, "is not a batch id"},
+		"a batch of another customer":         {[]string{"dead", "list", "--customer=77", "--batch=" + string(jobless)}, "leave --customer out"},
+		"a customer that is none":             {[]string{"dead", "list", "--customer=acme"}, "digits only"},
+		"a retry without a why":               {[]string{"dead", "retry", "--customer=1234"}, "--why"},
+		"a discard without a why":             {[]string{"dead", "discard", "c-00001"}, "--why"},
+		"a discard of everything by omission": {[]string{"dead", "discard", "--why=x"}, "--all"},
+		"an unknown subcommand":               {[]string{"dead", "bury"}, "see icims-export dead --help"},
+		"an unknown flag of a subcommand":     {[]string{"dead", "list", "--colour"}, "see icims-export dead list --help"},
+		"a show without a candidate":          {[]string{"dead", "show", "1234"}, "see icims-export dead show --help"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.call(c.args...)
+			r.wantStatus(t, statusMisused)
+			if !strings.Contains(r.errors, c.want) {
+				t.Errorf("%q is missing in %s", c.want, r.errors)
+			}
+		})
+	}
+	if n := len(listed(t, w.call("dead", "list", "--json"))); n != 9 {
+		t.Errorf("%d dead letters are left of 9", n)
+	}
+}
+
+func TestDeadRetry(t *testing.T) {
+	w := newWard(t)
+	_, _, ids := w.sorrows()
+	t.Run("one by customer and export, with who and why in its story", func(t *testing.T) {
+		r := w.call("dead", "retry", "1234:"+ids[0], "--why=the job is open again", "--who=somebody")
+		r.wantStatus(t, statusDone)
+		r.wantAll(t, "1 dead letter set going again")
+		shown := w.call("show", "1234", "c-00000")
+		shown.wantAll(t, "somebody set it going again", "the job is open again")
+	})
+	t.Run("one by its candidate", func(t *testing.T) {
+		r := w.call("dead", "retry", "c-00001", "--why=x", "--json")
+		if got := decode[deadResult](t, r.out); got.Done != 1 || !strings.Contains(got.Who, "@") {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("one that is no dead letter any more is refused with what to do", func(t *testing.T) {
+		r := w.call("dead", "retry", "1234:"+ids[0], "--why=x")
+		r.wantStatus(t, statusFailed)
+		if !strings.Contains(r.errors, "icims-export dead list") {
+			t.Errorf("got %s", r.errors)
+		}
+	})
+	t.Run("a dry run changes nothing and needs no why", func(t *testing.T) {
+		w.call("dead", "retry", "--dry-run").wantAll(t, "7 dead letters would be chosen")
+	})
+	t.Run("some by a filter, recorded once with their number", func(t *testing.T) {
+		w.call("dead", "retry", "--text=404", "--why=reopened", "--who=somebody").wantAll(t, "4 dead letters set going again")
+		actions, err := w.ledger.Actions(t.Context(), "1234", 10)
+		if err != nil || len(actions) != 3 || actions[0].Count != 3 || actions[0].Who != "somebody" || actions[0].Why != "reopened" {
+			t.Errorf("%+v, %v", actions, err)
+		}
+	})
+	t.Run("nothing that matches is no failure", func(t *testing.T) {
+		r := w.call("dead", "retry", "--reason=icims_tls", "--why=x")
+		r.wantStatus(t, statusDone)
+		r.wantAll(t, "No dead letter matches")
+	})
+	t.Run("each has a task, and all records agree", func(t *testing.T) {
+		w.call("audit", "--late=1ms").wantStatus(t, statusDone)
+		n, err := w.redis.LLen(t.Context(), "asynq:{icims:1234}:pending").Result()
+		if err != nil || n != 5 {
+			t.Errorf("%d tasks, %v", n, err)
+		}
+	})
+}
+
+func TestDeadDiscard(t *testing.T) {
+	w := newWard(t)
+	w.sorrows()
+	r := w.call("dead", "discard", "--reason=icims_field_refused", "--why=bad addresses", "--who=somebody")
+	r.wantAll(t, "3 dead letters discarded")
+	if got := listed(t, w.call("dead", "list", "--json")); len(got) != 6 {
+		t.Errorf("left are %v", got)
+	}
+	w.call("show", "1234", "c-00005").wantAll(t, "gave it up for good", "bad addresses", "data purged")
+	w.call("dead", "discard", "--all", "--why=x").wantAll(t, "6 dead letters discarded")
+	for _, e := range redisKeys(t, w) {
+		if strings.Contains(e, "}:p:") {
+			t.Errorf("%s is still kept", e)
+		}
+	}
+	w.call("audit").wantStatus(t, statusDone)
+}
+
+func redisKeys(t *testing.T, w *ward) []string {
+	t.Helper()
+	keys, err := w.redis.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func TestDeadShow(t *testing.T) {
+	w := newWard(t)
+	_, refused, ids := w.sorrows()
+	personal := []string{"Quillfeather", "Ottoline", "ottoline", "not welcome"}
+	t.Run("it is explained without personal data", func(t *testing.T) {
+		r := w.call("dead", "show", "1234", "c-00005")
+		r.wantStatus(t, statusDone)
+		r.wantNone(t, personal...)
+		r.wantAll(t, "1234:"+ids[5], "iCIMS refuses the content of a field (icims_field_refused)", "Correct the named field", "docs/errors.md#icims_field_refused",
+			string(refused), "request to create the person with status 400, code 4 on email (transaction T-17)", "--show-data", "dead retry 1234:"+ids[5])
+	})
+	t.Run("it is found by its export as well", func(t *testing.T) {
+		w.call("dead", "show", "1234", ids[5]).wantAll(t, "c-00005")
+	})
+	t.Run("asked for, the data is opened field by field, and that is recorded", func(t *testing.T) {
+		r := w.call("dead", "show", "1234", "c-00005", "--show-data", "--who=somebody")
+		r.wantAll(t, `"Quillfeather"`, "firstname", "ottoline-5@example.com", "is not welcome")
+		actions, err := w.ledger.Actions(t.Context(), "1234", 1)
+		if err != nil || len(actions) != 1 || actions[0].Who != "somebody" || !strings.Contains(actions[0].What, ids[5]) {
+			t.Errorf("%+v, %v", actions, err)
+		}
+	})
+	t.Run("as JSON it is one object", func(t *testing.T) {
+		r := w.call("dead", "show", "1234", "c-00005", "--json")
+		r.wantNone(t, personal...)
+		if got := decode[explainedDead](t, r.out); len(got.Told) != 1 || got.Candidate != "c-00005" || got.Data != nil {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("one that is no dead letter is pointed elsewhere", func(t *testing.T) {
+		r := w.call("dead", "show", "1234", "c-4711")
+		r.wantStatus(t, statusFailed)
+		if !strings.Contains(r.errors, "icims-export show 1234 c-4711") {
+			t.Errorf("got %s", r.errors)
+		}
+	})
+}

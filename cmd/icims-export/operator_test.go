@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// ward is a ledger on a real Redis that operators look after.
+type ward struct {
+	*bench
+	t      *testing.T
+	url    string
+	redis  redis.UniversalClient
+	ledger *store.Ledger
+}
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	b := newBench(t)
+	server := redistest.Start(t)
+	keys, err := store.ReadKeysetFile(b.keyset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := server.Client(t)
+	return &ward{b, t, server.URL(), client, store.NewLedger(client, keys)}
+}
+
+func (w *ward) call(args ...string) result {
+	w.t.Helper()
+	return call(w.t, w.at(w.url, args...)...)
+}
+
+// accept takes so many candidates into a batch, without any task.
+func (w *ward) accept(customer string, job int64, from, n int) (store.BatchID, []string) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	batch, _, err := w.ledger.OpenBatch(ctx, store.BatchSpec{Customer: customer, Job: job})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var ids []string
+	all := make([]store.NewExport, n)
+	for i := range all {
+		c := tasks.Candidate{ID: fmt.Sprintf("c-%05d", from+i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("ottoline-%d@example.com", from+i)}
+		all[i] = store.NewExport{
+			Export: w.ledger.Keys().ExportID(string(batch), c.ID), Candidate: c.ID, EmailHash: w.ledger.Keys().EmailHash(customer, c.Email),
+			Payload: tasks.Payload{Candidate: c}.Encode(),
+		}
+		ids = append(ids, all[i].Export)
+	}
+	for chunk := range slices.Chunk(all, 500) {
+		if _, err := w.ledger.Accept(ctx, batch, chunk); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := w.ledger.CloseBatch(ctx, batch, 0); err != nil {
+		w.t.Fatal(err)
+	}
+	return batch, ids
+}
+
+// kill gives exports up, as a worker would.
+func (w *ward) kill(customer string, reason store.Reason, call store.Called, ids ...string) {
+	w.t.Helper()
+	var crowd sync.WaitGroup
+	for chunk := range slices.Chunk(ids, (len(ids)+7)/8) {
+		crowd.Go(func() {
+			for _, export := range chunk {
+				c, err := w.ledger.Claim(w.t.Context(), store.Ref{Customer: customer, Export: export}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+				if err == nil && c.Verdict != store.ClaimOK {
+					err = fmt.Errorf("claim: %s", c.Verdict)
+				}
+				if err == nil {
+					err = w.ledger.Finish(w.t.Context(), c, store.Finish{
+						To: store.Dead, Counter: store.CountDead, Reason: reason,
+						Entry: &store.Entry{At: time.Now(), What: "dead", Reason: reason, Attempt: 1, Calls: []store.Called{call}},
+					})
+				}
+				if err != nil {
+					w.t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	crowd.Wait()
+}
+
+var (
+	refusedEmail = store.Called{Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-17", Problems: []string{"code 4 on email: ottoline@example.com is not welcome"}}
+	noJob        = store.Called{Op: "workflows.create", Status: 404, Reason: "icims_not_found", Sent: "yes", Transaction: "T-18"}
+)
+
+// wantAll fails where any of the texts is missing on stdout.
+func (r result) wantAll(t *testing.T, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(r.out, text) {
+			t.Errorf("%q is missing in\n%s%s", text, r.out, r.errors)
+		}
+	}
+}
+
+func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }
+
+func TestManyDeadLetters(t *testing.T) {
+	const many = 5000
+	w := newWard(t)
+	b, ids := w.accept("1234", 1709, 0, many)
+	w.kill("1234", "job_not_found", noJob, ids...)
+
+	r := w.call("dead", "list", "--json")
+	r.wantStatus(t, statusDone)
+	if n := len(lines(r.out)); n != many {
+		t.Errorf("%d of %d are listed", n, many)
+	}
+	r = w.call("dead", "retry", "--dry-run", "--json")
+	if got := decode[struct{ Chosen int }](t, r.out); got.Chosen != many {
+		t.Errorf("%d of %d would be retried", got.Chosen, many)
+	}
+	w.call("audit").wantStatus(t, statusDone)
+	r = w.call("dead", "retry", "--reason=job_not_found", "--why=the job is open again", "--who=somebody", "--json")
+	r.wantStatus(t, statusDone)
+	if got := decode[deadResult](t, r.out); got.Done != many || got.Customers["1234"] != many {
+		t.Errorf("got %s", r.out)
+	}
+	r = w.call("dead", "list", "--json")
+	if r.out != "" {
+		t.Errorf("still listed: %.500s", r.out)
+	}
+
+	ctx, stop := context.WithCancel(t.Context())
+	worker := make(chan result)
+	fast := w.file(t, "fast.yml", strings.Replace(w.connection("TEST_ICIMS_PASSWORD"), "calls_per_second: 500, burst: 500, in_flight: 8", "calls_per_second: 100000, burst: 1000, in_flight: 16, calls_per_day: 1000000", 1))
+	go func() {
+		worker <- invoke(ctx, nil, append(w.at(w.url, "worker"), "--connections="+fast, "--lane-concurrency=32")...)
+	}()
+	defer func() { stop(); <-worker }()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(3 * time.Minute)
+	for {
+		got, err := w.ledger.Batch(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Ended.IsZero() {
+			if got.Created != many {
+				t.Errorf("ended as %+v", got)
+			}
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not all have ended: %+v", got)
+		}
+	}
+	r = w.call("audit", "--json")
+	r.wantStatus(t, statusDone)
+	if got := decode[auditResult](t, r.out); !got.Clean || got.Customers[0].Done != many || !got.Worker {
+		t.Errorf("got %s", r.out)
+	}
+	if people := w.tenant.People(); len(people) != many {
+		t.Errorf("iCIMS has %d people", len(people))
+	}
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// callPhrases say what a call was to do.
+var callPhrases = map[string]string{
+	"customer.get":          "read the customer",
+	"people.search":         "search for the e-mail",
+	"workflows.search":      "search for the workflow",
+	"portals.search":        "read the job portal",
+	"people.get":            "read the person",
+	"people.create":         "create the person",
+	"people.patch":          "update the person",
+	"people.collection.add": "add an entry to the person",
+	"workflows.get":         "read a workflow",
+	"workflows.create":      "create the workflow",
+	"workflows.patch":       "update the workflow",
+	"jobs.get":              "read the job",
+	"schema.get":            "read the field definitions",
+}
+
+// storyteller turns the story of an export into sentences.
+type storyteller struct {
+	// words adds iCIMS's own, which may repeat what was sent.
+	words bool
+}
+
+// tell tells one entry.
+func (s storyteller) tell(e store.Entry) string {
+	var parts []string
+	begin := fmt.Sprintf("Attempt %d, %s", e.Attempt, when(e.At))
+	title := e.Reason.Info().Title
+	switch e.What {
+	case "retry":
+		parts = append(parts, fmt.Sprintf("%s: %s.", begin, title))
+	case "unknown":
+		parts = append(parts, begin+": the answer to a write was lost, so nobody knows yet whether it took effect.")
+	case "deferred":
+		parts = append(parts, fmt.Sprintf("Put off %s, which counts as no attempt: %s.", when(e.At), title))
+	case "dead":
+		parts = append(parts, fmt.Sprintf("%s, was the last: %s.", begin, title))
+	case "done":
+		parts = append(parts, begin+": it worked.")
+	case "skipped":
+		parts = append(parts, fmt.Sprintf("%s: skipped, %s.", begin, title))
+	case "retried":
+		parts = append(parts, sentence(fmt.Sprintf("%s %s set it going again: “%s”", when(e.At), e.Who, e.Why)))
+	case "discarded":
+		parts = append(parts, sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", when(e.At), e.Who, e.Why)))
+	default:
+		parts = append(parts, fmt.Sprintf("%s: %s.", begin, e.What))
+	}
+	for _, c := range e.Calls {
+		if text := s.call(c); text != "" {
+			parts = append(parts, text)
+		}
+	}
+	for _, f := range e.Findings {
+		parts = append(parts, sentence(f))
+	}
+	if e.Again > 0 {
+		pause := span(time.Duration(e.Again) * time.Second)
+		switch e.What {
+		case "unknown":
+			parts = append(parts, "After a pause of "+pause+" iCIMS was to be searched, before anything is repeated.")
+		case "retry":
+			parts = append(parts, "It was to be tried again after "+pause+".")
+		default:
+			parts = append(parts, "It was to go on after "+pause+".")
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// call tells what iCIMS answered.
+func (s storyteller) call(c store.Called) string {
+	phrase, made := callPhrases[c.Op]
+	switch {
+	case !made:
+		return "" // held back before any call was made
+	case c.Status == 0 && c.Sent == "no":
+		return sentence(fmt.Sprintf("the request to %s was not sent", phrase))
+	case c.Status == 0:
+		return sentence(fmt.Sprintf("the request to %s was sent, but no answer came", phrase))
+	}
+	text := fmt.Sprintf("iCIMS answered the request to %s with status %d", phrase, c.Status)
+	for _, p := range codesOf(c) {
+		text += ", " + p
+	}
+	if c.Transaction != "" {
+		text += " (transaction " + c.Transaction + ")"
+	}
+	text = sentence(text)
+	if !s.words {
+		return text
+	}
+	for _, p := range c.Problems {
+		if _, words, ok := strings.Cut(p, ": "); ok && words != "" {
+			text += fmt.Sprintf(" It said: “%s”.", strings.TrimRight(words, "."))
+		}
+	}
+	return text
+}
+
+// codesOf are codes and fields without iCIMS's own words, which may repeat what
+// was sent.
+func codesOf(c store.Called) []string {
+	codes := make([]string, 0, len(c.Problems))
+	for _, p := range c.Problems {
+		code, _, _ := strings.Cut(p, ": ")
+		if code != "no code" && code != "" {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+// sentence gives text a capital and a full stop. The name of iCIMS keeps its
+// small letter.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	if !strings.HasPrefix(text, "iCIMS") {
+		text = strings.ToUpper(text[:1]) + text[1:]
+	}
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
+}
+
+// when is a moment within a sentence.
+func when(t time.Time) string {
+	t = t.Local()
+	if time.Since(t).Abs() < 12*time.Hour {
+		return "at " + t.Format("15:04:05")
+	}
+	return "on " + t.Format("2006-01-02 at 15:04")
+}
+
+// standing says how an export stands or ended.
+func standing(o outcome, job int64, l links) []string {
+	place := ""
+	if job != 0 && o.Workflow != 0 {
+		place = fmt.Sprintf(", with workflow %d on job %d", o.Workflow, job)
+	}
+	next := ""
+	if !o.Due.IsZero() {
+		next = " The next try is due " + when(o.Due) + "."
+	}
+	switch o.State {
+	case store.Queued:
+		return []string{"It waits for a worker."}
+	case store.Claimed:
+		return []string{"A worker has it in hand."}
+	case store.Creating:
+		return []string{"A worker is creating the person right now."}
+	case store.Created, store.Placing:
+		return []string{fmt.Sprintf("Person %d is in iCIMS; a worker is putting the person on job %d.", o.Person, job)}
+	case store.Deferred, store.Retrying, store.Unknown:
+		known := ""
+		if o.Person != 0 {
+			known = fmt.Sprintf(" Person %d is in iCIMS already.", o.Person)
+		}
+		return []string{"It waits: " + o.Title + "." + known + next, o.Hint}
+	case store.Done:
+		how := "was created"
+		if o.Counter == store.CountUpdated {
+			how = "was in iCIMS already and is up to date"
+		}
+		return []string{fmt.Sprintf("It is done since %s: person %d %s%s.", since(o.At), o.Person, how, place), l.person(o.Person)}
+	case store.Skipped:
+		return []string{fmt.Sprintf("It was skipped %s: %s, as person %d.", when(o.At), o.Title, o.Person), l.person(o.Person)}
+	case store.Cancelled:
+		return []string{"It was given up for good " + when(o.At) + ", and the candidate's data purged."}
+	case store.Dead:
+		at := ""
+		if !o.At.IsZero() {
+			at = " " + when(o.At)
+		}
+		known := ""
+		if o.Person != 0 {
+			known = fmt.Sprintf(" Person %d is in iCIMS already, and a retry goes on from there.", o.Person)
+		}
+		return []string{fmt.Sprintf("It is a dead letter, given up%s: %s.%s", at, o.Title, known), o.Hint}
+	}
+	return []string{"It is " + string(o.State) + "."}
+}
+
+func since(t time.Time) string {
+	_, text, _ := strings.Cut(when(t), " ")
+	return text
+}
+
+// paragraph writes text wrapped, behind a bullet.
+func paragraph(out io.Writer, width int, text string) {
+	if text != "" {
+		hang(out, width, "  • ", text)
+	}
+}
