@@ -41,7 +41,7 @@ func (a *auditor) batch(ctx context.Context, id BatchID) error {
 			return nil // it has expired
 		}
 		if rows != before.accepted {
-			a.violate(ViolationSum, id, "", "The batch counts %d accepted candidates, but lists %d.", before.accepted, rows)
+			a.violatef(ViolationSum, id, "", "The batch counts %d accepted candidates, but lists %d.", before.accepted, rows)
 		}
 		t, err := a.walk(ctx, id, before)
 		if err != nil {
@@ -102,7 +102,7 @@ func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error)
 			a.judge(id, f)
 			switch {
 			case f.state != "" && f.batch != id.local():
-				a.violate(ViolationNoBatch, id, f.export, "The record of the export names another batch.")
+				a.violatef(ViolationNoBatch, id, f.export, "The record of the export names another batch.")
 			case f.state == Dead:
 				t.dead++
 			case f.state != "":
@@ -113,7 +113,7 @@ func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error)
 				t.expired++
 			default:
 				t.lost++
-				a.violate(ViolationLost, id, f.export, "The export was accepted, but there is neither a record nor an outcome of it.")
+				a.violatef(ViolationLost, id, f.export, "The export was accepted, but there is neither a record nor an outcome of it.")
 			}
 		}
 		if err := a.locks(ctx, id, list); err != nil {
@@ -144,7 +144,7 @@ func (t *tally) count(c Counter) {
 func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 	check := func(name string, from, counted, to int) {
 		if counted+t.expired+t.lost < from || counted > to {
-			a.violate(ViolationCount, id, "", "The batch counts %d %s, but there are %d.", to, name, counted)
+			a.violatef(ViolationCount, id, "", "The batch counts %d %s, but there are %d.", to, name, counted)
 		}
 	}
 	check("created", before.created, t.created, after.created)
@@ -155,10 +155,10 @@ func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 		return
 	}
 	if t.dead != before.dead {
-		a.violate(ViolationCount, id, "", "The batch counts %d dead letters, but there are %d.", before.dead, t.dead)
+		a.violatef(ViolationCount, id, "", "The batch counts %d dead letters, but there are %d.", before.dead, t.dead)
 	}
 	if t.moving != before.moving() {
-		a.violate(ViolationSum, id, "", "Of %d accepted exports %d must be moving by the batch's counts, but %d are.", before.accepted, before.moving(), t.moving)
+		a.violatef(ViolationSum, id, "", "Of %d accepted exports %d must be moving by the batch's counts, but %d are.", before.accepted, before.moving(), t.moving)
 	}
 }
 
@@ -187,9 +187,9 @@ func (a *auditor) locks(ctx context.Context, id BatchID, list []facts) error {
 		switch owner := owners[i].Val(); owner {
 		case f.export:
 		case "":
-			a.violate(ViolationEmailUnlocked, id, f.export, "The export is in work without the lock of its e-mail.")
+			a.violatef(ViolationEmailUnlocked, id, f.export, "The export is in work without the lock of its e-mail.")
 		default:
-			a.violate(ViolationEmailUnlocked, id, f.export, "The export is in work, but %s has the lock of its e-mail.", owner)
+			a.violatef(ViolationEmailUnlocked, id, f.export, "The export is in work, but %s has the lock of its e-mail.", owner)
 		}
 	}
 	return nil
@@ -214,7 +214,7 @@ func (a *auditor) remembered(ctx context.Context, id BatchID, list []facts) erro
 	}
 	for _, f := range done {
 		if _, ok := markers[f.outcome.Candidate]; !ok {
-			a.violate(ViolationMarkerMissing, id, f.export, "The export is done, but no marker says so: a later batch would send the candidate again.")
+			a.violatef(ViolationMarkerMissing, id, f.export, "The export is done, but no marker says so: a later batch would send the candidate again.")
 		}
 	}
 	return nil

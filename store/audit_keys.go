@@ -128,10 +128,10 @@ func (a *auditor) unlisted(ctx context.Context, ids []string) error {
 		switch {
 		case f.state == "":
 		case exists[i].Val() == 0:
-			a.violate(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not exist.", f.state)
+			a.violatef(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not exist.", f.state)
 			a.judge(batch, f)
 		case listed[i].Val() != f.export:
-			a.violate(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not list it.", f.state)
+			a.violatef(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not list it.", f.state)
 			a.judge(batch, f)
 		}
 	}
@@ -149,7 +149,7 @@ func (a *auditor) payloadsLeft(ctx context.Context, ids []string) error {
 	}
 	for _, f := range list {
 		if f.state == "" && f.payload {
-			a.violate(ViolationPayloadLeft, "", f.export, "The export has ended, but the candidate's data is still kept.")
+			a.violatef(ViolationPayloadLeft, "", f.export, "The export has ended, but the candidate's data is still kept.")
 		}
 	}
 	return nil
@@ -173,7 +173,7 @@ func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 	for i, id := range ids {
 		const forever = time.Duration(-1) // as TTL answers, -2 for a key that is gone
 		if live[i].Val() == 0 && left[i].Val() == forever {
-			a.violate(ViolationStoryLeft, "", id, "The export has ended, but its story is kept for ever.")
+			a.violatef(ViolationStoryLeft, "", id, "The export has ended, but its story is kept for ever.")
 		}
 	}
 	return nil
@@ -197,7 +197,7 @@ func (a *auditor) hidden(ctx context.Context, locals []string) error {
 	}
 	for i, local := range locals {
 		if exists[i].Val() == 1 && errors.Is(listed[i].Err(), redis.Nil) {
-			a.violate(ViolationHiddenBatch, BatchID(a.customer+"-"+local), "", "The batch is not in the list of the customer's batches.")
+			a.violatef(ViolationHiddenBatch, BatchID(a.customer+"-"+local), "", "The batch is not in the list of the customer's batches.")
 		}
 	}
 	return nil

@@ -19,7 +19,7 @@ func (a *auditor) markers(ctx context.Context) error {
 		// A clock may be a little ahead.
 		if !ok || m.Person <= 0 || m.ExportedAt.Unix() <= 0 || m.ExportedAt.After(a.now.Add(24*time.Hour)) ||
 			len(field) != 16 || strings.Trim(field, "0123456789abcdef") != "" {
-			a.violate(ViolationMarker, "", "", "A marker (bucket %d, field %q) does not say which person was exported, and when.", bucket, field)
+			a.violatef(ViolationMarker, "", "", "A marker (bucket %d, field %q) does not say which person was exported, and when.", bucket, field)
 		}
 	})
 }
@@ -59,7 +59,7 @@ func (l *Ledger) SampleMarkers(ctx context.Context, customer string, n int) ([]M
 		seen++
 		if len(sample) < n {
 			sample = append(sample, m)
-		} else if i := rand.IntN(seen); i < n { //nolint:gosec // a sample, not a secret
+		} else if i := rand.IntN(seen); i < n {
 			sample[i] = m
 		}
 	})

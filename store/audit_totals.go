@@ -47,16 +47,16 @@ func (a *auditor) compareTotals(counters []any, due, dead int64, sums []*redis.S
 		died += c.dead
 	}
 	if live := int(number(text(counters[0]))); live != moving {
-		a.violate(ViolationLive, "", "", "The counter of moving exports says %d, but by their counts the batches have %d.", live, moving)
+		a.violatef(ViolationLive, "", "", "The counter of moving exports says %d, but by their counts the batches have %d.", live, moving)
 	}
 	if n := int(due); n != moving {
-		a.violate(ViolationDueCount, "", "", "%d exports have a time at which they go on, but by their counts the batches have %d that move.", n, moving)
+		a.violatef(ViolationDueCount, "", "", "%d exports have a time at which they go on, but by their counts the batches have %d that move.", n, moving)
 	}
 	if n := int(dead); n != died {
-		a.violate(ViolationDeadCount, "", "", "%d exports are listed as dead letters, but by their counts the batches have %d.", n, died)
+		a.violatef(ViolationDeadCount, "", "", "%d exports are listed as dead letters, but by their counts the batches have %d.", n, died)
 	}
 	if n := number(text(counters[1])); n != 0 {
-		a.violate(ViolationIllegalMoves, "", "", "%d moves were asked for that the state machine lacks, which shows a bug; they were refused.", n)
+		a.violatef(ViolationIllegalMoves, "", "", "%d moves were asked for that the state machine lacks, which shows a bug; they were refused.", n)
 	}
 }
 
@@ -94,10 +94,10 @@ func (a *auditor) lists(ctx context.Context) error {
 				batch = BatchID(a.customer + "-" + f.batch)
 			}
 			if !f.due.IsZero() && !f.moving() {
-				a.violate(ViolationDueStray, batch, f.export, "The export is to go on some time, but %s.", standing(f.state))
+				a.violatef(ViolationDueStray, batch, f.export, "The export is to go on some time, but %s.", standing(f.state))
 			}
 			if f.dead && f.state != Dead {
-				a.violate(ViolationDeadStray, batch, f.export, "The export is listed as a dead letter, but %s.", standing(f.state))
+				a.violatef(ViolationDeadStray, batch, f.export, "The export is listed as a dead letter, but %s.", standing(f.state))
 			}
 		}
 		return nil

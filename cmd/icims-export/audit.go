@@ -88,13 +88,14 @@ func (c *auditCommand) audit(ctx context.Context, o *operator, r *auditResult) e
 	if r.Customers, err = o.ledger.Audit(ctx, customers, options); err != nil {
 		return o.lost(err)
 	}
-	for i, a := range r.Customers {
+	for i := range r.Customers {
+		a := &r.Customers[i]
 		queue, err := worker.AuditQueue(ctx, o.redis, o.ledger, a.Customer, options.Pause)
 		if err != nil {
 			return o.lost(err)
 		}
-		r.Customers[i].Violations = append(a.Violations, queue...)
-		r.Violations = append(r.Violations, r.Customers[i].Violations...)
+		a.Violations = append(a.Violations, queue...)
+		r.Violations = append(r.Violations, a.Violations...)
 	}
 	if r.Worker, err = worker.Reconciling(ctx, o.redis); err != nil {
 		return o.lost(err)
@@ -205,10 +206,13 @@ func writeAudits(out io.Writer, s style, width int, audits []store.Audit) {
 		right[i] = true
 	}
 	t := table{out: out, style: s, width: width, right: right}
-	rows := [][]cell{header("customer", "accepted", "done", "skipped", "dead", "cancelled", "moving", "markers")}
+	rows := make([][]cell, 0, 1+len(audits))
+	rows = append(rows, header("customer", "accepted", "done", "skipped", "dead", "cancelled", "moving", "markers"))
 	for _, a := range audits {
-		row := []cell{{a.Customer, plain}}
-		for _, n := range []int{a.Accepted, a.Done, a.Skipped, a.Dead, a.Cancelled, a.Moving, a.Markers} {
+		numbers := []int{a.Accepted, a.Done, a.Skipped, a.Dead, a.Cancelled, a.Moving, a.Markers}
+		row := make([]cell, 0, 1+len(numbers))
+		row = append(row, cell{a.Customer, plain})
+		for _, n := range numbers {
 			c := plain
 			if n == 0 {
 				c = dim

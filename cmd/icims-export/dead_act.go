@@ -90,7 +90,7 @@ func (c *deadAct) run(ctx context.Context, p *process, name string, do act) erro
 		return err
 	}
 	if c.DryRun {
-		counts, _, err := search.count(ctx)
+		counts, err := search.count(ctx)
 		if err != nil {
 			return err
 		}

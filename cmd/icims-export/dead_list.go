@@ -66,7 +66,7 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if c.DryRun {
-		counts, _, err := search.count(ctx)
+		counts, err := search.count(ctx)
 		if err != nil {
 			return err
 		}
@@ -119,19 +119,18 @@ func (c *deadListCommand) summary(p *process, counts deadCounts, shown int) {
 		p.sayf("\n%s.", plural(all, "dead letter"))
 	}
 	width, _ := terminal(p.stderr)
-	writeCountsByReason(messages{p}, style{p.colours(p.stderr)}, width, counts)
+	writeCountsByReason(messages{p}, width, counts)
 }
 
 const noDeadLetters = "No dead letter matches."
 
-func (s *deadSearch) count(ctx context.Context) (deadCounts, map[string]int, error) {
-	counts, customers := deadCounts{}, map[string]int{}
-	err := s.each(ctx, func(customer string, page []chosen) error {
+func (s *deadSearch) count(ctx context.Context) (deadCounts, error) {
+	counts := deadCounts{}
+	err := s.each(ctx, func(_ string, page []chosen) error {
 		counts.add(page)
-		customers[customer] += len(page)
 		return nil
 	})
-	return counts, customers, err
+	return counts, err
 }
 
 // writeDeadCounts is what a dry run prints.
@@ -149,12 +148,12 @@ func writeDeadCounts(p *process, counts deadCounts, asJSON bool) error {
 	}
 	width, _ := terminal(p.stdout)
 	fmt.Fprintf(p.stdout, "%s would be chosen:\n", plural(total(counts), "dead letter"))
-	writeCountsByReason(p.stdout, style{p.colours(p.stdout)}, width, counts)
+	writeCountsByReason(p.stdout, width, counts)
 	return nil
 }
 
 // writeCountsByReason lists the reasons, the most frequent first, with what to do.
-func writeCountsByReason(out io.Writer, s style, width int, counts deadCounts) {
+func writeCountsByReason(out io.Writer, width int, counts deadCounts) {
 	var b strings.Builder
 	for _, c := range counts.list() {
 		head := fmt.Sprintf("%8s  ", grouped(c.Count))

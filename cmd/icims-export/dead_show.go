@@ -190,12 +190,18 @@ func writeFields(out io.Writer, s style, width int, title string, fields map[str
 	}
 	fmt.Fprintln(out, s.paint(bold, title))
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		var b strings.Builder
-		encoder := json.NewEncoder(&b)
-		encoder.SetEscapeHTML(false)
-		if encoder.Encode(fields[name]) == nil {
-			hang(out, width, fmt.Sprintf("  %-16s ", name), b.String())
-		}
+		hang(out, width, fmt.Sprintf("  %-16s ", name), valueOf(fields[name]))
 	}
 	fmt.Fprintln(out)
+}
+
+// valueOf is a field's value as it is sent.
+func valueOf(value any) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "(cannot be shown)"
+	}
+	return b.String()
 }

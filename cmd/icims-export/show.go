@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seekout/icims-export/store"
@@ -146,13 +147,12 @@ func (m *shownMarker) print(out io.Writer, width int) {
 		return
 	}
 	text := fmt.Sprintf("In iCIMS as person %d, last exported %s", m.Person, when(m.ExportedAt))
-	for i, job := range slices.Sorted(maps.Keys(m.Workflows)) {
-		if i == 0 {
-			text += ", with"
-		} else {
-			text += " and"
-		}
-		text += fmt.Sprintf(" workflow %d on job %d", m.Workflows[job], job)
+	places := make([]string, 0, len(m.Workflows))
+	for _, job := range slices.Sorted(maps.Keys(m.Workflows)) {
+		places = append(places, fmt.Sprintf("workflow %d on job %d", m.Workflows[job], job))
+	}
+	if len(places) > 0 {
+		text += ", with " + strings.Join(places, " and ")
 	}
 	hang(out, width, "", text+".")
 	if m.Link != "" {

@@ -91,9 +91,7 @@ func (s storyteller) call(c store.Called) string {
 		return sentence(fmt.Sprintf("the request to %s was sent, but no answer came", phrase))
 	}
 	text := fmt.Sprintf("iCIMS answered the request to %s with status %d", phrase, c.Status)
-	for _, p := range codesOf(c) {
-		text += ", " + p
-	}
+	text = strings.Join(append([]string{text}, codesOf(c)...), ", ")
 	if c.Transaction != "" {
 		text += " (transaction " + c.Transaction + ")"
 	}
@@ -101,12 +99,13 @@ func (s storyteller) call(c store.Called) string {
 	if !s.words {
 		return text
 	}
+	said := []string{text}
 	for _, p := range c.Problems {
 		if _, words, ok := strings.Cut(p, ": "); ok && words != "" {
-			text += fmt.Sprintf(" It said: “%s”.", strings.TrimRight(words, "."))
+			said = append(said, fmt.Sprintf("It said: “%s”.", strings.TrimRight(words, ".")))
 		}
 	}
-	return text
+	return strings.Join(said, " ")
 }
 
 // codesOf are codes and fields without iCIMS's own words, which may repeat what
