@@ -16,7 +16,9 @@ elseif to == 'placing' then
 else
   redis.call('HDEL', KEYS[1], 'in', 'ia')
 end
-if ARGV[6] ~= '' then
+-- A person recorded by an earlier attempt is old news: another export may have
+-- made a new one for the e-mail since.
+if ARGV[6] ~= '' and ARGV[6] ~= r.pe then
   redis.call('HSET', KEYS[1], 'pe', ARGV[6], 'pm', ARGV[7])
   know(r.eh, ARGV[6], '', '')
 end
