@@ -83,3 +83,8 @@ verify: lint test ## Run what must pass before a commit
 clean: ## Remove what the other targets have built
 	rm -rf bin coverage.out
 	$(GO) clean -testcache
+
+.PHONY: sim
+sim: ## Simulate SEEDS worlds of faults and deaths (SEEDS=10000), or replay one with its trace (SEED=7)
+	@sh scripts/ensure-redis.sh
+	SIM_SEEDS=$(SEEDS) SIM_SEED=$(SEED) $(GO) test -count=1 -timeout 3h -v -run '^TestSimulation$$' ./worker

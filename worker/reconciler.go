@@ -26,6 +26,9 @@ type reconciler struct {
 	// suspects are orphans seen in the last round: a task has no lease for a
 	// moment while asynq takes it up.
 	suspects map[tasks.Orphan]bool
+	// unclaimed are exports whose task is being handled although nobody has claimed
+	// them, and since when that has been seen.
+	unclaimed map[store.Ref]time.Time
 	// next is where the slow walk over all customers goes on.
 	next int
 }
@@ -38,6 +41,9 @@ const (
 	// overdueBy is how long an export may be late before it is looked at. asynq
 	// delivers what it keeps for later up to a few seconds late.
 	overdueBy = 10 * time.Second
+	// claimedWithin is how long a handler may take to claim its export: it may wait
+	// for a look-up of others.
+	claimedWithin = 8 * time.Second
 	// lookAgain is when an export whose task is well is looked at the next time.
 	lookAgain = 10 * time.Minute
 	// nudgedFor is how long a new task has to show an effect.
@@ -93,6 +99,7 @@ func (r *reconciler) round(ctx context.Context) error {
 	}
 	if !leads {
 		clear(r.suspects)
+		clear(r.unclaimed)
 		return nil
 	}
 	customers, err := r.customers(ctx)
@@ -103,13 +110,16 @@ func (r *reconciler) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	suspects := map[tasks.Orphan]bool{}
+	suspects, unclaimed := map[tasks.Orphan]bool{}, map[store.Ref]time.Time{}
 	for _, customer := range customers {
 		if err := r.customer(ctx, customer, now, suspects); err != nil {
 			return fmt.Errorf("customer %s: %w", customer, err)
 		}
+		if err := r.replace(ctx, customer, now, unclaimed); err != nil {
+			return fmt.Errorf("customer %s: %w", customer, err)
+		}
 	}
-	r.suspects = suspects
+	r.suspects, r.unclaimed = suspects, unclaimed
 	return nil
 }
 
@@ -198,6 +208,37 @@ func (r *reconciler) takeOver(ctx context.Context, customer string, now time.Tim
 	}
 	r.found(customer, "export of a dead worker", len(freed))
 	return r.nudge(ctx, customer, freed)
+}
+
+// replace gives exports another task whose handler was killed before it could
+// claim them. asynq itself takes up to a minute and a half to notice.
+func (r *reconciler) replace(ctx context.Context, customer string, now time.Time, unclaimed map[store.Ref]time.Time) error {
+	handled, err := tasks.Handled(ctx, r.redis, customer)
+	if err != nil {
+		return err
+	}
+	stand, err := r.ledger.Stand(ctx, customer, handled)
+	if err != nil {
+		return err
+	}
+	var idle []store.Moving
+	for _, m := range stand {
+		if m.Working() || m.State == "" || m.State.Ended() {
+			continue
+		}
+		since, seen := r.unclaimed[m.Ref]
+		switch {
+		case !seen:
+			unclaimed[m.Ref] = now
+		case now.Sub(since) < claimedWithin:
+			unclaimed[m.Ref] = since
+		default:
+			unclaimed[m.Ref] = now.Add(nudgedFor) // the new task has to show an effect first
+			idle = append(idle, m)
+		}
+	}
+	r.found(customer, "task that claims nothing", len(idle))
+	return r.nudge(ctx, customer, idle)
 }
 
 // wake gives exports a task that are late and have none that will fire.

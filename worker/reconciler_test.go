@@ -111,6 +111,33 @@ func TestReconciler(t *testing.T) {
 		r.clean()
 	})
 
+	t.Run("an export whose handler was killed before the claim goes on soon", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		queue := "asynq:{" + tasks.ExpressQueue(customer) + "}:"
+		ctx := t.Context()
+		// As asynq takes a task up, with half an hour for the handler.
+		task, err := r.redis.RPopLPush(ctx, queue+"pending", queue+"active").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.redis.HSet(ctx, queue+"t:"+task, "state", "active").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.redis.ZAdd(ctx, queue+"lease", redis.Z{Score: float64(time.Now().Add(30 * time.Minute).Unix()), Member: task}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		r.start()
+		if b := r.finished(id); b.Created != 1 {
+			t.Errorf("batch %+v", b)
+		}
+		if !strings.Contains(r.logs.String(), "task that claims nothing") {
+			t.Error("the reconciler did not say what it found")
+		}
+		r.clean()
+	})
+
 	t.Run("a task without a record does nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})

@@ -113,6 +113,7 @@ func (w *world) live(sum *tally) {
 	}
 	w.judge(batches, sum)
 	sum.turns.Add(int64(w.turns))
+	sum.unknown.Add(int64(w.unknown))
 	sum.deaths.Add(int64(w.born - w.plan.processes))
 	sum.calls.Add(int64(w.sim.CallCount()))
 }
@@ -147,6 +148,7 @@ func (w *world) happen() {
 	if w.calm {
 		return
 	}
+	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch x := w.rng.IntN(400); {

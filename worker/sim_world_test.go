@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -48,6 +49,7 @@ type world struct {
 	born    int
 	clients []*redis.Client
 	turns   int
+	unknown int // writes whose answer was lost
 	calm    bool // faults are over
 	trace   []string
 	purged  map[int64]bool
@@ -167,10 +169,21 @@ func (w *world) spawn() *process {
 		w.t.Fatal(err)
 	}
 	p.lane = l
-	l.retries.random = w.rng.Float64
+	l.retries.random = jitter(w.seed, uint64(w.born))
 	l.aside.Go(func() { l.leases.renew(l.base) })
 	w.procs = append(w.procs, p)
 	return p
+}
+
+// jitter is a source of randomness of one process.
+func jitter(seed, process uint64) func() float64 {
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(seed, process+2))
+	return func() float64 {
+		mu.Lock()
+		defer mu.Unlock()
+		return rng.Float64()
+	}
 }
 
 // errDead is what a dead process gets from everything outside of it.
@@ -378,6 +391,9 @@ func (w *world) grant() {
 	})
 	i := w.rng.IntN(len(w.waiting))
 	t := w.waiting[i]
+	if strings.Contains(t.what, " unknown") {
+		w.unknown++
+	}
 	w.waiting = slices.Delete(w.waiting, i, i+1)
 	v := goOn
 	if !w.calm {
