@@ -103,13 +103,26 @@ func (l *Ledger) moving(ctx context.Context, customer, from, to string, n int) (
 	if err != nil {
 		return nil, fmt.Errorf("list moving exports: %w", err)
 	}
-	records := make([]*redis.SliceCmd, len(found))
-	if len(found) == 0 {
+	exports := make([]string, len(found))
+	for i, z := range found {
+		exports[i], _ = z.Member.(string)
+	}
+	list, err := l.Stand(ctx, customer, exports)
+	for i := range list {
+		list[i].Due = time.UnixMilli(int64(found[i].Score))
+	}
+	return list, err
+}
+
+// Stand reads where exports stand, without Due. The State of one whose record is
+// gone is empty.
+func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) ([]Moving, error) {
+	if len(exports) == 0 {
 		return nil, nil
 	}
-	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, z := range found {
-			id, _ := z.Member.(string)
+	records := make([]*redis.SliceCmd, len(exports))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range exports {
 			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "wk", "le", "g")
 		}
 		return nil
@@ -117,11 +130,10 @@ func (l *Ledger) moving(ctx context.Context, customer, from, to string, n int) (
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, fmt.Errorf("read moving exports: %w", err)
 	}
-	list := make([]Moving, len(found))
-	for i, z := range found {
-		id, _ := z.Member.(string)
+	list := make([]Moving, len(exports))
+	for i, id := range exports {
 		r := records[i].Val()
-		list[i] = Moving{Ref: Ref{customer, id}, Due: time.UnixMilli(int64(z.Score))}
+		list[i] = Moving{Ref: Ref{customer, id}}
 		if len(r) == 4 {
 			list[i].State, list[i].Worker, list[i].Lease = State(text(r[0])), text(r[1]), millis(text(r[2]))
 			list[i].Generation = int(number(text(r[3])))

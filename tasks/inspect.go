@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -62,6 +63,24 @@ func Alive(ctx context.Context, client redis.UniversalClient, customer string, a
 		}
 	}
 	return alive, nil
+}
+
+// Handled lists the exports whose tasks asynq counts as being handled. A worker
+// that was killed counts as handling its tasks for up to a minute and a half.
+func Handled(ctx context.Context, client redis.UniversalClient, customer string) ([]string, error) {
+	var exports []string
+	for _, q := range queuesOf(customer) {
+		ids, err := client.LRange(ctx, asynqKey(q, "active"), 0, -1).Result()
+		if err != nil {
+			return nil, fmt.Errorf("list active tasks: %w", err)
+		}
+		for _, id := range ids {
+			if parts := strings.Split(id, ":"); len(parts) == 3 {
+				exports = append(exports, parts[1])
+			}
+		}
+	}
+	return exports, nil
 }
 
 // Orphan is a task that asynq counts as being handled although it has no lease:
