@@ -49,7 +49,7 @@ type world struct {
 	born    int
 	clients []*redis.Client
 	turns   int
-	unknown int // writes whose answer was lost
+	unknown int  // writes whose answer was lost
 	calm    bool // faults are over
 	trace   []string
 	purged  map[int64]bool
