@@ -115,7 +115,7 @@ func helpFor(args []string, err error) error {
 
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 	selected := ctx.Selected()
-	if selected == nil || !slices.Contains(withSettings, topCommand(selected).Name) {
+	if selected == nil || len(selected.Children) > 0 || !slices.Contains(withSettings, topCommand(selected).Name) {
 		for _, flag := range ctx.Model.Flags {
 			flag.Hidden = flag.Hidden || flag.Group != nil
 		}

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/seekout/icims-export/store"
 )
@@ -32,51 +34,66 @@ type storyteller struct {
 	words bool
 }
 
-// tell tells one entry.
+// tell tells one entry: what was found, what came of it, what iCIMS answered, and
+// when it was to go on.
 func (s storyteller) tell(e store.Entry) string {
-	var parts []string
-	begin := fmt.Sprintf("Attempt %d, %s", e.Attempt, when(e.At))
-	title := e.Reason.Info().Title
+	begin, what := fmt.Sprintf("Attempt %d, %s: ", e.Attempt, when(e.At)), e.Reason.Info().Title
 	switch e.What {
 	case "retry":
-		parts = append(parts, fmt.Sprintf("%s: %s.", begin, title))
 	case "unknown":
-		parts = append(parts, begin+": the answer to a write was lost, so nobody knows yet whether it took effect.")
+		what = "it could not be known yet whether a write took effect"
 	case "deferred":
-		parts = append(parts, fmt.Sprintf("Put off %s, which counts as no attempt: %s.", when(e.At), title))
+		begin, what = strings.TrimSuffix(sentence(when(e.At)), ".")+": ", "put off, which counts as no attempt: "+what
 	case "dead":
-		parts = append(parts, fmt.Sprintf("%s, was the last: %s.", begin, title))
+		what += ", so it was given up"
 	case "done":
-		parts = append(parts, begin+": it worked.")
+		what = "it worked"
 	case "skipped":
-		parts = append(parts, fmt.Sprintf("%s: skipped, %s.", begin, title))
+		what = "skipped, " + what
+	case "resolved":
+		what = "" // the findings say it
 	case "retried":
-		parts = append(parts, sentence(fmt.Sprintf("%s %s set it going again: “%s”", when(e.At), e.Who, e.Why)))
+		return sentence(fmt.Sprintf("%s %s set it going again: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
 	case "discarded":
-		parts = append(parts, sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", when(e.At), e.Who, e.Why)))
+		return sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
 	default:
-		parts = append(parts, fmt.Sprintf("%s: %s.", begin, e.What))
+		what = e.What
+	}
+	told := slices.Clone(e.Findings)
+	if what != "" {
+		told = append(told, what)
 	}
 	for _, c := range e.Calls {
-		if text := s.call(c); text != "" {
-			parts = append(parts, text)
-		}
-	}
-	for _, f := range e.Findings {
-		parts = append(parts, sentence(f))
+		told = append(told, s.call(c))
 	}
 	if e.Again > 0 {
-		pause := span(time.Duration(e.Again) * time.Second)
-		switch e.What {
-		case "unknown":
-			parts = append(parts, "After a pause of "+pause+" iCIMS was to be searched, before anything is repeated.")
-		case "retry":
-			parts = append(parts, "It was to be tried again after "+pause+".")
-		default:
-			parts = append(parts, "It was to go on after "+pause+".")
-		}
+		told = append(told, again(e))
 	}
-	return strings.Join(parts, " ")
+	for i, text := range told {
+		told[i] = sentence(text)
+	}
+	told = slices.DeleteFunc(told, func(text string) bool { return text == "" })
+	return begin + lower(strings.Join(told, " "))
+}
+
+func again(e store.Entry) string {
+	pause := span(time.Duration(e.Again) * time.Second)
+	switch e.What {
+	case "unknown":
+		return "after a pause of " + pause + " iCIMS was to be searched, before anything is repeated"
+	case "retry":
+		return "it was to be tried again after " + pause
+	}
+	return "it was to go on after " + pause
+}
+
+// lower begins what follows a colon.
+func lower(text string) string {
+	first, rest, _ := strings.Cut(text, " ")
+	if len(first) < 2 || first != strings.ToUpper(first[:1])+strings.ToLower(first[1:]) {
+		return text
+	}
+	return strings.ToLower(first) + " " + rest
 }
 
 // call tells what iCIMS answered.
@@ -86,23 +103,22 @@ func (s storyteller) call(c store.Called) string {
 	case !made:
 		return "" // held back before any call was made
 	case c.Status == 0 && c.Sent == "no":
-		return sentence(fmt.Sprintf("the request to %s was not sent", phrase))
+		return fmt.Sprintf("the request to %s was not sent", phrase)
 	case c.Status == 0:
-		return sentence(fmt.Sprintf("the request to %s was sent, but no answer came", phrase))
+		return fmt.Sprintf("the request to %s was sent, but no answer came", phrase)
 	}
 	text := fmt.Sprintf("iCIMS answered the request to %s with status %d", phrase, c.Status)
 	text = strings.Join(append([]string{text}, codesOf(c)...), ", ")
 	if c.Transaction != "" {
 		text += " (transaction " + c.Transaction + ")"
 	}
-	text = sentence(text)
 	if !s.words {
 		return text
 	}
-	said := []string{text}
+	said := []string{sentence(text)}
 	for _, p := range c.Problems {
 		if _, words, ok := strings.Cut(p, ": "); ok && words != "" {
-			said = append(said, fmt.Sprintf("It said: “%s”.", strings.TrimRight(words, ".")))
+			said = append(said, fmt.Sprintf("It said: “%s”.", strings.TrimRight(printable(words), ".")))
 		}
 	}
 	return strings.Join(said, " ")
@@ -119,6 +135,16 @@ func codesOf(c store.Called) []string {
 		}
 	}
 	return codes
+}
+
+// printable takes out what might confuse a terminal: the text is somebody else's.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // sentence gives text a capital and a full stop. The name of iCIMS keeps its
@@ -175,7 +201,7 @@ func standing(o outcome, job int64, l links) []string {
 		if o.Counter == store.CountUpdated {
 			how = "was in iCIMS already and is up to date"
 		}
-		return []string{fmt.Sprintf("It is done since %s: person %d %s%s.", since(o.At), o.Person, how, place), l.person(o.Person)}
+		return []string{fmt.Sprintf("It was done %s: person %d %s%s.", when(o.At), o.Person, how, place), l.person(o.Person)}
 	case store.Skipped:
 		return []string{fmt.Sprintf("It was skipped %s: %s, as person %d.", when(o.At), o.Title, o.Person), l.person(o.Person)}
 	case store.Cancelled:
@@ -192,11 +218,6 @@ func standing(o outcome, job int64, l links) []string {
 		return []string{fmt.Sprintf("It is a dead letter, given up%s: %s.%s", at, o.Title, known), o.Hint}
 	}
 	return []string{"It is " + string(o.State) + "."}
-}
-
-func since(t time.Time) string {
-	_, text, _ := strings.Cut(when(t), " ")
-	return text
 }
 
 // paragraph writes text wrapped, behind a bullet.

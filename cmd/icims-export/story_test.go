@@ -30,29 +30,33 @@ func TestStoryIsToldInSentences(t *testing.T) {
 		},
 		"a lost answer": {
 			store.Entry{What: "unknown", Reason: "write_settling", Attempt: 1, Again: 91, Calls: []store.Called{{Op: "people.create", Status: 500, Sent: "yes", Transaction: "T"}}}, false,
-			"Attempt 1, on 2026-03-04 at 05:06: the answer to a write was lost, so nobody knows yet whether it took effect. iCIMS answered the request to create the person with status 500 (transaction T). " +
+			"Attempt 1, on 2026-03-04 at 05:06: it could not be known yet whether a write took effect. iCIMS answered the request to create the person with status 500 (transaction T). " +
 				"After a pause of 1m 31s iCIMS was to be searched, before anything is repeated.",
 		},
 		"what was found and decided": {
 			store.Entry{What: "done", Attempt: 2, Findings: []string{"the lost POST had created person 17, who is adopted"}}, false,
-			"Attempt 2, on 2026-03-04 at 05:06: it worked. The lost POST had created person 17, who is adopted.",
+			"Attempt 2, on 2026-03-04 at 05:06: the lost POST had created person 17, who is adopted. It worked.",
+		},
+		"what a search after a lost answer has shown": {
+			store.Entry{What: "resolved", Attempt: 2, Findings: []string{"iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated"}}, false,
+			"Attempt 2, on 2026-03-04 at 05:06: iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated.",
 		},
 		"a pause that is no attempt, before any call": {
 			store.Entry{What: "deferred", Reason: "icims_quota_exhausted", Attempt: 1, Again: 3600, Calls: []store.Called{{Op: "admit"}}}, false,
-			"Put off on 2026-03-04 at 05:06, which counts as no attempt: the day's calls are used up. It was to go on after 1h 0m.",
+			"On 2026-03-04 at 05:06: put off, which counts as no attempt: the day's calls are used up. It was to go on after 1h 0m.",
 		},
 		"iCIMS's own words are left out": {
 			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refusedEmail}}, false,
-			"Attempt 1, on 2026-03-04 at 05:06, was the last: iCIMS refuses the content of a field. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17).",
+			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the content of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17).",
 		},
 		"unless they are asked for": {
 			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refusedEmail}}, true,
-			"Attempt 1, on 2026-03-04 at 05:06, was the last: iCIMS refuses the content of a field. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17). " +
+			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the content of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17). " +
 				"It said: “ottoline@example.com is not welcome”.",
 		},
 		"an operator's retry": {
-			store.Entry{What: "retried", Who: "somebody", Why: "reopened"}, false,
-			"On 2026-03-04 at 05:06 somebody set it going again: “reopened”.",
+			store.Entry{What: "retried", Who: "somebody", Why: "re\x1bopened"}, false,
+			"On 2026-03-04 at 05:06 somebody set it going again: “re opened”.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
