@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -154,6 +155,7 @@ func TestLedger(t *testing.T) {
 		{"an open intent stays open when the export is put off", store.BatchSpec{}, openIntentStays},
 		{"neighbours are those that still need a look-up", store.BatchSpec{}, neighbours},
 		{"a dead export keeps its payload and frees its e-mail", store.BatchSpec{}, deadExport},
+		{"a revived export looks for its last write only where that may have taken effect", store.BatchSpec{}, revivedIntent},
 		{"a marker gathers jobs of one person and starts anew with another", store.BatchSpec{Job: 1, IncludePreviouslyExported: true}, markerJobs},
 		{"a batch ends when it is closed and nothing of it moves", store.BatchSpec{}, batchEnds},
 		{"a dummy address can be redrawn before anything was written, not after", store.BatchSpec{}, redraw},
@@ -448,6 +450,23 @@ func deadExport(b *book) {
 	b.claimed(b.accept("c-2", "a@example.com"))
 	if n, err := b.Live(b.t.Context(), customer); n != 1 || err != nil {
 		b.t.Errorf("live %d, %v", n, err)
+	}
+}
+
+func revivedIntent(b *book) {
+	for _, unresolved := range []bool{false, true} {
+		name := fmt.Sprintf("c-%v", unresolved)
+		ref := b.accept(name, name+"@example.com")
+		c := b.claimed(ref)
+		b.step(c, store.Step{To: store.Creating})
+		b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused", Warnings: "title_cut", Unresolved: unresolved})
+		if _, err := b.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
+			b.t.Fatal(err)
+		}
+		c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
+		if open := c.Intent != store.NoIntent; open != unresolved || c.Attempts != 0 || c.Warnings != "title_cut" {
+			b.t.Errorf("unresolved %v: intent %q, %d attempts, warnings %q", unresolved, c.Intent, c.Attempts, c.Warnings)
+		}
 	}
 }
 

@@ -207,7 +207,7 @@ func (r *reconciler) takeOver(ctx context.Context, customer string, now time.Tim
 		}
 	}
 	r.found(customer, "export of a dead worker", len(freed))
-	return r.nudge(ctx, customer, freed)
+	return r.nudge(ctx, customer, freed, tasks.EnqueueFirst)
 }
 
 // replace gives exports another task whose handler was killed before it could
@@ -238,7 +238,7 @@ func (r *reconciler) replace(ctx context.Context, customer string, now time.Time
 		}
 	}
 	r.found(customer, "task that claims nothing", len(idle))
-	return r.nudge(ctx, customer, idle)
+	return r.nudge(ctx, customer, idle, tasks.EnqueueFirst)
 }
 
 // wake gives exports a task that are late and have none that will fire.
@@ -256,24 +256,35 @@ func (r *reconciler) wake(ctx context.Context, customer string, now time.Time) e
 		return err
 	}
 	var well []string
-	var lost []store.Moving
+	var lost, interrupted []store.Moving
 	for i, m := range late {
-		// A claim whose lease ran out is stuck, however alive its task seems.
-		if alive[i] && !m.Working() {
+		switch {
+		case m.Working():
+			// A claim whose lease ran out is stuck, however alive its task seems.
+			interrupted = append(interrupted, m)
+		case alive[i]:
 			well = append(well, m.Export)
-		} else {
+		default:
 			lost = append(lost, m)
 		}
 	}
 	if err := r.ledger.LookAgain(ctx, customer, well, now.Add(lookAgain)); err != nil {
 		return err
 	}
+	r.found(customer, "claim whose lease ran out", len(interrupted))
+	if err := r.nudge(ctx, customer, interrupted, tasks.EnqueueFirst); err != nil {
+		return err
+	}
 	r.found(customer, "export without a task", len(lost))
-	return r.nudge(ctx, customer, lost)
+	return r.nudge(ctx, customer, lost, tasks.Enqueue)
 }
 
-// nudge gives exports a task of a new generation.
-func (r *reconciler) nudge(ctx context.Context, customer string, exports []store.Moving) error {
+// enqueue puts tasks into one of a customer's queues.
+type enqueue func(context.Context, redis.UniversalClient, *store.Ledger, string, ...tasks.Alarm) error
+
+// nudge gives exports a task of a new generation. Those that were interrupted
+// pass all that waits: they may hold an e-mail's lock.
+func (r *reconciler) nudge(ctx context.Context, customer string, exports []store.Moving, put enqueue) error {
 	var alarms []tasks.Alarm
 	for _, m := range exports {
 		generation, ok, err := r.ledger.Nudge(ctx, m.Ref, nudgedFor)
@@ -287,7 +298,7 @@ func (r *reconciler) nudge(ctx context.Context, customer string, exports []store
 	if len(alarms) == 0 {
 		return nil
 	}
-	return tasks.Enqueue(ctx, r.redis, r.ledger, customer, alarms...)
+	return put(ctx, r.redis, r.ledger, customer, alarms...)
 }
 
 func (r *reconciler) found(customer, what string, n int) {

@@ -48,6 +48,22 @@ func TestReconciler(t *testing.T) {
 		r.clean()
 	})
 
+	t.Run("exports of a dead worker do not wait behind the rest of their batch", func(t *testing.T) {
+		t.Parallel()
+		slow := func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 20, 1 }
+		r := newRig(t, rigOptions{sim: calm(), stopped: true, conn: slow})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, people(1000)...) // 100 s of calls
+		last := r.outcomes(id)[999].Export
+		r.claimAs("a worker that was killed", last)
+		r.start()
+		r.eventually("it is done", func() bool { return r.outcomes(id)[999].State == store.Done })
+		if b, err := r.ledger.Batch(t.Context(), id); err != nil || b.Moving() < 500 {
+			t.Errorf("it was done after all but %d others, %v", b.Moving(), err)
+		}
+		// The rest is of no interest.
+		r.worker.Stop()
+	})
+
 	t.Run("a write of a dead worker is settled before it is repeated", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: impatient})

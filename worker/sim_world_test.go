@@ -276,6 +276,7 @@ func (r redisTurns) access(ctx context.Context, what string, do func() error) er
 		return do()
 	case failAfter, dieAfter:
 		_ = do()
+	default:
 	}
 	return errDead
 }
@@ -312,6 +313,7 @@ func (c callTurns) RoundTrip(req *http.Request) (*http.Response, error) {
 		if answer, err := c.w.sim.Transport().RoundTrip(req); err == nil {
 			answer.Body.Close()
 		}
+	default:
 	}
 	return nil, errDead
 }

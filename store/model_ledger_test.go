@@ -1,0 +1,385 @@
+package store_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// model is what the ledger is to do, in memory and for one caller at a time. It
+// keeps no counters: whatever can be counted is counted when asked for.
+type model struct {
+	now     int64 // ms
+	exports []*modelExport
+	batches []*modelBatch
+	locks   map[string]*modelExport // by e-mail
+	known   map[string]knowledge    // by e-mail
+	markers map[string]knowledge    // by candidate
+	illegal int
+}
+
+type modelBatch struct {
+	id      store.BatchID
+	job     int64
+	include bool
+	closed  bool
+}
+
+type modelExport struct {
+	id        string
+	batch     *modelBatch
+	candidate string
+	email     string
+
+	state      store.State // empty: not accepted
+	counter    store.Counter
+	token      int64
+	lease      int64 // its end
+	due        int64 // when to look after it; 0 = never
+	back       int64 // when it was to come back, as last held
+	worker     string
+	intent     store.Intent
+	since      int64 // of the intent
+	person     int64
+	made       bool
+	attempts   int
+	generation int
+}
+
+// knowledge is a person and the workflows made for them, by job.
+type knowledge struct {
+	Person    int64
+	Workflows map[int64]int64
+}
+
+// claimed is what a claim is answered.
+type claimed struct {
+	Verdict       store.Verdict
+	Until         int64
+	State         store.State
+	Token         int64
+	Intent        store.Intent
+	Person        int64
+	PersonMade    bool
+	Attempts      int
+	Marker, Known knowledge
+}
+
+func newModel() *model {
+	return &model{now: 1_800_000_000_000, locks: map[string]*modelExport{}, known: map[string]knowledge{}, markers: map[string]knowledge{}}
+}
+
+func (m *model) export(id string) *modelExport {
+	return m.exports[slices.IndexFunc(m.exports, func(e *modelExport) bool { return e.id == id })]
+}
+
+func (m *model) after(d time.Duration) int64 { return m.now + d.Milliseconds() }
+
+// recorded reports whether the export has a record: it moves or is dead.
+func (e *modelExport) recorded() bool {
+	return e.state != "" && (e.state == store.Dead || !e.state.Ended())
+}
+
+func (e *modelExport) moving() bool { return e.recorded() && e.state != store.Dead }
+
+func (e *modelExport) working() bool {
+	return e.state == store.Claimed || e.writing() || e.state == store.Created
+}
+
+// writing reports whether a POST may be on its way.
+func (e *modelExport) writing() bool { return e.state == store.Creating || e.state == store.Placing }
+
+// held reports whether the export keeps others of its e-mail out.
+func (m *model) held(e *modelExport) bool {
+	return e.moving() && (e.lease > m.now || e.intent != store.NoIntent)
+}
+
+func (m *model) unlock(e *modelExport) {
+	if m.locks[e.email] == e {
+		delete(m.locks, e.email)
+	}
+}
+
+// with adds what was learned of a person; of another one it forgets the rest.
+func (k knowledge) with(person, job, workflow int64) knowledge {
+	if k.Person != person || k.Workflows == nil {
+		k = knowledge{person, map[int64]int64{}}
+	}
+	if workflow != 0 {
+		k.Workflows = maps.Clone(k.Workflows)
+		k.Workflows[job] = workflow
+	}
+	return k
+}
+
+func (m *model) accept(e *modelExport) store.Accepted {
+	if e.state != "" {
+		return store.Accepted{Export: e.id, State: e.state}
+	}
+	e.state, e.due = store.Queued, m.after(30*time.Second)
+	return store.Accepted{Export: e.id, New: true, State: store.Queued}
+}
+
+func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
+	switch {
+	case !e.recorded():
+		return claimed{Verdict: store.ClaimGone}
+	case e.state == store.Dead:
+		return claimed{Verdict: store.ClaimEnded, State: store.Dead}
+	case e.lease > m.now:
+		return claimed{Verdict: store.ClaimHeld, Until: e.lease}
+	}
+	if settled := e.since + o.Settle.Milliseconds(); e.intent != store.NoIntent && settled > m.now {
+		if e.state != store.Unknown {
+			e.token++ // whoever wrote has lost it
+		}
+		e.state, e.lease, e.due, e.back = store.Unknown, 0, settled, settled
+		return claimed{Verdict: store.ClaimUnsettled, Until: settled}
+	}
+	if owner := m.locks[e.email]; owner != nil && owner != e {
+		if m.held(owner) {
+			c := claimed{Verdict: store.ClaimLocked}
+			if owner.state == store.Unknown {
+				c.Until = owner.back
+			}
+			return c
+		}
+		if owner.working() {
+			owner.token++ // with the lock it loses the claim
+		}
+	}
+	m.locks[e.email] = e
+	marker, known := m.markers[e.candidate], m.known[e.email]
+	e.state = store.Claimed
+	intent := e.intent // what the claim is told of: not its own
+	if o.Speculate && e.intent == store.NoIntent && e.person == 0 && known.Person == 0 && (marker.Person == 0 || e.batch.include) {
+		e.state, e.intent, e.since = store.Creating, store.IntentPerson, m.now
+	}
+	e.token++
+	e.lease = m.after(o.Lease)
+	e.due, e.worker = e.lease, o.Worker
+	return claimed{
+		Verdict: store.ClaimOK, State: e.state, Token: e.token, Intent: intent,
+		Person: e.person, PersonMade: e.made, Attempts: e.attempts, Marker: marker, Known: known,
+	}
+}
+
+// early is the answer to a move that is not to be made, or has been made.
+func (m *model) early(e *modelExport, token int64, to store.State) string {
+	switch {
+	case !e.recorded():
+		return "gone"
+	case e.token != token:
+		return "stale"
+	case e.state == to:
+		return "ok"
+	case !store.CanMove(e.state, to):
+		m.illegal++
+		return "illegal"
+	}
+	return ""
+}
+
+func (m *model) step(e *modelExport, token int64, s store.Step) string {
+	if early := m.early(e, token, s.To); early != "" {
+		return early
+	}
+	e.state, e.lease = s.To, m.after(s.Lease)
+	e.due = e.lease
+	e.intent, e.since = store.NoIntent, 0
+	switch s.To {
+	case store.Creating:
+		e.intent, e.since = store.IntentPerson, m.now
+	case store.Placing:
+		e.intent, e.since = store.IntentWorkflow, m.now
+	}
+	if s.Person != 0 && s.Person != e.person {
+		e.person, e.made = s.Person, s.PersonMade
+		m.known[e.email] = m.known[e.email].with(s.Person, 0, 0)
+	}
+	return "ok"
+}
+
+func (m *model) hold(e *modelExport, token int64, h store.Hold) string {
+	away := e.state == store.Deferred || e.state == store.Retrying || e.state == store.Unknown
+	if away && e.token == token && e.lease == 0 {
+		return "ok"
+	}
+	if early := m.early(e, token, h.To); early != "" {
+		return early
+	}
+	if h.To != store.Unknown && e.writing() {
+		e.intent, e.since = store.NoIntent, 0 // the write surely did not take effect
+	}
+	e.state = h.To
+	if e.intent != store.NoIntent {
+		e.state = store.Unknown
+	}
+	e.lease, e.due = 0, m.after(h.Delay)
+	e.back = e.due
+	e.attempts += h.Attempts
+	if h.Forget {
+		if e.person != 0 && m.known[e.email].Person == e.person {
+			delete(m.known, e.email)
+		}
+		e.person, e.made = 0, false
+	}
+	if e.intent == store.NoIntent {
+		m.unlock(e)
+	}
+	return "ok"
+}
+
+func (m *model) finish(e *modelExport, token int64, f store.Finish) string {
+	if early := m.early(e, token, f.To); early != "" {
+		return early
+	}
+	if f.To == store.Done {
+		m.markers[e.candidate] = m.markers[e.candidate].with(f.Person, f.Job, f.Workflow)
+		m.known[e.email] = m.known[e.email].with(f.Person, f.Job, f.Workflow)
+	}
+	e.state, e.counter, e.lease, e.due = f.To, f.Counter, 0, 0
+	m.unlock(e)
+	return "ok"
+}
+
+func (m *model) renew(e *modelExport, token int64, lease time.Duration) string {
+	switch {
+	case !e.recorded():
+		return "gone"
+	case e.token != token || !e.working():
+		return "stale"
+	}
+	e.lease = m.after(lease)
+	e.due = e.lease
+	return "ok"
+}
+
+func (m *model) redraw(e *modelExport, token int64, email string) string {
+	switch {
+	case !e.recorded():
+		return "gone"
+	case e.token != token:
+		return "stale"
+	case e.state != store.Claimed || e.intent != store.NoIntent || e.person != 0:
+		m.illegal++
+		return "illegal"
+	case m.locks[email] != nil:
+		return "taken"
+	}
+	m.unlock(e)
+	e.email, m.locks[email] = email, e
+	return "ok"
+}
+
+func (m *model) void(e *modelExport, worker string) bool {
+	if !e.working() || e.worker != worker || e.lease == 0 {
+		return false
+	}
+	e.lease, e.due = 0, m.now
+	return true
+}
+
+func (m *model) nudge(e *modelExport, again time.Duration) bool {
+	if !e.moving() {
+		return false
+	}
+	e.due = m.after(again)
+	e.generation++
+	return true
+}
+
+func (m *model) revive(e *modelExport) bool {
+	if e.state != store.Dead {
+		return false
+	}
+	e.state, e.counter, e.attempts, e.back = store.Queued, "", 0, 0
+	e.token++ // the worker that let it die has nothing more to say
+	e.due = m.after(30 * time.Second)
+	e.generation++
+	return true
+}
+
+func (m *model) discard(e *modelExport) bool {
+	if e.state != store.Dead {
+		return false
+	}
+	e.state, e.counter = store.Cancelled, store.CountCancelled
+	return true
+}
+
+// crowd names exports of one e-mail that may be writing at the same time.
+func (m *model) crowd() []string {
+	writers := map[string][]string{}
+	for _, e := range m.exports {
+		if e.writing() {
+			writers[e.email] = append(writers[e.email], e.id)
+		}
+	}
+	var crowd []string
+	for _, ids := range writers {
+		if len(ids) > 1 {
+			crowd = append(crowd, strings.Join(ids, " and "))
+		}
+	}
+	return crowd
+}
+
+func (m *model) batch(b *modelBatch) map[string]int {
+	counts := map[string]int{"accepted": 0, "created": 0, "updated": 0, "skipped": 0, "dead": 0, "cancelled": 0, "moving": 0}
+	for _, e := range m.exports {
+		if e.batch != b || e.state == "" {
+			continue
+		}
+		counts["accepted"]++
+		if e.moving() {
+			counts["moving"]++
+		} else {
+			counts[string(e.counter)]++
+		}
+	}
+	counts["ended"] = bit(b.closed && counts["moving"] == 0)
+	return counts
+}
+
+// kept renders everything that lasts.
+func (m *model) kept(emails []string) map[string]string {
+	live := 0
+	kept := map[string]string{"illegal": strconv.Itoa(m.illegal)}
+	for _, e := range m.exports {
+		if e.recorded() {
+			kept["export "+e.id] = line(e.state, e.token, e.lease, string(e.intent), e.since, e.person, e.made, int64(e.attempts), int64(e.generation), e.back, e.email)
+			kept["payload "+e.id] = "kept"
+		}
+		if e.moving() {
+			live++
+			kept["due "+e.id] = strconv.FormatInt(e.due, 10)
+		}
+		if e.state == store.Dead {
+			kept["dead "+e.id] = "listed"
+		}
+		if e.state != "" {
+			kept["outcome "+e.id] = fmt.Sprint(e.state, " ", e.counter)
+		}
+	}
+	kept["live"] = strconv.Itoa(live)
+	for _, email := range emails {
+		if owner := m.locks[email]; owner != nil {
+			kept["lock "+email] = owner.id
+		}
+		if k, ok := m.known[email]; ok {
+			kept["known "+email] = k.String()
+		}
+	}
+	for candidate, k := range m.markers {
+		kept["marker "+candidate] = k.String()
+	}
+	return kept
+}
+
+func (k knowledge) String() string { return fmt.Sprint(k.Person, k.Workflows) }

@@ -1,0 +1,446 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// TestLedgerBehavesLikeItsModel makes moves at random, by several workers with
+// current and with stale claims, each now and then twice as a client does whose
+// answer was lost, and compares all that the ledger keeps with the model after
+// each. Where it fails it prints the shortest sequence that does.
+func TestLedgerBehavesLikeItsModel(t *testing.T) {
+	t.Parallel()
+	// The exports of these are 2 for each candidate, one in each batch.
+	for name, emails := range map[string][]string{
+		"candidates who share an e-mail": {"a@example.com", "a@example.com"},
+		"candidates of whom some share":  {"a@example.com", "a@example.com", "b@example.com", "c@example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := redistest.Shared(t).Client(t)
+			keys, err := store.NewKeyset()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ledger := store.NewLedger(client, keys, store.WithSimulatedClock())
+			rapid.Check(t, func(t *rapid.T) {
+				play := newPlay(t, client, ledger, emails)
+				t.Repeat(play.actions())
+			})
+		})
+	}
+}
+
+// play holds the ledger beside its model.
+type play struct {
+	*store.Ledger
+	t      *rapid.T
+	redis  redis.UniversalClient
+	model  *model
+	emails []string // hashes
+	claims []*store.Claim
+}
+
+func newPlay(t *rapid.T, client redis.UniversalClient, ledger *store.Ledger, emails []string) *play {
+	p := &play{Ledger: ledger, t: t, redis: client, model: newModel()}
+	p.must(client.FlushDB(t.Context()).Err())
+	p.pass(0)
+	for i, spec := range []store.BatchSpec{
+		{Customer: customer, IdempotencyKey: "first", Job: 1709},
+		{Customer: customer, IdempotencyKey: "second", Job: 1710, IncludePreviouslyExported: true},
+	} {
+		id, _, err := ledger.OpenBatch(t.Context(), spec)
+		p.must(err)
+		p.model.batches = append(p.model.batches, &modelBatch{id: id, job: spec.Job, include: spec.IncludePreviouslyExported})
+		for n, email := range emails {
+			candidate := "c-" + strconv.Itoa(n)
+			e := &modelExport{
+				id: ledger.Keys().ExportID(string(id), candidate), batch: p.model.batches[i],
+				candidate: candidate, email: ledger.Keys().EmailHash(customer, email),
+			}
+			p.model.exports = append(p.model.exports, e)
+			p.emails = append(p.emails, e.email)
+		}
+	}
+	p.emails = append(p.emails, ledger.Keys().EmailHash(customer, "no-email-1@seekout.example.com"))
+	slices.Sort(p.emails)
+	p.emails = slices.Compact(p.emails)
+	return p
+}
+
+func (p *play) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// pass lets time go by.
+func (p *play) pass(d time.Duration) {
+	p.model.now += d.Milliseconds()
+	p.must(p.redis.Set(p.t.Context(), store.SimulatedClockKey, p.model.now, 0).Err())
+}
+
+func (p *play) actions() map[string]func(*rapid.T) {
+	actions := map[string]func(*rapid.T){
+		"": p.compare,
+		"time passes": func(t *rapid.T) {
+			p.pass(time.Duration(rapid.SampledFrom([]int{1, 20, 100}).Draw(t, "seconds")) * time.Second)
+		},
+		"accept":      p.accept,
+		"close batch": p.closeBatch,
+		"redraw":      p.redraw,
+		"void":        p.void,
+		"nudge":       p.nudge,
+		"revive":      p.revive,
+		"discard":     p.discard,
+	}
+	// rapid chooses among all with the same chance: what workers do most is there
+	// several times.
+	for _, often := range []string{"", " again", " and again"} {
+		actions["claim"+often] = p.claim
+		actions["step"+often] = p.step
+		actions["hold"+often] = p.hold
+		actions["finish"+often] = p.finish
+		actions["renew"+often] = p.renew
+	}
+	return actions
+}
+
+// twice runs an action, and sometimes once more, as go-redis does when an answer
+// was lost.
+func twice(t *rapid.T, action func()) {
+	action()
+	if rapid.IntRange(0, 3).Draw(t, "answer lost") == 0 {
+		action()
+	}
+}
+
+func (p *play) same(what string, got, want any, options ...cmp.Option) {
+	p.t.Helper()
+	if diff := cmp.Diff(want, got, options...); diff != "" {
+		p.t.Fatalf("%s (-model +ledger):\n%s", what, diff)
+	}
+}
+
+// drawExport chooses any export, accepted or not.
+func (p *play) drawExport(t *rapid.T) (*modelExport, store.Ref) {
+	e := p.model.exports[rapid.IntRange(0, len(p.model.exports)-1).Draw(t, "export")]
+	return e, store.Ref{Customer: customer, Export: e.id}
+}
+
+// drawClaim chooses a claim: mostly one that holds, sometimes any that was ever
+// made.
+func (p *play) drawClaim(t *rapid.T) (*modelExport, *store.Claim) {
+	claims := p.claims
+	if rapid.IntRange(0, 3).Draw(t, "any claim") > 0 {
+		claims = slices.DeleteFunc(slices.Clone(claims), func(c *store.Claim) bool {
+			e := p.model.export(c.Export)
+			return c.Token() != e.token || !e.working()
+		})
+	}
+	if len(claims) == 0 {
+		t.Skip("nothing is claimed")
+	}
+	c := claims[rapid.IntRange(0, len(claims)-1).Draw(t, "claim")]
+	return p.model.export(c.Export), c
+}
+
+func (p *play) accept(t *rapid.T) {
+	batch := rapid.SampledFrom(p.model.batches).Draw(t, "batch")
+	from := rapid.IntRange(0, 1).Draw(t, "from")
+	twice(t, func() {
+		var exports []store.NewExport
+		var want []store.Accepted
+		for _, e := range p.model.exports {
+			if e.batch != batch || from > 0 && e.candidate == "c-0" {
+				continue
+			}
+			email := e.email
+			if e.state != "" { // redrawn since, maybe
+				email = "another"
+			}
+			exports = append(exports, store.NewExport{Export: e.id, Candidate: e.candidate, EmailHash: email, Payload: []byte("x")})
+			want = append(want, p.model.accept(e))
+		}
+		got, err := p.Accept(t.Context(), batch.id, exports)
+		p.must(err)
+		p.same("accept", got, want)
+	})
+}
+
+func (p *play) closeBatch(t *rapid.T) {
+	batch := rapid.SampledFrom(p.model.batches).Draw(t, "batch")
+	batch.closed = true
+	p.must(p.CloseBatch(t.Context(), batch.id, 0))
+}
+
+func (p *play) claim(t *rapid.T) {
+	e, ref := p.drawExport(t)
+	o := store.ClaimOptions{
+		Lease:     time.Duration(rapid.SampledFrom([]int{10, 60}).Draw(t, "lease")) * time.Second,
+		Settle:    30 * time.Second,
+		Speculate: rapid.Bool().Draw(t, "speculate"),
+		Worker:    rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker"),
+	}
+	twice(t, func() {
+		want := p.model.claim(e, o)
+		got, err := p.Claim(t.Context(), ref, o)
+		p.must(err)
+		seen := claimed{
+			Verdict: got.Verdict, State: got.State, Intent: got.Intent, Person: got.Person, PersonMade: got.PersonMade, Attempts: got.Attempts,
+			Token: got.Token(), Known: knowledge{got.KnownPerson, got.KnownWorkflows},
+		}
+		if !got.Until.IsZero() {
+			seen.Until = got.Until.UnixMilli()
+		}
+		if got.Marker != nil {
+			seen.Marker = knowledge{got.Marker.Person, got.Marker.Workflows}
+		}
+		p.same("claim", seen, want, cmpopts.EquateEmpty())
+		if got.Verdict == store.ClaimOK {
+			p.claims = append(p.claims, got)
+		}
+	})
+}
+
+func (p *play) step(t *rapid.T) {
+	e, c := p.drawClaim(t)
+	s := store.Step{To: rapid.SampledFrom([]store.State{store.Creating, store.Created, store.Placing}).Draw(t, "to"), Lease: 10 * time.Second}
+	if s.To != store.Creating {
+		s.Person = rapid.Int64Range(1, 3).Draw(t, "person")
+		s.PersonMade = rapid.Bool().Draw(t, "made")
+	}
+	twice(t, func() { p.same("step", word(p.Step(t.Context(), c, s)), p.model.step(e, c.Token(), s)) })
+}
+
+func (p *play) hold(t *rapid.T) {
+	e, c := p.drawClaim(t)
+	h := store.Hold{
+		To:    rapid.SampledFrom([]store.State{store.Deferred, store.Retrying, store.Unknown}).Draw(t, "to"),
+		Delay: 20 * time.Second, Reason: "icims_server_error",
+		Attempts: rapid.IntRange(0, 1).Draw(t, "attempts"), Forget: rapid.Bool().Draw(t, "forget"),
+	}
+	twice(t, func() { p.same("hold", word(p.Hold(t.Context(), c, h)), p.model.hold(e, c.Token(), h)) })
+}
+
+func (p *play) finish(t *rapid.T) {
+	e, c := p.drawClaim(t)
+	f := rapid.SampledFrom([]store.Finish{
+		{To: store.Done, Counter: store.CountCreated, Person: 1, Workflow: 100, Job: e.batch.job},
+		{To: store.Done, Counter: store.CountUpdated, Person: 2, Workflow: 200, Job: e.batch.job},
+		{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore},
+		{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"},
+	}).Draw(t, "finish")
+	twice(t, func() { p.same("finish", word(p.Finish(t.Context(), c, f)), p.model.finish(e, c.Token(), f)) })
+}
+
+func (p *play) renew(t *rapid.T) {
+	e, c := p.drawClaim(t)
+	twice(t, func() {
+		p.same("renew", word(p.Renew(t.Context(), c, time.Minute)), p.model.renew(e, c.Token(), time.Minute))
+	})
+}
+
+func (p *play) redraw(t *rapid.T) {
+	e, c := p.drawClaim(t)
+	email := rapid.SampledFrom(p.emails).Draw(t, "e-mail")
+	twice(t, func() {
+		ok, err := p.Redraw(t.Context(), c, email, []byte("redrawn"))
+		got := word(err)
+		if err == nil && !ok {
+			got = "taken"
+		}
+		p.same("redraw", got, p.model.redraw(e, c.Token(), email))
+	})
+}
+
+func (p *play) void(t *rapid.T) {
+	e, ref := p.drawExport(t)
+	worker := rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker")
+	twice(t, func() {
+		got, err := p.Void(t.Context(), ref, worker)
+		p.must(err)
+		p.same("void", got, p.model.void(e, worker))
+	})
+}
+
+func (p *play) nudge(t *rapid.T) {
+	e, ref := p.drawExport(t)
+	twice(t, func() {
+		generation, ok, err := p.Nudge(t.Context(), ref, time.Minute)
+		p.must(err)
+		p.same("nudge", ok, p.model.nudge(e, time.Minute))
+		if ok {
+			p.same("generation", generation, e.generation)
+		}
+	})
+}
+
+func (p *play) revive(t *rapid.T) {
+	e, ref := p.drawExport(t)
+	twice(t, func() {
+		generation, err := p.Revive(t.Context(), ref, "someone", "")
+		p.same("revive", err == nil, p.model.revive(e))
+		if err == nil {
+			p.same("generation", generation, e.generation)
+		}
+	})
+}
+
+func (p *play) discard(t *rapid.T) {
+	e, ref := p.drawExport(t)
+	twice(t, func() {
+		p.same("discard", p.Discard(t.Context(), ref, "someone", "") == nil, p.model.discard(e))
+	})
+}
+
+// word is the script's word for an error of a move.
+func word(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, store.ErrStale):
+		return "stale"
+	case errors.Is(err, store.ErrGone):
+		return "gone"
+	case errors.Is(err, store.ErrIllegalMove):
+		return "illegal"
+	default:
+		return err.Error()
+	}
+}
+
+// compare reads all that the ledger keeps, and looks after what must hold in
+// model and ledger alike.
+func (p *play) compare(t *rapid.T) {
+	p.same("kept", p.kept(), p.model.kept(p.emails))
+	for _, b := range p.model.batches {
+		got, err := p.Batch(t.Context(), b.id)
+		p.must(err)
+		want := p.model.batch(b)
+		p.same("batch", map[string]int{
+			"accepted": got.Accepted, "created": got.Created, "updated": got.Updated, "skipped": got.Skipped,
+			"dead": got.Dead, "cancelled": got.Cancelled, "moving": got.Moving(), "ended": bit(!got.Ended.IsZero()),
+		}, want)
+	}
+	p.same("writers of one e-mail", p.model.crowd(), []string(nil))
+}
+
+// bit makes a truth countable.
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// kept renders what is in Redis, as model.kept does.
+func (p *play) kept() map[string]string {
+	ctx := p.t.Context()
+	root := "ix:{" + customer + "}:"
+	kept := map[string]string{}
+	records, payloads, dues, deads := map[string]*redis.SliceCmd{}, map[string]*redis.IntCmd{}, map[string]*redis.FloatCmd{}, map[string]*redis.FloatCmd{}
+	locks, known := map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}
+	var counters *redis.SliceCmd
+	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, e := range p.model.exports {
+			records[e.id] = pipe.HMGet(ctx, root+"x:"+e.id, "st", "tk", "le", "in", "ia", "pe", "pm", "at", "g", "due", "eh")
+			payloads[e.id] = pipe.Exists(ctx, root+"p:"+e.id)
+			dues[e.id] = pipe.ZScore(ctx, root+"due", e.id)
+			deads[e.id] = pipe.ZScore(ctx, root+"dead", e.id)
+		}
+		for _, email := range p.emails {
+			locks[email] = pipe.Get(ctx, root+"l:"+email)
+			known[email] = pipe.Get(ctx, root+"k:"+email)
+		}
+		counters = pipe.HMGet(ctx, root+"c", "live", "illegal")
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		p.t.Fatal(err)
+	}
+	for id, record := range records {
+		var f [11]string
+		for i, v := range record.Val() {
+			f[i], _ = v.(string)
+		}
+		if f[0] != "" {
+			kept["export "+id] = line(store.State(f[0]), atoi(f[1]), atoi(f[2]), f[3], atoi(f[4]), atoi(f[5]), f[6] == "c", atoi(f[7]), atoi(f[8]), atoi(f[9]), f[10])
+		}
+		if payloads[id].Val() == 1 {
+			kept["payload "+id] = "kept"
+		}
+		if dues[id].Err() == nil {
+			kept["due "+id] = strconv.FormatFloat(dues[id].Val(), 'f', 0, 64)
+		}
+		if deads[id].Err() == nil {
+			kept["dead "+id] = "listed"
+		}
+	}
+	for _, email := range p.emails {
+		if locks[email].Err() == nil {
+			kept["lock "+email] = locks[email].Val()
+		}
+		if known[email].Err() == nil {
+			kept["known "+email] = readKnown(known[email].Val()).String()
+		}
+	}
+	for i, name := range []string{"live", "illegal"} {
+		n, _ := counters.Val()[i].(string)
+		kept[name] = strconv.FormatInt(atoi(n), 10)
+	}
+	candidates := make([]string, len(p.model.exports))
+	for i, e := range p.model.exports {
+		candidates[i] = e.candidate
+	}
+	markers, err := p.Markers(ctx, customer, candidates)
+	p.must(err)
+	for candidate, m := range markers {
+		kept["marker "+candidate] = knowledge{m.Person, m.Workflows}.String()
+	}
+	for _, b := range p.model.batches {
+		outcomes, err := p.Outcomes(ctx, b.id, 0, 100)
+		p.must(err)
+		for _, o := range outcomes {
+			kept["outcome "+o.Export] = fmt.Sprint(o.State, " ", o.Counter)
+		}
+	}
+	return kept
+}
+
+func atoi(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+// readKnown reads "person|job:workflow,job:workflow".
+func readKnown(s string) knowledge {
+	person, jobs, _ := strings.Cut(s, "|")
+	k := knowledge{Person: atoi(person), Workflows: map[int64]int64{}}
+	for pair := range strings.SplitSeq(jobs, ",") {
+		if job, workflow, ok := strings.Cut(pair, ":"); ok {
+			k.Workflows[atoi(job)] = atoi(workflow)
+		}
+	}
+	return k
+}
+
+func line(state store.State, token, lease int64, intent string, since, person int64, made bool, attempts, generation, back int64, email string) string {
+	return fmt.Sprintf("%s token=%d lease=%d intent=%s@%d person=%d made=%t attempts=%d generation=%d back=%d e-mail=%s",
+		state, token, lease, intent, since, person, made, attempts, generation, back, email)
+}
