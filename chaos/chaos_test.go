@@ -27,7 +27,7 @@ const (
 	frozenLeast = 9 * time.Second
 	frozenMost  = 16 * time.Second
 	freezeEvery = 11 * time.Second
-	defaultSize = 600
+	defaultSize = 400
 )
 
 // number reads a setting of the run from the environment.
@@ -193,7 +193,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		case <-weather.C:
 			s.rig.sim.setFaults(s.weather())
 		case <-burst.C:
-			s.rig.sim.ask("POST", "rules", icimstest.Rule{Customer: throttled, Fault: icimstest.Error429, Times: 5}, nil)
+			s.rig.sim.ask("POST", "rules", icimstest.Rule{Customer: throttled, Fault: icimstest.Error429, Times: 3}, nil)
 			burst.Reset(burstEvery)
 		case <-look.C:
 			s.file.look()

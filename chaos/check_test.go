@@ -20,7 +20,7 @@ type findings struct {
 	seen map[string]int
 }
 
-func (f *findings) add(kind, format string, args ...any) {
+func (f *findings) addf(kind, format string, args ...any) {
 	f.t.Helper()
 	f.seen[kind]++
 	tell := f.t.Errorf
@@ -40,7 +40,7 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt) {
 	t.Helper()
 	f := &findings{t, map[string]int{}}
 	for _, v := range r.sim.invariants().Violations() {
-		f.add("invariant", "%s", v)
+		f.addf("invariant", "%s", v)
 	}
 	for _, customer := range customers {
 		iCIMS := newSight(r.sim, customer)
@@ -54,11 +54,11 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt) {
 			}
 		}
 		if made != len(iCIMS.people) {
-			f.add("people", "iCIMS has %d people, %d were there before or are said to be created", len(iCIMS.people), made)
+			f.addf("people", "iCIMS has %d people, %d were there before or are said to be created", len(iCIMS.people), made)
 		}
 		for name, ids := range iCIMS.byName {
 			if len(ids) > 1 { // a name is one candidate's
-				f.add("doubled", "%s has the profiles %v", name, ids)
+				f.addf("doubled", "%s has the profiles %v", name, ids)
 			}
 		}
 		checkLedger(f, r, customer)
@@ -74,10 +74,10 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 		f.t.Fatal(err)
 	}
 	if receipt.Accepted+len(receipt.Refused) != len(d.rows) || b.Accepted != receipt.Accepted || len(receipt.Refused) > 0 {
-		f.add("counts", "%s: %d rows, receipt %d accepted and %d refused, batch %d", d.key, len(d.rows), receipt.Accepted, len(receipt.Refused), b.Accepted)
+		f.addf("counts", "%s: %d rows, receipt %d accepted and %d refused, batch %d", d.key, len(d.rows), receipt.Accepted, len(receipt.Refused), b.Accepted)
 	}
 	if b.Ended.IsZero() || b.Moving() != 0 || b.Dead > 0 {
-		f.add("end", "%s: %+v", d.key, b)
+		f.addf("end", "%s: %+v", d.key, b)
 	}
 	outcomes, err := r.ledger.Outcomes(ctx, receipt.Batch, 0, len(d.rows)+1)
 	if err != nil {
@@ -92,16 +92,16 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 	want := map[store.Counter]int{store.CountCreated: b.Created, store.CountUpdated: b.Updated, store.CountSkipped: b.Skipped, store.CountDead: b.Dead}
 	for counter, n := range want {
 		if counted[counter] != n {
-			f.add("counts", "%s: %d %s by its count, %d by its outcomes", d.key, n, counter, counted[counter])
+			f.addf("counts", "%s: %d %s by its count, %d by its outcomes", d.key, n, counter, counted[counter])
 		}
 	}
 	for _, row := range d.rows {
 		o, ok := byCandidate[row.ID]
 		switch {
 		case !ok || o.State != store.Done && o.State != store.Skipped && o.State != store.Dead:
-			f.add("lost", "%s: candidate %s is %q", d.key, row.ID, o.State)
+			f.addf("lost", "%s: candidate %s is %q", d.key, row.ID, o.State)
 		case o.State == store.Dead:
-			f.add("dead", "%s: candidate %s, export %s: %s", d.key, row.ID, o.Export, o.Reason)
+			f.addf("dead", "%s: candidate %s, export %s: %s", d.key, row.ID, o.Export, o.Reason)
 		case o.State == store.Done:
 			s.checkDone(f, d, row, o)
 		}
@@ -113,15 +113,15 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 func checkLedger(f *findings, r *rig, customer string) {
 	ctx := context.Background()
 	if n, err := r.ledger.IllegalMoves(ctx, customer); err != nil || n != 0 {
-		f.add("illegal", "%d illegal moves were asked for (%v)", n, err)
+		f.addf("illegal", "%d illegal moves were asked for (%v)", n, err)
 	}
 	if n, err := r.ledger.Live(ctx, customer); err != nil || n != 0 {
-		f.add("stuck", "%d exports are counted as moving (%v)", n, err)
+		f.addf("stuck", "%d exports are counted as moving (%v)", n, err)
 	}
 	for _, pattern := range []string{"x:*", "p:*", "l:*", "due"} {
 		keys, err := r.redis.Keys(ctx, "ix:{"+customer+"}:"+pattern).Result()
 		if err != nil || len(keys) > 0 {
-			f.add("stuck", "%d keys %s are left (%v), such as %v", len(keys), pattern, err, keys[:min(3, len(keys))])
+			f.addf("stuck", "%d keys %s are left (%v), such as %v", len(keys), pattern, err, keys[:min(3, len(keys))])
 		}
 	}
 }
@@ -133,7 +133,7 @@ func (r *rig) audit(f *findings) {
 		return
 	}
 	if out, err := r.command("audit").CombinedOutput(); err != nil {
-		f.add("audit", "%v\n%s", err, out)
+		f.addf("audit", "%v\n%s", err, out)
 	}
 }
 
@@ -161,13 +161,13 @@ func newSight(s *simulator, customer string) *sight {
 func (s *sight) checkDone(f *findings, d delivery, row tasks.Candidate, o store.Outcome) {
 	p, there := s.people[o.Person]
 	if !there || row.Email != "" && !strings.EqualFold(p.Fields.Email, row.Email) {
-		f.add("lost", "%s: candidate %s is said to be person %d (there: %t)", d.key, row.ID, o.Person, there)
+		f.addf("lost", "%s: candidate %s is said to be person %d (there: %t)", d.key, row.ID, o.Person, there)
 		return
 	}
 	if d.job == 0 {
 		return
 	}
 	if !slices.Contains(s.pairs[[2]int64{o.Person, d.job}], o.Workflow) {
-		f.add("lost", "%s: candidate %s is said to have workflow %d", d.key, row.ID, o.Workflow)
+		f.addf("lost", "%s: candidate %s is said to have workflow %d", d.key, row.ID, o.Workflow)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,8 +58,7 @@ func (f *appendOnlyFile) look() {
 // cut drops what was written after a second ago. Redis must be dead.
 func (f *appendOnlyFile) cut(t *testing.T) (lost int64) {
 	t.Helper()
-	for i := len(f.samples) - 1; i >= 0; i-- {
-		s := f.samples[i]
+	for _, s := range slices.Backward(f.samples) {
 		if time.Since(s.at) < time.Second {
 			continue
 		}

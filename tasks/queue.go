@@ -28,6 +28,15 @@ func Enqueue(ctx context.Context, client redis.UniversalClient, ledger *store.Le
 	return ledger.Announce(ctx, customer)
 }
 
+// EnqueueFirst is Enqueue by the express queue, which passes what waits in the
+// bulk queue: for a few exports that were interrupted.
+func EnqueueFirst(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, alarms ...Alarm) error {
+	if err := newEnqueuer(client).enqueue(ctx, customer, ExpressQueue(customer), alarms); err != nil {
+		return err
+	}
+	return ledger.Announce(ctx, customer)
+}
+
 // enqueuer puts the tasks of many exports into asynq's queue in one round trip.
 // asynq offers no such call; but it takes any client, and it enqueues with one
 // script call per task. So it is given a client that records those calls into a
