@@ -74,7 +74,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
 		gate: newGate(conn.Limits, time.Now), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn, w.settings.SettleTime),
 		throttle: newThrottle(time.Now), now: time.Now,
-		leases: newLeases(w.ledger, w.settings.Lease),
+		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now, random: rand.Float64,
 		},
@@ -83,7 +83,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	l.client, err = icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
 		slices.Concat(w.clientOptions, []icims.Option{
 			icims.WithCallTimeout(w.settings.CallTimeout),
-			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.logCalls),
+			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.logCalls),
 		})...)
 	if err != nil {
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)

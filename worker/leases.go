@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"sync"
 	"time"
 
+	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -14,20 +16,59 @@ import (
 // another worker has taken over is cancelled.
 type leases struct {
 	ledger *store.Ledger
-	period time.Duration
+	lease  time.Duration
+	// trusted is for how long after a renewal a write may begin. Whoever takes the
+	// export over waits the settle time from the last renewal, and so lets a write
+	// that began meanwhile run out.
+	trusted time.Duration
+	now     func() time.Time
 
 	mu   sync.Mutex
-	held map[*store.Claim]context.CancelCauseFunc
+	held map[*store.Claim]*holding
 }
 
-func newLeases(ledger *store.Ledger, period time.Duration) *leases {
-	return &leases{ledger: ledger, period: period, held: map[*store.Claim]context.CancelCauseFunc{}}
+// holding is a claim in this worker's hands.
+type holding struct {
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	renewed time.Time // when the last renewal that succeeded was asked for
 }
 
-func (l *leases) hold(c *store.Claim, cancel context.CancelCauseFunc) {
+func (h *holding) renewedAt(t time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.renewed = t
+}
+
+func (h *holding) age(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return now.Sub(h.renewed)
+}
+
+func newLeases(ledger *store.Ledger, s Settings, now func() time.Time) *leases {
+	return &leases{
+		ledger: ledger, lease: s.Lease, trusted: min(s.Lease, s.SettleTime-s.CallTimeout), now: now,
+		held: map[*store.Claim]*holding{},
+	}
+}
+
+type holdingKey struct{}
+
+// begin returns a context for the calls of one export, and what keeps its claim.
+func (l *leases) begin(ctx context.Context) (context.Context, *holding) {
+	h := &holding{}
+	ctx, h.cancel = context.WithCancelCause(ctx)
+	return context.WithValue(ctx, holdingKey{}, h), h
+}
+
+// hold keeps a claim that was asked for at a time.
+func (l *leases) hold(c *store.Claim, h *holding, asked time.Time) {
+	h.renewedAt(asked)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held[c] = cancel
+	l.held[c] = h
 }
 
 func (l *leases) release(c *store.Claim) {
@@ -38,8 +79,8 @@ func (l *leases) release(c *store.Claim) {
 
 // renew runs until ctx ends.
 func (l *leases) renew(ctx context.Context) {
-	// A third of the lease leaves two more tries before it runs out.
-	ticker := time.NewTicker(l.period / 3)
+	// A third leaves two more tries before the claim is not trusted any more.
+	ticker := time.NewTicker(l.trusted / 3)
 	defer ticker.Stop()
 	for {
 		select {
@@ -50,11 +91,35 @@ func (l *leases) renew(ctx context.Context) {
 		l.mu.Lock()
 		held := maps.Clone(l.held)
 		l.mu.Unlock()
-		for claim, cancel := range held {
-			// Faults of Redis are left to the next round.
-			if err := l.ledger.Renew(ctx, claim, l.period); errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) {
-				cancel(err)
+		for claim, h := range held {
+			asked := l.now()
+			err := l.ledger.Renew(ctx, claim, l.lease)
+			switch {
+			case err == nil:
+				h.renewedAt(asked)
+			case errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone):
+				h.cancel(err)
+			default: // faults of Redis are left to the next round
 			}
 		}
 	}
+}
+
+// errUntrusted is the cause of a write that is put off.
+var errUntrusted = errors.New("the claim was not renewed lately")
+
+// untrustedPause is when a write that was put off is considered again.
+const untrustedPause = time.Second
+
+// middleware lets no write out that must not be done twice unless the claim was
+// renewed lately: a process that was frozen, or that waited long for a permit
+// while Redis was away, may have lost its export to another one.
+func (l *leases) middleware(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		h, held := req.Context().Value(holdingKey{}).(*holding)
+		if held && !icims.OpOf(req.Context()).Repeatable && h.age(l.now()) > l.trusted {
+			return nil, &icims.RefusedError{After: untrustedPause, Err: errUntrusted}
+		}
+		return next.RoundTrip(req)
+	})
 }

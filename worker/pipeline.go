@@ -22,8 +22,8 @@ type export struct {
 	payload tasks.Payload
 	job     icims.JobID // 0: prospects
 
-	// onClaim is called once the claim holds.
-	onClaim func()
+	// onClaim is called once the claim holds that was asked for at a time.
+	onClaim func(asked time.Time)
 
 	// looked is what a batched look-up found before the claim; nil = nothing yet.
 	looked *found
@@ -85,10 +85,10 @@ func newPipeline(l *lane) *pipeline {
 // export wants to come back (again), or an error where not even that could be
 // recorded.
 func (p *pipeline) run(ctx context.Context, ref store.Ref) (after time.Duration, again bool, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, holding := p.leases.begin(ctx)
+	defer holding.cancel(nil)
 	x := &export{ref: ref}
-	x.onClaim = func() { p.leases.hold(x.claim, cancel) }
+	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {
 		if x.claim != nil {
 			p.leases.release(x.claim)

@@ -34,6 +34,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	// surely the POST.
 	options.Speculate = x.looked.nobody() && s.admits() == nil
 
+	asked := s.now()
 	claim, err := s.ledger.Claim(ctx, x.ref, options)
 	switch {
 	case errors.Is(err, store.ErrSealed):
@@ -55,7 +56,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	}
 
 	x.claim = claim
-	x.onClaim()
+	x.onClaim(asked)
 	x.job = icims.JobID(store.JobOf(claim.Target))
 	x.personID, x.personMade = icims.PersonID(claim.Person), claim.PersonMade
 	x.warnings = ParseWarnings(claim.Warnings)

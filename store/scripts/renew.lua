@@ -6,5 +6,7 @@ local working = r[1] == 'claimed' or r[1] == 'creating' or r[1] == 'created' or 
 if r[2] ~= ARGV[3] or not working then return {'stale'} end
 local lease = now() + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'le', int(lease))
+-- The write may still wait for its permit: it settles from the last sign of life.
+if r[1] == 'creating' or r[1] == 'placing' then redis.call('HSET', KEYS[1], 'ia', int(now())) end
 due(export, lease)
 return {'ok'}
