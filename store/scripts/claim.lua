@@ -17,14 +17,15 @@ if r['in'] then
     -- Whoever began the write has lost the export: its late word would be about a
     -- write that is looked into already.
     if r.st ~= 'unknown' then redis.call('HINCRBY', KEYS[1], 'tk', 1) end
-    redis.call('HSET', KEYS[1], 'st', 'unknown', 'le', '0')
+    redis.call('HSET', KEYS[1], 'st', 'unknown', 'le', '0', 'due', int(settled))
     due(export, settled)
     return {'unsettled', int(settled)}
   end
 end
 
 -- One export at a time works on an e-mail. A holder that has neither a lease nor
--- an open intent is dead and loses the lock.
+-- an open intent counts as dead and loses the lock; and with it its claim, since
+-- its worker may only have been frozen.
 if r.eh ~= '' then
   local lock = prefix .. 'l:' .. r.eh
   local owner = redis.call('GET', lock)
@@ -33,6 +34,7 @@ if r.eh ~= '' then
     if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then
       return {'locked', o[1] == 'unknown' and o[4] or ''}
     end
+    if o[1] == 'claimed' or o[1] == 'created' then redis.call('HINCRBY', prefix .. 'x:' .. owner, 'tk', 1) end
   end
   redis.call('SET', lock, export, 'EX', 604800)
 end

@@ -6,6 +6,8 @@ if not r.st then return {'gone'} end
 if r.st ~= 'dead' then return {'not dead', r.st} end
 redis.call('HSET', KEYS[1], 'st', 'queued', 'at', '0')
 redis.call('HDEL', KEYS[1], 'fa', 'rs', 'da', 'due')
+-- A worker that repeats the move to dead, its answer lost, is told "stale".
+redis.call('HINCRBY', KEYS[1], 'tk', 1)
 redis.call('ZREM', prefix .. 'dead', export)
 redis.call('HDEL', outcome_place(r.b, export), export)
 local batch_key = prefix .. 'b:' .. r.b

@@ -1,0 +1,70 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// A worker that was frozen thaws after another export of the same e-mail has
+// taken the lock: it must not write beside it.
+func TestLostLockEndsTheClaim(t *testing.T) {
+	t.Parallel()
+	for name, freeze := range map[string]func(*book, store.Ref){
+		"whose lease ran out":                 func(b *book, ref store.Ref) { b.force(ref, "le", "1") },
+		"that was taken for dead":             func(b *book, ref store.Ref) { b.voided(ref) },
+		"with the person made, not the place": func(b *book, ref store.Ref) { b.force(ref, "le", "1", "st", "created", "pe", "7", "pm", "c") },
+	} {
+		t.Run("of a worker "+name, func(t *testing.T) {
+			b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
+			first, second := b.accept("c-1", "a@example.com"), b.accept("c-2", "a@example.com")
+			c := b.claimed(first)
+			freeze(b, first)
+			d := b.claimed(second)
+			b.step(d, store.Step{To: store.Creating})
+			ctx := t.Context()
+			for what, err := range map[string]error{
+				"step to creating": b.Step(ctx, c, store.Step{To: store.Creating, Lease: time.Hour}),
+				"step to placing":  b.Step(ctx, c, store.Step{To: store.Placing, Lease: time.Hour}),
+				"renew":            b.Renew(ctx, c, time.Hour),
+			} {
+				if !errors.Is(err, store.ErrStale) {
+					t.Errorf("%s: %v, want ErrStale", what, err)
+				}
+			}
+			b.step(d, store.Step{To: store.Created, Person: 8, PersonMade: true})
+			b.finish(d, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 8})
+			if got := b.claimed(first); got.KnownPerson != 8 {
+				t.Errorf("the first goes on with known person %d, want 8", got.KnownPerson)
+			}
+		})
+	}
+}
+
+func (b *book) voided(ref store.Ref) {
+	b.t.Helper()
+	if ok, err := b.Void(b.t.Context(), ref, ""); !ok || err != nil {
+		b.t.Fatalf("void: %v, %v", ok, err)
+	}
+}
+
+func TestDeathRepeatedAfterARetryIsStale(t *testing.T) {
+	t.Parallel()
+	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
+	ref := b.accept("c-1", "a@example.com")
+	c := b.claimed(ref)
+	dead := store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"}
+	b.finish(c, dead)
+	if _, err := b.Revive(t.Context(), ref, "on-call", "mended"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Finish(t.Context(), c, dead); !errors.Is(err, store.ErrStale) {
+		t.Errorf("the repeated death: %v, want ErrStale", err)
+	}
+	if n, err := b.IllegalMoves(t.Context(), customer); n != 0 || err != nil {
+		t.Errorf("%d illegal moves, %v", n, err)
+	}
+}
