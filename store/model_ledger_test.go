@@ -243,6 +243,9 @@ func (m *model) finish(e *modelExport, token int64, f store.Finish) string {
 		m.markers[e.candidate] = m.markers[e.candidate].with(f.Person, f.Job, f.Workflow)
 		m.known[e.email] = m.known[e.email].with(f.Person, f.Job, f.Workflow)
 	}
+	if e.writing() && !f.Unresolved {
+		e.intent, e.since = store.NoIntent, 0 // refused: it did not take effect
+	}
 	e.state, e.counter, e.lease, e.due = f.To, f.Counter, 0, 0
 	m.unlock(e)
 	return "ok"
@@ -257,6 +260,9 @@ func (m *model) renew(e *modelExport, token int64, lease time.Duration) string {
 	}
 	e.lease = m.after(lease)
 	e.due = e.lease
+	if e.writing() {
+		e.since = m.now // the call may have waited until now
+	}
 	return "ok"
 }
 
