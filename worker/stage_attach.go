@@ -148,6 +148,11 @@ func (s attachStage) learnStatus(ctx context.Context, job icims.JobID, label str
 	slices.Reverse(ids) // newest first
 	for _, id := range ids[:min(len(ids), learnFrom)] {
 		w, _, err := s.client.Workflow(ctx, id)
+		switch icims.ClassOf(err) {
+		case icims.ClassPermanent, icims.ClassAccess:
+			continue // gone, or not for this account: the next one may do
+		default:
+		}
 		if err != nil {
 			return store.NodeRef{}, err
 		}
