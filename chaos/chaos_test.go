@@ -24,9 +24,9 @@ const (
 	burstEvery      = 90 * time.Second
 	// A worker that is frozen for so long finds others at work on its exports when
 	// it goes on, or finds them done.
-	frozenLeast = 9 * time.Second
-	frozenMost  = 16 * time.Second
-	freezeEvery = 11 * time.Second
+	frozenLeast = 14 * time.Second
+	frozenMost  = 22 * time.Second
+	freezeEvery = 8 * time.Second
 	defaultSize = 400
 )
 

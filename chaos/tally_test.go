@@ -72,7 +72,7 @@ func (y *tally) print(t *testing.T, seed uint64, size int) {
 	fmt.Fprintf(&b, "chaos, seed %d, %d candidates: %s of faults, %s of calm\n\n", seed, size, y.raged.Round(time.Second), y.calmed.Round(time.Second))
 	row := func(name string, n int) { fmt.Fprintf(&b, "  %-34s %7d\n", name, n) }
 	row("workers killed", y.workersKilled)
-	row("workers frozen for 9 to 16 s", y.workersFrozen)
+	row("workers frozen for 14 to 22 s", y.workersFrozen)
 	row("Redis killed", y.redisKilled)
 	if loseLastSecond {
 		row("bytes of its file lost", int(y.bytesLost))
