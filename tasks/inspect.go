@@ -17,7 +17,8 @@ import (
 // reach: whether the task of an export exists and is alive, and orphans that
 // asynq never recovers. A test pins the layout that it relies on:
 //
-//	asynq:{<queue>}:t:<id>   hash  the task; its field "state" says in which list
+//	asynq:{<queue>}:t:<id>   hash  the task; its field "state" says in which list,
+//	                               "msg" is what it is about
 //	asynq:{<queue>}:active   list  ids of tasks that are being handled
 //	asynq:{<queue>}:lease    zset  their ids by the end of their lease (s)
 
@@ -83,14 +84,24 @@ func Handled(ctx context.Context, client redis.UniversalClient, customer string)
 	return exports, nil
 }
 
-// Orphan is a task that asynq counts as being handled although it has no lease:
-// asynq never recovers such a task.
+// Orphan is a task that asynq counts as being handled although it has no lease,
+// or has lost what it is about: asynq never recovers such a task.
 type Orphan struct {
 	Queue string
 	ID    string
 }
 
-// Orphans lists the active tasks of a customer that have no lease.
+// Alarm tells whose task the orphan was.
+func (o Orphan) Alarm() (Alarm, bool) {
+	parts := strings.Split(o.ID, ":")
+	if len(parts) != 3 {
+		return Alarm{}, false
+	}
+	generation, err := strconv.Atoi(parts[2])
+	return Alarm{Export: parts[1], Generation: generation}, err == nil
+}
+
+// Orphans lists the active tasks of a customer that have no lease or no message.
 func Orphans(ctx context.Context, client redis.UniversalClient, customer string) ([]Orphan, error) {
 	var orphans []Orphan
 	for _, q := range queuesOf(customer) {
@@ -102,9 +113,11 @@ func Orphans(ctx context.Context, client redis.UniversalClient, customer string)
 			continue
 		}
 		leases := make([]*redis.FloatCmd, len(ids))
+		messages := make([]*redis.BoolCmd, len(ids))
 		_, err = client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, id := range ids {
 				leases[i] = p.ZScore(ctx, asynqKey(q, "lease"), id)
+				messages[i] = p.HExists(ctx, asynqKey(q, "t:"+id), "msg")
 			}
 			return nil
 		})
@@ -112,7 +125,7 @@ func Orphans(ctx context.Context, client redis.UniversalClient, customer string)
 			return nil, fmt.Errorf("read leases: %w", err)
 		}
 		for i, id := range ids {
-			if errors.Is(leases[i].Err(), redis.Nil) {
+			if errors.Is(leases[i].Err(), redis.Nil) || !messages[i].Val() {
 				orphans = append(orphans, Orphan{q, id})
 			}
 		}
@@ -120,10 +133,11 @@ func Orphans(ctx context.Context, client redis.UniversalClient, customer string)
 	return orphans, nil
 }
 
-// dropScript removes an orphan, unless it has got a lease or left the list.
+// dropScript removes an orphan, unless it is none any more.
 var dropScript = redis.NewScript(`
-if redis.call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) and redis.call('HEXISTS', KEYS[3], 'msg') == 1 then return 0 end
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('DEL', KEYS[3])
 return 1`)
 

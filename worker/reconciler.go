@@ -154,10 +154,18 @@ func (r *reconciler) customer(ctx context.Context, customer string, now time.Tim
 	if err := r.wake(ctx, customer, now); err != nil {
 		return err
 	}
+	return r.dropOrphans(ctx, customer, suspects)
+}
+
+// dropOrphans removes tasks that asynq never recovers, and gives their exports
+// new ones.
+func (r *reconciler) dropOrphans(ctx context.Context, customer string, suspects map[tasks.Orphan]bool) error {
 	orphans, err := tasks.Orphans(ctx, r.redis, customer)
 	if err != nil {
 		return err
 	}
+	var exports []string
+	generations := map[string]int{}
 	for _, o := range orphans {
 		if !r.suspects[o] {
 			suspects[o] = true
@@ -167,11 +175,24 @@ func (r *reconciler) customer(ctx context.Context, customer string, now time.Tim
 		if err != nil {
 			return err
 		}
-		if dropped {
-			r.found(customer, "task without a lease", 1)
+		if !dropped {
+			continue
+		}
+		r.found(customer, "task that nobody handles", 1)
+		if a, ok := o.Alarm(); ok {
+			exports = append(exports, a.Export)
+			generations[a.Export] = a.Generation
 		}
 	}
-	return nil
+	stand, err := r.ledger.Stand(ctx, customer, exports)
+	if err != nil {
+		return err
+	}
+	// One with a later task has been seen to.
+	stand = slices.DeleteFunc(stand, func(m store.Moving) bool {
+		return m.State == "" || m.State.Ended() || m.Working() || m.Generation != generations[m.Export]
+	})
+	return r.nudge(ctx, customer, stand, tasks.EnqueueFirst)
 }
 
 // takeOver frees what dead workers hold.
