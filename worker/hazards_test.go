@@ -1,0 +1,332 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// These tests do to asynq's queues what goes wrong with them, and what operators
+// do in its web UI. docs/adr/0010-asynq-hazards.md has the list.
+
+const express = "icims:" + customer + ":express"
+
+func (r *rig) inspector() *asynq.Inspector { return asynq.NewInspectorFromRedisClient(r.redis) }
+
+// task returns the id of the only task that is in a state.
+func (r *rig) task(list func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error)) string {
+	r.t.Helper()
+	var id string
+	r.eventually("there is one task", func() bool {
+		found, err := list(express)
+		if len(found) == 1 {
+			id = found[0].ID
+		}
+		return err == nil && len(found) == 1
+	})
+	return id
+}
+
+// size counts the tasks of the customer in all states, and those that failed
+// today by asynq's count.
+func (r *rig) size() (tasksLeft, failed int) {
+	r.t.Helper()
+	queues, err := r.inspector().Queues()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, q := range queues {
+		info, err := r.inspector().GetQueueInfo(q)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		tasksLeft, failed = tasksLeft+info.Size, failed+info.FailedTotal
+	}
+	return tasksLeft, failed
+}
+
+// once expects that a batch of one ends with one person and one workflow.
+func (r *rig) once(id store.BatchID) {
+	r.t.Helper()
+	b := r.finished(id)
+	if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {
+		r.t.Errorf("batch %+v, %d people, %d workflows", b, inv.People, inv.Workflows)
+	}
+	r.clean()
+}
+
+// lostAcks fails asynq's first acknowledgements, as a broken connection does.
+type lostAcks struct{ left, met atomic.Int64 }
+
+var errInjected = errors.New("injected")
+
+func (l *lostAcks) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (l *lostAcks) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (l *lostAcks) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		args := cmd.Args()
+		// EVALSHA hash 5 <active> <lease> <task> <processed of the day> <processed>
+		if len(args) > 7 && args[0] == "evalsha" && strings.HasSuffix(text(args[3]), ":active") && strings.HasSuffix(text(args[7]), ":processed") {
+			l.met.Add(1)
+			if l.left.Add(-1) >= 0 {
+				cmd.SetErr(errInjected)
+				return errInjected
+			}
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+func TestFailedAcksHeal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	acks := &lostAcks{}
+	acks.left.Store(3)
+	client, ok := r.redis.(*redis.Client)
+	if !ok {
+		t.Fatalf("the rig has a %T", r.redis)
+	}
+	client.AddHook(acks)
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	r.start()
+	if b := r.finished(id); b.Created != 5 {
+		t.Errorf("batch %+v", b)
+	}
+	r.eventually("all tasks are acknowledged", func() bool { left, _ := r.size(); return left == 0 })
+	// The repetitions brought it about, not a second run of the tasks.
+	if _, failed := r.size(); failed != 0 || acks.met.Load() != 5+3 {
+		t.Errorf("%d tasks ran again, %d acknowledgements", failed, acks.met.Load())
+	}
+	r.clean()
+}
+
+func TestTasksAreMadeAsTheHazardsAsk(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	export := r.outcomes(id)[0].Export
+	if err := tasks.Enqueue(t.Context(), r.redis, r.ledger, customer, tasks.Alarm{Export: export, Generation: 1}); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, queue := range []string{tasks.ExpressQueue(customer), tasks.BulkQueue(customer)} {
+		found, err := r.inspector().ListPendingTasks(queue)
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%s: %d tasks, %v", queue, len(found), err)
+		}
+		info := found[0]
+		if info.MaxRetry < 1_000_000 {
+			t.Errorf("after %d retries asynq would archive it", info.MaxRetry)
+		}
+		if info.Timeout < worker.DefaultSettings().CallTimeout*10 || !info.Deadline.IsZero() || info.Retention != 0 {
+			t.Errorf("time-out %s, deadline %s, retention %s", info.Timeout, info.Deadline, info.Retention)
+		}
+		if seen[info.ID] {
+			t.Errorf("two queues hold the id %s", info.ID)
+		}
+		seen[info.ID] = true
+		if strings.ContainsAny(queue+info.ID, "/{} ") {
+			t.Errorf("the web UI cannot show %s in %s", info.ID, queue)
+		}
+	}
+	if locks := r.redis.Keys(t.Context(), "asynq:*unique*").Val(); len(locks) != 0 {
+		t.Errorf("locks of asynq's: %v", locks)
+	}
+}
+
+func TestDeadExportsLeaveAsynqsArchiveEmpty(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	const n = 50
+	if b := r.run(tasks.ToJob(99), tasks.Options{}, people(n)...); b.Dead != n { // there is no such job
+		t.Fatalf("batch %+v", b)
+	}
+	r.eventually("no task is left", func() bool { left, _ := r.size(); return left == 0 })
+	if kept, err := r.ledger.CountDead(t.Context(), customer); kept != n || err != nil {
+		t.Errorf("%d dead letters in the ledger, %v", kept, err)
+	}
+}
+
+func TestACancelledTaskEndsOnce(t *testing.T) {
+	t.Parallel()
+	for _, route := range []string{"people.create", "workflows.create"} {
+		t.Run("during "+route, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { impatient(s); s.CallTimeout = 250 * time.Millisecond }})
+			r.sim.AddRule(icimstest.Rule{Route: route, Fault: icimstest.Slow, Delay: 200 * time.Millisecond})
+			id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+			r.eventually("the call is under way", func() bool { return r.calls(route) == 1 })
+			if err := r.inspector().CancelProcessing(customer + ":" + r.outcomes(id)[0].Export + ":0"); err != nil {
+				t.Fatal(err)
+			}
+			r.once(id)
+		})
+	}
+}
+
+func TestATaskWithoutItsHashIsReplaced(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	lost := r.task(r.inspector().ListPendingTasks)
+	if n := r.redis.Del(t.Context(), "asynq:{"+express+"}:t:"+lost).Val(); n != 1 {
+		t.Fatalf("the task has %d hashes", n)
+	}
+	r.start()
+	r.once(id)
+	// Found at once, not when the export is late; and it does not count as being
+	// handled for ever.
+	if !strings.Contains(r.logs.String(), "task that nobody handles") || strings.Contains(r.logs.String(), "export without a task") {
+		t.Errorf("how it was found:\n%s", r.logs.tail())
+	}
+	r.eventually("asynq has forgotten it", func() bool {
+		return errors.Is(r.redis.LPos(t.Context(), "asynq:{"+express+"}:active", lost, redis.LPosArgs{}).Err(), redis.Nil)
+	})
+}
+
+func TestADeletedQueueComesBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	all := people(2)
+	r.run(tasks.Prospects, tasks.Options{}, all[0])
+	r.eventually("the queue is empty", func() bool { left, _ := r.size(); return left == 0 })
+	if err := r.inspector().DeleteQueue(express, true); err != nil {
+		t.Fatal(err)
+	}
+	if b := r.run(tasks.Prospects, tasks.Options{}, all[1]); b.Created != 1 { // the same client
+		t.Errorf("batch %+v", b)
+	}
+	if listed, err := r.redis.SIsMember(t.Context(), "asynq:queues", express).Result(); !listed || err != nil {
+		t.Errorf("the inspector does not list the queue, %v", err)
+	}
+	r.clean()
+}
+
+func TestALaneStaysOpenWhileAnythingWaits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) {
+		s.LaneIdle = 10 * time.Millisecond
+		s.RetryMin, s.RetryMax = 3*time.Second, 3*time.Second
+	}})
+	r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	r.once(id)
+	if opened := strings.Count(r.logs.String(), "lane opened"); opened != 1 {
+		t.Errorf("the lane was opened %d times", opened)
+	}
+	if o := r.outcomes(id)[0]; r.calls("search.people") < 2 {
+		t.Errorf("nothing waited: %+v", o)
+	}
+	r.eventually("then the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
+}
+
+// What operators do in asynq's own web UI goes past the ledger.
+func TestTheWebUIBreaksNothing(t *testing.T) {
+	t.Parallel()
+	waiting := func(s *worker.Settings) { s.RetryMin, s.RetryMax = time.Hour, time.Hour }
+	// retrying is a rig with one export that comes back in an hour.
+	retrying := func(t *testing.T) (*rig, store.BatchID, string) {
+		t.Helper()
+		r := newRig(t, rigOptions{sim: calm(), settings: waiting})
+		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		return r, id, r.task(r.inspector().ListRetryTasks)
+	}
+
+	t.Run("a retry that is run now is done now", func(t *testing.T) {
+		t.Parallel()
+		r, id, task := retrying(t)
+		if err := r.inspector().RunTask(express, task); err != nil {
+			t.Fatal(err)
+		}
+		r.once(id)
+	})
+	t.Run("a retry that is archived gets another task, and running the archived one does nothing", func(t *testing.T) {
+		t.Parallel()
+		r, id, task := retrying(t)
+		if err := r.inspector().ArchiveTask(express, task); err != nil {
+			t.Fatal(err)
+		}
+		r.late(id)
+		r.once(id)
+		calls := r.sim.CallCount()
+		if err := r.inspector().RunTask(express, task); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("it is consumed", func() bool { left, _ := r.size(); return left == 0 })
+		if r.sim.CallCount() != calls {
+			t.Error("it made calls")
+		}
+		r.clean()
+	})
+	t.Run("a retry that is deleted gets another task", func(t *testing.T) {
+		t.Parallel()
+		r, id, task := retrying(t)
+		if err := r.inspector().DeleteTask(express, task); err != nil {
+			t.Fatal(err)
+		}
+		r.late(id)
+		r.once(id)
+	})
+	t.Run("waiting tasks that are archived, deleted or lost with their queue are replaced", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		all := people(30)
+		bulk, few := r.send(tasks.Prospects, tasks.Options{}, all...), people(32)[30:]
+		small := r.send(tasks.Prospects, tasks.Options{}, few...)
+		if n, err := r.inspector().ArchiveAllPendingTasks(tasks.BulkQueue(customer)); n != 30 || err != nil {
+			t.Fatalf("archived %d, %v", n, err)
+		}
+		if err := r.inspector().DeleteQueue(express, true); err != nil {
+			t.Fatal(err)
+		}
+		r.late(bulk)
+		r.late(small)
+		r.start()
+		if b, s := r.finished(bulk), r.finished(small); b.Created != 30 || s.Created != 2 {
+			t.Errorf("batches %+v, %+v", b, s)
+		}
+		r.clean()
+	})
+	t.Run("a paused queue waits, and no attempt is counted", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		if err := r.inspector().PauseQueue(express); err != nil {
+			t.Fatal(err)
+		}
+		r.late(id)
+		r.start()
+		r.eventually("the reconciler has seen it", func() bool {
+			due, err := r.redis.ZScore(t.Context(), "ix:{"+customer+"}:due", r.outcomes(id)[0].Export).Result()
+			return err == nil && due > 1
+		})
+		if o := r.outcomes(id)[0]; o.State != store.Queued || o.Attempts != 0 || r.sim.CallCount() != 0 {
+			t.Errorf("outcome %+v after %d calls", o, r.sim.CallCount())
+		}
+		if err := r.inspector().UnpauseQueue(express); err != nil {
+			t.Fatal(err)
+		}
+		r.once(id)
+	})
+}
