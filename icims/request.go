@@ -178,8 +178,9 @@ type answer struct {
 // answered.
 func (c *Client) bareDo(req *http.Request) (*answer, *Response, error) {
 	ans, resp, authorization, err := c.try(req)
-	e := &Error{}
-	if errors.As(err, &e) {
+	// Only a refused token is worth a second try, and only its refusal is sure to
+	// have had no effect.
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusUnauthorized && e.Class == ClassCredentials {
 		r, ok := c.auth.(renewer)
 		if ok && r.renew(authorization) {
 			if req.GetBody != nil {

@@ -43,8 +43,8 @@ const (
 	ClaimOK        Verdict = "ok"
 	ClaimGone      Verdict = "gone"      // ended and purged
 	ClaimEnded     Verdict = "ended"     // dead, or otherwise not to be worked on
-	ClaimHeld      Verdict = "held"      // another worker holds it until Until
-	ClaimUnsettled Verdict = "unsettled" // an interrupted write settles at Until
+	ClaimHeld      Verdict = "held"      // another worker holds it, for Wait at most
+	ClaimUnsettled Verdict = "unsettled" // an interrupted write settles after Wait
 	ClaimLocked    Verdict = "locked"    // another export works on the same e-mail
 )
 
@@ -52,9 +52,9 @@ const (
 type Claim struct {
 	Ref
 	Verdict Verdict
-	// Until is set for ClaimHeld and ClaimUnsettled, and for ClaimLocked where the
-	// other export comes back at a known time.
-	Until time.Time
+	// Wait is how long a claim that was not given has to wait; for ClaimLocked 0
+	// where that is not known.
+	Wait time.Duration
 
 	Batch     BatchID
 	Row       int
@@ -107,12 +107,9 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	switch c.Verdict {
 	case ClaimOK:
 		return c, l.readClaim(c, answer)
-	case ClaimHeld, ClaimUnsettled:
-		c.Until = millis(text(answer[1]))
-	case ClaimLocked:
-		if until := text(answer[1]); until != "" {
-			c.Until = millis(until)
-		}
+	case ClaimHeld, ClaimUnsettled, ClaimLocked:
+		// The script tells how long, not until when: clocks may differ.
+		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
 	case ClaimEnded:
 		c.State = State(text(answer[1]))
 	case ClaimGone:

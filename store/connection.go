@@ -6,7 +6,7 @@ type Connection struct {
 	Customer string `yaml:"customer" json:"customer"`
 	Username string `yaml:"username" json:"username"`
 	// Password is never read from or written to a plain file.
-	Password Secret `yaml:"-" json:"password,omitempty"`
+	Password Secret `yaml:"-" json:"-"`
 	// PortalURLs holds one or more job portal URLs, comma separated, as the
 	// customer pastes them. Their origin is the API root of the connection.
 	PortalURLs string `yaml:"portal_urls" json:"portal_urls"`

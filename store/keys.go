@@ -18,7 +18,9 @@ import (
 //	ix:{1234}:b:<batch>:r        list    its export ids in order of arrival
 //	ix:{1234}:b:<batch>:o:<nn>   hash    outcomes of ended exports, by export id
 //	ix:{1234}:m:<nnn>            hash    success markers, by hashed candidate id
-//	ix:{1234}:l:<e-mail hash>    string  lock: the export that works on an e-mail
+//	ix:{1234}:l:<e-mail hash>    string  lock: the export that works on an e-mail; the
+//	                                     same by hashed candidate id, unless exports are
+//	                                     to include those exported before
 //	ix:{1234}:k:<e-mail hash>    string  person known to have that e-mail, for a while
 //	ix:{1234}:s:<export>         list    the export's story: its last 20 entries, sealed
 //	ix:{1234}:due                zset    moving exports by when to look after them

@@ -250,7 +250,7 @@ func leaseHolds(b *book) {
 	ref := b.accept("c-1", "a@example.com")
 	b.claimed(ref)
 	c := b.claim(ref, longLease)
-	if wait := time.Until(c.Until); c.Verdict != store.ClaimHeld || wait < 50*time.Minute || wait > 70*time.Minute {
+	if wait := c.Wait; c.Verdict != store.ClaimHeld || wait < 50*time.Minute || wait > 70*time.Minute {
 		b.t.Errorf("second claim: %s for %s", c.Verdict, wait)
 	}
 }
@@ -282,8 +282,8 @@ func interruptedWrite(b *book) {
 	b.step(b.claimed(ref), store.Step{To: store.Creating})
 	b.force(ref, "le", "1")
 	c := b.claim(ref, longLease)
-	if c.Verdict != store.ClaimUnsettled || time.Until(c.Until) < 50*time.Minute {
-		b.t.Fatalf("claim right after: %s until %s", c.Verdict, c.Until)
+	if c.Verdict != store.ClaimUnsettled || c.Wait < 50*time.Minute {
+		b.t.Fatalf("claim right after: %s for %s", c.Verdict, c.Wait)
 	}
 	if o := b.outcome(0); o.State != store.Unknown {
 		b.t.Errorf("state %s, want unknown", o.State)
@@ -300,8 +300,8 @@ func renewal(b *book) {
 	if err := b.Renew(b.t.Context(), c, time.Hour); err != nil {
 		b.t.Fatal(err)
 	}
-	if other := b.claim(ref, longLease); time.Until(other.Until) < 50*time.Minute {
-		b.t.Errorf("after renewal held until %s", other.Until)
+	if other := b.claim(ref, longLease); other.Wait < 50*time.Minute {
+		b.t.Errorf("after renewal held for %s", other.Wait)
 	}
 	b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
 	if err := b.Renew(b.t.Context(), c, time.Hour); !errors.Is(err, store.ErrStale) {

@@ -17,7 +17,7 @@ type model struct {
 	now     int64 // ms
 	exports []*modelExport
 	batches []*modelBatch
-	locks   map[string]*modelExport // by e-mail
+	locks   map[string]*modelExport // by e-mail, and by candidate
 	known   map[string]knowledge    // by e-mail
 	markers map[string]knowledge    // by candidate
 	illegal int
@@ -60,7 +60,7 @@ type knowledge struct {
 // claimed is what a claim is answered.
 type claimed struct {
 	Verdict       store.Verdict
-	Until         int64
+	Wait          int64
 	State         store.State
 	Token         int64
 	Intent        store.Intent
@@ -99,9 +99,20 @@ func (m *model) held(e *modelExport) bool {
 	return e.moving() && (e.lease > m.now || e.intent != store.NoIntent)
 }
 
+// lockNames are what a claim locks: the e-mail, and the candidate unless the
+// batch includes those exported before.
+func (e *modelExport) lockNames() []string {
+	if e.batch.include {
+		return []string{e.email}
+	}
+	return []string{e.email, e.candidate}
+}
+
 func (m *model) unlock(e *modelExport) {
-	if m.locks[e.email] == e {
-		delete(m.locks, e.email)
+	for _, name := range e.lockNames() {
+		if m.locks[name] == e {
+			delete(m.locks, name)
+		}
 	}
 }
 
@@ -132,28 +143,38 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	case e.state == store.Dead:
 		return claimed{Verdict: store.ClaimEnded, State: store.Dead}
 	case e.lease > m.now:
-		return claimed{Verdict: store.ClaimHeld, Until: e.lease}
+		return claimed{Verdict: store.ClaimHeld, Wait: e.lease - m.now}
 	}
 	if settled := e.since + o.Settle.Milliseconds(); e.intent != store.NoIntent && settled > m.now {
 		if e.state != store.Unknown {
 			e.token++ // whoever wrote has lost it
 		}
 		e.state, e.lease, e.due, e.back = store.Unknown, 0, settled, settled
-		return claimed{Verdict: store.ClaimUnsettled, Until: settled}
+		return claimed{Verdict: store.ClaimUnsettled, Wait: settled - m.now}
 	}
-	if owner := m.locks[e.email]; owner != nil && owner != e {
+	losers := map[*modelExport]bool{}
+	for _, name := range e.lockNames() {
+		owner := m.locks[name]
+		if owner == nil || owner == e {
+			continue
+		}
 		if m.held(owner) {
 			c := claimed{Verdict: store.ClaimLocked}
 			if owner.state == store.Unknown {
-				c.Until = owner.back
+				c.Wait = max(owner.back-m.now, 0)
 			}
 			return c
 		}
-		if owner.working() {
+		losers[owner] = owner.working()
+	}
+	for owner, working := range losers {
+		if working {
 			owner.token++ // with the lock it loses the claim
 		}
 	}
-	m.locks[e.email] = e
+	for _, name := range e.lockNames() {
+		m.locks[name] = e
+	}
 	marker, known := m.markers[e.candidate], m.known[e.email]
 	e.state = store.Claimed
 	intent := e.intent // what the claim is told of: not its own

@@ -221,9 +221,7 @@ func (p *play) claim(t *rapid.T) {
 			Verdict: got.Verdict, State: got.State, Intent: got.Intent, Person: got.Person, PersonMade: got.PersonMade, Attempts: got.Attempts,
 			Token: got.Token(), Known: knowledge{got.KnownPerson, got.KnownWorkflows},
 		}
-		if !got.Until.IsZero() {
-			seen.Until = got.Until.UnixMilli()
-		}
+		seen.Wait = got.Wait.Milliseconds()
 		if got.Marker != nil {
 			seen.Marker = knowledge{got.Marker.Person, got.Marker.Workflows}
 		}

@@ -18,8 +18,8 @@ type leases struct {
 	ledger *store.Ledger
 	lease  time.Duration
 	// trusted is for how long after a renewal a write may begin. Whoever takes the
-	// export over waits the settle time from the last renewal, and so lets a write
-	// that began meanwhile run out.
+	// export over waits the settle time from the last renewal: a write that began
+	// meanwhile has run out by then, and iCIMS has had as long again to complete it.
 	trusted time.Duration
 	now     func() time.Time
 
@@ -49,7 +49,7 @@ func (h *holding) age(now time.Time) time.Duration {
 
 func newLeases(ledger *store.Ledger, s Settings, now func() time.Time) *leases {
 	return &leases{
-		ledger: ledger, lease: s.Lease, trusted: min(s.Lease, s.SettleTime-s.CallTimeout), now: now,
+		ledger: ledger, lease: s.Lease, trusted: max(min(s.Lease, s.SettleTime-2*s.CallTimeout), s.CallTimeout/10, 10*time.Millisecond), now: now,
 		held: map[*store.Claim]*holding{},
 	}
 }

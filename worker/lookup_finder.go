@@ -26,7 +26,7 @@ type finder struct {
 // search that also finds longer addresses are not worth their calls.
 const (
 	maxReads   = 400
-	maxGuesses = 10
+	maxGuesses = 25
 )
 
 // people is what a search found, by address in lower case.
@@ -71,10 +71,15 @@ func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) 
 			return nil, err
 		}
 		guesses = slices.DeleteFunc(guesses, func(id icims.PersonID) bool { return slices.Contains(ids, id) })
-		if len(guesses) <= maxGuesses {
+		switch {
+		case len(guesses) <= maxGuesses:
 			if err := f.readAll(ctx, guesses, missing, found); err != nil {
 				return nil, err
 			}
+		case len(emails) > 1:
+			// Too many to read at once: each address is looked up by itself. An address
+			// alone that is part of so many others rests on the exact search.
+			found.unreadable = errTooManyHits
 		}
 	}
 	for _, list := range found.byEmail {

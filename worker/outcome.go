@@ -19,8 +19,6 @@ type outcome struct {
 	after time.Duration
 	// forget drops the person recorded for the export, for a retry.
 	forget bool
-	// unresolved tells of a dead export that its last write may have taken effect.
-	unresolved bool
 	// workflow is set by Attach for a done export to a job.
 	workflow icims.WorkflowID
 	// err is the cause: of the log line, and what the queue is told of a fault.

@@ -60,7 +60,7 @@ func (r record) write(ctx context.Context, x *export, o outcome) error {
 		end.To, end.Counter, end.Person = store.Skipped, store.CountSkipped, x.claim.Marker.Person
 		return r.ledger.Finish(ctx, x.claim, end)
 	case dead:
-		end.To, end.Counter, end.Unresolved = store.Dead, store.CountDead, o.unresolved
+		end.To, end.Counter = store.Dead, store.CountDead
 		return r.ledger.Finish(ctx, x.claim, end)
 	case deferred:
 		hold.To = store.Deferred

@@ -24,7 +24,6 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	// next with the same e-mail must not be let past it. The look-up after it has
 	// settled gives up.
 	if o.kind != unknown && r.spent(c) {
-		o.unresolved = o.kind == unknown
 		o.kind, o.reason = dead, store.ReasonBudgetSpent
 		return o
 	}

@@ -39,18 +39,19 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	switch {
 	case errors.Is(err, store.ErrSealed):
 		x.claim = claim
-		return outcome{kind: dead, reason: store.ReasonPayloadSealed, err: err}
+		// More likely this worker's keyset is behind than the data is lost.
+		return outcome{kind: retry, reason: store.ReasonPayloadSealed, err: err}
 	case err != nil:
 		return ledgerFault(err)
 	}
 	switch claim.Verdict {
 	case store.ClaimOK:
 	case store.ClaimHeld:
-		return outcome{kind: released, reason: store.ReasonClaimHeld, after: time.Until(claim.Until) + time.Second}
+		return outcome{kind: released, reason: store.ReasonClaimHeld, after: claim.Wait + time.Second}
 	case store.ClaimUnsettled:
-		return outcome{kind: released, reason: store.ReasonWriteSettling, after: time.Until(claim.Until) + time.Second}
+		return outcome{kind: released, reason: store.ReasonWriteSettling, after: claim.Wait + time.Second}
 	case store.ClaimLocked:
-		return outcome{kind: released, reason: store.ReasonEmailBusy, after: min(max(lockedRetry, time.Until(claim.Until)), lockedAtMost)}
+		return outcome{kind: released, reason: store.ReasonEmailBusy, after: min(max(lockedRetry, claim.Wait), lockedAtMost)}
 	default:
 		return outcome{kind: released}
 	}

@@ -30,9 +30,19 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 		return failed(err)
 	}
 	if x.payload.Dummy && x.person != nil {
+		if sameName(x.person, x.payload.Candidate) {
+			x.tellf("the person with the dummy address has the candidate's name, so an earlier attempt made it whose record is lost")
+			return outcome{}
+		}
 		return s.redraw(ctx, x)
 	}
 	return outcome{}
+}
+
+// sameName tells a person whom this export made, before Redis lost the record
+// of it, from a stranger with the same dummy address.
+func sameName(p *icims.Person, c tasks.Candidate) bool {
+	return strings.EqualFold(p.FirstName, c.FirstName) && strings.EqualFold(p.LastName, c.LastName)
 }
 
 // settleCreate finds out whether a POST whose answer was lost took effect. The

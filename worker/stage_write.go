@@ -74,6 +74,11 @@ const takenTries = 4
 
 // taken goes on with the person whom the look-up did not find.
 func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome {
+	if x.payload.Dummy {
+		// It belongs to somebody else, who must not be overwritten: the next attempt
+		// finds that out and draws another.
+		return outcome{kind: retry, reason: store.ReasonDummyTaken, err: refusal}
+	}
 	f, err := s.lookups.one(ctx, x)
 	if err != nil {
 		return failed(err)

@@ -204,6 +204,25 @@ func TestDummyEmails(t *testing.T) {
 	})
 }
 
+func TestDummyOfALostRecord(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	nameless := ana()
+	nameless.Email = ""
+	id := r.send(tasks.ToJob(job), tasks.Options{GenerateDummyEmails: true}, nameless)
+	// As after a crash of Redis's machine: the person was made, and the ledger has
+	// forgotten it.
+	made := r.tenant.AddPerson(existing(map[string]any{
+		"firstname": nameless.FirstName, "lastname": nameless.LastName, "email": r.payload(id, 0).Candidate.Email,
+	}))
+	r.start()
+	b := r.finished(id)
+	if o := r.outcomes(id)[0]; b.Updated != 1 || o.Person != made || len(r.tenant.People()) != 1 {
+		t.Errorf("%+v, %+v, %d people", b, o, len(r.tenant.People()))
+	}
+	r.clean()
+}
+
 // payload opens what the ledger keeps of a queued export.
 func (r *rig) payload(id store.BatchID, row int) tasks.Payload {
 	r.t.Helper()

@@ -71,6 +71,9 @@ type Worker struct {
 
 	cancel context.CancelFunc
 	beside sync.WaitGroup
+
+	stopBeating context.CancelFunc
+	beating     sync.WaitGroup
 }
 
 // New returns a worker that is not started.
@@ -111,7 +114,10 @@ func (w *Worker) Start(ctx context.Context) error {
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.beside.Go(func() { w.supervise(ctx) })
 	r := &reconciler{redis: w.redis, ledger: w.ledger, worker: w.id, lease: w.settings.Lease, log: w.log}
-	w.beside.Go(func() { r.beat(ctx) })
+	// It lives until its last lane is closed: nobody may take over what it finishes.
+	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
+	w.stopBeating = stopBeating
+	w.beating.Go(func() { r.beat(beating) })
 	w.beside.Go(func() { r.run(ctx) })
 	return nil
 }
@@ -130,6 +136,8 @@ func (w *Worker) Stop() {
 	}
 	w.mu.Unlock()
 	w.retiring.Wait()
+	w.stopBeating()
+	w.beating.Wait()
 	// What could not be handed back in time is taken over at once.
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()

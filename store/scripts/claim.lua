@@ -1,13 +1,13 @@
 -- Gives an export to one worker. KEYS[1] record.
 -- ARGV: prefix, export, lease ms, settle ms, speculate 0|1, neighbours wanted,
 -- neighbours to skip, worker.
--- Returns {'gone'} | {'ended', state} | {'held', until} | {'unsettled', until} |
--- {'locked', until or ''} | {'ok', token, record, payload, batch, marker, known, neighbours}.
+-- Returns {'gone'} | {'ended', state} | {'held', ms} | {'unsettled', ms} |
+-- {'locked', ms} | {'ok', token, record, payload, batch, marker, known, neighbours}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
 if not legal(r.st, 'claimed') then return {'ended', r.st} end
 local t = now()
-if tonumber(r.le or '0') > t then return {'held', r.le} end
+if tonumber(r.le or '0') > t then return {'held', int(tonumber(r.le) - t)} end
 
 -- A write whose answer was never recorded may still take effect: wait until it
 -- surely has or has not.
@@ -19,30 +19,35 @@ if r['in'] then
     if r.st ~= 'unknown' then redis.call('HINCRBY', KEYS[1], 'tk', 1) end
     redis.call('HSET', KEYS[1], 'st', 'unknown', 'le', '0', 'due', int(settled))
     due(export, settled)
-    return {'unsettled', int(settled)}
+    return {'unsettled', int(settled - t)}
   end
-end
-
--- One export at a time works on an e-mail. A holder that has neither a lease nor
--- an open intent counts as dead and loses the lock; and with it its claim, since
--- its worker may only have been frozen.
-if r.eh ~= '' then
-  local lock = prefix .. 'l:' .. r.eh
-  local owner = redis.call('GET', lock)
-  if owner and owner ~= export then
-    local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in', 'due')
-    if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then
-      return {'locked', o[1] == 'unknown' and o[4] or ''}
-    end
-    if o[1] == 'claimed' or o[1] == 'created' then redis.call('HINCRBY', prefix .. 'x:' .. owner, 'tk', 1) end
-  end
-  redis.call('SET', lock, export, 'EX', 604800)
 end
 
 local batch_key = prefix .. 'b:' .. r.b
 local batch = redis.call('HMGET', batch_key, 't', 'o')
 local include = batch[2] and string.find(batch[2], 'i', 1, true)
 local marker_key, marker_field = marker_place(r.c)
+
+-- One export at a time works on an e-mail, and on a candidate who is to be
+-- skipped once exported. A holder that has neither a lease nor an open intent
+-- counts as dead and loses the lock; and with it its claim, since its worker may
+-- only have been frozen.
+local locks, losers = {}, {}
+if r.eh ~= '' then locks[1] = prefix .. 'l:' .. r.eh end
+if not include then locks[#locks + 1] = prefix .. 'l:' .. marker_field end
+for _, lock in ipairs(locks) do
+  local owner = redis.call('GET', lock)
+  if owner and owner ~= export then
+    local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in', 'due')
+    if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then
+      return {'locked', o[1] == 'unknown' and o[4] and int(tonumber(o[4]) - t) or '0'}
+    end
+    if o[1] == 'claimed' or o[1] == 'created' then losers[owner] = true end
+  end
+end
+for owner in pairs(losers) do redis.call('HINCRBY', prefix .. 'x:' .. owner, 'tk', 1) end
+for _, lock in ipairs(locks) do redis.call('SET', lock, export, 'EX', 604800) end
+
 local marker = redis.call('HGET', marker_key, marker_field) or ''
 local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
 

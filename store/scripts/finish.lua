@@ -38,7 +38,7 @@ end
 tell(ARGV[12])
 if to ~= 'dead' then redis.call('EXPIRE', prefix .. 's:' .. export, ARGV[11]) end
 redis.call('ZREM', prefix .. 'due', export)
-if r.eh ~= '' then release_lock(r.eh) end
+release_locks(r)
 count('live', -1)
 
 redis.call('HINCRBY', batch_key, 'n:' .. counter, 1)

@@ -25,11 +25,13 @@ if ARGV[10] == '1' then
   local key = prefix .. 'k:' .. r.eh
   if r.pe and string.match(redis.call('GET', key) or '', '^%d+') == r.pe then redis.call('DEL', key) end
 end
+-- Time spent waiting for a permit is no time of failing.
+if to == 'deferred' and r.fa then redis.call('HINCRBY', KEYS[1], 'fa', ARGV[5]) end
 local added = tonumber(ARGV[7])
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'at', added)
   redis.call('HSETNX', KEYS[1], 'fa', int(t))
 end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
-if not r['in'] and r.eh ~= '' then release_lock(r.eh) end
+if not r['in'] then release_locks(r) end
 return {'ok'}

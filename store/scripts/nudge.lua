@@ -1,6 +1,6 @@
 -- Notes that an export gets another task. KEYS[1] record.
 -- ARGV: prefix, export, ms until it is looked at again. Returns the generation.
-local r = redis.call('HMGET', KEYS[1], 'st', 'le')
+local r = redis.call('HMGET', KEYS[1], 'st')
 if not r[1] or not legal(r[1], 'claimed') then
   redis.call('ZREM', prefix .. 'due', export)
   return -1

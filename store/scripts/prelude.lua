@@ -66,6 +66,13 @@ local function release_lock(hash)
   if redis.call('GET', lock) == export then redis.call('DEL', lock) end
 end
 
+-- release_locks frees what a claim locked: the e-mail and the candidate.
+local function release_locks(r)
+  if r.eh ~= '' then release_lock(r.eh) end
+  local _, field = marker_place(r.c)
+  release_lock(field)
+end
+
 -- end_batch notes the end of a batch that is closed and of which nothing moves
 -- any more, and lets it expire unless a dead export still needs its target.
 local function end_batch(key, t, retention)
