@@ -213,10 +213,10 @@ func (m *model) step(e *modelExport, token int64, s store.Step) string {
 	e.state, e.lease = s.To, m.after(s.Lease)
 	e.due = e.lease
 	e.intent, e.since = store.NoIntent, 0
-	switch s.To {
-	case store.Creating:
+	if s.To == store.Creating {
 		e.intent, e.since = store.IntentPerson, m.now
-	case store.Placing:
+	}
+	if s.To == store.Placing {
 		e.intent, e.since = store.IntentWorkflow, m.now
 	}
 	if s.Person != 0 && s.Person != e.person {
@@ -299,7 +299,9 @@ func (m *model) redraw(e *modelExport, token int64, email string) string {
 	case m.locks[email] != nil:
 		return "taken"
 	}
-	m.unlock(e)
+	if m.locks[e.email] == e {
+		delete(m.locks, e.email)
+	}
 	e.email, m.locks[email] = email, e
 	return "ok"
 }
