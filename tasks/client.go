@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -76,6 +77,11 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 		err = writeErr
 	}
 	if err != nil {
+		// A batch that nobody closes never ends. What may follow under the same key
+		// opens it again.
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		_ = c.ledger.CloseBatch(closing, id, len(s.receipt.Refused))
 		return s.receipt, fmt.Errorf("accept candidates: %w", err)
 	}
 	if err := c.ledger.CloseBatch(ctx, id, len(s.receipt.Refused)); err != nil {
@@ -83,6 +89,9 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	}
 	return s.receipt, inputErr
 }
+
+// closeTime is for how long closing a batch that broke off is tried.
+const closeTime = 5 * time.Second
 
 // sending is the state of one Enqueue.
 type sending struct {

@@ -118,7 +118,7 @@ func AuditRemote(ctx context.Context, conn store.Connection, hosts icims.HostPol
 		return nil, err
 	}
 	client, err := icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
-		icims.WithCallTimeout(timeout), icims.WithMiddleware(newGate(conn.Limits, time.Now).middleware))
+		icims.WithCallTimeout(timeout), icims.WithMiddleware(newGate(newAccount(time.Now), conn.Limits).middleware))
 	if err != nil {
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}

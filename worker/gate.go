@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -16,30 +15,25 @@ import (
 )
 
 // gate grants the permits for calls of one customer, for this process: rate,
-// calls in flight, and the day's budget as iCIMS reports it. It sits in the
-// transport, so that no call is made without a permit.
+// calls in flight, and what the account allows. It sits in the transport, so that
+// no call is made without a permit.
 type gate struct {
+	account  *account
 	rate     *rate.Limiter
 	inFlight chan struct{}
 	perDay   int
-	now      func() time.Time
-
-	mu     sync.Mutex
-	day    int64 // days since 1970, UTC
-	spent  int
-	closed *icims.RefusedError // why no calls are made, and until when
 
 	draining context.Context    //nolint:containedctx // the lane's life, not that of a call; ends when the worker stops
 	drain    context.CancelFunc // refuses all further calls and wakes those that wait
 }
 
-func newGate(limits store.Limits, now func() time.Time) *gate {
+func newGate(a *account, limits store.Limits) *gate {
 	draining, drain := context.WithCancel(context.Background())
 	return &gate{
+		account:  a,
 		rate:     rate.NewLimiter(rate.Limit(limits.CallsPerSecond), limits.Burst),
 		inFlight: make(chan struct{}, limits.InFlight),
 		perDay:   limits.CallsPerDay,
-		now:      now,
 		draining: draining, drain: drain,
 	}
 }
@@ -49,30 +43,7 @@ func (g *gate) refusal() *icims.RefusedError {
 	if g.draining.Err() != nil {
 		return &icims.RefusedError{Reason: icims.Reason(store.ReasonShuttingDown)}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.now()
-	g.newDay(now)
-	if g.closed != nil {
-		if now.Before(g.closed.Until) {
-			return g.closed
-		}
-		g.closed = nil
-	}
-	if g.spent >= g.perDay {
-		return &icims.RefusedError{Reason: icims.ReasonQuotaExhausted, Until: midnight(now)}
-	}
-	return nil
-}
-
-func (g *gate) newDay(now time.Time) {
-	if day := now.Unix() / 86400; day != g.day {
-		g.day, g.spent = day, 0
-	}
-}
-
-func midnight(now time.Time) time.Time {
-	return time.Unix((now.Unix()/86400+1)*86400, 0)
+	return g.account.refusal(g.perDay)
 }
 
 // enter waits for a permit. The error is a refusal, or the context's.
@@ -107,47 +78,11 @@ func (g *gate) wait(ctx context.Context) error {
 		g.leave()
 		return refused
 	}
-	g.mu.Lock()
-	g.spent++
-	g.mu.Unlock()
+	g.account.spend()
 	return nil
 }
 
 func (g *gate) leave() { <-g.inFlight }
-
-// verdictPause is for how long no call is made after iCIMS refused credentials
-// or address. A later call tells whether somebody has mended it.
-const verdictPause = time.Minute
-
-// observe learns from an answer: the budget as iCIMS counts it, and verdicts.
-func (g *gate) observe(status int, h http.Header) {
-	remaining, errRemaining := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
-	reset, errReset := strconv.Atoi(h.Get("X-Ratelimit-Reset"))
-	now := g.now()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.newDay(now)
-	until := midnight(now)
-	if errReset == nil && reset > 0 && reset <= 86400 {
-		until = now.Add(time.Duration(reset) * time.Second)
-	}
-	if errRemaining == nil && remaining == 0 {
-		g.closed = &icims.RefusedError{Reason: icims.ReasonQuotaExhausted, Until: until}
-		return
-	}
-	switch status {
-	case http.StatusUnauthorized:
-		g.closed = &icims.RefusedError{Reason: icims.ReasonCredentials, Until: now.Add(verdictPause)}
-	case http.StatusForbidden:
-		g.closed = &icims.RefusedError{Reason: icims.ReasonAccessDenied, Until: now.Add(verdictPause)}
-	case http.StatusTooManyRequests:
-		pause := time.Minute
-		if seconds, err := strconv.Atoi(h.Get("Retry-After")); err == nil && seconds > 0 && seconds <= 86400 {
-			pause = time.Duration(seconds) * time.Second
-		}
-		g.closed = &icims.RefusedError{Reason: icims.ReasonRateLimited, Until: now.Add(pause)}
-	}
-}
 
 // middleware puts the gate into the client's transport chain.
 func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
@@ -160,7 +95,7 @@ func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
 			g.leave()
 			return nil, err
 		}
-		g.observe(answer.StatusCode, answer.Header)
+		g.account.observe(answer.StatusCode, answer.Header)
 		answer.Body = &leavingBody{ReadCloser: answer.Body, leave: sync.OnceFunc(g.leave)}
 		return answer, nil
 	})

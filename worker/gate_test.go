@@ -23,7 +23,7 @@ func TestGate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 5, 10
-			g := newGate(limits, time.Now)
+			g := newGate(newAccount(time.Now), limits)
 			start := time.Now()
 			for range 60 {
 				if err := g.enter(t.Context()); err != nil {
@@ -42,7 +42,7 @@ func TestGate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limits := wide
 			limits.InFlight = 4
-			g := newGate(limits, time.Now)
+			g := newGate(newAccount(time.Now), limits)
 			var group errgroup.Group
 			start := time.Now()
 			for range 12 {
@@ -68,7 +68,7 @@ func TestGate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limits := wide
 			limits.CallsPerDay = 3
-			g := newGate(limits, time.Now)
+			g := newGate(newAccount(time.Now), limits)
 			for range 3 {
 				if err := g.enter(t.Context()); err != nil {
 					t.Fatal(err)
@@ -90,7 +90,7 @@ func TestGate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 0.001, 1
-			g := newGate(limits, time.Now)
+			g := newGate(newAccount(time.Now), limits)
 			if err := g.enter(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +107,7 @@ func TestGate(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limits := wide
 			limits.InFlight = 1
-			g := newGate(limits, time.Now)
+			g := newGate(newAccount(time.Now), limits)
 			if err := g.enter(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -137,8 +137,8 @@ func TestGate(t *testing.T) {
 	for _, a := range answers {
 		t.Run(a.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // its clock begins at midnight UTC
-				g := newGate(wide, time.Now)
-				g.observe(a.status, a.header)
+				g := newGate(newAccount(time.Now), wide)
+				g.account.observe(a.status, a.header)
 				err := g.enter(t.Context())
 				if a.reason == "" {
 					if err != nil {

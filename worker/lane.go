@@ -72,7 +72,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	}
 	l := &lane{
 		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
-		gate: newGate(conn.Limits, time.Now), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn, w.settings.SettleTime),
+		gate: newGate(w.account(conn.Customer), conn.Limits), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn, w.settings.SettleTime),
 		throttle: newThrottle(time.Now), now: time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{

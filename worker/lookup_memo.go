@@ -153,9 +153,24 @@ func (l *lookups) restore(x *export) {
 
 // end gives the duty up where it was not carried out.
 func (d *duty) end() {
-	if d != nil && !d.over {
-		d.over = true
-		d.lookups.onDuty <- struct{}{}
+	if d == nil || d.over {
+		return
+	}
+	d.over = true
+	d.lookups.rememberNeedless(d)
+	d.lookups.onDuty <- struct{}{}
+}
+
+// rememberNeedless notes neighbours that need no look-up, so that each of them
+// does not take the duty in turn only to find that out.
+func (l *lookups) rememberNeedless(d *duty) {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, n := range d.neighbours {
+		if n.Payload == nil {
+			l.found[n.Export] = &found{batch: d.batch, row: d.row + d.skip + 1 + i, at: now}
+		}
 	}
 }
 

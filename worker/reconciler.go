@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,6 +27,9 @@ type reconciler struct {
 	// suspects are orphans seen in the last round: a task has no lease for a
 	// moment while asynq takes it up.
 	suspects map[tasks.Orphan]bool
+	// silent are workers that were not heard of in the last round, silentNow those
+	// in this one.
+	silent, silentNow map[string]bool
 	// unclaimed are exports whose task is being handled although nobody has claimed
 	// them, and since when that has been seen.
 	unclaimed map[store.Ref]time.Time
@@ -43,7 +47,7 @@ const (
 	overdueBy = 10 * time.Second
 	// claimedWithin is how long a handler may take to claim its export: it may wait
 	// for a look-up of others.
-	claimedWithin = 8 * time.Second
+	claimedWithin = 15 * time.Second
 	// lookAgain is when an export whose task is well is looked at the next time.
 	lookAgain = 10 * time.Minute
 	// nudgedFor is how long a new task has to show an effect.
@@ -93,14 +97,12 @@ func (r *reconciler) run(ctx context.Context) {
 }
 
 func (r *reconciler) round(ctx context.Context) error {
-	leads, err := leadScript.Run(ctx, r.redis, []string{leadKey}, r.worker, leadFor.Milliseconds()).Bool()
-	if err != nil {
-		return fmt.Errorf("lead: %w", err)
-	}
-	if !leads {
+	leads, err := r.lead(ctx)
+	if err != nil || !leads {
 		clear(r.suspects)
 		clear(r.unclaimed)
-		return nil
+		clear(r.silent)
+		return err
 	}
 	customers, err := r.customers(ctx)
 	if err != nil {
@@ -111,16 +113,35 @@ func (r *reconciler) round(ctx context.Context) error {
 		return err
 	}
 	suspects, unclaimed := map[tasks.Orphan]bool{}, map[store.Ref]time.Time{}
+	r.silentNow = map[string]bool{}
+	led := time.Now()
 	for _, customer := range customers {
-		if err := r.customer(ctx, customer, now, suspects); err != nil {
-			return fmt.Errorf("customer %s: %w", customer, err)
+		// A round over many customers takes longer than the lead lasts.
+		if time.Since(led) > reconcileEvery {
+			if leads, err := r.lead(ctx); err != nil || !leads {
+				return err
+			}
+			led = time.Now()
 		}
-		if err := r.replace(ctx, customer, now, unclaimed); err != nil {
-			return fmt.Errorf("customer %s: %w", customer, err)
+		err := errors.Join(r.customer(ctx, customer, now, suspects), r.replace(ctx, customer, now, unclaimed))
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil { // the others are not to wait for this one
+			r.log.Error().Err(err).Str("customer", customer).Msg("reconciling failed")
 		}
 	}
-	r.suspects, r.unclaimed = suspects, unclaimed
+	r.suspects, r.unclaimed, r.silent = suspects, unclaimed, r.silentNow
 	return nil
+}
+
+// lead takes or keeps the lead among the processes.
+func (r *reconciler) lead(ctx context.Context) (bool, error) {
+	leads, err := leadScript.Run(ctx, r.redis, []string{leadKey}, r.worker, leadFor.Milliseconds()).Bool()
+	if err != nil {
+		return false, fmt.Errorf("lead: %w", err)
+	}
+	return leads, nil
 }
 
 // customers are those with announced work, and some of all others in turn: their
@@ -217,6 +238,11 @@ func (r *reconciler) takeOver(ctx context.Context, customer string, now time.Tim
 	var freed []store.Moving
 	for _, m := range held {
 		if lives[m.Worker] {
+			continue
+		}
+		// After an outage of Redis all beats have expired; the living come back first.
+		r.silentNow[m.Worker] = true
+		if !r.silent[m.Worker] {
 			continue
 		}
 		ok, err := r.ledger.Void(ctx, m.Ref, m.Worker)

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -26,6 +27,10 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	}
 	if x.claim == nil { // put off before the claim
 		return max(o.after, time.Second), true, nil
+	}
+	// While other calls succeed, a 403 is about a right that this export needs.
+	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Status == http.StatusForbidden && r.gate.account.worksLately() {
+		o.kind = dead
 	}
 	if o.kind == done {
 		r.throttle.succeeded()

@@ -65,6 +65,7 @@ type Worker struct {
 	mu          sync.Mutex
 	connections map[string]store.Connection
 	lanes       map[string]*lane
+	accounts    map[string]*account
 	closing     map[string]bool   // lanes that finish what they hold; not opened again before
 	refused     map[string]string // customers without a usable connection, and why
 	retiring    sync.WaitGroup
@@ -80,7 +81,7 @@ type Worker struct {
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	return &Worker{
 		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
-		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, closing: map[string]bool{}, refused: map[string]string{},
+		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, accounts: map[string]*account{}, closing: map[string]bool{}, refused: map[string]string{},
 	}
 }
 
@@ -95,6 +96,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	}
 	for customer, l := range w.lanes {
 		if next[customer] != l.conn {
+			l.gate.account.mended()
 			w.retire(l, connectionChanged)
 		}
 	}
@@ -226,10 +228,25 @@ func (w *Worker) look(ctx context.Context) {
 	}
 }
 
+// account returns the customer's standing, which outlives its lanes. The caller
+// holds mu.
+func (w *Worker) account(customer string) *account {
+	a, known := w.accounts[customer]
+	if !known {
+		a = newAccount(time.Now)
+		w.accounts[customer] = a
+	}
+	return a
+}
+
 func (w *Worker) open(customer string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, open := w.lanes[customer]; open || w.closing[customer] || len(w.lanes) >= w.settings.MaxLanes {
+	if _, open := w.lanes[customer]; open || w.closing[customer] {
+		return
+	}
+	if len(w.lanes) >= w.settings.MaxLanes {
+		w.refuse(customer, "all lanes of this process are taken; raise ICIMS_EXPORT_MAX_LANES or start another worker")
 		return
 	}
 	conn, ok := w.connections[customer]
@@ -250,7 +267,7 @@ func (w *Worker) open(customer string) {
 func (w *Worker) refuse(customer, why string) {
 	if w.refused[customer] != why {
 		w.refused[customer] = why
-		w.log.Warn().Str("customer", customer).Str("why", why).Msg("exports wait: no usable connection")
+		w.log.Warn().Str("customer", customer).Str("why", why).Msg("exports wait")
 	}
 }
 
