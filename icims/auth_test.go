@@ -138,6 +138,20 @@ func oauthClient(t *testing.T, auth Auth, accept func(token string) bool) (*Clie
 
 func TestOAuth(t *testing.T) {
 	whatever := func(string) bool { return true }
+	t.Run("a write that failed is not sent again with another token", func(t *testing.T) {
+		for _, status := range []int{400, 403, 404, 408, 429, 500, 503} {
+			u, _ := tokenServer(t, 86400)
+			var seen atomic.Int32
+			srv := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				seen.Add(1)
+				w.WriteHeader(status)
+			}))
+			c := newClient(t, srv.URL, OAuth("id", "s&cret", OAuthTokenURL(u)))
+			if _, _, err := c.CreatePerson(t.Context(), Fields{"firstname": "x"}); err == nil || seen.Load() != 1 {
+				t.Errorf("a create answered by %d was sent %d times", status, seen.Load())
+			}
+		}
+	})
 	t.Run("a token is kept until shortly before it expires", func(t *testing.T) {
 		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		u, tokens := tokenServer(t, 86400)

@@ -159,6 +159,44 @@ func TestGate(t *testing.T) {
 	}
 }
 
+func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccount(time.Now)
+		for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+			for range 5 { // calls in flight together
+				a.observe(401, nil)
+			}
+			refused := a.refusal(1000)
+			if refused == nil || time.Until(refused.Until) != want*time.Minute {
+				t.Fatalf("refusal %+v, want one for %d minutes", refused, want)
+			}
+			time.Sleep(want * time.Minute)
+		}
+		a.observe(200, nil)
+		a.observe(401, nil)
+		if refused := a.refusal(1000); time.Until(refused.Until) != time.Minute {
+			t.Errorf("after a success closed for %s", time.Until(refused.Until))
+		}
+		a.mended()
+		if refused := a.refusal(1000); refused != nil {
+			t.Errorf("with a mended connection: %v", refused)
+		}
+	})
+}
+
+func TestASpentBudgetStaysSpent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccount(time.Now)
+		a.observe(200, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}})
+		a.observe(429, nil) // was in flight
+		a.observe(401, nil)
+		a.mended()
+		if refused := a.refusal(1000); refused == nil || refused.Reason != icims.ReasonQuotaExhausted || time.Until(refused.Until) != 9299*time.Second {
+			t.Errorf("refusal %+v", refused)
+		}
+	})
+}
+
 func wantRefusal(t *testing.T, err error, reason icims.Reason) *icims.RefusedError {
 	t.Helper()
 	refused, ok := errors.AsType[*icims.RefusedError](err)

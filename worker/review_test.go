@@ -1,0 +1,106 @@
+package worker_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+func TestManyPeopleInAnotherSpellingAreFoundAll(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	candidates := people(45)
+	for _, c := range candidates {
+		r.tenant.AddPerson(existing(map[string]any{"email": strings.ToUpper(c.Email)}))
+	}
+	r.start()
+	if b := r.run(tasks.Prospects, tasks.Options{}, candidates...); b.Updated != 45 {
+		t.Errorf("batch %+v", b)
+	}
+	r.clean()
+}
+
+func TestAMissingRightStopsTheExportsThatNeedItAlone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 404} {
+		r := newRig(t, rigOptions{sim: calm(), stopped: true, tenant: func(c *icimstest.TenantConfig) {
+			c.DeniedRoutes = []string{"people.patch"}
+			c.Behaviour = &icimstest.Behaviour{MissingRightStatus: status}
+		}})
+		candidates := people(60)
+		r.tenant.AddPerson(existing(map[string]any{"email": candidates[30].Email}))
+		r.start()
+		b := r.run(tasks.ToJob(job), tasks.Options{}, candidates...)
+		if o := r.outcomes(b.ID)[30]; b.Created != 59 || b.Dead != 1 || o.Reason != "icims_access_denied" {
+			t.Errorf("%d: batch %+v, outcome %+v", status, b, o)
+		}
+	}
+}
+
+// The same candidate in two batches at once, with another e-mail in each: there
+// is nothing about the addresses to tell that they are one.
+func TestTwinsInTwoBatchesAreExportedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	first, second := people(40), people(40)
+	for i := range second {
+		second[i].Email = fmt.Sprintf("corrected-%d@example.com", i)
+	}
+	a, b := r.send(tasks.ToJob(job), tasks.Options{}, first...), r.send(tasks.ToJob(job), tasks.Options{}, second...)
+	r.start()
+	one, two := r.finished(a), r.finished(b)
+	if one.Created+two.Created != 40 || one.Skipped+two.Skipped != 40 || r.sim.Invariants().People != 40 {
+		t.Errorf("%+v and %+v, %d people", one, two, r.sim.Invariants().People)
+	}
+	r.clean()
+}
+
+func TestTheDaysBudgetOutlivesALane(t *testing.T) {
+	t.Parallel()
+	const budget = 30
+	r := newRig(t, rigOptions{sim: calm(), conn: func(c *store.Connection) { c.Limits.CallsPerDay = budget }})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(100)...)
+	for _, source := range []string{"SeekOut", "Job Board", "Employee Referral"} {
+		r.conn.Source = source // any change closes the lane and opens another
+		r.worker.SetConnections([]store.Connection{r.conn})
+		r.eventually("all wait for the next day", func() bool {
+			for _, o := range r.outcomes(id) {
+				if !o.State.Ended() && (o.State != store.Deferred || o.Reason != "icims_quota_exhausted") {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	if n := r.sim.CallCount(); n > budget {
+		t.Errorf("%d calls with a budget of %d", n, budget)
+	}
+}
+
+func TestAStoppingWorkerKeepsWhatItFinishes(t *testing.T) {
+	t.Parallel()
+	slow := func(s *worker.Settings) {
+		s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = 30*time.Second, 90*time.Second, time.Minute, 45*time.Second
+	}
+	r := newRig(t, rigOptions{sim: calm(), settings: slow})
+	// Longer than a worker may be silent.
+	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Slow, Delay: 14 * time.Second})
+	id := r.send(tasks.Prospects, tasks.Options{}, ana())
+	r.eventually("the call is under way", func() bool { return r.calls("people.create") == 1 })
+	other := r.newWorker(slow)
+	if err := other.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Stop)
+	r.worker.Stop()
+	if o := r.outcomes(id)[0]; o.State != store.Done {
+		t.Errorf("after the stop: %+v\n%s", o, r.logs.tail())
+	}
+	r.clean()
+}
