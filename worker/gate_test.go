@@ -162,15 +162,16 @@ func TestGate(t *testing.T) {
 func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccount(time.Now)
-		for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		for _, minutes := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+			want := time.Duration(minutes) * time.Minute
 			for range 5 { // calls in flight together
 				a.observe(401, nil)
 			}
 			refused := a.refusal(1000)
-			if refused == nil || time.Until(refused.Until) != want*time.Minute {
-				t.Fatalf("refusal %+v, want one for %d minutes", refused, want)
+			if refused == nil || time.Until(refused.Until) != want {
+				t.Fatalf("refusal %+v, want one for %s", refused, want)
 			}
-			time.Sleep(want * time.Minute)
+			time.Sleep(want)
 		}
 		a.observe(200, nil)
 		a.observe(401, nil)

@@ -180,6 +180,7 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 		{"the collection by one of its children", refuse("workemployer"), true, "workexperience", "field_refused:workexperience"},
 		{"the collection by a path", refuse("workexperience.workemployer"), true, "workexperience", "field_refused:workexperience"},
 		{"a phone type first costs the type only", refuse("phonetype"), true, "", "phone_type_dropped"},
+		{"a phone number costs the phones, and teaches nothing about types", refuse("phones.phonenumber"), true, "phones", "field_refused:phones"},
 		{"a field that every person needs", refuse("email"), false, "", ""},
 		{"a field that was not sent", refuse("gender"), false, "", ""},
 		{"no field at all", refuse(), false, "", ""},
@@ -199,5 +200,24 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 				t.Error("the phone still has its type")
 			}
 		})
+	}
+}
+
+func TestOneRefusedPhoneIsLeftOut(t *testing.T) {
+	phone := icims.Fields{"phonenumber": "1", "phonetype": icims.Fields{"value": "Mobile"}}
+	for named, want := range map[string]struct {
+		left     int
+		warnings string
+	}{
+		"phonetype":          {1, "phone_type_dropped"},
+		"phones.phonetype":   {1, "phone_type_dropped"},
+		"phonenumber":        {0, "field_refused:phones"},
+		"phones.phonenumber": {0, "field_refused:phones"},
+	} {
+		tenant := newTenant(store.Connection{}, time.Minute)
+		f, ws, ok := tenant.relent(phone, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: named}}})
+		if !ok || len(f) != want.left || warnings(ws).codes() != want.warnings {
+			t.Errorf("%s: %v left, warnings %v, %v", named, f, ws, ok)
+		}
 	}
 }

@@ -62,34 +62,36 @@ func (t *tenant) accepted(f icims.Fields) {
 var requiredFields = []string{fieldFirstName, fieldLastName, fieldEmail}
 
 // relent returns the fields without what iCIMS has just refused of them, or
-// false where that cannot be left out.
+// false where that cannot be left out. Nothing is left of the fields of one phone
+// whose number is refused.
 func (t *tenant) relent(f icims.Fields, err *icims.Error) (icims.Fields, []Warning, bool) {
-	if err.Reason != icims.ReasonFieldRefused {
-		return nil, nil, false
-	}
-	var names []string
-	for _, named := range err.Fields() {
-		name, ok := holder(f, named)
-		if !ok || slices.Contains(requiredFields, name) {
-			return nil, nil, false
-		}
-		names = append(names, name)
-	}
-	if len(names) == 0 {
+	if err.Reason != icims.ReasonFieldRefused || len(err.Fields()) == 0 {
 		return nil, nil, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var ws warnings
-	for _, name := range names {
-		if name == fieldPhones && hasPhoneTypes(f) {
+	for _, named := range err.Fields() {
+		isType := named == fieldPhoneType || strings.HasSuffix(named, "."+fieldPhoneType)
+		name, held := holder(f, named)
+		if _, onePhone := f[fieldPhoneNumber]; onePhone {
+			name, held = fieldPhones, true
+		}
+		switch {
+		case !held || slices.Contains(requiredFields, name):
+			return nil, nil, false
+		// Where the phones as a whole are refused it may be for their types.
+		case name == fieldPhones && hasPhoneTypes(f) && (isType || named == fieldPhones):
 			f = withoutPhoneTypes(f)
-			t.noPhoneTypes = true
+			t.noPhoneTypes = t.noPhoneTypes || isType
 			ws.add(WarningPhoneTypeDropped)
 			continue
+		case f[fieldPhoneNumber] != nil:
+			f = icims.Fields{}
+		default:
+			f = without(f, name)
+			t.refused[name]++
 		}
-		f = without(f, name)
-		t.refused[name]++
 		ws.add(fieldRefused(name))
 	}
 	return f, ws, true

@@ -54,7 +54,7 @@ func (x emailIndex) containing(value string) ([]int64, bool) {
 // the named filters to addresses.
 func (x emailIndex) candidates(g group, names ...string) ([]int64, bool) {
 	if values, pinned := g.pinned("==", names...); pinned && !slices.Contains(values, "") {
-		var ids []int64
+		ids := make([]int64, 0, 8)
 		for _, v := range values {
 			ids = append(ids, x.exactly(v)...)
 		}

@@ -77,7 +77,8 @@ func aValue(rng *rand.Rand) string {
 func aSearch(rng *rand.Rand, prefix string, depth int) map[string]any {
 	filters, children := []any{}, []any{}
 	for range 1 + rng.IntN(2) {
-		name, value, op := "", []string{}, ""
+		var name, op string
+		var value []string
 		switch kind := rng.IntN(8); {
 		case kind < 5:
 			name, op = oneOf(rng, "person.email", "person.email", "person.emailaddress"), oneOf(rng, "=", "==", "=", "==", "!=", "!==")
