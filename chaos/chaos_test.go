@@ -65,7 +65,7 @@ func TestChaos(t *testing.T) {
 	})
 	r.sim.seedPeople(everyone.present)
 
-	s := &storm{rig: r, server: server, rng: rng, file: newAppendOnlyFile(t, r.redis), limit: time.Duration(30+size/25) * time.Second}
+	s := &storm{rig: r, server: server, rng: rng, file: newAppendOnlyFile(t, r.redis), probe: newProbe(t, server.Addr()), limit: time.Duration(30+size/25) * time.Second}
 	receipts := s.rage(t, everyone)
 	calm := time.Now()
 	var batches []store.BatchID
@@ -77,7 +77,7 @@ func TestChaos(t *testing.T) {
 	r.stopWorkers()
 
 	s.tally.calls = r.sim.calls(r.dir)
-	check(t, r, everyone, receipts)
+	check(t, r, everyone, receipts, s.tally.forgetful > 0)
 	s.tally.stories(t, r, batches)
 	s.tally.print(t, seed, size)
 }
@@ -90,6 +90,7 @@ type storm struct {
 	limit  time.Duration
 	tally  tally
 	file   *appendOnlyFile
+	probe  *probe
 }
 
 // weather is what the simulated iCIMS does wrong; the search lag changes all
@@ -165,6 +166,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		case <-redisKill.C:
 			if redisBack == nil {
 				s.server.Kill(t)
+				s.probe.paused.Store(true)
 				if loseLastSecond {
 					s.tally.bytesLost += s.file.cut(t)
 				}
@@ -179,6 +181,10 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		case <-redisBack:
 			s.server.Restart(t)
 			redisBack = nil
+			if lost := s.probe.lost(t); lost > 0 {
+				s.tally.forgetful++
+				s.tally.forgotten += lost
+			}
 		case <-freeze.C:
 			if frozen != nil {
 				continue

@@ -35,8 +35,10 @@ func (f *findings) addf(kind, format string, args ...any) {
 	}
 }
 
-// check compares what was sent, what the ledger says and what is in iCIMS.
-func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt) {
+// check compares what was sent, what the ledger says and what is in iCIMS. A
+// Redis that has forgotten acknowledged writes may have forgotten who made a
+// person: that one is then found by e-mail and reported as updated.
+func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, forgetful bool) {
 	t.Helper()
 	f := &findings{t, map[string]int{}}
 	for _, v := range r.sim.invariants().Violations() {
@@ -53,7 +55,7 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt) {
 				made += checkBatch(f, r, iCIMS, d, receipts[i])
 			}
 		}
-		if made != len(iCIMS.people) {
+		if made != len(iCIMS.people) && !forgetful {
 			f.addf("people", "iCIMS has %d people, %d were there before or are said to be created", len(iCIMS.people), made)
 		}
 		for name, ids := range iCIMS.byName {

@@ -69,7 +69,7 @@ func TestSentinelFailover(t *testing.T) {
 	}
 	r.stopWorkers()
 	r.sim.calls(r.dir)
-	check(t, r, everyone, receipts)
+	check(t, r, everyone, receipts, false)
 }
 
 // startSentinels starts three Sentinels that watch a master named "exports".

@@ -18,6 +18,8 @@ type tally struct {
 	workersKilled, workersFrozen     int
 	redisKilled                      int
 	bytesLost                        int64 // of the append-only file
+	forgetful                        int   // kills after which Redis had forgotten acknowledged writes
+	forgotten                        int64 // of the probe's writes
 	producersKilled, producersFailed atomic.Int64
 	raged, calmed                    time.Duration
 	calls                            []icimstest.Call
@@ -74,6 +76,8 @@ func (y *tally) print(t *testing.T, seed uint64, size int) {
 	row("workers killed", y.workersKilled)
 	row("workers frozen for 14 to 22 s", y.workersFrozen)
 	row("Redis killed", y.redisKilled)
+	row("  which had forgotten writes", y.forgetful)
+	row("  probes among them (500 a second)", int(y.forgotten))
 	if loseLastSecond {
 		row("bytes of its file lost", int(y.bytesLost))
 	}

@@ -1,0 +1,69 @@
+package chaos_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// probe counts in Redis all the time, to learn whether a Redis that was killed
+// has lost what it had acknowledged: with appendfsync everysec it holds writes
+// back while an fsync is under way.
+type probe struct {
+	client *redis.Client
+	acked  atomic.Int64 // the last count that Redis has confirmed
+	paused atomic.Bool
+	stop   context.CancelFunc
+	done   chan struct{}
+}
+
+const (
+	probeKey   = "chaos:probe"
+	probeEvery = 2 * time.Millisecond
+)
+
+func newProbe(t *testing.T, addr string) *probe {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	p := &probe{client: redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1}), stop: stop, done: make(chan struct{})}
+	t.Cleanup(func() {
+		stop()
+		<-p.done
+		_ = p.client.Close()
+	})
+	go func() {
+		defer close(p.done)
+		tick := time.NewTicker(probeEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if p.paused.Load() {
+				continue
+			}
+			if n, err := p.client.Incr(ctx, probeKey).Result(); err == nil {
+				p.acked.Store(n)
+			}
+		}
+	}()
+	return p
+}
+
+// lost returns how many confirmed counts a Redis that is up again has forgotten.
+// The probe was paused when it was killed.
+func (p *probe) lost(t *testing.T) int64 {
+	t.Helper()
+	acked := p.acked.Load()
+	n, err := p.client.Incr(context.Background(), probeKey).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.paused.Store(false)
+	return max(acked-(n-1), 0)
+}
