@@ -193,6 +193,9 @@ func (l *Ledger) outcomesOf(ctx context.Context, batches []BatchID, ids []string
 		switch line := ended[i].Val(); {
 		case line != "" && (o.State == "" || o.State.Ended()):
 			o.readLine(line)
+			if len(r) == 7 { // a dead letter
+				o.Attempts = int(number(text(r[5])))
+			}
 		case o.State != "":
 			o.Reason, o.Person, o.Attempts, o.Warnings = Reason(text(r[2])), number(text(r[3])), int(number(text(r[5]))), text(r[6])
 			if due := text(r[4]); due != "" && (o.State == Deferred || o.State == Retrying || o.State == Unknown) {

@@ -26,7 +26,7 @@ var effects = map[Reason][]Effect{
 	ReasonInternal:       {EffectWait},
 	ReasonJobNotFound:    {EffectDead},
 	ReasonBudgetSpent:    {EffectDead},
-	ReasonPayloadSealed:  {EffectDead},
+	ReasonPayloadSealed:  {EffectWait, EffectDead},
 	ReasonPayloadBroken:  {EffectDead},
 	ReasonDummyTaken:     {EffectDead},
 

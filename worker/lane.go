@@ -154,7 +154,11 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		start := time.Now()
 		answer, err := next.RoundTrip(req)
-		event := l.log.Debug().Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
+		event := l.log.Debug()
+		if err == nil && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
+			event = l.log.Warn() // the customer's exports wait, or one of them dies
+		}
+		event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
 		if err == nil {
 			event = event.Int("status", answer.StatusCode)
 		}

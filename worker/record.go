@@ -107,7 +107,7 @@ func (l *lane) recordSurely(ctx context.Context, write func(context.Context) err
 // codes, and nothing of the candidate.
 func (r record) note(x *export, o outcome) {
 	event := r.log.Debug()
-	if o.kind == dead || o.kind == fault {
+	if o.kind == dead || o.kind == fault || o.reason == store.ReasonPayloadSealed {
 		event = r.log.Warn()
 	}
 	event = event.Str("export", x.ref.Export).Stringer("outcome", o.kind)

@@ -15,6 +15,7 @@ type deadAct struct {
 	What string `arg:"" optional:"" name:"which" help:"One dead letter, CUSTOMER:EXPORT as listed, or the id of a candidate."`
 	deadChoice
 
+	All  bool   `help:"Every dead letter of every customer."`
 	Why  string `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when."`
 	Who  string `placeholder:"NAME" help:"Who does it; user@host without."`
 	JSON bool   `name:"json" help:"Print the result as one JSON object."`
@@ -22,11 +23,7 @@ type deadAct struct {
 
 type deadRetryCommand struct{ deadAct }
 
-type deadDiscardCommand struct {
-	deadAct
-
-	All bool `help:"Discard every dead letter of every customer."`
-}
+type deadDiscardCommand struct{ deadAct }
 
 // Run sets what is chosen going again.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
@@ -35,9 +32,6 @@ func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
 
 // Run gives what is chosen up for good.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
-	if !c.All && !c.DryRun && c.What == "" && !c.named() {
-		return misused("this would discard all dead letters: say which, or --all")
-	}
 	return c.run(ctx, p, "discard", discardDead)
 }
 
@@ -74,6 +68,9 @@ type deadResult struct {
 }
 
 func (c *deadAct) run(ctx context.Context, p *process, name string, do act) error {
+	if !c.All && !c.DryRun && c.What == "" && !c.named() {
+		return misused("this would %s all dead letters of all customers: say which, or --all", name)
+	}
 	if err := c.check(); err != nil {
 		return err
 	}
