@@ -27,6 +27,10 @@ const (
 	frozenLeast = 14 * time.Second
 	frozenMost  = 22 * time.Second
 	freezeEvery = 8 * time.Second
+	// What the simulator does late, it does after the caller has given up, and a
+	// frozen one does not give up: the settle time would be over long before. So
+	// nothing is late from shortly before a freeze until after it.
+	noneLate    = 2*callTimeout + 500*time.Millisecond
 	defaultSize = 400
 )
 
@@ -95,9 +99,13 @@ type storm struct {
 
 // weather is what the simulated iCIMS does wrong; the search lag changes all
 // the time.
-func (s *storm) weather() icimstest.Faults {
+func (s *storm) weather(late bool) icimstest.Faults {
+	lateRate := 0.0
+	if late {
+		lateRate = 0.01
+	}
 	return icimstest.Faults{
-		Error500Before: 0.05, Error500After: 0.05, TimeoutAfter: 0.03, TimeoutLate: 0.01, LateBy: time.Second,
+		Error500Before: 0.05, Error500After: 0.05, TimeoutAfter: 0.03, TimeoutLate: lateRate, LateBy: time.Second,
 		ResetBefore: 0.01, ResetAfter: 0.01, ResetMidBody: 0.01, TruncatedJSON: 0.005, HTMLError: 0.005, Error503: 0.01,
 		SearchLag: time.Duration(s.rng.Int64N(int64(maxLag))),
 	}
@@ -133,13 +141,13 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		sent <- nil
 	}()
 
-	s.rig.sim.setFaults(s.weather())
+	s.rig.sim.setFaults(s.weather(true))
 	kill, redisKill := time.NewTicker(workerKillEvery), time.NewTicker(redisKillEvery)
 	weather, burst := time.NewTicker(weatherEvery), time.NewTicker(firstBurst)
 	look := time.NewTicker(500 * time.Millisecond)
 	end := time.NewTimer(s.limit)
 	freeze := time.NewTicker(freezeEvery)
-	var redisBack, thaw <-chan time.Time
+	var redisBack, chill, thaw <-chan time.Time
 	var frozen *child
 	defer func() {
 		for _, tick := range []*time.Ticker{kill, redisKill, weather, burst, look, freeze} {
@@ -148,7 +156,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		end.Stop()
 	}()
 	allSent, over := false, false
-	for !over || !allSent || redisBack != nil || thaw != nil {
+	for !over || !allSent || redisBack != nil || chill != nil || thaw != nil {
 		select {
 		case err := <-sent:
 			if err != nil {
@@ -186,9 +194,12 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 				s.tally.forgotten += lost
 			}
 		case <-freeze.C:
-			if frozen != nil {
-				continue
+			if chill == nil && thaw == nil {
+				s.rig.sim.setFaults(s.weather(false))
+				chill = time.After(noneLate)
 			}
+		case <-chill:
+			chill = nil
 			frozen = s.rig.workers[s.rng.IntN(len(s.rig.workers))]
 			frozen.signal(syscall.SIGSTOP)
 			s.tally.workersFrozen++
@@ -197,7 +208,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 			frozen.signal(syscall.SIGCONT)
 			frozen, thaw = nil, nil
 		case <-weather.C:
-			s.rig.sim.setFaults(s.weather())
+			s.rig.sim.setFaults(s.weather(chill == nil && thaw == nil))
 		case <-burst.C:
 			s.rig.sim.ask("POST", "rules", icimstest.Rule{Customer: throttled, Fault: icimstest.Error429, Times: 3}, nil)
 			burst.Reset(burstEvery)
