@@ -46,9 +46,9 @@ func TestWritesNeedALivingClaim(t *testing.T) {
 		return failed(err)
 	}
 
-	now = now.Add(s.Lease)
+	now = now.Add(l.trusted)
 	if o := create(); o.kind != proceed || calls != 1 {
-		t.Fatalf("within the lease: %s, %v", o.kind, o.err)
+		t.Fatalf("while it is trusted: %s, %v", o.kind, o.err)
 	}
 	now = now.Add(time.Millisecond)
 	if o := create(); o.kind != deferred || o.after != untrustedPause || calls != 1 {
@@ -63,7 +63,7 @@ func TestWritesNeedALivingClaim(t *testing.T) {
 	}
 	t.Run("what may be lost settles before the next worker looks", func(t *testing.T) {
 		s.SettleTime = 40 * time.Second
-		if got := newLeases(nil, s, time.Now).trusted; got+s.CallTimeout > s.SettleTime {
+		if got := newLeases(nil, s, time.Now).trusted; got <= 0 || got+s.CallTimeout > s.SettleTime {
 			t.Errorf("a write may begin %s after the last renewal and take %s", got, s.CallTimeout)
 		}
 	})
