@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -454,18 +453,21 @@ func deadExport(b *book) {
 }
 
 func revivedIntent(b *book) {
-	for _, unresolved := range []bool{false, true} {
-		name := fmt.Sprintf("c-%v", unresolved)
+	for name, lost := range map[string]bool{"refused": false, "lost": true} {
 		ref := b.accept(name, name+"@example.com")
 		c := b.claimed(ref)
 		b.step(c, store.Step{To: store.Creating})
-		b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused", Warnings: "title_cut", Unresolved: unresolved})
+		if lost { // the answer to the write; what becomes of it is never found out
+			b.hold(c, store.Hold{To: store.Unknown})
+			c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
+		}
+		b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused", Warnings: "title_cut"})
 		if _, err := b.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
 			b.t.Fatal(err)
 		}
 		c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
-		if open := c.Intent != store.NoIntent; open != unresolved || c.Attempts != 0 || c.Warnings != "title_cut" {
-			b.t.Errorf("unresolved %v: intent %q, %d attempts, warnings %q", unresolved, c.Intent, c.Attempts, c.Warnings)
+		if open := c.Intent != store.NoIntent; open != lost || c.Attempts != 0 || c.Warnings != "title_cut" {
+			b.t.Errorf("a write that was %s: intent %q, %d attempts, warnings %q", name, c.Intent, c.Attempts, c.Warnings)
 		}
 	}
 }

@@ -264,7 +264,7 @@ func (m *model) finish(e *modelExport, token int64, f store.Finish) string {
 		m.markers[e.candidate] = m.markers[e.candidate].with(f.Person, f.Job, f.Workflow)
 		m.known[e.email] = m.known[e.email].with(f.Person, f.Job, f.Workflow)
 	}
-	if e.writing() && !f.Unresolved {
+	if e.writing() {
 		e.intent, e.since = store.NoIntent, 0 // refused: it did not take effect
 	}
 	e.state, e.counter, e.lease, e.due = f.To, f.Counter, 0, 0

@@ -261,7 +261,6 @@ func (p *play) finish(t *rapid.T) {
 		{To: store.Done, Counter: store.CountUpdated, Person: 2, Workflow: 200, Job: e.batch.job},
 		{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore},
 		{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"},
-		{To: store.Dead, Counter: store.CountDead, Reason: "retry_budget_spent", Unresolved: true},
 	}).Draw(t, "finish")
 	twice(t, func() { p.same("finish", word(p.Finish(t.Context(), c, f)), p.model.finish(e, c.Token(), f)) })
 }

@@ -96,8 +96,6 @@ type Finish struct {
 	Job      int64
 	Warnings string
 	Entry    *Entry
-	// Unresolved tells of a Dead export that its last write may have taken effect.
-	Unresolved bool
 }
 
 // Finish ends a claimed export: it records the outcome, sets the success marker
@@ -110,7 +108,7 @@ func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
 	}
 	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export),
 		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
-		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second), entry, flag(f.Unresolved))
+		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second), entry)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 -- Ends an export: outcome, marker, counts and purge in one go. KEYS[1] record.
 -- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
--- warnings, retention s, story entry or '', write unresolved 0|1.
+-- warnings, retention s, story entry or ''.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -31,7 +31,7 @@ if to == 'dead' then
   redis.call('ZADD', prefix .. 'dead', int(t), export)
   if ARGV[10] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[10]) end
   -- A refusal is certain: the write did not take effect.
-  if ARGV[13] == '0' and (r.st == 'creating' or r.st == 'placing') then redis.call('HDEL', KEYS[1], 'in', 'ia') end
+  if r.st == 'creating' or r.st == 'placing' then redis.call('HDEL', KEYS[1], 'in', 'ia') end
 else
   redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 end
