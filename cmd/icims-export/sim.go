@@ -27,7 +27,13 @@ type simCommand struct {
 	People     int                `placeholder:"N" help:"Made-up people who are there from the start."`
 	Jobs       int                `default:"12" placeholder:"N" help:"Jobs, numbered from 1701."`
 	Seed       uint64             `default:"1" help:"Seed of the made-up people, quirks and faults."`
-	DailyLimit int                `default:"10000" placeholder:"N" help:"Calls that each tenant has a day (UTC)."`
+	DailyLimit int                `default:"10000" placeholder:"N" help:"Calls that the tenant has a day (UTC)."`
+	Rate       float64            `name:"limit-rate" placeholder:"N" help:"Calls a second beyond which the tenant refuses with 429; without it none is too many."`
+	Burst      int                `name:"limit-burst" placeholder:"N" help:"Calls that may come at once, with --limit-rate; without it 1."`
+	InFlight   int                `name:"limit-in-flight" placeholder:"N" help:"Calls at the same time beyond which the tenant refuses with 429."`
+	RetryAfter bool               `help:"Tell refused calls when to come again."`
+	Others     float64            `name:"second-spender" placeholder:"SHARE" help:"Share of all calls on the account that somebody else makes, such as 0.1."`
+	Calm       bool               `help:"Neither delays nor oddities."`
 	Fault      map[string]float64 `placeholder:"KIND=RATE" help:"Share of calls that go wrong, such as error500_after=0.01. A wrong kind lists them all. Can be repeated."`
 	SearchLag  time.Duration      `placeholder:"DURATION" help:"Time for which searches miss what was written."`
 	Latency    time.Duration      `placeholder:"DURATION" help:"Time that every call takes; without it one in twenty takes up to 40ms."`
@@ -74,9 +80,12 @@ func (c *simCommand) simulator() (*icimstest.Simulator, []icimstest.TenantConfig
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg := icimstest.Config{Seed: c.Seed, Faults: faults}
+	cfg := icimstest.Config{Seed: c.Seed, Faults: faults, Latency: icimstest.Latency{None: c.Calm}, Quirks: icimstest.Quirks{None: c.Calm}}
 	if c.Latency > 0 {
 		cfg.Latency = icimstest.Latency{Rate: 1, Min: c.Latency, Max: c.Latency}
+	}
+	if c.RetryAfter {
+		cfg.Behaviour.RetryAfter = icimstest.Present
 	}
 	tenants, err := c.tenants()
 	if err != nil {
@@ -112,9 +121,17 @@ func (c *simCommand) tenants() ([]icimstest.TenantConfig, error) {
 		return nil, misused("--people must be a number from 0 to %d", mostPeople)
 	case c.DailyLimit < 1:
 		return nil, misused("--daily-limit must be above zero")
+	case c.Rate < 0 || c.Burst < 0 || c.InFlight < 0:
+		return nil, misused("--limit-rate, --limit-burst and --limit-in-flight must not be below zero")
+	case c.Burst > 0 && c.Rate == 0:
+		return nil, misused("--limit-burst needs --limit-rate, of which it is the tolerance")
+	case c.Others < 0 || c.Others >= 1:
+		return nil, misused("--second-spender must be from 0 to below 1, such as 0.1")
 	}
 	t := icimstest.DemoTenant(c.Customer, c.Username, c.Password)
 	t.DailyLimit = c.DailyLimit
+	t.Limits = icimstest.Limits{CallsPerSecond: c.Rate, Burst: c.Burst, InFlight: c.InFlight}
+	t.SecondSpender.Share = c.Others
 	m := newMadeUp(c.Seed)
 	for i := len(t.Jobs); i < c.Jobs; i++ {
 		t.Jobs = append(t.Jobs, icimstest.Job{ID: int64(1701 + i), Title: m.faker.JobDescriptor() + " " + m.faker.JobTitle(), Number: fmt.Sprintf("2026-%d", 1701+i), Portals: []int{1 + i%2}})
@@ -188,9 +205,21 @@ func connectionsFile(origin string, tenants []icimstest.TenantConfig) string {
 		if t.LinkedInField != "" {
 			fmt.Fprintf(&b, "    linkedin_field: %s\n", t.LinkedInField)
 		}
-		fmt.Fprintf(&b, "    limits: {calls_per_second: 50, burst: 50, in_flight: 8, calls_per_day: %d}\n", max(t.DailyLimit, 1))
+		fmt.Fprintf(&b, "    limits: %s\n", limitsOf(t))
 	}
 	return b.String()
+}
+
+// limitsOf are a connection's limits for the tenant: its own, or generous ones.
+func limitsOf(t icimstest.TenantConfig) string {
+	rate, burst, inFlight := 50.0, 50, 8
+	if l := t.Limits; l.CallsPerSecond > 0 {
+		rate, burst = l.CallsPerSecond, max(l.Burst, 1)
+	}
+	if t.Limits.InFlight > 0 {
+		inFlight = t.Limits.InFlight
+	}
+	return fmt.Sprintf("{calls_per_second: %v, burst: %d, in_flight: %d, calls_per_day: %d}", rate, burst, inFlight, max(t.DailyLimit, 1))
 }
 
 // passwordEnv is the variable that holds a tenant's password.

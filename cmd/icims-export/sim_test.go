@@ -77,6 +77,31 @@ func TestSim(t *testing.T) {
 			t.Errorf("got %+v, %v", faults, err)
 		}
 	})
+	t.Run("the tenant's limits are as asked for, and the connection keeps them", func(t *testing.T) {
+		c := simCommand{
+			Customer: "1234", Username: "u", Password: "p", Jobs: 1, DailyLimit: 50,
+			Rate: 2.5, Burst: 3, InFlight: 4, Others: 0.1, RetryAfter: true, Calm: true,
+		}
+		_, tenants, err := c.simulator()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tenants[0]; got.Limits != (icimstest.Limits{CallsPerSecond: 2.5, Burst: 3, InFlight: 4}) || got.SecondSpender.Share != 0.1 {
+			t.Errorf("%+v", got)
+		}
+		want := "limits: {calls_per_second: 2.5, burst: 3, in_flight: 4, calls_per_day: 50}"
+		if got := connectionsFile("http://127.0.0.1:1", tenants); !strings.Contains(got, want) {
+			t.Errorf("%s is not in\n%s", want, got)
+		}
+	})
+	t.Run("limits that make no sense are refused", func(t *testing.T) {
+		for _, c := range []simCommand{{Rate: -1}, {Burst: -1}, {InFlight: -1}, {Burst: 5}, {Others: 1}, {Others: -0.1}} {
+			c.Customer, c.DailyLimit = "1234", 50
+			if _, _, err := c.simulator(); err == nil {
+				t.Errorf("%+v is accepted", c)
+			}
+		}
+	})
 	t.Run("every fault of the simulator can be switched on", func(t *testing.T) {
 		for _, kind := range faultKinds() {
 			if _, err := (&simCommand{Fault: map[string]float64{kind: 0.1}}).faults(); err != nil {

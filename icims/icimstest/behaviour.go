@@ -40,6 +40,9 @@ type Behaviour struct {
 	SearchEmailCase string `json:"search_email_case,omitempty" yaml:"search_email_case"`
 	// QuotaStatus answers calls beyond the daily limit: 429, 403 or 503.
 	QuotaStatus int `json:"quota_status,omitempty" yaml:"quota_status"`
+	// RetryAfter says whether calls beyond a limit are told when to come again:
+	// absent or present.
+	RetryAfter string `json:"retry_after,omitempty" yaml:"retry_after"`
 	// BlockedIPStatus answers addresses that are not allow-listed: 403 or 401.
 	BlockedIPStatus int `json:"blocked_ip_status,omitempty" yaml:"blocked_ip_status"`
 	// MissingRightStatus answers routes the account has no right to: 403 or
@@ -58,6 +61,7 @@ const (
 	Replace        = "replace"
 	Existing       = "existing"
 	Absent         = "absent"
+	Present        = "present"
 	Accepted       = "accepted"
 	Refused        = "refused"
 	First          = "first"
@@ -85,6 +89,7 @@ func (b Behaviour) withDefaults() Behaviour {
 		WarningCarrier:         Both,
 		SearchEmailCase:        Sensitive,
 		QuotaStatus:            http.StatusTooManyRequests,
+		RetryAfter:             Absent,
 		BlockedIPStatus:        http.StatusForbidden,
 		MissingRightStatus:     http.StatusForbidden,
 	})
@@ -103,6 +108,7 @@ func (b Behaviour) over(base Behaviour) Behaviour {
 	fill(&b.WarningCarrier, base.WarningCarrier)
 	fill(&b.SearchEmailCase, base.SearchEmailCase)
 	fill(&b.QuotaStatus, base.QuotaStatus)
+	fill(&b.RetryAfter, base.RetryAfter)
 	fill(&b.BlockedIPStatus, base.BlockedIPStatus)
 	fill(&b.MissingRightStatus, base.MissingRightStatus)
 	return b
@@ -131,6 +137,7 @@ func (b Behaviour) check() error {
 		{"unknown_list_value", b.UnknownListValue, []string{Refuse, Warn}},
 		{"overlong_text", b.OverlongText, []string{Refuse, Truncate}},
 		{"warning_carrier", b.WarningCarrier, []string{Both, Header, Body}},
+		{"retry_after", b.RetryAfter, []string{Absent, Present}},
 		{"search_email_case", b.SearchEmailCase, []string{Sensitive, Insensitive}},
 	} {
 		if s.value != "" && !slices.Contains(s.allowed, s.value) {

@@ -34,8 +34,11 @@ type Invariants struct {
 	// merged people do not count.
 	DuplicateProfiles  []DuplicateProfile  `json:"duplicate_profiles"`
 	DuplicateWorkflows []DuplicateWorkflow `json:"duplicate_workflows"`
-	// CallsOverLimit were made beyond a daily limit.
-	CallsOverLimit int `json:"calls_over_limit"`
+	// CallsOverLimit were made beyond a daily limit, CallsOverRate and
+	// CallsOverInFlight beyond the other limits.
+	CallsOverLimit    int `json:"calls_over_limit"`
+	CallsOverRate     int `json:"calls_over_rate"`
+	CallsOverInFlight int `json:"calls_over_in_flight"`
 	// ExperienceWrites and EducationWrites are accepted writes to these
 	// collections of people who existed before.
 	ExperienceWrites int `json:"experience_writes"`
@@ -76,6 +79,12 @@ func (i Invariants) Violations() []string {
 	if i.CallsOverLimit > 0 {
 		out = append(out, fmt.Sprintf("%d calls beyond the daily limit", i.CallsOverLimit))
 	}
+	if i.CallsOverRate > 0 {
+		out = append(out, fmt.Sprintf("%d calls beyond the limit of calls per second", i.CallsOverRate))
+	}
+	if i.CallsOverInFlight > 0 {
+		out = append(out, fmt.Sprintf("%d calls beyond the limit of calls in flight", i.CallsOverInFlight))
+	}
 	return out
 }
 
@@ -91,9 +100,10 @@ func (s *Simulator) Invariants() Invariants {
 }
 
 func (t *Tenant) invariants(inv *Invariants) {
-	t.quota.mu.Lock()
-	inv.CallsOverLimit += t.quota.over
-	t.quota.mu.Unlock()
+	seen := t.Traffic()
+	inv.CallsOverLimit += seen.OverDay
+	inv.CallsOverRate += seen.OverRate
+	inv.CallsOverInFlight += seen.OverInFlight
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	inv.ExperienceWrites += t.writes.experience

@@ -1,70 +1,215 @@
 package icimstest
 
 import (
+	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// quota counts a tenant's calls per UTC day.
-type quota struct {
-	mu    sync.Mutex
-	limit int
-	day   time.Time
-	used  int
-	over  int // calls made beyond the limit, over all days
+// Limits bound a tenant's calls beside the day's budget. A call beyond them is
+// answered with 429, has no effect, spends nothing of the budget and is counted
+// by kind. Zero: no bound.
+type Limits struct {
+	// CallsPerSecond fills a bucket of Burst calls (default 1), of which each
+	// call takes one.
+	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second,omitempty"`
+	Burst          int     `yaml:"burst" json:"burst,omitempty"`
+	// InFlight is how many calls may be on their way at the same time. A call is
+	// from its arrival until the first byte of its answer is sent, or until the
+	// answer is withheld for good.
+	InFlight int `yaml:"in_flight" json:"in_flight,omitempty"`
 }
 
-func midnight(now time.Time) time.Time { return now.UTC().Truncate(24 * time.Hour) }
-
-// roll starts a new window at midnight UTC.
-func (q *quota) roll(now time.Time) {
-	if day := midnight(now); !day.Equal(q.day) {
-		q.day, q.used = day, 0
+func (l Limits) check() error {
+	if l.CallsPerSecond < 0 || math.IsNaN(l.CallsPerSecond) || l.Burst < 0 || l.InFlight < 0 {
+		return errors.New("limits: none of them can be below zero")
 	}
+	return nil
 }
 
-// spend takes one call from today's budget; false means that none was left.
-func (q *quota) spend(now time.Time) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.roll(now)
-	if q.used >= q.limit {
-		q.over++
+func (s SecondSpender) check() error {
+	if !(s.Share >= 0 && s.Share < 1) || !(s.CallsPerSecond >= 0) { // so put, NaN is refused as well
+		return errors.New("second_spender: share is from 0 to below 1, calls_per_second not below zero")
+	}
+	return nil
+}
+
+// Traffic is how a tenant was called since the start or the last reset: by
+// calls with good credentials, those over a limit included.
+type Traffic struct {
+	Customer string `json:"customer"`
+	Calls    int    `json:"calls"`
+	// OverDay, OverRate and OverInFlight are calls beyond a limit. One call is
+	// counted once.
+	OverDay      int `json:"over_day"`
+	OverRate     int `json:"over_rate"`
+	OverInFlight int `json:"over_in_flight"`
+	// WorstSecond is the largest number of calls that arrived within any second.
+	WorstSecond int `json:"worst_second"`
+	// MostInFlight is the largest number of calls on their way at the same time.
+	MostInFlight int       `json:"most_in_flight"`
+	First        time.Time `json:"first,omitzero"` // arrival of the first call
+	Last         time.Time `json:"last,omitzero"`
+	Today        Day       `json:"today"`
+	Days         []Day     `json:"days"` // ended ones, the last 32
+}
+
+// meter counts a tenant's calls and holds them against its limits.
+type meter struct {
+	mu       sync.Mutex
+	limits   Limits
+	tokens   float64
+	filled   time.Time // when tokens was right
+	inFlight int
+	second   []time.Time // arrivals within the last second, oldest first
+	seen     Traffic
+}
+
+// verdict says what a call is over.
+type verdict int
+
+const (
+	within verdict = iota
+	overRate
+	overInFlight
+)
+
+// arrive counts a call. Unless it is over a limit, it is in flight until leave.
+func (m *meter) arrive(now time.Time) verdict {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now.Before(m.seen.Last) {
+		now = m.seen.Last // calls race from their clock to here
+	}
+	m.seen.Calls++
+	if m.seen.First.IsZero() {
+		m.seen.First = now
+	}
+	m.seen.Last = now
+	m.window(now)
+	if m.limits.InFlight > 0 && m.inFlight >= m.limits.InFlight {
+		m.seen.OverInFlight++
+		return overInFlight
+	}
+	if !m.take(now) {
+		m.seen.OverRate++
+		return overRate
+	}
+	m.inFlight++
+	m.seen.MostInFlight = max(m.seen.MostInFlight, m.inFlight)
+	return within
+}
+
+// window keeps the arrivals of the last second.
+func (m *meter) window(now time.Time) {
+	old := 0
+	for old < len(m.second) && now.Sub(m.second[old]) >= time.Second {
+		old++
+	}
+	m.second = append(m.second[old:], now)
+	m.seen.WorstSecond = max(m.seen.WorstSecond, len(m.second))
+}
+
+// take takes a call from the bucket, which is full at first.
+func (m *meter) take(now time.Time) bool {
+	const hair = 1e-9 // lost in adding up
+	if m.limits.CallsPerSecond <= 0 {
+		return true
+	}
+	burst := float64(max(m.limits.Burst, 1))
+	if m.filled.IsZero() {
+		m.tokens = burst
+	} else if since := now.Sub(m.filled); since > 0 {
+		m.tokens = min(burst, m.tokens+since.Seconds()*m.limits.CallsPerSecond)
+	}
+	m.filled = now
+	if m.tokens < 1-hair {
 		return false
 	}
-	q.used++
+	m.tokens--
 	return true
 }
 
-func (q *quota) state(now time.Time) (limit, remaining int) {
+// wait is after how long the bucket holds a call again.
+func (m *meter) wait() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.limits.CallsPerSecond <= 0 {
+		return 0
+	}
+	return time.Duration((1 - m.tokens) / m.limits.CallsPerSecond * float64(time.Second))
+}
+
+func (m *meter) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inFlight--
+}
+
+func (m *meter) reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen, m.second, m.filled = Traffic{MostInFlight: m.inFlight}, nil, time.Time{}
+}
+
+// arrive holds a call against the tenant's limits. The answer is nil where it
+// is within them.
+func (c *call) arrive() *answer {
+	v := c.tenant.meter.arrive(c.sim.cfg.Now())
+	if v == within {
+		c.leave = sync.OnceFunc(c.tenant.meter.leave)
+		return nil
+	}
+	a := refuse(http.StatusTooManyRequests, problem{code: codeOther, detail: "Too many requests."})
+	wait := time.Second
+	if v == overRate {
+		wait = c.tenant.meter.wait()
+	}
+	c.retryAfter(&a, wait)
+	return &a
+}
+
+// retryAfter adds the header, where the tenant sends it at all.
+func (c *call) retryAfter(a *answer, wait time.Duration) {
+	if c.tenant.behaviour.RetryAfter == Present {
+		a.header = append(a.header, [2]string{"Retry-After", strconv.Itoa(max(wholeSeconds(wait), 1))})
+	}
+}
+
+// gone takes the call out of flight: nothing more of it is to be waited for.
+func (c *call) gone() {
+	if c.leave != nil {
+		c.leave()
+	}
+}
+
+// SetLimits changes the tenant's limits at once. It panics on limits below zero.
+func (t *Tenant) SetLimits(l Limits) {
+	if err := l.check(); err != nil {
+		panic("icimstest: " + err.Error())
+	}
+	t.meter.mu.Lock()
+	defer t.meter.mu.Unlock()
+	t.meter.limits = l
+	t.meter.tokens = min(t.meter.tokens, float64(max(l.Burst, 1)))
+}
+
+// Traffic counts the tenant's calls.
+func (t *Tenant) Traffic() Traffic {
+	t.meter.mu.Lock()
+	seen := t.meter.seen
+	t.meter.mu.Unlock()
+	q := &t.quota
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.roll(now)
-	return q.limit, max(q.limit-q.used, 0)
+	q.roll(t.sim.cfg.Now())
+	seen.Customer, seen.OverDay, seen.Today = t.cfg.Customer, q.over, q.day
+	seen.Days = append([]Day{}, q.ended...)
+	return seen
 }
 
-// rateHeaders are on every answer; the reset is in seconds to midnight UTC.
-func (c *call) rateHeaders(h http.Header) {
-	limit, remaining := c.tenant.quota.state(c.now)
-	left := midnight(c.now).Add(24 * time.Hour).Sub(c.now)
-	h["X-Ratelimit-Limit"] = []string{strconv.Itoa(limit)}
-	h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(remaining)}
-	h["X-Ratelimit-Reset"] = []string{strconv.Itoa(int((left + time.Second - 1) / time.Second))}
-}
-
-// SetDailyLimit changes the tenant's calls per UTC day at once.
-func (t *Tenant) SetDailyLimit(limit int) {
-	t.quota.mu.Lock()
-	defer t.quota.mu.Unlock()
-	t.quota.limit = limit
-}
-
-// SpendQuota uses up n calls, as another user of the same credentials would.
-func (t *Tenant) SpendQuota(n int) {
-	t.quota.mu.Lock()
-	defer t.quota.mu.Unlock()
-	t.quota.roll(t.sim.cfg.Now())
-	t.quota.used = min(t.quota.used+n, t.quota.limit)
-}
+// ResetTraffic counts anew, with a full bucket. The day's budget stays spent.
+func (t *Tenant) ResetTraffic() { t.meter.reset() }

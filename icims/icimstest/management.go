@@ -33,7 +33,7 @@ type TenantState struct {
 func (s *Simulator) State() State {
 	st := State{Calls: s.CallCount(), CallsByRoute: s.CallCounts(), Tenants: []TenantState{}}
 	for _, t := range s.Tenants() {
-		limit, remaining := t.quota.state(s.cfg.Now())
+		limit, remaining, _ := t.quota.state(s.cfg.Now())
 		t.mu.RLock()
 		st.Tenants = append(st.Tenants, TenantState{t.cfg.Customer, len(t.people), len(t.flows), len(t.jobs), len(t.portals), limit, remaining})
 		t.mu.RUnlock()
@@ -50,6 +50,7 @@ var manage = map[string]func(*Simulator, *http.Request) (any, error){
 	"GET state":       func(s *Simulator, _ *http.Request) (any, error) { return s.State(), nil },
 	"GET invariants":  func(s *Simulator, _ *http.Request) (any, error) { return s.Invariants(), nil },
 	"GET calls":       manageCalls,
+	"GET traffic":     manageTraffic,
 	"POST faults":     manageFaults,
 	"POST rules":      manageRules,
 	"POST reset":      manageReset,
@@ -165,12 +166,20 @@ func manageRules(s *Simulator, r *http.Request) (any, error) {
 }
 
 // manageReset drops calls, rules, faults, workflows and people that were not
-// in the tenants' configuration; ?only=calls drops the call log alone.
+// in the tenants' configuration; ?only=calls drops the call log alone,
+// ?only=traffic what was counted against rate and calls in flight.
 func manageReset(s *Simulator, r *http.Request) (any, error) {
-	s.ResetCalls()
-	if r.URL.Query().Get("only") == "calls" {
+	switch r.URL.Query().Get("only") {
+	case "calls":
+		s.ResetCalls()
+		return done, nil
+	case "traffic":
+		for _, t := range s.Tenants() {
+			t.ResetTraffic()
+		}
 		return done, nil
 	}
+	s.ResetCalls()
 	s.ClearRules()
 	s.SetFaults(Faults{})
 	for _, t := range s.Tenants() {
@@ -233,12 +242,32 @@ func managePurge(s *Simulator, r *http.Request) (any, error) {
 	return done, nil
 }
 
-// manageLimits sets a daily limit and spends calls of it.
+// manageTraffic counts the calls of one customer, or of all.
+func manageTraffic(s *Simulator, r *http.Request) (any, error) {
+	tenants := s.Tenants()
+	if customer := r.URL.Query().Get("customer"); customer != "" {
+		t, err := s.of(customer)
+		if err != nil {
+			return nil, err
+		}
+		tenants = []*Tenant{t}
+	}
+	out := make([]Traffic, 0, len(tenants))
+	for _, t := range tenants {
+		out = append(out, t.Traffic())
+	}
+	slices.SortFunc(out, func(a, b Traffic) int { return strings.Compare(a.Customer, b.Customer) })
+	return map[string]any{"traffic": out}, nil
+}
+
+// manageLimits sets limits and the second spender, and spends calls of the day.
 func manageLimits(s *Simulator, r *http.Request) (any, error) {
 	var in struct {
 		Customer string
 		Limit    *int
 		Spend    int
+		Limits   *Limits
+		Second   *SecondSpender `yaml:"second_spender"`
 	}
 	if err := read(r.Body, &in); err != nil {
 		return nil, err
@@ -249,6 +278,18 @@ func manageLimits(s *Simulator, r *http.Request) (any, error) {
 	}
 	if in.Limit != nil {
 		t.SetDailyLimit(*in.Limit)
+	}
+	if in.Limits != nil {
+		if err := in.Limits.check(); err != nil {
+			return nil, err
+		}
+		t.SetLimits(*in.Limits)
+	}
+	if in.Second != nil {
+		if err := in.Second.check(); err != nil {
+			return nil, err
+		}
+		t.SetSecondSpender(*in.Second)
 	}
 	t.SpendQuota(in.Spend)
 	return done, nil

@@ -98,7 +98,7 @@ func TestManagement(t *testing.T) {
 	t.Run("tenants are added", func(t *testing.T) {
 		b := open(t, calm())
 		b.manage("POST", "tenants", `{"tenants":[{"customer":"77","username":"u","password":"p","daily_limit":9}]}`)
-		if tenant := b.sim.Tenant("77"); tenant == nil || tenant.quota.limit != 9 {
+		if tenant := b.sim.Tenant("77"); tenant == nil || tenant.quota.day.Limit != 9 {
 			t.Error("no such tenant")
 		}
 	})

@@ -90,6 +90,7 @@ type call struct {
 	now    time.Time
 	log    *Call
 	effect bool
+	leave  func() // ends the call's time in flight; nil while it is not
 }
 
 // ServeHTTP answers calls, and management requests under /_sim/.
@@ -114,6 +115,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.calls.begin(c.log)
 
 	res := c.serve(w, refused, pathKnown)
+	c.gone() // before the caller can have read the answer and made the next call
 	s.calls.update(func() {
 		c.log.Took = s.cfg.Now().Sub(c.now)
 		if res != nil {
@@ -216,8 +218,14 @@ func (c *call) admit(pathKnown bool) *answer {
 	if !c.authentic() {
 		return done(unauthorized())
 	}
-	if !c.tenant.quota.spend(c.now) {
-		return done(refuse(c.tenant.behaviour.QuotaStatus, problem{code: codeOther, detail: "The daily request limit has been exceeded."}))
+	if over := c.arrive(); over != nil {
+		return over
+	}
+	if !c.tenant.quota.spend(c.now, c.rng) {
+		a := refuse(c.tenant.behaviour.QuotaStatus, problem{code: codeOther, detail: "The daily request limit has been exceeded."})
+		_, _, reset := c.tenant.quota.state(c.now)
+		c.retryAfter(&a, reset)
+		return done(a)
 	}
 	if c.route == nil {
 		if pathKnown {
@@ -255,7 +263,10 @@ func (c *call) guid() string {
 }
 
 // waitGone waits until the caller gives up.
-func (c *call) waitGone() { <-c.r.Context().Done() }
+func (c *call) waitGone() {
+	c.gone()
+	<-c.r.Context().Done()
+}
 
 // serverContext outlives single requests but not the server.
 func (c *call) serverContext() context.Context {

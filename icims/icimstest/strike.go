@@ -100,6 +100,7 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 
 // reset breaks the connection with RST and sends nothing.
 func (c *call) reset(w http.ResponseWriter) {
+	c.gone()
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -113,6 +114,7 @@ func (c *call) reset(w http.ResponseWriter) {
 // cut sends half of an answer and closes the connection. An answer without a
 // body is cut within its headers. No RST here: it could overtake the half.
 func (c *call) cut(w http.ResponseWriter, res response) {
+	c.gone()
 	if rec, inMemory := w.(*recorder); inMemory && len(res.body) > 0 {
 		rec.broken = true
 		res.chunked = false
@@ -132,6 +134,7 @@ func (c *call) cut(w http.ResponseWriter, res response) {
 // drip sends an answer in ten pieces over the given time.
 func (c *call) drip(w http.ResponseWriter, res response, over time.Duration) {
 	const pieces = 10
+	c.gone()
 	c.sim.calls.update(func() { c.log.Status = res.status })
 	body := res.body
 	dst := w.Header()

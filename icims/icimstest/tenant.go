@@ -19,6 +19,7 @@ type Tenant struct {
 	blocked   atomic.Bool
 	rights    atomic.Pointer[map[string]bool] // denied routes
 	quota     quota
+	meter     meter
 
 	mu        sync.RWMutex
 	fields    map[string]*field
@@ -56,7 +57,9 @@ func (s *Simulator) AddTenant(cfg TenantConfig) *Tenant {
 		t.behaviour = cfg.Behaviour.over(s.cfg.Behaviour)
 	}
 	t.creds.Store(&credentials{cfg.Username, cfg.Password, cfg.HMACKey, cfg.ClientID, cfg.ClientSecret})
-	t.quota.limit = cfg.DailyLimit
+	t.quota.day.Limit, t.quota.length, t.quota.begins, t.quota.spender = cfg.DailyLimit, cfg.DayLength, cfg.DayStart, cfg.SecondSpender
+	t.quota.roll(s.cfg.Now())
+	t.meter.limits = cfg.Limits
 	t.Deny(cfg.DeniedRoutes...)
 	t.mu.Lock()
 	t.nodeSeq = 40_000
@@ -95,14 +98,13 @@ func (t *Tenant) populate() {
 }
 
 // Reset returns the tenant to the people of its configuration: no workflows,
-// quota unused. Portals, jobs, rights and credentials stay.
+// quota unused, no calls counted. Portals, jobs, rights and credentials stay.
 func (t *Tenant) Reset() {
 	t.mu.Lock()
 	t.empty()
 	t.mu.Unlock()
-	t.quota.mu.Lock()
-	t.quota.used, t.quota.over = 0, 0
-	t.quota.mu.Unlock()
+	t.quota.reset()
+	t.meter.reset()
 	for _, p := range t.cfg.People {
 		t.AddPerson(p)
 	}

@@ -1,6 +1,7 @@
 package icimstest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -16,8 +17,16 @@ type TenantConfig struct {
 	ClientSecret string `yaml:"client_secret" json:"client_secret,omitempty"`
 	// Name is the customer's name in GET /customers/{customer}.
 	Name string `yaml:"name" json:"name,omitempty"`
-	// DailyLimit is the number of calls per UTC day; default 10,000.
+	// DailyLimit is the number of calls per day; default 10,000.
 	DailyLimit int `yaml:"daily_limit" json:"daily_limit,omitempty"`
+	// DayStart is when a day begins, after midnight UTC; DayLength is how long it
+	// is, by default 24 hours.
+	DayStart  time.Duration `yaml:"day_start" json:"day_start,omitempty"`
+	DayLength time.Duration `yaml:"day_length" json:"day_length,omitempty"`
+	// SecondSpender is somebody else who spends of the same budget.
+	SecondSpender SecondSpender `yaml:"second_spender" json:"second_spender,omitzero"`
+	// Limits bound rate and calls in flight.
+	Limits Limits `yaml:"limits" json:"limits,omitzero"`
 	// Required are the person fields that must not be empty; default first
 	// name, last name and e-mail. An empty, non-nil slice requires nothing.
 	Required []string `yaml:"required" json:"required,omitempty"`
@@ -122,6 +131,12 @@ func (c TenantConfig) check() error {
 			return fmt.Errorf("denied_routes: there is no route %q", name)
 		}
 	}
+	if c.DayLength < 0 || c.DayStart < 0 {
+		return errors.New("day_length and day_start cannot be below zero")
+	}
+	if err := errors.Join(c.Limits.check(), c.SecondSpender.check()); err != nil {
+		return err
+	}
 	if c.Behaviour != nil {
 		return c.Behaviour.check()
 	}
@@ -131,6 +146,7 @@ func (c TenantConfig) check() error {
 func (c TenantConfig) withDefaults() TenantConfig {
 	fill(&c.Name, "Customer "+c.Customer)
 	fill(&c.DailyLimit, 10_000)
+	fill(&c.DayLength, 24*time.Hour)
 	if c.Required == nil {
 		c.Required = []string{"firstname", "lastname", "email"}
 	}
