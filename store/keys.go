@@ -27,10 +27,11 @@ import (
 //	ix:{1234}:dead               zset    dead exports by time of death
 //	ix:{1234}:batches            zset    batches by time of opening
 //	ix:{1234}:actions            stream  what operators did to exports, and why
+//	ix:{1234}:pause              hash    an operator's pause; who and why sealed
 //	ix:{1234}:c                  hash    counters of the customer
 //	ix:customers                 set     customers that ever had a batch
-//	ix:lanes                     zset    customers with work, by time of announcement
-//	ix:worker:<id>               string  a living worker process, for a few seconds
+//	ix:lanes                     zset    customers with work, by when they want a lane
+//	ix:workers                   hash    worker processes: last beat, lanes, room for more
 //
 // Scripts build keys from the customer's prefix, as asynq's do.
 const keyRoot = "ix:"
@@ -39,6 +40,7 @@ const (
 	lanesKey     = keyRoot + "lanes"
 	lanesChannel = keyRoot + "lanes:announced"
 	customersKey = keyRoot + "customers"
+	workersKey   = keyRoot + "workers"
 )
 
 // prefix is what all keys of the customer begin with.
@@ -53,7 +55,6 @@ func dueKey(customer string) string           { return prefix(customer) + "due" 
 func deadKey(customer string) string          { return prefix(customer) + "dead" }
 func batchesKey(customer string) string       { return prefix(customer) + "batches" }
 func actionsKey(customer string) string       { return prefix(customer) + "actions" }
-func workerKey(worker string) string          { return keyRoot + "worker:" + worker }
 
 func batchKey(batch BatchID) string {
 	return prefix(batch.Customer()) + "b:" + batch.local()

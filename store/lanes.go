@@ -2,70 +2,156 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // Producers announce the customers they bring work for, so that no worker has
-// to look through all customers.
+// to look through all customers. The list holds every customer with moving
+// exports, by when it next wants a lane: now where work was announced, later
+// where all of it waits for a time.
+
+// longestRest bounds how far ahead a customer's next lane is put off: what comes
+// meanwhile without an announcement waits no longer.
+const longestRest = 10 * time.Minute
+
+var (
+	announceScript = loadFleetScript("announce")
+	restScript     = loadFleetScript("rest")
+)
 
 // Announce tells the workers that the customer has work.
 func (l *Ledger) Announce(ctx context.Context, customer string) error {
-	now := float64(time.Now().UnixMicro())
-	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZAdd(ctx, lanesKey, redis.Z{Score: now, Member: customer})
-		p.Publish(ctx, lanesChannel, customer)
-		return nil
-	})
+	return l.announce(ctx, customer, false)
+}
+
+// Hasten makes a customer that waits for a later time want its lane now: the
+// reasons for waiting may be gone. One without work is left alone.
+func (l *Ledger) Hasten(ctx context.Context, customer string) error {
+	return l.announce(ctx, customer, true)
+}
+
+func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool) error {
+	n, err := announceScript.of(l).Run(ctx, l.redis, []string{lanesKey}, customer, flag(listedOnly)).Int()
+	if err == nil && n == 1 {
+		err = l.redis.Publish(ctx, lanesChannel, customer).Err()
+	}
 	if err != nil {
 		return fmt.Errorf("announce work: %w", err)
 	}
 	return nil
 }
 
-// Announced is a customer with work, as last announced.
-type Announced struct {
-	Customer string
-	stamp    float64
+// tellChange tells the workers to look at a customer whose lane may have to
+// close.
+func (l *Ledger) tellChange(ctx context.Context, customer string) error {
+	if err := l.redis.Publish(ctx, lanesChannel, customer+changed).Err(); err != nil {
+		return fmt.Errorf("announce a change: %w", err)
+	}
+	return nil
 }
 
-// Announced lists the customers with work.
+// Announced is a customer with work, as read from the list.
+type Announced struct {
+	Customer string
+	// Wants is when it next wants a lane, by Redis's clock: in the past where it
+	// wants one now.
+	Wants time.Time
+	stamp int64 // its score (µs), which no later announcement has
+}
+
+// Announced lists all customers with work, those that want a lane first that
+// have wanted it longest.
 func (l *Ledger) Announced(ctx context.Context) ([]Announced, error) {
-	members, err := l.redis.ZRangeWithScores(ctx, lanesKey, 0, -1).Result()
+	return l.listed(ctx, "-inf", "+inf")
+}
+
+// Wanted lists the customers that want a lane since a time of Redis's clock or
+// later, up to another. The zero time stands for the beginning.
+func (l *Ledger) Wanted(ctx context.Context, since, by time.Time) ([]Announced, error) {
+	from := "-inf"
+	if !since.IsZero() {
+		from = strconv.FormatInt(since.UnixMicro(), 10)
+	}
+	return l.listed(ctx, from, strconv.FormatInt(by.UnixMicro(), 10))
+}
+
+func (l *Ledger) listed(ctx context.Context, from, to string) ([]Announced, error) {
+	found, err := l.redis.ZRangeByScoreWithScores(ctx, lanesKey, &redis.ZRangeBy{Min: from, Max: to}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read announced lanes: %w", err)
 	}
-	lanes := make([]Announced, 0, len(members))
-	for _, m := range members {
-		customer, _ := m.Member.(string)
-		lanes = append(lanes, Announced{customer, m.Score})
+	lanes := make([]Announced, len(found))
+	for i, z := range found {
+		lanes[i] = announcedAt(member(z), z.Score)
 	}
 	return lanes, nil
 }
 
-var withdrawScript = redis.NewScript(`
-if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1])) == tonumber(ARGV[2]) then return redis.call('ZREM', KEYS[1], ARGV[1]) end
-return 0`)
+func announcedAt(customer string, score float64) Announced {
+	return Announced{Customer: customer, Wants: time.UnixMicro(int64(score)), stamp: int64(score)}
+}
+
+// AnnouncedOf reads where customers stand in the list, to be compared by Rest and
+// Withdraw. Those that are not listed are missing from the result.
+func (l *Ledger) AnnouncedOf(ctx context.Context, customers ...string) (map[string]Announced, error) {
+	listed := make(map[string]Announced, len(customers))
+	if len(customers) == 0 {
+		return listed, nil
+	}
+	scores, err := l.redis.ZMScore(ctx, lanesKey, customers...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read announced lanes: %w", err)
+	}
+	for i, score := range scores {
+		if score != 0 { // how go-redis tells a missing member
+			listed[customers[i]] = announcedAt(customers[i], score)
+		}
+	}
+	return listed, nil
+}
 
 // Withdraw takes a customer whose work is done off the list, unless it was
 // announced again since.
 func (l *Ledger) Withdraw(ctx context.Context, a Announced) (bool, error) {
-	n, err := withdrawScript.Run(ctx, l.redis, []string{lanesKey}, a.Customer, fmt.Sprintf("%.0f", a.stamp)).Int()
+	return l.rest(ctx, a, "")
+}
+
+// Rest notes when a customer whose work waits for a time next wants a lane, at
+// most ten minutes ahead, unless it was announced again since.
+func (l *Ledger) Rest(ctx context.Context, a Announced, until time.Time) (bool, error) {
+	return l.rest(ctx, a, strconv.FormatInt(until.UnixMicro(), 10))
+}
+
+func (l *Ledger) rest(ctx context.Context, a Announced, until string) (bool, error) {
+	n, err := restScript.of(l).Run(ctx, l.redis, []string{lanesKey}, a.Customer, a.stamp, until, longestRest.Milliseconds()).Int()
 	if err != nil {
-		return false, fmt.Errorf("withdraw lane: %w", err)
+		return false, fmt.Errorf("put a lane off: %w", err)
 	}
 	return n == 1, nil
 }
 
-// Announcements delivers customers as they are announced, until ctx ends. The
+// Announcement is what the workers are told of a customer.
+type Announcement struct {
+	Customer string
+	// Changed: not that it has work, but that something may forbid or allow its
+	// calls since, such as a pause.
+	Changed bool
+}
+
+// changed marks a message that is no announcement of work.
+const changed = " changed"
+
+// Announcements delivers announcements as they are made, until ctx ends. The
 // channel misses what is announced while Redis is out of reach: Announced has
-// them all.
-func (l *Ledger) Announcements(ctx context.Context) <-chan string {
+// all customers with work.
+func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 	subscription := l.redis.Subscribe(ctx, lanesChannel)
-	out := make(chan string)
+	out := make(chan Announcement)
 	go func() {
 		defer close(out)
 		defer func() { _ = subscription.Close() }()
@@ -78,8 +164,9 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan string {
 				if !ok {
 					return
 				}
+				customer, isChange := strings.CutSuffix(m.Payload, changed)
 				select {
-				case out <- m.Payload:
+				case out <- Announcement{customer, isChange}:
 				case <-ctx.Done():
 					return
 				}
@@ -87,27 +174,4 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan string {
 		}
 	}()
 	return out
-}
-
-// Risks names what about the Redis behind the client may lose exports. Checks
-// that the server does not offer are passed over.
-func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) {
-	if err := client.Ping(ctx).Err(); err != nil {
-		return nil, fmt.Errorf("reach Redis: %w", err)
-	}
-	var risks []string
-	read := func(name string) string {
-		values, err := client.ConfigGet(ctx, name).Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return ""
-		}
-		return values[name]
-	}
-	if read("appendonly") == "no" {
-		risks = append(risks, "Redis keeps no append-only file: a restart loses every export that is still moving and every marker since the last snapshot; set appendonly yes")
-	}
-	if policy := read("maxmemory-policy"); policy != "" && policy != "noeviction" {
-		risks = append(risks, "Redis may evict keys ("+policy+"): exports and markers vanish without a word; set maxmemory-policy noeviction")
-	}
-	return risks, nil
 }

@@ -10,41 +10,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// beatTTL is how long after its last beat a worker counts as dead.
-const beatTTL = 10 * time.Second
-
-// Beat says that a worker process lives. A worker that beats every few seconds
-// keeps its claims; the claims of one that has stopped are taken over.
-func (l *Ledger) Beat(ctx context.Context, worker string) error {
-	if err := l.redis.Set(ctx, workerKey(worker), "1", beatTTL).Err(); err != nil {
-		return fmt.Errorf("beat: %w", err)
-	}
-	return nil
-}
-
-// Farewell says that a worker process has ended.
-func (l *Ledger) Farewell(ctx context.Context, worker string) error {
-	if err := l.redis.Del(ctx, workerKey(worker)).Err(); err != nil {
-		return fmt.Errorf("farewell: %w", err)
-	}
-	return nil
-}
-
 // Lives reports for each worker whether it has beaten lately.
 func (l *Ledger) Lives(ctx context.Context, workers []string) (map[string]bool, error) {
-	lives := make(map[string]bool, len(workers))
-	commands := make([]*redis.IntCmd, len(workers))
-	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, w := range workers {
-			commands[i] = p.Exists(ctx, workerKey(w))
-		}
-		return nil
-	})
+	fleet, err := l.Fleet(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("look for workers: %w", err)
+		return nil, err
 	}
-	for i, w := range workers {
-		lives[w] = commands[i].Val() == 1
+	lives := make(map[string]bool, len(workers))
+	for _, w := range workers {
+		lives[w] = fleet.Lives(w)
 	}
 	return lives, nil
 }

@@ -62,6 +62,13 @@ func loadScript(name string) script {
 	return script{live: redis.NewScript(liveClock + text), simulated: redis.NewScript(simulatedClock + text)}
 }
 
+// loadFleetScript loads a script about keys that no customer owns: without what
+// comes before the others, which is about an export.
+func loadFleetScript(name string) script {
+	text := scriptText(name)
+	return script{live: redis.NewScript(liveClock + text), simulated: redis.NewScript(simulatedClock + text)}
+}
+
 func scriptText(name string) string {
 	text, err := scriptFiles.ReadFile("scripts/" + name + ".lua")
 	if err != nil {

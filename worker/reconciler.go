@@ -69,7 +69,7 @@ func (r *reconciler) beat(ctx context.Context) {
 	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
 	for {
-		if err := r.ledger.Beat(ctx, r.worker); err != nil && ctx.Err() == nil {
+		if _, err := r.ledger.Beat(ctx, r.worker, 0, 0); err != nil && ctx.Err() == nil {
 			r.log.Error().Err(err).Msg("cannot say that this worker lives")
 		}
 		select {

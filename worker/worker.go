@@ -110,7 +110,7 @@ func (w *Worker) Start(ctx context.Context) error {
 		return fmt.Errorf("reach Redis: %w", err)
 	}
 	// Before the first claim, so that nobody takes this process for dead.
-	if err := w.ledger.Beat(ctx, w.id); err != nil {
+	if _, err := w.ledger.Beat(ctx, w.id, 0, 0); err != nil {
 		return err
 	}
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -197,9 +197,9 @@ func (w *Worker) supervise(ctx context.Context) {
 			for range announced { // until the subscription has ended
 			}
 			return
-		case customer, ok := <-announced:
-			if ok {
-				w.open(customer)
+		case a, ok := <-announced:
+			if ok && !a.Changed {
+				w.open(a.Customer)
 			}
 		case <-tick.C:
 		}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Pause is an operator's word that no calls are to be made for a customer.
+type Pause struct {
+	By    string    `json:"by"`
+	Why   string    `json:"why"`
+	At    time.Time `json:"at"`
+	Until time.Time `json:"until,omitzero"` // zero: until somebody resumes
+}
+
+// Over reports whether the pause has ended by itself at a time.
+func (p Pause) Over(now time.Time) bool { return !p.Until.IsZero() && !now.Before(p.Until) }
+
+func pauseKey(customer string) string { return prefix(customer) + "pause" }
+
+// Pause suspends the calls for a customer, in place of any earlier pause. Exports
+// in the middle of their calls finish; all others wait, and no attempt is counted.
+// A pause whose time is over suspends nothing.
+func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
+	if p.At.IsZero() {
+		p.At = time.Now()
+	}
+	by, err := l.keys.Seal([]byte(p.By), pauseKey(customer))
+	if err != nil {
+		return err
+	}
+	why, err := l.keys.Seal([]byte(p.Why), pauseKey(customer))
+	if err != nil {
+		return err
+	}
+	until := int64(0)
+	if !p.Until.IsZero() {
+		until = p.Until.UnixMilli()
+	}
+	err = l.redis.HSet(ctx, pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until).Err()
+	if err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	what := "paused"
+	if !p.Until.IsZero() {
+		what += " until " + p.Until.UTC().Format(time.RFC3339)
+	}
+	return errors.Join(
+		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
+		l.tellChange(ctx, customer))
+}
+
+// Resume ends a customer's pause; false where there was none.
+func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, error) {
+	n, err := l.redis.Del(ctx, pauseKey(customer)).Result()
+	if err != nil {
+		return false, fmt.Errorf("resume: %w", err)
+	}
+	if n == 0 {
+		return false, nil
+	}
+	// The change is told for lanes that are open, the announcement for those that
+	// closed: what waited goes on at once.
+	return true, errors.Join(
+		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
+		l.tellChange(ctx, customer), l.Hasten(ctx, customer))
+}
+
+// PauseOf returns the customer's pause; nil where there is none, or none any more.
+func (l *Ledger) PauseOf(ctx context.Context, customer string) (*Pause, error) {
+	fields, err := l.redis.HGetAll(ctx, pauseKey(customer)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read pause: %w", err)
+	}
+	if len(fields) == 0 {
+		return nil, nil //nolint:nilnil // no pause is no error
+	}
+	now, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := l.readPause(customer, fields)
+	if p.Over(now) {
+		return nil, nil //nolint:nilnil // as above
+	}
+	return p, nil
+}
+
+// readPause reads the fields of a pause; nil for none. What this keyset cannot
+// open is left out: a pause holds for those too who cannot read its reason.
+func (l *Ledger) readPause(customer string, fields map[string]string) *Pause {
+	if len(fields) == 0 {
+		return nil
+	}
+	words := func(sealed string) string {
+		data, err := l.keys.Open([]byte(sealed), pauseKey(customer))
+		if err != nil {
+			return ""
+		}
+		return string(data)
+	}
+	p := &Pause{By: words(fields["by"]), Why: words(fields["why"]), At: millis(fields["at"])}
+	if until, err := strconv.ParseInt(fields["until"], 10, 64); err == nil && until != 0 {
+		p.Until = time.UnixMilli(until)
+	}
+	return p
+}

@@ -1,0 +1,106 @@
+package store_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+func TestPause(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		b := openBook(t, client, store.BatchSpec{})
+		ctx := t.Context()
+		told := b.Announcements(ctx)
+		awaitSubscriber(t, client)
+
+		current := func() *store.Pause {
+			t.Helper()
+			p, err := b.PauseOf(ctx, customer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		if p := current(); p != nil {
+			t.Errorf("paused from the start: %+v", p)
+		}
+		at := time.Now().Truncate(time.Millisecond)
+		open := store.Pause{By: "maria", Why: "their go-live of 4 May", At: at}
+		if err := b.Pause(ctx, customer, open); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&open, current()); diff != "" {
+			t.Errorf("until somebody resumes: %s", diff)
+		}
+		if a := <-told; a.Customer != customer || !a.Changed {
+			t.Errorf("workers were told %+v", a)
+		}
+		later := store.Pause{By: "joe", Why: "an hour more", At: at, Until: at.Add(time.Hour)}
+		if err := b.Pause(ctx, customer, later); err != nil {
+			t.Fatal(err)
+		}
+		<-told
+		if diff := cmp.Diff(&later, current()); diff != "" {
+			t.Errorf("a later pause takes its place: %s", diff)
+		}
+		for _, value := range client.HGetAll(ctx, "ix:{"+customer+"}:pause").Val() {
+			if strings.Contains(value, "joe") || strings.Contains(value, "hour") {
+				t.Errorf("in clear: %q", value)
+			}
+		}
+		if err := b.Pause(ctx, customer, store.Pause{By: "joe", At: at, Until: at.Add(-time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		<-told
+		if p := current(); p != nil {
+			t.Errorf("paused until a time that is over: %+v", p)
+		}
+
+		if err := b.Pause(ctx, customer, open); err != nil {
+			t.Fatal(err)
+		}
+		<-told
+		if ended, err := b.Resume(ctx, customer, "maria", "they are live"); !ended || err != nil {
+			t.Errorf("resume: %v, %v", ended, err)
+		}
+		<-told
+		if ended, err := b.Resume(ctx, customer, "maria", "again"); ended || err != nil {
+			t.Errorf("resume without a pause: %v, %v", ended, err)
+		}
+		if p := current(); p != nil {
+			t.Errorf("paused after the resume: %+v", p)
+		}
+		actions, err := b.Actions(ctx, customer, 10)
+		if err != nil || len(actions) != 5 || actions[0].What != "resumed" || actions[0].Why != "they are live" || actions[4].What != "paused" {
+			t.Errorf("actions %+v, %v", actions, err)
+		}
+	})
+}
+
+// awaitSubscriber waits until announcements arrive.
+func awaitSubscriber(t *testing.T, client redis.UniversalClient) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		n, err := client.Publish(t.Context(), "ix:lanes:nobody", "").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts, err := client.PubSubNumSub(t.Context(), "ix:lanes:announced").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n+counts["ix:lanes:announced"] > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody listens")
+		}
+	}
+}

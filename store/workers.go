@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// beatTTL is how long after its last beat a worker counts as dead.
+const beatTTL = 8 * time.Second
+
+// buriedAfter is how long a worker that has fallen silent stays in the registry.
+const buriedAfter = time.Minute
+
+var beatScript = loadFleetScript("beat")
+
+// Peer is a worker process in the registry.
+type Peer struct {
+	Worker string
+	Beat   time.Time // of its last beat, by Redis's clock
+	Lanes  int       // open
+	Free   int       // how many more it can open
+}
+
+// Fleet is the registry of workers at one time of Redis's clock.
+type Fleet struct {
+	Now     time.Time
+	Workers map[string]Peer
+}
+
+// Lives reports whether the worker has beaten lately.
+func (f Fleet) Lives(worker string) bool {
+	p, known := f.Workers[worker]
+	return known && f.Now.Sub(p.Beat) < beatTTL
+}
+
+// Beat says that a worker process lives, how many lanes it has open and how many
+// more it can open, and returns all workers. A worker that beats every few seconds
+// keeps its claims; the claims of one that has stopped are taken over.
+func (l *Ledger) Beat(ctx context.Context, worker string, lanes, free int) (Fleet, error) {
+	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, worker, lanes, free).Slice()
+	if err != nil {
+		return Fleet{}, fmt.Errorf("beat: %w", err)
+	}
+	return readFleet(millis(text(answer[0])), pairs(answer[1])), nil
+}
+
+// Fleet reads the registry of workers.
+func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return Fleet{}, err
+	}
+	entries, err := l.redis.HGetAll(ctx, workersKey).Result()
+	if err != nil {
+		return Fleet{}, fmt.Errorf("read workers: %w", err)
+	}
+	return readFleet(now, entries), nil
+}
+
+// readFleet reads entries "beat (ms) lanes free".
+func readFleet(now time.Time, entries map[string]string) Fleet {
+	f := Fleet{Now: now, Workers: make(map[string]Peer, len(entries))}
+	for worker, entry := range entries {
+		beat, rest, _ := strings.Cut(entry, " ")
+		lanes, free, _ := strings.Cut(rest, " ")
+		f.Workers[worker] = Peer{Worker: worker, Beat: millis(beat), Lanes: int(number(lanes)), Free: int(number(free))}
+	}
+	return f
+}
+
+// Farewell says that a worker process has ended.
+func (l *Ledger) Farewell(ctx context.Context, worker string) error {
+	return l.removeWorkers(ctx, worker)
+}
+
+// Bury removes workers from the registry that have been silent for long. One
+// that wakes up enters itself again.
+func (l *Ledger) Bury(ctx context.Context, f Fleet) error {
+	var dead []string
+	for _, p := range f.Workers {
+		if f.Now.Sub(p.Beat) > buriedAfter {
+			dead = append(dead, p.Worker)
+		}
+	}
+	if len(dead) == 0 {
+		return nil
+	}
+	return l.removeWorkers(ctx, dead...)
+}
+
+func (l *Ledger) removeWorkers(ctx context.Context, workers ...string) error {
+	if err := l.redis.HDel(ctx, workersKey, workers...).Err(); err != nil {
+		return fmt.Errorf("remove from the registry of workers: %w", err)
+	}
+	return nil
+}
