@@ -53,6 +53,15 @@ func (t *sentTracker) trace(ctx context.Context) context.Context {
 
 type sentKey struct{}
 
+// SentOf tells, for middleware that counts calls, whether iCIMS can have seen the
+// request that carries ctx. It holds once the layers below have returned.
+func SentOf(ctx context.Context) Sent {
+	if t := sentOf(ctx); t != nil {
+		return t.get()
+	}
+	return SentNo
+}
+
 func sentOf(ctx context.Context) *sentTracker {
 	t, _ := ctx.Value(sentKey{}).(*sentTracker)
 	return t

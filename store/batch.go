@@ -97,6 +97,7 @@ type Batch struct {
 	Skipped   int       `json:"skipped"`
 	Dead      int       `json:"dead"`
 	Cancelled int       `json:"cancelled"`
+	Calls     int       `json:"calls"` // to iCIMS so far
 
 	GenerateDummyEmails       bool `json:"generate_dummy_emails,omitempty"`
 	IncludePreviouslyExported bool `json:"include_previously_exported,omitempty"`
@@ -126,6 +127,7 @@ func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
 		Created: int(number(f["n:created"])), Updated: int(number(f["n:updated"])),
 		Skipped: int(number(f["n:skipped"])), Dead: int(number(f["n:dead"])),
 		Cancelled:                 int(number(f["n:cancelled"])),
+		Calls:                     int(number(f["calls"])),
 		GenerateDummyEmails:       strings.Contains(f["o"], optionDummies),
 		IncludePreviouslyExported: strings.Contains(f["o"], optionInclude),
 	}

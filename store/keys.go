@@ -28,7 +28,7 @@ import (
 //	ix:{1234}:batches            zset    batches by time of opening
 //	ix:{1234}:actions            stream  what operators did to exports, and why
 //	ix:{1234}:pause              hash    an operator's pause; who and why sealed
-//	ix:{1234}:c                  hash    counters of the customer
+//	ix:{1234}:c                  hash    counters of the customer, and what exports cost
 //	ix:customers                 set     customers that ever had a batch
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more

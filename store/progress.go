@@ -53,6 +53,7 @@ type Hold struct {
 	// Forget drops the recorded person, who is gone from iCIMS.
 	Forget   bool
 	Attempts int // to be added: 1 for a failed attempt, 0 for "not now"
+	Calls    int // made since the claim
 	Warnings string
 	Entry    *Entry
 }
@@ -67,7 +68,8 @@ func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
 		return err
 	}
 	answer, err := l.run(ctx, holdScript, recordKey(c.Customer, c.Export),
-		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry, flag(h.Forget))
+		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry, flag(h.Forget),
+		string(c.kind()), h.Calls)
 	if err != nil {
 		return err
 	}
@@ -94,6 +96,7 @@ type Finish struct {
 	Person   int64
 	Workflow int64 // 0 for prospects
 	Job      int64
+	Calls    int // made since the claim
 	Warnings string
 	Entry    *Entry
 }
@@ -108,7 +111,8 @@ func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
 	}
 	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export),
 		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
-		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second), entry)
+		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second), entry,
+		string(c.kind()), f.Calls)
 	if err != nil {
 		return err
 	}

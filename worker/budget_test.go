@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/seekout/icims-export/tasks"
@@ -17,6 +18,13 @@ func TestCallBudget(t *testing.T) {
 	b := r.run(tasks.ToJob(job), tasks.Options{}, candidates...)
 	each := float64(r.sim.CallCount()) / n
 	t.Logf("new, to a job: %.3f calls each", each)
+	if counted := r.sim.CallCount(); b.Calls != counted {
+		t.Errorf("the batch counts %d calls, iCIMS %d", b.Calls, counted)
+	}
+	costs, err := r.ledger.Costs(t.Context(), customer)
+	if got := costs.Each(b.Kind()); err != nil || math.Abs(got-each) > 0.05 {
+		t.Errorf("exports of the kind are said to take %.3f calls, %v", got, err)
+	}
 	if b.Created != n || each > 2.05 {
 		t.Fatalf("new candidates to a job: %.3f calls each, want at most 2.05: %+v, %v", each, b, r.sim.CallCounts())
 	}

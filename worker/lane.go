@@ -34,6 +34,7 @@ type lane struct {
 	finder   *finder
 	lookups  *lookups
 	leases   *leases
+	meter    meter
 	retries  retries
 	throttle *throttle
 	now      func() time.Time
@@ -83,7 +84,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	l.client, err = icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
 		slices.Concat(w.clientOptions, []icims.Option{
 			icims.WithCallTimeout(w.settings.CallTimeout),
-			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.logCalls),
+			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls),
 		})...)
 	if err != nil {
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/seekout/icims-export/icims"
@@ -41,6 +42,8 @@ type export struct {
 	madeNow bool
 
 	warnings warnings
+	// expenses are the calls of this attempt.
+	expenses *atomic.Int64
 	// findings are what this attempt learned and decided, for the story.
 	findings []string
 }
@@ -88,6 +91,7 @@ func (p *pipeline) run(ctx context.Context, ref store.Ref) (after time.Duration,
 	ctx, holding := p.leases.begin(ctx)
 	defer holding.cancel(nil)
 	x := &export{ref: ref}
+	ctx, x.expenses = p.record.meter.begin(ctx)
 	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {
 		if x.claim != nil {

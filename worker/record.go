@@ -38,7 +38,8 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}
-	write := func(ctx context.Context) error { return r.write(ctx, x, o) }
+	calls := r.meter.take(x)
+	write := func(ctx context.Context) error { return r.write(ctx, x, o, calls) }
 	if o := r.recordSurely(ctx, write); o.kind == fault {
 		return 0, false, o.err
 	}
@@ -46,11 +47,11 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	return o.after, again, nil
 }
 
-func (r record) write(ctx context.Context, x *export, o outcome) error {
+func (r record) write(ctx context.Context, x *export, o outcome, calls int) error {
 	warnings := x.warnings.codes()
 	entry := r.story(x, o)
-	hold := store.Hold{Delay: o.after, Reason: o.reason, Warnings: warnings, Entry: entry}
-	end := store.Finish{Reason: o.reason, Person: int64(x.personID), Warnings: warnings, Entry: entry}
+	hold := store.Hold{Delay: o.after, Reason: o.reason, Calls: calls, Warnings: warnings, Entry: entry}
+	end := store.Finish{Reason: o.reason, Person: int64(x.personID), Calls: calls, Warnings: warnings, Entry: entry}
 	switch o.kind {
 	case done:
 		end.To, end.Counter = store.Done, store.CountUpdated

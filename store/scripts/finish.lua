@@ -1,6 +1,7 @@
 -- Ends an export: outcome, marker, counts and purge in one go. KEYS[1] record.
 -- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
--- warnings, retention s, story entry or ''.
+-- warnings, retention s, story entry or '', kind of
+-- export, calls it took.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -42,5 +43,6 @@ release_locks(r)
 count('live', -1)
 
 redis.call('HINCRBY', batch_key, 'n:' .. counter, 1)
+cost(batch_key, ARGV[13], ARGV[14], to ~= 'skipped')
 end_batch(batch_key, t, ARGV[11])
 return {'ok'}

@@ -1,6 +1,7 @@
 -- Hands a claimed export back, to come again later. KEYS[1] record.
 -- ARGV: prefix, export, token, to (deferred|retrying|unknown), delay ms, reason,
--- attempts to add, warnings, story entry or '', forget the person 0|1.
+-- attempts to add, warnings, story entry or '', forget the person 0|1,
+-- kind of export, calls it took.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 -- Handed back already by the same claim: the answer was lost.
@@ -33,5 +34,6 @@ if added > 0 then
   redis.call('HSETNX', KEYS[1], 'fa', int(t))
 end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
+cost(prefix .. 'b:' .. r.b, ARGV[11], ARGV[12], false)
 if not r['in'] then release_locks(r) end
 return {'ok'}

@@ -18,6 +18,21 @@ end
 
 local function count(name, by) redis.call('HINCRBY', prefix .. 'c', name, by) end
 
+-- cost counts the calls that an export took: for its batch, and for the average of
+-- its kind. That one is halved now and then, so that late exports weigh more.
+local function cost(batch_key, kind, calls, ended)
+  if calls ~= '0' then
+    redis.call('HINCRBY', batch_key, 'calls', calls)
+    count('calls:' .. kind, calls)
+  end
+  if ended and redis.call('HINCRBY', prefix .. 'c', 'ended:' .. kind, 1) >= 1000 then
+    for _, name in ipairs({'ended:', 'calls:'}) do
+      local n = redis.call('HGET', prefix .. 'c', name .. kind) or '0'
+      redis.call('HSET', prefix .. 'c', name .. kind, int(math.floor(tonumber(n) / 2)))
+    end
+  end
+end
+
 -- Where the marker of a candidate lives; keys.go computes the same.
 local function marker_place(candidate)
   local digits = redis.sha1hex(candidate)
