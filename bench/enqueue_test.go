@@ -7,6 +7,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/bench/figures"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -19,15 +20,15 @@ func BenchmarkEnqueue(b *testing.B) {
 	learnServer(b, server.Client(b))
 	for b.Loop() {
 		plain, ours := compareEnqueue(b, server, *rounds, *enqueued, 0)
-		note("candidates enqueued/s, asynq one by one", plain.perSecond, "%.0f", "")
-		note("candidates enqueued/s, as a batch", ours.perSecond, "%.0f", "")
-		judge(b, "batch : one by one", ours.perSecond.per(plain.perSecond), goal{4, true, "", "%.1f"}, "ratio")
-		note("  CPU per candidate with Redis's, one by one", plain.cpu, "%.0f", " µs")
-		note("  CPU per candidate with Redis's, as a batch", ours.cpu, "%.0f", " µs")
+		results.Note("candidates enqueued/s, asynq one by one", plain.perSecond, "%.0f", "")
+		results.Note("candidates enqueued/s, as a batch", ours.perSecond, "%.0f", "")
+		judge(b, "batch : one by one", ours.perSecond.Per(plain.perSecond), figures.AtLeast(4, "", "%.1f"), "ratio")
+		results.Note("  CPU per candidate with Redis's, one by one", plain.cpu, "%.0f", " µs")
+		results.Note("  CPU per candidate with Redis's, as a batch", ours.cpu, "%.0f", " µs")
 
 		const shorter = 5 // one by one takes its time here
 		plain, ours = compareEnqueue(b, server, few, *enqueued/shorter, away)
-		judge(b, "batch : one by one, Redis 0.5 ms away", ours.perSecond.per(plain.perSecond), goal{4, true, "", "%.1f"}, "away-ratio")
+		judge(b, "batch : one by one, Redis 0.5 ms away", ours.perSecond.Per(plain.perSecond), figures.AtLeast(4, "", "%.1f"), "away-ratio")
 	}
 }
 
@@ -36,8 +37,8 @@ const few = 3
 
 // enqueueing is how one side did.
 type enqueueing struct {
-	perSecond sample
-	cpu       sample // microseconds per candidate, with Redis's
+	perSecond figures.Sample
+	cpu       figures.Sample // microseconds per candidate, with Redis's
 }
 
 // compareEnqueue lets both sides enqueue n candidates in turns.

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/bench/figures"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
@@ -37,39 +38,39 @@ func BenchmarkExport(b *testing.B) {
 		perSecond := func(r run) float64 { return float64(*exports) / r.seconds }
 		each := func(n int64) float64 { return float64(n) / float64(*exports) }
 
-		note("candidate as JSON", exactly(jsonSize(b, people(1, *exports))), "%.0f", " B")
-		note("exports/s, bare asynq handler", of(bare, perSecond), "%.0f", "")
-		note("exports/s, worker with ledger", of(ours, perSecond), "%.0f", "")
-		judge(b, "worker : bare handler", of(ours, perSecond).per(of(bare, perSecond)), goal{0.8, true, "", "%.2f"}, "ratio")
+		results.Note("candidate as JSON", figures.Exactly(jsonSize(b, people(1, *exports))), "%.0f", " B")
+		results.Note("exports/s, bare asynq handler", of(bare, perSecond), "%.0f", "")
+		results.Note("exports/s, worker with ledger", of(ours, perSecond), "%.0f", "")
+		judge(b, "worker : bare handler", of(ours, perSecond).Per(of(bare, perSecond)), figures.AtLeast(0.8, "", "%.2f"), "ratio")
 		// Elapsed time is only as good as the machine is quiet; this hardly depends on it.
 		all := func(r run) float64 { return r.cpu.self + r.cpu.redis + r.cpu.simulator }
-		note("  the same by processor time, all processes", of(bare, all).per(of(ours, all)), "%.2f", "")
+		results.Note("  the same by processor time, all processes", of(bare, all).Per(of(ours, all)), "%.2f", "")
 		noteCPU("  CPU per export, bare handler", bare)
 		noteCPU("  CPU per export, worker", ours)
-		judge(b, "iCIMS calls per candidate", of(ours, func(r run) float64 { return each(int64(r.calls)) }), goal{2.05, false, "", "%.3f"}, "calls/export")
+		judge(b, "iCIMS calls per candidate", of(ours, func(r run) float64 { return each(int64(r.calls)) }), figures.AtMost(2.05, "", "%.3f"), "calls/export")
 
 		queueOf := func(r run) float64 { return each(r.queue) }
 		both := func(r run) float64 { return each(r.queue + r.ledger) }
-		judge(b, "Redis round trips per export beyond bare asynq's", of(ours, both).minus(of(bare, queueOf)), goal{3, false, "", "%.2f"}, "trips/export")
-		note("  bare: enqueue, dequeue, done", of(bare, queueOf), "%.2f", "")
-		note("  ours: asynq's", of(ours, queueOf), "%.2f", "")
-		note("  ours: the ledger's", of(ours, func(r run) float64 { return each(r.ledger) }), "%.2f", "")
+		judge(b, "Redis round trips per export beyond bare asynq's", of(ours, both).Minus(of(bare, queueOf)), figures.AtMost(3, "", "%.2f"), "trips/export")
+		results.Note("  bare: enqueue, dequeue, done", of(bare, queueOf), "%.2f", "")
+		results.Note("  ours: asynq's", of(ours, queueOf), "%.2f", "")
+		results.Note("  ours: the ledger's", of(ours, func(r run) float64 { return each(r.ledger) }), "%.2f", "")
 
-		note("iCIMS calls per candidate, where search ignores case", callsIgnoringCase(b, server), "%.3f", "")
+		results.Note("iCIMS calls per candidate, where search ignores case", callsIgnoringCase(b, server), "%.3f", "")
 
 		const shorter = 3
 		bare, ours = compareExport(b, server, sim, few, *exports/shorter, away)
-		judge(b, "worker : bare handler, Redis 0.5 ms away", of(ours, perSecond).per(of(bare, perSecond)), goal{0.8, true, "", "%.2f"}, "away-ratio")
+		judge(b, "worker : bare handler, Redis 0.5 ms away", of(ours, perSecond).Per(of(bare, perSecond)), figures.AtLeast(0.8, "", "%.2f"), "away-ratio")
 	}
 }
 
 // callsIgnoringCase counts the calls per candidate of a customer whose exact
 // search ignores upper and lower case, which a worker finds out by itself as soon
 // as a person is old enough to be searched for.
-func callsIgnoringCase(b *testing.B, server *redistest.Server) sample {
+func callsIgnoringCase(b *testing.B, server *redistest.Server) figures.Sample {
 	b.Helper()
 	sim := startSimulator(b, ignoresCase)
-	var s sample
+	var s figures.Sample
 	for i := range few {
 		sim.reset(b)
 		r := runWorker(b, server, sim, people(i, *exports), 0, func(s *worker.Settings) { s.SettleTime = 50 * time.Millisecond })
@@ -94,8 +95,8 @@ func compareExport(b *testing.B, server *redistest.Server, sim *simulator, round
 	return bare, ours
 }
 
-func of(runs []run, figure func(run) float64) sample {
-	var s sample
+func of(runs []run, figure func(run) float64) figures.Sample {
+	var s figures.Sample
 	for _, r := range runs {
 		s = append(s, figure(r))
 	}
@@ -106,10 +107,10 @@ func of(runs []run, figure func(run) float64) sample {
 func noteCPU(name string, runs []run) {
 	each := func(pick func(cpu) float64) float64 {
 		const ms = 1000
-		return ms * of(runs, func(r run) float64 { return pick(r.cpu) }).median() / float64(*exports)
+		return ms * of(runs, func(r run) float64 { return pick(r.cpu) }).Median() / float64(*exports)
 	}
-	results.rows = append(results.rows, row{name: name, value: fmt.Sprintf("%.2f ms, Redis %.2f ms, simulator %.2f ms",
-		each(func(c cpu) float64 { return c.self }), each(func(c cpu) float64 { return c.redis }), each(func(c cpu) float64 { return c.simulator }))})
+	results.Say(name, fmt.Sprintf("%.2f ms, Redis %.2f ms, simulator %.2f ms",
+		each(func(c cpu) float64 { return c.self }), each(func(c cpu) float64 { return c.redis }), each(func(c cpu) float64 { return c.simulator })))
 }
 
 func connection(sim *simulator) store.Connection {

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/seekout/icims-export/bench/figures"
 	"github.com/seekout/icims-export/store/redistest"
 )
 
@@ -35,10 +36,10 @@ type tableAfter struct{ inner redistest.Runner }
 
 func (r tableAfter) Run() int {
 	code := r.inner.Run()
-	if len(results.rows) > 0 {
+	if !results.Empty() {
 		fmt.Printf("\n%s, %d CPUs, %s %s/%s, Redis %s; median (lowest to highest) of %d alternating runs\n\n",
-			processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, results.redis, *rounds)
-		if err := writeTable(os.Stdout, results.rows); err != nil {
+			figures.Processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, results.redis, *rounds)
+		if err := results.Write(os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/bench/figures"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -21,17 +22,17 @@ func BenchmarkMarkerMemory(b *testing.B) {
 	learnServer(b, client)
 	for b.Loop() {
 		const few, usual, many = 10_000, 100_000, 1_000_000
-		each := map[int]sample{}
+		each := map[int]figures.Sample{}
 		for _, n := range []int{few, usual, many} {
 			emptied(b, server)
 			before := usedMemory(b, client)
 			writeMarkers(b, client, n)
-			each[n] = exactly((usedMemory(b, client) - before) / float64(n))
+			each[n] = figures.Exactly((usedMemory(b, client) - before) / float64(n))
 			checkMarkers(b, client, n)
 		}
-		judge(b, "Redis bytes per marker, 100,000 of a customer", each[usual], goal{60, false, " B", "%.1f"}, "B/marker")
-		note("  10,000 of a customer", each[few], "%.1f", " B")
-		note("  1,000,000 of a customer", each[many], "%.1f", " B")
+		judge(b, "Redis bytes per marker, 100,000 of a customer", each[usual], figures.AtMost(60, " B", "%.1f"), "B/marker")
+		results.Note("  10,000 of a customer", each[few], "%.1f", " B")
+		results.Note("  1,000,000 of a customer", each[many], "%.1f", " B")
 	}
 }
 

@@ -1,0 +1,75 @@
+package figures
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Sample is one figure measured several times.
+type Sample []float64
+
+// Exactly is a figure that needs no repeating.
+func Exactly(v float64) Sample { return Sample{v} }
+
+// Median is the middle of the sample; NaN where nothing was measured.
+func (s Sample) Median() float64 {
+	n := len(s)
+	if n == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	if n%2 == 0 {
+		return (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	return sorted[n/2]
+}
+
+// Quantile is the smallest value that at least the share q (0 to 1) of the
+// sample does not exceed; NaN where nothing was measured.
+func (s Sample) Quantile(q float64) float64 {
+	n := len(s)
+	if n == 0 {
+		return math.NaN()
+	}
+	i := int(math.Ceil(q*float64(n))) - 1
+	return slices.Sorted(slices.Values(s))[min(max(i, 0), n-1)]
+}
+
+// Text shows the median, and the extremes of several values.
+func (s Sample) Text(format, unit string) string {
+	text := fmt.Sprintf(format+unit, s.Median())
+	if len(s) > 1 {
+		text += fmt.Sprintf(" ("+format+" to "+format+")", slices.Min(s), slices.Max(s))
+	}
+	return text
+}
+
+// Per divides pairs of neighbouring runs, which met the same noise.
+func (s Sample) Per(other Sample) Sample {
+	ratios := make(Sample, len(s))
+	for i := range s {
+		ratios[i] = s[i] / other[i]
+	}
+	return ratios
+}
+
+// Minus subtracts pairs of neighbouring runs.
+func (s Sample) Minus(other Sample) Sample {
+	rest := make(Sample, len(s))
+	for i := range s {
+		rest[i] = s[i] - other[i]
+	}
+	return rest
+}
+
+// Jain is the fairness index of shares: 1 where all are equal, 1/n where one
+// has everything.
+func Jain(shares []float64) float64 {
+	sum, squares := 0.0, 0.0
+	for _, x := range shares {
+		sum += x
+		squares += x * x
+	}
+	return sum * sum / (float64(len(shares)) * squares)
+}
