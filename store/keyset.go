@@ -121,8 +121,12 @@ func (k *Keyset) Seal(data []byte, place string) ([]byte, error) {
 	return sealed, nil
 }
 
-// Open decrypts what Seal made. It returns ErrSealed where that fails.
+// Open decrypts what Seal made. It returns ErrSealed where that fails, and without
+// a keyset always.
 func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
+	if k == nil {
+		return nil, ErrSealed
+	}
 	data, err := k.aead.Decrypt(sealed, []byte(place))
 	if err != nil {
 		return nil, ErrSealed
