@@ -1,0 +1,130 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// QueueState is how full one of a customer's queues is.
+type QueueState struct {
+	Pending   int // ready to be worked on
+	Active    int // being worked on, by asynq's count
+	Scheduled int // that come back later
+	Retry     int // that come back later after a failure or a wait
+	// Oldest is for how long the first of the pending ones has waited.
+	Oldest time.Duration
+	// Next is when the first of those comes back that come back later; zero
+	// without any.
+	Next time.Time
+	// Paused is asynq's own pause, as by its web UI.
+	Paused bool
+}
+
+// Later is how many tasks come back at a time of their own.
+func (s QueueState) Later() int { return s.Scheduled + s.Retry }
+
+// QueueStates is the state of both queues of a customer.
+type QueueStates struct{ Bulk, Express QueueState }
+
+// statePage is how many customers are asked for in one pipeline.
+const statePage = 250
+
+// ReadQueueStates reads the queues of customers, in their order: two pipelines for
+// up to 250 of them.
+func ReadQueueStates(ctx context.Context, client redis.UniversalClient, customers ...string) ([]QueueStates, error) {
+	all := make([]QueueStates, 0, len(customers))
+	for page := range slices.Chunk(customers, statePage) {
+		states, err := readQueueStates(ctx, client, page)
+		if err != nil {
+			return nil, fmt.Errorf("read queues: %w", err)
+		}
+		all = append(all, states...)
+	}
+	return all, nil
+}
+
+// stateCommands ask for the state of one queue.
+type stateCommands struct {
+	queue                            string
+	pending, active, scheduled, late *redis.IntCmd
+	paused                           *redis.IntCmd
+	next                             [2]*redis.ZSliceCmd
+	first, since                     *redis.StringCmd
+}
+
+func readQueueStates(ctx context.Context, client redis.UniversalClient, customers []string) ([]QueueStates, error) {
+	asked := make([]stateCommands, 0, 2*len(customers))
+	commands, _ := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, customer := range customers {
+			for _, q := range queuesOf(customer) {
+				asked = append(asked, stateCommands{
+					queue:   q,
+					pending: p.LLen(ctx, asynqKey(q, "pending")), active: p.LLen(ctx, asynqKey(q, "active")),
+					scheduled: p.ZCard(ctx, asynqKey(q, "scheduled")), late: p.ZCard(ctx, asynqKey(q, "retry")),
+					paused: p.Exists(ctx, asynqKey(q, "paused")),
+					next: [2]*redis.ZSliceCmd{
+						p.ZRangeWithScores(ctx, asynqKey(q, "scheduled"), 0, 0), p.ZRangeWithScores(ctx, asynqKey(q, "retry"), 0, 0),
+					},
+					first: p.LIndex(ctx, asynqKey(q, "pending"), -1),
+				})
+			}
+		}
+		return nil
+	})
+	if err := firstFailure(commands); err != nil {
+		return nil, err
+	}
+	commands, _ = client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := range asked {
+			if id := asked[i].first.Val(); id != "" {
+				asked[i].since = p.HGet(ctx, asynqKey(asked[i].queue, "t:"+id), "pending_since")
+			}
+		}
+		return nil
+	})
+	if err := firstFailure(commands); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	states := make([]QueueStates, len(customers))
+	for i := range states {
+		// In the order of queuesOf.
+		states[i] = QueueStates{Bulk: asked[2*i].state(now), Express: asked[2*i+1].state(now)}
+	}
+	return states, nil
+}
+
+// firstFailure is the first error of a pipeline that is more than a missing value.
+func firstFailure(commands []redis.Cmder) error {
+	for _, c := range commands {
+		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c stateCommands) state(now time.Time) QueueState {
+	s := QueueState{
+		Pending: int(c.pending.Val()), Active: int(c.active.Val()), Scheduled: int(c.scheduled.Val()), Retry: int(c.late.Val()),
+		Paused: c.paused.Val() == 1,
+	}
+	for _, next := range c.next {
+		for _, z := range next.Val() {
+			if at := time.Unix(int64(z.Score), 0); s.Next.IsZero() || at.Before(s.Next) {
+				s.Next = at
+			}
+		}
+	}
+	if c.since != nil {
+		if since, err := c.since.Int64(); err == nil && since > 0 {
+			s.Oldest = max(now.Sub(time.Unix(0, since)), 0)
+		}
+	}
+	return s
+}
