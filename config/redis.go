@@ -28,7 +28,11 @@ const (
 	// redisAnswerTimeout leaves room for a busy server; commands that may
 	// wait longer pass a context.
 	redisAnswerTimeout = 5 * time.Second
-	redisClientName    = "icims-export"
+	// redisTopologyAge is how old the client's picture of a cluster may get. A node
+	// that is dead or hangs redirects nobody to the replica that has taken its
+	// place, so only a new picture leads there.
+	redisTopologyAge = 5 * time.Second
+	redisClientName  = "icims-export"
 )
 
 // RedisURL is the address of Redis. Printed, it shows no password.
@@ -249,8 +253,9 @@ func (p redisParts) cluster() (redisTarget, error) {
 		WriteTimeout: redisAnswerTimeout,
 		TLSConfig:    p.tls(),
 
-		ContextTimeoutEnabled:    true,
-		MaintNotificationsConfig: noMaintenanceNotes(),
+		ContextTimeoutEnabled:      true,
+		ClusterStateReloadInterval: redisTopologyAge,
+		MaintNotificationsConfig:   noMaintenanceNotes(),
 	}}, nil
 }
 
