@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/store/redistest"
 )
 
 func newKeys(t *testing.T) *store.Keyset {
@@ -129,34 +128,5 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		if text := fmt.Sprintf(format, c); strings.Contains(text, "hunter2") {
 			t.Errorf("%s prints the password: %s", format, text)
 		}
-	}
-}
-
-func TestRisks(t *testing.T) {
-	t.Parallel()
-	cases := []struct {
-		name  string
-		start func(t *testing.T) *redistest.Server
-		risks []string
-	}{
-		{"a Redis that keeps everything is no risk", func(t *testing.T) *redistest.Server { return redistest.Start(t, redistest.AppendOnly("everysec")) }, nil},
-		{"a Redis without a log loses what moves", func(t *testing.T) *redistest.Server { return redistest.Start(t) }, []string{"appendonly"}},
-		{"a Redis that evicts loses anything", func(t *testing.T) *redistest.Server {
-			return redistest.Start(t, redistest.AppendOnly("everysec"), redistest.Config("maxmemory-policy", "allkeys-lru"))
-		}, []string{"allkeys-lru"}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			risks, err := store.Risks(t.Context(), c.start(t).Client(t))
-			if err != nil || len(risks) != len(c.risks) {
-				t.Fatalf("risks %q, %v", risks, err)
-			}
-			for i, want := range c.risks {
-				if !strings.Contains(risks[i], want) {
-					t.Errorf("risk %q does not name %s", risks[i], want)
-				}
-			}
-		})
 	}
 }

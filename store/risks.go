@@ -4,29 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Risks names what about the Redis behind the client may lose exports. Checks
-// that the server does not offer are passed over.
+// Risks names what about the Redis behind the client may lose exports, or stop
+// them; of a cluster, about any of its masters. Checks that the server does not
+// offer are passed over.
 func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) {
 	if err := client.Ping(ctx).Err(); err != nil {
 		return nil, fmt.Errorf("reach Redis: %w", err)
 	}
-	var risks []string
-	read := func(name string) string {
-		values, err := client.ConfigGet(ctx, name).Result()
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return settingRisks(ctx, client, "Redis"), nil
+	}
+	var (
+		mu    sync.Mutex
+		risks []string
+	)
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		found := settingRisks(ctx, node, "the Redis node "+node.Options().Addr)
+		mu.Lock()
+		defer mu.Unlock()
+		risks = append(risks, found...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reach the cluster's masters: %w", err)
+	}
+	slices.Sort(risks)
+	return risks, nil
+}
+
+// settingRisks looks at one server.
+func settingRisks(ctx context.Context, client redis.Cmdable, name string) []string {
+	read := func(setting string) string {
+		values, err := client.ConfigGet(ctx, setting).Result()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return ""
 		}
-		return values[name]
+		return values[setting]
 	}
+	var risks []string
 	if read("appendonly") == "no" {
-		risks = append(risks, "Redis keeps no append-only file: a restart loses every export that is still moving and every marker since the last snapshot; set appendonly yes")
+		risks = append(risks, name+" keeps no append-only file: a restart loses every export that is still moving and every marker since the last snapshot; set appendonly yes")
 	}
 	if policy := read("maxmemory-policy"); policy != "" && policy != "noeviction" {
-		risks = append(risks, "Redis may evict keys ("+policy+"): exports and markers vanish without a word; set maxmemory-policy noeviction")
+		risks = append(risks, name+" may evict keys ("+policy+"): exports and markers vanish without a word; set maxmemory-policy noeviction")
 	}
-	return risks, nil
+	if read("cluster-enabled") == "yes" && read("cluster-require-full-coverage") == "yes" {
+		risks = append(risks, name+" refuses everything while another node is lost and has no replica: one dead node stops all customers; set cluster-require-full-coverage no")
+	}
+	return risks
 }
