@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -44,7 +47,7 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, forgetful bo
 	for _, v := range r.sim.invariants().Violations() {
 		f.addf("invariant", "%s", v)
 	}
-	for _, customer := range customers {
+	for _, customer := range r.customers {
 		iCIMS := newSight(r.sim, customer)
 		made := 0
 		if customer == presentIn {
@@ -121,11 +124,28 @@ func checkLedger(f *findings, r *rig, customer string) {
 		f.addf("stuck", "%d exports are counted as moving (%v)", n, err)
 	}
 	for _, pattern := range []string{"x:*", "p:*", "l:*", "due"} {
-		keys, err := r.redis.Keys(ctx, "ix:{"+customer+"}:"+pattern).Result()
+		keys, err := keysOf(ctx, r.redis, "ix:{"+customer+"}:"+pattern)
 		if err != nil || len(keys) > 0 {
 			f.addf("stuck", "%d keys %s are left (%v), such as %v", len(keys), pattern, err, keys[:min(3, len(keys))])
 		}
 	}
+}
+
+// keysOf lists keys, of a cluster those on all masters.
+func keysOf(ctx context.Context, client redis.UniversalClient, pattern string) (keys []string, err error) {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return client.Keys(ctx, pattern).Result()
+	}
+	var mu sync.Mutex
+	err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		found, err := node.Keys(ctx, pattern).Result()
+		mu.Lock()
+		defer mu.Unlock()
+		keys = append(keys, found...)
+		return err
+	})
+	return keys, err
 }
 
 // audit runs the program's own audit.

@@ -46,6 +46,8 @@ type rig struct {
 	workers []*child
 	ledger  *store.Ledger
 	redis   redis.UniversalClient
+	// customers are those with a connection and a tenant.
+	customers []string
 }
 
 type rigOptions struct {
@@ -56,6 +58,7 @@ type rigOptions struct {
 	// callsPerSecond is the limit of each worker.
 	callsPerSecond int
 	chunk          int
+	customers      []string // nil: the usual two
 }
 
 func newRig(t *testing.T, o rigOptions) *rig {
@@ -68,7 +71,10 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, dir: dir, binary: binary, redis: o.client}
+	r := &rig{t: t, dir: dir, binary: binary, redis: o.client, customers: o.customers}
+	if r.customers == nil {
+		r.customers = customers
+	}
 	t.Cleanup(func() {
 		if t.Failed() || os.Getenv("CHAOS_KEEP") != "" {
 			t.Logf("logs are kept in %s", dir)
@@ -98,7 +104,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	r.env = append(r.env, "ICIMS_EXPORT_ICIMS_HOSTS="+r.sim.origin)
 	limits := fmt.Sprintf("limits: {calls_per_second: %d, burst: %d, in_flight: 8, calls_per_day: %d}", o.callsPerSecond, o.callsPerSecond, dailyLimit)
 	lines := []string{"connections:"}
-	for _, c := range customers {
+	for _, c := range r.customers {
 		lines = append(lines, `  - customer: "`+c+`"`, "    username: export-user", "    password_env: ICIMS_PASSWORD",
 			"    portal_urls: "+r.sim.origin+"/customers/"+c+"/search/portals/1?staleness=0", "    "+limits)
 	}

@@ -53,7 +53,7 @@ func startSimulator(r *rig, seed uint64) *simulator {
 	defer log.Close()
 	file := filepath.Join(r.dir, "tenants.yml")
 	tenants := "tenants:\n"
-	for _, c := range customers {
+	for _, c := range r.customers {
 		tenants += fmt.Sprintf(tenant, c)
 	}
 	r.write(file, []byte(tenants))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,18 +15,32 @@ import (
 
 const clusterSlots = 16_384
 
-// Cluster is a Redis Cluster of masters without replicas.
-type Cluster struct{ nodes []*process }
+// Cluster is a Redis Cluster. Its masters come first among the nodes, and have
+// no replicas but those added with AddReplica.
+type Cluster struct {
+	nodes    []*process
+	settings []string
+}
 
-// StartCluster runs a cluster for this test and returns once every node says
-// that all slots are served. Cluster mode knows only database 0: tests that
-// share a cluster keep apart by their keys.
-func StartCluster(t testing.TB, nodes int) *Cluster {
+// StartCluster runs a cluster of masters for this test and returns once every
+// node says that all slots are served. Cluster mode knows only database 0:
+// tests that share a cluster keep apart by their keys.
+func StartCluster(t testing.TB, nodes int, opts ...Option) *Cluster {
 	t.Helper()
 	if nodes < 1 {
 		t.Fatalf("a cluster of %d nodes cannot be started", nodes)
 	}
-	c := &Cluster{nodes: make([]*process, nodes)}
+	c := &Cluster{nodes: make([]*process, nodes), settings: []string{
+		`save ""`,
+		"maxmemory-policy noeviction",
+		"cluster-enabled yes",
+		"cluster-config-file nodes.conf",
+		// Long enough that a busy machine does not fail a node over.
+		"cluster-node-timeout 15000",
+	}}
+	for _, opt := range opts {
+		opt(&c.settings)
+	}
 	t.Cleanup(func() {
 		for _, p := range c.nodes {
 			if p == nil {
@@ -66,22 +81,80 @@ func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
 	return client
 }
 
-// KillNode ends one node with SIGKILL; its slots are then served by nobody.
+// KillNode ends one node with SIGKILL. Its slots are then served by nobody,
+// until it is restarted or a replica has taken its place.
 func (c *Cluster) KillNode(node int) { c.nodes[node].kill() }
+
+// SignalNode sends a node a signal, such as one that freezes it.
+func (c *Cluster) SignalNode(t testing.TB, node int, signal os.Signal) {
+	t.Helper()
+	if err := c.nodes[node].cmd.Process.Signal(signal); err != nil {
+		t.Fatalf("send %s to cluster node %d: %v", signal, node, err)
+	}
+}
+
+// RestartNode starts a node again with the same address and folder: without
+// AppendOnly it has forgotten all but its place in the cluster. It returns once
+// the node has loaded its data.
+func (c *Cluster) RestartNode(t testing.TB, node int) {
+	t.Helper()
+	c.nodes[node].kill()
+	if err := c.nodes[node].start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// AddReplica gives a master a replica and returns the number of the new node,
+// once it has the master's data. A replica takes the place of a dead master
+// after the cluster-node-timeout (15 s unless changed with Config).
+func (c *Cluster) AddReplica(t testing.TB, master int) int {
+	t.Helper()
+	p, err := launch(c.settings, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.nodes = append(c.nodes, p)
+	if err := c.follow(p, c.nodes[master]); err != nil {
+		t.Fatalf("replica of cluster node %d: %v", master, err)
+	}
+	return len(c.nodes) - 1
+}
+
+func (c *Cluster) follow(p, master *process) error {
+	ctx := context.Background()
+	client, leader := newClient(p.addr(), 0), newClient(master.addr(), 0)
+	defer client.Close()
+	defer leader.Close()
+	if err := client.ClusterMeet(ctx, loopback, strconv.Itoa(master.port)).Err(); err != nil {
+		return fmt.Errorf("meet the cluster: %w", err)
+	}
+	for _, node := range c.nodes {
+		if err := node.waitCluster(len(c.nodes)); err != nil {
+			return err
+		}
+	}
+	id, err := leader.ClusterMyID(ctx).Result()
+	if err == nil {
+		err = client.ClusterReplicate(ctx, id).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("replicate: %w", err)
+	}
+	return poll(startLimit, func(ctx context.Context) error {
+		info, err := client.Info(ctx, "replication").Result()
+		if err == nil && !strings.Contains(info, "master_link_status:up") {
+			err = errors.New("waiting for the master's data")
+		}
+		return err
+	})
+}
 
 func (c *Cluster) launch() error {
 	errs := make([]error, len(c.nodes))
 	var wg sync.WaitGroup
 	for i := range c.nodes {
 		wg.Go(func() {
-			c.nodes[i], errs[i] = launch([]string{
-				`save ""`,
-				"maxmemory-policy noeviction",
-				"cluster-enabled yes",
-				"cluster-config-file nodes.conf",
-				// Long enough that a busy machine does not fail a node over.
-				"cluster-node-timeout 15000",
-			}, true)
+			c.nodes[i], errs[i] = launch(c.settings, true)
 		})
 	}
 	wg.Wait()
