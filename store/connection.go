@@ -31,12 +31,31 @@ type NodeRef struct {
 // IsZero reports whether neither id nor value is set.
 func (n NodeRef) IsZero() bool { return n == NodeRef{} }
 
-// Limits bound the calls that may be made for one customer.
+// Limits bound the calls that may be made for one customer, by all processes
+// together.
 type Limits struct {
 	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second"`
-	Burst          int     `yaml:"burst" json:"burst"`
-	InFlight       int     `yaml:"in_flight" json:"in_flight"`
-	CallsPerDay    int     `yaml:"calls_per_day" json:"calls_per_day"`
+	// Burst is how many calls above the even rate iCIMS tolerates at once.
+	Burst       int `yaml:"burst" json:"burst"`
+	InFlight    int `yaml:"in_flight" json:"in_flight"`
+	CallsPerDay int `yaml:"calls_per_day" json:"calls_per_day"`
+	// ExpressReserve is the part of the day's calls, in percent, that is kept for
+	// small batches.
+	ExpressReserve int `yaml:"express_reserve" json:"express_reserve"`
+	// DayAssumed: CallsPerDay is a default, which the limit that iCIMS tells replaces.
+	DayAssumed bool `yaml:"-" json:"-"`
+}
+
+// Or returns the limits with those left out taken from defaults.
+func (l Limits) Or(defaults Limits) Limits {
+	l.CallsPerSecond = or(l.CallsPerSecond, defaults.CallsPerSecond)
+	l.Burst = or(l.Burst, defaults.Burst)
+	l.InFlight = or(l.InFlight, defaults.InFlight)
+	if l.CallsPerDay == 0 && defaults.CallsPerDay != 0 {
+		l.CallsPerDay, l.DayAssumed = defaults.CallsPerDay, true
+	}
+	l.ExpressReserve = or(l.ExpressReserve, defaults.ExpressReserve)
+	return l
 }
 
 // FieldNames are the names under which a tenant's API knows the two history
@@ -74,7 +93,16 @@ const (
 	DefaultBurst          = 10
 	DefaultInFlight       = 4
 	DefaultCallsPerDay    = 10_000
+	DefaultExpressReserve = 5 // percent
 )
+
+// DefaultLimits are the limits of a connection that gives none.
+func DefaultLimits() Limits {
+	return Limits{
+		CallsPerSecond: DefaultCallsPerSecond, Burst: DefaultBurst, InFlight: DefaultInFlight,
+		CallsPerDay: DefaultCallsPerDay, ExpressReserve: DefaultExpressReserve, DayAssumed: true,
+	}
+}
 
 // WithDefaults returns the connection with every empty setting that has a
 // default filled in.
@@ -86,10 +114,7 @@ func (c Connection) WithDefaults() Connection {
 	if c.Folder.IsZero() {
 		c.Folder.ID = DefaultFolder
 	}
-	c.Limits.CallsPerSecond = or(c.Limits.CallsPerSecond, DefaultCallsPerSecond)
-	c.Limits.Burst = or(c.Limits.Burst, DefaultBurst)
-	c.Limits.InFlight = or(c.Limits.InFlight, DefaultInFlight)
-	c.Limits.CallsPerDay = or(c.Limits.CallsPerDay, DefaultCallsPerDay)
+	c.Limits = c.Limits.Or(DefaultLimits())
 	w := &c.Fields.WorkExperience
 	w.Collection = or(w.Collection, "workexperience")
 	w.Employer = or(w.Employer, "workemployer")

@@ -29,6 +29,10 @@ import (
 //	ix:{1234}:actions            stream  what operators did to exports, and why
 //	ix:{1234}:pause              hash    an operator's pause; who and why sealed
 //	ix:{1234}:c                  hash    counters of the customer, and what exports cost
+//	ix:{1234}:limits             hash    what calls were granted and what iCIMS said, see permits.go
+//	ix:{1234}:flying             zset    permits in use, by when they expire
+//	ix:{1234}:breakers           hash    open circuit breakers, by worker
+//	ix:{1234}:events             stream  what happened to the lane: closed, opened, paused, ...
 //	ix:customers                 set     customers that ever had a batch
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
@@ -55,6 +59,10 @@ func dueKey(customer string) string           { return prefix(customer) + "due" 
 func deadKey(customer string) string          { return prefix(customer) + "dead" }
 func batchesKey(customer string) string       { return prefix(customer) + "batches" }
 func actionsKey(customer string) string       { return prefix(customer) + "actions" }
+func limitsKey(customer string) string        { return prefix(customer) + "limits" }
+func breakersKey(customer string) string      { return prefix(customer) + "breakers" }
+func eventsKey(customer string) string        { return prefix(customer) + "events" }
+func workerKey(worker string) string          { return keyRoot + "worker:" + worker }
 
 func batchKey(batch BatchID) string {
 	return prefix(batch.Customer()) + "b:" + batch.local()

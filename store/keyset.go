@@ -155,6 +155,11 @@ func (k *Keyset) EmailHash(customer, email string) string {
 	return k.hash("email", customer, strings.ToLower(email))
 }
 
+// CredentialsHash tells one user name and password of a customer from another.
+func (k *Keyset) CredentialsHash(c Connection) string {
+	return k.hash("credentials", c.Customer, c.Username, string(c.Password))
+}
+
 // BatchID names a batch by the producer's idempotency key, so that the same key
 // leads to the same batch without a look-up.
 func (k *Keyset) BatchID(customer, idempotencyKey string) string {

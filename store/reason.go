@@ -20,6 +20,8 @@ const (
 	ReasonBreakerOpen    Reason = "breaker_open"
 	ReasonRetryThrottled Reason = "retry_throttled"
 	ReasonNoConnection   Reason = "no_connection"
+	ReasonPaused         Reason = "paused"
+	ReasonNoPermit       Reason = "no_permit"
 	ReasonShuttingDown   Reason = "shutting_down"
 	ReasonInternal       Reason = "internal_error"
 
@@ -43,6 +45,8 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonBreakerOpen:    {"iCIMS keeps failing, so calls are suspended", hintNothing + "; a probe is sent now and then. If it lasts, look at iCIMS's status page."},
 	ReasonRetryThrottled: {"most retries fail, so they are held back", hintNothing + "; first attempts go on, and retries as soon as some succeed."},
 	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the customer in the connections file; its exports wait."},
+	ReasonPaused:         {"an operator has paused the customer's exports", "Resume them with icims-export resume, or wait until the pause is over."},
+	ReasonNoPermit:       {"Redis did not answer, so no call was allowed", hintNothing + "; it goes on when Redis answers."},
 	ReasonShuttingDown:   {"the worker was stopped", hintNothing + "; another worker, or the next start, goes on."},
 	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},
 	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then export again."},

@@ -25,6 +25,7 @@ var (
 	discardScript    = loadScript("discard")
 	openBatchScript  = loadScript("open_batch")
 	closeBatchScript = loadScript("close_batch")
+	permitsScript    = loadScript("permits")
 )
 
 // script is a Lua script in two forms that differ in their clock alone.
@@ -33,12 +34,14 @@ type script struct{ live, simulated *redis.Script }
 // Leases and waits are measured by the clock of Redis alone, so that the clocks
 // of workers may differ or jump.
 const (
-	liveClock = `local function now()
+	liveClock = `local function micros()
   local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
+local function now() return math.floor(micros() / 1000) end
 `
 	simulatedClock = `local function now() return tonumber(redis.call('GET', '` + SimulatedClockKey + `')) end
+local function micros() return now() * 1000 end
 `
 )
 

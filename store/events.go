@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Event is one thing that happened to a customer's lane as a whole. It names no
+// candidate and holds no secret: it is kept as it is.
+type Event struct {
+	At time.Time `json:"at"`
+	// Kind is "closed" or "opened" for the calls as a whole (Text is then the
+	// reason), "breaker", "paused", "resumed", or another word of whoever told it.
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+	// Until is when a closure ends; zero for other events.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// keptEvents is about how many events of a customer are kept.
+const keptEvents = 200
+
+// TellEvent adds an event to those of the customer.
+func (l *Ledger) TellEvent(ctx context.Context, customer, kind, text string) error {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return err
+	}
+	err = l.redis.XAdd(ctx, &redis.XAddArgs{
+		Stream: eventsKey(customer), MaxLen: keptEvents, Approx: true, Values: []any{"k", kind, "t", text, "at", now.UnixMilli(), "u", 0},
+	}).Err()
+	if err != nil {
+		return fmt.Errorf("tell event: %w", err)
+	}
+	return nil
+}
+
+// Events lists the customer's last n events, the latest first.
+func (l *Ledger) Events(ctx context.Context, customer string, n int) ([]Event, error) {
+	messages, err := l.redis.XRevRangeN(ctx, eventsKey(customer), "+", "-", int64(n)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	events := make([]Event, len(messages))
+	for i, m := range messages {
+		events[i] = Event{At: millis(text(m.Values["at"])), Kind: text(m.Values["k"]), Text: text(m.Values["t"])}
+		if until := text(m.Values["u"]); number(until) > 0 {
+			events[i].Until = millis(until)
+		}
+	}
+	return events, nil
+}
+
+// breakersKept is for how long a breaker counts as open whose worker says no more.
+const breakersKept = 10 * time.Minute
+
+// TellBreaker keeps the state of one worker's circuit breaker for a customer, for
+// others to see; closed ones are not kept.
+func (l *Ledger) TellBreaker(ctx context.Context, customer, worker, state string) error {
+	key := breakersKey(customer)
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		if state == "closed" {
+			p.HDel(ctx, key, worker)
+		} else {
+			p.HSet(ctx, key, worker, state)
+		}
+		p.Expire(ctx, key, breakersKept)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("tell breaker: %w", err)
+	}
+	return l.TellEvent(ctx, customer, "breaker", state)
+}

@@ -1,0 +1,319 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// permitRig asks for permits as processes do, in a time of its own.
+type permitRig struct {
+	t      *testing.T
+	redis  redis.UniversalClient
+	ledger *store.Ledger
+	now    time.Time
+	limits store.Limits
+	first  int64
+}
+
+// generous are limits that do not bind. The burst is large enough for express and
+// bulk to be given ten permits at once.
+var generous = store.Limits{CallsPerSecond: 1000, Burst: 40, InFlight: 100, CallsPerDay: 1_000_000, ExpressReserve: 5}
+
+// noon is when the tests begin.
+var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newPermitRig(t *testing.T, limits store.Limits) *permitRig {
+	t.Helper()
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &permitRig{t: t, redis: redistest.Shared(t).Client(t), now: noon, limits: limits}
+	r.ledger = store.NewLedger(r.redis, keys, store.WithSimulatedClock())
+	r.pass(0)
+	return r
+}
+
+func (r *permitRig) pass(d time.Duration) {
+	r.t.Helper()
+	r.now = r.now.Add(d)
+	if err := r.redis.Set(r.t.Context(), store.SimulatedClockKey, r.now.UnixMilli(), 0).Err(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// request is of worker a, with the rig's limits, unless changed.
+func (r *permitRig) request(express, bulk int, returned ...store.ReturnedPermit) store.PermitRequest {
+	r.first += 100
+	return store.PermitRequest{
+		Worker: "a", Credentials: "one", Limits: r.limits, Hold: 40 * time.Second, First: r.first, Express: express, Bulk: bulk, Returned: returned,
+	}
+}
+
+func (r *permitRig) ask(q store.PermitRequest) store.PermitAnswer {
+	r.t.Helper()
+	a, err := r.ledger.Permits(r.t.Context(), "1234", q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+func (r *permitRig) bulk(n int, returned ...store.ReturnedPermit) store.PermitAnswer {
+	r.t.Helper()
+	return r.ask(r.request(0, n, returned...))
+}
+
+func (r *permitRig) standing() store.Standing {
+	r.t.Helper()
+	s, err := r.ledger.Standings(r.t.Context(), "1234")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s[0]
+}
+
+// answered is a permit whose call was answered with a status and no headers.
+func answered(p store.Permit, status int) store.ReturnedPermit {
+	return store.ReturnedPermit{Permit: p, Status: status, Limit: store.Absent, Remaining: store.Absent, Reset: store.Absent, RetryAfter: store.Absent}
+}
+
+// counted is a permit whose answer tells of the budget.
+func counted(p store.Permit, limit, remaining int, reset time.Duration) store.ReturnedPermit {
+	a := answered(p, 200)
+	a.Limit, a.Remaining, a.Reset = limit, remaining, int(reset.Seconds())
+	return a
+}
+
+// until is how long a closure lasts from the rig's time on.
+func (r *permitRig) lasts(c store.Closure) time.Duration {
+	// Closures are told by the caller's clock.
+	return time.Until(c.Until).Round(time.Second)
+}
+
+func TestPermitsInFlight(t *testing.T) {
+	limits := generous
+	limits.InFlight = 3
+	t.Run("no more are given than may be in flight", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		a := r.bulk(5)
+		if len(a.Permits) != 3 || !a.Full || a.Again == 0 {
+			t.Fatalf("%+v", a)
+		}
+		if a = r.bulk(5); len(a.Permits) != 0 {
+			t.Fatalf("three in flight, and given %d more", len(a.Permits))
+		}
+	})
+	t.Run("one that comes back makes room in the same request", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		a := r.bulk(3)
+		if a = r.bulk(2, answered(a.Permits[0], 200)); len(a.Permits) != 1 {
+			t.Errorf("given %d", len(a.Permits))
+		}
+	})
+	t.Run("those of a process that died come back when they expire", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		r.bulk(3)
+		r.pass(39 * time.Second)
+		if a := r.bulk(1); len(a.Permits) != 0 {
+			t.Fatal("given before the expiry")
+		}
+		r.pass(2 * time.Second)
+		if a := r.bulk(3); len(a.Permits) != 3 {
+			t.Errorf("given %d", len(a.Permits))
+		}
+	})
+	t.Run("a process that has waited long goes before the one that gives back", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		mine := r.bulk(3).Permits
+		other := func() store.PermitAnswer {
+			q := r.request(0, 1)
+			q.Worker = "b"
+			return r.ask(q)
+		}
+		var a store.PermitAnswer
+		for range 10 {
+			if a = other(); len(a.Permits) != 0 {
+				t.Fatal("given although full")
+			}
+			r.pass(a.Again)
+		}
+		if a = r.bulk(1, answered(mine[0], 200)); len(a.Permits) != 0 {
+			t.Fatal("the one that gave back got it again")
+		}
+		if a = other(); len(a.Permits) != 1 {
+			t.Errorf("the other got %d", len(a.Permits))
+		}
+	})
+	t.Run("one that has died while it waited is waited for no longer", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		mine := r.bulk(3).Permits
+		q := r.request(0, 1)
+		q.Worker = "b"
+		r.ask(q)
+		r.pass(time.Second)
+		if a := r.bulk(1, answered(mine[0], 200)); len(a.Permits) != 1 {
+			t.Errorf("given %d", len(a.Permits))
+		}
+	})
+}
+
+func TestPermitsAreIdempotent(t *testing.T) {
+	t.Run("a request that is repeated holds what it gave once", func(t *testing.T) {
+		r := newPermitRig(t, generous)
+		q := r.request(1, 2)
+		r.ask(q)
+		if a := r.ask(q); len(a.Permits) != 3 {
+			t.Errorf("the repetition was given %d", len(a.Permits))
+		}
+		if s := r.standing(); s.InFlight != 3 || s.Own != 3 {
+			t.Errorf("%d in flight, %d calls", s.InFlight, s.Own)
+		}
+	})
+	t.Run("permits whose answer was lost are given back by their number", func(t *testing.T) {
+		r := newPermitRig(t, generous)
+		q := r.request(0, 2)
+		r.ask(q)
+		lost := []store.ReturnedPermit{store.ReturnUnused(store.UnknownPermit("a", q.First)), store.ReturnUnused(store.UnknownPermit("a", q.First+1))}
+		r.bulk(0, lost...)
+		if s := r.standing(); s.InFlight != 0 || s.Own != 0 {
+			t.Errorf("%d in flight, %d calls", s.InFlight, s.Own)
+		}
+	})
+	t.Run("a permit that is given back twice counts once", func(t *testing.T) {
+		r := newPermitRig(t, generous)
+		p := r.bulk(3).Permits
+		for range 2 {
+			r.bulk(0, store.ReturnUnused(p[0]))
+		}
+		if s := r.standing(); s.InFlight != 2 || s.Own != 2 {
+			t.Errorf("%d in flight, %d calls", s.InFlight, s.Own)
+		}
+	})
+	t.Run("a request that comes late, after a later one, gives nothing", func(t *testing.T) {
+		r := newPermitRig(t, generous)
+		late := r.request(0, 1)
+		r.bulk(1)
+		if _, err := r.ledger.Permits(t.Context(), "1234", late); err == nil {
+			t.Error("no error")
+		}
+		if s := r.standing(); s.InFlight != 1 {
+			t.Errorf("%d in flight", s.InFlight)
+		}
+	})
+}
+
+func TestPermitRate(t *testing.T) {
+	// Of a burst of 10 half is for jitter; express uses 5, bulk 3.
+	limits := generous
+	limits.CallsPerSecond, limits.Burst = 5, 10
+	t.Run("bulk uses its part of the burst, then one slot ahead, then waits", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		a := r.bulk(10)
+		if got := afters(a); got != "[0s 0s 0s 200ms]" {
+			t.Errorf("slots %s", got)
+		}
+		if a.Again <= 0 || a.Again > 200*time.Millisecond {
+			t.Errorf("again in %s", a.Again)
+		}
+	})
+	t.Run("express passes what bulk has reserved", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		r.bulk(10)
+		if got := afters(r.ask(r.request(1, 0))); got != "[0s]" {
+			t.Errorf("slot %s", got)
+		}
+	})
+	t.Run("a slot that was given back is given again", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(10).Permits
+		if got := afters(r.bulk(1, store.ReturnUnused(p[3]))); got != "[200ms]" {
+			t.Errorf("slot %s", got)
+		}
+	})
+	t.Run("of ten permits bulk gets one, however much express there is", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		express, bulk := 0, 0
+		for range 200 {
+			q := r.request(3, 3)
+			a := r.ask(q)
+			var back []store.ReturnedPermit
+			for _, p := range a.Permits {
+				back = append(back, answered(p, 200))
+				if p.Express {
+					express++
+				} else {
+					bulk++
+				}
+			}
+			r.pass(max(a.Again, time.Millisecond))
+			r.bulk(0, back...)
+		}
+		if share := float64(bulk) / float64(express+bulk); share < 0.08 || share > 0.15 {
+			t.Errorf("%d to express, %d to bulk", express, bulk)
+		}
+	})
+}
+
+func afters(a store.PermitAnswer) string {
+	var list []time.Duration
+	for _, p := range a.Permits {
+		list = append(list, p.After)
+	}
+	return fmt.Sprint(list)
+}
+
+func TestStandingsTakeNothing(t *testing.T) {
+	r := newPermitRig(t, generous)
+	empty := r.standing()
+	if empty.Budget != 0 || !empty.Closed.Open() || r.redis.Exists(t.Context(), "ix:{1234}:limits").Val() != 0 {
+		t.Errorf("of a customer never called: %+v", empty)
+	}
+	p := r.bulk(2).Permits
+	r.bulk(0, answered(p[0], 200))
+	if err := r.ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "audit"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ledger.TellBreaker(t.Context(), "1234", "a", "open"); err != nil {
+		t.Fatal(err)
+	}
+	before := dump(t, r.redis)
+	s := r.standing()
+	if after := dump(t, r.redis); before != after {
+		t.Errorf("the state changed from\n%s\nto\n%s", before, after)
+	}
+	if s.Own != 2 || s.InFlight != 1 || s.Budget != 1_000_000 || s.Left != 999_998 || s.CallsPerSecond != 1000 || s.Rate <= 0 || s.LastGood.IsZero() ||
+		s.Pause == nil || s.Pause.By != "ana" || s.Breakers["a"] != "open" {
+		t.Errorf("%+v", s)
+	}
+	if a := r.bulk(1); a.Paused.Open() || len(a.Permits) != 1 {
+		t.Errorf("paused, permits are for exports in the middle: %+v", a)
+	}
+}
+
+func dump(t *testing.T, client redis.UniversalClient) string {
+	t.Helper()
+	ctx := context.Background()
+	return fmt.Sprint(client.HGetAll(ctx, "ix:{1234}:limits").Val(), client.ZRangeWithScores(ctx, "ix:{1234}:flying", 0, -1).Val())
+}
+
+func TestEvents(t *testing.T) {
+	r := newPermitRig(t, generous)
+	for _, e := range []string{"first", "second", "third"} {
+		if err := r.ledger.TellEvent(t.Context(), "1234", "note", e); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Second)
+	}
+	events, err := r.ledger.Events(t.Context(), "1234", 2)
+	if err != nil || len(events) != 2 || events[0].Text != "third" || events[1].Text != "second" || !events[1].At.Equal(noon.Add(time.Second)) {
+		t.Errorf("%+v, %v", events, err)
+	}
+}
