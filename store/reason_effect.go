@@ -22,6 +22,8 @@ var effects = map[Reason][]Effect{
 	ReasonBreakerOpen:    {EffectWait},
 	ReasonRetryThrottled: {EffectWait},
 	ReasonNoConnection:   {EffectWait},
+	ReasonPaused:         {EffectWait},
+	ReasonNoPermit:       {EffectWait},
 	ReasonShuttingDown:   {EffectWait},
 	ReasonInternal:       {EffectWait},
 	ReasonJobNotFound:    {EffectDead},
