@@ -37,6 +37,7 @@ func StartCluster(t testing.TB, nodes int, opts ...Option) *Cluster {
 		"cluster-config-file nodes.conf",
 		// Long enough that a busy machine does not fail a node over.
 		"cluster-node-timeout 15000",
+		"repl-diskless-sync-delay 0",
 	}}
 	for _, opt := range opts {
 		opt(&c.settings)
