@@ -6,6 +6,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +18,9 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// TestSentinelFailover kills the master in mid-batch; three Sentinels make the
-// replica the master.
+// TestSentinelFailover kills the master while several customers' lanes are at
+// work; three Sentinels make the replica the master. One customer's first
+// batches arrive only then.
 func TestSentinelFailover(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -41,23 +43,23 @@ func TestSentinelFailover(t *testing.T) {
 	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "exports", SentinelAddrs: sentinels, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
 
+	atWork, newcomer := []string{"2001", "2002", "2003"}, []string{"2004"}
 	r := newRig(t, rigOptions{
 		redisURL: "redis+sentinel://" + strings.Join(sentinels, ",") + "/exports?db=0", client: client,
-		workers: 2, seed: 1, callsPerSecond: 25, chunk: 50,
+		workers: 2, seed: 1, callsPerSecond: 25, chunk: 50, customers: slices.Concat(customers, atWork, newcomer),
 	})
 	everyone := newCrowd(rand.New(rand.NewPCG(2, 1)), 300)
+	everyone.deliveries = append(newWave("s", atWork, 60, 12).deliveries, everyone.deliveries...)
+	late := newWave("s", newcomer, 30, 12).deliveries
 	r.sim.seedPeople(everyone.present)
 	r.sim.setFaults(icimstest.Faults{Error500After: 0.03, SearchLag: time.Second})
-	last := len(everyone.deliveries) - 1
-	var receipts []tasks.Receipt
-	for _, d := range everyone.deliveries[:last] {
-		receipts = append(receipts, r.sendSurely(t, d))
-	}
-	r.awaitStarted(t, receipts, 60)
+	receipts := r.sendAll(t, everyone.deliveries)
+	eventually(t, time.Minute, "all lanes have begun", func() error { return r.begun(receipts) })
 	master.Kill(t)
 	killed := time.Now()
-	receipts = append(receipts, r.sendSurely(t, everyone.deliveries[last])) // not before the fail-over
-	t.Logf("the producer's batch was taken %s after the master was killed", time.Since(killed).Round(100*time.Millisecond))
+	receipts = append(receipts, r.sendAll(t, late)...) // not before the fail-over
+	everyone.deliveries = append(everyone.deliveries, late...)
+	t.Logf("the newcomer's batches were taken %s after the master was killed", time.Since(killed).Round(100*time.Millisecond))
 	master.Restart(t) // the Sentinels make it a replica
 	r.sim.setFaults(icimstest.Faults{})
 	r.await(batchesOf(receipts), 2*time.Minute)
@@ -70,6 +72,20 @@ func TestSentinelFailover(t *testing.T) {
 	r.stopWorkers()
 	r.sim.calls(r.dir)
 	check(t, r, everyone, receipts, false)
+}
+
+// begun reports whether something has ended of each customer's exports.
+func (r *rig) begun(receipts []tasks.Receipt) error {
+	for _, customer := range r.customers {
+		sent := slices.ContainsFunc(receipts, func(receipt tasks.Receipt) bool { return receipt.Batch.Customer() == customer })
+		if !sent {
+			continue
+		}
+		if ended, err := r.endedOf(receipts, []string{customer}); err != nil || ended == 0 {
+			return fmt.Errorf("nothing of customer %s has ended (%v)", customer, err)
+		}
+	}
+	return nil
 }
 
 // startSentinels starts three Sentinels that watch a master named "exports".
