@@ -121,6 +121,10 @@ func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
 	if len(f) == 0 {
 		return Batch{}, ErrNoBatch
 	}
+	return readBatch(id, f), nil
+}
+
+func readBatch(id BatchID, f map[string]string) Batch {
 	b := Batch{
 		ID: id, Job: JobOf(f["t"]), Opened: millis(f["opened"]),
 		Accepted: int(number(f["accepted"])), Refused: int(number(f["refused"])),
@@ -137,7 +141,48 @@ func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {
 	if f["ended"] != "" && b.Moving() == 0 {
 		b.Ended = millis(f["ended"])
 	}
-	return b, nil
+	return b
+}
+
+// batchPage is how many batches are read at once.
+const batchPage = 200
+
+// OpenBatches lists the batches of a customer of which anything moves, the latest
+// first.
+func (l *Ledger) OpenBatches(ctx context.Context, customer string) ([]Batch, error) {
+	live, err := l.Live(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	var open []Batch
+	// The customer's counter tells when all that moves has been seen, so that years
+	// of finished batches are not read.
+	for from := int64(0); live > 0; from += batchPage {
+		ids, err := l.redis.ZRevRange(ctx, batchesKey(customer), from, from+batchPage-1).Result()
+		if err != nil {
+			return nil, fmt.Errorf("list batches: %w", err)
+		}
+		if len(ids) == 0 {
+			break
+		}
+		read := make([]*redis.MapStringStringCmd, len(ids))
+		_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, id := range ids {
+				read[i] = p.HGetAll(ctx, batchKey(BatchID(customer+"-"+id)))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read batches: %w", err)
+		}
+		for i, id := range ids {
+			if b := readBatch(BatchID(customer+"-"+id), read[i].Val()); b.Moving() > 0 {
+				open = append(open, b)
+				live -= int64(b.Moving())
+			}
+		}
+	}
+	return open, nil
 }
 
 // Outcome is how one export of a batch stands or ended.
