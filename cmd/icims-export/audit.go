@@ -17,7 +17,7 @@ import (
 type auditCommand struct {
 	Customer string        `placeholder:"ID" help:"Only this customer; all customers without."`
 	Late     time.Duration `default:"5m" placeholder:"DURATION" help:"By how much an export may be late before it counts as stuck."`
-	Remote   int           `placeholder:"N" help:"Also look up N exported candidates, drawn at random, in iCIMS. Needs --customer."`
+	Remote   int           `placeholder:"N" help:"Also look up N exported candidates, drawn at random, in iCIMS; without it none. Needs --customer."`
 	Yes      bool          `help:"Make the calls of --remote without asking."`
 	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
 }

@@ -17,8 +17,8 @@ import (
 )
 
 type deadShowCommand struct {
-	Customer string `arg:"" help:"iCIMS's customer id."`
-	Which    string `arg:"" help:"Id of the candidate, or of the export."`
+	Customer string `arg:"" help:"iCIMS's customer id; or the dead letter as listed, CUSTOMER:EXPORT."`
+	Which    string `arg:"" optional:"" help:"Id of the candidate, or of the export."`
 	ShowData bool   `help:"Open the candidate's data and show what an export sends of it. This is personal data; that it was shown is recorded."`
 	Who      string `placeholder:"NAME" help:"Who looks at the data; user@host without."`
 	JSON     bool   `name:"json" help:"Print JSON."`
@@ -40,8 +40,14 @@ type explainedDead struct {
 
 // Run explains the dead letters that are meant: most often one.
 func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
+	if customer, export, ok := strings.Cut(c.Customer, ":"); ok && c.Which == "" {
+		c.Customer, c.Which = customer, export
+	}
 	if !store.ValidCustomer(c.Customer) {
 		return misused("%q is no customer id of iCIMS: digits only, before the candidate", c.Customer)
+	}
+	if c.Which == "" {
+		return misused("say which dead letter of customer %s: the id of the candidate or export; see icims-export dead show --help", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {

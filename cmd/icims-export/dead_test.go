@@ -125,6 +125,8 @@ func TestDeadIsMisused(t *testing.T) {
 		"an unknown subcommand":               {[]string{"dead", "bury"}, "see icims-export dead --help"},
 		"an unknown flag of a subcommand":     {[]string{"dead", "list", "--colour"}, "see icims-export dead list --help"},
 		"a show without a candidate":          {[]string{"dead", "show", "1234"}, "see icims-export dead show --help"},
+		"a show of half a word":               {[]string{"dead", "show", "1234:"}, "say which dead letter of customer 1234"},
+		"a show of a customer that is none":   {[]string{"dead", "show", "acme:abc"}, "digits only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := w.call(c.args...)
@@ -226,6 +228,9 @@ func TestDeadShow(t *testing.T) {
 	})
 	t.Run("it is found by its export as well", func(t *testing.T) {
 		w.call("dead", "show", "1234", ids[5]).wantAll(t, "c-00005")
+	})
+	t.Run("and in one word, as listed", func(t *testing.T) {
+		w.call("dead", "show", "1234:"+ids[5]).wantAll(t, "c-00005")
 	})
 	t.Run("asked for, the data is opened field by field, and that is recorded", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005", "--show-data", "--who=somebody")

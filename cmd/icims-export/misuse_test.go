@@ -78,3 +78,21 @@ func TestHelpLeavesOutWhatDoesNotMatter(t *testing.T) {
 		t.Errorf("the worker's help does not list the settings\n%s", r.out)
 	}
 }
+
+func TestHelpShowsDefaults(t *testing.T) {
+	for command, want := range map[string][]string{
+		"audit":  {"counts as stuck (default 5m).", "in iCIMS; without it none."},
+		"sim":    {"(default 127.0.0.1:8899).", "--seed=1"},
+		"worker": {"(default 30s, $ICIMS_EXPORT_CALL_TIMEOUT).", "passwords in Redis (see: keys new) ($ICIMS_EXPORT_KEYSET)."},
+	} {
+		help := strings.Join(strings.Fields(call(t, command, "--help").out), " ")
+		for _, text := range want {
+			if !strings.Contains(help, text) {
+				t.Errorf("%s --help lacks %q\n%s", command, text, help)
+			}
+		}
+	}
+	if help := call(t, "dead", "list", "--help").out; strings.Contains(help, "default -1") {
+		t.Errorf("a default that is none is shown\n%s", help)
+	}
+}

@@ -70,7 +70,7 @@ func run(ctx context.Context, p *process, args []string) int {
 		kong.Name("icims-export"), kong.Description(description),
 		kong.Writers(p.stdout, p.stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Help(printHelp),
+		kong.Help(printHelp), kong.ValueFormatter(helpOf),
 		// Kong asks to exit after --help and goes on where it may not.
 		kong.Exit(func(int) { helped = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p),
@@ -128,6 +128,25 @@ func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 		return err
 	}
 	return nil
+}
+
+// helpOf is the help of one flag with its default and its environment variable,
+// as far as neither the flag's name nor the help itself shows them.
+func helpOf(value *kong.Value) string {
+	var notes []string
+	switch {
+	case !value.HasDefault || value.Default == "" || strings.HasPrefix(value.Default, "-"): // none, or a number that stands for none
+	case value.Flag == nil || value.Flag.PlaceHolder == "": // --seed=1 shows it
+	default:
+		notes = append(notes, "default "+value.Default)
+	}
+	for _, env := range value.Tag.Envs {
+		notes = append(notes, "$"+env)
+	}
+	if len(notes) == 0 {
+		return value.Help
+	}
+	return strings.TrimSuffix(value.Help, ".") + " (" + strings.Join(notes, ", ") + ")."
 }
 
 // topCommand is the command that a subcommand belongs to.

@@ -24,7 +24,7 @@ type simCommand struct {
 	Username   string             `default:"export-user" placeholder:"NAME" help:"Its API user."`
 	Password   string             `default:"made-up" placeholder:"TEXT" help:"Its password. Not a real one: it is printed."`
 	Tenants    string             `type:"existingfile" placeholder:"FILE" help:"YAML file of tenants, instead of the one."`
-	People     int                `placeholder:"N" help:"Made-up people who are there from the start."`
+	People     int                `placeholder:"N" help:"Made-up people who are there from the start; without it none."`
 	Jobs       int                `default:"12" placeholder:"N" help:"Jobs, numbered from 1701."`
 	Seed       uint64             `default:"1" help:"Seed of the made-up people, quirks and faults."`
 	DailyLimit int                `default:"10000" placeholder:"N" help:"Calls that the tenant has a day (UTC)."`
@@ -35,7 +35,7 @@ type simCommand struct {
 	Others     float64            `name:"second-spender" placeholder:"SHARE" help:"Share of all calls on the account that somebody else makes, such as 0.1."`
 	Calm       bool               `help:"Neither delays nor oddities."`
 	Fault      map[string]float64 `placeholder:"KIND=RATE" help:"Share of calls that go wrong, such as error500_after=0.01. A wrong kind lists them all. Can be repeated."`
-	SearchLag  time.Duration      `placeholder:"DURATION" help:"Time for which searches miss what was written."`
+	SearchLag  time.Duration      `placeholder:"DURATION" help:"Time for which searches miss what was written; without it none."`
 	Latency    time.Duration      `placeholder:"DURATION" help:"Time that every call takes; without it one in twenty takes up to 40ms."`
 }
 
