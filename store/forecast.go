@@ -1,134 +1,140 @@
 package store
 
 import (
+	"context"
 	"math"
 	"time"
 )
 
-// Outlook is what the end of a batch depends on.
-type Outlook struct {
-	Now   time.Time
-	Calls float64 // that the batch still needs
+// Demand is a batch for whose end somebody waits.
+type Demand struct {
+	Calls float64 // it still needs
 	// Others are the calls that each other open batch of the customer still needs.
-	// Batches take turns, so of a larger one only as much comes before the end.
 	Others []float64
-
-	PerSecond float64 // calls that may be made
-	PerDay    int     // calls of a full day
-	Left      int     // calls left in the day that ends at DayEnd
-	DayEnd    time.Time
-	// Reserve is the share of PerDay that is kept for small batches, and released
-	// by the hour as the day passes.
-	Reserve float64
-	// Foreign is how many calls a day somebody else spends on the account.
-	Foreign float64
-	// Opens is when calls are made again; zero where they are being made.
-	Opens time.Time
+	// Express: the batch is small, so that it waits for no other one and may use the
+	// whole budget.
+	Express bool
 }
 
-// lastQuarter is before the end of a day when nothing is kept in reserve any more.
-const lastQuarter = 15 * time.Minute
-
-const day = 24 * time.Hour
-
-// Ahead is how many calls are made until the batch is done: its own, and those of
-// others whose turns come in between.
-func (o Outlook) Ahead() float64 {
-	calls := o.Calls
-	for _, other := range o.Others {
-		calls += min(other, o.Calls)
-	}
-	return calls
+// Forecast is when a batch will be done, and what that takes.
+type Forecast struct {
+	Calls     int       `json:"calls_to_go"`       // the batch still needs
+	Ahead     int       `json:"calls_before_done"` // with those that other batches make in their turns
+	LeftToday int       `json:"calls_left_today"`  // of the customer
+	PerDay    int       `json:"calls_per_day"`
+	Resets    time.Time `json:"resets"`          // when today's calls are followed by a new day's
+	Done      time.Time `json:"done,omitzero"`   // zero: nobody can tell
+	Waits     Reason    `json:"waits,omitempty"` // why no calls are made now, but for a day's that are used up
+	Until     time.Time `json:"until,omitzero"`  // of the wait; zero: nobody knows
 }
 
-// Done is when the batch will be done, and false where it never will. With more to
-// do it is never earlier.
-func (o Outlook) Done() (time.Time, bool) {
-	if o.Calls <= 0 {
-		return o.Now, true
+// Foretell says when a batch will be done, as its customer stands now. The limits
+// are those of the connection; they hold as long as no call was ever made.
+func Foretell(now time.Time, d Demand, s Standing, limits Limits) Forecast {
+	if s.Budget == 0 {
+		s.Budget, s.Left = limits.CallsPerDay, limits.CallsPerDay
 	}
-	if o.PerSecond <= 0 {
-		return time.Time{}, false
+	if s.CallsPerSecond == 0 {
+		s.CallsPerSecond = limits.CallsPerSecond
 	}
-	w := o.firstDay()
-	work := o.Ahead()
-	if at, ok := w.done(work); ok {
-		return at, true
+	if s.WindowEnd.IsZero() {
+		s.WindowEnd = now.UTC().Truncate(day).Add(day)
 	}
-	work -= w.capacity()
-	next := o.fullDay(w.end)
-	each := next.capacity()
-	if each <= 0 {
-		return time.Time{}, false
+	f := Forecast{
+		Calls: int(math.Ceil(d.Calls)), LeftToday: s.Left, PerDay: s.Budget, Resets: s.WindowEnd,
 	}
-	const tooFar = 100 * 365 // days; beyond that a time says nothing
-	whole := math.Ceil(work/each) - 1
-	if whole > tooFar {
-		return time.Time{}, false
+	o := Outlook{
+		Now: now, Calls: d.Calls, PerSecond: s.pace(), PerDay: s.Budget, Left: s.Left, DayEnd: s.WindowEnd,
+		Foreign: s.foreign(now),
 	}
-	if whole > 0 {
-		work -= whole * each
-		next = o.fullDay(w.end.Add(time.Duration(whole) * day))
+	if !d.Express {
+		o.Others, o.Reserve = d.Others, float64(limits.ExpressReserve)/100
 	}
-	// Rounding may leave a trace more than fits.
-	return next.done(min(work, each))
+	f.Ahead = int(math.Ceil(o.Ahead()))
+	if c := s.wait(); !c.Open() {
+		f.Waits, f.Until = c.Reason, c.Until
+		o.Opens = c.Until
+	}
+	// iCIMS itself says that none are left, whatever was counted here.
+	if s.ClosedExpress.Reason == reasonQuota {
+		f.LeftToday, o.Left = 0, 0
+	}
+	// Nobody knows when somebody mends an account, or resumes.
+	if f.Waits != "" && (f.Until.IsZero() || f.Waits == reasonCredentials || f.Waits == reasonAccess) {
+		return f
+	}
+	if done, ok := o.Done(); ok {
+		f.Done = done
+	}
+	return f
 }
 
-// budgetDay is a day of calls, or what is left of one.
-type budgetDay struct {
-	start, end time.Time
-	calls      float64 // that may be made in it
-	perSecond  float64
-	perHour    float64 // that the reserve releases
+// The client's reasons that matter here; the store knows the client not.
+const (
+	reasonQuota       Reason = "icims_quota_exhausted"
+	reasonCredentials Reason = "icims_credentials"
+	reasonAccess      Reason = "icims_access_denied"
+)
+
+// wait is why no calls are made, other than that the day's are used up: those come
+// again by themselves, part of them within the day.
+func (s Standing) wait() Closure {
+	switch {
+	case s.Pause != nil:
+		return Closure{ReasonPaused, s.Pause.Until}
+	case s.ClosedExpress.Reason != reasonQuota:
+		return s.ClosedExpress
+	}
+	return Closure{}
 }
 
-func (o Outlook) fullDay(start time.Time) budgetDay {
-	return budgetDay{
-		start: start, end: start.Add(day), calls: max(float64(o.PerDay)-o.Foreign, 0),
-		perSecond: o.PerSecond, perHour: o.Reserve * float64(o.PerDay) / 24,
+// pace is how many calls a second to reckon with: those that are made, where a
+// slow iCIMS keeps a busy customer below its rate, else those that may be.
+func (s Standing) pace() float64 {
+	const idle = 0.25 // of the rate; below it there is too little to do, or a beginning
+	busy := s.MaxInFlight > 0 && s.InFlight >= s.MaxInFlight
+	if busy && s.Rate > idle*s.CallsPerSecond && s.Rate < s.CallsPerSecond {
+		return s.Rate
 	}
+	return s.CallsPerSecond
 }
 
-// firstDay is what is left of the day in which calls can be made first.
-func (o Outlook) firstDay() budgetDay {
-	start := o.Now
-	if o.Opens.After(start) {
-		start = o.Opens
+// foreign is how many calls a day others seem to make on the account.
+func (s Standing) foreign(now time.Time) float64 {
+	passed := day - s.WindowEnd.Sub(now)
+	if passed < time.Hour {
+		return float64(s.Others)
 	}
-	if start.Before(o.DayEnd) {
-		w := o.fullDay(o.DayEnd.Add(-day))
-		w.start = start
-		w.calls = max(float64(o.Left)-o.Foreign*o.DayEnd.Sub(o.Now).Hours()/24, 0)
-		return w
-	}
-	// The day that is known of is over by then; later ones begin at the same hour.
-	w := o.fullDay(o.DayEnd.Add(start.Sub(o.DayEnd).Truncate(day)))
-	w.start = start
-	return w
+	return float64(s.Others) * day.Hours() / passed.Hours()
 }
 
-// capacity is how many calls can be made in the day.
-func (w budgetDay) capacity() float64 {
-	return min(w.calls, w.perSecond*w.end.Sub(w.start).Seconds())
+// Forecast foretells the end of an open batch. Express says whether it is one of
+// the small ones.
+func (l *Ledger) Forecast(ctx context.Context, b Batch, express bool, limits Limits) (Forecast, error) {
+	costs, err := l.Costs(ctx, b.ID.Customer())
+	if err != nil {
+		return Forecast{}, err
+	}
+	return l.ForecastDemand(ctx, b.ID.Customer(), b.ID, Demand{Calls: costs.Remaining(b), Express: express}, costs, limits)
 }
 
-// done is when so many calls have been made, and false where they are not made in
-// this day.
-func (w budgetDay) done(calls float64) (time.Time, bool) {
-	if calls > w.capacity() {
-		return time.Time{}, false
+// ForecastDemand foretells the end of something that needs calls of the customer
+// beside its open batches. One of these may be left out, as the one that it is
+// about.
+func (l *Ledger) ForecastDemand(ctx context.Context, customer string, leftOut BatchID, d Demand, costs Costs, limits Limits) (Forecast, error) {
+	open, err := l.OpenBatches(ctx, customer)
+	if err != nil {
+		return Forecast{}, err
 	}
-	at := w.start.Add(time.Duration(calls / w.perSecond * float64(time.Second)))
-	if w.perHour > 0 {
-		// The last of the day's calls are released hour by hour.
-		kept := min(math.Floor((w.calls-calls)/w.perHour), 24)
-		released := w.end.Add(-time.Duration(kept) * time.Hour)
-		if kept < 1 {
-			released = w.end.Add(-lastQuarter)
+	for _, other := range open {
+		if other.ID != leftOut {
+			d.Others = append(d.Others, costs.Remaining(other))
 		}
-		if released.After(at) {
-			at = released
-		}
 	}
-	return at, true
+	standings, err := l.Standings(ctx, customer)
+	if err != nil {
+		return Forecast{}, err
+	}
+	// By this process's clock, as the times of the standing.
+	return Foretell(time.Now(), d, standings[0], limits), nil
 }

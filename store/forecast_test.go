@@ -4,104 +4,149 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestForecast(t *testing.T) {
+func TestForetell(t *testing.T) {
 	t.Parallel()
-	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	midnight := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	base := store.Outlook{Now: noon, PerSecond: 5, PerDay: 10_000, Left: 10_000, DayEnd: midnight}
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	midnight := now.Add(12 * time.Hour)
+	limits := store.Limits{CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000}
+	base := store.Standing{Budget: 10_000, Left: 10_000, WindowEnd: midnight, CallsPerSecond: 5, MaxInFlight: 4}
+	const calls = 3000
+	want := store.Forecast{Calls: calls, Ahead: calls, LeftToday: 10_000, PerDay: 10_000, Resets: midnight, Done: now.Add(10 * time.Minute)}
 	for name, c := range map[string]struct {
-		change func(*store.Outlook)
-		want   time.Time
+		standing func(*store.Standing)
+		demand   func(*store.Demand)
+		limits   func(*store.Limits)
+		want     func(*store.Forecast)
 	}{
-		"nothing to do is done now":                                       {func(o *store.Outlook) { o.Calls = 0 }, noon},
-		"within the day the rate decides":                                 {func(o *store.Outlook) { o.Calls = 6000 }, noon.Add(20 * time.Minute)},
-		"over the day's budget it goes on after the reset":                {func(o *store.Outlook) { o.Calls, o.Left = 6000, 3000 }, midnight.Add(10 * time.Minute)},
-		"and over several resets":                                         {func(o *store.Outlook) { o.Calls, o.Left = 24_500, 1500 }, midnight.Add(48*time.Hour + 10*time.Minute)},
-		"exactly full days end with the last call, not at the next reset": {func(o *store.Outlook) { o.Calls, o.Left = 20_000, 0 }, midnight.Add(24*time.Hour + 2000*time.Second)},
-		"a smaller batch beside it comes before its end":                  {func(o *store.Outlook) { o.Calls, o.Others = 3000, []float64{600} }, noon.Add(12 * time.Minute)},
-		"of a larger one only as much":                                    {func(o *store.Outlook) { o.Calls, o.Others = 300, []float64{90_000, 80_000} }, noon.Add(3 * time.Minute)},
-		"a pause puts it off":                                             {func(o *store.Outlook) { o.Calls, o.Opens = 3000, noon.Add(time.Hour) }, noon.Add(70 * time.Minute)},
-		"a pause into another day brings its full budget":                 {func(o *store.Outlook) { o.Calls, o.Left, o.Opens = 3000, 0, midnight.Add(5*time.Hour) }, midnight.Add(5*time.Hour + 10*time.Minute)},
-		"a pause that is over is none":                                    {func(o *store.Outlook) { o.Calls, o.Opens = 3000, noon.Add(-time.Hour) }, noon.Add(10 * time.Minute)},
-		"a day that is over is followed by a full one":                    {func(o *store.Outlook) { o.Calls, o.Left, o.DayEnd = 3000, 0, noon.Add(-time.Minute) }, noon.Add(10 * time.Minute)},
-		"what is kept in reserve comes as the day passes":                 {func(o *store.Outlook) { o.Calls, o.Left, o.Reserve = 9900, 10_000, 0.05 }, midnight.Add(-4 * time.Hour)},
-		"the last of it a quarter of an hour before the reset":            {func(o *store.Outlook) { o.Calls, o.Left, o.Reserve = 10_000, 10_000, 0.05 }, midnight.Add(-15 * time.Minute)},
-		"what is not in reserve does not wait":                            {func(o *store.Outlook) { o.Calls, o.Left, o.Reserve = 3000, 10_000, 0.05 }, noon.Add(10 * time.Minute)},
-		"what others spend is gone":                                       {func(o *store.Outlook) { o.Calls, o.Left, o.Foreign = 9000, 4000, 2000 }, midnight.Add(20 * time.Minute)},
-		"a slow rate leaves the budget unused":                            {func(o *store.Outlook) { o.Calls, o.PerSecond = 8640, 0.1 }, noon.Add(24 * time.Hour)},
+		"calls left go at the rate": {},
+		"a customer who was never called goes by the connection": {
+			standing: func(s *store.Standing) { *s = store.Standing{} },
+			limits:   func(l *store.Limits) { l.CallsPerSecond, l.CallsPerDay = 50, 9000 },
+			want: func(f *store.Forecast) {
+				f.LeftToday, f.PerDay, f.Done = 9000, 9000, now.Add(time.Minute)
+			},
+		},
+		"other batches take their turns": {
+			demand: func(d *store.Demand) { d.Others = []float64{600, 90_000} },
+			want:   func(f *store.Forecast) { f.Ahead, f.Done = 6600, now.Add(22*time.Minute) },
+		},
+		"a small batch waits for no other and may use what is in reserve": {
+			standing: func(s *store.Standing) { s.Left = calls },
+			demand:   func(d *store.Demand) { d.Others, d.Express = []float64{600, 90_000}, true },
+			limits:   func(l *store.Limits) { l.ExpressReserve = 50 },
+			want:     func(f *store.Forecast) { f.LeftToday = calls },
+		},
+		"a large one does wait for what is in reserve": {
+			standing: func(s *store.Standing) { s.Left = calls },
+			limits:   func(l *store.Limits) { l.ExpressReserve = 5 },
+			want:     func(f *store.Forecast) { f.LeftToday, f.Done = calls, midnight.Add(-15*time.Minute) },
+		},
+		"a pause puts it off and is told": {
+			standing: func(s *store.Standing) { s.Pause = &store.Pause{By: "joe", Until: now.Add(time.Hour)} },
+			want: func(f *store.Forecast) {
+				f.Waits, f.Until, f.Done = store.ReasonPaused, now.Add(time.Hour), now.Add(70*time.Minute)
+			},
+		},
+		"of a pause without end nobody can tell": {
+			standing: func(s *store.Standing) { s.Pause = &store.Pause{By: "joe"} },
+			want:     func(f *store.Forecast) { f.Waits, f.Done = store.ReasonPaused, time.Time{} },
+		},
+		"a refused account waits for somebody, not for the next try": {
+			standing: func(s *store.Standing) {
+				s.ClosedExpress = store.Closure{Reason: "icims_credentials", Until: now.Add(time.Minute)}
+			},
+			want: func(f *store.Forecast) {
+				f.Waits, f.Until, f.Done = "icims_credentials", now.Add(time.Minute), time.Time{}
+			},
+		},
+		"a 429 puts it off": {
+			standing: func(s *store.Standing) {
+				s.ClosedExpress = store.Closure{Reason: "icims_rate_limited", Until: now.Add(30 * time.Minute)}
+			},
+			want: func(f *store.Forecast) {
+				f.Waits, f.Until, f.Done = "icims_rate_limited", now.Add(30*time.Minute), now.Add(40*time.Minute)
+			},
+		},
+		"calls used up by iCIMS's count go on after the reset": {
+			standing: func(s *store.Standing) {
+				s.ClosedExpress = store.Closure{Reason: "icims_quota_exhausted", Until: midnight}
+				s.Closed = s.ClosedExpress
+			},
+			want: func(f *store.Forecast) { f.LeftToday, f.Done = 0, midnight.Add(10*time.Minute) },
+		},
+		"what is kept from large batches for now is no wait": {
+			standing: func(s *store.Standing) {
+				s.Closed = store.Closure{Reason: "icims_quota_exhausted", Until: now.Add(time.Hour)}
+			},
+		},
+		"a slow iCIMS makes it later": {
+			standing: func(s *store.Standing) { s.Rate, s.InFlight = 2.5, 4 },
+			want:     func(f *store.Forecast) { f.Done = now.Add(20 * time.Minute) },
+		},
+		"a beginning does not": {
+			standing: func(s *store.Standing) { s.Rate, s.InFlight = 0.5, 4 },
+		},
+		"nor too little to do": {
+			standing: func(s *store.Standing) { s.Rate, s.InFlight = 2.5, 1 },
+		},
+		"what others spent until noon they spend again until midnight": {
+			standing: func(s *store.Standing) { s.Left, s.Others = 4000, 2000 },
+			want:     func(f *store.Forecast) { f.LeftToday, f.Done = 4000, midnight.Add(200*time.Second) },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := base
-			c.change(&o)
-			got, ok := o.Done()
-			if !ok || got.Sub(c.want).Abs() > time.Second {
-				t.Errorf("done %s (%v), want %s", got, ok, c.want)
+			standing, demand, limits, want := base, store.Demand{Calls: calls}, limits, want
+			if c.standing != nil {
+				c.standing(&standing)
 			}
-		})
-	}
-	for name, change := range map[string]func(*store.Outlook){
-		"without a rate":                         func(o *store.Outlook) { o.PerSecond = 0 },
-		"without a budget":                       func(o *store.Outlook) { o.Left, o.PerDay = 0, 0 },
-		"where others spend everything":          func(o *store.Outlook) { o.Left, o.Foreign = 0, 10_000 },
-		"where it would take a hundred years":    func(o *store.Outlook) { o.Calls, o.PerDay = 1e9, 1 },
-		"where others take what is left as well": func(o *store.Outlook) { o.Left, o.Foreign = 4000, 10_000 },
-	} {
-		t.Run("it is never done "+name, func(t *testing.T) {
-			o := base
-			o.Calls = 6000
-			change(&o)
-			if at, ok := o.Done(); ok {
-				t.Errorf("done %s", at)
+			if c.demand != nil {
+				c.demand(&demand)
+			}
+			if c.limits != nil {
+				c.limits(&limits)
+			}
+			if c.want != nil {
+				c.want(&want)
+			}
+			if diff := cmp.Diff(want, store.Foretell(now, demand, standing, limits)); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}
 }
 
-func TestForecastIsNeverEarlierWithMoreToDo(t *testing.T) {
+func TestForecastOfABatch(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		now := time.Unix(1_800_000_000, 0)
-		perDay := rapid.IntRange(1, 20_000).Draw(t, "per day")
-		o := store.Outlook{
-			Now: now, PerSecond: rapid.Float64Range(0.01, 300).Draw(t, "per second"), PerDay: perDay,
-			Left:    rapid.IntRange(0, perDay).Draw(t, "left"),
-			DayEnd:  now.Add(time.Duration(rapid.Int64Range(-100_000, 86_400).Draw(t, "day ends in")) * time.Second),
-			Reserve: rapid.Float64Range(0, 0.2).Draw(t, "reserve"),
-			Foreign: rapid.Float64Range(0, float64(perDay)/2).Draw(t, "foreign"),
-			Opens:   now.Add(time.Duration(rapid.Int64Range(-100_000, 200_000).Draw(t, "opens in")) * time.Second),
-			Calls:   rapid.Float64Range(0, 100_000).Draw(t, "calls"),
-			Others:  rapid.SliceOfN(rapid.Float64Range(0, 50_000), 0, 3).Draw(t, "others"),
-		}
-		before, ok := o.Done()
-		if ok && before.Before(now) {
-			t.Fatalf("done %s, before it has begun", before)
-		}
-		more := o
-		switch rapid.IntRange(0, 5).Draw(t, "change") {
-		case 0:
-			more.Calls += rapid.Float64Range(0, 30_000).Draw(t, "more calls")
-		case 1:
-			more.Others = append(more.Others, rapid.Float64Range(0, 50_000).Draw(t, "one more batch"))
-		case 2:
-			more.Opens = more.Opens.Add(time.Duration(rapid.Int64Range(0, 100_000).Draw(t, "opens later by")) * time.Second)
-		case 3:
-			more.Left -= rapid.IntRange(0, more.Left).Draw(t, "less left")
-		case 4:
-			more.Foreign += rapid.Float64Range(0, float64(perDay)/2).Draw(t, "more foreign")
-		case 5:
-			more.PerSecond *= rapid.Float64Range(0.01, 1).Draw(t, "slower")
-		}
-		after, still := more.Done()
-		switch {
-		case still && !ok:
-			t.Fatalf("never done, but with more to do at %s", after)
-		case still && after.Before(before):
-			t.Fatalf("done %s, with more to do %s", before, after)
-		}
-	})
+	client := redistest.Shared(t).Client(t)
+	large := openBook(t, client, store.BatchSpec{Job: 1, IdempotencyKey: "large"})
+	for _, c := range []string{"l-1", "l-2", "l-3"} {
+		large.accept(c, c+"@example.com")
+	}
+	b := openBook(t, client, store.BatchSpec{IdempotencyKey: "small"})
+	b.accept("s-1", "s-1@example.com")
+	b.accept("s-2", "s-2@example.com")
+	limits := store.DefaultLimits()
+	got, err := b.Forecast(t.Context(), b.counts(), false, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two prospects of 1.04 calls, and as much of the large batch in between.
+	if got.Calls != 3 || got.Ahead != 5 || got.LeftToday != 10_000 || got.Done.IsZero() || !got.Resets.After(time.Now()) {
+		t.Errorf("of two prospects: %+v", got)
+	}
+	if got, err = b.Forecast(t.Context(), b.counts(), true, limits); err != nil || got.Ahead != 3 {
+		t.Errorf("as a small batch: %+v, %v", got, err)
+	}
+	if err := b.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "go-live"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = b.Forecast(t.Context(), b.counts(), false, limits); err != nil || got.Waits != store.ReasonPaused || !got.Done.IsZero() {
+		t.Errorf("paused: %+v, %v", got, err)
+	}
 }

@@ -197,7 +197,7 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 		return err
 	}
 	queue := BulkQueue(s.batch.Customer)
-	if last && !s.flushed && len(s.pending) <= expressLimit {
+	if last && !s.flushed && GoesExpress(len(s.pending)) {
 		queue = ExpressQueue(s.batch.Customer)
 	}
 	chunk, result := s.pending, chunkResult{dummies: s.dummies}

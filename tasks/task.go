@@ -32,6 +32,10 @@ func ExpressQueue(customer string) string { return "icims:" + customer + ":expre
 // expressLimit is the largest batch that goes through the express queue.
 const expressLimit = 25
 
+// GoesExpress reports whether a batch of so many candidates goes through the
+// express queue.
+func GoesExpress(candidates int) bool { return candidates <= expressLimit }
+
 // reference is the whole payload of a task: asynq's web UI shows payloads, so
 // they must not hold anything personal.
 type reference struct {

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"math"
+	"time"
+)
+
+// Outlook is what the end of a batch depends on.
+type Outlook struct {
+	Now   time.Time
+	Calls float64 // that the batch still needs
+	// Others are the calls that each other open batch of the customer still needs.
+	// Batches take turns, so of a larger one only as much comes before the end.
+	Others []float64
+
+	PerSecond float64 // calls that may be made
+	PerDay    int     // calls of a full day
+	Left      int     // calls left in the day that ends at DayEnd
+	DayEnd    time.Time
+	// Reserve is the share of PerDay that is kept for small batches, and released
+	// by the hour as the day passes.
+	Reserve float64
+	// Foreign is how many calls a day somebody else spends on the account.
+	Foreign float64
+	// Opens is when calls are made again; zero where they are being made.
+	Opens time.Time
+}
+
+// lastQuarter is before the end of a day when nothing is kept in reserve any more.
+const lastQuarter = 15 * time.Minute
+
+const day = 24 * time.Hour
+
+// Ahead is how many calls are made until the batch is done: its own, and those of
+// others whose turns come in between.
+func (o Outlook) Ahead() float64 {
+	calls := o.Calls
+	for _, other := range o.Others {
+		calls += min(other, o.Calls)
+	}
+	return calls
+}
+
+// Done is when the batch will be done, and false where it never will. With more to
+// do it is never earlier.
+func (o Outlook) Done() (time.Time, bool) {
+	if o.Calls <= 0 {
+		return o.Now, true
+	}
+	if o.PerSecond <= 0 {
+		return time.Time{}, false
+	}
+	w := o.firstDay()
+	work := o.Ahead()
+	if at, ok := w.done(work); ok {
+		return at, true
+	}
+	work -= w.capacity()
+	next := o.fullDay(w.end)
+	each := next.capacity()
+	if each <= 0 {
+		return time.Time{}, false
+	}
+	const tooFar = 100 * 365 // days; beyond that a time says nothing
+	whole := math.Ceil(work/each) - 1
+	if whole > tooFar {
+		return time.Time{}, false
+	}
+	if whole > 0 {
+		work -= whole * each
+		next = o.fullDay(w.end.Add(time.Duration(whole) * day))
+	}
+	// Rounding may leave a trace more than fits.
+	return next.done(min(work, each))
+}
+
+// budgetDay is a day of calls, or what is left of one.
+type budgetDay struct {
+	start, end time.Time
+	calls      float64 // that may be made in it
+	perSecond  float64
+	perHour    float64 // that the reserve releases
+}
+
+func (o Outlook) fullDay(start time.Time) budgetDay {
+	return budgetDay{
+		start: start, end: start.Add(day), calls: max(float64(o.PerDay)-o.Foreign, 0),
+		perSecond: o.PerSecond, perHour: o.Reserve * float64(o.PerDay) / 24,
+	}
+}
+
+// firstDay is what is left of the day in which calls can be made first.
+func (o Outlook) firstDay() budgetDay {
+	start := o.Now
+	if o.Opens.After(start) {
+		start = o.Opens
+	}
+	if start.Before(o.DayEnd) {
+		w := o.fullDay(o.DayEnd.Add(-day))
+		w.start = start
+		w.calls = max(float64(o.Left)-o.Foreign*o.DayEnd.Sub(o.Now).Hours()/24, 0)
+		return w
+	}
+	// The day that is known of is over by then; later ones begin at the same hour.
+	w := o.fullDay(o.DayEnd.Add(start.Sub(o.DayEnd).Truncate(day)))
+	w.start = start
+	return w
+}
+
+// capacity is how many calls can be made in the day.
+func (w budgetDay) capacity() float64 {
+	return min(w.calls, w.perSecond*w.end.Sub(w.start).Seconds())
+}
+
+// done is when so many calls have been made, and false where they are not made in
+// this day.
+func (w budgetDay) done(calls float64) (time.Time, bool) {
+	if calls > w.capacity() {
+		return time.Time{}, false
+	}
+	at := w.start.Add(time.Duration(calls / w.perSecond * float64(time.Second)))
+	if w.perHour > 0 {
+		// The last of the day's calls are released hour by hour.
+		kept := min(math.Floor((w.calls-calls)/w.perHour), 24)
+		released := w.end.Add(-time.Duration(kept) * time.Hour)
+		if kept < 1 {
+			released = w.end.Add(-lastQuarter)
+		}
+		if released.After(at) {
+			at = released
+		}
+	}
+	return at, true
+}
