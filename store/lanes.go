@@ -67,21 +67,16 @@ type Announced struct {
 // Announced lists all customers with work, those that want a lane first that
 // have wanted it longest.
 func (l *Ledger) Announced(ctx context.Context) ([]Announced, error) {
-	return l.listed(ctx, "-inf", "+inf")
+	return l.listed(ctx, "+inf")
 }
 
-// Wanted lists the customers that want a lane since a time of Redis's clock or
-// later, up to another. The zero time stands for the beginning.
-func (l *Ledger) Wanted(ctx context.Context, since, by time.Time) ([]Announced, error) {
-	from := "-inf"
-	if !since.IsZero() {
-		from = strconv.FormatInt(since.UnixMicro(), 10)
-	}
-	return l.listed(ctx, from, strconv.FormatInt(by.UnixMicro(), 10))
+// Wanted lists the customers that want a lane by a time of Redis's clock.
+func (l *Ledger) Wanted(ctx context.Context, by time.Time) ([]Announced, error) {
+	return l.listed(ctx, strconv.FormatInt(by.UnixMicro(), 10))
 }
 
-func (l *Ledger) listed(ctx context.Context, from, to string) ([]Announced, error) {
-	found, err := l.redis.ZRangeByScoreWithScores(ctx, lanesKey, &redis.ZRangeBy{Min: from, Max: to}).Result()
+func (l *Ledger) listed(ctx context.Context, by string) ([]Announced, error) {
+	found, err := l.redis.ZRangeByScoreWithScores(ctx, lanesKey, &redis.ZRangeBy{Min: "-inf", Max: by}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read announced lanes: %w", err)
 	}

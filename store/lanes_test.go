@@ -21,7 +21,6 @@ func TestLanes(t *testing.T) {
 			"hastening wakes one that rests, and lists none that has no work":      hastening,
 			"a rest is never longer than ten minutes":                              longRest,
 			"an announcement between reading and resting wins, however close":      closeAnnouncements,
-			"who wants a lane within a span can be asked alone":                    wantedSince,
 			"nothing is lost where announcements race the closing":                 announcementsRaceTheClosing,
 			"a worker that beats knows the others, and when one has fallen silent": registryOfWorkers,
 		} {
@@ -55,10 +54,10 @@ func (b *lanesBook) now() time.Time {
 	return now
 }
 
-// wanted lists who wants a lane from a time to another.
-func (b *lanesBook) wanted(since, by time.Time) []string {
+// wanted lists who wants a lane by a time.
+func (b *lanesBook) wanted(by time.Time) []string {
 	b.t.Helper()
-	listed, err := b.Wanted(b.t.Context(), since, by)
+	listed, err := b.Wanted(b.t.Context(), by)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -104,9 +103,9 @@ func restingCustomer(b *lanesBook) {
 	if !b.rest(b.listed("1"), until) {
 		b.t.Error("it does not rest")
 	}
-	b.expect("now", b.wanted(time.Time{}, b.now()), "2")
-	b.expect("a moment before", b.wanted(time.Time{}, until.Add(-time.Second)), "2")
-	b.expect("then", b.wanted(time.Time{}, until), "1", "2")
+	b.expect("now", b.wanted(b.now()), "2")
+	b.expect("a moment before", b.wanted(until.Add(-time.Second)), "2")
+	b.expect("then", b.wanted(until), "1", "2")
 	if all, err := b.Announced(b.t.Context()); len(all) != 2 || err != nil {
 		b.t.Errorf("listed: %v, %v", all, err)
 	}
@@ -116,7 +115,7 @@ func announcementWakes(b *lanesBook) {
 	b.announce("1")
 	b.rest(b.listed("1"), b.now().Add(time.Minute))
 	b.announce("1")
-	b.expect("now", b.wanted(time.Time{}, b.now()), "1")
+	b.expect("now", b.wanted(b.now()), "1")
 }
 
 func hastening(b *lanesBook) {
@@ -127,14 +126,14 @@ func hastening(b *lanesBook) {
 			b.t.Fatal(err)
 		}
 	}
-	b.expect("now", b.wanted(time.Time{}, b.now()), "1")
-	b.expect("ever", b.wanted(time.Time{}, b.now().Add(time.Hour)), "1")
+	b.expect("now", b.wanted(b.now()), "1")
+	b.expect("ever", b.wanted(b.now().Add(time.Hour)), "1")
 }
 
 func longRest(b *lanesBook) {
 	b.announce("1")
 	b.rest(b.listed("1"), b.now().Add(20*time.Hour))
-	b.expect("in ten minutes", b.wanted(time.Time{}, b.now().Add(10*time.Minute)), "1")
+	b.expect("in ten minutes", b.wanted(b.now().Add(10*time.Minute)), "1")
 }
 
 func closeAnnouncements(b *lanesBook) {
@@ -153,14 +152,6 @@ func closeAnnouncements(b *lanesBook) {
 	if gone, err := b.Withdraw(b.t.Context(), b.listed("1")); !gone || err != nil {
 		b.t.Errorf("not withdrawn: %v, %v", gone, err)
 	}
-}
-
-func wantedSince(b *lanesBook) {
-	b.announce("1", "2", "3")
-	for i, c := range []string{"1", "2", "3"} {
-		b.rest(b.listed(c), b.now().Add(time.Duration(i)*time.Minute))
-	}
-	b.expect("of three", b.wanted(b.now().Add(30*time.Second), b.now().Add(90*time.Second)), "2")
 }
 
 // The closing reads the list, then looks for work, and rests only where it sees
@@ -190,7 +181,7 @@ func announcementsRaceTheClosing(b *lanesBook) {
 			last = true
 		default:
 		}
-		if len(b.wanted(time.Time{}, b.now())) == 0 {
+		if len(b.wanted(b.now())) == 0 {
 			if last {
 				break
 			}
@@ -222,14 +213,18 @@ func announcementsRaceTheClosing(b *lanesBook) {
 
 func registryOfWorkers(b *lanesBook) {
 	ctx := b.t.Context()
-	if _, err := b.Beat(ctx, "a", 3, 7); err != nil {
+	if _, err := b.Beat(ctx, store.Peer{Worker: "a", Lanes: 3, Free: 7, Refuses: []string{"12", "13"}}); err != nil {
 		b.t.Fatal(err)
 	}
-	fleet, err := b.Beat(ctx, "b", 0, 10)
+	fleet, err := b.Beat(ctx, store.Peer{Worker: "b", Free: -1})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if a := fleet.Workers["a"]; len(fleet.Workers) != 2 || a.Lanes != 3 || a.Free != 7 || !fleet.Lives("a") || !fleet.Lives("b") || fleet.Lives("c") {
+	a, other := fleet.Workers["a"], fleet.Workers["b"]
+	if len(fleet.Workers) != 2 || a.Lanes != 3 || a.Free != 7 || !slices.Equal(a.Refuses, []string{"12", "13"}) || other.Free != -1 || len(other.Refuses) != 0 {
+		b.t.Errorf("fleet %+v", fleet)
+	}
+	if !fleet.Lives("a") || !fleet.Lives("b") || fleet.Lives("c") {
 		b.t.Errorf("fleet %+v", fleet)
 	}
 	fleet.Now = fleet.Now.Add(10 * time.Second)
@@ -249,7 +244,7 @@ func registryOfWorkers(b *lanesBook) {
 	if fleet, err = b.Fleet(ctx); err != nil || len(fleet.Workers) != 0 {
 		b.t.Errorf("not buried: %+v, %v", fleet, err)
 	}
-	if _, err := b.Beat(ctx, "a", 0, 1); err != nil {
+	if _, err := b.Beat(ctx, store.Peer{Worker: "a"}); err != nil {
 		b.t.Fatal(err)
 	}
 	if err := b.Farewell(ctx, "a"); err != nil {

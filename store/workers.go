@@ -20,7 +20,9 @@ type Peer struct {
 	Worker string
 	Beat   time.Time // of its last beat, by Redis's clock
 	Lanes  int       // open
-	Free   int       // how many more it can open
+	Free   int       // how many more it can open; -1 once it is stopping
+	// Refuses are customers that it cannot serve, for want of a usable connection.
+	Refuses []string
 }
 
 // Fleet is the registry of workers at one time of Redis's clock.
@@ -35,11 +37,11 @@ func (f Fleet) Lives(worker string) bool {
 	return known && f.Now.Sub(p.Beat) < beatTTL
 }
 
-// Beat says that a worker process lives, how many lanes it has open and how many
-// more it can open, and returns all workers. A worker that beats every few seconds
-// keeps its claims; the claims of one that has stopped are taken over.
-func (l *Ledger) Beat(ctx context.Context, worker string, lanes, free int) (Fleet, error) {
-	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, worker, lanes, free).Slice()
+// Beat says that a worker process lives and what it has room for, and returns
+// all workers. A worker that beats every few seconds keeps its claims; the claims
+// of one that has stopped are taken over.
+func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
+	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ",")).Slice()
 	if err != nil {
 		return Fleet{}, fmt.Errorf("beat: %w", err)
 	}
@@ -59,13 +61,16 @@ func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
 	return readFleet(now, entries), nil
 }
 
-// readFleet reads entries "beat (ms) lanes free".
+// readFleet reads entries "beat (ms) lanes free customer,customer".
 func readFleet(now time.Time, entries map[string]string) Fleet {
 	f := Fleet{Now: now, Workers: make(map[string]Peer, len(entries))}
 	for worker, entry := range entries {
-		beat, rest, _ := strings.Cut(entry, " ")
-		lanes, free, _ := strings.Cut(rest, " ")
-		f.Workers[worker] = Peer{Worker: worker, Beat: millis(beat), Lanes: int(number(lanes)), Free: int(number(free))}
+		parts := append(strings.Split(entry, " "), "", "", "", "")
+		p := Peer{Worker: worker, Beat: millis(parts[0]), Lanes: int(number(parts[1])), Free: int(number(parts[2]))}
+		if parts[3] != "" {
+			p.Refuses = strings.Split(parts[3], ",")
+		}
+		f.Workers[worker] = p
 	}
 	return f
 }

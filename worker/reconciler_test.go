@@ -88,7 +88,7 @@ func TestReconciler(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		if _, err := r.ledger.Beat(t.Context(), "alive", 0, 1); err != nil {
+		if _, err := r.ledger.Beat(t.Context(), store.Peer{Worker: "alive"}); err != nil {
 			t.Fatal(err)
 		}
 		claim := r.claimAs("alive", r.outcomes(id)[0].Export)
