@@ -115,7 +115,7 @@ func TestDefaults(t *testing.T) {
 		RedisURL: "redis://127.0.0.1:6379/0", CallTimeout: 30 * time.Second, SettleTime: 90 * time.Second,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute, DummyEmailDomain: "seekout.example.com",
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
-		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 30 * time.Second,
+		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, ResultRetention: 720 * time.Hour,
 		LogLevel: "info", LogFormat: "auto",
 	}

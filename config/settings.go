@@ -33,7 +33,7 @@ type Settings struct {
 	Lease           time.Duration `name:"lease" env:"ICIMS_EXPORT_LEASE" default:"60s" placeholder:"DURATION" group:"worker" help:"Time for which a worker owns an export that it has claimed. Longer than the call time-out."`
 	LaneConcurrency int           `name:"lane-concurrency" env:"ICIMS_EXPORT_LANE_CONCURRENCY" default:"10" placeholder:"N" group:"worker" help:"Exports of one customer that a process works on at the same time, 1 to 200."`
 	MaxLanes        int           `name:"max-lanes" env:"ICIMS_EXPORT_MAX_LANES" default:"200" placeholder:"N" group:"worker" help:"Customers that a process serves at the same time, 1 to 2000."`
-	LaneIdle        time.Duration `name:"lane-idle" env:"ICIMS_EXPORT_LANE_IDLE" default:"30s" placeholder:"DURATION" group:"worker" help:"Time without work after which a customer's lane is closed."`
+	LaneIdle        time.Duration `name:"lane-idle" env:"ICIMS_EXPORT_LANE_IDLE" default:"5s" placeholder:"DURATION" group:"worker" help:"Time without work after which a customer's lane is closed."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"ICIMS_EXPORT_SHUTDOWN_TIMEOUT" default:"45s" placeholder:"DURATION" group:"worker" help:"Time that a stopped worker has to finish what it holds. Longer than the call time-out."`
 	EnqueueChunk    int           `name:"enqueue-chunk" env:"ICIMS_EXPORT_ENQUEUE_CHUNK" default:"500" placeholder:"N" group:"worker" help:"Candidates that are written to Redis in one pipeline, 1 to 10000."`
 	ResultRetention time.Duration `name:"result-retention" env:"ICIMS_EXPORT_RESULT_RETENTION" default:"30d" placeholder:"DURATION" group:"worker" help:"Time for which the results of a finished batch are kept, at least 1h. Success markers do not expire."`

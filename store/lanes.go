@@ -141,12 +141,15 @@ type Announcement struct {
 // changed marks a message that is no announcement of work.
 const changed = " changed"
 
+// announcementsAhead is how many announcements may wait to be heard.
+const announcementsAhead = 256
+
 // Announcements delivers announcements as they are made, until ctx ends. The
 // channel misses what is announced while Redis is out of reach: Announced has
 // all customers with work.
 func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 	subscription := l.redis.Subscribe(ctx, lanesChannel)
-	out := make(chan Announcement)
+	out := make(chan Announcement, announcementsAhead)
 	go func() {
 		defer close(out)
 		defer func() { _ = subscription.Close() }()

@@ -44,13 +44,15 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	what := "paused"
+	what, span := "paused", ""
 	if !p.Until.IsZero() {
-		what += " until " + p.Until.UTC().Format(time.RFC3339)
+		span = "until " + p.Until.UTC().Format(time.RFC3339)
+		what += " " + span
 	}
 	return errors.Join(
+		l.tellChange(ctx, customer),
 		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
-		l.tellChange(ctx, customer))
+		l.TellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
 }
 
 // Resume ends a customer's pause; false where there was none.
@@ -65,8 +67,9 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 	// The change is told for lanes that are open, the announcement for those that
 	// closed: what waited goes on at once.
 	return true, errors.Join(
+		l.tellChange(ctx, customer), l.Hasten(ctx, customer),
 		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
-		l.tellChange(ctx, customer), l.Hasten(ctx, customer))
+		l.TellEvent(ctx, customer, "resumed", ""))
 }
 
 // PauseOf returns the customer's pause; nil where there is none, or none any more.

@@ -78,6 +78,9 @@ func TestPause(t *testing.T) {
 			t.Errorf("paused after the resume: %+v", p)
 		}
 		actions, err := b.Actions(ctx, customer, 10)
+		if events, err := b.Events(ctx, customer, 10); err != nil || len(events) != 5 || events[0].Kind != "resumed" || events[4].Kind != "paused" {
+			t.Errorf("events %+v, %v", events, err)
+		}
 		if err != nil || len(actions) != 5 || actions[0].What != "resumed" || actions[0].Why != "they are live" || actions[4].What != "paused" {
 			t.Errorf("actions %+v, %v", actions, err)
 		}

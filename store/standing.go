@@ -38,14 +38,21 @@ type Standing struct {
 
 // Standings reads how customers stand, all in one round trip, in their order.
 func (l *Ledger) Standings(ctx context.Context, customers ...string) ([]Standing, error) {
+	return l.StandingsFor(ctx, customers, make([]string, len(customers)))
+}
+
+// StandingsFor is Standings for callers with credentials, one for each customer
+// (see Keyset.CredentialsHash): verdicts on others are left out.
+func (l *Ledger) StandingsFor(ctx context.Context, customers, credentials []string) ([]Standing, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}
+	args := func(i int) []any { return PermitRequest{Credentials: credentials[i]}.args(customers[i]) }
 	calls := make([]*redis.Cmd, len(customers))
 	// Its error is that of one of the calls.
 	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, c := range customers {
-			calls[i] = permitsScript.of(l).EvalSha(ctx, p, []string{limitsKey(c)}, PermitRequest{}.args(c)...)
+			calls[i] = permitsScript.of(l).EvalSha(ctx, p, []string{limitsKey(c)}, args(i)...)
 		}
 		return nil
 	})
@@ -55,7 +62,7 @@ func (l *Ledger) Standings(ctx context.Context, customers ...string) ([]Standing
 		answer, err := call.Slice()
 		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			// The server does not know the script yet; this call teaches it.
-			answer, err = l.run(ctx, permitsScript, limitsKey(customers[i]), PermitRequest{}.args(customers[i])...)
+			answer, err = l.run(ctx, permitsScript, limitsKey(customers[i]), args(i)...)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)

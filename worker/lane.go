@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -44,8 +45,30 @@ type lane struct {
 	base    context.Context    //nolint:containedctx // the lane's life
 	cancel  context.CancelFunc // ends what runs beside the exports
 	aside   sync.WaitGroup
-	idle    time.Time // since when nothing has been moving; zero while something is
+	hands   hands
+
+	// What the supervisor notes; guarded by the worker's mu.
+	opened    time.Time
+	idle      time.Time // since when there has been nothing to do; zero while there is
+	misplaced time.Time // since when others are to serve the customer; zero: they are not
+	heard     int       // announcements
+	settled   int64     // exports taken when the customer was put to rest, or unsettled
 }
+
+// hands counts the exports that a lane holds, and that it ever took.
+type hands struct{ held, taken atomic.Int64 }
+
+// take notes an export that is taken, and returns what notes its end.
+func (h *hands) take() (done func()) {
+	h.held.Add(1)
+	h.taken.Add(1)
+	return func() { h.held.Add(-1) }
+}
+
+func (h *hands) empty() bool { return h.held.Load() == 0 }
+
+// wake tells the lane that there is work.
+func (l *lane) wake() {}
 
 // expressConcurrency is how many exports of small batches are worked on at once,
 // beside those of large ones.
@@ -64,7 +87,7 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	return l, nil
 }
 
-// assemble puts a lane together that does not serve yet.
+// assemble puts a lane together that does not serve yet. The caller holds mu.
 func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	log := w.log.With().Str("customer", conn.Customer).Logger()
 	portals, err := icims.ParsePortalURLs(conn.PortalURLs, w.hosts)
@@ -73,13 +96,16 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	}
 	l := &lane{
 		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
-		gate: newGate(w.account(conn.Customer), conn.Limits), breaker: newBreaker(conn.Customer, log), tenant: newTenant(conn, w.settings.SettleTime),
-		throttle: newThrottle(time.Now), now: time.Now,
+		gate: newGate(w.account(conn.Customer), conn.Limits), now: time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now, random: rand.Float64,
 		},
 	}
+	known := w.recall(conn, func() *learned {
+		return &learned{tenant: newTenant(conn, w.settings.SettleTime), breaker: newBreaker(conn.Customer, log), throttle: newThrottle(time.Now)}
+	})
+	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	// The breaker comes before the permit, so that an open one wastes none.
 	l.client, err = icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
 		slices.Concat(w.clientOptions, []icims.Option{
@@ -101,7 +127,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 // that wait for permits; and a server of two queues would ask the empty one
 // before nearly every export.
 func (l *lane) serve(client redis.UniversalClient) error {
-	pipeline := &handler{newPipeline(l)}
+	pipeline := &handler{newPipeline(l), &l.hands}
 	for queue, concurrency := range map[string]int{
 		tasks.BulkQueue(l.conn.Customer):    l.settings.LaneConcurrency,
 		tasks.ExpressQueue(l.conn.Customer): expressConcurrency,
@@ -169,7 +195,10 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 }
 
 // handler is what asynq calls for each task.
-type handler struct{ pipeline *pipeline }
+type handler struct {
+	pipeline *pipeline
+	hands    *hands
+}
 
 // comeBack tells the queue to deliver the task again after a while. It is not a
 // failure: the ledger counts attempts.
@@ -183,6 +212,7 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
+	defer h.hands.take()()
 	after, again, err := h.pipeline.run(ctx, ref)
 	if err != nil {
 		return err

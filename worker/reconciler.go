@@ -63,23 +63,6 @@ if leader and leader ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
 
-// beat says that this process lives, until ctx ends. It has a rhythm of its own:
-// a round may take long.
-func (r *reconciler) beat(ctx context.Context) {
-	tick := time.NewTicker(reconcileEvery)
-	defer tick.Stop()
-	for {
-		if _, err := r.ledger.Beat(ctx, r.worker, 0, 0); err != nil && ctx.Err() == nil {
-			r.log.Error().Err(err).Msg("cannot say that this worker lives")
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
 // run reconciles while this process leads, until ctx ends.
 func (r *reconciler) run(ctx context.Context) {
 	tick := time.NewTicker(reconcileEvery)

@@ -5,14 +5,12 @@ package worker
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -45,7 +43,7 @@ func DefaultSettings() Settings {
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
-		LaneIdle: 30 * time.Second, MaxLanes: 200, LaneConcurrency: 10, Poll: 200 * time.Millisecond,
+		LaneIdle: 5 * time.Second, MaxLanes: 200, LaneConcurrency: 10, Poll: 200 * time.Millisecond,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
 	}
 }
@@ -60,15 +58,21 @@ type Worker struct {
 	// clientOptions are further options of the API clients, for simulations.
 	clientOptions []icims.Option
 	// id names this process among the workers.
-	id string
+	id       string
+	registry *registry
 
 	mu          sync.Mutex
 	connections map[string]store.Connection
 	lanes       map[string]*lane
 	accounts    map[string]*account
-	closing     map[string]bool   // lanes that finish what they hold; not opened again before
-	refused     map[string]string // customers without a usable connection, and why
+	learned     map[string]*learned
+	closing     map[string]bool      // lanes that finish what they hold; true: announced meanwhile
+	waiting     map[string]time.Time // customers for whom there is no lane left, and since when
+	crowded     time.Time            // when that was last told
+	refused     map[string]string    // customers without a usable connection, and why
+	stopping    bool
 	retiring    sync.WaitGroup
+	again       chan struct{} // asks for another look at once
 
 	cancel context.CancelFunc
 	beside sync.WaitGroup
@@ -79,14 +83,18 @@ type Worker struct {
 
 // New returns a worker that is not started.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
-	return &Worker{
+	w := &Worker{
 		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
-		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, accounts: map[string]*account{}, closing: map[string]bool{}, refused: map[string]string{},
+		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, accounts: map[string]*account{}, learned: map[string]*learned{},
+		closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1),
 	}
+	w.registry = &registry{ledger: ledger, self: w.peer, log: log}
+	return w
 }
 
 // SetConnections replaces the customers' connections. Lanes whose connection
-// changed are closed, and opened again with the new one.
+// changed are closed, and opened again with the new one; what waits for a time
+// goes on at once, as the reasons for waiting may be gone.
 func (w *Worker) SetConnections(connections []store.Connection) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,15 +102,46 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	for _, c := range connections {
 		next[c.Customer] = c.WithDefaults()
 	}
-	for customer, l := range w.lanes {
-		if next[customer] != l.conn {
-			l.gate.account.mended()
+	for customer, before := range w.connections {
+		now, kept := next[customer]
+		if kept && now == before {
+			continue
+		}
+		delete(w.learned, customer)
+		if a := w.accounts[customer]; a != nil {
+			a.mended()
+		}
+		if l := w.lanes[customer]; l != nil {
 			w.retire(l, connectionChanged)
+		} else if kept && w.cancel != nil && !w.stopping {
+			w.retiring.Go(func() { w.hurry(customer) })
 		}
 	}
 	w.connections = next
 	clear(w.refused)
+	w.lookAgain()
 }
+
+const connectionChanged = "the connection changed"
+
+// peer is this worker as the registry shows it.
+func (w *Worker) peer() store.Peer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := store.Peer{Worker: w.id, Lanes: len(w.lanes), Free: w.room()}
+	if w.stopping {
+		p.Free = -1
+	}
+	p.Refuses = slices.Sorted(maps.Keys(w.refused))
+	p.Refuses = p.Refuses[:min(len(p.Refuses), refusedTold)]
+	return p
+}
+
+// refusedTold bounds how many customers a worker says that it cannot serve.
+const refusedTold = 500
+
+// room is how many more lanes may be opened. The caller holds mu.
+func (w *Worker) room() int { return max(w.settings.MaxLanes-len(w.lanes)-len(w.closing), 0) }
 
 // Start begins to serve. It returns once Redis is known to answer.
 func (w *Worker) Start(ctx context.Context) error {
@@ -110,17 +149,20 @@ func (w *Worker) Start(ctx context.Context) error {
 		return fmt.Errorf("reach Redis: %w", err)
 	}
 	// Before the first claim, so that nobody takes this process for dead.
-	if _, err := w.ledger.Beat(ctx, w.id, 0, 0); err != nil {
+	if err := w.registry.beat(ctx); err != nil {
 		return err
 	}
+	w.mu.Lock()
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	w.mu.Unlock()
+	w.beside.Go(func() { w.listen(ctx) })
 	w.beside.Go(func() { w.supervise(ctx) })
 	r := &reconciler{redis: w.redis, ledger: w.ledger, worker: w.id, lease: w.settings.Lease, log: w.log}
+	w.beside.Go(func() { r.run(ctx) })
 	// It lives until its last lane is closed: nobody may take over what it finishes.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	w.stopBeating = stopBeating
-	w.beating.Go(func() { r.beat(beating) })
-	w.beside.Go(func() { r.run(ctx) })
+	w.beating.Go(func() { w.registry.run(beating) })
 	return nil
 }
 
@@ -133,168 +175,25 @@ func (w *Worker) Stop() {
 	w.cancel()
 	w.beside.Wait()
 	w.mu.Lock()
+	w.stopping = true
 	for _, l := range w.lanes {
 		w.retire(l, "the worker stops")
 	}
 	w.mu.Unlock()
+	// Others are to open its lanes now.
+	w.saying("leaves", w.registry.beat)
 	w.retiring.Wait()
 	w.stopBeating()
 	w.beating.Wait()
 	// What could not be handed back in time is taken over at once.
+	w.saying("has ended", func(ctx context.Context) error { return w.ledger.Farewell(ctx, w.id) })
+}
+
+// saying tells the other workers about this one.
+func (w *Worker) saying(what string, say func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
-	if err := w.ledger.Farewell(ctx, w.id); err != nil {
-		w.log.Warn().Err(err).Msg("could not say that this worker has ended")
-	}
-}
-
-const connectionChanged = "the connection changed"
-
-// hurry makes what the queue keeps for later due now: with another connection
-// the reasons for waiting may be gone.
-func (w *Worker) hurry(customer string) {
-	inspector := asynq.NewInspectorFromRedisClient(w.redis)
-	queues, err := inspector.Queues()
-	for _, queue := range []string{tasks.ExpressQueue(customer), tasks.BulkQueue(customer)} {
-		if err == nil && slices.Contains(queues, queue) {
-			_, err = inspector.RunAllRetryTasks(queue)
-		}
-	}
-	if err != nil {
-		w.log.Warn().Err(err).Str("customer", customer).Msg("exports that wait could not be hurried up")
-	}
-}
-
-// retire closes a lane beside everything else, since it may take as long as a
-// call. The caller holds mu.
-func (w *Worker) retire(l *lane, why string) {
-	customer := l.conn.Customer
-	delete(w.lanes, customer)
-	w.closing[customer] = true
-	w.retiring.Go(func() {
-		l.close(why)
-		if why == connectionChanged {
-			w.hurry(customer)
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.closing, customer)
-	})
-}
-
-// lookEvery is how often the list of customers with work is read: announcements
-// wake the worker at once, this is for those it missed.
-const lookEvery = time.Second
-
-func (w *Worker) supervise(ctx context.Context) {
-	announced := w.ledger.Announcements(ctx)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		w.look(ctx)
-		select {
-		case <-ctx.Done():
-			for range announced { // until the subscription has ended
-			}
-			return
-		case a, ok := <-announced:
-			if ok && !a.Changed {
-				w.open(a.Customer)
-			}
-		case <-tick.C:
-		}
-	}
-}
-
-// look opens lanes for the customers that have work and closes idle ones.
-func (w *Worker) look(ctx context.Context) {
-	announced, err := w.ledger.Announced(ctx)
-	if err != nil {
-		if !errors.Is(err, context.Canceled) {
-			w.log.Error().Err(err).Msg("cannot see who has work")
-		}
-		return
-	}
-	stamps := make(map[string]store.Announced, len(announced))
-	for _, a := range announced {
-		stamps[a.Customer] = a
-		w.open(a.Customer)
-	}
-	w.mu.Lock()
-	lanes := slices.Collect(maps.Values(w.lanes))
-	w.mu.Unlock()
-	for _, l := range lanes {
-		w.closeIdle(ctx, l, stamps)
-	}
-}
-
-// account returns the customer's standing, which outlives its lanes. The caller
-// holds mu.
-func (w *Worker) account(customer string) *account {
-	a, known := w.accounts[customer]
-	if !known {
-		a = newAccount(time.Now)
-		w.accounts[customer] = a
-	}
-	return a
-}
-
-func (w *Worker) open(customer string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, open := w.lanes[customer]; open || w.closing[customer] {
-		return
-	}
-	if len(w.lanes) >= w.settings.MaxLanes {
-		w.refuse(customer, "all lanes of this process are taken; raise ICIMS_EXPORT_MAX_LANES or start another worker")
-		return
-	}
-	conn, ok := w.connections[customer]
-	if !ok {
-		w.refuse(customer, "the connections file has no such customer")
-		return
-	}
-	l, err := w.newLane(conn)
-	if err != nil {
-		w.refuse(customer, err.Error())
-		return
-	}
-	w.lanes[customer] = l
-	delete(w.refused, customer)
-}
-
-// refuse tells once why a customer's exports wait.
-func (w *Worker) refuse(customer, why string) {
-	if w.refused[customer] != why {
-		w.refused[customer] = why
-		w.log.Warn().Str("customer", customer).Str("why", why).Msg("exports wait")
-	}
-}
-
-// closeIdle closes a lane in which nothing has moved for a while, and takes its
-// customer off the list, unless another process has done so.
-func (w *Worker) closeIdle(ctx context.Context, l *lane, announced map[string]store.Announced) {
-	// The announcements were read before the count: work that came in between was
-	// announced after it, which keeps the customer on the list.
-	live, err := w.ledger.Live(ctx, l.conn.Customer)
-	switch {
-	case err != nil || live > 0:
-		l.idle = time.Time{}
-		return
-	case l.idle.IsZero():
-		l.idle = time.Now()
-		return
-	case time.Since(l.idle) < w.settings.LaneIdle:
-		return
-	}
-	if a, listed := announced[l.conn.Customer]; listed {
-		if gone, err := w.ledger.Withdraw(ctx, a); err != nil || !gone {
-			return
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.lanes[l.conn.Customer] == l {
-		w.retire(l, "idle")
+	if err := say(ctx); err != nil {
+		w.log.Warn().Err(err).Msg("could not say that this worker " + what)
 	}
 }

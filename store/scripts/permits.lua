@@ -223,7 +223,7 @@ local closed, till = '', 0
 local function close(reason, at)
   if at > ms and at > till then closed, till = reason, at end
 end
-if peek then
+if peek and credentials == '' then
   -- Verdicts that no success has followed.
   for name in pairs(s) do
     if string.sub(name, 1, 2) == 'v:' then

@@ -1,0 +1,67 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// learned is what this process knows of a customer beyond one lane: lessons cost
+// calls, and a lane that closes while iCIMS fails must not forget that.
+type learned struct {
+	tenant   *tenant
+	breaker  *breaker
+	throttle *throttle
+
+	since time.Time // of the first lane
+	used  time.Time // when a lane was last open
+}
+
+const (
+	// rememberFor is for how long what was learned outlives the last lane.
+	rememberFor = 15 * time.Minute
+	// learnAgain is after how long a tenant is got to know anew: its administrators
+	// may have mended what it refused.
+	learnAgain = time.Hour
+)
+
+// recall returns what is known of a customer. The caller holds mu.
+func (w *Worker) recall(conn store.Connection, fresh func() *learned) *learned {
+	now := time.Now()
+	k := w.learned[conn.Customer]
+	if k == nil {
+		k = fresh()
+		k.since = now
+		w.learned[conn.Customer] = k
+	} else if now.Sub(k.since) > learnAgain {
+		k.tenant, k.since = newTenant(conn, w.settings.SettleTime), now
+	}
+	k.used = now
+	return k
+}
+
+// forget drops what was learned of customers without a lane for long. The caller
+// holds mu.
+func (w *Worker) forget(now time.Time) {
+	for customer := range w.lanes {
+		if k := w.learned[customer]; k != nil {
+			k.used = now
+		}
+	}
+	for customer, k := range w.learned {
+		if now.Sub(k.used) > rememberFor {
+			delete(w.learned, customer)
+		}
+	}
+}
+
+// account returns the customer's standing, which outlives its lanes. The caller
+// holds mu.
+func (w *Worker) account(customer string) *account {
+	a, known := w.accounts[customer]
+	if !known {
+		a = newAccount(time.Now)
+		w.accounts[customer] = a
+	}
+	return a
+}

@@ -1,0 +1,504 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// The supervisor opens lanes for customers that want one and that this process is
+// to serve, and closes them when there is nothing to do for them.
+
+const (
+	// lookEvery is how often the list of customers with work is read: announcements
+	// wake the worker at once, this is for those it missed, and for those whose time
+	// has come.
+	lookEvery = time.Second
+	// laneTurn is for how long a lane is left open although other customers wait for one.
+	laneTurn = 10 * time.Second
+	// frontOfQueue is how many waiting customers are looked at, beyond the room.
+	frontOfQueue = 8
+	// moveAfter is for how long a lane stays open whose customer is to be served by
+	// other processes: they need to learn of it.
+	moveAfter = 6 * time.Second
+	// crowdedEvery is how often the log says that customers wait for a lane.
+	crowdedEvery = time.Minute
+)
+
+// listen heeds announcements until ctx ends. It does nothing else, so that a new
+// export waits for no look.
+func (w *Worker) listen(ctx context.Context) {
+	announced := w.ledger.Announcements(ctx)
+	for a := range announced {
+		heard := []store.Announcement{a}
+		for more := true; more; {
+			select {
+			case a, ok := <-announced:
+				more = ok
+				if ok {
+					heard = append(heard, a)
+				}
+			default:
+				more = false
+			}
+		}
+		w.hear(ctx, heard)
+	}
+}
+
+// hear opens lanes for announced customers, and looks after open ones.
+func (w *Worker) hear(ctx context.Context, heard []store.Announcement) {
+	var customers []string
+	w.mu.Lock()
+	for _, a := range heard {
+		if l := w.lanes[a.Customer]; l != nil && !a.Changed {
+			l.heard++
+			l.wake()
+			continue
+		}
+		if _, closing := w.closing[a.Customer]; closing {
+			w.closing[a.Customer] = true
+			continue
+		}
+		customers = append(customers, a.Customer)
+	}
+	w.mu.Unlock()
+	slices.Sort(customers)
+	w.tend(ctx, slices.Compact(customers))
+}
+
+// supervise looks at everybody who wants a lane, or has one, until ctx ends.
+func (w *Worker) supervise(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error().Err(err).Msg("cannot see who has work")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.again:
+		case <-tick.C:
+		}
+	}
+}
+
+// lookAgain makes the next look come at once.
+func (w *Worker) lookAgain() {
+	select {
+	case w.again <- struct{}{}:
+	default:
+	}
+}
+
+// look opens lanes for the customers that have work and closes those that have
+// nothing to do. With no lane open and nobody waiting it is one command.
+func (w *Worker) look(ctx context.Context) error {
+	now := time.Now()
+	wanted, err := w.ledger.Wanted(ctx, w.registry.shared(now))
+	if err != nil {
+		return err
+	}
+	fleet := w.registry.known()
+	w.mu.Lock()
+	w.forget(now)
+	candidates := w.candidates(fleet, wanted, now)
+	// Those beyond the front of the queue wait unseen.
+	seen := min(len(candidates), w.room()+frontOfQueue)
+	unseen := candidates[seen:]
+	views := map[string]view{}
+	for _, c := range candidates[:seen] {
+		views[c] = w.glance(c, nil)
+	}
+	w.quiet(fleet, now, views)
+	w.mu.Unlock()
+	if err := w.read(ctx, views); err != nil {
+		return err
+	}
+
+	var ready []string
+	for _, c := range candidates[:seen] {
+		v := views[c]
+		n := v.need(now)
+		switch {
+		case n.opens(now):
+			ready = append(ready, c)
+		case !n.elsewhere:
+			if _, err := w.settle(ctx, c, v, n); err != nil {
+				return err
+			}
+		}
+	}
+	for c, v := range views {
+		if err := w.attend(ctx, c, v, now); err != nil {
+			return err
+		}
+	}
+	w.openAll(ready, unseen, now)
+	return nil
+}
+
+// tend opens lanes for those customers that have something to do and are this
+// process's to serve, and closes open ones that must make no calls.
+func (w *Worker) tend(ctx context.Context, customers []string) {
+	now := time.Now()
+	fleet := w.registry.known()
+	views := map[string]view{}
+	w.mu.Lock()
+	for _, c := range customers {
+		if l := w.lanes[c]; l != nil || w.serves(fleet, c) {
+			views[c] = w.glance(c, l)
+		}
+	}
+	w.mu.Unlock()
+	if len(views) == 0 {
+		return
+	}
+	if err := w.read(ctx, views); err != nil {
+		if ctx.Err() == nil {
+			w.log.Error().Err(err).Msg("cannot see what announced customers need")
+		}
+		return
+	}
+	for c, v := range views {
+		if v.lane != nil {
+			if err := w.attend(ctx, c, v, now); err != nil && ctx.Err() == nil {
+				w.log.Error().Err(err).Str("customer", c).Msg("cannot look after a lane")
+			}
+		} else if n := v.need(now); n.opens(now) {
+			w.mu.Lock()
+			if !w.open(c, now) {
+				w.lookAgain() // to take its turn
+			}
+			w.mu.Unlock()
+		}
+	}
+}
+
+// candidates are customers that want a lane and are this process's to serve, those
+// first that have waited longest. The caller holds mu.
+func (w *Worker) candidates(fleet store.Fleet, wanted []store.Announced, now time.Time) []string {
+	var list []string
+	for _, a := range wanted {
+		if w.serves(fleet, a.Customer) {
+			list = append(list, a.Customer)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b string) int {
+		return w.waitingSince(a, now).Compare(w.waitingSince(b, now))
+	})
+	return list
+}
+
+func (w *Worker) waitingSince(customer string, now time.Time) time.Time {
+	if since, waits := w.waiting[customer]; waits {
+		return since
+	}
+	return now
+}
+
+// serves reports whether a customer without a lane here is this process's to
+// serve. The caller holds mu.
+func (w *Worker) serves(fleet store.Fleet, customer string) bool {
+	_, closing := w.closing[customer]
+	if closing || w.lanes[customer] != nil || w.stopping {
+		return false
+	}
+	if _, known := w.connections[customer]; !known {
+		w.refuse(customer, "the connections file has no such customer")
+		return false
+	}
+	if k := w.learned[customer]; k != nil && k.breaker.refusal() != nil {
+		return false
+	}
+	return placed(fleet, w.id, customer, false)
+}
+
+// quiet adds the open lanes in which nothing is being worked on to those to be
+// looked at, and closes those whose customers others are to serve. The caller
+// holds mu.
+func (w *Worker) quiet(fleet store.Fleet, now time.Time, views map[string]view) {
+	for customer, l := range w.lanes {
+		switch {
+		case placed(fleet, w.id, customer, true):
+			l.misplaced = time.Time{}
+		case l.misplaced.IsZero():
+			l.misplaced = now
+		case now.Sub(l.misplaced) >= moveAfter:
+			w.retire(l, "others serve the customer")
+			continue
+		}
+		if l.hands.empty() {
+			views[customer] = w.glance(customer, l)
+		} else {
+			l.idle = time.Time{}
+		}
+	}
+}
+
+// glance begins a view, with what this process knows before it asks Redis. The
+// caller holds mu.
+func (w *Worker) glance(customer string, l *lane) view {
+	v := view{lane: l}
+	if l != nil {
+		v.taken, v.heard = l.hands.taken.Load(), l.heard
+	}
+	if conn, known := w.connections[customer]; known {
+		v.credentials = w.ledger.Keys().CredentialsHash(conn)
+	}
+	return v
+}
+
+// read completes views. The list is read before the work: what comes in between
+// is announced later, which Rest and Withdraw notice.
+func (w *Worker) read(ctx context.Context, views map[string]view) error {
+	if len(views) == 0 {
+		return nil
+	}
+	customers, credentials := make([]string, 0, len(views)), make([]string, 0, len(views))
+	for c, v := range views {
+		customers, credentials = append(customers, c), append(credentials, v.credentials)
+	}
+	announced, err := w.ledger.AnnouncedOf(ctx, customers...)
+	if err != nil {
+		return err
+	}
+	live, err := w.ledger.LiveOf(ctx, customers...)
+	if err != nil {
+		return err
+	}
+	queues, err := tasks.ReadOutlooks(ctx, w.redis, customers...)
+	if err != nil {
+		return err
+	}
+	standings, err := w.ledger.StandingsFor(ctx, customers, credentials)
+	if err != nil {
+		return err
+	}
+	for i, c := range customers {
+		v := views[c]
+		v.announced, v.live, v.queues, v.standing = announced[c], live[i], queues[i], standings[i]
+		views[c] = v
+	}
+	return nil
+}
+
+// attend closes an open lane that has nothing to do, and notes when its customer
+// next wants one.
+func (w *Worker) attend(ctx context.Context, customer string, v view, now time.Time) error {
+	l := v.lane
+	if l == nil {
+		return nil
+	}
+	n := v.need(now)
+	why, closes := w.closes(l, n, now)
+	if !closes {
+		return nil
+	}
+	paused := n.waits == waitsPaused
+	// Where others work on something it may come back at any time; and whether this
+	// process's breaker is open is nothing to others.
+	rests := !n.elsewhere && why != breakerOpen
+	if rests {
+		settled, err := w.settle(ctx, customer, v, n)
+		if err != nil || !settled && !paused {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lanes[customer] != l || l.heard != v.heard && !paused {
+		return nil
+	}
+	if rests {
+		l.settled = v.taken
+	}
+	w.retire(l, why)
+	return nil
+}
+
+const breakerOpen = "the circuit breaker is open"
+
+// closes decides whether an open lane is to close, and says why.
+func (w *Worker) closes(l *lane, n need, now time.Time) (why string, yes bool) {
+	if n.waits == waitsPaused {
+		return waitsPaused, true // what is in the middle of its calls finishes
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	broken := l.breaker.refusal() != nil
+	if !l.hands.empty() || n.keeps(now) && !broken {
+		l.idle = time.Time{}
+		return "", false
+	}
+	if l.idle.IsZero() {
+		l.idle = now
+	}
+	switch rested := now.Sub(l.idle); {
+	case broken:
+		return breakerOpen, rested >= worthWaiting
+	case n.waits != "":
+		return n.waits, true
+	default:
+		return "idle", rested >= w.settings.LaneIdle
+	}
+}
+
+// settle notes when a customer next wants a lane, or takes it off the list. It
+// returns false where the customer was announced since it was looked at.
+func (w *Worker) settle(ctx context.Context, customer string, v view, n need) (bool, error) {
+	listed := v.announced.Customer != ""
+	switch {
+	case !listed && n.next.IsZero():
+		return true, nil
+	case !listed: // such a customer would be forgotten
+		return false, w.ledger.Announce(ctx, customer)
+	case n.next.IsZero():
+		return w.ledger.Withdraw(ctx, v.announced)
+	default:
+		return w.ledger.Rest(ctx, v.announced, w.registry.shared(n.next))
+	}
+}
+
+// openAll opens lanes for customers that are ready, as far as there is room, and
+// makes others give way to the rest.
+func (w *Worker) openAll(ready, unseen []string, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(ready) > 0 && w.room() > 0 {
+		w.open(ready[0], now)
+		ready = ready[1:]
+	}
+	waiting := make(map[string]time.Time, len(ready)+len(unseen))
+	for _, c := range slices.Concat(ready, unseen) {
+		waiting[c] = w.waitingSince(c, now)
+	}
+	w.waiting = waiting
+	if len(waiting) == 0 {
+		return
+	}
+	if now.Sub(w.crowded) >= crowdedEvery {
+		w.crowded = now
+		w.log.Warn().Int("waiting", len(waiting)).Int("lanes", len(w.lanes)).
+			Msg("all lanes of this process are taken, so customers take turns; raise ICIMS_EXPORT_MAX_LANES or start another worker")
+	}
+	w.giveWay(len(ready)-len(w.closing), now)
+}
+
+// giveWay closes up to n lanes for customers that wait: those that have nothing to
+// do, then those that have been open longest, but none before its turn is over.
+// The caller holds mu.
+func (w *Worker) giveWay(n int, now time.Time) {
+	var lanes []*lane
+	for _, l := range w.lanes {
+		if !l.idle.IsZero() || now.Sub(l.opened) >= laneTurn {
+			lanes = append(lanes, l)
+		}
+	}
+	slices.SortFunc(lanes, func(a, b *lane) int {
+		if a.idle.IsZero() != b.idle.IsZero() {
+			if a.idle.IsZero() {
+				return 1
+			}
+			return -1
+		}
+		return a.opened.Compare(b.opened)
+	})
+	for _, l := range lanes[:min(max(n, 0), len(lanes))] {
+		w.retire(l, "gives way to customers that wait")
+	}
+}
+
+// open opens a customer's lane; false where there is no room. The caller holds mu.
+func (w *Worker) open(customer string, now time.Time) bool {
+	_, closing := w.closing[customer]
+	conn, known := w.connections[customer]
+	if closing || !known || w.lanes[customer] != nil || w.stopping {
+		return true
+	}
+	if w.room() == 0 {
+		return false
+	}
+	l, err := w.newLane(conn)
+	if err != nil {
+		w.refuse(customer, err.Error())
+		return true
+	}
+	l.opened, l.settled = now, unsettled
+	w.lanes[customer] = l
+	delete(w.refused, customer)
+	delete(w.waiting, customer)
+	return true
+}
+
+// refuse tells once why a customer's exports wait; others that can are to serve
+// it. The caller holds mu.
+func (w *Worker) refuse(customer, why string) {
+	if w.refused[customer] != why {
+		w.refused[customer] = why
+		w.log.Warn().Str("customer", customer).Str("why", why).Msg("exports wait")
+	}
+}
+
+// unsettled marks a lane whose customer goes on wanting one when it closes.
+const unsettled = -1
+
+// retire closes a lane beside everything else, since it may take as long as a
+// call. The caller holds mu.
+func (w *Worker) retire(l *lane, why string) {
+	customer := l.conn.Customer
+	delete(w.lanes, customer)
+	w.closing[customer] = false
+	w.retiring.Go(func() {
+		held := !l.hands.empty()
+		l.close(why)
+		// Exports that were handed back since the customer was put to rest are due now.
+		if held || l.settled != unsettled && l.settled != l.hands.taken.Load() {
+			w.wakeOthers(customer)
+		}
+		if why == connectionChanged {
+			w.hurry(customer)
+		}
+		w.mu.Lock()
+		announced := w.closing[customer]
+		delete(w.closing, customer)
+		waiting := len(w.waiting) > 0
+		w.mu.Unlock()
+		if announced || waiting || why == connectionChanged {
+			w.lookAgain()
+		}
+	})
+}
+
+// wakeOthers announces a customer of whom a lane that closed has left work.
+func (w *Worker) wakeOthers(customer string) {
+	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
+	defer cancel()
+	if err := w.ledger.Announce(ctx, customer); err != nil {
+		w.log.Warn().Err(err).Str("customer", customer).Msg("could not announce what a lane has left")
+	}
+}
+
+// hurry makes what the queue keeps for later due now: with another connection
+// the reasons for waiting may be gone.
+func (w *Worker) hurry(customer string) {
+	inspector := asynq.NewInspectorFromRedisClient(w.redis)
+	queues, err := inspector.Queues()
+	for _, queue := range []string{tasks.ExpressQueue(customer), tasks.BulkQueue(customer)} {
+		if err == nil && slices.Contains(queues, queue) {
+			_, err = inspector.RunAllRetryTasks(queue)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
+	defer cancel()
+	if err = errors.Join(err, w.ledger.Hasten(ctx, customer)); err != nil {
+		w.log.Warn().Err(err).Str("customer", customer).Msg("exports that wait could not be hurried up")
+	}
+}
