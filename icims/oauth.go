@@ -81,7 +81,7 @@ func (a *oauth) bind(root *url.URL, wire http.RoundTripper, timeout time.Duratio
 		return errors.New("oauth: already in use by another client; make one for each")
 	}
 	if a.tokenURL == "" {
-		a.tokenURL = tokenURLs[strings.ToLower(root.Hostname())]
+		a.tokenURL = TokenURLOf(root)
 	}
 	u, err := url.Parse(a.tokenURL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {

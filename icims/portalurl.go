@@ -25,13 +25,6 @@ func (p PortalURL) String() string {
 // portalForm is what a portal URL must look like; it closes most refusals.
 const portalForm = "https://api.icims.com/customers/{customerId}/search/portals/{jobPortalId}?staleness=0"
 
-// icimsOrigins are the API hosts of iCIMS's regions (API sheet §1).
-var icimsOrigins = map[string]bool{
-	"https://api.icims.com":    true,
-	"https://api-eu.icims.com": true,
-	"https://api-ca.icims.com": true,
-}
-
 // HostPolicy says to which origins credentials may be sent. The zero value
 // allows iCIMS's own API hosts only.
 type HostPolicy struct{ origins map[string]bool }
@@ -58,7 +51,7 @@ func ParseHostPolicy(setting string) (HostPolicy, error) {
 // Allows reports whether credentials may be sent to the origin of u.
 func (p HostPolicy) Allows(u *url.URL) bool {
 	o := origin(u)
-	return icimsOrigins[o] || p.origins[o]
+	return regions[o] != "" || p.origins[o]
 }
 
 // origin is scheme, host and port in one spelling.

@@ -1,0 +1,46 @@
+package icims
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// signInHosts are iCIMS's sign-in hosts (API sheet §2.2).
+var signInHosts = map[string]bool{
+	"https://login.icims.com":        true,
+	"https://login.icims.eu":         true,
+	"https://login.icims.ca":         true,
+	"https://login-isv.icimsmco.net": true, // partners' sandboxes
+}
+
+// CheckTokenURL refuses a token endpoint to which client secrets must not be sent:
+// one that is neither at iCIMS nor at an origin that allow permits. Its error says
+// what to change.
+func CheckTokenURL(text string, allow HostPolicy) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("it is no complete URL; use a form such as https://login.icims.com/oauth/token")
+	case u.User != nil:
+		return errors.New("remove the user and password before the @")
+	case !signInHosts[origin(u)] && !allow.origins[origin(u)]:
+		return errors.New("the host is not one of iCIMS's; use https://login.icims.com/oauth/token, login.icims.eu or login.icims.ca, or have the operator allow this origin in ICIMS_EXPORT_ICIMS_HOSTS")
+	}
+	return nil
+}
+
+// TokenURLOf is the token endpoint of the region that an API root belongs to; ""
+// where none is known.
+func TokenURLOf(root *url.URL) string { return tokenURLs[strings.ToLower(root.Hostname())] }
+
+// regions are the data regions by API host (API sheet §1).
+var regions = map[string]string{
+	"https://api.icims.com":    "US",
+	"https://api-eu.icims.com": "EU",
+	"https://api-ca.icims.com": "CA",
+}
+
+// RegionOf is the data region that an API root belongs to: "US", "EU" or "CA"; ""
+// for a host that is not iCIMS's.
+func RegionOf(root *url.URL) string { return regions[origin(root)] }
