@@ -1,12 +1,25 @@
 package store
 
+import (
+	"slices"
+	"strings"
+)
+
 // Connection is one customer's iCIMS account and how that tenant is set up.
 type Connection struct {
 	// Customer is iCIMS's customer id: the number of one ATS instance.
 	Customer string `yaml:"customer" json:"customer"`
+	// Auth is the way the calls are authenticated: "" is AuthBasic.
+	Auth AuthKind `yaml:"auth" json:"auth,omitempty"`
+	// Username is the API user's name; for AuthOAuth the client id.
 	Username string `yaml:"username" json:"username"`
-	// Password is never read from or written to a plain file.
+	// Password is the user's password, for AuthHMAC the shared key, for AuthOAuth the
+	// client secret. It is never read from or written to a plain file.
 	Password Secret `yaml:"-" json:"-"`
+	// TokenURL is where AuthOAuth gets its tokens; empty for that of the region.
+	TokenURL string `yaml:"token_url" json:"token_url,omitempty"`
+	// Capabilities is what the connection may be used for, comma separated.
+	Capabilities Capabilities `yaml:"capabilities" json:"capabilities,omitempty"`
 	// PortalURLs holds one or more job portal URLs, comma separated, as the
 	// customer pastes them. Their origin is the API root of the connection.
 	PortalURLs string `yaml:"portal_urls" json:"portal_urls"`
@@ -16,9 +29,40 @@ type Connection struct {
 	Folder NodeRef `yaml:"folder" json:"folder"`
 	// LinkedInField is the tenant's custom URL field ("field51001"). Empty
 	// means that profile URLs are left out, with a warning.
-	LinkedInField string     `yaml:"linkedin_field" json:"linkedin_field,omitempty"`
-	Limits        Limits     `yaml:"limits" json:"limits"`
-	Fields        FieldNames `yaml:"fields" json:"fields"`
+	LinkedInField string `yaml:"linkedin_field" json:"linkedin_field,omitempty"`
+	// DummyDomain is the domain of addresses made up for this customer's candidates;
+	// empty for that of the deployment.
+	DummyDomain string     `yaml:"dummy_email_domain" json:"dummy_email_domain,omitempty"`
+	Limits      Limits     `yaml:"limits" json:"limits"`
+	Fields      FieldNames `yaml:"fields" json:"fields"`
+}
+
+// AuthKind is a way to authenticate calls.
+type AuthKind string
+
+// The ways to authenticate.
+const (
+	AuthBasic AuthKind = "basic"
+	AuthHMAC  AuthKind = "hmac"
+	AuthOAuth AuthKind = "oauth"
+)
+
+// AuthKinds lists them.
+func AuthKinds() []AuthKind { return []AuthKind{AuthBasic, AuthHMAC, AuthOAuth} }
+
+// Capabilities is what a connection may be used for: words, comma separated. It is
+// a text, so that connections can be compared.
+type Capabilities string
+
+// CanExport is the capability to export candidates.
+const CanExport = "export"
+
+// Has reports whether the word is among the capabilities.
+func (c Capabilities) Has(word string) bool { return slices.Contains(c.List(), word) }
+
+// List returns the words.
+func (c Capabilities) List() []string {
+	return strings.FieldsFunc(string(c), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // NodeRef names a node of an iCIMS list, by id (preferred: labels may be
@@ -107,6 +151,8 @@ func DefaultLimits() Limits {
 // WithDefaults returns the connection with every empty setting that has a
 // default filled in.
 func (c Connection) WithDefaults() Connection {
+	c.Auth = or(c.Auth, AuthBasic)
+	c.Capabilities = or(c.Capabilities, CanExport)
 	c.Source = or(c.Source, DefaultSource)
 	if c.Status.IsZero() {
 		c.Status.Value = DefaultStatus

@@ -33,7 +33,11 @@ import (
 //	ix:{1234}:flying             zset    permits in use, by when they expire
 //	ix:{1234}:breakers           hash    open circuit breakers, by worker
 //	ix:{1234}:events             stream  what happened to the lane: closed, opened, paused, ...
+//	ix:{1234}:conn               hash    connection: sealed document, revision, state
+//	ix:{1234}:conn:h             list    its history, sealed: the last 100 entries
 //	ix:customers                 set     customers that ever had a batch
+//	ix:connections               zset    customers with a connection in the store, by
+//	                                     when it was last changed
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
 //
@@ -45,6 +49,9 @@ const (
 	lanesChannel = keyRoot + "lanes:announced"
 	customersKey = keyRoot + "customers"
 	workersKey   = keyRoot + "workers"
+
+	connectionsKey     = keyRoot + "connections"
+	connectionsChannel = keyRoot + "connections:changed"
 )
 
 // prefix is what all keys of the customer begin with.
@@ -62,6 +69,8 @@ func actionsKey(customer string) string       { return prefix(customer) + "actio
 func limitsKey(customer string) string        { return prefix(customer) + "limits" }
 func breakersKey(customer string) string      { return prefix(customer) + "breakers" }
 func eventsKey(customer string) string        { return prefix(customer) + "events" }
+func connectionKey(customer string) string    { return prefix(customer) + "conn" }
+func historyKey(customer string) string       { return connectionKey(customer) + ":h" }
 func workerKey(worker string) string          { return keyRoot + "worker:" + worker }
 
 func batchKey(batch BatchID) string {

@@ -155,9 +155,10 @@ func (k *Keyset) EmailHash(customer, email string) string {
 	return k.hash("email", customer, strings.ToLower(email))
 }
 
-// CredentialsHash tells one user name and password of a customer from another.
+// CredentialsHash tells one user name and password of a customer from another, and
+// one way to use them.
 func (k *Keyset) CredentialsHash(c Connection) string {
-	return k.hash("credentials", c.Customer, c.Username, string(c.Password))
+	return k.hash("credentials", c.Customer, c.Username, string(c.Password), string(or(c.Auth, AuthBasic)), c.TokenURL)
 }
 
 // BatchID names a batch by the producer's idempotency key, so that the same key

@@ -52,6 +52,7 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	return errors.Join(
 		l.tellChange(ctx, customer),
 		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
+		l.tellPause(ctx, customer, p.By, p.Why, true),
 		l.TellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
 }
 
@@ -69,6 +70,7 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 	return true, errors.Join(
 		l.tellChange(ctx, customer), l.Hasten(ctx, customer),
 		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
+		l.tellPause(ctx, customer, by, why, false),
 		l.TellEvent(ctx, customer, "resumed", ""))
 }
 

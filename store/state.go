@@ -58,7 +58,9 @@ func CanMove(from, to State) bool {
 func (s State) Ended() bool { return s == Done || s == Skipped || s == Cancelled || s == Dead }
 
 // luaMoves renders the table for the scripts.
-func luaMoves() string {
+func luaMoves() string { return luaTable(moves) }
+
+func luaTable[S ~string](moves map[S][]S) string {
 	froms := slices.Sorted(maps.Keys(moves))
 	var b strings.Builder
 	// Strings rather than nested tables: the table is built at every call.

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Workers take up changed connections while they run: a message tells them at once,
+// and the list of connections, ordered by change, what they missed.
+
+var noteConnectionScript = loadFleetScript("note_connection")
+
+// noteConnection tells all workers that a customer's connection was changed.
+func (l *Ledger) noteConnection(ctx context.Context, customer string) error {
+	if err := noteConnectionScript.of(l).Run(ctx, l.redis, []string{connectionsKey}, customer).Err(); err != nil {
+		return fmt.Errorf("note changed connection: %w", err)
+	}
+	if err := l.redis.Publish(ctx, connectionsChannel, customer).Err(); err != nil {
+		return fmt.Errorf("announce changed connection: %w", err)
+	}
+	return nil
+}
+
+// ConnectionChanges lists the customers whose connection was changed since a mark,
+// in the order of the changes, and returns the mark to go on from. Mark 0 lists all
+// customers that ever had one in the store.
+func (l *Ledger) ConnectionChanges(ctx context.Context, since int64) (customers []string, mark int64, err error) {
+	found, err := l.redis.ZRangeByScoreWithScores(ctx, connectionsKey, &redis.ZRangeBy{
+		Min: "(" + strconv.FormatInt(since, 10), Max: "+inf",
+	}).Result()
+	if err != nil {
+		return nil, since, fmt.Errorf("read changed connections: %w", err)
+	}
+	mark = since
+	customers = make([]string, len(found))
+	for i, z := range found {
+		customers[i], mark = member(z), int64(z.Score)
+	}
+	return customers, mark, nil
+}
+
+// ConnectionAnnouncements delivers the customers whose connection was changed, until
+// ctx ends. What is announced while Redis is out of reach is missed; see
+// ConnectionChanges.
+func (l *Ledger) ConnectionAnnouncements(ctx context.Context) <-chan string {
+	subscription := l.redis.Subscribe(ctx, connectionsChannel)
+	out := make(chan string)
+	go func() {
+		defer close(out)
+		defer func() { _ = subscription.Close() }()
+		messages := subscription.Channel()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case m, ok := <-messages:
+				if !ok {
+					return
+				}
+				select {
+				case out <- m.Payload:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return out
+}
+
+// CompareCustomers orders customer ids as numbers.
+func CompareCustomers(x, y string) int {
+	return cmp.Or(len(x)-len(y), strings.Compare(x, y))
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// StoredConnection is a customer's connection as the store keeps it.
+type StoredConnection struct {
+	Connection
+
+	// Revision grows with each change of the settings.
+	Revision int64           `json:"revision"`
+	State    ConnectionState `json:"state"`
+	// Reason is why it is in that state: the code of a check or of a refusal.
+	Reason Reason    `json:"reason,omitempty"`
+	Since  time.Time `json:"since,omitzero"`   // in that state
+	Edited time.Time `json:"edited,omitzero"`  // last change of the settings
+	Pause  *Pause    `json:"pause,omitempty"`  // in force
+	Sealed bool      `json:"sealed,omitempty"` // this keyset cannot open the settings
+
+	base ConnectionState // the state below a pause
+}
+
+// Below is the state that the connection has once its pause is over.
+func (c StoredConnection) Below() ConnectionState { return c.base }
+
+// sealedConnection is what is sealed: the settings with the password.
+type sealedConnection struct {
+	Connection
+
+	Password string `json:"password"`
+}
+
+// ErrNoConnection: the store has no connection of the customer.
+var ErrNoConnection = errors.New("the customer has no connection in the store")
+
+// Connection reads a customer's connection. It returns ErrNoConnection where there
+// never was one; one that was removed is returned without settings. Where this
+// keyset cannot open it the rest is returned together with ErrSealed.
+func (l *Ledger) Connection(ctx context.Context, customer string) (StoredConnection, error) {
+	found, err := l.ConnectionsOf(ctx, customer)
+	if err != nil {
+		return StoredConnection{}, err
+	}
+	c, ok := found[customer]
+	if !ok {
+		return StoredConnection{Connection: Connection{Customer: customer}, State: ConnectionAbsent, base: ConnectionAbsent}, ErrNoConnection
+	}
+	if c.Sealed {
+		return c, fmt.Errorf("connection of customer %s: %w", customer, ErrSealed)
+	}
+	return c, nil
+}
+
+// connectionPage is how many connections are read in one round trip.
+const connectionPage = 250
+
+// Connections reads all connections of the store, removed ones included, ordered by
+// customer. Those that this keyset cannot open are marked as sealed.
+func (l *Ledger) Connections(ctx context.Context) ([]StoredConnection, error) {
+	customers, err := l.redis.ZRange(ctx, connectionsKey, 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list connections: %w", err)
+	}
+	found, err := l.ConnectionsOf(ctx, customers...)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]StoredConnection, 0, len(found))
+	for _, c := range found {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(x, y StoredConnection) int { return CompareCustomers(x.Customer, y.Customer) })
+	return all, nil
+}
+
+// ConnectionsOf reads the connections of customers. Customers without one are
+// missing from the result.
+func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
+	found := make(map[string]StoredConnection, len(customers))
+	now, err := l.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for page := range slices.Chunk(customers, connectionPage) {
+		documents, pauses := make([]*redis.MapStringStringCmd, len(page)), make([]*redis.MapStringStringCmd, len(page))
+		_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, customer := range page {
+				documents[i], pauses[i] = p.HGetAll(ctx, connectionKey(customer)), p.HGetAll(ctx, pauseKey(customer))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read connections: %w", err)
+		}
+		for i, customer := range page {
+			if fields := documents[i].Val(); len(fields) > 0 {
+				found[customer] = l.readConnection(customer, fields, l.readPause(customer, pauses[i].Val()), now)
+			}
+		}
+	}
+	return found, nil
+}
+
+func (l *Ledger) readConnection(customer string, fields map[string]string, pause *Pause, now time.Time) StoredConnection {
+	c := StoredConnection{
+		Connection: Connection{Customer: customer}, Revision: number(fields["rev"]), Reason: Reason(fields["rs"]),
+		base: ConnectionState(fields["st"]), Since: millis(fields["since"]),
+	}
+	if fields["at"] != "" {
+		c.Edited = millis(fields["at"])
+	}
+	c.State = c.base
+	if pause != nil && !pause.Over(now) && c.base.Kept() {
+		c.State, c.Since, c.Pause = ConnectionPaused, pause.At, pause
+	}
+	if !c.base.Kept() {
+		return c
+	}
+	data, err := l.keys.Open([]byte(fields["d"]), connectionKey(customer))
+	var opened sealedConnection
+	if err != nil || json.Unmarshal(data, &opened) != nil {
+		c.Sealed = true
+		return c
+	}
+	c.Connection = opened.Connection
+	c.Customer, c.Password = customer, Secret(opened.Password)
+	return c
+}
+
+func (l *Ledger) sealConnection(c Connection) ([]byte, error) {
+	data, err := json.Marshal(sealedConnection{c, string(c.Password)})
+	if err != nil {
+		return nil, fmt.Errorf("encode connection: %w", err)
+	}
+	return l.keys.Seal(data, connectionKey(c.Customer))
+}
+
+// ConnectionEvent is one thing that happened to a connection.
+type ConnectionEvent struct {
+	At  time.Time `json:"at"`
+	Who string    `json:"who"`
+	Why string    `json:"why,omitempty"`
+	// What is "added", "edited", "removed", "moved", "paused" or "resumed".
+	What string          `json:"what"`
+	From ConnectionState `json:"from"`
+	To   ConnectionState `json:"to"`
+	// Reason is the code of a check or of a refusal.
+	Reason Reason `json:"reason,omitempty"`
+	// Settings names those that were changed, never their values.
+	Settings []string `json:"settings,omitempty"`
+	Revision int64    `json:"revision,omitempty"`
+}
+
+// keptConnectionEvents is how many entries a history keeps; the script has the same.
+const keptConnectionEvents = 100
+
+// ConnectionHistory lists what happened to a customer's connection, the latest
+// first: the last 100 entries. It outlives the connection.
+func (l *Ledger) ConnectionHistory(ctx context.Context, customer string) ([]ConnectionEvent, error) {
+	sealed, err := l.redis.LRange(ctx, historyKey(customer), 0, keptConnectionEvents-1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	events := make([]ConnectionEvent, len(sealed))
+	for i, item := range sealed {
+		data, err := l.keys.Open([]byte(item), historyKey(customer))
+		if err != nil {
+			return nil, fmt.Errorf("history of the connection of customer %s: %w", customer, err)
+		}
+		if err := json.Unmarshal(data, &events[i]); err != nil {
+			return nil, fmt.Errorf("history of the connection of customer %s is not readable", customer)
+		}
+	}
+	return events, nil
+}
