@@ -40,11 +40,15 @@ const fullConnection = `connections:
     username: export-user
     password_file: password
     portal_urls: "https://api.icims.com/customers/1234/search/portals/1?staleness=0"
+    auth: oauth
+    token_url: "https://login.icims.com/oauth/token"
+    capabilities: export
+    dummy_email_domain: dummies.example.com
     source: Sourced
     status: {id: D10}
     folder: {value: "Candidates"}
     linkedin_field: field51001
-    limits: {calls_per_second: 2.5, burst: 3, in_flight: 2, calls_per_day: 500}
+    limits: {calls_per_second: 2.5, burst: 3, in_flight: 2, calls_per_day: 500, express_reserve: 7}
     fields:
       work_experience: {collection: c1, employer: c2, title: c3, start: c4, end: c5}
       education: {collection: d1, school: d2, degree: d3}
@@ -58,10 +62,11 @@ func TestReadConnections(t *testing.T) {
 			t.Fatalf("%v, warnings %q", err, warnings)
 		}
 		want := []store.Connection{{
-			Customer: "1234", Username: "export-user", Password: "hunter2",
+			Customer: "1234", Auth: store.AuthOAuth, Username: "export-user", Password: "hunter2",
+			TokenURL: "https://login.icims.com/oauth/token", Capabilities: "export", DummyDomain: "dummies.example.com",
 			PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0",
 			Source:     "Sourced", Status: store.NodeRef{ID: "D10"}, Folder: store.NodeRef{Value: "Candidates"}, LinkedInField: "field51001",
-			Limits: store.Limits{CallsPerSecond: 2.5, Burst: 3, InFlight: 2, CallsPerDay: 500},
+			Limits: store.Limits{CallsPerSecond: 2.5, Burst: 3, InFlight: 2, CallsPerDay: 500, ExpressReserve: 7},
 			Fields: store.FieldNames{
 				WorkExperience: store.WorkExperienceFields{Collection: "c1", Employer: "c2", Title: "c3", Start: "c4", End: "c5"},
 				Education:      store.EducationFields{Collection: "d1", School: "d2", Degree: "d3"},

@@ -83,8 +83,10 @@ connections:
     source: SeekOut
     status: {value: "Recruiter Submitted"}  # or {id: "<the tenant's node id>"}
     folder: {id: D32007}
+    auth: basic                             # or hmac (the password is the key), oauth (client id and secret)
     linkedin_field: field51001              # left out: profile URLs are not sent
-    limits: {calls_per_second: 5, burst: 10, in_flight: 4, calls_per_day: 10000}
+    dummy_email_domain: seekout.example.com # left out: that of the settings
+    limits: {calls_per_second: 5, burst: 10, in_flight: 4, calls_per_day: 10000, express_reserve: 5}
     fields:                                 # the tenant's names, where they differ
       work_experience: {collection: workexperience, employer: workemployer, title: worktitle, start: workstartdate, end: workenddate}
       education: {collection: education, school: school, degree: degree}

@@ -46,7 +46,7 @@ func (s Settings) Validate() error {
 	c.between("LaneConcurrency", s.LaneConcurrency, maxLaneConcurrency)
 	c.between("MaxLanes", s.MaxLanes, maxLanes)
 	c.between("EnqueueChunk", s.EnqueueChunk, maxEnqueueChunk)
-	if problem := domainProblem(s.DummyEmailDomain); problem != "" {
+	if problem := DomainProblem(s.DummyEmailDomain); problem != "" {
 		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")
 	}
 	c.oneOf("LogLevel", s.LogLevel, logLevels)
@@ -159,9 +159,9 @@ func originProblem(origin string) string {
 	}
 }
 
-// domainProblem checks a domain name as RFC 1035 wants it, in ASCII and with
-// room for the local part of an e-mail address.
-func domainProblem(domain string) string {
+// DomainProblem says what is wrong with a domain name, "" where nothing is: it must be
+// as RFC 1035 wants it, in ASCII and with room for the local part of an e-mail address.
+func DomainProblem(domain string) string {
 	const maxDomain, maxLabel = 200, 63
 	labels := strings.Split(domain, ".")
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -107,7 +108,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	})
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	// The breaker comes before the permit, so that an open one wastes none.
-	l.client, err = icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
+	l.client, err = icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
 		slices.Concat(w.clientOptions, []icims.Option{
 			icims.WithCallTimeout(w.settings.CallTimeout),
 			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls),

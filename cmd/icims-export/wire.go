@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/config"
+	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -127,7 +128,7 @@ type connections struct {
 	problems []string // of the connections that were left out, a sentence each
 }
 
-// readConnections reads the file of connections and judges their portal URLs.
+// readConnections reads the file of connections and judges them.
 // The error is one of the file as a whole.
 func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(string) (string, bool)) (connections, error) {
 	var c connections
@@ -143,8 +144,8 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 		c.problems = strings.Split(err.Error(), "\n")
 	}
 	for _, conn := range good {
-		if _, err := icims.ParsePortalURLsOf(conn.Customer, conn.PortalURLs, hosts); err != nil {
-			c.problems = append(c.problems, fmt.Sprintf("%s: customer %s: %v%s", s.Connections, conn.Customer, err, orAllow(err)))
+		if err := checks.Check(conn, hosts); err != nil {
+			c.problems = append(c.problems, fmt.Sprintf("%s: customer %s: %v", s.Connections, conn.Customer, err))
 			continue
 		}
 		c.usable = append(c.usable, conn)
@@ -156,14 +157,6 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 		return c, misused("%s", strings.Join(c.problems, "\n"))
 	}
 	return c, nil
-}
-
-// orAllow is the other remedy for an origin that is a simulator's.
-func orAllow(err error) string {
-	if refused, ok := errors.AsType[*icims.PortalURLError](err); ok && refused.Code == "not_https" {
-		return "; a simulator's origin is allowed with ICIMS_EXPORT_ICIMS_HOSTS"
-	}
-	return ""
 }
 
 // of returns the connection of a customer.

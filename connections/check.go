@@ -1,0 +1,206 @@
+package connections
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// Problem is one setting of a connection that cannot be as it is. It names the
+// setting and never repeats its value.
+type Problem struct {
+	Setting string `json:"setting"` // as the file of connections calls it
+	Code    string `json:"code"`    // stable, for programs
+	Message string `json:"message"` // a sentence that says what to change
+}
+
+func (p Problem) Error() string { return p.Setting + ": " + p.Message }
+
+// InvalidError refuses a connection, with all its problems.
+type InvalidError struct{ Problems []Problem }
+
+func (e *InvalidError) Error() string {
+	texts := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		texts[i] = p.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Check judges a connection by itself, without a call. It fails with an
+// *InvalidError.
+func Check(c store.Connection, hosts icims.HostPolicy) error {
+	k := checker{c: c.WithDefaults(), hosts: hosts}
+	k.account()
+	k.portals()
+	k.tenant()
+	k.limits()
+	return k.result()
+}
+
+// CheckEdit judges a connection that takes the place of another, of which it may
+// keep the password by giving none. The old password goes nowhere else: for another
+// host, or another way to authenticate, it has to be given anew.
+func CheckEdit(before, after store.Connection, hosts icims.HostPolicy) error {
+	k := checker{c: after.WithDefaults(), hosts: hosts}
+	if after.Password == "" {
+		k.c.Password = before.Password
+		before = before.WithDefaults()
+		if before.Auth != k.c.Auth || before.TokenURL != k.c.TokenURL || rootOf(before, hosts) != rootOf(k.c, hosts) {
+			k.addf("password", "password_needed", "enter it anew, since it would be used in another way or sent to another host than before")
+		}
+	}
+	k.account()
+	k.portals()
+	k.tenant()
+	k.limits()
+	return k.result()
+}
+
+// rootOf is the API root of a connection; "" where its portal URLs are wrong.
+func rootOf(c store.Connection, hosts icims.HostPolicy) string {
+	list, err := icims.ParsePortalURLs(c.PortalURLs, hosts)
+	if err != nil {
+		return ""
+	}
+	return list[0].Root.String()
+}
+
+// Region is the data region that a connection's portals are in: "US", "EU", "CA", or
+// "other" for a host that is not iCIMS's.
+func Region(c store.Connection, hosts icims.HostPolicy) string {
+	if list, err := icims.ParsePortalURLs(c.PortalURLs, hosts); err == nil {
+		if region := icims.RegionOf(list[0].Root); region != "" {
+			return region
+		}
+	}
+	return "other"
+}
+
+type checker struct {
+	c        store.Connection
+	hosts    icims.HostPolicy
+	problems []Problem
+}
+
+func (k *checker) addf(setting, code, format string, args ...any) {
+	k.problems = append(k.problems, Problem{setting, code, fmt.Sprintf(format, args...)})
+}
+
+func (k *checker) result() error {
+	if len(k.problems) == 0 {
+		return nil
+	}
+	return &InvalidError{k.problems}
+}
+
+func (k *checker) account() {
+	if !store.ValidCustomer(k.c.Customer) {
+		k.addf("customer", "wrong_customer", "give iCIMS's customer id, digits only, such as 1234")
+	}
+	if !slices.Contains(store.AuthKinds(), k.c.Auth) {
+		k.addf("auth", "unknown_auth", "give basic (user name and password), hmac (user and shared key) or oauth (client id and secret)")
+	}
+	switch user := k.c.Username; {
+	case strings.TrimSpace(user) == "":
+		k.addf("username", "missing", "give the name of the iCIMS API user, or for oauth the client id")
+	case strings.ContainsFunc(user, unicode.IsControl):
+		k.addf("username", "control_character", "remove line breaks and other characters that cannot be seen")
+	case k.c.Auth == store.AuthBasic && strings.Contains(user, ":"):
+		k.addf("username", "colon", "a user name cannot hold a colon; give only the name, and the password apart from it")
+	}
+	switch password := string(k.c.Password); {
+	case password == "":
+		k.addf("password", "missing", "give the password, or for hmac the shared key, for oauth the client secret")
+	case strings.ContainsAny(password, "\r\n\x00"):
+		k.addf("password", "several_lines", "it has several lines; give only the password")
+	}
+	for _, word := range k.c.Capabilities.List() {
+		if word != store.CanExport {
+			k.addf("capabilities", "unknown_capability", "there is only the capability %q", store.CanExport)
+			break
+		}
+	}
+}
+
+func (k *checker) portals() {
+	portals, err := icims.ParsePortalURLsOf(k.c.Customer, k.c.PortalURLs, k.hosts)
+	if err != nil {
+		problem := Problem{"portal_urls", "malformed", err.Error()}
+		if refused, ok := errors.AsType[*icims.PortalURLError](err); ok {
+			problem.Code = refused.Code
+			// A simulator has no certificate.
+			if refused.Code == "not_https" {
+				problem.Message += "; a simulator's origin is allowed with ICIMS_EXPORT_ICIMS_HOSTS"
+			}
+		}
+		k.problems = append(k.problems, problem)
+	}
+	switch {
+	case k.c.TokenURL != "" && k.c.Auth != store.AuthOAuth:
+		k.addf("token_url", "not_oauth", "only oauth gets tokens; leave it out")
+	case k.c.TokenURL != "":
+		if err := icims.CheckTokenURL(k.c.TokenURL, k.hosts); err != nil {
+			k.addf("token_url", "wrong_token_url", "%v", err)
+		}
+	case k.c.Auth == store.AuthOAuth && err == nil && icims.TokenURLOf(portals[0].Root) == "":
+		k.addf("token_url", "missing", "no sign-in host is known for the host of the portals; give the URL that tokens come from")
+	}
+}
+
+// fieldName is how iCIMS's API names fields: lower case throughout.
+var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_.]{0,63}$`)
+
+func (k *checker) tenant() {
+	for _, text := range []struct{ setting, value string }{
+		{"source", k.c.Source}, {"status", k.c.Status.ID + k.c.Status.Value}, {"folder", k.c.Folder.ID + k.c.Folder.Value},
+	} {
+		const longest = 255
+		if strings.ContainsFunc(text.value, unicode.IsControl) || len(text.value) > longest {
+			k.addf(text.setting, "not_a_text", "give one line of at most %d characters", longest)
+		}
+	}
+	w, e := k.c.Fields.WorkExperience, k.c.Fields.Education
+	for _, name := range []struct{ setting, value string }{
+		{"linkedin_field", k.c.LinkedInField},
+		{"fields.work_experience.collection", w.Collection}, {"fields.work_experience.employer", w.Employer},
+		{"fields.work_experience.title", w.Title}, {"fields.work_experience.start", w.Start}, {"fields.work_experience.end", w.End},
+		{"fields.education.collection", e.Collection}, {"fields.education.school", e.School}, {"fields.education.degree", e.Degree},
+	} {
+		if name.value != "" && !fieldName.MatchString(name.value) {
+			k.addf(name.setting, "not_a_field_name", "give the name of the field in iCIMS's API, in lower case, such as field51001")
+		}
+	}
+	if k.c.DummyDomain != "" {
+		if problem := config.DomainProblem(k.c.DummyDomain); problem != "" {
+			k.addf("dummy_email_domain", "not_a_domain", "give a plain domain name such as seekout.example.com")
+		}
+	}
+}
+
+func (k *checker) limits() {
+	l := k.c.Limits
+	for _, n := range []struct {
+		setting string
+		value   float64
+		most    float64
+	}{
+		{"calls_per_second", l.CallsPerSecond, 1e6},
+		{"burst", float64(l.Burst), 1e6},
+		{"in_flight", float64(l.InFlight), 1e5},
+		{"calls_per_day", float64(l.CallsPerDay), 1e9},
+		{"express_reserve", float64(l.ExpressReserve), 99},
+	} {
+		if math.IsNaN(n.value) || n.value < 0 || n.value > n.most {
+			k.addf("limits."+n.setting, "out_of_range", "give a number above zero, at most %g; left out, it has its default", n.most)
+		}
+	}
+}

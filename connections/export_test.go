@@ -1,0 +1,4 @@
+package connections
+
+// CatchUp is what Run does now and then.
+var CatchUp = (*Source).catchUp
