@@ -37,6 +37,8 @@ type estimate struct {
 	Least  int `json:"calls_least"`
 	Most   int `json:"calls_most"`
 	PerDay int `json:"calls_per_day"`
+	// Forecast is when it would be done, by what such exports cost lately.
+	Forecast store.Forecast `json:"forecast"`
 }
 
 // dryRun shows what an export would do. It writes nothing, neither to iCIMS nor
@@ -51,10 +53,10 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 			return err
 		}
 	}
-	markers := c.openMarkers(ctx, p)
-	defer markers.close()
+	look, closeRedis := c.openLedger(ctx, p)
+	defer closeRedis()
 
-	d := dryRun{command: c, p: p, conn: conn, markers: markers, width: defaultWidth}
+	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth}
 	d.width, _ = terminal(p.stdout)
 	d.style = style{p.colours(p.stdout)}
 	if c.JSON {
@@ -79,7 +81,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		}
 		return c.enqueueFailed(p, c.newReport(p), err)
 	}
-	if err := d.end(receipt); err != nil {
+	if err := d.end(ctx, receipt); err != nil {
 		return err
 	}
 	if len(receipt.Refused) > 0 {
@@ -88,35 +90,30 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 	return nil
 }
 
-// markerReader looks up who was exported before.
-type markerReader struct {
-	ledger *store.Ledger
-	close  func()
-}
-
-// openMarkers opens the markers for reading. A Redis that is not there is no
-// reason not to show the rest.
-func (c *exportCommand) openMarkers(ctx context.Context, p *process) markerReader {
-	none := markerReader{close: func() {}}
-	if p.settings.RedisURL.Embedded() || c.IncludeExported {
-		return none
+// openLedger opens the ledger for reading who was exported before and how the
+// customer stands; nil where there is none. A Redis that is not there is no reason
+// not to show the rest.
+func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, func()) {
+	if p.settings.RedisURL.Embedded() {
+		return nil, func() {}
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if err != nil {
-		p.sayf("Redis at %s does not answer, so it is not known who was exported before; none is shown as skipped.", p.settings.RedisURL)
-		return none
+		p.sayf("Redis at %s does not answer, so it is not known who was exported before, nor which of the day's calls are left; none is shown as skipped.", p.settings.RedisURL)
+		return nil, func() {}
 	}
-	return markerReader{newLedger(client, nil, p.settings), closeRedis}
+	keys, _ := readKeyset(p.settings) // tells who paused the customer
+	return &operator{p: p, redis: client, ledger: newLedger(client, keys, p.settings), sealed: keys == nil}, closeRedis
 }
 
 // dryRun is a dry run under way.
 type dryRun struct {
-	command *exportCommand
-	p       *process
-	conn    store.Connection
-	markers markerReader
-	style   style
-	width   int
+	command  *exportCommand
+	p        *process
+	conn     store.Connection
+	operator *operator // nil without Redis
+	style    style
+	width    int
 
 	pending  []tasks.Payload
 	written  int
@@ -126,13 +123,13 @@ type dryRun struct {
 // flush shows the pending candidates.
 func (d *dryRun) flush(ctx context.Context) error {
 	before := map[string]store.Marker{}
-	if d.markers.ledger != nil && len(d.pending) > 0 {
+	if d.operator != nil && !d.command.IncludeExported && len(d.pending) > 0 {
 		ids := make([]string, len(d.pending))
 		for i, payload := range d.pending {
 			ids[i] = payload.Candidate.ID
 		}
 		var err error
-		if before, err = d.markers.ledger.Markers(ctx, d.command.Customer, ids); err != nil {
+		if before, err = d.operator.ledger.Markers(ctx, d.command.Customer, ids); err != nil {
 			return failed("it cannot be read from Redis who was exported before (%s): try again, or use --redis-url=embedded, which knows nobody", rootCause(err))
 		}
 	}
@@ -241,14 +238,15 @@ func readable(value any) string {
 }
 
 // end shows what is refused, and the estimate.
-func (d *dryRun) end(receipt tasks.Receipt) error {
+func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 	e := &d.estimate
 	if e.Candidates > 0 {
 		lookups := (e.Candidates + d.p.settings.LookupBatch - 1) / d.p.settings.LookupBatch
 		e.Least += lookups
 		e.Most += lookups
 	}
-	e.PerDay = d.conn.Limits.CallsPerDay
+	warnings := d.foretell(ctx)
+	e.PerDay = e.Forecast.PerDay
 	out := d.p.stdout
 	if d.command.JSON {
 		tail, err := json.Marshal(struct {
@@ -257,7 +255,8 @@ func (d *dryRun) end(receipt tasks.Receipt) error {
 			Refused  []tasks.Refusal         `json:"refused,omitempty"`
 			Warnings []tasks.RepeatedWarning `json:"warnings,omitempty"`
 			Estimate estimate                `json:"estimate"`
-		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e})
+			Waits    []string                `json:"waits,omitempty"` // what keeps the customer's exports
+		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings})
 		if err != nil {
 			return fmt.Errorf("render JSON: %w", err)
 		}
@@ -279,23 +278,54 @@ func (d *dryRun) end(receipt tasks.Receipt) error {
 		fmt.Fprintln(out)
 	}
 	fmt.Fprintf(out, "Nothing was sent. %d would be sent, %d skipped, %d refused.\n", e.Candidates, e.Skipped, len(receipt.Refused))
-	hang(out, d.width, "", d.cost())
+	hang(out, d.width, "", d.cost(len(warnings) > 0 && e.Forecast.Waits == ""))
+	for _, w := range warnings {
+		writeWarning(out, d.style, d.width, w)
+	}
 	return nil
 }
 
-// cost is the estimate as a sentence.
-func (d *dryRun) cost() string {
-	e, limits := d.estimate, d.conn.Limits
+// foretell sets when the export would be done, and returns what keeps the
+// customer's exports.
+func (d *dryRun) foretell(ctx context.Context) []string {
+	e, customer := &d.estimate, d.command.Customer
+	kind := store.KindOf(d.command.Job, d.command.IncludeExported)
+	demand := store.Demand{Calls: float64(e.Candidates) * store.Costs{}.Each(kind), Express: tasks.GoesExpress(e.Candidates)}
+	e.Forecast = store.Foretell(time.Now(), demand, store.Standing{}, d.conn.Limits)
+	if d.operator == nil {
+		return nil
+	}
+	ledger := d.operator.ledger
+	costs, err := ledger.Costs(ctx, customer)
+	if err != nil {
+		return nil
+	}
+	demand.Calls = float64(e.Candidates) * costs.Each(kind)
+	f, err := ledger.ForecastDemand(ctx, customer, "", demand, costs, d.conn.Limits)
+	if err != nil {
+		return nil
+	}
+	e.Forecast = f
+	places, err := readPlaces(ctx, d.operator.redis, ledger, customer)
+	if err != nil {
+		return nil
+	}
+	return d.p.warnings(ctx, ledger, customer, places[0])
+}
+
+// cost is the estimate in sentences.
+func (d *dryRun) cost(kept bool) string {
+	e := d.estimate
 	if e.Candidates == 0 {
 		return "It would take no calls."
 	}
-	text := fmt.Sprintf("It would take %d calls if all are new to iCIMS, and at most %d; customer %s has %d a day", e.Least, e.Most, d.command.Customer, limits.CallsPerDay)
-	if e.Most > limits.CallsPerDay {
-		days := (e.Most + limits.CallsPerDay - 1) / limits.CallsPerDay
-		return text + fmt.Sprintf(", so up to %d days.", days)
+	text := fmt.Sprintf("It would take %s if all are new to iCIMS, and at most %s. ", plural(e.Least, "call"), grouped(e.Most))
+	if d.operator == nil {
+		text += "If none of the day's calls are used yet: "
+	} else {
+		text += "As things stand: "
 	}
-	took := time.Duration(float64(e.Most) / limits.CallsPerSecond * float64(time.Second))
-	return text + fmt.Sprintf(" and %g a second, so it would take up to %s.", limits.CallsPerSecond, span(took))
+	return text + foretold(e.Forecast, time.Now(), kept) + "."
 }
 
 // asList returns the entries of a collection field.
@@ -311,4 +341,4 @@ func asList(value any) ([]any, bool) {
 	return list, true
 }
 
-func sortedKeys(fields map[string]any) []string { return slices.Sorted(maps.Keys(fields)) }
+func sortedKeys[V any](fields map[string]V) []string { return slices.Sorted(maps.Keys(fields)) }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/store"
@@ -125,11 +126,29 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows); err != nil {
 		return c.enqueueFailed(p, r, err)
 	}
+	c.lookAhead(ctx, p, r, client, ledger)
 	if !c.Wait {
 		r.follow = "icims-export status " + string(r.receipt.Batch)
 		return r.write(nil)
 	}
 	return c.wait(ctx, p, r, ledger, fmt.Sprintf("Nothing has begun yet. Is a worker running (icims-export worker), with this Redis and a connection for customer %s?", c.Customer))
+}
+
+// lookAhead adds to the report when the batch will be done, and says what keeps it.
+func (c *exportCommand) lookAhead(ctx context.Context, p *process, r *report, client redis.UniversalClient, ledger *store.Ledger) {
+	b, err := ledger.Batch(ctx, r.receipt.Batch)
+	if err != nil || b.Moving() == 0 {
+		return
+	}
+	if r.ahead = p.prospectOf(ctx, client, ledger, b); r.ahead == nil {
+		return
+	}
+	for _, w := range r.ahead.warnings {
+		p.sayf("! %s", w)
+	}
+	if c.Wait {
+		p.sayf("%s", r.ahead.text())
+	}
 }
 
 // exportHere exports within this process, with a Redis that ends with it.
@@ -249,7 +268,7 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 	case err != nil:
 		return failed("the batch cannot be followed (%s). See: icims-export status %s", rootCause(err), r.receipt.Batch)
 	}
-	r.result, r.took = &result, time.Since(started)
+	r.result, r.took, r.ahead = &result, time.Since(started), nil
 	if !embedded {
 		r.follow = "icims-export status " + string(r.receipt.Batch)
 	}
@@ -259,8 +278,10 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 // exportResult is the JSON of an export.
 type exportResult struct {
 	tasks.Receipt
-	Result *store.Batch `json:"result,omitempty"` // once it has ended
-	Failed []outcome    `json:"failed,omitempty"`
+	Result   *store.Batch    `json:"result,omitempty"`   // once it has ended
+	Forecast *store.Forecast `json:"forecast,omitempty"` // until then
+	Waits    []string        `json:"waits,omitempty"`    // what keeps the exports, in sentences
+	Failed   []outcome       `json:"failed,omitempty"`
 }
 
 func writeJSON(out io.Writer, v any) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 // follower waits for a batch to end and shows how it goes on.
@@ -26,12 +27,15 @@ type follower struct {
 	told    string
 	away    bool   // Redis does not answer
 	waiting string // for the progress line
+	ahead   store.Forecast
 }
 
 const (
 	followEvery = 200 * time.Millisecond
 	// holdsEvery is how often the exports that wait are asked why.
 	holdsEvery = 3 * time.Second
+	// foretellEvery is how often the end is foretold anew.
+	foretellEvery = 10 * time.Second
 	// idleAfter is how long nothing may begin before that is remarked on.
 	idleAfter = 10 * time.Second
 	pageSize  = 500
@@ -43,7 +47,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 	defer f.progress.end()
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	var looked time.Time
+	var looked, foretold time.Time
 	for {
 		b, err := f.ledger.Batch(ctx, f.batch)
 		if ctx.Err() != nil {
@@ -68,6 +72,11 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 			if err := f.lookAtHolds(ctx, b); err != nil && ctx.Err() == nil {
 				f.lost(err)
 			}
+		}
+		if time.Since(foretold) >= foretellEvery {
+			foretold = time.Now()
+			// What cannot be foretold is left out.
+			f.ahead, _ = f.ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), f.p.limits(f.batch.Customer()))
 		}
 		f.progress.show(f.line(b))
 		if !pause(ctx, tick) {
@@ -101,10 +110,34 @@ func (f *follower) line(b store.Batch) string {
 	if b.Dead > 0 {
 		line += fmt.Sprintf("  dead %d", b.Dead)
 	}
-	if f.waiting != "" {
-		return line + "  waiting: " + f.waiting
+	if f.waiting == "" && f.ahead.Waits != "" {
+		f.waiting = f.ahead.Waits.Info().Title
 	}
-	return line + remaining(ended, b.Accepted, time.Since(f.started))
+	if f.waiting != "" {
+		line += "  waiting: " + f.waiting
+	}
+	return line + f.end(ended, b.Accepted)
+}
+
+// farAhead is how far the end must be for the forecast, which knows of the day's
+// calls and of other batches, to be worth more than the pace so far.
+const farAhead = time.Hour
+
+// end says when the batch will be done: by the pace so far, or where that is far
+// away or not known by what is foretold.
+func (f *follower) end(ended, all int) string {
+	now := time.Now()
+	left := f.ahead.Done.Sub(now)
+	switch pace := remaining(ended, all, time.Since(f.started)); {
+	case !f.ahead.Done.IsZero() && left >= farAhead:
+		return "  done " + about(f.ahead.Done, now)
+	case f.waiting != "":
+		return ""
+	case pace == "" && left >= time.Minute:
+		return " ~" + span(left) + " left"
+	default:
+		return pace
+	}
 }
 
 // lookAtHolds says why exports wait, each time the reasons change.

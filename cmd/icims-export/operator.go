@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"os"
 	"os/user"
@@ -54,7 +53,7 @@ func (o *operator) customers(ctx context.Context, named string) ([]string, error
 	if err != nil {
 		return nil, o.lost(err)
 	}
-	slices.SortFunc(all, func(x, y string) int { return cmp.Or(len(x)-len(y), strings.Compare(x, y)) })
+	slices.SortFunc(all, byCustomer)
 	return all, nil
 }
 

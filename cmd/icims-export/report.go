@@ -15,6 +15,7 @@ type report struct {
 	json    bool
 	receipt tasks.Receipt
 	result  *store.Batch // nil where it was not waited for
+	ahead   *prospect    // nil where it was, or nobody can tell
 	took    time.Duration
 	follow  string // the command that tells more
 }
@@ -32,7 +33,7 @@ func (r *report) write(exports iter.Seq2[outcome, error]) error {
 		}
 	}
 	if r.json {
-		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, d.dead}); err != nil {
+		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, r.ahead.json(), r.ahead.heed(), d.dead}); err != nil {
 			return err
 		}
 	} else {
@@ -80,8 +81,12 @@ func (r *report) print(d digest) {
 	}
 	d.writeDead(out, s, width)
 	d.writeWarnings(out, s, width)
-	if r.result != nil {
+	switch {
+	case r.result != nil:
 		fmt.Fprintf(out, "\nExport complete after %s.\n", span(r.took))
+	case r.ahead != nil:
+		fmt.Fprintln(out)
+		hang(out, width, "", r.ahead.text())
 	}
 	if r.follow != "" {
 		r.p.sayf("More: %s", r.follow)

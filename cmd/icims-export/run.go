@@ -32,6 +32,9 @@ type grammar struct {
 	Status  statusCommand  `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
 	Show    showCommand    `cmd:"" help:"Tell the whole story of a candidate's exports."`
 	Dead    deadCommand    `cmd:"" help:"List, explain, retry and discard exports that were given up."`
+	Lanes   lanesCommand   `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
+	Pause   pauseCommand   `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
+	Resume  resumeCommand  `cmd:"" help:"End a customer's pause."`
 	Audit   auditCommand   `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
 	Worker  workerCommand  `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
 	Sim     simCommand     `cmd:"" help:"Run a simulated iCIMS to try things out against."`
@@ -44,7 +47,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"audit", "dead", "export", "show", "status", "worker"}
+var withSettings = []string{"audit", "dead", "export", "lanes", "pause", "resume", "show", "status", "worker"}
 
 var deadCommands = []string{"list", "show", "retry", "discard"}
 

@@ -36,8 +36,10 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	// Counts and outcomes are not sealed, so no keyset is needed.
-	ledger := newLedger(client, nil, p.settings)
+	// Counts and outcomes are not sealed, so no keyset is needed; with one it can be
+	// told who paused the customer.
+	keys, _ := readKeyset(p.settings)
+	ledger := newLedger(client, keys, p.settings)
 	b, err := ledger.Batch(ctx, id)
 	if errors.Is(err, store.ErrNoBatch) {
 		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", id)
@@ -49,10 +51,14 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if c.Failed {
 		exports = onlyDead(exports)
 	}
+	var ahead *prospect
+	if b.Moving() > 0 {
+		ahead = p.prospectOf(ctx, client, ledger, b)
+	}
 	if c.JSON {
-		err = writeStatusJSON(p.stdout, b, exports)
+		err = writeStatusJSON(p.stdout, b, ahead, exports)
 	} else {
-		err = c.print(p, b, exports)
+		err = c.print(p, b, ahead, exports)
 	}
 	switch {
 	case err != nil:
@@ -77,14 +83,16 @@ func onlyDead(exports iter.Seq2[outcome, error]) iter.Seq2[outcome, error] {
 
 // print writes the counts and the exports: aligned and explained on a terminal,
 // separated by tabs elsewhere.
-func (c *statusCommand) print(p *process, b store.Batch, exports iter.Seq2[outcome, error]) error {
+func (c *statusCommand) print(p *process, b store.Batch, ahead *prospect, exports iter.Seq2[outcome, error]) error {
 	width, onTerminal := terminal(p.stdout)
 	s := style{p.colours(p.stdout)}
 	if !onTerminal {
 		writeBatch(messages{p}, style{}, b)
+		ahead.write(messages{p}, style{}, width)
 		return writeTabs(p.stdout, exports)
 	}
 	writeBatch(p.stdout, s, b)
+	ahead.write(p.stdout, s, width)
 	fmt.Fprintln(p.stdout)
 	t := table{out: p.stdout, style: s, indent: 2, width: width, right: map[int]bool{0: true}}
 	titles := header("row", "candidate", "outcome", "person", "workflow", "when", "")
@@ -180,12 +188,16 @@ func writeTabs(out io.Writer, exports iter.Seq2[outcome, error]) error {
 }
 
 // writeStatusJSON writes one JSON object without holding all exports at once.
-func writeStatusJSON(out io.Writer, b store.Batch, exports iter.Seq2[outcome, error]) error {
-	head, err := json.Marshal(b)
+func writeStatusJSON(out io.Writer, b store.Batch, ahead *prospect, exports iter.Seq2[outcome, error]) error {
+	head, err := json.Marshal(struct {
+		Batch    store.Batch     `json:"batch"`
+		Forecast *store.Forecast `json:"forecast,omitempty"`
+		Warnings []string        `json:"warnings,omitempty"`
+	}{b, ahead.json(), ahead.heed()})
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(out, `{"batch":%s,"outcomes":[`, head); err != nil {
+	if _, err := fmt.Fprintf(out, `%s,"outcomes":[`, head[:len(head)-1]); err != nil {
 		return err
 	}
 	separator := "\n"

@@ -44,6 +44,12 @@ const gap = 2 // blanks between columns
 
 // write writes rows. What does not fit the width is cut in the last column.
 func (t *table) write(rows ...[]cell) error {
+	t.measure(rows...)
+	return t.print(rows...)
+}
+
+// measure makes the columns as wide as the rows need them.
+func (t *table) measure(rows ...[]cell) {
 	for _, row := range rows {
 		for i, c := range row {
 			if i == len(t.widths) {
@@ -52,6 +58,9 @@ func (t *table) write(rows ...[]cell) error {
 			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(c.text))
 		}
 	}
+}
+
+func (t *table) print(rows ...[]cell) error {
 	var b strings.Builder
 	for _, row := range rows {
 		b.WriteString(strings.Repeat(" ", t.indent))

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// statusJSON is what status prints for programs.
+type statusJSON struct {
+	Batch    store.Batch
+	Forecast *store.Forecast
+	Warnings []string
+	Outcomes []outcome
+}
+
+func TestStatusForetells(t *testing.T) {
+	w := newWard(t)
+	b, ids := w.accept("1234", 1709, 0, 30)
+	w.accept("1234", 0, 30, 100)
+	w.enqueue("1234", ids...)
+	if _, err := w.ledger.Beat(t.Context(), "w-1", 0, 10); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("a batch that moves has an end that goes by its turns and its connection", func(t *testing.T) {
+		r := w.call("status", string(b), "--json")
+		r.wantStatus(t, statusFailed)
+		got := decode[statusJSON](t, r.out)
+		// The connection allows 500 calls a second.
+		if f := got.Forecast; f == nil || f.Calls != 62 || f.Ahead != 123 || f.PerDay != 10_000 || f.Done.IsZero() || time.Until(f.Done) > time.Second {
+			t.Errorf("foretold is %+v", f)
+		}
+		if len(got.Warnings) != 0 || len(got.Outcomes) != 30 {
+			t.Errorf("got %s", r.out)
+		}
+		if r = w.call("status", string(b)); !strings.Contains(strings.Join(strings.Fields(r.errors), " "), "About 62 calls to go, and 61 of other batches in between; 10,000 of 10,000 left today; done within a minute.") {
+			t.Errorf("got %s", r.errors)
+		}
+	})
+	t.Run("what keeps it is said with who, why and what to do", func(t *testing.T) {
+		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
+		r := w.call("status", string(b))
+		for _, want := range []string{"depends on when it goes on", "! Customer 1234 is paused by ana until somebody resumes: go-live.", "icims-export resume 1234"} {
+			if text := strings.Join(strings.Fields(r.errors), " "); !strings.Contains(text, want) {
+				t.Errorf("%q is missing in %s", want, text)
+			}
+		}
+		if got := decode[statusJSON](t, w.call("status", string(b), "--json").out); len(got.Warnings) != 1 || got.Forecast.Waits != store.ReasonPaused {
+			t.Errorf("got %+v", got)
+		}
+		w.call("resume", "1234", "--why=done").wantStatus(t, statusDone)
+	})
+	t.Run("without a keyset it is told as well, but not by whom", func(t *testing.T) {
+		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
+		r := call(t, "status", string(b), "--redis-url="+w.url)
+		r.wantNone(t, "ana", "go-live")
+		if !strings.Contains(r.errors, "Customer 1234 is paused by an operator") {
+			t.Errorf("got %s", r.errors)
+		}
+		w.call("resume", "1234", "--why=done").wantStatus(t, statusDone)
+	})
+	t.Run("a batch that has ended needs no forecast", func(t *testing.T) {
+		ended, ids := w.accept("9", 0, 200, 1)
+		w.kill("9", "job_not_found", noJob, ids...)
+		r := w.call("status", string(ended), "--json")
+		r.wantStatus(t, statusPartial)
+		if got := decode[statusJSON](t, r.out); got.Forecast != nil || len(got.Warnings) != 0 {
+			t.Errorf("got %s", r.out)
+		}
+	})
+}
+
+func TestExportSaysWhatKeepsIt(t *testing.T) {
+	file := strings.SplitAfter(candidates, "\n")[0]
+	for name, c := range map[string]struct {
+		prepare  func(*ward)
+		customer string
+		want     string // "": nothing
+	}{
+		"a worker and a connection are there": {func(*ward) {}, "1234", ""},
+		"no connection":                       {func(*ward) {}, "77", "connections.yml has no usable connection for customer 77, so exports wait until it has one."},
+		"a pause": {func(w *ward) {
+			if err := w.ledger.Pause(w.t.Context(), "1234", store.Pause{By: "ana", Why: "go-live"}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "1234", "Customer 1234 is paused by ana until somebody resumes: go-live."},
+		"a closed lane": {func(w *ward) { w.called("1234", 1, 401) }, "1234", "Customer 1234: iCIMS refuses the user name or password, until"},
+		"no worker": {func(w *ward) {
+			if err := w.ledger.Farewell(w.t.Context(), "w-1"); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "1234", "No worker runs now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			if _, err := w.ledger.Beat(t.Context(), "w-1", 0, 10); err != nil {
+				t.Fatal(err)
+			}
+			c.prepare(w)
+			path := w.file(t, "one.ndjson", file)
+			for _, more := range [][]string{nil, {"--dry-run"}} {
+				r := w.call(append([]string{"export", path, "--customer=" + c.customer, "--prospects"}, more...)...)
+				if more != nil && c.customer == "77" {
+					r.wantStatus(t, statusMisused) // nothing can be shown without a connection
+					continue
+				}
+				r.wantStatus(t, statusDone)
+				said := strings.Join(strings.Fields(r.out+r.errors), " ")
+				if !strings.Contains(said, c.want) || c.want == "" && strings.Contains(said, "!") {
+					t.Errorf("%v: want %q in\n%s%s", more, c.want, r.out, r.errors)
+				}
+				if !strings.Contains(said, "bout 2 calls to go; ") {
+					t.Errorf("%v: nothing is foretold\n%s%s", more, r.out, r.errors)
+				}
+			}
+			got := decode[exportResult](t, w.call("export", path, "--customer="+c.customer, "--prospects", "--json").out)
+			if (len(got.Waits) != 0) != (c.want != "") || got.Forecast == nil {
+				t.Errorf("as JSON: %+v", got)
+			}
+		})
+	}
+}
+
+func TestDryRunForetells(t *testing.T) {
+	w := newWard(t)
+	if _, err := w.ledger.Beat(t.Context(), "w-1", 0, 10); err != nil {
+		t.Fatal(err)
+	}
+	path := w.file(t, "one.ndjson", strings.SplitAfter(candidates, "\n")[0])
+	dry := func() estimate {
+		t.Helper()
+		r := w.call("export", path, "--customer=1234", "--job=1709", "--dry-run", "--json")
+		r.wantStatus(t, statusDone)
+		return decode[struct{ Estimate estimate }](t, r.out).Estimate
+	}
+	before := dry()
+	// A hundred exports of the kind took five calls each.
+	_, ids := w.accept("1234", 1709, 500, 100)
+	for _, id := range ids {
+		c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: id}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+		if err == nil {
+			err = w.ledger.Finish(t.Context(), c, store.Finish{To: store.Done, Counter: store.CountUpdated, Person: 1, Calls: 5})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := dry(); before.Forecast.Calls != 3 || after.Forecast.Calls != 5 || after.Least != before.Least || after.Forecast.PerDay != 10_000 {
+		t.Errorf("foretold is at first %+v, then %+v", before, after)
+	}
+}
+
+func TestProgressEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		done    time.Duration // foretold, from now on; 0: not at all
+		waiting string
+		since   time.Duration
+		want    string
+	}{
+		"by the pace so far":                       {20 * time.Minute, "", time.Minute, " ~1m 0s left"},
+		"by what is foretold before there is one":  {20 * time.Minute, "", 0, " ~20m 0s left"},
+		"by what is foretold where that is far":    {30 * time.Hour, "", time.Minute, "  done about 2 Jan 06:00 UTC"},
+		"also while it waits":                      {30 * time.Hour, "the day's calls are used up", time.Minute, "  done about 2 Jan 06:00 UTC"},
+		"not at all while it waits and nobody can": {0, "iCIMS failed", time.Minute, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &follower{started: time.Now().Add(-c.since), waiting: c.waiting}
+				if c.done > 0 {
+					f.ahead.Done = time.Now().Add(c.done)
+				}
+				if got := f.end(50, 100); got != c.want {
+					t.Errorf("got %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+}

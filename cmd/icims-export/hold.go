@@ -1,0 +1,230 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// laneState is how it stands with a customer's exports, in a word.
+type laneState string
+
+const (
+	laneIdle    laneState = "idle"    // there is no work
+	laneOpen    laneState = "open"    // exports are being worked on
+	laneWaiting laneState = "waiting" // for a worker
+	laneLater   laneState = "later"   // all that there is waits for a time of its own
+	lanePaused  laneState = "paused"  // by somebody
+	laneClosed  laneState = "closed"  // by what iCIMS said, or the day's calls are used up
+	laneFailing laneState = "failing" // iCIMS keeps failing, so that calls are suspended
+)
+
+var stateColours = map[laneState]colour{
+	laneIdle: dim, laneOpen: green, laneWaiting: yellow, laneLater: yellow, lanePaused: cyan, laneClosed: red, laneFailing: red,
+}
+
+// hold is what keeps a customer's exports, if anything does.
+type hold struct {
+	State  laneState    `json:"state"`
+	Reason store.Reason `json:"reason,omitempty"`
+	By     string       `json:"by,omitempty"`
+	Why    string       `json:"why,omitempty"`
+	Until  time.Time    `json:"until,omitzero"`
+	// BulkOnly: small batches go on.
+	BulkOnly bool `json:"bulk_only,omitempty"`
+}
+
+// webUI stands for whoever pauses a queue there, of whom asynq keeps nothing.
+const webUI = "the queue's web UI"
+
+// holdOf says what keeps a customer's exports: the strongest of all reasons.
+func holdOf(s store.Standing, q tasks.QueueStates) hold {
+	pending := q.Bulk.Pending + q.Express.Pending
+	switch {
+	case s.Pause != nil:
+		return hold{State: lanePaused, Reason: store.ReasonPaused, By: cmp.Or(s.Pause.By, "an operator"), Why: s.Pause.Why, Until: s.Pause.Until}
+	case q.Bulk.Paused && q.Express.Paused:
+		return hold{State: lanePaused, By: webUI}
+	case !s.ClosedExpress.Open():
+		return hold{State: laneClosed, Reason: s.ClosedExpress.Reason, Until: s.ClosedExpress.Until}
+	case isOpen(s.Breakers):
+		return hold{State: laneFailing, Reason: store.ReasonBreakerOpen}
+	case q.Bulk.Paused:
+		return hold{State: lanePaused, By: webUI, BulkOnly: true}
+	case q.Express.Paused && q.Express.Pending > 0:
+		return hold{State: lanePaused, By: webUI}
+	case !s.Closed.Open() && q.Bulk.Pending > 0 && q.Express.Pending == 0:
+		return hold{State: laneClosed, Reason: s.Closed.Reason, Until: s.Closed.Until, BulkOnly: true}
+	case s.InFlight > 0 || q.Bulk.Active+q.Express.Active > 0:
+		return hold{State: laneOpen}
+	case pending > 0:
+		return hold{State: laneWaiting}
+	case q.Bulk.Later()+q.Express.Later() > 0:
+		return hold{State: laneLater}
+	}
+	return hold{State: laneIdle}
+}
+
+func isOpen(breakers map[string]string) bool {
+	for _, state := range breakers {
+		if state != "closed" {
+			return true
+		}
+	}
+	return false
+}
+
+// keeps reports whether something keeps exports that would otherwise go on.
+func (h hold) keeps() bool {
+	return h.State == lanePaused || h.State == laneClosed || h.State == laneFailing
+}
+
+// text is what the state's word leaves open; empty for nothing.
+func (h hold) text() string {
+	text := ""
+	switch h.State {
+	case lanePaused:
+		text = "by " + printable(h.By)
+		if h.By == webUI {
+			text = "in " + webUI
+		}
+		if h.Reason != "" {
+			text += " " + until(h.Until, "until somebody resumes")
+		}
+		if h.Why != "" {
+			text += ": " + printable(h.Why)
+		}
+	case laneClosed:
+		text = h.Reason.Info().Title + ", " + until(h.Until, "nobody knows until when")
+	case laneFailing:
+		text = h.Reason.Info().Title
+	case laneIdle, laneOpen, laneWaiting, laneLater:
+	}
+	if h.BulkOnly {
+		text += "; small batches go on"
+	}
+	return text
+}
+
+// warning is the hold as sentences for whoever waits for the customer's exports.
+func (h hold) warning(customer string) string {
+	which := "Customer " + customer
+	switch {
+	case h.By == webUI:
+		queue := "queues"
+		if h.BulkOnly {
+			queue = "queue for large batches"
+		}
+		return fmt.Sprintf("%s: the %s are paused in %s; icims-export resume %s sets them going.", which, queue, webUI, customer)
+	case h.State == lanePaused:
+		return fmt.Sprintf("%s is paused %s. Exports wait; icims-export resume %s sets them going.", which, h.text(), customer)
+	case h.State == laneClosed || h.State == laneFailing:
+		return fmt.Sprintf("%s: %s. %s", which, h.text(), h.Reason.Info().Hint)
+	}
+	return ""
+}
+
+// until renders the end of a wait.
+func until(t time.Time, open string) string {
+	if t.IsZero() {
+		return open
+	}
+	left := time.Until(t).Round(time.Second)
+	if left <= 0 {
+		return "until now"
+	}
+	return fmt.Sprintf("until %s (in %s)", moment(t), span(left))
+}
+
+// place is how a customer stands: calls, queues, and what keeps its exports.
+type place struct {
+	standing store.Standing
+	queues   tasks.QueueStates
+	hold     hold
+}
+
+// readPlaces reads how customers stand, in their order.
+func readPlaces(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customers ...string) ([]place, error) {
+	standings, err := ledger.Standings(ctx, customers...)
+	if err != nil {
+		return nil, err
+	}
+	queues, err := tasks.ReadQueueStates(ctx, client, customers...)
+	if err != nil {
+		return nil, err
+	}
+	places := make([]place, len(customers))
+	for i := range places {
+		places[i] = place{standings[i], queues[i], holdOf(standings[i], queues[i])}
+	}
+	return places, nil
+}
+
+// warnings say what keeps exports of the customer from being made: a pause, a
+// closed lane, a missing connection, no worker.
+func (p *process) warnings(ctx context.Context, ledger *store.Ledger, customer string, at place) []string {
+	var warnings []string
+	if w := p.connectionWarning(customer); w != "" {
+		warnings = append(warnings, w)
+	}
+	if at.hold.keeps() {
+		warnings = append(warnings, at.hold.warning(customer))
+	}
+	if n, err := livingWorkers(ctx, ledger); err == nil && n == 0 {
+		warnings = append(warnings, "No worker runs now: exports wait until one is started (icims-export worker).")
+	}
+	return warnings
+}
+
+// connectionWarning says that the customer has no usable connection, where a file
+// of connections is named: workers may have another one.
+func (p *process) connectionWarning(customer string) string {
+	if p.settings.Connections == "" {
+		return ""
+	}
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return ""
+	}
+	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
+	if _, ok := conns.of(customer); ok {
+		return ""
+	}
+	text := fmt.Sprintf("%s has no usable connection for customer %s, so exports wait until it has one.", filepath.Base(p.settings.Connections), customer)
+	if err != nil && len(conns.problems) == 0 {
+		return text + " " + sentence(err.Error())
+	}
+	for _, problem := range conns.problems {
+		text += " " + sentence(problem)
+	}
+	return text
+}
+
+// livingWorkers counts the worker processes that have been heard of lately.
+func livingWorkers(ctx context.Context, ledger *store.Ledger) (int, error) {
+	fleet, err := ledger.Fleet(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for worker := range fleet.Workers {
+		if fleet.Lives(worker) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// limits are those of the customer's connection, where one is set and readable,
+// else those of the standard licence.
+func (p *process) limits(customer string) store.Limits {
+	conn, _ := p.connection(customer)
+	return conn.Limits.Or(store.DefaultLimits())
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// shownLane is one customer in detail.
+type shownLane struct {
+	laneLine
+
+	Workers int           `json:"workers"`
+	Batches []shownBatch  `json:"open_batches"`
+	Events  []store.Event `json:"events"` // the latest first
+	// Actions are what operators did; they stay closed without the keyset.
+	Actions []store.Action `json:"actions,omitempty"`
+}
+
+// shownBatch is an open batch and when it will be done.
+type shownBatch struct {
+	store.Batch
+
+	Forecast store.Forecast `json:"forecast"`
+}
+
+// shownEvents is how many events and actions are shown.
+const shownEvents = 12
+
+// show shows one customer.
+func (c *lanesCommand) show(ctx context.Context, o *operator) error {
+	places, err := readPlaces(ctx, o.redis, o.ledger, c.Customer)
+	if err != nil {
+		return o.lost(err)
+	}
+	l := shownLane{laneLine: places[0].line(c.Customer), Batches: []shownBatch{}}
+	if usable := o.p.usable(); usable != nil && !usable[c.Customer] {
+		l.Connection = "none usable here"
+	}
+	if l.Workers, err = livingWorkers(ctx, o.ledger); err != nil {
+		return o.lost(err)
+	}
+	if l.Batches, err = o.openBatches(ctx, c.Customer, places[0].standing); err != nil {
+		return o.lost(err)
+	}
+	if l.Events, err = o.ledger.Events(ctx, c.Customer, shownEvents); err != nil {
+		return o.lost(err)
+	}
+	if !o.sealed {
+		// Those of another keyset are left out: the rest is worth showing without.
+		l.Actions, _ = o.ledger.Actions(ctx, c.Customer, shownEvents)
+	}
+	if c.JSON {
+		return writeJSON(o.p.stdout, l)
+	}
+	l.print(o.p)
+	return nil
+}
+
+// openBatches are the batches of which anything moves, the oldest first.
+func (o *operator) openBatches(ctx context.Context, customer string, s store.Standing) ([]shownBatch, error) {
+	open, err := o.ledger.OpenBatches(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := o.ledger.Costs(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	calls := make([]float64, len(open))
+	for i, b := range open {
+		calls[i] = costs.Remaining(b)
+	}
+	now, limits := time.Now(), o.p.limits(customer)
+	shown := make([]shownBatch, len(open))
+	for i, b := range open {
+		d := store.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}
+		shown[len(open)-1-i] = shownBatch{b, store.Foretell(now, d, s, limits)}
+	}
+	return shown, nil
+}
+
+func (l shownLane) print(p *process) {
+	out, s := p.stdout, style{p.colours(p.stdout)}
+	width, _ := terminal(out)
+	state := s.paint(stateColours[l.State], string(l.State))
+	if text := l.text(); text != "" {
+		state += " " + text
+	}
+	fmt.Fprintf(out, "Customer %s: %s\n", s.paint(bold, l.Customer), state)
+	line := func(name, text string) {
+		if text != "" {
+			hang(out, width, fmt.Sprintf("  %-12s", name), text)
+		}
+	}
+	line("waiting", l.waiting())
+	line("in work", grouped(l.Active))
+	if l.Later > 0 {
+		line("later", fmt.Sprintf("%s, the next one %s", grouped(l.Later), when(l.Next)))
+	}
+	l.Calls.print(line)
+	if !l.LastGood.IsZero() {
+		line("last good", "a call succeeded "+when(l.LastGood))
+	}
+	for _, worker := range sortedKeys(l.Breakers) {
+		line("breaker", fmt.Sprintf("%s in worker %s: iCIMS fails, so that calls are suspended", l.Breakers[worker], worker))
+	}
+	if len(l.PausedInWeb) > 0 {
+		line("paused", fmt.Sprintf("in %s: %s", webUI, strings.Join(l.PausedInWeb, " and ")))
+	}
+	line("connection", l.Connection)
+	if l.Workers == 0 {
+		line("workers", "none has been heard of lately: start one (icims-export worker)")
+	}
+	l.printBatches(out, s, width)
+	l.printEvents(out, s, width)
+}
+
+// kept reports whether something keeps the exports of which forecasts do not know.
+func (l shownLane) kept() bool {
+	return l.Workers == 0 || l.Connection != "" || l.keeps() && l.Reason != store.ReasonPaused
+}
+
+func (l shownLane) waiting() string {
+	text := fmt.Sprintf("%s in large batches, %s in small ones", grouped(l.Bulk), grouped(l.Express))
+	if l.Oldest > 0 {
+		text += fmt.Sprintf("; the oldest for %s", span(l.oldest()))
+	}
+	return text
+}
+
+func (c callsLine) print(line func(name, text string)) {
+	if c.PerDay == 0 {
+		line("calls", "none was made so far")
+		return
+	}
+	line("calls", fmt.Sprintf("%.1f a second of %g; %d in flight of %d", c.PerSecond, c.MaxRate, c.InFlight, c.MaxInFlight))
+	today := fmt.Sprintf("%s made", grouped(c.Own))
+	if c.Others > 0 {
+		today += fmt.Sprintf(", and %s by others on the account", grouped(c.Others))
+	}
+	today += fmt.Sprintf("; %s of %s left", grouped(c.Left), grouped(c.PerDay))
+	if kept := min(c.Reserve, c.Left); kept > 0 {
+		today += fmt.Sprintf(", %s of them kept for small batches", grouped(kept))
+	}
+	line("today", today+fmt.Sprintf("; new ones %s (in %s)", when(c.Resets), span(time.Until(c.Resets))))
+}
+
+// shownBatches is how many open batches a person is given.
+const shownBatches = 10
+
+func (l shownLane) printBatches(out io.Writer, s style, width int) {
+	if len(l.Batches) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Open batches:"))
+	now := time.Now()
+	for i, b := range l.Batches {
+		if i == shownBatches {
+			fmt.Fprintf(out, "  … and %s more; --json lists them all\n", grouped(len(l.Batches)-i))
+			break
+		}
+		hang(out, width, fmt.Sprintf("  %s  ", b.ID), fmt.Sprintf("to %s, %s of %s ended; %s",
+			targetOf(b.Batch), grouped(b.Accepted-b.Moving()), grouped(b.Accepted), foretold(b.Forecast, now, l.kept())))
+	}
+}
+
+// targetOf is where a batch goes.
+func targetOf(b store.Batch) string {
+	if b.Job != 0 {
+		return fmt.Sprintf("job %d", b.Job)
+	}
+	return "prospects"
+}
+
+// told is something that happened, at a time.
+type told struct {
+	at   time.Time
+	text string
+}
+
+// printEvents tells what happened last, by itself and by operators.
+func (l shownLane) printEvents(out io.Writer, s style, width int) {
+	var all []told
+	for _, e := range l.Events {
+		// Of pauses the actions tell more, where they can be read.
+		if len(l.Actions) > 0 && (e.Kind == "paused" || e.Kind == "resumed") {
+			continue
+		}
+		all = append(all, told{e.At, eventText(e)})
+	}
+	for _, a := range l.Actions {
+		text := fmt.Sprintf("%s %s", printable(a.Who), printable(a.What))
+		if a.Count > 1 {
+			text += fmt.Sprintf(" (%s)", grouped(a.Count))
+		}
+		if a.Why != "" {
+			text += fmt.Sprintf(": “%s”", printable(a.Why))
+		}
+		all = append(all, told{a.At, text})
+	}
+	if len(all) == 0 {
+		return
+	}
+	slices.SortStableFunc(all, func(x, y told) int { return cmp.Compare(y.at.UnixMilli(), x.at.UnixMilli()) })
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "What happened last:"))
+	for _, t := range all[:min(len(all), shownEvents)] {
+		hang(out, width, fmt.Sprintf("  %-16s  ", moment(t.at)), t.text)
+	}
+}
+
+// eventText is an event as a sentence.
+func eventText(e store.Event) string {
+	reason := store.Reason(e.Text).Info().Title
+	switch e.Kind {
+	case "closed":
+		text := "no calls: " + reason
+		if !e.Until.IsZero() {
+			text += ", until " + moment(e.Until)
+		}
+		return text
+	case "opened":
+		return "calls again, after: " + reason
+	case "breaker":
+		return map[string]string{
+			"open": "calls suspended, since iCIMS keeps failing", "half-open": "iCIMS is probed with one call", "closed": "iCIMS answers again; calls go on",
+		}[e.Text]
+	}
+	return strings.TrimSpace(e.Kind + " " + printable(e.Text))
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// enqueue gives exports of a customer their tasks.
+func (w *ward) enqueue(customer string, ids ...string) {
+	w.t.Helper()
+	alarms := make([]tasks.Alarm, len(ids))
+	for i, id := range ids {
+		alarms[i].Export = id
+	}
+	if err := tasks.Enqueue(w.t.Context(), w.redis, w.ledger, customer, alarms...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// called makes calls for a customer, and ends the last one with a status.
+func (w *ward) called(customer string, n, status int) {
+	w.t.Helper()
+	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
+	r.Limits.CallsPerSecond, r.Limits.Burst, r.Limits.InFlight, r.Bulk = 1000, 100, 100, n
+	a, err := w.ledger.Permits(w.t.Context(), customer, r)
+	if err != nil || len(a.Permits) != n {
+		w.t.Fatalf("%d permits of %d, %v", len(a.Permits), n, err)
+	}
+	r.First, r.Bulk = r.First+int64(n), 0
+	for i, p := range a.Permits {
+		answered := store.ReturnUnused(p)
+		answered.Unused, answered.Status = false, 200
+		if i == n-1 {
+			answered.Status = status
+		}
+		r.Returned = append(r.Returned, answered)
+	}
+	if _, err := w.ledger.Permits(w.t.Context(), customer, r); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestLanes(t *testing.T) {
+	w := newWard(t)
+	t.Run("without any work it says so", func(t *testing.T) {
+		r := w.call("lanes")
+		r.wantStatus(t, statusDone)
+		for _, want := range []string{"No customer has work", "No worker has been heard of lately"} {
+			if !strings.Contains(r.errors, want) {
+				t.Errorf("%q is missing in %s", want, r.errors)
+			}
+		}
+	})
+	b, ids := w.accept("1234", 1709, 0, 30)
+	w.enqueue("1234", ids...)
+	w.accept("77", 0, 30, 1)
+	w.called("77", 3, 401)
+	w.accept("9", 0, 31, 1) // whose task was lost
+	if _, err := w.ledger.Beat(t.Context(), "w-1", 1, 10); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("customers with work or a closure are listed, others only with --all", func(t *testing.T) {
+		got := decode[lanesResult](t, w.call("lanes", "--json").out)
+		if len(got.Lanes) != 2 || got.Lanes[0].Customer != "77" || got.Lanes[1].Customer != "1234" || got.Hidden != 1 || got.Workers != 1 {
+			t.Fatalf("got %+v", got)
+		}
+		refused, waiting := got.Lanes[0], got.Lanes[1]
+		if refused.State != laneClosed || refused.Reason != "icims_credentials" || !refused.Until.After(time.Now()) || refused.Connection == "" {
+			t.Errorf("a refused account: %+v", refused)
+		}
+		if c := refused.Calls; c.Own != 3 || c.Left != 9997 || c.PerDay != 10_000 || c.MaxRate != 1000 || !c.Resets.After(time.Now()) {
+			t.Errorf("its calls: %+v", c)
+		}
+		if waiting.State != laneWaiting || waiting.Bulk != 30 || waiting.Oldest <= 0 || waiting.Connection != "" {
+			t.Errorf("one that waits: %+v", waiting)
+		}
+		if got := decode[lanesResult](t, w.call("lanes", "--json", "--all").out); len(got.Lanes) != 3 {
+			t.Errorf("of all: %+v", got)
+		}
+	})
+	t.Run("elsewhere than on a terminal there is a line for each", func(t *testing.T) {
+		r := w.call("lanes")
+		rows := lines(r.out)
+		if len(rows) != 3 || !strings.HasPrefix(rows[0], "customer\tstate\t") || strings.Count(rows[1], "\t") != strings.Count(rows[0], "\t") {
+			t.Errorf("got %s", r.out)
+		}
+		if !strings.Contains(r.errors, "2 customers: 1 waiting, 1 closed; 30 exports. 1 more without work") {
+			t.Errorf("got %s", r.errors)
+		}
+	})
+	t.Run("one customer is shown with calls, batches and what happened", func(t *testing.T) {
+		r := w.call("lanes", "77")
+		r.wantStatus(t, statusDone)
+		r.wantAll(t, "Customer 77: closed iCIMS refuses the user name or password, until", "3 made; 9,997 of 10,000 left", "of them kept for small batches", "What happened last:",
+			"no calls: iCIMS refuses the user name or password", "none usable here")
+		w.call("lanes", "1234").wantAll(t, "Customer 1234: waiting", "30 in large batches, 0 in small ones; the oldest for", string(b), "to job 1709, 0 of 30 ended; about 62 calls to go")
+	})
+	t.Run("what operators did is told with it", func(t *testing.T) {
+		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
+		w.call("lanes", "1234").wantAll(t, "paused by ana until somebody resumes: go-live", "ana paused: “go-live”", "depends on when it goes on")
+	})
+	t.Run("a customer that is none is refused", func(t *testing.T) {
+		w.call("lanes", "acme").wantStatus(t, statusMisused)
+	})
+}
+
+func TestLanesFitTheTerminal(t *testing.T) {
+	r := lanesResult{Lanes: []laneLine{
+		{Customer: "1234", hold: hold{State: laneOpen}, Express: 3, Bulk: 12_300, Active: 4, Later: 12, Oldest: 9000, Calls: callsLine{PerSecond: 4.91, MaxRate: 5, PerDay: 10_000, Left: 2480}},
+		{Customer: "77", hold: hold{State: lanePaused, Reason: store.ReasonPaused, By: "ana@host", Why: strings.Repeat("the tenant is moved ", 8)}, Bulk: 1_000_000, Oldest: 300_000},
+		{Customer: "900000", hold: hold{State: laneClosed, Reason: "icims_quota_exhausted"}, Calls: callsLine{MaxRate: 0.5, PerDay: 100}},
+	}}
+	var out bytes.Buffer
+	if err := r.writeTable(&out, style{}, 80); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	for _, want := range []string{
+		"customer  express       bulk  active  later  oldest  calls/s  left today  state",
+		"1234            3     12,300       4     12      2h    4.9/5       2,480  open",
+		"77              0  1,000,000       0      0  3d 11h                       paused",
+		"  → paused by ana@host until somebody resumes: the tenant is moved",
+		"  → closed the day's calls are used up, nobody knows until when",
+	} {
+		if !strings.Contains(out.String(), want+"\n") && !strings.Contains(out.String(), want+" ") {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestManyLanes(t *testing.T) {
+	w := newWard(t)
+	const many = 600 // more than are read at once
+	for i := range many {
+		if err := w.ledger.Pause(t.Context(), fmt.Sprint(5000+i), store.Pause{By: "ana", Why: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.ledger.OpenBatch(t.Context(), store.BatchSpec{Customer: fmt.Sprint(5000 + i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := decode[lanesResult](t, w.call("lanes", "--json").out)
+	if len(got.Lanes) != many {
+		t.Fatalf("%d of %d are listed", len(got.Lanes), many)
+	}
+	for i, l := range got.Lanes {
+		if l.Customer != fmt.Sprint(5000+i) || l.State != lanePaused {
+			t.Fatalf("lane %d: %+v", i, l)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+func TestUntil(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
+	for text, want := range map[string]time.Time{
+		"":                          {},
+		"2h":                        now.Add(2 * time.Hour),
+		"1h30m":                     now.Add(90 * time.Minute),
+		"3d":                        now.Add(72 * time.Hour),
+		"18:30":                     time.Date(2026, 11, 22, 18, 30, 0, 0, time.Local),
+		"2026-11-23T08:00:00+02:00": time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC),
+		"2026-11-23 08:00":          time.Date(2026, 11, 23, 8, 0, 0, 0, time.Local),
+		"2026-11-23":                time.Date(2026, 11, 23, 0, 0, 0, 0, time.Local),
+	} {
+		if got, err := parseUntil(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"tomorrow": "is no time", "25:00": "is no time", "11:59": "is over", "-2h": "is over", "0s": "is over", "2026-11-21": "is over", "d": "is no time",
+	} {
+		if got, err := parseUntil(text, now); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "2026-11-22T1") {
+			t.Errorf("%q: %s, %v, want an error that says %q and how to write it", text, got, err, want)
+		}
+	}
+}
+
+func TestPauseAndResume(t *testing.T) {
+	w := newWard(t)
+	w.accept("1234", 1709, 0, 30)
+	read := func() *store.Pause {
+		t.Helper()
+		p, err := w.ledger.PauseOf(t.Context(), "1234")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	t.Run("a pause is kept with who, why and until when", func(t *testing.T) {
+		r := w.call("pause", "1234", "--why=go-live", "--until=2h", "--who=ana")
+		r.wantStatus(t, statusDone)
+		r.wantAll(t, "Customer 1234 is paused until", "keep their places", "icims-export resume 1234 --why")
+		if p := read(); p == nil || p.By != "ana" || p.Why != "go-live" || time.Until(p.Until) < time.Hour || time.Until(p.Until) > 2*time.Hour {
+			t.Errorf("paused as %+v", p)
+		}
+	})
+	t.Run("another one takes its place, and says so", func(t *testing.T) {
+		r := w.call("pause", "1234", "--why=longer", "--who=joe")
+		r.wantStatus(t, statusDone)
+		r.wantAll(t, "until somebody resumes", "takes the place of the pause by ana")
+		if p := read(); p == nil || p.By != "joe" || !p.Until.IsZero() {
+			t.Errorf("paused as %+v", p)
+		}
+	})
+	t.Run("it is listed with who, why and until when", func(t *testing.T) {
+		r := w.call("lanes", "--json")
+		r.wantStatus(t, statusDone)
+		got := decode[lanesResult](t, r.out)
+		if len(got.Lanes) != 1 || got.Lanes[0].State != lanePaused || got.Lanes[0].By != "joe" || got.Lanes[0].Why != "longer" {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("who has not the keyset sees the pause without its words", func(t *testing.T) {
+		r := call(t, "lanes", "--json", "--redis-url="+w.url)
+		r.wantStatus(t, statusDone)
+		r.wantNone(t, "joe", "longer")
+		if got := decode[lanesResult](t, r.out); len(got.Lanes) != 1 || got.Lanes[0].State != lanePaused || got.Lanes[0].By != "an operator" {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("resumed, it names the pause that is over", func(t *testing.T) {
+		r := w.call("resume", "1234", "--why=done", "--who=eve")
+		r.wantStatus(t, statusDone)
+		r.wantAll(t, "Customer 1234 goes on: the pause by joe (“longer”) is over")
+		if p := read(); p != nil {
+			t.Errorf("still paused: %+v", p)
+		}
+		actions, err := w.ledger.Actions(t.Context(), "1234", 1)
+		if err != nil || len(actions) != 1 || actions[0].Who != "eve" || actions[0].Why != "done" {
+			t.Errorf("recorded is %+v, %v", actions, err)
+		}
+	})
+	t.Run("what is not paused is not resumed", func(t *testing.T) {
+		r := w.call("resume", "1234", "--why=done")
+		r.wantStatus(t, statusDone)
+		r.wantAll(t, "Customer 1234 was not paused.")
+	})
+	t.Run("a pause made in the web UI is shown as one, and ended as well", func(t *testing.T) {
+		if err := tasks.Enqueue(t.Context(), w.redis, w.ledger, "1234", tasks.Alarm{Export: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := asynq.NewInspectorFromRedisClient(w.redis).PauseQueue(tasks.BulkQueue("1234")); err != nil {
+			t.Fatal(err)
+		}
+		r := w.call("lanes", "1234")
+		r.wantAll(t, "paused in the queue's web UI; small batches go on")
+		r = w.call("resume", "1234", "--why=done", "--json")
+		r.wantStatus(t, statusDone)
+		if got := decode[paused](t, r.out); len(got.WebUI) != 1 || got.WebUI[0] != "bulk" || got.Waiting != 1 || got.Hold.State != laneWaiting {
+			t.Errorf("got %s", r.out)
+		}
+	})
+	t.Run("a resumption says what else keeps the exports", func(t *testing.T) {
+		if err := w.ledger.TellBreaker(t.Context(), "1234", "w-1", "open"); err != nil {
+			t.Fatal(err)
+		}
+		w.call("resume", "1234", "--why=done").wantAll(t, "But: iCIMS keeps failing")
+	})
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a pause without a why":      {[]string{"pause", "1234"}, "--why"},
+		"a resumption without a why": {[]string{"resume", "1234", "--why= "}, "--why"},
+		"a customer that is none":    {[]string{"pause", "acme", "--why=x"}, "digits only"},
+		"an end that is over":        {[]string{"pause", "1234", "--why=x", "--until=2020-01-01"}, "is over"},
+		"an end that is no time":     {[]string{"pause", "1234", "--why=x", "--until=soon"}, "is no time"},
+	} {
+		t.Run(name+" is refused", func(t *testing.T) {
+			r := w.call(c.args...)
+			r.wantStatus(t, statusMisused)
+			if !strings.Contains(r.errors, c.want) || read() != nil {
+				t.Errorf("got %s", r.errors)
+			}
+		})
+	}
+}
