@@ -43,27 +43,27 @@ func Foretell(now time.Time, d Demand, s Standing, limits Limits) Forecast {
 	f := Forecast{
 		Calls: int(math.Ceil(d.Calls)), LeftToday: s.Left, PerDay: s.Budget, Resets: s.WindowEnd,
 	}
-	o := Outlook{
+	p := Plan{
 		Now: now, Calls: d.Calls, PerSecond: s.pace(), PerDay: s.Budget, Left: s.Left, DayEnd: s.WindowEnd,
 		Foreign: s.foreign(now),
 	}
 	if !d.Express {
-		o.Others, o.Reserve = d.Others, float64(limits.ExpressReserve)/100
+		p.Others, p.Reserve = d.Others, float64(limits.ExpressReserve)/100
 	}
-	f.Ahead = int(math.Ceil(o.Ahead()))
+	f.Ahead = int(math.Ceil(p.Ahead()))
 	if c := s.wait(); !c.Open() {
 		f.Waits, f.Until = c.Reason, c.Until
-		o.Opens = c.Until
+		p.Opens = c.Until
 	}
 	// iCIMS itself says that none are left, whatever was counted here.
 	if s.ClosedExpress.Reason == reasonQuota {
-		f.LeftToday, o.Left = 0, 0
+		f.LeftToday, p.Left = 0, 0
 	}
 	// Nobody knows when somebody mends an account, or resumes.
 	if f.Waits != "" && (f.Until.IsZero() || f.Waits == reasonCredentials || f.Waits == reasonAccess) {
 		return f
 	}
-	if done, ok := o.Done(); ok {
+	if done, ok := p.Done(); ok {
 		f.Done = done
 	}
 	return f

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Outlook is what the end of a batch depends on.
-type Outlook struct {
+// Plan is what the end of a batch depends on.
+type Plan struct {
 	Now   time.Time
 	Calls float64 // that the batch still needs
 	// Others are the calls that each other open batch of the customer still needs.
@@ -33,30 +33,30 @@ const day = 24 * time.Hour
 
 // Ahead is how many calls are made until the batch is done: its own, and those of
 // others whose turns come in between.
-func (o Outlook) Ahead() float64 {
-	calls := o.Calls
-	for _, other := range o.Others {
-		calls += min(other, o.Calls)
+func (p Plan) Ahead() float64 {
+	calls := p.Calls
+	for _, other := range p.Others {
+		calls += min(other, p.Calls)
 	}
 	return calls
 }
 
 // Done is when the batch will be done, and false where it never will. With more to
 // do it is never earlier.
-func (o Outlook) Done() (time.Time, bool) {
-	if o.Calls <= 0 {
-		return o.Now, true
+func (p Plan) Done() (time.Time, bool) {
+	if p.Calls <= 0 {
+		return p.Now, true
 	}
-	if o.PerSecond <= 0 {
+	if p.PerSecond <= 0 {
 		return time.Time{}, false
 	}
-	w := o.firstDay()
-	work := o.Ahead()
+	w := p.firstDay()
+	work := p.Ahead()
 	if at, ok := w.done(work); ok {
 		return at, true
 	}
 	work -= w.capacity()
-	next := o.fullDay(w.end)
+	next := p.fullDay(w.end)
 	each := next.capacity()
 	if each <= 0 {
 		return time.Time{}, false
@@ -68,7 +68,7 @@ func (o Outlook) Done() (time.Time, bool) {
 	}
 	if whole > 0 {
 		work -= whole * each
-		next = o.fullDay(w.end.Add(time.Duration(whole) * day))
+		next = p.fullDay(w.end.Add(time.Duration(whole) * day))
 	}
 	// Rounding may leave a trace more than fits.
 	return next.done(min(work, each))
@@ -82,27 +82,27 @@ type budgetDay struct {
 	perHour    float64 // that the reserve releases
 }
 
-func (o Outlook) fullDay(start time.Time) budgetDay {
+func (p Plan) fullDay(start time.Time) budgetDay {
 	return budgetDay{
-		start: start, end: start.Add(day), calls: max(float64(o.PerDay)-o.Foreign, 0),
-		perSecond: o.PerSecond, perHour: o.Reserve * float64(o.PerDay) / 24,
+		start: start, end: start.Add(day), calls: max(float64(p.PerDay)-p.Foreign, 0),
+		perSecond: p.PerSecond, perHour: p.Reserve * float64(p.PerDay) / 24,
 	}
 }
 
 // firstDay is what is left of the day in which calls can be made first.
-func (o Outlook) firstDay() budgetDay {
-	start := o.Now
-	if o.Opens.After(start) {
-		start = o.Opens
+func (p Plan) firstDay() budgetDay {
+	start := p.Now
+	if p.Opens.After(start) {
+		start = p.Opens
 	}
-	if start.Before(o.DayEnd) {
-		w := o.fullDay(o.DayEnd.Add(-day))
+	if start.Before(p.DayEnd) {
+		w := p.fullDay(p.DayEnd.Add(-day))
 		w.start = start
-		w.calls = max(float64(o.Left)-o.Foreign*o.DayEnd.Sub(o.Now).Hours()/24, 0)
+		w.calls = max(float64(p.Left)-p.Foreign*p.DayEnd.Sub(p.Now).Hours()/24, 0)
 		return w
 	}
 	// The day that is known of is over by then; later ones begin at the same hour.
-	w := o.fullDay(o.DayEnd.Add(start.Sub(o.DayEnd).Truncate(day)))
+	w := p.fullDay(p.DayEnd.Add(start.Sub(p.DayEnd).Truncate(day)))
 	w.start = start
 	return w
 }
