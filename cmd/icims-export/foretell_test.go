@@ -22,7 +22,7 @@ func TestStatusForetells(t *testing.T) {
 	b, ids := w.accept("1234", 1709, 0, 30)
 	w.accept("1234", 0, 30, 100)
 	w.enqueue("1234", ids...)
-	if _, err := w.ledger.Beat(t.Context(), "w-1", 0, 10); err != nil {
+	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("a batch that moves has an end that goes by its turns and its connection", func(t *testing.T) {
@@ -81,7 +81,12 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 		want     string // "": nothing
 	}{
 		"a worker and a connection are there": {func(*ward) {}, "1234", ""},
-		"no connection":                       {func(*ward) {}, "77", "connections.yml has no usable connection for customer 77, so exports wait until it has one."},
+		"no connection":                       {func(*ward) {}, "77", "connections.yml has no usable connection for customer 77; unless the workers' own file has one, exports wait."},
+		"no connection in any worker": {func(w *ward) {
+			if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{"1234"}}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "1234", "No worker has a usable connection for customer 1234"},
 		"a pause": {func(w *ward) {
 			if err := w.ledger.Pause(w.t.Context(), "1234", store.Pause{By: "ana", Why: "go-live"}); err != nil {
 				w.t.Fatal(err)
@@ -96,7 +101,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWard(t)
-			if _, err := w.ledger.Beat(t.Context(), "w-1", 0, 10); err != nil {
+			if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 				t.Fatal(err)
 			}
 			c.prepare(w)
@@ -126,7 +131,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 
 func TestDryRunForetells(t *testing.T) {
 	w := newWard(t)
-	if _, err := w.ledger.Beat(t.Context(), "w-1", 0, 10); err != nil {
+	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
 	path := w.file(t, "one.ndjson", strings.SplitAfter(candidates, "\n")[0])

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -171,20 +172,26 @@ func readPlaces(ctx context.Context, client redis.UniversalClient, ledger *store
 // closed lane, a missing connection, no worker.
 func (p *process) warnings(ctx context.Context, ledger *store.Ledger, customer string, at place) []string {
 	var warnings []string
-	if w := p.connectionWarning(customer); w != "" {
-		warnings = append(warnings, w)
+	workers, err := readCrew(ctx, ledger)
+	known := err == nil
+	switch {
+	case known && workers.count() == 0:
+		warnings = append(warnings, "No worker runs now: exports wait until one is started (icims-export worker).")
+	case known && workers.refuse(customer):
+		warnings = append(warnings, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
+	default:
+		if w := p.connectionWarning(customer); w != "" {
+			warnings = append(warnings, w)
+		}
 	}
 	if at.hold.keeps() {
 		warnings = append(warnings, at.hold.warning(customer))
 	}
-	if n, err := livingWorkers(ctx, ledger); err == nil && n == 0 {
-		warnings = append(warnings, "No worker runs now: exports wait until one is started (icims-export worker).")
-	}
 	return warnings
 }
 
-// connectionWarning says that the customer has no usable connection, where a file
-// of connections is named: workers may have another one.
+// connectionWarning says that the customer has no usable connection, as far as the
+// file of connections tells that is named here.
 func (p *process) connectionWarning(customer string) string {
 	if p.settings.Connections == "" {
 		return ""
@@ -197,7 +204,7 @@ func (p *process) connectionWarning(customer string) string {
 	if _, ok := conns.of(customer); ok {
 		return ""
 	}
-	text := fmt.Sprintf("%s has no usable connection for customer %s, so exports wait until it has one.", filepath.Base(p.settings.Connections), customer)
+	text := fmt.Sprintf("%s has no usable connection for customer %s; unless the workers' own file has one, exports wait.", filepath.Base(p.settings.Connections), customer)
 	if err != nil && len(conns.problems) == 0 {
 		return text + " " + sentence(err.Error())
 	}
@@ -207,19 +214,34 @@ func (p *process) connectionWarning(customer string) string {
 	return text
 }
 
-// livingWorkers counts the worker processes that have been heard of lately.
-func livingWorkers(ctx context.Context, ledger *store.Ledger) (int, error) {
+// crew are the workers that have been heard of lately.
+type crew []store.Peer
+
+func readCrew(ctx context.Context, ledger *store.Ledger) (crew, error) {
 	fleet, err := ledger.Fleet(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n := 0
-	for worker := range fleet.Workers {
-		if fleet.Lives(worker) {
-			n++
+	var c crew
+	for name, peer := range fleet.Workers {
+		if fleet.Lives(name) {
+			c = append(c, peer)
 		}
 	}
-	return n, nil
+	return c, nil
+}
+
+func (c crew) count() int { return len(c) }
+
+// refuse reports whether none of the workers has a usable connection for the
+// customer. They say so once they have met its work.
+func (c crew) refuse(customer string) bool {
+	for _, peer := range c {
+		if !slices.Contains(peer.Refuses, customer) {
+			return false
+		}
+	}
+	return len(c) > 0
 }
 
 // limits are those of the customer's connection, where one is set and readable,

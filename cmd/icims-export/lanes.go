@@ -91,11 +91,14 @@ func (c *lanesCommand) read(ctx context.Context, o *operator) (lanesResult, erro
 	if err != nil {
 		return r, err
 	}
-	var usable map[string]bool
-	if usable = o.p.usable(); usable != nil {
-		for customer := range usable {
-			customers = append(customers, customer)
-		}
+	workers, err := readCrew(ctx, o.ledger)
+	if err != nil {
+		return r, o.lost(err)
+	}
+	r.Workers = workers.count()
+	usable := o.p.usable()
+	for customer := range usable {
+		customers = append(customers, customer)
 	}
 	slices.SortFunc(customers, byCustomer)
 	customers = slices.Compact(customers)
@@ -110,16 +113,23 @@ func (c *lanesCommand) read(ctx context.Context, o *operator) (lanesResult, erro
 				continue
 			}
 			l := at.line(page[i])
-			if usable != nil && !usable[page[i]] {
-				l.Connection = "none usable here"
-			}
+			l.Connection = connectionNote(page[i], workers, usable)
 			r.Lanes = append(r.Lanes, l)
 		}
 	}
-	if r.Workers, err = livingWorkers(ctx, o.ledger); err != nil {
-		return r, o.lost(err)
-	}
 	return r, nil
+}
+
+// connectionNote says what is wrong with a customer's connection, as far as the
+// workers say so or the file here tells.
+func connectionNote(customer string, workers crew, usable map[string]bool) string {
+	switch {
+	case workers.refuse(customer):
+		return "no worker has a usable one"
+	case usable != nil && !usable[customer]:
+		return "none usable here"
+	}
+	return ""
 }
 
 // byCustomer orders ids as the numbers that they are.

@@ -41,12 +41,11 @@ func (c *lanesCommand) show(ctx context.Context, o *operator) error {
 		return o.lost(err)
 	}
 	l := shownLane{laneLine: places[0].line(c.Customer), Batches: []shownBatch{}}
-	if usable := o.p.usable(); usable != nil && !usable[c.Customer] {
-		l.Connection = "none usable here"
-	}
-	if l.Workers, err = livingWorkers(ctx, o.ledger); err != nil {
+	workers, err := readCrew(ctx, o.ledger)
+	if err != nil {
 		return o.lost(err)
 	}
+	l.Workers, l.Connection = workers.count(), connectionNote(c.Customer, workers, o.p.usable())
 	if l.Batches, err = o.openBatches(ctx, c.Customer, places[0].standing); err != nil {
 		return o.lost(err)
 	}

@@ -63,7 +63,7 @@ func TestLanes(t *testing.T) {
 	w.accept("77", 0, 30, 1)
 	w.called("77", 3, 401)
 	w.accept("9", 0, 31, 1) // whose task was lost
-	if _, err := w.ledger.Beat(t.Context(), "w-1", 1, 10); err != nil {
+	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("customers with work or a closure are listed, others only with --all", func(t *testing.T) {
