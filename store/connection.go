@@ -174,6 +174,12 @@ func (c Connection) WithDefaults() Connection {
 	return c
 }
 
+// WithLimits returns the connection with other limits.
+func (c Connection) WithLimits(l Limits) Connection {
+	c.Limits = l
+	return c
+}
+
 func or[T comparable](v, fallback T) T {
 	var zero T
 	if v == zero {

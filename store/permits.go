@@ -116,10 +116,12 @@ func (c Closure) At(now time.Time) Closure {
 }
 
 // Lateness is how much later than After a call may be made. A permit that is
-// later is to be given back, or more calls than allowed could come together.
+// later is to be given back, or more calls than allowed could come together. Half
+// of the burst is for calls that arrive late: half of that for a process that is
+// slow, the other for the network.
 func (l Limits) Lateness() time.Duration {
 	const least = 20 * time.Millisecond
-	return max(time.Duration(float64(l.Burst/2)*float64(time.Second)/l.CallsPerSecond), least)
+	return max(time.Duration(float64(l.Burst/2)*float64(time.Second)/l.CallsPerSecond/2), least)
 }
 
 var errStaleRequest = errors.New("ledger: a later request for permits came first")

@@ -214,14 +214,15 @@ func TestPermitRate(t *testing.T) {
 	// Of a burst of 10 half is for jitter; express uses 5, bulk 3.
 	limits := generous
 	limits.CallsPerSecond, limits.Burst = 5, 10
-	t.Run("bulk uses its part of the burst, then one slot ahead, then waits", func(t *testing.T) {
+	t.Run("bulk uses its part of the burst, then slots a little ahead of their time", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		a := r.bulk(10)
-		if got := afters(a); got != "[0s 0s 0s 200ms]" {
-			t.Errorf("slots %s", got)
+		if got := afters(a); got != "[0s 0s 0s]" || a.Again != 80*time.Millisecond {
+			t.Errorf("slots %s, again in %s", got, a.Again)
 		}
-		if a.Again <= 0 || a.Again > 200*time.Millisecond {
-			t.Errorf("again in %s", a.Again)
+		r.pass(a.Again)
+		if got := afters(r.bulk(10)); got != "[120ms]" {
+			t.Errorf("slots %s", got)
 		}
 	})
 	t.Run("express passes what bulk has reserved", func(t *testing.T) {
@@ -233,9 +234,20 @@ func TestPermitRate(t *testing.T) {
 	})
 	t.Run("a slot that was given back is given again", func(t *testing.T) {
 		r := newPermitRig(t, limits)
-		p := r.bulk(10).Permits
-		if got := afters(r.bulk(1, store.ReturnUnused(p[3]))); got != "[200ms]" {
-			t.Errorf("slot %s", got)
+		r.bulk(10)
+		r.pass(80 * time.Millisecond)
+		p := r.bulk(1).Permits
+		r.pass(20 * time.Millisecond)
+		if got := afters(r.bulk(2, store.ReturnUnused(p[0]))); got != "[100ms]" {
+			t.Errorf("slots %s", got)
+		}
+	})
+	t.Run("one whose time is long over is not", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(1).Permits
+		r.pass(limits.Lateness())
+		if got := afters(r.bulk(1, store.ReturnUnused(p[0]))); got != "[0s]" {
+			t.Errorf("slots %s", got)
 		}
 	})
 	t.Run("of ten permits bulk gets one, however much express there is", func(t *testing.T) {

@@ -2,10 +2,12 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -109,16 +111,23 @@ func RemoteCalls(markers []store.Marker) int {
 
 // AuditRemote checks that the persons and workflows of markers are in the
 // customer's iCIMS, with one call for each, under the limits of the connection
-// as they hold for this process. Its error is that of a call whose answer says
+// as they hold for all processes. Its error is that of a call whose answer says
 // nothing about a marker.
-func AuditRemote(ctx context.Context, conn store.Connection, hosts icims.HostPolicy, timeout time.Duration, markers []store.Marker) ([]store.Violation, error) {
+func AuditRemote(ctx context.Context, ledger *store.Ledger, conn store.Connection, hosts icims.HostPolicy, timeout time.Duration, markers []store.Marker) ([]store.Violation, error) {
 	conn = conn.WithDefaults()
 	portals, err := icims.ParsePortalURLs(conn.PortalURLs, hosts)
 	if err != nil {
 		return nil, err
 	}
+	base, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g := newGate(base, gateConfig{
+		ledger: ledger, customer: conn.Customer, worker: rand.Text()[:10], credentials: ledger.Keys().CredentialsHash(conn),
+		hold: timeout + holdMargin, places: newPlaces(conn.Limits.InFlight), ids: new(atomic.Int64), now: time.Now,
+	}, conn.Limits)
+	defer g.close(context.WithoutCancel(ctx))
 	client, err := icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
-		icims.WithCallTimeout(timeout), icims.WithMiddleware(newGate(newAccount(time.Now), conn.Limits).middleware))
+		icims.WithCallTimeout(timeout), icims.WithMiddleware(g.middleware))
 	if err != nil {
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}

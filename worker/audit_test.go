@@ -120,7 +120,7 @@ func TestAuditRemote(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return worker.AuditRemote(t.Context(), r.conn, hosts, 5*time.Second, markers)
+		return worker.AuditRemote(t.Context(), r.ledger, r.conn, hosts, 5*time.Second, markers)
 	}
 	if n := len(sample(3)); n != 3 {
 		t.Errorf("%d markers in a sample of 3", n)

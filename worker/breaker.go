@@ -29,7 +29,9 @@ const (
 	breakerTripRatio = 0.6
 )
 
-func newBreaker(customer string, log zerolog.Logger) *breaker {
+// newBreaker returns a closed breaker. told is called with each new state; it must
+// not wait.
+func newBreaker(customer string, log zerolog.Logger, told func(state string)) *breaker {
 	return &breaker{gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name:         customer,
 		MaxRequests:  1,
@@ -44,12 +46,26 @@ func newBreaker(customer string, log zerolog.Logger) *breaker {
 		IsExcluded: func(err error) bool { return errors.Is(err, errNoVerdict) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed")
+			told(to.String())
 		},
 	})}
 }
 
 // errNoVerdict marks a call that tells nothing about iCIMS's health.
 var errNoVerdict = errors.New("no verdict on iCIMS's health")
+
+// tellBreaker lets others see the state of this process's breaker for a customer.
+func (w *Worker) tellBreaker(customer string) func(state string) {
+	return func(state string) {
+		w.retiring.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
+			defer cancel()
+			if err := w.ledger.TellBreaker(ctx, customer, w.id, state); err != nil {
+				w.log.Warn().Err(err).Str("customer", customer).Msg("the state of the circuit breaker could not be told")
+			}
+		})
+	}
+}
 
 func (b *breaker) refusal() *icims.RefusedError {
 	if b.circuit.State() != gobreaker.StateOpen {

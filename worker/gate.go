@@ -2,137 +2,286 @@ package worker
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/http"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/hibiken/asynq"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
-// gate grants the permits for calls of one customer, for this process: rate,
-// calls in flight, and what the account allows. It sits in the transport, so that
-// no call is made without a permit.
+// gate grants the permits for calls of one customer. It sits in the transport, so
+// that no call is made without a permit. Permits come from Redis and hold for all
+// processes; the gate collects who wants one and who is done, so that one round
+// trip serves many calls (permits.go).
 type gate struct {
-	account  *account
-	rate     *rate.Limiter
-	inFlight chan struct{}
-	perDay   int
+	gateConfig
 
 	draining context.Context    //nolint:containedctx // the lane's life, not that of a call; ends when the worker stops
 	drain    context.CancelFunc // refuses all further calls and wakes those that wait
+
+	mu       sync.Mutex
+	limits   store.Limits
+	waiting  [2][]*waiter // bulk, express; first come, first served
+	returned []store.ReturnedPermit
+	flights  int // permits in hand
+	// unheard are answers that speak against further calls and that Redis does not
+	// know yet: until then no permit in hand is used.
+	unheard  int
+	closed   [2]store.Closure // as last told: for bulk, for express
+	paused   store.Closure
+	lastGood time.Time
+	asking   bool
+	askAt    time.Time // not before; zero: at once
+	full     bool      // what is wanted waits for permits that are in flight
+	failing  time.Time // since when Redis has not answered
+	stopped  bool
+	timer    *time.Timer
+	asks     sync.WaitGroup
+
+	queued bool // for a place; guarded by the lock of places
 }
 
-func newGate(a *account, limits store.Limits) *gate {
-	draining, drain := context.WithCancel(context.Background())
-	return &gate{
-		account:  a,
-		rate:     rate.NewLimiter(rate.Limit(limits.CallsPerSecond), limits.Burst),
-		inFlight: make(chan struct{}, limits.InFlight),
-		perDay:   limits.CallsPerDay,
-		draining: draining, drain: drain,
-	}
+// gateConfig is what a gate is made of.
+type gateConfig struct {
+	ledger      *store.Ledger
+	customer    string
+	worker      string
+	credentials string
+	hold        time.Duration // after which a permit that does not come back is free
+	places      *places       // of the process
+	ids         *atomic.Int64 // number the permits of the process
+	now         func() time.Time
 }
 
-// refusal returns why no call may be made now, or nil.
-func (g *gate) refusal() *icims.RefusedError {
-	if g.draining.Err() != nil {
-		return &icims.RefusedError{Reason: icims.Reason(store.ReasonShuttingDown)}
+// holdMargin is how much longer than a call may take its permit is kept: for the
+// wait until its slot, and for the way back.
+const holdMargin = 15 * time.Second
+
+func newGate(base context.Context, c gateConfig, limits store.Limits) *gate {
+	g := &gate{gateConfig: c, limits: limits}
+	g.draining, g.drain = context.WithCancel(base)
+	return g
+}
+
+// setLimits changes the limits at once, also for calls that wait.
+func (g *gate) setLimits(limits store.Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limits = limits
+	g.closed, g.askAt = [2]store.Closure{}, time.Time{} // may be over
+	g.schedule()
+}
+
+const (
+	bulk    = 0
+	express = 1
+)
+
+type expressKey struct{}
+
+// asExpress marks the calls made with a context as those of a small batch.
+func asExpress(ctx context.Context) context.Context {
+	return context.WithValue(ctx, expressKey{}, true)
+}
+
+// marked is a handler of a queue's tasks whose calls are marked accordingly.
+func (l *lane) marked(queue string, next asynq.Handler) asynq.Handler {
+	if queue != tasks.ExpressQueue(l.conn.Customer) {
+		return next
 	}
-	return g.account.refusal(g.perDay)
+	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		return next.ProcessTask(asExpress(ctx), t)
+	})
+}
+
+func queueOf(ctx context.Context) int {
+	if ctx.Value(expressKey{}) != nil {
+		return express
+	}
+	return bulk
+}
+
+// waiter is a call that wants a permit.
+type waiter struct {
+	queue int
+	ready chan struct{} // closed when one of these is set
+	permit
+	err error
+}
+
+// permit is a permit in hand.
+type permit struct {
+	store.Permit
+	slot   time.Time // when the call may be made
+	latest time.Time // until when
 }
 
 // enter waits for a permit. The error is a refusal, or the context's.
-func (g *gate) enter(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(g.draining, cancel)()
-	if err := g.wait(ctx); err != nil {
-		if refused := g.refusal(); refused != nil {
-			return refused
-		}
-		return err
+func (g *gate) enter(ctx context.Context) (permit, error) {
+	w := &waiter{queue: queueOf(ctx), ready: make(chan struct{})}
+	if err := g.line(w, false); err != nil {
+		return permit{}, err
 	}
+	for {
+		select {
+		case <-w.ready:
+		case <-ctx.Done():
+			g.giveUp(w)
+			return permit{}, context.Cause(ctx)
+		case <-g.draining.Done():
+			g.giveUp(w)
+			return permit{}, errDraining()
+		}
+		if w.err != nil {
+			return permit{}, w.err
+		}
+		if err := g.untilSlot(ctx, w.permit); err != nil {
+			g.giveUp(w)
+			return permit{}, err
+		}
+		if g.fits(w.permit) {
+			return w.permit, nil
+		}
+		// Too late, or not to be used any more: another one, before all others.
+		g.giveUp(w)
+		w.ready = make(chan struct{})
+		if err := g.line(w, true); err != nil {
+			return permit{}, err
+		}
+	}
+}
+
+// line puts a call into its queue.
+func (g *gate) line(w *waiter, front bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if refused := g.refusalFor(w.queue); refused != nil {
+		return refused
+	}
+	if front {
+		g.waiting[w.queue] = append([]*waiter{w}, g.waiting[w.queue]...)
+	} else {
+		g.waiting[w.queue] = append(g.waiting[w.queue], w)
+	}
+	if w.queue == express && len(g.waiting[express]) == 1 && !g.full {
+		g.askAt = time.Time{} // express may have what bulk was refused
+	}
+	g.schedule()
 	return nil
 }
 
-func (g *gate) wait(ctx context.Context) error {
-	if refused := g.refusal(); refused != nil {
-		return refused
+// giveUp takes a call out of its queue, or gives back the permit that it has got.
+func (g *gate) giveUp(w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	queue := g.waiting[w.queue]
+	for i, other := range queue {
+		if other == w {
+			g.waiting[w.queue] = append(queue[:i:i], queue[i+1:]...)
+			return
+		}
 	}
+	if w.err == nil {
+		g.giveBack(store.ReturnUnused(w.Permit))
+	}
+}
+
+func (g *gate) untilSlot(ctx context.Context, p permit) error {
+	wait := p.slot.Sub(g.now())
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
-	case g.inFlight <- struct{}{}:
+	case <-timer.C:
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-g.draining.Done():
+		return errDraining()
 	}
-	if err := g.rate.Wait(ctx); err != nil {
-		g.leave()
-		return err
-	}
-	// The wait may have been long enough for the gate to close.
-	if refused := g.refusal(); refused != nil {
-		g.leave()
-		return refused
-	}
-	g.account.spend()
-	return nil
 }
 
-func (g *gate) leave() { <-g.inFlight }
+// fits reports whether a permit may be used now: a process that was stalled would
+// put its call among those of others.
+func (g *gate) fits(p permit) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.unheard == 0 && !g.now().After(p.latest)
+}
+
+// leave gives a permit back.
+func (g *gate) leave(r store.ReturnedPermit) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r.Status >= 200 && r.Status < 300 {
+		g.lastGood = g.now()
+	}
+	g.giveBack(r)
+}
+
+// giveBack is for holders of the lock.
+func (g *gate) giveBack(r store.ReturnedPermit) {
+	g.returned = append(g.returned, r)
+	g.flights--
+	g.places.give(1)
+	if speaksAgainst(r) {
+		g.unheard++
+	}
+	g.schedule()
+}
+
+// speaksAgainst tells answers after which Redis may close the gate.
+func speaksAgainst(r store.ReturnedPermit) bool {
+	switch r.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return true
+	default:
+		return !r.Unused && r.Remaining == 0
+	}
+}
 
 // middleware puts the gate into the client's transport chain.
 func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		if err := g.enter(req.Context()); err != nil {
-			return nil, err
-		}
-		answer, err := next.RoundTrip(req)
+		p, err := g.enter(req.Context())
 		if err != nil {
-			g.leave()
 			return nil, err
 		}
-		g.account.observe(answer.StatusCode, answer.Header)
-		answer.Body = &leavingBody{ReadCloser: answer.Body, leave: sync.OnceFunc(g.leave)}
-		return answer, nil
+		// The answer has been read completely when it comes.
+		answer, err := next.RoundTrip(req)
+		g.leave(judged(req, p.Permit, answer, err))
+		return answer, err
 	})
 }
 
-// leavingBody gives the permit back when the answer has been read.
-type leavingBody struct {
-	io.ReadCloser
-	leave func()
-}
-
-func (b *leavingBody) Close() error {
-	defer b.leave()
-	return b.ReadCloser.Close()
+// judged is a permit with what became of its call.
+func judged(req *http.Request, p store.Permit, answer *http.Response, err error) store.ReturnedPermit {
+	r := store.ReturnUnused(p)
+	r.Unused = err != nil && icims.SentOf(req.Context()) == icims.SentNo
+	if answer == nil {
+		return r
+	}
+	number := func(name string) int {
+		n, err := strconv.Atoi(answer.Header.Get(name))
+		if err != nil || n < 0 {
+			return store.Absent
+		}
+		return n
+	}
+	r.Status = answer.StatusCode
+	r.Limit, r.Remaining, r.Reset = number("X-Ratelimit-Limit"), number("X-Ratelimit-Remaining"), number("X-Ratelimit-Reset")
+	r.RetryAfter = number("Retry-After")
+	return r
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// admits returns why calls for the customer make no sense now, as an error of
-// the client, or nil.
-func (l *lane) admits() error {
-	if refused := l.gate.refusal(); refused != nil {
-		return notNow(refused)
-	}
-	if refused := l.breaker.refusal(); refused != nil {
-		return notNow(refused)
-	}
-	return nil
-}
-
-// notNow makes a refusal look as if the transport had given it.
-func notNow(r *icims.RefusedError) error {
-	after := r.After
-	if !r.Until.IsZero() {
-		after = time.Until(r.Until)
-	}
-	return &icims.Error{Op: "admit", Class: icims.ClassDefer, Reason: r.Reason, RetryAfter: max(after, 0), Err: errors.Unwrap(r)}
-}

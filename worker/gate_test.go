@@ -3,118 +3,302 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
 )
 
 // wide are limits that do not bind.
 var wide = store.Limits{CallsPerSecond: 1e6, Burst: 1000, InFlight: 100, CallsPerDay: 1e6}
 
+// gates runs a test in a time of its own, with gates whose permits come from a
+// real Redis that goes by the same time.
+func gates(t *testing.T, test func(t *testing.T, r *gateRig)) {
+	t.Helper()
+	server := redistest.Shared(t) // outside of the bubble, as it lives on
+	synctest.Test(t, func(t *testing.T) {
+		client := server.Client(t)
+		if err := client.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		r := &gateRig{t: t, client: client}
+		client.AddHook(r)
+		keys, err := store.NewKeyset()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ledger = store.NewLedger(client, keys, store.WithSimulatedClock())
+		test(t, r)
+		for _, g := range r.gates {
+			g.close(context.Background())
+		}
+	})
+}
+
+type gateRig struct {
+	t      *testing.T
+	client redis.UniversalClient
+	ledger *store.Ledger
+	gates  []*gate
+	ids    atomic.Int64
+	fail   atomic.Int64 // so many commands from now on
+	lose   atomic.Int64 // the answers of so many
+	asks   atomic.Int64
+}
+
+func (r *gateRig) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r *gateRig) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// ProcessHook sets Redis's clock before each script, and lets some fail.
+func (r *gateRig) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if name := cmd.Name(); name != "evalsha" && name != "eval" {
+			return next(ctx, cmd)
+		}
+		r.asks.Add(1)
+		if r.fail.Add(-1) >= 0 {
+			cmd.SetErr(io.ErrUnexpectedEOF)
+			return io.ErrUnexpectedEOF
+		}
+		if err := next(ctx, redis.NewStatusCmd(ctx, "set", store.SimulatedClockKey, time.Now().UnixMilli())); err != nil {
+			return err
+		}
+		err := next(ctx, cmd)
+		if r.lose.Add(-1) >= 0 {
+			cmd.SetErr(io.ErrUnexpectedEOF)
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+}
+
+// gate opens a gate of a process of its own.
+func (r *gateRig) gate(limits store.Limits) *gate {
+	return r.gateOf(newPlaces(256), "customer-1", "one", limits)
+}
+
+func (r *gateRig) gateOf(places *places, customer, credentials string, limits store.Limits) *gate {
+	g := newGate(context.Background(), gateConfig{
+		ledger: r.ledger, customer: customer, worker: fmt.Sprint("worker-", len(r.gates)), credentials: credentials,
+		hold: 30*time.Second + holdMargin, places: places, ids: &r.ids, now: time.Now,
+	}, limits)
+	r.gates = append(r.gates, g)
+	return g
+}
+
+// call takes a permit and gives it back at once, with an answer.
+func (r *gateRig) call(g *gate, status int, header http.Header) error {
+	next := roundTripper(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: header, Body: http.NoBody}, nil
+	})
+	answer, err := g.middleware(next).RoundTrip((&http.Request{}).WithContext(r.t.Context()))
+	if answer != nil {
+		_ = answer.Body.Close()
+	}
+	return err
+}
+
+// known waits until Redis knows of all permits that are over.
+func (r *gateRig) known() { time.Sleep(time.Second) }
+
 func TestGate(t *testing.T) {
 	t.Run("calls are spread over time by rate and burst", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 5, 10
-			g := newGate(newAccount(time.Now), limits)
+			g := r.gate(limits)
 			start := time.Now()
-			for range 60 {
-				if err := g.enter(t.Context()); err != nil {
+			for range 63 {
+				if err := r.call(g, 200, nil); err != nil {
 					t.Fatal(err)
 				}
-				g.leave()
 			}
-			// 10 at once, then 5 a second.
-			if took := time.Since(start); took.Round(time.Millisecond) != 10*time.Second {
-				t.Errorf("60 calls took %s, want 10s", took)
+			// Of the burst half is for jitter, and bulk leaves part of the rest to express:
+			// 3 at once, then 5 a second.
+			if took := time.Since(start).Round(100 * time.Millisecond); took != 12*time.Second {
+				t.Errorf("63 calls took %s, want 12s", took)
 			}
 		})
 	})
 
-	t.Run("no more than the allowed calls are in flight", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+	t.Run("no more than the allowed calls are in flight, over all processes", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
 			limits := wide
 			limits.InFlight = 4
-			g := newGate(newAccount(time.Now), limits)
+			var flying, most atomic.Int64
+			next := roundTripper(func(*http.Request) (*http.Response, error) {
+				n := flying.Add(1)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
+				time.Sleep(time.Second)
+				flying.Add(-1)
+				return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			})
 			var group errgroup.Group
 			start := time.Now()
-			for range 12 {
-				group.Go(func() error {
-					if err := g.enter(t.Context()); err != nil {
+			for range 3 {
+				g := r.gate(limits)
+				for range 8 {
+					group.Go(func() error {
+						answer, err := g.middleware(next).RoundTrip((&http.Request{}).WithContext(t.Context()))
+						if err == nil {
+							err = answer.Body.Close()
+						}
 						return err
-					}
-					time.Sleep(time.Second)
-					g.leave()
-					return nil
-				})
+					})
+				}
 			}
 			if err := group.Wait(); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(start).Round(time.Second); took != 3*time.Second {
-				t.Errorf("12 calls of a second, 4 at a time, took %s", took)
+			if took := time.Since(start); most.Load() != 4 || took > 7500*time.Millisecond {
+				t.Errorf("24 calls of a second, 4 at a time, took %s; %d at a time", took, most.Load())
 			}
 		})
 	})
 
-	t.Run("the day's calls are not exceeded and come back at midnight UTC", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+	t.Run("the day's calls are not exceeded and come back after midnight UTC", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
 			limits := wide
 			limits.CallsPerDay = 3
-			g := newGate(newAccount(time.Now), limits)
+			g := r.gate(limits)
 			for range 3 {
-				if err := g.enter(t.Context()); err != nil {
+				if err := r.call(g, 200, nil); err != nil {
 					t.Fatal(err)
 				}
-				g.leave()
 			}
-			refused := wantRefusal(t, g.enter(t.Context()), icims.ReasonQuotaExhausted)
-			if u := refused.Until.UTC(); u.Hour()+u.Minute()+u.Second() != 0 || !u.After(time.Now()) {
+			refused := wantRefusal(t, r.call(g, 200, nil), icims.ReasonQuotaExhausted)
+			if u := refused.Until.UTC().Round(time.Second); u.Hour()+u.Minute() != 0 || u.Second() != 1 || !u.After(time.Now()) {
 				t.Errorf("until %s", u)
 			}
 			time.Sleep(time.Until(refused.Until))
-			if err := g.enter(t.Context()); err != nil {
+			if err := r.call(g, 200, nil); err != nil {
 				t.Errorf("after midnight: %v", err)
 			}
 		})
 	})
 
 	t.Run("a stopped worker hands back who waits", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
 			limits := wide
 			limits.CallsPerSecond, limits.Burst = 0.001, 1
-			g := newGate(newAccount(time.Now), limits)
-			if err := g.enter(t.Context()); err != nil {
+			g := r.gate(limits)
+			if err := r.call(g, 200, nil); err != nil {
 				t.Fatal(err)
 			}
-			g.leave()
 			answer := make(chan error)
-			go func() { answer <- g.enter(t.Context()) }()
+			go func() { answer <- r.call(g, 200, nil) }()
 			synctest.Wait()
 			g.drain()
 			wantRefusal(t, <-answer, icims.Reason(store.ReasonShuttingDown))
 		})
 	})
 
-	t.Run("a caller who gives up is told so", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+	t.Run("a caller who gives up is told so, and its permit is used by another", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
 			limits := wide
 			limits.InFlight = 1
-			g := newGate(newAccount(time.Now), limits)
-			if err := g.enter(t.Context()); err != nil {
+			g := r.gate(limits)
+			p, err := g.enter(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if err := g.enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := g.enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v", err)
+			}
+			g.leave(store.ReturnUnused(p.Permit))
+			if err := r.call(g, 200, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+
+	t.Run("a permit that comes too late is given back, and another one taken", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
+			limits := wide
+			limits.CallsPerSecond, limits.Burst = 5, 10
+			g := r.gate(limits)
+			late := permit{latest: time.Now().Add(-time.Nanosecond)}
+			if g.fits(late) {
+				t.Error("a late permit is used")
+			}
+			late.latest = time.Now()
+			if !g.fits(late) {
+				t.Error("a permit in time is not used")
+			}
+		})
+	})
+
+	t.Run("limits change at once, also for calls that wait", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
+			limits := wide
+			limits.CallsPerSecond, limits.Burst = 0.001, 1
+			g := r.gate(limits)
+			if err := r.call(g, 200, nil); err != nil {
+				t.Fatal(err)
+			}
+			answer := make(chan error)
+			go func() { answer <- r.call(g, 200, nil) }()
+			synctest.Wait()
+			start := time.Now()
+			g.setLimits(wide)
+			if err := <-answer; err != nil || time.Since(start) > time.Second {
+				t.Errorf("%v after %s", err, time.Since(start))
+			}
+		})
+	})
+
+	t.Run("a process makes no more calls than it may, over all customers, and each customer has its turn", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
+			shared := newPlaces(2)
+			var flying atomic.Int64
+			next := roundTripper(func(*http.Request) (*http.Response, error) {
+				if flying.Add(1) > 2 {
+					t.Error("more than two calls in flight")
+				}
+				time.Sleep(time.Second)
+				flying.Add(-1)
+				return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			})
+			var group errgroup.Group
+			start := time.Now()
+			for c := range 5 {
+				g := r.gateOf(shared, fmt.Sprint(c), "one", wide)
+				for range 4 {
+					group.Go(func() error {
+						answer, err := g.middleware(next).RoundTrip((&http.Request{}).WithContext(t.Context()))
+						if err == nil {
+							err = answer.Body.Close()
+						}
+						return err
+					})
+				}
+			}
+			if err := group.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start).Round(time.Second); took != 10*time.Second {
+				t.Errorf("20 calls of a second, 2 at a time, took %s", took)
+			}
+			if shared.free != 2 {
+				t.Errorf("%d places are free at the end, of 2", shared.free)
 			}
 		})
 	})
@@ -126,8 +310,8 @@ func TestGate(t *testing.T) {
 		reason icims.Reason
 		after  time.Duration
 	}{
-		{"no calls left closes it until the reset", 200, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}}, icims.ReasonQuotaExhausted, 9299 * time.Second},
-		{"no calls left without a reset closes it until midnight", 200, http.Header{"X-Ratelimit-Remaining": {"0"}}, icims.ReasonQuotaExhausted, 24 * time.Hour},
+		{"no calls left closes it until after the reset", 200, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}}, icims.ReasonQuotaExhausted, 9300 * time.Second},
+		{"no calls left without a reset closes it until after midnight", 200, http.Header{"X-Ratelimit-Remaining": {"0"}}, icims.ReasonQuotaExhausted, 24*time.Hour + time.Second},
 		{"429 closes it for a minute", 429, nil, icims.ReasonRateLimited, time.Minute},
 		{"429 closes it for as long as it says", 429, http.Header{"Retry-After": {"7"}}, icims.ReasonRateLimited, 7 * time.Second},
 		{"401 closes it for a minute", 401, nil, icims.ReasonCredentials, time.Minute},
@@ -136,10 +320,13 @@ func TestGate(t *testing.T) {
 	}
 	for _, a := range answers {
 		t.Run(a.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // its clock begins at midnight UTC
-				g := newGate(newAccount(time.Now), wide)
-				g.account.observe(a.status, a.header)
-				err := g.enter(t.Context())
+			gates(t, func(t *testing.T, r *gateRig) { // its clock begins at midnight UTC
+				g := r.gate(wide)
+				start := time.Now()
+				if err := r.call(g, a.status, a.header); err != nil {
+					t.Fatal(err)
+				}
+				err := r.call(g, 200, nil)
 				if a.reason == "" {
 					if err != nil {
 						t.Error(err)
@@ -147,11 +334,13 @@ func TestGate(t *testing.T) {
 					return
 				}
 				refused := wantRefusal(t, err, a.reason)
-				if after := time.Until(refused.Until); after != a.after {
+				if after := refused.Until.Sub(start).Round(time.Second); after != a.after {
 					t.Errorf("closed for %s, want %s", after, a.after)
 				}
-				time.Sleep(a.after)
-				if err := g.enter(t.Context()); err != nil {
+				// Another process meets the same.
+				wantRefusal(t, r.call(r.gate(wide), 200, nil), a.reason)
+				time.Sleep(time.Until(refused.Until))
+				if err := r.call(g, 200, nil); err != nil {
 					t.Errorf("after that: %v", err)
 				}
 			})
@@ -160,40 +349,175 @@ func TestGate(t *testing.T) {
 }
 
 func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := newAccount(time.Now)
+	gates(t, func(t *testing.T, r *gateRig) {
+		g := r.gate(wide)
 		for _, minutes := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 			want := time.Duration(minutes) * time.Minute
-			for range 5 { // calls in flight together
-				a.observe(401, nil)
+			var together [5]permit // calls in flight together
+			for i := range together {
+				var err error
+				if together[i], err = g.enter(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
-			refused := a.refusal(1000)
-			if refused == nil || time.Until(refused.Until) != want {
-				t.Fatalf("refusal %+v, want one for %s", refused, want)
+			for _, p := range together {
+				back := store.ReturnUnused(p.Permit)
+				back.Unused, back.Status = false, 401
+				g.leave(back)
+				r.known()
 			}
-			time.Sleep(want)
+			refused := wantRefusal(t, r.call(g, 200, nil), icims.ReasonCredentials)
+			if left := time.Until(refused.Until) + 5*time.Second; left.Round(2*time.Second) != want {
+				t.Fatalf("refused for %s, want %s", left, want)
+			}
+			time.Sleep(time.Until(refused.Until))
 		}
-		a.observe(200, nil)
-		a.observe(401, nil)
-		if refused := a.refusal(1000); time.Until(refused.Until) != time.Minute {
+		if err := r.call(g, 200, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.call(g, 401, nil); err != nil {
+			t.Fatal(err)
+		}
+		if refused := wantRefusal(t, r.call(g, 200, nil), icims.ReasonCredentials); time.Until(refused.Until).Round(time.Second) != time.Minute {
 			t.Errorf("after a success closed for %s", time.Until(refused.Until))
 		}
-		a.mended()
-		if refused := a.refusal(1000); refused != nil {
-			t.Errorf("with a mended connection: %v", refused)
+		other := r.gateOf(newPlaces(1), "customer-1", "two", wide)
+		if err := r.call(other, 200, nil); err != nil {
+			t.Errorf("with other credentials: %v", err)
+		}
+		r.known()
+		if refused := wantRefusal(t, r.call(g, 200, nil), icims.ReasonCredentials); refused == nil {
+			t.Error("the old credentials are tried again")
+		}
+		if err := r.call(other, 200, nil); err != nil {
+			t.Errorf("a process with old credentials closed those with new ones: %v", err)
+		}
+	})
+}
+
+func TestOneMissingRightIsNoVerdictWhileCallsSucceed(t *testing.T) {
+	gates(t, func(t *testing.T, r *gateRig) {
+		g := r.gate(wide)
+		if err := r.call(g, 200, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := r.call(g, 403, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		other := r.gate(wide)
+		if err := r.call(other, 500, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !g.worksLately() || !other.worksLately() {
+			t.Error("calls are not known to succeed")
+		}
+		time.Sleep(workingLately + time.Second)
+		if g.worksLately() {
+			t.Error("a success of long ago counts")
 		}
 	})
 }
 
 func TestASpentBudgetStaysSpent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := newAccount(time.Now)
-		a.observe(200, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}})
-		a.observe(429, nil) // was in flight
-		a.observe(401, nil)
-		a.mended()
-		if refused := a.refusal(1000); refused == nil || refused.Reason != icims.ReasonQuotaExhausted || time.Until(refused.Until) != 9299*time.Second {
+	gates(t, func(t *testing.T, r *gateRig) {
+		g := r.gate(wide)
+		first, err := g.enter(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := g.enter(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := r.call(g, 200, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}}); err != nil {
+			t.Fatal(err)
+		}
+		for status, p := range map[int]permit{429: first, 401: second} { // were in flight
+			back := store.ReturnUnused(p.Permit)
+			back.Unused, back.Status = false, status
+			g.leave(back)
+		}
+		r.known()
+		refused := wantRefusal(t, r.call(g, 200, nil), icims.ReasonQuotaExhausted)
+		if refused.Until.Sub(start).Round(time.Second) != 9300*time.Second {
 			t.Errorf("refusal %+v", refused)
+		}
+	})
+}
+
+func TestWithoutRedisNoCallIsMade(t *testing.T) {
+	t.Run("a fault that passes is waited for", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
+			g := r.gate(wide)
+			r.fail.Store(3)
+			if err := r.call(g, 200, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("one that lasts refuses the call for a short time", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
+			g := r.gate(wide)
+			r.fail.Store(1 << 30)
+			refused := wantRefusal(t, r.call(g, 200, nil), icims.Reason(store.ReasonNoPermit))
+			if refused.After != noPermitPause {
+				t.Errorf("%+v", refused)
+			}
+			r.fail.Store(0)
+			if err := r.call(g, 200, nil); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	})
+	t.Run("permits whose answer was lost are given back", func(t *testing.T) {
+		gates(t, func(t *testing.T, r *gateRig) {
+			limits := wide
+			limits.InFlight = 1
+			g := r.gate(limits)
+			r.lose.Store(4)
+			start := time.Now()
+			if err := r.call(g, 200, nil); err != nil || time.Since(start) > 2*time.Second {
+				t.Errorf("%v after %s", err, time.Since(start))
+			}
+			r.known()
+			s, err := r.ledger.Standings(t.Context(), "customer-1")
+			if err != nil || s[0].InFlight != 0 || s[0].Own != 1 {
+				t.Errorf("%+v, %v", s, err)
+			}
+		})
+	})
+}
+
+func TestGateSavesRoundTrips(t *testing.T) {
+	gates(t, func(t *testing.T, r *gateRig) {
+		limits := wide
+		limits.InFlight = 8
+		g := r.gate(limits)
+		next := roundTripper(func(*http.Request) (*http.Response, error) {
+			time.Sleep(50 * time.Millisecond)
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		})
+		var group errgroup.Group
+		for range 8 {
+			group.Go(func() error {
+				for range 50 {
+					answer, err := g.middleware(next).RoundTrip((&http.Request{}).WithContext(t.Context()))
+					if err != nil {
+						return err
+					}
+					_ = answer.Body.Close()
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if each := float64(r.asks.Load()) / 400; each > 1 {
+			t.Errorf("%.2f round trips a call", each)
 		}
 	})
 }
@@ -238,7 +562,7 @@ func TestBreaker(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBreaker("1234", zerolog.Nop())
+				b := newBreaker("1234", zerolog.Nop(), func(string) {})
 				for i := range 40 {
 					status := 0
 					if len(c.status) > 0 {

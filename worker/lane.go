@@ -97,16 +97,21 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	}
 	l := &lane{
 		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
-		gate: newGate(w.account(conn.Customer), conn.Limits), now: time.Now,
+		now:    time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now, random: rand.Float64,
 		},
 	}
 	known := w.recall(conn, func() *learned {
-		return &learned{tenant: newTenant(conn, w.settings.SettleTime), breaker: newBreaker(conn.Customer, log), throttle: newThrottle(time.Now)}
+		return &learned{tenant: newTenant(conn, w.settings.SettleTime), breaker: newBreaker(conn.Customer, log, w.tellBreaker(conn.Customer)), throttle: newThrottle(time.Now)}
 	})
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
+	l.base, l.cancel = context.WithCancel(context.Background())
+	l.gate = newGate(l.base, gateConfig{
+		ledger: w.ledger, customer: conn.Customer, worker: w.id, credentials: w.ledger.Keys().CredentialsHash(conn),
+		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now,
+	}, conn.Limits)
 	// The breaker comes before the permit, so that an open one wastes none.
 	l.client, err = icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
 		slices.Concat(w.clientOptions, []icims.Option{
@@ -114,11 +119,11 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls),
 		})...)
 	if err != nil {
+		l.cancel()
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant}
 
-	l.base, l.cancel = context.WithCancel(context.Background())
 	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
 	return l, nil
 }
@@ -144,7 +149,7 @@ func (l *lane) serve(client redis.UniversalClient) error {
 			Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
 			LogLevel:                 asynq.WarnLevel,
 		})
-		if err := server.Start(pipeline); err != nil {
+		if err := server.Start(l.marked(queue, pipeline)); err != nil {
 			l.shutdown()
 			return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
 		}
@@ -172,6 +177,9 @@ func (l *lane) close(why string) {
 	l.cancel()
 	l.lookups.background.Wait()
 	l.aside.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
+	defer cancel()
+	l.gate.close(ctx)
 	l.client.CloseIdleConnections()
 	l.log.Info().Str("why", why).Msg("lane closed")
 }

@@ -54,14 +54,3 @@ func (w *Worker) forget(now time.Time) {
 		}
 	}
 }
-
-// account returns the customer's standing, which outlives its lanes. The caller
-// holds mu.
-func (w *Worker) account(customer string) *account {
-	a, known := w.accounts[customer]
-	if !known {
-		a = newAccount(time.Now)
-		w.accounts[customer] = a
-	}
-	return a
-}

@@ -29,7 +29,7 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 		return max(o.after, time.Second), true, nil
 	}
 	// While other calls succeed, a 403 is about a right that this export needs.
-	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Status == http.StatusForbidden && r.gate.account.worksLately() {
+	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Status == http.StatusForbidden && r.gate.worksLately() {
 		o.kind = dead
 	}
 	if o.kind == done {

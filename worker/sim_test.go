@@ -222,6 +222,7 @@ func (w *world) judge(batches []store.BatchID, sum *tally) {
 	if n, err := w.ledger.Live(ctx, "1234"); err != nil || n != 0 {
 		complain("%d exports are still moving, %v", n, err)
 	}
+	w.judgePermits(complain)
 	for _, id := range batches {
 		b, err := w.ledger.Batch(ctx, id)
 		if err != nil {
@@ -257,6 +258,27 @@ func (w *world) judge(batches []store.BatchID, sum *tally) {
 		sum.updated.Add(int64(b.Updated))
 		sum.skipped.Add(int64(b.Skipped))
 		sum.dead.Add(int64(b.Dead))
+	}
+}
+
+// judgePermits expects that no call was over a limit, and that all permits come
+// back, those of dead processes when they expire.
+func (w *world) judgePermits(complain func(string, ...any)) {
+	ctx := context.Background()
+	time.Sleep(w.plan.settings().CallTimeout + holdMargin + time.Second)
+	synctest.Wait()
+	if err := w.direct.Set(ctx, store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	s, err := w.ledger.Standings(ctx, "1234")
+	switch {
+	case err != nil:
+		complain("standing: %v", err)
+	case s[0].InFlight != 0:
+		complain("%d permits did not come back", s[0].InFlight)
+	}
+	if seen := w.tenant.Traffic(); seen.OverRate+seen.OverInFlight+seen.OverDay > 0 {
+		complain("calls over a limit: %+v", seen)
 	}
 }
 

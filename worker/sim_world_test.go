@@ -41,6 +41,8 @@ type world struct {
 	keys    *store.Keyset
 	conn    store.Connection
 
+	begin time.Time
+
 	mu      sync.Mutex
 	waiting []*turn
 	alarms  []alarm    // the queue
@@ -99,11 +101,18 @@ type plan struct {
 	lookupBatch                 int
 	merges, respell, strays     bool
 	badPassword                 bool
+	limits                      store.Limits
 }
 
 func newPlan(rng *rand.Rand) plan {
 	pick := func(values ...float64) float64 { return values[rng.IntN(len(values))] }
 	word := func(values ...string) string { return values[rng.IntN(len(values))] }
+	// Here a call takes up to 100 ms to arrive, which a quarter of the burst has to
+	// cover.
+	limits := store.Limits{CallsPerSecond: 5, Burst: int(pick(4, 10)), InFlight: int(pick(1, 2, 4)), CallsPerDay: 1_000_000}
+	if rng.IntN(2) == 0 {
+		limits.CallsPerSecond, limits.Burst = 50, 25
+	}
 	return plan{
 		candidates: 4 + rng.IntN(14), shared: rng.IntN(4), batches: 1 + rng.IntN(3),
 		processes: 1 + rng.IntN(3), handlers: 1 + rng.IntN(5),
@@ -120,6 +129,7 @@ func newPlan(rng *rand.Rand) plan {
 			WarningCarrier: word(icimstest.Both, icimstest.Header, icimstest.Body),
 		},
 		lookupBatch: int(pick(1, 3, 50)), merges: rng.IntN(3) == 0, respell: rng.IntN(2) == 0, strays: rng.IntN(2) == 0, badPassword: rng.IntN(8) == 0,
+		limits: limits,
 	}
 }
 
@@ -145,10 +155,12 @@ func newWorld(t *testing.T, seed uint64, address string, db int) *world {
 	cfg := icimstest.DemoTenant("1234", "export-user", "secret")
 	cfg.DailyLimit = 1_000_000
 	w.tenant = w.sim.AddTenant(cfg)
+	limits := w.plan.limits
+	w.tenant.SetLimits(icimstest.Limits{CallsPerSecond: limits.CallsPerSecond, Burst: limits.Burst, InFlight: limits.InFlight})
 	w.conn = store.Connection{
 		Customer: "1234", Username: "export-user", Password: "secret", LinkedInField: "field51001",
 		PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0",
-		Limits:     store.Limits{CallsPerSecond: 50, Burst: 50, InFlight: 4, CallsPerDay: 1_000_000},
+		Limits:     limits,
 	}.WithDefaults()
 	return w
 }
@@ -326,6 +338,9 @@ func (w *world) handle(p *process, a alarm) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 		defer cancel()
+		if a.ref.Export[0]%4 == 0 {
+			ctx = asExpress(ctx)
+		}
 		after, again, err := newPipeline(p.lane).run(ctx, a.ref)
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -11,11 +11,11 @@ import (
 // path can spend unseen.
 type admitStage struct{ *lane }
 
-func (s admitStage) exec(_ context.Context, x *export) outcome {
+func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	if !s.throttle.take(x.claim) {
 		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: s.settings.RetryMin}
 	}
-	if refused := s.admits(); refused != nil {
+	if refused := s.admits(ctx); refused != nil {
 		return failed(refused)
 	}
 	return outcome{}

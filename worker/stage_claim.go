@@ -32,7 +32,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	}
 	// The intent is recorded along with the claim where the next thing to do is
 	// surely the POST.
-	options.Speculate = x.looked.nobody() && s.admits() == nil
+	options.Speculate = x.looked.nobody() && s.admits(ctx) == nil
 
 	asked := s.now()
 	claim, err := s.ledger.Claim(ctx, x.ref, options)

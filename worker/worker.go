@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,6 +32,7 @@ type Settings struct {
 	LookupMemo      time.Duration
 	LaneIdle        time.Duration // after which an idle lane closes
 	MaxLanes        int
+	MaxCalls        int           // in flight, over all lanes
 	LaneConcurrency int           // exports of a customer worked on at once
 	Poll            time.Duration // of an empty queue
 	ShutdownTimeout time.Duration
@@ -43,7 +45,7 @@ func DefaultSettings() Settings {
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
-		LaneIdle: 5 * time.Second, MaxLanes: 200, LaneConcurrency: 10, Poll: 200 * time.Millisecond,
+		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, LaneConcurrency: 10, Poll: 200 * time.Millisecond,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
 	}
 }
@@ -58,13 +60,14 @@ type Worker struct {
 	// clientOptions are further options of the API clients, for simulations.
 	clientOptions []icims.Option
 	// id names this process among the workers.
-	id       string
-	registry *registry
+	id        string
+	registry  *registry
+	places    *places      // for calls in flight
+	permitIDs atomic.Int64 // number the permits of this process
 
 	mu          sync.Mutex
 	connections map[string]store.Connection
 	lanes       map[string]*lane
-	accounts    map[string]*account
 	learned     map[string]*learned
 	closing     map[string]bool      // lanes that finish what they hold; true: announced meanwhile
 	waiting     map[string]time.Time // customers for whom there is no lane left, and since when
@@ -85,8 +88,8 @@ type Worker struct {
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	w := &Worker{
 		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
-		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, accounts: map[string]*account{}, learned: map[string]*learned{},
-		closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1),
+		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
+		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1),
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, log: log}
 	return w
@@ -94,7 +97,8 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 
 // SetConnections replaces the customers' connections. Lanes whose connection
 // changed are closed, and opened again with the new one; what waits for a time
-// goes on at once, as the reasons for waiting may be gone.
+// goes on at once, as the reasons for waiting may be gone. New limits alone hold
+// at once, in the open lane.
 func (w *Worker) SetConnections(connections []store.Connection) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,11 +111,13 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		if kept && now == before {
 			continue
 		}
-		delete(w.learned, customer)
-		if a := w.accounts[customer]; a != nil {
-			a.mended()
+		l := w.lanes[customer]
+		if kept && l != nil && now.WithLimits(before.Limits) == before {
+			l.gate.setLimits(now.Limits)
+			continue
 		}
-		if l := w.lanes[customer]; l != nil {
+		delete(w.learned, customer)
+		if l != nil {
 			w.retire(l, connectionChanged)
 		} else if kept && w.cancel != nil && !w.stopping {
 			w.retiring.Go(func() { w.hurry(customer) })

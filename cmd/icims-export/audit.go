@@ -126,7 +126,7 @@ func (c *auditCommand) remote(ctx context.Context, o *operator, r *auditResult) 
 		plural(len(markers), "candidate"), plural(calls, "call"), grouped(conn.WithDefaults().Limits.CallsPerDay))) {
 		return misused("nothing was looked up: agree, or give --yes")
 	}
-	found, err := worker.AuditRemote(ctx, conn, hosts, o.p.settings.CallTimeout, markers)
+	found, err := worker.AuditRemote(ctx, o.ledger, conn, hosts, o.p.settings.CallTimeout, markers)
 	if err != nil {
 		return failed("the look-up broke off: %s (%s)", store.Reason(icims.ReasonOf(err)).Info().Title, store.Reason(icims.ReasonOf(err)).Info().Hint)
 	}

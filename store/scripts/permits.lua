@@ -158,12 +158,14 @@ local function judge(status, remaining, retry)
   end
 end
 
--- Half of the burst is left for calls that come later than their slot.
-local late = math.max(math.floor(burst / 2) * spacing, 20000)
+-- Half of the burst is left for calls that come later than their slot: half of that
+-- for a process that is slow, which gives up what is later (Limits.Lateness).
+local late = math.max(math.floor(burst / 2) * spacing / 2, 20000)
 local spare = {}
-for slot in string.gmatch(s.sp or '', '[^,]+') do
-  if tonumber(slot) + late / 2 > us then spare[#spare + 1] = tonumber(slot) end
+local function keep(slot)
+  if slot and tonumber(slot) + late / 2 > us then spare[#spare + 1] = tonumber(slot) end
 end
+for slot in string.gmatch(s.sp or '', '[^,]+') do keep(slot) end
 
 -- What is repeated, because its answer was lost, gives back first.
 local asked, since, again_at = string.match(s['q:' .. worker] or '', '^(%d+):(%d+):(%d+)$')
@@ -182,7 +184,7 @@ for i = 15, #ARGV, 7 do
     local rc, wn, own, slot = string.match(ARGV[i + 1], '^(%d+):(%d+):(%d+):(%d+)$')
     if status < 0 then -- not used
       if not wn or tonumber(wn) == num('wn') then set('own', math.max(num('own') - 1, 0)) end
-      if slot then spare[#spare + 1] = tonumber(slot) end
+      keep(slot)
     else
       set('rc', num('rc') + 1)
       -- Its own return is not one that may have been counted after it.
@@ -257,7 +259,7 @@ if not peek then
   -- How many slots may be used ahead of time: by express and by bulk.
   local ahead_x = burst - math.floor(burst / 2)
   local ahead_b = math.ceil(ahead_x / 2)
-  local horizon = spacing + 20000
+  local horizon = math.min(spacing, 100000) + 20000
   local tat = num('tat')
   -- As after a change of limits, or of Redis's clock.
   if tat > us + (ahead_x + 2) * spacing + 20000 then tat = us + ahead_x * spacing end

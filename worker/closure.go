@@ -1,0 +1,120 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// errDraining refuses calls of a lane that closes.
+func errDraining() *icims.RefusedError {
+	return &icims.RefusedError{Reason: icims.Reason(store.ReasonShuttingDown)}
+}
+
+// refusalOf makes an error of a closure; nil for none.
+func refusalOf(c store.Closure) *icims.RefusedError {
+	if c.Open() {
+		return nil
+	}
+	return &icims.RefusedError{Reason: icims.Reason(c.Reason), Until: c.Until}
+}
+
+// refusalFor returns why no call of a queue may be made now, or nil. The caller
+// holds mu.
+func (g *gate) refusalFor(queue int) *icims.RefusedError {
+	if g.draining.Err() != nil {
+		return errDraining()
+	}
+	return refusalOf(g.closed[queue].At(g.now()))
+}
+
+// closure returns why no export is to begin, as far as this process knows.
+func (g *gate) closure(queue int) store.Closure {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	switch closed := g.closed[queue].At(now); {
+	case g.draining.Err() != nil:
+		return store.Closure{Reason: store.ReasonShuttingDown}
+	case !closed.Open():
+		return closed
+	default:
+		return g.paused.At(now)
+	}
+}
+
+// hears takes what another source says of the customer: closures that another
+// process met, and the end of a pause. Verdicts on credentials are left out, as
+// they may be about other ones.
+func (g *gate) hears(s store.Standing) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	shared := func(c store.Closure) bool {
+		return c.Reason == store.Reason(icims.ReasonQuotaExhausted) || c.Reason == store.Reason(icims.ReasonRateLimited)
+	}
+	for queue, c := range [2]store.Closure{s.Closed, s.ClosedExpress} {
+		switch {
+		case shared(c):
+			g.closed[queue] = c
+		case shared(g.closed[queue]):
+			g.closed[queue] = store.Closure{}
+		}
+	}
+	g.paused = store.Closure{}
+	if s.Pause != nil {
+		g.paused = store.Closure{Reason: store.ReasonPaused, Until: s.Pause.Until}
+	}
+}
+
+// workingLately is how long after a call that succeeded a 403 counts as being
+// about one right rather than about the account or this service's address.
+const workingLately = time.Minute
+
+// worksLately reports whether calls succeed, so that a 403 is about one right.
+func (g *gate) worksLately() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.lastGood.IsZero() && g.now().Sub(g.lastGood) < workingLately
+}
+
+// closure returns why no export of a queue is to begin now: the gate's word, or
+// the breaker's. Its zero value means that they may.
+func (l *lane) closure(queue int) store.Closure {
+	if c := l.gate.closure(queue); !c.Open() {
+		return c
+	}
+	if refused := l.breaker.refusal(); refused != nil {
+		return store.Closure{Reason: store.ReasonBreakerOpen, Until: l.now().Add(refused.After)}
+	}
+	return store.Closure{}
+}
+
+// pausedPause is when an export looks again whose customer is paused until somebody
+// resumes.
+const pausedPause = time.Minute
+
+// admits returns why calls for the customer make no sense now, as an error of
+// the client, or nil.
+func (l *lane) admits(ctx context.Context) error {
+	c := l.closure(queueOf(ctx))
+	if c.Open() {
+		return nil
+	}
+	refused := refusalOf(c)
+	if c.Reason == store.ReasonPaused && c.Until.IsZero() {
+		refused.After = pausedPause
+	}
+	return notNow(refused)
+}
+
+// notNow makes a refusal look as if the transport had given it.
+func notNow(r *icims.RefusedError) error {
+	after := r.After
+	if !r.Until.IsZero() {
+		after = time.Until(r.Until)
+	}
+	return &icims.Error{Op: "admit", Class: icims.ClassDefer, Reason: r.Reason, RetryAfter: max(after, 0), Err: errors.Unwrap(r)}
+}
