@@ -10,19 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Lives reports for each worker whether it has beaten lately.
-func (l *Ledger) Lives(ctx context.Context, workers []string) (map[string]bool, error) {
-	fleet, err := l.Fleet(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lives := make(map[string]bool, len(workers))
-	for _, w := range workers {
-		lives[w] = fleet.Lives(w)
-	}
-	return lives, nil
-}
-
 // Customers lists the customers that ever had a batch.
 func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 	customers, err := l.redis.SMembers(ctx, customersKey).Result()
@@ -45,6 +32,56 @@ func (l *Ledger) Now(ctx context.Context) (time.Time, error) {
 	return now, nil
 }
 
+// Moves count a customer's moving exports by when they are to be looked at.
+type Moves struct{ Late, Soon int64 }
+
+// Glance counts the exports of customers, in their order, that were to be looked
+// at before a time (Late), and those that are to be within a span (Soon): among
+// these are all that workers hold.
+func (l *Ledger) Glance(ctx context.Context, late, from, to time.Time, customers ...string) ([]Moves, error) {
+	if len(customers) == 0 {
+		return nil, nil
+	}
+	counts := make([][2]*redis.IntCmd, len(customers))
+	ms := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, c := range customers {
+			counts[i] = [2]*redis.IntCmd{p.ZCount(ctx, dueKey(c), "-inf", ms(late)), p.ZCount(ctx, dueKey(c), ms(from), ms(to))}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count moving exports: %w", err)
+	}
+	moves := make([]Moves, len(customers))
+	for i, n := range counts {
+		moves[i] = Moves{Late: n[0].Val(), Soon: n[1].Val()}
+	}
+	return moves, nil
+}
+
+// CountMoving counts the moving exports of customers, in their order.
+func (l *Ledger) CountMoving(ctx context.Context, customers ...string) ([]int64, error) {
+	if len(customers) == 0 {
+		return nil, nil
+	}
+	counts := make([]*redis.IntCmd, len(customers))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, c := range customers {
+			counts[i] = p.ZCard(ctx, dueKey(c))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count moving exports: %w", err)
+	}
+	moving := make([]int64, len(customers))
+	for i, n := range counts {
+		moving[i] = n.Val()
+	}
+	return moving, nil
+}
+
 // Moving is an export as the reconciler sees it.
 type Moving struct {
 	Ref
@@ -63,17 +100,21 @@ func (m Moving) Working() bool {
 // Overdue lists up to n moving exports that were to be looked at before a time,
 // the longest overdue first.
 func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
-	return l.moving(ctx, customer, "-inf", strconv.FormatInt(before.UnixMilli(), 10), n)
+	return l.moving(ctx, customer, l.redis.ZRangeByScoreWithScores, "-inf", strconv.FormatInt(before.UnixMilli(), 10), n)
 }
 
 // Upcoming lists up to n moving exports that are to be looked at within a span
-// from now: among them are all that workers hold.
+// from now, the last ones first: among them are all that workers hold, most of
+// them behind those that were just accepted.
 func (l *Ledger) Upcoming(ctx context.Context, customer string, from, to time.Time, n int) ([]Moving, error) {
-	return l.moving(ctx, customer, strconv.FormatInt(from.UnixMilli(), 10), strconv.FormatInt(to.UnixMilli(), 10), n)
+	return l.moving(ctx, customer, l.redis.ZRevRangeByScoreWithScores, strconv.FormatInt(from.UnixMilli(), 10), strconv.FormatInt(to.UnixMilli(), 10), n)
 }
 
-func (l *Ledger) moving(ctx context.Context, customer, from, to string, n int) ([]Moving, error) {
-	found, err := l.redis.ZRangeByScoreWithScores(ctx, dueKey(customer), &redis.ZRangeBy{Min: from, Max: to, Count: int64(n)}).Result()
+// ranging lists part of a sorted set, from one end or the other.
+type ranging func(ctx context.Context, key string, by *redis.ZRangeBy) *redis.ZSliceCmd
+
+func (l *Ledger) moving(ctx context.Context, customer string, list ranging, from, to string, n int) ([]Moving, error) {
+	found, err := list(ctx, dueKey(customer), &redis.ZRangeBy{Min: from, Max: to, Count: int64(n)}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list moving exports: %w", err)
 	}
@@ -81,11 +122,11 @@ func (l *Ledger) moving(ctx context.Context, customer, from, to string, n int) (
 	for i, z := range found {
 		exports[i], _ = z.Member.(string)
 	}
-	list, err := l.Stand(ctx, customer, exports)
-	for i := range list {
-		list[i].Due = time.UnixMilli(int64(found[i].Score))
+	moving, err := l.Stand(ctx, customer, exports)
+	for i := range moving {
+		moving[i].Due = time.UnixMilli(int64(found[i].Score))
 	}
-	return list, err
+	return moving, err
 }
 
 // Stand reads where exports stand, without Due. The State of one whose record is

@@ -8,7 +8,7 @@ import (
 )
 
 // beatTTL is how long after its last beat a worker counts as dead.
-const beatTTL = 8 * time.Second
+const beatTTL = 7 * time.Second
 
 // buriedAfter is how long a worker that has fallen silent stays in the registry.
 const buriedAfter = time.Minute

@@ -84,6 +84,62 @@ func Handled(ctx context.Context, client redis.UniversalClient, customer string)
 	return exports, nil
 }
 
+// CountHandled counts the tasks of customers, in their order, that asynq counts as
+// being handled.
+func CountHandled(ctx context.Context, client redis.UniversalClient, customers ...string) ([]int, error) {
+	if len(customers) == 0 {
+		return nil, nil
+	}
+	counts := make([][]*redis.IntCmd, len(customers))
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, c := range customers {
+			for _, q := range queuesOf(c) {
+				counts[i] = append(counts[i], p.LLen(ctx, asynqKey(q, "active")))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count active tasks: %w", err)
+	}
+	handled := make([]int, len(customers))
+	for i := range handled {
+		for _, n := range counts[i] {
+			handled[i] += int(n.Val())
+		}
+	}
+	return handled, nil
+}
+
+// asynq leases a task for 30 seconds, and its server renews the lease every five.
+// Where it has missed two renewals it is most likely dead.
+const forsakenLease = (30 - 2*5) * time.Second
+
+// Forsaken lists the exports of a customer whose tasks are being handled, by
+// asynq's count, by a server that does not renew their leases.
+func Forsaken(ctx context.Context, client redis.UniversalClient, customer string) (map[string]bool, error) {
+	before := strconv.FormatInt(time.Now().Add(forsakenLease).Unix(), 10)
+	var ids []*redis.StringSliceCmd
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, q := range queuesOf(customer) {
+			ids = append(ids, p.ZRangeByScore(ctx, asynqKey(q, "lease"), &redis.ZRangeBy{Min: "-inf", Max: before}))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list leases: %w", err)
+	}
+	exports := map[string]bool{}
+	for _, found := range ids {
+		for _, id := range found.Val() {
+			if parts := strings.Split(id, ":"); len(parts) == 3 {
+				exports[parts[1]] = true
+			}
+		}
+	}
+	return exports, nil
+}
+
 // Orphan is a task that asynq counts as being handled although it has no lease,
 // or has lost what it is about: asynq never recovers such a task.
 type Orphan struct {

@@ -2,9 +2,9 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,29 +18,38 @@ import (
 // or a bug of asynq left behind. One process at a time does it; two would do no
 // harm, as every step is a compare-and-set or may be done twice.
 type reconciler struct {
-	redis  redis.UniversalClient
-	ledger *store.Ledger
-	worker string
-	lease  time.Duration // of claims
-	log    zerolog.Logger
+	redis    redis.UniversalClient
+	ledger   *store.Ledger
+	registry *registry
+	worker   string
+	lease    time.Duration // of claims
+	log      zerolog.Logger
 
-	// suspects are orphans seen in the last round: a task has no lease for a
-	// moment while asynq takes it up.
-	suspects map[tasks.Orphan]bool
-	// silent are workers that were not heard of in the last round, silentNow those
-	// in this one.
-	silent, silentNow map[string]bool
+	// rounds says which customers come next.
+	rounds rounds
+
+	mu sync.Mutex // of what follows: customers are reconciled side by side
+	// suspicions are what looked wrong at the last visit of each customer.
+	suspicions map[string]suspicion
+	// silent are workers that hold exports and do not beat, by the time, by the
+	// registry, at which that was first seen.
+	silent map[string]time.Time
+}
+
+// suspicion is what may be wrong with a customer, or only under way.
+type suspicion struct {
+	// orphans are tasks without a lease: for a moment one has none while asynq takes
+	// it up.
+	orphans map[tasks.Orphan]bool
 	// unclaimed are exports whose task is being handled although nobody has claimed
 	// them, and since when that has been seen.
 	unclaimed map[store.Ref]time.Time
-	// next is where the slow walk over all customers goes on.
-	next int
 }
 
 const (
 	reconcileEvery = 2 * time.Second
 	// leadFor is for how long the process that reconciles may be silent.
-	leadFor = 8 * time.Second
+	leadFor = 6 * time.Second
 	leadKey = "ix:reconciler"
 	// overdueBy is how long an export may be late before it is looked at. asynq
 	// delivers what it keeps for later up to a few seconds late.
@@ -52,8 +61,7 @@ const (
 	lookAgain = 10 * time.Minute
 	// nudgedFor is how long a new task has to show an effect.
 	nudgedFor = time.Minute
-	// reconcilePage bounds the exports of a customer in one round, and the
-	// customers without announced work.
+	// reconcilePage bounds the exports of a customer in one round.
 	reconcilePage = 500
 )
 
@@ -62,6 +70,13 @@ local leader = redis.call('GET', KEYS[1])
 if leader and leader ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
+
+func newReconciler(w *Worker) *reconciler {
+	return &reconciler{
+		redis: w.redis, ledger: w.ledger, registry: w.registry, worker: w.id, lease: w.settings.Lease, log: w.log,
+		suspicions: map[string]suspicion{}, silent: map[string]time.Time{},
+	}
+}
 
 // run reconciles while this process leads, until ctx ends.
 func (r *reconciler) run(ctx context.Context) {
@@ -79,45 +94,6 @@ func (r *reconciler) run(ctx context.Context) {
 	}
 }
 
-func (r *reconciler) round(ctx context.Context) error {
-	leads, err := r.lead(ctx)
-	if err != nil || !leads {
-		clear(r.suspects)
-		clear(r.unclaimed)
-		clear(r.silent)
-		return err
-	}
-	customers, err := r.customers(ctx)
-	if err != nil {
-		return err
-	}
-	now, err := r.ledger.Now(ctx)
-	if err != nil {
-		return err
-	}
-	suspects, unclaimed := map[tasks.Orphan]bool{}, map[store.Ref]time.Time{}
-	r.silentNow = map[string]bool{}
-	led := time.Now()
-	for _, customer := range customers {
-		// A round over many customers takes longer than the lead lasts.
-		if time.Since(led) > reconcileEvery {
-			if leads, err := r.lead(ctx); err != nil || !leads {
-				return err
-			}
-			led = time.Now()
-		}
-		err := errors.Join(r.customer(ctx, customer, now, suspects), r.replace(ctx, customer, now, unclaimed))
-		if ctx.Err() != nil {
-			return err
-		}
-		if err != nil { // the others are not to wait for this one
-			r.log.Error().Err(err).Str("customer", customer).Msg("reconciling failed")
-		}
-	}
-	r.suspects, r.unclaimed, r.silent = suspects, unclaimed, r.silentNow
-	return nil
-}
-
 // lead takes or keeps the lead among the processes.
 func (r *reconciler) lead(ctx context.Context) (bool, error) {
 	leads, err := leadScript.Run(ctx, r.redis, []string{leadKey}, r.worker, leadFor.Milliseconds()).Bool()
@@ -127,43 +103,9 @@ func (r *reconciler) lead(ctx context.Context) (bool, error) {
 	return leads, nil
 }
 
-// customers are those with announced work, and some of all others in turn: their
-// announcement may have been lost.
-func (r *reconciler) customers(ctx context.Context) ([]string, error) {
-	announced, err := r.ledger.Announced(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all, err := r.ledger.Customers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(all)
-	list := make([]string, 0, len(announced)+reconcilePage)
-	for _, a := range announced {
-		list = append(list, a.Customer)
-	}
-	for range min(len(all), reconcilePage) {
-		r.next = (r.next + 1) % len(all)
-		list = append(list, all[r.next])
-	}
-	slices.Sort(list)
-	return slices.Compact(list), nil
-}
-
-func (r *reconciler) customer(ctx context.Context, customer string, now time.Time, suspects map[tasks.Orphan]bool) error {
-	if err := r.takeOver(ctx, customer, now); err != nil {
-		return err
-	}
-	if err := r.wake(ctx, customer, now); err != nil {
-		return err
-	}
-	return r.dropOrphans(ctx, customer, suspects)
-}
-
 // dropOrphans removes tasks that asynq never recovers, and gives their exports
 // new ones.
-func (r *reconciler) dropOrphans(ctx context.Context, customer string, suspects map[tasks.Orphan]bool) error {
+func (r *reconciler) dropOrphans(ctx context.Context, customer string, before, now suspicion) error {
 	orphans, err := tasks.Orphans(ctx, r.redis, customer)
 	if err != nil {
 		return err
@@ -171,8 +113,8 @@ func (r *reconciler) dropOrphans(ctx context.Context, customer string, suspects 
 	var exports []string
 	generations := map[string]int{}
 	for _, o := range orphans {
-		if !r.suspects[o] {
-			suspects[o] = true
+		if !before.orphans[o] {
+			now.orphans[o] = true
 			continue
 		}
 		dropped, err := o.Drop(ctx, r.redis)
@@ -199,33 +141,26 @@ func (r *reconciler) dropOrphans(ctx context.Context, customer string, suspects 
 	return r.nudge(ctx, customer, stand, tasks.EnqueueFirst)
 }
 
-// takeOver frees what dead workers hold.
-func (r *reconciler) takeOver(ctx context.Context, customer string, now time.Time) error {
-	held, err := r.ledger.Upcoming(ctx, customer, now, now.Add(r.lease), reconcilePage)
-	if err != nil {
-		return err
-	}
-	held = slices.DeleteFunc(held, func(m store.Moving) bool { return !m.Working() })
-	if len(held) == 0 {
-		return nil
-	}
-	var workers []string
-	for _, m := range held {
-		workers = append(workers, m.Worker)
-	}
-	slices.Sort(workers)
-	lives, err := r.ledger.Lives(ctx, slices.Compact(workers))
-	if err != nil {
-		return err
-	}
-	var freed []store.Moving
-	for _, m := range held {
-		if lives[m.Worker] {
-			continue
+// takeOver frees what dead workers hold. Of very many exports that are to be looked
+// at soon it sees a part, unless a worker has fallen silent.
+func (r *reconciler) takeOver(ctx context.Context, customer string, now time.Time, pages int) error {
+	for to := now.Add(r.lease); pages > 0; pages-- {
+		soon, err := r.ledger.Upcoming(ctx, customer, now, to, reconcilePage)
+		if err != nil {
+			return err
 		}
-		// After an outage of Redis all beats have expired; the living come back first.
-		r.silentNow[m.Worker] = true
-		if !r.silent[m.Worker] {
+		if err := r.takeOverDead(ctx, customer, soon); err != nil || len(soon) < reconcilePage {
+			return err
+		}
+		to = soon[len(soon)-1].Due.Add(-time.Millisecond)
+	}
+	return nil
+}
+
+func (r *reconciler) takeOverDead(ctx context.Context, customer string, soon []store.Moving) error {
+	var freed []store.Moving
+	for _, m := range soon {
+		if !m.Working() || !r.dead(m.Worker) {
 			continue
 		}
 		ok, err := r.ledger.Void(ctx, m.Ref, m.Worker)
@@ -240,10 +175,33 @@ func (r *reconciler) takeOver(ctx context.Context, customer string, now time.Tim
 	return r.nudge(ctx, customer, freed, tasks.EnqueueFirst)
 }
 
+// dead reports whether a worker is taken for dead: it has not beaten lately, and
+// that was already so at an earlier beat of this one. After an outage of Redis the
+// living come back first.
+func (r *reconciler) dead(worker string) bool {
+	fleet := r.registry.known()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fleet.Lives(worker) {
+		delete(r.silent, worker)
+		return false
+	}
+	since, silent := r.silent[worker]
+	if !silent {
+		r.silent[worker] = fleet.Now
+		return false
+	}
+	return fleet.Now.After(since)
+}
+
 // replace gives exports another task whose handler was killed before it could
 // claim them. asynq itself takes up to a minute and a half to notice.
-func (r *reconciler) replace(ctx context.Context, customer string, now time.Time, unclaimed map[store.Ref]time.Time) error {
+func (r *reconciler) replace(ctx context.Context, customer string, now time.Time, before, after suspicion) error {
 	handled, err := tasks.Handled(ctx, r.redis, customer)
+	if err != nil {
+		return err
+	}
+	forsaken, err := tasks.Forsaken(ctx, r.redis, customer)
 	if err != nil {
 		return err
 	}
@@ -256,14 +214,18 @@ func (r *reconciler) replace(ctx context.Context, customer string, now time.Time
 		if m.Working() || m.State == "" || m.State.Ended() {
 			continue
 		}
-		since, seen := r.unclaimed[m.Ref]
+		since, seen := before.unclaimed[m.Ref]
+		patience := claimedWithin
+		if forsaken[m.Export] {
+			patience = 0
+		}
 		switch {
 		case !seen:
-			unclaimed[m.Ref] = now
-		case now.Sub(since) < claimedWithin:
-			unclaimed[m.Ref] = since
+			after.unclaimed[m.Ref] = now
+		case now.Sub(since) < patience:
+			after.unclaimed[m.Ref] = since
 		default:
-			unclaimed[m.Ref] = now.Add(nudgedFor) // the new task has to show an effect first
+			after.unclaimed[m.Ref] = now.Add(nudgedFor) // the new task has to show an effect first
 			idle = append(idle, m)
 		}
 	}

@@ -93,9 +93,21 @@ func TestReconciler(t *testing.T) {
 		}
 		claim := r.claimAs("alive", r.outcomes(id)[0].Export)
 		r.start()
-		r.eventually("the reconciler has led a few rounds", func() bool {
-			ttl, err := r.redis.PTTL(t.Context(), "ix:reconciler").Result()
-			return err == nil && ttl > 0 && ttl < 7*time.Second
+		started := time.Time{}
+		r.eventually("a few rounds have passed", func() bool {
+			fleet, err := r.ledger.Beat(t.Context(), store.Peer{Worker: "alive"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, p := range fleet.Workers {
+				if name != "alive" && started.IsZero() {
+					started = p.Beat
+				}
+				if name != "alive" && p.Beat.Sub(started) > 9*time.Second {
+					return true
+				}
+			}
+			return false
 		})
 		if err := r.ledger.Renew(t.Context(), claim, time.Minute); err != nil {
 			t.Errorf("the claim was taken away: %v", err)

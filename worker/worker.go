@@ -163,7 +163,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	w.mu.Unlock()
 	w.beside.Go(func() { w.listen(ctx) })
 	w.beside.Go(func() { w.supervise(ctx) })
-	r := &reconciler{redis: w.redis, ledger: w.ledger, worker: w.id, lease: w.settings.Lease, log: w.log}
+	r := newReconciler(w)
 	w.beside.Go(func() { r.run(ctx) })
 	// It lives until its last lane is closed: nobody may take over what it finishes.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))

@@ -1,0 +1,363 @@
+package worker_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// slowly limits a customer so that a batch lasts.
+func slowly(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 4, 1 }
+
+func TestCustomersAreSharedOut(t *testing.T) {
+	t.Parallel()
+
+	t.Run("each customer is served by two workers of three, and by others within the grace when one dies", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t, 6, slowly)
+		for range 3 {
+			f.join(nil)
+		}
+		for _, c := range f.conns {
+			f.sendTo(c.Customer, 200)
+		}
+		everybody := func(workers int) func() bool {
+			return func() bool {
+				for _, c := range f.conns {
+					if f.serving(c.Customer) != workers {
+						return false
+					}
+				}
+				return true
+			}
+		}
+		f.expect("each customer has two lanes", everybody(2))
+		dead := f.members[0]
+		f.vanish(dead)
+		f.members = f.members[1:]
+		f.expect("the two that are left serve all", everybody(2))
+		f.join(nil)
+		f.expect("a newcomer takes its share, and others give it up", func() bool {
+			return f.members[2].logs.count("lane opened") > 0 && everybody(2)()
+		})
+	})
+
+	t.Run("a worker that stops is followed at once", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t, 4, slowly)
+		for range 3 {
+			f.join(nil)
+		}
+		for _, c := range f.conns {
+			f.sendTo(c.Customer, 200)
+		}
+		f.members[0].Stop()
+		f.members = f.members[1:]
+		f.expect("the two that are left serve all", func() bool {
+			for _, c := range f.conns {
+				if f.serving(c.Customer) != 2 {
+					return false
+				}
+			}
+			return true
+		})
+		if n := len(f.workers()); n != 2 {
+			t.Errorf("%d workers are in the registry", n)
+		}
+	})
+
+	t.Run("a customer whose connection some workers lack is served by those that have it", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t, 5, nil)
+		for range 3 {
+			f.join(nil, f.conns[:1]...)
+		}
+		with := f.join(nil)
+		for _, c := range f.conns {
+			id := f.sendTo(c.Customer, 1)
+			f.expect("customer "+c.Customer+" is served", func() bool {
+				b, err := f.ledger.Batch(t.Context(), id)
+				return err == nil && b.Created == 1
+			})
+			if c.Customer != f.conns[0].Customer && with.opened(c.Customer) == 0 {
+				t.Errorf("customer %s was not served by the only worker that can", c.Customer)
+			}
+		}
+	})
+
+	t.Run("a full worker serves all customers by turns", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t, 4, slowly)
+		only := f.join(func(s *worker.Settings) { s.MaxLanes = 2 })
+		for _, c := range f.conns {
+			f.sendTo(c.Customer, 500) // none is done when the others' turns come
+		}
+		f.expect("each has had a lane", func() bool {
+			for _, c := range f.conns {
+				if only.opened(c.Customer) == 0 {
+					return false
+				}
+			}
+			return true
+		})
+		f.expect("and the first one again", func() bool { return only.opened(f.conns[0].Customer) > 1 })
+		if n := only.mostLanes(); n > 2 {
+			t.Errorf("%d lanes were open at once", n)
+		}
+	})
+}
+
+// mostLanes is how many lanes were open at the same time.
+func (m *member) mostLanes() int {
+	now, most := 0, 0
+	for line := range strings.Lines(m.logs.String()) {
+		if strings.Contains(line, `"lane opened"`) {
+			now++
+		}
+		if strings.Contains(line, `"lane closed"`) {
+			now--
+		}
+		most = max(most, now)
+	}
+	return most
+}
+
+func (l *logBuffer) count(message string) int { return strings.Count(l.String(), `"`+message+`"`) }
+
+func (r *rig) wants() time.Time {
+	r.t.Helper()
+	listed, err := r.ledger.AnnouncedOf(r.t.Context(), customer)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return listed[customer].Wants
+}
+
+func TestLanesCloseAndWake(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a retry that is due much later holds no lane open, and fires", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) {
+			s.LaneIdle = 10 * time.Millisecond
+			s.RetryMin, s.RetryMax = 40*time.Minute, 40*time.Minute
+		}})
+		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		if rest := time.Until(r.wants()); rest < 5*time.Minute || rest > 10*time.Minute {
+			t.Errorf("its customer wants a lane in %s", rest)
+		}
+		// The time comes: of the retry, and of the lane.
+		task := r.task(r.inspector().ListRetryTasks)
+		r.must(r.redis.ZAdd(t.Context(), "asynq:{"+express+"}:retry", redis.Z{Score: float64(time.Now().Unix()), Member: task}).Err())
+		r.must(r.redis.ZAdd(t.Context(), "ix:lanes", redis.Z{Score: float64(time.Now().UnixMicro()), Member: customer}).Err())
+		r.once(id)
+	})
+
+	t.Run("a customer that wakes with nothing due rests on without a lane", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) {
+			s.LaneIdle = 10 * time.Millisecond
+			s.RetryMin, s.RetryMax = 40*time.Minute, 40*time.Minute
+		}})
+		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
+		r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		r.must(r.redis.ZAdd(t.Context(), "ix:lanes", redis.Z{Score: 1, Member: customer}).Err())
+		r.eventually("it rests again", func() bool { return time.Until(r.wants()) > 5*time.Minute })
+		if n := r.logs.count("lane opened"); n != 1 {
+			t.Errorf("the lane was opened %d times", n)
+		}
+	})
+
+	t.Run("iCIMS asks to wait: the lane closes, and opens when it may", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm()})
+		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error429Bare})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
+		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		r.eventually("its customer rests until then", func() bool { return time.Until(r.wants()) > 20*time.Second })
+		if rest := time.Until(r.wants()); rest > time.Minute {
+			t.Errorf("it rests for %s", rest)
+		}
+		// The time comes.
+		ctx := t.Context()
+		r.must(r.redis.HSet(ctx, "ix:{"+customer+"}:limits", "ru", 1).Err())
+		r.must(r.redis.ZAdd(ctx, "ix:lanes", redis.Z{Score: float64(time.Now().UnixMicro()), Member: customer}).Err())
+		r.hurryUp()
+		if b := r.finished(id); b.Created != 30 {
+			t.Errorf("batch %+v", b)
+		}
+		r.clean()
+	})
+
+	t.Run("with nothing to come the customer is off the list", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = 10 * time.Millisecond }})
+		r.run(tasks.Prospects, tasks.Options{}, ana())
+		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		if at := r.wants(); !at.IsZero() {
+			t.Errorf("it wants a lane at %s", at)
+		}
+	})
+
+	t.Run("exports that are announced while their lane closes are done", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Nanosecond }})
+		all := people(60)
+		var last store.BatchID
+		for i, c := range all {
+			last = r.send(tasks.Prospects, tasks.Options{}, c)
+			if i%3 == 0 { // a lane that has just become idle
+				r.finished(last)
+			}
+		}
+		r.finished(last)
+		r.eventually("all are done", func() bool { live, err := r.ledger.Live(t.Context(), customer); return live == 0 && err == nil })
+		r.eventually("the last lane closes", func() bool { return r.logs.count("lane closed") == r.logs.count("lane opened") })
+		if at := r.wants(); !at.IsZero() {
+			t.Errorf("it wants a lane at %s", at)
+		}
+		r.clean()
+	})
+}
+
+// hurryUp makes all that waits for a time due.
+func (r *rig) hurryUp() {
+	r.t.Helper()
+	queues, err := r.inspector().Queues()
+	r.must(err)
+	for _, queue := range queues {
+		if _, err := r.inspector().RunAllRetryTasks(queue); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestPausedCustomers(t *testing.T) {
+	t.Parallel()
+
+	t.Run("a pause leaves the queue untouched, and a resume goes on", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm()})
+		ctx := t.Context()
+		r.must(r.ledger.Pause(ctx, customer, store.Pause{By: "maria", Why: "their go-live"}))
+		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
+		r.eventually("the worker has seen it", func() bool { return time.Until(r.wants()) > 5*time.Minute })
+		if left, _ := r.size(); left != 30 || r.sim.CallCount() != 0 || r.logs.count("lane opened") != 0 {
+			t.Errorf("%d tasks, %d calls, %d lanes", left, r.sim.CallCount(), r.logs.count("lane opened"))
+		}
+		if ended, err := r.ledger.Resume(ctx, customer, "maria", "they are live"); !ended || err != nil {
+			t.Errorf("resume: %v, %v", ended, err)
+		}
+		if b := r.finished(id); b.Created != 30 {
+			t.Errorf("batch %+v", b)
+		}
+		for _, o := range r.outcomes(id) {
+			if o.Attempts != 0 {
+				t.Fatalf("an attempt was counted: %+v", o)
+			}
+		}
+		r.clean()
+	})
+
+	t.Run("a pause in mid-batch stops it within a moment, and no call is cut", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), conn: limited(20)})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, people(80)...)
+		r.eventually("it is under way", func() bool { return r.calls("people.create") > 3 })
+		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "too loud"}))
+		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		calls := r.sim.CallCount()
+		r.eventually("its customer rests", func() bool { return time.Until(r.wants()) > 5*time.Minute })
+		if now := r.sim.CallCount(); now != calls {
+			t.Errorf("%d calls while it was paused", now-calls)
+		}
+		for _, o := range r.outcomes(id) {
+			if o.State == store.Unknown || o.Attempts != 0 {
+				t.Errorf("a call was cut: %+v", o)
+			}
+		}
+		if _, err := r.ledger.Resume(t.Context(), customer, "maria", "enough"); err != nil {
+			t.Fatal(err)
+		}
+		if b := r.finished(id); b.Created != 80 {
+			t.Errorf("batch %+v", b)
+		}
+		r.clean()
+	})
+
+	t.Run("a pause with an end ends by itself", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm()})
+		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "a moment", Until: time.Now().Add(3 * time.Second)}))
+		r.once(r.send(tasks.ToJob(job), tasks.Options{}, ana()))
+	})
+
+	t.Run("a queue paused in asynq's web UI holds no lane open", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		r.must(r.inspector().PauseQueue(express))
+		r.start()
+		r.eventually("its customer rests", func() bool { return r.wants().After(time.Now()) })
+		if n := r.logs.count("lane opened"); n != 0 {
+			t.Errorf("%d lanes", n)
+		}
+		r.must(r.inspector().UnpauseQueue(express))
+		r.once(id)
+	})
+}
+
+// What a process costs Redis that serves nobody, measured in its own beats rather
+// than in seconds, so that a busy machine changes nothing.
+func TestIdleCustomersCostLittle(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 1, nil)
+	for i := range 1000 {
+		spec := store.BatchSpec{Customer: strconv.Itoa(1001 + i), IdempotencyKey: "one"}
+		if _, _, err := f.ledger.OpenBatch(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := f.join(nil)
+	processed := func() int {
+		info, err := f.redis.Info(t.Context(), "stats").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(info, "total_commands_processed:")
+		line, _, _ := strings.Cut(rest, "\r\n")
+		n, err := strconv.Atoi(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	f.eventually("it has settled", func() bool { return m.cut.beats.Load() >= 2 })
+	before, from := processed(), m.cut.beats.Load()
+	const beats = 5
+	f.eventually("a few beats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
+	const perSecond, secondsPerBeat = 10, 2
+	each := float64(processed()-before) / float64(m.cut.beats.Load()-from)
+	t.Logf("%.1f commands a second, those inside of scripts included", each/secondsPerBeat)
+	if each > perSecond*secondsPerBeat {
+		t.Errorf("%.1f commands for each beat", each)
+	}
+}

@@ -1,0 +1,211 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+const (
+	// visitWithin is within how long each customer with work is looked at.
+	visitWithin = 10 * time.Second
+	// visitsAtOnce is how many customers are reconciled side by side: most of it is
+	// waiting for Redis.
+	visitsAtOnce = 4
+	// glancePage is how many customers are looked at in one pipeline.
+	glancePage = 200
+	// strollStep is how many customers without work are looked at in a round: their
+	// announcement may have been lost. Each costs one command.
+	strollStep = 5
+	// alarmFor is for how long after a worker fell silent all customers with work are
+	// looked at in each round.
+	alarmFor = 30 * time.Second
+	// alarmedPages is rounds.pages then.
+	alarmedPages = 20
+)
+
+// rounds is how far the reconciler has come with its customers.
+type rounds struct {
+	led  bool     // in the last round as well
+	next string   // customer with work at whom the next round begins
+	all  []string // customers to stroll past
+	at   int      // how far that has come
+	// pages bounds what is read of one customer's exports to find those that dead
+	// workers hold.
+	pages int
+}
+
+// round looks at some of the customers, if this process leads.
+func (r *reconciler) round(ctx context.Context) error {
+	leads, err := r.lead(ctx)
+	if err != nil || !leads {
+		r.rounds.led = false
+		clear(r.suspicions)
+		clear(r.silent)
+		return err
+	}
+	listed, err := r.ledger.Announced(ctx)
+	if err != nil {
+		return err
+	}
+	busy := make([]string, len(listed))
+	for i, a := range listed {
+		busy[i] = a.Customer
+	}
+	slices.Sort(busy)
+	fleet := r.registry.known()
+	alarmed := r.alarmed(fleet)
+	r.rounds.pages = 1
+	if alarmed {
+		r.rounds.pages = alarmedPages
+	}
+	visits := r.rounds.visits(busy, alarmed)
+	maps.DeleteFunc(r.suspicions, func(c string, _ suspicion) bool {
+		_, found := slices.BinarySearch(busy, c)
+		return !found
+	})
+	if err := r.visit(ctx, visits); err != nil {
+		return err
+	}
+	if err := r.stroll(ctx, busy); err != nil {
+		return err
+	}
+	r.rounds.led = true
+	return r.ledger.Bury(ctx, fleet)
+}
+
+// alarmed reports whether some worker has fallen silent lately.
+func (r *reconciler) alarmed(fleet store.Fleet) bool {
+	for _, p := range fleet.Workers {
+		if !fleet.Lives(p.Worker) && fleet.Now.Sub(p.Beat) < alarmFor {
+			return true
+		}
+	}
+	for worker, since := range r.silent {
+		if fleet.Lives(worker) || fleet.Now.Sub(since) > alarmFor {
+			delete(r.silent, worker)
+		}
+	}
+	return len(r.silent) > 0
+}
+
+// visits chooses the customers with work to look at in this round: all in turn,
+// or all at once. The list is sorted.
+func (s *rounds) visits(busy []string, all bool) []string {
+	// Few are no burden.
+	n := max(len(busy)*int(reconcileEvery)/int(visitWithin)+1, glancePage)
+	if all || n >= len(busy) {
+		return busy
+	}
+	from, _ := slices.BinarySearch(busy, s.next)
+	chosen := slices.Concat(busy[from:], busy[:from])
+	s.next = chosen[n]
+	return chosen[:n]
+}
+
+// visit reconciles customers, those alone where a glance shows something.
+func (r *reconciler) visit(ctx context.Context, customers []string) error {
+	var (
+		visiting sync.WaitGroup
+		slots    = make(chan struct{}, visitsAtOnce)
+		led      = time.Now()
+	)
+	defer visiting.Wait()
+	for page := range slices.Chunk(customers, glancePage) {
+		now := r.registry.shared(time.Now())
+		moving, err := r.ledger.Glance(ctx, now.Add(-overdueBy), now, now.Add(r.lease), page...)
+		if err != nil {
+			return err
+		}
+		active, err := tasks.CountHandled(ctx, r.redis, page...)
+		if err != nil {
+			return err
+		}
+		for i, customer := range page {
+			// A round over many customers takes longer than the lead lasts.
+			if time.Since(led) > reconcileEvery {
+				if leads, err := r.lead(ctx); err != nil || !leads {
+					return err
+				}
+				led = time.Now()
+			}
+			slots <- struct{}{}
+			visiting.Go(func() {
+				defer func() { <-slots }()
+				// The others are not to wait for this one.
+				if err := r.customer(ctx, customer, now, moving[i], active[i]); err != nil && ctx.Err() == nil {
+					r.log.Error().Err(err).Str("customer", customer).Msg("reconciling failed")
+				}
+			})
+		}
+	}
+	return nil
+}
+
+// customer reconciles one customer, as far as its numbers show that there is
+// something to see.
+func (r *reconciler) customer(ctx context.Context, customer string, now time.Time, moving store.Moves, active int) error {
+	r.mu.Lock()
+	before := r.suspicions[customer]
+	r.mu.Unlock()
+	after := suspicion{map[tasks.Orphan]bool{}, map[store.Ref]time.Time{}}
+	var errs []error
+	if moving.Soon > 0 {
+		errs = append(errs, r.takeOver(ctx, customer, now, r.rounds.pages))
+	}
+	if moving.Late > 0 {
+		errs = append(errs, r.wake(ctx, customer, now))
+	}
+	if active > 0 {
+		errs = append(errs, r.dropOrphans(ctx, customer, before, after), r.replace(ctx, customer, now, before, after))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.suspicions[customer] = after
+	return errors.Join(errs...)
+}
+
+// stroll looks at some of the customers that are not listed as having work: those
+// whose exports move all the same are announced. A new leader looks at all.
+func (r *reconciler) stroll(ctx context.Context, busy []string) error {
+	s := &r.rounds
+	step := strollStep
+	if s.at >= len(s.all) || !s.led {
+		all, err := r.ledger.Customers(ctx)
+		if err != nil {
+			return err
+		}
+		s.all, s.at = all, 0
+	}
+	if !s.led {
+		step = len(s.all)
+	}
+	chosen := s.all[s.at:min(s.at+step, len(s.all))]
+	s.at += len(chosen)
+	for page := range slices.Chunk(chosen, glancePage) {
+		page = slices.DeleteFunc(slices.Clone(page), func(c string) bool {
+			_, found := slices.BinarySearch(busy, c)
+			return found
+		})
+		moving, err := r.ledger.CountMoving(ctx, page...)
+		if err != nil {
+			return err
+		}
+		for i, customer := range page {
+			if moving[i] == 0 {
+				continue
+			}
+			r.found(customer, "work that is not announced", int(moving[i]))
+			if err := r.ledger.Announce(ctx, customer); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
