@@ -82,6 +82,12 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 	}{
 		"a worker and a connection are there": {func(*ward) {}, "1234", ""},
 		"no connection":                       {func(*ward) {}, "77", "connections.yml has no usable connection for customer 77; unless the workers' own file has one, exports wait."},
+		"a connection in the store alone": {func(w *ward) {
+			c := store.Connection{Customer: "78", Username: "u", Password: "p", PortalURLs: w.origin + "/customers/78/search/portals/1?staleness=0"}
+			if _, err := w.ledger.AddConnection(w.t.Context(), c, "ana", "new"); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "78", ""},
 		"no connection in any worker": {func(w *ward) {
 			if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{"1234"}}); err != nil {
 				w.t.Fatal(err)
@@ -108,8 +114,8 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 			path := w.file(t, "one.ndjson", file)
 			for _, more := range [][]string{nil, {"--dry-run"}} {
 				r := w.call(append([]string{"export", path, "--customer=" + c.customer, "--prospects"}, more...)...)
-				if more != nil && c.customer == "77" {
-					r.wantStatus(t, statusMisused) // nothing can be shown without a connection
+				if more != nil && c.customer != "1234" {
+					r.wantStatus(t, statusMisused) // nothing can be shown without a connection in the file
 					continue
 				}
 				r.wantStatus(t, statusDone)

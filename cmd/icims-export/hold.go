@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -180,7 +181,8 @@ func (p *process) warnings(ctx context.Context, ledger *store.Ledger, customer s
 	case known && workers.refuse(customer):
 		warnings = append(warnings, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
 	default:
-		if w := p.connectionWarning(customer); w != "" {
+		have, err := stored(ctx, ledger, customer)
+		if w := p.connectionWarning(customer); w != "" && err == nil && !have[customer] {
 			warnings = append(warnings, w)
 		}
 	}
@@ -204,14 +206,27 @@ func (p *process) connectionWarning(customer string) string {
 	if _, ok := conns.of(customer); ok {
 		return ""
 	}
-	text := fmt.Sprintf("%s has no usable connection for customer %s; unless the workers' own file has one, exports wait.", filepath.Base(p.settings.Connections), customer)
+	sentences := []string{fmt.Sprintf("%s has no usable connection for customer %s; unless the workers' own file has one, exports wait.", filepath.Base(p.settings.Connections), customer)}
 	if err != nil && len(conns.problems) == 0 {
-		return text + " " + sentence(err.Error())
+		sentences = append(sentences, sentence(err.Error()))
 	}
 	for _, problem := range conns.problems {
-		text += " " + sentence(problem)
+		sentences = append(sentences, sentence(problem))
 	}
-	return text
+	return strings.Join(sentences, " ")
+}
+
+// stored tells which of the customers have a connection in the store.
+func stored(ctx context.Context, ledger *store.Ledger, customers ...string) (map[string]bool, error) {
+	found, err := ledger.ConnectionsOf(ctx, customers...)
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[string]bool, len(found))
+	for customer, c := range found {
+		have[customer] = c.State.Kept()
+	}
+	return have, nil
 }
 
 // crew are the workers that have been heard of lately.

@@ -107,13 +107,17 @@ func (c *lanesCommand) read(ctx context.Context, o *operator) (lanesResult, erro
 		if err != nil {
 			return r, o.lost(err)
 		}
+		have, err := stored(ctx, o.ledger, page...)
+		if err != nil {
+			return r, o.lost(err)
+		}
 		for i, at := range places {
 			if !c.All && at.hold.State == laneIdle {
 				r.Hidden++
 				continue
 			}
 			l := at.line(page[i])
-			l.Connection = connectionNote(page[i], workers, usable)
+			l.Connection = connectionNote(page[i], workers, usable, have)
 			r.Lanes = append(r.Lanes, l)
 		}
 	}
@@ -121,12 +125,12 @@ func (c *lanesCommand) read(ctx context.Context, o *operator) (lanesResult, erro
 }
 
 // connectionNote says what is wrong with a customer's connection, as far as the
-// workers say so or the file here tells.
-func connectionNote(customer string, workers crew, usable map[string]bool) string {
+// workers say so, or the file here and the store tell.
+func connectionNote(customer string, workers crew, usable, have map[string]bool) string {
 	switch {
 	case workers.refuse(customer):
 		return "no worker has a usable one"
-	case usable != nil && !usable[customer]:
+	case usable != nil && !usable[customer] && !have[customer]:
 		return "none usable here"
 	}
 	return ""

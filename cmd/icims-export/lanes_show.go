@@ -45,7 +45,11 @@ func (c *lanesCommand) show(ctx context.Context, o *operator) error {
 	if err != nil {
 		return o.lost(err)
 	}
-	l.Workers, l.Connection = workers.count(), connectionNote(c.Customer, workers, o.p.usable())
+	have, err := stored(ctx, o.ledger, c.Customer)
+	if err != nil {
+		return o.lost(err)
+	}
+	l.Workers, l.Connection = workers.count(), connectionNote(c.Customer, workers, o.p.usable(), have)
 	if l.Batches, err = o.openBatches(ctx, c.Customer, places[0].standing); err != nil {
 		return o.lost(err)
 	}
