@@ -56,7 +56,8 @@ func (l *Ledger) DiscardAll(ctx context.Context, customer string, exports []stri
 	return n, nil
 }
 
-// many runs a script for each export in one pipeline.
+// many runs a script for each export in one pipeline. With an error it returns the
+// answers up to there; those after it are nil.
 func (l *Ledger) many(ctx context.Context, s script, customer string, exports []string, entry *Entry, args func(export, sealed string) []any) ([][]any, error) {
 	sealed := make([]string, len(exports))
 	for i, export := range exports {
@@ -81,7 +82,7 @@ func (l *Ledger) many(ctx context.Context, s script, customer string, exports []
 			answer, err = l.run(ctx, s, recordKey(customer, exports[i]), args(exports[i], sealed[i])...)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("ledger: %w", err)
+			return answers, fmt.Errorf("ledger: %w", err)
 		}
 		answers[i] = answer
 	}

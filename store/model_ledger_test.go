@@ -342,6 +342,26 @@ func (m *model) discard(e *modelExport) bool {
 	return true
 }
 
+func (m *model) cancel(b *modelBatch) store.Cancellation {
+	var c store.Cancellation
+	for _, e := range m.exports {
+		switch {
+		case e.batch != b || e.state == "":
+		case e.state == store.Dead:
+			c.Dead++
+		case e.state.Ended():
+			c.Ended++
+		case e.intent == store.NoIntent && (e.state == store.Queued || e.state == store.Deferred || e.state == store.Retrying):
+			e.state, e.counter, e.due = store.Cancelled, store.CountCancelled, 0
+			m.unlock(e)
+			c.Cancelled++
+		default:
+			c.Busy++
+		}
+	}
+	return c
+}
+
 // crowd names exports of one e-mail that may be writing at the same time.
 func (m *model) crowd() []string {
 	writers := map[string][]string{}

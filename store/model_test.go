@@ -112,6 +112,7 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		"nudge":       p.nudge,
 		"revive":      p.revive,
 		"discard":     p.discard,
+		"cancel":      p.cancel,
 	}
 	// rapid chooses among all with the same chance: what workers do most is there
 	// several times.
@@ -322,6 +323,15 @@ func (p *play) discard(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
 		p.same("discard", p.Discard(t.Context(), ref, "someone", "") == nil, p.model.discard(e))
+	})
+}
+
+func (p *play) cancel(t *rapid.T) {
+	batch := rapid.SampledFrom(p.model.batches).Draw(t, "batch")
+	twice(t, func() {
+		got, err := p.Cancel(t.Context(), batch.id, store.CancelOptions{Who: "someone"})
+		p.must(err)
+		p.same("cancel", got, p.model.cancel(batch))
 	})
 }
 

@@ -30,6 +30,8 @@ const (
 	ReasonPayloadSealed Reason = "payload_sealed"
 	ReasonPayloadBroken Reason = "payload_broken"
 	ReasonDummyTaken    Reason = "dummy_taken"
+
+	ReasonCancelled Reason = "cancelled"
 )
 
 const (
@@ -54,6 +56,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonPayloadSealed:  {"the candidate's data cannot be opened", "The sealing key is missing from the keyset: add it and retry, or export the candidate again."},
 	ReasonPayloadBroken:  {"the candidate's data cannot be read", "Export the candidate again."},
 	ReasonDummyTaken:     {"no free dummy address was found", "Retry; if it happens again, choose another domain for dummy addresses."},
+	ReasonCancelled:      {"an operator cancelled the export", hintNothing + ". To send the candidate after all, export it in a new batch."},
 
 	"icims_bad_request":       {"a call could not be made", "This is a fault of this service; report it with the export's id."},
 	"icims_refused":           {"iCIMS refused the request", "Look at its status and codes; iCIMS support can find the call by its transaction id."},

@@ -10,6 +10,7 @@ const (
 	EffectSkip Effect = "skip"
 	EffectWait Effect = "wait"
 	EffectDead Effect = "dead letter"
+	EffectEnd  Effect = "cancelled"
 )
 
 // effects of the reasons: the usual one first.
@@ -31,6 +32,7 @@ var effects = map[Reason][]Effect{
 	ReasonPayloadSealed:  {EffectWait, EffectDead},
 	ReasonPayloadBroken:  {EffectDead},
 	ReasonDummyTaken:     {EffectDead},
+	ReasonCancelled:      {EffectEnd},
 
 	"icims_bad_request":       {EffectDead},
 	"icims_refused":           {EffectDead},

@@ -23,6 +23,7 @@ var meanings = map[Reason]string{
 	ReasonBudgetSpent:    "The first failure was longer ago than the retry budget (`ICIMS_EXPORT_RETRY_BUDGET`). The story of the export tells what failed.",
 	ReasonPayloadSealed:  "The candidate was sealed with a key that the worker's keyset lacks.",
 	ReasonPayloadBroken:  "The sealed data was opened, but is no candidate.",
+	ReasonCancelled:      "`icims-export cancel` ended the export while it waited; the candidate's data is purged. A batch that is sent again with its idempotency key leaves it so.",
 	ReasonDummyTaken:     "Every dummy address that was drawn belongs to somebody in iCIMS.",
 
 	"icims_bad_request":       "The client refused to make the call, since its arguments cannot be right. Nothing was sent.",
@@ -60,6 +61,7 @@ var effectTitles = []struct {
 	{EffectSkip, "Skips", "The export has ended, and nothing needs to be done."},
 	{EffectWait, "Waits", "The export comes back by itself. A failed attempt is followed by a growing pause, until the retry budget is spent; what is no fault of the export is not counted as an attempt."},
 	{EffectDead, "Dead letters", "The export was given up and is kept, with the candidate's sealed data, until somebody retries or discards it: `icims-export dead list`, `dead show`, `dead retry`, `dead discard`."},
+	{EffectEnd, "Cancelled", "The export was ended from outside. Its outcome is kept like any other."},
 }
 
 // ErrorsPage renders docs/errors.md.

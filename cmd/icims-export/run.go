@@ -31,6 +31,7 @@ type grammar struct {
 	Export  exportCommand  `cmd:"" help:"Export the candidates of a file."`
 	Status  statusCommand  `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
 	Show    showCommand    `cmd:"" help:"Tell the whole story of a candidate's exports."`
+	Cancel  cancelCommand  `cmd:"" help:"End exports that wait, of a batch or of a customer."`
 	Dead    deadCommand    `cmd:"" help:"List, explain, retry and discard exports that were given up."`
 	Lanes   lanesCommand   `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
 	Pause   pauseCommand   `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
@@ -47,7 +48,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"audit", "dead", "export", "lanes", "pause", "resume", "show", "status", "worker"}
+var withSettings = []string{"audit", "cancel", "dead", "export", "lanes", "pause", "resume", "show", "status", "worker"}
 
 var deadCommands = []string{"list", "show", "retry", "discard"}
 

@@ -54,6 +54,8 @@ func (s storyteller) tell(e store.Entry) string {
 		what = "" // the findings say it
 	case "retried":
 		return sentence(fmt.Sprintf("%s %s set it going again: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
+	case "cancelled":
+		return sentence(fmt.Sprintf("%s %s cancelled it: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
 	case "discarded":
 		return sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
 	default:
@@ -205,6 +207,9 @@ func standing(o outcome, job int64, l links) []string {
 	case store.Skipped:
 		return []string{fmt.Sprintf("It was skipped %s: %s, as person %d.", when(o.At), o.Title, o.Person), l.person(o.Person)}
 	case store.Cancelled:
+		if o.Reason == store.ReasonCancelled {
+			return []string{"It was cancelled " + when(o.At) + ", and the candidate's data purged."}
+		}
 		return []string{"It was given up for good " + when(o.At) + ", and the candidate's data purged."}
 	case store.Dead:
 		at := ""

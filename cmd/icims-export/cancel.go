@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+type cancelCommand struct {
+	Batch    string `arg:"" optional:"" help:"Id of the batch."`
+	Customer string `placeholder:"ID" help:"All batches of this customer, instead of one."`
+
+	Why      string        `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when."`
+	Who      string        `placeholder:"NAME" help:"Who does it; user@host without."`
+	DryRun   bool          `help:"Only count what would be cancelled."`
+	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are in the middle of a call."`
+	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
+}
+
+// cancelResult is what was cancelled.
+type cancelResult struct {
+	Batch    store.BatchID `json:"batch,omitempty"`
+	Customer string        `json:"customer"`
+	DryRun   bool          `json:"dry_run,omitempty"`
+
+	store.Cancellation
+
+	Who     string  `json:"who,omitempty"`
+	Why     string  `json:"why,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Run cancels what waits of a batch, or of a customer.
+func (c *cancelCommand) Run(ctx context.Context, p *process) error {
+	r := cancelResult{Customer: c.Customer, DryRun: c.DryRun, Who: whoIs(c.Who), Why: c.Why}
+	switch {
+	case (c.Batch == "") == (c.Customer == ""):
+		return misused("say what to cancel: the id of a batch, or --customer for all batches of a customer")
+	case c.Batch != "":
+		var err error
+		if r.Batch, err = store.ParseBatchID(c.Batch); err != nil {
+			return misused("%v", err)
+		}
+		r.Customer = r.Batch.Customer()
+	case !store.ValidCustomer(c.Customer):
+		return misused("--customer must be iCIMS's customer id, digits only")
+	}
+	if strings.TrimSpace(c.Why) == "" && !c.DryRun {
+		return misused("say why with --why: it is recorded with who did it")
+	}
+	o, closeRedis, err := openOperator(ctx, p, !c.DryRun)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	started := time.Now()
+	r.Cancellation, err = o.cancel(ctx, r.Batch, r.Customer, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)
+	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
+	if errors.Is(err, store.ErrNoBatch) {
+		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", r.Batch)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(p.stdout, r)
+	}
+	r.write(p)
+	return nil
+}
+
+// cancel cancels what waits, and looks again for as long as patience lasts at what is
+// in the middle of a call: that may be put off and wait again. What was done is
+// recorded, also where it broke off.
+func (o *operator) cancel(ctx context.Context, batch store.BatchID, customer string, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
+	const pause = time.Second
+	once := func() (store.Cancellation, error) {
+		if batch != "" {
+			return o.ledger.Cancel(ctx, batch, options)
+		}
+		return o.ledger.CancelCustomer(ctx, customer, options)
+	}
+	all, err := once()
+	for end := time.Now().Add(patience); err == nil && all.Busy > 0 && !options.DryRun && time.Now().Add(pause).Before(end); {
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(pause):
+			var more store.Cancellation
+			if more, err = once(); err == nil {
+				all.Cancelled, all.Busy = all.Cancelled+more.Cancelled, more.Busy
+			}
+		}
+	}
+	if all.Cancelled > 0 && !options.DryRun {
+		what := "cancelled all exports that waited"
+		if batch != "" {
+			what = "cancelled batch " + string(batch)
+		}
+		told := o.ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: options.Who, What: what, Why: options.Why, Count: all.Cancelled})
+		if told != nil && err == nil {
+			return all, failed("%s cancelled, but that could not be recorded (%s)", plural(all.Cancelled, "export"), rootCause(told))
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNoBatch) {
+		return all, failed("it broke off after %s (%s): give the command again to go on", plural(all.Cancelled, "export"), rootCause(err))
+	}
+	return all, err
+}
+
+func (r cancelResult) write(p *process) {
+	width, _ := terminal(p.stdout)
+	verb := "cancelled, and the candidates' data purged."
+	if r.DryRun {
+		verb = "would be cancelled."
+	}
+	fmt.Fprintf(p.stdout, "%s %s\n", plural(r.Cancelled, "export"), verb)
+	for _, left := range []struct {
+		n    int
+		text string
+	}{
+		{r.Busy, "in the middle of their calls, or with a write of which iCIMS has not told the outcome: they end by themselves. Should they be put off instead, give the command again."},
+		{r.Dead, "dead already: icims-export dead discard ends those."},
+		{r.Ended, "ended before."},
+	} {
+		if left.n > 0 {
+			hang(p.stdout, width, fmt.Sprintf("%8s  ", grouped(left.n)), left.text)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"flag"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+var toCancel = flag.Int("cancel", 2000, "how many exports TestCancelMany cancels")
+
+func TestCancel(t *testing.T) {
+	w := newWard(t)
+	batch, ids := w.accept("1234", 1709, 0, 5)
+	other, _ := w.accept("1234", 1709, 10, 2)
+	w.accept("99", 1709, 20, 2)
+	w.kill("1234", "job_not_found", noJob, ids[0])
+	if _, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[1]}, store.ClaimOptions{Lease: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+
+	r := w.call("cancel", string(batch), "--dry-run")
+	r.wantStatus(t, statusDone)
+	r.wantAll(t, "3 exports would be cancelled", "1  in the middle", "1  dead already")
+
+	w.call("cancel", string(batch)).wantStatus(t, statusMisused)
+	w.call("cancel", "--why=x").wantStatus(t, statusMisused)
+	w.call("cancel", string(batch), "--customer=1234", "--why=x").wantStatus(t, statusMisused)
+	unknown := w.ledger.Keys().BatchID("1234", "never sent")
+	w.call("cancel", unknown, "--why=x").wantStatus(t, statusFailed)
+
+	r = w.call("cancel", string(batch), "--why=the wrong list", "--who=ana", "--patience=0s", "--json")
+	r.wantStatus(t, statusDone)
+	if got := decode[cancelResult](t, r.out); got.Cancelled != 3 || got.Busy != 1 || got.Dead != 1 || got.Who != "ana" || got.Batch != batch {
+		t.Errorf("%+v", got)
+	}
+	r = w.call("cancel", "--customer=1234", "--why=they left", "--patience=0s")
+	r.wantAll(t, "2 exports cancelled, and the candidates' data purged.")
+	if b, err := w.ledger.Batch(t.Context(), other); err != nil || b.Cancelled != 2 || b.Moving() != 0 {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if live, _ := w.ledger.Live(t.Context(), "99"); live != 2 {
+		t.Errorf("another customer has %d moving exports, want 2", live)
+	}
+	actions, err := w.ledger.Actions(t.Context(), "1234", 10)
+	if err != nil || len(actions) != 2 || actions[1].Who != "ana" || actions[1].Why != "the wrong list" || actions[1].Count != 3 || actions[1].What != "cancelled batch "+string(batch) {
+		t.Errorf("recorded: %+v, %v", actions, err)
+	}
+	r = w.call("show", "1234", "c-00003")
+	r.wantAll(t, "It was cancelled", "ana", "the wrong list")
+	w.call("audit").wantStatus(t, statusDone)
+}
+
+func TestCancelMany(t *testing.T) {
+	many := *toCancel
+	w := newWard(t)
+	batch, _ := w.accept("1234", 1709, 0, many)
+	// Others must not wait for Redis meanwhile.
+	stop, worst := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var most time.Duration
+		for {
+			select {
+			case <-stop:
+				worst <- most
+				return
+			default:
+				began := time.Now()
+				w.redis.Ping(t.Context())
+				most = max(most, time.Since(began))
+			}
+		}
+	}()
+	began := time.Now()
+	r := w.call("cancel", string(batch), "--why=x", "--json")
+	close(stop)
+	t.Logf("%d exports in %s, the longest PING %s", many, time.Since(began).Round(time.Millisecond), <-worst)
+	r.wantStatus(t, statusDone)
+	if got := decode[cancelResult](t, r.out); got.Cancelled != many {
+		t.Errorf("%+v", got)
+	}
+	if r := w.call("status", string(batch)); r.status != statusDone || !strings.Contains(r.out, "cancelled") {
+		t.Errorf("the batch has not ended: %d %.300s", r.status, r.out)
+	}
+	w.call("audit").wantStatus(t, statusDone)
+}

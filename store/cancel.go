@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var cancelScript = loadScript("cancel")
+
+// CancelOptions set how exports are cancelled.
+type CancelOptions struct {
+	Who, Why string
+	// DryRun only counts what would be cancelled.
+	DryRun bool
+}
+
+// Cancellation counts what became of exports that were to be cancelled.
+type Cancellation struct {
+	// Cancelled have ended, their data purged; in a dry run they would have.
+	Cancelled int `json:"cancelled"`
+	// Busy are in the hands of a worker, or wait for the outcome of a write that may
+	// have taken effect. They end by themselves, or wait again and can be cancelled.
+	Busy int `json:"busy"`
+	// Dead are dead letters, which are discarded rather than cancelled.
+	Dead int `json:"dead"`
+	// Ended had ended before.
+	Ended int `json:"ended"`
+}
+
+func (c *Cancellation) add(other Cancellation) {
+	c.Cancelled += other.Cancelled
+	c.Busy += other.Busy
+	c.Dead += other.Dead
+	c.Ended += other.Ended
+}
+
+// cancelPage is how many exports are cancelled in one pipeline. Each is a script of
+// its own, so that others of Redis's clients come in between.
+const cancelPage = 500
+
+// Cancel ends all exports of a batch that wait. It may be called again, for those
+// that were busy, and while the batch is still being sent: what arrives later is not
+// cancelled. Tasks of cancelled exports fire and do nothing. It returns ErrNoBatch
+// for an unknown batch, and with any error what was done before.
+func (l *Ledger) Cancel(ctx context.Context, batch BatchID, o CancelOptions) (Cancellation, error) {
+	var all Cancellation
+	if n, err := l.redis.Exists(ctx, batchKey(batch)).Result(); err != nil || n == 0 {
+		if err == nil {
+			err = ErrNoBatch
+		}
+		return all, fmt.Errorf("cancel batch %s: %w", batch, err)
+	}
+	entry := &Entry{At: time.Now(), What: "cancelled", Who: o.Who, Why: o.Why}
+	for from := int64(0); ; from += cancelPage {
+		ids, err := l.redis.LRange(ctx, rowsKey(batch), from, from+cancelPage-1).Result()
+		if err != nil {
+			return all, fmt.Errorf("cancel batch %s: %w", batch, err)
+		}
+		if len(ids) == 0 {
+			return all, nil
+		}
+		page, err := l.cancelPage(ctx, batch.Customer(), ids, entry, o.DryRun)
+		all.add(page)
+		if err != nil {
+			return all, fmt.Errorf("cancel batch %s: %w", batch, err)
+		}
+	}
+}
+
+// CancelCustomer ends all exports of a customer that wait, batch by batch.
+func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOptions) (Cancellation, error) {
+	var all Cancellation
+	batches, err := l.OpenBatches(ctx, customer)
+	if err != nil {
+		return all, err
+	}
+	for _, b := range batches {
+		one, err := l.Cancel(ctx, b.ID, o)
+		all.add(one)
+		if err != nil && !errors.Is(err, ErrNoBatch) {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, entry *Entry, dryRun bool) (Cancellation, error) {
+	var c Cancellation
+	waiting, err := l.waiting(ctx, customer, ids, &c)
+	if err != nil || dryRun {
+		c.Cancelled += len(waiting)
+		return c, err
+	}
+	answers, err := l.many(ctx, cancelScript, customer, waiting, entry, func(export, sealed string) []any {
+		return []any{prefix(customer), export, int64(l.retention / time.Second), sealed}
+	})
+	for _, answer := range answers {
+		switch {
+		case answer == nil: // it was not reached
+		case text(answer[0]) == "ok":
+			c.Cancelled++
+		case text(answer[0]) == "gone":
+			c.Ended++
+		case State(text(answer[1])) == Dead:
+			c.Dead++
+		default:
+			c.Busy++
+		}
+	}
+	return c, err
+}
+
+// waiting returns those of the exports that can be cancelled, and counts the others.
+func (l *Ledger) waiting(ctx context.Context, customer string, ids []string, c *Cancellation) ([]string, error) {
+	records := make([]*redis.SliceCmd, len(ids))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "in")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read exports: %w", err)
+	}
+	waiting := make([]string, 0, len(ids))
+	for i, id := range ids {
+		r := records[i].Val()
+		switch state := State(text(r[0])); {
+		case state == "":
+			c.Ended++
+		case state == Dead:
+			c.Dead++
+		case CanMove(state, Cancelled) && r[1] == nil:
+			waiting = append(waiting, id)
+		default:
+			c.Busy++
+		}
+	}
+	return waiting, nil
+}

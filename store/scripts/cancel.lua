@@ -1,0 +1,23 @@
+-- Ends an export that waits, and purges its data. KEYS[1] record.
+-- ARGV: prefix, export, retention s, story entry.
+-- Returns {'ok'} | {'gone'} | {'not waiting', state}.
+local r = fields(KEYS[1])
+if not r.st then return {'gone'} end
+-- Of an open write it must first be found out whether it took effect; and dead
+-- exports are discarded.
+if r['in'] or r.st == 'dead' or not legal(r.st, 'cancelled') then return {'not waiting', r.st} end
+local t = now()
+local outcomes = outcome_place(r.b, export)
+redis.call('HSET', outcomes, export, 'cancelled|cancelled|cancelled|' .. (r.pe or '') .. '||' ..
+  int(math.floor(t / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
+redis.call('EXPIRE', outcomes, ARGV[3])
+redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
+tell(ARGV[4])
+redis.call('EXPIRE', prefix .. 's:' .. export, ARGV[3])
+redis.call('ZREM', prefix .. 'due', export)
+release_locks(r)
+count('live', -1)
+local batch_key = prefix .. 'b:' .. r.b
+redis.call('HINCRBY', batch_key, 'n:cancelled', 1)
+end_batch(batch_key, t, ARGV[3])
+return {'ok'}

@@ -1,0 +1,37 @@
+package worker_test
+
+import (
+	"testing"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+func TestTasksOfCancelledExportsDoNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	cancelled := r.send(tasks.ToJob(job), tasks.Options{}, people(40)...)
+	kept := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	if c, err := r.ledger.Cancel(t.Context(), cancelled, store.CancelOptions{Who: "ana", Why: "the wrong list"}); err != nil || c.Cancelled != 40 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	r.start()
+	if b := r.finished(kept); b.Created != 1 {
+		t.Errorf("the other batch: %+v", b)
+	}
+	if b := r.finished(cancelled); b.Cancelled != 40 || b.Created != 0 {
+		t.Errorf("the cancelled batch: %+v", b)
+	}
+	r.eventually("all tasks have fired", func() bool {
+		states, err := tasks.ReadQueueStates(t.Context(), r.redis, customer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bulk, express := states[0].Bulk, states[0].Express
+		return bulk.Pending+bulk.Active+bulk.Later()+express.Pending+express.Active+express.Later() == 0
+	})
+	if n := r.calls("people.create"); n != 1 {
+		t.Errorf("%d people were created, want ana alone", n)
+	}
+	r.clean()
+}
