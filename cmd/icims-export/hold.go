@@ -115,6 +115,20 @@ func (h hold) text() string {
 	return text
 }
 
+// told is the state with what is to be said about it.
+func (h hold) told() string {
+	switch h.State {
+	case lanePaused:
+		return "paused " + h.text()
+	case laneClosed:
+		return "closed, since " + h.text()
+	case laneFailing:
+		return "failing, so that calls are suspended"
+	case laneIdle, laneOpen, laneWaiting, laneLater:
+	}
+	return string(h.State)
+}
+
 // warning is the hold as sentences for whoever waits for the customer's exports.
 func (h hold) warning(customer string) string {
 	which := "Customer " + customer

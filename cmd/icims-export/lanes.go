@@ -232,11 +232,11 @@ func (r lanesResult) writeTable(out io.Writer, s style, width int) error {
 // notes are what does not fit into the columns.
 func (l laneLine) notes() []string {
 	var notes []string
-	if text := l.text(); text != "" {
-		notes = append(notes, string(l.State)+" "+text)
+	if l.keeps() {
+		notes = append(notes, l.told())
 	}
 	if l.State == laneLater && !l.Next.IsZero() {
-		notes = append(notes, "the next one comes back "+when(l.Next))
+		notes = append(notes, "the next one "+l.next())
 	}
 	if l.Connection != "" {
 		notes = append(notes, "connection: "+l.Connection)

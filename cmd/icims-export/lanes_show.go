@@ -93,10 +93,7 @@ func (o *operator) openBatches(ctx context.Context, customer string, s store.Sta
 func (l shownLane) print(p *process) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
-	state := s.paint(stateColours[l.State], string(l.State))
-	if text := l.text(); text != "" {
-		state += " " + text
-	}
+	state := strings.Replace(l.told(), string(l.State), s.paint(stateColours[l.State], string(l.State)), 1)
 	fmt.Fprintf(out, "Customer %s: %s\n", s.paint(bold, l.Customer), state)
 	line := func(name, text string) {
 		if text != "" {
@@ -106,7 +103,7 @@ func (l shownLane) print(p *process) {
 	line("waiting", l.waiting())
 	line("in work", grouped(l.Active))
 	if l.Later > 0 {
-		line("later", fmt.Sprintf("%s, the next one %s", grouped(l.Later), when(l.Next)))
+		line("later", grouped(l.Later)+", the next one "+l.next())
 	}
 	l.Calls.print(line)
 	if !l.LastGood.IsZero() {
@@ -129,6 +126,15 @@ func (l shownLane) print(p *process) {
 // kept reports whether something keeps the exports of which forecasts do not know.
 func (l shownLane) kept() bool {
 	return l.Workers == 0 || l.Connection != "" || l.keeps() && l.Reason != store.ReasonPaused
+}
+
+// next is when the first of those comes back that come back later. While nobody
+// works for the customer, that may be over.
+func (l laneLine) next() string {
+	if l.Next.After(time.Now()) {
+		return when(l.Next)
+	}
+	return "is due"
 }
 
 func (l shownLane) waiting() string {
@@ -185,8 +191,9 @@ func targetOf(b store.Batch) string {
 
 // told is something that happened, at a time.
 type told struct {
-	at   time.Time
-	text string
+	at    time.Time
+	text  string
+	times int
 }
 
 // printEvents tells what happened last, by itself and by operators.
@@ -197,7 +204,7 @@ func (l shownLane) printEvents(out io.Writer, s style, width int) {
 		if len(l.Actions) > 0 && (e.Kind == "paused" || e.Kind == "resumed") {
 			continue
 		}
-		all = append(all, told{e.At, eventText(e)})
+		all = append(all, told{at: e.At, text: eventText(e)})
 	}
 	for _, a := range l.Actions {
 		text := fmt.Sprintf("%s %s", printable(a.Who), printable(a.What))
@@ -207,16 +214,36 @@ func (l shownLane) printEvents(out io.Writer, s style, width int) {
 		if a.Why != "" {
 			text += fmt.Sprintf(": “%s”", printable(a.Why))
 		}
-		all = append(all, told{a.At, text})
+		all = append(all, told{at: a.At, text: text})
 	}
 	if len(all) == 0 {
 		return
 	}
 	slices.SortStableFunc(all, func(x, y told) int { return cmp.Compare(y.at.UnixMilli(), x.at.UnixMilli()) })
+	all = once(all)
 	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "What happened last:"))
 	for _, t := range all[:min(len(all), shownEvents)] {
-		hang(out, width, fmt.Sprintf("  %-16s  ", moment(t.at)), t.text)
+		text := t.text
+		if t.times > 1 {
+			text += fmt.Sprintf(" (%d times)", t.times)
+		}
+		hang(out, width, fmt.Sprintf("  %-16s  ", moment(t.at)), text)
 	}
+}
+
+// once puts together what happened several times within a minute, as in each of
+// several workers.
+func once(all []told) []told {
+	var kept []told
+	for _, t := range all {
+		t.times = 1
+		if n := len(kept); n > 0 && kept[n-1].text == t.text && kept[n-1].at.Sub(t.at) < time.Minute {
+			kept[n-1].times++
+			continue
+		}
+		kept = append(kept, t)
+	}
+	return kept
 }
 
 // eventText is an event as a sentence.

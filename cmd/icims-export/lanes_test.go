@@ -98,7 +98,7 @@ func TestLanes(t *testing.T) {
 	t.Run("one customer is shown with calls, batches and what happened", func(t *testing.T) {
 		r := w.call("lanes", "77")
 		r.wantStatus(t, statusDone)
-		r.wantAll(t, "Customer 77: closed iCIMS refuses the user name or password, until", "3 made; 9,997 of 10,000 left", "of them kept for small batches", "What happened last:",
+		r.wantAll(t, "Customer 77: closed, since iCIMS refuses the user name or password, until", "3 made; 9,997 of 10,000 left", "of them kept for small batches", "What happened last:",
 			"no calls: iCIMS refuses the user name or password", "none usable here")
 		w.call("lanes", "1234").wantAll(t, "Customer 1234: waiting", "30 in large batches, 0 in small ones; the oldest for", string(b), "to job 1709, 0 of 30 ended; about 62 calls to go")
 	})
@@ -131,11 +131,19 @@ func TestLanesFitTheTerminal(t *testing.T) {
 		"1234            3     12,300       4     12      2h    4.9/5       2,480  open",
 		"77              0  1,000,000       0      0  3d 11h                       paused",
 		"  → paused by ana@host until somebody resumes: the tenant is moved",
-		"  → closed the day's calls are used up, nobody knows until when",
+		"  → closed, since the day's calls are used up, nobody knows until when",
 	} {
 		if !strings.Contains(out.String(), want+"\n") && !strings.Contains(out.String(), want+" ") {
 			t.Errorf("%q is missing in\n%s", want, out.String())
 		}
+	}
+}
+
+func TestEventsAreToldOnce(t *testing.T) {
+	at := time.Now()
+	got := once([]told{{at: at, text: "b"}, {at: at.Add(-time.Second), text: "a"}, {at: at.Add(-2 * time.Second), text: "a"}, {at: at.Add(-2 * time.Hour), text: "a"}})
+	if len(got) != 3 || got[0].times != 1 || got[1].times != 2 || got[2].times != 1 {
+		t.Errorf("got %+v", got)
 	}
 }
 
