@@ -39,8 +39,9 @@ const (
 	// ahead is how long before work is due its lane opens: asynq looks for what is
 	// due once a second.
 	ahead = time.Second
-	// pauseLook is when a queue that is paused in asynq's web UI is looked at again.
-	pauseLook = 5 * time.Second
+	// pauseLook is when a queue that is paused in asynq's web UI is looked at again;
+	// no lane is kept open for it.
+	pauseLook = worthWaiting
 	// unknownLook is when work is looked at again of which nobody knows when it
 	// goes on.
 	unknownLook = 10 * time.Minute
@@ -105,5 +106,5 @@ func (n need) opens(now time.Time) bool { return !n.next.IsZero() && !n.next.Aft
 
 // keeps reports whether an open lane had better stay open.
 func (n need) keeps(now time.Time) bool {
-	return !n.next.IsZero() && !n.next.After(now.Add(worthWaiting))
+	return !n.next.IsZero() && n.next.Before(now.Add(worthWaiting))
 }

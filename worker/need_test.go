@@ -1,0 +1,83 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+func TestWhatCustomersNeedOfALane(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
+	in := func(d time.Duration) time.Time { return now.Add(d) }
+	pending := tasks.Outlooks{Bulk: tasks.Outlook{Pending: 7}}
+	later := func(d time.Duration) tasks.Outlooks { return tasks.Outlooks{Express: tasks.Outlook{Next: in(d)}} }
+	closed := func(reason store.Reason, until time.Time) store.Closure {
+		return store.Closure{Reason: reason, Until: until}
+	}
+	for name, c := range map[string]struct {
+		view         view
+		next         time.Duration // never: 0
+		waits        string
+		opens, keeps bool
+		elsewhere    bool
+	}{
+		"nothing is to come":                                      {},
+		"something waits":                                         {view: view{queues: pending}, next: 0, opens: true, keeps: true},
+		"something is due in a moment":                            {view: view{queues: later(4 * time.Second)}, next: 3 * time.Second, keeps: true},
+		"something is due in forty minutes":                       {view: view{queues: later(40 * time.Minute)}, next: 40*time.Minute - time.Second},
+		"something is overdue":                                    {view: view{queues: later(-time.Hour)}, next: -time.Hour - time.Second, opens: true, keeps: true},
+		"others work on it":                                       {view: view{queues: tasks.Outlooks{Bulk: tasks.Outlook{Active: 1}}, live: 1}, next: unknownLook, elsewhere: true},
+		"exports have no task":                                    {view: view{live: 3}, next: unknownLook},
+		"the budget is spent":                                     {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_quota_exhausted", in(9*time.Hour)), ClosedExpress: closed("icims_quota_exhausted", in(9*time.Hour))}}, next: 9 * time.Hour, waits: "icims_quota_exhausted"},
+		"only the reserve for express is left, and bulk waits":    {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, next: time.Hour, waits: "icims_quota_exhausted"},
+		"only the reserve for express is left, and express waits": {view: view{queues: tasks.Outlooks{Bulk: pending.Bulk, Express: pending.Bulk}, standing: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, opens: true, keeps: true},
+		"a closure that ends in a moment":                         {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_rate_limited", in(2*time.Second))}}, next: 2 * time.Second, waits: "icims_rate_limited", keeps: true},
+		"a closure that is over":                                  {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_rate_limited", in(-time.Second))}}, opens: true, keeps: true},
+		"a closure that nobody knows the end of":                  {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_credentials", time.Time{})}}, next: unknownLook, waits: "icims_credentials"},
+		"work that is due after the closure":                      {view: view{queues: later(time.Hour), standing: store.Standing{ClosedExpress: closed("icims_rate_limited", in(time.Minute))}}, next: time.Hour - time.Second},
+		"paused in asynq's web UI":                                {view: view{queues: tasks.Outlooks{Bulk: tasks.Outlook{Pending: 1, Paused: true}}}, next: pauseLook, waits: waitsQueuePause},
+		"paused until somebody resumes":                           {view: view{queues: pending, standing: store.Standing{Pause: &store.Pause{}}}, next: unknownLook, waits: waitsPaused},
+		"paused for a while":                                      {view: view{queues: pending, standing: store.Standing{Pause: &store.Pause{Until: in(time.Minute)}}}, next: time.Minute, waits: waitsPaused},
+		"paused, with nothing to come":                            {view: view{standing: store.Standing{Pause: &store.Pause{}}}},
+		"paused, with exports in the middle of their calls":       {view: view{queues: tasks.Outlooks{Bulk: tasks.Outlook{Active: 1}}, live: 1, standing: store.Standing{Pause: &store.Pause{}}}, next: unknownLook, waits: waitsPaused, elsewhere: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := c.view.need(now)
+			var next time.Duration
+			if !n.next.IsZero() {
+				next = n.next.Sub(now)
+			}
+			if next != c.next || n.waits != c.waits || n.opens(now) != c.opens || n.keeps(now) != c.keeps || n.elsewhere != c.elsewhere {
+				t.Errorf("%+v (in %s), opens %t, keeps %t", n, next, n.opens(now), n.keeps(now))
+			}
+		})
+	}
+}
+
+func TestRoundsComeToEverybody(t *testing.T) {
+	t.Parallel()
+	busy := make([]string, 3000)
+	for i := range busy {
+		busy[i] = string([]rune{rune('1' + i/1000), rune('0' + i/100%10), rune('0' + i/10%10), rune('0' + i%10)})
+	}
+	var s rounds
+	seen, rounds := map[string]bool{}, 0
+	for ; len(seen) < len(busy); rounds++ {
+		if rounds > int(visitWithin/reconcileEvery) {
+			t.Fatalf("%d of %d were visited in %d rounds", len(seen), len(busy), rounds)
+		}
+		for _, c := range s.visits(busy, false) {
+			seen[c] = true
+		}
+	}
+	if n := len(s.visits(busy, true)); n != len(busy) {
+		t.Errorf("alarmed, %d of %d are visited", n, len(busy))
+	}
+	if n := len(s.visits(busy[:50], false)); n != 50 {
+		t.Errorf("of few, %d of 50 are visited", n)
+	}
+}
