@@ -73,11 +73,9 @@ func (r *reconciler) round(ctx context.Context) error {
 	if err := r.visit(ctx, visits); err != nil {
 		return err
 	}
-	if err := r.stroll(ctx, busy); err != nil {
-		return err
-	}
+	err = errors.Join(r.stroll(ctx, busy), r.ledger.Bury(ctx, fleet))
 	r.rounds.led = true
-	return r.ledger.Bury(ctx, fleet)
+	return err
 }
 
 // alarmed reports whether some worker has fallen silent lately.
@@ -119,14 +117,7 @@ func (r *reconciler) visit(ctx context.Context, customers []string) error {
 	defer visiting.Wait()
 	for page := range slices.Chunk(customers, glancePage) {
 		now := r.registry.shared(time.Now())
-		moving, err := r.ledger.Glance(ctx, now.Add(-overdueBy), now, now.Add(r.lease), page...)
-		if err != nil {
-			return err
-		}
-		active, err := tasks.CountHandled(ctx, r.redis, page...)
-		if err != nil {
-			return err
-		}
+		moving, active := r.glance(ctx, now, page)
 		for i, customer := range page {
 			// A round over many customers takes longer than the lead lasts.
 			if time.Since(led) > reconcileEvery {
@@ -146,6 +137,19 @@ func (r *reconciler) visit(ctx context.Context, customers []string) error {
 		}
 	}
 	return nil
+}
+
+// glance counts what there is to see of customers. Where part of Redis is out of
+// reach all are to be visited: most can be.
+func (r *reconciler) glance(ctx context.Context, now time.Time, page []string) ([]store.Moves, []int) {
+	moving, err := r.ledger.Glance(ctx, now.Add(-overdueBy), now, now.Add(r.lease), page...)
+	if err == nil {
+		active, err := tasks.CountHandled(ctx, r.redis, page...)
+		if err == nil {
+			return moving, active
+		}
+	}
+	return slices.Repeat([]store.Moves{{Late: 1, Soon: 1}}, len(page)), slices.Repeat([]int{1}, len(page))
 }
 
 // customer reconciles one customer, as far as its numbers show that there is
@@ -188,24 +192,24 @@ func (r *reconciler) stroll(ctx context.Context, busy []string) error {
 	}
 	chosen := s.all[s.at:min(s.at+step, len(s.all))]
 	s.at += len(chosen)
+	var errs []error
 	for page := range slices.Chunk(chosen, glancePage) {
 		page = slices.DeleteFunc(slices.Clone(page), func(c string) bool {
 			_, found := slices.BinarySearch(busy, c)
 			return found
 		})
 		moving, err := r.ledger.CountMoving(ctx, page...)
-		if err != nil {
-			return err
+		if err != nil { // they are seen when the stroll comes to them again
+			errs = append(errs, err)
+			continue
 		}
 		for i, customer := range page {
 			if moving[i] == 0 {
 				continue
 			}
 			r.found(customer, "work that is not announced", int(moving[i]))
-			if err := r.ledger.Announce(ctx, customer); err != nil {
-				return err
-			}
+			errs = append(errs, r.ledger.Announce(ctx, customer))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
