@@ -166,6 +166,23 @@ func TestReconciler(t *testing.T) {
 		r.clean()
 	})
 
+	t.Run("exports that no list of customers with work leads to are found", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		if n, err := r.redis.ZRem(t.Context(), "ix:lanes", customer).Result(); n != 1 || err != nil {
+			t.Fatalf("%d customers were listed, %v", n, err)
+		}
+		r.start()
+		if b := r.finished(id); b.Created != 1 {
+			t.Errorf("batch %+v", b)
+		}
+		if !strings.Contains(r.logs.String(), "work that is not announced") {
+			t.Error("the reconciler did not say what it found")
+		}
+		r.clean()
+	})
+
 	t.Run("a task without a record does nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
