@@ -47,12 +47,12 @@ func TestTable(t *testing.T) {
 	}
 	table.Judge("share", Sample{0.9, 0.8, 1}, AtLeast(0.85, "", "%.2f"))
 	table.Judge("wait", Exactly(30), AtMost(20, " s", "%.0f"))
-	table.Note("noted", Exactly(1), "%.0f", " B")
+	table.Note("noted", Exactly(1), "%.0f", " %")
 	var out strings.Builder
 	if err := table.Write(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"0.90 (0.80 to 1.00)  at least 0.85  met", "30 s                 at most 20 s   not met", "1 B                  -"} {
+	for _, want := range []string{"0.90 (0.80 to 1.00)  at least 0.85  met", "30 s                 at most 20 s   not met", "1 %                  -"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

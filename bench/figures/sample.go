@@ -38,7 +38,7 @@ func (s Sample) Quantile(q float64) float64 {
 
 // Text shows the median, and the extremes of several values.
 func (s Sample) Text(format, unit string) string {
-	text := fmt.Sprintf(format+unit, s.Median())
+	text := fmt.Sprintf(format, s.Median()) + unit
 	if len(s) > 1 {
 		text += fmt.Sprintf(" ("+format+" to "+format+")", slices.Min(s), slices.Max(s))
 	}
@@ -72,4 +72,13 @@ func Jain(shares []float64) float64 {
 		squares += x * x
 	}
 	return sum * sum / (float64(len(shares)) * squares)
+}
+
+// Times multiplies each value.
+func (s Sample) Times(factor float64) Sample {
+	products := make(Sample, len(s))
+	for i, v := range s {
+		products[i] = factor * v
+	}
+	return products
 }

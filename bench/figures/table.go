@@ -34,7 +34,7 @@ func (g Goal) String() string {
 	if g.atLeast {
 		word = "at least "
 	}
-	return word + fmt.Sprintf(g.format+g.unit, g.bound)
+	return word + fmt.Sprintf(g.format, g.bound) + g.unit
 }
 
 // Table collects rows in the order of measurement. It serves one goroutine.

@@ -1,0 +1,129 @@
+package lanes_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/bench/figures"
+	"github.com/seekout/icims-export/store"
+)
+
+// BenchmarkBusy lets many customers with full queues share the machine: first
+// within their usual limits, which it can serve all, then with limits that it
+// cannot, so that they compete.
+func BenchmarkBusy(b *testing.B) {
+	for b.Loop() {
+		b.Run("within", func(b *testing.B) { busyWithin(b) })
+		b.Run("beyond", func(b *testing.B) { busyBeyond(b) })
+	}
+}
+
+// fill gives each customer as many exports, and waits until all are served.
+func (r *rig) fill(all []account, each int) {
+	r.b.Helper()
+	for _, a := range all {
+		r.enqueue(a.customer, each)
+	}
+	r.eventually(time.Minute, "each customer is served", func() bool {
+		made := r.sim.made()
+		for _, a := range all {
+			if made[a.customer] == 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func busyWithin(b *testing.B) {
+	b.Helper()
+	all := accounts(*busy, usual)
+	r := newRig(b, all)
+	r.start(*processes)
+	times := time.Duration(*rounds + 2) // with what the rest of this takes
+	r.fill(all, 50+int((times*(*window)).Seconds()*usual.CallsPerSecond/callsEach))
+	var used, jain, cpu figures.Sample
+	for range *rounds {
+		spent := r.cpu()
+		got, took := r.gained(all)
+		spent = r.cpu() - spent
+		total := 0.0
+		for _, n := range got {
+			total += n
+		}
+		cpu = append(cpu, percent*spent/took.Seconds())
+		jain = append(jain, figures.Jain(got))
+		used = append(used, percent*total*callsEach/(took.Seconds()*usual.CallsPerSecond*float64(len(all))))
+	}
+	const look = 3 * time.Second
+	seen := r.commands(look)
+	table.Note("200 busy customers at 5 calls/s each, 4 processes: share of their rates that is used", used, "%.1f", " %")
+	table.Note("  Jain index of what each got", jain, "%.4f", "")
+	table.Note("  Redis commands/s of all processes", figures.Exactly(float64(seen.total)/look.Seconds()), "%.0f", "")
+	table.Say("  kinds", shown(seen.kinds, look.Seconds()))
+	table.Note("  processor time of the workers together", cpu, "%.0f", " % of a CPU")
+	r.noteProcess("busy")
+	r.noteOver(all)
+	table.Note("  goroutines of a process, busy", figures.Exactly(float64(r.goroutines(0))), "%.0f", "")
+}
+
+func busyBeyond(b *testing.B) {
+	b.Helper()
+	limits := store.Limits{CallsPerSecond: 200, Burst: 20, InFlight: 16, CallsPerDay: plenty}
+	all := accounts(*busy, limits)
+	r := newRig(b, all)
+	const quickest = 1500 // exports a second that this machine may do
+	each := int(float64(*rounds+1)*window.Seconds()*quickest)/len(all) + fifty
+	for _, a := range all {
+		r.enqueue(a.customer, each)
+	}
+	r.start(*processes)
+	r.fill(all, 1)
+	var jain, perSecond figures.Sample
+	for range *rounds {
+		got, took := r.gained(all)
+		total := 0.0
+		for _, n := range got {
+			total += n
+		}
+		jain, perSecond = append(jain, figures.Jain(got)), append(perSecond, total/took.Seconds())
+	}
+	judge(b, "200 customers with equal limits beyond the machine: Jain index of what each got", jain, figures.AtLeast(0.98, "", "%.4f"), "jain")
+	table.Note("  exports/s of all", perSecond, "%.0f", "")
+	r.noteOver(all)
+	for _, w := range r.workers {
+		w.Kill()
+	}
+}
+
+// gained is what each customer got within the window.
+func (r *rig) gained(all []account) (got []float64, took time.Duration) {
+	r.b.Helper()
+	begin, before := time.Now(), r.sim.made()
+	time.Sleep(*window)
+	after := r.sim.made()
+	took = time.Since(begin)
+	for _, a := range all {
+		got = append(got, float64(after[a.customer]-before[a.customer]))
+	}
+	return got, took
+}
+
+// cpu is what the workers have used of processor time, in seconds.
+func (r *rig) cpu() float64 {
+	sum := 0.0
+	for _, w := range r.workers {
+		sum += figures.CPUSeconds(w.PID())
+	}
+	return sum
+}
+
+// noteOver adds the calls over a limit of all customers.
+func (r *rig) noteOver(all []account) {
+	r.b.Helper()
+	n := 0
+	for _, a := range all {
+		n += over(r.sim.traffic(a.customer))
+	}
+	judge(r.b, "  calls over a limit", figures.Exactly(float64(n)), figures.AtMost(0, "", "%.0f"), "over")
+}

@@ -1,0 +1,205 @@
+package lanes_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/bench/figures"
+	"github.com/seekout/icims-export/store"
+)
+
+// BenchmarkKill kills one of the processes while it works for many customers,
+// and watches how soon each of them, and each export that it held, goes on. An
+// export that was killed in the middle of a write has to wait until iCIMS can be
+// asked for its outcome, by design.
+func BenchmarkKill(b *testing.B) {
+	const customers = 40
+	for b.Loop() {
+		all := accounts(customers, usual)
+		r := newRig(b, all)
+		r.start(*processes - 1)
+		const enough = 2 * (settling + watch) // of work for each round, and some more
+		each := int(float64(*rounds+2) * enough.Seconds() * usual.CallsPerSecond / callsEach)
+		r.fill(all, each)
+		var goOn, flow, held, writing figures.Sample
+		var rest []*aftermath
+		for range *rounds {
+			after := r.kill(all, r.startVictim())
+			goOn, flow = append(goOn, after.goOn.Seconds()), append(flow, after.flow.Seconds())
+			held, writing = append(held, float64(after.held)), append(writing, float64(after.writing))
+			rest = append(rest, after)
+		}
+		judge(b, "kill -9 of one of 4 processes, 40 customers: longest time without a call of a customer", flow, figures.AtMost(20, " s", "%.1f"), "flow-s")
+		judge(b, "  until each export that it held goes on, those in a write left out", goOn, figures.AtMost(20, " s", "%.1f"), "goes-on-s")
+		table.Note("  exports that it held", held, "%.0f", "")
+		table.Note("  of these in a write, which settles for 90 s", writing, "%.0f", "")
+		last := rest[len(rest)-1]
+		within(patience, func() bool { return r.look(all, last) })
+		table.Note("  until the last of these goes on, in the last round", figures.Exactly(last.settled.Seconds()), "%.0f", " s")
+		attempts := 0
+		for _, after := range rest {
+			attempts = max(attempts, after.attempts)
+		}
+		judge(b, "  attempts counted for an export that was held", figures.Exactly(float64(attempts)), figures.AtMost(0, "", "%.0f"), "attempts")
+		r.noteOver(all)
+		for _, w := range r.workers {
+			w.Kill()
+		}
+	}
+}
+
+const (
+	// settling is longer than lanes take to move to a new process.
+	settling = 20 * time.Second
+	// watch is for how long a death is looked at.
+	watch = 25 * time.Second
+	// patience is longer than a lost write takes to settle.
+	patience = 2 * time.Minute
+)
+
+// startVictim starts one more worker, waits until it has its share of the work,
+// and returns its name among the workers.
+func (r *rig) startVictim() string {
+	r.b.Helper()
+	before := r.fleet()
+	r.start(1)
+	var name string
+	r.eventually(startTime, "the new worker is known", func() bool {
+		for id := range r.fleet() {
+			if _, old := before[id]; !old {
+				name = id
+				return true
+			}
+		}
+		return false
+	})
+	time.Sleep(settling) // lanes move to it
+	return name
+}
+
+func (r *rig) fleet() map[string]store.Peer {
+	r.b.Helper()
+	fleet, err := r.ledger.Fleet(r.b.Context())
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	return fleet.Workers
+}
+
+// aftermath is what followed a death.
+type aftermath struct {
+	worker string
+	died   time.Time
+	left   map[store.Ref]bool // held exports that have not gone on, and whether they were in a write
+
+	held, writing int
+	goOn, settled time.Duration // until the last export went on, out of a write or not
+	flow          time.Duration // longest pause of a customer
+	attempts      int           // most that were counted of an export that was held
+}
+
+func (r *rig) kill(all []account, worker string) *aftermath {
+	r.b.Helper()
+	last := len(r.workers) - 1
+	victim := r.workers[last]
+	r.workers = r.workers[:last]
+	r.sim.ask("POST", "reset?only=calls", nil)
+	after := &aftermath{worker: worker, died: time.Now(), left: map[store.Ref]bool{}}
+	victim.Kill()
+
+	for _, a := range all {
+		for _, m := range r.heldBy(a.customer, worker) {
+			writing := m.State == store.Creating || m.State == store.Placing
+			after.left[m.Ref] = writing
+			after.held++
+			if writing {
+				after.writing++
+			}
+		}
+	}
+	if after.held == 0 {
+		r.b.Errorf("the killed process held nothing")
+	}
+	for time.Since(after.died) < watch {
+		r.look(all, after)
+		time.Sleep(200 * time.Millisecond) // each look costs the workers processor time
+	}
+	for _, writing := range after.left {
+		if !writing {
+			after.goOn = watch // at least
+		}
+	}
+	over := time.Now()
+	arrived := map[string][]time.Time{}
+	for _, c := range r.sim.calls("calls?limit=1000000") {
+		arrived[c.Customer] = append(arrived[c.Customer], c.At)
+	}
+	for _, a := range all {
+		after.flow = max(after.flow, longestPause(after.died, over, arrived[a.customer]))
+	}
+	return after
+}
+
+// longestPause is the longest time without a call.
+func longestPause(from, to time.Time, at []time.Time) time.Duration {
+	longest := time.Duration(0)
+	for _, t := range append(slices.Clone(at), to) {
+		if t.After(from) {
+			longest, from = max(longest, t.Sub(from)), t
+		}
+	}
+	return longest
+}
+
+// heldBy lists the customer's exports that a worker holds.
+func (r *rig) heldBy(customer, worker string) []store.Moving {
+	r.b.Helper()
+	now, err := r.ledger.Now(r.b.Context())
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	const most = 1000
+	moving, err := r.ledger.Upcoming(r.b.Context(), customer, now, now.Add(2*time.Minute), most)
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	return slices.DeleteFunc(moving, func(m store.Moving) bool { return !m.Working() || m.Worker != worker })
+}
+
+// look forgets the exports that have gone on: others hold them, or they have
+// ended. Those that were only put off have not. It reports whether none is left.
+func (r *rig) look(all []account, after *aftermath) bool {
+	r.b.Helper()
+	for _, a := range all {
+		var exports []string
+		for ref := range after.left {
+			if ref.Customer == a.customer {
+				exports = append(exports, ref.Export)
+			}
+		}
+		stand, err := r.ledger.Stand(r.b.Context(), a.customer, exports)
+		if err != nil {
+			r.b.Fatal(err)
+		}
+		for _, m := range stand {
+			if m.State != "" && !m.State.Ended() && (!m.Working() || m.Worker == after.worker) {
+				continue
+			}
+			took := &after.goOn
+			if after.left[m.Ref] {
+				took = &after.settled
+			}
+			*took = time.Since(after.died)
+			delete(after.left, m.Ref)
+			after.attempts = max(after.attempts, r.attempts(m.Ref))
+		}
+	}
+	return len(after.left) == 0
+}
+
+// attempts are those counted of an export; of one that has ended, none is told.
+func (r *rig) attempts(ref store.Ref) int {
+	n, _ := r.redis.HGet(r.b.Context(), "ix:{"+ref.Customer+"}:x:"+ref.Export, "at").Int()
+	return n
+}

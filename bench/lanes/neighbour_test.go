@@ -1,0 +1,117 @@
+package lanes_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/bench/figures"
+	"github.com/seekout/icims-export/store"
+)
+
+// fifty candidates are more than the express queue takes.
+const fifty = 50
+
+// BenchmarkNeighbour enqueues 50 exports of a customer while a neighbour has a
+// crowd waiting, and while nobody has. Each time it is a customer that was not
+// seen before: its lane has to be opened as well.
+func BenchmarkNeighbour(b *testing.B) {
+	for b.Loop() {
+		all := accounts(1+2*(*rounds), theRate)
+		crowded, others := all[0], all[1:]
+		r := newRig(b, all)
+		r.start(*processes)
+		var alone, beside, medianAlone, medianBeside figures.Sample
+		for i, a := range others {
+			if i == *rounds {
+				r.enqueue(crowded.customer, *crowd)
+				r.sim.flows(crowded.customer)
+			}
+			starts := r.startsOfFifty(a.customer)
+			if i < *rounds {
+				alone, medianAlone = append(alone, starts.Quantile(0.95)), append(medianAlone, starts.Median())
+			} else {
+				beside, medianBeside = append(beside, starts.Quantile(0.95)), append(medianBeside, starts.Median())
+			}
+		}
+		judge(b, "50 exports beside a neighbour's 100,000 : alone, p95 of their start", figures.Exactly(beside.Median()/alone.Median()), figures.AtMost(1.1, "", "%.2f"), "ratio")
+		table.Note("  p95 alone, 200 calls/s", alone, "%.0f", " ms")
+		table.Note("  p95 beside the neighbour", beside, "%.0f", " ms")
+		table.Note("  p50 alone", medianAlone, "%.0f", " ms")
+		table.Note("  p50 beside the neighbour", medianBeside, "%.0f", " ms")
+		for _, w := range r.workers {
+			w.Kill() // the crowd need not be served
+		}
+	}
+}
+
+// flows waits until the customer is being served.
+func (s *simulator) flows(customer string) {
+	s.rig.b.Helper()
+	s.rig.eventually(startTime, "the neighbour is served", func() bool { return s.traffic(customer).Calls > fifty })
+}
+
+// startsOfFifty hands 50 exports over and returns after how many milliseconds
+// each was begun, counted from the call of Enqueue.
+func (r *rig) startsOfFifty(customer string) figures.Sample {
+	r.b.Helper()
+	r.sim.ask("POST", "reset?only=calls", nil)
+	begin := time.Now()
+	batch := r.enqueue(customer, fifty)
+	if _, ok := r.finished(batch, begin, time.Minute); !ok {
+		r.b.Errorf("%d of 50 have not ended within a minute", r.moving(batch))
+	}
+	return since(begin, r.sim.starts(customer), fifty)
+}
+
+// since are milliseconds from a time to each arrival; what never arrived took
+// for ever.
+func since(begin time.Time, at []time.Time, n int) figures.Sample {
+	s := make(figures.Sample, 0, n)
+	for _, t := range at {
+		s = append(s, milliseconds(t.Sub(begin)))
+	}
+	for len(s) < n {
+		s = append(s, math.Inf(1))
+	}
+	return s
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// BenchmarkColleague enqueues 50 exports of a recruiter while a colleague of the
+// same customer has many waiting. By turns the recruiter gets half of the rate.
+func BenchmarkColleague(b *testing.B) {
+	limits := store.Limits{CallsPerSecond: 100, Burst: 10, InFlight: 16, CallsPerDay: plenty}
+	const limit = 30 * time.Second
+	for b.Loop() {
+		all := accounts(1, limits)
+		r := newRig(b, all)
+		r.start(*processes)
+		customer := all[0].customer
+		r.finished(r.enqueue(customer, fifty), time.Now(), limit) // the lane is open from here on
+		var alone, beside figures.Sample
+		for i := range 2 * *rounds {
+			if i == *rounds {
+				r.enqueue(customer, *colleague)
+			}
+			begin := time.Now()
+			took, ok := r.finished(r.enqueue(customer, fifty), begin, limit)
+			switch {
+			case i < *rounds:
+				alone = append(alone, took.Seconds())
+			case ok:
+				beside = append(beside, took.Seconds())
+			default:
+				beside = append(beside, math.Inf(1))
+			}
+		}
+		judge(b, "a recruiter's 50 behind a colleague's 20,000 : alone, time to the end", figures.Exactly(beside.Median()/alone.Median()), figures.AtMost(2.2, "", "%.2f"), "ratio")
+		table.Note("  alone, 100 calls/s", alone, "%.2f", " s")
+		table.Note("  behind the colleague's", beside, "%.2f", " s")
+		table.Note("  behind them in order of arrival, computed", figures.Exactly(float64(*colleague)*callsEach/limits.CallsPerSecond), "%.0f", " s")
+		for _, w := range r.workers {
+			w.Kill()
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package lanes_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/bench/figures"
+	"github.com/seekout/icims-export/store"
+)
+
+// theRate is the limit of a customer whose share of it is measured.
+var theRate = store.Limits{CallsPerSecond: 200, Burst: 20, InFlight: 16, CallsPerDay: plenty}
+
+// BenchmarkRate lets one customer with a full queue be served by all processes.
+// One long run is looked at in as many parts as there are rounds.
+func BenchmarkRate(b *testing.B) {
+	for b.Loop() {
+		r := newRig(b, accounts(1, theRate))
+		r.start(*processes)
+		customer := accounts(1, theRate)[0].customer
+		batch := r.enqueue(customer, *rated)
+		expected := time.Duration(float64(*rated) * callsEach / theRate.CallsPerSecond * float64(time.Second))
+		if _, ok := r.finished(batch, time.Now(), 2*expected+time.Minute); !ok {
+			b.Errorf("%d exports have not ended in twice the time", r.moving(batch))
+		}
+		at := arrivals(r.sim.calls("calls?limit=1000000&customer=" + customer))
+		seen := r.sim.traffic(customer)
+
+		whole := float64(len(at)-1) / at[len(at)-1].Sub(at[0]).Seconds() / theRate.CallsPerSecond
+		share := shares(at, *rounds, theRate.CallsPerSecond)
+		judge(b, "one customer, 200 calls/s, 4 processes: share of the rate that is used", share.Times(percent), figures.AtLeast(99.5, " %", "%.2f"), "%used")
+		table.Note("  over the whole run", figures.Exactly(percent*whole), "%.2f", " %")
+		table.Note("  exports", figures.Exactly(float64(*rated)), "%.0f", "")
+		judge(b, "  calls over a limit", figures.Exactly(float64(over(seen))), figures.AtMost(0, "", "%.0f"), "over")
+		judge(b, "  worst second, calls", figures.Exactly(float64(seen.WorstSecond)), figures.AtMost(theRate.CallsPerSecond+float64(theRate.Burst), "", "%.0f"), "worst-second")
+		table.Note("  most calls in flight", figures.Exactly(float64(seen.MostInFlight)), "%.0f", "")
+		r.stop()
+	}
+}
+
+const percent = 100
+
+// shares are what was used of the rate in n equal parts of the time.
+func shares(at []time.Time, n int, perSecond float64) figures.Sample {
+	start, part := at[0], at[len(at)-1].Sub(at[0])/time.Duration(n)
+	counts := make([]float64, n)
+	for _, t := range at {
+		counts[min(int(t.Sub(start)/part), n-1)]++
+	}
+	for i := range counts {
+		counts[i] /= part.Seconds() * perSecond
+	}
+	return counts
+}
+
+// judge adds a figure with a goal. A goal that is missed fails nothing: the
+// machine may be to blame.
+func judge(b *testing.B, name string, s figures.Sample, g figures.Goal, metric string) {
+	b.Helper()
+	table.Judge(name, s, g)
+	b.ReportMetric(s.Median(), metric)
+}
