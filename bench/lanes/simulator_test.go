@@ -125,6 +125,3 @@ func (s *simulator) made() map[string]int {
 	}
 	return made
 }
-
-// over are all calls beyond a limit.
-func over(t icimstest.Traffic) int { return t.OverDay + t.OverRate + t.OverInFlight }
