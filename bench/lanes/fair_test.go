@@ -42,12 +42,12 @@ func busyWithin(b *testing.B) {
 	all := accounts(*busy, usual)
 	r := newRig(b, all)
 	r.start(*processes)
-	times := time.Duration(*rounds + 2) // with what the rest of this takes
-	r.fill(all, 50+int((times*(*window)).Seconds()*usual.CallsPerSecond/callsEach))
+	lasts := float64(*rounds+2) * window.Seconds() // with what the rest of this takes
+	r.fill(all, fifty+int(lasts*usual.CallsPerSecond/callsEach))
 	var used, jain, cpu figures.Sample
 	for range *rounds {
 		spent := r.cpu()
-		got, took := r.gained(all)
+		got, took := r.gained(all, *window)
 		spent = r.cpu() - spent
 		total := 0.0
 		for _, n := range got {
@@ -75,7 +75,8 @@ func busyBeyond(b *testing.B) {
 	all := accounts(*busy, limits)
 	r := newRig(b, all)
 	const quickest = 1500 // exports a second that this machine may do
-	each := int(float64(*rounds+1)*window.Seconds()*quickest)/len(all) + fifty
+	long := 3 * *window / 2 // in a short one, chance alone would spread the shares
+	each := int(float64(*rounds+1)*long.Seconds()*quickest)/len(all) + fifty
 	for _, a := range all {
 		r.enqueue(a.customer, each)
 	}
@@ -83,7 +84,7 @@ func busyBeyond(b *testing.B) {
 	r.fill(all, 1)
 	var jain, perSecond figures.Sample
 	for range *rounds {
-		got, took := r.gained(all)
+		got, took := r.gained(all, long)
 		total := 0.0
 		for _, n := range got {
 			total += n
@@ -98,11 +99,11 @@ func busyBeyond(b *testing.B) {
 	}
 }
 
-// gained is what each customer got within the window.
-func (r *rig) gained(all []account) (got []float64, took time.Duration) {
+// gained is what each customer got within a time.
+func (r *rig) gained(all []account, d time.Duration) (got []float64, took time.Duration) {
 	r.b.Helper()
 	begin, before := time.Now(), r.sim.made()
-	time.Sleep(*window)
+	time.Sleep(d)
 	after := r.sim.made()
 	took = time.Since(begin)
 	for _, a := range all {
