@@ -103,7 +103,7 @@ func runBare(b *testing.B, server *redistest.Server, sim *simulator, candidates 
 	h.left.Store(int64(len(candidates)))
 	failed := make(chan error, 1)
 	queue := asynq.NewServerFromRedisClient(client, asynq.Config{
-		Concurrency: concurrency, TaskCheckInterval: worker.DefaultSettings().Poll, LogLevel: asynq.FatalLevel,
+		Concurrency: concurrency, TaskCheckInterval: 200 * time.Millisecond, LogLevel: asynq.FatalLevel,
 		ErrorHandler: asynq.ErrorHandlerFunc(func(_ context.Context, _ *asynq.Task, err error) {
 			select {
 			case failed <- err:

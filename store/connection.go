@@ -87,7 +87,7 @@ type Limits struct {
 	// small batches.
 	ExpressReserve int `yaml:"express_reserve" json:"express_reserve"`
 	// DayAssumed: CallsPerDay is a default, which the limit that iCIMS tells replaces.
-	DayAssumed bool `yaml:"-" json:"-"`
+	DayAssumed bool `yaml:"-" json:"day_assumed,omitempty"`
 }
 
 // Or returns the limits with those left out taken from defaults.

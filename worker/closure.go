@@ -41,33 +41,16 @@ func (g *gate) closure(queue int) store.Closure {
 		return store.Closure{Reason: store.ReasonShuttingDown}
 	case !closed.Open():
 		return closed
-	default:
+	case now.Sub(g.heard) < pauseKnown:
 		return g.paused.At(now)
+	default:
+		return store.Closure{}
 	}
 }
 
-// hears takes what another source says of the customer: closures that another
-// process met, and the end of a pause. Verdicts on credentials are left out, as
-// they may be about other ones.
-func (g *gate) hears(s store.Standing) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	shared := func(c store.Closure) bool {
-		return c.Reason == store.Reason(icims.ReasonQuotaExhausted) || c.Reason == store.Reason(icims.ReasonRateLimited)
-	}
-	for queue, c := range [2]store.Closure{s.Closed, s.ClosedExpress} {
-		switch {
-		case shared(c):
-			g.closed[queue] = c
-		case shared(g.closed[queue]):
-			g.closed[queue] = store.Closure{}
-		}
-	}
-	g.paused = store.Closure{}
-	if s.Pause != nil {
-		g.paused = store.Closure{Reason: store.ReasonPaused, Until: s.Pause.Until}
-	}
-}
+// pauseKnown is for how long a pause is believed in: whoever resumes tells the
+// supervisor, not the gate.
+const pauseKnown = 3 * time.Second
 
 // workingLately is how long after a call that succeeded a 403 counts as being
 // about one right rather than about the account or this service's address.

@@ -35,6 +35,7 @@ type gate struct {
 	unheard  int
 	closed   [2]store.Closure // as last told: for bulk, for express
 	paused   store.Closure
+	heard    time.Time // when
 	lastGood time.Time
 	asking   bool
 	askAt    time.Time // not before; zero: at once

@@ -43,6 +43,7 @@ type lane struct {
 	log      zerolog.Logger
 
 	servers []*asynq.Server    // one for each of the customer's queues
+	valves  []*valve           // theirs
 	base    context.Context    //nolint:containedctx // the lane's life
 	cancel  context.CancelFunc // ends what runs beside the exports
 	aside   sync.WaitGroup
@@ -67,9 +68,6 @@ func (h *hands) take() (done func()) {
 }
 
 func (h *hands) empty() bool { return h.held.Load() == 0 }
-
-// wake tells the lane that there is work.
-func (l *lane) wake() {}
 
 // expressConcurrency is how many exports of small batches are worked on at once,
 // beside those of large ones.
@@ -138,10 +136,11 @@ func (l *lane) serve(client redis.UniversalClient) error {
 		tasks.BulkQueue(l.conn.Customer):    l.settings.LaneConcurrency,
 		tasks.ExpressQueue(l.conn.Customer): expressConcurrency,
 	} {
-		server := asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
+		v := l.newValve(client, queue)
+		server := asynq.NewServerFromRedisClient(v, asynq.Config{
 			Concurrency:              concurrency,
 			Queues:                   map[string]int{queue: 1},
-			TaskCheckInterval:        l.settings.Poll,
+			TaskCheckInterval:        valveCheck,
 			DelayedTaskCheckInterval: time.Second,
 			ShutdownTimeout:          l.settings.ShutdownTimeout,
 			RetryDelayFunc:           comeBackDelay,
@@ -150,6 +149,7 @@ func (l *lane) serve(client redis.UniversalClient) error {
 			LogLevel:                 asynq.WarnLevel,
 		})
 		if err := server.Start(l.marked(queue, pipeline)); err != nil {
+			l.gate.drain()
 			l.shutdown()
 			return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
 		}

@@ -97,7 +97,6 @@ func (r *rig) newWorker(change func(*worker.Settings)) *worker.Worker {
 	settings := worker.DefaultSettings()
 	settings.LaneConcurrency = 20
 	settings.RetryMin, settings.RetryMax = 10*time.Millisecond, 50*time.Millisecond
-	settings.Poll = 5 * time.Millisecond
 	if change != nil {
 		change(&settings)
 	}

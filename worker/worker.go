@@ -34,7 +34,7 @@ type Settings struct {
 	MaxLanes        int
 	MaxCalls        int           // in flight, over all lanes
 	LaneConcurrency int           // exports of a customer worked on at once
-	Poll            time.Duration // of an empty queue
+	Poll            time.Duration // of an empty queue about which nothing is heard
 	ShutdownTimeout time.Duration
 	DummyDomain     string
 }
@@ -45,7 +45,7 @@ func DefaultSettings() Settings {
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
-		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, LaneConcurrency: 10, Poll: 200 * time.Millisecond,
+		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, LaneConcurrency: 10, Poll: 2 * time.Second,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
 	}
 }
@@ -114,6 +114,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		l := w.lanes[customer]
 		if kept && l != nil && now.WithLimits(before.Limits) == before {
 			l.gate.setLimits(now.Limits)
+			l.wake()
 			continue
 		}
 		delete(w.learned, customer)

@@ -30,7 +30,7 @@ func demoSettings() worker.Settings {
 	s := worker.DefaultSettings()
 	s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = 5*time.Second, 6*time.Second, 10*time.Second, 8*time.Second
 	s.RetryMin, s.RetryMax, s.RetryBudget = 200*time.Millisecond, 2*time.Second, 30*time.Second
-	s.Poll, s.LaneConcurrency = 50*time.Millisecond, 16
+	s.LaneConcurrency = 16
 	return s
 }
 
