@@ -252,7 +252,7 @@ func speaksAgainst(r store.ReturnedPermit) bool {
 // middleware puts the gate into the client's transport chain.
 func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		p, err := g.enter(req.Context())
+		p, err := g.pass(req.Context())
 		if err != nil {
 			return nil, err
 		}

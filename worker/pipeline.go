@@ -28,6 +28,8 @@ type export struct {
 
 	// looked is what a batched look-up found before the claim; nil = nothing yet.
 	looked *found
+	// reserved is the permit of the next call, where one is taken before it.
+	reserved *reservation
 	// duty is held by the export that has to look its neighbours up.
 	duty *duty
 
@@ -90,7 +92,9 @@ func newPipeline(l *lane) *pipeline {
 func (p *pipeline) run(ctx context.Context, ref store.Ref) (after time.Duration, again bool, err error) {
 	ctx, holding := p.leases.begin(ctx)
 	defer holding.cancel(nil)
-	x := &export{ref: ref}
+	ctx, reserved := p.record.gate.reserving(ctx)
+	defer reserved.end()
+	x := &export{ref: ref, reserved: reserved}
 	ctx, x.expenses = p.record.meter.begin(ctx)
 	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {

@@ -38,6 +38,9 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 		}
 	}
 	if x.claim.State != store.Placing {
+		if o := x.reserved.wait(ctx); o.kind != proceed {
+			return o
+		}
 		step := store.Step{
 			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: x.personMade, Warnings: x.warnings.codes(),
 		}

@@ -31,8 +31,8 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 		options.Neighbours, options.SkipNeighbours = x.duty.wanted, x.duty.skip
 	}
 	// The intent is recorded along with the claim where the next thing to do is
-	// surely the POST.
-	options.Speculate = x.looked.nobody() && s.admits(ctx) == nil
+	// surely the POST, and its permit is in hand.
+	options.Speculate = x.looked.nobody() && s.admits(ctx) == nil && x.reserved.soon(ctx)
 
 	asked := s.now()
 	claim, err := s.ledger.Claim(ctx, x.ref, options)

@@ -27,6 +27,9 @@ func (s writeStage) exec(ctx context.Context, x *export) outcome {
 // the wire, and the id as soon as it is known.
 func (s writeStage) create(ctx context.Context, x *export) outcome {
 	if x.claim.State != store.Creating {
+		if o := x.reserved.wait(ctx); o.kind != proceed {
+			return o
+		}
 		if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
 			return ledgerFault(err)
 		}
@@ -50,10 +53,15 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	if !x.isJob() {
 		return outcome{} // Record notes the person together with the end
 	}
-	// The person is recorded together with the intent of the next write.
+	// The person is recorded at once, together with the intent of the next write
+	// where nothing stands between that and its call.
+	to := store.Created
+	if x.reserved.soon(ctx) {
+		to = store.Placing
+	}
 	return s.recordSurely(ctx, func(ctx context.Context) error {
 		return s.ledger.Step(ctx, x.claim, store.Step{
-			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+			To: to, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
 		})
 	})
 }
