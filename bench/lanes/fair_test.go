@@ -74,7 +74,7 @@ func busyBeyond(b *testing.B) {
 	limits := store.Limits{CallsPerSecond: 200, Burst: 20, InFlight: 16, CallsPerDay: plenty}
 	all := accounts(*busy, limits)
 	r := newRig(b, all)
-	const quickest = 1500 // exports a second that this machine may do
+	const quickest = 1500   // exports a second that this machine may do
 	long := 3 * *window / 2 // in a short one, chance alone would spread the shares
 	each := int(float64(*rounds+1)*long.Seconds()*quickest)/len(all) + fifty
 	for _, a := range all {
