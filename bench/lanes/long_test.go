@@ -35,7 +35,7 @@ func BenchmarkLongQueue(b *testing.B) {
 			w.Kill()
 		}
 		r.workers = nil
-		if err := r.redis.FlushAll(b.Context()).Err(); err != nil {
+		if err := r.redis.FlushAllAsync(b.Context()).Err(); err != nil {
 			b.Fatal(err)
 		}
 		r.sim.ask("POST", "reset", nil)
@@ -59,7 +59,7 @@ func (r *rig) shortQueue(customer string) float64 {
 		w.Kill()
 	}
 	r.workers = nil
-	if err := r.redis.FlushAll(r.b.Context()).Err(); err != nil {
+	if err := r.redis.FlushAllAsync(r.b.Context()).Err(); err != nil {
 		r.b.Fatal(err)
 	}
 	r.sim.ask("POST", "reset", nil)
