@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -66,27 +65,16 @@ func (l *Ledger) many(ctx context.Context, s script, customer string, exports []
 			return nil, err
 		}
 	}
-	calls := make([]*redis.Cmd, len(exports))
-	// Its error is that of one of the calls.
-	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, export := range exports {
-			calls[i] = s.of(l).EvalSha(ctx, p, []string{recordKey(customer, export)}, args(export, sealed[i])...)
-		}
-		return nil
-	})
-	answers := make([][]any, len(exports))
-	for i, call := range calls {
-		answer, err := call.Slice()
-		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			// The server does not know the script yet; this call teaches it.
-			answer, err = l.run(ctx, s, recordKey(customer, exports[i]), args(exports[i], sealed[i])...)
-		}
-		if err != nil {
-			return answers, fmt.Errorf("ledger: %w", err)
-		}
-		answers[i] = answer
+	calls := make([]scriptCall, len(exports))
+	for i, export := range exports {
+		calls[i] = scriptCall{recordKey(customer, export), args(export, sealed[i])}
 	}
-	return answers, nil
+	answers, err := l.pipelined(ctx, s, calls)
+	lists := make([][]any, len(answers))
+	for i, answer := range answers {
+		lists[i], _ = answer.([]any)
+	}
+	return lists, err
 }
 
 // DeadLetter reads one dead letter. It returns ErrNotDead where the export is

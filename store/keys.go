@@ -38,6 +38,7 @@ import (
 //	ix:customers                 set     customers that ever had a batch
 //	ix:connections               zset    customers with a connection in the store, by
 //	                                     when it was last changed
+//	ix:keyset                    hash    check values: is this the keyset of this store?
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
 //
@@ -49,6 +50,7 @@ const (
 	lanesChannel = keyRoot + "lanes:announced"
 	customersKey = keyRoot + "customers"
 	workersKey   = keyRoot + "workers"
+	keysetKey    = keyRoot + "keyset"
 
 	connectionsKey     = keyRoot + "connections"
 	connectionsChannel = keyRoot + "connections:changed"

@@ -6,24 +6,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/prf"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // Keyset holds the two secrets of a deployment: the AEAD keys that seal what is
 // personal, and the PRF key behind keyed hashes. Hashes are looked up by value,
-// so their key stays while the AEAD keys may rotate.
+// so their key stays while the AEAD keys may rotate. One that was read from a file
+// takes up sealing keys that are added there.
 type Keyset struct {
-	sealing *keyset.Handle
 	hashing *keyset.Handle
-	aead    tink.AEAD
 	prf     *prf.Set
+	ring    atomic.Pointer[ring]
+	source  *keysetSource // nil: not from a file
 }
 
 // ErrSealed is returned when sealed data does not open: written under a key
@@ -48,19 +48,6 @@ func NewKeyset() (*Keyset, error) {
 	return newKeyset(sealing, hashing)
 }
 
-// ReadKeysetFile reads a keyset that `icims-export keys new` printed.
-func ReadKeysetFile(path string) (*Keyset, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read keyset: %w", err)
-	}
-	keys, err := ParseKeyset(data)
-	if err != nil {
-		return nil, fmt.Errorf("keyset %s: %w", path, err)
-	}
-	return keys, nil
-}
-
 // ParseKeyset is the inverse of Keyset.Export. Its errors hold no key material.
 func ParseKeyset(data []byte) (*Keyset, error) {
 	var file keysetFile
@@ -79,20 +66,22 @@ func ParseKeyset(data []byte) (*Keyset, error) {
 }
 
 func newKeyset(sealing, hashing *keyset.Handle) (*Keyset, error) {
-	sealer, err := aead.New(sealing)
+	ring, err := newRing(sealing)
 	if err != nil {
-		return nil, fmt.Errorf("use sealing key: %w", err)
+		return nil, err
 	}
 	hasher, err := prf.NewPRFSet(hashing)
 	if err != nil {
 		return nil, fmt.Errorf("use hashing key: %w", err)
 	}
-	return &Keyset{sealing: sealing, hashing: hashing, aead: sealer, prf: hasher}, nil
+	k := &Keyset{hashing: hashing, prf: hasher}
+	k.ring.Store(ring)
+	return k, nil
 }
 
 // Export returns the keys in clear, for the keyset file.
 func (k *Keyset) Export() ([]byte, error) {
-	sealing, err := exportHandle(k.sealing)
+	sealing, err := exportHandle(k.ring.Load().handle)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +103,8 @@ func exportHandle(h *keyset.Handle) (json.RawMessage, error) {
 // Seal encrypts data for one place. It opens only with the same place, so that
 // a sealed value copied to another key is worthless.
 func (k *Keyset) Seal(data []byte, place string) ([]byte, error) {
-	sealed, err := k.aead.Encrypt(data, []byte(place))
+	k.lookNowAndThen()
+	sealed, err := k.ring.Load().aead.Encrypt(data, []byte(place))
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -127,11 +117,18 @@ func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
 	if k == nil {
 		return nil, ErrSealed
 	}
-	data, err := k.aead.Decrypt(sealed, []byte(place))
-	if err != nil {
-		return nil, ErrSealed
+	ring := k.ring.Load()
+	data, err := ring.aead.Decrypt(sealed, []byte(place))
+	if err == nil {
+		return data, nil
 	}
-	return data, nil
+	// Another process may have taken up a key that was added since.
+	if id, ok := SealedBy(sealed); ok && !ring.holds(id) && k.lookAgain(ring) {
+		if data, err := k.ring.Load().aead.Decrypt(sealed, []byte(place)); err == nil {
+			return data, nil
+		}
+	}
+	return nil, ErrSealed
 }
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -87,6 +88,41 @@ func (l *Ledger) run(ctx context.Context, s script, key string, args ...any) ([]
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	return answer, nil
+}
+
+// scriptCall is one call of a script that is run for many keys.
+type scriptCall struct {
+	key  string
+	args []any
+}
+
+// pipelined runs a script for each call in one pipeline. With an error it returns the
+// answers up to there; those after it are nil.
+func (l *Ledger) pipelined(ctx context.Context, s script, calls []scriptCall) ([]any, error) {
+	if len(calls) == 0 {
+		return nil, nil
+	}
+	asked := make([]*redis.Cmd, len(calls))
+	// Its error is that of one of the calls.
+	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, c := range calls {
+			asked[i] = s.of(l).EvalSha(ctx, p, []string{c.key}, c.args...)
+		}
+		return nil
+	})
+	answers := make([]any, len(calls))
+	for i, c := range calls {
+		answer, err := asked[i].Result()
+		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			// The server does not know the script yet; this call teaches it.
+			answer, err = s.of(l).Run(ctx, l.redis, []string{c.key}, c.args...).Result()
+		}
+		if err != nil {
+			return answers, fmt.Errorf("ledger: %w", err)
+		}
+		answers[i] = answer
+	}
+	return answers, nil
 }
 
 func text(v any) string {

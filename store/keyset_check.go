@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The store keeps check values, so that a process with a wrong keyset notices before
+// it does any harm: one by the hashing key, and one sealed by each sealing key that
+// has been in use and is not known to be done with.
+const (
+	hashingCheck = "h"
+	sealingCheck = "k:" // and the id of the key
+)
+
+// KeysetError: the keyset is not that of this store, or lacks keys of it.
+type KeysetError struct {
+	// OtherHashing: its hashing key is another one.
+	OtherHashing bool
+	// Missing are the sealing keys that it lacks.
+	Missing []KeyID
+}
+
+func (e *KeysetError) Error() string {
+	if e.OtherHashing {
+		return "the keyset is not the one that this Redis was filled with: its hashing key is another one"
+	}
+	ids := make([]string, len(e.Missing))
+	for i, id := range e.Missing {
+		ids[i] = strconv.FormatUint(uint64(id), 10)
+	}
+	return "the keyset lacks the sealing key " + strings.Join(ids, ", ") + ", which data in this Redis is sealed with"
+}
+
+// CheckKeyset compares the keyset with the store's check values and enters those of
+// its primary key where they are missing. It fails with a *KeysetError. Whoever seals
+// calls it at start.
+func (l *Ledger) CheckKeyset(ctx context.Context) error {
+	// The first keyset to come is the store's.
+	hash := l.keys.hash("check")
+	if err := l.redis.HSetNX(ctx, keysetKey, hashingCheck, hash).Err(); err != nil {
+		return fmt.Errorf("check keyset: %w", err)
+	}
+	values, err := l.redis.HGetAll(ctx, keysetKey).Result()
+	if err != nil {
+		return fmt.Errorf("check keyset: %w", err)
+	}
+	if values[hashingCheck] != hash {
+		return &KeysetError{OtherHashing: true}
+	}
+	var missing []KeyID
+	for field, sealed := range values {
+		id, isSealing := checkedKey(field)
+		if !isSealing {
+			continue
+		}
+		if _, err := l.keys.Open([]byte(sealed), checkPlace(id)); err != nil {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return &KeysetError{Missing: missing}
+	}
+	return l.enterKey(ctx)
+}
+
+// enterKey enters the check value of the key that seals.
+func (l *Ledger) enterKey(ctx context.Context) error {
+	sealed, err := l.keys.Seal([]byte("check"), checkPlace(l.keys.Primary()))
+	if err != nil {
+		return err
+	}
+	// By the key that has really sealed it: another may just have been taken up.
+	id, _ := SealedBy(sealed)
+	if id != l.keys.Primary() {
+		return l.enterKey(ctx)
+	}
+	if err := l.redis.HSetNX(ctx, keysetKey, checkField(id), sealed).Err(); err != nil {
+		return fmt.Errorf("enter key: %w", err)
+	}
+	return nil
+}
+
+// AdoptKeyset makes the keyset the store's, whatever was sealed with others: that
+// does not open any more.
+func (l *Ledger) AdoptKeyset(ctx context.Context) error {
+	if err := l.redis.Del(ctx, keysetKey).Err(); err != nil {
+		return fmt.Errorf("adopt keyset: %w", err)
+	}
+	return l.CheckKeyset(ctx)
+}
+
+// forgetKeys removes the check values of keys with which nothing is sealed any more.
+func (l *Ledger) forgetKeys(ctx context.Context, ids []KeyID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	fields := make([]string, len(ids))
+	for i, id := range ids {
+		fields[i] = checkField(id)
+	}
+	if err := l.redis.HDel(ctx, keysetKey, fields...).Err(); err != nil {
+		return fmt.Errorf("forget keys: %w", err)
+	}
+	return nil
+}
+
+// CheckedKeys lists the sealing keys that the store has check values of.
+func (l *Ledger) CheckedKeys(ctx context.Context) ([]KeyID, error) {
+	fields, err := l.redis.HKeys(ctx, keysetKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read check values: %w", err)
+	}
+	var ids []KeyID
+	for _, field := range fields {
+		if id, ok := checkedKey(field); ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+func checkField(id KeyID) string { return sealingCheck + strconv.FormatUint(uint64(id), 10) }
+
+func checkPlace(id KeyID) string { return keysetKey + ":" + checkField(id) }
+
+func checkedKey(field string) (KeyID, bool) {
+	digits, ok := strings.CutPrefix(field, sealingCheck)
+	id, err := strconv.ParseUint(digits, 10, 32)
+	return KeyID(id), ok && err == nil
+}

@@ -1,0 +1,269 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var resealScript = loadFleetScript("reseal")
+
+// Resealing is what one walk over all that is sealed has found and done.
+type Resealing struct {
+	// Sealed counts the sealed values by the key that sealed them, as they were found.
+	Sealed map[KeyID]int
+	// Replaced are those that are sealed with the primary key now.
+	Replaced int
+	// Unopened are sealed with a key that the keyset lacks, or damaged.
+	Unopened int
+	// Moved changed while they were being replaced: another walk will find them.
+	Moved int
+}
+
+// Old is how many values were found to be sealed with another key than the one given.
+func (r Resealing) Old(primary KeyID) int {
+	n := 0
+	for id, count := range r.Sealed {
+		if id != primary {
+			n += count
+		}
+	}
+	return n
+}
+
+// SealedWith counts all sealed values by the key that sealed them. It opens nothing.
+func (l *Ledger) SealedWith(ctx context.Context) (map[KeyID]int, error) {
+	w := resealer{Ledger: l, found: Resealing{Sealed: map[KeyID]int{}}}
+	err := w.walk(ctx)
+	return w.found.Sealed, err
+}
+
+// Reseal walks over all that is sealed in the store, once, and seals anew what was
+// sealed with another key than the primary. It takes no lock: whatever changes
+// meanwhile is left as it is. What processes seal that have not yet taken up the key
+// is found by the next walk; a walk that finds nothing old, after all processes have,
+// is the last. Only then the old keys' check values are forgotten.
+func (l *Ledger) Reseal(ctx context.Context) (Resealing, error) {
+	if err := l.CheckKeyset(ctx); err != nil {
+		return Resealing{}, err
+	}
+	w := resealer{Ledger: l, replace: true, found: Resealing{Sealed: map[KeyID]int{}}}
+	if err := w.walk(ctx); err != nil {
+		return w.found, err
+	}
+	if w.found.Old(l.keys.Primary()) > 0 {
+		return w.found, nil
+	}
+	ids, err := l.CheckedKeys(ctx)
+	if err != nil {
+		return w.found, err
+	}
+	var done []KeyID
+	for _, id := range ids {
+		if id != l.keys.Primary() {
+			done = append(done, id)
+		}
+	}
+	return w.found, l.forgetKeys(ctx, done)
+}
+
+type resealer struct {
+	*Ledger
+
+	replace bool
+	mu      sync.Mutex // a cluster's nodes are walked over at the same time
+	found   Resealing
+}
+
+func (w *resealer) walk(ctx context.Context) error {
+	const pattern = keyRoot + "{*"
+	cluster, ok := w.redis.(*redis.ClusterClient)
+	if !ok {
+		return scan(ctx, w.redis, pattern, w.page)
+	}
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		return scan(ctx, node, pattern, w.page)
+	})
+}
+
+// sealedPlace is a key under which something sealed is kept.
+type sealedPlace struct {
+	key, kind string
+	fields    []string // of a hash
+}
+
+// sealedAt tells whether anything sealed is kept under a key, and how.
+func sealedAt(key string) (sealedPlace, bool) {
+	_, local, ok := strings.Cut(key, "}:")
+	if !ok {
+		return sealedPlace{}, false
+	}
+	switch kind, _, _ := strings.Cut(local, ":"); {
+	case kind == "p":
+		return sealedPlace{key: key, kind: "string"}, true
+	case kind == "s", local == "conn:h":
+		return sealedPlace{key: key, kind: "list"}, true
+	case local == "conn":
+		return sealedPlace{key: key, kind: "hash", fields: []string{"d"}}, true
+	case local == "pause":
+		return sealedPlace{key: key, kind: "hash", fields: []string{"by", "why"}}, true
+	case local == "actions":
+		return sealedPlace{key: key, kind: "stream"}, true
+	default:
+		return sealedPlace{}, false
+	}
+}
+
+// sealedValues is what was read of one place.
+type sealedValues struct {
+	sealedPlace
+
+	values []string
+	ids    []string // of a stream's entries
+}
+
+func (w *resealer) page(ctx context.Context, keys []string) error {
+	var places []sealedPlace
+	for _, key := range keys {
+		if p, ok := sealedAt(key); ok {
+			places = append(places, p)
+		}
+	}
+	read, err := w.read(ctx, places)
+	if err != nil {
+		return err
+	}
+	sealed, unopened := map[KeyID]int{}, 0
+	var calls []scriptCall
+	for _, v := range read {
+		call := scriptCall{key: v.key, args: []any{v.kind}}
+		old := 0
+		for _, value := range v.values {
+			id, ok := SealedBy([]byte(value))
+			if !ok {
+				continue
+			}
+			sealed[id]++
+			if id != w.keys.Primary() {
+				old++
+			}
+		}
+		if old == 0 || !w.replace {
+			continue
+		}
+		args, lost := w.resealed(v)
+		unopened += lost
+		if len(args) > 0 {
+			call.args = append(call.args, args...)
+			calls = append(calls, call)
+		}
+	}
+	answers, err := w.pipelined(ctx, resealScript, calls)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, n := range sealed {
+		w.found.Sealed[id] += n
+	}
+	w.found.Unopened += unopened
+	for _, answer := range answers {
+		switch n, _ := answer.(int64); {
+		case answer == nil:
+		case n > 0:
+			w.found.Replaced += int(n)
+		default:
+			w.found.Moved++
+		}
+	}
+	return err
+}
+
+// read reads what is kept under the places. What has gone meanwhile is left out.
+func (w *resealer) read(ctx context.Context, places []sealedPlace) ([]sealedValues, error) {
+	if len(places) == 0 {
+		return nil, nil
+	}
+	commands := make([]redis.Cmder, len(places))
+	_, err := w.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, place := range places {
+			switch place.kind {
+			case "string":
+				commands[i] = p.Get(ctx, place.key)
+			case "list":
+				commands[i] = p.LRange(ctx, place.key, 0, -1)
+			case "hash":
+				commands[i] = p.HMGet(ctx, place.key, place.fields...)
+			default:
+				commands[i] = p.XRange(ctx, place.key, "-", "+")
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read sealed values: %w", err)
+	}
+	read := make([]sealedValues, len(places))
+	for i, place := range places {
+		v := sealedValues{sealedPlace: place}
+		switch c := commands[i].(type) {
+		case *redis.StringCmd:
+			v.values = []string{c.Val()}
+		case *redis.StringSliceCmd:
+			v.values = c.Val()
+		case *redis.SliceCmd:
+			for _, value := range c.Val() {
+				v.values = append(v.values, text(value))
+			}
+		case *redis.XMessageSliceCmd:
+			for _, m := range c.Val() {
+				v.ids, v.values = append(v.ids, m.ID), append(v.values, text(m.Values["a"]))
+			}
+		}
+		read[i] = v
+	}
+	return read, nil
+}
+
+// headOf is enough of a sealed value to know it by: version, key and nonce.
+func headOf(sealed string) string {
+	const version, id, nonce = 1, 4, 12
+	return sealed[:min(len(sealed), version+id+nonce)]
+}
+
+// resealed are the script's arguments for a place, none where nothing is to be
+// replaced; and how many values do not open.
+func (w *resealer) resealed(v sealedValues) (args []any, unopened int) {
+	if v.kind == "stream" {
+		args = append(args, len(v.ids), v.ids[0], v.ids[len(v.ids)-1])
+	}
+	replaced := 0
+	for i, value := range v.values {
+		next := value
+		if id, ok := SealedBy([]byte(value)); ok && id != w.keys.Primary() {
+			data, err := w.keys.Open([]byte(value), v.key)
+			var sealed []byte
+			if err == nil {
+				sealed, err = w.keys.Seal(data, v.key)
+			}
+			if err != nil {
+				unopened++
+			} else {
+				next = string(sealed)
+				replaced++
+			}
+		}
+		switch {
+		case v.kind == "stream":
+			args = append(args, v.ids[i], next)
+		case next != value:
+			args = append(args, headOf(value), next)
+		}
+	}
+	if replaced == 0 {
+		return nil, unopened
+	}
+	return args, unopened
+}

@@ -1,0 +1,414 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// keysetFile writes a fresh keyset to a file.
+func keysetFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	if err := store.WriteKeysetFile(path, newKeys(t)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// process is what a process has of the keyset in a file.
+func process(t *testing.T, path string) *store.Keyset {
+	t.Helper()
+	keys, err := store.ReadKeysetFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// rotate adds a key to the file.
+func rotate(t *testing.T, path string) store.KeyID {
+	t.Helper()
+	next, id, err := process(t, path).WithNewKey(false)
+	if err == nil {
+		err = store.WriteKeysetFile(path, next)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestSealingKeysAreExchanged(t *testing.T) {
+	t.Parallel()
+	old := newKeys(t)
+	sealed, err := old.Seal([]byte("x"), "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	standby, id, err := old.WithNewKey(true)
+	if err != nil || standby.Primary() != old.Primary() || !cmp.Equal(standby.KeyIDs(), []store.KeyID{old.Primary(), id}) {
+		t.Fatalf("on standby: primary %d of %v, %v", standby.Primary(), standby.KeyIDs(), err)
+	}
+	next, err := standby.WithPrimary(id)
+	if err != nil || next.Primary() != id {
+		t.Fatalf("promoted: %d, %v", next.Primary(), err)
+	}
+	byNext, err := next.Seal([]byte("y"), "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by, ok := store.SealedBy(byNext); !ok || by != id {
+		t.Errorf("sealed by %d, %t, want %d", by, ok, id)
+	}
+	for name, keys := range map[string]*store.Keyset{"on standby": standby, "promoted": next} {
+		for _, value := range [][]byte{sealed, byNext} {
+			if _, err := keys.Open(value, "here"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		// What is looked up by hash is found after a rotation.
+		if keys.EmailHash("1", "a@b.c") != old.EmailHash("1", "a@b.c") || keys.ExportID("b", "c") != old.ExportID("b", "c") || keys.BatchID("1", "k") != old.BatchID("1", "k") ||
+			keys.CredentialsHash(connectionOf("1")) != old.CredentialsHash(connectionOf("1")) {
+			t.Errorf("%s: the hashes are others", name)
+		}
+	}
+	if _, err := old.Open(byNext, "here"); !errors.Is(err, store.ErrSealed) {
+		t.Errorf("the old keys open what the new one sealed: %v", err)
+	}
+	if _, err := next.Without(id); !errors.Is(err, store.ErrPrimaryKey) {
+		t.Errorf("the key that seals was dropped: %v", err)
+	}
+	if _, err := next.Without(17); !errors.Is(err, store.ErrNoKey) {
+		t.Errorf("a key that is not there was dropped: %v", err)
+	}
+	if _, err := next.WithPrimary(17); !errors.Is(err, store.ErrNoKey) {
+		t.Errorf("a key that is not there was promoted: %v", err)
+	}
+	dropped, err := next.Without(old.Primary())
+	if err != nil || !cmp.Equal(dropped.KeyIDs(), []store.KeyID{id}) {
+		t.Fatalf("dropped: %v, %v", dropped.KeyIDs(), err)
+	}
+	if _, err := dropped.Open(sealed, "here"); !errors.Is(err, store.ErrSealed) {
+		t.Errorf("it opens without its key: %v", err)
+	}
+}
+
+func TestKeysetFileIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	path := keysetFile(t)
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	first, second := process(t, path), process(t, path)
+	if changed, err := first.Reread(); changed || err != nil {
+		t.Errorf("nothing has changed: %t, %v", changed, err)
+	}
+	id := rotate(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the mode has become %v, %v", info.Mode(), err)
+	}
+	if changed, err := first.Reread(); !changed || err != nil || first.Primary() != id {
+		t.Errorf("a new key: %t, %v, primary %d", changed, err, first.Primary())
+	}
+	sealed, err := first.Seal([]byte("x"), "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The other process meets the key before it looks at the file.
+	if data, err := second.Open(sealed, "here"); err != nil || string(data) != "x" {
+		t.Errorf("by the other process: %q, %v", data, err)
+	}
+	for name, c := range map[string]struct {
+		text string
+		want string
+	}{
+		"half a file":                   {"{", "not a keyset"},
+		"another deployment's keyset":   {string(exported(t, newKeys(t))), "another version of the keyset"},
+		"and of one that is gone again": {"", "no such file"},
+	} {
+		if c.text == "" {
+			os.Remove(path)
+		} else if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if changed, err := first.Reread(); changed || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %t, %v", name, changed, err)
+		}
+		if data, err := first.Open(sealed, "here"); err != nil || string(data) != "x" {
+			t.Errorf("%s: the keys in use are gone: %v", name, err)
+		}
+	}
+}
+
+func exported(t *testing.T, keys *store.Keyset) []byte {
+	t.Helper()
+	data, err := keys.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestCheckKeyset(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		old := newKeys(t)
+		next, _, err := old.WithNewKey(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(keys *store.Keyset) *store.KeysetError {
+			t.Helper()
+			err := store.NewLedger(client, keys).CheckKeyset(t.Context())
+			wrong, ok := errors.AsType[*store.KeysetError](err)
+			if err != nil && !ok {
+				t.Fatal(err)
+			}
+			return wrong
+		}
+		if w := check(old); w != nil {
+			t.Errorf("the first to come: %v", w)
+		}
+		if w := check(old); w != nil {
+			t.Errorf("again: %v", w)
+		}
+		if w := check(newKeys(t)); w == nil || !w.OtherHashing {
+			t.Errorf("another keyset: %v", w)
+		}
+		if w := check(next); w != nil {
+			t.Errorf("with a new key: %v", w)
+		}
+		if w := check(old); w == nil || !cmp.Equal(w.Missing, []store.KeyID{next.Primary()}) {
+			t.Errorf("behind the others: %v", w)
+		}
+		without, err := next.Without(old.Primary())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := check(without); w == nil || !cmp.Equal(w.Missing, []store.KeyID{old.Primary()}) {
+			t.Errorf("the old key dropped too early: %v", w)
+		}
+		if err := store.NewLedger(client, without).AdoptKeyset(t.Context()); err != nil || check(without) != nil || check(next) != nil {
+			t.Errorf("adopted: %v", err)
+		}
+	})
+}
+
+// everythingSealed makes one of all that the store seals.
+func everythingSealed(b *book) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	mine := b.batch.Customer()
+	for i := range 3 {
+		ref := b.accept(fmt.Sprint("c-", i), fmt.Sprint("c-", i, "@example.com"))
+		c := b.claimed(ref)
+		b.hold(c, store.Hold{To: store.Retrying, Delay: time.Hour, Reason: "icims_server_error", Entry: &store.Entry{What: "retry"}})
+	}
+	_, err := b.AddConnection(ctx, connectionOf(mine), "ana", "")
+	for i := range 3 {
+		err = errors.Join(err, b.Act(ctx, mine, store.Action{Who: "ana", What: fmt.Sprint("thing ", i)}))
+	}
+	if err := errors.Join(err, b.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// readable reads all of it back.
+func readable(b *book) string {
+	b.t.Helper()
+	ctx, mine := b.t.Context(), b.batch.Customer()
+	var told strings.Builder
+	for i := range 3 {
+		ref := store.Ref{Customer: mine, Export: b.Keys().ExportID(string(b.batch), fmt.Sprint("c-", i))}
+		payload, err := b.Payload(ctx, ref)
+		story, err2 := b.Story(ctx, ref)
+		if err := errors.Join(err, err2); err != nil {
+			b.t.Fatal(err)
+		}
+		fmt.Fprintln(&told, string(payload), story)
+	}
+	conn, err := b.Connection(ctx, mine)
+	history, err2 := b.ConnectionHistory(ctx, mine)
+	actions, err3 := b.Actions(ctx, mine, 100)
+	if err := errors.Join(err, err2, err3); err != nil {
+		b.t.Fatal(err)
+	}
+	fmt.Fprintln(&told, conn.Username, string(conn.Password), conn.Pause.By, conn.Pause.Why, history, actions)
+	return told.String()
+}
+
+// keysIn are the sealing keys whose values are anywhere in Redis, wherever that is.
+func keysIn(t *testing.T, client redis.UniversalClient, of *store.Keyset) map[store.KeyID]bool {
+	t.Helper()
+	found := map[store.KeyID]bool{}
+	for _, entry := range redistest.Dump(t, client) {
+		for _, value := range entry.Values {
+			if id, ok := store.SealedBy([]byte(value)); ok && slices.Contains(of.KeyIDs(), id) {
+				found[id] = true
+			}
+		}
+	}
+	return found
+}
+
+func TestReseal(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		old := newKeys(t)
+		next, id, err := old.WithNewKey(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := openBook(t, client, store.BatchSpec{})
+		b.Ledger = store.NewLedger(client, old)
+		if b.batch, _, err = b.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.CheckKeyset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		everythingSealed(b)
+		want := readable(b)
+		before, err := b.SealedWith(t.Context())
+		if err != nil || before[old.Primary()] != 3+3+1+2+4+2 || len(before) != 1 {
+			t.Errorf("sealed at first: %v, %v", before, err)
+		}
+
+		b.Ledger = store.NewLedger(client, next)
+		first, err := b.Reseal(t.Context())
+		if err != nil || first.Replaced != before[old.Primary()] || first.Old(id) != first.Replaced || first.Unopened+first.Moved != 0 {
+			t.Errorf("the first walk: %+v, %v", first, err)
+		}
+		if got := readable(b); got != want {
+			t.Errorf("resealed it reads\n%s\nwant\n%s", got, want)
+		}
+		second, err := b.Reseal(t.Context())
+		if err != nil || second.Replaced != 0 || !maps.Equal(second.Sealed, map[store.KeyID]int{id: first.Replaced}) {
+			t.Errorf("the second walk: %+v, %v", second, err)
+		}
+		if ids, err := b.CheckedKeys(t.Context()); err != nil || !cmp.Equal(ids, []store.KeyID{id}) {
+			t.Errorf("check values of %v, %v", ids, err)
+		}
+		// Wherever it may be: nothing is left that the old key opens.
+		if found := keysIn(t, client, next); found[old.Primary()] || !found[id] {
+			t.Errorf("sealed in Redis by %v, want %d alone", found, id)
+		}
+		only, err := next.Without(old.Primary())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Ledger = store.NewLedger(client, only)
+		if got := readable(b); got != want {
+			t.Errorf("without the old key it reads\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+func TestResealTellsWhatItCannotOpen(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	b := openBook(t, client, store.BatchSpec{})
+	ref := b.accept("a", "a@example.com")
+	b.accept("b", "b@example.com")
+	sealed := client.Get(t.Context(), "ix:{1234}:p:"+ref.Export).Val()
+	client.Set(t.Context(), "ix:{1234}:p:"+ref.Export, sealed[:len(sealed)-1]+"!", 0)
+	next, _, err := b.Keys().WithNewKey(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := store.NewLedger(client, next).Reseal(t.Context())
+	if err != nil || r.Replaced != 1 || r.Unopened != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// While everything changes all the time nothing gets lost or comes back.
+func TestResealDisturbsNobody(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		path := keysetFile(t)
+		b := openBook(t, client, store.BatchSpec{})
+		b.Ledger = store.NewLedger(client, process(t, path))
+		var err error
+		if b.batch, _, err = b.OpenBatch(t.Context(), store.BatchSpec{Customer: customer}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.AddConnection(t.Context(), connectionOf(customer), "ana", ""); err != nil {
+			t.Fatal(err)
+		}
+		ref := b.accept("a", "a@example.com")
+		ctx, stop := context.WithCancel(t.Context())
+		var crowd sync.WaitGroup
+		const acts = 150
+		crowd.Go(func() {
+			defer stop()
+			worker := store.NewLedger(client, process(t, path))
+			for i := range acts {
+				c, err := worker.Claim(t.Context(), ref, longLease)
+				if err == nil && (c.Verdict != store.ClaimOK || string(c.Payload) != "payload of a") {
+					err = fmt.Errorf("claim %d: %s, %q", i, c.Verdict, c.Payload)
+				}
+				if err == nil {
+					err = worker.Hold(t.Context(), c, store.Hold{To: store.Deferred, Reason: "paused", Entry: &store.Entry{What: "deferred", Attempt: i}})
+				}
+				if err == nil {
+					err = worker.Act(t.Context(), customer, store.Action{Who: "ana", Count: i})
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		crowd.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if i%3 == 0 {
+					rotate(t, path)
+				}
+				if _, err := store.NewLedger(client, process(t, path)).Reseal(ctx); err != nil && ctx.Err() == nil {
+					t.Errorf("reseal: %v", err)
+					return
+				}
+			}
+		})
+		crowd.Wait()
+		last := process(t, path)
+		b.Ledger = store.NewLedger(client, last)
+		for range 2 {
+			if _, err := b.Reseal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if found := keysIn(t, client, last); len(found) != 1 || !found[last.Primary()] {
+			t.Errorf("sealed by %v, want %d alone", found, last.Primary())
+		}
+		actions, err := b.Actions(t.Context(), customer, 2*acts)
+		if err != nil || len(actions) != acts {
+			t.Fatalf("%d actions, want %d (%v)", len(actions), acts, err)
+		}
+		for i, a := range actions {
+			if a.Count != acts-1-i {
+				t.Fatalf("action %d is number %d", i, a.Count)
+			}
+		}
+		story, err := b.Story(t.Context(), ref)
+		if err != nil || len(story) != 20 || story[19].Attempt != acts-1 {
+			t.Errorf("the story has %d entries, %v", len(story), err)
+		}
+	})
+}
