@@ -122,6 +122,9 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	}
 	defer closeRedis()
 	ledger := newLedger(client, keys, p.settings)
+	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
+		return err
+	}
 	r := c.newReport(p)
 	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows); err != nil {
 		return c.enqueueFailed(p, r, err)

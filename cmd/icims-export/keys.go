@@ -1,13 +1,24 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
+	"github.com/seekout/icims-export/config"
 	"github.com/seekout/icims-export/store"
 )
 
 type keysCommand struct {
-	New keysNewCommand `cmd:"" help:"Print a fresh keyset: keys that seal personal data in Redis."`
+	New     keysNewCommand     `cmd:"" help:"Print a fresh keyset: keys that seal personal data in Redis."`
+	Status  keysStatusCommand  `cmd:"" help:"Show the sealing keys, and how much in Redis is sealed with each."`
+	Rotate  keysRotateCommand  `cmd:"" help:"Add a new sealing key to the keyset, which seals from then on."`
+	Promote keysPromoteCommand `cmd:"" help:"Let a key that was added on standby seal."`
+	Reseal  keysResealCommand  `cmd:"" help:"Seal all of Redis anew with the key that seals, while exports run."`
+	Drop    keysDropCommand    `cmd:"" help:"Remove a key from the keyset with which nothing is sealed any more."`
+	Adopt   keysAdoptCommand   `cmd:"" help:"After the loss of keys: go on with this keyset, and give up what only those could open."`
 }
 
 type keysNewCommand struct{}
@@ -28,4 +39,51 @@ func (keysNewCommand) Run(p *process) error {
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s\n", data)
 	return err
+}
+
+// checkKeyset refuses a keyset that is not the store's, and says what to do.
+func checkKeyset(ctx context.Context, ledger *store.Ledger, s config.Settings) error {
+	err := ledger.CheckKeyset(ctx)
+	wrong, ok := errors.AsType[*store.KeysetError](err)
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", s.RedisURL, redisCause(err))
+	case wrong.OtherHashing:
+		return misused("%s is another keyset than the one that the Redis at %s was filled with: name that one with ICIMS_EXPORT_KEYSET, or restore it from its backup; "+
+			"if it is lost for good, icims-export keys adopt goes on with this one", s.Keyset, s.RedisURL)
+	default:
+		return misused("%s lacks the sealing key %s, which data in the Redis at %s is sealed with: copy the newest keyset here, or restore it from its backup; "+
+			"if the key is lost for good, icims-export keys adopt gives up what it sealed", s.Keyset, idsText(wrong.Missing), s.RedisURL)
+	}
+}
+
+func idText(id store.KeyID) string { return strconv.FormatUint(uint64(id), 10) }
+
+func idsText(ids []store.KeyID) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = idText(id)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// parseKeyID reads the id of a key that the keyset holds.
+func parseKeyID(text string, keys *store.Keyset) (store.KeyID, error) {
+	id, err := strconv.ParseUint(text, 10, 32)
+	for _, known := range keys.KeyIDs() {
+		if err == nil && known == store.KeyID(id) {
+			return known, nil
+		}
+	}
+	return 0, misused("the keyset has no key %q: it has %s", text, idsText(keys.KeyIDs()))
+}
+
+// writeKeyset puts a changed keyset in the place of the file.
+func writeKeyset(p *process, keys *store.Keyset) error {
+	if err := store.WriteKeysetFile(p.settings.Keyset, keys); err != nil {
+		return failed("the keyset %s cannot be written (%s): nothing has changed; give the command on the machine and as the user that may write it, and in its folder", p.settings.Keyset, rootCause(err))
+	}
+	return nil
 }

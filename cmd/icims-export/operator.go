@@ -23,8 +23,21 @@ type operator struct {
 }
 
 // openOperator connects to the Redis of the workers. Without needKeys a missing
-// keyset is no error.
+// keyset is no error; with them it has to be the store's.
 func openOperator(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
+	o, closeRedis, err := openUnchecked(ctx, p, needKeys)
+	if err != nil || !needKeys {
+		return o, closeRedis, err
+	}
+	if err := checkKeyset(ctx, o.ledger, p.settings); err != nil {
+		closeRedis()
+		return nil, nil, err
+	}
+	return o, closeRedis, nil
+}
+
+// openUnchecked connects with whatever keyset there is.
+func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
 	if p.settings.RedisURL.Embedded() {
 		return nil, nil, misused("an embedded Redis keeps nothing that could be looked at: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
 	}

@@ -39,7 +39,7 @@ type grammar struct {
 	Audit   auditCommand   `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
 	Worker  workerCommand  `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
 	Sim     simCommand     `cmd:"" help:"Run a simulated iCIMS to try things out against."`
-	Keys    keysCommand    `cmd:"" help:"Make sealing keys."`
+	Keys    keysCommand    `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -48,11 +48,15 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"audit", "cancel", "dead", "export", "lanes", "pause", "resume", "show", "status", "worker"}
+var withSettings = []string{"audit", "cancel", "dead", "export", "keys", "lanes", "pause", "resume", "show", "status", "worker"}
 
-var deadCommands = []string{"list", "show", "retry", "discard"}
+var subcommands = map[string][]string{
+	"connection": {"list", "show", "add", "edit", "remove"},
+	"dead":       {"list", "show", "retry", "discard"},
+	"keys":       {"new", "status", "rotate", "promote", "reseal", "drop", "adopt"},
+}
 
-var commands = append([]string{"demo", "keys", "sim", "version"}, withSettings...)
+var commands = append([]string{"demo", "sim", "version"}, withSettings...)
 
 // silence keeps go-redis from printing on its own: what it has to say comes back
 // as errors.
@@ -110,7 +114,7 @@ func helpFor(args []string, err error) error {
 	command := "icims-export"
 	if len(args) > 0 && slices.Contains(commands, args[0]) {
 		command += " " + args[0]
-		if args[0] == "dead" && len(args) > 1 && slices.Contains(deadCommands, args[1]) {
+		if len(args) > 1 && slices.Contains(subcommands[args[0]], args[1]) {
 			command += " " + args[1]
 		}
 	}

@@ -46,7 +46,11 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	for _, risk := range risks {
 		log.Error().Msg("AT RISK: " + risk)
 	}
-	w := newWorker(client, newLedger(client, keys, p.settings), p.settings, hosts, conns.usable, log)
+	ledger := newLedger(client, keys, p.settings)
+	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
+		return err
+	}
+	w := newWorker(client, ledger, p.settings, hosts, conns.usable, log)
 	if err := w.Start(ctx); err != nil {
 		return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", p.settings.RedisURL, redisCause(err))
 	}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// keyLine is a sealing key as it is listed.
+type keyLine struct {
+	Key    store.KeyID `json:"key"`
+	Role   string      `json:"role"` // seals, opens or missing
+	Sealed int         `json:"sealed"`
+}
+
+type keysStatusCommand struct {
+	JSON bool `name:"json" help:"Print one JSON object."`
+}
+
+// Run shows the keys.
+func (c *keysStatusCommand) Run(ctx context.Context, p *process) error {
+	o, closeRedis, err := openUnchecked(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	sealed, err := o.ledger.SealedWith(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	checked, err := o.ledger.CheckedKeys(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	lines := keyLines(o.ledger.Keys(), sealed, checked)
+	if c.JSON {
+		err = writeJSON(p.stdout, struct {
+			Keys []keyLine `json:"keys"`
+		}{lines})
+	} else {
+		t := &table{out: p.stdout, style: style{p.colours(p.stdout)}, right: map[int]bool{0: true, 2: true}}
+		rows := [][]cell{header("key", "role", "sealed values")}
+		for _, l := range lines {
+			rows = append(rows, cells(idText(l.Key), l.Role, grouped(l.Sealed)))
+		}
+		err = t.write(rows...)
+	}
+	if err != nil {
+		return err
+	}
+	// What is wrong with it is told below what there is.
+	return checkKeyset(ctx, o.ledger, p.settings)
+}
+
+// keyLines lists the keys of the keyset in their order, then those that are missing.
+func keyLines(keys *store.Keyset, sealed map[store.KeyID]int, checked []store.KeyID) []keyLine {
+	ids := keys.KeyIDs()
+	var lines []keyLine
+	for _, id := range ids {
+		role := "opens"
+		if id == keys.Primary() {
+			role = "seals"
+		}
+		lines = append(lines, keyLine{id, role, sealed[id]})
+	}
+	strangers := append(slices.Collect(maps.Keys(sealed)), checked...)
+	slices.Sort(strangers)
+	for _, id := range slices.Compact(strangers) {
+		if !slices.Contains(ids, id) {
+			lines = append(lines, keyLine{id, "missing", sealed[id]})
+		}
+	}
+	return lines
+}
+
+type keysResealCommand struct {
+	Settle time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait before the last look, for processes to take the key up."`
+	JSON   bool          `name:"json" help:"Print the result as one JSON object."`
+}
+
+// resealed is the result.
+type resealed struct {
+	Key      store.KeyID `json:"key"`
+	Replaced int         `json:"replaced"`
+	Left     int         `json:"left"` // still sealed with other keys
+	Unopened int         `json:"unopened"`
+	Seconds  float64     `json:"seconds"`
+}
+
+// resealWalks bounds how often all of Redis is looked through.
+const resealWalks = 6
+
+// Run seals everything anew.
+func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	started := time.Now()
+	r := resealed{Key: o.ledger.Keys().Primary()}
+	// The first walk does the work. Another one, after all processes have had the time
+	// to take the key up, shows that it is done.
+	for walk := range resealWalks {
+		if walk > 0 {
+			if err := pauseFor(ctx, c.Settle); err != nil {
+				return failed("stopped after %s: give the command again to go on", plural(r.Replaced, "value"))
+			}
+		}
+		found, err := o.ledger.Reseal(ctx)
+		r.Replaced += found.Replaced
+		r.Left, r.Unopened = found.Old(r.Key), found.Unopened
+		if err != nil {
+			return failed("it broke off after %s (%s): give the command again to go on", plural(r.Replaced, "value"), rootCause(err))
+		}
+		if walk > 0 && r.Left == r.Unopened {
+			break
+		}
+	}
+	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
+	if c.JSON {
+		if err := writeJSON(p.stdout, r); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(p.stdout, "%s sealed anew with key %s.\n", plural(r.Replaced, "value"), idText(r.Key))
+	}
+	switch {
+	case r.Unopened > 0:
+		return failed("%s cannot be opened and stay as they are: they are damaged, or their key is lost", plural(r.Unopened, "value"))
+	case r.Left > 0:
+		return failed("%s were found sealed with another key each time: some process has not taken the keyset up; see that all have the newest file, then give the command again", plural(r.Left, "value"))
+	}
+	if old := slices.DeleteFunc(o.ledger.Keys().KeyIDs(), func(id store.KeyID) bool { return id == r.Key }); len(old) > 0 && !c.JSON {
+		width, _ := terminal(p.stdout)
+		hang(p.stdout, width, "", "Nothing is sealed with another key any more: icims-export keys drop removes "+idsText(old)+".")
+	}
+	return nil
+}
+
+func pauseFor(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+type keysAdoptCommand struct {
+	Why string `placeholder:"TEXT" help:"Why the other keys cannot be had any more."`
+}
+
+// Run makes the keyset the store's.
+func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
+	if strings.TrimSpace(c.Why) == "" {
+		return misused("say why with --why: what only the lost keys could open is given up with this")
+	}
+	o, closeRedis, err := openUnchecked(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	sealed, err := o.ledger.SealedWith(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	if err := o.ledger.AdoptKeyset(ctx); err != nil {
+		return o.lost(err)
+	}
+	lost := 0
+	for _, l := range keyLines(o.ledger.Keys(), sealed, nil) {
+		if l.Role == "missing" {
+			lost += l.Sealed
+		}
+	}
+	width, _ := terminal(p.stdout)
+	hang(p.stdout, width, "", fmt.Sprintf("The keyset %s is the store's now. %s in Redis cannot be opened with it: exports among them become dead letters (payload_sealed), and connections have to be entered anew.",
+		p.settings.Keyset, plural(lost, "value")))
+	return nil
+}

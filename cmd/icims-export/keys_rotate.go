@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seekout/icims-export/store"
+)
+
+type keysRotateCommand struct {
+	Standby bool `help:"Let the key only open for now, until keys promote: for several machines with a copy of the file each."`
+}
+
+// Run adds a key.
+func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
+	keys, err := readKeyset(p.settings)
+	if err != nil {
+		return err
+	}
+	// Only the keyset that is in use is worth a new key.
+	if err := knownToStore(ctx, p, keys); err != nil {
+		return err
+	}
+	next, id, err := keys.WithNewKey(c.Standby)
+	if err != nil {
+		return err
+	}
+	if err := writeKeyset(p, next); err != nil {
+		return err
+	}
+	width, _ := terminal(p.stdout)
+	if c.Standby {
+		fmt.Fprintf(p.stdout, "Key %s is in %s, on standby: it opens and does not seal yet.\n", idText(id), p.settings.Keyset)
+		hang(p.stdout, width, "", "Copy the file to every machine that has one of its own, then: icims-export keys promote "+idText(id)+".")
+		return nil
+	}
+	fmt.Fprintf(p.stdout, "Key %s is in %s and seals from now on; %s opens what was sealed before.\n", idText(id), p.settings.Keyset, idText(keys.Primary()))
+	return takenUp(ctx, p, next)
+}
+
+// takenUp enters a key that seals from now on, and tells what is left to do.
+func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
+	width, _ := terminal(p.stdout)
+	hang(p.stdout, width, "", "Keep a backup of the file. Processes that read it take the key up by themselves within seconds; machines with a copy need the new one. Then: icims-export keys reseal.")
+	return knownToStore(ctx, p, keys)
+}
+
+// knownToStore refuses a keyset that is not the store's, and enters its keys. Where
+// Redis does not answer it says so and goes on: a keyset can be changed without.
+func knownToStore(ctx context.Context, p *process, keys *store.Keyset) error {
+	if p.settings.RedisURL.Embedded() {
+		return nil
+	}
+	client, closeRedis, err := openRedis(ctx, p.settings)
+	if e, ok := errors.AsType[*exit](err); ok && e.status == statusFailed && ctx.Err() == nil {
+		p.sayf("Redis at %s does not answer, so the keyset was not compared with it.", p.settings.RedisURL)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	return checkKeyset(ctx, newLedger(client, keys, p.settings), p.settings)
+}
+
+type keysPromoteCommand struct {
+	Key string `arg:"" help:"Id of the key, as keys status lists it."`
+}
+
+// Run lets another key seal.
+func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
+	keys, err := readKeyset(p.settings)
+	if err != nil {
+		return err
+	}
+	id, err := parseKeyID(c.Key, keys)
+	if err != nil {
+		return err
+	}
+	if err := knownToStore(ctx, p, keys); err != nil {
+		return err
+	}
+	next, err := keys.WithPrimary(id)
+	if err != nil {
+		return err
+	}
+	if err := writeKeyset(p, next); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "Key %s seals from now on.\n", idText(id))
+	return takenUp(ctx, p, next)
+}
+
+type keysDropCommand struct {
+	Key string `arg:"" help:"Id of the key, as keys status lists it."`
+}
+
+// Run removes a key, unless something is sealed with it.
+func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
+	keys, err := readKeyset(p.settings)
+	if err != nil {
+		return err
+	}
+	id, err := parseKeyID(c.Key, keys)
+	if err != nil {
+		return err
+	}
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	sealed, err := o.ledger.SealedWith(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	checked, err := o.ledger.CheckedKeys(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	next, err := keys.Without(id)
+	switch {
+	case errors.Is(err, store.ErrPrimaryKey):
+		return misused("key %s is the one that seals: icims-export keys rotate adds another first", idText(id))
+	case err != nil:
+		return err
+	case sealed[id] > 0:
+		return misused("%s in Redis are sealed with key %s: icims-export keys reseal first", plural(sealed[id], "value"), idText(id))
+	}
+	for _, used := range checked {
+		if used == id {
+			return misused("key %s was in use since Redis was last sealed anew: icims-export keys reseal first", idText(id))
+		}
+	}
+	if err := writeKeyset(p, next); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "Key %s is out of %s; backups of Redis from before may still need it.\n", idText(id), p.settings.Keyset)
+	return nil
+}

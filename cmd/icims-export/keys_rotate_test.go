@@ -1,0 +1,118 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/store"
+)
+
+func (w *ward) keys() *store.Keyset {
+	w.t.Helper()
+	keys, err := store.ReadKeysetFile(w.keyset)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return keys
+}
+
+func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
+	w := newWard(t)
+	w.accept("1234", 1709, 0, 40)
+	old := w.keys().Primary()
+	backup := w.file(t, "backup.json", string(readFile(t, w.keyset)))
+
+	r := w.call("keys", "rotate")
+	r.wantStatus(t, statusDone)
+	id := w.keys().Primary()
+	if id == old || !strings.Contains(r.out, idText(id)+" is in "+w.keyset+" and seals from now on") {
+		t.Fatalf("rotated: %s", r.out)
+	}
+	w.call("keys", "drop", idText(old)).wantStatus(t, statusMisused)
+	w.call("keys", "drop", "17").wantStatus(t, statusMisused)
+
+	r = w.call("keys", "status", "--json")
+	r.wantStatus(t, statusDone)
+	type listed struct{ Keys []keyLine }
+	if got := decode[listed](t, r.out).Keys; len(got) != 2 || got[0] != (keyLine{old, "opens", 40}) || got[1] != (keyLine{id, "seals", 0}) {
+		t.Errorf("%+v", got)
+	}
+	r = w.call("keys", "reseal", "--settle=0s")
+	r.wantStatus(t, statusDone)
+	r.wantAll(t, "40 values sealed anew with key "+idText(id), "keys drop removes "+idText(old))
+	r = w.call("keys", "status")
+	r.wantAll(t, "opens              0", "seals             40")
+
+	w.call("keys", "drop", idText(id)).wantStatus(t, statusMisused)
+	w.call("keys", "drop", idText(old)).wantStatus(t, statusDone)
+	if got := w.keys().KeyIDs(); len(got) != 1 || got[0] != id {
+		t.Errorf("the keyset has %v", got)
+	}
+	if info, err := os.Stat(w.keyset); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info.Mode(), err)
+	}
+	if left, err := filepath.Glob(filepath.Join(w.folder, ".keyset-*")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+
+	// Whoever comes with the backup from before is told at start.
+	w.keyset = backup
+	for _, args := range [][]string{{"worker"}, {"export", w.file(t, "c.ndjson", candidates), "--customer=1234", "--job=1709"}, {"dead", "retry", "--all", "--why=x"}, {"keys", "rotate"}, {"keys", "status"}} {
+		r := w.call(args...)
+		r.wantStatus(t, statusMisused)
+		if !strings.Contains(r.errors, "lacks the sealing key "+idText(id)) || !strings.Contains(r.errors, "copy the newest keyset here") {
+			t.Errorf("%v: %s", args, r.errors)
+		}
+	}
+}
+
+func TestKeyOnStandby(t *testing.T) {
+	w := newWard(t)
+	old := w.keys().Primary()
+	w.call("keys", "rotate", "--standby").wantStatus(t, statusDone)
+	if w.keys().Primary() != old || len(w.keys().KeyIDs()) != 2 {
+		t.Fatalf("on standby: %d of %v", w.keys().Primary(), w.keys().KeyIDs())
+	}
+	id := w.keys().KeyIDs()[1]
+	w.call("keys", "promote", idText(id)).wantStatus(t, statusDone)
+	if w.keys().Primary() != id {
+		t.Errorf("promoted: %d, want %d", w.keys().Primary(), id)
+	}
+}
+
+func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
+	w := newWard(t)
+	w.accept("1234", 1709, 0, 3)
+	w.call("keys", "rotate").wantStatus(t, statusDone) // enters the keyset
+	w.keyset = w.file(t, "other.json", call(t, "keys", "new").out)
+	r := w.call("worker")
+	r.wantStatus(t, statusMisused)
+	if !strings.Contains(r.errors, "is another keyset") || !strings.Contains(r.errors, "keys adopt") {
+		t.Errorf("%s", r.errors)
+	}
+	w.call("keys", "adopt").wantStatus(t, statusMisused)
+	r = w.call("keys", "adopt", "--why=the disk burned")
+	r.wantStatus(t, statusDone)
+	r.wantAll(t, "3 values in Redis cannot be opened")
+	w.call("keys", "rotate").wantStatus(t, statusDone)
+}
+
+func TestRotateWithoutRedis(t *testing.T) {
+	b := newBench(t)
+	r := call(t, "keys", "rotate", "--keyset="+b.keyset, "--redis-url=redis://127.0.0.1:1")
+	r.wantStatus(t, statusDone)
+	if !strings.Contains(r.errors, "was not compared") {
+		t.Errorf("%s", r.errors)
+	}
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
