@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Export 200 made-up candidates into a simulated iCIMS (ARGS=--json for one JSON line)
@@ -67,6 +67,11 @@ bench: ## Measure throughput, calls and bytes (see docs/benchmarks.md)
 bench-lanes: ## Measure what lanes and limits keep (ARGS="-bench Kill" for one row), about 25 minutes
 	@sh scripts/ensure-redis.sh
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/lanes $(ARGS)
+
+.PHONY: bench-scaling
+bench-scaling: ## Measure what docs/scaling.md calculates with: commands, idle lanes, memory
+	@sh scripts/ensure-redis.sh
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 15m ./bench/scaling $(ARGS)
 
 .PHONY: chaos
 chaos: ## Kill workers and Redis under load (CHAOS_CANDIDATES=10000, CHAOS_SEED=n), at most ten minutes
