@@ -46,8 +46,10 @@ import (
 const keyRoot = "ix:"
 
 const (
-	lanesKey     = keyRoot + "lanes"
-	lanesChannel = keyRoot + "lanes:announced"
+	lanesKey = keyRoot + "lanes"
+	// The channel has the slot of the list: a cluster's node that has neither is of
+	// no matter to announcements.
+	lanesChannel = "{" + lanesKey + "}:announced"
 	customersKey = keyRoot + "customers"
 	workersKey   = keyRoot + "workers"
 	keysetKey    = keyRoot + "keyset"

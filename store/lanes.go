@@ -38,7 +38,7 @@ func (l *Ledger) Hasten(ctx context.Context, customer string) error {
 func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool) error {
 	n, err := announceScript.of(l).Run(ctx, l.redis, []string{lanesKey}, customer, flag(listedOnly)).Int()
 	if err == nil && n == 1 {
-		err = l.redis.Publish(ctx, lanesChannel, customer).Err()
+		err = l.publish(ctx, customer)
 	}
 	if err != nil {
 		return fmt.Errorf("announce work: %w", err)
@@ -49,10 +49,18 @@ func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool)
 // tellChange tells the workers to look at a customer whose lane may have to
 // close.
 func (l *Ledger) tellChange(ctx context.Context, customer string) error {
-	if err := l.redis.Publish(ctx, lanesChannel, customer+changed).Err(); err != nil {
+	if err := l.publish(ctx, customer+changed); err != nil {
 		return fmt.Errorf("announce a change: %w", err)
 	}
 	return nil
+}
+
+// publish sends a message by the node that has the list. go-redis would take any
+// node of a cluster, so also one that hangs.
+func (l *Ledger) publish(ctx context.Context, message string) error {
+	cmd := redis.NewIntCmd(ctx, "publish", lanesChannel, message)
+	cmd.SetFirstKeyPos(1)
+	return l.redis.Process(ctx, cmd)
 }
 
 // Announced is a customer with work, as read from the list.

@@ -95,11 +95,11 @@ func awaitSubscriber(t *testing.T, client redis.UniversalClient) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		counts, err := client.PubSubNumSub(t.Context(), "ix:lanes:announced").Result()
+		counts, err := client.PubSubNumSub(t.Context(), "{ix:lanes}:announced").Result()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n+counts["ix:lanes:announced"] > 0 {
+		if n+counts["{ix:lanes}:announced"] > 0 {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -6,15 +6,37 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
+
+// Reach reports whether Redis answers: of a cluster, at least one master, since
+// customers whose keys lie there can be served. PING asks all of them.
+func Reach(ctx context.Context, client redis.UniversalClient) error {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return client.Ping(ctx).Err()
+	}
+	var reached atomic.Bool
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		err := node.Ping(ctx).Err()
+		if err == nil {
+			reached.Store(true)
+		}
+		return err
+	})
+	if reached.Load() {
+		return nil
+	}
+	return err
+}
 
 // Risks names what about the Redis behind the client may lose exports, or stop
 // them; of a cluster, about any of its masters. Checks that the server does not
 // offer are passed over.
 func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) {
-	if err := client.Ping(ctx).Err(); err != nil {
+	if err := Reach(ctx, client); err != nil {
 		return nil, fmt.Errorf("reach Redis: %w", err)
 	}
 	cluster, ok := client.(*redis.ClusterClient)
@@ -26,14 +48,18 @@ func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) 
 		risks []string
 	)
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		found := settingRisks(ctx, node, "the Redis node "+node.Options().Addr)
+		name := "the Redis node " + node.Options().Addr
+		found := []string{name + " does not answer: exports of the customers that have keys there wait; start it, or let a replica take its place"}
+		if node.Ping(ctx).Err() == nil {
+			found = settingRisks(ctx, node, name)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		risks = append(risks, found...)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reach the cluster's masters: %w", err)
+		return nil, fmt.Errorf("list the cluster's masters: %w", err)
 	}
 	slices.Sort(risks)
 	return risks, nil

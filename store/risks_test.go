@@ -64,4 +64,18 @@ func TestRisksOfACluster(t *testing.T) {
 			t.Errorf("risks of %s %s on %s: %q, %v", setting[0], setting[1], addr, risks, err)
 		}
 	}
+	t.Run("a node that is down is one, and no reason not to start", func(t *testing.T) {
+		cluster.KillNode(1)
+		risks, err := store.Risks(t.Context(), client)
+		if err != nil || !slices.ContainsFunc(risks, func(r string) bool { return strings.Contains(r, cluster.Addrs()[1]+" does not answer") }) {
+			t.Errorf("risks %q, %v", risks, err)
+		}
+	})
+	t.Run("without any node there is no Redis", func(t *testing.T) {
+		cluster.KillNode(0)
+		cluster.KillNode(2)
+		if err := store.Reach(t.Context(), client); err == nil {
+			t.Error("a dead cluster answers")
+		}
+	})
 }

@@ -30,7 +30,7 @@ func openRedis(ctx context.Context, s config.Settings) (redis.UniversalClient, f
 	if err != nil {
 		return nil, nil, misused("%v", err)
 	}
-	if err := client.Ping(ctx).Err(); err != nil {
+	if err := store.Reach(ctx, client); err != nil {
 		_ = client.Close()
 		if ctx.Err() != nil {
 			return nil, nil, failed("stopped before Redis answered")
