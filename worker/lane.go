@@ -79,7 +79,7 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.serve(w.redis); err != nil {
+	if err := l.serve(w.queues); err != nil {
 		l.cancel()
 		return nil, err
 	}

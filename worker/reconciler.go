@@ -20,6 +20,7 @@ import (
 type reconciler struct {
 	redis    redis.UniversalClient
 	ledger   *store.Ledger
+	survey   *survey
 	registry *registry
 	worker   string
 	lease    time.Duration // of claims
@@ -73,7 +74,7 @@ return 1`)
 
 func newReconciler(w *Worker) *reconciler {
 	return &reconciler{
-		redis: w.redis, ledger: w.ledger, registry: w.registry, worker: w.id, lease: w.settings.Lease, log: w.log,
+		redis: w.redis, ledger: w.ledger, survey: w.survey, registry: w.registry, worker: w.id, lease: w.settings.Lease, log: w.log,
 		suspicions: map[string]suspicion{}, silent: map[string]time.Time{},
 	}
 }

@@ -117,8 +117,17 @@ func (r *reconciler) visit(ctx context.Context, customers []string) error {
 	defer visiting.Wait()
 	for page := range slices.Chunk(customers, glancePage) {
 		now := r.registry.shared(time.Now())
-		moving, active := r.glance(ctx, now, page)
-		for i, customer := range page {
+		seen, err := surveyed(ctx, r.survey, page, func(ctx context.Context, page []string) ([]glimpse, error) {
+			return r.glance(ctx, now, page)
+		})
+		if err != nil {
+			return err
+		}
+		for _, customer := range page {
+			g, visible := seen[customer]
+			if !visible {
+				continue
+			}
 			// A round over many customers takes longer than the lead lasts.
 			if time.Since(led) > reconcileEvery {
 				if leads, err := r.lead(ctx); err != nil || !leads {
@@ -130,7 +139,7 @@ func (r *reconciler) visit(ctx context.Context, customers []string) error {
 			visiting.Go(func() {
 				defer func() { <-slots }()
 				// The others are not to wait for this one.
-				if err := r.customer(ctx, customer, now, moving[i], active[i]); err != nil && ctx.Err() == nil {
+				if err := r.customer(ctx, customer, now, g); err != nil && ctx.Err() == nil {
 					r.log.Error().Err(err).Str("customer", customer).Msg("reconciling failed")
 				}
 			})
@@ -139,34 +148,43 @@ func (r *reconciler) visit(ctx context.Context, customers []string) error {
 	return nil
 }
 
-// glance counts what there is to see of customers. Where part of Redis is out of
-// reach all are to be visited: most can be.
-func (r *reconciler) glance(ctx context.Context, now time.Time, page []string) ([]store.Moves, []int) {
-	moving, err := r.ledger.Glance(ctx, now.Add(-overdueBy), now, now.Add(r.lease), page...)
-	if err == nil {
-		active, err := tasks.CountHandled(ctx, r.redis, page...)
-		if err == nil {
-			return moving, active
-		}
+// glimpse tells whether there is something to see of a customer.
+type glimpse struct {
+	moving store.Moves
+	active int // tasks that are being handled, by asynq's count
+}
+
+func (r *reconciler) glance(ctx context.Context, now time.Time, customers []string) ([]glimpse, error) {
+	moving, err := r.ledger.Glance(ctx, now.Add(-overdueBy), now, now.Add(r.lease), customers...)
+	if err != nil {
+		return nil, err
 	}
-	return slices.Repeat([]store.Moves{{Late: 1, Soon: 1}}, len(page)), slices.Repeat([]int{1}, len(page))
+	active, err := tasks.CountHandled(ctx, r.redis, customers...)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]glimpse, len(customers))
+	for i := range list {
+		list[i] = glimpse{moving[i], active[i]}
+	}
+	return list, nil
 }
 
 // customer reconciles one customer, as far as its numbers show that there is
 // something to see.
-func (r *reconciler) customer(ctx context.Context, customer string, now time.Time, moving store.Moves, active int) error {
+func (r *reconciler) customer(ctx context.Context, customer string, now time.Time, g glimpse) error {
 	r.mu.Lock()
 	before := r.suspicions[customer]
 	r.mu.Unlock()
 	after := suspicion{map[tasks.Orphan]bool{}, map[store.Ref]time.Time{}}
 	var errs []error
-	if moving.Soon > 0 {
+	if g.moving.Soon > 0 {
 		errs = append(errs, r.takeOver(ctx, customer, now, r.rounds.pages))
 	}
-	if moving.Late > 0 {
+	if g.moving.Late > 0 {
 		errs = append(errs, r.wake(ctx, customer, now))
 	}
-	if active > 0 {
+	if g.active > 0 {
 		errs = append(errs, r.dropOrphans(ctx, customer, before, after), r.replace(ctx, customer, now, before, after))
 	}
 	r.mu.Lock()
@@ -198,16 +216,18 @@ func (r *reconciler) stroll(ctx context.Context, busy []string) error {
 			_, found := slices.BinarySearch(busy, c)
 			return found
 		})
-		moving, err := r.ledger.CountMoving(ctx, page...)
+		moving, err := surveyed(ctx, r.survey, page, func(ctx context.Context, page []string) ([]int64, error) {
+			return r.ledger.CountMoving(ctx, page...)
+		})
 		if err != nil { // they are seen when the stroll comes to them again
 			errs = append(errs, err)
 			continue
 		}
-		for i, customer := range page {
-			if moving[i] == 0 {
+		for _, customer := range page {
+			if moving[customer] == 0 {
 				continue
 			}
-			r.found(customer, "work that is not announced", int(moving[i]))
+			r.found(customer, "work that is not announced", int(moving[customer]))
 			errs = append(errs, r.ledger.Announce(ctx, customer))
 		}
 	}

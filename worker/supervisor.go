@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // The supervisor opens lanes for customers that want one and that this process is
@@ -247,40 +246,6 @@ func (w *Worker) glance(customer string, l *lane) view {
 		v.credentials = w.ledger.Keys().CredentialsHash(conn)
 	}
 	return v
-}
-
-// read completes views. The list is read before the work: what comes in between
-// is announced later, which Rest and Withdraw notice.
-func (w *Worker) read(ctx context.Context, views map[string]view) error {
-	if len(views) == 0 {
-		return nil
-	}
-	customers, credentials := make([]string, 0, len(views)), make([]string, 0, len(views))
-	for c, v := range views {
-		customers, credentials = append(customers, c), append(credentials, v.credentials)
-	}
-	announced, err := w.ledger.AnnouncedOf(ctx, customers...)
-	if err != nil {
-		return err
-	}
-	live, err := w.ledger.LiveOf(ctx, customers...)
-	if err != nil {
-		return err
-	}
-	queues, err := tasks.ReadOutlooks(ctx, w.redis, customers...)
-	if err != nil {
-		return err
-	}
-	standings, err := w.ledger.StandingsFor(ctx, customers, credentials)
-	if err != nil {
-		return err
-	}
-	for i, c := range customers {
-		v := views[c]
-		v.announced, v.live, v.queues, v.standing = announced[c], live[i], queues[i], standings[i]
-		views[c] = v
-	}
-	return nil
 }
 
 // attend closes an open lane that has nothing to do, and notes when its customer

@@ -53,6 +53,8 @@ func DefaultSettings() Settings {
 // Worker serves the customers that have work, each in a lane of its own.
 type Worker struct {
 	redis    redis.UniversalClient
+	queues   redis.UniversalClient // for asynq's servers
+	survey   *survey
 	ledger   *store.Ledger
 	settings Settings
 	hosts    icims.HostPolicy
@@ -87,7 +89,7 @@ type Worker struct {
 // New returns a worker that is not started.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	w := &Worker{
-		redis: client, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
+		redis: client, queues: newShowGuard(client), survey: &survey{redis: client, log: log}, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
 		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1),
 	}
@@ -152,7 +154,7 @@ func (w *Worker) room() int { return max(w.settings.MaxLanes-len(w.lanes)-len(w.
 
 // Start begins to serve. It returns once Redis is known to answer.
 func (w *Worker) Start(ctx context.Context) error {
-	if err := w.redis.Ping(ctx).Err(); err != nil {
+	if err := store.Reach(ctx, w.redis); err != nil {
 		return fmt.Errorf("reach Redis: %w", err)
 	}
 	// Before the first claim, so that nobody takes this process for dead.

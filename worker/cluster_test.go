@@ -1,0 +1,132 @@
+package worker_test
+
+import (
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// While a node of a cluster is out of reach, a worker starts, opens lanes and
+// exports for all customers that have nothing on it.
+func TestANodeStopsOnlyItsOwnCustomers(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		strike func(t *testing.T, cluster *redistest.Cluster, node int)
+	}{
+		{"when it is dead", func(_ *testing.T, cluster *redistest.Cluster, node int) { cluster.KillNode(node) }},
+		{"when it hangs", func(t *testing.T, cluster *redistest.Cluster, node int) {
+			cluster.SignalNode(t, node, syscall.SIGSTOP)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			cluster := redistest.StartCluster(t, 3, redistest.Config("cluster-require-full-coverage", "no"))
+			client := cluster.Client(t)
+			// One that has none of the keys that all customers share and that new work
+			// needs.
+			victim := nodeOf(t, cluster, client, "asynq:cancel")
+			for _, shared := range []string{"ix:lanes", "ix:workers", "ix:reconciler", "ix:customers", "asynq:queues"} {
+				if nodeOf(t, cluster, client, shared) == victim {
+					t.Fatalf("%s is on the node that is to be struck", shared)
+				}
+			}
+			struck := aloof(t, cluster, client, victim)
+			others := slices.Concat(aloof(t, cluster, client, (victim+1)%3)[:2], aloof(t, cluster, client, (victim+2)%3)[:2])
+
+			sim := icimstest.New(calm())
+			server := icimstest.NewServer(sim)
+			t.Cleanup(server.Close)
+			keys, err := store.NewKeyset()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ledger := store.NewLedger(client, keys)
+			r := &rig{t: t, sim: sim, server: server, redis: client, ledger: ledger, producer: tasks.NewClient(client, ledger), logs: &logBuffer{}}
+			var connections []store.Connection
+			for _, c := range slices.Concat(struck, others) {
+				tenant := icimstest.DemoTenant(c, "export-user", password)
+				sim.AddTenant(tenant)
+				connections = append(connections, store.Connection{Customer: c, Username: "export-user", Password: password, PortalURLs: server.PortalURL(c, 1)}.WithDefaults())
+			}
+			send := func(customer, candidate string) store.BatchID {
+				receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{
+					Customer: customer, Target: tasks.Prospects,
+					Candidates: tasks.Candidates(tasks.Candidate{ID: candidate, FirstName: "Made", LastName: "Up", Email: candidate + "@example.com"}),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return receipt.Batch
+			}
+			for _, c := range struck {
+				send(c, "a")
+			}
+			var first []store.BatchID
+			for _, c := range others[:2] {
+				first = append(first, send(c, "a"))
+			}
+			tc.strike(t, cluster, victim)
+
+			hosts, err := icims.ParseHostPolicy(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			w := worker.New(client, ledger, worker.DefaultSettings(), hosts, zerolog.New(r.logs).With().Timestamp().Logger())
+			w.SetConnections(connections)
+			if err := w.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(w.Stop)
+			ended := func(batches ...store.BatchID) func() bool {
+				return func() bool {
+					return !slices.ContainsFunc(batches, func(id store.BatchID) bool {
+						b, err := ledger.Batch(t.Context(), id)
+						return err != nil || b.Created != 1
+					})
+				}
+			}
+			r.eventually("what had waited is exported", ended(first...))
+			t.Logf("after %s", time.Since(began).Round(time.Millisecond))
+			began = time.Now()
+			r.eventually("what comes is exported", ended(send(others[2], "b"), send(others[3], "b"), send(others[0], "b")))
+			t.Logf("after %s", time.Since(began).Round(time.Millisecond))
+		})
+	}
+}
+
+func nodeOf(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient, key string) int {
+	t.Helper()
+	node, err := client.MasterForKey(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Index(cluster.Addrs(), node.Options().Addr)
+}
+
+// aloof finds three customers that have all their keys on one node.
+func aloof(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient, node int) (customers []string) {
+	t.Helper()
+	for id := 1000; len(customers) < 3; id++ {
+		c := strconv.Itoa(id)
+		elsewhere := slices.ContainsFunc([]string{"ix:{" + c + "}:c", "asynq:{" + tasks.BulkQueue(c) + "}:pending", "asynq:{" + tasks.ExpressQueue(c) + "}:pending"}, func(key string) bool {
+			return nodeOf(t, cluster, client, key) != node
+		})
+		if !elsewhere {
+			customers = append(customers, c)
+		}
+	}
+	return customers
+}
