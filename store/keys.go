@@ -75,7 +75,6 @@ func breakersKey(customer string) string      { return prefix(customer) + "break
 func eventsKey(customer string) string        { return prefix(customer) + "events" }
 func connectionKey(customer string) string    { return prefix(customer) + "conn" }
 func historyKey(customer string) string       { return connectionKey(customer) + ":h" }
-func workerKey(worker string) string          { return keyRoot + "worker:" + worker }
 
 func batchKey(batch BatchID) string {
 	return prefix(batch.Customer()) + "b:" + batch.local()

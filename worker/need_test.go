@@ -11,7 +11,7 @@ import (
 func TestWhatCustomersNeedOfALane(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
-	in := func(d time.Duration) time.Time { return now.Add(d) }
+	in := now.Add
 	pending := tasks.Outlooks{Bulk: tasks.Outlook{Pending: 7}}
 	later := func(d time.Duration) tasks.Outlooks { return tasks.Outlooks{Express: tasks.Outlook{Next: in(d)}} }
 	closed := func(reason store.Reason, until time.Time) store.Closure {

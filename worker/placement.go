@@ -16,7 +16,7 @@ const servedBy = 2
 // one that comes or goes moves its own share of the customers alone. Those that
 // are full come last, as do not for a customer whom they serve already (holds).
 func placed(fleet store.Fleet, worker, customer string, holds bool) bool {
-	full := func(p store.Peer) bool { return p.Free == 0 && !(p.Worker == worker && holds) }
+	full := func(p store.Peer) bool { return p.Free == 0 && (p.Worker != worker || !holds) }
 	able := func(p store.Peer) bool {
 		return fleet.Lives(p.Worker) && p.Free >= 0 && !slices.Contains(p.Refuses, customer)
 	}
