@@ -39,7 +39,7 @@ func loadOf(b *testing.B, client redis.UniversalClient) load {
 	}
 	for name, fields := range infoLines(b, client, "commandstats") {
 		command := strings.TrimPrefix(name, "cmdstat_")
-		for _, field := range strings.Split(fields, ",") {
+		for field := range strings.SplitSeq(fields, ",") {
 			if n, ok := strings.CutPrefix(field, "calls="); ok && command != "info" {
 				l.calls[command] = number(b, n)
 			}

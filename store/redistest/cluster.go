@@ -141,7 +141,7 @@ func (c *Cluster) follow(p, master *process) error {
 	if err != nil {
 		return fmt.Errorf("replicate: %w", err)
 	}
-	return poll(startLimit, func(ctx context.Context) error {
+	return poll(func(ctx context.Context) error {
 		info, err := client.Info(ctx, "replication").Result()
 		if err == nil && !strings.Contains(info, "master_link_status:up") {
 			err = errors.New("waiting for the master's data")
@@ -209,7 +209,7 @@ func (p *process) waitCluster(nodes int) error {
 	client := newClient(p.addr(), 0)
 	defer client.Close()
 	want := []string{"cluster_state:ok", fmt.Sprintf("cluster_slots_ok:%d", clusterSlots), fmt.Sprintf("cluster_known_nodes:%d", nodes)}
-	return poll(startLimit, func(ctx context.Context) error {
+	return poll(func(ctx context.Context) error {
 		info, err := client.ClusterInfo(ctx).Result()
 		if err != nil {
 			return err

@@ -109,7 +109,7 @@ func (p *process) start() error {
 func (p *process) waitReady() error {
 	client := newClient(p.addr(), 0)
 	defer client.Close()
-	return poll(startLimit, func(ctx context.Context) error {
+	return poll(func(ctx context.Context) error {
 		select {
 		case <-p.done:
 			return permanent{fmt.Errorf("redis-server ended instead of starting; the end of its log:\n%s", p.logTail())}
@@ -199,9 +199,9 @@ type permanent struct{ error }
 func (p permanent) Unwrap() error { return p.error }
 
 // poll calls ready with growing pauses until it succeeds, fails for good, or
-// the limit is over.
-func poll(limit time.Duration, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+// startLimit is over.
+func poll(ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		err := ready(ctx)
@@ -215,7 +215,7 @@ func poll(limit time.Duration, ready func(context.Context) error) error {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("not ready within %s: %w", limit, err)
+			return fmt.Errorf("not ready within %s: %w", startLimit, err)
 		case <-timer.C:
 		}
 	}
