@@ -125,10 +125,13 @@ func BenchmarkRecipe(b *testing.B) {
 		}
 		alone := starts()
 		r.plain(crowded, *crowd)
+		from, before := time.Now(), r.sim.traffic(crowded).Calls
 		beside := starts()
+		used := float64(r.sim.traffic(crowded).Calls-before) / time.Since(from).Seconds() / theRate.CallsPerSecond
 		table.Note("the same by asynq's recipe for rate limits, one shared queue: p95 alone", figures.Exactly(alone.Quantile(0.95)), "%.0f", " ms")
 		table.Note("  p95 beside the neighbour (Inf: not within 3 minutes)", figures.Exactly(beside.Quantile(0.95)), "%.0f", " ms")
 		table.Note("  p50 beside the neighbour", figures.Exactly(beside.Median()), "%.0f", " ms")
+		table.Note("  share of the neighbour's rate that is used meanwhile", figures.Exactly(percent*used), "%.0f", " %")
 		b.ReportMetric(beside.Quantile(0.95)/alone.Quantile(0.95), "ratio")
 		server.Shutdown()
 	}
