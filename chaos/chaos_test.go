@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/child"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -148,7 +149,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 	end := time.NewTimer(s.limit)
 	freeze := time.NewTicker(freezeEvery)
 	var redisBack, chill, thaw <-chan time.Time
-	var frozen *child
+	var frozen *child.Process
 	defer func() {
 		for _, tick := range []*time.Ticker{kill, redisKill, weather, burst, look, freeze} {
 			tick.Stop()
@@ -168,7 +169,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 			if s.rig.workers[victim] == frozen {
 				continue
 			}
-			s.rig.workers[victim].kill()
+			s.rig.workers[victim].Kill()
 			s.rig.startWorker(victim)
 			s.tally.workersKilled++
 		case <-redisKill.C:
@@ -201,11 +202,11 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		case <-chill:
 			chill = nil
 			frozen = s.rig.workers[s.rng.IntN(len(s.rig.workers))]
-			frozen.signal(syscall.SIGSTOP)
+			frozen.Signal(syscall.SIGSTOP)
 			s.tally.workersFrozen++
 			thaw = time.After(frozenLeast + time.Duration(s.rng.Int64N(int64(frozenMost-frozenLeast))))
 		case <-thaw:
-			frozen.signal(syscall.SIGCONT)
+			frozen.Signal(syscall.SIGCONT)
 			frozen, thaw = nil, nil
 		case <-weather.C:
 			s.rig.sim.setFaults(s.weather(chill == nil && thaw == nil))
@@ -230,7 +231,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 	s.rig.sim.ask("DELETE", "rules", nil, nil)
 	// Once more all of them, which also ends their minutes of silence after a 429.
 	for i, w := range s.rig.workers {
-		w.kill()
+		w.Kill()
 		s.rig.startWorker(i)
 		s.tally.workersKilled++
 	}

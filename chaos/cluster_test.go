@@ -87,8 +87,8 @@ func TestCluster(t *testing.T) {
 	r.await(batchesOf(receipts), time.Minute)
 	t.Logf("all had ended %s after the node began to hang", time.Since(frozen).Round(time.Second))
 	for _, w := range r.workers {
-		if !w.running() {
-			t.Errorf("%s ended", w.name)
+		if !w.Running() {
+			t.Errorf("%s ended", w.Name)
 		}
 	}
 	r.stopWorkers()

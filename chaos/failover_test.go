@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/child"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -65,8 +66,8 @@ func TestSentinelFailover(t *testing.T) {
 	r.await(batchesOf(receipts), 2*time.Minute)
 	t.Logf("all had ended %s after the master was killed", time.Since(killed).Round(time.Second))
 	for _, w := range r.workers {
-		if !w.running() {
-			t.Errorf("%s ended", w.name)
+		if !w.Running() {
+			t.Errorf("%s ended", w.Name)
 		}
 	}
 	r.stopWorkers()
@@ -108,18 +109,18 @@ func startSentinels(t *testing.T, host, port string) []string {
 			"sentinel down-after-milliseconds exports 1500",
 			"sentinel failover-timeout exports 10000", "",
 		}, "\n")))
-		log, err := logFile(dir, name)
+		log, err := child.LogFile(dir, name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("redis-server", conf, "--sentinel")
 		cmd.Stdout, cmd.Stderr = log, log
-		c, err := launch(name, cmd)
+		c, err := child.Start(name, cmd)
 		_ = log.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(c.kill)
+		t.Cleanup(c.Kill)
 	}
 	for _, addr := range addrs {
 		sentinel := redis.NewSentinelClient(&redis.Options{Addr: addr})

@@ -2,16 +2,14 @@ package chaos_test
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/seekout/icims-export/internal/child"
 	"github.com/seekout/icims-export/store/redistest"
 )
 
@@ -43,11 +41,5 @@ var program = sync.OnceValues(func() (string, error) {
 	if folder, err = os.MkdirTemp("", "chaos-binary-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(folder, "icims-export")
-	build := exec.Command("go", "build", "-o", path, "../cmd/icims-export")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build icims-export: %w\n%s", err, out)
-	}
-	return path, nil
+	return child.Build(context.Background(), folder)
 })

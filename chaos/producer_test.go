@@ -12,8 +12,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/seekout/icims-export/internal/child"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -71,7 +73,7 @@ func (p *producer) try(ctx context.Context, killAfter int) (tasks.Receipt, error
 	if p.delivery.include {
 		args = append(args, "--include-exported")
 	}
-	log, err := logFile(p.rig.dir, "producer-"+filepath.Base(p.delivery.key))
+	log, err := child.LogFile(p.rig.dir, "producer-"+filepath.Base(p.delivery.key))
 	if err != nil {
 		return tasks.Receipt{}, err
 	}
@@ -81,21 +83,21 @@ func (p *producer) try(ctx context.Context, killAfter int) (tasks.Receipt, error
 	cmd.Stdout, cmd.Stderr = &out, log
 	in, feed := io.Pipe()
 	cmd.Stdin = in
-	c, err := launch(p.delivery.key, cmd)
+	c, err := child.Start(p.delivery.key, cmd)
 	if err != nil {
 		return tasks.Receipt{}, err
 	}
 	go func() {
-		<-c.done
+		<-c.Done()
 		in.CloseWithError(io.ErrClosedPipe)
 	}()
-	stop := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
+	stop := context.AfterFunc(ctx, func() { c.Signal(syscall.SIGKILL) })
 	defer stop()
 	p.feed(feed, c, killAfter)
-	<-c.done
+	<-c.Done()
 	var ended *exec.ExitError
-	if c.err != nil && (!errors.As(c.err, &ended) || ended.ExitCode() != 3) { // 3: some rows were refused
-		return tasks.Receipt{}, c.err
+	if err := c.Err(); err != nil && (!errors.As(err, &ended) || ended.ExitCode() != 3) { // 3: some rows were refused
+		return tasks.Receipt{}, err
 	}
 	var receipt tasks.Receipt
 	if err := json.Unmarshal(out.Bytes(), &receipt); err != nil {
@@ -105,12 +107,12 @@ func (p *producer) try(ctx context.Context, killAfter int) (tasks.Receipt, error
 }
 
 // feed writes the rows and kills the program in the middle where told to.
-func (p *producer) feed(w *io.PipeWriter, c *child, killAfter int) {
+func (p *producer) feed(w *io.PipeWriter, c *child.Process, killAfter int) {
 	defer w.Close()
 	const breath = 50 // rows
 	for i, row := range p.delivery.rows {
 		if i == killAfter {
-			_ = c.cmd.Process.Kill()
+			c.Signal(syscall.SIGKILL)
 			return
 		}
 		line, err := json.Marshal(row)
@@ -124,7 +126,7 @@ func (p *producer) feed(w *io.PipeWriter, c *child, killAfter int) {
 			timer := time.NewTimer(p.pace)
 			select {
 			case <-timer.C:
-			case <-c.done:
+			case <-c.Done():
 			}
 			timer.Stop()
 		}

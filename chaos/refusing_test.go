@@ -62,8 +62,8 @@ func TestRedisRefusesWrites(t *testing.T) {
 			// Longer than a lease, so that claims run out meanwhile.
 			<-time.After(lease + 2*time.Second)
 			for _, w := range r.workers {
-				if !w.running() {
-					t.Errorf("%s ended", w.name)
+				if !w.Running() {
+					t.Errorf("%s ended", w.Name)
 				}
 			}
 			r.do(t, client, tc.mend...)
@@ -141,8 +141,8 @@ func (r *rig) log(t *testing.T, name string) string {
 // waiting reports whether each worker has told of Redis's refusal.
 func (r *rig) waiting(t *testing.T, said string) error {
 	for _, w := range r.workers {
-		if !strings.Contains(r.log(t, w.name), said) {
-			return errors.New(w.name + " has not met it")
+		if !strings.Contains(r.log(t, w.Name), said) {
+			return errors.New(w.Name + " has not met it")
 		}
 	}
 	return nil

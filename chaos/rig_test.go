@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/internal/child"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -43,7 +44,7 @@ type rig struct {
 	binary  string
 	env     []string
 	sim     *simulator
-	workers []*child
+	workers []*child.Process
 	ledger  *store.Ledger
 	redis   redis.UniversalClient
 	// customers are those with a connection and a tenant.
@@ -115,7 +116,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	}
 	t.Cleanup(func() {
 		for _, w := range r.workers {
-			w.kill()
+			w.Kill()
 		}
 	})
 	return r
@@ -154,14 +155,14 @@ func (r *rig) output(args ...string) []byte {
 func (r *rig) startWorker(i int) {
 	r.t.Helper()
 	name := fmt.Sprintf("worker-%d", i+1)
-	log, err := logFile(r.dir, name)
+	log, err := child.LogFile(r.dir, name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	defer log.Close()
 	cmd := r.command("worker")
 	cmd.Stdout, cmd.Stderr = log, log
-	if r.workers[i], err = launch(name, cmd); err != nil {
+	if r.workers[i], err = child.Start(name, cmd); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -169,7 +170,7 @@ func (r *rig) startWorker(i int) {
 // revive starts workers again that have ended.
 func (r *rig) revive() {
 	for i, w := range r.workers {
-		if !w.running() {
+		if !w.Running() {
 			r.startWorker(i)
 		}
 	}
@@ -179,8 +180,8 @@ func (r *rig) revive() {
 func (r *rig) stopWorkers() {
 	r.t.Helper()
 	for _, w := range r.workers {
-		if err := w.stop(grace); err != nil {
-			r.t.Errorf("%s: %v", w.name, err)
+		if err := w.Stop(grace); err != nil {
+			r.t.Errorf("%s: %v", w.Name, err)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/child"
 )
 
 const (
@@ -46,7 +46,7 @@ const tenant = `  - customer: "%s"
 
 func startSimulator(r *rig, seed uint64) *simulator {
 	r.t.Helper()
-	log, err := logFile(r.dir, "sim")
+	log, err := child.LogFile(r.dir, "sim")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -60,14 +60,14 @@ func startSimulator(r *rig, seed uint64) *simulator {
 	addr := freeAddr(r.t)
 	cmd := r.command("sim", "--listen="+addr, "--tenants="+file, "--seed="+strconv.FormatUint(seed, 10))
 	cmd.Stdout, cmd.Stderr = log, log
-	c, err := launch("sim", cmd)
+	c, err := child.Start("sim", cmd)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	s := &simulator{t: r.t, origin: "http://" + addr, http: &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}}
 	r.t.Cleanup(func() {
 		s.http.CloseIdleConnections()
-		c.kill()
+		c.Kill()
 	})
 	eventually(r.t, 20*time.Second, "the simulator answers", func() error {
 		return s.try("GET", "health", nil, nil)
@@ -77,12 +77,11 @@ func startSimulator(r *rig, seed uint64) *simulator {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := child.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // eventually polls until try succeeds.
