@@ -153,7 +153,9 @@ func (s *Source) merge() {
 			continue
 		}
 		delete(s.told, customer)
-		next[customer] = c.WithDefaults()
+		use := c.WithDefaults()
+		use.Stored = true
+		next[customer] = use
 	}
 	if maps.Equal(next, s.applied) {
 		return

@@ -35,6 +35,8 @@ type Connection struct {
 	DummyDomain string     `yaml:"dummy_email_domain" json:"dummy_email_domain,omitempty"`
 	Limits      Limits     `yaml:"limits" json:"limits"`
 	Fields      FieldNames `yaml:"fields" json:"fields"`
+	// Stored: it is the store's, whose state follows what iCIMS says to it.
+	Stored bool `yaml:"-" json:"-"`
 }
 
 // AuthKind is a way to authenticate calls.

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 )
 
 // ChangedSettings names the settings in which two connections differ, as the file of
@@ -12,23 +14,100 @@ func ChangedSettings(before, after Connection) []string {
 	if before.Password != after.Password {
 		names = append(names, "password")
 	}
-	names = append(names, changedFields("", reflect.ValueOf(before), reflect.ValueOf(after))...)
+	had := map[string]string{}
+	before.Settings(func(name, value string) { had[name] = value })
+	after.Settings(func(name, value string) {
+		if had[name] != value {
+			names = append(names, name)
+		}
+		delete(had, name)
+	})
+	for name := range had { // those that are left out now
+		names = append(names, name)
+	}
 	slices.Sort(names)
 	return names
 }
 
-func changedFields(parent string, before, after reflect.Value) []string {
+// SettingNames lists the settings of a connection, as the file of connections calls
+// them, nested ones with dots; without customer and password.
+func SettingNames() []string {
 	var names []string
-	for f := range before.Type().Fields() {
+	eachSetting("", reflect.ValueOf(&Connection{}).Elem(), func(name string, _ reflect.Value) {
+		if name != "customer" {
+			names = append(names, name)
+		}
+	})
+	return names
+}
+
+// SettingError refuses a setting of a connection that does not exist, or a value of
+// the wrong form.
+type SettingError struct {
+	Setting string
+	Unknown bool
+}
+
+func (e *SettingError) Error() string {
+	if e.Unknown {
+		return fmt.Sprintf("a connection has no setting %q", e.Setting)
+	}
+	return fmt.Sprintf("the setting %s must be a number", e.Setting)
+}
+
+// Set sets a setting by its name. It fails with a *SettingError.
+func (c *Connection) Set(name, value string) error {
+	if !slices.Contains(SettingNames(), name) {
+		return &SettingError{name, true}
+	}
+	var err error
+	eachSetting("", reflect.ValueOf(c).Elem(), func(known string, field reflect.Value) {
+		if known == name {
+			err = setField(field, value)
+		}
+	})
+	if err != nil {
+		return &SettingError{name, false}
+	}
+	return nil
+}
+
+func setField(field reflect.Value, value string) error {
+	switch {
+	case field.Kind() == reflect.String:
+		field.SetString(value)
+	case value == "": // its default
+		field.SetZero()
+	case field.CanInt():
+		n, err := strconv.Atoi(value)
+		field.SetInt(int64(n))
+		return err
+	default:
+		n, err := strconv.ParseFloat(value, 64)
+		field.SetFloat(n)
+		return err
+	}
+	return nil
+}
+
+// Settings calls yield with each setting that has a value, in their order.
+func (c Connection) Settings(yield func(name, value string)) {
+	eachSetting("", reflect.ValueOf(c), func(name string, field reflect.Value) {
+		if !field.IsZero() {
+			yield(name, fmt.Sprint(field.Interface()))
+		}
+	})
+}
+
+func eachSetting(parent string, of reflect.Value, visit func(name string, field reflect.Value)) {
+	for f := range of.Type().Fields() {
 		name := f.Tag.Get("yaml")
-		x, y := before.FieldByIndex(f.Index), after.FieldByIndex(f.Index)
-		switch {
+		switch field := of.FieldByIndex(f.Index); {
 		case name == "-":
-		case x.Kind() == reflect.Struct:
-			names = append(names, changedFields(parent+name+".", x, y)...)
-		case !x.Equal(y):
-			names = append(names, parent+name)
+		case field.Kind() == reflect.Struct:
+			eachSetting(parent+name+".", field, visit)
+		default:
+			visit(parent+name, field)
 		}
 	}
-	return names
 }

@@ -393,3 +393,60 @@ func TestConnectionChangesAreTold(t *testing.T) {
 		t.Error("the change was not announced")
 	})
 }
+
+func TestSettingsByName(t *testing.T) {
+	t.Parallel()
+	var c store.Connection
+	for name, value := range map[string]string{
+		"username": "u", "auth": "hmac", "limits.calls_per_second": "2.5", "limits.in_flight": "3", "status.id": "D1",
+		"fields.education.school": "s", "dummy_email_domain": "d.example.com",
+	} {
+		if err := c.Set(name, value); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	want := store.Connection{
+		Username: "u", Auth: "hmac", Limits: store.Limits{CallsPerSecond: 2.5, InFlight: 3}, Status: store.NodeRef{ID: "D1"},
+		Fields: store.FieldNames{Education: store.EducationFields{School: "s"}}, DummyDomain: "d.example.com",
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	after := c
+	if err := errors.Join(after.Set("limits.in_flight", ""), after.Set("username", "v"), after.Set("source", "S")); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.ChangedSettings(c, after); !cmp.Equal(got, []string{"limits.in_flight", "source", "username"}) {
+		t.Errorf("changed: %v", got)
+	}
+	for _, name := range []string{"password", "customer", "Username", "limits", "limits.DayAssumed", ""} {
+		if err := c.Set(name, "x"); err == nil {
+			t.Errorf("%q can be set", name)
+		}
+	}
+	if err := c.Set("limits.burst", "many"); err == nil {
+		t.Error("a limit can be a word")
+	}
+}
+
+func TestMarkersAreErased(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		b := openBook(t, client, store.BatchSpec{})
+		for _, candidate := range []string{"a", "b", "c"} {
+			c := b.claimed(b.accept(candidate, candidate+"@example.com"))
+			b.step(c, store.Step{To: store.Created, Person: 17})
+			b.finish(c, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
+		}
+		if n, err := b.EraseMarkers(t.Context(), "99"); err != nil || n != 0 {
+			t.Errorf("another customer's: %d, %v", n, err)
+		}
+		if n, err := b.EraseMarkers(t.Context(), customer); err != nil || n != 3 {
+			t.Errorf("erased %d, %v", n, err)
+		}
+		if left, err := b.Markers(t.Context(), customer, []string{"a", "b", "c"}); err != nil || len(left) != 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
+		b.auditIsClean() // nobody takes them for lost
+	})
+}

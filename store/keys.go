@@ -99,8 +99,10 @@ func markerPlace(customer, candidate string) (key, field string) {
 	sum := sha1.Sum([]byte(candidate)) //nolint:gosec // as above
 	digits := hex.EncodeToString(sum[:])
 	n, _ := strconv.ParseUint(digits[:3], 16, 16)
-	return prefix(customer) + "m:" + strconv.FormatUint(n%markerBuckets, 10), digits[3:19]
+	return markerBucket(customer, int(n%markerBuckets)), digits[3:19]
 }
+
+func markerBucket(customer string, n int) string { return prefix(customer) + "m:" + strconv.Itoa(n) }
 
 // BatchID names a batch: its customer, a dash and 16 characters.
 type BatchID string

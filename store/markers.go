@@ -61,3 +61,39 @@ func (l *Ledger) Markers(ctx context.Context, customer string, candidates []stri
 	}
 	return found, nil
 }
+
+// erasedField is when a customer's markers were erased, among the counters.
+const erasedField = "erased"
+
+// EraseMarkers forgets who of the customer was exported, and returns how many that
+// were: they will be sent again. Exports that are in work leave new ones.
+func (l *Ledger) EraseMarkers(ctx context.Context, customer string) (int, error) {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	// Before the first is gone, so that an audit does not miss them.
+	if err := l.redis.HSet(ctx, countersKey(customer), erasedField, now.UnixMilli()).Err(); err != nil {
+		return 0, fmt.Errorf("erase markers: %w", err)
+	}
+	const page = 256
+	erased := 0
+	for from := 0; from < markerBuckets; from += page {
+		counts := make([]*redis.IntCmd, page)
+		_, err := l.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			for i := range page {
+				bucket := markerBucket(customer, from+i)
+				counts[i] = p.HLen(ctx, bucket)
+				p.Unlink(ctx, bucket)
+			}
+			return nil
+		})
+		if err != nil {
+			return erased, fmt.Errorf("erase markers: %w", err)
+		}
+		for _, n := range counts {
+			erased += int(n.Val())
+		}
+	}
+	return erased, nil
+}

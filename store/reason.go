@@ -46,7 +46,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonWriteSettling:  {"the answer to a write was lost", hintNothing + "; after a pause iCIMS is searched, and the write adopted or repeated."},
 	ReasonBreakerOpen:    {"iCIMS keeps failing, so calls are suspended", hintNothing + "; a probe is sent now and then. If it lasts, look at iCIMS's status page."},
 	ReasonRetryThrottled: {"most retries fail, so they are held back", hintNothing + "; first attempts go on, and retries as soon as some succeed."},
-	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the customer in the connections file; its exports wait."},
+	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the connection (icims-export connection, or the connections file); the exports wait."},
 	ReasonPaused:         {"an operator has paused the customer's exports", "Resume them with icims-export resume, or wait until the pause is over."},
 	ReasonNoPermit:       {"Redis did not answer, so no call was allowed", hintNothing + "; it goes on when Redis answers."},
 	ReasonShuttingDown:   {"the worker was stopped", hintNothing + "; another worker, or the next start, goes on."},

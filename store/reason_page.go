@@ -14,7 +14,7 @@ var meanings = map[Reason]string{
 	ReasonWriteSettling:  "A create was sent and its answer never arrived: a time-out, a reset connection, or a 5xx after sending. It may or may not have taken effect, so it is never repeated blindly.",
 	ReasonBreakerOpen:    "So many of the last calls failed through iCIMS's own fault that sending more would only add to the trouble.",
 	ReasonRetryThrottled: "Each retry takes a token and each success gives some back. There are none left: most of what is retried fails again.",
-	ReasonNoConnection:   "The customer is missing in the connections file, or its entry was refused.",
+	ReasonNoConnection:   "The customer has a connection neither in the store nor in the connections file, or it was refused.",
 	ReasonPaused:         "Exports in the middle of their calls finish; all others wait. `icims-export lanes` tells who paused, why and until when.",
 	ReasonNoPermit:       "Permits for calls are given by Redis, so that all processes together keep the limits. Without an answer of Redis no call is made.",
 	ReasonShuttingDown:   "The worker handed the export back before it stopped. No attempt is counted.",

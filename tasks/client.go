@@ -65,11 +65,14 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("open batch: %w", err)
 	}
 	s := &sending{
-		client: c, batch: b, receipt: Receipt{Batch: id},
+		client: c, batch: b, receipt: Receipt{Batch: id}, dummyDomain: c.dummyDomain,
 		rows: map[string]int{}, warnings: map[Problem]int{},
 		enqueuer: newEnqueuer(c.redis),
 	}
-	inputErr, err := s.read(ctx)
+	var inputErr error
+	if err = s.chooseDomain(ctx); err == nil {
+		inputErr, err = s.read(ctx)
+	}
 	if err == nil {
 		err = s.flush(ctx, true)
 	}
@@ -106,12 +109,27 @@ type sending struct {
 	flushed  bool
 	writing  chan chunkResult // of the chunk that is being written; nil = none
 	enqueuer *enqueuer
+
+	dummyDomain string
 }
 
 // chunkResult is what became of one chunk.
 type chunkResult struct {
 	accepted, again, dummies int
 	err                      error
+}
+
+// chooseDomain prefers the customer's own domain for dummy addresses. A connection
+// that this producer cannot open is the workers' affair.
+func (s *sending) chooseDomain(ctx context.Context) error {
+	if !s.batch.Options.GenerateDummyEmails {
+		return nil
+	}
+	found, err := s.client.ledger.ConnectionsOf(ctx, s.batch.Customer)
+	if own := found[s.batch.Customer].DummyDomain; own != "" {
+		s.dummyDomain = own
+	}
+	return err
 }
 
 // read takes candidates in until the input ends, and tells its errors from those
@@ -169,7 +187,7 @@ func (s *sending) take(c Candidate) {
 	p := Payload{Candidate: c}
 	if c.Email == "" {
 		p.Dummy = true
-		p.Candidate.Email = DummyEmail(int32(rand.Uint32()), s.client.dummyDomain)
+		p.Candidate.Email = DummyEmail(int32(rand.Uint32()), s.dummyDomain)
 		s.dummies++
 	}
 	s.pending = append(s.pending, store.NewExport{

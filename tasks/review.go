@@ -23,7 +23,7 @@ func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, er
 		return Receipt{}, err
 	}
 	s := &sending{
-		client: &Client{ledger: store.NewLedger(nil, keys), dummyDomain: dummyDomain}, batch: b,
+		client: &Client{ledger: store.NewLedger(nil, keys)}, batch: b, dummyDomain: dummyDomain,
 		rows: map[string]int{}, warnings: map[Problem]int{},
 	}
 	for candidate, err := range b.Candidates {

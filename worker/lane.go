@@ -37,6 +37,7 @@ type lane struct {
 	lookups  *lookups
 	leases   *leases
 	meter    meter
+	verdicts verdicts
 	retries  retries
 	throttle *throttle
 	now      func() time.Time

@@ -35,6 +35,7 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	if o.kind == done {
 		r.throttle.succeeded()
 	}
+	r.heed(o)
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}

@@ -37,7 +37,7 @@ func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 	r.producer = tasks.NewClient(r.redis, process())
 	r.ledger = process()
 	r.worker = r.newWorker(nil)
-	first := r.send(tasks.ToJob(job), tasks.Options{}, people(*rotated / 2)...)
+	first := r.send(tasks.ToJob(job), tasks.Options{}, people(*rotated/2)...)
 	r.start()
 	r.eventually("a part is done", func() bool {
 		b, err := r.ledger.Batch(t.Context(), first)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -118,7 +119,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
 	for range maxDraws {
 		p := x.payload
-		p.Candidate.Email = tasks.DummyEmail(int32(uint32(s.retries.random()*(1<<32))), s.settings.DummyDomain)
+		p.Candidate.Email = tasks.DummyEmail(int32(uint32(s.retries.random()*(1<<32))), cmp.Or(s.conn.DummyDomain, s.settings.DummyDomain))
 		free, err := s.ledger.Redraw(ctx, x.claim, s.ledger.Keys().EmailHash(x.ref.Customer, p.Candidate.Email), p.Encode())
 		if err != nil {
 			return ledgerFault(err)

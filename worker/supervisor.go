@@ -204,7 +204,7 @@ func (w *Worker) serves(fleet store.Fleet, customer string) bool {
 		return false
 	}
 	if _, known := w.connections[customer]; !known {
-		w.refuse(customer, "the connections file has no such customer")
+		w.refuse(customer, "there is no usable connection of the customer, neither in the store nor in the connections file")
 		return false
 	}
 	if k := w.learned[customer]; k != nil && k.breaker.refusal() != nil {

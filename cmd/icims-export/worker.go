@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 )
@@ -29,11 +30,13 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
-	if err != nil {
-		return err
+	var fromFile connections
+	if p.settings.Connections != "" {
+		if fromFile, err = readConnections(p.settings, hosts, p.lookupEnv); err != nil {
+			return err
+		}
 	}
-	logConnections(log, conns)
+	logConnections(log, fromFile)
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if err != nil {
 		return err
@@ -50,19 +53,40 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return err
 	}
-	w := newWorker(client, ledger, p.settings, hosts, conns.usable, log)
+	w := newWorker(client, ledger, p.settings, hosts, nil, log)
+	source := checks.NewSource(ledger, hosts, log, w.SetConnections)
+	source.SetFile(fromFile.usable)
+	if err := source.Load(ctx); err != nil {
+		return failed("the connections in Redis at %s cannot be read: %s", p.settings.RedisURL, rootCause(err))
+	}
+	usable := source.Len()
+	if usable == 0 {
+		return misused("there is no usable connection: enter one with icims-export connection add, or write a YAML file of them (docs/configuration.md shows one) and name it with ICIMS_EXPORT_CONNECTIONS")
+	}
 	if err := w.Start(ctx); err != nil {
 		return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", p.settings.RedisURL, redisCause(err))
 	}
-	log.Info().Stringer("redis", p.settings.RedisURL).Int("connections", len(conns.usable)).Msg("worker started")
+	log.Info().Stringer("redis", p.settings.RedisURL).Int("connections", usable).Msg("worker started")
+	reread, sourceEnded := make(chan []store.Connection), make(chan struct{})
+	go func() {
+		defer close(sourceEnded)
+		source.Run(ctx, reread)
+	}()
 
 	for {
 		select {
 		case <-hangups:
-			reload(p, hosts, log, w.SetConnections)
+			rereadKeyset(keys, log)
+			reload(p, hosts, log, func(fromFile []store.Connection) {
+				select {
+				case reread <- fromFile:
+				case <-ctx.Done():
+				}
+			})
 		case <-ctx.Done():
 			log.Info().Stringer("at_most", p.settings.ShutdownTimeout).Msg("stopping: what is being sent is finished, the rest handed back; a second signal stops at once")
 			start := time.Now()
+			<-sourceEnded
 			w.Stop()
 			log.Info().Stringer("took", time.Since(start).Round(time.Millisecond)).Msg("worker stopped")
 			return nil
@@ -70,9 +94,23 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	}
 }
 
+// rereadKeyset takes up new keys at once. It would be done within seconds anyhow, but
+// whoever sends a signal wants to know.
+func rereadKeyset(keys *store.Keyset, log zerolog.Logger) {
+	switch changed, err := keys.Reread(); {
+	case err != nil:
+		log.Error().Str("problem", err.Error()).Msg("the keyset stays as it was")
+	case changed:
+		log.Info().Msg("keyset read again")
+	}
+}
+
 // reload reads the file of connections again and applies what is good in it. A
 // file from which nothing can be used changes nothing.
 func reload(p *process, hosts icims.HostPolicy, log zerolog.Logger, apply func([]store.Connection)) {
+	if p.settings.Connections == "" {
+		return // those of the store are taken up as they change
+	}
 	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
 	if err != nil {
 		log.Error().Str("problem", err.Error()).Msg("the connections stay as they were")

@@ -1,0 +1,88 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// verdicts are what iCIMS says of the connection as a whole. They are told to the
+// store when they change, so that people see them where they see the connection.
+type verdicts struct {
+	mu   sync.Mutex
+	last store.ConnectionState // as told by this lane; empty: nothing yet
+}
+
+const verdictTime = 10 * time.Second
+
+// heed tells the store of a verdict on the connection, beside the export.
+func (l *lane) heed(o outcome) {
+	to, reason := verdictOf(o)
+	if to == "" || !l.conn.Stored {
+		return
+	}
+	l.verdicts.mu.Lock()
+	known := l.verdicts.last == to
+	l.verdicts.last = to
+	l.verdicts.mu.Unlock()
+	if known {
+		return
+	}
+	l.aside.Go(func() {
+		ctx, cancel := context.WithTimeout(l.base, verdictTime)
+		defer cancel()
+		if err := l.tellVerdict(ctx, to, reason); err != nil && ctx.Err() == nil {
+			l.log.Warn().Err(err).Str("state", string(to)).Msg("what iCIMS says of the connection cannot be recorded")
+		}
+	})
+}
+
+// verdictOf is what an outcome says of the connection; empty for nothing.
+func verdictOf(o outcome) (store.ConnectionState, store.Reason) {
+	if o.kind == done {
+		return store.ConnectionConnected, ""
+	}
+	e, ok := errors.AsType[*icims.Error](o.err)
+	switch {
+	case !ok || o.kind != deferred:
+		return "", ""
+	case e.Class == icims.ClassCredentials:
+		return store.CredentialsRejected, o.reason
+	case e.Class == icims.ClassAccess && e.Status == http.StatusForbidden:
+		return store.AccessDenied, o.reason
+	default:
+		return "", ""
+	}
+}
+
+// tellVerdict moves the connection in the store, if it is the one that this lane
+// uses. Success moves only one that had been refused: the rest is for verification.
+func (l *lane) tellVerdict(ctx context.Context, to store.ConnectionState, reason store.Reason) error {
+	c, err := l.ledger.Connection(ctx, l.conn.Customer)
+	if errors.Is(err, store.ErrNoConnection) || errors.Is(err, store.ErrSealed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mine := c.WithDefaults().WithLimits(l.conn.Limits)
+	mine.Stored = true
+	if mine != l.conn {
+		return nil // edited since: the lane is about to learn of it
+	}
+	if refused := c.Below() == store.CredentialsRejected || c.Below() == store.AccessDenied; to == store.ConnectionConnected && !refused {
+		return nil
+	}
+	err = l.ledger.MoveConnection(ctx, l.conn.Customer, store.ConnectionMove{
+		To: to, Reason: reason, Revision: c.Revision, Who: "worker " + l.worker, Why: "as iCIMS answers",
+	})
+	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
+		return nil
+	}
+	return err
+}
