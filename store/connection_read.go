@@ -136,7 +136,7 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 }
 
 func (l *Ledger) sealConnection(c Connection) ([]byte, error) {
-	data, err := json.Marshal(sealedConnection{c, string(c.Password)})
+	data, err := json.Marshal(sealedConnection{c, string(c.Password)}) //nolint:gosec // to be sealed, on the next line but one
 	if err != nil {
 		return nil, fmt.Errorf("encode connection: %w", err)
 	}

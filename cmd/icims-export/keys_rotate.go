@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seekout/icims-export/store"
 )
@@ -128,10 +129,8 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 	case sealed[id] > 0:
 		return misused("%s in Redis are sealed with key %s: icims-export keys reseal first", plural(sealed[id], "value"), idText(id))
 	}
-	for _, used := range checked {
-		if used == id {
-			return misused("key %s was in use since Redis was last sealed anew: icims-export keys reseal first", idText(id))
-		}
+	if slices.Contains(checked, id) {
+		return misused("key %s was in use since Redis was last sealed anew: icims-export keys reseal first", idText(id))
 	}
 	if err := writeKeyset(p, next); err != nil {
 		return err

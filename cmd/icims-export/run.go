@@ -27,20 +27,21 @@ const (
 type grammar struct {
 	config.Settings
 
-	Demo    demoCommand    `cmd:"" help:"Export made-up candidates into a simulated iCIMS and show what happens. Needs nothing else."`
-	Export  exportCommand  `cmd:"" help:"Export the candidates of a file."`
-	Status  statusCommand  `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
-	Show    showCommand    `cmd:"" help:"Tell the whole story of a candidate's exports."`
-	Cancel  cancelCommand  `cmd:"" help:"End exports that wait, of a batch or of a customer."`
-	Dead    deadCommand    `cmd:"" help:"List, explain, retry and discard exports that were given up."`
-	Lanes   lanesCommand   `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
-	Pause   pauseCommand   `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
-	Resume  resumeCommand  `cmd:"" help:"End a customer's pause."`
-	Audit   auditCommand   `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
-	Worker  workerCommand  `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
-	Sim     simCommand     `cmd:"" help:"Run a simulated iCIMS to try things out against."`
-	Keys    keysCommand    `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Demo       demoCommand       `cmd:"" help:"Export made-up candidates into a simulated iCIMS and show what happens. Needs nothing else."`
+	Export     exportCommand     `cmd:"" help:"Export the candidates of a file."`
+	Status     statusCommand     `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
+	Show       showCommand       `cmd:"" help:"Tell the whole story of a candidate's exports."`
+	Cancel     cancelCommand     `cmd:"" help:"End exports that wait, of a batch or of a customer."`
+	Connection connectionCommand `cmd:"" help:"Enter, change, show and remove customers' connections in the store."`
+	Dead       deadCommand       `cmd:"" help:"List, explain, retry and discard exports that were given up."`
+	Lanes      lanesCommand      `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
+	Pause      pauseCommand      `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
+	Resume     resumeCommand     `cmd:"" help:"End a customer's pause."`
+	Audit      auditCommand      `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
+	Worker     workerCommand     `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
+	Sim        simCommand        `cmd:"" help:"Run a simulated iCIMS to try things out against."`
+	Keys       keysCommand       `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 const description = "Exports candidates into iCIMS, each of them effectively once.\n\n" +
@@ -48,7 +49,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"audit", "cancel", "dead", "export", "keys", "lanes", "pause", "resume", "show", "status", "worker"}
+var withSettings = []string{"audit", "cancel", "connection", "dead", "export", "keys", "lanes", "pause", "resume", "show", "status", "worker"}
 
 var subcommands = map[string][]string{
 	"connection": {"list", "show", "add", "edit", "remove"},

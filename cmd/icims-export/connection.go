@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	checks "github.com/seekout/icims-export/connections"
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+type connectionCommand struct {
+	List   connectionListCommand   `cmd:"" help:"List the connections in the store."`
+	Show   connectionShowCommand   `cmd:"" help:"Show a connection, and what happened to it."`
+	Add    connectionAddCommand    `cmd:"" help:"Enter a customer's connection. Running workers take it up within seconds."`
+	Edit   connectionEditCommand   `cmd:"" help:"Change settings of a connection; those that are not named stay."`
+	Remove connectionRemoveCommand `cmd:"" help:"Erase a connection's settings and credentials."`
+}
+
+// passwordFlags say where a password comes from. It is never an argument, since
+// other users of the machine can see those.
+type passwordFlags struct {
+	PasswordFile string `placeholder:"FILE" xor:"password" help:"File that holds only the password (for hmac the key, for oauth the client secret); - for standard input."`
+	PasswordEnv  string `placeholder:"NAME" xor:"password" help:"Environment variable that holds it."`
+}
+
+// read reads the password; prompt asks for it where no other source is named.
+func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
+	switch {
+	case f.PasswordEnv != "":
+		value, ok := p.lookupEnv(f.PasswordEnv)
+		if !ok || value == "" {
+			return "", misused("the environment variable %s is not set: set it to the password", f.PasswordEnv)
+		}
+		return store.Secret(value), nil
+	case f.PasswordFile == "-":
+		return onlyLine("standard input", p.stdin)
+	case f.PasswordFile != "":
+		file, err := os.Open(f.PasswordFile)
+		if err != nil {
+			return "", misused("the password file %s cannot be read (%s): correct --password-file", f.PasswordFile, rootCause(err))
+		}
+		defer file.Close()
+		return onlyLine("the password file "+f.PasswordFile, file)
+	case !prompt:
+		return "", nil
+	}
+	in, isFile := p.stdin.(*os.File)
+	if !isFile || !term.IsTerminal(int(in.Fd())) {
+		return "", misused("there is no terminal to ask for the password at: give --password-file (- for standard input) or --password-env")
+	}
+	fmt.Fprint(p.stderr, "Password (it is not shown): ")
+	typed, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(p.stderr)
+	if err != nil {
+		return "", failed("the password could not be read: %s", rootCause(err))
+	}
+	return store.Secret(typed), nil
+}
+
+// whoAndWhy is what the commands that change something have in common.
+type whoAndWhy struct {
+	Why  string `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when."`
+	Who  string `placeholder:"NAME" help:"Who does it; user@host without."`
+	JSON bool   `name:"json" help:"Print the result as one JSON object."`
+}
+
+// apply sets settings that are given as name=value.
+func apply(c *store.Connection, settings []string) error {
+	for _, text := range settings {
+		name, value, ok := strings.Cut(text, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if name == "password" {
+			return misused("a password must not be an argument, since other users of the machine can see those: leave it out and type it, or give --password-file or --password-env")
+		}
+		if !ok {
+			return misused("%q is no setting: write name=value, such as username=export-user", name)
+		}
+		err := c.Set(name, value)
+		if wrong, ok := errors.AsType[*store.SettingError](err); ok && wrong.Unknown {
+			return misused("a connection has no setting %q; it has %s", name, strings.Join(store.SettingNames(), ", "))
+		}
+		if err != nil {
+			return misused("%v", err)
+		}
+	}
+	return nil
+}
+
+// refusedConnection tells what is wrong with a connection, a line each.
+func refusedConnection(err error) error {
+	invalid, ok := errors.AsType[*checks.InvalidError](err)
+	if !ok {
+		return err
+	}
+	lines := make([]string, len(invalid.Problems))
+	for i, problem := range invalid.Problems {
+		lines[i] = problem.Error()
+	}
+	return misused("%s", strings.Join(lines, "\n"))
+}
+
+func customerOf(text string) error {
+	if !store.ValidCustomer(text) {
+		return misused("%q is no customer id of iCIMS: digits only", text)
+	}
+	return nil
+}
+
+type connectionAddCommand struct {
+	Customer string   `arg:"" help:"iCIMS's customer id."`
+	Settings []string `arg:"" optional:"" name:"setting" help:"name=value, such as username=export-user and portal_urls=https://…; docs/connections.md lists the names."`
+	Import   bool     `help:"Begin with the customer's entry in the file of connections, its password included."`
+	passwordFlags
+	whoAndWhy
+}
+
+// Run enters a connection.
+func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
+	if err := customerOf(c.Customer); err != nil {
+		return err
+	}
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return err
+	}
+	conn := store.Connection{Customer: c.Customer}
+	if c.Import {
+		entry, ok := p.connection(c.Customer)
+		if !ok {
+			return misused("the file of connections (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
+		}
+		conn = withoutDefaults(entry)
+	}
+	if err := apply(&conn, c.Settings); err != nil {
+		return err
+	}
+	// What is wrong with the rest is told before anybody is asked for a password.
+	unknown := conn
+	unknown.Password = "?"
+	if err := checks.Check(unknown, hosts); err != nil {
+		return refusedConnection(err)
+	}
+	password, err := c.read(p, conn.Password == "")
+	if err != nil {
+		return err
+	}
+	if password != "" {
+		conn.Password = password
+	}
+	if err := checks.Check(conn, hosts); err != nil {
+		return refusedConnection(err)
+	}
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	stored, err := o.ledger.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
+	if errors.Is(err, store.ErrConnectionExists) {
+		return misused("customer %s has a connection already, of revision %d: change it with icims-export connection edit, or remove it first", c.Customer, stored.Revision)
+	}
+	if err != nil {
+		return o.lost(err)
+	}
+	return c.report(p, "added", stored, hosts)
+}
+
+// withoutDefaults leaves out what the file's reader has filled in, so that a default
+// that changes later holds for it.
+func withoutDefaults(c store.Connection) store.Connection {
+	defaults := map[string]string{}
+	store.Connection{}.WithDefaults().Settings(func(name, value string) { defaults[name] = value })
+	short := c
+	c.Settings(func(name, value string) {
+		if defaults[name] == value {
+			_ = short.Set(name, "") // it is one of its settings
+		}
+	})
+	short.Limits.DayAssumed = false
+	return short
+}
+
+type connectionEditCommand struct {
+	Customer string   `arg:"" help:"iCIMS's customer id."`
+	Settings []string `arg:"" optional:"" name:"setting" help:"name=value, such as limits.in_flight=2; an empty value is the default. docs/connections.md lists the names."`
+	Password bool     `help:"Ask for a new password. Without it, and without the flags below, the old one stays."`
+	Revision int64    `placeholder:"N" help:"Only if it still has this revision."`
+	passwordFlags
+	whoAndWhy
+}
+
+// Run changes settings.
+func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
+	if err := customerOf(c.Customer); err != nil {
+		return err
+	}
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return err
+	}
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	before, err := o.stored(ctx, c.Customer)
+	if err != nil {
+		return err
+	}
+	if c.Revision != 0 && c.Revision != before.Revision {
+		return changedMeanwhile(&store.ConnectionChangedError{Customer: c.Customer, Revision: before.Revision})
+	}
+	after := before.Connection
+	if err := apply(&after, c.Settings); err != nil {
+		return err
+	}
+	if after.Password, err = c.read(p, c.Password); err != nil {
+		return err
+	}
+	if len(c.Settings) == 0 && after.Password == "" {
+		return misused("say what to change: settings as name=value, or --password")
+	}
+	if err := checks.CheckEdit(before.Connection, after, hosts); err != nil {
+		return refusedConnection(err)
+	}
+	stored, err := o.ledger.EditConnection(ctx, after, before.Revision, whoIs(c.Who), c.Why)
+	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {
+		return changedMeanwhile(changed)
+	}
+	if err != nil {
+		return o.lost(err)
+	}
+	if stored.Revision == before.Revision {
+		return c.report(p, "left as it was", stored, hosts)
+	}
+	return c.report(p, "changed", stored, hosts)
+}
+
+func changedMeanwhile(e *store.ConnectionChangedError) error {
+	return failed("the connection of customer %s was changed meanwhile and has revision %d now: look at it with icims-export connection show %s, then give the command again", e.Customer, e.Revision, e.Customer)
+}
+
+// stored reads a customer's connection that is there.
+func (o *operator) stored(ctx context.Context, customer string) (store.StoredConnection, error) {
+	c, err := o.ledger.Connection(ctx, customer)
+	switch {
+	case errors.Is(err, store.ErrNoConnection), err == nil && !c.Below().Kept():
+		return c, failed("the store has no connection of customer %s: icims-export connection add enters one, icims-export connection list shows those there are", customer)
+	case err != nil:
+		return c, o.lost(err)
+	}
+	return c, nil
+}
+
+func (w whoAndWhy) report(p *process, what string, c store.StoredConnection, hosts icims.HostPolicy) error {
+	view := viewOf(c, hosts)
+	if w.JSON {
+		return writeJSON(p.stdout, view)
+	}
+	width, _ := terminal(p.stdout)
+	hang(p.stdout, width, "", fmt.Sprintf("The connection of customer %s was %s: revision %d, %s, region %s, %s. Workers take it up within seconds.",
+		c.Customer, what, c.Revision, c.State, view.Region, plural(len(view.Portals), "portal")))
+	return nil
+}
+
+// onlyLine reads a password that stands alone.
+func onlyLine(name string, in io.Reader) (store.Secret, error) {
+	const longest = 64 << 10 // keys for HMAC may be long
+	text, err := io.ReadAll(io.LimitReader(in, longest))
+	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	switch {
+	case err != nil:
+		return "", misused("%s cannot be read: %s", name, rootCause(err))
+	case password == "":
+		return "", misused("%s is empty: write the password into it", name)
+	case strings.ContainsAny(password, "\r\n"):
+		return "", misused("%s has several lines: keep only the password", name)
+	}
+	return store.Secret(password), nil
+}

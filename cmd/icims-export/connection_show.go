@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/config"
+	checks "github.com/seekout/icims-export/connections"
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// connectionView is a connection as it is shown: without its password.
+type connectionView struct {
+	store.StoredConnection
+
+	Region  string   `json:"region,omitempty"`
+	Portals []string `json:"portals,omitempty"`
+	// Problem is what is wrong with its settings, here and now.
+	Problem string                  `json:"problem,omitempty"`
+	History []store.ConnectionEvent `json:"history,omitempty"`
+}
+
+func viewOf(c store.StoredConnection, hosts icims.HostPolicy) connectionView {
+	v := connectionView{StoredConnection: c}
+	if c.Sealed || !c.Below().Kept() {
+		return v
+	}
+	v.Region = checks.Region(c.Connection, hosts)
+	if portals, err := icims.ParsePortalURLs(c.PortalURLs, hosts); err == nil {
+		for _, portal := range portals {
+			v.Portals = append(v.Portals, portal.String())
+		}
+	}
+	if err := checks.Check(c.Connection, hosts); err != nil {
+		v.Problem = err.Error()
+	}
+	return v
+}
+
+type connectionListCommand struct {
+	All  bool `help:"Also removed ones."`
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// Run lists the connections.
+func (c *connectionListCommand) Run(ctx context.Context, p *process) error {
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return err
+	}
+	o, closeRedis, err := openOperator(ctx, p, false)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	all, err := o.ledger.Connections(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	rows, n := [][]cell{header("customer", "state", "since", "region", "auth", "username", "portals", "revision", "problem")}, 0
+	for _, stored := range all {
+		if !c.All && !stored.Below().Kept() {
+			continue
+		}
+		n++
+		v := viewOf(stored, hosts)
+		if c.JSON {
+			if err := writeJSON(p.stdout, v); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, v.row())
+	}
+	if c.JSON {
+		return nil
+	}
+	if n == 0 {
+		p.sayf("The store has no connection: icims-export connection add enters one. Those of the file of connections are not listed.")
+		return nil
+	}
+	width, onTerminal := terminal(p.stdout)
+	if !onTerminal {
+		return writeTabLines(p.stdout, rows)
+	}
+	t := &table{out: p.stdout, style: style{p.colours(p.stdout)}, width: width, right: map[int]bool{0: true, 6: true, 7: true}}
+	return t.write(rows...)
+}
+
+func writeTabLines(out io.Writer, rows [][]cell) error {
+	for _, row := range rows {
+		texts := make([]string, len(row))
+		for i, c := range row {
+			texts[i] = c.text
+		}
+		if _, err := fmt.Fprintln(out, strings.Join(texts, "\t")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v connectionView) row() []cell {
+	since := ""
+	if !v.Since.IsZero() {
+		since = v.Since.Local().Format("2006-01-02 15:04")
+	}
+	auth, portals, problem := "", "", v.Problem
+	if v.Region != "" {
+		auth, portals = string(v.WithDefaults().Auth), strconv.Itoa(len(v.Portals))
+	}
+	if v.Sealed {
+		problem = "sealed: this keyset does not open it"
+	}
+	if v.Reason != "" && problem == "" {
+		problem = v.Reason.Info().Title
+	}
+	row := cells(v.Customer, string(v.State), since, v.Region, auth, v.Username, portals, strconv.FormatInt(v.Revision, 10), problem)
+	row[1].colour = colourOf(v.State)
+	return row
+}
+
+func colourOf(s store.ConnectionState) colour {
+	switch s {
+	case store.ConnectionConnected:
+		return green
+	case store.CredentialsRejected, store.AccessDenied:
+		return red
+	case store.ConnectionDegraded, store.ConnectionPaused:
+		return yellow
+	default:
+		return plain
+	}
+}
+
+type connectionShowCommand struct {
+	Customer string `arg:"" help:"iCIMS's customer id."`
+	JSON     bool   `name:"json" help:"Print one JSON object."`
+}
+
+// Run shows a connection.
+func (c *connectionShowCommand) Run(ctx context.Context, p *process) error {
+	if err := customerOf(c.Customer); err != nil {
+		return err
+	}
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return err
+	}
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	stored, err := o.ledger.Connection(ctx, c.Customer)
+	if errors.Is(err, store.ErrNoConnection) {
+		return failed("the store has no connection of customer %s: icims-export connection add enters one", c.Customer)
+	}
+	if err != nil && !errors.Is(err, store.ErrSealed) {
+		return o.lost(err)
+	}
+	v := viewOf(stored, hosts)
+	if v.History, err = o.ledger.ConnectionHistory(ctx, c.Customer); err != nil {
+		return o.lost(err)
+	}
+	if c.JSON {
+		return writeJSON(p.stdout, v)
+	}
+	return v.write(p, p.settings)
+}
+
+func (v connectionView) write(p *process, s config.Settings) error {
+	width, _ := terminal(p.stdout)
+	paint := style{p.colours(p.stdout)}
+	fmt.Fprintf(p.stdout, "The connection of customer %s is %s since %s: revision %d.\n", v.Customer, paint.paint(colourOf(v.State), string(v.State)), v.Since.Local().Format(time.DateTime), v.Revision)
+	if info := v.Reason.Info(); v.Reason != "" {
+		hang(p.stdout, width, "  ", sentence(info.Title)+" → "+info.Hint)
+	}
+	if v.Pause != nil {
+		hang(p.stdout, width, "  ", fmt.Sprintf("Paused by %s: “%s”. Below the pause it is %s.", printable(v.Pause.By), printable(v.Pause.Why), v.Below()))
+	}
+	if v.Problem != "" {
+		hang(p.stdout, width, "  ", "It cannot be used: "+v.Problem)
+	}
+	if v.Sealed {
+		hang(p.stdout, width, "  ", "This keyset does not open its settings: see icims-export keys status.")
+	}
+	if v.Region != "" {
+		if err := v.settings(p, paint, s); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(p.stdout, "\nWhat happened to it, the latest first:")
+	for _, e := range v.History {
+		hang(p.stdout, width, "  • ", happened(e))
+	}
+	return nil
+}
+
+// settings writes the settings, those left out with their default.
+func (v connectionView) settings(p *process, paint style, s config.Settings) error {
+	t := &table{out: p.stdout, style: paint, indent: 2}
+	rows := [][]cell{cells("region", v.Region), cells("password", "set, and never shown")}
+	given := map[string]bool{}
+	v.Settings(func(name, _ string) { given[name] = true })
+	use := v.WithDefaults()
+	if use.DummyDomain == "" {
+		use.DummyDomain = s.DummyEmailDomain
+	}
+	use.Settings(func(name, value string) {
+		switch {
+		case name == "customer":
+		case name == "portal_urls":
+			for i, portal := range v.Portals {
+				label := "portal_urls"
+				if i > 0 {
+					label = ""
+				}
+				rows = append(rows, cells(label, portal))
+			}
+		case given[name]:
+			rows = append(rows, cells(name, printable(value)))
+		default:
+			row := cells(name, value+" (default)")
+			row[1].colour = dim
+			rows = append(rows, row)
+		}
+	})
+	return t.write(rows...)
+}
+
+// happened is an event of a connection's history in a sentence.
+func happened(e store.ConnectionEvent) string {
+	text := fmt.Sprintf("%s %s %s it", e.At.Local().Format(time.DateTime), printable(e.Who), e.What)
+	switch {
+	case e.What == "moved":
+		text = fmt.Sprintf("%s %s found it %s", e.At.Local().Format(time.DateTime), printable(e.Who), e.To)
+	case len(e.Settings) > 0:
+		text += " (" + strings.Join(slices.Clone(e.Settings), ", ") + ")"
+	}
+	if e.From != e.To && e.From != store.ConnectionAbsent && e.What != "moved" {
+		text += fmt.Sprintf(", %s before and %s since", e.From, e.To)
+	}
+	if e.Reason != "" {
+		text += ": " + e.Reason.Info().Title
+	}
+	if e.Why != "" {
+		text += ": “" + printable(e.Why) + "”"
+	}
+	return text
+}
