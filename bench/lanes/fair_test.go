@@ -44,28 +44,26 @@ func busyWithin(b *testing.B) {
 	r.start(*processes)
 	lasts := float64(*rounds+2) * window.Seconds() // with what the rest of this takes
 	r.fill(all, fifty+int(lasts*usual.CallsPerSecond/callsEach))
-	var used, jain, cpu figures.Sample
+	var used, jain, cpu, cost figures.Sample
 	for range *rounds {
-		spent := r.cpu()
+		spent, calls := r.cpu(), r.sim.called()
 		got, took := r.gained(all, *window)
-		spent = r.cpu() - spent
-		total := 0.0
-		for _, n := range got {
-			total += n
-		}
+		spent, calls = r.cpu()-spent, r.sim.called()-calls
 		cpu = append(cpu, percent*spent/took.Seconds())
 		jain = append(jain, figures.Jain(got))
-		used = append(used, percent*total*callsEach/(took.Seconds()*usual.CallsPerSecond*float64(len(all))))
+		cost = append(cost, float64(calls)/sum(got))
+		used = append(used, percent*float64(calls)/(took.Seconds()*usual.CallsPerSecond*float64(len(all))))
 	}
 	const look = 3 * time.Second
 	seen := r.commands(look)
 	table.Note("200 busy customers at 5 calls/s each, 4 processes: share of their rates that is used", used, "%.1f", " %")
+	table.Note("  calls an export", cost, "%.2f", "")
 	table.Note("  Jain index of what each got", jain, "%.4f", "")
 	table.Note("  Redis commands/s of all processes", figures.Exactly(float64(seen.total)/look.Seconds()), "%.0f", "")
 	table.Say("  kinds", shown(seen.kinds, look.Seconds()))
 	table.Note("  processor time of the workers together", cpu, "%.0f", " % of a CPU")
 	r.noteProcess("busy")
-	r.noteOver(all)
+	r.noteOver()
 	table.Note("  goroutines of a process, busy", figures.Exactly(float64(r.goroutines(0))), "%.0f", "")
 }
 
@@ -85,18 +83,22 @@ func busyBeyond(b *testing.B) {
 	var jain, perSecond figures.Sample
 	for range *rounds {
 		got, took := r.gained(all, long)
-		total := 0.0
-		for _, n := range got {
-			total += n
-		}
-		jain, perSecond = append(jain, figures.Jain(got)), append(perSecond, total/took.Seconds())
+		jain, perSecond = append(jain, figures.Jain(got)), append(perSecond, sum(got)/took.Seconds())
 	}
 	judge(b, "200 customers with equal limits beyond the machine: Jain index of what each got", jain, figures.AtLeast(0.98, "", "%.4f"), "jain")
 	table.Note("  exports/s of all", perSecond, "%.0f", "")
-	r.noteOver(all)
+	r.noteOver()
 	for _, w := range r.workers {
 		w.Kill()
 	}
+}
+
+func sum(values []float64) float64 {
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return total
 }
 
 // gained is what each customer got within a time.
@@ -122,13 +124,9 @@ func (r *rig) cpu() float64 {
 }
 
 // noteOver adds the calls over a limit of all customers.
-func (r *rig) noteOver(all []account) {
+func (r *rig) noteOver() {
 	r.b.Helper()
-	seen := make([]icimstest.Traffic, len(all))
-	for i, a := range all {
-		seen[i] = r.sim.traffic(a.customer)
-	}
-	judgeOver(r.b, seen...)
+	judgeOver(r.b, r.sim.traffics("traffic")...)
 }
 
 // judgeOver adds the calls over a limit, which must be none.

@@ -46,7 +46,7 @@ func BenchmarkKill(b *testing.B) {
 			attempts = max(attempts, after.attempts)
 		}
 		judge(b, "  attempts counted for an export that was held", figures.Exactly(float64(attempts)), figures.AtMost(0, "", "%.0f"), "attempts")
-		r.noteOver(all)
+		r.noteOver()
 		for _, w := range r.workers {
 			w.Kill()
 		}

@@ -82,11 +82,26 @@ func (s *simulator) try(method, path string, into any) error {
 // traffic is how a customer was called.
 func (s *simulator) traffic(customer string) icimstest.Traffic {
 	s.rig.b.Helper()
+	return s.traffics("traffic?customer=" + customer)[0]
+}
+
+// traffics is how all customers were called.
+func (s *simulator) traffics(path string) []icimstest.Traffic {
+	s.rig.b.Helper()
 	var out struct {
 		Traffic []icimstest.Traffic `json:"traffic"`
 	}
-	s.ask("GET", "traffic?customer="+customer, &out)
-	return out.Traffic[0]
+	s.ask("GET", path, &out)
+	return out.Traffic
+}
+
+// called is how many calls were made for all customers.
+func (s *simulator) called() (calls int) {
+	s.rig.b.Helper()
+	for _, t := range s.traffics("traffic") {
+		calls += t.Calls
+	}
+	return calls
 }
 
 // starts are when the customer's people were created: the first call that an
