@@ -30,12 +30,22 @@ const firstLook = 30 * time.Second
 // Accept takes exports of one open batch into the ledger, all in one script. An
 // export that is already there, moving or ended, is left as it is.
 func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
+	return l.accept(ctx, batch, exports, false)
+}
+
+// AcceptByTurns is Accept for exports whose tasks go to the bulk queue, where the
+// batches of a customer take turns.
+func (l *Ledger) AcceptByTurns(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
+	return l.accept(ctx, batch, exports, true)
+}
+
+func (l *Ledger) accept(ctx context.Context, batch BatchID, exports []NewExport, byTurns bool) ([]Accepted, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
 	customer := batch.Customer()
-	args := make([]any, 0, 4+4*len(exports))
-	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds())
+	args := make([]any, 0, 5+4*len(exports))
+	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns))
 	for _, e := range exports {
 		sealed, err := l.keys.Seal(e.Payload, payloadPlace(Ref{customer, e.Export}))
 		if err != nil {

@@ -24,16 +24,42 @@ type ClaimOptions struct {
 	Lease time.Duration
 	// Settle is how long after an interrupted write iCIMS may still complete it.
 	Settle time.Duration
-	// Speculate records the intent to create the person in the same round trip,
-	// unless a marker, a known person or earlier progress speaks against it. For
-	// callers that have just looked the e-mail up and found nobody.
-	Speculate bool
-	// Neighbours is how many of the batch's exports to return along, beginning
-	// SkipNeighbours after the next one.
-	Neighbours, SkipNeighbours int
 	// Worker names the process that claims, see Beat.
 	Worker string
+	// ByTurns lets the batches of the customer take turns: a task whose own export
+	// waits like all others of its batch, or has been served already, serves the
+	// one whose turn it is. For tasks of the bulk queue.
+	ByTurns bool
+	// Generation is that of the task.
+	Generation int
+	// Ahead is what the caller knows of exports that will come up.
+	Ahead []Ahead
+	// Neighbours is how many exports of the batch to return along, beginning with
+	// the next one, where the caller has not looked ahead as far as this one.
+	Neighbours int
 }
+
+// Ahead is what a caller knows of the exports of a batch from some row on.
+type Ahead struct {
+	Batch BatchID
+	First int
+	// Rows has one of the bytes below for each row.
+	Rows string
+	// Neighbours is how many exports to return that follow these rows.
+	Neighbours int
+}
+
+// What is known of a row.
+const (
+	// AheadNobody: a look-up has just found nobody under the e-mail. The claim
+	// records the intent to create the person in the same round trip, unless a
+	// marker, a known person or earlier progress speaks against it.
+	AheadNobody byte = 'n'
+	// AheadKnown: no look-up is needed.
+	AheadKnown byte = 'k'
+	// AheadUnknown: nothing is known.
+	AheadUnknown byte = '-'
+)
 
 // Verdict is how a claim was answered.
 type Verdict string
@@ -50,8 +76,12 @@ const (
 
 // Claim is an export in the hands of one worker, with all that is known of it.
 type Claim struct {
+	// Ref is the export that is served: by turns not always the one asked for.
 	Ref
 	Verdict Verdict
+	// Generation is that of the task to put in for the export where it is to come
+	// back, and the one asked for where the task itself may come back.
+	Generation int
 	// Wait is how long a claim that was not given has to wait; for ClaimLocked 0
 	// where that is not known.
 	Wait time.Duration
@@ -79,8 +109,11 @@ type Claim struct {
 	KnownWorkflows map[int64]int64
 
 	Neighbours []Neighbour
+	// FirstNeighbour is the row of the first of them.
+	FirstNeighbour int
 
-	token int64
+	token   int64
+	byTurns bool
 }
 
 // Neighbour is an export of the same batch that will come up soon. Payload is
@@ -98,12 +131,19 @@ func (c *Claim) Token() int64 { return c.token }
 // is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
 // that this keyset cannot open.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
-	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export),
-		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.Speculate), o.Neighbours, o.SkipNeighbours, o.Worker)
+	args := make([]any, 0, 8+4*len(o.Ahead))
+	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours)
+	for _, a := range o.Ahead {
+		args = append(args, a.Batch.local(), a.First, a.Rows, a.Neighbours)
+	}
+	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export), args...)
 	if err != nil {
 		return nil, err
 	}
-	c := &Claim{Ref: ref, Verdict: Verdict(text(answer[0]))}
+	c := &Claim{Ref: ref, Generation: o.Generation, Verdict: Verdict(text(answer[0])), byTurns: o.ByTurns}
+	if task := list(answer[len(answer)-1]); len(task) > 0 {
+		c.Export, c.Generation = text(task[0]), int(number(text(task[1])))
+	}
 	switch c.Verdict {
 	case ClaimOK:
 		return c, l.readClaim(c, answer)
@@ -121,12 +161,12 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 
 func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.token = number(text(answer[1]))
-	record := pairs(answer[2])
+	c.State = State(text(answer[2]))
+	record := pairs(answer[3]) // as it was before
 	c.Batch = BatchID(c.Customer + "-" + record["b"])
 	c.Row = int(number(record["r"]))
 	c.Candidate = record["c"]
 	c.EmailHash = record["eh"]
-	c.State = State(record["st"])
 	c.Person = number(record["pe"])
 	c.PersonMade = record["pm"] == "c"
 	c.Attempts = int(number(record["at"]))
@@ -135,20 +175,17 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	if record["fa"] != "" {
 		c.FirstFailure = millis(record["fa"])
 	}
-	// In Creating the intent is the speculation of this very claim, not one that
-	// was found open.
-	if c.State == Claimed {
-		c.Intent = Intent(record["in"])
-	}
-	batch := list(answer[4])
+	c.Intent = Intent(record["in"])
+	batch := list(answer[5])
 	c.Target, c.Options = text(batch[0]), text(batch[1])
-	if m, ok := parseMarker(text(answer[5])); ok {
+	if m, ok := parseMarker(text(answer[6])); ok {
 		c.Marker = &m
 	}
-	person, jobs, _ := strings.Cut(text(answer[6]), "|")
+	person, jobs, _ := strings.Cut(text(answer[7]), "|")
 	c.KnownPerson, c.KnownWorkflows = number(person), parseJobs(jobs)
 
-	neighbours := list(answer[7])
+	c.FirstNeighbour = int(number(text(answer[8])))
+	neighbours := list(answer[9])
 	for i := 0; i+2 < len(neighbours); i += 3 {
 		n := Neighbour{Export: text(neighbours[i]), EmailHash: text(neighbours[i+1])}
 		// One that does not open is left to its own claim to report.
@@ -158,7 +195,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 		c.Neighbours = append(c.Neighbours, n)
 	}
 	var err error
-	if c.Payload, err = l.keys.Open([]byte(text(answer[3])), payloadPlace(c.Ref)); err != nil {
+	if c.Payload, err = l.keys.Open([]byte(text(answer[4])), payloadPlace(c.Ref)); err != nil {
 		return fmt.Errorf("payload of export %s: %w", c.Export, err)
 	}
 	return nil

@@ -24,6 +24,9 @@ import (
 //	ix:{1234}:k:<e-mail hash>    string  person known to have that e-mail, for a while
 //	ix:{1234}:s:<export>         list    the export's story: its last 20 entries, sealed
 //	ix:{1234}:due                zset    moving exports by when to look after them
+//	ix:{1234}:turns              list    batches with exports that wait in the bulk queue, in
+//	                                     turn; "back" stands for all that were put off
+//	ix:{1234}:back               zset    exports put off, by when a turn may serve them
 //	ix:{1234}:dead               zset    dead exports by time of death
 //	ix:{1234}:batches            zset    batches by time of opening
 //	ix:{1234}:actions            stream  what operators did to exports, and why
@@ -68,6 +71,7 @@ func countersKey(customer string) string        { return prefix(customer) + "c" 
 func storyKey(customer, export string) string { return prefix(customer) + "s:" + export }
 func dueKey(customer string) string           { return prefix(customer) + "due" }
 func deadKey(customer string) string          { return prefix(customer) + "dead" }
+func turnsKey(customer string) string         { return prefix(customer) + "turns" }
 func batchesKey(customer string) string       { return prefix(customer) + "batches" }
 func actionsKey(customer string) string       { return prefix(customer) + "actions" }
 func limitsKey(customer string) string        { return prefix(customer) + "limits" }

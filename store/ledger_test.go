@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,12 @@ func (b *book) accept(candidate, email string) store.Ref {
 		b.t.Fatal(err)
 	}
 	return store.Ref{Customer: b.batch.Customer(), Export: e.Export}
+}
+
+// nobody is what a caller knows who has looked the first rows of a batch up and
+// found nobody.
+func nobody(batch store.BatchID) []store.Ahead {
+	return []store.Ahead{{Batch: batch, Rows: strings.Repeat(string(store.AheadNobody), 20)}}
 }
 
 var longLease = store.ClaimOptions{Lease: time.Hour, Settle: time.Hour}
@@ -287,7 +294,7 @@ func interruptedWrite(b *book) {
 	if o := b.outcome(0); o.State != store.Unknown {
 		b.t.Errorf("state %s, want unknown", o.State)
 	}
-	c = b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: 0, Speculate: true})
+	c = b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: 0, Ahead: nobody(b.batch)})
 	if c.Verdict != store.ClaimOK || c.Intent != store.IntentPerson || c.State != store.Claimed {
 		b.t.Errorf("claim after settling: %s, intent %q, state %s", c.Verdict, c.Intent, c.State)
 	}
@@ -345,7 +352,7 @@ func knownPerson(b *book) {
 	b.step(c, store.Step{To: store.Creating})
 	b.step(c, store.Step{To: store.Created, Person: 90210, PersonMade: true})
 	b.force(first, "le", "1")
-	got := b.claim(second, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Speculate: true})
+	got := b.claim(second, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
 	if got.KnownPerson != 90210 || got.State != store.Claimed {
 		b.t.Errorf("known person %d, state %s", got.KnownPerson, got.State)
 	}
@@ -353,7 +360,7 @@ func knownPerson(b *book) {
 
 func speculation(b *book) {
 	ref := b.accept("c-1", "a@example.com")
-	c := b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Speculate: true})
+	c := b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
 	if c.State != store.Creating || c.Intent != store.NoIntent {
 		b.t.Fatalf("state %s, intent %q", c.State, c.Intent)
 	}
@@ -370,7 +377,7 @@ func speculationMarker(b *book) {
 		b.t.Fatal(err)
 	}
 	b.batch = batch
-	c := b.claim(b.accept("c-1", "new@example.com"), store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Speculate: true})
+	c := b.claim(b.accept("c-1", "new@example.com"), store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
 	if c.State != store.Claimed || c.Marker == nil || c.IncludesExported() {
 		b.t.Errorf("state %s, marker %v", c.State, c.Marker)
 	}
@@ -430,9 +437,9 @@ func neighbours(b *book) {
 		b.t.Errorf("neighbours %q, want %q", got, want)
 	}
 	b.force(first, "le", "1")
-	c = b.claim(first, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Neighbours: 4, SkipNeighbours: 4})
-	if len(c.Neighbours) != 1 || string(c.Neighbours[0].Payload) != "payload of c-5" {
-		b.t.Errorf("beyond the skipped: %q", c.Neighbours)
+	c = b.claim(first, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Neighbours: 9, Ahead: []store.Ahead{{Batch: b.batch, Rows: "-kkkk", Neighbours: 4}}})
+	if len(c.Neighbours) != 1 || string(c.Neighbours[0].Payload) != "payload of c-5" || c.FirstNeighbour != 5 {
+		b.t.Errorf("beyond what is known: %q from row %d", c.Neighbours, c.FirstNeighbour)
 	}
 }
 

@@ -20,14 +20,21 @@ type model struct {
 	locks   map[string]*modelExport // by e-mail, and by candidate
 	known   map[string]knowledge    // by e-mail
 	markers map[string]knowledge    // by candidate
+	turns   []*modelBatch           // the next first; putOff stands for what is in back
+	back    map[*modelExport]int64  // put off, and from when on a turn may serve it
 	illegal int
 }
+
+// putOff takes its turn like a batch.
+var putOff = &modelBatch{id: "1234-back"}
 
 type modelBatch struct {
 	id      store.BatchID
 	job     int64
 	include bool
 	closed  bool
+	rows    []*modelExport
+	cursor  int
 }
 
 type modelExport struct {
@@ -49,6 +56,7 @@ type modelExport struct {
 	made       bool
 	attempts   int
 	generation int
+	used       bool // its task, for another one
 }
 
 // knowledge is a person and the workflows made for them, by job.
@@ -59,6 +67,8 @@ type knowledge struct {
 
 // claimed is what a claim is answered.
 type claimed struct {
+	Export        string
+	Generation    int
 	Verdict       store.Verdict
 	Wait          int64
 	State         store.State
@@ -71,7 +81,7 @@ type claimed struct {
 }
 
 func newModel() *model {
-	return &model{now: 1_800_000_000_000, locks: map[string]*modelExport{}, known: map[string]knowledge{}, markers: map[string]knowledge{}}
+	return &model{now: 1_800_000_000_000, locks: map[string]*modelExport{}, known: map[string]knowledge{}, markers: map[string]knowledge{}, back: map[*modelExport]int64{}}
 }
 
 func (m *model) export(id string) *modelExport {
@@ -133,7 +143,95 @@ func (m *model) accept(e *modelExport) store.Accepted {
 		return store.Accepted{Export: e.id, State: e.state}
 	}
 	e.state, e.due = store.Queued, m.after(30*time.Second)
+	e.batch.rows = append(e.batch.rows, e)
 	return store.Accepted{Export: e.id, New: true, State: store.Queued}
+}
+
+func (m *model) takeTurns(b *modelBatch) {
+	if !slices.Contains(m.turns, b) {
+		m.turns = append(m.turns, b)
+	}
+}
+
+func (m *model) putBack(e *modelExport, at int64) {
+	m.back[e] = at
+	m.takeTurns(putOff)
+}
+
+// waits reports whether the export has not been begun, so that any turn serves it.
+func (e *modelExport) waits() bool { return e.state == store.Queued && e.generation == 0 }
+
+// nextTurn moves on to the export whose turn it is; nil = there is none.
+func (m *model) nextTurn() *modelExport {
+	idle := false // all that were put off are for later
+	for len(m.turns) > 0 {
+		b := m.turns[0]
+		var next *modelExport
+		switch {
+		case b == putOff && len(m.back) == 0, b != putOff && b.cursor == len(b.rows):
+			m.turns = m.turns[1:]
+			continue
+		case b == putOff:
+			for e, at := range m.back {
+				if at <= m.now && (next == nil || at < m.back[next] || at == m.back[next] && e.id < next.id) {
+					next = e
+				}
+			}
+			if next == nil && idle {
+				return nil
+			}
+			idle = next == nil
+			delete(m.back, next)
+			if next != nil && (!next.moving() || next.lease > m.now) {
+				continue
+			}
+		default:
+			next = b.rows[b.cursor]
+			b.cursor++
+			if !next.waits() {
+				continue
+			}
+		}
+		m.turns = append(m.turns[1:], b)
+		if next != nil {
+			return next
+		}
+	}
+	return nil
+}
+
+// serve claims the export that the task serves.
+func (m *model) serve(e *modelExport, o store.ClaimOptions) claimed {
+	generation, took := o.Generation, false
+	if o.ByTurns && (e.waits() || !e.recorded() || o.Generation < e.generation) {
+		next := m.nextTurn()
+		switch {
+		case next == nil && !e.waits():
+			return claimed{Export: e.id, Generation: o.Generation, Verdict: store.ClaimGone}
+		case next == nil, next == e && e.waits():
+		default:
+			if e.waits() {
+				e.used = true
+			}
+			e, took, generation = next, true, next.generation+1
+		}
+	}
+	c := m.claim(e, o)
+	c.Export, c.Generation = e.id, generation
+	switch {
+	case !o.ByTurns:
+	case c.Verdict == store.ClaimOK && took:
+		e.generation = generation
+	case c.Verdict == store.ClaimLocked, c.Verdict == store.ClaimUnsettled:
+		e.generation++
+		c.Generation = e.generation
+		if c.Verdict == store.ClaimLocked {
+			c.Wait = min(max(c.Wait, 2000), 60_000)
+			e.due = m.now + c.Wait
+		}
+		m.putBack(e, m.now+c.Wait)
+	}
+	return c
 }
 
 func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
@@ -178,10 +276,11 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	marker, known := m.markers[e.candidate], m.known[e.email]
 	e.state = store.Claimed
 	intent := e.intent // what the claim is told of: not its own
-	if o.Speculate && e.intent == store.NoIntent && e.person == 0 && known.Person == 0 && (marker.Person == 0 || e.batch.include) {
+	if len(o.Ahead) > 0 && e.intent == store.NoIntent && e.person == 0 && known.Person == 0 && (marker.Person == 0 || e.batch.include) {
 		e.state, e.intent, e.since = store.Creating, store.IntentPerson, m.now
 	}
 	e.token++
+	delete(m.back, e)
 	e.lease = m.after(o.Lease)
 	e.due, e.worker = e.lease, o.Worker
 	return claimed{
@@ -226,7 +325,7 @@ func (m *model) step(e *modelExport, token int64, s store.Step) string {
 	return "ok"
 }
 
-func (m *model) hold(e *modelExport, token int64, h store.Hold) string {
+func (m *model) hold(e *modelExport, token int64, h store.Hold, byTurns bool) string {
 	away := e.state == store.Deferred || e.state == store.Retrying || e.state == store.Unknown
 	if away && e.token == token && e.lease == 0 {
 		return "ok"
@@ -242,6 +341,9 @@ func (m *model) hold(e *modelExport, token int64, h store.Hold) string {
 		e.state = store.Unknown
 	}
 	e.lease, e.due = 0, m.after(h.Delay)
+	if byTurns {
+		m.putBack(e, e.due)
+	}
 	e.back = e.due
 	e.attempts += h.Attempts
 	if h.Forget {
@@ -320,6 +422,7 @@ func (m *model) nudge(e *modelExport, again time.Duration) bool {
 	}
 	e.due = m.after(again)
 	e.generation++
+	m.putBackUnlessWriting(e)
 	return true
 }
 
@@ -331,7 +434,14 @@ func (m *model) revive(e *modelExport) bool {
 	e.token++ // the worker that let it die has nothing more to say
 	e.due = m.after(30 * time.Second)
 	e.generation++
+	m.putBackUnlessWriting(e)
 	return true
+}
+
+func (m *model) putBackUnlessWriting(e *modelExport) {
+	if e.intent == store.NoIntent {
+		m.putBack(e, m.now)
+	}
 }
 
 func (m *model) discard(e *modelExport) bool {
@@ -402,7 +512,7 @@ func (m *model) kept(emails []string) map[string]string {
 	kept := map[string]string{"illegal": strconv.Itoa(m.illegal)}
 	for _, e := range m.exports {
 		if e.recorded() {
-			kept["export "+e.id] = line(e.state, e.token, e.lease, string(e.intent), e.since, e.person, e.made, int64(e.attempts), int64(e.generation), e.back, e.email)
+			kept["export "+e.id] = line(e.state, e.token, e.lease, string(e.intent), e.since, e.person, e.made, int64(e.attempts), int64(e.generation), e.back, e.email, e.used)
 			kept["payload "+e.id] = "kept"
 		}
 		if e.moving() {
@@ -417,6 +527,16 @@ func (m *model) kept(emails []string) map[string]string {
 		}
 	}
 	kept["live"] = strconv.Itoa(live)
+	for e, at := range m.back {
+		kept["back "+e.id] = strconv.FormatInt(at, 10)
+	}
+	for _, b := range m.turns {
+		_, local, _ := strings.Cut(string(b.id), "-")
+		kept["turns"] += local + " "
+	}
+	for _, b := range m.batches {
+		kept["cursor "+string(b.id)] = strconv.Itoa(b.cursor)
+	}
 	for _, email := range emails {
 		if owner := m.locks[email]; owner != nil {
 			kept["lock "+email] = owner.id

@@ -56,10 +56,12 @@ type play struct {
 	model  *model
 	emails []string // hashes
 	claims []*store.Claim
+	// byTurns are the claims that were made in the bulk queue.
+	byTurns map[*store.Claim]bool
 }
 
 func newPlay(t *rapid.T, client redis.UniversalClient, ledger *store.Ledger, emails []string) *play {
-	p := &play{Ledger: ledger, t: t, redis: client, model: newModel()}
+	p := &play{Ledger: ledger, t: t, redis: client, model: newModel(), byTurns: map[*store.Claim]bool{}}
 	p.must(client.FlushDB(t.Context()).Err())
 	p.pass(0)
 	for i, spec := range []store.BatchSpec{
@@ -182,6 +184,11 @@ func (p *play) drawClaim(t *rapid.T) (*modelExport, *store.Claim) {
 func (p *play) accept(t *rapid.T) {
 	batch := rapid.SampledFrom(p.model.batches).Draw(t, "batch")
 	from := rapid.IntRange(0, 1).Draw(t, "from")
+	take, waits := p.Accept, false
+	byTurns := rapid.Bool().Draw(t, "by turns")
+	if byTurns {
+		take = p.AcceptByTurns
+	}
 	twice(t, func() {
 		var exports []store.NewExport
 		var want []store.Accepted
@@ -195,8 +202,12 @@ func (p *play) accept(t *rapid.T) {
 			}
 			exports = append(exports, store.NewExport{Export: e.id, Candidate: e.candidate, EmailHash: email, Payload: []byte("x")})
 			want = append(want, p.model.accept(e))
+			waits = waits || e.state == store.Queued
 		}
-		got, err := p.Accept(t.Context(), batch.id, exports)
+		if byTurns && waits {
+			p.model.takeTurns(batch)
+		}
+		got, err := take(t.Context(), batch.id, exports)
 		p.must(err)
 		p.same("accept", got, want)
 	})
@@ -211,17 +222,23 @@ func (p *play) closeBatch(t *rapid.T) {
 func (p *play) claim(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	o := store.ClaimOptions{
-		Lease:     time.Duration(rapid.SampledFrom([]int{10, 60}).Draw(t, "lease")) * time.Second,
-		Settle:    30 * time.Second,
-		Speculate: rapid.Bool().Draw(t, "speculate"),
-		Worker:    rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker"),
+		Lease:      time.Duration(rapid.SampledFrom([]int{10, 60}).Draw(t, "lease")) * time.Second,
+		Settle:     30 * time.Second,
+		Worker:     rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker"),
+		ByTurns:    rapid.Bool().Draw(t, "by turns"),
+		Generation: max(0, e.generation-rapid.IntRange(0, 1).Draw(t, "generations ago")),
+	}
+	if rapid.Bool().Draw(t, "speculate") {
+		for _, b := range p.model.batches {
+			o.Ahead = append(o.Ahead, nobody(b.id)...)
+		}
 	}
 	twice(t, func() {
-		want := p.model.claim(e, o)
+		want := p.model.serve(e, o)
 		got, err := p.Claim(t.Context(), ref, o)
 		p.must(err)
 		seen := claimed{
-			Verdict: got.Verdict, State: got.State, Intent: got.Intent, Person: got.Person, PersonMade: got.PersonMade, Attempts: got.Attempts,
+			Export: got.Export, Generation: got.Generation, Verdict: got.Verdict, State: got.State, Intent: got.Intent, Person: got.Person, PersonMade: got.PersonMade, Attempts: got.Attempts,
 			Token: got.Token(), Known: knowledge{got.KnownPerson, got.KnownWorkflows},
 		}
 		seen.Wait = got.Wait.Milliseconds()
@@ -231,6 +248,7 @@ func (p *play) claim(t *rapid.T) {
 		p.same("claim", seen, want, cmpopts.EquateEmpty())
 		if got.Verdict == store.ClaimOK {
 			p.claims = append(p.claims, got)
+			p.byTurns[got] = o.ByTurns
 		}
 	})
 }
@@ -252,7 +270,7 @@ func (p *play) hold(t *rapid.T) {
 		Delay: 20 * time.Second, Reason: "icims_server_error",
 		Attempts: rapid.IntRange(0, 1).Draw(t, "attempts"), Forget: rapid.Bool().Draw(t, "forget"),
 	}
-	twice(t, func() { p.same("hold", word(p.Hold(t.Context(), c, h)), p.model.hold(e, c.Token(), h)) })
+	twice(t, func() { p.same("hold", word(p.Hold(t.Context(), c, h)), p.model.hold(e, c.Token(), h, p.byTurns[c])) })
 }
 
 func (p *play) finish(t *rapid.T) {
@@ -383,9 +401,12 @@ func (p *play) kept() map[string]string {
 	records, payloads, dues, deads := map[string]*redis.SliceCmd{}, map[string]*redis.IntCmd{}, map[string]*redis.FloatCmd{}, map[string]*redis.FloatCmd{}
 	locks, known := map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}
 	var counters *redis.SliceCmd
+	var turns *redis.StringSliceCmd
+	var back *redis.ZSliceCmd
+	cursors := map[string]*redis.StringCmd{}
 	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, e := range p.model.exports {
-			records[e.id] = pipe.HMGet(ctx, root+"x:"+e.id, "st", "tk", "le", "in", "ia", "pe", "pm", "at", "g", "due", "eh")
+			records[e.id] = pipe.HMGet(ctx, root+"x:"+e.id, "st", "tk", "le", "in", "ia", "pe", "pm", "at", "g", "due", "eh", "u")
 			payloads[e.id] = pipe.Exists(ctx, root+"p:"+e.id)
 			dues[e.id] = pipe.ZScore(ctx, root+"due", e.id)
 			deads[e.id] = pipe.ZScore(ctx, root+"dead", e.id)
@@ -395,18 +416,23 @@ func (p *play) kept() map[string]string {
 			known[email] = pipe.Get(ctx, root+"k:"+email)
 		}
 		counters = pipe.HMGet(ctx, root+"c", "live", "illegal")
+		turns, back = pipe.LRange(ctx, root+"turns", 0, -1), pipe.ZRangeWithScores(ctx, root+"back", 0, -1)
+		for _, b := range p.model.batches {
+			_, local, _ := strings.Cut(string(b.id), "-")
+			cursors[string(b.id)] = pipe.HGet(ctx, root+"b:"+local, "cu")
+		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
 		p.t.Fatal(err)
 	}
 	for id, record := range records {
-		var f [11]string
+		var f [12]string
 		for i, v := range record.Val() {
 			f[i], _ = v.(string)
 		}
 		if f[0] != "" {
-			kept["export "+id] = line(store.State(f[0]), atoi(f[1]), atoi(f[2]), f[3], atoi(f[4]), atoi(f[5]), f[6] == "c", atoi(f[7]), atoi(f[8]), atoi(f[9]), f[10])
+			kept["export "+id] = line(store.State(f[0]), atoi(f[1]), atoi(f[2]), f[3], atoi(f[4]), atoi(f[5]), f[6] == "c", atoi(f[7]), atoi(f[8]), atoi(f[9]), f[10], f[11] != "")
 		}
 		if payloads[id].Val() == 1 {
 			kept["payload "+id] = "kept"
@@ -417,6 +443,15 @@ func (p *play) kept() map[string]string {
 		if deads[id].Err() == nil {
 			kept["dead "+id] = "listed"
 		}
+	}
+	for _, z := range back.Val() {
+		kept["back "+fmt.Sprint(z.Member)] = strconv.FormatFloat(z.Score, 'f', 0, 64)
+	}
+	for _, place := range slices.Backward(turns.Val()) {
+		kept["turns"] += place + " "
+	}
+	for id, cursor := range cursors {
+		kept["cursor "+id] = strconv.FormatInt(atoi(cursor.Val()), 10)
 	}
 	for _, email := range p.emails {
 		if locks[email].Err() == nil {
@@ -466,7 +501,7 @@ func readKnown(s string) knowledge {
 	return k
 }
 
-func line(state store.State, token, lease int64, intent string, since, person int64, made bool, attempts, generation, back int64, email string) string {
-	return fmt.Sprintf("%s token=%d lease=%d intent=%s@%d person=%d made=%t attempts=%d generation=%d back=%d e-mail=%s",
-		state, token, lease, intent, since, person, made, attempts, generation, back, email)
+func line(state store.State, token, lease int64, intent string, since, person int64, made bool, attempts, generation, back int64, email string, used bool) string {
+	return fmt.Sprintf("%s token=%d lease=%d intent=%s@%d person=%d made=%t attempts=%d generation=%d back=%d e-mail=%s used=%t",
+		state, token, lease, intent, since, person, made, attempts, generation, back, email, used)
 }

@@ -90,6 +90,11 @@ type Moving struct {
 	Lease      time.Time
 	Generation int
 	Due        time.Time
+	// TaskUsed tells that the export's task has served another one, as a turn.
+	TaskUsed bool
+
+	batch string
+	row   int64
 }
 
 // Working reports whether some worker holds the export.
@@ -138,7 +143,7 @@ func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) (
 	records := make([]*redis.SliceCmd, len(exports))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range exports {
-			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "wk", "le", "g")
+			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "wk", "le", "g", "b", "r", "u")
 		}
 		return nil
 	})
@@ -149,9 +154,10 @@ func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) (
 	for i, id := range exports {
 		r := records[i].Val()
 		list[i] = Moving{Ref: Ref{customer, id}}
-		if len(r) == 4 {
+		if len(r) == 7 {
 			list[i].State, list[i].Worker, list[i].Lease = State(text(r[0])), text(r[1]), millis(text(r[2]))
 			list[i].Generation = int(number(text(r[3])))
+			list[i].batch, list[i].row, list[i].TaskUsed = text(r[4]), number(text(r[5])), text(r[6]) != ""
 		}
 	}
 	return list, nil

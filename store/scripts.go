@@ -14,7 +14,7 @@ var scriptFiles embed.FS
 
 var (
 	acceptScript     = loadScript("accept")
-	claimScript      = loadScript("claim")
+	claimScript      = loadScript("turns", "claim")
 	stepScript       = loadScript("step")
 	holdScript       = loadScript("hold")
 	finishScript     = loadScript("finish")
@@ -61,8 +61,13 @@ func (s script) of(l *Ledger) *redis.Script {
 	return s.live
 }
 
-func loadScript(name string) script {
-	text := luaMoves() + scriptText("prelude") + scriptText(name)
+func loadScript(parts ...string) script {
+	var all strings.Builder
+	all.WriteString(luaMoves() + scriptText("prelude"))
+	for _, name := range parts {
+		all.WriteString(scriptText(name))
+	}
+	text := all.String()
 	return script{live: redis.NewScript(liveClock + text), simulated: redis.NewScript(simulatedClock + text)}
 }
 

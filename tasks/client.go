@@ -245,7 +245,11 @@ func (s *sending) written() error {
 // write writes a chunk: the ledger first, since a task without a record would do
 // nothing, while a record without a task can be found.
 func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExport, r *chunkResult) {
-	accepted, err := s.client.ledger.Accept(ctx, s.receipt.Batch, chunk)
+	accept := s.client.ledger.Accept
+	if queue == BulkQueue(s.batch.Customer) {
+		accept = s.client.ledger.AcceptByTurns
+	}
+	accepted, err := accept(ctx, s.receipt.Batch, chunk)
 	if err != nil {
 		r.dummies, r.err = 0, err
 		return

@@ -109,7 +109,7 @@ func TestEnqueue(t *testing.T) {
 		if err != nil || len(list) != 1 {
 			t.Fatal(list, err)
 		}
-		ref, err := tasks.ParseTask(asynq.NewTask(list[0].Type, list[0].Payload))
+		ref, _, err := tasks.ParseTask(asynq.NewTask(list[0].Type, list[0].Payload))
 		if err != nil || ref.Customer != customer || len(list[0].Payload) > 60 || list[0].Retention != 0 {
 			t.Errorf("payload %s, %v", list[0].Payload, err)
 		}

@@ -66,22 +66,22 @@ func Alive(ctx context.Context, client redis.UniversalClient, customer string, a
 	return alive, nil
 }
 
-// Handled lists the exports whose tasks asynq counts as being handled. A worker
-// that was killed counts as handling its tasks for up to a minute and a half.
-func Handled(ctx context.Context, client redis.UniversalClient, customer string) ([]string, error) {
-	var exports []string
+// Handled lists the tasks that asynq counts as being handled. A worker that was
+// killed counts as handling its tasks for up to a minute and a half.
+func Handled(ctx context.Context, client redis.UniversalClient, customer string) ([]Alarm, error) {
+	var alarms []Alarm
 	for _, q := range queuesOf(customer) {
 		ids, err := client.LRange(ctx, asynqKey(q, "active"), 0, -1).Result()
 		if err != nil {
 			return nil, fmt.Errorf("list active tasks: %w", err)
 		}
 		for _, id := range ids {
-			if parts := strings.Split(id, ":"); len(parts) == 3 {
-				exports = append(exports, parts[1])
+			if a, ok := alarmOf(id); ok {
+				alarms = append(alarms, a)
 			}
 		}
 	}
-	return exports, nil
+	return alarms, nil
 }
 
 // CountHandled counts the tasks of customers, in their order, that asynq counts as
@@ -148,8 +148,10 @@ type Orphan struct {
 }
 
 // Alarm tells whose task the orphan was.
-func (o Orphan) Alarm() (Alarm, bool) {
-	parts := strings.Split(o.ID, ":")
+func (o Orphan) Alarm() (Alarm, bool) { return alarmOf(o.ID) }
+
+func alarmOf(id string) (Alarm, bool) {
+	parts := strings.Split(id, ":")
 	if len(parts) != 3 {
 		return Alarm{}, false
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -35,6 +36,27 @@ func EnqueueFirst(ctx context.Context, client redis.UniversalClient, ledger *sto
 		return err
 	}
 	return ledger.Announce(ctx, customer)
+}
+
+// Clock puts tasks into the queue that fire later.
+type Clock struct{ client *asynq.Client }
+
+// NewClock returns a clock for the queues behind a client.
+func NewClock(client redis.UniversalClient) *Clock {
+	return &Clock{asynq.NewClientFromRedisClient(client)}
+}
+
+// Set makes a task of the bulk queue that fires after some time, to the second.
+func (c *Clock) Set(ctx context.Context, customer string, alarm Alarm, after time.Duration) error {
+	task, err := newTask(store.Ref{Customer: customer, Export: alarm.Export}, alarm.Generation, BulkQueue(customer))
+	if err != nil {
+		return err
+	}
+	// A conflict is this very call, repeated by go-redis after a lost answer.
+	if _, err := c.client.EnqueueContext(ctx, task, asynq.ProcessIn(after)); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("enqueue for later: %w", err)
+	}
+	return nil
 }
 
 // enqueuer puts the tasks of many exports into asynq's queue in one round trip.

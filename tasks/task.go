@@ -39,27 +39,29 @@ func GoesExpress(candidates int) bool { return candidates <= expressLimit }
 // reference is the whole payload of a task: asynq's web UI shows payloads, so
 // they must not hold anything personal.
 type reference struct {
-	Customer string `json:"customer"`
-	Export   string `json:"export"`
+	Customer   string `json:"customer"`
+	Export     string `json:"export"`
+	Generation int    `json:"generation,omitempty"`
 }
 
-// ParseTask reads the reference that a task carries.
-func ParseTask(t *asynq.Task) (store.Ref, error) {
+// ParseTask reads the reference that a task carries, and which one of the
+// export's tasks it is.
+func ParseTask(t *asynq.Task) (ref store.Ref, generation int, err error) {
 	var r reference
 	if err := json.Unmarshal(t.Payload(), &r); err != nil {
-		return store.Ref{}, fmt.Errorf("task payload: %w", err)
+		return store.Ref{}, 0, fmt.Errorf("task payload: %w", err)
 	}
 	if !store.ValidCustomer(r.Customer) || r.Export == "" {
-		return store.Ref{}, errors.New("task payload is no reference to an export")
+		return store.Ref{}, 0, errors.New("task payload is no reference to an export")
 	}
-	return store.Ref{Customer: r.Customer, Export: r.Export}, nil
+	return store.Ref{Customer: r.Customer, Export: r.Export}, r.Generation, nil
 }
 
 // newTask makes the task of an export. The id is unique over all queues, since
 // asynq keys its heartbeats by id alone; the generation tells a revived export
 // from its former task, which may still hold its id.
 func newTask(ref store.Ref, generation int, queue string) (*asynq.Task, error) {
-	payload, err := json.Marshal(reference(ref))
+	payload, err := json.Marshal(reference{ref.Customer, ref.Export, generation})
 	if err != nil {
 		return nil, fmt.Errorf("task payload: %w", err)
 	}

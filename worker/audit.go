@@ -68,6 +68,10 @@ func auditQueue(ctx context.Context, client redis.UniversalClient, ledger *store
 	if err != nil {
 		return nil, err
 	}
+	turns, err := turnsLeft(ctx, client, customer)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]store.Violation{}
 	for page := range slices.Chunk(late, reconcilePage) {
 		alarms := make([]tasks.Alarm, len(page))
@@ -78,8 +82,12 @@ func auditQueue(ctx context.Context, client redis.UniversalClient, ledger *store
 		if err != nil {
 			return nil, err
 		}
+		awaits, err := ledger.AwaitTurns(ctx, customer, page)
+		if err != nil {
+			return nil, err
+		}
 		for i, m := range page {
-			if !alive[i] && m.State != "" && !m.State.Ended() {
+			if turnComes := awaits[i] && turns > 0; !alive[i] && !turnComes && m.State != "" && !m.State.Ended() {
 				found["export "+m.Export] = store.Violation{
 					Kind: ViolationNoTask, Customer: customer, Export: m.Export,
 					Text: fmt.Sprintf("The export is %s, was to go on %s ago, and has no task that would wake it.", m.State, now.Sub(m.Due).Round(time.Second)),

@@ -40,8 +40,10 @@ type lane struct {
 	verdicts verdicts
 	retries  retries
 	throttle *throttle
-	now      func() time.Time
-	log      zerolog.Logger
+	// later puts a task into the bulk queue.
+	later func(ctx context.Context, customer string, alarm tasks.Alarm, after time.Duration) error
+	now   func() time.Time
+	log   zerolog.Logger
 
 	servers []*asynq.Server    // one for each of the customer's queues
 	valves  []*valve           // theirs
@@ -96,7 +98,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	}
 	l := &lane{
 		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
-		now:    time.Now,
+		later: tasks.NewClock(w.redis).Set, now: time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now, random: rand.Float64,
@@ -218,12 +220,12 @@ func (e *comeBack) Error() string { return "comes back in " + e.after.Round(time
 
 // ProcessTask takes one export through the pipeline.
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	ref, err := tasks.ParseTask(t)
+	ref, generation, err := tasks.ParseTask(t)
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
 	defer h.hands.take()()
-	after, again, err := h.pipeline.run(ctx, ref)
+	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk})
 	if err != nil {
 		return err
 	}

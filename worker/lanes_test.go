@@ -237,9 +237,10 @@ func (r *rig) hurryUp() {
 	queues, err := r.inspector().Queues()
 	r.must(err)
 	for _, queue := range queues {
-		if _, err := r.inspector().RunAllRetryTasks(queue); err != nil {
-			r.t.Fatal(err)
-		}
+		_, err := r.inspector().RunAllRetryTasks(queue)
+		r.must(err)
+		_, err = r.inspector().RunAllScheduledTasks(queue)
+		r.must(err)
 	}
 }
 

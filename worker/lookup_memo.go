@@ -1,7 +1,10 @@
 package worker
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +17,8 @@ import (
 // neighbours come up, for at most a few minutes: someone else may create one of
 // the people meanwhile.
 //
-// One export at a time does that duty for a lane; the others wait for what it
-// finds rather than ask the same themselves.
+// Which export a task serves is decided by its claim, so a claim takes along what
+// is known of all that may come up.
 type lookups struct {
 	finder *finder
 	keys   *store.Keyset
@@ -26,17 +29,23 @@ type lookups struct {
 	onDuty     chan struct{} // holds one token while nobody is on duty
 	background sync.WaitGroup
 
-	mu        sync.Mutex
-	found     map[string]*found       // by export
-	frontiers map[store.BatchID]front // how far each batch is looked up
+	mu      sync.Mutex
+	batches map[store.BatchID]*window
+}
+
+// window is what is known of consecutive rows of a batch.
+type window struct {
+	first  int
+	rows   []*found // nil = not known, or used
+	served int      // the last row that came up
+	end    bool     // there was nothing beyond the rows
+	at     time.Time
 }
 
 // found is what a look-up knows of one export.
 type found struct {
-	batch store.BatchID
-	row   int
-	at    time.Time
-	// searched is false for an export that needed no look-up when its turn came.
+	at time.Time
+	// searched is false for an export that needed no look-up when it was seen.
 	searched bool
 	// people have the export's e-mail; purged profiles are left out.
 	people []*icims.Person
@@ -44,100 +53,98 @@ type found struct {
 
 func (f *found) nobody() bool { return f != nil && f.searched && len(f.people) == 0 }
 
-// front is how far a batch is looked up.
-type front struct {
-	row int       // the last row looked up
-	end bool      // there was nothing beyond it
-	at  time.Time // for forgetting
-}
-
 func newLookups(base context.Context, f *finder, keys *store.Keyset, size int, maxAge time.Duration) *lookups {
 	l := &lookups{
 		finder: f, keys: keys, size: size, maxAge: maxAge, base: base,
-		onDuty: make(chan struct{}, 1),
-		found:  map[string]*found{}, frontiers: map[store.BatchID]front{},
+		onDuty: make(chan struct{}, 1), batches: map[store.BatchID]*window{},
 	}
 	l.onDuty <- struct{}{}
 	return l
 }
 
-// duty is the task to look neighbours up. The zero of everything but lookups
-// means: an export and those that follow it.
-type duty struct {
-	lookups *lookups
-	wanted  int // neighbours to ask the ledger for
-	skip    int // neighbours known already
-	// ahead is set where the export itself is known and the duty is to look
-	// further ahead, in the background.
-	ahead bool
+// off reports whether each export looks for itself.
+func (l *lookups) off() bool { return l.size <= 1 || l.maxAge <= 0 }
 
-	batch      store.BatchID
-	row        int
-	neighbours []store.Neighbour
-	over       bool
-}
-
-// enter returns what is known of an export before it is claimed, and the duty to
-// look others up where that falls to this export. It waits while another export
-// is on duty that may bring the answer.
-func (l *lookups) enter(ctx context.Context, export string) (*found, *duty, error) {
-	if l.size <= 1 || l.maxAge <= 0 {
-		return nil, nil, nil // each looks for itself
-	}
-	for {
-		if f, low, skip := l.recall(export); f != nil {
-			if low {
-				select {
-				case <-l.onDuty:
-					return f, &duty{lookups: l, wanted: l.size, skip: skip, ahead: true}, nil
-				default:
-				}
-			}
-			return f, nil, nil
-		}
-		select {
-		case <-l.onDuty:
-			// What the one before found may include this export.
-			if f, _, _ := l.recall(export); f != nil {
-				l.onDuty <- struct{}{}
-				continue
-			}
-			return nil, &duty{lookups: l, wanted: l.size - 1}, nil
-		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
-		}
-	}
-}
-
-// recall returns what is known of the export. low tells that little of its batch
-// is known beyond it, and skip how many neighbours are.
-func (l *lookups) recall(export string) (f *found, low bool, skip int) {
+// expectNobody reports whether an export may come up next who is known to be
+// missing from iCIMS.
+func (l *lookups) expectNobody() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f = l.found[export]
-	if f == nil || time.Since(f.at) > l.maxAge {
-		return nil, false, 0
+	for _, w := range l.batches {
+		for row := max(w.served+1, w.first); row < w.next(); row++ {
+			if w.get(row).nobody() {
+				return true
+			}
+		}
 	}
-	if edge, ok := l.frontiers[f.batch]; ok && !edge.end {
-		skip = edge.row - f.row
-		low = l.size > 1 && skip < l.size/2
-	}
-	return f, low, skip
+	return false
 }
 
-// claimed notes that the export has come up, and what its duty is about.
-func (l *lookups) claimed(x *export) {
+// knownBatches bounds how many batches a claim takes along.
+const knownBatches = 64
+
+// known is what a claim is to know of the exports that may come up. Where that is
+// little of some batch and nobody is on duty, the duty is taken, to look further
+// ahead. Unless speculation makes sense, nobody is said to be missing from iCIMS.
+func (l *lookups) known(speculate bool) (known []store.Ahead, onDuty bool) {
+	known, low := l.survey(time.Now(), speculate)
+	if low && l.tryDuty() {
+		return known, true
+	}
+	for i := range known {
+		known[i].Neighbours = 0
+	}
+	return known, false
+}
+
+func (l *lookups) survey(now time.Time, speculate bool) (known []store.Ahead, low bool) {
 	l.mu.Lock()
-	delete(l.found, x.ref.Export)
-	l.mu.Unlock()
-	d := x.duty
-	if d == nil {
-		return
+	defer l.mu.Unlock()
+	for batch, a := range l.batches {
+		if now.Sub(a.at) > l.maxAge {
+			delete(l.batches, batch)
+			continue
+		}
+		a.expire(now.Add(-l.maxAge))
+		k := store.Ahead{Batch: batch, First: a.first, Rows: a.render(speculate)}
+		// A batch whose last look-up lasted for less than a second is looked up further
+		// ahead, so that no claim comes before its look-up.
+		enough := l.size / 2
+		if now.Sub(a.at) < time.Second {
+			enough = l.size
+		}
+		if !a.end && a.next()-1-a.served < enough {
+			k.Neighbours, low = l.size, true
+		}
+		known = append(known, k)
 	}
-	d.batch, d.row, d.neighbours = x.claim.Batch, x.claim.Row, x.claim.Neighbours
-	if d.ahead {
-		d.continueInBackground()
+	slices.SortFunc(known, func(a, b store.Ahead) int {
+		return cmp.Or(l.batches[b.Batch].at.Compare(l.batches[a.Batch].at), cmp.Compare(a.Batch, b.Batch))
+	})
+	return known[:min(len(known), knownBatches)], low
+}
+
+// recall returns what is known of a row.
+func (l *lookups) recall(batch store.BatchID, row int) *found {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.batches[batch]; a != nil {
+		if f := a.get(row); f != nil && time.Since(f.at) <= l.maxAge {
+			return f
+		}
 	}
+	return nil
+}
+
+// use is recall for a row that has come up: what is known of it serves once.
+func (l *lookups) use(batch store.BatchID, row int) *found {
+	f := l.recall(batch, row)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.batches[batch]; a != nil {
+		a.serve(row, l.size)
+	}
+	return f
 }
 
 // restore gives back what was found of an export that was put off before it
@@ -148,125 +155,76 @@ func (l *lookups) restore(x *export) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.found[x.ref.Export] = x.looked
-}
-
-// end gives the duty up where it was not carried out.
-func (d *duty) end() {
-	if d == nil || d.over {
-		return
+	if a := l.batches[x.claim.Batch]; a != nil && a.spans(x.claim.Row) {
+		a.rows[x.claim.Row-a.first] = x.looked
 	}
-	d.over = true
-	d.lookups.rememberNeedless(d)
-	d.lookups.onDuty <- struct{}{}
 }
 
-// rememberNeedless notes neighbours that need no look-up, so that each of them
-// does not take the duty in turn only to find that out.
-func (l *lookups) rememberNeedless(d *duty) {
-	now := time.Now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i, n := range d.neighbours {
-		if n.Payload == nil {
-			l.found[n.Export] = &found{batch: d.batch, row: d.row + d.skip + 1 + i, at: now}
+// next is the first row that was not looked up.
+func (w *window) next() int { return w.first + len(w.rows) }
+
+func (w *window) spans(row int) bool { return row >= w.first && row < w.next() }
+
+func (w *window) get(row int) *found {
+	if !w.spans(row) {
+		return nil
+	}
+	return w.rows[row-w.first]
+}
+
+// put adds a row, before or behind the others with a gap where need be.
+func (w *window) put(row int, f *found) {
+	const maxGap = 200
+	if len(w.rows) == 0 || row > w.next()+maxGap || row < w.first-maxGap {
+		w.first, w.rows = row, nil
+	}
+	if row < w.first {
+		w.rows = append(make([]*found, w.first-row), w.rows...)
+		w.first = row
+	}
+	for w.next() <= row {
+		w.rows = append(w.rows, nil)
+	}
+	w.rows[row-w.first] = f
+}
+
+// serve notes that a row has come up. Others before it may be in the hands of
+// claims whose answers are on their way, but not many.
+func (w *window) serve(row, behind int) {
+	if w.spans(row) {
+		w.rows[row-w.first] = nil
+	}
+	w.served = max(w.served, row)
+	if drop := min(w.served-behind-w.first, len(w.rows)); drop > behind {
+		w.rows = slices.Clone(w.rows[drop:])
+		w.first += drop
+	}
+}
+
+// expire forgets what is too old, with all that was looked up beyond it.
+func (w *window) expire(before time.Time) {
+	for i, f := range w.rows {
+		if f == nil || !f.at.Before(before) {
+			continue
+		}
+		if w.first+i > w.served {
+			w.rows, w.end = w.rows[:i], false
+			return
+		}
+		w.rows[i] = nil
+	}
+}
+
+func (w *window) render(speculate bool) string {
+	rows := bytes.Repeat([]byte{store.AheadUnknown}, len(w.rows))
+	for i, f := range w.rows {
+		switch {
+		case f == nil:
+		case speculate && f.nobody():
+			rows[i] = store.AheadNobody
+		default:
+			rows[i] = store.AheadKnown
 		}
 	}
-}
-
-// continueInBackground looks the neighbours up without the export, which goes on.
-func (d *duty) continueInBackground() {
-	if d == nil || d.over {
-		return
-	}
-	d.over = true
-	l := d.lookups
-	l.background.Go(func() {
-		defer func() { l.onDuty <- struct{}{} }()
-		// An error leaves the neighbours unknown; each meets it in its own turn.
-		_, _ = l.search(l.base, d, nil)
-	})
-}
-
-// carryOut looks the export up together with the neighbours.
-func (d *duty) carryOut(ctx context.Context, x *export) (*found, error) {
-	defer d.end()
-	return d.lookups.search(ctx, d, x)
-}
-
-// search looks up the neighbours of a duty and, unless nil, the export itself.
-// It remembers the neighbours and returns what it found of the export.
-func (l *lookups) search(ctx context.Context, d *duty, x *export) (*found, error) {
-	now := time.Now()
-	addresses := map[string]string{} // by export
-	var emails []string
-	if x != nil {
-		emails = append(emails, x.payload.Candidate.Email)
-	}
-	for _, n := range d.neighbours {
-		if email, ok := emailOf(n); ok {
-			addresses[n.Export] = email
-			emails = append(emails, email)
-		}
-	}
-	people, err := l.finder.byEmail(ctx, emails)
-	if err != nil {
-		return nil, err
-	}
-	l.remember(d, now, addresses, people)
-	if x == nil {
-		return nil, nil
-	}
-	own, sure := people.of(x.payload.Candidate.Email)
-	if !sure {
-		return l.one(ctx, x)
-	}
-	return &found{at: now, searched: true, people: own}, nil
-}
-
-// one looks up a single export.
-func (l *lookups) one(ctx context.Context, x *export) (*found, error) {
-	email := x.payload.Candidate.Email
-	now := time.Now()
-	people, err := l.finder.byEmail(ctx, []string{email})
-	if err != nil {
-		return nil, err
-	}
-	own, sure := people.of(email)
-	if !sure {
-		return nil, people.unreadable
-	}
-	return &found{at: now, searched: true, people: own}, nil
-}
-
-func (l *lookups) remember(d *duty, now time.Time, addresses map[string]string, people *people) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.forget(now)
-	for i, n := range d.neighbours {
-		f := &found{batch: d.batch, row: d.row + d.skip + 1 + i, at: now}
-		if email, ok := addresses[n.Export]; ok {
-			own, sure := people.of(email)
-			if !sure {
-				continue // it will look for itself
-			}
-			f.searched, f.people = true, own
-		}
-		l.found[n.Export] = f
-	}
-	l.frontiers[d.batch] = front{row: d.row + d.skip + len(d.neighbours), end: len(d.neighbours) < d.wanted, at: now}
-}
-
-// forget drops what is too old to be used.
-func (l *lookups) forget(now time.Time) {
-	for export, f := range l.found {
-		if now.Sub(f.at) > l.maxAge {
-			delete(l.found, export)
-		}
-	}
-	for batch, edge := range l.frontiers {
-		if now.Sub(edge.at) > l.maxAge {
-			delete(l.frontiers, batch)
-		}
-	}
+	return string(rows)
 }

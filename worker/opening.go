@@ -146,6 +146,9 @@ func (w *Worker) hurry(customer string) {
 	for _, queue := range []string{tasks.ExpressQueue(customer), tasks.BulkQueue(customer)} {
 		if err == nil && slices.Contains(queues, queue) {
 			_, err = inspector.RunAllRetryTasks(queue)
+			if err == nil {
+				_, err = inspector.RunAllScheduledTasks(queue)
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -50,6 +51,16 @@ func ledgerFault(err error) outcome {
 		return outcome{kind: released, err: err}
 	}
 	return outcome{kind: fault, reason: store.ReasonInternal, err: err}
+}
+
+// stopped is the outcome of an export that waited for another one when its worker
+// was stopped, or when it lost its claim.
+func stopped(ctx context.Context) outcome {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, store.ErrStale) || errors.Is(cause, store.ErrGone) {
+		return outcome{kind: released, err: cause}
+	}
+	return outcome{kind: deferred, reason: store.ReasonShuttingDown, after: time.Second, err: cause}
 }
 
 // probePause is when iCIMS is asked again after a bare 429.

@@ -11,6 +11,16 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
+// task is a reminder out of the queue.
+type task struct {
+	store.Ref
+
+	Generation int
+	// Turn is set for tasks of the bulk queue: one of them may serve another export
+	// than its own, so that the customer's batches take turns.
+	Turn bool
+}
+
 // stage is one step of an export's way. It returns the zero outcome to go on.
 type stage interface {
 	exec(ctx context.Context, x *export) outcome
@@ -18,7 +28,12 @@ type stage interface {
 
 // export is one candidate on its way through the stages.
 type export struct {
-	ref     store.Ref
+	task task
+	// ref is the export: by turns not always the task's own. generation is that of
+	// the task that it is to come back by.
+	ref        store.Ref
+	generation int
+
 	claim   *store.Claim // nil until claimed
 	payload tasks.Payload
 	job     icims.JobID // 0: prospects
@@ -30,7 +45,7 @@ type export struct {
 	looked *found
 	// reserved is the permit of the next call, where one is taken before it.
 	reserved *reservation
-	// duty is held by the export that has to look its neighbours up.
+	// duty are the neighbours to look up along with the export.
 	duty *duty
 
 	// person is who was found in iCIMS under the e-mail; nil = nobody.
@@ -87,21 +102,20 @@ func newPipeline(l *lane) *pipeline {
 }
 
 // run takes one export as far as it goes now. It returns after which time the
-// export wants to come back (again), or an error where not even that could be
+// task is to come back (again), or an error where not even that could be
 // recorded.
-func (p *pipeline) run(ctx context.Context, ref store.Ref) (after time.Duration, again bool, err error) {
+func (p *pipeline) run(ctx context.Context, t task) (after time.Duration, again bool, err error) {
 	ctx, holding := p.leases.begin(ctx)
 	defer holding.cancel(nil)
 	ctx, reserved := p.record.gate.reserving(ctx)
 	defer reserved.end()
-	x := &export{ref: ref, reserved: reserved}
+	x := &export{task: t, ref: t.Ref, generation: t.Generation, reserved: reserved}
 	ctx, x.expenses = p.record.meter.begin(ctx)
 	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {
 		if x.claim != nil {
 			p.leases.release(x.claim)
 		}
-		x.duty.end()
 	}()
 
 	var o outcome
@@ -113,5 +127,10 @@ func (p *pipeline) run(ctx context.Context, ref store.Ref) (after time.Duration,
 	if o.kind == deferred {
 		p.record.lookups.restore(x)
 	}
-	return p.record.exec(ctx, x, o)
+	after, again, err = p.record.exec(ctx, x, o)
+	if again && (x.ref != t.Ref || x.generation != t.Generation) {
+		// The task was a turn, which is over.
+		return 0, false, p.record.comeBackLater(ctx, x, after)
+	}
+	return after, again, err
 }

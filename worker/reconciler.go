@@ -206,13 +206,17 @@ func (r *reconciler) replace(ctx context.Context, customer string, now time.Time
 	if err != nil {
 		return err
 	}
-	stand, err := r.ledger.Stand(ctx, customer, handled)
+	exports := make([]string, len(handled))
+	for i, a := range handled {
+		exports[i] = a.Export
+	}
+	stand, err := r.ledger.Stand(ctx, customer, exports)
 	if err != nil {
 		return err
 	}
 	var idle []store.Moving
-	for _, m := range stand {
-		if m.Working() || m.State == "" || m.State.Ended() {
+	for i, m := range stand {
+		if m.Working() || m.State == "" || m.State.Ended() || servesAnother(m, handled[i].Generation) {
 			continue
 		}
 		since, seen := before.unclaimed[m.Ref]
@@ -248,28 +252,51 @@ func (r *reconciler) wake(ctx context.Context, customer string, now time.Time) e
 	if err != nil {
 		return err
 	}
-	var well []string
-	var lost, interrupted []store.Moving
-	for i, m := range late {
-		switch {
-		case m.Working():
-			// A claim whose lease ran out is stuck, however alive its task seems.
-			interrupted = append(interrupted, m)
-		case alive[i]:
-			well = append(well, m.Export)
-		default:
-			lost = append(lost, m)
-		}
-	}
-	if err := r.ledger.LookAgain(ctx, customer, well, now.Add(lookAgain)); err != nil {
+	turns, err := turnsLeft(ctx, r.redis, customer)
+	if err != nil {
 		return err
 	}
-	r.found(customer, "claim whose lease ran out", len(interrupted))
-	if err := r.nudge(ctx, customer, interrupted, tasks.EnqueueFirst); err != nil {
+	awaits, err := r.ledger.AwaitTurns(ctx, customer, late)
+	if err != nil {
+		return err
+	}
+	l := sortLate(late, alive, awaits, turns)
+	if err := r.ledger.LookAgain(ctx, customer, l.well, now.Add(lookAgain)); err != nil {
+		return err
+	}
+	if err := r.ledger.LookAgain(ctx, customer, l.patient, now.Add(patience(turns))); err != nil {
+		return err
+	}
+	r.found(customer, "claim whose lease ran out", len(l.interrupted))
+	if err := r.nudge(ctx, customer, l.interrupted, tasks.EnqueueFirst); err != nil {
+		return err
+	}
+	lost, err := r.unchanged(ctx, customer, l.lost)
+	if err != nil {
 		return err
 	}
 	r.found(customer, "export without a task", len(lost))
 	return r.nudge(ctx, customer, lost, tasks.Enqueue)
+}
+
+// unchanged reads exports again and returns those that nothing has happened to: a
+// queue that was seen empty may have been emptied by their own tasks.
+func (r *reconciler) unchanged(ctx context.Context, customer string, exports []store.Moving) ([]store.Moving, error) {
+	ids := make([]string, len(exports))
+	for i, m := range exports {
+		ids[i] = m.Export
+	}
+	stand, err := r.ledger.Stand(ctx, customer, ids)
+	if err != nil {
+		return nil, err
+	}
+	var same []store.Moving
+	for i, m := range stand {
+		if m.State == exports[i].State && m.Generation == exports[i].Generation {
+			same = append(same, m)
+		}
+	}
+	return same, nil
 }
 
 // enqueue puts tasks into one of a customer's queues.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 // record is the end of the pipeline: it writes the outcome into the ledger and
@@ -79,6 +80,15 @@ func (r record) write(ctx context.Context, x *export, o outcome, calls int) erro
 		hold.To, hold.Attempts = store.Unknown, 1
 		return r.ledger.Hold(ctx, x.claim, hold)
 	}
+}
+
+// comeBackLater gives the export a task of its own. Where that fails, a turn will
+// come to it all the same, or the reconciler.
+func (r record) comeBackLater(ctx context.Context, x *export, after time.Duration) error {
+	o := r.recordSurely(ctx, func(ctx context.Context) error {
+		return r.later(ctx, x.ref.Customer, tasks.Alarm{Export: x.ref.Export, Generation: x.generation}, after)
+	})
+	return o.err
 }
 
 // recordTime is for how long a record that iCIMS's answer depends on is tried:

@@ -72,11 +72,13 @@ func atoi(t *testing.T, s string) int {
 }
 
 // tally counts what the worlds went through, to show that they were not kind.
-type tally struct{ exports, turns, deaths, created, updated, skipped, dead, unknown, calls atomic.Int64 }
+type tally struct {
+	exports, turns, deaths, created, updated, skipped, dead, unknown, nudged, calls atomic.Int64
+}
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost",
-		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load())
+	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the reconciler woke",
+		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.nudged.Load())
 }
 
 // live lets the world run to its end and judges it.
@@ -115,6 +117,7 @@ func (w *world) live(sum *tally) {
 	w.judge(batches, sum)
 	sum.turns.Add(int64(w.turns))
 	sum.unknown.Add(int64(w.unknown))
+	sum.nudged.Add(int64(w.nudged))
 	sum.deaths.Add(int64(w.born - w.plan.processes))
 	sum.calls.Add(int64(w.sim.CallCount()))
 }
@@ -199,7 +202,9 @@ func (w *world) idle() {
 	case handled:
 		time.Sleep(100 * time.Millisecond)
 	case !wake.IsZero():
-		time.Sleep(max(time.Until(wake), time.Millisecond))
+		time.Sleep(min(max(time.Until(wake), time.Millisecond), time.Minute))
+	default:
+		time.Sleep(10 * time.Second)
 	}
 }
 

@@ -52,15 +52,18 @@ type world struct {
 	clients []*redis.Client
 	turns   int
 	unknown int  // writes whose answer was lost
+	nudged  int  // exports that the reconciler woke
 	calm    bool // faults are over
 	trace   []string
 	purged  map[int64]bool
+
+	reconciled time.Time
 }
 
 // alarm is a task in the queue.
 type alarm struct {
-	at  time.Time
-	ref store.Ref
+	at time.Time
+	task
 }
 
 // turn is one access to the outside that waits for its permission.
@@ -87,7 +90,7 @@ type process struct {
 	lane  *lane
 	redis *redis.Client
 	dead  bool
-	held  map[store.Ref]int // tasks in its hands
+	held  map[task]int // tasks in its hands
 	busy  int
 }
 
@@ -168,7 +171,7 @@ func newWorld(t *testing.T, seed uint64, address string, db int) *world {
 // spawn starts a worker process.
 func (w *world) spawn() *process {
 	w.born++
-	p := &process{name: fmt.Sprintf("worker-%d", w.born), held: map[store.Ref]int{}}
+	p := &process{name: fmt.Sprintf("worker-%d", w.born), held: map[task]int{}}
 	p.redis = redis.NewClient(&redis.Options{Addr: w.address, DB: w.direct.Options().DB, PoolSize: 8, MaxRetries: 1, MinRetryBackoff: time.Millisecond, MaxRetryBackoff: time.Millisecond})
 	w.clients = append(w.clients, p.redis)
 	p.redis.AddHook(redisTurns{w, p})
@@ -182,6 +185,14 @@ func (w *world) spawn() *process {
 	}
 	p.lane = l
 	l.retries.random = jitter(w.seed, uint64(w.born))
+	l.later = func(ctx context.Context, customer string, a tasks.Alarm, after time.Duration) error {
+		return redisTurns{w, p}.access(ctx, "later "+a.Export, func() error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.enqueue(a, after)
+			return nil
+		})
+	}
 	l.aside.Go(func() { l.leases.renew(l.base) })
 	w.procs = append(w.procs, p)
 	return p
@@ -232,9 +243,8 @@ func (w *world) ask(ctx context.Context, p *process, what string) verdict {
 func (w *world) kill(p *process) {
 	p.dead = true
 	now := time.Now()
-	held := slices.SortedFunc(maps.Keys(p.held), func(a, b store.Ref) int { return cmp.Compare(a.Export, b.Export) })
-	for _, ref := range held {
-		w.alarms = append(w.alarms, alarm{now.Add(time.Duration(1+w.rng.IntN(120)) * time.Second), ref})
+	for _, t := range slices.SortedFunc(maps.Keys(p.held), compareTasks) {
+		w.alarms = append(w.alarms, alarm{now.Add(time.Duration(1+w.rng.IntN(120)) * time.Second), t})
 	}
 	clear(p.held)
 	for _, t := range w.waiting {
@@ -245,6 +255,10 @@ func (w *world) kill(p *process) {
 	w.waiting = slices.DeleteFunc(w.waiting, func(t *turn) bool { return t.proc == p })
 	p.lane.cancel()
 	w.procs = slices.DeleteFunc(w.procs, func(o *process) bool { return o == p })
+}
+
+func compareTasks(a, b task) int {
+	return cmp.Or(cmp.Compare(a.Export, b.Export), cmp.Compare(a.Generation, b.Generation))
 }
 
 // redisTurns makes a turn of each command.
@@ -334,14 +348,14 @@ func (c callTurns) RoundTrip(req *http.Request) (*http.Response, error) {
 func (w *world) handle(p *process, a alarm) {
 	w.busy++
 	p.busy++
-	p.held[a.ref]++
+	p.held[a.task]++
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 		defer cancel()
-		if a.ref.Export[0]%4 == 0 {
+		if !a.Turn {
 			ctx = asExpress(ctx)
 		}
-		after, again, err := newPipeline(p.lane).run(ctx, a.ref)
+		after, again, err := newPipeline(p.lane).run(ctx, a.task)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.busy--
@@ -349,14 +363,14 @@ func (w *world) handle(p *process, a alarm) {
 		if p.dead {
 			return // its tasks are in the queue again already
 		}
-		if p.held[a.ref]--; p.held[a.ref] == 0 {
-			delete(p.held, a.ref)
+		if p.held[a.task]--; p.held[a.task] == 0 {
+			delete(p.held, a.task)
 		}
 		switch {
 		case err != nil:
-			w.alarms = append(w.alarms, alarm{time.Now().Add(faultPause), a.ref})
+			w.alarms = append(w.alarms, alarm{time.Now().Add(faultPause), a.task})
 		case again:
-			w.alarms = append(w.alarms, alarm{time.Now().Add(after), a.ref})
+			w.alarms = append(w.alarms, alarm{time.Now().Add(after), a.task})
 		}
 	}()
 }
@@ -370,6 +384,7 @@ func (w *world) step() bool {
 	for len(w.procs) < w.plan.processes {
 		w.spawn()
 	}
+	w.reconcile()
 	if w.start() {
 		return true
 	}
@@ -377,13 +392,85 @@ func (w *world) step() bool {
 		w.grant()
 		return true
 	}
-	return len(w.alarms) > 0 || w.busy > 0
+	return len(w.alarms) > 0 || w.busy > 0 || w.moves()
+}
+
+// moves reports whether some export has not ended. What nothing wakes any more is
+// for the reconciler.
+func (w *world) moves() bool {
+	live, err := w.ledger.Live(context.Background(), "1234")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return live > 0
+}
+
+// reconcile is the reconciler, by the worker's own rules, over the queue of the
+// world and some time after a task or a lease was lost.
+func (w *world) reconcile() {
+	const every = 10 * time.Second
+	if time.Since(w.reconciled) < every {
+		return
+	}
+	w.reconciled = time.Now()
+	ctx := context.Background()
+	w.setClock()
+	late, err := w.ledger.Overdue(ctx, "1234", time.Now().Add(-overdueBy), reconcilePage)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	awaits, err := w.ledger.AwaitTurns(ctx, "1234", late)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	alive, turns := make([]bool, len(late)), 0
+	for _, a := range w.alarms {
+		if a.Turn && !a.at.After(time.Now()) {
+			turns++
+		}
+	}
+	for i, m := range late {
+		same := func(t task) bool { return t.Ref == m.Ref && t.Generation == m.Generation }
+		alive[i] = slices.ContainsFunc(w.alarms, func(a alarm) bool { return same(a.task) })
+		for _, p := range w.procs {
+			for t := range p.held {
+				alive[i] = alive[i] || same(t)
+			}
+		}
+	}
+	l := sortLate(late, alive, awaits, turns)
+	for ids, again := range map[*[]string]time.Duration{&l.well: lookAgain, &l.patient: patience(turns)} {
+		if err := w.ledger.LookAgain(ctx, "1234", *ids, time.Now().Add(again)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, m := range slices.Concat(l.interrupted, l.lost) {
+		generation, ok, err := w.ledger.Nudge(ctx, m.Ref, nudgedFor)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if ok {
+			w.nudged++
+			w.enqueue(tasks.Alarm{Export: m.Export, Generation: generation}, 0)
+		}
+	}
+}
+
+// enqueue puts a turn into the queue.
+func (w *world) enqueue(a tasks.Alarm, after time.Duration) {
+	w.alarms = append(w.alarms, alarm{time.Now().Add(after), task{store.Ref{Customer: "1234", Export: a.Export}, a.Generation, true}})
+}
+
+func (w *world) setClock() {
+	if err := w.direct.Set(context.Background(), store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // start hands a due task to a process that has room.
 func (w *world) start() bool {
 	now := time.Now()
-	slices.SortFunc(w.alarms, func(a, b alarm) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.ref.Export, b.ref.Export)) })
+	slices.SortFunc(w.alarms, func(a, b alarm) int { return cmp.Or(a.at.Compare(b.at), compareTasks(a.task, b.task)) })
 	var due []int
 	for i, a := range w.alarms {
 		if !a.at.After(now) {
@@ -426,9 +513,7 @@ func (w *world) grant() {
 		}
 	}
 	w.trace = append(w.trace, fmt.Sprintf("%s %s %.200s -> %d", time.Now().Format("15:04:05.000"), t.proc.name, t.what, v))
-	if err := w.direct.Set(context.Background(), store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
-		w.t.Fatal(err)
-	}
+	w.setClock()
 	t.verdict <- v
 	if v == dieBefore || v == dieAfter {
 		w.kill(t.proc)
@@ -438,13 +523,15 @@ func (w *world) grant() {
 // accept takes a batch into the ledger and gives each export a task.
 func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store.BatchID {
 	ctx := context.Background()
-	if err := w.direct.Set(ctx, store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
-		w.t.Fatal(err)
-	}
+	w.setClock()
 	spec.Customer = "1234"
 	id, _, err := w.ledger.OpenBatch(ctx, spec)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	turn, accept := w.rng.IntN(4) > 0, w.ledger.Accept
+	if turn {
+		accept = w.ledger.AcceptByTurns
 	}
 	for _, c := range candidates {
 		p := tasks.Payload{Candidate: c}
@@ -456,10 +543,10 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 			Export: w.keys.ExportID(string(id), c.ID), Candidate: c.ID,
 			EmailHash: w.keys.EmailHash("1234", p.Candidate.Email), Payload: p.Encode(),
 		}
-		if _, err := w.ledger.Accept(ctx, id, []store.NewExport{e}); err != nil {
+		if _, err := accept(ctx, id, []store.NewExport{e}); err != nil {
 			w.t.Fatal(err)
 		}
-		w.alarms = append(w.alarms, alarm{time.Now(), store.Ref{Customer: "1234", Export: e.Export}})
+		w.alarms = append(w.alarms, alarm{time.Now(), task{store.Ref{Customer: "1234", Export: e.Export}, 0, turn}})
 	}
 	if err := w.ledger.CloseBatch(ctx, id, 0); err != nil {
 		w.t.Fatal(err)

@@ -22,20 +22,29 @@ const (
 )
 
 func (s claimStage) exec(ctx context.Context, x *export) outcome {
-	options := store.ClaimOptions{Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker}
-	var err error
-	if x.looked, x.duty, err = s.lookups.enter(ctx, x.ref.Export); err != nil {
-		return outcome{kind: deferred, reason: store.ReasonShuttingDown, after: time.Second, err: err}
+	options := store.ClaimOptions{
+		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker,
+		ByTurns: x.task.Turn, Generation: x.task.Generation,
 	}
-	if x.duty != nil {
-		options.Neighbours, options.SkipNeighbours = x.duty.wanted, x.duty.skip
+	onDuty := false
+	if !s.lookups.off() {
+		options.Neighbours = s.lookups.size - 1
+		// The intent is recorded along with the claim where the next thing to do is
+		// surely the POST, and its permit is in hand.
+		speculate := s.lookups.expectNobody() && s.admits(ctx) == nil && x.reserved.soon(ctx)
+		options.Ahead, onDuty = s.lookups.known(speculate)
 	}
-	// The intent is recorded along with the claim where the next thing to do is
-	// surely the POST, and its permit is in hand.
-	options.Speculate = x.looked.nobody() && s.admits(ctx) == nil && x.reserved.soon(ctx)
+	defer func() {
+		if onDuty {
+			s.lookups.endDuty()
+		}
+	}()
 
 	asked := s.now()
 	claim, err := s.ledger.Claim(ctx, x.ref, options)
+	if claim != nil {
+		x.ref, x.generation = claim.Ref, claim.Generation
+	}
 	switch {
 	case errors.Is(err, store.ErrSealed):
 		x.claim = claim
@@ -64,6 +73,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	if x.payload, err = tasks.DecodePayload(claim.Payload); err != nil {
 		return outcome{kind: dead, reason: store.ReasonPayloadBroken, err: err}
 	}
-	s.lookups.claimed(x)
+	s.lookups.claimed(x, options.Ahead, onDuty)
+	onDuty = false
 	return outcome{}
 }

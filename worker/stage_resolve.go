@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
@@ -28,6 +29,9 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 		return s.settleCreate(ctx, x)
 	}
 	if err := s.find(ctx, x); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+			return stopped(ctx)
+		}
 		return failed(err)
 	}
 	if x.payload.Dummy && x.person != nil {
@@ -93,16 +97,15 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		}
 	}
 	f := x.looked
-	if f == nil || !f.searched {
-		var err error
-		if x.duty != nil && !x.duty.over {
-			f, err = x.duty.carryOut(ctx, x)
-		} else {
-			f, err = s.lookups.one(ctx, x)
-		}
-		if err != nil {
-			return err
-		}
+	var err error
+	switch {
+	case f == nil:
+		f, err = s.lookups.await(ctx, x)
+	case !f.searched:
+		f, err = s.lookups.one(ctx, x)
+	}
+	if err != nil {
+		return err
 	}
 	if len(f.people) > 0 {
 		x.person = f.people[0]

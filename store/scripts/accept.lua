@@ -1,9 +1,9 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
--- ARGV: prefix, '', batch, ms until a task must exist, then per export: id,
--- candidate, e-mail hash, payload.
+-- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, then per
+-- export: id, candidate, e-mail hash, payload.
 -- Returns per export: 'new', or the state of the one that was accepted before.
-local batch, t, answers, added = ARGV[3], now(), {}, 0
-for i = 5, #ARGV, 4 do
+local batch, t, answers, added, waits = ARGV[3], now(), {}, 0, false
+for i = 6, #ARGV, 4 do
   local id = ARGV[i]
   local rec = prefix .. 'x:' .. id
   local state = redis.call('HGET', rec, 'st')
@@ -13,6 +13,7 @@ for i = 5, #ARGV, 4 do
   end
   if state then
     answers[#answers + 1] = state
+    waits = waits or state == 'queued'
   else
     local row = redis.call('RPUSH', prefix .. 'b:' .. batch .. ':r', id) - 1
     redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', int(t))
@@ -22,6 +23,7 @@ for i = 5, #ARGV, 4 do
     answers[#answers + 1] = 'new'
   end
 end
+if ARGV[5] == '1' and (waits or added > 0) then take_turns(batch) end
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'accepted', added)
   redis.call('PERSIST', KEYS[1])

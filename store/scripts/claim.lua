@@ -1,12 +1,47 @@
--- Gives an export to one worker. KEYS[1] record.
--- ARGV: prefix, export, lease ms, settle ms, speculate 0|1, neighbours wanted,
--- neighbours to skip, worker.
--- Returns {'gone'} | {'ended', state} | {'held', ms} | {'unsettled', ms} |
--- {'locked', ms} | {'ok', token, record, payload, batch, marker, known, neighbours}.
-local r = fields(KEYS[1])
+-- Gives an export to one worker: the task's own, or where the task is a turn the
+-- one whose turn it is. KEYS[1] record of the task's export.
+-- ARGV: prefix, export, lease ms, settle ms, by turns 0|1, generation of the task,
+-- worker, neighbours wanted; then for each batch that the caller has looked
+-- ahead in: batch, first row, what it knows of the rows from there on (n nobody
+-- has the e-mail, k no look-up is needed, - nothing), neighbours wanted there.
+-- Returns {'gone'} | {'ended', state} | {'held', ms} | {'unsettled', ms, task} |
+-- {'locked', ms, task} | {'ok', token, state, record as it was, payload, batch,
+-- marker, known, row of the first neighbour, neighbours, task}. The task is {}, or
+-- export and generation of the one to put in where the export is to come back.
+local key, t, by_turns, task = KEYS[1], now(), ARGV[5] == '1', {}
+local flat = redis.call('HGETALL', key)
+local r = named(flat)
+
+-- A task is a turn while its own export waits like all others of its batch, and
+-- where another turn has served its own. An export that was begun has a task of a
+-- later generation, which is for that one alone.
+local generation = r.g or '0'
+if by_turns then
+  local waits = r.st == 'queued' and generation == '0'
+  if waits or not r.st or tonumber(ARGV[6]) < tonumber(generation) then
+    local id, found = next_turn(t, waits and { b = r.b, r = r.r, flat = flat })
+    if id and not (waits and id == export) then
+      -- The reconciler is not to take it for one whose worker has died.
+      if waits then redis.call('HSET', key, 'u', '1') end
+      export, key, flat, r = id, prefix .. 'x:' .. id, found, named(found)
+      generation = int(tonumber(r.g or '0') + 1)
+      task = {id, generation}
+    elseif not id and not waits then
+      return found and {'held', '0'} or {'gone'}
+    end
+  end
+end
+
+-- come_back gives the export a task of its own where the task was a turn.
+local function come_back(at)
+  if not by_turns then return end
+  if not task[1] then task = {export, int(tonumber(generation) + 1)} end
+  redis.call('HSET', key, 'g', task[2])
+  put_back(export, at)
+end
+
 if not r.st then return {'gone'} end
 if not legal(r.st, 'claimed') then return {'ended', r.st} end
-local t = now()
 if tonumber(r.le or '0') > t then return {'held', int(tonumber(r.le) - t)} end
 
 -- A write whose answer was never recorded may still take effect: wait until it
@@ -16,10 +51,11 @@ if r['in'] then
   if settled > t then
     -- Whoever began the write has lost the export: its late word would be about a
     -- write that is looked into already.
-    if r.st ~= 'unknown' then redis.call('HINCRBY', KEYS[1], 'tk', 1) end
-    redis.call('HSET', KEYS[1], 'st', 'unknown', 'le', '0', 'due', int(settled))
+    if r.st ~= 'unknown' then redis.call('HINCRBY', key, 'tk', 1) end
+    redis.call('HSET', key, 'st', 'unknown', 'le', '0', 'due', int(settled))
     due(export, settled)
-    return {'unsettled', int(settled - t)}
+    come_back(settled)
+    return {'unsettled', int(settled - t), task}
   end
 end
 
@@ -40,7 +76,14 @@ for _, lock in ipairs(locks) do
   if owner and owner ~= export then
     local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in', 'due')
     if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then
-      return {'locked', o[1] == 'unknown' and o[4] and int(tonumber(o[4]) - t) or '0'}
+      local wait = o[1] == 'unknown' and o[4] and tonumber(o[4]) - t or 0
+      if by_turns then
+        -- An export takes a few seconds, one whose write is unknown maybe long.
+        wait = math.min(math.max(wait, 2000), 60000)
+        due(export, t + wait)
+        come_back(t + wait)
+      end
+      return {'locked', int(wait), task}
     end
     if o[1] == 'claimed' or o[1] == 'created' then losers[owner] = true end
   end
@@ -51,28 +94,43 @@ for _, lock in ipairs(locks) do redis.call('SET', lock, export, 'EX', 604800) en
 local marker = redis.call('HGET', marker_key, marker_field) or ''
 local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
 
-local state = 'claimed'
--- The caller has just looked the e-mail up and found nobody: where nothing here
--- says otherwise, the intent to create is recorded in the same round trip.
-if ARGV[5] == '1' and not r['in'] and not r.pe and known == '' and (marker == '' or include) then
-  state = 'creating'
-  redis.call('HSET', KEYS[1], 'in', 'p', 'ia', int(t))
+-- What the caller knows of the row, and which neighbours it wants to look up.
+local row, ahead = tonumber(r.r), ''
+local from, wanted = row + 1, tonumber(ARGV[8])
+for i = 9, #ARGV, 4 do
+  if ARGV[i] == r.b then
+    local at = row - tonumber(ARGV[i + 1]) + 1
+    if at >= 1 then ahead = string.sub(ARGV[i + 2], at, at) end
+    if at <= #ARGV[i + 2] then from, wanted = row - at + 1 + #ARGV[i + 2], tonumber(ARGV[i + 3]) end
+  end
 end
-local token = redis.call('HINCRBY', KEYS[1], 'tk', 1)
-redis.call('HSET', KEYS[1], 'st', state, 'le', int(t + tonumber(ARGV[3])), 'wk', ARGV[8])
-due(export, t + tonumber(ARGV[3]))
+
+local token, state, lease = int(tonumber(r.tk or '0') + 1), 'claimed', t + tonumber(ARGV[3])
+local write = {'HSET', key, 'st', state, 'le', int(lease), 'tk', token, 'wk', ARGV[7]}
+-- A look-up has just found nobody: where nothing here says otherwise, the intent to
+-- create is recorded in the same round trip.
+if ahead == 'n' and not r['in'] and not r.pe and known == '' and (marker == '' or include) then
+  state = 'creating'
+  write[4] = state
+  write[11], write[12], write[13], write[14] = 'in', 'p', 'ia', int(t)
+end
+if task[1] then
+  write[#write + 1], write[#write + 2] = 'g', generation
+end
+redis.call(unpack(write))
+due(export, lease)
+if r.g or r.st ~= 'queued' then redis.call('ZREM', prefix .. 'back', export) end
 
 -- Neighbours that will come up soon, so that one call can look all of them up.
 -- Those that need no look-up are named without their data.
-local neighbours, wanted = {}, tonumber(ARGV[6])
+local neighbours = {}
 if wanted > 0 then
-  local from = tonumber(r.r) + 1 + tonumber(ARGV[7])
   for _, id in ipairs(redis.call('LRANGE', batch_key .. ':r', from, from + wanted - 1)) do
     local n = redis.call('HMGET', prefix .. 'x:' .. id, 'st', 'eh', 'pe', 'in', 'c')
     local hash, payload = '', ''
     if (n[1] == 'queued' or n[1] == 'deferred' or n[1] == 'retrying') and not n[3] and not n[4] then
-      local key, field = marker_place(n[5])
-      if include or redis.call('HEXISTS', key, field) == 0 then
+      local bucket, field = marker_place(n[5])
+      if include or redis.call('HEXISTS', bucket, field) == 0 then
         hash, payload = n[2], redis.call('GET', prefix .. 'p:' .. id) or ''
       end
     end
@@ -80,5 +138,5 @@ if wanted > 0 then
     neighbours[at + 1], neighbours[at + 2], neighbours[at + 3] = id, hash, payload
   end
 end
-return {'ok', int(token), redis.call('HGETALL', KEYS[1]), redis.call('GET', prefix .. 'p:' .. export) or '',
-  {batch[1] or '', batch[2] or ''}, marker, known, neighbours}
+return {'ok', token, state, flat, redis.call('GET', prefix .. 'p:' .. export) or '',
+  {batch[1] or '', batch[2] or ''}, marker, known, int(from), neighbours, task}

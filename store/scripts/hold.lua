@@ -1,7 +1,7 @@
 -- Hands a claimed export back, to come again later. KEYS[1] record.
 -- ARGV: prefix, export, token, to (deferred|retrying|unknown), delay ms, reason,
 -- attempts to add, warnings, story entry or '', forget the person 0|1,
--- kind of export, calls it took.
+-- kind of export, calls it took, by turns 0|1.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 -- Handed back already by the same claim: the answer was lost.
@@ -19,6 +19,7 @@ end
 if to ~= 'unknown' and r['in'] then to = 'unknown' end
 redis.call('HSET', KEYS[1], 'st', to, 'le', '0', 'due', int(t + tonumber(ARGV[5])), 'rs', ARGV[6])
 due(export, t + tonumber(ARGV[5]))
+if ARGV[13] == '1' then put_back(export, t + tonumber(ARGV[5])) end
 tell(ARGV[9])
 if ARGV[10] == '1' then
   redis.call('HDEL', KEYS[1], 'pe', 'pm')

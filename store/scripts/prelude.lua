@@ -10,11 +10,13 @@ end
 
 local function int(n) return string.format('%.0f', n) end
 
-local function fields(key)
-  local flat, t = redis.call('HGETALL', key), {}
+local function named(flat)
+  local t = {}
   for i = 1, #flat, 2 do t[flat[i]] = flat[i + 1] end
   return t
 end
+
+local function fields(key) return named(redis.call('HGETALL', key)) end
 
 local function count(name, by) redis.call('HINCRBY', prefix .. 'c', name, by) end
 
@@ -46,6 +48,22 @@ end
 -- Every moving export has a time at which something must have happened to it;
 -- the reconciler looks at those that are over it.
 local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
+
+-- take_turns gives a batch, or all that was put off, a place among those that take
+-- turns in the bulk queue.
+local function take_turns(place)
+  local turns = prefix .. 'turns'
+  for _, there in ipairs(redis.call('LRANGE', turns, 0, -1)) do
+    if there == place then return end
+  end
+  redis.call('LPUSH', turns, place)
+end
+
+-- put_back lets a turn serve an export that was begun, from a time on.
+local function put_back(id, at)
+  redis.call('ZADD', prefix .. 'back', int(at), id)
+  take_turns('back')
+end
 
 -- tell adds a sealed entry to the export's story, of which the last 20 are kept.
 local function tell(entry)

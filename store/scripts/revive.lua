@@ -17,5 +17,6 @@ redis.call('PERSIST', batch_key)
 redis.call('PERSIST', batch_key .. ':r')
 count('live', 1)
 due(export, now() + tonumber(ARGV[3]))
+if not r['in'] then put_back(export, now()) end
 tell(ARGV[4])
 return {'ok', int(redis.call('HINCRBY', KEYS[1], 'g', 1))}

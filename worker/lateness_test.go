@@ -1,0 +1,63 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/seekout/icims-export/store"
+)
+
+func TestLateness(t *testing.T) {
+	t.Parallel()
+	export := func(id string, state store.State) store.Moving {
+		return store.Moving{Ref: store.Ref{Customer: "1234", Export: id}, State: state}
+	}
+	late := []store.Moving{
+		export("its task waits", store.Queued),
+		export("a turn will come", store.Queued),
+		export("nothing will come", store.Queued),
+		export("put off, its task lost", store.Retrying),
+		export("its lease ran out", store.Placing),
+	}
+	alive := []bool{true, false, false, false, true}
+	awaits := []bool{true, true, false, false, false}
+	compare := func(turns int, want lateness) {
+		t.Helper()
+		if diff := cmp.Diff(want, sortLate(late, alive, awaits, turns), cmp.AllowUnexported(lateness{}), cmpopts.IgnoreUnexported(store.Moving{})); diff != "" {
+			t.Errorf("with %d turns left (-want +got):\n%s", turns, diff)
+		}
+	}
+	compare(7, lateness{well: []string{"its task waits"}, patient: []string{"a turn will come"}, lost: late[2:4], interrupted: late[4:]})
+	compare(0, lateness{well: []string{"its task waits"}, lost: late[1:4], interrupted: late[4:]})
+}
+
+func TestPatienceGrowsWithTheQueue(t *testing.T) {
+	t.Parallel()
+	for turns, want := range map[int]time.Duration{1: time.Minute, 3000: 5 * time.Minute, 1_000_000: 10 * time.Minute} {
+		if got := patience(turns); got != want {
+			t.Errorf("%d turns left: %s, want %s", turns, got, want)
+		}
+	}
+}
+
+func TestWhoseTaskServesAnother(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		export     store.Moving
+		generation int
+		want       bool
+	}{
+		{"a handler that has not claimed yet", store.Moving{}, 0, false},
+		{"a turn that serves another export", store.Moving{TaskUsed: true}, 0, true},
+		{"a task of before the export was served by another turn", store.Moving{Generation: 1}, 0, true},
+		{"the export's latest task, though its first one was a turn", store.Moving{Generation: 1, TaskUsed: true}, 1, false},
+	} {
+		if got := servesAnother(c.export, c.generation); got != c.want {
+			t.Errorf("%s: %t", c.name, got)
+		}
+	}
+}
