@@ -39,12 +39,14 @@ func (e *KeysetError) Error() string {
 // its primary key where they are missing. It fails with a *KeysetError. Whoever seals
 // calls it at start.
 func (l *Ledger) CheckKeyset(ctx context.Context) error {
-	// The first keyset to come is the store's.
 	hash := l.keys.hash("check")
-	if err := l.redis.HSetNX(ctx, keysetKey, hashingCheck, hash).Err(); err != nil {
-		return fmt.Errorf("check keyset: %w", err)
-	}
 	values, err := l.redis.HGetAll(ctx, keysetKey).Result()
+	if err == nil && values[hashingCheck] == "" {
+		// The first keyset to come is the store's.
+		if err = l.redis.HSetNX(ctx, keysetKey, hashingCheck, hash).Err(); err == nil {
+			values, err = l.redis.HGetAll(ctx, keysetKey).Result()
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("check keyset: %w", err)
 	}
@@ -64,6 +66,10 @@ func (l *Ledger) CheckKeyset(ctx context.Context) error {
 	if len(missing) > 0 {
 		slices.Sort(missing)
 		return &KeysetError{Missing: missing}
+	}
+	// A Redis that refuses writes for a while is no reason not to start.
+	if values[checkField(l.keys.Primary())] != "" {
+		return nil
 	}
 	return l.enterKey(ctx)
 }

@@ -412,3 +412,25 @@ func TestResealDisturbsNobody(t *testing.T) {
 		}
 	})
 }
+
+func TestAKnownKeysetNeedsNoWrite(t *testing.T) {
+	server := redistest.Start(t)
+	client := server.Client(t)
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := store.NewLedger(client, keys)
+	if err := ledger.CheckKeyset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Set(t.Context(), "x", "", 0).Err(); err == nil {
+		t.Fatal("Redis takes writes, so this shows nothing")
+	}
+	if err := ledger.CheckKeyset(t.Context()); err != nil {
+		t.Errorf("%v: a Redis that refuses writes for a while is no reason not to start", err)
+	}
+}

@@ -49,7 +49,7 @@ func checkKeyset(ctx context.Context, ledger *store.Ledger, s config.Settings) e
 	case err == nil:
 		return nil
 	case !ok:
-		return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", s.RedisURL, redisCause(err))
+		return redisFailed(s, err)
 	case wrong.OtherHashing:
 		return misused("%s is another keyset than the one that the Redis at %s was filled with: name that one with ICIMS_EXPORT_KEYSET, or restore it from its backup; "+
 			"if it is lost for good, icims-export keys adopt goes on with this one", s.Keyset, s.RedisURL)

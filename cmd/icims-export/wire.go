@@ -54,7 +54,7 @@ func rootCause(err error) string {
 
 // redisCause says in a few words why Redis does not answer.
 func redisCause(err error) string {
-	text := err.Error()
+	text := rootCause(err)
 	switch {
 	case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "ERR AUTH"):
 		return "refuses the user name or password"
@@ -65,6 +65,17 @@ func redisCause(err error) string {
 		return "cannot be found by that name"
 	}
 	return "does not answer"
+}
+
+// redisFailed says why Redis is of no use now, and what to do.
+func redisFailed(s config.Settings, err error) error {
+	text := rootCause(err)
+	for _, refusal := range []string{"OOM", "READONLY", "NOREPLICAS", "MISCONF"} {
+		if strings.HasPrefix(text, refusal) {
+			return failed("Redis at %s refuses writes (%s): when it takes them again, give the command once more", s.RedisURL, text)
+		}
+	}
+	return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", s.RedisURL, redisCause(err))
 }
 
 // readKeyset reads the sealing keys.

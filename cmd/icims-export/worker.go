@@ -44,7 +44,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	risks, err := store.Risks(ctx, client)
 	if err != nil {
-		return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", p.settings.RedisURL, redisCause(err))
+		return redisFailed(p.settings, err)
 	}
 	for _, risk := range risks {
 		log.Error().Msg("AT RISK: " + risk)
@@ -64,7 +64,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 		return misused("there is no usable connection: enter one with icims-export connection add, or write a YAML file of them (docs/configuration.md shows one) and name it with ICIMS_EXPORT_CONNECTIONS")
 	}
 	if err := w.Start(ctx); err != nil {
-		return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", p.settings.RedisURL, redisCause(err))
+		return redisFailed(p.settings, err)
 	}
 	log.Info().Stringer("redis", p.settings.RedisURL).Int("connections", usable).Msg("worker started")
 	reread, sourceEnded := make(chan []store.Connection), make(chan struct{})
