@@ -313,6 +313,7 @@ func TestGate(t *testing.T) {
 		{"no calls left closes it until after the reset", 200, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}}, icims.ReasonQuotaExhausted, 9300 * time.Second},
 		{"no calls left without a reset closes it until after midnight", 200, http.Header{"X-Ratelimit-Remaining": {"0"}}, icims.ReasonQuotaExhausted, 24*time.Hour + time.Second},
 		{"429 closes it for a minute", 429, nil, icims.ReasonRateLimited, time.Minute},
+		{"429 with calls left closes it for a moment", 429, http.Header{"X-Ratelimit-Limit": {"10000"}, "X-Ratelimit-Remaining": {"9990"}}, icims.ReasonRateLimited, 2 * time.Second},
 		{"429 closes it for as long as it says", 429, http.Header{"Retry-After": {"7"}}, icims.ReasonRateLimited, 7 * time.Second},
 		{"401 closes it for a minute", 401, nil, icims.ReasonCredentials, time.Minute},
 		{"403 closes it for a minute", 403, nil, icims.ReasonAccessDenied, time.Minute},

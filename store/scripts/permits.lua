@@ -117,7 +117,7 @@ local function verdict_of(field)
   local reason, till, row, at = string.match(s[field] or '', '^([^:]*):(%d+):(%d+):(%d+)$')
   return reason or '', tonumber(till or '0'), tonumber(row or '0'), tonumber(at or '0')
 end
-local function doubling(row) return math.min(60000 * 2 ^ math.min(row, 10), hour) end
+local function doubling(row, first) return math.min((first or 60000) * 2 ^ math.min(row, 11), hour) end
 local function refuse(reason)
   local _, till, row = verdict_of(v)
   if ms < till then return end -- calls that were in the air together are one refusal
@@ -153,7 +153,8 @@ local function judge(status, remaining, retry)
   elseif status == 429 and retry > 0 and retry <= 86400 then
     slow_down(ms + retry * 1000)
   elseif status == 429 and ms >= num('ru') then
-    slow_down(ms + doubling(num('rn')))
+    -- With calls left, it is about the rate, which is soon mended.
+    slow_down(ms + doubling(num('rn'), remaining > 0 and 2000))
     set('rn', num('rn') + 1)
   end
 end
