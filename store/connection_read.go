@@ -148,7 +148,8 @@ type ConnectionEvent struct {
 	At  time.Time `json:"at"`
 	Who string    `json:"who"`
 	Why string    `json:"why,omitempty"`
-	// What is "added", "edited", "removed", "moved", "paused" or "resumed".
+	// What is "added", "edited", "removed", "moved", "paused" or "resumed"; "sealed" for
+	// an entry that this keyset cannot open, of which nothing else is known.
 	What string          `json:"what"`
 	From ConnectionState `json:"from"`
 	To   ConnectionState `json:"to"`
@@ -173,7 +174,8 @@ func (l *Ledger) ConnectionHistory(ctx context.Context, customer string) ([]Conn
 	for i, item := range sealed {
 		data, err := l.keys.Open([]byte(item), historyKey(customer))
 		if err != nil {
-			return nil, fmt.Errorf("history of the connection of customer %s: %w", customer, err)
+			events[i].What = "sealed" // with a key that was lost: the rest is worth showing
+			continue
 		}
 		if err := json.Unmarshal(data, &events[i]); err != nil {
 			return nil, fmt.Errorf("history of the connection of customer %s is not readable", customer)

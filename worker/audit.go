@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -134,7 +135,7 @@ func AuditRemote(ctx context.Context, ledger *store.Ledger, conn store.Connectio
 		hold: timeout + holdMargin, places: newPlaces(conn.Limits.InFlight), ids: new(atomic.Int64), now: time.Now,
 	}, conn.Limits)
 	defer g.close(context.WithoutCancel(ctx))
-	client, err := icims.New(portals[0].Root, conn.Customer, icims.Basic(conn.Username, string(conn.Password)),
+	client, err := icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
 		icims.WithCallTimeout(timeout), icims.WithMiddleware(g.middleware))
 	if err != nil {
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)

@@ -105,9 +105,9 @@ func (c *auditCommand) audit(ctx context.Context, o *operator, r *auditResult) e
 
 // remote looks candidates up in iCIMS, once it is agreed what that costs.
 func (c *auditCommand) remote(ctx context.Context, o *operator, r *auditResult) error {
-	conn, ok := o.p.connection(c.Customer)
+	conn, ok := o.p.connection(ctx, o.ledger, c.Customer)
 	if !ok {
-		return misused("customer %s has no usable connection: name the file of connections with ICIMS_EXPORT_CONNECTIONS", c.Customer)
+		return misused("customer %s has no usable connection: enter one with icims-export connection add, or name the file of connections with ICIMS_EXPORT_CONNECTIONS", c.Customer)
 	}
 	hosts, err := hostPolicy(o.p.settings)
 	if err != nil {

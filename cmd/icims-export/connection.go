@@ -132,7 +132,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	}
 	conn := store.Connection{Customer: c.Customer}
 	if c.Import {
-		entry, ok := p.connection(c.Customer)
+		entry, ok := p.filedConnection(c.Customer)
 		if !ok {
 			return misused("the file of connections (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
 		}

@@ -238,6 +238,9 @@ func (v connectionView) settings(p *process, paint style, s config.Settings) err
 
 // happened is an event of a connection's history in a sentence.
 func happened(e store.ConnectionEvent) string {
+	if e.What == "sealed" {
+		return "something that this keyset does not open"
+	}
 	text := fmt.Sprintf("%s %s %s it", e.At.Local().Format(time.DateTime), printable(e.Who), e.What)
 	switch {
 	case e.What == "moved":

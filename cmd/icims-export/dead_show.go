@@ -101,7 +101,7 @@ func (c *deadShowCommand) find(ctx context.Context, o *operator) ([]chosen, erro
 }
 
 func (c *deadShowCommand) read(ctx context.Context, o *operator, d chosen) (explainedDead, error) {
-	l := o.p.links(c.Customer)
+	l := o.p.links(ctx, o.ledger, c.Customer)
 	shown := explainedDead{deadLine: d.line(), Meaning: "docs/errors.md#" + string(d.Reason), Told: []string{}, Link: l.person(d.Person)}
 	story, err := o.ledger.Story(ctx, d.Ref)
 	if err != nil {
@@ -134,7 +134,7 @@ func (c *deadShowCommand) open(ctx context.Context, o *operator, d chosen, shown
 	if err != nil {
 		return failed("the candidate's data cannot be read: export the candidate again, and discard this one")
 	}
-	conn, ok := o.p.connection(c.Customer)
+	conn, ok := o.p.connection(ctx, o.ledger, c.Customer)
 	if !ok {
 		o.p.sayf("The customer has no usable connection here, so fields have their default names.")
 	}

@@ -76,7 +76,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		if time.Since(foretold) >= foretellEvery {
 			foretold = time.Now()
 			// What cannot be foretold is left out.
-			f.ahead, _ = f.ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), f.p.limits(f.batch.Customer()))
+			f.ahead, _ = f.ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), f.p.limits(ctx, f.ledger, f.batch.Customer()))
 		}
 		f.progress.show(f.line(b))
 		if !pause(ctx, tick) {

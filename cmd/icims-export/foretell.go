@@ -70,7 +70,7 @@ func (r *prospect) text() string {
 // Redis that fails just now leaves it out.
 func (p *process) prospectOf(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, b store.Batch) *prospect {
 	customer := b.ID.Customer()
-	f, err := ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), p.limits(customer))
+	f, err := ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), p.limits(ctx, ledger, customer))
 	if err != nil {
 		return nil
 	}

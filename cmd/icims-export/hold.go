@@ -275,7 +275,7 @@ func (c crew) refuse(customer string) bool {
 
 // limits are those of the customer's connection, where one is set and readable,
 // else those of the standard licence.
-func (p *process) limits(customer string) store.Limits {
-	conn, _ := p.connection(customer)
+func (p *process) limits(ctx context.Context, ledger *store.Ledger, customer string) store.Limits {
+	conn, _ := p.connection(ctx, ledger, customer)
 	return conn.Limits.Or(store.DefaultLimits())
 }

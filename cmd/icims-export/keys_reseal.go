@@ -173,6 +173,9 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if err := o.ledger.AdoptKeyset(ctx); err != nil {
 		return o.lost(err)
 	}
+	if err := o.recordAdoption(ctx, c.Why); err != nil {
+		return err
+	}
 	lost := 0
 	for _, l := range keyLines(o.ledger.Keys(), sealed, nil) {
 		if l.Role == "missing" {
@@ -182,5 +185,20 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	width, _ := terminal(p.stdout)
 	hang(p.stdout, width, "", fmt.Sprintf("The keyset %s is the store's now. %s in Redis cannot be opened with it: exports among them become dead letters (payload_sealed), and connections have to be entered anew.",
 		p.settings.Keyset, plural(lost, "value")))
+	return nil
+}
+
+// recordAdoption records with every customer what was decided about all of them.
+func (o *operator) recordAdoption(ctx context.Context, why string) error {
+	customers, err := o.customers(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, customer := range customers {
+		action := store.Action{At: time.Now(), Who: whoIs(""), What: "adopted the keyset after a loss of keys", Why: why}
+		if err := o.ledger.Act(ctx, customer, action); err != nil {
+			return failed("the keyset is adopted, but that could not be recorded (%s)", rootCause(err))
+		}
+	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (o *operator) openBatches(ctx context.Context, customer string, s store.Sta
 	for i, b := range open {
 		calls[i] = costs.Remaining(b)
 	}
-	now, limits := time.Now(), o.p.limits(customer)
+	now, limits := time.Now(), o.p.limits(ctx, o.ledger, customer)
 	shown := make([]shownBatch, len(open))
 	for i, b := range open {
 		d := store.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}

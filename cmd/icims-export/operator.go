@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/user"
 	"slices"
@@ -77,8 +78,8 @@ func (o *operator) lost(err error) error {
 
 // links are those of a customer's connection, where one is set and readable: what
 // is shown is worth showing without.
-func (p *process) links(customer string) links {
-	conn, ok := p.connection(customer)
+func (p *process) links(ctx context.Context, ledger *store.Ledger, customer string) links {
+	conn, ok := p.connection(ctx, ledger, customer)
 	if !ok {
 		return links{}
 	}
@@ -89,8 +90,19 @@ func (p *process) links(customer string) links {
 	return linksOf(conn, hosts)
 }
 
-// connection is a customer's connection, where one is set and readable.
-func (p *process) connection(customer string) (store.Connection, bool) {
+// connection is a customer's connection, where one is set and readable: the store's,
+// or that of the file.
+func (p *process) connection(ctx context.Context, ledger *store.Ledger, customer string) (store.Connection, bool) {
+	stored, err := ledger.Connection(ctx, customer)
+	if errors.Is(err, store.ErrNoConnection) {
+		return p.filedConnection(customer)
+	}
+	return stored.WithDefaults(), err == nil && stored.Below().Kept()
+}
+
+// filedConnection is the one in the file of connections, where it is set and
+// readable.
+func (p *process) filedConnection(customer string) (store.Connection, bool) {
 	hosts, err := hostPolicy(p.settings)
 	if err != nil || p.settings.Connections == "" {
 		return store.Connection{}, false

@@ -68,7 +68,7 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 }
 
 func (c *showCommand) read(ctx context.Context, o *operator) (shownCandidate, error) {
-	l := o.p.links(c.Customer)
+	l := o.p.links(ctx, o.ledger, c.Customer)
 	shown := shownCandidate{Customer: c.Customer, Candidate: c.Candidate, Exports: []shownExport{}}
 	markers, err := o.ledger.Markers(ctx, c.Customer, []string{c.Candidate})
 	if err != nil {

@@ -47,7 +47,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return failed("the batch cannot be read (%s): see whether Redis is well", rootCause(err))
 	}
-	exports := outcomesOf(ctx, ledger, id, p.links(id.Customer()))
+	exports := outcomesOf(ctx, ledger, id, p.links(ctx, ledger, id.Customer()))
 	if c.Failed {
 		exports = onlyDead(exports)
 	}
