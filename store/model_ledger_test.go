@@ -463,6 +463,7 @@ func (m *model) cancel(b *modelBatch) store.Cancellation {
 			c.Ended++
 		case e.intent == store.NoIntent && (e.state == store.Queued || e.state == store.Deferred || e.state == store.Retrying):
 			e.state, e.counter, e.due = store.Cancelled, store.CountCancelled, 0
+			delete(m.back, e)
 			m.unlock(e)
 			c.Cancelled++
 		default:

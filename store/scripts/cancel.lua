@@ -15,6 +15,7 @@ redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 tell(ARGV[4])
 redis.call('EXPIRE', prefix .. 's:' .. export, ARGV[3])
 redis.call('ZREM', prefix .. 'due', export)
+redis.call('ZREM', prefix .. 'back', export)
 release_locks(r)
 count('live', -1)
 local batch_key = prefix .. 'b:' .. r.b
