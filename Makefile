@@ -46,7 +46,7 @@ vet:
 
 .PHONY: golangci
 golangci: $(GOLANGCI)
-	$(GOLANGCI) run
+	$(GOLANGCI) run --allow-parallel-runners
 
 .PHONY: vulncheck
 vulncheck: $(GOVULNCHECK)
