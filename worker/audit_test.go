@@ -144,3 +144,25 @@ func TestAuditRemote(t *testing.T) {
 		t.Errorf("a call that says nothing about the markers: %v", err)
 	}
 }
+
+func TestAuditRemoteSignsAsTheConnectionSays(t *testing.T) {
+	t.Parallel()
+	const key = "a shared key"
+	r := newRig(t, rigOptions{
+		sim:    calm(),
+		tenant: func(c *icimstest.TenantConfig) { c.HMACKey = key },
+		conn:   func(c *store.Connection) { c.Auth, c.Password = store.AuthHMAC, key },
+	})
+	r.run(tasks.Prospects, tasks.Options{}, ana())
+	markers, err := r.ledger.SampleMarkers(t.Context(), customer, 1)
+	if err != nil || len(markers) != 1 {
+		t.Fatalf("%d markers, %v", len(markers), err)
+	}
+	hosts, err := icims.ParseHostPolicy(r.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := worker.AuditRemote(t.Context(), r.ledger, r.conn, hosts, 5*time.Second, markers); err != nil || len(found) > 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
