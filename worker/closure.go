@@ -48,6 +48,26 @@ func (g *gate) closure(queue int) store.Closure {
 	}
 }
 
+// believe opens the gate where Redis says that it opens earlier than was told with
+// the last permits: no more are asked for while it is closed, so nothing else would
+// tell. It returns whether anything has changed.
+func (g *gate) believe(s store.Standing) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now, opened := g.now(), false
+	for queue, told := range [2]store.Closure{s.Closed, s.ClosedExpress} {
+		known := g.closed[queue].At(now)
+		if known.Open() || !told.Open() && !told.Until.Before(known.Until.Add(-sameClosure)) {
+			continue
+		}
+		g.closed[queue], opened = told, true
+	}
+	return opened
+}
+
+// sameClosure is how far two readings of one closure's end may be apart.
+const sameClosure = time.Second
+
 // pauseKnown is for how long a pause is believed in: whoever resumes tells the
 // supervisor, not the gate.
 const pauseKnown = 3 * time.Second

@@ -249,6 +249,17 @@ func speaksAgainst(r store.ReturnedPermit) bool {
 	}
 }
 
+// against counts answers that speak against further calls.
+func against(returned []store.ReturnedPermit) int {
+	n := 0
+	for _, r := range returned {
+		if speaksAgainst(r) {
+			n++
+		}
+	}
+	return n
+}
+
 // middleware puts the gate into the client's transport chain.
 func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {

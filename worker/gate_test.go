@@ -449,6 +449,65 @@ func TestASpentBudgetStaysSpent(t *testing.T) {
 	})
 }
 
+func TestAGateOpensWhenRedisSaysSo(t *testing.T) {
+	gates(t, func(t *testing.T, r *gateRig) {
+		g := r.gate(wide)
+		standing := func() store.Standing {
+			s, err := r.ledger.Standings(t.Context(), "customer-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s[0]
+		}
+		if err := r.call(g, 200, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"9299"}}); err != nil {
+			t.Fatal(err)
+		}
+		r.known()
+		if g.believe(standing()) {
+			t.Error("the same closure opens it")
+		}
+		wantRefusal(t, r.call(g, 200, nil), icims.ReasonQuotaExhausted)
+		// As when another process learns that a new window has begun.
+		if err := r.client.HDel(t.Context(), "ix:{customer-1}:limits", "qu").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if !g.believe(standing()) {
+			t.Error("it stays closed")
+		}
+		if err := r.call(g, 200, nil); err != nil {
+			t.Error(err)
+		}
+		if g.believe(standing()) {
+			t.Error("an open gate opens")
+		}
+	})
+}
+
+func TestAForgottenVerdictHoldsNothingBack(t *testing.T) {
+	gates(t, func(t *testing.T, r *gateRig) {
+		g := r.gate(wide)
+		p, err := g.enter(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Redis fails for so long that more comes back than is kept.
+		g.mu.Lock()
+		g.returned = make([]store.ReturnedPermit, keptReturns)
+		for i := range g.returned {
+			g.returned[i] = store.ReturnUnused(store.UnknownPermit("worker-0", int64(i)))
+		}
+		verdict := store.ReturnUnused(p.Permit)
+		verdict.Unused, verdict.Status = false, 429
+		g.returned, g.unheard = append(g.returned, verdict), 1
+		g.failed(store.PermitRequest{}, io.ErrUnexpectedEOF)
+		g.flights--
+		g.mu.Unlock()
+		if err := r.call(g, 200, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWithoutRedisNoCallIsMade(t *testing.T) {
 	t.Run("a fault that passes is waited for", func(t *testing.T) {
 		gates(t, func(t *testing.T, r *gateRig) {

@@ -102,12 +102,7 @@ func (g *gate) request() (store.PermitRequest, bool) {
 }
 
 func (g *gate) ask(ctx context.Context, r store.PermitRequest) {
-	unheard := 0
-	for _, p := range r.Returned {
-		if speaksAgainst(p) {
-			unheard++
-		}
-	}
+	unheard := against(r.Returned)
 	sent := g.now()
 	answer, err := g.ledger.Permits(ctx, g.customer, r)
 	g.mu.Lock()
@@ -179,6 +174,7 @@ func (g *gate) failed(r store.PermitRequest, err error) {
 	}
 	g.returned = append(lost, g.returned...)
 	g.returned = g.returned[:min(len(g.returned), keptReturns)]
+	g.unheard = against(g.returned)
 	if g.failing.IsZero() {
 		g.failing = now
 	}

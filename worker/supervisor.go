@@ -255,6 +255,9 @@ func (w *Worker) attend(ctx context.Context, customer string, v view, now time.T
 	if l == nil {
 		return nil
 	}
+	if l.gate.believe(v.standing) {
+		l.wake()
+	}
 	n := v.need(now)
 	why, closes := w.closes(l, n, now)
 	if !closes {
