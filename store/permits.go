@@ -19,7 +19,7 @@ import (
 //	own   calls of ours in this window
 //	fo    calls of others in it, pf: in the one before
 //	l     iCIMS's limit, from its headers; lh: when they were last seen
-//	qu    until when iCIMS has no calls left; qr: the rc it was said at
+//	qu    until when iCIMS has no calls left
 //	qe    the number of the window whose end of budget was told as an event
 //	ru    until when iCIMS asked to slow down, rn: how often in a row
 //	v:*   by credentials, the last verdict: reason:until:how often in a row:at
@@ -120,8 +120,10 @@ func (c Closure) At(now time.Time) Closure {
 // of the burst is for calls that arrive late: half of that for a process that is
 // slow, the other for the network.
 func (l Limits) Lateness() time.Duration {
-	const least = 20 * time.Millisecond
-	return max(time.Duration(float64(l.Burst/2)*float64(time.Second)/l.CallsPerSecond/2), least)
+	// A permit that is used later than this could expire before its call is over.
+	const least, most = 20 * time.Millisecond, 5 * time.Second
+	seconds := float64(l.Burst/2) / l.CallsPerSecond / 2
+	return max(time.Duration(min(seconds, most.Seconds())*float64(time.Second)), least)
 }
 
 var errStaleRequest = errors.New("ledger: a later request for permits came first")

@@ -329,3 +329,38 @@ func TestEvents(t *testing.T) {
 		t.Errorf("%+v, %v", events, err)
 	}
 }
+
+func TestASpentBudgetIsNotOpenedByOlderAnswers(t *testing.T) {
+	r := newPermitRig(t, generous)
+	p := r.bulk(2).Permits
+	told := func(p store.Permit, remaining int) store.ReturnedPermit {
+		a := answered(p, 200)
+		a.Remaining, a.Reset = remaining, 3600
+		return a
+	}
+	r.bulk(0, told(p[0], 0))
+	// Counted by iCIMS before the other, and answered after it.
+	if a := r.bulk(1, told(p[1], 3)); len(a.Permits) != 0 || a.Closed.Reason != store.Reason("icims_quota_exhausted") {
+		t.Errorf("%+v", a)
+	}
+	r.pass(time.Hour + 2*time.Second)
+	if a := r.bulk(1); len(a.Permits) != 1 {
+		t.Errorf("in the next window: %+v", a)
+	}
+}
+
+func TestLateness(t *testing.T) {
+	for _, c := range []struct {
+		rate  float64
+		burst int
+		want  time.Duration
+	}{
+		{10, 1, 20 * time.Millisecond},
+		{5, 10, 500 * time.Millisecond},
+		{0.1, 20, 5 * time.Second}, // its permit is not kept for longer
+	} {
+		if got := (store.Limits{CallsPerSecond: c.rate, Burst: c.burst}).Lateness(); got != c.want {
+			t.Errorf("%g calls a second with a burst of %d: %s, want %s", c.rate, c.burst, got, c.want)
+		}
+	}
+}

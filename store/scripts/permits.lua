@@ -87,12 +87,8 @@ local function learn(rc, wn, own, limit, remaining, reset)
   end
   if limit > 0 then set('l', limit) end
   set('lh', ms)
-  if remaining == 0 then
-    set('qu', num('w'))
-    set('qr', num('rc'))
-  elseif rc >= num('qr') then
-    unset('qu')
-  end
+  -- Calls that were in flight then may have been counted before: they open nothing.
+  if remaining == 0 then set('qu', num('w')) end
   if limit <= 0 or fresh then return end
   -- All calls of ours that iCIMS can have counted are our own: the rest is others'.
   -- That others exist is believed when it is sure, their number then as it seems.
@@ -161,7 +157,7 @@ end
 
 -- Half of the burst is left for calls that come later than their slot: half of that
 -- for a process that is slow, which gives up what is later (Limits.Lateness).
-local late = math.max(math.floor(burst / 2) * spacing / 2, 20000)
+local late = math.min(math.max(math.floor(burst / 2) * spacing / 2, 20000), 5000000)
 local spare = {}
 local function keep(slot)
   if slot and tonumber(slot) + late / 2 > us then spare[#spare + 1] = tonumber(slot) end
