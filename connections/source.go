@@ -84,8 +84,9 @@ const (
 // connections of the file are set to what it brings.
 func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 	announced := s.ledger.ConnectionAnnouncements(ctx)
+	ended := announced
 	defer func() {
-		for range announced { // until the subscription has ended
+		for range ended { // until the subscription has ended
 		}
 	}()
 	changes, all := time.NewTicker(changesEvery), time.NewTicker(allEvery)
@@ -99,9 +100,11 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 		case file := <-reread:
 			s.SetFile(file)
 		case customer, ok := <-announced:
-			if ok {
-				err = s.read(ctx, customer)
+			if !ok { // for good: changes are looked for all the same
+				announced = nil
+				continue
 			}
+			err = s.read(ctx, customer)
 		case <-changes.C:
 			err = s.catchUp(ctx)
 		case <-all.C:

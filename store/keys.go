@@ -58,7 +58,7 @@ const (
 	keysetKey    = keyRoot + "keyset"
 
 	connectionsKey     = keyRoot + "connections"
-	connectionsChannel = keyRoot + "connections:changed"
+	connectionsChannel = "{" + connectionsKey + "}:changed"
 )
 
 // prefix is what all keys of the customer begin with.

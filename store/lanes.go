@@ -38,7 +38,7 @@ func (l *Ledger) Hasten(ctx context.Context, customer string) error {
 func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool) error {
 	n, err := announceScript.of(l).Run(ctx, l.redis, []string{lanesKey}, customer, flag(listedOnly)).Int()
 	if err == nil && n == 1 {
-		err = l.publish(ctx, customer)
+		err = l.publish(ctx, lanesChannel, customer)
 	}
 	if err != nil {
 		return fmt.Errorf("announce work: %w", err)
@@ -49,16 +49,17 @@ func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool)
 // tellChange tells the workers to look at a customer whose lane may have to
 // close.
 func (l *Ledger) tellChange(ctx context.Context, customer string) error {
-	if err := l.publish(ctx, customer+changed); err != nil {
+	if err := l.publish(ctx, lanesChannel, customer+changed); err != nil {
 		return fmt.Errorf("announce a change: %w", err)
 	}
 	return nil
 }
 
-// publish sends a message by the node that has the list. go-redis would take any
-// node of a cluster, so also one that hangs.
-func (l *Ledger) publish(ctx context.Context, message string) error {
-	cmd := redis.NewIntCmd(ctx, "publish", lanesChannel, message)
+// publish sends a message by the node that has the list it is about, whose key the
+// channel's name holds. go-redis would take any node of a cluster, so also one that
+// hangs.
+func (l *Ledger) publish(ctx context.Context, channel, message string) error {
+	cmd := redis.NewIntCmd(ctx, "publish", channel, message)
 	cmd.SetFirstKeyPos(1)
 	return l.redis.Process(ctx, cmd)
 }
