@@ -80,7 +80,9 @@ func since(begin time.Time, at []time.Time, n int) figures.Sample {
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // BenchmarkColleague enqueues 50 exports of a recruiter while a colleague of the
-// same customer has many waiting. By turns the recruiter gets half of the rate.
+// same customer has many waiting. By turns the recruiter gets half of the rate:
+// twice the time, and some more for what was in hand before (ten exports in each
+// of two processes), which is a good part of 50 and nothing of 1,000.
 func BenchmarkColleague(b *testing.B) {
 	limits := store.Limits{CallsPerSecond: 100, Burst: 10, InFlight: 16, CallsPerDay: plenty}
 	const limit = 30 * time.Second
@@ -106,7 +108,7 @@ func BenchmarkColleague(b *testing.B) {
 				beside = append(beside, math.Inf(1))
 			}
 		}
-		judge(b, "a recruiter's 50 behind a colleague's 20,000 : alone, time to the end", figures.Exactly(beside.Median()/alone.Median()), figures.AtMost(2.2, "", "%.2f"), "ratio")
+		judge(b, "a recruiter's 50 behind a colleague's 20,000 : alone, time to the end", figures.Exactly(beside.Median()/alone.Median()), figures.AtMost(3, "", "%.2f"), "ratio")
 		table.Note("  alone, 100 calls/s", alone, "%.2f", " s")
 		table.Note("  behind the colleague's", beside, "%.2f", " s")
 		table.Note("  behind them in order of arrival, computed", figures.Exactly(float64(*colleague)*callsEach/limits.CallsPerSecond), "%.0f", " s")
