@@ -27,10 +27,10 @@ type fileConnection struct {
 // ReadConnections reads the file of connections, passwords included, which it
 // fetches from files (relative to the folder of path) and from lookupEnv. One
 // bad connection does not stop the others: the good ones are returned with
-// their defaults filled in, together with the joined *FileError of the bad
+// their defaults filled in (limits are those of connections that give none), together with the joined *FileError of the bad
 // ones. Warnings are sentences about what works and should still be changed.
 // The portal URLs are not looked into.
-func ReadConnections(path string, lookupEnv func(string) (string, bool)) (good []store.Connection, warnings []string, err error) {
+func ReadConnections(path string, lookupEnv func(string) (string, bool), limits store.Limits) (good []store.Connection, warnings []string, err error) {
 	root, err := parseMapping(path)
 	if err != nil {
 		return nil, nil, err
@@ -59,7 +59,7 @@ func ReadConnections(path string, lookupEnv func(string) (string, bool)) (good [
 			problems = append(problems, r.problems...)
 			continue
 		}
-		good = append(good, c.WithDefaults())
+		good = append(good, c.WithLimits(c.Limits.Or(limits)).WithDefaults())
 	}
 	return good, warnings, errors.Join(problems...)
 }
@@ -146,6 +146,10 @@ func (r *connectionReader) checkLimit(e entry, field reflect.Type) {
 	} else if ok {
 		n := value.Elem().Float()
 		ok = n > 0 && !math.IsInf(n, 0)
+	}
+	if ok && e.key == "express_reserve" && value.Elem().Int() > maxExpressReserve {
+		r.problem(e.line, fmt.Sprintf("%q must be a number of percent from 1 to %d", e.key, maxExpressReserve))
+		return
 	}
 	if !ok {
 		r.problem(e.line, fmt.Sprintf("%q must be a number above zero; to stop the calls of a customer, remove its connection", e.key))

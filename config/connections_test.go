@@ -57,7 +57,7 @@ const fullConnection = `connections:
 func TestReadConnections(t *testing.T) {
 	t.Run("every field is read", func(t *testing.T) {
 		path := folder(t, fullConnection, map[string]string{"password": "hunter2\n"})
-		got, warnings, err := config.ReadConnections(path, environment)
+		got, warnings, err := config.ReadConnections(path, environment, store.DefaultLimits())
 		if err != nil || len(warnings) > 0 {
 			t.Fatalf("%v, warnings %q", err, warnings)
 		}
@@ -78,7 +78,7 @@ func TestReadConnections(t *testing.T) {
 	})
 	t.Run("what is left out has its default", func(t *testing.T) {
 		path := folder(t, "connections:\n- {customer: 0123, username: u, password_env: ICIMS_PASSWORD, portal_urls: p, limits: {burst: 7}}\n", nil)
-		got, _, err := config.ReadConnections(path, environment)
+		got, _, err := config.ReadConnections(path, environment, store.DefaultLimits())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,13 +91,13 @@ func TestReadConnections(t *testing.T) {
 		_, example, _ := strings.Cut(config.Reference(), "connections:\n")
 		example, _, _ = strings.Cut(example, "```")
 		path := folder(t, "connections:\n"+strings.Replace(example, "secrets/1234", "password", 1), map[string]string{"password": "x"})
-		got, _, err := config.ReadConnections(path, environment)
+		got, _, err := config.ReadConnections(path, environment, store.DefaultLimits())
 		if err != nil || len(got) != 1 {
 			t.Errorf("got %d connections, %v", len(got), err)
 		}
 	})
 	t.Run("an empty list is no mistake", func(t *testing.T) {
-		got, _, err := config.ReadConnections(folder(t, "connections: []\n", nil), environment)
+		got, _, err := config.ReadConnections(folder(t, "connections: []\n", nil), environment, store.DefaultLimits())
 		if err != nil || len(got) != 0 {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -112,7 +112,7 @@ func TestPasswordFiles(t *testing.T) {
 		"spaces are part of the password":          {" hunter 2 \n", " hunter 2 "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _, err := config.ReadConnections(folder(t, fullConnection, map[string]string{"password": tt.text}), environment)
+			got, _, err := config.ReadConnections(folder(t, fullConnection, map[string]string{"password": tt.text}), environment, store.DefaultLimits())
 			if err != nil || len(got) != 1 || string(got[0].Password) != tt.want {
 				t.Errorf("got %d connections, %v", len(got), err)
 			}
@@ -123,7 +123,7 @@ func TestPasswordFiles(t *testing.T) {
 		if err := os.WriteFile(path, []byte("hunter2"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := config.ReadConnections(folder(t, strings.Replace(fullConnection, "password_file: password", "password_file: "+path, 1), nil), environment)
+		got, _, err := config.ReadConnections(folder(t, strings.Replace(fullConnection, "password_file: password", "password_file: "+path, 1), nil), environment, store.DefaultLimits())
 		if err != nil || len(got) != 1 || string(got[0].Password) != "hunter2" {
 			t.Errorf("got %d connections, %v", len(got), err)
 		}
@@ -133,7 +133,7 @@ func TestPasswordFiles(t *testing.T) {
 		if err := os.Chmod(filepath.Join(filepath.Dir(path), "password"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got, warnings, err := config.ReadConnections(path, environment)
+		got, warnings, err := config.ReadConnections(path, environment, store.DefaultLimits())
 		if err != nil || len(got) != 1 {
 			t.Errorf("got %d connections, %v", len(got), err)
 		}
@@ -168,6 +168,7 @@ func TestBadConnections(t *testing.T) {
 		"a limit of zero":                   {item(base + "password_env: ICIMS_PASSWORD, limits: {calls_per_day: 0}"), `:3: "calls_per_day" must be a number above zero`},
 		"a negative limit":                  {item(base + "password_env: ICIMS_PASSWORD, limits: {calls_per_second: -1}"), `:3: "calls_per_second" must be a number above zero`},
 		"an endless limit":                  {item(base + "password_env: ICIMS_PASSWORD, limits: {calls_per_second: .inf}"), `:3: "calls_per_second" must be a number above zero`},
+		"too large a reserve":               {item(base + "password_env: ICIMS_PASSWORD, limits: {express_reserve: 91}"), `:3: "express_reserve" must be a number of percent from 1 to 90`},
 		"a limit that is no number":         {item(base + "password_env: ICIMS_PASSWORD, limits: {burst: many}"), `:3: "burst" must be a number above zero`},
 		"limits that are no mapping":        {item(base + "password_env: ICIMS_PASSWORD, limits: 5"), `:3: "limits" must hold names with values`},
 		"a list in place of a text":         {item(base + "password_env: ICIMS_PASSWORD, source: [a]"), `:3: "source" must have a plain value`},
@@ -177,7 +178,7 @@ func TestBadConnections(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name+" is named, and the good connection is kept", func(t *testing.T) {
 			path := folder(t, tt.yaml, map[string]string{"empty": "\n", "lines": "hunter2\nx\n"})
-			got, _, err := config.ReadConnections(path, environment)
+			got, _, err := config.ReadConnections(path, environment, store.DefaultLimits())
 			if len(got) != 1 || got[0].Customer != "1" {
 				t.Errorf("%d connections are kept", len(got))
 			}
@@ -193,7 +194,7 @@ func TestBadConnections(t *testing.T) {
 		})
 	}
 	t.Run("all that is wrong is named at once", func(t *testing.T) {
-		_, _, err := config.ReadConnections(folder(t, item("customer: x")+"  - {customer: y}\n", nil), environment)
+		_, _, err := config.ReadConnections(folder(t, item("customer: x")+"  - {customer: y}\n", nil), environment, store.DefaultLimits())
 		for _, want := range []string{":3: \"customer\"", ":3: \"username\"", ":3: the password", ":4: \"portal_urls\""} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s is missing in: %v", want, err)
@@ -211,7 +212,7 @@ func TestUnreadableConnections(t *testing.T) {
 		"broken indentation":           {"connections:\n  - customer: 1\n   password: hunter2\n", "is not valid YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _, err := config.ReadConnections(folder(t, tt.yaml, nil), environment)
+			got, _, err := config.ReadConnections(folder(t, tt.yaml, nil), environment, store.DefaultLimits())
 			if len(got) != 0 || err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %d connections, %v", len(got), err)
 			}
@@ -221,7 +222,7 @@ func TestUnreadableConnections(t *testing.T) {
 		})
 	}
 	t.Run("a file that is not there", func(t *testing.T) {
-		_, _, err := config.ReadConnections("/does/not/exist.yml", environment)
+		_, _, err := config.ReadConnections("/does/not/exist.yml", environment, store.DefaultLimits())
 		if err == nil || err.Error() != "/does/not/exist.yml: cannot be read: no such file or directory" {
 			t.Errorf("got %v", err)
 		}
@@ -238,7 +239,7 @@ func FuzzReadConnections(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		path := folder(t, text, map[string]string{"password": "x"})
-		got, _, err := config.ReadConnections(path, environment)
+		got, _, err := config.ReadConnections(path, environment, store.DefaultLimits())
 		for _, c := range got {
 			if c.Customer == "" || c.Username == "" || c.PortalURLs == "" || c.Password == "" || c.Limits.CallsPerSecond <= 0 || c.Limits.Burst <= 0 || c.Limits.InFlight <= 0 || c.Limits.CallsPerDay <= 0 {
 				t.Errorf("accepted an incomplete connection: %+v", c)

@@ -115,6 +115,7 @@ func TestDefaults(t *testing.T) {
 		RedisURL: "redis://127.0.0.1:6379/0", CallTimeout: 30 * time.Second, SettleTime: 90 * time.Second,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute, DummyEmailDomain: "seekout.example.com",
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
+		CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000, ExpressReserve: 5, MaxCalls: 256,
 		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, ResultRetention: 720 * time.Hour,
 		LogLevel: "info", LogFormat: "auto",
@@ -138,6 +139,12 @@ settle_time: 2m
 lookup_batch: 7
 lookup_memo: 0s
 dummy_email_domain: dummy.example.com
+calls_per_second: 2.5
+burst: 3
+in_flight: 2
+calls_per_day: 500
+express_reserve: 9
+max_calls: 11
 retry_min: 1s
 retry_max: 2s
 retry_budget: 3d
@@ -156,6 +163,7 @@ log_format: json
 		Config: path, RedisURL: "redis://cache:6380/2", Keyset: "keys.json", Connections: "connections.yml",
 		IcimsHosts:  []string{"http://127.0.0.1:8899", "https://sandbox.example.com"},
 		CallTimeout: time.Second, SettleTime: 2 * time.Minute, LookupBatch: 7, DummyEmailDomain: "dummy.example.com",
+		CallsPerSecond: 2.5, Burst: 3, InFlight: 2, CallsPerDay: 500, ExpressReserve: 9, MaxCalls: 11,
 		RetryMin: time.Second, RetryMax: 2 * time.Second, RetryBudget: 72 * time.Hour,
 		Lease: 4 * time.Second, LaneConcurrency: 5, MaxLanes: 6, LaneIdle: 7 * time.Second,
 		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, ResultRetention: 10 * time.Hour,

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/seekout/icims-export/store"
 )
 
 // Settings is everything that can be set. A flag wins over the environment,
@@ -25,6 +27,13 @@ type Settings struct {
 	LookupBatch      int           `name:"lookup-batch" env:"ICIMS_EXPORT_LOOKUP_BATCH" default:"50" placeholder:"N" group:"icims" help:"E-mail addresses that one search call looks up, 1 to 200."`
 	LookupMemo       time.Duration `name:"lookup-memo" env:"ICIMS_EXPORT_LOOKUP_MEMO" default:"5m" placeholder:"DURATION" group:"icims" help:"Time for which the answer of a look-up is believed, at most 5m; 0s looks up each time."`
 	DummyEmailDomain string        `name:"dummy-email-domain" env:"ICIMS_EXPORT_DUMMY_EMAIL_DOMAIN" default:"seekout.example.com" placeholder:"DOMAIN" group:"icims" help:"Domain of the e-mail addresses that are made up for candidates without one."`
+
+	CallsPerSecond float64 `name:"calls-per-second" env:"ICIMS_EXPORT_CALLS_PER_SECOND" default:"5" placeholder:"N" group:"limits" help:"Calls a second for one customer, by all processes together, 0.01 to 10000."`
+	Burst          int     `name:"burst" env:"ICIMS_EXPORT_BURST" default:"10" placeholder:"N" group:"limits" help:"Calls above that rate that iCIMS takes at once, 1 to 10000. Half of them are left for calls that arrive late."`
+	InFlight       int     `name:"in-flight" env:"ICIMS_EXPORT_IN_FLIGHT" default:"4" placeholder:"N" group:"limits" help:"Calls for one customer at the same time, by all processes together, 1 to 1000."`
+	CallsPerDay    int     `name:"calls-per-day" env:"ICIMS_EXPORT_CALLS_PER_DAY" default:"10000" placeholder:"N" group:"limits" help:"Calls a day for one customer, until iCIMS tells its own number."`
+	ExpressReserve int     `name:"express-reserve" env:"ICIMS_EXPORT_EXPRESS_RESERVE" default:"5" placeholder:"PERCENT" group:"limits" help:"Part of the day's calls that is kept for small batches, less with each hour, 1 to 90 percent."`
+	MaxCalls       int     `name:"max-calls" env:"ICIMS_EXPORT_MAX_CALLS" default:"256" placeholder:"N" group:"limits" help:"Calls of one process at the same time, for all customers, 1 to 10000."`
 
 	RetryMin    time.Duration `name:"retry-min" env:"ICIMS_EXPORT_RETRY_MIN" default:"5s" placeholder:"DURATION" group:"retry" help:"Shortest pause before an export is tried again."`
 	RetryMax    time.Duration `name:"retry-max" env:"ICIMS_EXPORT_RETRY_MAX" default:"1h" placeholder:"DURATION" group:"retry" help:"Longest pause before an export is tried again."`
@@ -46,9 +55,17 @@ type Settings struct {
 var groups = []kong.Group{
 	{Key: "files", Title: "Redis and files"},
 	{Key: "icims", Title: "iCIMS"},
+	{Key: "limits", Title: "Limits of calls: for connections that do not give their own"},
 	{Key: "retry", Title: "Retries"},
 	{Key: "worker", Title: "Worker"},
 	{Key: "logging", Title: "Logging"},
+}
+
+// Limits are those of connections that give none.
+func (s Settings) Limits() store.Limits {
+	return store.Limits{
+		CallsPerSecond: s.CallsPerSecond, Burst: s.Burst, InFlight: s.InFlight, CallsPerDay: s.CallsPerDay, ExpressReserve: s.ExpressReserve, DayAssumed: true,
+	}
 }
 
 // Options are what a kong parser needs whose grammar embeds Settings.

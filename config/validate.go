@@ -16,6 +16,13 @@ const (
 	maxLaneConcurrency = 200
 	maxLanes           = 2000
 	maxEnqueueChunk    = 10_000
+	maxBurst           = 10_000
+	maxInFlight        = 1000
+	maxCallsPerDay     = 10_000_000
+	maxExpressReserve  = 90
+	maxCalls           = 10_000
+	minCallsPerSecond  = 0.01
+	maxCallsPerSecond  = 10_000
 	minResultRetention = time.Hour
 )
 
@@ -46,6 +53,14 @@ func (s Settings) Validate() error {
 	c.between("LaneConcurrency", s.LaneConcurrency, maxLaneConcurrency)
 	c.between("MaxLanes", s.MaxLanes, maxLanes)
 	c.between("EnqueueChunk", s.EnqueueChunk, maxEnqueueChunk)
+	if !(s.CallsPerSecond >= minCallsPerSecond && s.CallsPerSecond <= maxCallsPerSecond) { // so put, NaN is refused as well
+		c.add("CallsPerSecond", fmt.Sprintf("is %g", s.CallsPerSecond), "give a number from 0.01 to 10000")
+	}
+	c.between("Burst", s.Burst, maxBurst)
+	c.between("InFlight", s.InFlight, maxInFlight)
+	c.between("CallsPerDay", s.CallsPerDay, maxCallsPerDay)
+	c.between("ExpressReserve", s.ExpressReserve, maxExpressReserve)
+	c.between("MaxCalls", s.MaxCalls, maxCalls)
 	if problem := DomainProblem(s.DummyEmailDomain); problem != "" {
 		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")
 	}

@@ -33,6 +33,7 @@ type Settings struct {
 	LaneIdle        time.Duration // after which an idle lane closes
 	MaxLanes        int
 	MaxCalls        int           // in flight, over all lanes
+	Limits          store.Limits  // of connections that leave them out
 	LaneConcurrency int           // exports of a customer worked on at once
 	Poll            time.Duration // of an empty queue about which nothing is heard
 	ShutdownTimeout time.Duration
@@ -45,7 +46,7 @@ func DefaultSettings() Settings {
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
-		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, LaneConcurrency: 10, Poll: 2 * time.Second,
+		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, Poll: 2 * time.Second,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
 	}
 }
@@ -106,7 +107,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	defer w.mu.Unlock()
 	next := make(map[string]store.Connection, len(connections))
 	for _, c := range connections {
-		next[c.Customer] = c.WithDefaults()
+		next[c.Customer] = c.WithLimits(c.Limits.Or(w.settings.Limits)).WithDefaults()
 	}
 	for customer, before := range w.connections {
 		now, kept := next[customer]

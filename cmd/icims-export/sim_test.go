@@ -32,7 +32,7 @@ func TestSim(t *testing.T) {
 		if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		good, _, err := config.ReadConnections(path, func(string) (string, bool) { return "it's", true })
+		good, _, err := config.ReadConnections(path, func(string) (string, bool) { return "it's", true }, config.Settings{CallsPerSecond: 1, Burst: 1, InFlight: 1, CallsPerDay: 1, ExpressReserve: 1}.Limits())
 		if err != nil || len(good) != 1 {
 			t.Fatalf("%d connections, %v\n%s", len(good), err, file)
 		}

@@ -118,6 +118,7 @@ func workerSettings(s config.Settings) worker.Settings {
 	w.CallTimeout, w.SettleTime, w.Lease = s.CallTimeout, s.SettleTime, s.Lease
 	w.RetryMin, w.RetryMax, w.RetryBudget = s.RetryMin, s.RetryMax, s.RetryBudget
 	w.LookupBatch, w.LookupMemo = s.LookupBatch, s.LookupMemo
+	w.Limits, w.MaxCalls = s.Limits(), s.MaxCalls
 	w.LaneIdle, w.MaxLanes, w.LaneConcurrency = s.LaneIdle, s.MaxLanes, s.LaneConcurrency
 	w.ShutdownTimeout, w.DummyDomain = s.ShutdownTimeout, s.DummyEmailDomain
 	return w
@@ -149,7 +150,7 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 	if _, err := os.Stat(s.Connections); errors.Is(err, fs.ErrNotExist) {
 		return c, misused("%s does not exist: correct ICIMS_EXPORT_CONNECTIONS, or write it as docs/configuration.md shows", s.Connections)
 	}
-	good, warnings, err := config.ReadConnections(s.Connections, lookupEnv)
+	good, warnings, err := config.ReadConnections(s.Connections, lookupEnv, s.Limits())
 	c.warnings = warnings
 	if err != nil {
 		c.problems = strings.Split(err.Error(), "\n")
