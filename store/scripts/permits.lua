@@ -351,10 +351,13 @@ if not peek then
     -- Not for each slot by itself, but before one is lost.
     again = math.max(again, math.min(10000 * waiting, horizon + (ahead_b - 1) * spacing - 10000), 1000)
   end
-  if full and (again == 0 or again > 50000) then again = 50000 end
+  -- Whoever has permits in flight asks when they come back, and else three times
+  -- less often (worker/permits.go).
+  local rest = 50000 * math.min(waiting, 3)
+  if full and (again == 0 or again > rest) then again = rest end
   local wants = full or lacks.x == 'slot' or lacks.b == 'slot'
   since = wants and ((granted > 0 or since == 0) and ms or since) or 0
-  set('q:' .. worker, int(first) .. ':' .. int(since) .. ':' .. int(ms + again / 1000 + 150))
+  set('q:' .. worker, int(first) .. ':' .. int(since) .. ':' .. int(ms + (full and 3 or 1) * again / 1000 + 150))
 
   local writes, drops = {}, {}
   for name in pairs(changed) do
