@@ -85,6 +85,7 @@ type fleet struct {
 	loss    float64       // of answers of Redis
 	deaths  float64       // of processes, at each request
 	giveUps float64       // of callers, before their call
+	rests   float64       // of processes
 	express float64       // of what is wanted
 	demand  int           // permits that a process wants at most
 	born    int
@@ -188,6 +189,10 @@ func (f *fleet) work(p *fleetProcess) {
 		return
 	}
 	wants := max(f.demand-p.in, 0)
+	if f.rng.Float64() < f.rests { // all its queues are empty for a moment
+		wants = 0
+		defer f.planAsk(p, f.upTo(5*time.Second))
+	}
 	express := 0
 	for range wants {
 		if f.rng.Float64() < f.express {
@@ -273,16 +278,16 @@ func newFleet(t *testing.T, seed uint64, limits store.Limits) *fleet {
 // TestFleetKeepsTheLimits lets processes work, lose answers and die, under random
 // limits, and looks at what iCIMS sees.
 func TestFleetKeepsTheLimits(t *testing.T) {
-	for seed := range uint64(15) {
+	for seed := range uint64(20) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 3))
 			pick := func(values ...float64) float64 { return values[rng.IntN(len(values))] }
 			limits := store.Limits{
-				CallsPerSecond: pick(1, 5, 20, 50), Burst: int(pick(10, 20)), InFlight: int(pick(1, 4, 16)), CallsPerDay: 1_000_000, ExpressReserve: 5,
+				CallsPerSecond: pick(1, 5, 20, 50), Burst: int(pick(10, 20)), InFlight: int(pick(1, 4, 16, 64, 64)), CallsPerDay: 1_000_000, ExpressReserve: 5,
 			}
 			f := newFleet(t, seed, limits)
-			f.giveUps = pick(0, 0.05, 0.3)
+			f.giveUps, f.rests, f.express, f.demand = pick(0, 0.05, 0.3), pick(0, 0.1, 0.5), pick(0, 0.1, 1), int(pick(8, 30))
 			f.loss, f.deaths, f.latency = pick(0, 0.02), pick(0, 0.01), time.Duration(pick(20, 200, 3000))*time.Millisecond
 			f.run(1+rng.IntN(4), 90*time.Second)
 			a := f.account

@@ -38,6 +38,7 @@ type gate struct {
 	heard    time.Time // when
 	lastGood time.Time
 	asking   bool
+	asked    time.Time // when last
 	askAt    time.Time // not before; zero: at once
 	full     bool      // what is wanted waits for permits that are in flight
 	failing  time.Time // since when Redis has not answered

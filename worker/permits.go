@@ -15,6 +15,9 @@ import (
 const (
 	// returnDelay is how long permits that are over wait for a request to go with.
 	returnDelay = 5 * time.Millisecond
+	// askEvery is the least time between two requests: what comes up in quick
+	// succession goes together.
+	askEvery = 2 * time.Millisecond
 	// permitTime is how long Redis may take.
 	permitTime = 3 * time.Second
 	// permitPatience is for how long calls wait while Redis fails, and noPermitPause
@@ -40,7 +43,10 @@ func (g *gate) schedule() {
 	case g.unheard > 0 && g.failing.IsZero():
 	case wanted > 0 && g.full && len(g.returned) > 0 && g.failing.IsZero():
 	case wanted > 0:
-		at = g.askAt
+		at = g.asked.Add(askEvery)
+		if g.askAt.After(at) {
+			at = g.askAt
+		}
 	case len(g.returned) > 0:
 		at = now.Add(returnDelay)
 		if g.askAt.After(at) && !g.failing.IsZero() {
@@ -76,7 +82,7 @@ func (g *gate) begin() {
 	if !ok {
 		return
 	}
-	g.asking = true
+	g.asking, g.asked = true, g.now()
 	g.asks.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), permitTime)
 		defer cancel()

@@ -106,9 +106,13 @@ func (g *gate) pass(ctx context.Context) (permit, error) {
 	return g.enter(ctx)
 }
 
-// crowded reports whether others wait for permits already.
+// crowded reports whether others wait for permits already, and not only for Redis
+// to answer.
 func (g *gate) crowded(queue int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !g.full && !g.now().Before(g.askAt) {
+		return false
+	}
 	return len(g.waiting[express]) > 0 || queue == bulk && len(g.waiting[bulk]) > 0
 }
