@@ -364,3 +364,120 @@ func TestLateness(t *testing.T) {
 		}
 	}
 }
+
+func TestBudget(t *testing.T) {
+	limits := generous
+	limits.CallsPerDay = 1000
+	t.Run("what iCIMS counts beyond our calls is others', and a margin is left for more of them", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(1).Permits
+		r.bulk(0, counted(p[0], 1000, 899, 5*time.Hour))
+		s := r.standing()
+		// Their share is 100 of 101 calls, so twice that of 100 in flight, and two.
+		if s.Own != 1 || s.Others != 100 || s.Left != 899-2-199 {
+			t.Errorf("%+v", s)
+		}
+		if ends := time.Until(s.WindowEnd).Round(time.Second); ends != 5*time.Hour+time.Second {
+			t.Errorf("the window ends in %s", ends)
+		}
+	})
+	t.Run("a count that turns out too high comes down", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(5).Permits
+		var back []store.ReturnedPermit
+		for _, lost := range p {
+			back = append(back, answered(lost, 0)) // a broken connection: iCIMS may not have seen it
+		}
+		p = r.bulk(1, back...).Permits
+		r.bulk(0, counted(p[0], 1000, 999, time.Hour))
+		if s := r.standing(); s.Own != 1 || s.Others != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("a reset that lies a day ahead has begun a new window", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(3).Permits
+		r.bulk(0, counted(p[0], 1000, 600, time.Minute))
+		r.pass(time.Minute) // iCIMS has reset, our own end is a second later
+		p = r.bulk(1).Permits
+		r.bulk(0, counted(p[0], 1000, 999, 24*time.Hour))
+		if s := r.standing(); s.Own > 3 || s.Others != 0 || s.Left < 790 {
+			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("an answer of the window before says nothing about this one", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(2).Permits
+		r.bulk(0, counted(p[0], 1000, 1, time.Minute))
+		r.pass(2 * time.Minute)
+		r.bulk(1, counted(p[1], 1000, 0, 0))
+		if s := r.standing(); !s.ClosedExpress.Open() || s.Others != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("iCIMS's limit replaces an assumed one, and bounds one that is set", func(t *testing.T) {
+		for _, c := range []struct {
+			assumed bool
+			set     int
+			want    int
+		}{{true, 1000, 3000}, {false, 1000, 1000}, {false, 5000, 3000}} {
+			r := newPermitRig(t, limits)
+			r.limits.DayAssumed, r.limits.CallsPerDay = c.assumed, c.set
+			p := r.bulk(1).Permits
+			r.bulk(0, counted(p[0], 3000, 2999, time.Hour))
+			if s := r.standing(); s.Budget != c.want || s.Left != c.want-1 {
+				t.Errorf("%+v: %+v", c, s)
+			}
+		}
+	})
+	t.Run("part of the day is kept for express, less with each hour", func(t *testing.T) {
+		r := newPermitRig(t, limits) // 12 hours before the end
+		p := r.bulk(1).Permits
+		r.bulk(0, counted(p[0], 1000, 20, 12*time.Hour))
+		r.limits.InFlight = 1 // so that the margin for others is small
+		a := r.bulk(1)
+		s := r.standing()
+		if len(a.Permits) != 0 || a.Closed.Reason != "icims_quota_exhausted" || !a.ClosedExpress.Open() || s.Reserve < 25 {
+			t.Fatalf("%+v, standing %+v", a, s)
+		}
+		x := r.ask(r.request(1, 0))
+		if len(x.Permits) != 1 {
+			t.Fatalf("express: %+v", x)
+		}
+		r.bulk(0, store.ReturnUnused(x.Permits[0]))
+		// It is told when there will be one for bulk.
+		r.pass(r.lasts(a.Closed) - 5*time.Second)
+		if a := r.bulk(1); len(a.Permits) != 0 {
+			t.Error("given before its time")
+		}
+		r.pass(10 * time.Second)
+		if a := r.bulk(1); len(a.Permits) != 1 {
+			t.Errorf("not given in time: %+v", a)
+		}
+	})
+	t.Run("where nothing was heard of others for long, one call asks", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(1).Permits
+		r.bulk(0, counted(p[0], 1000, 899, 5*time.Hour))
+		r.pass(2 * time.Minute)
+		a := r.bulk(5)
+		if len(a.Permits) != 1 {
+			t.Fatalf("given %d", len(a.Permits))
+		}
+		if a = r.bulk(5, counted(a.Permits[0], 1000, 850, 5*time.Hour)); len(a.Permits) != 5 {
+			t.Errorf("afterwards given %d", len(a.Permits))
+		}
+	})
+	t.Run("closing and opening are events", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		p := r.bulk(3).Permits
+		r.bulk(0, answered(p[0], 401), answered(p[1], 401))
+		r.pass(2 * time.Minute)
+		p = append(p[2:], r.bulk(1).Permits...)
+		r.bulk(0, answered(p[1], 200))
+		events, err := r.ledger.Events(t.Context(), "1234", 10)
+		if err != nil || len(events) != 2 || events[1].Kind != "closed" || events[1].Text != "icims_credentials" || !events[1].Until.Equal(noon.Add(time.Minute)) || events[0].Kind != "opened" {
+			t.Errorf("%+v, %v", events, err)
+		}
+	})
+}

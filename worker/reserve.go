@@ -82,7 +82,7 @@ func (r *reservation) use() (permit, bool) {
 	if r.gate.fits(r.permit) {
 		return r.permit, true
 	}
-	r.gate.leave(store.ReturnUnused(r.permit.Permit))
+	r.gate.leave(store.ReturnUnused(r.Permit))
 	return permit{}, false
 }
 
@@ -92,7 +92,7 @@ func (r *reservation) end() {
 	defer r.mu.Unlock()
 	if r.held {
 		r.held = false
-		r.gate.leave(store.ReturnUnused(r.permit.Permit))
+		r.gate.leave(store.ReturnUnused(r.Permit))
 	}
 }
 

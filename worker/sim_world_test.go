@@ -41,8 +41,6 @@ type world struct {
 	keys    *store.Keyset
 	conn    store.Connection
 
-	begin time.Time
-
 	mu      sync.Mutex
 	waiting []*turn
 	alarms  []alarm    // the queue
