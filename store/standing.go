@@ -38,16 +38,25 @@ type Standing struct {
 
 // Standings reads how customers stand, all in one round trip, in their order.
 func (l *Ledger) Standings(ctx context.Context, customers ...string) ([]Standing, error) {
-	return l.StandingsFor(ctx, customers, make([]string, len(customers)))
+	return l.StandingsFor(ctx, customers, make([]Caller, len(customers)))
 }
 
-// StandingsFor is Standings for callers with credentials, one for each customer
-// (see Keyset.CredentialsHash): verdicts on others are left out.
-func (l *Ledger) StandingsFor(ctx context.Context, customers, credentials []string) ([]Standing, error) {
+// Caller is who would call a customer's iCIMS.
+type Caller struct {
+	// Credentials tells them from others, see Keyset.CredentialsHash: verdicts on
+	// others are left out. Empty: all count.
+	Credentials string
+	// Limits are those that the caller would go by. Zero: those in force.
+	Limits Limits
+}
+
+// StandingsFor is Standings for callers, one for each customer: changed credentials
+// or limits may have opened what was closed.
+func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers []Caller) ([]Standing, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}
-	args := func(i int) []any { return PermitRequest{Credentials: credentials[i]}.args(customers[i]) }
+	args := func(i int) []any { return PermitRequest{Credentials: callers[i].Credentials, Limits: callers[i].Limits}.args(customers[i]) }
 	calls := make([]*redis.Cmd, len(customers))
 	// Its error is that of one of the calls.
 	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -15,11 +15,11 @@ type view struct {
 	taken int64
 	heard int
 
-	credentials string          // in use here, hashed
-	announced   store.Announced // zero: not in the list
-	queues      tasks.Outlooks
-	standing    store.Standing
-	live        int64 // moving exports
+	caller    store.Caller    // who would call from here
+	announced store.Announced // zero: not in the list
+	queues    tasks.Outlooks
+	standing  store.Standing
+	live      int64 // moving exports
 }
 
 // need is what a customer wants of a lane.

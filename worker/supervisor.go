@@ -243,7 +243,7 @@ func (w *Worker) glance(customer string, l *lane) view {
 		v.taken, v.heard = l.hands.taken.Load(), l.heard
 	}
 	if conn, known := w.connections[customer]; known {
-		v.credentials = w.ledger.Keys().CredentialsHash(conn)
+		v.caller = store.Caller{Credentials: w.ledger.Keys().CredentialsHash(conn), Limits: conn.Limits}
 	}
 	return v
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -28,9 +29,9 @@ func (w *Worker) read(ctx context.Context, views map[string]view) error {
 // complete reads what views lack. The list of lanes is read before the work: what
 // comes in between is announced later, which Rest and Withdraw notice.
 func (w *Worker) complete(ctx context.Context, customers []string, views []view) ([]view, error) {
-	credentials := make([]string, len(customers))
+	callers := make([]store.Caller, len(customers))
 	for i := range views {
-		credentials[i] = views[i].credentials
+		callers[i] = views[i].caller
 	}
 	announced, err := w.ledger.AnnouncedOf(ctx, customers...)
 	if err != nil {
@@ -44,7 +45,7 @@ func (w *Worker) complete(ctx context.Context, customers []string, views []view)
 	if err != nil {
 		return nil, err
 	}
-	standings, err := w.ledger.StandingsFor(ctx, customers, credentials)
+	standings, err := w.ledger.StandingsFor(ctx, customers, callers)
 	if err != nil {
 		return nil, err
 	}

@@ -21,13 +21,13 @@ local function unset(name)
   if s[name] then s[name], changed[name] = nil, true end
 end
 
--- An onlooker goes by the limits that were in force last.
+-- An onlooker without limits of its own goes by those that were in force last.
 local config = table.concat({ARGV[5], burst, in_flight, per_day, ARGV[9], share}, ':')
-if peek then
+if peek and per_second <= 0 then
   local c = {string.match(s.cfg or '', '^([^:]+):(%d+):(%d+):(%d+):(%d):(%d+)$')}
   per_second, burst, in_flight = tonumber(c[1] or '0'), tonumber(c[2] or '1'), tonumber(c[3] or '1')
   per_day, assumed, share = tonumber(c[4] or '0'), c[5] == '1', tonumber(c[6] or '0')
-else
+elseif not peek then
   set('cfg', config)
 end
 local spacing = 1000000 / math.max(per_second, 1e-6)
