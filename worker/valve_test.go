@@ -19,7 +19,7 @@ type queue struct {
 	redis.UniversalClient
 	asked atomic.Int64
 	tasks atomic.Int64
-	fault error
+	fails atomic.Bool
 }
 
 func (q *queue) EvalSha(ctx context.Context, _ string, keys []string, _ ...any) *redis.Cmd {
@@ -28,9 +28,9 @@ func (q *queue) EvalSha(ctx context.Context, _ string, keys []string, _ ...any) 
 	case len(keys) == 2: // makes two tasks due
 		q.tasks.Add(2)
 		cmd.SetVal(int64(2))
-	case q.fault != nil:
+	case q.fails.Load():
 		q.asked.Add(1)
-		cmd.SetErr(q.fault)
+		cmd.SetErr(io.ErrUnexpectedEOF)
 	case q.tasks.Load() == 0:
 		q.asked.Add(1)
 		cmd.SetErr(redis.Nil)
@@ -148,7 +148,7 @@ func TestValve(t *testing.T) {
 	t.Run("a Redis that fails is not asked without a pause", func(t *testing.T) {
 		rig(t, func(t *testing.T, _ *valve, q *queue, _ *atomic.Pointer[store.Closure], _ <-chan time.Time) {
 			synctest.Wait()
-			q.fault = io.ErrUnexpectedEOF
+			q.fails.Store(true)
 			time.Sleep(time.Minute)
 			if n := q.asked.Load(); n > 650 {
 				t.Errorf("asked %d times in a minute", n)
