@@ -56,7 +56,9 @@ func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers [
 	if len(customers) == 0 {
 		return nil, nil
 	}
-	args := func(i int) []any { return PermitRequest{Credentials: callers[i].Credentials, Limits: callers[i].Limits}.args(customers[i]) }
+	args := func(i int) []any {
+		return PermitRequest{Credentials: callers[i].Credentials, Limits: callers[i].Limits}.args(customers[i])
+	}
 	calls := make([]*redis.Cmd, len(customers))
 	// Its error is that of one of the calls.
 	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
