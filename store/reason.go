@@ -49,7 +49,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the connection (icims-export connection, or the connections file); the exports wait."},
 	ReasonPaused:         {"an operator has paused the customer's exports", "Resume them with icims-export resume, or wait until the pause is over."},
 	ReasonNoPermit:       {"Redis did not answer, so no call was allowed", hintNothing + "; it goes on when Redis answers."},
-	ReasonShuttingDown:   {"the worker was stopped", hintNothing + "; another worker, or the next start, goes on."},
+	ReasonShuttingDown:   {"handed back, as its worker stopped or its customer was paused", hintNothing + "; another worker, or the next start, goes on."},
 	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},
 	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then export again."},
 	ReasonBudgetSpent:    {"iCIMS failed for longer than the retry budget", "Retry when iCIMS answers again."},

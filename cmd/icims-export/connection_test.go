@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -174,4 +176,17 @@ func (w *ward) until(what string, holds func(store.StoredConnection) bool) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func TestADryRunGoesByTheStoresConnection(t *testing.T) {
+	w := newWard(t)
+	t.Setenv("THE_PASSWORD", testPassword)
+	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "source=Sourced and kept", "--password-env=THE_PASSWORD", "--why=new").wantStatus(t, statusDone)
+	file := filepath.Join(t.TempDir(), "one.ndjson")
+	if err := os.WriteFile(file, []byte(`{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"ana@example.com"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := w.call("export", file, "--customer=1234", "--job="+testJob, "--dry-run")
+	r.wantStatus(t, statusDone)
+	r.wantAll(t, "Sourced and kept")
 }

@@ -44,17 +44,12 @@ type estimate struct {
 // dryRun shows what an export would do. It writes nothing, neither to iCIMS nor
 // to Redis.
 func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
-	conn := store.Connection{Customer: c.Customer}.WithDefaults()
-	if p.settings.Connections == "" {
-		p.sayf("No connections are set, so the field names and limits are the defaults (ICIMS_EXPORT_CONNECTIONS).")
-	} else {
-		var err error
-		if conn, err = c.connection(p); err != nil {
-			return err
-		}
-	}
 	look, closeRedis := c.openLedger(ctx, p)
 	defer closeRedis()
+	conn, err := c.planned(ctx, p, look)
+	if err != nil {
+		return err
+	}
 
 	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth}
 	d.width, _ = terminal(p.stdout)
@@ -88,6 +83,21 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		return partial
 	}
 	return nil
+}
+
+// planned is the connection that an export would go by: the store's, where it can be
+// read, that of the file, or one of defaults where neither is set.
+func (c *exportCommand) planned(ctx context.Context, p *process, look *operator) (store.Connection, error) {
+	if look != nil {
+		if stored, err := look.ledger.Connection(ctx, c.Customer); err == nil && stored.Below().Kept() {
+			return stored.WithDefaults(), nil
+		}
+	}
+	if p.settings.Connections == "" {
+		p.sayf("No connections are set, so the field names and limits are the defaults (ICIMS_EXPORT_CONNECTIONS).")
+		return store.Connection{Customer: c.Customer}.WithDefaults(), nil
+	}
+	return c.connection(p)
 }
 
 // openLedger opens the ledger for reading who was exported before and how the
