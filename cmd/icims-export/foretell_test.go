@@ -54,9 +54,9 @@ func TestStatusForetells(t *testing.T) {
 		w.call("resume", "1234", "--why=done").wantStatus(t, statusDone)
 	})
 	t.Run("without a keyset it is told as well, but not by whom", func(t *testing.T) {
-		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
+		w.call("pause", "1234", "--why=go-live", "--who=ana@ops").wantStatus(t, statusDone)
 		r := call(t, "status", string(b), "--redis-url="+w.url)
-		r.wantNone(t, "ana", "go-live")
+		r.wantNone(t, "ana@ops", "go-live")
 		if !strings.Contains(r.errors, "Customer 1234 is paused by an operator") {
 			t.Errorf("got %s", r.errors)
 		}
