@@ -215,19 +215,3 @@ func TestRejectedCredentials(t *testing.T) {
 	}
 	r.clean()
 }
-
-func TestARaisedLimitOpensAClosedCustomer(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, rigOptions{sim: calm(), conn: func(c *store.Connection) { c.Limits.CallsPerDay = 30 }})
-	id := r.send(tasks.Prospects, tasks.Options{}, people(100)...)
-	r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), `"why":"icims_quota_exhausted"`) })
-	if n := r.sim.CallCount(); n > 30 {
-		t.Errorf("%d calls of 30", n)
-	}
-	r.conn.Limits.CallsPerDay = 1_000_000
-	r.worker.SetConnections([]store.Connection{r.conn})
-	if b := r.finished(id); b.Created != 100 {
-		t.Errorf("batch %+v", b)
-	}
-	r.clean()
-}
