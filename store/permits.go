@@ -96,6 +96,12 @@ type PermitAnswer struct {
 	Paused Closure
 	// LastGood is when a call last succeeded; zero: never, as far as is known.
 	LastGood time.Time
+	// Left is how many more calls bulk may make of the day's budget, LeftExpress how
+	// many express may; Absent where there is no budget.
+	Left, LeftExpress int
+	// Void: iCIMS itself said that it takes no more calls for now, so permits in hand
+	// are not to be used either.
+	Void bool
 }
 
 // Closure is why no calls are made. Its zero value means: open.
@@ -154,7 +160,7 @@ func (l *Ledger) Permits(ctx context.Context, customer string, r PermitRequest) 
 }
 
 // permitHead is how many parts of the script's answer precede the permits.
-const permitHead = 9
+const permitHead = 12
 
 // readClosures reads what all answers have in common. Redis tells spans, as clocks
 // may differ.
@@ -173,6 +179,14 @@ func readClosures(answer []any, now time.Time, a *PermitAnswer) {
 	default:
 		a.Paused = closure(string(ReasonPaused), span)
 	}
+	left := func(part any) int {
+		if n := text(part); n != "-" {
+			return int(number(n))
+		}
+		return Absent
+	}
+	a.Left, a.LeftExpress = left(answer[9]), left(answer[10])
+	a.Void = text(answer[11]) == "1"
 	if age := text(answer[8]); age != "-" {
 		a.LastGood = now.Add(-time.Duration(number(age)) * time.Millisecond)
 	}

@@ -95,6 +95,28 @@ func (l *lane) closure(queue int) store.Closure {
 	return store.Closure{}
 }
 
+// callsEach is how many more calls an export in hand is expected to make at most.
+const callsEach = 2
+
+// short reports whether the exports in hand may need all calls that are left of
+// the day's budget: more of them would be taken only to be put off.
+func (l *lane) short(queue int) bool {
+	held := int(l.hands.held.Load())
+	if held == 0 {
+		return false
+	}
+	left := l.gate.callsLeft(queue)
+	return left != store.Absent && left <= callsEach*held
+}
+
+// callsLeft is how many calls of the day's budget a queue has left, as far as this
+// process knows; store.Absent where it does not.
+func (g *gate) callsLeft(queue int) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.left[queue]
+}
+
 // pausedPause is when an export looks again whose customer is paused until somebody
 // resumes.
 const pausedPause = time.Minute

@@ -34,6 +34,8 @@ type gate struct {
 	// know yet: until then no permit in hand is used.
 	unheard  int
 	closed   [2]store.Closure // as last told: for bulk, for express
+	left     [2]int           // calls of the day's budget, as last told; store.Absent: unknown
+	void     bool             // iCIMS said no, so that no permit in hand is used
 	paused   store.Closure
 	heard    time.Time // when
 	lastGood time.Time
@@ -66,10 +68,13 @@ type gateConfig struct {
 const holdMargin = 15 * time.Second
 
 func newGate(base context.Context, c gateConfig, limits store.Limits) *gate {
-	g := &gate{gateConfig: c, limits: limits}
+	g := &gate{gateConfig: c, limits: limits, left: nothingTold}
 	g.draining, g.drain = context.WithCancel(base)
 	return g
 }
+
+// nothingTold is the budget before the first answer.
+var nothingTold = [2]int{store.Absent, store.Absent}
 
 // setLimits changes the limits at once, also for calls that wait.
 func (g *gate) setLimits(limits store.Limits) {
@@ -77,6 +82,7 @@ func (g *gate) setLimits(limits store.Limits) {
 	defer g.mu.Unlock()
 	g.limits = limits
 	g.closed, g.askAt = [2]store.Closure{}, time.Time{} // may be over
+	g.left = nothingTold
 	g.schedule()
 }
 
@@ -216,7 +222,18 @@ func (g *gate) untilSlot(ctx context.Context, p permit) error {
 func (g *gate) fits(p permit) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.unheard == 0 && !g.now().After(p.latest)
+	return g.fitsLocked(p)
+}
+
+func (g *gate) fitsLocked(p permit) bool {
+	return g.unheard == 0 && !g.void && !g.now().After(p.latest)
+}
+
+// begins reports whether an export may begin with a permit in hand.
+func (g *gate) begins(p permit) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fitsLocked(p) && g.paused.At(g.now()).Open()
 }
 
 // leave gives a permit back.

@@ -64,10 +64,16 @@ type lane struct {
 type hands struct{ held, taken atomic.Int64 }
 
 // take notes an export that is taken, and returns what notes its end.
-func (h *hands) take() (done func()) {
-	h.held.Add(1)
-	h.taken.Add(1)
-	return func() { h.held.Add(-1) }
+func (l *lane) take() (done func()) {
+	l.hands.held.Add(1)
+	l.hands.taken.Add(1)
+	return func() {
+		short := l.short(bulk) || l.short(express)
+		l.hands.held.Add(-1)
+		if short {
+			l.wake()
+		}
+	}
 }
 
 func (h *hands) empty() bool { return h.held.Load() == 0 }
@@ -134,7 +140,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 // that wait for permits; and a server of two queues would ask the empty one
 // before nearly every export.
 func (l *lane) serve(client redis.UniversalClient) error {
-	pipeline := &handler{newPipeline(l), &l.hands}
+	pipeline := &handler{newPipeline(l), l.take}
 	for queue, concurrency := range map[string]int{
 		tasks.BulkQueue(l.conn.Customer):    l.settings.LaneConcurrency,
 		tasks.ExpressQueue(l.conn.Customer): expressConcurrency,
@@ -209,7 +215,7 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 // handler is what asynq calls for each task.
 type handler struct {
 	pipeline *pipeline
-	hands    *hands
+	take     func() (done func())
 }
 
 // comeBack tells the queue to deliver the task again after a while. It is not a
@@ -224,7 +230,7 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
-	defer h.hands.take()()
+	defer h.take()()
 	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk})
 	if err != nil {
 		return err

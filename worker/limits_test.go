@@ -1,11 +1,39 @@
 package worker_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
 )
+
+func TestTheLastCallsOfADayAreUsedAndNoExportIsTakenForNothing(t *testing.T) {
+	t.Parallel()
+	const budget = 30
+	r := newRig(t, rigOptions{
+		sim: calm(), conn: func(c *store.Connection) { c.Limits.CallsPerDay = budget },
+		settings: func(s *worker.Settings) { s.LaneConcurrency = 10 },
+	})
+	id := r.send(tasks.Prospects, tasks.Options{}, people(100)...)
+	r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
+	if n := r.sim.CallCount(); n != budget {
+		t.Errorf("%d calls of %d", n, budget)
+	}
+	// Few may be: after a look-up with the last call none is left to create somebody.
+	if n := strings.Count(r.logs.String(), `"outcome":"deferred"`); n > 5 {
+		t.Errorf("%d exports were taken only to be put off", n)
+	}
+
+	r.conn.Limits.CallsPerDay = 1_000_000
+	r.worker.SetConnections([]store.Connection{r.conn})
+	if b := r.finished(id); b.Created != 100 {
+		t.Errorf("batch %+v", b)
+	}
+	r.clean()
+}
 
 func TestARaisedLimitOpensAClosedCustomer(t *testing.T) {
 	t.Parallel()

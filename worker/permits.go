@@ -132,6 +132,7 @@ func (g *gate) answered(a store.PermitAnswer, sent time.Time) {
 	now := g.now()
 	g.failing = time.Time{}
 	g.closed = [2]store.Closure{a.Closed, a.ClosedExpress}
+	g.left, g.void = [2]int{bulk: a.Left, express: a.LeftExpress}, a.Void
 	g.paused, g.heard = a.Paused, now
 	if a.LastGood.After(g.lastGood) {
 		g.lastGood = a.LastGood

@@ -86,6 +86,13 @@ func (r *reservation) use() (permit, bool) {
 	return permit{}, false
 }
 
+// good reports whether there is a permit in hand that an export may begin with.
+func (r *reservation) good() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held && r.gate.begins(r.permit)
+}
+
 // end gives back what was not used.
 func (r *reservation) end() {
 	r.mu.Lock()

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 
+	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -15,7 +16,9 @@ func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	if !s.throttle.take(x.claim) {
 		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: s.settings.RetryMin}
 	}
-	if refused := s.admits(ctx); refused != nil {
+	// Whoever has taken one of the day's last calls is not sent away because there are
+	// no more.
+	if refused := s.admits(ctx); refused != nil && (icims.ReasonOf(refused) != icims.ReasonQuotaExhausted || !x.reserved.good()) {
 		return failed(refused)
 	}
 	return outcome{}

@@ -13,12 +13,14 @@ import (
 )
 
 // valve is the Redis client of the asynq server of one queue. asynq asks for tasks
-// in a loop, whatever happens; the valve makes it wait while no export could begin,
-// so that tasks stay in the queue rather than be taken and put off, and while the
-// queue is empty, until something is heard of it.
+// in a loop, whatever happens. The valve makes it wait while no export could begin,
+// or those in hand may need all calls that are left of the day, so that tasks stay in
+// the queue rather than be taken and put off; and while the queue is empty, until
+// something is heard of it.
 type valve struct {
 	ackGuard
 	closure func() store.Closure
+	short   func() bool   // the exports in hand may use all calls up
 	longest time.Duration // between two looks at an empty queue
 	stop    <-chan struct{}
 	wakes   chan struct{}
@@ -45,6 +47,7 @@ func (l *lane) newValve(client redis.UniversalClient, queue string) *valve {
 	}
 	v := &valve{
 		ackGuard: ackGuard{client}, closure: func() store.Closure { return l.closure(kind) },
+		short:   func() bool { return l.short(kind) },
 		longest: l.settings.Poll, stop: l.gate.draining.Done(), wakes: make(chan struct{}, 1),
 	}
 	l.valves = append(l.valves, v)
@@ -107,6 +110,11 @@ func (v *valve) take(ctx context.Context, sha string, keys []string, args ...any
 			pause = min(pause, max(time.Until(c.Until), valveCheck))
 		}
 		v.wait(pause)
+		return nothing(ctx)
+	}
+	if v.short() {
+		v.empty = false
+		v.wait(valveLook)
 		return nothing(ctx)
 	}
 	select {

@@ -67,7 +67,7 @@ func TestValve(t *testing.T) {
 			q, stop, taken := &queue{}, make(chan struct{}), make(chan time.Time, 100)
 			var closed atomic.Pointer[store.Closure]
 			v := &valve{
-				ackGuard: ackGuard{q}, longest: 2 * time.Second, stop: stop, wakes: make(chan struct{}, 1),
+				short: func() bool { return false }, ackGuard: ackGuard{q}, longest: 2 * time.Second, stop: stop, wakes: make(chan struct{}, 1),
 				closure: func() store.Closure {
 					if c := closed.Load(); c != nil {
 						return c.At(time.Now())

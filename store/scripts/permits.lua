@@ -236,6 +236,8 @@ else
 end
 close('icims_rate_limited', num('ru'))
 close('icims_quota_exhausted', num('qu'))
+-- iCIMS itself said no, so that permits in hand are not to be used either.
+local told = till > ms
 local known = per_day > 0
 local function spent() if known and left() <= 0 then close('icims_quota_exhausted', num('w')) end end
 spent()
@@ -381,7 +383,9 @@ elseif pause_till and tonumber(pause_till) > ms then
   paused = span(tonumber(pause_till))
 end
 local good = num('lg') > 0 and int(ms - num('lg')) or '-'
-local head = {'ok', int(again), full and '1' or '0', held, span(held_till), closed, span(till), paused, good}
+local spare_calls = left()
+local function calls_left(reserved) return known and int(math.max(spare_calls - reserved, 0)) or '-' end
+local head = {'ok', int(again), full and '1' or '0', held, span(held_till), closed, span(till), paused, good, calls_left(reserve), calls_left(0), told and '1' or '0'}
 if not peek then
   for i = 1, #answer do head[#head + 1] = answer[i] end
   return head
@@ -389,7 +393,7 @@ end
 head[#head + 1] = int(num('own'))
 head[#head + 1] = int(num('fo'))
 head[#head + 1] = int(cap)
-head[#head + 1] = int(math.max(left(), 0))
+head[#head + 1] = int(math.max(spare_calls, 0))
 head[#head + 1] = int(reserve)
 head[#head + 1] = span(num('w'))
 head[#head + 1] = int(in_air())
