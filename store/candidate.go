@@ -17,13 +17,45 @@ type ExportOf struct {
 }
 
 // ExportsOf finds the exports of a candidate in all batches that are kept, the
-// oldest first. Exports are named by batch and candidate, so no index is needed.
+// oldest first. Those that were erased are not among them.
 func (l *Ledger) ExportsOf(ctx context.Context, customer, candidate string) ([]ExportOf, error) {
+	exports, err := l.exportsOf(ctx, customer, candidate)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]ExportOf, 0, len(exports))
+	for _, e := range exports {
+		if e.Reason == ReasonErased {
+			continue
+		}
+		b, err := l.Batch(ctx, e.batch)
+		if errors.Is(err, ErrNoBatch) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		e.Candidate = candidate
+		found = append(found, ExportOf{b, e.Outcome})
+	}
+	return found, nil
+}
+
+// batchedOutcome is an outcome, and the batch it belongs to.
+type batchedOutcome struct {
+	Outcome
+
+	batch BatchID
+}
+
+// exportsOf finds a candidate's exports by their names: an export is named by batch
+// and candidate, so no index is needed.
+func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]batchedOutcome, error) {
 	locals, err := l.redis.ZRange(ctx, batchesKey(customer), 0, -1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list batches: %w", err)
 	}
-	var found []ExportOf
+	var found []batchedOutcome
 	const page = 500
 	for chunk := range slices.Chunk(locals, page) {
 		batches := make([]BatchID, len(chunk))
@@ -37,18 +69,9 @@ func (l *Ledger) ExportsOf(ctx context.Context, customer, candidate string) ([]E
 			return nil, err
 		}
 		for i, o := range outcomes {
-			if o.State == "" {
-				continue
+			if o.State != "" {
+				found = append(found, batchedOutcome{o, batches[i]})
 			}
-			b, err := l.Batch(ctx, batches[i])
-			if errors.Is(err, ErrNoBatch) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			o.Candidate = candidate
-			found = append(found, ExportOf{b, o})
 		}
 	}
 	return found, nil

@@ -57,6 +57,7 @@ type modelExport struct {
 	attempts   int
 	generation int
 	used       bool // its task, for another one
+	erased     bool // what is left is its outcome, without a name
 }
 
 // knowledge is a person and the workflows made for them, by job.
@@ -473,6 +474,35 @@ func (m *model) cancel(b *modelBatch) store.Cancellation {
 	return c
 }
 
+// erase forgets a candidate, except for what may be in the middle of a write.
+func (m *model) erase(candidate string, settle time.Duration) (receipt store.ErasureReceipt) {
+	for _, e := range m.exports {
+		switch {
+		case e.candidate != candidate || e.state == "":
+		case e.state == store.Dead && (e.intent == store.NoIntent || e.since+settle.Milliseconds() <= m.now):
+			m.discard(e)
+			delete(m.back, e)
+			e.erased = true
+			receipt.DeadLetters++
+		case e.state.Ended() && e.state != store.Dead:
+			receipt.Ended += bit(!e.erased)
+			e.erased = true
+		case e.intent == store.NoIntent && (e.state == store.Queued || e.state == store.Deferred || e.state == store.Retrying):
+			e.state, e.counter, e.due, e.erased = store.Cancelled, store.CountCancelled, 0, true
+			delete(m.back, e)
+			m.unlock(e)
+			receipt.Cancelled++
+		default:
+			receipt.InWork = append(receipt.InWork, store.ExportInWork{Batch: e.batch.id, Export: e.id, State: e.state})
+		}
+	}
+	if receipt.Complete = len(receipt.InWork) == 0; receipt.Complete {
+		_, receipt.Marker = m.markers[candidate]
+		delete(m.markers, candidate)
+	}
+	return receipt
+}
+
 // crowd names exports of one e-mail that may be writing at the same time.
 func (m *model) crowd() []string {
 	writers := map[string][]string{}
@@ -524,7 +554,7 @@ func (m *model) kept(emails []string) map[string]string {
 			kept["dead "+e.id] = "listed"
 		}
 		if e.state != "" {
-			kept["outcome "+e.id] = fmt.Sprint(e.state, " ", e.counter)
+			kept["outcome "+e.id] = fmt.Sprint(e.state, " ", e.counter, " ", e.erased)
 		}
 	}
 	kept["live"] = strconv.Itoa(live)

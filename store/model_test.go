@@ -115,6 +115,7 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		"revive":      p.revive,
 		"discard":     p.discard,
 		"cancel":      p.cancel,
+		"erase":       p.erase,
 	}
 	// rapid chooses among all with the same chance: what workers do most is there
 	// several times.
@@ -353,6 +354,18 @@ func (p *play) cancel(t *rapid.T) {
 	})
 }
 
+func (p *play) erase(t *rapid.T) {
+	e, _ := p.drawExport(t)
+	settle := time.Duration(rapid.SampledFrom([]int{1, 100}).Draw(t, "settle")) * time.Second
+	twice(t, func() {
+		got, err := p.Erase(t.Context(), customer, e.candidate, store.EraseOptions{Who: "someone", Settle: settle})
+		p.must(err)
+		p.same("erase", got, p.model.erase(e.candidate, settle),
+			cmpopts.IgnoreFields(store.ErasureReceipt{}, "Reference", "Customer", "At", "People"), cmpopts.EquateEmpty(),
+			cmpopts.SortSlices(func(x, y store.ExportInWork) int { return strings.Compare(x.Export, y.Export) }))
+	})
+}
+
 // word is the script's word for an error of a move.
 func word(err error) string {
 	switch {
@@ -478,7 +491,8 @@ func (p *play) kept() map[string]string {
 		outcomes, err := p.Outcomes(ctx, b.id, 0, 100)
 		p.must(err)
 		for _, o := range outcomes {
-			kept["outcome "+o.Export] = fmt.Sprint(o.State, " ", o.Counter)
+			erased := o.Reason == store.ReasonErased && o.Candidate == ""
+			kept["outcome "+o.Export] = fmt.Sprint(o.State, " ", o.Counter, " ", erased)
 		}
 	}
 	return kept

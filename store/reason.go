@@ -32,6 +32,7 @@ const (
 	ReasonDummyTaken    Reason = "dummy_taken"
 
 	ReasonCancelled Reason = "cancelled"
+	ReasonErased    Reason = "erased"
 )
 
 const (
@@ -57,6 +58,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonPayloadBroken:  {"the candidate's data cannot be read", "Export the candidate again."},
 	ReasonDummyTaken:     {"no free dummy address was found", "Retry; if it happens again, choose another domain for dummy addresses."},
 	ReasonCancelled:      {"an operator cancelled the export", hintNothing + ". To send the candidate after all, export it in a new batch."},
+	ReasonErased:         {"the candidate was erased", hintNothing + ". Nothing is kept of the candidate here; a profile in iCIMS is the customer's to delete."},
 
 	"icims_bad_request":       {"a call could not be made", "This is a fault of this service; report it with the export's id."},
 	"icims_refused":           {"iCIMS refused the request", "Look at its status and codes; iCIMS support can find the call by its transaction id."},

@@ -33,6 +33,7 @@ var effects = map[Reason][]Effect{
 	ReasonPayloadBroken:  {EffectDead},
 	ReasonDummyTaken:     {EffectDead},
 	ReasonCancelled:      {EffectEnd},
+	ReasonErased:         {EffectEnd},
 
 	"icims_bad_request":       {EffectDead},
 	"icims_refused":           {EffectDead},

@@ -32,6 +32,7 @@ type grammar struct {
 	Status     statusCommand     `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
 	Show       showCommand       `cmd:"" help:"Tell the whole story of a candidate's exports."`
 	Cancel     cancelCommand     `cmd:"" help:"End exports that wait, of a batch or of a customer."`
+	Erase      eraseCommand      `cmd:"" help:"Erase all that is kept of a candidate."`
 	Connection connectionCommand `cmd:"" help:"Enter, change, show and remove customers' connections in the store."`
 	Dead       deadCommand       `cmd:"" help:"List, explain, retry and discard exports that were given up."`
 	Lanes      lanesCommand      `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`

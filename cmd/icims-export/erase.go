@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+type eraseCommand struct {
+	Customer  string `arg:"" help:"iCIMS's customer id."`
+	Candidate string `arg:"" help:"The candidate's id, as handed over."`
+
+	Why      string        `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when. Do not name the candidate."`
+	Who      string        `placeholder:"NAME" help:"Who does it; user@host without."`
+	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are in the middle of a call."`
+	JSON     bool          `name:"json" help:"Print the receipt as one JSON object."`
+}
+
+// Run erases all that is kept of a candidate.
+func (c *eraseCommand) Run(ctx context.Context, p *process) error {
+	switch {
+	case !store.ValidCustomer(c.Customer):
+		return misused("%q is no customer id of iCIMS: digits only, before the candidate", c.Customer)
+	case strings.TrimSpace(c.Candidate) == "":
+		return misused("give the candidate's id, as handed over")
+	case strings.TrimSpace(c.Why) == "":
+		return misused("say why with --why: it is recorded with who did it")
+	}
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	receipt, err := c.erase(ctx, o)
+	if err != nil {
+		return failed("it broke off (%s): give the command again to go on", rootCause(err))
+	}
+	if c.JSON {
+		err = writeJSON(p.stdout, receipt)
+	} else {
+		writeErasure(p, receipt, profiles(ctx, o, receipt))
+	}
+	if err == nil && !receipt.Complete {
+		return failed("not all is erased: an export is in the middle of a write, or it is not known yet whether one took effect. Give the command again in a minute or two; what is known of the write is kept until then, so that no second profile comes of it")
+	}
+	return err
+}
+
+// erase erases, and looks again for as long as patience lasts at what is in work.
+func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureReceipt, error) {
+	const pause = time.Second
+	options := store.EraseOptions{Who: whoIs(c.Who), Why: c.Why, Settle: o.p.settings.SettleTime}
+	all, err := o.ledger.Erase(ctx, c.Customer, c.Candidate, options)
+	for end := time.Now().Add(c.Patience); err == nil && !all.Complete && time.Now().Add(pause).Before(end); {
+		select {
+		case <-ctx.Done():
+			return all, ctx.Err()
+		case <-time.After(pause):
+		}
+		var more store.ErasureReceipt
+		if more, err = o.ledger.Erase(ctx, c.Customer, c.Candidate, options); err == nil {
+			all = all.With(more)
+		}
+	}
+	return all, err
+}
+
+// profiles are where the candidate is in iCIMS.
+func profiles(ctx context.Context, o *operator, r store.ErasureReceipt) []string {
+	l := o.p.links(ctx, o.ledger, r.Customer)
+	places := make([]string, len(r.People))
+	for i, person := range r.People {
+		if places[i] = l.person(person); places[i] == "" {
+			places[i] = fmt.Sprintf("person %d", person)
+		}
+	}
+	return places
+}
+
+func writeErasure(p *process, r store.ErasureReceipt, people []string) {
+	width, _ := terminal(p.stdout)
+	if r.Nothing() && r.Complete {
+		hang(p.stdout, width, "", "Nothing was kept of this candidate. Ids are as handed over, capitals included.")
+		return
+	}
+	var done []string
+	for _, part := range []struct {
+		n    int
+		text string
+	}{
+		{r.Cancelled, plural(r.Cancelled, "export") + " cancelled that waited"},
+		{r.DeadLetters, plural(r.DeadLetters, "dead letter") + " given up"},
+		{r.Ended, plural(r.Ended, "ended export") + " without a name from now on"},
+	} {
+		if part.n > 0 {
+			done = append(done, part.text)
+		}
+	}
+	if r.Marker {
+		done = append(done, "the marker of earlier exports gone")
+	}
+	if len(done) > 0 {
+		hang(p.stdout, width, "", "Erased: "+strings.Join(done, ", ")+".")
+	}
+	hang(p.stdout, width, "", "Reference "+r.Reference+", which stands for the candidate in the records.")
+	for _, e := range r.InWork {
+		hang(p.stdout, width, "", fmt.Sprintf("Left: export %s of batch %s is %s.", e.Export, e.Batch, e.State))
+	}
+	if len(people) > 0 {
+		hang(p.stdout, width, "", "In iCIMS the profile stays; it is the customer's to delete:")
+		for _, place := range slices.Sorted(slices.Values(people)) {
+			fmt.Fprintf(p.stdout, "  %s\n", place)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+var eraseScript = loadScript("erase")
+
+// EraseOptions set how a candidate is erased.
+type EraseOptions struct {
+	Who, Why string
+	// Settle is how long after it was begun a write may still take effect that nobody
+	// knows the outcome of: those of the worker (ICIMS_EXPORT_SETTLE_TIME) or longer.
+	// It matters for dead letters alone. 0: DefaultEraseSettle.
+	Settle time.Duration
+}
+
+// DefaultEraseSettle is far beyond the time in which iCIMS completes a write.
+const DefaultEraseSettle = 15 * time.Minute
+
+// emailStaysKnown is for how long it stays known whose e-mail it is, by a keyed hash:
+// until look-ups have been used up that found nobody (five minutes at most), and
+// iCIMS's search shows the person. Else another candidate with the same e-mail could
+// become a second profile.
+const emailStaysKnown = 10 * time.Minute
+
+// ErasureReceipt tells what of a candidate was erased. It names no candidate.
+type ErasureReceipt struct {
+	// Reference stands for the candidate: a keyed hash, the same for each erasure of
+	// the candidate, by which the erasure can be shown later.
+	Reference string    `json:"reference"`
+	Customer  string    `json:"customer"`
+	At        time.Time `json:"at"`
+	// Complete says that nothing is left. If not, an export is in work: erase again.
+	Complete bool `json:"complete"`
+	// Cancelled exports had not begun or waited for another try.
+	Cancelled int `json:"cancelled"`
+	// DeadLetters were given up for good.
+	DeadLetters int `json:"dead_letters"`
+	// Ended exports keep their places in the batches' counts, and nothing else.
+	Ended int `json:"ended"`
+	// Marker says that it was known that the candidate is exported.
+	Marker bool `json:"marker"`
+	// People are the candidate's profiles in iCIMS, where they stay.
+	People []int64 `json:"people"`
+	// InWork are exports that a worker has in hand, or of which it is not known yet
+	// whether a write took effect.
+	InWork []ExportInWork `json:"in_work"`
+}
+
+// Nothing reports whether there was nothing to erase.
+func (r ErasureReceipt) Nothing() bool {
+	return r.Cancelled+r.DeadLetters+r.Ended == 0 && !r.Marker
+}
+
+// With adds what a later erasure of the same candidate has done.
+func (r ErasureReceipt) With(later ErasureReceipt) ErasureReceipt {
+	later.Cancelled += r.Cancelled
+	later.DeadLetters += r.DeadLetters
+	later.Ended += r.Ended
+	later.Marker = later.Marker || r.Marker
+	later.People = slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.People, later.People))))
+	return later
+}
+
+// ExportInWork is an export that cannot be erased yet.
+type ExportInWork struct {
+	Batch  BatchID `json:"batch"`
+	Export string  `json:"export"`
+	State  State   `json:"state"`
+}
+
+// Erase erases what is kept of a candidate: data, stories, marker, and the candidate's
+// id wherever it is. Exports that have not begun are cancelled, dead letters given up;
+// ended ones keep their outcome without a name, since counts and idempotency keys rest
+// on it. An export that may be in the middle of a write is left as it is, together with
+// the marker: the receipt is incomplete then, and Erase is to be called again. Exports
+// that are handed over meanwhile are new ones. Erasing what is unknown is no error.
+func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseOptions) (ErasureReceipt, error) {
+	if o.Settle <= 0 {
+		o.Settle = DefaultEraseSettle
+	}
+	receipt := ErasureReceipt{Reference: l.keys.hash("erased", customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
+	exports, err := l.exportsOf(ctx, customer, candidate)
+	if err != nil {
+		return receipt, err
+	}
+	bucket, _ := markerPlace(customer, candidate)
+	args := []any{
+		prefix(customer), "", candidate, int64(l.retention / time.Second), o.Settle.Milliseconds(), int64(emailStaysKnown / time.Second),
+	}
+	batchOf := make(map[string]BatchID, len(exports))
+	for _, e := range exports {
+		args = append(args, e.batch.local(), e.Export)
+		batchOf[e.Export] = e.batch
+	}
+	answer, err := l.run(ctx, eraseScript, bucket, args...)
+	if err != nil {
+		return receipt, err
+	}
+	receipt.At = time.Now().UTC().Truncate(time.Second)
+	count := func(i int) int { return int(number(text(answer[i]))) }
+	receipt.Cancelled, receipt.DeadLetters, receipt.Ended, receipt.Marker = count(1), count(2), count(3), count(4) == 1
+	for _, person := range list(answer[5]) {
+		if id, err := strconv.ParseInt(text(person), 10, 64); err == nil && id > 0 {
+			receipt.People = append(receipt.People, id)
+		}
+	}
+	slices.Sort(receipt.People)
+	for pair := range slices.Chunk(list(answer[6]), 2) {
+		export := text(pair[0])
+		receipt.InWork = append(receipt.InWork, ExportInWork{batchOf[export], export, State(text(pair[1]))})
+	}
+	receipt.Complete = len(receipt.InWork) == 0
+	if receipt.Nothing() {
+		return receipt, nil
+	}
+	n := receipt.Cancelled + receipt.DeadLetters + receipt.Ended
+	told := Action{At: receipt.At, Who: o.Who, What: "erased a candidate (reference " + receipt.Reference + ")", Why: o.Why, Count: n}
+	if err := l.Act(context.WithoutCancel(ctx), customer, told); err != nil {
+		return receipt, fmt.Errorf("the candidate is erased, but that could not be recorded: %w", err)
+	}
+	return receipt, nil
+}

@@ -1,0 +1,72 @@
+-- Erases what is kept of a candidate. KEYS[1] bucket of the candidate's marker.
+-- ARGV: prefix, '', candidate, retention s, ms after which a write that was begun has
+-- settled, s for which an e-mail stays known at most; then the candidate's exports: batch, id.
+-- What may be in the middle of a write is left alone, and with it the marker, which
+-- its end would bring back.
+-- Returns {'ok', cancelled, dead letters, ended, marker 0|1, people, busy}; busy has
+-- id and state in turn.
+local candidate, retention, settle, stays, t = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), now()
+local cancelled, letters, ended, busy, people, seen = 0, 0, 0, {}, {}, {}
+
+local function meet(person)
+  if person and person ~= '' and not seen[person] then
+    seen[person] = true
+    people[#people + 1] = person
+  end
+end
+
+local function may_end(r)
+  if r.st == 'dead' then return not r['in'] or tonumber(r.ia or '0') + settle <= t end
+  return not r['in'] and legal(r.st, 'cancelled')
+end
+
+-- forget lets go of whom the e-mail belongs to, in a while.
+local function forget(hash)
+  local key = prefix .. 'k:' .. hash
+  if redis.call('TTL', key) > stays then redis.call('EXPIRE', key, ARGV[6]) end
+end
+
+for i = 7, #ARGV, 2 do
+  local batch, key = ARGV[i], prefix .. 'x:' .. ARGV[i + 1]
+  export = ARGV[i + 1] -- whose locks are released
+  local r, place = fields(key), outcome_place(batch, export)
+  local line = redis.call('HGET', place, export)
+  if r.st and not may_end(r) then
+    busy[#busy + 1], busy[#busy + 2] = export, r.st
+    meet(r.pe)
+  elseif r.st then
+    meet(r.pe)
+    redis.call('HSET', place, export, 'cancelled|cancelled|erased|||' .. int(math.floor(t / 1000)) .. '||')
+    redis.call('EXPIRE', place, retention)
+    redis.call('DEL', key, prefix .. 'p:' .. export, prefix .. 's:' .. export)
+    for _, list in ipairs({'due', 'back', 'dead'}) do redis.call('ZREM', prefix .. list, export) end
+    release_locks(r)
+    if r.eh and r.eh ~= '' then forget(r.eh) end
+    local batch_key = prefix .. 'b:' .. batch
+    if r.st == 'dead' then
+      letters = letters + 1
+      redis.call('HINCRBY', batch_key, 'n:dead', -1)
+    else
+      cancelled = cancelled + 1
+      count('live', -1)
+    end
+    redis.call('HINCRBY', batch_key, 'n:cancelled', 1)
+    end_batch(batch_key, t, retention)
+  elseif line then
+    local state, counter, reason, person, seconds = string.match(line, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|[^|]*|([^|]*)|')
+    if reason ~= 'erased' then
+      ended = ended + 1
+      meet(person)
+      -- The line stays: a batch that is sent again must not bring the candidate back.
+      redis.call('HSET', place, export, state .. '|' .. counter .. '|erased|||' .. seconds .. '||')
+    end
+    redis.call('DEL', prefix .. 's:' .. export)
+  end
+end
+
+local _, field = marker_place(candidate)
+local marker = redis.call('HGET', KEYS[1], field)
+if marker then meet(string.match(marker, '^%d+')) end
+local erased = 0
+if #busy == 0 then erased = redis.call('HDEL', KEYS[1], field) end
+return {'ok', int(cancelled), int(letters), int(ended), int(erased), people, busy}
