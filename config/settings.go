@@ -21,7 +21,10 @@ type Settings struct {
 	Keyset      string   `name:"keyset" env:"ICIMS_EXPORT_KEYSET" placeholder:"FILE" group:"files" help:"File of the keys that seal personal data and passwords in Redis (see: keys new)."`
 	Connections string   `name:"connections" env:"ICIMS_EXPORT_CONNECTIONS" placeholder:"FILE" group:"files" help:"YAML file of the customers' iCIMS connections; read at start and on SIGHUP."`
 
-	IcimsHosts       []string      `name:"icims-hosts" env:"ICIMS_EXPORT_ICIMS_HOSTS" placeholder:"ORIGIN,..." group:"icims" help:"Further API origins that are allowed, such as http://127.0.0.1:8899. Without it only iCIMS's own hosts are, over https."`
+	IcimsHosts            []string `name:"icims-hosts" env:"ICIMS_EXPORT_ICIMS_HOSTS" placeholder:"ORIGIN,..." group:"icims" help:"Further API origins that are allowed, such as http://127.0.0.1:8899. Without it only iCIMS's own hosts are, over https."`
+	IcimsPrivateAddresses []string `name:"icims-private-addresses" env:"ICIMS_EXPORT_ICIMS_PRIVATE_ADDRESSES" placeholder:"ADDRESS,..." group:"icims" help:"Addresses and networks (10.0.0.0/8) at which the API may be although they are not public. An address that is listed as an origin, and localhost, need none."`
+	IcimsProxy            ProxyURL `name:"icims-proxy" env:"ICIMS_EXPORT_ICIMS_PROXY" placeholder:"URL" group:"icims" help:"HTTP proxy through which iCIMS is called, such as http://proxy.example.com:3128. Without it none is used, whatever HTTPS_PROXY says."`
+
 	CallTimeout      time.Duration `name:"call-timeout" env:"ICIMS_EXPORT_CALL_TIMEOUT" default:"30s" placeholder:"DURATION" group:"icims" help:"Longest time one iCIMS call may take."`
 	SettleTime       time.Duration `name:"settle-time" env:"ICIMS_EXPORT_SETTLE_TIME" default:"90s" placeholder:"DURATION" group:"icims" help:"Time after a write without an answer before iCIMS is searched for its outcome. Longer than the call time-out."`
 	LookupBatch      int           `name:"lookup-batch" env:"ICIMS_EXPORT_LOOKUP_BATCH" default:"50" placeholder:"N" group:"icims" help:"E-mail addresses that one search call looks up, 1 to 200."`

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seekout/icims-export/icims"
 )
 
 const (
@@ -48,6 +50,7 @@ func (s Settings) Validate() error {
 	var c checks
 	c.redis(s.RedisURL)
 	c.hosts(s.IcimsHosts)
+	c.way(s)
 	c.durations(s)
 	c.between("LookupBatch", s.LookupBatch, maxLookupBatch)
 	c.between("LaneConcurrency", s.LaneConcurrency, maxLaneConcurrency)
@@ -150,6 +153,20 @@ func (c *checks) hosts(origins []string) {
 		if problem := originProblem(origin); problem != "" {
 			// The entry is counted, not quoted: it may hold credentials.
 			c.add("IcimsHosts", fmt.Sprintf("has an entry (number %d) that %s", i+1, problem), "write only scheme, host and port, such as http://127.0.0.1:8899")
+		}
+	}
+}
+
+// way checks how the hosts are reached.
+func (c *checks) way(s Settings) {
+	for i, text := range s.IcimsPrivateAddresses {
+		if _, err := icims.ParseNetwork(text); err != nil {
+			c.add("IcimsPrivateAddresses", fmt.Sprintf("has an entry (number %d) that %v", i+1, err), "write addresses and networks, such as 10.0.0.5,172.16.0.0/12")
+		}
+	}
+	if s.IcimsProxy != "" {
+		if _, err := (icims.HostPolicy{}).WithProxy(string(s.IcimsProxy)); err != nil {
+			c.add("IcimsProxy", "is not a proxy's address", "write scheme, host and port, such as http://proxy.example.com:3128")
 		}
 	}
 }

@@ -78,6 +78,9 @@ func judgeTransport(op Op, sent Sent, err error) (Class, Reason) {
 }
 
 func transportReason(sent Sent, err error) Reason {
+	if _, refused := errors.AsType[*DialRefusedError](err); refused {
+		return ReasonAddressRefused
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ReasonCanceled

@@ -1,10 +1,8 @@
 package icims
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,15 +39,12 @@ type Client struct {
 	now       func() time.Time
 
 	base       http.RoundTripper
-	dial       DialContextFunc
+	hosts      HostPolicy
 	middleware []Middleware
 }
 
 // Option changes a client while it is made.
 type Option func(*Client) error
-
-// DialContextFunc is that of [net.Dialer.DialContext].
-type DialContextFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // WithCallTimeout bounds one call from its signature to the end of its answer.
 func WithCallTimeout(d time.Duration) Option {
@@ -76,8 +71,9 @@ func WithMiddleware(mw ...Middleware) Option {
 	}
 }
 
-// WithBaseTransport replaces the transport under the wire layer. One that is
-// no *http.Transport is taken to have sent whatever it was given.
+// WithBaseTransport replaces the transport under the wire layer, and with it
+// the guard over hosts and addresses. One that is no *http.Transport is taken to
+// have sent whatever it was given.
 func WithBaseTransport(rt http.RoundTripper) Option {
 	return func(c *Client) error {
 		if rt == nil {
@@ -88,14 +84,12 @@ func WithBaseTransport(rt http.RoundTripper) Option {
 	}
 }
 
-// WithDialContext replaces how connections are opened, for example by one that
-// checks the address.
-func WithDialContext(dial DialContextFunc) Option {
+// WithHosts says which hosts may be called beside iCIMS's own, and at which
+// addresses. What is refused by it fails with a *[DialRefusedError] in the chain
+// of its *[Error].
+func WithHosts(policy HostPolicy) Option {
 	return func(c *Client) error {
-		if dial == nil {
-			return errors.New("dial function: must not be nil")
-		}
-		c.dial = dial
+		c.hosts = policy
 		return nil
 	}
 }
@@ -161,13 +155,12 @@ func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, er
 			return nil, fmt.Errorf("icims: %w", err)
 		}
 	}
-	if c.base != nil && c.dial != nil {
-		return nil, errors.New("icims: a base transport and a dial function exclude each other; set the dial function on the transport")
-	}
+	var guard *dialGuard
 	if c.base == nil {
-		c.base = newTransport(c.dial)
+		guard = &dialGuard{hosts: c.hosts}
+		c.base = newTransport(guard)
 	}
-	c.wire = newWire(c.base, c.maxBody)
+	c.wire = newWire(c.base, guard, c.maxBody)
 	if b, ok := auth.(binder); ok {
 		if err := b.bind(c.root, c.wire, c.timeout); err != nil {
 			return nil, fmt.Errorf("icims: %w", err)

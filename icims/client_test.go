@@ -1,8 +1,6 @@
 package icims
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,7 +9,6 @@ import (
 func TestNewRefuses(t *testing.T) {
 	auth := Basic("u", "s3cret")
 	root := "https://api.icims.com"
-	dial := func(context.Context, string, string) (net.Conn, error) { return nil, errSecret }
 	tests := []struct {
 		name, root, customer string
 		auth                 Auth
@@ -29,10 +26,8 @@ func TestNewRefuses(t *testing.T) {
 		{"no body", root, "1", auth, []Option{WithMaxBody(0)}, "largest answer"},
 		{"a nil middleware", root, "1", auth, []Option{WithMiddleware(nil...), WithMiddleware(Middleware(nil))}, "middleware"},
 		{"a nil transport", root, "1", auth, []Option{WithBaseTransport(nil)}, "base transport"},
-		{"a nil dial function", root, "1", auth, []Option{WithDialContext(nil)}, "dial function"},
 		{"a nil clock", root, "1", auth, []Option{WithClock(nil)}, "clock"},
 		{"a user agent of two lines", root, "1", auth, []Option{WithUserAgent("a\r\nb: c")}, "user agent"},
-		{"a transport and a dial function", root, "1", auth, []Option{WithBaseTransport(http.DefaultTransport), WithDialContext(dial)}, "exclude each other"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

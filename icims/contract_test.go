@@ -54,7 +54,11 @@ func dial(t *testing.T, sim *icimstest.Simulator, auth func(root string) icims.A
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := icims.New(root, "1234", auth(srv.URL), opts...)
+	hosts, err := icims.ParseHostPolicy(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := icims.New(root, "1234", auth(srv.URL), append([]icims.Option{icims.WithHosts(hosts)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,13 @@
 // and the one repetition there is (a new OAuth token after a 401) passes the
 // middleware again. What the middleware counts is what iCIMS counts.
 //
+// # Where calls go
+//
+// The wire sends to hosts that a [HostPolicy] allows, and opens connections to
+// addresses that are public or allowed by it, both for the API and for tokens.
+// The address that is judged is the one that is dialled. No proxy is used but
+// one that the policy names.
+//
 // # Errors
 //
 // Every method returns *[Error] when it fails. Its [Class] is the verdict:

@@ -61,6 +61,7 @@ const (
 	ReasonRedirected      Reason = "icims_redirected"        // 3xx; never followed
 	ReasonTimeout         Reason = "icims_timeout"           // no answer within the call timeout, or 408
 	ReasonUnreachable     Reason = "icims_unreachable"       // no connection: name, address, port, proxy
+	ReasonAddressRefused  Reason = "icims_address_refused"   // the host, or its address, is not one that may be called
 	ReasonTLS             Reason = "icims_tls"               // certificate or protocol version
 	ReasonConnectionLost  Reason = "icims_connection_lost"   // the connection broke during the call
 	ReasonBadAnswer       Reason = "icims_bad_answer"        // not what iCIMS answers: HTML, cut JSON, no Location
@@ -79,7 +80,7 @@ func Reasons() []Reason {
 		ReasonCredentials, ReasonConflict, ReasonTooLarge, ReasonRateLimited, ReasonQuotaExhausted, ReasonServerError,
 		ReasonNotSupported, ReasonRedirected, ReasonTimeout, ReasonUnreachable, ReasonTLS, ReasonConnectionLost,
 		ReasonBadAnswer, ReasonAnswerTooLarge, ReasonCanceled, ReasonCallRefused, ReasonTokenServer,
-		ReasonTokenThrottled, ReasonAuthUnavailable,
+		ReasonTokenThrottled, ReasonAuthUnavailable, ReasonAddressRefused,
 	}
 }
 

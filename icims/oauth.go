@@ -185,6 +185,9 @@ func (a *oauth) fetch() (func() string, error) {
 // the answer.
 func tokenError(status int, h http.Header, now time.Time, err error, body ...byte) error {
 	e := &AuthError{Class: ClassRetry, Reason: ReasonTokenServer, Status: status, Err: discreet(err)}
+	if _, refused := errors.AsType[*DialRefusedError](err); refused {
+		e.Reason = ReasonAddressRefused
+	}
 	denied := bytes.Contains(body, []byte(`"access_denied"`)) || bytes.Contains(body, []byte(`"invalid_client"`)) ||
 		bytes.Contains(body, []byte(`"unauthorized_client"`))
 	switch {

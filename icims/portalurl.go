@@ -1,7 +1,6 @@
 package icims
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -24,47 +23,6 @@ func (p PortalURL) String() string {
 
 // portalForm is what a portal URL must look like; it closes most refusals.
 const portalForm = "https://api.icims.com/customers/{customerId}/search/portals/{jobPortalId}?staleness=0"
-
-// HostPolicy says to which origins credentials may be sent. The zero value
-// allows iCIMS's own API hosts only.
-type HostPolicy struct{ origins map[string]bool }
-
-// ParseHostPolicy reads the setting ICIMS_EXPORT_ICIMS_HOSTS: origins that are
-// allowed beside iCIMS's own, comma separated, for example
-// "http://127.0.0.1:8899".
-func ParseHostPolicy(setting string) (HostPolicy, error) {
-	p := HostPolicy{origins: map[string]bool{}}
-	for entry := range strings.SplitSeq(setting, ",") {
-		if entry = strings.TrimSpace(entry); entry == "" {
-			continue
-		}
-		u, err := url.Parse(entry)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil ||
-			u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-			return HostPolicy{}, errors.New("ICIMS_EXPORT_ICIMS_HOSTS: every entry must be an origin such as http://127.0.0.1:8899, without path, user or query")
-		}
-		p.origins[origin(u)] = true
-	}
-	return p, nil
-}
-
-// Allows reports whether credentials may be sent to the origin of u.
-func (p HostPolicy) Allows(u *url.URL) bool {
-	o := origin(u)
-	return regions[o] != "" || p.origins[o]
-}
-
-// origin is scheme, host and port in one spelling.
-func origin(u *url.URL) string {
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname())
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	if port := u.Port(); port != "" && (scheme != "https" || port != "443") && (scheme != "http" || port != "80") {
-		host += ":" + port
-	}
-	return scheme + "://" + host
-}
 
 // PortalURLError refuses a job portal URL. Its text says what to change and
 // does not repeat the URL, which may hold a password.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -57,12 +58,33 @@ func newClient(t *testing.T, root string, auth Auth, opts ...Option) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(u, testCustomer, auth, opts...)
+	origins := []string{origin(u)}
+	if a, ok := auth.(*oauth); ok && a.tokenURL != "" {
+		origins = append(origins, origin(mustURL(t, a.tokenURL)))
+	}
+	c, err := New(u, testCustomer, auth, append([]Option{WithHosts(hostsOf(t, origins...))}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.CloseIdleConnections)
 	return c
+}
+
+// hostsOf is the policy that allows some origins.
+func hostsOf(t *testing.T, origins ...string) HostPolicy {
+	t.Helper()
+	policy, err := ParseHostPolicy(strings.Join(origins, ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy
+}
+
+// withDial replaces how connections are opened, without a guard.
+func withDial(dial func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
+	base := newTransport(&dialGuard{})
+	base.DialContext = dial
+	return WithBaseTransport(base)
 }
 
 // call is one use of one operation, with the answer that makes it succeed.

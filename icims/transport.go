@@ -5,22 +5,18 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
 
 // newTransport speaks HTTP/1.1 only, since iCIMS answers anything else with
 // 505, and TLS 1.2 or later (API sheet §1).
-func newTransport(dial DialContextFunc) *http.Transport {
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	}
+func newTransport(guard *dialGuard) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dial,
+		Proxy:                  guard.proxy, // that of the settings; those of the environment are not looked at
+		DialContext:            guard.dial,
 		Protocols:              protocols,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -54,19 +50,25 @@ func (l *deadlineLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 // wire is the innermost layer: it sends, and reads the answer completely.
 type wire struct {
 	base    http.RoundTripper
+	guard   *dialGuard // nil where base is the caller's
 	traced  bool
 	maxBody int64
 }
 
-func newWire(base http.RoundTripper, maxBody int64) *wire {
+func newWire(base http.RoundTripper, guard *dialGuard, maxBody int64) *wire {
 	_, traced := base.(*http.Transport)
-	return &wire{base: base, traced: traced, maxBody: maxBody}
+	return &wire{base: base, guard: guard, traced: traced, maxBody: maxBody}
 }
 
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if w.guard != nil {
+		if err := w.guard.check(req.URL); err != nil {
+			return nil, err
+		}
 	}
 	sent := sentOf(ctx)
 	if sent != nil {

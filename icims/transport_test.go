@@ -121,7 +121,7 @@ func TestAWriteOfWhichNothingWentOut(t *testing.T) {
 				return conn, err
 			}
 			k := callOf(t, opCreatePerson)
-			c, mux := setup(t, WithDialContext(dial))
+			c, mux := setup(t, withDial(dial))
 			mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { seen.Add(1); k.succeed(w) })
 			if _, err := k.do(t.Context(), c); err != nil {
 				t.Fatal(err)
@@ -150,7 +150,7 @@ func TestTLS(t *testing.T) {
 		change(srv)
 		srv.StartTLS()
 		t.Cleanup(srv.Close)
-		base := newTransport(nil)
+		base := newTransport(&dialGuard{hosts: hostsOf(t, srv.URL)})
 		base.TLSClientConfig.RootCAs = x509.NewCertPool()
 		base.TLSClientConfig.RootCAs.AddCert(srv.Certificate())
 		return srv, base
@@ -250,7 +250,7 @@ func TestTimeouts(t *testing.T) {
 					go func() { _ = srv.Serve(l) }()
 					defer srv.Close()
 				}
-				c := newClient(t, "http://api.example.com", Basic("u", "p"), WithDialContext(l.dial), WithCallTimeout(7*time.Second))
+				c := newClient(t, "http://api.example.com", Basic("u", "p"), withDial(l.dial), WithCallTimeout(7*time.Second))
 				start := time.Now()
 				_, err := callOf(t, tt.op).do(t.Context(), c)
 				if e := wantError(t, err); e.Class != tt.class || e.Reason != ReasonTimeout || e.Sent != tt.sent {

@@ -76,6 +76,7 @@ var reasons = map[Reason]ReasonInfo{
 	"icims_redirected":        {"iCIMS answered from another address", "Check the host in the connection's portal URLs, and any proxy in between."},
 	"icims_timeout":           {"iCIMS did not answer in time", hintNothing + hintAgain},
 	"icims_unreachable":       {"iCIMS cannot be reached", "If it lasts, check the network, and the host in the connection's portal URLs."},
+	"icims_address_refused":   {"the host is at no address that may be called", "Check the host in the connection's portal URLs and who answers for its name; an address that is not public is allowed with ICIMS_EXPORT_ICIMS_PRIVATE_ADDRESSES."},
 	"icims_tls":               {"the connection to iCIMS is not secure", "Check for a proxy in between, and the machine's certificates and clock."},
 	"icims_connection_lost":   {"the connection to iCIMS broke", hintNothing + hintAgain},
 	"icims_bad_answer":        {"iCIMS answered unintelligibly", hintNothing + hintAgain},

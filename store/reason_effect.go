@@ -51,6 +51,7 @@ var effects = map[Reason][]Effect{
 	"icims_redirected":        {EffectDead},
 	"icims_timeout":           {EffectWait},
 	"icims_unreachable":       {EffectWait},
+	"icims_address_refused":   {EffectWait},
 	"icims_tls":               {EffectWait},
 	"icims_connection_lost":   {EffectWait},
 	"icims_bad_answer":        {EffectWait},

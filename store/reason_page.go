@@ -43,6 +43,7 @@ var meanings = map[Reason]string{
 	"icims_redirected":        "A 3xx answer. Redirects are never followed, so that credentials go nowhere else.",
 	"icims_timeout":           "No answer within `ICIMS_EXPORT_CALL_TIMEOUT`, or a 408, for a call that may be repeated.",
 	"icims_unreachable":       "No connection could be made, so nothing was sent.",
+	"icims_address_refused":   "The host is not one of iCIMS's or of `ICIMS_EXPORT_ICIMS_HOSTS`, or its name leads to an address that is not public and not listed in `ICIMS_EXPORT_ICIMS_PRIVATE_ADDRESSES`. No connection was opened.",
 	"icims_tls":               "The certificate or the protocol version was not accepted.",
 	"icims_connection_lost":   "The connection broke during a call that may be repeated.",
 	"icims_bad_answer":        "The answer was not what iCIMS answers: HTML, cut-off JSON, or a create without the address of what it made.",

@@ -136,7 +136,7 @@ func AuditRemote(ctx context.Context, ledger *store.Ledger, conn store.Connectio
 	}, conn.Limits)
 	defer g.close(context.WithoutCancel(ctx))
 	client, err := icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
-		icims.WithCallTimeout(timeout), icims.WithMiddleware(g.middleware))
+		icims.WithHosts(hosts), icims.WithCallTimeout(timeout), icims.WithMiddleware(g.middleware))
 	if err != nil {
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}

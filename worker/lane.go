@@ -122,6 +122,7 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	// The breaker comes before the permit, so that an open one wastes none.
 	l.client, err = icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
 		slices.Concat(w.clientOptions, []icims.Option{
+			icims.WithHosts(w.hosts),
 			icims.WithCallTimeout(w.settings.CallTimeout),
 			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls),
 		})...)

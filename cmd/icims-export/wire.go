@@ -124,9 +124,15 @@ func workerSettings(s config.Settings) worker.Settings {
 	return w
 }
 
-// hostPolicy says to which hosts credentials may be sent.
+// hostPolicy says to which hosts credentials may be sent, and by which way.
 func hostPolicy(s config.Settings) (icims.HostPolicy, error) {
 	policy, err := icims.ParseHostPolicy(strings.Join(s.IcimsHosts, ","))
+	if err == nil {
+		policy, err = policy.WithPrivateAddresses(s.IcimsPrivateAddresses...)
+	}
+	if err == nil && s.IcimsProxy != "" {
+		policy, err = policy.WithProxy(string(s.IcimsProxy))
+	}
 	if err != nil {
 		return icims.HostPolicy{}, misused("%v", err)
 	}

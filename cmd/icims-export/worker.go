@@ -37,6 +37,9 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 		}
 	}
 	logConnections(log, fromFile)
+	if _, set := p.lookupEnv("HTTPS_PROXY"); set && p.settings.IcimsProxy == "" {
+		log.Warn().Msg("HTTPS_PROXY is set and not looked at: iCIMS is called directly, unless ICIMS_EXPORT_ICIMS_PROXY names the proxy")
+	}
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if err != nil {
 		return err
