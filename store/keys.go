@@ -41,6 +41,9 @@ import (
 //	ix:customers                 set     customers that ever had a batch
 //	ix:connections               zset    customers with a connection in the store, by
 //	                                     when it was last changed
+//	ix:apikeys                   hash    keys to the HTTP API, sealed whole, by id; <id>:u
+//	                                     is when one was last used
+//	ix:journal:<yyyymmdd>        list    who changed what on that day (UTC), sealed
 //	ix:keyset                    hash    check values: is this the keyset of this store?
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
@@ -56,6 +59,7 @@ const (
 	customersKey = keyRoot + "customers"
 	workersKey   = keyRoot + "workers"
 	keysetKey    = keyRoot + "keyset"
+	apiKeysKey   = keyRoot + "apikeys"
 
 	connectionsKey     = keyRoot + "connections"
 	connectionsChannel = "{" + connectionsKey + "}:changed"

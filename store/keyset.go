@@ -164,6 +164,19 @@ func (k *Keyset) BatchID(customer, idempotencyKey string) string {
 	return customer + "-" + k.hash("batch", customer, idempotencyKey)
 }
 
+// apiKeyHashBytes is the length of the hash of an API key's secret.
+const apiKeyHashBytes = 32
+
+// apiKeyHash is what is kept of the secret of an API key. A secret is random and
+// long, so that nobody can try them all, and a slow hash would add nothing.
+func (k *Keyset) apiKeyHash(id, secret string) []byte {
+	sum, err := k.prf.ComputePrimaryPRF([]byte("apikey\x00"+id+"\x00"+secret), apiKeyHashBytes)
+	if err != nil {
+		panic(fmt.Sprintf("store: keyed hash: %v", err)) // as above
+	}
+	return sum
+}
+
 // ExportID names the export of one candidate in one batch.
 func (k *Keyset) ExportID(batch, candidate string) string {
 	return k.hash("export", batch, candidate)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,6 +17,10 @@ type Ledger struct {
 	keys      *Keyset
 	retention time.Duration
 	simulated bool // see WithSimulatedClock
+
+	journalAge   time.Duration
+	nobodyOnce   sync.Once
+	nobodySealed string // see nobody
 }
 
 // Option changes a setting of a Ledger.
@@ -28,9 +33,15 @@ const DefaultRetention = 30 * 24 * time.Hour
 // WithRetention sets how long outcomes of finished batches are kept.
 func WithRetention(d time.Duration) Option { return func(l *Ledger) { l.retention = d } }
 
+// DefaultJournalAge is how long it is known who changed what.
+const DefaultJournalAge = 400 * 24 * time.Hour
+
+// WithJournalAge sets how long entries of the journal are kept.
+func WithJournalAge(d time.Duration) Option { return func(l *Ledger) { l.journalAge = d } }
+
 // NewLedger returns the ledger kept in the Redis that the client speaks to.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {
-	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention}
+	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultJournalAge}
 	for _, o := range options {
 		o(l)
 	}

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/connections"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// askAgain is when to ask again while Redis is away: about as long as a fail-over
+// takes.
+const askAgain = 5 * time.Second
+
+// sentinels are the errors that say all by themselves.
+var sentinels = []struct {
+	err  error
+	code Code
+}{
+	{store.ErrNoConnection, CodeNoConnection},
+	{store.ErrConnectionExists, CodeConnectionExists},
+	{store.ErrNoBatch, CodeNoBatch},
+	{store.ErrBatchConflict, CodeBatchConflict},
+	{store.ErrNotDead, CodeNotDead},
+	{store.ErrSealed, CodeCannotOpen},
+}
+
+// problemOf is the problem that an error of ours, of the store's or of the input is
+// answered with. What is not foreseen is an internal error without any text.
+func problemOf(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		copied := *p
+		return &copied
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			return newProblem(s.code, "")
+		}
+	}
+	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {
+		return newProblem(CodeConnectionChanged, changed.Error()+".")
+	}
+	if move, ok := errors.AsType[*store.ConnectionMoveError](err); ok {
+		return newProblem(CodeConnectionState, move.Error()+".")
+	}
+	if invalid, ok := errors.AsType[*connections.InvalidError](err); ok {
+		return newProblem(CodeConnectionInvalid, "", connectionFields(invalid)...)
+	}
+	if errors.Is(err, store.ErrJournalCursor) {
+		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not one that a page had", "leave it out, or give the page's next as it is"})
+	}
+	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {
+		return newProblem(CodeBatchInvalid, "", FieldProblem{batch.Field, batch.Message, batch.Remedy})
+	}
+	if wrong, ok := errors.AsType[*store.KeysetError](err); ok {
+		return newProblem(CodeCannotOpen, wrong.Error()+".")
+	}
+	if p := bodyProblem(err); p != nil {
+		return p
+	}
+	if unavailable(err) {
+		return newProblem(CodeUnavailable, "").after(askAgain)
+	}
+	return newProblem(CodeInternal, "")
+}
+
+func connectionFields(invalid *connections.InvalidError) []FieldProblem {
+	fields := make([]FieldProblem, len(invalid.Problems))
+	for i, p := range invalid.Problems {
+		fields[i] = FieldProblem{Field: p.Setting, Problem: p.Message}
+	}
+	return fields
+}
+
+// bodyProblem is the problem of a body that could not be read; nil for other errors.
+func bodyProblem(err error) *Problem {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return newProblem(CodeTooLarge, "")
+	case errors.Is(err, errSlowBody), errors.Is(err, errReadBody) && errors.Is(err, os.ErrDeadlineExceeded):
+		return newProblem(CodeTimeout, "")
+	case errors.Is(err, errReadBody):
+		return newProblem(CodeMalformed, "The body broke off.")
+	}
+	return nil
+}
+
+// refusalsOfWrites begin the errors of a Redis that reads but does not write, or is
+// not ready.
+var refusalsOfWrites = []string{"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "UNKILLABLE", "NOAUTH", "WRONGPASS", "NOPERM"}
+
+// unavailable reports whether an error is that of a Redis which does not answer, or
+// refuses.
+func unavailable(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, redis.ErrClosed) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		for _, prefix := range refusalsOfWrites {
+			if strings.HasPrefix(e.Error(), prefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// kindsOf describes an error by the types in its chain, without any of its text.
+func kindsOf(err error) string {
+	var kinds []string
+	const deepest = 10
+	for e := err; e != nil && len(kinds) < deepest; e = errors.Unwrap(e) {
+		kinds = append(kinds, fmt.Sprintf("%T", e))
+	}
+	return strings.Join(kinds, " < ")
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// guard runs a handler once it is clear that the request may be answered: who makes
+// it, whether he may, and for that customer.
+func (s *Server) guard(w http.ResponseWriter, r *http.Request, o op, h http.HandlerFunc) {
+	req := requestOf(r.Context())
+	req.op = o
+	done, err := s.admit(r, req)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	defer done()
+	req.note.Object = objectOf(r)
+	r, cancel := s.bounded(w, r, o)
+	defer cancel()
+	h(w, r)
+}
+
+// admit lets a request in or says why not. The returned function gives its place back.
+func (s *Server) admit(r *http.Request, req *request) (func(), error) {
+	if s.stopping.Err() != nil {
+		return nil, newProblem(CodeStopping, "").after(askAgain)
+	}
+	if !s.guards.enter() {
+		return nil, newProblem(CodeBusy, "").after(time.Second)
+	}
+	leave := s.guards.leave
+	if req.op.Scope == scopeNone {
+		return leave, nil
+	}
+	leaveKey, err := s.admitKey(r, req)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return func() { leaveKey(); leave() }, nil
+}
+
+// admitKey lets in who has a key that is good for the operation and the customer.
+func (s *Server) admitKey(r *http.Request, req *request) (func(), error) {
+	var err error
+	if req.principal, err = s.authenticate(r); err != nil {
+		return nil, err
+	}
+	leave, wait := s.guards.keys.admit(req.principal.Key)
+	if leave == nil {
+		return nil, newProblem(CodeRateLimited, "").after(wait)
+	}
+	if !req.principal.Has(req.op.Scope) {
+		err = problem(CodeScopeMissing, "The operation needs the scope "+string(req.op.Scope)+".")
+	} else {
+		err = s.bind(r, req)
+	}
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
+// bind checks that the key is good for the customer in the path. Whether there is such
+// a customer makes no difference to a key that is not.
+func (s *Server) bind(r *http.Request, req *request) error {
+	if !strings.Contains(req.op.Path, "{customer}") {
+		return nil
+	}
+	customer := r.PathValue("customer")
+	if !store.ValidCustomer(customer) || !req.principal.May(customer) {
+		return problem(CodeCustomerUnknown, "")
+	}
+	req.customer = customer
+	if strings.Contains(req.op.Path, "{batch}") {
+		// A batch's id names its customer as well.
+		batch, err := store.ParseBatchID(r.PathValue("batch"))
+		if err != nil || batch.Customer() != customer {
+			return problem(CodeNoBatch, "")
+		}
+	}
+	return nil
+}
+
+// authenticate finds out who makes the request, by its key.
+func (s *Server) authenticate(r *http.Request) (Principal, error) {
+	token, ok := bearerToken(r)
+	from := s.guards.addressOf(r)
+	refused := newProblem(CodeUnauthenticated, "").with("WWW-Authenticate", `Bearer realm="icims-export"`)
+	if ok {
+		// Who has just shown a good key from there is not held liable for others.
+		if wait := s.guards.failures.closed(from); wait > 0 && !s.guards.known.has(token) {
+			return Principal{}, newProblem(CodeTooManyFailures, "").after(wait)
+		}
+		key, err := s.Ledger.CheckAPIKey(r.Context(), token, s.Now())
+		if err == nil {
+			s.guards.known.add(token)
+			return principalOfKey(key), nil
+		}
+		if !errors.Is(err, store.ErrAPIKeyRefused) {
+			return Principal{}, err
+		}
+		s.guards.known.remove(token)
+	}
+	if s.guards.failures.count(from) {
+		s.Log.Warn().Str("address", from).Msg("many requests without a valid API key come from this address: it has to wait")
+	}
+	return Principal{}, refused
+}
+
+// bearerToken is the key that a request comes with.
+func bearerToken(r *http.Request) (string, bool) {
+	const longest = 200
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(values[0], " ")
+	token = strings.TrimSpace(token)
+	return token, ok && strings.EqualFold(scheme, "Bearer") && token != "" && len(token) <= longest
+}
+
+// bounded is the request with the bounds of its operation: of time and of its body.
+func (s *Server) bounded(w http.ResponseWriter, r *http.Request, o op) (*http.Request, context.CancelFunc) {
+	if o.raw {
+		if a, ok := w.(*answer); ok {
+			a.stall = s.Settings.StallTimeout
+		}
+		r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxUpload))
+		return r, func() {}
+	}
+	// The handler ends before its connection does, so that it can still say why.
+	ctx, cancel := context.WithTimeout(r.Context(), s.Settings.RequestTimeout)
+	r = r.WithContext(ctx)
+	r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxBody)+1) // huma counts as well
+	return r, cancel
+}

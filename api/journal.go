@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Note is what a handler may add to the journal's entry of its change.
+type Note struct {
+	// Object is what was changed: a batch, an export, a candidate. It is taken from the
+	// path where the path names it.
+	Object string
+	// Why is the reason that was given. It is taken from the body's field Why, where
+	// there is one.
+	Why string
+}
+
+// noteOf is the note of the request that is being answered. What a handler puts in
+// appears in the entry that is made after the change.
+func noteOf(ctx context.Context) *Note { return &requestOf(ctx).note }
+
+// journalTime is how long an entry may take, whatever has become of its request.
+const journalTime = 5 * time.Second
+
+// journalled runs a handler, and where its operation changes something enters that in
+// the journal: before it, without which nothing is changed, and after it.
+func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(context.Context, *I) (*O, error)) (*O, error) {
+	if !o.Changes {
+		return h(ctx, in)
+	}
+	req := requestOf(ctx)
+	req.note.Why = whyOf(in)
+	if err := s.enter(ctx, req, store.JournalAsked, ""); err != nil {
+		return nil, err
+	}
+	done := false
+	defer func() {
+		if !done { // it panicked
+			s.enterAfter(ctx, req, newProblem(CodeInternal, ""))
+		}
+	}()
+	out, err := h(ctx, in)
+	done = true
+	s.enterAfter(ctx, req, err)
+	return out, err
+}
+
+// journalledRaw does the same for a handler that answers by itself.
+func (s *Server) journalledRaw(w http.ResponseWriter, r *http.Request, o op, h func(http.ResponseWriter, *http.Request)) error {
+	if !o.Changes {
+		h(w, r)
+		return nil
+	}
+	req := requestOf(r.Context())
+	if err := s.enter(r.Context(), req, store.JournalAsked, ""); err != nil {
+		return err
+	}
+	err := error(newProblem(CodeInternal, ""))
+	defer func() { s.enterAfter(r.Context(), req, err) }()
+	h(w, r)
+	err = nil
+	if req.code != "" {
+		err = newProblem(req.code, "")
+	}
+	return nil
+}
+
+// enter adds an entry to the journal.
+func (s *Server) enter(ctx context.Context, req *request, outcome store.JournalOutcome, code Code) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTime)
+	defer cancel()
+	return s.Ledger.Note(ctx, store.JournalEntry{
+		At: s.Now(), Request: req.id, Outcome: outcome, Who: req.principal.Name, Key: req.principal.Key,
+		What: req.op.ID, Customer: req.customer, Object: req.note.Object, Why: req.note.Why, Code: string(code),
+	})
+}
+
+// enterAfter enters how a change went. That it was asked for is in the journal
+// already, so that a failure here hides nothing.
+func (s *Server) enterAfter(ctx context.Context, req *request, err error) {
+	outcome, code := store.JournalDone, Code("")
+	if err != nil {
+		code = problemOf(err).Code
+		outcome = store.JournalRefused
+		if code.Info().Status >= http.StatusInternalServerError {
+			outcome = store.JournalFailed
+		}
+	}
+	if err := s.enter(ctx, req, outcome, code); err != nil {
+		s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Str("outcome", string(outcome)).Msg("how a change went could not be entered in the journal; that it was asked for is there")
+	}
+}
+
+// objectOf is what a path names of the customer's.
+func objectOf(r *http.Request) string {
+	for _, name := range []string{"batch", "export", "candidate", "verification"} {
+		if value := r.PathValue(name); value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// whyOf is the field Why of an input, or of its body.
+func whyOf(in any) string {
+	v := reflect.ValueOf(in).Elem()
+	for _, holder := range []reflect.Value{v, v.FieldByName("Body")} {
+		for holder.Kind() == reflect.Pointer && !holder.IsNil() {
+			holder = holder.Elem()
+		}
+		if holder.Kind() != reflect.Struct {
+			continue
+		}
+		if why := holder.FieldByName("Why"); why.Kind() == reflect.String {
+			return why.String()
+		}
+	}
+	return ""
+}

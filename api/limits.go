@@ -1,0 +1,276 @@
+package api
+
+import (
+	"crypto/sha256"
+	"errors"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// guards bound what callers take of this process. They are its own: each process has
+// its share.
+type guards struct {
+	places   chan struct{}
+	keys     *keyLimits
+	failures *failures
+	known    *knownTokens
+	proxies  []netip.Prefix
+}
+
+func newGuards(d Deps) (*guards, error) {
+	g := &guards{
+		places:   make(chan struct{}, d.Settings.MaxRequests),
+		keys:     newKeyLimits(d.Settings, d.Now),
+		failures: newFailures(d.Now),
+		known:    newKnownTokens(d.Now),
+	}
+	for _, text := range d.Settings.TrustedProxies {
+		network, err := ParseNetwork(text)
+		if err != nil {
+			return nil, err
+		}
+		g.proxies = append(g.proxies, network)
+	}
+	return g, nil
+}
+
+// ParseNetwork reads an address or a network, such as 10.0.0.7 or 10.0.0.0/8.
+func ParseNetwork(text string) (netip.Prefix, error) {
+	if network, err := netip.ParsePrefix(text); err == nil {
+		return network.Masked(), nil
+	}
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, errors.New("is neither an address nor a network")
+	}
+	return netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()), nil
+}
+
+func (g *guards) enter() bool {
+	select {
+	case g.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *guards) leave() { <-g.places }
+
+// addressOf is where a request comes from, by what failures are counted: behind a
+// proxy that is trusted, the last address that was not its own. Of IPv6 it is the
+// network, of which one customer has all addresses.
+func (g *guards) addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return "unknown"
+	}
+	address = address.Unmap().WithZone("")
+	if g.trusted(address) {
+		forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for i := len(forwarded) - 1; i >= 0 && g.trusted(address); i-- {
+			before, err := netip.ParseAddr(strings.TrimSpace(forwarded[i]))
+			if err != nil {
+				break
+			}
+			address = before.Unmap().WithZone("")
+		}
+	}
+	const network = 64
+	if address.Is6() {
+		if prefix, err := address.Prefix(network); err == nil {
+			return prefix.String()
+		}
+	}
+	return address.String()
+}
+
+func (g *guards) trusted(address netip.Addr) bool {
+	for _, network := range g.proxies {
+		if network.Contains(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyLimits bound the requests of each API key.
+type keyLimits struct {
+	now   func() time.Time
+	rate  rate.Limit
+	burst int
+	open  int
+
+	mu   sync.Mutex
+	keys map[string]*keyLimit
+}
+
+type keyLimit struct {
+	limiter *rate.Limiter
+	open    int
+}
+
+const keptKeyLimits = 10_000
+
+func newKeyLimits(s Settings, now func() time.Time) *keyLimits {
+	const share = 4
+	return &keyLimits{now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: max(1, s.MaxRequests/share), keys: map[string]*keyLimit{}}
+}
+
+// admit lets a request in; without leave it has to wait.
+func (l *keyLimits) admit(key string) (leave func(), wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	k := l.keys[key]
+	if k == nil {
+		l.forget(now)
+		k = &keyLimit{limiter: rate.NewLimiter(l.rate, l.burst)}
+		l.keys[key] = k
+	}
+	if k.open >= l.open {
+		return nil, time.Second
+	}
+	if !k.limiter.AllowN(now, 1) {
+		missing := 1 - k.limiter.TokensAt(now)
+		return nil, time.Duration(math.Ceil(missing / float64(l.rate) * float64(time.Second)))
+	}
+	k.open++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		k.open--
+	}, 0
+}
+
+// forget drops limits that nobody uses. l.mu is held.
+func (l *keyLimits) forget(now time.Time) {
+	if len(l.keys) < keptKeyLimits {
+		return
+	}
+	for key, k := range l.keys {
+		if k.open == 0 && k.limiter.TokensAt(now) >= float64(l.burst) {
+			delete(l.keys, key)
+		}
+	}
+}
+
+// failures count requests without a valid key by the address that they come from.
+type failures struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	addresses map[string]*rate.Limiter
+}
+
+const (
+	// failuresAtOnce may come from an address at once, then one in failureEach.
+	failuresAtOnce = 20
+	failureEach    = 5 * time.Second
+	keptAddresses  = 50_000
+)
+
+func newFailures(now func() time.Time) *failures {
+	return &failures{now: now, addresses: map[string]*rate.Limiter{}}
+}
+
+// closed is for how long the address has to wait; 0 where it need not.
+func (f *failures) closed(address string) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l, now := f.addresses[address], f.now()
+	if l == nil || l.TokensAt(now) >= 1 {
+		return 0
+	}
+	return time.Duration((1 - l.TokensAt(now)) * float64(failureEach))
+}
+
+// count counts a failure. It reports whether the address has to wait from now on.
+func (f *failures) count(address string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l, now := f.addresses[address], f.now()
+	if l == nil {
+		f.forget(now)
+		l = rate.NewLimiter(rate.Every(failureEach), failuresAtOnce)
+		f.addresses[address] = l
+	}
+	return l.AllowN(now, 1) && l.TokensAt(now) < 1
+}
+
+// forget makes room, if it must be at the cost of those who still have to wait. f.mu
+// is held.
+func (f *failures) forget(now time.Time) {
+	if len(f.addresses) < keptAddresses {
+		return
+	}
+	for address, l := range f.addresses {
+		if l.TokensAt(now) >= failuresAtOnce {
+			delete(f.addresses, address)
+		}
+	}
+	for address := range f.addresses {
+		if len(f.addresses) < keptAddresses {
+			return
+		}
+		delete(f.addresses, address)
+	}
+}
+
+// knownTokens remembers for a while, as hashes, which keys were good.
+type knownTokens struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	good map[[sha256.Size]byte]time.Time
+}
+
+const (
+	knownFor    = 10 * time.Minute
+	knownTokenN = 10_000
+)
+
+func newKnownTokens(now func() time.Time) *knownTokens {
+	return &knownTokens{now: now, good: map[[sha256.Size]byte]time.Time{}}
+}
+
+func (k *knownTokens) has(token string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at, ok := k.good[sha256.Sum256([]byte(token))]
+	return ok && k.now().Sub(at) < knownFor
+}
+
+func (k *knownTokens) add(token string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	if len(k.good) >= knownTokenN {
+		for hash, at := range k.good {
+			if now.Sub(at) >= knownFor {
+				delete(k.good, hash)
+			}
+		}
+		if len(k.good) >= knownTokenN {
+			clear(k.good)
+		}
+	}
+	k.good[sha256.Sum256([]byte(token))] = now
+}
+
+func (k *knownTokens) remove(token string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.good, sha256.Sum256([]byte(token)))
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// Handler answers the requests of the API.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// serve is around every request: it has an id, an end, headers that are safe, and a
+// line in the log that holds nothing of what was sent.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	req := &request{id: newRequestID()}
+	a := newAnswer(w)
+	r = r.WithContext(withRequest(r.Context(), req))
+	setHeaders(a.Header(), req.id, r.TLS != nil)
+	_ = a.control.SetWriteDeadline(began.Add(s.Settings.RequestTimeout + writeGrace)) // tests have connections without
+	if r.ContentLength != 0 {
+		_ = a.control.SetReadDeadline(began.Add(s.Settings.StallTimeout))
+	}
+	defer func() {
+		fault := recover()
+		a.finish()
+		if fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // it is that very value
+			s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Bytes("stack", debug.Stack()).Msg("a request met an unexpected fault")
+			if a.begun() {
+				fault = http.ErrAbortHandler // the other side must see that it is no whole answer
+			} else {
+				writeProblem(a, r, newProblem(CodeInternal, ""))
+				fault = nil
+			}
+		}
+		s.log(a, req, time.Since(began))
+		if fault != nil {
+			panic(fault)
+		}
+	}()
+	s.route(a, r)
+}
+
+// setHeaders sets the headers of every answer.
+func setHeaders(h http.Header, request string, overTLS bool) {
+	h.Set("X-Request-Id", request)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if overTLS {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// route finds the handler of a request. What has none is answered here, as a problem.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if p := unroutable(r); p != nil {
+		writeProblem(w, r, p)
+		return
+	}
+	h, pattern := s.mux.Handler(r)
+	if pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	// The mux knows which methods there are; only its text is not ours.
+	seen := &headersOnly{header: http.Header{}}
+	h.ServeHTTP(seen, r)
+	if seen.status == http.StatusMethodNotAllowed {
+		writeProblem(w, r, newProblem(CodeMethodNotAllowed, "").with("Allow", seen.header.Get("Allow")))
+		return
+	}
+	writeProblem(w, r, newProblem(CodeNoRoute, ""))
+}
+
+// longestHeaders is how much a request's headers and address may be together. The
+// server refuses what is more than twice that, in its own words.
+const longestHeaders = 16 << 10
+
+// unroutable refuses what the mux would answer with a redirect or in words of its own.
+func unroutable(r *http.Request) *Problem {
+	size := len(r.RequestURI)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	clean := path.Clean(r.URL.Path)
+	switch {
+	case size > longestHeaders:
+		return newProblem(CodeHeadersTooLarge, "")
+	case r.URL.Path != clean, r.Method == http.MethodConnect, !strings.HasPrefix(r.URL.Path, "/"):
+		return newProblem(CodeNoRoute, "")
+	}
+	return nil
+}
+
+// headersOnly takes an answer without its text.
+type headersOnly struct {
+	header http.Header
+	status int
+}
+
+func (h *headersOnly) Header() http.Header         { return h.header }
+func (h *headersOnly) Write(p []byte) (int, error) { return len(p), nil }
+func (h *headersOnly) WriteHeader(status int)      { h.status = status }
+
+// log writes the request's line. Addresses and ids of candidates stand in paths, so
+// that these are left out.
+func (s *Server) log(a *answer, req *request, took time.Duration) {
+	line := s.Log.Info()
+	if a.status >= http.StatusInternalServerError {
+		line = s.Log.Error()
+	}
+	line = line.Str("request", req.id).Str("op", req.op.ID).Int("status", a.status).Dur("took_ms", took).Int64("bytes", a.written)
+	if req.code != "" {
+		line = line.Str("code", string(req.code))
+	}
+	if req.principal.Key != "" {
+		line = line.Str("key", req.principal.Key)
+	}
+	if req.customer != "" {
+		line = line.Str("customer", req.customer)
+	}
+	line.Msg("request")
+}

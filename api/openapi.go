@@ -1,0 +1,73 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	securityScheme = "apiKey"
+	// Version is that of the API: it grows when something is added, and /v1 becomes /v2
+	// where something is taken away.
+	Version = "1.0.0"
+)
+
+var problemGoType = reflect.TypeFor[Problem]()
+
+const apiDescription = `Exports sourced candidates into customers' iCIMS, each of them effectively once.
+
+Every request but those for its health and this document has an API key: ` + "`Authorization: Bearer ixk_…`" + `. A key has scopes and may be bound to customers;
+` + "`read`" + ` is in every other scope, and ` + "`admin`" + ` includes all. Refusals are ` + "`application/problem+json`" + ` with a stable ` + "`code`" + `: docs/api.md lists them.`
+
+func humaConfig() huma.Config {
+	ownErrors()
+	json := huma.DefaultJSONFormat
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "icims-export", Version: Version, Description: apiDescription,
+				License: &huma.License{Name: "See LICENSE", URL: "https://github.com/seekout/icims-export/blob/main/LICENSE"},
+			},
+			Servers: []*huma.Server{{URL: "http://127.0.0.1:8080", Description: "Where icims-export serve listens unless told otherwise."}},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					securityScheme: {Type: "http", Scheme: "bearer", Description: "An API key, made with icims-export apikeys new."},
+				},
+			},
+			Security: []map[string][]string{{securityScheme: {}}},
+		},
+		Formats:                      map[string]huma.Format{"application/json": json, "json": json},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	}
+}
+
+// specs is the OpenAPI document in its two forms.
+type specs struct {
+	json, yaml []byte
+	err        error
+}
+
+// OpenAPI is the OpenAPI 3.1 document of the API as YAML, always in the same order.
+func (s *Server) OpenAPI() ([]byte, error) {
+	spec := s.openAPISpecs()
+	return spec.yaml, spec.err
+}
+
+func (s *Server) openAPISpecs() specs {
+	s.openAPI.Do(func() {
+		var err error
+		if s.spec.json, err = json.Marshal(s.huma.OpenAPI()); err == nil {
+			s.spec.yaml, err = s.huma.OpenAPI().YAML()
+		}
+		if err != nil {
+			s.spec.err = fmt.Errorf("write the OpenAPI document: %w", err)
+		}
+	})
+	return s.spec
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Problem is what a request is refused with, as application/problem+json (RFC 9457).
+// It repeats nothing of what was sent: that may be personal, or a password.
+type Problem struct {
+	Type   string `json:"type" format:"uri-reference" doc:"Where the code is explained." example:"https://github.com/seekout/icims-export/blob/main/docs/api.md#invalid_request"`
+	Title  string `json:"title" doc:"What happened, the same for each problem of the code."`
+	Status int    `json:"status" doc:"The HTTP status." example:"422"`
+	Detail string `json:"detail,omitempty" doc:"What happened this time."`
+	Code   Code   `json:"code" doc:"What happened, for programs: one of the list in docs/api.md." example:"invalid_request"`
+	// Errors are the fields that are wrong.
+	Errors    []FieldProblem `json:"errors,omitempty" doc:"The fields that are wrong."`
+	RequestID string         `json:"request_id" doc:"What the service's log knows the request by." example:"abcdefgh234567ij"`
+
+	retryAfter time.Duration
+	header     http.Header
+}
+
+// FieldProblem is one field that is wrong.
+type FieldProblem struct {
+	Field   string `json:"field" doc:"The field's place in the body, or query., path. or header. and the name of a parameter." example:"limits.in_flight"`
+	Problem string `json:"problem" doc:"What is wrong with it. Never its value." example:"is too large"`
+	Remedy  string `json:"remedy,omitempty" doc:"What to do about it." example:"give at most 1000"`
+}
+
+const problemType = "https://github.com/seekout/icims-export/blob/main/docs/api.md#"
+
+// problem is an error that the request is refused with. The detail must hold nothing
+// of what was sent.
+func problem(code Code, detail string, fields ...FieldProblem) error {
+	return newProblem(code, detail, fields...)
+}
+
+func newProblem(code Code, detail string, fields ...FieldProblem) *Problem {
+	info := code.Info()
+	return &Problem{Type: problemType + string(code), Title: info.Title, Status: info.Status, Detail: detail, Code: code, Errors: fields}
+}
+
+// after tells when to ask again.
+func (p *Problem) after(d time.Duration) *Problem {
+	p.retryAfter = max(d, time.Second)
+	return p
+}
+
+// with adds a header to the answer.
+func (p *Problem) with(name, value string) *Problem {
+	if p.header == nil {
+		p.header = http.Header{}
+	}
+	p.header.Set(name, value)
+	return p
+}
+
+func (p *Problem) Error() string { return string(p.Code) + ": " + p.Title }
+
+// GetStatus is the HTTP status. Huma asks for it.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is that of problems. Huma asks for it.
+func (p *Problem) ContentType(string) string { return problemContentType }
+
+// GetHeaders are headers of the answer. Huma asks for them.
+func (p *Problem) GetHeaders() http.Header {
+	header := p.header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if p.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int((p.retryAfter+time.Second-1)/time.Second)))
+	}
+	return header
+}
+
+const problemContentType = "application/problem+json"
+
+// writeProblem answers a request with a problem, unless something was answered
+// already.
+func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	if a, ok := w.(*answer); ok && a.begun() {
+		return
+	}
+	req := requestOf(r.Context())
+	req.code, p.RequestID = p.Code, req.id
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", problemContentType)
+	w.WriteHeader(p.Status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(p) // nobody is left to tell
+}

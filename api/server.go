@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Deps is what the API is made of.
+type Deps struct {
+	Redis    redis.UniversalClient
+	Ledger   *store.Ledger
+	Producer *tasks.Client
+	Hosts    icims.HostPolicy
+	Settings Settings
+	Log      zerolog.Logger
+	// Now is the clock that keys expire by; nil for the machine's.
+	Now func() time.Time
+}
+
+// Settings bound what callers can ask of the API. The zero value has the defaults.
+type Settings struct {
+	// RequestTimeout is how long a request may take that is no stream, waiting included.
+	RequestTimeout time.Duration
+	// StallTimeout is how long the other side of a stream may neither send nor take
+	// anything.
+	StallTimeout time.Duration
+	// MaxBody bounds bodies that are no streams, MaxUpload streamed ones, in bytes.
+	MaxBody, MaxUpload int64
+	// KeyRate is how many requests a second one API key may make for long, and KeyBurst
+	// how many at once.
+	KeyRate  float64
+	KeyBurst int
+	// MaxRequests is how many requests are answered at the same time, streams included;
+	// one API key may have a quarter of them.
+	MaxRequests int
+	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
+	TrustedProxies []string
+}
+
+// Defaults of Settings.
+const (
+	DefaultRequestTimeout = time.Minute
+	DefaultStallTimeout   = 30 * time.Second
+	DefaultMaxBody        = 1 << 20
+	DefaultMaxUpload      = 1 << 30
+	DefaultKeyRate        = 50
+	DefaultKeyBurst       = 100
+	DefaultMaxRequests    = 1000
+)
+
+func (s Settings) withDefaults() Settings {
+	s.RequestTimeout = or(s.RequestTimeout, DefaultRequestTimeout)
+	s.StallTimeout = or(s.StallTimeout, DefaultStallTimeout)
+	s.MaxBody = or(s.MaxBody, DefaultMaxBody)
+	s.MaxUpload = or(s.MaxUpload, DefaultMaxUpload)
+	s.KeyRate = or(s.KeyRate, DefaultKeyRate)
+	s.KeyBurst = or(s.KeyBurst, DefaultKeyBurst)
+	s.MaxRequests = or(s.MaxRequests, DefaultMaxRequests)
+	return s
+}
+
+func or[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+// Server answers the requests of the API.
+type Server struct {
+	Deps
+
+	mux    *http.ServeMux
+	huma   huma.API
+	ops    []op // in the order of their registration
+	guards *guards
+
+	stopping context.Context //nolint:containedctx // it is the server's life, not a call's
+	stop     context.CancelFunc
+
+	openAPI sync.Once
+	spec    specs
+}
+
+// New returns the API with all its routes. Close ends it.
+func New(d Deps) (*Server, error) {
+	if d.Redis == nil || d.Ledger == nil || d.Producer == nil {
+		return nil, errors.New("the API needs Redis, a ledger and a producer")
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	d.Settings = d.Settings.withDefaults()
+	s := &Server{Deps: d, mux: http.NewServeMux()}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	var err error
+	if s.guards, err = newGuards(d); err != nil {
+		return nil, err
+	}
+	s.huma = huma.NewAPI(humaConfig(), adapter{s})
+	for _, routes := range routes {
+		routes(s)
+	}
+	return s, nil
+}
+
+// Close lets streams and those who wait end; requests that come after it are refused.
+func (s *Server) Close() { s.stop() }
+
+// closing is closed when the server is being stopped: streams end then, and whoever
+// waits answers with what there is.
+func (s *Server) closing() <-chan struct{} { return s.stopping.Done() }

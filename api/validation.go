@@ -1,0 +1,256 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// ownErrors makes huma's errors ours. Huma keeps these functions in package variables;
+// the process has no other user of it.
+var ownErrors = sync.OnceFunc(func() {
+	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError { return humaProblem(nil, status, errs) }
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
+		p := humaProblem(ctx.Operation(), status, errs)
+		req := requestOf(ctx.Context())
+		req.code, p.RequestID = p.Code, req.id
+		return p
+	}
+})
+
+// humaProblem is the problem of an error that huma has found.
+func humaProblem(doc *huma.Operation, status int, errs []error) *Problem {
+	for _, err := range errs {
+		if p := bodyProblem(err); p != nil {
+			return p
+		}
+	}
+	switch status {
+	case http.StatusBadRequest:
+		return newProblem(CodeMalformed, "The body is missing or no valid JSON.")
+	case http.StatusRequestTimeout:
+		return newProblem(CodeTimeout, "")
+	case http.StatusRequestEntityTooLarge:
+		return newProblem(CodeTooLarge, "")
+	case http.StatusUnsupportedMediaType:
+		return newProblem(CodeMediaType, "")
+	case http.StatusUnprocessableEntity:
+		return newProblem(CodeInvalid, "", fieldsOf(doc, errs)...)
+	default:
+		return newProblem(CodeInternal, "")
+	}
+}
+
+// shownFields bounds how many wrong fields an answer lists.
+const shownFields = 100
+
+func fieldsOf(doc *huma.Operation, errs []error) []FieldProblem {
+	var fields []FieldProblem
+	for _, err := range errs[:min(len(errs), shownFields)] {
+		var f FieldProblem
+		var wrongType *json.UnmarshalTypeError
+		switch detail := (*huma.ErrorDetail)(nil); {
+		case errors.As(err, &detail):
+			f = fieldOf(doc, detail)
+		case errors.As(err, &wrongType):
+			f = FieldProblem{Field: wrongType.Field, Problem: "has a value that does not fit", Remedy: "give one of the kind that the OpenAPI document names"}
+		default:
+			f = FieldProblem{Field: "body", Problem: "has a value that does not fit", Remedy: "compare it with the OpenAPI document"}
+		}
+		if !slices.Contains(fields, f) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// fieldOf puts one of huma's findings into our words. Neither value nor any name that
+// the schema does not know is repeated.
+func fieldOf(doc *huma.Operation, detail *huma.ErrorDetail) FieldProblem {
+	place := placeOf(doc, detail.Location)
+	if name, ok := cutBetween(detail.Message, "expected required property ", " to be present"); ok {
+		return FieldProblem{Field: joinField(place.field, name), Problem: "is missing", Remedy: "give it"}
+	}
+	if !place.known {
+		remedy := "leave it out; the OpenAPI document lists what there is"
+		if len(place.siblings) > 0 {
+			remedy = "leave it out; there are " + strings.Join(place.siblings, ", ")
+		}
+		return FieldProblem{Field: place.field, Problem: "holds a name that is not known here", Remedy: remedy}
+	}
+	found, remedy := findingOf(detail.Message)
+	return FieldProblem{Field: place.field, Problem: found, Remedy: remedy}
+}
+
+func joinField(parent, name string) string {
+	if parent == "" || parent == "body" {
+		return name
+	}
+	return parent + "." + name
+}
+
+func cutBetween(text, before, after string) (string, bool) {
+	rest, ok := strings.CutPrefix(text, before)
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(rest, after)
+}
+
+// findings puts the beginnings of huma's messages into our words. What follows them
+// comes from the schema.
+var findings = []struct{ message, problem, remedy string }{
+	{"required ", "is missing", "give it"},
+	{"invalid integer", "is no whole number", "give a whole number"},
+	{"invalid float", "is no number", "give a number"},
+	{"invalid boolean", "is neither true nor false", "give true or false"},
+	{"invalid date/time", "is no time", "give a time such as 2026-11-22T15:04:05Z"},
+	{"expected value to be one of ", "is none of those there are", "give one of "},
+	{"expected number >= ", "is too small", "give at least "},
+	{"expected number > ", "is too small", "give more than "},
+	{"expected number <= ", "is too large", "give at most "},
+	{"expected number < ", "is too large", "give less than "},
+	{"expected length >= ", "is too short", "give at least this many characters: "},
+	{"expected length <= ", "is too long", "give at most this many characters: "},
+	{"expected array length >= ", "has too few items", "give at least "},
+	{"expected array length <= ", "has too many items", "give at most "},
+	{"expected array items to be unique", "has an item twice", "give each once"},
+	{"expected string to match pattern ", "does not look as it should", "it must match "},
+	{"expected string to be RFC 3339 date-time", "is no time", "give a time such as 2026-11-22T15:04:05Z"},
+	{"expected string to be RFC 5322 email", "is no e-mail address", "give one such as name@example.com"},
+	{"expected string to be RFC 3986 uri", "is no URL", "give a whole one, with https://"},
+	{"expected string to be RFC 4122 uuid", "is no UUID", "give one"},
+	{"expected string to be regex", "is no regular expression", "correct it"},
+	{"expected string to be ", "does not look as it should", "it must be "},
+	{"expected duration", "is no duration", "give a number with a unit, such as 30s"},
+	{"expected string", "is no text", "give a text"},
+	{"expected integer", "is no whole number", "give a whole number"},
+	{"expected number", "is no number", "give a number"},
+	{"expected boolean", "is neither true nor false", "give true or false"},
+	{"expected array", "is no list", "give a list"},
+	{"expected object", "is no object", "give an object"},
+}
+
+func findingOf(message string) (found, remedy string) {
+	for _, f := range findings {
+		rest, ok := strings.CutPrefix(message, f.message)
+		if !ok {
+			continue
+		}
+		// Only these end in what the schema says; behind others may stand the value.
+		if strings.HasSuffix(f.message, " ") && strings.HasSuffix(f.remedy, " ") {
+			return f.problem, f.remedy + strings.Trim(rest, `"`)
+		}
+		return f.problem, f.remedy
+	}
+	return "is not as it should be", "compare it with the OpenAPI document"
+}
+
+// place is a field that huma names.
+type place struct {
+	field    string
+	known    bool
+	siblings []string // the names there are, where it is not known
+}
+
+// placeOf finds a field in the operation's document. Names that are not in there come
+// from the caller, and are not repeated.
+func placeOf(doc *huma.Operation, location string) place {
+	kind, rest, _ := strings.Cut(location, ".")
+	if kind != "body" && !strings.HasPrefix(kind, "body[") {
+		var names []string
+		if doc != nil {
+			for _, p := range doc.Parameters {
+				if p.In != kind {
+					continue
+				}
+				if p.Name == rest {
+					return place{field: location, known: true}
+				}
+				names = append(names, p.Name)
+			}
+		}
+		if !slices.Contains([]string{"query", "header", "path", "cookie"}, kind) {
+			kind = "request"
+		}
+		slices.Sort(names)
+		return place{field: kind, siblings: names}
+	}
+	schema, registry := bodySchema(doc)
+	at := place{field: "body", known: true}
+	for i, token := range strings.Split(location, ".") {
+		name, index, indexed := strings.Cut(token, "[")
+		if i > 0 {
+			schema = resolved(schema, registry)
+			next := property(schema, name)
+			switch {
+			case next != nil:
+				at.field, schema = joinField(at.field, name), next
+			case mapValues(schema) != nil:
+				at.field, schema = joinField(at.field, "*"), mapValues(schema)
+			default:
+				return place{field: at.field, siblings: propertyNames(schema)}
+			}
+		}
+		if indexed {
+			number := strings.TrimSuffix(index, "]")
+			schema = resolved(schema, registry)
+			if schema == nil || schema.Items == nil || number == "" || strings.Trim(number, "0123456789") != "" {
+				return place{field: at.field, siblings: nil}
+			}
+			at.field, schema = at.field+"["+number+"]", schema.Items
+		}
+	}
+	return at
+}
+
+func bodySchema(doc *huma.Operation) (*huma.Schema, huma.Registry) {
+	if doc == nil || doc.RequestBody == nil {
+		return nil, nil
+	}
+	s, ok := doc.Metadata[metadataServer].(*Server)
+	media := doc.RequestBody.Content["application/json"]
+	if !ok || media == nil {
+		return nil, nil
+	}
+	return media.Schema, s.huma.OpenAPI().Components.Schemas
+}
+
+func resolved(schema *huma.Schema, registry huma.Registry) *huma.Schema {
+	for schema != nil && schema.Ref != "" && registry != nil {
+		schema = registry.SchemaFromRef(schema.Ref)
+	}
+	return schema
+}
+
+func property(schema *huma.Schema, name string) *huma.Schema {
+	if schema == nil {
+		return nil
+	}
+	return schema.Properties[name]
+}
+
+func propertyNames(schema *huma.Schema) []string {
+	if schema == nil {
+		return nil
+	}
+	names := make([]string, 0, len(schema.Properties))
+	for name := range schema.Properties {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func mapValues(schema *huma.Schema) *huma.Schema {
+	if schema == nil {
+		return nil
+	}
+	values, _ := schema.AdditionalProperties.(*huma.Schema)
+	return values
+}

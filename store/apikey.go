@@ -1,0 +1,233 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// APIKey is a key to the HTTP API, without its secret.
+type APIKey struct {
+	ID string `json:"id"`
+	// Name says whose it is; the journal shows it.
+	Name   string   `json:"name"`
+	Scopes []string `json:"scopes"`
+	// Customers are those that the key is good for; nil for all.
+	Customers []string  `json:"customers,omitempty"`
+	Created   time.Time `json:"created"`
+	By        string    `json:"by"`
+	Expires   time.Time `json:"expires,omitzero"`
+	Revoked   time.Time `json:"revoked,omitzero"`
+	// LastUsed is coarse: to the hour.
+	LastUsed time.Time `json:"last_used,omitzero"`
+}
+
+// Usable reports whether the key opens anything at the time.
+func (k APIKey) Usable(now time.Time) bool {
+	return k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires))
+}
+
+// sealedAPIKey is what is sealed of a key: all of it, so that whoever can write to
+// Redis can neither make keys nor widen one.
+type sealedAPIKey struct {
+	APIKey
+
+	Hash []byte `json:"hash"`
+}
+
+var (
+	// ErrAPIKeyRefused: there is no such key, or it has another secret, or is revoked or
+	// expired. Nobody is told which.
+	ErrAPIKeyRefused = errors.New("the API key is refused")
+	// ErrNoAPIKey: no key has that id.
+	ErrNoAPIKey = errors.New("there is no API key with that id")
+)
+
+const (
+	apiKeyMark     = "ixk_"
+	apiKeyIDBytes  = 10 // of random, 16 characters
+	apiSecretBytes = 32
+
+	apiKeyUsed     = ":u" // after the id: when it was last used
+	apiKeyUsedEach = time.Hour
+)
+
+// NewAPIKey enters a key; ID and Created are filled in. The token is all that opens
+// with it, and is not kept: nobody can read it again.
+func (l *Ledger) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey, string, error) {
+	k.ID, k.Created = randomText(apiKeyIDBytes), now.UTC().Truncate(time.Second)
+	k.Revoked, k.LastUsed = time.Time{}, time.Time{}
+	secret := randomText(apiSecretBytes)
+	if err := l.writeAPIKey(ctx, sealedAPIKey{APIKey: k, Hash: l.keys.apiKeyHash(k.ID, secret)}); err != nil {
+		return APIKey{}, "", err
+	}
+	return k, apiKeyMark + k.ID + "_" + secret, nil
+}
+
+func randomText(n int) string {
+	raw := make([]byte, n)
+	_, _ = rand.Read(raw) // ends the process where there is no randomness
+	return base32Lower.EncodeToString(raw)
+}
+
+func (l *Ledger) writeAPIKey(ctx context.Context, k sealedAPIKey) error {
+	data, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("encode API key: %w", err)
+	}
+	sealed, err := l.keys.Seal(data, apiKeysKey)
+	if err != nil {
+		return err
+	}
+	if err := l.redis.HSet(ctx, apiKeysKey, k.ID, sealed).Err(); err != nil {
+		return fmt.Errorf("write API key: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
+	var k sealedAPIKey
+	data, err := l.keys.Open([]byte(sealed), apiKeysKey)
+	if err != nil {
+		return k, err
+	}
+	// The id is within: a record that was copied to another id is no key.
+	if err := json.Unmarshal(data, &k); err != nil || k.ID != id {
+		return sealedAPIKey{}, ErrSealed
+	}
+	return k, nil
+}
+
+// CheckAPIKey returns the key of a token. It returns ErrAPIKeyRefused for all that is
+// none, with the same work for each reason; other errors are those of Redis.
+func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (APIKey, error) {
+	id, secret := splitAPIToken(token)
+	values, err := l.redis.HMGet(ctx, apiKeysKey, id, id+apiKeyUsed).Result()
+	if err != nil {
+		return APIKey{}, fmt.Errorf("read API key: %w", err)
+	}
+	hash, holder, sealed := l.keys.apiKeyHash(id, secret), id, text(values[0])
+	known := sealed != ""
+	if !known {
+		holder, sealed = nobodyID, l.nobody()
+	}
+	k, err := l.openAPIKey(holder, sealed)
+	if err != nil {
+		k.Hash = make([]byte, len(hash))
+	}
+	same := subtle.ConstantTimeCompare(hash, k.Hash) == 1
+	if !same || !known || err != nil || !k.Usable(now) {
+		return APIKey{}, ErrAPIKeyRefused
+	}
+	k.LastUsed = usedAt(text(values[1]))
+	if now.Sub(k.LastUsed) >= apiKeyUsedEach {
+		k.LastUsed = now.UTC().Truncate(apiKeyUsedEach)
+		// That it could not be noted is no reason to refuse the key.
+		_ = l.redis.HSet(ctx, apiKeysKey, id+apiKeyUsed, k.LastUsed.Unix()).Err()
+	}
+	return k.APIKey, nil
+}
+
+// splitAPIToken takes a token apart. Of what is none it makes an id that no key has.
+func splitAPIToken(token string) (id, secret string) {
+	rest, ok := strings.CutPrefix(token, apiKeyMark)
+	id, secret, cut := strings.Cut(rest, "_")
+	if !ok || !cut || !validAPIKeyID(id) {
+		return nobodyID, token
+	}
+	return id, secret
+}
+
+var apiKeyIDLength = base32Lower.EncodedLen(apiKeyIDBytes)
+
+func validAPIKeyID(id string) bool {
+	return len(id) == apiKeyIDLength && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
+
+// nobodyID is the id of the key that stands in for one that is not there.
+const nobodyID = "nobody"
+
+// nobody is a sealed key that no secret opens.
+func (l *Ledger) nobody() string {
+	l.nobodyOnce.Do(func() {
+		data, err := json.Marshal(sealedAPIKey{APIKey: APIKey{ID: nobodyID, Name: nobodyID, Scopes: []string{"read"}}, Hash: make([]byte, apiKeyHashBytes)})
+		if err != nil {
+			panic(err) // a struct of texts
+		}
+		sealed, err := l.keys.Seal(data, apiKeysKey)
+		if err == nil {
+			l.nobodySealed = string(sealed)
+		}
+	})
+	return l.nobodySealed
+}
+
+func usedAt(field string) time.Time {
+	seconds, err := strconv.ParseInt(field, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}
+
+// APIKeys lists all keys, the oldest first, revoked and expired ones included. Those
+// that this keyset cannot open have nothing but their id, and are of no use.
+func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
+	fields, err := l.redis.HGetAll(ctx, apiKeysKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	var all []APIKey
+	for id, sealed := range fields {
+		if strings.HasSuffix(id, apiKeyUsed) {
+			continue
+		}
+		k, err := l.openAPIKey(id, sealed)
+		if err != nil {
+			k.APIKey = APIKey{ID: id}
+		}
+		k.LastUsed = usedAt(fields[id+apiKeyUsed])
+		all = append(all, k.APIKey)
+	}
+	slices.SortFunc(all, func(x, y APIKey) int {
+		if c := x.Created.Compare(y.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(x.ID, y.ID)
+	})
+	return all, nil
+}
+
+// RevokeAPIKey makes a key useless from now on. It stays in the list. Revoking it
+// again changes nothing. It returns ErrNoAPIKey where no key has that id.
+func (l *Ledger) RevokeAPIKey(ctx context.Context, id string, now time.Time) (APIKey, error) {
+	sealed, err := l.redis.HGet(ctx, apiKeysKey, id).Result()
+	switch {
+	case errors.Is(err, redis.Nil), !validAPIKeyID(id):
+		return APIKey{}, ErrNoAPIKey
+	case err != nil:
+		return APIKey{}, fmt.Errorf("read API key: %w", err)
+	}
+	k, err := l.openAPIKey(id, sealed)
+	if err != nil {
+		// It opens nothing as it is; so it may as well go.
+		if err := l.redis.HDel(ctx, apiKeysKey, id, id+apiKeyUsed).Err(); err != nil {
+			return APIKey{}, fmt.Errorf("remove API key: %w", err)
+		}
+		return APIKey{ID: id, Revoked: now}, nil
+	}
+	if !k.Revoked.IsZero() {
+		return k.APIKey, nil
+	}
+	k.Revoked = now.UTC().Truncate(time.Second)
+	return k.APIKey, l.writeAPIKey(ctx, k)
+}

@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// JournalEntry is one line of the journal: who changed what. Each change has two: one
+// before it, so that no change can be missing, and one that tells how it went. They
+// share the request.
+type JournalEntry struct {
+	At      time.Time      `json:"at"`
+	Request string         `json:"request"`
+	Outcome JournalOutcome `json:"outcome"`
+	// Who is the name of the API key, or the user at the command line.
+	Who string `json:"who"`
+	// Key is the id of the API key; empty for the command line.
+	Key string `json:"key,omitempty"`
+	// What is the id of the API's operation, or the command.
+	What     string `json:"what"`
+	Customer string `json:"customer,omitempty"`
+	// Object is what was changed of the customer's: a batch, an export, a candidate.
+	Object string `json:"object,omitempty"`
+	Why    string `json:"why,omitempty"`
+	// Code is that of the refusal or failure.
+	Code string `json:"code,omitempty"`
+}
+
+// JournalOutcome is how a change stands.
+type JournalOutcome string
+
+// The outcomes. A change that has "asked" alone was cut off: it may have been made.
+const (
+	JournalAsked   JournalOutcome = "asked"
+	JournalDone    JournalOutcome = "done"
+	JournalRefused JournalOutcome = "refused" // nothing was changed
+	JournalFailed  JournalOutcome = "failed"  // it may have been changed in part
+	// JournalSealed is an entry that this keyset cannot open.
+	JournalSealed JournalOutcome = "sealed"
+)
+
+const journalDay = "20060102"
+
+func journalKey(day time.Time) string { return keyRoot + "journal:" + day.UTC().Format(journalDay) }
+
+// Note adds an entry to the journal. There is no way to change or remove one: they go
+// with their day, when it is older than the journal's age.
+func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	e.At = e.At.UTC().Truncate(time.Millisecond)
+	data, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode journal entry: %w", err)
+	}
+	key := journalKey(e.At)
+	sealed, err := l.keys.Seal(data, key)
+	if err != nil {
+		return err
+	}
+	_, err = l.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.RPush(ctx, key, sealed)
+		p.ExpireAt(ctx, key, dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	return nil
+}
+
+func dayOf(at time.Time) time.Time { return at.UTC().Truncate(24 * time.Hour) }
+
+// JournalFilter chooses entries of the journal.
+type JournalFilter struct {
+	// Customers are those whose entries are wanted; nil for all, and those that are
+	// about no customer.
+	Customers []string
+	// Who and What, where they are set, must be the same.
+	Who, What string
+	// Since leaves out what is older.
+	Since time.Time
+	// Limit is how many entries a page has at most; 0 for 100.
+	Limit int
+	// Cursor goes on where another page ended.
+	Cursor string
+}
+
+func (f JournalFilter) chooses(e JournalEntry) bool {
+	return (f.Customers == nil || slices.Contains(f.Customers, e.Customer)) &&
+		(f.Who == "" || f.Who == e.Who) && (f.What == "" || f.What == e.What) && !e.At.Before(f.Since)
+}
+
+// JournalPage is a part of the journal, the latest entry first.
+type JournalPage struct {
+	Entries []JournalEntry `json:"entries"`
+	// Next is the cursor of the page that follows; empty at the end. A page may be
+	// short, or even empty, and still have one: only so much is looked through at once.
+	Next string `json:"next,omitempty"`
+}
+
+const (
+	journalPage      = 500    // entries read in one round trip
+	journalLook      = 10_000 // entries that a page looks through at most
+	journalDays      = 32     // days whose length is asked for in one round trip
+	journalPageLimit = 100
+)
+
+// ErrJournalCursor: the cursor is none that a page of the journal had.
+var ErrJournalCursor = errors.New("the cursor is not one of the journal")
+
+// Journal reads a page of the journal, the latest entry first.
+func (l *Ledger) Journal(ctx context.Context, f JournalFilter) (JournalPage, error) {
+	now := time.Now()
+	f.Limit = or(f.Limit, journalPageLimit)
+	page := JournalPage{Entries: []JournalEntry{}}
+	day, below, err := journalPlace(f.Cursor, now)
+	if err != nil {
+		return page, err
+	}
+	oldest := dayOf(now.Add(-l.journalAge))
+	if f.Since.After(oldest) {
+		oldest = dayOf(f.Since)
+	}
+	looked := 0
+	for !day.Before(oldest) {
+		lengths, err := l.journalLengths(ctx, day, oldest)
+		if err != nil {
+			return page, err
+		}
+		for i, length := range lengths {
+			if i > 0 || below < 0 {
+				below = length
+			}
+			for below = min(below, length); below > 0; {
+				from := max(0, below-journalPage)
+				entries, err := l.journalPart(ctx, day, from, below-1)
+				if err != nil {
+					return page, err
+				}
+				for at, e := range slices.Backward(entries) {
+					if f.chooses(e) {
+						page.Entries = append(page.Entries, e)
+					}
+					looked++
+					if len(page.Entries) >= f.Limit || looked >= journalLook {
+						page.Next = day.Format(journalDay) + "-" + strconv.FormatInt(from+int64(at), 10)
+						return page, nil
+					}
+				}
+				below = from
+			}
+			day = day.AddDate(0, 0, -1)
+		}
+		below = -1
+	}
+	return page, nil
+}
+
+// journalPlace is where reading begins: at the entries of a day below a number; -1 for
+// all of them.
+func journalPlace(cursor string, now time.Time) (day time.Time, below int64, err error) {
+	if cursor == "" {
+		// Another machine's clock may be a little ahead.
+		return dayOf(now).AddDate(0, 0, 1), -1, nil
+	}
+	text, at, _ := strings.Cut(cursor, "-")
+	day, dayErr := time.ParseInLocation(journalDay, text, time.UTC)
+	below, err = strconv.ParseInt(at, 10, 64)
+	if dayErr != nil || err != nil || below < 0 || day.After(now.AddDate(0, 0, 2)) {
+		return day, 0, ErrJournalCursor
+	}
+	return day, below, nil
+}
+
+// journalLengths are the lengths of some days from the given one backwards.
+func (l *Ledger) journalLengths(ctx context.Context, day, oldest time.Time) ([]int64, error) {
+	var asked []*redis.IntCmd
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for ; !day.Before(oldest) && len(asked) < journalDays; day = day.AddDate(0, 0, -1) {
+			asked = append(asked, p.LLen(ctx, journalKey(day)))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	lengths := make([]int64, len(asked))
+	for i, a := range asked {
+		lengths[i] = a.Val()
+	}
+	return lengths, nil
+}
+
+func (l *Ledger) journalPart(ctx context.Context, day time.Time, from, to int64) ([]JournalEntry, error) {
+	key := journalKey(day)
+	sealed, err := l.redis.LRange(ctx, key, from, to).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	entries := make([]JournalEntry, len(sealed))
+	for i, item := range sealed {
+		data, err := l.keys.Open([]byte(item), key)
+		if err == nil {
+			err = json.Unmarshal(data, &entries[i])
+		}
+		if err != nil {
+			// With a key that was lost: that there was something is worth showing.
+			entries[i] = JournalEntry{At: day, Outcome: JournalSealed}
+		}
+	}
+	return entries, nil
+}
