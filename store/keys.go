@@ -38,6 +38,8 @@ import (
 //	ix:{1234}:events             stream  what happened to the lane: closed, opened, paused, ...
 //	ix:{1234}:conn               hash    connection: sealed document, revision, state
 //	ix:{1234}:conn:h             list    its history, sealed: the last 100 entries
+//	ix:{1234}:errands:<kind>     list    errands of a kind, the latest first: the last 20
+//	ix:{1234}:errand:<id>        hash    an errand; arguments, result and asker sealed
 //	ix:customers                 set     customers that ever had a batch
 //	ix:connections               zset    customers with a connection in the store, by
 //	                                     when it was last changed
@@ -46,13 +48,15 @@ import (
 //	ix:journal:<yyyymmdd>        list    who changed what on that day (UTC), sealed
 //	ix:keyset                    hash    check values: is this the keyset of this store?
 //	ix:lanes                     zset    customers with work, by when they want a lane
+//	ix:errands                   zset    errands ("1234:verify") by when to look at them
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
 //
 // Scripts build keys from the customer's prefix, as asynq's do.
 const keyRoot = "ix:"
 
 const (
-	lanesKey = keyRoot + "lanes"
+	lanesKey   = keyRoot + "lanes"
+	errandsKey = keyRoot + "errands"
 	// The channel has the slot of the list: a cluster's node that has neither is of
 	// no matter to announcements.
 	lanesChannel = "{" + lanesKey + "}:announced"
@@ -83,6 +87,12 @@ func breakersKey(customer string) string      { return prefix(customer) + "break
 func eventsKey(customer string) string        { return prefix(customer) + "events" }
 func connectionKey(customer string) string    { return prefix(customer) + "conn" }
 func historyKey(customer string) string       { return connectionKey(customer) + ":h" }
+
+func errandKey(customer, id string) string { return prefix(customer) + "errand:" + id }
+
+func errandsOf(customer string, kind ErrandKind) string {
+	return prefix(customer) + "errands:" + string(kind)
+}
 
 func batchKey(batch BatchID) string {
 	return prefix(batch.Customer()) + "b:" + batch.local()

@@ -142,6 +142,8 @@ func (l *Ledger) rest(ctx context.Context, a Announced, until string) (bool, err
 // Announcement is what the workers are told of a customer.
 type Announcement struct {
 	Customer string
+	// Errand: it has an errand of that kind, rather than exports.
+	Errand ErrandKind
 	// Changed: not that it has work, but that something may forbid or allow its
 	// calls since, such as a pause.
 	Changed bool
@@ -171,9 +173,8 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 				if !ok {
 					return
 				}
-				customer, isChange := strings.CutSuffix(m.Payload, changed)
 				select {
-				case out <- Announcement{customer, isChange}:
+				case out <- announcement(m.Payload):
 				case <-ctx.Done():
 					return
 				}
@@ -181,4 +182,12 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 		}
 	}()
 	return out
+}
+
+func announcement(message string) Announcement {
+	if customer, kind, ok := strings.Cut(message, errandMark); ok {
+		return Announcement{Customer: customer, Errand: ErrandKind(kind)}
+	}
+	customer, isChange := strings.CutSuffix(message, changed)
+	return Announcement{Customer: customer, Changed: isChange}
 }

@@ -48,6 +48,9 @@ type PermitRequest struct {
 	// interactive batches and of large ones.
 	Express, Bulk int
 	Returned      []ReturnedPermit
+	// Errand: the calls are those of an errand, which verdicts on the account do not
+	// hold back, and whose success ends them.
+	Errand bool
 }
 
 // ReturnedPermit is a permit that is over, with what iCIMS said. Numbers that
@@ -193,9 +196,12 @@ func readClosures(answer []any, now time.Time, a *PermitAnswer) {
 }
 
 func (r PermitRequest) args(customer string) []any {
-	limits := r.Limits
+	limits, purpose := r.Limits, ""
+	if r.Errand {
+		purpose = "errand"
+	}
 	args := append(make([]any, 0, 14+7*len(r.Returned)),
-		prefix(customer), "", r.Worker, r.Credentials,
+		prefix(customer), purpose, r.Worker, r.Credentials,
 		strconv.FormatFloat(limits.CallsPerSecond, 'g', -1, 64), max(limits.Burst, 1), limits.InFlight,
 		limits.CallsPerDay, flag(limits.DayAssumed), limits.ExpressReserve,
 		r.Hold.Milliseconds(), r.First, r.Express, r.Bulk)

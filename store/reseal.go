@@ -109,6 +109,8 @@ func sealedAt(key string) (sealedPlace, bool) {
 		return sealedPlace{key: key, kind: "list"}, true
 	case local == "conn":
 		return sealedPlace{key: key, kind: "hash", fields: []string{"d"}}, true
+	case kind == "errand":
+		return sealedPlace{key: key, kind: "hash", fields: []string{"by", "args", "result"}}, true
 	case local == "pause":
 		return sealedPlace{key: key, kind: "hash", fields: []string{"by", "why"}}, true
 	case local == "actions":

@@ -87,6 +87,20 @@ func (b *breaker) middleware(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
+// watch lets every call pass, and learns from those that the breaker would let
+// pass: an errand is to find out how iCIMS is.
+func (b *breaker) watch(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		report, err := b.circuit.Allow()
+		if err != nil {
+			return next.RoundTrip(req)
+		}
+		answer, err := next.RoundTrip(req)
+		report(health(req, answer, err))
+		return answer, err
+	})
+}
+
 // health judges one call: nil for a healthy iCIMS, errNoVerdict, or a fault.
 func health(req *http.Request, answer *http.Response, err error) error {
 	switch {

@@ -26,6 +26,7 @@ type fleet struct {
 	server  *redistest.Server
 	conns   []store.Connection
 	members []*member
+	kinds   map[store.ErrandKind]worker.ErrandWork
 }
 
 // member is one worker, with a connection to Redis and a log of its own.
@@ -89,6 +90,9 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 		conns = f.conns
 	}
 	m.SetConnections(conns)
+	for kind, work := range f.kinds {
+		m.ServeErrands(kind, work)
+	}
 	if err := m.Start(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}

@@ -61,6 +61,7 @@ type gateConfig struct {
 	places      *places       // of the process
 	ids         *atomic.Int64 // number the permits of the process
 	now         func() time.Time
+	errand      bool // its calls are an errand's
 }
 
 // holdMargin is how much longer than a call may take its permit is kept: for the

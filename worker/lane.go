@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -110,30 +111,40 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now, random: rand.Float64,
 		},
 	}
-	known := w.recall(conn, func() *learned {
-		return &learned{tenant: newTenant(conn, w.settings.SettleTime), breaker: newBreaker(conn.Customer, log, w.tellBreaker(conn.Customer)), throttle: newThrottle(time.Now)}
-	})
+	known := w.learn(conn, log)
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	l.base, l.cancel = context.WithCancel(context.Background())
-	l.gate = newGate(l.base, gateConfig{
-		ledger: w.ledger, customer: conn.Customer, worker: w.id, credentials: w.ledger.Keys().CredentialsHash(conn),
-		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now,
-	}, conn.Limits)
+	l.gate = newGate(l.base, w.gateConfig(conn, w.id), conn.Limits)
 	// The breaker comes before the permit, so that an open one wastes none.
-	l.client, err = icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
-		slices.Concat(w.clientOptions, []icims.Option{
-			icims.WithHosts(w.hosts),
-			icims.WithCallTimeout(w.settings.CallTimeout),
-			icims.WithMiddleware(l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls),
-		})...)
+	l.client, err = w.newClient(conn, portals[0].Root, l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, logCalls(l.log))
 	if err != nil {
 		l.cancel()
-		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
+		return nil, err
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant}
 
 	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
 	return l, nil
+}
+
+// gateConfig is that of a gate for a customer's calls. as names who asks for its
+// permits: no two gates of a customer ask under one name.
+func (w *Worker) gateConfig(conn store.Connection, as string) gateConfig {
+	return gateConfig{
+		ledger: w.ledger, customer: conn.Customer, worker: as, credentials: w.ledger.Keys().CredentialsHash(conn),
+		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now,
+	}
+}
+
+// newClient returns a customer's API client, with layers around its calls.
+func (w *Worker) newClient(conn store.Connection, root *url.URL, layers ...icims.Middleware) (*icims.Client, error) {
+	client, err := icims.New(root, conn.Customer, connections.Auth(conn), slices.Concat(w.clientOptions, []icims.Option{
+		icims.WithHosts(w.hosts), icims.WithCallTimeout(w.settings.CallTimeout), icims.WithMiddleware(layers...),
+	})...)
+	if err != nil {
+		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
+	}
+	return client, nil
 }
 
 // serve begins to take exports from the customer's queues. Small, interactive
@@ -196,21 +207,23 @@ func (l *lane) close(why string) {
 
 // logCalls logs each call by operation, never by URL: it may hold ids only, but
 // what is not logged cannot leak.
-func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		start := time.Now()
-		answer, err := next.RoundTrip(req)
-		event := l.log.Debug()
-		if err == nil && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
-			event = l.log.Warn() // the customer's exports wait, or one of them dies
-		}
-		event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
-		if err == nil {
-			event = event.Int("status", answer.StatusCode)
-		}
-		event.Msg("iCIMS called")
-		return answer, err
-	})
+func logCalls(log zerolog.Logger) icims.Middleware {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			start := time.Now()
+			answer, err := next.RoundTrip(req)
+			event := log.Debug()
+			if err == nil && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
+				event = log.Warn() // the customer's exports wait, or one of them dies
+			}
+			event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
+			if err == nil {
+				event = event.Int("status", answer.StatusCode)
+			}
+			event.Msg("iCIMS called")
+			return answer, err
+		})
+	}
 }
 
 // handler is what asynq calls for each task.

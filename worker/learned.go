@@ -3,6 +3,8 @@ package worker
 import (
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/seekout/icims-export/store"
 )
 
@@ -38,6 +40,13 @@ func (w *Worker) recall(conn store.Connection, fresh func() *learned) *learned {
 	}
 	k.used = now
 	return k
+}
+
+// learn is recall for one that may not be known. The caller holds mu.
+func (w *Worker) learn(conn store.Connection, log zerolog.Logger) *learned {
+	return w.recall(conn, func() *learned {
+		return &learned{tenant: newTenant(conn, w.settings.SettleTime), breaker: newBreaker(conn.Customer, log, w.tellBreaker(conn.Customer)), throttle: newThrottle(time.Now)}
+	})
 }
 
 // forget drops what was learned of customers without a lane for long. The caller

@@ -99,7 +99,7 @@ func (g *gate) request() (store.PermitRequest, bool) {
 	}
 	r := store.PermitRequest{
 		Worker: g.worker, Credentials: g.credentials, Limits: g.limits, Hold: g.hold, Returned: g.returned,
-		Express: min(wanted, len(g.waiting[express])),
+		Errand: g.errand, Express: min(wanted, len(g.waiting[express])),
 	}
 	r.Bulk = wanted - r.Express
 	r.First = g.ids.Add(int64(max(wanted, 1))) - int64(max(wanted, 1)) + 1
@@ -222,6 +222,7 @@ func (g *gate) close(ctx context.Context) {
 		// What is lost expires.
 		_, _ = g.ledger.Permits(ctx, g.customer, store.PermitRequest{
 			Worker: g.worker, Credentials: g.credentials, Limits: g.limits, Hold: g.hold, First: g.ids.Add(1), Returned: returned,
+			Errand: g.errand,
 		})
 	}
 }

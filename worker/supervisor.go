@@ -28,20 +28,32 @@ const (
 func (w *Worker) listen(ctx context.Context) {
 	announced := w.ledger.Announcements(ctx)
 	for a := range announced {
-		heard := []store.Announcement{a}
+		heard := w.exportsOf(a, nil)
 		for more := true; more; {
 			select {
 			case a, ok := <-announced:
 				more = ok
 				if ok {
-					heard = append(heard, a)
+					heard = w.exportsOf(a, heard)
 				}
 			default:
 				more = false
 			}
 		}
-		w.hear(ctx, heard)
+		if len(heard) > 0 {
+			w.hear(ctx, heard)
+		}
 	}
+}
+
+// exportsOf adds an announcement to those of exports, and passes on one of an
+// errand.
+func (w *Worker) exportsOf(a store.Announcement, heard []store.Announcement) []store.Announcement {
+	if a.Errand == "" {
+		return append(heard, a)
+	}
+	w.errands.hear(store.DueErrand{Customer: a.Customer, Kind: a.Errand})
+	return heard
 }
 
 // hear opens lanes for announced customers, and looks after open ones.

@@ -65,6 +65,7 @@ type Worker struct {
 	// id names this process among the workers.
 	id        string
 	registry  *registry
+	errands   *errands
 	places    *places      // for calls in flight
 	permitIDs atomic.Int64 // number the permits of this process
 
@@ -95,6 +96,7 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1),
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, log: log}
+	w.errands = newErrands(w)
 	return w
 }
 
@@ -130,6 +132,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	w.connections = next
 	clear(w.refused)
 	w.lookAgain()
+	w.errands.lookAgain() // one may have waited for its connection
 }
 
 const connectionChanged = "the connection changed"
@@ -167,6 +170,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	w.mu.Unlock()
 	w.beside.Go(func() { w.listen(ctx) })
 	w.beside.Go(func() { w.supervise(ctx) })
+	w.beside.Go(func() { w.errands.run(ctx) })
 	r := newReconciler(w)
 	w.beside.Go(func() { r.run(ctx) })
 	// It lives until its last lane is closed: nobody may take over what it finishes.
