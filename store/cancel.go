@@ -22,6 +22,9 @@ type CancelOptions struct {
 type Cancellation struct {
 	// Cancelled have ended, their data purged; in a dry run they would have.
 	Cancelled int `json:"cancelled"`
+	// PeopleLeft are those of the cancelled whose person is in iCIMS already, without
+	// what was to follow, such as the workflow on a job.
+	PeopleLeft int `json:"people_left"`
 	// Busy are in the hands of a worker, or wait for the outcome of a write that may
 	// have taken effect. They end by themselves, or wait again and can be cancelled.
 	Busy int `json:"busy"`
@@ -33,6 +36,7 @@ type Cancellation struct {
 
 func (c *Cancellation) add(other Cancellation) {
 	c.Cancelled += other.Cancelled
+	c.PeopleLeft += other.PeopleLeft
 	c.Busy += other.Busy
 	c.Dead += other.Dead
 	c.Ended += other.Ended
@@ -90,9 +94,9 @@ func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOp
 
 func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, entry *Entry, dryRun bool) (Cancellation, error) {
 	var c Cancellation
-	waiting, err := l.waiting(ctx, customer, ids, &c)
+	waiting, people, err := l.waiting(ctx, customer, ids, &c)
 	if err != nil || dryRun {
-		c.Cancelled += len(waiting)
+		c.Cancelled, c.PeopleLeft = len(waiting), people
 		return c, err
 	}
 	answers, err := l.many(ctx, cancelScript, customer, waiting, entry, func(export, sealed string) []any {
@@ -103,6 +107,9 @@ func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, 
 		case answer == nil: // it was not reached
 		case text(answer[0]) == "ok":
 			c.Cancelled++
+			if text(answer[1]) != "" {
+				c.PeopleLeft++
+			}
 		case text(answer[0]) == "gone":
 			c.Ended++
 		case State(text(answer[1])) == Dead:
@@ -114,19 +121,20 @@ func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, 
 	return c, err
 }
 
-// waiting returns those of the exports that can be cancelled, and counts the others.
-func (l *Ledger) waiting(ctx context.Context, customer string, ids []string, c *Cancellation) ([]string, error) {
+// waiting returns those of the exports that can be cancelled and how many of them have
+// a person in iCIMS, and counts the others.
+func (l *Ledger) waiting(ctx context.Context, customer string, ids []string, c *Cancellation) (waiting []string, people int, err error) {
 	records := make([]*redis.SliceCmd, len(ids))
-	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "in")
+			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "in", "pe")
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read exports: %w", err)
+		return nil, 0, fmt.Errorf("read exports: %w", err)
 	}
-	waiting := make([]string, 0, len(ids))
+	waiting = make([]string, 0, len(ids))
 	for i, id := range ids {
 		r := records[i].Val()
 		switch state := State(text(r[0])); {
@@ -136,9 +144,12 @@ func (l *Ledger) waiting(ctx context.Context, customer string, ids []string, c *
 			c.Dead++
 		case CanMove(state, Cancelled) && r[1] == nil:
 			waiting = append(waiting, id)
+			if r[2] != nil {
+				people++
+			}
 		default:
 			c.Busy++
 		}
 	}
-	return waiting, nil
+	return waiting, people, nil
 }

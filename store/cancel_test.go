@@ -226,3 +226,21 @@ func TestCancel(t *testing.T) {
 		}
 	})
 }
+
+func TestCancelTellsOfPeopleWhoAreInICIMS(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		b := openBook(t, client, store.BatchSpec{Job: 1709})
+		b.accept("waits", "waits@example.com")
+		c := b.claimed(b.accept("placed", "placed@example.com"))
+		b.step(c, store.Step{To: store.Created, Person: 17})
+		b.hold(c, store.Hold{To: store.Retrying, Delay: time.Hour, Reason: "icims_server_error"})
+		for _, dryRun := range []bool{true, false} {
+			o := why
+			o.DryRun = dryRun
+			if got, err := b.Cancel(t.Context(), b.batch, o); err != nil || got != (store.Cancellation{Cancelled: 2, PeopleLeft: 1}) {
+				t.Errorf("dry run %t: %+v, %v", dryRun, got, err)
+			}
+		}
+	})
+}

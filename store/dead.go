@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -30,10 +29,23 @@ type DeadFilter struct {
 	Batch  BatchID
 	Reason Reason
 	Since  time.Time
+	// After is the last letter of an earlier listing, to go on behind it: its time and
+	// its export. It need not be there any more.
+	After DeadLetter
 }
 
-func (f DeadFilter) chooses(d DeadLetter) bool {
-	return (f.Batch == "" || d.Batch == f.Batch) && (f.Reason == "" || d.Reason == f.Reason)
+// Chooses reports whether the filter lets a letter through.
+func (f DeadFilter) Chooses(d DeadLetter) bool {
+	return (f.Batch == "" || d.Batch == f.Batch) && (f.Reason == "" || d.Reason == f.Reason) && d.At.UnixMilli() >= f.Since.UnixMilli() && !f.before(d.At.UnixMilli(), d.Export)
+}
+
+// before reports whether a letter belongs to an earlier listing.
+func (f DeadFilter) before(at int64, export string) bool {
+	if f.After.Export == "" {
+		return false
+	}
+	last := f.After.At.UnixMilli()
+	return at < last || at == last && export <= f.After.Export
 }
 
 const deadPage = 500
@@ -48,23 +60,36 @@ func (l *Ledger) DeadLetters(ctx context.Context, customer string, filter DeadFi
 	if !filter.Since.IsZero() {
 		from = strconv.FormatInt(filter.Since.UnixMilli(), 10)
 	}
+	if filter.After.Export != "" && filter.After.At.After(filter.Since) {
+		from = strconv.FormatInt(filter.After.At.UnixMilli(), 10)
+	}
 	for {
-		found, err := l.redis.ZRangeByScoreWithScores(ctx, deadKey(customer), &redis.ZRangeBy{
-			Min: from, Max: "+inf", Count: int64(deadPage + len(seen)),
-		}).Result()
+		count := deadPage + len(seen)
+		found, err := l.redis.ZRangeByScoreWithScores(ctx, deadKey(customer), &redis.ZRangeBy{Min: from, Max: "+inf", Count: int64(count)}).Result()
 		if err != nil {
 			return fmt.Errorf("list dead letters: %w", err)
 		}
-		fresh := slices.DeleteFunc(found, func(z redis.Z) bool { return seen[member(z)] })
-		if len(fresh) == 0 {
+		fresh := make([]redis.Z, 0, len(found))
+		for _, z := range found {
+			if !seen[member(z)] && !filter.before(int64(z.Score), member(z)) {
+				fresh = append(fresh, z)
+			}
+		}
+		if len(fresh) == 0 && len(found) < count {
 			return nil
+		}
+		if len(fresh) == 0 { // all of them died in one moment, and belong to an earlier listing
+			for _, z := range found {
+				seen[member(z)] = true
+			}
+			continue
 		}
 		letters, err := l.deadLetters(ctx, customer, fresh)
 		if err != nil {
 			return err
 		}
 		for _, d := range letters {
-			if filter.chooses(d) && !yield(d) {
+			if filter.Chooses(d) && !yield(d) {
 				return nil
 			}
 		}
@@ -72,11 +97,6 @@ func (l *Ledger) DeadLetters(ctx context.Context, customer string, filter DeadFi
 		from = strconv.FormatInt(int64(last), 10)
 		clear(seen)
 		for _, z := range found {
-			if z.Score == last {
-				seen[member(z)] = true
-			}
-		}
-		for _, z := range fresh {
 			if z.Score == last {
 				seen[member(z)] = true
 			}

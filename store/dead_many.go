@@ -97,6 +97,30 @@ func (l *Ledger) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
 	return letters[0], nil
 }
 
+// DeadLettersOf reads those of the exports that are dead letters, in their order.
+func (l *Ledger) DeadLettersOf(ctx context.Context, customer string, exports []string) ([]DeadLetter, error) {
+	if len(exports) == 0 {
+		return nil, nil
+	}
+	scores := make([]*redis.FloatCmd, len(exports))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, export := range exports {
+			scores[i] = p.ZScore(ctx, deadKey(customer), export)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read dead letters: %w", err)
+	}
+	found := make([]redis.Z, 0, len(exports))
+	for i, export := range exports {
+		if scores[i].Err() == nil {
+			found = append(found, redis.Z{Score: scores[i].Val(), Member: export})
+		}
+	}
+	return l.deadLetters(ctx, customer, found)
+}
+
 // LastEntries returns the latest entry of each export's story, in the order of
 // the exports; nil for an export without a story.
 func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []string) ([]*Entry, error) {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -84,6 +85,68 @@ func TestManyDeadLetters(t *testing.T) {
 		}
 		if got := b.audit(); len(got.Violations) > 0 {
 			t.Errorf("violations %+v", got.Violations)
+		}
+	})
+}
+
+func TestDeadLettersAreListedInParts(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	b := openBook(t, client, store.BatchSpec{})
+	// More than one page of letters that died in one moment, among others.
+	const many = 1230
+	ids := b.deadOnes(many)
+	sameMoment := make([]redis.Z, many)
+	for i, id := range ids {
+		sameMoment[i] = redis.Z{Score: 1e12, Member: id}
+		if i < 10 {
+			sameMoment[i].Score += float64(i - 5)
+		}
+	}
+	if err := client.ZAdd(t.Context(), "ix:{"+customer+"}:dead", sameMoment...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	list := func(f store.DeadFilter, most int) []store.DeadLetter {
+		var page []store.DeadLetter
+		err := b.DeadLetters(t.Context(), customer, f, func(d store.DeadLetter) bool {
+			page = append(page, d)
+			return len(page) < most
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	all := list(store.DeadFilter{}, many+1)
+	for _, size := range []int{7, 500, many} {
+		t.Run(fmt.Sprintf("pages of %d make up the whole", size), func(t *testing.T) {
+			var got []store.DeadLetter
+			var f store.DeadFilter
+			for {
+				page := list(f, size)
+				if len(page) == 0 {
+					break
+				}
+				got = append(got, page...)
+				f.After = page[len(page)-1]
+			}
+			if len(got) != many || !slices.Equal(got, all) {
+				t.Errorf("%d of %d, or in another order", len(got), many)
+			}
+		})
+	}
+	t.Run("a page goes on behind a letter that is gone", func(t *testing.T) {
+		if err := b.Discard(t.Context(), all[600].Ref, "x", "y"); err != nil {
+			t.Fatal(err)
+		}
+		if rest := list(store.DeadFilter{After: all[600]}, many); len(rest) != many-601 || rest[0] != all[601] {
+			t.Errorf("%d letters", len(rest))
+		}
+	})
+	t.Run("those that are named are read in their order, without the others", func(t *testing.T) {
+		got, err := b.DeadLettersOf(t.Context(), customer, []string{all[700].Export, "none", all[600].Export, all[3].Export})
+		if err != nil || !slices.Equal(got, []store.DeadLetter{all[700], all[3]}) {
+			t.Errorf("%+v, %v", got, err)
 		}
 	})
 }

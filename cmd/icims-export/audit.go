@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 )
@@ -85,19 +86,19 @@ func (c *auditCommand) audit(ctx context.Context, o *operator, r *auditResult) e
 	}
 	options := store.DefaultAuditOptions()
 	options.Late = c.Late
-	if r.Customers, err = o.ledger.Audit(ctx, customers, options); err != nil {
+	if r.Customers, err = o.Ledger.Audit(ctx, customers, options); err != nil {
 		return o.lost(err)
 	}
 	for i := range r.Customers {
 		a := &r.Customers[i]
-		queue, err := worker.AuditQueue(ctx, o.redis, o.ledger, a.Customer, options.Pause)
+		queue, err := worker.AuditQueue(ctx, o.Redis, o.Ledger, a.Customer, options.Pause)
 		if err != nil {
 			return o.lost(err)
 		}
 		a.Violations = append(a.Violations, queue...)
 		r.Violations = append(r.Violations, a.Violations...)
 	}
-	if r.Worker, err = worker.Reconciling(ctx, o.redis); err != nil {
+	if r.Worker, err = worker.Reconciling(ctx, o.Redis); err != nil {
 		return o.lost(err)
 	}
 	return nil
@@ -105,7 +106,7 @@ func (c *auditCommand) audit(ctx context.Context, o *operator, r *auditResult) e
 
 // remote looks candidates up in iCIMS, once it is agreed what that costs.
 func (c *auditCommand) remote(ctx context.Context, o *operator, r *auditResult) error {
-	conn, ok := o.p.connection(ctx, o.ledger, c.Customer)
+	conn, ok := o.Connection(ctx, c.Customer)
 	if !ok {
 		return misused("customer %s has no usable connection: enter one with icims-export connection add, or name the file of connections with ICIMS_EXPORT_CONNECTIONS", c.Customer)
 	}
@@ -113,7 +114,7 @@ func (c *auditCommand) remote(ctx context.Context, o *operator, r *auditResult) 
 	if err != nil {
 		return err
 	}
-	markers, err := o.ledger.SampleMarkers(ctx, c.Customer, c.Remote)
+	markers, err := o.Ledger.SampleMarkers(ctx, c.Customer, c.Remote)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -123,10 +124,10 @@ func (c *auditCommand) remote(ctx context.Context, o *operator, r *auditResult) 
 		return nil
 	}
 	if !c.Yes && !agreed(o.p, fmt.Sprintf("Looking up %s makes %s to iCIMS, of about %s a day. Go on?",
-		plural(len(markers), "candidate"), plural(calls, "call"), grouped(conn.WithDefaults().Limits.CallsPerDay))) {
+		prose.Plural(len(markers), "candidate"), prose.Plural(calls, "call"), prose.Grouped(conn.WithDefaults().Limits.CallsPerDay))) {
 		return misused("nothing was looked up: agree, or give --yes")
 	}
-	found, err := worker.AuditRemote(ctx, o.ledger, conn, hosts, o.p.settings.CallTimeout, markers)
+	found, err := worker.AuditRemote(ctx, o.Ledger, conn, hosts, o.p.settings.CallTimeout, markers)
 	if err != nil {
 		return failed("the look-up broke off: %s (%s)", store.Reason(icims.ReasonOf(err)).Info().Title, store.Reason(icims.ReasonOf(err)).Info().Hint)
 	}
@@ -157,7 +158,7 @@ func (r auditResult) print(p *process) {
 	width, _ := terminal(out)
 	writeAudits(out, s, width, r.Customers)
 	if r.Sampled > 0 {
-		fmt.Fprintf(out, "\n%s were looked up in iCIMS, with %s.\n", plural(r.Sampled, "exported candidate"), plural(r.Calls, "call"))
+		fmt.Fprintf(out, "\n%s were looked up in iCIMS, with %s.\n", prose.Plural(r.Sampled, "exported candidate"), prose.Plural(r.Calls, "call"))
 	}
 	fmt.Fprintln(out)
 	if r.Clean {
@@ -166,7 +167,7 @@ func (r auditResult) print(p *process) {
 		fmt.Fprint(out, strings.Replace(b.String(), clean, s.paint(green, clean), 1))
 		return
 	}
-	fmt.Fprintf(out, "%s:\n", s.paint(red, plural(len(r.Violations), "violation")))
+	fmt.Fprintf(out, "%s:\n", s.paint(red, prose.Plural(len(r.Violations), "violation")))
 	type group struct{ customer, kind string }
 	shown := map[group]int{}
 	for _, v := range r.Violations {
@@ -180,7 +181,7 @@ func (r auditResult) print(p *process) {
 		hidden += max(n-shownViolations, 0)
 	}
 	if hidden > 0 {
-		fmt.Fprintf(out, "  … and %s more of the same kinds; --json lists them all\n", grouped(hidden))
+		fmt.Fprintf(out, "  … and %s more of the same kinds; --json lists them all\n", prose.Grouped(hidden))
 	}
 	if !r.Worker {
 		fmt.Fprintln(out)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -58,7 +60,7 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	started := time.Now()
-	r.Cancellation, err = o.cancel(ctx, r.Batch, r.Customer, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)
+	r.Cancellation, err = o.cancel(ctx, operate.CancelScope{Customer: r.Customer, Batch: r.Batch}, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
 	if errors.Is(err, store.ErrNoBatch) {
 		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", r.Batch)
@@ -73,43 +75,21 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// cancel cancels what waits, and looks again for as long as patience lasts at what is
-// in the middle of a call: that may be put off and wait again. What was done is
-// recorded, also where it broke off.
-func (o *operator) cancel(ctx context.Context, batch store.BatchID, customer string, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
-	const pause = time.Second
-	once := func() (store.Cancellation, error) {
-		if batch != "" {
-			return o.ledger.Cancel(ctx, batch, options)
-		}
-		return o.ledger.CancelCustomer(ctx, customer, options)
+// cancel cancels what waits, and explains what went wrong.
+func (o *operator) cancel(ctx context.Context, scope operate.CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
+	done, err := o.Cancel(ctx, scope, options, patience)
+	return done, brokenOff(err, "cancelled")
+}
+
+// brokenOff explains what was done in part; participle is what was being done.
+func brokenOff(err error, participle string) error {
+	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
+		return failed("it broke off after %s (%s): give the command again to go on", prose.Plural(part.Done, part.Thing), rootCause(part.Err))
 	}
-	all, err := once()
-	for end := time.Now().Add(patience); err == nil && all.Busy > 0 && !options.DryRun && time.Now().Add(pause).Before(end); {
-		select {
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-time.After(pause):
-			var more store.Cancellation
-			if more, err = once(); err == nil {
-				all.Cancelled, all.Busy = all.Cancelled+more.Cancelled, more.Busy
-			}
-		}
+	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
+		return failed("%s %s, but that could not be recorded (%s)", prose.Plural(untold.Done, untold.Thing), participle, rootCause(untold.Err))
 	}
-	if all.Cancelled > 0 && !options.DryRun {
-		what := "cancelled all exports that waited"
-		if batch != "" {
-			what = "cancelled batch " + string(batch)
-		}
-		told := o.ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: options.Who, What: what, Why: options.Why, Count: all.Cancelled})
-		if told != nil && err == nil {
-			return all, failed("%s cancelled, but that could not be recorded (%s)", plural(all.Cancelled, "export"), rootCause(told))
-		}
-	}
-	if err != nil && !errors.Is(err, store.ErrNoBatch) {
-		return all, failed("it broke off after %s (%s): give the command again to go on", plural(all.Cancelled, "export"), rootCause(err))
-	}
-	return all, err
+	return err
 }
 
 func (r cancelResult) write(p *process) {
@@ -118,17 +98,18 @@ func (r cancelResult) write(p *process) {
 	if r.DryRun {
 		verb = "would be cancelled."
 	}
-	fmt.Fprintf(p.stdout, "%s %s\n", plural(r.Cancelled, "export"), verb)
+	fmt.Fprintf(p.stdout, "%s %s\n", prose.Plural(r.Cancelled, "export"), verb)
 	for _, left := range []struct {
 		n    int
 		text string
 	}{
+		{r.PeopleLeft, "of them whose person is in iCIMS already: the rest, such as the workflow on the job, is not made. icims-export status BATCH names these people; whoever is not wanted there is removed in iCIMS."},
 		{r.Busy, "in the middle of their calls, or with a write of which iCIMS has not told the outcome: they end by themselves. Should they be put off instead, give the command again."},
 		{r.Dead, "dead already: icims-export dead discard ends those."},
 		{r.Ended, "ended before."},
 	} {
 		if left.n > 0 {
-			hang(p.stdout, width, fmt.Sprintf("%8s  ", grouped(left.n)), left.text)
+			hang(p.stdout, width, fmt.Sprintf("%8s  ", prose.Grouped(left.n)), left.text)
 		}
 	}
 }

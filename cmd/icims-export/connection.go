@@ -12,6 +12,8 @@ import (
 
 	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -132,7 +134,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	}
 	conn := store.Connection{Customer: c.Customer}
 	if c.Import {
-		entry, ok := p.filedConnection(c.Customer)
+		entry, ok := p.filed()[c.Customer]
 		if !ok {
 			return misused("the file of connections (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
 		}
@@ -162,7 +164,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	stored, err := o.ledger.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
+	stored, err := o.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
 	if errors.Is(err, store.ErrConnectionExists) {
 		return misused("customer %s has a connection already, of revision %d: change it with icims-export connection edit, or remove it first", c.Customer, stored.Revision)
 	}
@@ -227,10 +229,10 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 	if len(c.Settings) == 0 && after.Password == "" {
 		return misused("say what to change: settings as name=value, or --password")
 	}
-	if err := checks.CheckEdit(before.Connection, after, hosts); err != nil {
-		return refusedConnection(err)
+	stored, err := o.EditConnection(ctx, before, after, whoIs(c.Who), c.Why)
+	if invalid, ok := errors.AsType[*checks.InvalidError](err); ok {
+		return refusedConnection(invalid)
 	}
-	stored, err := o.ledger.EditConnection(ctx, after, before.Revision, whoIs(c.Who), c.Why)
 	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {
 		return changedMeanwhile(changed)
 	}
@@ -249,7 +251,7 @@ func changedMeanwhile(e *store.ConnectionChangedError) error {
 
 // stored reads a customer's connection that is there.
 func (o *operator) stored(ctx context.Context, customer string) (store.StoredConnection, error) {
-	c, err := o.ledger.Connection(ctx, customer)
+	c, err := o.Ledger.Connection(ctx, customer)
 	switch {
 	case errors.Is(err, store.ErrNoConnection), err == nil && !c.Below().Kept():
 		return c, failed("the store has no connection of customer %s: icims-export connection add enters one, icims-export connection list shows those there are", customer)
@@ -260,13 +262,13 @@ func (o *operator) stored(ctx context.Context, customer string) (store.StoredCon
 }
 
 func (w whoAndWhy) report(p *process, what string, c store.StoredConnection, hosts icims.HostPolicy) error {
-	view := viewOf(c, hosts)
+	view := operate.ViewConnection(c, hosts)
 	if w.JSON {
 		return writeJSON(p.stdout, view)
 	}
 	width, _ := terminal(p.stdout)
 	hang(p.stdout, width, "", fmt.Sprintf("The connection of customer %s was %s: revision %d, %s, region %s, %s. Workers take it up within seconds.",
-		c.Customer, what, c.Revision, c.State, view.Region, plural(len(view.Portals), "portal")))
+		c.Customer, what, c.Revision, c.State, view.Region, prose.Plural(len(view.Portals), "portal")))
 	return nil
 }
 

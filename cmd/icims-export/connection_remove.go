@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -18,15 +20,6 @@ type connectionRemoveCommand struct {
 	DryRun   bool          `help:"Only tell what would be done."`
 	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are in the middle of a call."`
 	whoAndWhy
-}
-
-// removal is what was done.
-type removal struct {
-	Customer string              `json:"customer"`
-	DryRun   bool                `json:"dry_run,omitempty"`
-	Waiting  int64               `json:"waiting"` // exports that are kept
-	Exports  *store.Cancellation `json:"exports,omitempty"`
-	Markers  *int                `json:"markers_erased,omitempty"`
 }
 
 // Run removes a connection.
@@ -42,70 +35,31 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	r := removal{Customer: c.Customer, DryRun: c.DryRun}
-	if err := c.remove(ctx, o); err != nil {
-		return err
-	}
-	// Whatever fails from here on can be given again with cancel, or by removing anew.
-	if c.Exports == "cancel" {
-		options := store.CancelOptions{Who: whoIs(c.Who), Why: c.Why, DryRun: c.DryRun}
-		done, err := o.cancel(ctx, "", c.Customer, options, c.Patience)
-		if err != nil {
-			return err
-		}
-		r.Exports = &done
-	}
-	if c.Markers == "erase" && !c.DryRun {
-		n, err := o.eraseMarkers(ctx, c.Customer, whoIs(c.Who), c.Why)
-		if err != nil {
-			return err
-		}
-		r.Markers = &n
-	}
-	if r.Waiting, err = o.ledger.Live(ctx, c.Customer); err != nil {
-		return o.lost(err)
+	r, err := o.RemoveConnection(ctx, c.Customer, operate.RemovalOrder{
+		Who: whoIs(c.Who), Why: c.Why, Revision: c.Revision, CancelExports: c.Exports == "cancel", EraseMarkers: c.Markers == "erase", Patience: c.Patience, DryRun: c.DryRun,
+	})
+	if err != nil {
+		return o.notRemoved(err, c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, r)
 	}
-	r.write(p)
+	writeRemoval(p, r)
 	return nil
 }
 
-// remove erases the settings. One that is removed already is no error, so that a
-// command that broke off can be given again.
-func (c *connectionRemoveCommand) remove(ctx context.Context, o *operator) error {
-	before, err := o.ledger.Connection(ctx, c.Customer)
-	switch {
-	case errors.Is(err, store.ErrNoConnection):
-		return failed("the store has no connection of customer %s; one of the file of connections is removed there", c.Customer)
-	case err != nil && !errors.Is(err, store.ErrSealed):
-		return o.lost(err)
-	case !before.Below().Kept() || c.DryRun:
-		return nil
-	}
-	err = o.ledger.RemoveConnection(ctx, c.Customer, c.Revision, whoIs(c.Who), c.Why)
+// notRemoved explains why not all was done. What broke off can be repeated.
+func (o *operator) notRemoved(err error, customer string) error {
 	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {
 		return changedMeanwhile(changed)
 	}
-	if err != nil {
-		return o.lost(err)
+	if errors.Is(err, store.ErrNoConnection) {
+		return failed("the store has no connection of customer %s; one of the file of connections is removed there", customer)
 	}
-	return nil
+	return o.actFailed(err)
 }
 
-func (o *operator) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {
-	n, err := o.ledger.EraseMarkers(ctx, customer)
-	if err == nil {
-		err = o.ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased who was exported", Why: why, Count: n})
-	}
-	if err != nil {
-		return n, failed("it broke off while markers were erased (%s): give the command again to go on", rootCause(err))
-	}
-	return n, nil
-}
-
-func (r removal) write(p *process) {
+func writeRemoval(p *process, r operate.Removal) {
 	width, _ := terminal(p.stdout)
 	say := func(format string, args ...any) { hang(p.stdout, width, "", fmt.Sprintf(format, args...)) }
 	if r.DryRun {
@@ -115,12 +69,12 @@ func (r removal) write(p *process) {
 	}
 	verb := map[bool]string{false: "cancelled", true: "would be cancelled"}[r.DryRun]
 	if r.Exports != nil {
-		say("%s %s; %s in the middle of their calls.", plural(r.Exports.Cancelled, "export"), verb, grouped(r.Exports.Busy))
+		say("%s %s; %s in the middle of their calls.", prose.Plural(r.Exports.Cancelled, "export"), verb, prose.Grouped(r.Exports.Busy))
 	}
 	if r.Markers != nil {
-		say("%s erased: these candidates would be sent again.", plural(*r.Markers, "marker"))
+		say("%s erased: these candidates would be sent again.", prose.Plural(*r.Markers, "marker"))
 	}
 	if r.Waiting > 0 && !r.DryRun {
-		say("%s and go on when the customer has a connection again.", plural(int(r.Waiting), "export")+" wait")
+		say("%s and go on when the customer has a connection again.", prose.Plural(int(r.Waiting), "export")+" wait")
 	}
 }

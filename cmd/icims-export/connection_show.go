@@ -11,38 +11,13 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/config"
-	checks "github.com/seekout/icims-export/connections"
-	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
-// connectionView is a connection as it is shown: without its password.
-type connectionView struct {
-	store.StoredConnection
-
-	Region  string   `json:"region,omitempty"`
-	Portals []string `json:"portals,omitempty"`
-	// Problem is what is wrong with its settings, here and now.
-	Problem string                  `json:"problem,omitempty"`
-	History []store.ConnectionEvent `json:"history,omitempty"`
-}
-
-func viewOf(c store.StoredConnection, hosts icims.HostPolicy) connectionView {
-	v := connectionView{StoredConnection: c}
-	if c.Sealed || !c.Below().Kept() {
-		return v
-	}
-	v.Region = checks.Region(c.Connection, hosts)
-	if portals, err := icims.ParsePortalURLs(c.PortalURLs, hosts); err == nil {
-		for _, portal := range portals {
-			v.Portals = append(v.Portals, portal.String())
-		}
-	}
-	if err := checks.Check(c.Connection, hosts); err != nil {
-		v.Problem = err.Error()
-	}
-	return v
-}
+// connectionView is a connection, for print.
+type connectionView struct{ operate.ConnectionView }
 
 type connectionListCommand struct {
 	All  bool `help:"Also removed ones."`
@@ -60,7 +35,7 @@ func (c *connectionListCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	all, err := o.ledger.Connections(ctx)
+	all, err := o.Ledger.Connections(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -70,7 +45,7 @@ func (c *connectionListCommand) Run(ctx context.Context, p *process) error {
 			continue
 		}
 		n++
-		v := viewOf(stored, hosts)
+		v := connectionView{operate.ViewConnection(stored, hosts)}
 		if c.JSON {
 			if err := writeJSON(p.stdout, v); err != nil {
 				return err
@@ -159,15 +134,15 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	stored, err := o.ledger.Connection(ctx, c.Customer)
+	stored, err := o.Ledger.Connection(ctx, c.Customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		return failed("the store has no connection of customer %s: icims-export connection add enters one", c.Customer)
 	}
 	if err != nil && !errors.Is(err, store.ErrSealed) {
 		return o.lost(err)
 	}
-	v := viewOf(stored, hosts)
-	if v.History, err = o.ledger.ConnectionHistory(ctx, c.Customer); err != nil {
+	v := connectionView{operate.ViewConnection(stored, hosts)}
+	if v.History, err = o.Ledger.ConnectionHistory(ctx, c.Customer); err != nil {
 		return o.lost(err)
 	}
 	if c.JSON {
@@ -181,10 +156,10 @@ func (v connectionView) write(p *process, s config.Settings) error {
 	paint := style{p.colours(p.stdout)}
 	fmt.Fprintf(p.stdout, "The connection of customer %s is %s since %s: revision %d.\n", v.Customer, paint.paint(colourOf(v.State), string(v.State)), v.Since.Local().Format(time.DateTime), v.Revision)
 	if info := v.Reason.Info(); v.Reason != "" {
-		hang(p.stdout, width, "  ", sentence(info.Title)+" → "+info.Hint)
+		hang(p.stdout, width, "  ", prose.Sentence(info.Title)+" → "+info.Hint)
 	}
 	if v.Pause != nil {
-		hang(p.stdout, width, "  ", fmt.Sprintf("Paused by %s: “%s”. Below the pause it is %s.", printable(v.Pause.By), printable(v.Pause.Why), v.Below()))
+		hang(p.stdout, width, "  ", fmt.Sprintf("Paused by %s: “%s”. Below the pause it is %s.", prose.Printable(v.Pause.By), prose.Printable(v.Pause.Why), v.Below()))
 	}
 	if v.Problem != "" {
 		hang(p.stdout, width, "  ", "It cannot be used: "+v.Problem)
@@ -226,7 +201,7 @@ func (v connectionView) settings(p *process, paint style, s config.Settings) err
 				rows = append(rows, cells(label, portal))
 			}
 		case given[name]:
-			rows = append(rows, cells(name, printable(value)))
+			rows = append(rows, cells(name, prose.Printable(value)))
 		default:
 			row := cells(name, value+" (default)")
 			row[1].colour = dim
@@ -241,10 +216,10 @@ func happened(e store.ConnectionEvent) string {
 	if e.What == "sealed" {
 		return "something that this keyset does not open"
 	}
-	text := fmt.Sprintf("%s %s %s it", e.At.Local().Format(time.DateTime), printable(e.Who), e.What)
+	text := fmt.Sprintf("%s %s %s it", e.At.Local().Format(time.DateTime), prose.Printable(e.Who), e.What)
 	switch {
 	case e.What == "moved":
-		text = fmt.Sprintf("%s %s found it %s", e.At.Local().Format(time.DateTime), printable(e.Who), e.To)
+		text = fmt.Sprintf("%s %s found it %s", e.At.Local().Format(time.DateTime), prose.Printable(e.Who), e.To)
 	case len(e.Settings) > 0:
 		text += " (" + strings.Join(slices.Clone(e.Settings), ", ") + ")"
 	}
@@ -255,7 +230,7 @@ func happened(e store.ConnectionEvent) string {
 		text += ": " + e.Reason.Info().Title
 	}
 	if e.Why != "" {
-		text += ": “" + printable(e.Why) + "”"
+		text += ": “" + prose.Printable(e.Why) + "”"
 	}
 	return text
 }

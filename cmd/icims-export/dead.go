@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -29,23 +27,6 @@ type deadChoice struct {
 	DryRun   bool   `help:"Only count what would be chosen, by reason."`
 }
 
-// chosen is one dead letter with the end of its story, where that can be read.
-type chosen struct {
-	store.DeadLetter
-	last *store.Entry
-}
-
-// deadSearch is a choice that has been checked.
-type deadSearch struct {
-	operator  *operator
-	customers []string
-	filter    store.DeadFilter
-	text      string
-	export    string // only this one
-	candidate string // only of this one
-	until     time.Time
-}
-
 // named reports whether the choice narrows anything down.
 func (c deadChoice) named() bool {
 	return c.Customer != "" || c.Batch != "" || c.Reason != "" || c.Since != "" || c.Text != ""
@@ -62,139 +43,35 @@ func (c deadChoice) check() error {
 }
 
 // search checks the choice. what names one: CUSTOMER:EXPORT, or a candidate.
-func (c deadChoice) search(ctx context.Context, o *operator, what string) (*deadSearch, error) {
-	s := &deadSearch{operator: o, text: strings.ToLower(c.Text)}
-	s.filter.Reason = store.Reason(c.Reason)
+func (c deadChoice) search(ctx context.Context, o *operator, what string) (operate.DeadChoice, error) {
+	s := operate.DeadChoice{Text: c.Text}
+	s.Reason = store.Reason(c.Reason)
 	var err error
 	if c.Batch != "" {
-		if s.filter.Batch, err = store.ParseBatchID(c.Batch); err != nil {
-			return nil, misused("%v", err)
+		if s.Batch, err = store.ParseBatchID(c.Batch); err != nil {
+			return s, misused("%v", err)
 		}
-		if c.Customer != "" && c.Customer != s.filter.Batch.Customer() {
-			return nil, misused("batch %s is not one of customer %s: leave --customer out", c.Batch, c.Customer)
+		if c.Customer != "" && c.Customer != s.Batch.Customer() {
+			return s, misused("batch %s is not one of customer %s: leave --customer out", c.Batch, c.Customer)
 		}
-		c.Customer = s.filter.Batch.Customer()
+		c.Customer = s.Batch.Customer()
 	}
 	if customer, export, ok := strings.Cut(what, ":"); ok && store.ValidCustomer(customer) {
 		if c.Customer != "" && c.Customer != customer {
-			return nil, misused("%s is not of customer %s: leave --customer and --batch out", what, c.Customer)
+			return s, misused("%s is not of customer %s: leave --customer and --batch out", what, c.Customer)
 		}
-		c.Customer, s.export = customer, export
+		c.Customer, s.Exports = customer, []string{export}
 	} else {
-		s.candidate = what
+		s.Candidate = what
 	}
-	now, err := o.ledger.Now(ctx)
+	now, err := o.Ledger.Now(ctx)
 	if err != nil {
-		return nil, o.lost(err)
+		return s, o.lost(err)
 	}
-	// Letters that are retried and die again meanwhile are not chosen twice.
-	s.until = now
-	if s.filter.Since, err = parseSince(c.Since, now); err != nil {
-		return nil, err
+	s.Until = now
+	if s.Since, err = parseSince(c.Since, now); err != nil {
+		return s, err
 	}
-	s.customers, err = o.customers(ctx, c.Customer)
+	s.Customers, err = o.customers(ctx, c.Customer)
 	return s, err
-}
-
-const deadPage = 500
-
-// each calls yield with what is chosen, at most deadPage letters of one customer
-// at a time, until yield returns an error.
-func (s *deadSearch) each(ctx context.Context, yield func(customer string, page []chosen) error) error {
-	for _, customer := range s.customers {
-		var failure error
-		page := make([]store.DeadLetter, 0, deadPage)
-		flush := func() bool {
-			var list []chosen
-			if list, failure = s.choose(ctx, customer, page); failure == nil && len(list) > 0 {
-				failure = yield(customer, list)
-			}
-			page = page[:0]
-			return failure == nil
-		}
-		err := s.operator.ledger.DeadLetters(ctx, customer, s.filter, func(d store.DeadLetter) bool {
-			if d.At.After(s.until) {
-				return false
-			}
-			if s.export != "" && d.Export != s.export || s.candidate != "" && d.Candidate != s.candidate {
-				return true
-			}
-			page = append(page, d)
-			return len(page) < deadPage || flush()
-		})
-		if err == nil && failure == nil && len(page) > 0 {
-			flush()
-		}
-		if failure != nil {
-			return failure
-		}
-		if err != nil {
-			return s.operator.lost(err)
-		}
-	}
-	return nil
-}
-
-// choose adds how their stories ended, and goes by the text that was asked for.
-func (s *deadSearch) choose(ctx context.Context, customer string, letters []store.DeadLetter) ([]chosen, error) {
-	list := make([]chosen, len(letters))
-	ids := make([]string, len(letters))
-	for i, d := range letters {
-		list[i].DeadLetter, ids[i] = d, d.Export
-	}
-	if !s.operator.sealed {
-		entries, err := s.operator.ledger.LastEntries(ctx, customer, ids)
-		if err != nil {
-			return nil, s.operator.lost(err)
-		}
-		for i, e := range entries {
-			list[i].last = e
-		}
-	}
-	if s.text != "" {
-		list = slices.DeleteFunc(list, func(c chosen) bool { return !c.has(s.text) })
-	}
-	return list, nil
-}
-
-// has reports whether the reason or the last failed call has the text.
-func (c chosen) has(text string) bool {
-	texts := []string{string(c.Reason)}
-	if c.last != nil {
-		for _, call := range c.last.Calls {
-			texts = append(texts, call.Op, call.Reason, call.Transaction)
-			texts = append(texts, call.Problems...)
-			if call.Status != 0 {
-				texts = append(texts, strconv.Itoa(call.Status), "status "+strconv.Itoa(call.Status))
-			}
-		}
-	}
-	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(strings.ToLower(t), text) })
-}
-
-// deadCount is how many dead letters there are for a reason.
-type deadCount struct {
-	Reason store.Reason `json:"reason"`
-	Count  int          `json:"count"`
-	Title  string       `json:"title"`
-	Hint   string       `json:"hint"`
-}
-
-// deadCounts counts by reason.
-type deadCounts map[store.Reason]int
-
-func (c deadCounts) add(page []chosen) {
-	for _, d := range page {
-		c[d.Reason]++
-	}
-}
-
-// list is the counts, the largest first.
-func (c deadCounts) list() []deadCount {
-	list := make([]deadCount, 0, len(c))
-	for _, r := range slices.Sorted(maps.Keys(c)) {
-		list = append(list, deadCount{r, c[r], r.Info().Title, r.Info().Hint})
-	}
-	slices.SortStableFunc(list, func(x, y deadCount) int { return y.Count - x.Count })
-	return list
 }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 )
 
 // deadAct is what retry and discard have in common.
@@ -27,45 +26,15 @@ type deadDiscardCommand struct{ deadAct }
 
 // Run sets what is chosen going again.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, "retry", retryDead)
+	return c.run(ctx, p, "retry", (*operate.Desk).RetryDead)
 }
 
 // Run gives what is chosen up for good.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, "discard", discardDead)
+	return c.run(ctx, p, "discard", (*operate.Desk).DiscardDead)
 }
 
-// act does it to exports of one customer and returns to how many.
-type act func(ctx context.Context, o *operator, customer string, exports []string, who, why string) (int, error)
-
-func retryDead(ctx context.Context, o *operator, customer string, exports []string, who, why string) (int, error) {
-	revived, err := o.ledger.ReviveAll(ctx, customer, exports, who, why)
-	if err != nil || len(revived) == 0 {
-		return 0, err
-	}
-	alarms := make([]tasks.Alarm, len(revived))
-	for i, r := range revived {
-		alarms[i] = tasks.Alarm{Export: r.Export, Generation: r.Generation}
-	}
-	// Whatever is not enqueued here, the workers find by themselves.
-	return len(revived), tasks.Enqueue(ctx, o.redis, o.ledger, customer, alarms...)
-}
-
-func discardDead(ctx context.Context, o *operator, customer string, exports []string, who, why string) (int, error) {
-	return o.ledger.DiscardAll(ctx, customer, exports, who, why)
-}
-
-// deadResult is what was done.
-type deadResult struct {
-	Action    string         `json:"action"`
-	Chosen    int            `json:"chosen"`
-	Done      int            `json:"done"`
-	Customers map[string]int `json:"customers"`
-	ByReason  []deadCount    `json:"by_reason"`
-	Who       string         `json:"who"`
-	Why       string         `json:"why"`
-	Seconds   float64        `json:"seconds"`
-}
+type act func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
 
 func (c *deadAct) run(ctx context.Context, p *process, name string, do act) error {
 	if !c.All && !c.DryRun && c.What == "" && !c.named() {
@@ -87,56 +56,28 @@ func (c *deadAct) run(ctx context.Context, p *process, name string, do act) erro
 		return err
 	}
 	if c.DryRun {
-		counts, err := search.count(ctx)
+		counts, err := o.CountDead(ctx, search)
 		if err != nil {
-			return err
+			return o.lost(err)
 		}
 		return writeDeadCounts(p, counts, c.JSON)
 	}
-	started := time.Now()
-	result := deadResult{Action: name, Customers: map[string]int{}, Who: whoIs(c.Who), Why: c.Why}
-	counts := deadCounts{}
-	err = search.each(ctx, func(customer string, page []chosen) error {
-		counts.add(page)
-		ids := make([]string, len(page))
-		for i, d := range page {
-			ids[i] = d.Export
-		}
-		n, err := do(ctx, o, customer, ids, result.Who, result.Why)
-		result.Done += n
-		result.Customers[customer] += n
-		if err != nil {
-			return failed("it broke off after %s (%s): give the command again to go on", plural(result.Done, "dead letter"), rootCause(err))
-		}
-		return nil
-	})
-	result.Chosen, result.ByReason = total(counts), counts.list()
-	result.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
-	// What was done is recorded, even if it broke off or was stopped.
-	if err := c.record(context.WithoutCancel(ctx), o, result); err != nil {
-		return err
-	}
+	result, err := do(o.Desk, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
 	if err != nil {
-		return err
+		return o.actFailed(err)
 	}
 	return c.report(p, result)
 }
 
-func (c *deadAct) record(ctx context.Context, o *operator, r deadResult) error {
-	what := map[string]string{"retry": "retried dead letters", "discard": "discarded dead letters"}[r.Action]
-	for customer, n := range r.Customers {
-		if n == 0 {
-			continue
-		}
-		err := o.ledger.Act(ctx, customer, store.Action{At: time.Now(), Who: r.Who, What: what, Why: r.Why, Count: n})
-		if err != nil {
-			return failed("%s: done, but that could not be recorded (%s)", plural(n, "dead letter"), rootCause(err))
-		}
+// actFailed explains why not all was done.
+func (o *operator) actFailed(err error) error {
+	if explained := brokenOff(err, "done"); explained != err { //nolint:errorlint // the very same
+		return explained
 	}
-	return nil
+	return o.lost(err)
 }
 
-func (c *deadAct) report(p *process, r deadResult) error {
+func (c *deadAct) report(p *process, r operate.DeadResult) error {
 	if r.Chosen == 0 && c.What != "" {
 		return failed("there is no dead letter %s: it may have been retried or discarded meanwhile; icims-export dead list shows those there are", c.What)
 	}
@@ -148,20 +89,20 @@ func (c *deadAct) report(p *process, r deadResult) error {
 		return nil
 	}
 	width, _ := terminal(p.stdout)
-	text := plural(r.Done, "dead letter") + " set going again; the workers take them up as fast as each customer's limits allow."
+	text := prose.Plural(r.Done, "dead letter") + " set going again; the workers take them up as fast as each customer's limits allow."
 	if r.Action == "discard" {
-		text = plural(r.Done, "dead letter") + " discarded, and the candidates' data purged."
+		text = prose.Plural(r.Done, "dead letter") + " discarded, and the candidates' data purged."
 	}
 	if passed := r.Chosen - r.Done; passed > 0 {
-		text += fmt.Sprintf(" %s had been taken care of meanwhile.", grouped(passed))
+		text += fmt.Sprintf(" %s had been taken care of meanwhile.", prose.Grouped(passed))
 	}
 	hang(p.stdout, width, "", text)
 	writeCountsByReasonBriefly(p, r.ByReason)
 	return nil
 }
 
-func writeCountsByReasonBriefly(p *process, counts []deadCount) {
+func writeCountsByReasonBriefly(p *process, counts []operate.DeadCount) {
 	for _, c := range counts {
-		fmt.Fprintf(p.stdout, "%8s  %s (%s)\n", grouped(c.Count), c.Title, c.Reason)
+		fmt.Fprintf(p.stdout, "%8s  %s (%s)\n", prose.Grouped(c.Count), c.Title, c.Reason)
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 )
 
 type deadListCommand struct {
@@ -17,38 +18,6 @@ type deadListCommand struct {
 
 	Limit int  `default:"-1" placeholder:"N" help:"Show at most N of them, 0 for all; 100 on a terminal, all elsewhere."`
 	JSON  bool `name:"json" help:"Print one JSON object a line."`
-}
-
-// deadLine is a dead letter as it is listed.
-type deadLine struct {
-	Customer    string        `json:"customer"`
-	Export      string        `json:"export"`
-	Batch       store.BatchID `json:"batch"`
-	Candidate   string        `json:"candidate"`
-	Died        time.Time     `json:"died"`
-	Attempts    int           `json:"attempts"`
-	Reason      store.Reason  `json:"reason"`
-	Title       string        `json:"title"`
-	Hint        string        `json:"hint"`
-	Person      int64         `json:"person,omitempty"`
-	Operation   string        `json:"operation,omitempty"`
-	Status      int           `json:"status,omitempty"`
-	Codes       []string      `json:"codes,omitempty"`
-	Transaction string        `json:"transaction,omitempty"`
-}
-
-func (c chosen) line() deadLine {
-	info := c.Reason.Info()
-	l := deadLine{
-		Customer: c.Customer, Export: c.Export, Batch: c.Batch, Candidate: c.Candidate, Died: c.At.UTC(),
-		Attempts: c.Attempts + 1, // the ledger counts those that were followed by another
-		Reason:   c.Reason, Title: info.Title, Hint: info.Hint, Person: c.Person,
-	}
-	if c.last != nil && len(c.last.Calls) > 0 {
-		call := c.last.Calls[len(c.last.Calls)-1]
-		l.Operation, l.Status, l.Transaction, l.Codes = call.Op, call.Status, call.Transaction, codesOf(call)
-	}
-	return l
 }
 
 // Run lists what is chosen.
@@ -66,9 +35,9 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if c.DryRun {
-		counts, err := search.count(ctx)
+		counts, err := o.CountDead(ctx, search)
 		if err != nil {
-			return err
+			return o.lost(err)
 		}
 		return writeDeadCounts(p, counts, c.JSON)
 	}
@@ -87,9 +56,9 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 	case onTerminal:
 		write = deadTable(p.stdout, style{p.colours(p.stdout)}, width)
 	}
-	counts, shown := deadCounts{}, 0
-	err = search.each(ctx, func(_ string, page []chosen) error {
-		counts.add(page)
+	counts, shown := operate.DeadCounts{}, 0
+	err = o.DeadLetters(ctx, search, func(_ string, page []operate.Letter) error {
+		counts.Add(page)
 		if limit > 0 {
 			page = page[:min(len(page), limit-shown)]
 		}
@@ -97,7 +66,7 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 		return write(page)
 	})
 	if err != nil {
-		return err
+		return o.lost(err)
 	}
 	if c.JSON {
 		return nil
@@ -107,16 +76,16 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 }
 
 // summary tells how many there are and what to do about them.
-func (c *deadListCommand) summary(p *process, counts deadCounts, shown int) {
-	all := total(counts)
+func (c *deadListCommand) summary(p *process, counts operate.DeadCounts, shown int) {
+	all := counts.Total()
 	switch {
 	case all == 0:
 		p.sayf("%s", noDeadLetters)
 		return
 	case shown < all:
-		p.sayf("\n%s of %s shown, the oldest first; --limit=0 shows all.", grouped(shown), plural(all, "dead letter"))
+		p.sayf("\n%s of %s shown, the oldest first; --limit=0 shows all.", prose.Grouped(shown), prose.Plural(all, "dead letter"))
 	default:
-		p.sayf("\n%s.", plural(all, "dead letter"))
+		p.sayf("\n%s.", prose.Plural(all, "dead letter"))
 	}
 	width, _ := terminal(p.stderr)
 	writeCountsByReason(messages{p}, width, counts)
@@ -124,51 +93,42 @@ func (c *deadListCommand) summary(p *process, counts deadCounts, shown int) {
 
 const noDeadLetters = "No dead letter matches."
 
-func (s *deadSearch) count(ctx context.Context) (deadCounts, error) {
-	counts := deadCounts{}
-	err := s.each(ctx, func(_ string, page []chosen) error {
-		counts.add(page)
-		return nil
-	})
-	return counts, err
-}
-
 // writeDeadCounts is what a dry run prints.
-func writeDeadCounts(p *process, counts deadCounts, asJSON bool) error {
+func writeDeadCounts(p *process, counts operate.DeadCounts, asJSON bool) error {
 	if asJSON {
 		return writeJSON(p.stdout, struct {
-			DryRun   bool        `json:"dry_run"`
-			Chosen   int         `json:"chosen"`
-			ByReason []deadCount `json:"by_reason"`
-		}{true, total(counts), counts.list()})
+			DryRun   bool                `json:"dry_run"`
+			Chosen   int                 `json:"chosen"`
+			ByReason []operate.DeadCount `json:"by_reason"`
+		}{true, counts.Total(), counts.List()})
 	}
 	if len(counts) == 0 {
 		fmt.Fprintln(p.stdout, noDeadLetters)
 		return nil
 	}
 	width, _ := terminal(p.stdout)
-	fmt.Fprintf(p.stdout, "%s would be chosen:\n", plural(total(counts), "dead letter"))
+	fmt.Fprintf(p.stdout, "%s would be chosen:\n", prose.Plural(counts.Total(), "dead letter"))
 	writeCountsByReason(p.stdout, width, counts)
 	return nil
 }
 
 // writeCountsByReason lists the reasons, the most frequent first, with what to do.
-func writeCountsByReason(out io.Writer, width int, counts deadCounts) {
+func writeCountsByReason(out io.Writer, width int, counts operate.DeadCounts) {
 	var b strings.Builder
-	for _, c := range counts.list() {
-		head := fmt.Sprintf("%8s  ", grouped(c.Count))
+	for _, c := range counts.List() {
+		head := fmt.Sprintf("%8s  ", prose.Grouped(c.Count))
 		hang(&b, width, head, fmt.Sprintf("%s (%s)", c.Title, c.Reason))
 		hang(&b, width, strings.Repeat(" ", len(head))+"→ ", c.Hint)
 	}
 	_, _ = io.WriteString(out, b.String())
 }
 
-func deadJSON(out io.Writer) func([]chosen) error {
-	return func(page []chosen) error {
+func deadJSON(out io.Writer) func([]operate.Letter) error {
+	return func(page []operate.Letter) error {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		for _, d := range page {
-			if err := encoder.Encode(d.line()); err != nil {
+			if err := encoder.Encode(d.Line()); err != nil {
 				return err
 			}
 		}
@@ -179,16 +139,16 @@ func deadJSON(out io.Writer) func([]chosen) error {
 var deadTitles = []string{"customer", "candidate", "export", "batch", "died", "attempts", "reason", "title", "person", "operation", "status", "codes", "transaction"}
 
 // deadTabs writes a line for each, for other programs.
-func deadTabs(out io.Writer) func([]chosen) error {
+func deadTabs(out io.Writer) func([]operate.Letter) error {
 	titled := false
-	return func(page []chosen) error {
+	return func(page []operate.Letter) error {
 		var b strings.Builder
 		if !titled {
 			titled = true
 			b.WriteString(strings.Join(deadTitles, "\t") + "\n")
 		}
 		for _, d := range page {
-			l := d.line()
+			l := d.Line()
 			b.WriteString(strings.Join([]string{
 				l.Customer, l.Candidate, l.Export, string(l.Batch), l.Died.Format(time.RFC3339), strconv.Itoa(l.Attempts), string(l.Reason), l.Title,
 				id(l.Person), l.Operation, id(int64(l.Status)), strings.Join(l.Codes, "; "), l.Transaction,
@@ -199,10 +159,10 @@ func deadTabs(out io.Writer) func([]chosen) error {
 	}
 }
 
-func deadTable(out io.Writer, s style, width int) func([]chosen) error {
+func deadTable(out io.Writer, s style, width int) func([]operate.Letter) error {
 	t := table{out: out, style: s, width: width}
 	titled := false
-	return func(page []chosen) error {
+	return func(page []operate.Letter) error {
 		if len(page) == 0 {
 			return nil
 		}
@@ -213,17 +173,17 @@ func deadTable(out io.Writer, s style, width int) func([]chosen) error {
 		}
 		for _, d := range page {
 			note := d.Reason.Info().Title
-			if answer := d.line().answer(); answer != "" {
+			if answer := answerOf(d.Line()); answer != "" {
 				note += " (" + answer + ")"
 			}
-			rows = append(rows, []cell{{moment(d.At), dim}, {d.Candidate, plain}, {d.Customer + ":" + d.Export, plain}, {note, red}})
+			rows = append(rows, []cell{{prose.Moment(d.At), dim}, {d.Candidate, plain}, {d.Customer + ":" + d.Export, plain}, {note, red}})
 		}
 		return t.write(rows...)
 	}
 }
 
-// answer is what iCIMS said last, in a few words.
-func (l deadLine) answer() string {
+// answerOf is what iCIMS said last, in a few words.
+func answerOf(l operate.DeadLine) string {
 	if l.Operation == "" {
 		return ""
 	}

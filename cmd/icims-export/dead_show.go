@@ -9,11 +9,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 type deadShowCommand struct {
@@ -22,20 +21,6 @@ type deadShowCommand struct {
 	ShowData bool   `help:"Open the candidate's data and show what an export sends of it. This is personal data; that it was shown is recorded."`
 	Who      string `placeholder:"NAME" help:"Who looks at the data; user@host without."`
 	JSON     bool   `name:"json" help:"Print JSON."`
-}
-
-// explainedDead is a dead letter explained.
-type explainedDead struct {
-	deadLine
-
-	Meaning  string         `json:"documentation"` // where the reason is explained
-	Told     []string       `json:"told"`
-	Warnings []string       `json:"warnings,omitempty"`
-	Link     string         `json:"link,omitempty"`
-	Data     map[string]any `json:"data,omitempty"`     // what creates the person
-	Workflow map[string]any `json:"workflow,omitempty"` // and the workflow
-
-	job int64
 }
 
 // Run explains the dead letters that are meant: most often one.
@@ -54,9 +39,9 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	letters, err := c.find(ctx, o)
+	letters, err := o.FindDead(ctx, c.Customer, c.Which)
 	if err != nil {
-		return err
+		return o.lost(err)
 	}
 	if len(letters) == 0 {
 		return failed("customer %s has no dead letter %s: icims-export show %s %s tells how it stands", c.Customer, c.Which, c.Customer, c.Which)
@@ -75,83 +60,45 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 		if i > 0 {
 			fmt.Fprintln(p.stdout)
 		}
-		shown.print(p, c.ShowData)
+		printDead(p, shown, c.ShowData)
 	}
 	return nil
 }
 
-func (c *deadShowCommand) find(ctx context.Context, o *operator) ([]chosen, error) {
-	search, err := deadChoice{Customer: c.Customer}.search(ctx, o, c.Which)
-	if err != nil {
-		return nil, err
-	}
-	d, err := o.ledger.DeadLetter(ctx, store.Ref{Customer: c.Customer, Export: c.Which})
-	switch {
-	case err == nil:
-		return search.choose(ctx, c.Customer, []store.DeadLetter{d})
-	case !errors.Is(err, store.ErrNotDead):
-		return nil, o.lost(err)
-	}
-	var found []chosen
-	err = search.each(ctx, func(_ string, page []chosen) error {
-		found = append(found, page...)
-		return nil
-	})
-	return found, err
-}
-
-func (c *deadShowCommand) read(ctx context.Context, o *operator, d chosen) (explainedDead, error) {
-	l := o.p.links(ctx, o.ledger, c.Customer)
-	shown := explainedDead{deadLine: d.line(), Meaning: "docs/errors.md#" + string(d.Reason), Told: []string{}, Link: l.person(d.Person)}
-	story, err := o.ledger.Story(ctx, d.Ref)
+func (c *deadShowCommand) read(ctx context.Context, o *operator, l operate.Letter) (operate.ExplainedDead, error) {
+	shown, err := o.ExplainDead(ctx, l, operate.Storyteller{Words: c.ShowData})
 	if err != nil {
 		return shown, o.lost(err)
 	}
-	for _, e := range story {
-		shown.Told = append(shown.Told, storyteller{c.ShowData}.tell(e))
-	}
-	for _, w := range worker.ParseWarnings(d.Warnings) {
-		shown.Warnings = append(shown.Warnings, w.Text())
-	}
-	b, err := o.ledger.Batch(ctx, d.Batch)
-	if err != nil && !errors.Is(err, store.ErrNoBatch) {
-		return shown, o.lost(err)
-	}
-	shown.job = b.Job
 	if c.ShowData {
-		return shown, c.open(ctx, o, d, &shown)
+		return shown, c.open(ctx, o, &shown)
 	}
 	return shown, nil
 }
 
 // open adds what the export sends, and records that somebody saw it.
-func (c *deadShowCommand) open(ctx context.Context, o *operator, d chosen, shown *explainedDead) error {
-	data, err := o.ledger.Payload(ctx, d.Ref)
-	if err != nil {
-		return failed("the candidate's data cannot be opened (%s): see whether ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
-	}
-	payload, err := tasks.DecodePayload(data)
-	if err != nil {
+func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *operate.ExplainedDead) error {
+	known, err := o.OpenDead(ctx, shown, whoIs(c.Who))
+	untold, unrecorded := errors.AsType[*operate.UnrecordedError](err)
+	switch {
+	case unrecorded:
+		return failed("the data is not shown, since that could not be recorded (%s)", rootCause(untold.Err))
+	case errors.Is(err, operate.ErrDataBroken):
 		return failed("the candidate's data cannot be read: export the candidate again, and discard this one")
-	}
-	conn, ok := o.p.connection(ctx, o.ledger, c.Customer)
-	if !ok {
+	case err != nil:
+		return failed("the candidate's data cannot be opened (%s): see whether ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
+	case !known:
 		o.p.sayf("The customer has no usable connection here, so fields have their default names.")
 	}
-	action := store.Action{At: time.Now(), Who: whoIs(c.Who), What: "looked at the data of export " + d.Export, Count: 1}
-	if err := o.ledger.Act(ctx, c.Customer, action); err != nil {
-		return failed("the data is not shown, since that could not be recorded (%s)", rootCause(err))
-	}
-	shown.Data, shown.Workflow, _ = worker.Preview(payload.Candidate, conn, shown.job, o.p.settings.DummyEmailDomain)
 	return nil
 }
 
-func (shown explainedDead) print(p *process, opened bool) {
+func printDead(p *process, shown operate.ExplainedDead, opened bool) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	target := "the prospects"
-	if shown.job != 0 {
-		target = fmt.Sprintf("job %d", shown.job)
+	if shown.Job != 0 {
+		target = fmt.Sprintf("job %d", shown.Job)
 	}
 	fmt.Fprintf(out, "Dead letter %s\n", s.paint(bold, shown.Customer+":"+shown.Export))
 	line := func(name, text string) {
@@ -161,7 +108,7 @@ func (shown explainedDead) print(p *process, opened bool) {
 	}
 	line("candidate", shown.Candidate)
 	line("reason", fmt.Sprintf("%s (%s)", shown.Title, shown.Reason))
-	line("given up", fmt.Sprintf("%s, after %s", strings.TrimPrefix(when(shown.Died), "at "), plural(shown.Attempts, "attempt")))
+	line("given up", fmt.Sprintf("%s, after %s", strings.TrimPrefix(prose.When(shown.Died), "at "), prose.Plural(shown.Attempts, "attempt")))
 	line("batch", fmt.Sprintf("%s, to %s", shown.Batch, target))
 	if shown.Person != 0 {
 		line("in iCIMS", strings.TrimSpace(fmt.Sprintf("person %d is there already %s", shown.Person, shown.Link)))

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -29,7 +30,7 @@ func listed(t *testing.T, r result) []string {
 	r.wantStatus(t, statusDone)
 	var candidates []string
 	for line := range strings.Lines(r.out) {
-		var d deadLine
+		var d operate.DeadLine
 		if err := json.Unmarshal([]byte(line), &d); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +72,7 @@ func TestDeadList(t *testing.T) {
 	}
 	t.Run("a line tells reason, hint and what iCIMS answered, without its words", func(t *testing.T) {
 		r := w.call("dead", "list", "--json", "--text=people.create", "--limit=1")
-		d := decode[deadLine](t, r.out)
+		d := decode[operate.DeadLine](t, r.out)
 		if d.Reason != "icims_field_refused" || d.Title == "" || d.Hint == "" || d.Status != 400 || d.Operation != "people.create" ||
 			!slices.Equal(d.Codes, []string{"code 4 on email"}) || d.Transaction != "T-17" || d.Attempts != 1 {
 			t.Errorf("got %+v", d)
@@ -153,7 +154,7 @@ func TestDeadRetry(t *testing.T) {
 	})
 	t.Run("one by its candidate", func(t *testing.T) {
 		r := w.call("dead", "retry", "c-00001", "--why=x", "--json")
-		if got := decode[deadResult](t, r.out); got.Done != 1 || !strings.Contains(got.Who, "@") {
+		if got := decode[operate.DeadResult](t, r.out); got.Done != 1 || !strings.Contains(got.Who, "@") {
 			t.Errorf("got %s", r.out)
 		}
 	})
@@ -243,7 +244,7 @@ func TestDeadShow(t *testing.T) {
 	t.Run("as JSON it is one object", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005", "--json")
 		r.wantNone(t, personal...)
-		if got := decode[explainedDead](t, r.out); len(got.Told) != 1 || got.Candidate != "c-00005" || got.Data != nil {
+		if got := decode[operate.ExplainedDead](t, r.out); len(got.Told) != 1 || got.Candidate != "c-00005" || got.Data != nil {
 			t.Errorf("got %s", r.out)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -40,7 +41,7 @@ type demo struct {
 	sim    *icimstest.Simulator
 	ledger *store.Ledger
 	client *tasks.Client
-	links  links
+	links  operate.Links
 }
 
 // demoBatch is what became of one batch of the demo.
@@ -108,7 +109,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 
 	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
 	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known))
-	d := demo{p: p, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger), links: linksOf(conn, hosts)}
+	d := demo{p: p, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger), links: operate.LinksOf(conn, hosts)}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/seekout/icims-export/operate"
 )
 
 // print shows what happened.
@@ -75,15 +77,15 @@ func (d *demo) printExamples(ctx context.Context, out io.Writer, s style, width 
 	}
 	shown := map[string]int{}
 	var rows [][]cell
-	for o, err := range outcomesOf(ctx, d.ledger, b.Batch, d.links) {
+	for o, err := range operate.Outcomes(ctx, d.ledger, b.Batch, d.links) {
 		if err != nil {
 			return demoFailed(ctx, err)
 		}
-		how := o.how()
+		how := endOf(o)
 		if shown[how.text]++; shown[how.text] > shownExamples {
 			continue
 		}
-		rows = append(rows, []cell{{names[o.Export], plain}, how, {id(o.Person), plain}, {id(o.Workflow), plain}, {o.note(), dim}})
+		rows = append(rows, []cell{{names[o.Export], plain}, how, {id(o.Person), plain}, {id(o.Workflow), plain}, {noteOf(o), dim}})
 	}
 	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Some of them:"))
 	t := table{out: out, style: s, indent: 2, width: width}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -89,7 +90,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 // read, that of the file, or one of defaults where neither is set.
 func (c *exportCommand) planned(ctx context.Context, p *process, look *operator) (store.Connection, error) {
 	if look != nil {
-		if stored, err := look.ledger.Connection(ctx, c.Customer); err == nil && stored.Below().Kept() {
+		if stored, err := look.Ledger.Connection(ctx, c.Customer); err == nil && stored.Below().Kept() {
 			return stored.WithDefaults(), nil
 		}
 	}
@@ -113,7 +114,7 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 		return nil, func() {}
 	}
 	keys, _ := readKeyset(p.settings) // tells who paused the customer
-	return &operator{p: p, redis: client, ledger: newLedger(client, keys, p.settings), sealed: keys == nil}, closeRedis
+	return &operator{p.desk(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis
 }
 
 // dryRun is a dry run under way.
@@ -139,7 +140,7 @@ func (d *dryRun) flush(ctx context.Context) error {
 			ids[i] = payload.Candidate.ID
 		}
 		var err error
-		if before, err = d.operator.ledger.Markers(ctx, d.command.Customer, ids); err != nil {
+		if before, err = d.operator.Ledger.Markers(ctx, d.command.Customer, ids); err != nil {
 			return failed("it cannot be read from Redis who was exported before (%s): try again, or use --redis-url=embedded, which knows nobody", rootCause(err))
 		}
 	}
@@ -305,7 +306,7 @@ func (d *dryRun) foretell(ctx context.Context) []string {
 	if d.operator == nil {
 		return nil
 	}
-	ledger := d.operator.ledger
+	ledger := d.operator.Ledger
 	costs, err := ledger.Costs(ctx, customer)
 	if err != nil {
 		return nil
@@ -316,11 +317,11 @@ func (d *dryRun) foretell(ctx context.Context) []string {
 		return nil
 	}
 	e.Forecast = f
-	places, err := readPlaces(ctx, d.operator.redis, ledger, customer)
+	places, err := d.operator.Places(ctx, customer)
 	if err != nil {
 		return nil
 	}
-	return d.p.warnings(ctx, ledger, customer, places[0])
+	return d.p.warnings(ctx, d.operator.Desk, customer, places[0])
 }
 
 // cost is the estimate in sentences.
@@ -329,7 +330,7 @@ func (d *dryRun) cost(kept bool) string {
 	if e.Candidates == 0 {
 		return "It would take no calls."
 	}
-	text := fmt.Sprintf("It would take %s if all are new to iCIMS, and at most %s. ", plural(e.Least, "call"), grouped(e.Most))
+	text := fmt.Sprintf("It would take %s if all are new to iCIMS, and at most %s. ", prose.Plural(e.Least, "call"), prose.Grouped(e.Most))
 	if d.operator == nil {
 		text += "If none of the day's calls are used yet: "
 	} else {

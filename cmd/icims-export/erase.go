@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -54,7 +55,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureReceipt, error) {
 	const pause = time.Second
 	options := store.EraseOptions{Who: whoIs(c.Who), Why: c.Why, Settle: o.p.settings.SettleTime}
-	all, err := o.ledger.Erase(ctx, c.Customer, c.Candidate, options)
+	all, err := o.Ledger.Erase(ctx, c.Customer, c.Candidate, options)
 	for end := time.Now().Add(c.Patience); err == nil && !all.Complete && time.Now().Add(pause).Before(end); {
 		select {
 		case <-ctx.Done():
@@ -62,7 +63,7 @@ func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureRec
 		case <-time.After(pause):
 		}
 		var more store.ErasureReceipt
-		if more, err = o.ledger.Erase(ctx, c.Customer, c.Candidate, options); err == nil {
+		if more, err = o.Ledger.Erase(ctx, c.Customer, c.Candidate, options); err == nil {
 			all = all.With(more)
 		}
 	}
@@ -71,10 +72,10 @@ func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureRec
 
 // profiles are where the candidate is in iCIMS.
 func profiles(ctx context.Context, o *operator, r store.ErasureReceipt) []string {
-	l := o.p.links(ctx, o.ledger, r.Customer)
+	l := o.Links(ctx, r.Customer)
 	places := make([]string, len(r.People))
 	for i, person := range r.People {
-		if places[i] = l.person(person); places[i] == "" {
+		if places[i] = l.Person(person); places[i] == "" {
 			places[i] = fmt.Sprintf("person %d", person)
 		}
 	}
@@ -92,9 +93,9 @@ func writeErasure(p *process, r store.ErasureReceipt, people []string) {
 		n    int
 		text string
 	}{
-		{r.Cancelled, plural(r.Cancelled, "export") + " cancelled that waited"},
-		{r.DeadLetters, plural(r.DeadLetters, "dead letter") + " given up"},
-		{r.Ended, plural(r.Ended, "ended export") + " without a name from now on"},
+		{r.Cancelled, prose.Plural(r.Cancelled, "export") + " cancelled that waited"},
+		{r.DeadLetters, prose.Plural(r.DeadLetters, "dead letter") + " given up"},
+		{r.Ended, prose.Plural(r.Ended, "ended export") + " without a name from now on"},
 	} {
 		if part.n > 0 {
 			done = append(done, part.text)

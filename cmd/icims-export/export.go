@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -143,7 +144,7 @@ func (c *exportCommand) lookAhead(ctx context.Context, p *process, r *report, cl
 	if err != nil || b.Moving() == 0 {
 		return
 	}
-	if r.ahead = p.prospectOf(ctx, client, ledger, b); r.ahead == nil {
+	if r.ahead = p.prospectOf(ctx, p.desk(client, ledger, false), b); r.ahead == nil {
 		return
 	}
 	for _, w := range r.ahead.warnings {
@@ -275,16 +276,16 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 	if !embedded {
 		r.follow = "icims-export status " + string(r.receipt.Batch)
 	}
-	return r.write(outcomesOf(ctx, ledger, r.receipt.Batch, links{}))
+	return r.write(operate.Outcomes(ctx, ledger, r.receipt.Batch, operate.Links{}))
 }
 
 // exportResult is the JSON of an export.
 type exportResult struct {
 	tasks.Receipt
-	Result   *store.Batch    `json:"result,omitempty"`   // once it has ended
-	Forecast *store.Forecast `json:"forecast,omitempty"` // until then
-	Waits    []string        `json:"waits,omitempty"`    // what keeps the exports, in sentences
-	Failed   []outcome       `json:"failed,omitempty"`
+	Result   *store.Batch      `json:"result,omitempty"`   // once it has ended
+	Forecast *store.Forecast   `json:"forecast,omitempty"` // until then
+	Waits    []string          `json:"waits,omitempty"`    // what keeps the exports, in sentences
+	Failed   []operate.Outcome `json:"failed,omitempty"`
 }
 
 func writeJSON(out io.Writer, v any) error {

@@ -9,6 +9,7 @@ import (
 	"testing/iotest"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/seekout/icims-export/operate"
 )
 
 const asCSV = "id,first_name,last_name,email,phone1_number,phone1_type,work1_employer,work1_title,education1_school\n" +
@@ -178,7 +179,7 @@ func TestExportThroughAWorker(t *testing.T) {
 		r = call(t, b.shared(redis, "status", string(sent.Batch), "--json")...)
 		got := decode[struct {
 			Batch    struct{ Created int }
-			Outcomes []outcome
+			Outcomes []operate.Outcome
 		}](t, r.out)
 		if got.Batch.Created != 1 || len(got.Outcomes) != 1 || got.Outcomes[0].Person == 0 {
 			t.Errorf("got %s", r.out)

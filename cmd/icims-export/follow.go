@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -76,7 +77,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		if time.Since(foretold) >= foretellEvery {
 			foretold = time.Now()
 			// What cannot be foretold is left out.
-			f.ahead, _ = f.ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), f.p.limits(ctx, f.ledger, f.batch.Customer()))
+			f.ahead, _ = f.ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), f.p.desk(nil, f.ledger, true).Limits(ctx, f.batch.Customer()))
 		}
 		f.progress.show(f.line(b))
 		if !pause(ctx, tick) {
@@ -134,7 +135,7 @@ func (f *follower) end(ended, all int) string {
 	case f.waiting != "":
 		return ""
 	case pace == "" && left >= time.Minute:
-		return " ~" + span(left) + " left"
+		return " ~" + prose.Span(left) + " left"
 	default:
 		return pace
 	}

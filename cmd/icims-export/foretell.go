@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -17,14 +17,14 @@ import (
 // when it will be done. kept tells that something keeps the exports of which the
 // forecast does not know, such as that no worker runs.
 func foretold(f store.Forecast, now time.Time, kept bool) string {
-	text := "about " + plural(f.Calls, "call") + " to go"
+	text := "about " + prose.Plural(f.Calls, "call") + " to go"
 	if f.Calls == 1 {
 		text = "1 call to go"
 	}
 	if others := f.Ahead - f.Calls; others > 0 {
-		text += fmt.Sprintf(", and %s of other batches in between", grouped(others))
+		text += fmt.Sprintf(", and %s of other batches in between", prose.Grouped(others))
 	}
-	text += fmt.Sprintf("; %s of %s left today", grouped(f.LeftToday), grouped(f.PerDay))
+	text += fmt.Sprintf("; %s of %s left today", prose.Grouped(f.LeftToday), prose.Grouped(f.PerDay))
 	switch {
 	case !f.Done.IsZero() && kept:
 		return text + "; done " + about(f.Done, now) + " if it went on at once"
@@ -43,7 +43,7 @@ func about(t, now time.Time) string {
 		return "within a minute"
 	}
 	if left < time.Hour {
-		return "in about " + plural(int(left.Round(time.Minute)/time.Minute), "minute")
+		return "in about " + prose.Plural(int(left.Round(time.Minute)/time.Minute), "minute")
 	}
 	t, now = t.Add(30*time.Second).UTC(), now.UTC()
 	switch {
@@ -63,22 +63,22 @@ type prospect struct {
 
 // text is the forecast as a sentence.
 func (r *prospect) text() string {
-	return sentence(foretold(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
+	return prose.Sentence(foretold(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
 }
 
 // prospectOf foretells the end of an open batch. It is worth less than the rest: a
 // Redis that fails just now leaves it out.
-func (p *process) prospectOf(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, b store.Batch) *prospect {
+func (p *process) prospectOf(ctx context.Context, desk *operate.Desk, b store.Batch) *prospect {
 	customer := b.ID.Customer()
-	f, err := ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), p.limits(ctx, ledger, customer))
+	f, err := desk.Ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), desk.Limits(ctx, customer))
 	if err != nil {
 		return nil
 	}
-	places, err := readPlaces(ctx, client, ledger, customer)
+	places, err := desk.Places(ctx, customer)
 	if err != nil {
 		return nil
 	}
-	return &prospect{f, p.warnings(ctx, ledger, customer, places[0])}
+	return &prospect{f, p.warnings(ctx, desk, customer, places[0])}
 }
 
 // json is the forecast, and nil where there is none.

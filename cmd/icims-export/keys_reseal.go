@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -29,15 +30,15 @@ func (c *keysStatusCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	sealed, err := o.ledger.SealedWith(ctx)
+	sealed, err := o.Ledger.SealedWith(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
-	checked, err := o.ledger.CheckedKeys(ctx)
+	checked, err := o.Ledger.CheckedKeys(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
-	lines := keyLines(o.ledger.Keys(), sealed, checked)
+	lines := keyLines(o.Ledger.Keys(), sealed, checked)
 	if c.JSON {
 		err = writeJSON(p.stdout, struct {
 			Keys []keyLine `json:"keys"`
@@ -46,7 +47,7 @@ func (c *keysStatusCommand) Run(ctx context.Context, p *process) error {
 		t := &table{out: p.stdout, style: style{p.colours(p.stdout)}, right: map[int]bool{0: true, 2: true}}
 		rows := [][]cell{header("key", "role", "sealed values")}
 		for _, l := range lines {
-			rows = append(rows, cells(idText(l.Key), l.Role, grouped(l.Sealed)))
+			rows = append(rows, cells(idText(l.Key), l.Role, prose.Grouped(l.Sealed)))
 		}
 		err = t.write(rows...)
 	}
@@ -54,7 +55,7 @@ func (c *keysStatusCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	// What is wrong with it is told below what there is.
-	return checkKeyset(ctx, o.ledger, p.settings)
+	return checkKeyset(ctx, o.Ledger, p.settings)
 }
 
 // keyLines lists the keys of the keyset in their order, then those that are missing.
@@ -103,20 +104,20 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	started := time.Now()
-	r := resealed{Key: o.ledger.Keys().Primary()}
+	r := resealed{Key: o.Ledger.Keys().Primary()}
 	// The first walk does the work. Another one, after all processes have had the time
 	// to take the key up, shows that it is done.
 	for walk := range resealWalks {
 		if walk > 0 {
 			if err := pauseFor(ctx, c.Settle); err != nil {
-				return failed("stopped after %s: give the command again to go on", plural(r.Replaced, "value"))
+				return failed("stopped after %s: give the command again to go on", prose.Plural(r.Replaced, "value"))
 			}
 		}
-		found, err := o.ledger.Reseal(ctx)
+		found, err := o.Ledger.Reseal(ctx)
 		r.Replaced += found.Replaced
 		r.Left, r.Unopened = found.Old(r.Key), found.Unopened
 		if err != nil {
-			return failed("it broke off after %s (%s): give the command again to go on", plural(r.Replaced, "value"), rootCause(err))
+			return failed("it broke off after %s (%s): give the command again to go on", prose.Plural(r.Replaced, "value"), rootCause(err))
 		}
 		if walk > 0 && r.Left == r.Unopened {
 			break
@@ -128,15 +129,15 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(p.stdout, "%s sealed anew with key %s.\n", plural(r.Replaced, "value"), idText(r.Key))
+		fmt.Fprintf(p.stdout, "%s sealed anew with key %s.\n", prose.Plural(r.Replaced, "value"), idText(r.Key))
 	}
 	switch {
 	case r.Unopened > 0:
-		return failed("%s cannot be opened and stay as they are: they are damaged, or their key is lost", plural(r.Unopened, "value"))
+		return failed("%s cannot be opened and stay as they are: they are damaged, or their key is lost", prose.Plural(r.Unopened, "value"))
 	case r.Left > 0:
-		return failed("%s were found sealed with another key each time: some process has not taken the keyset up; see that all have the newest file, then give the command again", plural(r.Left, "value"))
+		return failed("%s were found sealed with another key each time: some process has not taken the keyset up; see that all have the newest file, then give the command again", prose.Plural(r.Left, "value"))
 	}
-	if old := slices.DeleteFunc(o.ledger.Keys().KeyIDs(), func(id store.KeyID) bool { return id == r.Key }); len(old) > 0 && !c.JSON {
+	if old := slices.DeleteFunc(o.Ledger.Keys().KeyIDs(), func(id store.KeyID) bool { return id == r.Key }); len(old) > 0 && !c.JSON {
 		width, _ := terminal(p.stdout)
 		hang(p.stdout, width, "", "Nothing is sealed with another key any more: icims-export keys drop removes "+idsText(old)+".")
 	}
@@ -166,25 +167,25 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	sealed, err := o.ledger.SealedWith(ctx)
+	sealed, err := o.Ledger.SealedWith(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
-	if err := o.ledger.AdoptKeyset(ctx); err != nil {
+	if err := o.Ledger.AdoptKeyset(ctx); err != nil {
 		return o.lost(err)
 	}
 	if err := o.recordAdoption(ctx, c.Why); err != nil {
 		return err
 	}
 	lost := 0
-	for _, l := range keyLines(o.ledger.Keys(), sealed, nil) {
+	for _, l := range keyLines(o.Ledger.Keys(), sealed, nil) {
 		if l.Role == "missing" {
 			lost += l.Sealed
 		}
 	}
 	width, _ := terminal(p.stdout)
 	hang(p.stdout, width, "", fmt.Sprintf("The keyset %s is the store's now. %s in Redis cannot be opened with it: exports among them become dead letters (payload_sealed), and connections have to be entered anew.",
-		p.settings.Keyset, plural(lost, "value")))
+		p.settings.Keyset, prose.Plural(lost, "value")))
 	return nil
 }
 
@@ -196,7 +197,7 @@ func (o *operator) recordAdoption(ctx context.Context, why string) error {
 	}
 	for _, customer := range customers {
 		action := store.Action{At: time.Now(), Who: whoIs(""), What: "adopted the keyset after a loss of keys", Why: why}
-		if err := o.ledger.Act(ctx, customer, action); err != nil {
+		if err := o.Ledger.Act(ctx, customer, action); err != nil {
 			return failed("the keyset is adopted, but that could not be recorded (%s)", rootCause(err))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -112,11 +113,11 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	sealed, err := o.ledger.SealedWith(ctx)
+	sealed, err := o.Ledger.SealedWith(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
-	checked, err := o.ledger.CheckedKeys(ctx)
+	checked, err := o.Ledger.CheckedKeys(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -127,7 +128,7 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 	case err != nil:
 		return err
 	case sealed[id] > 0:
-		return misused("%s in Redis are sealed with key %s: icims-export keys reseal first", plural(sealed[id], "value"), idText(id))
+		return misused("%s in Redis are sealed with key %s: icims-export keys reseal first", prose.Plural(sealed[id], "value"), idText(id))
 	}
 	if slices.Contains(checked, id) {
 		return misused("key %s was in use since Redis was last sealed anew: icims-export keys reseal first", idText(id))

@@ -9,91 +9,34 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
-// shownLane is one customer in detail.
-type shownLane struct {
-	laneLine
-
-	Workers int           `json:"workers"`
-	Batches []shownBatch  `json:"open_batches"`
-	Events  []store.Event `json:"events"` // the latest first
-	// Actions are what operators did; they stay closed without the keyset.
-	Actions []store.Action `json:"actions,omitempty"`
-}
-
-// shownBatch is an open batch and when it will be done.
-type shownBatch struct {
-	store.Batch
-
-	Forecast store.Forecast `json:"forecast"`
-}
-
-// shownEvents is how many events and actions are shown.
+// shownEvents is how many events and actions a person is given.
 const shownEvents = 12
+
+// shownLane is one customer in detail.
+type shownLane struct{ operate.LaneDetail }
 
 // show shows one customer.
 func (c *lanesCommand) show(ctx context.Context, o *operator) error {
-	places, err := readPlaces(ctx, o.redis, o.ledger, c.Customer)
+	l, err := o.Lane(ctx, c.Customer)
 	if err != nil {
 		return o.lost(err)
-	}
-	l := shownLane{laneLine: places[0].line(c.Customer), Batches: []shownBatch{}}
-	workers, err := readCrew(ctx, o.ledger)
-	if err != nil {
-		return o.lost(err)
-	}
-	have, err := stored(ctx, o.ledger, c.Customer)
-	if err != nil {
-		return o.lost(err)
-	}
-	l.Workers, l.Connection = workers.count(), connectionNote(c.Customer, workers, o.p.usable(), have)
-	if l.Batches, err = o.openBatches(ctx, c.Customer, places[0].standing); err != nil {
-		return o.lost(err)
-	}
-	if l.Events, err = o.ledger.Events(ctx, c.Customer, shownEvents); err != nil {
-		return o.lost(err)
-	}
-	if !o.sealed {
-		// Those of another keyset are left out: the rest is worth showing without.
-		l.Actions, _ = o.ledger.Actions(ctx, c.Customer, shownEvents)
 	}
 	if c.JSON {
 		return writeJSON(o.p.stdout, l)
 	}
-	l.print(o.p)
+	shownLane{l}.print(o.p)
 	return nil
-}
-
-// openBatches are the batches of which anything moves, the oldest first.
-func (o *operator) openBatches(ctx context.Context, customer string, s store.Standing) ([]shownBatch, error) {
-	open, err := o.ledger.OpenBatches(ctx, customer)
-	if err != nil {
-		return nil, err
-	}
-	costs, err := o.ledger.Costs(ctx, customer)
-	if err != nil {
-		return nil, err
-	}
-	calls := make([]float64, len(open))
-	for i, b := range open {
-		calls[i] = costs.Remaining(b)
-	}
-	now, limits := time.Now(), o.p.limits(ctx, o.ledger, customer)
-	shown := make([]shownBatch, len(open))
-	for i, b := range open {
-		d := store.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}
-		shown[len(open)-1-i] = shownBatch{b, store.Foretell(now, d, s, limits)}
-	}
-	return shown, nil
 }
 
 func (l shownLane) print(p *process) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
-	state := strings.Replace(l.told(), string(l.State), s.paint(stateColours[l.State], string(l.State)), 1)
+	state := strings.Replace(l.Told(prose.Clock{}), string(l.State), s.paint(stateColours[l.State], string(l.State)), 1)
 	fmt.Fprintf(out, "Customer %s: %s\n", s.paint(bold, l.Customer), state)
 	line := func(name, text string) {
 		if text != "" {
@@ -101,19 +44,19 @@ func (l shownLane) print(p *process) {
 		}
 	}
 	line("waiting", l.waiting())
-	line("in work", grouped(l.Active))
+	line("in work", prose.Grouped(l.Active))
 	if l.Later > 0 {
-		line("later", grouped(l.Later)+", the next one "+l.next())
+		line("later", prose.Grouped(l.Later)+", the next one "+nextOf(l.Lane))
 	}
-	l.Calls.print(line)
+	printCalls(l.Calls, line)
 	if !l.LastGood.IsZero() {
-		line("last good", "a call succeeded "+when(l.LastGood))
+		line("last good", "a call succeeded "+prose.When(l.LastGood))
 	}
 	for _, worker := range sortedKeys(l.Breakers) {
 		line("breaker", fmt.Sprintf("%s in worker %s: iCIMS fails, so that calls are suspended", l.Breakers[worker], worker))
 	}
 	if len(l.PausedInWeb) > 0 {
-		line("paused", fmt.Sprintf("in %s: %s", webUI, strings.Join(l.PausedInWeb, " and ")))
+		line("paused", fmt.Sprintf("in %s: %s", operate.WebUI, strings.Join(l.PausedInWeb, " and ")))
 	}
 	line("connection", l.Connection)
 	if l.Workers == 0 {
@@ -125,41 +68,41 @@ func (l shownLane) print(p *process) {
 
 // kept reports whether something keeps the exports of which forecasts do not know.
 func (l shownLane) kept() bool {
-	return l.Workers == 0 || l.Connection != "" || l.keeps() && l.Reason != store.ReasonPaused
+	return l.Workers == 0 || l.Connection != "" || l.Keeps() && l.Reason != store.ReasonPaused
 }
 
-// next is when the first of those comes back that come back later. While nobody
+// nextOf is when the first of those comes back that come back later. While nobody
 // works for the customer, that may be over.
-func (l laneLine) next() string {
+func nextOf(l operate.Lane) string {
 	if l.Next.After(time.Now()) {
-		return when(l.Next)
+		return prose.When(l.Next)
 	}
 	return "is due"
 }
 
 func (l shownLane) waiting() string {
-	text := fmt.Sprintf("%s in large batches, %s in small ones", grouped(l.Bulk), grouped(l.Express))
+	text := fmt.Sprintf("%s in large batches, %s in small ones", prose.Grouped(l.Bulk), prose.Grouped(l.Express))
 	if l.Oldest > 0 {
-		text += fmt.Sprintf("; the oldest for %s", span(l.oldest()))
+		text += fmt.Sprintf("; the oldest for %s", prose.Span(oldestOf(l.Lane)))
 	}
 	return text
 }
 
-func (c callsLine) print(line func(name, text string)) {
+func printCalls(c operate.Calls, line func(name, text string)) {
 	if c.PerDay == 0 {
 		line("calls", "none was made so far")
 		return
 	}
 	line("calls", fmt.Sprintf("%.1f a second of %g; %d in flight of %d", c.PerSecond, c.MaxRate, c.InFlight, c.MaxInFlight))
-	today := fmt.Sprintf("%s made", grouped(c.Own))
+	today := fmt.Sprintf("%s made", prose.Grouped(c.Own))
 	if c.Others > 0 {
-		today += fmt.Sprintf(", and %s by others on the account", grouped(c.Others))
+		today += fmt.Sprintf(", and %s by others on the account", prose.Grouped(c.Others))
 	}
-	today += fmt.Sprintf("; %s of %s left", grouped(c.Left), grouped(c.PerDay))
+	today += fmt.Sprintf("; %s of %s left", prose.Grouped(c.Left), prose.Grouped(c.PerDay))
 	if kept := min(c.Reserve, c.Left); kept > 0 {
-		today += fmt.Sprintf(", %s of them kept for small batches", grouped(kept))
+		today += fmt.Sprintf(", %s of them kept for small batches", prose.Grouped(kept))
 	}
-	line("today", today+fmt.Sprintf("; new ones %s (in %s)", when(c.Resets), span(time.Until(c.Resets))))
+	line("today", today+fmt.Sprintf("; new ones %s (in %s)", prose.When(c.Resets), prose.Span(time.Until(c.Resets))))
 }
 
 // shownBatches is how many open batches a person is given.
@@ -173,11 +116,11 @@ func (l shownLane) printBatches(out io.Writer, s style, width int) {
 	now := time.Now()
 	for i, b := range l.Batches {
 		if i == shownBatches {
-			fmt.Fprintf(out, "  … and %s more; --json lists them all\n", grouped(len(l.Batches)-i))
+			fmt.Fprintf(out, "  … and %s more; --json lists them all\n", prose.Grouped(len(l.Batches)-i))
 			break
 		}
 		hang(out, width, fmt.Sprintf("  %s  ", b.ID), fmt.Sprintf("to %s, %s of %s ended; %s",
-			targetOf(b.Batch), grouped(b.Accepted-b.Moving()), grouped(b.Accepted), foretold(b.Forecast, now, l.kept())))
+			targetOf(b.Batch), prose.Grouped(b.Accepted-b.Moving()), prose.Grouped(b.Accepted), foretold(b.Forecast, now, l.kept())))
 	}
 }
 
@@ -207,12 +150,12 @@ func (l shownLane) printEvents(out io.Writer, s style, width int) {
 		all = append(all, told{at: e.At, text: eventText(e)})
 	}
 	for _, a := range l.Actions {
-		text := fmt.Sprintf("%s %s", printable(a.Who), printable(a.What))
+		text := fmt.Sprintf("%s %s", prose.Printable(a.Who), prose.Printable(a.What))
 		if a.Count > 1 {
-			text += fmt.Sprintf(" (%s)", grouped(a.Count))
+			text += fmt.Sprintf(" (%s)", prose.Grouped(a.Count))
 		}
 		if a.Why != "" {
-			text += fmt.Sprintf(": “%s”", printable(a.Why))
+			text += fmt.Sprintf(": “%s”", prose.Printable(a.Why))
 		}
 		all = append(all, told{at: a.At, text: text})
 	}
@@ -227,7 +170,7 @@ func (l shownLane) printEvents(out io.Writer, s style, width int) {
 		if t.times > 1 {
 			text += fmt.Sprintf(" (%d times)", t.times)
 		}
-		hang(out, width, fmt.Sprintf("  %-16s  ", moment(t.at)), text)
+		hang(out, width, fmt.Sprintf("  %-16s  ", prose.Moment(t.at)), text)
 	}
 }
 
@@ -253,7 +196,7 @@ func eventText(e store.Event) string {
 	case "closed":
 		text := "no calls: " + reason
 		if !e.Until.IsZero() {
-			text += ", until " + moment(e.Until)
+			text += ", until " + prose.Moment(e.Until)
 		}
 		return text
 	case "opened":
@@ -263,5 +206,5 @@ func eventText(e store.Event) string {
 			"open": "calls suspended, since iCIMS keeps failing", "half-open": "iCIMS is probed with one call", "closed": "iCIMS answers again; calls go on",
 		}[e.Text]
 	}
-	return strings.TrimSpace(e.Kind + " " + printable(e.Text))
+	return strings.TrimSpace(e.Kind + " " + prose.Printable(e.Text))
 }

@@ -2,25 +2,22 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/user"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
 // operator is what commands need that look into the ledger of running workers.
 type operator struct {
-	p      *process
-	redis  redis.UniversalClient
-	ledger *store.Ledger
-	sealed bool // no keyset was given: stories and data stay closed
+	*operate.Desk
+	p *process
 }
 
 // openOperator connects to the Redis of the workers. Without needKeys a missing
@@ -30,7 +27,7 @@ func openOperator(ctx context.Context, p *process, needKeys bool) (*operator, fu
 	if err != nil || !needKeys {
 		return o, closeRedis, err
 	}
-	if err := checkKeyset(ctx, o.ledger, p.settings); err != nil {
+	if err := checkKeyset(ctx, o.Ledger, p.settings); err != nil {
 		closeRedis()
 		return nil, nil, err
 	}
@@ -42,9 +39,8 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 	if p.settings.RedisURL.Embedded() {
 		return nil, nil, misused("an embedded Redis keeps nothing that could be looked at: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
 	}
-	o := &operator{p: p}
 	var keys *store.Keyset
-	if o.sealed = p.settings.Keyset == "" && !needKeys; !o.sealed {
+	if p.settings.Keyset != "" || needKeys {
 		var err error
 		if keys, err = readKeyset(p.settings); err != nil {
 			return nil, nil, err
@@ -54,20 +50,23 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 	if err != nil {
 		return nil, nil, err
 	}
-	o.redis, o.ledger = client, newLedger(client, keys, p.settings)
-	return o, closeRedis, nil
+	return &operator{p.desk(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis, nil
+}
+
+// desk is where operators work. closed tells that there are no sealing keys.
+func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Desk {
+	hosts, _ := hostPolicy(p.settings) // without one no host is known, and nothing is linked
+	return &operate.Desk{
+		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, Filed: p.filed,
+	}
 }
 
 // customers are the one that was named, or all.
 func (o *operator) customers(ctx context.Context, named string) ([]string, error) {
-	if named != "" {
-		return []string{named}, nil
-	}
-	all, err := o.ledger.Customers(ctx)
+	all, err := o.Customers(ctx, named)
 	if err != nil {
 		return nil, o.lost(err)
 	}
-	slices.SortFunc(all, byCustomer)
 	return all, nil
 }
 
@@ -76,42 +75,22 @@ func (o *operator) lost(err error) error {
 	return failed("the ledger cannot be read (%s): see whether Redis is well and ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
 }
 
-// links are those of a customer's connection, where one is set and readable: what
-// is shown is worth showing without.
-func (p *process) links(ctx context.Context, ledger *store.Ledger, customer string) links {
-	conn, ok := p.connection(ctx, ledger, customer)
-	if !ok {
-		return links{}
-	}
-	hosts, err := hostPolicy(p.settings)
-	if err != nil {
-		return links{}
-	}
-	return linksOf(conn, hosts)
-}
-
-// connection is a customer's connection, where one is set and readable: the store's,
-// or that of the file.
-func (p *process) connection(ctx context.Context, ledger *store.Ledger, customer string) (store.Connection, bool) {
-	stored, err := ledger.Connection(ctx, customer)
-	if errors.Is(err, store.ErrNoConnection) {
-		return p.filedConnection(customer)
-	}
-	return stored.WithDefaults(), err == nil && stored.Below().Kept()
-}
-
-// filedConnection is the one in the file of connections, where it is set and
-// readable.
-func (p *process) filedConnection(customer string) (store.Connection, bool) {
+// filed are the usable connections of the file of connections; nil where none can be
+// read.
+func (p *process) filed() map[string]store.Connection {
 	hosts, err := hostPolicy(p.settings)
 	if err != nil || p.settings.Connections == "" {
-		return store.Connection{}, false
+		return nil
 	}
 	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
 	if err != nil {
-		return store.Connection{}, false
+		return nil
 	}
-	return conns.of(customer)
+	usable := make(map[string]store.Connection, len(conns.usable))
+	for _, conn := range conns.usable {
+		usable[conn.Customer] = conn
+	}
+	return usable
 }
 
 // whoIs names the person at the command line.
@@ -148,21 +127,4 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, misused("--since %q is no time: write how long ago, such as 24h or 7d, or a time such as 2026-11-22T15:04:05Z", text)
-}
-
-// grouped renders a number with commas between thousands.
-func grouped(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// plural is "1 dead letter", "2 dead letters".
-func plural(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return grouped(n) + " " + thing
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -145,7 +146,7 @@ func TestManyDeadLetters(t *testing.T) {
 	lap("audited")
 	r = w.call("dead", "retry", "--reason=job_not_found", "--why=the job is open again", "--who=somebody", "--json")
 	r.wantStatus(t, statusDone)
-	if got := decode[deadResult](t, r.out); got.Done != many || got.Customers["1234"] != many {
+	if got := decode[operate.DeadResult](t, r.out); got.Done != many || got.Customers["1234"] != many {
 		t.Errorf("got %s", r.out)
 	}
 	lap("set going again")

@@ -1,49 +1,28 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"iter"
 	"maps"
 	"slices"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 )
 
-// outcomesOf pages through all exports of a batch.
-func outcomesOf(ctx context.Context, ledger *store.Ledger, batch store.BatchID, l links) iter.Seq2[outcome, error] {
-	return func(yield func(outcome, error) bool) {
-		for from := 0; ; from += pageSize {
-			page, err := ledger.Outcomes(ctx, batch, from, pageSize)
-			if err != nil {
-				yield(outcome{}, err)
-				return
-			}
-			for i, o := range page {
-				if !yield(explain(o, from+i+1, l), nil) {
-					return
-				}
-			}
-			if len(page) < pageSize {
-				return
-			}
-		}
-	}
-}
-
 // digest is what is worth saying about the exports of a batch beyond its counts.
 type digest struct {
-	dead     []outcome // at most shownDead
-	more     int       // dead ones beyond these
+	dead     []operate.Outcome // at most shownDead
+	more     int               // dead ones beyond these
 	warnings map[worker.Warning]int
 }
 
 // shownDead bounds the dead exports that are listed.
 const shownDead = 200
 
-func digestOf(exports iter.Seq2[outcome, error]) (digest, error) {
+func digestOf(exports iter.Seq2[operate.Outcome, error]) (digest, error) {
 	d := digest{warnings: map[worker.Warning]int{}}
 	for o, err := range exports {
 		if err != nil {
@@ -73,7 +52,7 @@ func (d digest) writeDead(out io.Writer, s style, width int) {
 	hints := map[store.Reason]bool{}
 	for _, o := range d.dead {
 		hints[o.Reason] = true
-		_ = t.write(cells(o.who(), o.Title))
+		_ = t.write(cells(whose(o), o.Title))
 	}
 	if d.more > 0 {
 		fmt.Fprintf(out, "  … and %d more: icims-export status --failed\n", d.more)

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
-
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // laneOrder is what pause and resume have in common.
@@ -39,16 +38,6 @@ func (c *laneOrder) check() error {
 	return nil
 }
 
-// paused is the result of a pause or a resumption.
-type paused struct {
-	Customer string       `json:"customer"`
-	Pause    *store.Pause `json:"pause,omitempty"`
-	Before   *store.Pause `json:"before,omitempty"`            // the pause that it replaces or ends
-	WebUI    []string     `json:"resumed_in_web_ui,omitempty"` // queues that were paused there
-	Waiting  int          `json:"waiting"`                     // exports
-	Hold     hold         `json:"now"`                         // how it stands now
-}
-
 // Run pauses the customer's exports.
 func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	if err := c.check(); err != nil {
@@ -60,7 +49,7 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	// Pauses go by Redis's clock, which all workers share.
-	now, err := o.ledger.Now(ctx)
+	now, err := o.Ledger.Now(ctx)
 	if err != nil {
 		return o.lost(err)
 	}
@@ -68,47 +57,37 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	r := paused{Customer: c.Customer}
-	if r.Before, err = o.ledger.PauseOf(ctx, c.Customer); err != nil {
-		return o.lost(err)
-	}
-	r.Pause = &store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end}
-	if err := o.ledger.Pause(ctx, c.Customer, *r.Pause); err != nil {
-		return failed("whether the customer is paused is not known (%s): see icims-export lanes %s", rootCause(err), c.Customer)
-	}
-	if err := r.look(ctx, o); err != nil {
-		return err
+	r, err := o.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
+	if err != nil {
+		return o.unpaused(err, "is paused", c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, r)
 	}
 	width, _ := terminal(p.stdout)
-	text := fmt.Sprintf("Customer %s is paused %s.", c.Customer, until(end, "until somebody resumes"))
+	text := fmt.Sprintf("Customer %s is paused %s.", c.Customer, prose.Until(end, "until somebody resumes"))
 	if r.Before != nil {
-		text += fmt.Sprintf(" This takes the place of the pause by %s, %s.", printable(r.Before.By), until(r.Before.Until, "which had no end"))
+		text += fmt.Sprintf(" This takes the place of the pause by %s, %s.", prose.Printable(r.Before.By), prose.Until(r.Before.Until, "which had no end"))
 	}
-	text += fmt.Sprintf(" Exports in the middle of their calls finish; %s and all that come keep their places.", r.waiting())
+	text += fmt.Sprintf(" Exports in the middle of their calls finish; %s and all that come keep their places.", waitingText(r))
 	hang(p.stdout, width, "", text)
 	fmt.Fprintf(p.stdout, "icims-export resume %s --why \"...\"\n", c.Customer)
 	return nil
 }
 
-// look reads how many exports wait, and how it stands now.
-func (r *paused) look(ctx context.Context, o *operator) error {
-	places, err := readPlaces(ctx, o.redis, o.ledger, r.Customer)
-	if err != nil {
-		return o.lost(err)
+// unpaused explains why a pause or resumption failed.
+func (o *operator) unpaused(err error, what, customer string) error {
+	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
+		return failed("whether the customer %s is not known (%s): see icims-export lanes %s", what, rootCause(unknown.Err), customer)
 	}
-	q := places[0].queues
-	r.Waiting, r.Hold = q.Bulk.Pending+q.Bulk.Later()+q.Express.Pending+q.Express.Later(), places[0].hold
-	return nil
+	return o.lost(err)
 }
 
-func (r paused) waiting() string {
+func waitingText(r operate.Paused) string {
 	if r.Waiting == 1 {
 		return "the 1 that waits"
 	}
-	return "the " + grouped(r.Waiting) + " that wait"
+	return "the " + prose.Grouped(r.Waiting) + " that wait"
 }
 
 // Run sets the customer's exports going again, whoever paused them.
@@ -121,78 +100,36 @@ func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	r := paused{Customer: c.Customer}
-	if r.Before, err = o.ledger.PauseOf(ctx, c.Customer); err != nil {
-		return o.lost(err)
-	}
-	who := whoIs(c.Who)
-	unknown := func(err error) error {
-		return failed("whether the customer has been resumed is not known (%s): see icims-export lanes %s", rootCause(err), c.Customer)
-	}
-	if _, err := o.ledger.Resume(ctx, c.Customer, who, c.Why); err != nil {
-		return unknown(err)
-	}
-	if r.WebUI, err = o.resumeWebUI(ctx, c.Customer, who, c.Why); err != nil {
-		return unknown(err)
-	}
-	if err := r.look(ctx, o); err != nil {
-		return err
+	r, err := o.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
+	if err != nil {
+		return o.unpaused(err, "has been resumed", c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, r)
 	}
 	width, _ := terminal(p.stdout)
-	hang(p.stdout, width, "", r.resumption())
+	hang(p.stdout, width, "", resumption(r))
 	return nil
 }
 
-// resumeWebUI ends asynq's own pauses, which keep a customer's exports as well.
-func (o *operator) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
-	states, err := tasks.ReadQueueStates(ctx, o.redis, customer)
-	if err != nil {
-		return nil, err
-	}
-	inspector := asynq.NewInspectorFromRedisClient(o.redis)
-	var resumed []string
-	for _, q := range []struct {
-		name, queue string
-		paused      bool
-	}{
-		{"express", tasks.ExpressQueue(customer), states[0].Express.Paused}, {"bulk", tasks.BulkQueue(customer), states[0].Bulk.Paused},
-	} {
-		if !q.paused {
-			continue
-		}
-		if err := inspector.UnpauseQueue(q.queue); err != nil {
-			return resumed, err
-		}
-		resumed = append(resumed, q.name)
-	}
-	if len(resumed) == 0 {
-		return nil, nil
-	}
-	action := store.Action{At: time.Now(), Who: who, What: "resumed what was paused in " + webUI, Why: why}
-	return resumed, errors.Join(o.ledger.Act(ctx, customer, action), o.ledger.Hasten(ctx, customer))
-}
-
-func (r paused) resumption() string {
+func resumption(r operate.Paused) string {
 	ended := make([]string, 0, 2)
 	if b := r.Before; b != nil {
-		text := "the pause by " + printable(b.By)
+		text := "the pause by " + prose.Printable(b.By)
 		if b.Why != "" {
-			text += fmt.Sprintf(" (“%s”)", printable(b.Why))
+			text += fmt.Sprintf(" (“%s”)", prose.Printable(b.Why))
 		}
 		ended = append(ended, text)
 	}
 	if len(r.WebUI) > 0 {
-		ended = append(ended, "the pause in "+webUI)
+		ended = append(ended, "the pause in "+operate.WebUI)
 	}
 	text := fmt.Sprintf("Customer %s was not paused.", r.Customer)
 	if len(ended) > 0 {
-		text = fmt.Sprintf("Customer %s goes on: %s is over; %s are taken up as fast as its limits allow.", r.Customer, strings.Join(ended, " and "), r.waiting())
+		text = fmt.Sprintf("Customer %s goes on: %s is over; %s are taken up as fast as its limits allow.", r.Customer, strings.Join(ended, " and "), waitingText(r))
 	}
-	if r.Hold.keeps() {
-		text += " But: " + r.Hold.text() + ". " + r.Hold.Reason.Info().Hint
+	if r.Hold.Keeps() {
+		text += " But: " + r.Hold.Text(prose.Clock{}) + ". " + r.Hold.Reason.Info().Hint
 	}
 	return text
 }

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/seekout/icims-export/internal/prose"
 )
 
 // progress is a line on stderr that keeps changing where stderr is a terminal,
@@ -65,20 +66,5 @@ func remaining(done, all int, since time.Duration) string {
 		return ""
 	}
 	left := time.Duration(float64(since) / float64(done) * float64(all-done))
-	return " ~" + span(left) + " left"
-}
-
-// span renders a duration by its two largest units.
-func span(d time.Duration) string {
-	switch {
-	case d >= 24*time.Hour:
-		return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh %dm", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return fmt.Sprintf("%dm %ds", d/time.Minute, d%time.Minute/time.Second)
-	case d >= time.Second:
-		return fmt.Sprintf("%ds", d/time.Second)
-	}
-	return "1s" // less is nothing to plan with
+	return " ~" + prose.Span(left) + " left"
 }

@@ -5,6 +5,8 @@ import (
 	"iter"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -24,7 +26,7 @@ func (c *exportCommand) newReport(p *process) *report { return &report{p: p, jso
 
 // write prints the report and returns what the exit status is made of. exports
 // are those of the batch, nil where it was not waited for.
-func (r *report) write(exports iter.Seq2[outcome, error]) error {
+func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 	var d digest
 	if exports != nil {
 		var err error
@@ -83,7 +85,7 @@ func (r *report) print(d digest) {
 	d.writeWarnings(out, s, width)
 	switch {
 	case r.result != nil:
-		fmt.Fprintf(out, "\nExport complete after %s.\n", span(r.took))
+		fmt.Fprintf(out, "\nExport complete after %s.\n", prose.Span(r.took))
 	case r.ahead != nil:
 		fmt.Fprintln(out)
 		hang(out, width, "", r.ahead.text())

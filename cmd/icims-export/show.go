@@ -7,8 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -17,30 +18,6 @@ type showCommand struct {
 	Candidate string `arg:"" help:"The candidate's id, as handed over."`
 	Words     bool   `help:"Also iCIMS's own words, which may repeat what was sent."`
 	JSON      bool   `name:"json" help:"Print JSON."`
-}
-
-// shownExport is one export of the candidate.
-type shownExport struct {
-	Batch   store.Batch `json:"batch"`
-	Outcome outcome     `json:"outcome"`
-	Told    []string    `json:"told"` // the story in sentences, the oldest first
-	Stands  []string    `json:"stands"`
-}
-
-// shownMarker is what is remembered of the candidate for good.
-type shownMarker struct {
-	Person     int64           `json:"person"`
-	ExportedAt time.Time       `json:"exported_at"`
-	Workflows  map[int64]int64 `json:"workflows"` // by job
-	Link       string          `json:"link,omitempty"`
-}
-
-// shownCandidate is all that is known.
-type shownCandidate struct {
-	Customer  string        `json:"customer"`
-	Candidate string        `json:"candidate"`
-	Marker    *shownMarker  `json:"marker,omitempty"`
-	Exports   []shownExport `json:"exports"`
 }
 
 // Run tells the story of a candidate's exports.
@@ -53,54 +30,25 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	shown, err := c.read(ctx, o)
+	shown, err := o.CandidateStory(ctx, c.Customer, c.Candidate, operate.Storyteller{Words: c.Words})
 	if err != nil {
-		return err
+		return o.lost(err)
 	}
-	if shown.Marker == nil && len(shown.Exports) == 0 {
+	if !shown.Known() {
 		return failed("nothing is known of candidate %s of customer %s: no export of the kind is kept, and none has put the candidate into iCIMS; ids are as handed over, capitals included", c.Candidate, c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, shown)
 	}
-	shown.print(p)
+	printStory(p, shown)
 	return nil
 }
 
-func (c *showCommand) read(ctx context.Context, o *operator) (shownCandidate, error) {
-	l := o.p.links(ctx, o.ledger, c.Customer)
-	shown := shownCandidate{Customer: c.Customer, Candidate: c.Candidate, Exports: []shownExport{}}
-	markers, err := o.ledger.Markers(ctx, c.Customer, []string{c.Candidate})
-	if err != nil {
-		return shown, o.lost(err)
-	}
-	if m, ok := markers[c.Candidate]; ok {
-		shown.Marker = &shownMarker{m.Person, m.ExportedAt.UTC(), m.Workflows, l.person(m.Person)}
-	}
-	exports, err := o.ledger.ExportsOf(ctx, c.Customer, c.Candidate)
-	if err != nil {
-		return shown, o.lost(err)
-	}
-	for _, e := range exports {
-		story, err := o.ledger.Story(ctx, store.Ref{Customer: c.Customer, Export: e.Export})
-		if err != nil {
-			return shown, o.lost(err)
-		}
-		x := shownExport{Batch: e.Batch, Outcome: explain(e.Outcome, 0, l), Told: []string{}}
-		for _, entry := range story {
-			x.Told = append(x.Told, storyteller{c.Words}.tell(entry))
-		}
-		x.Stands = standing(x.Outcome, e.Batch.Job, l)
-		shown.Exports = append(shown.Exports, x)
-	}
-	return shown, nil
-}
-
-func (shown shownCandidate) print(p *process) {
+func printStory(p *process, shown operate.CandidateStory) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	fmt.Fprintf(out, "Candidate %s of customer %s\n", s.paint(bold, shown.Candidate), shown.Customer)
-	shown.Marker.print(out, width)
+	printMarker(out, width, shown.Marker)
 	for i, x := range shown.Exports {
 		target := "to the prospects"
 		if x.Batch.Job != 0 {
@@ -108,7 +56,7 @@ func (shown shownCandidate) print(p *process) {
 		}
 		fmt.Fprintln(out)
 		fmt.Fprintf(out, "%s %s\n", s.paint(bold, fmt.Sprintf("Export %d of %d, %s", i+1, len(shown.Exports), target)), s.paint(dim, "("+shown.Customer+":"+x.Outcome.Export+")"))
-		paragraph(out, width, fmt.Sprintf("Handed over %s in batch %s.%s", when(x.Batch.Opened), x.Batch.ID, optionsOf(x.Batch)))
+		paragraph(out, width, fmt.Sprintf("Handed over %s in batch %s.%s", prose.When(x.Batch.Opened), x.Batch.ID, optionsOf(x.Batch)))
 		for _, told := range x.Told {
 			paragraph(out, width, told)
 		}
@@ -141,12 +89,12 @@ func optionsOf(b store.Batch) string {
 	return text
 }
 
-func (m *shownMarker) print(out io.Writer, width int) {
+func printMarker(out io.Writer, width int, m *operate.Marker) {
 	if m == nil {
 		hang(out, width, "", "No export of the candidate has been completed so far.")
 		return
 	}
-	text := fmt.Sprintf("In iCIMS as person %d, last exported %s", m.Person, when(m.ExportedAt))
+	text := fmt.Sprintf("In iCIMS as person %d, last exported %s", m.Person, prose.When(m.ExportedAt))
 	places := make([]string, 0, len(m.Workflows))
 	for _, job := range slices.Sorted(maps.Keys(m.Workflows)) {
 		places = append(places, fmt.Sprintf("workflow %d on job %d", m.Workflows[job], job))
@@ -157,5 +105,12 @@ func (m *shownMarker) print(out io.Writer, width int) {
 	hang(out, width, "", text+".")
 	if m.Link != "" {
 		fmt.Fprintln(out, m.Link)
+	}
+}
+
+// paragraph writes text wrapped, behind a bullet.
+func paragraph(out io.Writer, width int, text string) {
+	if text != "" {
+		hang(out, width, "  • ", text)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -47,13 +49,14 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return failed("the batch cannot be read (%s): see whether Redis is well", rootCause(err))
 	}
-	exports := outcomesOf(ctx, ledger, id, p.links(ctx, ledger, id.Customer()))
+	desk := p.desk(client, ledger, keys == nil)
+	exports := operate.Outcomes(ctx, ledger, id, desk.Links(ctx, id.Customer()))
 	if c.Failed {
 		exports = onlyDead(exports)
 	}
 	var ahead *prospect
 	if b.Moving() > 0 {
-		ahead = p.prospectOf(ctx, client, ledger, b)
+		ahead = p.prospectOf(ctx, desk, b)
 	}
 	if c.JSON {
 		err = writeStatusJSON(p.stdout, b, ahead, exports)
@@ -71,8 +74,8 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func onlyDead(exports iter.Seq2[outcome, error]) iter.Seq2[outcome, error] {
-	return func(yield func(outcome, error) bool) {
+func onlyDead(exports iter.Seq2[operate.Outcome, error]) iter.Seq2[operate.Outcome, error] {
+	return func(yield func(operate.Outcome, error) bool) {
 		for o, err := range exports {
 			if (err != nil || o.State == store.Dead) && !yield(o, err) {
 				return
@@ -83,7 +86,7 @@ func onlyDead(exports iter.Seq2[outcome, error]) iter.Seq2[outcome, error] {
 
 // print writes the counts and the exports: aligned and explained on a terminal,
 // separated by tabs elsewhere.
-func (c *statusCommand) print(p *process, b store.Batch, ahead *prospect, exports iter.Seq2[outcome, error]) error {
+func (c *statusCommand) print(p *process, b store.Batch, ahead *prospect, exports iter.Seq2[operate.Outcome, error]) error {
 	width, onTerminal := terminal(p.stdout)
 	s := style{p.colours(p.stdout)}
 	if !onTerminal {
@@ -108,7 +111,7 @@ func (c *statusCommand) print(p *process, b store.Batch, ahead *prospect, export
 		if page == nil {
 			page = append(page, titles)
 		}
-		page = append(page, []cell{{strconv.Itoa(o.Row), dim}, {o.who(), plain}, o.how(), {id(o.Person), plain}, {id(o.Workflow), plain}, {moment(o.At), dim}, {o.note(), plain}})
+		page = append(page, []cell{{strconv.Itoa(o.Row), dim}, {whose(o), plain}, endOf(o), {id(o.Person), plain}, {id(o.Workflow), plain}, {prose.Moment(o.At), dim}, {noteOf(o), plain}})
 		if len(page) > pageSize {
 			if err := t.write(page...); err != nil {
 				return err
@@ -136,7 +139,7 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 	case b.Moving() == 0:
 		state = "complete"
 		if !b.Ended.IsZero() {
-			state += " since " + moment(b.Ended)
+			state += " since " + prose.Moment(b.Ended)
 		}
 	}
 	fmt.Fprintf(out, "Batch %s to %s: %s\n", s.paint(bold, string(b.ID)), target, state)
@@ -144,7 +147,7 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 }
 
 // writeHints says once for each reason what to do.
-func writeHints(out io.Writer, width int, dead []outcome) {
+func writeHints(out io.Writer, width int, dead []operate.Outcome) {
 	said := map[store.Reason]bool{}
 	for _, o := range dead {
 		if said[o.Reason] {
@@ -161,7 +164,7 @@ func writeHints(out io.Writer, width int, dead []outcome) {
 var tabTitles = []string{"row", "candidate", "export", "outcome", "reason", "title", "hint", "person", "workflow", "ended", "due", "attempts", "warnings", "link"}
 
 // writeTabs writes one line for each export, for other programs.
-func writeTabs(out io.Writer, exports iter.Seq2[outcome, error]) error {
+func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
 	if _, err := io.WriteString(out, strings.Join(tabTitles, "\t")+"\n"); err != nil {
 		return err
 	}
@@ -177,7 +180,7 @@ func writeTabs(out io.Writer, exports iter.Seq2[outcome, error]) error {
 			due = o.Due.UTC().Format("2006-01-02T15:04:05Z")
 		}
 		_, err := io.WriteString(out, strings.Join([]string{
-			strconv.Itoa(o.Row), o.Candidate, o.Export, o.how().text, string(o.Reason), o.Title, o.Hint, id(o.Person), id(o.Workflow),
+			strconv.Itoa(o.Row), o.Candidate, o.Export, endOf(o).text, string(o.Reason), o.Title, o.Hint, id(o.Person), id(o.Workflow),
 			ended, due, strconv.Itoa(o.Attempts), o.Outcome.Warnings, o.Link,
 		}, "\t")+"\n")
 		if err != nil {
@@ -188,7 +191,7 @@ func writeTabs(out io.Writer, exports iter.Seq2[outcome, error]) error {
 }
 
 // writeStatusJSON writes one JSON object without holding all exports at once.
-func writeStatusJSON(out io.Writer, b store.Batch, ahead *prospect, exports iter.Seq2[outcome, error]) error {
+func writeStatusJSON(out io.Writer, b store.Batch, ahead *prospect, exports iter.Seq2[operate.Outcome, error]) error {
 	head, err := json.Marshal(struct {
 		Batch    store.Batch     `json:"batch"`
 		Forecast *store.Forecast `json:"forecast,omitempty"`

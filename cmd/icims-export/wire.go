@@ -186,23 +186,3 @@ func (c connections) of(customer string) (store.Connection, bool) {
 	}
 	return store.Connection{}, false
 }
-
-// links makes links into a customer's iCIMS.
-type links struct{ root string }
-
-// linksOf returns the links of a connection. Without one there are none.
-func linksOf(conn store.Connection, hosts icims.HostPolicy) links {
-	portals, err := icims.ParsePortalURLs(conn.PortalURLs, hosts)
-	if err != nil {
-		return links{}
-	}
-	return links{portals[0].Root.String() + "/customers/" + conn.Customer + "/linkTo/people/"}
-}
-
-// person is the address of a person's profile; "" where it is not known.
-func (l links) person(id int64) string {
-	if l.root == "" || id == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s%d", l.root, id)
-}

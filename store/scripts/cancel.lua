@@ -1,6 +1,6 @@
 -- Ends an export that waits, and purges its data. KEYS[1] record.
 -- ARGV: prefix, export, retention s, story entry.
--- Returns {'ok'} | {'gone'} | {'not waiting', state}.
+-- Returns {'ok', the person that is in iCIMS already or ''} | {'gone'} | {'not waiting', state}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
 -- Of an open write it must first be found out whether it took effect; and dead
@@ -21,4 +21,4 @@ count('live', -1)
 local batch_key = prefix .. 'b:' .. r.b
 redis.call('HINCRBY', batch_key, 'n:cancelled', 1)
 end_batch(batch_key, t, ARGV[3])
-return {'ok'}
+return {'ok', r.pe or ''}

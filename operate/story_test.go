@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"strings"
@@ -15,6 +15,10 @@ func TestEveryCallHasAPhrase(t *testing.T) {
 			t.Errorf("%s has none", op.Name)
 		}
 	}
+}
+
+var refused = store.Called{
+	Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-17", Problems: []string{"code 4 on email: ottoline@example.com is not welcome"},
 }
 
 func TestStoryIsToldInSentences(t *testing.T) {
@@ -46,11 +50,11 @@ func TestStoryIsToldInSentences(t *testing.T) {
 			"On 2026-03-04 at 05:06: put off, which counts as no attempt: the day's calls are used up. It was to go on after 1h 0m.",
 		},
 		"iCIMS's own words are left out": {
-			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refusedEmail}}, false,
+			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refused}}, false,
 			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the content of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17).",
 		},
 		"unless they are asked for": {
-			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refusedEmail}}, true,
+			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refused}}, true,
 			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the content of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17). " +
 				"It said: “ottoline@example.com is not welcome”.",
 		},
@@ -61,7 +65,7 @@ func TestStoryIsToldInSentences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.entry.At = at
-			if got := (storyteller{c.words}).tell(c.entry); got != c.want {
+			if got := (Storyteller{Words: c.words}).Tell(c.entry); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
@@ -70,53 +74,10 @@ func TestStoryIsToldInSentences(t *testing.T) {
 
 func TestEveryStateStandsForSomething(t *testing.T) {
 	for _, s := range store.States() {
-		o := explain(store.Outcome{State: s, Person: 17, Workflow: 18, Reason: "icims_timeout", At: time.Now(), Due: time.Now()}, 0, links{})
-		text := standing(o, 1709, links{})[0]
+		o := Explain(store.Outcome{State: s, Person: 17, Workflow: 18, Reason: "icims_timeout", At: time.Now(), Due: time.Now()}, 0, Links{})
+		text := Storyteller{}.Stands(o, 1709, Links{})[0]
 		if strings.HasPrefix(text, "It is "+string(s)+".") || !strings.HasSuffix(text, ".") {
 			t.Errorf("%s: %q", s, text)
 		}
 	}
-}
-
-func TestShow(t *testing.T) {
-	w := newWard(t)
-	jobless, _, ids := w.sorrows()
-	t.Run("a candidate's exports are told with how they stand", func(t *testing.T) {
-		r := w.call("show", "1234", "c-00000")
-		r.wantStatus(t, statusDone)
-		r.wantAll(t, "Candidate c-00000 of customer 1234", "Export 1 of 1, to job 999", string(jobless), "Attempt 1", "status 404", "It is a dead letter", "Check the job's system id", "1234:"+ids[0])
-		r.wantNone(t, "Quillfeather", "example.com")
-	})
-	t.Run("one that went well is linked", func(t *testing.T) {
-		batch, ids := w.accept("1234", 1709, 100, 1)
-		c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[0]}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
-		if err != nil {
-			t.Fatal(err)
-		}
-		end := store.Finish{To: store.Done, Counter: store.CountUpdated, Person: 90017, Workflow: 21018, Job: 1709, Warnings: "linkedin_skipped"}
-		if err := w.ledger.Finish(t.Context(), c, end); err != nil {
-			t.Fatal(err)
-		}
-		r := w.call("show", "1234", "c-00100")
-		r.wantAll(t, "In iCIMS as person 90017", "workflow 21018 on job 1709", w.origin+"/customers/1234/linkTo/people/90017", "The profile URL was left out", string(batch))
-		r = w.call("show", "1234", "c-00100", "--json")
-		got := decode[shownCandidate](t, r.out)
-		if got.Marker == nil || got.Marker.Workflows[1709] != 21018 || len(got.Exports) != 1 || got.Exports[0].Outcome.State != store.Done {
-			t.Errorf("got %s", r.out)
-		}
-	})
-	t.Run("a candidate of whom nothing is known is said to be so", func(t *testing.T) {
-		r := w.call("show", "1234", "nobody")
-		r.wantStatus(t, statusFailed)
-		if !strings.Contains(r.errors, "nothing is known of candidate nobody") {
-			t.Errorf("got %s", r.errors)
-		}
-	})
-	t.Run("without a keyset it is refused with the remedy", func(t *testing.T) {
-		r := call(t, "show", "1234", "c-00000", "--redis-url="+w.url)
-		r.wantStatus(t, statusMisused)
-		if !strings.Contains(r.errors, "ICIMS_EXPORT_KEYSET") {
-			t.Errorf("got %s", r.errors)
-		}
-	})
 }

@@ -1,13 +1,12 @@
-package main
+package operate
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -28,22 +27,24 @@ var callPhrases = map[string]string{
 	"schema.get":            "read the field definitions",
 }
 
-// storyteller turns the story of an export into sentences.
-type storyteller struct {
-	// words adds iCIMS's own, which may repeat what was sent.
-	words bool
+// Storyteller turns the story of an export into sentences.
+type Storyteller struct {
+	// Words adds iCIMS's own, which may repeat what was sent.
+	Words bool
+	// Clock is that of the reader.
+	Clock prose.Clock
 }
 
-// tell tells one entry: what was found, what came of it, what iCIMS answered, and
+// Tell tells one entry: what was found, what came of it, what iCIMS answered, and
 // when it was to go on.
-func (s storyteller) tell(e store.Entry) string {
-	begin, what := fmt.Sprintf("Attempt %d, %s: ", e.Attempt, when(e.At)), e.Reason.Info().Title
+func (s Storyteller) Tell(e store.Entry) string {
+	begin, what := fmt.Sprintf("Attempt %d, %s: ", e.Attempt, s.Clock.When(e.At)), e.Reason.Info().Title
 	switch e.What {
 	case "retry":
 	case "unknown":
 		what = "it could not be known yet whether a write took effect"
 	case "deferred":
-		begin, what = strings.TrimSuffix(sentence(when(e.At)), ".")+": ", "put off, which counts as no attempt: "+what
+		begin, what = strings.TrimSuffix(prose.Sentence(s.Clock.When(e.At)), ".")+": ", "put off, which counts as no attempt: "+what
 	case "dead":
 		what += ", so it was given up"
 	case "done":
@@ -53,11 +54,11 @@ func (s storyteller) tell(e store.Entry) string {
 	case "resolved":
 		what = "" // the findings say it
 	case "retried":
-		return sentence(fmt.Sprintf("%s %s set it going again: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
+		return prose.Sentence(fmt.Sprintf("%s %s set it going again: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	case "cancelled":
-		return sentence(fmt.Sprintf("%s %s cancelled it: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
+		return prose.Sentence(fmt.Sprintf("%s %s cancelled it: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	case "discarded":
-		return sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", when(e.At), printable(e.Who), printable(e.Why)))
+		return prose.Sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	default:
 		what = e.What
 	}
@@ -72,14 +73,14 @@ func (s storyteller) tell(e store.Entry) string {
 		told = append(told, again(e))
 	}
 	for i, text := range told {
-		told[i] = sentence(text)
+		told[i] = prose.Sentence(text)
 	}
 	told = slices.DeleteFunc(told, func(text string) bool { return text == "" })
 	return begin + lower(strings.Join(told, " "))
 }
 
 func again(e store.Entry) string {
-	pause := span(time.Duration(e.Again) * time.Second)
+	pause := prose.Span(time.Duration(e.Again) * time.Second)
 	switch e.What {
 	case "unknown":
 		return "after a pause of " + pause + " iCIMS was to be searched, before anything is repeated"
@@ -99,7 +100,7 @@ func lower(text string) string {
 }
 
 // call tells what iCIMS answered.
-func (s storyteller) call(c store.Called) string {
+func (s Storyteller) call(c store.Called) string {
 	phrase, made := callPhrases[c.Op]
 	switch {
 	case !made:
@@ -110,25 +111,25 @@ func (s storyteller) call(c store.Called) string {
 		return fmt.Sprintf("the request to %s was sent, but no answer came", phrase)
 	}
 	text := fmt.Sprintf("iCIMS answered the request to %s with status %d", phrase, c.Status)
-	text = strings.Join(append([]string{text}, codesOf(c)...), ", ")
+	text = strings.Join(append([]string{text}, CodesOf(c)...), ", ")
 	if c.Transaction != "" {
 		text += " (transaction " + c.Transaction + ")"
 	}
-	if !s.words {
+	if !s.Words {
 		return text
 	}
-	said := []string{sentence(text)}
+	said := []string{prose.Sentence(text)}
 	for _, p := range c.Problems {
 		if _, words, ok := strings.Cut(p, ": "); ok && words != "" {
-			said = append(said, fmt.Sprintf("It said: “%s”.", strings.TrimRight(printable(words), ".")))
+			said = append(said, fmt.Sprintf("It said: “%s”.", strings.TrimRight(prose.Printable(words), ".")))
 		}
 	}
 	return strings.Join(said, " ")
 }
 
-// codesOf are codes and fields without iCIMS's own words, which may repeat what
+// CodesOf are codes and fields without iCIMS's own words, which may repeat what
 // was sent.
-func codesOf(c store.Called) []string {
+func CodesOf(c store.Called) []string {
 	codes := make([]string, 0, len(c.Problems))
 	for _, p := range c.Problems {
 		code, _, _ := strings.Cut(p, ": ")
@@ -139,49 +140,16 @@ func codesOf(c store.Called) []string {
 	return codes
 }
 
-// printable takes out what might confuse a terminal: the text is somebody else's.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-}
-
-// sentence gives text a capital and a full stop. The name of iCIMS keeps its
-// small letter.
-func sentence(text string) string {
-	if text == "" {
-		return ""
-	}
-	if !strings.HasPrefix(text, "iCIMS") {
-		text = strings.ToUpper(text[:1]) + text[1:]
-	}
-	if !strings.HasSuffix(text, ".") {
-		text += "."
-	}
-	return text
-}
-
-// when is a moment within a sentence.
-func when(t time.Time) string {
-	t = t.Local()
-	if time.Since(t).Abs() < 12*time.Hour {
-		return "at " + t.Format("15:04:05")
-	}
-	return "on " + t.Format("2006-01-02 at 15:04")
-}
-
-// standing says how an export stands or ended.
-func standing(o outcome, job int64, l links) []string {
+// Stands says how an export to a job (0 for none) stands or ended, and what to do or
+// where to look.
+func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
 	place := ""
 	if job != 0 && o.Workflow != 0 {
 		place = fmt.Sprintf(", with workflow %d on job %d", o.Workflow, job)
 	}
 	next := ""
 	if !o.Due.IsZero() {
-		next = " The next try is due " + when(o.Due) + "."
+		next = " The next try is due " + s.Clock.When(o.Due) + "."
 	}
 	switch o.State {
 	case store.Queued:
@@ -203,18 +171,18 @@ func standing(o outcome, job int64, l links) []string {
 		if o.Counter == store.CountUpdated {
 			how = "was in iCIMS already and is up to date"
 		}
-		return []string{fmt.Sprintf("It was done %s: person %d %s%s.", when(o.At), o.Person, how, place), l.person(o.Person)}
+		return []string{fmt.Sprintf("It was done %s: person %d %s%s.", s.Clock.When(o.At), o.Person, how, place), l.Person(o.Person)}
 	case store.Skipped:
-		return []string{fmt.Sprintf("It was skipped %s: %s, as person %d.", when(o.At), o.Title, o.Person), l.person(o.Person)}
+		return []string{fmt.Sprintf("It was skipped %s: %s, as person %d.", s.Clock.When(o.At), o.Title, o.Person), l.Person(o.Person)}
 	case store.Cancelled:
 		if o.Reason == store.ReasonCancelled {
-			return []string{"It was cancelled " + when(o.At) + ", and the candidate's data purged."}
+			return []string{"It was cancelled " + s.Clock.When(o.At) + ", and the candidate's data purged."}
 		}
-		return []string{"It was given up for good " + when(o.At) + ", and the candidate's data purged."}
+		return []string{"It was given up for good " + s.Clock.When(o.At) + ", and the candidate's data purged."}
 	case store.Dead:
 		at := ""
 		if !o.At.IsZero() {
-			at = " " + when(o.At)
+			at = " " + s.Clock.When(o.At)
 		}
 		known := ""
 		if o.Person != 0 {
@@ -223,11 +191,4 @@ func standing(o outcome, job int64, l links) []string {
 		return []string{fmt.Sprintf("It is a dead letter, given up%s: %s.%s", at, o.Title, known), o.Hint}
 	}
 	return []string{"It is " + string(o.State) + "."}
-}
-
-// paragraph writes text wrapped, behind a bullet.
-func paragraph(out io.Writer, width int, text string) {
-	if text != "" {
-		hang(out, width, "  • ", text)
-	}
 }

@@ -1,0 +1,85 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// BrokenOffError ends what was done in part. It can be done again, and goes on from
+// there.
+type BrokenOffError struct {
+	Done  int    // how many
+	Thing string // of what, such as "dead letter"
+	Err   error
+}
+
+func (e *BrokenOffError) Error() string {
+	return fmt.Sprintf("it broke off after %d (%s): %v", e.Done, e.Thing, e.Err)
+}
+
+// Unwrap returns why.
+func (e *BrokenOffError) Unwrap() error { return e.Err }
+
+// UnrecordedError tells of what was done, but could not be recorded.
+type UnrecordedError struct {
+	Done  int
+	Thing string
+	Err   error
+}
+
+func (e *UnrecordedError) Error() string {
+	return fmt.Sprintf("done (%d, %s), but that could not be recorded: %v", e.Done, e.Thing, e.Err)
+}
+
+// Unwrap returns why.
+func (e *UnrecordedError) Unwrap() error { return e.Err }
+
+// CancelScope is what is cancelled: a batch, or all batches of a customer.
+type CancelScope struct {
+	Customer string
+	Batch    store.BatchID // "" for all of the customer
+}
+
+// Cancel cancels what waits, and looks again for as long as patience lasts at what is
+// in the middle of a call: that may be put off and wait again. What was done is
+// recorded, also where it broke off. Errors: store.ErrNoBatch, *BrokenOffError and
+// *UnrecordedError.
+func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
+	const pause = time.Second
+	once := func() (store.Cancellation, error) {
+		if scope.Batch != "" {
+			return d.Ledger.Cancel(ctx, scope.Batch, options)
+		}
+		return d.Ledger.CancelCustomer(ctx, scope.Customer, options)
+	}
+	all, err := once()
+	for end := time.Now().Add(patience); err == nil && all.Busy > 0 && !options.DryRun && time.Now().Add(pause).Before(end); {
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(pause):
+			var more store.Cancellation
+			if more, err = once(); err == nil {
+				all.Cancelled, all.PeopleLeft, all.Busy = all.Cancelled+more.Cancelled, all.PeopleLeft+more.PeopleLeft, more.Busy
+			}
+		}
+	}
+	if all.Cancelled > 0 && !options.DryRun {
+		what := "cancelled all exports that waited"
+		if scope.Batch != "" {
+			what = "cancelled batch " + string(scope.Batch)
+		}
+		action := store.Action{At: time.Now(), Who: options.Who, What: what, Why: options.Why, Count: all.Cancelled}
+		if told := d.Ledger.Act(context.WithoutCancel(ctx), scope.Customer, action); told != nil && err == nil {
+			return all, &UnrecordedError{all.Cancelled, "export", told}
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNoBatch) {
+		return all, &BrokenOffError{all.Cancelled, "export", err}
+	}
+	return all, err
+}

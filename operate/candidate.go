@@ -1,0 +1,65 @@
+package operate
+
+import (
+	"context"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// CandidateStory is all that is known of a candidate.
+type CandidateStory struct {
+	Customer  string        `json:"customer"`
+	Candidate string        `json:"candidate"`
+	Marker    *Marker       `json:"marker,omitempty"`
+	Exports   []ExportStory `json:"exports"`
+}
+
+// Marker is what is remembered of an exported candidate for good.
+type Marker struct {
+	Person     int64           `json:"person"`
+	ExportedAt time.Time       `json:"exported_at"`
+	Workflows  map[int64]int64 `json:"workflows"` // by job
+	Link       string          `json:"link,omitempty"`
+}
+
+// ExportStory is one export of a candidate.
+type ExportStory struct {
+	Batch   store.Batch `json:"batch"`
+	Outcome Outcome     `json:"outcome"`
+	Told    []string    `json:"told"` // the story in sentences, the oldest first
+	Stands  []string    `json:"stands"`
+}
+
+// Known reports whether anything is known of the candidate.
+func (c CandidateStory) Known() bool { return c.Marker != nil || len(c.Exports) > 0 }
+
+// CandidateStory tells the story of a candidate's exports.
+func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, teller Storyteller) (CandidateStory, error) {
+	l := d.Links(ctx, customer)
+	c := CandidateStory{Customer: customer, Candidate: candidate, Exports: []ExportStory{}}
+	markers, err := d.Ledger.Markers(ctx, customer, []string{candidate})
+	if err != nil {
+		return c, err
+	}
+	if m, ok := markers[candidate]; ok {
+		c.Marker = &Marker{m.Person, m.ExportedAt.UTC(), m.Workflows, l.Person(m.Person)}
+	}
+	exports, err := d.Ledger.ExportsOf(ctx, customer, candidate)
+	if err != nil {
+		return c, err
+	}
+	for _, e := range exports {
+		story, err := d.Ledger.Story(ctx, store.Ref{Customer: customer, Export: e.Export})
+		if err != nil {
+			return c, err
+		}
+		x := ExportStory{Batch: e.Batch, Outcome: Explain(e.Outcome, 0, l), Told: []string{}}
+		for _, entry := range story {
+			x.Told = append(x.Told, teller.Tell(entry))
+		}
+		x.Stands = teller.Stands(x.Outcome, e.Batch.Job, l)
+		c.Exports = append(c.Exports, x)
+	}
+	return c, nil
+}

@@ -1,0 +1,216 @@
+package operate
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// DeadChoice says which dead letters are meant. Left out, a condition holds for all.
+type DeadChoice struct {
+	store.DeadFilter
+
+	Customers []string
+	// Until leaves out those that died later: letters that are retried and die again
+	// meanwhile are not chosen twice.
+	Until time.Time
+	// Text is looked for in the reason, and in operation, status or codes of what
+	// iCIMS said last.
+	Text      string
+	Candidate string // only of this one
+	// Exports, where there are any, are the only ones meant, and all of one customer.
+	Exports []string
+}
+
+// Letter is a dead letter with the end of its story, where that can be read.
+type Letter struct {
+	store.DeadLetter
+	last *store.Entry
+}
+
+const deadPage = 500
+
+// DeadLetters calls yield with what is chosen, at most 500 letters of one customer at
+// a time, until yield returns an error, which it returns.
+func (d *Desk) DeadLetters(ctx context.Context, choice DeadChoice, yield func(customer string, page []Letter) error) error {
+	for _, customer := range choice.Customers {
+		if err := d.deadLettersOf(ctx, customer, choice, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Desk) deadLettersOf(ctx context.Context, customer string, choice DeadChoice, yield func(string, []Letter) error) error {
+	var failure error
+	page := make([]store.DeadLetter, 0, deadPage)
+	flush := func() bool {
+		var list []Letter
+		if list, failure = d.letters(ctx, customer, choice.Text, page); failure == nil && len(list) > 0 {
+			failure = yield(customer, list)
+		}
+		page = page[:0]
+		return failure == nil
+	}
+	each := func(letter store.DeadLetter) bool {
+		switch {
+		case !choice.Until.IsZero() && letter.At.After(choice.Until):
+			return false
+		case choice.Candidate != "" && letter.Candidate != choice.Candidate:
+			return true
+		}
+		page = append(page, letter)
+		return len(page) < deadPage || flush()
+	}
+	var err error
+	if len(choice.Exports) > 0 {
+		err = d.named(ctx, customer, choice, each)
+	} else {
+		err = d.Ledger.DeadLetters(ctx, customer, choice.DeadFilter, each)
+	}
+	if err == nil && failure == nil && len(page) > 0 {
+		flush()
+	}
+	if failure != nil {
+		return failure
+	}
+	return err
+}
+
+// named goes through the letters that were named one by one.
+func (d *Desk) named(ctx context.Context, customer string, choice DeadChoice, yield func(store.DeadLetter) bool) error {
+	for exports := range slices.Chunk(choice.Exports, deadPage) {
+		letters, err := d.Ledger.DeadLettersOf(ctx, customer, exports)
+		if err != nil {
+			return err
+		}
+		for _, letter := range letters {
+			if choice.Chooses(letter) && !yield(letter) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// letters adds how their stories ended, and goes by the text that was asked for.
+func (d *Desk) letters(ctx context.Context, customer, text string, letters []store.DeadLetter) ([]Letter, error) {
+	list := make([]Letter, len(letters))
+	ids := make([]string, len(letters))
+	for i, l := range letters {
+		list[i].DeadLetter, ids[i] = l, l.Export
+	}
+	if !d.Closed {
+		entries, err := d.Ledger.LastEntries(ctx, customer, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range entries {
+			list[i].last = e
+		}
+	}
+	if text = strings.ToLower(text); text != "" {
+		list = slices.DeleteFunc(list, func(l Letter) bool { return !l.has(text) })
+	}
+	return list, nil
+}
+
+// has reports whether the reason or the last failed call has the text.
+func (l Letter) has(text string) bool {
+	texts := []string{string(l.Reason)}
+	if l.last != nil {
+		for _, call := range l.last.Calls {
+			texts = append(texts, call.Op, call.Reason, call.Transaction)
+			texts = append(texts, call.Problems...)
+			if call.Status != 0 {
+				texts = append(texts, strconv.Itoa(call.Status), "status "+strconv.Itoa(call.Status))
+			}
+		}
+	}
+	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(strings.ToLower(t), text) })
+}
+
+// DeadLine is a dead letter as it is listed.
+type DeadLine struct {
+	Customer    string        `json:"customer"`
+	Export      string        `json:"export"`
+	Batch       store.BatchID `json:"batch"`
+	Candidate   string        `json:"candidate"`
+	Died        time.Time     `json:"died"`
+	Attempts    int           `json:"attempts"`
+	Reason      store.Reason  `json:"reason"`
+	Title       string        `json:"title"`
+	Hint        string        `json:"hint"`
+	Person      int64         `json:"person,omitempty"`
+	Operation   string        `json:"operation,omitempty"` // of the last failed call
+	Status      int           `json:"status,omitempty"`    // of iCIMS's answer to it
+	Codes       []string      `json:"codes,omitempty"`
+	Transaction string        `json:"transaction,omitempty"`
+}
+
+// Line is the letter as it is listed.
+func (l Letter) Line() DeadLine {
+	info := l.Reason.Info()
+	line := DeadLine{
+		Customer: l.Customer, Export: l.Export, Batch: l.Batch, Candidate: l.Candidate, Died: l.At.UTC(),
+		Attempts: l.Attempts + 1, // the ledger counts those that were followed by another
+		Reason:   l.Reason, Title: info.Title, Hint: info.Hint, Person: l.Person,
+	}
+	if l.last != nil && len(l.last.Calls) > 0 {
+		call := l.last.Calls[len(l.last.Calls)-1]
+		line.Operation, line.Status, line.Transaction, line.Codes = call.Op, call.Status, call.Transaction, CodesOf(call)
+	}
+	return line
+}
+
+// DeadCount is how many dead letters there are for a reason.
+type DeadCount struct {
+	Reason store.Reason `json:"reason"`
+	Count  int          `json:"count"`
+	Title  string       `json:"title"`
+	Hint   string       `json:"hint"`
+}
+
+// DeadCounts counts by reason.
+type DeadCounts map[store.Reason]int
+
+// Add counts letters.
+func (c DeadCounts) Add(page []Letter) {
+	for _, l := range page {
+		c[l.Reason]++
+	}
+}
+
+// Total is how many letters were counted.
+func (c DeadCounts) Total() int {
+	n := 0
+	for _, count := range c {
+		n += count
+	}
+	return n
+}
+
+// List is the counts, the largest first.
+func (c DeadCounts) List() []DeadCount {
+	list := make([]DeadCount, 0, len(c))
+	for _, r := range slices.Sorted(maps.Keys(c)) {
+		list = append(list, DeadCount{r, c[r], r.Info().Title, r.Info().Hint})
+	}
+	slices.SortStableFunc(list, func(x, y DeadCount) int { return y.Count - x.Count })
+	return list
+}
+
+// CountDead counts what is chosen.
+func (d *Desk) CountDead(ctx context.Context, choice DeadChoice) (DeadCounts, error) {
+	counts := DeadCounts{}
+	err := d.DeadLetters(ctx, choice, func(_ string, page []Letter) error {
+		counts.Add(page)
+		return nil
+	})
+	return counts, err
+}

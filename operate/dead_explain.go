@@ -1,0 +1,88 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// ExplainedDead is a dead letter explained.
+type ExplainedDead struct {
+	DeadLine
+
+	Job      int64          `json:"job,omitempty"`
+	Meaning  string         `json:"documentation"` // where the reason is explained
+	Told     []string       `json:"told"`          // its story in sentences, the oldest first
+	Warnings []string       `json:"warnings,omitempty"`
+	Link     string         `json:"link,omitempty"`
+	Data     map[string]any `json:"data,omitempty"`     // what creates the person
+	Workflow map[string]any `json:"workflow,omitempty"` // and the workflow
+}
+
+// FindDead finds the dead letters of a customer by the id of the export or of the
+// candidate; none is no error.
+func (d *Desk) FindDead(ctx context.Context, customer, which string) ([]Letter, error) {
+	letter, err := d.Ledger.DeadLetter(ctx, store.Ref{Customer: customer, Export: which})
+	switch {
+	case err == nil:
+		return d.letters(ctx, customer, "", []store.DeadLetter{letter})
+	case !errors.Is(err, store.ErrNotDead):
+		return nil, err
+	}
+	var found []Letter
+	err = d.DeadLetters(ctx, DeadChoice{Customers: []string{customer}, Candidate: which}, func(_ string, page []Letter) error {
+		found = append(found, page...)
+		return nil
+	})
+	return found, err
+}
+
+// ExplainDead tells what became of a dead letter.
+func (d *Desk) ExplainDead(ctx context.Context, l Letter, teller Storyteller) (ExplainedDead, error) {
+	explained := ExplainedDead{
+		DeadLine: l.Line(), Meaning: "docs/errors.md#" + string(l.Reason), Told: []string{}, Link: d.Links(ctx, l.Customer).Person(l.Person),
+		Warnings: warningsOf(l.Warnings),
+	}
+	story, err := d.Ledger.Story(ctx, l.Ref)
+	if err != nil {
+		return explained, err
+	}
+	for _, e := range story {
+		explained.Told = append(explained.Told, teller.Tell(e))
+	}
+	b, err := d.Ledger.Batch(ctx, l.Batch)
+	if err != nil && !errors.Is(err, store.ErrNoBatch) {
+		return explained, err
+	}
+	explained.Job = b.Job
+	return explained, nil
+}
+
+// ErrDataBroken: what was kept of the candidate is no candidate.
+var ErrDataBroken = errors.New("the candidate's data cannot be read")
+
+// OpenDead adds what the export sends, which is personal data, and records that
+// somebody saw it. known tells whether the customer has a usable connection; without
+// one fields have their default names. Errors: ErrDataBroken, *UnrecordedError, and
+// others where the data cannot be opened.
+func (d *Desk) OpenDead(ctx context.Context, explained *ExplainedDead, who string) (known bool, err error) {
+	data, err := d.Ledger.Payload(ctx, store.Ref{Customer: explained.Customer, Export: explained.Export})
+	if err != nil {
+		return false, err
+	}
+	payload, err := tasks.DecodePayload(data)
+	if err != nil {
+		return false, ErrDataBroken
+	}
+	conn, known := d.Connection(ctx, explained.Customer)
+	action := store.Action{At: time.Now(), Who: who, What: "looked at the data of export " + explained.Export, Count: 1}
+	if err := d.Ledger.Act(ctx, explained.Customer, action); err != nil {
+		return known, &UnrecordedError{0, "look", err}
+	}
+	explained.Data, explained.Workflow, _ = worker.Preview(payload.Candidate, conn, explained.Job, d.DummyDomain)
+	return known, nil
+}

@@ -1,0 +1,70 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// Desk is where operators work: the ledger with what else it takes to read it.
+type Desk struct {
+	Redis  redis.UniversalClient
+	Ledger *store.Ledger
+	// Closed: there are no sealing keys, so that stories, reasons and data stay closed.
+	Closed bool
+	Hosts  icims.HostPolicy
+	// DummyDomain is that of the deployment.
+	DummyDomain string
+	// Filed are the usable connections of the file of connections; nil where none is
+	// named or it cannot be read.
+	Filed func() map[string]store.Connection
+}
+
+// Customers are the one that was named, or all, ordered as numbers.
+func (d *Desk) Customers(ctx context.Context, named string) ([]string, error) {
+	if named != "" {
+		return []string{named}, nil
+	}
+	all, err := d.Ledger.Customers(ctx)
+	slices.SortFunc(all, store.CompareCustomers)
+	return all, err
+}
+
+// Connection is a customer's connection, where one is there and readable: the
+// store's, or that of the file.
+func (d *Desk) Connection(ctx context.Context, customer string) (store.Connection, bool) {
+	stored, err := d.Ledger.Connection(ctx, customer)
+	if errors.Is(err, store.ErrNoConnection) {
+		conn, ok := d.filed()[customer]
+		return conn, ok
+	}
+	return stored.WithDefaults(), err == nil && stored.Below().Kept()
+}
+
+func (d *Desk) filed() map[string]store.Connection {
+	if d.Filed == nil {
+		return nil
+	}
+	return d.Filed()
+}
+
+// Links are those of a customer's connection; none where there is no usable one:
+// what is shown is worth showing without.
+func (d *Desk) Links(ctx context.Context, customer string) Links {
+	conn, ok := d.Connection(ctx, customer)
+	if !ok {
+		return Links{}
+	}
+	return LinksOf(conn, d.Hosts)
+}
+
+// Limits are those of the customer's connection, else those of the standard licence.
+func (d *Desk) Limits(ctx context.Context, customer string) store.Limits {
+	conn, _ := d.Connection(ctx, customer)
+	return conn.Limits.Or(store.DefaultLimits())
+}

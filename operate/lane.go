@@ -1,0 +1,83 @@
+package operate
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// LaneDetail is one customer in detail.
+type LaneDetail struct {
+	Lane
+
+	Workers int           `json:"workers"`
+	Batches []OpenBatch   `json:"open_batches"`
+	Events  []store.Event `json:"events"` // the latest first
+	// Actions are what operators did; they stay closed without the sealing keys.
+	Actions []store.Action `json:"actions,omitempty"`
+}
+
+// OpenBatch is a batch of which something moves, and when it will be done.
+type OpenBatch struct {
+	store.Batch
+
+	Forecast store.Forecast `json:"forecast"`
+}
+
+// shownEvents is how many events and actions are shown.
+const shownEvents = 12
+
+// Lane shows how one customer stands.
+func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
+	places, err := d.Places(ctx, customer)
+	if err != nil {
+		return LaneDetail{}, err
+	}
+	l := LaneDetail{Lane: places[0].lane(customer)}
+	crew, err := d.Crew(ctx)
+	if err != nil {
+		return l, err
+	}
+	have, err := d.Stored(ctx, customer)
+	if err != nil {
+		return l, err
+	}
+	l.Workers, l.Connection = len(crew), connectionNote(customer, crew, d.filed(), have)
+	if l.Batches, err = d.openBatches(ctx, customer, places[0].Standing); err != nil {
+		return l, err
+	}
+	if l.Events, err = d.Ledger.Events(ctx, customer, shownEvents); err != nil {
+		return l, err
+	}
+	if !d.Closed {
+		// Those of another keyset are left out: the rest is worth showing without.
+		l.Actions, _ = d.Ledger.Actions(ctx, customer, shownEvents)
+	}
+	return l, nil
+}
+
+// openBatches are the batches of which anything moves, the oldest first.
+func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standing) ([]OpenBatch, error) {
+	open, err := d.Ledger.OpenBatches(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := d.Ledger.Costs(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	calls := make([]float64, len(open))
+	for i, b := range open {
+		calls[i] = costs.Remaining(b)
+	}
+	now, limits := time.Now(), d.Limits(ctx, customer)
+	shown := make([]OpenBatch, len(open))
+	for i, b := range open {
+		demand := store.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}
+		shown[len(open)-1-i] = OpenBatch{b, store.Foretell(now, demand, s, limits)}
+	}
+	return shown, nil
+}

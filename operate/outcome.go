@@ -1,0 +1,63 @@
+package operate
+
+import (
+	"context"
+	"iter"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+// Outcome is how one export stands, explained.
+type Outcome struct {
+	store.Outcome
+
+	Row      int      `json:"row"`
+	Title    string   `json:"title,omitempty"` // of the reason
+	Hint     string   `json:"hint,omitempty"`
+	Warnings []string `json:"warnings,omitempty"` // as sentences
+	Link     string   `json:"link,omitempty"`
+}
+
+// Explain explains an outcome; row is its place in the batch, from 1.
+func Explain(o store.Outcome, row int, l Links) Outcome {
+	e := Outcome{Outcome: o, Row: row, Link: l.Person(o.Person), Warnings: warningsOf(o.Warnings)}
+	if o.Reason != "" {
+		info := o.Reason.Info()
+		e.Title, e.Hint = info.Title, info.Hint
+	}
+	return e
+}
+
+// warningsOf are an export's warnings as sentences.
+func warningsOf(codes string) []string {
+	var texts []string
+	for _, w := range worker.ParseWarnings(codes) {
+		texts = append(texts, w.Text())
+	}
+	return texts
+}
+
+// pageSize is how many records are read at a time.
+const pageSize = 500
+
+// Outcomes pages through all exports of a batch, in the order of its rows.
+func Outcomes(ctx context.Context, ledger *store.Ledger, batch store.BatchID, l Links) iter.Seq2[Outcome, error] {
+	return func(yield func(Outcome, error) bool) {
+		for from := 0; ; from += pageSize {
+			page, err := ledger.Outcomes(ctx, batch, from, pageSize)
+			if err != nil {
+				yield(Outcome{}, err)
+				return
+			}
+			for i, o := range page {
+				if !yield(Explain(o, from+i+1, l), nil) {
+					return
+				}
+			}
+			if len(page) < pageSize {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Paused is the result of a pause or a resumption.
+type Paused struct {
+	Customer string       `json:"customer"`
+	Pause    *store.Pause `json:"pause,omitempty"`
+	Before   *store.Pause `json:"before,omitempty"`            // the pause that it replaces or ends
+	WebUI    []string     `json:"resumed_in_web_ui,omitempty"` // queues that were paused there
+	Waiting  int          `json:"waiting"`                     // exports
+	Hold     Hold         `json:"now"`                         // how it stands now
+}
+
+// PauseUnknownError: it is not known whether the pause has begun or ended.
+type PauseUnknownError struct{ Err error }
+
+func (e *PauseUnknownError) Error() string {
+	return "whether it took effect is not known: " + e.Err.Error()
+}
+
+// Unwrap returns why.
+func (e *PauseUnknownError) Unwrap() error { return e.Err }
+
+// Pause pauses a customer's exports until a time, by Redis's clock, or for zero until
+// somebody resumes.
+func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
+	r := Paused{Customer: customer, Pause: &pause}
+	var err error
+	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
+		return r, err
+	}
+	if err := d.Ledger.Pause(ctx, customer, pause); err != nil {
+		return r, &PauseUnknownError{err}
+	}
+	return r, d.look(ctx, &r)
+}
+
+// Resume sets a customer's exports going again, whoever paused them: an operator, or
+// somebody in asynq's web UI.
+func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, error) {
+	r := Paused{Customer: customer}
+	var err error
+	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
+		return r, err
+	}
+	if _, err := d.Ledger.Resume(ctx, customer, who, why); err != nil {
+		return r, &PauseUnknownError{err}
+	}
+	if r.WebUI, err = d.resumeWebUI(ctx, customer, who, why); err != nil {
+		return r, &PauseUnknownError{err}
+	}
+	return r, d.look(ctx, &r)
+}
+
+// look reads how many exports wait, and how it stands now.
+func (d *Desk) look(ctx context.Context, r *Paused) error {
+	places, err := d.Places(ctx, r.Customer)
+	if err != nil {
+		return err
+	}
+	r.Waiting, r.Hold = places[0].Waiting(), places[0].Hold
+	return nil
+}
+
+// resumeWebUI ends asynq's own pauses, which keep a customer's exports as well.
+func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
+	states, err := tasks.ReadQueueStates(ctx, d.Redis, customer)
+	if err != nil {
+		return nil, err
+	}
+	inspector := asynq.NewInspectorFromRedisClient(d.Redis)
+	var resumed []string
+	for _, q := range []struct {
+		name, queue string
+		paused      bool
+	}{
+		{"express", tasks.ExpressQueue(customer), states[0].Express.Paused}, {"bulk", tasks.BulkQueue(customer), states[0].Bulk.Paused},
+	} {
+		if !q.paused {
+			continue
+		}
+		if err := inspector.UnpauseQueue(q.queue); err != nil {
+			return resumed, err
+		}
+		resumed = append(resumed, q.name)
+	}
+	if len(resumed) == 0 {
+		return nil, nil
+	}
+	action := store.Action{At: time.Now(), Who: who, What: "resumed what was paused in " + WebUI, Why: why}
+	return resumed, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
+}

@@ -1,0 +1,81 @@
+package operate
+
+import (
+	"context"
+	"slices"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Place is how a customer stands: calls, queues, and what keeps its exports.
+type Place struct {
+	Standing store.Standing
+	Queues   tasks.QueueStates
+	Hold     Hold
+}
+
+// Places reads how customers stand, in their order.
+func (d *Desk) Places(ctx context.Context, customers ...string) ([]Place, error) {
+	standings, err := d.Ledger.Standings(ctx, customers...)
+	if err != nil {
+		return nil, err
+	}
+	queues, err := tasks.ReadQueueStates(ctx, d.Redis, customers...)
+	if err != nil {
+		return nil, err
+	}
+	places := make([]Place, len(customers))
+	for i := range places {
+		places[i] = Place{standings[i], queues[i], HoldOf(standings[i], queues[i])}
+	}
+	return places, nil
+}
+
+// Waiting is how many exports wait, for a worker or for a time of their own.
+func (p Place) Waiting() int {
+	q := p.Queues
+	return q.Bulk.Pending + q.Bulk.Later() + q.Express.Pending + q.Express.Later()
+}
+
+// Crew are the workers that have been heard of lately.
+type Crew []store.Peer
+
+// Crew reads who works.
+func (d *Desk) Crew(ctx context.Context) (Crew, error) {
+	fleet, err := d.Ledger.Fleet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var c Crew
+	for name, peer := range fleet.Workers {
+		if fleet.Lives(name) {
+			c = append(c, peer)
+		}
+	}
+	return c, nil
+}
+
+// Refuse reports whether none of the workers has a usable connection for the
+// customer. They say so once they have met its work.
+func (c Crew) Refuse(customer string) bool {
+	for _, peer := range c {
+		if !slices.Contains(peer.Refuses, customer) {
+			return false
+		}
+	}
+	return len(c) > 0
+}
+
+// Stored tells which of the customers have a connection in the store.
+func (d *Desk) Stored(ctx context.Context, customers ...string) (map[string]bool, error) {
+	found, err := d.Ledger.ConnectionsOf(ctx, customers...)
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[string]bool, len(found))
+	for customer, c := range found {
+		have[customer] = c.State.Kept()
+	}
+	return have, nil
+}
