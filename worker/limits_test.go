@@ -3,6 +3,7 @@ package worker_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
@@ -31,6 +32,26 @@ func TestTheLastCallsOfADayAreUsedAndNoExportIsTakenForNothing(t *testing.T) {
 	r.worker.SetConnections([]store.Connection{r.conn})
 	if b := r.finished(id); b.Created != 100 {
 		t.Errorf("batch %+v", b)
+	}
+	r.clean()
+}
+
+func TestARaisedLimitHurriesWhatWasPutOffInAnOpenLane(t *testing.T) {
+	t.Parallel()
+	const lookUpAndCreate = 3
+	r := newRig(t, rigOptions{
+		sim: calm(), conn: func(c *store.Connection) { c.Limits.CallsPerDay = lookUpAndCreate },
+		settings: func(s *worker.Settings) { s.LaneIdle = time.Hour },
+	})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	r.eventually("the workflow is put off", func() bool { return strings.Contains(r.logs.String(), `"outcome":"deferred"`) })
+	r.conn.Limits.CallsPerDay = 1_000_000
+	r.worker.SetConnections([]store.Connection{r.conn})
+	if b := r.finished(id); b.Created != 1 {
+		t.Errorf("batch %+v", b)
+	}
+	if strings.Contains(r.logs.String(), "lane closed") {
+		t.Error("the lane was closed")
 	}
 	r.clean()
 }

@@ -120,9 +120,10 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		if kept && l != nil && now.WithLimits(before.Limits) == before {
 			l.gate.setLimits(now.Limits)
 			l.wake()
-			continue
+			l = nil // it stays
+		} else {
+			delete(w.learned, customer)
 		}
-		delete(w.learned, customer)
 		if l != nil {
 			w.retire(l, connectionChanged)
 		} else if kept && w.cancel != nil && !w.stopping {
