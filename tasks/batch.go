@@ -32,6 +32,10 @@ type Batch struct {
 	// Candidates are read once, in order. An error of type *RowError refuses one
 	// row; any other ends the reading. See Read and Candidates.
 	Candidates iter.Seq2[Candidate, error]
+	// Told bounds how many refusals, and how many kinds of warnings, the receipt tells
+	// of; 0: all. What is beyond is counted only, so that the receipt of a large batch
+	// of bad rows stays small.
+	Told int
 }
 
 // Candidates makes the input of a batch from candidates in memory.
@@ -52,11 +56,20 @@ type Receipt struct {
 	// of them that an earlier sending of the same batch had brought.
 	Accepted int `json:"accepted"`
 	Again    int `json:"again,omitempty"`
+	// Known: an earlier sending with the same idempotency key opened the batch.
+	Known bool `json:"known,omitempty"`
 	// Dummies counts accepted candidates that were given a made-up address.
 	Dummies  int               `json:"dummies,omitempty"`
 	Refused  []Refusal         `json:"refused,omitempty"`
 	Warnings []RepeatedWarning `json:"warnings,omitempty"`
+	// MoreRefused counts refusals, MoreWarned rows with warnings, that are not told of,
+	// see Batch.Told.
+	MoreRefused int `json:"more_refused,omitempty"`
+	MoreWarned  int `json:"more_warned,omitempty"`
 }
+
+// RefusedRows is how many rows were refused.
+func (r Receipt) RefusedRows() int { return len(r.Refused) + r.MoreRefused }
 
 // Refusal is one row that was not accepted, and why.
 type Refusal struct {

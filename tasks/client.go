@@ -57,7 +57,7 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err
 	}
-	id, _, err := c.ledger.OpenBatch(ctx, store.BatchSpec{
+	id, known, err := c.ledger.OpenBatch(ctx, store.BatchSpec{
 		Customer: b.Customer, IdempotencyKey: b.IdempotencyKey, Job: b.Target.Job,
 		GenerateDummyEmails: b.Options.GenerateDummyEmails, IncludePreviouslyExported: b.Options.IncludePreviouslyExported,
 	})
@@ -65,7 +65,7 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("open batch: %w", err)
 	}
 	s := &sending{
-		client: c, batch: b, receipt: Receipt{Batch: id}, dummyDomain: c.dummyDomain,
+		client: c, batch: b, receipt: Receipt{Batch: id, Known: known}, dummyDomain: c.dummyDomain,
 		rows: map[string]int{}, warnings: map[Problem]int{},
 		enqueuer: newEnqueuer(c.redis),
 	}
@@ -84,10 +84,10 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 		// opens it again.
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
-		_ = c.ledger.CloseBatch(closing, id, len(s.receipt.Refused))
+		_ = c.ledger.CloseBatch(closing, id, s.receipt.RefusedRows())
 		return s.receipt, fmt.Errorf("accept candidates: %w", err)
 	}
-	if err := c.ledger.CloseBatch(ctx, id, len(s.receipt.Refused)); err != nil {
+	if err := c.ledger.CloseBatch(ctx, id, s.receipt.RefusedRows()); err != nil {
 		return s.receipt, fmt.Errorf("close batch: %w", err)
 	}
 	return s.receipt, inputErr
@@ -159,6 +159,10 @@ func (s *sending) read(ctx context.Context) (inputErr, err error) {
 }
 
 func (s *sending) refuse(line int, candidate string, problems []Problem) {
+	if s.batch.Told > 0 && len(s.receipt.Refused) >= s.batch.Told {
+		s.receipt.MoreRefused++
+		return
+	}
 	s.receipt.Refused = append(s.receipt.Refused, Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems})
 }
 
@@ -199,6 +203,10 @@ func (s *sending) take(c Candidate) {
 func (s *sending) warn(c Candidate) {
 	for _, w := range c.Warnings() {
 		i, seen := s.warnings[w]
+		if !seen && s.batch.Told > 0 && len(s.receipt.Warnings) >= s.batch.Told {
+			s.receipt.MoreWarned++
+			continue
+		}
 		if !seen {
 			i = len(s.receipt.Warnings)
 			s.warnings[w] = i

@@ -149,6 +149,25 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 
+	t.Run("a receipt tells of so many refusals and warnings, and counts the others", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t))
+		var lines strings.Builder
+		for i := range 40 {
+			fmt.Fprintf(&lines, "{\"id\":\"c-%d\",\"first_name\":\"Ana\",\"last_name\":\"Duarte\",\"email\":\"c@example.com\",\"hobby_%d\":\"x\"}\nnot JSON\n", i, i)
+		}
+		r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), Told: 3})
+		if len(r.Refused) != 3 || r.RefusedRows() != 40 || len(r.Warnings) != 3 || r.MoreWarned != 37 || r.Accepted != 40 || r.Known {
+			t.Errorf("%d refused and %d more, %d warnings and %d more, %d accepted, known %v", len(r.Refused), r.MoreRefused, len(r.Warnings), r.MoreWarned, r.Accepted, r.Known)
+		}
+		if b, err := p.ledger.Batch(t.Context(), r.Batch); err != nil || b.Refused != 40 {
+			t.Errorf("the batch counts %d refused, %v", b.Refused, err)
+		}
+		if again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(0)}); !again.Known {
+			t.Error("the second sending does not know the batch")
+		}
+	})
+
 	t.Run("sent twice with one key it is one batch, and the second sending heals the first", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))

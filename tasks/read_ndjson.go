@@ -68,10 +68,15 @@ func yieldJSON(text []byte, line int, tooLong bool, yield func(Candidate, error)
 	return yield(c, nil)
 }
 
-// readArray streams the elements of a JSON array. Commas are not insisted on:
-// what matters is where each element begins and ends.
 func readArray(in *input, yield func(Candidate, error) bool) {
-	_, err := in.r.Discard(1) // the bracket
+	_, _ = in.r.Discard(1) // the bracket: just peeked
+	readElements(in, yield, endArray)
+}
+
+// readElements streams the elements of a JSON array whose bracket has been read.
+// Commas are not insisted on: what matters is where each element begins and ends.
+func readElements(in *input, yield func(Candidate, error) bool, end func(*input, func(Candidate, error) bool)) {
+	var err error
 	for err == nil {
 		if err = in.skipBlank(); err != nil {
 			break
@@ -83,7 +88,7 @@ func readArray(in *input, yield func(Candidate, error) bool) {
 		switch b {
 		case ',':
 		case ']':
-			endArray(in, yield)
+			end(in, yield)
 			return
 		default:
 			line := in.line
@@ -100,11 +105,15 @@ func readArray(in *input, yield func(Candidate, error) bool) {
 		}
 	}
 	if errors.Is(err, io.EOF) {
-		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeArrayUnfinished,
-			Message: "the input ends before the JSON array does", Remedy: "check that the file is complete; what follows the last whole candidate was not read"}))
+		yield(Candidate{}, refusal(in.line, "", arrayUnfinished()))
 		return
 	}
 	yield(Candidate{}, in.readFailed(err))
+}
+
+func arrayUnfinished() Problem {
+	return Problem{Code: codeArrayUnfinished, Message: "the input ends before the JSON array does",
+		Remedy: "check that the file is complete; what follows the last whole candidate was not read"}
 }
 
 func endArray(in *input, yield func(Candidate, error) bool) {

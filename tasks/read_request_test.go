@@ -1,0 +1,102 @@
+package tasks
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestReadRequest(t *testing.T) {
+	specs := []struct {
+		name, body string
+		want       string // target, options and candidates; or the error
+	}{
+		{"a job, its options and candidates", `{"job": 1709, "options": {"generate_dummy_emails": true}, "candidates": [{"id":"a"},{"id":"b"}]}`, "job 1709, dummies, a b"},
+		{"prospects, sent again", `{"prospects":true,"options":{"include_previously_exported":true},"candidates":[{"id":"a"}]}`, "prospects, again, a"},
+		{"white space anywhere", " {\n \"job\" :\t7 ,\n \"candidates\" : [ {\"id\":\"a\"} ] } \n", "job 7, a"},
+		{"candidates alone", `[{"id":"a"}]`, "a"},
+		{"a byte order mark", "\xef\xbb\xbf{\"candidates\":[]}", ""},
+		{"no candidates in the list", `{"job":7,"candidates":[]}`, "job 7"},
+		{"null for what is not given", `{"job":null,"options":null,"candidates":[{"id":"a"}]}`, "a"},
+		{"a bad row among good ones", `{"candidates":[{"id":"a"},7,{"id":"b"}]}`, "a refused:not_object b"},
+		{"more after the candidates", `{"candidates":[{"id":"a"}],"job":7}`, "a refused:trailing_data"},
+		{"more after the object", `{"candidates":[{"id":"a"}]}{}`, "a refused:trailing_data"},
+		{"an object that breaks off behind the list", `{"candidates":[{"id":"a"}]`, "a refused:array_unfinished"},
+		{"a list that breaks off", `{"candidates":[{"id":"a"},`, "a refused:array_unfinished"},
+		{"no candidates at all", `{"job":7}`, "error candidates"},
+		{"candidates that are no list", `{"candidates":{"id":"a"}}`, "error candidates"},
+		{"a member that is not known", `{"id":"ana@example.com","candidates":[]}`, "error body"},
+		{"a member given twice", `{"job":7,"job":8,"candidates":[]}`, "error body"},
+		{"a job that is a text", `{"job":"7","candidates":[]}`, "error job"},
+		{"a job that is no whole number", `{"job":7.5,"candidates":[]}`, "error job"},
+		{"a job without end", `{"job":` + strings.Repeat("7", 100_000), "error job"},
+		{"an option that is not known", `{"options":{"dummies":true},"candidates":[]}`, "error options"},
+		{"something else than an object", `"ana@example.com"`, "error body"},
+		{"no JSON at all", `{job:7}`, "error body"},
+		{"nothing", ``, "error body"},
+		{"an object that breaks off", `{"job":7,`, "error body"},
+		{"UTF-16", "\xff\xfe{\x00", "error body"},
+	}
+	for _, s := range specs {
+		t.Run(s.name, func(t *testing.T) {
+			got := describeRequest(ReadRequest(iotest.OneByteReader(strings.NewReader(s.body))))
+			if got != s.want {
+				t.Errorf("got %q, want %q", got, s.want)
+			}
+		})
+	}
+}
+
+func describeRequest(q Request, err error) string {
+	if err != nil {
+		if refused, ok := errors.AsType[*BatchError](err); ok && !strings.Contains(err.Error(), "ana@example.com") {
+			return "error " + refused.Field
+		}
+		return "failed: " + err.Error()
+	}
+	var told []string
+	switch {
+	case q.Job != nil:
+		told = append(told, fmt.Sprintf("job %d", *q.Job))
+	case q.Prospects != nil:
+		told = append(told, "prospects")
+	}
+	if q.Options.GenerateDummyEmails != nil {
+		told = append(told, "dummies")
+	}
+	if q.Options.IncludePreviouslyExported != nil {
+		told = append(told, "again")
+	}
+	var rows []string
+	for _, row := range collect(q.Candidates) {
+		switch refused, ok := errors.AsType[*RowError](row.err); {
+		case ok:
+			rows = append(rows, "refused:"+refused.Problems[0].Code)
+		case row.err != nil:
+			rows = append(rows, "ended: "+row.err.Error())
+		default:
+			rows = append(rows, row.c.ID)
+		}
+	}
+	if len(rows) > 0 {
+		told = append(told, strings.Join(rows, " "))
+	}
+	return strings.Join(told, ", ")
+}
+
+func TestReadRequestTellsABrokenConnectionFromAnEnd(t *testing.T) {
+	broken := errors.New("connection reset")
+	for _, body := range []string{``, `{"job":7`, `{"candidates":[{"id":"a"},{"id"`, `{"candidates":[{"id":"a"}]`} {
+		q, err := ReadRequest(io.MultiReader(strings.NewReader(body), iotest.ErrReader(broken)))
+		if err == nil {
+			rows := collect(q.Candidates)
+			err = rows[len(rows)-1].err
+		}
+		if !errors.Is(err, broken) {
+			t.Errorf("after %q: %v", body, err)
+		}
+	}
+}
