@@ -154,7 +154,7 @@ func TestEnqueue(t *testing.T) {
 		p := newProducer(t, redistest.Start(t).Client(t))
 		var lines strings.Builder
 		for i := range 40 {
-			fmt.Fprintf(&lines, "{\"id\":\"c-%d\",\"first_name\":\"Ana\",\"last_name\":\"Duarte\",\"email\":\"c@example.com\",\"hobby_%d\":\"x\"}\nnot JSON\n", i, i)
+			fmt.Fprintf(&lines, "{\"id\":\"c-%d\",\"first_name\":\"Ana\",\"last_name\":\"Duarte\",\"email\":\"c@example.com\",\"hobby%d\":\"x\"}\nnot JSON\n", i, i)
 		}
 		r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), Told: 3})
 		if len(r.Refused) != 3 || r.RefusedRows() != 40 || len(r.Warnings) != 3 || r.MoreWarned != 37 || r.Accepted != 40 || r.Known {
