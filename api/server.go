@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -22,6 +23,9 @@ type Deps struct {
 	Ledger   *store.Ledger
 	Producer *tasks.Client
 	Hosts    icims.HostPolicy
+	// Desk is what the API looks things up and does them with; nil makes one of the
+	// above, which knows no file of connections.
+	Desk     *operate.Desk
 	Settings Settings
 	Log      zerolog.Logger
 	// Now is the clock that keys expire by; nil for the machine's.
@@ -101,6 +105,9 @@ func New(d Deps) (*Server, error) {
 	}
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.Desk == nil {
+		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain}
 	}
 	d.Settings = d.Settings.withDefaults()
 	s := &Server{Deps: d, mux: http.NewServeMux()}
