@@ -2,6 +2,7 @@ package connections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,7 +24,8 @@ type Source struct {
 
 	file    map[string]store.Connection
 	stored  map[string]store.StoredConnection
-	mark    int64                       // of the store's changes that were read
+	unread  map[string]bool             // in the store, and out of reach: they stay as they were
+	mark    int64                       // of the store's changes that are known
 	told    map[string]string           // by customer: why its connection is left out
 	applied map[string]store.Connection // nil: nothing yet
 }
@@ -33,7 +35,7 @@ type Source struct {
 func NewSource(ledger *store.Ledger, hosts icims.HostPolicy, log zerolog.Logger, apply func([]store.Connection)) *Source {
 	return &Source{
 		ledger: ledger, hosts: hosts, log: log, apply: apply,
-		file: map[string]store.Connection{}, stored: map[string]store.StoredConnection{}, told: map[string]string{},
+		file: map[string]store.Connection{}, stored: map[string]store.StoredConnection{}, unread: map[string]bool{}, told: map[string]string{},
 	}
 }
 
@@ -46,22 +48,23 @@ func (s *Source) SetFile(connections []store.Connection) {
 	s.merge()
 }
 
-// Load reads all connections of the store. Before it nothing is applied.
+// Load reads all connections of the store. Before it nothing is applied. What is on
+// a node of a cluster that is out of reach is read later, by Run; where nothing else
+// is to be had it returns the error.
 func (s *Source) Load(ctx context.Context) error {
-	_, mark, err := s.ledger.ConnectionChanges(ctx, 0)
+	customers, mark, err := s.ledger.ConnectionChanges(ctx, 0)
 	if err != nil {
 		return err
 	}
-	all, err := s.ledger.Connections(ctx)
-	if err != nil {
+	if found, err := s.take(ctx, customers...); err != nil && found+len(s.file)+len(s.applied) == 0 {
 		return err
 	}
-	// Read before the connections: what changes meanwhile is read again.
 	s.mark = mark
-	clear(s.stored)
-	for _, c := range all {
-		s.stored[c.Customer] = c
+	listed := make(map[string]bool, len(customers))
+	for _, customer := range customers {
+		listed[customer] = true
 	}
+	maps.DeleteFunc(s.stored, func(customer string, _ store.StoredConnection) bool { return !listed[customer] })
 	if s.applied == nil {
 		s.applied = map[string]store.Connection{}
 	}
@@ -71,6 +74,9 @@ func (s *Source) Load(ctx context.Context) error {
 
 // Len is how many connections are in use.
 func (s *Source) Len() int { return len(s.applied) }
+
+// Unread is how many connections of the store are out of reach.
+func (s *Source) Unread() int { return len(s.unread) }
 
 const (
 	// changesEvery is how often changes are looked for whose message was missed.
@@ -104,7 +110,7 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 				announced = nil
 				continue
 			}
-			err = s.read(ctx, customer)
+			s.read(ctx, customer)
 		case <-changes.C:
 			err = s.catchUp(ctx)
 		case <-all.C:
@@ -116,27 +122,53 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 	}
 }
 
-// catchUp reads what was changed since the last look.
+// catchUp reads what was changed since the last look, and what was out of reach then.
 func (s *Source) catchUp(ctx context.Context) error {
+	missed := slices.Collect(maps.Keys(s.unread))
 	customers, mark, err := s.ledger.ConnectionChanges(ctx, s.mark)
-	if err != nil || len(customers) == 0 {
-		return err
-	}
-	if err := s.read(ctx, customers...); err != nil {
-		return err
-	}
-	s.mark = mark
-	return nil
-}
-
-func (s *Source) read(ctx context.Context, customers ...string) error {
-	found, err := s.ledger.ConnectionsOf(ctx, customers...)
 	if err != nil {
 		return err
 	}
-	maps.Copy(s.stored, found)
-	s.merge()
+	s.read(ctx, customers...)
+	s.mark = mark
+	s.read(ctx, missed...)
 	return nil
+}
+
+func (s *Source) read(ctx context.Context, customers ...string) {
+	if len(customers) == 0 {
+		return
+	}
+	_, _ = s.take(ctx, customers...) // what cannot be read is told, and read later
+	s.merge()
+}
+
+// take reads connections of the store and returns how many it found. Those out of
+// reach stay as they were.
+func (s *Source) take(ctx context.Context, customers ...string) (found int, err error) {
+	read, err := s.ledger.ConnectionsOf(ctx, customers...)
+	before := len(s.unread)
+	for _, customer := range customers {
+		delete(s.unread, customer)
+	}
+	if unread, ok := errors.AsType[*store.UnreadError](err); ok {
+		for _, customer := range unread.Customers {
+			s.unread[customer] = true
+		}
+	}
+	for _, customer := range customers {
+		if _, found := read[customer]; !found && !s.unread[customer] {
+			delete(s.stored, customer)
+		}
+	}
+	switch after := len(s.unread); {
+	case after > before && ctx.Err() == nil:
+		s.log.Error().Err(err).Int("customers", after).Msg("connections cannot be read: they stay as they were known")
+	case after == 0 && before > 0:
+		s.log.Info().Int("customers", before).Msg("the connections that could not be read are read")
+	}
+	maps.Copy(s.stored, read)
+	return len(read), err
 }
 
 // merge applies the connections in use if they have changed.
@@ -146,7 +178,8 @@ func (s *Source) merge() {
 	}
 	next := make(map[string]store.Connection, len(s.stored)+len(s.file))
 	for customer, c := range s.file {
-		if _, stored := s.stored[customer]; !stored {
+		// The store's would win, if it could be read.
+		if _, stored := s.stored[customer]; !stored && !s.unread[customer] {
 			next[customer] = c
 		}
 	}

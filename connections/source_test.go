@@ -35,6 +35,13 @@ func (w *workers) apply(list []store.Connection) {
 	w.told <- w.last
 }
 
+// latest is what was applied last.
+func (w *workers) latest() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
+}
+
 func newKeys(t *testing.T) *store.Keyset {
 	t.Helper()
 	keys, err := store.NewKeyset()

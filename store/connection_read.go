@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // StoredConnection is a customer's connection as the store keeps it.
@@ -59,57 +56,8 @@ func (l *Ledger) Connection(ctx context.Context, customer string) (StoredConnect
 	return c, nil
 }
 
-// connectionPage is how many connections are read in one round trip.
-const connectionPage = 250
-
-// Connections reads all connections of the store, removed ones included, ordered by
-// customer. Those that this keyset cannot open are marked as sealed.
-func (l *Ledger) Connections(ctx context.Context) ([]StoredConnection, error) {
-	customers, err := l.redis.ZRange(ctx, connectionsKey, 0, -1).Result()
-	if err != nil {
-		return nil, fmt.Errorf("list connections: %w", err)
-	}
-	found, err := l.ConnectionsOf(ctx, customers...)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]StoredConnection, 0, len(found))
-	for _, c := range found {
-		all = append(all, c)
-	}
-	slices.SortFunc(all, func(x, y StoredConnection) int { return CompareCustomers(x.Customer, y.Customer) })
-	return all, nil
-}
-
-// ConnectionsOf reads the connections of customers. Customers without one are
-// missing from the result.
-func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
-	found := make(map[string]StoredConnection, len(customers))
-	now, err := l.Now(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for page := range slices.Chunk(customers, connectionPage) {
-		documents, pauses := make([]*redis.MapStringStringCmd, len(page)), make([]*redis.MapStringStringCmd, len(page))
-		_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for i, customer := range page {
-				documents[i], pauses[i] = p.HGetAll(ctx, connectionKey(customer)), p.HGetAll(ctx, pauseKey(customer))
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read connections: %w", err)
-		}
-		for i, customer := range page {
-			if fields := documents[i].Val(); len(fields) > 0 {
-				found[customer] = l.readConnection(customer, fields, l.readPause(customer, pauses[i].Val()), now)
-			}
-		}
-	}
-	return found, nil
-}
-
-func (l *Ledger) readConnection(customer string, fields map[string]string, pause *Pause, now time.Time) StoredConnection {
+// readConnection puts together what is kept of a connection, and its pause in force.
+func (l *Ledger) readConnection(customer string, fields map[string]string, pause *Pause) StoredConnection {
 	c := StoredConnection{
 		Connection: Connection{Customer: customer}, Revision: number(fields["rev"]), Reason: Reason(fields["rs"]),
 		base: ConnectionState(fields["st"]), Since: millis(fields["since"]),
@@ -118,7 +66,7 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 		c.Edited = millis(fields["at"])
 	}
 	c.State = c.base
-	if pause != nil && !pause.Over(now) && c.base.Kept() {
+	if pause != nil && c.base.Kept() {
 		c.State, c.Since, c.Pause = ConnectionPaused, pause.At, pause
 	}
 	if !c.base.Kept() {

@@ -25,7 +25,7 @@ const keptEvents = 200
 
 // TellEvent adds an event to those of the customer.
 func (l *Ledger) TellEvent(ctx context.Context, customer, kind, text string) error {
-	now, err := l.Now(ctx)
+	now, err := l.nowAt(ctx, eventsKey(customer))
 	if err != nil {
 		return err
 	}

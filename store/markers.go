@@ -68,7 +68,7 @@ const erasedField = "erased"
 // EraseMarkers forgets who of the customer was exported, and returns how many that
 // were: they will be sent again. Exports that are in work leave new ones.
 func (l *Ledger) EraseMarkers(ctx context.Context, customer string) (int, error) {
-	now, err := l.Now(ctx)
+	now, err := l.nowAt(ctx, countersKey(customer))
 	if err != nil {
 		return 0, err
 	}

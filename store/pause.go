@@ -83,7 +83,7 @@ func (l *Ledger) PauseOf(ctx context.Context, customer string) (*Pause, error) {
 	if len(fields) == 0 {
 		return nil, nil //nolint:nilnil // no pause is no error
 	}
-	now, err := l.Now(ctx)
+	now, err := l.nowAt(ctx, pauseKey(customer))
 	if err != nil {
 		return nil, err
 	}

@@ -19,19 +19,6 @@ func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 	return customers, nil
 }
 
-// Now is the time by Redis's clock, which leases and due times go by.
-func (l *Ledger) Now(ctx context.Context) (time.Time, error) {
-	if l.simulated {
-		ms, err := l.redis.Get(ctx, SimulatedClockKey).Int64()
-		return time.UnixMilli(ms), err
-	}
-	now, err := l.redis.Time(ctx).Result()
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read Redis's clock: %w", err)
-	}
-	return now, nil
-}
-
 // Moves count a customer's moving exports by when they are to be looked at.
 type Moves struct{ Late, Soon int64 }
 

@@ -50,7 +50,7 @@ func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
 
 // Fleet reads the registry of workers.
 func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
-	now, err := l.Now(ctx)
+	now, err := l.nowAt(ctx, workersKey)
 	if err != nil {
 		return Fleet{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -36,9 +37,17 @@ func (c *connectionListCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	all, err := o.Ledger.Connections(ctx)
-	if err != nil {
+	unread, _ := errors.AsType[*store.UnreadError](err)
+	if err != nil && (unread == nil || len(all) == 0) {
 		return o.lost(err)
 	}
+	if err := c.write(p, all, hosts); err != nil || unread == nil {
+		return err
+	}
+	return failed("%d more are not listed, since they cannot be read (%s): see whether all nodes of Redis are well", len(unread.Customers), rootCause(err))
+}
+
+func (c *connectionListCommand) write(p *process, all []store.StoredConnection, hosts icims.HostPolicy) error {
 	rows, n := [][]cell{header("customer", "state", "since", "region", "auth", "username", "portals", "revision", "problem")}, 0
 	for _, stored := range all {
 		if !c.All && !stored.Below().Kept() {

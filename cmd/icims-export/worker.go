@@ -63,7 +63,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 		return failed("the connections in Redis at %s cannot be read: %s", p.settings.RedisURL, rootCause(err))
 	}
 	usable := source.Len()
-	if usable == 0 {
+	if usable == 0 && source.Unread() == 0 {
 		return misused("there is no usable connection: enter one with icims-export connection add, or write a YAML file of them (docs/configuration.md shows one) and name it with ICIMS_EXPORT_CONNECTIONS")
 	}
 	if err := w.Start(ctx); err != nil {

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// connectionPage is how many connections are read in one round trip.
+	connectionPage = 250
+	// connectionPatience is how long a page may take: a node of a cluster that hangs
+	// would hold up what the others have.
+	connectionPatience = 5 * time.Second
+)
+
+// UnreadError tells that the connections of some customers could not be read, as
+// when a node of a cluster is out of reach. Those of the others were.
+type UnreadError struct {
+	Customers []string
+	cause     error
+}
+
+func (e *UnreadError) Error() string {
+	if len(e.Customers) == 1 {
+		return fmt.Sprintf("the connection of customer %s cannot be read: %v", e.Customers[0], e.cause)
+	}
+	return fmt.Sprintf("the connections of %d customers cannot be read: %v", len(e.Customers), e.cause)
+}
+
+func (e *UnreadError) Unwrap() error { return e.cause }
+
+// Connections reads all connections of the store, removed ones included, ordered by
+// customer. Those that this keyset cannot open are marked as sealed. With
+// *UnreadError it returns those that could be read.
+func (l *Ledger) Connections(ctx context.Context) ([]StoredConnection, error) {
+	customers, err := l.redis.ZRange(ctx, connectionsKey, 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list connections: %w", err)
+	}
+	found, err := l.ConnectionsOf(ctx, customers...)
+	all := make([]StoredConnection, 0, len(found))
+	for _, c := range found {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(x, y StoredConnection) int { return CompareCustomers(x.Customer, y.Customer) })
+	return all, err
+}
+
+// ConnectionsOf reads the connections of customers. Customers without one are
+// missing from the result, as are those that *UnreadError names.
+func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
+	// Each node by itself: where one keeps a pipeline waiting go-redis drops what the
+	// others have answered.
+	nodes := map[*redis.Client][]string{}
+	for _, customer := range customers {
+		node := l.nodeOf(ctx, connectionKey(customer))
+		nodes[node] = append(nodes[node], customer)
+	}
+	var (
+		mu     sync.Mutex
+		found  = make(map[string]StoredConnection, len(customers))
+		unread *UnreadError
+		all    sync.WaitGroup
+	)
+	for _, customers := range nodes {
+		all.Go(func() {
+			read, rest, err := l.connectionsOfNode(ctx, customers)
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(found, read)
+			if err == nil {
+				return
+			}
+			if unread == nil {
+				unread = &UnreadError{cause: err}
+			}
+			unread.Customers = append(unread.Customers, rest...)
+		})
+	}
+	all.Wait()
+	if unread != nil {
+		return found, unread
+	}
+	return found, nil
+}
+
+// connectionsOfNode reads page by page. With an error it returns what it has read,
+// and of whom it has read nothing.
+func (l *Ledger) connectionsOfNode(ctx context.Context, customers []string) (found map[string]StoredConnection, rest []string, err error) {
+	found = make(map[string]StoredConnection, len(customers))
+	for from := 0; from < len(customers); from += connectionPage {
+		page := customers[from:min(from+connectionPage, len(customers))]
+		if err := l.connectionPage(ctx, page, found); err != nil {
+			return found, customers[from:], err
+		}
+	}
+	return found, nil, nil
+}
+
+func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[string]StoredConnection) error {
+	ctx, cancel := context.WithTimeout(ctx, connectionPatience)
+	defer cancel()
+	documents, pauses := make([]*redis.MapStringStringCmd, len(page)), make([]*redis.MapStringStringCmd, len(page))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, customer := range page {
+			documents[i], pauses[i] = p.HGetAll(ctx, connectionKey(customer)), p.HGetAll(ctx, pauseKey(customer))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read connections: %w", err)
+	}
+	inForce := make([]*Pause, len(page))
+	var now time.Time // read only where a pause has an end
+	for i, customer := range page {
+		inForce[i] = l.readPause(customer, pauses[i].Val())
+		if inForce[i] == nil || inForce[i].Until.IsZero() {
+			continue
+		}
+		if now.IsZero() {
+			if now, err = l.nowAt(ctx, pauseKey(customer)); err != nil {
+				return err
+			}
+		}
+		if inForce[i].Over(now) {
+			inForce[i] = nil
+		}
+	}
+	for i, customer := range page {
+		if fields := documents[i].Val(); len(fields) > 0 {
+			found[customer] = l.readConnection(customer, fields, inForce[i])
+		}
+	}
+	return nil
+}
