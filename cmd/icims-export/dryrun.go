@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -31,12 +32,8 @@ type preview struct {
 
 // estimate is how many calls a batch would take.
 type estimate struct {
-	Candidates int `json:"candidates"` // that would be sent
-	Skipped    int `json:"skipped"`
-	// Least holds if all are new or, if they are there, unchanged; Most if all
-	// are there and everything about them differs.
-	Least  int `json:"calls_least"`
-	Most   int `json:"calls_most"`
+	operate.Estimate
+
 	PerDay int `json:"calls_per_day"`
 	// Forecast is when it would be done, by what such exports cost lately.
 	Forecast store.Forecast `json:"forecast"`
@@ -167,16 +164,7 @@ func (d *dryRun) judge(payload tasks.Payload, before store.Marker, skip bool) pr
 	for _, w := range warnings {
 		v.Warnings = append(v.Warnings, w.Text())
 	}
-	d.estimate.Candidates++
-	// New: the person. There already: read it, at most change it and add each
-	// phone. For a job, new: the workflow; there already: look for it, and at most
-	// make it.
-	d.estimate.Least++
-	d.estimate.Most += 2 + len(payload.Candidate.Phones)
-	if d.command.Job != 0 {
-		d.estimate.Least++
-		d.estimate.Most += 2
-	}
+	d.estimate.Add(payload.Candidate, d.command.Job)
 	return v
 }
 
@@ -252,9 +240,7 @@ func readable(value any) string {
 func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 	e := &d.estimate
 	if e.Candidates > 0 {
-		lookups := (e.Candidates + d.p.settings.LookupBatch - 1) / d.p.settings.LookupBatch
-		e.Least += lookups
-		e.Most += lookups
+		e.LookUp(d.p.settings.LookupBatch)
 	}
 	warnings := d.foretell(ctx)
 	e.PerDay = e.Forecast.PerDay
@@ -306,22 +292,12 @@ func (d *dryRun) foretell(ctx context.Context) []string {
 	if d.operator == nil {
 		return nil
 	}
-	ledger := d.operator.Ledger
-	costs, err := ledger.Costs(ctx, customer)
+	r, err := d.operator.Demand(ctx, customer, kind, e.Candidates, d.conn.Limits, d.p.waits())
 	if err != nil {
 		return nil
 	}
-	demand.Calls = float64(e.Candidates) * costs.Each(kind)
-	f, err := ledger.ForecastDemand(ctx, customer, "", demand, costs, d.conn.Limits)
-	if err != nil {
-		return nil
-	}
-	e.Forecast = f
-	places, err := d.operator.Places(ctx, customer)
-	if err != nil {
-		return nil
-	}
-	return d.p.warnings(ctx, d.operator.Desk, customer, places[0])
+	e.Forecast = r.Forecast
+	return r.Waits
 }
 
 // cost is the estimate in sentences.

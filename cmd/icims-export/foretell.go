@@ -10,7 +10,6 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // foretold is a forecast as text: what is to be done, what is left of the day, and
@@ -69,16 +68,11 @@ func (r *prospect) text() string {
 // prospectOf foretells the end of an open batch. It is worth less than the rest: a
 // Redis that fails just now leaves it out.
 func (p *process) prospectOf(ctx context.Context, desk *operate.Desk, b store.Batch) *prospect {
-	customer := b.ID.Customer()
-	f, err := desk.Ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), desk.Limits(ctx, customer))
+	r, err := desk.Prospect(ctx, b, p.waits())
 	if err != nil {
 		return nil
 	}
-	places, err := desk.Places(ctx, customer)
-	if err != nil {
-		return nil
-	}
-	return &prospect{f, p.warnings(ctx, desk, customer, places[0])}
+	return &prospect{r.Forecast, r.Waits}
 }
 
 // json is the forecast, and nil where there is none.

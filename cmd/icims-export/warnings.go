@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -15,27 +14,9 @@ var stateColours = map[operate.LaneState]colour{
 	operate.LanePaused: cyan, operate.LaneClosed: red, operate.LaneFailing: red,
 }
 
-// warnings say what keeps exports of the customer from being made: a pause, a
-// closed lane, a missing connection, no worker.
-func (p *process) warnings(ctx context.Context, desk *operate.Desk, customer string, at operate.Place) []string {
-	var warnings []string
-	crew, err := desk.Crew(ctx)
-	known := err == nil
-	switch {
-	case known && len(crew) == 0:
-		warnings = append(warnings, "No worker runs now: exports wait until one is started (icims-export worker).")
-	case known && crew.Refuse(customer):
-		warnings = append(warnings, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
-	default:
-		have, err := desk.Stored(ctx, customer)
-		if w := p.connectionWarning(customer); w != "" && err == nil && !have[customer] {
-			warnings = append(warnings, w)
-		}
-	}
-	if at.Hold.Keeps() {
-		warnings = append(warnings, at.Hold.Warning(prose.Clock{}, customer))
-	}
-	return warnings
+// waits says what keeps a customer's exports, to whoever sits at this machine.
+func (p *process) waits() operate.Waits {
+	return operate.Waits{NoConnection: p.connectionWarning}
 }
 
 // connectionWarning says that the customer has no usable connection, as far as the

@@ -1,0 +1,110 @@
+package operate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Prospect is when something will be done, and what keeps it.
+type Prospect struct {
+	Forecast store.Forecast `json:"forecast"`
+	// Waits are sentences about what keeps the customer's exports; none where they go on.
+	Waits []string `json:"waits,omitempty"`
+}
+
+// Prospect foretells the end of an open batch.
+func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospect, error) {
+	customer := b.ID.Customer()
+	f, err := d.Ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), d.Limits(ctx, customer))
+	if err != nil {
+		return Prospect{}, err
+	}
+	places, err := d.Places(ctx, customer)
+	if err != nil {
+		return Prospect{}, err
+	}
+	return Prospect{f, waits.of(ctx, d, customer, places[0])}, nil
+}
+
+// Waits says what keeps a customer's exports: a pause, a closed lane, a missing
+// connection, no worker.
+type Waits struct {
+	Clock prose.Clock // of the reader
+	// NoConnection is a sentence for a customer whose connection is not in the store and
+	// of whom no worker has said anything; "" for none. nil says nothing.
+	NoConnection func(customer string) string
+}
+
+func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []string {
+	var sentences []string
+	crew, err := d.Crew(ctx)
+	known := err == nil
+	switch {
+	case known && len(crew) == 0:
+		sentences = append(sentences, "No worker runs now: exports wait until one is started (icims-export worker).")
+	case known && crew.Refuse(customer):
+		sentences = append(sentences, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
+	case w.NoConnection != nil:
+		have, err := d.Stored(ctx, customer)
+		if text := w.NoConnection(customer); text != "" && err == nil && !have[customer] {
+			sentences = append(sentences, text)
+		}
+	}
+	if at.Hold.Keeps() {
+		sentences = append(sentences, at.Hold.Warning(w.Clock, customer))
+	}
+	return sentences
+}
+
+// Demand foretells the end of exports that are not handed over yet: so many of a kind.
+func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, exports int, limits store.Limits, waits Waits) (Prospect, error) {
+	costs, err := d.Ledger.Costs(ctx, customer)
+	if err != nil {
+		return Prospect{}, err
+	}
+	demand := store.Demand{Calls: float64(exports) * costs.Each(kind), Express: tasks.GoesExpress(exports)}
+	f, err := d.Ledger.ForecastDemand(ctx, customer, "", demand, costs, limits)
+	if err != nil {
+		return Prospect{}, err
+	}
+	places, err := d.Places(ctx, customer)
+	if err != nil {
+		return Prospect{}, err
+	}
+	return Prospect{f, waits.of(ctx, d, customer, places[0])}, nil
+}
+
+// Estimate is how many calls exports would take.
+type Estimate struct {
+	Candidates int `json:"candidates"` // that would be sent
+	Skipped    int `json:"skipped"`
+	// Least holds if all are new or, if they are there, unchanged; Most if all
+	// are there and everything about them differs.
+	Least int `json:"calls_least"`
+	Most  int `json:"calls_most"`
+}
+
+// Add counts a candidate that would be sent to a job, or for 0 to the prospects.
+func (e *Estimate) Add(c tasks.Candidate, job int64) {
+	e.Candidates++
+	// New: the person. There already: read it, at most change it and add each
+	// phone. For a job, new: the workflow; there already: look for it, and at most
+	// make it.
+	e.Least++
+	e.Most += 2 + len(c.Phones)
+	if job != 0 {
+		e.Least++
+		e.Most += 2
+	}
+}
+
+// LookUp counts the calls that look the candidates up, so many at a time.
+func (e *Estimate) LookUp(batch int) {
+	lookups := (e.Candidates + batch - 1) / batch
+	e.Least += lookups
+	e.Most += lookups
+}
