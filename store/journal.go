@@ -49,7 +49,7 @@ const (
 
 const journalDay = "20060102"
 
-func journalKey(day time.Time) string { return keyRoot + "journal:" + day.UTC().Format(journalDay) }
+func journalKey(day time.Time) string { return journalPrefix + day.UTC().Format(journalDay) }
 
 // Note adds an entry to the journal. There is no way to change or remove one: they go
 // with their day, when it is older than the journal's age.

@@ -64,6 +64,8 @@ const (
 	workersKey   = keyRoot + "workers"
 	keysetKey    = keyRoot + "keyset"
 	apiKeysKey   = keyRoot + "apikeys"
+	// The day follows.
+	journalPrefix = keyRoot + "journal:"
 
 	connectionsKey     = keyRoot + "connections"
 	connectionsChannel = "{" + connectionsKey + "}:changed"

@@ -80,7 +80,7 @@ type resealer struct {
 }
 
 func (w *resealer) walk(ctx context.Context) error {
-	const pattern = keyRoot + "{*"
+	const pattern = keyRoot + "*"
 	cluster, ok := w.redis.(*redis.ClusterClient)
 	if !ok {
 		return scan(ctx, w.redis, pattern, w.page)
@@ -93,11 +93,14 @@ func (w *resealer) walk(ctx context.Context) error {
 // sealedPlace is a key under which something sealed is kept.
 type sealedPlace struct {
 	key, kind string
-	fields    []string // of a hash
+	fields    []string // of a hash; none for all
 }
 
 // sealedAt tells whether anything sealed is kept under a key, and how.
 func sealedAt(key string) (sealedPlace, bool) {
+	if key == apiKeysKey {
+		return sealedPlace{key: key, kind: "hash"}, true
+	}
 	_, local, ok := strings.Cut(key, "}:")
 	if !ok {
 		return sealedPlace{}, false
@@ -131,6 +134,11 @@ type sealedValues struct {
 func (w *resealer) page(ctx context.Context, keys []string) error {
 	var places []sealedPlace
 	for _, key := range keys {
+		if strings.HasPrefix(key, journalPrefix) {
+			if err := w.journal(ctx, key); err != nil {
+				return err
+			}
+		}
 		if p, ok := sealedAt(key); ok {
 			places = append(places, p)
 		}
@@ -139,38 +147,48 @@ func (w *resealer) page(ctx context.Context, keys []string) error {
 	if err != nil {
 		return err
 	}
-	sealed, unopened := map[KeyID]int{}, 0
 	var calls []scriptCall
 	for _, v := range read {
-		call := scriptCall{key: v.key, args: []any{v.kind}}
-		old := 0
-		for _, value := range v.values {
-			id, ok := SealedBy([]byte(value))
-			if !ok {
-				continue
-			}
-			sealed[id]++
-			if id != w.keys.Primary() {
-				old++
-			}
-		}
-		if old == 0 || !w.replace {
+		if w.count(v.values) == 0 || !w.replace {
 			continue
 		}
 		args, lost := w.resealed(v)
-		unopened += lost
+		w.lost(lost)
 		if len(args) > 0 {
-			call.args = append(call.args, args...)
-			calls = append(calls, call)
+			calls = append(calls, scriptCall{key: v.key, args: append([]any{v.kind}, args...)})
 		}
 	}
+	return w.replaceAll(ctx, calls)
+}
+
+// count counts sealed values by their keys, and returns how many are of old ones.
+func (w *resealer) count(values []string) (old int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, value := range values {
+		id, ok := SealedBy([]byte(value))
+		if !ok {
+			continue
+		}
+		w.found.Sealed[id]++
+		if id != w.keys.Primary() {
+			old++
+		}
+	}
+	return old
+}
+
+func (w *resealer) lost(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.found.Unopened += n
+}
+
+// replaceAll runs the script for some places and counts what it has done.
+func (w *resealer) replaceAll(ctx context.Context, calls []scriptCall) error {
 	answers, err := w.pipelined(ctx, resealScript, calls)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id, n := range sealed {
-		w.found.Sealed[id] += n
-	}
-	w.found.Unopened += unopened
 	for _, answer := range answers {
 		switch n, _ := answer.(int64); {
 		case answer == nil:
@@ -181,6 +199,49 @@ func (w *resealer) page(ctx context.Context, keys []string) error {
 		}
 	}
 	return err
+}
+
+// journal walks over one day of the journal. It only ever grows, so that entries keep
+// their places; there may be too many of them for one round trip.
+func (w *resealer) journal(ctx context.Context, key string) error {
+	for from := int64(0); ; from += journalPage {
+		values, err := w.redis.LRange(ctx, key, from, from+journalPage-1).Result()
+		if err != nil {
+			return fmt.Errorf("read sealed values: %w", err)
+		}
+		if w.count(values) > 0 && w.replace {
+			args := []any{"items"}
+			for i, value := range values {
+				if id, ok := SealedBy([]byte(value)); !ok || id == w.keys.Primary() {
+					continue
+				}
+				next, err := w.sealedAnew(key, value)
+				if err != nil {
+					w.lost(1)
+					continue
+				}
+				args = append(args, from+int64(i), headOf(value), next)
+			}
+			if len(args) > 1 {
+				if err := w.replaceAll(ctx, []scriptCall{{key, args}}); err != nil {
+					return err
+				}
+			}
+		}
+		if len(values) < journalPage {
+			return nil
+		}
+	}
+}
+
+// sealedAnew is a sealed value as the primary key seals it.
+func (w *resealer) sealedAnew(key, value string) (string, error) {
+	data, err := w.keys.Open([]byte(value), key)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := w.keys.Seal(data, key)
+	return string(sealed), err
 }
 
 // read reads what is kept under the places. What has gone meanwhile is left out.
@@ -197,6 +258,10 @@ func (w *resealer) read(ctx context.Context, places []sealedPlace) ([]sealedValu
 			case "list":
 				commands[i] = p.LRange(ctx, place.key, 0, -1)
 			case "hash":
+				if place.fields == nil {
+					commands[i] = p.HVals(ctx, place.key)
+					continue
+				}
 				commands[i] = p.HMGet(ctx, place.key, place.fields...)
 			default:
 				commands[i] = p.XRange(ctx, place.key, "-", "+")
@@ -245,15 +310,11 @@ func (w *resealer) resealed(v sealedValues) (args []any, unopened int) {
 	for i, value := range v.values {
 		next := value
 		if id, ok := SealedBy([]byte(value)); ok && id != w.keys.Primary() {
-			data, err := w.keys.Open([]byte(value), v.key)
-			var sealed []byte
-			if err == nil {
-				sealed, err = w.keys.Seal(data, v.key)
-			}
+			sealed, err := w.sealedAnew(v.key, value)
 			if err != nil {
 				unopened++
 			} else {
-				next = string(sealed)
+				next = sealed
 				replaced++
 			}
 		}

@@ -223,7 +223,11 @@ func everythingSealed(b *book) {
 	for i := range 3 {
 		err = errors.Join(err, b.Act(ctx, mine, store.Action{Who: "ana", What: fmt.Sprint("thing ", i)}))
 	}
-	if err := errors.Join(err, b.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
+	for i := range 3 {
+		err = errors.Join(err, b.Note(ctx, store.JournalEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
+	}
+	_, _, err2 := b.NewAPIKey(ctx, store.APIKey{Name: "console", Scopes: []string{"read"}}, time.Now())
+	if err := errors.Join(err, err2, b.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -245,9 +249,12 @@ func readable(b *book) string {
 	conn, err := b.Connection(ctx, mine)
 	history, err2 := b.ConnectionHistory(ctx, mine)
 	actions, err3 := b.Actions(ctx, mine, 100)
-	if err := errors.Join(err, err2, err3); err != nil {
+	journal, err4 := b.Journal(ctx, store.JournalFilter{})
+	keys, err5 := b.APIKeys(ctx)
+	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
 		b.t.Fatal(err)
 	}
+	fmt.Fprintln(&told, journal, keys)
 	fmt.Fprintln(&told, conn.Username, string(conn.Password), conn.Pause.By, conn.Pause.Why, history, actions)
 	return told.String()
 }
@@ -285,7 +292,7 @@ func TestReseal(t *testing.T) {
 		everythingSealed(b)
 		want := readable(b)
 		before, err := b.SealedWith(t.Context())
-		if err != nil || before[old.Primary()] != 3+3+1+2+4+2 || len(before) != 1 {
+		if err != nil || before[old.Primary()] != 3+3+1+2+4+2+3+1 || len(before) != 1 {
 			t.Errorf("sealed at first: %v, %v", before, err)
 		}
 

@@ -3,6 +3,8 @@
 -- string, list, hash: pairs of the beginning of the old value, and the new one.
 -- stream: how many entries, the first and the last id; then all ids, each with its
 -- new value.
+-- items: of a list to which entries are only ever added: triples of an index, the
+-- beginning of the old value there, and the new one.
 -- Returns how many were replaced; -1 for a stream that has changed.
 local key, kind, replaced = KEYS[1], ARGV[1], 0
 local function begins(value, head) return value and string.sub(value, 1, #head) == head end
@@ -11,6 +13,13 @@ if kind == 'string' then
   if begins(redis.call('GET', key), ARGV[2]) then
     redis.call('SET', key, ARGV[3], 'KEEPTTL')
     replaced = 1
+  end
+elseif kind == 'items' then
+  for i = 2, #ARGV, 3 do
+    if begins(redis.call('LINDEX', key, ARGV[i]), ARGV[i + 1]) then
+      redis.call('LSET', key, ARGV[i], ARGV[i + 2])
+      replaced = replaced + 1
+    end
   end
 elseif kind == 'stream' then
   local first, last = redis.call('XRANGE', key, '-', '+', 'COUNT', 1), redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)

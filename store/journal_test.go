@@ -1,0 +1,156 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// noted enters entries, one for each customer, an interval apart up to now.
+func noted(t *testing.T, l *store.Ledger, apart time.Duration, customers ...string) {
+	t.Helper()
+	now := time.Now()
+	for i, c := range customers {
+		err := l.Note(t.Context(), store.JournalEntry{
+			At: now.Add(-time.Duration(len(customers)-1-i) * apart), Request: fmt.Sprint("r-", i), Outcome: store.JournalDone, Who: "ana", What: "pause", Customer: c, Why: "maintenance",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// pages reads the journal to its end and returns the requests.
+func pages(t *testing.T, l *store.Ledger, f store.JournalFilter) (requests []string, n int) {
+	t.Helper()
+	for {
+		page, err := l.Journal(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Entries {
+			requests = append(requests, e.Request)
+		}
+		n++
+		if f.Cursor = page.Next; f.Cursor == "" || n > 100 {
+			return requests, n
+		}
+	}
+}
+
+func TestJournalIsReadLatestFirst(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		l := store.NewLedger(client, newKeys(t))
+		noted(t, l, 9*time.Hour, "1", "2", "1", "3", "", "1", "2", "2", "1") // over four days
+		for name, tt := range map[string]struct {
+			filter store.JournalFilter
+			want   []string
+		}{
+			"all":                   {store.JournalFilter{}, []string{"r-8", "r-7", "r-6", "r-5", "r-4", "r-3", "r-2", "r-1", "r-0"}},
+			"those of one customer": {store.JournalFilter{Customers: []string{"2"}}, []string{"r-7", "r-6", "r-1"}},
+			"of some":               {store.JournalFilter{Customers: []string{"2", "3"}}, []string{"r-7", "r-6", "r-3", "r-1"}},
+			"of no customer at all": {store.JournalFilter{Customers: []string{}}, nil},
+			"lately":                {store.JournalFilter{Since: time.Now().Add(-20 * time.Hour)}, []string{"r-8", "r-7", "r-6"}},
+			"by somebody else":      {store.JournalFilter{Who: "ben"}, nil},
+			"by ana, of one kind":   {store.JournalFilter{Who: "ana", What: "pause", Customers: []string{"3"}}, []string{"r-3"}},
+			"of another kind":       {store.JournalFilter{What: "resume"}, nil},
+		} {
+			for _, limit := range []int{0, 1, 2, 9, 10} {
+				filter := tt.filter
+				filter.Limit = limit
+				if got, _ := pages(t, l, filter); !cmp.Equal(got, tt.want) {
+					t.Errorf("%s, %d a page: got %v", name, limit, got)
+				}
+			}
+		}
+	})
+}
+
+func TestJournalKeepsThePlaceWhileItGrows(t *testing.T) {
+	t.Parallel()
+	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
+	noted(t, l, time.Minute, "1", "1", "1", "1")
+	first, err := l.Journal(t.Context(), store.JournalFilter{Limit: 2})
+	if err != nil || len(first.Entries) != 2 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	noted(t, l, 0, "7", "7")
+	if rest, _ := pages(t, l, store.JournalFilter{Cursor: first.Next}); !cmp.Equal(rest, []string{"r-1", "r-0"}) {
+		t.Errorf("went on with %v", rest)
+	}
+}
+
+func TestJournalGoesByAge(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	keys := newKeys(t)
+	l := store.NewLedger(client, keys, store.WithJournalAge(48*time.Hour))
+	noted(t, l, 24*time.Hour, "1", "2", "3", "4", "5")
+	// Redis itself takes the days that are over their age, and the reader does not ask
+	// for others.
+	got, _ := pages(t, l, store.JournalFilter{})
+	if !slices.Contains(got, "r-4") || !slices.Contains(got, "r-2") || slices.Contains(got, "r-0") {
+		t.Errorf("got %v", got)
+	}
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	for _, key := range client.Keys(t.Context(), "ix:journal:*").Val() {
+		day, err := time.Parse("20060102", key[len("ix:journal:"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ends := client.ExpireTime(t.Context(), key).Val(); ends != time.Duration(day.AddDate(0, 0, 3).Unix())*time.Second {
+			t.Errorf("the entries of %s go at %v", day, ends)
+		}
+		if day.Before(today.AddDate(0, 0, -3)) {
+			t.Errorf("the entries of %s are still there", day)
+		}
+	}
+}
+
+func TestJournalCursorIsChecked(t *testing.T) {
+	t.Parallel()
+	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
+	for _, cursor := range []string{"x", "20261122", "20261122-", "20261122--1", "20261122-x", "99991231-0", "2026-11-22-4"} {
+		if _, err := l.Journal(t.Context(), store.JournalFilter{Cursor: cursor}); !errors.Is(err, store.ErrJournalCursor) {
+			t.Errorf("%s: %v", cursor, err)
+		}
+	}
+	if page, err := l.Journal(t.Context(), store.JournalFilter{Cursor: time.Now().UTC().Format("20060102") + "-999999"}); err != nil || len(page.Entries) != 0 {
+		t.Errorf("a cursor beyond the end: %+v, %v", page, err)
+	}
+}
+
+func TestJournalShowsThatThereIsWhatItCannotOpen(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	noted(t, store.NewLedger(client, newKeys(t)), time.Second, "1", "2")
+	other := store.NewLedger(client, newKeys(t))
+	page, err := other.Journal(t.Context(), store.JournalFilter{})
+	if err != nil || len(page.Entries) != 2 || page.Entries[0].Outcome != store.JournalSealed {
+		t.Errorf("%+v, %v", page, err)
+	}
+	// To whom it might not concern it is not even shown that there is something.
+	page, err = other.Journal(t.Context(), store.JournalFilter{Customers: []string{"1"}})
+	if err != nil || len(page.Entries) != 0 {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+func TestJournalIsNotReadableInRedis(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	l := store.NewLedger(client, newKeys(t))
+	noted(t, l, time.Hour, "987654")
+	if found := redistest.Dump(t, client).Holding("987654", "ana", "maintenance", "pause"); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+}
