@@ -32,7 +32,7 @@ func newGuards(d Deps) (*guards, error) {
 		known:    newKnownTokens(d.Now),
 	}
 	for _, text := range d.Settings.TrustedProxies {
-		network, err := ParseNetwork(text)
+		network, err := parseNetwork(text)
 		if err != nil {
 			return nil, err
 		}
@@ -41,8 +41,8 @@ func newGuards(d Deps) (*guards, error) {
 	return g, nil
 }
 
-// ParseNetwork reads an address or a network, such as 10.0.0.7 or 10.0.0.0/8.
-func ParseNetwork(text string) (netip.Prefix, error) {
+// parseNetwork reads an address or a network, such as 10.0.0.7 or 10.0.0.0/8.
+func parseNetwork(text string) (netip.Prefix, error) {
 	if network, err := netip.ParsePrefix(text); err == nil {
 		return network.Masked(), nil
 	}

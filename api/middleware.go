@@ -114,10 +114,16 @@ func (h *headersOnly) WriteHeader(status int)      { h.status = status }
 // that these are left out.
 func (s *Server) log(a *answer, req *request, took time.Duration) {
 	line := s.Log.Info()
-	if a.status >= http.StatusInternalServerError {
+	switch {
+	case a.status >= http.StatusInternalServerError:
 		line = s.Log.Error()
+	case req.op.Scope == scopeNone && req.op.ID != "":
+		line = s.Log.Debug() // health is asked for every few seconds
 	}
-	line = line.Str("request", req.id).Str("op", req.op.ID).Int("status", a.status).Dur("took_ms", took).Int64("bytes", a.written)
+	if req.op.ID != "" {
+		line = line.Str("op", req.op.ID)
+	}
+	line = line.Str("request", req.id).Int("status", a.status).Dur("took_ms", took).Int64("bytes", a.written)
 	if req.code != "" {
 		line = line.Str("code", string(req.code))
 	}

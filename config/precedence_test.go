@@ -118,6 +118,8 @@ func TestDefaults(t *testing.T) {
 		CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000, ExpressReserve: 5, MaxCalls: 256,
 		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, ResultRetention: 720 * time.Hour,
+		APIListen: "127.0.0.1:8080", APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
+		APIKeyRate: 50, APIKeyBurst: 100, APIMaxRequests: 1000, JournalRetention: 9600 * time.Hour,
 		LogLevel: "info", LogFormat: "auto",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -155,6 +157,17 @@ lane_idle: 7s
 shutdown_timeout: 8s
 enqueue_chunk: 9
 result_retention: 10h
+api_listen: :8443
+api_tls_cert: cert.pem
+api_tls_key: key.pem
+api_trusted_proxies: [10.0.0.0/8, "::1"]
+api_request_timeout: 36s
+api_stall_timeout: 37s
+api_max_upload: 38
+api_key_rate: 3.9
+api_key_burst: 40
+api_max_requests: 41
+journal_retention: 42d
 log_level: debug
 log_format: json
 `))
@@ -167,6 +180,9 @@ log_format: json
 		RetryMin: time.Second, RetryMax: 2 * time.Second, RetryBudget: 72 * time.Hour,
 		Lease: 4 * time.Second, LaneConcurrency: 5, MaxLanes: 6, LaneIdle: 7 * time.Second,
 		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, ResultRetention: 10 * time.Hour,
+		APIListen: ":8443", APITLSCert: "cert.pem", APITLSKey: "key.pem", APITrustedProxies: []string{"10.0.0.0/8", "::1"},
+		APIRequestTimeout: 36 * time.Second, APIStallTimeout: 37 * time.Second, APIMaxUpload: 38,
+		APIKeyRate: 3.9, APIKeyBurst: 40, APIMaxRequests: 41, JournalRetention: 1008 * time.Hour,
 		LogLevel: "debug", LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -50,6 +50,18 @@ type Settings struct {
 	EnqueueChunk    int           `name:"enqueue-chunk" env:"ICIMS_EXPORT_ENQUEUE_CHUNK" default:"500" placeholder:"N" group:"worker" help:"Candidates that are written to Redis in one pipeline, 1 to 10000."`
 	ResultRetention time.Duration `name:"result-retention" env:"ICIMS_EXPORT_RESULT_RETENTION" default:"30d" placeholder:"DURATION" group:"worker" help:"Time for which the results of a finished batch are kept, at least 1h. Success markers do not expire."`
 
+	APIListen         string        `name:"api-listen" env:"ICIMS_EXPORT_API_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" group:"api" help:"Address that serve listens on."`
+	APITLSCert        string        `name:"api-tls-cert" env:"ICIMS_EXPORT_API_TLS_CERT" placeholder:"FILE" group:"api" help:"Certificate chain (PEM); read again on SIGHUP. Without it the API speaks plain HTTP."`
+	APITLSKey         string        `name:"api-tls-key" env:"ICIMS_EXPORT_API_TLS_KEY" placeholder:"FILE" group:"api" help:"The certificate's private key (PEM)."`
+	APITrustedProxies []string      `name:"api-trusted-proxies" env:"ICIMS_EXPORT_API_TRUSTED_PROXIES" placeholder:"NETWORK,..." group:"api" help:"Addresses or networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8. By the caller's address failed log-ins are counted."`
+	APIRequestTimeout time.Duration `name:"api-request-timeout" env:"ICIMS_EXPORT_API_REQUEST_TIMEOUT" default:"60s" placeholder:"DURATION" group:"api" help:"Longest time that a request may take, but for uploads and streams. At least 35s, since requests may wait for 30s."`
+	APIStallTimeout   time.Duration `name:"api-stall-timeout" env:"ICIMS_EXPORT_API_STALL_TIMEOUT" default:"30s" placeholder:"DURATION" group:"api" help:"Time for which a caller may neither send nor take anything of an upload or a stream."`
+	APIMaxUpload      int           `name:"api-max-upload" env:"ICIMS_EXPORT_API_MAX_UPLOAD" default:"1024" placeholder:"MIB" group:"api" help:"Largest body of an export in MiB, 1 to 102400. Others may have 1 MiB."`
+	APIKeyRate        float64       `name:"api-key-rate" env:"ICIMS_EXPORT_API_KEY_RATE" default:"50" placeholder:"N" group:"api" help:"Requests a second that one API key may make for long, by one process, 0.1 to 100000."`
+	APIKeyBurst       int           `name:"api-key-burst" env:"ICIMS_EXPORT_API_KEY_BURST" default:"100" placeholder:"N" group:"api" help:"Requests that one API key may make at once, 1 to 100000."`
+	APIMaxRequests    int           `name:"api-max-requests" env:"ICIMS_EXPORT_API_MAX_REQUESTS" default:"1000" placeholder:"N" group:"api" help:"Requests that a process answers at the same time, streams included, 4 to 100000. One API key may have a quarter of them."`
+	JournalRetention  time.Duration `name:"journal-retention" env:"ICIMS_EXPORT_JOURNAL_RETENTION" default:"400d" placeholder:"DURATION" group:"api" help:"Time for which it is kept who changed what, by the API or the command line, at least 24h."`
+
 	LogLevel  string `name:"log-level" env:"ICIMS_EXPORT_LOG_LEVEL" default:"info" placeholder:"LEVEL" group:"logging" help:"Least level that is logged: trace, debug, info, warn, error, fatal, panic or disabled."`
 	LogFormat string `name:"log-format" env:"ICIMS_EXPORT_LOG_FORMAT" default:"auto" placeholder:"FORMAT" group:"logging" help:"Form of the log: json, console, or auto, which is console on a terminal and json elsewhere."`
 }
@@ -61,6 +73,7 @@ var groups = []kong.Group{
 	{Key: "limits", Title: "Limits of calls: for connections that do not give their own"},
 	{Key: "retry", Title: "Retries"},
 	{Key: "worker", Title: "Worker"},
+	{Key: "api", Title: "HTTP API (serve)"},
 	{Key: "logging", Title: "Logging"},
 }
 

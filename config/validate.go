@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -26,6 +28,15 @@ const (
 	minCallsPerSecond  = 0.01
 	maxCallsPerSecond  = 10_000
 	minResultRetention = time.Hour
+
+	minRequestTimeout   = 35 * time.Second
+	minJournalRetention = 24 * time.Hour
+	maxUploadMiB        = 102_400
+	minKeyRate          = 0.1
+	maxKeyRate          = 100_000
+	maxKeyBurst         = 100_000
+	minMaxRequests      = 4
+	maxMaxRequests      = 100_000
 )
 
 var (
@@ -67,6 +78,7 @@ func (s Settings) Validate() error {
 	if problem := DomainProblem(s.DummyEmailDomain); problem != "" {
 		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")
 	}
+	c.api(s)
 	c.oneOf("LogLevel", s.LogLevel, logLevels)
 	c.oneOf("LogFormat", s.LogFormat, logFormats)
 	return errors.Join(c...)
@@ -133,6 +145,47 @@ func (c *checks) durations(s Settings) {
 	if s.ResultRetention < minResultRetention {
 		c.add("ResultRetention", fmt.Sprintf("is %s", short(s.ResultRetention)), "give at least 1h, so that results can be fetched before they are gone")
 	}
+}
+
+// api checks what serve needs.
+func (c *checks) api(s Settings) {
+	if host, port, err := net.SplitHostPort(s.APIListen); err != nil || port == "" || strings.ContainsAny(host, "/@ ") {
+		c.add("APIListen", "is not an address with a port", "write one such as 127.0.0.1:8080, or :8080 for all addresses of this machine")
+	}
+	if s.APITLSCert != "" && s.APITLSKey == "" {
+		c.add("APITLSKey", "is missing beside the certificate", "name the file of its private key, or leave both out for plain HTTP")
+	}
+	if s.APITLSCert == "" && s.APITLSKey != "" {
+		c.add("APITLSCert", "is missing beside the private key", "name the file of its certificate, or leave both out for plain HTTP")
+	}
+	for i, network := range s.APITrustedProxies {
+		if !isNetwork(network) {
+			c.add("APITrustedProxies", fmt.Sprintf("has an entry (number %d) that is neither an address nor a network", i+1), "write each as 10.0.0.7 or 10.0.0.0/8")
+		}
+	}
+	if s.APIRequestTimeout < minRequestTimeout {
+		c.add("APIRequestTimeout", fmt.Sprintf("is %s", short(s.APIRequestTimeout)), "give at least 35s: requests may wait for 30s")
+	}
+	if s.APIStallTimeout < time.Second {
+		c.add("APIStallTimeout", fmt.Sprintf("is %s", short(s.APIStallTimeout)), "give at least 1s")
+	}
+	if s.JournalRetention < minJournalRetention {
+		c.add("JournalRetention", fmt.Sprintf("is %s", short(s.JournalRetention)), "give at least 24h, so that it can be looked up who did what")
+	}
+	if !(s.APIKeyRate >= minKeyRate && s.APIKeyRate <= maxKeyRate) { // so put, NaN is refused as well
+		c.add("APIKeyRate", fmt.Sprintf("is %g", s.APIKeyRate), "give a number from 0.1 to 100000")
+	}
+	c.between("APIMaxUpload", s.APIMaxUpload, maxUploadMiB)
+	c.between("APIKeyBurst", s.APIKeyBurst, maxKeyBurst)
+	if s.APIMaxRequests < minMaxRequests || s.APIMaxRequests > maxMaxRequests {
+		c.add("APIMaxRequests", fmt.Sprintf("is %d", s.APIMaxRequests), "give a number from 4 to 100000")
+	}
+}
+
+func isNetwork(text string) bool {
+	_, networkErr := netip.ParsePrefix(text)
+	_, addressErr := netip.ParseAddr(text)
+	return networkErr == nil || addressErr == nil
 }
 
 func (c *checks) between(field string, n, most int) {

@@ -40,6 +40,8 @@ type grammar struct {
 	Resume     resumeCommand     `cmd:"" help:"End a customer's pause."`
 	Audit      auditCommand      `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
 	Worker     workerCommand     `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
+	Serve      serveCommand      `cmd:"" help:"Serve the HTTP API until stopped."`
+	APIKeys    apikeysCommand    `cmd:"" name:"apikeys" help:"Make, list and revoke keys to the HTTP API."`
 	Sim        simCommand        `cmd:"" help:"Run a simulated iCIMS to try things out against."`
 	Keys       keysCommand       `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
@@ -50,9 +52,10 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"audit", "cancel", "connection", "dead", "export", "keys", "lanes", "pause", "resume", "show", "status", "worker"}
+var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "export", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
 
 var subcommands = map[string][]string{
+	"apikeys":    {"new", "list", "revoke"},
 	"connection": {"list", "show", "add", "edit", "remove"},
 	"dead":       {"list", "show", "retry", "discard"},
 	"keys":       {"new", "status", "rotate", "promote", "reseal", "drop", "adopt"},

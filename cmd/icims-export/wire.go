@@ -98,7 +98,7 @@ func readKeyset(s config.Settings) (*store.Keyset, error) {
 
 // newLedger returns the ledger that the settings describe.
 func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settings) *store.Ledger {
-	return store.NewLedger(client, keys, store.WithRetention(s.ResultRetention))
+	return store.NewLedger(client, keys, store.WithRetention(s.ResultRetention), store.WithJournalAge(s.JournalRetention))
 }
 
 // newProducer returns the client that accepts batches.

@@ -45,12 +45,8 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	risks, err := store.Risks(ctx, client)
-	if err != nil {
-		return redisFailed(p.settings, err)
-	}
-	for _, risk := range risks {
-		log.Error().Msg("AT RISK: " + risk)
+	if err := logRisks(ctx, p.settings, client, log); err != nil {
+		return err
 	}
 	ledger := newLedger(client, keys, p.settings)
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {

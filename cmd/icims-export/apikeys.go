@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/store"
+)
+
+type apikeysCommand struct {
+	New    apikeysNewCommand    `cmd:"" help:"Make a key to the HTTP API. It is shown this once."`
+	List   apikeysListCommand   `cmd:"" help:"List the keys, and when each was last used."`
+	Revoke apikeysRevokeCommand `cmd:"" help:"Make a key useless, at once."`
+}
+
+type apikeysNewCommand struct {
+	Name         string   `required:"" placeholder:"TEXT" help:"Whose key it is; the journal shows it."`
+	Scope        []string `required:"" placeholder:"SCOPE,..." help:"What it may do: read, export, operate, admin. Each includes read; admin includes all."`
+	Customer     []string `placeholder:"ID,..." help:"Customers that it is good for."`
+	AllCustomers bool     `help:"It is good for all customers, also for those that come later."`
+	Expires      string   `placeholder:"TIME" help:"When it ends: a span such as 90d or 12h, or a time such as 2027-01-31 (local). Without it never."`
+	whoAndWhy
+}
+
+// Run makes a key and prints it.
+func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
+	now := time.Now()
+	key, err := c.key(now)
+	if err != nil {
+		return err
+	}
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	key.By = whoIs(c.Who)
+	var token string
+	err = o.journalled(ctx, store.JournalEntry{What: "apikeys new", Object: key.Name, Who: c.Who, Why: c.Why}, func() error {
+		key, token, err = o.Ledger.NewAPIKey(ctx, key, now)
+		if err != nil {
+			return o.lost(err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(p.stdout, struct {
+			store.APIKey
+
+			Token string `json:"token"`
+		}{key, token})
+	}
+	p.sayf("The key %s, %q: %s; %s; %s. Keep what follows where only its user can read it: it is not shown again.",
+		key.ID, prose.Printable(key.Name), strings.Join(key.Scopes, ", "), customersOf(key), keyEnd(key, now))
+	fmt.Fprintln(p.stdout, token)
+	return nil
+}
+
+const longestKeyName = 100
+
+// key is the key that was asked for.
+func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
+	k := store.APIKey{Name: strings.TrimSpace(c.Name)}
+	if k.Name == "" || len(k.Name) > longestKeyName {
+		return k, misused("--name: give 1 to %d characters that say whose key it is", longestKeyName)
+	}
+	for _, scope := range c.Scope {
+		if scope = strings.ToLower(strings.TrimSpace(scope)); !slices.Contains(api.Scopes(), api.Scope(scope)) {
+			return k, misused("--scope %q is not known: there are read, export, operate and admin", scope)
+		}
+		if !slices.Contains(k.Scopes, scope) {
+			k.Scopes = append(k.Scopes, scope)
+		}
+	}
+	for _, customer := range c.Customer {
+		if customer = strings.TrimSpace(customer); !store.ValidCustomer(customer) {
+			return k, misused("--customer %q is no customer id of iCIMS: digits only", customer)
+		}
+		if !slices.Contains(k.Customers, customer) {
+			k.Customers = append(k.Customers, customer)
+		}
+	}
+	if c.AllCustomers == (len(k.Customers) > 0) {
+		return k, misused("say for whom the key is good: --customer 1234, or --all-customers")
+	}
+	if c.Expires == "" {
+		return k, nil
+	}
+	var err error
+	if k.Expires, err = parseEnd(c.Expires, now); err != nil {
+		return k, err
+	}
+	return k, nil
+}
+
+// parseEnd reads when a key ends.
+func parseEnd(text string, now time.Time) (time.Time, error) {
+	refused := misused("--expires %q is no time to come: write how long it is good, such as 90d or 12h, or a time such as 2027-01-31 or 2027-01-31T15:04:05Z", text)
+	end, ok := readUntil(text, now)
+	if !ok || !end.After(now) {
+		return time.Time{}, refused
+	}
+	return end.UTC().Truncate(time.Second), nil
+}
+
+func customersOf(k store.APIKey) string {
+	switch n := len(k.Customers); {
+	case n == 0:
+		return "all customers"
+	case n == 1:
+		return "customer " + k.Customers[0]
+	default:
+		return "customers " + strings.Join(k.Customers, ", ")
+	}
+}
+
+func keyEnd(k store.APIKey, now time.Time) string {
+	switch {
+	case !k.Revoked.IsZero():
+		return "revoked " + k.Revoked.Local().Format(time.DateTime)
+	case k.Expires.IsZero():
+		return "never expires"
+	case !k.Expires.After(now):
+		return "expired " + k.Expires.Local().Format(time.DateTime)
+	default:
+		return "expires " + k.Expires.Local().Format(time.DateTime)
+	}
+}
+
+type apikeysListCommand struct {
+	All  bool `help:"Those revoked and expired as well."`
+	JSON bool `name:"json" help:"Print the list as one JSON array."`
+}
+
+// Run lists the keys.
+func (c *apikeysListCommand) Run(ctx context.Context, p *process) error {
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	all, err := o.Ledger.APIKeys(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	now := time.Now()
+	shown := []store.APIKey{}
+	for _, k := range all {
+		if c.All || k.Usable(now) {
+			shown = append(shown, k)
+		}
+	}
+	if c.JSON {
+		return writeJSON(p.stdout, shown)
+	}
+	if len(shown) == 0 {
+		p.sayf("There is no API key: make one with icims-export apikeys new --name TEXT --scope read --all-customers")
+		return nil
+	}
+	width, _ := terminal(p.stdout)
+	s := style{p.colours(p.stdout)}
+	t := table{out: p.stdout, style: s, width: width}
+	rows := [][]cell{header("id", "name", "scopes", "last used", "ends", "good for")}
+	for _, k := range shown {
+		used := "never"
+		if !k.LastUsed.IsZero() {
+			used = k.LastUsed.Local().Format("2006-01-02 15h")
+		}
+		c, name := plain, prose.Printable(k.Name)
+		if !k.Usable(now) {
+			c = dim
+		}
+		if k.Name == "" {
+			name = "(sealed with another keyset: useless)"
+		}
+		rows = append(rows, []cell{{k.ID, c}, {name, c}, {strings.Join(k.Scopes, ","), c}, {used, c}, {keyEnd(k, now), c}, {customersOf(k), c}})
+	}
+	return t.write(rows...)
+}
+
+type apikeysRevokeCommand struct {
+	ID string `arg:"" help:"The key's id: what follows ixk_ up to the next underscore. apikeys list shows it."`
+	whoAndWhy
+}
+
+// Run revokes a key.
+func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	// Whoever pastes a whole key means the key.
+	id, _, _ := strings.Cut(strings.TrimPrefix(c.ID, "ixk_"), "_")
+	var key store.APIKey
+	err = o.journalled(ctx, store.JournalEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
+		key, err = o.Ledger.RevokeAPIKey(ctx, id, time.Now())
+		switch {
+		case errors.Is(err, store.ErrNoAPIKey):
+			return misused("there is no API key with that id: icims-export apikeys list --all shows them")
+		case err != nil:
+			return o.lost(err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(p.stdout, key)
+	}
+	p.sayf("The key %s, %q, opens nothing any more.", key.ID, prose.Printable(key.Name))
+	return nil
+}

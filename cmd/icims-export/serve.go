@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+type serveCommand struct{}
+
+// Run serves the HTTP API until it is stopped.
+func (serveCommand) Run(ctx context.Context, p *process) error {
+	if p.settings.RedisURL.Embedded() {
+		return misused("an embedded Redis is seen by no worker: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers, or try icims-export demo")
+	}
+	// From the start, since a SIGHUP that nobody waits for ends the process.
+	hangups, noMore := p.hangups()
+	defer noMore()
+	log := p.logger(zerolog.InfoLevel)
+	hosts, err := hostPolicy(p.settings)
+	if err != nil {
+		return err
+	}
+	keys, err := readKeyset(p.settings)
+	if err != nil {
+		return err
+	}
+	cert, err := readCertificate(p.settings)
+	if err != nil {
+		return err
+	}
+	client, closeRedis, err := openRedis(ctx, p.settings)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	ledger := newLedger(client, keys, p.settings)
+	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
+		return err
+	}
+	if err := logRisks(ctx, p.settings, client, log); err != nil {
+		return err
+	}
+	server, err := newAPI(client, ledger, p.settings, hosts, log)
+	if err != nil {
+		return err
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", p.settings.APIListen)
+	if err != nil {
+		return misused("cannot listen on %s (%s): give a free address of this machine with --api-listen, such as 127.0.0.1:8080", p.settings.APIListen, rootCause(err))
+	}
+	if err := warnServing(ctx, ledger, listener.Addr(), cert != nil, log); err != nil {
+		_ = listener.Close()
+		return redisFailed(p.settings, err)
+	}
+	log.Info().Stringer("redis", p.settings.RedisURL).Str("address", listener.Addr().String()).Bool("tls", cert != nil).Msg("the API is served")
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx, listener, cert, p.settings.ShutdownTimeout) }()
+	for stopping := ctx.Done(); ; {
+		select {
+		case <-hangups:
+			rereadKeyset(keys, log)
+			rereadCertificate(cert, log)
+		case <-stopping:
+			log.Info().Stringer("at_most", p.settings.ShutdownTimeout).Msg("stopping: requests that are being answered are finished; a second signal stops at once")
+			stopping = nil
+		case err := <-served:
+			if err != nil {
+				return failed("the API cannot go on: %s", rootCause(err))
+			}
+			log.Info().Msg("the API is stopped")
+			return nil
+		}
+	}
+}
+
+// newAPI returns the API that the settings describe.
+func newAPI(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger) (*api.Server, error) {
+	server, err := api.New(api.Deps{
+		Redis: client, Ledger: ledger, Producer: newProducer(client, ledger, s), Hosts: hosts, Settings: apiSettings(s), Log: log,
+	})
+	if err != nil {
+		return nil, failed("the API cannot be made: %s", rootCause(err))
+	}
+	return server, nil
+}
+
+func apiSettings(s config.Settings) api.Settings {
+	const mib = 1 << 20
+	return api.Settings{
+		RequestTimeout: s.APIRequestTimeout, StallTimeout: s.APIStallTimeout, MaxUpload: int64(s.APIMaxUpload) * mib,
+		KeyRate: s.APIKeyRate, KeyBurst: s.APIKeyBurst, MaxRequests: s.APIMaxRequests, TrustedProxies: s.APITrustedProxies,
+	}
+}
+
+// readCertificate reads the certificate that is set; nil where none is.
+func readCertificate(s config.Settings) (*api.Certificate, error) {
+	if s.APITLSCert == "" {
+		return nil, nil
+	}
+	for setting, file := range map[string]string{"ICIMS_EXPORT_API_TLS_CERT": s.APITLSCert, "ICIMS_EXPORT_API_TLS_KEY": s.APITLSKey} {
+		if _, err := os.Stat(file); err != nil {
+			return nil, misused("%s cannot be read (%s): correct %s", file, rootCause(err), setting)
+		}
+	}
+	cert, err := api.ReadCertificate(s.APITLSCert, s.APITLSKey)
+	if err != nil {
+		return nil, misused("%s and %s are no certificate with its key (%s): both must be PEM, and belong together", s.APITLSCert, s.APITLSKey, rootCause(err))
+	}
+	return cert, nil
+}
+
+func rereadCertificate(cert *api.Certificate, log zerolog.Logger) {
+	if cert == nil {
+		return
+	}
+	if err := cert.Reread(); err != nil {
+		log.Error().Str("problem", rootCause(err)).Msg("the certificate stays as it was")
+		return
+	}
+	log.Info().Msg("certificate read again")
+}
+
+// warnServing says what about the way the API is served may not be meant.
+func warnServing(ctx context.Context, ledger *store.Ledger, addr net.Addr, overTLS bool, log zerolog.Logger) error {
+	if tcp, ok := addr.(*net.TCPAddr); ok && !overTLS && !tcp.IP.IsLoopback() {
+		log.Warn().Msg("AT RISK: other machines can reach this address, and what is sent, API keys too, is not encrypted: set api_tls_cert and api_tls_key, or let only a proxy that speaks TLS reach it")
+	}
+	keys, err := ledger.APIKeys(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, k := range keys {
+		if k.Usable(now) && k.Name != "" {
+			return nil
+		}
+	}
+	log.Warn().Msg("there is no API key that could be used: make one with icims-export apikeys new")
+	return nil
+}
+
+// logRisks names what about Redis may lose exports.
+func logRisks(ctx context.Context, s config.Settings, client redis.UniversalClient, log zerolog.Logger) error {
+	risks, err := store.Risks(ctx, client)
+	if err != nil {
+		return redisFailed(s, err)
+	}
+	for _, risk := range risks {
+		log.Error().Msg("AT RISK: " + risk)
+	}
+	return nil
+}
