@@ -6,6 +6,7 @@ ARGS ?=
 # Tools are built once into bin/, each name with its version.
 GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.8.0
+REDOCLY_VERSION := 2.77.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 FUZZ_TIME ?= 20s
@@ -33,7 +34,7 @@ test: ## Run all tests with the race detector; gets redis-server and a C compile
 	CGO_ENABLED=1 $(GO) test -race $(ARGS) ./...
 
 .PHONY: lint
-lint: fmt-check vet golangci vulncheck ## Run all static checks
+lint: fmt-check vet golangci vulncheck openapi-lint ## Run all static checks
 
 .PHONY: fmt-check
 fmt-check:
@@ -51,6 +52,14 @@ golangci: $(GOLANGCI)
 .PHONY: vulncheck
 vulncheck: $(GOVULNCHECK)
 	@sh scripts/vulncheck.sh $(GOVULNCHECK)
+
+.PHONY: openapi
+openapi: ## Write api/openapi.yaml anew from the routes
+	$(GO) test ./api -run TestOpenAPIDocumentIsUpToDate -update
+
+.PHONY: openapi-lint
+openapi-lint:
+	@sh scripts/openapi-lint.sh bin/redocly-$(REDOCLY_VERSION) $(REDOCLY_VERSION) api/openapi.yaml
 
 $(GOLANGCI):
 	@sh scripts/install-tool.sh $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

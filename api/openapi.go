@@ -61,6 +61,7 @@ func (s *Server) OpenAPI() ([]byte, error) {
 
 func (s *Server) openAPISpecs() specs {
 	s.openAPI.Do(func() {
+		openAnswers(s.huma.OpenAPI())
 		var err error
 		if s.spec.json, err = json.Marshal(s.huma.OpenAPI()); err == nil {
 			s.spec.yaml, err = s.huma.OpenAPI().YAML()
@@ -70,4 +71,44 @@ func (s *Server) openAPISpecs() specs {
 		}
 	})
 	return s.spec
+}
+
+// openAnswers lets what is only answered have more fields one day: clients that were
+// made by an older document must bear them. What is sent stays as strict as it is.
+func openAnswers(doc *huma.OpenAPI) {
+	sent := map[*huma.Schema]bool{}
+	for _, item := range doc.Paths {
+		for _, o := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete, item.Patch} {
+			if o == nil || o.RequestBody == nil {
+				continue
+			}
+			for _, media := range o.RequestBody.Content {
+				walk(media.Schema, doc.Components.Schemas, sent)
+			}
+		}
+	}
+	for _, schema := range doc.Components.Schemas.Map() {
+		if schema.AdditionalProperties == false && !sent[schema] {
+			schema.AdditionalProperties = nil
+		}
+	}
+}
+
+// walk marks a schema and all that it refers to.
+func walk(schema *huma.Schema, registry huma.Registry, seen map[*huma.Schema]bool) {
+	schema = resolved(schema, registry)
+	if schema == nil || seen[schema] {
+		return
+	}
+	seen[schema] = true
+	for _, p := range schema.Properties {
+		walk(p, registry, seen)
+	}
+	walk(schema.Items, registry, seen)
+	walk(mapValues(schema), registry, seen)
+	for _, some := range [][]*huma.Schema{schema.OneOf, schema.AnyOf, schema.AllOf} {
+		for _, one := range some {
+			walk(one, registry, seen)
+		}
+	}
 }

@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
+	"mime"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -136,10 +139,41 @@ func registerRaw(s *Server, o op, doc huma.Operation, h func(http.ResponseWriter
 	s.ops = append(s.ops, o)
 	s.huma.OpenAPI().AddOperation(&doc)
 	s.handle(o, func(w http.ResponseWriter, r *http.Request) {
-		if err := s.journalledRaw(w, r, o, h); err != nil {
+		err := checkRaw(&doc, r)
+		if err == nil {
+			err = s.journalledRaw(w, r, o, h)
+		}
+		if err != nil {
 			s.refuse(w, r, err)
 		}
 	})
+}
+
+// checkRaw refuses parameters and kinds of bodies that the document does not have, as
+// huma does for the others.
+func checkRaw(doc *huma.Operation, r *http.Request) error {
+	var unknown []FieldProblem
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return problem(CodeInvalid, "", FieldProblem{"query", "cannot be read", "percent-encode what has a meaning of its own, such as & and %"})
+	}
+	for name := range query {
+		if p := placeOf(doc, "query."+name); !p.known {
+			unknown = append(unknown, p.unknown())
+		}
+	}
+	if len(unknown) > 0 {
+		return problem(CodeInvalid, "", unknown[0])
+	}
+	kind := r.Header.Get("Content-Type")
+	if doc.RequestBody == nil || kind == "" {
+		return nil
+	}
+	kind, _, err = mime.ParseMediaType(kind)
+	if err != nil || doc.RequestBody.Content[kind] == nil {
+		return problem(CodeMediaType, "There are "+strings.Join(slices.Sorted(maps.Keys(doc.RequestBody.Content)), ", ")+".")
+	}
+	return nil
 }
 
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)

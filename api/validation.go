@@ -14,6 +14,7 @@ import (
 // ownErrors makes huma's errors ours. Huma keeps these functions in package variables;
 // the process has no other user of it.
 var ownErrors = sync.OnceFunc(func() {
+	huma.DefaultArrayNullable = false
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError { return humaProblem(nil, status, errs) }
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, _ string, errs ...error) huma.StatusError {
 		p := humaProblem(ctx.Operation(), status, errs)
@@ -77,11 +78,7 @@ func fieldOf(doc *huma.Operation, detail *huma.ErrorDetail) FieldProblem {
 		return FieldProblem{Field: joinField(place.field, name), Problem: "is missing", Remedy: "give it"}
 	}
 	if !place.known {
-		remedy := "leave it out; the OpenAPI document lists what there is"
-		if len(place.siblings) > 0 {
-			remedy = "leave it out; there are " + strings.Join(place.siblings, ", ")
-		}
-		return FieldProblem{Field: place.field, Problem: "holds a name that is not known here", Remedy: remedy}
+		return place.unknown()
 	}
 	found, remedy := findingOf(detail.Message)
 	return FieldProblem{Field: place.field, Problem: found, Remedy: remedy}
@@ -156,6 +153,15 @@ type place struct {
 	field    string
 	known    bool
 	siblings []string // the names there are, where it is not known
+}
+
+// unknown is the problem of a name that the document does not have.
+func (p place) unknown() FieldProblem {
+	remedy := "leave it out; there is none here"
+	if len(p.siblings) > 0 {
+		remedy = "leave it out; there are " + strings.Join(p.siblings, ", ")
+	}
+	return FieldProblem{Field: p.field, Problem: "holds a name that is not known here", Remedy: remedy}
 }
 
 // placeOf finds a field in the operation's document. Names that are not in there come
