@@ -23,13 +23,26 @@ type ExplainedDead struct {
 	Workflow map[string]any `json:"workflow,omitempty"` // and the workflow
 }
 
+// DeadLetter reads one dead letter. It returns store.ErrNotDead where there is none.
+func (d *Desk) DeadLetter(ctx context.Context, ref store.Ref) (Letter, error) {
+	letter, err := d.Ledger.DeadLetter(ctx, ref)
+	if err != nil {
+		return Letter{}, err
+	}
+	list, err := d.letters(ctx, ref.Customer, "", []store.DeadLetter{letter})
+	if err != nil {
+		return Letter{}, err
+	}
+	return list[0], nil
+}
+
 // FindDead finds the dead letters of a customer by the id of the export or of the
 // candidate; none is no error.
 func (d *Desk) FindDead(ctx context.Context, customer, which string) ([]Letter, error) {
-	letter, err := d.Ledger.DeadLetter(ctx, store.Ref{Customer: customer, Export: which})
+	letter, err := d.DeadLetter(ctx, store.Ref{Customer: customer, Export: which})
 	switch {
 	case err == nil:
-		return d.letters(ctx, customer, "", []store.DeadLetter{letter})
+		return []Letter{letter}, nil
 	case !errors.Is(err, store.ErrNotDead):
 		return nil, err
 	}

@@ -47,6 +47,8 @@ type LaneList struct {
 	Lanes   []Lane `json:"lanes"`
 	Hidden  int    `json:"without_work"`
 	Workers int    `json:"workers"`
+	// Next is the customer behind which the list goes on; "" at its end.
+	Next string `json:"next,omitempty"`
 }
 
 // LaneQuery chooses customers.
@@ -55,6 +57,10 @@ type LaneQuery struct {
 	All bool
 	// Only: none but these; nil for all.
 	Only []string
+	// After leaves out the customers up to this one; "" for none.
+	After string
+	// Limit is how many lanes are listed at most; 0 for all.
+	Limit int
 }
 
 // Lanes lists how customers stand, ordered by customer.
@@ -84,6 +90,10 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 				r.Hidden++
 				continue
 			}
+			if len(r.Lanes) == q.Limit && q.Limit > 0 {
+				r.Next = r.Lanes[len(r.Lanes)-1].Customer
+				return r, nil
+			}
 			l := at.lane(page[i])
 			l.Connection = connectionNote(page[i], crew, filed, have)
 			r.Lanes = append(r.Lanes, l)
@@ -100,7 +110,7 @@ func (d *Desk) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]
 		if err != nil {
 			return nil, err
 		}
-		connected, _, err := d.Ledger.ConnectionChanges(ctx, 0)
+		connected, err := d.connected(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +120,26 @@ func (d *Desk) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]
 		}
 	}
 	slices.SortFunc(customers, store.CompareCustomers)
-	return slices.Compact(customers), nil
+	return after(slices.Compact(customers), q.After), nil
+}
+
+// connected are the customers that have a connection in the store.
+func (d *Desk) connected(ctx context.Context) ([]string, error) {
+	customers, _, err := d.Ledger.ConnectionChanges(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	have, err := d.Stored(ctx, customers...)
+	return slices.DeleteFunc(customers, func(c string) bool { return !have[c] }), err
+}
+
+// after leaves out the customers of an ordered list up to one.
+func after(customers []string, last string) []string {
+	at, found := slices.BinarySearchFunc(customers, last, store.CompareCustomers)
+	if found {
+		at++
+	}
+	return customers[at:]
 }
 
 // connectionNote says what is wrong with a customer's connection, as far as the

@@ -40,6 +40,10 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	if !p.Until.IsZero() {
 		until = p.Until.UnixMilli()
 	}
+	// So that it is listed, also where it has had no batch yet.
+	if err := l.redis.SAdd(ctx, customersKey, customer).Err(); err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
 	err = l.redis.HSet(ctx, pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until).Err()
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Customers lists the customers that ever had a batch.
+// Customers lists the customers that ever had a batch or a pause.
 func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 	customers, err := l.redis.SMembers(ctx, customersKey).Result()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 )
@@ -21,19 +22,6 @@ type auditCommand struct {
 	Remote   int           `placeholder:"N" help:"Also look up N exported candidates, drawn at random, in iCIMS; without it none. Needs --customer."`
 	Yes      bool          `help:"Make the calls of --remote without asking."`
 	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
-}
-
-// auditResult is what was found.
-type auditResult struct {
-	Clean      bool              `json:"clean"`
-	Customers  []store.Audit     `json:"customers"`
-	Violations []store.Violation `json:"violations"`
-	// Sampled and Calls are those of --remote.
-	Sampled int `json:"sampled,omitempty"`
-	Calls   int `json:"calls,omitempty"`
-	// Worker tells whether some worker looks after late exports.
-	Worker  bool    `json:"worker"`
-	Seconds float64 `json:"seconds"`
 }
 
 // errViolations ends an audit that found something.
@@ -55,23 +43,28 @@ func (c *auditCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	started := time.Now()
-	r := auditResult{Violations: []store.Violation{}, Customers: []store.Audit{}}
-	if err := c.audit(ctx, o, &r); err != nil {
+	customers, err := o.customers(ctx, c.Customer)
+	if err != nil {
 		return err
+	}
+	options := store.DefaultAuditOptions()
+	options.Late = c.Late
+	r, err := o.Audit(ctx, customers, options)
+	if err != nil {
+		return o.lost(err)
 	}
 	if c.Remote > 0 {
 		if err := c.remote(ctx, o, &r); err != nil {
 			return err
 		}
 	}
-	r.Clean = len(r.Violations) == 0
-	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
+	r.Finish(started)
 	if c.JSON {
 		if err := writeJSON(p.stdout, r); err != nil {
 			return err
 		}
 	} else {
-		r.print(p)
+		printAudit(p, r)
 	}
 	if !r.Clean {
 		return errViolations
@@ -79,33 +72,8 @@ func (c *auditCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-func (c *auditCommand) audit(ctx context.Context, o *operator, r *auditResult) error {
-	customers, err := o.customers(ctx, c.Customer)
-	if err != nil {
-		return err
-	}
-	options := store.DefaultAuditOptions()
-	options.Late = c.Late
-	if r.Customers, err = o.Ledger.Audit(ctx, customers, options); err != nil {
-		return o.lost(err)
-	}
-	for i := range r.Customers {
-		a := &r.Customers[i]
-		queue, err := worker.AuditQueue(ctx, o.Redis, o.Ledger, a.Customer, options.Pause)
-		if err != nil {
-			return o.lost(err)
-		}
-		a.Violations = append(a.Violations, queue...)
-		r.Violations = append(r.Violations, a.Violations...)
-	}
-	if r.Worker, err = worker.Reconciling(ctx, o.Redis); err != nil {
-		return o.lost(err)
-	}
-	return nil
-}
-
 // remote looks candidates up in iCIMS, once it is agreed what that costs.
-func (c *auditCommand) remote(ctx context.Context, o *operator, r *auditResult) error {
+func (c *auditCommand) remote(ctx context.Context, o *operator, r *operate.AuditResult) error {
 	conn, ok := o.Connection(ctx, c.Customer)
 	if !ok {
 		return misused("customer %s has no usable connection: enter one with icims-export connection add, or name the file of connections with ICIMS_EXPORT_CONNECTIONS", c.Customer)
@@ -153,7 +121,7 @@ const clean = "Clean."
 // shownViolations is how many of one kind a person is given for each customer.
 const shownViolations = 20
 
-func (r auditResult) print(p *process) {
+func printAudit(p *process, r operate.AuditResult) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	writeAudits(out, s, width, r.Customers)

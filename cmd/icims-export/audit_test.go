@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -21,7 +22,7 @@ func TestAudit(t *testing.T) {
 	t.Run("as JSON it is one object, for one customer as well, and needs no keyset", func(t *testing.T) {
 		r := call(t, "audit", "--customer=1234", "--json", "--redis-url="+w.url)
 		r.wantStatus(t, statusDone)
-		got := decode[auditResult](t, r.out)
+		got := decode[operate.AuditResult](t, r.out)
 		if !got.Clean || len(got.Customers) != 1 || got.Customers[0].Dead != 8 || got.Violations == nil || got.Worker {
 			t.Errorf("got %s", r.out)
 		}
@@ -35,7 +36,7 @@ func TestAudit(t *testing.T) {
 		r := w.call("audit")
 		r.wantStatus(t, statusPartial)
 		r.wantAll(t, "listed as a dead letter, but there is no record of it", string(jobless), ids[0], "No worker has been heard of")
-		got := decode[auditResult](t, w.call("audit", "--json").out)
+		got := decode[operate.AuditResult](t, w.call("audit", "--json").out)
 		kinds := map[string]bool{}
 		for _, v := range got.Violations {
 			kinds[v.Kind] = true

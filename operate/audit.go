@@ -1,0 +1,53 @@
+package operate
+
+import (
+	"context"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+// AuditResult is what an audit found.
+type AuditResult struct {
+	Clean      bool              `json:"clean"`
+	Customers  []store.Audit     `json:"customers"`
+	Violations []store.Violation `json:"violations"`
+	// Sampled and Calls are those of a look into iCIMS, where there was one.
+	Sampled int `json:"sampled,omitempty"`
+	Calls   int `json:"calls,omitempty"`
+	// Worker tells whether some worker looks after late exports.
+	Worker  bool    `json:"worker"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Audit proves of customers that no export is lost and that all records agree, the
+// queue's included.
+func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptions) (AuditResult, error) {
+	started := time.Now()
+	r := AuditResult{Violations: []store.Violation{}, Customers: []store.Audit{}}
+	var err error
+	if r.Customers, err = d.Ledger.Audit(ctx, customers, o); err != nil {
+		return r, err
+	}
+	for i := range r.Customers {
+		a := &r.Customers[i]
+		queue, err := worker.AuditQueue(ctx, d.Redis, d.Ledger, a.Customer, o.Pause)
+		if err != nil {
+			return r, err
+		}
+		a.Violations = append(a.Violations, queue...)
+		r.Violations = append(r.Violations, a.Violations...)
+	}
+	if r.Worker, err = worker.Reconciling(ctx, d.Redis); err != nil {
+		return r, err
+	}
+	r.Finish(started)
+	return r, nil
+}
+
+// Finish sums up what was found since a time.
+func (r *AuditResult) Finish(started time.Time) {
+	r.Clean = len(r.Violations) == 0
+	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
+}
