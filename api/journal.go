@@ -29,7 +29,7 @@ const journalTime = 5 * time.Second
 // journalled runs a handler, and where its operation changes something enters that in
 // the journal: before it, without which nothing is changed, and after it.
 func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(context.Context, *I) (*O, error)) (*O, error) {
-	if !o.Changes {
+	if dry, ok := any(in).(interface{ changesNothing() bool }); !o.Changes || ok && dry.changesNothing() {
 		return h(ctx, in)
 	}
 	req := requestOf(ctx)

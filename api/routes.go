@@ -3,4 +3,8 @@ package api
 // routes are all areas of the API, each with the function that enters its routes.
 var routes = []func(*Server){
 	(*Server).registerCore,
+	(*Server).registerConnections,
+	(*Server).registerDeadLetters,
+	(*Server).registerLanes,
+	(*Server).registerAudit,
 }

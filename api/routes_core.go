@@ -8,9 +8,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// customerPath is the customer in a path; inputs embed it. The guard has checked that
-// it is a number and that the key is good for it.
-type customerPath struct {
+// CustomerPath is the customer in a path; inputs embed it, for which huma wants an
+// exported name. The guard has checked that it is a number and that the key is good
+// for it.
+type CustomerPath struct {
 	Customer string `path:"customer" pattern:"^[0-9]{1,18}$" doc:"iCIMS's customer id." example:"1234"`
 }
 

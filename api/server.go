@@ -90,6 +90,8 @@ type Server struct {
 	huma   huma.API
 	ops    []op // in the order of their registration
 	guards *guards
+	// auditing holds the one audit that is being made.
+	auditing chan struct{}
 
 	stopping context.Context //nolint:containedctx // it is the server's life, not a call's
 	stop     context.CancelFunc
@@ -110,7 +112,7 @@ func New(d Deps) (*Server, error) {
 		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain}
 	}
 	d.Settings = d.Settings.withDefaults()
-	s := &Server{Deps: d, mux: http.NewServeMux()}
+	s := &Server{Deps: d, mux: http.NewServeMux(), auditing: make(chan struct{}, 1)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error
 	if s.guards, err = newGuards(d); err != nil {

@@ -1,0 +1,147 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+// AuditReport is what an audit of a customer found.
+type AuditReport struct {
+	Clean   bool        `json:"clean" doc:"There is no violation."`
+	Counts  AuditCounts `json:"counts"`
+	Worker  bool        `json:"worker" doc:"Some worker looks after late exports."`
+	Seconds float64     `json:"seconds" doc:"What the audit took."`
+	// Violations are shown in part where there are many.
+	Violations      []store.Violation `json:"violations" doc:"What must never be so: the first 1,000. In a stream they have come before."`
+	ViolationsFound int               `json:"violations_found" doc:"How many there are."`
+}
+
+// AuditCounts add a customer's exports up.
+type AuditCounts struct {
+	Batches   int `json:"batches"`
+	Accepted  int `json:"accepted" doc:"The sum of the others."`
+	Done      int `json:"done"`
+	Skipped   int `json:"skipped"`
+	Dead      int `json:"dead"`
+	Cancelled int `json:"cancelled"`
+	Moving    int `json:"moving"`
+	Expired   int `json:"expired" doc:"Of old batches, whose outcomes are kept no more."`
+	Markers   int `json:"markers" doc:"Candidates of whom it is kept that they are in iCIMS."`
+}
+
+// AuditLine is a line of an audit's stream. It has one of these fields.
+type AuditLine struct {
+	Auditing  *float64         `json:"auditing,omitempty" doc:"It goes on: for how many seconds so far."`
+	Violation *store.Violation `json:"violation,omitempty" doc:"Something that must never be so."`
+	Result    *AuditReport     `json:"result,omitempty" doc:"The last line of an audit that was made to its end."`
+	Problem   *Problem         `json:"problem,omitempty" doc:"The last line of one that was not."`
+}
+
+const (
+	shownViolations = 1000
+	// auditBeat is how often a stream says that the audit goes on.
+	auditBeat  = 5 * time.Second
+	ndjsonType = "application/x-ndjson"
+)
+
+func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.auditing <- struct{}{}:
+		defer func() { <-s.auditing }()
+	default:
+		s.refuse(w, r, newProblem(CodeBusy, "An audit is being made already.").after(askAgain))
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	customer := []string{r.PathValue("customer")}
+	if strings.Contains(r.Header.Get("Accept"), ndjsonType) {
+		w.Header().Set("Content-Type", ndjsonType)
+		lines := lineWriter{w}
+		noMore := lines.keepAlive(cancel)
+		result, err := s.Desk.Audit(ctx, customer, store.DefaultAuditOptions())
+		noMore()
+		s.endAudit(lines, r, result, err)
+		return
+	}
+	result, err := s.Desk.Audit(ctx, customer, store.DefaultAuditOptions())
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(reportOf(result, shownViolations)) // nobody is left to tell
+}
+
+// keepAlive writes a line every few seconds until the returned function is called; gone
+// is called where nobody takes them.
+func (l lineWriter) keepAlive(gone func()) func() {
+	enough, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		began, beat := time.Now(), time.NewTicker(auditBeat)
+		defer beat.Stop()
+		for {
+			select {
+			case <-enough:
+				return
+			case <-beat.C:
+				seconds := time.Since(began).Round(time.Second).Seconds()
+				if l.write(AuditLine{Auditing: &seconds}) != nil {
+					gone()
+					return
+				}
+			}
+		}
+	}()
+	return func() {
+		close(enough)
+		<-ended
+	}
+}
+
+func (s *Server) endAudit(lines lineWriter, r *http.Request, result operate.AuditResult, err error) {
+	if err != nil {
+		p := s.problemOf(r.Context(), err)
+		_ = lines.write(AuditLine{Problem: p}) // nobody is left to tell
+		return
+	}
+	for i := range result.Violations {
+		if lines.write(AuditLine{Violation: &result.Violations[i]}) != nil {
+			return
+		}
+	}
+	report := reportOf(result, 0)
+	_ = lines.write(AuditLine{Result: &report}) // as above
+}
+
+func reportOf(r operate.AuditResult, most int) AuditReport {
+	report := AuditReport{Clean: r.Clean, Worker: r.Worker, Seconds: r.Seconds, ViolationsFound: len(r.Violations), Violations: r.Violations[:min(len(r.Violations), most)]}
+	for _, a := range r.Customers {
+		report.Counts = AuditCounts{
+			Batches: a.Batches, Accepted: a.Accepted, Done: a.Done, Skipped: a.Skipped, Dead: a.Dead, Cancelled: a.Cancelled, Moving: a.Moving, Expired: a.Expired, Markers: a.Markers,
+		}
+	}
+	return report
+}
+
+// lineWriter writes JSON, a line each, which is sent at once.
+type lineWriter struct{ w http.ResponseWriter }
+
+func (l lineWriter) write(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if _, err := l.w.Write(append(text, '\n')); err != nil {
+		return err
+	}
+	return http.NewResponseController(l.w).Flush()
+}

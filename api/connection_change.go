@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+type putConnectionInput struct {
+	CustomerPath
+	RevisionMatch
+
+	IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"With *, only a customer without a connection gets one."`
+	Body        struct {
+		ConnectionSettings
+
+		Password string `json:"password,omitempty" maxLength:"65536" writeOnly:"true" format:"password" doc:"The API user's password; for hmac the shared key, for oauth the client secret. Left out, an edit keeps the old one."`
+		Why      string `json:"why,omitempty" maxLength:"1000" doc:"Why it is done. An edit needs it."`
+	}
+}
+
+// editTries is how often an edit of any revision begins anew because another was
+// faster.
+const editTries = 3
+
+func (s *Server) putConnection(ctx context.Context, in *putConnectionInput) (*connectionOutput, error) {
+	revision, err := in.revision()
+	if err != nil {
+		return nil, err
+	}
+	c := in.Body.connection(in.Customer)
+	c.Password = store.Secret(in.Body.Password)
+	for try := 1; ; try++ {
+		out, err := s.enterConnection(ctx, in, c, revision)
+		_, changed := errors.AsType[*store.ConnectionChangedError](err)
+		if again := changed || errors.Is(err, store.ErrConnectionExists) && in.IfNoneMatch == ""; !again || revision != 0 || try == editTries {
+			return out, err
+		}
+	}
+}
+
+// enterConnection adds or edits a connection, by what there is.
+func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c store.Connection, revision int64) (*connectionOutput, error) {
+	p := principalOf(ctx)
+	before, err := s.Ledger.Connection(ctx, in.Customer)
+	switch {
+	case errors.Is(err, store.ErrNoConnection), err == nil && !before.Below().Kept():
+		if in.IfMatch != "" {
+			return nil, problem(CodeConnectionChanged, "The customer has no connection.")
+		}
+		added, err := s.Desk.AddConnection(ctx, c, p.Name, in.Body.Why)
+		if err != nil {
+			return nil, err
+		}
+		return s.shownConnection(http.StatusCreated, added), nil
+	case err != nil && !errors.Is(err, store.ErrSealed):
+		return nil, err
+	case in.IfNoneMatch != "":
+		return nil, store.ErrConnectionExists
+	case revision != 0 && revision != before.Revision:
+		return nil, &store.ConnectionChangedError{Customer: in.Customer, Revision: before.Revision}
+	case strings.TrimSpace(in.Body.Why) == "":
+		return nil, whyMissing("why")
+	}
+	edited, err := s.Desk.EditConnection(ctx, before, c, p.Name, in.Body.Why)
+	if err != nil {
+		return nil, err
+	}
+	return s.shownConnection(http.StatusOK, edited), nil
+}
+
+// whyMissing refuses a change without a reason.
+func whyMissing(field string) error {
+	return problem(CodeInvalid, "", FieldProblem{field, "is missing", "say why it is done: it is recorded with who did it"})
+}
+
+type deleteConnectionInput struct {
+	CustomerPath
+	RevisionMatch
+
+	Exports  string `query:"exports" enum:"keep,cancel" default:"keep" doc:"What becomes of exports that wait: keep, until there is a connection again, or cancel."`
+	Markers  string `query:"markers" enum:"keep,erase" default:"keep" doc:"Who was exported before: keep, or erase, so that they would be sent again."`
+	DryRun   bool   `query:"dry_run" doc:"Only tell what would be done."`
+	Patience int    `query:"patience" minimum:"0" maximum:"30" default:"5" doc:"For how many seconds to wait for exports in the middle of their calls."`
+	Why      string `header:"X-Why" maxLength:"1000" doc:"Why it is done. Only a dry run needs none."`
+}
+
+func (in *deleteConnectionInput) changesNothing() bool { return in.DryRun }
+
+func (s *Server) deleteConnection(ctx context.Context, in *deleteConnectionInput) (*struct{ Body operate.Removal }, error) {
+	if strings.TrimSpace(in.Why) == "" && !in.DryRun {
+		return nil, whyMissing("header.X-Why")
+	}
+	revision, err := in.revision()
+	if err != nil {
+		return nil, err
+	}
+	removal, err := s.Desk.RemoveConnection(ctx, in.Customer, operate.RemovalOrder{
+		Who: principalOf(ctx).Name, Why: in.Why, Revision: revision, CancelExports: in.Exports == "cancel", EraseMarkers: in.Markers == "erase",
+		Patience: time.Duration(in.Patience) * time.Second, DryRun: in.DryRun,
+	})
+	if err != nil {
+		return nil, partDone(err)
+	}
+	return &struct{ Body operate.Removal }{removal}, nil
+}

@@ -1,0 +1,100 @@
+package api
+
+import "github.com/seekout/icims-export/store"
+
+// ConnectionSettings are the settings of a connection, all but its password, by the
+// names that the file of connections has. A number of 0 cannot be given.
+type ConnectionSettings struct {
+	Auth          string            `json:"auth,omitempty" enum:"basic,hmac,oauth" doc:"How calls are authenticated; basic where it is left out."`
+	Username      string            `json:"username,omitempty" maxLength:"1000" doc:"The API user's name; for oauth the client id."`
+	TokenURL      string            `json:"token_url,omitempty" maxLength:"2000" doc:"Where oauth gets its tokens; left out, the sign-in host of the region."`
+	Capabilities  string            `json:"capabilities,omitempty" maxLength:"1000" doc:"What it may be used for, comma separated; export where it is left out."`
+	PortalURLs    string            `json:"portal_urls,omitempty" maxLength:"20000" doc:"One or more job portal URLs, comma separated, as iCIMS shows them."`
+	Source        string            `json:"source,omitempty" maxLength:"1000" doc:"The source of persons and workflows."`
+	Status        *NodeSetting      `json:"status,omitempty" doc:"The status of workflows."`
+	Folder        *NodeSetting      `json:"folder,omitempty" doc:"The folder of persons."`
+	LinkedInField string            `json:"linkedin_field,omitempty" maxLength:"100" doc:"The tenant's custom field for the profile's URL; left out, URLs are." example:"field51001"`
+	DummyDomain   string            `json:"dummy_email_domain,omitempty" maxLength:"300" doc:"Of addresses made up for this customer's candidates."`
+	Limits        *LimitSettings    `json:"limits,omitempty" doc:"Bounds of the calls, for all processes together."`
+	Fields        *FieldNameSetting `json:"fields,omitempty" doc:"The tenant's names for work experience and education."`
+}
+
+// NodeSetting names a node of an iCIMS list by its id, or by its visible value.
+type NodeSetting struct {
+	ID    string `json:"id,omitempty" maxLength:"1000" doc:"The node's id; better, since labels may be renamed." example:"D10106"`
+	Value string `json:"value,omitempty" maxLength:"1000" doc:"Its visible value."`
+}
+
+// LimitSettings are the limits of a connection.
+type LimitSettings struct {
+	CallsPerSecond float64 `json:"calls_per_second,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Calls a second, on the average." example:"5"`
+	Burst          int     `json:"burst,omitempty" minimum:"1" maximum:"1000000" doc:"Calls above the even rate that are tolerated at once." example:"10"`
+	InFlight       int     `json:"in_flight,omitempty" minimum:"1" maximum:"100000" doc:"Calls at the same time." example:"4"`
+	CallsPerDay    int     `json:"calls_per_day,omitempty" minimum:"1" maximum:"1000000000" doc:"Calls a day (UTC)." example:"10000"`
+	ExpressReserve int     `json:"express_reserve,omitempty" minimum:"1" maximum:"99" doc:"The part of the day's calls, in percent, that is kept for small batches." example:"5"`
+}
+
+// FieldNameSetting are the names of two collections in a tenant's API.
+type FieldNameSetting struct {
+	WorkExperience *WorkExperienceSetting `json:"work_experience,omitempty" doc:"The collection of positions."`
+	Education      *EducationSetting      `json:"education,omitempty" doc:"The collection of schools."`
+}
+
+// WorkExperienceSetting names the collection of positions and its children.
+type WorkExperienceSetting struct {
+	Collection string `json:"collection,omitempty" maxLength:"100" example:"workexperience"`
+	Employer   string `json:"employer,omitempty" maxLength:"100" example:"workemployer"`
+	Title      string `json:"title,omitempty" maxLength:"100" example:"worktitle"`
+	Start      string `json:"start,omitempty" maxLength:"100" example:"workstartdate"`
+	End        string `json:"end,omitempty" maxLength:"100" example:"workenddate"`
+}
+
+// EducationSetting names the collection of schools and its children.
+type EducationSetting struct {
+	Collection string `json:"collection,omitempty" maxLength:"100" example:"education"`
+	School     string `json:"school,omitempty" maxLength:"100" example:"school"`
+	Degree     string `json:"degree,omitempty" maxLength:"100" example:"degree"`
+}
+
+// settingsOf are the settings of a connection.
+func settingsOf(c store.Connection) ConnectionSettings {
+	return ConnectionSettings{
+		Auth: string(c.Auth), Username: c.Username, TokenURL: c.TokenURL, Capabilities: string(c.Capabilities), PortalURLs: c.PortalURLs,
+		Source: c.Source, Status: given(NodeSetting(c.Status)), Folder: given(NodeSetting(c.Folder)), LinkedInField: c.LinkedInField, DummyDomain: c.DummyDomain,
+		Limits: given(LimitSettings{
+			CallsPerSecond: c.Limits.CallsPerSecond, Burst: c.Limits.Burst, InFlight: c.Limits.InFlight,
+			CallsPerDay: c.Limits.CallsPerDay, ExpressReserve: c.Limits.ExpressReserve,
+		}),
+		Fields: given(FieldNameSetting{given(WorkExperienceSetting(c.Fields.WorkExperience)), given(EducationSetting(c.Fields.Education))}),
+	}
+}
+
+// connection is the connection with these settings.
+func (s ConnectionSettings) connection(customer string) store.Connection {
+	c := store.Connection{
+		Customer: customer, Auth: store.AuthKind(s.Auth), Username: s.Username, TokenURL: s.TokenURL, Capabilities: store.Capabilities(s.Capabilities),
+		PortalURLs: s.PortalURLs, Source: s.Source, Status: store.NodeRef(value(s.Status)), Folder: store.NodeRef(value(s.Folder)),
+		LinkedInField: s.LinkedInField, DummyDomain: s.DummyDomain,
+	}
+	l, f := value(s.Limits), value(s.Fields)
+	c.Limits = store.Limits{CallsPerSecond: l.CallsPerSecond, Burst: l.Burst, InFlight: l.InFlight, CallsPerDay: l.CallsPerDay, ExpressReserve: l.ExpressReserve}
+	c.Fields = store.FieldNames{WorkExperience: store.WorkExperienceFields(value(f.WorkExperience)), Education: store.EducationFields(value(f.Education))}
+	return c
+}
+
+// given is a group of settings; nil where none of them is set.
+func given[T comparable](group T) *T {
+	var none T
+	if group == none {
+		return nil
+	}
+	return &group
+}
+
+func value[T any](p *T) T {
+	var none T
+	if p == nil {
+		return none
+	}
+	return *p
+}

@@ -1,0 +1,26 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
+)
+
+// partDone explains an error behind which some was done already.
+func partDone(err error) error {
+	p := problemOf(err)
+	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
+		p.Detail = "It broke off after " + prose.Plural(part.Done, part.Thing) + ": ask again to go on."
+		return p
+	}
+	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
+		p.Detail = "It was done to " + prose.Plural(untold.Done, untold.Thing) + ", but could not be recorded among the customer's actions."
+		return p
+	}
+	if _, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
+		p.Detail = "Whether it took effect is not known: look at the customer's lane."
+		return p
+	}
+	return err
+}

@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+func (s *Server) registerConnections() {
+	register(s, op{
+		ID: "list-connections", Method: http.MethodGet, Path: "/v1/connections", Scope: ScopeRead, Tags: []string{"connections"},
+		Summary:     "List connections",
+		Description: "Those of the key's customers, ordered by customer, page by page.",
+	}, s.listConnections)
+	register(s, op{
+		ID: "get-connection", Method: http.MethodGet, Path: "/v1/customers/{customer}/connection", Scope: ScopeRead, Tags: []string{"connections"},
+		Summary:     "Show a connection",
+		Description: "The password is never shown. `ETag` is the revision that an edit names.",
+		Errors:      []Code{CodeNoConnection},
+	}, s.getConnection)
+	register(s, op{
+		ID: "put-connection", Method: http.MethodPut, Path: "/v1/customers/{customer}/connection", Scope: ScopeAdmin, Changes: true, Tags: []string{"connections"},
+		Summary: "Enter or edit a connection",
+		Description: "The body holds all settings; what is left out has its default. An edit without a password keeps the old one, unless it would send it to another host " +
+			"or in another way, and needs `why`. With `If-Match` it is refused where somebody else has changed the connection since, with `If-None-Match: *` where there is one already. " +
+			"Workers take it up within seconds.",
+		Errors: []Code{CodeConnectionInvalid, CodeConnectionChanged, CodeConnectionExists, CodeCannotOpen},
+	}, s.putConnection)
+	register(s, op{
+		ID: "delete-connection", Method: http.MethodDelete, Path: "/v1/customers/{customer}/connection", Scope: ScopeAdmin, Changes: true, Tags: []string{"connections"},
+		Summary: "Remove a connection",
+		Description: "Erases settings and credentials; the history stays. Exports that wait are kept until there is a connection again, or cancelled; who was exported before is " +
+			"kept, or erased, so that they would be sent again. One that is removed already is no error, so that a removal that broke off can be repeated.",
+		Errors: []Code{CodeNoConnection, CodeConnectionChanged},
+	}, s.deleteConnection)
+	register(s, op{
+		ID: "list-connection-history", Method: http.MethodGet, Path: "/v1/customers/{customer}/connection/history", Scope: ScopeRead, Tags: []string{"connections"},
+		Summary:     "Tell what happened to a connection",
+		Description: "Who changed it, when and why, and how it stood since: the latest 100 entries, the latest first. It outlives the connection.",
+		Errors:      []Code{CodeNoConnection},
+	}, s.connectionHistory)
+}
+
+// Connection is a customer's connection, without its password.
+type Connection struct {
+	Customer string             `json:"customer" doc:"iCIMS's customer id." example:"1234"`
+	Settings ConnectionSettings `json:"settings" doc:"The settings that were entered; what is left out has its default."`
+	InUse    ConnectionSettings `json:"in_use" doc:"The settings with their defaults, as the workers use them."`
+	Revision int64              `json:"revision" doc:"Grows with each change of the settings." example:"3"`
+	State    string             `json:"state" doc:"How it stands: docs/connections.md has the states." example:"connected"`
+	Reason   store.Reason       `json:"reason,omitempty" doc:"Why it is in that state: a code of docs/errors.md or docs/verification.md."`
+	Title    string             `json:"title,omitempty" doc:"The reason in words."`
+	Hint     string             `json:"hint,omitempty" doc:"What to do about it."`
+	Since    time.Time          `json:"since,omitzero" doc:"When it came into that state."`
+	Edited   time.Time          `json:"edited,omitzero" doc:"When the settings were last changed."`
+	Pause    *store.Pause       `json:"pause,omitempty" doc:"The pause that is in force."`
+	Below    string             `json:"below_pause,omitempty" doc:"The state that it has once the pause is over."`
+	Region   string             `json:"region,omitempty" doc:"The data region of its portals: US, EU, CA or other."`
+	Portals  []string           `json:"portals,omitempty" doc:"Its job portals, one by one."`
+	Problem  string             `json:"problem,omitempty" doc:"What is wrong with its settings, so that it cannot be used."`
+	Sealed   bool               `json:"sealed,omitempty" doc:"The service's keyset does not open the settings."`
+}
+
+func (s *Server) connectionOf(c store.StoredConnection) Connection {
+	v := operate.ViewConnection(c, s.Hosts)
+	shown := Connection{
+		Customer: v.Customer, Settings: settingsOf(v.Connection), Revision: v.Revision, State: string(v.State), Reason: v.Reason,
+		Since: v.Since.UTC(), Edited: v.Edited, Pause: v.Pause, Region: v.Region, Portals: v.Portals, Problem: v.Problem, Sealed: v.Sealed,
+	}
+	if v.Below().Kept() && !v.Sealed {
+		shown.InUse = settingsOf(v.WithDefaults())
+	}
+	if v.Reason != "" {
+		info := v.Reason.Info()
+		shown.Title, shown.Hint = info.Title, info.Hint
+	}
+	if v.Pause != nil {
+		shown.Below = string(v.Below())
+	}
+	return shown
+}
+
+// Connections is a page of connections.
+type Connections struct {
+	Connections []Connection `json:"connections"`
+	Next        string       `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+}
+
+func (s *Server) listConnections(ctx context.Context, in *struct {
+	CustomerPage
+
+	Removed bool `query:"removed" doc:"Also those that were removed."`
+}) (*struct{ Body Connections }, error) {
+	page, next, err := s.Desk.ConnectionPage(ctx, operate.ConnectionQuery{Removed: in.Removed, May: principalOf(ctx).May, After: in.Cursor, Limit: in.Limit})
+	if err != nil {
+		return nil, err
+	}
+	out := Connections{Connections: make([]Connection, len(page)), Next: next}
+	for i, c := range page {
+		out.Connections[i] = s.connectionOf(c)
+	}
+	return &struct{ Body Connections }{out}, nil
+}
+
+// CustomerPage is a part of a list that is ordered by customer.
+type CustomerPage struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many at most."`
+	Cursor string `query:"cursor" pattern:"^[0-9]{1,18}$" doc:"The next of the page before."`
+}
+
+type connectionOutput struct {
+	Status int
+	ETag   string `header:"ETag" doc:"The revision, for If-Match."`
+	Body   Connection
+}
+
+func (s *Server) shownConnection(status int, c store.StoredConnection) *connectionOutput {
+	return &connectionOutput{status, etag(c.Revision), s.connectionOf(c)}
+}
+
+func etag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
+
+func (s *Server) getConnection(ctx context.Context, in *struct{ CustomerPath }) (*connectionOutput, error) {
+	c, err := s.Ledger.Connection(ctx, in.Customer)
+	if err != nil && !errors.Is(err, store.ErrSealed) {
+		return nil, err
+	}
+	return s.shownConnection(http.StatusOK, c), nil
+}
+
+// ConnectionHistory is what happened to a connection.
+type ConnectionHistory struct {
+	Events []store.ConnectionEvent `json:"events" doc:"The latest first."`
+}
+
+func (s *Server) connectionHistory(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ConnectionHistory }, error) {
+	events, err := s.Ledger.ConnectionHistory(ctx, in.Customer)
+	if err != nil {
+		return nil, err
+	}
+	if len(events) == 0 {
+		return nil, store.ErrNoConnection
+	}
+	return &struct{ Body ConnectionHistory }{ConnectionHistory{events}}, nil
+}
+
+// RevisionMatch is what a change asks of the revision that it is made to.
+type RevisionMatch struct {
+	IfMatch string `header:"If-Match" maxLength:"100" doc:"The revision that may be changed, as ETag gave it; left out, or *, for any." example:"\"3\""`
+}
+
+// revision is the one that may be changed; 0 for any.
+func (m RevisionMatch) revision() (int64, error) {
+	text := strings.TrimSpace(m.IfMatch)
+	if text == "" || text == "*" {
+		return 0, nil
+	}
+	revision, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(text, "W/"), `"`), 10, 64)
+	if err != nil || revision <= 0 {
+		return 0, problem(CodeInvalid, "", FieldProblem{"header.If-Match", "is no revision", "give one as the header ETag had it, or leave it out"})
+	}
+	return revision, nil
+}

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+const testPassword = "hunter2-hunter2"
+
+// aConnection is a body that enters a connection; changes are names and values in turn,
+// a nil takes the setting out.
+func aConnection(changes ...any) map[string]any {
+	body := map[string]any{
+		"username": "export-user", "password": testPassword, "why": "a new customer",
+		"portal_urls": "https://api.icims.com/customers/1234/search/portals/1?staleness=0",
+	}
+	for i := 0; i+1 < len(changes); i += 2 {
+		name, _ := changes[i].(string)
+		if body[name] = changes[i+1]; changes[i+1] == nil {
+			delete(body, name)
+		}
+	}
+	return body
+}
+
+const connectionPathOf1234 = "/v1/customers/1234/connection"
+
+func TestConnectionOverTheAPI(t *testing.T) {
+	r := newRig(t)
+	admin, reader := r.key(ScopeAdmin), r.key(ScopeRead, "1234")
+	r.call(reader, http.MethodGet, connectionPathOf1234, nil).problem(CodeNoConnection)
+	r.call(reader, http.MethodGet, connectionPathOf1234+"/history", nil).problem(CodeNoConnection)
+
+	var c Connection
+	added := r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("limits", map[string]any{"in_flight": 2}), "If-None-Match", "*")
+	added.is(http.StatusCreated, &c)
+	if c.Revision != 1 || c.State != "new" || c.Region != "US" || len(c.Portals) != 1 || added.Header.Get("ETag") != `"1"` {
+		t.Errorf("added: %+v", c)
+	}
+	if c.Settings.Limits.InFlight != 2 || c.Settings.Source != "" || c.InUse.Source != store.DefaultSource || c.InUse.Limits.Burst != store.DefaultBurst {
+		t.Errorf("settings and defaults: %+v, %+v", c.Settings, c.InUse)
+	}
+	r.call(admin, http.MethodPut, connectionPathOf1234, aConnection(), "If-None-Match", "*").problem(CodeConnectionExists)
+
+	edit := aConnection("password", nil, "source", "Sourced", "why", "they asked")
+	r.call(admin, http.MethodPut, connectionPathOf1234, edit, "If-Match", `"7"`).problem(CodeConnectionChanged)
+	r.call(admin, http.MethodPut, connectionPathOf1234, edit, "If-Match", `W/"1"`).is(http.StatusOK, &c)
+	c = Connection{}
+	r.call(admin, http.MethodPut, connectionPathOf1234, edit, "If-Match", "*").is(http.StatusOK, &c)
+	if c.Revision != 2 || c.Settings.Source != "Sourced" || c.Settings.Limits != nil {
+		t.Errorf("edited: %+v", c)
+	}
+	if kept, err := r.Ledger.Connection(t.Context(), "1234"); err != nil || kept.Password != testPassword {
+		t.Errorf("a blank password replaced the old one: %v", err)
+	}
+	shown := r.call(reader, http.MethodGet, connectionPathOf1234, nil)
+	shown.is(http.StatusOK, &c)
+	if shown.Header.Get("ETag") != `"2"` || strings.Contains(string(shown.body), testPassword) || strings.Contains(string(shown.body), "password") {
+		t.Errorf("shown: %s", shown.body)
+	}
+
+	var history ConnectionHistory
+	r.call(reader, http.MethodGet, connectionPathOf1234+"/history", nil).is(http.StatusOK, &history)
+	if len(history.Events) != 2 || history.Events[0].What != "edited" || history.Events[0].Why != "they asked" || history.Events[0].Who != "test admin" {
+		t.Errorf("history: %+v", history)
+	}
+
+	r.call(admin, http.MethodDelete, connectionPathOf1234, nil).problem(CodeInvalid)
+	var removal operate.Removal
+	r.call(admin, http.MethodDelete, connectionPathOf1234+"?dry_run=true", nil).is(http.StatusOK, &removal)
+	r.call(admin, http.MethodDelete, connectionPathOf1234, nil, "X-Why", "they left", "If-Match", `"1"`).problem(CodeConnectionChanged)
+	removal = operate.Removal{}
+	r.call(admin, http.MethodDelete, connectionPathOf1234+"?exports=cancel&markers=erase", nil, "X-Why", "they left", "If-Match", `"2"`).is(http.StatusOK, &removal)
+	if removal.DryRun || removal.Exports == nil || removal.Markers == nil {
+		t.Errorf("removed: %+v", removal)
+	}
+	r.call(admin, http.MethodDelete, connectionPathOf1234, nil, "X-Why", "a removal can be repeated").is(http.StatusOK, nil)
+	c = Connection{}
+	r.call(reader, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
+	if c.State != "removed" || c.Settings != (ConnectionSettings{}) || c.InUse != (ConnectionSettings{}) {
+		t.Errorf("removed: %+v", c)
+	}
+	r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("why", nil)).is(http.StatusCreated, &c)
+	if strings.Contains(r.log.String(), testPassword) {
+		t.Error("the password is in the log")
+	}
+}
+
+func TestConnectionIsRefusedFieldByField(t *testing.T) {
+	r := newRig(t)
+	admin := r.key(ScopeAdmin)
+	for name, c := range map[string]struct {
+		body   any
+		code   Code
+		fields []string
+		remedy string
+	}{
+		"all problems at once": {
+			aConnection("username", "a:b", "portal_urls", "https://api.icims.com/customers/99/search/portals/1", "linkedin_field", "My Field"), CodeConnectionInvalid,
+			[]string{"username", "portal_urls", "linkedin_field"}, "colon",
+		},
+		"another host":        {aConnection("portal_urls", "https://icims.example.com/customers/1234/search/portals/1"), CodeConnectionInvalid, []string{"portal_urls"}, ""},
+		"no password":         {aConnection("password", nil), CodeConnectionInvalid, []string{"password"}, "give the password"},
+		"no calls at all":     {aConnection("limits", map[string]any{"calls_per_second": 0}), CodeInvalid, []string{"limits.calls_per_second"}, "give more than 0"},
+		"all of the day kept": {aConnection("limits", map[string]any{"express_reserve": 100}), CodeInvalid, []string{"limits.express_reserve"}, "give at most 99"},
+		"a misspelt setting":  {aConnection("limits", map[string]any{"inflight": 3}), CodeInvalid, []string{"limits"}, "in_flight"},
+		"half a body":         {`{"username":"x`, CodeMalformed, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer := r.call(admin, http.MethodPut, connectionPathOf1234, c.body)
+			p := answer.problem(c.code)
+			if strings.Contains(string(answer.body), testPassword) || strings.Contains(string(answer.body), "a:b") {
+				t.Errorf("it repeats what was sent: %s", answer.body)
+			}
+			said := ""
+			for _, f := range p.Errors {
+				said += f.Problem + " " + f.Remedy + "\n"
+			}
+			if len(p.Errors) != len(c.fields) || !strings.Contains(said, c.remedy) {
+				t.Fatalf("got %s", answer.body)
+			}
+			for i, field := range c.fields {
+				if p.Errors[i].Field != field {
+					t.Errorf("field %d is %s, want %s", i, p.Errors[i].Field, field)
+				}
+			}
+		})
+	}
+	t.Run("an edit without a why", func(t *testing.T) {
+		r.call(admin, http.MethodPut, connectionPathOf1234, aConnection()).is(http.StatusCreated, nil)
+		if p := r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("why", " ", "source", "x")).problem(CodeInvalid); p.Errors[0].Field != "why" {
+			t.Errorf("%+v", p)
+		}
+	})
+	t.Run("an edit that would send the old password elsewhere", func(t *testing.T) {
+		p := r.call(admin, http.MethodPut, connectionPathOf1234, aConnection("password", nil, "auth", "hmac")).problem(CodeConnectionInvalid)
+		if len(p.Errors) != 1 || p.Errors[0].Field != "password" {
+			t.Errorf("%+v", p)
+		}
+	})
+	t.Run("a revision that is none", func(t *testing.T) {
+		r.call(admin, http.MethodPut, connectionPathOf1234, aConnection(), "If-Match", `"latest"`).problem(CodeInvalid)
+	})
+}
+
+func TestConnectionsAreListedPageByPage(t *testing.T) {
+	r := newRig(t)
+	admin := r.key(ScopeAdmin)
+	for _, customer := range []string{"1234", "77", "100000", "5"} {
+		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
+		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+	}
+	r.call(admin, http.MethodDelete, "/v1/customers/5/connection", nil, "X-Why", "x").is(http.StatusOK, nil)
+	for name, c := range map[string]struct {
+		key, query string
+		want       string // customers of each page
+	}{
+		"all":          {admin, "", "77,1234,100000"},
+		"in two pages": {admin, "limit=2", "77,1234|100000"},
+		"one by one":   {admin, "limit=1&removed=true", "5|77|1234|100000"},
+		"of a key":     {r.key(ScopeRead, "77", "5", "99"), "", "77"},
+		"of none":      {r.key(ScopeRead, "99"), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var pages []string
+			for cursor := ""; ; {
+				var page Connections
+				r.call(c.key, http.MethodGet, "/v1/connections?"+c.query+cursor, nil).is(http.StatusOK, &page)
+				var customers []string
+				for _, conn := range page.Connections {
+					customers = append(customers, conn.Customer)
+				}
+				pages = append(pages, strings.Join(customers, ","))
+				if page.Next == "" {
+					break
+				}
+				cursor = "&cursor=" + page.Next
+			}
+			if got := strings.Join(pages, "|"); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}

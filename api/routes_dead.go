@@ -1,0 +1,254 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+func (s *Server) registerDeadLetters() {
+	const path = "/v1/customers/{customer}/dead-letters"
+	register(s, op{
+		ID: "list-dead-letters", Method: http.MethodGet, Path: path, Scope: ScopeRead, Tags: []string{"dead letters"},
+		Summary: "List dead letters",
+		Description: "Exports that were given up and wait for somebody, the oldest first, page by page. A page may be short, or even empty, and still have a next one: " +
+			"only so much is looked through at once.",
+	}, s.listDeadLetters)
+	register(s, op{
+		ID: "get-dead-letter", Method: http.MethodGet, Path: path + "/{export}", Scope: ScopeRead, Tags: []string{"dead letters"},
+		Summary: "Explain a dead letter", Description: "What happened, in sentences, and what to do. The candidate's data stays sealed.",
+		Errors: []Code{CodeNotDead, CodeCannotOpen},
+	}, s.getDeadLetter)
+	const many = " Chosen are those that `exports` names, or that `filter` lets through; `all` is needed for all of them. At most `limit` are taken care of; " +
+		"where there are `more`, ask again. With `dry_run` they are only counted, and some shown."
+	register(s, op{
+		ID: "retry-dead-letters", Method: http.MethodPost, Path: path + "/retry", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
+		Summary:     "Set dead letters going again",
+		Description: "Each gets a fresh retry budget, and goes on where it was: a person who is in iCIMS already is not made twice." + many,
+		Errors:      []Code{CodeCannotOpen},
+	}, s.deadHandler((*operate.Desk).RetryDead))
+	register(s, op{
+		ID: "discard-dead-letters", Method: http.MethodPost, Path: path + "/discard", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
+		Summary:     "Give dead letters up for good",
+		Description: "The candidates' data is purged." + many,
+		Errors:      []Code{CodeCannotOpen},
+	}, s.deadHandler((*operate.Desk).DiscardDead))
+}
+
+// DeadLetters is a page of dead letters.
+type DeadLetters struct {
+	Total       int64              `json:"total" doc:"How many the customer has, whatever the filter."`
+	DeadLetters []operate.DeadLine `json:"dead_letters"`
+	Next        string             `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+}
+
+type listDeadInput struct {
+	CustomerPath
+
+	Batch     string    `query:"batch" maxLength:"100" doc:"Only of this batch."`
+	Reason    string    `query:"reason" maxLength:"100" doc:"Only for this reason: a code of docs/errors.md." example:"job_not_found"`
+	Since     time.Time `query:"since" doc:"Only those given up since."`
+	Candidate string    `query:"candidate" maxLength:"1000" doc:"Only of this candidate."`
+	Text      string    `query:"text" maxLength:"200" doc:"Only those that have this text in their reason, or in operation, status or codes of what iCIMS said last."`
+	Limit     int       `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many at most."`
+	Cursor    string    `query:"cursor" maxLength:"200" doc:"The next of the page before."`
+}
+
+func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struct{ Body DeadLetters }, error) {
+	choice, err := deadFilter{Batch: in.Batch, Reason: in.Reason, Since: in.Since, Candidate: in.Candidate, Text: in.Text}.choice(in.Customer, "query.")
+	if err != nil {
+		return nil, err
+	}
+	if choice.After, err = parseDeadCursor(in.Cursor); err != nil {
+		return nil, err
+	}
+	var out DeadLetters
+	if out.Total, err = s.Ledger.CountDead(ctx, in.Customer); err != nil {
+		return nil, err
+	}
+	page, err := s.Desk.DeadPageOf(ctx, in.Customer, choice, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out.DeadLetters = linesOf(page.Letters)
+	if page.Next != nil {
+		out.Next = deadCursor(*page.Next)
+	}
+	return &struct{ Body DeadLetters }{out}, nil
+}
+
+func linesOf(letters []operate.Letter) []operate.DeadLine {
+	lines := make([]operate.DeadLine, len(letters))
+	for i, l := range letters {
+		lines[i] = l.Line()
+	}
+	return lines
+}
+
+// deadCursor names the letter that a page ended with.
+func deadCursor(l store.DeadLetter) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(l.At.UnixMilli(), 10) + ":" + l.Export))
+}
+
+func parseDeadCursor(text string) (store.DeadLetter, error) {
+	if text == "" {
+		return store.DeadLetter{}, nil
+	}
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	at, export, ok := strings.Cut(string(data), ":")
+	ms, numberErr := strconv.ParseInt(at, 10, 64)
+	if err != nil || numberErr != nil || !ok || export == "" || ms < 0 {
+		return store.DeadLetter{}, badCursor
+	}
+	return store.DeadLetter{Ref: store.Ref{Export: export}, At: time.UnixMilli(ms)}, nil
+}
+
+var badCursor = problem(CodeInvalid, "", FieldProblem{"query.cursor", "is not one that a page had", "leave it out, or give the page's next as it is"})
+
+// deadFilter says which dead letters of a customer are meant.
+type deadFilter struct {
+	Batch     string    `json:"batch,omitempty" maxLength:"100" doc:"Only of this batch."`
+	Reason    string    `json:"reason,omitempty" maxLength:"100" doc:"Only for this reason: a code of docs/errors.md." example:"job_not_found"`
+	Since     time.Time `json:"since,omitzero" doc:"Only those given up since."`
+	Candidate string    `json:"candidate,omitempty" maxLength:"1000" doc:"Only of this candidate."`
+	Text      string    `json:"text,omitempty" maxLength:"200" doc:"Only those that have this text in their reason, or in operation, status or codes of what iCIMS said last."`
+}
+
+// choice checks the filter; place is where its fields stand in the request.
+func (f deadFilter) choice(customer, place string) (operate.DeadChoice, error) {
+	c := operate.DeadChoice{Customers: []string{customer}, Text: f.Text, Candidate: f.Candidate}
+	c.Since = f.Since
+	if f.Reason != "" && !slices.Contains(store.Reasons(), store.Reason(f.Reason)) {
+		return c, problem(CodeInvalid, "", FieldProblem{place + "reason", "is none of those there are", "docs/errors.md lists them"})
+	}
+	c.Reason = store.Reason(f.Reason)
+	if f.Batch != "" {
+		batch, err := store.ParseBatchID(f.Batch)
+		if err != nil || batch.Customer() != customer {
+			return c, problem(CodeInvalid, "", FieldProblem{place + "batch", "is no batch of this customer", "give its id as it was told when the batch was handed over"})
+		}
+		c.Batch = batch
+	}
+	return c, nil
+}
+
+func (s *Server) getDeadLetter(ctx context.Context, in *struct {
+	CustomerPath
+
+	Export string `path:"export" maxLength:"200" doc:"The export's id, as listed."`
+}) (*struct{ Body operate.ExplainedDead }, error) {
+	letter, err := s.Desk.DeadLetter(ctx, store.Ref{Customer: in.Customer, Export: in.Export})
+	if err != nil {
+		return nil, err
+	}
+	explained, err := s.Desk.ExplainDead(ctx, letter, teller())
+	if err != nil {
+		return nil, err
+	}
+	return &struct{ Body operate.ExplainedDead }{explained}, nil
+}
+
+// The most dead letters that one request takes care of, and how many a dry run shows.
+const (
+	mostDead    = 10_000
+	sampledDead = 5
+)
+
+type deadActInput struct {
+	CustomerPath
+	Body struct {
+		Filter  *deadFilter `json:"filter,omitempty" doc:"Which are meant."`
+		Exports []string    `json:"exports,omitempty" maxItems:"1000" doc:"The ids of those that are meant, as listed."`
+		All     bool        `json:"all,omitempty" doc:"All of the customer are meant."`
+		DryRun  bool        `json:"dry_run,omitempty" doc:"Only count them, and show some."`
+		Limit   int         `json:"limit,omitempty" minimum:"1" maximum:"10000" doc:"How many are taken care of at most; 10,000 where it is left out."`
+		Why     string      `json:"why,omitempty" maxLength:"1000" doc:"Why it is done. Only a dry run needs none."`
+	}
+}
+
+func (in *deadActInput) changesNothing() bool { return in.Body.DryRun }
+
+// DeadLettersChanged is what was done about dead letters, or in a dry run would be.
+type DeadLettersChanged struct {
+	DryRun   bool                `json:"dry_run" doc:"Nothing was done."`
+	Chosen   int                 `json:"chosen" doc:"How many were chosen."`
+	Done     int                 `json:"done" doc:"How many it was done to; the others had been taken care of meanwhile."`
+	More     bool                `json:"more" doc:"There are more than the limit: ask again."`
+	ByReason []operate.DeadCount `json:"by_reason" doc:"How many were chosen for each reason."`
+	Sample   []operate.DeadLine  `json:"sample,omitempty" doc:"Of a dry run: some of those that were chosen."`
+}
+
+type deadAct func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
+
+func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
+	return func(ctx context.Context, in *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
+		choice, err := s.chosenDead(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if len(in.Body.Exports) == 1 {
+			noteOf(ctx).Object = in.Body.Exports[0]
+		}
+		if in.Body.DryRun {
+			return s.sampleDead(ctx, choice)
+		}
+		order := operate.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
+		done, err := act(s.Desk, ctx, choice, order)
+		if err != nil {
+			return nil, partDone(err)
+		}
+		return &struct{ Body DeadLettersChanged }{DeadLettersChanged{Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}}, nil
+	}
+}
+
+// chosenDead checks what is to be done to which letters.
+func (s *Server) chosenDead(ctx context.Context, in *deadActInput) (operate.DeadChoice, error) {
+	filter := value(in.Body.Filter)
+	if filter == (deadFilter{}) && len(in.Body.Exports) == 0 && !in.Body.All {
+		return operate.DeadChoice{}, problem(CodeInvalid, "", FieldProblem{"filter", "is missing", "say which dead letters are meant: filter, exports, or all"})
+	}
+	if strings.TrimSpace(in.Body.Why) == "" && !in.Body.DryRun {
+		return operate.DeadChoice{}, whyMissing("why")
+	}
+	choice, err := filter.choice(in.Customer, "filter.")
+	if err != nil {
+		return choice, err
+	}
+	choice.Exports = in.Body.Exports
+	// Those that die again meanwhile are not chosen twice.
+	choice.Until, err = s.Ledger.Now(ctx)
+	return choice, err
+}
+
+// errSampled ends the walk of a dry run that has seen enough.
+var errSampled = errors.New("sampled")
+
+func (s *Server) sampleDead(ctx context.Context, choice operate.DeadChoice) (*struct{ Body DeadLettersChanged }, error) {
+	out, counts := DeadLettersChanged{DryRun: true, Sample: []operate.DeadLine{}}, operate.DeadCounts{}
+	err := s.Desk.DeadLetters(ctx, choice, func(_ string, page []operate.Letter) error {
+		counts.Add(page)
+		if room := sampledDead - len(out.Sample); room > 0 {
+			out.Sample = append(out.Sample, linesOf(page[:min(room, len(page))])...)
+		}
+		if counts.Total() >= countedDead {
+			return errSampled
+		}
+		return nil
+	})
+	if out.More = errors.Is(err, errSampled); err != nil && !out.More {
+		return nil, err
+	}
+	out.Chosen, out.ByReason = counts.Total(), counts.List()
+	return &struct{ Body DeadLettersChanged }{out}, nil
+}
+
+// countedDead is up to how many letters a dry run counts.
+const countedDead = 100_000
