@@ -23,9 +23,9 @@ import (
 // SIM_SEEDS sets how many, SIM_SEED replays one with its trace. The race detector
 // makes it slow, so CI runs some hundreds without it as well.
 func TestSimulation(t *testing.T) {
-	first, count := uint64(1), 60
+	first, count := uint64(1), 30
 	if testing.Short() {
-		count = 20
+		count = 10
 	}
 	if v := os.Getenv("SIM_SEEDS"); v != "" {
 		count = atoi(t, v)
