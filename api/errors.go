@@ -98,7 +98,7 @@ func bodyProblem(err error) *Problem {
 
 // refusalsOfWrites begin the errors of a Redis that reads but does not write, or is
 // not ready.
-var refusalsOfWrites = []string{"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "UNKILLABLE", "NOAUTH", "WRONGPASS", "NOPERM"}
+var refusalsOfWrites = []string{"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "UNKILLABLE", "NOAUTH", "WRONGPASS", "NOPERM", "EXECABORT"}
 
 // unavailable reports whether an error is that of a Redis which does not answer, or
 // refuses.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 )
 
 // ownErrors makes huma's errors ours. Huma keeps these functions in package variables;
@@ -76,6 +77,9 @@ func fieldOf(doc *huma.Operation, detail *huma.ErrorDetail) FieldProblem {
 	place := placeOf(doc, detail.Location)
 	if name, ok := cutBetween(detail.Message, "expected required property ", " to be present"); ok {
 		return FieldProblem{Field: joinField(place.field, name), Problem: "is missing", Remedy: "give it"}
+	}
+	if place.known && detail.Message == validation.MsgUnexpectedProperty {
+		place.field, place.known = "body", false // a name with dots in it, which looks like a path
 	}
 	if !place.known {
 		return place.unknown()
@@ -157,7 +161,7 @@ type place struct {
 
 // unknown is the problem of a name that the document does not have.
 func (p place) unknown() FieldProblem {
-	remedy := "leave it out; there is none here"
+	remedy := "leave it out; the OpenAPI document lists what there is"
 	if len(p.siblings) > 0 {
 		remedy = "leave it out; there are " + strings.Join(p.siblings, ", ")
 	}

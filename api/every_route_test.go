@@ -1,0 +1,186 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+const (
+	mine   = "1234"
+	theirs = "567890123"
+	nobody = "424242424"
+)
+
+// samples are values for what paths name beside the customer.
+var samples = map[string]string{
+	"export": "abcdefgh234567ij", "candidate": "c-1", "verification": "abcdefgh234567ij",
+}
+
+// pathOf fills in an operation's path.
+func pathOf(o op, customer, batch string) string {
+	path := strings.ReplaceAll(o.Path, "{customer}", customer)
+	if batch == "" {
+		batch = customer + "-abcdefgh234567ij"
+	}
+	path = strings.ReplaceAll(path, "{batch}", batch)
+	return pathParameter.ReplaceAllStringFunc(path, func(name string) string {
+		if value, ok := samples[strings.Trim(name, "{}")]; ok {
+			return value
+		}
+		return "abcdefgh234567ij"
+	})
+}
+
+// furnished gives a customer one of all that somebody else might want to read or change.
+func (r *rig) furnished(customer string) tasks.Receipt {
+	r.t.Helper()
+	ctx := r.t.Context()
+	_, err := r.Ledger.AddConnection(ctx, store.Connection{
+		Customer: customer, Username: "export-user", Password: "hunter2",
+		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
+	}, "ana", "")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	receipt, err := r.Producer.Enqueue(ctx, tasks.Batch{
+		Customer: customer, Candidates: tasks.Candidates(tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
+	})
+	if err != nil || receipt.Accepted != 1 {
+		r.t.Fatalf("%+v, %v", receipt, err)
+	}
+	if err := r.Ledger.Note(ctx, store.JournalEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}); err != nil {
+		r.t.Fatal(err)
+	}
+	return receipt
+}
+
+// state is all that Redis holds, but for when API keys were last used.
+func (r *rig) state() map[string][]string {
+	r.t.Helper()
+	all := map[string][]string{}
+	for _, e := range redistest.Dump(r.t, r.redis) {
+		if e.Key != "ix:apikeys" {
+			all[e.Key] = slices.Sorted(slices.Values(e.Values))
+		}
+	}
+	return all
+}
+
+func TestKeyOfOneCustomerReadsAndChangesNothingOfAnother(t *testing.T) {
+	r := newRig(t, withoutRateLimits)
+	r.furnished(mine)
+	receipt := r.furnished(theirs)
+	for _, scope := range Scopes() {
+		key := r.key(scope, mine)
+		for _, o := range r.ops {
+			if o.Scope == scopeNone || !principalOfKey(store.APIKey{ID: "x", Scopes: []string{string(scope)}}).Has(o.Scope) {
+				continue
+			}
+			t.Run(string(scope)+" "+o.ID, func(t *testing.T) {
+				before := r.state()
+				if strings.Contains(o.Path, "{customer}") {
+					p := r.call(key, o.Method, pathOf(o, theirs, string(receipt.Batch)), "{}").problem(CodeCustomerUnknown)
+					// That there is no such customer looks the same.
+					q := r.call(key, o.Method, pathOf(o, nobody, ""), "{}").problem(CodeCustomerUnknown)
+					p.RequestID, q.RequestID = "", ""
+					if diff := cmp.Diff(p, q); diff != "" {
+						t.Errorf("it can be told that there is such a customer: %s", diff)
+					}
+					if strings.Contains(o.Path, "{batch}") {
+						// Nor does the own customer in the path help.
+						r.call(key, o.Method, pathOf(o, mine, string(receipt.Batch)), "{}").problem(CodeNoBatch)
+					}
+				} else if a := r.call(key, o.Method, pathOf(o, mine, ""), nil); strings.Contains(string(a.body), theirs) {
+					t.Errorf("the answer tells of another customer: %s", a.body)
+				}
+				if diff := cmp.Diff(before, r.state()); diff != "" {
+					t.Errorf("it has changed %s", diff)
+				}
+			})
+		}
+	}
+}
+
+func TestEveryRouteNeedsAKeyWithItsScope(t *testing.T) {
+	r := newRig(t, withoutRateLimits)
+	r.furnished(mine)
+	before := r.state()
+	for _, o := range r.ops {
+		if o.Scope == scopeNone {
+			continue
+		}
+		t.Run(o.ID, func(t *testing.T) {
+			path := pathOf(o, mine, "")
+			for _, key := range []string{"", "ixk_abcdefgh234567ij_" + strings.Repeat("a", 52), "nonsense"} {
+				a := r.call(key, o.Method, path, "{}")
+				if a.problem(CodeUnauthenticated); a.Header.Get("WWW-Authenticate") == "" {
+					t.Error("the answer does not say how to come")
+				}
+				r.now.pass(time.Minute) // so that it is not one failure too many
+			}
+			for _, scope := range Scopes() {
+				if !scope.includes(o.Scope) {
+					r.call(r.key(scope), o.Method, path, "{}").problem(CodeScopeMissing)
+				}
+			}
+		})
+	}
+	if diff := cmp.Diff(before, r.state()); diff != "" {
+		t.Errorf("it has changed %s", diff)
+	}
+}
+
+func TestScopesIncludeWhatTheySay(t *testing.T) {
+	want := map[Scope][]Scope{
+		ScopeRead: {ScopeRead}, ScopeExport: {ScopeRead, ScopeExport}, ScopeOperate: {ScopeRead, ScopeOperate},
+		ScopeAdmin: {ScopeRead, ScopeExport, ScopeOperate, ScopeAdmin},
+	}
+	for _, scope := range Scopes() {
+		for _, other := range Scopes() {
+			if got := scope.includes(other); got != slices.Contains(want[scope], other) {
+				t.Errorf("%s includes %s: %t", scope, other, got)
+			}
+		}
+		if !scope.includes(scopeAny) {
+			t.Errorf("%s does not do for what any key may", scope)
+		}
+	}
+	if Scope("root").includes(ScopeAdmin) || (Principal{}).Has(scopeAny) || (Principal{}).May(mine) {
+		t.Error("nobody may something")
+	}
+}
+
+// Every operation has all that callers and clients go by.
+func TestEveryRouteIsDocumented(t *testing.T) {
+	r := newRig(t)
+	seen := map[string]bool{}
+	for _, o := range r.ops {
+		if o.ID == "" || seen[o.ID] || o.Summary == "" || len(o.Tags) == 0 {
+			t.Errorf("%s %s lacks an id of its own, a summary or a tag", o.Method, o.Path)
+		}
+		seen[o.ID] = true
+		if o.Changes && o.Method == http.MethodGet {
+			t.Errorf("%s: a GET must change nothing", o.ID)
+		}
+		for _, code := range o.Errors {
+			if _, ok := codes[code]; !ok {
+				t.Errorf("%s: the code %s is not in the list", o.ID, code)
+			}
+		}
+		if _, err := url.Parse(pathOf(o, mine, "")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func withoutRateLimits(d *Deps) { d.Settings.KeyRate, d.Settings.KeyBurst = 1e6, 1_000_000 }

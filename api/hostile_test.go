@@ -1,0 +1,256 @@
+package api
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// canary is in all that hostile requests send, and must be in nothing that comes back
+// or is logged.
+const canary = "h0st1le-c4nary"
+
+// hostileRequests is how many malformed requests every route gets.
+const hostileRequests = 500
+
+// hostile makes malformed requests of one operation.
+type hostile struct {
+	*rand.Rand
+	o     op
+	doc   *huma.Operation
+	key   string
+	batch string
+	wrong []func(*hostileRequest) // ways to be malformed, each of which must be refused
+}
+
+// hostileRequest is a request before it is written down.
+type hostileRequest struct {
+	method, path, query string
+	header              [][2]string
+	body                string
+	hasBody             bool
+}
+
+func (h *hostile) pick(texts ...string) string { return texts[h.IntN(len(texts))] }
+
+// nasty are values that somebody might choke on.
+func (h *hostile) nasty() string {
+	return canary + h.pick(
+		"", "'\"`;--", "\x00", "\xff\xfe", "%s%n%d", "../../etc/passwd", "{{7*7}}", "\u202e\u0000", "🦊🦊", "<script>", "\r\nX-Injected: 1",
+		strings.Repeat("9", 400), strings.Repeat("é", 300), "NaN", "1e999", "-0", "null", "true", "[]", "{}",
+	)
+}
+
+func (h *hostile) nastyJSON(depth int) string {
+	switch h.IntN(10) {
+	case 0:
+		return "null"
+	case 1:
+		return h.pick("1e999", "-1", "18446744073709551616", "0.1", "1e-400")
+	case 2:
+		return "true"
+	case 3, 4:
+		text, _ := json.Marshal(h.nasty())
+		return string(text)
+	case 5:
+		return `"` + canary + `\ud800"`
+	}
+	if depth <= 0 {
+		return `"` + canary + `"`
+	}
+	if h.IntN(2) == 0 {
+		return "[" + h.nastyJSON(depth-1) + "," + h.nastyJSON(depth-1) + "]"
+	}
+	name, _ := json.Marshal(h.nasty())
+	return `{` + string(name) + `:` + h.nastyJSON(depth-1) + `,"why":` + h.nastyJSON(depth-1) + `}`
+}
+
+// brokenBody is no JSON, or has what no operation knows.
+func (h *hostile) brokenBody() string {
+	switch h.IntN(9) {
+	case 0:
+		return ""
+	case 1:
+		return `{"` + canary + `":`
+	case 2:
+		return strings.Repeat("[", 20_000) + `"` + canary
+	case 3:
+		return `"` + canary + `"`
+	case 4:
+		return `[` + h.nastyJSON(3) + `]`
+	case 5:
+		return canary + "=1&x=" + h.nasty()
+	case 6:
+		return "\xff\xfe" + canary
+	case 7:
+		return `{"` + canary + `":"` + strings.Repeat("x", 2<<20) + `"}`
+	default:
+		return `{"` + canary + `":` + h.nastyJSON(4) + `}`
+	}
+}
+
+// waysOf lists what can be wrong with a request of the operation.
+func (h *hostile) waysOf() {
+	h.wrong = append(h.wrong,
+		func(r *hostileRequest) { r.query = url.QueryEscape(h.nasty()) + "=" + url.QueryEscape(h.nasty()) },
+		func(r *hostileRequest) { r.method = h.pick("PATCH", "TRACE", "PROPFIND", "CONNECT", canary) },
+		func(r *hostileRequest) {
+			r.path = h.pick(r.path+"/", r.path+"//", "/"+r.path, r.path+"/%2e%2e/"+canary, r.path+"/"+url.PathEscape(h.nasty()), "/"+canary, "/v1/../"+canary, "/v1/./whoami", "*")
+		},
+		func(r *hostileRequest) {
+			r.header = append(r.header, [2]string{"X-" + canary, strings.Repeat(canary, 1500)})
+		},
+	)
+	if h.o.Scope != scopeNone {
+		h.wrong = append(h.wrong, func(r *hostileRequest) {
+			r.header[0] = [2]string{"Authorization", h.pick("", "Basic "+canary, "Bearer", "Bearer "+canary, "Bearer ixk_"+canary+"_"+canary, h.key, "Bearer "+h.key+canary, strings.Repeat(canary, 40))}
+		})
+	}
+	if strings.Contains(h.o.Path, "{customer}") {
+		h.wrong = append(h.wrong, func(r *hostileRequest) {
+			r.path = pathOf(h.o, h.pick("0x12", "-1", "1234;"+canary, url.PathEscape(h.nasty()), "99999999999999999999", "%00", theirs, "{customer}", "１２３４"), h.batch)
+		})
+	}
+	if strings.Contains(h.o.Path, "{batch}") {
+		h.wrong = append(h.wrong, func(r *hostileRequest) {
+			r.path = pathOf(h.o, mine, h.pick(canary, mine+"-"+canary, url.PathEscape(h.nasty()), theirs+"-abcdefgh234567ij", mine+"-ABCDEFGH234567IJ", "%00", "-"))
+		})
+	}
+	for _, p := range h.doc.Parameters {
+		if p.In == "query" && p.Schema != nil && (p.Schema.Type == huma.TypeInteger || p.Schema.Type == huma.TypeBoolean || p.Schema.Type == huma.TypeNumber) {
+			h.wrong = append(h.wrong, func(r *hostileRequest) { r.query = p.Name + "=" + url.QueryEscape(h.nasty()) })
+		}
+	}
+	if h.doc.RequestBody != nil {
+		h.wrong = append(h.wrong, func(r *hostileRequest) {
+			r.hasBody, r.body = true, h.nastyJSON(3)
+			r.header = append(r.header, [2]string{"Content-Type", h.pick("application/xml", "text/"+canary, "multipart/form-data; boundary="+canary, canary, "application/json+"+canary)})
+		})
+		if !h.o.raw {
+			h.wrong = append(h.wrong, func(r *hostileRequest) {
+				r.hasBody, r.body = true, h.brokenBody()
+				r.header = append(r.header, [2]string{"Content-Type", "application/json"})
+			})
+		}
+	}
+}
+
+// request makes one that is wrong in at least one way.
+func (h *hostile) request() hostileRequest {
+	r := hostileRequest{method: h.o.Method, path: pathOf(h.o, mine, h.batch), header: [][2]string{{"Authorization", "Bearer " + h.key}}}
+	if h.IntN(2) == 0 { // what is no fault by itself
+		name := h.pick("If-Match", "Idempotency-Key", "Accept", "X-Forwarded-For", "X-Request-Id", "Last-Event-ID", "Cookie", "Range", "Accept-Encoding", "Expect")
+		r.header = append(r.header, [2]string{name, strings.Map(printableASCII, h.nasty())})
+	}
+	for i := range 1 + h.IntN(2) {
+		if i == 0 || h.IntN(2) == 0 {
+			h.wrong[h.IntN(len(h.wrong))](&r)
+		}
+	}
+	return r
+}
+
+func printableASCII(c rune) rune {
+	if c < ' ' || c > '~' {
+		return -1
+	}
+	return c
+}
+
+// parsed is the request as the server's own reader makes it from the wire; false for
+// what that refuses by itself.
+func (r hostileRequest) parsed() (*http.Request, bool) {
+	var b strings.Builder
+	target := r.path
+	if r.query != "" {
+		target += "?" + r.query
+	}
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\n", r.method, target)
+	for _, h := range r.header {
+		fmt.Fprintf(&b, "%s: %s\r\n", h[0], h[1])
+	}
+	if r.hasBody {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(r.body))
+	}
+	b.WriteString("\r\n" + r.body)
+	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(b.String())))
+	if err != nil {
+		return nil, false
+	}
+	req.RemoteAddr = "192.0.2.7:1234"
+	return req, true
+}
+
+func TestHostileRequestsAreRefusedWithProblems(t *testing.T) {
+	r := newRig(t, withoutRateLimits)
+	r.withProbes()
+	receipt := r.furnished(mine)
+	r.furnished(theirs)
+	handler := r.Handler()
+	key := r.key(ScopeAdmin, mine)
+	before := r.state()
+	for _, o := range r.ops {
+		t.Run(o.ID, func(t *testing.T) {
+			h := &hostile{Rand: rand.New(rand.NewPCG(2026, uint64(len(o.ID)))), o: o, doc: r.documented(o), key: key, batch: string(receipt.Batch)}
+			h.waysOf()
+			sent := 0
+			for i := 0; sent < hostileRequests && i < 4*hostileRequests; i++ {
+				want := h.request()
+				req, ok := want.parsed()
+				if !ok {
+					continue
+				}
+				sent++
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, req)
+				if fault := faultOf(w); fault != "" {
+					t.Fatalf("request %d: %s\n%s %s?%s %.200v\nbody %.200q\nanswer %d %v %.500s", i, fault, want.method, want.path, want.query, want.header, want.body, w.Code, w.Header(), w.Body)
+				}
+			}
+			if sent < hostileRequests {
+				t.Errorf("only %d requests could be sent", sent)
+			}
+		})
+	}
+	if logged := r.log.String(); strings.Contains(logged, canary) || strings.Contains(logged, "unexpected fault") {
+		t.Errorf("the log tells what was sent, or of a fault")
+	}
+	after := r.state()
+	for name := range after {
+		if !strings.HasPrefix(name, "ix:journal:") && fmt.Sprint(before[name]) != fmt.Sprint(after[name]) {
+			t.Errorf("%s was changed", name)
+		}
+	}
+}
+
+// documented is the operation in the OpenAPI document.
+func (r *rig) documented(o op) *huma.Operation {
+	item := r.huma.OpenAPI().Paths[o.Path]
+	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete}[o.Method]
+}
+
+// faultOf is what is wrong with the answer to a malformed request.
+func faultOf(w *httptest.ResponseRecorder) string {
+	var p Problem
+	switch {
+	case w.Code < 400 || w.Code > 499:
+		return "it is not refused as the caller's fault"
+	case w.Header().Get("Content-Type") != problemContentType:
+		return "the answer is no problem"
+	case json.Unmarshal(w.Body.Bytes(), &p) != nil:
+		return "the problem cannot be read"
+	case p.Status != w.Code || p.Code.Info().Status != w.Code || p.Title == "" || p.Type == "":
+		return "the problem does not agree with the status"
+	case strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), canary):
+		return "the answer tells what was sent"
+	}
+	return ""
+}
