@@ -20,7 +20,7 @@ import (
 
 // probeInput has one of each kind of thing that inputs have.
 type probeInput struct {
-	customerPath
+	CustomerPath
 
 	Limit   int       `query:"limit" minimum:"1" maximum:"100" default:"10"`
 	Since   time.Time `query:"since"`
