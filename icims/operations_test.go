@@ -186,7 +186,7 @@ func TestPaging(t *testing.T) {
 		n          int
 		descending bool
 		calls      int
-	}{{0, false, 1}, {999, false, 1}, {1000, false, 2}, {2500, false, 3}, {999, true, 1}, {1000, true, 2}, {2500, true, 3}} {
+	}{{0, false, 1}, {999, false, 1}, {1000, false, 2}, {2500, false, 3}, {999, true, 1}, {1000, true, 3}, {2500, true, 4}} {
 		t.Run(fmt.Sprintf("%d descending %t", tt.n, tt.descending), func(t *testing.T) {
 			c, mux := setup(t)
 			calls := idServer(t, mux, tt.n, tt.descending)

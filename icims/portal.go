@@ -85,9 +85,10 @@ func (c *Client) searchPortal(ctx context.Context, portal string, filter *Filter
 }
 
 // PortalJobs returns all jobs of a portal by ascending id, without doubles. It
-// makes one call for every MaxSearchResults jobs. iCIMS promises ascending
-// order and shows descending in its own sample, so a full page is continued in
-// the direction it has, and in both where it has none.
+// makes one call for every MaxSearchResults jobs begun. iCIMS promises ascending
+// order and shows descending in its own sample, and does not say of which end that
+// is; so a full page is continued upwards, and downwards where it does not ascend
+// and nothing is above it.
 func (c *Client) PortalJobs(ctx context.Context, portal string) ([]PortalJob, error) {
 	first, _, err := c.searchPortal(ctx, portal, nil)
 	if err != nil {
@@ -105,15 +106,11 @@ func (c *Client) PortalJobs(ctx context.Context, portal string) ([]PortalJob, er
 	}
 	keep(first)
 	if len(first) >= MaxSearchResults {
-		byID := func(a, b PortalJob) int { return cmp.Compare(a.ID, b.ID) }
-		descending := slices.IsSortedFunc(first, func(a, b PortalJob) int { return byID(b, a) })
-		ascending := slices.IsSortedFunc(first, byID)
-		if !descending {
-			if err := c.followPortal(ctx, portal, first, keep, OpGreater); err != nil {
-				return nil, err
-			}
+		if err := c.followPortal(ctx, portal, first, keep, OpGreater); err != nil {
+			return nil, err
 		}
-		if !ascending {
+		ascending := slices.IsSortedFunc(first, func(a, b PortalJob) int { return cmp.Compare(a.ID, b.ID) })
+		if !ascending && len(jobs) == len(first) {
 			if err := c.followPortal(ctx, portal, first, keep, OpLess); err != nil {
 				return nil, err
 			}
