@@ -120,10 +120,14 @@ func (c StoredConnection) verifiedAs(other Connection) bool {
 }
 
 // RemoveConnection erases settings and credentials of a customer's connection that
-// was read at a revision; 0 for any. Its history stays. Exports and markers are left
-// alone, see CancelCustomer and EraseMarkers.
+// was read at a revision; 0 for any, and forgets the list of jobs. Its history stays.
+// Exports and markers are left alone, see CancelCustomer and EraseMarkers.
 func (l *Ledger) RemoveConnection(ctx context.Context, customer string, revision int64, who, why string) error {
-	return l.moveConnection(ctx, customer, ConnectionMove{To: ConnectionRemoved, Revision: revision, Who: who, Why: why}, "removed")
+	err := l.moveConnection(ctx, customer, ConnectionMove{To: ConnectionRemoved, Revision: revision, Who: who, Why: why}, "removed")
+	if err != nil {
+		return err
+	}
+	return l.ForgetJobs(ctx, customer)
 }
 
 // ConnectionMove moves a connection to another state.

@@ -197,6 +197,19 @@ func (l *Ledger) Errands(ctx context.Context, customer string, kind ErrandKind) 
 	return list, nil
 }
 
+// LastErrand reads the latest errand of a kind. It returns ErrNoErrand where there is
+// none.
+func (l *Ledger) LastErrand(ctx context.Context, customer string, kind ErrandKind) (Errand, error) {
+	id, err := l.redis.LIndex(ctx, errandsOf(customer, kind), 0).Result()
+	if errors.Is(err, redis.Nil) {
+		return Errand{}, ErrNoErrand
+	}
+	if err != nil {
+		return Errand{}, fmt.Errorf("find the last errand: %w", err)
+	}
+	return l.Errand(ctx, customer, kind, id)
+}
+
 func wrapped(doing string, err error) error {
 	if err == nil {
 		return nil

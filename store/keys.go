@@ -40,6 +40,8 @@ import (
 //	ix:{1234}:conn:h             list    its history, sealed: the last 100 entries
 //	ix:{1234}:errands:<kind>     list    errands of a kind, the latest first: the last 20
 //	ix:{1234}:errand:<id>        hash    an errand; arguments, result and asker sealed
+//	ix:{1234}:jobs               hash    about the list of jobs, see jobs.go
+//	ix:{1234}:jobs:l             list    the jobs, in chunks, packed and sealed
 //	ix:customers                 set     customers that ever had a batch
 //	ix:connections               zset    customers with a connection in the store, by
 //	                                     when it was last changed
@@ -89,6 +91,8 @@ func breakersKey(customer string) string      { return prefix(customer) + "break
 func eventsKey(customer string) string        { return prefix(customer) + "events" }
 func connectionKey(customer string) string    { return prefix(customer) + "conn" }
 func historyKey(customer string) string       { return connectionKey(customer) + ":h" }
+func jobsKey(customer string) string          { return prefix(customer) + "jobs" }
+func jobChunksKey(customer string) string     { return jobsKey(customer) + ":l" }
 
 func errandKey(customer, id string) string { return prefix(customer) + "errand:" + id }
 

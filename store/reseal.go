@@ -108,7 +108,7 @@ func sealedAt(key string) (sealedPlace, bool) {
 	switch kind, _, _ := strings.Cut(local, ":"); {
 	case kind == "p":
 		return sealedPlace{key: key, kind: "string"}, true
-	case kind == "s", local == "conn:h":
+	case kind == "s", local == "conn:h", local == "jobs:l":
 		return sealedPlace{key: key, kind: "list"}, true
 	case local == "conn":
 		return sealedPlace{key: key, kind: "hash", fields: []string{"d"}}, true

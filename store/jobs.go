@@ -1,0 +1,242 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The list of a customer's jobs is kept so that it is read from iCIMS seldom, and
+// each title once. The fields of ix:{1234}:jobs; times are ms since 1970:
+//
+//	v    version: grows with each change; w: the name of the last one
+//	at   when the list was last read in full
+//	po   hash that tells which portals it is of
+//	n    how many jobs, un: how many of them still wait for their title
+//	bad  portals that could not be read, by their place in the connection: 2=icims_not_found,...
+//	lc   calls that the last reading of the list took, tc: those for titles since
+//	d    the UTC day that sp is about, sp: calls of that day
+//	ef   why the last refresh failed, ea: when; empty after one that did not
+//
+// The jobs are in ix:{1234}:jobs:l, in chunks, each packed and sealed.
+var jobsScript = loadFleetScript("jobs")
+
+// JobList is the list of a customer's jobs as it was last read.
+type JobList struct {
+	// Jobs are ordered by descending id: the newest first.
+	Jobs []ListedJob
+	// Version tells one state of the list from another; 0: none was ever read.
+	Version int64
+	// AsOf is when the list was last read in full.
+	AsOf time.Time
+	// Portals tells which portals the list is of, see PortalsHash.
+	Portals string
+	// Unreadable are portals that could not be read for good, by their place in the
+	// connection, from 1 on.
+	Unreadable map[int]Reason
+	// ListCalls is what the last reading of the list took in calls, TitleCalls what
+	// titles have taken since.
+	ListCalls, TitleCalls int
+	// Spent is what list and titles took on Day (UTC, as 2006-01-02).
+	Day   string
+	Spent int
+	// Failed is why the last refresh came to nothing; empty where it did not.
+	Failed   Reason
+	FailedAt time.Time
+}
+
+// ListedJob is one job of the list.
+type ListedJob struct {
+	ID    int64
+	Title string
+	// Number is the requisition number, Location a text; both only of jobs that were
+	// read.
+	Number, Location string
+	// Updated is when the job last changed, by the minute; zero: iCIMS did not say.
+	Updated time.Time
+	// Read is when the job was read for its title, by the minute; zero: not yet.
+	Read time.Time
+	// Provisional: the title is a guess.
+	Provisional bool
+}
+
+// Pending counts the jobs that were not read yet.
+func (l JobList) Pending() int {
+	n := 0
+	for _, j := range l.Jobs {
+		if j.Read.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// SpentOn is what list and titles have taken in calls on the UTC day of a time.
+func (l JobList) SpentOn(t time.Time) int {
+	if l.Day != t.UTC().Format(time.DateOnly) {
+		return 0
+	}
+	return l.Spent
+}
+
+// keptJobs is for how long a list is kept that nobody refreshes.
+const keptJobs = 90 * 24 * time.Hour
+
+// jobChunk is how many jobs are sealed together: about 20 KB.
+const jobChunk = 500
+
+// ErrJobsMoved: another process has changed the list since it was read.
+var ErrJobsMoved = errors.New("the list of jobs was changed meanwhile")
+
+// Jobs reads a customer's list. Where it is still at the version of known, known is
+// returned as it is. A list that this keyset cannot open is as none: it is read
+// from iCIMS again.
+func (l *Ledger) Jobs(ctx context.Context, customer string, known JobList) (JobList, error) {
+	key := jobsKey(customer)
+	version, err := l.redis.HGet(ctx, key, "v").Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return JobList{}, fmt.Errorf("read jobs: %w", err)
+	}
+	if version == 0 {
+		return JobList{}, nil
+	}
+	if version == known.Version {
+		return known, nil
+	}
+	var head *redis.MapStringStringCmd
+	var chunks *redis.StringSliceCmd
+	_, err = l.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		head, chunks = p.HGetAll(ctx, key), p.LRange(ctx, jobChunksKey(customer), 0, -1)
+		return nil
+	})
+	if err != nil {
+		return JobList{}, fmt.Errorf("read jobs: %w", err)
+	}
+	list := readJobsHead(head.Val())
+	for _, sealed := range chunks.Val() {
+		data, err := l.keys.Open([]byte(sealed), jobChunksKey(customer))
+		if err == nil {
+			list.Jobs, err = unpackJobs(list.Jobs, data)
+		}
+		if err != nil {
+			return JobList{Version: list.Version, Day: list.Day, Spent: list.Spent}, nil
+		}
+	}
+	return list, nil
+}
+
+func readJobsHead(fields map[string]string) JobList {
+	list := JobList{
+		Version: number(fields["v"]), Portals: fields["po"], ListCalls: int(number(fields["lc"])), TitleCalls: int(number(fields["tc"])),
+		Day: fields["d"], Spent: int(number(fields["sp"])), Failed: Reason(fields["ef"]),
+	}
+	if at := number(fields["at"]); at > 0 {
+		list.AsOf = millis(fields["at"])
+	}
+	if list.Failed != "" {
+		list.FailedAt = millis(fields["ea"])
+	}
+	for entry := range strings.FieldsFuncSeq(fields["bad"], func(r rune) bool { return r == ',' }) {
+		place, reason, _ := strings.Cut(entry, "=")
+		if n, err := strconv.Atoi(place); err == nil {
+			if list.Unreadable == nil {
+				list.Unreadable = map[int]Reason{}
+			}
+			list.Unreadable[n] = Reason(reason)
+		}
+	}
+	return list
+}
+
+// SaveJobs puts a list into the place of the one of its version, with the calls that
+// were made since. It returns the list as it is kept, with its new version, and
+// ErrJobsMoved where the version is another by now.
+func (l *Ledger) SaveJobs(ctx context.Context, customer string, list JobList, calls int, now time.Time) (JobList, error) {
+	args := []any{"all"}
+	for chunk := range slices.Chunk(list.Jobs, jobChunk) {
+		sealed, err := l.sealJobs(customer, chunk)
+		if err != nil {
+			return list, err
+		}
+		args = append(args, sealed)
+	}
+	return l.writeJobs(ctx, customer, list, args, calls, now)
+}
+
+// SaveJobsAt is SaveJobs for a list in which no jobs came or went, and changed only
+// at the given places.
+func (l *Ledger) SaveJobsAt(ctx context.Context, customer string, list JobList, places []int, calls int, now time.Time) (JobList, error) {
+	changed := make([]int, len(places))
+	for i, place := range places {
+		changed[i] = place / jobChunk
+	}
+	slices.Sort(changed)
+	args := []any{"some"}
+	for _, i := range slices.Compact(changed) {
+		sealed, err := l.sealJobs(customer, list.Jobs[i*jobChunk:min((i+1)*jobChunk, len(list.Jobs))])
+		if err != nil {
+			return list, err
+		}
+		args = append(args, i, sealed)
+	}
+	return l.writeJobs(ctx, customer, list, args, calls, now)
+}
+
+func (l *Ledger) sealJobs(customer string, jobs []ListedJob) ([]byte, error) {
+	data, err := packJobs(jobs)
+	if err != nil {
+		return nil, err
+	}
+	return l.keys.Seal(data, jobChunksKey(customer))
+}
+
+func (l *Ledger) writeJobs(ctx context.Context, customer string, list JobList, chunks []any, calls int, now time.Time) (JobList, error) {
+	list.Spent, list.Day = list.SpentOn(now)+calls, now.UTC().Format(time.DateOnly)
+	var bad []string
+	for place, reason := range list.Unreadable {
+		bad = append(bad, strconv.Itoa(place)+"="+string(reason))
+	}
+	slices.Sort(bad)
+	fields := []any{
+		"po", list.Portals, "n", len(list.Jobs), "un", list.Pending(), "bad", strings.Join(bad, ","),
+		"lc", list.ListCalls, "tc", list.TitleCalls, "d", list.Day, "sp", list.Spent, "ef", string(list.Failed), "ea", atMillis(list.FailedAt), "at", atMillis(list.AsOf),
+	}
+	args := slices.Concat([]any{list.Version, keptJobs.Milliseconds(), rand.Text()[:10], len(fields)}, fields, chunks)
+	answer, err := l.run(ctx, jobsScript, jobsKey(customer), args...)
+	if err != nil {
+		return list, err
+	}
+	if text(answer[0]) != "ok" {
+		return list, ErrJobsMoved
+	}
+	list.Version = number(text(answer[1]))
+	return list, nil
+}
+
+// ForgetJobs drops a customer's list.
+func (l *Ledger) ForgetJobs(ctx context.Context, customer string) error {
+	if err := l.redis.Del(ctx, jobsKey(customer), jobChunksKey(customer)).Err(); err != nil {
+		return fmt.Errorf("forget jobs: %w", err)
+	}
+	return nil
+}
+
+// PortalsHash tells the portals of one connection from those of another.
+func (k *Keyset) PortalsHash(customer string, portals ...string) string {
+	return k.hash("portals", append([]string{customer}, portals...)...)
+}
+
+// atMillis is a time in ms since 1970; 0 for none.
+func atMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
