@@ -1,0 +1,85 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// cachedJobs bounds how many jobs a process keeps opened, over all customers: about
+// 60 MB.
+const cachedJobs = 200_000
+
+// cache keeps lists opened, so that searching as somebody types costs one small
+// command.
+type cache struct {
+	mu    sync.Mutex
+	lists map[string]*cached
+	jobs  int
+	clock int64
+}
+
+type cached struct {
+	list  store.JobList
+	index index
+	used  int64
+}
+
+func (c *cache) read(ctx context.Context, ledger *store.Ledger, customer string) (store.JobList, index, error) {
+	c.mu.Lock()
+	known := c.lists[customer]
+	c.mu.Unlock()
+	var before store.JobList
+	if known != nil {
+		before = known.list
+	}
+	list, err := ledger.Jobs(ctx, customer, before)
+	if err != nil {
+		return list, nil, err
+	}
+	if known != nil && list.Version == before.Version {
+		c.touch(known)
+		return list, known.index, nil
+	}
+	fresh := &cached{list: list, index: newIndex(list.Jobs)}
+	c.put(customer, fresh)
+	return list, fresh.index, nil
+}
+
+func (c *cache) touch(e *cached) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clock++
+	e.used = c.clock
+}
+
+// put keeps a list, and drops those that were not used for longest.
+func (c *cache) put(customer string, e *cached) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lists == nil {
+		c.lists = map[string]*cached{}
+	}
+	c.drop(customer)
+	c.clock++
+	e.used = c.clock
+	c.lists[customer] = e
+	c.jobs += len(e.list.Jobs)
+	for c.jobs > cachedJobs && len(c.lists) > 1 {
+		oldest := customer
+		for other, held := range c.lists {
+			if held.used < c.lists[oldest].used {
+				oldest = other
+			}
+		}
+		c.drop(oldest)
+	}
+}
+
+func (c *cache) drop(customer string) {
+	if held := c.lists[customer]; held != nil {
+		c.jobs -= len(held.list.Jobs)
+		delete(c.lists, customer)
+	}
+}

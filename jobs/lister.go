@@ -1,0 +1,339 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// Lister answers from the lists that are kept. It is safe for concurrent use; make
+// one for a process.
+type Lister struct {
+	Ledger   *store.Ledger
+	Hosts    icims.HostPolicy
+	Settings Settings
+	// Filed is the connection that a customer has in the file of connections, if any;
+	// nil where there is no file.
+	Filed func(customer string) (store.Connection, bool)
+	Now   func() time.Time
+
+	cache cache
+}
+
+// Query is what somebody wants to see of a list.
+type Query struct {
+	// Text is searched for; empty: all jobs.
+	Text string
+	// Limit bounds the page; 0: no limit. Cursor is Answer.Next of the page before.
+	Limit  int
+	Cursor string
+	// Wait is for how long to wait where there is no list yet, or a refresh was asked
+	// for.
+	Wait time.Duration
+	// Refresh asks for a refresh, whatever the age of the list.
+	Refresh bool
+	// By says who asks.
+	By string
+}
+
+// ErrCursor: the cursor is not one that a page had.
+var ErrCursor = errors.New("the cursor is not one that a page had")
+
+// List answers a query. Where the list has become old it asks for a refresh, of
+// which a customer has one at a time, and answers with what there is. Errors:
+// store.ErrNoConnection where the customer has neither connection nor list,
+// ErrCursor.
+func (l *Lister) List(ctx context.Context, customer string, q Query) (Answer, error) {
+	below, err := parseCursor(q.Cursor)
+	if err != nil {
+		return Answer{}, err
+	}
+	s, err := l.look(ctx, customer)
+	if err != nil {
+		return Answer{}, err
+	}
+	if s.held == "" && s.due(q.Refresh) {
+		errand, _, err := l.Ledger.AskErrand(ctx, customer, store.ErrandJobs, nil, q.By)
+		if err != nil {
+			return Answer{}, err
+		}
+		s.errand = errand
+	}
+	if !s.errand.State.Ended() && s.errand.ID != "" && (s.list.AsOf.IsZero() || q.Refresh) && q.Wait > 0 {
+		if err := l.await(ctx, &s, q.Wait); err != nil {
+			return Answer{}, err
+		}
+	}
+	return s.answer(q, below), nil
+}
+
+// state is how a customer's list stands.
+type state struct {
+	settings Settings
+	customer string
+	portals  []string // of the connection; nil where it is not known here
+	hash     string
+	list     store.JobList
+	index    index
+	budget   int
+	held     store.Reason // why no refresh may be made
+	errand   store.Errand // the latest refresh; its ID is empty where there was none
+	now      time.Time
+}
+
+func (l *Lister) look(ctx context.Context, customer string) (state, error) {
+	s := state{settings: l.Settings, customer: customer, now: l.Now()}
+	conn, known, err := l.connection(ctx, customer, &s)
+	if err != nil {
+		return s, err
+	}
+	if err := l.read(ctx, &s); err != nil {
+		return s, err
+	}
+	if !known && s.list.Version == 0 {
+		return s, store.ErrNoConnection
+	}
+	if err := l.stand(ctx, conn, known, &s); err != nil {
+		return s, err
+	}
+	s.errand, err = l.Ledger.LastErrand(ctx, customer, store.ErrandJobs)
+	if errors.Is(err, store.ErrNoErrand) {
+		err = nil
+	}
+	return s, err
+}
+
+// connection finds the portals and what the connection's state says against calls.
+func (l *Lister) connection(ctx context.Context, customer string, s *state) (store.Connection, bool, error) {
+	stored, err := l.Ledger.Connection(ctx, customer)
+	conn, known := stored.Connection, err == nil && stored.Below().Kept()
+	switch {
+	case errors.Is(err, store.ErrNoConnection) && l.Filed != nil:
+		conn, known = l.Filed(customer)
+	case errors.Is(err, store.ErrNoConnection), errors.Is(err, store.ErrSealed):
+	case err != nil:
+		return conn, false, err
+	case !known:
+		return conn, false, store.ErrNoConnection // it was removed
+	}
+	if !known {
+		return conn, false, nil
+	}
+	switch stored.State {
+	case store.ConnectionPaused:
+		s.held = store.ReasonPaused
+	case store.CredentialsRejected:
+		s.held = "icims_credentials"
+	case store.AccessDenied:
+		s.held = "icims_access_denied"
+	}
+	if portals, err := icims.ParsePortalURLsOf(customer, conn.PortalURLs, l.Hosts); err == nil {
+		s.portals = PortalNames(portals)
+		s.hash = PortalsHash(l.Ledger, customer, s.portals)
+	}
+	return conn, true, nil
+}
+
+// PortalNames are the portals' ids or names.
+func PortalNames(portals []icims.PortalURL) []string {
+	names := make([]string, len(portals))
+	for i, p := range portals {
+		names[i] = p.Portal
+	}
+	return names
+}
+
+// read reads the list. One of other portals than the connection has now is as none.
+func (l *Lister) read(ctx context.Context, s *state) error {
+	var err error
+	s.list, s.index, err = l.cache.read(ctx, l.Ledger, s.customer)
+	if err == nil && s.hash != "" && s.list.Portals != s.hash {
+		s.list.Jobs, s.list.AsOf, s.list.Unreadable, s.index = nil, time.Time{}, nil, nil
+	}
+	return err
+}
+
+// stand finds the day's share, and what the lane says against calls.
+func (l *Lister) stand(ctx context.Context, conn store.Connection, known bool, s *state) error {
+	caller := store.Caller{Limits: conn.Limits}
+	if known {
+		caller = store.Caller{Credentials: l.Ledger.Keys().CredentialsHash(conn), Limits: conn.Limits.Or(store.DefaultLimits())}
+	}
+	standings, err := l.Ledger.StandingsFor(ctx, []string{s.customer}, []store.Caller{caller})
+	if err != nil {
+		return err
+	}
+	calls := standings[0].Budget
+	if calls == 0 {
+		calls = caller.Limits.Or(store.DefaultLimits()).CallsPerDay
+	}
+	s.budget = l.Settings.Budget(calls)
+	if s.held == "" {
+		s.held = Held(standings[0])
+	}
+	return nil
+}
+
+// Held is why a refresh must not be made now; empty where it may. An errand's calls
+// are not held back by verdicts and pauses, and a list is not worth that.
+func Held(s store.Standing) store.Reason {
+	if s.Pause != nil {
+		return store.ReasonPaused
+	}
+	return s.ClosedExpress.Reason
+}
+
+// stale reports whether the list is older than it should be.
+func (s *state) stale() bool {
+	return s.list.AsOf.IsZero() || s.now.Sub(s.list.AsOf) >= s.settings.maxAge(s.list, s.budget, s.now)
+}
+
+// due reports whether to ask for a refresh: of one that runs already that is no
+// question.
+func (s *state) due(wanted bool) bool {
+	if s.errand.ID != "" && !s.errand.State.Ended() {
+		return true // to join it; whoever asked for it may have died before he could tell
+	}
+	// Whoever insists is bounded by the share, and after it by the age.
+	if wanted && (s.list.SpentOn(s.now) < s.budget || s.now.Sub(s.list.AsOf) >= s.settings.MaxAge) {
+		return true
+	}
+	failed := !s.list.FailedAt.IsZero() && s.now.Sub(s.list.FailedAt) < afterFailure
+	return s.stale() && (!failed || wanted)
+}
+
+// waitEvery is how often a list is looked at that somebody waits for.
+const waitEvery = 100 * time.Millisecond
+
+// await waits until a refresh has read the list, or has ended without.
+func (l *Lister) await(ctx context.Context, s *state, wait time.Duration) error {
+	before := s.list.AsOf
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	tick := time.NewTicker(waitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		errand, err := l.Ledger.Errand(ctx, s.customer, store.ErrandJobs, s.errand.ID)
+		if err == nil {
+			s.errand = errand
+			err = l.read(ctx, s)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case s.list.AsOf.After(before), s.errand.State.Ended():
+			s.now = l.Now()
+			return nil
+		}
+	}
+}
+
+// answer is a page of the list.
+func (s *state) answer(q Query, below int64) Answer {
+	a := Answer{Customer: s.customer, Jobs: []Job{}, Total: len(s.list.Jobs), Stale: s.stale()}
+	fits := s.index.search(s.list.Jobs, q.Text)
+	for i, j := range s.list.Jobs {
+		if j.Provisional {
+			a.Titles.Provisional++
+		}
+		if !fits(i) {
+			continue
+		}
+		a.Found++
+		switch {
+		case below != 0 && j.ID >= below:
+		case q.Limit == 0 || len(a.Jobs) < q.Limit:
+			a.Jobs = append(a.Jobs, shown(j))
+		case a.Next == "":
+			a.Next = strconv.FormatInt(a.Jobs[len(a.Jobs)-1].ID, 10)
+		}
+	}
+	a.Titles.Pending = s.list.Pending()
+	if !s.list.AsOf.IsZero() {
+		a.AsOf = &s.list.AsOf
+	}
+	s.tellRefresh(&a)
+	left := max(s.budget-s.list.SpentOn(s.now), 0)
+	a.Calls = Calls{
+		Last: Cost{s.list.ListCalls, s.list.TitleCalls}, Next: Cost{max(s.list.ListCalls, len(s.portals)), min(a.Titles.Pending, left)},
+		Today: s.list.SpentOn(s.now), Share: s.budget,
+	}
+	for i, portal := range s.portals {
+		if reason := s.list.Unreadable[i+1]; reason != "" {
+			t := trouble(reason)
+			t.Portal = portal
+			a.Unreadable = append(a.Unreadable, *t)
+		}
+	}
+	return a
+}
+
+// tellRefresh says how a refresh goes, or why there is none.
+func (s *state) tellRefresh(a *Answer) {
+	if s.errand.ID != "" && !s.errand.State.Ended() {
+		a.Refreshing = true
+		a.Refresh = &Progress{Asked: s.errand.Asked, Calls: s.errand.Calls}
+		if s.errand.State == store.ErrandRunning {
+			a.Refresh.Began = &s.errand.Began
+		}
+	}
+	switch {
+	case s.held != "":
+		a.Problem = trouble(s.held)
+	case s.list.Failed != "":
+		a.Problem = trouble(s.list.Failed)
+		a.Problem.At = &s.list.FailedAt
+	case a.AsOf == nil && s.errand.State == store.ErrandFailed:
+		a.Problem = s.failure()
+	}
+}
+
+// failure is why an errand came to nothing, of which the list knows nothing.
+func (s *state) failure() *Trouble {
+	switch s.errand.Failure {
+	case store.ErrandNoConnection, store.ErrandUnusable, store.ErrandSealed:
+		return trouble(store.ReasonNoConnection)
+	default:
+		return trouble(store.ReasonInternal)
+	}
+}
+
+func parseCursor(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	below, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || below <= 0 {
+		return 0, ErrCursor
+	}
+	return below, nil
+}
+
+// Missing reports whether a job is missing from a list that is fresh, so that it may
+// be the wrong one. It makes no call and asks for nothing.
+func (l *Lister) Missing(ctx context.Context, customer string, job int64) (bool, error) {
+	s, err := l.look(ctx, customer)
+	if errors.Is(err, store.ErrNoConnection) {
+		return false, nil
+	}
+	if err != nil || s.stale() || len(s.list.Unreadable) > 0 {
+		return false, err
+	}
+	for _, j := range s.list.Jobs {
+		if j.ID == job {
+			return false, nil
+		}
+	}
+	return true, nil
+}
