@@ -99,6 +99,12 @@ func asExpress(ctx context.Context) context.Context {
 	return context.WithValue(ctx, expressKey{}, true)
 }
 
+// asBulk marks the calls made with a context as those of a large batch, in spite of a
+// mark that it has.
+func asBulk(ctx context.Context) context.Context {
+	return context.WithValue(ctx, expressKey{}, nil)
+}
+
 // marked is a handler of a queue's tasks whose calls are marked accordingly.
 func (l *lane) marked(queue string, next asynq.Handler) asynq.Handler {
 	if queue != tasks.ExpressQueue(l.conn.Customer) {

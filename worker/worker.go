@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -38,6 +39,7 @@ type Settings struct {
 	Poll            time.Duration // of an empty queue about which nothing is heard
 	ShutdownTimeout time.Duration
 	DummyDomain     string
+	Jobs            jobs.Settings // of the lists of jobs
 }
 
 // DefaultSettings returns the settings of a production worker.
@@ -48,6 +50,7 @@ func DefaultSettings() Settings {
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
 		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, Poll: 2 * time.Second,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
+		Jobs: jobs.DefaultSettings(),
 	}
 }
 
@@ -97,6 +100,9 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, log: log}
 	w.errands = newErrands(w)
+	// Titles of a new list take minutes, for which the lists of others must not wait.
+	const listsAtOnce = 16
+	w.ServeErrands(store.ErrandJobs, ErrandWork{Do: w.refreshJobs, AtOnce: listsAtOnce})
 	return w
 }
 
