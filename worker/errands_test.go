@@ -202,8 +202,9 @@ func TestAnErrandOfAWorkerThatStopsIsHandedBack(t *testing.T) {
 	first, second := f.join(nil), f.join(nil)
 	e := f.ask("1001")
 	<-began
+	running := f.errandWorker(e)
 	for _, m := range []*member{first, second} {
-		if m.id == f.errandWorker(e) {
+		if m.id == running {
 			m.Stop()
 		}
 	}
