@@ -1,0 +1,223 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+const deadPath = "/v1/customers/1234/dead-letters"
+
+// sorrows makes dead letters: five for a job that is not there, three for an e-mail
+// address that iCIMS refuses, and one of another customer.
+// They died one after the other, seconds apart.
+func (r *rig) sorrows() (jobless, refused store.BatchID, ids []string) {
+	r.t.Helper()
+	jobless, ids = r.hand("1234", 999, 0, 5)
+	r.giveUp("1234", "job_not_found", noJob, ids...)
+	refused, more := r.hand("1234", 1709, 5, 3)
+	r.giveUp("1234", "icims_field_refused", refusedEmail, more...)
+	_, other := r.hand("77", 0, 0, 1)
+	r.giveUp("77", "job_not_found", noJob, other...)
+	ids = append(ids, more...)
+	for i, id := range ids {
+		died := time.Now().Add(time.Duration(i-len(ids)) * time.Second)
+		if err := r.redis.ZAdd(r.t.Context(), "ix:{1234}:dead", redis.Z{Score: float64(died.UnixMilli()), Member: id}).Err(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return jobless, refused, ids
+}
+
+func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
+	r := newRig(t)
+	_, refused, ids := r.sorrows()
+	reader := r.key(ScopeRead, "1234")
+	for name, c := range map[string]struct {
+		query string
+		want  []string // candidates of each page
+	}{
+		"all, the oldest first":       {"", []string{"0,1,2,3,4,5,6,7"}},
+		"page by page":                {"limit=3", []string{"0,1,2", "3,4,5", "6,7"}},
+		"pages that fill up":          {"limit=4", []string{"0,1,2,3", "4,5,6,7"}},
+		"of a batch":                  {"batch=" + string(refused), []string{"5,6,7"}},
+		"of a reason, in pages":       {"limit=2&reason=job_not_found", []string{"0,1", "2,3", "4"}},
+		"by what iCIMS said":          {"text=code+4&limit=2", []string{"5,6", "7"}},
+		"of a candidate":              {"candidate=c-00006", []string{"6"}},
+		"of nobody":                   {"candidate=c-99999", []string{""}},
+		"since a time to come":        {"since=" + url.QueryEscape(time.Now().Add(time.Hour).Format(time.RFC3339)), []string{""}},
+		"since a time before, in UTC": {"since=2020-01-01T00:00:00Z", []string{"0,1,2,3,4,5,6,7"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var pages []string
+			for cursor := ""; ; {
+				var page DeadLetters
+				answer := r.call(reader, http.MethodGet, deadPath+"?"+c.query+cursor, nil)
+				answer.is(http.StatusOK, &page)
+				if page.Total != 8 || strings.Contains(string(answer.body), "not welcome") {
+					t.Errorf("got %s", answer.body)
+				}
+				var numbers []string
+				for _, d := range page.DeadLetters {
+					numbers = append(numbers, strings.TrimPrefix(d.Candidate, "c-0000"))
+				}
+				pages = append(pages, strings.Join(numbers, ","))
+				if page.Next == "" {
+					break
+				}
+				cursor = "&cursor=" + page.Next
+			}
+			if strings.Join(pages, "|") != strings.Join(c.want, "|") {
+				t.Errorf("got %q, want %q", pages, c.want)
+			}
+		})
+	}
+	t.Run("one is explained without personal data", func(t *testing.T) {
+		var d operate.ExplainedDead
+		answer := r.call(reader, http.MethodGet, deadPath+"/"+ids[5], nil)
+		answer.is(http.StatusOK, &d)
+		if d.Candidate != "c-00005" || d.Status != 400 || d.Transaction != "T-17" || d.Job != 1709 || d.Hint == "" || len(d.Told) != 1 || d.Data != nil || !strings.Contains(d.Told[0], "UTC") {
+			t.Errorf("got %s", answer.body)
+		}
+		for _, personal := range []string{"Quillfeather", "Ottoline", "ottoline", "not welcome"} {
+			if strings.Contains(string(answer.body), personal) {
+				t.Errorf("%q is told", personal)
+			}
+		}
+	})
+	others, err := r.Desk.FindDead(t.Context(), "77", "c-00000")
+	if err != nil || len(others) != 1 {
+		t.Fatalf("%+v, %v", others, err)
+	}
+	for name, path := range map[string]string{"unknown": "/nothing", "another customer's": "/" + others[0].Export} {
+		t.Run("one that is "+name, func(t *testing.T) {
+			r.call(reader, http.MethodGet, deadPath+path, nil).problem(CodeNotDead)
+		})
+	}
+	for name, c := range map[string]struct{ query, field string }{
+		"a reason that is none":       {"reason=nope", "query.reason"},
+		"a batch that is none":        {"batch=nope", "query.batch"},
+		"a batch of another customer": {"batch=77-abcdefgh", "query.batch"},
+		"a cursor that is none":       {"cursor=nope", "query.cursor"},
+		"a limit beyond the most":     {"limit=501", "query.limit"},
+		"a time that is none":         {"since=yesterday", "query.since"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if p := r.call(reader, http.MethodGet, deadPath+"?"+c.query, nil).problem(CodeInvalid); len(p.Errors) != 1 || p.Errors[0].Field != c.field || p.Errors[0].Remedy == "" {
+				t.Errorf("got %+v", p.Errors)
+			}
+		})
+	}
+}
+
+func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
+	r := newRig(t)
+	_, refused, ids := r.sorrows()
+	operator := r.key(ScopeOperate, "1234")
+	act := func(path string, body map[string]any) *reply {
+		t.Helper()
+		return r.call(operator, http.MethodPost, deadPath+path, body)
+	}
+	left := func() int64 {
+		t.Helper()
+		n, err := r.Ledger.CountDead(t.Context(), "1234")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for name, c := range map[string]struct {
+		body  map[string]any
+		field string
+	}{
+		"a why is needed":                   {map[string]any{"exports": ids}, "why"},
+		"one of blanks is none":             {map[string]any{"exports": ids, "why": " "}, "why"},
+		"nothing is everything by omission": {map[string]any{"why": "x"}, "filter"},
+		"an empty filter neither":           {map[string]any{"why": "x", "filter": map[string]any{}}, "filter"},
+		"an unknown reason":                 {map[string]any{"why": "x", "filter": map[string]any{"reason": "nope"}}, "filter.reason"},
+		"a limit beyond the most":           {map[string]any{"why": "x", "all": true, "limit": 10_001}, "limit"},
+		"a misspelt condition":              {map[string]any{"why": "x", "filter": map[string]any{"reson": "nope"}}, "filter"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, path := range []string{"/retry", "/discard"} {
+				if p := act(path, c.body).problem(CodeInvalid); len(p.Errors) != 1 || p.Errors[0].Field != c.field {
+					t.Errorf("%s: %+v", path, p.Errors)
+				}
+			}
+		})
+	}
+	if n := left(); n != 8 {
+		t.Fatalf("refused requests left %d of 8", n)
+	}
+	before := len(r.journalOf("1234"))
+	t.Run("a dry run counts and shows some, and changes nothing", func(t *testing.T) {
+		var got DeadLettersChanged
+		act("/discard", map[string]any{"all": true, "dry_run": true}).is(http.StatusOK, &got)
+		if !got.DryRun || got.Chosen != 8 || len(got.ByReason) != 2 || got.ByReason[0].Count != 5 || len(got.Sample) != sampledDead || got.More {
+			t.Errorf("got %+v", got)
+		}
+		if n := len(r.journalOf("1234")); left() != 8 || n != before {
+			t.Errorf("%d left, %d entries in the journal", left(), n-before)
+		}
+	})
+	t.Run("one by its export", func(t *testing.T) {
+		var got DeadLettersChanged
+		act("/retry", map[string]any{"exports": []string{ids[0], "none"}, "why": "the job is open again"}).is(http.StatusOK, &got)
+		if got.Chosen != 1 || got.Done != 1 || left() != 7 {
+			t.Errorf("got %+v", got)
+		}
+		states, err := tasks.ReadQueueStates(t.Context(), r.redis, "1234")
+		if err != nil || states[0].Express.Pending+states[0].Bulk.Pending != 1 {
+			t.Errorf("it has no task: %+v, %v", states, err)
+		}
+		story, err := r.Ledger.Story(t.Context(), store.Ref{Customer: "1234", Export: ids[0]})
+		if err != nil || story[len(story)-1].Who != "test operate" || story[len(story)-1].Why != "the job is open again" {
+			t.Errorf("its story: %+v, %v", story, err)
+		}
+	})
+	t.Run("some by a filter, as many as were asked for", func(t *testing.T) {
+		var got DeadLettersChanged
+		act("/retry", map[string]any{"filter": map[string]any{"reason": "job_not_found"}, "limit": 3, "why": "reopened"}).is(http.StatusOK, &got)
+		if got.Done != 3 || !got.More || left() != 4 {
+			t.Errorf("got %+v", got)
+		}
+		got = DeadLettersChanged{}
+		act("/retry", map[string]any{"filter": map[string]any{"reason": "job_not_found"}, "limit": 3, "why": "reopened"}).is(http.StatusOK, &got)
+		if got.Done != 1 || got.More || left() != 3 {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("the rest is discarded with its data", func(t *testing.T) {
+		var got DeadLettersChanged
+		act("/discard", map[string]any{"filter": map[string]any{"batch": refused, "text": "people.create"}, "why": "bad addresses"}).is(http.StatusOK, &got)
+		if got.Done != 3 || left() != 0 {
+			t.Errorf("got %+v", got)
+		}
+		if _, err := r.Ledger.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
+			t.Error("the data is still kept")
+		}
+	})
+	t.Run("each is in the journal, before and after", func(t *testing.T) {
+		entries := r.journalOf("1234")[before:]
+		if len(entries) != 8 {
+			t.Fatalf("got %+v", entries)
+		}
+		for i, e := range entries {
+			outcome := []store.JournalOutcome{store.JournalAsked, store.JournalDone}[i%2]
+			if e.Outcome != outcome || e.Who != "test operate" || e.Why == "" || e.Customer != "1234" {
+				t.Errorf("entry %d: %+v", i, e)
+			}
+		}
+	})
+	if n, err := r.Ledger.CountDead(t.Context(), "77"); err != nil || n != 1 {
+		t.Errorf("another customer has %d dead letters, %v", n, err)
+	}
+}
