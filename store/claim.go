@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
 	"strings"
@@ -131,8 +132,8 @@ func (c *Claim) Token() int64 { return c.token }
 // is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
 // that this keyset cannot open.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
-	args := make([]any, 0, 8+4*len(o.Ahead))
-	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours)
+	args := make([]any, 0, 9+4*len(o.Ahead))
+	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours, newRequest())
 	for _, a := range o.Ahead {
 		args = append(args, a.Batch.local(), a.First, a.Rows, a.Neighbours)
 	}
@@ -158,6 +159,11 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	}
 	return c, nil
 }
+
+// newRequest names one request, so that its repetition is known: go-redis repeats
+// those whose answer was lost. It need only differ from the other requests for the
+// same export.
+func newRequest() string { return rand.Text()[:8] }
 
 func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.token = number(text(answer[1]))

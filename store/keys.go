@@ -27,6 +27,8 @@ import (
 //	ix:{1234}:turns              list    batches with exports that wait in the bulk queue, in
 //	                                     turn; "back" stands for all that were put off
 //	ix:{1234}:back               zset    exports put off, by when a turn may serve them
+//	ix:{1234}:t:<export>         string  export that a turn has served last, by that of its
+//	                                     task, for as long as its lease
 //	ix:{1234}:dead               zset    dead exports by time of death
 //	ix:{1234}:batches            zset    batches by time of opening
 //	ix:{1234}:actions            stream  what operators did to exports, and why

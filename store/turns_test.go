@@ -85,8 +85,8 @@ func TestASmallBatchPassesALargeOne(t *testing.T) {
 	}
 }
 
-// TestTurns lets several workers serve the tasks of several batches, with deaths
-// and retries, and looks after what turns promise.
+// TestTurns lets several workers serve the tasks of several batches, with deaths,
+// retries and lost answers, and looks after what turns promise.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
@@ -94,9 +94,10 @@ func TestTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := store.NewLedger(client, keys, store.WithSimulatedClock())
+	ledger, lost := store.NewLedger(client, keys, store.WithSimulatedClock()), &echo{}
+	client.AddHook(lost)
 	rapid.Check(t, func(t *rapid.T) {
-		q := &turnsPlay{T: t, redis: client, ledger: ledger, now: 1_800_000_000_000, batchOf: map[string]string{}, begun: map[string]bool{}, held: map[string]*store.Claim{}, ended: map[string]bool{}, lead: map[[2]string]int{}}
+		q := &turnsPlay{T: t, redis: client, ledger: ledger, echo: lost, now: 1_800_000_000_000, batchOf: map[string]string{}, begun: map[string]bool{}, held: map[string]*store.Claim{}, ended: map[string]bool{}, lead: map[[2]string]int{}}
 		q.must(client.FlushDB(t.Context()).Err())
 		q.pass(0)
 		q.accept()
@@ -119,6 +120,7 @@ type turnsPlay struct {
 	*rapid.T
 	redis   redis.UniversalClient
 	ledger  *store.Ledger
+	echo    *echo
 	now     int64
 	queue   []reminder
 	later   []reminder // put off
@@ -180,7 +182,7 @@ func (q *turnsPlay) waiting() map[string]bool {
 }
 
 // serve takes a task off the queue, mostly the first, and claims by it.
-func (q *turnsPlay) serve(lease time.Duration) *store.Claim {
+func (q *turnsPlay) serve() *store.Claim {
 	if len(q.queue) == 0 {
 		q.Skip("the queue is empty")
 	}
@@ -188,7 +190,8 @@ func (q *turnsPlay) serve(lease time.Duration) *store.Claim {
 	r := q.queue[i]
 	q.queue = slices.Delete(q.queue, i, i+1)
 	waited := q.waiting()
-	c, err := q.ledger.Claim(q.Context(), r.Ref, store.ClaimOptions{Lease: lease, Settle: time.Minute, ByTurns: true, Generation: r.generation})
+	q.echo.armed = rapid.IntRange(0, 4).Draw(q.T, "the answer is lost if 0") == 0
+	c, err := q.ledger.Claim(q.Context(), r.Ref, store.ClaimOptions{Lease: time.Hour, Settle: time.Minute, ByTurns: true, Generation: r.generation})
 	q.must(err)
 	switch c.Verdict {
 	case store.ClaimOK:
@@ -234,7 +237,7 @@ func (q *turnsPlay) served(batch string, waited map[string]bool) {
 }
 
 func (q *turnsPlay) claim() {
-	if c := q.serve(time.Hour); c != nil {
+	if c := q.serve(); c != nil {
 		q.held[c.Export] = c
 	}
 }
@@ -242,8 +245,10 @@ func (q *turnsPlay) claim() {
 // die claims for a worker that dies: its claim is void at once, and the reconciler
 // gives the export another task.
 func (q *turnsPlay) die() {
-	if c := q.serve(time.Millisecond); c != nil {
-		q.pass(time.Second)
+	if c := q.serve(); c != nil {
+		if ok, err := q.ledger.Void(q.Context(), c.Ref, ""); !ok {
+			q.Fatalf("export %s is in nobody's hands: %v", c.Export, err)
+		}
 		generation, ok, err := q.ledger.Nudge(q.Context(), c.Ref, time.Minute)
 		q.must(err)
 		if !ok {

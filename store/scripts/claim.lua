@@ -1,7 +1,7 @@
 -- Gives an export to one worker: the task's own, or where the task is a turn the
 -- one whose turn it is. KEYS[1] record of the task's export.
 -- ARGV: prefix, export, lease ms, settle ms, by turns 0|1, generation of the task,
--- worker, neighbours wanted; then for each batch that the caller has looked
+-- worker, neighbours wanted, request; then for each batch that the caller has looked
 -- ahead in: batch, first row, what it knows of the rows from there on (n nobody
 -- has the e-mail, k no look-up is needed, - nothing), neighbours wanted there.
 -- Returns {'gone'} | {'ended', state} | {'held', ms} | {'unsettled', ms, task} |
@@ -16,15 +16,28 @@ local r = named(flat)
 -- where another turn has served its own. An export that was begun has a task of a
 -- later generation, which is for that one alone.
 local generation = r.g or '0'
-if by_turns then
+-- A request that comes again, since its answer was lost, is given what it was given
+-- before: otherwise that would wait until its lease has ended.
+local function given(o)
+  return o.rq == ARGV[9] and (o.st == 'claimed' or o.st == 'creating') and tonumber(o.le) > t
+end
+local again, turn = given(r), nil
+if by_turns and not again then
   local waits = r.st == 'queued' and generation == '0'
   if waits or not r.st or tonumber(ARGV[6]) < tonumber(generation) then
-    local id, found = next_turn(t, waits and { b = r.b, r = r.r, flat = flat })
+    turn = prefix .. 't:' .. export
+    local id, found
+    if not waits or r.u then
+      id = redis.call('GET', turn)
+      found = id and redis.call('HGETALL', prefix .. 'x:' .. id)
+      again = found and given(named(found))
+    end
+    if not again then id, found = next_turn(t, waits and { b = r.b, r = r.r, flat = flat }) end
     if id and not (waits and id == export) then
       -- The reconciler is not to take it for one whose worker has died.
-      if waits then redis.call('HSET', key, 'u', '1') end
+      if waits and not r.u then redis.call('HSET', key, 'u', '1') end
       export, key, flat, r = id, prefix .. 'x:' .. id, found, named(found)
-      generation = int(tonumber(r.g or '0') + 1)
+      generation = again and r.g or int(tonumber(r.g or '0') + 1)
       task = {id, generation}
     elseif not id and not waits then
       return found and {'held', '0'} or {'gone'}
@@ -41,55 +54,61 @@ local function come_back(at)
 end
 
 if not r.st then return {'gone'} end
-if not legal(r.st, 'claimed') then return {'ended', r.st} end
-if tonumber(r.le or '0') > t then return {'held', int(tonumber(r.le) - t)} end
-
--- A write whose answer was never recorded may still take effect: wait until it
--- surely has or has not.
-if r['in'] then
-  local settled = tonumber(r.ia) + tonumber(ARGV[4])
-  if settled > t then
-    -- Whoever began the write has lost the export: its late word would be about a
-    -- write that is looked into already.
-    if r.st ~= 'unknown' then redis.call('HINCRBY', key, 'tk', 1) end
-    redis.call('HSET', key, 'st', 'unknown', 'le', '0', 'due', int(settled))
-    due(export, settled)
-    come_back(settled)
-    return {'unsettled', int(settled - t), task}
-  end
-end
-
 local batch_key = prefix .. 'b:' .. r.b
 local batch = redis.call('HMGET', batch_key, 't', 'o')
 local include = batch[2] and string.find(batch[2], 'i', 1, true)
 local marker_key, marker_field = marker_place(r.c)
 
--- One export at a time works on an e-mail, and on a candidate who is to be
--- skipped once exported. A holder that has neither a lease nor an open intent
--- counts as dead and loses the lock; and with it its claim, since its worker may
--- only have been frozen.
-local locks, losers = {}, {}
-if r.eh ~= '' then locks[1] = prefix .. 'l:' .. r.eh end
-if not include then locks[#locks + 1] = prefix .. 'l:' .. marker_field end
-for _, lock in ipairs(locks) do
-  local owner = redis.call('GET', lock)
-  if owner and owner ~= export then
-    local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in', 'due')
-    if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then
-      local wait = o[1] == 'unknown' and o[4] and tonumber(o[4]) - t or 0
-      if by_turns then
-        -- An export takes a few seconds, one whose write is unknown maybe long.
-        wait = math.min(math.max(wait, 2000), 60000)
-        due(export, t + wait)
-        come_back(t + wait)
-      end
-      return {'locked', int(wait), task}
+-- take returns why the export is not to be worked on, or takes its locks.
+local function take()
+  if not legal(r.st, 'claimed') then return {'ended', r.st} end
+  if tonumber(r.le or '0') > t then return {'held', int(tonumber(r.le) - t)} end
+
+  -- A write whose answer was never recorded may still take effect: wait until it
+  -- surely has or has not.
+  if r['in'] then
+    local settled = tonumber(r.ia) + tonumber(ARGV[4])
+    if settled > t then
+      -- Whoever began the write has lost the export: its late word would be about a
+      -- write that is looked into already.
+      if r.st ~= 'unknown' then redis.call('HINCRBY', key, 'tk', 1) end
+      redis.call('HSET', key, 'st', 'unknown', 'le', '0', 'due', int(settled))
+      due(export, settled)
+      come_back(settled)
+      return {'unsettled', int(settled - t), task}
     end
-    if o[1] == 'claimed' or o[1] == 'created' then losers[owner] = true end
   end
+
+  -- One export at a time works on an e-mail, and on a candidate who is to be
+  -- skipped once exported. A holder that has neither a lease nor an open intent
+  -- counts as dead and loses the lock; and with it its claim, since its worker may
+  -- only have been frozen.
+  local locks, losers = {}, {}
+  if r.eh ~= '' then locks[1] = prefix .. 'l:' .. r.eh end
+  if not include then locks[#locks + 1] = prefix .. 'l:' .. marker_field end
+  for _, lock in ipairs(locks) do
+    local owner = redis.call('GET', lock)
+    if owner and owner ~= export then
+      local o = redis.call('HMGET', prefix .. 'x:' .. owner, 'st', 'le', 'in', 'due')
+      if o[1] and o[1] ~= 'dead' and ((o[2] and tonumber(o[2]) > t) or o[3]) then
+        local wait = o[1] == 'unknown' and o[4] and tonumber(o[4]) - t or 0
+        if by_turns then
+          -- An export takes a few seconds, one whose write is unknown maybe long.
+          wait = math.min(math.max(wait, 2000), 60000)
+          due(export, t + wait)
+          come_back(t + wait)
+        end
+        return {'locked', int(wait), task}
+      end
+      if o[1] == 'claimed' or o[1] == 'created' then losers[owner] = true end
+    end
+  end
+  for owner in pairs(losers) do redis.call('HINCRBY', prefix .. 'x:' .. owner, 'tk', 1) end
+  for _, lock in ipairs(locks) do redis.call('SET', lock, export, 'EX', 604800) end
+  return nil
 end
-for owner in pairs(losers) do redis.call('HINCRBY', prefix .. 'x:' .. owner, 'tk', 1) end
-for _, lock in ipairs(locks) do redis.call('SET', lock, export, 'EX', 604800) end
+local refusal = not again and take()
+if refusal then return refusal end
 
 local marker = redis.call('HGET', marker_key, marker_field) or ''
 local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
@@ -97,7 +116,7 @@ local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
 -- What the caller knows of the row, and which neighbours it wants to look up.
 local row, ahead = tonumber(r.r), ''
 local from, wanted = row + 1, tonumber(ARGV[8])
-for i = 9, #ARGV, 4 do
+for i = 10, #ARGV, 4 do
   if ARGV[i] == r.b then
     local at = row - tonumber(ARGV[i + 1]) + 1
     if at >= 1 then ahead = string.sub(ARGV[i + 2], at, at) end
@@ -105,21 +124,28 @@ for i = 9, #ARGV, 4 do
   end
 end
 
-local token, state, lease = int(tonumber(r.tk or '0') + 1), 'claimed', t + tonumber(ARGV[3])
-local write = {'HSET', key, 'st', state, 'le', int(lease), 'tk', token, 'wk', ARGV[7]}
--- A look-up has just found nobody: where nothing here says otherwise, the intent to
--- create is recorded in the same round trip.
-if ahead == 'n' and not r['in'] and not r.pe and known == '' and (marker == '' or include) then
-  state = 'creating'
-  write[4] = state
-  write[11], write[12], write[13], write[14] = 'in', 'p', 'ia', int(t)
+local token, state = r.tk, r.st
+if not again then
+  local lease = t + tonumber(ARGV[3])
+  token, state = int(tonumber(r.tk or '0') + 1), 'claimed'
+  local write = {'HSET', key, 'st', state, 'le', int(lease), 'tk', token, 'wk', ARGV[7], 'rq', ARGV[9]}
+  -- A look-up has just found nobody: where nothing here says otherwise, the intent to
+  -- create is recorded in the same round trip.
+  if ahead == 'n' and not r['in'] and not r.pe and known == '' and (marker == '' or include) then
+    state = 'creating'
+    write[4] = state
+    write[13], write[14], write[15], write[16] = 'in', 'p', 'ia', int(t)
+  end
+  if task[1] then
+    write[#write + 1], write[#write + 2] = 'g', generation
+    redis.call('SET', turn, export, 'PX', ARGV[3])
+  end
+  redis.call(unpack(write))
+  due(export, lease)
+  if r.g or r.st ~= 'queued' then redis.call('ZREM', prefix .. 'back', export) end
+elseif state == 'creating' then
+  flat[#flat + 1], flat[#flat + 2] = 'in', '' -- that is the intent of this claim
 end
-if task[1] then
-  write[#write + 1], write[#write + 2] = 'g', generation
-end
-redis.call(unpack(write))
-due(export, lease)
-if r.g or r.st ~= 'queued' then redis.call('ZREM', prefix .. 'back', export) end
 
 -- Neighbours that will come up soon, so that one call can look all of them up.
 -- Those that need no look-up are named without their data.
