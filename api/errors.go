@@ -56,7 +56,7 @@ func problemOf(err error) *Problem {
 	if invalid, ok := errors.AsType[*connections.InvalidError](err); ok {
 		return newProblem(CodeConnectionInvalid, "", connectionFields(invalid)...)
 	}
-	if errors.Is(err, store.ErrJournalCursor) {
+	if errors.Is(err, store.ErrJournalCursor) || errors.Is(err, store.ErrPlace) {
 		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not one that a page had", "leave it out, or give the page's next as it is"})
 	}
 	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {

@@ -21,7 +21,7 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, o op, h http.Hand
 		return
 	}
 	defer done()
-	req.note.Object = objectOf(r)
+	req.note.Object = s.objectOf(r)
 	r, cancel := s.bounded(w, r, o)
 	defer cancel()
 	h(w, r)

@@ -11,7 +11,7 @@ import (
 
 // Note is what a handler may add to the journal's entry of its change.
 type Note struct {
-	// Object is what was changed: a batch, an export, a candidate. It is taken from the
+	// Object is what was changed: a batch, an export, a candidate's reference. It is taken from the
 	// path where the path names it.
 	Object string
 	// Why is the reason that was given. It is taken from the body's field Why, where
@@ -51,7 +51,7 @@ func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(co
 
 // journalledRaw does the same for a handler that answers by itself.
 func (s *Server) journalledRaw(w http.ResponseWriter, r *http.Request, o op, h func(http.ResponseWriter, *http.Request)) error {
-	if !o.Changes {
+	if !o.Changes || o.Spares != nil && o.Spares(r) {
 		h(w, r)
 		return nil
 	}
@@ -95,9 +95,13 @@ func (s *Server) enterAfter(ctx context.Context, req *request, err error) {
 	}
 }
 
-// objectOf is what a path names of the customer's.
-func objectOf(r *http.Request) string {
-	for _, name := range []string{"batch", "export", "candidate", "verification"} {
+// objectOf is what a path names of the customer's. A candidate is named by a reference:
+// the journal outlasts an erasure.
+func (s *Server) objectOf(r *http.Request) string {
+	if candidate := r.PathValue("candidate"); candidate != "" {
+		return s.Ledger.CandidateReference(r.PathValue("customer"), candidate)
+	}
+	for _, name := range []string{"batch", "export", "verification"} {
 		if value := r.PathValue(name); value != "" {
 			return value
 		}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/seekout/icims-export/tasks"
 )
 
 const (
@@ -34,7 +36,7 @@ func humaConfig() huma.Config {
 			},
 			Servers: []*huma.Server{{URL: "http://127.0.0.1:8080", Description: "Where icims-export serve listens unless told otherwise."}},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					securityScheme: {Type: "http", Scheme: "bearer", Description: "An API key, made with icims-export apikeys new."},
 				},
@@ -45,6 +47,17 @@ func humaConfig() huma.Config {
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 	}
+}
+
+// schemaName names the schema of a type. Two problems have one name in Go.
+func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == reflect.TypeFor[tasks.Problem]() {
+		return "RowProblem"
+	}
+	return huma.DefaultSchemaNamer(t, hint)
 }
 
 // specs is the OpenAPI document in its two forms.

@@ -25,7 +25,9 @@ type op struct {
 	Scope                Scope
 	// Changes: it changes something, and is entered in the journal.
 	Changes bool
-	Status  int // of success; 0 for 200
+	// Spares tells of a request to a streamed operation that it changes nothing.
+	Spares func(*http.Request) bool
+	Status int // of success; 0 for 200
 	// Errors are the codes of its own, beside those that each operation has.
 	Errors []Code
 	// MaxBody bounds its body in bytes; 0 for that of the settings.

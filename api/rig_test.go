@@ -30,6 +30,7 @@ type rig struct {
 	server *httptest.Server
 	log    *lockedBuffer
 	now    *testClock
+	batch  store.BatchID // the last one that was made
 }
 
 // testClock stands still until it is moved on.

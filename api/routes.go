@@ -7,4 +7,7 @@ var routes = []func(*Server){
 	(*Server).registerDeadLetters,
 	(*Server).registerLanes,
 	(*Server).registerAudit,
+	(*Server).registerExports,
+	(*Server).registerBatches,
+	(*Server).registerCandidates,
 }

@@ -96,6 +96,8 @@ type Server struct {
 	stopping context.Context //nolint:containedctx // it is the server's life, not a call's
 	stop     context.CancelFunc
 
+	watches *watches
+
 	openAPI sync.Once
 	spec    specs
 }
@@ -118,6 +120,7 @@ func New(d Deps) (*Server, error) {
 	if s.guards, err = newGuards(d); err != nil {
 		return nil, err
 	}
+	s.watches = newWatches(s)
 	s.huma = huma.NewAPI(humaConfig(), adapter{s})
 	for _, routes := range routes {
 		routes(s)

@@ -74,6 +74,12 @@ type ExportInWork struct {
 	State  State   `json:"state"`
 }
 
+// CandidateReference stands for a candidate where the id must not: in what outlasts an
+// erasure.
+func (l *Ledger) CandidateReference(customer, candidate string) string {
+	return l.keys.hash("erased", customer, candidate)
+}
+
 // Erase erases what is kept of a candidate: data, stories, marker, and the candidate's
 // id wherever it is. Exports that have not begun are cancelled, dead letters given up;
 // ended ones keep their outcome without a name, since counts and idempotency keys rest
@@ -84,7 +90,7 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 	if o.Settle <= 0 {
 		o.Settle = DefaultEraseSettle
 	}
-	receipt := ErasureReceipt{Reference: l.keys.hash("erased", customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
+	receipt := ErasureReceipt{Reference: l.CandidateReference(customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
 	exports, err := l.exportsOf(ctx, customer, candidate)
 	if err != nil {
 		return receipt, err

@@ -12,6 +12,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/config"
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -50,7 +51,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	if err := logRisks(ctx, p.settings, client, log); err != nil {
 		return err
 	}
-	server, err := newAPI(client, ledger, p.settings, hosts, log)
+	server, err := newAPI(p.desk(client, ledger, false), p.settings, hosts, log)
 	if err != nil {
 		return err
 	}
@@ -86,9 +87,9 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 }
 
 // newAPI returns the API that the settings describe.
-func newAPI(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger) (*api.Server, error) {
+func newAPI(desk *operate.Desk, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger) (*api.Server, error) {
 	server, err := api.New(api.Deps{
-		Redis: client, Ledger: ledger, Producer: newProducer(client, ledger, s), Hosts: hosts, Settings: apiSettings(s), Log: log,
+		Redis: desk.Redis, Ledger: desk.Ledger, Producer: newProducer(desk.Redis, desk.Ledger, s), Desk: desk, Hosts: hosts, Settings: apiSettings(s), Log: log,
 	})
 	if err != nil {
 		return nil, failed("the API cannot be made: %s", rootCause(err))

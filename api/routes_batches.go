@@ -1,0 +1,185 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+// BatchPath is a batch in a path; inputs embed it. The guard has checked it.
+type BatchPath struct {
+	CustomerPath
+
+	Batch string `path:"batch" pattern:"^[0-9]{1,18}-[a-z2-7]{16}$" doc:"Id of the batch." example:"1234-abcdefgh234567ij"`
+}
+
+func (p BatchPath) id() store.BatchID { return store.BatchID(p.Batch) }
+
+// BatchStatus is how a batch stands.
+type BatchStatus struct {
+	store.Batch
+
+	Moving int `json:"moving" doc:"How many exports have not ended."`
+	// Forecast is missing where nothing of the batch moves.
+	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
+	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+}
+
+func (s *Server) registerBatches() {
+	const customer, batch = "/v1/customers/{customer}", "/v1/customers/{customer}/batches/{batch}"
+	tags := []string{"batches"}
+	unknown := []Code{CodeNoBatch}
+	register(s, op{
+		ID: "list-batches", Method: http.MethodGet, Path: customer + "/batches", Scope: ScopeRead, Tags: tags,
+		Summary: "List a customer's batches", Description: "The latest first, without forecasts.",
+	}, s.listBatches)
+	register(s, op{
+		ID: "get-batch", Method: http.MethodGet, Path: batch, Scope: ScopeRead, Tags: tags, Errors: unknown,
+		Summary: "Tell how a batch stands", Description: "With counts, and when it will be done.",
+	}, s.getBatch)
+	register(s, op{
+		ID: "list-results", Method: http.MethodGet, Path: batch + "/results", Scope: ScopeRead, Tags: tags, Errors: unknown,
+		Summary: "List what became of each candidate",
+		Description: "In the order in which they were accepted. Where a filter passes many rows over, a page may hold fewer than asked for, or none: go on as long as there is a `next`. " +
+			"Refused rows are in the answer to the export alone.",
+	}, s.listResults)
+	register(s, op{
+		ID: "cancel-batch", Method: http.MethodPost, Path: batch + "/cancel", Scope: ScopeExport, Changes: true, Tags: tags, Errors: unknown,
+		Summary:     "Cancel what waits of a batch",
+		Description: "Exports in the middle of a call end by themselves, and are counted as `busy`; ask again for those that were put off instead.",
+	}, s.cancelBatch)
+	s.registerEvents()
+}
+
+type listBatchesInput struct {
+	CustomerPath
+
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most."`
+	Cursor string `query:"cursor" maxLength:"60" doc:"The page before's next."`
+}
+
+// BatchList is a page of batches.
+type BatchList struct {
+	Batches []BatchStatus `json:"batches"`
+	Next    string        `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
+}
+
+type listBatchesOutput struct{ Body BatchList }
+
+func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBatchesOutput, error) {
+	batches, next, err := s.Ledger.BatchPage(ctx, in.Customer, in.Cursor, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := BatchList{Batches: make([]BatchStatus, len(batches)), Next: next}
+	for i, b := range batches {
+		out.Batches[i] = BatchStatus{Batch: b, Moving: b.Moving()}
+	}
+	return &listBatchesOutput{out}, nil
+}
+
+type getBatchInput struct{ BatchPath }
+
+type getBatchOutput struct{ Body BatchStatus }
+
+func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutput, error) {
+	b, err := s.Ledger.Batch(ctx, in.id())
+	if err != nil {
+		return nil, err
+	}
+	return &getBatchOutput{s.statusOf(ctx, b)}, nil
+}
+
+// statusOf adds the forecast, where Redis tells what it takes: counts are worth
+// telling without.
+func (s *Server) statusOf(ctx context.Context, b store.Batch) BatchStatus {
+	status := BatchStatus{Batch: b, Moving: b.Moving()}
+	if status.Moving > 0 {
+		if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
+			status.Forecast, status.Waits = &p.Forecast, p.Waits
+		}
+	}
+	return status
+}
+
+type listResultsInput struct {
+	BatchPath
+
+	Outcome string `query:"outcome" enum:"created,updated,skipped,dead,cancelled,moving" doc:"Only those that ended so, or have not ended."`
+	Reason  string `query:"reason" maxLength:"64" pattern:"^[a-z0-9_]+$" doc:"Only those with this reason; docs/errors.md lists them."`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many at most."`
+	Cursor  string `query:"cursor" maxLength:"20" doc:"The page before's next."`
+}
+
+// ResultList is a page of results.
+type ResultList struct {
+	Results []operate.Outcome `json:"results"`
+	Next    string            `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
+}
+
+type listResultsOutput struct{ Body ResultList }
+
+func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listResultsOutput, error) {
+	from, err := rowOf(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Ledger.Batch(ctx, in.id()); err != nil {
+		return nil, err
+	}
+	filter := store.ResultFilter{Reason: store.Reason(in.Reason)}
+	if filter.Moving = in.Outcome == "moving"; !filter.Moving {
+		filter.Counter = store.Counter(in.Outcome)
+	}
+	page, err := s.Ledger.Results(ctx, in.id(), filter, from, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	links := s.Desk.Links(ctx, in.Customer)
+	out := ResultList{Results: make([]operate.Outcome, len(page.Results))}
+	for i, r := range page.Results {
+		out.Results[i] = operate.Explain(r.Outcome, r.Row, links)
+	}
+	if page.Next > 0 {
+		out.Next = "r" + strconv.Itoa(page.Next)
+	}
+	return &listResultsOutput{out}, nil
+}
+
+// rowOf reads a cursor of results.
+func rowOf(cursor string) (int, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	digits, ok := strings.CutPrefix(cursor, "r")
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if err != nil || !ok {
+		return 0, store.ErrPlace
+	}
+	return int(n), nil
+}
+
+type cancelBatchInput struct {
+	BatchPath
+
+	Body struct {
+		Why    string `json:"why" minLength:"1" maxLength:"500" doc:"Why it is done; recorded with who did it. It names nobody."`
+		DryRun bool   `json:"dry_run,omitempty" doc:"Only count."`
+	}
+}
+
+type cancelBatchOutput struct{ Body store.Cancellation }
+
+func (s *Server) cancelBatch(ctx context.Context, in *cancelBatchInput) (*cancelBatchOutput, error) {
+	scope := operate.CancelScope{Customer: in.Customer, Batch: in.id()}
+	options := store.CancelOptions{Who: principalOf(ctx).Name, Why: in.Body.Why, DryRun: in.Body.DryRun}
+	done, err := s.Desk.Cancel(ctx, scope, options, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &cancelBatchOutput{done}, nil
+}

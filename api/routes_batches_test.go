@@ -1,0 +1,215 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// accept takes candidates into a closed batch of their own, without any task.
+func (r *rig) accept(customer string, job int64, candidates ...string) []store.Ref {
+	r.t.Helper()
+	ctx, keys := r.t.Context(), r.Ledger.Keys()
+	batch, _, err := r.Ledger.OpenBatch(ctx, store.BatchSpec{Customer: customer, Job: job})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	refs, exports := make([]store.Ref, len(candidates)), make([]store.NewExport, len(candidates))
+	for i, id := range candidates {
+		c := tasks.Candidate{ID: id, FirstName: "Ottoline", LastName: "Quillfeather", Email: id + "@example.com"}
+		refs[i] = store.Ref{Customer: customer, Export: keys.ExportID(string(batch), id)}
+		exports[i] = store.NewExport{Export: refs[i].Export, Candidate: id, EmailHash: keys.EmailHash(customer, c.Email), Payload: tasks.Payload{Candidate: c}.Encode()}
+	}
+	if _, err := r.Ledger.Accept(ctx, batch, exports); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.Ledger.CloseBatch(ctx, batch, 0); err != nil {
+		r.t.Fatal(err)
+	}
+	r.batch = batch
+	return refs
+}
+
+// claim takes an export in hand.
+func (r *rig) claim(ref store.Ref) *store.Claim {
+	r.t.Helper()
+	c, err := r.Ledger.Claim(r.t.Context(), ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+	if err != nil || c.Verdict != store.ClaimOK {
+		r.t.Fatalf("claim: %v, %v", c, err)
+	}
+	return c
+}
+
+// finish ends an export.
+func (r *rig) finish(ref store.Ref, f store.Finish) {
+	r.t.Helper()
+	if err := r.Ledger.Finish(r.t.Context(), r.claim(ref), f); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// journal are the entries about an operation, the latest first.
+func (r *rig) journal(what string) []store.JournalEntry {
+	r.t.Helper()
+	page, err := r.Ledger.Journal(r.t.Context(), store.JournalFilter{What: what})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return page.Entries
+}
+
+func TestABatchIsShownWithItsForecast(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeRead, "1234")
+	refs := r.accept("1234", 7, "c-1", "c-2")
+	r.finish(refs[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 7, Workflow: 3})
+	path := "/v1/customers/1234/batches/" + string(r.batch)
+	var b BatchStatus
+	r.call(key, http.MethodGet, path, nil).is(http.StatusOK, &b)
+	if b.ID != r.batch || b.Accepted != 2 || b.Created != 1 || b.Moving != 1 || b.Forecast == nil || b.Forecast.Calls == 0 || len(b.Waits) == 0 {
+		t.Errorf("%+v", b)
+	}
+	r.finish(refs[1], store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 18})
+	b = BatchStatus{}
+	r.call(key, http.MethodGet, path, nil).is(http.StatusOK, &b)
+	if b.Moving != 0 || b.Ended.IsZero() || b.Forecast != nil {
+		t.Errorf("at its end: %+v", b)
+	}
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches/1234-aaaaaaaaaaaaaaaa", nil).problem(CodeNoBatch)
+	r.call(r.key(ScopeRead), http.MethodGet, "/v1/customers/99/batches/"+string(r.batch), nil).problem(CodeNoBatch)
+	r.call(r.key(ScopeRead, "99"), http.MethodGet, path, nil).problem(CodeCustomerUnknown)
+}
+
+func TestBatchesAreListedPageByPage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	key := r.key(ScopeRead)
+	want := map[store.BatchID]bool{}
+	for i := range 7 {
+		r.accept("1234", int64(i+1), "c-1")
+		want[r.batch] = true
+	}
+	r.accept("99", 1, "c-1")
+	var got []store.BatchID
+	for cursor := ""; ; {
+		var page BatchList
+		r.call(key, http.MethodGet, "/v1/customers/1234/batches?limit=3"+cursor, nil).is(http.StatusOK, &page)
+		for _, b := range page.Batches {
+			got = append(got, b.ID)
+		}
+		if page.Next == "" {
+			break
+		}
+		cursor = "&cursor=" + page.Next
+	}
+	if len(got) != len(want) || slices.ContainsFunc(got, func(id store.BatchID) bool { return !want[id] }) {
+		t.Errorf("got %q", got)
+	}
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches?cursor=hunter2", nil).problem(CodeInvalid)
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches?limit=0", nil).problem(CodeInvalid)
+	var none BatchList
+	r.call(key, http.MethodGet, "/v1/customers/55/batches", nil).is(http.StatusOK, &none)
+	if none.Batches == nil || len(none.Batches) != 0 {
+		t.Errorf("of a customer without any: %+v", none)
+	}
+}
+
+func TestResultsAreFilteredAndExplained(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeRead)
+	candidates := make([]string, 30)
+	for i := range candidates {
+		candidates[i] = fmt.Sprintf("c-%d", i+1)
+	}
+	refs := r.accept("1234", 7, candidates...)
+	r.finish(refs[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 7, Workflow: 3})
+	r.finish(refs[9], store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
+	r.finish(refs[19], store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
+	path := "/v1/customers/1234/batches/" + string(r.batch) + "/results"
+	specs := []struct {
+		query string
+		want  []string
+	}{
+		{"?outcome=created", []string{"c-1"}},
+		{"?outcome=dead", []string{"c-10", "c-20"}},
+		{"?outcome=dead&reason=job_not_found", []string{"c-10"}},
+		{"?outcome=updated", nil},
+		{"?outcome=moving&limit=2", slices.Concat(candidates[1:9], candidates[10:19], candidates[20:])},
+		{"", candidates},
+		{"?limit=7", candidates},
+	}
+	for _, s := range specs {
+		var got []string
+		for cursor := ""; ; {
+			query := s.query + cursor
+			if s.query == "" && cursor != "" {
+				query = "?" + cursor[1:]
+			}
+			var page ResultList
+			r.call(key, http.MethodGet, path+query, nil).is(http.StatusOK, &page)
+			for _, o := range page.Results {
+				got = append(got, o.Candidate)
+			}
+			if page.Next == "" {
+				break
+			}
+			cursor = "&cursor=" + page.Next
+		}
+		if diff := cmp.Diff(s.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", s.query, diff)
+		}
+	}
+	var page ResultList
+	r.call(key, http.MethodGet, path+"?limit=10", nil).is(http.StatusOK, &page)
+	if o := page.Results[0]; o.Row != 1 || o.Link != "https://api.icims.com/customers/1234/linkTo/people/17" || o.Workflow != 3 {
+		t.Errorf("created: %+v", o)
+	}
+	if o := page.Results[9]; o.Row != 10 || o.Title == "" || o.Hint == "" || o.State != store.Dead {
+		t.Errorf("dead: %+v", o)
+	}
+	for _, query := range []string{"?outcome=happy", "?limit=1001", "?cursor=12", "?cursor=r-1", "?reason=Ana%20Duarte", "?page=2"} {
+		r.call(key, http.MethodGet, path+query, nil).problem(CodeInvalid)
+	}
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches/1234-aaaaaaaaaaaaaaaa/results", nil).problem(CodeNoBatch)
+}
+
+func TestABatchIsCancelled(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	refs := r.accept("1234", 7, "c-1", "c-2", "c-3")
+	r.claim(refs[0])
+	key := r.key(ScopeExport, "1234")
+	path := "/v1/customers/1234/batches/" + string(r.batch) + "/cancel"
+	body := func(why string, dry bool) map[string]any { return map[string]any{"why": why, "dry_run": dry} }
+	var got store.Cancellation
+	r.call(key, http.MethodPost, path, body("the wrong list", true)).is(http.StatusOK, &got)
+	if got.Cancelled != 2 || got.Busy != 1 {
+		t.Errorf("a dry run: %+v", got)
+	}
+	r.call(key, http.MethodPost, path, body("the wrong list", false)).is(http.StatusOK, &got)
+	if got.Cancelled != 2 || got.Busy != 1 {
+		t.Errorf("cancelled: %+v", got)
+	}
+	r.call(key, http.MethodPost, path, body("", false)).problem(CodeInvalid)
+	r.call(r.key(ScopeRead), http.MethodPost, path, body("x", false)).problem(CodeScopeMissing)
+	r.call(key, http.MethodPost, "/v1/customers/1234/batches/1234-aaaaaaaaaaaaaaaa/cancel", body("x", false)).problem(CodeNoBatch)
+	actions, err := r.Ledger.Actions(t.Context(), "1234", 5)
+	if err != nil || len(actions) != 1 || actions[0].Who != "test export" || actions[0].Why != "the wrong list" {
+		t.Errorf("recorded: %+v, %v", actions, err)
+	}
+	entries := r.journal("cancel-batch")
+	if i := slices.IndexFunc(entries, func(e store.JournalEntry) bool { return e.Outcome == store.JournalDone && e.Object == string(r.batch) }); i < 0 || entries[i].Why != "the wrong list" {
+		t.Errorf("journal: %+v", entries)
+	}
+}

@@ -1,0 +1,135 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+// CandidatePath is a candidate in a path; inputs embed it.
+type CandidatePath struct {
+	CustomerPath
+
+	Candidate string `path:"candidate" pattern:"^[A-Za-z0-9][A-Za-z0-9._:~-]*$" maxLength:"128" doc:"The candidate's id, as handed over." example:"c-000123"`
+}
+
+func (s *Server) registerCandidates() {
+	const customer, candidate = "/v1/customers/{customer}", "/v1/customers/{customer}/candidates/{candidate}"
+	tags := []string{"candidates"}
+	register(s, op{
+		ID: "look-up-exported", Method: http.MethodPost, Path: customer + "/exported", Scope: ScopeRead, Tags: tags,
+		Summary: "Tell who was exported, and when", Description: "For up to 1,000 candidates at once: what an icon beside each needs. Those who were not exported are missing from the answer.",
+	}, s.lookUpExported)
+	register(s, op{
+		ID: "get-candidate", Method: http.MethodGet, Path: candidate, Scope: ScopeRead, Tags: tags, Errors: []Code{CodeNoCandidate, CodeCannotOpen},
+		Summary: "Tell a candidate's story", Description: "All exports of the candidate that are kept, what happened to each, in sentences, and where it stands.",
+	}, s.getCandidate)
+	register(s, op{
+		ID: "erase-candidate", Method: http.MethodDelete, Path: candidate, Scope: ScopeAdmin, Changes: true, Tags: tags, Errors: []Code{CodeInWork},
+		Summary: "Erase a candidate",
+		Description: "Erases all that is kept of the candidate: data, stories, marker, and the id wherever it is. Exports that wait are cancelled, dead letters given up; counts stay. " +
+			"What may be in the middle of a write is left until its outcome is known: then the answer is `in_work`, all else is erased, and the request is to be made again. " +
+			"A profile in iCIMS stays; it is the customer's to delete. Erasing somebody unknown succeeds.",
+	}, s.eraseCandidate)
+}
+
+type lookUpExportedInput struct {
+	CustomerPath
+
+	Body struct {
+		Candidates []string `json:"candidates" minItems:"1" maxItems:"1000" doc:"Ids as handed over."`
+	}
+}
+
+// Exported is an earlier export of a candidate.
+type Exported struct {
+	Candidate  string             `json:"candidate"`
+	ExportedAt time.Time          `json:"exported_at" doc:"When last, to the second."`
+	Person     int64              `json:"person" doc:"iCIMS's id of the profile."`
+	Link       string             `json:"link,omitempty" doc:"The profile's address."`
+	Workflows  []ExportedWorkflow `json:"workflows" doc:"On which jobs."`
+}
+
+// ExportedWorkflow links an exported candidate with a job.
+type ExportedWorkflow struct {
+	Job      int64 `json:"job"`
+	Workflow int64 `json:"workflow"`
+}
+
+// ExportedList tells who was exported.
+type ExportedList struct {
+	Exported []Exported `json:"exported" doc:"Those who were, in the order of the request."`
+}
+
+type lookUpExportedOutput struct{ Body ExportedList }
+
+func (s *Server) lookUpExported(ctx context.Context, in *lookUpExportedInput) (*lookUpExportedOutput, error) {
+	markers, err := s.Ledger.Markers(ctx, in.Customer, in.Body.Candidates)
+	if err != nil {
+		return nil, err
+	}
+	links := s.Desk.Links(ctx, in.Customer)
+	out := ExportedList{Exported: make([]Exported, 0, len(markers))}
+	for _, candidate := range in.Body.Candidates {
+		m, ok := markers[candidate]
+		if !ok {
+			continue
+		}
+		delete(markers, candidate) // once, however often it was asked for
+		e := Exported{Candidate: candidate, ExportedAt: m.ExportedAt.UTC(), Person: m.Person, Link: links.Person(m.Person), Workflows: []ExportedWorkflow{}}
+		for _, job := range slices.Sorted(maps.Keys(m.Workflows)) {
+			e.Workflows = append(e.Workflows, ExportedWorkflow{job, m.Workflows[job]})
+		}
+		out.Exported = append(out.Exported, e)
+	}
+	return &lookUpExportedOutput{out}, nil
+}
+
+type getCandidateInput struct {
+	CandidatePath
+
+	Words bool `query:"words" doc:"Also iCIMS's own words, which may repeat what was sent."`
+}
+
+type getCandidateOutput struct{ Body operate.CandidateStory }
+
+func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
+	story, err := s.Desk.CandidateStory(ctx, in.Customer, in.Candidate, operate.Storyteller{Words: in.Words, Clock: prose.UTC})
+	switch {
+	case err != nil:
+		return nil, err
+	case !story.Known():
+		return nil, problem(CodeNoCandidate, "")
+	}
+	return &getCandidateOutput{story}, nil
+}
+
+type eraseCandidateInput struct {
+	CandidatePath
+
+	Why string `query:"why" minLength:"1" maxLength:"200" required:"true" doc:"Why it is done, such as a ticket's number; recorded with who did it. It must not name the candidate: addresses are logged on the way."`
+}
+
+type eraseCandidateOutput struct{ Body store.ErasureReceipt }
+
+// eraseAgain is when to ask again for what is in work: the settle time.
+const eraseAgain = 90 * time.Second
+
+func (s *Server) eraseCandidate(ctx context.Context, in *eraseCandidateInput) (*eraseCandidateOutput, error) {
+	receipt, err := s.Ledger.Erase(ctx, in.Customer, in.Candidate, store.EraseOptions{Who: principalOf(ctx).Name, Why: in.Why})
+	if err != nil {
+		return nil, err
+	}
+	if !receipt.Complete {
+		return nil, newProblem(CodeInWork, fmt.Sprintf("%d exports of the candidate are in work; %d others were erased (reference %s).",
+			len(receipt.InWork), receipt.Cancelled+receipt.DeadLetters+receipt.Ended, receipt.Reference)).after(eraseAgain)
+	}
+	return &eraseCandidateOutput{receipt}, nil
+}

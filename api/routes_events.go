@@ -1,0 +1,137 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/seekout/icims-export/store"
+)
+
+func (s *Server) registerEvents() {
+	schemas := s.huma.OpenAPI().Components.Schemas
+	schemaOf(schemas, BatchStatus{})
+	registerRaw(s, op{
+		ID: "follow-batch", Method: http.MethodGet, Path: "/v1/customers/{customer}/batches/{batch}/events", Scope: ScopeRead, Tags: []string{"batches"},
+		Errors: []Code{CodeNoBatch}, Summary: "Follow a batch",
+		Description: "Server-sent events. `progress` tells how the batch stands, at once and whenever that has changed, at most once a second; `end` is the last one. " +
+			"The data of both is what `get-batch` answers. The stream also ends when the service is stopped and after half an hour: connect again, with the header `Last-Event-ID`, so that nothing is told twice. " +
+			"Who has had the end is answered 204.",
+	}, huma.Operation{
+		Parameters: []*huma.Param{{
+			Name: "Last-Event-ID", In: "header", Description: "The id of the last event that was received.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: ptr(200)},
+		}},
+		Responses: map[string]*huma.Response{
+			"200": {Description: "Events as they come.", Content: map[string]*huma.MediaType{mediaEvents: {
+				Schema: &huma.Schema{Type: huma.TypeString, Description: "Lines `id:`, `event:` and `data:`; the data is a BatchStatus as JSON."},
+			}}},
+			"204": {Description: "The batch has ended, and that was told."},
+		},
+	}, s.followBatch)
+}
+
+const (
+	mediaEvents = "text/event-stream"
+	// heartbeat keeps what is in between from taking the connection for dead.
+	heartbeat = 15 * time.Second
+	// longestStream bounds how long a key that was revoked meanwhile can be used.
+	longestStream = 30 * time.Minute
+)
+
+func (s *Server) followBatch(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	id := store.BatchID(r.PathValue("batch"))
+	if err := readQuery(r).err(); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	// Listening begins before the first look, so that nothing is missed in between.
+	changes, leave := s.watches.follow(id)
+	defer leave()
+	b, err := s.Ledger.Batch(ctx, id)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	e := events{w: w, last: r.Header.Get("Last-Event-ID")}
+	first := s.statusOf(ctx, b)
+	if ended(b) && e.last == eventID(first) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	e.begin()
+	more := e.tell(first)
+	beat, longest := time.NewTicker(heartbeat), time.NewTimer(longestStream)
+	defer beat.Stop()
+	defer longest.Stop()
+	for more {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.closing():
+			return
+		case <-longest.C:
+			return
+		case <-beat.C:
+			more = e.write(": still here\n\n")
+		case change, ok := <-changes:
+			more = ok && e.tell(change) // a batch that is forgotten has no more to tell
+		}
+	}
+}
+
+// ended reports whether nothing of the batch will change any more by itself.
+func ended(b store.Batch) bool { return !b.Closed.IsZero() && b.Moving() == 0 }
+
+// eventID names how a batch stands, so that the same is not told twice.
+func eventID(b BatchStatus) string {
+	waits := store.Reason("")
+	if b.Forecast != nil {
+		waits = b.Forecast.Waits
+	}
+	return fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d.%d.%t.%s%d", b.Accepted, b.Refused, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Calls, ended(b.Batch), waits, len(b.Waits))
+}
+
+// events is a stream of them.
+type events struct {
+	w    http.ResponseWriter
+	last string
+}
+
+func (e *events) begin() {
+	header := e.w.Header()
+	header.Set("Content-Type", mediaEvents)
+	header.Set("X-Accel-Buffering", "no") // a proxy is not to collect them
+	e.w.WriteHeader(http.StatusOK)
+	e.write("retry: 2000\n\n")
+}
+
+// tell writes how the batch stands, unless that was told last. It returns whether the
+// stream goes on.
+func (e *events) tell(b BatchStatus) bool {
+	id, kind := eventID(b), "progress"
+	if ended(b.Batch) {
+		kind = "end"
+	}
+	if id == e.last {
+		return kind != "end"
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		return false
+	}
+	e.last = id
+	return e.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", id, kind, data)) && kind != "end"
+}
+
+func (e *events) write(text string) bool {
+	if _, err := e.w.Write([]byte(text)); err != nil {
+		return false
+	}
+	err := http.NewResponseController(e.w).Flush()
+	return err == nil || errors.Is(err, http.ErrNotSupported)
+}

@@ -1,0 +1,351 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Sent is what became of candidates that were handed over.
+type Sent struct {
+	tasks.Receipt
+
+	// RefusedRows counts all of them, also those that the list has no room for.
+	RefusedRows int `json:"refused_rows" doc:"How many rows were refused, also those that the list has no room for."`
+	// Forecast is missing where nothing of the batch moves.
+	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
+	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+}
+
+// Rehearsal is what would become of candidates if they were handed over.
+type Rehearsal struct {
+	DryRun      bool                    `json:"dry_run" doc:"True: nothing was handed over."`
+	Accepted    int                     `json:"accepted" doc:"How many would be accepted."`
+	Dummies     int                     `json:"dummies,omitempty" doc:"How many of them would get a made-up address."`
+	RefusedRows int                     `json:"refused_rows" doc:"How many rows would be refused, also those that the list has no room for."`
+	Refused     []tasks.Refusal         `json:"refused,omitempty"`
+	Warnings    []tasks.RepeatedWarning `json:"warnings,omitempty"`
+	MoreRefused int                     `json:"more_refused,omitempty"`
+	MoreWarned  int                     `json:"more_warned,omitempty"`
+	Estimate    operate.Estimate        `json:"estimate" doc:"How many calls it would take."`
+	Forecast    store.Forecast          `json:"forecast" doc:"When it would be done, as things stand."`
+	Waits       []string                `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+}
+
+// told bounds the refusals and the kinds of warnings in one answer.
+const told = 1000
+
+const (
+	mediaJSON   = "application/json"
+	mediaNDJSON = "application/x-ndjson"
+	mediaCSV    = "text/csv"
+	mediaTSV    = "text/tab-separated-values"
+)
+
+func (s *Server) registerExports() {
+	schemas := s.huma.OpenAPI().Components.Schemas
+	schema := func(example any) map[string]*huma.MediaType {
+		return map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf(schemas, example)}}
+	}
+	rows := func(description string) *huma.MediaType {
+		return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: description}}
+	}
+	body := map[string]*huma.MediaType{
+		mediaJSON:   {Schema: requestSchema(schemas)},
+		mediaNDJSON: rows("One candidate a line, as a JSON object."),
+		mediaCSV:    rows("A header row, then one candidate a row. docs/input.md lists the columns."),
+		mediaTSV:    rows("As CSV, separated by tabs."),
+	}
+	registerRaw(s, op{
+		ID: "create-export", Method: http.MethodPost, Path: "/v1/customers/{customer}/exports", Scope: ScopeExport, Changes: true,
+		Tags: []string{"exports"}, Status: http.StatusAccepted, Summary: "Export candidates",
+		Description: `Hands candidates over. The body is read as it comes, so it may be large, and what was read is accepted even if the rest never comes: with the same
+` + "`Idempotency-Key`" + ` it is sent again as a whole, and only what is missing is added. Bad rows are refused one by one, each with field, problem and remedy; the others go on.
+
+Say where they go: ` + "`job`" + `, or ` + "`prospects=true`" + ` for no job; in the query, or in the body where that is one JSON object, whose last member must be ` + "`candidates`" + `.
+
+With ` + "`dry_run=true`" + ` nothing is handed over, and the answer is what it would take.`,
+		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchInvalid, CodeCannotOpen},
+		Spares: isDryRun,
+	}, huma.Operation{
+		Parameters: []*huma.Param{
+			{Name: "job", In: "query", Description: "System id of the job, the number in its URL.", Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: ptr(1.0)}},
+			boolParam("prospects", "Export to no job."),
+			boolParam("generate_dummy_emails", "Make up addresses for candidates without one."),
+			boolParam("include_previously_exported", "Send candidates again that were exported before."),
+			boolParam("dry_run", "Hand nothing over."),
+			{
+				Name: "Idempotency-Key", In: "header", Description: "Makes sending the same batch twice one batch. Use one wherever a request may be repeated.",
+				Schema: &huma.Schema{Type: huma.TypeString, MaxLength: ptr(256)},
+			},
+		},
+		RequestBody: &huma.RequestBody{Required: true, Content: body},
+		Responses: map[string]*huma.Response{
+			"200": {
+				Description: "A dry run, or a batch all of which an earlier request had brought.",
+				Content:     map[string]*huma.MediaType{mediaJSON: {Schema: &huma.Schema{AnyOf: []*huma.Schema{schemaOf(schemas, Sent{}), schemaOf(schemas, Rehearsal{})}}}},
+			},
+			"202": {Description: "The batch is accepted.", Content: schema(Sent{}), Headers: map[string]*huma.Param{
+				"Location": {Description: "Where the batch is.", Schema: &huma.Schema{Type: huma.TypeString}},
+			}},
+		},
+	}, s.createExport)
+}
+
+func isDryRun(r *http.Request) bool { return r.URL.Query().Get("dry_run") == "true" }
+
+func (s *Server) createExport(w http.ResponseWriter, r *http.Request) {
+	status, answer, err := s.export(w.Header(), r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	writeJSON(w, status, answer)
+}
+
+// writeJSON answers with a value.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", mediaJSON)
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // nobody is left to tell
+}
+
+// export reads a request for an export and carries it out.
+func (s *Server) export(header http.Header, r *http.Request) (status int, answer any, err error) {
+	ctx, customer := r.Context(), r.PathValue("customer")
+	asked, err := readExportQuery(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	conn, err := s.usableConnection(ctx, customer)
+	if err != nil {
+		return 0, nil, err
+	}
+	batch, err := asked.batch(r, customer)
+	if err != nil {
+		return 0, nil, err
+	}
+	rows, err := begun(batch.Candidates)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer rows.stop()
+	batch.Candidates = rows.all
+	if asked.dryRun {
+		answer, err := s.rehearse(ctx, batch, conn)
+		return http.StatusOK, answer, err
+	}
+	sent, err := s.send(ctx, batch)
+	if err != nil {
+		return 0, nil, err
+	}
+	header.Set("Location", "/v1/customers/"+customer+"/batches/"+string(sent.Batch))
+	if sent.Known && sent.Accepted == sent.Again {
+		return http.StatusOK, sent, nil
+	}
+	return http.StatusAccepted, sent, nil
+}
+
+// usableConnection is the connection that the customer's exports would go by.
+func (s *Server) usableConnection(ctx context.Context, customer string) (store.Connection, error) {
+	conn, ok := s.Desk.Connection(ctx, customer)
+	if ok {
+		return conn, nil
+	}
+	stored, err := s.Ledger.Connection(ctx, customer)
+	if err != nil {
+		return conn, err
+	}
+	if !stored.Below().Kept() {
+		return conn, problem(CodeNoConnection, "It was removed.")
+	}
+	return stored.WithDefaults(), nil
+}
+
+// send hands a batch over. What has been read is handed over whatever becomes of the
+// connection, and the batch closed.
+func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
+	lasting := context.WithoutCancel(ctx)
+	receipt, err := s.Producer.Enqueue(lasting, batch)
+	if receipt.Batch != "" {
+		noteOf(ctx).Object = string(receipt.Batch)
+	}
+	if err != nil {
+		return Sent{}, brokenOff(err, receipt, batch.IdempotencyKey != "")
+	}
+	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows()}
+	b, err := s.Ledger.Batch(ctx, receipt.Batch)
+	if err != nil || b.Moving() == 0 {
+		return sent, nil //nolint:nilerr // the candidates are handed over, which is what was asked for
+	}
+	if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
+		sent.Forecast, sent.Waits = &p.Forecast, p.Waits
+	}
+	return sent, nil
+}
+
+// brokenOff is the error of a batch of which a part may have been accepted.
+func brokenOff(err error, receipt tasks.Receipt, again bool) error {
+	if receipt.Accepted == 0 {
+		return err
+	}
+	p := problemOf(err)
+	text := fmt.Sprintf("%d candidates were accepted into batch %s before it broke off, and are being exported.", receipt.Accepted, receipt.Batch)
+	if again {
+		text += " Send all of it again with the same Idempotency-Key: only what is missing is added."
+	} else {
+		text += " With an Idempotency-Key, sending all of it again would add only what is missing."
+	}
+	p.Detail = strings.TrimSpace(p.Detail + " " + text)
+	return p
+}
+
+// exportQuery is what an export is to be, as far as it is not in the body.
+type exportQuery struct {
+	job                       int64
+	prospects, dummies, again *bool
+	dryRun                    bool
+	mediaType, key            string
+}
+
+// batch reads the body up to its first candidate.
+func (q exportQuery) batch(r *http.Request, customer string) (tasks.Batch, error) {
+	b := tasks.Batch{Customer: customer, IdempotencyKey: q.key, Told: told}
+	switch q.mediaType {
+	case mediaNDJSON:
+		b.Candidates = tasks.ReadNDJSON(r.Body)
+	case mediaCSV, mediaTSV:
+		b.Candidates = tasks.ReadCSV(r.Body)
+	default:
+		request, err := tasks.ReadRequest(r.Body)
+		if err != nil {
+			return b, err
+		}
+		if err := q.take(request); err != nil {
+			return b, err
+		}
+		b.Candidates = request.Candidates
+	}
+	if (q.job != 0) == is(q.prospects) {
+		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "says not where the candidates go, or says two things", "give the system id of a job, or prospects=true for none"})
+	}
+	b.Target.Job = q.job
+	b.Options = tasks.Options{GenerateDummyEmails: is(q.dummies), IncludePreviouslyExported: is(q.again)}
+	return b, nil
+}
+
+// take adds what is in the body. What is in both places must be the same.
+func (q *exportQuery) take(body tasks.Request) error {
+	var twice []FieldProblem
+	differs := func(field string) {
+		twice = append(twice, FieldProblem{field, "is one thing in the query and another in the body", "give it once"})
+	}
+	if body.Job != nil {
+		if *body.Job <= 0 {
+			return problem(CodeBatchInvalid, "", FieldProblem{"job", "is no system id", "give the number in the job's URL"})
+		}
+		if q.job != 0 && q.job != *body.Job {
+			differs("job")
+		}
+		q.job = *body.Job
+	}
+	for _, option := range []struct {
+		name   string
+		have   **bool
+		inBody *bool
+	}{
+		{"prospects", &q.prospects, body.Prospects},
+		{"options.generate_dummy_emails", &q.dummies, body.Options.GenerateDummyEmails},
+		{"options.include_previously_exported", &q.again, body.Options.IncludePreviouslyExported},
+	} {
+		switch {
+		case option.inBody == nil:
+		case *option.have != nil && **option.have != *option.inBody:
+			differs(option.name)
+		default:
+			*option.have = option.inBody
+		}
+	}
+	if len(twice) > 0 {
+		return problem(CodeBatchInvalid, "", twice...)
+	}
+	return nil
+}
+
+func is(b *bool) bool { return b != nil && *b }
+
+// started are rows of which the first has been read.
+type started struct {
+	all  iter.Seq2[tasks.Candidate, error]
+	stop func()
+}
+
+// begun reads the first row, before anything is handed over: an input without any is
+// refused, and one that cannot be read as well.
+func begun(rows iter.Seq2[tasks.Candidate, error]) (started, error) {
+	next, stop := iter.Pull2(rows)
+	first, firstErr, ok := next()
+	if _, row := errors.AsType[*tasks.RowError](firstErr); firstErr != nil && !row {
+		stop()
+		return started{}, firstErr
+	}
+	if !ok {
+		stop()
+		return started{}, problem(CodeBatchInvalid, "", FieldProblem{"candidates", "are missing", "send at least one"})
+	}
+	return started{stop: stop, all: func(yield func(tasks.Candidate, error) bool) {
+		for c, err := first, firstErr; ok; c, err, ok = next() {
+			if !yield(c, err) {
+				return
+			}
+		}
+	}}, nil
+}
+
+// mediaTypeOf is the kind of a request's body: one of those that exports are read from.
+func mediaTypeOf(r *http.Request) (string, error) {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := strings.ToLower(params["charset"])
+	if err != nil || charset != "" && charset != "utf-8" && charset != "us-ascii" || r.Header.Get("Content-Encoding") != "" {
+		return "", problem(CodeMediaType, "Send JSON, NDJSON or CSV in UTF-8, not compressed.")
+	}
+	switch kind {
+	case mediaJSON, mediaNDJSON, mediaCSV, mediaTSV:
+		return kind, nil
+	case "application/jsonl", "application/ndjson":
+		return mediaNDJSON, nil
+	}
+	return "", problem(CodeMediaType, "Send "+strings.Join([]string{mediaJSON, mediaNDJSON, mediaCSV, mediaTSV}, ", ")+".")
+}
+
+// requestSchema describes the body that is one JSON object.
+func requestSchema(schemas huma.Registry) *huma.Schema {
+	flag := func(description string) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeBoolean, Default: false, Description: description}
+	}
+	return &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"candidates"}, AdditionalProperties: false,
+		Properties: map[string]*huma.Schema{
+			"job":       {Type: huma.TypeInteger, Format: "int64", Minimum: ptr(1.0), Description: "System id of the job."},
+			"prospects": flag("Export to no job."),
+			"options": {Type: huma.TypeObject, AdditionalProperties: false, Properties: map[string]*huma.Schema{
+				"generate_dummy_emails":       flag("Make up addresses for candidates without one."),
+				"include_previously_exported": flag("Send candidates again that were exported before."),
+			}},
+			"candidates": {Type: huma.TypeArray, Items: schemaOf(schemas, tasks.Candidate{}), Description: "The last member."},
+		},
+	}
+}

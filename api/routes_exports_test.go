@@ -1,0 +1,275 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// connect gives a customer a connection that nobody calls.
+func (r *rig) connect(customer string) {
+	r.t.Helper()
+	conn := store.Connection{
+		Customer: customer, Username: "export-user", Password: "hunter2-hunter2",
+		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
+	}
+	if _, err := r.Ledger.AddConnection(r.t.Context(), conn, "a test", ""); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func row(id string) string {
+	return fmt.Sprintf(`{"id":%q,"first_name":"Ottoline","last_name":"Quillfeather","email":"%s@example.com"}`, id, id)
+}
+
+const noEmail = `{"id":"c-bare","first_name":"Ottoline","last_name":"Quillfeather"}`
+
+func TestExportsAreAcceptedInEveryForm(t *testing.T) {
+	t.Parallel()
+	csv := "id,first_name,last_name,email\nc-1,Ottoline,Quillfeather,c-1@example.com\nc-2,Ottoline,Quillfeather,\n"
+	specs := []struct {
+		name, query, contentType, body string
+		job                            int64
+		accepted, refused, dummies     int
+	}{
+		{"NDJSON to a job", "?job=1709", "application/x-ndjson", row("c-1") + "\n" + noEmail + "\n", 1709, 1, 1, 0},
+		{"NDJSON to no job, with dummy addresses", "?prospects=true&generate_dummy_emails=true", "application/x-ndjson; charset=UTF-8", row("c-1") + "\n" + noEmail, 0, 2, 0, 1},
+		{"CSV", "?job=1709", "text/csv; charset=utf-8", csv, 1709, 1, 1, 0},
+		{"values separated by tabs", "?job=1709", "text/tab-separated-values", strings.ReplaceAll(csv, ",", "\t"), 1709, 1, 1, 0},
+		{"one JSON object", "", "application/json", `{"job":1709,"options":{"generate_dummy_emails":true},"candidates":[` + row("c-1") + `,` + noEmail + `]}`, 1709, 2, 0, 1},
+		{"a JSON array, with the target in the query", "?job=1709", "application/json", `[` + row("c-1") + `]`, 1709, 1, 0, 0},
+		{"the same in query and body", "?job=1709", "application/json", `{"job":1709,"candidates":[` + row("c-1") + `]}`, 1709, 1, 0, 0},
+	}
+	for _, s := range specs {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.connect("1234")
+			a := r.call(r.key(ScopeExport, "1234"), http.MethodPost, "/v1/customers/1234/exports"+s.query, s.body, "Content-Type", s.contentType)
+			var sent Sent
+			a.is(http.StatusAccepted, &sent)
+			if sent.Accepted != s.accepted || sent.RefusedRows != s.refused || len(sent.Refused) != s.refused || sent.Dummies != s.dummies {
+				t.Errorf("receipt %+v", sent)
+			}
+			for _, refused := range sent.Refused {
+				if p := refused.Problems[0]; p.Field != "email" || p.Code == "" || p.Remedy == "" {
+					t.Errorf("refused: %+v", p)
+				}
+			}
+			if sent.Forecast == nil || sent.Forecast.Calls == 0 || len(sent.Waits) == 0 {
+				t.Errorf("forecast %+v, waits %q: no worker runs", sent.Forecast, sent.Waits)
+			}
+			if where := a.Header.Get("Location"); where != "/v1/customers/1234/batches/"+string(sent.Batch) {
+				t.Errorf("it is to be found at %s", where)
+			}
+			b, err := r.Ledger.Batch(t.Context(), sent.Batch)
+			if err != nil || b.Accepted != s.accepted || b.Refused != s.refused || b.Job != s.job || b.Closed.IsZero() {
+				t.Errorf("batch %+v, %v", b, err)
+			}
+		})
+	}
+}
+
+func TestExportsAreRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	r.connect("77")
+	if err := r.Ledger.RemoveConnection(t.Context(), "77", 0, "a test", ""); err != nil {
+		t.Fatal(err)
+	}
+	key := r.key(ScopeExport)
+	const path = "/v1/customers/1234/exports"
+	specs := []struct {
+		name, path, contentType, body string
+		code                          Code
+		field                         string
+	}{
+		{"without a target", path, "application/x-ndjson", row("c-1"), CodeBatchInvalid, "job"},
+		{"with two targets", path + "?job=1&prospects=true", "application/x-ndjson", row("c-1"), CodeBatchInvalid, "job"},
+		{"with one target in the query and another in the body", path + "?job=1", "application/json", `{"job":2,"candidates":[]}`, CodeBatchInvalid, "job"},
+		{"with an option that differs", path + "?job=1&generate_dummy_emails=true", "application/json", `{"options":{"generate_dummy_emails":false},"candidates":[]}`, CodeBatchInvalid, "options.generate_dummy_emails"},
+		{"with a job that is none", path + "?job=acme", "application/json", `[]`, CodeInvalid, "query.job"},
+		{"with a job that is none in the body", path, "application/json", `{"job":-1,"candidates":[]}`, CodeBatchInvalid, "job"},
+		{"with a flag that is none", path + "?job=1&dry_run=yes", "application/json", `[]`, CodeInvalid, "query.dry_run"},
+		{"with a parameter given twice", path + "?job=1&job=2", "application/json", `[]`, CodeInvalid, "query.job"},
+		{"with a parameter that is not known", path + "?job=1&hunter2=hunter2", "application/json", `[]`, CodeInvalid, "query"},
+		{"without candidates", path + "?job=1", "application/x-ndjson", "\n\n", CodeBatchInvalid, "candidates"},
+		{"with an empty list", path + "?job=1", "application/json", `[]`, CodeBatchInvalid, "candidates"},
+		{"with something else than JSON", path + "?job=1", "application/json", `hunter2`, CodeBatchInvalid, "body"},
+		{"with a member that is not known", path + "?job=1", "application/json", `{"hunter2":1,"candidates":[]}`, CodeBatchInvalid, "body"},
+		{"of a kind that is not understood", path + "?job=1", "application/xml", `<hunter2/>`, CodeMediaType, ""},
+		{"in another encoding", path + "?job=1", "text/csv; charset=latin1", `hunter2`, CodeMediaType, ""},
+		{"of a customer without a connection", "/v1/customers/99/exports?job=1", "application/x-ndjson", row("c-1"), CodeNoConnection, ""},
+		{"of a customer whose connection was removed", "/v1/customers/77/exports?job=1", "application/x-ndjson", row("c-1"), CodeNoConnection, ""},
+	}
+	for _, s := range specs {
+		t.Run(s.name, func(t *testing.T) {
+			a := r.call(key, http.MethodPost, s.path, s.body, "Content-Type", s.contentType)
+			p := a.problem(s.code)
+			if s.field != "" && (len(p.Errors) == 0 || p.Errors[0].Field != s.field || p.Errors[0].Remedy == "") {
+				t.Errorf("errors %+v, want one of %s with a remedy", p.Errors, s.field)
+			}
+			if strings.Contains(string(a.body), "hunter2") {
+				t.Errorf("it repeats what was sent: %s", a.body)
+			}
+		})
+	}
+	r.call(key, http.MethodPost, path+"?job=1", row("c-1"), "Content-Type", "application/x-ndjson", "Idempotency-Key", strings.Repeat("k", 257)).problem(CodeInvalid)
+	r.call(r.key(ScopeRead), http.MethodPost, path+"?job=1", row("c-1")).problem(CodeScopeMissing)
+	if batches, _ := r.Ledger.Batches(t.Context(), "1234", time.Time{}, 10); len(batches) != 0 {
+		t.Errorf("%d batches were opened", len(batches))
+	}
+}
+
+func TestAnIdempotencyKeyMakesOneBatch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeExport)
+	send := func(query, body string) *reply {
+		return r.call(key, http.MethodPost, "/v1/customers/1234/exports"+query, body, "Content-Type", "application/x-ndjson", "Idempotency-Key", "shortlist-42")
+	}
+	var first, again, more Sent
+	send("?job=7", row("c-1")).is(http.StatusAccepted, &first)
+	send("?job=7", row("c-1")).is(http.StatusOK, &again)
+	if again.Batch != first.Batch || again.Again != 1 || !again.Known {
+		t.Errorf("sent again: %+v", again)
+	}
+	send("?job=7", row("c-1")+"\n"+row("c-2")).is(http.StatusAccepted, &more)
+	if more.Batch != first.Batch || more.Accepted != 2 || more.Again != 1 {
+		t.Errorf("with one more: %+v", more)
+	}
+	send("?job=8", row("c-1")).problem(CodeBatchConflict)
+	send("?job=7&generate_dummy_emails=true", row("c-1")).problem(CodeBatchConflict)
+}
+
+func TestABrokenUploadIsCompletedByItsKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeExport)
+	const rows = 1200
+	var all bytes.Buffer
+	for i := range rows {
+		all.WriteString(row(fmt.Sprintf("c-%d", i)) + "\n")
+	}
+	send := func(body io.Reader) (*http.Response, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+"/v1/customers/1234/exports?job=7", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		req.Header.Set("Content-Type", "application/x-ndjson")
+		req.Header.Set("Idempotency-Key", "k")
+		return r.server.Client().Do(req)
+	}
+	half := io.MultiReader(bytes.NewReader(all.Bytes()[:all.Len()/2]), brokenReader{})
+	if response, err := send(half); err == nil {
+		response.Body.Close()
+		t.Fatal("the broken upload was answered", response.Status)
+	}
+	id := store.BatchID(r.Ledger.Keys().BatchID("1234", "k"))
+	var left store.Batch
+	eventually(t, "the broken batch is closed", func() bool {
+		var err error
+		left, err = r.Ledger.Batch(t.Context(), id)
+		return err == nil && !left.Closed.IsZero()
+	})
+	if left.Accepted == 0 || left.Accepted >= rows {
+		t.Errorf("%d of %d were accepted before it broke off", left.Accepted, rows)
+	}
+	response, err := send(&all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	whole, err := r.Ledger.Batch(t.Context(), id)
+	if err != nil || response.StatusCode != http.StatusAccepted || whole.Accepted != rows {
+		t.Errorf("%s, %d accepted, %v", response.Status, whole.Accepted, err)
+	}
+	if live, _ := r.Ledger.Live(t.Context(), "1234"); live != rows {
+		t.Errorf("%d exports move, want %d", live, rows)
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// eventually waits until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never was so: %s", what)
+		}
+	}
+}
+
+func TestABodyThatIsTooLargeTellsWhatWasAccepted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(d *Deps) { d.Settings.MaxUpload = 100_000 })
+	r.connect("1234")
+	var all strings.Builder
+	for i := range 2000 {
+		all.WriteString(row(fmt.Sprintf("c-%d", i)) + "\n")
+	}
+	p := r.call(r.key(ScopeExport), http.MethodPost, "/v1/customers/1234/exports?job=7", all.String(), "Content-Type", "application/x-ndjson", "Idempotency-Key", "k").problem(CodeTooLarge)
+	id := store.BatchID(r.Ledger.Keys().BatchID("1234", "k"))
+	b, err := r.Ledger.Batch(t.Context(), id)
+	if err != nil || b.Accepted == 0 || b.Closed.IsZero() {
+		t.Fatalf("batch %+v, %v", b, err)
+	}
+	if want := fmt.Sprintf("%d candidates were accepted into batch %s", b.Accepted, id); !strings.Contains(p.Detail, want) {
+		t.Errorf("detail %q, want %q", p.Detail, want)
+	}
+}
+
+func TestADryRunHandsNothingOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeExport)
+	done := r.accept("1234", 7, "c-1")
+	r.finish(done[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
+	before, err := r.Ledger.Batches(t.Context(), "1234", time.Time{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := row("c-1") + "\n" + row("c-2") + "\n" + noEmail + "\n"
+	var out Rehearsal
+	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true", body, "Content-Type", "application/x-ndjson").is(http.StatusOK, &out)
+	if !out.DryRun || out.Accepted != 2 || out.Estimate.Candidates != 1 || out.Estimate.Skipped != 1 || out.RefusedRows != 1 || out.Estimate.Least != 3 || out.Forecast.Calls == 0 {
+		t.Errorf("%+v", out)
+	}
+	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true&include_previously_exported=true", body, "Content-Type", "application/x-ndjson").is(http.StatusOK, &out)
+	if out.Estimate.Candidates != 2 {
+		t.Errorf("with those exported before: %+v", out.Estimate)
+	}
+	after, err := r.Ledger.Batches(t.Context(), "1234", time.Time{}, 10)
+	if err != nil || len(after) != len(before) {
+		t.Errorf("there were %d batches, now %d, %v", len(before), len(after), err)
+	}
+	if entries := r.journal("create-export"); len(entries) != 0 {
+		t.Errorf("dry runs are in the journal: %+v", entries)
+	}
+}
+
+func TestAnExportIsInTheJournal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	var sent Sent
+	r.call(r.key(ScopeExport), http.MethodPost, "/v1/customers/1234/exports?job=7", row("c-1"), "Content-Type", "application/x-ndjson").is(http.StatusAccepted, &sent)
+	entries := r.journal("create-export")
+	if len(entries) != 2 || entries[0].Outcome != store.JournalDone || entries[0].Object != string(sent.Batch) || entries[1].Outcome != store.JournalAsked || entries[1].Customer != "1234" {
+		t.Errorf("%+v", entries)
+	}
+}
