@@ -95,6 +95,7 @@ fuzz: ## Run each fuzz target for FUZZ_TIME (20s)
 docs: ## Write the generated documents anew
 	$(GO) test ./config -run TestReferenceIsUpToDate -update
 	$(GO) test ./store -run TestErrorsPageIsUpToDate -update
+	$(GO) test ./verify -run TestPageIsUpToDate -update
 
 .PHONY: verify
 verify: lint test ## Run what must pass before a commit

@@ -79,6 +79,7 @@ func (s Settings) Validate() error {
 		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")
 	}
 	c.api(s)
+	c.egress(s)
 	c.oneOf("LogLevel", s.LogLevel, logLevels)
 	c.oneOf("LogFormat", s.LogFormat, logFormats)
 	return errors.Join(c...)
@@ -179,6 +180,15 @@ func (c *checks) api(s Settings) {
 	c.between("APIKeyBurst", s.APIKeyBurst, maxKeyBurst)
 	if s.APIMaxRequests < minMaxRequests || s.APIMaxRequests > maxMaxRequests {
 		c.add("APIMaxRequests", fmt.Sprintf("is %d", s.APIMaxRequests), "give a number from 4 to 100000")
+	}
+}
+
+// egress checks the addresses that customers are told.
+func (c *checks) egress(s Settings) {
+	for i, address := range s.EgressAddresses {
+		if !isNetwork(address) {
+			c.add("EgressAddresses", fmt.Sprintf("has an entry (number %d) that is neither an address nor a network", i+1), "write each as 192.0.2.7 or 192.0.2.0/28")
+		}
 	}
 }
 

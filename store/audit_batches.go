@@ -10,9 +10,9 @@ import (
 
 // batches walks over all exports of all batches that are kept.
 func (a *auditor) batches(ctx context.Context) error {
-	locals, err := a.redis.ZRange(ctx, batchesKey(a.customer), 0, -1).Result()
+	locals, err := a.batchesAndTests(ctx, a.redis, a.customer)
 	if err != nil {
-		return fmt.Errorf("list batches: %w", err)
+		return err
 	}
 	for _, local := range locals {
 		if err := a.batch(ctx, BatchID(a.customer+"-"+local)); err != nil {

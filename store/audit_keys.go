@@ -184,11 +184,12 @@ func (a *auditor) hidden(ctx context.Context, locals []string) error {
 	if len(locals) == 0 {
 		return nil
 	}
-	exists, listed := make([]*redis.IntCmd, len(locals)), make([]*redis.FloatCmd, len(locals))
+	exists := make([]*redis.IntCmd, len(locals))
+	listed, tests := make([]*redis.FloatCmd, len(locals)), make([]*redis.FloatCmd, len(locals))
 	_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for i, local := range locals {
 			exists[i] = p.Exists(ctx, batchKey(BatchID(a.customer+"-"+local)))
-			listed[i] = p.ZScore(ctx, batchesKey(a.customer), local)
+			listed[i], tests[i] = p.ZScore(ctx, batchesKey(a.customer), local), p.ZScore(ctx, testsKey(a.customer), local)
 		}
 		return nil
 	})
@@ -196,7 +197,7 @@ func (a *auditor) hidden(ctx context.Context, locals []string) error {
 		return fmt.Errorf("look for batches: %w", err)
 	}
 	for i, local := range locals {
-		if exists[i].Val() == 1 && errors.Is(listed[i].Err(), redis.Nil) {
+		if exists[i].Val() == 1 && errors.Is(listed[i].Err(), redis.Nil) && errors.Is(tests[i].Err(), redis.Nil) {
 			a.violatef(ViolationHiddenBatch, BatchID(a.customer+"-"+local), "", "The batch is not in the list of the customer's batches.")
 		}
 	}

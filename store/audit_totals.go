@@ -17,12 +17,12 @@ func (a *auditor) totals(ctx context.Context) error {
 	for {
 		var counters *redis.SliceCmd
 		var due, dead *redis.IntCmd
-		var listed *redis.StringSliceCmd
+		var listed, tests *redis.StringSliceCmd
 		sums := make([]*redis.SliceCmd, len(locals))
 		_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 			counters = p.HMGet(ctx, countersKey(a.customer), "live", "illegal")
 			due, dead = p.ZCard(ctx, dueKey(a.customer)), p.ZCard(ctx, deadKey(a.customer))
-			listed = p.ZRange(ctx, batchesKey(a.customer), 0, -1)
+			listed, tests = p.ZRange(ctx, batchesKey(a.customer), 0, -1), p.ZRange(ctx, testsKey(a.customer), 0, -1)
 			for i, local := range locals {
 				sums[i] = p.HMGet(ctx, batchKey(BatchID(a.customer+"-"+local)), countFields...)
 			}
@@ -31,11 +31,12 @@ func (a *auditor) totals(ctx context.Context) error {
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return fmt.Errorf("read counters: %w", err)
 		}
-		if slices.Equal(locals, listed.Val()) {
+		all := slices.Concat(listed.Val(), tests.Val())
+		if slices.Equal(locals, all) {
 			a.compareTotals(counters.Val(), due.Val(), dead.Val(), sums)
 			return nil
 		}
-		locals = listed.Val() // a batch has been opened since
+		locals = all // a batch has been opened since
 	}
 }
 

@@ -28,7 +28,14 @@ type BatchSpec struct {
 	Job                       int64
 	GenerateDummyEmails       bool
 	IncludePreviouslyExported bool
+	// Test: it sends the test candidate of a verification. Lists of batches, averages
+	// and reports leave it out.
+	Test bool
 }
+
+// TestCandidate is the id of the test candidate of verifications. No producer may use
+// it.
+const TestCandidate = "icims-export:test"
 
 func (s BatchSpec) target() string {
 	if s.Job == 0 {
@@ -66,7 +73,7 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 	if err := l.redis.SAdd(ctx, customersKey, s.Customer).Err(); err != nil {
 		return "", false, fmt.Errorf("note customer: %w", err)
 	}
-	answer, err := l.run(ctx, openBatchScript, batchKey(id), prefix(s.Customer), id.local(), s.target(), s.options())
+	answer, err := l.run(ctx, openBatchScript, batchKey(id), prefix(s.Customer), id.local(), s.target(), s.options(), flag(s.Test))
 	if err != nil {
 		return "", false, err
 	}
@@ -101,6 +108,7 @@ type Batch struct {
 
 	GenerateDummyEmails       bool `json:"generate_dummy_emails,omitempty"`
 	IncludePreviouslyExported bool `json:"include_previously_exported,omitempty"`
+	Test                      bool `json:"test,omitempty"` // of a verification
 }
 
 // Moving is how many exports of the batch have not ended.
@@ -134,6 +142,7 @@ func readBatch(id BatchID, f map[string]string) Batch {
 		Calls:                     int(number(f["calls"])),
 		GenerateDummyEmails:       strings.Contains(f["o"], optionDummies),
 		IncludePreviouslyExported: strings.Contains(f["o"], optionInclude),
+		Test:                      f["test"] == "1",
 	}
 	if f["closed"] != "" {
 		b.Closed = millis(f["closed"])

@@ -51,9 +51,9 @@ type batchedOutcome struct {
 // exportsOf finds a candidate's exports by their names: an export is named by batch
 // and candidate, so no index is needed.
 func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]batchedOutcome, error) {
-	locals, err := l.redis.ZRange(ctx, batchesKey(customer), 0, -1).Result()
+	locals, err := l.batchesAndTests(ctx, l.redis, customer)
 	if err != nil {
-		return nil, fmt.Errorf("list batches: %w", err)
+		return nil, err
 	}
 	var found []batchedOutcome
 	const page = 500
@@ -77,10 +77,33 @@ func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]b
 	return found, nil
 }
 
+// batchesAndTests lists all batches of a customer, in the order of their opening,
+// those of verifications last.
+func (l *Ledger) batchesAndTests(ctx context.Context, client redis.Cmdable, customer string) ([]string, error) {
+	var batches, tests *redis.StringSliceCmd
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		batches, tests = p.ZRange(ctx, batchesKey(customer), 0, -1), p.ZRange(ctx, testsKey(customer), 0, -1)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list batches: %w", err)
+	}
+	return slices.Concat(batches.Val(), tests.Val()), nil
+}
+
+// TestBatches is Batches of verifications.
+func (l *Ledger) TestBatches(ctx context.Context, customer string, since time.Time, n int) ([]Batch, error) {
+	return l.batchesIn(ctx, testsKey(customer), customer, since, n)
+}
+
 // Batches lists the batches of a customer opened since a time, the newest first.
 // Batches that expired are forgotten along the way.
 func (l *Ledger) Batches(ctx context.Context, customer string, since time.Time, n int) ([]Batch, error) {
-	locals, err := l.redis.ZRevRangeByScore(ctx, batchesKey(customer), &redis.ZRangeBy{
+	return l.batchesIn(ctx, batchesKey(customer), customer, since, n)
+}
+
+func (l *Ledger) batchesIn(ctx context.Context, key, customer string, since time.Time, n int) ([]Batch, error) {
+	locals, err := l.redis.ZRevRangeByScore(ctx, key, &redis.ZRangeBy{
 		Min: fmt.Sprint(since.UnixMilli()), Max: "+inf", Count: int64(n),
 	}).Result()
 	if err != nil {
@@ -91,7 +114,7 @@ func (l *Ledger) Batches(ctx context.Context, customer string, since time.Time, 
 		b, err := l.Batch(ctx, BatchID(customer+"-"+local))
 		switch {
 		case errors.Is(err, ErrNoBatch):
-			if err := l.redis.ZRem(ctx, batchesKey(customer), local).Err(); err != nil {
+			if err := l.redis.ZRem(ctx, key, local).Err(); err != nil {
 				return nil, fmt.Errorf("forget batch: %w", err)
 			}
 		case err != nil:

@@ -31,6 +31,7 @@ import (
 //	                                     task, for as long as its lease
 //	ix:{1234}:dead               zset    dead exports by time of death
 //	ix:{1234}:batches            zset    batches by time of opening
+//	ix:{1234}:tests              zset    the same of verifications
 //	ix:{1234}:actions            stream  what operators did to exports, and why
 //	ix:{1234}:pause              hash    an operator's pause; who and why sealed
 //	ix:{1234}:c                  hash    counters of the customer, and what exports cost
@@ -87,6 +88,7 @@ func dueKey(customer string) string           { return prefix(customer) + "due" 
 func deadKey(customer string) string          { return prefix(customer) + "dead" }
 func turnsKey(customer string) string         { return prefix(customer) + "turns" }
 func batchesKey(customer string) string       { return prefix(customer) + "batches" }
+func testsKey(customer string) string         { return prefix(customer) + "tests" }
 func actionsKey(customer string) string       { return prefix(customer) + "actions" }
 func limitsKey(customer string) string        { return prefix(customer) + "limits" }
 func breakersKey(customer string) string      { return prefix(customer) + "breakers" }

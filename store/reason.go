@@ -102,5 +102,8 @@ func (r Reason) Info() ReasonInfo {
 	if info, ok := reasons[r]; ok {
 		return info
 	}
+	if info, ok := r.verifyInfo(); ok {
+		return info
+	}
 	return ReasonInfo{Title: string(r), Hint: "A newer version of this service recorded it; see its documentation."}
 }

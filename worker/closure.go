@@ -41,7 +41,7 @@ func (g *gate) closure(queue int) store.Closure {
 		return store.Closure{Reason: store.ReasonShuttingDown}
 	case !closed.Open():
 		return closed
-	case now.Sub(g.heard) < pauseKnown:
+	case now.Sub(g.heard) < pauseKnown && !g.errand:
 		return g.paused.At(now)
 	default:
 		return store.Closure{}
@@ -89,7 +89,7 @@ func (l *lane) closure(queue int) store.Closure {
 	if c := l.gate.closure(queue); !c.Open() {
 		return c
 	}
-	if refused := l.breaker.refusal(); refused != nil {
+	if refused := l.breaker.refusal(); refused != nil && !l.errand {
 		return store.Closure{Reason: store.ReasonBreakerOpen, Until: l.now().Add(refused.After)}
 	}
 	return store.Closure{}

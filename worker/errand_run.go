@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -32,13 +33,19 @@ type ErrandRun struct {
 	worker *Worker
 	claim  store.ErrandClaim
 	calls  *atomic.Int64
-	dial   func() (*icims.Client, error)
+	lane   func() (*lane, error) // without servers
 	close  func()
 }
 
 // Client returns the client for the customer's iCIMS. It fails with a
 // *connections.InvalidError where the connection cannot be used as it is.
-func (r *ErrandRun) Client() (*icims.Client, error) { return r.dial() }
+func (r *ErrandRun) Client() (*icims.Client, error) {
+	l, err := r.lane()
+	if err != nil {
+		return nil, err
+	}
+	return l.client, nil
+}
 
 // Hosts are the hosts that may be called.
 func (r *ErrandRun) Hosts() icims.HostPolicy { return r.worker.hosts }
@@ -55,6 +62,9 @@ func (r *ErrandRun) CallsMade() int { return int(r.calls.Load()) }
 // Report records what was found so far, for those who follow the errand. It fails
 // with store.ErrErrandLost where it is another worker's by now.
 func (r *ErrandRun) Report(ctx context.Context, result any) error {
+	if data, err := json.Marshal(result); err == nil {
+		r.Result = data
+	}
 	return r.worker.ledger.StepErrand(ctx, r.claim, store.ErrandStep{Lease: errandLease, Result: result, Calls: r.CallsMade()})
 }
 
@@ -149,43 +159,26 @@ func (e *errands) connectionFor(ctx context.Context, customer string) (store.Con
 	return conn, c.Revision, nil
 }
 
-// newRun puts together what an errand needs. The client is made when it is asked
-// for.
+// newRun puts together what an errand needs. Its lane is assembled when it is asked
+// for. It has a gate of its own: that of an open lane closes with the lane, and is
+// closed by what does not hold here.
 func (e *errands) newRun(c store.ErrandClaim, conn store.Connection, revision int64) *ErrandRun {
 	r := &ErrandRun{
 		Errand: c.Errand, Conn: conn, ConnRevision: revision, claim: c, worker: e.Worker, calls: &atomic.Int64{}, close: func() {},
 		Log: e.log.With().Str("customer", c.Customer).Str("errand", string(c.Kind)).Logger(),
 	}
-	r.dial = sync.OnceValues(func() (*icims.Client, error) {
+	r.lane = sync.OnceValues(func() (*lane, error) {
 		if err := connections.Check(conn, e.hosts); err != nil {
 			return nil, err
 		}
-		portals, err := icims.ParsePortalURLs(conn.PortalURLs, e.hosts)
-		if err != nil {
-			return nil, err
-		}
 		e.Worker.mu.Lock()
-		known := e.learn(conn, r.Log)
+		l, err := e.assembleFor(conn, purpose{permits: e.id + "." + string(c.Kind), errand: r.calls, log: r.Log})
 		e.Worker.mu.Unlock()
-		// A gate of its own, with a name of its own: that of an open lane closes with
-		// the lane, and is closed by what does not hold here.
-		config := e.gateConfig(conn, e.id+"."+string(c.Kind))
-		config.errand = true
-		base, cancel := context.WithCancel(context.Background())
-		g := newGate(base, config, conn.Limits)
-		client, err := e.newClient(conn, portals[0].Root, known.breaker.watch, g.middleware, (&meter{}).middleware, logCalls(r.Log))
-		if err != nil {
-			cancel()
-			return nil, err
+		if err == nil {
+			l.aside.Go(func() { l.leases.renew(l.base) })
+			r.close = l.end
 		}
-		r.close = func() {
-			ctx, done := context.WithTimeout(context.Background(), ackTime)
-			defer done()
-			g.close(ctx)
-			cancel()
-			client.CloseIdleConnections()
-		}
-		return client, nil
+		return l, err
 	})
 	return r
 }
@@ -196,7 +189,7 @@ func (e *errands) do(ctx context.Context, r *ErrandRun) {
 	start := time.Now()
 	working, stop := context.WithCancelCause(asExpress(ctx))
 	defer stop(nil)
-	working = context.WithValue(working, expensesKey{}, r.calls)
+	working, _ = (&meter{}).begin(working) // what is no export's is nobody else's
 	var renewing sync.WaitGroup
 	renewing.Go(func() { e.renew(working, r, stop) })
 	result, err := e.guarded(working, r)
@@ -213,7 +206,11 @@ func (e *errands) do(ctx context.Context, r *ErrandRun) {
 		return
 	case err != nil:
 		r.Log.Error().Err(err).Msg("errand failed")
-		e.tell(r, store.ErrandStep{To: store.ErrandFailed, Failure: failureOf(err), Result: result, Calls: r.CallsMade()})
+		r.Failure = failureOf(err)
+		if abandon := e.kinds[r.Kind].Abandon; abandon != nil {
+			abandon(ctx, r)
+		}
+		e.tell(r, store.ErrandStep{To: store.ErrandFailed, Failure: r.Failure, Result: result, Calls: r.CallsMade()})
 		return
 	}
 	e.tell(r, store.ErrandStep{To: store.ErrandDone, Result: result, Calls: r.CallsMade()})

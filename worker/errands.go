@@ -13,8 +13,8 @@ type ErrandWork struct {
 	// Do does one. What it returns is recorded as JSON, beside an error too. An errand
 	// whose worker stops, or dies, is begun again by another one.
 	Do func(ctx context.Context, r *ErrandRun) (result any, err error)
-	// Abandon is called, where it is set, when an errand is given up without having
-	// been done: r.Failure says why.
+	// Abandon is called, where it is set, when an errand has failed or is given up:
+	// r.Failure says why, r.Result what was reported last.
 	Abandon func(ctx context.Context, r *ErrandRun)
 	// AtOnce is how many this process does at the same time; 0 means 4.
 	AtOnce int
@@ -55,6 +55,8 @@ type errands struct {
 	heard chan store.DueErrand
 	again chan struct{}
 
+	running sync.WaitGroup
+
 	mu    sync.Mutex
 	mine  map[errandPlace]bool // looked at or run by this process
 	doing map[store.ErrandKind]int
@@ -88,13 +90,11 @@ func (e *errands) lookAgain() {
 	}
 }
 
-// run does errands until ctx ends, and hands back those that it has not done.
+// run begins errands until ctx ends. Those that run then hand themselves back.
 func (e *errands) run(ctx context.Context) {
-	var running sync.WaitGroup
-	defer running.Wait()
 	begin := func(d store.DueErrand) {
 		if e.reserve(d) {
-			running.Go(func() {
+			e.running.Go(func() {
 				defer e.release(d)
 				e.attempt(ctx, d)
 			})

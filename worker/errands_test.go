@@ -172,8 +172,9 @@ func TestAnErrandOfADeadWorkerIsTakenOver(t *testing.T) {
 	e := f.ask("1001")
 	<-began
 	// Whichever has it falls silent.
+	holder := f.errandWorker(e)
 	for _, m := range []*member{first, second} {
-		if m.id == f.errandWorker(e) {
+		if m.id == holder {
 			m.cut.off.Store(true)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,6 +40,7 @@ type lane struct {
 	verdicts verdicts
 	retries  retries
 	throttle *throttle
+	errand   bool // its exports are those of an errand, see ErrandRun
 	// later puts a task into the bulk queue.
 	later func(ctx context.Context, customer string, alarm tasks.Alarm, after time.Duration) error
 	now   func() time.Time
@@ -98,13 +98,27 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 
 // assemble puts a lane together that does not serve yet. The caller holds mu.
 func (w *Worker) assemble(conn store.Connection) (*lane, error) {
-	log := w.log.With().Str("customer", conn.Customer).Logger()
+	return w.assembleFor(conn, purpose{permits: w.id, log: w.log.With().Str("customer", conn.Customer).Logger()})
+}
+
+// purpose is what a lane is for.
+type purpose struct {
+	// permits names who asks for permits: no two gates of a customer ask under one name.
+	permits string
+	// errand: its calls are those of an errand, which are counted here. Nil for exports.
+	errand *atomic.Int64
+	log    zerolog.Logger
+}
+
+// assembleFor is assemble for a purpose.
+func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
+	log := p.log
 	portals, err := icims.ParsePortalURLs(conn.PortalURLs, w.hosts)
 	if err != nil {
 		return nil, err
 	}
 	l := &lane{
-		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log,
+		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log, errand: p.errand != nil,
 		later: tasks.NewClock(w.redis).Set, now: time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{
@@ -114,37 +128,30 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	known := w.learn(conn, log)
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	l.base, l.cancel = context.WithCancel(context.Background())
-	l.gate = newGate(l.base, w.gateConfig(conn, w.id), conn.Limits)
+	l.gate = newGate(l.base, gateConfig{
+		ledger: w.ledger, customer: conn.Customer, worker: p.permits, credentials: w.ledger.Keys().CredentialsHash(conn),
+		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now, errand: p.errand != nil,
+	}, conn.Limits)
 	// The breaker comes before the permit, so that an open one wastes none.
-	l.client, err = w.newClient(conn, portals[0].Root, l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, logCalls(l.log))
+	layers := []icims.Middleware{l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls}
+	if p.errand != nil {
+		layers[0] = l.breaker.watch
+		layers = append(layers, countInto(p.errand))
+	}
+	l.client, err = icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
+		slices.Concat(w.clientOptions, []icims.Option{
+			icims.WithHosts(w.hosts),
+			icims.WithCallTimeout(w.settings.CallTimeout),
+			icims.WithMiddleware(layers...),
+		})...)
 	if err != nil {
 		l.cancel()
-		return nil, err
+		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant}
 
 	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
 	return l, nil
-}
-
-// gateConfig is that of a gate for a customer's calls. as names who asks for its
-// permits: no two gates of a customer ask under one name.
-func (w *Worker) gateConfig(conn store.Connection, as string) gateConfig {
-	return gateConfig{
-		ledger: w.ledger, customer: conn.Customer, worker: as, credentials: w.ledger.Keys().CredentialsHash(conn),
-		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now,
-	}
-}
-
-// newClient returns a customer's API client, with layers around its calls.
-func (w *Worker) newClient(conn store.Connection, root *url.URL, layers ...icims.Middleware) (*icims.Client, error) {
-	client, err := icims.New(root, conn.Customer, connections.Auth(conn), slices.Concat(w.clientOptions, []icims.Option{
-		icims.WithHosts(w.hosts), icims.WithCallTimeout(w.settings.CallTimeout), icims.WithMiddleware(layers...),
-	})...)
-	if err != nil {
-		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
-	}
-	return client, nil
 }
 
 // serve begins to take exports from the customer's queues. Small, interactive
@@ -195,6 +202,12 @@ func (l *lane) shutdown() {
 func (l *lane) close(why string) {
 	l.gate.drain()
 	l.shutdown()
+	l.end()
+	l.log.Info().Str("why", why).Msg("lane closed")
+}
+
+// end ends what runs beside the exports, and gives back what is left of permits.
+func (l *lane) end() {
 	l.cancel()
 	l.lookups.background.Wait()
 	l.aside.Wait()
@@ -202,28 +215,25 @@ func (l *lane) close(why string) {
 	defer cancel()
 	l.gate.close(ctx)
 	l.client.CloseIdleConnections()
-	l.log.Info().Str("why", why).Msg("lane closed")
 }
 
 // logCalls logs each call by operation, never by URL: it may hold ids only, but
 // what is not logged cannot leak.
-func logCalls(log zerolog.Logger) icims.Middleware {
-	return func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(req *http.Request) (*http.Response, error) {
-			start := time.Now()
-			answer, err := next.RoundTrip(req)
-			event := log.Debug()
-			if err == nil && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
-				event = log.Warn() // the customer's exports wait, or one of them dies
-			}
-			event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
-			if err == nil {
-				event = event.Int("status", answer.StatusCode)
-			}
-			event.Msg("iCIMS called")
-			return answer, err
-		})
-	}
+func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		start := time.Now()
+		answer, err := next.RoundTrip(req)
+		event := l.log.Debug()
+		if err == nil && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
+			event = l.log.Warn() // the customer's exports wait, or one of them dies
+		}
+		event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
+		if err == nil {
+			event = event.Int("status", answer.StatusCode)
+		}
+		event.Msg("iCIMS called")
+		return answer, err
+	})
 }
 
 // handler is what asynq calls for each task.

@@ -37,6 +37,19 @@ func (m *meter) middleware(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
+// countInto counts the calls of one errand, those of its exports included.
+func countInto(n *atomic.Int64) icims.Middleware {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			answer, err := next.RoundTrip(req)
+			if icims.SentOf(req.Context()) != icims.SentNo {
+				n.Add(1)
+			}
+			return answer, err
+		})
+	}
+}
+
 // take returns what an export has spent since it was claimed. The first one to
 // end with calls of its own bears those that were made ahead for many.
 func (m *meter) take(x *export) int {

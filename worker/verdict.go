@@ -23,7 +23,7 @@ const verdictTime = 10 * time.Second
 // heed tells the store of a verdict on the connection, beside the export.
 func (l *lane) heed(o outcome) {
 	to, reason := verdictOf(o)
-	if to == "" || !l.conn.Stored {
+	if to == "" || !l.conn.Stored || l.errand {
 		return
 	}
 	l.verdicts.mu.Lock()

@@ -203,6 +203,7 @@ func (w *Worker) Stop() {
 	w.mu.Unlock()
 	// Others are to open its lanes now.
 	w.saying("leaves", w.registry.beat)
+	w.errands.running.Wait()
 	w.retiring.Wait()
 	w.stopBeating()
 	w.beating.Wait()

@@ -102,6 +102,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	ledger := store.NewLedger(client, keys)
 	w := worker.New(client, ledger, demoSettings(), hosts, p.logger(zerolog.ErrorLevel))
 	w.SetConnections([]store.Connection{conn})
+	serveErrands(w, p.settings)
 	if err := w.Start(ctx); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/verify"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -110,7 +111,13 @@ func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Se
 func newWorker(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, hosts icims.HostPolicy, conns []store.Connection, log zerolog.Logger) *worker.Worker {
 	w := worker.New(client, ledger, workerSettings(s), hosts, log)
 	w.SetConnections(conns)
+	serveErrands(w, s)
 	return w
+}
+
+// serveErrands makes a worker do what is no export.
+func serveErrands(w *worker.Worker, s config.Settings) {
+	w.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: s.EgressAddresses}.Work())
 }
 
 func workerSettings(s config.Settings) worker.Settings {

@@ -1,0 +1,266 @@
+package verify
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// account does the checks of which one call tells: whether iCIMS can be reached, and
+// lets the account in. It returns whether nothing else makes sense.
+func (x *run) account(ctx context.Context) (stop bool, err error) {
+	v, err := x.one(ctx, x.place(CheckSettings), func(context.Context) verdict { return x.settings() })
+	if err != nil || v.state != OK {
+		return true, err
+	}
+	var customer *icims.Customer
+	var refusal *icims.Error
+	_, err = x.one(ctx, x.place(CheckReach), func(ctx context.Context) verdict {
+		refusal = called(ctx, func() (err error) {
+			customer, _, err = x.client.Customer(ctx)
+			return err
+		})
+		if refusal != nil {
+			if code := fault(refusal); code != "" && code != CodeCredentials && code != CodeAddressRefused {
+				return verdict{state: Failed, code: code, err: refusal, cause: hostCause(refusal)}
+			}
+		}
+		return ok("the host answers")
+	})
+	if err != nil {
+		return true, err
+	}
+	if x.report.Checks[x.place(CheckReach)].State == Failed {
+		return true, nil
+	}
+	outcome := x.admission(customer, refusal)
+	for name, v := range outcome {
+		x.set(x.place(name), v, 0)
+	}
+	stop = outcome[CheckCredentials].state == Failed || outcome[CheckAddress].state == Failed || outcome[CheckCustomer].state == Failed
+	return stop, x.tell(ctx)
+}
+
+// hostCause says of a host that may not be called what is wrong with it.
+func hostCause(e *icims.Error) string {
+	if e.Reason != icims.ReasonAddressRefused {
+		return ""
+	}
+	if refused := dialRefused(e); refused != nil {
+		return capital(refused.Error()) + "."
+	}
+	return ""
+}
+
+// admission is what the answer about the customer says of account and address.
+func (x *run) admission(customer *icims.Customer, refusal *icims.Error) map[Name]verdict {
+	skipped := verdict{state: Skipped, code: CodeNeedsEarlier}
+	let := map[Name]verdict{CheckCredentials: ok(""), CheckAddress: ok(""), CheckCustomer: skipped}
+	switch {
+	case refusal == nil:
+		x.allowed++
+		if id := fmt.Sprint(customer.ID); customer.ID != 0 && id != x.Conn.Customer {
+			let[CheckCustomer] = failed(CodeCustomerUnknown, nil)
+			return let
+		}
+		kind := ""
+		if customer.IsTest() {
+			kind = ", a test instance"
+		}
+		let[CheckCustomer] = ok("%s%s", customer.Name, kind)
+		return let
+	case fault(refusal) == CodeCredentials:
+		let[CheckCredentials] = failed(CodeCredentials, refusal)
+		let[CheckAddress] = skipped
+	case fault(refusal) == CodeAddressRefused:
+		let[CheckCredentials] = skipped
+		let[CheckAddress] = failed(CodeAddressRefused, refusal)
+	case denied(refusal) && codeless(refusal):
+		// It neither says why nor that this is about the customer: the whole account, or
+		// the address.
+		let[CheckCredentials] = skipped
+		let[CheckAddress] = failed(CodeAccountDenied, refusal)
+	case denied(refusal):
+		x.denied++
+		let[CheckCustomer] = verdict{state: Warned, code: CodeCustomerHidden, err: refusal}
+	case refusal.Reason == icims.ReasonNotFound:
+		let[CheckCustomer] = failed(CodeCustomerUnknown, refusal)
+	default:
+		let[CheckCustomer] = failed(CodeRefused, refusal)
+	}
+	return let
+}
+
+// settings judges the connection by itself.
+func (x *run) settings() verdict {
+	client, err := x.Client()
+	if err != nil {
+		return verdict{state: Failed, code: CodeSettings, cause: settingsCause(err)}
+	}
+	x.client = client
+	if !x.Conn.Capabilities.Has(store.CanExport) {
+		return verdict{state: Failed, code: CodeSettings, cause: fmt.Sprintf("The connection lacks the capability %q.", store.CanExport)}
+	}
+	return ok("")
+}
+
+// part is how a call about one part of iCIMS came out that failed; what says what the
+// account may not do.
+func (x *run) part(e *icims.Error, what string, hidden State, code Code) verdict {
+	switch general := fault(e); {
+	case general != "":
+		return failed(general, e)
+	case denied(e):
+		x.denied++
+		return verdict{state: hidden, code: code, cause: "The account may not " + what + ".", err: e}
+	default:
+		return failed(CodeRefused, e)
+	}
+}
+
+// portal reads the first page of a portal's jobs.
+func (x *run) portal(ctx context.Context, portal string) verdict {
+	var jobs []icims.PortalJob
+	refusal := called(ctx, func() (err error) {
+		jobs, _, err = x.client.SearchPortal(ctx, portal, 0)
+		return err
+	})
+	switch {
+	case refusal != nil && refusal.Reason == icims.ReasonNotFound:
+		return failed(CodePortalUnknown, refusal)
+	case refusal != nil:
+		return x.part(refusal, "see the job portal", Failed, CodePortalHidden)
+	}
+	x.allowed++
+	if len(jobs) == 0 {
+		return ok("no jobs are posted on it")
+	}
+	if x.job == 0 {
+		x.job = int64(jobs[0].ID)
+	}
+	if len(jobs) >= icims.MaxSearchResults {
+		return ok("%d jobs or more", len(jobs))
+	}
+	return ok("%s", counted(len(jobs), "job"))
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// search looks for an address that nobody has.
+func (x *run) search(ctx context.Context) verdict {
+	nobody := "nobody-" + strings.ToLower(rand.Text()[:12]) + "@example.com"
+	refusal := called(ctx, func() error {
+		_, _, err := x.client.SearchPeople(ctx, icims.EmailQuery(icims.OpExact, nobody))
+		return err
+	})
+	if refusal != nil {
+		return x.part(refusal, "search people: the Search API is for integration users", Failed, CodeRightMissing)
+	}
+	x.allowed++
+	return ok("")
+}
+
+// personSchema looks whether the fields are there that exports fill in.
+func (x *run) personSchema(ctx context.Context) verdict {
+	required := []string{"firstname", "lastname", "email"}
+	w, e := x.Conn.Fields.WorkExperience, x.Conn.Fields.Education
+	optional := []string{"folder", "source", "phones", x.Conn.LinkedInField}
+	return x.schema(ctx, icims.SchemaPerson, required, optional, map[string][]string{
+		w.Collection: {w.Employer, w.Title, w.Start, w.End}, e.Collection: {e.School, e.Degree},
+	})
+}
+
+// workflowSchema looks whether a workflow has the fields that link it, and those that
+// the connection sets.
+func (x *run) workflowSchema(ctx context.Context) verdict {
+	return x.schema(ctx, icims.SchemaWorkflow, []string{"baseprofile", "associatedprofile"}, []string{"status", "source"}, nil)
+}
+
+func (x *run) schema(ctx context.Context, typ string, required, optional []string, collections map[string][]string) verdict {
+	var s *icims.Schema
+	refusal := called(ctx, func() (err error) {
+		s, _, err = x.client.Schema(ctx, typ)
+		return err
+	})
+	if refusal != nil {
+		if refusal.Reason == icims.ReasonNotFound {
+			return verdict{state: Warned, code: CodeSchemaHidden, err: refusal}
+		}
+		return x.part(refusal, "read which fields there are", Warned, CodeSchemaHidden)
+	}
+	x.allowed++
+	if missing := lacks(s.Properties, required); len(missing) > 0 {
+		return verdict{state: Failed, code: CodeFieldRequired, cause: "Missing, or hidden from the account: " + strings.Join(missing, ", ") + "."}
+	}
+	missing := lacks(s.Properties, optional)
+	for collection, children := range collections {
+		p := s.Properties[collection]
+		if p == nil {
+			missing = append(missing, collection)
+			continue
+		}
+		if p.Items != nil && p.Items.Properties != nil {
+			for _, child := range lacks(p.Items.Properties, children) {
+				missing = append(missing, collection+"."+child)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return warned(CodeFieldOptional, "Missing, or hidden from the account: "+strings.Join(missing, ", ")+".")
+	}
+	return ok("%s", counted(len(s.Properties), "field"))
+}
+
+// lacks lists the names that are no properties. Empty names are no fields.
+func lacks(properties map[string]*icims.SchemaProperty, names []string) []string {
+	var missing []string
+	for _, name := range names {
+		if _, there := properties[name]; !there && name != "" {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// low is the part of the day's calls below which a warning is given: one in so many.
+const low = 10
+
+// quota looks how many calls are left for the day. It makes none.
+func (x *run) quota(ctx context.Context) verdict {
+	standings, err := x.Ledger().StandingsFor(ctx, []string{x.Customer}, []store.Caller{{
+		Credentials: x.Ledger().Keys().CredentialsHash(x.Conn), Limits: x.Conn.Limits,
+	}})
+	if err != nil {
+		return failed(CodeFault, err)
+	}
+	s := standings[0]
+	switch {
+	case s.Budget == 0:
+		return ok("the account's limit is not known")
+	case s.Left <= 0:
+		return failed(CodeQuotaExhausted, nil)
+	}
+	left := fmt.Sprintf("%d of %d are left until %s", s.Left, s.Budget, s.WindowEnd.UTC().Format("15:04 UTC"))
+	if s.Left < s.Budget/low {
+		return warned(CodeQuotaLow, capital(left)+".")
+	}
+	return ok("%s", left)
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,0 +1,136 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+// begin notes that the connection is being verified, and how it stood before.
+func (x *run) begin(ctx context.Context) error {
+	if !x.Conn.Stored {
+		return nil
+	}
+	c, err := x.Ledger().Connection(ctx, x.Customer)
+	if err != nil {
+		return err
+	}
+	if x.report.Before = c.Below(); x.report.Before == store.ConnectionVerifying {
+		x.report.Before = beforeOf(x.ErrandRun) // a worker died over it
+	}
+	return move(ctx, x.ErrandRun, store.ConnectionVerifying, "")
+}
+
+// beforeOf is how the connection stood before a verification that was begun by
+// another worker.
+func beforeOf(r *worker.ErrandRun) store.ConnectionState {
+	var report Report
+	if json.Unmarshal(r.Result, &report) == nil && report.Before != "" && report.Before != store.ConnectionVerifying {
+		return report.Before
+	}
+	return store.ConnectionNew
+}
+
+// abandon leaves the connection as it stood before.
+func abandon(ctx context.Context, r *worker.ErrandRun) {
+	c, err := r.Ledger().Connection(ctx, r.Customer)
+	if err != nil || c.Below() != store.ConnectionVerifying {
+		return
+	}
+	r.ConnRevision = c.Revision
+	if err := move(ctx, r, beforeOf(r), ""); err != nil {
+		r.Log.Warn().Err(err).Msg("the connection is still said to be verified")
+	}
+}
+
+// conclude says how the verification came out, and moves the connection.
+func (x *run) conclude(ctx context.Context) error {
+	if x.allowed == 0 && x.denied > 0 && x.report.Checks[x.place(CheckAddress)].State == OK {
+		// Not one right but all of them: the account itself, or the address.
+		x.set(x.place(CheckAddress), failed(CodeAccountDenied, nil), 0)
+	}
+	to, reason := x.outcome()
+	x.report.State = to
+	if !x.Conn.Stored {
+		x.report.State = ""
+		return nil
+	}
+	err := move(ctx, x.ErrandRun, to, reason)
+	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok && changed != nil {
+		x.report.State = "" // edited meanwhile: the report is about what was before
+		return nil
+	}
+	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied
+	if err == nil && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {
+		x.Hurry() // what waited for this
+	}
+	return err
+}
+
+// outcome is the result, the state that the connection is in by that, and why.
+func (x *run) outcome() (store.ConnectionState, store.Reason) {
+	states := map[Name]Check{}
+	for _, c := range x.report.Checks {
+		if states[c.Name].State != Failed {
+			states[c.Name] = c
+		}
+		if c.State == Failed && passing(c.Code) {
+			x.report.Result = ResultIncomplete
+			return x.report.Before, ""
+		}
+	}
+	worst, bad := x.report.Worst()
+	refused := func(codes ...Code) bool {
+		for _, c := range x.report.Checks {
+			for _, code := range codes {
+				if c.State == Failed && c.Code == code {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	switch {
+	case states[CheckSettings].State == Failed:
+		x.report.Result = ResultDegraded
+		return store.ConnectionNew, ReasonOf(CodeSettings)
+	case refused(CodeCredentials):
+		x.report.Result = ResultRefused
+		return store.CredentialsRejected, store.Reason(icims.ReasonCredentials)
+	case refused(CodeAddressRefused, CodeAccountDenied):
+		x.report.Result = ResultRefused
+		return store.AccessDenied, store.Reason(icims.ReasonAccessDenied)
+	case bad:
+		x.report.Result = ResultDegraded
+		return store.ConnectionDegraded, ReasonOf(worst.Code)
+	default:
+		x.report.Result = ResultConnected
+		return store.ConnectionConnected, ""
+	}
+}
+
+// ReasonOf is the code as the connection's history tells it.
+func ReasonOf(c Code) store.Reason { return store.VerifyReason(string(c)) }
+
+// move moves the connection that the errand is about. Workers may move it at the same
+// time, by what iCIMS says of exports: where there is no direct way, it goes by
+// "verifying".
+func move(ctx context.Context, r *worker.ErrandRun, to store.ConnectionState, reason store.Reason) error {
+	if to == "" {
+		to = store.ConnectionNew
+	}
+	m := store.ConnectionMove{To: to, Reason: reason, Revision: r.ConnRevision, Who: r.By, Why: by + " " + r.ID}
+	err := r.Ledger().MoveConnection(ctx, r.Customer, m)
+	if _, illegal := errors.AsType[*store.ConnectionMoveError](err); illegal && to != store.ConnectionVerifying {
+		via := m
+		via.To, via.Reason = store.ConnectionVerifying, ""
+		if err = r.Ledger().MoveConnection(ctx, r.Customer, via); err == nil {
+			err = r.Ledger().MoveConnection(ctx, r.Customer, m)
+		}
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package verify_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/verify"
+	"github.com/seekout/icims-export/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+
+const (
+	customer = "1234"
+	password = "correct horse battery staple"
+)
+
+// rig is a worker that verifies connections with a simulated iCIMS.
+type rig struct {
+	t        *testing.T
+	sim      *icimstest.Simulator
+	tenant   *icimstest.Tenant
+	redis    redis.UniversalClient
+	ledger   *store.Ledger
+	producer *tasks.Client
+	worker   *worker.Worker
+	logs     *logBuffer
+}
+
+type rigOptions struct {
+	tenant  func(*icimstest.TenantConfig)
+	conn    func(*store.Connection)
+	stopped bool
+}
+
+func newRig(t *testing.T, o rigOptions) *rig {
+	t.Helper()
+	r := &rig{t: t, logs: &logBuffer{}}
+	r.sim = icimstest.New(icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}})
+	tenant := icimstest.DemoTenant(customer, "export-user", password)
+	if o.tenant != nil {
+		o.tenant(&tenant)
+	}
+	r.tenant = r.sim.AddTenant(tenant)
+	server := icimstest.NewServer(r.sim)
+	t.Cleanup(server.Close)
+	r.redis = redistest.Start(t).Client(t)
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ledger = store.NewLedger(r.redis, keys)
+	r.producer = tasks.NewClient(r.redis, r.ledger)
+	conn := store.Connection{
+		Customer: customer, Username: "export-user", Password: password, LinkedInField: "field51001",
+		PortalURLs: server.PortalURL(customer, 1) + "," + server.PortalURL(customer, 2),
+		Limits:     store.Limits{CallsPerSecond: 1000, Burst: 100, InFlight: 8},
+	}
+	if o.conn != nil {
+		o.conn(&conn)
+	}
+	stored, err := r.ledger.AddConnection(t.Context(), conn, "maria", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts, err := icims.ParseHostPolicy(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := worker.DefaultSettings()
+	settings.Poll, settings.ShutdownTimeout, settings.SettleTime = 5*time.Millisecond, 5*time.Second, 500*time.Millisecond
+	settings.RetryMin, settings.RetryMax, settings.CallTimeout = 10*time.Millisecond, 50*time.Millisecond, 2*time.Second
+	r.worker = worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(r.logs))
+	use := stored.WithDefaults()
+	use.Stored = true
+	r.worker.SetConnections([]store.Connection{use})
+	r.worker.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: []string{"192.0.2.7", "192.0.2.8"}}.Work())
+	if !o.stopped {
+		r.start()
+	}
+	return r
+}
+
+func (r *rig) start() {
+	r.t.Helper()
+	if err := r.worker.Start(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(r.worker.Stop)
+}
+
+func (r *rig) ask(args verify.Args) store.Errand {
+	r.t.Helper()
+	e, _, err := r.ledger.AskErrand(r.t.Context(), customer, store.ErrandVerify, args, "maria")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return e
+}
+
+// verify asks for a verification and waits for its end.
+func (r *rig) verify(args verify.Args) verify.Report {
+	r.t.Helper()
+	e := r.ask(args)
+	deadline := time.Now().Add(2 * time.Minute)
+	for !e.State.Ended() {
+		var err error
+		if e, err = r.ledger.AwaitErrand(r.t.Context(), e); err != nil || time.Now().After(deadline) {
+			r.t.Fatalf("it does not end: %v, %+v\n%s", err, e, r.logs.String())
+		}
+	}
+	report, err := verify.Read(e)
+	if err != nil || e.State != store.ErrandDone {
+		r.t.Fatalf("%+v, %v\n%s", e, err, r.logs.String())
+	}
+	return report
+}
+
+// eventually polls until the condition holds.
+func (r *rig) eventually(what string, holds func() bool) {
+	r.t.Helper()
+	deadline := time.After(2 * time.Minute)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			r.t.Fatalf("not in time: %s\n%s", what, r.logs.String())
+		}
+	}
+}
+
+func (r *rig) connection() store.StoredConnection {
+	r.t.Helper()
+	c, err := r.ledger.Connection(r.t.Context(), customer)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}
+
+// said is what a report says of its checks: "name subject: state code".
+func said(report verify.Report) map[string]string {
+	all := map[string]string{}
+	for _, c := range report.Checks {
+		name, text := string(c.Name), string(c.State)
+		if c.Subject != "" {
+			name += " " + c.Subject
+		}
+		if c.Code != "" {
+			text += " " + string(c.Code)
+		}
+		all[name] = text
+	}
+	return all
+}
+
+func shown(report verify.Report) string {
+	data, _ := json.MarshalIndent(report, "", " ")
+	return string(data)
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,224 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/worker"
+)
+
+// Verifier does verifications for a worker.
+type Verifier struct {
+	// Egress are the addresses that iCIMS sees the workers' calls come from, for
+	// remedies.
+	Egress []string
+}
+
+// Work is what the worker is to do for errands of the kind store.ErrandVerify.
+func (v Verifier) Work() worker.ErrandWork {
+	return worker.ErrandWork{Do: v.do, Abandon: abandon, AtOnce: atOnce}
+}
+
+// atOnce is how many verifications a process does at the same time. They spend their
+// time waiting for iCIMS.
+const atOnce = 16
+
+// run is one verification.
+type run struct {
+	*worker.ErrandRun
+
+	args   Args
+	egress []string
+	report Report
+	client *icims.Client
+	// job is the first job that a portal showed.
+	job int64
+	// denied and allowed count the parts that the account was kept from, and those that
+	// it could read.
+	denied, allowed int
+}
+
+// verdict is how a check came out.
+type verdict struct {
+	state State
+	code  Code
+	// cause and remedy are said instead of the code's own.
+	cause, remedy string
+	found         string
+	err           error // of the call
+}
+
+func ok(format string, args ...any) verdict {
+	return verdict{state: OK, found: fmt.Sprintf(format, args...)}
+}
+
+func failed(code Code, err error) verdict { return verdict{state: Failed, code: code, err: err} }
+
+func warned(code Code, cause string) verdict { return verdict{state: Warned, code: code, cause: cause} }
+
+func (v Verifier) do(ctx context.Context, r *worker.ErrandRun) (any, error) {
+	x := &run{ErrandRun: r, egress: v.Egress, report: Report{Result: ResultRunning, Revision: r.ConnRevision}}
+	if len(r.Args) > 0 {
+		if err := json.Unmarshal(r.Args, &x.args); err != nil {
+			return nil, errors.New("what the verification is to do is not readable")
+		}
+	}
+	if err := x.begin(ctx); err != nil {
+		return nil, err
+	}
+	x.plan()
+	err := x.checks(ctx)
+	if ctx.Err() != nil {
+		return x.report, context.Cause(ctx)
+	}
+	if err != nil {
+		return x.report, err
+	}
+	return x.report, x.conclude(ctx)
+}
+
+// plan lists the checks to come, so that whoever follows sees how many there are.
+func (x *run) plan() {
+	add := func(name Name, subject string) {
+		x.report.Checks = append(x.report.Checks, Check{Name: name, Title: titles[name], Subject: subject, State: Pending})
+	}
+	for _, name := range []Name{CheckSettings, CheckReach, CheckCredentials, CheckAddress, CheckCustomer} {
+		add(name, "")
+	}
+	portals, _ := icims.ParsePortalURLs(x.Conn.PortalURLs, x.Hosts()) // CheckSettings tells
+	for _, p := range portals {
+		add(CheckPortal, p.Portal)
+	}
+	for _, name := range []Name{CheckSearch, CheckPerson, CheckWorkflow, CheckQuota, CheckTest, CheckTestWorkflow} {
+		add(name, "")
+	}
+}
+
+// checks goes through the checks. An error is one of Redis, or that the errand is lost.
+func (x *run) checks(ctx context.Context) error {
+	stop, err := x.account(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range x.report.Checks {
+		c := x.report.Checks[i]
+		if c.State != Pending {
+			continue
+		}
+		if stop {
+			x.set(i, verdict{state: Skipped, code: CodeNeedsEarlier}, 0)
+			continue
+		}
+		v, err := x.one(ctx, i, func(ctx context.Context) verdict { return x.check(ctx, c) })
+		if err != nil {
+			return err
+		}
+		// What is refused to all calls is refused to the later ones too.
+		stop = v.state == Failed && (passing(v.code) || v.code == CodeCredentials || v.code == CodeAddressRefused)
+	}
+	return nil
+}
+
+// check does one of those that need to be let in.
+func (x *run) check(ctx context.Context, c Check) verdict {
+	switch c.Name {
+	case CheckPortal:
+		return x.portal(ctx, c.Subject)
+	case CheckSearch:
+		return x.search(ctx)
+	case CheckPerson:
+		return x.personSchema(ctx)
+	case CheckWorkflow:
+		return x.workflowSchema(ctx)
+	case CheckQuota:
+		return x.quota(ctx)
+	case CheckTest:
+		return x.test(ctx)
+	default: // CheckTestWorkflow: told with CheckTest
+		return verdict{state: Skipped, code: CodeNeedsEarlier}
+	}
+}
+
+// one does a check, and tells those who follow that it begins and how it came out.
+func (x *run) one(ctx context.Context, i int, check func(context.Context) verdict) (verdict, error) {
+	x.report.Checks[i].State = Running
+	if err := x.tell(ctx); err != nil {
+		return verdict{}, err
+	}
+	start, calls := time.Now(), x.CallsMade()
+	v := check(ctx)
+	if ctx.Err() != nil {
+		return v, context.Cause(ctx)
+	}
+	x.report.Checks[i].Took = time.Since(start).Round(time.Millisecond)
+	x.set(i, v, x.CallsMade()-calls)
+	return v, x.tell(ctx)
+}
+
+// set notes how a check came out.
+func (x *run) set(i int, v verdict, calls int) {
+	c := &x.report.Checks[i]
+	c.State, c.Code, c.Found, c.Calls = v.state, v.code, v.found, calls
+	c.Cause, c.Remedy = v.cause, v.remedy
+	if c.Cause == "" {
+		c.Cause = v.code.Info().Cause
+	}
+	if c.Remedy == "" {
+		c.Remedy = v.code.remedy(x.egress)
+	}
+	if e, isCall := errors.AsType[*icims.Error](v.err); isCall {
+		c.Status, c.Transaction = e.Status, e.Transaction
+	}
+	event := x.Log.Info()
+	if v.state == Failed {
+		event = x.Log.Warn()
+	}
+	event.Str("check", string(c.Name)).Str("state", string(v.state)).Str("code", string(v.code)).Int("calls", calls).Msg("verified")
+}
+
+// place is where a check is in the report.
+func (x *run) place(name Name) int {
+	for i, c := range x.report.Checks {
+		if c.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (x *run) tell(ctx context.Context) error { return x.Report(ctx, x.report) }
+
+// tries is how often a call is made that failed by a fault that may pass.
+const tries = 2
+
+// again is the pause before another try.
+const again = time.Second
+
+// called makes a call, and once more where that may help. What it returns is nil, or
+// an error of the client.
+func called(ctx context.Context, call func() error) *icims.Error {
+	for try := 1; ; try++ {
+		err := call()
+		if err == nil {
+			return nil
+		}
+		e, isCall := errors.AsType[*icims.Error](err)
+		if !isCall {
+			return &icims.Error{Op: "verify", Class: icims.ClassPermanent, Reason: icims.ReasonBadRequest, Err: err}
+		}
+		if e.Class != icims.ClassRetry || try == tries || ctx.Err() != nil {
+			return e
+		}
+		pause := time.NewTimer(again)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return e
+		}
+	}
+}
