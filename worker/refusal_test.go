@@ -108,6 +108,25 @@ func (r *rig) hasStatus(o store.Outcome, want string) {
 	r.t.Errorf("workflow %d does not have status %s: %+v", o.Workflow, want, r.tenant.Workflows())
 }
 
+func TestAJobThatIsNotThereCostsFewProfiles(t *testing.T) {
+	t.Parallel()
+	const atOnce, n = 5, 200
+	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneConcurrency = atOnce }})
+	b := r.run(tasks.ToJob(99), tasks.Options{}, people(n)...)
+	if b.Dead != n {
+		t.Errorf("batch %+v", b)
+	}
+	if made := r.calls("people.create"); made > atOnce {
+		t.Errorf("%d profiles were made for a job that is not there", made)
+	}
+	for _, o := range r.outcomes(b.ID) {
+		if o.Reason != store.ReasonJobNotFound {
+			t.Fatalf("outcome %+v", o)
+		}
+	}
+	r.clean()
+}
+
 func TestLessonsCostCallsOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{

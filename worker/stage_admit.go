@@ -9,10 +9,15 @@ import (
 
 // admitStage asks whether calls for the customer make sense now. The permits
 // themselves are taken by the transport, one for each call, so that no code
-// path can spend unseen.
+// path can spend unseen. A job that is not there is not tried with each candidate
+// of a batch, which would leave a profile of each in iCIMS.
 type admitStage struct{ *lane }
 
 func (s admitStage) exec(ctx context.Context, x *export) outcome {
+	if x.personID == 0 && s.tenant.lacksJob(x.job, s.now()) {
+		x.tellf("iCIMS has just refused job %d to another candidate, so no profile was made for this one", x.job)
+		return outcome{kind: dead, reason: store.ReasonJobNotFound}
+	}
 	if !s.throttle.take(x.claim) {
 		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: s.settings.RetryMin}
 	}

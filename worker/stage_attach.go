@@ -73,6 +73,7 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 				x.warn(WarningStatusDropped)
 			}
 			s.tenant.statusAccepted(status)
+			s.tenant.jobTaken(x.job)
 			x.warnAnswer(answer)
 			return outcome{kind: done, workflow: id}
 		}
@@ -117,6 +118,7 @@ func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Erro
 		o.kind, o.forget = retry, true
 	default:
 		o.reason = store.ReasonJobNotFound
+		s.tenant.jobRefused(x.job, s.now())
 	}
 	return o
 }

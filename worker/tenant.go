@@ -18,8 +18,9 @@ type tenant struct {
 	noPhoneTypes   bool
 	refused        map[string]int // refusals in a row, by field
 	status         store.NodeRef
-	statusSettled  bool // status is what this tenant takes
-	statusSearched bool // existing workflows were looked at for it
+	statusSettled  bool                      // status is what this tenant takes
+	statusSearched bool                      // existing workflows were looked at for it
+	missing        map[icims.JobID]time.Time // jobs that iCIMS refused, and until when that is believed
 }
 
 // dropAfter is how often in a row a field is refused before it is left out from
