@@ -31,7 +31,7 @@ type LimitSettings struct {
 	Burst          int     `json:"burst,omitempty" minimum:"1" maximum:"1000000" doc:"Calls above the even rate that are tolerated at once." example:"10"`
 	InFlight       int     `json:"in_flight,omitempty" minimum:"1" maximum:"100000" doc:"Calls at the same time." example:"4"`
 	CallsPerDay    int     `json:"calls_per_day,omitempty" minimum:"1" maximum:"1000000000" doc:"Calls a day (UTC)." example:"10000"`
-	ExpressReserve int     `json:"express_reserve,omitempty" minimum:"1" maximum:"99" doc:"The part of the day's calls, in percent, that is kept for small batches." example:"5"`
+	ExpressReserve int     `json:"express_reserve,omitempty" minimum:"1" maximum:"90" doc:"The part of the day's calls, in percent, that is kept for small batches." example:"5"`
 }
 
 // FieldNameSetting are the names of two collections in a tenant's API.

@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/seekout/icims-export/internal/prose"
 )
 
 // FileError is one thing wrong in a YAML file. It never repeats a value: the
@@ -217,7 +219,7 @@ func checkKeys(path string, mapping *ast.MappingNode, known []string) ([]entry, 
 		case seen[key]:
 			problems = append(problems, &FileError{path, line, fmt.Sprintf("%q is given twice: keep one", key)})
 		case !slices.Contains(known, key):
-			problems = append(problems, &FileError{path, line, fmt.Sprintf("%q is not known here%s", key, didYouMean(key, known))})
+			problems = append(problems, &FileError{path, line, fmt.Sprintf("%q is not known here%s", key, prose.DidYouMean(key, known))})
 		default:
 			entries = append(entries, entry{key, line, v.Value})
 		}

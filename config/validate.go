@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/prose"
 )
 
 const (
@@ -206,7 +207,7 @@ func (c *checks) between(field string, n, most int) {
 
 func (c *checks) oneOf(field, value string, known []string) {
 	if !slices.Contains(known, value) {
-		c.add(field, fmt.Sprintf("is %q, which is not known%s", value, strings.TrimSuffix(didYouMean(value, known), "?")),
+		c.add(field, fmt.Sprintf("is %q, which is not known%s", value, strings.TrimSuffix(prose.DidYouMean(value, known), "?")),
 			"give one of "+strings.Join(known, ", "))
 	}
 }

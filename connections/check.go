@@ -197,7 +197,7 @@ func (k *checker) limits() {
 		{"burst", float64(l.Burst), 1e6},
 		{"in_flight", float64(l.InFlight), 1e5},
 		{"calls_per_day", float64(l.CallsPerDay), 1e9},
-		{"express_reserve", float64(l.ExpressReserve), 99},
+		{"express_reserve", float64(l.ExpressReserve), 90}, // percent
 	} {
 		if math.IsNaN(n.value) || n.value < 0 || n.value > n.most {
 			k.addf("limits."+n.setting, "out_of_range", "give a number above zero, at most %g; left out, it has its default", n.most)

@@ -46,11 +46,15 @@ func SettingNames() []string {
 type SettingError struct {
 	Setting string
 	Unknown bool
+	Zero    bool // a number that stands for its default cannot be given as 0
 }
 
 func (e *SettingError) Error() string {
 	if e.Unknown {
 		return fmt.Sprintf("a connection has no setting %q", e.Setting)
+	}
+	if e.Zero {
+		return fmt.Sprintf("the setting %s cannot be 0: leave its value out for the default; to stop the calls of a customer, pause it", e.Setting)
 	}
 	return fmt.Sprintf("the setting %s must be a number", e.Setting)
 }
@@ -58,16 +62,21 @@ func (e *SettingError) Error() string {
 // Set sets a setting by its name. It fails with a *SettingError.
 func (c *Connection) Set(name, value string) error {
 	if !slices.Contains(SettingNames(), name) {
-		return &SettingError{name, true}
+		return &SettingError{Setting: name, Unknown: true}
 	}
 	var err error
+	zero := false
 	eachSetting("", reflect.ValueOf(c).Elem(), func(known string, field reflect.Value) {
 		if known == name {
 			err = setField(field, value)
+			zero = field.Kind() != reflect.String && value != "" && field.IsZero()
 		}
 	})
-	if err != nil {
-		return &SettingError{name, false}
+	switch {
+	case err != nil:
+		return &SettingError{Setting: name}
+	case zero:
+		return &SettingError{Setting: name, Zero: true}
 	}
 	return nil
 }

@@ -60,7 +60,15 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	started := time.Now()
-	r.Cancellation, err = o.cancel(ctx, operate.CancelScope{Customer: r.Customer, Batch: r.Batch}, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)
+	cancel := func() error {
+		r.Cancellation, err = o.cancel(ctx, operate.CancelScope{Customer: r.Customer, Batch: r.Batch}, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)
+		return err
+	}
+	if c.DryRun {
+		err = cancel()
+	} else {
+		err = o.journalled(ctx, &store.JournalEntry{What: "cancel", Customer: r.Customer, Object: string(r.Batch), Who: r.Who, Why: c.Why}, cancel)
+	}
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
 	if errors.Is(err, store.ErrNoBatch) {
 		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", r.Batch)

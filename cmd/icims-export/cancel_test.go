@@ -53,6 +53,23 @@ func TestCancel(t *testing.T) {
 	w.call("audit").wantStatus(t, statusDone)
 }
 
+func TestCancelTellsOfPeopleLeftInICIMS(t *testing.T) {
+	w := newWard(t)
+	batch, ids := w.accept("1234", 1709, 0, 2)
+	c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[0]}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+	if err == nil {
+		err = w.ledger.Step(t.Context(), c, store.Step{To: store.Created, Person: 17})
+	}
+	if err == nil {
+		err = w.ledger.Hold(t.Context(), c, store.Hold{To: store.Retrying, Delay: time.Hour, Reason: "icims_server_error"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := w.call("cancel", string(batch), "--why=the wrong list", "--patience=0s")
+	r.wantAll(t, "2 exports cancelled", "1  of them whose person is in iCIMS already", "the workflow on the job")
+}
+
 func TestCancelMany(t *testing.T) {
 	many := *toCancel
 	w := newWard(t)

@@ -86,7 +86,7 @@ func apply(c *store.Connection, settings []string) error {
 		}
 		err := c.Set(name, value)
 		if wrong, ok := errors.AsType[*store.SettingError](err); ok && wrong.Unknown {
-			return misused("a connection has no setting %q; it has %s", name, strings.Join(store.SettingNames(), ", "))
+			return misused("a connection has no setting %q%s\nit has %s", name, prose.DidYouMean(name, store.SettingNames()), strings.Join(store.SettingNames(), ", "))
 		}
 		if err != nil {
 			return misused("%v", err)
@@ -164,12 +164,16 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	stored, err := o.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
+	var stored store.StoredConnection
+	err = o.journalled(ctx, &store.JournalEntry{What: "connection add", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+		stored, err = o.AddConnection(ctx, conn, whoIs(c.Who), c.Why)
+		return err
+	})
 	if errors.Is(err, store.ErrConnectionExists) {
 		return misused("customer %s has a connection already, of revision %d: change it with icims-export connection edit, or remove it first", c.Customer, stored.Revision)
 	}
 	if err != nil {
-		return o.lost(err)
+		return o.actFailed(err)
 	}
 	return c.report(p, "added", stored, hosts)
 }
@@ -229,7 +233,14 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 	if len(c.Settings) == 0 && after.Password == "" {
 		return misused("say what to change: settings as name=value, or --password")
 	}
-	stored, err := o.EditConnection(ctx, before, after, whoIs(c.Who), c.Why)
+	if strings.TrimSpace(c.Why) == "" {
+		return misused("say why with --why: it is recorded with who did it")
+	}
+	var stored store.StoredConnection
+	err = o.journalled(ctx, &store.JournalEntry{What: "connection edit", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+		stored, err = o.EditConnection(ctx, before, after, whoIs(c.Who), c.Why)
+		return err
+	})
 	if invalid, ok := errors.AsType[*checks.InvalidError](err); ok {
 		return refusedConnection(invalid)
 	}
@@ -237,7 +248,7 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 		return changedMeanwhile(changed)
 	}
 	if err != nil {
-		return o.lost(err)
+		return o.actFailed(err)
 	}
 	if stored.Revision == before.Revision {
 		return c.report(p, "left as it was", stored, hosts)

@@ -35,9 +35,18 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	r, err := o.RemoveConnection(ctx, c.Customer, operate.RemovalOrder{
-		Who: whoIs(c.Who), Why: c.Why, Revision: c.Revision, CancelExports: c.Exports == "cancel", EraseMarkers: c.Markers == "erase", Patience: c.Patience, DryRun: c.DryRun,
-	})
+	var r operate.Removal
+	remove := func() (err error) {
+		r, err = o.RemoveConnection(ctx, c.Customer, operate.RemovalOrder{
+			Who: whoIs(c.Who), Why: c.Why, Revision: c.Revision, CancelExports: c.Exports == "cancel", EraseMarkers: c.Markers == "erase", Patience: c.Patience, DryRun: c.DryRun,
+		})
+		return err
+	}
+	if c.DryRun {
+		err = remove()
+	} else {
+		err = o.journalled(ctx, &store.JournalEntry{What: "connection remove", Customer: c.Customer, Who: c.Who, Why: c.Why}, remove)
+	}
 	if err != nil {
 		return o.notRemoved(err, c.Customer)
 	}

@@ -210,14 +210,21 @@ func (v connectionView) settings(p *process, paint style, s config.Settings) err
 				rows = append(rows, cells(label, portal))
 			}
 		case given[name]:
-			rows = append(rows, cells(name, prose.Printable(value)))
+			rows = append(rows, cells(name, prose.Printable(value)+unitOf(name)))
 		default:
-			row := cells(name, value+" (default)")
+			row := cells(name, value+unitOf(name)+" (default)")
 			row[1].colour = dim
 			rows = append(rows, row)
 		}
 	})
 	return t.write(rows...)
+}
+
+// unitOf is what a setting's number counts, where its name does not say.
+func unitOf(name string) string {
+	return map[string]string{
+		"limits.burst": " calls", "limits.in_flight": " calls", "limits.express_reserve": " % of the day's calls, kept for small batches",
+	}[name]
 }
 
 // happened is an event of a connection's history in a sentence.

@@ -33,8 +33,8 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 	if !strings.Contains(r.errors, "must not be an argument") {
 		t.Errorf("%s", r.errors)
 	}
-	r = calls(statusMisused, "add", "1234", "usrname=x")
-	if !strings.Contains(r.errors, "username") {
+	r = calls(statusMisused, "add", "1234", "limits.inflight=x")
+	if !strings.Contains(r.errors, `did you mean "limits.in_flight"?`) || !strings.Contains(r.errors, "linkedin_field") {
 		t.Errorf("%s", r.errors)
 	}
 	r = calls(statusMisused, "add", "1234", strings.Replace(w.portal("1"), "portals/1", "portals/{jobPortalId}", 1))
@@ -52,22 +52,27 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 		t.Errorf("%s", r.errors)
 	}
 
-	calls(statusFailed, "edit", "1234", "limits.in_flight=3", "--revision=7")
+	calls(statusFailed, "edit", "1234", "limits.in_flight=3", "--revision=7", "--why=x")
 	calls(statusMisused, "edit", "1234")
-	calls(statusMisused, "edit", "1234", "limits.in_flight=many")
+	calls(statusMisused, "edit", "1234", "limits.in_flight=many", "--why=x")
+	calls(statusMisused, "edit", "1234", "limits.in_flight=4")
+	r = calls(statusMisused, "edit", "1234", "limits.calls_per_second=0", "--why=x")
+	if !strings.Contains(r.errors, "limits.calls_per_second cannot be 0") || !strings.Contains(r.errors, "pause it") {
+		t.Errorf("%s", r.errors)
+	}
 	r = calls(statusDone, "edit", "1234", "limits.in_flight=3", "status.id=D10106", "--who=bo", "--why=they asked", "--json")
 	if v := decode[connectionView](t, r.out); v.Revision != 2 || v.Limits.InFlight != 3 || v.State != store.ConnectionNew || len(v.Portals) != 1 {
 		t.Errorf("%+v", v)
 	}
-	r = calls(statusDone, "edit", "1234", "--password-file="+w.file(t, "password", testPassword+"\n"))
+	r = calls(statusDone, "edit", "1234", "--password-file="+w.file(t, "password", testPassword+"\n"), "--why=the new one")
 	r.wantAll(t, "was changed: revision 3")
-	calls(statusDone, "edit", "1234", "limits.in_flight=3").wantAll(t, "was left as it was: revision 3")
+	calls(statusDone, "edit", "1234", "limits.in_flight=3", "--why=x").wantAll(t, "was left as it was: revision 3")
 	if c, err := w.ledger.Connection(t.Context(), "1234"); err != nil || c.Password != testPassword || c.Limits.InFlight != 3 {
 		t.Errorf("%+v, %v", c, err)
 	}
 
 	r = calls(statusDone, "show", "1234")
-	r.wantAll(t, "customer 1234 is new", "revision 3", "set, and never shown", "limits.in_flight", "bo edited it (limits.in_flight, status.id): “they asked”", "ana added it: “a new customer”")
+	r.wantAll(t, "customer 1234 is new", "revision 3", "set, and never shown", "limits.in_flight", "5 % of the day's calls", "bo edited it (limits.in_flight, status.id): “they asked”", "ana added it: “a new customer”")
 	if strings.Contains(r.out, "status.value") {
 		t.Errorf("a default is shown beside the status's id\n%s", r.out)
 	}
@@ -89,7 +94,7 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 	calls(statusMisused, "remove", "1234")
 	calls(statusDone, "remove", "1234", "--dry-run", "--exports=cancel").wantAll(t, "would be removed", "3 exports would be cancelled")
 	calls(statusDone, "remove", "1234", "--why=they left", "--patience=0s").wantAll(t, "is removed", "3 exports wait")
-	calls(statusFailed, "edit", "1234", "source=x")
+	calls(statusFailed, "edit", "1234", "source=x", "--why=x")
 	r = calls(statusDone, "remove", "1234", "--why=for good", "--exports=cancel", "--markers=erase", "--patience=0s", "--json")
 	if got := decode[operate.Removal](t, r.out); got.Exports.Cancelled != 3 || *got.Markers != 1 || got.Waiting != 0 {
 		t.Errorf("%s", r.out)
@@ -137,7 +142,7 @@ func TestWorkerFollowsTheStoresConnections(t *testing.T) {
 	w.until("the wrong password is told", func(c store.StoredConnection) bool {
 		return c.State == store.CredentialsRejected && c.Reason == "icims_credentials"
 	})
-	w.call("connection", "edit", "1234", "--password-env=TEST_ICIMS_PASSWORD").wantStatus(t, statusDone)
+	w.call("connection", "edit", "1234", "--password-env=TEST_ICIMS_PASSWORD", "--why=mended").wantStatus(t, statusDone)
 	batch := store.BatchID(w.ledger.Keys().BatchID("1234", "k"))
 	w.until("with the right one the exports go on", func(c store.StoredConnection) bool {
 		b, err := w.ledger.Batch(ctx, batch)

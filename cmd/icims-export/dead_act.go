@@ -7,6 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
 )
 
 // deadAct is what retry and discard have in common.
@@ -62,16 +63,44 @@ func (c *deadAct) run(ctx context.Context, p *process, name string, do act) erro
 		}
 		return writeDeadCounts(p, counts, c.JSON)
 	}
-	result, err := do(o.Desk, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
+	customers, err := o.mourners(ctx, search.Customers)
+	if err != nil {
+		return err
+	}
+	var result operate.DeadResult
+	act := func() (err error) {
+		result, err = do(o.Desk, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
+		return err
+	}
+	if len(customers) == 0 {
+		err = act() // there is nothing to change
+	} else {
+		err = o.journalled(ctx, &store.JournalEntry{What: "dead " + name, Object: c.What, Who: c.Who, Why: c.Why}, act, customers...)
+	}
 	if err != nil {
 		return o.actFailed(err)
 	}
 	return c.report(p, result)
 }
 
+// mourners are those of the customers that have dead letters.
+func (o *operator) mourners(ctx context.Context, customers []string) ([]string, error) {
+	var with []string
+	for _, customer := range customers {
+		n, err := o.Ledger.CountDead(ctx, customer)
+		if err != nil {
+			return nil, o.lost(err)
+		}
+		if n > 0 {
+			with = append(with, customer)
+		}
+	}
+	return with, nil
+}
+
 // actFailed explains why not all was done.
 func (o *operator) actFailed(err error) error {
-	if explained := brokenOff(err, "done"); explained != err { //nolint:errorlint // the very same
+	if explained := brokenOff(err, "done"); toldAlready(explained) {
 		return explained
 	}
 	return o.lost(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,7 +50,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		return err
 	}
 
-	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth}
+	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth, warnings: map[worker.Warning]int{}}
 	d.width, _ = terminal(p.stdout)
 	d.style = style{p.colours(p.stdout)}
 	if c.JSON {
@@ -125,6 +126,9 @@ type dryRun struct {
 
 	pending  []tasks.Payload
 	written  int
+	skips    int // that were shown
+	shown    int // candidates of whom what would be sent was shown
+	warnings map[worker.Warning]int
 	estimate estimate
 }
 
@@ -163,6 +167,7 @@ func (d *dryRun) judge(payload tasks.Payload, before store.Marker, skip bool) pr
 	v.Person, v.Workflow, warnings = worker.Preview(payload.Candidate, d.conn, d.command.Job, d.p.settings.DummyEmailDomain)
 	for _, w := range warnings {
 		v.Warnings = append(v.Warnings, w.Text())
+		d.warnings[w]++
 	}
 	d.estimate.Add(payload.Candidate, d.command.Job)
 	return v
@@ -183,6 +188,9 @@ func (d *dryRun) show(v preview) error {
 		_, err = fmt.Fprintf(out, "%s%s", separator, line)
 		return err
 	}
+	if d.leaveOut(v) {
+		return nil
+	}
 	if v.Skip != "" {
 		_, err := fmt.Fprintf(out, "%s  %s\n\n", d.style.paint(bold, v.Candidate), d.style.paint(dim, "skipped: "+v.Skip))
 		return err
@@ -199,6 +207,23 @@ func (d *dryRun) show(v preview) error {
 	}
 	_, err := fmt.Fprintln(out)
 	return err
+}
+
+// shownPreviews is of how many candidates a person is shown what would be sent, and how
+// many of those who would be skipped, unless all are asked for.
+const shownPreviews = 3
+
+// leaveOut counts what is shown, and reports whether this one is too many.
+func (d *dryRun) leaveOut(v preview) bool {
+	count := &d.shown
+	if v.Skip != "" {
+		count = &d.skips
+	}
+	if *count == shownPreviews && !d.command.All {
+		return true
+	}
+	*count++
+	return false
 }
 
 // writeBody writes the fields of a request, one a line.
@@ -260,6 +285,7 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 		_, err = fmt.Fprintf(out, "\n],%s\n", tail[1:])
 		return err
 	}
+	d.writeOthers()
 	if len(receipt.Refused) > 0 {
 		fmt.Fprintln(out, d.style.paint(bold, "Would be refused:"))
 		most := 0
@@ -280,6 +306,22 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 		writeWarning(out, d.style, d.width, w)
 	}
 	return nil
+}
+
+// writeOthers tells of those that were not shown.
+func (d *dryRun) writeOthers() {
+	others := d.estimate.Candidates + d.estimate.Skipped - d.shown - d.skips
+	if others == 0 {
+		return
+	}
+	fmt.Fprintf(d.p.stdout, "… and %s, not shown: --all shows them.\n\n", prose.Plural(others, "more candidate"))
+	if len(d.warnings) > 0 {
+		fmt.Fprintln(d.p.stdout, d.style.paint(bold, "Would be sent with a remark:"))
+		for _, w := range sortedKeys(d.warnings) {
+			hang(d.p.stdout, d.width, fmt.Sprintf("  %5d  ", d.warnings[w]), w.Text())
+		}
+		fmt.Fprintln(d.p.stdout)
+	}
 }
 
 // foretell sets when the export would be done, and returns what keeps the
@@ -328,4 +370,4 @@ func asList(value any) ([]any, bool) {
 	return list, true
 }
 
-func sortedKeys[V any](fields map[string]V) []string { return slices.Sorted(maps.Keys(fields)) }
+func sortedKeys[K cmp.Ordered, V any](fields map[K]V) []K { return slices.Sorted(maps.Keys(fields)) }

@@ -36,7 +36,15 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	receipt, err := c.erase(ctx, o)
+	var receipt store.ErasureReceipt
+	// The journal does not name whom it is about.
+	err = o.journalled(ctx, &store.JournalEntry{What: "erase", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+		receipt, err = c.erase(ctx, o)
+		return err
+	})
+	if toldAlready(err) {
+		return err
+	}
 	if err != nil {
 		return failed("it broke off (%s): give the command again to go on", rootCause(err))
 	}

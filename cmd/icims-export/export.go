@@ -29,7 +29,8 @@ type exportCommand struct {
 	IncludeExported     bool   `help:"Send candidates again that were exported before."`
 	IdempotencyKey      string `placeholder:"KEY" help:"Makes sending the file twice with the same key one batch."`
 	Format              string `enum:"auto,ndjson,csv" default:"auto" help:"Form of the input: auto, ndjson or csv. Auto goes by the file's ending, else by its first character."`
-	DryRun              bool   `help:"Send nothing; show what would be sent, and how many calls it would take."`
+	DryRun              bool   `help:"Send nothing; show what would be sent of the first 3 candidates (--json: of all), and how many calls it would take."`
+	All                 bool   `help:"With --dry-run: show what would be sent of every candidate."`
 	Wait                bool   `help:"Wait for the end and show the result. Implied where Redis is embedded, which then exports within this process."`
 	JSON                bool   `name:"json" help:"Print the result as JSON."`
 
@@ -43,6 +44,9 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 	}
 	if !store.ValidCustomer(c.Customer) {
 		return misused("--customer must be iCIMS's customer id, digits only")
+	}
+	if c.All && !c.DryRun {
+		return misused("--all is for --dry-run: an export sends every candidate anyhow")
 	}
 	in, closeInput, err := c.open(p)
 	if err != nil {
@@ -127,7 +131,14 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 		return err
 	}
 	r := c.newReport(p)
-	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows); err != nil {
+	o := &operator{p.desk(client, ledger, false), p}
+	entry := &store.JournalEntry{What: "export", Customer: c.Customer}
+	err = o.journalled(ctx, entry, func() (err error) {
+		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows)
+		entry.Object = string(r.receipt.Batch)
+		return err
+	})
+	if err != nil {
 		return c.enqueueFailed(p, r, err)
 	}
 	c.lookAhead(ctx, p, r, client, ledger)

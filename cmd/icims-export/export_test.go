@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -110,6 +112,30 @@ func TestDryRun(t *testing.T) {
 		if n := b.sim.CallCount(); n != 0 {
 			t.Errorf("%d calls were made", n)
 		}
+	})
+	t.Run("of many the first are shown, and all if they are asked for", func(t *testing.T) {
+		b := newBench(t)
+		var rows strings.Builder
+		for i := range 7 {
+			fmt.Fprintf(&rows, `{"id":"c-%d","first_name":"Ana","last_name":"Duarte","email":"ana-%d@example.com"}`+"\n", i, i)
+		}
+		file := b.file(t, "many.ndjson", rows.String())
+		args := []string{"export", file, "--customer=1234", "--job=" + testJob, "--dry-run"}
+		for _, c := range []struct {
+			more  []string
+			shown int
+			tells bool
+		}{{nil, 3, true}, {[]string{"--all"}, 7, false}} {
+			r := call(t, b.embedded(append(slices.Clone(args), c.more...)...)...)
+			r.wantStatus(t, statusDone)
+			if n := strings.Count(r.out, "@example.com"); n != c.shown {
+				t.Errorf("%s: %d are shown", c.more, n)
+			}
+			if tells := strings.Contains(r.out, "… and 4 more candidates, not shown: --all shows them."); tells != c.tells || !strings.Contains(r.out, "7 would be sent") {
+				t.Errorf("%s: %s", c.more, r.out)
+			}
+		}
+		call(t, b.embedded("export", file, "--customer=1234", "--job="+testJob, "--all")...).wantStatus(t, statusMisused)
 	})
 	t.Run("as JSON it is one object", func(t *testing.T) {
 		b := newBench(t)

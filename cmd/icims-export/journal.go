@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -15,24 +16,33 @@ const journalTime = 5 * time.Second
 
 // journalled makes a change and enters it in the journal: before it, without which
 // nothing is changed, and after it. The entry says what is changed and why; whoever is
-// named there, and what the rest of it is, is filled in.
-func (o *operator) journalled(ctx context.Context, e store.JournalEntry, change func() error) error {
+// named there, and what the rest of it is, is filled in; the change may add what it was
+// made to. A change for several customers is entered for each.
+func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change func() error, customers ...string) error {
 	e.Request = "cli-" + strings.ToLower(rand.Text()[:12])
 	e.Who = whoIs(e.Who)
+	if len(customers) == 0 {
+		customers = []string{e.Customer}
+	}
 	enter := func(outcome store.JournalOutcome) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTime)
 		defer cancel()
-		e.At, e.Outcome = time.Time{}, outcome
-		return o.Ledger.Note(ctx, e)
+		for _, e.Customer = range customers {
+			e.At, e.Outcome = time.Time{}, outcome
+			if err := o.Ledger.Note(ctx, *e); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if err := enter(store.JournalAsked); err != nil {
-		return failed("the journal of changes cannot be written, so nothing was changed (%s): see whether Redis is well, then give the command again", rootCause(err))
+		return &unjournalledError{err}
 	}
 	err := change()
 	outcome := store.JournalDone
 	if err != nil {
 		outcome = store.JournalFailed
-		if e, ok := errors.AsType[*exit](err); ok && e.status == statusMisused {
+		if refusedWhole(err) {
 			outcome = store.JournalRefused
 		}
 	}
@@ -40,4 +50,30 @@ func (o *operator) journalled(ctx context.Context, e store.JournalEntry, change 
 		o.p.sayf("How the change went could not be entered in the journal (%s); that it was asked for is there.", rootCause(enterErr))
 	}
 	return err
+}
+
+// unjournalledError ends a command whose change could not be entered, and was not made.
+type unjournalledError struct{ cause error }
+
+func (e *unjournalledError) Error() string {
+	return "the journal of changes cannot be written, so nothing was changed (" + rootCause(e.cause) + "): see whether Redis is well, then give the command again"
+}
+
+func (e *unjournalledError) Unwrap() error { return e.cause }
+
+// toldAlready reports whether an error says already what happened and what to do.
+func toldAlready(err error) bool {
+	_, ended := errors.AsType[*exit](err)
+	_, unjournalled := errors.AsType[*unjournalledError](err)
+	return ended || unjournalled
+}
+
+// refusedWhole reports whether an error says that nothing was changed.
+func refusedWhole(err error) bool {
+	if e, ok := errors.AsType[*exit](err); ok && e.status == statusMisused {
+		return true
+	}
+	_, invalid := errors.AsType[*checks.InvalidError](err)
+	_, changed := errors.AsType[*store.ConnectionChangedError](err)
+	return invalid || changed || errors.Is(err, store.ErrConnectionExists) || errors.Is(err, store.ErrNoConnection) || errors.Is(err, store.ErrNoBatch) || errors.Is(err, store.ErrBatchConflict)
 }

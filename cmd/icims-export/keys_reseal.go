@@ -171,10 +171,13 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return o.lost(err)
 	}
-	if err := o.Ledger.AdoptKeyset(ctx); err != nil {
-		return o.lost(err)
-	}
-	if err := o.recordAdoption(ctx, c.Why); err != nil {
+	err = o.journalled(ctx, &store.JournalEntry{What: "keys adopt", Why: c.Why}, func() error {
+		if err := o.Ledger.AdoptKeyset(ctx); err != nil {
+			return o.lost(err)
+		}
+		return o.recordAdoption(ctx, c.Why)
+	})
+	if err != nil {
 		return err
 	}
 	lost := 0

@@ -133,7 +133,8 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 	if slices.Contains(checked, id) {
 		return misused("key %s was in use since Redis was last sealed anew: icims-export keys reseal first", idText(id))
 	}
-	if err := writeKeyset(p, next); err != nil {
+	err = o.journalled(ctx, &store.JournalEntry{What: "keys drop", Object: idText(id)}, func() error { return writeKeyset(p, next) })
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "Key %s is out of %s; backups of Redis from before may still need it.\n", idText(id), p.settings.Keyset)

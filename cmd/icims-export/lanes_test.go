@@ -112,6 +112,25 @@ func TestLanes(t *testing.T) {
 	})
 }
 
+func TestLanesListWhoeverIsPausedOrConnected(t *testing.T) {
+	w := newWard(t)
+	t.Setenv("THE_PASSWORD", testPassword)
+	w.call("pause", "77", "--why=not yet").wantStatus(t, statusDone)
+	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=THE_PASSWORD").wantStatus(t, statusDone)
+	for _, c := range []struct {
+		more []string
+		want string
+	}{{nil, "77 paused"}, {[]string{"--all"}, "77 paused,1234 idle"}} {
+		var got []string
+		for _, l := range decode[operate.LaneList](t, w.call(append([]string{"lanes", "--json"}, c.more...)...).out).Lanes {
+			got = append(got, l.Customer+" "+string(l.State))
+		}
+		if text := strings.Join(got, ","); text != c.want {
+			t.Errorf("%v: %s, want %s", c.more, text, c.want)
+		}
+	}
+}
+
 func TestLanesFitTheTerminal(t *testing.T) {
 	r := lanes{operate.LaneList{Lanes: []operate.Lane{
 		{Customer: "1234", Hold: operate.Hold{State: operate.LaneOpen}, Express: 3, Bulk: 12_300, Active: 4, Later: 12, Oldest: 9000, Calls: operate.Calls{PerSecond: 4.91, MaxRate: 5, PerDay: 10_000, Left: 2480}},

@@ -57,7 +57,11 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	r, err := o.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
+	var r operate.Paused
+	err = o.journalled(ctx, &store.JournalEntry{What: "pause", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+		r, err = o.Pause(ctx, c.Customer, store.Pause{By: whoIs(c.Who), Why: c.Why, At: now, Until: end})
+		return err
+	})
 	if err != nil {
 		return o.unpaused(err, "is paused", c.Customer)
 	}
@@ -80,7 +84,7 @@ func (o *operator) unpaused(err error, what, customer string) error {
 	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
 		return failed("whether the customer %s is not known (%s): see icims-export lanes %s", what, rootCause(unknown.Err), customer)
 	}
-	return o.lost(err)
+	return o.actFailed(err)
 }
 
 func waitingText(r operate.Paused) string {
@@ -100,7 +104,11 @@ func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	r, err := o.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
+	var r operate.Paused
+	err = o.journalled(ctx, &store.JournalEntry{What: "resume", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+		r, err = o.Resume(ctx, c.Customer, whoIs(c.Who), c.Why)
+		return err
+	})
 	if err != nil {
 		return o.unpaused(err, "has been resumed", c.Customer)
 	}

@@ -1,10 +1,10 @@
-package config
+package prose
 
 import "fmt"
 
-// didYouMean ends a sentence about an unknown name with the known one that
+// DidYouMean ends a sentence about an unknown name with the known one that
 // looks most like it, or with nothing.
-func didYouMean(name string, known []string) string {
+func DidYouMean(name string, known []string) string {
 	best, distance := "", len(name)/2+1
 	for _, k := range known {
 		if d := edits(name, k); d < distance {

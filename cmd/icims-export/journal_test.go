@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Every command that changes something is in the journal before it does, and after.
+func TestCommandsWriteTheJournal(t *testing.T) {
+	w := newWard(t)
+	t.Setenv("THE_PASSWORD", testPassword)
+	_, refused, _ := w.sorrows()
+	file := filepath.Join(t.TempDir(), "one.ndjson")
+	if err := os.WriteFile(file, []byte(`{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"ana@example.com"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	edited := []string{"connection", "edit", "1234", "source=x", "--why=because"}
+	for _, c := range []struct {
+		args []string
+		want string // what, outcome and customer of each entry after "asked"
+	}{
+		{[]string{"connection", "add", "1234", "username=u", w.portal("1"), "--password-env=THE_PASSWORD"}, "connection add done 1234"},
+		{[]string{"connection", "add", "1234", "username=u", w.portal("1"), "--password-env=THE_PASSWORD"}, "connection add refused 1234"},
+		{edited, "connection edit done 1234"},
+		{[]string{"connection", "edit", "1234", "auth=smoke", "--why=because"}, "connection edit refused 1234"},
+		{[]string{"pause", "1234", "--why=because"}, "pause done 1234"},
+		{[]string{"resume", "1234", "--why=because"}, "resume done 1234"},
+		{[]string{"dead", "discard", "--batch=" + string(refused), "--why=because"}, "dead discard done 1234"},
+		{[]string{"dead", "discard", "--all", "--dry-run"}, ""},
+		{[]string{"dead", "retry", "--all", "--why=because"}, "dead retry done 77,dead retry done 1234"},
+		{[]string{"dead", "retry", "--all", "--why=because"}, ""}, // there are none any more
+		{[]string{"export", file, "--customer=1234", "--prospects"}, "export done 1234"},
+		{[]string{"cancel", "--customer=1234", "--why=because", "--dry-run"}, ""},
+		{[]string{"cancel", "--customer=1234", "--why=because", "--patience=0s"}, "cancel done 1234"},
+		{[]string{"cancel", w.ledger.Keys().BatchID("1234", "never sent"), "--why=because"}, "cancel refused 1234"},
+		{[]string{"erase", "1234", "c-1", "--why=because"}, "erase done 1234"},
+		{[]string{"connection", "remove", "1234", "--why=because", "--dry-run"}, ""},
+		{[]string{"connection", "remove", "1234", "--why=because", "--patience=0s"}, "connection remove done 1234"},
+	} {
+		before := len(w.journal())
+		r := w.call(c.args...)
+		var got []string
+		for _, e := range w.journal()[before:] {
+			if e.Outcome == store.JournalAsked {
+				continue
+			}
+			got = append(got, fmt.Sprintf("%s %s %s", e.What, e.Outcome, e.Customer))
+			if needsWhy := slices.Contains(c.args, "--why=because"); needsWhy && e.Why != "because" || !strings.Contains(e.Who, "@") || e.Key != "" {
+				t.Errorf("%v: %+v", c.args, e)
+			}
+		}
+		if text := strings.Join(got, ","); text != c.want || len(w.journal())-before != 2*len(got) {
+			t.Errorf("%v: entered are %q (%d), want %q\n%s%s", c.args, text, len(w.journal())-before, c.want, r.out, r.errors)
+		}
+	}
+}
+
+// journal is all of it, the oldest first.
+func (w *ward) journal() []store.JournalEntry {
+	w.t.Helper()
+	page, err := w.ledger.Journal(w.t.Context(), store.JournalFilter{Limit: 1000})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	slices.Reverse(page.Entries)
+	return page.Entries
+}
