@@ -128,19 +128,34 @@ func helpFor(args []string, err error) error {
 
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 	selected := ctx.Selected()
-	if selected == nil || len(selected.Children) > 0 || !slices.Contains(withSettings, topCommand(selected).Name) {
-		for _, flag := range ctx.Model.Flags {
-			flag.Hidden = flag.Hidden || flag.Group != nil
-		}
+	for _, flag := range ctx.Model.Flags {
+		flag.Hidden = flag.Hidden || flag.Group != nil && !shows(selected, flag.Group.Key)
 	}
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
 		return err
 	}
-	if selected == nil {
-		_, err := io.WriteString(ctx.Stdout, "\nThe settings are listed by \"icims-export worker --help\" and in docs/configuration.md.\n")
+	if selected == nil || len(selected.Children) > 0 || shows(selected, "files") && !shows(selected, "logging") {
+		_, err := io.WriteString(ctx.Stdout, "\nAll settings: \"icims-export worker --help\", \"icims-export serve --help\" and docs/configuration.md.\n")
 		return err
 	}
 	return nil
+}
+
+// shows reports whether the help of a command lists a group of settings: those of
+// the processes that run for long list what they are run by, others only what they
+// cannot do without.
+func shows(selected *kong.Node, group string) bool {
+	if selected == nil || len(selected.Children) > 0 {
+		return false
+	}
+	switch name := topCommand(selected).Name; {
+	case name == "worker":
+		return group != "api"
+	case name == "serve":
+		return !slices.Contains([]string{"limits", "retry", "worker"}, group)
+	default:
+		return group == "files" && slices.Contains(withSettings, name)
+	}
 }
 
 // helpOf is the help of one flag with its default and its environment variable,
