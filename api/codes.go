@@ -49,6 +49,7 @@ const (
 	CodeConnectionState   Code = "connection_state"
 	CodeNoBatch           Code = "batch_unknown"
 	CodeBatchConflict     Code = "idempotency_conflict"
+	CodeBatchCancelled    Code = "batch_cancelled"
 	CodeBatchInvalid      Code = "batch_invalid"
 	CodeNotDead           Code = "not_a_dead_letter"
 	CodeNoCandidate       Code = "candidate_unknown"
@@ -83,6 +84,7 @@ var codes = map[Code]CodeInfo{
 	CodeConnectionState:   {http.StatusConflict, "the connection is in a state that does not allow this", "Look at its state."},
 	CodeNoBatch:           {http.StatusNotFound, "the customer has no such batch", "Check the id. A batch is forgotten some time after its end (setting `result_retention`)."},
 	CodeBatchConflict:     {http.StatusConflict, "the idempotency key belongs to another batch", "Use a new `Idempotency-Key` for another target or other options."},
+	CodeBatchCancelled:    {http.StatusConflict, "the batch was cancelled and takes no more candidates", "To send them all the same, send a new batch, with another `Idempotency-Key`."},
 	CodeBatchInvalid:      {http.StatusUnprocessableEntity, "the batch as a whole is wrong", "The field is in `errors`, with what to do about it."},
 	CodeNotDead:           {http.StatusNotFound, "the export is no dead letter", "It was retried or discarded meanwhile, or never was one."},
 	CodeNoCandidate:       {http.StatusNotFound, "nothing is known of the candidate", "Check the id: it is the one that was sent with the export."},

@@ -31,6 +31,7 @@ var sentinels = []struct {
 	{store.ErrConnectionExists, CodeConnectionExists},
 	{store.ErrNoBatch, CodeNoBatch},
 	{store.ErrBatchConflict, CodeBatchConflict},
+	{store.ErrBatchCancelled, CodeBatchCancelled},
 	{store.ErrNotDead, CodeNotDead},
 	{store.ErrSealed, CodeCannotOpen},
 }

@@ -76,7 +76,7 @@ func (s *Server) registerExports() {
 Say where they go: ` + "`job`" + `, or ` + "`prospects=true`" + ` for no job; in the query, or in the body where that is one JSON object, whose last member must be ` + "`candidates`" + `.
 
 With ` + "`dry_run=true`" + ` nothing is handed over, and the answer is what it would take.`,
-		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchInvalid, CodeCannotOpen},
+		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeCannotOpen},
 		Spares: isDryRun,
 	}, huma.Operation{
 		Parameters: []*huma.Param{
@@ -203,6 +203,10 @@ func brokenOff(err error, receipt tasks.Receipt, again bool) error {
 		return err
 	}
 	p := problemOf(err)
+	if p.Code == CodeBatchCancelled {
+		p.Detail = fmt.Sprintf("%d of these candidates are in batch %s, and nothing more is taken in.", receipt.Accepted, receipt.Batch)
+		return p
+	}
 	text := fmt.Sprintf("%d candidates were accepted into batch %s before it broke off, and are being exported.", receipt.Accepted, receipt.Batch)
 	if again {
 		text += " Send all of it again with the same Idempotency-Key: only what is missing is added."

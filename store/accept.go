@@ -28,7 +28,9 @@ type Accepted struct {
 const firstLook = 30 * time.Second
 
 // Accept takes exports of one open batch into the ledger, all in one script. An
-// export that is already there, moving or ended, is left as it is.
+// export that is already there, moving or ended, is left as it is. Where the batch was
+// cancelled it returns those that are there already, and ErrBatchCancelled if there
+// were others.
 func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
 	return l.accept(ctx, batch, exports, false)
 }
@@ -60,12 +62,16 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, exports []NewExport,
 	if len(answers) != len(exports) {
 		return nil, fmt.Errorf("ledger: accept answered for %d of %d exports", len(answers), len(exports))
 	}
-	accepted := make([]Accepted, len(exports))
+	accepted := make([]Accepted, 0, len(exports))
 	for i, e := range exports {
-		accepted[i] = Accepted{Export: e.Export, State: State(text(answers[i]))}
-		if accepted[i].State == "new" {
-			accepted[i].New, accepted[i].State = true, Queued
+		switch answer := text(answers[i]); answer {
+		case "stopped":
+			err = ErrBatchCancelled
+		case "new":
+			accepted = append(accepted, Accepted{Export: e.Export, New: true, State: Queued})
+		default:
+			accepted = append(accepted, Accepted{Export: e.Export, State: State(answer)})
 		}
 	}
-	return accepted, nil
+	return accepted, err
 }

@@ -62,6 +62,9 @@ func JobOf(target string) int64 { return number(strings.TrimPrefix(target, "j"))
 // target or other options.
 var ErrBatchConflict = errors.New("the idempotency key belongs to a batch with another target or other options; use a new key")
 
+// ErrBatchCancelled: the batch was cancelled, so nothing more is taken into it.
+var ErrBatchCancelled = errors.New("the batch was cancelled and takes no more candidates; to send them all the same, send a new batch")
+
 // OpenBatch opens a batch, or finds the one that the idempotency key opened
 // before. It returns ErrBatchConflict where that one differs.
 func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {

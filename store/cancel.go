@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-var cancelScript = loadScript("cancel")
+var (
+	cancelScript    = loadScript("cancel")
+	stopBatchScript = loadScript("stop_batch")
+)
 
 // CancelOptions set how exports are cancelled.
 type CancelOptions struct {
@@ -48,14 +52,11 @@ const cancelPage = 500
 
 // Cancel ends all exports of a batch that wait. It may be called again, for those
 // that were busy, and while the batch is still being sent: what arrives later is not
-// cancelled. Tasks of cancelled exports fire and do nothing. It returns ErrNoBatch
+// taken in, see ErrBatchCancelled. Tasks of cancelled exports fire and do nothing. It returns ErrNoBatch
 // for an unknown batch, and with any error what was done before.
 func (l *Ledger) Cancel(ctx context.Context, batch BatchID, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
-	if n, err := l.redis.Exists(ctx, batchKey(batch)).Result(); err != nil || n == 0 {
-		if err == nil {
-			err = ErrNoBatch
-		}
+	if err := l.stopBatch(ctx, batch, o.DryRun); err != nil {
 		return all, fmt.Errorf("cancel batch %s: %w", batch, err)
 	}
 	entry := &Entry{At: time.Now(), What: "cancelled", Who: o.Who, Why: o.Why}
@@ -75,21 +76,74 @@ func (l *Ledger) Cancel(ctx context.Context, batch BatchID, o CancelOptions) (Ca
 	}
 }
 
-// CancelCustomer ends all exports of a customer that wait, batch by batch.
+// stopBatch sees to it that nothing more comes into a batch; in a dry run it only
+// looks whether there is one.
+func (l *Ledger) stopBatch(ctx context.Context, batch BatchID, dryRun bool) error {
+	if dryRun {
+		n, err := l.redis.Exists(ctx, batchKey(batch)).Result()
+		if err == nil && n == 0 {
+			err = ErrNoBatch
+		}
+		return err
+	}
+	answer, err := l.run(ctx, stopBatchScript, batchKey(batch), prefix(batch.Customer()), "", int64(l.retention/time.Second))
+	if err == nil && text(answer[0]) == "gone" {
+		err = ErrNoBatch
+	}
+	return err
+}
+
+// CancelCustomer ends all exports of a customer that wait, batch by batch, and takes
+// nothing more into batches that are being sent.
 func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
 	batches, err := l.OpenBatches(ctx, customer)
 	if err != nil {
 		return all, err
 	}
+	ids, err := l.beingSent(ctx, customer)
+	if err != nil {
+		return all, err
+	}
 	for _, b := range batches {
-		one, err := l.Cancel(ctx, b.ID, o)
+		if !slices.Contains(ids, b.ID) {
+			ids = append(ids, b.ID)
+		}
+	}
+	for _, id := range ids {
+		one, err := l.Cancel(ctx, id, o)
 		all.add(one)
 		if err != nil && !errors.Is(err, ErrNoBatch) {
 			return all, err
 		}
 	}
 	return all, nil
+}
+
+// beingSent lists those of the customer's latest batches of which more may come,
+// also where nothing of them moves.
+func (l *Ledger) beingSent(ctx context.Context, customer string) ([]BatchID, error) {
+	locals, err := l.redis.ZRevRange(ctx, batchesKey(customer), 0, batchPage-1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list batches: %w", err)
+	}
+	read := make([]*redis.SliceCmd, len(locals))
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, local := range locals {
+			read[i] = p.HMGet(ctx, batchKey(BatchID(customer+"-"+local)), "opened", "closed")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read batches: %w", err)
+	}
+	var open []BatchID
+	for i, local := range locals {
+		if b := read[i].Val(); b[0] != nil && b[1] == nil {
+			open = append(open, BatchID(customer+"-"+local))
+		}
+	}
+	return open, nil
 }
 
 func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, entry *Entry, dryRun bool) (Cancellation, error) {

@@ -156,6 +156,39 @@ func TestCancel(t *testing.T) {
 			}
 			b.auditIsClean()
 		}},
+		{"what a cancelled batch's producer still sends is not taken in", func(b *book) {
+			first, late := b.newExport("a", "a@example.com"), b.newExport("b", "b@example.com")
+			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{first}); err != nil {
+				b.t.Fatal(err)
+			}
+			if _, err := b.Cancel(b.t.Context(), b.batch, why); err != nil {
+				b.t.Fatal(err)
+			}
+			got, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{first, late})
+			if !errors.Is(err, store.ErrBatchCancelled) || len(got) != 1 || got[0].State != store.Cancelled {
+				b.t.Errorf("%+v, %v", got, err)
+			}
+			if c := b.counts(); c.Accepted != 1 || c.Moving() != 0 || c.Ended.IsZero() {
+				b.t.Errorf("the batch has ended without its producer: %+v", c)
+			}
+			b.auditIsClean()
+		}},
+		{"a dry run leaves a batch open to what is still sent", func(b *book) {
+			if _, err := b.Cancel(b.t.Context(), b.batch, store.CancelOptions{DryRun: true}); err != nil {
+				b.t.Fatal(err)
+			}
+			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{b.newExport("a", "a@example.com")}); err != nil {
+				b.t.Error(err)
+			}
+		}},
+		{"of a customer's batches those are cancelled as well of which nothing has come yet", func(b *book) {
+			if _, err := b.CancelCustomer(b.t.Context(), b.batch.Customer(), why); err != nil {
+				b.t.Fatal(err)
+			}
+			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{b.newExport("a", "a@example.com")}); !errors.Is(err, store.ErrBatchCancelled) {
+				b.t.Error(err)
+			}
+		}},
 		{"a dead export that was set going again with an open write is left to find out", func(b *book) {
 			ref := b.accept("a", "a@example.com")
 			c := b.claimed(ref)

@@ -33,6 +33,7 @@ type modelBatch struct {
 	job     int64
 	include bool
 	closed  bool
+	stopped bool // by cancelling it
 	rows    []*modelExport
 	cursor  int
 }
@@ -455,6 +456,7 @@ func (m *model) discard(e *modelExport) bool {
 
 func (m *model) cancel(b *modelBatch) store.Cancellation {
 	var c store.Cancellation
+	b.closed, b.stopped = true, true
 	for _, e := range m.exports {
 		switch {
 		case e.batch != b || e.state == "":
@@ -467,6 +469,7 @@ func (m *model) cancel(b *modelBatch) store.Cancellation {
 			delete(m.back, e)
 			m.unlock(e)
 			c.Cancelled++
+			c.PeopleLeft += bit(e.person != 0)
 		default:
 			c.Busy++
 		}

@@ -49,10 +49,10 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 // a task, each bad one a refusal in the receipt.
 //
 // Errors: *BatchError where the batch as a whole is wrong, store.ErrBatchConflict
-// where its idempotency key belongs to another batch, an error of the input, or
-// one of Redis. After the latter two the receipt counts what was accepted and is
-// being exported; sending the batch again with the same idempotency key brings
-// the rest.
+// where its idempotency key belongs to another batch, store.ErrBatchCancelled where
+// it was cancelled, maybe while it is being sent, an error of the input, or one of
+// Redis. After the latter two the receipt counts what was accepted and is being
+// exported; sending the batch again with the same idempotency key brings the rest.
 func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err
@@ -259,7 +259,10 @@ func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExpo
 	}
 	accepted, err := accept(ctx, s.receipt.Batch, chunk)
 	if err != nil {
-		r.dummies, r.err = 0, err
+		r.dummies = 0
+	}
+	if len(accepted) == 0 {
+		r.err = err
 		return
 	}
 	exports := make([]Alarm, 0, len(accepted))
@@ -277,5 +280,7 @@ func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExpo
 	if r.err = s.enqueuer.enqueue(ctx, s.batch.Customer, queue, exports); r.err != nil {
 		return
 	}
-	r.err = s.client.ledger.Announce(ctx, s.batch.Customer)
+	if r.err = s.client.ledger.Announce(ctx, s.batch.Customer); r.err == nil {
+		r.err = err
+	}
 }

@@ -198,6 +198,37 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 
+	t.Run("a batch that is cancelled while it is sent takes no more", func(t *testing.T) {
+		t.Parallel()
+		p := newProducer(t, redistest.Start(t).Client(t), tasks.WithChunk(10))
+		batch := store.BatchID(p.ledger.Keys().BatchID(customer, "k"))
+		send := func(cancelAt int) (tasks.Receipt, error) {
+			n := 0
+			return p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
+				for c, err := range many(100) {
+					if n++; n == cancelAt {
+						if _, err := p.ledger.Cancel(t.Context(), batch, store.CancelOptions{}); err != nil {
+							t.Error(err)
+						}
+					}
+					if !yield(c, err) {
+						return
+					}
+				}
+			}})
+		}
+		for _, sending := range []string{"first", "again"} {
+			r, err := send(map[string]int{"first": 35}[sending])
+			if !errors.Is(err, store.ErrBatchCancelled) || r.Accepted < 20 || r.Accepted > 30 {
+				t.Errorf("%s: %v, receipt %+v", sending, err, r)
+			}
+			b, err := p.ledger.Batch(t.Context(), batch)
+			if err != nil || b.Moving() != 0 || b.Ended.IsZero() {
+				t.Errorf("%s: %+v, %v", sending, b, err)
+			}
+		}
+	})
+
 	t.Run("an input that breaks off leaves what was read accepted", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))

@@ -252,6 +252,10 @@ func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	if errors.Is(err, store.ErrBatchConflict) {
 		return misused("%v", store.ErrBatchConflict)
 	}
+	if errors.Is(err, store.ErrBatchCancelled) {
+		return failed("batch %s was cancelled, with %d of these candidates in it: nothing more is taken in. To send them all the same, send the file again, %s",
+			r.receipt.Batch, r.receipt.Accepted, map[bool]string{true: "with another idempotency key", false: "as a batch of its own"}[c.IdempotencyKey != ""])
+	}
 	if r.receipt.Accepted > 0 {
 		p.sayf("Batch %s: %d candidates were accepted before it broke off, and are being exported.", r.receipt.Batch, r.receipt.Accepted)
 	}

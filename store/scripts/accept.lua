@@ -1,8 +1,10 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
 -- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, then per
 -- export: id, candidate, e-mail hash, payload.
--- Returns per export: 'new', or the state of the one that was accepted before.
+-- Returns per export: 'new', or the state of the one that was accepted before;
+-- 'stopped' for one that comes after its batch was cancelled.
 local batch, t, answers, added, waits = ARGV[3], now(), {}, 0, false
+local stopped = redis.call('HEXISTS', KEYS[1], 'stopped') == 1
 for i = 6, #ARGV, 4 do
   local id = ARGV[i]
   local rec = prefix .. 'x:' .. id
@@ -14,6 +16,8 @@ for i = 6, #ARGV, 4 do
   if state then
     answers[#answers + 1] = state
     waits = waits or state == 'queued'
+  elseif stopped then
+    answers[#answers + 1] = 'stopped'
   else
     local row = redis.call('RPUSH', prefix .. 'b:' .. batch .. ':r', id) - 1
     redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', int(t))
