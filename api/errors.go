@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/connections"
+	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -57,7 +58,7 @@ func problemOf(err error) *Problem {
 	if invalid, ok := errors.AsType[*connections.InvalidError](err); ok {
 		return newProblem(CodeConnectionInvalid, "", connectionFields(invalid)...)
 	}
-	if errors.Is(err, store.ErrJournalCursor) || errors.Is(err, store.ErrPlace) {
+	if errors.Is(err, store.ErrJournalCursor) || errors.Is(err, store.ErrPlace) || errors.Is(err, jobs.ErrCursor) {
 		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not one that a page had", "leave it out, or give the page's next as it is"})
 	}
 	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {

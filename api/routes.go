@@ -4,6 +4,7 @@ package api
 var routes = []func(*Server){
 	(*Server).registerCore,
 	(*Server).registerConnections,
+	(*Server).registerJobs,
 	(*Server).registerDeadLetters,
 	(*Server).registerLanes,
 	(*Server).registerAudit,

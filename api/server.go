@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -50,6 +51,8 @@ type Settings struct {
 	MaxRequests int
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
 	TrustedProxies []string
+	// Jobs are those of the lists of jobs.
+	Jobs jobs.Settings
 }
 
 // Defaults of Settings.
@@ -112,6 +115,9 @@ func New(d Deps) (*Server, error) {
 	}
 	if d.Desk == nil {
 		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain}
+	}
+	if d.Desk.Jobs == nil {
+		d.Desk.Jobs = d.Desk.NewLister(or(d.Settings.Jobs, jobs.DefaultSettings()), d.Now)
 	}
 	d.Settings = d.Settings.withDefaults()
 	s := &Server{Deps: d, mux: http.NewServeMux(), auditing: make(chan struct{}, 1)}

@@ -116,6 +116,7 @@ func TestDefaults(t *testing.T) {
 		LookupBatch: 50, LookupMemo: 5 * time.Minute, DummyEmailDomain: "seekout.example.com",
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000, ExpressReserve: 5, MaxCalls: 256,
+		JobsMaxAge: 10 * time.Minute, JobsShare: 10,
 		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, ResultRetention: 720 * time.Hour,
 		APIListen: "127.0.0.1:8080", APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
@@ -136,6 +137,8 @@ redis_url: redis://cache:6380/2
 keyset: keys.json
 connections: connections.yml
 icims_hosts: ["http://127.0.0.1:8899", "https://sandbox.example.com"]
+icims_private_addresses: [10.0.0.5, 172.16.0.0/12]
+icims_proxy: http://proxy.example.com:3128
 call_timeout: 1s
 settle_time: 2m
 lookup_batch: 7
@@ -147,6 +150,8 @@ in_flight: 2
 calls_per_day: 500
 express_reserve: 9
 max_calls: 11
+jobs_max_age: 12m
+jobs_share: 13
 retry_min: 1s
 retry_max: 2s
 retry_budget: 3d
@@ -174,9 +179,11 @@ log_format: json
 	path := got.Config
 	want := config.Settings{
 		Config: path, RedisURL: "redis://cache:6380/2", Keyset: "keys.json", Connections: "connections.yml",
-		IcimsHosts:  []string{"http://127.0.0.1:8899", "https://sandbox.example.com"},
+		IcimsHosts:            []string{"http://127.0.0.1:8899", "https://sandbox.example.com"},
+		IcimsPrivateAddresses: []string{"10.0.0.5", "172.16.0.0/12"}, IcimsProxy: "http://proxy.example.com:3128",
 		CallTimeout: time.Second, SettleTime: 2 * time.Minute, LookupBatch: 7, DummyEmailDomain: "dummy.example.com",
 		CallsPerSecond: 2.5, Burst: 3, InFlight: 2, CallsPerDay: 500, ExpressReserve: 9, MaxCalls: 11,
+		JobsMaxAge: 12 * time.Minute, JobsShare: 13,
 		RetryMin: time.Second, RetryMax: 2 * time.Second, RetryBudget: 72 * time.Hour,
 		Lease: 4 * time.Second, LaneConcurrency: 5, MaxLanes: 6, LaneIdle: 7 * time.Second,
 		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, ResultRetention: 10 * time.Hour,

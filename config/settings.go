@@ -39,6 +39,9 @@ type Settings struct {
 	ExpressReserve int     `name:"express-reserve" env:"ICIMS_EXPORT_EXPRESS_RESERVE" default:"5" placeholder:"PERCENT" group:"limits" help:"Part of the day's calls that is kept for small batches, less with each hour, 1 to 90 percent."`
 	MaxCalls       int     `name:"max-calls" env:"ICIMS_EXPORT_MAX_CALLS" default:"256" placeholder:"N" group:"limits" help:"Calls of one process at the same time, for all customers, 1 to 10000."`
 
+	JobsMaxAge time.Duration `name:"jobs-max-age" env:"ICIMS_EXPORT_JOBS_MAX_AGE" default:"10m" placeholder:"DURATION" group:"jobs" help:"Age from which a customer's list of jobs is read anew when somebody asks for it, 1m to 24h."`
+	JobsShare  int           `name:"jobs-share" env:"ICIMS_EXPORT_JOBS_SHARE" default:"10" placeholder:"PERCENT" group:"jobs" help:"Part of a customer's calls a day that the list and the jobs' titles may take, 1 to 90 percent. Titles beyond it are read on other days."`
+
 	RetryMin    time.Duration `name:"retry-min" env:"ICIMS_EXPORT_RETRY_MIN" default:"5s" placeholder:"DURATION" group:"retry" help:"Shortest pause before an export is tried again."`
 	RetryMax    time.Duration `name:"retry-max" env:"ICIMS_EXPORT_RETRY_MAX" default:"1h" placeholder:"DURATION" group:"retry" help:"Longest pause before an export is tried again."`
 	RetryBudget time.Duration `name:"retry-budget" env:"ICIMS_EXPORT_RETRY_BUDGET" default:"24h" placeholder:"DURATION" group:"retry" help:"Time over which an export is tried before it becomes a dead letter."`
@@ -72,6 +75,7 @@ var groups = []kong.Group{
 	{Key: "files", Title: "Redis and files"},
 	{Key: "icims", Title: "iCIMS"},
 	{Key: "limits", Title: "Limits of calls: for connections that do not give their own"},
+	{Key: "jobs", Title: "Lists of jobs"},
 	{Key: "retry", Title: "Retries"},
 	{Key: "worker", Title: "Worker"},
 	{Key: "api", Title: "HTTP API (serve)"},

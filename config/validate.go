@@ -29,6 +29,9 @@ const (
 	minCallsPerSecond  = 0.01
 	maxCallsPerSecond  = 10_000
 	minResultRetention = time.Hour
+	maxJobsShare       = 90
+	minJobsAge         = time.Minute
+	maxJobsAge         = 24 * time.Hour
 
 	minRequestTimeout   = 35 * time.Second
 	minJournalRetention = 24 * time.Hour
@@ -76,6 +79,10 @@ func (s Settings) Validate() error {
 	c.between("CallsPerDay", s.CallsPerDay, maxCallsPerDay)
 	c.between("ExpressReserve", s.ExpressReserve, maxExpressReserve)
 	c.between("MaxCalls", s.MaxCalls, maxCalls)
+	c.between("JobsShare", s.JobsShare, maxJobsShare)
+	if s.JobsMaxAge < minJobsAge || s.JobsMaxAge > maxJobsAge {
+		c.add("JobsMaxAge", fmt.Sprintf("is %s", short(s.JobsMaxAge)), "give a time from 1m to 24h")
+	}
 	if problem := DomainProblem(s.DummyEmailDomain); problem != "" {
 		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")
 	}

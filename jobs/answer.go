@@ -18,54 +18,60 @@ type Job struct {
 	Updated     *time.Time `json:"updated,omitempty" doc:"When it last changed in iCIMS."`
 }
 
-// Answer is a page of a customer's list, and how the list stands.
-type Answer struct {
-	Customer string `json:"customer" doc:"iCIMS's customer id." example:"1234"`
-	Jobs     []Job  `json:"jobs" nullable:"false" doc:"The jobs that were found, the newest first."`
-	Total    int    `json:"total" doc:"How many jobs the list has."`
-	Found    int    `json:"found" doc:"How many of them fit the search."`
-	Next     string `json:"next,omitempty" doc:"The cursor of the next page; left out on the last one."`
-	// AsOf is missing as long as no list was read.
-	AsOf       *time.Time `json:"as_of,omitempty" doc:"When the list was read from iCIMS; left out as long as none was."`
-	Stale      bool       `json:"stale" doc:"The list is older than it should be, or there is none yet."`
-	Refreshing bool       `json:"refreshing" doc:"It is being read anew, or was asked to be."`
-	Refresh    *Progress  `json:"refresh,omitempty" doc:"How far that is."`
-	Titles     Titles     `json:"titles" doc:"How many jobs have no title of iCIMS's yet."`
-	Calls      Calls      `json:"calls" doc:"What the list costs in calls to iCIMS, which count against the customer's calls a day."`
-	// Unreadable are portals of the connection that iCIMS does not show.
-	Unreadable []Trouble `json:"unreadable,omitempty" doc:"Portals of the connection that iCIMS does not show, so that their jobs are missing."`
-	Problem    *Trouble  `json:"problem,omitempty" doc:"Why the list is not refreshed, or could not be."`
+// ListPage is a page of a customer's list, and how the list stands.
+type ListPage struct {
+	ListState
+
+	Jobs  []Job  `json:"jobs" nullable:"false" doc:"The jobs that were found, the newest first."`
+	Found int    `json:"found" doc:"How many jobs fit the search."`
+	Next  string `json:"next,omitempty" doc:"The cursor of the next page; left out on the last one."`
 }
 
-// Progress is how far a refresh is.
-type Progress struct {
+// ListState is how a customer's list stands.
+type ListState struct {
+	Customer string `json:"customer" doc:"iCIMS's customer id." example:"1234"`
+	Total    int    `json:"total" doc:"How many jobs the list has."`
+	// AsOf is missing as long as no list was read.
+	AsOf       *time.Time   `json:"as_of,omitempty" doc:"When the list was read from iCIMS; left out as long as none was."`
+	Stale      bool         `json:"stale" doc:"The list is older than it should be, or there is none yet."`
+	Refreshing bool         `json:"refreshing" doc:"It is being read anew, or was asked to be."`
+	Refresh    *ListRefresh `json:"refresh,omitempty" doc:"How far that is."`
+	Titles     ListTitles   `json:"titles" doc:"How many jobs have no title of iCIMS's yet."`
+	Calls      ListCalls    `json:"calls" doc:"What the list costs in calls to iCIMS, which count against the customer's calls a day."`
+	// Unreadable are portals of the connection that iCIMS does not show.
+	Unreadable []ListTrouble `json:"unreadable,omitempty" doc:"Portals of the connection that iCIMS does not show, so that their jobs are missing."`
+	Problem    *ListTrouble  `json:"problem,omitempty" doc:"Why the list is not refreshed, or could not be."`
+}
+
+// ListRefresh is how far a refresh is.
+type ListRefresh struct {
 	Asked time.Time  `json:"asked" doc:"When it was asked for."`
 	Began *time.Time `json:"began,omitempty" doc:"When a worker began; left out while it waits for one."`
 	Calls int        `json:"calls" doc:"Calls that it took so far."`
 }
 
-// Titles counts jobs by how their title stands.
-type Titles struct {
+// ListTitles counts jobs by how their title stands.
+type ListTitles struct {
 	Pending     int `json:"pending" doc:"Jobs that are to be read."`
 	Provisional int `json:"provisional" doc:"Jobs whose title is provisional, those that could not be read included."`
 }
 
-// Calls is what a list costs.
-type Calls struct {
-	Last  Cost `json:"last" doc:"What the last refresh took."`
-	Next  Cost `json:"next" doc:"What the next one will take, as far as can be told."`
-	Today int  `json:"today" doc:"What list and titles have taken today (UTC)."`
-	Share int  `json:"share" doc:"What they may take a day (setting jobs_share); titles are left for the next day then."`
+// ListCalls is what a list costs.
+type ListCalls struct {
+	Last  ListCost `json:"last" doc:"What the last refresh took."`
+	Next  ListCost `json:"next" doc:"What the next one will take, as far as can be told."`
+	Today int      `json:"today" doc:"What list and titles have taken today (UTC)."`
+	Share int      `json:"share" doc:"What they may take a day (setting jobs_share); titles are left for the next day then."`
 }
 
-// Cost is the cost of one refresh.
-type Cost struct {
+// ListCost is the cost of one refresh.
+type ListCost struct {
 	List   int `json:"list" doc:"Calls for the list: one for each portal and 1,000 jobs."`
 	Titles int `json:"titles" doc:"Calls for titles: one for each job that is new or has changed."`
 }
 
-// Trouble is something that went wrong, with its remedy.
-type Trouble struct {
+// ListTrouble is something that went wrong, with its remedy.
+type ListTrouble struct {
 	Portal string       `json:"portal,omitempty" doc:"The portal that it is about."`
 	Reason store.Reason `json:"reason" doc:"What happened, for programs: one of docs/errors.md."`
 	Title  string       `json:"title" doc:"What happened."`
@@ -73,9 +79,9 @@ type Trouble struct {
 	At     *time.Time   `json:"at,omitempty" doc:"When."`
 }
 
-func trouble(reason store.Reason) *Trouble {
+func trouble(reason store.Reason) *ListTrouble {
 	info := reason.Info()
-	t := &Trouble{Reason: reason, Title: info.Title, Remedy: info.Hint}
+	t := &ListTrouble{Reason: reason, Title: info.Title, Remedy: info.Hint}
 	if remedy := remedies[reason]; remedy != "" {
 		t.Remedy = remedy
 	}

@@ -28,7 +28,7 @@ type Lister struct {
 type Query struct {
 	// Text is searched for; empty: all jobs.
 	Text string
-	// Limit bounds the page; 0: no limit. Cursor is Answer.Next of the page before.
+	// Limit bounds the page; 0: no limit. Cursor is ListPage.Next of the page before.
 	Limit  int
 	Cursor string
 	// Wait is for how long to wait where there is no list yet, or a refresh was asked
@@ -36,6 +36,8 @@ type Query struct {
 	Wait time.Duration
 	// Refresh asks for a refresh, whatever the age of the list.
 	Refresh bool
+	// Hurry ends the waiting when it is closed; nil: never.
+	Hurry <-chan struct{}
 	// By says who asks.
 	By string
 }
@@ -47,25 +49,25 @@ var ErrCursor = errors.New("the cursor is not one that a page had")
 // which a customer has one at a time, and answers with what there is. Errors:
 // store.ErrNoConnection where the customer has neither connection nor list,
 // ErrCursor.
-func (l *Lister) List(ctx context.Context, customer string, q Query) (Answer, error) {
+func (l *Lister) List(ctx context.Context, customer string, q Query) (ListPage, error) {
 	below, err := parseCursor(q.Cursor)
 	if err != nil {
-		return Answer{}, err
+		return ListPage{}, err
 	}
 	s, err := l.look(ctx, customer)
 	if err != nil {
-		return Answer{}, err
+		return ListPage{}, err
 	}
 	if s.held == "" && s.due(q.Refresh) {
 		errand, _, err := l.Ledger.AskErrand(ctx, customer, store.ErrandJobs, nil, q.By)
 		if err != nil {
-			return Answer{}, err
+			return ListPage{}, err
 		}
 		s.errand = errand
 	}
 	if !s.errand.State.Ended() && s.errand.ID != "" && (s.list.AsOf.IsZero() || q.Refresh) && q.Wait > 0 {
-		if err := l.await(ctx, &s, q.Wait); err != nil {
-			return Answer{}, err
+		if err := l.await(ctx, &s, q); err != nil {
+			return ListPage{}, err
 		}
 	}
 	return s.answer(q, below), nil
@@ -210,15 +212,17 @@ func (s *state) due(wanted bool) bool {
 const waitEvery = 100 * time.Millisecond
 
 // await waits until a refresh has read the list, or has ended without.
-func (l *Lister) await(ctx context.Context, s *state, wait time.Duration) error {
+func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	before := s.list.AsOf
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	ctx, cancel := context.WithTimeout(ctx, q.Wait)
 	defer cancel()
 	tick := time.NewTicker(waitEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-q.Hurry:
 			return nil
 		case <-tick.C:
 		}
@@ -240,8 +244,8 @@ func (l *Lister) await(ctx context.Context, s *state, wait time.Duration) error 
 }
 
 // answer is a page of the list.
-func (s *state) answer(q Query, below int64) Answer {
-	a := Answer{Customer: s.customer, Jobs: []Job{}, Total: len(s.list.Jobs), Stale: s.stale()}
+func (s *state) answer(q Query, below int64) ListPage {
+	a := ListPage{ListState: ListState{Customer: s.customer, Total: len(s.list.Jobs), Stale: s.stale()}, Jobs: []Job{}}
 	fits := s.index.search(s.list.Jobs, q.Text)
 	for i, j := range s.list.Jobs {
 		if j.Provisional {
@@ -265,8 +269,8 @@ func (s *state) answer(q Query, below int64) Answer {
 	}
 	s.tellRefresh(&a)
 	left := max(s.budget-s.list.SpentOn(s.now), 0)
-	a.Calls = Calls{
-		Last: Cost{s.list.ListCalls, s.list.TitleCalls}, Next: Cost{max(s.list.ListCalls, len(s.portals)), min(a.Titles.Pending, left)},
+	a.Calls = ListCalls{
+		Last: ListCost{s.list.ListCalls, s.list.TitleCalls}, Next: ListCost{max(s.list.ListCalls, len(s.portals)), min(a.Titles.Pending, left)},
 		Today: s.list.SpentOn(s.now), Share: s.budget,
 	}
 	for i, portal := range s.portals {
@@ -280,10 +284,10 @@ func (s *state) answer(q Query, below int64) Answer {
 }
 
 // tellRefresh says how a refresh goes, or why there is none.
-func (s *state) tellRefresh(a *Answer) {
+func (s *state) tellRefresh(a *ListPage) {
 	if s.errand.ID != "" && !s.errand.State.Ended() {
 		a.Refreshing = true
-		a.Refresh = &Progress{Asked: s.errand.Asked, Calls: s.errand.Calls}
+		a.Refresh = &ListRefresh{Asked: s.errand.Asked, Calls: s.errand.Calls}
 		if s.errand.State == store.ErrandRunning {
 			a.Refresh.Began = &s.errand.Began
 		}
@@ -300,7 +304,7 @@ func (s *state) tellRefresh(a *Answer) {
 }
 
 // failure is why an errand came to nothing, of which the list knows nothing.
-func (s *state) failure() *Trouble {
+func (s *state) failure() *ListTrouble {
 	switch s.errand.Failure {
 	case store.ErrandNoConnection, store.ErrandUnusable, store.ErrandSealed:
 		return trouble(store.ReasonNoConnection)

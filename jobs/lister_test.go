@@ -251,7 +251,7 @@ func TestPages(t *testing.T) {
 func TestWhoeverWaitsSeesTheFirstList(t *testing.T) {
 	r := newRig(t)
 	r.post(1, 3, 1)
-	answered := make(chan jobs.Answer)
+	answered := make(chan jobs.ListPage)
 	for range 2 {
 		go func() {
 			a, err := r.lister.List(t.Context(), customer, jobs.Query{Wait: time.Minute})

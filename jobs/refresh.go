@@ -135,7 +135,7 @@ func (r *Refresh) rows(ctx context.Context) ([]icims.PortalJob, map[int]store.Re
 
 const (
 	titlesAtOnce  = 2
-	titlesPerSave = 50
+	titlesPerSave = 20
 	failuresTaken = 3 // titles in a row, until the rest is left for later
 )
 

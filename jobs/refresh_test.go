@@ -25,7 +25,7 @@ func TestASecondListingOf2000UnchangedJobsReadsNoTitles(t *testing.T) {
 		t.Errorf("the second listing took %d calls: %+v", calls, second)
 	}
 	a := r.list(jobs.Query{})
-	if a.Total != 2000 || len(a.Jobs) != 2000 || a.Jobs[0].ID != 2999 || a.Jobs[1999].ID != 1000 || a.Titles != (jobs.Titles{}) {
+	if a.Total != 2000 || len(a.Jobs) != 2000 || a.Jobs[0].ID != 2999 || a.Jobs[1999].ID != 1000 || a.Titles != (jobs.ListTitles{}) {
 		t.Fatalf("%d jobs, %+v", a.Total, a.Titles)
 	}
 	for i, j := range a.Jobs {
@@ -36,7 +36,7 @@ func TestASecondListingOf2000UnchangedJobsReadsNoTitles(t *testing.T) {
 			t.Fatalf("%+v", j)
 		}
 	}
-	if want := (jobs.Calls{Last: jobs.Cost{List: 3}, Next: jobs.Cost{List: 3}, Today: 2006, Share: 1000}); a.Calls != want {
+	if want := (jobs.ListCalls{Last: jobs.ListCost{List: 3}, Next: jobs.ListCost{List: 3}, Today: 2006, Share: 1000}); a.Calls != want {
 		t.Errorf("told %+v, want %+v", a.Calls, want)
 	}
 }
@@ -111,7 +111,7 @@ func TestTitlesTakeNoMoreThanTheDaysShare(t *testing.T) {
 		t.Fatalf("%d calls, %+v", calls, done)
 	}
 	a := r.list(jobs.Query{})
-	if a.Total != 130 || a.Titles != (jobs.Titles{Pending: 70, Provisional: 70}) {
+	if a.Total != 130 || a.Titles != (jobs.ListTitles{Pending: 70, Provisional: 70}) {
 		t.Errorf("%d jobs, %+v", a.Total, a.Titles)
 	}
 	// The newest have their title; the others one that their page gives.
@@ -181,7 +181,7 @@ func TestWhatStopsARefresh(t *testing.T) {
 	}
 }
 
-func problemOf(a jobs.Answer) store.Reason {
+func problemOf(a jobs.ListPage) store.Reason {
 	if a.Problem == nil {
 		return ""
 	}

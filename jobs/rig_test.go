@@ -152,7 +152,7 @@ func (r *rig) refreshOf(ctx context.Context) (jobs.Refreshed, error) {
 	return refresh.Run(ctx)
 }
 
-func (r *rig) list(q jobs.Query) jobs.Answer {
+func (r *rig) list(q jobs.Query) jobs.ListPage {
 	r.t.Helper()
 	a, err := r.lister.List(r.t.Context(), customer, q)
 	if err != nil {
@@ -161,7 +161,7 @@ func (r *rig) list(q jobs.Query) jobs.Answer {
 	return a
 }
 
-func titles(a jobs.Answer) []string {
+func titles(a jobs.ListPage) []string {
 	list := []string{}
 	for _, j := range a.Jobs {
 		list = append(list, j.Title)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -23,6 +25,16 @@ type Desk struct {
 	// Filed are the usable connections of the file of connections; nil where none is
 	// named or it cannot be read.
 	Filed func() map[string]store.Connection
+	// Jobs answers about the customers' jobs, and needs the sealing keys.
+	Jobs *jobs.Lister
+}
+
+// NewLister returns what answers about jobs.
+func (d *Desk) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
+	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Filed: func(customer string) (store.Connection, bool) {
+		conn, ok := d.filed()[customer]
+		return conn, ok
+	}}
 }
 
 // Customers are the one that was named, or all, ordered as numbers.

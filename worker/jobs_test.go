@@ -36,7 +36,7 @@ func listing(t *testing.T, n int, o rigOptions) (*rig, *jobs.Lister) {
 	return r, &jobs.Lister{Ledger: r.ledger, Hosts: hosts, Settings: jobs.DefaultSettings(), Filed: filed, Now: time.Now}
 }
 
-func (r *rig) jobs(l *jobs.Lister, q jobs.Query) jobs.Answer {
+func (r *rig) jobs(l *jobs.Lister, q jobs.Query) jobs.ListPage {
 	r.t.Helper()
 	a, err := l.List(r.t.Context(), customer, q)
 	if err != nil {
@@ -46,9 +46,9 @@ func (r *rig) jobs(l *jobs.Lister, q jobs.Query) jobs.Answer {
 }
 
 // refreshedJobs waits until no refresh is under way.
-func (r *rig) refreshedJobs(l *jobs.Lister) jobs.Answer {
+func (r *rig) refreshedJobs(l *jobs.Lister) jobs.ListPage {
 	r.t.Helper()
-	var a jobs.Answer
+	var a jobs.ListPage
 	r.eventually("the list of jobs is refreshed", func() bool {
 		a = r.jobs(l, jobs.Query{})
 		return !a.Refreshing
@@ -63,7 +63,7 @@ func TestASecondListingThroughAWorkerReadsNoTitles(t *testing.T) {
 		t.Fatalf("whoever waits sees %d jobs", first.Total)
 	}
 	done := r.refreshedJobs(l)
-	if done.Titles != (jobs.Titles{}) || r.calls("portals.search") != 3 || r.calls("jobs.get") != 2000 {
+	if done.Titles != (jobs.ListTitles{}) || r.calls("portals.search") != 3 || r.calls("jobs.get") != 2000 {
 		t.Fatalf("%+v after %d calls for the list and %d for titles", done.Titles, r.calls("portals.search"), r.calls("jobs.get"))
 	}
 	r.sim.ResetCalls()
@@ -73,7 +73,7 @@ func TestASecondListingThroughAWorkerReadsNoTitles(t *testing.T) {
 	if n := r.sim.CallCount(); n != 3 || again.Total != 2000 || !done.AsOf.After(*first.AsOf) {
 		t.Errorf("the second listing of %d jobs took %d calls", again.Total, n)
 	}
-	if want := (jobs.Cost{List: 3}); done.Calls.Last != want || done.Calls.Next != want || done.Calls.Today != 2006 {
+	if want := (jobs.ListCost{List: 3}); done.Calls.Last != want || done.Calls.Next != want || done.Calls.Today != 2006 {
 		t.Errorf("told %+v", done.Calls)
 	}
 	if found := r.jobs(l, jobs.Query{Text: "3700 WELDER"}); found.Found != 1 || found.Jobs[0].Title != "Welder, Shift 1999" {

@@ -56,9 +56,11 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 // desk is where operators work. closed tells that there are no sealing keys.
 func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Desk {
 	hosts, _ := hostPolicy(p.settings) // without one no host is known, and nothing is linked
-	return &operate.Desk{
+	d := &operate.Desk{
 		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, Filed: p.filed,
 	}
+	d.Jobs = d.NewLister(jobsSettings(p.settings), time.Now)
+	return d
 }
 
 // customers are the one that was named, or all.

@@ -34,6 +34,7 @@ type grammar struct {
 	Cancel     cancelCommand     `cmd:"" help:"End exports that wait, of a batch or of a customer."`
 	Erase      eraseCommand      `cmd:"" help:"Erase all that is kept of a candidate."`
 	Connection connectionCommand `cmd:"" help:"Enter, change, show and remove customers' connections in the store."`
+	Jobs       jobsCommand       `cmd:"" help:"List the jobs that candidates can be exported to."`
 	Dead       deadCommand       `cmd:"" help:"List, explain, retry and discard exports that were given up."`
 	Lanes      lanesCommand      `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
 	Pause      pauseCommand      `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
@@ -52,7 +53,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "export", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
+var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "export", "jobs", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},

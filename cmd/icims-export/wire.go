@@ -15,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/config"
 	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/verify"
@@ -128,7 +129,12 @@ func workerSettings(s config.Settings) worker.Settings {
 	w.Limits, w.MaxCalls = s.Limits(), s.MaxCalls
 	w.LaneIdle, w.MaxLanes, w.LaneConcurrency = s.LaneIdle, s.MaxLanes, s.LaneConcurrency
 	w.ShutdownTimeout, w.DummyDomain = s.ShutdownTimeout, s.DummyEmailDomain
+	w.Jobs = jobsSettings(s)
 	return w
+}
+
+func jobsSettings(s config.Settings) jobs.Settings {
+	return jobs.Settings{MaxAge: s.JobsMaxAge, Share: s.JobsShare}
 }
 
 // hostPolicy says to which hosts credentials may be sent, and by which way.

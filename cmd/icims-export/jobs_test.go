@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/jobs"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+// work starts a worker that ends with the test.
+func (w *ward) work() {
+	w.t.Helper()
+	hosts, err := icims.ParseHostPolicy(w.origin)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := &process{lookupEnv: os.LookupEnv}
+	p.settings.Connections = w.connections
+	at := worker.New(w.redis, w.ledger, demoSettings(), hosts, zerolog.Nop())
+	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	at.SetConnections(conns.usable)
+	if err := at.Start(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(at.Stop)
+}
+
+func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
+	w := newWard(t)
+	r := w.call("jobs", "1234", "--wait=0s")
+	r.wantStatus(t, statusDone)
+	if !strings.Contains(r.errors, "No list of the jobs of customer 1234 was read yet.") || !strings.Contains(r.errors, "The list was asked for") {
+		t.Errorf("before a worker: %s", r.errors)
+	}
+	w.work()
+	r = w.call("jobs", "1234", "--wait=1m")
+	r.wantAll(t, "id\tnumber\tupdated\tlocation\ttitle\tprovisional\n", "1701\t", "HQ - 1 Example Street Boston")
+	if !strings.Contains(r.errors, "12 jobs, as of ") || !strings.Contains(r.errors, "of a share of ") {
+		t.Errorf("%s", r.errors)
+	}
+	var page jobs.ListPage
+	for page.Titles.Pending > 0 || page.AsOf == nil {
+		page = decode[jobs.ListPage](t, w.call("jobs", "1234", "--json").out)
+	}
+	if len(page.Jobs) != 12 || page.Calls.Today != 13 || page.Jobs[11].ID != 1701 || page.Jobs[11].Provisional {
+		t.Errorf("%+v", page)
+	}
+	r = w.call("jobs", "1234", "--refresh", "--search=1701")
+	r.wantStatus(t, statusDone)
+	if strings.Count(r.out, "\n") != 2 || !strings.Contains(r.errors, "1 job of 12 found") || !strings.Contains(r.errors, "1 for the list and 0 for titles at the last refresh") {
+		t.Errorf("%s%s", r.out, r.errors)
+	}
+}
+
+func TestJobsThatCannotBeListed(t *testing.T) {
+	w := newWard(t)
+	w.call("jobs", "acme").wantStatus(t, statusMisused)
+	r := w.call("jobs", "99")
+	r.wantStatus(t, statusFailed)
+	if !strings.Contains(r.errors, "icims-export connection add 99") {
+		t.Errorf("%s", r.errors)
+	}
+	if err := w.ledger.Pause(t.Context(), "1234", store.Pause{By: "joe", Why: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	r = w.call("jobs", "1234")
+	if !strings.Contains(r.errors, "The list is not refreshed: an operator has paused") {
+		t.Errorf("%s", r.errors)
+	}
+}
