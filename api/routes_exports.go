@@ -15,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/traces"
 )
 
 // Sent is what became of candidates that were handed over.
@@ -148,7 +149,7 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, answer
 		answer, err := s.rehearse(ctx, batch, conn)
 		return http.StatusOK, answer, err
 	}
-	sent, err := s.send(ctx, batch)
+	sent, err := s.send(traces.Incoming(ctx, r.Header), batch)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -121,7 +121,8 @@ func TestDefaults(t *testing.T) {
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, ResultRetention: 720 * time.Hour,
 		APIListen: "127.0.0.1:8080", APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
 		APIKeyRate: 50, APIKeyBurst: 100, APIMaxRequests: 1000, JournalRetention: 9600 * time.Hour,
-		LogLevel: "info", LogFormat: "auto",
+		TraceRatio: 1,
+		LogLevel:   "info", LogFormat: "auto",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -173,6 +174,8 @@ api_key_rate: 3.9
 api_key_burst: 40
 api_max_requests: 41
 journal_retention: 42d
+otlp_endpoint: https://collector.example.com
+trace_ratio: 0.25
 log_level: debug
 log_format: json
 `))
@@ -190,6 +193,7 @@ log_format: json
 		APIListen: ":8443", APITLSCert: "cert.pem", APITLSKey: "key.pem", APITrustedProxies: []string{"10.0.0.0/8", "::1"},
 		APIRequestTimeout: 36 * time.Second, APIStallTimeout: 37 * time.Second, APIMaxUpload: 38,
 		APIKeyRate: 3.9, APIKeyBurst: 40, APIMaxRequests: 41, JournalRetention: 1008 * time.Hour,
+		OTLPEndpoint: "https://collector.example.com", TraceRatio: 0.25,
 		LogLevel: "debug", LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

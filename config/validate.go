@@ -13,6 +13,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/traces"
 )
 
 const (
@@ -88,6 +89,14 @@ func (s Settings) Validate() error {
 	}
 	c.api(s)
 	c.egress(s)
+	if s.OTLPEndpoint != "" {
+		if _, err := traces.ParseEndpoint(s.OTLPEndpoint); err != nil {
+			c.add("OTLPEndpoint", err.Error(), "write scheme, host and port of the collector")
+		}
+	}
+	if !(s.TraceRatio >= 0 && s.TraceRatio <= 1) { // so put, NaN is refused as well
+		c.add("TraceRatio", fmt.Sprintf("is %g", s.TraceRatio), "give a number from 0 to 1")
+	}
 	c.oneOf("LogLevel", s.LogLevel, logLevels)
 	c.oneOf("LogFormat", s.LogFormat, logFormats)
 	return errors.Join(c...)

@@ -31,6 +31,9 @@ type BatchSpec struct {
 	// Test: it sends the test candidate of a verification. Lists of batches, averages
 	// and reports leave it out.
 	Test bool
+	// Trace names the span of whoever hands the batch over, as W3C's traceparent.
+	// Claims bring it along. Empty: nothing is traced, or kept.
+	Trace string
 }
 
 // TestCandidate is the id of the test candidate of verifications. No producer may use
@@ -76,7 +79,11 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 	if err := l.redis.SAdd(ctx, customersKey, s.Customer).Err(); err != nil {
 		return "", false, fmt.Errorf("note customer: %w", err)
 	}
-	answer, err := l.run(ctx, openBatchScript, batchKey(id), prefix(s.Customer), id.local(), s.target(), s.options(), flag(s.Test))
+	args := []any{prefix(s.Customer), id.local(), s.target(), s.options(), flag(s.Test)}
+	if s.Trace != "" {
+		args = append(args, s.Trace)
+	}
+	answer, err := l.run(ctx, openBatchScript, batchKey(id), args...)
 	if err != nil {
 		return "", false, err
 	}

@@ -95,6 +95,7 @@ type Claim struct {
 	Payload   []byte
 	Target    string // as given to OpenBatch
 	Options   string
+	Trace     string // as given to OpenBatch
 
 	Intent       Intent // found open at the claim, to be resolved before any write
 	Person       int64  // recorded by earlier work; 0 = not yet
@@ -184,6 +185,9 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.Intent = Intent(record["in"])
 	batch := list(answer[5])
 	c.Target, c.Options = text(batch[0]), text(batch[1])
+	if len(batch) > 2 {
+		c.Trace = text(batch[2])
+	}
 	if m, ok := parseMarker(text(answer[6])); ok {
 		c.Marker = &m
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seekout/icims-export/store"
 )
@@ -18,6 +19,7 @@ type Client struct {
 	ledger      *store.Ledger
 	dummyDomain string
 	chunk       int
+	tracer      trace.Tracer // nil: no traces
 }
 
 // ClientOption changes a setting of a Client.
@@ -57,9 +59,19 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err
 	}
+	if c.tracer != nil {
+		return c.traced(ctx, b)
+	}
+	return c.enqueue(ctx, b, "")
+}
+
+// enqueue is Enqueue of a batch that is valid as a whole. parent names the span that
+// it is a part of; empty for none.
+func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, error) {
 	id, known, err := c.ledger.OpenBatch(ctx, store.BatchSpec{
 		Customer: b.Customer, IdempotencyKey: b.IdempotencyKey, Job: b.Target.Job,
 		GenerateDummyEmails: b.Options.GenerateDummyEmails, IncludePreviouslyExported: b.Options.IncludePreviouslyExported,
+		Trace: parent,
 	})
 	if err != nil {
 		return Receipt{}, fmt.Errorf("open batch: %w", err)
@@ -67,7 +79,7 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	s := &sending{
 		client: c, batch: b, receipt: Receipt{Batch: id, Known: known}, dummyDomain: c.dummyDomain,
 		rows: map[string]int{}, warnings: map[Problem]int{},
-		enqueuer: newEnqueuer(c.redis),
+		enqueuer: newEnqueuer(c.redis), parent: parent,
 	}
 	var inputErr error
 	if err = s.chooseDomain(ctx); err == nil {
@@ -109,6 +121,7 @@ type sending struct {
 	flushed  bool
 	writing  chan chunkResult // of the chunk that is being written; nil = none
 	enqueuer *enqueuer
+	parent   string // names the batch's span; empty where there is none
 
 	dummyDomain string
 }
@@ -225,13 +238,17 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 	queue := BulkQueue(s.batch.Customer)
 	if last && !s.flushed && GoesExpress(len(s.pending)) {
 		queue = ExpressQueue(s.batch.Customer)
+		s.enqueuer.parent = s.parent
 	}
 	chunk, result := s.pending, chunkResult{dummies: s.dummies}
 	s.pending, s.dummies, s.flushed = make([]store.NewExport, 0, len(chunk)), 0, true
-	writing := make(chan chunkResult, 1)
+	writing, write := make(chan chunkResult, 1), s.write
 	s.writing = writing
+	if s.parent != "" {
+		write = s.tracedChunk
+	}
 	go func() {
-		s.write(ctx, queue, chunk, &result)
+		write(ctx, queue, chunk, &result)
 		writing <- result
 	}()
 	return nil

@@ -48,7 +48,7 @@ func NewClock(client redis.UniversalClient) *Clock {
 
 // Set makes a task of the bulk queue that fires after some time, to the second.
 func (c *Clock) Set(ctx context.Context, customer string, alarm Alarm, after time.Duration) error {
-	task, err := newTask(store.Ref{Customer: customer, Export: alarm.Export}, alarm.Generation, BulkQueue(customer))
+	task, err := newTask(store.Ref{Customer: customer, Export: alarm.Export}, alarm.Generation, BulkQueue(customer), "")
 	if err != nil {
 		return err
 	}
@@ -69,6 +69,7 @@ type enqueuer struct {
 	recorder *recorder
 	recorded *asynq.Client
 	plain    *asynq.Client
+	parent   string // names the span that tasks are a part of; empty for none
 }
 
 func newEnqueuer(client redis.UniversalClient) *enqueuer {
@@ -119,7 +120,7 @@ func (e *enqueuer) enqueue(ctx context.Context, customer, queue string, exports 
 func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports []Alarm) ([]Alarm, error) {
 	e.recorder.pipe, e.recorder.calls = e.redis.Pipeline(), e.recorder.calls[:0]
 	for _, export := range exports {
-		task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue)
+		task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue, e.parent)
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +148,7 @@ func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports
 }
 
 func (e *enqueuer) one(ctx context.Context, customer, queue string, export Alarm) error {
-	task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue)
+	task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue, e.parent)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/traces"
 )
 
 // TypeExport is the asynq task type of one candidate's export.
@@ -60,12 +61,20 @@ func ParseTask(t *asynq.Task) (ref store.Ref, generation int, err error) {
 // newTask makes the task of an export. The id is unique over all queues, since
 // asynq keys its heartbeats by id alone; the generation tells a revived export
 // from its former task, which may still hold its id.
-func newTask(ref store.Ref, generation int, queue string) (*asynq.Task, error) {
+//
+// parent names the span that the task is a part of. A task of the bulk queue has none:
+// it is a turn, and the batch of the export that it will serve says where that one
+// comes from.
+func newTask(ref store.Ref, generation int, queue, parent string) (*asynq.Task, error) {
 	payload, err := json.Marshal(reference{ref.Customer, ref.Export, generation})
 	if err != nil {
 		return nil, fmt.Errorf("task payload: %w", err)
 	}
-	return asynq.NewTask(TypeExport, payload,
+	var headers map[string]string
+	if parent != "" {
+		headers = map[string]string{traces.Header: parent}
+	}
+	return asynq.NewTaskWithHeaders(TypeExport, payload, headers,
 		asynq.TaskID(taskID(ref, generation)),
 		asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(0)), nil
 }

@@ -190,12 +190,14 @@ func (e *errands) do(ctx context.Context, r *ErrandRun) {
 	working, stop := context.WithCancelCause(asExpress(ctx))
 	defer stop(nil)
 	working, _ = (&meter{}).begin(working) // what is no export's is nobody else's
+	working, span := e.tracer.errand(working, r.Errand)
 	var renewing sync.WaitGroup
 	renewing.Go(func() { e.renew(working, r, stop) })
 	result, err := e.guarded(working, r)
 	lost := errors.Is(context.Cause(working), store.ErrErrandLost) || errors.Is(err, store.ErrErrandLost)
 	stop(nil)
 	renewing.Wait()
+	endErrand(span, lost, ctx.Err() != nil, err, r.CallsMade())
 	switch {
 	case lost:
 		r.Log.Warn().Msg("errand lost to another worker")

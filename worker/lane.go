@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/traces"
 )
 
 // lane serves one customer: an asynq server of its own for the customer's
@@ -45,6 +46,8 @@ type lane struct {
 	later func(ctx context.Context, customer string, alarm tasks.Alarm, after time.Duration) error
 	now   func() time.Time
 	log   zerolog.Logger
+	// tracer is nil where nothing is traced.
+	tracer *tracer
 
 	servers []*asynq.Server    // one for each of the customer's queues
 	valves  []*valve           // theirs
@@ -118,7 +121,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		return nil, err
 	}
 	l := &lane{
-		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log, errand: p.errand != nil,
+		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log, errand: p.errand != nil, tracer: w.tracer,
 		later: tasks.NewClock(w.redis).Set, now: time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{
@@ -142,7 +145,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		slices.Concat(w.clientOptions, []icims.Option{
 			icims.WithHosts(w.hosts),
 			icims.WithCallTimeout(w.settings.CallTimeout),
-			icims.WithMiddleware(layers...),
+			icims.WithMiddleware(w.tracer.around(layers)...),
 		})...)
 	if err != nil {
 		l.cancel()
@@ -255,7 +258,7 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
 	defer h.take()()
-	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk})
+	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk, t.Headers()[traces.Header]})
 	if err != nil {
 		return err
 	}

@@ -46,10 +46,12 @@ func (l *lookups) claimed(x *export, asked []store.Ahead, onDuty bool) {
 		x.duty = d
 	case onDuty && d.wanted > 0:
 		x.duty = &duty{batch: c.Batch} // alone
+		ctx, span := x.journey.beside(l.base, "look ahead")
 		l.background.Go(func() {
+			defer endSpan(span)
 			defer l.endDuty()
 			// An error leaves the neighbours unknown; each meets it in its own turn.
-			_, _ = l.search(l.base, d, nil)
+			_, _ = l.search(ctx, d, nil)
 		})
 		return
 	default:
@@ -85,11 +87,13 @@ func (l *lookups) await(ctx context.Context, x *export) (*found, error) {
 	}
 	if !l.tryDuty() {
 		x.reserved.end() // whoever looks up may need that permit
+		began := x.journey.clock()
 		select {
 		case <-l.onDuty:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+		x.journey.waited(ctx, "another's look-up awaited", began, nil)
 	}
 	defer l.endDuty()
 	if f := l.use(x.claim.Batch, x.claim.Row); f != nil && f.searched {

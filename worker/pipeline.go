@@ -19,6 +19,8 @@ type task struct {
 	// Turn is set for tasks of the bulk queue: one of them may serve another export
 	// than its own, so that the customer's batches take turns.
 	Turn bool
+	// Parent names the span that the task is a part of; empty for none.
+	Parent string
 }
 
 // stage is one step of an export's way. It returns the zero outcome to go on.
@@ -61,6 +63,8 @@ type export struct {
 	warnings warnings
 	// expenses are the calls of this attempt.
 	expenses *atomic.Int64
+	// journey is what is recorded of this attempt; nil: nothing.
+	journey *journey
 	// findings are what this attempt learned and decided, for the story.
 	findings []string
 }
@@ -80,21 +84,27 @@ func (x *export) isJob() bool { return x.job != 0 }
 
 // pipeline takes exports of one customer through the stages.
 type pipeline struct {
-	stages []stage
+	stages []namedStage
 	record record
 	leases *leases
+}
+
+// namedStage is a stage as traces call it.
+type namedStage struct {
+	name string
+	stage
 }
 
 // newPipeline reads like the architecture: this is the way of every candidate.
 func newPipeline(l *lane) *pipeline {
 	return &pipeline{
-		stages: []stage{
-			claimStage{l},
-			skipStage{},
-			admitStage{l},
-			resolveStage{l},
-			writeStage{l},
-			attachStage{l},
+		stages: []namedStage{
+			{"claim", claimStage{l}},
+			{"skip", skipStage{}},
+			{"admit", admitStage{l}},
+			{"resolve", resolveStage{l}},
+			{"write", writeStage{l}},
+			{"attach", attachStage{l}},
 		},
 		record: record{l},
 		leases: l.leases,
@@ -107,9 +117,12 @@ func newPipeline(l *lane) *pipeline {
 func (p *pipeline) run(ctx context.Context, t task) (after time.Duration, again bool, err error) {
 	ctx, holding := p.leases.begin(ctx)
 	defer holding.cancel(nil)
+	ctx, journey := p.record.tracer.export(ctx, t)
 	ctx, reserved := p.record.gate.reserving(ctx)
 	defer reserved.end()
-	x := &export{task: t, ref: t.Ref, generation: t.Generation, reserved: reserved}
+	x := &export{task: t, ref: t.Ref, generation: t.Generation, reserved: reserved, journey: journey}
+	reserved.journey = journey
+	defer journey.end(x)
 	ctx, x.expenses = p.record.meter.begin(ctx)
 	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {
@@ -120,13 +133,18 @@ func (p *pipeline) run(ctx context.Context, t task) (after time.Duration, again 
 
 	var o outcome
 	for _, s := range p.stages {
-		if o = s.exec(ctx, x); o.kind != proceed {
+		within, span := journey.stage(ctx, s.name)
+		o = s.exec(within, x)
+		endWith(span, o)
+		if o.kind != proceed {
 			break
 		}
 	}
 	if o.kind == deferred {
 		p.record.lookups.restore(x)
 	}
+	ctx, span := journey.stage(ctx, "record")
+	defer endSpan(span)
 	after, again, err = p.record.exec(ctx, x, o)
 	if again && (x.ref != t.Ref || x.generation != t.Generation) {
 		// The task was a turn, which is over.

@@ -19,6 +19,7 @@ type record struct{ *lane }
 
 func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Duration, again bool, err error) {
 	r.note(x, o)
+	x.journey.ended(o)
 	switch o.kind {
 	case released:
 		return o.after, o.after > 0, nil
@@ -40,10 +41,12 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}
+	x.journey.ended(o)
 	calls := r.meter.take(x)
 	write := func(ctx context.Context) error { return r.write(ctx, x, o, calls) }
-	if o := r.recordSurely(ctx, write); o.kind == fault {
-		return 0, false, o.err
+	if lost := r.recordSurely(ctx, write); lost.kind == fault {
+		x.journey.ended(lost)
+		return 0, false, lost.err
 	}
 	again = o.kind == deferred || o.kind == retry || o.kind == unknown
 	return o.after, again, nil
@@ -128,6 +131,9 @@ func (r record) note(x *export, o outcome) {
 	}
 	if o.reason != "" {
 		event = event.Str("reason", string(o.reason))
+	}
+	if id := x.journey.id(); id != "" {
+		event = event.Str("trace", id)
 	}
 	if e, ok := errors.AsType[*icims.Error](o.err); ok {
 		event = event.Str("call", e.Error())

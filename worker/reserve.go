@@ -15,7 +15,8 @@ import (
 // waits for its turn then leaves no write behind that may or may not have begun,
 // and whoever takes the export over need not wait for it to settle.
 type reservation struct {
-	gate *gate
+	gate    *gate
+	journey *journey // of the export
 
 	mu   sync.Mutex
 	held bool
@@ -61,7 +62,10 @@ func (r *reservation) take(ctx context.Context) error {
 	p, held := r.use()
 	if !held {
 		var err error
-		if p, err = r.gate.enter(ctx); err != nil {
+		began := r.journey.clock()
+		p, err = r.gate.enter(ctx)
+		r.journey.waited(ctx, "permit reserved", began, err)
+		if err != nil {
 			return err
 		}
 	}

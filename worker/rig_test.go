@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"github.com/seekout/icims-export/icims"
@@ -43,6 +44,7 @@ type rig struct {
 	worker   *worker.Worker
 	conn     store.Connection
 	logs     *logBuffer
+	traces   trace.TracerProvider
 }
 
 type rigOptions struct {
@@ -51,6 +53,7 @@ type rigOptions struct {
 	conn     func(*store.Connection)
 	settings func(*worker.Settings)
 	stopped  bool // do not start the worker
+	traces   trace.TracerProvider
 }
 
 // calm is a simulator that is honest and quick, for specifications of one thing.
@@ -60,7 +63,7 @@ func calm() icimstest.Config {
 
 func newRig(t *testing.T, o rigOptions) *rig {
 	t.Helper()
-	r := &rig{t: t, sim: icimstest.New(o.sim), logs: &logBuffer{}}
+	r := &rig{t: t, sim: icimstest.New(o.sim), logs: &logBuffer{}, traces: o.traces}
 	tenant := icimstest.DemoTenant(customer, "export-user", password)
 	tenant.DailyLimit = 1_000_000
 	if o.tenant != nil {
@@ -84,7 +87,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	r.ledger = store.NewLedger(r.redis, keys)
-	r.producer = tasks.NewClient(r.redis, r.ledger)
+	r.producer = tasks.NewClient(r.redis, r.ledger, tasks.WithTraces(o.traces))
 	r.worker = r.newWorker(o.settings)
 	if !o.stopped {
 		r.start()
@@ -105,6 +108,7 @@ func (r *rig) newWorker(change func(*worker.Settings)) *worker.Worker {
 		r.t.Fatal(err)
 	}
 	w := worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(r.logs))
+	w.TraceTo(r.traces)
 	w.SetConnections([]store.Connection{r.conn})
 	return w
 }

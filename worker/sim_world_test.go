@@ -456,7 +456,7 @@ func (w *world) reconcile() {
 
 // enqueue puts a turn into the queue.
 func (w *world) enqueue(a tasks.Alarm, after time.Duration) {
-	w.alarms = append(w.alarms, alarm{time.Now().Add(after), task{store.Ref{Customer: "1234", Export: a.Export}, a.Generation, true}})
+	w.alarms = append(w.alarms, alarm{time.Now().Add(after), task{store.Ref{Customer: "1234", Export: a.Export}, a.Generation, true, ""}})
 }
 
 func (w *world) setClock() {
@@ -544,7 +544,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 		if _, err := accept(ctx, id, []store.NewExport{e}); err != nil {
 			w.t.Fatal(err)
 		}
-		w.alarms = append(w.alarms, alarm{time.Now(), task{store.Ref{Customer: "1234", Export: e.Export}, 0, turn}})
+		w.alarms = append(w.alarms, alarm{time.Now(), task{store.Ref{Customer: "1234", Export: e.Export}, 0, turn, ""}})
 	}
 	if err := w.ledger.CloseBatch(ctx, id, 0); err != nil {
 		w.t.Fatal(err)

@@ -69,6 +69,7 @@ type Worker struct {
 	id        string
 	registry  *registry
 	errands   *errands
+	tracer    *tracer
 	places    *places      // for calls in flight
 	permitIDs atomic.Int64 // number the permits of this process
 

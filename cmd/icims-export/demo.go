@@ -100,7 +100,13 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	}
 	conn := demoConnection(server.PortalURL(demoCustomer, 1) + "," + server.PortalURL(demoCustomer, 2))
 	ledger := store.NewLedger(client, keys)
+	provider, flush, err := p.traces(ctx, p.logger(zerolog.WarnLevel))
+	if err != nil {
+		return err
+	}
+	defer flush()
 	w := worker.New(client, ledger, demoSettings(), hosts, p.logger(zerolog.ErrorLevel))
+	w.TraceTo(provider)
 	w.SetConnections([]store.Connection{conn})
 	serveErrands(w, p.settings)
 	if err := w.Start(ctx); err != nil {
@@ -110,7 +116,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 
 	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
 	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known))
-	d := demo{p: p, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger), links: operate.LinksOf(conn, hosts)}
+	d := demo{p: p, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider)), links: operate.LinksOf(conn, hosts)}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
 		return err

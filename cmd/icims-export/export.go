@@ -130,14 +130,19 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return err
 	}
+	provider, flush, err := p.traces(ctx, p.logger(zerolog.WarnLevel))
+	if err != nil {
+		return err
+	}
 	r := c.newReport(p)
 	o := &operator{p.desk(client, ledger, false), p}
 	entry := &store.JournalEntry{What: "export", Customer: c.Customer}
 	err = o.journalled(ctx, entry, func() (err error) {
-		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows)
+		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
 		entry.Object = string(r.receipt.Batch)
 		return err
 	})
+	flush()
 	if err != nil {
 		return c.enqueueFailed(p, r, err)
 	}
@@ -190,13 +195,20 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 	defer closeRedis()
 	p.sayf("Redis is embedded: nothing is remembered after this run, so a later one skips nobody. People who are in iCIMS already are found by their e-mail.")
 	ledger := newLedger(client, keys, p.settings)
-	w := newWorker(client, ledger, p.settings, hosts, []store.Connection{conn}, p.logger(zerolog.WarnLevel))
+	log := p.logger(zerolog.WarnLevel)
+	provider, flush, err := p.traces(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	w := newWorker(client, ledger, p.settings, hosts, []store.Connection{conn}, log)
+	w.TraceTo(provider)
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
 	defer w.Stop()
 	r := c.newReport(p)
-	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings), rows); err != nil {
+	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows); err != nil {
 		return c.enqueueFailed(p, r, err)
 	}
 	return c.wait(ctx, p, r, ledger, "")

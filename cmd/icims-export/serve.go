@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 type serveCommand struct{}
@@ -51,7 +52,12 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	if err := logRisks(ctx, p.settings, client, log); err != nil {
 		return err
 	}
-	server, err := newAPI(p.desk(client, ledger, false), p.settings, hosts, log)
+	provider, flush, err := p.traces(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer flush()
+	server, err := newAPI(p.desk(client, ledger, false), p.settings, hosts, log, tasks.WithTraces(provider))
 	if err != nil {
 		return err
 	}
@@ -87,9 +93,9 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 }
 
 // newAPI returns the API that the settings describe.
-func newAPI(desk *operate.Desk, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger) (*api.Server, error) {
+func newAPI(desk *operate.Desk, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger, options ...tasks.ClientOption) (*api.Server, error) {
 	server, err := api.New(api.Deps{
-		Redis: desk.Redis, Ledger: desk.Ledger, Producer: newProducer(desk.Redis, desk.Ledger, s), Desk: desk, Hosts: hosts, Settings: apiSettings(s), Log: log,
+		Redis: desk.Redis, Ledger: desk.Ledger, Producer: newProducer(desk.Redis, desk.Ledger, s, options...), Desk: desk, Hosts: hosts, Settings: apiSettings(s), Log: log,
 	})
 	if err != nil {
 		return nil, failed("the API cannot be made: %s", rootCause(err))

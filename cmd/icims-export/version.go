@@ -10,15 +10,23 @@ type versionCommand struct{}
 
 // Run prints the version that the Go toolchain has recorded.
 func (versionCommand) Run(p *process) error {
-	version, revision := "unknown", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = " " + s.Value
-			}
-		}
+	version, revision := versions()
+	if revision != "" {
+		revision = " " + revision
 	}
 	_, err := fmt.Fprintf(p.stdout, "icims-export %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
+}
+
+func versions() (version, revision string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown", ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value
+		}
+	}
+	return info.Main.Version, revision
 }

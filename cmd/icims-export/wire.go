@@ -104,8 +104,9 @@ func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settin
 }
 
 // newProducer returns the client that accepts batches.
-func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Settings) *tasks.Client {
-	return tasks.NewClient(client, ledger, tasks.WithChunk(s.EnqueueChunk), tasks.WithDummyDomain(s.DummyEmailDomain))
+func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, further ...tasks.ClientOption) *tasks.Client {
+	options := append([]tasks.ClientOption{tasks.WithChunk(s.EnqueueChunk), tasks.WithDummyDomain(s.DummyEmailDomain)}, further...)
+	return tasks.NewClient(client, ledger, options...)
 }
 
 // newWorker returns a worker with the connections.

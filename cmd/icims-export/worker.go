@@ -52,7 +52,13 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return err
 	}
+	provider, flush, err := p.traces(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer flush()
 	w := newWorker(client, ledger, p.settings, hosts, nil, log)
+	w.TraceTo(provider)
 	source := checks.NewSource(ledger, hosts, log, w.SetConnections)
 	source.SetFile(fromFile.usable)
 	if err := source.Load(ctx); err != nil {

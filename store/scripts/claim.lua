@@ -55,7 +55,7 @@ end
 
 if not r.st then return {'gone'} end
 local batch_key = prefix .. 'b:' .. r.b
-local batch = redis.call('HMGET', batch_key, 't', 'o')
+local batch = redis.call('HMGET', batch_key, 't', 'o', 'tp')
 local include = batch[2] and string.find(batch[2], 'i', 1, true)
 local marker_key, marker_field = marker_place(r.c)
 
@@ -165,4 +165,4 @@ if wanted > 0 then
   end
 end
 return {'ok', token, state, flat, redis.call('GET', prefix .. 'p:' .. export) or '',
-  {batch[1] or '', batch[2] or ''}, marker, known, int(from), neighbours, task}
+  {batch[1] or '', batch[2] or '', batch[3] or nil}, marker, known, int(from), neighbours, task}

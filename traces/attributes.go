@@ -1,0 +1,44 @@
+package traces
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// Scope is the instrumentation scope of all spans.
+const Scope = "github.com/seekout/icims-export"
+
+// The attributes of spans and their events. They hold ids, counts and codes of
+// closed sets: nothing of a candidate, no text of iCIMS's and no URL. Candidate ids
+// are left out as well, since a collector keeps what `icims-export erase` cannot reach.
+const (
+	Customer = attribute.Key("icims.customer")
+	Batch    = attribute.Key("icims.batch")
+	Export   = attribute.Key("icims.export")
+	Queue    = attribute.Key("icims.queue")    // bulk, express
+	Turn     = attribute.Key("icims.turn")     // the task served another export than its own
+	Attempt  = attribute.Key("icims.attempt")  // which one of the export this is, from 1
+	Outcome  = attribute.Key("icims.outcome")  // done, skipped, deferred, ...
+	Reason   = attribute.Key("icims.reason")   // see docs/errors.md
+	Calls    = attribute.Key("icims.calls")    // to iCIMS
+	Rows     = attribute.Key("icims.rows")     // of a chunk
+	Accepted = attribute.Key("icims.accepted") // rows
+	Refused  = attribute.Key("icims.refused")  // rows
+	Errand   = attribute.Key("icims.errand")   // its id
+	Kind     = attribute.Key("icims.errand_kind")
+
+	Operation = attribute.Key("icims.operation") // people.create, ...
+	Sent      = attribute.Key("icims.sent")      // whether iCIMS can have seen the call: no, maybe, yes
+	Waited    = attribute.Key("icims.waited_ms")
+
+	Method   = attribute.Key("http.request.method")
+	Status   = attribute.Key("http.response.status_code")
+	Template = attribute.Key("url.template")
+)
+
+// Keys returns the closed set of attributes.
+func Keys() []attribute.Key {
+	return []attribute.Key{
+		Customer, Batch, Export, Queue, Turn, Attempt, Outcome, Reason, Calls, Rows, Accepted, Refused, Errand, Kind,
+		Operation, Sent, Waited, Method, Status, Template,
+	}
+}

@@ -1,0 +1,27 @@
+package traces
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// path is where collectors take spans, by OTLP over HTTP.
+const path = "/v1/traces"
+
+// ParseEndpoint returns the address to which spans are sent, below that of a collector.
+// Its errors complete the sentence "the endpoint ...", without repeating it.
+func ParseEndpoint(endpoint string) (string, error) {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "", errors.New("is not an address such as http://127.0.0.1:4318")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("must hold neither user, query nor fragment, credentials go into OTEL_EXPORTER_OTLP_HEADERS")
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	if !strings.HasSuffix(u.Path, path) {
+		u.Path += path
+	}
+	return u.String(), nil
+}

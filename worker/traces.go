@@ -1,0 +1,241 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/traces"
+)
+
+// tracer records what becomes of exports and errands as spans. A nil one records
+// nothing, and costs nothing; a trace that is not sampled has no spans below its
+// first.
+type tracer struct{ trace.Tracer }
+
+// TraceTo records spans with a provider. It is for the time before Start.
+func (w *Worker) TraceTo(provider trace.TracerProvider) {
+	if provider != nil {
+		w.tracer = &tracer{provider.Tracer(traces.Scope)}
+	}
+}
+
+// journey is the trace of one export's way through the stages, as far as it goes
+// now; nil where it is not recorded.
+type journey struct {
+	*tracer
+
+	span    trace.Span
+	outcome outcome
+}
+
+// export begins the journey of what a task serves. A task of a small batch is a part
+// of the trace that its batch began.
+func (t *tracer) export(ctx context.Context, task task) (context.Context, *journey) {
+	if t == nil {
+		return ctx, nil
+	}
+	within := ctx
+	if parent := traces.Remote(task.Parent); parent.IsValid() {
+		within = trace.ContextWithRemoteSpanContext(ctx, parent)
+	}
+	queue := "express"
+	if task.Turn {
+		queue = "bulk"
+	}
+	within, span := t.Start(within, "export", trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(traces.Customer.String(task.Customer), traces.Queue.String(queue)))
+	if !span.IsRecording() {
+		span.End()
+		return ctx, nil
+	}
+	return within, &journey{tracer: t, span: span}
+}
+
+// ended notes how the attempt ended, or how it is to be recorded.
+func (j *journey) ended(o outcome) {
+	if j != nil {
+		j.outcome = o
+	}
+}
+
+// end tells which export it was and what became of it. Where the task was a turn,
+// that is known with the claim only: the batch of the export, not the task, says
+// whose enqueueing it is linked to.
+func (j *journey) end(x *export) {
+	if j == nil {
+		return
+	}
+	j.span.SetAttributes(traces.Export.String(x.ref.Export))
+	if x.ref != x.task.Ref {
+		j.span.SetAttributes(traces.Turn.Bool(true))
+	}
+	if c := x.claim; c != nil {
+		j.span.SetAttributes(traces.Batch.String(string(c.Batch)), traces.Attempt.Int(c.Attempts+1))
+		if from := traces.Remote(c.Trace); from.IsValid() && from.TraceID() != j.span.SpanContext().TraceID() {
+			j.span.AddLink(trace.Link{SpanContext: from})
+		}
+	}
+	endWith(j.span, j.outcome)
+}
+
+// stage begins the span of a stage.
+func (j *journey) stage(ctx context.Context, name string) (context.Context, trace.Span) {
+	if j == nil {
+		return ctx, nil
+	}
+	return j.Start(ctx, name)
+}
+
+// beside begins a span for what an export sets going beside its stages, and what may
+// last longer.
+func (j *journey) beside(ctx context.Context, name string) (context.Context, trace.Span) {
+	if j == nil {
+		return ctx, nil
+	}
+	return j.Start(trace.ContextWithSpan(ctx, j.span), name)
+}
+
+// id is the trace's id, for the log; empty where there is none.
+func (j *journey) id() string {
+	if j == nil {
+		return ""
+	}
+	return j.span.SpanContext().TraceID().String()
+}
+
+// endWith ends a span with an outcome. The text of errors stays out of it.
+func endWith(span trace.Span, o outcome) {
+	if span == nil {
+		return
+	}
+	if o.kind != proceed {
+		span.SetAttributes(traces.Outcome.String(o.kind.String()))
+	}
+	if o.reason != "" {
+		span.SetAttributes(traces.Reason.String(string(o.reason)))
+	}
+	switch o.kind {
+	case dead, retry, unknown, fault:
+		span.SetStatus(codes.Error, string(o.reason))
+	default:
+	}
+	span.End()
+}
+
+// endSpan ends a span of what has no outcome.
+func endSpan(span trace.Span) {
+	if span != nil {
+		span.End()
+	}
+}
+
+// clock is when something is begun to be waited for.
+func (j *journey) clock() time.Time {
+	if j == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// waited notes on the span of ctx that something was waited for, and got.
+func (j *journey) waited(ctx context.Context, what string, since time.Time, err error) {
+	if j != nil && err == nil {
+		noteWait(trace.SpanFromContext(ctx), what, since)
+	}
+}
+
+func noteWait(span trace.Span, what string, since time.Time) {
+	span.AddEvent(what, trace.WithAttributes(traces.Waited.Int64(time.Since(since).Milliseconds())))
+}
+
+// around are the layers of an API client around those of the lane: the outermost
+// makes a span of each call that is made for something that is recorded; the
+// innermost notes when the call was let through by the others, which is when it had
+// its permit.
+func (t *tracer) around(layers []icims.Middleware) []icims.Middleware {
+	if t == nil {
+		return layers
+	}
+	outer := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) { return t.call(next, req) })
+	}
+	inner := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if c, ok := req.Context().Value(callKey{}).(call); ok {
+				noteWait(trace.SpanFromContext(req.Context()), "permit granted", c.began)
+			}
+			return next.RoundTrip(req)
+		})
+	}
+	all := append([]icims.Middleware{outer}, layers...)
+	return append(all, inner)
+}
+
+type callKey struct{}
+
+// call is one on its way.
+type call struct{ began time.Time }
+
+// call records one call. Nothing of it is sent to iCIMS: whose trace it is, is of no
+// interest there.
+func (t *tracer) call(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+	if !trace.SpanFromContext(req.Context()).IsRecording() {
+		return next.RoundTrip(req)
+	}
+	op := icims.OpOf(req.Context())
+	ctx, span := t.Start(req.Context(), op.Name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		traces.Operation.String(op.Name), traces.Method.String(op.Method), traces.Template.String(op.Pattern)))
+	defer span.End()
+	answer, err := next.RoundTrip(req.WithContext(context.WithValue(ctx, callKey{}, call{time.Now()})))
+	span.SetAttributes(traces.Sent.String(icims.SentOf(req.Context()).String()))
+	switch refused, ok := errors.AsType[*icims.RefusedError](err); {
+	case ok:
+		span.SetAttributes(traces.Reason.String(string(refused.Reason)))
+		span.SetStatus(codes.Error, "refused before it was sent")
+	case err != nil:
+		span.SetStatus(codes.Error, "no answer")
+	default:
+		span.SetAttributes(traces.Status.Int(answer.StatusCode))
+		if answer.StatusCode >= http.StatusBadRequest {
+			span.SetStatus(codes.Error, "")
+		}
+	}
+	return answer, err
+}
+
+// errand begins the trace of an errand; nil where it is not recorded.
+func (t *tracer) errand(ctx context.Context, e store.Errand) (context.Context, trace.Span) {
+	if t == nil {
+		return ctx, nil
+	}
+	return t.Start(ctx, "errand "+string(e.Kind), trace.WithNewRoot(), trace.WithAttributes(
+		traces.Customer.String(e.Customer), traces.Errand.String(e.ID), traces.Kind.String(string(e.Kind)), traces.Attempt.Int(e.Tries)))
+}
+
+// endErrand tells how an errand ended: lost to another worker, handed back by one that
+// is stopped, failed, or done.
+func endErrand(span trace.Span, lost, stopped bool, err error, calls int) {
+	if span == nil {
+		return
+	}
+	outcome := string(store.ErrandDone)
+	switch {
+	case lost:
+		outcome = "lost"
+	case err != nil && stopped:
+		outcome = string(store.ErrandWaiting)
+	case err != nil:
+		outcome = string(store.ErrandFailed)
+		span.SetAttributes(traces.Reason.String(string(failureOf(err))))
+		span.SetStatus(codes.Error, string(failureOf(err)))
+	}
+	span.SetAttributes(traces.Outcome.String(outcome), traces.Calls.Int(calls))
+	span.End()
+}

@@ -1,0 +1,87 @@
+package worker
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// allocatedBefore is what the pipeline around its stages allocated for an export
+// before it had traces.
+const allocatedBefore = 10
+
+// pass is a stage that has nothing to say, and stop one that ends the run.
+type pass struct{}
+
+func (pass) exec(context.Context, *export) outcome { return outcome{} }
+
+type stop struct{}
+
+func (stop) exec(context.Context, *export) outcome { return outcome{kind: released} }
+
+func TestTracesThatAreOffCostNothing(t *testing.T) {
+	ctx := context.Background()
+	x := &export{}
+	var off *tracer
+	layers := []icims.Middleware{func(next http.RoundTripper) http.RoundTripper { return next }}
+	spent := testing.AllocsPerRun(1000, func() {
+		within, j := off.export(ctx, task{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+		_, span := j.stage(within, "claim")
+		endWith(span, outcome{kind: dead, reason: store.ReasonInternal})
+		_, span = j.beside(within, "look ahead")
+		endSpan(span)
+		j.waited(within, "permit reserved", j.clock(), nil)
+		j.ended(outcome{})
+		_, span = off.errand(within, store.Errand{})
+		endErrand(span, false, false, nil, 0)
+		if within != ctx || j.id() != "" || len(off.around(layers)) != len(layers) {
+			t.Error("something is traced")
+		}
+		j.end(x)
+	})
+	if spent != 0 {
+		t.Errorf("%g allocations", spent)
+	}
+}
+
+func TestAnExportWithoutTracesAllocatesAsBefore(t *testing.T) {
+	p := idlePipeline(t)
+	spent := testing.AllocsPerRun(1000, func() {
+		if _, _, err := p.run(t.Context(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); err != nil {
+			t.Error(err)
+		}
+	})
+	if spent > allocatedBefore {
+		t.Errorf("%g allocations, %d before", spent, allocatedBefore)
+	}
+}
+
+func BenchmarkPipelineAroundItsStages(b *testing.B) {
+	p := idlePipeline(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := p.run(context.Background(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func idlePipeline(t testing.TB) *pipeline {
+	t.Helper()
+	s := DefaultSettings()
+	base, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	l := &lane{log: zerolog.Nop(), leases: newLeases(nil, s, time.Now), gate: newGate(base, gateConfig{now: time.Now}, s.Limits)}
+	p := newPipeline(l)
+	for i := range p.stages {
+		p.stages[i].stage = pass{}
+	}
+	p.stages[len(p.stages)-1].stage = stop{}
+	return p
+}
