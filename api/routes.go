@@ -7,6 +7,7 @@ var routes = []func(*Server){
 	(*Server).registerJobs,
 	(*Server).registerDeadLetters,
 	(*Server).registerLanes,
+	(*Server).registerVerifications,
 	(*Server).registerAudit,
 	(*Server).registerExports,
 	(*Server).registerBatches,

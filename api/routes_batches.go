@@ -60,6 +60,7 @@ type listBatchesInput struct {
 
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most."`
 	Cursor string `query:"cursor" maxLength:"60" doc:"The page before's next."`
+	Tests  bool   `query:"tests" doc:"Those of verifications instead."`
 }
 
 // BatchList is a page of batches.
@@ -71,7 +72,11 @@ type BatchList struct {
 type listBatchesOutput struct{ Body BatchList }
 
 func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBatchesOutput, error) {
-	batches, next, err := s.Ledger.BatchPage(ctx, in.Customer, in.Cursor, in.Limit)
+	page := s.Ledger.BatchPage
+	if in.Tests {
+		page = s.Ledger.TestBatchPage
+	}
+	batches, next, err := page(ctx, in.Customer, in.Cursor, in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,8 @@ type Settings struct {
 	// MaxRequests is how many requests are answered at the same time, streams included;
 	// one API key may have a quarter of them.
 	MaxRequests int
+	// EgressAddresses are those that iCIMS sees the workers' calls come from.
+	EgressAddresses []string
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
 	TrustedProxies []string
 	// Jobs are those of the lists of jobs.

@@ -56,6 +56,23 @@ const (
 	ErrandInternal     ErrandFailure = "internal" // the worker's log says more
 )
 
+var errandFailures = map[ErrandFailure]ReasonInfo{
+	ErrandNoConnection: {"The customer has no connection.", "Enter one: icims-export connection add."},
+	ErrandSealed:       {"The workers' keyset cannot open the connection.", "Give the workers the newest keyset: icims-export keys status."},
+	ErrandUnusable:     {"The connection has settings that are wrong.", "Correct them: icims-export connection show tells which."},
+	ErrandExpired:      {"No worker came for it in an hour.", "Start a worker, and ask again."},
+	ErrandGaveUp:       {"The workers that began it died, again and again.", "Look at the workers' logs."},
+	ErrandInternal:     {"An unexpected fault of this service.", "Look for the errand's id in the workers' logs."},
+}
+
+// Info explains a failure to a person.
+func (f ErrandFailure) Info() ReasonInfo {
+	if info, ok := errandFailures[f]; ok {
+		return info
+	}
+	return ReasonInfo{Title: string(f), Hint: "A newer version of this service recorded it."}
+}
+
 // Errand is one errand as the store keeps it: the last 20 of a kind, for as long
 // as outcomes are kept.
 type Errand struct {

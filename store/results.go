@@ -110,6 +110,15 @@ func (l *Ledger) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Bat
 // BatchPage lists a customer's batches, the latest first, from a place on: "" for the
 // beginning, else the next one that the page before has told. It is "" after the last.
 func (l *Ledger) BatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
+	return l.batchPage(ctx, batchesKey(customer), customer, from, n)
+}
+
+// TestBatchPage is BatchPage for the batches of verifications.
+func (l *Ledger) TestBatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
+	return l.batchPage(ctx, testsKey(customer), customer, from, n)
+}
+
+func (l *Ledger) batchPage(ctx context.Context, key, customer, from string, n int) (batches []Batch, next string, err error) {
 	last, lastLocal, err := parsePlace(from)
 	if err != nil {
 		return nil, "", err
@@ -121,7 +130,7 @@ func (l *Ledger) BatchPage(ctx context.Context, customer, from string, n int) (b
 	for len(batches) < n {
 		// Some more, for those that were opened in the same millisecond as the last one,
 		// and for those that have expired.
-		found, err := l.redis.ZRevRangeByScoreWithScores(ctx, batchesKey(customer), &redis.ZRangeBy{
+		found, err := l.redis.ZRevRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{
 			Min: "-inf", Max: upTo, Count: int64(n + batchPage),
 		}).Result()
 		if err != nil {

@@ -37,6 +37,16 @@ func (f Fleet) Lives(worker string) bool {
 	return known && f.Now.Sub(p.Beat) < beatTTL
 }
 
+// Alive reports whether any worker lives that takes work.
+func (f Fleet) Alive() bool {
+	for worker, p := range f.Workers {
+		if p.Free >= 0 && f.Lives(worker) {
+			return true
+		}
+	}
+	return false
+}
+
 // Beat says that a worker process lives and what it has room for, and returns
 // all workers. A worker that beats every few seconds keeps its claims; the claims
 // of one that has stopped are taken over.

@@ -101,7 +101,7 @@ var codes = map[Code]CodeInfo{
 	CodeHeldBack:       {"The call was held back by this service.", "Verify again in some minutes."},
 
 	CodeTestRefused:   {"iCIMS did not take the test candidate.", "Do what the reason of the export says, then verify again."},
-	CodeTestWaits:     {"The test candidate is not in iCIMS yet.", "Look at it later with icims-export status --tests, or verify again."},
+	CodeTestWaits:     {"The test candidate is not in iCIMS yet.", "Look at it later with icims-export status and the batch that the verification names, or verify again."},
 	CodeTestPartly:    {"iCIMS took the test candidate, but not all of it.", "Correct the connection where the warnings say so, or leave it: candidates are exported without what was left out."},
 	CodeJobUnknown:    {"The job does not exist, or the account may not see it.", "Choose another job, or ask iCIMS to let the API user see it."},
 	CodeStatusRefused: {"iCIMS does not know the status of the connection, or does not let the account set it.", "Correct the connection's status: its label, or better its node id. Until then workflows are made without it."},

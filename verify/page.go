@@ -74,7 +74,7 @@ While the verification runs the connection is ` + "`verifying`" + `; exports go 
 
 "Test Candidate (icims-export)", with a dummy address that is the customer's own and always the same, so that later verifications find the person again: iCIMS has it once, and one workflow for each job
 that was chosen. It goes the way of every export, so that what is shown to work is what exports do. Its batches are marked as tests: lists, averages and forecasts leave them out
-(` + "`icims-export status CUSTOMER --tests`" + ` lists them), one that fails leaves no dead letter, and no producer may use its candidate id, ` + "`icims-export:test`" + `. The job is the chosen one, or the first that a portal shows; without any the
+(` + "`GET /v1/customers/{customer}/batches?tests=true`" + ` lists them), one that fails leaves no dead letter, and no producer may use its candidate id, ` + "`icims-export:test`" + `. The job is the chosen one, or the first that a portal shows; without any the
 test candidate becomes a prospect. Remove it in iCIMS if it is in the way; the next verification makes another one. ` + "`--no-test-candidate`" + ` writes nothing.
 `
 

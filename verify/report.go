@@ -15,9 +15,9 @@ import (
 type Args struct {
 	// Job is the job that the test candidate is sent to, by its system id; 0 for the
 	// first that the portals show.
-	Job int64 `json:"job,omitempty"`
+	Job int64 `json:"job,omitempty" doc:"The job that was chosen for the test candidate."`
 	// NoTestCandidate leaves the test candidate out: nothing is written then.
-	NoTestCandidate bool `json:"no_test_candidate,omitempty"`
+	NoTestCandidate bool `json:"no_test_candidate,omitempty" doc:"No test candidate was to be sent."`
 }
 
 // State is how a check stands.
@@ -70,24 +70,24 @@ var titles = map[Name]string{
 
 // Check is what one check has found.
 type Check struct {
-	Name  Name   `json:"name"`
-	Title string `json:"title"`
+	Name  Name   `json:"name" doc:"Which check: docs/verification.md explains them." example:"credentials"`
+	Title string `json:"title" doc:"What it is about."`
 	// Subject tells checks of one name apart: the portal.
-	Subject string `json:"subject,omitempty"`
-	State   State  `json:"state"`
+	Subject string `json:"subject,omitempty" doc:"The portal that it is about."`
+	State   State  `json:"state" enum:"pending,running,ok,warned,failed,skipped" doc:"How it stands."`
 	// Code says what is wrong, for programs: one of Codes. Empty for a check that is ok.
-	Code Code `json:"code,omitempty"`
+	Code Code `json:"code,omitempty" doc:"What is wrong, for programs: a code of docs/verification.md." example:"credentials_refused"`
 	// Cause and Remedy say the same to a person.
-	Cause  string `json:"cause,omitempty"`
-	Remedy string `json:"remedy,omitempty"`
+	Cause  string `json:"cause,omitempty" doc:"What is wrong."`
+	Remedy string `json:"remedy,omitempty" doc:"What to do about it."`
 	// Found is what a check that is ok has seen.
-	Found string `json:"found,omitempty"`
-	// Calls to iCIMS that it took.
-	Calls int           `json:"calls"`
-	Took  time.Duration `json:"took_ns,omitempty"`
+	Found string `json:"found,omitempty" doc:"What was seen."`
+	// Calls to iCIMS that it took, and Took how long, in milliseconds.
+	Calls int   `json:"calls" doc:"Calls to iCIMS that it took."`
+	Took  int64 `json:"took_ms,omitempty" doc:"How long it took."`
 	// Status and Transaction are iCIMS's, for a support ticket.
-	Status      int    `json:"status,omitempty"`
-	Transaction string `json:"transaction,omitempty"`
+	Status      int    `json:"status,omitempty" doc:"iCIMS's HTTP status."`
+	Transaction string `json:"transaction,omitempty" doc:"iCIMS's id of the call, for its support."`
 }
 
 // Result is how a verification came out.
@@ -104,25 +104,25 @@ const (
 
 // Report is what a verification has found, or has found so far.
 type Report struct {
-	Result Result `json:"result"`
+	Result Result `json:"result" enum:"running,connected,degraded,refused,incomplete" doc:"How it came out: docs/verification.md explains the results."`
 	// Revision is that of the connection's settings, where it is the store's.
-	Revision int64 `json:"revision,omitempty"`
+	Revision int64 `json:"connection_revision,omitempty" doc:"The revision of the connection that was verified."`
 	// Before is the connection's state when it began.
-	Before store.ConnectionState `json:"before,omitempty"`
-	// State is the connection's state after it.
-	State  store.ConnectionState `json:"state,omitempty"`
-	Checks []Check               `json:"checks"`
+	Before store.ConnectionState `json:"before,omitempty" doc:"The connection's state when it began."`
+	// State is the connection's state after it; empty where that was not changed.
+	State  store.ConnectionState `json:"connection_state,omitempty" doc:"The connection's state that came of it."`
+	Checks []Check               `json:"checks" doc:"In their order."`
 	// Job is where the test candidate was sent to; Person and Workflow are its ids.
-	Job      int64         `json:"job,omitempty"`
-	Person   int64         `json:"person,omitempty"`
-	Workflow int64         `json:"workflow,omitempty"`
-	Batch    store.BatchID `json:"batch,omitempty"`
+	Job      int64         `json:"job,omitempty" doc:"The job that the test candidate was sent to."`
+	Person   int64         `json:"person,omitempty" doc:"The test candidate in iCIMS."`
+	Workflow int64         `json:"workflow,omitempty" doc:"Its workflow on the job."`
+	Batch    store.BatchID `json:"batch,omitempty" doc:"The batch of the test candidate."`
 }
 
 // Read reads the report of an errand; one that has not begun has none, and checks
 // none.
 func Read(e store.Errand) (Report, error) {
-	r := Report{Result: ResultRunning}
+	r := Report{Result: ResultRunning, Checks: []Check{}}
 	if len(e.Result) == 0 {
 		return r, nil
 	}
@@ -143,4 +143,54 @@ func (r Report) Worst() (Check, bool) {
 		}
 	}
 	return Check{}, false
+}
+
+// Verification is an errand of this kind, as people and programs are shown it.
+type Verification struct {
+	ID       string              `json:"id" doc:"The verification's id." example:"abcdefgh234567ij"`
+	Customer string              `json:"customer" doc:"iCIMS's customer id." example:"1234"`
+	State    store.ErrandState   `json:"state" enum:"waiting,running,done,failed" doc:"Waiting for a worker, running, done, or not done (failed): what iCIMS refuses is a result."`
+	Failure  store.ErrandFailure `json:"failure,omitempty" doc:"Why it was not done, for programs."`
+	Problem  string              `json:"problem,omitempty" doc:"Why it was not done, or what it waits for."`
+	Remedy   string              `json:"remedy,omitempty" doc:"What to do about that."`
+	By       string              `json:"by,omitempty" doc:"Who asked for it."`
+	Asked    time.Time           `json:"asked" doc:"When."`
+	Began    time.Time           `json:"began,omitzero" doc:"When a worker began."`
+	Ended    time.Time           `json:"ended,omitzero" doc:"When it ended."`
+	Calls    int                 `json:"calls" doc:"Calls to iCIMS so far."`
+	Revision int64               `json:"revision" doc:"Grows with each change: give it as seen to wait for the next."`
+	Asks     Args                `json:"asks" doc:"What it was asked for."`
+	Report   Report              `json:"report" doc:"What was found, or found so far."`
+}
+
+// View shows an errand of this kind.
+func View(e store.Errand) (Verification, error) {
+	v := Verification{
+		ID: e.ID, Customer: e.Customer, State: e.State, Failure: e.Failure, By: e.By,
+		Asked: e.Asked.UTC(), Began: utc(e.Began), Ended: utc(e.Ended), Calls: e.Calls, Revision: e.Revision,
+	}
+	if e.Failure != "" {
+		info := e.Failure.Info()
+		v.Problem, v.Remedy = info.Title, info.Hint
+	}
+	if len(e.Args) > 0 {
+		if err := json.Unmarshal(e.Args, &v.Asks); err != nil {
+			return Verification{}, fmt.Errorf("the arguments of verification %s are not readable", e.ID)
+		}
+	}
+	var err error
+	v.Report, err = Read(e)
+	return v, err
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+// WaitsForWorkers says of a verification that waits that there is nobody to do it.
+func (v *Verification) WaitsForWorkers() {
+	v.Problem, v.Remedy = "No worker is running.", "Start one: icims-export worker."
 }

@@ -89,7 +89,7 @@ func (x *run) plan() {
 	for _, name := range []Name{CheckSettings, CheckReach, CheckCredentials, CheckAddress, CheckCustomer} {
 		add(name, "")
 	}
-	portals, _ := icims.ParsePortalURLs(x.Conn.PortalURLs, x.Hosts()) // CheckSettings tells
+	portals, _ := icims.ParsePortalURLsOf(x.Customer, x.Conn.PortalURLs, x.Hosts()) // CheckSettings tells
 	for _, p := range portals {
 		add(CheckPortal, p.Portal)
 	}
@@ -154,7 +154,7 @@ func (x *run) one(ctx context.Context, i int, check func(context.Context) verdic
 	if ctx.Err() != nil {
 		return v, context.Cause(ctx)
 	}
-	x.report.Checks[i].Took = time.Since(start).Round(time.Millisecond)
+	x.report.Checks[i].Took = time.Since(start).Milliseconds()
 	x.set(i, v, x.CallsMade()-calls)
 	return v, x.tell(ctx)
 }

@@ -108,6 +108,7 @@ func apiSettings(s config.Settings) api.Settings {
 	return api.Settings{
 		RequestTimeout: s.APIRequestTimeout, StallTimeout: s.APIStallTimeout, MaxUpload: int64(s.APIMaxUpload) * mib,
 		KeyRate: s.APIKeyRate, KeyBurst: s.APIKeyBurst, MaxRequests: s.APIMaxRequests, TrustedProxies: s.APITrustedProxies, Jobs: jobsSettings(s),
+		EgressAddresses: s.EgressAddresses,
 	}
 }
 
