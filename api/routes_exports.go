@@ -27,6 +27,8 @@ type Sent struct {
 	// Forecast is missing where nothing of the batch moves.
 	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
 	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+	// JobWarning is a sentence; empty where there is nothing to say.
+	JobWarning string `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one."`
 }
 
 // Rehearsal is what would become of candidates if they were handed over.
@@ -42,6 +44,7 @@ type Rehearsal struct {
 	Estimate    operate.Estimate        `json:"estimate" doc:"How many calls it would take."`
 	Forecast    store.Forecast          `json:"forecast" doc:"When it would be done, as things stand."`
 	Waits       []string                `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+	JobWarning  string                  `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one."`
 }
 
 // told bounds the refusals and the kinds of warnings in one answer.
@@ -187,7 +190,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
 	if err != nil {
 		return Sent{}, brokenOff(err, receipt, batch.IdempotencyKey != "")
 	}
-	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows()}
+	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows(), JobWarning: s.Desk.JobWarning(ctx, batch.Customer, batch.Target.Job)}
 	b, err := s.Ledger.Batch(ctx, receipt.Batch)
 	if err != nil || b.Moving() == 0 {
 		return sent, nil //nolint:nilerr // the candidates are handed over, which is what was asked for

@@ -128,3 +128,28 @@ func TestWrongQueriesForJobs(t *testing.T) {
 		}
 	}
 }
+
+func TestExportToAJobThatIsNotOnThePortalsIsWarnedOf(t *testing.T) {
+	r := newRig(t)
+	r.listed(mine, 3)
+	key := r.key(ScopeExport, mine)
+	const ana = `{"id":"c-9","first_name":"Ana","last_name":"Lytic","email":"ana9@example.com"}`
+	for path, warned := range map[string]bool{"job=4": true, "job=3": false, "prospects=true": false} {
+		for _, dry := range []string{"", "&dry_run=true"} {
+			var sent struct {
+				JobWarning string `json:"job_warning"`
+			}
+			a := r.call(key, http.MethodPost, "/v1/customers/1234/exports?"+path+dry, ana, "Content-Type", mediaNDJSON)
+			a.is(a.StatusCode, &sent)
+			if a.StatusCode >= http.StatusBadRequest || (sent.JobWarning != "") != warned {
+				t.Errorf("%s%s: %d, %q", path, dry, a.StatusCode, sent.JobWarning)
+			}
+		}
+	}
+	r.now.pass(time.Hour) // an old list says nothing
+	var sent Sent
+	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=5", ana, "Content-Type", mediaNDJSON).is(http.StatusAccepted, &sent)
+	if sent.JobWarning != "" {
+		t.Error(sent.JobWarning)
+	}
+}

@@ -267,7 +267,10 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 	if e.Candidates > 0 {
 		e.LookUp(d.p.settings.LookupBatch)
 	}
-	warnings := d.foretell(ctx)
+	warnings, jobWarning := d.foretell(ctx), ""
+	if d.operator != nil {
+		jobWarning = d.operator.JobWarning(ctx, d.command.Customer, d.command.Job)
+	}
 	e.PerDay = e.Forecast.PerDay
 	out := d.p.stdout
 	if d.command.JSON {
@@ -278,7 +281,8 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 			Warnings []tasks.RepeatedWarning `json:"warnings,omitempty"`
 			Estimate estimate                `json:"estimate"`
 			Waits    []string                `json:"waits,omitempty"` // what keeps the customer's exports
-		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings})
+			Job      string                  `json:"job_warning,omitempty"`
+		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings, jobWarning})
 		if err != nil {
 			return fmt.Errorf("render JSON: %w", err)
 		}
@@ -302,6 +306,9 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 	}
 	fmt.Fprintf(out, "Nothing was sent. %d would be sent, %d skipped, %d refused.\n", e.Candidates, e.Skipped, len(receipt.Refused))
 	hang(out, d.width, "", d.cost(len(warnings) > 0 && e.Forecast.Waits == ""))
+	if jobWarning != "" {
+		warnings = append(warnings, jobWarning)
+	}
 	for _, w := range warnings {
 		writeWarning(out, d.style, d.width, w)
 	}

@@ -154,13 +154,18 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	return c.wait(ctx, p, r, ledger, fmt.Sprintf("Nothing has begun yet. Is a worker running (icims-export worker), with this Redis and a connection for customer %s?", c.Customer))
 }
 
-// lookAhead adds to the report when the batch will be done, and says what keeps it.
+// lookAhead adds to the report when the batch will be done, and says what keeps it and
+// what is odd about its job.
 func (c *exportCommand) lookAhead(ctx context.Context, p *process, r *report, client redis.UniversalClient, ledger *store.Ledger) {
+	desk := p.desk(client, ledger, false)
+	if r.jobWarning = desk.JobWarning(ctx, c.Customer, c.Job); r.jobWarning != "" {
+		p.sayf("! %s", r.jobWarning)
+	}
 	b, err := ledger.Batch(ctx, r.receipt.Batch)
 	if err != nil || b.Moving() == 0 {
 		return
 	}
-	if r.ahead = p.prospectOf(ctx, p.desk(client, ledger, false), b); r.ahead == nil {
+	if r.ahead = p.prospectOf(ctx, desk, b); r.ahead == nil {
 		return
 	}
 	for _, w := range r.ahead.warnings {
@@ -313,6 +318,8 @@ type exportResult struct {
 	Forecast *store.Forecast   `json:"forecast,omitempty"` // until then
 	Waits    []string          `json:"waits,omitempty"`    // what keeps the exports, in sentences
 	Failed   []operate.Outcome `json:"failed,omitempty"`
+	// JobWarning: the job may be the wrong one.
+	JobWarning string `json:"job_warning,omitempty"`
 }
 
 func writeJSON(out io.Writer, v any) error {

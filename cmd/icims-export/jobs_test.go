@@ -61,6 +61,26 @@ func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
 	}
 }
 
+func TestExportToAJobThatIsNotOnThePortalsIsWarnedOf(t *testing.T) {
+	w := newWard(t)
+	w.work()
+	w.call("jobs", "1234", "--wait=1m").wantStatus(t, statusDone)
+	file := w.file(t, "candidates.ndjson", strings.SplitAfter(candidates, "\n")[0])
+	const warning = "Job 4711 is not on the job portals of customer 1234"
+	for _, more := range []string{"--dry-run", "--json", ""} {
+		for job, warned := range map[string]bool{"4711": true, "1701": false} {
+			args := []string{"export", file, "--customer=1234", "--job=" + job}
+			if more != "" {
+				args = append(args, more)
+			}
+			r := w.call(args...)
+			if r.wantStatus(t, statusDone); strings.Contains(r.out+r.errors, warning) != warned {
+				t.Errorf("to job %s %s:\n%s%s", job, more, r.out, r.errors)
+			}
+		}
+	}
+}
+
 func TestJobsThatCannotBeListed(t *testing.T) {
 	w := newWard(t)
 	w.call("jobs", "acme").wantStatus(t, statusMisused)

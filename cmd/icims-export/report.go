@@ -20,6 +20,8 @@ type report struct {
 	ahead   *prospect    // nil where it was, or nobody can tell
 	took    time.Duration
 	follow  string // the command that tells more
+	// jobWarning is a sentence about the job, which may be the wrong one.
+	jobWarning string
 }
 
 func (c *exportCommand) newReport(p *process) *report { return &report{p: p, json: c.JSON} }
@@ -35,7 +37,7 @@ func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 		}
 	}
 	if r.json {
-		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, r.ahead.json(), r.ahead.heed(), d.dead}); err != nil {
+		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, r.ahead.json(), r.ahead.heed(), d.dead, r.jobWarning}); err != nil {
 			return err
 		}
 	} else {

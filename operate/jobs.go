@@ -1,0 +1,20 @@
+package operate
+
+import (
+	"context"
+	"fmt"
+)
+
+// JobWarning is a sentence about a job that is not among those of the customer's
+// portals, as far as a fresh list tells; "" where there is nothing to say. Exports go to
+// it all the same: it may be on no portal of the connection.
+func (d *Desk) JobWarning(ctx context.Context, customer string, job int64) string {
+	if job == 0 || d.Jobs == nil || d.Closed {
+		return ""
+	}
+	missing, err := d.Jobs.Missing(ctx, customer, job)
+	if err != nil || !missing {
+		return "" // exports do not depend on the list
+	}
+	return fmt.Sprintf("Job %d is not on the job portals of customer %s: check its id, or the list of jobs. The candidates are exported to it all the same.", job, customer)
+}
