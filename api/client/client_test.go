@@ -1,0 +1,265 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seekout/icims-export/api/client"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+func TestABatchGoesIntoICIMSAndIsSkippedTheNextTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r.work()
+	const people = 40
+	batch := tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), IdempotencyKey: "k", Candidates: many(people)}
+	sent, err := r.Enqueue(t.Context(), batch)
+	if err != nil || sent.Accepted != people {
+		t.Fatalf("%+v, %v", sent, err)
+	}
+	var seen []int
+	end, err := r.Wait(ctx, sent.Batch, func(b client.Batch) { seen = append(seen, b.Created) })
+	if err != nil || !end.Over() || end.Created != people || len(seen) == 0 || seen[len(seen)-1] != people {
+		t.Fatalf("ended as %+v, %v; seen %v", end, err, seen)
+	}
+	rows := 0
+	for result, err := range r.Results(t.Context(), sent.Batch, client.ResultFilter{Outcome: "created"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows++; result.Row != rows || result.Person == 0 || result.Workflow == 0 || !strings.HasSuffix(result.Link, "/linkTo/people/"+idText(result.Person)) {
+			t.Errorf("row %d: %+v", rows, result)
+		}
+	}
+	if rows != people {
+		t.Errorf("%d results", rows)
+	}
+	ids := []string{"nobody"}
+	for i := range people {
+		ids = append(ids, candidate(i).ID)
+	}
+	exported, err := r.Exported(t.Context(), customer, ids)
+	if err != nil || len(exported) != people || exported["c-00007"].Workflows[0].Job != 1701 {
+		t.Errorf("%d of %d are known as exported, %v", len(exported), people, err)
+	}
+	batch.IdempotencyKey, batch.Candidates = "another", many(people)
+	if sent, err = r.Enqueue(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	if end, err = r.Wait(ctx, sent.Batch, nil); err != nil || end.Skipped != people || end.Calls != 0 {
+		t.Errorf("the second time: %+v, %v", end, err)
+	}
+	listed := 0
+	for b, err := range r.Batches(t.Context(), customer) {
+		if err != nil || !b.Over() {
+			t.Errorf("listed: %+v, %v", b, err)
+		}
+		listed++
+	}
+	if listed != 2 {
+		t.Errorf("%d batches are listed", listed)
+	}
+	receipt, err := r.Erase(t.Context(), customer, "c-00007", "a test")
+	if err != nil || !receipt.Complete || receipt.Ended != 2 || !receipt.Marker {
+		t.Errorf("erased: %+v, %v", receipt, err)
+	}
+}
+
+func idText(id int64) string {
+	var digits []byte
+	for ; id > 0; id /= 10 {
+		digits = append([]byte{byte('0' + id%10)}, digits...)
+	}
+	return string(digits)
+}
+
+// TestTheClientAnswersAsPackageTasksDoes sends the same input both ways.
+func TestTheClientAnswersAsPackageTasksDoes(t *testing.T) {
+	t.Parallel()
+	input := func(yield func(tasks.Candidate, error) bool) {
+		refused := func(line int) error {
+			return &tasks.RowError{Line: line, Problems: []tasks.Problem{{Code: "not_json", Message: "no JSON", Remedy: "write JSON"}}}
+		}
+		bare := candidate(3)
+		bare.Email = ""
+		_ = yield(tasks.Candidate{}, refused(1)) && yield(candidate(1), nil) && yield(tasks.Candidate{}, refused(3)) &&
+			yield(tasks.Candidate{}, refused(4)) && yield(bare, nil) && yield(candidate(2), nil) && yield(bare, nil) && yield(tasks.Candidate{}, refused(8))
+	}
+	ours, theirs := newRig(t), newRig(t)
+	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: input}
+	got, err := ours.Enqueue(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := theirs.direct().Enqueue(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Accepted != want.Accepted || got.RefusedRows != want.RefusedRows() {
+		t.Errorf("%d accepted and %d refused, want %d and %d", got.Accepted, got.RefusedRows, want.Accepted, want.RefusedRows())
+	}
+	if diff := cmp.Diff(want.Refused, got.Refused); diff != "" {
+		t.Errorf("refused (-package tasks +client):\n%s", diff)
+	}
+}
+
+func TestABrokenInputIsHandedOverAsFarAsItWent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	broken := errors.New("the file is gone")
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: func(yield func(tasks.Candidate, error) bool) {
+		_ = yield(candidate(1), nil) && yield(tasks.Candidate{}, broken) && yield(candidate(2), nil)
+	}})
+	if !errors.Is(err, broken) || sent.Accepted != 1 || sent.Batch == "" {
+		t.Errorf("%+v, %v", sent, err)
+	}
+}
+
+func TestRefusalsAreTyped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	send := func(c *client.Client, b tasks.Batch) error {
+		if b.Customer == "" {
+			b.Customer = customer
+		}
+		b.Candidates = many(1000)
+		_, err := c.Enqueue(t.Context(), b)
+		return err
+	}
+	if err := send(r.Client, tasks.Batch{IdempotencyKey: "k", Target: tasks.ToJob(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(r.Client, tasks.Batch{IdempotencyKey: "k", Target: tasks.ToJob(2)}); !errors.Is(err, store.ErrBatchConflict) {
+		t.Errorf("another target under one key: %v", err)
+	}
+	if err := send(r.Client, tasks.Batch{Customer: "99", Target: tasks.ToJob(2)}); !errors.Is(err, store.ErrNoConnection) {
+		t.Errorf("a customer without a connection: %v", err)
+	}
+	if _, err := r.Batch(t.Context(), "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
+		t.Errorf("an unknown batch: %v", err)
+	}
+	if _, err := r.Wait(t.Context(), "1234-aaaaaaaaaaaaaaaa", nil); !errors.Is(err, store.ErrNoBatch) {
+		t.Errorf("waiting for an unknown batch: %v", err)
+	}
+	refusal := func(err error) string {
+		if p, ok := errors.AsType[*client.Problem](err); ok && p.RequestID != "" {
+			return p.Code
+		}
+		return "no problem: " + err.Error()
+	}
+	if got := refusal(send(r.with(r.key("read")), tasks.Batch{Target: tasks.ToJob(1)})); got != "scope_missing" {
+		t.Error(got)
+	}
+	if got := refusal(send(r.with("ixk_none_at-all"), tasks.Batch{Target: tasks.ToJob(1)})); got != "unauthenticated" {
+		t.Error(got)
+	}
+	if _, err := r.Erase(t.Context(), customer, "c-1", ""); refusal(err) != "invalid_request" {
+		t.Error(err)
+	}
+	var bad error
+	for _, err := range r.Results(t.Context(), "1234-aaaaaaaaaaaaaaaa", client.ResultFilter{}) {
+		bad = err
+	}
+	if !errors.Is(bad, store.ErrNoBatch) {
+		t.Errorf("results of an unknown batch: %v", bad)
+	}
+}
+
+func TestWaitOutlastsBreaksAndRestarts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: many(3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	real, asked := r.handler, atomic.Int64{}
+	r.handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		switch asked.Add(1) {
+		case 1:
+			panic(http.ErrAbortHandler)
+		case 2: // a stream that breaks after its first event
+			short, end := context.WithCancel(q.Context())
+			defer end()
+			real.ServeHTTP(cutOff{w, end}, q.WithContext(short))
+			panic(http.ErrAbortHandler)
+		default:
+			real.ServeHTTP(w, q)
+		}
+	})
+	r.work()
+	told := map[string]bool{}
+	end, err := r.Wait(ctx, sent.Batch, func(b client.Batch) { told[b.Ended.String()] = true })
+	if err != nil || end.Created != 3 {
+		t.Errorf("%+v, %v", end, err)
+	}
+	if asked.Load() < 3 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+}
+
+// cutOff ends a stream after its first event.
+type cutOff struct {
+	http.ResponseWriter
+
+	cancel context.CancelFunc
+}
+
+func (c cutOff) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	if strings.Contains(string(p), "data: ") {
+		c.cancel()
+	}
+	return n, err
+}
+
+func (c cutOff) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: many(3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := r.Wait(ctx, sent.Batch, func(client.Batch) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTheKeyFollowsNoRedirect(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path == "/elsewhere" {
+			t.Error("the redirect was followed")
+		}
+		http.Redirect(w, q, "/elsewhere", http.StatusTemporaryRedirect)
+	})
+	_, err := r.Batch(t.Context(), "1234-aaaaaaaaaaaaaaaa")
+	if p, ok := errors.AsType[*client.Problem](err); !ok || p.Status != http.StatusTemporaryRedirect || p.Code != "" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNewRefusesWhatIsNoAddressOrKey(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range [][2]string{{"exports.example.com", "ixk_a_b"}, {"ftp://exports.example.com", "ixk_a_b"}, {"https://user@exports.example.com", "ixk_a_b"}, {"https://exports.example.com", ""}, {"https://exports.example.com", "ixk a"}} {
+		if _, err := client.New(wrong[0], wrong[1]); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}

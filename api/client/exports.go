@@ -1,0 +1,146 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Sent is what became of candidates that were handed over.
+type Sent struct {
+	tasks.Receipt
+
+	// RefusedRows counts all refused rows; the list in the receipt may be shorter.
+	RefusedRows int `json:"refused_rows"`
+	// Forecast is when the batch will be done; nil where nothing of it moves.
+	Forecast *store.Forecast `json:"forecast"`
+	// Waits are sentences about what keeps the customer's exports.
+	Waits []string `json:"waits"`
+}
+
+// Enqueue hands a batch over, as tasks.Client does: candidates are read once, one by
+// one, and sent as they come. What the iterator refuses is not sent, and in the receipt.
+//
+// Errors: *Problem where the API refuses the batch; store.ErrBatchConflict is one, by
+// errors.Is. An error of the iterator ends the reading: what was read before is handed
+// over, and the receipt tells of it. Where the connection breaks, candidates may have
+// been handed over of which there is no receipt: sent again with the same idempotency
+// key, only what is missing is added. Batch.Told has no effect: the API has a bound of
+// its own.
+func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
+	if b.Candidates == nil {
+		return Sent{}, &tasks.BatchError{Field: "candidates", Message: "are missing", Remedy: "give at least an empty sequence"}
+	}
+	query := url.Values{}
+	if b.Target.Job != 0 {
+		query.Set("job", strconv.FormatInt(b.Target.Job, 10))
+	} else {
+		query.Set("prospects", "true")
+	}
+	if b.Options.GenerateDummyEmails {
+		query.Set("generate_dummy_emails", "true")
+	}
+	if b.Options.IncludePreviouslyExported {
+		query.Set("include_previously_exported", "true")
+	}
+	body, pipe := io.Pipe()
+	r, err := c.request(ctx, http.MethodPost, customerPath(b.Customer)+"/exports", query, body)
+	if err != nil {
+		return Sent{}, err
+	}
+	r.Header.Set("Content-Type", "application/x-ndjson")
+	r.Header.Set("Expect", "100-continue") // a refusal comes before the candidates are sent
+	if b.IdempotencyKey != "" {
+		r.Header.Set("Idempotency-Key", b.IdempotencyKey)
+	}
+	sender := &sender{rows: b.Candidates}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sender.send(pipe)
+	}()
+	var receipt Sent
+	_, err = c.do(r, &receipt)
+	_ = body.Close() // the sender stops, whatever was read of it
+	<-sent
+	if err != nil {
+		// An input of bad rows alone is no mistake of the request.
+		if problem, ok := errors.AsType[*Problem](err); ok && sender.sent == 0 && len(sender.refused) > 0 && problem.Code == "batch_invalid" {
+			err = nil
+		}
+		if err != nil {
+			return receipt, errors.Join(err, sender.inputErr)
+		}
+	}
+	sender.complete(&receipt)
+	return receipt, sender.inputErr
+}
+
+// sender sends the candidates of one batch, a line each.
+type sender struct {
+	rows func(func(tasks.Candidate, error) bool)
+
+	row      int // of the input, from 1
+	sent     int
+	refused  []tasks.Refusal // by the iterator
+	inputErr error
+}
+
+func (s *sender) send(to *io.PipeWriter) {
+	const buffer = 64 << 10
+	w := bufio.NewWriterSize(to, buffer)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	var err error
+	for candidate, rowErr := range s.rows {
+		s.row++
+		if refused, ok := errors.AsType[*tasks.RowError](rowErr); ok {
+			s.refused = append(s.refused, tasks.Refusal{Row: s.row, Line: refused.Line, Candidate: refused.Candidate, Problems: refused.Problems})
+			continue
+		}
+		if rowErr != nil {
+			s.inputErr = fmt.Errorf("read candidates: %w", rowErr)
+			break
+		}
+		s.sent++
+		if err = enc.Encode(candidate); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = w.Flush()
+	}
+	_ = to.CloseWithError(err) // nil ends the body in order
+}
+
+// complete puts the iterator's refusals into the receipt, and counts its rows: the
+// API has numbered those alone that were sent.
+func (s *sender) complete(receipt *Sent) {
+	passed := 0
+	for i := range receipt.Refused {
+		r := &receipt.Refused[i]
+		r.Line = 0 // of what was sent, which nobody has seen
+		for passed < len(s.refused) && s.refused[passed].Row <= r.Row+passed {
+			passed++
+		}
+		r.Row += passed
+	}
+	for i := range receipt.Warnings {
+		receipt.Warnings[i].FirstLine = 0
+	}
+	receipt.Refused = append(receipt.Refused, s.refused...)
+	slices.SortFunc(receipt.Refused, func(x, y tasks.Refusal) int { return x.Row - y.Row })
+	receipt.RefusedRows += len(s.refused)
+}
+
+func customerPath(customer string) string { return "/customers/" + url.PathEscape(customer) }

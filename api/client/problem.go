@@ -1,0 +1,83 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Problem is what the API refuses a request with.
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	// Code is stable, see docs/api.md; empty where something in between has answered.
+	Code      string         `json:"code"`
+	Errors    []FieldProblem `json:"errors"`
+	RequestID string         `json:"request_id"`
+	// RetryAfter is when to ask again; 0: asking again does not help, or nobody said.
+	RetryAfter time.Duration `json:"-"`
+}
+
+// FieldProblem is one field of the request that is wrong.
+type FieldProblem struct {
+	Field   string `json:"field"`
+	Problem string `json:"problem"`
+	Remedy  string `json:"remedy"`
+}
+
+func (p *Problem) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the API refused (%d", p.Status)
+	if p.Code != "" {
+		b.WriteString(" " + p.Code)
+	}
+	b.WriteString(")")
+	for _, text := range []string{p.Title, p.Detail} {
+		if text != "" {
+			b.WriteString(": " + strings.TrimSuffix(text, "."))
+		}
+	}
+	for _, f := range p.Errors {
+		fmt.Fprintf(&b, "; %s %s (%s)", f.Field, f.Problem, f.Remedy)
+	}
+	return b.String()
+}
+
+// Is lets errors.Is find what package tasks answers in the same case.
+func (p *Problem) Is(target error) bool {
+	switch target { //nolint:errorlint // sentinels are compared
+	case store.ErrBatchConflict:
+		return p.Code == "idempotency_conflict"
+	case store.ErrNoBatch:
+		return p.Code == "batch_unknown"
+	case store.ErrNoConnection:
+		return p.Code == "no_connection"
+	}
+	return false
+}
+
+// Temporary reports whether the same request may succeed later.
+func (p *Problem) Temporary() bool {
+	return p.RetryAfter > 0 || p.Status == http.StatusTooManyRequests || p.Status >= http.StatusInternalServerError
+}
+
+func problemIn(response *http.Response) *Problem {
+	p := &Problem{}
+	const most = 1 << 20
+	if err := json.NewDecoder(io.LimitReader(response.Body, most)).Decode(p); err != nil || p.Code == "" {
+		p = &Problem{Title: "something that is not the API has answered, " + response.Status}
+	}
+	p.Status = response.StatusCode
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		p.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return p
+}

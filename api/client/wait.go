@@ -1,0 +1,121 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Wait follows a batch to its end and returns how it ended. Changes are told to
+// progress, unless it is nil, at most one a second. A connection that breaks, and an
+// API that is restarted, are waited for until the context ends.
+func (c *Client) Wait(ctx context.Context, id store.BatchID, progress func(Batch)) (Batch, error) {
+	f := following{client: c, id: id, progress: progress}
+	const pause = 2 * time.Second
+	for {
+		over, err := f.stream(ctx)
+		if over {
+			return f.batch, nil
+		}
+		wait := pause
+		if err != nil {
+			problem, refused := errors.AsType[*Problem](err)
+			if refused && !problem.Temporary() || ctx.Err() != nil {
+				return f.batch, err
+			}
+			if refused && problem.RetryAfter > wait {
+				wait = problem.RetryAfter
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return f.batch, fmt.Errorf("wait for the batch: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// following is one Wait.
+type following struct {
+	client   *Client
+	id       store.BatchID
+	progress func(Batch)
+	last     string // id of the last event
+	batch    Batch
+}
+
+// stream reads events until they end, and reports whether the batch has.
+func (f *following) stream(ctx context.Context) (over bool, err error) {
+	r, err := f.client.request(ctx, http.MethodGet, batchPath(f.id)+"/events", nil, nil)
+	if err != nil {
+		return false, err
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	if f.last != "" {
+		r.Header.Set("Last-Event-ID", f.last)
+	}
+	response, err := f.client.open(r)
+	if err != nil {
+		return false, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusNoContent { // the end was told, and got lost here
+		f.batch, err = f.client.Batch(ctx, f.id)
+		return err == nil, err
+	}
+	return f.read(response.Body)
+}
+
+func (f *following) read(body io.Reader) (over bool, err error) {
+	const longest = 1 << 20
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, longest)
+	var id, kind, data string
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "id":
+			id = value
+		case "event":
+			kind = value
+		case "data":
+			data = value
+		case "":
+			if data != "" {
+				if err := f.take(id, data); err != nil {
+					return false, err
+				}
+			}
+			if kind == "end" {
+				return true, nil
+			}
+			id, kind, data = "", "", ""
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return false, fmt.Errorf("read events: %w", err)
+	}
+	return false, nil
+}
+
+func (f *following) take(id, data string) error {
+	var b Batch
+	if err := json.Unmarshal([]byte(data), &b); err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
+	f.batch, f.last = b, id
+	if f.progress != nil {
+		f.progress(b)
+	}
+	return nil
+}
