@@ -64,7 +64,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", p.settings.APIListen)
 	if err != nil {
-		return misused("cannot listen on %s (%s): give a free address of this machine with --api-listen, such as 127.0.0.1:8080", p.settings.APIListen, rootCause(err))
+		return misused("cannot listen on %s (%s): give a free address of this machine with --api-listen, such as 127.0.0.1:8081", p.settings.APIListen, rootCause(err))
 	}
 	if err := warnServing(ctx, ledger, listener.Addr(), cert != nil, log); err != nil {
 		_ = listener.Close()

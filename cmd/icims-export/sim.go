@@ -48,7 +48,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", c.Listen)
 	if err != nil {
-		return misused("cannot listen on %s: give a free address of this machine with --listen, such as 127.0.0.1:8899", c.Listen)
+		return misused("cannot listen on %s: give a free address of this machine with --listen, such as 127.0.0.1:8898", c.Listen)
 	}
 	origin := originOf(listener.Addr())
 	fmt.Fprint(p.stdout, connectionsFile(origin, tenants))

@@ -66,7 +66,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	}
 	usable := source.Len()
 	if usable == 0 && source.Unread() == 0 {
-		return misused("there is no usable connection: enter one with icims-export connection add, or write a YAML file of them (docs/configuration.md shows one) and name it with ICIMS_EXPORT_CONNECTIONS")
+		log.Warn().Msg("there is no usable connection yet; one that is entered with icims-export connection add, or by the API, is taken up at once")
 	}
 	if err := w.Start(ctx); err != nil {
 		return redisFailed(p.settings, err)
