@@ -60,7 +60,7 @@ func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
 		}{key, token})
 	}
 	p.sayf("The key %s, %q: %s; %s; %s. Keep what follows where only its user can read it: it is not shown again.",
-		key.ID, prose.Printable(key.Name), strings.Join(key.Scopes, ", "), customersOf(key), keyEnd(key, now))
+		key.ID, prose.Printable(key.Name), strings.Join(key.Scopes, ", "), customersOf(key), keyEnd(key, now, time.DateTime))
 	fmt.Fprintln(p.stdout, token)
 	return nil
 }
@@ -123,16 +123,17 @@ func customersOf(k store.APIKey) string {
 	}
 }
 
-func keyEnd(k store.APIKey, now time.Time) string {
+// keyEnd says when a key ends or ended, in a layout of times.
+func keyEnd(k store.APIKey, now time.Time, layout string) string {
 	switch {
 	case !k.Revoked.IsZero():
-		return "revoked " + k.Revoked.Local().Format(time.DateTime)
+		return "revoked " + k.Revoked.Local().Format(layout)
 	case k.Expires.IsZero():
 		return "never expires"
 	case !k.Expires.After(now):
-		return "expired " + k.Expires.Local().Format(time.DateTime)
+		return "expired " + k.Expires.Local().Format(layout)
 	default:
-		return "expires " + k.Expires.Local().Format(time.DateTime)
+		return "expires " + k.Expires.Local().Format(layout)
 	}
 }
 
@@ -182,7 +183,7 @@ func (c *apikeysListCommand) Run(ctx context.Context, p *process) error {
 		if k.Name == "" {
 			name = "(sealed with another keyset: useless)"
 		}
-		rows = append(rows, []cell{{k.ID, c}, {name, c}, {strings.Join(k.Scopes, ","), c}, {used, c}, {keyEnd(k, now), c}, {customersOf(k), c}})
+		rows = append(rows, []cell{{k.ID, c}, {name, c}, {strings.Join(k.Scopes, ","), c}, {used, c}, {keyEnd(k, now, time.DateOnly), c}, {customersOf(k), c}})
 	}
 	return t.write(rows...)
 }
