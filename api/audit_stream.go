@@ -51,6 +51,10 @@ const (
 )
 
 func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
+	if err := readQuery(r).err(); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
 	select {
 	case s.auditing <- struct{}{}:
 		defer func() { <-s.auditing }()

@@ -87,14 +87,14 @@ type deleteConnectionInput struct {
 	Markers  string `query:"markers" enum:"keep,erase" default:"keep" doc:"Who was exported before: keep, or erase, so that they would be sent again."`
 	DryRun   bool   `query:"dry_run" doc:"Only tell what would be done."`
 	Patience int    `query:"patience" minimum:"0" maximum:"30" default:"5" doc:"For how many seconds to wait for exports in the middle of their calls."`
-	Why      string `header:"X-Why" maxLength:"1000" doc:"Why it is done. Only a dry run needs none."`
+	Why      string `query:"why" maxLength:"200" doc:"Why it is done; recorded with who did it. Only a dry run needs none. It must name nobody: addresses are logged on the way."`
 }
 
 func (in *deleteConnectionInput) changesNothing() bool { return in.DryRun }
 
 func (s *Server) deleteConnection(ctx context.Context, in *deleteConnectionInput) (*struct{ Body operate.Removal }, error) {
 	if strings.TrimSpace(in.Why) == "" && !in.DryRun {
-		return nil, whyMissing("header.X-Why")
+		return nil, whyMissing("query.why")
 	}
 	revision, err := in.revision()
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *Server) deleteConnection(ctx context.Context, in *deleteConnectionInput
 		Patience: time.Duration(in.Patience) * time.Second, DryRun: in.DryRun,
 	})
 	if err != nil {
-		return nil, partDone(err)
+		return nil, err
 	}
 	return &struct{ Body operate.Removal }{removal}, nil
 }

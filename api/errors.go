@@ -44,6 +44,9 @@ func problemOf(err error) *Problem {
 		copied := *p
 		return &copied
 	}
+	if p := partProblem(err); p != nil {
+		return p
+	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
 			return newProblem(s.code, "")

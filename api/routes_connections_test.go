@@ -72,13 +72,13 @@ func TestConnectionOverTheAPI(t *testing.T) {
 	r.call(admin, http.MethodDelete, connectionPathOf1234, nil).problem(CodeInvalid)
 	var removal operate.Removal
 	r.call(admin, http.MethodDelete, connectionPathOf1234+"?dry_run=true", nil).is(http.StatusOK, &removal)
-	r.call(admin, http.MethodDelete, connectionPathOf1234, nil, "X-Why", "they left", "If-Match", `"1"`).problem(CodeConnectionChanged)
+	r.call(admin, http.MethodDelete, connectionPathOf1234+"?why=they+left", nil, "If-Match", `"1"`).problem(CodeConnectionChanged)
 	removal = operate.Removal{}
-	r.call(admin, http.MethodDelete, connectionPathOf1234+"?exports=cancel&markers=erase", nil, "X-Why", "they left", "If-Match", `"2"`).is(http.StatusOK, &removal)
+	r.call(admin, http.MethodDelete, connectionPathOf1234+"?exports=cancel&markers=erase&why=they+left", nil, "If-Match", `"2"`).is(http.StatusOK, &removal)
 	if removal.DryRun || removal.Exports == nil || removal.Markers == nil {
 		t.Errorf("removed: %+v", removal)
 	}
-	r.call(admin, http.MethodDelete, connectionPathOf1234, nil, "X-Why", "a removal can be repeated").is(http.StatusOK, nil)
+	r.call(admin, http.MethodDelete, connectionPathOf1234+"?why=a+removal+can+be+repeated", nil).is(http.StatusOK, nil)
 	c = Connection{}
 	r.call(reader, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
 	if c.State != "removed" || c.Settings != (ConnectionSettings{}) || c.InUse != (ConnectionSettings{}) {
@@ -154,7 +154,7 @@ func TestConnectionsAreListedPageByPage(t *testing.T) {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
 		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
 	}
-	r.call(admin, http.MethodDelete, "/v1/customers/5/connection", nil, "X-Why", "x").is(http.StatusOK, nil)
+	r.call(admin, http.MethodDelete, "/v1/customers/5/connection?why=x", nil).is(http.StatusOK, nil)
 	for name, c := range map[string]struct {
 		key, query string
 		want       string // customers of each page

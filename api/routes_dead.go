@@ -203,7 +203,7 @@ func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (
 		order := operate.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
 		done, err := act(s.Desk, ctx, choice, order)
 		if err != nil {
-			return nil, partDone(err)
+			return nil, err
 		}
 		return &struct{ Body DeadLettersChanged }{DeadLettersChanged{Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}}, nil
 	}

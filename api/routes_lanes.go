@@ -82,7 +82,7 @@ func (s *Server) pauseLane(ctx context.Context, in *struct {
 	}
 	paused, err := s.Desk.Pause(ctx, in.Customer, store.Pause{By: principalOf(ctx).Name, Why: in.Body.Why, At: now, Until: in.Body.Until})
 	if err != nil {
-		return nil, partDone(err)
+		return nil, err
 	}
 	return &pausedOutput{paused}, nil
 }
@@ -98,7 +98,7 @@ func (s *Server) resumeLane(ctx context.Context, in *struct {
 	}
 	paused, err := s.Desk.Resume(ctx, in.Customer, principalOf(ctx).Name, in.Body.Why)
 	if err != nil {
-		return nil, partDone(err)
+		return nil, err
 	}
 	return &pausedOutput{paused}, nil
 }
@@ -121,7 +121,7 @@ func (s *Server) cancelExports(ctx context.Context, in *cancelExportsInput) (*st
 	options := store.CancelOptions{Who: principalOf(ctx).Name, Why: in.Body.Why, DryRun: in.Body.DryRun}
 	done, err := s.Desk.Cancel(ctx, operate.CancelScope{Customer: in.Customer}, options, time.Duration(in.Body.Patience)*time.Second)
 	if err != nil {
-		return nil, partDone(err)
+		return nil, err
 	}
 	return &struct{ Body store.Cancellation }{done}, nil
 }

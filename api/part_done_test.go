@@ -1,0 +1,35 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+func TestWhatWasDoneInPartIsTold(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		code   Code
+		detail string
+	}{
+		"a walk that Redis broke off": {&operate.BrokenOffError{Done: 12, Thing: "dead letter", Err: fmt.Errorf("x: %w", io.EOF)}, CodeUnavailable, "It broke off after 12 dead letters: ask again to go on."},
+		"one that a bug broke off":    {&operate.BrokenOffError{Done: 1, Thing: "export", Err: errors.New("ana@example.com")}, CodeInternal, "after 1 export:"},
+		"an action that is unrecorded": {
+			errors.Join(&operate.UnrecordedError{Done: 2, Thing: "export", Err: store.ErrSealed}, io.EOF), CodeCannotOpen, "It was done to 2 exports, but could not be recorded",
+		},
+		"a pause that may hold": {&operate.PauseUnknownError{Err: io.EOF}, CodeUnavailable, "look at the customer's lane"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := problemOf(c.err)
+			if p.Code != c.code || !strings.Contains(p.Detail, c.detail) || strings.Contains(p.Detail, "@") {
+				t.Errorf("got %s %q", p.Code, p.Detail)
+			}
+		})
+	}
+}
