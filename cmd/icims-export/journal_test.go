@@ -61,6 +61,42 @@ func TestCommandsWriteTheJournal(t *testing.T) {
 	}
 }
 
+func TestJournalIsShown(t *testing.T) {
+	w := newWard(t)
+	w.call("journal").wantStatus(t, statusDone)
+	w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
+	w.call("resume", "1234", "--why=it went\x1b well", "--who=bo").wantStatus(t, statusDone)
+	w.call("pause", "77", "--why=not yet", "--who=ana").wantStatus(t, statusDone)
+	for name, c := range map[string]struct {
+		more []string
+		want string // who, what and outcome of each line
+	}{
+		"all, the latest first": {nil, "ana pause done 77,ana pause asked 77,bo resume done 1234,bo resume asked 1234,ana pause done 1234,ana pause asked 1234"},
+		"of a customer":         {[]string{"--customer=77"}, "ana pause done 77,ana pause asked 77"},
+		"of one person":         {[]string{"--who=bo", "--since=1h"}, "bo resume done 1234,bo resume asked 1234"},
+		"of one command":        {[]string{"--what=resume", "--limit=1"}, "bo resume done 1234"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.call(append([]string{"journal"}, c.more...)...)
+			r.wantStatus(t, statusDone)
+			r.wantNone(t, "\x1b")
+			var got []string
+			for _, line := range lines(r.out)[1:] {
+				f := strings.Split(line, "\t")
+				got = append(got, strings.Join(f[1:5], " "))
+			}
+			if text := strings.Join(got, ","); text != c.want {
+				t.Errorf("got %s\n%s", text, r.out)
+			}
+		})
+	}
+	if n := len(lines(w.call("journal", "--json").out)); n != 6 {
+		t.Errorf("%d lines of JSON", n)
+	}
+	w.call("journal", "--customer=acme").wantStatus(t, statusMisused)
+	w.call("journal", "--limit=0").wantStatus(t, statusMisused)
+}
+
 // journal is all of it, the oldest first.
 func (w *ward) journal() []store.JournalEntry {
 	w.t.Helper()

@@ -40,6 +40,7 @@ type grammar struct {
 	Pause      pauseCommand      `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
 	Resume     resumeCommand     `cmd:"" help:"End a customer's pause."`
 	Audit      auditCommand      `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
+	Journal    journalCommand    `cmd:"" help:"Tell who changed what, over the API and at the command line."`
 	Worker     workerCommand     `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
 	Serve      serveCommand      `cmd:"" help:"Serve the HTTP API until stopped."`
 	APIKeys    apikeysCommand    `cmd:"" name:"apikeys" help:"Make, list and revoke keys to the HTTP API."`
@@ -53,7 +54,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "export", "jobs", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
+var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "export", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},
