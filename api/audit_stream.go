@@ -81,7 +81,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(reportOf(result, shownViolations)) // nobody is left to tell
+	_ = lineWriter{w}.write(reportOf(result, shownViolations)) // nobody is left to tell
 }
 
 // keepAlive writes a line every few seconds until the returned function is called; gone

@@ -116,7 +116,7 @@ type CustomerPage struct {
 
 type connectionOutput struct {
 	Status int
-	ETag   string `header:"ETag" doc:"The revision, for If-Match."`
+	ETag   string `header:"ETag" doc:"The revision, for If-Match."` //nolint:tagliatelle // as HTTP spells it
 	Body   Connection
 }
 

@@ -114,7 +114,7 @@ func (d *Desk) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]
 		if err != nil {
 			return nil, err
 		}
-		customers = append(exporting, connected...)
+		customers = slices.Concat(exporting, connected)
 		for customer := range filed {
 			customers = append(customers, customer)
 		}

@@ -31,9 +31,13 @@ func Explain(o store.Outcome, row int, l Links) Outcome {
 
 // warningsOf are an export's warnings as sentences.
 func warningsOf(codes string) []string {
-	var texts []string
-	for _, w := range worker.ParseWarnings(codes) {
-		texts = append(texts, w.Text())
+	warnings := worker.ParseWarnings(codes)
+	if len(warnings) == 0 {
+		return nil
+	}
+	texts := make([]string, len(warnings))
+	for i, w := range warnings {
+		texts[i] = w.Text()
 	}
 	return texts
 }

@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"github.com/alicebob/miniredis/v2"
+
 	"github.com/seekout/icims-export/operate"
 )
 

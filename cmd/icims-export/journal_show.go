@@ -80,7 +80,8 @@ func (o *operator) journal(ctx context.Context, f store.JournalFilter, limit int
 
 func writeJournal(p *process, entries []store.JournalEntry) error {
 	width, onTerminal := terminal(p.stdout)
-	rows := [][]cell{header("when", "who", "what", "outcome", "customer", "object", "why")}
+	rows := make([][]cell, 0, 1+len(entries))
+	rows = append(rows, header("when", "who", "what", "outcome", "customer", "object", "why"))
 	for _, e := range entries {
 		when := utc(e.At)
 		if onTerminal {
