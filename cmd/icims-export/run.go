@@ -54,7 +54,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "export", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
+var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},
