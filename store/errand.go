@@ -28,6 +28,9 @@ const (
 	ErrandJobs   ErrandKind = "jobs"   // read the jobs of its portals
 )
 
+// ErrandKinds lists all kinds.
+func ErrandKinds() []ErrandKind { return []ErrandKind{ErrandVerify, ErrandJobs} }
+
 // ErrandState is where an errand stands.
 type ErrandState string
 

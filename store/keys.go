@@ -55,6 +55,7 @@ import (
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:errands                   zset    errands ("1234:verify") by when to look at them
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
+//	ix:ready                     string  written to see that Redis takes writes; goes in a minute
 //
 // Scripts build keys from the customer's prefix, as asynq's do.
 const keyRoot = "ix:"
@@ -67,6 +68,7 @@ const (
 	lanesChannel = "{" + lanesKey + "}:announced"
 	customersKey = keyRoot + "customers"
 	workersKey   = keyRoot + "workers"
+	readyKey     = keyRoot + "ready"
 	keysetKey    = keyRoot + "keyset"
 	apiKeysKey   = keyRoot + "apikeys"
 	// The day follows.
