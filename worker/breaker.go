@@ -57,6 +57,7 @@ var errNoVerdict = errors.New("no verdict on iCIMS's health")
 // tellBreaker lets others see the state of this process's breaker for a customer.
 func (w *Worker) tellBreaker(customer string) func(state string) {
 	return func(state string) {
+		w.observer.BreakerIs(state)
 		w.retiring.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()

@@ -201,6 +201,7 @@ func (e *errands) do(ctx context.Context, r *ErrandRun) {
 	switch {
 	case lost:
 		r.Log.Warn().Msg("errand lost to another worker")
+		e.observer.ErrandOver(r.Kind, ErrandOverLost)
 		return
 	case ctx.Err() != nil && err != nil:
 		r.Log.Info().Msg("errand handed back")
@@ -272,6 +273,7 @@ func (e *errands) abandon(ctx context.Context, r *ErrandRun, why store.ErrandFai
 // tell records how an errand ended. Where that fails for long it is taken for one
 // whose worker died.
 func (e *errands) tell(r *ErrandRun, s store.ErrandStep) {
+	e.observer.ErrandOver(r.Kind, errandEnds[s.To])
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err := e.ledger.StepErrand(ctx, r.claim, s); err != nil {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -62,6 +63,7 @@ type gateConfig struct {
 	ids         *atomic.Int64 // number the permits of the process
 	now         func() time.Time
 	errand      bool // its calls are an errand's
+	observer    Observer
 }
 
 // holdMargin is how much longer than a call may take its permit is kept: for the
@@ -69,6 +71,9 @@ type gateConfig struct {
 const holdMargin = 15 * time.Second
 
 func newGate(base context.Context, c gateConfig, limits store.Limits) *gate {
+	if c.observer == nil {
+		c.observer = nobody{}
+	}
 	g := &gate{gateConfig: c, limits: limits, left: nothingTold}
 	g.draining, g.drain = context.WithCancel(base)
 	return g
@@ -139,6 +144,15 @@ type permit struct {
 
 // enter waits for a permit. The error is a refusal, or the context's.
 func (g *gate) enter(ctx context.Context) (permit, error) {
+	asked := g.now()
+	p, err := g.await(ctx)
+	if _, refused := errors.AsType[*icims.RefusedError](err); err == nil || refused {
+		g.observer.Permitted(queueOf(ctx) == express, g.now().Sub(asked), err == nil)
+	}
+	return p, err
+}
+
+func (g *gate) await(ctx context.Context) (permit, error) {
 	w := &waiter{queue: queueOf(ctx), ready: make(chan struct{})}
 	if err := g.line(w, false); err != nil {
 		return permit{}, err
@@ -293,7 +307,13 @@ func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
 			return nil, err
 		}
 		// The answer has been read completely when it comes.
+		start := g.now()
 		answer, err := next.RoundTrip(req)
+		status := 0
+		if err == nil {
+			status = answer.StatusCode
+		}
+		g.observer.Called(icims.OpOf(req.Context()), status, g.now().Sub(start))
 		g.leave(judged(req, p.Permit, answer, err))
 		return answer, err
 	})

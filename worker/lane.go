@@ -133,7 +133,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	l.base, l.cancel = context.WithCancel(context.Background())
 	l.gate = newGate(l.base, gateConfig{
 		ledger: w.ledger, customer: conn.Customer, worker: p.permits, credentials: w.ledger.Keys().CredentialsHash(conn),
-		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now, errand: p.errand != nil,
+		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now, errand: p.errand != nil, observer: w.observer,
 	}, conn.Limits)
 	// The breaker comes before the permit, so that an open one wastes none.
 	layers := []icims.Middleware{l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls}

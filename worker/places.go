@@ -38,6 +38,13 @@ func (p *places) give(n int) {
 	p.wakeNext()
 }
 
+// left is how many places are free.
+func (p *places) left() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.free
+}
+
 // wakeNext is for holders of the lock. The gate is not called here, as the caller
 // may hold its lock.
 func (p *places) wakeNext() {

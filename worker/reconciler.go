@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,6 +25,8 @@ type reconciler struct {
 	registry *registry
 	worker   string
 	lease    time.Duration // of claims
+	observer Observer
+	leads    *atomic.Bool
 	log      zerolog.Logger
 
 	// rounds says which customers come next.
@@ -75,6 +78,7 @@ return 1`)
 func newReconciler(w *Worker) *reconciler {
 	return &reconciler{
 		redis: w.redis, ledger: w.ledger, survey: w.survey, registry: w.registry, worker: w.id, lease: w.settings.Lease, log: w.log,
+		observer: w.observer, leads: &w.vitals.leads,
 		suspicions: map[string]suspicion{}, silent: map[string]time.Time{},
 	}
 }
@@ -83,6 +87,7 @@ func newReconciler(w *Worker) *reconciler {
 func (r *reconciler) run(ctx context.Context) {
 	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
+	defer r.leads.Store(false)
 	for {
 		if err := r.round(ctx); err != nil && ctx.Err() == nil {
 			r.log.Error().Err(err).Msg("reconciling failed")
@@ -98,6 +103,7 @@ func (r *reconciler) run(ctx context.Context) {
 // lead takes or keeps the lead among the processes.
 func (r *reconciler) lead(ctx context.Context) (bool, error) {
 	leads, err := leadScript.Run(ctx, r.redis, []string{leadKey}, r.worker, leadFor.Milliseconds()).Bool()
+	r.leads.Store(leads && err == nil)
 	if err != nil {
 		return false, fmt.Errorf("lead: %w", err)
 	}
@@ -125,7 +131,7 @@ func (r *reconciler) dropOrphans(ctx context.Context, customer string, before, n
 		if !dropped {
 			continue
 		}
-		r.found(customer, "task that nobody handles", 1)
+		r.found(customer, FindingOrphan, 1)
 		if a, ok := o.Alarm(); ok {
 			exports = append(exports, a.Export)
 			generations[a.Export] = a.Generation
@@ -172,7 +178,7 @@ func (r *reconciler) takeOverDead(ctx context.Context, customer string, soon []s
 			freed = append(freed, m)
 		}
 	}
-	r.found(customer, "export of a dead worker", len(freed))
+	r.found(customer, FindingDeadWorker, len(freed))
 	return r.nudge(ctx, customer, freed, tasks.EnqueueFirst)
 }
 
@@ -234,7 +240,7 @@ func (r *reconciler) replace(ctx context.Context, customer string, now time.Time
 			idle = append(idle, m)
 		}
 	}
-	r.found(customer, "task that claims nothing", len(idle))
+	r.found(customer, FindingUnclaimed, len(idle))
 	return r.nudge(ctx, customer, idle, tasks.EnqueueFirst)
 }
 
@@ -267,7 +273,7 @@ func (r *reconciler) wake(ctx context.Context, customer string, now time.Time) e
 	if err := r.ledger.LookAgain(ctx, customer, l.patient, now.Add(patience(turns))); err != nil {
 		return err
 	}
-	r.found(customer, "claim whose lease ran out", len(l.interrupted))
+	r.found(customer, FindingInterrupted, len(l.interrupted))
 	if err := r.nudge(ctx, customer, l.interrupted, tasks.EnqueueFirst); err != nil {
 		return err
 	}
@@ -275,7 +281,7 @@ func (r *reconciler) wake(ctx context.Context, customer string, now time.Time) e
 	if err != nil {
 		return err
 	}
-	r.found(customer, "export without a task", len(lost))
+	r.found(customer, FindingNoTask, len(lost))
 	return r.nudge(ctx, customer, lost, tasks.Enqueue)
 }
 
@@ -321,8 +327,9 @@ func (r *reconciler) nudge(ctx context.Context, customer string, exports []store
 	return put(ctx, r.redis, r.ledger, customer, alarms...)
 }
 
-func (r *reconciler) found(customer, what string, n int) {
+func (r *reconciler) found(customer string, what Finding, n int) {
 	if n > 0 {
-		r.log.Warn().Str("customer", customer).Str("finding", what).Int("count", n).Msg("reconciled")
+		r.observer.Reconciled(what, n)
+		r.log.Warn().Str("customer", customer).Str("finding", findings[what]).Int("count", n).Msg("reconciled")
 	}
 }

@@ -227,7 +227,7 @@ func (r *reconciler) stroll(ctx context.Context, busy []string) error {
 			if moving[customer] == 0 {
 				continue
 			}
-			r.found(customer, "work that is not announced", int(moving[customer]))
+			r.found(customer, FindingUnannounced, int(moving[customer]))
 			errs = append(errs, r.ledger.Announce(ctx, customer))
 		}
 	}

@@ -22,12 +22,15 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	x.journey.ended(o)
 	switch o.kind {
 	case released:
+		r.observe(x, o)
 		return o.after, o.after > 0, nil
 	case fault:
+		r.observe(x, o)
 		return 0, false, o.err
 	default:
 	}
 	if x.claim == nil { // put off before the claim
+		r.observe(x, o)
 		return max(o.after, time.Second), true, nil
 	}
 	// While other calls succeed, a 403 is about a right that this export needs.
@@ -44,9 +47,15 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	x.journey.ended(o)
 	calls := r.meter.take(x)
 	write := func(ctx context.Context) error { return r.write(ctx, x, o, calls) }
-	if lost := r.recordSurely(ctx, write); lost.kind == fault {
-		x.journey.ended(lost)
-		return 0, false, lost.err
+	switch recorded := r.recordSurely(ctx, write); recorded.kind {
+	case fault:
+		x.journey.ended(recorded)
+		r.observe(x, recorded)
+		return 0, false, recorded.err
+	case released:
+		r.observe(x, recorded)
+	default:
+		r.observe(x, o)
 	}
 	again = o.kind == deferred || o.kind == retry || o.kind == unknown
 	return o.after, again, nil

@@ -82,7 +82,7 @@ func (w *Worker) supervise(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+		if err := w.noted(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error().Err(err).Msg("cannot see who has work")
 		}
 		select {

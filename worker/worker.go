@@ -72,6 +72,8 @@ type Worker struct {
 	tracer    *tracer
 	places    *places      // for calls in flight
 	permitIDs atomic.Int64 // number the permits of this process
+	observer  Observer
+	vitals    vitals
 
 	mu          sync.Mutex
 	connections map[string]store.Connection
@@ -97,7 +99,7 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 	w := &Worker{
 		redis: client, queues: newShowGuard(client), survey: &survey{redis: client, log: log}, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
-		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1),
+		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, log: log}
 	w.errands = newErrands(w)
