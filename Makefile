@@ -96,6 +96,7 @@ docs: ## Write the generated documents anew
 	$(GO) test ./config -run TestReferenceIsUpToDate -update
 	$(GO) test ./store -run TestErrorsPageIsUpToDate -update
 	$(GO) test ./verify -run TestPageIsUpToDate -update
+	$(GO) test ./metrics -run TestMetricsPageIsUpToDate -update
 
 .PHONY: verify
 verify: lint test ## Run what must pass before a commit

@@ -36,6 +36,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		s.log(a, req, time.Since(began))
+		if s.Answered != nil {
+			s.Answered(req.op.ID, a.status, time.Since(began))
+		}
 		if fault != nil {
 			panic(fault)
 		}

@@ -200,6 +200,7 @@ func (a adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.s.mux.Ser
 
 // handle enters a handler into the mux, behind the guard.
 func (s *Server) handle(o op, h http.HandlerFunc) {
+	s.routed = append(s.routed, o.ID)
 	s.mux.HandleFunc(o.Method+" "+o.Path, func(w http.ResponseWriter, r *http.Request) { s.guard(w, r, o, h) })
 }
 

@@ -24,6 +24,10 @@ func (s *Server) registerCore() {
 		ID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"service"}, Errors: []Code{CodeStopping},
 		Summary: "Tell whether the service can work", Description: "Answers 200 while Redis answers and the service is not being stopped. It needs no key and tells nothing else.",
 	}, s.healthz)
+	register(s, op{
+		ID: "readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"service"}, Errors: []Code{CodeStopping},
+		Summary: "Tell whether the service takes changes", Description: "Answers 200 while Redis answers and takes writes. The detail of any other answer says what is wrong with it. It needs no key.",
+	}, s.readyz)
 	for path, contentType := range map[string]string{"/openapi.json": "application/openapi+json", "/openapi.yaml": "application/openapi+yaml"} {
 		s.handle(op{ID: "openapi", Method: http.MethodGet, Path: path}, func(w http.ResponseWriter, r *http.Request) {
 			spec := s.openAPISpecs()
@@ -81,6 +85,17 @@ func (s *Server) healthz(ctx context.Context, _ *struct{}) (*healthOutput, error
 	defer cancel()
 	if err := store.Reach(ctx, s.Redis); err != nil {
 		return nil, newProblem(CodeUnavailable, "").after(askAgain)
+	}
+	return &healthOutput{Health{Status: "ok"}}, nil
+}
+
+// readyz says what is wrong with Redis, as metrics.Health does: not where it is.
+func (s *Server) readyz(ctx context.Context, _ *struct{}) (*healthOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
+	if err := s.Ledger.Writable(ctx); err != nil {
+		info := store.TroubleOf(err).Info()
+		return nil, newProblem(CodeUnavailable, info.Title+". "+info.Hint).after(askAgain)
 	}
 	return &healthOutput{Health{Status: "ok"}}, nil
 }

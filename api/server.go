@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ type Deps struct {
 	Desk     *operate.Desk
 	Settings Settings
 	Log      zerolog.Logger
+	// Answered is told of each request that was answered: its operation ("" where there
+	// is no such route), status and time. Nil: nobody is.
+	Answered func(operation string, status int, took time.Duration)
 	// Now is the clock that keys expire by; nil for the machine's.
 	Now func() time.Time
 }
@@ -87,13 +91,19 @@ func or[T comparable](v, fallback T) T {
 	return v
 }
 
+// Operations lists the ids of all operations, as Answered is told them.
+func (s *Server) Operations() []string {
+	return slices.Compact(slices.Sorted(slices.Values(s.routed)))
+}
+
 // Server answers the requests of the API.
 type Server struct {
 	Deps
 
 	mux    *http.ServeMux
 	huma   huma.API
-	ops    []op // in the order of their registration
+	ops    []op     // in the order of their registration
+	routed []string // the ids of all that is routed
 	guards *guards
 	// auditing holds the one audit that is being made.
 	auditing chan struct{}

@@ -97,6 +97,9 @@ func (s Settings) Validate() error {
 	if !(s.TraceRatio >= 0 && s.TraceRatio <= 1) { // so put, NaN is refused as well
 		c.add("TraceRatio", fmt.Sprintf("is %g", s.TraceRatio), "give a number from 0 to 1")
 	}
+	if s.MetricsListen != "" {
+		c.address("MetricsListen", s.MetricsListen, "127.0.0.1:9464, or leave it out")
+	}
 	c.oneOf("LogLevel", s.LogLevel, logLevels)
 	c.oneOf("LogFormat", s.LogFormat, logFormats)
 	return errors.Join(c...)
@@ -165,11 +168,16 @@ func (c *checks) durations(s Settings) {
 	}
 }
 
+// address checks where a process is to listen.
+func (c *checks) address(field, address, such string) {
+	if host, port, err := net.SplitHostPort(address); err != nil || port == "" || strings.ContainsAny(host, "/@ ") {
+		c.add(field, "is not an address with a port", "write one such as "+such)
+	}
+}
+
 // api checks what serve needs.
 func (c *checks) api(s Settings) {
-	if host, port, err := net.SplitHostPort(s.APIListen); err != nil || port == "" || strings.ContainsAny(host, "/@ ") {
-		c.add("APIListen", "is not an address with a port", "write one such as 127.0.0.1:8080, or :8080 for all addresses of this machine")
-	}
+	c.address("APIListen", s.APIListen, "127.0.0.1:8080, or :8080 for all addresses of this machine")
 	if s.APITLSCert != "" && s.APITLSKey == "" {
 		c.add("APITLSKey", "is missing beside the certificate", "name the file of its private key, or leave both out for plain HTTP")
 	}

@@ -40,11 +40,17 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	seen, err := openMetrics(ctx, p.settings, log)
+	if err != nil {
+		return err
+	}
+	defer seen.close()
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if err != nil {
 		return err
 	}
 	defer closeRedis()
+	seen.redis(client)
 	ledger := newLedger(client, keys, p.settings)
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return err
@@ -61,6 +67,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	seen.api(ctx, server)
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", p.settings.APIListen)
 	if err != nil {

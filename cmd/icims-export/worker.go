@@ -40,11 +40,17 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if _, set := p.lookupEnv("HTTPS_PROXY"); set && p.settings.IcimsProxy == "" {
 		log.Warn().Msg("HTTPS_PROXY is set and not looked at: iCIMS is called directly, unless ICIMS_EXPORT_ICIMS_PROXY names the proxy")
 	}
+	seen, err := openMetrics(ctx, p.settings, log)
+	if err != nil {
+		return err
+	}
+	defer seen.close()
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if err != nil {
 		return err
 	}
 	defer closeRedis()
+	seen.redis(client)
 	if err := logRisks(ctx, p.settings, client, log); err != nil {
 		return err
 	}
@@ -59,6 +65,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	defer flush()
 	w := newWorker(client, ledger, p.settings, hosts, nil, log)
 	w.TraceTo(provider)
+	seen.worker(ctx, w, client, ledger, p.settings.MetricsCustomers)
 	source := checks.NewSource(ledger, hosts, log, w.SetConnections)
 	source.SetFile(fromFile.usable)
 	if err := source.Load(ctx); err != nil {

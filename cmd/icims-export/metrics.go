@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/metrics"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+// observed is what others see of this process. Without an address nothing is counted.
+type observed struct {
+	registry *prometheus.Registry
+	listener net.Listener
+	log      zerolog.Logger
+
+	stop    context.CancelFunc
+	serving sync.WaitGroup
+}
+
+// openMetrics begins to listen where metrics are to be served.
+func openMetrics(ctx context.Context, s config.Settings, log zerolog.Logger) (*observed, error) {
+	if s.MetricsListen == "" {
+		return &observed{stop: func() {}}, nil
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", s.MetricsListen)
+	if err != nil {
+		return nil, misused("cannot listen on %s for metrics (%s): give a free address of this machine with --metrics-listen, another one for each process", s.MetricsListen, rootCause(err))
+	}
+	return &observed{registry: metrics.NewRegistry(), listener: listener, log: log, stop: func() { _ = listener.Close() }}, nil
+}
+
+func (o *observed) on() bool { return o.registry != nil }
+
+// redis counts what a client asks of Redis.
+func (o *observed) redis(client redis.UniversalClient) {
+	if o.on() {
+		metrics.WatchRedis(o.registry, client)
+	}
+}
+
+// worker shows a worker, which is not started yet.
+func (o *observed) worker(ctx context.Context, w *worker.Worker, client redis.UniversalClient, ledger *store.Ledger, byCustomer bool) {
+	if !o.on() {
+		return
+	}
+	w.Observe(metrics.NewWorkerMetrics(o.registry, w.Vitals))
+	desk := &operate.Desk{Redis: client, Ledger: ledger}
+	o.registry.MustRegister(metrics.NewFleet(desk, func() bool { return w.Vitals().Leads }, byCustomer))
+	o.serve(ctx, &metrics.Health{Redis: client, Ledger: ledger, Lanes: w.Ready, Alive: w.Alive})
+}
+
+// api shows a server, which does not serve yet.
+func (o *observed) api(ctx context.Context, s *api.Server) {
+	if !o.on() {
+		return
+	}
+	s.Answered = metrics.NewAPIMetrics(o.registry, s.Operations()).Answered
+	o.serve(ctx, &metrics.Health{Redis: s.Redis, Ledger: s.Ledger})
+}
+
+// serve answers until close.
+func (o *observed) serve(ctx context.Context, h *metrics.Health) {
+	if !o.on() {
+		return
+	}
+	o.registry.MustRegister(h)
+	ctx, o.stop = context.WithCancel(context.WithoutCancel(ctx))
+	o.serving.Go(func() {
+		if err := metrics.Serve(ctx, o.listener, metrics.Handler(o.registry, h)); err != nil && err != http.ErrServerClosed { //nolint:errorlint // it is that very value
+			o.log.Error().Str("problem", rootCause(err)).Msg("metrics are served no more")
+		}
+	})
+	o.log.Info().Str("address", o.listener.Addr().String()).Msg("metrics are served")
+	if tcp, ok := o.listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		o.log.Warn().Msg("other machines can reach the address of the metrics, which asks for no key: let only Prometheus and the load balancer reach it")
+	}
+}
+
+// close ends it, last of all: a process that stops says so until it has.
+func (o *observed) close() {
+	o.stop()
+	o.serving.Wait()
+}

@@ -1,0 +1,31 @@
+package metrics
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// APIMetrics count the requests of the HTTP API.
+type APIMetrics struct {
+	routes   Label
+	requests *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+}
+
+// NewAPIMetrics enters the API's metrics into the registry, with its operations.
+func NewAPIMetrics(r prometheus.Registerer, operations []string) *APIMetrics {
+	routes := labelRoute
+	routes.Values = append(slices.Clone(operations), labelNone)
+	counted, timed := *requestsTotal, *requestDuration
+	counted.Labels, timed.Labels = []Label{routes, labelStatus}, []Label{routes}
+	return &APIMetrics{routes: routes, requests: counted.counterIn(r), took: timed.histogramIn(r)}
+}
+
+// Answered counts a request. api.Deps takes it.
+func (m *APIMetrics) Answered(operation string, status int, took time.Duration) {
+	operation = m.routes.within(operation)
+	m.requests.WithLabelValues(operation, classOf(status)).Inc()
+	m.took.WithLabelValues(operation).Observe(took.Seconds())
+}

@@ -1,0 +1,140 @@
+package metrics
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// The checks of readiness.
+const (
+	checkRedis  = "redis"  // answers
+	checkLedger = "ledger" // takes writes
+	checkLanes  = "lanes"  // the worker serves
+)
+
+const (
+	// readyLimit is how long Redis has to answer, and risksLimit to tell its settings.
+	readyLimit = 2 * time.Second
+	risksLimit = 2 * time.Second
+	// risksFor is for how long it is believed what the settings of Redis were.
+	risksFor = time.Minute
+)
+
+// Readiness is whether a process can work, and what keeps it from that.
+type Readiness struct {
+	Status string  `json:"status"` // "ready" or "not_ready"
+	Checks []Check `json:"checks"`
+	// AtRisk are settings of Redis by which exports may be lost. They keep nobody from
+	// working.
+	AtRisk []string `json:"at_risk,omitempty"`
+}
+
+// Ready reports whether all checks passed.
+func (r Readiness) Ready() bool { return r.Status == statusReady }
+
+const (
+	statusReady    = "ready"
+	statusNotReady = "not_ready"
+)
+
+// Check is one thing that a process needs.
+type Check struct {
+	Name    string `json:"check"`
+	OK      bool   `json:"ok"`
+	Problem string `json:"problem,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// Health tells how a process does.
+type Health struct {
+	Redis  redis.UniversalClient
+	Ledger *store.Ledger
+	// Lanes says why no lanes are served, Alive why the process is to be restarted;
+	// nil where there is nothing of the kind.
+	Lanes, Alive func() error
+
+	mu       sync.Mutex
+	risks    []string
+	risksAt  time.Time
+	risksSet bool
+}
+
+// Ready looks whether the process can work: one write to Redis.
+func (h *Health) Ready(ctx context.Context) Readiness {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	answers, writes := Check{Name: checkRedis, OK: true}, Check{Name: checkLedger, OK: true}
+	if err := h.Ledger.Writable(ctx); err != nil {
+		trouble := troubleOf(err)
+		info := trouble.Info()
+		writes = Check{checkLedger, false, info.Title + ".", info.Hint}
+		if !trouble.Answers() {
+			answers = writes
+			answers.Name = checkRedis
+		}
+	}
+	r := Readiness{Status: statusReady, Checks: []Check{answers, writes}}
+	if h.Lanes != nil {
+		lanes := Check{Name: checkLanes, OK: true}
+		if err := h.Lanes(); err != nil {
+			lanes = Check{checkLanes, false, err.Error(), "If it lasts, look at its log, and restart it."}
+		}
+		r.Checks = append(r.Checks, lanes)
+	}
+	if slices.ContainsFunc(r.Checks, func(c Check) bool { return !c.OK }) {
+		r.Status = statusNotReady
+	}
+	if answers.OK {
+		r.AtRisk, _ = h.riskSettings(context.WithoutCancel(ctx))
+	}
+	return r
+}
+
+// troubleOf is what is wrong after an error: something, whatever it was.
+func troubleOf(err error) store.Trouble {
+	if t := store.TroubleOf(err); t != "" {
+		return t
+	}
+	return store.TroubleUnreachable
+}
+
+// riskSettings are the settings of Redis by which exports may be lost, as of the last
+// minute; false where they are not known.
+func (h *Health) riskSettings(ctx context.Context) ([]string, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.risksAt) >= risksFor {
+		ctx, cancel := context.WithTimeout(ctx, risksLimit)
+		defer cancel()
+		found, err := store.Risks(ctx, h.Redis)
+		if h.risksSet = err == nil; err == nil {
+			h.risks, h.risksAt = found, time.Now()
+		}
+	}
+	return h.risks, h.risksSet
+}
+
+var healthMetrics = []*Metric{ready, redisRisks}
+
+// Describe names what it shows.
+func (h *Health) Describe(out chan<- *prometheus.Desc) { describe(out, healthMetrics) }
+
+// Collect shows the checks.
+func (h *Health) Collect(out chan<- prometheus.Metric) {
+	show := showing(out)
+	for _, c := range h.Ready(context.Background()).Checks {
+		show(ready, flag(c.OK), c.Name)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.risksSet {
+		show(redisRisks, float64(len(h.risks)))
+	}
+}

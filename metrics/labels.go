@@ -1,0 +1,109 @@
+package metrics
+
+import (
+	"slices"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+// Label is a label with all values that it can have.
+type Label struct {
+	Name string
+	// Values are all that it can have; none for the customer, whose values are ids.
+	Values []string
+	// Meaning says what the values stand for, or where they are explained.
+	Meaning string
+}
+
+// labelOther stands for what is in no list: something that a newer version tells.
+const (
+	labelNone  = "none"
+	labelOther = "other"
+)
+
+func texts[S ~string](values []S, more ...string) []string {
+	all := make([]string, 0, len(values)+len(more))
+	for _, v := range values {
+		all = append(all, string(v))
+	}
+	slices.Sort(all)
+	return append(all, more...)
+}
+
+func operationNames() []string {
+	var names []string
+	for _, op := range icims.Ops() {
+		names = append(names, op.Name)
+	}
+	return texts(names, labelOther)
+}
+
+// statusClasses are what HTTP answers are told apart by.
+var statusClasses = []string{"2xx", "3xx", "4xx", "5xx", labelNone}
+
+const hundred = 100
+
+// classOf is the class of a status; "none" for 0, where no answer came.
+func classOf(status int) string {
+	if i := status/hundred - 2; i >= 0 && i < len(statusClasses)-1 {
+		return statusClasses[i]
+	}
+	return labelNone
+}
+
+// What a queue, a state of work and a hold may be.
+const (
+	queueBulk, queueExpress           = "bulk", "express"
+	workWaiting, workActive, workLate = "waiting", "active", "later"
+	laneOpen, laneClosing, laneWanted = "open", "closing", "waiting"
+	heldYes, heldNo                   = "yes", "no"
+	heldInWebUI                       = "web_ui"
+	tripCommand, tripPipeline         = "command", "pipeline"
+)
+
+// holdReasons are why all calls of a customer may be held back.
+func holdReasons() []string {
+	return texts([]store.Reason{
+		store.ReasonPaused, store.ReasonBreakerOpen,
+		"icims_credentials", "icims_access_denied", "icims_rate_limited", "icims_quota_exhausted",
+	}, heldInWebUI, labelOther)
+}
+
+var (
+	labelOutcome    = Label{"outcome", texts(worker.Outcomes()), "as in `worker/observer.go`: `deferred`, `retrying` and `unknown` come back; `released` is another worker's"}
+	labelReason     = Label{"reason", texts(store.Reasons(), labelNone, labelOther), "[errors.md](errors.md)"}
+	labelOperation  = Label{"operation", operationNames(), "of iCIMS's API, as in `icims/op.go`"}
+	labelStatus     = Label{"status", statusClasses, "class of the HTTP status; `none`: no answer came"}
+	labelQueue      = Label{"queue", []string{queueBulk, queueExpress}, "`express`: small batches and errands"}
+	labelWork       = Label{"state", []string{workActive, workLate, workWaiting}, "`later`: comes back at a time of its own"}
+	labelHeld       = Label{"held", []string{heldNo, heldYes}, "`yes`: a pause, a verdict, a spent budget or an open breaker holds the customer's exports back"}
+	labelHoldReason = Label{"reason", holdReasons(), "[errors.md](errors.md); `web_ui`: paused in asynq's web UI"}
+	labelCustomers  = Label{"state", texts(operate.LaneStates()), "as `icims-export lanes` shows it"}
+	labelLane       = Label{"state", []string{laneClosing, laneOpen, laneWanted}, "`waiting`: customers for whom there is no lane left"}
+	labelBreaker    = Label{"state", worker.BreakerStates(), "of the circuit breaker"}
+	labelFinding    = Label{"finding", texts(worker.Findings()), "as in `worker/observer.go`"}
+	labelErrand     = Label{"kind", texts(store.ErrandKinds(), labelOther), "of the errand"}
+	labelErrandEnd  = Label{"end", texts(worker.ErrandEnds()), "`lost`: to another worker"}
+	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export audit`"}
+	labelTrouble    = Label{"trouble", texts(store.Troubles()), "as in `store/trouble.go`"}
+	labelTrip       = Label{"kind", []string{tripCommand, tripPipeline}, ""}
+	labelCheck      = Label{"check", []string{checkLanes, checkLedger, checkRedis}, "as `/readyz` lists them"}
+	labelCustomer   = Label{"customer", nil, "iCIMS's customer id"}
+	labelRoute      = Label{"operation", nil, "of the HTTP API, as in `api/openapi.yaml`; `none`: no such route"}
+)
+
+// within is a value if it is one of the label's, else "other" or "none", whichever
+// the label has.
+func (l Label) within(value string) string {
+	switch {
+	case slices.Contains(l.Values, value):
+		return value
+	case value == "" && slices.Contains(l.Values, labelNone), !slices.Contains(l.Values, labelOther):
+		return labelNone
+	default:
+		return labelOther
+	}
+}

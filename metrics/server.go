@@ -1,0 +1,87 @@
+package metrics
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// NewRegistry returns a registry with what Go and the system tell of the process.
+func NewRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	return r
+}
+
+// scrapesAtOnce bounds what callers can make a process do.
+const scrapesAtOnce = 3
+
+// Handler answers /metrics, /healthz and /readyz. It asks for no key: it is for an
+// address that only those reach who may see them.
+func Handler(g prometheus.Gatherer, h *Health) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{
+		MaxRequestsInFlight: scrapesAtOnce, ErrorHandling: promhttp.ContinueOnError,
+	}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		r := Readiness{Status: "ok"}
+		if h.Alive != nil {
+			if err := h.Alive(); err != nil {
+				r = Readiness{Status: "stuck", Checks: []Check{{checkLanes, false, err.Error(), "Restart the process."}}}
+			}
+		}
+		answer(w, r, r.Status == "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {
+		r := h.Ready(req.Context())
+		answer(w, r, r.Ready())
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, r Readiness, good bool) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if !good {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(r) // nobody is left to tell
+}
+
+const (
+	headersWithin = 5 * time.Second
+	answerWithin  = 20 * time.Second
+	idleFor       = 2 * time.Minute
+	stopWithin    = 2 * time.Second
+)
+
+// Serve answers on a listener until ctx ends.
+func Serve(ctx context.Context, listener net.Listener, h http.Handler) error {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: headersWithin, ReadTimeout: headersWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	<-ended
+	return err
+}
