@@ -20,7 +20,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Export 200 made-up candidates into a simulated iCIMS (ARGS=--json for one JSON line)
+demo: ## Export 200 made-up candidates into a simulated iCIMS, then serve the HTTP API over it (ARGS=--exit ends before that, ARGS=--json with one line)
 	@CGO_ENABLED=0 $(GO) run ./cmd/icims-export demo $(ARGS)
 
 .PHONY: build

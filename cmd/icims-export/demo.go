@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
@@ -18,7 +19,8 @@ import (
 type demoCommand struct {
 	Candidates int    `default:"200" placeholder:"N" help:"How many candidates to make up, 10 to 2000."`
 	Seed       uint64 `default:"1" help:"Another seed makes up other people."`
-	JSON       bool   `name:"json" help:"Print the summary as one line of JSON."`
+	Exit       bool   `help:"End after the summary, without the HTTP API."`
+	JSON       bool   `name:"json" help:"Print the summary as one line of JSON, and end."`
 }
 
 const (
@@ -38,6 +40,7 @@ func demoSettings() worker.Settings {
 // demo is a running demo: everything in one process.
 type demo struct {
 	p      *process
+	redis  redis.UniversalClient
 	sim    *icimstest.Simulator
 	ledger *store.Ledger
 	client *tasks.Client
@@ -107,7 +110,14 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	defer flush()
 	w := worker.New(client, ledger, demoSettings(), hosts, p.logger(zerolog.ErrorLevel))
 	w.TraceTo(provider)
-	w.SetConnections([]store.Connection{conn})
+	if _, err := ledger.AddConnection(ctx, conn, "the demo", "to show how it works"); err != nil {
+		return err
+	}
+	noMore, err := followConnections(ctx, ledger, hosts, p.logger(zerolog.ErrorLevel), w)
+	if err != nil {
+		return err
+	}
+	defer noMore()
 	serveErrands(w, p.settings)
 	if err := w.Start(ctx); err != nil {
 		return err
@@ -116,7 +126,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 
 	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
 	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known))
-	d := demo{p: p, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider)), links: operate.LinksOf(conn, hosts)}
+	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider)), links: operate.LinksOf(conn, hosts)}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
 		return err
@@ -129,7 +139,10 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	if c.JSON {
 		return writeJSON(p.stdout, summary)
 	}
-	return d.print(ctx, summary, cast)
+	if err := d.print(ctx, summary, cast); err != nil || c.Exit {
+		return err
+	}
+	return d.serve(ctx, hosts, server.URL, tasks.WithTraces(provider))
 }
 
 func demoConnection(portalURLs string) store.Connection {
@@ -174,6 +187,7 @@ func (c demoCast) settle(sim *icimstest.Simulator) {
 	cfg := icimstest.DemoTenant(demoCustomer, demoUser, demoPassword)
 	cfg.DailyLimit = 1_000_000
 	tenant := sim.AddTenant(cfg)
+	sim.AddTenant(icimstest.DemoTenant(demoFresh, demoUser, demoPassword))
 	for _, candidate := range c.known {
 		tenant.AddPerson(asPerson(candidate))
 	}

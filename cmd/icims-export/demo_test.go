@@ -1,6 +1,10 @@
 package main
 
 import (
+	"context"
+	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -32,7 +36,7 @@ func TestDemo(t *testing.T) {
 		}
 	})
 	t.Run("the table goes to stdout, without colours where it is no terminal", func(t *testing.T) {
-		r := call(t, "demo", "--candidates=20")
+		r := call(t, "demo", "--candidates=20", "--exit")
 		r.wantStatus(t, statusDone)
 		for _, want := range []string{"created", "updated", "skipped", "dead", "refused", "calls to iCIMS", "email is missing"} {
 			if !strings.Contains(r.out, want) {
@@ -44,4 +48,46 @@ func TestDemo(t *testing.T) {
 			t.Errorf("it is not said that nothing lasts: %s", r.errors)
 		}
 	})
+}
+
+func TestDemoServesTheAPIUntilItIsStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ready := make(chan struct{})
+	said := &watch{text: "whose connection is not entered yet", then: func() { close(ready) }}
+	out := &watch{text: "curl", then: func() {}}
+	ended := make(chan int, 1)
+	go func() {
+		p := &process{stdout: out, stderr: said, lookupEnv: os.LookupEnv}
+		ended <- run(ctx, p, []string{"demo", "--candidates=10"})
+	}()
+	select {
+	case <-ready:
+	case status := <-ended:
+		t.Fatalf("it ended with %d: %s", status, said)
+	}
+	shown := regexp.MustCompile(`API=(\S+) KEY=(\S+)`).FindStringSubmatch(out.String())
+	if shown == nil {
+		t.Fatalf("no address and key are shown: %s", out)
+	}
+	for _, customer := range []string{demoCustomer, demoFresh} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shown[1]+"/v1/customers/"+customer+"/connection", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+shown[2])
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if want := map[string]int{demoCustomer: http.StatusOK, demoFresh: http.StatusNotFound}[customer]; res.StatusCode != want {
+			t.Errorf("the connection of %s: %d", customer, res.StatusCode)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	if status := <-ended; status != statusDone {
+		t.Errorf("it ended with %d: %s", status, said)
+	}
 }
