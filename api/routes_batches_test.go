@@ -204,7 +204,7 @@ func TestABatchIsCancelled(t *testing.T) {
 	r.call(key, http.MethodPost, path, body("", false)).problem(CodeInvalid)
 	r.call(r.key(ScopeRead), http.MethodPost, path, body("x", false)).problem(CodeScopeMissing)
 	r.call(key, http.MethodPost, "/v1/customers/1234/batches/1234-aaaaaaaaaaaaaaaa/cancel", body("x", false)).problem(CodeNoBatch)
-	actions, err := r.Ledger.Actions(t.Context(), "1234", 5)
+	actions, _, err := r.Ledger.Actions(t.Context(), "1234", 5)
 	if err != nil || len(actions) != 1 || actions[0].Who != "test export" || actions[0].Why != "the wrong list" {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}

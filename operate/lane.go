@@ -18,6 +18,8 @@ type LaneDetail struct {
 	Events  []store.Event `json:"events"` // the latest first
 	// Actions are what operators did; they stay closed without the sealing keys.
 	Actions []store.Action `json:"actions,omitempty"`
+	// SealedActions are those that this keyset does not open.
+	SealedActions int `json:"sealed_actions,omitempty"`
 }
 
 // OpenBatch is a batch of which something moves, and when it will be done.
@@ -53,8 +55,9 @@ func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
 		return l, err
 	}
 	if !d.Closed {
-		// Those of another keyset are left out: the rest is worth showing without.
-		l.Actions, _ = d.Ledger.Actions(ctx, customer, shownEvents)
+		if l.Actions, l.SealedActions, err = d.Ledger.Actions(ctx, customer, shownEvents); err != nil {
+			return l, err
+		}
 	}
 	return l, nil
 }

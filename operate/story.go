@@ -38,6 +38,9 @@ type Storyteller struct {
 // Tell tells one entry: what was found, what came of it, what iCIMS answered, and
 // when it was to go on.
 func (s Storyteller) Tell(e store.Entry) string {
+	if e.What == store.WhatSealed {
+		return "Something that this keyset does not open."
+	}
 	begin, what := fmt.Sprintf("Attempt %d, %s: ", e.Attempt, s.Clock.When(e.At)), e.Reason.Info().Title
 	switch e.What {
 	case "retry":

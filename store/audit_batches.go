@@ -208,9 +208,13 @@ func (a *auditor) remembered(ctx context.Context, id BatchID, list []facts) erro
 	if len(done) == 0 {
 		return nil
 	}
-	erased, err := a.counter(ctx, a.customer, erasedField)
-	if err != nil {
-		return err
+	var erased int64
+	for _, field := range []string{erasedField, unmarkedField} {
+		at, err := a.counter(ctx, a.customer, field)
+		if err != nil {
+			return err
+		}
+		erased = max(erased, at)
 	}
 	markers, err := a.Markers(ctx, a.customer, candidates)
 	if err != nil {

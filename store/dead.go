@@ -213,24 +213,29 @@ func (l *Ledger) Act(ctx context.Context, customer string, a Action) error {
 	return nil
 }
 
-// Actions lists the latest actions on a customer's exports, the newest first.
-func (l *Ledger) Actions(ctx context.Context, customer string, n int) ([]Action, error) {
+// Actions lists the latest n actions on a customer's exports, the newest first, and
+// counts those among them that this keyset cannot open, which are left out.
+func (l *Ledger) Actions(ctx context.Context, customer string, n int) (actions []Action, closed int, err error) {
 	messages, err := l.redis.XRevRangeN(ctx, actionsKey(customer), "+", "-", int64(n)).Result()
 	if err != nil {
-		return nil, fmt.Errorf("list actions: %w", err)
+		return nil, 0, fmt.Errorf("list actions: %w", err)
 	}
-	actions := make([]Action, 0, len(messages))
+	actions = make([]Action, 0, len(messages))
 	for _, m := range messages {
 		sealed, _ := m.Values["a"].(string)
 		data, err := l.keys.Open([]byte(sealed), actionsKey(customer))
-		if err != nil {
-			return nil, fmt.Errorf("action: %w", err)
+		if errors.Is(err, ErrSealed) {
+			closed++ // with a key that was lost: the rest is worth showing
+			continue
 		}
 		var a Action
-		if err := json.Unmarshal(data, &a); err != nil {
-			return nil, errors.New("action is not readable")
+		if err == nil {
+			err = json.Unmarshal(data, &a)
+		}
+		if err != nil {
+			return nil, 0, errors.New("action is not readable")
 		}
 		actions = append(actions, a)
 	}
-	return actions, nil
+	return actions, closed, nil
 }

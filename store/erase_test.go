@@ -272,7 +272,7 @@ func eraseEndsTheBatch(b *book) {
 func eraseIsRecorded(b *book) {
 	b.accept("c-1", "c-1@example.com")
 	r := b.erase("c-1")
-	actions, err := b.Actions(b.t.Context(), customer, 10)
+	actions, _, err := b.Actions(b.t.Context(), customer, 10)
 	if err != nil || len(actions) != 1 {
 		b.t.Fatalf("actions: %+v, %v", actions, err)
 	}

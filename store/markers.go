@@ -62,11 +62,16 @@ func (l *Ledger) Markers(ctx context.Context, customer string, candidates []stri
 	return found, nil
 }
 
-// erasedField is when a customer's markers were erased, among the counters.
-const erasedField = "erased"
+// Among the counters: when a customer's markers were erased, and when an export that
+// was in work then ended last, which left none.
+const (
+	erasedField   = "erased"
+	unmarkedField = "unmarked"
+)
 
 // EraseMarkers forgets who of the customer was exported, and returns how many that
-// were: they will be sent again. Exports that are in work leave new ones.
+// were: they will be sent again. Exports that are in work leave none either; those that
+// are begun later do.
 func (l *Ledger) EraseMarkers(ctx context.Context, customer string) (int, error) {
 	now, err := l.nowAt(ctx, countersKey(customer))
 	if err != nil {

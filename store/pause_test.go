@@ -77,7 +77,7 @@ func TestPause(t *testing.T) {
 		if p := current(); p != nil {
 			t.Errorf("paused after the resume: %+v", p)
 		}
-		actions, err := b.Actions(ctx, customer, 10)
+		actions, _, err := b.Actions(ctx, customer, 10)
 		if events, err := b.Events(ctx, customer, 10); err != nil || len(events) != 5 || events[0].Kind != "resumed" || events[4].Kind != "paused" {
 			t.Errorf("events %+v, %v", events, err)
 		}

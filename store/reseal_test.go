@@ -248,7 +248,7 @@ func readable(b *book) string {
 	}
 	conn, err := b.Connection(ctx, mine)
 	history, err2 := b.ConnectionHistory(ctx, mine)
-	actions, err3 := b.Actions(ctx, mine, 100)
+	actions, _, err3 := b.Actions(ctx, mine, 100)
 	journal, err4 := b.Journal(ctx, store.JournalFilter{})
 	keys, err5 := b.APIKeys(ctx)
 	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
@@ -404,7 +404,7 @@ func TestResealDisturbsNobody(t *testing.T) {
 		if found := keysIn(t, client, last); len(found) != 1 || !found[last.Primary()] {
 			t.Errorf("sealed by %v, want %d alone", found, last.Primary())
 		}
-		actions, err := b.Actions(t.Context(), customer, 2*acts)
+		actions, _, err := b.Actions(t.Context(), customer, 2*acts)
 		if err != nil || len(actions) != acts {
 			t.Fatalf("%d actions, want %d (%v)", len(actions), acts, err)
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,6 +24,10 @@ type Entry struct {
 	Who      string   `json:"who,omitempty"`
 	Why      string   `json:"why,omitempty"`
 }
+
+// WhatSealed is the What of an entry that this keyset cannot open, of which nothing
+// else is known.
+const WhatSealed = "sealed"
 
 // Called is one call of an attempt that did not go smoothly.
 type Called struct {
@@ -58,6 +63,10 @@ func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
 	story := make([]Entry, 0, len(sealed))
 	for _, item := range slices.Backward(sealed) {
 		data, err := l.keys.Open([]byte(item), key)
+		if errors.Is(err, ErrSealed) {
+			story = append(story, Entry{What: WhatSealed}) // with a key that was lost: the rest is worth telling
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("story of export %s: %w", ref.Export, err)
 		}

@@ -44,7 +44,7 @@ func TestCancel(t *testing.T) {
 	if live, _ := w.ledger.Live(t.Context(), "99"); live != 2 {
 		t.Errorf("another customer has %d moving exports, want 2", live)
 	}
-	actions, err := w.ledger.Actions(t.Context(), "1234", 10)
+	actions, _, err := w.ledger.Actions(t.Context(), "1234", 10)
 	if err != nil || len(actions) != 2 || actions[1].Who != "ana" || actions[1].Why != "the wrong list" || actions[1].Count != 3 || actions[1].What != "cancelled batch "+string(batch) {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}

@@ -97,7 +97,7 @@ func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "3 values in Redis cannot be opened")
 	w.call("keys", "rotate").wantStatus(t, statusDone)
-	actions, err := store.NewLedger(w.redis, w.keys()).Actions(t.Context(), "1234", 1)
+	actions, _, err := store.NewLedger(w.redis, w.keys()).Actions(t.Context(), "1234", 1)
 	if err != nil || len(actions) != 1 || actions[0].Why != "the disk burned" {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}

@@ -159,6 +159,9 @@ func (l shownLane) printEvents(out io.Writer, s style, width int) {
 		}
 		all = append(all, told{at: a.At, text: text})
 	}
+	if l.SealedActions > 0 {
+		defer hang(out, width, "  ", fmt.Sprintf("%d of what operators did cannot be shown: this keyset does not open it.", l.SealedActions))
+	}
 	if len(all) == 0 {
 		return
 	}

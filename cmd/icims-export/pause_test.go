@@ -87,7 +87,7 @@ func TestPauseAndResume(t *testing.T) {
 		if p := read(); p != nil {
 			t.Errorf("still paused: %+v", p)
 		}
-		actions, err := w.ledger.Actions(t.Context(), "1234", 1)
+		actions, _, err := w.ledger.Actions(t.Context(), "1234", 1)
 		if err != nil || len(actions) != 1 || actions[0].Who != "eve" || actions[0].Why != "done" {
 			t.Errorf("recorded is %+v, %v", actions, err)
 		}

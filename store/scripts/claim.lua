@@ -136,6 +136,11 @@ if not again then
     write[4] = state
     write[13], write[14], write[15], write[16] = 'in', 'p', 'ia', int(t)
   end
+  -- When markers were erased last: see finish.
+  local erased = redis.call('HGET', prefix .. 'c', 'erased')
+  if erased then
+    write[#write + 1], write[#write + 2] = 'er', erased
+  end
   if task[1] then
     write[#write + 1], write[#write + 2] = 'g', generation
     redis.call('SET', turn, export, 'PX', ARGV[3])

@@ -11,6 +11,14 @@ local t = now()
 local seconds = int(math.floor(t / 1000))
 
 if to == 'done' then
+  know(r.eh, person, job, workflow)
+end
+local erased = to == 'done' and redis.call('HGET', prefix .. 'c', 'erased')
+if erased and erased ~= r.er then
+  -- Markers were erased while this was in work: it is to leave none either. An audit
+  -- looks for those that came later only.
+  redis.call('HSET', prefix .. 'c', 'unmarked', int(t))
+elseif to == 'done' then
   local key, field = marker_place(r.c)
   local jobs = ''
   local old = redis.call('HGET', key, field)
@@ -19,7 +27,6 @@ if to == 'done' then
     if p == person then jobs = j end
   end
   redis.call('HSET', key, field, person .. '|' .. seconds .. '|' .. with_job(jobs, job, workflow))
-  know(r.eh, person, job, workflow)
 end
 
 local batch_key = prefix .. 'b:' .. r.b

@@ -1,0 +1,70 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// After a sealing key was lost and given up, what it sealed is told apart from the
+// rest, which stays readable.
+func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	lost, b := openBook(t, client, store.BatchSpec{}), openBook(t, client, store.BatchSpec{})
+	ref := lost.accept("a", "a@example.com")
+	for _, by := range []*book{lost, b} {
+		for _, what := range []string{"first", "second"} {
+			if err := by.Act(t.Context(), customer, store.Action{At: time.Now(), Who: "ana", What: what}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	actions, closed, err := b.Actions(t.Context(), customer, 10)
+	if err != nil || closed != 2 || len(actions) != 2 || actions[0].What != "second" {
+		t.Errorf("actions: %+v, %d closed, %v", actions, closed, err)
+	}
+
+	c := lost.claimed(ref)
+	lost.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_server_error", Entry: &store.Entry{What: "dead"}})
+	if _, err := b.Revive(t.Context(), ref, "ana", "again"); err != nil {
+		t.Fatal(err)
+	}
+	story, err := b.Story(t.Context(), ref)
+	var whats []string
+	for _, e := range story {
+		whats = append(whats, e.What)
+	}
+	if diff := cmp.Diff([]string{store.WhatSealed, "retried"}, whats); diff != "" || err != nil {
+		t.Errorf("story (-want +got):\n%s%v", diff, err)
+	}
+}
+
+// An export that was in work when who was exported is forgotten leaves no marker; one
+// that is begun later does.
+func TestWhatWasInWorkWhenMarkersWereErasedLeavesNone(t *testing.T) {
+	t.Parallel()
+	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
+	done := func(c *store.Claim) {
+		b.finish(c, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
+	}
+	inWork, waits, putOff := b.claimed(b.accept("in work", "a@example.com")), b.accept("waits", "b@example.com"), b.accept("put off", "c@example.com")
+	b.hold(b.claimed(putOff), store.Hold{To: store.Retrying, Reason: "icims_server_error"})
+	for range 2 {
+		if _, err := b.EraseMarkers(t.Context(), customer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done(b.claimed(waits))
+	done(b.claimed(putOff))
+	done(inWork)
+	markers, err := b.Markers(t.Context(), customer, []string{"in work", "waits", "put off"})
+	if _, left := markers["in work"]; left || len(markers) != 2 || err != nil {
+		t.Errorf("markers: %+v, %v", markers, err)
+	}
+	b.auditIsClean()
+}
