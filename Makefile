@@ -71,6 +71,7 @@ $(GOVULNCHECK):
 bench: ## Measure throughput, calls and bytes (see docs/benchmarks.md)
 	@sh scripts/ensure-redis.sh
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./bench $(ARGS)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 15m ./bench/api
 
 .PHONY: bench-lanes
 bench-lanes: ## Measure what lanes and limits keep (ARGS="-bench Kill" for one row), about 25 minutes

@@ -38,13 +38,19 @@ func CPUSeconds(pid int) float64 {
 
 // ResidentMB is the memory that a process holds, in MB; 0 where the system has
 // no /proc.
-func ResidentMB(pid int) float64 {
+func ResidentMB(pid int) float64 { return statusMB(pid, "VmRSS:") }
+
+// PeakMB is the most memory that a process has held so far, in MB; 0 where the system
+// has no /proc.
+func PeakMB(pid int) float64 { return statusMB(pid, "VmHWM:") }
+
+func statusMB(pid int, field string) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if value, ok := strings.CutPrefix(line, field); ok {
 			kb, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
 			return kb / 1000
 		}
