@@ -79,10 +79,22 @@ func problemOf(err error) *Problem {
 	return newProblem(CodeInternal, "")
 }
 
+// connectionProblems say in a few words what the codes are about whose message tells
+// only what to do. The messages of others begin with it.
+var connectionProblems = map[string]string{
+	"missing": "is missing", "wrong_customer": "is no customer id", "unknown_auth": "is none of those there are",
+	"control_character": "has characters that cannot be seen", "unknown_capability": "holds a word that is not known here", "not_a_text": "is no single line, or too long",
+	"not_a_field_name": "is no name of a field", "not_a_domain": "is no domain name", "out_of_range": "is too small or too large", "password_needed": "is needed for this change",
+}
+
 func connectionFields(invalid *connections.InvalidError) []FieldProblem {
 	fields := make([]FieldProblem, len(invalid.Problems))
 	for i, p := range invalid.Problems {
-		fields[i] = FieldProblem{Field: p.Setting, Problem: p.Message}
+		f := FieldProblem{Field: p.Setting, Problem: connectionProblems[p.Code], Remedy: p.Message}
+		if f.Problem == "" {
+			f.Problem, f.Remedy, _ = strings.Cut(p.Message, "; ")
+		}
+		fields[i] = f
 	}
 	return fields
 }
