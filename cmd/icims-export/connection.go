@@ -118,6 +118,7 @@ func customerOf(text string) error {
 type connectionAddCommand struct {
 	Customer string   `arg:"" help:"iCIMS's customer id."`
 	Settings []string `arg:"" optional:"" name:"setting" help:"name=value, such as username=export-user and portal_urls=https://…; docs/connections.md lists the names."`
+	Verify   bool     `help:"Verify it then, with a test candidate. With --json the verification follows as a second object."`
 	Import   bool     `help:"Begin with the customer's entry in the file of connections, its password included."`
 	passwordFlags
 	whoAndWhy
@@ -175,7 +176,10 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return o.actFailed(err)
 	}
-	return c.report(p, "added", stored, hosts)
+	if err := c.report(p, "added", stored, hosts); err != nil || !c.Verify {
+		return err
+	}
+	return (&verifyCommand{Customer: c.Customer, Wait: verifyPatience, whoAndWhy: c.whoAndWhy}).verify(ctx, o)
 }
 
 // withoutDefaults leaves out what the file's reader has filled in, so that a default

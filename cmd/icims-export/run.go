@@ -34,6 +34,7 @@ type grammar struct {
 	Cancel     cancelCommand     `cmd:"" help:"End exports that wait, of a batch or of a customer."`
 	Erase      eraseCommand      `cmd:"" help:"Erase all that is kept of a candidate."`
 	Connection connectionCommand `cmd:"" help:"Enter, change, show and remove customers' connections in the store."`
+	Verify     verifyCommand     `cmd:"" help:"Find out whether a customer's connection works, with a test candidate. Exits with 3 where it does in part, with 1 where it does not."`
 	Jobs       jobsCommand       `cmd:"" help:"List the jobs that candidates can be exported to."`
 	Dead       deadCommand       `cmd:"" help:"List, explain, retry and discard exports that were given up."`
 	Lanes      lanesCommand      `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
@@ -54,7 +55,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "worker"}
+var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "verify", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+type verifyCommand struct {
+	Customer        string        `arg:"" help:"iCIMS's customer id."`
+	Job             int64         `placeholder:"ID" help:"Job for the test candidate, by its system id; without it the first that a portal shows."`
+	NoTestCandidate bool          `help:"Send no test candidate, so that nothing is written in iCIMS."`
+	Wait            time.Duration `default:"10m" placeholder:"DURATION" help:"For how long to follow it. It goes on in any case."`
+	whoAndWhy
+}
+
+// verifyPatience is for how long a verification is followed that is asked for beside
+// something else.
+const verifyPatience = 10 * time.Minute
+
+// Run verifies a connection.
+func (c *verifyCommand) Run(ctx context.Context, p *process) error {
+	if err := customerOf(c.Customer); err != nil {
+		return err
+	}
+	if c.Job < 0 {
+		return misused("%d is no job: give its system id, as icims-export jobs %s lists it", c.Job, c.Customer)
+	}
+	o, closeRedis, err := openOperator(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	return c.verify(ctx, o)
+}
+
+// verify asks for the verification, and shows its checks as they end.
+func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
+	var (
+		e      store.Errand
+		joined bool
+	)
+	args := verify.Args{Job: c.Job, NoTestCandidate: c.NoTestCandidate}
+	err := o.journalled(ctx, &store.JournalEntry{What: "verify", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
+		e, joined, err = o.Ledger.AskErrand(ctx, c.Customer, store.ErrandVerify, args, whoIs(c.Who))
+		return err
+	})
+	if err != nil {
+		return o.actFailed(err)
+	}
+	if joined {
+		o.p.sayf("A verification that %s asked for is under way already; this follows it.", prose.Printable(e.By))
+	}
+	f := &verifyFollower{operator: o, json: c.JSON, progress: newProgress(o.p)}
+	v, err := f.follow(ctx, e, c.Wait)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := writeJSON(o.p.stdout, v); err != nil {
+			return err
+		}
+	} else if err := f.conclude(v); err != nil {
+		return err
+	}
+	switch v.Report.Result {
+	case verify.ResultConnected:
+		return nil
+	case verify.ResultDegraded:
+		return partial
+	default:
+		return &exit{status: statusFailed}
+	}
+}
+
+// verifyFollower shows a verification while it runs.
+type verifyFollower struct {
+	*operator
+
+	json     bool
+	progress *progress
+	shown    int // checks
+	lonely   bool
+}
+
+// follow returns the verification when it has ended.
+func (f *verifyFollower) follow(ctx context.Context, e store.Errand, wait time.Duration) (verify.Verification, error) {
+	defer f.progress.end()
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, errWaited)
+	defer cancel()
+	start := time.Now()
+	for {
+		v, err := verify.View(e)
+		if err != nil {
+			return v, f.lost(err)
+		}
+		if err := f.show(v); err != nil {
+			return v, err
+		}
+		if e.State.Ended() {
+			return v, nil
+		}
+		if e.State == store.ErrandWaiting && time.Since(start) >= lonely {
+			f.alone(ctx)
+		}
+		next, stop := context.WithTimeout(ctx, lonely)
+		e, err = f.Ledger.AwaitErrand(next, e)
+		stop()
+		switch {
+		case ctx.Err() != nil:
+			f.progress.end()
+			return v, failed("the verification has not ended and goes on without this; give the command again to follow it")
+		case err != nil:
+			return v, f.lost(err)
+		}
+	}
+}
+
+var errWaited = errors.New("waited for long enough")
+
+// alone says once that there is nobody to do it.
+func (f *verifyFollower) alone(ctx context.Context) {
+	fleet, err := f.Ledger.Fleet(ctx)
+	if err != nil || fleet.Alive() || f.lonely {
+		return
+	}
+	f.lonely = true
+	f.p.sayf("No worker is running that could verify: start one with icims-export worker. This waits for it.")
+}
+
+// show prints the checks that have ended since, in their order.
+func (f *verifyFollower) show(v verify.Verification) error {
+	checks := v.Report.Checks
+	for f.shown < len(checks) {
+		c := checks[f.shown]
+		if c.State == verify.Pending || c.State == verify.Running {
+			f.progress.show("… " + titleOf(c))
+			return nil
+		}
+		f.shown++
+		f.progress.end()
+		if f.json {
+			continue
+		}
+		if err := f.print(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func titleOf(c verify.Check) string {
+	if c.Subject != "" {
+		return c.Title + " (" + prose.Printable(c.Subject) + ")"
+	}
+	return c.Title
+}
+
+var checkMarks = map[verify.State]cell{
+	verify.OK: {"✓", green}, verify.Warned: {"!", yellow}, verify.Failed: {"✗", red}, verify.Skipped: {"–", dim},
+}
+
+// print prints one check: with a mark and what to do on a terminal, separated by tabs
+// elsewhere.
+func (f *verifyFollower) print(c verify.Check) error {
+	width, onTerminal := terminal(f.p.stdout)
+	if !onTerminal {
+		_, err := fmt.Fprintln(f.p.stdout, strings.Join([]string{
+			string(c.Name), c.Subject, string(c.State), string(c.Code), prose.Printable(c.Cause), prose.Printable(c.Remedy), prose.Printable(c.Found), fmt.Sprint(c.Calls),
+		}, "\t"))
+		return err
+	}
+	s := style{f.p.colours(f.p.stdout)}
+	mark := checkMarks[c.State]
+	line := s.paint(mark.colour, mark.text) + " " + titleOf(c)
+	if c.Found != "" {
+		line += s.paint(dim, ": "+prose.Printable(c.Found))
+	}
+	fmt.Fprintln(f.p.stdout, line)
+	if c.State == verify.Warned || c.State == verify.Failed {
+		hang(f.p.stdout, width, "  ", prose.Printable(c.Cause))
+		hang(f.p.stdout, width, "  → ", prose.Printable(c.Remedy))
+	}
+	return nil
+}
+
+// conclude says in a sentence how it came out.
+func (f *verifyFollower) conclude(v verify.Verification) error {
+	out := f.p.stdout
+	if _, onTerminal := terminal(out); !onTerminal {
+		out = messages{f.p}
+	}
+	width, _ := terminal(out)
+	hang(out, width, "", verdictOf(v))
+	return nil
+}
+
+func verdictOf(v verify.Verification) string {
+	text := fmt.Sprintf("Customer %s was not verified.", v.Customer)
+	if v.Failure != "" {
+		return text + " " + v.Problem + " " + v.Remedy
+	}
+	switch v.Report.Result {
+	case verify.ResultConnected:
+		text = fmt.Sprintf("Customer %s is connected.", v.Customer)
+	case verify.ResultDegraded:
+		text = fmt.Sprintf("Customer %s can not be exported to in every respect: see what is marked above.", v.Customer)
+	case verify.ResultRefused:
+		text = fmt.Sprintf("iCIMS refuses the connection of customer %s; its exports wait until that is mended.", v.Customer)
+	case verify.ResultIncomplete:
+		text = fmt.Sprintf("Customer %s could not be verified now, so nothing is said of its connection.", v.Customer)
+	case verify.ResultRunning:
+	}
+	return text + fmt.Sprintf(" It took %s to iCIMS.", prose.Plural(v.Calls, "call"))
+}

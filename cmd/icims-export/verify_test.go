@@ -1,0 +1,59 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
+	w := newWard(t)
+	w.work()
+	t.Setenv("GOOD_PASSWORD", testPassword)
+	r := w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=GOOD_PASSWORD", "--verify", "--who=ana")
+	r.wantStatus(t, statusDone)
+	r.wantAll(t, "was added", "credentials\t\tok\t", "portal\t1\tok\t", "test_candidate\t\tok\t", "test_workflow\t\tok\t")
+	if !strings.Contains(r.errors, "Customer 1234 is connected. It took ") {
+		t.Errorf("%s", r.errors)
+	}
+	r.wantNone(t, testPassword)
+	if c, err := w.ledger.Connection(t.Context(), "1234"); err != nil || c.State != store.ConnectionConnected {
+		t.Errorf("%+v, %v", c, err)
+	}
+
+	r = w.call("verify", "1234", "--job=999999", "--json")
+	r.wantStatus(t, statusPartial)
+	if v := decode[verify.Verification](t, r.out); v.Report.Result != verify.ResultDegraded || v.Asks.Job != 999999 {
+		t.Errorf("%+v", v)
+	}
+	r = w.call("verify", "1234", "--no-test-candidate")
+	r.wantStatus(t, statusDone)
+	r.wantAll(t, "test_candidate\t\tskipped\tnot_asked_for\t")
+
+	t.Setenv("WRONG_PASSWORD", "not-"+testPassword)
+	w.call("connection", "edit", "1234", "--password-env=WRONG_PASSWORD", "--why=a new one").wantStatus(t, statusDone)
+	r = w.call("verify", "1234", "--why=they cannot log in")
+	r.wantStatus(t, statusFailed)
+	r.wantAll(t, "credentials\t\tfailed\tcredentials_refused\tiCIMS refuses the user name or password.\t", "portal\t1\tskipped\tneeds_earlier_check\t")
+	if !strings.Contains(r.errors, "iCIMS refuses the connection of customer 1234") {
+		t.Errorf("%s", r.errors)
+	}
+	r = w.call("connection", "show", "1234")
+	r.wantAll(t, "credentials_rejected", "found it verifying")
+}
+
+func TestVerifyWithoutAWorkerSaysSoAndIsFollowedLater(t *testing.T) {
+	w := newWard(t)
+	r := w.call("verify", "1234", "--wait=4s")
+	r.wantStatus(t, statusFailed)
+	if !strings.Contains(r.errors, "No worker is running that could verify") || !strings.Contains(r.errors, "goes on without this") {
+		t.Errorf("%s", r.errors)
+	}
+	w.work()
+	r = w.call("verify", "1234")
+	r.wantStatus(t, statusDone)
+	w.call("verify", "acme").wantStatus(t, statusMisused)
+	w.call("verify", "1234", "--job=-1").wantStatus(t, statusMisused)
+}
