@@ -47,7 +47,7 @@ func (q *rawQuery) flag(name string) *bool {
 		q.wrong(name, "is neither true nor false", "give true or false")
 		return nil
 	}
-	return ptr(text == "true")
+	return new(text == "true")
 }
 
 // number is 0 where the parameter is not given; else it is at least 1.
@@ -102,8 +102,6 @@ func readExportQuery(r *http.Request) (exportQuery, error) {
 	asked.mediaType, err = mediaTypeOf(r)
 	return asked, err
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func boolParam(name, description string) *huma.Param {
 	return &huma.Param{Name: name, In: "query", Description: description, Schema: &huma.Schema{Type: huma.TypeBoolean, Default: false}}

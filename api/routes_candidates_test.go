@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func TestTheIconOfAThousandCandidates(t *testing.T) {
 	if e := got.Exported[0]; e.ExportedAt.IsZero() || e.Link == "" || len(e.Workflows) != 1 || e.Workflows[0] != (ExportedWorkflow{7, 3}) {
 		t.Errorf("%+v", e)
 	}
-	for _, wrong := range []any{map[string]any{"candidates": append(ask, "one more")}, map[string]any{"candidates": []string{}}, map[string]any{"candidates": "c-3"}, map[string]any{}} {
+	for _, wrong := range []any{map[string]any{"candidates": slices.Concat(ask, []string{"one more"})}, map[string]any{"candidates": []string{}}, map[string]any{"candidates": "c-3"}, map[string]any{}} {
 		r.call(key, http.MethodPost, "/v1/customers/1234/exported", wrong).problem(CodeInvalid)
 	}
 	r.call(key, http.MethodPost, "/v1/customers/99/exported", map[string]any{"candidates": []string{"c-3"}}).problem(CodeCustomerUnknown)

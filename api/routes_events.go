@@ -23,7 +23,7 @@ func (s *Server) registerEvents() {
 			"Who has had the end is answered 204.",
 	}, huma.Operation{
 		Parameters: []*huma.Param{{
-			Name: "Last-Event-ID", In: "header", Description: "The id of the last event that was received.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: ptr(200)},
+			Name: "Last-Event-ID", In: "header", Description: "The id of the last event that was received.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(200)},
 		}},
 		Responses: map[string]*huma.Response{
 			"200": {Description: "Events as they come.", Content: map[string]*huma.MediaType{mediaEvents: {

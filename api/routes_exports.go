@@ -84,14 +84,14 @@ With ` + "`dry_run=true`" + ` nothing is handed over, and the answer is what it 
 		Spares: isDryRun,
 	}, huma.Operation{
 		Parameters: []*huma.Param{
-			{Name: "job", In: "query", Description: "System id of the job, the number in its URL.", Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: ptr(1.0)}},
+			{Name: "job", In: "query", Description: "System id of the job, the number in its URL.", Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)}},
 			boolParam("prospects", "Export to no job."),
 			boolParam("generate_dummy_emails", "Make up addresses for candidates without one."),
 			boolParam("include_previously_exported", "Send candidates again that were exported before."),
 			boolParam("dry_run", "Hand nothing over."),
 			{
 				Name: "Idempotency-Key", In: "header", Description: "Makes sending the same batch twice one batch. Use one wherever a request may be repeated.",
-				Schema: &huma.Schema{Type: huma.TypeString, MaxLength: ptr(256)},
+				Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(256)},
 			},
 		},
 		RequestBody: &huma.RequestBody{Required: true, Content: body},
@@ -124,7 +124,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // nobody is left to tell
+	_ = enc.Encode(v) //nolint:errchkjson // nobody is left to tell
 }
 
 // export reads a request for an export and carries it out.
@@ -347,7 +347,7 @@ func requestSchema(schemas huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, Required: []string{"candidates"}, AdditionalProperties: false,
 		Properties: map[string]*huma.Schema{
-			"job":       {Type: huma.TypeInteger, Format: "int64", Minimum: ptr(1.0), Description: "System id of the job."},
+			"job":       {Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0), Description: "System id of the job."},
 			"prospects": flag("Export to no job."),
 			"options": {Type: huma.TypeObject, AdditionalProperties: false, Properties: map[string]*huma.Schema{
 				"generate_dummy_emails":       flag("Make up addresses for candidates without one."),

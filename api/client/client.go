@@ -69,8 +69,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	_, err = c.do(r, v)
-	return err
+	return c.do(r, v)
 }
 
 func (c *Client) request(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Request, error) {
@@ -87,10 +86,10 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 }
 
 // do makes a request and reads its answer into v. A refusal is a *Problem.
-func (c *Client) do(r *http.Request, v any) (status int, err error) {
-	response, err := c.open(r)
+func (c *Client) do(r *http.Request, v any) error {
+	response, err := c.open(r) //nolint:bodyclose // drain closes it
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer drain(response.Body)
 	dec := json.NewDecoder(response.Body)
@@ -98,9 +97,9 @@ func (c *Client) do(r *http.Request, v any) (status int, err error) {
 		dec.DisallowUnknownFields()
 	}
 	if err := dec.Decode(v); err != nil {
-		return response.StatusCode, fmt.Errorf("read the API's answer: %w", err)
+		return fmt.Errorf("read the API's answer: %w", err)
 	}
-	return response.StatusCode, nil
+	return nil
 }
 
 // open makes a request; the caller reads and closes the answer.

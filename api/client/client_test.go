@@ -185,7 +185,7 @@ func TestWaitOutlastsBreaksAndRestarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real, asked := r.handler, atomic.Int64{}
+	server, asked := r.handler, atomic.Int64{}
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		switch asked.Add(1) {
 		case 1:
@@ -193,10 +193,10 @@ func TestWaitOutlastsBreaksAndRestarts(t *testing.T) {
 		case 2: // a stream that breaks after its first event
 			short, end := context.WithCancel(q.Context())
 			defer end()
-			real.ServeHTTP(cutOff{w, end}, q.WithContext(short))
+			server.ServeHTTP(cutOff{w, end}, q.WithContext(short))
 			panic(http.ErrAbortHandler)
 		default:
-			real.ServeHTTP(w, q)
+			server.ServeHTTP(w, q)
 		}
 	})
 	r.work()

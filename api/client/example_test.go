@@ -13,7 +13,7 @@ import (
 )
 
 // A file is exported to a job and followed to its end.
-func Example() {
+func Example() { //nolint:testableexamples // it calls a service
 	ctx := context.Background()
 	exports, err := client.New("https://exports.example.com", os.Getenv("ICIMS_EXPORT_API_KEY"))
 	if err != nil {
@@ -63,7 +63,7 @@ func Example() {
 }
 
 // The icon beside each candidate: who was exported, and when.
-func ExampleClient_Exported() {
+func ExampleClient_Exported() { //nolint:testableexamples // as above
 	exports, err := client.New("https://exports.example.com", os.Getenv("ICIMS_EXPORT_API_KEY"))
 	if err != nil {
 		log.Print(err)

@@ -70,7 +70,7 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 		sender.send(pipe)
 	}()
 	var receipt Sent
-	_, err = c.do(r, &receipt)
+	err = c.do(r, &receipt)
 	_ = body.Close() // the sender stops, whatever was read of it
 	<-sent
 	if err != nil {

@@ -53,7 +53,7 @@ func (p *Problem) Error() string {
 
 // Is lets errors.Is find what package tasks answers in the same case.
 func (p *Problem) Is(target error) bool {
-	switch target { //nolint:errorlint // sentinels are compared
+	switch target {
 	case store.ErrBatchConflict:
 		return p.Code == "idempotency_conflict"
 	case store.ErrNoBatch:
