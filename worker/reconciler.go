@@ -183,8 +183,9 @@ func (r *reconciler) takeOverDead(ctx context.Context, customer string, soon []s
 }
 
 // dead reports whether a worker is taken for dead: it has not beaten lately, and
-// that was already so at an earlier beat of this one. After an outage of Redis the
-// living come back first.
+// that was already so at an earlier beat of this one. After an outage of Redis those
+// who live are given time to come back: whoever is in the middle of a write and loses
+// its claim has to wait until that has settled.
 func (r *reconciler) dead(worker string) bool {
 	fleet := r.registry.known()
 	r.mu.Lock()
@@ -198,7 +199,7 @@ func (r *reconciler) dead(worker string) bool {
 		r.silent[worker] = fleet.Now
 		return false
 	}
-	return fleet.Now.After(since)
+	return fleet.Now.After(since) && !r.registry.settling()
 }
 
 // replace gives exports another task whose handler was killed before it could
