@@ -49,7 +49,7 @@ func (c *Client) traced(ctx context.Context, b Batch) (Receipt, error) {
 
 // tracedChunk is write within a span.
 func (s *sending) tracedChunk(ctx context.Context, queue string, chunk []store.NewExport, r *chunkResult) {
-	ctx, span := s.client.begin(ctx, "enqueue chunk", trace.SpanKindInternal,
+	ctx, span := s.client.begin(ctx, "accept chunk", trace.SpanKindInternal,
 		traces.Customer.String(s.batch.Customer), traces.Batch.String(string(s.receipt.Batch)), traces.Rows.Int(len(chunk)))
 	if span == nil {
 		s.write(ctx, queue, chunk, r)

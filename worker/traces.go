@@ -90,7 +90,7 @@ func (j *journey) stage(ctx context.Context, name string) (context.Context, trac
 	if j == nil {
 		return ctx, nil
 	}
-	return j.Start(ctx, name)
+	return j.Start(ctx, name) //nolint:spancheck // endWith and endSpan end it
 }
 
 // beside begins a span for what an export sets going beside its stages, and what may
@@ -99,7 +99,7 @@ func (j *journey) beside(ctx context.Context, name string) (context.Context, tra
 	if j == nil {
 		return ctx, nil
 	}
-	return j.Start(trace.ContextWithSpan(ctx, j.span), name)
+	return j.Start(trace.ContextWithSpan(ctx, j.span), name) //nolint:spancheck // endSpan ends it
 }
 
 // id is the trace's id, for the log; empty where there is none.
@@ -215,6 +215,7 @@ func (t *tracer) errand(ctx context.Context, e store.Errand) (context.Context, t
 	if t == nil {
 		return ctx, nil
 	}
+	//nolint:spancheck // endErrand ends it
 	return t.Start(ctx, "errand "+string(e.Kind), trace.WithNewRoot(), trace.WithAttributes(
 		traces.Customer.String(e.Customer), traces.Errand.String(e.ID), traces.Kind.String(string(e.Kind)), traces.Attempt.Int(e.Tries)))
 }

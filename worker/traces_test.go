@@ -51,7 +51,7 @@ func (r recorder) named(name string) []tracetest.SpanStub {
 func value(s tracetest.SpanStub, key attribute.Key) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
@@ -91,7 +91,7 @@ func TestTraceOfASmallBatch(t *testing.T) {
 		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 		r.worker.Stop()
 		const want = `enqueue
-  enqueue chunk
+  accept chunk
   export done
     claim
     skip
