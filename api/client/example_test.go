@@ -15,7 +15,7 @@ import (
 // A file is exported to a job and followed to its end.
 func Example() { //nolint:testableexamples // it calls a service
 	ctx := context.Background()
-	exports, err := client.New("https://exports.example.com", os.Getenv("ICIMS_EXPORT_API_KEY"))
+	exports, err := client.New("https://exports.example.com", os.Getenv("EXPORTS_API_KEY"))
 	if err != nil {
 		log.Print(err)
 		return
@@ -64,7 +64,7 @@ func Example() { //nolint:testableexamples // it calls a service
 
 // The icon beside each candidate: who was exported, and when.
 func ExampleClient_Exported() { //nolint:testableexamples // as above
-	exports, err := client.New("https://exports.example.com", os.Getenv("ICIMS_EXPORT_API_KEY"))
+	exports, err := client.New("https://exports.example.com", os.Getenv("EXPORTS_API_KEY"))
 	if err != nil {
 		log.Print(err)
 		return
