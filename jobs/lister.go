@@ -125,19 +125,17 @@ func (l *Lister) connection(ctx context.Context, customer string, s *state) (sto
 	if !known {
 		return conn, false, nil
 	}
-	switch stored.State {
-	case store.ConnectionPaused:
-		s.held = store.ReasonPaused
-	case store.CredentialsRejected:
-		s.held = "icims_credentials"
-	case store.AccessDenied:
-		s.held = "icims_access_denied"
-	}
+	s.held = heldIn[stored.State]
 	if portals, err := icims.ParsePortalURLsOf(customer, conn.PortalURLs, l.Hosts); err == nil {
 		s.portals = PortalNames(portals)
 		s.hash = PortalsHash(l.Ledger, customer, s.portals)
 	}
 	return conn, true, nil
+}
+
+// heldIn are the states of a connection in which no refresh may be made, and why.
+var heldIn = map[store.ConnectionState]store.Reason{
+	store.ConnectionPaused: store.ReasonPaused, store.CredentialsRejected: "icims_credentials", store.AccessDenied: "icims_access_denied",
 }
 
 // PortalNames are the portals' ids or names.

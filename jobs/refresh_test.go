@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -215,7 +216,7 @@ func TestAListThatChangedMeanwhileIsNotOverwritten(t *testing.T) {
 		}
 		return false
 	}})
-	if _, err := r.refreshOf(t.Context()); err != store.ErrJobsMoved { //nolint:errorlint // as it is
+	if _, err := r.refreshOf(t.Context()); !errors.Is(err, store.ErrJobsMoved) {
 		t.Errorf("got %v", err)
 	}
 	if list, err := r.ledger.Jobs(t.Context(), customer, store.JobList{}); err != nil || list.Version != 0 {

@@ -120,16 +120,24 @@ func (l *Ledger) Jobs(ctx context.Context, customer string, known JobList) (JobL
 		return JobList{}, fmt.Errorf("read jobs: %w", err)
 	}
 	list := readJobsHead(head.Val())
-	for _, sealed := range chunks.Val() {
-		data, err := l.keys.Open([]byte(sealed), jobChunksKey(customer))
-		if err == nil {
-			list.Jobs, err = unpackJobs(list.Jobs, data)
-		}
-		if err != nil {
-			return JobList{Version: list.Version, Day: list.Day, Spent: list.Spent}, nil
-		}
+	var opened bool
+	if list.Jobs, opened = l.openJobs(customer, chunks.Val()); !opened {
+		return JobList{Version: list.Version, Day: list.Day, Spent: list.Spent}, nil
 	}
 	return list, nil
+}
+
+func (l *Ledger) openJobs(customer string, chunks []string) (jobs []ListedJob, ok bool) {
+	for _, sealed := range chunks {
+		data, err := l.keys.Open([]byte(sealed), jobChunksKey(customer))
+		if err == nil {
+			jobs, err = unpackJobs(jobs, data)
+		}
+		if err != nil {
+			return nil, false
+		}
+	}
+	return jobs, true
 }
 
 func readJobsHead(fields map[string]string) JobList {
@@ -199,7 +207,7 @@ func (l *Ledger) sealJobs(customer string, jobs []ListedJob) ([]byte, error) {
 
 func (l *Ledger) writeJobs(ctx context.Context, customer string, list JobList, chunks []any, calls int, now time.Time) (JobList, error) {
 	list.Spent, list.Day = list.SpentOn(now)+calls, now.UTC().Format(time.DateOnly)
-	var bad []string
+	bad := make([]string, 0, len(list.Unreadable))
 	for place, reason := range list.Unreadable {
 		bad = append(bad, strconv.Itoa(place)+"="+string(reason))
 	}

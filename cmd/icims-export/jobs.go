@@ -93,7 +93,8 @@ func (l jobList) print(p *process, c *jobsCommand) error {
 
 func (l jobList) writeTable(out io.Writer, s style, width int) error {
 	t := table{out: out, style: s, width: width, right: map[int]bool{0: true}}
-	rows := [][]cell{header("id", "number", "updated", "location", "title")}
+	rows := make([][]cell, 0, 1+len(l.Jobs))
+	rows = append(rows, header("id", "number", "updated", "location", "title"))
 	const longest = 24 // of columns before the title
 	for _, j := range l.Jobs {
 		updated, title := "", cell{prose.Printable(j.Title), plain}
