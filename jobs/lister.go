@@ -59,14 +59,11 @@ func (l *Lister) List(ctx context.Context, customer string, q Query) (ListPage, 
 		return ListPage{}, err
 	}
 	if s.held == "" && s.due(q.Refresh) {
-		errand, _, err := l.Ledger.AskErrand(ctx, customer, store.ErrandJobs, nil, q.By)
-		if err != nil {
-			return ListPage{}, err
+		s.errand, _, err = l.Ledger.AskErrand(ctx, customer, store.ErrandJobs, nil, q.By)
+		if err == nil && (s.list.AsOf.IsZero() || q.Refresh) {
+			err = l.await(ctx, &s, q)
 		}
-		s.errand = errand
-	}
-	if !s.errand.State.Ended() && s.errand.ID != "" && (s.list.AsOf.IsZero() || q.Refresh) && q.Wait > 0 {
-		if err := l.await(ctx, &s, q); err != nil {
+		if err != nil {
 			return ListPage{}, err
 		}
 	}
@@ -212,31 +209,31 @@ const waitEvery = 100 * time.Millisecond
 // await waits until a refresh has read the list, or has ended without.
 func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	before := s.list.AsOf
-	ctx, cancel := context.WithTimeout(ctx, q.Wait)
+	waiting, cancel := context.WithTimeout(ctx, q.Wait)
 	defer cancel()
 	tick := time.NewTicker(waitEvery)
 	defer tick.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-q.Hurry:
-			return nil
-		case <-tick.C:
-		}
+		// It may have ended before it was joined. First the errand: what it has read is
+		// there when it is over.
 		errand, err := l.Ledger.Errand(ctx, s.customer, store.ErrandJobs, s.errand.ID)
 		if err == nil {
 			s.errand = errand
 			err = l.read(ctx, s)
 		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil:
 			return err
 		case s.list.AsOf.After(before), s.errand.State.Ended():
 			s.now = l.Now()
 			return nil
+		}
+		select {
+		case <-waiting.Done():
+			return nil
+		case <-q.Hurry:
+			return nil
+		case <-tick.C:
 		}
 	}
 }

@@ -38,6 +38,8 @@ func (c *jobsCommand) Run(ctx context.Context, p *process) error {
 	switch {
 	case errors.Is(err, store.ErrNoConnection):
 		return failed("customer %s has no connection: enter one with icims-export connection add %s", c.Customer, c.Customer)
+	case ctx.Err() != nil:
+		return failed("stopped; a refresh that was asked for goes on")
 	case err != nil:
 		return o.lost(err)
 	}
