@@ -96,6 +96,7 @@ fuzz: ## Run each fuzz target for FUZZ_TIME (20s)
 docs: ## Write the generated documents anew
 	$(GO) test ./config -run TestReferenceIsUpToDate -update
 	$(GO) test ./store -run TestErrorsPageIsUpToDate -update
+	$(GO) test ./api -run TestCodesPageIsUpToDate -update
 	$(GO) test ./verify -run TestPageIsUpToDate -update
 	$(GO) test ./metrics -run TestMetricsPageIsUpToDate -update
 
