@@ -8,6 +8,11 @@ GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.8.0
 REDOCLY_VERSION := 2.77.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+# Prometheus's modules are v0.316 for its version 3.16. Of its service discovery only what
+# deploy/prometheus uses is built in: all of it would take many minutes.
+PROMTOOL_VERSION := v0.316.0
+PROMTOOL_FLAGS := -tags=remove_all_sd,enable_dns_sd,netgo
+PROMTOOL := bin/promtool-$(PROMTOOL_VERSION)
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 FUZZ_TIME ?= 20s
 
@@ -60,6 +65,15 @@ openapi: ## Write api/openapi.yaml anew from the routes
 .PHONY: openapi-lint
 openapi-lint:
 	@sh scripts/openapi-lint.sh bin/redocly-$(REDOCLY_VERSION) $(REDOCLY_VERSION) api/openapi.yaml
+
+.PHONY: rules
+rules: $(PROMTOOL) ## Check and test the alert rules, and check the dashboard's queries
+	$(PROMTOOL) check config deploy/prometheus/prometheus.yml
+	$(PROMTOOL) test rules deploy/prometheus/alerts_test.yml
+	PROMTOOL=$(CURDIR)/$(PROMTOOL) $(GO) test -count=1 ./deploy
+
+$(PROMTOOL):
+	@TOOL_FLAGS=$(PROMTOOL_FLAGS) sh scripts/install-tool.sh $@ github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 
 $(GOLANGCI):
 	@sh scripts/install-tool.sh $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

@@ -66,10 +66,10 @@ type Settings struct {
 	APIMaxRequests    int           `name:"api-max-requests" env:"ICIMS_EXPORT_API_MAX_REQUESTS" default:"1000" placeholder:"N" group:"api" help:"Requests that a process answers at the same time, streams included, 4 to 100000. One API key may have a quarter of them."`
 	JournalRetention  time.Duration `name:"journal-retention" env:"ICIMS_EXPORT_JOURNAL_RETENTION" default:"400d" placeholder:"DURATION" group:"api" help:"Time for which it is kept who changed what, by the API or the command line, at least 24h."`
 
-	OTLPEndpoint string  `name:"otlp-endpoint" env:"ICIMS_EXPORT_OTLP_ENDPOINT" placeholder:"URL" group:"traces" help:"OpenTelemetry collector that takes traces by OTLP over HTTP, such as http://127.0.0.1:4318. Without it, and without OpenTelemetry's own variables, nothing is traced."`
-	TraceRatio   float64 `name:"trace-ratio" env:"ICIMS_EXPORT_TRACE_RATIO" default:"1" placeholder:"N" group:"traces" help:"Part of the traces that is recorded, from 0 to 1."`
-	MetricsListen    string `name:"metrics-listen" env:"ICIMS_EXPORT_METRICS_LISTEN" placeholder:"ADDRESS" group:"metrics" help:"Address on which worker and serve answer /metrics, /healthz and /readyz, such as 127.0.0.1:9464. It asks for no key. Without it there is none."`
-	MetricsCustomers bool   `name:"metrics-customers" env:"ICIMS_EXPORT_METRICS_CUSTOMERS" placeholder:"BOOL" group:"metrics" help:"Show lanes and budgets of each customer with work as well, by customer id; without it only those of all together."`
+	OTLPEndpoint     string  `name:"otlp-endpoint" env:"ICIMS_EXPORT_OTLP_ENDPOINT" placeholder:"URL" group:"traces" help:"OpenTelemetry collector that takes traces by OTLP over HTTP, such as http://127.0.0.1:4318. Without it, and without OpenTelemetry's own variables, nothing is traced."`
+	TraceRatio       float64 `name:"trace-ratio" env:"ICIMS_EXPORT_TRACE_RATIO" default:"1" placeholder:"N" group:"traces" help:"Part of the traces that is recorded, from 0 to 1."`
+	MetricsListen    string  `name:"metrics-listen" env:"ICIMS_EXPORT_METRICS_LISTEN" placeholder:"ADDRESS" group:"metrics" help:"Address on which worker and serve answer /metrics, /healthz and /readyz, such as 127.0.0.1:9464. It asks for no key. Without it there is none."`
+	MetricsCustomers bool    `name:"metrics-customers" env:"ICIMS_EXPORT_METRICS_CUSTOMERS" placeholder:"BOOL" group:"metrics" help:"Show lanes and budgets of each customer with work as well, by customer id; without it only those of all together."`
 
 	LogLevel  string `name:"log-level" env:"ICIMS_EXPORT_LOG_LEVEL" default:"info" placeholder:"LEVEL" group:"logging" help:"Least level that is logged: trace, debug, info, warn, error, fatal, panic or disabled."`
 	LogFormat string `name:"log-format" env:"ICIMS_EXPORT_LOG_FORMAT" default:"auto" placeholder:"FORMAT" group:"logging" help:"Form of the log: json, console, or auto, which is console on a terminal and json elsewhere."`

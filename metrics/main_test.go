@@ -199,4 +199,3 @@ func newLedger(t *testing.T, client redis.UniversalClient) *store.Ledger {
 func has(text string, parts ...string) bool {
 	return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(text, p) })
 }
-

@@ -1,0 +1,3 @@
+// Package deploy holds no code: its tests keep alert rules, dashboard and runbook in
+// step with the metrics.
+package deploy
