@@ -35,7 +35,8 @@ type Sent struct {
 // errors.Is. An error of the iterator ends the reading: what was read before is handed
 // over, and the receipt tells of it. Where the connection breaks, candidates may have
 // been handed over of which there is no receipt: sent again with the same idempotency
-// key, only what is missing is added. Batch.Told has no effect: the API has a bound of
+// key, only what is missing is added. An iterator that pauses for longer than the API's
+// stall time-out (30 s) breaks it. Batch.Told has no effect: the API has a bound of
 // its own.
 func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	if b.Candidates == nil {
