@@ -77,11 +77,11 @@ type RemovalOrder struct {
 
 // Removal is what was done.
 type Removal struct {
-	Customer string              `json:"customer"`
-	DryRun   bool                `json:"dry_run,omitempty"`
-	Waiting  int64               `json:"waiting"` // exports that are kept
-	Exports  *store.Cancellation `json:"exports,omitempty"`
-	Markers  *int                `json:"markers_erased,omitempty"`
+	Customer string              `json:"customer" doc:"iCIMS's customer id."`
+	DryRun   bool                `json:"dry_run,omitempty" doc:"Nothing was done."`
+	Waiting  int64               `json:"waiting" doc:"Exports that are kept."`
+	Exports  *store.Cancellation `json:"exports,omitempty" doc:"What became of exports, where they were cancelled."`
+	Markers  *int                `json:"markers_erased,omitempty" doc:"Candidates of whom it was forgotten that they were exported."`
 }
 
 // RemoveConnection removes a customer's connection. One that is removed already is no

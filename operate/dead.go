@@ -137,20 +137,20 @@ func (l Letter) has(text string) bool {
 
 // DeadLine is a dead letter as it is listed.
 type DeadLine struct {
-	Customer    string        `json:"customer"`
-	Export      string        `json:"export"`
-	Batch       store.BatchID `json:"batch"`
-	Candidate   string        `json:"candidate"`
-	Died        time.Time     `json:"died"`
-	Attempts    int           `json:"attempts"`
-	Reason      store.Reason  `json:"reason"`
-	Title       string        `json:"title"`
-	Hint        string        `json:"hint"`
-	Person      int64         `json:"person,omitempty"`
-	Operation   string        `json:"operation,omitempty"` // of the last failed call
-	Status      int           `json:"status,omitempty"`    // of iCIMS's answer to it
-	Codes       []string      `json:"codes,omitempty"`
-	Transaction string        `json:"transaction,omitempty"`
+	Customer    string        `json:"customer" doc:"iCIMS's customer id."`
+	Export      string        `json:"export" doc:"The export's id."`
+	Batch       store.BatchID `json:"batch" doc:"The batch it belongs to."`
+	Candidate   string        `json:"candidate" doc:"The candidate's id, as handed over."`
+	Died        time.Time     `json:"died" doc:"When it was given up."`
+	Attempts    int           `json:"attempts" doc:"How often it was tried."`
+	Reason      store.Reason  `json:"reason" doc:"Why: a code of docs/errors.md."`
+	Title       string        `json:"title" doc:"The reason in words."`
+	Hint        string        `json:"hint" doc:"What to do about it."`
+	Person      int64         `json:"person,omitempty" doc:"The person, where one is in iCIMS already."`
+	Operation   string        `json:"operation,omitempty" doc:"The call that failed last."`
+	Status      int           `json:"status,omitempty" doc:"The status of iCIMS's answer to it."`
+	Codes       []string      `json:"codes,omitempty" doc:"The codes and fields of that answer."`
+	Transaction string        `json:"transaction,omitempty" doc:"By what iCIMS support can find the call."`
 }
 
 // Line is the letter as it is listed.
@@ -170,10 +170,10 @@ func (l Letter) Line() DeadLine {
 
 // DeadCount is how many dead letters there are for a reason.
 type DeadCount struct {
-	Reason store.Reason `json:"reason"`
-	Count  int          `json:"count"`
-	Title  string       `json:"title"`
-	Hint   string       `json:"hint"`
+	Reason store.Reason `json:"reason" doc:"A code of docs/errors.md."`
+	Count  int          `json:"count" doc:"How many there are."`
+	Title  string       `json:"title" doc:"The reason in words."`
+	Hint   string       `json:"hint" doc:"What to do about it."`
 }
 
 // DeadCounts counts by reason.

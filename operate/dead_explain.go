@@ -14,13 +14,13 @@ import (
 type ExplainedDead struct {
 	DeadLine
 
-	Job      int64          `json:"job,omitempty"`
-	Meaning  string         `json:"documentation"` // where the reason is explained
-	Told     []string       `json:"told"`          // its story in sentences, the oldest first
-	Warnings []string       `json:"warnings,omitempty"`
-	Link     string         `json:"link,omitempty"`
-	Data     map[string]any `json:"data,omitempty"`     // what creates the person
-	Workflow map[string]any `json:"workflow,omitempty"` // and the workflow
+	Job      int64          `json:"job,omitempty" doc:"The job it was to go to; left out for prospects."`
+	Meaning  string         `json:"documentation" doc:"Where the reason is explained."`
+	Told     []string       `json:"told" doc:"Its story in sentences, the oldest first."`
+	Warnings []string       `json:"warnings,omitempty" doc:"What was not sent as given."`
+	Link     string         `json:"link,omitempty" doc:"The profile in iCIMS."`
+	Data     map[string]any `json:"data,omitempty" doc:"What creates the person; at the command line only."`
+	Workflow map[string]any `json:"workflow,omitempty" doc:"What creates the workflow; at the command line only."`
 }
 
 // DeadLetter reads one dead letter. It returns store.ErrNotDead where there is none.

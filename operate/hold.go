@@ -31,13 +31,13 @@ func LaneStates() []LaneState {
 
 // Hold is what keeps a customer's exports, if anything does.
 type Hold struct {
-	State  LaneState    `json:"state"`
-	Reason store.Reason `json:"reason,omitempty"`
-	By     string       `json:"by,omitempty"`
-	Why    string       `json:"why,omitempty"`
-	Until  time.Time    `json:"until,omitzero"`
+	State  LaneState    `json:"state" enum:"open,waiting,later,paused,closed,failing,idle" doc:"How it stands: open, worked on; waiting, for a worker; later, for a time of its own; paused, by somebody; closed, by what iCIMS said or since the day's calls are used up; failing, iCIMS keeps failing; idle, no work."`
+	Reason store.Reason `json:"reason,omitempty" doc:"Why it is held back: a code of docs/errors.md."`
+	By     string       `json:"by,omitempty" doc:"Who paused it."`
+	Why    string       `json:"why,omitempty" doc:"Why it was paused."`
+	Until  time.Time    `json:"until,omitzero" doc:"When it goes on by itself, if that is known."`
 	// BulkOnly: small batches go on.
-	BulkOnly bool `json:"bulk_only,omitempty"`
+	BulkOnly bool `json:"bulk_only,omitempty" doc:"Small batches go on."`
 }
 
 // WebUI stands for whoever pauses a queue there, of whom asynq keeps nothing.

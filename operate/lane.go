@@ -13,11 +13,11 @@ import (
 type LaneDetail struct {
 	Lane
 
-	Workers int           `json:"workers"`
-	Batches []OpenBatch   `json:"open_batches"`
-	Events  []store.Event `json:"events"` // the latest first
+	Workers int           `json:"workers" doc:"Workers that have been heard of lately."`
+	Batches []OpenBatch   `json:"open_batches" doc:"Batches of which something moves, the oldest first."`
+	Events  []store.Event `json:"events" doc:"What happened last by itself, the latest first."`
 	// Actions are what operators did; they stay closed without the sealing keys.
-	Actions []store.Action `json:"actions,omitempty"`
+	Actions []store.Action `json:"actions,omitempty" doc:"What operators did last, the latest first."`
 	// SealedActions are those that this keyset does not open.
 	SealedActions int `json:"sealed_actions,omitempty"`
 }
@@ -26,7 +26,7 @@ type LaneDetail struct {
 type OpenBatch struct {
 	store.Batch
 
-	Forecast store.Forecast `json:"forecast"`
+	Forecast store.Forecast `json:"forecast" doc:"When it will be done, as things stand."`
 }
 
 // shownEvents is how many events and actions are shown.

@@ -10,45 +10,45 @@ import (
 
 // Lane is how one customer stands, as it is listed.
 type Lane struct {
-	Customer string `json:"customer"`
+	Customer string `json:"customer" doc:"iCIMS's customer id."`
 	Hold
 
-	Express     int       `json:"waiting_express"`
-	Bulk        int       `json:"waiting_bulk"`
-	Active      int       `json:"active"`
-	Later       int       `json:"later"`
-	Next        time.Time `json:"next,omitzero"` // of those that come back later
-	Oldest      float64   `json:"oldest_seconds"`
-	PausedInWeb []string  `json:"paused_in_web_ui,omitempty"` // which queues
+	Express     int       `json:"waiting_express" doc:"Exports of small batches that wait for a worker."`
+	Bulk        int       `json:"waiting_bulk" doc:"Exports of large batches that wait for a worker."`
+	Active      int       `json:"active" doc:"Exports in work."`
+	Later       int       `json:"later" doc:"Exports that wait for a time of their own."`
+	Next        time.Time `json:"next,omitzero" doc:"When the first of these comes back."`
+	Oldest      float64   `json:"oldest_seconds" doc:"For how long the oldest has waited."`
+	PausedInWeb []string  `json:"paused_in_web_ui,omitempty" doc:"Queues that were paused in asynq's web UI."`
 	Calls       Calls     `json:"calls"`
-	LastGood    time.Time `json:"last_good_call,omitzero"`
+	LastGood    time.Time `json:"last_good_call,omitzero" doc:"When a call last succeeded."`
 	// Breakers are those that are not closed, by worker.
-	Breakers   map[string]string `json:"breakers,omitempty"`
-	Connection string            `json:"connection,omitempty"` // what is wrong with it, as far as it is known here
+	Breakers   map[string]string `json:"breakers,omitempty" doc:"Circuit breakers that are not closed, by worker."`
+	Connection string            `json:"connection,omitempty" doc:"What is wrong with the connection, as far as it is known."`
 }
 
 // Calls is what a customer has of calls. A customer that was never called has none,
 // but will.
 type Calls struct {
-	PerSecond   float64   `json:"per_second"` // lately
-	MaxRate     float64   `json:"per_second_allowed"`
-	InFlight    int       `json:"in_flight"`
-	MaxInFlight int       `json:"in_flight_allowed"`
-	PerDay      int       `json:"per_day"`
-	Own         int       `json:"made_today"`
-	Others      int       `json:"made_by_others_today"`
-	Left        int       `json:"left_today"`
-	Reserve     int       `json:"kept_for_small_batches"`
-	Resets      time.Time `json:"resets,omitzero"`
+	PerSecond   float64   `json:"per_second" doc:"Calls a second made lately."`
+	MaxRate     float64   `json:"per_second_allowed" doc:"Calls a second that may be made."`
+	InFlight    int       `json:"in_flight" doc:"Calls in flight."`
+	MaxInFlight int       `json:"in_flight_allowed" doc:"Calls that may be in flight at once."`
+	PerDay      int       `json:"per_day" doc:"Calls that the day has (UTC); 0: none was ever made."`
+	Own         int       `json:"made_today" doc:"Calls made today."`
+	Others      int       `json:"made_by_others_today" doc:"Calls of others on the account, as far as iCIMS told of them."`
+	Left        int       `json:"left_today" doc:"Calls left today."`
+	Reserve     int       `json:"kept_for_small_batches" doc:"The part of them that is kept for small batches."`
+	Resets      time.Time `json:"resets,omitzero" doc:"When the next day begins."`
 }
 
 // LaneList are the customers that are worth looking at.
 type LaneList struct {
 	Lanes   []Lane `json:"lanes"`
-	Hidden  int    `json:"without_work"`
-	Workers int    `json:"workers"`
+	Hidden  int    `json:"without_work" doc:"Customers that were left out, since they have no work."`
+	Workers int    `json:"workers" doc:"Workers that have been heard of lately."`
 	// Next is the customer behind which the list goes on; "" at its end.
-	Next string `json:"next,omitempty"`
+	Next string `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
 }
 
 // LaneQuery chooses customers.

@@ -13,12 +13,12 @@ import (
 
 // Paused is the result of a pause or a resumption.
 type Paused struct {
-	Customer string       `json:"customer"`
-	Pause    *store.Pause `json:"pause,omitempty"`
-	Before   *store.Pause `json:"before,omitempty"`            // the pause that it replaces or ends
-	WebUI    []string     `json:"resumed_in_web_ui,omitempty"` // queues that were paused there
-	Waiting  int          `json:"waiting"`                     // exports
-	Hold     Hold         `json:"now"`                         // how it stands now
+	Customer string       `json:"customer" doc:"iCIMS's customer id."`
+	Pause    *store.Pause `json:"pause,omitempty" doc:"The pause that holds now."`
+	Before   *store.Pause `json:"before,omitempty" doc:"The pause that it replaces or ends."`
+	WebUI    []string     `json:"resumed_in_web_ui,omitempty" doc:"Queues that had been paused in asynq's web UI."`
+	Waiting  int          `json:"waiting" doc:"Exports that wait."`
+	Hold     Hold         `json:"now" doc:"How it stands now."`
 }
 
 // PauseUnknownError: it is not known whether the pause has begun or ended.

@@ -25,17 +25,17 @@ type CancelOptions struct {
 // Cancellation counts what became of exports that were to be cancelled.
 type Cancellation struct {
 	// Cancelled have ended, their data purged; in a dry run they would have.
-	Cancelled int `json:"cancelled"`
+	Cancelled int `json:"cancelled" doc:"Have ended, their candidates' data purged; in a dry run they would have."`
 	// PeopleLeft are those of the cancelled whose person is in iCIMS already, without
 	// what was to follow, such as the workflow on a job.
-	PeopleLeft int `json:"people_left"`
+	PeopleLeft int `json:"people_left" doc:"Those of the cancelled whose person is in iCIMS already, without what was to follow."`
 	// Busy are in the hands of a worker, or wait for the outcome of a write that may
 	// have taken effect. They end by themselves, or wait again and can be cancelled.
-	Busy int `json:"busy"`
+	Busy int `json:"busy" doc:"In the middle of a call, or waiting for the outcome of a write: they end by themselves, or can be cancelled later."`
 	// Dead are dead letters, which are discarded rather than cancelled.
-	Dead int `json:"dead"`
+	Dead int `json:"dead" doc:"Dead letters, which are discarded rather than cancelled."`
 	// Ended had ended before.
-	Ended int `json:"ended"`
+	Ended int `json:"ended" doc:"Had ended before."`
 }
 
 func (c *Cancellation) add(other Cancellation) {

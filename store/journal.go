@@ -17,21 +17,21 @@ import (
 // before it, so that no change can be missing, and one that tells how it went. They
 // share the request.
 type JournalEntry struct {
-	At      time.Time      `json:"at"`
-	Request string         `json:"request"`
-	Outcome JournalOutcome `json:"outcome"`
+	At      time.Time      `json:"at" doc:"When."`
+	Request string         `json:"request" doc:"The same for both entries of a change."`
+	Outcome JournalOutcome `json:"outcome" enum:"asked,done,refused,failed,sealed" doc:"How it stands: asked, before it; done; refused, nothing was changed; failed, it may have been changed in part; sealed, the keyset does not open the entry."`
 	// Who is the name of the API key, or the user at the command line.
-	Who string `json:"who"`
+	Who string `json:"who" doc:"The name of the API key, or the user at the command line."`
 	// Key is the id of the API key; empty for the command line.
-	Key string `json:"key,omitempty"`
+	Key string `json:"key,omitempty" doc:"The id of the API key; left out for the command line."`
 	// What is the id of the API's operation, or the command.
-	What     string `json:"what"`
-	Customer string `json:"customer,omitempty"`
+	What     string `json:"what" doc:"The id of the API's operation, or the command."`
+	Customer string `json:"customer,omitempty" doc:"For which customer."`
 	// Object is what was changed of the customer's: a batch, an export, a candidate.
-	Object string `json:"object,omitempty"`
-	Why    string `json:"why,omitempty"`
+	Object string `json:"object,omitempty" doc:"What was changed: a batch, an export, a candidate."`
+	Why    string `json:"why,omitempty" doc:"The reason that was given."`
 	// Code is that of the refusal or failure.
-	Code string `json:"code,omitempty"`
+	Code string `json:"code,omitempty" doc:"That of the refusal or failure."`
 }
 
 // JournalOutcome is how a change stands.
@@ -105,7 +105,7 @@ type JournalPage struct {
 	Entries []JournalEntry `json:"entries"`
 	// Next is the cursor of the page that follows; empty at the end. A page may be
 	// short, or even empty, and still have one: only so much is looked through at once.
-	Next string `json:"next,omitempty"`
+	Next string `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
 }
 
 const (
