@@ -284,9 +284,9 @@ func errandSealed(b *errandBook) {
 	c, _, _ := b.claim("w1")
 	b.step(c, store.ErrandStep{To: store.ErrandDone, Result: map[string]string{"title": "Secret Project Lead"}})
 	for name, value := range b.redis.HGetAll(b.t.Context(), "ix:{"+b.customer+"}:errand:"+c.ID).Val() {
-		for _, clear := range []string{"maria", "1701", "Secret"} {
-			if strings.Contains(value, clear) {
-				b.t.Errorf("%s holds %q", name, clear)
+		for _, word := range []string{"maria", "1701", "Secret"} {
+			if strings.Contains(value, word) {
+				b.t.Errorf("%s holds %q", name, word)
 			}
 		}
 	}

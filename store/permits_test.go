@@ -481,3 +481,34 @@ func TestBudget(t *testing.T) {
 		}
 	})
 }
+
+func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
+	t.Parallel()
+	r := newPermitRig(t, generous)
+	errand := func(n int, returned ...store.ReturnedPermit) store.PermitAnswer {
+		q := r.request(n, 0, returned...)
+		q.Worker, q.Errand = "a.verify", true
+		return r.ask(q)
+	}
+	p := r.bulk(1).Permits[0]
+	if a := r.bulk(1, answered(p, 401)); len(a.Permits) != 0 || a.Closed.Reason != "icims_credentials" {
+		t.Fatalf("after a 401: %+v", a)
+	}
+	a := errand(1)
+	if len(a.Permits) != 1 || !a.Closed.Open() || !a.ClosedExpress.Open() {
+		t.Fatalf("an errand: %+v", a)
+	}
+	if a = errand(1, answered(a.Permits[0], 401)); len(a.Permits) != 1 || r.standing().Closed.Open() {
+		t.Errorf("refused again: %+v, %+v", a, r.standing().Closed)
+	}
+	errand(0, answered(a.Permits[0], 200))
+	if got := r.bulk(1); len(got.Permits) != 1 || !r.standing().Closed.Open() {
+		t.Errorf("after its success exports get %+v, %+v", got, r.standing().Closed)
+	}
+	// What is spent is spent for errands too.
+	spent := errand(1)
+	errand(0, counted(spent.Permits[0], 100, 0, time.Hour))
+	if got := errand(1); len(got.Permits) != 0 || got.ClosedExpress.Reason != "icims_quota_exhausted" {
+		t.Errorf("without calls left: %+v", got)
+	}
+}

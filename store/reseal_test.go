@@ -226,6 +226,9 @@ func everythingSealed(b *book) {
 	for i := range 3 {
 		err = errors.Join(err, b.Note(ctx, store.JournalEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
 	}
+	_, _, asked := b.AskErrand(ctx, mine, store.ErrandVerify, "look", "ana")
+	errand, _, _, claimed := b.ClaimErrand(ctx, mine, store.ErrandVerify, "w1", time.Hour)
+	err = errors.Join(err, asked, claimed, b.StepErrand(ctx, errand, store.ErrandStep{Result: "seen"}))
 	_, _, err2 := b.NewAPIKey(ctx, store.APIKey{Name: "console", Scopes: []string{"read"}}, time.Now())
 	if err := errors.Join(err, err2, b.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
 		b.t.Fatal(err)
@@ -251,10 +254,14 @@ func readable(b *book) string {
 	actions, _, err3 := b.Actions(ctx, mine, 100)
 	journal, err4 := b.Journal(ctx, store.JournalFilter{})
 	keys, err5 := b.APIKeys(ctx)
-	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
+	errands, err6 := b.Errands(ctx, mine, store.ErrandVerify)
+	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		b.t.Fatal(err)
 	}
 	fmt.Fprintln(&told, journal, keys)
+	for _, e := range errands {
+		fmt.Fprintln(&told, e.By, string(e.Args), string(e.Result))
+	}
 	fmt.Fprintln(&told, conn.Username, string(conn.Password), conn.Pause.By, conn.Pause.Why, history, actions)
 	return told.String()
 }
@@ -292,7 +299,7 @@ func TestReseal(t *testing.T) {
 		everythingSealed(b)
 		want := readable(b)
 		before, err := b.SealedWith(t.Context())
-		if err != nil || before[old.Primary()] != 3+3+1+2+4+2+3+1 || len(before) != 1 {
+		if err != nil || before[old.Primary()] != 3+3+1+2+4+2+3+1+3 || len(before) != 1 {
 			t.Errorf("sealed at first: %v, %v", before, err)
 		}
 

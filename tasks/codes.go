@@ -23,6 +23,7 @@ const (
 	codeIDMissing         = "id_missing"
 	codeIDMalformed       = "id_malformed"
 	codeIDPersonal        = "id_personal"
+	codeIDReserved        = "id_reserved"
 	codeFirstNameMissing  = "first_name_missing"
 	codeLastNameMissing   = "last_name_missing"
 	codeEmailMissing      = "email_missing"
@@ -52,7 +53,7 @@ var refusingCodes = []string{
 	codeNotText, codeNotUTF8, codeRowTooLong, codeNotJSON, codeTrailingData, codeNotObject,
 	codeNestedTooDeep, codeArrayUnfinished, codeWrongType, codeFieldRepeated, codeHeaderUnknown,
 	codeHeaderRepeated, codeHeaderAgain, codeRowTooWide, codeQuoteOpen, codeQuoteStray,
-	codeIDMissing, codeIDMalformed, codeIDPersonal, codeFirstNameMissing, codeLastNameMissing,
+	codeIDMissing, codeIDMalformed, codeIDPersonal, codeIDReserved, codeFirstNameMissing, codeLastNameMissing,
 	codeEmailMissing, codeEmailMalformed, codeEmailSeveral, codeEmailAccents, codeValueTooLong,
 	codeControlCharacters, codeTooMany, codeDateMalformed, codeDateImpossible, codeDatesReversed,
 	codeLinkedInMalformed, codePhoneNoDigits, codePhoneRounded,

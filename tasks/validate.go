@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seekout/icims-export/store"
 )
 
 // Sizes in characters beyond which a value is a mistake of the producer.
@@ -111,6 +113,8 @@ func (v *validation) id(id string) {
 		v.add(at, codeIDPersonal, "looks like an e-mail address, and ids are shown in logs", remedy)
 	case looksLikePhone(id):
 		v.add(at, codeIDPersonal, "looks like a phone number, and ids are shown in logs", remedy)
+	case id == store.TestCandidate:
+		v.add(at, codeIDReserved, "is that of the test candidate of verifications", "use another id")
 	case len(id) > maxID:
 		v.add(at, codeIDMalformed, "is longer than 128 bytes", remedy)
 	case !idShape.MatchString(id):

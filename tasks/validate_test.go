@@ -67,6 +67,7 @@ func TestValidate(t *testing.T) {
 		{"an id that is a written phone number", id("425-555-0143"), Options{}, []string{"id:id_personal"}},
 		{"an id that is a bracketed phone number", id("(425) 555-0143"), Options{}, []string{"id:id_personal"}},
 		{"an id that is a local phone number", id("555-0143"), Options{}, []string{"id:id_personal"}},
+		{"the id of the test candidate", id("icims-export:test"), Options{}, []string{"id:id_reserved"}},
 		{"a numeric id is accepted", id("4255550143"), Options{}, nil},
 		{"a date as id is accepted", id("2021-03-15"), Options{}, nil},
 		{"a UUID as id is accepted", id("7d444840-9dc0-11d1-b245-5ffdce74fad2"), Options{}, nil},

@@ -60,12 +60,11 @@ func (x *run) conclude(ctx context.Context) error {
 		return nil
 	}
 	err := move(ctx, x.ErrandRun, to, reason)
-	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok && changed != nil {
-		x.report.State = "" // edited meanwhile: the report is about what was before
-		return nil
+	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
+		x.report.State, err = "", nil // edited meanwhile: the report is about what was before
 	}
 	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied
-	if err == nil && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {
+	if err == nil && x.report.State != "" && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {
 		x.Hurry() // what waited for this
 	}
 	return err

@@ -169,7 +169,10 @@ func said(report verify.Report) map[string]string {
 }
 
 func shown(report verify.Report) string {
-	data, _ := json.MarshalIndent(report, "", " ")
+	data, err := json.MarshalIndent(report, "", " ")
+	if err != nil {
+		return err.Error()
+	}
 	return string(data)
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/worker"
 )
@@ -173,11 +175,11 @@ func (x *run) set(i int, v verdict, calls int) {
 	if e, isCall := errors.AsType[*icims.Error](v.err); isCall {
 		c.Status, c.Transaction = e.Status, e.Transaction
 	}
-	event := x.Log.Info()
+	level := zerolog.InfoLevel
 	if v.state == Failed {
-		event = x.Log.Warn()
+		level = zerolog.WarnLevel
 	}
-	event.Str("check", string(c.Name)).Str("state", string(v.state)).Str("code", string(v.code)).Int("calls", calls).Msg("verified")
+	x.Log.WithLevel(level).Str("check", string(c.Name)).Str("state", string(v.state)).Str("code", string(v.code)).Int("calls", calls).Msg("verified")
 }
 
 // place is where a check is in the report.

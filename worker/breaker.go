@@ -19,6 +19,7 @@ import (
 // say nothing about its health.
 type breaker struct {
 	circuit *gobreaker.TwoStepCircuitBreaker[any]
+	trouble *trouble
 }
 
 const (
@@ -32,7 +33,8 @@ const (
 // newBreaker returns a closed breaker. told is called with each new state; it must
 // not wait.
 func newBreaker(customer string, log zerolog.Logger, told func(state string)) *breaker {
-	return &breaker{gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+	t := &trouble{}
+	return &breaker{trouble: t, circuit: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name:         customer,
 		MaxRequests:  1,
 		Interval:     breakerWindow,
@@ -46,6 +48,7 @@ func newBreaker(customer string, log zerolog.Logger, told func(state string)) *b
 		IsExcluded: func(err error) bool { return errors.Is(err, errNoVerdict) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed")
+			t.changed(to == gobreaker.StateClosed, time.Now())
 			told(to.String())
 		},
 	})}

@@ -41,7 +41,9 @@ type lane struct {
 	verdicts verdicts
 	retries  retries
 	throttle *throttle
-	errand   bool // its exports are those of an errand, see ErrandRun
+	// tell moves the customer's connection in the store.
+	tell   func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
+	errand bool // its exports are those of an errand, see ErrandRun
 	// later puts a task into the bulk queue.
 	later func(ctx context.Context, customer string, alarm tasks.Alarm, after time.Duration) error
 	now   func() time.Time
@@ -121,7 +123,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		return nil, err
 	}
 	l := &lane{
-		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log, errand: p.errand != nil, tracer: w.tracer,
+		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
 		later: tasks.NewClock(w.redis).Set, now: time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{

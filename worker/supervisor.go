@@ -113,6 +113,7 @@ func (w *Worker) look(ctx context.Context) error {
 	fleet := w.registry.known()
 	w.mu.Lock()
 	w.forget(now)
+	w.tellTroubles(now)
 	candidates := w.candidates(fleet, wanted, now)
 	// Those beyond the front of the queue wait unseen.
 	seen := min(len(candidates), w.room()+frontOfQueue)

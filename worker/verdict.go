@@ -18,6 +18,12 @@ type verdicts struct {
 	last store.ConnectionState // as told by this lane; empty: nothing yet
 }
 
+func (v *verdicts) set(to store.ConnectionState) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.last = to
+}
+
 const verdictTime = 10 * time.Second
 
 // heed tells the store of a verdict on the connection, beside the export.
@@ -36,7 +42,7 @@ func (l *lane) heed(o outcome) {
 	l.aside.Go(func() {
 		ctx, cancel := context.WithTimeout(l.base, verdictTime)
 		defer cancel()
-		if err := l.tellVerdict(ctx, to, reason); err != nil && ctx.Err() == nil {
+		if err := l.tell(ctx, l.conn, to, reason); err != nil && ctx.Err() == nil {
 			l.log.Warn().Err(err).Str("state", string(to)).Msg("what iCIMS says of the connection cannot be recorded")
 		}
 	})
@@ -60,26 +66,29 @@ func verdictOf(o outcome) (store.ConnectionState, store.Reason) {
 	}
 }
 
-// tellVerdict moves the connection in the store, if it is the one that this lane
-// uses. Success moves only one that had been refused: the rest is for verification.
-func (l *lane) tellVerdict(ctx context.Context, to store.ConnectionState, reason store.Reason) error {
-	c, err := l.ledger.Connection(ctx, l.conn.Customer)
+// tellVerdict moves the connection in the store, if it is the one that is used here.
+// Success moves only one that had been refused, or whose iCIMS had been failing, and
+// trouble only one that was connected: the rest is for verification.
+func (w *Worker) tellVerdict(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error {
+	c, err := w.ledger.Connection(ctx, conn.Customer)
 	if errors.Is(err, store.ErrNoConnection) || errors.Is(err, store.ErrSealed) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	mine := c.WithDefaults().WithLimits(l.conn.Limits)
+	mine := c.WithDefaults().WithLimits(conn.Limits)
 	mine.Stored = true
-	if mine != l.conn {
+	if mine != conn {
 		return nil // edited since: the lane is about to learn of it
 	}
-	if refused := c.Below() == store.CredentialsRejected || c.Below() == store.AccessDenied; to == store.ConnectionConnected && !refused {
+	below := c.Below()
+	bad := below == store.CredentialsRejected || below == store.AccessDenied || below == store.ConnectionDegraded && c.Reason == store.ReasonBreakerOpen
+	if to == store.ConnectionConnected && !bad || to == store.ConnectionDegraded && below != store.ConnectionConnected {
 		return nil
 	}
-	err = l.ledger.MoveConnection(ctx, l.conn.Customer, store.ConnectionMove{
-		To: to, Reason: reason, Revision: c.Revision, Who: "worker " + l.worker, Why: "as iCIMS answers",
+	err = w.ledger.MoveConnection(ctx, conn.Customer, store.ConnectionMove{
+		To: to, Reason: reason, Revision: c.Revision, Who: "worker " + w.id, Why: "as iCIMS answers",
 	})
 	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
 		return nil
