@@ -58,12 +58,14 @@ func (l *Lister) List(ctx context.Context, customer string, q Query) (ListPage, 
 	if err != nil {
 		return ListPage{}, err
 	}
-	if s.held == "" && s.due(q.Refresh) {
-		s.errand, _, err = l.Ledger.AskErrand(ctx, customer, store.ErrandJobs, nil, q.By)
-		if err == nil && (s.list.AsOf.IsZero() || q.Refresh) {
-			err = l.await(ctx, &s, q)
+	asked := s.held == "" && s.due(q.Refresh)
+	if asked {
+		if s.errand, _, err = l.Ledger.AskErrand(ctx, customer, store.ErrandJobs, nil, q.By); err != nil {
+			return ListPage{}, err
 		}
-		if err != nil {
+	}
+	if (asked || s.underway() && s.held == "") && (s.list.AsOf.IsZero() || q.Refresh) {
+		if err := l.await(ctx, &s, q); err != nil {
 			return ListPage{}, err
 		}
 	}
@@ -90,20 +92,18 @@ func (l *Lister) look(ctx context.Context, customer string) (state, error) {
 	if err != nil {
 		return s, err
 	}
+	// First the errand: what it has read is there when it is over.
+	s.errand, err = l.Ledger.LastErrand(ctx, customer, store.ErrandJobs)
+	if err != nil && !errors.Is(err, store.ErrNoErrand) {
+		return s, err
+	}
 	if err := l.read(ctx, &s); err != nil {
 		return s, err
 	}
 	if !known && s.list.Version == 0 {
 		return s, store.ErrNoConnection
 	}
-	if err := l.stand(ctx, conn, known, &s); err != nil {
-		return s, err
-	}
-	s.errand, err = l.Ledger.LastErrand(ctx, customer, store.ErrandJobs)
-	if errors.Is(err, store.ErrNoErrand) {
-		err = nil
-	}
-	return s, err
+	return s, l.stand(ctx, conn, known, &s)
 }
 
 // connection finds the portals and what the connection's state says against calls.
@@ -189,11 +189,22 @@ func (s *state) stale() bool {
 	return s.list.AsOf.IsZero() || s.now.Sub(s.list.AsOf) >= s.settings.maxAge(s.list, s.budget, s.now)
 }
 
-// due reports whether to ask for a refresh: of one that runs already that is no
-// question.
+// underway reports whether a refresh waits or runs.
+func (s *state) underway() bool { return s.errand.ID != "" && !s.errand.State.Ended() }
+
+// titlesAlone reports whether the refresh that is under way has read the list already.
+func (s *state) titlesAlone() bool {
+	return s.errand.State == store.ErrandRunning && s.list.AsOf.After(s.errand.Began)
+}
+
+// askAgain is when one asks once more for a refresh that no worker has begun: whoever
+// asked for it may have died before he could tell the workers.
+const askAgain = 2 * time.Second
+
+// due reports whether to ask for a refresh.
 func (s *state) due(wanted bool) bool {
-	if s.errand.ID != "" && !s.errand.State.Ended() {
-		return true // to join it; whoever asked for it may have died before he could tell
+	if s.underway() {
+		return s.errand.State == store.ErrandWaiting && s.now.Sub(s.errand.Asked) >= askAgain
 	}
 	// Whoever insists is bounded by the share, and after it by the age.
 	if wanted && (s.list.SpentOn(s.now) < s.budget || s.now.Sub(s.list.AsOf) >= s.settings.MaxAge) {
@@ -214,8 +225,7 @@ func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	tick := time.NewTicker(waitEvery)
 	defer tick.Stop()
 	for {
-		// It may have ended before it was joined. First the errand: what it has read is
-		// there when it is over.
+		// It may have ended before it was joined.
 		errand, err := l.Ledger.Errand(ctx, s.customer, store.ErrandJobs, s.errand.ID)
 		if err == nil {
 			s.errand = errand
@@ -224,7 +234,7 @@ func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 		switch {
 		case err != nil:
 			return err
-		case s.list.AsOf.After(before), s.errand.State.Ended():
+		case s.list.AsOf.After(before), s.errand.State.Ended(), s.titlesAlone():
 			s.now = l.Now()
 			return nil
 		}
@@ -280,7 +290,7 @@ func (s *state) answer(q Query, below int64) ListPage {
 
 // tellRefresh says how a refresh goes, or why there is none.
 func (s *state) tellRefresh(a *ListPage) {
-	if s.errand.ID != "" && !s.errand.State.Ended() {
+	if s.underway() {
 		a.Refreshing = true
 		a.Refresh = &ListRefresh{Asked: s.errand.Asked, Calls: s.errand.Calls}
 		if s.errand.State == store.ErrandRunning {
