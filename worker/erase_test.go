@@ -44,7 +44,9 @@ func TestErasingWhileExportsRun(t *testing.T) {
 		var sending sync.WaitGroup
 		batches := make([]store.BatchID, 3)
 		sending.Go(func() { batches[0] = r.send(tasks.ToJob(job), tasks.Options{}, crowd...) })
-		sending.Go(func() { batches[1] = r.send(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, twins...) })
+		sending.Go(func() {
+			batches[1] = r.send(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, twins...)
+		})
 		sending.Go(func() {
 			batches[2] = r.send(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: round%2 == 0}, crowd...)
 		})
