@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -352,7 +351,7 @@ func TestServeSpeaksTLSAndTakesUpANewCertificate(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Errorf("it ended with %v", err)
 	}
-	if !bytes.Contains([]byte(r.log.String()), []byte(`"op":"healthz"`)) {
+	if !strings.Contains(r.log.String(), `"op":"healthz"`) {
 		t.Error("nothing was served")
 	}
 }

@@ -49,6 +49,15 @@ func (h *hostile) nasty() string {
 	)
 }
 
+// jsonText is a text as JSON.
+func jsonText(text string) string {
+	encoded, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // every text can be encoded
+	}
+	return string(encoded)
+}
+
 func (h *hostile) nastyJSON(depth int) string {
 	switch h.IntN(10) {
 	case 0:
@@ -58,8 +67,7 @@ func (h *hostile) nastyJSON(depth int) string {
 	case 2:
 		return "true"
 	case 3, 4:
-		text, _ := json.Marshal(h.nasty())
-		return string(text)
+		return jsonText(h.nasty())
 	case 5:
 		return `"` + canary + `\ud800"`
 	}
@@ -69,8 +77,7 @@ func (h *hostile) nastyJSON(depth int) string {
 	if h.IntN(2) == 0 {
 		return "[" + h.nastyJSON(depth-1) + "," + h.nastyJSON(depth-1) + "]"
 	}
-	name, _ := json.Marshal(h.nasty())
-	return `{` + string(name) + `:` + h.nastyJSON(depth-1) + `,"why":` + h.nastyJSON(depth-1) + `}`
+	return `{` + jsonText(h.nasty()) + `:` + h.nastyJSON(depth-1) + `,"why":` + h.nastyJSON(depth-1) + `}`
 }
 
 // brokenBody is no JSON, or has what no operation knows.

@@ -181,9 +181,10 @@ func checkRaw(doc *huma.Operation, r *http.Request) error {
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
 func pathParameters(path string) []string {
-	var names []string
-	for _, match := range pathParameter.FindAllStringSubmatch(path, -1) {
-		names = append(names, match[1])
+	found := pathParameter.FindAllStringSubmatch(path, -1)
+	names := make([]string, len(found))
+	for i, match := range found {
+		names[i] = match[1]
 	}
 	return names
 }

@@ -31,7 +31,7 @@ type probeInput struct {
 		Email  string `json:"email,omitempty" format:"email"`
 		Limits struct {
 			InFlight int `json:"in_flight,omitempty" minimum:"1" maximum:"1000"`
-		} `json:"limits,omitempty"`
+		} `json:"limits,omitzero"`
 		Tags  []string       `json:"tags,omitempty" maxItems:"3"`
 		Extra map[string]int `json:"extra,omitempty"`
 		Why   string         `json:"why,omitempty"`

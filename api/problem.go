@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -88,12 +89,12 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	}
 	req := requestOf(r.Context())
 	req.code, p.RequestID = p.Code, req.id
-	for name, values := range p.GetHeaders() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", problemContentType)
 	w.WriteHeader(p.Status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(p) // nobody is left to tell
+	if err := enc.Encode(p); err != nil {
+		return // nobody is left to tell
+	}
 }

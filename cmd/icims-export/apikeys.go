@@ -113,10 +113,10 @@ func parseEnd(text string, now time.Time) (time.Time, error) {
 }
 
 func customersOf(k store.APIKey) string {
-	switch n := len(k.Customers); {
-	case n == 0:
+	switch len(k.Customers) {
+	case 0:
 		return "all customers"
-	case n == 1:
+	case 1:
 		return "customer " + k.Customers[0]
 	default:
 		return "customers " + strings.Join(k.Customers, ", ")
