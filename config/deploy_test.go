@@ -174,7 +174,7 @@ func TestDockerfile(t *testing.T) {
 		}
 		const module = "github.com/seekout/icims-export/"
 		parts := map[string]bool{"go.mod": true, "go.sum": true}
-		for _, pkg := range strings.Fields(string(listed)) {
+		for pkg := range strings.FieldsSeq(string(listed)) {
 			if path, ours := strings.CutPrefix(pkg, module); ours {
 				folder, _, _ := strings.Cut(path, "/")
 				parts[folder] = true

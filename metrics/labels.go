@@ -34,9 +34,10 @@ func texts[S ~string](values []S, more ...string) []string {
 }
 
 func operationNames() []string {
-	var names []string
-	for _, op := range icims.Ops() {
-		names = append(names, op.Name)
+	ops := icims.Ops()
+	names := make([]string, len(ops))
+	for i, op := range ops {
+		names[i] = op.Name
 	}
 	return texts(names, labelOther)
 }

@@ -54,7 +54,7 @@ func answer(w http.ResponseWriter, r Readiness, good bool) {
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(r) // nobody is left to tell
+	_ = enc.Encode(r) //nolint:errchkjson // it is made of texts, and nobody is left to tell
 }
 
 const (
@@ -82,6 +82,8 @@ func Serve(ctx context.Context, listener net.Listener, h http.Handler) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
-	<-ended
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }

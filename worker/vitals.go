@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -37,9 +38,7 @@ func (w *Worker) Vitals() Vitals {
 	v := Vitals{MaxLanes: w.settings.MaxLanes, Breakers: map[string]int{}, Errands: map[store.ErrandKind]int{}, Leads: w.vitals.leads.Load()}
 	v.Calls, v.MaxCalls = w.settings.MaxCalls-w.places.left(), w.settings.MaxCalls
 	w.errands.mu.Lock()
-	for kind, n := range w.errands.doing {
-		v.Errands[kind] = n
-	}
+	maps.Copy(v.Errands, w.errands.doing)
 	w.errands.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
