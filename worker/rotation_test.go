@@ -1,18 +1,20 @@
 package worker_test
 
 import (
+	"errors"
 	"flag"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
 )
 
-var rotated = flag.Int("rotated", 1000, "how many exports run while the sealing key is exchanged; 5,000 is what is promised")
+var rotated = flag.Int("rotated", 5000, "how many exports run while the sealing key is exchanged; 5,000 is what is promised")
 
 // Producer, worker and operator are processes of their own, which share the file of
 // the keyset alone.
@@ -37,6 +39,8 @@ func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 	r.producer = tasks.NewClient(r.redis, process())
 	r.ledger = process()
 	r.worker = r.newWorker(nil)
+	const quiet = "77" // a customer of whom nothing runs
+	check := sealAll(t, r.ledger, quiet)
 	first := r.send(tasks.ToJob(job), tasks.Options{}, people(*rotated/2)...)
 	r.start()
 	r.eventually("a part is done", func() bool {
@@ -87,5 +91,57 @@ func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 			t.Errorf("the old key opens something at %s", entry.Key)
 		}
 	}
+	check(process())
 	r.clean()
+}
+
+// sealAll enters one of each kind of what is sealed beside the exports in work, and
+// returns what checks that all of it can be read.
+func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Ledger) {
+	t.Helper()
+	ctx, now := t.Context(), time.Now()
+	batch, _, err := ledger.OpenBatch(ctx, store.BatchSpec{Customer: customer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := store.Ref{Customer: customer, Export: ledger.Keys().ExportID(string(batch), "c")}
+	if _, err = ledger.Accept(ctx, batch, []store.NewExport{{Export: ref.Export, Candidate: "c", Payload: []byte("{}")}}); err != nil {
+		t.Fatal(err)
+	}
+	claim, err := ledger.Claim(ctx, ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := store.Connection{Customer: customer, Username: "export-user", Password: password}
+	_, err1 := ledger.AddConnection(ctx, conn, "ana", "new")
+	_, token, err2 := ledger.NewAPIKey(ctx, store.APIKey{Name: "console"}, now)
+	_, err3 := ledger.SaveJobs(ctx, customer, store.JobList{Jobs: []store.ListedJob{{ID: 7, Title: "Baker"}}}, 1, now)
+	err = errors.Join(err1, err2, err3,
+		ledger.Finish(ctx, claim, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_server_error", Entry: &store.Entry{What: "dead"}}),
+		ledger.CloseBatch(ctx, batch, 0),
+		ledger.Pause(ctx, customer, store.Pause{By: "ana", Why: "lunch"}),
+		ledger.Note(ctx, store.JournalEntry{Who: "ana", What: "pause", Customer: customer, Outcome: store.JournalDone}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(after *store.Ledger) {
+		t.Helper()
+		c, err1 := after.Connection(ctx, customer)
+		history, err2 := after.ConnectionHistory(ctx, customer)
+		_, err3 := after.CheckAPIKey(ctx, token, now)
+		jobs, err4 := after.Jobs(ctx, customer, store.JobList{})
+		story, err5 := after.Story(ctx, ref)
+		payload, err6 := after.Payload(ctx, ref)
+		actions, closed, err7 := after.Actions(ctx, customer, 10)
+		journal, err8 := after.Journal(ctx, store.JournalFilter{})
+		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+			t.Errorf("what was sealed beside the exports: %v", err)
+			return
+		}
+		if c.Password != password || c.Pause == nil || c.Pause.Why != "lunch" || len(history) != 2 || history[1].Who != "ana" ||
+			len(jobs.Jobs) != 1 || jobs.Jobs[0].Title != "Baker" || len(story) != 1 || story[0].What != "dead" || string(payload) != "{}" ||
+			len(actions) != 1 || closed != 0 || len(journal.Entries) != 1 || journal.Entries[0].Who != "ana" {
+			t.Errorf("connection %+v, history %+v, jobs %+v, story %+v, payload %q, actions %+v, journal %+v", c, history, jobs.Jobs, story, payload, actions, journal.Entries)
+		}
+	}
 }
