@@ -206,6 +206,9 @@ func TestRejectedCredentials(t *testing.T) {
 	r.tenant.SetPassword("changed by the customer")
 	id := r.send(tasks.Prospects, tasks.Options{}, people(50)...)
 	r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), `"why":"icims_credentials"`) })
+	r.eventually("the log says so in a sentence", func() bool {
+		return strings.Contains(r.logs.String(), "refuses the credentials of the connection")
+	})
 	// What had begun waits for credentials, the rest in the queue.
 	begun := 0
 	for _, o := range r.outcomes(id) {
@@ -229,6 +232,9 @@ func TestRejectedCredentials(t *testing.T) {
 	// The corrected connection takes effect at once.
 	r.conn.Password = "changed by the customer"
 	r.worker.SetConnections([]store.Connection{r.conn})
+	if !strings.Contains(r.logs.String(), "connection taken up") {
+		t.Error("the log does not say that the connection was taken up")
+	}
 	if b := r.finished(id); b.Created != 50 {
 		t.Errorf("batch %+v", b)
 	}

@@ -26,10 +26,16 @@ func (v *verdicts) set(to store.ConnectionState) {
 
 const verdictTime = 10 * time.Second
 
+// refused is what the log says of verdicts that stop a customer.
+var refused = map[store.ConnectionState]string{
+	store.CredentialsRejected: "iCIMS refuses the credentials of the connection: the customer's exports wait for others",
+	store.AccessDenied:        "iCIMS denies the connection access: the customer's exports wait until it is granted",
+}
+
 // heed tells the store of a verdict on the connection, beside the export.
 func (l *lane) heed(o outcome) {
 	to, reason := verdictOf(o)
-	if to == "" || !l.conn.Stored || l.errand {
+	if to == "" || l.errand {
 		return
 	}
 	l.verdicts.mu.Lock()
@@ -37,6 +43,12 @@ func (l *lane) heed(o outcome) {
 	l.verdicts.last = to
 	l.verdicts.mu.Unlock()
 	if known {
+		return
+	}
+	if text := refused[to]; text != "" {
+		l.log.Error().Str("reason", string(reason)).Msg(text)
+	}
+	if !l.conn.Stored {
 		return
 	}
 	l.aside.Go(func() {

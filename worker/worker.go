@@ -139,6 +139,13 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 			w.retiring.Go(func() { w.hurry(customer) })
 		}
 	}
+	if w.cancel != nil { // at the start it says how many there are
+		for customer, now := range next {
+			if before, known := w.connections[customer]; !known || before != now {
+				w.log.Info().Str("customer", customer).Bool("changed", known).Msg("connection taken up")
+			}
+		}
+	}
 	w.connections = next
 	clear(w.refused)
 	w.lookAgain()
