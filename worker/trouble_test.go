@@ -8,7 +8,7 @@ import (
 func TestTroubleIsToldOnceItHasLastedForLong(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
-	at := func(d time.Duration) time.Time { return start.Add(d) }
+	at := start.Add
 	var tr trouble
 	if tr.isLong(at(time.Hour)) {
 		t.Error("told while the breaker is closed")

@@ -151,10 +151,10 @@ func shows(selected *kong.Node, group string) bool {
 	if selected == nil || len(selected.Children) > 0 {
 		return false
 	}
-	switch name := topCommand(selected).Name; {
-	case name == "worker":
+	switch name := topCommand(selected).Name; name {
+	case "worker":
 		return group != "api"
-	case name == "serve":
+	case "serve":
 		return !slices.Contains([]string{"limits", "retry", "worker"}, group)
 	default:
 		return group == "files" && slices.Contains(withSettings, name)
