@@ -167,6 +167,45 @@ func TestWorkerFollowsTheStoresConnections(t *testing.T) {
 	}
 }
 
+// A worker may be started before there is any connection.
+func TestWorkerWaitsForItsFirstConnection(t *testing.T) {
+	w := newWard(t)
+	w.connections = ""
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan result, 1)
+	go func() { ended <- invoke(ctx, strings.NewReader(""), w.at(w.url, "worker", "--log-format=json")...) }()
+	defer func() {
+		stop()
+		r := <-ended
+		r.wantStatus(t, statusDone)
+		if !strings.Contains(r.errors, "there is no usable connection yet") {
+			t.Errorf("it does not say that it waits: %s", r.errors)
+		}
+	}()
+	w.untilAWorkerIsHeardOf()
+	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=TEST_ICIMS_PASSWORD").wantStatus(t, statusDone)
+	r := w.call("export", w.file(t, "c.ndjson", candidates), "--customer=1234", "--job="+testJob, "--wait", "--json")
+	if got := decode[exportResult](t, r.out); got.Result == nil || got.Result.Created != 1 {
+		t.Errorf("got %s%s", r.out, r.errors)
+	}
+}
+
+// untilAWorkerIsHeardOf waits for the first beat of a worker.
+func (w *ward) untilAWorkerIsHeardOf() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	for {
+		if fleet, err := w.ledger.Fleet(ctx); err == nil && len(fleet.Workers) > 0 {
+			return
+		}
+		if ctx.Err() != nil {
+			w.t.Fatal("no worker is heard of within a minute")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // until waits for the customer's connection to be as it must.
 func (w *ward) until(what string, holds func(store.StoredConnection) bool) {
 	w.t.Helper()

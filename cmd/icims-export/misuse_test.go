@@ -32,7 +32,6 @@ func TestExitStatusAndRemedy(t *testing.T) {
 		"a keyset that is not there":       {[]string{"worker", onRedis, "--keyset=" + b.folder + "/none"}, statusMisused, "icims-export keys new"},
 		"a keyset that is none":            {[]string{"worker", onRedis, "--keyset=" + file}, statusMisused, "not a keyset"},
 		"connections that are not there":   {[]string{"worker", onRedis, "--keyset=" + b.keyset, "--connections=" + b.folder + "/none"}, statusMisused, "does not exist: correct ICIMS_EXPORT_CONNECTIONS"},
-		"no connections for a worker":      {[]string{"worker", onRedis, "--keyset=" + b.keyset}, statusMisused, "ICIMS_EXPORT_CONNECTIONS"},
 		"a worker for an embedded Redis":   {[]string{"worker", "--redis-url=embedded"}, statusMisused, "Redis that producers use"},
 		"no connection of the customer":    {b.embedded("export", file, "--customer=99", "--prospects"), statusMisused, "no usable connection for customer 99"},
 		"a host that is not allowed":       {[]string{"export", file, "--customer=1234", "--prospects", "--redis-url=embedded", "--connections=" + b.connections}, statusMisused, "ICIMS_EXPORT_ICIMS_HOSTS"},
