@@ -67,7 +67,8 @@ func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	// No transaction: its error would not say why Redis refuses.
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.RPush(ctx, key, sealed)
 		p.ExpireAt(ctx, key, dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge))
 		return nil

@@ -14,8 +14,8 @@ import (
 type admitStage struct{ *lane }
 
 func (s admitStage) exec(ctx context.Context, x *export) outcome {
-	if x.personID == 0 && s.tenant.lacksJob(x.job, s.now()) {
-		x.tellf("iCIMS has just refused job %d to another candidate, so no profile was made for this one", x.job)
+	if s.fresh(x) && s.tenant.lacksJob(x.job, s.now()) {
+		x.tellf("iCIMS has just refused job %d to several candidates, so no profile was made for this one", x.job)
 		return outcome{kind: dead, reason: store.ReasonJobNotFound}
 	}
 	if !s.throttle.take(x.claim) {
@@ -27,4 +27,11 @@ func (s admitStage) exec(ctx context.Context, x *export) outcome {
 		return failed(refused)
 	}
 	return outcome{}
+}
+
+// fresh reports whether nothing was done for an export yet. Whatever was begun is gone
+// on with, an operator's retry is a real one, and a verification asks iCIMS.
+func (s admitStage) fresh(x *export) bool {
+	c := x.claim
+	return !s.errand && x.task.Generation == 0 && x.personID == 0 && c.Intent == store.NoIntent && c.Attempts == 0
 }

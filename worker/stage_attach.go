@@ -73,7 +73,7 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 				x.warn(WarningStatusDropped)
 			}
 			s.tenant.statusAccepted(status)
-			s.tenant.jobTaken(x.job)
+			s.tenant.jobTaken(x.job, s.now())
 			x.warnAnswer(answer)
 			return outcome{kind: done, workflow: id}
 		}

@@ -18,9 +18,9 @@ type tenant struct {
 	noPhoneTypes   bool
 	refused        map[string]int // refusals in a row, by field
 	status         store.NodeRef
-	statusSettled  bool                      // status is what this tenant takes
-	statusSearched bool                      // existing workflows were looked at for it
-	missing        map[icims.JobID]time.Time // jobs that iCIMS refused, and until when that is believed
+	statusSettled  bool // status is what this tenant takes
+	statusSearched bool // existing workflows were looked at for it
+	jobs           map[icims.JobID]jobStanding
 }
 
 // dropAfter is how often in a row a field is refused before it is left out from
@@ -29,7 +29,7 @@ type tenant struct {
 const dropAfter = 3
 
 func newTenant(conn store.Connection, settle time.Duration) *tenant {
-	return &tenant{emailCase: emailCase{settle: settle, now: time.Now}, refused: map[string]int{}, status: conn.Status}
+	return &tenant{emailCase: emailCase{settle: settle, now: time.Now}, refused: map[string]int{}, jobs: map[icims.JobID]jobStanding{}, status: conn.Status}
 }
 
 // prepare takes out of a person's fields what the tenant is known to refuse.
