@@ -6,7 +6,8 @@ import (
 )
 
 // answer is the writer of an answer: it knows how far it is, and gives streams a
-// deadline for each write.
+// deadline for each write. Between writes they have none: over HTTP/2 a deadline cuts a
+// stream off when it passes, whether something is being written or not.
 type answer struct {
 	http.ResponseWriter
 
@@ -15,7 +16,9 @@ type answer struct {
 	written int64
 	// stall is how long a write may take; 0: the deadline of the whole holds.
 	stall time.Duration
-	after []func() // run in turn once the handler has returned
+	// returned: the handler has. What it wrote is sent to its end after that.
+	returned bool
+	after    []func() // run in turn once the handler has returned
 }
 
 func newAnswer(w http.ResponseWriter) *answer {
@@ -30,6 +33,7 @@ func (a *answer) WriteHeader(status int) {
 	}
 	a.extend()
 	a.ResponseWriter.WriteHeader(status)
+	a.relax(nil)
 }
 
 func (a *answer) Write(p []byte) (int, error) {
@@ -39,6 +43,7 @@ func (a *answer) Write(p []byte) (int, error) {
 	a.extend()
 	n, err := a.ResponseWriter.Write(p)
 	a.written += int64(n)
+	a.relax(err)
 	return n, err
 }
 
@@ -51,7 +56,9 @@ func (a *answer) FlushError() error {
 		a.status = http.StatusOK
 	}
 	a.extend()
-	return a.control.Flush()
+	err := a.control.Flush()
+	a.relax(err)
+	return err
 }
 
 func (a *answer) extend() {
@@ -60,10 +67,25 @@ func (a *answer) extend() {
 	}
 }
 
+// relax takes the deadline of a write away that has ended well.
+func (a *answer) relax(err error) {
+	if a.stall > 0 && err == nil && !a.returned {
+		_ = a.control.SetWriteDeadline(time.Time{}) // as above
+	}
+}
+
+// stream gives each write so long, and the whole no end.
+func (a *answer) stream(stall time.Duration) {
+	a.stall = stall
+	a.relax(nil)
+}
+
 // Unwrap is for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *answer) finish() {
+	a.returned = true
+	a.extend()
 	for _, f := range a.after {
 		f()
 	}

@@ -47,6 +47,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, most int64) io
 	}
 	if a, ok := w.(*answer); ok {
 		a.after = append(a.after, b.drain)
+		b.relax()
 	}
 	return b
 }
@@ -62,16 +63,21 @@ func (b *body) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	switch {
 	case err == nil:
+		b.relax()
 	case errors.Is(err, io.EOF):
 		b.ended = true
 		// From here on the server watches whether the connection breaks; a deadline
 		// would look like that.
-		_ = b.control.SetReadDeadline(time.Time{})
+		b.relax()
 	default:
 		err = fmt.Errorf("%w: %w", errReadBody, err)
 	}
 	return n, err
 }
+
+// relax takes the deadline away while nobody reads: over HTTP/2 it would end the body of
+// a handler that is busy.
+func (b *body) relax() { _ = b.control.SetReadDeadline(time.Time{}) }
 
 // drain bounds how long the server waits for what nobody has read.
 func (b *body) drain() {

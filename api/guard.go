@@ -132,7 +132,7 @@ func bearerToken(r *http.Request) (string, bool) {
 func (s *Server) bounded(w http.ResponseWriter, r *http.Request, o op) (*http.Request, context.CancelFunc) {
 	if o.raw {
 		if a, ok := w.(*answer); ok {
-			a.stall = s.Settings.StallTimeout
+			a.stream(s.Settings.StallTimeout)
 		}
 		r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxUpload))
 		return r, func() {}
