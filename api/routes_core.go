@@ -26,7 +26,7 @@ func (s *Server) registerCore() {
 	}, s.healthz)
 	register(s, op{
 		ID: "readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"service"}, Errors: []Code{CodeStopping},
-		Summary: "Tell whether the service takes changes", Description: "Answers 200 while Redis answers and takes writes. The detail of any other answer says what is wrong with it. It needs no key.",
+		Summary: "Tell whether the service takes changes", Description: "Answers 200 while Redis answers and takes writes. The detail of any other answer says what is wrong with it. An answer may be a second old. It needs no key.",
 	}, s.readyz)
 	for path, contentType := range map[string]string{"/openapi.json": "application/openapi+json", "/openapi.yaml": "application/openapi+yaml"} {
 		s.handle(op{ID: "openapi", Method: http.MethodGet, Path: path}, func(w http.ResponseWriter, r *http.Request) {
@@ -91,9 +91,7 @@ func (s *Server) healthz(ctx context.Context, _ *struct{}) (*healthOutput, error
 
 // readyz says what is wrong with Redis, as metrics.Health does: not where it is.
 func (s *Server) readyz(ctx context.Context, _ *struct{}) (*healthOutput, error) {
-	ctx, cancel := context.WithTimeout(ctx, healthTime)
-	defer cancel()
-	if err := s.Ledger.Writable(ctx); err != nil {
+	if err := s.readiness.look(ctx, s.Now, s.Ledger.Writable); err != nil {
 		info := store.TroubleOf(err).Info()
 		return nil, newProblem(CodeUnavailable, info.Title+". "+info.Hint).after(askAgain)
 	}

@@ -111,7 +111,8 @@ type Server struct {
 	stopping context.Context //nolint:containedctx // it is the server's life, not a call's
 	stop     context.CancelFunc
 
-	watches *watches
+	watches   *watches
+	readiness readiness
 
 	openAPI sync.Once
 	spec    specs
