@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seekout/icims-export/operate"
@@ -70,6 +71,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", ndjsonType)
 		lines := lineWriter{w}
 		noMore := lines.keepAlive(cancel)
+		defer noMore() // where the audit panics: nobody may write once the handler is gone
 		result, err := s.Desk.Audit(ctx, customer, store.DefaultAuditOptions())
 		noMore()
 		s.endAudit(lines, r, result, err)
@@ -84,8 +86,8 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 	_ = lineWriter{w}.write(reportOf(result, shownViolations)) // nobody is left to tell
 }
 
-// keepAlive writes a line every few seconds until the returned function is called; gone
-// is called where nobody takes them.
+// keepAlive writes a line every few seconds until the returned function is called, which
+// may be called again; gone is called where nobody takes them.
 func (l lineWriter) keepAlive(gone func()) func() {
 	enough, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -105,10 +107,10 @@ func (l lineWriter) keepAlive(gone func()) func() {
 			}
 		}
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		close(enough)
 		<-ended
-	}
+	})
 }
 
 func (s *Server) endAudit(lines lineWriter, r *http.Request, result operate.AuditResult, err error) {

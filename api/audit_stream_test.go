@@ -1,0 +1,35 @@
+package api
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seekout/icims-export/operate"
+)
+
+func TestAuditsThatPanicWriteNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newClockRig(t)
+		defer r.end()
+		r.Desk = &operate.Desk{} // it has nothing to look at
+		answer := httptest.NewRecorder()
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/customers/1234/audit", nil)
+		request.Header.Set("Accept", ndjsonType)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the audit did not panic")
+				}
+			}()
+			r.audit(answer, request)
+		}()
+		time.Sleep(10 * auditBeat)
+		synctest.Wait()
+		if answer.Body.Len() > 0 {
+			t.Errorf("it went on with %s", answer.Body)
+		}
+	})
+}
