@@ -122,7 +122,8 @@ func (l *Ledger) DeadLettersOf(ctx context.Context, customer string, exports []s
 }
 
 // LastEntries returns the latest entry of each export's story, in the order of
-// the exports; nil for an export without a story.
+// the exports; nil for an export without a story, and What is WhatSealed where this
+// keyset cannot open the entry.
 func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []string) ([]*Entry, error) {
 	heads := make([]*redis.StringCmd, len(exports))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -141,6 +142,10 @@ func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []str
 			continue
 		}
 		data, err := l.keys.Open([]byte(sealed), storyKey(customer, exports[i]))
+		if errors.Is(err, ErrSealed) {
+			entries[i] = &Entry{What: WhatSealed} // with a key that was lost: the others are worth listing
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("story of export %s: %w", exports[i], err)
 		}

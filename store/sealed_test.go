@@ -31,6 +31,12 @@ func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
 
 	c := lost.claimed(ref)
 	lost.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_server_error", Entry: &store.Entry{What: "dead"}})
+	other := b.accept("b", "b@example.com")
+	b.finish(b.claimed(other), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_server_error", Entry: &store.Entry{What: "dead"}})
+	last, err := b.LastEntries(t.Context(), customer, []string{ref.Export, "none", other.Export})
+	if err != nil || len(last) != 3 || last[0] == nil || last[0].What != store.WhatSealed || last[1] != nil || last[2] == nil || last[2].What != "dead" {
+		t.Errorf("last entries: %+v, %v", last, err)
+	}
 	if _, err := b.Revive(t.Context(), ref, "ana", "again"); err != nil {
 		t.Fatal(err)
 	}

@@ -256,3 +256,31 @@ func TestDeadShow(t *testing.T) {
 		}
 	})
 }
+
+// After a sealing key was lost, a story that it sealed stands in the way of nothing.
+func TestDeadLettersWhoseStoryDoesNotOpenAreTakenCareOf(t *testing.T) {
+	w := newWard(t)
+	_, _, ids := w.sorrows()
+	key := "ix:{1234}:s:" + ids[0]
+	if err := w.redis.LSet(t.Context(), key, 0, "sealed with a key that was lost").Err(); err != nil {
+		t.Fatal(err)
+	}
+	r := w.call("dead", "list", "--json")
+	r.wantStatus(t, statusDone)
+	if n := len(lines(r.out)); n != len(ids) {
+		t.Errorf("%d of %d are listed:\n%s", n, len(ids), r.errors)
+	}
+	r = w.call("dead", "retry", "1234:"+ids[0], "--why=x", "--json")
+	r.wantStatus(t, statusDone)
+	if got := decode[operate.DeadResult](t, r.out); got.Done != 1 {
+		t.Errorf("retried: %s", r.out)
+	}
+	if err := w.redis.LSet(t.Context(), "ix:{1234}:s:"+ids[1], 0, "sealed with a key that was lost").Err(); err != nil {
+		t.Fatal(err)
+	}
+	r = w.call("dead", "discard", "--all", "--why=x", "--json")
+	r.wantStatus(t, statusDone)
+	if got := decode[operate.DeadResult](t, r.out); got.Done != len(ids)-1 {
+		t.Errorf("discarded: %s", r.out)
+	}
+}
