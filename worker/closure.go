@@ -65,6 +65,13 @@ func (g *gate) believe(s store.Standing) bool {
 	return opened
 }
 
+// resume forgets a pause that is over.
+func (g *gate) resume() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.paused = store.Closure{}
+}
+
 // sameClosure is how far two readings of one closure's end may be apart.
 const sameClosure = time.Second
 
@@ -117,8 +124,8 @@ func (g *gate) callsLeft(queue int) int {
 	return g.left[queue]
 }
 
-// pausedPause is when an export looks again whose customer is paused until somebody
-// resumes.
+// pausedPause is when an export looks again at the latest whose customer is paused:
+// a pause may be over before its end.
 const pausedPause = time.Minute
 
 // admits returns why calls for the customer make no sense now, as an error of
@@ -129,8 +136,11 @@ func (l *lane) admits(ctx context.Context) error {
 		return nil
 	}
 	refused := refusalOf(c)
-	if c.Reason == store.ReasonPaused && c.Until.IsZero() {
-		refused.After = pausedPause
+	if c.Reason == store.ReasonPaused {
+		refused.After, refused.Until = pausedPause, time.Time{}
+		if !c.Until.IsZero() {
+			refused.After = min(pausedPause, c.Until.Sub(l.now()))
+		}
 	}
 	return notNow(refused)
 }

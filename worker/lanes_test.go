@@ -311,6 +311,19 @@ func TestPausedCustomers(t *testing.T) {
 		r.once(r.send(tasks.ToJob(job), tasks.Options{}, ana()))
 	})
 
+	t.Run("what was put off until the end of a pause goes on when it is resumed before", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
+		r.run(tasks.ToJob(job), tasks.Options{}, ana()) // the lane is open from here on
+		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "a while", Until: time.Now().Add(time.Hour)}))
+		id := r.send(tasks.ToJob(job), tasks.Options{}, people(120)...)
+		r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
+		_, err := r.ledger.Resume(t.Context(), customer, "maria", "enough")
+		r.must(err)
+		if b := r.finished(id); b.Moving() != 0 {
+			t.Errorf("batch %+v", b)
+		}
+	})
 	t.Run("a queue paused in asynq's web UI holds no lane open", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})

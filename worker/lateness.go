@@ -27,10 +27,11 @@ func sortLate(late []store.Moving, alive, awaits []bool, turns int) lateness {
 		case m.Working():
 			// A claim whose lease ran out is stuck, however alive its task seems.
 			l.interrupted = append(l.interrupted, m)
+		case awaits[i] && (alive[i] || turns > 0):
+			// Its own task may serve another export, and leave it without.
+			l.patient = append(l.patient, m.Export)
 		case alive[i]:
 			l.well = append(l.well, m.Export)
-		case awaits[i] && turns > 0:
-			l.patient = append(l.patient, m.Export)
 		default:
 			l.lost = append(l.lost, m)
 		}

@@ -16,22 +16,24 @@ func TestLateness(t *testing.T) {
 		return store.Moving{Ref: store.Ref{Customer: "1234", Export: id}, State: state}
 	}
 	late := []store.Moving{
-		export("its task waits", store.Queued),
+		export("its own task waits, and serves nobody else", store.Queued),
+		export("its task waits, and is a turn", store.Queued),
 		export("a turn will come", store.Queued),
 		export("nothing will come", store.Queued),
 		export("put off, its task lost", store.Retrying),
 		export("its lease ran out", store.Placing),
 	}
-	alive := []bool{true, false, false, false, true}
-	awaits := []bool{true, true, false, false, false}
+	alive := []bool{true, true, false, false, false, true}
+	awaits := []bool{false, true, true, false, false, false}
 	compare := func(turns int, want lateness) {
 		t.Helper()
 		if diff := cmp.Diff(want, sortLate(late, alive, awaits, turns), cmp.AllowUnexported(lateness{}), cmpopts.IgnoreUnexported(store.Moving{})); diff != "" {
 			t.Errorf("with %d turns left (-want +got):\n%s", turns, diff)
 		}
 	}
-	compare(7, lateness{well: []string{"its task waits"}, patient: []string{"a turn will come"}, lost: late[2:4], interrupted: late[4:]})
-	compare(0, lateness{well: []string{"its task waits"}, lost: late[1:4], interrupted: late[4:]})
+	well := []string{"its own task waits, and serves nobody else"}
+	compare(7, lateness{well: well, patient: []string{"its task waits, and is a turn", "a turn will come"}, lost: late[3:5], interrupted: late[5:]})
+	compare(0, lateness{well: well, patient: []string{"its task waits, and is a turn"}, lost: late[2:5], interrupted: late[5:]})
 }
 
 func TestPatienceGrowsWithTheQueue(t *testing.T) {

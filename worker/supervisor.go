@@ -74,7 +74,35 @@ func (w *Worker) hear(ctx context.Context, heard []store.Announcement) {
 	}
 	w.mu.Unlock()
 	slices.Sort(customers)
-	w.tend(ctx, slices.Compact(customers))
+	customers = slices.Compact(customers)
+	w.tend(ctx, customers)
+	w.goOn(ctx, slices.DeleteFunc(customers, func(c string) bool {
+		return !slices.Contains(heard, store.Announcement{Customer: c, Changed: true})
+	}))
+}
+
+// goOn makes due at once what was put off until the end of a pause that is over.
+func (w *Worker) goOn(ctx context.Context, changed []string) {
+	fleet := w.registry.known()
+	for _, c := range changed {
+		if !placed(fleet, w.id, c, true) {
+			continue
+		}
+		switch pause, err := w.ledger.PauseOf(ctx, c); {
+		case err != nil && ctx.Err() == nil:
+			w.log.Error().Err(err).Str("customer", c).Msg("cannot see whether a customer is paused")
+		case err == nil && pause == nil:
+			w.mu.Lock()
+			if l := w.lanes[c]; l != nil {
+				l.gate.resume()
+				l.wake()
+			}
+			if !w.stopping {
+				w.retiring.Go(func() { w.hurry(c) })
+			}
+			w.mu.Unlock()
+		}
+	}
 }
 
 // supervise looks at everybody who wants a lane, or has one, until ctx ends.
