@@ -64,6 +64,9 @@ const (
 // NewAPIKey enters a key; ID and Created are filled in. The token is all that opens
 // with it, and is not kept: nobody can read it again.
 func (l *Ledger) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey, string, error) {
+	if k.Customers != nil && len(k.Customers) == 0 {
+		return APIKey{}, "", errNoCustomer // it would be kept as one for all
+	}
 	k.ID, k.Created = randomText(apiKeyIDBytes), now.UTC().Truncate(time.Second)
 	k.Revoked, k.LastUsed = time.Time{}, time.Time{}
 	secret := randomText(apiSecretBytes)
@@ -78,6 +81,8 @@ func randomText(n int) string {
 	_, _ = rand.Read(raw) // ends the process where there is no randomness
 	return base32Lower.EncodeToString(raw)
 }
+
+var errNoCustomer = errors.New("an API key needs a customer, or to be good for all")
 
 func (l *Ledger) writeAPIKey(ctx context.Context, k sealedAPIKey) error {
 	data, err := json.Marshal(k)

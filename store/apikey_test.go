@@ -46,6 +46,16 @@ func TestAPIKeyIsGoodForWhatItWasMadeFor(t *testing.T) {
 	})
 }
 
+func TestAPIKeyForNoCustomerIsNotMade(t *testing.T) {
+	t.Parallel()
+	l := store.NewLedger(redistest.Start(t).Client(t), newKeys(t))
+	// Nil is for all customers; what was left of a list must not become that.
+	k := store.APIKey{Name: "console", Scopes: []string{"read"}, Customers: []string{}}
+	if _, _, err := l.NewAPIKey(t.Context(), k, keyDay); err == nil {
+		t.Error("it was made")
+	}
+}
+
 func TestAPIKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
