@@ -21,11 +21,11 @@ import (
 
 // TestSimulation runs the pipeline through seeded worlds of faults and deaths.
 // SIM_SEEDS sets how many, SIM_SEED replays one with its trace. The race detector
-// makes it slow, so CI runs some hundreds without it as well.
+// makes it slow, so CI runs a hundred without it as well.
 func TestSimulation(t *testing.T) {
-	first, count := uint64(1), 30
+	first, count := uint64(1), 10
 	if testing.Short() {
-		count = 10
+		count = 5
 	}
 	if v := os.Getenv("SIM_SEEDS"); v != "" {
 		count = atoi(t, v)
