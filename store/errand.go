@@ -187,7 +187,8 @@ func (l *Ledger) Errand(ctx context.Context, customer string, kind ErrandKind, i
 	return e, err
 }
 
-// Errands reads the errands of a kind, the latest first: the last 20.
+// Errands reads the errands of a kind, the latest first: the last 20. What a lost key
+// has sealed is left out.
 func (l *Ledger) Errands(ctx context.Context, customer string, kind ErrandKind) ([]Errand, error) {
 	ids, err := l.redis.LRange(ctx, errandsOf(customer, kind), 0, keptErrands-1).Result()
 	if err != nil || len(ids) == 0 {
@@ -207,7 +208,7 @@ func (l *Ledger) Errands(ctx context.Context, customer string, kind ErrandKind) 
 	for i, id := range ids {
 		e, err := l.readErrand(customer, id, read[i].Val())
 		switch {
-		case errors.Is(err, ErrNoErrand):
+		case errors.Is(err, ErrNoErrand), errors.Is(err, ErrSealed):
 		case err != nil:
 			return nil, err
 		default:
@@ -218,7 +219,8 @@ func (l *Ledger) Errands(ctx context.Context, customer string, kind ErrandKind) 
 }
 
 // LastErrand reads the latest errand of a kind. It returns ErrNoErrand where there is
-// none.
+// none, or where a lost key has sealed it: then it says nothing, and another is asked
+// for.
 func (l *Ledger) LastErrand(ctx context.Context, customer string, kind ErrandKind) (Errand, error) {
 	id, err := l.redis.LIndex(ctx, errandsOf(customer, kind), 0).Result()
 	if errors.Is(err, redis.Nil) {
@@ -227,7 +229,11 @@ func (l *Ledger) LastErrand(ctx context.Context, customer string, kind ErrandKin
 	if err != nil {
 		return Errand{}, fmt.Errorf("find the last errand: %w", err)
 	}
-	return l.Errand(ctx, customer, kind, id)
+	e, err := l.Errand(ctx, customer, kind, id)
+	if errors.Is(err, ErrSealed) {
+		return Errand{}, ErrNoErrand
+	}
+	return e, err
 }
 
 func wrapped(doing string, err error) error {

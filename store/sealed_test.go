@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -73,4 +74,20 @@ func TestWhatWasInWorkWhenMarkersWereErasedLeavesNone(t *testing.T) {
 		t.Errorf("markers: %+v, %v", markers, err)
 	}
 	b.auditIsClean()
+}
+
+// Whoever lists jobs or verifications asks for the last one first.
+func TestAnErrandThatALostKeySealedHidesNoLaterOne(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	lost, l := store.NewLedger(client, newKeys(t)), store.NewLedger(client, newKeys(t))
+	if _, _, err := lost.AskErrand(t.Context(), customer, store.ErrandJobs, "all", "ana"); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := l.LastErrand(t.Context(), customer, store.ErrandJobs); !errors.Is(err, store.ErrNoErrand) {
+		t.Errorf("last: %+v, %v", e, err)
+	}
+	if list, err := l.Errands(t.Context(), customer, store.ErrandJobs); err != nil || len(list) != 0 {
+		t.Errorf("errands: %+v, %v", list, err)
+	}
 }
