@@ -68,15 +68,10 @@ func (g *guards) leave() { <-g.places }
 // proxy that is trusted, the last address that was not its own. Of IPv6 it is the
 // network, of which one customer has all addresses.
 func (g *guards) addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
+	address, ok := peerOf(r)
+	if !ok {
 		return "unknown"
 	}
-	address = address.Unmap().WithZone("")
 	if g.trusted(address) {
 		forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		for i := len(forwarded) - 1; i >= 0 && g.trusted(address); i-- {
@@ -94,6 +89,22 @@ func (g *guards) addressOf(r *http.Request) string {
 		}
 	}
 	return address.String()
+}
+
+// peerOf is the other end of a request's connection.
+func peerOf(r *http.Request) (netip.Addr, bool) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	address, err := netip.ParseAddr(host)
+	return address.Unmap().WithZone(""), err == nil
+}
+
+// trustsPeer reports whether the other end of the connection is a proxy that is trusted.
+func (g *guards) trustsPeer(r *http.Request) bool {
+	address, ok := peerOf(r)
+	return ok && g.trusted(address)
 }
 
 func (g *guards) trusted(address netip.Addr) bool {

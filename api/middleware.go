@@ -62,11 +62,19 @@ func setHeaders(h http.Header, request string, overTLS bool) {
 
 // route finds the handler of a request. What has none is answered here, as a problem.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
-	if p := unroutable(r); p != nil {
-		writeProblem(w, r, p)
+	if tooLong(r) {
+		writeProblem(w, r, newProblem(CodeHeadersTooLarge, ""))
 		return
 	}
 	h, pattern := s.mux.Handler(r)
+	if (pattern == "" || !clean(r)) && s.isPage(r.URL.Path) {
+		s.servePage(w, r)
+		return
+	}
+	if !clean(r) {
+		writeProblem(w, r, newProblem(CodeNoRoute, ""))
+		return
+	}
 	if pattern != "" {
 		s.mux.ServeHTTP(w, r)
 		return
@@ -85,22 +93,21 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 // server refuses what is more than twice that, in its own words.
 const longestHeaders = 16 << 10
 
-// unroutable refuses what the mux would answer with a redirect or in words of its own.
-func unroutable(r *http.Request) *Problem {
+// tooLong reports whether a request's headers and address are.
+func tooLong(r *http.Request) bool {
 	size := len(r.RequestURI)
 	for name, values := range r.Header {
 		for _, value := range values {
 			size += len(name) + len(value)
 		}
 	}
-	clean := path.Clean(r.URL.Path)
-	switch {
-	case size > longestHeaders:
-		return newProblem(CodeHeadersTooLarge, "")
-	case r.URL.Path != clean, r.Method == http.MethodConnect, !strings.HasPrefix(r.URL.Path, "/"):
-		return newProblem(CodeNoRoute, "")
-	}
-	return nil
+	return size > longestHeaders
+}
+
+// clean reports whether the mux would answer a request with a handler, and not with a
+// redirect or in words of its own.
+func clean(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/") && r.URL.Path == path.Clean(r.URL.Path) && r.Method != http.MethodConnect
 }
 
 // headersOnly takes an answer without its text.

@@ -101,6 +101,7 @@ type Server struct {
 	Deps
 
 	mux    *http.ServeMux
+	pages  http.Handler // nil: there are none
 	huma   huma.API
 	ops    []op     // in the order of their registration
 	routed []string // the ids of all that is routed

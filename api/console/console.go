@@ -1,0 +1,125 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+// Options are what the console is made of.
+type Options struct {
+	// API answers what the pages ask for.
+	API *api.Server
+	// Keys seal the cookie that keeps a person logged in.
+	Keys *store.Keyset
+	// Monitoring is asynq's web UI, for keys that are bound to no customer; nil: there
+	// is none.
+	Monitoring http.Handler
+	// Version stands at the foot of each page.
+	Version string
+	Log     zerolog.Logger
+	// Now is the clock that sessions end by; nil for the machine's.
+	Now func() time.Time
+}
+
+// Console answers requests for pages. Mount it on the API that it was made with.
+type Console struct {
+	Options
+
+	mux   *http.ServeMux
+	api   http.Handler
+	pages map[string]page
+	guard *http.CrossOriginProtection
+}
+
+// MonitoringPath is where asynq's web UI is.
+const MonitoringPath = "/monitoring"
+
+// areas are the functions that enter the routes of each page.
+var areas = []func(*Console){
+	(*Console).registerLogin,
+	(*Console).registerChooser,
+}
+
+// New returns the console.
+func New(o Options) (*Console, error) {
+	if o.API == nil || o.Keys == nil {
+		return nil, errors.New("the console needs the API and a keyset")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	pages, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{Options: o, mux: http.NewServeMux(), api: o.API.Handler(), pages: pages, guard: http.NewCrossOriginProtection()}
+	c.guard.SetDenyHandler(http.HandlerFunc(c.denyForeign))
+	c.mux.Handle("GET /static/", staticFiles())
+	for _, register := range areas {
+		register(c)
+	}
+	if o.Monitoring != nil {
+		c.mux.HandleFunc(MonitoringPath+"/", c.monitoring)
+		c.mux.HandleFunc(MonitoringPath, c.monitoring)
+	}
+	c.mux.HandleFunc("/", c.nothingHere)
+	return c, nil
+}
+
+// ServeHTTP answers a request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin") // Origin is null without one
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	c.guard.Handler(c.mux).ServeHTTP(w, r)
+}
+
+// contentPolicy lets pages load nothing but what this service serves, and no script or
+// style that stands in a page.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// denyForeign refuses a change that another site asks for.
+func (c *Console) denyForeign(w http.ResponseWriter, r *http.Request) {
+	v := &visit{Console: c, w: w, r: r}
+	v.fail(&Refusal{Status: http.StatusForbidden, Problem: api.Problem{
+		Title: "the request came from another site", Detail: "Nothing was changed. Open the console itself and try again there.",
+	}})
+}
+
+func (c *Console) nothingHere(w http.ResponseWriter, r *http.Request) {
+	v, ok := c.visit(w, r)
+	if !ok {
+		return
+	}
+	v.fail(&Refusal{Status: http.StatusNotFound, Problem: api.Problem{Title: "there is nothing at this address", Detail: "Perhaps the link is old, or was cut."}})
+}
+
+// monitoring lets in who may see all customers' exports.
+func (c *Console) monitoring(w http.ResponseWriter, r *http.Request) {
+	v, ok := c.visit(w, r)
+	if !ok {
+		return
+	}
+	if !v.Who.AllCustomers {
+		v.fail(&Refusal{Status: http.StatusForbidden, Problem: api.Problem{
+			Title: "this needs a key for all customers", Detail: "asynq's web UI shows the queues of every customer, so that a key which is bound to some cannot open it. Lanes shows those of yours.",
+		}})
+		return
+	}
+	c.Monitoring.ServeHTTP(w, r.WithContext(withVisit(r.Context(), v)))
+}
+
+// MayOperate reports whether who makes a request to asynq's web UI may change something.
+func MayOperate(r *http.Request) bool {
+	v := visitOf(r.Context())
+	return v != nil && v.May(api.ScopeOperate)
+}

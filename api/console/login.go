@@ -1,0 +1,69 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+func (c *Console) registerLogin() {
+	c.mux.HandleFunc("GET /login", c.showLogin)
+	c.mux.HandleFunc("POST /login", c.login)
+	c.mux.HandleFunc("POST /logout", c.logout)
+}
+
+// loginForm is the page of the log-in.
+type loginForm struct {
+	Next    string
+	Why     string
+	Refused *Refusal
+}
+
+func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
+	v := &visit{Console: c, w: w, r: r}
+	form := loginForm{Next: localPath(r.URL.Query().Get("next")), Why: r.URL.Query().Get("why")}
+	v.write(http.StatusOK, "login", "layout", v.frame("Log in", form))
+}
+
+// login checks the key by asking the API who it is.
+func (c *Console) login(w http.ResponseWriter, r *http.Request) {
+	const longest = 8 << 10
+	r.Body = http.MaxBytesReader(w, r.Body, longest)
+	v := &visit{Console: c, w: w, r: r}
+	form := loginForm{Next: localPath(r.PostFormValue("next"))}
+	v.token = strings.TrimSpace(r.PostFormValue("key"))
+	err := v.get("/v1/whoami", nil, &v.Who)
+	if refused, ok := refusalOf(err); ok {
+		form.Refused = refused
+		if refused.Status == http.StatusUnauthorized {
+			form.Why = "refused"
+		}
+		v.write(refused.Status, "login", "layout", v.frame("Log in", form))
+		return
+	}
+	if err == nil {
+		err = v.begin(v.token)
+	}
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	http.Redirect(w, r, form.Next, http.StatusSeeOther)
+}
+
+func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
+	v := &visit{Console: c, w: w, r: r}
+	v.forget()
+	http.Redirect(w, r, "/login?why=left", http.StatusSeeOther)
+}
+
+// localPath is the address if it is one of this console, so that nobody is led away from
+// it after the log-in; else the first page.
+func localPath(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(address, "/") ||
+		strings.HasPrefix(address, "//") || strings.ContainsAny(address, "\\\r\n\t") || strings.HasPrefix(u.Path, "/login") {
+		return "/"
+	}
+	return u.RequestURI()
+}

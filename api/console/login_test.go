@@ -1,0 +1,209 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+func TestWhoIsNotLoggedInIsSentToTheLogInAndBack(t *testing.T) {
+	r := newRig(t)
+	p := r.visitor()
+	got := p.get("/customers/77/candidates?id=a%26b")
+	if got.StatusCode != http.StatusSeeOther || got.to() != "/login?next=%2Fcustomers%2F77%2Fcandidates%3Fid%3Da%2526b" {
+		t.Fatalf("%d to %q", got.StatusCode, got.to())
+	}
+	form := p.get(got.to())
+	if form.StatusCode != http.StatusOK || !form.has(`name="next" value="/customers/77/candidates?id=a%26b"`, "API key") {
+		t.Fatalf("%d: %s", form.StatusCode, form.text)
+	}
+	got = p.post("/login", url.Values{"key": {" " + r.key(api.ScopeRead) + "\n"}, "next": {"/customers/77/candidates?id=a%26b"}})
+	if got.StatusCode != http.StatusSeeOther || got.to() != "/customers/77/candidates?id=a%26b" {
+		t.Fatalf("%d to %q", got.StatusCode, got.to())
+	}
+}
+
+func TestAChangeWithoutASessionIsNotRedirected(t *testing.T) {
+	got := newRig(t).visitor().post("/lanes", nil)
+	if got.StatusCode != http.StatusUnauthorized || !got.has("Log in again") {
+		t.Errorf("%d: %s", got.StatusCode, got.text)
+	}
+}
+
+func TestTheLogInLeadsNowhereElse(t *testing.T) {
+	for _, address := range []string{
+		"https://evil.example", "//evil.example", `/\evil.example`, "javascript:alert(1)", "evil", "/\t/evil.example", "/login?next=/login", "http:/x", "\r\n/x",
+	} {
+		if got := localPath(address); got != "/" {
+			t.Errorf("%q leads to %q", address, got)
+		}
+	}
+	if got := localPath("/customers/1/batches?x=1"); got != "/customers/1/batches?x=1" {
+		t.Errorf("an address of ours leads to %q", got)
+	}
+}
+
+func TestAKeyThatIsNoneIsRefusedWithASentence(t *testing.T) {
+	r := newRig(t)
+	for _, key := range []string{"", "nonsense", "ixk_abc", strings.Repeat("x", 5000), "<script>alert(1)</script>"} {
+		got := r.visitor().post("/login", url.Values{"key": {key}})
+		if got.StatusCode != http.StatusUnauthorized || !got.has("no valid API key") || len(got.Cookies()) > 0 {
+			t.Errorf("%d: %s", got.StatusCode, got.text)
+		}
+		if key != "" && strings.Contains(got.text, key) {
+			t.Errorf("the page repeats the key")
+		}
+	}
+}
+
+func TestManyWrongKeysFromOneAddressHaveToWait(t *testing.T) {
+	r := newRig(t)
+	p := r.visitor()
+	for range 200 {
+		if got := p.post("/login", url.Values{"key": {"ixk_wrong"}}); got.StatusCode == http.StatusTooManyRequests {
+			if !got.has("Try again in") {
+				t.Errorf("the page does not say when: %s", got.text)
+			}
+			return
+		}
+	}
+	t.Error("200 wrong keys were tried from one address")
+}
+
+func TestASessionEnds(t *testing.T) {
+	cases := map[string]func(*rig, *person, string){
+		"when the key is revoked": func(r *rig, _ *person, id string) {
+			if _, err := r.ledger.RevokeAPIKey(r.t.Context(), id, r.now.read()); err != nil {
+				r.t.Fatal(err)
+			}
+		},
+		"after twelve hours": func(r *rig, _ *person, _ string) { r.now.pass(12*time.Hour + time.Second) },
+		"by logging out":     func(_ *rig, p *person, _ string) { p.post("/logout", nil) },
+	}
+	for name, end := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			key, token, err := r.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"read"}, By: "a test"}, r.now.read())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := r.visitor()
+			p.post("/login", url.Values{"key": {token}})
+			if got := p.get("/batches"); got.StatusCode != http.StatusOK {
+				t.Fatalf("while it lasts: %d", got.StatusCode)
+			}
+			end(r, p, key.ID)
+			if got := p.get("/batches"); got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), "/login") {
+				t.Errorf("afterwards: %d to %q", got.StatusCode, got.to())
+			}
+			if got := p.get("/batches", "HX-Request", "true"); got.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(got.Header.Get("HX-Redirect"), "/login") {
+				t.Errorf("afterwards, for htmx: %d to %q", got.StatusCode, got.Header.Get("HX-Redirect"))
+			}
+		})
+	}
+}
+
+func TestTheCookieHidesTheKeyAndIsKeptFromScriptsAndOtherSites(t *testing.T) {
+	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.TrustedProxies = []string{"127.0.0.1"} })
+	token := r.key(api.ScopeRead)
+	for _, overTLS := range []bool{false, true} {
+		var header []string
+		if overTLS {
+			header = []string{"X-Forwarded-Proto", "https"}
+		}
+		got := r.visitor().post("/login", url.Values{"key": {token}}, header...)
+		if len(got.Cookies()) != 1 {
+			t.Fatalf("%d cookies", len(got.Cookies()))
+		}
+		c := got.Cookies()[0]
+		if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure != overTLS || strings.HasPrefix(c.Name, "__Host-") != overTLS || c.Path != "/" {
+			t.Errorf("over TLS %t: %+v", overTLS, c)
+		}
+		if strings.Contains(c.Value, token) || strings.Contains(r.log.String(), token) {
+			t.Error("the key can be read")
+		}
+	}
+}
+
+func TestACookieThatWasMadeForSomethingElseIsNoSession(t *testing.T) {
+	r := newRig(t)
+	other, err := r.Keys.Seal([]byte(`{"token":"x","until":"2100-01-01T00:00:00Z"}`), "jobs:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"", "x", string(other), "AAAA"} {
+		if got := r.visitor().get("/batches", "Cookie", sessionCookie+"="+url.QueryEscape(value)); got.StatusCode != http.StatusSeeOther {
+			t.Errorf("%q: %d", value, got.StatusCode)
+		}
+	}
+}
+
+func TestAnotherSiteCanChangeNothing(t *testing.T) {
+	r := newRig(t)
+	p := r.person(api.ScopeAdmin)
+	for name, header := range map[string][]string{
+		"cross-site":                   {"Sec-Fetch-Site", "cross-site"},
+		"same-site, another origin":    {"Sec-Fetch-Site", "same-site"},
+		"another origin, old browser":  {"Sec-Fetch-Site", "", "Origin", "https://evil.example"},
+		"a hidden origin, old browser": {"Sec-Fetch-Site", "", "Origin", "null"},
+	} {
+		if got := p.post("/logout", nil, header...); got.StatusCode != http.StatusForbidden || !got.has("another site") || len(got.Cookies()) > 0 {
+			t.Errorf("%s: %d", name, got.StatusCode)
+		}
+	}
+	if got := p.get("/batches"); got.StatusCode != http.StatusOK {
+		t.Errorf("the session is gone: %d", got.StatusCode)
+	}
+}
+
+func TestPagesLoadNothingFromElsewhereAndAreNotKept(t *testing.T) {
+	p := newRig(t).person(api.ScopeRead)
+	for _, path := range []string{"/batches", "/login", "/nowhere", "/customers/x/batches"} {
+		got := p.get(path)
+		policy := got.Header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: %q", path, policy)
+		}
+		if got.Header.Get("Cache-Control") != "no-store" || got.Header.Get("X-Content-Type-Options") != "nosniff" || got.Header.Get("X-Frame-Options") != "DENY" {
+			t.Errorf("%s: %v", path, got.Header)
+		}
+	}
+}
+
+func TestStaticFilesAreKeptByTheirContents(t *testing.T) {
+	p := newRig(t).visitor()
+	for _, name := range []string{"console.css", "htmx.min.js", "hx-sse.min.js", "console.js", "icon.svg"} {
+		if got := p.get(asset(name)); got.StatusCode != http.StatusOK || !strings.Contains(got.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d, %q", name, got.StatusCode, got.Header.Get("Cache-Control"))
+		}
+		if got := p.get("/static/" + name); strings.Contains(got.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s without its version is kept for good", name)
+		}
+	}
+	if got := p.get("/static/"); got.StatusCode != http.StatusNotFound {
+		t.Errorf("the list of files: %d", got.StatusCode)
+	}
+}
+
+func TestAKeyOfOneCustomerOpensNoOthers(t *testing.T) {
+	r := newRig(t, func(_ *api.Deps, o *Options) { o.Monitoring = http.NotFoundHandler() })
+	p := r.person(api.ScopeRead, "1234")
+	if got := p.get("/batches"); got.StatusCode != http.StatusSeeOther || got.to() != "/customers/1234/batches" {
+		t.Errorf("the only customer: %d to %q", got.StatusCode, got.to())
+	}
+	p = r.person(api.ScopeRead, "1234", "77")
+	if got := p.get("/batches"); got.StatusCode != http.StatusOK || !got.has(`href="/batches?customer=1234"`, `href="/batches?customer=77"`) {
+		t.Errorf("the chooser: %d: %s", got.StatusCode, got.text)
+	}
+	if got := p.get("/batches?customer=77"); got.to() != "/customers/77/batches" {
+		t.Errorf("the chosen one: %d to %q", got.StatusCode, got.to())
+	}
+	if got := p.get("/monitoring"); got.StatusCode != http.StatusForbidden || !got.has("needs a key for all customers") {
+		t.Errorf("asynq's web UI: %d: %s", got.StatusCode, got.text)
+	}
+}

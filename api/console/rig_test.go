@@ -1,0 +1,195 @@
+package console
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+
+// rig is an API with its console that listens.
+type rig struct {
+	*Console
+	t      *testing.T
+	ledger *store.Ledger
+	client *tasks.Client
+	server *httptest.Server
+	log    *lockedBuffer
+	now    *testClock
+}
+
+// testClock stands still until it is moved on.
+type testClock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *testClock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *testClock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// newRig returns a console over an empty Redis. change may change what it and its API
+// are made of.
+func newRig(t *testing.T, change ...func(*api.Deps, *Options)) *rig {
+	t.Helper()
+	client := redistest.Shared(t).Client(t)
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := store.NewLedger(client, keys)
+	r := &rig{t: t, ledger: ledger, client: tasks.NewClient(client, ledger), log: &lockedBuffer{}, now: &testClock{at: time.Now()}}
+	log := zerolog.New(r.log)
+	d := api.Deps{Redis: client, Ledger: ledger, Producer: r.client, Log: log, Now: r.now.read}
+	o := Options{Keys: keys, Version: "test", Log: log, Now: r.now.read}
+	for _, c := range change {
+		c(&d, &o)
+	}
+	if o.API, err = api.New(d); err != nil {
+		t.Fatal(err)
+	}
+	if r.Console, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	o.API.Mount(r.Console)
+	r.server = httptest.NewServer(o.API.Handler())
+	t.Cleanup(func() {
+		o.API.Close()
+		r.server.Close()
+	})
+	return r
+}
+
+// key makes an API key; without customers it is good for all.
+func (r *rig) key(scope api.Scope, customers ...string) string {
+	r.t.Helper()
+	_, token, err := r.ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.read())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return token
+}
+
+// person is somebody at a browser without JavaScript, which keeps cookies and follows no
+// redirect.
+type person struct {
+	r      *rig
+	client *http.Client
+}
+
+// visitor is a person who is not logged in.
+func (r *rig) visitor() *person {
+	r.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	client := &http.Client{
+		Jar: jar, Transport: r.server.Client().Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	r.t.Cleanup(client.CloseIdleConnections)
+	return &person{r, client}
+}
+
+// person is one who has logged in with a key of the scope.
+func (r *rig) person(scope api.Scope, customers ...string) *person {
+	r.t.Helper()
+	p := r.visitor()
+	if got := p.post("/login", url.Values{"key": {r.key(scope, customers...)}}); got.StatusCode != http.StatusSeeOther {
+		r.t.Fatalf("the log-in was answered %d: %s", got.StatusCode, got.text)
+	}
+	return p
+}
+
+// shown is what a browser got.
+type shown struct {
+	*http.Response
+	text string
+}
+
+// to is where the browser is sent to.
+func (s shown) to() string { return s.Header.Get("Location") }
+
+// has reports whether all texts stand in the page.
+func (s shown) has(texts ...string) bool {
+	for _, text := range texts {
+		if !strings.Contains(s.text, text) {
+			return false
+		}
+	}
+	return true
+}
+
+// get opens an address; header are names and values in turn.
+func (p *person) get(path string, header ...string) shown {
+	p.r.t.Helper()
+	return p.do(http.MethodGet, path, nil, header...)
+}
+
+// post sends a form, as the console's own pages would.
+func (p *person) post(path string, form url.Values, header ...string) shown {
+	p.r.t.Helper()
+	return p.do(http.MethodPost, path, strings.NewReader(form.Encode()), append([]string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"}, header...)...)
+}
+
+func (p *person) do(method, path string, body io.Reader, header ...string) shown {
+	p.r.t.Helper()
+	r, err := http.NewRequestWithContext(p.r.t.Context(), method, p.r.server.URL+path, body)
+	if err != nil {
+		p.r.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := p.client.Do(r)
+	if err != nil {
+		p.r.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.r.t.Fatal(err)
+	}
+	return shown{response, string(text)}
+}

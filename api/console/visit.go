@@ -1,0 +1,188 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+// visit is one request by a person who is logged in.
+type visit struct {
+	*Console
+	w http.ResponseWriter
+	r *http.Request
+
+	token string
+	Who   api.WhoAmI
+	// Customer is the one whose page it is; "" for a page of all. It is a valid id, and
+	// the key is good for it.
+	Customer string
+	section  string
+}
+
+type visitKey struct{}
+
+func withVisit(ctx context.Context, v *visit) context.Context {
+	return context.WithValue(ctx, visitKey{}, v)
+}
+
+func visitOf(ctx context.Context) *visit {
+	v, _ := ctx.Value(visitKey{}).(*visit)
+	return v
+}
+
+// section is a part of the console: an entry of its navigation.
+type section struct {
+	ID, Name string
+	// Path is that of its first page; with {customer} it is a page of one customer.
+	Path  string
+	Scope api.Scope
+}
+
+// sections in the order of the navigation.
+var sections = []section{
+	{"integrations", "Integrations", "/", api.ScopeRead},
+	{"export", "Export", "/customers/{customer}/export", api.ScopeExport},
+	{"batches", "Batches", "/customers/{customer}/batches", api.ScopeRead},
+	{"candidates", "Candidates", "/customers/{customer}/candidates", api.ScopeRead},
+	{"dead-letters", "Dead letters", "/customers/{customer}/dead-letters", api.ScopeRead},
+	{"lanes", "Lanes", "/lanes", api.ScopeRead},
+}
+
+// handle enters a route: "GET /path". Who is not logged in is asked to; who lacks the
+// scope, or the customer in the path, is refused before the handler runs. What the
+// handler returns as an error is shown as a page, or as a note where htmx asked for a part.
+func (c *Console) handle(pattern, section string, scope api.Scope, h func(*visit) error) {
+	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v, ok := c.visit(w, r)
+		if !ok {
+			return
+		}
+		v.section = section
+		if err := v.bind(scope); err != nil {
+			v.fail(err)
+			return
+		}
+		if err := h(v); err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// visit finds out who makes the request. Without a session it sends him to the log-in,
+// and returns false.
+func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+	v := &visit{Console: c, w: w, r: r}
+	s, ok := c.sessionOf(r)
+	if !ok {
+		v.toLogin("")
+		return nil, false
+	}
+	v.token = s.Token
+	if err := v.get("/v1/whoami", nil, &v.Who); err != nil {
+		v.fail(err)
+		return nil, false
+	}
+	return v, true
+}
+
+// bind checks the scope and the customer in the path.
+func (v *visit) bind(scope api.Scope) error {
+	if !v.May(scope) {
+		return &Refusal{Status: http.StatusForbidden, Problem: api.Problem{
+			Title: "the API key lacks the scope", Detail: "This needs the scope " + string(scope) + ", which " + v.Who.Name + " does not have. Log in with another key, or ask an administrator to do it.",
+		}}
+	}
+	customer := v.r.PathValue("customer")
+	if customer == "" {
+		return nil
+	}
+	if !store.ValidCustomer(customer) || !v.Who.AllCustomers && !slices.Contains(v.Who.Customers, customer) {
+		return &Refusal{Status: http.StatusNotFound, Problem: api.Problem{
+			Title: "there is no such customer for this API key", Detail: "Check the number in the address. A key that is bound to customers sees no others.",
+		}}
+	}
+	v.Customer = customer
+	v.remember(customer)
+	return nil
+}
+
+// May reports whether one of the key's scopes includes the given one.
+func (v *visit) May(scope api.Scope) bool { return api.Principal{Scopes: v.Who.Scopes}.Has(scope) }
+
+// byHTMX reports whether only a part of a page is asked for.
+func (v *visit) byHTMX() bool { return v.r.Header.Get("HX-Request") == "true" }
+
+// redirect sends the browser to another page, after a change. did names a sentence of
+// done.go that the page begins with, or is "".
+func (v *visit) redirect(path string, did string) error {
+	if did != "" {
+		sep := "?"
+		if strings.Contains(path, "?") {
+			sep = "&"
+		}
+		path += sep + "did=" + url.QueryEscape(did)
+	}
+	if v.byHTMX() {
+		v.w.Header().Set("HX-Redirect", path)
+		v.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
+
+// fail answers with what went wrong.
+func (v *visit) fail(err error) {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) {
+		if v.r.Context().Err() != nil {
+			return // nobody is left to tell
+		}
+		v.Log.Error().Str("page", v.section).Msg("a page met an unexpected fault")
+		refusal = &Refusal{Status: http.StatusInternalServerError, Problem: api.Problem{Title: "an unexpected fault of this service", Detail: "Try again; if it stays, its operators find more in the log."}}
+	}
+	if refusal.Status == http.StatusUnauthorized {
+		v.forget()
+		v.toLogin("ended")
+		return
+	}
+	if v.byHTMX() {
+		v.write(refusal.Status, "error", "note", v.frame(refusal.Title, refusal))
+		return
+	}
+	v.write(refusal.Status, "error", "layout", v.frame(sentenceCase(refusal.Title), refusal))
+}
+
+// toLogin sends the browser to the log-in, and from there to where it was.
+func (v *visit) toLogin(why string) {
+	q := url.Values{}
+	if v.r.Method == http.MethodGet && !v.byHTMX() && v.r.URL.Path != "/" {
+		q.Set("next", v.r.URL.RequestURI())
+	}
+	if why != "" {
+		q.Set("why", why)
+	}
+	target := "/login"
+	if len(q) > 0 {
+		target += "?" + q.Encode()
+	}
+	if v.byHTMX() {
+		v.w.Header().Set("HX-Redirect", target)
+		v.w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead || strings.HasPrefix(v.r.URL.Path, MonitoringPath+"/api/") {
+		// A redirect would lose what was sent, and a program would take the page for data.
+		v.w.WriteHeader(http.StatusUnauthorized)
+		_ = v.render(v.w, "login", "layout", v.frame("Log in", loginForm{Why: "ended"})) // nobody is left to tell
+		return
+	}
+	http.Redirect(v.w, v.r, target, http.StatusSeeOther)
+}

@@ -1,0 +1,103 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/seekout/icims-export/internal/prose"
+)
+
+// words are the functions that templates have.
+var words = template.FuncMap{
+	"asset":    asset,
+	"number":   func(n any) string { return prose.Grouped(toInt(n)) },
+	"plural":   func(n any, thing string) string { return prose.Plural(toInt(n), thing) },
+	"moment":   moment,
+	"ago":      func(t time.Time) template.HTML { return ago(t, time.Now()) },
+	"span":     prose.Span,
+	"sentence": sentenceCase,
+	"dict":     dict,
+	"tone":     tone,
+	"join":     strings.Join,
+}
+
+// toInt takes the counts of all kinds that the API has.
+func toInt(n any) int {
+	switch n := n.(type) {
+	case int:
+		return n
+	case int64:
+		return int(n)
+	case int32:
+		return int(n)
+	default:
+		return 0
+	}
+}
+
+// moment shows a time in UTC, as machines can read it too.
+func moment(t time.Time) template.HTML {
+	if t.IsZero() {
+		return ""
+	}
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339), t.Format("2 Jan 2006 15:04:05 UTC"))) //nolint:gosec // digits and names of months
+}
+
+// ago shows how long ago a time was, and when exactly to who points at it.
+func ago(t, now time.Time) template.HTML {
+	if t.IsZero() {
+		return "never"
+	}
+	t = t.UTC()
+	text := "just now"
+	switch d := now.Sub(t); {
+	case d < -time.Second:
+		text = "in " + prose.Span(-d)
+	case d >= time.Minute:
+		text = prose.Span(d) + " ago"
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.Format(time.RFC3339), t.Format("2 Jan 2006 15:04:05 UTC"), text)) //nolint:gosec // digits and words of ours
+}
+
+// sentenceCase makes a phrase begin with a capital.
+func sentenceCase(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return text
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
+// dict makes a map of names and values in turn, for templates that need several.
+func dict(pairs ...any) (map[string]any, error) {
+	m := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("name %d is no text", i)
+		}
+		m[name] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// tones says which colour a state, an outcome or a step has: good, busy, warn or bad.
+// Words beside the colour always say the same.
+var tones = map[string]string{
+	"connected": "good", "created": "good", "updated": "good", "passed": "good", "open": "good",
+	"unverified": "warn", "degraded": "warn", "paused": "warn", "warning": "warn", "closed": "warn", "deferred": "warn", "retrying": "warn", "unknown": "warn",
+	"verifying": "busy", "running": "busy", "queued": "busy", "active": "busy", "waiting": "busy",
+	"invalid": "bad", "failed": "bad", "dead": "bad", "refused": "bad",
+}
+
+func tone(state any) string {
+	if t, ok := tones[fmt.Sprint(state)]; ok {
+		return t
+	}
+	return "plain"
+}

@@ -1,0 +1,45 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+)
+
+// pagesOp is what pages are to the log and the metrics, whichever it is.
+var pagesOp = op{ID: "page", Scope: scopeNone}
+
+// Mount lets a handler answer what is no route of the API. It gets the same safe
+// headers, deadlines and protection from faults, and does the rest itself: who makes
+// the request, and whether he may. Call it before the server serves.
+func (s *Server) Mount(pages http.Handler) {
+	s.pages = pages
+	s.routed = append(s.routed, pagesOp.ID)
+}
+
+// isPage reports whether the mounted handler answers a path that no route has.
+func (s *Server) isPage(path string) bool {
+	return s.pages != nil && path != "/v1" && !strings.HasPrefix(path, "/v1/")
+}
+
+// servePage answers a request with the mounted handler. Bodies and answers may be
+// streams; what stands still is cut off.
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	requestOf(r.Context()).op = pagesOp
+	if !s.guards.enter() {
+		s.refuse(w, r, newProblem(CodeBusy, "").after(askAgain))
+		return
+	}
+	defer s.guards.leave()
+	if a, ok := w.(*answer); ok {
+		a.stream(s.Settings.StallTimeout)
+	}
+	const form = 1 << 20 // what a form has beside a file
+	r.Body = s.readBody(w, r, s.Settings.MaxUpload+form)
+	s.pages.ServeHTTP(w, r)
+}
+
+// Encrypted reports whether a request came over TLS, to this process or to a proxy that
+// is trusted and says so.
+func (s *Server) Encrypted(r *http.Request) bool {
+	return r.TLS != nil || s.guards.trustsPeer(r) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
