@@ -55,6 +55,7 @@ type Settings struct {
 	ResultRetention time.Duration `name:"result-retention" env:"ICIMS_EXPORT_RESULT_RETENTION" default:"30d" placeholder:"DURATION" group:"worker" help:"Time for which the results of a finished batch are kept, at least 1h. Success markers do not expire."`
 
 	APIListen         string        `name:"api-listen" env:"ICIMS_EXPORT_API_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" group:"api" help:"Address that serve listens on."`
+	Console           bool          `name:"console" env:"ICIMS_EXPORT_CONSOLE" default:"true" negatable:"" placeholder:"BOOL" group:"api" help:"Serve the console, for people with a browser, at the API's address; without it only programs are answered."`
 	APITLSCert        string        `name:"api-tls-cert" env:"ICIMS_EXPORT_API_TLS_CERT" placeholder:"FILE" group:"api" help:"Certificate chain (PEM); read again on SIGHUP. Without it the API speaks plain HTTP."`
 	APITLSKey         string        `name:"api-tls-key" env:"ICIMS_EXPORT_API_TLS_KEY" placeholder:"FILE" group:"api" help:"The certificate's private key (PEM)."`
 	APITrustedProxies []string      `name:"api-trusted-proxies" env:"ICIMS_EXPORT_API_TRUSTED_PROXIES" placeholder:"NETWORK,..." group:"api" help:"Addresses or networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8. By the caller's address failed log-ins are counted."`

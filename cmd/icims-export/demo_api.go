@@ -34,10 +34,19 @@ func followConnections(ctx context.Context, ledger *store.Ledger, hosts icims.Ho
 	return func() { stop(); running.Wait() }, nil
 }
 
+// demoListener listens where serve does unless somebody does already.
+func demoListener(ctx context.Context) (net.Listener, error) {
+	var listen net.ListenConfig
+	if l, err := listen.Listen(ctx, "tcp", "127.0.0.1:8080"); err == nil {
+		return l, nil
+	}
+	return listen.Listen(ctx, "tcp", "127.0.0.1:0") //nolint:wrapcheck // whoever calls does
+}
+
 // demoStop is how long requests have to end once the demo is stopped.
 const demoStop = 3 * time.Second
 
-// serve offers the API over what the demo has left, until the context ends.
+// serve offers the API and the console over what the demo has left, until the context ends.
 func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string, options ...tasks.ClientOption) error {
 	desk := d.p.desk(d.redis, d.ledger, false)
 	desk.Hosts, desk.Filed = hosts, nil
@@ -45,8 +54,11 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 	if err != nil {
 		return err
 	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err := mountConsole(server, d.p.logger(zerolog.WarnLevel)); err != nil {
+		server.Close()
+		return err
+	}
+	listener, err := demoListener(ctx)
 	if err != nil {
 		server.Close()
 		return failed("the demo found no free port for its API (%s)", rootCause(err))
@@ -57,10 +69,10 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 		server.Close()
 		return demoFailed(ctx, err)
 	}
-	d.p.sayf("\nThe HTTP API answers until Ctrl-C, with a worker behind it; docs/api.md walks through it. Its address and a key that may do everything:")
-	fmt.Fprintf(d.p.stdout, "\n  export API=%s KEY=%s\n  export ICIMS=%s\n", originOf(listener.Addr()), token, origin)
-	fmt.Fprintf(d.p.stdout, "  curl -H \"Authorization: Bearer $KEY\" $API/v1/customers/%s/batches\n\n", demoCustomer)
-	d.p.sayf("The simulated iCIMS has a second customer, %s, whose connection is not entered yet: user %s, password %s.", demoFresh, demoUser, demoPassword)
+	fmt.Fprintf(d.p.stdout, "\n%s\n\n  open  %s\n  key   %s\n\n", style{d.p.colours(d.p.stdout)}.paint(bold, "The console, until Ctrl-C: log in with this key, which may do everything."), originOf(listener.Addr()), token)
+	d.p.sayf("The HTTP API is at the same address; docs/api.md walks through it with:")
+	fmt.Fprintf(d.p.stdout, "\n  export API=%s KEY=%s\n  export ICIMS=%s\n  curl -H \"Authorization: Bearer $KEY\" $API/v1/customers/%s/batches\n\n", originOf(listener.Addr()), token, origin, demoCustomer)
+	d.p.sayf("The simulated iCIMS has a second customer, %s, whose connection is not entered yet: user %s, password %s, portal %s.", demoFresh, demoUser, demoPassword, origin+"/customers/"+demoFresh+"/search/portals/1")
 	if err := server.Serve(ctx, listener, nil, demoStop); err != nil {
 		return failed("the API cannot go on: %s", rootCause(err))
 	}

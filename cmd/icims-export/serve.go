@@ -19,7 +19,7 @@ import (
 
 type serveCommand struct{}
 
-// Run serves the HTTP API until it is stopped.
+// Run serves the HTTP API and the console until it is stopped.
 func (serveCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
 		return misused("an embedded Redis is seen by no worker: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers, or try icims-export demo")
@@ -67,6 +67,11 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	if p.settings.Console {
+		if err := mountConsole(server, log); err != nil {
+			return err
+		}
+	}
 	seen.api(ctx, server)
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", p.settings.APIListen)
@@ -77,7 +82,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		_ = listener.Close()
 		return redisFailed(p.settings, err)
 	}
-	log.Info().Stringer("redis", p.settings.RedisURL).Str("address", listener.Addr().String()).Bool("tls", cert != nil).Msg("the API is served")
+	log.Info().Stringer("redis", p.settings.RedisURL).Str("address", listener.Addr().String()).Bool("tls", cert != nil).Bool("console", p.settings.Console).Msg("the API is served")
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx, listener, cert, p.settings.ShutdownTimeout) }()
