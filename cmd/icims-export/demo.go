@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/metrics"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -19,7 +20,7 @@ import (
 type demoCommand struct {
 	Candidates int    `default:"200" placeholder:"N" help:"How many candidates to make up, 10 to 2000."`
 	Seed       uint64 `default:"1" help:"Another seed makes up other people."`
-	Exit       bool   `help:"End after the summary, without the HTTP API."`
+	Exit       bool   `help:"End after the summary, without the console and the API."`
 	JSON       bool   `name:"json" help:"Print the summary as one line of JSON, and end."`
 }
 
@@ -45,6 +46,8 @@ type demo struct {
 	ledger *store.Ledger
 	client *tasks.Client
 	links  operate.Links
+	seen   *observed
+	health *metrics.Health
 }
 
 // demoBatch is what became of one batch of the demo.
@@ -119,6 +122,13 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer noMore()
 	serveErrands(w, p.settings)
+	seen, err := c.metrics(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer seen.close()
+	seen.redis(client)
+	health := seen.countWorker(w, client, ledger, true)
 	if err := w.Start(ctx); err != nil {
 		return err
 	}
@@ -126,7 +136,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 
 	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
 	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known))
-	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider)), links: operate.LinksOf(conn, hosts)}
+	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider)), links: operate.LinksOf(conn, hosts), seen: seen, health: health}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
 		return err
@@ -143,6 +153,18 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	return d.serve(ctx, hosts, server.URL, tasks.WithTraces(provider))
+}
+
+// metrics begins to listen for Prometheus, unless the demo ends before anybody could ask.
+func (c *demoCommand) metrics(ctx context.Context, p *process) (*observed, error) {
+	s := p.settings
+	switch {
+	case c.JSON || c.Exit:
+		s.MetricsListen = ""
+	case s.MetricsListen == "":
+		s.MetricsListen = "127.0.0.1:0"
+	}
+	return openMetrics(ctx, s, p.logger(zerolog.ErrorLevel))
 }
 
 func demoConnection(portalURLs string) store.Connection {

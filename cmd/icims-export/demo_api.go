@@ -58,6 +58,7 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 		server.Close()
 		return err
 	}
+	d.seen.countAPI(server)
 	listener, err := demoListener(ctx)
 	if err != nil {
 		server.Close()
@@ -69,12 +70,21 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 		server.Close()
 		return demoFailed(ctx, err)
 	}
-	fmt.Fprintf(d.p.stdout, "\n%s\n\n  open  %s\n  key   %s\n\n", style{d.p.colours(d.p.stdout)}.paint(bold, "The console, until Ctrl-C: log in with this key, which may do everything."), originOf(listener.Addr()), token)
-	d.p.sayf("The HTTP API is at the same address; docs/api.md walks through it with:")
-	fmt.Fprintf(d.p.stdout, "\n  export API=%s KEY=%s\n  export ICIMS=%s\n  curl -H \"Authorization: Bearer $KEY\" $API/v1/customers/%s/batches\n\n", originOf(listener.Addr()), token, origin, demoCustomer)
-	d.p.sayf("The simulated iCIMS has a second customer, %s, whose connection is not entered yet: user %s, password %s, portal %s.", demoFresh, demoUser, demoPassword, origin+"/customers/"+demoFresh+"/search/portals/1")
+	d.seen.serve(ctx, d.health)
+	d.welcome(originOf(listener.Addr()), token, origin)
 	if err := server.Serve(ctx, listener, nil, demoStop); err != nil {
 		return failed("the API cannot go on: %s", rootCause(err))
 	}
 	return nil
+}
+
+// welcome says where everything is.
+func (d *demo) welcome(address, token, origin string) {
+	out := d.p.stdout
+	d.p.sayf("\nThe HTTP API answers until Ctrl-C, with a worker behind it; docs/api.md walks through it with:")
+	fmt.Fprintf(out, "\n  export API=%s KEY=%s\n  export ICIMS=%s\n  curl -H \"Authorization: Bearer $KEY\" $API/v1/customers/%s/batches\n\n", address, token, origin, demoCustomer)
+	d.p.sayf("The simulated iCIMS has a second customer, %s, whose connection is not entered yet: user %s, password %s,\nportal %s/customers/%s/search/portals/1. Prometheus finds metrics at http://%s/metrics.",
+		demoFresh, demoUser, demoPassword, origin, demoFresh, d.seen.listener.Addr())
+	heading := style{d.p.colours(out)}.paint(bold, "The console: open the address, log in with the key, which may do everything.")
+	fmt.Fprintf(out, "\n%s\n\n  address  %s\n  key      %s\n\n", heading, address, token)
 }

@@ -85,6 +85,21 @@ func TestDemoServesTheAPIUntilItIsStopped(t *testing.T) {
 			t.Errorf("the connection of %s: %d", customer, res.StatusCode)
 		}
 	}
+	metrics := regexp.MustCompile(`http://\S+/metrics`).FindString(said.String())
+	for name, address := range map[string]string{"the console": shown[1] + "/login", "metrics": metrics} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s at %s: %d", name, address, res.StatusCode)
+		}
+	}
 	http.DefaultClient.CloseIdleConnections()
 	stop()
 	if status := <-ended; status != statusDone {

@@ -52,22 +52,30 @@ func (o *observed) redis(client redis.UniversalClient) {
 
 // worker shows a worker, which is not started yet.
 func (o *observed) worker(ctx context.Context, w *worker.Worker, client redis.UniversalClient, ledger *store.Ledger, byCustomer bool) {
-	if !o.on() {
-		return
+	o.serve(ctx, o.countWorker(w, client, ledger, byCustomer))
+}
+
+// countWorker counts what a worker does. It returns how it is doing.
+func (o *observed) countWorker(w *worker.Worker, client redis.UniversalClient, ledger *store.Ledger, byCustomer bool) *metrics.Health {
+	if o.on() {
+		w.Observe(metrics.NewWorkerMetrics(o.registry, w.Vitals))
+		desk := &operate.Desk{Redis: client, Ledger: ledger}
+		o.registry.MustRegister(metrics.NewFleet(desk, func() bool { return w.Vitals().Leads }, byCustomer))
 	}
-	w.Observe(metrics.NewWorkerMetrics(o.registry, w.Vitals))
-	desk := &operate.Desk{Redis: client, Ledger: ledger}
-	o.registry.MustRegister(metrics.NewFleet(desk, func() bool { return w.Vitals().Leads }, byCustomer))
-	o.serve(ctx, &metrics.Health{Redis: client, Ledger: ledger, Lanes: w.Ready, Alive: w.Alive})
+	return &metrics.Health{Redis: client, Ledger: ledger, Lanes: w.Ready, Alive: w.Alive}
 }
 
 // api shows a server, which does not serve yet.
 func (o *observed) api(ctx context.Context, s *api.Server) {
-	if !o.on() {
-		return
-	}
-	s.Answered = metrics.NewAPIMetrics(o.registry, s.Operations()).Answered
+	o.countAPI(s)
 	o.serve(ctx, &metrics.Health{Redis: s.Redis, Ledger: s.Ledger})
+}
+
+// countAPI counts what a server answers.
+func (o *observed) countAPI(s *api.Server) {
+	if o.on() {
+		s.Answered = metrics.NewAPIMetrics(o.registry, s.Operations()).Answered
+	}
 }
 
 // serve answers until close.
