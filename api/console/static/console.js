@@ -13,3 +13,8 @@ document.addEventListener("click", async (event) => {
   }
   setTimeout(() => { button.textContent = before; }, 2000);
 });
+
+// A search within a form narrows what the form offers; Enter is not to send the form.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("input[data-stays]")) event.preventDefault();
+});
