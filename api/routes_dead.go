@@ -48,6 +48,9 @@ type DeadLetters struct {
 	Total       int64              `json:"total" doc:"How many the customer has, whatever the filter."`
 	DeadLetters []operate.DeadLine `json:"dead_letters"`
 	Next        string             `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+
+	ByReason  []operate.DeadTally `json:"by_reason,omitempty" doc:"With count: how many the filter lets through for each reason, on whatever page; the most frequent first."`
+	Uncounted bool                `json:"uncounted,omitempty" doc:"There are more than were counted."`
 }
 
 type listDeadInput struct {
@@ -60,6 +63,7 @@ type listDeadInput struct {
 	Text      string    `query:"text" maxLength:"200" doc:"Only those that have this text in their reason, or in operation, status or codes of what iCIMS said last."`
 	Limit     int       `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many at most."`
 	Cursor    string    `query:"cursor" maxLength:"200" doc:"The next of the page before."`
+	Count     bool      `query:"count" doc:"Also count what the filter lets through, for each reason: up to 100,000."`
 }
 
 func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struct{ Body DeadLetters }, error) {
@@ -73,6 +77,13 @@ func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struc
 	var out DeadLetters
 	if out.Total, err = s.Ledger.CountDead(ctx, in.Customer); err != nil {
 		return nil, err
+	}
+	if in.Count {
+		counted := choice
+		counted.After = store.DeadLetter{}
+		if out.ByReason, out.Uncounted, err = s.Desk.TallyDead(ctx, in.Customer, counted, countedDead); err != nil {
+			return nil, err
+		}
 	}
 	page, err := s.Desk.DeadPageOf(ctx, in.Customer, choice, in.Limit)
 	if err != nil {
@@ -250,5 +261,5 @@ func (s *Server) sampleDead(ctx context.Context, choice operate.DeadChoice) (*st
 	return &struct{ Body DeadLettersChanged }{out}, nil
 }
 
-// countedDead is up to how many letters a dry run counts.
+// countedDead is up to how many letters are counted.
 const countedDead = 100_000

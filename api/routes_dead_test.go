@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -80,6 +81,44 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 			}
 		})
 	}
+	for name, c := range map[string]struct {
+		query string
+		want  string
+	}{
+		"all, whatever the page": {"count=true&limit=2", "job_not_found 5,icims_field_refused 3"},
+		"of a reason":            {"count=true&reason=icims_field_refused", "icims_field_refused 3"},
+		"by what iCIMS said":     {"count=true&text=code+4", "icims_field_refused 3"},
+		"of a candidate":         {"count=true&candidate=c-00006", "icims_field_refused 1"},
+		"of nobody":              {"count=true&candidate=c-99999", ""},
+		"only when asked":        {"", ""},
+	} {
+		t.Run("they are counted by reason: "+name, func(t *testing.T) {
+			var page DeadLetters
+			r.call(reader, http.MethodGet, deadPath+"?"+c.query, nil).is(http.StatusOK, &page)
+			var got []string
+			for _, n := range page.ByReason {
+				got = append(got, fmt.Sprintf("%s %d", n.Reason, n.Count))
+				if n.Title == "" || n.Hint == "" || n.Count > 1 && !n.Latest.After(n.Oldest) || n.Latest.Before(n.Oldest) {
+					t.Errorf("got %+v", n)
+				}
+			}
+			if strings.Join(got, ",") != c.want || page.Uncounted {
+				t.Errorf("got %+v, want %q", page.ByReason, c.want)
+			}
+		})
+	}
+	t.Run("no more are counted than were asked for", func(t *testing.T) {
+		for _, text := range []string{"", "create"} { // with and without their stories
+			counted, more, err := r.Desk.TallyDead(t.Context(), "1234", operate.DeadChoice{Text: text}, 4)
+			n := 0
+			for _, c := range counted {
+				n += c.Count
+			}
+			if err != nil || n != 4 || !more {
+				t.Errorf("%q: %+v, %t, %v", text, counted, more, err)
+			}
+		}
+	})
 	t.Run("one is explained without personal data", func(t *testing.T) {
 		var d operate.ExplainedDead
 		answer := r.call(reader, http.MethodGet, deadPath+"/"+ids[5], nil)

@@ -1,0 +1,63 @@
+package operate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// DeadTally is how many dead letters there are for a reason, and since when.
+type DeadTally struct {
+	DeadCount
+
+	Oldest time.Time `json:"oldest" doc:"When the first of them was given up."`
+	Latest time.Time `json:"latest" doc:"When the last of them was given up."`
+}
+
+// TallyDead counts what is chosen by reason, the most frequent first. more tells that
+// there are others: at most so many are counted, or for 0 all.
+func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice, most int) (tallies []DeadTally, more bool, err error) {
+	by, n := map[store.Reason]*DeadTally{}, 0
+	count := func(l store.DeadLetter) bool {
+		if choice.Candidate != "" && l.Candidate != choice.Candidate {
+			return true
+		}
+		if more = most > 0 && n == most; more {
+			return false
+		}
+		n++
+		t := by[l.Reason]
+		if t == nil {
+			info := l.Reason.Info()
+			t = &DeadTally{DeadCount: DeadCount{l.Reason, 0, info.Title, info.Hint}, Oldest: l.At.UTC()}
+			by[l.Reason] = t
+		}
+		t.Count, t.Latest = t.Count+1, l.At.UTC()
+		return true
+	}
+	if choice.Text == "" { // how their stories end need not be read
+		err = d.Ledger.DeadLetters(ctx, customer, choice.DeadFilter, count)
+	} else {
+		err = d.deadLettersOf(ctx, customer, choice, func(_ string, page []Letter) error {
+			for _, l := range page {
+				if !count(l.DeadLetter) {
+					return errEnough
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, false, err
+	}
+	for _, reason := range slices.Sorted(maps.Keys(by)) {
+		tallies = append(tallies, *by[reason])
+	}
+	slices.SortStableFunc(tallies, func(x, y DeadTally) int { return cmp.Compare(y.Count, x.Count) })
+	return tallies, more, nil
+}
