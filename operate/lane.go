@@ -22,6 +22,11 @@ type LaneDetail struct {
 	SealedActions int `json:"sealed_actions,omitempty"`
 }
 
+// Kept reports whether something keeps the exports of which forecasts do not know.
+func (l LaneDetail) Kept() bool {
+	return l.Workers == 0 || l.Connection != "" || l.Keeps() && l.Reason != store.ReasonPaused
+}
+
 // OpenBatch is a batch of which something moves, and when it will be done.
 type OpenBatch struct {
 	store.Batch

@@ -27,6 +27,10 @@ var callPhrases = map[string]string{
 	"schema.get":            "read the field definitions",
 }
 
+// CallPhrase says what a call is to do, such as "create the person". Of what is no call
+// it is "".
+func CallPhrase(op string) string { return callPhrases[op] }
+
 // Storyteller turns the story of an export into sentences.
 type Storyteller struct {
 	// Words adds iCIMS's own, which may repeat what was sent.

@@ -55,6 +55,10 @@ var meanings = map[Reason]string{
 	"icims_auth_unavailable":  "The request could not be signed.",
 }
 
+// Meaning says more about the reason than its title has room for; "" where there is no
+// more to say. Names of settings and commands stand between backquotes.
+func (r Reason) Meaning() string { return meanings[r] }
+
 var effectTitles = []struct {
 	effect Effect
 	title  string

@@ -361,7 +361,7 @@ func (d *dryRun) cost(kept bool) string {
 	} else {
 		text += "As things stand: "
 	}
-	return text + foretold(e.Forecast, time.Now(), kept) + "."
+	return text + operate.Foretold(e.Forecast, time.Now(), kept) + "."
 }
 
 // asList returns the entries of a collection field.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -131,7 +132,7 @@ func (f *follower) end(ended, all int) string {
 	left := f.ahead.Done.Sub(now)
 	switch pace := remaining(ended, all, time.Since(f.started)); {
 	case !f.ahead.Done.IsZero() && left >= farAhead:
-		return "  done " + about(f.ahead.Done, now)
+		return "  done " + operate.About(f.ahead.Done, now)
 	case f.waiting != "":
 		return ""
 	case pace == "" && left >= time.Minute:

@@ -191,31 +191,3 @@ func TestProgressEnds(t *testing.T) {
 		})
 	}
 }
-
-func TestForetoldInWords(t *testing.T) {
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	for name, c := range map[string]struct {
-		change func(*store.Forecast)
-		kept   bool
-		want   string
-	}{
-		"across days":                        {func(f *store.Forecast) { f.Done = time.Date(2026, 11, 24, 14, 9, 40, 0, time.UTC) }, false, "about 12,300 calls to go; 2,480 of 10,000 left today; done about 24 Nov 14:10 UTC"},
-		"the same day":                       {func(f *store.Forecast) { f.Done = now.Add(2 * time.Hour) }, false, "; done about 14:00 UTC"},
-		"the next year":                      {func(f *store.Forecast) { f.Done = now.AddDate(1, 0, 0) }, false, "; done about 22 Nov 2027"},
-		"within the hour":                    {func(f *store.Forecast) { f.Done = now.Add(11*time.Minute + 40*time.Second) }, false, "; done in about 12 minutes"},
-		"at once":                            {func(f *store.Forecast) { f.Done = now.Add(time.Second) }, false, "; done within a minute"},
-		"one call":                           {func(f *store.Forecast) { f.Calls, f.Ahead, f.Done = 1, 1, now }, false, "1 call to go; "},
-		"in turns":                           {func(f *store.Forecast) { f.Ahead, f.Done = 14_300, now }, false, "12,300 calls to go, and 2,000 of other batches in between; 2,480"},
-		"kept by what forecasts do not know": {func(f *store.Forecast) { f.Done = now.Add(2 * time.Hour) }, true, "; done about 14:00 UTC if it went on at once"},
-		"paused without end":                 {func(f *store.Forecast) { f.Waits = store.ReasonPaused }, false, "; when it will be done depends on when it goes on"},
-		"never":                              {func(*store.Forecast) {}, false, "; it will not be done as things stand"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := store.Forecast{Calls: 12_300, Ahead: 12_300, LeftToday: 2480, PerDay: 10_000}
-			c.change(&f)
-			if got := foretold(f, now, c.kept); !strings.Contains(got, c.want) {
-				t.Errorf("got %q, want %q", got, c.want)
-			}
-		})
-	}
-}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +11,6 @@ import (
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
-
-// shownEvents is how many events and actions a person is given.
-const shownEvents = 12
 
 // shownLane is one customer in detail.
 type shownLane struct{ operate.LaneDetail }
@@ -64,11 +59,6 @@ func (l shownLane) print(p *process) {
 	}
 	l.printBatches(out, s, width)
 	l.printEvents(out, s, width)
-}
-
-// kept reports whether something keeps the exports of which forecasts do not know.
-func (l shownLane) kept() bool {
-	return l.Workers == 0 || l.Connection != "" || l.Keeps() && l.Reason != store.ReasonPaused
 }
 
 // nextOf is when the first of those comes back that come back later. While nobody
@@ -120,7 +110,7 @@ func (l shownLane) printBatches(out io.Writer, s style, width int) {
 			break
 		}
 		hang(out, width, fmt.Sprintf("  %s  ", b.ID), fmt.Sprintf("to %s, %s of %s ended; %s",
-			targetOf(b.Batch), prose.Grouped(b.Accepted-b.Moving()), prose.Grouped(b.Accepted), foretold(b.Forecast, now, l.kept())))
+			targetOf(b.Batch), prose.Grouped(b.Accepted-b.Moving()), prose.Grouped(b.Accepted), operate.Foretold(b.Forecast, now, l.Kept())))
 	}
 }
 
@@ -132,82 +122,21 @@ func targetOf(b store.Batch) string {
 	return "prospects"
 }
 
-// told is something that happened, at a time.
-type told struct {
-	at    time.Time
-	text  string
-	times int
-}
-
 // printEvents tells what happened last, by itself and by operators.
 func (l shownLane) printEvents(out io.Writer, s style, width int) {
-	var all []told
-	for _, e := range l.Events {
-		// Of pauses the actions tell more, where they can be read.
-		if len(l.Actions) > 0 && (e.Kind == "paused" || e.Kind == "resumed") {
-			continue
-		}
-		all = append(all, told{at: e.At, text: eventText(e)})
-	}
-	for _, a := range l.Actions {
-		text := fmt.Sprintf("%s %s", prose.Printable(a.Who), prose.Printable(a.What))
-		if a.Count > 1 {
-			text += fmt.Sprintf(" (%s)", prose.Grouped(a.Count))
-		}
-		if a.Why != "" {
-			text += fmt.Sprintf(": “%s”", prose.Printable(a.Why))
-		}
-		all = append(all, told{at: a.At, text: text})
-	}
 	if l.SealedActions > 0 {
 		defer hang(out, width, "  ", fmt.Sprintf("%d of what operators did cannot be shown: this keyset does not open it.", l.SealedActions))
 	}
+	all := l.Happened(prose.Clock{})
 	if len(all) == 0 {
 		return
 	}
-	slices.SortStableFunc(all, func(x, y told) int { return cmp.Compare(y.at.UnixMilli(), x.at.UnixMilli()) })
-	all = once(all)
 	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "What happened last:"))
-	for _, t := range all[:min(len(all), shownEvents)] {
-		text := t.text
-		if t.times > 1 {
-			text += fmt.Sprintf(" (%d times)", t.times)
+	for _, h := range all {
+		text := h.Text
+		if h.Times > 1 {
+			text += fmt.Sprintf(" (%d times)", h.Times)
 		}
-		hang(out, width, fmt.Sprintf("  %-16s  ", prose.Moment(t.at)), text)
+		hang(out, width, fmt.Sprintf("  %-16s  ", prose.Moment(h.At)), text)
 	}
-}
-
-// once puts together what happened several times within a minute, as in each of
-// several workers.
-func once(all []told) []told {
-	var kept []told
-	for _, t := range all {
-		t.times = 1
-		if n := len(kept); n > 0 && kept[n-1].text == t.text && kept[n-1].at.Sub(t.at) < time.Minute {
-			kept[n-1].times++
-			continue
-		}
-		kept = append(kept, t)
-	}
-	return kept
-}
-
-// eventText is an event as a sentence.
-func eventText(e store.Event) string {
-	reason := store.Reason(e.Text).Info().Title
-	switch e.Kind {
-	case "closed":
-		text := "no calls: " + reason
-		if !e.Until.IsZero() {
-			text += ", until " + prose.Moment(e.Until)
-		}
-		return text
-	case "opened":
-		return "calls again, after: " + reason
-	case "breaker":
-		return map[string]string{
-			"open": "calls suspended, since iCIMS keeps failing", "half-open": "iCIMS is probed with one call", "closed": "iCIMS answers again; calls go on",
-		}[e.Text]
-	}
-	return strings.TrimSpace(e.Kind + " " + prose.Printable(e.Text))
 }

@@ -159,14 +159,6 @@ func TestLanesFitTheTerminal(t *testing.T) {
 	}
 }
 
-func TestEventsAreToldOnce(t *testing.T) {
-	at := time.Now()
-	got := once([]told{{at: at, text: "b"}, {at: at.Add(-time.Second), text: "a"}, {at: at.Add(-2 * time.Second), text: "a"}, {at: at.Add(-2 * time.Hour), text: "a"}})
-	if len(got) != 3 || got[0].times != 1 || got[1].times != 2 || got[2].times != 1 {
-		t.Errorf("got %+v", got)
-	}
-}
-
 func TestManyLanes(t *testing.T) {
 	w := newWard(t)
 	const many = 600 // more than are read at once
