@@ -91,4 +91,3 @@ func (s section) pathOf(customer string, query url.Values) string {
 	}
 	return p
 }
-

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/seekout/icims-export/api"
 )
@@ -47,11 +48,11 @@ func refusalOf(err error) (*Refusal, bool) {
 
 // apiPath joins the parts of one of the API's paths; each is escaped.
 func apiPath(parts ...string) string {
-	joined := "/v1"
+	escaped := []string{"/v1"}
 	for _, p := range parts {
-		joined += "/" + url.PathEscape(p)
+		escaped = append(escaped, url.PathEscape(p))
 	}
-	return joined
+	return strings.Join(escaped, "/")
 }
 
 // customerPath is one of the API's paths below the visit's customer.

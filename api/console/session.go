@@ -74,7 +74,7 @@ func (v *visit) remember(customer string) {
 }
 
 func (v *visit) cookie(name, value string, age int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure wherever it can be
 		Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: v.API.Encrypted(v.r), // over plain HTTP browsers would not keep it
 	}

@@ -134,7 +134,7 @@ func (v *visit) redirect(path string, did string) error {
 		v.w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther) //nolint:gosec // the paths are the console's own
 	return nil
 }
 
