@@ -172,14 +172,19 @@ type cancelBatchInput struct {
 	BatchPath
 
 	Body struct {
-		Why    string `json:"why" minLength:"1" maxLength:"500" doc:"Why it is done; recorded with who did it. It names nobody."`
+		Why    string `json:"why,omitempty" maxLength:"500" doc:"Why it is done; recorded with who did it. It names nobody. Only a dry run needs none."`
 		DryRun bool   `json:"dry_run,omitempty" doc:"Only count."`
 	}
 }
 
+func (in *cancelBatchInput) changesNothing() bool { return in.Body.DryRun }
+
 type cancelBatchOutput struct{ Body store.Cancellation }
 
 func (s *Server) cancelBatch(ctx context.Context, in *cancelBatchInput) (*cancelBatchOutput, error) {
+	if strings.TrimSpace(in.Body.Why) == "" && !in.Body.DryRun {
+		return nil, whyMissing("why")
+	}
 	scope := operate.CancelScope{Customer: in.Customer, Batch: in.id()}
 	options := store.CancelOptions{Who: principalOf(ctx).Name, Why: in.Body.Why, DryRun: in.Body.DryRun}
 	done, err := s.Desk.Cancel(ctx, scope, options, 0)

@@ -193,15 +193,15 @@ func TestABatchIsCancelled(t *testing.T) {
 	path := "/v1/customers/1234/batches/" + string(r.batch) + "/cancel"
 	body := func(why string, dry bool) map[string]any { return map[string]any{"why": why, "dry_run": dry} }
 	var got store.Cancellation
-	r.call(key, http.MethodPost, path, body("the wrong list", true)).is(http.StatusOK, &got)
-	if got.Cancelled != 2 || got.Busy != 1 {
-		t.Errorf("a dry run: %+v", got)
+	r.call(key, http.MethodPost, path, body("", true)).is(http.StatusOK, &got)
+	if got.Cancelled != 2 || got.Busy != 1 || len(r.journal("cancel-batch")) != 0 {
+		t.Errorf("a dry run: %+v, in the journal %+v", got, r.journal("cancel-batch"))
 	}
 	r.call(key, http.MethodPost, path, body("the wrong list", false)).is(http.StatusOK, &got)
 	if got.Cancelled != 2 || got.Busy != 1 {
 		t.Errorf("cancelled: %+v", got)
 	}
-	r.call(key, http.MethodPost, path, body("", false)).problem(CodeInvalid)
+	r.call(key, http.MethodPost, path, body(" ", false)).problem(CodeInvalid)
 	r.call(r.key(ScopeRead), http.MethodPost, path, body("x", false)).problem(CodeScopeMissing)
 	r.call(key, http.MethodPost, "/v1/customers/1234/batches/1234-aaaaaaaaaaaaaaaa/cancel", body("x", false)).problem(CodeNoBatch)
 	actions, _, err := r.Ledger.Actions(t.Context(), "1234", 5)
