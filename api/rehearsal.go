@@ -2,39 +2,44 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
 )
 
 // rehearse judges a batch as an export does, and writes nothing.
 func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Connection) (Rehearsal, error) {
 	out := Rehearsal{DryRun: true}
 	const page = 500
-	var pending []tasks.Candidate
+	var pending []tasks.Payload
+	domain := s.Desk.DummyDomain
+	if conn.DummyDomain != "" {
+		domain = conn.DummyDomain
+	}
 	flush := func() error {
 		before, err := s.exportedBefore(ctx, batch, pending)
 		if err != nil {
 			return err
 		}
-		for _, c := range pending {
-			if _, skip := before[c.ID]; skip {
-				out.Estimate.Skipped++
-			} else {
-				out.Estimate.Add(c, batch.Target.Job)
+		for _, p := range pending {
+			if marker, skip := before[p.Candidate.ID]; skip {
+				out.skip(p.Candidate.ID, marker)
+				continue
+			}
+			out.Estimate.Add(p.Candidate, batch.Target.Job)
+			if len(out.Requests) < sampledRequests {
+				out.Requests = append(out.Requests, requestsOf(p, conn, batch.Target.Job, domain))
 			}
 		}
 		pending = pending[:0]
 		return nil
 	}
-	domain := s.Desk.DummyDomain
-	if conn.DummyDomain != "" {
-		domain = conn.DummyDomain
-	}
 	receipt, err := tasks.Review(batch, domain, func(p tasks.Payload) error {
-		pending = append(pending, p.Candidate)
+		pending = append(pending, p)
 		if len(pending) < page {
 			return nil
 		}
@@ -57,16 +62,56 @@ func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Con
 	return out, err
 }
 
+// What a rehearsal shows of those who would be sent, and of those who would not.
+const (
+	sampledRequests = 3
+	sampledSkips    = 20
+)
+
+// SampleRequests are the bodies that would be sent to iCIMS for a candidate who is new
+// there. They hold what was handed over, and are for who did so.
+type SampleRequests struct {
+	Candidate string         `json:"candidate"`
+	Dummy     bool           `json:"dummy_email,omitempty" doc:"The address is made up, and will be another one."`
+	Person    map[string]any `json:"person" doc:"Creates the person."`
+	Workflow  map[string]any `json:"workflow,omitempty" doc:"Puts the person on the job; it lacks the person's id."`
+	Warnings  []string       `json:"warnings,omitempty" doc:"What is not sent as it was given, in sentences."`
+}
+
+func requestsOf(p tasks.Payload, conn store.Connection, job int64, domain string) SampleRequests {
+	sample := SampleRequests{Candidate: p.Candidate.ID, Dummy: p.Dummy}
+	var warnings []worker.Warning
+	sample.Person, sample.Workflow, warnings = worker.Preview(p.Candidate, conn, job, domain)
+	for _, w := range warnings {
+		sample.Warnings = append(sample.Warnings, w.Text())
+	}
+	return sample
+}
+
+// ExportedBefore is a candidate who would be skipped.
+type ExportedBefore struct {
+	Candidate string    `json:"candidate"`
+	At        time.Time `json:"exported_at" doc:"When the candidate was exported."`
+	Person    int64     `json:"person,omitempty" doc:"iCIMS's id of the person."`
+}
+
+func (r *Rehearsal) skip(candidate string, before store.Marker) {
+	r.Estimate.Skipped++
+	if len(r.Skips) < sampledSkips {
+		r.Skips = append(r.Skips, ExportedBefore{candidate, before.ExportedAt, before.Person})
+	}
+}
+
 // lookupBatch is how many e-mails a worker looks up in a call unless told otherwise.
 const lookupBatch = 50
 
-func (s *Server) exportedBefore(ctx context.Context, batch tasks.Batch, candidates []tasks.Candidate) (map[string]store.Marker, error) {
+func (s *Server) exportedBefore(ctx context.Context, batch tasks.Batch, candidates []tasks.Payload) (map[string]store.Marker, error) {
 	if batch.Options.IncludePreviouslyExported {
 		return nil, nil
 	}
 	ids := make([]string, len(candidates))
-	for i, c := range candidates {
-		ids[i] = c.ID
+	for i, p := range candidates {
+		ids[i] = p.Candidate.ID
 	}
 	return s.Ledger.Markers(ctx, batch.Customer, ids)
 }

@@ -45,6 +45,8 @@ type Rehearsal struct {
 	Forecast    store.Forecast          `json:"forecast" doc:"When it would be done, as things stand."`
 	Waits       []string                `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
 	JobWarning  string                  `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one."`
+	Skips       []ExportedBefore        `json:"skips,omitempty" doc:"The first of those who would be skipped."`
+	Requests    []SampleRequests        `json:"requests,omitempty" doc:"What would be sent to iCIMS for the first of the others. It holds what was handed over."`
 }
 
 // told bounds the refusals and the kinds of warnings in one answer.

@@ -249,9 +249,25 @@ func TestADryRunHandsNothingOver(t *testing.T) {
 	if !out.DryRun || out.Accepted != 2 || out.Estimate.Candidates != 1 || out.Estimate.Skipped != 1 || out.RefusedRows != 1 || out.Estimate.Least != 3 || out.Forecast.Calls == 0 {
 		t.Errorf("%+v", out)
 	}
+	if len(out.Skips) != 1 || out.Skips[0].Candidate != "c-1" || out.Skips[0].Person != 17 || out.Skips[0].At.IsZero() {
+		t.Errorf("who would be skipped: %+v", out.Skips)
+	}
+	if len(out.Requests) != 1 || out.Requests[0].Candidate != "c-2" || out.Requests[0].Person["firstname"] != "Ottoline" || out.Requests[0].Workflow["baseprofile"] == nil {
+		t.Errorf("what would be sent: %+v", out.Requests)
+	}
+	out = Rehearsal{}
 	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true&include_previously_exported=true", body, "Content-Type", "application/x-ndjson").is(http.StatusOK, &out)
-	if out.Estimate.Candidates != 2 {
+	if out.Estimate.Candidates != 2 || len(out.Skips) != 0 || len(out.Requests) != 2 {
 		t.Errorf("with those exported before: %+v", out.Estimate)
+	}
+	var many strings.Builder
+	for i := range 10 {
+		many.WriteString(row(fmt.Sprintf("m-%d", i)) + "\n")
+	}
+	out = Rehearsal{}
+	r.call(key, http.MethodPost, "/v1/customers/1234/exports?prospects=true&dry_run=true", many.String(), "Content-Type", "application/x-ndjson").is(http.StatusOK, &out)
+	if len(out.Requests) != sampledRequests || out.Requests[0].Workflow != nil {
+		t.Errorf("of ten prospects %d are shown, with workflow %v", len(out.Requests), out.Requests[0].Workflow)
 	}
 	after, err := r.Ledger.Batches(t.Context(), "1234", time.Time{}, 10)
 	if err != nil || len(after) != len(before) {
