@@ -51,6 +51,8 @@ const (
 	CodeBatchConflict     Code = "idempotency_conflict"
 	CodeBatchCancelled    Code = "batch_cancelled"
 	CodeBatchInvalid      Code = "batch_invalid"
+	CodeIncomplete        Code = "body_incomplete"
+	CodeTooManyRows       Code = "too_many_rows"
 	CodeNotDead           Code = "not_a_dead_letter"
 	CodeNoCandidate       Code = "candidate_unknown"
 	CodeInWork            Code = "in_work"
@@ -69,7 +71,7 @@ var codes = map[Code]CodeInfo{
 	CodeTooLarge:         {http.StatusRequestEntityTooLarge, "the body is too large", "Send less at once."},
 	CodeMediaType:        {http.StatusUnsupportedMediaType, "the body is of a kind that is not understood", "Send `Content-Type: application/json`, or one of those that the route lists."},
 	CodeHeadersTooLarge:  {http.StatusRequestHeaderFieldsTooLarge, "the headers or the address are too large", "Send fewer or shorter ones."},
-	CodeRateLimited:      {http.StatusTooManyRequests, "the API key makes too many requests", "Wait for as long as the header `Retry-After` says."},
+	CodeRateLimited:      {http.StatusTooManyRequests, "the API key makes too many requests", "Wait for as long as the header `Retry-After` says. The detail tells where it is too many uploads at the same time."},
 	CodeTooManyFailures:  {http.StatusTooManyRequests, "too many requests without a valid API key came from this address", "Wait for as long as the header `Retry-After` says, and correct the key."},
 	CodeInternal:         {http.StatusInternalServerError, "an unexpected fault of this service", "Look for the `request_id` in its log."},
 	CodeUnavailable:      {http.StatusServiceUnavailable, "Redis does not answer, or refuses writes", "Ask again after as long as the header `Retry-After` says. A change that could not be entered in the journal was not made."},
@@ -86,6 +88,8 @@ var codes = map[Code]CodeInfo{
 	CodeBatchConflict:     {http.StatusConflict, "the idempotency key belongs to another batch", "Use a new `Idempotency-Key` for another target or other options."},
 	CodeBatchCancelled:    {http.StatusConflict, "the batch was cancelled and takes no more candidates", "To send them all the same, send a new batch, with another `Idempotency-Key`."},
 	CodeBatchInvalid:      {http.StatusUnprocessableEntity, "the batch as a whole is wrong", "The field is in `errors`, with what to do about it."},
+	CodeIncomplete:        {http.StatusBadRequest, "the body ends in the middle of a candidate or of its JSON", "What came before is accepted: `receipt` has it. Send all of it again, complete and with the same `Idempotency-Key`: only what is missing is added."},
+	CodeTooManyRows:       {http.StatusRequestEntityTooLarge, "the batch has more rows than a batch may have", "The rows before are accepted: `receipt` has them. Send those from the row on that the detail names as another batch, with another `Idempotency-Key`, or raise the setting `max_batch_rows`."},
 	CodeNotDead:           {http.StatusNotFound, "the export is no dead letter", "It was retried or discarded meanwhile, or never was one."},
 	CodeNoCandidate:       {http.StatusNotFound, "nothing is known of the candidate", "Check the id: it is the one that was sent with the export."},
 	CodeInWork:            {http.StatusConflict, "an export is being worked on", "Ask again in a minute."},

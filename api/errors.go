@@ -67,6 +67,9 @@ func problemOf(err error) *Problem {
 	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {
 		return newProblem(CodeBatchInvalid, "", FieldProblem{batch.Field, batch.Message, batch.Remedy})
 	}
+	if p := inputProblem(err); p != nil {
+		return p
+	}
 	if wrong, ok := errors.AsType[*store.KeysetError](err); ok {
 		return newProblem(CodeCannotOpen, wrong.Error()+".")
 	}

@@ -53,9 +53,10 @@ func (s *Server) admitKey(r *http.Request, req *request) (func(), error) {
 	if req.principal, err = s.authenticate(r); err != nil {
 		return nil, err
 	}
-	leave, wait := s.guards.keys.admit(req.principal.Key)
+	upload := req.op.Uploads && (r.ContentLength < 0 || r.ContentLength > s.Settings.MaxBody)
+	leave, wait, why := s.guards.keys.admit(req.principal.Key, upload)
 	if leave == nil {
-		return nil, newProblem(CodeRateLimited, "").after(wait)
+		return nil, newProblem(CodeRateLimited, why).after(wait)
 	}
 	if !req.principal.Has(req.op.Scope) {
 		err = problem(CodeScopeMissing, "The operation needs the scope "+string(req.op.Scope)+".")

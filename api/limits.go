@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/seekout/icims-export/internal/prose"
 )
 
 // guards bound what callers take of this process. They are its own: each process has
@@ -118,10 +121,11 @@ func (g *guards) trusted(address netip.Addr) bool {
 
 // keyLimits bound the requests of each API key.
 type keyLimits struct {
-	now   func() time.Time
-	rate  rate.Limit
-	burst int
-	open  int
+	now     func() time.Time
+	rate    rate.Limit
+	burst   int
+	open    int
+	uploads int
 
 	mu   sync.Mutex
 	keys map[string]*keyLimit
@@ -130,17 +134,26 @@ type keyLimits struct {
 type keyLimit struct {
 	limiter *rate.Limiter
 	open    int
+	uploads int // among the open ones
 }
 
 const keptKeyLimits = 10_000
 
 func newKeyLimits(s Settings, now func() time.Time) *keyLimits {
 	const share = 4
-	return &keyLimits{now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: max(1, s.MaxRequests/share), keys: map[string]*keyLimit{}}
+	open := max(1, s.MaxRequests/share)
+	// One place is left for looking after the uploads.
+	return &keyLimits{
+		now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: open, uploads: min(s.KeyUploads, max(1, open-1)), keys: map[string]*keyLimit{},
+	}
 }
 
-// admit lets a request in; without leave it has to wait.
-func (l *keyLimits) admit(key string) (leave func(), wait time.Duration) {
+// uploadWait is when to come back with an upload: most of them take a while.
+const uploadWait = 5 * time.Second
+
+// admit lets a request in; without leave it has to wait. why is a sentence where that
+// is not for the number of requests.
+func (l *keyLimits) admit(key string, upload bool) (leave func(), wait time.Duration, why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -150,19 +163,29 @@ func (l *keyLimits) admit(key string) (leave func(), wait time.Duration) {
 		k = &keyLimit{limiter: rate.NewLimiter(l.rate, l.burst)}
 		l.keys[key] = k
 	}
+	if upload && k.uploads >= l.uploads {
+		return nil, uploadWait, fmt.Sprintf("It has %s under way, which is as many as it may have at the same time.", prose.Plural(k.uploads, "upload"))
+	}
 	if k.open >= l.open {
-		return nil, time.Second
+		return nil, time.Second, ""
 	}
 	if !k.limiter.AllowN(now, 1) {
 		missing := 1 - k.limiter.TokensAt(now)
-		return nil, time.Duration(math.Ceil(missing / float64(l.rate) * float64(time.Second)))
+		return nil, time.Duration(math.Ceil(missing / float64(l.rate) * float64(time.Second))), ""
 	}
-	k.open++
+	k.count(upload, 1)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		k.open--
-	}, 0
+		k.count(upload, -1)
+	}, 0, ""
+}
+
+func (k *keyLimit) count(upload bool, n int) {
+	k.open += n
+	if upload {
+		k.uploads += n
+	}
 }
 
 // forget drops limits that nobody uses. l.mu is held.

@@ -27,7 +27,10 @@ type op struct {
 	Changes bool
 	// Spares tells of a request to a streamed operation that it changes nothing.
 	Spares func(*http.Request) bool
-	Status int // of success; 0 for 200
+	// Uploads: its body may be large, and an API key may have few of those at the same
+	// time.
+	Uploads bool
+	Status  int // of success; 0 for 200
 	// Errors are the codes of its own, beside those that each operation has.
 	Errors []Code
 	// MaxBody bounds its body in bytes; 0 for that of the settings.

@@ -17,8 +17,10 @@ type Problem struct {
 	Detail string `json:"detail,omitempty" doc:"What happened this time."`
 	Code   Code   `json:"code" doc:"What happened, for programs: one of the list in docs/api.md." example:"invalid_request"`
 	// Errors are the fields that are wrong.
-	Errors    []FieldProblem `json:"errors,omitempty" doc:"The fields that are wrong."`
-	RequestID string         `json:"request_id" doc:"What the service's log knows the request by." example:"abcdefgh234567ij"`
+	Errors []FieldProblem `json:"errors,omitempty" doc:"The fields that are wrong."`
+	// Receipt is what became of the candidates that came before.
+	Receipt   *Sent  `json:"receipt,omitempty" doc:"Where an export broke off: what became of the candidates that came before."`
+	RequestID string `json:"request_id" doc:"What the service's log knows the request by." example:"abcdefgh234567ij"`
 
 	retryAfter time.Duration
 	header     http.Header

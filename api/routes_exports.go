@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"mime"
 	"net/http"
@@ -82,8 +81,8 @@ func (s *Server) registerExports() {
 Say where they go: ` + "`job`" + `, or ` + "`prospects=true`" + ` for no job; in the query, or in the body where that is one JSON object, whose last member must be ` + "`candidates`" + `.
 
 With ` + "`dry_run=true`" + ` nothing is handed over, and the answer is what it would take.`,
-		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeCannotOpen},
-		Spares: isDryRun,
+		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeIncomplete, CodeTooManyRows, CodeCannotOpen},
+		Spares: isDryRun, Uploads: true,
 	}, huma.Operation{
 		Parameters: []*huma.Param{
 			{Name: "job", In: "query", Description: "System id of the job, the number in its URL.", Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)}},
@@ -140,7 +139,7 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, answer
 	if err != nil {
 		return 0, nil, err
 	}
-	batch, err := asked.batch(r, customer)
+	batch, err := asked.batch(r, customer, s.Settings.MaxRows)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -152,7 +151,7 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, answer
 	batch.Candidates = rows.all
 	if asked.dryRun {
 		answer, err := s.rehearse(ctx, batch, conn)
-		return http.StatusOK, answer, err
+		return http.StatusOK, answer, onlyRehearsed(err)
 	}
 	sent, err := s.send(traces.Incoming(ctx, r.Header), batch)
 	if err != nil {
@@ -181,48 +180,6 @@ func (s *Server) usableConnection(ctx context.Context, customer string) (store.C
 	return stored.WithDefaults(), nil
 }
 
-// send hands a batch over. What has been read is handed over whatever becomes of the
-// connection, and the batch closed.
-func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
-	lasting := context.WithoutCancel(ctx)
-	receipt, err := s.Producer.Enqueue(lasting, batch)
-	if receipt.Batch != "" {
-		noteOf(ctx).Object = string(receipt.Batch)
-	}
-	if err != nil {
-		return Sent{}, brokenOff(err, receipt, batch.IdempotencyKey != "")
-	}
-	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows(), JobWarning: s.Desk.JobWarning(ctx, batch.Customer, batch.Target.Job)}
-	b, err := s.Ledger.Batch(ctx, receipt.Batch)
-	if err != nil || b.Moving() == 0 {
-		return sent, nil //nolint:nilerr // the candidates are handed over, which is what was asked for
-	}
-	if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
-		sent.Forecast, sent.Waits = &p.Forecast, p.Waits
-	}
-	return sent, nil
-}
-
-// brokenOff is the error of a batch of which a part may have been accepted.
-func brokenOff(err error, receipt tasks.Receipt, again bool) error {
-	if receipt.Accepted == 0 {
-		return err
-	}
-	p := problemOf(err)
-	if p.Code == CodeBatchCancelled {
-		p.Detail = fmt.Sprintf("%d of these candidates are in batch %s, and nothing more is taken in.", receipt.Accepted, receipt.Batch)
-		return p
-	}
-	text := fmt.Sprintf("%d candidates were accepted into batch %s before it broke off, and are being exported.", receipt.Accepted, receipt.Batch)
-	if again {
-		text += " Send all of it again with the same Idempotency-Key: only what is missing is added."
-	} else {
-		text += " With an Idempotency-Key, sending all of it again would add only what is missing."
-	}
-	p.Detail = strings.TrimSpace(p.Detail + " " + text)
-	return p
-}
-
 // exportQuery is what an export is to be, as far as it is not in the body.
 type exportQuery struct {
 	job                       int64
@@ -232,8 +189,8 @@ type exportQuery struct {
 }
 
 // batch reads the body up to its first candidate.
-func (q exportQuery) batch(r *http.Request, customer string) (tasks.Batch, error) {
-	b := tasks.Batch{Customer: customer, IdempotencyKey: q.key, Told: told}
+func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks.Batch, error) {
+	b := tasks.Batch{Customer: customer, IdempotencyKey: q.key, Told: told, MaxRows: maxRows}
 	switch q.mediaType {
 	case mediaNDJSON:
 		b.Candidates = tasks.ReadNDJSON(r.Body)

@@ -46,6 +46,8 @@ type Settings struct {
 	StallTimeout time.Duration
 	// MaxBody bounds bodies that are no streams, MaxUpload streamed ones, in bytes.
 	MaxBody, MaxUpload int64
+	// MaxRows is how many rows a batch may have.
+	MaxRows int
 	// KeyRate is how many requests a second one API key may make for long, and KeyBurst
 	// how many at once.
 	KeyRate  float64
@@ -53,6 +55,10 @@ type Settings struct {
 	// MaxRequests is how many requests are answered at the same time, streams included;
 	// one API key may have a quarter of them.
 	MaxRequests int
+	// KeyUploads is how many uploads one API key may have under way at the same time:
+	// exports whose body is larger than MaxBody, or of a length that nobody knows yet.
+	// It is less than what the key may have of requests in any case.
+	KeyUploads int
 	// EgressAddresses are those that iCIMS sees the workers' calls come from.
 	EgressAddresses []string
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
@@ -70,6 +76,7 @@ const (
 	DefaultKeyRate        = 50
 	DefaultKeyBurst       = 100
 	DefaultMaxRequests    = 1000
+	DefaultKeyUploads     = 8
 )
 
 func (s Settings) withDefaults() Settings {
@@ -80,6 +87,8 @@ func (s Settings) withDefaults() Settings {
 	s.KeyRate = or(s.KeyRate, DefaultKeyRate)
 	s.KeyBurst = or(s.KeyBurst, DefaultKeyBurst)
 	s.MaxRequests = or(s.MaxRequests, DefaultMaxRequests)
+	s.KeyUploads = or(s.KeyUploads, DefaultKeyUploads)
+	s.MaxRows = or(s.MaxRows, tasks.DefaultMaxRows)
 	return s
 }
 

@@ -52,6 +52,7 @@ type Settings struct {
 	LaneIdle        time.Duration `name:"lane-idle" env:"ICIMS_EXPORT_LANE_IDLE" default:"5s" placeholder:"DURATION" group:"worker" help:"Time without work after which a customer's lane is closed."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"ICIMS_EXPORT_SHUTDOWN_TIMEOUT" default:"45s" placeholder:"DURATION" group:"worker" help:"Time that a stopped worker has to finish what it holds. Longer than the call time-out."`
 	EnqueueChunk    int           `name:"enqueue-chunk" env:"ICIMS_EXPORT_ENQUEUE_CHUNK" default:"500" placeholder:"N" group:"worker" help:"Candidates that are written to Redis in one pipeline, 1 to 10000."`
+	MaxBatchRows    int           `name:"max-batch-rows" env:"ICIMS_EXPORT_MAX_BATCH_ROWS" default:"1000000" placeholder:"N" group:"worker" help:"Rows that one batch may have, by the API or a file, 1 to 100000000. Each takes up to 100 bytes of the process that hands it over, and some 2 KB of Redis."`
 	ResultRetention time.Duration `name:"result-retention" env:"ICIMS_EXPORT_RESULT_RETENTION" default:"30d" placeholder:"DURATION" group:"worker" help:"Time for which the results of a finished batch are kept, at least 1h. Success markers do not expire."`
 
 	APIListen         string        `name:"api-listen" env:"ICIMS_EXPORT_API_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" group:"api" help:"Address that serve listens on."`
@@ -65,6 +66,7 @@ type Settings struct {
 	APIKeyRate        float64       `name:"api-key-rate" env:"ICIMS_EXPORT_API_KEY_RATE" default:"50" placeholder:"N" group:"api" help:"Requests a second that one API key may make for long, by one process, 0.1 to 100000."`
 	APIKeyBurst       int           `name:"api-key-burst" env:"ICIMS_EXPORT_API_KEY_BURST" default:"100" placeholder:"N" group:"api" help:"Requests that one API key may make at once, 1 to 100000."`
 	APIMaxRequests    int           `name:"api-max-requests" env:"ICIMS_EXPORT_API_MAX_REQUESTS" default:"1000" placeholder:"N" group:"api" help:"Requests that a process answers at the same time, streams included, 4 to 100000. One API key may have a quarter of them."`
+	APIKeyUploads     int           `name:"api-key-uploads" env:"ICIMS_EXPORT_API_KEY_UPLOADS" default:"8" placeholder:"N" group:"api" help:"Uploads of one API key at the same time, by one process, 1 to 100000: exports whose body is over 1 MiB, or of unknown length. Always fewer than the key's requests."`
 	JournalRetention  time.Duration `name:"journal-retention" env:"ICIMS_EXPORT_JOURNAL_RETENTION" default:"400d" placeholder:"DURATION" group:"api" help:"Time for which it is kept who changed what, by the API or the command line, at least 24h."`
 
 	OTLPEndpoint     string  `name:"otlp-endpoint" env:"ICIMS_EXPORT_OTLP_ENDPOINT" placeholder:"URL" group:"traces" help:"OpenTelemetry collector that takes traces by OTLP over HTTP, such as http://127.0.0.1:4318. Without it, and without OpenTelemetry's own variables, nothing is traced."`

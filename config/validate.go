@@ -22,6 +22,7 @@ const (
 	maxLaneConcurrency = 200
 	maxLanes           = 2000
 	maxEnqueueChunk    = 10_000
+	maxMaxBatchRows    = 100_000_000
 	maxBurst           = 10_000
 	maxInFlight        = 1000
 	maxCallsPerDay     = 10_000_000
@@ -72,6 +73,7 @@ func (s Settings) Validate() error {
 	c.between("LaneConcurrency", s.LaneConcurrency, maxLaneConcurrency)
 	c.between("MaxLanes", s.MaxLanes, maxLanes)
 	c.between("EnqueueChunk", s.EnqueueChunk, maxEnqueueChunk)
+	c.between("MaxBatchRows", s.MaxBatchRows, maxMaxBatchRows)
 	if !(s.CallsPerSecond >= minCallsPerSecond && s.CallsPerSecond <= maxCallsPerSecond) { // so put, NaN is refused as well
 		c.add("CallsPerSecond", fmt.Sprintf("is %g", s.CallsPerSecond), "give a number from 0.01 to 10000")
 	}
@@ -203,6 +205,7 @@ func (c *checks) api(s Settings) {
 	}
 	c.between("APIMaxUpload", s.APIMaxUpload, maxUploadMiB)
 	c.between("APIKeyBurst", s.APIKeyBurst, maxKeyBurst)
+	c.between("APIKeyUploads", s.APIKeyUploads, maxMaxRequests)
 	if s.APIMaxRequests < minMaxRequests || s.APIMaxRequests > maxMaxRequests {
 		c.add("APIMaxRequests", fmt.Sprintf("is %d", s.APIMaxRequests), "give a number from 4 to 100000")
 	}

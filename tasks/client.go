@@ -52,9 +52,10 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 //
 // Errors: *BatchError where the batch as a whole is wrong, store.ErrBatchConflict
 // where its idempotency key belongs to another batch, store.ErrBatchCancelled where
-// it was cancelled, maybe while it is being sent, an error of the input, or one of
-// Redis. After the latter two the receipt counts what was accepted and is being
-// exported; sending the batch again with the same idempotency key brings the rest.
+// it was cancelled, maybe while it is being sent, an error of the input, among them
+// *CutError and *TooManyRowsError, or one of Redis. After the latter two the receipt
+// counts what was accepted and is being exported; sending the batch again with the
+// same idempotency key brings the rest, but for that of a batch with too many rows.
 func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err
@@ -78,7 +79,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	}
 	s := &sending{
 		client: c, batch: b, receipt: Receipt{Batch: id, Known: known}, dummyDomain: c.dummyDomain,
-		rows: map[string]int{}, warnings: map[Problem]int{},
+		seen: seenRows{}, warnings: map[Problem]int{},
 		enqueuer: newEnqueuer(c.redis), parent: parent,
 	}
 	var inputErr error
@@ -114,7 +115,7 @@ type sending struct {
 	batch    Batch
 	receipt  Receipt
 	row      int
-	rows     map[string]int  // row by export id, to find doubles
+	seen     seenRows
 	warnings map[Problem]int // place in receipt.Warnings
 	pending  []store.NewExport
 	dummies  int // among pending
@@ -148,24 +149,42 @@ func (s *sending) chooseDomain(ctx context.Context) error {
 // read takes candidates in until the input ends, and tells its errors from those
 // of Redis: what was read before the input broke is still accepted.
 func (s *sending) read(ctx context.Context) (inputErr, err error) {
-	for candidate, err := range s.batch.Candidates {
-		s.row++
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped after row %d: %w", s.row-1, context.Cause(ctx))
+	return s.each(ctx, func(c Candidate) error {
+		s.take(c)
+		if len(s.pending) < s.client.chunk {
+			return nil
 		}
-		var refused *RowError
-		switch {
-		case errors.As(err, &refused):
-			s.refuse(refused.Line, refused.Candidate, refused.Problems)
-			continue
-		case err != nil:
+		return s.flush(ctx, false)
+	})
+}
+
+// each passes on the candidates of the input and refuses its bad rows. inputErr is why
+// the input is not read to its end.
+func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputErr, err error) {
+	for candidate, err := range s.batch.Candidates {
+		refused, bad := errors.AsType[*RowError](err)
+		if err != nil && !bad {
 			return fmt.Errorf("read candidates: %w", err), nil
 		}
-		s.take(candidate)
-		if len(s.pending) >= s.client.chunk {
-			if err := s.flush(ctx, false); err != nil {
-				return nil, err
+		if most := s.batch.mostRows(); s.row == most {
+			beyond := &TooManyRowsError{Most: most, Line: candidate.Line()}
+			if bad {
+				beyond.Line = refused.Line
 			}
+			return beyond, nil
+		}
+		if s.row++; ctx.Err() != nil {
+			return nil, fmt.Errorf("stopped after row %d: %w", s.row-1, context.Cause(ctx))
+		}
+		if bad {
+			s.refuse(refused.Line, refused.Candidate, refused.Problems)
+			if refused.Cut {
+				return &CutError{Row: s.row, Line: refused.Line}, nil
+			}
+			continue
+		}
+		if err := visit(candidate); err != nil {
+			return nil, err
 		}
 	}
 	return nil, nil
@@ -188,7 +207,7 @@ func (s *sending) take(c Candidate) {
 	id := ""
 	if c.ID != "" {
 		id = s.client.ledger.Keys().ExportID(string(s.receipt.Batch), c.ID)
-		if first, twice := s.rows[id]; twice {
+		if first, twice := s.seen.row(id); twice {
 			problems = append(problems, Problem{
 				Field: "id", Code: "id_duplicate",
 				Message: fmt.Sprintf("the same id is in row %d of this batch", first),
@@ -200,7 +219,7 @@ func (s *sending) take(c Candidate) {
 		s.refuse(c.Line(), usableID(c.ID), problems)
 		return
 	}
-	s.rows[id] = s.row
+	s.seen.add(id, s.row)
 	p := Payload{Candidate: c}
 	if c.Email == "" {
 		p.Dummy = true

@@ -22,6 +22,7 @@ type csvRecord struct {
 	text    []byte
 	ends    []int // where each cell ends in text
 	problem *Problem
+	cut     bool // the input ends in the middle of it
 }
 
 func (r *csvRecord) cells() int { return len(r.ends) }
@@ -64,6 +65,7 @@ func (r *csvReader) next() (*csvRecord, error) {
 	)
 	state := cellStart
 	read := 0
+	var last byte
 	for {
 		b, err := r.in.readCSVByte()
 		if err != nil {
@@ -71,7 +73,9 @@ func (r *csvReader) next() (*csvRecord, error) {
 				return nil, err
 			}
 			if state == inQuotes {
+				// A whole file ends with its last line: there somebody forgot a quote.
 				rec.refuse(quoteOpen())
+				rec.cut = last != '\n'
 			}
 			rec.ends = append(rec.ends, len(rec.text))
 			return rec, nil
@@ -79,7 +83,7 @@ func (r *csvReader) next() (*csvRecord, error) {
 		if read++; read > maxRow {
 			return rec, r.abandon(b, rowTooLong())
 		}
-		rec.endLine = r.in.line
+		last, rec.endLine = b, r.in.line
 		if b == '\n' {
 			rec.endLine-- // the break still belongs to the line it ends
 		}

@@ -42,6 +42,9 @@ type RowError struct {
 	// Candidate is the id, where the row had a usable one.
 	Candidate string
 	Problems  []Problem
+	// Cut: the input ends in the middle of the row, or before the JSON does that holds
+	// the rows, so that others may be missing. It is the last row.
+	Cut bool
 }
 
 func (e *RowError) Error() string {

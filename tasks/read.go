@@ -43,6 +43,8 @@ type input struct {
 	// line is the number of the line the next byte belongs to.
 	line int
 	buf  []byte
+	// open: the line that was read last has no end, as the input has.
+	open bool
 }
 
 func newInput(r io.Reader) *input {
@@ -118,6 +120,7 @@ func (in *input) readLine() (text []byte, line int, tooLong bool, err error) {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case errors.Is(err, io.EOF) && (len(in.buf) > 0 || tooLong):
+			in.open = true
 			return in.buf, line, tooLong, nil
 		case err != nil:
 			return nil, line, false, err
@@ -137,6 +140,13 @@ func (in *input) readFailed(err error) error {
 
 func refusal(line int, id string, problems ...Problem) *RowError {
 	return &RowError{Line: line, Candidate: usableID(id), Problems: problems}
+}
+
+// cut refuses what is left of a row in whose middle the input ends.
+func cut(line int, p Problem) *RowError {
+	refused := refusal(line, "", p)
+	refused.Cut = true
+	return refused
 }
 
 func rowTooLong() Problem {

@@ -72,7 +72,9 @@ type csvFile struct {
 
 func (f *csvFile) readHeader(rec *csvRecord) *RowError {
 	if rec.problem != nil {
-		return refusal(rec.line, "", *rec.problem)
+		refused := refusal(rec.line, "", *rec.problem)
+		refused.Cut = rec.cut
+		return refused
 	}
 	if !utf8.Valid(rec.text) {
 		return refusal(rec.line, "", Problem{Code: codeNotUTF8, Message: "the header is not valid UTF-8", Remedy: `save the file as UTF-8 (in Excel "CSV UTF-8")`})
@@ -148,7 +150,9 @@ func (f *csvFile) candidate(rec *csvRecord) (Candidate, *RowError) {
 		if rec.endLine > rec.line {
 			p.Message += fmt.Sprintf(" (lines %d to %d were skipped)", rec.line, rec.endLine)
 		}
-		return Candidate{}, refusal(rec.line, "", p)
+		refused := refusal(rec.line, "", p)
+		refused.Cut = rec.cut
+		return Candidate{}, refused
 	}
 	if !utf8.Valid(rec.text) {
 		return Candidate{}, refusal(rec.line, "", Problem{Code: codeNotUTF8, Message: "the row is not valid UTF-8", Remedy: `save the file as UTF-8 (in Excel "CSV UTF-8")`})

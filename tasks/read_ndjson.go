@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -47,13 +48,28 @@ func readNDJSON(in *input, yield func(Candidate, error) bool) {
 				continue
 			}
 		}
-		if !yieldJSON(text, line, tooLong, yield) {
+		if !yieldLine(in, text, line, tooLong, yield) {
 			return
 		}
 	}
 	if err = in.readFailed(err); err != nil {
 		yield(Candidate{}, err)
 	}
+}
+
+// yieldLine is yieldJSON for a line. One without an end may be a whole candidate, as
+// editors write the last one, or what is left of one.
+func yieldLine(in *input, text []byte, line int, tooLong bool, yield func(Candidate, error) bool) bool {
+	if in.open && !tooLong && len(text) <= maxRow && endsEarly(text) {
+		return yield(Candidate{}, cut(line, Problem{Code: codeNotJSON, Message: "the input ends in the middle of the row", Remedy: "check that the input is complete"}))
+	}
+	return yieldJSON(text, line, tooLong, yield)
+}
+
+// endsEarly reports whether JSON is right as far as it goes, and not at its end.
+func endsEarly(text []byte) bool {
+	var whole json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&whole), io.ErrUnexpectedEOF)
 }
 
 func yieldJSON(text []byte, line int, tooLong bool, yield func(Candidate, error) bool) bool {
@@ -105,7 +121,7 @@ func readElements(in *input, yield func(Candidate, error) bool, end func(*input,
 		}
 	}
 	if errors.Is(err, io.EOF) {
-		yield(Candidate{}, refusal(in.line, "", arrayUnfinished()))
+		yield(Candidate{}, cut(in.line, arrayUnfinished()))
 		return
 	}
 	yield(Candidate{}, in.readFailed(err))

@@ -32,7 +32,8 @@ type RequestOptions struct {
 // last member, since nothing of them is kept: memory does not grow with their number. A
 // JSON array is taken for the candidates alone.
 //
-// Errors: *BatchError where the object is not of that form, else one of reading r.
+// Errors: *BatchError where the object is not of that form, *CutError where it ends
+// before its candidates begin, else one of reading r.
 func ReadRequest(r io.Reader) (Request, error) {
 	in := newInput(r)
 	var q Request
@@ -42,6 +43,8 @@ func ReadRequest(r io.Reader) (Request, error) {
 	}
 	first, err := in.nextByte()
 	switch {
+	case errors.Is(err, io.EOF):
+		return q, &BatchError{"body", "is empty", "send the candidates"}
 	case err != nil:
 		return q, in.unfinished(err)
 	case first == '[':
@@ -176,7 +179,7 @@ func (in *input) value() (text []byte, tooLong bool, err error) {
 // unfinished says that the body ended too early, or what reading failed with.
 func (in *input) unfinished(err error) error {
 	if errors.Is(err, io.EOF) {
-		return &BatchError{"body", "ends before its JSON does", "check that it is complete"}
+		return &CutError{Line: in.line}
 	}
 	return in.readFailed(err)
 }
@@ -199,7 +202,7 @@ func endObject(in *input, yield func(Candidate, error) bool) {
 		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeTrailingData,
 			Message: "there is more after the candidates, which was not read", Remedy: "put candidates last in the object"}))
 	case errors.Is(err, io.EOF):
-		yield(Candidate{}, refusal(in.line, "", arrayUnfinished()))
+		yield(Candidate{}, cut(in.line, arrayUnfinished()))
 	default:
 		yield(Candidate{}, in.readFailed(err))
 	}

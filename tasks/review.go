@@ -1,8 +1,8 @@
 package tasks
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
+	"context"
 
 	"github.com/seekout/icims-export/store"
 )
@@ -12,8 +12,8 @@ import (
 // tells of the others. Warnings, doubles and dummy addresses are those of a true
 // sending, except that each sending draws its own dummies.
 //
-// Errors: *BatchError, an error of the input, or one of visit, which ends the
-// review.
+// Errors: *BatchError, an error of the input as Client.Enqueue has them, or one of
+// visit, which ends the review. The receipt tells of what came before.
 func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err
@@ -24,31 +24,23 @@ func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, er
 	}
 	s := &sending{
 		client: &Client{ledger: store.NewLedger(nil, keys)}, batch: b, dummyDomain: dummyDomain,
-		rows: map[string]int{}, warnings: map[Problem]int{},
+		seen: seenRows{}, warnings: map[Problem]int{},
 	}
-	for candidate, err := range b.Candidates {
-		s.row++
-		var refused *RowError
-		switch {
-		case errors.As(err, &refused):
-			s.refuse(refused.Line, refused.Candidate, refused.Problems)
-			continue
-		case err != nil:
-			return s.receipt, fmt.Errorf("read candidates: %w", err)
-		}
+	inputErr, err := s.each(context.Background(), func(candidate Candidate) error {
 		s.take(candidate)
 		for _, accepted := range s.pending {
 			payload, err := DecodePayload(accepted.Payload)
 			if err != nil {
-				return s.receipt, err
+				return err
 			}
 			s.receipt.Accepted++
 			if err := visit(payload); err != nil {
-				return s.receipt, err
+				return err
 			}
 		}
 		s.receipt.Dummies += s.dummies
 		s.pending, s.dummies = s.pending[:0], 0
-	}
-	return s.receipt, nil
+		return nil
+	})
+	return s.receipt, cmp.Or(err, inputErr)
 }

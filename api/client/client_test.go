@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/api/client"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -122,6 +123,25 @@ func TestABrokenInputIsHandedOverAsFarAsItWent(t *testing.T) {
 		_ = yield(candidate(1), nil) && yield(tasks.Candidate{}, broken) && yield(candidate(2), nil)
 	}})
 	if !errors.Is(err, broken) || sent.Accepted != 1 || sent.Batch == "" {
+		t.Errorf("%+v, %v", sent, err)
+	}
+}
+
+func TestAnInputThatIsCutIsHandedOverAsFarAsItWent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	line := `{"id":"c-1","first_name":"Ottoline","last_name":"Quillfeather","email":"ottoline@example.com"}`
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: tasks.ReadNDJSON(strings.NewReader(line + "\n" + line[:20]))})
+	if cut, ok := errors.AsType[*tasks.CutError](err); !ok || cut.Row != 2 || sent.Accepted != 1 || sent.RefusedRows != 1 {
+		t.Errorf("%+v, %v", sent, err)
+	}
+}
+
+func TestOfTooManyRowsThereIsAReceipt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(d *api.Deps) { d.Settings.MaxRows = 3 })
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: many(10)})
+	if p, ok := errors.AsType[*client.Problem](err); !ok || p.Code != "too_many_rows" || sent.Accepted != 3 || sent.Batch == "" {
 		t.Errorf("%+v, %v", sent, err)
 	}
 }

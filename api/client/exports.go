@@ -32,12 +32,14 @@ type Sent struct {
 // one, and sent as they come. What the iterator refuses is not sent, and in the receipt.
 //
 // Errors: *Problem where the API refuses the batch; store.ErrBatchConflict is one, by
-// errors.Is. An error of the iterator ends the reading: what was read before is handed
-// over, and the receipt tells of it. Where the connection breaks, candidates may have
+// errors.Is. One of code too_many_rows comes with a receipt of the rows that were
+// accepted; the others are to be sent as another batch. An error of the iterator, and an
+// input that ends in the middle (*tasks.CutError), end the reading: what was read before
+// is handed over, and the receipt tells of it. Where the connection breaks, candidates may have
 // been handed over of which there is no receipt: sent again with the same idempotency
 // key, only what is missing is added. An iterator that pauses for longer than the API's
-// stall time-out (30 s) breaks it. Batch.Told has no effect: the API has a bound of
-// its own.
+// stall time-out (30 s) breaks it. Batch.Told and Batch.MaxRows have no effect: the API
+// has bounds of its own.
 func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	if b.Candidates == nil {
 		return Sent{}, &tasks.BatchError{Field: "candidates", Message: "are missing", Remedy: "give at least an empty sequence"}
@@ -76,10 +78,15 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	<-sent
 	if err != nil {
 		// An input of bad rows alone is no mistake of the request.
-		if problem, ok := errors.AsType[*Problem](err); ok && sender.sent == 0 && len(sender.refused) > 0 && problem.Code == "batch_invalid" {
+		problem, ok := errors.AsType[*Problem](err)
+		if ok && sender.sent == 0 && len(sender.refused) > 0 && problem.Code == "batch_invalid" {
 			err = nil
 		}
 		if err != nil {
+			if ok && problem.Receipt != nil {
+				receipt = *problem.Receipt
+				sender.complete(&receipt)
+			}
 			return receipt, errors.Join(err, sender.inputErr)
 		}
 	}
@@ -107,6 +114,10 @@ func (s *sender) send(to *io.PipeWriter) {
 		s.row++
 		if refused, ok := errors.AsType[*tasks.RowError](rowErr); ok {
 			s.refused = append(s.refused, tasks.Refusal{Row: s.row, Line: refused.Line, Candidate: refused.Candidate, Problems: refused.Problems})
+			if refused.Cut {
+				s.inputErr = &tasks.CutError{Row: s.row, Line: refused.Line}
+				break
+			}
 			continue
 		}
 		if rowErr != nil {

@@ -22,6 +22,9 @@ type Problem struct {
 	Code      string         `json:"code"`
 	Errors    []FieldProblem `json:"errors"`
 	RequestID string         `json:"request_id"`
+	// Receipt is what became of the candidates that came before a batch broke off; nil
+	// where none did.
+	Receipt *Sent `json:"receipt"`
 	// RetryAfter is when to ask again; 0: asking again does not help, or nobody said.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -71,7 +74,7 @@ func (p *Problem) Temporary() bool {
 
 func problemIn(response *http.Response) *Problem {
 	p := &Problem{}
-	const most = 1 << 20
+	const most = 8 << 20 // a receipt of a thousand refused rows is less
 	if err := json.NewDecoder(io.LimitReader(response.Body, most)).Decode(p); err != nil || p.Code == "" {
 		p = &Problem{Title: "something that is not the API has answered, " + response.Status}
 	}

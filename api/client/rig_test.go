@@ -39,7 +39,7 @@ type rig struct {
 	http    *httptest.Server
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, change ...func(*api.Deps)) *rig {
 	t.Helper()
 	redisClient := redistest.Start(t).Client(t)
 	keys, err := store.NewKeyset()
@@ -64,7 +64,11 @@ func newRig(t *testing.T) *rig {
 	if _, err := ledger.AddConnection(t.Context(), conn, "a test", ""); err != nil {
 		t.Fatal(err)
 	}
-	server, err := api.New(api.Deps{Redis: redisClient, Ledger: ledger, Producer: tasks.NewClient(redisClient, ledger), Hosts: hosts, Log: zerolog.Nop()})
+	deps := api.Deps{Redis: redisClient, Ledger: ledger, Producer: tasks.NewClient(redisClient, ledger), Hosts: hosts, Log: zerolog.Nop()}
+	for _, c := range change {
+		c(&deps)
+	}
+	server, err := api.New(deps)
 	if err != nil {
 		t.Fatal(err)
 	}

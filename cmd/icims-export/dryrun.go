@@ -56,7 +56,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 	if c.JSON {
 		_, _ = io.WriteString(p.stdout, `{"dry_run":true,"would":[`)
 	}
-	receipt, err := tasks.Review(c.batch(rows), p.settings.DummyEmailDomain, func(payload tasks.Payload) error {
+	receipt, err := tasks.Review(c.batch(p, rows), p.settings.DummyEmailDomain, func(payload tasks.Payload) error {
 		if ctx.Err() != nil {
 			return failed("stopped; nothing was sent")
 		}
@@ -66,19 +66,20 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		}
 		return d.flush(ctx)
 	})
-	if err == nil {
+	r := c.newReport(p)
+	if err = r.heedEnd(err); err == nil {
 		err = d.flush(ctx)
 	}
 	if err != nil {
 		if e, ok := errors.AsType[*exit](err); ok {
 			return e
 		}
-		return c.enqueueFailed(p, c.newReport(p), err)
+		return c.enqueueFailed(p, r, err)
 	}
-	if err := d.end(ctx, receipt); err != nil {
+	if err := d.end(ctx, receipt, r.inputLeft); err != nil {
 		return err
 	}
-	if len(receipt.Refused) > 0 {
+	if r.inputLeft != "" || len(receipt.Refused) > 0 {
 		return partial
 	}
 	return nil
@@ -261,8 +262,8 @@ func readable(value any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// end shows what is refused, and the estimate.
-func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
+// end shows what is refused, and the estimate. inputLeft says which rows were not read.
+func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, inputLeft string) error {
 	e := &d.estimate
 	if e.Candidates > 0 {
 		e.LookUp(d.p.settings.LookupBatch)
@@ -282,7 +283,8 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt) error {
 			Estimate estimate                `json:"estimate"`
 			Waits    []string                `json:"waits,omitempty"` // what keeps the customer's exports
 			Job      string                  `json:"job_warning,omitempty"`
-		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings, jobWarning})
+			Left     string                  `json:"input_left,omitempty"`
+		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings, jobWarning, inputLeft})
 		if err != nil {
 			return fmt.Errorf("render JSON: %w", err)
 		}

@@ -98,7 +98,7 @@ func (c *exportCommand) readAs() string {
 	return "input." + c.Format
 }
 
-func (c *exportCommand) batch(rows iter.Seq2[tasks.Candidate, error]) tasks.Batch {
+func (c *exportCommand) batch(p *process, rows iter.Seq2[tasks.Candidate, error]) tasks.Batch {
 	watched := func(yield func(tasks.Candidate, error) bool) {
 		for candidate, err := range rows {
 			if _, row := errors.AsType[*tasks.RowError](err); err != nil && !row {
@@ -111,6 +111,7 @@ func (c *exportCommand) batch(rows iter.Seq2[tasks.Candidate, error]) tasks.Batc
 	}
 	return tasks.Batch{
 		Customer: c.Customer, Target: tasks.Target{Job: c.Job}, IdempotencyKey: c.IdempotencyKey, Candidates: watched,
+		MaxRows: p.settings.MaxBatchRows,
 		Options: tasks.Options{GenerateDummyEmails: c.GenerateDummyEmails, IncludePreviouslyExported: c.IncludeExported},
 	}
 }
@@ -140,7 +141,7 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	err = o.journalled(ctx, entry, func() (err error) {
 		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
 		entry.Object = string(r.receipt.Batch)
-		return err
+		return r.heedEnd(err)
 	})
 	flush()
 	if err != nil {
@@ -213,7 +214,8 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 	}
 	defer w.Stop()
 	r := c.newReport(p)
-	if r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows); err != nil {
+	r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
+	if err = r.heedEnd(err); err != nil {
 		return c.enqueueFailed(p, r, err)
 	}
 	return c.wait(ctx, p, r, ledger, "")
@@ -258,7 +260,7 @@ func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks
 			}
 		}
 	}
-	return producer.Enqueue(ctx, c.batch(counted))
+	return producer.Enqueue(ctx, c.batch(p, counted))
 }
 
 // enqueueFailed explains why a batch was not handed over, or not all of it.
@@ -320,6 +322,8 @@ type exportResult struct {
 	Failed   []operate.Outcome `json:"failed,omitempty"`
 	// JobWarning: the job may be the wrong one.
 	JobWarning string `json:"job_warning,omitempty"`
+	// InputLeft: rows of the input were not read, in a sentence.
+	InputLeft string `json:"input_left,omitempty"`
 }
 
 func writeJSON(out io.Writer, v any) error {

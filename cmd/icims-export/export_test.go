@@ -59,6 +59,30 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 			t.Errorf("got %s", r.out)
 		}
 	})
+	t.Run("of a file with too many rows the first are exported, and it is said from where on the others are left", func(t *testing.T) {
+		b := newBench(t)
+		args := b.embedded("export", "-", "--format=csv", "--customer=1234", "--prospects", "--generate-dummy-emails", "--max-batch-rows=1", "--json")
+		r := invoke(t.Context(), strings.NewReader(asCSV), args...)
+		r.wantStatus(t, statusPartial)
+		const want = "more than 1 row, which is as many as a batch may have (ICIMS_EXPORT_MAX_BATCH_ROWS). Nothing was read from line 3 on: send the rest as another batch."
+		got := decode[exportResult](t, r.out)
+		if got.Accepted != 1 || got.Result == nil || got.Result.Created != 1 || !strings.Contains(got.InputLeft, want) || !strings.Contains(r.errors, want) {
+			t.Errorf("got %s, %s", r.out, r.errors)
+		}
+		dry := invoke(t.Context(), strings.NewReader(asCSV), append(args, "--dry-run")...)
+		dry.wantStatus(t, statusPartial)
+		if !strings.Contains(dry.out, want) {
+			t.Errorf("a dry run says %s", dry.out)
+		}
+	})
+	t.Run("a file that is cut is exported as far as it goes, and what is left of its last row refused", func(t *testing.T) {
+		b := newBench(t)
+		r := invoke(t.Context(), strings.NewReader("["+strings.SplitAfter(candidates, "\n")[0]+","), b.embedded("export", "-", "--format=ndjson", "--customer=1234", "--prospects", "--json")...)
+		r.wantStatus(t, statusPartial)
+		if got := decode[exportResult](t, r.out); got.Result == nil || got.Result.Created != 1 || len(got.Refused) != 1 || got.Refused[0].Problems[0].Code != "array_unfinished" {
+			t.Errorf("got %s", r.out)
+		}
+	})
 	t.Run("a dead candidate is named with what to do", func(t *testing.T) {
 		b := newBench(t)
 		r := invoke(t.Context(), strings.NewReader(asCSV), b.embedded("export", "-", "--customer=1234", "--job=999", "--generate-dummy-emails")...)

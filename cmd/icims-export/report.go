@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -22,9 +23,34 @@ type report struct {
 	follow  string // the command that tells more
 	// jobWarning is a sentence about the job, which may be the wrong one.
 	jobWarning string
+	// inputLeft says which rows were not read; empty where all were.
+	inputLeft string
 }
 
 func (c *exportCommand) newReport(p *process) *report { return &report{p: p, json: c.JSON} }
+
+// heedEnd passes over errors of an input that was not read to its end although nothing
+// kept it from being: what was read goes on, and the report tells of it.
+func (r *report) heedEnd(err error) error {
+	if beyond, ok := errors.AsType[*tasks.TooManyRowsError](err); ok {
+		r.inputLeft = leftRows(beyond)
+		r.p.sayf("! %s", r.inputLeft)
+		return nil
+	}
+	if _, ok := errors.AsType[*tasks.CutError](err); ok {
+		return nil // its row is among the refused ones
+	}
+	return err
+}
+
+func leftRows(beyond *tasks.TooManyRowsError) string {
+	from := fmt.Sprintf("row %d", beyond.Most+1)
+	if beyond.Line > 0 {
+		from = fmt.Sprintf("line %d", beyond.Line)
+	}
+	return fmt.Sprintf("The input has more than %s, which is as many as a batch may have (ICIMS_EXPORT_MAX_BATCH_ROWS). Nothing was read from %s on: send the rest as another batch.",
+		prose.Plural(beyond.Most, "row"), from)
+}
 
 // write prints the report and returns what the exit status is made of. exports
 // are those of the batch, nil where it was not waited for.
@@ -37,13 +63,13 @@ func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 		}
 	}
 	if r.json {
-		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, r.ahead.json(), r.ahead.heed(), d.dead, r.jobWarning}); err != nil {
+		if err := writeJSON(r.p.stdout, exportResult{r.receipt, r.result, r.ahead.json(), r.ahead.heed(), d.dead, r.jobWarning, r.inputLeft}); err != nil {
 			return err
 		}
 	} else {
 		r.print(d)
 	}
-	if len(r.receipt.Refused) > 0 || r.result != nil && r.result.Dead > 0 {
+	if r.inputLeft != "" || len(r.receipt.Refused) > 0 || r.result != nil && r.result.Dead > 0 {
 		return partial
 	}
 	return nil

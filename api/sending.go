@@ -1,0 +1,96 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+// send hands a batch over. What has been read is handed over whatever becomes of the
+// connection, and the batch closed.
+func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
+	lasting := context.WithoutCancel(ctx)
+	receipt, err := s.Producer.Enqueue(lasting, batch)
+	if receipt.Batch != "" {
+		noteOf(ctx).Object = string(receipt.Batch)
+	}
+	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows()}
+	if err != nil {
+		return Sent{}, brokenOff(err, sent, batch.IdempotencyKey != "")
+	}
+	sent.JobWarning = s.Desk.JobWarning(ctx, batch.Customer, batch.Target.Job)
+	b, err := s.Ledger.Batch(ctx, receipt.Batch)
+	if err != nil || b.Moving() == 0 {
+		return sent, nil //nolint:nilerr // the candidates are handed over, which is what was asked for
+	}
+	if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
+		sent.Forecast, sent.Waits = &p.Forecast, p.Waits
+	}
+	return sent, nil
+}
+
+// brokenOff is the error of a batch of which a part may have been accepted. again: it
+// can be sent again and goes on from there.
+func brokenOff(err error, sent Sent, again bool) error {
+	if sent.Accepted+sent.RefusedRows == 0 {
+		return err
+	}
+	p := problemOf(err)
+	p.Receipt = &sent
+	if p.Code == CodeBatchCancelled {
+		p.Detail = fmt.Sprintf("%d of these candidates are in batch %s, and nothing more is taken in.", sent.Accepted, sent.Batch)
+		return p
+	}
+	text := "No candidate was accepted before."
+	if sent.Accepted > 0 {
+		text = fmt.Sprintf("%s accepted into batch %s before it broke off, and will be exported.", counted(sent.Accepted), sent.Batch)
+	}
+	switch {
+	case p.Code == CodeTooManyRows && again:
+		text += " Send the other rows as another batch, with another Idempotency-Key."
+	case p.Code == CodeTooManyRows:
+		text += " Send the other rows as another batch."
+	case again:
+		text += " Send all of it again with the same Idempotency-Key: only what is missing is added."
+	case sent.Accepted > 0:
+		text += " With an Idempotency-Key, sending all of it again would add only what is missing."
+	}
+	p.Detail = strings.TrimSpace(p.Detail + " " + text)
+	return p
+}
+
+func counted(candidates int) string {
+	if candidates == 1 {
+		return "1 candidate was"
+	}
+	return fmt.Sprintf("%d candidates were", candidates)
+}
+
+// onlyRehearsed is the error of a dry run.
+func onlyRehearsed(err error) error {
+	p := inputProblem(err)
+	if p == nil {
+		return err
+	}
+	p.Detail += " It was a dry run: nothing was handed over."
+	return p
+}
+
+// inputProblem is the problem of an input that was not read to its end, though nothing
+// kept it from being; nil for other errors.
+func inputProblem(err error) *Problem {
+	if cut, ok := errors.AsType[*tasks.CutError](err); ok {
+		return newProblem(CodeIncomplete, fmt.Sprintf("It ends in line %d.", cut.Line))
+	}
+	if beyond, ok := errors.AsType[*tasks.TooManyRowsError](err); ok {
+		text := fmt.Sprintf("A batch may have %d rows; nothing was read from row %d on", beyond.Most, beyond.Most+1)
+		if beyond.Line > 0 {
+			text += fmt.Sprintf(" (line %d)", beyond.Line)
+		}
+		return newProblem(CodeTooManyRows, text+".")
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/store"
+)
+
+func TestAnExportWithTooManyRowsTellsWhatWasAccepted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(d *Deps) { d.Settings.MaxRows = 3 })
+	r.connect("1234")
+	key, id := r.key(ScopeExport), store.BatchID(r.Ledger.Keys().BatchID("1234", "k"))
+	send := func(query, body string) *reply {
+		return r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7"+query, body, "Content-Type", "application/x-ndjson", "Idempotency-Key", "k")
+	}
+	rows := strings.Join([]string{row("c-1"), noEmail, row("c-3"), row("c-4")}, "\n")
+	dry := send("&dry_run=true", rows).problem(CodeTooManyRows)
+	if dry.Receipt != nil || !strings.Contains(dry.Detail, "nothing was handed over") {
+		t.Errorf("a dry run: %+v", dry)
+	}
+	for again := range 2 {
+		p := send("", rows).problem(CodeTooManyRows)
+		for _, want := range []string{"from row 4 on (line 4)", "2 candidates were accepted into batch " + string(id), "another Idempotency-Key"} {
+			if !strings.Contains(p.Detail, want) {
+				t.Errorf("%q is missing in %q", want, p.Detail)
+			}
+		}
+		if got := p.Receipt; got == nil || got.Batch != id || got.Accepted != 2 || got.Again != 2*again || got.RefusedRows != 1 || got.Refused[0].Row != 2 {
+			t.Errorf("receipt %+v", got)
+		}
+	}
+	if live, err := r.Ledger.Live(t.Context(), "1234"); err != nil || live != 2 {
+		t.Errorf("%d exports move, %v", live, err)
+	}
+	var sent Sent
+	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", row("c-4"), "Content-Type", "application/x-ndjson", "Idempotency-Key", "l").is(http.StatusAccepted, &sent)
+}
+
+func TestABodyThatEndsInTheMiddleIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key, id := r.key(ScopeExport), store.BatchID(r.Ledger.Keys().BatchID("1234", "k"))
+	whole := `{"job":7,"candidates":[` + row("c-1") + "," + row("c-2") + "]}"
+	send := func(body string, header ...string) *reply {
+		return r.call(key, http.MethodPost, "/v1/customers/1234/exports", body, header...)
+	}
+	p := send(whole[:len(whole)-20], "Idempotency-Key", "k").problem(CodeIncomplete)
+	for _, want := range []string{"ends in line 1", "1 candidate was accepted into batch " + string(id), "again with the same Idempotency-Key"} {
+		if !strings.Contains(p.Detail, want) {
+			t.Errorf("%q is missing in %q", want, p.Detail)
+		}
+	}
+	if p.Receipt == nil || p.Receipt.Batch != id || p.Receipt.Accepted != 1 || p.Receipt.RefusedRows != 1 {
+		t.Errorf("receipt %+v", p.Receipt)
+	}
+	var sent Sent
+	send(whole, "Idempotency-Key", "k").is(http.StatusAccepted, &sent)
+	if sent.Batch != id || sent.Accepted != 2 || sent.Again != 1 || sent.RefusedRows != 0 {
+		t.Errorf("the whole of it, sent again: %+v", sent)
+	}
+	if p := send(whole[:10]).problem(CodeIncomplete); p.Receipt != nil {
+		t.Errorf("receipt of nothing: %+v", p.Receipt)
+	}
+	p = r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true", row("c-9")[:20], "Content-Type", "application/x-ndjson").problem(CodeIncomplete)
+	if !strings.Contains(p.Detail, "nothing was handed over") {
+		t.Errorf("a dry run: %q", p.Detail)
+	}
+}
+
+// An upload takes more than other requests, so one key may have few at a time, and its
+// other requests go on.
+func TestAKeyHasFewUploadsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(d *Deps) { d.Settings.KeyUploads, d.Settings.MaxBody, d.Settings.KeyBurst = 2, 500, 100_000 })
+	r.connect("1234")
+	key, other := r.key(ScopeExport), r.key(ScopeExport)
+	const path = "/v1/customers/1234/exports?job=7"
+	ndjson := []string{"Content-Type", "application/x-ndjson"}
+	pipes := make([]*io.PipeWriter, 2)
+	ended := make(chan string, len(pipes))
+	for i := range pipes {
+		body, pipe := io.Pipe()
+		pipes[i] = pipe
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+key)
+		req.Header.Set("Content-Type", "application/x-ndjson")
+		go func() {
+			response, err := r.server.Client().Do(req)
+			if err != nil {
+				ended <- err.Error()
+				return
+			}
+			response.Body.Close()
+			ended <- response.Status
+		}()
+		// More than the client keeps back.
+		if _, err := io.WriteString(pipe, row(fmt.Sprintf("c-%d", i))+strings.Repeat("\n", 64<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large := row("c-8") + strings.Repeat("\n", 500)
+	// The places are taken once the handlers run.
+	eventually(t, "no third upload is let in", func() bool {
+		a := r.call(key, http.MethodPost, path+"&dry_run=true", large, ndjson...)
+		return a.StatusCode == http.StatusTooManyRequests
+	})
+	if p := r.call(key, http.MethodPost, path, large, ndjson...); !strings.Contains(p.problem(CodeRateLimited).Detail, "2 uploads") || p.Header.Get("Retry-After") == "" {
+		t.Errorf("got %s, Retry-After %q", p.body, p.Header.Get("Retry-After"))
+	}
+	r.call(key, http.MethodPost, path, row("c-9"), ndjson...).is(http.StatusAccepted, nil)
+	r.call(other, http.MethodPost, path, large, ndjson...).is(http.StatusAccepted, nil)
+	for _, pipe := range pipes {
+		pipe.Close()
+	}
+	for range pipes {
+		if status := <-ended; status != "202 Accepted" {
+			t.Errorf("an upload that was let in ended with %s", status)
+		}
+	}
+	r.call(key, http.MethodPost, path, large, ndjson...).is(http.StatusAccepted, nil)
+}
