@@ -44,6 +44,7 @@ const MonitoringPath = "/monitoring"
 var areas = []func(*Console){
 	(*Console).registerLogin,
 	(*Console).registerChooser,
+	(*Console).registerLanes,
 	(*Console).registerJobs,
 }
 

@@ -23,6 +23,9 @@ var words = template.FuncMap{
 	"dict":     dict,
 	"tone":     tone,
 	"join":     strings.Join,
+	"clock":    clock,
+
+	"refusedField": (*Refusal).Of,
 }
 
 // toInt takes the counts of all kinds that the API has.
@@ -46,6 +49,12 @@ func moment(t time.Time) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339), t.Format("2 Jan 2006 15:04:05 UTC"))) //nolint:gosec // digits and names of months
+}
+
+// clock shows the time of a day.
+func clock(t time.Time) template.HTML {
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339), t.Format("15:04:05"))) //nolint:gosec // digits
 }
 
 // ago shows how long ago a time was, and when exactly to who points at it.
@@ -91,8 +100,8 @@ func dict(pairs ...any) (map[string]any, error) {
 var tones = map[string]string{
 	"connected": "good", "created": "good", "updated": "good", "passed": "good", "open": "good",
 	"unverified": "warn", "degraded": "warn", "paused": "warn", "warning": "warn", "closed": "warn", "deferred": "warn", "retrying": "warn", "unknown": "warn",
-	"verifying": "busy", "running": "busy", "queued": "busy", "active": "busy", "waiting": "busy",
-	"invalid": "bad", "failed": "bad", "dead": "bad", "refused": "bad",
+	"verifying": "busy", "running": "busy", "queued": "busy", "active": "busy", "waiting": "busy", "in work": "busy", "later": "busy",
+	"invalid": "bad", "failed": "bad", "failing": "bad", "dead": "bad", "dead letter": "bad", "refused": "bad",
 }
 
 func tone(state any) string {

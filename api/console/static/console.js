@@ -18,3 +18,8 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("input[data-stays]")) event.preventDefault();
 });
+
+// What refreshes itself does not while nobody sees it.
+document.addEventListener("htmx:before:request", (event) => {
+  if (document.hidden && event.target.matches("[data-live]")) event.preventDefault();
+});

@@ -1,0 +1,147 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+func (w ward) pause(customer, why string) {
+	w.t.Helper()
+	if err := w.ledger.Pause(w.t.Context(), customer, store.Pause{By: "ana", Why: why, At: time.Now()}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
+	w := newWard(t)
+	p := w.person(api.ScopeRead)
+	p.get("/lanes").wants(t, http.StatusOK, "No customer has work", "No worker has been heard of lately")
+	_, refs := w.accept("1234", 1709, many(30)...)
+	w.enqueue(refs...)
+	w.accept("77", 0, "c-1")
+	w.called("77", 3, 401)
+	w.pause("5", markup)
+	w.accept("9", 0) // who has no work
+	w.beat()
+	got := p.get("/lanes")
+	got.wants(t, http.StatusOK, "3 customers: 1 waiting, 1 paused, 1 closed; 30 exports to be done.", `href="/customers/1234/lane"`, "iCIMS refuses the user name or password, until",
+		"Put the right credentials into the connection", `href="/connections/77"`, "by ana until somebody resumes: &lt;script&gt;", "when somebody resumes", "9,997", "Show all (1 more)")
+	got.lacks(t, "<script>alert", "<b>it</b>", `id="lane-9"`, "No worker")
+	if i, j := strings.Index(got.text, `id="lane-77"`), strings.Index(got.text, `id="lane-1234"`); i < 0 || j < i {
+		t.Error("who is held back does not come first")
+	}
+	p.get("/lanes?all=1").wants(t, http.StatusOK, `id="lane-9"`, "Hide those without work", `hx-get="/lanes?all=1"`)
+	part := p.get("/lanes", "HX-Request", "true")
+	part.wants(t, http.StatusOK, `id="lane-1234"`)
+	part.lacks(t, "<html", `id="lanes"`)
+	t.Run("a key of one customer sees no others", func(t *testing.T) {
+		got := w.person(api.ScopeRead, "77").get("/lanes?all=1")
+		got.wants(t, http.StatusOK, `id="lane-77"`)
+		got.lacks(t, `id="lane-1234"`, `id="lane-5"`, "ana")
+	})
+	t.Run("an address that is none is refused with a sentence", func(t *testing.T) {
+		p.get("/lanes?cursor=x").wants(t, http.StatusUnprocessableEntity, "query.cursor")
+	})
+}
+
+func TestALaneTellsCallsBatchesAndWhatHappened(t *testing.T) {
+	w := newWard(t)
+	p := w.person(api.ScopeRead)
+	batch, refs := w.accept("1234", 1709, many(30)...)
+	w.enqueue(refs...)
+	w.called("1234", 3, 200)
+	w.beat()
+	got := p.get("/customers/1234/lane")
+	got.wants(t, http.StatusOK, "Exports wait for a worker", "<b>30</b> wait in large batches", "3 made; 9,997 of 10,000 left", string(batch), "job 1709", "0 of 30", "calls to go",
+		`href="/customers/1234/batches/`+string(batch)+`"`, "Nothing out of the ordinary")
+	got.lacks(t, "Pause this lane", "/lane/pause")
+	w.pause("1234", markup)
+	got = p.get("/customers/1234/lane", "HX-Request", "true")
+	got.wants(t, http.StatusOK, "by ana until somebody resumes: &lt;script&gt;", "ana paused: “&lt;script&gt;", "depends on when it goes on")
+	got.lacks(t, "<script>alert", "<b>it</b>", "<html", "/lane/resume")
+	p.get("/customers/99/lane").wants(t, http.StatusOK, "There is nothing to be done", "None was made so far", "No batch is under way")
+}
+
+func TestALaneIsPausedAndResumed(t *testing.T) {
+	w := newWard(t)
+	p := w.person(api.ScopeOperate)
+	pauseOf := func() *store.Pause {
+		t.Helper()
+		pause, err := w.ledger.PauseOf(t.Context(), "1234")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pause
+	}
+	const lane = "/customers/1234/lane"
+	later := time.Now().Add(3 * time.Hour).UTC().Truncate(time.Minute)
+	for name, c := range map[string]struct {
+		form url.Values
+		want string
+	}{
+		"without a why":                     {url.Values{"for": {"1h0m0s"}}, "pause-why-wrong"},
+		"with a why of blanks":              {url.Values{"why": {"  "}}, "pause-why-wrong"},
+		"until a time that is over":         {url.Values{"why": {markup}, "until": {"2020-01-01T00:00"}}, "pause-until-wrong"},
+		"until a time that is none":         {url.Values{"why": {markup}, "until": {markup}}, "pause-until-wrong"},
+		"for a duration that is none":       {url.Values{"why": {markup}, "for": {"-1h"}}, "pause-until-wrong"},
+		"for a duration and until a moment": {url.Values{"why": {markup}, "for": {"1h0m0s"}, "until": {later.Format("2006-01-02T15:04")}}, "choose one of the two"},
+	} {
+		t.Run("not "+name, func(t *testing.T) {
+			got := p.post(lane+"/pause", c.form)
+			got.wants(t, http.StatusUnprocessableEntity, c.want, `aria-invalid="true"`, "<details open>")
+			got.lacks(t, "<script>alert", "<b>it</b>")
+			if why := c.form.Get("why"); why == markup && !got.has("&lt;b&gt;it&lt;/b&gt;") {
+				t.Error("what was entered is lost")
+			}
+			if pause := pauseOf(); pause != nil {
+				t.Errorf("it is paused: %+v", pause)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		form  url.Values
+		until time.Time
+	}{
+		"until somebody resumes": {url.Values{"why": {"go-live"}}, time.Time{}},
+		"for a while":            {url.Values{"why": {"go-live"}, "for": {"1h0m0s"}}, w.now.read().Add(time.Hour)},
+		"until a time, in UTC":   {url.Values{"why": {"go-live"}, "until": {later.Format("2006-01-02T15:04")}}, later},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := p.post(lane+"/pause", c.form)
+			if got.StatusCode != http.StatusSeeOther || got.to() != lane+"?did=paused" {
+				t.Fatalf("%d to %q: %s", got.StatusCode, got.to(), got.text)
+			}
+			if pause := pauseOf(); pause == nil || pause.Why != "go-live" || pause.By != "test operate" || pause.Until.Sub(c.until).Abs() > time.Second {
+				t.Errorf("the pause is %+v", pause)
+			}
+			got = p.get(got.to())
+			got.wants(t, http.StatusOK, "The lane is paused", "Resume the lane", "go-live")
+			got.lacks(t, "Pause this lane")
+			p.post(lane+"/resume", url.Values{"why": {" "}}).wants(t, http.StatusUnprocessableEntity, "resume-why-wrong")
+			if pauseOf() == nil {
+				t.Error("resumed without a why")
+			}
+			got = p.post(lane+"/resume", url.Values{"why": {"it went well"}})
+			if got.to() != lane+"?did=resumed" || pauseOf() != nil {
+				t.Errorf("%d to %q", got.StatusCode, got.to())
+			}
+			p.get(got.to()).wants(t, http.StatusOK, "The lane is resumed", "Pause this lane", "it went well")
+		})
+	}
+	t.Run("only by who may", func(t *testing.T) {
+		reader := w.person(api.ScopeRead)
+		for _, path := range []string{"/pause", "/resume"} {
+			reader.post(lane+path, url.Values{"why": {"x"}}).wants(t, http.StatusForbidden, "lacks the scope")
+			w.person(api.ScopeOperate, "77").post(lane+path, url.Values{"why": {"x"}}).wants(t, http.StatusNotFound)
+		}
+		if pause := pauseOf(); pause != nil {
+			t.Errorf("it is paused: %+v", pause)
+		}
+	})
+}
