@@ -15,6 +15,9 @@ PROMTOOL_FLAGS := -tags=remove_all_sd,enable_dns_sd,netgo
 PROMTOOL := bin/promtool-$(PROMTOOL_VERSION)
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 FUZZ_TIME ?= 20s
+# Packages are tested in the order in which they are named: so the longest does not run
+# alone in the end.
+LONGEST_FIRST := ./worker ./chaos ./store ./cmd/icims-export
 
 export PATH := $(CURDIR)/bin:$(PATH)
 
@@ -36,7 +39,7 @@ build: ## Build the static binary bin/icims-export
 test: ## Run all tests with the race detector; gets redis-server and a C compiler where they are missing
 	@sh scripts/ensure-redis.sh
 	@sh scripts/ensure-cc.sh
-	CGO_ENABLED=1 $(GO) test -race $(ARGS) ./...
+	CGO_ENABLED=1 $(GO) test -race $(ARGS) $(LONGEST_FIRST) ./...
 
 .PHONY: lint
 lint: fmt-check vet golangci vulncheck openapi-lint ## Run all static checks
