@@ -1,0 +1,127 @@
+package monitoring
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// reply is an answer to a request for the API.
+type reply struct {
+	status int
+	text   string
+	json   bool
+}
+
+func (a reply) write(w http.ResponseWriter) {
+	switch {
+	case a.json:
+		w.Header().Set("Content-Type", "application/json")
+	case a.text != "":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write([]byte(a.text))
+}
+
+// ask has asynqmon answer a request whose path is one that is served. What asynqmon says
+// of a failure is not passed on: it may hold addresses, and whole tasks.
+func (h *Handler) ask(r *http.Request, path string) reply {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	seen := askInner(h.inner, method, &url.URL{Path: h.options.Path + "/api" + path, RawQuery: queryOf(r.URL.Query())})
+	switch {
+	case seen.status == http.StatusNotFound, seen.status >= http.StatusBadRequest && missing(seen.body.String()):
+		return reply{status: http.StatusNotFound, text: "There is no such queue or task.\n"}
+	case seen.status >= http.StatusBadRequest:
+		h.options.Log.Warn().Int("status", seen.status).Msg("asynq's web UI met a failure")
+		return reply{status: http.StatusBadGateway, text: "Redis did not answer as it should. The page /lanes and icims-export lanes may tell more.\n"}
+	case seen.body.Len() == 0:
+		return reply{status: seen.status}
+	}
+	text, err := show(seen.body.Bytes())
+	if err != nil {
+		h.options.Log.Error().Msg("asynq's web UI gave an answer that is no JSON")
+		return reply{status: http.StatusBadGateway, text: "asynq's web UI gave no answer that can be shown.\n"}
+	}
+	return reply{status: seen.status, text: string(text), json: true}
+}
+
+// missing reports whether a failure of asynq's says that there is no such queue, which
+// asynqmon has no status for.
+func missing(failure string) bool {
+	return strings.Contains(failure, "NOT_FOUND") || strings.Contains(failure, "queue not found")
+}
+
+// askInner makes a request of an inner handler.
+func askInner(inner http.Handler, method string, u *url.URL) *seen {
+	s := &seen{header: http.Header{}, status: http.StatusOK}
+	inner.ServeHTTP(s, &http.Request{Method: method, URL: u, Host: "localhost", Header: http.Header{}, Body: http.NoBody, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1})
+	return s
+}
+
+// seen is an inner handler's answer.
+type seen struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header is for the inner handler, as Write and WriteHeader are.
+func (s *seen) Header() http.Header         { return s.header }
+func (s *seen) Write(p []byte) (int, error) { return s.body.Write(p) }
+func (s *seen) WriteHeader(status int)      { s.status = status }
+
+// shared keeps answers that are the same for all, so that many open pages cost Redis no
+// more than one, and many queues no more than a part of its time.
+type shared struct {
+	mu   sync.Mutex
+	kept map[string]*keptReply
+}
+
+type keptReply struct {
+	mu     sync.Mutex
+	answer reply
+	until  time.Time
+}
+
+const (
+	// keepAtLeast is shorter than the pages' shortest interval.
+	keepAtLeast = time.Second
+	// keepFactor is for how many times as long as it took an answer is kept.
+	keepFactor = 20
+)
+
+// answer returns the answer of a path that is kept, or asks for it. One asks at a time.
+func (s *shared) answer(path string, ask func() reply) reply {
+	s.mu.Lock()
+	if s.kept == nil {
+		s.kept = map[string]*keptReply{}
+	}
+	k := s.kept[path]
+	if k == nil {
+		k = &keptReply{}
+		s.kept[path] = k
+	}
+	s.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if began := time.Now(); began.After(k.until) {
+		k.answer = ask()
+		now := time.Now()
+		k.until = now.Add(max(keepAtLeast, keepFactor*now.Sub(began)))
+	}
+	return k.answer
+}
+
+// forget makes the next answers new ones.
+func (s *shared) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = nil
+}

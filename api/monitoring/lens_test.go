@@ -1,0 +1,175 @@
+package monitoring
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynqmon"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// shownQueue is a queue as the list shows it.
+type shownQueue struct {
+	Queue  string
+	Size   int
+	Memory int `json:"memory_usage_bytes"`
+	Paused bool
+}
+
+func queues(t *testing.T, h *Handler) map[string]shownQueue {
+	t.Helper()
+	w := call(t, h, http.MethodGet, "/monitoring/api/queues")
+	var list struct{ Queues []shownQueue }
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%d %v %s", w.Code, err, w.Body)
+	}
+	byName := map[string]shownQueue{}
+	for _, q := range list.Queues {
+		byName[q.Queue] = q
+	}
+	return byName
+}
+
+// queuesNow is queues after a change that was not made by the web UI.
+func queuesNow(t *testing.T, h *Handler) map[string]shownQueue {
+	t.Helper()
+	h.shared.forget()
+	return queues(t, h)
+}
+
+func TestQueues(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		h := newHandler(t, client)
+		for n := range 3 {
+			enqueue(t, client, "icims:export", `{"customer":"1234","export":"abcdefghijklmnop"}`, asynq.Queue("icims:1234"), asynq.TaskID(fmt.Sprintf("1234:abcdefghijklmnop:%d", n)))
+		}
+		enqueue(t, client, "icims:export", "{}", asynq.Queue("icims:77:express"), asynq.ProcessIn(time.Hour))
+		enqueue(t, client, "mail", "{}", asynq.Queue("mail"))
+
+		t.Run("ours are listed, those of others are not", func(t *testing.T) {
+			got := queuesNow(t, h)
+			if len(got) != 2 || got["icims:1234"].Size != 3 || got["icims:77:express"].Size != 1 || got["icims:1234"].Memory == 0 {
+				t.Errorf("%+v", got)
+			}
+		})
+		t.Run("one that nobody uses is left out", func(t *testing.T) {
+			idle := enqueue(t, client, "icims:export", "{}", asynq.Queue("icims:78"))
+			if err := inspect(client).DeleteTask("icims:78", idle.ID); err != nil {
+				t.Fatal(err)
+			}
+			if got := queuesNow(t, h); len(got) != 2 {
+				t.Errorf("%+v", got)
+			}
+			if w := call(t, h, http.MethodGet, "/monitoring/api/queues/icims:78"); w.Code != http.StatusOK {
+				t.Errorf("by itself it is shown: %d %s", w.Code, w.Body)
+			}
+			if err := inspect(client).PauseQueue("icims:78"); err != nil {
+				t.Fatal(err)
+			}
+			if got := queuesNow(t, h); !got["icims:78"].Paused {
+				t.Errorf("while it is paused it is listed: %+v", got)
+			}
+		})
+		t.Run("a task without its hash hides no others", func(t *testing.T) {
+			lost, err := client.LIndex(t.Context(), "asynq:{icims:1234}:pending", -1).Result()
+			if err != nil || client.Del(t.Context(), "asynq:{icims:1234}:t:"+lost).Val() != 1 {
+				t.Fatal(err)
+			}
+			if got := queuesNow(t, h); got["icims:1234"].Size != 3 || got["icims:1234"].Memory == 0 {
+				t.Errorf("%+v", got)
+			}
+			w := call(t, h, http.MethodGet, "/monitoring/api/queues/icims:1234/pending_tasks")
+			if w.Code != http.StatusOK || strings.Count(w.Body.String(), `"type":"icims:export"`) != 2 {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+		t.Run("one that there is not is not found", func(t *testing.T) {
+			for _, path := range []string{"/queues/icims:4711", "/queues/icims:4711/pending_tasks", "/queues/icims:1234/tasks/" + "1234:qqqqqqqqqqqqqqqq:0"} {
+				if w := call(t, h, http.MethodGet, "/monitoring/api"+path); w.Code != http.StatusNotFound {
+					t.Errorf("%s: %d %s", path, w.Code, w.Body)
+				}
+			}
+		})
+	})
+}
+
+// Were asynq to mend this, our script would be of no more use.
+func TestAsynqAloneShowsNoQueueWhereOneTaskIsLost(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	lost := enqueue(t, client, "icims:export", "{}", asynq.Queue("icims:1234"))
+	client.Del(t.Context(), "asynq:{icims:1234}:t:"+lost.ID)
+	raw := asynqmon.New(asynqmon.Options{RootPath: "/raw", RedisConnOpt: asynq.RedisClientOpt{Addr: client.(*redis.Client).Options().Addr, DB: client.(*redis.Client).Options().DB}})
+	defer raw.Close()
+	if got := askInner(raw, http.MethodGet, &url.URL{Path: "/raw/api/queues"}); got.status != http.StatusInternalServerError {
+		t.Errorf("%d %s", got.status, got.body.String())
+	}
+}
+
+func TestTheClientStaysOpen(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	h, err := New(Options{Redis: client, Path: "/monitoring"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := client.Ping(t.Context()).Err(); err != nil {
+		t.Errorf("the client was closed along: %v", err)
+	}
+}
+
+func TestWhatItIsMadeOf(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	for _, o := range []Options{{Path: "/monitoring"}, {Redis: client}, {Redis: client, Path: "monitoring"}, {Redis: client, Path: "/monitoring/"}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%q is good enough", o.Path)
+		}
+	}
+}
+
+func TestRedisInfoOfACluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 3)
+	h := newHandler(t, cluster.Client(t))
+	w := call(t, h, http.MethodGet, "/monitoring/api/redis_info")
+	var info redisInfo
+	if err := json.Unmarshal(w.Body.Bytes(), &info); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%d %v", w.Code, err)
+	}
+	if !info.Cluster || info.Info["cluster_state"] != "ok" || info.Address != hidden || info.Nodes != "" || strings.Contains(w.Body.String(), "127.0.0.1") {
+		t.Errorf("%s", w.Body)
+	}
+	for name := range info.Info {
+		if !slices.Contains(redisFields, name) {
+			t.Errorf("%s is shown", name)
+		}
+	}
+}
+
+func TestARedisThatFails(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := server.Client(t)
+	h := newHandler(t, client)
+	enqueue(t, client, "icims:export", "{}", asynq.Queue("icims:1234"))
+	server.Kill(t)
+	for _, path := range []string{"/queues", "/queues/icims:1234", "/redis_info", "/servers"} {
+		if w := call(t, h, http.MethodGet, "/monitoring/api"+path); w.Code != http.StatusBadGateway || strings.Contains(w.Body.String(), "127.0.0.1") || strings.Contains(w.Body.String(), "dial") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+// Package monitoring serves asynq's web UI, asynqmon, so that it can stand beside the
+// console: it shows no more of a task than whose it is, it changes only what the ledger
+// does not mind, and nothing of it comes from outside.
+//
+// It asks nobody who they are. Whoever mounts it does, and keeps requests from other
+// sites away.
+package monitoring
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/hibiken/asynq"
+	"github.com/hibiken/asynqmon"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+)
+
+// Options says what the web UI is made of.
+type Options struct {
+	Redis redis.UniversalClient
+	// Path is where the web UI is mounted: "/monitoring". It has no slash at its end.
+	Path string
+	// MayOperate reports whether who makes the request may change something. Nil: nobody
+	// may.
+	MayOperate func(*http.Request) bool
+	// Journal is told of each change before it is made; where it fails nothing is
+	// changed. What it returns is told how the change went. Nil: nobody is told.
+	Journal func(*http.Request, Change) (done func(error), err error)
+	// Announce wakes a customer's lanes after a change. Nil: they find out by
+	// themselves, within ten minutes.
+	Announce func(ctx context.Context, customer string) error
+	Log      zerolog.Logger
+}
+
+// Handler serves the web UI.
+type Handler struct {
+	options Options
+	inner   *asynqmon.HTTPHandler
+	// look is the page of those who may only look, operate that of the others.
+	look, operate *page
+	files         map[string]*file
+	shared        shared
+}
+
+// New returns the web UI. It fails where asynqmon's page is not made as it is known to
+// be, so that a version which is would be noticed.
+func New(o Options) (*Handler, error) {
+	if o.Redis == nil || !strings.HasPrefix(o.Path, "/") || strings.HasSuffix(o.Path, "/") {
+		return nil, errors.New("the web UI needs a Redis, and a path like /monitoring")
+	}
+	h := &Handler{options: o, files: map[string]*file{}}
+	h.inner = asynqmon.New(h.settings(false))
+	readOnly := asynqmon.New(h.settings(true))
+	var err error
+	if h.look, err = h.adopt(readOnly); err != nil {
+		return nil, err
+	}
+	if h.operate, err = h.adopt(h.inner); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// settings are those of asynqmon. Without an address of a Prometheus it has no page of
+// metrics.
+func (h *Handler) settings(readOnly bool) asynqmon.Options {
+	return asynqmon.Options{
+		RootPath: h.options.Path, RedisConnOpt: connection{lens{h.options.Redis}}, ReadOnly: readOnly,
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(showPayload),
+		ResultFormatter:  asynqmon.ResultFormatterFunc(showResult),
+	}
+}
+
+// connection gives asynqmon a client that is there already.
+type connection struct{ lens lens }
+
+var _ asynq.RedisConnOpt = connection{}
+
+// MakeRedisClient is how asynqmon asks for its client.
+func (c connection) MakeRedisClient() any { return c.lens }
+
+// Close frees what the web UI holds. The Redis client stays open.
+func (h *Handler) Close() error { return h.inner.Close() }
+
+// ServeHTTP serves everything under the path.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header())
+	path, under := strings.CutPrefix(r.URL.Path, h.options.Path)
+	api, isAPI := strings.CutPrefix(path, "/api")
+	look := r.Method == http.MethodGet || r.Method == http.MethodHead
+	mayOperate := h.options.MayOperate != nil && h.options.MayOperate(r)
+	switch {
+	case !under || path != "" && path[0] != '/':
+		refuse(w, http.StatusNotFound, "Nothing is here.")
+	case !look && !mayOperate:
+		refuse(w, http.StatusForbidden, "You may only look here: a change needs a key with the scope operate.")
+	case isAPI && (api == "" || api[0] == '/'):
+		h.serveAPI(w, r, api)
+	case !look:
+		refuse(w, http.StatusForbidden, notServed)
+	case mayOperate:
+		h.serveUI(w, r, path, h.operate)
+	default:
+		h.serveUI(w, r, path, h.look)
+	}
+}
+
+// setHeaders sets the headers of every answer.
+func setHeaders(header http.Header) {
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+}
+
+// refuse answers with a sentence. It is no JSON, since asynqmon's pages show the body of
+// a failure as it is.
+func refuse(w http.ResponseWriter, status int, sentence string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(sentence + "\n"))
+}
