@@ -7,6 +7,7 @@ ARGS ?=
 GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.8.0
 REDOCLY_VERSION := 2.77.0
+AXE_VERSION := 4.14.1
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 # Prometheus's modules are v0.316 for its version 3.16. Of its service discovery only what
 # deploy/prometheus uses is built in: all of it would take many minutes.
@@ -17,7 +18,7 @@ GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 FUZZ_TIME ?= 20s
 # Packages are tested in the order in which they are named: so the longest does not run
 # alone in the end.
-LONGEST_FIRST := ./worker ./chaos ./store ./cmd/icims-export
+LONGEST_FIRST := ./worker ./api/console/flows ./chaos ./store ./cmd/icims-export
 
 export PATH := $(CURDIR)/bin:$(PATH)
 
@@ -36,10 +37,24 @@ build: ## Build the static binary bin/icims-export
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/icims-export ./cmd/icims-export
 
 .PHONY: test
-test: ## Run all tests with the race detector; gets redis-server and a C compiler where they are missing
+test: browser ## Run all tests with the race detector; gets redis-server, Chromium and a C compiler where they are missing
 	@sh scripts/ensure-redis.sh
 	@sh scripts/ensure-cc.sh
 	CGO_ENABLED=1 $(GO) test -race $(ARGS) $(LONGEST_FIRST) ./...
+
+# What the tests of the console need.
+.PHONY: browser
+browser:
+	@sh scripts/ensure-chromium.sh
+	@sh scripts/ensure-axe.sh bin/axe-core-$(AXE_VERSION) $(AXE_VERSION)
+
+# All pictures are in bin/screenshots; docs/screenshots has those that documents show.
+.PHONY: screenshots
+screenshots: browser ## Write pictures of all pages of the console to bin/screenshots, and anew those in docs/screenshots
+	@sh scripts/ensure-redis.sh
+	@rm -rf bin/screenshots && mkdir -p bin/screenshots docs/screenshots
+	SCREENSHOTS=$(CURDIR)/bin/screenshots $(GO) test -count=1 ./api/console/flows
+	@for picture in docs/screenshots/*.png; do cp "bin/screenshots/$${picture##*/}" docs/screenshots/; done
 
 .PHONY: lint
 lint: fmt-check vet golangci vulncheck openapi-lint ## Run all static checks

@@ -1,0 +1,67 @@
+package flows
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/seekout/icims-export/api"
+)
+
+func TestLoggingInAndOut(t *testing.T) {
+	s := newService(t)
+	b := open(t, s.url)
+	b.visit("/batches")
+	b.sees("API key")
+	b.audit("log-in")
+
+	b.fill("API key", "ixk_mistyped")
+	b.goes("Log in")
+	b.sees("This is no valid API key.")
+	b.audit("log-in refused")
+
+	b.fill("API key", s.key(api.ScopeAdmin))
+	b.goes("Log in")
+	b.sees("Which customer?", "Maria, administrator")
+	b.audit("chooser")
+	b.fill("Which customer?", "12x4")
+	b.click("Go on")
+	b.sees("Which customer?")
+
+	b.visit("/nowhere")
+	b.sees("There is nothing at this address")
+	b.audit("nothing there")
+
+	b.goes("Log out")
+	b.sees("You are logged out.")
+	b.audit("logged out")
+	b.visit("/batches")
+	b.sees("API key")
+}
+
+func TestLoggingInWithoutJavaScript(t *testing.T) {
+	s := newService(t)
+	b := open(t, s.url)
+	b.withoutScript()
+	b.logIn(s.key(api.ScopeAdmin))
+	b.visit("/batches")
+	b.fill("Which customer?", customer)
+	b.goes("Go on")
+}
+
+// What the other tests rely on to notice faults notices them.
+func TestFaultsOfAPageAreNoticed(t *testing.T) {
+	s := newService(t)
+	b := open(t, s.url)
+	b.provoked = []string{"inline script violates", "inline style violates", "Uncaught Error: provoked"}
+	b.visit("/login")
+	if _, err := ask[bool](b, `(document.body.append(Object.assign(document.createElement("script"), { textContent: "1" })), document.body.setAttribute("style", "color: red"),
+		setTimeout(() => { throw new Error("provoked") }), document.querySelector("main").append(document.createElement("button")), true)`); err != nil {
+		t.Fatal(err)
+	}
+	if axeCore() == "" {
+		t.Skip("axe-core is not here")
+	}
+	if found := b.faults(false); !slices.ContainsFunc(found, func(f fault) bool { return f.ID == "button-name" && f.serious() }) {
+		t.Errorf("axe-core finds no fault in a button without a name: %v", found)
+	}
+}

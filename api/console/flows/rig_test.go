@@ -1,0 +1,210 @@
+package flows
+
+import (
+	"context"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/api/console"
+	"github.com/seekout/icims-export/connections"
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/verify"
+	"github.com/seekout/icims-export/worker"
+)
+
+const (
+	customer = "1234"
+	other    = "5678"
+	user     = "export-user"
+	password = "made-up"
+	job      = 1709
+)
+
+// service is all that stands behind the console: an API, a worker, a Redis, and an iCIMS
+// that is simulated.
+type service struct {
+	t      *testing.T
+	url    string
+	ledger *store.Ledger
+	sim    *icimstest.Simulator
+	icims  *icimstest.Server
+	gate   *gate
+}
+
+// hurried are the settings of a worker that retries soon. Calls may be held for long.
+func hurried() worker.Settings {
+	s := worker.DefaultSettings()
+	s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = patience, patience+time.Second, 2*patience, 8*time.Second
+	s.RetryMin, s.RetryMax, s.RetryBudget = 100*time.Millisecond, time.Second, 30*time.Second
+	return s
+}
+
+// newService starts it. No customer is connected yet.
+func newService(t *testing.T) *service {
+	t.Helper()
+	browser(t) // or skip, before the rest is started
+	client := redistest.Start(t).Client(t)
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, ledger: store.NewLedger(client, keys), gate: &gate{}}
+	s.sim = icimstest.New(icimstest.Config{
+		Seed: 1, Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}, Sleep: s.gate.wait,
+	})
+	for _, c := range []string{customer, other} {
+		s.sim.AddTenant(icimstest.DemoTenant(c, user, password))
+	}
+	s.icims = icimstest.NewServer(s.sim)
+	t.Cleanup(s.icims.Close)
+	t.Cleanup(s.gate.open)
+	hosts, err := icims.ParseHostPolicy(s.icims.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := worker.New(client, s.ledger, hurried(), hosts, zerolog.Nop())
+	egress := []string{"192.0.2.7", "192.0.2.8"}
+	w.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: egress}.Work())
+	source := connections.NewSource(s.ledger, hosts, zerolog.Nop(), w.SetConnections)
+	if err := source.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { source.Run(ctx, nil) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+		w.Stop()
+	})
+	if err := w.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	log := &faults{t: t}
+	server, err := api.New(api.Deps{
+		Redis: client, Ledger: s.ledger, Producer: tasks.NewClient(client, s.ledger), Hosts: hosts,
+		Settings: api.Settings{EgressAddresses: egress}, Log: zerolog.New(log).Level(zerolog.ErrorLevel),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := console.New(console.Options{API: server, Keys: keys, Version: "1.0", Log: zerolog.New(log).Level(zerolog.ErrorLevel)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Mount(pages)
+	listening := httptest.NewServer(server.Handler())
+	t.Cleanup(func() {
+		server.Close()
+		listening.CloseClientConnections()
+		listening.Close()
+	})
+	s.url = listening.URL
+	return s
+}
+
+// faults makes what the service reports as its own fault fail the test.
+type faults struct{ t *testing.T }
+
+func (f *faults) Write(line []byte) (int, error) {
+	f.t.Errorf("the service's log: %s", line)
+	return len(line), nil
+}
+
+// key makes an API key; without customers it is good for all.
+func (s *service) key(scope api.Scope, customers ...string) string {
+	s.t.Helper()
+	name := map[api.Scope]string{api.ScopeAdmin: "Maria, administrator", api.ScopeRead: "Tom, reader"}[scope]
+	if name == "" {
+		name = "Kim, " + string(scope)
+	}
+	_, token, err := s.ledger.NewAPIKey(s.t.Context(), store.APIKey{Name: name, Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, time.Now())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return token
+}
+
+// login returns a browser in which somebody has logged in.
+func (s *service) login(scope api.Scope, customers ...string) *tab {
+	s.t.Helper()
+	b := open(s.t, s.url)
+	b.logIn(s.key(scope, customers...))
+	return b
+}
+
+func (b *tab) logIn(key string) {
+	b.t.Helper()
+	b.visit("/login")
+	b.fill("API key", key)
+	b.goes("Log in")
+}
+
+// connect enters the customer's connection, as if somebody had done that before.
+func (s *service) connect(change ...func(*store.Connection)) {
+	s.t.Helper()
+	c := store.Connection{
+		Customer: customer, Username: user, Password: password, PortalURLs: s.icims.PortalURL(customer, 1), LinkedInField: "field51001",
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	if _, err := s.ledger.AddConnection(s.t.Context(), c.WithDefaults(), "a test", ""); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// gate holds calls of the simulator that a rule delays, until it is opened.
+type gate struct {
+	mu     sync.Mutex
+	closed chan struct{} // nil while it is open
+}
+
+// close lets delayed calls wait.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed == nil {
+		g.closed = make(chan struct{})
+	}
+}
+
+// open lets go those that wait, and all that come.
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed != nil {
+		close(g.closed)
+		g.closed = nil
+	}
+}
+
+func (g *gate) wait(ctx context.Context, _ time.Duration) error {
+	g.mu.Lock()
+	closed := g.closed
+	g.mu.Unlock()
+	if closed == nil {
+		return ctx.Err()
+	}
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hold lets calls about people with this e-mail wait at the gate, which closes.
+func (s *service) hold(route, email string) {
+	s.gate.close()
+	s.sim.AddRule(icimstest.Rule{Customer: customer, Route: route, Email: email, Times: -1, Fault: icimstest.Slow, Delay: time.Hour})
+}
