@@ -46,6 +46,7 @@ var areas = []func(*Console){
 	(*Console).registerChooser,
 	(*Console).registerLanes,
 	(*Console).registerJobs,
+	(*Console).registerBatches,
 }
 
 // New returns the console.

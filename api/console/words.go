@@ -102,6 +102,7 @@ var tones = map[string]string{
 	"unverified": "warn", "degraded": "warn", "paused": "warn", "warning": "warn", "closed": "warn", "deferred": "warn", "retrying": "warn", "unknown": "warn",
 	"verifying": "busy", "running": "busy", "queued": "busy", "active": "busy", "waiting": "busy", "in work": "busy", "later": "busy",
 	"invalid": "bad", "failed": "bad", "failing": "bad", "dead": "bad", "dead letter": "bad", "refused": "bad",
+	"complete": "good", "exporting": "busy", "receiving": "busy", "claimed": "busy", "creating": "busy", "placing": "busy",
 }
 
 func tone(state any) string {

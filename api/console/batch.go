@@ -1,0 +1,67 @@
+package console
+
+import (
+	"net/url"
+	"strconv"
+
+	"github.com/seekout/icims-export/api"
+)
+
+// batchView is the page of a batch.
+type batchView struct {
+	standing
+
+	Results results
+}
+
+// batchPath is the API's path of the visit's batch, or one below it.
+func (v *visit) batchPath(below ...string) string {
+	return v.customerPath(append([]string{"batches", v.r.PathValue("batch")}, below...)...)
+}
+
+func (v *visit) readBatch() (standing, error) {
+	var b api.BatchStatus
+	err := v.get(v.batchPath(), nil, &b)
+	return v.standingOf(b), err
+}
+
+func (v *visit) batch() error {
+	s, err := v.readBatch()
+	if err != nil {
+		return err
+	}
+	page := batchView{standing: s}
+	if page.Results, err = v.results(s); err != nil {
+		return err
+	}
+	return v.page("batch", "Export to "+targetOf(s.Job), page)
+}
+
+// targetOf is where a batch goes.
+func targetOf(job int64) string {
+	if job == 0 {
+		return "prospects"
+	}
+	return "job " + strconv.FormatInt(job, 10)
+}
+
+// batchResults answers with the table of results, for htmx to put it in place; without
+// it with the whole page.
+func (v *visit) batchResults() error {
+	if !v.byHTMX() {
+		path := batchPage(v.Customer, url.PathEscape(v.r.PathValue("batch")))
+		if q := v.r.URL.RawQuery; q != "" {
+			path += "?" + q
+		}
+		return v.redirect(path, "")
+	}
+	s, err := v.readBatch()
+	if err != nil {
+		return err
+	}
+	r, err := v.results(s)
+	if err != nil {
+		return err
+	}
+	return v.part("batch", "results", r)
+}

@@ -1,0 +1,53 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/seekout/icims-export/api"
+)
+
+// batchEvents turns the API's events of a batch into parts of its page. "step" follows
+// where something worth telling has changed, "end" comes last.
+func (v *visit) batchEvents() error {
+	var header []string
+	if last := v.r.Header.Get("Last-Event-ID"); last != "" {
+		header = []string{"Last-Event-ID", last}
+	}
+	begun, step := false, ""
+	err := v.follow(v.batchPath("events"), func(e event) error {
+		if !begun {
+			begun = true
+			v.stream()
+		}
+		if e.kind == "" {
+			return v.tellText(": still here\n\n")
+		}
+		var b api.BatchStatus
+		if err := json.Unmarshal(e.data, &b); err != nil {
+			return fmt.Errorf("read event: %w", err)
+		}
+		s := v.standingOf(b)
+		if err := v.tellPart(e.id, "batch", "standing", s); err != nil {
+			return err
+		}
+		if e.kind == "end" {
+			return v.tellEnd()
+		}
+		if step != "" && step != s.Step() {
+			if err := v.tellText("event: step\ndata:\n\n"); err != nil {
+				return err
+			}
+		}
+		step = s.Step()
+		return nil
+	}, header...)
+	switch {
+	case begun:
+		return nil // the browser connects again where it ended too early
+	case err != nil:
+		return err
+	}
+	v.stream() // the end was told before
+	return v.tellEnd()
+}

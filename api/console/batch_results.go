@@ -1,0 +1,132 @@
+package console
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+// results are what became of the candidates of a batch: a page of them.
+type results struct {
+	Customer, Batch string
+	Outcome, Reason string
+	Rows            []result
+	// Hints tell once for each reason of the page what it means.
+	Hints []reasonHint
+	// More leads to the next page; "" on the last.
+	More  string
+	Later bool // it is not the first page
+	// Lives tells that it changes while one looks.
+	Lives bool
+	// Accepted is how many candidates the batch has.
+	Accepted int
+}
+
+// result is what became of a candidate.
+type result struct{ operate.Outcome }
+
+// Word is the outcome, or where the export stands.
+func (r result) Word() string {
+	switch {
+	case r.State == store.Dead:
+		return string(store.Dead)
+	case r.State.Ended():
+		return cmp.Or(string(r.Counter), string(r.State))
+	}
+	return string(r.State)
+}
+
+// reasonHint is a reason with what is to be done about it.
+type reasonHint struct{ Code, Title, Hint string }
+
+// outcomes are those that results can be filtered by, as the API calls them.
+var outcomes = []string{"created", "updated", "skipped", "dead", "cancelled", "moving"}
+
+// Outcomes are the choices of the filter.
+func (results) Outcomes() []string { return outcomes }
+
+// Reasons are the choices of the other filter, by their titles.
+func (results) Reasons() []reasonHint {
+	all := store.Reasons()
+	hints := make([]reasonHint, len(all))
+	for i, r := range all {
+		hints[i] = reasonHint{string(r), r.Info().Title, r.Info().Hint}
+	}
+	slices.SortFunc(hints, func(x, y reasonHint) int { return cmp.Compare(x.Title, y.Title) })
+	return hints
+}
+
+// Filtered reports whether only some are asked for.
+func (r results) Filtered() bool { return r.Outcome != "" || r.Reason != "" }
+
+// Path is the address of the batch's page.
+func (r results) Path() string { return batchPage(r.Customer, r.Batch) }
+
+// Part is where htmx gets the same page of results anew.
+func (r results) Part() string { return r.Path() + "/results" + r.query("") }
+
+func (r results) query(cursor string) string {
+	q := url.Values{}
+	for name, value := range map[string]string{"outcome": r.Outcome, "reason": r.Reason, "cursor": cursor} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+const (
+	shownResults = 100
+	// longestLook is how many pages without any row are asked for in turn: the API
+	// gives empty ones where a filter passes many rows over.
+	longestLook = 10
+)
+
+// results reads the page of results that the visit's address asks for.
+func (v *visit) results(s standing) (results, error) {
+	q := v.r.URL.Query()
+	r := results{
+		Customer: v.Customer, Batch: string(s.ID), Outcome: q.Get("outcome"), Reason: q.Get("reason"), Later: q.Get("cursor") != "",
+		Lives: !s.Over(), Accepted: s.Accepted,
+	}
+	cursor := q.Get("cursor")
+	for range longestLook {
+		ask := url.Values{"limit": {strconv.Itoa(shownResults)}}
+		for name, value := range map[string]string{"outcome": r.Outcome, "reason": r.Reason, "cursor": cursor} {
+			if value != "" {
+				ask.Set(name, value)
+			}
+		}
+		var list api.ResultList
+		if err := v.get(v.batchPath("results"), ask, &list); err != nil {
+			return r, err
+		}
+		r.take(list.Results)
+		cursor = list.Next
+		if len(r.Rows) > 0 || cursor == "" {
+			break
+		}
+	}
+	if cursor != "" {
+		r.More = r.Path() + r.query(cursor) + "#results"
+	}
+	return r, nil
+}
+
+func (r *results) take(rows []operate.Outcome) {
+	for _, o := range rows {
+		r.Rows = append(r.Rows, result{o})
+		known := slices.ContainsFunc(r.Hints, func(h reasonHint) bool { return h.Code == string(o.Reason) })
+		if o.Reason != "" && !known {
+			r.Hints = append(r.Hints, reasonHint{string(o.Reason), o.Title, o.Hint})
+		}
+	}
+}

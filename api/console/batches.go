@@ -1,0 +1,78 @@
+package console
+
+import (
+	"net/url"
+	"strconv"
+
+	"github.com/seekout/icims-export/api"
+)
+
+func (c *Console) registerBatches() {
+	const batches, batch = "/customers/{customer}/batches", "/customers/{customer}/batches/{batch}"
+	c.handle("GET "+batches, "batches", api.ScopeRead, (*visit).batches)
+	c.handle("GET "+batch, "batches", api.ScopeRead, (*visit).batch)
+	c.handle("GET "+batch+"/events", "batches", api.ScopeRead, (*visit).batchEvents)
+	c.handle("GET "+batch+"/results", "batches", api.ScopeRead, (*visit).batchResults)
+	c.handle("GET "+batch+"/cancel", "batches", api.ScopeExport, (*visit).askToCancel)
+	c.handle("POST "+batch+"/cancel", "batches", api.ScopeExport, (*visit).cancelBatch)
+}
+
+// batchesPage is the list of a customer's batches.
+type batchesPage struct {
+	Customer string
+	Batches  []standing
+	// Tests: those of verifications are shown instead.
+	Tests     bool
+	Later     bool // it is not the first page
+	More      string
+	MayExport bool
+}
+
+// Moving reports whether one of the list does, so that it is worth looking again.
+func (p batchesPage) Moving() bool {
+	for _, b := range p.Batches {
+		if !b.Over() {
+			return true
+		}
+	}
+	return false
+}
+
+// Path is the list's address.
+func (p batchesPage) Path() string { return "/customers/" + p.Customer + "/batches" }
+
+// shownBatches is how many batches a page has.
+const shownBatches = 25
+
+func (v *visit) batches() error {
+	q := v.r.URL.Query()
+	page := batchesPage{Customer: v.Customer, Tests: q.Get("tests") == "true", Later: q.Get("cursor") != "", MayExport: v.May(api.ScopeExport)}
+	ask := url.Values{"limit": {strconv.Itoa(shownBatches)}}
+	for _, name := range []string{"tests", "cursor"} {
+		if text := q.Get(name); text != "" {
+			ask.Set(name, text)
+		}
+	}
+	var list api.BatchList
+	if err := v.get(v.customerPath("batches"), ask, &list); err != nil {
+		return err
+	}
+	for _, b := range list.Batches {
+		page.Batches = append(page.Batches, v.standingOf(b))
+	}
+	if list.Next != "" {
+		next := url.Values{"cursor": {list.Next}}
+		if page.Tests {
+			next.Set("tests", "true")
+		}
+		page.More = page.Path() + "?" + next.Encode()
+	}
+	if v.byHTMX() {
+		return v.part("batches", "batch-list", page)
+	}
+	title := "Batches"
+	if page.Tests {
+		title = "Batches of verifications"
+	}
+	return v.page("batches", title, page)
+}

@@ -1,0 +1,251 @@
+package console
+
+import (
+	"bufio"
+	"html"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	first, refs := w.accept(mine, 1709, "c-1", "c-2")
+	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3}, refs[0])
+	w.giveUp(store.ReasonJobNotFound, noJob, refs[1])
+	second, _ := w.accept(mine, 0, "c-3")
+	got := w.person(api.ScopeRead, mine).get("/customers/1234/batches")
+	got.wants(t, http.StatusOK, string(first), string(second), "job 1709", "prospects", "1 created, 1 dead.", "complete", "exporting", "2 of 2", `hx-trigger="every 5s"`)
+	if strings.Index(got.text, string(second)) > strings.Index(got.text, string(first)) {
+		t.Error("the newest does not come first")
+	}
+	got.lacks(t, "/customers/1234/export")
+}
+
+func TestBatchesComeInPages(t *testing.T) {
+	w := newWard(t)
+	var ids []string
+	for _, candidate := range many(shownBatches + 1) {
+		id, _ := w.accept(mine, 7, candidate)
+		ids = append(ids, string(id))
+	}
+	p := w.person(api.ScopeRead)
+	first := p.get("/customers/1234/batches")
+	second := p.get(linkTo(t, first.text, "/customers/1234/batches?cursor="))
+	second.wants(t, http.StatusOK, "To the newest")
+	for _, id := range ids {
+		if first.has(id) == second.has(id) {
+			t.Errorf("%s is on both pages, or on none", id)
+		}
+	}
+	if n := strings.Count(first.text, "<tr>") - 1; n != shownBatches {
+		t.Errorf("%d are on the first page", n)
+	}
+}
+
+// linkTo is the address of the first link that begins so.
+func linkTo(t *testing.T, text, begins string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, `href="`+begins)
+	if !ok {
+		t.Fatalf("there is no link to %s in %s", begins, text)
+	}
+	address, _, _ := strings.Cut(rest, `"`)
+	return strings.ReplaceAll(begins+address, "&amp;", "&")
+}
+
+func TestAnEmptyListLeadsToTheExport(t *testing.T) {
+	w := newWard(t)
+	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusOK, "Nothing was exported", `href="/customers/1234/export"`)
+	got := w.person(api.ScopeRead).get("/customers/1234/batches")
+	got.wants(t, http.StatusOK, "scope export")
+	got.lacks(t, `href="/customers/1234/export"`)
+	w.person(api.ScopeRead).get("/customers/1234/batches?tests=true").wants(t, http.StatusOK, "No verification has exported")
+}
+
+func TestABatchTellsHowItStands(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	w.beat()
+	batch, refs := w.accept(mine, 1709, "c-1", "c-2", "c-3", "c-4")
+	path := "/customers/1234/batches/" + string(batch)
+	p := w.person(api.ScopeExport, mine)
+	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3, Calls: 3}, refs[0])
+	got := p.get(path)
+	got.wants(t, http.StatusOK, "Export to job 1709", "Exporting", "1 of 4 candidates done (25 %)", "with 3 calls to iCIMS", "calls to go", `hx-sse:connect="`+path+`/events"`,
+		`role="status">Exporting. A quarter is done.<`, "Refresh", `href="`+path+`/cancel"`, "https://api.icims.com/customers/1234/linkTo/people/17", "person 17", "workflow 3",
+		`href="/customers/1234/candidates?id=c-1"`)
+	w.person(api.ScopeRead, mine).get(path).lacks(t, path+"/cancel")
+
+	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs[1])
+	w.giveUp(store.ReasonJobNotFound, noJob, refs[2], refs[3])
+	got = p.get(path)
+	got.wants(t, http.StatusOK, "Export complete", "4 of 4 candidates done (100 %)", "2 are dead", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
+		"Exported before", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export complete. 1 created, 1 skipped, 2 dead.<`)
+	got.lacks(t, "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
+}
+
+func TestABatchThatIsKeptSaysWhy(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	batch, _ := w.accept(mine, 0, "c-1")
+	if err := w.ledger.Pause(t.Context(), mine, store.Pause{By: "maria", Why: markup, Until: w.now.read().AddDate(0, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	got := w.person(api.ScopeRead).get("/customers/1234/batches/" + string(batch))
+	got.wants(t, http.StatusOK, "Export to prospects", "Waiting", "It waits.", "No worker runs now", "An operator has paused the customer&#39;s exports")
+	got.lacks(t, "<script>alert", "<b>it</b>")
+}
+
+func TestResultsAreFilteredAndComeInPages(t *testing.T) {
+	w := newWard(t)
+	batch, refs := w.accept(mine, 0, many(shownResults+1)...)
+	w.giveUp(store.ReasonJobNotFound, noJob, refs[2])
+	path := "/customers/1234/batches/" + string(batch)
+	p := w.person(api.ScopeRead)
+	all := p.get(path)
+	all.wants(t, http.StatusOK, "c-00000", "c-00099")
+	all.lacks(t, "c-00100")
+	p.get(strings.TrimSuffix(linkTo(t, all.text, path+"?cursor="), "#results")).wants(t, http.StatusOK, "c-00100", "To the first")
+	dead := p.get(path + "?outcome=dead&reason=job_not_found")
+	dead.wants(t, http.StatusOK, "c-00002", "<option selected>dead</option>", `<option value="job_not_found" selected>`)
+	dead.lacks(t, "c-00001", "c-00003")
+	p.get(path+"?outcome=created").wants(t, http.StatusOK, "There is none like that")
+	p.get(path+"?outcome=sold").wants(t, http.StatusUnprocessableEntity)
+	p.get(path+"?reason=%3Cb%3E").wants(t, http.StatusUnprocessableEntity)
+
+	part := p.get(path+"/results?outcome=dead", "HX-Request", "true")
+	part.wants(t, http.StatusOK, "c-00002", `hx-get="`+path+`/results?outcome=dead"`, "step from:#standing, end from:#standing")
+	part.lacks(t, "<html", "c-00001")
+	if got := p.get(path + "/results?outcome=dead"); got.to() != path+"?outcome=dead" {
+		t.Errorf("without htmx the results lead to %q", got.to())
+	}
+}
+
+func TestABatchOfSomebodyElseIsNotShown(t *testing.T) {
+	w := newWard(t)
+	batch, _ := w.accept("77", 0, "c-1")
+	p := w.person(api.ScopeExport, mine)
+	for _, path := range []string{
+		"/customers/77/batches", "/customers/77/batches/" + string(batch), "/customers/1234/batches/" + string(batch), "/customers/1234/batches/1234-aaaaaaaaaaaaaaaa",
+		"/customers/1234/batches/x%2Fy", "/customers/1234/batches/" + string(batch) + "/events", "/customers/1234/batches/" + string(batch) + "/cancel",
+	} {
+		if got := p.get(path); got.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d", path, got.StatusCode)
+		}
+	}
+}
+
+func TestWhatWaitsOfABatchIsCancelled(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	batch, refs := w.accept(mine, 7, "c-1", "c-2", "c-3")
+	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17}, refs[0])
+	path := "/customers/1234/batches/" + string(batch)
+	p := w.person(api.ScopeExport, mine)
+	p.get(path+"/cancel").wants(t, http.StatusOK, "<strong>2 exports</strong> wait and end", "Cancel 2 exports", `name="why"`)
+	if b, err := w.ledger.Batch(t.Context(), batch); err != nil || b.Cancelled != 0 {
+		t.Fatalf("asking cancels: %+v, %v", b, err)
+	}
+	p.post(path+"/cancel", url.Values{"why": {"  "}}).wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, "Is missing: say why", "Cancel 2 exports")
+	w.person(api.ScopeRead).post(path+"/cancel", url.Values{"why": {"x"}}).wants(t, http.StatusForbidden)
+	got := p.post(path+"/cancel", url.Values{"why": {"the wrong list"}})
+	if got.StatusCode != http.StatusSeeOther || got.to() != path+"?did="+saidCancelled {
+		t.Fatalf("%d to %q", got.StatusCode, got.to())
+	}
+	p.get(got.to()).wants(t, http.StatusOK, "What waited is cancelled", "Export complete. 1 created, 2 cancelled.")
+	p.get(path+"/cancel").wants(t, http.StatusOK, "nothing to cancel")
+	if got := p.post(path+"/cancel", url.Values{"why": {"again"}}); got.to() != path+"?did="+saidNothingWaited {
+		t.Errorf("a second time: %d to %q", got.StatusCode, got.to())
+	}
+}
+
+// told are the events of a stream, as they come.
+type told struct {
+	t     *testing.T
+	lines *bufio.Scanner
+}
+
+func (p *person) listen(path string, header ...string) (*http.Response, told) {
+	p.r.t.Helper()
+	r, err := http.NewRequestWithContext(p.r.t.Context(), http.MethodGet, p.r.server.URL+path, nil)
+	if err != nil {
+		p.r.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := p.client.Do(r)
+	if err != nil {
+		p.r.t.Fatal(err)
+	}
+	p.r.t.Cleanup(func() { response.Body.Close() })
+	return response, told{p.r.t, bufio.NewScanner(response.Body)}
+}
+
+// next is the next event that has a kind or data; kind "message" where it has no name.
+func (s told) next() (kind, id, data string, ok bool) {
+	s.t.Helper()
+	for s.lines.Scan() {
+		line := s.lines.Text()
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case line == "" && (kind != "" || data != ""):
+			if kind == "" {
+				kind = "message"
+			}
+			return kind, id, data, true
+		case name == "event":
+			kind = value
+		case name == "id":
+			id = value
+		case name == "data":
+			data += value + "\n"
+		}
+	}
+	return "", "", "", false
+}
+
+func TestABatchIsFollowedToItsEnd(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	batch, refs := w.accept(mine, 7, "c-1", "c-2")
+	path := "/customers/1234/batches/" + string(batch) + "/events"
+	p := w.person(api.ScopeRead, mine)
+	response, events := p.listen(path)
+	if response.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%d %v", response.StatusCode, response.Header)
+	}
+	kind, _, data, _ := events.next()
+	if kind != "message" || !strings.Contains(data, "0 of 2 candidates done") || strings.Contains(data, "<section") || strings.Contains(data, "<html") {
+		t.Fatalf("first %s: %s", kind, data)
+	}
+	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17}, refs[0])
+	if kind, _, data, _ = events.next(); kind != "message" || !strings.Contains(data, "1 of 2 candidates done") {
+		t.Fatalf("then %s: %s", kind, data)
+	}
+	if kind, _, _, _ = events.next(); kind != "step" {
+		t.Fatalf("half of it is a step, but %s follows", kind)
+	}
+	w.finish(store.Finish{To: store.Done, Counter: store.CountUpdated, Person: 18}, refs[1])
+	kind, last, data, _ := events.next()
+	if kind != "message" || last == "" || !strings.Contains(data, "Export complete") {
+		t.Fatalf("at the end %s %q: %s", kind, last, data)
+	}
+	if kind, _, _, _ = events.next(); kind != "end" {
+		t.Fatalf("the last is %s", kind)
+	}
+	if kind, _, _, ok := events.next(); ok {
+		t.Errorf("after the end: %s", kind)
+	}
+	_, again := p.listen(path, "Last-Event-ID", last)
+	if kind, _, data, _ := again.next(); kind != "end" || strings.TrimSpace(data) != "" {
+		t.Errorf("who had the end is told %s: %s", kind, data)
+	}
+}
