@@ -126,3 +126,13 @@ func MayOperate(r *http.Request) bool {
 	v := visitOf(r.Context())
 	return v != nil && v.May(api.ScopeOperate)
 }
+
+// Visitor is who makes a request to asynq's web UI, and what the log knows the request
+// by.
+func Visitor(r *http.Request) (who api.WhoAmI, request string) {
+	v := visitOf(r.Context())
+	if v == nil {
+		return api.WhoAmI{}, ""
+	}
+	return v.Who, v.w.Header().Get("X-Request-Id")
+}

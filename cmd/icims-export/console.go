@@ -1,19 +1,64 @@
 package main
 
 import (
+	"context"
+	"net/http"
+	"time"
+
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/api/console"
+	"github.com/seekout/icims-export/api/monitoring"
+	"github.com/seekout/icims-export/store"
 )
 
-// mountConsole lets the API's address answer browsers as well.
-func mountConsole(server *api.Server, log zerolog.Logger) error {
-	version, _ := versions()
-	pages, err := console.New(console.Options{API: server, Keys: server.Ledger.Keys(), Version: version, Log: log})
+// mountConsole lets the API's address answer browsers as well, with asynq's web UI behind
+// the same log-in. The returned function ends it.
+func mountConsole(server *api.Server, log zerolog.Logger) (func(), error) {
+	queues, err := monitoring.New(monitoring.Options{
+		Redis: server.Redis, Path: console.MonitoringPath, MayOperate: console.MayOperate, Announce: server.Ledger.Announce,
+		Journal: func(r *http.Request, c monitoring.Change) (func(error), error) {
+			return noteChange(server.Ledger, r, c)
+		}, Log: log,
+	})
 	if err != nil {
-		return failed("the console cannot be made: %s", rootCause(err))
+		return nil, failed("asynq's web UI cannot be made: %s", rootCause(err))
+	}
+	version, _ := versions()
+	pages, err := console.New(console.Options{API: server, Keys: server.Ledger.Keys(), Monitoring: queues, Version: version, Log: log})
+	if err != nil {
+		_ = queues.Close()
+		return nil, failed("the console cannot be made: %s", rootCause(err))
 	}
 	server.Mount(pages)
-	return nil
+	return func() { _ = queues.Close() }, nil
+}
+
+// noteChange enters a change that is asked for in asynq's web UI into the journal, and
+// returns what enters its end.
+func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (func(error), error) {
+	const longest = 5 * time.Second
+	who, request := console.Visitor(r)
+	enter := func(outcome store.JournalOutcome) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), longest)
+		defer cancel()
+		object := c.Queue
+		if c.Task != "" {
+			object = c.Task
+		}
+		return ledger.Note(ctx, store.JournalEntry{
+			At: time.Now(), Request: request, Outcome: outcome, Who: who.Name, Key: who.Key, What: "asynq " + c.What, Customer: c.Customer, Object: object,
+		})
+	}
+	if err := enter(store.JournalAsked); err != nil {
+		return nil, err
+	}
+	return func(err error) {
+		outcome := store.JournalDone
+		if err != nil {
+			outcome = store.JournalFailed
+		}
+		_ = enter(outcome) // that it was asked for is in the journal already
+	}, nil
 }

@@ -54,10 +54,12 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 	if err != nil {
 		return err
 	}
-	if err := mountConsole(server, d.p.logger(zerolog.WarnLevel)); err != nil {
+	closeConsole, err := mountConsole(server, d.p.logger(zerolog.WarnLevel))
+	if err != nil {
 		server.Close()
 		return err
 	}
+	defer closeConsole()
 	d.seen.countAPI(server)
 	listener, err := demoListener(ctx)
 	if err != nil {

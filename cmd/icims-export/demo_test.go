@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -71,38 +74,66 @@ func TestDemoServesTheAPIUntilItIsStopped(t *testing.T) {
 		t.Fatalf("no address and key are shown: %s", out)
 	}
 	for _, customer := range []string{demoCustomer, demoFresh} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shown[1]+"/v1/customers/"+customer+"/connection", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+shown[2])
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if want := map[string]int{demoCustomer: http.StatusOK, demoFresh: http.StatusNotFound}[customer]; res.StatusCode != want {
-			t.Errorf("the connection of %s: %d", customer, res.StatusCode)
+		res := request(t, http.DefaultClient, http.MethodGet, shown[1]+"/v1/customers/"+customer+"/connection", nil, "Authorization", "Bearer "+shown[2])
+		if want := map[string]int{demoCustomer: http.StatusOK, demoFresh: http.StatusNotFound}[customer]; res.status != want {
+			t.Errorf("the connection of %s: %d", customer, res.status)
 		}
 	}
-	metrics := regexp.MustCompile(`http://\S+/metrics`).FindString(said.String())
-	for name, address := range map[string]string{"the console": shown[1] + "/login", "metrics": metrics} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("%s at %s: %d", name, address, res.StatusCode)
-		}
+	if res := request(t, http.DefaultClient, http.MethodGet, regexp.MustCompile(`http://\S+/metrics`).FindString(said.String()), nil); res.status != http.StatusOK {
+		t.Errorf("metrics: %d", res.status)
 	}
+	t.Run("a pause in asynq's web UI is in the journal, with who made it", func(t *testing.T) {
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		browser := &http.Client{Jar: jar}
+		defer browser.CloseIdleConnections()
+		if res := request(t, browser, http.MethodPost, shown[1]+"/login", url.Values{"key": {shown[2]}, "next": {"/monitoring"}}); res.status != http.StatusOK || !strings.Contains(res.text, "<title>Queues") {
+			t.Fatalf("the web UI after the log-in: %d: %s", res.status, res.text)
+		}
+		if res := request(t, browser, http.MethodPost, shown[1]+"/monitoring/api/queues/icims:"+demoCustomer+":pause", url.Values{}); res.status != http.StatusNoContent {
+			t.Fatalf("the pause: %d: %s", res.status, res.text)
+		}
+		entries := request(t, http.DefaultClient, http.MethodGet, shown[1]+"/v1/journal?what=asynq+pause-queue", nil, "Authorization", "Bearer "+shown[2])
+		if entries.status != http.StatusOK || strings.Count(entries.text, `"who":"demo"`) != 2 || !strings.Contains(entries.text, `"done"`) {
+			t.Errorf("the journal: %d: %s", entries.status, entries.text)
+		}
+	})
 	http.DefaultClient.CloseIdleConnections()
 	stop()
 	if status := <-ended; status != statusDone {
 		t.Errorf("it ended with %d: %s", status, said)
 	}
+}
+
+// answered is an answer that was read to its end.
+type answered struct {
+	status int
+	text   string
+}
+
+// request makes a request with a form, if any; header are names and values in turn.
+func request(t *testing.T, client *http.Client, method, address string, form url.Values, header ...string) answered {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answered{res.StatusCode, string(text)}
 }

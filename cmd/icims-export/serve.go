@@ -68,9 +68,11 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if p.settings.Console {
-		if err := mountConsole(server, log); err != nil {
+		closeConsole, err := mountConsole(server, log)
+		if err != nil {
 			return err
 		}
+		defer closeConsole()
 	}
 	seen.api(ctx, server)
 	var listen net.ListenConfig
