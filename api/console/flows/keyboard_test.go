@@ -1,0 +1,102 @@
+package flows
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/seekout/icims-export/api"
+)
+
+// focused is what has the focus, and whether a person can see that.
+type focused struct {
+	Name      string
+	There     bool // it is what was looked for
+	Seen      bool // it is in the window
+	Outlined  bool
+	Described string
+}
+
+// reaches presses Tab until an element has the focus. All that has it on the way shows it.
+func (b *tab) reaches(what, element string) {
+	b.t.Helper()
+	const most = 80
+	var passed []string
+	for range most {
+		b.key(kb.Tab)
+		on, err := ask[focused](b, `((el, wanted) => {
+			const style = getComputedStyle(el), box = el.getBoundingClientRect();
+			return {
+				name: nameOf(el) || el.labels?.[0]?.innerText || el.tagName, there: !!wanted && el === wanted, described: el.outerHTML.slice(0, 160),
+				seen: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth && box.width > 1,
+				outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+			};
+		})(document.activeElement, `+element+`)`)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if on.Name != "BODY" && (!on.Seen || !on.Outlined) {
+			b.t.Errorf("the focus cannot be seen (in the window: %t, outlined: %t) on %s", on.Seen, on.Outlined, on.Described)
+		}
+		if on.There {
+			return
+		}
+		passed = append(passed, on.Name)
+	}
+	b.t.Fatalf("%s cannot be reached by Tab, which passes %q", what, passed)
+}
+
+// opens reaches a link or button and presses Enter, which leads to another page.
+func (b *tab) opens(name string, within ...string) {
+	b.t.Helper()
+	b.reaches(fmt.Sprintf("%q", name), button(name, joined(within)))
+	b.leaves(func() { b.key(kb.Enter) })
+}
+
+// types reaches a field and types into it.
+func (b *tab) types(label, text string) {
+	b.t.Helper()
+	b.reaches("the field "+label, field(label, ""))
+	b.call(input.InsertText.Method, input.InsertTextParams{Text: text})
+}
+
+func TestALaneIsPausedAndResumedByKeyboardAlone(t *testing.T) {
+	s := newService(t)
+	s.connect()
+	b := open(t, s.url)
+	b.visit("/lanes")
+	b.call(input.InsertText.Method, input.InsertTextParams{Text: s.key(api.ScopeOperate)}) // the focus is there already
+	b.leaves(func() { b.key(kb.Enter) })
+
+	b.reaches("the link that skips the navigation", button("Skip to the content", ""))
+	b.key(kb.Enter)
+	b.opens("Show all…")
+	b.sees("1 customer")
+	b.audit("lanes")
+	b.opens(customer)
+	b.sees("There is nothing to be done.")
+	b.reaches("the form", button("Pause this lane", ""))
+	b.key(kb.Enter)
+	b.types("Why", "their iCIMS is being maintained")
+	b.audit("lane, about to pause")
+	b.opens("Pause the lane")
+	b.sees("The lane is paused", "their iCIMS is being maintained")
+	b.audit("lane, paused")
+	s.paused(true)
+
+	b.types("Why", "it is back")
+	b.opens("Resume the lane")
+	b.sees("The lane is resumed")
+	s.paused(false)
+	b.audit("lane")
+}
+
+// paused checks whether the customer's lane is.
+func (s *service) paused(want bool) {
+	s.t.Helper()
+	if p, err := s.ledger.PauseOf(s.t.Context(), customer); err != nil || (p != nil) != want {
+		s.t.Errorf("the pause is %+v, %v", p, err)
+	}
+}
