@@ -8,16 +8,23 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// trouble is for how long a customer's iCIMS has been failing, as its breaker sees it.
+// trouble is for how long a customer's iCIMS has been failing, as its breaker sees it,
+// and whether the store is to be told.
 type trouble struct {
-	mu    sync.Mutex
-	since time.Time // when the breaker opened; zero while it is closed
-	told  bool
+	mu      sync.Mutex
+	since   time.Time // when the breaker opened; zero while it is closed
+	telling bool
+	again   time.Time // not to be told before
 }
 
-// longTrouble is for how long a breaker must not have been closed for people to be
-// told where they see the connection. Exports wait long before.
-const longTrouble = 5 * time.Minute
+const (
+	// longTrouble is for how long a breaker must not have been closed for people to be
+	// told where they see the connection. Exports wait long before. As long as it lasts
+	// the store is told again in such steps: another process may have taken it back.
+	longTrouble = 5 * time.Minute
+	// tryToTell is when the store is told again that could not be told.
+	tryToTell = 10 * time.Second
+)
 
 // changed notes a change of the breaker. Between probes it is half open or open.
 func (t *trouble) changed(closed bool, now time.Time) {
@@ -25,38 +32,60 @@ func (t *trouble) changed(closed bool, now time.Time) {
 	defer t.mu.Unlock()
 	switch {
 	case closed:
-		t.since, t.told = time.Time{}, false
+		t.since, t.again = time.Time{}, time.Time{}
 	case t.since.IsZero():
 		t.since = now
 	}
 }
 
-// isLong reports, once, that it has lasted for long.
-func (t *trouble) isLong(now time.Time) bool {
+// begin reports whether the store is to be told now. Then told must follow.
+func (t *trouble) begin(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	long := !t.told && !t.since.IsZero() && now.Sub(t.since) >= longTrouble
-	t.told = t.told || long
-	return long
+	if t.telling || t.since.IsZero() || now.Sub(t.since) < longTrouble || now.Before(t.again) {
+		return false
+	}
+	t.telling = true
+	return true
+}
+
+// told notes whether the store knows.
+func (t *trouble) told(now time.Time, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.telling, t.again = false, now.Add(longTrouble)
+	if err != nil {
+		t.again = now.Add(tryToTell)
+	}
 }
 
 // tellTroubles tells the store of connections whose iCIMS has been failing for long:
 // they are degraded, until an export succeeds. The caller holds mu.
 func (w *Worker) tellTroubles(now time.Time) {
 	for customer, k := range w.learned {
-		conn := w.connections[customer]
-		if !conn.Stored || !k.breaker.trouble.isLong(now) {
+		conn, t := w.connections[customer], k.breaker.trouble
+		if !conn.Stored || !t.begin(now) {
 			continue
-		}
-		if l := w.lanes[customer]; l != nil {
-			l.verdicts.set(store.ConnectionDegraded) // so that a success is news
 		}
 		w.retiring.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), verdictTime)
 			defer cancel()
-			if err := w.tellVerdict(ctx, conn, store.ConnectionDegraded, store.ReasonBreakerOpen); err != nil {
-				w.log.Warn().Err(err).Str("customer", customer).Msg("that iCIMS has been failing for long cannot be recorded")
+			err := w.tellVerdict(ctx, conn, store.ConnectionDegraded, store.ReasonBreakerOpen)
+			if err != nil {
+				w.log.Warn().Err(err).Str("customer", customer).Msg("that iCIMS has been failing for long cannot be recorded: it is tried again")
+			} else {
+				w.forgetVerdicts(customer)
 			}
+			t.told(now, err)
 		})
+	}
+}
+
+// forgetVerdicts makes the next success of a customer's exports news.
+func (w *Worker) forgetVerdicts(customer string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l := w.lanes[customer]; l != nil {
+		l.verdicts.forget()
 	}
 }

@@ -11,19 +11,72 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// verdicts are what iCIMS says of the connection as a whole. They are told to the
-// store when they change, so that people see them where they see the connection.
-type verdicts struct {
-	mu   sync.Mutex
-	last store.ConnectionState // as told by this lane; empty: nothing yet
+// saying is what iCIMS says of a connection as a whole.
+type saying struct {
+	to     store.ConnectionState
+	reason store.Reason
 }
 
-func (v *verdicts) set(to store.ConnectionState) {
+// verdicts are those of a lane. They are told to the store when they change, one after
+// the other, so that people see them where they see the connection; and again after a
+// while, since others tell it too.
+type verdicts struct {
+	mu      sync.Mutex
+	said    store.ConnectionState // by iCIMS, the last time
+	told    store.ConnectionState // to the store; empty: nothing that holds
+	at      time.Time             // when it was
+	next    saying                // to be told; empty: nothing
+	telling bool
+}
+
+// verdictHolds is for how long the store is taken to know what it was told.
+const verdictHolds = time.Minute
+
+// heard takes a verdict in. news: iCIMS has not said so the last time. tell: it is to be
+// told to the store, by the caller, see take.
+func (v *verdicts) heard(to saying, now time.Time) (news, tell bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.last = to
+	news, v.said = v.said != to.to, to.to
+	switch {
+	case v.telling:
+		v.next = to // it may differ from what is being told
+		return news, false
+	case v.told == to.to && now.Sub(v.at) < verdictHolds:
+		return news, false
+	}
+	v.next, v.telling, v.told = to, true, ""
+	return news, true
 }
 
+// take is the verdict that is to be told; none: the telling is over.
+func (v *verdicts) take() (saying, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	to := v.next
+	v.next = saying{}
+	v.telling = to.to != "" && to.to != v.told
+	return to, v.telling
+}
+
+// wasTold notes that the store knows, or that it could not be told: then the next
+// verdict is.
+func (v *verdicts) wasTold(to store.ConnectionState, now time.Time, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.told, v.at = to, now; err != nil {
+		v.told, v.next = "", saying{}
+	}
+}
+
+// forget makes the next verdict one that the store does not know.
+func (v *verdicts) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.told = ""
+}
+
+// verdictTime is how long telling the store may take.
 const verdictTime = 10 * time.Second
 
 // refused is what the log says of verdicts that stop a customer.
@@ -38,26 +91,38 @@ func (l *lane) heed(o outcome) {
 	if to == "" || l.errand {
 		return
 	}
-	l.verdicts.mu.Lock()
-	known := l.verdicts.last == to
-	l.verdicts.last = to
-	l.verdicts.mu.Unlock()
-	if known {
-		return
-	}
-	if text := refused[to]; text != "" {
+	news, tell := l.verdicts.heard(saying{to, reason}, l.now())
+	if text := refused[to]; news && text != "" {
 		l.log.Error().Str("reason", string(reason)).Msg(text)
 	}
-	if !l.conn.Stored {
-		return
+	if tell {
+		l.aside.Go(l.tellVerdicts)
 	}
-	l.aside.Go(func() {
-		ctx, cancel := context.WithTimeout(l.base, verdictTime)
-		defer cancel()
-		if err := l.tell(ctx, l.conn, to, reason); err != nil && ctx.Err() == nil {
-			l.log.Warn().Err(err).Str("state", string(to)).Msg("what iCIMS says of the connection cannot be recorded")
+}
+
+// tellVerdicts tells the store of what there is to tell.
+func (l *lane) tellVerdicts() {
+	for {
+		to, ok := l.verdicts.take()
+		if !ok {
+			return
 		}
-	})
+		var err error
+		if l.conn.Stored {
+			err = l.tellStore(to)
+		}
+		l.verdicts.wasTold(to.to, l.now(), err)
+	}
+}
+
+func (l *lane) tellStore(to saying) error {
+	ctx, cancel := context.WithTimeout(l.base, verdictTime)
+	defer cancel()
+	err := l.tell(ctx, l.conn, to.to, to.reason)
+	if err != nil && ctx.Err() == nil {
+		l.log.Warn().Err(err).Str("state", string(to.to)).Msg("what iCIMS says of the connection cannot be recorded")
+	}
+	return err
 }
 
 // verdictOf is what an outcome says of the connection; empty for nothing.
@@ -96,7 +161,7 @@ func (w *Worker) tellVerdict(ctx context.Context, conn store.Connection, to stor
 	}
 	below := c.Below()
 	bad := below == store.CredentialsRejected || below == store.AccessDenied || below == store.ConnectionDegraded && c.Reason == store.ReasonBreakerOpen
-	if to == store.ConnectionConnected && !bad || to == store.ConnectionDegraded && below != store.ConnectionConnected {
+	if below == to || to == store.ConnectionConnected && !bad || to == store.ConnectionDegraded && below != store.ConnectionConnected {
 		return nil
 	}
 	err = w.ledger.MoveConnection(ctx, conn.Customer, store.ConnectionMove{

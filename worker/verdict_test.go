@@ -1,7 +1,11 @@
 package worker
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -67,5 +71,79 @@ func TestVerdictsMoveAConnectionOnlyWhereTheyAreNews(t *testing.T) {
 				t.Errorf("a verdict on other settings: %s, %v", after.Below(), err)
 			}
 		})
+	}
+}
+
+// told is a store of verdicts that may fail.
+type told struct {
+	states []store.ConnectionState
+	fails  bool
+}
+
+func (s *told) tell(_ context.Context, _ store.Connection, to store.ConnectionState, _ store.Reason) error {
+	if s.fails {
+		return errors.New("the store of the test fails")
+	}
+	s.states = append(s.states, to)
+	return nil
+}
+
+func TestAVerdictIsToldUntilTheStoreKnowsIt(t *testing.T) {
+	t.Parallel()
+	var s told
+	now := time.Unix(1_800_000_000, 0)
+	l := &lane{conn: store.Connection{Customer: "1234", Stored: true}, base: t.Context(), tell: s.tell, now: func() time.Time { return now }, log: zerolog.Nop()}
+	hear := func(o outcome, want ...store.ConnectionState) {
+		t.Helper()
+		s.states = nil
+		l.heed(o)
+		l.aside.Wait()
+		if !slices.Equal(s.states, want) {
+			t.Errorf("the store was told %v, want %v", s.states, want)
+		}
+	}
+	success := outcome{kind: done}
+	refusal := outcome{kind: deferred, reason: "icims_credentials", err: &icims.Error{Class: icims.ClassCredentials}}
+	s.fails = true
+	hear(success)
+	s.fails = false
+	hear(success, store.ConnectionConnected)
+	hear(success)
+	hear(refusal, store.CredentialsRejected)
+	hear(refusal)
+	hear(success, store.ConnectionConnected)
+	now = now.Add(verdictHolds)
+	hear(success, store.ConnectionConnected) // another process may have told something else
+	l.verdicts.forget()
+	hear(success, store.ConnectionConnected)
+	hear(outcome{kind: retry, err: errors.New("of no account")})
+}
+
+func TestVerdictsAreToldInTheirOrder(t *testing.T) {
+	t.Parallel()
+	var v verdicts
+	now := time.Unix(1_800_000_000, 0)
+	connected, rejected := saying{to: store.ConnectionConnected}, saying{to: store.CredentialsRejected}
+	if news, tell := v.heard(rejected, now); !news || !tell {
+		t.Fatal("the first one is not told")
+	}
+	first, _ := v.take()
+	for range 2 { // while it is being told
+		if _, tell := v.heard(connected, now); tell {
+			t.Error("two tell at the same time")
+		}
+	}
+	v.wasTold(first.to, now, nil)
+	second, ok := v.take()
+	if first != rejected || second != connected || !ok {
+		t.Errorf("told %v, then %v", first, second)
+	}
+	v.heard(connected, now)
+	v.wasTold(second.to, now, nil)
+	if third, ok := v.take(); ok {
+		t.Errorf("%v is told although the store knows", third)
+	}
+	if _, tell := v.heard(rejected, now); !tell {
+		t.Error("nobody tells any more")
 	}
 }
