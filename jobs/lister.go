@@ -83,6 +83,7 @@ type state struct {
 	budget   int
 	held     store.Reason // why no refresh may be made
 	errand   store.Errand // the latest refresh; its ID is empty where there was none
+	mended   time.Time    // failures before it say nothing any more
 	now      time.Time
 }
 
@@ -122,7 +123,10 @@ func (l *Lister) connection(ctx context.Context, customer string, s *state) (sto
 	if !known {
 		return conn, false, nil
 	}
-	s.held = heldIn[stored.State]
+	s.held, s.mended = heldIn[stored.State], stored.Edited
+	if stored.State == store.ConnectionConnected && stored.Since.After(s.mended) {
+		s.mended = stored.Since
+	}
 	if portals, err := icims.ParsePortalURLsOf(customer, conn.PortalURLs, l.Hosts); err == nil {
 		s.portals = PortalNames(portals)
 		s.hash = PortalsHash(l.Ledger, customer, s.portals)
@@ -192,6 +196,10 @@ func (s *state) stale() bool {
 // underway reports whether a refresh waits or runs.
 func (s *state) underway() bool { return s.errand.ID != "" && !s.errand.State.Ended() }
 
+// failed reports whether the last refresh failed, and would today: the connection was
+// neither changed nor found working since.
+func (s *state) failed() bool { return s.list.Failed != "" && s.list.FailedAt.After(s.mended) }
+
 // titlesAlone reports whether the refresh that is under way has read the list already.
 func (s *state) titlesAlone() bool {
 	return s.errand.State == store.ErrandRunning && s.list.AsOf.After(s.errand.Began)
@@ -210,7 +218,7 @@ func (s *state) due(wanted bool) bool {
 	if wanted && (s.list.SpentOn(s.now) < s.budget || s.now.Sub(s.list.AsOf) >= s.settings.MaxAge) {
 		return true
 	}
-	failed := !s.list.FailedAt.IsZero() && s.now.Sub(s.list.FailedAt) < afterFailure
+	failed := s.failed() && s.now.Sub(s.list.FailedAt) < afterFailure
 	return s.stale() && (!failed || wanted)
 }
 
@@ -300,7 +308,7 @@ func (s *state) tellRefresh(a *ListPage) {
 	switch {
 	case s.held != "":
 		a.Problem = trouble(s.held)
-	case s.list.Failed != "":
+	case s.failed():
 		a.Problem = trouble(s.list.Failed)
 		a.Problem.At = &s.list.FailedAt
 	case a.AsOf == nil && s.errand.State == store.ErrandFailed:

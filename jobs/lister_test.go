@@ -165,6 +165,21 @@ func TestARefreshThatFailedIsTriedAgainAfterAMinute(t *testing.T) {
 	}
 }
 
+func TestAFailureBeforeTheConnectionWasChangedSaysNothingAnyMore(t *testing.T) {
+	r := newRig(t)
+	r.tenant.SetPassword("another")
+	r.list(jobs.Query{})
+	r.work()
+	if a := r.list(jobs.Query{}); a.Refreshing || problemOf(a) != "icims_credentials" {
+		t.Fatalf("before: %t, %+v", a.Refreshing, a.Problem)
+	}
+	r.pass(time.Second)
+	r.enteredAt(r.now())
+	if a := r.list(jobs.Query{}); !a.Refreshing || a.Problem != nil {
+		t.Errorf("afterwards: %t, %+v", a.Refreshing, a.Problem)
+	}
+}
+
 func TestOtherPortalsAreAnotherList(t *testing.T) {
 	r := newRig(t, 1, 2)
 	r.post(1, 2, 1)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/seekout/icims-export/icims"
@@ -32,6 +33,7 @@ type rig struct {
 	t      *testing.T
 	sim    *icimstest.Simulator
 	tenant *icimstest.Tenant
+	redis  redis.UniversalClient
 	ledger *store.Ledger
 	client *icims.Client
 	hosts  icims.HostPolicy
@@ -88,12 +90,23 @@ func newRig(t *testing.T, portals ...int) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.ledger = store.NewLedger(redistest.Shared(t).Client(t), keys)
+	r.redis = redistest.Shared(t).Client(t)
+	r.ledger = store.NewLedger(r.redis, keys)
 	if _, err := r.ledger.AddConnection(t.Context(), r.conn, "joe", "test"); err != nil {
 		t.Fatal(err)
 	}
+	r.enteredAt(start.Add(-time.Hour))
 	r.lister = &jobs.Lister{Ledger: r.ledger, Hosts: r.hosts, Settings: jobs.DefaultSettings(), Now: r.now}
 	return r
+}
+
+// enteredAt makes the connection one whose settings were changed at a time of the
+// test's clock: Redis has one of its own.
+func (r *rig) enteredAt(at time.Time) {
+	r.t.Helper()
+	if err := r.redis.HSet(r.t.Context(), "ix:{"+customer+"}:conn", "at", at.UnixMilli(), "since", at.UnixMilli()).Err(); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
