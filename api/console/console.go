@@ -45,6 +45,10 @@ var areas = []func(*Console){
 	(*Console).registerLogin,
 	(*Console).registerChooser,
 	(*Console).registerLanes,
+	(*Console).registerIntegrations,
+	(*Console).registerConnection,
+	(*Console).registerConnectionForm,
+	(*Console).registerVerification,
 	(*Console).registerJobs,
 	(*Console).registerBatches,
 }

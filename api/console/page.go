@@ -20,7 +20,7 @@ var templateFiles embed.FS
 type page struct{ *template.Template }
 
 // shared are the templates that each page has.
-var shared = []string{"templates/layout.html", "templates/parts.html", "templates/picker.html", "templates/standing.html"}
+var shared = []string{"templates/layout.html", "templates/parts.html", "templates/picker.html", "templates/standing.html", "templates/integration-parts.html"}
 
 // parsePages reads all templates; a page's name is that of its file.
 func parsePages() (map[string]page, error) {

@@ -26,6 +26,12 @@ var words = template.FuncMap{
 	"clock":    clock,
 
 	"refusedField": (*Refusal).Of,
+
+	"connectionWord": connectionWord,
+	"checkWord":      checkWord,
+	"resultWord":     resultWord,
+	"verdict":        verdict,
+	"latest":         latest,
 }
 
 // toInt takes the counts of all kinds that the API has.
@@ -73,10 +79,10 @@ func ago(t, now time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.Format(time.RFC3339), t.Format("2 Jan 2006 15:04:05 UTC"), text)) //nolint:gosec // digits and words of ours
 }
 
-// sentenceCase makes a phrase begin with a capital.
+// sentenceCase makes a phrase begin with a capital, but for a name that never does.
 func sentenceCase(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
-	if size == 0 {
+	if size == 0 || strings.HasPrefix(text, "iCIMS") {
 		return text
 	}
 	return string(unicode.ToUpper(first)) + text[size:]
@@ -103,6 +109,8 @@ var tones = map[string]string{
 	"verifying": "busy", "running": "busy", "queued": "busy", "active": "busy", "waiting": "busy", "in work": "busy", "later": "busy",
 	"invalid": "bad", "failed": "bad", "failing": "bad", "dead": "bad", "dead letter": "bad", "refused": "bad",
 	"complete": "good", "exporting": "busy", "receiving": "busy", "claimed": "busy", "creating": "busy", "placing": "busy",
+	"new": "warn", "credentials_rejected": "bad", "access_denied": "bad",
+	"ok": "good", "warned": "warn", "incomplete": "warn", "not done": "warn", "partly": "warn", "broken": "bad",
 }
 
 func tone(state any) string {

@@ -1,0 +1,162 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+func (c *Console) registerConnection() {
+	c.handle("GET /connections/{customer}", "integrations", api.ScopeRead, (*visit).connection)
+	c.handle("GET /connections/{customer}/remove", "integrations", api.ScopeAdmin, (*visit).askRemoval)
+	c.handle("POST /connections/{customer}/remove", "integrations", api.ScopeAdmin, (*visit).removeConnection)
+}
+
+// connectionPage is a customer's connection.
+type connectionPage struct {
+	// None: the store has no connection of the customer; the file of connections may.
+	None bool
+	integration
+
+	Settings      []shownSetting
+	History       []store.ConnectionEvent
+	Verifications []verify.Verification
+}
+
+func (v *visit) connection() error {
+	var page connectionPage
+	err := v.get(v.customerPath("connection"), nil, &page.Connection)
+	refused, ok := refusalOf(err)
+	switch {
+	case ok && refused.Code == api.CodeNoConnection:
+		page.None, page.State = true, string(store.ConnectionAbsent)
+	case err != nil:
+		return err
+	case page.State == string(store.ConnectionRemoved):
+		page.None = true
+	}
+	if page.Settings, err = shownSettings(page.Connection); err != nil {
+		return err
+	}
+	var history api.ConnectionHistory
+	if err := v.get(v.customerPath("connection", "history"), nil, &history); err != nil {
+		if _, none := refusalOf(err); !none {
+			return err
+		}
+	}
+	page.History = history.Events
+	if page.Verifications, err = v.verifications(v.Customer); err != nil {
+		return err
+	}
+	for _, found := range page.Verifications {
+		if found.State == store.ErrandDone {
+			page.Verified = &found
+			break
+		}
+	}
+	return v.page("connection", "Connection", page)
+}
+
+// Running is the verification that is under way; nil for none.
+func (p connectionPage) Running() *verify.Verification {
+	for i := range p.Verifications {
+		if !p.Verifications[i].State.Ended() {
+			return &p.Verifications[i]
+		}
+	}
+	return nil
+}
+
+// VerificationOf is the verification that a change of state tells of in its reason; ""
+// for none.
+func (p connectionPage) VerificationOf(e store.ConnectionEvent) string {
+	id, _ := strings.CutPrefix(e.Why, "verification ")
+	if slices.ContainsFunc(p.Verifications, func(v verify.Verification) bool { return v.ID == id }) {
+		return id
+	}
+	return ""
+}
+
+// latest are the events that a page shows at once; others are folded away.
+func latest(events []store.ConnectionEvent) []store.ConnectionEvent {
+	const shown = 8
+	return events[:min(len(events), shown)]
+}
+
+// removalForm asks how a connection is to be removed.
+type removalForm struct {
+	Revision       int64
+	Exports        string // keep or cancel
+	Markers        string // keep or erase
+	Why            string
+	Would          operate.Removal // what cancelling would do
+	Refused        *Refusal
+	Removed, Other bool // it is removed already; somebody else has changed it
+}
+
+func (v *visit) askRemoval() error {
+	return v.showRemoval(removalForm{Exports: "keep", Markers: "keep"})
+}
+
+func (v *visit) showRemoval(form removalForm) error {
+	var c api.Connection
+	if err := v.get(v.customerPath("connection"), nil, &c); err != nil {
+		return err
+	}
+	form.Revision, form.Removed = c.Revision, c.State == string(store.ConnectionRemoved)
+	query := url.Values{"exports": {"cancel"}, "dry_run": {"true"}, "patience": {"0"}}
+	if err := v.call(http.MethodDelete, v.customerPath("connection"), query, nil, &form.Would); err != nil {
+		return err
+	}
+	if form.Refused != nil {
+		return v.pageWith(form.Refused, "connection-remove", "Remove the connection", form)
+	}
+	return v.page("connection-remove", "Remove the connection", form)
+}
+
+// What is said of a removal.
+var (
+	saidRemoved = say("connection-removed", "The connection is removed: its settings and credentials are erased. Nothing is sent to this iCIMS any more.")
+	saidBusy    = say("connection-removed-busy", "The connection is removed. Some exports were in the middle of a call and were not cancelled: remove it once more in a minute to cancel them too.")
+)
+
+func (v *visit) removeConnection() error {
+	if err := v.readForm(); err != nil {
+		return err
+	}
+	posted := v.r.PostForm
+	form := removalForm{Exports: oneOf(posted.Get("exports"), "keep", "cancel"), Markers: oneOf(posted.Get("markers"), "keep", "erase"), Why: strings.TrimSpace(posted.Get("why"))}
+	form.Revision, _ = strconv.ParseInt(posted.Get("revision"), 10, 64)
+	var done operate.Removal
+	query := url.Values{"exports": {form.Exports}, "markers": {form.Markers}, "why": {form.Why}}
+	err := v.call(http.MethodDelete, v.customerPath("connection"), query, nil, &done, "If-Match", strconv.Quote(strconv.FormatInt(form.Revision, 10)))
+	if refused, ok := refusalOf(err); ok && refused.Status < http.StatusInternalServerError {
+		form.Refused, form.Other = refused, refused.Code == api.CodeConnectionChanged
+		return v.showRemoval(form)
+	}
+	if err != nil {
+		return err
+	}
+	said := saidRemoved
+	if done.Exports != nil && done.Exports.Busy > 0 {
+		said = saidBusy
+	}
+	return v.redirect("/connections/"+v.Customer, said)
+}
+
+// oneOf is the value if it is one of those; else the first.
+func oneOf(value, first string, others ...string) string {
+	for _, other := range others {
+		if value == other {
+			return other
+		}
+	}
+	return first
+}

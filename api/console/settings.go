@@ -1,0 +1,240 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+// setting is one of a connection's, as a form asks for it.
+type setting struct {
+	// Name is that of the API, with dots for what is nested.
+	Name, Label, Help string
+	Kind              settingKind
+	// Step is the step of the form that it is entered in, Group the part of the step.
+	Step, Group string
+	Min, Max    string // of a number
+}
+
+// settingKind says how a setting is entered.
+type settingKind string
+
+const (
+	kindText   settingKind = "text"
+	kindNumber settingKind = "number"
+	kindOther  settingKind = "" // the form has a place of its own for it
+)
+
+// The steps of the form, and its groups.
+const (
+	stepCapabilities = "capabilities"
+	stepCredentials  = "credentials"
+
+	groupWritten   = "written"
+	groupStatus    = "status"
+	groupFolder    = "folder"
+	groupLimits    = "limits"
+	groupPositions = "positions"
+	groupSchools   = "schools"
+)
+
+// settings are all settings of a connection but its password, in the order of the form.
+var settings = []setting{
+	{Name: "capabilities", Label: "Capabilities", Step: stepCapabilities},
+	{Name: "source", Label: "Source", Help: "What iCIMS shows as source of the people and of their place on a job.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
+	{Name: "linkedin_field", Label: "Field for the profile's link", Help: "iCIMS has none of its own: the customer's custom field of the kind URL. Empty: links are left out.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
+	{Name: "dummy_email_domain", Label: "Domain of made-up e-mail addresses", Help: "For candidates without one, where an export asks for it. Empty: the service's own.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
+	{Name: "status.value", Label: "Status on a job, by its name", Help: "As iCIMS's list of statuses shows it.", Kind: kindText, Step: stepCapabilities, Group: groupStatus},
+	{Name: "status.id", Label: "or by its number in iCIMS", Help: "Such as D10106. It stays right when somebody renames the status.", Kind: kindText, Step: stepCapabilities, Group: groupStatus},
+	{Name: "folder.value", Label: "Folder of people, by its name", Help: "Where new people are put.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
+	{Name: "folder.id", Label: "or by its number in iCIMS", Help: "Such as D32007.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
+
+	{Name: "limits.calls_per_second", Label: "Calls a second", Help: "On the average.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "0", Max: "1000000"},
+	{Name: "limits.burst", Label: "Calls at once above that", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "1000000"},
+	{Name: "limits.in_flight", Label: "Calls at the same time", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "100000"},
+	{Name: "limits.calls_per_day", Label: "Calls a day", Help: "Days begin at midnight UTC.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "1000000000"},
+	{Name: "limits.express_reserve", Label: "Kept for small batches, in percent", Help: "Of the day's calls.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "90"},
+
+	{Name: "fields.work_experience.collection", Label: "Positions", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
+	{Name: "fields.work_experience.employer", Label: "Employer", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
+	{Name: "fields.work_experience.title", Label: "Title", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
+	{Name: "fields.work_experience.start", Label: "Start", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
+	{Name: "fields.work_experience.end", Label: "End", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
+	{Name: "fields.education.collection", Label: "Schools", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
+	{Name: "fields.education.school", Label: "School", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
+	{Name: "fields.education.degree", Label: "Degree", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
+
+	{Name: "auth", Label: "How to log in", Step: stepCredentials},
+	{Name: "username", Label: "User name", Step: stepCredentials},
+	{Name: "token_url", Label: "Where tokens come from", Step: stepCredentials},
+	{Name: "portal_urls", Label: "Job portals", Step: stepCredentials},
+}
+
+// labelOf is what a form calls one of the API's fields.
+func labelOf(field string) string {
+	for _, s := range settings {
+		if s.Name == field || strings.HasPrefix(s.Name, field+".") {
+			label, _, _ := strings.Cut(s.Label, ", by its")
+			return label
+		}
+	}
+	switch field {
+	case "customer":
+		return "Customer id"
+	case "why":
+		return "Why"
+	case "password":
+		return "Password"
+	}
+	return field
+}
+
+// stepOf is the step of the form that has one of the API's fields.
+func stepOf(field string) string {
+	for _, s := range settings {
+		if s.Name == field || strings.HasPrefix(s.Name, field+".") {
+			return s.Step
+		}
+	}
+	return stepCredentials
+}
+
+// flatten are the settings by their names, as a form shows them. Only those that were
+// given are there.
+func flatten(s api.ConnectionSettings) (map[string]string, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode settings: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var nested map[string]any
+	if err := decoder.Decode(&nested); err != nil {
+		return nil, fmt.Errorf("decode settings: %w", err)
+	}
+	flat := map[string]string{}
+	flattenInto(flat, "", nested)
+	if urls, ok := flat["portal_urls"]; ok {
+		flat["portal_urls"] = onePerLine(urls)
+	}
+	return flat, nil
+}
+
+func flattenInto(flat map[string]string, prefix string, nested map[string]any) {
+	for name, value := range nested {
+		if group, ok := value.(map[string]any); ok {
+			flattenInto(flat, prefix+name+".", group)
+			continue
+		}
+		flat[prefix+name] = fmt.Sprint(value)
+	}
+}
+
+// nest is the API's body of what a form has; what is wrong is what the API could not be
+// sent at all.
+func nest(flat map[string]string) (map[string]any, []api.FieldProblem) {
+	body := map[string]any{}
+	var wrong []api.FieldProblem
+	for _, s := range settings {
+		text := flat[s.Name]
+		if text == "" {
+			continue
+		}
+		var value any = text
+		switch {
+		case s.Name == "portal_urls":
+			value = strings.Join(strings.Fields(strings.ReplaceAll(text, ",", " ")), ", ")
+		case s.Kind == kindNumber:
+			if _, err := strconv.ParseFloat(text, 64); err != nil || !json.Valid([]byte(text)) {
+				wrong = append(wrong, api.FieldProblem{Field: s.Name, Problem: "is no number", Remedy: "give a number, or leave it empty"})
+				continue
+			}
+			value = json.Number(text)
+		}
+		place := body
+		path := strings.Split(s.Name, ".")
+		for _, name := range path[:len(path)-1] {
+			group, ok := place[name].(map[string]any)
+			if !ok {
+				group = map[string]any{}
+				place[name] = group
+			}
+			place = group
+		}
+		place[path[len(path)-1]] = value
+	}
+	return body, wrong
+}
+
+// onePerLine shows portal URLs, which the API has comma separated.
+func onePerLine(urls string) string {
+	return strings.Join(strings.FieldsFunc(urls, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' }), "\n")
+}
+
+// defaultSettings are what settings have that are left out.
+var defaultSettings = map[string]string{
+	"auth": string(store.AuthBasic), "capabilities": store.CanExport, "source": store.DefaultSource, "status.value": store.DefaultStatus, "folder.id": store.DefaultFolder,
+	"limits.calls_per_second": strconv.Itoa(store.DefaultCallsPerSecond), "limits.burst": strconv.Itoa(store.DefaultBurst), "limits.in_flight": strconv.Itoa(store.DefaultInFlight),
+	"limits.calls_per_day": strconv.Itoa(store.DefaultCallsPerDay), "limits.express_reserve": strconv.Itoa(store.DefaultExpressReserve),
+	"fields.work_experience.collection": "workexperience", "fields.work_experience.employer": "workemployer", "fields.work_experience.title": "worktitle",
+	"fields.work_experience.start": "workstartdate", "fields.work_experience.end": "workenddate",
+	"fields.education.collection": "education", "fields.education.school": "school", "fields.education.degree": "degree",
+}
+
+// difference is a setting that two people have given different values.
+type difference struct{ Label, Now, Yours string }
+
+// differences compares what is there now with what a form has.
+func differences(now, yours map[string]string) []difference {
+	var list []difference
+	for _, s := range settings {
+		if now[s.Name] != yours[s.Name] && (s.Name != "portal_urls" || onePerLine(now[s.Name]) != onePerLine(yours[s.Name])) {
+			list = append(list, difference{s.Label, now[s.Name], yours[s.Name]})
+		}
+	}
+	return list
+}
+
+// shownSetting is one of a connection's settings, as its page lists them.
+type shownSetting struct {
+	Label, Value string
+	Default      bool
+}
+
+// shownSettings lists the settings in use, with those that were left out marked.
+func shownSettings(c api.Connection) ([]shownSetting, error) {
+	given, err := flatten(c.Settings)
+	if err != nil {
+		return nil, err
+	}
+	used, err := flatten(c.InUse)
+	if err != nil {
+		return nil, err
+	}
+	var list []shownSetting
+	for _, s := range settings {
+		value, ok := used[s.Name]
+		if !ok || slices.Contains([]string{"portal_urls", "auth", "username"}, s.Name) { // the page shows these by themselves
+			continue
+		}
+		_, own := given[s.Name]
+		label, by, _ := strings.Cut(s.Label, ", by its")
+		if strings.HasPrefix(label, "or by") {
+			label, by = labelOf(strings.TrimSuffix(s.Name, ".id")), "number"
+		}
+		if by == "number" {
+			label += " (number in iCIMS)"
+		}
+		if s.Group == groupPositions || s.Group == groupSchools {
+			label = "Field for " + strings.ToLower(label[:1]) + label[1:]
+		}
+		list = append(list, shownSetting{label, value, !own})
+	}
+	return list, nil
+}

@@ -1,0 +1,193 @@
+package console
+
+import (
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+func (c *Console) registerVerification() {
+	c.handle("GET /connections/{customer}/verify", "integrations", api.ScopeAdmin, (*visit).askVerification)
+	c.handle("POST /customers/{customer}/verifications", "integrations", api.ScopeAdmin, (*visit).startVerification)
+	c.handle("GET /customers/{customer}/verifications/{verification}", "integrations", api.ScopeRead, (*visit).verification)
+}
+
+// verificationForm asks what is to be verified: the third step of a connection's form.
+type verificationForm struct {
+	Job     jobPicker
+	Test    bool // send the test candidate
+	Egress  []string
+	Refused *Refusal
+}
+
+func (v *visit) askVerification() error {
+	return v.showVerificationForm(verificationForm{Test: true}, firstJob)
+}
+
+func (v *visit) showVerificationForm(form verificationForm, chosen string) error {
+	wrong := form.Job.Wrong
+	var err error
+	if form.Job, err = v.jobPicker("job", chosen, firstJob); err != nil {
+		return err
+	}
+	form.Job.Wrong = wrong
+	if form.Egress, err = v.egress(); err != nil {
+		return err
+	}
+	if form.Refused != nil {
+		return v.pageWith(form.Refused, "connection-verify", "Verify the connection", form)
+	}
+	return v.page("connection-verify", "Verify the connection", form)
+}
+
+// saidJoined stands above a verification that somebody else has asked for.
+var saidJoined = say("verification-joined", "A verification was under way already: this is that one, with the job that it was asked for.")
+
+// startVerification asks for a verification. A form without the field test, such as the
+// button on a connection's page, asks for one with the test candidate to any job.
+func (v *visit) startVerification() error {
+	if err := v.readForm(); err != nil {
+		return err
+	}
+	test := !v.r.PostForm.Has("choose") || v.r.PostForm.Get("test") == "yes"
+	order := api.VerificationOrder{TestCandidate: &test}
+	id, chosen := pickedJob(v.r.PostForm, "job")
+	form := verificationForm{Test: test}
+	if order.Job = id; id == 0 && chosen != "" && chosen != firstJob {
+		form.Job.Wrong = noJobNumber
+		form.Refused = refusedFields([]api.FieldProblem{*noJobNumber})
+		form.Refused.Title = "the job is none"
+		return v.showVerificationForm(form, chosen)
+	}
+	var started api.StartedVerification
+	err := v.post(v.customerPath("verifications"), order, &started)
+	if refused, ok := refusalOf(err); ok && len(refused.Errors) > 0 {
+		form.Refused, form.Job.Wrong = refused, refused.Of("job")
+		return v.showVerificationForm(form, chosen)
+	}
+	if err != nil {
+		return err
+	}
+	said := ""
+	if started.Joined {
+		said = saidJoined
+	}
+	return v.redirect("/customers/"+v.Customer+"/verifications/"+started.ID, said)
+}
+
+// verificationPage is a verification, also while it runs.
+type verificationPage struct {
+	verify.Verification
+
+	MayVerify, MayExport bool
+	Egress               []string
+}
+
+func (v *visit) verification() error {
+	page := verificationPage{MayVerify: v.May(api.ScopeAdmin), MayExport: v.May(api.ScopeExport)}
+	err := v.get(v.customerPath("verifications", v.r.PathValue("verification")), nil, &page.Verification)
+	if err != nil {
+		return err
+	}
+	if page.NeedsAddresses() {
+		if page.Egress, err = v.egress(); err != nil {
+			return err
+		}
+	}
+	if v.byHTMX() {
+		return v.part("verification", "progress", page)
+	}
+	return v.page("verification", "Verification", page)
+}
+
+// Path is the page's address.
+func (p verificationPage) Path() string {
+	return "/customers/" + p.Customer + "/verifications/" + p.ID
+}
+
+// Waits reports whether no worker has begun it.
+func (p verificationPage) Waits() bool { return p.State == store.ErrandWaiting }
+
+// Moves reports whether more is to come.
+func (p verificationPage) Moves() bool { return !p.State.Ended() }
+
+// Undone reports whether it ended without a result.
+func (p verificationPage) Undone() bool { return p.State == store.ErrandFailed }
+
+// Done counts the checks that have ended.
+func (p verificationPage) Done() (n int) {
+	for _, c := range p.Report.Checks {
+		if c.State != verify.Pending && c.State != verify.Running {
+			n++
+		}
+	}
+	return n
+}
+
+// Outcome is one of connected, partly, broken, refused and incomplete.
+func (p verificationPage) Outcome() string {
+	worst, found := p.Report.Worst()
+	switch {
+	case p.Report.Result == verify.ResultDegraded && found && worst.State == verify.Failed:
+		return "broken"
+	case p.Report.Result == verify.ResultDegraded:
+		return "partly"
+	}
+	return string(p.Report.Result)
+}
+
+// Worst is the check that speaks most against the connection; nil for none.
+func (p verificationPage) Worst() *verify.Check {
+	if worst, ok := p.Report.Worst(); ok {
+		return &worst
+	}
+	return nil
+}
+
+// NeedsAddresses reports whether it may be that iCIMS has to allow this service's
+// addresses.
+func (p verificationPage) NeedsAddresses() bool {
+	worst, _ := p.Report.Worst()
+	return worst.Code == verify.CodeAddressRefused || worst.Code == verify.CodeAccountDenied || worst.Code == verify.CodeCredentials
+}
+
+// Credentials reports whether it is the credentials that have to be corrected.
+func (p verificationPage) Credentials() bool {
+	worst, _ := p.Report.Worst()
+	return worst.Code == verify.CodeCredentials
+}
+
+// checkWords are what the states of checks are called.
+var checkWords = map[verify.State]string{
+	verify.Pending: "to come", verify.Running: "running", verify.OK: "passed", verify.Warned: "warning", verify.Failed: "failed", verify.Skipped: "skipped",
+}
+
+// checkWord is what a check's state is called.
+func checkWord(s verify.State) string { return checkWords[s] }
+
+// resultWords are what verifications come to.
+var resultWords = map[verify.Result]string{
+	verify.ResultRunning: "running", verify.ResultConnected: "connected", verify.ResultDegraded: "degraded", verify.ResultRefused: "refused", verify.ResultIncomplete: "incomplete",
+}
+
+// resultWord is what a verification came to.
+func resultWord(v verify.Verification) string {
+	if v.State == store.ErrandFailed {
+		return "not done"
+	}
+	return resultWords[v.Report.Result]
+}
+
+// verdict says in a sentence what a verification has found.
+func verdict(v verify.Verification) string {
+	worst, found := v.Report.Worst()
+	switch {
+	case v.Problem != "":
+		return v.Problem
+	case found:
+		return worst.Title + ": " + checkWord(worst.State) + ". " + worst.Cause
+	case v.Report.Result == verify.ResultConnected:
+		return "All checks passed."
+	}
+	return ""
+}
