@@ -1,13 +1,10 @@
 package api
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,50 +22,14 @@ func TestReadyzSaysWhatIsWrongWithRedis(t *testing.T) {
 	}
 	r.call("", http.MethodGet, "/healthz", nil).is(http.StatusOK, nil)
 	r.call("", http.MethodGet, "/readyz", nil).is(http.StatusOK, nil) // the look before is not a second old
-	r.now.pass(readinessFor)
+	r.now.pass(time.Second)
 	if p := r.call("", http.MethodGet, "/readyz", nil).problem(CodeUnavailable); !strings.Contains(p.Detail, "its memory is full") {
 		t.Errorf("it says %q", p.Detail)
 	}
 	server.Kill(t)
-	r.now.pass(readinessFor)
+	r.now.pass(time.Second)
 	if p := r.call("", http.MethodGet, "/readyz", nil).problem(CodeUnavailable); !strings.Contains(p.Detail, "cannot be reached") || strings.Contains(p.Detail, server.Addr()) {
 		t.Errorf("it says %q", p.Detail)
-	}
-}
-
-func TestReadyzWritesOnceASecondAtMost(t *testing.T) {
-	t.Parallel()
-	var looks atomic.Int32
-	var shared readiness
-	clock := &testClock{at: time.Now()}
-	broken := errors.New("broken")
-	look := func(ctx context.Context) error {
-		if looks.Add(1) == 1 {
-			return ctx.Err()
-		}
-		return broken
-	}
-	ask := func(want error) {
-		t.Helper()
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		var callers sync.WaitGroup
-		for range 100 {
-			callers.Go(func() {
-				if err := shared.look(gone, clock.read, look); !errors.Is(err, want) {
-					t.Errorf("it found %v, want %v", err, want)
-				}
-			})
-		}
-		callers.Wait()
-	}
-	ask(nil)
-	clock.pass(readinessFor - 1)
-	ask(nil)
-	clock.pass(1)
-	ask(broken)
-	if n := looks.Load(); n != 2 {
-		t.Errorf("it looked %d times", n)
 	}
 }
 

@@ -91,7 +91,7 @@ func (s *Server) healthz(ctx context.Context, _ *struct{}) (*healthOutput, error
 
 // readyz says what is wrong with Redis, as metrics.Health does: not where it is.
 func (s *Server) readyz(ctx context.Context, _ *struct{}) (*healthOutput, error) {
-	if err := s.readiness.look(ctx, s.Now, s.Ledger.Writable); err != nil {
+	if err := s.writes.Look(ctx); err != nil {
 		info := store.TroubleOf(err).Info()
 		return nil, newProblem(CodeUnavailable, info.Title+". "+info.Hint).after(askAgain)
 	}

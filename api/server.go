@@ -121,8 +121,8 @@ type Server struct {
 	stopping context.Context //nolint:containedctx // it is the server's life, not a call's
 	stop     context.CancelFunc
 
-	watches   *watches
-	readiness readiness
+	watches *watches
+	writes  *store.WriteProbe
 
 	openAPI sync.Once
 	spec    specs
@@ -149,13 +149,17 @@ func New(d Deps) (*Server, error) {
 	if s.guards, err = newGuards(d); err != nil {
 		return nil, err
 	}
-	s.watches = newWatches(s)
+	s.watches, s.writes = newWatches(s), store.NewWriteProbe(d.Ledger.Writable, d.Now)
 	s.huma = huma.NewAPI(humaConfig(), adapter{s})
 	for _, routes := range routes {
 		routes(s)
 	}
 	return s, nil
 }
+
+// Writes tells whether Redis takes writes; whoever else tells that of this process
+// shares it.
+func (s *Server) Writes() *store.WriteProbe { return s.writes }
 
 // Close lets streams and those who wait end; requests that come after it are refused.
 func (s *Server) Close() { s.stop() }

@@ -20,8 +20,7 @@ const (
 )
 
 const (
-	// readyLimit is how long Redis has to answer, and risksLimit to tell its settings.
-	readyLimit = 2 * time.Second
+	// risksLimit is how long Redis has to tell its settings.
 	risksLimit = 2 * time.Second
 	// risksFor is for how long it is believed what the settings of Redis were.
 	risksFor = time.Minute
@@ -54,8 +53,9 @@ type Check struct {
 
 // Health tells how a process does.
 type Health struct {
-	Redis  redis.UniversalClient
-	Ledger *store.Ledger
+	Redis redis.UniversalClient
+	// Writes looks whether Redis takes writes.
+	Writes *store.WriteProbe
 	// Lanes says why no lanes are served, Alive why the process is to be restarted;
 	// nil where there is nothing of the kind.
 	Lanes, Alive func() error
@@ -66,12 +66,10 @@ type Health struct {
 	risksSet bool
 }
 
-// Ready looks whether the process can work: one write to Redis.
+// Ready looks whether the process can work. What it says of Redis may be a second old.
 func (h *Health) Ready(ctx context.Context) Readiness {
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
 	answers, writes := Check{Name: checkRedis, OK: true}, Check{Name: checkLedger, OK: true}
-	if err := h.Ledger.Writable(ctx); err != nil {
+	if err := h.Writes.Look(ctx); err != nil {
 		trouble := troubleOf(err)
 		info := trouble.Info()
 		writes = Check{checkLedger, false, info.Title + ".", info.Hint}

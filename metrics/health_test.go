@@ -1,12 +1,14 @@
 package metrics_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -69,7 +71,7 @@ func TestReadyTellsWhatIsWrongWithRedis(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(t, server, client)
 			}
-			h := &metrics.Health{Redis: client, Ledger: newLedger(t, client)}
+			h := &metrics.Health{Redis: client, Writes: newWrites(newLedger(t, client))}
 			status, r, _ := ask(t, h, "/readyz")
 			if good := c.redis && c.ledger; r.Ready() != good || (status == http.StatusOK) != good {
 				t.Fatalf("got %d %+v", status, r)
@@ -87,6 +89,32 @@ func TestReadyTellsWhatIsWrongWithRedis(t *testing.T) {
 				t.Errorf("it is to be restarted, which does not help: %d", status)
 			}
 		})
+	}
+}
+
+func TestReadinessAndMetricsShareALookAtRedis(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	ledger, looks, now := newLedger(t, client), 0, time.Now()
+	writes := store.NewWriteProbe(func(ctx context.Context) error {
+		looks++
+		return ledger.Writable(ctx)
+	}, func() time.Time { return now })
+	h := &metrics.Health{Redis: client, Writes: writes}
+	registry := metrics.NewRegistry()
+	registry.MustRegister(h)
+	handler := metrics.Handler(registry, h)
+	for range 3 {
+		for _, path := range []string{"/readyz", "/metrics"} {
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+			if answer.Code != http.StatusOK {
+				t.Errorf("%s: got %d", path, answer.Code)
+			}
+		}
+	}
+	if looks != 1 {
+		t.Errorf("Redis was written to %d times within a second", looks)
 	}
 }
 
@@ -121,7 +149,7 @@ func TestReadyTellsWhetherLanesAreServed(t *testing.T) {
 func TestHandlerAnswersWhatItIsThereFor(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
-	h := &metrics.Health{Redis: client, Ledger: newLedger(t, client)}
+	h := &metrics.Health{Redis: client, Writes: newWrites(newLedger(t, client))}
 	if status, _, body := ask(t, h, "/metrics"); status != http.StatusOK || !has(body, "go_goroutines", "process_cpu_seconds_total", "go_build_info") {
 		t.Errorf("got %d %.200s", status, body)
 	}

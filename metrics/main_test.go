@@ -73,7 +73,7 @@ func newRig(t *testing.T, c icimstest.Config, byCustomer bool) *rig {
 		Limits: store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
 	}})
 	r.worker.Observe(metrics.NewWorkerMetrics(r.registry, r.worker.Vitals))
-	r.health = &metrics.Health{Redis: r.client, Ledger: r.ledger, Lanes: r.worker.Ready, Alive: r.worker.Alive}
+	r.health = &metrics.Health{Redis: r.client, Writes: newWrites(r.ledger), Lanes: r.worker.Ready, Alive: r.worker.Alive}
 	desk := &operate.Desk{Redis: r.client, Ledger: r.ledger}
 	r.registry.MustRegister(r.health, metrics.NewFleet(desk, func() bool { return r.worker.Vitals().Leads }, byCustomer))
 	return r
@@ -194,6 +194,10 @@ func newLedger(t *testing.T, client redis.UniversalClient) *store.Ledger {
 		t.Fatal(err)
 	}
 	return store.NewLedger(client, keys)
+}
+
+func newWrites(ledger *store.Ledger) *store.WriteProbe {
+	return store.NewWriteProbe(ledger.Writable, time.Now)
 }
 
 func has(text string, parts ...string) bool {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -62,13 +63,13 @@ func (o *observed) countWorker(w *worker.Worker, client redis.UniversalClient, l
 		desk := &operate.Desk{Redis: client, Ledger: ledger}
 		o.registry.MustRegister(metrics.NewFleet(desk, func() bool { return w.Vitals().Leads }, byCustomer))
 	}
-	return &metrics.Health{Redis: client, Ledger: ledger, Lanes: w.Ready, Alive: w.Alive}
+	return &metrics.Health{Redis: client, Writes: store.NewWriteProbe(ledger.Writable, time.Now), Lanes: w.Ready, Alive: w.Alive}
 }
 
 // api shows a server, which does not serve yet.
 func (o *observed) api(ctx context.Context, s *api.Server) {
 	o.countAPI(s)
-	o.serve(ctx, &metrics.Health{Redis: s.Redis, Ledger: s.Ledger})
+	o.serve(ctx, &metrics.Health{Redis: s.Redis, Writes: s.Writes()})
 }
 
 // countAPI counts what a server answers.
