@@ -100,31 +100,44 @@ func (k *Keyset) lookAgain(than *ring) bool {
 // WriteKeysetFile puts a keyset in the place of the file, or makes it: whole or not
 // at all, and readable by whom it was before.
 func WriteKeysetFile(path string, keys *Keyset) error {
-	data, err := keys.Export()
+	before, err := os.Stat(path)
 	if err != nil {
-		return err
-	}
-	mode := fs.FileMode(0o600)
-	before, missing := os.Stat(path)
-	if missing == nil {
-		mode = before.Mode().Perm()
+		before = nil
 	}
 	// A link is followed: it is the file that is replaced.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
+	return placeKeyset(path, keys, before, os.Rename)
+}
+
+// CreateKeysetFile makes a keyset's file, readable by this user only: whole or not at
+// all. One that is there already stays, and the error is fs.ErrExist.
+func CreateKeysetFile(path string, keys *Keyset) error {
+	return placeKeyset(path, keys, nil, os.Link) // which replaces nothing
+}
+
+// placeKeyset writes a file beside the path, with mode and owner of the one that was
+// there, if any, and puts it there.
+func placeKeyset(path string, keys *Keyset, before fs.FileInfo, place func(from, to string) error) error {
+	data, err := keys.Export()
+	if err != nil {
+		return err
+	}
 	next, err := os.CreateTemp(filepath.Dir(path), ".keyset-*")
 	if err != nil {
 		return fmt.Errorf("write keyset: %w", err)
 	}
-	defer func() { _ = os.Remove(next.Name()) }() // gone already where all went well
-	if missing == nil {
+	defer func() { _ = os.Remove(next.Name()) }() // gone already where it was renamed
+	mode := fs.FileMode(0o600)
+	if before != nil {
+		mode = before.Mode().Perm()
 		keepOwner(next, before)
 	}
 	_, err = next.Write(append(data, '\n'))
 	err = errors.Join(err, next.Chmod(mode), next.Sync(), next.Close())
 	if err == nil {
-		err = os.Rename(next.Name(), path)
+		err = place(next.Name(), path)
 	}
 	if err != nil {
 		return fmt.Errorf("write keyset: %w", err)

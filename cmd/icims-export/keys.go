@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -21,13 +22,18 @@ type keysCommand struct {
 	Adopt   keysAdoptCommand   `cmd:"" help:"After the loss of keys: go on with this keyset, and give up what only those could open."`
 }
 
-type keysNewCommand struct{}
+type keysNewCommand struct {
+	To string `placeholder:"FILE" help:"Write it to this file, readable by this user only. One that is there already stays as it is."`
+}
 
-// Run prints the keyset on stdout.
-func (keysNewCommand) Run(p *process) error {
+// Run prints the keyset on stdout, or writes it to a file.
+func (c *keysNewCommand) Run(p *process) error {
 	keys, err := store.NewKeyset()
 	if err != nil {
 		return err
+	}
+	if c.To != "" {
+		return c.write(p, keys)
 	}
 	data, err := keys.Export()
 	if err != nil {
@@ -35,10 +41,27 @@ func (keysNewCommand) Run(p *process) error {
 	}
 	if _, onTerminal := terminal(p.stdout); onTerminal {
 		p.sayf("These are secrets. Write them to a file that only the service can read, and name it with ICIMS_EXPORT_KEYSET:\n" +
-			"  (umask 077; icims-export keys new > keyset.json)")
+			"  icims-export keys new --to keyset.json")
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s\n", data)
 	return err
+}
+
+// write makes the file. Where there is one it is not lost, and that is no error: whoever
+// starts the service may always ask for it.
+func (c *keysNewCommand) write(p *process, keys *store.Keyset) error {
+	switch err := store.CreateKeysetFile(c.To, keys); {
+	case errors.Is(err, fs.ErrExist):
+		if _, err := readKeyset(config.Settings{Keyset: c.To}); err != nil {
+			return err
+		}
+		p.sayf("%s is a keyset already, and stays as it is.", c.To)
+		return nil
+	case err != nil:
+		return failed("%s cannot be made (%s): name a file in a folder that this user may write to", c.To, rootCause(err))
+	}
+	p.sayf("%s is made. Keep a copy of it, away from Redis: without it nobody can read what is sealed there.", c.To)
+	return nil
 }
 
 // checkKeyset refuses a keyset that is not the store's, and says what to do.

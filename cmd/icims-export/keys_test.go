@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,6 +26,51 @@ func TestKeysNew(t *testing.T) {
 		t.Error(err)
 	} else if _, err := other.Open(sealed, "here"); err == nil {
 		t.Error("another keyset opens what this one sealed")
+	}
+}
+
+func TestKeysNewToAFile(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "keyset.json")
+	r := call(t, "keys", "new", "--to="+path)
+	r.wantStatus(t, statusDone)
+	made, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.ParseKeyset(made); err != nil || r.out != "" {
+		t.Errorf("%v, and %q on stdout", err, r.out)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is %v, %v", info.Mode(), err)
+	}
+	t.Run("a keyset that is there stays", func(t *testing.T) {
+		r := call(t, "keys", "new", "--to="+path)
+		r.wantStatus(t, statusDone)
+		if now, err := os.ReadFile(path); err != nil || string(now) != string(made) || !strings.Contains(r.errors, "stays as it is") {
+			t.Errorf("%v, it is another one: %v; it says %s", err, string(now) != string(made), r.errors)
+		}
+	})
+	t.Run("so does what is none, and is refused", func(t *testing.T) {
+		other := filepath.Join(folder, "notes.txt")
+		if err := os.WriteFile(other, []byte("notes"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := call(t, "keys", "new", "--to="+other)
+		r.wantStatus(t, statusMisused)
+		if text, err := os.ReadFile(other); err != nil || string(text) != "notes" || !strings.Contains(r.errors, "not a keyset") {
+			t.Errorf("%v %q; it says %s", err, text, r.errors)
+		}
+	})
+	t.Run("a folder that is not there is told", func(t *testing.T) {
+		r := call(t, "keys", "new", "--to="+filepath.Join(folder, "none", "keyset.json"))
+		r.wantStatus(t, statusFailed)
+		if !strings.Contains(r.errors, "(no such file or directory)") {
+			t.Errorf("it says %s", r.errors)
+		}
+	})
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 2 {
+		t.Errorf("%v, %d files are left", err, len(left))
 	}
 }
 
