@@ -44,6 +44,7 @@ type grammar struct {
 	Journal    journalCommand    `cmd:"" help:"Tell who changed what, over the API and at the command line."`
 	Worker     workerCommand     `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
 	Serve      serveCommand      `cmd:"" help:"Serve the HTTP API until stopped."`
+	Health     healthCommand     `cmd:"" help:"Ask a running worker or API whether it can work. Exits with 1 where it can't."`
 	APIKeys    apikeysCommand    `cmd:"" name:"apikeys" help:"Make, list and revoke keys to the HTTP API."`
 	Sim        simCommand        `cmd:"" help:"Run a simulated iCIMS to try things out against."`
 	Keys       keysCommand       `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
@@ -55,7 +56,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "verify", "worker"}
+var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "verify", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/internal/prose"
+)
+
+type healthCommand struct {
+	URL     string        `arg:"" optional:"" help:"Address of the process, such as http://127.0.0.1:8080. Without it the one of this machine that metrics_listen gives, or else api_listen."`
+	Live    bool          `help:"Ask whether it is alive (/healthz) and need not be started again, not whether it can work (/readyz)."`
+	Timeout time.Duration `default:"5s" placeholder:"DURATION" help:"Longest time for its answer."`
+}
+
+// longestHealth is more than any process says of its health.
+const longestHealth = 64 << 10
+
+// Run asks a process how it does, for health checks of containers: they have no
+// program but this one.
+func (c *healthCommand) Run(ctx context.Context, p *process) error {
+	if c.Timeout <= 0 {
+		return misused("--timeout must be above zero, such as 5s")
+	}
+	address, local, err := c.address(p.settings)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DisableKeepAlives: true} // and no proxy
+	if local {
+		// What listens here was told its certificate by the same settings, which is made
+		// out to another name than that of this machine. Nothing secret is sent.
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see above
+	}
+	client := &http.Client{
+		Transport: transport, Timeout: c.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return misused("%s is no address: give one such as http://127.0.0.1:8080", address)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return failed("%s %s", address, unanswered(err, c.Timeout))
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, longestHealth))
+	if err != nil {
+		return failed("%s %s", address, unanswered(err, c.Timeout))
+	}
+	said := strings.Join(append([]string{fmt.Sprintf("%s answers %s.", address, response.Status)}, toldHealth(body)...), " ")
+	if response.StatusCode != http.StatusOK {
+		return failed("%s", prose.Printable(said))
+	}
+	_, err = fmt.Fprintln(p.stdout, prose.Printable(said))
+	return err
+}
+
+// address is where to ask, and whether that is this machine, by its own settings.
+func (c *healthCommand) address(s config.Settings) (address string, local bool, err error) {
+	at := &url.URL{Scheme: "http", Host: s.MetricsListen}
+	switch {
+	case c.URL != "":
+		if at, err = url.Parse(c.URL); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" || at.User != nil {
+			return "", false, misused("the address must look like http://127.0.0.1:8080, with or without a path")
+		}
+	default:
+		local = true
+		if s.MetricsListen == "" {
+			at.Host = s.APIListen
+			if s.APITLSCert != "" {
+				at.Scheme = "https"
+			}
+		}
+		if at.Host, err = reachable(at.Host); err != nil {
+			return "", false, err
+		}
+	}
+	if at.Path == "" || at.Path == "/" {
+		at.Path = "/readyz"
+		if c.Live {
+			at.Path = "/healthz"
+		}
+	}
+	return at.String(), local, nil
+}
+
+// reachable is how a process of this machine reaches one that listens on an address.
+func reachable(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", misused("%s is no address to listen on: correct metrics_listen or api_listen", listen)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// unanswered says why there is no answer, without the address.
+func unanswered(err error, within time.Duration) string {
+	if timed, ok := errors.AsType[net.Error](err); ok && timed.Timeout() {
+		return "does not answer within " + within.String()
+	}
+	return "does not answer (" + rootCause(err) + ")"
+}
+
+// toldHealth are the sentences of an answer: what is wrong, and what to do. A problem of
+// the API tells it as its detail, the address of the metrics check by check.
+func toldHealth(body []byte) []string {
+	var told struct {
+		Detail string `json:"detail"`
+		Checks []struct {
+			OK              bool
+			Problem, Remedy string
+		} `json:"checks"`
+		AtRisk []string `json:"at_risk"`
+	}
+	if json.Unmarshal(body, &told) != nil {
+		return nil
+	}
+	said := []string{prose.Sentence(told.Detail)}
+	for _, c := range told.Checks {
+		if !c.OK {
+			said = append(said, prose.Sentence(c.Problem)+" "+c.Remedy)
+		}
+	}
+	for _, risk := range told.AtRisk {
+		said = append(said, "At risk: "+prose.Sentence(risk))
+	}
+	// A Redis that is gone fails two checks with the same words.
+	return slices.DeleteFunc(slices.Compact(said), func(s string) bool { return s == "" })
+}
