@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes redis-server available for the tests: from the PATH, else from apt-get,
+# Makes redis-server, with redis-cli, available for the tests: from the PATH, else from apt-get,
 # Homebrew or a Docker image (unpacked into bin/). Prints nothing where it is
 # there already.
 set -eu
 
-works() { redis-server --version >/dev/null 2>&1; }
+works() { redis-server --version >/dev/null 2>&1 && redis-cli --version >/dev/null 2>&1; }
 
 # as_root runs a command as root where that needs no password, or asks for it
 # where somebody is there to give it.
@@ -41,13 +41,15 @@ from_docker() {
 	lib=$root/bin/redis
 	rm -rf "$lib" && mkdir -p "$lib"
 	container=$(docker create redis:7-alpine) || return 1
-	docker export "$container" | tar -x -C "$lib" usr/local/bin/redis-server lib usr/lib || { docker rm "$container" >/dev/null; return 1; }
+	docker export "$container" | tar -x -C "$lib" usr/local/bin/redis-server usr/local/bin/redis-cli lib usr/lib || { docker rm "$container" >/dev/null; return 1; }
 	docker rm "$container" >/dev/null
-	cat >"$root/bin/redis-server" <<WRAPPER
+	for program in redis-server redis-cli; do
+		cat >"$root/bin/$program" <<WRAPPER
 #!/bin/sh
-exec "$lib"/lib/ld-musl-*.so.1 --library-path "$lib/lib:$lib/usr/lib" "$lib/usr/local/bin/redis-server" "\$@"
+exec "$lib"/lib/ld-musl-*.so.1 --library-path "$lib/lib:$lib/usr/lib" "$lib/usr/local/bin/$program" "\$@"
 WRAPPER
-	chmod +x "$root/bin/redis-server"
+		chmod +x "$root/bin/$program"
+	done
 	PATH=$root/bin:$PATH
 	export PATH
 }
@@ -55,6 +57,6 @@ WRAPPER
 if works || { from_apt && works; } || { from_brew && works; } || { from_docker && works; }; then
 	exit 0
 fi
-echo "The tests need redis-server (version 6.2 or newer), and it could not be installed here: install it by hand" \
+echo "The tests need redis-server (version 6.2 or newer) and redis-cli, and they could not be installed here: install them by hand" \
 	"(Debian and Ubuntu: apt-get install redis-server, Fedora: dnf install redis, macOS: brew install redis) and run this again." >&2
 exit 1
