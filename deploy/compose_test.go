@@ -5,7 +5,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-
-	"github.com/seekout/icims-export/config"
 )
 
 func TestCompose(t *testing.T) {
@@ -137,16 +134,12 @@ func TestCompose(t *testing.T) {
 			}
 			text += name + "\n"
 		}
-		var known []string
-		for f := range reflect.TypeFor[config.Settings]().Fields() {
-			known = append(known, f.Tag.Get("env"))
-		}
 		named := regexp.MustCompile(`ICIMS_EXPORT_\w+`).FindAllString(text, -1)
 		if len(named) == 0 {
 			t.Fatal("none is named")
 		}
 		for _, name := range named {
-			if !slices.Contains(known, name) {
+			if !slices.Contains(settingNames(), name) {
 				t.Errorf("%s is no setting", name)
 			}
 		}
