@@ -90,6 +90,11 @@ func TestComposeRunsWithoutDocker(t *testing.T) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	ask := asker{t: t, root: "http://" + s.first("api").at(published(t, s.first("api"))), http: &http.Client{Transport: transport}}
+	var page string
+	ask.do(http.MethodGet, "/login", nil, &page)
+	if !strings.Contains(page, "<form") {
+		t.Errorf("the console does not ask for a key: %s", page)
+	}
 	name, args := documented(t, "apikeys new")
 	ask.key = strings.TrimSpace(s.run(name, args...))
 

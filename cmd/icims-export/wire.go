@@ -82,7 +82,7 @@ func redisFailed(s config.Settings, err error) error {
 
 // readKeyset reads the sealing keys.
 func readKeyset(s config.Settings) (*store.Keyset, error) {
-	const remedy = "icims-export keys new > keyset.json"
+	const remedy = "icims-export keys new --to keyset.json"
 	if s.Keyset == "" {
 		return nil, misused("no keyset is set: make one with %q and name it with ICIMS_EXPORT_KEYSET; producers and workers share it", remedy)
 	}
