@@ -49,6 +49,8 @@ var areas = []func(*Console){
 	(*Console).registerConnection,
 	(*Console).registerConnectionForm,
 	(*Console).registerVerification,
+	(*Console).registerCandidates,
+	(*Console).registerDeadLetters,
 	(*Console).registerJobs,
 	(*Console).registerBatches,
 }

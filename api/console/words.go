@@ -26,6 +26,7 @@ var words = template.FuncMap{
 	"clock":    clock,
 
 	"refusedField": (*Refusal).Of,
+	"answered":     answered,
 
 	"connectionWord": connectionWord,
 	"checkWord":      checkWord,

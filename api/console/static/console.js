@@ -23,3 +23,9 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("htmx:before:request", (event) => {
   if (document.hidden && event.target.matches("[data-live]")) event.preventDefault();
 });
+
+// One check box ticks all others of its form.
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("input[data-all]")) return;
+  for (const box of event.target.form.querySelectorAll(`input[name="${event.target.dataset.all}"]`)) box.checked = event.target.checked;
+});

@@ -1,0 +1,157 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+const candidates = "/customers/1234/candidates"
+
+// known gives c-1 a story: exported, then skipped, and now it waits.
+func (w ward) known() {
+	w.t.Helper()
+	w.connect("1234")
+	_, refs := w.accept("1234", 1709, "c-1")
+	w.finish(store.Finish{
+		To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3,
+		Entry: &store.Entry{At: time.Now(), What: "done", Attempt: 1, Findings: []string{"nobody has the e-mail yet"}, Calls: []store.Called{{Op: "people.create", Status: 201, Sent: "yes"}}},
+	}, refs...)
+	w.passes()
+	_, refs = w.accept("1234", 0, "c-1")
+	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 17}, refs...)
+	w.passes()
+	w.accept("1234", 1710, "c-1")
+}
+
+// passes waits for Redis's clock to go on, so that batches are opened one after the other.
+func (w ward) passes() {
+	w.t.Helper()
+	for first := (time.Time{}); ; {
+		now, err := w.ledger.Now(w.t.Context())
+		switch {
+		case err != nil:
+			w.t.Fatal(err)
+		case first.IsZero():
+			first = now
+		case now.Sub(first) > 2*time.Millisecond:
+			return
+		}
+	}
+}
+
+func TestACandidatesStoryIsToldPlainly(t *testing.T) {
+	w := newWard(t)
+	w.known()
+	p := w.person(api.ScopeRead)
+	p.get(candidates).wants(t, http.StatusOK, "Look a candidate up", "Look up many at once")
+	got := p.get(candidates + "?id=+c-1+")
+	got.wants(t, http.StatusOK, "In iCIMS", "person 17</a>", "linkTo/people/17", "on job 1709 with workflow 3", "It waits for a worker.", "nobody has the e-mail yet", "It worked",
+		"It was skipped", "Export 3 of 3, to job 1710", "to the prospects", `hx-get="/customers/1234/candidates?id=c-1"`)
+	got.lacks(t, append(personal, "Erase")...)
+	if i, j := strings.Index(got.text, "Export 3 of 3"), strings.Index(got.text, "Export 1 of 3"); i > j {
+		t.Error("the latest export does not come first")
+	}
+	part := p.get(candidates+"?id=c-1", "HX-Request", "true")
+	part.wants(t, http.StatusOK, "Export 3 of 3")
+	part.lacks(t, "<html", "Look up many")
+	for name, c := range map[string]struct {
+		id     string
+		status int
+		want   string
+	}{
+		"of whom nothing is known": {"c-99", http.StatusNotFound, "Nothing is known of <strong>c-99</strong>"},
+		"entered as an address":    {"ana@example.com", http.StatusUnprocessableEntity, "never a name or an address"},
+		"entered as a path":        {"../batches", http.StatusUnprocessableEntity, "This is no candidate&#39;s id"},
+		"entered as dots":          {"..", http.StatusUnprocessableEntity, "This is no candidate&#39;s id"},
+		"entered as markup":        {markup, http.StatusUnprocessableEntity, "&lt;b&gt;it&lt;/b&gt;"},
+	} {
+		t.Run("one "+name, func(t *testing.T) {
+			got := p.get(candidates + "?id=" + url.QueryEscape(c.id))
+			got.wants(t, c.status, c.want)
+			got.lacks(t, "<b>it</b>", "Export 1 of")
+		})
+	}
+}
+
+func TestWhatICIMSSaidIsShownOnlyWhenAskedFor(t *testing.T) {
+	w := newWard(t)
+	w.sorrows()
+	p := w.person(api.ScopeRead)
+	got := p.get(candidates + "?id=c-200")
+	got.wants(t, http.StatusOK, "Not exported so far", "dead letter", "code 4 on email", "Decide what becomes of it", "words=1")
+	got.lacks(t, personal...)
+	p.get(candidates+"?id=c-200&words=1").wants(t, http.StatusOK, "ottoline@example.com is not welcome", "they may repeat what was sent")
+}
+
+func TestManyCandidatesAreLookedUpAtOnce(t *testing.T) {
+	w := newWard(t)
+	w.known()
+	p := w.person(api.ScopeRead)
+	got := p.post(candidates, url.Values{"ids": {"c-2, c-1\r\nc-1;\tc-3"}})
+	got.wants(t, http.StatusOK, "<strong>1 of 3</strong> exported", "person 17", "linkTo/people/17", ">1709<", "not exported")
+	if strings.Index(got.text, "id=c-2") > strings.Index(got.text, "id=c-1") {
+		t.Error("they are not in the order in which they were entered")
+	}
+	for name, c := range map[string]struct{ ids, want string }{
+		"none":       {" \n", "No id was entered"},
+		"an address": {"c-1\nana@example.com", "“ana@example.com” is no candidate"},
+		"markup":     {`<b>it</b>`, "&lt;b&gt;it&lt;/b&gt;"},
+		"too many":   {strings.Join(many(mostCandidates+1), "\n"), "more than 1,000"},
+	} {
+		t.Run("but not "+name, func(t *testing.T) {
+			got := p.post(candidates, url.Values{"ids": {c.ids}})
+			got.wants(t, http.StatusUnprocessableEntity, c.want, "ids-wrong", `aria-invalid="true"`)
+			got.lacks(t, "<b>it</b>", " exported.</p>")
+		})
+	}
+	w.person(api.ScopeRead, "77").post(candidates, url.Values{"ids": {"c-1"}}).wants(t, http.StatusNotFound)
+}
+
+func TestACandidateIsErasedByWhoMay(t *testing.T) {
+	w := newWard(t)
+	w.known()
+	operator, p := w.person(api.ScopeOperate), w.person(api.ScopeAdmin)
+	operator.get(candidates+"?id=c-1").lacks(t, "Erase")
+	operator.get(candidates+"/erase?id=c-1").wants(t, http.StatusForbidden, "lacks the scope")
+	operator.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusForbidden)
+	p.get(candidates+"?id=c-1").wants(t, http.StatusOK, candidates+"/erase?id=c-1")
+	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 export that waits: cancelled", "2 ended exports", "person 17", "cannot be undone", "nothing personal")
+	for name, why := range map[string]string{"without a why": "", "with the id": "C-1 asked for it", "with an address": "ana@example.com asked"} {
+		t.Run("not "+name, func(t *testing.T) {
+			p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {why}}).wants(t, http.StatusUnprocessableEntity, "why-wrong", `aria-invalid="true"`, "1 export that waits")
+		})
+	}
+	if m, err := w.ledger.Markers(t.Context(), "1234", []string{"c-1"}); err != nil || len(m) != 1 {
+		t.Fatalf("something was erased: %v", err)
+	}
+	got := p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {markup}})
+	got.wants(t, http.StatusOK, "is erased", "Keep this receipt", "1 export that had not ended", "2 ended exports", "person 17", "&lt;b&gt;it")
+	got.lacks(t, "<b>it</b>", ">c-1<", `"c-1"`)
+	p.get(candidates+"?id=c-1").wants(t, http.StatusNotFound, "Nothing is known of")
+	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusOK, "Nothing was kept of the candidate")
+	p.get(candidates+"/erase?id=c-99").wants(t, http.StatusOK, "Nothing is known of this candidate now")
+	if strings.Contains(w.log.String(), "c-1") {
+		t.Error("the log names the candidate")
+	}
+}
+
+func TestWhatIsInWorkIsErasedLater(t *testing.T) {
+	w := newWard(t)
+	_, refs := w.accept("1234", 8, "c-1")
+	claim, err := w.ledger.Claim(t.Context(), refs[0], store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+	if err == nil {
+		err = w.ledger.Step(t.Context(), claim, store.Step{To: store.Creating, Lease: time.Hour})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := w.person(api.ScopeAdmin)
+	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 export in work: left until")
+	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusConflict, "are in work", "Try again in 90 s", `value="DSR-17"`, "Erase for good")
+}

@@ -1,0 +1,304 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/operate"
+)
+
+func (c *Console) registerDeadLetters() {
+	const path, section = "/customers/{customer}/dead-letters", "dead-letters"
+	c.handle("GET "+path, section, api.ScopeRead, (*visit).showDeadLetters)
+	c.handle("GET "+path+"/{export}", section, api.ScopeRead, (*visit).showDeadLetter)
+	c.handle("POST "+path+"/review", section, api.ScopeOperate, (*visit).reviewDead)
+	c.handle("POST "+path+"/retry", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead("retry") })
+	c.handle("POST "+path+"/discard", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead("discard") })
+}
+
+// deadPath is the page of a customer's dead letters, or one below it.
+func deadPath(customer string, below ...string) string {
+	return strings.Join(append([]string{"/customers/" + customer + "/dead-letters"}, below...), "/")
+}
+
+// deadChoice is which dead letters are meant, as the API takes it.
+type deadChoice struct {
+	Filter  *deadFilter `json:"filter,omitempty"`
+	Exports []string    `json:"exports,omitempty"`
+	All     bool        `json:"all,omitempty"`
+}
+
+type deadFilter struct {
+	Reason    string `json:"reason,omitempty"`
+	Batch     string `json:"batch,omitempty"`
+	Candidate string `json:"candidate,omitempty"`
+}
+
+// deadFilterOf reads the filter of a query or a form.
+func deadFilterOf(q url.Values) deadFilter {
+	of := func(name string) string { return strings.TrimSpace(q.Get(name)) }
+	return deadFilter{of("reason"), of("batch"), of("candidate")}
+}
+
+func (f deadFilter) query() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"reason": f.Reason, "batch": f.Batch, "candidate": f.Candidate} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+// Any reports whether anything is left out.
+func (f deadFilter) Any() bool { return f != deadFilter{} }
+
+// deadLettersPage shows why exports were given up, and which.
+type deadLettersPage struct {
+	api.DeadLetters
+
+	Customer   string
+	Reasons    []deadReason
+	Filter     deadFilter
+	MayOperate bool
+	// Hold is what keeps retried exports from going on; "" for nothing.
+	Hold string
+	More string
+	// Result is what was just done; nil for nothing.
+	Result *deadResult
+	// Refused is why a choice was refused.
+	Refused *Refusal
+}
+
+// deadReason is a reason for which there are dead letters.
+type deadReason struct {
+	operate.DeadTally
+
+	Filter  deadFilter
+	Path    string
+	Meaning string
+	Mend    *link
+}
+
+// AtOnce reports whether they were given up in one go, as far as people tell the time.
+func (r deadReason) AtOnce() bool { return r.Latest.Sub(r.Oldest) < time.Minute }
+
+// Given counts what the filter lets through.
+func (p deadLettersPage) Given() int {
+	n := 0
+	for _, r := range p.Reasons {
+		n += r.Count
+	}
+	return n
+}
+
+// Latest is when the last of them was given up.
+func (p deadLettersPage) Latest() time.Time {
+	var latest time.Time
+	for _, r := range p.Reasons {
+		if r.Latest.After(latest) {
+			latest = r.Latest
+		}
+	}
+	return latest
+}
+
+// Without is the address without a part of the filter.
+func (p deadLettersPage) Without(part string) string {
+	q := p.Filter.query()
+	q.Del(part)
+	return withQuery(deadPath(p.Customer), q)
+}
+
+func withQuery(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func (v *visit) showDeadLetters() error {
+	q := v.r.URL.Query()
+	result := deadResultOf(q)
+	if result != nil && v.byHTMX() {
+		if err := v.follows(result); err != nil {
+			return err
+		}
+		return v.part("dead-letters", "dead-result", result)
+	}
+	p, err := v.deadLetters(deadFilterOf(q), q.Get("cursor"))
+	if refused, ok := refusalOf(err); ok && refused.Status == http.StatusUnprocessableEntity {
+		// What was typed into the filter is shown again.
+		p.Refused = refused
+		return v.pageWith(refused, "dead-letters", "Dead letters", p)
+	}
+	if err != nil {
+		return err
+	}
+	if p.Result = result; result != nil {
+		if err := v.follows(result); err != nil {
+			return err
+		}
+	}
+	return v.page("dead-letters", "Dead letters", p)
+}
+
+// shownDead is how many dead letters a page lists.
+const shownDead = 50
+
+func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, error) {
+	p := deadLettersPage{Customer: v.Customer, Filter: filter, MayOperate: v.May(api.ScopeOperate)}
+	q := filter.query()
+	q.Set("limit", strconv.Itoa(shownDead))
+	q.Set("count", "true")
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	if err := v.get(v.customerPath("dead-letters"), q, &p.DeadLetters); err != nil {
+		return p, err
+	}
+	for _, t := range p.ByReason {
+		of := filter
+		of.Reason = string(t.Reason)
+		p.Reasons = append(p.Reasons, deadReason{t, of, withQuery(deadPath(v.Customer), of.query()), meaning(t.Reason), mendOf(v.Customer, t.Reason)})
+	}
+	if p.Next != "" {
+		q = filter.query()
+		q.Set("cursor", p.Next)
+		p.More = withQuery(deadPath(v.Customer), q)
+	}
+	if p.Total == 0 {
+		return p, nil
+	}
+	lane, err := v.lane(holdForm{})
+	p.Hold = lane.holds()
+	return p, err
+}
+
+// holds says what keeps the customer's exports; "" for nothing.
+func (p lanePage) holds() string {
+	switch {
+	case p.Keeps():
+		return p.Told(p.clock)
+	case p.Detail.Workers == 0:
+		return "no worker has been heard of lately"
+	case p.Connection != "":
+		return "of the connection, " + p.Connection
+	}
+	return ""
+}
+
+// deadResult is what was done about dead letters, and how it goes on since. An address
+// holds its numbers and no words.
+type deadResult struct {
+	Act          string
+	Done, Passed int
+	More         bool
+	At           time.Time
+	// Self is the address that tells how it goes on.
+	Self string
+	// Moving is how many exports of the customer are still to be done, Again how many
+	// were given up since.
+	Moving, Again int
+	Hold          string
+}
+
+// Over reports whether nothing moves any more.
+func (r deadResult) Over() bool { return r.Moving == 0 }
+
+func (r deadResult) query() url.Values {
+	q := url.Values{"act": {r.Act}, "n": {strconv.Itoa(r.Done)}, "at": {strconv.FormatInt(r.At.UnixMilli(), 10)}}
+	if r.Passed > 0 {
+		q.Set("passed", strconv.Itoa(r.Passed))
+	}
+	if r.More {
+		q.Set("more", "1")
+	}
+	return q
+}
+
+func deadResultOf(q url.Values) *deadResult {
+	number := func(name string) int {
+		n, err := strconv.Atoi(q.Get(name))
+		if err != nil {
+			return 0
+		}
+		return max(0, n)
+	}
+	act := q.Get("act")
+	if act != "retry" && act != "discard" {
+		return nil
+	}
+	return &deadResult{Act: act, Done: number("n"), Passed: number("passed"), More: q.Get("more") == "1", At: time.UnixMilli(int64(number("at")))}
+}
+
+// follows tells how it goes on with what was retried.
+func (v *visit) follows(r *deadResult) error {
+	if r.Act != "retry" {
+		return nil
+	}
+	r.Self = withQuery(deadPath(v.Customer), r.query())
+	lane, err := v.lane(holdForm{})
+	if err != nil {
+		return err
+	}
+	r.Moving, r.Hold = lane.Express+lane.Bulk+lane.Active+lane.Later, lane.holds()
+	var since api.DeadLetters
+	q := url.Values{"since": {r.At.UTC().Format(time.RFC3339Nano)}, "count": {"true"}, "limit": {"1"}}
+	if err := v.get(v.customerPath("dead-letters"), q, &since); err != nil {
+		return err
+	}
+	for _, t := range since.ByReason {
+		r.Again += t.Count
+	}
+	return nil
+}
+
+// deadLetterPage explains one.
+type deadLetterPage struct {
+	operate.ExplainedDead
+
+	Why        string // the reason explained
+	Mend       *link
+	MayOperate bool
+	Hold       string
+	// Gone: it is no dead letter any more.
+	Gone bool
+}
+
+func (v *visit) showDeadLetter() error {
+	p := deadLetterPage{MayOperate: v.May(api.ScopeOperate)}
+	p.Customer = v.Customer
+	err := v.get(v.customerPath("dead-letters", v.r.PathValue("export")), nil, &p.ExplainedDead)
+	if refused, ok := refusalOf(err); ok && refused.Code == api.CodeNotDead {
+		p.Gone = true
+		return v.pageWith(refused, "dead-letter", "Dead letter", p)
+	}
+	if err != nil {
+		return err
+	}
+	p.Why, p.Mend = meaning(p.Reason), mendOf(v.Customer, p.Reason)
+	lane, err := v.lane(holdForm{})
+	if err != nil {
+		return err
+	}
+	p.Hold = lane.holds()
+	return v.page("dead-letter", "Dead letter", p)
+}
+
+// answered is what iCIMS said last, in a few words.
+func answered(l operate.DeadLine) string {
+	phrase := operate.CallPhrase(l.Operation)
+	if phrase == "" {
+		return "" // held back before any call was made
+	}
+	said := append([]string{"none"}, l.Codes...)
+	if l.Status != 0 {
+		said[0] = strconv.Itoa(l.Status)
+	}
+	return strings.Join(said, ", ") + ", when asked to " + phrase
+}

@@ -1,0 +1,138 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+)
+
+// deadOrder is what is to be done about which dead letters.
+type deadOrder struct {
+	deadChoice
+
+	Act string `json:"-"`
+	Why string `json:"why,omitempty"`
+	// Candidate is the one whose page comes next; "" for the list.
+	Candidate string `json:"-"`
+	DryRun    bool   `json:"dry_run,omitempty"`
+}
+
+// deadOrderOf reads an order from a form: exports that are chosen one by one, or all
+// that a filter lets through. Nothing chosen is not everything.
+func deadOrderOf(act string, form url.Values) deadOrder {
+	o := deadOrder{Act: act, Why: strings.TrimSpace(form.Get("why")), Candidate: form.Get("of")}
+	filter := deadFilterOf(form)
+	switch {
+	case form.Has("export"):
+		o.Exports = form["export"]
+	case filter.Any():
+		o.Filter = &filter
+	default:
+		o.All = form.Get("all") == "1"
+	}
+	return o
+}
+
+// None reports whether nothing is chosen.
+func (o deadOrder) None() bool { return o.Filter == nil && len(o.Exports) == 0 && !o.All }
+
+// Which is the filter of the order, as a form sends it on.
+func (o deadOrder) Which() deadFilter {
+	if o.Filter == nil {
+		return deadFilter{}
+	}
+	return *o.Filter
+}
+
+// deadReview shows what would be done, and asks why.
+type deadReview struct {
+	deadOrder
+
+	Customer string
+	Chosen   api.DeadLettersChanged
+	Hold     string
+	Refused  *Refusal
+}
+
+// Back is where the dead letters are that were chosen from.
+func (r deadReview) Back() string { return withQuery(deadPath(r.Customer), r.Which().query()) }
+
+// Heading is the title of the page.
+func (r deadReview) Heading() string {
+	if r.Act == "discard" {
+		return "Discard dead letters?"
+	}
+	return "Retry dead letters?"
+}
+
+// reviewDead counts what is chosen and asks for a why.
+func (v *visit) reviewDead() error {
+	if err := v.r.ParseForm(); err != nil {
+		return badForm
+	}
+	act := v.r.PostForm.Get("act")
+	if act != "retry" && act != "discard" {
+		return badForm
+	}
+	o := deadOrderOf(act, v.r.PostForm)
+	if o.None() {
+		p, err := v.deadLetters(deadFilter{v.r.PostForm.Get("in-reason"), v.r.PostForm.Get("in-batch"), v.r.PostForm.Get("in-candidate")}, "")
+		if err != nil {
+			return err
+		}
+		p.Refused = &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{Title: "none is chosen", Detail: "Tick the dead letters that are meant, or take all of a reason."}}
+		return v.pageWith(p.Refused, "dead-letters", "Dead letters", p)
+	}
+	return v.review(o, nil)
+}
+
+var badForm = &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title: "the form cannot be read", Detail: "Nothing was changed. Go back and try again."}}
+
+func (v *visit) review(o deadOrder, refused *Refusal) error {
+	r := deadReview{deadOrder: o, Customer: v.Customer, Refused: refused}
+	dry := o
+	dry.DryRun, dry.Why = true, ""
+	if err := v.post(v.customerPath("dead-letters", o.Act), dry, &r.Chosen); err != nil {
+		return err
+	}
+	lane, err := v.lane(holdForm{})
+	if err != nil {
+		return err
+	}
+	r.Hold = lane.holds()
+	if refused != nil {
+		return v.pageWith(refused, "dead-review", r.Heading(), r)
+	}
+	return v.page("dead-review", r.Heading(), r)
+}
+
+var saidRetried = say("retried", "It is set going again, with a fresh retry budget. Below is how it goes on.")
+
+// actOnDead does what was reviewed.
+func (v *visit) actOnDead(act string) error {
+	if err := v.r.ParseForm(); err != nil {
+		return badForm
+	}
+	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act, At: v.Now()}
+	var done api.DeadLettersChanged
+	err := v.post(v.customerPath("dead-letters", act), o, &done)
+	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized && !o.None() {
+		return v.review(o, refused)
+	}
+	if err != nil {
+		return err
+	}
+	if act == "retry" && o.Candidate != "" && done.Done == 1 {
+		return v.redirect(candidatePath(v.Customer, o.Candidate), saidRetried)
+	}
+	result.Done, result.Passed, result.More = done.Done, done.Chosen-done.Done, done.More
+	q := result.query()
+	if done.More {
+		for name, values := range o.Which().query() {
+			q[name] = values
+		}
+	}
+	return v.redirect(withQuery(deadPath(v.Customer), q), "")
+}

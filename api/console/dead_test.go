@@ -1,0 +1,238 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+const deadLetters = "/customers/1234/dead-letters"
+
+// sorrows makes dead letters: five for a job that is not there, three for an e-mail
+// address that iCIMS refuses, and one of another customer.
+func (w ward) sorrows() (jobless store.BatchID, ids []string) {
+	w.t.Helper()
+	jobless, refs := w.accept("1234", 999, "c-100", "c-101", "c-102", "c-103", "c-104")
+	w.giveUp("job_not_found", noJob, refs...)
+	_, more := w.accept("1234", 1709, "c-200", "c-201", "c-202")
+	w.giveUp("icims_field_refused", refusedEmail, more...)
+	_, other := w.accept("77", 0, "c-900")
+	w.giveUp("job_not_found", noJob, other...)
+	w.beat()
+	for _, ref := range append(refs, more...) {
+		ids = append(ids, ref.Export)
+	}
+	return jobless, ids
+}
+
+func (w ward) deadLeft(customer string) int64 {
+	w.t.Helper()
+	n, err := w.ledger.CountDead(w.t.Context(), customer)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// personal is what no page may show.
+var personal = []string{"Ottoline", "ottoline", "Quillfeather", "@example.com", "not welcome"}
+
+func TestDeadLettersAreGroupedByReason(t *testing.T) {
+	w := newWard(t)
+	p := w.person(api.ScopeOperate)
+	p.get(deadLetters).wants(t, http.StatusOK, "No export of this customer was given up")
+	jobless, ids := w.sorrows()
+	got := p.get(deadLetters)
+	got.wants(t, http.StatusOK, "<strong>8 exports</strong> were given up, for 2 reasons", "The job does not exist or cannot be seen", "iCIMS refuses the content of a field",
+		"Check the job&#39;s system id", "iCIMS refused the workflow because of its job", "Retry all 5…", "Discard all 3…", "Retry all 8, whatever the reason…",
+		"c-100", "404, when asked to create the workflow", "400, code 4 on email, when asked to create the person", "/connections/1234", deadLetters+"/"+ids[0])
+	got.lacks(t, append(personal, "c-900", "do not go on now")...)
+	if strings.Index(got.text, "reason-job_not_found") > strings.Index(got.text, "reason-icims_field_refused") {
+		t.Error("the most frequent reason does not come first")
+	}
+	for name, c := range map[string]struct {
+		query        string
+		wants, lacks []string
+	}{
+		"by reason":    {"?reason=icims_field_refused", []string{"c-200", "3 of 8", "remove this filter"}, []string{"c-100", "The job does not exist"}},
+		"by batch":     {"?batch=" + string(jobless), []string{"c-100", "5 of 8"}, []string{"c-200"}},
+		"by candidate": {"?candidate=+c-201+", []string{"c-201", "1 of 8"}, []string{"c-200"}},
+		"to nobody":    {"?candidate=nobody", []string{"No dead letter matches", "Show all 8"}, []string{"c-200"}},
+	} {
+		t.Run("and filtered "+name, func(t *testing.T) {
+			got := p.get(deadLetters + c.query)
+			got.wants(t, http.StatusOK, c.wants...)
+			got.lacks(t, c.lacks...)
+		})
+	}
+	t.Run("a filter that is none is shown again with what is wrong", func(t *testing.T) {
+		got := p.get(deadLetters + "?batch=" + url.QueryEscape(markup))
+		got.wants(t, http.StatusUnprocessableEntity, "is no batch of this customer", `aria-invalid="true"`, "&lt;b&gt;it")
+		got.lacks(t, "<b>it</b>", "No dead letter matches", "No export of this customer")
+	})
+	t.Run("who may only read is offered no change", func(t *testing.T) {
+		got := w.person(api.ScopeRead).get(deadLetters)
+		got.wants(t, http.StatusOK, "<strong>8 exports</strong>", "c-100")
+		got.lacks(t, "/review", "Retry", "Discard", "checkbox")
+	})
+	t.Run("that retries would wait is said at once", func(t *testing.T) {
+		w.pause("1234", markup)
+		got := p.get(deadLetters)
+		got.wants(t, http.StatusOK, "do not go on now, retried ones neither: paused by ana until somebody resumes: &lt;script&gt;")
+		got.lacks(t, "<b>it</b>")
+	})
+}
+
+func TestDeadLettersComeInPages(t *testing.T) {
+	w := newWard(t)
+	_, refs := w.accept("1234", 999, many(shownDead+3)...)
+	w.giveUp("job_not_found", noJob, refs...)
+	p, seen := w.person(api.ScopeOperate), map[string]bool{}
+	path := deadLetters + "?reason=job_not_found"
+	for pages := 1; ; pages++ {
+		got := p.get(path)
+		got.wants(t, http.StatusOK, fmt.Sprintf("Retry all %d…", shownDead+3))
+		for _, part := range strings.Split(got.text, `name="export" value="`)[1:] {
+			id, _, _ := strings.Cut(part, `"`)
+			seen[id] = true
+		}
+		_, more, ok := strings.Cut(got.text, `<p class="more"><a class="button" href="`)
+		if !ok {
+			if pages != 2 || len(seen) != shownDead+3 {
+				t.Fatalf("%d letters on %d pages", len(seen), pages)
+			}
+			return
+		}
+		path, _, _ = strings.Cut(more, `"`)
+		path = strings.ReplaceAll(path, "&amp;", "&")
+	}
+}
+
+func TestADeadLetterIsExplained(t *testing.T) {
+	w := newWard(t)
+	jobless, ids := w.sorrows()
+	p := w.person(api.ScopeOperate)
+	got := p.get(deadLetters + "/" + ids[0])
+	got.wants(t, http.StatusOK, "The job does not exist or cannot be seen.", "What to do:", "Check the job&#39;s system id", "job 999", string(jobless), "after 1 attempt", "T-18", "so it was given up",
+		"404, when asked to create the workflow", `href="/customers/1234/candidates?id=c-100"`, ">Retry</button>", "Discard…")
+	got.lacks(t, personal...)
+	w.person(api.ScopeRead).get(deadLetters+"/"+ids[0]).lacks(t, "<form method=\"post\" action=\"/customers", ">Retry</button>")
+	for _, which := range []string{"none", url.PathEscape(markup), "%2e%2e", ids[0] + "%2f.."} {
+		got := p.get(deadLetters + "/" + which)
+		got.lacks(t, "<b>it</b>", "unexpected fault")
+		if got.StatusCode != http.StatusNotFound && got.StatusCode/100 != 3 {
+			t.Errorf("%s: %d", which, got.StatusCode)
+		}
+	}
+	t.Run("one is retried, and its candidate's story follows", func(t *testing.T) {
+		got := p.post(deadLetters+"/retry", url.Values{"export": {ids[0]}, "of": {"c-100"}, "why": {" "}})
+		got.wants(t, http.StatusUnprocessableEntity, "why-wrong", "<strong>1 dead letter</strong> would be set going again", `name="export" value="`+ids[0])
+		got = p.post(deadLetters+"/retry", url.Values{"export": {ids[0]}, "of": {"c-100"}, "why": {markup}})
+		if got.StatusCode != http.StatusSeeOther || got.to() != "/customers/1234/candidates?id=c-100&did=retried" {
+			t.Fatalf("%d to %q", got.StatusCode, got.to())
+		}
+		got = p.get(got.to())
+		got.wants(t, http.StatusOK, "It is set going again", "It waits for a worker", "test operate set it going again: “&lt;script&gt;", `hx-trigger="every 3s`)
+		got.lacks(t, append(personal, "<b>it</b>")...)
+		p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusNotFound, "This export is no dead letter", deadLetters)
+		// It was taken care of: once more does nothing, and says so.
+		p.post(deadLetters+"/review", url.Values{"act": {"retry"}, "export": {ids[0]}}).wants(t, http.StatusOK, "None of them is left")
+	})
+}
+
+func TestDeadLettersAreReviewedBeforeTheyAreActedOn(t *testing.T) {
+	w := newWard(t)
+	_, ids := w.sorrows()
+	p := w.person(api.ScopeOperate)
+	review := func(form url.Values) shown { return p.post(deadLetters+"/review", form) }
+	got := review(url.Values{"act": {"discard"}, "reason": {"job_not_found"}})
+	got.wants(t, http.StatusOK, "<strong>5 dead letters</strong> would be given up for good", "cannot be undone", "c-100", `name="reason" value="job_not_found"`, `action="`+deadLetters+`/discard"`)
+	got.lacks(t, append(personal, "c-200")...)
+	review(url.Values{"act": {"retry"}, "export": {ids[0], ids[5]}}).wants(t, http.StatusOK, "<strong>2 dead letters</strong>", "is not made twice", `value="`+ids[5])
+	review(url.Values{"act": {"retry"}, "all": {"1"}}).wants(t, http.StatusOK, "<strong>8 dead letters</strong>", `name="all" value="1"`)
+	review(url.Values{"act": {"retry"}, "in-reason": {"job_not_found"}}).wants(t, http.StatusUnprocessableEntity, "None is chosen", "c-100", "5 of 8")
+	review(url.Values{"act": {"eat"}, "all": {"1"}}).wants(t, http.StatusBadRequest, "Nothing was changed")
+	review(url.Values{"act": {"retry"}, "reason": {markup}}).wants(t, http.StatusUnprocessableEntity, "is none of those there are")
+	t.Run("without a why, or a choice, nothing is done", func(t *testing.T) {
+		got := p.post(deadLetters+"/discard", url.Values{"reason": {"job_not_found"}})
+		got.wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, "why-wrong", "<strong>5 dead letters</strong>", `name="reason" value="job_not_found"`)
+		p.post(deadLetters+"/discard", url.Values{"why": {"x"}}).wants(t, http.StatusUnprocessableEntity, "say which dead letters are meant")
+	})
+	t.Run("without the scope neither", func(t *testing.T) {
+		reader := w.person(api.ScopeRead)
+		for _, path := range []string{"/review", "/retry", "/discard"} {
+			form := url.Values{"act": {"retry"}, "all": {"1"}, "why": {"x"}}
+			reader.post(deadLetters+path, form).wants(t, http.StatusForbidden, "lacks the scope")
+			w.person(api.ScopeOperate, "77").post(deadLetters+path, form).wants(t, http.StatusNotFound)
+		}
+	})
+	if n := w.deadLeft("1234"); n != 8 {
+		t.Fatalf("%d of 8 are left", n)
+	}
+}
+
+func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
+	w := newWard(t)
+	_, ids := w.sorrows()
+	p := w.person(api.ScopeOperate)
+	got := p.post(deadLetters+"/discard", url.Values{"export": {ids[5], "none"}, "why": {"a bad address"}})
+	if got.StatusCode != http.StatusSeeOther || w.deadLeft("1234") != 7 {
+		t.Fatalf("%d: %s", got.StatusCode, got.text)
+	}
+	p.get(got.to()).wants(t, http.StatusOK, "1 dead letter discarded, and the data purged.")
+	if _, err := w.ledger.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
+		t.Error("the data is kept")
+	}
+	w.now.pass(time.Minute) // since they died
+	got = p.post(deadLetters+"/retry", url.Values{"reason": {"job_not_found"}, "why": {"reopened"}})
+	if got.StatusCode != http.StatusSeeOther || w.deadLeft("1234") != 2 || w.deadLeft("77") != 1 {
+		t.Fatalf("%d: %s", got.StatusCode, got.text)
+	}
+	back := got.to()
+	got = p.get(back)
+	got.wants(t, http.StatusOK, "5 dead letters set going again at", "5 exports of the customer still to be done; none given up since.", `hx-trigger="every 3s`, "See how it goes on")
+	part := p.get(back, "HX-Request", "true")
+	part.wants(t, http.StatusOK, "5 exports of the customer still to be done")
+	part.lacks(t, "<html", "<table")
+	for name, address := range map[string]string{"with an act that is none": "?act=eat&n=5", "with words": "?act=retry&n=" + url.QueryEscape(markup) + "&at=x", "that overflows": "?act=retry&n=1&at=9223372036854775807"} {
+		t.Run("an address "+name+" puts nothing on the page", func(t *testing.T) {
+			p.get(deadLetters+address).lacks(t, "5 dead letters set", "<b>it</b>", "unexpected fault")
+		})
+	}
+}
+
+func TestWhatWasRetriedIsFollowedToItsEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    deadResult
+		want string
+	}{
+		"while it moves":                {deadResult{Done: 5, Moving: 3}, "3 exports of the customer still to be done; none given up since."},
+		"while it moves and some fail":  {deadResult{Done: 5, Moving: 3, Again: 2}, "still to be done; 2 given up since."},
+		"while something keeps it":      {deadResult{Done: 5, Moving: 3, Hold: "paused by ana"}, "They wait: paused by ana."},
+		"when it worked":                {deadResult{Done: 5}, "nothing was given up since: it worked."},
+		"when one came back":            {deadResult{Done: 5, Again: 1}, "since then 1 export was given up again."},
+		"when there was nothing to do":  {deadResult{}, "Nothing was done: they had been taken care of meanwhile."},
+		"when others were there before": {deadResult{Done: 5, Passed: 2}, "2 had been taken care of meanwhile."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.r.Act, c.r.At = "retry", time.Now()
+			var b strings.Builder
+			pages, err := parsePages()
+			if err == nil {
+				err = pages["dead-letters"].ExecuteTemplate(&b, "dead-result", c.r)
+			}
+			if err != nil || !strings.Contains(b.String(), c.want) {
+				t.Errorf("%v in %s", err, b.String())
+			}
+			if polls := strings.Contains(b.String(), "hx-trigger"); polls != (c.r.Moving > 0) {
+				t.Errorf("it refreshes itself: %t", polls)
+			}
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+// erasePage asks before a candidate is erased, and then shows the receipt.
+type erasePage struct {
+	Customer string
+	ID       string
+	Story    operate.CandidateStory
+	// Waiting, Dead, Ended and Busy count his exports.
+	Waiting, Dead, Ended, Busy int
+
+	Why     string
+	Refused *Refusal
+	Receipt *store.ErasureReceipt
+	Nothing bool
+}
+
+func (v *visit) askToErase() error {
+	return v.eraseForm(erasePage{ID: strings.TrimSpace(v.r.URL.Query().Get("id"))})
+}
+
+// eraseForm shows what would be erased. Somebody of whom nothing is known can be erased
+// all the same: the receipt says so.
+func (v *visit) eraseForm(p erasePage) error {
+	p.Customer = v.Customer
+	if !candidateShape.MatchString(p.ID) {
+		return v.redirect("/customers/"+v.Customer+"/candidates", "")
+	}
+	story, err := v.story(p.ID, false)
+	if refused, ok := refusalOf(err); err != nil && (!ok || refused.Code != api.CodeNoCandidate) {
+		return err
+	}
+	p.Story = story
+	for _, x := range story.Exports {
+		switch x.Outcome.State {
+		case store.Queued, store.Deferred, store.Retrying:
+			p.Waiting++
+		case store.Dead:
+			p.Dead++
+		case store.Done, store.Skipped, store.Cancelled:
+			p.Ended++
+		default:
+			p.Busy++
+		}
+	}
+	if p.Refused != nil {
+		return v.pageWith(p.Refused, "erase", "Erase a candidate?", p)
+	}
+	return v.page("erase", "Erase a candidate?", p)
+}
+
+func (v *visit) erase() error {
+	p := erasePage{Customer: v.Customer, ID: v.r.PostFormValue("id"), Why: strings.TrimSpace(v.r.PostFormValue("why"))}
+	if !candidateShape.MatchString(p.ID) {
+		return badForm
+	}
+	if p.Refused = p.whyNot(); p.Refused != nil {
+		return v.eraseForm(p)
+	}
+	var receipt store.ErasureReceipt
+	err := v.call(http.MethodDelete, v.customerPath("candidates", p.ID), url.Values{"why": {p.Why}}, nil, &receipt)
+	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized {
+		p.Refused = refused
+		return v.eraseForm(p)
+	}
+	if err != nil {
+		return err
+	}
+	p.Receipt, p.Nothing = &receipt, receipt.Nothing()
+	return v.page("erase", "The candidate is erased", p)
+}
+
+// whyNot refuses a reason that would outlast the candidate's data with the candidate in
+// it: the reason is kept.
+func (p erasePage) whyNot() *Refusal {
+	problem := ""
+	switch {
+	case p.Why == "":
+		return nil // as the API says
+	case strings.Contains(strings.ToLower(p.Why), strings.ToLower(p.ID)):
+		problem = "names the candidate"
+	case strings.Contains(p.Why, "@"):
+		problem = "seems to have an e-mail address"
+	default:
+		return nil
+	}
+	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{
+		Title: "nothing was erased", Errors: []api.FieldProblem{{Field: "query.why", Problem: problem, Remedy: "enter a ticket's number or the like: it is kept after the candidate is gone"}},
+	}}
+}
