@@ -20,7 +20,7 @@ type Options struct {
 	// Monitoring is asynq's web UI, for keys that are bound to no customer; nil: there
 	// is none.
 	Monitoring http.Handler
-	// Version stands at the foot of each page.
+	// Version stands at the foot of each page, if it is known.
 	Version string
 	Log     zerolog.Logger
 	// Now is the clock that sessions end by; nil for the machine's.

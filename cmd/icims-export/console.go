@@ -26,6 +26,9 @@ func mountConsole(server *api.Server, log zerolog.Logger) (func(), error) {
 		return nil, failed("asynq's web UI cannot be made: %s", rootCause(err))
 	}
 	version, _ := versions()
+	if version == "(devel)" {
+		version = "" // go run and go build know none
+	}
 	pages, err := console.New(console.Options{API: server, Keys: server.Ledger.Keys(), Monitoring: queues, Version: version, Log: log})
 	if err != nil {
 		_ = queues.Close()
