@@ -1,0 +1,170 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+// moved leads the connection from state to state, the last for a reason.
+func (r *rig) moved(reason store.Reason, states ...store.ConnectionState) {
+	r.t.Helper()
+	for i, to := range states {
+		move := store.ConnectionMove{To: to, Who: "w1"}
+		if i == len(states)-1 {
+			move.Reason = reason
+		}
+		if err := r.ledger.MoveConnection(r.t.Context(), mine, move); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func TestWithoutConnectionsThePageExplainsTheSteps(t *testing.T) {
+	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.EgressAddresses = []string{"192.0.2.7", "192.0.2.8"} })
+	r.person(api.ScopeAdmin).get("/").wants(t, http.StatusOK, "is connected yet", "<b>Capabilities</b>", "<b>Verify</b>", `href="/connections/new"`,
+		"192.0.2.7, 192.0.2.8", `data-copy="192.0.2.7, 192.0.2.8"`, "allow-list them")
+	got := r.person(api.ScopeOperate).get("/")
+	got.wants(t, http.StatusOK, "takes a key with the scope admin")
+	got.lacks(t, `href="/connections/new"`)
+	newRig(t).person(api.ScopeRead).get("/").wants(t, http.StatusOK, "egress_addresses")
+}
+
+func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
+	cases := map[string]struct {
+		before func(*rig)
+		has    []string
+	}{
+		"not verified": {func(*rig) {}, []string{"not verified", "Nobody has verified it", "Verify it to know"}},
+		"connected": {func(r *rig) { r.moved("", store.ConnectionVerifying, store.ConnectionConnected) },
+			[]string{`class="badge good">connected`, "Nothing to do."}},
+		"credentials refused": {func(r *rig) { r.moved("icims_credentials", store.CredentialsRejected) },
+			[]string{`class="badge bad">credentials refused`, "iCIMS refuses the user name or password", "Put the right credentials"}},
+		"paused": {func(r *rig) {
+			if err := r.ledger.Pause(r.t.Context(), mine, store.Pause{By: "ana", Why: markup, Until: time.Now().Add(time.Hour)}); err != nil {
+				r.t.Fatal(err)
+			}
+		}, []string{`class="badge warn">paused`, "Paused by ana: &lt;script&gt;", "Until <time"}},
+		"what a verification found": {func(r *rig) {
+			r.verified(verify.ResultDegraded, verify.Check{Name: verify.CheckTest, Title: "The test candidate is in iCIMS", State: verify.Warned, Code: verify.CodeNoJob, Cause: "The portals show no job.", Remedy: "Verify again when there is one."})
+			r.moved(store.VerifyReason(string(verify.CodeNoJob)), store.ConnectionVerifying, store.ConnectionDegraded)
+		}, []string{`class="badge warn">degraded`, "The portals show no job.", "Verify again when there is one.", `/verifications/`}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.connected()
+			c.before(r)
+			p := r.person(api.ScopeRead)
+			for _, path := range []string{"/", "/connections/1234"} {
+				has := c.has
+				if path != "/" && name == "connected" {
+					has = []string{"All checks of its last verification passed"}
+				}
+				if path != "/" && name == "paused" {
+					has = []string{"Paused by ana", "&lt;script&gt;", "Exports wait meanwhile", "the connection is not verified"}
+				}
+				got := p.get(path)
+				got.wants(t, http.StatusOK, has...)
+				got.lacks(t, "<script>alert", "correct horse", "icims_")
+			}
+			p.get("/").wants(t, http.StatusOK, `href="/connections/1234"`, ">US<")
+		})
+	}
+}
+
+func TestTheListOfConnectionsHasPages(t *testing.T) {
+	r := newRig(t)
+	for i := range shownIntegrations + 1 {
+		customer := strconv.Itoa(100 + i)
+		r.connected(func(c *store.Connection) {
+			c.Customer, c.PortalURLs = customer, strings.Replace(portalURL, mine, customer, 1)
+		})
+	}
+	p := r.person(api.ScopeRead)
+	first := p.get("/")
+	first.wants(t, http.StatusOK, `href="/connections/100"`, `href="/connections/119"`, `href="/?cursor=119"`)
+	first.lacks(t, `href="/connections/120"`)
+	second := p.get("/?cursor=119")
+	second.wants(t, http.StatusOK, `href="/connections/120"`)
+	second.lacks(t, `href="/connections/119"`, `rel="next"`)
+	p.get("/?cursor=120").wants(t, http.StatusOK, "There are no more connections")
+	bound := r.person(api.ScopeRead, "103").get("/")
+	bound.wants(t, http.StatusOK, `href="/connections/103"`)
+	bound.lacks(t, `href="/connections/104"`, "Open a customer by number")
+}
+
+func TestACustomerIsOpenedByNumber(t *testing.T) {
+	p := newRig(t).person(api.ScopeRead)
+	for query, to := range map[string]string{"?customer=+77+": "/connections/77", "?customer=x%2F..%2Fy": "/?wrong=1", "": "/", "?choose=1": "/"} {
+		if got := p.get("/integrations" + query); got.StatusCode != http.StatusSeeOther || got.to() != to {
+			t.Errorf("%q leads to %q", query, got.to())
+		}
+	}
+	p.get("/?wrong=1").wants(t, http.StatusOK, "is a number of at most 18 digits")
+}
+
+func TestAConnectionTellsItsSettingsAndHistory(t *testing.T) {
+	r := newRig(t)
+	r.connected(func(c *store.Connection) { c.Source, c.LinkedInField, c.Limits.InFlight = markup, "field51001", 2 })
+	other := r.stored().Connection
+	other.Username = "<i>user</i>"
+	if _, err := r.ledger.EditConnection(t.Context(), other, 1, "joe", markup); err != nil {
+		t.Fatal(err)
+	}
+	admin := r.person(api.ScopeAdmin).get("/connections/1234")
+	admin.wants(t, http.StatusOK, "&lt;i&gt;user&lt;/i&gt;", "field51001", "<dt>Calls at the same time</dt><dd>2</dd>", "<dt>Calls a second</dt><dd>5 <span class=\"fine\">default</span>", portalURL,
+		"revision 2", "edited <span class=\"fine\">username</span>", "joe", "maria", "a new customer", "Verify now", `href="/connections/1234/edit"`, `href="/connections/1234/remove"`, `href="/customers/1234/jobs"`,
+		`href="/customers/1234/export"`, `href="/customers/1234/batches"`, `href="/customers/1234/dead-letters"`)
+	admin.lacks(t, "<script>alert", "<i>user", "correct horse")
+	reader := r.person(api.ScopeRead, mine).get("/connections/1234")
+	reader.wants(t, http.StatusOK, "takes a key with the scope admin")
+	reader.lacks(t, "Verify now", "/edit", "/remove", `href="/customers/1234/export"`)
+	r.person(api.ScopeRead, "77").get("/connections/1234").wants(t, http.StatusNotFound)
+}
+
+func TestACustomerWithoutAConnectionIsToldWhereOneMayBe(t *testing.T) {
+	r := newRig(t)
+	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "not entered", "file of connections", `href="/connections/new?customer=1234"`, "Verify now")
+	r.connected()
+	if err := r.ledger.RemoveConnection(t.Context(), mine, 0, "joe", "they left"); err != nil {
+		t.Fatal(err)
+	}
+	got := r.person(api.ScopeAdmin).get("/connections/1234")
+	got.wants(t, http.StatusOK, `class="badge plain">removed`, "are erased", "they left", `href="/connections/new?customer=1234"`)
+	got.lacks(t, "Verify now", "Account and portals", "export-user")
+}
+
+func TestARemovalAsksWhyAndTellsWhatItDoes(t *testing.T) {
+	w := newWard(t)
+	w.connected()
+	_, refs := w.accept(mine, 1709, "c-1", "c-2")
+	w.enqueue(refs...)
+	p := w.person(api.ScopeAdmin, mine)
+	form := p.get("/connections/1234/remove")
+	form.wants(t, http.StatusOK, "Exports that wait (2 now)", "2 exports would be cancelled", "nobody is sent twice", `name="revision" value="1"`)
+	p.post("/connections/1234/remove", url.Values{"revision": {"1"}, "exports": {"cancel"}, "markers": {"erase"}, "why": {" "}}).
+		wants(t, http.StatusUnprocessableEntity, `id="why-wrong"`, `value="cancel" checked`, `value="erase" checked`)
+	p.post("/connections/1234/remove", url.Values{"revision": {"7"}, "why": {markup}}).
+		wants(t, http.StatusPreconditionFailed, "Somebody else changed the connection meanwhile. Nothing was removed.", "&lt;script&gt;", `name="revision" value="1"`)
+	if c := w.stored(); c.State != store.ConnectionNew {
+		t.Fatalf("it is %s", c.State)
+	}
+	done := p.post("/connections/1234/remove", url.Values{"revision": {"1"}, "exports": {"cancel"}, "why": {"they left"}})
+	if done.StatusCode != http.StatusSeeOther || done.to() != "/connections/1234?did=connection-removed" {
+		t.Fatalf("%d to %q: %s", done.StatusCode, done.to(), done.text)
+	}
+	p.get(done.to()).wants(t, http.StatusOK, "The connection is removed", "they left")
+	if n, err := w.ledger.Live(t.Context(), mine); err != nil || n != 0 {
+		t.Errorf("%d exports wait still, %v", n, err)
+	}
+	p.get("/connections/1234/remove").wants(t, http.StatusOK, "removed already")
+	w.person(api.ScopeAdmin).get("/connections/77/remove").wants(t, http.StatusNotFound, "no connection")
+}

@@ -1,0 +1,168 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+// begun asks for a verification and claims it, as a worker would.
+func (r *rig) begun(args verify.Args) store.ErrandClaim {
+	r.t.Helper()
+	if _, _, err := r.ledger.AskErrand(r.t.Context(), mine, store.ErrandVerify, args, "maria"); err != nil {
+		r.t.Fatal(err)
+	}
+	claim, _, claimed, err := r.ledger.ClaimErrand(r.t.Context(), mine, store.ErrandVerify, "w1", time.Minute)
+	if err != nil || !claimed {
+		r.t.Fatalf("claimed %v, %v", claimed, err)
+	}
+	return claim
+}
+
+func (r *rig) step(claim store.ErrandClaim, step store.ErrandStep) {
+	r.t.Helper()
+	if err := r.ledger.StepErrand(r.t.Context(), claim, step); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// verified gives the customer a verification that has ended; its page's address is
+// returned.
+func (r *rig) verified(result verify.Result, checks ...verify.Check) string {
+	r.t.Helper()
+	claim := r.begun(verify.Args{Job: 1709})
+	r.step(claim, store.ErrandStep{To: store.ErrandDone, Result: verify.Report{Result: result, Checks: checks, Job: 1709, Person: 90001}, Calls: 10})
+	return "/customers/1234/verifications/" + claim.ID
+}
+
+func TestAVerificationIsAskedForFromTheForm(t *testing.T) {
+	cases := map[string]struct {
+		form url.Values
+		want verify.Args
+	}{
+		"by the button of the connection": {nil, verify.Args{}},
+		"to any job":                      {url.Values{"choose": {"1"}, "test": {"yes"}, "job": {"first"}}, verify.Args{}},
+		"to a chosen job":                 {url.Values{"choose": {"1"}, "test": {"yes"}, "job": {"1709"}}, verify.Args{Job: 1709}},
+		"to a job by its number":          {url.Values{"choose": {"1"}, "test": {"yes"}, "job": {"first"}, "job_number": {"42"}}, verify.Args{Job: 42}},
+		"without the test candidate":      {url.Values{"choose": {"1"}, "job": {"first"}}, verify.Args{NoTestCandidate: true}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.connected()
+			p := r.person(api.ScopeAdmin, mine)
+			got := p.post("/customers/1234/verifications", c.form)
+			if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), "/customers/1234/verifications/") {
+				t.Fatalf("%d to %q: %s", got.StatusCode, got.to(), got.text)
+			}
+			asked, err := r.ledger.Errands(t.Context(), mine, store.ErrandVerify)
+			if err != nil || len(asked) != 1 {
+				t.Fatalf("%+v, %v", asked, err)
+			}
+			if v, err := verify.View(asked[0]); err != nil || v.Asks != c.want {
+				t.Errorf("asked for %+v, %v", v.Asks, err)
+			}
+			again := p.post("/customers/1234/verifications", c.form)
+			if again.to() != got.to()+"?did=verification-joined" {
+				t.Errorf("asked again: to %q", again.to())
+			}
+			p.get(again.to()).wants(t, http.StatusOK, "under way already")
+		})
+	}
+}
+
+func TestAJobThatIsNoneIsToldBesideThePicker(t *testing.T) {
+	r := newRig(t)
+	r.connected()
+	p := r.person(api.ScopeAdmin, mine)
+	got := p.post("/customers/1234/verifications", url.Values{"choose": {"1"}, "job_number": {"<b>x"}})
+	got.wants(t, http.StatusUnprocessableEntity, `id="job-wrong"`, "Is no job&#39;s number", `value="&lt;b&gt;x"`)
+	got.lacks(t, `name="test" value="yes" checked`)
+	r.person(api.ScopeAdmin, "77").post("/customers/77/verifications", nil).wants(t, http.StatusSeeOther) // it may be in the file
+}
+
+func TestChecksAppearAsTheyAreDone(t *testing.T) {
+	r := newRig(t)
+	r.connected()
+	p := r.person(api.ScopeRead, mine)
+	if _, _, err := r.ledger.AskErrand(t.Context(), mine, store.ErrandVerify, verify.Args{}, "maria"); err != nil {
+		t.Fatal(err)
+	}
+	claim := func() store.ErrandClaim {
+		p.get("/connections/1234").wants(t, http.StatusOK, "A verification is under way")
+		list, err := r.ledger.Errands(t.Context(), mine, store.ErrandVerify)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.get("/customers/1234/verifications/"+list[0].ID).wants(t, http.StatusOK, "No worker is running.", "Look again", `hx-trigger="every 1s"`)
+		return r.begun(verify.Args{})
+	}()
+	path := "/customers/1234/verifications/" + claim.ID
+	r.step(claim, store.ErrandStep{Result: verify.Report{Result: verify.ResultRunning, Checks: []verify.Check{
+		{Name: verify.CheckReach, Title: "iCIMS can be reached", State: verify.OK, Found: "the host answers"},
+		{Name: verify.CheckPortal, Title: "The job portal can be read", Subject: markup, State: verify.Running},
+		{Name: verify.CheckQuota, Title: "Calls are left for today", State: verify.Pending},
+	}}})
+	got := p.get(path, "HX-Request", "true")
+	got.wants(t, http.StatusOK, "1 of 3 checks done", `class="badge good">passed`, "the host answers", `class="badge busy">running`, "to come", "&lt;script&gt;", `hx-trigger="every 1s"`)
+	got.lacks(t, "<html", "<script>alert", "Verify again")
+	r.step(claim, store.ErrandStep{To: store.ErrandFailed, Failure: store.ErrandSealed})
+	got = p.get(path, "HX-Request", "true")
+	got.wants(t, http.StatusOK, "Not verified", "keyset cannot open the connection")
+	got.lacks(t, "every 1s")
+}
+
+func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
+	passed := verify.Check{Name: verify.CheckReach, Title: "iCIMS can be reached", State: verify.OK}
+	bad := func(name verify.Name, state verify.State, code verify.Code) verify.Check {
+		return verify.Check{Name: name, Title: "A check", State: state, Code: code, Cause: "It is <i>so</i>.", Remedy: "Do that.", Status: 403, Transaction: "{AB}"}
+	}
+	skipped := verify.Check{Name: verify.CheckTest, Title: "The test candidate is in iCIMS", State: verify.Skipped, Code: verify.CodeNeedsEarlier, Cause: "An earlier check failed.", Remedy: "Mend the earlier one."}
+	cases := map[string]struct {
+		result    verify.Result
+		checks    []verify.Check
+		has, lack []string
+	}{
+		"connected": {verify.ResultConnected, []verify.Check{passed},
+			[]string{`class="verdict good"><h2>Connected</h2>`, "90001", "1709", `href="/customers/1234/export"`, "Verify again"}, []string{"192.0.2.7", "Edit the connection"}},
+		"a warning": {verify.ResultDegraded, []verify.Check{passed, bad(verify.CheckTest, verify.Warned, verify.CodeNoJob)},
+			[]string{"It works, but not in every respect", "It is &lt;i&gt;so&lt;/i&gt;.", "Do that.", "Edit the connection"}, []string{"<i>so", "192.0.2.7", "Connected</h2>"}},
+		"a check that failed": {verify.ResultDegraded, []verify.Check{passed, bad(verify.CheckSearch, verify.Failed, verify.CodeRightMissing), skipped},
+			[]string{"It does not work yet", "A check: failed.", "status 403", "{AB}", "An earlier check failed."}, []string{"Mend the earlier one", "192.0.2.7"}},
+		"the address refused": {verify.ResultRefused, []verify.Check{bad(verify.CheckAddress, verify.Failed, verify.CodeAddressRefused)},
+			[]string{"iCIMS refuses", `data-copy="192.0.2.7"`, "allow-list it"}, []string{"step=credentials"}},
+		"the credentials refused": {verify.ResultRefused, []verify.Check{bad(verify.CheckCredentials, verify.Failed, verify.CodeCredentials)},
+			[]string{"iCIMS refuses", `href="/connections/1234/edit?step=credentials"`, `data-copy="192.0.2.7"`}, nil},
+		"not finished": {verify.ResultIncomplete, []verify.Check{passed, bad(verify.CheckTest, verify.Warned, verify.CodeQuotaExhausted)},
+			[]string{"Not finished", "Nothing is said of the connection", "Do that."}, []string{"Edit the connection"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.EgressAddresses = []string{"192.0.2.7"} })
+			r.connected()
+			path := r.verified(c.result, c.checks...)
+			got := r.person(api.ScopeAdmin, mine).get(path)
+			got.wants(t, http.StatusOK, append(c.has, `name="job" value="1709"`, "Asked for by maria", "10 calls")...)
+			got.lacks(t, append(c.lack, "every 1s")...)
+			reader := r.person(api.ScopeRead, mine).get(path)
+			reader.wants(t, http.StatusOK, "Verification")
+			reader.lacks(t, "Verify again", "Edit the connection", `href="/customers/1234/export"`)
+		})
+	}
+}
+
+func TestVerificationsOfOthersAreNotShown(t *testing.T) {
+	r := newRig(t)
+	r.connected()
+	path := r.verified(verify.ResultConnected)
+	r.person(api.ScopeAdmin, "77").get(path).wants(t, http.StatusNotFound)
+	p := r.person(api.ScopeAdmin)
+	p.get(strings.Replace(path, mine, "77", 1)).wants(t, http.StatusNotFound, "no such verification")
+	p.get("/customers/1234/verifications/nonsense").wants(t, http.StatusUnprocessableEntity)
+}
