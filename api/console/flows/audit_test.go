@@ -32,6 +32,10 @@ type fault struct {
 }
 
 func (f fault) String() string {
+	const shown = 4
+	if more := len(f.Nodes) - shown; more > 0 {
+		f.Nodes = append(f.Nodes[:shown:shown], fmt.Sprintf("and %d more", more))
+	}
 	return fmt.Sprintf("%s, %s: %s\n\t%s", f.Impact, f.ID, f.Help, strings.Join(f.Nodes, "\n\t"))
 }
 

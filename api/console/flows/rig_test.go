@@ -123,10 +123,7 @@ func (f *faults) Write(line []byte) (int, error) {
 // key makes an API key; without customers it is good for all.
 func (s *service) key(scope api.Scope, customers ...string) string {
 	s.t.Helper()
-	name := map[api.Scope]string{api.ScopeAdmin: "Maria, administrator", api.ScopeRead: "Tom, reader"}[scope]
-	if name == "" {
-		name = "Kim, " + string(scope)
-	}
+	name := map[api.Scope]string{api.ScopeAdmin: "Maria", api.ScopeOperate: "Kim", api.ScopeExport: "Eva", api.ScopeRead: "Tom"}[scope]
 	_, token, err := s.ledger.NewAPIKey(s.t.Context(), store.APIKey{Name: name, Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, time.Now())
 	if err != nil {
 		s.t.Fatal(err)

@@ -1,0 +1,83 @@
+package flows
+
+import (
+	"testing"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+// entersConnection goes from the list of connections to the saved form, with this password.
+func (b *tab) entersConnection(s *service, secret string) {
+	b.t.Helper()
+	b.sees("No customer's iCIMS is connected yet.")
+	b.audit("integrations, none yet")
+	b.goes("Add a connection")
+	b.sees("What may this connection be used for?")
+	b.audit("connection, capabilities")
+	b.fill("Field for the profile's link", "field51001")
+	b.goes("Go on to the credentials")
+	b.audit("connection, credentials")
+	b.fill("Customer id", customer)
+	b.fill("User name", user)
+	b.fill("Password", secret)
+	b.fill("Job portals", s.icims.PortalURL(customer, 1)+"\n"+s.icims.PortalURL(customer, 2))
+	b.goes("Save and go on to the verification")
+	b.sees("The connection is saved.", "Send the test candidate")
+}
+
+// correctsPassword goes from a failed verification to the saved form.
+func (b *tab) correctsPassword() {
+	b.t.Helper()
+	b.goes("Edit the connection")
+	b.fill("Password", password)
+	b.fill("Why", "the password was mistyped")
+	b.goes("Save and go on to the verification")
+	b.sees("The change is saved.")
+}
+
+func TestAConnectionIsEnteredExplainedAndMended(t *testing.T) {
+	s := newService(t)
+	b := s.login(api.ScopeAdmin)
+	b.entersConnection(s, "guessed")
+	b.audit("verification, about to begin")
+	b.goes("Verify")
+	b.sees("iCIMS refuses the user name or password.", "What to do:")
+	b.audit("verification, wrong password")
+	if n := s.sim.Invariants().People; n != 0 {
+		t.Errorf("%d people are in iCIMS", n)
+	}
+
+	b.correctsPassword()
+	b.goes("Verify")
+	b.sees("Connected", "The test candidate is person")
+	b.audit("verification, connected")
+	b.goes("To the connection")
+	b.sees("All checks of its last verification passed")
+	b.audit("connection")
+	b.goes("Jobs")
+	b.sees("Data Engineer", "Embedded Firmware Developer")
+	b.audit("jobs")
+	b.fill("Search by title, number or place", "nurse")
+	b.sees("1 job")
+	b.lacks("Data Engineer")
+	b.visit("/")
+	b.sees("1234", "connected")
+	b.audit("integrations")
+
+	c, err := s.ledger.Connection(t.Context(), customer)
+	if err != nil || c.State != store.ConnectionConnected {
+		t.Errorf("the connection is %q, %v", c.State, err)
+	}
+	if seen := s.sim.Invariants(); seen.People != 1 || seen.Workflows != 1 || len(seen.Violations()) > 0 {
+		t.Errorf("the test candidate: %+v", seen)
+	}
+
+	b.goes("Connection of customer 1234")
+	b.goes("Remove…")
+	b.audit("connection, about to remove")
+	b.fill("Why is it removed?", "they left us")
+	b.goes("Remove the connection of customer 1234")
+	b.sees("Settings and credentials are erased")
+	b.audit("connection, removed")
+}
