@@ -142,7 +142,7 @@ func reportOf(r operate.AuditResult, most int) AuditReport {
 type lineWriter struct{ w http.ResponseWriter }
 
 func (l lineWriter) write(v any) error {
-	text, err := json.Marshal(v)
+	text, err := json.Marshal(answeredTimes(v))
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ func humaConfig() huma.Config {
 		},
 		Formats:                      map[string]huma.Format{"application/json": json, "json": json},
 		DefaultFormat:                "application/json",
+		Transformers:                 []huma.Transformer{answerTimes},
 		RejectUnknownQueryParameters: true,
 	}
 }

@@ -120,7 +120,7 @@ func (e *events) tell(b BatchStatus) bool {
 	if id == e.last {
 		return kind != "end"
 	}
-	data, err := json.Marshal(b)
+	data, err := json.Marshal(answeredTimes(b))
 	if err != nil {
 		return false
 	}

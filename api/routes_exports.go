@@ -125,7 +125,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) //nolint:errchkjson // nobody is left to tell
+	_ = enc.Encode(answeredTimes(v)) //nolint:errchkjson // nobody is left to tell
 }
 
 // export reads a request for an export and carries it out.

@@ -83,6 +83,16 @@ func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers [
 	return standings, nil
 }
 
+// windowEnd is the end of the day's window by this process's clock, reckoned as of an
+// answer, or by Redis's, if the clocks agree: that one does not move with each answer.
+func windowEnd(reckoned, kept time.Time) time.Time {
+	const agree = 2 * time.Second
+	if reckoned.Sub(kept).Abs() < agree {
+		return kept
+	}
+	return reckoned
+}
+
 func (l *Ledger) readStanding(customer string, answer []any, now time.Time) Standing {
 	var a PermitAnswer
 	readClosures(answer, now, &a)
@@ -90,7 +100,7 @@ func (l *Ledger) readStanding(customer string, answer []any, now time.Time) Stan
 	count := func(i int) int { return int(number(text(rest[i]))) }
 	s := Standing{
 		Customer: customer, Own: count(0), Others: count(1), Budget: count(2), Left: count(3), Reserve: count(4),
-		WindowEnd: now.Add(time.Duration(count(5)) * time.Millisecond), InFlight: count(6), MaxInFlight: count(9),
+		WindowEnd: windowEnd(now.Add(time.Duration(count(5))*time.Millisecond), millis(text(rest[12]))), InFlight: count(6), MaxInFlight: count(9),
 		Closed: a.Closed, ClosedExpress: a.ClosedExpress, LastGood: a.LastGood, Breakers: pairs(rest[11]),
 	}
 	s.Rate, _ = strconv.ParseFloat(text(rest[7]), 64)

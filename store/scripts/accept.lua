@@ -33,6 +33,7 @@ if added > 0 then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[1] .. ':r')
   redis.call('HDEL', KEYS[1], 'ended')
+  if redis.call('HEXISTS', KEYS[1], 'closed') == 1 then redis.call('HSET', KEYS[1], 'more', '1') end
   count('live', added)
 end
 return answers

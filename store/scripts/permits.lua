@@ -403,4 +403,5 @@ head[#head + 1] = string.format('%.17g', per_second)
 head[#head + 1] = int(in_flight)
 head[#head + 1] = redis.call('HGETALL', prefix .. 'pause')
 head[#head + 1] = redis.call('HGETALL', prefix .. 'breakers')
+head[#head + 1] = int(num('w'))
 return head

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Times are answered in UTC and to the millisecond, wherever they come from: by what
+// keeps them they are of the machine's zone, or of nanoseconds that mean nothing.
+
+// answeredTimes is v with its times as they are answered. v itself is left alone, since
+// others may be using it.
+func answeredTimes(v any) any {
+	value := reflect.ValueOf(v)
+	if !value.IsValid() || !hasTimes(value.Type()) {
+		return v
+	}
+	return withTimes(value).Interface()
+}
+
+// answerTimes is answeredTimes for what huma answers.
+func answerTimes(_ huma.Context, _ string, v any) (any, error) { return answeredTimes(v), nil }
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// withTimes is a copy of a value whose type has times.
+func withTimes(v reflect.Value) reflect.Value {
+	if v.Type() == timeType {
+		at, _ := v.Interface().(time.Time)
+		return reflect.ValueOf(at.UTC().Truncate(time.Millisecond))
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if v.IsNil() {
+			return v
+		}
+		if v.Kind() == reflect.Interface {
+			return reflect.ValueOf(answeredTimes(v.Elem().Interface()))
+		}
+		copied := reflect.New(v.Type().Elem())
+		copied.Elem().Set(withTimes(v.Elem()))
+		return copied
+	case reflect.Struct:
+		copied := reflect.New(v.Type()).Elem()
+		copied.Set(v)
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && hasTimes(f.Type) {
+				copied.Field(i).Set(withTimes(v.Field(i)))
+			}
+		}
+		return copied
+	case reflect.Slice:
+		if v.IsNil() {
+			return v
+		}
+		copied := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		for i := range v.Len() {
+			copied.Index(i).Set(withTimes(v.Index(i)))
+		}
+		return copied
+	case reflect.Map:
+		if v.IsNil() {
+			return v
+		}
+		copied := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for key, element := range v.Seq2() {
+			copied.SetMapIndex(key, withTimes(element))
+		}
+		return copied
+	default:
+		return v
+	}
+}
+
+// timed remembers which types have times.
+var timed sync.Map
+
+// hasTimes reports whether a value of a type may hold a time that is answered.
+func hasTimes(t reflect.Type) bool {
+	if known, ok := timed.Load(t); ok {
+		has, _ := known.(bool)
+		return has
+	}
+	has := findTimes(t, map[reflect.Type]bool{})
+	timed.Store(t, has)
+	return has
+}
+
+func findTimes(t reflect.Type, above map[reflect.Type]bool) bool {
+	switch {
+	case t == timeType || t.Kind() == reflect.Interface:
+		return true
+	case above[t]:
+		return false
+	}
+	above[t] = true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return findTimes(t.Elem(), above)
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if f.IsExported() && findTimes(f.Type, above) {
+				return true
+			}
+		}
+	}
+	return false
+}
