@@ -53,6 +53,7 @@ var areas = []func(*Console){
 	(*Console).registerDeadLetters,
 	(*Console).registerJobs,
 	(*Console).registerBatches,
+	(*Console).registerExport,
 }
 
 // New returns the console.

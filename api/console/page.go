@@ -20,7 +20,10 @@ var templateFiles embed.FS
 type page struct{ *template.Template }
 
 // shared are the templates that each page has.
-var shared = []string{"templates/layout.html", "templates/parts.html", "templates/picker.html", "templates/standing.html", "templates/integration-parts.html"}
+var shared = []string{
+	"templates/layout.html", "templates/parts.html", "templates/picker.html", "templates/standing.html", "templates/integration-parts.html",
+	"templates/refused_rows.html",
+}
 
 // parsePages reads all templates; a page's name is that of its file.
 func parsePages() (map[string]page, error) {

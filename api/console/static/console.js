@@ -29,3 +29,13 @@ document.addEventListener("change", (event) => {
   if (!event.target.matches("input[data-all]")) return;
   for (const box of event.target.form.querySelectorAll(`input[name="${event.target.dataset.all}"]`)) box.checked = event.target.checked;
 });
+
+// A file that would be refused for its size is not sent at all.
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (!input.matches("input[type=file][data-largest]")) return;
+  const mebi = Number(input.dataset.largest);
+  const large = [...input.files].some((file) => file.size > mebi * 1024 * 1024);
+  input.setCustomValidity(large ? `The file is larger than ${mebi} MiB. Split it into several.` : "");
+  input.reportValidity();
+});

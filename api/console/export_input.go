@@ -1,0 +1,197 @@
+package console
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+)
+
+// handedIn is a form with candidates, which are still to come: they are the last of the
+// form, and go on to the API as they arrive.
+type handedIn struct {
+	fields url.Values
+	// file is the name of the chosen file; text is what was pasted instead.
+	file, text string
+	body       io.Reader
+	mediaType  string
+}
+
+const (
+	mediaCSV    = "text/csv"
+	mediaTSV    = "text/tab-separated-values"
+	mediaNDJSON = "application/x-ndjson"
+	mediaJSON   = "application/json"
+)
+
+// What a form may have beside its file.
+const (
+	longestText  = 1 << 20
+	longestField = 4 << 10
+	mostFields   = 50
+)
+
+// readExport reads a form up to its file. What is wrong with the form is a *Refusal; what
+// was read until then is returned as well, for the form to be shown again.
+func (v *visit) readExport() (*handedIn, error) {
+	in := &handedIn{fields: url.Values{}}
+	parts, err := v.r.MultipartReader()
+	if err != nil {
+		return in, notWhole()
+	}
+	for range mostFields {
+		part, err := parts.NextPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return in, in.take(nil)
+		case err != nil:
+			return in, notWhole()
+		case part.FormName() == "file":
+			return in, in.take(part)
+		}
+		if err := in.readField(part); err != nil {
+			return in, err
+		}
+	}
+	return in, notWhole()
+}
+
+func (in *handedIn) readField(part *multipart.Part) error {
+	most := longestField
+	if part.FormName() == "text" {
+		most = longestText
+	}
+	text, err := io.ReadAll(io.LimitReader(part, int64(most)+1))
+	switch {
+	case err != nil:
+		return notWhole()
+	case len(text) <= most && part.FormName() == "text":
+		in.text = string(text)
+	case len(text) <= most:
+		in.fields.Add(part.FormName(), string(text))
+	case part.FormName() == "text":
+		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are too long to be pasted: a field takes 1 MiB", Remedy: "save them as a file and choose that"})
+	default:
+		return notWhole()
+	}
+	return nil
+}
+
+// take finds out where the candidates come from, and of what kind they are.
+func (in *handedIn) take(file *multipart.Part) error {
+	var content *bufio.Reader
+	if file != nil {
+		in.file = path.Base(strings.ReplaceAll(file.FileName(), `\`, "/"))
+		if file.FileName() == "" {
+			in.file = ""
+		}
+		content = bufio.NewReader(file)
+	}
+	pasted := strings.TrimSpace(in.text) != ""
+	switch {
+	case in.file != "" && pasted:
+		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are in a file and in the text field", Remedy: "empty the text field, or choose no file"})
+	case in.file == "" && !pasted:
+		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are missing", Remedy: "choose a file, or paste them into the text field"})
+	case pasted:
+		content = bufio.NewReader(strings.NewReader(in.text))
+	}
+	head, _ := content.Peek(longestHead) // an error comes again with the next read
+	in.body, in.mediaType = content, kindOf(in.fields.Get("kind"), in.file, head)
+	return nil
+}
+
+// longestHead is how much of an input tells of what kind it is.
+const longestHead = 512
+
+// wholeRequest matches the beginning of an object which is a whole request, with the
+// candidates in it, rather than the first of several candidates.
+var wholeRequest = regexp.MustCompile(`^\{\s*"(job|prospects|options|candidates)"`)
+
+// kindOf is the media type of an input: what was chosen, else by the file's ending, else
+// by its first characters.
+func kindOf(chosen, file string, head []byte) string {
+	switch chosen {
+	case "csv":
+		return mediaCSV
+	case "ndjson":
+		return mediaNDJSON
+	case "json":
+		return mediaJSON
+	}
+	switch strings.ToLower(path.Ext(file)) {
+	case ".csv":
+		return mediaCSV
+	case ".tsv":
+		return mediaTSV
+	case ".ndjson", ".jsonl":
+		return mediaNDJSON
+	}
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
+	switch {
+	case bytes.HasPrefix(head, []byte("[")), wholeRequest.Match(head):
+		return mediaJSON
+	case bytes.HasPrefix(head, []byte("{")):
+		return mediaNDJSON
+	}
+	return mediaCSV
+}
+
+// notWhole refuses a form that cannot be read.
+func notWhole() error {
+	return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Code: api.CodeMalformed, Title: "the form did not arrive as a whole", Detail: "The connection broke, or it came too slowly."}}
+}
+
+// incomplete refuses a form in which something is missing.
+func incomplete(fields ...api.FieldProblem) *Refusal {
+	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{Code: api.CodeInvalid, Title: "something is missing or wrong in the form", Errors: fields}}
+}
+
+// newKey makes the idempotency key of a form: however often it is sent, it is one batch.
+func newKey() string { return "console-" + rand.Text() }
+
+var ownKey = regexp.MustCompile(`^console-[A-Z2-7]{26}$`)
+
+// key is the form's idempotency key.
+func (in *handedIn) key() string {
+	if key := in.fields.Get("key"); ownKey.MatchString(key) {
+		return key
+	}
+	return newKey()
+}
+
+// ask makes the query of the API's route for exports.
+func (in *handedIn) ask() (url.Values, error) {
+	q := url.Values{}
+	job, text := pickedJob(in.fields, "job")
+	switch {
+	case job != 0:
+		q.Set("job", fmt.Sprint(job))
+	case text == jobless:
+		q.Set("prospects", "true")
+	case text == "":
+		return nil, incomplete(api.FieldProblem{Field: "job", Problem: "was not chosen", Remedy: "choose a job, or prospects for none"})
+	default:
+		return nil, incomplete(*noJobNumber)
+	}
+	for _, option := range []string{"include_previously_exported", "generate_dummy_emails"} {
+		if in.fields.Get(option) != "" {
+			q.Set(option, "true")
+		}
+	}
+	return q, nil
+}
+
+// drain reads what is left of a form, so that a browser gets to read the answer: most
+// look at none before all is sent.
+func (v *visit) drain() { _, _ = io.Copy(io.Discard, v.r.Body) }

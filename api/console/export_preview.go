@@ -1,0 +1,137 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// previewed is what would become of a form.
+type previewed struct {
+	api.Rehearsal
+
+	Customer, File string
+	Job            int64
+	Refused        refusedRows
+	Failed         *exportRefused
+	// InPlace: it is put below the form, which keeps its file.
+	InPlace bool
+	cost    string
+}
+
+// preview tells what would become of what a form holds. Nothing is handed over.
+func (v *visit) preview() error {
+	in, err := v.readExport()
+	p := previewed{Customer: v.Customer, File: in.file, InPlace: v.byHTMX()}
+	if err == nil {
+		err = v.rehearse(in, &p)
+	}
+	v.drain()
+	refused, ok := refusalOf(err)
+	switch {
+	case err != nil && (!ok || refused.Status == http.StatusUnauthorized):
+		return err
+	case ok:
+		failed := refusedExport(refused)
+		failed.Safe = false // nothing was sent
+		if !p.InPlace {
+			return v.exportAgain(in, failed)
+		}
+		p.Failed = failed
+		v.write(refused.Status, "export", "preview", p)
+		return nil
+	case p.InPlace:
+		return v.part("export", "preview", p)
+	}
+	f, err := v.exportForm(in)
+	if err != nil {
+		return err
+	}
+	f.Preview = &p
+	return v.page("export", "Export: preview", f)
+}
+
+func (v *visit) rehearse(in *handedIn, p *previewed) error {
+	query, err := in.ask()
+	if err != nil {
+		return err
+	}
+	p.Job, _ = pickedJob(in.fields, "job")
+	query.Set("dry_run", "true")
+	if _, err := v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &p.Rehearsal, "Content-Type", in.mediaType); err != nil {
+		return err
+	}
+	p.Refused = rowsOf(p.Rehearsal.Refused, p.RefusedRows)
+	p.cost = p.costs(v)
+	return nil
+}
+
+// costs says how many calls it would take, and until when.
+func (p *previewed) costs(v *visit) string {
+	e := p.Estimate
+	if e.Candidates == 0 {
+		return "It would take no calls to iCIMS."
+	}
+	kept := len(p.Waits) > 0 && p.Forecast.Waits == ""
+	return fmt.Sprintf("It would take %s to iCIMS if all are new there, and at most %s. As things stand: %s.",
+		prose.Plural(e.Least, "call"), prose.Grouped(e.Most), operate.Foretold(p.Forecast, v.Now(), kept))
+}
+
+// Cost is what it would take, in sentences.
+func (p previewed) Cost() string { return p.cost }
+
+// Target is where it would go.
+func (p previewed) Target() string { return targetOf(p.Job) }
+
+// Said is the preview in a sentence.
+func (p previewed) Said() string {
+	if p.Failed != nil {
+		return "There is no preview: " + p.Failed.Title + "."
+	}
+	return fmt.Sprintf("Preview: %s would be sent, %s skipped, %s refused.", prose.Grouped(p.Estimate.Candidates), prose.Grouped(p.Estimate.Skipped), prose.Grouped(p.RefusedRows))
+}
+
+// Express reports whether it is so small that it goes ahead of larger batches.
+func (p previewed) Express() bool {
+	return p.Estimate.Candidates > 0 && tasks.GoesExpress(p.Accepted)
+}
+
+// MoreSkips are those who would be skipped and are not shown.
+func (p previewed) MoreSkips() int { return p.Estimate.Skipped - len(p.Skips) }
+
+// Samples are the requests that are shown.
+func (p previewed) Samples() []sample {
+	samples := make([]sample, len(p.Requests))
+	for i, r := range p.Requests {
+		samples[i] = sample{r, bodyText(r.Person), bodyText(r.Workflow)}
+	}
+	return samples
+}
+
+// sample is what would be sent for a candidate, as texts.
+type sample struct {
+	api.SampleRequests
+
+	PersonText, WorkflowText string
+}
+
+// bodyText is the body of a request, to be read.
+func bodyText(fields map[string]any) string {
+	if len(fields) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if e.Encode(fields) != nil {
+		return ""
+	}
+	return strings.TrimSpace(b.String())
+}
