@@ -124,6 +124,25 @@ func TestPauseOverTheAPI(t *testing.T) {
 	}
 }
 
+func TestAPauseOfACustomerOfWhomNothingIsKnownHoldsWithAWarning(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("5")
+	r.hand("6", 1709, 0, 1)
+	r.connect("7")
+	if err := r.Ledger.RemoveConnection(t.Context(), "7", 0, "a test", ""); err != nil {
+		t.Fatal(err)
+	}
+	operator := r.key(ScopeOperate)
+	for customer, warned := range map[string]bool{"4": true, "5": false, "6": false, "7": false} {
+		var got operate.Paused
+		r.call(operator, http.MethodPost, "/v1/customers/"+customer+"/lane/pause", map[string]any{"why": "go-live"}).is(http.StatusOK, &got)
+		if (got.Warning != "") != warned || got.Hold.State != operate.LanePaused {
+			t.Errorf("customer %s: warning %q, %s", customer, got.Warning, got.Hold.State)
+		}
+	}
+}
+
 func TestAllExportsAreCancelledOverTheAPI(t *testing.T) {
 	r := newRig(t)
 	_, ids := r.hand("1234", 1709, 0, 4)

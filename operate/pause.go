@@ -19,6 +19,7 @@ type Paused struct {
 	WebUI    []string     `json:"resumed_in_web_ui,omitempty" doc:"Queues that had been paused in asynq's web UI."`
 	Waiting  int          `json:"waiting" doc:"Exports that wait."`
 	Hold     Hold         `json:"now" doc:"How it stands now."`
+	Warning  string       `json:"warning,omitempty" doc:"That nothing is known of the customer, so that the number may be wrong."`
 }
 
 // PauseUnknownError: it is not known whether the pause has begun or ended.
@@ -39,10 +40,38 @@ func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (P
 	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
 		return r, err
 	}
+	known, err := d.known(ctx, customer)
+	if err != nil {
+		return r, err
+	}
+	if !known {
+		r.Warning = unknownPaused
+	}
 	if err := d.Ledger.Pause(ctx, customer, pause); err != nil {
 		return r, &PauseUnknownError{err}
 	}
 	return r, d.look(ctx, &r)
+}
+
+// A pause of a customer of whom nothing is known holds all the same: it may be one whose
+// connection is entered later, or stands in a file that only the workers have. Who stops
+// exports in haste must not be kept from it.
+const unknownPaused = "Nothing is known of this customer, neither a connection nor a batch: check the number. The pause holds for whatever comes."
+
+// known reports whether there is anything of a customer: a connection, even one that was
+// removed, or a batch.
+func (d *Desk) known(ctx context.Context, customer string) (bool, error) {
+	if _, ok := d.Connection(ctx, customer); ok {
+		return true, nil
+	}
+	if _, err := d.Ledger.Connection(ctx, customer); !errors.Is(err, store.ErrNoConnection) {
+		if errors.Is(err, store.ErrSealed) {
+			err = nil
+		}
+		return true, err
+	}
+	batches, _, err := d.Ledger.BatchPage(ctx, customer, "", 1)
+	return len(batches) > 0, err
 }
 
 // Resume sets a customer's exports going again, whoever paused them: an operator, or

@@ -75,6 +75,9 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	}
 	text += fmt.Sprintf(" Exports in the middle of their calls finish; %s and all that come keep their places.", waitingText(r))
 	hang(p.stdout, width, "", text)
+	if r.Warning != "" {
+		hang(p.stdout, width, "! ", r.Warning)
+	}
 	fmt.Fprintf(p.stdout, "icims-export resume %s --why \"...\"\n", c.Customer)
 	return nil
 }
