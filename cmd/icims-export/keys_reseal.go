@@ -105,6 +105,16 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	started := time.Now()
 	r := resealed{Key: o.Ledger.Keys().Primary()}
+	entry := &store.JournalEntry{What: "keys reseal", Object: idText(r.Key)}
+	if err := o.journalled(ctx, entry, func() error { return c.reseal(ctx, o, &r) }); err != nil {
+		return err
+	}
+	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
+	return c.tell(o, r)
+}
+
+// reseal seals everything anew and counts.
+func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed) error {
 	// The first walk does the work. Another one, after all processes have had the time
 	// to take the key up, shows that it is done.
 	for walk := range resealWalks {
@@ -123,7 +133,12 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 			break
 		}
 	}
-	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
+	return nil
+}
+
+// tell shows the result, and says what is left to do.
+func (c *keysResealCommand) tell(o *operator, r resealed) error {
+	p := o.p
 	if c.JSON {
 		if err := writeJSON(p.stdout, r); err != nil {
 			return err

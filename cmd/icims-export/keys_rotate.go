@@ -20,15 +20,12 @@ func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	// Only the keyset that is in use is worth a new key.
-	if err := knownToStore(ctx, p, keys); err != nil {
-		return err
-	}
 	next, id, err := keys.WithNewKey(c.Standby)
 	if err != nil {
 		return err
 	}
-	if err := writeKeyset(p, next); err != nil {
+	// Only the keyset that is in use is worth a new key.
+	if err := changeKeyset(ctx, p, keys, next, store.JournalEntry{What: "keys rotate", Object: idText(id)}); err != nil {
 		return err
 	}
 	width, _ := terminal(p.stdout)
@@ -48,22 +45,46 @@ func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
 	return knownToStore(ctx, p, keys)
 }
 
-// knownToStore refuses a keyset that is not the store's, and enters its keys. Where
-// Redis does not answer it says so and goes on: a keyset can be changed without.
+// changeKeyset writes a keyset in the place of one that is the store's, and enters that
+// in the journal. Where Redis does not answer it says so and goes on: a keyset can be
+// changed without.
+func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, entry store.JournalEntry) error {
+	write := func() error { return writeKeyset(p, next) }
+	asked, err := withStore(ctx, p, keys, "compared with it, and the change not entered in the journal", func(o *operator) error {
+		return o.journalled(ctx, &entry, write)
+	})
+	if err != nil || asked {
+		return err
+	}
+	return write()
+}
+
+// knownToStore refuses a keyset that is not the store's, and enters its keys.
 func knownToStore(ctx context.Context, p *process, keys *store.Keyset) error {
+	_, err := withStore(ctx, p, keys, "entered there", func(*operator) error { return nil })
+	return err
+}
+
+// withStore does something with the store once the keyset is known to be its own; asked
+// is false where there is no Redis that answers, so that the keyset was not.
+func withStore(ctx context.Context, p *process, keys *store.Keyset, without string, do func(*operator) error) (asked bool, err error) {
 	if p.settings.RedisURL.Embedded() {
-		return nil
+		return false, nil
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if e, ok := errors.AsType[*exit](err); ok && e.status == statusFailed && ctx.Err() == nil {
-		p.sayf("Redis at %s does not answer, so the keyset was not compared with it.", p.settings.RedisURL)
-		return nil
+		p.sayf("Redis at %s does not answer, so the keyset was not %s.", p.settings.RedisURL, without)
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer closeRedis()
-	return checkKeyset(ctx, newLedger(client, keys, p.settings), p.settings)
+	ledger := newLedger(client, keys, p.settings)
+	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
+		return true, err
+	}
+	return true, do(&operator{p.desk(client, ledger, false), p})
 }
 
 type keysPromoteCommand struct {
@@ -80,14 +101,11 @@ func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	if err := knownToStore(ctx, p, keys); err != nil {
-		return err
-	}
 	next, err := keys.WithPrimary(id)
 	if err != nil {
 		return err
 	}
-	if err := writeKeyset(p, next); err != nil {
+	if err := changeKeyset(ctx, p, keys, next, store.JournalEntry{What: "keys promote", Object: idText(id)}); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stdout, "Key %s seals from now on.\n", idText(id))

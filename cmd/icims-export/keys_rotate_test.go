@@ -36,14 +36,17 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	r = w.call("keys", "status", "--json")
 	r.wantStatus(t, statusDone)
 	type listed struct{ Keys []keyLine }
-	if got := decode[listed](t, r.out).Keys; len(got) != 2 || got[0] != (keyLine{old, "opens", 40}) || got[1] != (keyLine{id, "seals", 0}) {
+	if got := decode[listed](t, r.out).Keys; len(got) != 2 || got[0] != (keyLine{old, "opens", 42}) || got[1] != (keyLine{id, "seals", 0}) {
 		t.Errorf("%+v", got)
 	}
 	r = w.call("keys", "reseal", "--settle=0s")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "40 values sealed anew with key "+idText(id), "keys drop removes "+idText(old))
+	r.wantAll(t, "42 values sealed anew with key "+idText(id), "keys drop removes "+idText(old))
 	r = w.call("keys", "status")
-	r.wantAll(t, "opens              0", "seals             40")
+	r.wantAll(t, "opens              0", "seals             44") // the exports, and the journal
+	if got, want := w.keyChanges(), "keys reseal done "+idText(id)+",keys reseal asked "+idText(id)+",keys rotate done "+idText(id)+",keys rotate asked "+idText(id); got != want {
+		t.Errorf("the journal has %q, want %q", got, want)
+	}
 
 	w.call("keys", "drop", idText(id)).wantStatus(t, statusMisused)
 	w.call("keys", "drop", idText(old)).wantStatus(t, statusDone)
@@ -68,6 +71,22 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	}
 }
 
+// keyChanges are those that the journal has, the latest first.
+func (w *ward) keyChanges() string {
+	w.t.Helper()
+	page, err := store.NewLedger(w.redis, w.keys()).Journal(w.t.Context(), store.JournalFilter{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var told []string
+	for _, e := range page.Entries {
+		if strings.HasPrefix(e.What, "keys ") {
+			told = append(told, strings.TrimSpace(e.What+" "+string(e.Outcome)+" "+e.Object))
+		}
+	}
+	return strings.Join(told, ",")
+}
+
 func TestKeyOnStandby(t *testing.T) {
 	w := newWard(t)
 	old := w.keys().Primary()
@@ -79,6 +98,9 @@ func TestKeyOnStandby(t *testing.T) {
 	w.call("keys", "promote", idText(id)).wantStatus(t, statusDone)
 	if w.keys().Primary() != id {
 		t.Errorf("promoted: %d, want %d", w.keys().Primary(), id)
+	}
+	if got := w.keyChanges(); !strings.HasPrefix(got, "keys promote done "+idText(id)+",keys promote asked "+idText(id)) {
+		t.Errorf("the journal has %q", got)
 	}
 }
 
@@ -95,7 +117,7 @@ func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
 	w.call("keys", "adopt").wantStatus(t, statusMisused)
 	r = w.call("keys", "adopt", "--why=the disk burned")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "3 values in Redis cannot be opened")
+	r.wantAll(t, "5 values in Redis cannot be opened") // the exports, and the journal of the rotation
 	w.call("keys", "rotate").wantStatus(t, statusDone)
 	actions, _, err := store.NewLedger(w.redis, w.keys()).Actions(t.Context(), "1234", 1)
 	if err != nil || len(actions) != 1 || actions[0].Why != "the disk burned" {
