@@ -330,7 +330,7 @@ func fieldID(name string) string { return strings.ReplaceAll(name, ".", "-") }
 // Open reports whether a group that is folded away holds something to be seen.
 func (f connectionForm) Open(groups ...string) bool {
 	return slices.ContainsFunc(settings, func(s setting) bool {
-		return slices.Contains(groups, s.Group) && (f.Values[s.Name] != "" || f.wrong(s.Name) != nil)
+		return slices.Contains(groups, s.Group) && (f.Values[s.Name] != "" && f.Values[s.Name] != defaultSettings[s.Name] || f.wrong(s.Name) != nil)
 	})
 }
 

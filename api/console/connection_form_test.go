@@ -41,8 +41,7 @@ func (r *rig) stored() store.StoredConnection {
 // leaves are the names of all settings that a type of the API has.
 func leaves(t reflect.Type, prefix string) []string {
 	var names []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		kind := f.Type
 		if kind.Kind() == reflect.Pointer {
@@ -217,6 +216,21 @@ func TestAnEditKeepsThePasswordAndWhatItDoesNotTouch(t *testing.T) {
 	}
 	if changed := store.ChangedSettings(before.Connection, after.Connection); !slices.Equal(changed, []string{"limits"}) && !slices.Equal(changed, []string{"limits.burst"}) {
 		t.Errorf("changed were %q", changed)
+	}
+}
+
+func TestThePasswordGoesToNoOtherHostWithoutBeingEntered(t *testing.T) {
+	r := newRig(t)
+	r.connected()
+	p := r.person(api.ScopeAdmin)
+	form := fields(p.get("/connections/1234/edit?step=credentials").text)
+	form.Set("go", "save")
+	form.Set("why", "they moved")
+	form.Set("portal_urls", strings.Replace(portalURL, "api.icims.com", "api-eu.icims.com", 1))
+	p.post("/connections/1234/edit", form).wants(t, http.StatusUnprocessableEntity, `id="password-wrong"`, "enter it anew", "api-eu.icims.com")
+	form.Set("password", "another secret")
+	if got := p.post("/connections/1234/edit", form); got.StatusCode != http.StatusSeeOther || r.stored().Password != "another secret" {
+		t.Errorf("%d: %s", got.StatusCode, got.text)
 	}
 }
 

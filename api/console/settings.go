@@ -61,12 +61,12 @@ var settings = []setting{
 	{Name: "limits.calls_per_day", Label: "Calls a day", Help: "Days begin at midnight UTC.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "1000000000"},
 	{Name: "limits.express_reserve", Label: "Kept for small batches, in percent", Help: "Of the day's calls.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "90"},
 
-	{Name: "fields.work_experience.collection", Label: "Positions", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
+	{Name: "fields.work_experience.collection", Label: "Collection of positions", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
 	{Name: "fields.work_experience.employer", Label: "Employer", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
 	{Name: "fields.work_experience.title", Label: "Title", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
 	{Name: "fields.work_experience.start", Label: "Start", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
 	{Name: "fields.work_experience.end", Label: "End", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
-	{Name: "fields.education.collection", Label: "Schools", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
+	{Name: "fields.education.collection", Label: "Collection of schools", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
 	{Name: "fields.education.school", Label: "School", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
 	{Name: "fields.education.degree", Label: "Degree", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
 
