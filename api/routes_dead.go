@@ -17,6 +17,10 @@ import (
 func (s *Server) registerDeadLetters() {
 	const path = "/v1/customers/{customer}/dead-letters"
 	register(s, op{
+		ID: "count-dead-letters", Method: http.MethodGet, Path: "/v1/dead-letters", Scope: ScopeRead, Tags: []string{"dead letters"},
+		Summary: "Tell who has dead letters", Description: "The key's customers that have some, the most first.",
+	}, s.countDeadLetters)
+	register(s, op{
 		ID: "list-dead-letters", Method: http.MethodGet, Path: path, Scope: ScopeRead, Tags: []string{"dead letters"},
 		Summary: "List dead letters",
 		Description: "Exports that were given up and wait for somebody, the oldest first, page by page. A page may be short, or even empty, and still have a next one: " +
@@ -41,6 +45,28 @@ func (s *Server) registerDeadLetters() {
 		Description: "The candidates' data is purged." + many,
 		Errors:      []Code{CodeCannotOpen},
 	}, s.deadHandler((*operate.Desk).DiscardDead))
+}
+
+// DeadCustomers are the customers that have dead letters.
+type DeadCustomers struct {
+	Customers []operate.DeadCustomer `json:"customers" doc:"The most first."`
+	Total     int64                  `json:"total" doc:"How many dead letters there are in all."`
+	More      int                    `json:"more,omitempty" doc:"How many customers have some beyond those that are listed."`
+}
+
+func (s *Server) countDeadLetters(ctx context.Context, in *struct {
+	Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many customers at most."`
+}) (*struct{ Body DeadCustomers }, error) {
+	found, err := s.Desk.DeadCustomers(ctx, principalOf(ctx).Customers)
+	if err != nil {
+		return nil, err
+	}
+	out := DeadCustomers{Customers: found[:min(in.Limit, len(found))]}
+	out.More = len(found) - len(out.Customers)
+	for _, c := range found {
+		out.Total += c.Count
+	}
+	return &struct{ Body DeadCustomers }{out}, nil
 }
 
 // DeadLetters is a page of dead letters.

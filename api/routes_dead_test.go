@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/operate"
@@ -152,6 +153,29 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if p := r.call(reader, http.MethodGet, deadPath+"?"+c.query, nil).problem(CodeInvalid); len(p.Errors) != 1 || p.Errors[0].Field != c.field || p.Errors[0].Remedy == "" {
 				t.Errorf("got %+v", p.Errors)
+			}
+		})
+	}
+}
+
+func TestWhoHasDeadLettersIsToldOverTheAPI(t *testing.T) {
+	r := newRig(t)
+	r.sorrows()
+	r.hand("5", 0, 0, 1) // who has none
+	for name, c := range map[string]struct {
+		key, query string
+		want       DeadCustomers
+	}{
+		"all, the most first":           {r.key(ScopeRead), "", DeadCustomers{[]operate.DeadCustomer{{Customer: "1234", Count: 8}, {Customer: "77", Count: 1}}, 9, 0}},
+		"as many as were asked for":     {r.key(ScopeRead), "?limit=1", DeadCustomers{[]operate.DeadCustomer{{Customer: "1234", Count: 8}}, 9, 1}},
+		"of the key's customers":        {r.key(ScopeRead, "77", "5"), "", DeadCustomers{[]operate.DeadCustomer{{Customer: "77", Count: 1}}, 1, 0}},
+		"of a key whose ones have none": {r.key(ScopeRead, "5"), "", DeadCustomers{[]operate.DeadCustomer{}, 0, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got DeadCustomers
+			r.call(c.key, http.MethodGet, "/v1/dead-letters"+c.query, nil).is(http.StatusOK, &got)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -61,3 +61,36 @@ func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice
 	slices.SortStableFunc(tallies, func(x, y DeadTally) int { return cmp.Compare(y.Count, x.Count) })
 	return tallies, more, nil
 }
+
+// DeadCustomer is a customer that has dead letters.
+type DeadCustomer struct {
+	Customer string `json:"customer" doc:"iCIMS's customer id."`
+	Count    int64  `json:"count" doc:"How many dead letters there are."`
+}
+
+// DeadCustomers lists who has dead letters, the most first: of all customers, or only
+// of some.
+func (d *Desk) DeadCustomers(ctx context.Context, only []string) ([]DeadCustomer, error) {
+	customers := slices.Clone(only)
+	if only == nil {
+		var err error
+		if customers, err = d.Ledger.Customers(ctx); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(customers, store.CompareCustomers)
+	found := []DeadCustomer{}
+	for page := range slices.Chunk(slices.Compact(customers), pageSize) {
+		counts, err := d.Ledger.CountDeadOf(ctx, page...)
+		if err != nil {
+			return nil, err
+		}
+		for i, n := range counts {
+			if n > 0 {
+				found = append(found, DeadCustomer{page[i], n})
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(x, y DeadCustomer) int { return cmp.Compare(y.Count, x.Count) })
+	return found, nil
+}

@@ -144,6 +144,25 @@ func (l *Ledger) CountDead(ctx context.Context, customer string) (int64, error) 
 	return n, nil
 }
 
+// CountDeadOf returns how many dead letters each of the customers has, in their order.
+func (l *Ledger) CountDeadOf(ctx context.Context, customers ...string) ([]int64, error) {
+	counts := make([]*redis.IntCmd, len(customers))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, customer := range customers {
+			counts[i] = p.ZCard(ctx, deadKey(customer))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count dead letters: %w", err)
+	}
+	found := make([]int64, len(customers))
+	for i, n := range counts {
+		found[i] = n.Val()
+	}
+	return found, nil
+}
+
 // ErrNotDead: the export is no dead letter, or not any more.
 var ErrNotDead = errors.New("the export is no dead letter")
 
