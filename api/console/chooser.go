@@ -24,6 +24,8 @@ type chooser struct {
 	Section   section
 	Customers []string
 	Wrong     bool
+	// Dead are those that have dead letters, where these are looked for.
+	Dead *api.DeadCustomers
 }
 
 func (v *visit) choose(s section) error {
@@ -41,7 +43,13 @@ func (v *visit) choose(s section) error {
 	if len(customers) == 1 && wanted == "" && !v.Who.AllCustomers {
 		return v.redirect(s.pathOf(customers[0], v.rest()), "")
 	}
-	return v.page("chooser", s.Name, chooser{s, customers, wanted != ""})
+	c := chooser{Section: s, Customers: customers, Wrong: wanted != ""}
+	if s.ID == "dead-letters" {
+		if err := v.get("/v1/dead-letters", nil, &c.Dead); err != nil {
+			return err
+		}
+	}
+	return v.page("chooser", s.Name, c)
 }
 
 // rest is the query without what chose the customer.

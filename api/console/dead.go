@@ -20,10 +20,8 @@ func (c *Console) registerDeadLetters() {
 	c.handle("POST "+path+"/discard", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead("discard") })
 }
 
-// deadPath is the page of a customer's dead letters, or one below it.
-func deadPath(customer string, below ...string) string {
-	return strings.Join(append([]string{"/customers/" + customer + "/dead-letters"}, below...), "/")
-}
+// deadPath is the page of a customer's dead letters.
+func deadPath(customer string) string { return "/customers/" + customer + "/dead-letters" }
 
 // deadChoice is which dead letters are meant, as the API takes it.
 type deadChoice struct {
@@ -70,6 +68,8 @@ type deadLettersPage struct {
 	More string
 	// Result is what was just done; nil for nothing.
 	Result *deadResult
+	// Others: there may be other customers to look at.
+	Others bool
 	// Refused is why a choice was refused.
 	Refused *Refusal
 }
@@ -151,7 +151,7 @@ func (v *visit) showDeadLetters() error {
 const shownDead = 50
 
 func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, error) {
-	p := deadLettersPage{Customer: v.Customer, Filter: filter, MayOperate: v.May(api.ScopeOperate)}
+	p := deadLettersPage{Customer: v.Customer, Filter: filter, MayOperate: v.May(api.ScopeOperate), Others: v.frame("", nil).Choice()}
 	q := filter.query()
 	q.Set("limit", strconv.Itoa(shownDead))
 	q.Set("count", "true")

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -130,9 +131,7 @@ func (v *visit) actOnDead(act string) error {
 	result.Done, result.Passed, result.More = done.Done, done.Chosen-done.Done, done.More
 	q := result.query()
 	if done.More {
-		for name, values := range o.Which().query() {
-			q[name] = values
-		}
+		maps.Copy(q, o.Which().query())
 	}
 	return v.redirect(withQuery(deadPath(v.Customer), q), "")
 }

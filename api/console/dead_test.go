@@ -89,6 +89,23 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	})
 }
 
+func TestWhoHasDeadLettersIsShownBeforeACustomerIsChosen(t *testing.T) {
+	w := newWard(t)
+	p := w.person(api.ScopeRead)
+	p.get("/dead-letters").wants(t, http.StatusOK, "No customer has dead letters")
+	w.sorrows()
+	w.connect("5")
+	got := p.get("/dead-letters")
+	got.wants(t, http.StatusOK, "<h2>9 dead letters</h2>", `<span class="tally">8</span> 1234</a>`, `href="/customers/77/dead-letters"`)
+	got.lacks(t, `href="/customers/5/`)
+	p.get(deadLetters).wants(t, http.StatusOK, `href="/dead-letters?choose=1"`)
+	got = w.person(api.ScopeRead, "77", "5").get("/dead-letters")
+	got.wants(t, http.StatusOK, "<h2>1 dead letter</h2>", `<span class="tally">1</span> 77</a>`)
+	got.lacks(t, "1234</a>")
+	w.person(api.ScopeRead, "77").get("/customers/77/dead-letters").lacks(t, "choose=1")
+	p.get("/batches?choose=1").lacks(t, "dead letters</h2>", "tally")
+}
+
 func TestDeadLettersComeInPages(t *testing.T) {
 	w := newWard(t)
 	_, refs := w.accept("1234", 999, many(shownDead+3)...)

@@ -82,7 +82,7 @@ func (v *visit) erase() error {
 // whyNot refuses a reason that would outlast the candidate's data with the candidate in
 // it: the reason is kept.
 func (p erasePage) whyNot() *Refusal {
-	problem := ""
+	var problem string
 	switch {
 	case p.Why == "":
 		return nil // as the API says

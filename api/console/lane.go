@@ -104,7 +104,7 @@ func (p lanePage) Paused() bool { return p.State == operate.LanePaused || len(p.
 
 // BreakersBy are those that are not closed, by worker.
 func (p lanePage) BreakersBy() []string {
-	var texts []string
+	texts := make([]string, 0, len(p.Breakers))
 	for _, worker := range slices.Sorted(maps.Keys(p.Breakers)) {
 		texts = append(texts, p.Breakers[worker]+" in worker "+worker)
 	}

@@ -6,21 +6,39 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
+// mends says on which page something can be done about a reason.
+var mends = map[store.Reason]func(customer string) link{
+	"icims_credentials": toConnection, "icims_access_denied": toConnection, "icims_auth_unavailable": toConnection, "icims_address_refused": toConnection,
+	"icims_redirected": toConnection, "icims_unreachable": toConnection, "icims_tls": toConnection, "icims_field_refused": toConnection, store.ReasonNoConnection: toConnection,
+
+	store.ReasonJobNotFound: func(customer string) link {
+		return link{Name: "Look at the jobs", Path: "/customers/" + customer + "/jobs"}
+	},
+
+	store.ReasonBudgetSpent: toLane, store.ReasonBreakerOpen: toLane, store.ReasonPaused: toLane, "icims_quota_exhausted": toLane, "icims_rate_limited": toLane,
+
+	store.ReasonPayloadBroken: toExport, store.ReasonPayloadSealed: toExport, "icims_not_found": toExport, "icims_request_too_large": toExport,
+}
+
+func toConnection(customer string) link {
+	return link{Name: "Look at the connection", Path: "/connections/" + customer}
+}
+
+func toLane(customer string) link { return link{Name: "Look at the lane", Path: lanePath(customer)} }
+
+func toExport(customer string) link {
+	return link{Name: "Export again", Path: "/customers/" + customer + "/export"}
+}
+
 // mendOf is the page on which a person can do something about a reason; nil where there
 // is none.
 func mendOf(customer string, reason store.Reason) *link {
-	switch reason {
-	case "icims_credentials", "icims_access_denied", "icims_auth_unavailable", "icims_address_refused", "icims_redirected", "icims_unreachable", "icims_tls",
-		"icims_field_refused", store.ReasonNoConnection:
-		return &link{Name: "Look at the connection", Path: "/connections/" + customer}
-	case store.ReasonJobNotFound:
-		return &link{Name: "Look at the jobs", Path: "/customers/" + customer + "/jobs"}
-	case store.ReasonBudgetSpent, store.ReasonBreakerOpen, store.ReasonPaused, "icims_quota_exhausted", "icims_rate_limited":
-		return &link{Name: "Look at the lane", Path: lanePath(customer)}
-	case store.ReasonPayloadBroken, store.ReasonPayloadSealed, "icims_not_found", "icims_request_too_large":
-		return &link{Name: "Export again", Path: "/customers/" + customer + "/export"}
+	to, ok := mends[reason]
+	if !ok {
+		return nil
 	}
-	return nil
+	l := to(customer)
+	return &l
 }
 
 // meaning is what docs/errors.md says about a reason, without its backquotes.
