@@ -128,12 +128,12 @@ func (v *visit) saveForm(form connectionForm, password string) error {
 			form.Step = stepCapabilities
 		}
 	}
-	switch err = nil; refused.Code {
-	case api.CodeConnectionChanged:
+	switch err = nil; {
+	case refused.Code == api.CodeConnectionChanged:
 		err = v.explainChange(&form)
-	case api.CodeConnectionExists:
+	case refused.Code == api.CodeConnectionExists:
 		form.Exists = true
-	case api.CodeCustomerUnknown:
+	case refused.Code == api.CodeCustomerUnknown:
 		form.Refused = refusedFields([]api.FieldProblem{{Field: "customer", Problem: "is not one that your key is good for", Remedy: "check the number, or log in with another key"}})
 	}
 	if err != nil {
