@@ -204,6 +204,11 @@ func TestPrometheusScrapesTheProcessesOfCompose(t *testing.T) {
 	if !slices.Equal(asked, listening) {
 		t.Errorf("Prometheus asks %q, and %q have metrics", asked, listening)
 	}
+	// The rules are tested by the promtool of that version: v0.316.0 is 3.16.0.
+	tool := regexp.MustCompile(`(?m)^PROMTOOL_VERSION := v0\.(\d)(\d\d)\.(\d+)$`).FindStringSubmatch(string(read(t, "../Makefile")))
+	if tool == nil || prometheus.Image != fmt.Sprintf("prom/prometheus:v%s.%s.%s", tool[1], tool[2], tool[3]) {
+		t.Errorf("Prometheus is %s, promtool of %q", prometheus.Image, tool)
+	}
 	folder := prometheus.mounts()["/etc/prometheus"]
 	for _, rules := range append(file.Rules, "prometheus.yml") {
 		if _, err := os.Stat(filepath.Join("..", folder, rules)); err != nil {
