@@ -128,16 +128,14 @@ func (v *visit) saveForm(form connectionForm, password string) error {
 			form.Step = stepCapabilities
 		}
 	}
-	switch err = nil; {
-	case refused.Code == api.CodeConnectionChanged:
-		err = v.explainChange(&form)
-	case refused.Code == api.CodeConnectionExists:
-		form.Exists = true
-	case refused.Code == api.CodeCustomerUnknown:
+	form.Exists = refused.Code == api.CodeConnectionExists
+	if refused.Code == api.CodeCustomerUnknown {
 		form.Refused = refusedFields([]api.FieldProblem{{Field: "customer", Problem: "is not one that your key is good for", Remedy: "check the number, or log in with another key"}})
 	}
-	if err != nil {
-		return err
+	if refused.Code == api.CodeConnectionChanged {
+		if err := v.explainChange(&form); err != nil {
+			return err
+		}
 	}
 	return v.showForm(form)
 }
