@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -123,14 +124,8 @@ func withQuery(path string, q url.Values) string {
 
 func (v *visit) showDeadLetters() error {
 	q := v.r.URL.Query()
-	result := deadResultOf(q)
-	if result != nil && v.byHTMX() {
-		if err := v.follows(result); err != nil {
-			return err
-		}
-		return v.part("dead-letters", "dead-result", result)
-	}
-	p, err := v.deadLetters(deadFilterOf(q), q.Get("cursor"))
+	filter, result := deadFilterOf(q), deadResultOf(q)
+	p, err := v.deadLetters(filter, q.Get("cursor"))
 	if refused, ok := refusalOf(err); ok && refused.Status == http.StatusUnprocessableEntity {
 		// What was typed into the filter is shown again.
 		p.Refused = refused
@@ -140,9 +135,14 @@ func (v *visit) showDeadLetters() error {
 		return err
 	}
 	if p.Result = result; result != nil {
-		if err := v.follows(result); err != nil {
+		self := result.query()
+		maps.Copy(self, filter.query())
+		if err := v.follows(result, withQuery(deadPath(v.Customer), self)); err != nil {
 			return err
 		}
+	}
+	if v.byHTMX() {
+		return v.part("dead-letters", "dead-now", p)
 	}
 	return v.page("dead-letters", "Dead letters", p)
 }
@@ -236,12 +236,13 @@ func deadResultOf(q url.Values) *deadResult {
 	return &deadResult{Act: act, Done: number("n"), Passed: number("passed"), More: q.Get("more") == "1", At: time.UnixMilli(int64(number("at")))}
 }
 
-// follows tells how it goes on with what was retried.
-func (v *visit) follows(r *deadResult) error {
+// follows tells how it goes on with what was retried; self is the address that tells it
+// again.
+func (v *visit) follows(r *deadResult, self string) error {
 	if r.Act != "retry" {
 		return nil
 	}
-	r.Self = withQuery(deadPath(v.Customer), r.query())
+	r.Self = self
 	lane, err := v.lane(holdForm{})
 	if err != nil {
 		return err

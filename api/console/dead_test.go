@@ -216,7 +216,8 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	got.wants(t, http.StatusOK, "5 dead letters set going again at", "5 exports of the customer still to be done; none given up since.", `hx-trigger="every 3s`, "See how it goes on")
 	part := p.get(back, "HX-Request", "true")
 	part.wants(t, http.StatusOK, "5 exports of the customer still to be done")
-	part.lacks(t, "<html", "<table")
+	part.wants(t, http.StatusOK, "<strong>2 exports</strong> were given up", `id="dead-`+ids[6])
+	part.lacks(t, "<html", `id="dead-now"`)
 	for name, address := range map[string]string{"with an act that is none": "?act=eat&n=5", "with words": "?act=retry&n=" + url.QueryEscape(markup) + "&at=x", "that overflows": "?act=retry&n=1&at=9223372036854775807"} {
 		t.Run("an address "+name+" puts nothing on the page", func(t *testing.T) {
 			p.get(deadLetters+address).lacks(t, "5 dead letters set", "<b>it</b>", "unexpected fault")
@@ -233,7 +234,7 @@ func TestWhatWasRetriedIsFollowedToItsEnd(t *testing.T) {
 		"while it moves and some fail":  {deadResult{Done: 5, Moving: 3, Again: 2}, "still to be done; 2 given up since."},
 		"while something keeps it":      {deadResult{Done: 5, Moving: 3, Hold: "paused by ana"}, "They wait: paused by ana."},
 		"when it worked":                {deadResult{Done: 5}, "nothing was given up since: it worked."},
-		"when one came back":            {deadResult{Done: 5, Again: 1}, "since then 1 export was given up again."},
+		"when one came back":            {deadResult{Done: 5, Again: 1}, "1 export was given up since: for it nothing has been mended."},
 		"when there was nothing to do":  {deadResult{}, "Nothing was done: they had been taken care of meanwhile."},
 		"when others were there before": {deadResult{Done: 5, Passed: 2}, "2 had been taken care of meanwhile."},
 	} {
