@@ -54,18 +54,20 @@ const (
 	ErrandNoConnection ErrandFailure = "no_connection"     // the customer has none, or none any more
 	ErrandSealed       ErrandFailure = "connection_sealed" // the worker's keyset cannot open it
 	ErrandUnusable     ErrandFailure = "connection_unusable"
-	ErrandExpired      ErrandFailure = "expired"  // no worker came for it in an hour
-	ErrandGaveUp       ErrandFailure = "gave_up"  // its workers died, again and again
-	ErrandInternal     ErrandFailure = "internal" // the worker's log says more
+	ErrandChanged      ErrandFailure = "connection_changed" // while it was being done
+	ErrandExpired      ErrandFailure = "expired"            // no worker came for it in an hour
+	ErrandGaveUp       ErrandFailure = "gave_up"            // its workers died, again and again
+	ErrandInternal     ErrandFailure = "internal"           // the worker's log says more
 )
 
 var errandFailures = map[ErrandFailure]ReasonInfo{
 	ErrandNoConnection: {"The customer has no connection.", "Enter one: icims-export connection add."},
 	ErrandSealed:       {"The workers' keyset cannot open the connection.", "Give the workers the newest keyset: icims-export keys status."},
 	ErrandUnusable:     {"The connection has settings that are wrong.", "Correct them: icims-export connection show tells which."},
-	ErrandExpired:      {"No worker came for it in an hour.", "Start a worker, and ask again."},
-	ErrandGaveUp:       {"The workers that began it died, again and again.", "Look at the workers' logs."},
-	ErrandInternal:     {"An unexpected fault of this service.", "Look for the errand's id in the workers' logs."},
+	ErrandChanged:      {"The connection was changed meanwhile.", "Verify it again as it is now."},
+	ErrandExpired:      {"No worker came for it in an hour.", "Start a worker (icims-export worker), and ask again."},
+	ErrandGaveUp:       {"The workers that began it died, again and again.", "See in the workers' logs what ended them, and ask again."},
+	ErrandInternal:     {"An unexpected fault of this service.", "See in the workers' logs, by the customer, what happened, and ask again."},
 }
 
 // Info explains a failure to a person.

@@ -61,7 +61,8 @@ func (x *run) conclude(ctx context.Context) error {
 	}
 	err := move(ctx, x.ErrandRun, to, reason)
 	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
-		x.report.State, err = "", nil // edited meanwhile: the report is about what was before
+		// The report is about what was before, so it says nothing of the connection.
+		x.report.State, x.report.Result = "", ResultIncomplete
 	}
 	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied
 	if err == nil && x.report.State != "" && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {

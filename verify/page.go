@@ -68,6 +68,9 @@ ends the verification. While it runs, checks are ` + "`pending`" + ` or ` + "`ru
 | ` + "`refused`" + ` | ` + "`credentials_rejected`, or `access_denied`" + ` where iCIMS refuses the account or the address |
 | ` + "`incomplete`" + `: the day's calls ran out, or the like | as it was before: nothing is said of it |
 
+A verification that is not done (state ` + "`failed`" + `) says why in ` + "`failure`, `problem` and `remedy`" + `; its report is ` + "`incomplete`" + `, and the checks that it has not come to are ` + "`skipped`" + `. So ends one whose
+connection is changed meanwhile (` + "`connection_changed`" + `): verify it again as it is now.
+
 While the verification runs the connection is ` + "`verifying`" + `; exports go on. After one that finds refused credentials or a refused address mended, what waited for that goes on at once.
 
 ## The test candidate

@@ -124,12 +124,30 @@ type Report struct {
 func Read(e store.Errand) (Report, error) {
 	r := Report{Result: ResultRunning, Checks: []Check{}}
 	if len(e.Result) == 0 {
+		if e.State.Ended() {
+			r.end()
+		}
 		return r, nil
 	}
 	if err := json.Unmarshal(e.Result, &r); err != nil {
 		return Report{}, fmt.Errorf("the report of verification %s is not readable", e.ID)
 	}
+	if e.State.Ended() {
+		r.end()
+	}
 	return r, nil
+}
+
+// end ends a report that nobody goes on with, since its verification was not done.
+func (r *Report) end() {
+	if r.Result == ResultRunning {
+		r.Result = ResultIncomplete
+	}
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.State == Pending || c.State == Running {
+			c.State = Skipped
+		}
+	}
 }
 
 // Worst is the check that speaks most against the connection: the first that failed,

@@ -80,7 +80,8 @@ func (v Verifier) do(ctx context.Context, r *worker.ErrandRun) (any, error) {
 	if err != nil {
 		return x.report, err
 	}
-	return x.report, x.conclude(ctx)
+	err = x.conclude(ctx)
+	return x.report, err
 }
 
 // plan lists the checks to come, so that whoever follows sees how many there are.

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -322,6 +323,79 @@ func TestWhoFollowsAVerificationSeesItsChecksOneByOne(t *testing.T) {
 	states = slices.Compact(states)
 	if len(states) < 2 || states[len(states)-1] != "ok" || !slices.Contains(states, "running") {
 		t.Errorf("portal 1 was seen %v", states)
+	}
+}
+
+func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{stopped: true})
+	e := r.ask(verify.Args{NoTestCandidate: true})
+	r.sim.AddRule(icimstest.Rule{Route: "portals.search", Delay: time.Second, Times: 1})
+	r.start()
+	edited := false
+	for !e.State.Ended() {
+		var err error
+		if e, err = r.ledger.AwaitErrand(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		report, err := verify.Read(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !edited && said(report)["portal 1"] == "running" {
+			conn, err := r.ledger.Connection(t.Context(), customer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Source = "another"
+			if _, err := r.ledger.EditConnection(t.Context(), conn.Connection, conn.Revision, "maria", "a test"); err != nil {
+				t.Fatal(err)
+			}
+			edited = true
+		}
+	}
+	v, err := verify.View(e)
+	if err != nil || !edited || v.State != store.ErrandFailed || v.Failure != store.ErrandChanged || v.Problem != "The connection was changed meanwhile." || v.Remedy == "" {
+		t.Errorf("edited: %t; %+v, %v", edited, v, err)
+	}
+	if v.Report.Result != verify.ResultIncomplete || v.Report.State != "" {
+		t.Errorf("%s", shown(v.Report))
+	}
+	if c, err := r.ledger.Connection(t.Context(), customer); err != nil || c.State != store.ConnectionNew {
+		t.Errorf("the connection is %s, %v", c.State, err)
+	}
+}
+
+func TestTheReportOfAVerificationThatWasNotDoneHasEnded(t *testing.T) {
+	t.Parallel()
+	broken, err := json.Marshal(verify.Report{Result: verify.ResultRunning, Checks: []verify.Check{
+		{Name: verify.CheckSettings, State: verify.OK}, {Name: verify.CheckReach, State: verify.Running}, {Name: verify.CheckCredentials, State: verify.Pending},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		state  store.ErrandState
+		report []byte
+		want   verify.Result
+		checks []verify.State
+	}{
+		"one that runs":                        {store.ErrandRunning, broken, verify.ResultRunning, []verify.State{verify.OK, verify.Running, verify.Pending}},
+		"one that waits":                       {store.ErrandWaiting, nil, verify.ResultRunning, nil},
+		"one whose workers died":               {store.ErrandFailed, broken, verify.ResultIncomplete, []verify.State{verify.OK, verify.Skipped, verify.Skipped}},
+		"one that nobody began until too late": {store.ErrandFailed, nil, verify.ResultIncomplete, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report, err := verify.Read(store.Errand{State: c.state, Result: c.report})
+			var states []verify.State
+			for _, check := range report.Checks {
+				states = append(states, check.State)
+			}
+			if err != nil || report.Result != c.want || !slices.Equal(states, c.checks) {
+				t.Errorf("%s %v, %v", report.Result, states, err)
+			}
+		})
 	}
 }
 

@@ -208,8 +208,12 @@ func (e *errands) do(ctx context.Context, r *ErrandRun) {
 		e.tell(r, store.ErrandStep{To: store.ErrandWaiting, Calls: r.CallsMade()})
 		return
 	case err != nil:
-		r.Log.Error().Err(err).Msg("errand failed")
 		r.Failure = failureOf(err)
+		level := zerolog.ErrorLevel
+		if r.Failure != store.ErrandInternal {
+			level = zerolog.WarnLevel
+		}
+		r.Log.WithLevel(level).Err(err).Str("why", string(r.Failure)).Msg("errand failed")
 		if abandon := e.kinds[r.Kind].Abandon; abandon != nil {
 			abandon(ctx, r)
 		}
@@ -223,6 +227,14 @@ func (e *errands) do(ctx context.Context, r *ErrandRun) {
 func failureOf(err error) store.ErrandFailure {
 	if invalid, ok := errors.AsType[*connections.InvalidError](err); ok && invalid != nil {
 		return store.ErrandUnusable
+	}
+	_, changed := errors.AsType[*store.ConnectionChangedError](err)
+	_, moved := errors.AsType[*store.ConnectionMoveError](err)
+	switch {
+	case changed, moved:
+		return store.ErrandChanged
+	case errors.Is(err, store.ErrNoConnection):
+		return store.ErrandNoConnection
 	}
 	return store.ErrandInternal
 }
