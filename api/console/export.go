@@ -99,10 +99,10 @@ var (
 // refused rows but once, and keeps none. Whoever loads the receipt again sends the form
 // again, which its idempotency key makes harmless.
 func (v *visit) handOver() error {
-	in, err := v.readExport()
+	in, query, err := v.readExport()
 	var sent api.Sent
 	if err == nil {
-		sent, err = v.sendOn(in)
+		_, err = v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &sent, "Content-Type", in.mediaType, "Idempotency-Key", in.key())
 	}
 	v.drain()
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized {
@@ -119,16 +119,6 @@ func (v *visit) handOver() error {
 		return v.redirect(batchPage(v.Customer, string(sent.Batch)), said)
 	}
 	return v.receipt(sent, in)
-}
-
-// sendOn hands over what a form holds.
-func (v *visit) sendOn(in *handedIn) (sent api.Sent, err error) {
-	query, err := in.ask()
-	if err != nil {
-		return sent, err
-	}
-	_, err = v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &sent, "Content-Type", in.mediaType, "Idempotency-Key", in.key())
-	return sent, err
 }
 
 // silent reports whether a receipt says nothing that the batch's page does not say.

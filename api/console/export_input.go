@@ -41,29 +41,43 @@ const (
 	mostFields   = 50
 )
 
-// readExport reads a form up to its file. What is wrong with the form is a *Refusal; what
-// was read until then is returned as well, for the form to be shown again.
-func (v *visit) readExport() (*handedIn, error) {
+// readExport reads a form up to its file, and makes the query of the API's route for
+// exports. All that is wrong with the form is a *Refusal; what was read is returned as
+// well then, for the form to be shown again.
+func (v *visit) readExport() (*handedIn, url.Values, error) {
 	in := &handedIn{fields: url.Values{}}
+	err := v.readFields(in)
+	query, wrong := in.ask()
+	if refused, ok := refusalOf(err); ok && refused.Code == api.CodeInvalid && wrong != nil {
+		refused.Errors = append([]api.FieldProblem{*wrong}, refused.Errors...)
+	}
+	if err == nil && wrong != nil {
+		err = incomplete(*wrong)
+	}
+	return in, query, err
+}
+
+// readFields reads a form up to its file.
+func (v *visit) readFields(in *handedIn) error {
 	parts, err := v.r.MultipartReader()
 	if err != nil {
-		return in, notWhole()
+		return notWhole()
 	}
 	for range mostFields {
 		part, err := parts.NextPart()
 		switch {
 		case errors.Is(err, io.EOF):
-			return in, in.take(nil)
+			return in.take(nil)
 		case err != nil:
-			return in, notWhole()
+			return notWhole()
 		case part.FormName() == "file":
-			return in, in.take(part)
+			return in.take(part)
 		}
 		if err := in.readField(part); err != nil {
-			return in, err
+			return err
 		}
 	}
-	return in, notWhole()
+	return notWhole()
 }
 
 func (in *handedIn) readField(part *multipart.Part) error {
@@ -170,8 +184,8 @@ func (in *handedIn) key() string {
 	return newKey()
 }
 
-// ask makes the query of the API's route for exports.
-func (in *handedIn) ask() (url.Values, error) {
+// ask makes the query of the API's route for exports, or says what is wrong with the job.
+func (in *handedIn) ask() (url.Values, *api.FieldProblem) {
 	q := url.Values{}
 	job, text := pickedJob(in.fields, "job")
 	switch {
@@ -180,9 +194,9 @@ func (in *handedIn) ask() (url.Values, error) {
 	case text == jobless:
 		q.Set("prospects", "true")
 	case text == "":
-		return nil, incomplete(api.FieldProblem{Field: "job", Problem: "was not chosen", Remedy: "choose a job, or prospects for none"})
+		return nil, &api.FieldProblem{Field: "job", Problem: "was not chosen", Remedy: "choose a job, or prospects for none"}
 	default:
-		return nil, incomplete(*noJobNumber)
+		return nil, noJobNumber
 	}
 	for _, option := range []string{"include_previously_exported", "generate_dummy_emails"} {
 		if in.fields.Get(option) != "" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/seekout/icims-export/api"
@@ -27,10 +28,10 @@ type previewed struct {
 
 // preview tells what would become of what a form holds. Nothing is handed over.
 func (v *visit) preview() error {
-	in, err := v.readExport()
+	in, query, err := v.readExport()
 	p := previewed{Customer: v.Customer, File: in.file, InPlace: v.byHTMX()}
 	if err == nil {
-		err = v.rehearse(in, &p)
+		err = v.rehearse(in, query, &p)
 	}
 	v.drain()
 	refused, ok := refusalOf(err)
@@ -57,11 +58,7 @@ func (v *visit) preview() error {
 	return v.page("export", "Export: preview", f)
 }
 
-func (v *visit) rehearse(in *handedIn, p *previewed) error {
-	query, err := in.ask()
-	if err != nil {
-		return err
-	}
+func (v *visit) rehearse(in *handedIn, query url.Values, p *previewed) error {
 	p.Job, _ = pickedJob(in.fields, "job")
 	query.Set("dry_run", "true")
 	if _, err := v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &p.Rehearsal, "Content-Type", in.mediaType); err != nil {

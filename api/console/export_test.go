@@ -211,6 +211,7 @@ func TestAFormIsShownAgainWithWhatIsWrong(t *testing.T) {
 		{"without a target", "a.csv", csvOf("c-1"), nil, []string{"was not chosen", `id="job-wrong"`, "Choose a.csv again"}, http.StatusUnprocessableEntity},
 		{"with a job that is no number", "a.csv", csvOf("c-1"), []string{"job_number", markup}, []string{"is no job&#39;s number", "&lt;script&gt;"}, http.StatusUnprocessableEntity},
 		{"without candidates", "", "", []string{"job", "7"}, []string{"are missing: choose a file", `id="input-wrong"`, `value="7" checked`}, http.StatusUnprocessableEntity},
+		{"with nothing at all", "", "", nil, []string{`id="job-wrong"`, `id="input-wrong"`}, http.StatusUnprocessableEntity},
 		{"with a file and text", "a.csv", csvOf("c-1"), []string{"job", "7", "text", csvOf(markup)}, []string{"in a file and in the text field", "&lt;script&gt;"}, http.StatusUnprocessableEntity},
 		{"with a text that is too long", "", "", []string{"job", "7", "text", strings.Repeat("x", longestText+1)}, []string{"a field takes 1 MiB"}, http.StatusUnprocessableEntity},
 		{"with an empty file", "a.csv", "", []string{"job", "7", "generate_dummy_emails", "true"}, []string{"The candidates are missing: send at least one", `name="generate_dummy_emails" value="true" checked`}, http.StatusUnprocessableEntity},
