@@ -162,6 +162,7 @@ func refusedExport(refused *Refusal) *exportRefused {
 		r.Detail = "What was sent then is being exported. To export this as well, choose the file again and press Export: it becomes a batch of its own."
 	case api.CodeBatchCancelled, api.CodeTooManyRows:
 		r.Safe, r.Another = false, true
+	default: // a fault on the way
 	}
 	words := strings.NewReplacer(" with the same Idempotency-Key", " from this form", ", with another Idempotency-Key", " from this form", "the body", "the file", "The body", "The file")
 	r.Title, r.Detail = words.Replace(r.Title), words.Replace(r.Detail)

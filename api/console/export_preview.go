@@ -127,7 +127,7 @@ func bodyText(fields map[string]any) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if e.Encode(fields) != nil {
+	if err := e.Encode(fields); err != nil {
 		return ""
 	}
 	return strings.TrimSpace(b.String())

@@ -45,7 +45,7 @@ type receiptPage struct {
 
 // receipt answers with the receipt of an export.
 func (v *visit) receipt(sent api.Sent, in *handedIn) error {
-	page := receiptPage{Sent: sent, File: in.file, Refused: rowsOf(sent.Receipt.Refused, sent.RefusedRows)}
+	page := receiptPage{Sent: sent, File: in.file, Refused: rowsOf(sent.Refused, sent.RefusedRows)}
 	var b api.BatchStatus
 	if err := v.get(v.customerPath("batches", string(sent.Batch)), nil, &b); err == nil {
 		s := v.standingOf(b)

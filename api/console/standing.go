@@ -33,13 +33,9 @@ func (s standing) Customer() string { return s.ID.Customer() }
 // Path is the address of the batch's page.
 func (s standing) Path() string { return batchPage(s.Customer(), string(s.ID)) }
 
-// batchPage is the address of a batch's page, or with more parts of one below it.
-func batchPage(customer, batch string, below ...string) string {
-	path := "/customers/" + customer + "/batches/" + batch
-	for _, part := range below {
-		path += "/" + part
-	}
-	return path
+// batchPage is the address of a batch's page.
+func batchPage(customer, batch string) string {
+	return "/customers/" + customer + "/batches/" + batch
 }
 
 // State is how it stands in a word.
