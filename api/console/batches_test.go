@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
@@ -18,13 +19,47 @@ func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
 	first, refs := w.accept(mine, 1709, "c-1", "c-2")
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3}, refs[0])
 	w.giveUp(store.ReasonJobNotFound, noJob, refs[1])
-	second, _ := w.accept(mine, 0, "c-3")
+	second, others := w.accept(mine, 0, "c-3")
 	got := w.person(api.ScopeRead, mine).get("/customers/1234/batches")
 	got.wants(t, http.StatusOK, string(first), string(second), "job 1709", "prospects", "1 created, 1 dead.", "complete", "exporting", "2 of 2", `hx-trigger="every 5s"`)
 	if strings.Index(got.text, string(second)) > strings.Index(got.text, string(first)) {
 		t.Error("the newest does not come first")
 	}
 	got.lacks(t, "/customers/1234/export")
+
+	w.finish(store.Finish{To: store.Done, Counter: store.CountUpdated, Person: 18}, others[0])
+	part := w.person(api.ScopeRead, mine).get("/customers/1234/batches", "HX-Request", "true")
+	part.wants(t, http.StatusOK, "1 updated.")
+	part.lacks(t, "<html", "hx-trigger") // nothing is left that could change
+}
+
+func TestABatchIsPutIntoWords(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		batch  store.Batch
+		status api.BatchStatus
+		state  string
+		said   string
+	}{
+		"while candidates come in":     {batch: store.Batch{Accepted: 4, Created: 1}, state: "receiving", said: "Candidates are still coming in. A quarter is done."},
+		"at its begin":                 {batch: store.Batch{Accepted: 4, Closed: now}, state: "exporting", said: "Exporting."},
+		"just before the half":         {batch: store.Batch{Accepted: 1000, Created: 499, Closed: now}, state: "exporting", said: "Exporting. A quarter is done."},
+		"past the half":                {batch: store.Batch{Accepted: 1000, Created: 501, Closed: now}, state: "exporting", said: "Exporting. Half is done."},
+		"a moment before the end":      {batch: store.Batch{Accepted: 1000, Created: 500, Skipped: 499, Closed: now}, state: "exporting", said: "Exporting. Three quarters are done."},
+		"kept by a sentence":           {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Waits: []string{"No worker runs now."}}, state: "waiting", said: "Waiting."},
+		"kept by what forecasts know":  {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Forecast: &store.Forecast{Waits: store.ReasonPaused}}, state: "waiting", said: "Waiting."},
+		"at its end":                   {batch: store.Batch{Accepted: 1200, Created: 1199, Dead: 1, Closed: now}, state: "complete", said: "Export complete. 1,199 created, 1 dead."},
+		"cancelled as a whole":         {batch: store.Batch{Accepted: 2, Cancelled: 2, Closed: now}, state: "cancelled", said: "Cancelled. 2 cancelled."},
+		"cancelled in part":            {batch: store.Batch{Accepted: 2, Updated: 1, Cancelled: 1, Closed: now}, state: "complete", said: "Export complete. 1 updated, 1 cancelled."},
+		"without an accepted row":      {batch: store.Batch{Refused: 3, Closed: now}, state: "empty", said: "No candidate was accepted."},
+		"before the first one came in": {batch: store.Batch{}, state: "receiving", said: "Candidates are still coming in."},
+	} {
+		c.status.Batch = c.batch
+		s := standing{BatchStatus: c.status, now: now}
+		if s.State() != c.state || strings.TrimSpace(s.Step()) != c.said {
+			t.Errorf("%s: %s, %q", name, s.State(), s.Step())
+		}
+	}
 }
 
 func TestBatchesComeInPages(t *testing.T) {
