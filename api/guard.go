@@ -32,10 +32,10 @@ func (s *Server) admit(r *http.Request, req *request) (func(), error) {
 	if s.stopping.Err() != nil {
 		return nil, newProblem(CodeStopping, "").after(askAgain)
 	}
-	if !s.guards.enter() {
+	if !s.guards.places.enter() {
 		return nil, newProblem(CodeBusy, "").after(time.Second)
 	}
-	leave := s.guards.leave
+	leave := s.guards.places.leave
 	if req.op.Scope == scopeNone {
 		return leave, nil
 	}

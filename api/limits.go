@@ -20,7 +20,8 @@ import (
 // guards bound what callers take of this process. They are its own: each process has
 // its share.
 type guards struct {
-	places   chan struct{}
+	places   places // of the API
+	pages    places // of what is mounted beside it
 	keys     *keyLimits
 	failures *failures
 	known    *knownTokens
@@ -29,7 +30,8 @@ type guards struct {
 
 func newGuards(d Deps) (*guards, error) {
 	g := &guards{
-		places:   make(chan struct{}, d.Settings.MaxRequests),
+		places:   make(places, d.Settings.MaxRequests),
+		pages:    make(places, d.Settings.MaxRequests),
 		keys:     newKeyLimits(d.Settings, d.Now),
 		failures: newFailures(d.Now),
 		known:    newKnownTokens(d.Now),
@@ -56,16 +58,19 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()), nil
 }
 
-func (g *guards) enter() bool {
+// places are what requests that are being answered take.
+type places chan struct{}
+
+func (p places) enter() bool {
 	select {
-	case g.places <- struct{}{}:
+	case p <- struct{}{}:
 		return true
 	default:
 		return false
 	}
 }
 
-func (g *guards) leave() { <-g.places }
+func (p places) leave() { <-p }
 
 // addressOf is where a request comes from, by what failures are counted: behind a
 // proxy that is trusted, the last address that was not its own. Of IPv6 it is the

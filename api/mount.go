@@ -22,14 +22,15 @@ func (s *Server) isPage(path string) bool {
 }
 
 // servePage answers a request with the mounted handler. Bodies and answers may be
-// streams; what stands still is cut off.
+// streams; what stands still is cut off. Pages have places of their own: nobody needs a
+// key to take one, and what they ask the API for takes one there.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	requestOf(r.Context()).op = pagesOp
-	if !s.guards.enter() {
+	if !s.guards.pages.enter() {
 		s.refuse(w, r, newProblem(CodeBusy, "").after(askAgain))
 		return
 	}
-	defer s.guards.leave()
+	defer s.guards.pages.leave()
 	if a, ok := w.(*answer); ok {
 		a.stream(s.Settings.StallTimeout)
 	}

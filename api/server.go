@@ -53,7 +53,7 @@ type Settings struct {
 	KeyRate  float64
 	KeyBurst int
 	// MaxRequests is how many requests are answered at the same time, streams included;
-	// one API key may have a quarter of them.
+	// one API key may have a quarter of them. Pages have as many of their own.
 	MaxRequests int
 	// KeyUploads is how many uploads one API key may have under way at the same time:
 	// exports whose body is larger than MaxBody, or of a length that nobody knows yet.
