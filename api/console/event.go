@@ -50,10 +50,19 @@ func (v *visit) tellPart(id, page, part string, data any) error {
 	if id != "" {
 		text.WriteString("id: " + id + "\n")
 	}
-	for line := range strings.Lines(html.String()) {
-		text.WriteString("data: " + strings.TrimRight(line, "\r\n") + "\n")
-	}
+	writeData(&text, html.String())
 	return v.tellText(text.String() + "\n")
+}
+
+// lineEnds are those that end a line of an event as well. A page may have them within a
+// text, of which the rest would be lost.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// writeData writes the lines of an event's data.
+func writeData(b *strings.Builder, data string) {
+	for line := range strings.Lines(lineEnds.Replace(data)) {
+		b.WriteString("data: " + strings.TrimSuffix(line, "\n") + "\n")
+	}
 }
 
 // tellEnd writes the event by which hx-sse:close="end" ends the stream.
