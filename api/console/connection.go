@@ -128,9 +128,6 @@ var (
 )
 
 func (v *visit) removeConnection() error {
-	if err := v.readForm(); err != nil {
-		return err
-	}
 	posted := v.r.PostForm
 	form := removalForm{Exports: oneOf(posted.Get("exports"), "keep", "cancel"), Markers: oneOf(posted.Get("markers"), "keep", "erase"), Why: strings.TrimSpace(posted.Get("why"))}
 	form.Revision, _ = strconv.ParseInt(posted.Get("revision"), 10, 64)

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -80,9 +79,6 @@ func (v *visit) editConnection() error {
 
 // enterConnection takes the form in: it shows its other step, or saves it.
 func (v *visit) enterConnection() error {
-	if err := v.readForm(); err != nil {
-		return err
-	}
 	posted := v.r.PostForm
 	form := connectionForm{New: v.Customer == "", Customer: v.Customer, Values: map[string]string{}, Why: strings.TrimSpace(posted.Get("why"))}
 	if form.New {
@@ -382,20 +378,4 @@ func (f connectionForm) Address() string {
 		return "/connections/new"
 	}
 	return "/connections/" + f.Customer + "/edit"
-}
-
-// longestForm bounds what a form may hold, files aside.
-const longestForm = 1 << 20
-
-// readForm reads a form that has no file.
-func (v *visit) readForm() error {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, longestForm)
-	err := v.r.ParseForm()
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return &Refusal{Status: http.StatusRequestEntityTooLarge, Problem: api.Problem{Title: "the form holds too much", Detail: "Enter less at once."}}
-	}
-	if err != nil {
-		return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title: "the form cannot be read", Detail: "Go back, load the page again and send it once more."}}
-	}
-	return nil
 }

@@ -70,9 +70,6 @@ func (r deadReview) Heading() string {
 
 // reviewDead counts what is chosen and asks for a why.
 func (v *visit) reviewDead() error {
-	if err := v.r.ParseForm(); err != nil {
-		return badForm
-	}
 	act := v.r.PostForm.Get("act")
 	if act != "retry" && act != "discard" {
 		return badForm
@@ -113,9 +110,6 @@ var saidRetried = say("retried", "It is set going again, with a fresh retry budg
 
 // actOnDead does what was reviewed.
 func (v *visit) actOnDead(act string) error {
-	if err := v.r.ParseForm(); err != nil {
-		return badForm
-	}
 	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act, At: v.Now()}
 	var done api.DeadLettersChanged
 	err := v.post(v.customerPath("dead-letters", act), o, &done)

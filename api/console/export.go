@@ -11,8 +11,8 @@ import (
 func (c *Console) registerExport() {
 	const export = "/customers/{customer}/export"
 	c.handle("GET "+export, "export", api.ScopeExport, (*visit).export)
-	c.handle("POST "+export, "export", api.ScopeExport, (*visit).handOver)
-	c.handle("POST "+export+"/preview", "export", api.ScopeExport, (*visit).preview)
+	c.handleStream("POST "+export, "export", api.ScopeExport, (*visit).handOver)
+	c.handleStream("POST "+export+"/preview", "export", api.ScopeExport, (*visit).preview)
 	c.handle("GET "+export+"/preview", "export", api.ScopeExport, (*visit).toExport)
 }
 

@@ -243,9 +243,6 @@ func (v *visit) refreshJobs() error {
 	if err := v.post(v.customerPath("jobs", "refresh"), nil, nil); err != nil {
 		return err
 	}
-	if err := v.r.ParseForm(); err != nil {
-		return err
-	}
 	if v.byHTMX() && v.r.Form.Has("field") {
 		return v.pickerPart(v.r.Form)
 	}

@@ -46,9 +46,6 @@ var saidJoined = say("verification-joined", "A verification was under way alread
 // startVerification asks for a verification. A form without the field test, such as the
 // button on a connection's page, asks for one with the test candidate to any job.
 func (v *visit) startVerification() error {
-	if err := v.readForm(); err != nil {
-		return err
-	}
 	test := !v.r.PostForm.Has("choose") || v.r.PostForm.Get("test") == "yes"
 	order := api.VerificationOrder{TestCandidate: &test}
 	id, chosen := pickedJob(v.r.PostForm, "job")

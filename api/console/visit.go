@@ -56,9 +56,22 @@ var sections = []section{
 }
 
 // handle enters a route: "GET /path". Who is not logged in is asked to; who lacks the
-// scope, or the customer in the path, is refused before the handler runs. What the
+// scope, or the customer in the path, is refused before the handler runs, and so is a
+// form that is too large or broken off: the handler finds it in PostForm. What the
 // handler returns as an error is shown as a page, or as a note where htmx asked for a part.
 func (c *Console) handle(pattern, section string, scope api.Scope, h func(*visit) error) {
+	c.handleStream(pattern, section, scope, func(v *visit) error {
+		if v.r.Method == http.MethodPost {
+			if err := v.readForm(); err != nil {
+				return err
+			}
+		}
+		return h(v)
+	})
+}
+
+// handleStream enters a route whose handler reads the body itself, as it comes.
+func (c *Console) handleStream(pattern, section string, scope api.Scope, h func(*visit) error) {
 	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		v, ok := c.visit(w, r)
 		if !ok {

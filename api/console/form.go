@@ -1,0 +1,25 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/seekout/icims-export/api"
+)
+
+// longestForm bounds what a form may hold, files aside.
+const longestForm = 1 << 20
+
+// readForm reads a form that has no file. What says that it has one is not read: its parts
+// would be put on the disk, and stay there.
+func (v *visit) readForm() error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, longestForm)
+	err := v.r.ParseForm()
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return &Refusal{Status: http.StatusRequestEntityTooLarge, Problem: api.Problem{Title: "the form holds too much", Detail: "Nothing was changed. Enter less at once."}}
+	}
+	if err != nil {
+		return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title: "the form cannot be read", Detail: "Nothing was changed. Go back, load the page again and send it once more."}}
+	}
+	return nil
+}
