@@ -48,6 +48,12 @@ func (b *tab) click(name string, within ...string) {
 	b.press(fmt.Sprintf("%q", name), button(name, joined(within)))
 }
 
+// turns opens a section of the console by its link in the navigation.
+func (b *tab) turns(section string) {
+	b.t.Helper()
+	b.leaves(func() { b.press("the section "+section, "section("+quote(section)+")") })
+}
+
 // goes clicks and waits for the page that this leads to.
 func (b *tab) goes(name string, within ...string) {
 	b.t.Helper()
@@ -78,19 +84,6 @@ func (b *tab) fill(label, value string, within ...string) {
 		return
 	}
 	b.call(input.InsertText.Method, input.InsertTextParams{Text: value})
-}
-
-// chooses picks an entry of a list by its text.
-func (b *tab) chooses(label, entry string, within ...string) {
-	b.t.Helper()
-	element := field(label, joined(within))
-	b.until(fmt.Sprintf("%q in the list %q", entry, label), "[...("+element+"?.options ?? [])].some(o => matches(tidy(o.text), "+quote(entry)+"))")
-	if _, err := ask[bool](b, `((el) => {
-		el.value = [...el.options].find(o => matches(tidy(o.text), `+quote(entry)+`)).value;
-		el.dispatchEvent(new Event("input", { bubbles: true })); el.dispatchEvent(new Event("change", { bubbles: true })); return true;
-	})(`+element+`)`); err != nil {
-		b.t.Fatal(err)
-	}
 }
 
 // ticks clicks at a check box or radio button until it is chosen.
@@ -133,4 +126,16 @@ func (b *tab) has(name string) bool {
 		b.t.Fatal(err)
 	}
 	return is
+}
+
+// stays does something, and fails if the page was left for it.
+func (b *tab) stays(do func()) {
+	b.t.Helper()
+	if _, err := ask[bool](b, `globalThis.thisPage = true`); err != nil {
+		b.t.Fatal(err)
+	}
+	do()
+	if same, err := ask[bool](b, `!!globalThis.thisPage`); err != nil || !same {
+		b.t.Errorf("the page was loaded anew (%v)", err)
+	}
 }

@@ -42,16 +42,13 @@ func (f fault) String() string {
 // serious reports whether a fault keeps somebody from using the page.
 func (f fault) serious() bool { return f.Impact == "serious" || f.Impact == "critical" }
 
-// audited remembers the states of pages that were looked at, which is done once each.
-var audited sync.Map
-
 // audit looks at the page as it is now: for faults of accessibility in a window and on a
 // phone, light and dark, and whether it fits the narrowest phone. It takes its picture
 // where pictures are wanted. state names the page and what is special about it.
 func (b *tab) audit(state string) {
 	b.t.Helper()
 	b.settled()
-	if _, before := audited.LoadOrStore(state, true); before {
+	if b.scriptless { // and axe-core is one
 		return
 	}
 	defer func() {

@@ -2,6 +2,7 @@ package flows
 
 import (
 	"testing"
+	"time"
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
@@ -42,7 +43,7 @@ func TestAConnectionIsEnteredExplainedAndMended(t *testing.T) {
 	b.entersConnection(s, "guessed")
 	b.audit("verification, about to begin")
 	b.goes("Verify")
-	b.sees("iCIMS refuses the user name or password.", "What to do:")
+	b.sees("Edit the connection", "iCIMS refuses the user name or password.", "What to do:")
 	b.audit("verification, wrong password")
 	if n := s.sim.Invariants().People; n != 0 {
 		t.Errorf("%d people are in iCIMS", n)
@@ -61,8 +62,13 @@ func TestAConnectionIsEnteredExplainedAndMended(t *testing.T) {
 	b.fill("Search by title, number or place", "nurse")
 	b.sees("1 job")
 	b.lacks("Data Engineer")
+	s.connect(func(c *store.Connection) { c.Customer, c.PortalURLs = other, s.icims.PortalURL(other, 1) })
+	s.connect(func(c *store.Connection) { c.Customer, c.PortalURLs = "8642", s.icims.PortalURL("8642", 1) })
+	if err := s.ledger.Pause(t.Context(), other, store.Pause{By: "Kim", At: time.Now(), Why: "their iCIMS is being maintained"}); err != nil {
+		t.Fatal(err)
+	}
 	b.visit("/")
-	b.sees("1234", "connected")
+	b.sees("connected", "paused", "Paused by Kim: their iCIMS is being maintained", "not verified")
 	b.audit("integrations")
 
 	c, err := s.ledger.Connection(t.Context(), customer)

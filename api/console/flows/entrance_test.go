@@ -38,16 +38,6 @@ func TestLoggingInAndOut(t *testing.T) {
 	b.sees("API key")
 }
 
-func TestLoggingInWithoutJavaScript(t *testing.T) {
-	s := newService(t)
-	b := open(t, s.url)
-	b.withoutScript()
-	b.logIn(s.key(api.ScopeAdmin))
-	b.visit("/batches")
-	b.fill("Which customer?", customer)
-	b.goes("Go on")
-}
-
 // What the other tests rely on to notice faults notices them.
 func TestFaultsOfAPageAreNoticed(t *testing.T) {
 	s := newService(t)

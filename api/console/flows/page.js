@@ -18,7 +18,12 @@ const only = found => {
   const showing = found.filter(shown);
   return showing.find(el => !el.disabled) ?? showing[0] ?? null;
 };
-const button = (name, within) => only([...(place(within)?.querySelectorAll("button, a[href], input[type=submit], summary, [role=button], [role=option]") ?? [])].filter(el => matches(nameOf(el), name)));
+const buttons = "button, a[href], input[type=submit], summary, [role=button], [role=option]";
+const named = (root, name) => only([...(root?.querySelectorAll(buttons) ?? [])].filter(el => matches(nameOf(el), name)));
+// button is a button or link of the content, else one around it.
+const button = (name, within) => within ? named(place(within), name) : named(document.querySelector("main"), name) ?? named(document, name);
+// section is a link of the navigation.
+const section = name => named(document.querySelector("header nav"), name);
 const field = (name, within) => {
   const root = place(within);
   if (!root) return null;

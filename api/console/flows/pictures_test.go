@@ -69,8 +69,14 @@ func (b *tab) picture() {
 	}
 }
 
-// shrunk is the picture in the 256 colours that it has most of, the others in the nearest
-// of them: pages have few.
+// distance is the largest difference of a part of two colours.
+func distance(a, b color.RGBA) int {
+	part := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
+	return max(part(a.R, b.R), part(a.G, b.G), part(a.B, b.B))
+}
+
+// shrunk is the picture in at most 256 colours, of those that it has most of; all others
+// become the nearest of them.
 func shrunk(full []byte) ([]byte, error) {
 	picture, err := png.Decode(bytes.NewReader(full))
 	if err != nil {
@@ -94,10 +100,16 @@ func shrunk(full []byte) ([]byte, error) {
 		}
 		return int(a.R)<<16 + int(a.G)<<8 + int(a.B) - int(b.R)<<16 - int(b.G)<<8 - int(b.B)
 	})
-	const most = 256
+	// Shades of letters' edges are left out where there is almost the same, or they would
+	// take the places of rare colours, such as that of a single red word.
+	const most, near, ground = 256, 10, 500
+	var kept []color.RGBA
 	var palette color.Palette
-	for _, c := range colours[:min(most, len(colours))] {
-		palette = append(palette, c)
+	for _, c := range colours {
+		same := func(k color.RGBA) bool { return distance(k, c) < near }
+		if len(kept) < most && (counts[c] > bounds.Dx()*bounds.Dy()/ground || !slices.ContainsFunc(kept, same)) {
+			kept, palette = append(kept, c), append(palette, c)
+		}
 	}
 	index := map[color.RGBA]uint8{}
 	for _, c := range colours {

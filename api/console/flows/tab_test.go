@@ -29,6 +29,8 @@ type tab struct {
 	origin string
 	// size of the window, and the reader's colours.
 	size, colours string
+	// scriptless: its pages run no JavaScript.
+	scriptless bool
 	// provoked are words of complaints that the test provokes: each must come.
 	provoked []string
 }
@@ -145,6 +147,7 @@ func (b *tab) colour(scheme string) {
 // withoutScript lets pages run no JavaScript from now on.
 func (b *tab) withoutScript() {
 	b.t.Helper()
+	b.scriptless = true
 	b.call(emulation.SetScriptExecutionDisabled.Method, emulation.SetScriptExecutionDisabledParams{Value: true})
 }
 

@@ -1,0 +1,158 @@
+package flows
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/icims/icimstest"
+)
+
+// counts checks what iCIMS itself counts: people, and how many are on a job.
+func (s *service) counts(people, workflows int) {
+	s.t.Helper()
+	seen := s.sim.Invariants()
+	if seen.People != people || seen.Workflows != workflows || len(seen.Violations()) > 0 {
+		s.t.Errorf("iCIMS has %d people and %d workflows, where there should be %d and %d; %v", seen.People, seen.Workflows, people, workflows, seen.Violations())
+	}
+}
+
+// picks finds the job by a word of its title.
+func (b *tab) picks(word, title string) {
+	b.t.Helper()
+	b.sees("Data Engineer") // the list is read from iCIMS
+	b.fill("Search by title, number or place", word)
+	b.sees("1 job. As of")
+	b.ticks(title + "…")
+}
+
+func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
+	s := newService(t)
+	s.connect()
+	b := s.login(api.ScopeAdmin)
+	b.visit("/customers/" + customer + "/batches")
+	b.sees("Nothing was exported for this customer yet")
+	b.audit("batches, none yet")
+	b.goes("Export the first candidates")
+	b.picks("recruiter", "Technical Recruiter")
+	b.uploads("File with candidates", candidatesFile(t))
+	b.click("Preview")
+	b.sees("Nothing was sent yet.", "12 would be sent", "2 refused", "c-101", "c-102")
+	b.audit("export, preview")
+	s.counts(0, 0)
+
+	s.hold("workflows.create", address(exported-1))
+	b.goes("Export")
+	b.sees("12 candidates of candidates.csv are accepted, 2 rows refused.", "11 of 12 candidates done")
+	b.lacks("Export complete")
+	b.audit("export, under way")
+	b.stays(func() {
+		s.gate.open()
+		b.sees("Export complete", "12 of 12 candidates done")
+	})
+	b.audit("export, complete")
+	s.counts(exported, exported)
+
+	b.exportsAgain(t)
+	s.counts(exported, exported)
+	b.mendsThoseWhoFail(s)
+	s.counts(exported+3, exported+3)
+	b.erasesCandidate()
+	s.seenByReader()
+}
+
+// exportsAgain sends the same file, and nobody is sent.
+func (b *tab) exportsAgain(t *testing.T) {
+	b.goes("Export others")
+	b.picks("1709", "Technical Recruiter")
+	b.uploads("File with candidates", candidatesFile(t))
+	b.click("Preview")
+	b.sees("0 would be sent", "12 skipped", "Would be skipped, as exported before")
+	b.goes("Export")
+	b.sees("Export complete", "12 skipped")
+	b.goes("To the batch")
+	b.sees("Exported before")
+	b.audit("batch, skipped")
+	b.turns("Batches")
+	b.sees("12 created", "12 skipped")
+	b.audit("batches")
+}
+
+// mendsThoseWhoFail exports three whom iCIMS takes on no job, finds them among the dead
+// letters, and retries them once iCIMS does: one by itself, the others together.
+func (b *tab) mendsThoseWhoFail(s *service) {
+	b.t.Helper()
+	s.sim.AddRule(icimstest.Rule{Customer: customer, Route: "workflows.create", Fault: icimstest.StatusBefore, Status: http.StatusForbidden, Times: -1})
+	b.turns("Export")
+	b.picks("recruiter", "Technical Recruiter")
+	b.click("Paste instead of a file…")
+	b.fill("Candidates", csv(exported, exported+3))
+	b.goes("Export")
+	b.sees("Export complete", "3 dead", "3 are dead: they were given up")
+	b.audit("batch, dead")
+	b.goes("Explain and retry")
+	b.sees("What to do:", "iCIMS denies access", id(exported))
+	b.audit("dead letters")
+	b.goes(id(exported))
+	b.sees("What happened", "is there already, and a retry goes on from there")
+	b.audit("dead letter")
+
+	s.sim.ClearRules() // somebody gave the account the right
+	b.fill("Why", "the account may attach candidates to jobs now")
+	b.goes("Retry")
+	b.sees("It is set going again", "In iCIMS as person")
+	b.audit("candidate, retried")
+	b.turns("Dead letters")
+	b.goes("Retry all 2…")
+	b.sees("2 dead letters would be set going again.")
+	b.audit("dead letters, about to retry")
+	b.fill("Why", "the account may attach candidates to jobs now")
+	b.goes("Retry 2 dead letters")
+	b.sees("nothing was given up since: it worked")
+	b.audit("dead letters, retried")
+}
+
+// erasesCandidate looks one of the people up and has all of it forgotten.
+func (b *tab) erasesCandidate() {
+	b.t.Helper()
+	b.turns("Candidates")
+	b.audit("candidates")
+	b.fill("Candidate's id", id(0))
+	b.goes("Look up")
+	b.sees("In iCIMS as person", "Export 1 of 2")
+	b.audit("candidate")
+	b.goes("Erase " + id(0) + "…")
+	b.audit("candidate, about to erase")
+	b.fill("Why", "DSR-17")
+	b.goes("Erase for good")
+	b.sees("All that this service kept of the candidate is erased.", "Receipt")
+	b.audit("candidate, erased")
+	b.goes("To the candidates")
+	b.fill("Candidate's id", id(0))
+	b.goes("Look up")
+	b.sees("Nothing is known of " + id(0))
+}
+
+// seenByReader checks that a key that may only read has no way to change anything, on all
+// pages that there are.
+func (s *service) seenByReader() {
+	s.t.Helper()
+	b := s.login(api.ScopeRead)
+	base := "/customers/" + customer
+	for _, path := range []string{
+		"/", "/connections/" + customer, base + "/jobs", base + "/batches", base + "/candidates?id=" + id(1), base + "/dead-letters", "/lanes", base + "/lane",
+	} {
+		b.visit(path)
+		forms, err := ask[[]string](b, `[...document.querySelectorAll("form[method=post]")].map(f => f.getAttribute("action")).filter(a => a !== "/logout" && a !== "`+base+`/candidates")`)
+		if err != nil || len(forms) > 0 {
+			s.t.Errorf("%s can be changed by a key that may only read: %q, %v", path, forms, err)
+		}
+		for _, name := range []string{"Export", "Export candidates", "Verify now", "Edit", "Remove…", "Add a connection", "Cancel what waits …", "Erase " + id(1) + "…", "Pause this lane"} {
+			if b.has(name) {
+				s.t.Errorf("%s has %q for a key that may only read", path, name)
+			}
+		}
+	}
+	b.visit(base + "/export")
+	b.sees("This needs the scope export")
+}
