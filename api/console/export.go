@@ -102,7 +102,7 @@ func (v *visit) handOver() error {
 	in, query, err := v.readExport()
 	var sent api.Sent
 	if err == nil {
-		_, err = v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &sent, "Content-Type", in.mediaType, "Idempotency-Key", in.key())
+		err = v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &sent, "Content-Type", in.mediaType, "Idempotency-Key", in.key())
 	}
 	v.drain()
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized {

@@ -61,7 +61,7 @@ func (v *visit) preview() error {
 func (v *visit) rehearse(in *handedIn, query url.Values, p *previewed) error {
 	p.Job, _ = pickedJob(in.fields, "job")
 	query.Set("dry_run", "true")
-	if _, err := v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &p.Rehearsal, "Content-Type", in.mediaType); err != nil {
+	if err := v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &p.Rehearsal, "Content-Type", in.mediaType); err != nil {
 		return err
 	}
 	p.Refused = rowsOf(p.Rehearsal.Refused, p.RefusedRows)
