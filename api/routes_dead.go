@@ -155,6 +155,7 @@ type deadFilter struct {
 	Batch     string    `json:"batch,omitempty" maxLength:"100" doc:"Only of this batch."`
 	Reason    string    `json:"reason,omitempty" maxLength:"100" doc:"Only for this reason: a code of docs/errors.md." example:"job_not_found"`
 	Since     time.Time `json:"since,omitzero" doc:"Only those given up since."`
+	Until     time.Time `json:"until,omitzero" doc:"Only those given up until then. With as_of of a dry run, none is chosen that was not counted."`
 	Candidate string    `json:"candidate,omitempty" maxLength:"1000" doc:"Only of this candidate."`
 	Text      string    `json:"text,omitempty" maxLength:"200" doc:"Only those that have this text in their reason, or in operation, status or codes of what iCIMS said last."`
 }
@@ -216,6 +217,7 @@ func (in *deadActInput) changesNothing() bool { return in.Body.DryRun }
 // DeadLettersChanged is what was done about dead letters, or in a dry run would be.
 type DeadLettersChanged struct {
 	DryRun   bool                `json:"dry_run" doc:"Nothing was done."`
+	AsOf     time.Time           `json:"as_of" doc:"Those that were given up later were not chosen."`
 	Chosen   int                 `json:"chosen" doc:"How many were chosen."`
 	Done     int                 `json:"done" doc:"How many it was done to; the others had been taken care of meanwhile."`
 	More     bool                `json:"more" doc:"There are more than the limit: ask again."`
@@ -242,7 +244,7 @@ func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (
 		if err != nil {
 			return nil, err
 		}
-		return &struct{ Body DeadLettersChanged }{DeadLettersChanged{Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}}, nil
+		return &struct{ Body DeadLettersChanged }{DeadLettersChanged{AsOf: choice.Until, Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}}, nil
 	}
 }
 
@@ -262,6 +264,9 @@ func (s *Server) chosenDead(ctx context.Context, in *deadActInput) (operate.Dead
 	choice.Exports = in.Body.Exports
 	// Those that die again meanwhile are not chosen twice.
 	choice.Until, err = s.Ledger.Now(ctx)
+	if !filter.Until.IsZero() && filter.Until.Before(choice.Until) {
+		choice.Until = filter.Until
+	}
 	return choice, err
 }
 
@@ -269,7 +274,7 @@ func (s *Server) chosenDead(ctx context.Context, in *deadActInput) (operate.Dead
 var errSampled = errors.New("sampled")
 
 func (s *Server) sampleDead(ctx context.Context, choice operate.DeadChoice) (*struct{ Body DeadLettersChanged }, error) {
-	out, counts := DeadLettersChanged{DryRun: true, Sample: []operate.DeadLine{}}, operate.DeadCounts{}
+	out, counts := DeadLettersChanged{DryRun: true, AsOf: choice.Until, Sample: []operate.DeadLine{}}, operate.DeadCounts{}
 	err := s.Desk.DeadLetters(ctx, choice, func(_ string, page []operate.Letter) error {
 		counts.Add(page)
 		if room := sampledDead - len(out.Sample); room > 0 {

@@ -231,6 +231,22 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 			t.Errorf("%d left, %d entries in the journal", left(), n-before)
 		}
 	})
+	t.Run("none that was given up after the dry run", func(t *testing.T) {
+		var counted, got DeadLettersChanged
+		act("/retry", map[string]any{"all": true, "dry_run": true}).is(http.StatusOK, &counted)
+		bound := map[string]any{"filter": map[string]any{"until": counted.AsOf}, "dry_run": true}
+		if act("/retry", bound).is(http.StatusOK, &got); got.Chosen != 8 {
+			t.Errorf("%d of 8 are chosen with its time", got.Chosen)
+		}
+		bound["filter"] = map[string]any{"until": counted.AsOf.Add(-time.Hour)}
+		if act("/retry", bound).is(http.StatusOK, &got); got.Chosen != 0 {
+			t.Errorf("%d are chosen with a time before they died", got.Chosen)
+		}
+		bound["filter"] = map[string]any{"until": counted.AsOf.Add(time.Hour)}
+		if act("/retry", bound).is(http.StatusOK, &got); got.Chosen != 8 || got.AsOf.After(counted.AsOf.Add(time.Minute)) {
+			t.Errorf("a time to come chooses %d as of %s", got.Chosen, got.AsOf)
+		}
+	})
 	t.Run("one by its export", func(t *testing.T) {
 		var got DeadLettersChanged
 		act("/retry", map[string]any{"exports": []string{ids[0], "none"}, "why": "the job is open again"}).is(http.StatusOK, &got)

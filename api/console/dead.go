@@ -35,12 +35,14 @@ type deadFilter struct {
 	Reason    string `json:"reason,omitempty"`
 	Batch     string `json:"batch,omitempty"`
 	Candidate string `json:"candidate,omitempty"`
+	// Until leaves out those that were given up later; an address has none.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // deadFilterOf reads the filter of a query or a form.
 func deadFilterOf(q url.Values) deadFilter {
 	of := func(name string) string { return strings.TrimSpace(q.Get(name)) }
-	return deadFilter{of("reason"), of("batch"), of("candidate")}
+	return deadFilter{Reason: of("reason"), Batch: of("batch"), Candidate: of("candidate")}
 }
 
 func (f deadFilter) query() url.Values {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/seekout/icims-export/api"
 )
@@ -17,13 +18,16 @@ type deadOrder struct {
 	Why string `json:"why,omitempty"`
 	// Candidate is the one whose page comes next; "" for the list.
 	Candidate string `json:"-"`
-	DryRun    bool   `json:"dry_run,omitempty"`
+	// Reviewed is when they were counted; zero where nobody has.
+	Reviewed time.Time `json:"-"`
+	DryRun   bool      `json:"dry_run,omitempty"`
 }
 
 // deadOrderOf reads an order from a form: exports that are chosen one by one, or all
 // that a filter lets through. Nothing chosen is not everything.
 func deadOrderOf(act string, form url.Values) deadOrder {
 	o := deadOrder{Act: act, Why: strings.TrimSpace(form.Get("why")), Candidate: form.Get("of")}
+	o.Reviewed, _ = time.Parse(time.RFC3339Nano, form.Get("reviewed")) // only ours has one
 	filter := deadFilterOf(form)
 	switch {
 	case form.Has("export"):
@@ -33,6 +37,18 @@ func deadOrderOf(act string, form url.Values) deadOrder {
 	default:
 		o.All = form.Get("all") == "1"
 	}
+	return o
+}
+
+// onlyReviewed is the order for those that were counted, without those that were given up
+// since: nobody has decided about them.
+func (o deadOrder) onlyReviewed() deadOrder {
+	if o.None() || len(o.Exports) > 0 || o.Reviewed.IsZero() {
+		return o
+	}
+	filter := o.Which()
+	filter.Until = o.Reviewed
+	o.Filter = &filter
 	return o
 }
 
@@ -60,6 +76,9 @@ type deadReview struct {
 // Back is where the dead letters are that were chosen from.
 func (r deadReview) Back() string { return withQuery(deadPath(r.Customer), r.Which().query()) }
 
+// AsOf is when they were counted, as the form sends it on.
+func (r deadReview) AsOf() string { return r.Chosen.AsOf.Format(time.RFC3339Nano) }
+
 // Heading is the title of the page.
 func (r deadReview) Heading() string {
 	if r.Act == "discard" {
@@ -76,7 +95,7 @@ func (v *visit) reviewDead() error {
 	}
 	o := deadOrderOf(act, v.r.PostForm)
 	if o.None() {
-		p, err := v.deadLetters(deadFilter{v.r.PostForm.Get("in-reason"), v.r.PostForm.Get("in-batch"), v.r.PostForm.Get("in-candidate")}, "")
+		p, err := v.deadLetters(deadFilter{Reason: v.r.PostForm.Get("in-reason"), Batch: v.r.PostForm.Get("in-batch"), Candidate: v.r.PostForm.Get("in-candidate")}, "")
 		if err != nil {
 			return err
 		}
@@ -110,9 +129,9 @@ var saidRetried = say("retried", "It is set going again, with a fresh retry budg
 
 // actOnDead does what was reviewed.
 func (v *visit) actOnDead(act string) error {
-	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act, At: v.Now()}
+	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act}
 	var done api.DeadLettersChanged
-	err := v.post(v.customerPath("dead-letters", act), o, &done)
+	err := v.post(v.customerPath("dead-letters", act), o.onlyReviewed(), &done)
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized && !o.None() {
 		return v.review(o, refused)
 	}
@@ -122,6 +141,7 @@ func (v *visit) actOnDead(act string) error {
 	if act == "retry" && o.Candidate != "" && done.Done == 1 {
 		return v.redirect(candidatePath(v.Customer, o.Candidate), saidRetried)
 	}
+	result.At = done.AsOf
 	result.Done, result.Passed, result.More = done.Done, done.Chosen-done.Done, done.More
 	q := result.query()
 	if done.More {

@@ -194,6 +194,52 @@ func TestDeadLettersAreReviewedBeforeTheyAreActedOn(t *testing.T) {
 	}
 }
 
+// A page that is left open for a while decides about what it showed, and nothing else.
+func TestNoneIsActedOnThatWasGivenUpAfterTheReview(t *testing.T) {
+	for name, c := range map[string]struct {
+		act  string
+		form url.Values
+		left int64
+	}{
+		"discarded by reason": {"discard", url.Values{"reason": {"job_not_found"}}, 3 + 2},
+		"retried by reason":   {"retry", url.Values{"reason": {"job_not_found"}}, 3 + 2},
+		"discarded all":       {"discard", url.Values{"all": {"1"}}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			w.sorrows()
+			p := w.person(api.ScopeOperate)
+			c.form.Set("act", c.act)
+			form := fields(p.post(deadLetters+"/review", c.form).text)
+			w.tick()
+			_, later := w.accept("1234", 999, "c-300", "c-301")
+			w.giveUp("job_not_found", noJob, later...)
+			form.Set("why", "DSR-17")
+			got := p.post(deadLetters+"/"+c.act, form)
+			if n := w.deadLeft("1234"); got.StatusCode != http.StatusSeeOther || n != c.left {
+				t.Errorf("%d, and %d of 10 are left: %s", got.StatusCode, n, got.text)
+			}
+			for _, ref := range later {
+				p.get(deadLetters+"/"+ref.Export).wants(t, http.StatusOK, "Decide")
+			}
+		})
+	}
+}
+
+// tick waits until the ledger's clock shows another millisecond.
+func (w ward) tick() {
+	w.t.Helper()
+	now := func() int64 {
+		at, err := w.ledger.Now(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return at.UnixMilli()
+	}
+	for began := now(); now() == began; { //nolint:revive // its condition is all
+	}
+}
+
 func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	w := newWard(t)
 	_, ids := w.sorrows()
