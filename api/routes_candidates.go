@@ -114,7 +114,7 @@ func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getC
 type eraseCandidateInput struct {
 	CandidatePath
 
-	Why string `query:"why" minLength:"1" maxLength:"200" required:"true" doc:"Why it is done, such as a ticket's number; recorded with who did it. It must not name the candidate: addresses are logged on the way."`
+	Why string `query:"why" minLength:"1" maxLength:"200" pattern:"\\S" required:"true" doc:"Why it is done, such as a ticket's number; recorded with who did it. It must not name the candidate: addresses are logged on the way."`
 }
 
 type eraseCandidateOutput struct{ Body store.ErasureReceipt }

@@ -72,6 +72,7 @@ func TestErasingACandidate(t *testing.T) {
 	}
 
 	r.call(key, http.MethodDelete, path, nil).problem(CodeInvalid)
+	r.call(key, http.MethodDelete, path+"?why=+", nil).problem(CodeInvalid)
 	r.call(r.key(ScopeOperate), http.MethodDelete, path+"?why=x", nil).problem(CodeScopeMissing)
 	a := r.call(key, http.MethodDelete, path+"?why=DSR-17", nil)
 	if p := a.problem(CodeInWork); a.Header.Get("Retry-After") == "" || !strings.Contains(p.Detail, "1 exports of the candidate are in work; 1 others") {

@@ -122,7 +122,7 @@ func TestACandidateIsErasedByWhoMay(t *testing.T) {
 	operator.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusForbidden)
 	p.get(candidates+"?id=c-1").wants(t, http.StatusOK, candidates+"/erase?id=c-1")
 	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 export that waits: cancelled", "2 ended exports", "person 17", "cannot be undone", "nothing personal")
-	for name, why := range map[string]string{"without a why": "", "with the id": "C-1 asked for it", "with an address": "ana@example.com asked"} {
+	for name, why := range map[string]string{"without a why": "", "with a why of blanks": "  ", "with the id": "C-1 asked for it", "with an address": "ana@example.com asked"} {
 		t.Run("not "+name, func(t *testing.T) {
 			p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {why}}).wants(t, http.StatusUnprocessableEntity, "why-wrong", `aria-invalid="true"`, "1 export that waits")
 		})

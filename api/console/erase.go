@@ -67,7 +67,10 @@ func (v *visit) erase() error {
 		return v.eraseForm(p)
 	}
 	var receipt store.ErasureReceipt
-	err := v.call(http.MethodDelete, v.customerPath("candidates", p.ID), url.Values{"why": {p.Why}}, nil, &receipt)
+	err := whyIn(p.Why, "query.why")
+	if err == nil {
+		err = v.call(http.MethodDelete, v.customerPath("candidates", p.ID), url.Values{"why": {p.Why}}, nil, &receipt)
+	}
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized {
 		p.Refused = refused
 		return v.eraseForm(p)
@@ -84,8 +87,6 @@ func (v *visit) erase() error {
 func (p erasePage) whyNot() *Refusal {
 	var problem string
 	switch {
-	case p.Why == "":
-		return nil // as the API says
 	case strings.Contains(strings.ToLower(p.Why), strings.ToLower(p.ID)):
 		problem = "names the candidate"
 	case strings.Contains(p.Why, "@"):

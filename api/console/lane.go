@@ -125,8 +125,11 @@ func (v *visit) pauseLane() error {
 		Why   string    `json:"why"`
 		Until time.Time `json:"until,omitzero"`
 	}{Why: strings.TrimSpace(form.Why)}
-	var err error
-	if body.Until, err = form.until(v.Now()); err == nil {
+	err := whyIn(body.Why, "why")
+	if err == nil {
+		body.Until, err = form.until(v.Now())
+	}
+	if err == nil {
 		err = v.post(v.customerPath("lane", "pause"), body, nil)
 	}
 	return v.held(err, form, saidPaused)
@@ -134,8 +137,23 @@ func (v *visit) pauseLane() error {
 
 func (v *visit) resumeLane() error {
 	form := holdForm{Why: v.r.PostFormValue("why")}
-	err := v.post(v.customerPath("lane", "resume"), map[string]string{"why": strings.TrimSpace(form.Why)}, nil)
+	why := strings.TrimSpace(form.Why)
+	err := whyIn(why, "why")
+	if err == nil {
+		err = v.post(v.customerPath("lane", "resume"), map[string]string{"why": why}, nil)
+	}
 	return v.held(err, form, saidResumed)
+}
+
+// whyIn refuses a change that nobody gives a reason for; field is the reason's place in
+// the API's request.
+func whyIn(why, field string) error {
+	if why != "" {
+		return nil
+	}
+	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{
+		Title: "nothing was changed", Errors: []api.FieldProblem{{Field: field, Problem: "is missing", Remedy: "say why it is done: it is recorded with who did it"}},
+	}}
 }
 
 // held shows the lane again, after a pause or a resumption or with why there is none.

@@ -85,7 +85,7 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"without a why":                     {url.Values{"for": {"1h0m0s"}}, "pause-why-wrong"},
+		"without a why":                     {url.Values{"for": {"1h0m0s"}}, "Is missing: say why"},
 		"with a why of blanks":              {url.Values{"why": {"  "}}, "pause-why-wrong"},
 		"until a time that is over":         {url.Values{"why": {markup}, "until": {"2020-01-01T00:00"}}, "pause-until-wrong"},
 		"until a time that is none":         {url.Values{"why": {markup}, "until": {markup}}, "pause-until-wrong"},
