@@ -148,6 +148,7 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	out := ResultList{Results: make([]operate.Outcome, len(page.Results))}
 	for i, r := range page.Results {
 		out.Results[i] = operate.Explain(r.Outcome, r.Row, links)
+		out.Results[i].InputRow = r.InputRow
 	}
 	if page.Next > 0 {
 		out.Next = "r" + strconv.Itoa(page.Next)

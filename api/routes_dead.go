@@ -204,7 +204,7 @@ type deadActInput struct {
 	CustomerPath
 	Body struct {
 		Filter  *deadFilter `json:"filter,omitempty" doc:"Which are meant."`
-		Exports []string    `json:"exports,omitempty" maxItems:"1000" doc:"The ids of those that are meant, as listed."`
+		Exports []string    `json:"exports,omitempty" maxItems:"1000" maxLength:"16" pattern:"^[a-z2-7]*$" doc:"The ids of those that are meant, as listed."`
 		All     bool        `json:"all,omitempty" doc:"All of the customer are meant."`
 		DryRun  bool        `json:"dry_run,omitempty" doc:"Only count them, and show some."`
 		Limit   int         `json:"limit,omitempty" minimum:"1" maximum:"10000" doc:"How many are taken care of at most; 10,000 where it is left out."`

@@ -134,3 +134,18 @@ func TestAKeyHasFewUploadsAtTheSameTime(t *testing.T) {
 	eventually(t, "the places are free again", func() bool { return underWay() == 0 })
 	r.call(key, http.MethodPost, path, large, ndjson...).is(http.StatusAccepted, nil)
 }
+
+func TestResultsNameTheRowsAsRefusalsDo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeExport)
+	var sent Sent
+	rows := strings.Join([]string{row("c-1"), noEmail, row("c-3")}, "\n")
+	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", rows, "Content-Type", "application/x-ndjson").is(http.StatusAccepted, &sent)
+	var results ResultList
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+string(sent.Batch)+"/results", nil).is(http.StatusOK, &results)
+	if len(results.Results) != 2 || sent.Refused[0].Row != 2 || results.Results[1].Row != 2 || results.Results[1].InputRow != 3 || results.Results[0].InputRow != 1 {
+		t.Errorf("refused %+v; results %+v", sent.Refused, results.Results)
+	}
+}

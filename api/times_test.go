@@ -107,7 +107,7 @@ func TestABatchThatIsSentAgainIsToldAsBefore(t *testing.T) {
 	}
 	send(http.StatusAccepted, row("c-1"))
 	before := status()
-	eventually(t, "a millisecond has passed", func() bool { return time.Now().Sub(before.Closed) > 2*time.Millisecond })
+	eventually(t, "a millisecond has passed", func() bool { return time.Since(before.Closed) > 2*time.Millisecond })
 	send(http.StatusOK, row("c-1"))
 	after := status()
 	before.Forecast.Done, after.Forecast.Done = time.Time{}, time.Time{} // nobody works on it

@@ -12,7 +12,9 @@ import (
 type Outcome struct {
 	store.Outcome
 
-	Row      int      `json:"row"`
+	// Row is its place in the batch; InputRow that in what was sent.
+	Row      int      `json:"row,omitempty" doc:"Its place among the accepted rows of the batch, from 1; left out beside a candidate."`
+	InputRow int      `json:"input_row,omitempty" doc:"Its row of what was sent, from 1, as refusals name theirs; left out where it is not known."`
 	Title    string   `json:"title,omitempty"` // of the reason
 	Hint     string   `json:"hint,omitempty"`
 	Warnings []string `json:"warnings,omitempty"` // as sentences
@@ -48,6 +50,11 @@ const pageSize = 500
 // Outcomes pages through all exports of a batch, in the order of its rows.
 func Outcomes(ctx context.Context, ledger *store.Ledger, batch store.BatchID, l Links) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
+		inputs, err := ledger.InputRows(ctx, batch)
+		if err != nil {
+			yield(Outcome{}, err)
+			return
+		}
 		for from := 0; ; from += pageSize {
 			page, err := ledger.Outcomes(ctx, batch, from, pageSize)
 			if err != nil {
@@ -55,7 +62,9 @@ func Outcomes(ctx context.Context, ledger *store.Ledger, batch store.BatchID, l 
 				return
 			}
 			for i, o := range page {
-				if !yield(Explain(o, from+i+1, l), nil) {
+				explained := Explain(o, from+i+1, l)
+				explained.InputRow = inputs.At(from + i + 1)
+				if !yield(explained, nil) {
 					return
 				}
 			}

@@ -12,6 +12,7 @@ type NewExport struct {
 	Candidate string
 	EmailHash string // from Keyset.EmailHash; empty only for no address at all
 	Payload   []byte // in clear; sealed before it leaves the process
+	Row       int    // of the input, from 1; 0: there is none
 }
 
 // Accepted tells what became of one NewExport.
@@ -46,14 +47,14 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, exports []NewExport,
 		return nil, nil
 	}
 	customer := batch.Customer()
-	args := make([]any, 0, 5+4*len(exports))
+	args := make([]any, 0, 5+5*len(exports))
 	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns))
 	for _, e := range exports {
 		sealed, err := l.keys.Seal(e.Payload, payloadPlace(Ref{customer, e.Export}))
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, e.Export, e.Candidate, e.EmailHash, sealed)
+		args = append(args, e.Export, e.Candidate, e.EmailHash, sealed, e.Row)
 	}
 	answers, err := l.run(ctx, acceptScript, batchKey(batch), args...)
 	if err != nil {

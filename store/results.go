@@ -34,6 +34,8 @@ type Result struct {
 	Outcome
 
 	Row int // counted from 1, in the order in which rows were accepted
+	// InputRow is that of the input, refused rows counted; 0 where it is not known.
+	InputRow int
 }
 
 // ResultPage is a part of a batch's results.
@@ -55,6 +57,10 @@ const (
 // be passed over. The batch may move meanwhile: its rows keep their places.
 func (l *Ledger) Results(ctx context.Context, batch BatchID, f ResultFilter, from, limit int) (ResultPage, error) {
 	var page ResultPage
+	inputs, err := l.InputRows(ctx, batch)
+	if err != nil {
+		return page, err
+	}
 	at := max(from, 0)
 	for end := at + resultRows; at < end; {
 		n := resultChunk
@@ -69,7 +75,7 @@ func (l *Ledger) Results(ctx context.Context, batch BatchID, f ResultFilter, fro
 			if !f.chooses(o) {
 				continue
 			}
-			page.Results = append(page.Results, Result{o, at + i + 1})
+			page.Results = append(page.Results, Result{o, at + i + 1, inputs.At(at + i + 1)})
 			if len(page.Results) == limit {
 				page.Next = at + i + 1
 				return page, nil

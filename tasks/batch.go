@@ -67,21 +67,21 @@ func Candidates(candidates ...Candidate) iter.Seq2[Candidate, error] {
 
 // Receipt tells what became of a batch that was handed over.
 type Receipt struct {
-	Batch store.BatchID `json:"batch"`
+	Batch store.BatchID `json:"batch" doc:"The batch's id."`
 	// Accepted counts candidates that are in the ledger now; Again counts those
 	// of them that an earlier sending of the same batch had brought.
-	Accepted int `json:"accepted"`
-	Again    int `json:"again,omitempty"`
+	Accepted int `json:"accepted" doc:"How many candidates are in the batch by this request."`
+	Again    int `json:"again,omitempty" doc:"How many of them an earlier request with the same Idempotency-Key had brought."`
 	// Known: an earlier sending with the same idempotency key opened the batch.
-	Known bool `json:"known,omitempty"`
+	Known bool `json:"known,omitempty" doc:"An earlier request with the same Idempotency-Key opened the batch."`
 	// Dummies counts accepted candidates that were given a made-up address.
-	Dummies  int               `json:"dummies,omitempty"`
-	Refused  []Refusal         `json:"refused,omitempty"`
-	Warnings []RepeatedWarning `json:"warnings,omitempty"`
+	Dummies  int               `json:"dummies,omitempty" doc:"How many of the accepted got a made-up e-mail address."`
+	Refused  []Refusal         `json:"refused,omitempty" doc:"Rows that were not accepted, each with why: the first 1,000."`
+	Warnings []RepeatedWarning `json:"warnings,omitempty" doc:"What was noticed about rows that were accepted."`
 	// MoreRefused counts refusals, MoreWarned rows with warnings, that are not told of,
 	// see Batch.Told.
-	MoreRefused int `json:"more_refused,omitempty"`
-	MoreWarned  int `json:"more_warned,omitempty"`
+	MoreRefused int `json:"more_refused,omitempty" doc:"Refused rows that the list has no room for."`
+	MoreWarned  int `json:"more_warned,omitempty" doc:"Rows with warnings that the list has no room for."`
 }
 
 // RefusedRows is how many rows were refused.
@@ -89,18 +89,20 @@ func (r Receipt) RefusedRows() int { return len(r.Refused) + r.MoreRefused }
 
 // Refusal is one row that was not accepted, and why.
 type Refusal struct {
-	Row       int       `json:"row"`            // counted from 1, in order of arrival
-	Line      int       `json:"line,omitempty"` // of the file, where there is one
-	Candidate string    `json:"candidate,omitempty"`
-	Problems  []Problem `json:"problems"`
+	// Row is counted from 1, in order of arrival; Line is that of the file, where there
+	// is one.
+	Row       int       `json:"row" doc:"The row of what was sent, from 1, without a header. Results call it input_row."`
+	Line      int       `json:"line,omitempty" doc:"The line in which the row begins, where it came in lines."`
+	Candidate string    `json:"candidate,omitempty" doc:"The candidate's id, where the row has a usable one."`
+	Problems  []Problem `json:"problems" doc:"What is wrong with it."`
 }
 
 // RepeatedWarning is a problem that did not refuse its rows, told once for all
 // rows that have it.
 type RepeatedWarning struct {
 	Problem
-	Rows      int `json:"rows"`
-	FirstLine int `json:"first_line,omitempty"`
+	Rows      int `json:"rows" doc:"How many rows have it."`
+	FirstLine int `json:"first_line,omitempty" doc:"The line of the first of them."`
 }
 
 // BatchError refuses a batch as a whole.

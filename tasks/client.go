@@ -229,6 +229,7 @@ func (s *sending) take(c Candidate) {
 	s.pending = append(s.pending, store.NewExport{
 		Export: id, Candidate: c.ID,
 		EmailHash: s.client.ledger.Keys().EmailHash(s.batch.Customer, p.Candidate.Email), Payload: p.Encode(),
+		Row: s.row,
 	})
 }
 

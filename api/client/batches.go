@@ -50,7 +50,8 @@ func (c *Client) Batches(ctx context.Context, customer string) iter.Seq2[Batch, 
 
 // Result is what became of one candidate.
 type Result struct {
-	Row       int           `json:"row"` // among the accepted ones, from 1
+	Row       int           `json:"row"`       // among the accepted ones, from 1
+	InputRow  int           `json:"input_row"` // among those that were sent, from 1; 0: not known
 	Export    string        `json:"export"`
 	Candidate string        `json:"candidate"` // empty once erased
 	State     store.State   `json:"state"`

@@ -1,11 +1,21 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
 -- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, then per
--- export: id, candidate, e-mail hash, payload.
+-- export: id, candidate, e-mail hash, payload, row of the input (0: none).
 -- Returns per export: 'new', or the state of the one that was accepted before;
 -- 'stopped' for one that comes after its batch was cancelled.
 local batch, t, answers, added, waits = ARGV[3], now(), {}, 0, false
+-- Where rows of the input begin to be so far from the places of their exports; '?' where
+-- that is not known, as after too many such places.
+local shifts, shifted = redis.call('HGET', KEYS[1], 'sh') or '', false
+local last = string.match(shifts, ':([^:]+)$') or '0'
+local function shift(place, row)
+  local by = row > 0 and #shifts < 8000 and int(row - place) or '?'
+  if by == last then return end
+  shifts = (shifts == '' and '' or shifts .. ',') .. int(place) .. ':' .. by
+  last, shifted = by, true
+end
 local stopped = redis.call('HEXISTS', KEYS[1], 'stopped') == 1
-for i = 6, #ARGV, 4 do
+for i = 6, #ARGV, 5 do
   local id = ARGV[i]
   local rec = prefix .. 'x:' .. id
   local state = redis.call('HGET', rec, 'st')
@@ -23,11 +33,13 @@ for i = 6, #ARGV, 4 do
     redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', int(t))
     due(id, t + tonumber(ARGV[4]))
     redis.call('SET', prefix .. 'p:' .. id, ARGV[i + 3])
+    shift(row + 1, tonumber(ARGV[i + 4]))
     added = added + 1
     answers[#answers + 1] = 'new'
   end
 end
 if ARGV[5] == '1' and (waits or added > 0) then take_turns(batch) end
+if shifted then redis.call('HSET', KEYS[1], 'sh', shifts) end
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'accepted', added)
   redis.call('PERSIST', KEYS[1])
