@@ -29,7 +29,7 @@ var timeType = reflect.TypeFor[time.Time]()
 // withTimes is a copy of a value whose type has times.
 func withTimes(v reflect.Value) reflect.Value {
 	if v.Type() == timeType {
-		at, _ := v.Interface().(time.Time)
+		at, _ := reflect.TypeAssert[time.Time](v)
 		return reflect.ValueOf(at.UTC().Truncate(time.Millisecond))
 	}
 	switch v.Kind() {
@@ -106,6 +106,7 @@ func findTimes(t reflect.Type, above map[reflect.Type]bool) bool {
 				return true
 			}
 		}
+	default:
 	}
 	return false
 }
