@@ -55,3 +55,13 @@ func TestFaultsOfAPageAreNoticed(t *testing.T) {
 		t.Errorf("axe-core finds no fault in a button without a name: %v", found)
 	}
 }
+
+func TestThePhonesNavigationShowsWhereOneIs(t *testing.T) {
+	s := newService(t)
+	b := s.login(api.ScopeAdmin)
+	b.resize(phone)
+	b.visit("/lanes")
+	if is, err := ask[bool](b, `((box) => box.left >= 0 && box.right <= innerWidth)(section("Lanes").getBoundingClientRect())`); err != nil || !is {
+		t.Errorf("the section one is in cannot be seen (%v)", err)
+	}
+}

@@ -39,3 +39,7 @@ document.addEventListener("change", (event) => {
   input.setCustomValidity(large ? `The file is larger than ${mebi} MiB. Split it into several.` : "");
   input.reportValidity();
 });
+
+// On a phone the navigation is wider than the window: begin with the section one is in.
+const here = document.querySelector("header nav [aria-current]");
+if (here) here.closest("nav").scrollTo({ left: here.offsetLeft - 24 });
