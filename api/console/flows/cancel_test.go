@@ -1,0 +1,44 @@
+package flows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+func TestAnExportThatWaitsSaysWhyAndIsCancelled(t *testing.T) {
+	s := newService(t)
+	s.connect()
+	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "Kim", At: time.Now(), Why: "their iCIMS is being maintained"}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.login(api.ScopeExport, customer)
+	b.turns("Export")
+	b.ticks("No job: prospects…")
+	b.click("Paste instead of a file…")
+	b.fill("Candidates", csv(0, exported))
+	b.click("Preview")
+	b.sees("12 would be sent", "It would wait.")
+	b.goes("Export")
+	b.sees("Waiting", "0 of 12 candidates done", "their iCIMS is being maintained")
+	b.audit("batch, waiting")
+	batch := b.at()
+	b.turns("Lanes")
+	b.sees("paused", "their iCIMS is being maintained")
+	b.lacks("Pause this lane", "Resume")
+	b.audit("lanes, one paused")
+	b.visit(batch)
+	b.goes("Cancel what waits …")
+	b.sees("12 exports wait and end without being sent")
+	b.audit("batch, about to cancel")
+	b.fill("Why is it cancelled?", "sent to the wrong customer")
+	b.goes("Cancel 12 exports")
+	b.sees("12 cancelled")
+	b.audit("batch, cancelled")
+	s.counts(0, 0)
+	if n := s.sim.CallCounts()["people.create"]; n != 0 {
+		t.Errorf("%d people were sent", n)
+	}
+}
