@@ -236,7 +236,7 @@ func (w ward) tick() {
 		}
 		return at.UnixMilli()
 	}
-	for began := now(); now() == began; { //nolint:revive // its condition is all
+	for began := now(); now() == began; {
 	}
 }
 

@@ -11,7 +11,7 @@ func TestDataOfEventsEndsNoLineEarly(t *testing.T) {
 		{"<p>a</p>", "data: <p>a</p>\n"},
 		{"<p>\n</p>\n", "data: <p>\ndata: </p>\n"},
 		{"<p title=\"a\rb\">\r\n</p>", "data: <p title=\"a\ndata: b\">\ndata: </p>\n"},
-		{"a\n\rb", "data: a\ndata: \ndata: b\n"},
+		{"a\n\rb", "data: a\n" + "data: \n" + "data: b\n"},
 	} {
 		var b strings.Builder
 		writeData(&b, c.data)
