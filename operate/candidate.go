@@ -38,13 +38,6 @@ func (c CandidateStory) Known() bool { return c.Marker != nil || len(c.Exports) 
 func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, teller Storyteller) (CandidateStory, error) {
 	l := d.Links(ctx, customer)
 	c := CandidateStory{Customer: customer, Candidate: candidate, Exports: []ExportStory{}}
-	markers, err := d.Ledger.Markers(ctx, customer, []string{candidate})
-	if err != nil {
-		return c, err
-	}
-	if m, ok := markers[candidate]; ok {
-		c.Marker = &Marker{m.Person, m.ExportedAt.UTC(), m.Workflows, l.Person(m.Person)}
-	}
 	exports, err := d.Ledger.ExportsOf(ctx, customer, candidate)
 	if err != nil {
 		return c, err
@@ -60,6 +53,15 @@ func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, t
 		}
 		x.Stands = teller.Stands(x.Outcome, e.Batch.Job, l)
 		c.Exports = append(c.Exports, x)
+	}
+	// After the exports, which leave it when they end: an export that was done is never
+	// told of beside a candidate who was not exported.
+	markers, err := d.Ledger.Markers(ctx, customer, []string{candidate})
+	if err != nil {
+		return c, err
+	}
+	if m, ok := markers[candidate]; ok {
+		c.Marker = &Marker{m.Person, m.ExportedAt.UTC(), m.Workflows, l.Person(m.Person)}
 	}
 	return c, nil
 }

@@ -1,11 +1,16 @@
 package console
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
@@ -154,4 +159,51 @@ func TestWhatIsInWorkIsErasedLater(t *testing.T) {
 	p := w.person(api.ScopeAdmin)
 	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 export in work: left until")
 	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusConflict, "are in work", "Try again in 90 s", `value="DSR-17"`, "Erase for good")
+}
+
+// interrupter does something just before a command of its choice goes to Redis.
+type interrupter struct {
+	left atomic.Int64 // commands until then; 0 and less: none
+	do   func()
+}
+
+func (i *interrupter) count() {
+	if i.left.Add(-1) == 0 {
+		i.do()
+	}
+}
+
+func (i *interrupter) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (i *interrupter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { i.count(); return next(ctx, cmd) }
+}
+
+func (i *interrupter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { i.count(); return next(ctx, cmds) }
+}
+
+// Whenever an export ends while its story is read, the page does not say that it was done
+// beside a candidate who was not exported: nothing would refresh it any more.
+func TestAnExportThatEndsWhileItsStoryIsReadIsToldAsOne(t *testing.T) {
+	w := newWard(t)
+	p := w.person(api.ScopeRead)
+	i := &interrupter{}
+	w.API.Redis.AddHook(i)
+	for n := int64(1); ; n++ {
+		id := fmt.Sprintf("c-%d", n)
+		_, refs := w.accept("1234", 1709, id)
+		i.do = func() {
+			w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 18}, refs...)
+		}
+		i.left.Store(n)
+		got := p.get("/customers/1234/candidates?id=" + id)
+		got.wants(t, http.StatusOK, "Candidate "+id)
+		if got.has("It was done", "Not exported so far") {
+			t.Errorf("ended before command %d: %s", n, got.text)
+		}
+		if i.left.Load() > 0 {
+			return // it needs no more commands than that
+		}
+	}
 }
