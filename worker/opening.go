@@ -138,6 +138,20 @@ func (w *Worker) wakeOthers(customer string) {
 	}
 }
 
+// puttingOff is longer than it takes until an export that is put off is where it waits.
+const puttingOff = 3 * time.Second
+
+// hurryTwice hurries a customer whose lane stays open: an export that was being put off
+// for the old reason gets to the queue's waiting ones a moment after the first look.
+func (w *Worker) hurryTwice(customer string, ended <-chan struct{}) {
+	w.hurry(customer)
+	select {
+	case <-ended:
+	case <-time.After(puttingOff):
+		w.hurry(customer)
+	}
+}
+
 // hurry makes what the queue keeps for later due now: with another connection
 // the reasons for waiting may be gone.
 func (w *Worker) hurry(customer string) {

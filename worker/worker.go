@@ -88,6 +88,7 @@ type Worker struct {
 	again       chan struct{} // asks for another look at once
 
 	cancel context.CancelFunc
+	ended  <-chan struct{} // closed by cancel
 	beside sync.WaitGroup
 
 	stopBeating context.CancelFunc
@@ -136,7 +137,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		if l != nil {
 			w.retire(l, connectionChanged)
 		} else if kept && w.cancel != nil && !w.stopping {
-			w.retiring.Go(func() { w.hurry(customer) })
+			w.retiring.Go(func() { w.hurryTwice(customer, w.ended) })
 		}
 	}
 	if w.cancel != nil { // at the start it says how many there are
@@ -184,6 +185,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	w.ended = ctx.Done()
 	w.mu.Unlock()
 	w.beside.Go(func() { w.listen(ctx) })
 	w.beside.Go(func() { w.supervise(ctx) })

@@ -283,3 +283,23 @@ func TestNewRefusesWhatIsNoAddressOrKey(t *testing.T) {
 		}
 	}
 }
+
+func TestSmallBatchesAreNoUploads(t *testing.T) {
+	r := newRig(t)
+	var length int64
+	serve := r.handler
+	r.handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		length = q.ContentLength
+		serve.ServeHTTP(w, q)
+	})
+	for _, c := range []struct {
+		name     string
+		rows     int
+		measured bool
+	}{{"one", 1, true}, {"a thousand", 1000, true}, {"five thousand", 5000, false}} {
+		sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: many(c.rows)})
+		if err != nil || sent.Accepted != c.rows || (length > 0) != c.measured {
+			t.Errorf("%s: %d accepted, length %d, %v", c.name, sent.Accepted, length, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,8 @@ type Sent struct {
 }
 
 // Enqueue hands a batch over, as tasks.Client does: candidates are read once, one by
-// one, and sent as they come. What the iterator refuses is not sent, and in the receipt.
+// one, and sent as they come once they are more than 256 KiB. What the iterator refuses
+// is not sent, and in the receipt.
 //
 // Errors: *Problem where the API refuses the batch; store.ErrBatchConflict is one, by
 // errors.Is. One of code too_many_rows comes with a receipt of the rows that were
@@ -57,7 +59,17 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 		query.Set("include_previously_exported", "true")
 	}
 	body, pipe := io.Pipe()
-	r, err := c.request(ctx, http.MethodPost, customerPath(b.Customer)+"/exports", query, body)
+	sender := &sender{rows: b.Candidates}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		sender.send(pipe)
+	}()
+	defer func() {
+		_ = body.Close() // the sender stops, whatever was read of it
+		<-sent
+	}()
+	r, err := c.request(ctx, http.MethodPost, customerPath(b.Customer)+"/exports", query, measured(body))
 	if err != nil {
 		return Sent{}, err
 	}
@@ -66,12 +78,6 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	if b.IdempotencyKey != "" {
 		r.Header.Set("Idempotency-Key", b.IdempotencyKey)
 	}
-	sender := &sender{rows: b.Candidates}
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		sender.send(pipe)
-	}()
 	var receipt Sent
 	err = c.do(r, &receipt)
 	_ = body.Close() // the sender stops, whatever was read of it
@@ -92,6 +98,19 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	}
 	sender.complete(&receipt)
 	return receipt, sender.inputErr
+}
+
+// measured is the body of a small batch as a whole, so that its length is known: bodies
+// of unknown length are uploads to the API, of which a key may have few at once. A larger
+// one goes as it comes.
+func measured(body io.Reader) io.Reader {
+	const small = 256 << 10
+	begin := make([]byte, small)
+	n, err := io.ReadFull(body, begin)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return bytes.NewReader(begin[:n])
+	}
+	return io.MultiReader(bytes.NewReader(begin[:n]), body)
 }
 
 // sender sends the candidates of one batch, a line each.
