@@ -32,6 +32,7 @@ type body struct {
 
 	control *http.ResponseController
 	stall   time.Duration
+	until   time.Time     // by when all of it has to be there; zero: whenever
 	waited  time.Duration // for the other side
 	read    int64
 	ended   bool
@@ -57,7 +58,11 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, errSlowBody
 	}
 	began := time.Now()
-	_ = b.control.SetReadDeadline(began.Add(b.stall)) // tests have connections without
+	deadline := began.Add(b.stall)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
+	_ = b.control.SetReadDeadline(deadline) // tests have connections without
 	n, err := b.ReadCloser.Read(p)
 	b.waited += time.Since(began)
 	b.read += int64(n)

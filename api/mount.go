@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // pagesOp is what pages are to the log and the metrics, whichever it is.
@@ -27,7 +28,8 @@ func (s *Server) isPage(path string) bool {
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	requestOf(r.Context()).op = pagesOp
 	if !s.guards.pages.enter() {
-		s.refuse(w, r, newProblem(CodeBusy, "").after(askAgain))
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "The console answers as many requests as it can. Try again in a few seconds.", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.guards.pages.leave()
@@ -36,11 +38,21 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	const form = 1 << 20 // what a form has beside a file
 	r.Body = s.readBody(w, r, s.Settings.MaxUpload+form)
+	if b, ok := r.Body.(*body); ok && r.ContentLength >= 0 && r.ContentLength <= SmallForm {
+		b.until = time.Now().Add(smallFormTime)
+	}
 	s.pages.ServeHTTP(w, r)
 }
+
+// SmallForm is how large a form is, in bytes, that has to come at once. Who is not logged
+// in can send no other, so that he holds no place for long.
+const SmallForm = 64 << 10
+
+const smallFormTime = 10 * time.Second
 
 // Encrypted reports whether a request came over TLS, to this process or to a proxy that
 // is trusted and says so.
 func (s *Server) Encrypted(r *http.Request) bool {
-	return r.TLS != nil || s.guards.trustsPeer(r) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // each proxy adds its own
+	return r.TLS != nil || s.guards.trustsPeer(r) && strings.EqualFold(strings.TrimSpace(first), "https")
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -11,6 +13,8 @@ func TestPagesTakeNoPlacesOfTheAPI(t *testing.T) {
 	const most = 4
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests = most })
 	began, end := make(chan struct{}, most), make(chan struct{})
+	finish := sync.OnceFunc(func() { close(end) })
+	defer finish()
 	r.Mount(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		began <- struct{}{}
 		<-end
@@ -20,9 +24,11 @@ func TestPagesTakeNoPlacesOfTheAPI(t *testing.T) {
 		go func() { ended <- r.call("", http.MethodGet, "/page", nil).StatusCode }()
 		<-began
 	}
-	r.call("", http.MethodGet, "/page", nil).problem(CodeBusy)
+	if got := r.call("", http.MethodGet, "/page", nil); got.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(got.body), "Try again in a few seconds") {
+		t.Errorf("one too many: %d: %s", got.StatusCode, got.body)
+	}
 	r.call(key, http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
-	close(end)
+	finish()
 	for range most {
 		if status := <-ended; status != http.StatusOK {
 			t.Errorf("a page that was being answered got %d", status)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/seekout/icims-export/api"
 )
 
 func (c *Console) registerLogin() {
@@ -27,9 +29,11 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 
 // login checks the key by asking the API who it is.
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
-	const longest = 8 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, longest)
 	v := &visit{Console: c, w: w, r: r}
+	if r.ContentLength < 0 || r.ContentLength > api.SmallForm {
+		v.fail(&Refusal{Status: http.StatusRequestEntityTooLarge, Problem: api.Problem{Title: "this is no log-in", Detail: "Open the page again and enter the key there."}})
+		return
+	}
 	form := loginForm{Next: localPath(r.PostFormValue("next"))}
 	v.token = strings.TrimSpace(r.PostFormValue("key"))
 	err := v.get("/v1/whoami", nil, &v.Who)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,6 +62,18 @@ func TestAKeyThatIsNoneIsRefusedWithASentence(t *testing.T) {
 	}
 }
 
+func TestWhoIsNotLoggedInSendsSmallFormsOnly(t *testing.T) {
+	p := newRig(t).visitor()
+	for name, body := range map[string]io.Reader{
+		"of unknown length": io.MultiReader(strings.NewReader("key=ixk_x")),
+		"a large one":       strings.NewReader("key=" + strings.Repeat("x", api.SmallForm)),
+	} {
+		if got := p.do(http.MethodPost, "/login", body, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"); got.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %d", name, got.StatusCode)
+		}
+	}
+}
+
 func TestManyWrongKeysFromOneAddressHaveToWait(t *testing.T) {
 	r := newRig(t)
 	p := r.visitor()
@@ -101,8 +114,15 @@ func TestASessionEnds(t *testing.T) {
 			if got := p.get("/batches"); got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), "/login") {
 				t.Errorf("afterwards: %d to %q", got.StatusCode, got.to())
 			}
-			if got := p.get("/batches", "HX-Request", "true"); got.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(got.Header.Get("HX-Redirect"), "/login") {
-				t.Errorf("afterwards, for htmx: %d to %q", got.StatusCode, got.Header.Get("HX-Redirect"))
+			if got := p.get("/batches", "HX-Request", "true"); got.StatusCode != http.StatusUnauthorized || got.Header.Get("HX-Retarget") != "#session" || !got.has("what you have entered stays") {
+				t.Errorf("afterwards, for htmx: %d at %q: %s", got.StatusCode, got.Header.Get("HX-Retarget"), got.text)
+			}
+			form := r.server.URL + "/customers/1234/export?x=1"
+			if got := p.post("/customers/1234/export", nil, "Referer", form); got.StatusCode != http.StatusUnauthorized || !got.has("not logged in any more", `name="next" value="/customers/1234/export?x=1"`) {
+				t.Errorf("afterwards, a form: %d: %s", got.StatusCode, got.text)
+			}
+			if got := p.post("/customers/1234/export", nil, "Referer", "https://elsewhere.example/x"); !got.has(`name="next" value="/"`) {
+				t.Errorf("a form from elsewhere: %s", got.text)
 			}
 		})
 	}

@@ -173,10 +173,22 @@ func (v *visit) fail(err error) {
 	v.write(refusal.Status, "error", "layout", v.frame(sentenceCase(refusal.Title), refusal))
 }
 
-// toLogin sends the browser to the log-in, and from there to where it was.
+// toLogin sends the browser to the log-in, and from there to where it was. A page that
+// is open stays as it is, with what was entered there, and says so.
 func (v *visit) toLogin(why string) {
+	if v.byHTMX() {
+		v.w.Header().Set("HX-Retarget", "#session")
+		v.w.Header().Set("HX-Reswap", "innerHTML")
+		v.write(http.StatusUnauthorized, "login", "session", nil)
+		return
+	}
+	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead || strings.HasPrefix(v.r.URL.Path, MonitoringPath+"/api/") {
+		// A redirect would lose what was sent, and a program would take the page for data.
+		v.write(http.StatusUnauthorized, "login", "layout", v.frame("Log in", loginForm{Why: "ended", Next: v.cameFrom()}))
+		return
+	}
 	q := url.Values{}
-	if v.r.Method == http.MethodGet && !v.byHTMX() && v.r.URL.Path != "/" {
+	if v.r.URL.Path != "/" {
 		q.Set("next", v.r.URL.RequestURI())
 	}
 	if why != "" {
@@ -186,16 +198,14 @@ func (v *visit) toLogin(why string) {
 	if len(q) > 0 {
 		target += "?" + q.Encode()
 	}
-	if v.byHTMX() {
-		v.w.Header().Set("HX-Redirect", target)
-		v.w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead || strings.HasPrefix(v.r.URL.Path, MonitoringPath+"/api/") {
-		// A redirect would lose what was sent, and a program would take the page for data.
-		v.w.WriteHeader(http.StatusUnauthorized)
-		_ = v.render(v.w, "login", "layout", v.frame("Log in", loginForm{Why: "ended"})) // nobody is left to tell
-		return
-	}
 	http.Redirect(v.w, v.r, target, http.StatusSeeOther)
+}
+
+// cameFrom is the page of this console that a form was sent from; else the first one.
+func (v *visit) cameFrom() string {
+	from, err := url.Parse(v.r.Referer())
+	if err != nil || from.Host != v.r.Host {
+		return "/"
+	}
+	return localPath(from.RequestURI())
 }

@@ -3,6 +3,7 @@ package flows
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -73,7 +74,11 @@ func (b *tab) audit(state string) {
 func (b *tab) accessible(what string, coloursAlone bool) {
 	b.t.Helper()
 	if axeCore() == "" {
-		b.t.Log("ACCESSIBILITY IS NOT TESTED: axe-core is not here, see scripts/ensure-axe.sh")
+		const missing = "ACCESSIBILITY IS NOT TESTED: axe-core is not here, see scripts/ensure-axe.sh"
+		if _, err := exec.LookPath("npm"); err == nil && required() {
+			b.t.Fatal(missing)
+		}
+		b.t.Log(missing)
 		return
 	}
 	for _, f := range b.faults(coloursAlone) {
