@@ -1,0 +1,37 @@
+package flows
+
+import (
+	"testing"
+
+	"github.com/seekout/icims-export/api"
+)
+
+func TestGoingBackAfterAnExportPicksNoOtherJob(t *testing.T) {
+	s := newService(t)
+	s.connect()
+	b := s.login(api.ScopeExport, customer)
+	b.turns("Export")
+	b.picks("recruiter", "Technical Recruiter")
+	chosen := b.job()
+	if chosen == "" {
+		t.Fatal("no job is chosen")
+	}
+	b.uploads("File with candidates", candidatesFile(t))
+	b.goes("Export")
+	b.sees("12 candidates of candidates.csv are accepted")
+	b.leaves(func() { _, _ = ask[bool](b, `history.back() || true`) }) // the page may be gone before it answers
+	b.sees("1. Where to")
+	if now := b.job(); now != "" && now != chosen {
+		t.Errorf("job %s was chosen, and %s is after going back", chosen, now)
+	}
+}
+
+// job is the job that the export's form would send; "" where none is chosen.
+func (b *tab) job() string {
+	b.t.Helper()
+	job, err := ask[string](b, `document.querySelector("#export input[name=job]:checked")?.value ?? ""`)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return job
+}
