@@ -32,7 +32,7 @@ var meanings = map[Reason]string{
 	"icims_field_required":    "Error code 1: a field is required that the request lacked.",
 	"icims_field_refused":     "Error code 4 about a field that the export cannot do without. Fields that can be left out are left out, with a warning.",
 	"icims_not_found":         "A 404 answer, or code 2. A person who vanishes between being read and being updated is looked up anew.",
-	"icims_access_denied":     "A 403 answer is a verdict on account or address, so the customer's exports wait. A 404 with code 3 is about one record, which makes that export a dead letter.",
+	"icims_access_denied":     "A 403 answer. Where other calls of the customer worked within the last minute it is about one right, and the export becomes a dead letter; where none did it is about the account or this service's address, and the customer's exports wait. A 404 with code 3 is about one record, and makes its export a dead letter.",
 	"icims_credentials":       "A 401 answer, or code 6. All exports of the customer wait; a call after a minute, then after ever longer pauses up to an hour, finds out whether it has been mended. A connection with other credentials is tried at once.",
 	"icims_conflict":          "A 409 answer.",
 	"icims_request_too_large": "A 413 answer.",

@@ -83,8 +83,8 @@ func failed(err error) outcome {
 			o.after = min(o.after, probePause)
 		}
 	case icims.ClassAccess:
-		// 403 is a verdict on the account or the address; 404 with code 3 is about
-		// this one record.
+		// 403 is a verdict on the account or the address, unless other calls work: then
+		// the recording makes a dead letter of it. 404 with code 3 is about this one record.
 		o.kind = dead
 		if e.Status != 404 {
 			o.kind = deferred
