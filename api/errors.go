@@ -88,12 +88,21 @@ var connectionProblems = map[string]string{
 	"missing": "is missing", "wrong_customer": "is no customer id", "unknown_auth": "is none of those there are",
 	"control_character": "has characters that cannot be seen", "unknown_capability": "holds a word that is not known here", "not_a_text": "is no single line, or too long",
 	"not_a_field_name": "is no name of a field", "not_a_domain": "is no domain name", "out_of_range": "is too small or too large", "password_needed": "is needed for this change",
+	"other_customer": "cannot be used for this customer",
 }
 
 func connectionFields(invalid *connections.InvalidError) []FieldProblem {
 	fields := make([]FieldProblem, len(invalid.Problems))
 	for i, p := range invalid.Problems {
 		f := FieldProblem{Field: p.Setting, Problem: connectionProblems[p.Code], Remedy: p.Message}
+		if p.Setting == "portal_urls" {
+			// The field is named beside it: only which of the URLs it is has to be said.
+			f.Remedy = strings.TrimPrefix(p.Message, "job portal URLs: ")
+			if entry, ok := strings.CutPrefix(p.Message, "job portal URL "); ok {
+				number, rest, _ := strings.Cut(entry, ": ")
+				f.Problem, f.Remedy = "cannot be used because of entry "+number, rest
+			}
+		}
 		if f.Problem == "" {
 			f.Problem, f.Remedy, _ = strings.Cut(p.Message, "; ")
 		}

@@ -97,8 +97,9 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 	}{
 		"a field is missing": {"", `{}`, []FieldProblem{{"name", "is missing", "give it"}}},
 		"a field is too long": {"", `{"name":"` + strings.Repeat("x", 21) + `"}`, []FieldProblem{
-			{"name", "is too long", "give at most this many characters: 20"},
+			{"name", "is too long", "give at most 20 characters"},
 		}},
+		"a field is empty that must not be":   {"", `{"name":""}`, []FieldProblem{{"name", "is missing", "give it"}}},
 		"a number is too large, further down": {"", `{"name":"a","limits":{"in_flight":2000}}`, []FieldProblem{{"limits.in_flight", "is too large", "give at most 1000"}}},
 		"a number is none":                    {"", `{"name":"a","limits":{"in_flight":"` + canary + `"}}`, []FieldProblem{{"limits.in_flight", "is no whole number", "give a whole number"}}},
 		"an item of a list has another type":  {"", `{"name":"a","tags":["b",7]}`, []FieldProblem{{"tags[1]", "is no text", "give a text"}}},

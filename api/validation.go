@@ -5,11 +5,14 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
+
+	"github.com/seekout/icims-export/internal/prose"
 )
 
 // ownErrors makes huma's errors ours. Huma keeps these functions in package variables;
@@ -76,7 +79,7 @@ func fieldsOf(doc *huma.Operation, errs []error) []FieldProblem {
 func fieldOf(doc *huma.Operation, detail *huma.ErrorDetail) FieldProblem {
 	place := placeOf(doc, detail.Location)
 	if name, ok := cutBetween(detail.Message, "expected required property ", " to be present"); ok {
-		return FieldProblem{Field: joinField(place.field, name), Problem: "is missing", Remedy: "give it"}
+		return missing(joinField(place.field, name))
 	}
 	if place.known && detail.Message == validation.MsgUnexpectedProperty {
 		place.field, place.known = "body", false // a name with dots in it, which looks like a path
@@ -85,7 +88,20 @@ func fieldOf(doc *huma.Operation, detail *huma.ErrorDetail) FieldProblem {
 		return place.unknown()
 	}
 	found, remedy := findingOf(detail.Message)
+	if found == isMissing {
+		return missing(place.field)
+	}
 	return FieldProblem{Field: place.field, Problem: found, Remedy: remedy}
+}
+
+const isMissing = "is missing"
+
+// missing is the problem of a field that is left out, or is empty and must not be.
+func missing(field string) FieldProblem {
+	if strings.HasSuffix("."+field, ".why") {
+		return FieldProblem{Field: field, Problem: isMissing, Remedy: "say why"}
+	}
+	return FieldProblem{Field: field, Problem: isMissing, Remedy: "give it"}
 }
 
 func joinField(parent, name string) string {
@@ -106,7 +122,7 @@ func cutBetween(text, before, after string) (string, bool) {
 // findings puts the beginnings of huma's messages into our words. What follows them
 // comes from the schema.
 var findings = []struct{ message, problem, remedy string }{
-	{"required ", "is missing", "give it"},
+	{"required ", isMissing, "give it"},
 	{"invalid integer", "is no whole number", "give a whole number"},
 	{"invalid float", "is no number", "give a number"},
 	{"invalid boolean", "is neither true nor false", "give true or false"},
@@ -116,8 +132,8 @@ var findings = []struct{ message, problem, remedy string }{
 	{"expected number > ", "is too small", "give more than "},
 	{"expected number <= ", "is too large", "give at most "},
 	{"expected number < ", "is too large", "give less than "},
-	{"expected length >= ", "is too short", "give at least this many characters: "},
-	{"expected length <= ", "is too long", "give at most this many characters: "},
+	{"expected length >= ", "is too short", "give at least "},
+	{"expected length <= ", "is too long", "give at most "},
 	{"expected array length >= ", "has too few items", "give at least "},
 	{"expected array length <= ", "has too many items", "give at most "},
 	{"expected array items to be unique", "has an item twice", "give each once"},
@@ -142,6 +158,12 @@ func findingOf(message string) (found, remedy string) {
 		rest, ok := strings.CutPrefix(message, f.message)
 		if !ok {
 			continue
+		}
+		if length, err := strconv.Atoi(rest); err == nil && strings.HasPrefix(f.message, "expected length ") {
+			if f.message == "expected length >= " && length == 1 {
+				return isMissing, ""
+			}
+			return f.problem, f.remedy + prose.Plural(length, "character")
 		}
 		// Only these end in what the schema says; behind others may stand the value.
 		if strings.HasSuffix(f.message, " ") && strings.HasSuffix(f.remedy, " ") {

@@ -100,6 +100,12 @@ var candidateShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$`)
 // notAnID tells what is wrong with what was entered.
 var notAnID = api.FieldProblem{Field: "id", Problem: "this is no candidate's id", Remedy: "enter the id that was handed over with the export: letters, digits and . _ : ~ -, never a name or an address"}
 
+// longestID is how long an id is at most, as the API has it.
+const longestID = 128
+
+// longID tells that what was entered is too long for an id.
+var longID = api.FieldProblem{Field: "id", Problem: "this is too long for a candidate's id", Remedy: "enter one of at most 128 characters, as it was handed over with the export"}
+
 func (v *visit) showCandidate() error {
 	q := v.r.URL.Query()
 	p := candidatesPage{Customer: v.Customer, ID: strings.TrimSpace(q.Get("id")), Words: q.Get("words") != "", MayErase: v.May(api.ScopeAdmin)}
@@ -107,7 +113,10 @@ func (v *visit) showCandidate() error {
 		return v.page("candidates", "Candidates", p)
 	}
 	if !candidateShape.MatchString(p.ID) {
-		p.Wrong = &notAnID
+		if p.Wrong = &notAnID; len(p.ID) > longestID {
+			p.Wrong = &longID
+			p.ID = "" // as much as that is not shown again
+		}
 		return v.pageWith(&Refusal{Status: http.StatusUnprocessableEntity}, "candidates", "Candidates", p)
 	}
 	story, err := v.story(p.ID, p.Words)
@@ -177,6 +186,9 @@ func (v *visit) showCandidates() error {
 	case slices.ContainsFunc(distinct, func(id string) bool { return !candidateShape.MatchString(id) }):
 		at := slices.IndexFunc(distinct, func(id string) bool { return !candidateShape.MatchString(id) })
 		s.Refused = &api.FieldProblem{Field: "ids", Problem: "“" + distinct[at] + "” is no candidate's id", Remedy: "ids are as handed over, never a name or an address"}
+		if begins := []rune(distinct[at]); len(distinct[at]) > longestID {
+			s.Refused = &api.FieldProblem{Field: "ids", Problem: "what begins with “" + string(begins[:min(len(begins), 20)]) + "” is too long for a candidate's id", Remedy: "an id has at most 128 characters"}
+		}
 	}
 	if s.Refused != nil {
 		return v.pageWith(&Refusal{Status: http.StatusUnprocessableEntity}, "candidates", "Candidates", p)

@@ -74,6 +74,7 @@ func TestACandidatesStoryIsToldPlainly(t *testing.T) {
 		"entered as an address":    {"ana@example.com", http.StatusUnprocessableEntity, "never a name or an address"},
 		"entered as a path":        {"../batches", http.StatusUnprocessableEntity, "This is no candidate&#39;s id"},
 		"entered as dots":          {"..", http.StatusUnprocessableEntity, "This is no candidate&#39;s id"},
+		"entered as a novel":       {strings.Repeat("c", 5000), http.StatusUnprocessableEntity, "too long for a candidate&#39;s id: enter one of at most 128 characters"},
 		"entered as markup":        {markup, http.StatusUnprocessableEntity, "&lt;b&gt;it&lt;/b&gt;"},
 	} {
 		t.Run("one "+name, func(t *testing.T) {
@@ -106,6 +107,7 @@ func TestManyCandidatesAreLookedUpAtOnce(t *testing.T) {
 	for name, c := range map[string]struct{ ids, want string }{
 		"none":       {" \n", "No id was entered"},
 		"an address": {"c-1\nana@example.com", "“ana@example.com” is no candidate"},
+		"a novel":    {strings.Repeat("c", 5000), "What begins with “cccccccccccccccccccc” is too long for a candidate&#39;s id"},
 		"markup":     {`<b>it</b>`, "&lt;b&gt;it&lt;/b&gt;"},
 		"too many":   {strings.Join(many(mostCandidates+1), "\n"), "more than 1,000"},
 	} {

@@ -146,8 +146,8 @@ func TestWhatIsWrongStandsBesideItsFieldAndValuesAreKept(t *testing.T) {
 		has  []string
 	}{
 		"no customer id":              {entered("customer", "12x"), []string{`id="customer-wrong"`, "digits only", `aria-current="step">Credentials`, `value="export-user"`}},
-		"a placeholder in a portal":   {entered("portal_urls", "https://api.icims.com/customers/{customerId}/search/portals/1"), []string{`id="portal_urls-wrong"`, "a placeholder is left in it", `href="#portal_urls"`}},
-		"another customer's portal":   {entered("portal_urls", "https://api.icims.com/customers/77/search/portals/1"), []string{`id="portal_urls-wrong"`}},
+		"a placeholder in a portal":   {entered("portal_urls", "https://api.icims.com/customers/{customerId}/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> cannot be used because of entry 1: a placeholder is left in it", `href="#portal_urls"`}},
+		"another customer's portal":   {entered("portal_urls", "https://api.icims.com/customers/77/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> cannot be used for this customer: the number after /customers/"}},
 		"no user name":                {entered("username", " "), []string{`id="username-wrong"`, "name of the iCIMS API user"}},
 		"no password":                 {entered("password", ""), []string{`id="password-wrong"`}},
 		"a field that is none":        {entered("linkedin_field", "Field 1"), []string{`id="linkedin_field-wrong"`, `aria-current="step">Capabilities`, `value="Field 1"`, `type="hidden" name="username" value="export-user"`}},
