@@ -121,7 +121,7 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	w.giveUp(store.ReasonJobNotFound, noJob, refs[2], refs[3])
 	got = p.get(path)
 	got.wants(t, http.StatusOK, "Export complete", "4 of 4 candidates done (100 %)", "2 are dead", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
-		"Exported before", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export complete. 1 created, 1 skipped, 2 dead.<`)
+		"Exported before", "to whichever job. To have them on this job as well", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export complete. 1 created, 1 skipped, 2 dead.<`)
 	got.lacks(t, "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
 }
 

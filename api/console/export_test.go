@@ -73,7 +73,7 @@ func TestAnExportBeginsWithAForm(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	got := p.get(exportPath + "?job=1709")
 	got.wants(t, http.StatusOK, `enctype="multipart/form-data"`, `value="1709" checked`, "No job: prospects", `name="include_previously_exported"`, `name="generate_dummy_emails"`,
-		`formaction="/customers/1234/export/preview"`, "1,024 MiB", "costs no call")
+		`formaction="/customers/1234/export/preview"`, "1,024 MiB", "costs no call", "An export to any job counts", "put on this job as well")
 	if hiddenKey(t, got) == hiddenKey(t, p.get(exportPath)) {
 		t.Error("two forms have one key")
 	}
@@ -315,7 +315,7 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 	content := csvOf("c-1") + "c-2," + `"` + strings.ReplaceAll(markup, `"`, `""`) + `"` + ",Quillfeather,c-2@example.com\nc-3,Ottoline,Quillfeather,\n"
 	wants := []string{
 		"<b>1</b> would be sent", "<b>1</b> skipped", "<b>1</b> refused", "It would take 3 calls to iCIMS if all are new there", "calls to go", "It is small",
-		"row 3", "<code>email</code>", "person 17", "candidates?id=c-1", "&#34;firstname&#34;", "&lt;script&gt;", "baseprofile",
+		"row 3", "<code>email</code>", "person 17", "candidates?id=c-1", "to whichever job. To have them on this job as well", "&#34;firstname&#34;", "&lt;script&gt;", "baseprofile",
 	}
 	page := p.send(exportPath+"/preview", "a.csv", content, "key", newKey(), "job", "7")
 	page.wants(t, http.StatusOK, append(wants, "<html", "choose the file again", "Choose a.csv again", `value="7" checked`)...)
