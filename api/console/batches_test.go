@@ -21,7 +21,7 @@ func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
 	w.giveUp(store.ReasonJobNotFound, noJob, refs[1])
 	second, others := w.accept(mine, 0, "c-3")
 	got := w.person(api.ScopeRead, mine).get("/customers/1234/batches")
-	got.wants(t, http.StatusOK, string(first), string(second), "job 1709", "prospects", "1 created, 1 dead.", "complete", "exporting", "2 of 2", `hx-trigger="every 5s"`)
+	got.wants(t, http.StatusOK, string(first), string(second), "job 1709", "prospects", "1 created, 1 dead.", `<span class="badge bad">partly dead</span>`, `<span class="badge busy">exporting</span>`, "2 of 2", `hx-trigger="every 5s"`)
 	if strings.Index(got.text, string(second)) > strings.Index(got.text, string(first)) {
 		t.Error("the newest does not come first")
 	}
@@ -48,9 +48,12 @@ func TestABatchIsPutIntoWords(t *testing.T) {
 		"a moment before the end":      {batch: store.Batch{Accepted: 1000, Created: 500, Skipped: 499, Closed: now}, state: "exporting", said: "Exporting. Three quarters are done."},
 		"kept by a sentence":           {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Waits: []string{"No worker runs now."}}, state: "waiting", said: "Waiting."},
 		"kept by what forecasts know":  {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Forecast: &store.Forecast{Waits: store.ReasonPaused}}, state: "waiting", said: "Waiting."},
-		"at its end":                   {batch: store.Batch{Accepted: 1200, Created: 1199, Dead: 1, Closed: now}, state: "complete", said: "Export complete. 1,199 created, 1 dead."},
+		"at its end":                   {batch: store.Batch{Accepted: 1200, Created: 1199, Dead: 1, Closed: now}, state: "partly dead", said: "Export ended: 1 of 1,200 is dead. 1,199 created, 1 dead."},
+		"with all well":                {batch: store.Batch{Accepted: 3, Created: 1, Updated: 1, Skipped: 1, Refused: 2, Closed: now}, state: "complete", said: "Export complete. 1 created, 1 updated, 1 skipped."},
+		"given up as a whole":          {batch: store.Batch{Accepted: 2, Dead: 2, Closed: now}, state: "dead", said: "Export ended: 2 of 2 are dead. 2 dead."},
+		"given up and cancelled":       {batch: store.Batch{Accepted: 2, Dead: 1, Cancelled: 1, Closed: now}, state: "dead", said: "Export ended: 1 of 2 is dead. 1 dead, 1 cancelled."},
 		"cancelled as a whole":         {batch: store.Batch{Accepted: 2, Cancelled: 2, Closed: now}, state: "cancelled", said: "Cancelled. 2 cancelled."},
-		"cancelled in part":            {batch: store.Batch{Accepted: 2, Updated: 1, Cancelled: 1, Closed: now}, state: "complete", said: "Export complete. 1 updated, 1 cancelled."},
+		"cancelled in part":            {batch: store.Batch{Accepted: 2, Updated: 1, Cancelled: 1, Closed: now}, state: "partly cancelled", said: "Cancelled: 1 of 2 candidates. 1 updated, 1 cancelled."},
 		"without an accepted row":      {batch: store.Batch{Refused: 3, Closed: now}, state: "empty", said: "No candidate was accepted."},
 		"before the first one came in": {batch: store.Batch{}, state: "receiving", said: "Candidates are still coming in."},
 	} {
@@ -112,7 +115,7 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3, Calls: 3}, refs[0])
 	got := p.get(path)
-	got.wants(t, http.StatusOK, "Export to job 1709", "Exporting", "1 of 4 candidates done (25 %)", "with 3 calls to iCIMS", "calls to go", `hx-sse:connect="`+path+`/events"`,
+	got.wants(t, http.StatusOK, "Export to job 1709", "Exporting", "You can leave this page", "1 of 4 candidates done (25 %)", "with 3 calls to iCIMS", "calls to go", `hx-sse:connect="`+path+`/events"`,
 		`role="status">Exporting. A quarter is done.<`, "Refresh", `href="`+path+`/cancel"`, "https://api.icims.com/customers/1234/linkTo/people/17", "person 17", "workflow 3",
 		`href="/customers/1234/candidates?id=c-1"`)
 	w.person(api.ScopeRead, mine).get(path).lacks(t, path+"/cancel")
@@ -120,9 +123,9 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs[1])
 	w.giveUp(store.ReasonJobNotFound, noJob, refs[2], refs[3])
 	got = p.get(path)
-	got.wants(t, http.StatusOK, "Export complete", "4 of 4 candidates done (100 %)", "2 are dead", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
-		"Exported before", "to whichever job. To have them on this job as well", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export complete. 1 created, 1 skipped, 2 dead.<`)
-	got.lacks(t, "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
+	got.wants(t, http.StatusOK, "Export ended: 2 of 4 are dead", "4 of 4 candidates done (100 %)", "2 are dead", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
+		"Exported before", "to whichever job. To have them on this job as well", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export ended: 2 of 4 are dead. 1 created, 1 skipped, 2 dead.<`)
+	got.lacks(t, "Export complete", "You can leave this page", "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
 }
 
 func TestABatchThatIsKeptSaysWhy(t *testing.T) {
@@ -193,7 +196,7 @@ func TestWhatWaitsOfABatchIsCancelled(t *testing.T) {
 	if got.StatusCode != http.StatusSeeOther || got.to() != path+"?did="+saidCancelled {
 		t.Fatalf("%d to %q", got.StatusCode, got.to())
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "What waited is cancelled", "Export complete. 1 created, 2 cancelled.")
+	p.get(got.to()).wants(t, http.StatusOK, "What waited is cancelled", "Cancelled: 2 of 3 candidates. 1 created, 2 cancelled.")
 	p.get(path+"/cancel").wants(t, http.StatusOK, "nothing to cancel")
 	if got := p.post(path+"/cancel", url.Values{"why": {"again"}}); got.to() != path+"?did="+saidNothingWaited {
 		t.Errorf("a second time: %d to %q", got.StatusCode, got.to())

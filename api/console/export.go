@@ -90,7 +90,7 @@ func (v *visit) exportAgain(in *handedIn, refused *exportRefused) error {
 }
 
 var (
-	saidHandedOver = say("handed-over", "The candidates are handed over. You can leave this page: the export goes on.")
+	saidHandedOver = say("handed-over", "The candidates are handed over.")
 	saidSentTwice  = say("sent-twice", "This form was sent before. Nothing was taken in twice.")
 )
 

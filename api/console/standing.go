@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/seekout/icims-export/api"
@@ -45,6 +46,12 @@ func (s standing) State() string {
 		return "empty"
 	case s.Over() && s.Cancelled == s.Accepted:
 		return "cancelled"
+	case s.Over() && s.Dead+s.Cancelled == s.Accepted:
+		return "dead"
+	case s.Over() && s.Dead > 0:
+		return "partly dead"
+	case s.Over() && s.Cancelled > 0:
+		return "partly cancelled"
 	case s.Over():
 		return "complete"
 	case s.Closed.IsZero():
@@ -61,8 +68,21 @@ var headings = map[string]string{
 	"receiving": "Candidates are still coming in", "waiting": "Waiting", "exporting": "Exporting",
 }
 
-// Heading is how it stands in a few words.
-func (s standing) Heading() string { return headings[s.State()] }
+// Heading is how it stands in a few words. "Export complete" is said only where none is
+// dead or cancelled.
+func (s standing) Heading() string {
+	switch s.State() {
+	case "dead", "partly dead":
+		are := "are"
+		if s.Dead == 1 {
+			are = "is"
+		}
+		return fmt.Sprintf("Export ended: %s of %s %s dead", prose.Grouped(s.Dead), prose.Grouped(s.Accepted), are)
+	case "partly cancelled":
+		return fmt.Sprintf("Cancelled: %s of %s", prose.Grouped(s.Cancelled), prose.Plural(s.Accepted, "candidate"))
+	}
+	return headings[s.State()]
+}
 
 // Held reports whether something keeps the exports.
 func (s standing) Held() bool { return len(s.Waits) > 0 || s.Forecast != nil && s.Forecast.Waits != "" }

@@ -109,6 +109,7 @@ var tones = map[string]string{
 	"unverified": "warn", "degraded": "warn", "paused": "warn", "warning": "warn", "closed": "warn", "deferred": "warn", "retrying": "warn", "unknown": "warn",
 	"verifying": "busy", "running": "busy", "queued": "busy", "active": "busy", "waiting": "busy", "in work": "busy", "later": "busy",
 	"invalid": "bad", "failed": "bad", "failing": "bad", "dead": "bad", "dead letter": "bad", "refused": "bad",
+	"partly dead": "bad", "partly cancelled": "warn", "cancelled": "warn",
 	"complete": "good", "exporting": "busy", "receiving": "busy", "claimed": "busy", "creating": "busy", "placing": "busy",
 	"new": "warn", "credentials_rejected": "bad", "access_denied": "bad",
 	"ok": "good", "warned": "warn", "incomplete": "warn", "not done": "warn", "partly": "warn", "broken": "bad",
