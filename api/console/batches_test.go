@@ -123,7 +123,7 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs[1])
 	w.giveUp(store.ReasonJobNotFound, noJob, refs[2], refs[3])
 	got = p.get(path)
-	got.wants(t, http.StatusOK, "Export ended: 2 of 4 are dead", "4 of 4 candidates done (100 %)", "2 are dead", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
+	got.wants(t, http.StatusOK, "Export ended: 2 of 4 are dead", "4 of 4 candidates done (100 %)", "2 are dead: they were given up and wait for somebody.", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
 		"Exported before", "to whichever job. To have them on this job as well", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export ended: 2 of 4 are dead. 1 created, 1 skipped, 2 dead.<`)
 	got.lacks(t, "Export complete", "You can leave this page", "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
 }
@@ -136,8 +136,21 @@ func TestABatchThatIsKeptSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := w.person(api.ScopeRead).get("/customers/1234/batches/" + string(batch))
-	got.wants(t, http.StatusOK, "Export to prospects", "Waiting", "It waits.", "No worker runs now", "An operator has paused the customer&#39;s exports")
+	got.wants(t, http.StatusOK, "Export to prospects", "Waiting", "It waits.", "No worker runs now", "An operator has paused the customer&#39;s exports", `<a href="/customers/1234/lane">Open the lane</a>`)
 	got.lacks(t, "<script>alert", "<b>it</b>")
+}
+
+func TestOnlyACommandForTheLaneLeadsToIt(t *testing.T) {
+	for sentence, leads := range map[string]bool{
+		"Customer 5678 is paused. Exports wait; icims-export resume 5678 sets them going.":       true,
+		"No worker runs now: exports wait until one is started (icims-export worker).":           false,
+		"Customer 5678: the user name or password is wrong. Correct the connection's user name.": false,
+	} {
+		to := openLane("5678", []string{"It waits.", sentence})
+		if (to != nil) != leads || to != nil && to.Path != "/customers/5678/lane" {
+			t.Errorf("%q leads to %v", sentence, to)
+		}
+	}
 }
 
 func TestResultsAreFilteredAndComeInPages(t *testing.T) {

@@ -94,6 +94,9 @@ func (p previewed) Said() string {
 	return fmt.Sprintf("Preview: %s would be sent, %s skipped, %s refused.", prose.Grouped(p.Estimate.Candidates), prose.Grouped(p.Estimate.Skipped), prose.Grouped(p.RefusedRows))
 }
 
+// Lane leads to where the lane is set going; nil where that is not what is waited for.
+func (p previewed) Lane() *link { return openLane(p.Customer, p.Waits) }
+
 // Express reports whether it is so small that it goes ahead of larger batches.
 func (p previewed) Express() bool {
 	return p.Estimate.Candidates > 0 && tasks.GoesExpress(p.Accepted)

@@ -164,7 +164,7 @@ func TestAReceiptTellsOfRefusedRows(t *testing.T) {
 	content := csvOf("c-1", "c-2") + "c-3,Secretname,Quillfeather,\nc-4,Secretname,Quillfeather,not an address\n"
 	got := p.send(exportPath, markup+".csv", content, "key", newKey(), "job", "1709")
 	got.wants(t, http.StatusOK, "2 candidates of", "2 rows refused", "row 3", "line 4", "c-3", "<code>email</code>", "is missing", "turn on generate dummy e-mail addresses", "row 4",
-		"hx-sse:connect", "told of here only", `href="/customers/1234/export"`)
+		"hx-sse:connect", "told of here only", "those who were exported are skipped", `href="/customers/1234/export"`)
 	got.lacks(t, "Secretname", "not an address", "<script>alert", "<b>it</b>")
 }
 
@@ -177,7 +177,7 @@ func TestAReceiptBoundsItsList(t *testing.T) {
 	if n := strings.Count(got.text, "row 5<"); n > 1 {
 		t.Errorf("row 5 is told %d times", n)
 	}
-	got.lacks(t, fmt.Sprintf("row %d", shownRefused+1), "hx-sse:connect")
+	got.lacks(t, fmt.Sprintf("row %d", shownRefused+1), "hx-sse:connect", "are skipped")
 }
 
 func TestAFormThatIsSentTwiceIsOneBatch(t *testing.T) {
@@ -325,6 +325,11 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 	part := p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true")
 	part.wants(t, http.StatusOK, append(wants, `<hx-partial hx-target="#preview-said"`, "Preview: 1 would be sent, 1 skipped, 1 refused.", "the file is still chosen")...)
 	part.lacks(t, "<html", "<form", "<script>alert")
+
+	contentType, body = filled("", "", "key", newKey(), "job", "7", "text", content)
+	pasted := p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true")
+	pasted.wants(t, http.StatusOK, "press Export above.")
+	pasted.lacks(t, "the file is still chosen")
 
 	contentType, body = filled("", "", "key", newKey())
 	p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true").

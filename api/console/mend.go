@@ -41,5 +41,16 @@ func mendOf(customer string, reason store.Reason) *link {
 	return &l
 }
 
+// openLane is the lane's page where one of the sentences names the command that sets the
+// lane going; nil else.
+func openLane(customer string, waits []string) *link {
+	for _, sentence := range waits {
+		if strings.Contains(sentence, "icims-export resume") {
+			return &link{Name: "Open the lane", Path: lanePath(customer)}
+		}
+	}
+	return nil
+}
+
 // meaning is what docs/errors.md says about a reason, without its backquotes.
 func meaning(reason store.Reason) string { return strings.ReplaceAll(reason.Meaning(), "`", "") }

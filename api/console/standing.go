@@ -107,6 +107,12 @@ func (s standing) Foretold() string {
 	return prose.Sentence(operate.Foretold(*s.Forecast, s.now, len(s.Waits) > 0 && s.Forecast.Waits == ""))
 }
 
+// Lane leads to where the lane is set going; nil where that is not what is waited for.
+func (s standing) Lane() *link {
+	hint := s.Reason().Hint
+	return openLane(s.Customer(), append([]string{hint}, s.Waits...))
+}
+
 // Reason is why no calls are made now, if the forecast knows.
 func (s standing) Reason() store.ReasonInfo {
 	if s.Forecast == nil || s.Forecast.Waits == "" {

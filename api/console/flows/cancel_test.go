@@ -20,7 +20,7 @@ func TestAnExportThatWaitsSaysWhyAndIsCancelled(t *testing.T) {
 	b.click("Paste instead of a file…")
 	b.fill("Candidates", csv(0, exported))
 	b.click("Preview")
-	b.sees("12 would be sent", "It would wait.")
+	b.sees("12 would be sent", "It would wait.", "Open the lane")
 	b.goes("Export")
 	b.sees("Waiting", "0 of 12 candidates done", "their iCIMS is being maintained")
 	b.audit("batch, waiting")
