@@ -1,35 +1,70 @@
 package console
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/tasks"
 )
 
-// refusedRows are rows that were refused, as many as a page shows.
+// refusedRows are rows that were refused, grouped by what is wrong with them.
 type refusedRows struct {
+	Causes []refusalCause
+	// All is how many rows were refused, Told how many of them the API tells of.
+	All, Told int
+	// MoreCauses are those that are not shown.
+	MoreCauses int
+}
+
+// refusalCause is one thing that is wrong, and the first rows with it.
+type refusalCause struct {
+	Field, Message, Remedy string
+
+	// N is how many rows have it, of those that are told of.
+	N    int
 	Rows []refusedRow
-	// More are those that are not shown, All how many there are.
-	More, All int
 }
 
-// refusedRow is one thing that is wrong with a row.
+// refusedRow is where a refused row is found.
 type refusedRow struct {
-	Row, Line                         int
-	Candidate, Field, Message, Remedy string
+	Row, Line int
+	Candidate string
 }
 
-// shownRefused is how many refused rows a page shows.
-const shownRefused = 50
+// More is how many rows are not shown.
+func (c refusalCause) More() int { return c.N - len(c.Rows) }
 
+// What a page shows of refused rows, so that the rest of it is still seen.
+const (
+	shownCauses  = 20
+	shownRefused = 10 // of each cause
+)
+
+// rowsOf groups refused rows, of which there may be more than are told of. The most
+// frequent cause comes first.
 func rowsOf(refused []tasks.Refusal, all int) refusedRows {
-	list := refusedRows{All: all}
-	shown := refused[:min(len(refused), shownRefused)]
-	for _, r := range shown {
+	list := refusedRows{All: all, Told: len(refused)}
+	places := map[tasks.Problem]int{}
+	for _, r := range refused {
 		for _, p := range r.Problems {
-			list.Rows = append(list.Rows, refusedRow{r.Row, r.Line, r.Candidate, p.Field, p.Message, p.Remedy})
+			at, known := places[p]
+			if !known {
+				at = len(list.Causes)
+				places[p] = at
+				list.Causes = append(list.Causes, refusalCause{Field: p.Field, Message: p.Message, Remedy: p.Remedy})
+			}
+			cause := &list.Causes[at]
+			cause.N++
+			if len(cause.Rows) < shownRefused {
+				cause.Rows = append(cause.Rows, refusedRow{r.Row, r.Line, r.Candidate})
+			}
 		}
 	}
-	list.More = all - len(shown)
+	slices.SortStableFunc(list.Causes, func(x, y refusalCause) int { return cmp.Compare(y.N, x.N) })
+	shown := min(len(list.Causes), shownCauses)
+	list.MoreCauses = len(list.Causes) - shown
+	list.Causes = list.Causes[:shown]
 	return list
 }
 

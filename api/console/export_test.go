@@ -12,6 +12,7 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 const exportPath = "/customers/1234/export"
@@ -168,16 +169,31 @@ func TestAReceiptTellsOfRefusedRows(t *testing.T) {
 	got.lacks(t, "Secretname", "not an address", "<script>alert", "<b>it</b>")
 }
 
-func TestAReceiptBoundsItsList(t *testing.T) {
+func TestAReceiptGroupsAndBoundsItsList(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
-	content := "id,first_name,last_name,email\n" + strings.Repeat("c,A,B,\n", shownRefused+7)
-	got := w.person(api.ScopeExport).send(exportPath, "a.csv", content, "key", newKey(), "job", "1709")
-	got.wants(t, http.StatusOK, "Nothing was accepted", "No row could be accepted", "… and 7 more")
-	if n := strings.Count(got.text, "row 5<"); n > 1 {
-		t.Errorf("row 5 is told %d times", n)
+	var content strings.Builder
+	content.WriteString("id,first_name,last_name,email\nc-0,A,B,not an address\n")
+	for i := range 1010 {
+		fmt.Fprintf(&content, "c-%d,A,B,\n", i+1)
 	}
-	got.lacks(t, fmt.Sprintf("row %d", shownRefused+1), "hx-sse:connect", "are skipped")
+	got := w.person(api.ScopeExport).send(exportPath, "a.csv", content.String(), "key", newKey(), "job", "1709")
+	got.wants(t, http.StatusOK, "Nothing was accepted", "No row could be accepted", "1,011 rows are refused. Only the first 1,000 are told of",
+		"999 × <code>email</code> is missing", "… and 989 more rows", "1 × <code>email</code>", "row 11 ")
+	got.lacks(t, "row 12 ", "hx-sse:connect", "are skipped")
+	if strings.Index(got.text, "999 ×") > strings.Index(got.text, "1 × <code>") {
+		t.Error("the most frequent cause does not come first")
+	}
+}
+
+func TestRefusedRowsOfManyCausesAreBounded(t *testing.T) {
+	var refused []tasks.Refusal
+	for i := range shownCauses + 3 {
+		refused = append(refused, tasks.Refusal{Row: i + 1, Problems: []tasks.Problem{{Field: fmt.Sprintf("phones[%d]", i), Message: "is too long"}}})
+	}
+	if list := rowsOf(refused, len(refused)); len(list.Causes) != shownCauses || list.MoreCauses != 3 {
+		t.Errorf("%d causes are shown, %d more are told of", len(list.Causes), list.MoreCauses)
+	}
 }
 
 func TestAFormThatIsSentTwiceIsOneBatch(t *testing.T) {
