@@ -74,7 +74,7 @@ func TestAnExportBeginsWithAForm(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	got := p.get(exportPath + "?job=1709")
 	got.wants(t, http.StatusOK, `enctype="multipart/form-data"`, `value="1709" checked`, "No job: prospects", `name="include_previously_exported"`, `name="generate_dummy_emails"`,
-		`formaction="/customers/1234/export/preview"`, "1,024 MiB", "costs no call", "An export to any job counts", "put on this job as well")
+		`formaction="/customers/1234/export/preview"`, "1,024 MiB", "costs no call", "An export to any job counts", "Choose a file below, or paste", "<summary>Paste candidates instead of a file</summary>", "put on this job as well")
 	if hiddenKey(t, got) == hiddenKey(t, p.get(exportPath)) {
 		t.Error("two forms have one key")
 	}

@@ -17,7 +17,7 @@ func TestAnExportThatWaitsSaysWhyAndIsCancelled(t *testing.T) {
 	b := s.login(api.ScopeExport, customer)
 	b.turns("Export")
 	b.ticks("No job: prospects…")
-	b.click("Paste instead of a file…")
+	b.click("Paste candidates instead of a file")
 	b.fill("Candidates", csv(0, exported))
 	b.click("Preview")
 	b.sees("12 would be sent", "It would wait.", "Open the lane")

@@ -87,7 +87,7 @@ func (b *tab) mendsThoseWhoFail(s *service) {
 	s.sim.AddRule(icimstest.Rule{Customer: customer, Route: "workflows.create", Fault: icimstest.StatusBefore, Status: http.StatusForbidden, Times: -1})
 	b.turns("Export")
 	b.picks("recruiter", "Technical Recruiter")
-	b.click("Paste instead of a file…")
+	b.click("Paste candidates instead of a file")
 	b.fill("Candidates", csv(exported, exported+3))
 	b.goes("Export")
 	b.sees("Export ended: 3 of 3 are dead", "3 dead", "3 are dead: they were given up")

@@ -57,7 +57,7 @@ func TestEachFlowWorksWithoutJavaScript(t *testing.T) {
 	s.sim.AddRule(icimstest.Rule{Customer: customer, Route: "workflows.create", Fault: icimstest.StatusBefore, Status: http.StatusForbidden, Times: -1})
 	b.turns("Export")
 	b.ticks("Technical Recruiter…")
-	b.click("Paste instead of a file…")
+	b.click("Paste candidates instead of a file")
 	b.fill("Candidates", csv(exported, exported+1))
 	b.goes("Export")
 	b.looks("Refresh", "1 is dead: it was given up and waits for somebody.")
