@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"path"
 	"runtime/debug"
@@ -35,9 +37,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 				fault = nil
 			}
 		}
-		s.log(a, req, time.Since(began))
+		gone := req.code == CodeUnavailable && errors.Is(r.Context().Err(), context.Canceled)
+		s.log(a, req, time.Since(began), gone)
 		if s.Answered != nil {
-			s.Answered(req.op.ID, a.status, time.Since(began))
+			status := a.status
+			if gone {
+				status = statusCallerGone
+			}
+			s.Answered(req.op.ID, status, time.Since(began))
 		}
 		if fault != nil {
 			panic(fault)
@@ -45,6 +52,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}()
 	s.route(a, r)
 }
+
+// statusCallerGone is what a request counts as whose caller did not wait for the answer:
+// nothing of ours had failed.
+const statusCallerGone = 499
 
 // setHeaders sets the headers of every answer.
 func setHeaders(h http.Header, request string, overTLS bool) {
@@ -122,9 +133,11 @@ func (h *headersOnly) WriteHeader(status int)      { h.status = status }
 
 // log writes the request's line. Addresses and ids of candidates stand in paths, so
 // that these are left out.
-func (s *Server) log(a *answer, req *request, took time.Duration) {
+func (s *Server) log(a *answer, req *request, took time.Duration, gone bool) {
 	line := s.Log.Info()
 	switch {
+	case gone:
+		line = s.Log.Debug() // it failed since its caller had left, such as a page that was closed
 	case a.status >= http.StatusInternalServerError:
 		line = s.Log.Error()
 	case req.op.Scope == scopeNone && req.op.ID != "":
