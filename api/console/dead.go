@@ -85,6 +85,8 @@ type deadReason struct {
 	Path    string
 	Meaning string
 	Mend    *link
+	// Vain: a retry sends in vain what was refused.
+	Vain bool
 }
 
 // AtOnce reports whether they were given up in one go, as far as people tell the time.
@@ -166,7 +168,7 @@ func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, 
 	for _, t := range p.ByReason {
 		of := filter
 		of.Reason = string(t.Reason)
-		p.Reasons = append(p.Reasons, deadReason{t, of, withQuery(deadPath(v.Customer), of.query()), meaning(t.Reason), mendOf(v.Customer, t.Reason)})
+		p.Reasons = append(p.Reasons, deadReason{t, of, withQuery(deadPath(v.Customer), of.query()), meaning(t.Reason), mendOf(v.Customer, t.Reason), vain(t.Reason)})
 	}
 	if p.Next != "" {
 		q = filter.query()
@@ -269,6 +271,7 @@ type deadLetterPage struct {
 	Mend       *link
 	MayOperate bool
 	Hold       string
+	Vain       bool // a retry alone does not help
 	// Gone: it is no dead letter any more.
 	Gone bool
 }
@@ -284,7 +287,7 @@ func (v *visit) showDeadLetter() error {
 	if err != nil {
 		return err
 	}
-	p.Why, p.Mend = meaning(p.Reason), mendOf(v.Customer, p.Reason)
+	p.Why, p.Mend, p.Vain = meaning(p.Reason), mendOf(v.Customer, p.Reason), vain(p.Reason)
 	lane, err := v.lane(holdForm{})
 	if err != nil {
 		return err

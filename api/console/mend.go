@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seekout/icims-export/store"
@@ -19,6 +20,12 @@ var mends = map[store.Reason]func(customer string) link{
 
 	store.ReasonPayloadBroken: toExport, store.ReasonPayloadSealed: toExport, "icims_not_found": toExport, "icims_request_too_large": toExport,
 }
+
+// vainRetries are reasons that stay as they are when the same is sent to the same place.
+var vainRetries = []store.Reason{store.ReasonJobNotFound, store.ReasonPayloadBroken, "icims_not_found", "icims_request_too_large"}
+
+// vain reports whether a retry alone does not help.
+func vain(reason store.Reason) bool { return slices.Contains(vainRetries, reason) }
 
 func toConnection(customer string) link {
 	return link{Name: "Look at the connection", Path: "/connections/" + customer}
