@@ -1,6 +1,8 @@
 package console
 
 import (
+	"slices"
+
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
@@ -139,6 +141,23 @@ func (p verificationPage) Worst() *verify.Check {
 		return &worst
 	}
 	return nil
+}
+
+// Shown reports whether what to do about a check stands above the checks already.
+func (p verificationPage) Shown(c verify.Check) bool {
+	worst, found := p.Report.Worst()
+	return found && !p.Moves() && !p.Undone() && p.Outcome() != string(verify.ResultConnected) && c.Name == worst.Name && c.Subject == worst.Subject
+}
+
+// NeedsEarlier reports whether a check was skipped since an earlier one failed. That is
+// said once for all of them.
+func (verificationPage) NeedsEarlier(c verify.Check) bool {
+	return c.State == verify.Skipped && c.Code == verify.CodeNeedsEarlier
+}
+
+// AnySkipped reports whether there are such checks.
+func (p verificationPage) AnySkipped() bool {
+	return slices.ContainsFunc(p.Report.Checks, p.NeedsEarlier)
 }
 
 // NeedsAddresses reports whether it may be that iCIMS has to allow this service's
