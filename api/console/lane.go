@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
 )
 
 // lanePage is one customer: how it stands, and what may be done about it.
@@ -23,6 +24,8 @@ type lanePage struct {
 	Batches    []laneBatch
 	MayOperate bool
 	Form       holdForm
+	// Unconnected: the customer has no connection, as far as is known here.
+	Unconnected bool
 }
 
 // laneBatch is an open batch and its forecast in words.
@@ -70,6 +73,9 @@ func (v *visit) showLane() error {
 	if err != nil {
 		return err
 	}
+	if err := v.findConnection(&p); err != nil {
+		return err
+	}
 	if v.byHTMX() {
 		return v.part("lane", "lane-now", p)
 	}
@@ -88,6 +94,19 @@ func (v *visit) lane(form holdForm) (lanePage, error) {
 		p.Batches = append(p.Batches, laneBatch{b, prose.Sentence(operate.Foretold(b.Forecast, v.Now(), p.Detail.Kept()))})
 	}
 	return p, nil
+}
+
+// findConnection finds out whether there is one. A customer without may be in the workers'
+// file, which is known by what was called.
+func (v *visit) findConnection(p *lanePage) error {
+	var c api.Connection
+	err := v.get(v.customerPath("connection"), nil, &c)
+	if refused, ok := refusalOf(err); ok {
+		p.Unconnected = refused.Code == api.CodeNoConnection && p.LastGood.IsZero()
+		return nil
+	}
+	p.Unconnected = c.State == string(store.ConnectionRemoved)
+	return err
 }
 
 // Stands is the state in a sentence, for the head of the page.
@@ -168,6 +187,9 @@ func (v *visit) held(err error, form holdForm, did string) error {
 	form.Refused = refused
 	p, err := v.lane(form)
 	if err != nil {
+		return errors.Join(refused, err)
+	}
+	if err := v.findConnection(&p); err != nil {
 		return errors.Join(refused, err)
 	}
 	return v.pageWith(refused, "lane", "Lane", p)

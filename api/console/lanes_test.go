@@ -145,3 +145,16 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 		}
 	})
 }
+
+func TestALaneSaysThatThereIsNoConnection(t *testing.T) {
+	w := newWard(t)
+	w.pause("5", "a test")
+	p := w.person(api.ScopeRead)
+	p.get("/customers/5/lane").wants(t, http.StatusOK, "This customer has no connection", `href="/connections/5"`)
+	got := p.get("/connections/5")
+	got.wants(t, http.StatusOK, "not entered")
+	got.lacks(t, "never")
+	r := newRig(t)
+	r.connected()
+	r.person(api.ScopeRead).get("/customers/1234/lane").lacks(t, "has no connection")
+}
