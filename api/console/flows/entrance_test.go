@@ -44,10 +44,12 @@ func TestFaultsOfAPageAreNoticed(t *testing.T) {
 	b := open(t, s.url)
 	b.provoked = []string{"inline script violates", "inline style violates", "Uncaught Error: provoked"}
 	b.visit("/login")
-	if _, err := ask[bool](b, `(document.body.append(Object.assign(document.createElement("script"), { textContent: "1" })), document.body.setAttribute("style", "color: red"),
+	if _, err := ask[bool](b, `(window.noticed = () => document.querySelector("main").append(" noticed " + (window.times = (window.times ?? 0) + 1)),
+		addEventListener("securitypolicyviolation", noticed), addEventListener("error", noticed), document.body.append(Object.assign(document.createElement("script"), { textContent: "1" })), document.body.setAttribute("style", "color: red"),
 		setTimeout(() => { throw new Error("provoked") }), document.querySelector("main").append(document.createElement("button")), true)`); err != nil {
 		t.Fatal(err)
 	}
+	b.sees("noticed 3") // or the tab is closed before they are told
 	if axeCore() == "" {
 		t.Skip("axe-core is not here")
 	}
