@@ -419,7 +419,7 @@ func (m *model) void(e *modelExport, worker string) bool {
 }
 
 func (m *model) nudge(e *modelExport, again time.Duration) bool {
-	if !e.moving() {
+	if !e.moving() || e.lease > m.now {
 		return false
 	}
 	e.due = m.after(again)

@@ -168,7 +168,8 @@ func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []strin
 }
 
 // Nudge notes that an export is given another task, and returns its generation.
-// It returns false for an export that has ended meanwhile.
+// It returns false for an export that has ended meanwhile, and for one that a worker
+// holds: that one is looked at again when its lease ends.
 func (l *Ledger) Nudge(ctx context.Context, ref Ref, again time.Duration) (generation int, ok bool, err error) {
 	n, err := nudgeScript.of(l).Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
 		prefix(ref.Customer), ref.Export, again.Milliseconds()).Int()

@@ -20,10 +20,12 @@ type lateness struct {
 
 // sortLate sorts late exports. alive tells of each whether its own task will fire,
 // awaits whether it waits for a turn, of which some are left in the queue.
-func sortLate(late []store.Moving, alive, awaits []bool, turns int) lateness {
+func sortLate(late []store.Moving, now time.Time, alive, awaits []bool, turns int) lateness {
 	var l lateness
 	for i, m := range late {
 		switch {
+		case m.Lease.After(now):
+			// Claimed after it was found to be late, and before its record was read.
 		case m.Working():
 			// A claim whose lease ran out is stuck, however alive its task seems.
 			l.interrupted = append(l.interrupted, m)

@@ -22,18 +22,21 @@ func TestLateness(t *testing.T) {
 		export("nothing will come", store.Queued),
 		export("put off, its task lost", store.Retrying),
 		export("its lease ran out", store.Placing),
+		export("claimed while it was being looked at", store.Claimed),
 	}
-	alive := []bool{true, true, false, false, false, true}
-	awaits := []bool{false, true, true, false, false, false}
+	now := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+	late[5].Lease, late[6].Lease = now.Add(-time.Second), now.Add(time.Minute)
+	alive := []bool{true, true, false, false, false, true, true}
+	awaits := []bool{false, true, true, false, false, false, false}
 	compare := func(turns int, want lateness) {
 		t.Helper()
-		if diff := cmp.Diff(want, sortLate(late, alive, awaits, turns), cmp.AllowUnexported(lateness{}), cmpopts.IgnoreUnexported(store.Moving{})); diff != "" {
+		if diff := cmp.Diff(want, sortLate(late, now, alive, awaits, turns), cmp.AllowUnexported(lateness{}), cmpopts.IgnoreUnexported(store.Moving{})); diff != "" {
 			t.Errorf("with %d turns left (-want +got):\n%s", turns, diff)
 		}
 	}
 	well := []string{"its own task waits, and serves nobody else"}
-	compare(7, lateness{well: well, patient: []string{"its task waits, and is a turn", "a turn will come"}, lost: late[3:5], interrupted: late[5:]})
-	compare(0, lateness{well: well, patient: []string{"its task waits, and is a turn"}, lost: late[2:5], interrupted: late[5:]})
+	compare(7, lateness{well: well, patient: []string{"its task waits, and is a turn", "a turn will come"}, lost: late[3:5], interrupted: late[5:6]})
+	compare(0, lateness{well: well, patient: []string{"its task waits, and is a turn"}, lost: late[2:5], interrupted: late[5:6]})
 }
 
 func TestPatienceGrowsWithTheQueue(t *testing.T) {

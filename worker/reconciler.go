@@ -267,7 +267,7 @@ func (r *reconciler) wake(ctx context.Context, customer string, now time.Time) e
 	if err != nil {
 		return err
 	}
-	l := sortLate(late, alive, awaits, turns)
+	l := sortLate(late, now, alive, awaits, turns)
 	if err := r.ledger.LookAgain(ctx, customer, l.well, now.Add(lookAgain)); err != nil {
 		return err
 	}

@@ -436,7 +436,7 @@ func (w *world) reconcile() {
 			}
 		}
 	}
-	l := sortLate(late, alive, awaits, turns)
+	l := sortLate(late, time.Now(), alive, awaits, turns)
 	for ids, again := range map[*[]string]time.Duration{&l.well: lookAgain, &l.patient: patience(turns)} {
 		if err := w.ledger.LookAgain(ctx, "1234", *ids, time.Now().Add(again)); err != nil {
 			w.t.Fatal(err)
