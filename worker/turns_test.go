@@ -43,8 +43,10 @@ func TestBatchesTakeTurns(t *testing.T) {
 		if a, b := r.finished(one), r.finished(two); a.Created != 200 || b.Created != 40 {
 			t.Errorf("batches %+v, %+v", a, b)
 		}
-		if logs := r.logs.String(); strings.Contains(logs, `"reconciled"`) {
-			t.Errorf("the reconciler interfered:\n%s", r.logs.tail())
+		for line := range strings.Lines(r.logs.String()) {
+			if strings.Contains(line, `"reconciled"`) {
+				t.Errorf("the reconciler interfered: %s", line)
+			}
 		}
 		r.eventually("no task is left", func() bool { left, _ := r.size(); return left == 0 })
 		r.clean()
