@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,7 @@ type BatchStatus struct {
 	Moving int `json:"moving" doc:"How many exports have not ended."`
 	// Forecast is missing where nothing of the batch moves.
 	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
-	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences; only while something of the batch moves."`
 }
 
 func (s *Server) registerBatches() {
@@ -35,7 +36,7 @@ func (s *Server) registerBatches() {
 	unknown := []Code{CodeNoBatch}
 	register(s, op{
 		ID: "list-batches", Method: http.MethodGet, Path: customer + "/batches", Scope: ScopeRead, Tags: tags,
-		Summary: "List a customer's batches", Description: "The latest first, without forecasts.",
+		Summary: "List a customer's batches", Description: "The latest first, without forecasts. What keeps those of which something moves is told beside each.",
 	}, s.listBatches)
 	register(s, op{
 		ID: "get-batch", Method: http.MethodGet, Path: batch, Scope: ScopeRead, Tags: tags, Errors: unknown,
@@ -81,8 +82,17 @@ func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBa
 		return nil, err
 	}
 	out := BatchList{Batches: make([]BatchStatus, len(batches)), Next: next}
+	var waits []string
+	if slices.ContainsFunc(batches, func(b store.Batch) bool { return b.Moving() > 0 }) {
+		// Once for all of them: it is the customer that is kept. Where Redis does not tell
+		// it, the counts are worth listing without.
+		waits, _ = s.Desk.Waits(ctx, in.Customer, s.waits())
+	}
 	for i, b := range batches {
 		out.Batches[i] = BatchStatus{Batch: b, Moving: b.Moving()}
+		if out.Batches[i].Moving > 0 {
+			out.Batches[i].Waits = waits
+		}
 	}
 	return &listBatchesOutput{out}, nil
 }

@@ -1,15 +1,19 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -120,6 +124,68 @@ func TestBatchesAreListedPageByPage(t *testing.T) {
 	r.call(key, http.MethodGet, "/v1/customers/55/batches", nil).is(http.StatusOK, &none)
 	if none.Batches == nil || len(none.Batches) != 0 {
 		t.Errorf("of a customer without any: %+v", none)
+	}
+}
+
+// trips counts a client's round trips, a command or a pipeline each.
+type trips struct{ n atomic.Int64 }
+
+func (*trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmds)
+	}
+}
+
+func TestAListOfBatchesTellsWhatKeepsThem(t *testing.T) {
+	t.Parallel()
+	counted := &trips{}
+	client := redistest.Shared(t).Client(t)
+	client.AddHook(counted)
+	r := newRigOn(t, client)
+	r.connect("1234")
+	key := r.key(ScopeRead, "1234")
+	list := func() (page BatchList, cost int64) {
+		t.Helper()
+		before := counted.n.Load()
+		r.call(key, http.MethodGet, "/v1/customers/1234/batches?limit=100", nil).is(http.StatusOK, &page)
+		return page, counted.n.Load() - before
+	}
+	list() // which lets the key be known
+	r.finish(r.accept("1234", 0, "c-1")[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
+	page, ended := list()
+	if len(page.Batches) != 1 || page.Batches[0].Waits != nil {
+		t.Errorf("of what has ended: %+v", page.Batches)
+	}
+	r.accept("1234", 7, "c-2")
+	if err := r.Ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	list() // which lets Redis know the script
+	page, one := list()
+	var alone BatchStatus
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+string(r.batch), nil).is(http.StatusOK, &alone)
+	if len(page.Batches) != 2 || page.Batches[1].Waits != nil || len(page.Batches[0].Waits) != 2 || !slices.Equal(page.Batches[0].Waits, alone.Waits) {
+		t.Errorf("listed %+v; alone %q", page.Batches, alone.Waits)
+	}
+	for i := range 40 {
+		r.accept("1234", 7, fmt.Sprintf("d-%d", i))
+	}
+	page, many := list()
+	if len(page.Batches) != 42 || slices.ContainsFunc(page.Batches[:41], func(b BatchStatus) bool { return !slices.Equal(b.Waits, alone.Waits) }) {
+		t.Errorf("listed %+v", page.Batches)
+	}
+	if many != one || one > ended+5 {
+		t.Errorf("round trips: %d without any that moves, %d with one, %d with 41", ended, one, many)
 	}
 }
 

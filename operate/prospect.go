@@ -23,11 +23,20 @@ func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospe
 	if err != nil {
 		return Prospect{}, err
 	}
-	places, err := d.Places(ctx, customer)
+	kept, err := d.Waits(ctx, customer, waits)
 	if err != nil {
 		return Prospect{}, err
 	}
-	return Prospect{f, waits.of(ctx, d, customer, places[0])}, nil
+	return Prospect{f, kept}, nil
+}
+
+// Waits tells in sentences what keeps the customer's exports now; none where they go on.
+func (d *Desk) Waits(ctx context.Context, customer string, waits Waits) ([]string, error) {
+	places, err := d.Places(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	return waits.of(ctx, d, customer, places[0]), nil
 }
 
 // Waits says what keeps a customer's exports: a pause, a closed lane, a missing
@@ -71,11 +80,11 @@ func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, exp
 	if err != nil {
 		return Prospect{}, err
 	}
-	places, err := d.Places(ctx, customer)
+	kept, err := d.Waits(ctx, customer, waits)
 	if err != nil {
 		return Prospect{}, err
 	}
-	return Prospect{f, waits.of(ctx, d, customer, places[0])}, nil
+	return Prospect{f, kept}, nil
 }
 
 // Estimate is how many calls exports would take.

@@ -21,7 +21,7 @@ type Batch struct {
 	// Forecast is when the batch will be done; nil where nothing of it moves, and in
 	// lists.
 	Forecast *store.Forecast `json:"forecast"`
-	// Waits are sentences about what keeps the customer's exports.
+	// Waits are sentences about what keeps the customer's exports, while any moves.
 	Waits []string `json:"waits"`
 }
 

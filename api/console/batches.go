@@ -38,6 +38,20 @@ func (p batchesPage) Moving() bool {
 	return false
 }
 
+// Waits are sentences about what keeps those of the page that move: all the same, as
+// they are the customer's.
+func (p batchesPage) Waits() []string {
+	for _, b := range p.Batches {
+		if len(b.Waits) > 0 {
+			return b.Waits
+		}
+	}
+	return nil
+}
+
+// Lane leads to where the lane is set going; nil where that is not what is waited for.
+func (p batchesPage) Lane() *link { return openLane(p.Customer, p.Waits()) }
+
 // Path is the list's address.
 func (p batchesPage) Path() string { return "/customers/" + p.Customer + "/batches" }
 

@@ -16,6 +16,7 @@ import (
 func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
+	w.beat()
 	first, refs := w.accept(mine, 1709, "c-1", "c-2")
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3}, refs[0])
 	w.giveUp(store.ReasonJobNotFound, noJob, refs[1])
@@ -31,6 +32,46 @@ func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
 	part := w.person(api.ScopeRead, mine).get("/customers/1234/batches", "HX-Request", "true")
 	part.wants(t, http.StatusOK, "1 updated.")
 	part.lacks(t, "<html", "hx-trigger") // nothing is left that could change
+}
+
+func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
+	const waits, goesOn = `<span class="badge busy">waiting</span>`, `<span class="badge busy">exporting</span>`
+	for name, c := range map[string]struct {
+		keep  func(w ward)
+		badge string
+		said  []string
+	}{
+		"nothing keeps it":          {func(w ward) { w.beat() }, goesOn, nil},
+		"the customer is paused":    {func(w ward) { w.beat(); w.pause(mine, markup) }, waits, []string{"is paused by ana until somebody resumes: &lt;script&gt;", `href="/customers/1234/lane"`}},
+		"its calls are used up":     {func(w ward) { w.beat(); w.spend(mine) }, waits, []string{html.EscapeString(store.Reason("icims_quota_exhausted").Info().Hint)}},
+		"its account is refused":    {func(w ward) { w.beat(); w.called(mine, 3, 401) }, waits, []string{"iCIMS refuses the user name or password, until"}},
+		"iCIMS keeps failing":       {func(w ward) { w.beat(); w.breaks(mine) }, waits, []string{html.EscapeString(store.ReasonBreakerOpen.Info().Hint)}},
+		"no worker runs":            {func(ward) {}, waits, []string{"No worker runs now"}},
+		"no worker can connect it":  {func(w ward) { w.beat(mine) }, waits, []string{"No worker has a usable connection for customer 1234"}},
+		"another customer is held":  {func(w ward) { w.beat("77"); w.pause("77", "go-live") }, goesOn, nil},
+		"the pause has been lifted": {func(w ward) { w.beat(); w.pause(mine, "go-live"); w.resume(mine) }, goesOn, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			w.connect(mine)
+			_, ended := w.accept(mine, 0, "c-1")
+			w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17}, ended...)
+			batch, _ := w.accept(mine, 1709, "c-2")
+			c.keep(w)
+			p := w.person(api.ScopeRead, mine)
+			list := p.get("/customers/1234/batches")
+			list.wants(t, http.StatusOK, append(c.said, c.badge, `<span class="badge good">complete</span>`)...)
+			list.lacks(t, "<script>alert", "<b>it</b>")
+			if c.said == nil {
+				list.lacks(t, "What moves waits")
+			}
+			page := p.get("/customers/1234/batches/" + string(batch))
+			page.wants(t, http.StatusOK, c.said...)
+			if page.has("It waits.") != (c.badge == waits) {
+				t.Errorf("the batch's page says something else: %s", page.text)
+			}
+		})
+	}
 }
 
 func TestABatchIsPutIntoWords(t *testing.T) {

@@ -18,6 +18,13 @@ func (w ward) pause(customer, why string) {
 	}
 }
 
+func (w ward) resume(customer string) {
+	w.t.Helper()
+	if _, err := w.ledger.Resume(w.t.Context(), customer, "ana", "done"); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)

@@ -126,10 +126,32 @@ func (w ward) connect(customer string) {
 	}
 }
 
-// beat lets a worker be heard of.
-func (w ward) beat() {
+// beat lets a worker be heard of, which has no usable connection for some customers.
+func (w ward) beat(refuses ...string) {
 	w.t.Helper()
-	if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
+	if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: refuses}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// spend uses up the calls that a customer has in a day.
+func (w ward) spend(customer string) {
+	w.t.Helper()
+	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1, Bulk: 3}
+	r.Limits.CallsPerDay, r.Limits.ExpressReserve = 3, 0
+	for r.First < 4 {
+		a, err := w.ledger.Permits(w.t.Context(), customer, r)
+		if err != nil || len(a.Permits) == 0 {
+			w.t.Fatalf("%+v, %v", a, err)
+		}
+		r.First, r.Bulk = r.First+int64(len(a.Permits)), r.Bulk-len(a.Permits)
+	}
+}
+
+// breaks lets a worker say that iCIMS keeps failing for a customer.
+func (w ward) breaks(customer string) {
+	w.t.Helper()
+	if err := w.ledger.TellBreaker(w.t.Context(), customer, "w-1", "open"); err != nil {
 		w.t.Fatal(err)
 	}
 }
