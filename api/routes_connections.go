@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
 )
 
 func (s *Server) registerConnections() {
@@ -65,6 +66,42 @@ type Connection struct {
 	Portals  []string           `json:"portals,omitempty" doc:"Its job portals, one by one."`
 	Problem  string             `json:"problem,omitempty" doc:"What is wrong with its settings, so that it cannot be used."`
 	Sealed   bool               `json:"sealed,omitempty" doc:"The service's keyset does not open the settings."`
+	Verified *Verified          `json:"verified,omitempty" doc:"Its latest verification that was done; left out in the answer to a change of it."`
+}
+
+// Verified is a verification that was done, in short.
+type Verified struct {
+	ID     string        `json:"id" doc:"The verification's id." example:"abcdefgh234567ij"`
+	Ended  time.Time     `json:"ended" doc:"When it ended."`
+	Result verify.Result `json:"result" enum:"connected,degraded,refused,incomplete" doc:"How it came out: docs/verification.md explains the results."`
+	Worst  *verify.Check `json:"worst,omitempty" doc:"The check that speaks most against the connection; left out where none does."`
+}
+
+// addVerified tells when connections were verified last, and what came of it.
+func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
+	customers := make([]string, len(shown))
+	for i, c := range shown {
+		customers[i] = c.Customer
+	}
+	done, err := s.Ledger.LastDone(ctx, store.ErrandVerify, customers...)
+	if err != nil {
+		return err
+	}
+	for _, c := range shown {
+		e, ok := done[c.Customer]
+		if !ok {
+			continue
+		}
+		v, err := verify.View(e)
+		if err != nil {
+			return err
+		}
+		c.Verified = &Verified{ID: v.ID, Ended: v.Ended, Result: v.Report.Result}
+		if worst, found := v.Report.Worst(); found {
+			c.Verified.Worst = &worst
+		}
+	}
+	return nil
 }
 
 func (s *Server) connectionOf(c store.StoredConnection) Connection {
@@ -102,10 +139,12 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := Connections{Connections: make([]Connection, len(page)), Next: next}
+	shown := make([]*Connection, len(page))
 	for i, c := range page {
 		out.Connections[i] = s.connectionOf(c)
+		shown[i] = &out.Connections[i]
 	}
-	return &struct{ Body Connections }{out}, nil
+	return &struct{ Body Connections }{out}, s.addVerified(ctx, shown...)
 }
 
 // CustomerPage is a part of a list that is ordered by customer.
@@ -131,7 +170,8 @@ func (s *Server) getConnection(ctx context.Context, in *struct{ CustomerPath }) 
 	if err != nil && !errors.Is(err, store.ErrSealed) {
 		return nil, err
 	}
-	return s.shownConnection(http.StatusOK, c), nil
+	shown := s.shownConnection(http.StatusOK, c)
+	return shown, s.addVerified(ctx, &shown.Body)
 }
 
 // ConnectionHistory is what happened to a connection.

@@ -5,8 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
 )
 
 const testPassword = "hunter2-hunter2"
@@ -184,5 +187,59 @@ func TestConnectionsAreListedPageByPage(t *testing.T) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestAConnectionTellsItsLatestVerificationThatWasDone(t *testing.T) {
+	r := newRig(t)
+	admin := r.key(ScopeAdmin)
+	for _, customer := range []string{"77", "1234"} {
+		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
+		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+	}
+	verified := func(checks ...verify.Check) store.Errand {
+		t.Helper()
+		if _, _, err := r.Ledger.AskErrand(t.Context(), "1234", store.ErrandVerify, verify.Args{}, "maria"); err != nil {
+			t.Fatal(err)
+		}
+		claim := r.begun("1234")
+		report := verify.Report{Result: verify.ResultDegraded, Checks: checks}
+		if err := r.Ledger.StepErrand(t.Context(), claim, store.ErrandStep{To: store.ErrandDone, Result: report}); err != nil {
+			t.Fatal(err)
+		}
+		e, err := r.Ledger.Errand(t.Context(), "1234", store.ErrandVerify, claim.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	shown := func() (one, listed, other *Verified) {
+		t.Helper()
+		var c Connection
+		r.call(admin, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
+		var list Connections
+		r.call(admin, http.MethodGet, "/v1/connections", nil).is(http.StatusOK, &list)
+		return c.Verified, list.Connections[1].Verified, list.Connections[0].Verified
+	}
+	if one, listed, _ := shown(); one != nil || listed != nil {
+		t.Errorf("before any: %+v, %+v", one, listed)
+	}
+	bad := verify.Check{Name: verify.CheckCredentials, State: verify.Failed, Code: verify.CodeCredentials, Cause: "iCIMS refuses it.", Remedy: "Correct it."}
+	verified(bad)
+	e := verified(verify.Check{Name: verify.CheckReach, State: verify.OK}, bad)
+	if _, _, err := r.Ledger.AskErrand(t.Context(), "1234", store.ErrandVerify, verify.Args{}, "joe"); err != nil {
+		t.Fatal(err)
+	}
+	one, listed, other := shown()
+	want := &Verified{ID: e.ID, Ended: e.Ended.UTC(), Result: verify.ResultDegraded, Worst: &bad}
+	if diff := cmp.Diff(want, one); diff != "" || other != nil {
+		t.Errorf("while another one waits: %s, of another customer %+v", diff, other)
+	}
+	if diff := cmp.Diff(want, listed); diff != "" {
+		t.Errorf("in the list: %s", diff)
+	}
+	fine := verified(verify.Check{Name: verify.CheckReach, State: verify.OK})
+	if one, _, _ := shown(); one.ID != fine.ID || one.Worst != nil {
+		t.Errorf("one that found nothing: %+v", one)
 	}
 }

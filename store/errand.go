@@ -113,6 +113,7 @@ var (
 	askErrandScript   = loadFleetScript("errand_ask")
 	claimErrandScript = loadFleetScript("errand_claim")
 	stepErrandScript  = loadFleetScript("errand_step")
+	doneErrandScript  = loadFleetScript("errand_done")
 )
 
 // AskErrand asks for an errand. Where one of the kind waits or runs for the customer
@@ -236,6 +237,35 @@ func (l *Ledger) LastErrand(ctx context.Context, customer string, kind ErrandKin
 		return Errand{}, ErrNoErrand
 	}
 	return e, err
+}
+
+// LastDone reads the latest errand of a kind that was done, of each customer that has
+// one, all in one round trip. What a lost key has sealed is left out.
+func (l *Ledger) LastDone(ctx context.Context, kind ErrandKind, customers ...string) (map[string]Errand, error) {
+	calls := make([]scriptCall, len(customers))
+	for i, customer := range customers {
+		calls[i] = scriptCall{errandsOf(customer, kind), []any{prefix(customer)}}
+	}
+	answers, err := l.pipelined(ctx, doneErrandScript, calls)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]Errand{}
+	for i, customer := range customers {
+		answer, _ := answers[i].([]any)
+		if len(answer) == 0 {
+			continue
+		}
+		e, err := l.readErrand(customer, text(answer[0]), pairs(answer[1:]))
+		switch {
+		case errors.Is(err, ErrSealed):
+		case err != nil:
+			return nil, err
+		default:
+			found[customer] = e
+		}
+	}
+	return found, nil
 }
 
 func wrapped(doing string, err error) error {

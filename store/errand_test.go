@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +106,7 @@ func TestErrands(t *testing.T) {
 			"a worker that lost an errand changes nothing of it":                      errandLost,
 			"one that is handed back waits again, and that is no try":                 errandHandedBack,
 			"the list says when to look, and an ask between wins":                     errandsListed,
+			"the latest that was done is found behind others":                         errandLastDone,
 			"the last twenty of a kind are kept, the others leave nothing":            errandsKept,
 			"nothing of arguments, result and asker is in clear":                      errandSealed,
 			"whoever follows one hears of each change, and not of renewed leases":     errandFollowed,
@@ -254,6 +256,45 @@ func errandsListed(b *errandBook) {
 	rest(later[0], time.Time{})
 	if left := b.due(until.Add(time.Hour)); len(left) != 0 {
 		b.t.Errorf("taken off: %+v", left)
+	}
+}
+
+func errandLastDone(b *errandBook) {
+	last := func() map[string]store.Errand {
+		b.t.Helper()
+		found, err := b.LastDone(b.t.Context(), store.ErrandVerify, "6999", b.customer)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return found
+	}
+	b.ask("maria")
+	if found := last(); len(found) != 0 {
+		b.t.Errorf("while the first one waits: %+v", found)
+	}
+	var done store.Errand
+	for _, result := range []string{"one", "two"} {
+		b.ask("maria")
+		c, _, _ := b.claim("w1")
+		b.step(c, store.ErrandStep{To: store.ErrandDone, Result: result})
+		done = b.read(c.ID)
+	}
+	b.ask("joe")
+	c, _, _ := b.claim("w1")
+	b.step(c, store.ErrandStep{To: store.ErrandFailed, Failure: store.ErrandInternal})
+	b.ask("joe")
+	if found := last(); len(found) != 1 || !reflect.DeepEqual(found[b.customer], done) {
+		b.t.Errorf("behind one that failed and one that waits: %+v, want %+v", found, done)
+	}
+	if jobs, err := b.LastDone(b.t.Context(), store.ErrandJobs, b.customer); err != nil || len(jobs) != 0 {
+		b.t.Errorf("of another kind: %+v, %v", jobs, err)
+	}
+	keys, err := store.NewKeyset()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if found, err := store.NewLedger(b.redis, keys).LastDone(b.t.Context(), store.ErrandVerify, b.customer); err != nil || len(found) != 0 {
+		b.t.Errorf("sealed with a key that is lost: %+v, %v", found, err)
 	}
 }
 

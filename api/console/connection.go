@@ -52,15 +52,11 @@ func (v *visit) connection() error {
 		}
 	}
 	page.History = history.Events
-	if page.Verifications, err = v.verifications(v.Customer); err != nil {
+	var done api.Verifications
+	if err := v.get(v.customerPath("verifications"), nil, &done); err != nil {
 		return err
 	}
-	for _, found := range page.Verifications {
-		if found.State == store.ErrandDone {
-			page.Verified = &found
-			break
-		}
-	}
+	page.Verifications = done.Verifications
 	return v.page("connection", "Connection", page)
 }
 

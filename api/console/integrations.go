@@ -8,7 +8,6 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/verify"
 )
 
 func (c *Console) registerIntegrations() {
@@ -26,16 +25,11 @@ type integrationsPage struct {
 	Wrong   bool
 }
 
-// integration is a connection with its latest verification.
-type integration struct {
-	api.Connection
+// integration is a connection as the console shows it.
+type integration struct{ api.Connection }
 
-	Verified *verify.Verification
-}
-
-// shownIntegrations is how many a page lists: each takes a call to the API, and a key has
-// only so many of them a second.
-const shownIntegrations = 20
+// shownIntegrations is how many a page lists.
+const shownIntegrations = 50
 
 func (v *visit) integrations() error {
 	q := v.r.URL.Query()
@@ -49,12 +43,7 @@ func (v *visit) integrations() error {
 		return err
 	}
 	for _, c := range list.Connections {
-		i := integration{Connection: c}
-		var err error
-		if i.Verified, err = v.lastVerified(c.Customer); err != nil {
-			return err
-		}
-		page.Connections = append(page.Connections, i)
+		page.Connections = append(page.Connections, integration{c})
 	}
 	if list.Next != "" {
 		page.More = "/?" + url.Values{"cursor": {list.Next}}.Encode()
@@ -64,27 +53,6 @@ func (v *visit) integrations() error {
 		return err
 	}
 	return v.page("integrations", "Integrations", page)
-}
-
-// lastVerified is a customer's latest verification that has ended; nil where none is
-// known. A list is shown without them rather than not at all.
-func (v *visit) lastVerified(customer string) (*verify.Verification, error) {
-	list, err := v.verifications(customer)
-	if _, refused := refusalOf(err); refused {
-		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
-	}
-	for _, found := range list {
-		if found.State == store.ErrandDone {
-			return &found, nil
-		}
-	}
-	return nil, err
-}
-
-func (v *visit) verifications(customer string) ([]verify.Verification, error) {
-	var list api.Verifications
-	err := v.get(apiPath("customers", customer, "verifications"), nil, &list)
-	return list.Verifications, err
 }
 
 // toIntegrations leads to a customer's connection, or to all.
@@ -99,24 +67,20 @@ func (v *visit) toIntegrations() error {
 	return v.redirect("/", "")
 }
 
-// Trouble is what keeps the connection from being used, or from being sure of it: its
-// title and what to do; "" for nothing.
-func (i integration) Trouble() trouble { return troubleOf(i.Connection, i.Verified) }
-
-// trouble is why a connection stands as it does, and what to do about it.
+// trouble is what keeps a connection from being used, or from being sure of it, and what
+// to do; its title is "" for nothing.
 type trouble struct{ Title, Remedy string }
 
-func troubleOf(c api.Connection, verified *verify.Verification) trouble {
+// Trouble is why the connection stands as it does.
+func (c integration) Trouble() trouble {
 	switch {
 	case c.Sealed:
 		return trouble{"This service's keyset does not open the settings.", "Whoever runs the service gives it the newest keyset, or the connection is entered anew."}
 	case c.Problem != "":
 		return trouble{sentenceCase(c.Problem) + ".", "Edit the connection."}
-	case strings.HasPrefix(string(c.Reason), "verify_") && verified != nil:
+	case c.Verified != nil && c.Verified.Worst != nil && store.VerifyReason(string(c.Verified.Worst.Code)) == c.Reason:
 		// What the verification says is plainer than the name of its code.
-		if worst, ok := verified.Report.Worst(); ok && "verify_"+string(worst.Code) == string(c.Reason) {
-			return trouble{worst.Cause, worst.Remedy}
-		}
+		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy}
 	case c.Reason == "" && c.State == string(store.ConnectionNew):
 		return trouble{"Nobody has verified it since it was entered or changed.", "It is used all the same. Verify it to know that it works."}
 	}

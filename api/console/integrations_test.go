@@ -3,8 +3,10 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,21 +83,40 @@ func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
 }
 
 func TestTheListOfConnectionsHasPages(t *testing.T) {
-	r := newRig(t)
+	var mu sync.Mutex
+	var asked []string
+	r := newRig(t, func(d *api.Deps, _ *Options) {
+		d.Answered = func(operation string, _ int, _ time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, operation)
+		}
+	})
 	for i := range shownIntegrations + 1 {
 		customer := strconv.Itoa(100 + i)
 		r.connected(func(c *store.Connection) {
 			c.Customer, c.PortalURLs = customer, strings.Replace(portalURL, mine, customer, 1)
 		})
 	}
+	last, more := strconv.Itoa(100+shownIntegrations-1), strconv.Itoa(100+shownIntegrations)
 	p := r.person(api.ScopeRead)
+	mu.Lock()
+	asked = nil
+	mu.Unlock()
 	first := p.get("/")
-	first.wants(t, http.StatusOK, `href="/connections/100"`, `href="/connections/119"`, `href="/?cursor=119"`)
-	first.lacks(t, `href="/connections/120"`)
-	second := p.get("/?cursor=119")
-	second.wants(t, http.StatusOK, `href="/connections/120"`)
-	second.lacks(t, `href="/connections/119"`, `rel="next"`)
-	p.get("/?cursor=120").wants(t, http.StatusOK, "There are no more connections")
+	first.wants(t, http.StatusOK, `href="/connections/100"`, `href="/connections/`+last+`"`, `href="/?cursor=`+last+`"`)
+	first.lacks(t, `href="/connections/`+more+`"`)
+	mu.Lock()
+	// The page itself is told of once it has been sent.
+	asked = slices.DeleteFunc(asked, func(operation string) bool { return operation == "page" })
+	if want := []string{"whoami", "list-connections", "get-egress"}; !slices.Equal(asked, want) {
+		t.Errorf("the page asks for %v, want %v however many it lists", asked, want)
+	}
+	mu.Unlock()
+	second := p.get("/?cursor=" + last)
+	second.wants(t, http.StatusOK, `href="/connections/`+more+`"`)
+	second.lacks(t, `href="/connections/`+last+`"`, `rel="next"`)
+	p.get("/?cursor="+more).wants(t, http.StatusOK, "There are no more connections")
 	bound := r.person(api.ScopeRead, "103").get("/")
 	bound.wants(t, http.StatusOK, `href="/connections/103"`)
 	bound.lacks(t, `href="/connections/104"`, "Open a customer by number")
