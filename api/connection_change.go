@@ -57,7 +57,7 @@ func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c 
 		if err != nil {
 			return nil, err
 		}
-		return s.shownConnection(http.StatusCreated, added), nil
+		return shownConnection(http.StatusCreated, operate.ViewConnection(added, s.Hosts)), nil
 	case err != nil && !errors.Is(err, store.ErrSealed):
 		return nil, err
 	case in.IfNoneMatch != "":
@@ -71,7 +71,7 @@ func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c 
 	if err != nil {
 		return nil, err
 	}
-	return s.shownConnection(http.StatusOK, edited), nil
+	return shownConnection(http.StatusOK, operate.ViewConnection(edited, s.Hosts)), nil
 }
 
 // whyMissing refuses a change without a reason.

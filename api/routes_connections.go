@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,12 +16,12 @@ func (s *Server) registerConnections() {
 	register(s, op{
 		ID: "list-connections", Method: http.MethodGet, Path: "/v1/connections", Scope: ScopeRead, Tags: []string{"connections"},
 		Summary:     "List connections",
-		Description: "Those of the key's customers, ordered by customer, page by page.",
+		Description: "Those of the key's customers, ordered by customer, page by page. Where the service was given the file of connections, those that stand only there are among them (`filed`).",
 	}, s.listConnections)
 	register(s, op{
 		ID: "get-connection", Method: http.MethodGet, Path: "/v1/customers/{customer}/connection", Scope: ScopeRead, Tags: []string{"connections"},
 		Summary:     "Show a connection",
-		Description: "The password is never shown. `ETag` is the revision that an edit names.",
+		Description: "The password is never shown. `ETag` is the revision that an edit names; one that stands only in the file of connections (`filed`) has none.",
 		Errors:      []Code{CodeNoConnection},
 	}, s.getConnection)
 	register(s, op{
@@ -66,6 +65,7 @@ type Connection struct {
 	Portals  []string           `json:"portals,omitempty" doc:"Its job portals, one by one."`
 	Problem  string             `json:"problem,omitempty" doc:"What is wrong with its settings, so that it cannot be used."`
 	Sealed   bool               `json:"sealed,omitempty" doc:"The service's keyset does not open the settings."`
+	Filed    bool               `json:"filed,omitempty" doc:"The store has none (absent): this is the one of the file of connections, and changes only there. One that is entered takes its place."`
 	Verified *Verified          `json:"verified,omitempty" doc:"Its latest verification that was done; left out in the answer to a change of it."`
 }
 
@@ -104,13 +104,12 @@ func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 	return nil
 }
 
-func (s *Server) connectionOf(c store.StoredConnection) Connection {
-	v := operate.ViewConnection(c, s.Hosts)
+func connectionOf(v operate.ConnectionView) Connection {
 	shown := Connection{
 		Customer: v.Customer, Settings: settingsOf(v.Connection), Revision: v.Revision, State: string(v.State), Reason: v.Reason,
-		Since: v.Since.UTC(), Edited: v.Edited, Pause: v.Pause, Region: v.Region, Portals: v.Portals, Problem: v.Problem, Sealed: v.Sealed,
+		Since: v.Since.UTC(), Edited: v.Edited, Pause: v.Pause, Region: v.Region, Portals: v.Portals, Problem: v.Problem, Sealed: v.Sealed, Filed: v.Filed,
 	}
-	if v.Below().Kept() && !v.Sealed {
+	if v.Settled() {
 		shown.InUse = settingsOf(v.WithDefaults())
 	}
 	if v.Reason != "" {
@@ -141,7 +140,7 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 	out := Connections{Connections: make([]Connection, len(page)), Next: next}
 	shown := make([]*Connection, len(page))
 	for i, c := range page {
-		out.Connections[i] = s.connectionOf(c)
+		out.Connections[i] = connectionOf(c)
 		shown[i] = &out.Connections[i]
 	}
 	return &struct{ Body Connections }{out}, s.addVerified(ctx, shown...)
@@ -159,18 +158,20 @@ type connectionOutput struct {
 	Body   Connection
 }
 
-func (s *Server) shownConnection(status int, c store.StoredConnection) *connectionOutput {
-	return &connectionOutput{status, etag(c.Revision), s.connectionOf(c)}
+func shownConnection(status int, v operate.ConnectionView) *connectionOutput {
+	out := &connectionOutput{Status: status, Body: connectionOf(v)}
+	if !v.Filed {
+		out.ETag = `"` + strconv.FormatInt(v.Revision, 10) + `"`
+	}
+	return out
 }
 
-func etag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
-
 func (s *Server) getConnection(ctx context.Context, in *struct{ CustomerPath }) (*connectionOutput, error) {
-	c, err := s.Ledger.Connection(ctx, in.Customer)
-	if err != nil && !errors.Is(err, store.ErrSealed) {
+	v, err := s.Desk.ShowConnection(ctx, in.Customer)
+	if err != nil {
 		return nil, err
 	}
-	shown := s.shownConnection(http.StatusOK, c)
+	shown := shownConnection(http.StatusOK, v)
 	return shown, s.addVerified(ctx, &shown.Body)
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -187,6 +188,71 @@ func TestConnectionsAreListedPageByPage(t *testing.T) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// filed gives the API a file of connections with these customers.
+func filed(customers ...string) func(*Deps) {
+	file := map[string]store.Connection{}
+	for _, customer := range customers {
+		file[customer] = store.Connection{
+			Customer: customer, Username: "file-user", Password: testPassword, PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1",
+		}
+	}
+	return func(d *Deps) {
+		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection { return file }}
+	}
+}
+
+func TestAConnectionOfTheFileIsShownWhereTheStoreKnowsNone(t *testing.T) {
+	r := newRig(t, filed("88", "1234", "77", "99"))
+	admin := r.key(ScopeAdmin)
+	for _, customer := range []string{"99", "1234", "200"} {
+		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
+		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+	}
+	r.call(admin, http.MethodDelete, "/v1/customers/99/connection?why=removed+counts+as+well", nil).is(http.StatusOK, nil)
+
+	list := func(key, query string) string {
+		t.Helper()
+		var page Connections
+		r.call(key, http.MethodGet, "/v1/connections?"+query, nil).is(http.StatusOK, &page)
+		said := ""
+		for _, c := range page.Connections {
+			said += fmt.Sprintf("%s %s %t\n", c.Customer, c.State, c.Filed)
+		}
+		return said + page.Next
+	}
+	for query, want := range map[string]string{
+		"":                     "77 absent true\n88 absent true\n200 new false\n1234 new false\n",
+		"limit=1":              "77 absent true\n77",
+		"limit=1&cursor=77":    "88 absent true\n88",
+		"removed=true&limit=3": "77 absent true\n88 absent true\n99 removed false\n99",
+	} {
+		if got := list(admin, query); got != want {
+			t.Errorf("%q lists\n%s\nwant\n%s", query, got, want)
+		}
+	}
+	if got := list(r.key(ScopeRead, "88"), ""); got != "88 absent true\n" {
+		t.Errorf("to a key of one customer it lists %s", got)
+	}
+
+	var c Connection
+	shown := r.call(r.key(ScopeRead), http.MethodGet, "/v1/customers/77/connection", nil)
+	shown.is(http.StatusOK, &c)
+	if !c.Filed || c.State != string(store.ConnectionAbsent) || c.Revision != 0 || c.Settings.Username != "file-user" || c.Settings.Source != "" || c.InUse.Source != store.DefaultSource || c.Region != "US" || len(c.Portals) != 1 {
+		t.Errorf("shown: %s", shown.body)
+	}
+	if strings.Contains(string(shown.body), testPassword) || shown.Header.Get("ETag") != "" {
+		t.Errorf("a password, or %q as its revision: %s", shown.Header.Get("ETag"), shown.body)
+	}
+	r.call(admin, http.MethodDelete, "/v1/customers/77/connection?why=x", nil).problem(CodeNoConnection)
+	body := aConnection("portal_urls", "https://api.icims.com/customers/77/search/portals/1")
+	r.call(admin, http.MethodPut, "/v1/customers/77/connection", body, "If-None-Match", "*").is(http.StatusCreated, nil)
+	c = Connection{}
+	r.call(admin, http.MethodGet, "/v1/customers/77/connection", nil).is(http.StatusOK, &c)
+	if c.Filed || c.Settings.Username != "export-user" {
+		t.Errorf("once another is entered: %+v", c)
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 type ConnectionView struct {
 	store.StoredConnection
 
+	// Filed: the store knows none of the customer, and this is that of the file of
+	// connections.
+	Filed   bool     `json:"filed,omitempty"`
 	Region  string   `json:"region,omitempty"`
 	Portals []string `json:"portals,omitempty"`
 	// Problem is what is wrong with its settings, here and now.
@@ -24,20 +27,49 @@ type ConnectionView struct {
 // ViewConnection shows a stored connection.
 func ViewConnection(c store.StoredConnection, hosts icims.HostPolicy) ConnectionView {
 	v := ConnectionView{StoredConnection: c}
-	if c.Sealed || !c.Below().Kept() {
-		return v
+	if !c.Sealed && c.Below().Kept() {
+		v.addSettings(hosts)
 	}
-	v.Region = connections.Region(c.Connection, hosts)
+	return v
+}
+
+func (d *Desk) viewFiled(c store.Connection) ConnectionView {
+	v := ConnectionView{StoredConnection: store.StoredConnection{Connection: c, State: store.ConnectionAbsent}, Filed: true}
+	v.addSettings(d.Hosts)
+	return v
+}
+
+// Settled reports whether there are settings that can be read.
+func (v ConnectionView) Settled() bool { return v.Filed || !v.Sealed && v.Below().Kept() }
+
+// addSettings shows what the settings lead to, and takes the password out.
+func (v *ConnectionView) addSettings(hosts icims.HostPolicy) {
+	c := v.Connection
+	v.Region = connections.Region(c, hosts)
 	if portals, err := icims.ParsePortalURLs(c.PortalURLs, hosts); err == nil {
 		for _, portal := range portals {
 			v.Portals = append(v.Portals, portal.String())
 		}
 	}
-	if err := connections.Check(c.Connection, hosts); err != nil {
+	if err := connections.Check(c, hosts); err != nil {
 		v.Problem = err.Error()
 	}
 	v.Password = ""
-	return v
+}
+
+// ShowConnection shows a customer's connection: that of the store, or of the file where
+// the store knows none. Error: store.ErrNoConnection.
+func (d *Desk) ShowConnection(ctx context.Context, customer string) (ConnectionView, error) {
+	c, err := d.Ledger.Connection(ctx, customer)
+	if errors.Is(err, store.ErrNoConnection) {
+		if filed, ok := d.filed()[customer]; ok {
+			return d.viewFiled(filed), nil
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrSealed) {
+		return ConnectionView{}, err
+	}
+	return ViewConnection(c, d.Hosts), nil
 }
 
 // AddConnection enters a customer's connection. Errors: *connections.InvalidError, and

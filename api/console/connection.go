@@ -21,7 +21,8 @@ func (c *Console) registerConnection() {
 
 // connectionPage is a customer's connection.
 type connectionPage struct {
-	// None: the store has no connection of the customer; the file of connections may.
+	// None: the store has no connection of the customer; a file that only the workers have
+	// may.
 	None bool
 	integration
 

@@ -55,7 +55,7 @@ func (v *visit) newConnection() error {
 func (v *visit) editConnection() error {
 	var c api.Connection
 	err := v.get(v.customerPath("connection"), nil, &c)
-	if refused, ok := refusalOf(err); ok && refused.Code == api.CodeNoConnection || err == nil && c.State == string(store.ConnectionRemoved) {
+	if refused, ok := refusalOf(err); ok && refused.Code == api.CodeNoConnection || err == nil && (c.Filed || c.State == string(store.ConnectionRemoved)) {
 		return v.redirect("/connections/new?customer="+v.Customer, "")
 	}
 	if err != nil {

@@ -67,6 +67,17 @@ func (v *visit) toIntegrations() error {
 	return v.redirect("/", "")
 }
 
+// inFile is how a connection stands that is only in the file of connections.
+const inFile = "in the file"
+
+// Stands is the connection's state.
+func (c integration) Stands() string {
+	if c.Filed {
+		return inFile
+	}
+	return c.State
+}
+
 // trouble is what keeps a connection from being used, or from being sure of it, and what
 // to do; its title is "" for nothing.
 type trouble struct{ Title, Remedy string }
@@ -76,6 +87,10 @@ func (c integration) Trouble() trouble {
 	switch {
 	case c.Sealed:
 		return trouble{"This service's keyset does not open the settings.", "Whoever runs the service gives it the newest keyset, or the connection is entered anew."}
+	case c.Filed && c.Verified != nil && c.Verified.Worst != nil:
+		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy + " It changes only in the workers' file of connections."}
+	case c.Filed:
+		return trouble{"It stands in the workers' file of connections, and changes only there.", ""}
 	case c.Problem != "":
 		return trouble{sentenceCase(c.Problem) + ".", "Edit the connection."}
 	case c.Verified != nil && c.Verified.Worst != nil && store.VerifyReason(string(c.Verified.Worst.Code)) == c.Reason:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
@@ -161,6 +162,29 @@ func TestACustomerWithoutAConnectionIsToldWhereOneMayBe(t *testing.T) {
 	got := r.person(api.ScopeAdmin).get("/connections/1234")
 	got.wants(t, http.StatusOK, `class="badge plain">removed`, "are erased", "they left", `href="/connections/new?customer=1234"`)
 	got.lacks(t, "Verify now", "Account and portals", "export-user")
+}
+
+func TestACustomerOfTheFileOfConnectionsIsListedToReadOnly(t *testing.T) {
+	r := newRig(t, func(d *api.Deps, _ *Options) {
+		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Filed: func() map[string]store.Connection {
+			return map[string]store.Connection{mine: {Customer: mine, Username: "file-user", Password: "correct horse", PortalURLs: portalURL}}
+		}}
+	})
+	p := r.person(api.ScopeAdmin)
+	list := p.get("/")
+	list.wants(t, http.StatusOK, `href="/connections/1234"`, `class="badge plain">in the file`, "changes only there", ">US<", ">never<")
+	page := p.get("/connections/1234")
+	page.wants(t, http.StatusOK, `class="badge plain">in the file`, "changes only there", "file-user", portalURL, "Verify now", `href="/connections/new?customer=1234"`)
+	page.lacks(t, "correct horse", "/connections/1234/edit", "/connections/1234/remove", "Last changed")
+	if got := p.get("/connections/1234/edit"); got.to() != "/connections/new?customer=1234" {
+		t.Errorf("an edit leads to %q", got.to())
+	}
+	p.get("/connections/1234/remove").wants(t, http.StatusNotFound, "no connection")
+	r.verified(verify.ResultRefused, verify.Check{Name: verify.CheckCredentials, State: verify.Failed, Code: verify.CodeCredentials, Cause: "iCIMS refuses the user.", Remedy: "Enter another."})
+	for _, path := range []string{"/", "/connections/1234"} {
+		p.get(path).wants(t, http.StatusOK, "iCIMS refuses the user.", "Enter another. It changes only in the workers&#39; file of connections.", "/verifications/")
+	}
+	p.get("/customers/1234/lane").lacks(t, "This customer has no connection")
 }
 
 func TestARemovalAsksWhyAndTellsWhatItDoes(t *testing.T) {

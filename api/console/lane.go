@@ -96,8 +96,8 @@ func (v *visit) lane(form holdForm) (lanePage, error) {
 	return p, nil
 }
 
-// findConnection finds out whether there is one. A customer without may be in the workers'
-// file, which is known by what was called.
+// findConnection finds out whether there is one. A customer without may be in a file that
+// only the workers have, which is known by what was called.
 func (v *visit) findConnection(p *lanePage) error {
 	var c api.Connection
 	err := v.get(v.customerPath("connection"), nil, &c)
