@@ -128,12 +128,23 @@ type listResultsInput struct {
 	Reason  string `query:"reason" maxLength:"64" pattern:"^[a-z0-9_]+$" doc:"Only those with this reason; docs/errors.md lists them."`
 	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many at most."`
 	Cursor  string `query:"cursor" maxLength:"20" doc:"The page before's next."`
+	Count   bool   `query:"count" doc:"Also count for which reasons exports of the batch ended, whatever the filter."`
 }
 
 // ResultList is a page of results.
 type ResultList struct {
 	Results []operate.Outcome `json:"results"`
 	Next    string            `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
+
+	ByReason []EndTally `json:"by_reason,omitempty" doc:"With count: for which reasons exports of the batch ended, the most frequent first. Those that move are not counted, nor those that ended without one."`
+}
+
+// EndTally is how many exports of a batch ended in a way for a reason.
+type EndTally struct {
+	Outcome store.Counter `json:"outcome" doc:"How they ended."`
+	Reason  store.Reason  `json:"reason" doc:"Why: a code of docs/errors.md."`
+	Title   string        `json:"title" doc:"The reason in words."`
+	Count   int           `json:"count" doc:"How many they are."`
 }
 
 type listResultsOutput struct{ Body ResultList }
@@ -143,7 +154,8 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Ledger.Batch(ctx, in.id()); err != nil {
+	reasons, err := s.Ledger.EndReasons(ctx, in.id())
+	if err != nil {
 		return nil, err
 	}
 	filter := store.ResultFilter{Reason: store.Reason(in.Reason)}
@@ -162,6 +174,11 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	}
 	if page.Next > 0 {
 		out.Next = "r" + strconv.Itoa(page.Next)
+	}
+	if in.Count {
+		for _, r := range reasons {
+			out.ByReason = append(out.ByReason, EndTally{r.Counter, r.Reason, r.Reason.Info().Title, r.Count})
+		}
 	}
 	return &listResultsOutput{out}, nil
 }

@@ -244,6 +244,18 @@ func TestResultsAreFilteredAndExplained(t *testing.T) {
 	if o := page.Results[9]; o.Row != 10 || o.Title == "" || o.Hint == "" || o.State != store.Dead {
 		t.Errorf("dead: %+v", o)
 	}
+	if page.ByReason != nil {
+		t.Errorf("counted although nobody asked: %+v", page.ByReason)
+	}
+	r.finish(refs[21], store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
+	r.call(key, http.MethodGet, path+"?count=true&outcome=created&limit=1", nil).is(http.StatusOK, &page)
+	want := []EndTally{
+		{store.CountDead, "icims_refused", store.Reason("icims_refused").Info().Title, 2},
+		{store.CountDead, store.ReasonJobNotFound, store.ReasonJobNotFound.Info().Title, 1},
+	}
+	if diff := cmp.Diff(want, page.ByReason); diff != "" || len(page.Results) != 1 {
+		t.Errorf("counted (-want +got):\n%s", diff)
+	}
 	for _, query := range []string{"?outcome=happy", "?limit=1001", "?cursor=12", "?cursor=r-1", "?reason=Ana%20Duarte", "?page=2"} {
 		r.call(key, http.MethodGet, path+query, nil).problem(CodeInvalid)
 	}

@@ -288,6 +288,7 @@ func (p *play) finish(t *rapid.T) {
 		{To: store.Done, Counter: store.CountUpdated, Person: 2, Workflow: 200, Job: e.batch.job},
 		{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore},
 		{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"},
+		{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound},
 	}).Draw(t, "finish")
 	twice(t, func() { p.same("finish", word(p.Finish(t.Context(), c, f)), p.model.finish(e, c.Token(), f)) })
 }
@@ -402,7 +403,34 @@ func (p *play) compare(t *rapid.T) {
 			"dead": got.Dead, "cancelled": got.Cancelled, "moving": got.Moving(), "ended": bit(!got.Ended.IsZero()),
 		}, want)
 	}
+	for _, b := range p.model.batches {
+		p.same("reasons", p.reasons(b.id), p.toldReasons(b.id))
+	}
 	p.same("writers of one e-mail", p.model.crowd(), []string(nil))
+}
+
+// reasons are those of a batch's ends, as the batch counts them.
+func (p *play) reasons(batch store.BatchID) map[string]int {
+	counted, err := p.EndReasons(p.t.Context(), batch)
+	p.must(err)
+	reasons := map[string]int{}
+	for _, r := range counted {
+		reasons[string(r.Counter)+" "+string(r.Reason)] = r.Count
+	}
+	return reasons
+}
+
+// toldReasons are the same, as each export tells its own.
+func (p *play) toldReasons(batch store.BatchID) map[string]int {
+	outcomes, err := p.Outcomes(p.t.Context(), batch, 0, 100)
+	p.must(err)
+	reasons := map[string]int{}
+	for _, o := range outcomes {
+		if o.State.Ended() && o.Reason != "" {
+			reasons[string(o.Counter)+" "+string(o.Reason)]++
+		}
+	}
+	return reasons
 }
 
 // bit makes a truth countable.

@@ -68,6 +68,12 @@ type Result struct {
 	Warnings  []string      `json:"warnings"` // as sentences
 }
 
+type resultPage struct {
+	Results  []Result   `json:"results"`
+	Next     string     `json:"next"`
+	ByReason []EndTally `json:"by_reason"`
+}
+
 // ResultFilter chooses results; empty fields choose all.
 type ResultFilter struct {
 	// Outcome is created, updated, skipped, dead, cancelled or moving.
@@ -87,13 +93,26 @@ func (c *Client) Results(ctx context.Context, id store.BatchID, f ResultFilter) 
 		query.Set("reason", string(f.Reason))
 	}
 	return pages(func(query url.Values) ([]Result, string, error) {
-		var page struct {
-			Results []Result `json:"results"`
-			Next    string   `json:"next"`
-		}
+		var page resultPage
 		err := c.call(ctx, http.MethodGet, batchPath(id)+"/results", query, nil, &page)
 		return page.Results, page.Next, err
 	}, query)
+}
+
+// EndTally is how many exports of a batch ended in a way for a reason.
+type EndTally struct {
+	Outcome store.Counter `json:"outcome"`
+	Reason  store.Reason  `json:"reason"`
+	Title   string        `json:"title"` // of the reason
+	Count   int           `json:"count"`
+}
+
+// EndReasons tells for which reasons exports of a batch ended, the most frequent first.
+// It costs as little for a large batch as for a small one.
+func (c *Client) EndReasons(ctx context.Context, id store.BatchID) ([]EndTally, error) {
+	var page resultPage
+	err := c.call(ctx, http.MethodGet, batchPath(id)+"/results", url.Values{"count": {"true"}, "limit": {"1"}}, nil, &page)
+	return page.ByReason, err
 }
 
 // pages goes through a list page by page.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,6 +61,10 @@ func TestABatchGoesIntoICIMSAndIsSkippedTheNextTime(t *testing.T) {
 	}
 	if end, err = r.Wait(ctx, sent.Batch, nil); err != nil || end.Skipped != people || end.Calls != 0 {
 		t.Errorf("the second time: %+v, %v", end, err)
+	}
+	reasons, err := r.EndReasons(t.Context(), sent.Batch)
+	if want := []client.EndTally{{Outcome: store.CountSkipped, Reason: store.ReasonExportedBefore, Title: "exported before", Count: people}}; err != nil || !slices.Equal(reasons, want) {
+		t.Errorf("reasons: %+v, %v", reasons, err)
 	}
 	listed := 0
 	for b, err := range r.Batches(t.Context(), customer) {
@@ -190,6 +195,9 @@ func TestRefusalsAreTyped(t *testing.T) {
 	var bad error
 	for _, err := range r.Results(t.Context(), "1234-aaaaaaaaaaaaaaaa", client.ResultFilter{}) {
 		bad = err
+	}
+	if _, err := r.EndReasons(t.Context(), "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
+		t.Errorf("reasons of an unknown batch: %v", err)
 	}
 	if !errors.Is(bad, store.ErrNoBatch) {
 		t.Errorf("results of an unknown batch: %v", bad)

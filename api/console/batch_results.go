@@ -18,6 +18,8 @@ type results struct {
 	Rows            []result
 	// Hints tell once for each reason of the page what it means.
 	Hints []reasonHint
+	// Ended are the reasons for which exports of the batch ended.
+	Ended []api.EndTally
 	// More leads to the next page; "" on the last.
 	More  string
 	Later bool // it is not the first page
@@ -50,15 +52,39 @@ var outcomes = []string{"created", "updated", "skipped", "dead", "cancelled", "m
 // Outcomes are the choices of the filter.
 func (results) Outcomes() []string { return outcomes }
 
-// Reasons are the choices of the other filter, by their titles.
-func (results) Reasons() []reasonHint {
-	all := store.Reasons()
-	hints := make([]reasonHint, len(all))
-	for i, r := range all {
-		hints[i] = reasonHint{string(r), r.Info().Title, r.Info().Hint}
+// reasonChoice is a reason by which the results can be filtered.
+type reasonChoice struct {
+	Code, Title string
+	// Count is how many exports of the batch ended for it; 0 where none has, as where it
+	// puts some off.
+	Count int
+}
+
+// Reasons are the choices of the other filter, by their titles: those for which exports
+// of the batch ended, those of the page, and the one that is chosen.
+func (r results) Reasons() []reasonChoice {
+	var choices []reasonChoice
+	add := func(reason store.Reason, count int) {
+		if reason == "" {
+			return
+		}
+		for i := range choices {
+			if choices[i].Code == string(reason) {
+				choices[i].Count += count
+				return
+			}
+		}
+		choices = append(choices, reasonChoice{string(reason), reason.Info().Title, count})
 	}
-	slices.SortFunc(hints, func(x, y reasonHint) int { return cmp.Compare(x.Title, y.Title) })
-	return hints
+	for _, e := range r.Ended {
+		add(e.Reason, e.Count)
+	}
+	for _, row := range r.Rows {
+		add(row.Reason, 0)
+	}
+	add(store.Reason(r.Reason), 0)
+	slices.SortFunc(choices, func(x, y reasonChoice) int { return cmp.Compare(x.Title, y.Title) })
+	return choices
 }
 
 // Filtered reports whether only some are asked for.
@@ -99,7 +125,7 @@ func (v *visit) results(s standing) (results, error) {
 	}
 	cursor := q.Get("cursor")
 	for range longestLook {
-		ask := url.Values{"limit": {strconv.Itoa(shownResults)}}
+		ask := url.Values{"limit": {strconv.Itoa(shownResults)}, "count": {"true"}}
 		for name, value := range map[string]string{"outcome": r.Outcome, "reason": r.Reason, "cursor": cursor} {
 			if value != "" {
 				ask.Set(name, value)
@@ -110,6 +136,7 @@ func (v *visit) results(s standing) (results, error) {
 			return r, err
 		}
 		r.take(list.Results)
+		r.Ended = list.ByReason
 		cursor = list.Next
 		if len(r.Rows) > 0 || cursor == "" {
 			break

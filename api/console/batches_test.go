@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/store"
 )
@@ -205,7 +207,7 @@ func TestResultsAreFilteredAndComeInPages(t *testing.T) {
 	all.lacks(t, "c-00100")
 	p.get(strings.TrimSuffix(linkTo(t, all.text, path+"?cursor="), "#results")).wants(t, http.StatusOK, "c-00100", "To the first")
 	dead := p.get(path + "?outcome=dead&reason=job_not_found")
-	dead.wants(t, http.StatusOK, "c-00002", "<option selected>dead</option>", `<option value="job_not_found" selected>`)
+	dead.wants(t, http.StatusOK, "c-00002", "<option selected>dead</option>", `value="job_not_found" selected>`)
 	dead.lacks(t, "c-00001", "c-00003")
 	p.get(path+"?outcome=created").wants(t, http.StatusOK, "There is none like that")
 	p.get(path+"?outcome=sold").wants(t, http.StatusUnprocessableEntity)
@@ -217,6 +219,43 @@ func TestResultsAreFilteredAndComeInPages(t *testing.T) {
 	if got := p.get(path + "/results?outcome=dead"); got.to() != path+"?outcome=dead" {
 		t.Errorf("without htmx the results lead to %q", got.to())
 	}
+}
+
+func TestResultsAreFilteredByTheReasonsThereAre(t *testing.T) {
+	w := newWard(t)
+	batch, refs := w.accept(mine, 0, many(shownResults+8)...)
+	path := "/customers/1234/batches/" + string(batch)
+	p := w.person(api.ScopeRead)
+	choices := func(query string) []string {
+		t.Helper()
+		_, form, _ := strings.Cut(p.get(path+query).text, `<select id="reason"`)
+		form, _, _ = strings.Cut(form, "</select>")
+		var found []string
+		for _, option := range strings.Split(form, "<option ")[1:] {
+			_, text, _ := strings.Cut(option, ">")
+			text, _, _ = strings.Cut(text, "</option>")
+			found = append(found, text)
+		}
+		return found
+	}
+	wants := func(when, query string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, choices(query)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+	wants("while nothing has a reason", "")
+	last := len(refs) - 1
+	w.giveUp(store.ReasonJobNotFound, noJob, refs[last-1], refs[last])
+	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 3}, refs[last-2])
+	w.putOff(store.Hold{To: store.Retrying, Reason: "icims_timeout", Delay: time.Minute}, refs[1])
+	const skipped, jobless, late = "Exported before (1)", "The job does not exist or cannot be seen (2)", "iCIMS did not answer in time"
+	wants("with one of the page that is put off", "", "all", skipped, late, jobless)
+	if err := w.ledger.Discard(t.Context(), refs[last], "ana", "not needed"); err != nil {
+		t.Fatal(err)
+	}
+	wants("however they ended for it", "?outcome=dead", "all", skipped, jobless)
+	wants("with the one that is chosen, though there is none", "?reason=dummy_taken", "all", skipped, "No free dummy address was found", jobless)
 }
 
 func TestABatchOfSomebodyElseIsNotShown(t *testing.T) {

@@ -50,6 +50,21 @@ func many(n int) []string {
 	return ids
 }
 
+// putOff hands an export back as a worker would.
+func (w ward) putOff(h store.Hold, ref store.Ref) {
+	w.t.Helper()
+	c, err := w.ledger.Claim(w.t.Context(), ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+	if err == nil && c.Verdict != store.ClaimOK {
+		err = fmt.Errorf("claim: %s", c.Verdict)
+	}
+	if err == nil {
+		err = w.ledger.Hold(w.t.Context(), c, h)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // finish ends exports as a worker would.
 func (w ward) finish(f store.Finish, refs ...store.Ref) {
 	w.t.Helper()

@@ -19,6 +19,6 @@ redis.call('ZREM', prefix .. 'back', export)
 release_locks(r)
 count('live', -1)
 local batch_key = prefix .. 'b:' .. r.b
-redis.call('HINCRBY', batch_key, 'n:cancelled', 1)
+tally(batch_key, 'cancelled', 'cancelled', 1)
 end_batch(batch_key, t, ARGV[3])
 return {'ok', r.pe or ''}

@@ -13,7 +13,7 @@ redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 tell(ARGV[4])
 redis.call('EXPIRE', prefix .. 's:' .. export, ARGV[3])
 local batch_key = prefix .. 'b:' .. r.b
-redis.call('HINCRBY', batch_key, 'n:dead', -1)
-redis.call('HINCRBY', batch_key, 'n:cancelled', 1)
+tally(batch_key, 'dead', r.rs or '', -1)
+tally(batch_key, 'cancelled', r.rs or '', 1)
 end_batch(batch_key, now(), ARGV[3])
 return {'ok'}

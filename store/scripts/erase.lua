@@ -29,7 +29,7 @@ end
 for i = 7, #ARGV, 2 do
   local batch, key = ARGV[i], prefix .. 'x:' .. ARGV[i + 1]
   export = ARGV[i + 1] -- whose locks are released
-  local r, place = fields(key), outcome_place(batch, export)
+  local r, place, batch_key = fields(key), outcome_place(batch, export), prefix .. 'b:' .. batch
   local line = redis.call('HGET', place, export)
   if r.st and not may_end(r) then
     busy[#busy + 1], busy[#busy + 2] = export, r.st
@@ -42,15 +42,14 @@ for i = 7, #ARGV, 2 do
     for _, list in ipairs({'due', 'back', 'dead'}) do redis.call('ZREM', prefix .. list, export) end
     release_locks(r)
     if r.eh and r.eh ~= '' then forget(r.eh) end
-    local batch_key = prefix .. 'b:' .. batch
     if r.st == 'dead' then
       letters = letters + 1
-      redis.call('HINCRBY', batch_key, 'n:dead', -1)
+      tally(batch_key, 'dead', r.rs or '', -1)
     else
       cancelled = cancelled + 1
       count('live', -1)
     end
-    redis.call('HINCRBY', batch_key, 'n:cancelled', 1)
+    tally(batch_key, 'cancelled', 'erased', 1)
     end_batch(batch_key, t, retention)
   elseif line then
     local state, counter, reason, person, seconds = string.match(line, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|[^|]*|([^|]*)|')
@@ -59,6 +58,10 @@ for i = 7, #ARGV, 2 do
       meet(person)
       -- The line stays: a batch that is sent again must not bring the candidate back.
       redis.call('HSET', place, export, state .. '|' .. counter .. '|erased|||' .. seconds .. '||')
+      if redis.call('EXISTS', batch_key) == 1 then
+        because(batch_key, counter, reason, -1)
+        because(batch_key, counter, 'erased', 1)
+      end
     end
     redis.call('DEL', prefix .. 's:' .. export)
   end

@@ -49,7 +49,7 @@ redis.call('ZREM', prefix .. 'due', export)
 release_locks(r)
 count('live', -1)
 
-redis.call('HINCRBY', batch_key, 'n:' .. counter, 1)
+tally(batch_key, counter, reason, 1)
 cost(batch_key, ARGV[13], ARGV[14], to ~= 'skipped')
 end_batch(batch_key, t, ARGV[11])
 return {'ok'}

@@ -37,6 +37,20 @@ local function cost(batch_key, kind, calls, ended)
   end
 end
 
+-- because counts how many exports of a batch ended so for a reason.
+local function because(batch_key, counter, reason, by)
+  if reason == '' then return end
+  local field = 'r:' .. counter .. ':' .. reason
+  -- Less than none: those before were not counted yet by whoever ended them.
+  if redis.call('HINCRBY', batch_key, field, by) <= 0 then redis.call('HDEL', batch_key, field) end
+end
+
+-- tally counts the end of an export for its batch; by -1 takes one back.
+local function tally(batch_key, counter, reason, by)
+  redis.call('HINCRBY', batch_key, 'n:' .. counter, by)
+  because(batch_key, counter, reason, by)
+end
+
 -- Where the marker of a candidate lives; keys.go computes the same.
 local function marker_place(candidate)
   local digits = redis.sha1hex(candidate)

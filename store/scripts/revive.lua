@@ -11,7 +11,7 @@ redis.call('HINCRBY', KEYS[1], 'tk', 1)
 redis.call('ZREM', prefix .. 'dead', export)
 redis.call('HDEL', outcome_place(r.b, export), export)
 local batch_key = prefix .. 'b:' .. r.b
-redis.call('HINCRBY', batch_key, 'n:dead', -1)
+tally(batch_key, 'dead', r.rs or '', -1)
 redis.call('HDEL', batch_key, 'ended')
 redis.call('PERSIST', batch_key)
 redis.call('PERSIST', batch_key .. ':r')

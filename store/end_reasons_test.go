@@ -1,0 +1,89 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+func TestABatchCountsWhyItsExportsEnded(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		b := openBook(t, client, store.BatchSpec{})
+		ctx := t.Context()
+		wants := func(when string, want ...store.EndReason) {
+			t.Helper()
+			got, err := b.EndReasons(ctx, b.batch)
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s (-want +got, %v):\n%s", when, err, diff)
+			}
+		}
+		refs := make([]store.Ref, 8)
+		for i := range refs {
+			refs[i] = b.accept(fmt.Sprintf("c-%d", i), fmt.Sprintf("c-%d@example.com", i))
+		}
+		wants("while all of them wait")
+
+		b.finish(b.claimed(refs[0]), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
+		wants("one that was done needs no reason")
+		b.finish(b.claimed(refs[1]), store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 3})
+		for _, ref := range refs[2:5] {
+			b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
+		}
+		b.finish(b.claimed(refs[5]), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
+		b.hold(b.claimed(refs[6]), store.Hold{To: store.Retrying, Reason: "icims_timeout"})
+		skipped := store.EndReason{Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Count: 1}
+		refused := store.EndReason{Counter: store.CountDead, Reason: "icims_refused", Count: 1}
+		wants("when some have ended", store.EndReason{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: 3}, refused, skipped)
+
+		if _, err := b.Revive(ctx, refs[2], "ana", "mended"); err != nil {
+			t.Fatal(err)
+		}
+		must(t, b.Discard(ctx, refs[3], "ana", "not needed"))
+		jobless := store.EndReason{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: 1}
+		discarded := store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonJobNotFound, Count: 1}
+		wants("of what is retried none, of what is discarded the reason for which it was dead", discarded, refused, jobless, skipped)
+
+		if _, err := b.Cancel(ctx, b.batch, store.CancelOptions{Who: "ana", Why: "enough"}); err != nil {
+			t.Fatal(err)
+		}
+		wants("what waited was cancelled", store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonCancelled, Count: 3}, discarded, refused, jobless, skipped)
+
+		for _, candidate := range []string{"c-0", "c-1", "c-4"} {
+			b.erase(candidate)
+		}
+		erased := func(counter store.Counter) store.EndReason {
+			return store.EndReason{Counter: counter, Reason: store.ReasonErased, Count: 1}
+		}
+		wants("who was erased leaves no other reason", store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonCancelled, Count: 3},
+			erased(store.CountCancelled), discarded, erased(store.CountCreated), refused, erased(store.CountSkipped))
+
+		if _, err := b.EndReasons(ctx, "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
+			t.Errorf("of an unknown batch: %v", err)
+		}
+	})
+}
+
+func TestReasonsThatWereNotCountedAreNotTakenBack(t *testing.T) {
+	t.Parallel()
+	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
+	ref := b.accept("c-1", "c-1@example.com")
+	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
+	_, local, _ := strings.Cut(string(b.batch), "-")
+	must(t, b.redis.HDel(t.Context(), "ix:{"+customer+"}:b:"+local, "r:dead:job_not_found").Err())
+	if _, err := b.Revive(t.Context(), ref, "ana", "mended"); err != nil {
+		t.Fatal(err)
+	}
+	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
+	got, err := b.EndReasons(t.Context(), b.batch)
+	if diff := cmp.Diff([]store.EndReason{{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: 1}}, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
