@@ -24,6 +24,8 @@ func (p BatchPath) id() store.BatchID { return store.BatchID(p.Batch) }
 type BatchStatus struct {
 	store.Batch
 
+	JobTitle string `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
+
 	Moving int `json:"moving" doc:"How many exports have not ended."`
 	// Forecast is missing where nothing of the batch moves.
 	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
@@ -88,13 +90,23 @@ func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBa
 		// it, the counts are worth listing without.
 		waits, _ = s.Desk.Waits(ctx, in.Customer, s.waits())
 	}
+	titles := s.Desk.JobTitles(ctx, in.Customer, jobsOf(batches)...)
 	for i, b := range batches {
-		out.Batches[i] = BatchStatus{Batch: b, Moving: b.Moving()}
+		out.Batches[i] = BatchStatus{Batch: b, JobTitle: titles[b.Job], Moving: b.Moving()}
 		if out.Batches[i].Moving > 0 {
 			out.Batches[i].Waits = waits
 		}
 	}
 	return &listBatchesOutput{out}, nil
+}
+
+// jobsOf are the jobs that batches go to.
+func jobsOf(batches []store.Batch) []int64 {
+	jobs := make([]int64, len(batches))
+	for i, b := range batches {
+		jobs[i] = b.Job
+	}
+	return jobs
 }
 
 type getBatchInput struct{ BatchPath }
@@ -112,7 +124,7 @@ func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutp
 // statusOf adds the forecast, where Redis tells what it takes: counts are worth
 // telling without.
 func (s *Server) statusOf(ctx context.Context, b store.Batch) BatchStatus {
-	status := BatchStatus{Batch: b, Moving: b.Moving()}
+	status := BatchStatus{Batch: b, JobTitle: s.Desk.JobTitles(ctx, b.ID.Customer(), b.Job)[b.Job], Moving: b.Moving()}
 	if status.Moving > 0 {
 		if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
 			status.Forecast, status.Waits = &p.Forecast, p.Waits

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -143,6 +144,27 @@ func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		c.n.Add(1)
 		return next(ctx, cmds)
+	}
+}
+
+func TestBatchesHaveTheTitlesOfTheirJobs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.listed("1234", 9)
+	key := r.key(ScopeRead)
+	r.accept("1234", 99, "c-2")
+	r.accept("1234", 7, "c-1")
+	var page BatchList
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches?limit=2", nil).is(http.StatusOK, &page)
+	var alone BatchStatus
+	r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+string(r.batch), nil).is(http.StatusOK, &alone)
+	if len(page.Batches) != 2 || page.Batches[0].JobTitle != "Café Manager 7" || page.Batches[1].JobTitle != "" || alone.JobTitle != "Café Manager 7" {
+		t.Errorf("%+v, alone %+v", page, alone)
+	}
+	var story operate.CandidateStory
+	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-1", nil).is(http.StatusOK, &story)
+	if diff := cmp.Diff(map[int64]string{7: "Café Manager 7"}, story.JobTitles); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -1,8 +1,10 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -70,6 +72,24 @@ func (l *Lister) List(ctx context.Context, customer string, q Query) (ListPage, 
 		}
 	}
 	return s.answer(q, below), nil
+}
+
+// Titles are those of jobs, as far as the list that is kept has them, however old it is:
+// no refresh is asked for. Provisional ones are among them.
+func (l *Lister) Titles(ctx context.Context, customer string, ids ...int64) (map[int64]string, error) {
+	list, _, err := l.cache.read(ctx, l.Ledger, customer)
+	if err != nil {
+		return nil, err
+	}
+	titles := make(map[int64]string, len(ids))
+	for _, id := range ids {
+		// The newest come first.
+		at, found := slices.BinarySearchFunc(list.Jobs, id, func(j store.ListedJob, id int64) int { return cmp.Compare(id, j.ID) })
+		if found && list.Jobs[at].Title != "" {
+			titles[id] = list.Jobs[at].Title
+		}
+	}
+	return titles, nil
 }
 
 // state is how a customer's list stands.

@@ -289,6 +289,35 @@ func TestWhoeverWaitsSeesTheFirstList(t *testing.T) {
 	}
 }
 
+func TestTitlesComeFromTheListThatIsKeptWhateverItsAge(t *testing.T) {
+	r := newRig(t, 1)
+	r.post(1, 3, 1)
+	titles := func() map[int64]string {
+		t.Helper()
+		found, err := r.lister.Titles(t.Context(), customer, 3, 1, 99)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if got := titles(); len(got) != 0 {
+		t.Errorf("without a list: %v", got)
+	}
+	r.refresh()
+	asked := len(r.asked())
+	r.pass(30 * 24 * time.Hour)
+	if got := titles(); len(got) != 2 || got[3] == "" || got[1] == "" || got[3] == got[1] {
+		t.Errorf("of an old list: %v", got)
+	}
+	if len(r.asked()) != asked {
+		t.Errorf("a refresh was asked for: %+v", r.asked())
+	}
+	another := &jobs.Lister{Ledger: r.ledger, Settings: r.lister.Settings, Now: r.lister.Now}
+	if found, err := another.Titles(t.Context(), "99", 3); err != nil || len(found) != 0 {
+		t.Errorf("of another customer: %v, %v", found, err)
+	}
+}
+
 func TestAJobThatIsMissingFromAFreshListIsNoticed(t *testing.T) {
 	r := newRig(t, 1, 2)
 	r.post(1, 3, 1)

@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/seekout/icims-export/store"
@@ -13,6 +15,8 @@ type CandidateStory struct {
 	Candidate string        `json:"candidate"`
 	Marker    *Marker       `json:"marker,omitempty"`
 	Exports   []ExportStory `json:"exports"`
+	// JobTitles are those of the jobs named here, as far as the kept list of jobs has them.
+	JobTitles map[int64]string `json:"job_titles,omitempty"`
 }
 
 // Marker is what is remembered of an exported candidate for good.
@@ -63,5 +67,18 @@ func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, t
 	if m, ok := markers[candidate]; ok {
 		c.Marker = &Marker{m.Person, m.ExportedAt.UTC(), m.Workflows, l.Person(m.Person)}
 	}
+	c.JobTitles = d.JobTitles(ctx, customer, c.jobs()...)
 	return c, nil
+}
+
+// jobs are those to which the candidate was or is to be exported.
+func (c CandidateStory) jobs() []int64 {
+	var jobs []int64
+	for _, x := range c.Exports {
+		jobs = append(jobs, x.Batch.Job)
+	}
+	if c.Marker != nil {
+		jobs = slices.AppendSeq(jobs, maps.Keys(c.Marker.Workflows))
+	}
+	return jobs
 }

@@ -15,6 +15,7 @@ type ExplainedDead struct {
 	DeadLine
 
 	Job      int64          `json:"job,omitempty" doc:"The job it was to go to; left out for prospects."`
+	JobTitle string         `json:"job_title,omitempty" doc:"Its title, where the kept list of jobs has it."`
 	Meaning  string         `json:"documentation" doc:"Where the reason is explained."`
 	Told     []string       `json:"told" doc:"Its story in sentences, the oldest first."`
 	Warnings []string       `json:"warnings,omitempty" doc:"What was not sent as given."`
@@ -71,7 +72,7 @@ func (d *Desk) ExplainDead(ctx context.Context, l Letter, teller Storyteller) (E
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {
 		return explained, err
 	}
-	explained.Job = b.Job
+	explained.Job, explained.JobTitle = b.Job, d.JobTitles(ctx, l.Customer, b.Job)[b.Job]
 	return explained, nil
 }
 

@@ -17,6 +17,8 @@ import (
 type Batch struct {
 	store.Batch
 
+	JobTitle string `json:"job_title"` // where the kept list of jobs has it
+
 	InWork int `json:"moving"` // exports that have not ended
 	// Forecast is when the batch will be done; nil where nothing of it moves, and in
 	// lists.

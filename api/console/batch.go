@@ -34,7 +34,7 @@ func (v *visit) batch() error {
 	if page.Results, err = v.results(s); err != nil {
 		return err
 	}
-	return v.page("batch", "Export to "+targetOf(s.Job), page)
+	return v.page("batch", "Export to "+s.Target(), page)
 }
 
 // targetOf is where a batch goes.
@@ -43,6 +43,14 @@ func targetOf(job int64) string {
 		return "prospects"
 	}
 	return "job " + strconv.FormatInt(job, 10)
+}
+
+// Target is where the batch goes, with the job's title where that is known.
+func (s standing) Target() string {
+	if s.JobTitle == "" {
+		return targetOf(s.Job)
+	}
+	return targetOf(s.Job) + " “" + s.JobTitle + "”"
 }
 
 // batchResults answers with the table of results, for htmx to put it in place; without

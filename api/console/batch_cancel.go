@@ -32,7 +32,7 @@ func (v *visit) askToCancel() error {
 	if err != nil {
 		return err
 	}
-	return v.page("batch_cancel", "Cancel the export to "+targetOf(f.Job)+"?", f)
+	return v.page("batch_cancel", "Cancel the export to "+f.Target()+"?", f)
 }
 
 func (v *visit) cancelForm() (cancelForm, error) {
@@ -55,7 +55,7 @@ func (v *visit) cancelBatch() error {
 			return err
 		}
 		f.Why, f.Refused = why, refused
-		return v.pageWith(refused, "batch_cancel", "Cancel the export to "+targetOf(f.Job)+"?", f)
+		return v.pageWith(refused, "batch_cancel", "Cancel the export to "+f.Target()+"?", f)
 	}
 	if err != nil {
 		return err
