@@ -45,7 +45,7 @@ func (v *visit) preview() error {
 			return v.exportAgain(in, failed)
 		}
 		p.Failed = failed
-		v.write(refused.Status, "export", "preview", p)
+		v.refuse(refused, "export", "preview", p)
 		return nil
 	case p.InPlace:
 		return v.part("export", "preview", p)

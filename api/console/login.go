@@ -42,7 +42,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		if refused.Status == http.StatusUnauthorized {
 			form.Why = "refused"
 		}
-		v.write(refused.Status, "login", "layout", v.frame("Log in", form))
+		v.refuse(refused, "login", "layout", v.frame("Log in", form))
 		return
 	}
 	if err == nil {

@@ -128,6 +128,27 @@ func TestASessionEnds(t *testing.T) {
 	}
 }
 
+func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
+	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.KeyRate, d.Settings.KeyBurst = 0.5, 3 })
+	p := r.person(api.ScopeExport, mine)
+	wanted := "/customers/1234/batches?tests=true"
+	p.get(wanted).wants(t, http.StatusOK)
+	// Nothing is left for the question who it is.
+	got := p.get(wanted)
+	got.wants(t, http.StatusTooManyRequests, "The API key makes too many requests.", "Try again in 2 s.", `href="/customers/1234/batches?tests=true">Try again`, `aria-label="Sections"`, `href="/lanes"`, "test export", "Log out")
+	if after := got.Header.Get("Retry-After"); after != "2" {
+		t.Errorf("Retry-After is %q", after)
+	}
+	got = p.post("/customers/1234/jobs/refresh", nil)
+	got.wants(t, http.StatusTooManyRequests, `aria-label="Sections"`)
+	got.lacks(t, ">Try again<")
+	if got = p.get("/lanes", "HX-Request", "true"); got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") != "2" || got.has("<html") {
+		t.Errorf("to htmx: %d: %s", got.StatusCode, got.text)
+	}
+	r.now.pass(time.Minute)
+	p.get(wanted).wants(t, http.StatusOK)
+}
+
 func TestTheCookieHidesTheKeyAndIsKeptFromScriptsAndOtherSites(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.TrustedProxies = []string{"127.0.0.1"} })
 	token := r.key(api.ScopeRead)

@@ -95,6 +95,14 @@ func (f frame) Choice() bool { return f.Who.AllCustomers || len(f.Who.Customers)
 // Change is where another customer is chosen, for the same section.
 func (f frame) Change() string { return "/" + f.section + "?" + url.Values{"choose": {"1"}}.Encode() }
 
+// Again is the page's address, where nothing is lost by opening it once more; else "".
+func (f frame) Again() string {
+	if f.r.Method != http.MethodGet {
+		return ""
+	}
+	return f.r.URL.RequestURI()
+}
+
 // page answers with a page; title is its heading.
 func (v *visit) page(name, title string, body any) error {
 	v.write(http.StatusOK, name, "layout", v.frame(title, body))
@@ -103,8 +111,16 @@ func (v *visit) page(name, title string, body any) error {
 
 // pageWith answers with a page that shows what was refused; the status is that of the refusal.
 func (v *visit) pageWith(refused *Refusal, name, title string, body any) error {
-	v.write(refused.Status, name, "layout", v.frame(title, body))
+	v.refuse(refused, name, "layout", v.frame(title, body))
 	return nil
+}
+
+// refuse answers with a template that shows what was refused.
+func (v *visit) refuse(refused *Refusal, name, part string, data any) {
+	if refused.RetryAfter != "" {
+		v.w.Header().Set("Retry-After", refused.RetryAfter)
+	}
+	v.write(refused.Status, name, part, data)
 }
 
 // part answers with a part of a page, which htmx puts in its place. The part sees the

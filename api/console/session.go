@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/seekout/icims-export/api"
 )
 
 // sessionTime is how long a person stays logged in.
@@ -23,6 +25,9 @@ const (
 type session struct {
 	Token string    `json:"token"`
 	Until time.Time `json:"until"`
+	// Who it was at the log-in, without the customers, of which there may be many: for
+	// the frame of a page where the API does not say.
+	Who api.WhoAmI `json:"who"`
 }
 
 // sessionOf opens the request's cookie.
@@ -48,7 +53,9 @@ func (c *Console) sessionOf(r *http.Request) (session, bool) {
 
 // begin logs the person in with an API key.
 func (v *visit) begin(token string) error {
-	text, err := json.Marshal(session{token, v.Now().Add(sessionTime)})
+	who := v.Who
+	who.Customers = nil
+	text, err := json.Marshal(session{token, v.Now().Add(sessionTime), who})
 	if err != nil {
 		return err
 	}

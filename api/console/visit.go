@@ -99,6 +99,9 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	}
 	v.token = s.Token
 	if err := v.get("/v1/whoami", nil, &v.Who); err != nil {
+		if refused, ok := refusalOf(err); !ok || refused.Status != http.StatusUnauthorized {
+			v.Who = s.Who // it is not known to be another by now
+		}
 		v.fail(err)
 		return nil, false
 	}
@@ -167,10 +170,10 @@ func (v *visit) fail(err error) {
 		return
 	}
 	if v.byHTMX() {
-		v.write(refusal.Status, "error", "note", v.frame(refusal.Title, refusal))
+		v.refuse(refusal, "error", "note", v.frame(refusal.Title, refusal))
 		return
 	}
-	v.write(refusal.Status, "error", "layout", v.frame(sentenceCase(refusal.Title), refusal))
+	v.refuse(refusal, "error", "layout", v.frame(sentenceCase(refusal.Title), refusal))
 }
 
 // toLogin sends the browser to the log-in, and from there to where it was. A page that
