@@ -75,7 +75,7 @@ var codes = map[Code]CodeInfo{
 	CodeTooManyFailures:  {http.StatusTooManyRequests, "too many requests without a valid API key came from this address", "Wait for as long as the header `Retry-After` says, and correct the key."},
 	CodeInternal:         {http.StatusInternalServerError, "an unexpected fault of this service", "Look for the `request_id` in its log."},
 	CodeUnavailable:      {http.StatusServiceUnavailable, "Redis does not answer, or refuses writes", "Ask again after as long as the header `Retry-After` says. A change that could not be entered in the journal was not made."},
-	CodeBusy:             {http.StatusServiceUnavailable, "the service answers as many requests as it can", "Ask again after as long as the header `Retry-After` says."},
+	CodeBusy:             {http.StatusServiceUnavailable, "the service answers as many requests as it can", "Ask again after as long as the header `Retry-After` says. The detail tells where only further uploads are refused."},
 	CodeStopping:         {http.StatusServiceUnavailable, "the service is being stopped", "Ask again: another instance, or the next start, answers."},
 	CodeCannotOpen:       {http.StatusServiceUnavailable, "the data cannot be opened with this keyset", "Give the service the newest keyset, with all keys that data is sealed with (`icims-export keys status`)."},
 

@@ -54,9 +54,9 @@ func (s *Server) admitKey(r *http.Request, req *request) (func(), error) {
 		return nil, err
 	}
 	upload := req.op.Uploads && (r.ContentLength < 0 || r.ContentLength > s.Settings.MaxBody)
-	leave, wait, why := s.guards.keys.admit(req.principal.Key, upload)
-	if leave == nil {
-		return nil, newProblem(CodeRateLimited, why).after(wait)
+	leave, refused := s.guards.keys.admit(req.principal.Key, upload)
+	if refused != nil {
+		return nil, refused
 	}
 	if !req.principal.Has(req.op.Scope) {
 		err = problem(CodeScopeMissing, "The operation needs the scope "+string(req.op.Scope)+".")

@@ -124,16 +124,18 @@ func (g *guards) trusted(address netip.Addr) bool {
 	return false
 }
 
-// keyLimits bound the requests of each API key.
+// keyLimits bound the requests of each API key, and the uploads of all together.
 type keyLimits struct {
 	now     func() time.Time
 	rate    rate.Limit
 	burst   int
 	open    int
-	uploads int
+	uploads int // of a key
+	most    int // uploads of all keys
 
-	mu   sync.Mutex
-	keys map[string]*keyLimit
+	mu        sync.Mutex
+	keys      map[string]*keyLimit
+	uploading int
 }
 
 type keyLimit struct {
@@ -149,16 +151,16 @@ func newKeyLimits(s Settings, now func() time.Time) *keyLimits {
 	open := max(1, s.MaxRequests/share)
 	// One place is left for looking after the uploads.
 	return &keyLimits{
-		now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: open, uploads: min(s.KeyUploads, max(1, open-1)), keys: map[string]*keyLimit{},
+		now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: open, uploads: min(s.KeyUploads, max(1, open-1)),
+		most: min(s.Uploads, max(1, s.MaxRequests-1)), keys: map[string]*keyLimit{},
 	}
 }
 
 // uploadWait is when to come back with an upload: most of them take a while.
 const uploadWait = 5 * time.Second
 
-// admit lets a request in; without leave it has to wait. why is a sentence where that
-// is not for the number of requests.
-func (l *keyLimits) admit(key string, upload bool) (leave func(), wait time.Duration, why string) {
+// admit lets a request in, or says why and for how long it has to wait.
+func (l *keyLimits) admit(key string, upload bool) (leave func(), refused *Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -168,28 +170,32 @@ func (l *keyLimits) admit(key string, upload bool) (leave func(), wait time.Dura
 		k = &keyLimit{limiter: rate.NewLimiter(l.rate, l.burst)}
 		l.keys[key] = k
 	}
-	if upload && k.uploads >= l.uploads {
-		return nil, uploadWait, fmt.Sprintf("It has %s under way, which is as many as it may have at the same time.", prose.Plural(k.uploads, "upload"))
-	}
-	if k.open >= l.open {
-		return nil, time.Second, ""
+	switch {
+	case upload && k.uploads >= l.uploads:
+		return nil, newProblem(CodeRateLimited, fmt.Sprintf("It has %s under way, which is as many as it may have at the same time.", prose.Plural(k.uploads, "upload"))).after(uploadWait)
+	case upload && l.uploading >= l.most:
+		return nil, newProblem(CodeBusy, fmt.Sprintf("All API keys together have %s under way, which is as many as there may be at the same time.", prose.Plural(l.uploading, "upload"))).after(uploadWait)
+	case k.open >= l.open:
+		return nil, newProblem(CodeRateLimited, "").after(time.Second)
 	}
 	if !k.limiter.AllowN(now, 1) {
 		missing := 1 - k.limiter.TokensAt(now)
-		return nil, time.Duration(math.Ceil(missing / float64(l.rate) * float64(time.Second))), ""
+		return nil, newProblem(CodeRateLimited, "").after(time.Duration(math.Ceil(missing / float64(l.rate) * float64(time.Second))))
 	}
-	k.count(upload, 1)
+	l.count(k, upload, 1)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		k.count(upload, -1)
-	}, 0, ""
+		l.count(k, upload, -1)
+	}, nil
 }
 
-func (k *keyLimit) count(upload bool, n int) {
+// count enters requests that begin, or takes them out. l.mu is held.
+func (l *keyLimits) count(k *keyLimit, upload bool, n int) {
 	k.open += n
 	if upload {
 		k.uploads += n
+		l.uploading += n
 	}
 }
 

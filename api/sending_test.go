@@ -73,66 +73,94 @@ func TestABodyThatEndsInTheMiddleIsNoSuccess(t *testing.T) {
 	}
 }
 
-// An upload takes more than other requests, so one key may have few at a time, and its
-// other requests go on.
-func TestAKeyHasFewUploadsAtTheSameTime(t *testing.T) {
+// An upload takes more than other requests, so one key may have few at a time, and all keys
+// together not many. Their other requests go on.
+func TestUploadsAtTheSameTimeAreFew(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(d *Deps) { d.Settings.KeyUploads, d.Settings.MaxBody = 2, 500 })
-	r.connect("1234")
-	key, other := r.key(ScopeExport), r.key(ScopeExport)
-	const path = "/v1/customers/1234/exports?job=7"
-	ndjson := []string{"Content-Type", "application/x-ndjson"}
-	pipes := make([]*io.PipeWriter, 2)
-	ended := make(chan string, len(pipes))
-	for i := range pipes {
-		body, pipe := io.Pipe()
-		pipes[i] = pipe
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+path, body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+key)
-		req.Header.Set("Content-Type", "application/x-ndjson")
-		go func() {
-			response, err := r.server.Client().Do(req)
-			if err != nil {
-				ended <- err.Error()
-				return
+	for name, c := range map[string]struct {
+		bound   func(*Settings)
+		keys    func(one, other string) []string // of the uploads under way
+		refused Code
+		open    bool // to another key's uploads
+	}{
+		"of one key":           {func(s *Settings) { s.KeyUploads = 2 }, func(one, _ string) []string { return []string{one, one} }, CodeRateLimited, true},
+		"of all keys together": {func(s *Settings) { s.Uploads = 2 }, func(one, other string) []string { return []string{one, other} }, CodeBusy, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(d *Deps) {
+				d.Settings.MaxBody = 500
+				c.bound(&d.Settings)
+			})
+			r.connect("1234")
+			key, other := r.key(ScopeExport), r.key(ScopeExport)
+			const path = "/v1/customers/1234/exports?job=7"
+			ndjson := []string{"Content-Type", "application/x-ndjson"}
+			large := row("c-8") + strings.Repeat("\n", 500)
+			underWay := func() (ofKeys, ofAll int) {
+				limits := r.guards.keys
+				limits.mu.Lock()
+				defer limits.mu.Unlock()
+				for _, k := range limits.keys {
+					ofKeys += k.uploads
+				}
+				return ofKeys, limits.uploading
 			}
-			response.Body.Close()
-			ended <- response.Status
-		}()
-		// More than the client keeps back.
-		if _, err := io.WriteString(pipe, row(fmt.Sprintf("c-%d", i))+strings.Repeat("\n", 64<<10)); err != nil {
-			t.Fatal(err)
+			var finish []func()
+			for i, by := range c.keys(key, other) {
+				finish = append(finish, r.beginUpload(by, path, row(fmt.Sprintf("c-%d", i))))
+			}
+			eventually(t, "both uploads are let in", func() bool { n, all := underWay(); return n == 2 && all == 2 })
+			refused := r.call(key, http.MethodPost, path, large, ndjson...)
+			if p := refused.problem(c.refused); !strings.Contains(p.Detail, "2 uploads") || refused.Header.Get("Retry-After") != "5" {
+				t.Errorf("got %s, Retry-After %q", refused.body, refused.Header.Get("Retry-After"))
+			}
+			r.call(key, http.MethodPost, path, row("c-9"), ndjson...).is(http.StatusAccepted, nil)
+			if third := r.call(r.key(ScopeExport), http.MethodPost, path, large, ndjson...); c.open {
+				third.is(http.StatusAccepted, nil)
+			} else {
+				third.problem(c.refused)
+			}
+			for _, end := range finish {
+				end()
+			}
+			eventually(t, "the places are free again", func() bool { n, all := underWay(); return n == 0 && all == 0 })
+			r.call(key, http.MethodPost, path, large, ndjson...).is(http.StatusAccepted, nil)
+		})
+	}
+}
+
+// beginUpload sends a row of an upload, which goes on until the returned function is called.
+func (r *rig) beginUpload(key, path, row string) (finish func()) {
+	r.t.Helper()
+	body, pipe := io.Pipe()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.server.URL+path, body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	ended := make(chan string, 1)
+	go func() {
+		response, err := r.server.Client().Do(req)
+		if err != nil {
+			ended <- err.Error()
+			return
 		}
+		response.Body.Close()
+		ended <- response.Status
+	}()
+	// More than the client keeps back.
+	if _, err := io.WriteString(pipe, row+strings.Repeat("\n", 64<<10)); err != nil {
+		r.t.Fatal(err)
 	}
-	large := row("c-8") + strings.Repeat("\n", 500)
-	underWay := func() (n int) {
-		limits := r.guards.keys
-		limits.mu.Lock()
-		defer limits.mu.Unlock()
-		for _, k := range limits.keys {
-			n += k.uploads
-		}
-		return n
-	}
-	eventually(t, "both uploads are let in", func() bool { return underWay() == len(pipes) })
-	if p := r.call(key, http.MethodPost, path, large, ndjson...); !strings.Contains(p.problem(CodeRateLimited).Detail, "2 uploads") || p.Header.Get("Retry-After") == "" {
-		t.Errorf("got %s, Retry-After %q", p.body, p.Header.Get("Retry-After"))
-	}
-	r.call(key, http.MethodPost, path, row("c-9"), ndjson...).is(http.StatusAccepted, nil)
-	r.call(other, http.MethodPost, path, large, ndjson...).is(http.StatusAccepted, nil)
-	for _, pipe := range pipes {
+	return func() {
+		r.t.Helper()
 		pipe.Close()
-	}
-	for range pipes {
 		if status := <-ended; status != "202 Accepted" {
-			t.Errorf("an upload that was let in ended with %s", status)
+			r.t.Errorf("an upload that was let in ended with %s", status)
 		}
 	}
-	eventually(t, "the places are free again", func() bool { return underWay() == 0 })
-	r.call(key, http.MethodPost, path, large, ndjson...).is(http.StatusAccepted, nil)
 }
 
 func TestResultsNameTheRowsAsRefusalsDo(t *testing.T) {

@@ -59,6 +59,9 @@ type Settings struct {
 	// exports whose body is larger than MaxBody, or of a length that nobody knows yet.
 	// It is less than what the key may have of requests in any case.
 	KeyUploads int
+	// Uploads is how many all keys together may have under way, and less than MaxRequests
+	// in any case.
+	Uploads int
 	// EgressAddresses are those that iCIMS sees the workers' calls come from.
 	EgressAddresses []string
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
@@ -77,6 +80,7 @@ const (
 	DefaultKeyBurst       = 100
 	DefaultMaxRequests    = 1000
 	DefaultKeyUploads     = 8
+	DefaultUploads        = 32
 )
 
 func (s Settings) withDefaults() Settings {
@@ -88,6 +92,7 @@ func (s Settings) withDefaults() Settings {
 	s.KeyBurst = or(s.KeyBurst, DefaultKeyBurst)
 	s.MaxRequests = or(s.MaxRequests, DefaultMaxRequests)
 	s.KeyUploads = or(s.KeyUploads, DefaultKeyUploads)
+	s.Uploads = or(s.Uploads, DefaultUploads)
 	s.MaxRows = or(s.MaxRows, tasks.DefaultMaxRows)
 	return s
 }

@@ -120,7 +120,7 @@ func TestDefaults(t *testing.T) {
 		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, MaxBatchRows: 1_000_000, ResultRetention: 720 * time.Hour,
 		APIListen: "127.0.0.1:8080", Console: true, APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
-		APIKeyRate: 50, APIKeyBurst: 100, APIMaxRequests: 1000, APIKeyUploads: 8, JournalRetention: 9600 * time.Hour,
+		APIKeyRate: 50, APIKeyBurst: 100, APIMaxRequests: 1000, APIKeyUploads: 8, APIUploads: 32, JournalRetention: 9600 * time.Hour,
 		TraceRatio: 1,
 		LogLevel:   "info", LogFormat: "auto",
 	}
@@ -175,6 +175,7 @@ api_key_rate: 3.9
 api_key_burst: 40
 api_max_requests: 41
 api_key_uploads: 42
+api_uploads: 43
 console: false
 metrics_listen: :9464
 metrics_customers: true
@@ -197,7 +198,7 @@ log_format: json
 		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, MaxBatchRows: 14, ResultRetention: 10 * time.Hour,
 		APIListen: ":8443", APITLSCert: "cert.pem", APITLSKey: "key.pem", APITrustedProxies: []string{"10.0.0.0/8", "::1"},
 		APIRequestTimeout: 36 * time.Second, APIStallTimeout: 37 * time.Second, APIMaxUpload: 38,
-		APIKeyRate: 3.9, APIKeyBurst: 40, APIMaxRequests: 41, APIKeyUploads: 42, JournalRetention: 1008 * time.Hour,
+		APIKeyRate: 3.9, APIKeyBurst: 40, APIMaxRequests: 41, APIKeyUploads: 42, APIUploads: 43, JournalRetention: 1008 * time.Hour,
 		MetricsListen: ":9464", MetricsCustomers: true,
 		OTLPEndpoint: "https://collector.example.com", TraceRatio: 0.25,
 		LogLevel: "debug", LogFormat: "json",

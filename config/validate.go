@@ -206,6 +206,7 @@ func (c *checks) api(s Settings) {
 	c.between("APIMaxUpload", s.APIMaxUpload, maxUploadMiB)
 	c.between("APIKeyBurst", s.APIKeyBurst, maxKeyBurst)
 	c.between("APIKeyUploads", s.APIKeyUploads, maxMaxRequests)
+	c.between("APIUploads", s.APIUploads, maxMaxRequests)
 	if s.APIMaxRequests < minMaxRequests || s.APIMaxRequests > maxMaxRequests {
 		c.add("APIMaxRequests", fmt.Sprintf("is %d", s.APIMaxRequests), "give a number from 4 to 100000")
 	}

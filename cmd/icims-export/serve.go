@@ -121,7 +121,7 @@ func apiSettings(s config.Settings) api.Settings {
 	const mib = 1 << 20
 	return api.Settings{
 		RequestTimeout: s.APIRequestTimeout, StallTimeout: s.APIStallTimeout, MaxUpload: int64(s.APIMaxUpload) * mib,
-		KeyRate: s.APIKeyRate, KeyBurst: s.APIKeyBurst, MaxRequests: s.APIMaxRequests, KeyUploads: s.APIKeyUploads, MaxRows: s.MaxBatchRows, TrustedProxies: s.APITrustedProxies, Jobs: jobsSettings(s),
+		KeyRate: s.APIKeyRate, KeyBurst: s.APIKeyBurst, MaxRequests: s.APIMaxRequests, KeyUploads: s.APIKeyUploads, Uploads: s.APIUploads, MaxRows: s.MaxBatchRows, TrustedProxies: s.APITrustedProxies, Jobs: jobsSettings(s),
 		EgressAddresses: s.EgressAddresses,
 	}
 }
