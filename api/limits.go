@@ -20,21 +20,23 @@ import (
 // guards bound what callers take of this process. They are its own: each process has
 // its share.
 type guards struct {
-	places   places // of the API
-	pages    places // of what is mounted beside it
-	keys     *keyLimits
-	failures *failures
-	known    *knownTokens
-	proxies  []netip.Prefix
+	places    places // of the API
+	pages     places // of what is mounted beside it
+	strangers *strangers
+	keys      *keyLimits
+	failures  *failures
+	known     *knownTokens
+	proxies   []netip.Prefix
 }
 
 func newGuards(d Deps) (*guards, error) {
 	g := &guards{
-		places:   make(places, d.Settings.MaxRequests),
-		pages:    make(places, d.Settings.MaxRequests),
-		keys:     newKeyLimits(d.Settings, d.Now),
-		failures: newFailures(d.Now),
-		known:    newKnownTokens(d.Now),
+		places:    make(places, d.Settings.MaxRequests),
+		pages:     make(places, d.Settings.MaxRequests),
+		strangers: newStrangers(d.Settings.MaxRequests),
+		keys:      newKeyLimits(d.Settings, d.Now),
+		failures:  newFailures(d.Now),
+		known:     newKnownTokens(d.Now),
 	}
 	for _, text := range d.Settings.TrustedProxies {
 		network, err := parseNetwork(text)
@@ -72,7 +74,7 @@ func (p places) enter() bool {
 
 func (p places) leave() { <-p }
 
-// addressOf is where a request comes from, by what failures are counted: behind a
+// addressOf is where a request comes from, by what strangers are counted: behind a
 // proxy that is trusted, the last address that was not its own. Of IPv6 it is the
 // network, of which one customer has all addresses.
 func (g *guards) addressOf(r *http.Request) string {

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// Whoever has no key can keep pages busy, such as with log-ins that come slowly, and no
-// more than these.
+// Pages can be kept busy by whoever they let in, and no more than these.
 func TestPagesTakeNoPlacesOfTheAPI(t *testing.T) {
 	const most = 4
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests = most })
@@ -35,4 +34,51 @@ func TestPagesTakeNoPlacesOfTheAPI(t *testing.T) {
 		}
 	}
 	r.call("", http.MethodGet, "/page", nil).is(http.StatusOK, nil)
+}
+
+// One address can keep few places busy without a log-in, such as with log-ins that come
+// slowly.
+func TestStrangersHaveAShareOfThePagesByAddress(t *testing.T) {
+	const most = 8
+	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests, d.Settings.TrustedProxies = 40, []string{"127.0.0.1"} })
+	began, end := make(chan struct{}, most), make(chan struct{})
+	finish := sync.OnceFunc(func() { close(end) })
+	defer finish()
+	r.Mount(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/known" {
+			return
+		}
+		r.Stranger(w, req, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			began <- struct{}{}
+			<-end
+		}))
+	}))
+	from := func(address, path string) *reply {
+		return r.call("", http.MethodGet, path, nil, "X-Forwarded-For", address)
+	}
+	ended := make(chan int, most+1)
+	hold := func(address string) {
+		go func() { ended <- from(address, "/login").StatusCode }()
+		<-began
+	}
+	for range most {
+		hold("192.0.2.1")
+	}
+	if got := from("192.0.2.1", "/login"); got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") != "5" || !strings.Contains(string(got.body), "without a log-in") {
+		t.Errorf("one too many: %d: %s", got.StatusCode, got.body)
+	}
+	from("192.0.2.1", "/known").is(http.StatusOK, nil)
+	hold("192.0.2.2")
+	finish()
+	for range most + 1 {
+		if status := <-ended; status != http.StatusOK {
+			t.Errorf("a request that was let in got %d", status)
+		}
+	}
+	from("192.0.2.1", "/login").is(http.StatusOK, nil)
+	r.guards.strangers.mu.Lock()
+	defer r.guards.strangers.mu.Unlock()
+	if left := len(r.guards.strangers.addresses); left != 0 {
+		t.Errorf("%d addresses are remembered", left)
+	}
 }

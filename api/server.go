@@ -53,7 +53,8 @@ type Settings struct {
 	KeyRate  float64
 	KeyBurst int
 	// MaxRequests is how many requests are answered at the same time, streams included;
-	// one API key may have a quarter of them. Pages have as many of their own.
+	// one API key may have a quarter of them. Pages have as many of their own, of which an
+	// address may have a tenth without a log-in.
 	MaxRequests int
 	// KeyUploads is how many uploads one API key may have under way at the same time:
 	// exports whose body is larger than MaxBody, or of a length that nobody knows yet.

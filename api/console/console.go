@@ -89,7 +89,12 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "same-origin") // Origin is null without one
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	c.guard.Handler(c.mux).ServeHTTP(w, r)
+	answer := c.guard.Handler(c.mux)
+	if _, known := c.sessionOf(r); !known {
+		c.API.Stranger(w, r, answer)
+		return
+	}
+	answer.ServeHTTP(w, r)
 }
 
 // contentPolicy lets pages load nothing but what this service serves, and no script or

@@ -74,6 +74,62 @@ func TestWhoIsNotLoggedInSendsSmallFormsOnly(t *testing.T) {
 	}
 }
 
+// slowForm is the body of a log-in that begins to be read, and does not come.
+type slowForm struct {
+	began chan<- struct{}
+	end   <-chan struct{}
+	io.Reader
+}
+
+func (f slowForm) Read(p []byte) (int, error) {
+	f.began <- struct{}{}
+	<-f.end
+	return f.Reader.Read(p)
+}
+
+func TestSlowLogInsFromOneAddressHinderNobodyWhoIsLoggedIn(t *testing.T) {
+	const share = 8
+	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.MaxRequests = 40 })
+	p := r.person(api.ScopeRead)
+	const form = "key=ixk_x"
+	began, end := make(chan struct{}, 10*share), make(chan struct{})
+	// So the body is read when the server wants it, and not before.
+	waiting := &http.Transport{ExpectContinueTimeout: time.Minute}
+	t.Cleanup(waiting.CloseIdleConnections)
+	ended := make(chan int, share)
+	for range share {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.server.URL+"/login", slowForm{began, end, strings.NewReader(form)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = int64(len(form))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Expect", "100-continue")
+		go func() {
+			response, err := waiting.RoundTrip(req)
+			if err != nil {
+				t.Error(err)
+				ended <- 0
+				return
+			}
+			response.Body.Close()
+			ended <- response.StatusCode
+		}()
+		<-began
+	}
+	if got := r.visitor().get("/login"); got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") == "" || !got.has("Try again in a few seconds") {
+		t.Errorf("one more: %d: %s", got.StatusCode, got.text)
+	}
+	p.get("/batches").wants(t, http.StatusOK)
+	close(end)
+	for range share {
+		if status := <-ended; status != http.StatusUnauthorized {
+			t.Errorf("a slow log-in got %d", status)
+		}
+	}
+	r.visitor().get("/login").wants(t, http.StatusOK)
+}
+
 func TestManyWrongKeysFromOneAddressHaveToWait(t *testing.T) {
 	r := newRig(t)
 	p := r.visitor()
