@@ -74,7 +74,6 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		}
 		defer closeConsole()
 	}
-	seen.api(ctx, server)
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", p.settings.APIListen)
 	if err != nil {
@@ -84,6 +83,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		_ = listener.Close()
 		return redisFailed(p.settings, err)
 	}
+	seen.api(ctx, server) // so it is ready when it listens, and not before
 	log.Info().Stringer("redis", p.settings.RedisURL).Str("address", listener.Addr().String()).Bool("tls", cert != nil).Bool("console", p.settings.Console).Msg("the API is served")
 
 	served := make(chan error, 1)
