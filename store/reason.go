@@ -16,6 +16,7 @@ const (
 
 	ReasonEmailBusy      Reason = "email_busy"
 	ReasonClaimHeld      Reason = "claim_held"
+	ReasonClaimUnrenewed Reason = "claim_unrenewed"
 	ReasonWriteSettling  Reason = "write_settling"
 	ReasonBreakerOpen    Reason = "breaker_open"
 	ReasonRetryThrottled Reason = "retry_throttled"
@@ -44,6 +45,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonExportedBefore: {"exported before", hintNothing + ". To send the candidate again, export with \"include previously exported\"."},
 	ReasonEmailBusy:      {"another export works on the same e-mail", hintNothing + "; it follows when that one ends."},
 	ReasonClaimHeld:      {"another worker holds the export", hintNothing + "; it is taken over should that worker have died."},
+	ReasonClaimUnrenewed: {"the worker could not renew its claim in time", hintNothing + "; it goes on in a moment. If it lasts, look at the load of the worker's machine, and of Redis."},
 	ReasonWriteSettling:  {"the answer to a write was lost", hintNothing + "; after a pause iCIMS is searched, and the write adopted or repeated."},
 	ReasonBreakerOpen:    {"iCIMS keeps failing, so calls are suspended", hintNothing + "; a probe is sent now and then. If it lasts, look at iCIMS's status page."},
 	ReasonRetryThrottled: {"most retries fail, so they are held back", hintNothing + "; first attempts go on, and retries as soon as some succeed."},

@@ -19,6 +19,7 @@ var effects = map[Reason][]Effect{
 
 	ReasonEmailBusy:      {EffectWait},
 	ReasonClaimHeld:      {EffectWait},
+	ReasonClaimUnrenewed: {EffectWait},
 	ReasonWriteSettling:  {EffectWait},
 	ReasonBreakerOpen:    {EffectWait},
 	ReasonRetryThrottled: {EffectWait},

@@ -11,6 +11,7 @@ var meanings = map[Reason]string{
 	ReasonExportedBefore: "The candidate has a success marker: an earlier export put the person into this customer's iCIMS. No call is made.",
 	ReasonEmailBusy:      "Exports of one e-mail address within a customer go one after the other, so that they make one profile and not two.",
 	ReasonClaimHeld:      "A worker has a claim on the export, with a lease that has not run out.",
+	ReasonClaimUnrenewed: "The worker was frozen or overloaded, or Redis did not answer it, so another one may have taken the export over meanwhile. A create is sent only under a claim that was renewed lately; this one was not sent.",
 	ReasonWriteSettling:  "A create was sent and its answer never arrived: a time-out, a reset connection, or a 5xx after sending. It may or may not have taken effect, so it is never repeated blindly.",
 	ReasonBreakerOpen:    "So many of the last calls failed through iCIMS's own fault that sending more would only add to the trouble.",
 	ReasonRetryThrottled: "Each retry takes a token and each success gives some back. There are none left: most of what is retried fails again.",

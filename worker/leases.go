@@ -118,7 +118,7 @@ func (l *leases) middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		h, held := req.Context().Value(holdingKey{}).(*holding)
 		if held && !icims.OpOf(req.Context()).Repeatable && h.age(l.now()) > l.trusted {
-			return nil, &icims.RefusedError{After: untrustedPause, Err: errUntrusted}
+			return nil, &icims.RefusedError{Reason: icims.Reason(store.ReasonClaimUnrenewed), After: untrustedPause, Err: errUntrusted}
 		}
 		return next.RoundTrip(req)
 	})

@@ -51,10 +51,10 @@ func TestWritesNeedALivingClaim(t *testing.T) {
 		t.Fatalf("while it is trusted: %s, %v", o.kind, o.err)
 	}
 	now = now.Add(time.Millisecond)
-	if o := create(); o.kind != deferred || o.after != untrustedPause || calls != 1 {
-		t.Errorf("after it: %s in %s, %d calls, %v", o.kind, o.after, calls, o.err)
+	if o := create(); o.kind != deferred || o.reason != store.ReasonClaimUnrenewed || o.after != untrustedPause || calls != 1 {
+		t.Errorf("after it: %s for %s in %s, %d calls, %v", o.kind, o.reason, o.after, calls, o.err)
 	}
-	if _, err := client.PatchPerson(ctx, 7, icims.Fields{"lastname": "x"}); err != nil && strings.Contains(err.Error(), string(icims.ReasonCallRefused)) {
+	if _, err := client.PatchPerson(ctx, 7, icims.Fields{"lastname": "x"}); err != nil && strings.Contains(err.Error(), string(store.ReasonClaimUnrenewed)) {
 		t.Errorf("a write that may be done twice is held back: %v", err)
 	}
 	h.renewedAt(now)
