@@ -12,7 +12,7 @@ import (
 // impatient shortens the waits so that faults play out quickly; their order
 // (call time-out < settle time, lease) stays.
 func impatient(s *worker.Settings) {
-	s.CallTimeout, s.SettleTime, s.Lease = 200*time.Millisecond, 300*time.Millisecond, 3*time.Second
+	s.CallTimeout, s.SettleTime, s.Lease = 300*time.Millisecond, 1200*time.Millisecond, 3*time.Second
 	s.RetryBudget = time.Hour
 }
 
