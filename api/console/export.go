@@ -27,8 +27,10 @@ type exportForm struct {
 	Key  string
 	// Largest is how large a file may be, in MiB.
 	Largest int64
-	Refused *exportRefused
-	Preview *previewed
+	// Obstacles are what would keep the exports.
+	Obstacles []obstacle
+	Refused   *exportRefused
+	Preview   *previewed
 }
 
 // Path is the form's address.
@@ -71,7 +73,10 @@ func (v *visit) exportForm(in *handedIn) (exportForm, error) {
 		Kind: in.fields.Get("kind"), Text: in.text, File: in.file, Key: in.key(), Largest: v.API.Settings.MaxUpload / mebi,
 	}
 	var err error
-	f.Job, err = v.jobPicker("job", chosen, jobless)
+	if f.Job, err = v.jobPicker("job", chosen, jobless); err != nil {
+		return f, err
+	}
+	f.Obstacles, err = v.obstacles()
 	return f, err
 }
 
@@ -82,6 +87,9 @@ func (v *visit) exportAgain(in *handedIn, refused *exportRefused) error {
 		return err
 	}
 	f.Refused = refused
+	if refused.Setup != nil {
+		f.Obstacles = nil // it is what the form was refused for
+	}
 	f.Job.Wrong = refused.of("job", "query.job")
 	if refused.Another {
 		f.Key = newKey()
@@ -106,7 +114,7 @@ func (v *visit) handOver() error {
 	}
 	v.drain()
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized {
-		return v.exportAgain(in, refusedExport(refused))
+		return v.exportAgain(in, v.refusedExport(refused))
 	}
 	if err != nil {
 		return err
@@ -134,8 +142,8 @@ type exportRefused struct {
 	Safe bool
 	// Another: the form becomes another batch when it is sent again.
 	Another bool
-	// Setup: the customer has no connection yet.
-	Setup   bool
+	// Setup is where the connection is entered that is missing; nil where none is.
+	Setup   *link
 	Refused refusedRows
 }
 
@@ -149,13 +157,13 @@ func (r *exportRefused) of(fields ...string) *api.FieldProblem {
 }
 
 // refusedExport puts a refusal into the words of a form, which has no headers.
-func refusedExport(refused *Refusal) *exportRefused {
+func (v *visit) refusedExport(refused *Refusal) *exportRefused {
 	r := &exportRefused{Refusal: *refused, Safe: true}
 	switch refused.Code {
 	case api.CodeInvalid, api.CodeBatchInvalid, api.CodeScopeMissing:
 		r.Safe = false
 	case api.CodeNoConnection:
-		r.Safe, r.Setup = false, true
+		r.Safe, r.Setup = false, v.toConnect()
 	case api.CodeBatchConflict:
 		r.Safe, r.Another = false, true
 		r.Title = "this form was sent before, to another job or with other options"

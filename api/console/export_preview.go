@@ -39,7 +39,7 @@ func (v *visit) preview() error {
 	case err != nil && (!ok || refused.Status == http.StatusUnauthorized):
 		return err
 	case ok:
-		failed := refusedExport(refused)
+		failed := v.refusedExport(refused)
 		failed.Safe = false // nothing was sent
 		if !p.InPlace {
 			return v.exportAgain(in, failed)

@@ -261,7 +261,7 @@ func TestAFormIsShownAgainWithWhatIsWrong(t *testing.T) {
 func TestACustomerWithoutAConnectionIsToldWhatToDo(t *testing.T) {
 	w := newWard(t)
 	got := w.person(api.ScopeExport).send(exportPath, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7")
-	got.wants(t, http.StatusNotFound, "the customer has no connection", "Enter the connection first")
+	got.wants(t, http.StatusNotFound, "The customer has no connection", "takes a key with the scope admin")
 	got.lacks(t, "Sending it again is safe")
 }
 

@@ -1,0 +1,120 @@
+package console
+
+import (
+	"strings"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+// obstacle is what would keep exports, told before any are handed over: with its remedy,
+// and where that is done.
+type obstacle struct {
+	// Shut: the API takes in nothing as long as it is so.
+	Shut bool
+	Text string
+	Mend *link
+}
+
+// obstacles are what would keep the customer's exports, as far as it is known now. They
+// keep nobody from handing over: whether candidates are taken in is for the API to say.
+func (v *visit) obstacles() ([]obstacle, error) {
+	of, err := v.ofConnection()
+	if err != nil {
+		return nil, err
+	}
+	if of != nil && of.Shut {
+		return []obstacle{*of}, nil
+	}
+	found, err := v.ofLane(of != nil)
+	if of != nil {
+		found = append([]obstacle{*of}, found...)
+	}
+	return found, err
+}
+
+// unconnected is that there is no connection.
+func (v *visit) unconnected() *obstacle {
+	return &obstacle{Shut: true, Text: "This customer has no connection, so that nothing can be exported yet.", Mend: v.toConnect()}
+}
+
+// toConnect is where a connection is entered, or where it is said who may.
+func (v *visit) toConnect() *link {
+	if v.May(api.ScopeAdmin) {
+		return &link{Name: "Enter a connection", Path: "/connections/new?customer=" + v.Customer}
+	}
+	return &link{Name: "See the connection; entering one takes a key with the scope admin", Path: "/connections/" + v.Customer}
+}
+
+// ofConnection is what speaks against the connection; nil for nothing. Of its pause the
+// lane tells.
+func (v *visit) ofConnection() (*obstacle, error) {
+	c := integration{}
+	err := v.get(v.customerPath("connection"), nil, &c.Connection)
+	refused, ok := refusalOf(err)
+	switch {
+	case ok && refused.Code == api.CodeNoConnection:
+		return v.unconnected(), nil
+	case ok:
+		return nil, nil //nolint:nilnil // nothing is known; the form is shown all the same
+	case err != nil:
+		return nil, err
+	}
+	if c.Pause != nil {
+		c.State = c.Below
+	}
+	mend := toConnection(v.Customer)
+	state, t := store.ConnectionState(c.State), c.Trouble()
+	switch {
+	case state == store.ConnectionRemoved:
+		return v.unconnected(), nil
+	case state == store.ConnectionVerifying:
+		t = trouble{"The connection is being verified just now.", "To know that exports will work, wait for the result."}
+	case c.Filed && c.Verified == nil, state == store.ConnectionNew && c.Problem == "" && !c.Sealed:
+		t = trouble{"The connection was not verified since it was entered or changed.", "Verify it first, to know that exports will work."}
+	case c.Filed && c.Verified.Worst == nil:
+		t = trouble{}
+	case state == store.ConnectionDegraded:
+		t.Title = "The connection is degraded. " + t.Title
+	}
+	if t.Title == "" {
+		return nil, nil //nolint:nilnil // nothing speaks against it
+	}
+	return &obstacle{Shut: c.Sealed, Text: strings.TrimSpace(t.Title + " " + t.Remedy), Mend: &mend}, nil
+}
+
+// ofLane are what holds the lane. told: something is said of the connection already.
+func (v *visit) ofLane(told bool) ([]obstacle, error) {
+	var detail operate.LaneDetail
+	if err := v.get(v.customerPath("lane"), nil, &detail); err != nil {
+		if _, refused := refusalOf(err); refused {
+			return nil, nil // the form is shown all the same
+		}
+		return nil, err
+	}
+	var found []obstacle
+	lane := laneRow{detail.Lane, v.clock()}
+	mend := link{Name: "Open the lane", Path: lanePath(v.Customer)}
+	if v.May(api.ScopeOperate) && lane.State == operate.LanePaused {
+		mend.Name = "Resume it in the lane"
+	}
+	switch refusedByICIMS := lane.Reason == "icims_credentials" || lane.Reason == "icims_access_denied"; {
+	case lane.State == operate.LanePaused:
+		found = append(found, obstacle{Text: "Exports would wait, since the lane is paused " + lane.Why(), Mend: &mend})
+	case lane.Keeps() && told && refusedByICIMS: // that is why the connection is as it is
+	case lane.Keeps():
+		if to := lane.Mend(); to != nil {
+			mend = *to
+		}
+		found = append(found, obstacle{Text: strings.TrimSpace("Exports would wait: " + lane.Why() + " " + lane.Hint()), Mend: &mend})
+	}
+	switch {
+	case detail.Workers == 0:
+		found = append(found, obstacle{Text: "Exports would wait, since no worker runs now: start one (icims-export worker)."})
+	case lane.Connection != "" && !told:
+		to := toConnection(v.Customer)
+		found = append(found, obstacle{Text: "Exports would wait, since no worker has a usable connection of this customer: enter or correct it.", Mend: &to})
+	}
+	return found, nil
+}

@@ -1,0 +1,162 @@
+package console
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+// move lets a connection stand as a verification or a refusal would.
+func (w ward) move(customer string, moves ...store.ConnectionMove) {
+	w.t.Helper()
+	for _, m := range moves {
+		m.Who = "a test"
+		if err := w.ledger.MoveConnection(w.t.Context(), customer, m); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// The form says what would keep the exports before any are handed over, and is there all
+// the same: whether candidates are taken in is for the API to say.
+func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
+	const absent, idle = "has no connection", "no worker runs now"
+	verifying := store.ConnectionMove{To: store.ConnectionVerifying}
+	connected := store.ConnectionMove{To: store.ConnectionConnected}
+	toConnection, toLane := `href="/connections/1234">Look at the connection`, `href="/customers/1234/lane">Open the lane`
+	specs := map[string]struct {
+		scope       api.Scope
+		arrange     func(ward)
+		wants, lack []string
+	}{
+		"no connection": {
+			api.ScopeExport, func(ward) {},
+			[]string{`class="note bad">This customer has no connection, so that nothing can be exported yet.`, `href="/connections/1234">See the connection`, "a key with the scope admin"},
+			[]string{"/connections/new", idle},
+		},
+		"no connection, for who may enter one": {
+			api.ScopeAdmin, func(ward) {}, []string{absent, `href="/connections/new?customer=1234">Enter a connection`}, []string{"a key with the scope admin"},
+		},
+		"a connection that was removed": {
+			api.ScopeExport, func(w ward) {
+				w.connect(mine)
+				if err := w.ledger.RemoveConnection(w.t.Context(), mine, 0, "a test", ""); err != nil {
+					w.t.Fatal(err)
+				}
+			}, []string{`class="note bad">This customer ` + absent}, nil,
+		},
+		"one that was never verified": {
+			api.ScopeExport, func(w ward) { w.connect(mine) },
+			[]string{`class="note warn">The connection was not verified since it was entered or changed. Verify it first, to know that exports will work.`, toConnection}, []string{absent, idle},
+		},
+		"one that is being verified": {
+			api.ScopeExport, func(w ward) { w.connect(mine); w.move(mine, verifying) }, []string{"is being verified just now", toConnection}, []string{"was not verified"},
+		},
+		"one that is connected": {
+			api.ScopeExport, func(w ward) { w.connect(mine); w.move(mine, verifying, connected) }, nil, []string{`<p class="note`},
+		},
+		"one that is degraded": {
+			api.ScopeExport, func(w ward) {
+				w.connect(mine)
+				w.move(mine, verifying, store.ConnectionMove{To: store.ConnectionDegraded, Reason: "verify_" + store.Reason(verify.CodeRightMissing)})
+			}, []string{"The connection is degraded. Its verification found: right missing. Look at the verification", toConnection}, []string{absent},
+		},
+		"one that is degraded, with its verification": {
+			api.ScopeExport, func(w ward) {
+				w.connect(mine)
+				w.verified(verify.ResultDegraded, verify.Check{Name: verify.CheckSearch, State: verify.Failed, Code: verify.CodeRightMissing, Cause: "The account may not search.", Remedy: "Have the right given."})
+				w.move(mine, verifying, store.ConnectionMove{To: store.ConnectionDegraded, Reason: "verify_" + store.Reason(verify.CodeRightMissing)})
+			}, []string{"The connection is degraded. The account may not search. Have the right given.", toConnection}, nil,
+		},
+		"credentials that iCIMS refuses, said once": {
+			api.ScopeExport, func(w ward) {
+				w.connect(mine)
+				w.move(mine, store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials"})
+				w.called(mine, 1, http.StatusUnauthorized)
+			}, []string{"iCIMS refuses the user name or password. Put the right credentials", toConnection}, []string{"Exports would wait"},
+		},
+		"a lane that iCIMS closed": {
+			api.ScopeExport, func(w ward) {
+				w.called(mine, 1, http.StatusUnauthorized)
+				w.connect(mine)
+				w.move(mine, verifying, connected)
+			},
+			[]string{"Exports would wait: iCIMS refuses the user name or password, until", toConnection}, nil,
+		},
+		"a paused lane": {
+			api.ScopeExport, func(w ward) { w.connect(mine); w.move(mine, verifying, connected); w.pause(mine, markup) },
+			[]string{"Exports would wait, since the lane is paused by ana until somebody resumes: &lt;script&gt;", toLane}, []string{"<script>alert", "not verified"},
+		},
+		"a paused lane, for who may resume it": {
+			api.ScopeAdmin, func(w ward) { w.connect(mine); w.pause(mine, "maintenance") },
+			[]string{"paused by ana", `href="/customers/1234/lane">Resume it in the lane`, "was not verified"}, nil,
+		},
+		"no worker": {
+			api.ScopeExport, func(w ward) {
+				w.connect(mine)
+				if err := w.ledger.Farewell(w.t.Context(), "w-1"); err != nil {
+					w.t.Fatal(err)
+				}
+			}, []string{"since no worker runs now: start one"}, nil,
+		},
+		"workers that have no usable connection": {
+			api.ScopeExport, func(w ward) {
+				w.connect(mine)
+				w.move(mine, verifying, connected)
+				if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{mine}}); err != nil {
+					w.t.Fatal(err)
+				}
+			}, []string{"since no worker has a usable connection of this customer", toConnection}, nil,
+		},
+	}
+	for name, s := range specs {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			w.beat()
+			s.arrange(w)
+			got := w.person(s.scope, mine).get(exportPath)
+			got.wants(t, http.StatusOK, append(s.wants, `name="file"`, `<button class="primary">Export</button>`)...)
+			got.lacks(t, s.lack...)
+		})
+	}
+}
+
+func TestAConnectionOfTheFileIsNoneThatIsMissing(t *testing.T) {
+	w := newWard(t, func(d *api.Deps, _ *Options) {
+		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, Filed: func() map[string]store.Connection {
+			return map[string]store.Connection{mine: {Customer: mine, Username: "export-user", Password: "correct horse", PortalURLs: portalURL}}
+		}}
+	})
+	w.beat()
+	p := w.person(api.ScopeExport)
+	got := p.get(exportPath)
+	got.wants(t, http.StatusOK, "was not verified since it was entered", `href="/connections/1234">Look at the connection`)
+	got.lacks(t, "has no connection")
+	w.verified(verify.ResultConnected, verify.Check{Name: verify.CheckCredentials, State: verify.OK})
+	p.get(exportPath).lacks(t, `class="note`)
+	w.verified(verify.ResultRefused, verify.Check{Name: verify.CheckCredentials, State: verify.Failed, Code: verify.CodeCredentials, Cause: "iCIMS refuses the user.", Remedy: "Enter another."})
+	p.get(exportPath).wants(t, http.StatusOK, "iCIMS refuses the user. Enter another. It changes only in the workers")
+	if got := p.send(exportPath, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7"); got.StatusCode != http.StatusSeeOther {
+		t.Errorf("it was refused: %d %s", got.StatusCode, got.text)
+	}
+}
+
+// What keeps the exports is judged anew each time that the form is shown, but not said
+// beside a refusal that says the same.
+func TestAMissingConnectionIsSaidOnce(t *testing.T) {
+	w := newWard(t)
+	p := w.person(api.ScopeAdmin)
+	for _, path := range []string{exportPath, exportPath + "/preview"} {
+		got := p.send(path, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7")
+		got.wants(t, http.StatusNotFound, "The customer has no connection", `href="/connections/new?customer=1234">Enter a connection`)
+		if n := strings.Count(got.text, "Enter a connection</a>"); n != 1 {
+			t.Errorf("%s leads to the connection %d times", path, n)
+		}
+	}
+	p.send(exportPath, "", "", "key", newKey(), "job", "7").wants(t, http.StatusUnprocessableEntity, "are missing: choose a file", "has no connection")
+}
