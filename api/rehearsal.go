@@ -55,7 +55,7 @@ func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Con
 	out.Accepted, out.Dummies, out.RefusedRows = receipt.Accepted, receipt.Dummies, receipt.RefusedRows()
 	out.Refused, out.Warnings = receipt.Refused, receipt.Warnings
 	out.MoreRefused, out.MoreWarned = receipt.MoreRefused, receipt.MoreWarned
-	out.JobWarning = s.Desk.JobWarning(ctx, batch.Customer, batch.Target.Job)
+	out.JobTitle, out.JobWarning = s.aboutJob(ctx, batch)
 	kind := store.KindOf(batch.Target.Job, batch.Options.IncludePreviouslyExported)
 	p, err := s.Desk.Demand(ctx, batch.Customer, kind, out.Estimate.Candidates, conn.Limits.Or(store.DefaultLimits()), s.waits())
 	out.Forecast, out.Waits = p.Forecast, p.Waits

@@ -26,8 +26,10 @@ type Sent struct {
 	// Forecast is missing where nothing of the batch moves.
 	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
 	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+	// JobTitle is empty where the kept list of jobs does not know it.
+	JobTitle string `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
 	// JobWarning is a sentence; empty where there is nothing to say.
-	JobWarning string `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one."`
+	JobWarning string `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one; or was not, where the list is old."`
 }
 
 // Rehearsal is what would become of candidates if they were handed over.
@@ -43,7 +45,8 @@ type Rehearsal struct {
 	Estimate    operate.Estimate        `json:"estimate" doc:"How many calls it would take."`
 	Forecast    store.Forecast          `json:"forecast" doc:"When it would be done, as things stand."`
 	Waits       []string                `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
-	JobWarning  string                  `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one."`
+	JobTitle    string                  `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
+	JobWarning  string                  `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one; or was not, where the list is old."`
 	Skips       []ExportedBefore        `json:"skips,omitempty" doc:"The first of those who would be skipped."`
 	Requests    []SampleRequests        `json:"requests,omitempty" doc:"What would be sent to iCIMS for the first of the others. It holds what was handed over."`
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,45 @@ func TestJobsAreListedSearchedAndPaged(t *testing.T) {
 	}
 }
 
+func TestExportsAndDryRunsTellOfTheirJobWhatTheKeptListKnows(t *testing.T) {
+	r := newRig(t)
+	r.listed(mine, 3)
+	key := r.key(ScopeExport, mine)
+	sends := 0
+	told := func(when, target, title, warning string) {
+		t.Helper()
+		for i, dry := range []string{"", "&dry_run=true"} {
+			var got struct {
+				Title   string `json:"job_title"`
+				Warning string `json:"job_warning"`
+			}
+			sends++
+			path := "/v1/customers/1234/exports?" + target + dry
+			r.call(key, http.MethodPost, path, row(fmt.Sprintf("c-%d", sends)), "Content-Type", "application/x-ndjson").is([]int{http.StatusAccepted, http.StatusOK}[i], &got)
+			if got.Title != title || !strings.HasPrefix(got.Warning, warning) || got.Warning != "" && warning == "" {
+				t.Errorf("%s%s: title %q, warning %q", when, dry, got.Title, got.Warning)
+			}
+		}
+	}
+	told("a job of the list", "job=2", "Café Manager 2", "")
+	told("another one", "job=9", "", "Job 9 is not on the job portals of customer 1234: ")
+	told("no job", "prospects=true", "", "")
+	r.now.pass(time.Hour)
+	told("a job of an old list", "job=2", "Café Manager 2", "")
+	told("one that an old list lacks", "job=9", "", "Job 9 was not on the job portals of customer 1234 when the list of jobs was read, 1h 0m ago: ")
+	r.now.pass(25 * time.Hour)
+	told("one that a list of yesterday lacks", "job=9", "", "")
+	if asked := r.askedForJobs(mine); len(asked) != 0 {
+		t.Errorf("the list is read for it: %+v", asked)
+	}
+	r.connect("77")
+	var got Rehearsal
+	r.call(r.key(ScopeExport), http.MethodPost, "/v1/customers/77/exports?job=9&dry_run=true", row("c-1"), "Content-Type", "application/x-ndjson").is(http.StatusOK, &got)
+	if got.JobTitle+got.JobWarning != "" {
+		t.Errorf("without a list: %q, %q", got.JobTitle, got.JobWarning)
+	}
+}
+
 func TestJobsOfACustomerWithoutConnection(t *testing.T) {
 	r := newRig(t)
 	key := r.key(ScopeExport)
@@ -126,30 +166,5 @@ func TestWrongQueriesForJobs(t *testing.T) {
 		if p := r.call(key, http.MethodGet, "/v1/customers/1234/jobs?"+query, nil).problem(CodeInvalid); len(p.Errors) != 1 {
 			t.Errorf("%s: %+v", query, p)
 		}
-	}
-}
-
-func TestExportToAJobThatIsNotOnThePortalsIsWarnedOf(t *testing.T) {
-	r := newRig(t)
-	r.listed(mine, 3)
-	key := r.key(ScopeExport, mine)
-	const ana = `{"id":"c-9","first_name":"Ana","last_name":"Lytic","email":"ana9@example.com"}`
-	for path, warned := range map[string]bool{"job=4": true, "job=3": false, "prospects=true": false} {
-		for _, dry := range []string{"", "&dry_run=true"} {
-			var sent struct {
-				JobWarning string `json:"job_warning"`
-			}
-			a := r.call(key, http.MethodPost, "/v1/customers/1234/exports?"+path+dry, ana, "Content-Type", mediaNDJSON)
-			a.is(a.StatusCode, &sent)
-			if a.StatusCode >= http.StatusBadRequest || (sent.JobWarning != "") != warned {
-				t.Errorf("%s%s: %d, %q", path, dry, a.StatusCode, sent.JobWarning)
-			}
-		}
-	}
-	r.now.pass(time.Hour) // an old list says nothing
-	var sent Sent
-	r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=5", ana, "Content-Type", mediaNDJSON).is(http.StatusAccepted, &sent)
-	if sent.JobWarning != "" {
-		t.Error(sent.JobWarning)
 	}
 }

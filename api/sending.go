@@ -21,7 +21,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
 	if err != nil {
 		return Sent{}, brokenOff(err, sent, batch.IdempotencyKey != "")
 	}
-	sent.JobWarning = s.Desk.JobWarning(ctx, batch.Customer, batch.Target.Job)
+	sent.JobTitle, sent.JobWarning = s.aboutJob(ctx, batch)
 	b, err := s.Ledger.Batch(ctx, receipt.Batch)
 	if err != nil || b.Moving() == 0 {
 		return sent, nil //nolint:nilerr // the candidates are handed over, which is what was asked for
@@ -30,6 +30,12 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
 		sent.Forecast, sent.Waits = &p.Forecast, p.Waits
 	}
 	return sent, nil
+}
+
+// aboutJob is what the kept list of jobs tells of a batch's.
+func (s *Server) aboutJob(ctx context.Context, b tasks.Batch) (title, warning string) {
+	job := b.Target.Job
+	return s.Desk.JobTitles(ctx, b.Customer, job)[job], s.Desk.JobWarning(ctx, b.Customer, job)
 }
 
 // brokenOff is the error of a batch of which a part may have been accepted. again: it

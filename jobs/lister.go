@@ -357,20 +357,31 @@ func parseCursor(cursor string) (int64, error) {
 	return below, nil
 }
 
-// Missing reports whether a job is missing from a list that is fresh, so that it may
-// be the wrong one. It makes no call and asks for nothing.
-func (l *Lister) Missing(ctx context.Context, customer string, job int64) (bool, error) {
+// Sighting is what the list that is kept tells of one job.
+type Sighting struct {
+	// Missing: the list has no such job, so that it may be the wrong one. Where there is
+	// no list, or it lacks a portal, nothing is missing.
+	Missing bool
+	// Age is how old the list is; Stale that it is older than it should be.
+	Age   time.Duration
+	Stale bool
+}
+
+// Sight looks for a job in the list. It makes no call and asks for nothing.
+func (l *Lister) Sight(ctx context.Context, customer string, job int64) (Sighting, error) {
 	s, err := l.look(ctx, customer)
-	if errors.Is(err, store.ErrNoConnection) {
-		return false, nil
+	if errors.Is(err, store.ErrNoConnection) || err == nil && s.list.AsOf.IsZero() {
+		return Sighting{}, nil
 	}
-	if err != nil || s.stale() || len(s.list.Unreadable) > 0 {
-		return false, err
+	if err != nil {
+		return Sighting{}, err
 	}
+	seen := Sighting{Age: s.now.Sub(s.list.AsOf), Stale: s.stale()}
 	for _, j := range s.list.Jobs {
 		if j.ID == job {
-			return false, nil
+			return seen, nil
 		}
 	}
-	return true, nil
+	seen.Missing = len(s.list.Unreadable) == 0
+	return seen, nil
 }

@@ -318,33 +318,29 @@ func TestTitlesComeFromTheListThatIsKeptWhateverItsAge(t *testing.T) {
 	}
 }
 
-func TestAJobThatIsMissingFromAFreshListIsNoticed(t *testing.T) {
+func TestAListTellsOfOneJobWithoutACall(t *testing.T) {
 	r := newRig(t, 1, 2)
 	r.post(1, 3, 1)
-	missing := func(job int64) bool {
+	sees := func(when string, job int64, want jobs.Sighting) {
 		t.Helper()
-		yes, err := r.lister.Missing(t.Context(), customer, job)
+		got, err := r.lister.Sight(t.Context(), customer, job)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return yes
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("job %d, %s: %s", job, when, diff)
+		}
 	}
-	if missing(9) {
-		t.Error("without a list")
-	}
+	sees("without a list", 9, jobs.Sighting{})
 	r.refresh()
-	if missing(2) || !missing(9) {
-		t.Error("with a fresh list")
-	}
+	sees("in a fresh list", 2, jobs.Sighting{})
+	sees("not in a fresh list", 9, jobs.Sighting{Missing: true})
 	r.pass(time.Hour)
-	if missing(9) {
-		t.Error("with a stale list")
-	}
+	sees("in a stale list", 2, jobs.Sighting{Age: time.Hour, Stale: true})
+	sees("not in a stale list", 9, jobs.Sighting{Missing: true, Age: time.Hour, Stale: true})
 	r.tenant.Hide("portal", 2)
 	r.refresh()
-	if missing(9) {
-		t.Error("with a list that lacks a portal")
-	}
+	sees("in a list that lacks a portal", 9, jobs.Sighting{})
 	if len(r.asked()) != 0 {
 		t.Error("it asks for refreshes")
 	}

@@ -120,6 +120,22 @@ func TestTheClientAnswersAsPackageTasksDoes(t *testing.T) {
 	}
 }
 
+func TestAReceiptTellsOfTheJobWhatTheListKnows(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	listed := store.ListedJob{ID: 7, Title: "Data Engineer", Read: time.Now().UTC().Truncate(time.Minute)}
+	list := store.JobList{AsOf: time.Now(), Portals: r.portals, ListCalls: 1, Jobs: []store.ListedJob{listed}}
+	if _, err := r.ledger.SaveJobs(t.Context(), customer, list, 1, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for job, want := range map[int64]client.Sent{7: {JobTitle: "Data Engineer"}, 9: {JobWarning: "Job 9 is not on the job portals"}} {
+		sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Target{Job: job}, Candidates: many(1)})
+		if err != nil || sent.JobTitle != want.JobTitle || !strings.HasPrefix(sent.JobWarning, want.JobWarning) || (sent.JobWarning == "") != (want.JobWarning == "") {
+			t.Errorf("job %d: title %q, warning %q, %v", job, sent.JobTitle, sent.JobWarning, err)
+		}
+	}
+}
+
 func TestABrokenInputIsHandedOverAsFarAsItWent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

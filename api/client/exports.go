@@ -27,6 +27,11 @@ type Sent struct {
 	Forecast *store.Forecast `json:"forecast"`
 	// Waits are sentences about what keeps the customer's exports.
 	Waits []string `json:"waits"`
+	// JobTitle is the job's, where the kept list of jobs has it.
+	JobTitle string `json:"job_title"`
+	// JobWarning is a sentence about a job that is not on the customer's job portals, so
+	// that it may be the wrong one; "" where there is nothing to say.
+	JobWarning string `json:"job_warning"`
 }
 
 // Enqueue hands a batch over, as tasks.Client does: candidates are read once, one by

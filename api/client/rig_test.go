@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/api/client"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -34,6 +35,8 @@ type rig struct {
 	ledger *store.Ledger
 	redis  redis.UniversalClient
 	work   func() // starts a worker
+	// portals is what a list of jobs names the connection's portals by.
+	portals string
 	// handler may be replaced, to stand between client and API.
 	handler http.Handler
 	http    *httptest.Server
@@ -80,6 +83,11 @@ func newRig(t *testing.T, change ...func(*api.Deps)) *rig {
 		r.http.Close()
 	})
 	r.Client = r.with(r.key("admin"))
+	portals, err := icims.ParsePortalURLsOf(customer, conn.PortalURLs, hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.portals = jobs.PortalsHash(ledger, customer, jobs.PortalNames(portals))
 	r.work = func() {
 		w := worker.New(redisClient, ledger, worker.DefaultSettings(), hosts, zerolog.Nop())
 		w.SetConnections([]store.Connection{conn})

@@ -37,21 +37,20 @@ func (v *visit) batch() error {
 	return v.page("batch", "Export to "+s.Target(), page)
 }
 
-// targetOf is where a batch goes.
-func targetOf(job int64) string {
+// targetOf is where candidates go, with the job's title where that is known.
+func targetOf(job int64, title string) string {
 	if job == 0 {
 		return "prospects"
 	}
-	return "job " + strconv.FormatInt(job, 10)
+	target := "job " + strconv.FormatInt(job, 10)
+	if title != "" {
+		target += " “" + title + "”"
+	}
+	return target
 }
 
-// Target is where the batch goes, with the job's title where that is known.
-func (s standing) Target() string {
-	if s.JobTitle == "" {
-		return targetOf(s.Job)
-	}
-	return targetOf(s.Job) + " “" + s.JobTitle + "”"
-}
+// Target is where the batch goes.
+func (s standing) Target() string { return targetOf(s.Job, s.JobTitle) }
 
 // batchResults answers with the table of results, for htmx to put it in place; without
 // it with the whole page.

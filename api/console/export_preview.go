@@ -84,14 +84,15 @@ func (p *previewed) costs(v *visit) string {
 func (p previewed) Cost() string { return p.cost }
 
 // Target is where it would go.
-func (p previewed) Target() string { return targetOf(p.Job) }
+func (p previewed) Target() string { return targetOf(p.Job, p.JobTitle) }
 
 // Said is the preview in a sentence.
 func (p previewed) Said() string {
 	if p.Failed != nil {
 		return "There is no preview: " + p.Failed.Title + "."
 	}
-	return fmt.Sprintf("Preview: %s would be sent, %s skipped, %s refused.", prose.Grouped(p.Estimate.Candidates), prose.Grouped(p.Estimate.Skipped), prose.Grouped(p.RefusedRows))
+	said := fmt.Sprintf("Preview: %s would be sent, %s skipped, %s refused.", prose.Grouped(p.Estimate.Candidates), prose.Grouped(p.Estimate.Skipped), prose.Grouped(p.RefusedRows))
+	return strings.TrimSpace(said + " " + p.JobWarning)
 }
 
 // Lane leads to where the lane is set going; nil where that is not what is waited for.

@@ -72,7 +72,9 @@ func rowsOf(refused []tasks.Refusal, all int) refusedRows {
 type receiptPage struct {
 	api.Sent
 
-	File    string
+	File string
+	// Target is where they go.
+	Target  string
 	Refused refusedRows
 	// Standing is how the batch stands; nil where that is not known.
 	Standing *standing
@@ -80,7 +82,11 @@ type receiptPage struct {
 
 // receipt answers with the receipt of an export.
 func (v *visit) receipt(sent api.Sent, in *handedIn) error {
-	page := receiptPage{Sent: sent, File: in.file, Refused: rowsOf(sent.Refused, sent.RefusedRows)}
+	job, _ := pickedJob(in.fields, "job")
+	page := receiptPage{Sent: sent, File: in.file, Target: "as prospects", Refused: rowsOf(sent.Refused, sent.RefusedRows)}
+	if job != 0 {
+		page.Target = "for " + targetOf(job, sent.JobTitle)
+	}
 	var b api.BatchStatus
 	if err := v.get(v.customerPath("batches", string(sent.Batch)), nil, &b); err == nil {
 		s := v.standingOf(b)

@@ -358,6 +358,41 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 	}
 }
 
+func TestPreviewAndReceiptNameTheJobAndWarnOfAMissingOne(t *testing.T) {
+	const missing = "Job 9 is not on the job portals of customer 1234"
+	specs := map[string]struct {
+		job                string
+		age                time.Duration
+		preview, receipt   []string
+		previewLack, rLack []string
+	}{
+		"a listed job": {"1709", 0, []string{"to job 1709 “Data Engineer”</h2>"}, []string{"1 candidate of a.csv is accepted for job 1709 “Data Engineer”, 1 row refused."}, []string{"is not on the job portals"}, []string{"is not on"}},
+		"a listed job with markup in its title": {
+			"1701", 0, []string{"job 1701 “&lt;b&gt;Bold&lt;/b&gt; Engineer”"}, []string{"job 1701 “&lt;b&gt;Bold&lt;/b&gt; Engineer”"}, []string{"<b>Bold"}, []string{"<b>Bold"},
+		},
+		"one that is not listed":             {"9", 0, []string{"to job 9</h2>", missing}, []string{"accepted for job 9, ", missing}, nil, nil},
+		"one that an old list lacks":         {"9", time.Hour, []string{"Job 9 was not on the job portals", "1h 0m ago"}, []string{"1h 0m ago"}, nil, nil},
+		"one that a list of yesterday lacks": {"9", 25 * time.Hour, []string{"to job 9</h2>"}, []string{"accepted for job 9, "}, []string{"job portals of customer"}, []string{"job portals of customer"}},
+		"no job":                             {"prospects", 0, []string{"to prospects</h2>"}, []string{"accepted as prospects, 1 row refused."}, nil, nil},
+	}
+	for name, s := range specs {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			w.connect(mine)
+			w.listed(append([]store.ListedJob(nil), someJobs...)...)
+			w.now.pass(s.age)
+			p := w.person(api.ScopeExport)
+			content := csvOf("c-1") + "c-2,Ottoline,Quillfeather,\n"
+			preview := p.send(exportPath+"/preview", "a.csv", content, "key", newKey(), "job", s.job)
+			preview.wants(t, http.StatusOK, s.preview...)
+			preview.lacks(t, s.previewLack...)
+			receipt := p.send(exportPath, "a.csv", content, "key", newKey(), "job", s.job)
+			receipt.wants(t, http.StatusOK, s.receipt...)
+			receipt.lacks(t, s.rLack...)
+		})
+	}
+}
+
 func TestARevokedKeyCannotExport(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)

@@ -43,7 +43,7 @@ func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
 
 	s.hold("workflows.create", address(exported-1))
 	b.goes("Export")
-	b.sees("12 candidates of candidates.csv are accepted, 2 rows refused.", "11 of 12 candidates done")
+	b.sees("12 candidates of candidates.csv are accepted for job 1709 “Technical Recruiter”, 2 rows refused.", "11 of 12 candidates done")
 	b.sees("You can leave this page: the export goes on.")
 	b.lacks("Export complete")
 	b.audit("export, under way")

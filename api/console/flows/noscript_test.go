@@ -50,7 +50,7 @@ func TestEachFlowWorksWithoutJavaScript(t *testing.T) {
 	b.sees("choose the file again", "12 would be sent", "2 refused")
 	b.uploads("File with candidates", candidatesFile(t))
 	b.goes("Export")
-	b.sees("12 candidates of candidates.csv are accepted, 2 rows refused.")
+	b.sees("12 candidates of candidates.csv are accepted for job 1709 “Technical Recruiter”, 2 rows refused.")
 	b.looks("Refresh", "Export complete")
 	s.counts(1+exported, 1+exported) // and the test candidate
 
