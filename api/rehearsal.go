@@ -57,7 +57,7 @@ func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Con
 	out.MoreRefused, out.MoreWarned = receipt.MoreRefused, receipt.MoreWarned
 	out.JobTitle, out.JobWarning = s.aboutJob(ctx, batch)
 	kind := store.KindOf(batch.Target.Job, batch.Options.IncludePreviouslyExported)
-	p, err := s.Desk.Demand(ctx, batch.Customer, kind, out.Estimate.Candidates, conn.Limits.Or(store.DefaultLimits()), s.waits())
+	p, err := s.Desk.Demand(ctx, batch.Customer, kind, out.Estimate, conn.Limits.Or(store.DefaultLimits()), s.waits())
 	out.Forecast, out.Waits = p.Forecast, p.Waits
 	return out, err
 }

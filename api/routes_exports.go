@@ -42,8 +42,8 @@ type Rehearsal struct {
 	Warnings    []tasks.RepeatedWarning `json:"warnings,omitempty"`
 	MoreRefused int                     `json:"more_refused,omitempty"`
 	MoreWarned  int                     `json:"more_warned,omitempty"`
-	Estimate    operate.Estimate        `json:"estimate" doc:"How many calls it would take."`
-	Forecast    store.Forecast          `json:"forecast" doc:"When it would be done, as things stand."`
+	Estimate    operate.Estimate        `json:"estimate" doc:"Between how many calls it would take."`
+	Forecast    store.Forecast          `json:"forecast" doc:"When it would be done, as things stand. Its calls_to_go is the number to reckon with, by what earlier exports took: it lies within the estimate."`
 	Waits       []string                `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
 	JobTitle    string                  `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
 	JobWarning  string                  `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one; or was not, where the list is old."`

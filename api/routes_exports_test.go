@@ -249,6 +249,9 @@ func TestADryRunHandsNothingOver(t *testing.T) {
 	if !out.DryRun || out.Accepted != 2 || out.Estimate.Candidates != 1 || out.Estimate.Skipped != 1 || out.RefusedRows != 1 || out.Estimate.Least != 3 || out.Forecast.Calls == 0 {
 		t.Errorf("%+v", out)
 	}
+	if f, e := out.Forecast, out.Estimate; f.Calls < e.Least || f.Calls > e.Most {
+		t.Errorf("%d calls to go lie outside of %d to %d", f.Calls, e.Least, e.Most)
+	}
 	if len(out.Skips) != 1 || out.Skips[0].Candidate != "c-1" || out.Skips[0].Person != 17 || out.Skips[0].At.IsZero() {
 		t.Errorf("who would be skipped: %+v", out.Skips)
 	}

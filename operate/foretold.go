@@ -12,14 +12,38 @@ import (
 // when it will be done. kept tells that something keeps the exports of which the
 // forecast does not know, such as that no worker runs.
 func Foretold(f store.Forecast, now time.Time, kept bool) string {
-	text := "about " + prose.Plural(f.Calls, "call") + " to go"
-	if f.Calls == 1 {
-		text = "1 call to go"
-	}
+	text := aboutCalls(f.Calls) + " to go"
 	if others := f.Ahead - f.Calls; others > 0 {
 		text += fmt.Sprintf(", and %s of other batches in between", prose.Grouped(others))
 	}
-	text += fmt.Sprintf("; %s of %s left today", prose.Grouped(f.LeftToday), prose.Grouped(f.PerDay))
+	return text + "; " + within(f, now, kept)
+}
+
+// Reckoned is what exports would take that are not handed over yet, in sentences. The one
+// number that is reckoned with stands first, then between which it lies. asOf says
+// what the day's calls are told by.
+func Reckoned(e Estimate, f store.Forecast, asOf string, now time.Time, kept bool) string {
+	if e.Candidates == 0 {
+		return "It would take no calls to iCIMS."
+	}
+	text := fmt.Sprintf("It would take %s to iCIMS, going by what such exports take: %s if all are new there, and at most %s. %s: ",
+		aboutCalls(f.Calls), prose.Grouped(e.Least), prose.Grouped(e.Most), asOf)
+	if others := f.Ahead - f.Calls; others > 0 {
+		text += prose.Plural(others, "call") + " of other batches in between; "
+	}
+	return text + within(f, now, kept) + "."
+}
+
+func aboutCalls(n int) string {
+	if n == 1 {
+		return "1 call"
+	}
+	return "about " + prose.Plural(n, "call")
+}
+
+// within is what is left of the day, and when it will be done.
+func within(f store.Forecast, now time.Time, kept bool) string {
+	text := fmt.Sprintf("%s of %s left today", prose.Grouped(f.LeftToday), prose.Grouped(f.PerDay))
 	switch {
 	case !f.Done.IsZero() && kept:
 		return text + "; done " + About(f.Done, now) + " if it went on at once"

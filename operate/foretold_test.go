@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 func TestForetoldInWords(t *testing.T) {
@@ -33,5 +34,52 @@ func TestForetoldInWords(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestReckonedInWords(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		e    Estimate
+		f    store.Forecast
+		kept bool
+		want string
+	}{
+		"one number, and between which it lies": {
+			Estimate{Candidates: 100, Least: 202, Most: 404}, store.Forecast{Calls: 204, Ahead: 204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, false,
+			"It would take about 204 calls to iCIMS, going by what such exports take: 202 if all are new there, and at most 404. As things stand: 9,000 of 10,000 left today; done within a minute.",
+		},
+		"in turns, and kept": {
+			Estimate{Candidates: 100, Least: 202, Most: 404}, store.Forecast{Calls: 204, Ahead: 1204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, true,
+			"As things stand: 1,000 calls of other batches in between; 9,000 of 10,000 left today; done within a minute if it went on at once.",
+		},
+		"nobody would be sent": {Estimate{Skipped: 3}, store.Forecast{}, false, "It would take no calls to iCIMS."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Reckoned(c.e, c.f, "As things stand", now, c.kept); !strings.HasSuffix(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// The number that is reckoned with is never outside of what is said of it.
+func TestWhatIsReckonedWithLiesWithinTheEstimate(t *testing.T) {
+	kind := store.KindOf(7, false)
+	for name, measured := range map[string]store.Cost{
+		"nothing was measured": {}, "exports took as many as new ones do": {Exports: 500, Calls: 1010},
+		"exports took hardly any": {Exports: 500, Calls: 3}, "exports took very many": {Exports: 500, Calls: 9000},
+	} {
+		for _, n := range []int{0, 1, 49, 50, 51, 1000} {
+			var e Estimate
+			for range n {
+				e.Add(tasks.Candidate{}, 7)
+			}
+			e.LookUp(50)
+			d := e.Demand(store.Costs{kind: measured}, kind)
+			if d.Calls < float64(e.Least) || d.Calls > float64(e.Most) || d.Express != tasks.GoesExpress(n) {
+				t.Errorf("%s, %d candidates: %v calls, express %t; the estimate is %+v", name, n, d.Calls, d.Express, e)
+			}
+		}
 	}
 }

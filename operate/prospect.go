@@ -69,14 +69,13 @@ func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []str
 	return sentences
 }
 
-// Demand foretells the end of exports that are not handed over yet: so many of a kind.
-func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, exports int, limits store.Limits, waits Waits) (Prospect, error) {
+// Demand foretells the end of exports that are not handed over yet, all of a kind.
+func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, e Estimate, limits store.Limits, waits Waits) (Prospect, error) {
 	costs, err := d.Ledger.Costs(ctx, customer)
 	if err != nil {
 		return Prospect{}, err
 	}
-	demand := store.Demand{Calls: float64(exports) * costs.Each(kind), Express: tasks.GoesExpress(exports)}
-	f, err := d.Ledger.ForecastDemand(ctx, customer, "", demand, costs, limits)
+	f, err := d.Ledger.ForecastDemand(ctx, customer, "", e.Demand(costs, kind), costs, limits)
 	if err != nil {
 		return Prospect{}, err
 	}
@@ -87,14 +86,12 @@ func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, exp
 	return Prospect{f, kept}, nil
 }
 
-// Estimate is how many calls exports would take.
+// Estimate is between how many calls exports would take.
 type Estimate struct {
-	Candidates int `json:"candidates"` // that would be sent
-	Skipped    int `json:"skipped"`
-	// Least holds if all are new or, if they are there, unchanged; Most if all
-	// are there and everything about them differs.
-	Least int `json:"calls_least"`
-	Most  int `json:"calls_most"`
+	Candidates int `json:"candidates" doc:"How many would be sent."`
+	Skipped    int `json:"skipped" doc:"How many would be skipped, since they were exported before."`
+	Least      int `json:"calls_least" doc:"Calls if all are new in iCIMS or, if they are there, unchanged."`
+	Most       int `json:"calls_most" doc:"Calls if all are there and everything about them differs."`
 }
 
 // Add counts a candidate that would be sent to a job, or for 0 to the prospects.
@@ -111,9 +108,17 @@ func (e *Estimate) Add(c tasks.Candidate, job int64) {
 	}
 }
 
-// LookUp counts the calls that look the candidates up, so many at a time.
+// LookUp counts the calls that look the candidates up, so many at a time. A second search
+// is made as long as it is not known whether the tenant heeds upper and lower case.
 func (e *Estimate) LookUp(batch int) {
 	lookups := (e.Candidates + batch - 1) / batch
 	e.Least += lookups
-	e.Most += lookups
+	e.Most += 2 * lookups
+}
+
+// Demand is what to reckon with, by what exports of the kind took so far: a number
+// between Least and Most.
+func (e Estimate) Demand(costs store.Costs, kind store.Kind) store.Demand {
+	calls := float64(e.Candidates) * costs.Each(kind)
+	return store.Demand{Calls: min(max(calls, float64(e.Least)), float64(e.Most)), Express: tasks.GoesExpress(e.Candidates)}
 }

@@ -71,13 +71,8 @@ func (v *visit) rehearse(in *handedIn, query url.Values, p *previewed) error {
 
 // costs says how many calls it would take, and until when.
 func (p *previewed) costs(v *visit) string {
-	e := p.Estimate
-	if e.Candidates == 0 {
-		return "It would take no calls to iCIMS."
-	}
 	kept := len(p.Waits) > 0 && p.Forecast.Waits == ""
-	return fmt.Sprintf("It would take %s to iCIMS if all are new there, and at most %s. As things stand: %s.",
-		prose.Plural(e.Least, "call"), prose.Grouped(e.Most), operate.Foretold(p.Forecast, v.Now(), kept))
+	return operate.Reckoned(p.Estimate, p.Forecast, "As things stand", v.Now(), kept)
 }
 
 // Cost is what it would take, in sentences.

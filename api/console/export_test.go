@@ -330,7 +330,7 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	content := csvOf("c-1") + "c-2," + `"` + strings.ReplaceAll(markup, `"`, `""`) + `"` + ",Quillfeather,c-2@example.com\nc-3,Ottoline,Quillfeather,\n"
 	wants := []string{
-		"<b>1</b> would be sent", "<b>1</b> skipped", "<b>1</b> refused", "It would take 3 calls to iCIMS if all are new there", "calls to go", "It is small",
+		"<b>1</b> would be sent", "<b>1</b> skipped", "<b>1</b> refused", "It would take about 3 calls to iCIMS, going by what such exports take: 3 if all are new there, and at most 6. As things stand: 10,000 of 10,000 left today", "It is small",
 		"row 3", "<code>email</code>", "person 17", "candidates?id=c-1", "to whichever job. To have them on this job as well", "&#34;firstname&#34;", "&lt;script&gt;", "baseprofile",
 	}
 	page := p.send(exportPath+"/preview", "a.csv", content, "key", newKey(), "job", "7")

@@ -338,12 +338,11 @@ func (d *dryRun) writeOthers() {
 func (d *dryRun) foretell(ctx context.Context) []string {
 	e, customer := &d.estimate, d.command.Customer
 	kind := store.KindOf(d.command.Job, d.command.IncludeExported)
-	demand := store.Demand{Calls: float64(e.Candidates) * store.Costs{}.Each(kind), Express: tasks.GoesExpress(e.Candidates)}
-	e.Forecast = store.Foretell(time.Now(), demand, store.Standing{}, d.conn.Limits)
+	e.Forecast = store.Foretell(time.Now(), e.Demand(store.Costs{}, kind), store.Standing{}, d.conn.Limits)
 	if d.operator == nil {
 		return nil
 	}
-	r, err := d.operator.Demand(ctx, customer, kind, e.Candidates, d.conn.Limits, d.p.waits())
+	r, err := d.operator.Demand(ctx, customer, kind, e.Estimate, d.conn.Limits, d.p.waits())
 	if err != nil {
 		return nil
 	}
@@ -353,17 +352,11 @@ func (d *dryRun) foretell(ctx context.Context) []string {
 
 // cost is the estimate in sentences.
 func (d *dryRun) cost(kept bool) string {
-	e := d.estimate
-	if e.Candidates == 0 {
-		return "It would take no calls."
-	}
-	text := fmt.Sprintf("It would take %s if all are new to iCIMS, and at most %s. ", prose.Plural(e.Least, "call"), prose.Grouped(e.Most))
+	asOf := "As things stand"
 	if d.operator == nil {
-		text += "If none of the day's calls are used yet: "
-	} else {
-		text += "As things stand: "
+		asOf = "If none of the day's calls are used yet"
 	}
-	return text + operate.Foretold(e.Forecast, time.Now(), kept) + "."
+	return operate.Reckoned(d.estimate.Estimate, d.estimate.Forecast, asOf, time.Now(), kept)
 }
 
 // asList returns the entries of a collection field.

@@ -124,7 +124,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 				if !strings.Contains(said, c.want) || c.want == "" && strings.Contains(said, "!") {
 					t.Errorf("%v: want %q in\n%s%s", more, c.want, r.out, r.errors)
 				}
-				if !strings.Contains(said, "bout 2 calls to go; ") {
+				if !strings.Contains(said, "bout 2 calls to ") {
 					t.Errorf("%v: nothing is foretold\n%s%s", more, r.out, r.errors)
 				}
 			}
