@@ -15,6 +15,8 @@ type refusedRows struct {
 	All, Told int
 	// MoreCauses are those that are not shown.
 	MoreCauses int
+	// File has the rows that are told of.
+	File refusedFile
 }
 
 // refusalCause is one thing that is wrong, and the first rows with it.
@@ -44,7 +46,7 @@ const (
 // rowsOf groups refused rows, of which there may be more than are told of. The most
 // frequent cause comes first.
 func rowsOf(refused []tasks.Refusal, all int) refusedRows {
-	list := refusedRows{All: all, Told: len(refused)}
+	list := refusedRows{All: all, Told: len(refused), File: fileOf(refused)}
 	places := map[tasks.Problem]int{}
 	for _, r := range refused {
 		for _, p := range r.Problems {

@@ -1,0 +1,60 @@
+package console
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/csv"
+	"html/template"
+	"strconv"
+	"strings"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+// refusedFile is a list of refused rows as CSV. It is a part of the page itself: nothing
+// is kept to be fetched later, and it outlives the log-in as the page does.
+type refusedFile struct {
+	// Rows is how many rows are in it.
+	Rows int
+	// URL holds the file.
+	URL template.URL
+}
+
+// largestRefusedFile is what fits into an address that browsers take, in bytes: Chromium
+// has 2 MiB, a third more than that in letters.
+const largestRefusedFile = 1_400_000
+
+// fileOf writes a line for each thing that is wrong with a row: where it is, what is wrong,
+// and what to do. Nothing of the row itself is in it, not even an id.
+func fileOf(refused []tasks.Refusal) refusedFile {
+	var file bytes.Buffer
+	whole, rows := 0, 0
+	w := csv.NewWriter(&file)
+	w.UseCRLF = true // as the format has it, and spreadsheets
+	_ = w.Write([]string{"row", "line", "field", "reason", "remedy"})
+	for _, r := range refused {
+		line := ""
+		if r.Line > 0 {
+			line = strconv.Itoa(r.Line)
+		}
+		for _, p := range r.Problems {
+			_ = w.Write([]string{strconv.Itoa(r.Row), line, noFormula(p.Field), noFormula(p.Message), noFormula(p.Remedy)})
+		}
+		w.Flush()
+		if file.Len() > largestRefusedFile {
+			break
+		}
+		whole, rows = file.Len(), rows+1
+	}
+	file.Truncate(whole)
+	return refusedFile{rows, template.URL("data:text/csv;charset=utf-8;base64," + base64.StdEncoding.EncodeToString(file.Bytes()))} //nolint:gosec // letters and digits
+}
+
+// noFormula keeps a spreadsheet from reading a text as a formula: the names of fields are
+// as they were handed over.
+func noFormula(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}

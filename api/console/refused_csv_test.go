@@ -1,0 +1,120 @@
+package console
+
+import (
+	"encoding/base64"
+	"encoding/csv"
+	"fmt"
+	"html"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// rowsIn reads a file of refused rows out of its address.
+func rowsIn(t *testing.T, address string) [][]string {
+	t.Helper()
+	text, ok := strings.CutPrefix(address, "data:text/csv;charset=utf-8;base64,")
+	if !ok {
+		t.Fatalf("the file is at %.60q", address)
+	}
+	file, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(string(file))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+var download = regexp.MustCompile(`download="refused-rows\.csv" href="([^"]*)"`)
+
+// downloaded is the file of refused rows in a page.
+func (s shown) downloaded(t *testing.T) [][]string {
+	t.Helper()
+	found := download.FindAllStringSubmatch(s.text, -1)
+	if len(found) != 1 {
+		t.Fatalf("there are %d files in %s", len(found), s.text)
+	}
+	return rowsIn(t, html.UnescapeString(found[0][1]))
+}
+
+func TestRefusedRowsCanBeDownloadedWithoutWhatTheyHold(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	p := w.person(api.ScopeExport, mine)
+	content := csvOf("c-1") + "c-3,Secretname,Quillfeather,\n\"c 4\",Secretname,Quillfeather,not an address\n"
+	head, first := []string{"row", "line", "field", "reason", "remedy"}, []string{"2", "3", "email", "is missing, and iCIMS takes no candidate without"}
+	for _, path := range []string{exportPath + "/preview", exportPath} {
+		got := p.send(path, "a.csv", content, "key", newKey(), "job", "7")
+		got.wants(t, http.StatusOK, "All of them, with row, field, reason and remedy")
+		rows := got.downloaded(t)
+		if len(rows) != 4 || !cmp.Equal(rows[0], head) || !cmp.Equal(rows[1][:4], first) {
+			t.Fatalf("%s: %q", path, rows)
+		}
+		fields := map[string]bool{}
+		for _, row := range rows[2:] { // both are wrong with the one row
+			fields[row[2]] = true
+			if row[0] != "3" || row[1] != "4" || row[3] == "" || row[4] == "" {
+				t.Errorf("%s: %q", path, row)
+			}
+		}
+		if !fields["id"] || !fields["email"] {
+			t.Errorf("%s: %q", path, rows)
+		}
+		for _, held := range []string{"c-3", "c 4", "Secretname", "not an address"} {
+			if strings.Contains(fmt.Sprint(rows), held) {
+				t.Errorf("%s: %q is in the file: %q", path, held, rows)
+			}
+		}
+	}
+	p.send(exportPath+"/preview", "a.csv", csvOf("c-9"), "key", newKey(), "job", "7").lacks(t, "refused-rows.csv")
+}
+
+func TestWhereMoreRowsAreRefusedTheFileSaysSo(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	var content strings.Builder
+	content.WriteString("id,first_name,last_name,email\n")
+	for i := range 1010 {
+		fmt.Fprintf(&content, "c-%d,A,B,\n", i+1)
+	}
+	got := w.person(api.ScopeExport).send(exportPath+"/preview", "a.csv", content.String(), "key", newKey(), "job", "7")
+	got.wants(t, http.StatusOK, "1,010 rows are refused. Only the first 1,000 are told of", "The first 1,000 of 1,010, with row")
+	if rows := got.downloaded(t); len(rows) != 1001 || rows[1000][0] != "1000" {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+func TestAFileOfRefusedRowsFitsIntoItsAddress(t *testing.T) {
+	var refused []tasks.Refusal
+	for i := range 1000 {
+		r := tasks.Refusal{Row: i + 1}
+		for range 20 {
+			r.Problems = append(r.Problems, tasks.Problem{Field: "email", Message: strings.Repeat("x", 50), Remedy: strings.Repeat("y", 50)})
+		}
+		refused = append(refused, r)
+	}
+	file := fileOf(refused)
+	if file.Rows == 0 || file.Rows == len(refused) || len(file.URL) >= 2<<20 {
+		t.Errorf("%d rows in %d letters", file.Rows, len(file.URL))
+	}
+	if rows := rowsIn(t, string(file.URL)); len(rows) != 1+20*file.Rows {
+		t.Errorf("%d lines of %d rows", len(rows), file.Rows)
+	}
+}
+
+func TestAFileOfRefusedRowsHasNoFormulas(t *testing.T) {
+	refused := []tasks.Refusal{{Row: 1, Candidate: "c-1", Problems: []tasks.Problem{{Field: `=HYPERLINK("x")`, Message: "is, as \"quoted\",\nwrong", Remedy: "-"}}}}
+	want := [][]string{{"row", "line", "field", "reason", "remedy"}, {"1", "", `'=HYPERLINK("x")`, "is, as \"quoted\",\nwrong", "'-"}}
+	if diff := cmp.Diff(want, rowsIn(t, string(fileOf(refused).URL))); diff != "" {
+		t.Error(diff)
+	}
+}
