@@ -3,9 +3,11 @@ package flows
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
 )
 
 // counts checks what iCIMS itself counts: people, and how many are on a job.
@@ -61,6 +63,25 @@ func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
 	s.counts(exported+3, exported+3)
 	b.erasesCandidate()
 	s.seenByReader()
+}
+
+func TestTheExportFormLeadsToWhatWouldKeepTheExports(t *testing.T) {
+	s := newService(t)
+	b := s.login(api.ScopeAdmin)
+	b.visit("/customers/" + customer + "/export")
+	b.sees("This customer has no connection, so that nothing can be exported yet.")
+	b.audit("export, no connection")
+	b.goes("Enter a connection")
+	b.sees("Add a connection")
+	s.connect()
+	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "Kim", Why: "maintenance", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	b.visit("/customers/" + customer + "/export")
+	b.sees("was not verified since it was entered", "the lane is paused by Kim until somebody resumes: maintenance.")
+	b.audit("export, kept")
+	b.goes("Resume it in the lane")
+	b.sees("Resume the lane")
 }
 
 // exportsAgain sends the same file, and nobody is sent.
