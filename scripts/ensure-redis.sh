@@ -4,32 +4,9 @@
 # there already.
 set -eu
 
+. "$(dirname "$0")/packages.sh"
+
 works() { redis-server --version >/dev/null 2>&1 && redis-cli --version >/dev/null 2>&1; }
-
-# as_root runs a command as root where that needs no password, or asks for it
-# where somebody is there to give it.
-as_root() {
-	if [ "$(id -u)" -eq 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-		sudo "$@"
-	else
-		return 1
-	fi
-}
-
-from_apt() {
-	command -v apt-get >/dev/null 2>&1 || return 1
-	echo "redis-server is missing: installing it with apt-get" >&2
-	as_root apt-get update -qq >&2 || return 1
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >&2
-}
-
-from_brew() {
-	command -v brew >/dev/null 2>&1 || return 1
-	echo "redis-server is missing: installing it with brew" >&2
-	brew install --quiet redis >&2
-}
 
 # from_docker takes the program and its libraries out of the Alpine image and
 # runs them with that image's own loader, which works on any Linux.
@@ -54,7 +31,7 @@ WRAPPER
 	export PATH
 }
 
-if works || { from_apt && works; } || { from_brew && works; } || { from_docker && works; }; then
+if works || { from_apt redis-server redis-server && works; } || { from_brew redis-server redis && works; } || { from_docker && works; }; then
 	exit 0
 fi
 echo "The tests need redis-server (version 6.2 or newer) and redis-cli, and they could not be installed here: install them by hand" \
