@@ -127,7 +127,7 @@ func TestEveryRouteNeedsAKeyWithItsScope(t *testing.T) {
 				if a.problem(CodeUnauthenticated); a.Header.Get("WWW-Authenticate") == "" {
 					t.Error("the answer does not say how to come")
 				}
-				r.now.pass(time.Minute) // so that it is not one failure too many
+				r.now.Pass(time.Minute) // so that it is not one failure too many
 			}
 			for _, scope := range Scopes() {
 				if !scope.includes(o.Scope) {

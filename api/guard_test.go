@@ -26,16 +26,16 @@ import (
 
 func TestKeyIsRefusedAtOnceWhenItIsRevokedOrExpires(t *testing.T) {
 	r := newRig(t)
-	made, token, err := r.Ledger.NewAPIKey(t.Context(), store.APIKey{Name: "console", Scopes: []string{"read"}, Expires: r.now.read().Add(time.Hour)}, r.now.read())
+	made, token, err := r.Ledger.NewAPIKey(t.Context(), store.APIKey{Name: "console", Scopes: []string{"read"}, Expires: r.now.Now().Add(time.Hour)}, r.now.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.call(token, http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
-	r.now.pass(time.Hour)
+	r.now.Pass(time.Hour)
 	r.call(token, http.MethodGet, "/v1/whoami", nil).problem(CodeUnauthenticated)
-	r.now.pass(-time.Minute)
+	r.now.Pass(-time.Minute)
 	r.call(token, http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
-	if _, err := r.Ledger.RevokeAPIKey(t.Context(), made.ID, r.now.read()); err != nil {
+	if _, err := r.Ledger.RevokeAPIKey(t.Context(), made.ID, r.now.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r.call(token, http.MethodGet, "/v1/whoami", nil).problem(CodeUnauthenticated)
@@ -91,10 +91,10 @@ func TestFailedLoginsAreLimitedByAddress(t *testing.T) {
 	whoami(late).problem(CodeTooManyFailures) // good, but from there nobody has shown it
 	whoami(good).is(http.StatusOK, nil)
 	whoami("").problem(CodeUnauthenticated)
-	r.now.pass(failureEach)
+	r.now.Pass(failureEach)
 	whoami(late).is(http.StatusOK, nil)
 	// The good key is no way round when it is good no longer.
-	if _, err := r.Ledger.RevokeAPIKey(t.Context(), strings.Split(good, "_")[1], r.now.read()); err != nil {
+	if _, err := r.Ledger.RevokeAPIKey(t.Context(), strings.Split(good, "_")[1], r.now.Now()); err != nil {
 		t.Fatal(err)
 	}
 	whoami(good).problem(CodeUnauthenticated)
@@ -139,7 +139,7 @@ func TestRequestsOfAKeyAreLimited(t *testing.T) {
 		t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
 	}
 	whoami(other).is(http.StatusOK, nil)
-	r.now.pass(2 * time.Second)
+	r.now.Pass(2 * time.Second)
 	whoami(one).is(http.StatusOK, nil)
 	whoami(one).problem(CodeRateLimited)
 }

@@ -22,12 +22,12 @@ func TestReadyzSaysWhatIsWrongWithRedis(t *testing.T) {
 	}
 	r.call("", http.MethodGet, "/healthz", nil).is(http.StatusOK, nil)
 	r.call("", http.MethodGet, "/readyz", nil).is(http.StatusOK, nil) // the look before is not a second old
-	r.now.pass(time.Second)
+	r.now.Pass(time.Second)
 	if p := r.call("", http.MethodGet, "/readyz", nil).problem(CodeUnavailable); !strings.Contains(p.Detail, "its memory is full") {
 		t.Errorf("it says %q", p.Detail)
 	}
 	server.Kill(t)
-	r.now.pass(time.Second)
+	r.now.Pass(time.Second)
 	if p := r.call("", http.MethodGet, "/readyz", nil).problem(CodeUnavailable); !strings.Contains(p.Detail, "cannot be reached") || strings.Contains(p.Detail, server.Addr()) {
 		t.Errorf("it says %q", p.Detail)
 	}

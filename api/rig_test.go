@@ -7,14 +7,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -28,44 +27,9 @@ type rig struct {
 	t      *testing.T
 	redis  redis.UniversalClient
 	server *httptest.Server
-	log    *lockedBuffer
-	now    *testClock
+	log    *testrig.Log
+	now    *testrig.Clock
 	batch  store.BatchID // the last one that was made
-}
-
-// testClock stands still until it is moved on.
-type testClock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *testClock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *testClock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // newRig returns an API over an empty Redis. change may change what it is made of.
@@ -81,8 +45,8 @@ func newRigOn(t *testing.T, client redis.UniversalClient, change ...func(*Deps))
 		t.Fatal(err)
 	}
 	ledger := store.NewLedger(client, keys)
-	r := &rig{t: t, redis: client, log: &lockedBuffer{}, now: &testClock{at: time.Now()}}
-	d := Deps{Redis: client, Ledger: ledger, Producer: tasks.NewClient(client, ledger), Log: zerolog.New(r.log), Now: r.now.read}
+	r := &rig{t: t, redis: client, log: &testrig.Log{}, now: testrig.NewClock()}
+	d := Deps{Redis: client, Ledger: ledger, Producer: tasks.NewClient(client, ledger), Log: zerolog.New(r.log), Now: r.now.Now}
 	for _, c := range change {
 		c(&d)
 	}
@@ -101,7 +65,7 @@ func newRigOn(t *testing.T, client redis.UniversalClient, change ...func(*Deps))
 // key makes an API key; without customers it is good for all.
 func (r *rig) key(scope Scope, customers ...string) string {
 	r.t.Helper()
-	_, token, err := r.Ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.read())
+	_, token, err := r.Ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -12,52 +12,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // accept takes candidates into a closed batch of their own, without any task.
-func (r *rig) accept(customer string, job int64, candidates ...string) []store.Ref {
+func (r *rig) accept(customer string, job int64, candidates ...string) (refs []store.Ref) {
 	r.t.Helper()
-	ctx, keys := r.t.Context(), r.Ledger.Keys()
-	batch, _, err := r.Ledger.OpenBatch(ctx, store.BatchSpec{Customer: customer, Job: job})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	refs, exports := make([]store.Ref, len(candidates)), make([]store.NewExport, len(candidates))
-	for i, id := range candidates {
-		c := tasks.Candidate{ID: id, FirstName: "Ottoline", LastName: "Quillfeather", Email: id + "@example.com"}
-		refs[i] = store.Ref{Customer: customer, Export: keys.ExportID(string(batch), id)}
-		exports[i] = store.NewExport{Export: refs[i].Export, Candidate: id, EmailHash: keys.EmailHash(customer, c.Email), Payload: tasks.Payload{Candidate: c}.Encode()}
-	}
-	if _, err := r.Ledger.Accept(ctx, batch, exports); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := r.Ledger.CloseBatch(ctx, batch, 0); err != nil {
-		r.t.Fatal(err)
-	}
-	r.batch = batch
+	r.batch, refs = testrig.Accept(r.t, r.Ledger, customer, job, candidates...)
 	return refs
 }
 
 // claim takes an export in hand.
 func (r *rig) claim(ref store.Ref) *store.Claim {
 	r.t.Helper()
-	c, err := r.Ledger.Claim(r.t.Context(), ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
-	if err != nil || c.Verdict != store.ClaimOK {
-		r.t.Fatalf("claim: %v, %v", c, err)
-	}
-	return c
+	return testrig.Claim(r.t, r.Ledger, ref)
 }
 
 // finish ends an export.
 func (r *rig) finish(ref store.Ref, f store.Finish) {
 	r.t.Helper()
-	if err := r.Ledger.Finish(r.t.Context(), r.claim(ref), f); err != nil {
-		r.t.Fatal(err)
-	}
+	testrig.Finish(r.t, r.Ledger, f, ref)
 }
 
 // journal are the entries about an operation, the latest first.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -24,11 +25,11 @@ const deadPath = "/v1/customers/1234/dead-letters"
 func (r *rig) sorrows() (jobless, refused store.BatchID, ids []string) {
 	r.t.Helper()
 	jobless, ids = r.hand("1234", 999, 0, 5)
-	r.giveUp("1234", "job_not_found", noJob, ids...)
+	r.giveUp("1234", "job_not_found", testrig.NoJob, ids...)
 	refused, more := r.hand("1234", 1709, 5, 3)
-	r.giveUp("1234", "icims_field_refused", refusedEmail, more...)
+	r.giveUp("1234", "icims_field_refused", testrig.RefusedEmail, more...)
 	_, other := r.hand("77", 0, 0, 1)
-	r.giveUp("77", "job_not_found", noJob, other...)
+	r.giveUp("77", "job_not_found", testrig.NoJob, other...)
 	ids = append(ids, more...)
 	for i, id := range ids {
 		died := time.Now().Add(time.Duration(i-len(ids)) * time.Second)

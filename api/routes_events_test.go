@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -178,7 +179,7 @@ func TestManyFollowersReadRedisOnce(t *testing.T) {
 	for _, s := range streams {
 		s.next() // to the end of the stream
 	}
-	eventually(t, "nobody is listened to any more", func() bool {
+	testrig.Eventually(t, "nobody is listened to any more", func() bool {
 		r.watches.mu.Lock()
 		defer r.watches.mu.Unlock()
 		return len(r.watches.watched) == 0

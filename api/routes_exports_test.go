@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -177,7 +178,7 @@ func TestABrokenUploadIsCompletedByItsKey(t *testing.T) {
 	}
 	id := store.BatchID(r.Ledger.Keys().BatchID("1234", "k"))
 	var left store.Batch
-	eventually(t, "the broken batch is closed", func() bool {
+	testrig.Eventually(t, "the broken batch is closed", func() bool {
 		var err error
 		left, err = r.Ledger.Batch(t.Context(), id)
 		return err == nil && !left.Closed.IsZero()
@@ -202,16 +203,6 @@ func TestABrokenUploadIsCompletedByItsKey(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
-
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never was so: %s", what)
-		}
-	}
-}
 
 func TestABodyThatIsTooLargeTellsWhatWasAccepted(t *testing.T) {
 	t.Parallel()

@@ -24,11 +24,11 @@ func (r *rig) listed(customer string, n int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	list := store.JobList{AsOf: r.now.read(), Portals: jobs.PortalsHash(r.Ledger, customer, jobs.PortalNames(portals)), ListCalls: 1}
+	list := store.JobList{AsOf: r.now.Now(), Portals: jobs.PortalsHash(r.Ledger, customer, jobs.PortalNames(portals)), ListCalls: 1}
 	for id := n; id > 0; id-- {
-		list.Jobs = append(list.Jobs, store.ListedJob{ID: int64(id), Title: fmt.Sprintf("Café Manager %d", id), Read: r.now.read().UTC().Truncate(time.Minute)})
+		list.Jobs = append(list.Jobs, store.ListedJob{ID: int64(id), Title: fmt.Sprintf("Café Manager %d", id), Read: r.now.Now().UTC().Truncate(time.Minute)})
 	}
-	if _, err := r.Ledger.SaveJobs(r.t.Context(), customer, list, 1, r.now.read()); err != nil {
+	if _, err := r.Ledger.SaveJobs(r.t.Context(), customer, list, 1, r.now.Now()); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -64,7 +64,7 @@ func TestJobsAreListedSearchedAndPaged(t *testing.T) {
 	if asked := r.askedForJobs(mine); len(asked) != 0 {
 		t.Errorf("a fresh list is read anew: %+v", asked)
 	}
-	r.now.pass(time.Hour)
+	r.now.Pass(time.Hour)
 	var old jobs.ListPage
 	r.call(key, http.MethodGet, "/v1/customers/1234/jobs", nil).is(http.StatusOK, &old)
 	if len(old.Jobs) != 100 || !old.Stale || !old.Refreshing || len(r.askedForJobs(mine)) != 1 {
@@ -95,10 +95,10 @@ func TestExportsAndDryRunsTellOfTheirJobWhatTheKeptListKnows(t *testing.T) {
 	told("a job of the list", "job=2", "Café Manager 2", "")
 	told("another one", "job=9", "", "Job 9 is not on the job portals of customer 1234: ")
 	told("no job", "prospects=true", "", "")
-	r.now.pass(time.Hour)
+	r.now.Pass(time.Hour)
 	told("a job of an old list", "job=2", "Café Manager 2", "")
 	told("one that an old list lacks", "job=9", "", "Job 9 was not on the job portals of customer 1234 when the list of jobs was read, 1h 0m ago: ")
-	r.now.pass(25 * time.Hour)
+	r.now.Pass(25 * time.Hour)
 	told("one that a list of yesterday lacks", "job=9", "", "")
 	if asked := r.askedForJobs(mine); len(asked) != 0 {
 		t.Errorf("the list is read for it: %+v", asked)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -148,7 +149,7 @@ func TestAllExportsAreCancelledOverTheAPI(t *testing.T) {
 	_, ids := r.hand("1234", 1709, 0, 4)
 	r.hand("1234", 0, 10, 2)
 	r.hand("77", 0, 0, 2)
-	r.giveUp("1234", "job_not_found", noJob, ids[0])
+	r.giveUp("1234", "job_not_found", testrig.NoJob, ids[0])
 	if _, err := r.Ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[1]}, store.ClaimOptions{Lease: time.Minute}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -110,7 +111,7 @@ func TestUploadsAtTheSameTimeAreFew(t *testing.T) {
 			for i, by := range c.keys(key, other) {
 				finish = append(finish, r.beginUpload(by, path, row(fmt.Sprintf("c-%d", i))))
 			}
-			eventually(t, "both uploads are let in", func() bool { n, all := underWay(); return n == 2 && all == 2 })
+			testrig.Eventually(t, "both uploads are let in", func() bool { n, all := underWay(); return n == 2 && all == 2 })
 			refused := r.call(key, http.MethodPost, path, large, ndjson...)
 			if p := refused.problem(c.refused); !strings.Contains(p.Detail, "2 uploads") || refused.Header.Get("Retry-After") != "5" {
 				t.Errorf("got %s, Retry-After %q", refused.body, refused.Header.Get("Retry-After"))
@@ -124,7 +125,7 @@ func TestUploadsAtTheSameTimeAreFew(t *testing.T) {
 			for _, end := range finish {
 				end()
 			}
-			eventually(t, "the places are free again", func() bool { n, all := underWay(); return n == 0 && all == 0 })
+			testrig.Eventually(t, "the places are free again", func() bool { n, all := underWay(); return n == 0 && all == 0 })
 			r.call(key, http.MethodPost, path, large, ndjson...).is(http.StatusAccepted, nil)
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seekout/icims-export/internal/testrig"
 )
 
 func TestTimesAreAnsweredInUTCAndMilliseconds(t *testing.T) {
@@ -107,7 +109,7 @@ func TestABatchThatIsSentAgainIsToldAsBefore(t *testing.T) {
 	}
 	send(http.StatusAccepted, row("c-1"))
 	before := status()
-	eventually(t, "a millisecond has passed", func() bool { return time.Since(before.Closed) > 2*time.Millisecond })
+	testrig.Eventually(t, "a millisecond has passed", func() bool { return time.Since(before.Closed) > 2*time.Millisecond })
 	send(http.StatusOK, row("c-1"))
 	after := status()
 	before.Forecast.Done, after.Forecast.Done = time.Time{}, time.Time{} // nobody works on it

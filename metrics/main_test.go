@@ -17,6 +17,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/metrics"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -30,7 +31,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 const (
 	customer = "1234"
 	password = "correct horse battery staple"
-	patience = 2 * time.Minute
 )
 
 // rig is an observed worker with its Redis and a simulated iCIMS.
@@ -89,16 +89,7 @@ func (r *rig) start() {
 
 func (r *rig) eventually(what string, holds func() bool) {
 	r.t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			r.t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
+	testrig.Eventually(r.t, what, holds)
 }
 
 // send hands a batch over.

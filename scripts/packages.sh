@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # packages.sh is sourced by the scripts that make a program available: it installs what
 # the machine's package managers have. Each function fails where that cannot be done.
 

@@ -1,9 +1,7 @@
 package verify_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -36,7 +35,7 @@ type rig struct {
 	ledger   *store.Ledger
 	producer *tasks.Client
 	worker   *worker.Worker
-	logs     *logBuffer
+	logs     *testrig.Log
 }
 
 type rigOptions struct {
@@ -47,7 +46,7 @@ type rigOptions struct {
 
 func newRig(t *testing.T, o rigOptions) *rig {
 	t.Helper()
-	r := &rig{t: t, logs: &logBuffer{}}
+	r := &rig{t: t, logs: &testrig.Log{}}
 	r.sim = icimstest.New(icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}})
 	tenant := icimstest.DemoTenant(customer, "export-user", password)
 	if o.tenant != nil {
@@ -131,16 +130,7 @@ func (r *rig) verify(args verify.Args) verify.Report {
 // eventually polls until the condition holds.
 func (r *rig) eventually(what string, holds func() bool) {
 	r.t.Helper()
-	deadline := time.After(2 * time.Minute)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			r.t.Fatalf("not in time: %s\n%s", what, r.logs.String())
-		}
-	}
+	testrig.Eventually(r.t, what, holds, r.logs)
 }
 
 func (r *rig) connection() store.StoredConnection {
@@ -174,21 +164,4 @@ func shown(report verify.Report) string {
 		return err.Error()
 	}
 	return string(data)
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

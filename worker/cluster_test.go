@@ -12,6 +12,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -53,7 +54,7 @@ func TestANodeStopsOnlyItsOwnCustomers(t *testing.T) {
 				t.Fatal(err)
 			}
 			ledger := store.NewLedger(client, keys)
-			r := &rig{t: t, sim: sim, server: server, redis: client, ledger: ledger, producer: tasks.NewClient(client, ledger), logs: &logBuffer{}}
+			r := &rig{t: t, sim: sim, server: server, redis: client, ledger: ledger, producer: tasks.NewClient(client, ledger), logs: &testrig.Log{}}
 			var connections []store.Connection
 			for _, c := range slices.Concat(struck, others) {
 				tenant := icimstest.DemoTenant(c, "export-user", password)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -33,7 +34,7 @@ type fleet struct {
 type member struct {
 	*worker.Worker
 	t    *testing.T
-	logs *logBuffer
+	logs *testrig.Log
 	cut  *cutConnection
 	id   string
 }
@@ -41,7 +42,7 @@ type member struct {
 // newFleet starts no worker. Customers are "1001", "1002", ...
 func newFleet(t *testing.T, customers int, conn func(*store.Connection)) *fleet {
 	t.Helper()
-	f := &fleet{rig: &rig{t: t, sim: icimstest.New(calm()), logs: &logBuffer{}}}
+	f := &fleet{rig: &rig{t: t, sim: icimstest.New(calm()), logs: &testrig.Log{}}}
 	f.rig.server = icimstest.NewServer(f.sim)
 	t.Cleanup(f.rig.server.Close)
 	for i := range customers {
@@ -71,7 +72,7 @@ func newFleet(t *testing.T, customers int, conn func(*store.Connection)) *fleet 
 // join starts another worker.
 func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *member {
 	f.t.Helper()
-	m := &member{t: f.t, logs: &logBuffer{}, cut: &cutConnection{}}
+	m := &member{t: f.t, logs: &testrig.Log{}, cut: &cutConnection{}}
 	client := redis.NewClient(&redis.Options{Addr: f.server.Addr(), MaxRetries: -1, ContextTimeoutEnabled: true})
 	client.AddHook(m.cut)
 	f.t.Cleanup(func() { _ = client.Close() })
@@ -170,7 +171,7 @@ func (f *fleet) expect(what string, holds func() bool) {
 	defer func() {
 		if f.t.Failed() {
 			for i, m := range f.members {
-				f.t.Logf("worker %d:\n%s", i, m.logs.tail())
+				f.t.Logf("worker %d:\n%s", i, m.logs.Tail())
 			}
 		}
 	}()

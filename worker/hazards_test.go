@@ -197,7 +197,7 @@ func TestATaskWithoutItsHashIsReplaced(t *testing.T) {
 	// Found at once, not when the export is late; and it does not count as being
 	// handled for ever.
 	if !strings.Contains(r.logs.String(), "task that nobody handles") || strings.Contains(r.logs.String(), "export without a task") {
-		t.Errorf("how it was found:\n%s", r.logs.tail())
+		t.Errorf("how it was found:\n%s", r.logs.Tail())
 	}
 	r.eventually("asynq has forgotten it", func() bool {
 		return errors.Is(r.redis.LPos(t.Context(), "asynq:{"+express+"}:active", lost, redis.LPosArgs{}).Err(), redis.Nil)

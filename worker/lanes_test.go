@@ -46,7 +46,7 @@ func TestCustomersAreSharedOut(t *testing.T) {
 		f.expect("the two that are left serve all", everybody(2))
 		f.join(nil)
 		f.expect("a newcomer takes its share, and others give it up", func() bool {
-			return f.members[2].logs.count("lane opened") > 0 && everybody(2)()
+			return f.members[2].logs.Count("lane opened") > 0 && everybody(2)()
 		})
 	})
 
@@ -130,8 +130,6 @@ func (m *member) mostLanes() int {
 	return most
 }
 
-func (l *logBuffer) count(message string) int { return strings.Count(l.String(), `"`+message+`"`) }
-
 func (r *rig) wants() time.Time {
 	r.t.Helper()
 	listed, err := r.ledger.AnnouncedOf(r.t.Context(), customer)
@@ -152,7 +150,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		}})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		if rest := time.Until(r.wants()); rest < 5*time.Minute || rest > 10*time.Minute {
 			t.Errorf("its customer wants a lane in %s", rest)
 		}
@@ -171,10 +169,10 @@ func TestLanesCloseAndWake(t *testing.T) {
 		}})
 		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503})
 		r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		r.must(r.redis.ZAdd(t.Context(), "ix:lanes", redis.Z{Score: 1, Member: customer}).Err())
 		r.eventually("it rests again", func() bool { return time.Until(r.wants()) > 5*time.Minute })
-		if n := r.logs.count("lane opened"); n != 1 {
+		if n := r.logs.Count("lane opened"); n != 1 {
 			t.Errorf("the lane was opened %d times", n)
 		}
 	})
@@ -184,7 +182,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm()})
 		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.Error429Bare})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
-		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		r.eventually("its customer rests until then", func() bool { return time.Until(r.wants()) > 20*time.Second })
 		if rest := time.Until(r.wants()); rest > time.Minute {
 			t.Errorf("it rests for %s", rest)
@@ -204,7 +202,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = 10 * time.Millisecond }})
 		r.run(tasks.Prospects, tasks.Options{}, ana())
-		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		if at := r.wants(); !at.IsZero() {
 			t.Errorf("it wants a lane at %s", at)
 		}
@@ -223,7 +221,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		}
 		r.finished(last)
 		r.eventually("all are done", func() bool { live, err := r.ledger.Live(t.Context(), customer); return live == 0 && err == nil })
-		r.eventually("the last lane closes", func() bool { return r.logs.count("lane closed") == r.logs.count("lane opened") })
+		r.eventually("the last lane closes", func() bool { return r.logs.Count("lane closed") == r.logs.Count("lane opened") })
 		if at := r.wants(); !at.IsZero() {
 			t.Errorf("it wants a lane at %s", at)
 		}
@@ -261,8 +259,8 @@ func TestPausedCustomers(t *testing.T) {
 		r.must(r.ledger.Pause(ctx, customer, store.Pause{By: "maria", Why: "their go-live"}))
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
 		r.eventually("the worker has seen it", func() bool { return time.Until(r.wants()) > 5*time.Minute })
-		if left, _ := r.size(); left != 30 || r.sim.CallCount() != 0 || r.logs.count("lane opened") != 0 {
-			t.Errorf("%d tasks, %d calls, %d lanes", left, r.sim.CallCount(), r.logs.count("lane opened"))
+		if left, _ := r.size(); left != 30 || r.sim.CallCount() != 0 || r.logs.Count("lane opened") != 0 {
+			t.Errorf("%d tasks, %d calls, %d lanes", left, r.sim.CallCount(), r.logs.Count("lane opened"))
 		}
 		if ended, err := r.ledger.Resume(ctx, customer, "maria", "they are live"); !ended || err != nil {
 			t.Errorf("resume: %v, %v", ended, err)
@@ -284,7 +282,7 @@ func TestPausedCustomers(t *testing.T) {
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(80)...)
 		r.eventually("it is under way", func() bool { return r.calls("people.create") > 3 })
 		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "too loud"}))
-		r.eventually("the lane closes", func() bool { return r.logs.count("lane closed") == 1 })
+		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		calls := r.sim.CallCount()
 		r.eventually("its customer rests", func() bool { return time.Until(r.wants()) > 5*time.Minute })
 		if now := r.sim.CallCount(); now != calls {
@@ -331,7 +329,7 @@ func TestPausedCustomers(t *testing.T) {
 		r.must(r.inspector().PauseQueue(express))
 		r.start()
 		r.eventually("its customer rests", func() bool { return r.wants().After(time.Now()) })
-		if n := r.logs.count("lane opened"); n != 0 {
+		if n := r.logs.Count("lane opened"); n != 0 {
 			t.Errorf("%d lanes", n)
 		}
 		r.must(r.inspector().UnpauseQueue(express))

@@ -88,7 +88,7 @@ func TestTenantsDiffer(t *testing.T) {
 			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 			o := r.outcomes(b.ID)[0]
 			if o.State != store.Done || o.Warnings != c.warnings {
-				t.Fatalf("outcome %+v, want warnings %q\n%s", o, c.warnings, r.logs.tail())
+				t.Fatalf("outcome %+v, want warnings %q\n%s", o, c.warnings, r.logs.Tail())
 			}
 			if c.check != nil {
 				c.check(t, r, o)

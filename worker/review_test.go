@@ -105,7 +105,7 @@ func TestAStoppingWorkerKeepsWhatItFinishes(t *testing.T) {
 	t.Cleanup(other.Stop)
 	r.worker.Stop()
 	if o := r.outcomes(id)[0]; o.State != store.Done {
-		t.Errorf("after the stop: %+v\n%s", o, r.logs.tail())
+		t.Errorf("after the stop: %+v\n%s", o, r.logs.Tail())
 	}
 	r.clean()
 }

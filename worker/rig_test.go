@@ -1,12 +1,8 @@
 package worker_test
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +13,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -43,7 +40,7 @@ type rig struct {
 	producer *tasks.Client
 	worker   *worker.Worker
 	conn     store.Connection
-	logs     *logBuffer
+	logs     *testrig.Log
 	traces   trace.TracerProvider
 }
 
@@ -63,7 +60,7 @@ func calm() icimstest.Config {
 
 func newRig(t *testing.T, o rigOptions) *rig {
 	t.Helper()
-	r := &rig{t: t, sim: icimstest.New(o.sim), logs: &logBuffer{}, traces: o.traces}
+	r := &rig{t: t, sim: icimstest.New(o.sim), logs: &testrig.Log{}, traces: o.traces}
 	tenant := icimstest.DemoTenant(customer, "export-user", password)
 	tenant.DailyLimit = 1_000_000
 	if o.tenant != nil {
@@ -136,22 +133,13 @@ func (r *rig) send(target tasks.Target, options tasks.Options, candidates ...tas
 	return receipt.Batch
 }
 
-// patience bounds how long a test waits for what must happen.
+// patience bounds how long a test waits for a list of jobs.
 const patience = 2 * time.Minute
 
 // eventually polls until the condition holds.
 func (r *rig) eventually(what string, holds func() bool) {
 	r.t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			r.t.Fatalf("not within %s: %s\n%s", patience, what, r.logs.tail())
-		}
-	}
+	testrig.Eventually(r.t, what, holds, r.logs)
 }
 
 // finished waits for the end of a batch.
@@ -230,31 +218,6 @@ func people(n int) []tasks.Candidate {
 		all[i] = c
 	}
 	return all
-}
-
-// logBuffer keeps what was logged.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-var _ io.Writer = (*logBuffer)(nil)
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logBuffer) tail() string {
-	lines := strings.Split(l.String(), "\n")
-	return strings.Join(lines[max(0, len(lines)-30):], "\n")
 }
 
 // limited is a connection with so many calls a second.

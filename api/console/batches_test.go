@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -21,7 +22,7 @@ func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
 	w.beat()
 	first, refs := w.accept(mine, 1709, "c-1", "c-2")
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3}, refs[0])
-	w.giveUp(store.ReasonJobNotFound, noJob, refs[1])
+	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[1])
 	second, others := w.accept(mine, 0, "c-3")
 	got := w.person(api.ScopeRead, mine).get("/customers/1234/batches")
 	got.wants(t, http.StatusOK, string(first), string(second), "job 1709", "prospects", "1 created, 1 dead.", `<span class="badge bad">partly dead</span>`, `<span class="badge busy">exporting</span>`, "2 of 2", `hx-trigger="every 5s"`)
@@ -111,7 +112,7 @@ func TestABatchIsPutIntoWords(t *testing.T) {
 func TestBatchesComeInPages(t *testing.T) {
 	w := newWard(t)
 	var ids []string
-	for _, candidate := range many(shownBatches + 1) {
+	for _, candidate := range testrig.Numbered(0, shownBatches+1) {
 		id, _ := w.accept(mine, 7, candidate)
 		ids = append(ids, string(id))
 	}
@@ -164,7 +165,7 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	w.person(api.ScopeRead, mine).get(path).lacks(t, path+"/cancel")
 
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs[1])
-	w.giveUp(store.ReasonJobNotFound, noJob, refs[2], refs[3])
+	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[2], refs[3])
 	got = p.get(path)
 	got.wants(t, http.StatusOK, "Export ended: 2 of 4 are dead", "4 of 4 candidates done (100 %)", "2 are dead: they were given up and wait for somebody.", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
 		"Exported before", "to whichever job. To have them on this job as well", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export ended: 2 of 4 are dead. 1 created, 1 skipped, 2 dead.<`)
@@ -175,7 +176,7 @@ func TestABatchThatIsKeptSaysWhy(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
 	batch, _ := w.accept(mine, 0, "c-1")
-	if err := w.ledger.Pause(t.Context(), mine, store.Pause{By: "maria", Why: markup, Until: w.now.read().AddDate(0, 0, 1)}); err != nil {
+	if err := w.ledger.Pause(t.Context(), mine, store.Pause{By: "maria", Why: markup, Until: w.now.Now().AddDate(0, 0, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	got := w.person(api.ScopeRead).get("/customers/1234/batches/" + string(batch))
@@ -198,8 +199,8 @@ func TestOnlyACommandForTheLaneLeadsToIt(t *testing.T) {
 
 func TestResultsAreFilteredAndComeInPages(t *testing.T) {
 	w := newWard(t)
-	batch, refs := w.accept(mine, 0, many(shownResults+1)...)
-	w.giveUp(store.ReasonJobNotFound, noJob, refs[2])
+	batch, refs := w.accept(mine, 0, testrig.Numbered(0, shownResults+1)...)
+	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[2])
 	path := "/customers/1234/batches/" + string(batch)
 	p := w.person(api.ScopeRead)
 	all := p.get(path)
@@ -223,7 +224,7 @@ func TestResultsAreFilteredAndComeInPages(t *testing.T) {
 
 func TestResultsAreFilteredByTheReasonsThereAre(t *testing.T) {
 	w := newWard(t)
-	batch, refs := w.accept(mine, 0, many(shownResults+8)...)
+	batch, refs := w.accept(mine, 0, testrig.Numbered(0, shownResults+8)...)
 	path := "/customers/1234/batches/" + string(batch)
 	p := w.person(api.ScopeRead)
 	choices := func(query string) []string {
@@ -246,7 +247,7 @@ func TestResultsAreFilteredByTheReasonsThereAre(t *testing.T) {
 	}
 	wants("while nothing has a reason", "")
 	last := len(refs) - 1
-	w.giveUp(store.ReasonJobNotFound, noJob, refs[last-1], refs[last])
+	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[last-1], refs[last])
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 3}, refs[last-2])
 	w.putOff(store.Hold{To: store.Retrying, Reason: "icims_timeout", Delay: time.Minute}, refs[1])
 	const skipped, jobless, late = "Exported before (1)", "The job does not exist or cannot be seen (2)", "iCIMS did not answer in time"

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -109,7 +110,7 @@ func TestManyCandidatesAreLookedUpAtOnce(t *testing.T) {
 		"an address": {"c-1\nana@example.com", "“ana@example.com” is no candidate"},
 		"a novel":    {strings.Repeat("c", 5000), "What begins with “cccccccccccccccccccc” is too long for a candidate&#39;s id"},
 		"markup":     {`<b>it</b>`, "&lt;b&gt;it&lt;/b&gt;"},
-		"too many":   {strings.Join(many(mostCandidates+1), "\n"), "more than 1,000"},
+		"too many":   {strings.Join(testrig.Numbered(0, mostCandidates+1), "\n"), "more than 1,000"},
 	} {
 		t.Run("but not "+name, func(t *testing.T) {
 			got := p.post(candidates, url.Values{"ids": {c.ids}})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -19,11 +20,11 @@ const deadLetters = "/customers/1234/dead-letters"
 func (w ward) sorrows() (jobless store.BatchID, ids []string) {
 	w.t.Helper()
 	jobless, refs := w.accept("1234", 999, "c-100", "c-101", "c-102", "c-103", "c-104")
-	w.giveUp("job_not_found", noJob, refs...)
+	w.giveUp("job_not_found", testrig.NoJob, refs...)
 	_, more := w.accept("1234", 1709, "c-200", "c-201", "c-202")
-	w.giveUp("icims_field_refused", refusedEmail, more...)
+	w.giveUp("icims_field_refused", testrig.RefusedEmail, more...)
 	_, other := w.accept("77", 0, "c-900")
-	w.giveUp("job_not_found", noJob, other...)
+	w.giveUp("job_not_found", testrig.NoJob, other...)
 	w.beat()
 	for _, ref := range append(refs, more...) {
 		ids = append(ids, ref.Export)
@@ -113,8 +114,8 @@ func TestWhoHasDeadLettersIsShownBeforeACustomerIsChosen(t *testing.T) {
 
 func TestDeadLettersComeInPages(t *testing.T) {
 	w := newWard(t)
-	_, refs := w.accept("1234", 999, many(shownDead+3)...)
-	w.giveUp("job_not_found", noJob, refs...)
+	_, refs := w.accept("1234", 999, testrig.Numbered(0, shownDead+3)...)
+	w.giveUp("job_not_found", testrig.NoJob, refs...)
 	p, seen := w.person(api.ScopeOperate), map[string]bool{}
 	path := deadLetters + "?reason=job_not_found"
 	for pages := 1; ; pages++ {
@@ -218,7 +219,7 @@ func TestNoneIsActedOnThatWasGivenUpAfterTheReview(t *testing.T) {
 			form := fields(p.post(deadLetters+"/review", c.form).text)
 			w.tick()
 			_, later := w.accept("1234", 999, "c-300", "c-301")
-			w.giveUp("job_not_found", noJob, later...)
+			w.giveUp("job_not_found", testrig.NoJob, later...)
 			form.Set("why", "DSR-17")
 			got := p.post(deadLetters+"/"+c.act, form)
 			if n := w.deadLeft("1234"); got.StatusCode != http.StatusSeeOther || n != c.left {
@@ -257,7 +258,7 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	if _, err := w.ledger.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
 		t.Error("the data is kept")
 	}
-	w.now.pass(time.Minute) // since they died
+	w.now.Pass(time.Minute) // since they died
 	got = p.post(deadLetters+"/retry", url.Values{"reason": {"job_not_found"}, "why": {"reopened"}})
 	if got.StatusCode != http.StatusSeeOther || w.deadLeft("1234") != 2 || w.deadLeft("77") != 1 {
 		t.Fatalf("%d: %s", got.StatusCode, got.text)

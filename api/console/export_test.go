@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -289,7 +290,7 @@ func TestAFileGoesOnAsItComes(t *testing.T) {
 	w.connect(mine)
 	p := w.person(api.ScopeExport)
 	key := newKey()
-	contentType, whole := filled("a.csv", csvOf(many(3000)...), "key", key, "job", "7")
+	contentType, whole := filled("a.csv", csvOf(testrig.Numbered(0, 3000)...), "key", key, "job", "7")
 	from, to := io.Pipe()
 	answered := make(chan shown, 1)
 	go func() {
@@ -380,7 +381,7 @@ func TestPreviewAndReceiptNameTheJobAndWarnOfAMissingOne(t *testing.T) {
 			w := newWard(t)
 			w.connect(mine)
 			w.listed(append([]store.ListedJob(nil), someJobs...)...)
-			w.now.pass(s.age)
+			w.now.Pass(s.age)
 			p := w.person(api.ScopeExport)
 			content := csvOf("c-1") + "c-2,Ottoline,Quillfeather,\n"
 			preview := p.send(exportPath+"/preview", "a.csv", content, "key", newKey(), "job", s.job)
@@ -396,13 +397,13 @@ func TestPreviewAndReceiptNameTheJobAndWarnOfAMissingOne(t *testing.T) {
 func TestARevokedKeyCannotExport(t *testing.T) {
 	w := newWard(t)
 	w.connect(mine)
-	key, token, err := w.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"export"}, By: "a test"}, w.now.read())
+	key, token, err := w.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"export"}, By: "a test"}, w.now.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := w.visitor()
 	p.post("/login", map[string][]string{"key": {token}})
-	if _, err := w.ledger.RevokeAPIKey(t.Context(), key.ID, w.now.read()); err != nil {
+	if _, err := w.ledger.RevokeAPIKey(t.Context(), key.ID, w.now.Now()); err != nil {
 		t.Fatal(err)
 	}
 	p.send(exportPath, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7").wants(t, http.StatusUnauthorized, "Log in again")

@@ -42,10 +42,10 @@ func (r *rig) listed(list ...store.ListedJob) {
 		r.t.Fatal(err)
 	}
 	for i := range list {
-		list[i].Read = r.now.read().UTC().Truncate(time.Minute)
+		list[i].Read = r.now.Now().UTC().Truncate(time.Minute)
 	}
-	kept := store.JobList{AsOf: r.now.read(), Portals: jobs.PortalsHash(r.ledger, mine, jobs.PortalNames(portals)), ListCalls: 1, Jobs: list}
-	if _, err := r.ledger.SaveJobs(r.t.Context(), mine, kept, 1, r.now.read()); err != nil {
+	kept := store.JobList{AsOf: r.now.Now(), Portals: jobs.PortalsHash(r.ledger, mine, jobs.PortalNames(portals)), ListCalls: 1, Jobs: list}
+	if _, err := r.ledger.SaveJobs(r.t.Context(), mine, kept, 1, r.now.Now()); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -111,7 +111,7 @@ func TestThePickerWorksWithoutAList(t *testing.T) {
 		t.Errorf("while the list is read: %s", got.text)
 	}
 	r.listed(someJobs...)
-	r.now.pass(time.Hour)
+	r.now.Pass(time.Hour)
 	if got := p.get(part, "HX-Request", "true"); !got.has("3 jobs", "being read anew") {
 		t.Errorf("while the list is read anew: %s", got.text)
 	}

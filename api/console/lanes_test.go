@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -29,7 +30,7 @@ func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
 	p.get("/lanes").wants(t, http.StatusOK, "No customer has work", "No worker has been heard of lately")
-	_, refs := w.accept("1234", 1709, many(30)...)
+	_, refs := w.accept("1234", 1709, testrig.Numbered(0, 30)...)
 	w.enqueue(refs...)
 	w.accept("77", 0, "c-1")
 	w.called("77", 3, 401)
@@ -60,7 +61,7 @@ func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 func TestALaneTellsCallsBatchesAndWhatHappened(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
-	batch, refs := w.accept("1234", 1709, many(30)...)
+	batch, refs := w.accept("1234", 1709, testrig.Numbered(0, 30)...)
 	w.enqueue(refs...)
 	w.called("1234", 3, 200)
 	w.beat()
@@ -116,7 +117,7 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 		until time.Time
 	}{
 		"until somebody resumes": {url.Values{"why": {"go-live"}}, time.Time{}},
-		"for a while":            {url.Values{"why": {"go-live"}, "for": {"1h0m0s"}}, w.now.read().Add(time.Hour)},
+		"for a while":            {url.Values{"why": {"go-live"}, "for": {"1h0m0s"}}, w.now.Now().Add(time.Hour)},
 		"until a time, in UTC":   {url.Values{"why": {"go-live"}, "until": {later.Format("2006-01-02T15:04")}}, later},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -147,17 +147,17 @@ func TestManyWrongKeysFromOneAddressHaveToWait(t *testing.T) {
 func TestASessionEnds(t *testing.T) {
 	cases := map[string]func(*rig, *person, string){
 		"when the key is revoked": func(r *rig, _ *person, id string) {
-			if _, err := r.ledger.RevokeAPIKey(r.t.Context(), id, r.now.read()); err != nil {
+			if _, err := r.ledger.RevokeAPIKey(r.t.Context(), id, r.now.Now()); err != nil {
 				r.t.Fatal(err)
 			}
 		},
-		"after twelve hours": func(r *rig, _ *person, _ string) { r.now.pass(12*time.Hour + time.Second) },
+		"after twelve hours": func(r *rig, _ *person, _ string) { r.now.Pass(12*time.Hour + time.Second) },
 		"by logging out":     func(_ *rig, p *person, _ string) { p.post("/logout", nil) },
 	}
 	for name, end := range cases {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			key, token, err := r.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"read"}, By: "a test"}, r.now.read())
+			key, token, err := r.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "someone", Scopes: []string{"read"}, By: "a test"}, r.now.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -201,7 +201,7 @@ func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
 	if got = p.get("/lanes", "HX-Request", "true"); got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") != "2" || got.has("<html") {
 		t.Errorf("to htmx: %d: %s", got.StatusCode, got.text)
 	}
-	r.now.pass(time.Minute)
+	r.now.Pass(time.Minute)
 	p.get(wanted).wants(t, http.StatusOK)
 }
 

@@ -7,14 +7,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -29,43 +28,8 @@ type rig struct {
 	ledger *store.Ledger
 	client *tasks.Client
 	server *httptest.Server
-	log    *lockedBuffer
-	now    *testClock
-}
-
-// testClock stands still until it is moved on.
-type testClock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *testClock) read() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *testClock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	log    *testrig.Log
+	now    *testrig.Clock
 }
 
 // newRig returns a console over an empty Redis. change may change what it and its API
@@ -78,10 +42,10 @@ func newRig(t *testing.T, change ...func(*api.Deps, *Options)) *rig {
 		t.Fatal(err)
 	}
 	ledger := store.NewLedger(client, keys)
-	r := &rig{t: t, ledger: ledger, client: tasks.NewClient(client, ledger), log: &lockedBuffer{}, now: &testClock{at: time.Now()}}
+	r := &rig{t: t, ledger: ledger, client: tasks.NewClient(client, ledger), log: &testrig.Log{}, now: testrig.NewClock()}
 	log := zerolog.New(r.log)
-	d := api.Deps{Redis: client, Ledger: ledger, Producer: r.client, Log: log, Now: r.now.read}
-	o := Options{Keys: keys, Version: "test", Log: log, Now: r.now.read}
+	d := api.Deps{Redis: client, Ledger: ledger, Producer: r.client, Log: log, Now: r.now.Now}
+	o := Options{Keys: keys, Version: "test", Log: log, Now: r.now.Now}
 	for _, c := range change {
 		c(&d, &o)
 	}
@@ -103,7 +67,7 @@ func newRig(t *testing.T, change ...func(*api.Deps, *Options)) *rig {
 // key makes an API key; without customers it is good for all.
 func (r *rig) key(scope api.Scope, customers ...string) string {
 	r.t.Helper()
-	_, token, err := r.ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.read())
+	_, token, err := r.ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -27,7 +27,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 const (
 	customer = "1234"
 	password = "correct horse battery staple"
-	patience = 2 * time.Minute
 )
 
 // telltales are parts of made-up people, and a password, that must appear nowhere.
@@ -64,21 +63,6 @@ func call(t *testing.T, h http.Handler, method, target string, header ...string)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
-}
-
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-	}
 }
 
 // rig is a worker with its Redis and a simulated iCIMS.

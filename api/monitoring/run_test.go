@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 )
 
 // person is what must not be shown, wherever it stands.
@@ -125,7 +126,7 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 
 	seen := answers{}
 	need := map[string]bool{"active": true, "pending": true, "scheduled": true, "retry": true, "archived": true, "completed": true, "servers": true}
-	eventually(t, "tasks of all states are shown", func() bool {
+	testrig.Eventually(t, "tasks of all states are shown", func() bool {
 		for state, n := range seen.all(t, h) {
 			if n > 0 {
 				delete(need, state)

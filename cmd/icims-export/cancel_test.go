@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -16,7 +17,7 @@ func TestCancel(t *testing.T) {
 	batch, ids := w.accept("1234", 1709, 0, 5)
 	other, _ := w.accept("1234", 1709, 10, 2)
 	w.accept("99", 1709, 20, 2)
-	w.kill("1234", "job_not_found", noJob, ids[0])
+	w.kill("1234", "job_not_found", testrig.NoJob, ids[0])
 	if _, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[1]}, store.ClaimOptions{Lease: time.Minute}); err != nil {
 		t.Fatal(err)
 	}

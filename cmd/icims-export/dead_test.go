@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
@@ -16,11 +17,11 @@ import (
 func (w *ward) sorrows() (jobless, refused store.BatchID, ids []string) {
 	w.t.Helper()
 	jobless, ids = w.accept("1234", 999, 0, 5)
-	w.kill("1234", "job_not_found", noJob, ids...)
+	w.kill("1234", "job_not_found", testrig.NoJob, ids...)
 	refused, more := w.accept("1234", 0, 5, 3)
-	w.kill("1234", "icims_field_refused", refusedEmail, more...)
+	w.kill("1234", "icims_field_refused", testrig.RefusedEmail, more...)
 	_, other := w.accept("77", 0, 8, 1)
-	w.kill("77", "job_not_found", noJob, other...)
+	w.kill("77", "job_not_found", testrig.NoJob, other...)
 	return jobless, refused, append(append(ids, more...), other...)
 }
 
@@ -235,7 +236,7 @@ func TestDeadShow(t *testing.T) {
 	})
 	t.Run("asked for, the data is opened field by field, and that is recorded", func(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005", "--show-data", "--who=somebody")
-		r.wantAll(t, `"Quillfeather"`, "firstname", "ottoline-5@example.com", "is not welcome")
+		r.wantAll(t, `"Quillfeather"`, "firstname", "ottoline.c-00005@example.com", "is not welcome")
 		actions, _, err := w.ledger.Actions(t.Context(), "1234", 1)
 		if err != nil || len(actions) != 1 || actions[0].Who != "somebody" || !strings.Contains(actions[0].What, ids[5]) {
 			t.Errorf("%+v, %v", actions, err)

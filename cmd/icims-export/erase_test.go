@@ -4,13 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
 func TestErase(t *testing.T) {
 	w := newWard(t)
 	batch, ids := w.accept("1234", 1709, 0, 4)
-	w.kill("1234", "job_not_found", noJob, ids[1])
+	w.kill("1234", "job_not_found", testrig.NoJob, ids[1])
 	c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[2]}, store.ClaimOptions{Lease: time.Minute})
 	if err != nil {
 		t.Fatal(err)

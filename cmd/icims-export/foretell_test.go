@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
@@ -65,7 +66,7 @@ func TestStatusForetells(t *testing.T) {
 	})
 	t.Run("a batch that has ended needs no forecast", func(t *testing.T) {
 		ended, ids := w.accept("9", 0, 200, 1)
-		w.kill("9", "job_not_found", noJob, ids...)
+		w.kill("9", "job_not_found", testrig.NoJob, ids...)
 		r := w.call("status", string(ended), "--json")
 		r.wantStatus(t, statusPartial)
 		if got := decode[statusJSON](t, r.out); got.Forecast != nil || len(got.Warnings) != 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -28,24 +29,7 @@ func (w *ward) enqueue(customer string, ids ...string) {
 // called makes calls for a customer, and ends the last one with a status.
 func (w *ward) called(customer string, n, status int) {
 	w.t.Helper()
-	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
-	r.Limits.CallsPerSecond, r.Limits.Burst, r.Limits.InFlight, r.Bulk = 1000, 100, 100, n
-	a, err := w.ledger.Permits(w.t.Context(), customer, r)
-	if err != nil || len(a.Permits) != n {
-		w.t.Fatalf("%d permits of %d, %v", len(a.Permits), n, err)
-	}
-	r.First, r.Bulk = r.First+int64(n), 0
-	for i, p := range a.Permits {
-		answered := store.ReturnUnused(p)
-		answered.Unused, answered.Status = false, 200
-		if i == n-1 {
-			answered.Status = status
-		}
-		r.Returned = append(r.Returned, answered)
-	}
-	if _, err := w.ledger.Permits(w.t.Context(), customer, r); err != nil {
-		w.t.Fatal(err)
-	}
+	testrig.Call(w.t, w.ledger, customer, n, status)
 }
 
 func TestLanes(t *testing.T) {

@@ -3,19 +3,16 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // ward is a ledger on a real Redis that operators look after.
@@ -47,63 +44,15 @@ func (w *ward) call(args ...string) result {
 // accept takes so many candidates into a batch, without any task.
 func (w *ward) accept(customer string, job int64, from, n int) (store.BatchID, []string) {
 	w.t.Helper()
-	ctx := w.t.Context()
-	batch, _, err := w.ledger.OpenBatch(ctx, store.BatchSpec{Customer: customer, Job: job})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var ids []string
-	all := make([]store.NewExport, n)
-	for i := range all {
-		c := tasks.Candidate{ID: fmt.Sprintf("c-%05d", from+i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("ottoline-%d@example.com", from+i)}
-		all[i] = store.NewExport{
-			Export: w.ledger.Keys().ExportID(string(batch), c.ID), Candidate: c.ID, EmailHash: w.ledger.Keys().EmailHash(customer, c.Email),
-			Payload: tasks.Payload{Candidate: c}.Encode(),
-		}
-		ids = append(ids, all[i].Export)
-	}
-	for chunk := range slices.Chunk(all, 500) {
-		if _, err := w.ledger.Accept(ctx, batch, chunk); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	if err := w.ledger.CloseBatch(ctx, batch, 0); err != nil {
-		w.t.Fatal(err)
-	}
-	return batch, ids
+	batch, refs := testrig.Accept(w.t, w.ledger, customer, job, testrig.Numbered(from, n)...)
+	return batch, testrig.IDs(refs)
 }
 
 // kill gives exports up, as a worker would.
 func (w *ward) kill(customer string, reason store.Reason, call store.Called, ids ...string) {
 	w.t.Helper()
-	var crowd sync.WaitGroup
-	for chunk := range slices.Chunk(ids, (len(ids)+7)/8) {
-		crowd.Go(func() {
-			for _, export := range chunk {
-				c, err := w.ledger.Claim(w.t.Context(), store.Ref{Customer: customer, Export: export}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
-				if err == nil && c.Verdict != store.ClaimOK {
-					err = fmt.Errorf("claim: %s", c.Verdict)
-				}
-				if err == nil {
-					err = w.ledger.Finish(w.t.Context(), c, store.Finish{
-						To: store.Dead, Counter: store.CountDead, Reason: reason,
-						Entry: &store.Entry{At: time.Now(), What: "dead", Reason: reason, Attempt: 1, Calls: []store.Called{call}},
-					})
-				}
-				if err != nil {
-					w.t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	crowd.Wait()
+	testrig.GiveUp(w.t, w.ledger, reason, call, testrig.Refs(customer, ids...)...)
 }
-
-var (
-	refusedEmail = store.Called{Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-17", Problems: []string{"code 4 on email: ottoline@example.com is not welcome"}}
-	noJob        = store.Called{Op: "workflows.create", Status: 404, Reason: "icims_not_found", Sent: "yes", Transaction: "T-18"}
-)
 
 // wantAll fails where any of the texts is missing on stdout.
 func (r result) wantAll(t *testing.T, texts ...string) {
@@ -128,7 +77,7 @@ func TestManyDeadLetters(t *testing.T) {
 		began = time.Now()
 	}
 	b, ids := w.accept("1234", 1709, 0, many)
-	w.kill("1234", "job_not_found", noJob, ids...)
+	w.kill("1234", "job_not_found", testrig.NoJob, ids...)
 	lap("made")
 
 	r := w.call("dead", "list", "--json")

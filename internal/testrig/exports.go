@@ -1,0 +1,123 @@
+package testrig
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// Numbered are n candidates' ids: c-00007 and so on from 7.
+func Numbered(from, n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("c-%05d", from+i)
+	}
+	return ids
+}
+
+// Accept takes candidates into a closed batch of their own, without any task. All are called
+// Ottoline Quillfeather, so that a name or address can be looked for where none may be.
+func Accept(t testing.TB, l *store.Ledger, customer string, job int64, candidates ...string) (store.BatchID, []store.Ref) {
+	t.Helper()
+	ctx, keys := t.Context(), l.Keys()
+	batch, _, err := l.OpenBatch(ctx, store.BatchSpec{Customer: customer, Job: job})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs, exports := make([]store.Ref, len(candidates)), make([]store.NewExport, len(candidates))
+	for i, id := range candidates {
+		c := tasks.Candidate{ID: id, FirstName: "Ottoline", LastName: "Quillfeather", Email: "ottoline." + id + "@example.com"}
+		refs[i] = store.Ref{Customer: customer, Export: keys.ExportID(string(batch), id)}
+		exports[i] = store.NewExport{Export: refs[i].Export, Candidate: id, EmailHash: keys.EmailHash(customer, c.Email), Payload: tasks.Payload{Candidate: c}.Encode()}
+	}
+	for chunk := range slices.Chunk(exports, tasks.DefaultChunk) {
+		if _, err := l.Accept(ctx, batch, chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.CloseBatch(ctx, batch, 0); err != nil {
+		t.Fatal(err)
+	}
+	return batch, refs
+}
+
+// Claim takes an export in hand, as a worker would.
+func Claim(t testing.TB, l *store.Ledger, ref store.Ref) *store.Claim {
+	t.Helper()
+	c, err := l.Claim(t.Context(), ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
+	if err != nil || c.Verdict != store.ClaimOK {
+		t.Fatalf("claim: %+v, %v", c, err)
+	}
+	return c
+}
+
+// Finish ends exports, as a worker would.
+func Finish(t testing.TB, l *store.Ledger, f store.Finish, refs ...store.Ref) {
+	t.Helper()
+	for _, ref := range refs {
+		if err := l.Finish(t.Context(), Claim(t, l, ref), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// GiveUp makes dead letters of exports, after a call that was refused.
+func GiveUp(t testing.TB, l *store.Ledger, reason store.Reason, call store.Called, refs ...store.Ref) {
+	t.Helper()
+	Finish(t, l, store.Finish{
+		To: store.Dead, Counter: store.CountDead, Reason: reason,
+		Entry: &store.Entry{At: time.Now(), What: "dead", Reason: reason, Attempt: 1, Calls: []store.Called{call}},
+	}, refs...)
+}
+
+// Calls that iCIMS has refused; what it says to the first names somebody.
+var (
+	RefusedEmail = store.Called{Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-17", Problems: []string{"code 4 on email: ottoline@example.com is not welcome"}}
+	NoJob        = store.Called{Op: "workflows.create", Status: 404, Reason: "icims_not_found", Sent: "yes", Transaction: "T-18"}
+)
+
+// Call makes calls for a customer, of which the last is answered with the status and the
+// others with 200.
+func Call(t testing.TB, l *store.Ledger, customer string, n, status int) {
+	t.Helper()
+	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
+	r.Limits.CallsPerSecond, r.Limits.Burst, r.Limits.InFlight, r.Bulk = 1000, 100, 100, n
+	a, err := l.Permits(t.Context(), customer, r)
+	if err != nil || len(a.Permits) != n {
+		t.Fatalf("%d permits of %d, %v", len(a.Permits), n, err)
+	}
+	r.First, r.Bulk = r.First+int64(n), 0
+	for i, p := range a.Permits {
+		answered := store.ReturnUnused(p)
+		answered.Unused, answered.Status = false, 200
+		if i == n-1 {
+			answered.Status = status
+		}
+		r.Returned = append(r.Returned, answered)
+	}
+	if _, err := l.Permits(t.Context(), customer, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// IDs are the exports' own, without their customers.
+func IDs(refs []store.Ref) []string {
+	ids := make([]string, len(refs))
+	for i, ref := range refs {
+		ids[i] = ref.Export
+	}
+	return ids
+}
+
+// Refs are a customer's exports by their ids.
+func Refs(customer string, ids ...string) []store.Ref {
+	refs := make([]store.Ref, len(ids))
+	for i, id := range ids {
+		refs[i] = store.Ref{Customer: customer, Export: id}
+	}
+	return refs
+}
