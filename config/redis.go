@@ -25,6 +25,10 @@ var ErrEmbedded = errors.New("the Redis is embedded: it is started, not connecte
 
 const (
 	redisDialTimeout = 5 * time.Second
+	// redisDials is how often a connection is tried in each of the four attempts at a
+	// command. By default it would be five times: a Redis that is down is then told of
+	// after 1.7 seconds, which is as long as the probes of health wait.
+	redisDials = 2
 	// redisAnswerTimeout leaves room for a busy server; commands that may
 	// wait longer pass a context.
 	redisAnswerTimeout = 5 * time.Second
@@ -193,6 +197,7 @@ func (p redisParts) single() (redisTarget, error) {
 	opts.ClientName = redisClientName
 	opts.ContextTimeoutEnabled = true
 	opts.DialTimeout = cmp.Or(opts.DialTimeout, redisDialTimeout)
+	opts.DialerRetries = redisDials
 	opts.ReadTimeout = cmp.Or(opts.ReadTimeout, redisAnswerTimeout)
 	opts.WriteTimeout = cmp.Or(opts.WriteTimeout, redisAnswerTimeout)
 	opts.MaintNotificationsConfig = noMaintenanceNotes()
@@ -224,6 +229,7 @@ func (p redisParts) sentinel() (redisTarget, error) {
 		Password:         p.password,
 		DB:               db,
 		DialTimeout:      redisDialTimeout,
+		DialerRetries:    redisDials,
 		ReadTimeout:      redisAnswerTimeout,
 		WriteTimeout:     redisAnswerTimeout,
 		TLSConfig:        p.tls(),
@@ -244,14 +250,15 @@ func (p redisParts) cluster() (redisTarget, error) {
 		return redisTarget{}, err
 	}
 	return redisTarget{cluster: &redis.ClusterOptions{
-		Addrs:        addrs,
-		ClientName:   redisClientName,
-		Username:     p.user,
-		Password:     p.password,
-		DialTimeout:  redisDialTimeout,
-		ReadTimeout:  redisAnswerTimeout,
-		WriteTimeout: redisAnswerTimeout,
-		TLSConfig:    p.tls(),
+		Addrs:         addrs,
+		ClientName:    redisClientName,
+		Username:      p.user,
+		Password:      p.password,
+		DialTimeout:   redisDialTimeout,
+		DialerRetries: redisDials,
+		ReadTimeout:   redisAnswerTimeout,
+		WriteTimeout:  redisAnswerTimeout,
+		TLSConfig:     p.tls(),
 
 		ContextTimeoutEnabled:      true,
 		ClusterStateReloadInterval: redisTopologyAge,

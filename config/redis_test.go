@@ -44,16 +44,17 @@ func TestRedisURLForms(t *testing.T) {
 			}
 			var got target
 			var timeouts [3]time.Duration
+			var dials int
 			switch {
 			case sentinel != nil:
 				got = target{"sentinel", strings.Join(sentinel.SentinelAddrs, " "), sentinel.Username, sentinel.Password, sentinel.MasterName, sentinel.SentinelUsername, sentinel.SentinelPassword, sentinel.DB, sentinel.TLSConfig != nil}
-				timeouts = [3]time.Duration{sentinel.DialTimeout, sentinel.ReadTimeout, sentinel.WriteTimeout}
+				timeouts, dials = [3]time.Duration{sentinel.DialTimeout, sentinel.ReadTimeout, sentinel.WriteTimeout}, sentinel.DialerRetries
 			case cluster != nil:
 				got = target{Kind: "cluster", Addrs: strings.Join(cluster.Addrs, " "), User: cluster.Username, Password: cluster.Password, TLS: cluster.TLSConfig != nil}
-				timeouts = [3]time.Duration{cluster.DialTimeout, cluster.ReadTimeout, cluster.WriteTimeout}
+				timeouts, dials = [3]time.Duration{cluster.DialTimeout, cluster.ReadTimeout, cluster.WriteTimeout}, cluster.DialerRetries
 			default:
 				got = target{Kind: "single", Addrs: single.Addr, User: single.Username, Password: single.Password, DB: single.DB, TLS: single.TLSConfig != nil}
-				timeouts = [3]time.Duration{single.DialTimeout, single.ReadTimeout, single.WriteTimeout}
+				timeouts, dials = [3]time.Duration{single.DialTimeout, single.ReadTimeout, single.WriteTimeout}, single.DialerRetries
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -62,6 +63,9 @@ func TestRedisURLForms(t *testing.T) {
 				if limit <= 0 || limit > 10*time.Second {
 					t.Errorf("time-outs %v", timeouts)
 				}
+			}
+			if dials < 1 || dials > 2 {
+				t.Errorf("a Redis that is down is dialled %d times in each attempt at a command", dials)
 			}
 		})
 	}

@@ -222,5 +222,5 @@ func poll(ready func(context.Context) error) error {
 }
 
 func newClient(addr string, db int) *redis.Client {
-	return redis.NewClient(&redis.Options{Addr: addr, DB: db, ContextTimeoutEnabled: true})
+	return redis.NewClient(&redis.Options{Addr: addr, DB: db, ContextTimeoutEnabled: true, DialerRetries: 2})
 }
