@@ -45,6 +45,14 @@ func (s *Server) registerDeadLetters() {
 		Description: "The candidates' data is purged." + many,
 		Errors:      []Code{CodeCannotOpen},
 	}, s.deadHandler((*operate.Desk).DiscardDead))
+	register(s, op{
+		ID: "transfer-dead-letters", Method: http.MethodPost, Path: path + "/transfer", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
+		Summary: "Send the candidates of dead letters to another job",
+		Description: "For those whose job was the wrong one. Each goes on in a new batch, with the options of its old one and with what is known of the person, who is not made twice; " +
+			"the dead letter ends as cancelled, with the reason `transferred`. Left as they are: those that go to that job anyway, those of which a write may have taken effect that nobody " +
+			"knows of, which a retry finds out, those whose data cannot be opened, and of several of one candidate all but the first." + many,
+		Errors: []Code{CodeCannotOpen},
+	}, s.transferDead)
 }
 
 // DeadCustomers are the customers that have dead letters.
@@ -200,16 +208,19 @@ const (
 	sampledDead = 5
 )
 
+// DeadOrder says which dead letters are meant, and why something is done about them.
+type DeadOrder struct {
+	Filter  *deadFilter `json:"filter,omitempty" doc:"Which are meant."`
+	Exports []string    `json:"exports,omitempty" maxItems:"1000" maxLength:"16" pattern:"^[a-z2-7]*$" doc:"The ids of those that are meant, as listed."`
+	All     bool        `json:"all,omitempty" doc:"All of the customer are meant."`
+	DryRun  bool        `json:"dry_run,omitempty" doc:"Only count them, and show some."`
+	Limit   int         `json:"limit,omitempty" minimum:"1" maximum:"10000" doc:"How many are taken care of at most; 10,000 where it is left out."`
+	Why     string      `json:"why,omitempty" maxLength:"1000" doc:"Why it is done. Only a dry run needs none."`
+}
+
 type deadActInput struct {
 	CustomerPath
-	Body struct {
-		Filter  *deadFilter `json:"filter,omitempty" doc:"Which are meant."`
-		Exports []string    `json:"exports,omitempty" maxItems:"1000" maxLength:"16" pattern:"^[a-z2-7]*$" doc:"The ids of those that are meant, as listed."`
-		All     bool        `json:"all,omitempty" doc:"All of the customer are meant."`
-		DryRun  bool        `json:"dry_run,omitempty" doc:"Only count them, and show some."`
-		Limit   int         `json:"limit,omitempty" minimum:"1" maximum:"10000" doc:"How many are taken care of at most; 10,000 where it is left out."`
-		Why     string      `json:"why,omitempty" maxLength:"1000" doc:"Why it is done. Only a dry run needs none."`
-	}
+	Body DeadOrder
 }
 
 func (in *deadActInput) changesNothing() bool { return in.Body.DryRun }
@@ -229,7 +240,7 @@ type deadAct func(*operate.Desk, context.Context, operate.DeadChoice, operate.De
 
 func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
 	return func(ctx context.Context, in *deadActInput) (*struct{ Body DeadLettersChanged }, error) {
-		choice, err := s.chosenDead(ctx, in)
+		choice, err := s.chosenDead(ctx, in.Customer, in.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -244,24 +255,28 @@ func (s *Server) deadHandler(act deadAct) func(context.Context, *deadActInput) (
 		if err != nil {
 			return nil, err
 		}
-		return &struct{ Body DeadLettersChanged }{DeadLettersChanged{AsOf: choice.Until, Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}}, nil
+		return &struct{ Body DeadLettersChanged }{changedDead(choice, done)}, nil
 	}
 }
 
+func changedDead(choice operate.DeadChoice, done operate.DeadResult) DeadLettersChanged {
+	return DeadLettersChanged{AsOf: choice.Until, Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}
+}
+
 // chosenDead checks what is to be done to which letters.
-func (s *Server) chosenDead(ctx context.Context, in *deadActInput) (operate.DeadChoice, error) {
-	filter := value(in.Body.Filter)
-	if filter == (deadFilter{}) && len(in.Body.Exports) == 0 && !in.Body.All {
+func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder) (operate.DeadChoice, error) {
+	filter := value(body.Filter)
+	if filter == (deadFilter{}) && len(body.Exports) == 0 && !body.All {
 		return operate.DeadChoice{}, problem(CodeInvalid, "", FieldProblem{"filter", "is missing", "say which dead letters are meant: filter, exports, or all"})
 	}
-	if strings.TrimSpace(in.Body.Why) == "" && !in.Body.DryRun {
+	if strings.TrimSpace(body.Why) == "" && !body.DryRun {
 		return operate.DeadChoice{}, whyMissing("why")
 	}
-	choice, err := filter.choice(in.Customer, "filter.")
+	choice, err := filter.choice(customer, "filter.")
 	if err != nil {
 		return choice, err
 	}
-	choice.Exports = in.Body.Exports
+	choice.Exports = body.Exports
 	// Those that die again meanwhile are not chosen twice.
 	choice.Until, err = s.Ledger.Now(ctx)
 	if !filter.Until.IsZero() && filter.Until.Before(choice.Until) {

@@ -3,6 +3,8 @@ package operate
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seekout/icims-export/store"
@@ -28,18 +30,52 @@ type DeadResult struct {
 	Seconds   float64        `json:"seconds"`
 	// More: there are more than were to be taken care of at once.
 	More bool `json:"more,omitempty"`
+	// Job is where they were sent to, and Batches those that took them in; none where they
+	// were not sent to another job.
+	Job     int64           `json:"job,omitempty"`
+	Batches []store.BatchID `json:"batches,omitempty"`
 }
 
 // RetryDead sets what is chosen going again, with a fresh retry budget. Errors:
 // *BrokenOffError and *UnrecordedError, with what was done until then.
 func (d *Desk) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
-	return d.actOnDead(ctx, choice, o, "retry", d.revive)
+	return d.actOnDead(ctx, choice, o, DeadResult{Action: "retry"}, d.revive)
 }
 
 // DiscardDead gives what is chosen up for good and purges the candidates' data. Its
 // errors are those of RetryDead.
 func (d *Desk) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
-	return d.actOnDead(ctx, choice, o, "discard", d.Ledger.DiscardAll)
+	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, d.Ledger.DiscardAll)
+}
+
+// TransferDead sends the candidates of what is chosen to another job, in new batches, and
+// ends the dead letters: see store.Transfer, which tells what stays as it is. Its errors are
+// those of RetryDead.
+func (d *Desk) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrder, job int64) (DeadResult, error) {
+	var transfers []*store.Transfer
+	var batches []store.BatchID
+	act := func(ctx context.Context, customer string, exports []string, who, why string) (int, error) {
+		at := slices.IndexFunc(transfers, func(t *store.Transfer) bool { return t.Customer == customer })
+		if at < 0 {
+			at, transfers = len(transfers), append(transfers, store.NewTransfer(customer, job, who, why))
+		}
+		sent, err := d.Ledger.Transfer(ctx, transfers[at], exports)
+		alarms := make([]tasks.Alarm, len(sent))
+		for i, s := range sent {
+			alarms[i] = tasks.Alarm{Export: s.To}
+			if !slices.Contains(batches, s.Batch) {
+				batches = append(batches, s.Batch)
+			}
+		}
+		if len(alarms) > 0 {
+			// Whatever is not enqueued here, the workers find by themselves.
+			err = errors.Join(err, tasks.Enqueue(ctx, d.Redis, d.Ledger, customer, alarms...))
+		}
+		return len(sent), err
+	}
+	r, err := d.actOnDead(ctx, choice, o, DeadResult{Action: "transfer", Job: job}, act)
+	r.Batches = batches
+	return r, err
 }
 
 func (d *Desk) revive(ctx context.Context, customer string, exports []string, who, why string) (int, error) {
@@ -59,10 +95,10 @@ func (d *Desk) revive(ctx context.Context, customer string, exports []string, wh
 var errEnough = errors.New("enough")
 
 func (d *Desk) actOnDead(
-	ctx context.Context, choice DeadChoice, o DeadOrder, name string, act func(ctx context.Context, customer string, exports []string, who, why string) (int, error),
+	ctx context.Context, choice DeadChoice, o DeadOrder, r DeadResult, act func(ctx context.Context, customer string, exports []string, who, why string) (int, error),
 ) (DeadResult, error) {
 	started := time.Now()
-	r := DeadResult{Action: name, Customers: map[string]int{}, Who: o.Who, Why: o.Why}
+	r.Customers, r.Who, r.Why = map[string]int{}, o.Who, o.Why
 	counts := DeadCounts{}
 	err := d.DeadLetters(ctx, choice, func(customer string, page []Letter) error {
 		if room := o.Most - r.Chosen; o.Most > 0 && len(page) > room {
@@ -97,7 +133,9 @@ func (d *Desk) actOnDead(
 }
 
 func (d *Desk) recordDead(ctx context.Context, r DeadResult) error {
-	what := map[string]string{"retry": "retried dead letters", "discard": "discarded dead letters"}[r.Action]
+	what := map[string]string{
+		"retry": "retried dead letters", "discard": "discarded dead letters", "transfer": fmt.Sprintf("sent dead letters to job %d", r.Job),
+	}[r.Action]
 	for customer, n := range r.Customers {
 		if n == 0 {
 			continue

@@ -64,6 +64,9 @@ func (s Storyteller) Tell(e store.Entry) string {
 		return prose.Sentence(fmt.Sprintf("%s %s set it going again: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	case "cancelled":
 		return prose.Sentence(fmt.Sprintf("%s %s cancelled it: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
+	case "transferred":
+		act := prose.Sentence(fmt.Sprintf("%s %s sent the candidate to another job: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
+		return act + " " + prose.Sentence(strings.Join(e.Findings, ". "))
 	case "discarded":
 		return prose.Sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	default:
@@ -182,6 +185,9 @@ func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
 	case store.Skipped:
 		return []string{fmt.Sprintf("It was skipped %s: %s, as person %d.", s.Clock.When(o.At), o.Title, o.Person), l.Person(o.Person)}
 	case store.Cancelled:
+		if o.Reason == store.ReasonTransferred {
+			return []string{"It was sent to another job " + s.Clock.When(o.At) + ", and goes on as an export of its own."}
+		}
 		if o.Reason == store.ReasonCancelled {
 			return []string{"It was cancelled " + s.Clock.When(o.At) + ", and the candidate's data purged."}
 		}

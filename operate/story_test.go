@@ -62,6 +62,10 @@ func TestStoryIsToldInSentences(t *testing.T) {
 			store.Entry{What: "retried", Who: "somebody", Why: "re\x1bopened"}, false,
 			"On 2026-03-04 at 05:06 somebody set it going again: “re opened”.",
 		},
+		"an operator's choice of another job": {
+			store.Entry{What: "transferred", Who: "somebody", Why: "the wrong number", Findings: []string{"It goes on in batch 1234-a, to job 7"}}, false,
+			"On 2026-03-04 at 05:06 somebody sent the candidate to another job: “the wrong number”. It goes on in batch 1234-a, to job 7.",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.entry.At = at

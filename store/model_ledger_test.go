@@ -440,6 +440,33 @@ func (m *model) revive(e *modelExport) bool {
 	return true
 }
 
+// elsewhere is the job to which dead exports are sent.
+const elsewhere = 1712
+
+// transfers reports whether an export can be sent to the other job.
+func (m *model) transfers(e *modelExport) bool {
+	if e.state != store.Dead || e.intent != store.NoIntent || e.batch.job == elsewhere {
+		return false
+	}
+	return !slices.ContainsFunc(m.exports, func(other *modelExport) bool {
+		return other.batch.job == elsewhere && other.batch.include == e.batch.include && (other.batch.stopped || other.candidate == e.candidate)
+	})
+}
+
+func (m *model) transfer(e *modelExport, to store.Transferred) {
+	at := slices.IndexFunc(m.batches, func(b *modelBatch) bool { return b.id == to.Batch })
+	if at < 0 {
+		at = len(m.batches)
+		m.batches = append(m.batches, &modelBatch{id: to.Batch, job: elsewhere, include: e.batch.include})
+	}
+	fresh := &modelExport{id: to.To, batch: m.batches[at], candidate: e.candidate, email: e.email, person: e.person, made: e.made}
+	m.exports = append(m.exports, fresh)
+	m.accept(fresh)
+	m.takeTurns(fresh.batch)
+	fresh.batch.closed = true
+	m.discard(e)
+}
+
 func (m *model) putBackUnlessWriting(e *modelExport) {
 	if e.intent == store.NoIntent {
 		m.putBack(e, m.now)

@@ -57,11 +57,12 @@ type play struct {
 	emails []string // hashes
 	claims []*store.Claim
 	// byTurns are the claims that were made in the bulk queue.
-	byTurns map[*store.Claim]bool
+	byTurns   map[*store.Claim]bool
+	elsewhere *store.Transfer
 }
 
 func newPlay(t *rapid.T, client redis.UniversalClient, ledger *store.Ledger, emails []string) *play {
-	p := &play{Ledger: ledger, t: t, redis: client, model: newModel(), byTurns: map[*store.Claim]bool{}}
+	p := &play{Ledger: ledger, t: t, redis: client, model: newModel(), byTurns: map[*store.Claim]bool{}, elsewhere: store.NewTransfer(customer, elsewhere, "someone", "")}
 	p.must(client.FlushDB(t.Context()).Err())
 	p.pass(0)
 	for i, spec := range []store.BatchSpec{
@@ -114,6 +115,7 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		"nudge":       p.nudge,
 		"revive":      p.revive,
 		"discard":     p.discard,
+		"transfer":    p.transfer,
 		"cancel":      p.cancel,
 		"erase":       p.erase,
 	}
@@ -350,6 +352,20 @@ func (p *play) discard(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
 		p.same("discard", p.Discard(t.Context(), ref, "someone", "") == nil, p.model.discard(e))
+	})
+}
+
+// transfer sends a dead export to another job. All that are sent there meet in the batches
+// of one transfer, one for each set of options.
+func (p *play) transfer(t *rapid.T) {
+	e, ref := p.drawExport(t)
+	twice(t, func() {
+		got, err := p.Transfer(t.Context(), p.elsewhere, []string{ref.Export})
+		p.must(err)
+		p.same("transfer", len(got) == 1, p.model.transfers(e))
+		if len(got) == 1 {
+			p.model.transfer(e, got[0])
+		}
 	})
 }
 

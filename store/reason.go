@@ -34,6 +34,8 @@ const (
 
 	ReasonCancelled Reason = "cancelled"
 	ReasonErased    Reason = "erased"
+	// ReasonTransferred is that of dead letters whose candidate goes on as another export.
+	ReasonTransferred Reason = "transferred"
 )
 
 const (
@@ -54,12 +56,13 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonNoPermit:       {"Redis did not answer, so no call was allowed", hintNothing + "; it goes on when Redis answers."},
 	ReasonShuttingDown:   {"handed back, as its worker stopped or its customer was paused", hintNothing + "; another worker, or the next start, goes on."},
 	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},
-	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then export again."},
+	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then retry; if the job was the wrong one, send the dead letters to the right one (console or API)."},
 	ReasonBudgetSpent:    {"iCIMS failed for longer than the retry budget", "Retry when iCIMS answers again."},
 	ReasonPayloadSealed:  {"the candidate's data cannot be opened", "The sealing key is missing from the keyset: add it and retry, or export the candidate again."},
 	ReasonPayloadBroken:  {"the candidate's data cannot be read", "Export the candidate again."},
 	ReasonDummyTaken:     {"no free dummy address was found", "Retry; if it happens again, choose another domain for dummy addresses."},
 	ReasonCancelled:      {"an operator cancelled the export", hintNothing + ". To send the candidate after all, export it in a new batch."},
+	ReasonTransferred:    {"an operator sent the candidate to another job", hintNothing + "; the candidate goes on in another batch, which the export's story names."},
 	ReasonErased:         {"the candidate was erased", hintNothing + ". Nothing is kept of the candidate here; a profile in iCIMS is the customer's to delete."},
 
 	"icims_bad_request":       {"a call could not be made", "This is a fault of this service; report it with the export's id."},

@@ -35,6 +35,7 @@ var effects = map[Reason][]Effect{
 	ReasonDummyTaken:     {EffectDead},
 	ReasonCancelled:      {EffectEnd},
 	ReasonErased:         {EffectEnd},
+	ReasonTransferred:    {EffectEnd},
 
 	"icims_bad_request":       {EffectDead},
 	"icims_refused":           {EffectDead},

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -79,6 +80,59 @@ func TestABatchGoesIntoICIMSAndIsSkippedTheNextTime(t *testing.T) {
 	receipt, err := r.Erase(t.Context(), customer, "c-00007", "a test")
 	if err != nil || !receipt.Complete || receipt.Ended != 2 || !receipt.Marker {
 		t.Errorf("erased: %+v, %v", receipt, err)
+	}
+}
+
+func TestTheCandidatesOfDeadLettersGoOnToTheRightJob(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.work()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	const people = 30
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(99), Candidates: many(people)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, err := r.Wait(ctx, sent.Batch, nil); err != nil || end.Dead != people {
+		t.Fatalf("to a job that is not there: %+v, %v", end, err)
+	}
+	made := map[string]int64{}
+	for result, err := range r.Results(t.Context(), sent.Batch, client.ResultFilter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Once the job was refused, no more people are made for it.
+		if result.Person != 0 {
+			made[result.Candidate] = result.Person
+		}
+	}
+	if len(made) == 0 {
+		t.Fatal("nobody was made before the job was refused")
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.http.URL+"/v1/customers/"+customer+"/dead-letters/transfer",
+		strings.NewReader(`{"filter": {"reason": "job_not_found"}, "job": 1701, "why": "the wrong number"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+r.key("operate"))
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := r.http.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var done api.DeadLettersTransferred
+	if err := json.NewDecoder(answer.Body).Decode(&done); err != nil || done.Done != people || len(done.Batches) != 1 {
+		t.Fatalf("%s: %+v, %v", answer.Status, done, err)
+	}
+	if end, err := r.Wait(ctx, done.Batches[0], nil); err != nil || end.Created != people || end.Job != 1701 {
+		t.Fatalf("to the right job: %+v, %v", end, err)
+	}
+	for result, err := range r.Results(t.Context(), done.Batches[0], client.ResultFilter{}) {
+		if before, ok := made[result.Candidate]; err != nil || ok && result.Person != before || result.Workflow == 0 {
+			t.Errorf("person %d was made before: %+v, %v", before, result, err)
+		}
 	}
 }
 

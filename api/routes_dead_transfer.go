@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+type transferDeadInput struct {
+	CustomerPath
+	Body struct {
+		DeadOrder
+
+		Job int64 `json:"job" minimum:"1" doc:"System id of the job that the candidates go to." example:"1709"`
+	}
+}
+
+func (in *transferDeadInput) changesNothing() bool { return in.Body.DryRun }
+
+// DeadLettersTransferred is what was sent to another job, or in a dry run would be.
+type DeadLettersTransferred struct {
+	DeadLettersChanged
+
+	Job        int64           `json:"job" doc:"System id of the job."`
+	JobTitle   string          `json:"job_title,omitempty" doc:"Its title, where the kept list of jobs has it."`
+	JobWarning string          `json:"job_warning,omitempty" doc:"The job may be the wrong one: it is on none of the customer's portals."`
+	Batches    []store.BatchID `json:"batches,omitempty" doc:"The new batches in which the candidates go on: one for each set of options."`
+}
+
+func (s *Server) transferDead(ctx context.Context, in *transferDeadInput) (*struct{ Body DeadLettersTransferred }, error) {
+	choice, err := s.chosenDead(ctx, in.Customer, in.Body.DeadOrder)
+	if err != nil {
+		return nil, err
+	}
+	job := in.Body.Job
+	out := DeadLettersTransferred{Job: job, JobTitle: s.Desk.JobTitles(ctx, in.Customer, job)[job], JobWarning: s.Desk.JobWarning(ctx, in.Customer, job)}
+	noteOf(ctx).Object = fmt.Sprintf("to job %d", job)
+	if in.Body.DryRun {
+		sampled, err := s.sampleDead(ctx, choice)
+		if err != nil {
+			return nil, err
+		}
+		out.DeadLettersChanged = sampled.Body
+		return &struct{ Body DeadLettersTransferred }{out}, nil
+	}
+	order := operate.DeadOrder{Who: principalOf(ctx).Name, Why: in.Body.Why, Most: or(in.Body.Limit, mostDead)}
+	done, err := s.Desk.TransferDead(ctx, choice, order, job)
+	if err != nil {
+		return nil, err
+	}
+	out.DeadLettersChanged, out.Batches = changedDead(choice, done), done.Batches
+	return &struct{ Body DeadLettersTransferred }{out}, nil
+}

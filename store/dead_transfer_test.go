@@ -1,0 +1,231 @@
+package store_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// jobless ends an export as one whose job does not exist.
+var jobless = store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound, Warnings: "w"}
+
+// dead takes a candidate in who becomes a dead letter; a person was made on the way.
+func (b *book) dead(candidate string) store.Ref {
+	b.t.Helper()
+	ref := b.accept(candidate, candidate+"@example.com")
+	c := b.claimed(ref)
+	b.step(c, store.Step{To: store.Placing, Person: 17, PersonMade: true})
+	b.finish(c, jobless)
+	return ref
+}
+
+// transfer sends exports to a job.
+func (b *book) transfer(job int64, refs ...store.Ref) []store.Transferred {
+	b.t.Helper()
+	exports := make([]string, len(refs))
+	for i, ref := range refs {
+		exports[i] = ref.Export
+	}
+	sent, err := b.Transfer(b.t.Context(), store.NewTransfer(customer, job, "ana", "the wrong job"), exports)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return sent
+}
+
+func TestADeadLetterGoesOnToAnotherJob(t *testing.T) {
+	t.Parallel()
+	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+		b := openBook(t, client, store.BatchSpec{Job: 999, IncludePreviouslyExported: true})
+		ref, other := b.dead("c-1"), b.dead("c-2")
+		must(t, b.CloseBatch(t.Context(), b.batch, 0))
+		sent := b.transfer(1709, ref)
+		if len(sent) != 1 || sent[0].From != ref.Export || sent[0].To != b.Keys().ExportID(string(sent[0].Batch), "c-1") {
+			t.Fatalf("%+v", sent)
+		}
+		if o := b.outcome(0); o.State != store.Cancelled || o.Counter != store.CountCancelled || o.Reason != store.ReasonTransferred || o.Person != 17 || o.Candidate != "c-1" {
+			t.Errorf("the old export: %+v", o)
+		}
+		if got := b.counts(); got.Dead != 1 || got.Cancelled != 1 || got.Ended.IsZero() {
+			t.Errorf("the old batch: %+v", got)
+		}
+		from := b.batch
+		b.batch = sent[0].Batch
+		fresh := store.Ref{Customer: customer, Export: sent[0].To}
+		if got := b.counts(); got.Job != 1709 || got.Accepted != 1 || got.Moving() != 1 || got.Closed.IsZero() || !got.IncludePreviouslyExported || got.GenerateDummyEmails {
+			t.Errorf("the new batch: %+v", got)
+		}
+		if page, err := b.Results(t.Context(), b.batch, store.ResultFilter{}, 0, 5); err != nil || len(page.Results) != 1 || page.Results[0].InputRow != 0 {
+			t.Errorf("its row is that of no input: %+v, %v", page, err)
+		}
+		live, err := b.Live(t.Context(), customer)
+		if dead, _ := b.CountDead(t.Context(), customer); err != nil || live != 1 || dead != 1 {
+			t.Errorf("%d move, %d are dead, %v", live, dead, err)
+		}
+		b.auditIsClean()
+
+		c := b.claim(fresh, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, ByTurns: true})
+		if c.Verdict != store.ClaimOK || c.Export != fresh.Export || string(c.Payload) != "payload of c-1" || store.JobOf(c.Target) != 1709 || c.Person != 17 || !c.PersonMade || c.Warnings != "w" || c.Attempts != 0 {
+			t.Errorf("the claim of the new export: %+v", c)
+		}
+		b.finish(c, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3})
+		if got := b.counts(); got.Created != 1 || got.Ended.IsZero() {
+			t.Errorf("the new batch at its end: %+v", got)
+		}
+		for at, want := range map[store.Ref]string{ref: "It goes on in batch " + string(b.batch) + ", to job 1709", fresh: "It was a dead letter of batch " + string(from) + ", to job 999"} {
+			story, err := b.Story(t.Context(), at)
+			if err != nil || len(story) == 0 || story[len(story)-1].What != "transferred" || story[len(story)-1].Who != "ana" || !slices.Equal(story[len(story)-1].Findings, []string{want}) {
+				t.Errorf("story: %+v, %v", story, err)
+			}
+		}
+		if _, err := b.DeadLetter(t.Context(), other); err != nil {
+			t.Errorf("another dead letter was touched: %v", err)
+		}
+		b.auditIsClean()
+	})
+}
+
+func TestATransferKeepsTheOptionsOfEach(t *testing.T) {
+	t.Parallel()
+	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 999})
+	refs := []store.Ref{b.dead("c-1"), b.dead("c-2")}
+	b.again(store.BatchSpec{Job: 998, GenerateDummyEmails: true})
+	refs = append(refs, b.dead("c-3"))
+	b.again(store.BatchSpec{Job: 997})
+	refs = append(refs, b.dead("c-4"))
+	sent := b.transfer(7, refs...)
+	if len(sent) != 4 || sent[0].Batch != sent[1].Batch || sent[0].Batch != sent[3].Batch || sent[2].Batch == sent[0].Batch {
+		t.Fatalf("%+v", sent)
+	}
+	batches, err := b.BatchesOf(t.Context(), sent[0].Batch, sent[2].Batch)
+	if plain, dummies := batches[sent[0].Batch], batches[sent[2].Batch]; err != nil || plain.Accepted != 3 || plain.GenerateDummyEmails || dummies.Accepted != 1 || !dummies.GenerateDummyEmails {
+		t.Errorf("%+v, %v", batches, err)
+	}
+	if again := b.transfer(8, refs...); len(again) != 0 {
+		t.Errorf("a second time: %+v", again)
+	}
+}
+
+func TestWhatATransferLeavesAlone(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(b *book) store.Ref{
+		"what waits":                         func(b *book) store.Ref { return b.inState(store.Queued) },
+		"what a worker has in hand":          func(b *book) store.Ref { return b.inState(store.Placing) },
+		"what is done":                       func(b *book) store.Ref { return b.inState(store.Done) },
+		"what never was":                     func(*book) store.Ref { return store.Ref{Customer: customer, Export: "aaaaaaaaaaaaaaaa"} },
+		"what goes to that job anyway":       func(b *book) store.Ref { b.again(store.BatchSpec{Job: 1709}); return b.dead("c-1") },
+		"the test candidate":                 func(b *book) store.Ref { b.again(store.BatchSpec{Job: 999, Test: true}); return b.dead("c-1") },
+		"a write that may have taken effect": func(b *book) store.Ref { ref := b.dead("c-1"); b.force(ref, "in", "w", "ia", "1"); return ref },
+		"what this keyset cannot open": func(b *book) store.Ref {
+			ref := b.dead("c-1")
+			must(b.t, b.redis.Set(b.t.Context(), "ix:{"+customer+"}:p:"+ref.Export, "sealed by another", 0).Err())
+			return ref
+		},
+		"the second of one candidate": func(b *book) store.Ref {
+			first := b.dead("c-1")
+			b.again(store.BatchSpec{Job: 998})
+			ref := b.dead("c-1")
+			tr := store.NewTransfer(customer, 1709, "ana", "")
+			sent, err := b.Transfer(b.t.Context(), tr, []string{first.Export, ref.Export})
+			if err != nil || len(sent) != 1 || sent[0].From != first.Export {
+				b.t.Errorf("of both: %+v, %v", sent, err)
+			}
+			// In a later page of the same it is known as well.
+			if sent, err := b.Transfer(b.t.Context(), tr, []string{ref.Export}); err != nil || len(sent) != 0 {
+				b.t.Errorf("later: %+v, %v", sent, err)
+			}
+			return store.Ref{Customer: customer, Export: "aaaaaaaaaaaaaaaa"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 999})
+			ref := make(b)
+			before := ordered(redistest.Dump(t, b.redis))
+			if sent := b.transfer(1709, ref); len(sent) != 0 {
+				t.Errorf("sent: %+v", sent)
+			}
+			if diff := cmp.Diff(before, ordered(redistest.Dump(t, b.redis))); diff != "" {
+				t.Errorf("something was changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+// interlude does something once before, or instead of an answer, of a pipeline of scripts.
+type interlude struct {
+	before func()
+	repeat bool
+}
+
+func (*interlude) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (*interlude) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (i *interlude) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if !strings.HasPrefix(cmds[0].Name(), "eval") {
+			return next(ctx, cmds)
+		}
+		if do := i.before; do != nil {
+			i.before = nil
+			do()
+		}
+		if i.repeat {
+			i.repeat = false
+			if err := next(ctx, cmds); err != nil {
+				return err
+			}
+		}
+		return next(ctx, cmds)
+	}
+}
+
+func TestATransferWhoseAnswerWasLostIsToldAsDone(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	b := openBook(t, client, store.BatchSpec{Job: 999})
+	b.transfer(1, b.dead("c-0")) // which lets Redis know the script
+	refs := []store.Ref{b.dead("c-1"), b.dead("c-2")}
+	client.AddHook(&interlude{repeat: true})
+	sent := b.transfer(1709, refs...)
+	if len(sent) != 2 {
+		t.Fatalf("told: %+v", sent)
+	}
+	b.batch = sent[0].Batch
+	if got := b.counts(); got.Accepted != 2 || got.Moving() != 2 {
+		t.Errorf("%+v", got)
+	}
+	b.auditIsClean()
+}
+
+func TestADeadLetterThatWasWorkedOnMeanwhileStays(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	b := openBook(t, client, store.BatchSpec{Job: 999})
+	ref := b.accept("c-1", "c-1@example.com")
+	b.finish(b.claimed(ref), jobless)
+	client.AddHook(&interlude{before: func() {
+		if _, err := b.Revive(t.Context(), ref, "ben", ""); err != nil {
+			t.Error(err)
+		}
+		c := b.claimed(ref)
+		if ok, err := b.Redraw(t.Context(), c, b.Keys().EmailHash(customer, "another@example.com"), []byte("redrawn")); err != nil || !ok {
+			t.Errorf("redraw: %t, %v", ok, err)
+		}
+		b.finish(c, jobless)
+	}})
+	if sent := b.transfer(1709, ref); len(sent) != 0 {
+		t.Errorf("what was read before was sent: %+v", sent)
+	}
+	if payload, err := b.Payload(t.Context(), ref); err != nil || string(payload) != "redrawn" {
+		t.Errorf("%q, %v", payload, err)
+	}
+}

@@ -1,0 +1,56 @@
+-- Sends the candidate of a dead export to another job: as an export of the batch that goes
+-- there, which is opened by the first of them. KEYS[1] record.
+-- ARGV: prefix, export, token, batch, its target, its options, the export there, its
+-- payload, ms until a task must exist, retention s, story entries of the old and the new one.
+-- Returns {'ok'} | {'gone'} | {'not dead', state} | {'changed'} | {'unsettled'} |
+-- {'there'} | {'stopped'}.
+local r, t = fields(KEYS[1]), now()
+local batch, id, retention = ARGV[4], ARGV[7], ARGV[10]
+local rec, batch_key = prefix .. 'x:' .. id, prefix .. 'b:' .. batch
+local there = redis.call('EXISTS', rec) == 1 or redis.call('HEXISTS', outcome_place(batch, id), id) == 1
+-- Gone into that batch already: the answer was lost.
+if not r.st then return there and {'ok'} or {'gone'} end
+if r.st ~= 'dead' then return {'not dead', r.st} end
+-- It was worked on since the caller read it: the payload may be another one.
+if (r.tk or '0') ~= ARGV[3] then return {'changed'} end
+-- Of an open write it must first be found out whether it took effect.
+if r['in'] then return {'unsettled'} end
+if there then return {'there'} end
+local b = redis.call('HMGET', batch_key, 't', 'stopped')
+if b[2] then return {'stopped'} end
+
+if not b[1] then
+  redis.call('ZADD', prefix .. 'batches', int(t), batch)
+  -- Its rows are those of no input.
+  redis.call('HSET', batch_key, 't', ARGV[5], 'o', ARGV[6], 'opened', int(t), 'refused', '0', 'sh', '1:?')
+end
+local row = redis.call('RPUSH', batch_key .. ':r', id) - 1
+redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', r.c, 'eh', r.eh, 'q', int(t))
+-- A person who was made already is not made again.
+for _, name in ipairs({'pe', 'pm', 'wa'}) do
+  if r[name] then redis.call('HSET', rec, name, r[name]) end
+end
+redis.call('SET', prefix .. 'p:' .. id, ARGV[8])
+due(id, t + tonumber(ARGV[9]))
+take_turns(batch)
+redis.call('HINCRBY', batch_key, 'accepted', 1)
+-- Nobody may be left to close it. It may have ended before this one came.
+redis.call('HSET', batch_key, 'closed', int(t))
+redis.call('HDEL', batch_key, 'ended')
+redis.call('PERSIST', batch_key)
+redis.call('PERSIST', batch_key .. ':r')
+count('live', 1)
+redis.call('LPUSH', prefix .. 's:' .. id, ARGV[12])
+
+local outcomes, old_key = outcome_place(r.b, export), prefix .. 'b:' .. r.b
+redis.call('HSET', outcomes, export, 'cancelled|cancelled|transferred|' .. (r.pe or '') .. '||' ..
+  int(math.floor(t / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
+redis.call('EXPIRE', outcomes, retention)
+redis.call('ZREM', prefix .. 'dead', export)
+redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
+tell(ARGV[11])
+redis.call('EXPIRE', prefix .. 's:' .. export, retention)
+tally(old_key, 'dead', r.rs or '', -1)
+tally(old_key, 'cancelled', 'transferred', 1)
+end_batch(old_key, t, retention)
+return {'ok'}
