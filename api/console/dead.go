@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
 )
 
 func (c *Console) registerDeadLetters() {
@@ -17,8 +18,9 @@ func (c *Console) registerDeadLetters() {
 	c.handle("GET "+path, section, api.ScopeRead, (*visit).showDeadLetters)
 	c.handle("GET "+path+"/{export}", section, api.ScopeRead, (*visit).showDeadLetter)
 	c.handle("POST "+path+"/review", section, api.ScopeOperate, (*visit).reviewDead)
-	c.handle("POST "+path+"/retry", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead("retry") })
-	c.handle("POST "+path+"/discard", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead("discard") })
+	c.handle("POST "+path+"/retry", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead(actRetry) })
+	c.handle("POST "+path+"/discard", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead(actDiscard) })
+	c.handle("POST "+path+"/transfer", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead(actTransfer) })
 }
 
 // deadPath is the page of a customer's dead letters.
@@ -87,6 +89,8 @@ type deadReason struct {
 	Mend    *link
 	// Vain: a retry sends in vain what was refused.
 	Vain bool
+	// Astray: the job was the wrong one, or is gone, so that another one may help.
+	Astray bool
 }
 
 // AtOnce reports whether they were given up in one go, as far as people tell the time.
@@ -168,7 +172,7 @@ func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, 
 	for _, t := range p.ByReason {
 		of := filter
 		of.Reason = string(t.Reason)
-		p.Reasons = append(p.Reasons, deadReason{t, of, withQuery(deadPath(v.Customer), of.query()), meaning(t.Reason), mendOf(v.Customer, t.Reason), vain(t.Reason)})
+		p.Reasons = append(p.Reasons, deadReason{t, of, withQuery(deadPath(v.Customer), of.query()), meaning(t.Reason), mendOf(v.Customer, t.Reason), vain(t.Reason), t.Reason == store.ReasonJobNotFound})
 	}
 	if p.Next != "" {
 		q = filter.query()
@@ -234,7 +238,7 @@ func deadResultOf(q url.Values) *deadResult {
 		return max(0, n)
 	}
 	act := q.Get("act")
-	if act != "retry" && act != "discard" {
+	if !isDeadAct(act) {
 		return nil
 	}
 	return &deadResult{Act: act, Done: number("n"), Passed: number("passed"), More: q.Get("more") == "1", At: time.UnixMilli(int64(number("at")))}
@@ -243,7 +247,7 @@ func deadResultOf(q url.Values) *deadResult {
 // follows tells how it goes on with what was retried; self is the address that tells it
 // again.
 func (v *visit) follows(r *deadResult, self string) error {
-	if r.Act != "retry" {
+	if r.Act != actRetry {
 		return nil
 	}
 	r.Self = self
@@ -272,6 +276,7 @@ type deadLetterPage struct {
 	MayOperate bool
 	Hold       string
 	Vain       bool // a retry alone does not help
+	Astray     bool // another job may help
 	// Gone: it is no dead letter any more.
 	Gone bool
 }
@@ -288,6 +293,7 @@ func (v *visit) showDeadLetter() error {
 		return err
 	}
 	p.Why, p.Mend, p.Vain = meaning(p.Reason), mendOf(v.Customer, p.Reason), vain(p.Reason)
+	p.Astray = p.Reason == store.ReasonJobNotFound
 	lane, err := v.lane(holdForm{})
 	if err != nil {
 		return err

@@ -10,12 +10,26 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
+// What can be done about dead letters, as the API's paths call it.
+const (
+	actRetry    = "retry"
+	actDiscard  = "discard"
+	actTransfer = "transfer" // to another job
+)
+
+// isDeadAct reports whether an address or a form names one of them.
+func isDeadAct(text string) bool {
+	return text == actRetry || text == actDiscard || text == actTransfer
+}
+
 // deadOrder is what is to be done about which dead letters.
 type deadOrder struct {
 	deadChoice
 
 	Act string `json:"-"`
 	Why string `json:"why,omitempty"`
+	// Job is where those go that are sent to another job; 0 where none was chosen.
+	Job int64 `json:"job,omitempty"`
 	// Candidate is the one whose page comes next; "" for the list.
 	Candidate string `json:"-"`
 	// Reviewed is when they were counted; zero where nobody has.
@@ -28,6 +42,9 @@ type deadOrder struct {
 func deadOrderOf(act string, form url.Values) deadOrder {
 	o := deadOrder{Act: act, Why: strings.TrimSpace(form.Get("why")), Candidate: form.Get("of")}
 	o.Reviewed, _ = time.Parse(time.RFC3339Nano, form.Get("reviewed")) // only ours has one
+	if act == actTransfer {
+		o.Job, _ = pickedJob(form, "job")
+	}
 	filter := deadFilterOf(form)
 	switch {
 	case form.Has("export"):
@@ -70,7 +87,9 @@ type deadReview struct {
 	Customer string
 	Chosen   api.DeadLettersChanged
 	Hold     string
-	Refused  *Refusal
+	// Picker chooses the job to which they are sent.
+	Picker  jobPicker
+	Refused *Refusal
 }
 
 // Back is where the dead letters are that were chosen from.
@@ -81,8 +100,11 @@ func (r deadReview) AsOf() string { return r.Chosen.AsOf.Format(time.RFC3339Nano
 
 // Heading is the title of the page.
 func (r deadReview) Heading() string {
-	if r.Act == "discard" {
+	switch r.Act {
+	case actDiscard:
 		return "Discard dead letters?"
+	case actTransfer:
+		return "Send them to another job?"
 	}
 	return "Retry dead letters?"
 }
@@ -90,7 +112,7 @@ func (r deadReview) Heading() string {
 // reviewDead counts what is chosen and asks for a why.
 func (v *visit) reviewDead() error {
 	act := v.r.PostForm.Get("act")
-	if act != "retry" && act != "discard" {
+	if !isDeadAct(act) {
 		return badForm
 	}
 	o := deadOrderOf(act, v.r.PostForm)
@@ -110,8 +132,15 @@ var badForm = &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title
 func (v *visit) review(o deadOrder, refused *Refusal) error {
 	r := deadReview{deadOrder: o, Customer: v.Customer, Refused: refused}
 	dry := o
-	dry.DryRun, dry.Why = true, ""
-	if err := v.post(v.customerPath("dead-letters", o.Act), dry, &r.Chosen); err != nil {
+	dry.DryRun, dry.Why, dry.Job = true, "", 0
+	count := o.Act
+	if count == actTransfer {
+		count = actRetry // which chooses the same, whatever the job will be
+		if err := v.pickJob(&r); err != nil {
+			return err
+		}
+	}
+	if err := v.post(v.customerPath("dead-letters", count), dry, &r.Chosen); err != nil {
 		return err
 	}
 	lane, err := v.lane(holdForm{})
@@ -125,12 +154,32 @@ func (v *visit) review(o deadOrder, refused *Refusal) error {
 	return v.page("dead-review", r.Heading(), r)
 }
 
+// pickJob offers the jobs to which dead letters can be sent.
+func (v *visit) pickJob(r *deadReview) error {
+	_, chosen := pickedJob(v.r.PostForm, "job")
+	var err error
+	if r.Picker, err = v.jobPicker("job", chosen, ""); err != nil || r.Refused == nil {
+		return err
+	}
+	switch {
+	case r.Job != 0:
+		r.Picker.Wrong = r.Refused.Of("job")
+	case chosen == "":
+		r.Picker.Wrong = &api.FieldProblem{Field: "job", Problem: "no job is chosen", Remedy: "choose the one that they go to"}
+	default:
+		r.Picker.Wrong = noJobNumber
+	}
+	return nil
+}
+
 var saidRetried = say("retried", "It is set going again, with a fresh retry budget. Below is how it goes on.")
+
+var saidTransferred = say("transferred", "The candidates go on here, to the job that you chose. Their dead letters have ended.")
 
 // actOnDead does what was reviewed.
 func (v *visit) actOnDead(act string) error {
 	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act}
-	var done api.DeadLettersChanged
+	var done api.DeadLettersTransferred // of whatever is done
 	err := v.post(v.customerPath("dead-letters", act), o.onlyReviewed(), &done)
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized && !o.None() {
 		return v.review(o, refused)
@@ -138,8 +187,11 @@ func (v *visit) actOnDead(act string) error {
 	if err != nil {
 		return err
 	}
-	if act == "retry" && o.Candidate != "" && done.Done == 1 {
+	if act == actRetry && o.Candidate != "" && done.Done == 1 {
 		return v.redirect(candidatePath(v.Customer, o.Candidate), saidRetried)
+	}
+	if len(done.Batches) == 1 && done.Done == done.Chosen && !done.More {
+		return v.redirect(batchPage(v.Customer, string(done.Batches[0])), saidTransferred)
 	}
 	result.At = done.AsOf
 	result.Done, result.Passed, result.More = done.Done, done.Chosen-done.Done, done.More

@@ -54,11 +54,11 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 		"Check the job&#39;s system id", "iCIMS refused the workflow because of its job", "Retry all 5…", "Discard all 3…", "Retry all 8, whatever the reason…",
 		"c-100", "404, when asked to create the workflow", "400, code 4 on email, when asked to create the person", "/connections/1234", deadLetters+"/"+ids[0])
 	got.lacks(t, append(personal, "c-900", "do not go on now")...)
-	if strings.Count(got.text, "A retry alone does not help") != 1 || strings.Count(got.text, `<button name="act" value="retry" class="primary">`) != 1 || !strings.Contains(got.text, `href="/customers/1234/export">Export again`) {
+	if strings.Count(got.text, "A retry alone does not help") != 1 || strings.Count(got.text, `<button name="act" value="retry" class="primary">`) != 1 || strings.Count(got.text, `<button name="act" value="transfer" class="primary">To another job…`) != 1 {
 		t.Error("it is not said, for the job alone, that a retry does not help and what does")
 	}
-	p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusOK, "A retry alone does not help", "Export again", "Why (optional)")
-	p.get(deadLetters+"/"+ids[len(ids)-1]).lacks(t, "A retry alone does not help", "Export again")
+	p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusOK, "A retry alone does not help", "To another job…", "Why (optional)")
+	p.get(deadLetters+"/"+ids[len(ids)-1]).lacks(t, "A retry alone does not help", "To another job…")
 	if strings.Index(got.text, "reason-job_not_found") > strings.Index(got.text, "reason-icims_field_refused") {
 		t.Error("the most frequent reason does not come first")
 	}

@@ -1,0 +1,79 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+)
+
+func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
+	w := newWard(t)
+	w.connected()
+	w.listed(someJobs...)
+	jobless, ids := w.sorrows()
+	p := w.person(api.ScopeOperate)
+
+	ask := p.post(deadLetters+"/review", url.Values{"act": {"transfer"}, "reason": {"job_not_found"}})
+	ask.wants(t, http.StatusOK, "Send them to another job?", "<strong>5 dead letters</strong> would end, and their candidates go to another job.", "a person who is in iCIMS already is not made twice",
+		`value="1709"`, "Data Engineer", "Or the number of a job that is not shown", `action="`+deadLetters+`/transfer"`, "Send 5 candidates to this job")
+	ask.lacks(t, append(personal, "c-200", "is chosen")...)
+	form := fields(ask.text)
+	for name, c := range map[string]struct {
+		change url.Values
+		want   []string
+	}{
+		"without a job":          {url.Values{"why": {"the wrong number"}}, []string{"No job is chosen", `value="the wrong number"`}},
+		"to what is no number":   {url.Values{"job_number": {markup}, "why": {"x"}}, []string{"Is no job&#39;s number"}},
+		"without a why":          {url.Values{"job": {"1709"}}, []string{"why-wrong", `value="1709" checked`}},
+		"without either of both": {url.Values{}, []string{"No job is chosen"}},
+	} {
+		t.Run("not "+name, func(t *testing.T) {
+			sent := url.Values{}
+			for field, values := range form {
+				sent[field] = values
+			}
+			sent.Del("why")
+			for field, values := range c.change {
+				sent[field] = values
+			}
+			got := p.post(deadLetters+"/transfer", sent)
+			got.wants(t, http.StatusUnprocessableEntity, append(c.want, `aria-invalid="true"`, "<strong>5 dead letters</strong>", `name="reason" value="job_not_found"`)...)
+			got.lacks(t, "<b>it</b>")
+		})
+	}
+	w.person(api.ScopeRead).post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}}).wants(t, http.StatusForbidden, "lacks the scope")
+	w.person(api.ScopeOperate, "77").post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}}).wants(t, http.StatusNotFound)
+	if n := w.deadLeft(mine); n != 8 {
+		t.Fatalf("%d of 8 are left", n)
+	}
+
+	form.Set("job", "1709")
+	form.Set("why", "the wrong number")
+	got := p.post(deadLetters+"/transfer", form)
+	if got.StatusCode != http.StatusSeeOther || !strings.HasSuffix(got.to(), "?did="+saidTransferred) || w.deadLeft(mine) != 3 {
+		t.Fatalf("%d to %q, %d are left: %s", got.StatusCode, got.to(), w.deadLeft(mine), got.text)
+	}
+	p.get(got.to()).wants(t, http.StatusOK, "Export to job 1709 “Data Engineer”", "The candidates go on here", "0 of 5 candidates done")
+	p.get("/customers/1234/batches/"+string(jobless)).wants(t, http.StatusOK, "Cancelled. 5 cancelled.", "An operator sent the candidate to another job (5)")
+	p.get("/customers/1234/candidates?id=c-100").wants(t, http.StatusOK, "goes on as an export of its own", "test operate sent the candidate to another job: “the wrong number”", "to job 1709 “Data Engineer”", "to job 999</h3>")
+
+	t.Run("what stays is told", func(t *testing.T) {
+		_, ref := w.accept(mine, 42, "c-300")
+		w.giveUp(store.ReasonJobNotFound, store.Called{Op: "workflows.create", Status: 404}, ref...)
+		got := p.post(deadLetters+"/transfer", url.Values{"export": {ids[5], ref[0].Export}, "job_number": {"42"}, "why": {"x"}})
+		if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), deadLetters+"?act=transfer&") {
+			t.Fatalf("%d to %q", got.StatusCode, got.to())
+		}
+		p.get(got.to()).wants(t, http.StatusOK, "1 dead letter sent to another job", "1 stayed: they go to that job anyway")
+	})
+	t.Run("an address that tells of it follows nothing", func(t *testing.T) {
+		for _, n := range []int{0, 3} {
+			p.get(deadLetters+fmt.Sprintf("?act=transfer&n=%d", n)).lacks(t, "hx-trigger", "unexpected fault")
+		}
+	})
+}
