@@ -116,7 +116,7 @@ func TestATransferKeepsTheOptionsOfEach(t *testing.T) {
 
 func TestWhatATransferLeavesAlone(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(b *book) store.Ref{
+	for name, prepare := range map[string]func(b *book) store.Ref{
 		"what waits":                         func(b *book) store.Ref { return b.inState(store.Queued) },
 		"what a worker has in hand":          func(b *book) store.Ref { return b.inState(store.Placing) },
 		"what is done":                       func(b *book) store.Ref { return b.inState(store.Done) },
@@ -148,7 +148,7 @@ func TestWhatATransferLeavesAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 999})
-			ref := make(b)
+			ref := prepare(b)
 			before := ordered(redistest.Dump(t, b.redis))
 			if sent := b.transfer(1709, ref); len(sent) != 0 {
 				t.Errorf("sent: %+v", sent)

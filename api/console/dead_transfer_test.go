@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,14 +34,9 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 		"without either of both": {url.Values{}, []string{"No job is chosen"}},
 	} {
 		t.Run("not "+name, func(t *testing.T) {
-			sent := url.Values{}
-			for field, values := range form {
-				sent[field] = values
-			}
+			sent := maps.Clone(form)
 			sent.Del("why")
-			for field, values := range c.change {
-				sent[field] = values
-			}
+			maps.Copy(sent, c.change)
 			got := p.post(deadLetters+"/transfer", sent)
 			got.wants(t, http.StatusUnprocessableEntity, append(c.want, `aria-invalid="true"`, "<strong>5 dead letters</strong>", `name="reason" value="job_not_found"`)...)
 			got.lacks(t, "<b>it</b>")
