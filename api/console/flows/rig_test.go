@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/api"
@@ -34,6 +35,7 @@ const (
 type service struct {
 	t      *testing.T
 	url    string
+	redis  redis.UniversalClient
 	ledger *store.Ledger
 	sim    *icimstest.Simulator
 	icims  *icimstest.Server
@@ -48,8 +50,9 @@ func hurried() worker.Settings {
 	return s
 }
 
-// newService starts it. No customer is connected yet.
-func newService(t *testing.T) *service {
+// newService starts it. No customer is connected yet. change may change what the console
+// is made of.
+func newService(t *testing.T, change ...func(*service, *console.Options)) *service {
 	t.Helper()
 	browser(t) // or skip, before the rest is started
 	client := redistest.Start(t).Client(t)
@@ -57,7 +60,7 @@ func newService(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{t: t, ledger: store.NewLedger(client, keys), gate: &gate{}}
+	s := &service{t: t, redis: client, ledger: store.NewLedger(client, keys), gate: &gate{}}
 	s.sim = icimstest.New(icimstest.Config{
 		Seed: 1, Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}, Sleep: s.gate.wait,
 	})
@@ -97,7 +100,11 @@ func newService(t *testing.T) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := console.New(console.Options{API: server, Keys: keys, Version: "1.0", Log: zerolog.New(log).Level(zerolog.ErrorLevel)})
+	o := console.Options{API: server, Keys: keys, Version: "1.0", Log: zerolog.New(log).Level(zerolog.ErrorLevel)}
+	for _, c := range change {
+		c(s, &o)
+	}
+	pages, err := console.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
