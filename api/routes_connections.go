@@ -67,6 +67,9 @@ type Connection struct {
 	Sealed   bool               `json:"sealed,omitempty" doc:"The service's keyset does not open the settings."`
 	Filed    bool               `json:"filed,omitempty" doc:"The store has none (absent): this is the one of the file of connections, and changes only there. One that is entered takes its place."`
 	Verified *Verified          `json:"verified,omitempty" doc:"Its latest verification that was done; left out in the answer to a change of it."`
+
+	DeadLetters int `json:"dead_letters,omitempty" doc:"In the list alone: how many exports of the customer were given up and wait for somebody."`
+	Kept        int `json:"kept_exports,omitempty" doc:"In the list alone: how many exports wait while something keeps the customer's, such as a pause or a day whose calls are used up; the lane tells what."`
 }
 
 // Verified is a verification that was done, in short.
@@ -143,7 +146,10 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 		out.Connections[i] = connectionOf(c)
 		shown[i] = &out.Connections[i]
 	}
-	return &struct{ Body Connections }{out}, s.addVerified(ctx, shown...)
+	if err := s.addVerified(ctx, shown...); err != nil {
+		return nil, err
+	}
+	return &struct{ Body Connections }{out}, s.addExports(ctx, out.Connections...)
 }
 
 // CustomerPage is a part of a list that is ordered by customer.

@@ -40,6 +40,22 @@ func TestWithoutConnectionsThePageExplainsTheSteps(t *testing.T) {
 	newRig(t).person(api.ScopeRead).get("/").wants(t, http.StatusOK, "egress_addresses")
 }
 
+func TestTheListLeadsToExportsThatNeedSomebody(t *testing.T) {
+	w := newWard(t)
+	w.connected()
+	w.moved("", store.ConnectionVerifying, store.ConnectionConnected)
+	p := w.person(api.ScopeRead)
+	p.get("/").lacks(t, "/customers/1234/lane", "/customers/1234/dead-letters")
+	w.sorrows()
+	got := p.get("/")
+	got.wants(t, http.StatusOK, `<span class="badge good">connected</span> <a class="badge bad" href="/customers/1234/dead-letters">8 dead</a>`)
+	got.lacks(t, "/customers/1234/lane", "Nothing to do.")
+	_, refs := w.accept(mine, 1709, "c-1")
+	w.enqueue(refs...)
+	w.pause(mine, "go-live")
+	p.get("/").wants(t, http.StatusOK, `<a class="badge warn" href="/customers/1234/lane">1 export waits</a>`, "8 dead")
+}
+
 func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
 	cases := map[string]struct {
 		before func(*rig)

@@ -1,0 +1,30 @@
+package api
+
+import "context"
+
+// addExports tells what of the customers' exports needs somebody: at the cost of a few
+// round trips for all of them.
+func (s *Server) addExports(ctx context.Context, shown ...Connection) error {
+	if len(shown) == 0 {
+		return nil
+	}
+	customers := make([]string, len(shown))
+	for i, c := range shown {
+		customers[i] = c.Customer
+	}
+	dead, err := s.Ledger.CountDeadOf(ctx, customers...)
+	if err != nil {
+		return err
+	}
+	places, err := s.Desk.Places(ctx, customers...)
+	if err != nil {
+		return err
+	}
+	for i := range shown {
+		shown[i].DeadLetters = int(dead[i])
+		if places[i].Hold.Keeps() {
+			shown[i].Kept = places[i].Waiting()
+		}
+	}
+	return nil
+}
