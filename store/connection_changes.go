@@ -48,29 +48,7 @@ func (l *Ledger) ConnectionChanges(ctx context.Context, since int64) (customers 
 // ctx ends. What is announced while Redis is out of reach is missed; see
 // ConnectionChanges.
 func (l *Ledger) ConnectionAnnouncements(ctx context.Context) <-chan string {
-	subscription := l.redis.Subscribe(ctx, connectionsChannel)
-	out := make(chan string)
-	go func() {
-		defer close(out)
-		defer func() { _ = subscription.Close() }()
-		messages := subscription.Channel()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case m, ok := <-messages:
-				if !ok {
-					return
-				}
-				select {
-				case out <- m.Payload:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}
-	}()
-	return out
+	return listen(ctx, l, connectionsChannel, 0, func(customer string) string { return customer })
 }
 
 // CompareCustomers orders customer ids as numbers.

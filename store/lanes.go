@@ -159,8 +159,14 @@ const announcementsAhead = 256
 // channel misses what is announced while Redis is out of reach: Announced has
 // all customers with work.
 func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
-	subscription := l.redis.Subscribe(ctx, lanesChannel)
-	out := make(chan Announcement, announcementsAhead)
+	return listen(ctx, l, lanesChannel, announcementsAhead, announcement)
+}
+
+// listen delivers what is published on a channel until ctx ends; as many messages as ahead
+// may wait to be heard.
+func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, read func(message string) T) <-chan T {
+	subscription := l.redis.Subscribe(ctx, channel)
+	out := make(chan T, ahead)
 	go func() {
 		defer close(out)
 		defer func() { _ = subscription.Close() }()
@@ -174,7 +180,7 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 					return
 				}
 				select {
-				case out <- announcement(m.Payload):
+				case out <- read(m.Payload):
 				case <-ctx.Done():
 					return
 				}
