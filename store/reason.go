@@ -56,7 +56,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonNoPermit:       {"Redis did not answer, so no call was allowed", hintNothing + "; it goes on when Redis answers."},
 	ReasonShuttingDown:   {"handed back, as its worker stopped or its customer was paused", hintNothing + "; another worker, or the next start, goes on."},
 	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},
-	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then retry; if the job was the wrong one, send the dead letters to the right one (console or API)."},
+	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then retry; if the job was the wrong one, send the dead letters to the right one (icims-export dead transfer, or the console)."},
 	ReasonBudgetSpent:    {"iCIMS failed for longer than the retry budget", "Retry when iCIMS answers again."},
 	ReasonPayloadSealed:  {"the candidate's data cannot be opened", "The sealing key is missing from the keyset: add it and retry, or export the candidate again."},
 	ReasonPayloadBroken:  {"the candidate's data cannot be read", "Export the candidate again."},

@@ -26,7 +26,7 @@ var meanings = map[Reason]string{
 	ReasonPayloadBroken:  "The sealed data was opened, but is no candidate.",
 	ReasonCancelled:      "`icims-export cancel` ended the export while it waited; the candidate's data is purged. A batch that is sent again with its idempotency key leaves it so.",
 	ReasonErased:         "`icims-export erase`, or a call of the API, erased all that was kept of the candidate. What had ended keeps its place in the counts; what waited was cancelled.",
-	ReasonTransferred:    "An operator sent a dead letter's candidate to another job, from the console or by the API. The export ends, and one of a new batch takes its place; a person who was made already is not made again.",
+	ReasonTransferred:    "An operator sent a dead letter's candidate to another job, by `icims-export dead transfer`, the console or the API. The export ends, and one of a new batch takes its place; a person who was made already is not made again.",
 	ReasonDummyTaken:     "Every dummy address that was drawn belongs to somebody in iCIMS.",
 
 	"icims_bad_request":       "The client refused to make the call, since its arguments cannot be right. Nothing was sent.",

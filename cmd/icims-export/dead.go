@@ -10,10 +10,11 @@ import (
 )
 
 type deadCommand struct {
-	List    deadListCommand    `cmd:"" help:"List dead letters."`
-	Show    deadShowCommand    `cmd:"" help:"Explain one dead letter."`
-	Retry   deadRetryCommand   `cmd:"" help:"Set dead letters going again, with a fresh retry budget."`
-	Discard deadDiscardCommand `cmd:"" help:"Give dead letters up for good, and purge the candidates' data."`
+	List     deadListCommand     `cmd:"" help:"List dead letters."`
+	Show     deadShowCommand     `cmd:"" help:"Explain one dead letter."`
+	Retry    deadRetryCommand    `cmd:"" help:"Set dead letters going again, with a fresh retry budget."`
+	Transfer deadTransferCommand `cmd:"" help:"Send the candidates of dead letters to another job, where theirs was the wrong one."`
+	Discard  deadDiscardCommand  `cmd:"" help:"Give dead letters up for good, and purge the candidates' data."`
 }
 
 // deadChoice says which dead letters are meant. Left out, a condition holds for

@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// deadAct is what retry and discard have in common.
+// deadAct is what retry, transfer and discard have in common.
 type deadAct struct {
 	What string `arg:"" optional:"" name:"which" help:"One dead letter, CUSTOMER:EXPORT as listed, or the id of a candidate."`
 	deadChoice
@@ -119,10 +119,13 @@ func (c *deadAct) report(p *process, r operate.DeadResult) error {
 	}
 	width, _ := terminal(p.stdout)
 	text := prose.Plural(r.Done, "dead letter") + " set going again; the workers take them up as fast as each customer's limits allow."
-	if r.Action == "discard" {
+	switch r.Action {
+	case "transfer":
+		text = transferred(r)
+	case "discard":
 		text = prose.Plural(r.Done, "dead letter") + " discarded, and the candidates' data purged."
 	}
-	if passed := r.Chosen - r.Done; passed > 0 {
+	if passed := r.Chosen - r.Done; passed > 0 && r.Action != "transfer" {
 		text += fmt.Sprintf(" %s had been taken care of meanwhile.", prose.Grouped(passed))
 	}
 	hang(p.stdout, width, "", text)

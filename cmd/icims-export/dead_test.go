@@ -124,6 +124,10 @@ func TestDeadIsMisused(t *testing.T) {
 		"a retry without a why":               {[]string{"dead", "retry", "--customer=1234"}, "--why"},
 		"a discard without a why":             {[]string{"dead", "discard", "c-00001"}, "--why"},
 		"a discard of everything by omission": {[]string{"dead", "discard", "--why=x"}, "--all"},
+		"a transfer to no job":                {[]string{"dead", "transfer", "--customer=1234", "--why=x"}, "--to-job"},
+		"a transfer to half a job":            {[]string{"dead", "transfer", "--customer=1234", "--why=x", "--to-job=0"}, "positive number"},
+		"a transfer of several customers'":    {[]string{"dead", "transfer", "--all", "--why=x", "--to-job=7"}, "one customer's"},
+		"a transfer without a why":            {[]string{"dead", "transfer", "--customer=1234", "--to-job=7"}, "--why"},
 		"an unknown subcommand":               {[]string{"dead", "bury"}, "see icims-export dead --help"},
 		"an unknown flag of a subcommand":     {[]string{"dead", "list", "--colour"}, "see icims-export dead list --help"},
 		"a show without a candidate":          {[]string{"dead", "show", "1234"}, "see icims-export dead show --help"},
@@ -188,6 +192,29 @@ func TestDeadRetry(t *testing.T) {
 			t.Errorf("%d tasks, %v", n, err)
 		}
 	})
+}
+
+func TestDeadTransfer(t *testing.T) {
+	w := newWard(t)
+	jobless, _, _ := w.sorrows()
+	w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--dry-run").wantAll(t, "8 dead letters would be chosen")
+	r := w.call("dead", "transfer", "--batch="+string(jobless), "--to-job=1709", "--why=the wrong number", "--who=somebody")
+	r.wantStatus(t, statusDone)
+	r.wantAll(t, "5 candidates sent to job 1709", "icims-export status 1234-")
+	if got := listed(t, w.call("dead", "list", "--json")); len(got) != 4 {
+		t.Errorf("left are %v", got)
+	}
+	w.call("show", "1234", "c-00000").wantAll(t, "somebody sent the candidate to another job", "the wrong number", "to job 1709")
+	w.call("dead", "transfer", "--batch="+string(jobless), "--to-job=1709", "--why=x").wantAll(t, "No dead letter matches")
+
+	done := decode[operate.DeadResult](t, w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--why=the addresses are right", "--json").out)
+	if done.Done != 3 || done.Job != 1709 || len(done.Batches) != 1 {
+		t.Errorf("%+v", done)
+	}
+	_, ids := w.accept("1234", 1709, 20, 1)
+	w.kill("1234", "icims_field_refused", testrig.RefusedEmail, ids...)
+	w.call("dead", "transfer", "1234:"+ids[0], "--to-job=1709", "--why=x").wantAll(t, "No candidate was sent to job 1709", "1 stayed: they go to that job anyway")
+	w.call("audit", "--late=1ms").wantStatus(t, statusDone)
 }
 
 func TestDeadDiscard(t *testing.T) {

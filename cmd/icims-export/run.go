@@ -36,7 +36,7 @@ type grammar struct {
 	Connection connectionCommand `cmd:"" help:"Enter, change, show and remove customers' connections in the store."`
 	Verify     verifyCommand     `cmd:"" help:"Find out whether a customer's connection works, with a test candidate. Exits with 3 where it does in part, with 1 where it does not."`
 	Jobs       jobsCommand       `cmd:"" help:"List the jobs that candidates can be exported to."`
-	Dead       deadCommand       `cmd:"" help:"List, explain, retry and discard exports that were given up."`
+	Dead       deadCommand       `cmd:"" help:"List, explain, retry, send to another job and discard exports that were given up."`
 	Lanes      lanesCommand      `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
 	Pause      pauseCommand      `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
 	Resume     resumeCommand     `cmd:"" help:"End a customer's pause."`
@@ -61,7 +61,7 @@ var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},
 	"connection": {"list", "show", "add", "edit", "remove"},
-	"dead":       {"list", "show", "retry", "discard"},
+	"dead":       {"list", "show", "retry", "transfer", "discard"},
 	"keys":       {"new", "status", "rotate", "promote", "reseal", "drop", "adopt"},
 }
 

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/operate"
+)
+
+type deadTransferCommand struct {
+	deadAct
+
+	ToJob int64 `required:"" placeholder:"ID" help:"System id of the job that the candidates go to."`
+}
+
+// Run sends the candidates of what is chosen to another job.
+func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
+	if c.ToJob < 1 {
+		return misused("--to-job must be the system id of a job, a positive number")
+	}
+	if c.Customer == "" && c.Batch == "" && !strings.Contains(c.What, ":") {
+		return misused("a job is one customer's: say whose dead letters are meant, with --customer, --batch, or CUSTOMER:EXPORT")
+	}
+	return c.run(ctx, p, "transfer", func(d *operate.Desk, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
+		if warning := d.JobWarning(ctx, choice.Customers[0], c.ToJob); warning != "" {
+			p.sayf("! %s", warning)
+		}
+		return d.TransferDead(ctx, choice, o, c.ToJob)
+	})
+}
+
+// transferred tells what became of candidates that were to go to another job.
+func transferred(r operate.DeadResult) string {
+	var said []string
+	for _, batch := range r.Batches {
+		said = append(said, "icims-export status "+string(batch))
+	}
+	text := "No candidate was sent"
+	if r.Done > 0 {
+		text = prose.Plural(r.Done, "candidate") + " sent"
+	}
+	text += fmt.Sprintf(" to job %d.", r.Job)
+	if len(said) > 0 {
+		text += " What becomes of them: " + strings.Join(said, "; ") + "."
+	}
+	if stayed := r.Chosen - r.Done; stayed > 0 {
+		text += " " + prose.Grouped(stayed) + " stayed: they go to that job anyway, their data or a write's outcome is not known here, the candidate is among the others, or they had been taken care of meanwhile."
+	}
+	return text
+}
