@@ -33,17 +33,17 @@ func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 
 // transferred tells what became of candidates that were to go to another job.
 func transferred(r operate.DeadResult) string {
-	var said []string
-	for _, batch := range r.Batches {
-		said = append(said, "icims-export status "+string(batch))
+	watch := make([]string, len(r.Batches))
+	for i, batch := range r.Batches {
+		watch[i] = "icims-export status " + string(batch)
 	}
 	text := "No candidate was sent"
 	if r.Done > 0 {
 		text = prose.Plural(r.Done, "candidate") + " sent"
 	}
 	text += fmt.Sprintf(" to job %d.", r.Job)
-	if len(said) > 0 {
-		text += " What becomes of them: " + strings.Join(said, "; ") + "."
+	if len(watch) > 0 {
+		text += " What becomes of them: " + strings.Join(watch, "; ") + "."
 	}
 	if stayed := r.Chosen - r.Done; stayed > 0 {
 		text += " " + prose.Grouped(stayed) + " stayed: they go to that job anyway, their data or a write's outcome is not known here, the candidate is among the others, or they had been taken care of meanwhile."
