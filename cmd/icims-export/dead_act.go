@@ -27,19 +27,33 @@ type deadDiscardCommand struct{ deadAct }
 
 // Run sets what is chosen going again.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, "retry", (*operate.Desk).RetryDead)
+	return c.run(ctx, p, deed{name: "retry", do: (*operate.Desk).RetryDead})
 }
 
 // Run gives what is chosen up for good.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
-	return c.run(ctx, p, "discard", (*operate.Desk).DiscardDead)
+	return c.run(ctx, p, deed{name: "discard", do: (*operate.Desk).DiscardDead})
 }
 
-type act func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
+// deed is what is done to dead letters.
+type deed struct {
+	name string
+	// job is the one that they are sent to; 0 where they are not.
+	job int64
+	do  func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
+}
 
-func (c *deadAct) run(ctx context.Context, p *process, name string, do act) error {
+// object is what the journal says the deed is about.
+func (d deed) object(what string) string {
+	if d.job == 0 {
+		return what
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s to job %d", what, d.job))
+}
+
+func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 	if !c.All && !c.DryRun && c.What == "" && !c.named() {
-		return misused("this would %s all dead letters of all customers: say which, or --all", name)
+		return misused("this would %s all dead letters of all customers: say which, or --all", d.name)
 	}
 	if err := c.check(); err != nil {
 		return err
@@ -56,6 +70,9 @@ func (c *deadAct) run(ctx context.Context, p *process, name string, do act) erro
 	if err != nil {
 		return err
 	}
+	if d.job != 0 && len(search.Customers) != 1 {
+		return misused("a job is one customer's: say whose dead letters are meant, with --customer, --batch, or CUSTOMER:EXPORT")
+	}
 	if c.DryRun {
 		counts, err := o.CountDead(ctx, search)
 		if err != nil {
@@ -69,13 +86,13 @@ func (c *deadAct) run(ctx context.Context, p *process, name string, do act) erro
 	}
 	var result operate.DeadResult
 	act := func() (err error) {
-		result, err = do(o.Desk, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
+		result, err = d.do(o.Desk, ctx, search, operate.DeadOrder{Who: whoIs(c.Who), Why: c.Why})
 		return err
 	}
 	if len(customers) == 0 {
 		err = act() // there is nothing to change
 	} else {
-		err = o.journalled(ctx, &store.JournalEntry{What: "dead " + name, Object: c.What, Who: c.Who, Why: c.Why}, act, customers...)
+		err = o.journalled(ctx, &store.JournalEntry{What: "dead " + d.name, Object: d.object(c.What), Who: c.Who, Why: c.Why}, act, customers...)
 	}
 	if err != nil {
 		return o.actFailed(err)

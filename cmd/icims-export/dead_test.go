@@ -127,6 +127,7 @@ func TestDeadIsMisused(t *testing.T) {
 		"a transfer to no job":                {[]string{"dead", "transfer", "--customer=1234", "--why=x"}, "--to-job"},
 		"a transfer to half a job":            {[]string{"dead", "transfer", "--customer=1234", "--why=x", "--to-job=0"}, "positive number"},
 		"a transfer of several customers'":    {[]string{"dead", "transfer", "--all", "--why=x", "--to-job=7"}, "one customer's"},
+		"a transfer of a candidate of any":    {[]string{"dead", "transfer", "crm:42", "--why=x", "--to-job=7"}, "one customer's"},
 		"a transfer without a why":            {[]string{"dead", "transfer", "--customer=1234", "--to-job=7"}, "--why"},
 		"an unknown subcommand":               {[]string{"dead", "bury"}, "see icims-export dead --help"},
 		"an unknown flag of a subcommand":     {[]string{"dead", "list", "--colour"}, "see icims-export dead list --help"},
@@ -204,6 +205,7 @@ func TestDeadTransfer(t *testing.T) {
 	if got := listed(t, w.call("dead", "list", "--json")); len(got) != 4 {
 		t.Errorf("left are %v", got)
 	}
+	w.call("journal", "--customer=1234").wantAll(t, "dead transfer", "to job 1709")
 	w.call("show", "1234", "c-00000").wantAll(t, "somebody sent the candidate to another job", "the wrong number", "to job 1709")
 	w.call("dead", "transfer", "--batch="+string(jobless), "--to-job=1709", "--why=x").wantAll(t, "No dead letter matches")
 

@@ -20,15 +20,12 @@ func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 	if c.ToJob < 1 {
 		return misused("--to-job must be the system id of a job, a positive number")
 	}
-	if c.Customer == "" && c.Batch == "" && !strings.Contains(c.What, ":") {
-		return misused("a job is one customer's: say whose dead letters are meant, with --customer, --batch, or CUSTOMER:EXPORT")
-	}
-	return c.run(ctx, p, "transfer", func(d *operate.Desk, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
+	return c.run(ctx, p, deed{"transfer", c.ToJob, func(d *operate.Desk, ctx context.Context, choice operate.DeadChoice, o operate.DeadOrder) (operate.DeadResult, error) {
 		if warning := d.JobWarning(ctx, choice.Customers[0], c.ToJob); warning != "" {
 			p.sayf("! %s", warning)
 		}
 		return d.TransferDead(ctx, choice, o, c.ToJob)
-	})
+	}})
 }
 
 // transferred tells what became of candidates that were to go to another job.
