@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -32,16 +34,10 @@ func TestWhatIsBeingPutOffIsHurriedAsWell(t *testing.T) {
 	}
 	due := func(n int) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-			if info, err := inspector.GetQueueInfo(queue); err != nil {
-				t.Fatal(err)
-			} else if info.Pending == n {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%d are not due", n)
-			}
-		}
+		testrig.Eventually(t, fmt.Sprintf("%d are due", n), func() bool {
+			info, err := inspector.GetQueueInfo(queue)
+			return err == nil && info.Pending == n
+		})
 	}
 	ended := make(chan struct{})
 	done := make(chan struct{})
