@@ -67,6 +67,12 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 		}
 		p.get(got.to()).wants(t, http.StatusOK, "1 dead letter sent to another job", "1 stayed: they go to that job anyway")
 	})
+	t.Run("that all stay is told as what it is", func(t *testing.T) {
+		got := p.post(deadLetters+"/transfer", url.Values{"reason": {"icims_field_refused"}, "job": {"1709"}, "why": {"x"}})
+		shown := p.get(got.to())
+		shown.wants(t, http.StatusOK, "None was sent to another job.", "2 stayed: they go to that job anyway")
+		shown.lacks(t, "Nothing was done", "taken care of meanwhile.</strong>")
+	})
 	t.Run("an address that tells of it follows nothing", func(t *testing.T) {
 		for _, n := range []int{0, 3} {
 			p.get(deadLetters+fmt.Sprintf("?act=transfer&n=%d", n)).lacks(t, "hx-trigger", "unexpected fault")
