@@ -160,24 +160,36 @@ func TestWhatATransferLeavesAlone(t *testing.T) {
 	}
 }
 
-// interlude does something once before, or instead of an answer, of a pipeline of scripts.
+// interlude does something once before a script, or instead of an answer of a pipeline of them.
 type interlude struct {
 	before func()
 	repeat bool
 }
 
-func (*interlude) DialHook(next redis.DialHook) redis.DialHook          { return next }
-func (*interlude) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (*interlude) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (i *interlude) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if strings.HasPrefix(cmd.Name(), "eval") {
+			i.begin()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (i *interlude) begin() {
+	if do := i.before; do != nil {
+		i.before = nil
+		do()
+	}
+}
 
 func (i *interlude) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		if !strings.HasPrefix(cmds[0].Name(), "eval") {
 			return next(ctx, cmds)
 		}
-		if do := i.before; do != nil {
-			i.before = nil
-			do()
-		}
+		i.begin()
 		if i.repeat {
 			i.repeat = false
 			if err := next(ctx, cmds); err != nil {

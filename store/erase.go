@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -63,7 +64,9 @@ func (r ErasureReceipt) With(later ErasureReceipt) ErasureReceipt {
 	later.DeadLetters += r.DeadLetters
 	later.Ended += r.Ended
 	later.Marker = later.Marker || r.Marker
-	later.People = slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.People, later.People))))
+	people := append(append([]int64{}, r.People...), later.People...)
+	slices.Sort(people)
+	later.People = slices.Compact(people)
 	return later
 }
 
@@ -80,24 +83,89 @@ func (l *Ledger) CandidateReference(customer, candidate string) string {
 	return l.keys.hash("erased", customer, candidate)
 }
 
+func (l *Ledger) emptyReceipt(customer, candidate string) ErasureReceipt {
+	return ErasureReceipt{Reference: l.CandidateReference(customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
+}
+
+// eraseRounds bounds how often it is looked for exports that came meanwhile. One comes by
+// a transfer or another batch, so that a second one hardly ever does.
+const eraseRounds = 5
+
 // Erase erases what is kept of a candidate: data, stories, marker, and the candidate's
 // id wherever it is. Exports that have not begun are cancelled, dead letters given up;
 // ended ones keep their outcome without a name, since counts and idempotency keys rest
 // on it. An export that may be in the middle of a write is left as it is, together with
-// the marker: the receipt is incomplete then, and Erase is to be called again. Exports
-// that are handed over meanwhile are new ones. Erasing what is unknown is no error.
+// the marker: the receipt is incomplete then, and Erase is to be called again. So it is
+// where exports keep coming while it is erased. Exports that are handed over afterwards
+// are new ones. Erasing what is unknown is no error. With an error the receipt tells what
+// was erased before.
 func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseOptions) (ErasureReceipt, error) {
 	if o.Settle <= 0 {
 		o.Settle = DefaultEraseSettle
 	}
-	receipt := ErasureReceipt{Reference: l.CandidateReference(customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
+	receipt, err := l.eraseAll(ctx, customer, candidate, o.Settle)
+	if receipt.Nothing() {
+		return receipt, err
+	}
+	n := receipt.Cancelled + receipt.DeadLetters + receipt.Ended
+	told := Action{At: receipt.At, Who: o.Who, What: "erased a candidate (reference " + receipt.Reference + ")", Why: o.Why, Count: n}
+	if untold := l.Act(context.WithoutCancel(ctx), customer, told); untold != nil {
+		err = errors.Join(err, fmt.Errorf("the candidate is erased, but that could not be recorded: %w", untold))
+	}
+	return receipt, err
+}
+
+// eraseAll erases until no export is left that it has not seen: a dead letter that is sent
+// to another job goes on as an export that was not listed.
+func (l *Ledger) eraseAll(ctx context.Context, customer, candidate string, settle time.Duration) (ErasureReceipt, error) {
+	receipt := l.emptyReceipt(customer, candidate)
 	exports, err := l.exportsOf(ctx, customer, candidate)
 	if err != nil {
 		return receipt, err
 	}
+	for round := 1; ; round++ {
+		erased, err := l.eraseListed(ctx, customer, candidate, settle, exports)
+		if err != nil {
+			receipt.Complete = false
+			return receipt, err
+		}
+		receipt = receipt.With(erased)
+		listed, err := l.exportsOf(ctx, customer, candidate)
+		if err != nil {
+			receipt.Complete = false
+			return receipt, err
+		}
+		fresh := unseen(listed, exports)
+		if len(fresh) == 0 {
+			return receipt, nil
+		}
+		if round == eraseRounds {
+			receipt.Complete = false
+			for _, e := range fresh {
+				receipt.InWork = append(receipt.InWork, ExportInWork{e.batch, e.Export, e.State})
+			}
+			return receipt, nil
+		}
+		// With those it knew: as long as one of them is in work, the marker stays.
+		exports = listed
+	}
+}
+
+// unseen are those of the exports that are neither erased nor among the known ones.
+func unseen(listed, known []batchedOutcome) []batchedOutcome {
+	ids := make(map[string]bool, len(known))
+	for _, e := range known {
+		ids[e.Export] = true
+	}
+	return slices.DeleteFunc(slices.Clone(listed), func(e batchedOutcome) bool { return e.Reason == ReasonErased || ids[e.Export] })
+}
+
+// eraseListed erases in one script what is kept of a candidate that has these exports.
+func (l *Ledger) eraseListed(ctx context.Context, customer, candidate string, settle time.Duration, exports []batchedOutcome) (ErasureReceipt, error) {
+	receipt := l.emptyReceipt(customer, candidate)
 	bucket, _ := markerPlace(customer, candidate)
 	args := []any{
-		prefix(customer), "", candidate, int64(l.retention / time.Second), o.Settle.Milliseconds(), int64(emailStaysKnown / time.Second),
+		prefix(customer), "", candidate, int64(l.retention / time.Second), settle.Milliseconds(), int64(emailStaysKnown / time.Second),
 	}
 	batchOf := make(map[string]BatchID, len(exports))
 	for _, e := range exports {
@@ -122,13 +190,5 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 		receipt.InWork = append(receipt.InWork, ExportInWork{batchOf[export], export, State(text(pair[1]))})
 	}
 	receipt.Complete = len(receipt.InWork) == 0
-	if receipt.Nothing() {
-		return receipt, nil
-	}
-	n := receipt.Cancelled + receipt.DeadLetters + receipt.Ended
-	told := Action{At: receipt.At, Who: o.Who, What: "erased a candidate (reference " + receipt.Reference + ")", Why: o.Why, Count: n}
-	if err := l.Act(context.WithoutCancel(ctx), customer, told); err != nil {
-		return receipt, fmt.Errorf("the candidate is erased, but that could not be recorded: %w", err)
-	}
 	return receipt, nil
 }

@@ -105,6 +105,8 @@ func TestErasing(t *testing.T) {
 		{"the e-mail stays known for some minutes, so that nobody else becomes a second profile", eraseKeepsTheEmailKnown},
 		{"a candidate of several batches is erased from all of them", eraseManyBatches},
 		{"the candidate's id is nowhere in Redis any more", eraseLeavesNoTrace},
+		{"a dead letter that is sent to another job meanwhile is erased there", eraseWhatWentOnMeanwhile},
+		{"it is not complete where exports keep coming meanwhile", eraseWhatKeepsComing},
 		{"other candidates keep what is theirs", eraseNobodyElse},
 		{"the batch ends with its last candidate erased", eraseEndsTheBatch},
 		{"it is recorded who erased and why, without the candidate's id", eraseIsRecorded},
@@ -234,6 +236,47 @@ func eraseLeavesNoTrace(b *book) {
 	}
 	if found := redistest.Dump(b.t, b.redis).Holding(traces...); len(found) > 0 {
 		b.t.Errorf("it is left in %q", found)
+	}
+	b.auditIsClean()
+}
+
+func eraseWhatWentOnMeanwhile(b *book) {
+	const candidate = "c-unmistakable"
+	ref := b.dead(candidate)
+	b.redis.AddHook(&interlude{before: func() { b.transfer(1710, ref) }})
+	if r := b.erase(candidate); !r.Complete || r.Ended != 1 || r.Cancelled != 1 || r.DeadLetters != 0 || !slices.Equal(r.People, []int64{17}) {
+		b.t.Errorf("erased: %+v", r)
+	}
+	if n, _ := b.Live(b.t.Context(), customer); n != 0 {
+		b.t.Errorf("%d move still", n)
+	}
+	if found := redistest.Dump(b.t, b.redis).Holding(candidate); len(found) > 0 {
+		b.t.Errorf("it is left in %q", found)
+	}
+	if actions, _, err := b.Actions(b.t.Context(), customer, 10); err != nil || len(actions) != 1 || actions[0].Count != 2 {
+		b.t.Errorf("recorded: %+v, %v", actions, err)
+	}
+	b.auditIsClean()
+}
+
+func eraseWhatKeepsComing(b *book) {
+	var comes interlude
+	var hand func()
+	hand = func() {
+		b.again(store.BatchSpec{Job: 1710})
+		b.accept("c-1", "c-1@example.com")
+		comes.before = hand
+	}
+	comes.before = hand
+	b.redis.AddHook(&comes)
+	r := b.erase("c-1")
+	comes.before = nil
+	n, err := b.Live(b.t.Context(), customer)
+	if err != nil || r.Complete || len(r.InWork) != 1 || n != 1 || r.InWork[0].Batch != b.batch || r.InWork[0].State != store.Queued || r.Cancelled < 2 {
+		b.t.Errorf("while they keep coming: %+v, and %d move, %v", r, n, err)
+	}
+	if r := b.erase("c-1"); !r.Complete || r.Cancelled != 1 {
+		b.t.Errorf("once none comes: %+v", r)
 	}
 	b.auditIsClean()
 }
