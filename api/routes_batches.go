@@ -148,7 +148,7 @@ type ResultList struct {
 	Results []operate.Outcome `json:"results"`
 	Next    string            `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
 
-	ByReason []EndTally `json:"by_reason,omitempty" doc:"With count: for which reasons exports of the batch ended, the most frequent first. Those that move are not counted, nor those that ended without one."`
+	ByReason []EndTally `json:"by_reason,omitzero" doc:"With count: for which reasons exports of the batch ended, the most frequent first. Those that move are not counted, nor those that ended without one. Missing where some ended before batches began to count them, which would make the counts too low."`
 }
 
 // EndTally is how many exports of a batch ended in a way for a reason.
@@ -166,7 +166,7 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	if err != nil {
 		return nil, err
 	}
-	reasons, err := s.Ledger.EndReasons(ctx, in.id())
+	reasons, whole, err := s.Ledger.EndReasons(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,8 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	if page.Next > 0 {
 		out.Next = "r" + strconv.Itoa(page.Next)
 	}
-	if in.Count {
+	if in.Count && whole {
+		out.ByReason = []EndTally{} // not even one is an answer as well
 		for _, r := range reasons {
 			out.ByReason = append(out.ByReason, EndTally{r.Counter, r.Reason, r.Reason.Info().Title, r.Count})
 		}

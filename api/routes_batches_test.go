@@ -211,10 +211,14 @@ func TestResultsAreFilteredAndExplained(t *testing.T) {
 		candidates[i] = fmt.Sprintf("c-%d", i+1)
 	}
 	refs := r.accept("1234", 7, candidates...)
+	path := "/v1/customers/1234/batches/" + string(r.batch) + "/results"
+	var none ResultList
+	if r.call(key, http.MethodGet, path+"?count=true", nil).is(http.StatusOK, &none); none.ByReason == nil || len(none.ByReason) != 0 {
+		t.Errorf("while none has ended: %#v", none.ByReason)
+	}
 	r.finish(refs[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 7, Workflow: 3})
 	r.finish(refs[9], store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
 	r.finish(refs[19], store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"})
-	path := "/v1/customers/1234/batches/" + string(r.batch) + "/results"
 	specs := []struct {
 		query string
 		want  []string
@@ -267,6 +271,11 @@ func TestResultsAreFilteredAndExplained(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, page.ByReason); diff != "" || len(page.Results) != 1 {
 		t.Errorf("counted (-want +got):\n%s", diff)
+	}
+	testrig.Uncount(t, r.redis, r.batch, store.CountDead, store.ReasonJobNotFound)
+	page = ResultList{}
+	if r.call(key, http.MethodGet, path+"?count=true", nil).is(http.StatusOK, &page); page.ByReason != nil {
+		t.Errorf("counted although some ended before that began: %+v", page.ByReason)
 	}
 	for _, query := range []string{"?outcome=happy", "?limit=1001", "?cursor=12", "?cursor=r-1", "?reason=Ana%20Duarte", "?page=2"} {
 		r.call(key, http.MethodGet, path+query, nil).problem(CodeInvalid)

@@ -20,8 +20,8 @@ func TestABatchCountsWhyItsExportsEnded(t *testing.T) {
 		ctx := t.Context()
 		wants := func(when string, want ...store.EndReason) {
 			t.Helper()
-			got, err := b.EndReasons(ctx, b.batch)
-			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			got, whole, err := b.EndReasons(ctx, b.batch)
+			if diff := cmp.Diff(want, got); err != nil || !whole || diff != "" {
 				t.Errorf("%s (-want +got, %v):\n%s", when, err, diff)
 			}
 		}
@@ -65,25 +65,68 @@ func TestABatchCountsWhyItsExportsEnded(t *testing.T) {
 		wants("who was erased leaves no other reason", store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonCancelled, Count: 3},
 			erased(store.CountCancelled), discarded, erased(store.CountCreated), refused, erased(store.CountSkipped))
 
-		if _, err := b.EndReasons(ctx, "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
+		if _, _, err := b.EndReasons(ctx, "1234-aaaaaaaaaaaaaaaa"); !errors.Is(err, store.ErrNoBatch) {
 			t.Errorf("of an unknown batch: %v", err)
 		}
 	})
 }
 
-func TestReasonsThatWereNotCountedAreNotTakenBack(t *testing.T) {
+func TestReasonsOfABatchThatBeganBeforeTheyWereCounted(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
-	ref := b.accept("c-1", "c-1@example.com")
-	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
-	_, local, _ := strings.Cut(string(b.batch), "-")
-	must(t, b.redis.HDel(t.Context(), "ix:{"+customer+"}:b:"+local, "r:dead:job_not_found").Err())
-	if _, err := b.Revive(t.Context(), ref, "ana", "mended"); err != nil {
-		t.Fatal(err)
+	ctx := t.Context()
+	wants := func(when string, whole bool, want ...store.EndReason) {
+		t.Helper()
+		got, is, err := b.EndReasons(ctx, b.batch)
+		if diff := cmp.Diff(want, got); err != nil || is != whole || diff != "" {
+			t.Errorf("%s: whole %v, want %v (-want +got, %v):\n%s", when, is, whole, err, diff)
+		}
 	}
-	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
-	got, err := b.EndReasons(t.Context(), b.batch)
-	if diff := cmp.Diff([]store.EndReason{{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: 1}}, got); err != nil || diff != "" {
-		t.Errorf("%v\n%s", err, diff)
+	uncount := func(counter store.Counter, reason store.Reason) {
+		t.Helper()
+		_, local, _ := strings.Cut(string(b.batch), "-")
+		must(t, b.redis.HDel(ctx, "ix:{"+customer+"}:b:"+local, "r:"+string(counter)+":"+string(reason)).Err())
 	}
+	revive := func(ref store.Ref) {
+		t.Helper()
+		if _, err := b.Revive(ctx, ref, "ana", "mended"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	die := func(ref store.Ref) {
+		t.Helper()
+		b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
+	}
+	refs := make([]store.Ref, 4)
+	for i := range refs {
+		refs[i] = b.accept(fmt.Sprintf("c-%d", i), fmt.Sprintf("c-%d@example.com", i))
+	}
+	jobless := func(n int) store.EndReason {
+		return store.EndReason{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: n}
+	}
+
+	die(refs[0])
+	die(refs[1])
+	uncount(store.CountDead, store.ReasonJobNotFound)
+	wants("two died before", false)
+	die(refs[2])
+	wants("two died before, one after", false)
+	revive(refs[0])
+	wants("and one of the first was retried", false)
+	revive(refs[1])
+	wants("of those that are dead all were counted", false)
+	revive(refs[2])
+	wants("none is dead any more", true)
+	die(refs[0])
+	die(refs[1])
+	wants("all were counted, and none was taken back that was not", true, jobless(2))
+
+	must(t, b.Discard(ctx, refs[1], "ana", "not needed"))
+	uncount(store.CountCancelled, store.ReasonJobNotFound)
+	wants("one was cancelled before", false)
+	b.erase("c-1")
+	wants("it was erased since", true, store.EndReason{Counter: store.CountCancelled, Reason: store.ReasonErased, Count: 1}, jobless(1))
+	b.finish(b.claimed(refs[3]), store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore, Person: 3})
+	uncount(store.CountSkipped, store.ReasonExportedBefore)
+	wants("one was skipped before", false)
 }

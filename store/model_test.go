@@ -427,8 +427,9 @@ func (p *play) compare(t *rapid.T) {
 
 // reasons are those of a batch's ends, as the batch counts them.
 func (p *play) reasons(batch store.BatchID) map[string]int {
-	counted, err := p.EndReasons(p.t.Context(), batch)
+	counted, whole, err := p.EndReasons(p.t.Context(), batch)
 	p.must(err)
+	p.same("counts are whole", whole, true)
 	reasons := map[string]int{}
 	for _, r := range counted {
 		reasons[string(r.Counter)+" "+string(r.Reason)] = r.Count

@@ -109,7 +109,8 @@ type EndTally struct {
 	Count   int           `json:"count"`
 }
 
-// EndReasons tells for which reasons exports of a batch ended, the most frequent first.
+// EndReasons tells for which reasons exports of a batch ended, the most frequent first:
+// nil where some ended before batches began to count them, and empty where none has one.
 // It costs as little for a large batch as for a small one.
 func (c *Client) EndReasons(ctx context.Context, id store.BatchID) ([]EndTally, error) {
 	var page resultPage

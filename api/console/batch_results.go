@@ -18,7 +18,8 @@ type results struct {
 	Rows            []result
 	// Hints tell once for each reason of the page what it means.
 	Hints []reasonHint
-	// Ended are the reasons for which exports of the batch ended.
+	// Ended are the reasons for which exports of the batch ended; nil where the batch has
+	// not counted all of them.
 	Ended []api.EndTally
 	// More leads to the next page; "" on the last.
 	More  string
@@ -61,7 +62,8 @@ type reasonChoice struct {
 }
 
 // Reasons are the choices of the other filter, by their titles: those for which exports
-// of the batch ended, those of the page, and the one that is chosen.
+// of the batch ended, those of the page, and the one that is chosen; where the batch has
+// not counted them all that there are.
 func (r results) Reasons() []reasonChoice {
 	var choices []reasonChoice
 	add := func(reason store.Reason, count int) {
@@ -78,6 +80,11 @@ func (r results) Reasons() []reasonChoice {
 	}
 	for _, e := range r.Ended {
 		add(e.Reason, e.Count)
+	}
+	if r.Ended == nil {
+		for _, reason := range store.Reasons() {
+			add(reason, 0)
+		}
 	}
 	for _, row := range r.Rows {
 		add(row.Reason, 0)

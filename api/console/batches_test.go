@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -257,6 +258,12 @@ func TestResultsAreFilteredByTheReasonsThereAre(t *testing.T) {
 	}
 	wants("however they ended for it", "?outcome=dead", "all", skipped, jobless)
 	wants("with the one that is chosen, though there is none", "?reason=dummy_taken", "all", skipped, "No free dummy address was found", jobless)
+
+	testrig.Uncount(t, w.API.Redis, batch, store.CountDead, store.ReasonJobNotFound)
+	offered := choices("?outcome=dead")
+	if len(offered) != 1+len(store.Reasons()) || !slices.Contains(offered, "The job does not exist or cannot be seen") || slices.Contains(offered, skipped) {
+		t.Errorf("of a batch that has not counted all of them: %q", offered)
+	}
 }
 
 func TestABatchOfSomebodyElseIsNotShown(t *testing.T) {

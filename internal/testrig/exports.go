@@ -3,8 +3,11 @@ package testrig
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -72,6 +75,16 @@ func GiveUp(t testing.TB, l *store.Ledger, reason store.Reason, call store.Calle
 		To: store.Dead, Counter: store.CountDead, Reason: reason,
 		Entry: &store.Entry{At: time.Now(), What: "dead", Reason: reason, Attempt: 1, Calls: []store.Called{call}},
 	}, refs...)
+}
+
+// Uncount forgets for which reasons exports of a batch ended, as if that had been before
+// batches began to count them.
+func Uncount(t testing.TB, r redis.UniversalClient, batch store.BatchID, ended store.Counter, reason store.Reason) {
+	t.Helper()
+	customer, local, _ := strings.Cut(string(batch), "-")
+	if n, err := r.HDel(t.Context(), "ix:{"+customer+"}:b:"+local, "r:"+string(ended)+":"+string(reason)).Result(); err != nil || n != 1 {
+		t.Fatalf("%d counts forgotten, %v", n, err)
+	}
 }
 
 // Calls that iCIMS has refused; what it says to the first names somebody.
