@@ -36,6 +36,9 @@ type rounds struct {
 	next string   // customer with work at whom the next round begins
 	all  []string // customers to stroll past
 	at   int      // how far that has come
+	// unheard had work in the last round without being listed: an export that was just
+	// accepted is announced a moment later.
+	unheard map[string]bool
 	// pages bounds what is read of one customer's exports to find those that dead
 	// workers hold.
 	pages int
@@ -45,7 +48,7 @@ type rounds struct {
 func (r *reconciler) round(ctx context.Context) error {
 	leads, err := r.lead(ctx)
 	if err != nil || !leads {
-		r.rounds.led = false
+		r.rounds.led, r.rounds.unheard = false, nil
 		clear(r.suspicions)
 		clear(r.silent)
 		return err
@@ -210,12 +213,16 @@ func (r *reconciler) stroll(ctx context.Context, busy []string) error {
 	}
 	chosen := s.all[s.at:min(s.at+step, len(s.all))]
 	s.at += len(chosen)
+	before := s.unheard
+	s.unheard = map[string]bool{}
+	chosen = slices.DeleteFunc(slices.Concat(chosen, slices.Collect(maps.Keys(before))), func(c string) bool {
+		_, listed := slices.BinarySearch(busy, c)
+		return listed
+	})
+	slices.Sort(chosen)
+	chosen = slices.Compact(chosen)
 	var errs []error
 	for page := range slices.Chunk(chosen, glancePage) {
-		page = slices.DeleteFunc(slices.Clone(page), func(c string) bool {
-			_, found := slices.BinarySearch(busy, c)
-			return found
-		})
 		moving, err := surveyed(ctx, r.survey, page, func(ctx context.Context, page []string) ([]int64, error) {
 			return r.ledger.CountMoving(ctx, page...)
 		})
@@ -225,6 +232,10 @@ func (r *reconciler) stroll(ctx context.Context, busy []string) error {
 		}
 		for _, customer := range page {
 			if moving[customer] == 0 {
+				continue
+			}
+			if !before[customer] {
+				s.unheard[customer] = true
 				continue
 			}
 			r.found(customer, FindingUnannounced, int(moving[customer]))
