@@ -67,7 +67,7 @@ func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
 			list.wants(t, http.StatusOK, append(c.said, c.badge, `<span class="badge good">complete</span>`)...)
 			list.lacks(t, "<script>alert", "<b>it</b>")
 			if c.said == nil {
-				list.lacks(t, "What moves waits")
+				list.lacks(t, "Exports wait")
 			}
 			page := p.get("/customers/1234/batches/" + string(batch))
 			page.wants(t, http.StatusOK, c.said...)

@@ -170,7 +170,7 @@ func TestAConnectionTellsItsSettingsAndHistory(t *testing.T) {
 
 func TestACustomerWithoutAConnectionIsToldWhereOneMayBe(t *testing.T) {
 	r := newRig(t)
-	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "not entered", "file of connections", `href="/connections/new?customer=1234"`, "Verify now")
+	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "not entered", "file of connections", `href="/connections/new?customer=1234"`, "Verify now", "Test Candidate (icims-export)", "or write nothing")
 	r.connected()
 	if err := r.ledger.RemoveConnection(t.Context(), mine, 0, "joe", "they left"); err != nil {
 		t.Fatal(err)

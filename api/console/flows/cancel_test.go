@@ -26,7 +26,7 @@ func TestAnExportThatWaitsSaysWhyAndIsCancelled(t *testing.T) {
 	b.audit("batch, waiting")
 	batch := b.at()
 	b.turns("Batches")
-	b.sees("What moves waits.", "their iCIMS is being maintained", "waiting", "0 of 12")
+	b.sees("Exports wait.", "their iCIMS is being maintained", "waiting", "0 of 12")
 	b.audit("batches, waiting")
 	b.turns("Lanes")
 	b.sees("paused", "their iCIMS is being maintained")
