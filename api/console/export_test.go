@@ -348,6 +348,11 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 	pasted.wants(t, http.StatusOK, "press Export above.")
 	pasted.lacks(t, "the file is still chosen")
 
+	contentType, body = filled("", "", "key", newKey(), "job", "7", "text", csvOf("c-1"))
+	nobody := p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true")
+	nobody.wants(t, http.StatusOK, "<b>1</b> skipped", "Nobody would be sent.")
+	nobody.lacks(t, "press Export above")
+
 	contentType, body = filled("", "", "key", newKey())
 	p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true").
 		wants(t, http.StatusUnprocessableEntity, "There is no preview", "are missing")
