@@ -132,7 +132,7 @@ func withQuery(path string, q url.Values) string {
 
 func (v *visit) showDeadLetters() error {
 	q := v.r.URL.Query()
-	filter, result := deadFilterOf(q), deadResultOf(q)
+	filter, result := deadFilterOf(q), deadResultOf(q, v.Customer)
 	p, err := v.deadLetters(filter, q.Get("cursor"))
 	if refused, ok := refusalOf(err); ok && refused.Status == http.StatusUnprocessableEntity {
 		// What was typed into the filter is shown again.
@@ -198,73 +198,6 @@ func (p lanePage) holds() string {
 		return "of the connection, " + p.Connection
 	}
 	return ""
-}
-
-// deadResult is what was done about dead letters, and how it goes on since. An address
-// holds its numbers and no words.
-type deadResult struct {
-	Act          string
-	Done, Passed int
-	More         bool
-	At           time.Time
-	// Self is the address that tells how it goes on.
-	Self string
-	// Moving is how many exports of the customer are still to be done, Again how many
-	// were given up since.
-	Moving, Again int
-	Hold          string
-}
-
-// Over reports whether nothing moves any more.
-func (r deadResult) Over() bool { return r.Moving == 0 }
-
-func (r deadResult) query() url.Values {
-	q := url.Values{"act": {r.Act}, "n": {strconv.Itoa(r.Done)}, "at": {strconv.FormatInt(r.At.UnixMilli(), 10)}}
-	if r.Passed > 0 {
-		q.Set("passed", strconv.Itoa(r.Passed))
-	}
-	if r.More {
-		q.Set("more", "1")
-	}
-	return q
-}
-
-func deadResultOf(q url.Values) *deadResult {
-	number := func(name string) int {
-		n, err := strconv.Atoi(q.Get(name))
-		if err != nil {
-			return 0
-		}
-		return max(0, n)
-	}
-	act := q.Get("act")
-	if !isDeadAct(act) {
-		return nil
-	}
-	return &deadResult{Act: act, Done: number("n"), Passed: number("passed"), More: q.Get("more") == "1", At: time.UnixMilli(int64(number("at")))}
-}
-
-// follows tells how it goes on with what was retried; self is the address that tells it
-// again.
-func (v *visit) follows(r *deadResult, self string) error {
-	if r.Act != actRetry {
-		return nil
-	}
-	r.Self = self
-	lane, err := v.lane(holdForm{})
-	if err != nil {
-		return err
-	}
-	r.Moving, r.Hold = lane.Express+lane.Bulk+lane.Active+lane.Later, lane.holds()
-	var since api.DeadLetters
-	q := url.Values{"since": {r.At.UTC().Format(time.RFC3339Nano)}, "count": {"true"}, "limit": {"1"}}
-	if err := v.get(v.customerPath("dead-letters"), q, &since); err != nil {
-		return err
-	}
-	for _, t := range since.ByReason {
-		r.Again += t.Count
-	}
-	return nil
 }
 
 // deadLetterPage explains one.

@@ -30,6 +30,8 @@ type deadOrder struct {
 	Why string `json:"why,omitempty"`
 	// Job is where those go that are sent to another job; 0 where none was chosen.
 	Job int64 `json:"job,omitempty"`
+	// Warned is the job that whoever sends has been warned of; 0 for none.
+	Warned int64 `json:"-"`
 	// Candidate is the one whose page comes next; "" for the list.
 	Candidate string `json:"-"`
 	// Reviewed is when they were counted; zero where nobody has.
@@ -44,6 +46,7 @@ func deadOrderOf(act string, form url.Values) deadOrder {
 	o.Reviewed, _ = time.Parse(time.RFC3339Nano, form.Get("reviewed")) // only ours has one
 	if act == actTransfer {
 		o.Job, _ = pickedJob(form, "job")
+		o.Warned = jobID(form.Get("warned"))
 	}
 	filter := deadFilterOf(form)
 	switch {
@@ -88,7 +91,9 @@ type deadReview struct {
 	Chosen   api.DeadLettersChanged
 	Hold     string
 	// Picker chooses the job to which they are sent.
-	Picker  jobPicker
+	Picker jobPicker
+	// Warning tells why the job that was chosen may be the wrong one; "" for nothing.
+	Warning string
 	Refused *Refusal
 }
 
@@ -131,18 +136,16 @@ var badForm = &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title
 
 func (v *visit) review(o deadOrder, refused *Refusal) error {
 	r := deadReview{deadOrder: o, Customer: v.Customer, Refused: refused}
-	dry := o
-	dry.DryRun, dry.Why, dry.Job = true, "", 0
-	count := o.Act
-	if count == actTransfer {
-		count = actRetry // which chooses the same, whatever the job will be
+	if o.Act == actTransfer {
 		if err := v.pickJob(&r); err != nil {
 			return err
 		}
 	}
-	if err := v.post(v.customerPath("dead-letters", count), dry, &r.Chosen); err != nil {
+	would, err := v.wouldDo(o)
+	if err != nil {
 		return err
 	}
+	r.Chosen, r.Warning = would.DeadLettersChanged, would.JobWarning
 	lane, err := v.lane(holdForm{})
 	if err != nil {
 		return err
@@ -152,6 +155,16 @@ func (v *visit) review(o deadOrder, refused *Refusal) error {
 		return v.pageWith(refused, "dead-review", r.Heading(), r)
 	}
 	return v.page("dead-review", r.Heading(), r)
+}
+
+// wouldDo asks what would be done, of whatever it is.
+func (v *visit) wouldDo(o deadOrder) (would api.DeadLettersTransferred, err error) {
+	o.DryRun, o.Why = true, ""
+	if o.Act == actTransfer && o.Job == 0 {
+		o.Act = actRetry // which chooses the same, whatever the job will be
+	}
+	err = v.post(v.customerPath("dead-letters", o.Act), o, &would)
+	return would, err
 }
 
 // pickJob offers the jobs to which dead letters can be sent.
@@ -174,11 +187,24 @@ func (v *visit) pickJob(r *deadReview) error {
 
 var saidRetried = say("retried", "It is set going again, with a fresh retry budget. Below is how it goes on.")
 
-var saidTransferred = say("transferred", "The candidates go on here, to the job that you chose. Their dead letters have ended.")
+var (
+	saidTransferred  = say("transferred", "The candidates go on here, to the job that you chose. Their dead letters have ended.")
+	saidSentUnlisted = say("transferred-unlisted", "The candidates go on here, to the job that you chose. It is not on the customer's job portals, or was not when the list of jobs was read: check its number. Their dead letters have ended.")
+)
 
 // actOnDead does what was reviewed.
 func (v *visit) actOnDead(act string) error {
 	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act}
+	if act == actTransfer && o.Job != 0 && o.Job != o.Warned && o.Why != "" {
+		// Of a job that may be the wrong one it is warned before anybody is sent there.
+		would, err := v.wouldDo(o)
+		if err != nil {
+			return err
+		}
+		if would.JobWarning != "" {
+			return v.review(o, nil)
+		}
+	}
 	var done api.DeadLettersTransferred // of whatever is done
 	err := v.post(v.customerPath("dead-letters", act), o.onlyReviewed(), &done)
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized && !o.None() {
@@ -191,10 +217,17 @@ func (v *visit) actOnDead(act string) error {
 		return v.redirect(candidatePath(v.Customer, o.Candidate), saidRetried)
 	}
 	if len(done.Batches) == 1 && done.Done == done.Chosen && !done.More {
-		return v.redirect(batchPage(v.Customer, string(done.Batches[0])), saidTransferred)
+		said := saidTransferred
+		if done.JobWarning != "" {
+			said = saidSentUnlisted
+		}
+		return v.redirect(batchPage(v.Customer, string(done.Batches[0])), said)
 	}
 	result.At = done.AsOf
 	result.Done, result.Passed, result.More = done.Done, done.Chosen-done.Done, done.More
+	if result.Batches = done.Batches; done.JobWarning != "" && done.Done > 0 {
+		result.Unlisted = done.Job
+	}
 	q := result.query()
 	if done.More {
 		maps.Copy(q, o.Which().query())

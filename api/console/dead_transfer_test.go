@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -65,7 +66,7 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 		if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), deadLetters+"?act=transfer&") {
 			t.Fatalf("%d to %q", got.StatusCode, got.to())
 		}
-		p.get(got.to()).wants(t, http.StatusOK, "1 dead letter sent to another job", "1 stayed: they go to that job anyway")
+		p.get(got.to()).wants(t, http.StatusOK, "1 dead letter sent to another job", "1 stayed: they go to that job anyway", "It goes on in <a", batchPage(mine, w.latest(mine)))
 	})
 	t.Run("that all stay is told as what it is", func(t *testing.T) {
 		got := p.post(deadLetters+"/transfer", url.Values{"reason": {"icims_field_refused"}, "job": {"1709"}, "why": {"x"}})
@@ -78,4 +79,89 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 			p.get(deadLetters+fmt.Sprintf("?act=transfer&n=%d", n)).lacks(t, "hx-trigger", "unexpected fault")
 		}
 	})
+}
+
+// latest is the batch of a customer that was opened last.
+func (w ward) latest(customer string) string {
+	w.t.Helper()
+	ids, err := w.ledger.OpenBatches(w.t.Context(), customer)
+	if err != nil || len(ids) == 0 {
+		w.t.Fatalf("%d batches, %v", len(ids), err)
+	}
+	return string(ids[0].ID)
+}
+
+func TestOfAJobOnNoPortalItIsWarnedBeforeDeadLettersAreSentThere(t *testing.T) {
+	w := newWard(t)
+	w.connected()
+	w.listed(someJobs...)
+	_, ids := w.sorrows()
+	p := w.person(api.ScopeOperate)
+	const first = "Nobody has been sent there yet."
+	order := func(job, warned string, exports ...string) url.Values {
+		return url.Values{"export": exports, "job_number": {job}, "warned": {warned}, "why": {"the wrong number"}}
+	}
+
+	asked := p.post(deadLetters+"/transfer", order("1710", "", ids[0]))
+	asked.wants(t, http.StatusOK, first, "Job 1710 is not on the job portals of customer 1234", `name="warned" value="1710"`, `value="1710" checked`, `value="the wrong number"`, "<strong>1 dead letter</strong>")
+	p.post(deadLetters+"/transfer", order("1711", "1710", ids[0])).wants(t, http.StatusOK, first, "Job 1711 is not on", `name="warned" value="1711"`)
+	whyless := order("1710", "", ids[0])
+	whyless.Del("why")
+	got := p.post(deadLetters+"/transfer", whyless)
+	got.wants(t, http.StatusUnprocessableEntity, "why-wrong", "Job 1710 is not on", `name="warned" value="1710"`)
+	got.lacks(t, first)
+	if n := w.deadLeft(mine); n != 8 {
+		t.Fatalf("%d of 8 are left", n)
+	}
+
+	got = p.post(deadLetters+"/transfer", fields(asked.text))
+	if to := batchPage(mine, w.latest(mine)) + "?did=" + saidSentUnlisted; got.StatusCode != http.StatusSeeOther || got.to() != to {
+		t.Fatalf("%d to %q, want %q: %s", got.StatusCode, got.to(), to, got.text)
+	}
+	p.get(got.to()).wants(t, http.StatusOK, "Export to job 1710", "It is not on the customer&#39;s job portals")
+	_, there := w.accept(mine, 1710, "c-300")
+	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, there...)
+	got = p.post(deadLetters+"/transfer", order("1710", "1710", ids[1], there[0].Export))
+	p.get(got.to()).wants(t, http.StatusOK, "1 dead letter sent to another job", "It goes on in <a", batchPage(mine, w.latest(mine)), "Job 1710 is not on the customer's job portals")
+	got = p.post(deadLetters+"/transfer", order("1709", "", ids[2]))
+	p.get(got.to()).lacks(t, "portals, or was not")
+}
+
+func TestTheBatchesOfSentDeadLettersAreLinked(t *testing.T) {
+	w := newWard(t)
+	w.connected()
+	w.listed(someJobs...)
+	_, plain := w.accept(mine, 999, "c-1")
+	_, again := testrig.AcceptAs(t, w.ledger, store.BatchSpec{Customer: mine, Job: 999, IncludePreviouslyExported: true}, "c-2")
+	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, plain[0], again[0])
+	p := w.person(api.ScopeOperate)
+	got := p.post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}})
+	batches, err := w.ledger.OpenBatches(t.Context(), mine)
+	if err != nil || len(batches) != 2 {
+		t.Fatalf("%+v, %v", batches, err)
+	}
+	p.get(got.to()).wants(t, http.StatusOK, "2 dead letters sent to another job", "They go on in <a", batchPage(mine, string(batches[0].ID)), batchPage(mine, string(batches[1].ID)))
+}
+
+func TestAnAddressNamesOnlyBatchesThatCanBe(t *testing.T) {
+	const id = "1234-aaaaaaaaaaaaaaaa"
+	for name, c := range map[string]struct {
+		query string
+		want  int
+	}{
+		"of the customer":      {"act=transfer&n=1&into=" + id, 1},
+		"of another customer":  {"act=transfer&n=1&into=77-aaaaaaaaaaaaaaaa", 0},
+		"that are words":       {"act=transfer&n=1&into=call+this+number", 0},
+		"that lead elsewhere":  {"act=transfer&n=1&into=1234-aaaaaaaaaaaaa/..", 0},
+		"too many":             {"act=transfer&n=1" + strings.Repeat("&into="+id, mostInto+1), mostInto},
+		"of what has no batch": {"act=retry&n=1&into=" + id, 0},
+		"none":                 {"act=transfer&n=1", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, err := url.ParseQuery(c.query)
+			if got := deadResultOf(q, mine); err != nil || len(got.Into()) != c.want {
+				t.Errorf("%+v, %v", got.Into(), err)
+			}
+		})
+	}
 }

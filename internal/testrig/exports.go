@@ -26,8 +26,14 @@ func Numbered(from, n int) []string {
 // Ottoline Quillfeather, so that a name or address can be looked for where none may be.
 func Accept(t testing.TB, l *store.Ledger, customer string, job int64, candidates ...string) (store.BatchID, []store.Ref) {
 	t.Helper()
-	ctx, keys := t.Context(), l.Keys()
-	batch, _, err := l.OpenBatch(ctx, store.BatchSpec{Customer: customer, Job: job})
+	return AcceptAs(t, l, store.BatchSpec{Customer: customer, Job: job}, candidates...)
+}
+
+// AcceptAs is Accept into a batch with options.
+func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ...string) (store.BatchID, []store.Ref) {
+	t.Helper()
+	ctx, keys, customer := t.Context(), l.Keys(), spec.Customer
+	batch, _, err := l.OpenBatch(ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
