@@ -20,23 +20,23 @@ import (
 // guards bound what callers take of this process. They are its own: each process has
 // its share.
 type guards struct {
-	places    places // of the API
-	pages     places // of what is mounted beside it
-	strangers *strangers
-	keys      *keyLimits
-	failures  *failures
-	known     *knownTokens
-	proxies   []netip.Prefix
+	places   places      // of the API
+	pages    places      // of what is mounted beside it
+	shares   *pageShares // of those
+	keys     *keyLimits
+	failures *failures
+	known    *knownTokens
+	proxies  []netip.Prefix
 }
 
 func newGuards(d Deps) (*guards, error) {
 	g := &guards{
-		places:    make(places, d.Settings.MaxRequests),
-		pages:     make(places, d.Settings.MaxRequests),
-		strangers: newStrangers(d.Settings.MaxRequests),
-		keys:      newKeyLimits(d.Settings, d.Now),
-		failures:  newFailures(d.Now),
-		known:     newKnownTokens(d.Now),
+		places:   make(places, d.Settings.MaxRequests),
+		pages:    make(places, d.Settings.MaxRequests),
+		shares:   newPageShares(d.Settings.MaxRequests),
+		keys:     newKeyLimits(d.Settings, d.Now),
+		failures: newFailures(d.Now),
+		known:    newKnownTokens(d.Now),
 	}
 	for _, text := range d.Settings.TrustedProxies {
 		network, err := parseNetwork(text)
@@ -152,9 +152,10 @@ func newKeyLimits(s Settings, now func() time.Time) *keyLimits {
 	const share = 4
 	open := max(1, s.MaxRequests/share)
 	// One place is left for looking after the uploads.
+	most := min(s.Uploads, max(1, s.MaxRequests-1))
 	return &keyLimits{
-		now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: open, uploads: min(s.KeyUploads, max(1, open-1)),
-		most: min(s.Uploads, max(1, s.MaxRequests-1)), keys: map[string]*keyLimit{},
+		now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: open, uploads: min(s.KeyUploads, max(1, open-1), max(1, most/share)),
+		most: most, keys: map[string]*keyLimit{},
 	}
 }
 

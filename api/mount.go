@@ -45,7 +45,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 }
 
 // SmallForm is how large a form is, in bytes, that has to come at once. Who is not logged
-// in can send no other, so that he holds no place for long; see also Stranger.
+// in can send no other, so that he holds no place for long; see also Stranger and LoggedIn.
 const SmallForm = 64 << 10
 
 const smallFormTime = 10 * time.Second

@@ -76,9 +76,10 @@ func TestStrangersHaveAShareOfThePagesByAddress(t *testing.T) {
 		}
 	}
 	from("192.0.2.1", "/login").is(http.StatusOK, nil)
-	r.guards.strangers.mu.Lock()
-	defer r.guards.strangers.mu.Unlock()
-	if left := len(r.guards.strangers.addresses); left != 0 {
-		t.Errorf("%d addresses are remembered", left)
+	shares := r.guards.shares
+	shares.mu.Lock()
+	defer shares.mu.Unlock()
+	if len(shares.taken) != 0 || shares.together != 0 {
+		t.Errorf("%v are remembered, %d strangers in all", shares.taken, shares.together)
 	}
 }

@@ -53,12 +53,14 @@ type Settings struct {
 	KeyRate  float64
 	KeyBurst int
 	// MaxRequests is how many requests are answered at the same time, streams included;
-	// one API key may have a quarter of them. Pages have as many of their own, of which an
-	// address may have a tenth without a log-in.
+	// one API key may have a quarter of them. Pages have as many of their own: of these a
+	// key may have a quarter, an address without a log-in a tenth, each at least 8 unless
+	// that is more than half, and all addresses together half.
 	MaxRequests int
 	// KeyUploads is how many uploads one API key may have under way at the same time:
 	// exports whose body is larger than MaxBody, or of a length that nobody knows yet.
-	// It is less than what the key may have of requests in any case.
+	// It is less than what the key may have of requests in any case, and at most a quarter
+	// of Uploads, but at least one.
 	KeyUploads int
 	// Uploads is how many all keys together may have under way, and less than MaxRequests
 	// in any case.

@@ -90,11 +90,12 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "same-origin") // Origin is null without one
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	answer := c.guard.Handler(c.mux)
-	if _, known := c.sessionOf(r); !known {
-		c.API.Stranger(w, r, answer)
+	// A log-in is read before anybody is asked who sends it, and a cookie outlives its key.
+	if s, known := c.sessionOf(r); known && r.URL.Path != loginPath {
+		c.API.LoggedIn(w, r, s.Who.Key, answer)
 		return
 	}
-	answer.ServeHTTP(w, r)
+	c.API.Stranger(w, r, answer)
 }
 
 // contentPolicy lets pages load nothing but what this service serves, and no script or

@@ -8,9 +8,11 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
+const loginPath = "/login"
+
 func (c *Console) registerLogin() {
-	c.mux.HandleFunc("GET /login", c.showLogin)
-	c.mux.HandleFunc("POST /login", c.login)
+	c.mux.HandleFunc("GET "+loginPath, c.showLogin)
+	c.mux.HandleFunc("POST "+loginPath, c.login)
 	c.mux.HandleFunc("POST /logout", c.logout)
 }
 
