@@ -66,7 +66,7 @@ type Connection struct {
 	Problem  string             `json:"problem,omitempty" doc:"What is wrong with its settings, so that it cannot be used."`
 	Sealed   bool               `json:"sealed,omitempty" doc:"The service's keyset does not open the settings."`
 	Filed    bool               `json:"filed,omitempty" doc:"The store has none (absent): this is the one of the file of connections, and changes only there. One that is entered takes its place."`
-	Verified *Verified          `json:"verified,omitempty" doc:"Its latest verification that was done; left out in the answer to a change of it."`
+	Verified *Verified          `json:"verified,omitempty" doc:"Its latest verification that was done; left out where it cannot be read, and in the answer to a change of it."`
 
 	DeadLetters int `json:"dead_letters,omitempty" doc:"In the list alone: how many exports of the customer were given up and wait for somebody."`
 	Kept        int `json:"kept_exports,omitempty" doc:"In the list alone: how many exports wait while something keeps the customer's, such as a pause or a day whose calls are used up; the lane tells what."`
@@ -80,7 +80,8 @@ type Verified struct {
 	Worst  *verify.Check `json:"worst,omitempty" doc:"The check that speaks most against the connection; left out where none does."`
 }
 
-// addVerified tells when connections were verified last, and what came of it.
+// addVerified tells when connections were verified last, and what came of it. What cannot
+// be read of one is left out: the others are well.
 func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 	customers := make([]string, len(shown))
 	for i, c := range shown {
@@ -97,7 +98,8 @@ func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 		}
 		v, err := verify.View(e)
 		if err != nil {
-			return err
+			s.Log.Error().Str("customer", c.Customer).Str("verification", e.ID).Str("error", kindsOf(err)).Msg("a verification cannot be read: its connection is shown without")
+			continue
 		}
 		c.Verified = &Verified{ID: v.ID, Ended: v.Ended, Result: v.Report.Result}
 		if worst, found := v.Report.Worst(); found {

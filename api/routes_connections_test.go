@@ -309,3 +309,34 @@ func TestAConnectionTellsItsLatestVerificationThatWasDone(t *testing.T) {
 		t.Errorf("one that found nothing: %+v", one)
 	}
 }
+
+// A report may be of another version of the service.
+func TestAVerificationThatCannotBeReadIsLeftOut(t *testing.T) {
+	r := newRig(t)
+	admin := r.key(ScopeAdmin)
+	var unreadable string
+	for customer, result := range map[string]any{"77": verify.Report{Result: verify.ResultConnected}, "1234": "Secretname"} {
+		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
+		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
+		if _, _, err := r.Ledger.AskErrand(t.Context(), customer, store.ErrandVerify, verify.Args{}, "maria"); err != nil {
+			t.Fatal(err)
+		}
+		claim := r.begun(customer)
+		if err := r.Ledger.StepErrand(t.Context(), claim, store.ErrandStep{To: store.ErrandDone, Result: result}); err != nil {
+			t.Fatal(err)
+		}
+		if customer == "1234" {
+			unreadable = claim.ID
+		}
+	}
+	var c Connection
+	r.call(admin, http.MethodGet, connectionPathOf1234, nil).is(http.StatusOK, &c)
+	var list Connections
+	r.call(admin, http.MethodGet, "/v1/connections", nil).is(http.StatusOK, &list)
+	if c.Verified != nil || len(list.Connections) != 2 || list.Connections[0].Verified == nil || list.Connections[1].Verified != nil {
+		t.Errorf("%+v, in the list %+v", c, list)
+	}
+	if log := r.log.String(); !strings.Contains(log, `"customer":"1234","verification":"`+unreadable+`","error":"*errors.errorString"`) || strings.Contains(log, "Secretname") {
+		t.Errorf("the log: %s", log)
+	}
+}
