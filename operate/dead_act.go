@@ -59,7 +59,7 @@ func (d *Desk) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrder,
 		if at < 0 {
 			at, transfers = len(transfers), append(transfers, store.NewTransfer(customer, job, who, why))
 		}
-		sent, err := d.Ledger.Transfer(ctx, transfers[at], exports)
+		sent, _, err := d.Ledger.Transfer(ctx, transfers[at], exports, 0)
 		alarms := make([]tasks.Alarm, len(sent))
 		for i, s := range sent {
 			alarms[i] = tasks.Alarm{Export: s.To}

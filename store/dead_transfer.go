@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,11 +25,13 @@ type Transfer struct {
 	Who, Why string
 	// batches are those that take exports in, by their options.
 	batches map[string]BatchID
+	// sent are the candidates that go there by it.
+	sent map[string]bool
 }
 
 // NewTransfer sends candidates of a customer to a job.
 func NewTransfer(customer string, job int64, who, why string) *Transfer {
-	return &Transfer{Customer: customer, Job: job, Who: who, Why: why, batches: map[string]BatchID{}}
+	return &Transfer{Customer: customer, Job: job, Who: who, Why: why, batches: map[string]BatchID{}, sent: map[string]bool{}}
 }
 
 // Transferred is a dead letter that was sent to another job. The caller puts the task of
@@ -40,15 +43,51 @@ type Transferred struct {
 }
 
 // Transfer sends those of the exports to the job that are dead letters still, each in one
-// script. It leaves as they are: those that are on their way to that job anyway, those of
-// verifications, those of which a write may have taken effect that nobody knows of, those
-// whose data this keyset cannot open, and of several of one candidate all but the first.
-// With an error it returns those that were sent before.
-func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string) ([]Transferred, error) {
+// script, and at most so many, 0 for all. It leaves as they are: those that are on their
+// way to that job anyway, those of verifications, those of which a write may have taken
+// effect that nobody knows of, those whose data this keyset cannot open, and those of a
+// candidate who was sent by this Transfer already, whatever the options. It returns those
+// that were sent, also with an error, and how many of the exports it went through, which
+// are the first of them: all, unless it has sent as many as it may.
+func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string, most int) ([]Transferred, int, error) {
 	letters, err := l.transferable(ctx, tr, exports)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	through := len(exports)
+	if most > 0 && len(letters) > most {
+		letters = letters[:most]
+		through = letters[most-1].place + 1
+	}
+	var done []Transferred
+	for len(letters) > 0 {
+		now, later := firstOfEach(letters)
+		sent, err := l.transferEach(ctx, tr, now)
+		done = append(done, sent...)
+		if err != nil {
+			return done, through, err
+		}
+		letters = slices.DeleteFunc(later, func(d transferable) bool { return tr.sent[d.candidate] })
+	}
+	return done, through, nil
+}
+
+// firstOfEach parts the first letter of each candidate from the others.
+func firstOfEach(letters []transferable) (first, others []transferable) {
+	met := make(map[string]bool, len(letters))
+	for _, d := range letters {
+		if met[d.candidate] {
+			others = append(others, d)
+			continue
+		}
+		met[d.candidate] = true
+		first = append(first, d)
+	}
+	return first, others
+}
+
+// transferEach sends letters of different candidates.
+func (l *Ledger) transferEach(ctx context.Context, tr *Transfer, letters []transferable) ([]Transferred, error) {
 	calls := make([]scriptCall, len(letters))
 	sent := make([]Transferred, len(letters))
 	for i, d := range letters {
@@ -58,6 +97,7 @@ func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string) (
 			tr.batches[d.options] = batch
 		}
 		sent[i] = Transferred{d.export, l.keys.ExportID(string(batch), d.candidate), batch}
+		var err error
 		if calls[i], err = l.transferCall(tr, d, sent[i]); err != nil {
 			return nil, err
 		}
@@ -66,6 +106,7 @@ func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string) (
 	var done []Transferred
 	for i, answer := range answers {
 		if list, _ := answer.([]any); len(list) > 0 && text(list[0]) == "ok" {
+			tr.sent[letters[i].candidate] = true
 			done = append(done, sent[i])
 		}
 	}
@@ -74,6 +115,7 @@ func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string) (
 
 // transferable is a dead letter that can be sent to another job.
 type transferable struct {
+	place                             int // among the exports that were asked for
 	export, token, candidate, options string
 	payload                           []byte
 	from                              BatchID
@@ -105,22 +147,14 @@ func (l *Ledger) transferCall(tr *Transfer, d transferable, to Transferred) (scr
 
 // transferable reads those of the exports that can be sent to the job.
 func (l *Ledger) transferable(ctx context.Context, tr *Transfer, exports []string) ([]transferable, error) {
-	records, payloads := make([]*redis.SliceCmd, len(exports)), make([]*redis.StringCmd, len(exports))
-	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, export := range exports {
-			// The record first: should the payload change afterwards, the token has.
-			records[i] = p.HMGet(ctx, recordKey(tr.Customer, export), "st", "tk", "c", "b", "in")
-			payloads[i] = p.Get(ctx, payloadKey(tr.Customer, export))
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	records, payloads, err := l.readDead(ctx, tr.Customer, exports)
+	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
 	}
 	batches := map[BatchID]*redis.SliceCmd{}
 	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, record := range records {
-			id := BatchID(tr.Customer + "-" + text(record.Val()[3]))
+		for _, r := range records {
+			id := BatchID(tr.Customer + "-" + text(r[3]))
 			if batches[id] == nil && id.local() != "" {
 				batches[id] = p.HMGet(ctx, batchKey(id), "t", "o", "test")
 			}
@@ -132,16 +166,16 @@ func (l *Ledger) transferable(ctx context.Context, tr *Transfer, exports []strin
 	}
 	var letters []transferable
 	for i, export := range exports {
-		r := records[i].Val()
-		from := BatchID(tr.Customer + "-" + text(r[3]))
-		if State(text(r[0])) != Dead || r[4] != nil || batches[from] == nil {
+		r := records[i]
+		from, candidate := BatchID(tr.Customer+"-"+text(r[3])), text(r[2])
+		if State(text(r[0])) != Dead || r[4] != nil || batches[from] == nil || tr.sent[candidate] {
 			continue
 		}
 		b := batches[from].Val()
 		if target := text(b[0]); target == "" || target == (BatchSpec{Job: tr.Job}).target() || b[2] != nil {
 			continue
 		}
-		payload, err := l.keys.Open([]byte(payloads[i].Val()), payloadPlace(Ref{tr.Customer, export}))
+		payload, err := l.keys.Open([]byte(payloads[i]), payloadPlace(Ref{tr.Customer, export}))
 		if errors.Is(err, ErrSealed) {
 			continue
 		}
@@ -149,10 +183,38 @@ func (l *Ledger) transferable(ctx context.Context, tr *Transfer, exports []strin
 			return nil, err
 		}
 		letters = append(letters, transferable{
-			export: export, token: cmp.Or(text(r[1]), "0"), candidate: text(r[2]), options: text(b[1]), payload: payload, from: from, job: JobOf(text(b[0])),
+			place: i, export: export, token: cmp.Or(text(r[1]), "0"), candidate: candidate, options: text(b[1]), payload: payload, from: from, job: JobOf(text(b[0])),
 		})
 	}
 	return letters, nil
+}
+
+// readDead reads state, token, candidate, batch and intent of exports, and their payloads.
+func (l *Ledger) readDead(ctx context.Context, customer string, exports []string) (records [][]any, payloads []string, err error) {
+	asked, sealed := make([]*redis.SliceCmd, len(exports)), make([]*redis.StringCmd, len(exports))
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, export := range exports {
+			// The record first: should the payload change afterwards, the token has.
+			asked[i] = p.HMGet(ctx, recordKey(customer, export), "st", "tk", "c", "b", "in")
+			sealed[i] = p.Get(ctx, payloadKey(customer, export))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, nil, err
+	}
+	records, payloads = make([][]any, len(exports)), make([]string, len(exports))
+	for i := range exports {
+		// The pipeline's error is the first: a payload that is gone hides a connection that
+		// broke after it.
+		if records[i], err = asked[i].Result(); err != nil {
+			return nil, nil, err
+		}
+		if payloads[i], err = sealed[i].Result(); err != nil && !errors.Is(err, redis.Nil) {
+			return nil, nil, err
+		}
+	}
+	return records, payloads, nil
 }
 
 // placeName is what a batch's target is called.

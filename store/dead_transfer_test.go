@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -34,9 +36,9 @@ func (b *book) transfer(job int64, refs ...store.Ref) []store.Transferred {
 	for i, ref := range refs {
 		exports[i] = ref.Export
 	}
-	sent, err := b.Transfer(b.t.Context(), store.NewTransfer(customer, job, "ana", "the wrong job"), exports)
-	if err != nil {
-		b.t.Fatal(err)
+	sent, through, err := b.Transfer(b.t.Context(), store.NewTransfer(customer, job, "ana", "the wrong job"), exports, 0)
+	if err != nil || through != len(refs) {
+		b.t.Fatalf("went through %d of %d, %v", through, len(refs), err)
 	}
 	return sent
 }
@@ -129,21 +131,6 @@ func TestWhatATransferLeavesAlone(t *testing.T) {
 			must(b.t, b.redis.Set(b.t.Context(), "ix:{"+customer+"}:p:"+ref.Export, "sealed by another", 0).Err())
 			return ref
 		},
-		"the second of one candidate": func(b *book) store.Ref {
-			first := b.dead("c-1")
-			b.again(store.BatchSpec{Job: 998})
-			ref := b.dead("c-1")
-			tr := store.NewTransfer(customer, 1709, "ana", "")
-			sent, err := b.Transfer(b.t.Context(), tr, []string{first.Export, ref.Export})
-			if err != nil || len(sent) != 1 || sent[0].From != first.Export {
-				b.t.Errorf("of both: %+v, %v", sent, err)
-			}
-			// In a later page of the same it is known as well.
-			if sent, err := b.Transfer(b.t.Context(), tr, []string{ref.Export}); err != nil || len(sent) != 0 {
-				b.t.Errorf("later: %+v, %v", sent, err)
-			}
-			return store.Ref{Customer: customer, Export: "aaaaaaaaaaaaaaaa"}
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -157,6 +144,103 @@ func TestWhatATransferLeavesAlone(t *testing.T) {
 				t.Errorf("something was changed:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestATransferSendsACandidateOnce(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]store.BatchSpec{
+		"with the same options": {Job: 998},
+		"whatever the options":  {Job: 998, IncludePreviouslyExported: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 999})
+			first := b.dead("c-1")
+			b.again(second)
+			ref := b.dead("c-1")
+			tr := store.NewTransfer(customer, 1709, "ana", "")
+			sent, _, err := b.Transfer(t.Context(), tr, []string{first.Export, ref.Export}, 0)
+			if err != nil || len(sent) != 1 || sent[0].From != first.Export {
+				t.Errorf("of both: %+v, %v", sent, err)
+			}
+			if sent, _, err := b.Transfer(t.Context(), tr, []string{ref.Export}, 0); err != nil || len(sent) != 0 {
+				t.Errorf("in a later page of the same: %+v, %v", sent, err)
+			}
+			if n, err := b.CountDead(t.Context(), customer); err != nil || n != 1 {
+				t.Errorf("%d are dead, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestATransferSendsTheNextOfACandidateWhereTheFirstStays(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	b := openBook(t, client, store.BatchSpec{Job: 999})
+	first := b.dead("c-1")
+	b.again(store.BatchSpec{Job: 998, IncludePreviouslyExported: true})
+	second := b.dead("c-1")
+	client.AddHook(&interlude{before: func() {
+		if _, err := b.Revive(t.Context(), first, "ben", ""); err != nil {
+			t.Error(err)
+		}
+	}})
+	if sent := b.transfer(1709, first, second); len(sent) != 1 || sent[0].From != second.Export {
+		t.Errorf("%+v", sent)
+	}
+	b.auditIsClean()
+}
+
+func TestATransferSendsAsManyAsItMay(t *testing.T) {
+	t.Parallel()
+	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 1709})
+	exports := []string{b.dead("c-1").Export, b.dead("c-2").Export} // which go there anyway
+	b.again(store.BatchSpec{Job: 999})
+	for _, candidate := range []string{"c-3", "c-4", "c-5"} {
+		exports = append(exports, b.dead(candidate).Export)
+	}
+	tr := store.NewTransfer(customer, 1709, "ana", "")
+	sent, through, err := b.Transfer(t.Context(), tr, exports, 2)
+	if err != nil || through != 4 || len(sent) != 2 || sent[0].From != exports[2] || sent[1].From != exports[3] {
+		t.Fatalf("went through %d: %+v, %v", through, sent, err)
+	}
+	sent, through, err = b.Transfer(t.Context(), tr, exports, 2)
+	if err != nil || through != 5 || len(sent) != 1 || sent[0].From != exports[4] {
+		t.Errorf("the rest: through %d: %+v, %v", through, sent, err)
+	}
+}
+
+// cut breaks the connection behind the first answer to a read of dead letters, which tells
+// that a payload is gone, as a pipeline of a cluster does it.
+type cut struct{}
+
+func (cut) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (cut) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (cut) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() != "hmget" || len(cmds) < 4 {
+			return next(ctx, cmds)
+		}
+		err := next(ctx, cmds[:2])
+		for _, cmd := range cmds[2:] {
+			cmd.SetErr(io.ErrUnexpectedEOF)
+		}
+		return err
+	}
+}
+
+func TestABrokenConnectionIsNotTakenForDeadLettersThatStay(t *testing.T) {
+	t.Parallel()
+	client := redistest.Shared(t).Client(t)
+	b := openBook(t, client, store.BatchSpec{Job: 999})
+	gone, ref := b.dead("c-1"), b.dead("c-2")
+	must(t, client.Del(t.Context(), "ix:{"+customer+"}:p:"+gone.Export).Err())
+	client.AddHook(cut{})
+	sent, _, err := b.Transfer(t.Context(), store.NewTransfer(customer, 1709, "ana", ""), []string{gone.Export, ref.Export}, 0)
+	if !errors.Is(err, io.ErrUnexpectedEOF) || len(sent) != 0 {
+		t.Errorf("%+v, %v", sent, err)
 	}
 }
 

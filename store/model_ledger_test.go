@@ -449,7 +449,7 @@ func (m *model) transfers(e *modelExport) bool {
 		return false
 	}
 	return !slices.ContainsFunc(m.exports, func(other *modelExport) bool {
-		return other.batch.job == elsewhere && other.batch.include == e.batch.include && (other.batch.stopped || other.candidate == e.candidate)
+		return other.batch.job == elsewhere && (other.candidate == e.candidate || other.batch.stopped && other.batch.include == e.batch.include)
 	})
 }
 

@@ -360,7 +360,7 @@ func (p *play) discard(t *rapid.T) {
 func (p *play) transfer(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
-		got, err := p.Transfer(t.Context(), p.elsewhere, []string{ref.Export})
+		got, _, err := p.Transfer(t.Context(), p.elsewhere, []string{ref.Export}, 0)
 		p.must(err)
 		p.same("transfer", len(got) == 1, p.model.transfers(e))
 		if len(got) == 1 {
