@@ -50,7 +50,7 @@ func (s *Server) registerDeadLetters() {
 		Summary: "Send the candidates of dead letters to another job",
 		Description: "For those whose job was the wrong one. Each goes on in a new batch, with the options of its old one and with what is known of the person, who is not made twice; " +
 			"the dead letter ends as cancelled, with the reason `transferred`. Left as they are: those that go to that job anyway, those of which a write may have taken effect that nobody " +
-			"knows of, which a retry finds out, those whose data cannot be opened, and of several of one candidate all but the first." + many,
+			"knows of, which a retry finds out, those whose data cannot be opened, and of several of one candidate in a request all but the first that goes; they do not count towards `limit`." + many,
 		Errors: []Code{CodeCannotOpen},
 	}, s.transferDead)
 }
@@ -230,7 +230,7 @@ type DeadLettersChanged struct {
 	DryRun   bool                `json:"dry_run" doc:"Nothing was done."`
 	AsOf     time.Time           `json:"as_of" doc:"Those that were given up later were not chosen."`
 	Chosen   int                 `json:"chosen" doc:"How many were chosen."`
-	Done     int                 `json:"done" doc:"How many it was done to; the others had been taken care of meanwhile."`
+	Done     int                 `json:"done" doc:"How many it was done to. The others had been taken care of meanwhile; or, sent to another job, they are among those that stay as they are."`
 	More     bool                `json:"more" doc:"There are more than the limit: ask again."`
 	ByReason []operate.DeadCount `json:"by_reason" doc:"How many were chosen for each reason."`
 	Sample   []operate.DeadLine  `json:"sample,omitempty" doc:"Of a dry run: some of those that were chosen."`

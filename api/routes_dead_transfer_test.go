@@ -1,15 +1,21 @@
 package api
 
 import (
+	"context"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -110,5 +116,88 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 	entries := r.journalOf("1234")
 	if last := entries[len(entries)-1]; last.What != "transfer-dead-letters" || last.Outcome != store.JournalDone || last.Object != "to job 7" || last.Why != "the wrong number" {
 		t.Errorf("journal: %+v", last)
+	}
+}
+
+func TestThoseThatStayDoNotCountTowardsTheLimitOfATransfer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.furnished("1234")
+	_, there := r.hand("1234", 7, 100, 2)
+	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, there...)
+	_, elsewhere := r.hand("1234", 999, 200, 3)
+	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, elsewhere...)
+	key := r.key(ScopeOperate, "1234")
+	for i, want := range []DeadLettersTransferred{
+		{DeadLettersChanged: DeadLettersChanged{Chosen: 4, Done: 2, More: true}},
+		{DeadLettersChanged: DeadLettersChanged{Chosen: 3, Done: 1}},
+		{DeadLettersChanged: DeadLettersChanged{Chosen: 2}},
+	} {
+		var got DeadLettersTransferred
+		r.call(key, http.MethodPost, "/v1/customers/1234/dead-letters/transfer", map[string]any{"exports": slices.Concat(there, elsewhere), "job": 7, "limit": 2, "why": "x"}).is(http.StatusOK, &got)
+		if got.Chosen != want.Chosen || got.Done != want.Done || got.More != want.More || (got.Done > 0) != (len(got.Batches) == 1) {
+			t.Errorf("the request %d: %+v", i, got)
+		}
+	}
+}
+
+func TestATransferGoesOnBehindAPageOfThoseThatStay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.furnished("1234")
+	const page = 500
+	_, there := r.hand("1234", 7, 1000, page)
+	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, there...)
+	_, elsewhere := r.hand("1234", 999, 2000, 2)
+	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, elsewhere...)
+	order := map[string]any{"exports": slices.Concat(there, elsewhere), "job": 7, "limit": 1, "why": "x"}
+	for i, want := range []DeadLettersChanged{{Chosen: page + 1, Done: 1, More: true}, {Chosen: page + 1, Done: 1}} {
+		var got DeadLettersTransferred
+		if r.call(r.key(ScopeOperate, "1234"), http.MethodPost, "/v1/customers/1234/dead-letters/transfer", order).is(http.StatusOK, &got); got.Chosen != want.Chosen || got.Done != want.Done || got.More != want.More {
+			t.Errorf("the request %d: %+v", i, got)
+		}
+	}
+}
+
+// halfway breaks a pipeline of scripts off after the first of them, while it is set.
+type halfway struct{ atomic.Bool }
+
+func (*halfway) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (*halfway) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (h *halfway) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if !h.Load() || !strings.HasPrefix(cmds[0].Name(), "eval") {
+			return next(ctx, cmds)
+		}
+		err := next(ctx, cmds[:1])
+		for _, cmd := range cmds[1:] {
+			cmd.SetErr(io.ErrUnexpectedEOF)
+		}
+		return err
+	}
+}
+
+func TestATransferThatBrokeOffNamesItsBatches(t *testing.T) {
+	t.Parallel()
+	client, breaks := redistest.Shared(t).Client(t), &halfway{}
+	client.AddHook(breaks)
+	r := newRigOn(t, client)
+	r.furnished("1234")
+	_, ids := r.hand("1234", 999, 100, 2)
+	r.giveUp("1234", store.ReasonJobNotFound, testrig.NoJob, ids...)
+	key := r.key(ScopeOperate, "1234")
+	order := map[string]any{"all": true, "job": 7, "why": "the wrong number"}
+	breaks.Store(true)
+	p := r.call(key, http.MethodPost, "/v1/customers/1234/dead-letters/transfer", order).problem(CodeUnavailable)
+	told, ok := strings.CutPrefix(p.Detail, "It broke off after 1 dead letter: ask again to go on. The candidates go on in batch ")
+	b, err := r.Ledger.Batch(t.Context(), store.BatchID(strings.TrimSuffix(told, ".")))
+	if !ok || err != nil || b.Job != 7 || b.Accepted != 1 {
+		t.Errorf("%q: %+v, %v", p.Detail, b, err)
+	}
+	breaks.Store(false)
+	var rest DeadLettersTransferred
+	if r.call(key, http.MethodPost, "/v1/customers/1234/dead-letters/transfer", order).is(http.StatusOK, &rest); rest.Done != 1 || len(rest.Batches) != 1 || rest.Batches[0] == b.ID {
+		t.Errorf("the rest: %+v", rest)
 	}
 }

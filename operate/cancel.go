@@ -15,6 +15,8 @@ type BrokenOffError struct {
 	Done  int    // how many
 	Thing string // of what, such as "dead letter"
 	Err   error
+	// Batches are those in which what was done goes on, where it does.
+	Batches []store.BatchID
 }
 
 func (e *BrokenOffError) Error() string {
@@ -29,6 +31,8 @@ type UnrecordedError struct {
 	Done  int
 	Thing string
 	Err   error
+	// Batches are those in which what was done goes on, where it does.
+	Batches []store.BatchID
 }
 
 func (e *UnrecordedError) Error() string {
@@ -75,11 +79,11 @@ func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.Canc
 		}
 		action := store.Action{At: time.Now(), Who: options.Who, What: what, Why: options.Why, Count: all.Cancelled}
 		if told := d.Ledger.Act(context.WithoutCancel(ctx), scope.Customer, action); told != nil && err == nil {
-			return all, &UnrecordedError{all.Cancelled, "export", told}
+			return all, &UnrecordedError{Done: all.Cancelled, Thing: "export", Err: told}
 		}
 	}
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {
-		return all, &BrokenOffError{all.Cancelled, "export", err}
+		return all, &BrokenOffError{Done: all.Cancelled, Thing: "export", Err: err}
 	}
 	return all, err
 }

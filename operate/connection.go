@@ -164,7 +164,7 @@ func (d *Desk) eraseMarkers(ctx context.Context, customer, who, why string) (int
 		err = d.Ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased who was exported", Why: why, Count: n})
 	}
 	if err != nil {
-		return n, &BrokenOffError{n, "marker", err}
+		return n, &BrokenOffError{Done: n, Thing: "marker", Err: err}
 	}
 	return n, nil
 }

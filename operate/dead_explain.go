@@ -95,7 +95,7 @@ func (d *Desk) OpenDead(ctx context.Context, explained *ExplainedDead, who strin
 	conn, known := d.Connection(ctx, explained.Customer)
 	action := store.Action{At: time.Now(), Who: who, What: "looked at the data of export " + explained.Export, Count: 1}
 	if err := d.Ledger.Act(ctx, explained.Customer, action); err != nil {
-		return known, &UnrecordedError{0, "look", err}
+		return known, &UnrecordedError{Thing: "look", Err: err}
 	}
 	explained.Data, explained.Workflow, _ = worker.Preview(payload.Candidate, conn, explained.Job, d.DummyDomain)
 	return known, nil
