@@ -97,7 +97,7 @@ func TestOfAJobOnNoPortalItIsWarnedBeforeDeadLettersAreSentThere(t *testing.T) {
 	w.listed(someJobs...)
 	_, ids := w.sorrows()
 	p := w.person(api.ScopeOperate)
-	const first = "Nobody has been sent there yet."
+	const first = "Nobody has been sent there yet: choose another job, or confirm"
 	order := func(job, warned string, exports ...string) url.Values {
 		return url.Values{"export": exports, "job_number": {job}, "warned": {warned}, "why": {"the wrong number"}}
 	}
