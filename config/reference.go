@@ -70,7 +70,7 @@ icims_hosts: [http://127.0.0.1:8899]
 
 ## File of connections
 
-` + "`--connections`" + ` names it. It is read at start and again on SIGHUP. A bad connection is named with its line and left out; the others work on.
+` + "`--connections`" + ` names it. Workers read it at start and again on SIGHUP, ` + "`serve`" + ` also once it has changed and rested for a second; a file from which nothing can be used changes nothing. A bad connection is named with its line and left out; the others work on.
 A password never stands in it: ` + "`password_file`" + ` names a file that holds only the password (relative to this file's folder), ` + "`password_env`" + ` an environment variable.
 
 ` + "```yaml" + `

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
 	checks "github.com/seekout/icims-export/connections"
@@ -135,7 +136,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	}
 	conn := store.Connection{Customer: c.Customer}
 	if c.Import {
-		entry, ok := p.filed()[c.Customer]
+		entry, ok := p.filed(zerolog.Nop()).usable()[c.Customer]
 		if !ok {
 			return misused("the file of connections (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -57,7 +58,7 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Desk {
 	hosts, _ := hostPolicy(p.settings) // without one no host is known, and nothing is linked
 	d := &operate.Desk{
-		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, Filed: p.filed,
+		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, Filed: p.filed(zerolog.Nop()).usable,
 	}
 	d.Jobs = d.NewLister(jobsSettings(p.settings), time.Now)
 	return d
@@ -75,24 +76,6 @@ func (o *operator) customers(ctx context.Context, named string) ([]string, error
 // lost ends a command that could not go on.
 func (o *operator) lost(err error) error {
 	return failed("the ledger cannot be read (%s): see whether Redis is well and ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
-}
-
-// filed are the usable connections of the file of connections; nil where none can be
-// read.
-func (p *process) filed() map[string]store.Connection {
-	hosts, err := hostPolicy(p.settings)
-	if err != nil || p.settings.Connections == "" {
-		return nil
-	}
-	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
-	if err != nil {
-		return nil
-	}
-	usable := make(map[string]store.Connection, len(conns.usable))
-	for _, conn := range conns.usable {
-		usable[conn.Customer] = conn
-	}
-	return usable
 }
 
 // whoIs names the person at the command line.

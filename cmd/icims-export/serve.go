@@ -63,7 +63,10 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer flush()
-	server, err := newAPI(p.desk(client, ledger, false), p.settings, hosts, log, tasks.WithTraces(provider))
+	filed := p.filed(log)
+	desk := p.desk(client, ledger, false)
+	desk.Filed = filed.usable
+	server, err := newAPI(desk, p.settings, hosts, log, tasks.WithTraces(provider))
 	if err != nil {
 		return err
 	}
@@ -93,6 +96,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		case <-hangups:
 			rereadKeyset(keys, log)
 			rereadCertificate(cert, log)
+			filed.again()
 		case <-stopping:
 			log.Info().Stringer("at_most", p.settings.ShutdownTimeout).Msg("stopping: requests that are being answered are finished; a second signal stops at once")
 			stopping = nil
