@@ -5,8 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"html/template"
+	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/seekout/icims-export/tasks"
 )
@@ -50,11 +50,11 @@ func fileOf(refused []tasks.Refusal) refusedFile {
 	return refusedFile{rows, template.URL("data:text/csv;charset=utf-8;base64," + base64.StdEncoding.EncodeToString(file.Bytes()))} //nolint:gosec // letters and digits
 }
 
-// noFormula keeps a spreadsheet from reading a text as a formula: the names of fields are
-// as they were handed over.
-func noFormula(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
-}
+// formula is where a cell may begin with what spreadsheets take for a formula. Not all of
+// them part cells at commas: one that parts them at semicolons or tabs finds cells, and
+// lines, within a text, and heeds no quote that stands inside of a cell.
+var formula = regexp.MustCompile(`(^|[;\t\r\n])([\s"']*)([=+\-@])`)
+
+// noFormula keeps a spreadsheet from reading a text, or a part of it, as a formula: the
+// names of fields are as they were handed over.
+func noFormula(text string) string { return formula.ReplaceAllString(text, "$1$2'$3") }

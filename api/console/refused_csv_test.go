@@ -7,17 +7,19 @@ import (
 	"html"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/tasks"
 )
 
-// rowsIn reads a file of refused rows out of its address.
-func rowsIn(t *testing.T, address string) [][]string {
+// textOf is a file of refused rows out of its address.
+func textOf(t *testing.T, address string) string {
 	t.Helper()
 	text, ok := strings.CutPrefix(address, "data:text/csv;charset=utf-8;base64,")
 	if !ok {
@@ -27,7 +29,13 @@ func rowsIn(t *testing.T, address string) [][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := csv.NewReader(strings.NewReader(string(file))).ReadAll()
+	return string(file)
+}
+
+// rowsIn reads a file of refused rows out of its address.
+func rowsIn(t *testing.T, address string) [][]string {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(textOf(t, address))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,5 +124,45 @@ func TestAFileOfRefusedRowsHasNoFormulas(t *testing.T) {
 	want := [][]string{{"row", "line", "field", "reason", "remedy"}, {"1", "", `'=HYPERLINK("x")`, "is, as \"quoted\",\nwrong", "'-"}}
 	if diff := cmp.Diff(want, rowsIn(t, string(fileOf(refused).URL))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// cells are those that a spreadsheet finds which parts them at a character, and which takes
+// a quote for one only at the beginning of a cell.
+func cells(t *testing.T, text string, at rune) []string {
+	t.Helper()
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord = at, true, -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(rows...)
+}
+
+func TestAFileOfRefusedRowsHasNoFormulasWhereverCellsArePartedAt(t *testing.T) {
+	parts := []string{"x", ";", "\t", "\n", "\r", ",", " ", `"`, "'", "=", "+", "-", "@"}
+	rapid.Check(t, func(rt *rapid.T) {
+		field := strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 1, 8).Draw(rt, "field"), "")
+		file := fileOf([]tasks.Refusal{{Row: 1, Problems: []tasks.Problem{{Field: field, Message: "is wrong", Remedy: "correct it"}}}})
+		text := textOf(t, string(file.URL))
+		for _, at := range ",;\t" {
+			for _, cell := range cells(t, text, at) {
+				if begin := strings.TrimLeft(cell, "\"\t\r\n "); begin != "" && strings.ContainsRune("=+-@", rune(begin[0])) {
+					rt.Errorf("parted at %q, %q has the cell %q", at, text, cell)
+				}
+			}
+		}
+	})
+}
+
+func TestWhatMayBeAFormulaIsMarked(t *testing.T) {
+	for text, want := range map[string]string{
+		"first_name": "first_name", "e-mail": "e-mail", "a;b": "a;b", "=1": "'=1", " @x": " '@x",
+		"x;=1": "x;'=1", "x\t+1": "x\t'+1", "x\n-1": "x\n'-1", `x;"=1`: `x;"'=1`, ";;=1;=2": ";;'=1;'=2",
+	} {
+		if got := noFormula(text); got != want {
+			t.Errorf("%q is written %q, want %q", text, got, want)
+		}
 	}
 }
