@@ -164,9 +164,8 @@ func unseen(listed, known []batchedOutcome) []batchedOutcome {
 func (l *Ledger) eraseListed(ctx context.Context, customer, candidate string, settle time.Duration, exports []batchedOutcome) (ErasureReceipt, error) {
 	receipt := l.emptyReceipt(customer, candidate)
 	bucket, _ := markerPlace(customer, candidate)
-	args := []any{
-		prefix(customer), "", candidate, int64(l.retention / time.Second), settle.Milliseconds(), int64(emailStaysKnown / time.Second),
-	}
+	args := make([]any, 0, 6+2*len(exports))
+	args = append(args, prefix(customer), "", candidate, int64(l.retention/time.Second), settle.Milliseconds(), int64(emailStaysKnown/time.Second))
 	batchOf := make(map[string]BatchID, len(exports))
 	for _, e := range exports {
 		args = append(args, e.batch.local(), e.Export)
