@@ -30,7 +30,7 @@ func newPageShares(places int) *pageShares {
 		// A browser asks for a page and its files at once.
 		fewest = 8
 	)
-	half := max(1, places/2) //nolint:mnd // a half
+	half := max(1, places/2)
 	return &pageShares{
 		key: min(half, max(fewest, places/ofKey)), address: min(half, max(fewest, places/ofAddress)), strangers: half, taken: map[visitor]int{},
 	}
