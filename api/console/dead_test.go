@@ -265,7 +265,7 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	}
 	back := got.to()
 	got = p.get(back)
-	got.wants(t, http.StatusOK, "5 dead letters set going again at", "5 exports of the customer still to be done; none given up since.", `hx-trigger="every 3s`, "See how it goes on")
+	got.wants(t, http.StatusOK, "5 dead letters set going again.", "5 exports of the customer still to be done; none given up since.", `hx-trigger="every 3s`, "See how it goes on")
 	part := p.get(back, "HX-Request", "true")
 	part.wants(t, http.StatusOK, "5 exports of the customer still to be done")
 	part.wants(t, http.StatusOK, "<strong>2 exports</strong> were given up", `id="dead-`+ids[6])
