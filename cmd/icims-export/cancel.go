@@ -92,12 +92,20 @@ func (o *operator) cancel(ctx context.Context, scope operate.CancelScope, option
 // brokenOff explains what was done in part; participle is what was being done.
 func brokenOff(err error, participle string) error {
 	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
-		return failed("it broke off after %s (%s): give the command again to go on", prose.Plural(part.Done, part.Thing), rootCause(part.Err))
+		return failed("it broke off after %s%s (%s): give the command again to go on", prose.Plural(part.Done, part.Thing), sentInto(part.Batches), rootCause(part.Err))
 	}
 	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
-		return failed("%s %s, but that could not be recorded (%s)", prose.Plural(untold.Done, untold.Thing), participle, rootCause(untold.Err))
+		return failed("%s %s%s, but that could not be recorded (%s)", prose.Plural(untold.Done, untold.Thing), participle, sentInto(untold.Batches), rootCause(untold.Err))
 	}
 	return err
+}
+
+// sentInto names the batches in which candidates go on.
+func sentInto(batches []store.BatchID) string {
+	if len(batches) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", sent in %v", batches)
 }
 
 func (r cancelResult) write(p *process) {

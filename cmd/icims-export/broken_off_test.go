@@ -1,0 +1,30 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+)
+
+func TestWhatBrokeOffTellsWhatWasDone(t *testing.T) {
+	t.Parallel()
+	batches := []store.BatchID{"1234-aaaaaaaaaaaaaaaa", "1234-bbbbbbbbbbbbbbbb"}
+	cause := errors.New("connection refused")
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"in the middle":                  {&operate.BrokenOffError{Done: 3, Thing: "export", Err: cause}, "it broke off after 3 exports (connection refused)"},
+		"with batches of its own":        {&operate.BrokenOffError{Done: 3, Thing: "dead letter", Err: cause, Batches: batches}, "3 dead letters, sent in [1234-aaaaaaaaaaaaaaaa 1234-bbbbbbbbbbbbbbbb] (connection refused)"},
+		"done, and not recorded":         {&operate.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause}, "1 dead letter done, but"},
+		"done in a batch, not recorded":  {&operate.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause, Batches: batches[:1]}, "1 dead letter done, sent in [1234-aaaaaaaaaaaaaaaa], but"},
+		"something else stays as it was": {cause, "connection refused"},
+	} {
+		if got := brokenOff(c.err, "done").Error(); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q lacks %q", name, got, c.want)
+		}
+	}
+}
