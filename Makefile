@@ -19,6 +19,8 @@ FUZZ_TIME ?= 20s
 # Packages are tested in the order in which they are named: so the longest does not run
 # alone in the end.
 LONGEST_FIRST := ./worker ./api/console/flows ./chaos ./store ./cmd/icims-export
+# The tests of two of these wait half of their time: one package more than processors.
+PACKAGES_AT_ONCE := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 export PATH := $(CURDIR)/bin:$(PATH)
 
@@ -40,7 +42,7 @@ build: ## Build the static binary bin/icims-export
 test: browser ## Run all tests with the race detector; gets redis-server, Chromium and a C compiler where they are missing
 	@sh scripts/ensure-redis.sh
 	@sh scripts/ensure-cc.sh
-	CGO_ENABLED=1 $(GO) test -race $(ARGS) $(LONGEST_FIRST) ./...
+	CGO_ENABLED=1 $(GO) test -race -p $(PACKAGES_AT_ONCE) $(ARGS) $(LONGEST_FIRST) ./...
 
 # What the tests of the console need.
 .PHONY: browser
