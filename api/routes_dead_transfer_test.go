@@ -117,6 +117,15 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 	if last := entries[len(entries)-1]; last.What != "transfer-dead-letters" || last.Outcome != store.JournalDone || last.Object != "to job 7" || last.Why != "the wrong number" {
 		t.Errorf("journal: %+v", last)
 	}
+	telltales := []string{"Quillfeather", "ottoline"}
+	if keys := redistest.Dump(t, r.redis).Holding(telltales...); len(keys) > 0 {
+		t.Errorf("personal data in clear in %v", keys)
+	}
+	for _, telltale := range telltales {
+		if strings.Contains(strings.ToLower(r.log.String()), strings.ToLower(telltale)) {
+			t.Errorf("%q is in the log", telltale)
+		}
+	}
 }
 
 func TestThoseThatStayDoNotCountTowardsTheLimitOfATransfer(t *testing.T) {
