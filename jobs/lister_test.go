@@ -54,12 +54,12 @@ func TestAListIsAskedForOnceAndServedUntilItIsOld(t *testing.T) {
 		t.Fatalf("asked for %+v", asked)
 	}
 	r.work()
-	r.pass(10*time.Minute - time.Second)
+	r.clock.Pass(10*time.Minute - time.Second)
 	fresh := r.list(jobs.Query{})
 	if len(fresh.Jobs) != 3 || fresh.Stale || fresh.Refreshing || !fresh.AsOf.Equal(start) || len(r.asked()) != 1 {
 		t.Errorf("within ten minutes: %+v, asked %d times", fresh, len(r.asked()))
 	}
-	r.pass(time.Second)
+	r.clock.Pass(time.Second)
 	stale := r.list(jobs.Query{})
 	if len(stale.Jobs) != 3 || !stale.Stale || !stale.Refreshing || len(r.asked()) != 2 {
 		t.Errorf("after ten minutes: %+v, asked %d times", stale, len(r.asked()))
@@ -93,14 +93,14 @@ func TestWhoeverInsistsGetsARefreshWithinTheShare(t *testing.T) {
 	if refreshed() {
 		t.Error("the share is spent, the list new, and it is read once more")
 	}
-	r.pass(10 * time.Minute)
+	r.clock.Pass(10 * time.Minute)
 	if a := r.list(jobs.Query{}); a.Stale || a.Refreshing {
 		t.Error("the share is spent, and a list of ten minutes counts as stale")
 	}
 	if !refreshed() {
 		t.Error("a list of ten minutes is not read for somebody who insists")
 	}
-	r.pass(time.Hour)
+	r.clock.Pass(time.Hour)
 	if a := r.list(jobs.Query{}); !a.Stale || !a.Refreshing {
 		t.Error("a list of an hour does not count as stale")
 	}
@@ -112,11 +112,11 @@ func TestAListThatCostsMuchIsReadLessOften(t *testing.T) {
 	r.list(jobs.Query{})
 	r.work()
 	r.lister.Settings = jobs.Settings{MaxAge: time.Minute, Share: 1} // 100 calls a day: one in 14.4 minutes
-	r.pass(14 * time.Minute)
+	r.clock.Pass(14 * time.Minute)
 	if a := r.list(jobs.Query{}); a.Stale {
 		t.Error("it is read more often than the share allows")
 	}
-	r.pass(24 * time.Second)
+	r.clock.Pass(24 * time.Second)
 	if a := r.list(jobs.Query{}); !a.Stale {
 		t.Error("it is not read as often as the share allows")
 	}
@@ -159,7 +159,7 @@ func TestARefreshThatFailedIsTriedAgainAfterAMinute(t *testing.T) {
 	if a := r.list(jobs.Query{}); a.Refreshing || problemOf(a) != "icims_server_error" || a.Problem.At == nil {
 		t.Errorf("at once: %+v, %+v", a.Refreshing, a.Problem)
 	}
-	r.pass(time.Minute)
+	r.clock.Pass(time.Minute)
 	if a := r.list(jobs.Query{}); !a.Refreshing {
 		t.Error("it is not tried again")
 	}
@@ -173,8 +173,8 @@ func TestAFailureBeforeTheConnectionWasChangedSaysNothingAnyMore(t *testing.T) {
 	if a := r.list(jobs.Query{}); a.Refreshing || problemOf(a) != "icims_credentials" {
 		t.Fatalf("before: %t, %+v", a.Refreshing, a.Problem)
 	}
-	r.pass(time.Second)
-	r.enteredAt(r.now())
+	r.clock.Pass(time.Second)
+	r.enteredAt(r.clock.Now())
 	if a := r.list(jobs.Query{}); !a.Refreshing || a.Problem != nil {
 		t.Errorf("afterwards: %t, %+v", a.Refreshing, a.Problem)
 	}
@@ -305,7 +305,7 @@ func TestTitlesComeFromTheListThatIsKeptWhateverItsAge(t *testing.T) {
 	}
 	r.refresh()
 	asked := len(r.asked())
-	r.pass(30 * 24 * time.Hour)
+	r.clock.Pass(30 * 24 * time.Hour)
 	if got := titles(); len(got) != 2 || got[3] == "" || got[1] == "" || got[3] == got[1] {
 		t.Errorf("of an old list: %v", got)
 	}
@@ -335,7 +335,7 @@ func TestAListTellsOfOneJobWithoutACall(t *testing.T) {
 	r.refresh()
 	sees("in a fresh list", 2, jobs.Sighting{})
 	sees("not in a fresh list", 9, jobs.Sighting{Missing: true})
-	r.pass(time.Hour)
+	r.clock.Pass(time.Hour)
 	sees("in a stale list", 2, jobs.Sighting{Age: time.Hour, Stale: true})
 	sees("not in a stale list", 9, jobs.Sighting{Missing: true, Age: time.Hour, Stale: true})
 	r.tenant.Hide("portal", 2)

@@ -67,10 +67,10 @@ func TestTitlesAreReadAgainWhereTheJobMayHaveChanged(t *testing.T) {
 		title string
 	}{
 		{"not where nothing has changed", start.Add(-day), func(*rig) {}, 1, "Welder"},
-		{"not after weeks either", start.Add(-day), func(r *rig) { r.pass(30 * day) }, 1, "Welder"},
+		{"not after weeks either", start.Add(-day), func(r *rig) { r.clock.Pass(30 * day) }, 1, "Welder"},
 		{"where iCIMS tells another time", start.Add(-day), func(r *rig) { change(r, "Plumber", start.Add(time.Minute)) }, 2, "Plumber"},
-		{"not within a day of having been read in the minute of a change", start, func(r *rig) { r.pass(day - time.Minute) }, 1, "Welder"},
-		{"a day after having been read in the minute of a change", start, func(r *rig) { change(r, "Plumber", start); r.pass(day) }, 2, "Plumber"},
+		{"not within a day of having been read in the minute of a change", start, func(r *rig) { r.clock.Pass(day - time.Minute) }, 1, "Welder"},
+		{"a day after having been read in the minute of a change", start, func(r *rig) { change(r, "Plumber", start); r.clock.Pass(day) }, 2, "Plumber"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
@@ -123,7 +123,7 @@ func TestTitlesTakeNoMoreThanTheDaysShare(t *testing.T) {
 	if _, calls := r.refresh(); calls != 1 {
 		t.Errorf("the second refresh of the day took %d calls", calls)
 	}
-	r.pass(24 * time.Hour)
+	r.clock.Pass(24 * time.Hour)
 	if done, calls := r.refresh(); calls != 61 || done.Pending != 10 {
 		t.Errorf("the next day: %d calls, %+v", calls, done)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
@@ -42,8 +42,7 @@ type rig struct {
 	budget int
 	held   store.Reason
 
-	mu    sync.Mutex
-	at    time.Time
+	clock *testrig.Clock
 	calls atomic.Int64
 	slept atomic.Int64
 }
@@ -53,8 +52,8 @@ var start = time.Date(2026, 11, 3, 9, 30, 0, 0, time.UTC)
 
 func newRig(t *testing.T, portals ...int) *rig {
 	t.Helper()
-	r := &rig{t: t, at: start, budget: 100_000}
-	r.sim = icimstest.New(icimstest.Config{Seed: 3, Latency: icimstest.Latency{None: true}, Now: r.now})
+	r := &rig{t: t, clock: testrig.ClockAt(start), budget: 100_000}
+	r.sim = icimstest.New(icimstest.Config{Seed: 3, Latency: icimstest.Latency{None: true}, Now: r.clock.Now})
 	r.tenant = r.sim.AddTenant(icimstest.TenantConfig{Customer: customer, Username: "export-user", Password: password, DailyLimit: 1_000_000})
 	server := icimstest.NewServer(r.sim)
 	t.Cleanup(server.Close)
@@ -96,7 +95,7 @@ func newRig(t *testing.T, portals ...int) *rig {
 		t.Fatal(err)
 	}
 	r.enteredAt(start.Add(-time.Hour))
-	r.lister = &jobs.Lister{Ledger: r.ledger, Hosts: r.hosts, Settings: jobs.DefaultSettings(), Now: r.now}
+	r.lister = &jobs.Lister{Ledger: r.ledger, Hosts: r.hosts, Settings: jobs.DefaultSettings(), Now: r.clock.Now}
 	return r
 }
 
@@ -112,18 +111,6 @@ func (r *rig) enteredAt(at time.Time) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func (r *rig) now() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.at
-}
-
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.at = r.at.Add(d)
-}
 
 // post posts jobs from an id on, which have not changed since the day before.
 func (r *rig) post(from int64, n int, portals ...int) {
@@ -155,7 +142,7 @@ func (r *rig) refreshOf(ctx context.Context) (jobs.Refreshed, error) {
 	}
 	refresh := jobs.Refresh{
 		Ledger: r.ledger, Customer: customer, Portals: jobs.PortalNames(portals), List: r.client, Titles: r.client,
-		Calls: func() int { return int(r.calls.Load()) }, Budget: r.budget, Now: r.now,
+		Calls: func() int { return int(r.calls.Load()) }, Budget: r.budget, Now: r.clock.Now,
 		Held: func(context.Context) (store.Reason, error) { return r.held, nil },
 		Sleep: func(_ context.Context, d time.Duration) error {
 			r.slept.Add(int64(d))

@@ -14,7 +14,10 @@ type Clock struct {
 }
 
 // NewClock returns a clock that shows the present.
-func NewClock() *Clock { return &Clock{at: time.Now()} }
+func NewClock() *Clock { return ClockAt(time.Now()) }
+
+// ClockAt returns a clock that shows the time.
+func ClockAt(at time.Time) *Clock { return &Clock{at: at} }
 
 // Now is the time that the clock shows.
 func (c *Clock) Now() time.Time {
