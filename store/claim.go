@@ -33,6 +33,8 @@ type ClaimOptions struct {
 	ByTurns bool
 	// Generation is that of the task.
 	Generation int
+	// PastPause claims in spite of a pause of the customer.
+	PastPause bool
 	// Ahead is what the caller knows of exports that will come up.
 	Ahead []Ahead
 	// Neighbours is how many exports of the batch to return along, beginning with
@@ -71,6 +73,7 @@ const (
 	ClaimGone      Verdict = "gone"      // ended and purged
 	ClaimEnded     Verdict = "ended"     // dead, or otherwise not to be worked on
 	ClaimHeld      Verdict = "held"      // another worker holds it, for Wait at most
+	ClaimPaused    Verdict = "paused"    // the customer is paused, for Wait or until somebody resumes
 	ClaimUnsettled Verdict = "unsettled" // an interrupted write settles after Wait
 	ClaimLocked    Verdict = "locked"    // another export works on the same e-mail
 )
@@ -83,8 +86,8 @@ type Claim struct {
 	// Generation is that of the task to put in for the export where it is to come
 	// back, and the one asked for where the task itself may come back.
 	Generation int
-	// Wait is how long a claim that was not given has to wait; for ClaimLocked 0
-	// where that is not known.
+	// Wait is how long a claim that was not given has to wait; for ClaimLocked and
+	// ClaimPaused 0 where that is not known.
 	Wait time.Duration
 
 	Batch     BatchID
@@ -97,13 +100,15 @@ type Claim struct {
 	Options   string
 	Trace     string // as given to OpenBatch
 
-	Intent       Intent // found open at the claim, to be resolved before any write
-	Person       int64  // recorded by earlier work; 0 = not yet
-	PersonMade   bool   // that person was created by this export
-	Attempts     int
-	FirstFailure time.Time // zero while none failed
-	Reason       Reason    // why it was put off last
-	Warnings     string
+	Intent     Intent // found open at the claim, to be resolved before any write
+	Person     int64  // recorded by earlier work; 0 = not yet
+	PersonMade bool   // that person was created by this export
+	Attempts   int
+	// Failing is how long ago the first attempt failed, by Redis's clock; 0 while
+	// none did. Time that was spent waiting does not count.
+	Failing  time.Duration
+	Reason   Reason // why it was put off last
+	Warnings string
 
 	Marker      *Marker // of an earlier export of the candidate; nil = none
 	KnownPerson int64   // person lately known under this e-mail; 0 = none
@@ -133,8 +138,8 @@ func (c *Claim) Token() int64 { return c.token }
 // is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
 // that this keyset cannot open.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
-	args := make([]any, 0, 9+4*len(o.Ahead))
-	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours, newRequest())
+	args := make([]any, 0, 10+4*len(o.Ahead))
+	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours, newRequest(), flag(o.PastPause))
 	for _, a := range o.Ahead {
 		args = append(args, a.Batch.local(), a.First, a.Rows, a.Neighbours)
 	}
@@ -149,7 +154,7 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	switch c.Verdict {
 	case ClaimOK:
 		return c, l.readClaim(c, answer)
-	case ClaimHeld, ClaimUnsettled, ClaimLocked:
+	case ClaimHeld, ClaimPaused, ClaimUnsettled, ClaimLocked:
 		// The script tells how long, not until when: clocks may differ.
 		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
 	case ClaimEnded:
@@ -179,9 +184,6 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.Attempts = int(number(record["at"]))
 	c.Warnings = record["wa"]
 	c.Reason = Reason(record["rs"])
-	if record["fa"] != "" {
-		c.FirstFailure = millis(record["fa"])
-	}
 	c.Intent = Intent(record["in"])
 	batch := list(answer[5])
 	c.Target, c.Options = text(batch[0]), text(batch[1])
@@ -195,6 +197,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.KnownPerson, c.KnownWorkflows = number(person), parseJobs(jobs)
 
 	c.FirstNeighbour = int(number(text(answer[8])))
+	c.Failing = time.Duration(number(text(answer[10]))) * time.Millisecond
 	neighbours := list(answer[9])
 	for i := 0; i+2 < len(neighbours); i += 3 {
 		n := Neighbour{Export: text(neighbours[i]), EmailHash: text(neighbours[i+1])}

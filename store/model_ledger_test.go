@@ -23,6 +23,8 @@ type model struct {
 	turns   []*modelBatch           // the next first; putOff stands for what is in back
 	back    map[*modelExport]int64  // put off, and from when on a turn may serve it
 	illegal int
+	paused  bool
+	resumes int64 // when the pause ends by itself; 0 = never
 }
 
 // putOff takes its turn like a batch.
@@ -205,7 +207,11 @@ func (m *model) nextTurn() *modelExport {
 // serve claims the export that the task serves.
 func (m *model) serve(e *modelExport, o store.ClaimOptions) claimed {
 	generation, took := o.Generation, false
-	if o.ByTurns && (e.waits() || !e.recorded() || o.Generation < e.generation) {
+	turn := o.ByTurns && (e.waits() || !e.recorded() || o.Generation < e.generation)
+	if wait, paused := m.pause(); turn && paused && !o.PastPause {
+		return claimed{Export: e.id, Generation: o.Generation, Verdict: store.ClaimPaused, Wait: wait}
+	}
+	if turn {
 		next := m.nextTurn()
 		switch {
 		case next == nil && !e.waits():
@@ -236,6 +242,14 @@ func (m *model) serve(e *modelExport, o store.ClaimOptions) claimed {
 	return c
 }
 
+// pause reports whether the customer is paused, and for how long if that is known.
+func (m *model) pause() (wait int64, paused bool) {
+	if !m.paused || m.resumes != 0 && m.resumes <= m.now {
+		return 0, false
+	}
+	return max(m.resumes-m.now, 0), true
+}
+
 func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	switch {
 	case !e.recorded():
@@ -244,6 +258,9 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 		return claimed{Verdict: store.ClaimEnded, State: store.Dead}
 	case e.lease > m.now:
 		return claimed{Verdict: store.ClaimHeld, Wait: e.lease - m.now}
+	}
+	if wait, paused := m.pause(); paused && !o.PastPause {
+		return claimed{Verdict: store.ClaimPaused, Wait: wait}
 	}
 	if settled := e.since + o.Settle.Milliseconds(); e.intent != store.NoIntent && settled > m.now {
 		if e.state != store.Unknown {

@@ -118,6 +118,8 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		"transfer":    p.transfer,
 		"cancel":      p.cancel,
 		"erase":       p.erase,
+		"pause":       p.pause,
+		"resume":      p.resume,
 	}
 	// rapid chooses among all with the same chance: what workers do most is there
 	// several times.
@@ -236,6 +238,7 @@ func (p *play) claim(t *rapid.T) {
 		Settle:     30 * time.Second,
 		Worker:     rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker"),
 		ByTurns:    rapid.Bool().Draw(t, "by turns"),
+		PastPause:  seldom(t, "through a pause"),
 		Generation: max(0, e.generation-rapid.IntRange(0, 1).Draw(t, "generations ago")),
 	}
 	if rapid.Bool().Draw(t, "speculate") {
@@ -261,6 +264,23 @@ func (p *play) claim(t *rapid.T) {
 			p.byTurns[got] = o.ByTurns
 		}
 	})
+}
+
+func (p *play) pause(t *rapid.T) {
+	pause := store.Pause{By: "someone", Why: "to see"}
+	p.model.paused, p.model.resumes = true, 0
+	if rapid.Bool().Draw(t, "for a while") {
+		p.model.resumes = p.model.after(20 * time.Second)
+		pause.Until = time.UnixMilli(p.model.resumes)
+	}
+	p.must(p.Pause(t.Context(), customer, pause))
+}
+
+func (p *play) resume(t *rapid.T) {
+	resumed, err := p.Resume(t.Context(), customer, "someone", "")
+	p.must(err)
+	p.same("resume", resumed, p.model.paused)
+	p.model.paused = false
 }
 
 func (p *play) step(t *rapid.T) {

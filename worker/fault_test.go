@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
 )
@@ -82,6 +83,33 @@ func TestBudgetEndsInAnUnknownWrite(t *testing.T) {
 		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 		if n := r.calls("workflows.create"); b.Dead != 1 || n != 1 {
 			t.Errorf("batch %+v after %d tries", b, n)
+		}
+	})
+}
+
+// A machine's clock may be wrong by an hour. Whether an export has failed for long
+// enough goes by Redis's clock.
+func TestRetryBudgetIgnoresTheWorkersClock(t *testing.T) {
+	t.Parallel()
+	for name, ahead := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm(), ahead: ahead, settings: func(s *worker.Settings) { s.RetryBudget = 30 * time.Minute }})
+			r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: 3})
+			b := r.run(tasks.Prospects, tasks.Options{}, ana())
+			if o := r.outcomes(b.ID)[0]; b.Created != 1 {
+				t.Errorf("batch %+v, outcome %+v", b, o)
+			}
+			r.clean()
+		})
+	}
+	t.Run("nor does a clock that is behind stretch it", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), ahead: -time.Hour, settings: func(s *worker.Settings) { s.RetryBudget = 200 * time.Millisecond }})
+		r.sim.AddRule(icimstest.Rule{Route: "search.people", Fault: icimstest.Error503, Times: -1})
+		b := r.run(tasks.Prospects, tasks.Options{}, ana())
+		if o := r.outcomes(b.ID)[0]; b.Dead != 1 || o.Reason != store.ReasonBudgetSpent {
+			t.Errorf("batch %+v, outcome %+v", b, o)
 		}
 	})
 }

@@ -127,7 +127,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		later: tasks.NewClock(w.redis).Set, now: time.Now,
 		leases: newLeases(w.ledger, w.settings, time.Now),
 		retries: retries{
-			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, now: time.Now, random: rand.Float64,
+			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, random: rand.Float64,
 		},
 	}
 	known := w.learn(conn, log)

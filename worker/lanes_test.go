@@ -249,6 +249,47 @@ func (r *rig) must(err error) {
 	}
 }
 
+// A lane may be open when its customer is paused. Whatever comes into it from then on
+// is refused by the claim, so it does not matter when the worker hears of the pause.
+func TestNothingIsWrittenAfterAPause(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(1)...) // the lane is open from here on
+	r.eventually("its permits are back", func() bool {
+		n, err := r.redis.ZCard(t.Context(), "ix:{"+customer+"}:flying").Result()
+		r.must(err)
+		return n == 0
+	})
+	r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "their go-live"}))
+	calls := r.sim.CallCount()
+
+	const n = 18
+	var batches []store.BatchID
+	for _, c := range people(n + 1)[1:] {
+		batches = append(batches, r.send(tasks.ToJob(job), tasks.Options{}, c)) // each by itself, through the express queue
+	}
+	large := r.send(tasks.ToJob(job), tasks.Options{}, people(n + 1 + 40)[n+1:]...)
+	r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
+	if made := r.sim.CallCount() - calls; made != 0 {
+		t.Errorf("%d calls after the pause", made)
+	}
+
+	_, err := r.ledger.Resume(t.Context(), customer, "maria", "they are live")
+	r.must(err)
+	for _, id := range append(batches, large) {
+		b := r.finished(id)
+		if b.Created != b.Accepted {
+			t.Errorf("batch %+v", b)
+		}
+		for _, o := range r.outcomes(id) {
+			if o.Attempts != 0 {
+				t.Errorf("an attempt was counted: %+v", o)
+			}
+		}
+	}
+	r.clean()
+}
+
 func TestPausedCustomers(t *testing.T) {
 	t.Parallel()
 

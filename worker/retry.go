@@ -14,7 +14,6 @@ type retries struct {
 	min, max time.Duration
 	budget   time.Duration // from the first failure
 	settle   time.Duration
-	now      func() time.Time
 	random   func() float64 // from 0 up to 1
 }
 
@@ -41,9 +40,10 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	return o
 }
 
-// spent reports whether the export has failed for long enough.
+// spent reports whether the export has failed for long enough, by Redis's clock:
+// those of the workers may differ.
 func (r retries) spent(c *store.Claim) bool {
-	return !c.FirstFailure.IsZero() && r.now().Sub(c.FirstFailure) > r.budget
+	return c.Failing > r.budget
 }
 
 // pause is the pause after the n-th failure, counted from 0: between the

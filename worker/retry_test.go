@@ -55,8 +55,7 @@ func TestRetriesSpread(t *testing.T) {
 }
 
 func TestRetryDecisions(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := retries{min: 5 * time.Second, max: time.Hour, budget: 24 * time.Hour, settle: 90 * time.Second, now: func() time.Time { return now }, random: rand.Float64}
+	r := retries{min: 5 * time.Second, max: time.Hour, budget: 24 * time.Hour, settle: 90 * time.Second, random: rand.Float64}
 	cases := []struct {
 		name       string
 		claim      store.Claim
@@ -69,9 +68,9 @@ func TestRetryDecisions(t *testing.T) {
 		{"iCIMS's own wish is honoured", store.Claim{}, outcome{kind: retry, after: time.Minute}, retry, "", time.Minute, time.Minute},
 		{"but not beyond the longest pause", store.Claim{}, outcome{kind: retry, after: 9 * time.Hour}, retry, "", time.Hour, time.Hour},
 		{"a lost answer waits until it has settled", store.Claim{}, outcome{kind: unknown}, unknown, "", 91 * time.Second, 91 * time.Second},
-		{"within the budget it goes on", store.Claim{Attempts: 30, FirstFailure: now.Add(-23 * time.Hour)}, outcome{kind: retry}, retry, "", 5 * time.Second, time.Hour},
-		{"beyond the budget it is dead", store.Claim{Attempts: 30, FirstFailure: now.Add(-25 * time.Hour)}, outcome{kind: retry, reason: "icims_timeout"}, dead, store.ReasonBudgetSpent, 0, 0},
-		{"beyond the budget too a lost answer settles first", store.Claim{Attempts: 30, FirstFailure: now.Add(-25 * time.Hour)}, outcome{kind: unknown, reason: store.ReasonWriteSettling}, unknown, store.ReasonWriteSettling, 91 * time.Second, time.Hour},
+		{"within the budget it goes on", store.Claim{Attempts: 30, Failing: 23 * time.Hour}, outcome{kind: retry}, retry, "", 5 * time.Second, time.Hour},
+		{"beyond the budget it is dead", store.Claim{Attempts: 30, Failing: 25 * time.Hour}, outcome{kind: retry, reason: "icims_timeout"}, dead, store.ReasonBudgetSpent, 0, 0},
+		{"beyond the budget too a lost answer settles first", store.Claim{Attempts: 30, Failing: 25 * time.Hour}, outcome{kind: unknown, reason: store.ReasonWriteSettling}, unknown, store.ReasonWriteSettling, 91 * time.Second, time.Hour},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,7 +51,9 @@ type rigOptions struct {
 	conn     func(*store.Connection)
 	settings func(*worker.Settings)
 	stopped  bool // do not start the worker
-	traces   trace.TracerProvider
+	// ahead is by how much the clock of the worker and the producer is ahead of Redis's.
+	ahead  time.Duration
+	traces trace.TracerProvider
 }
 
 // calm is a simulator that is honest and quick, for specifications of one thing.
@@ -84,12 +87,42 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	r.ledger = store.NewLedger(r.redis, keys)
+	if o.ahead != 0 {
+		r.ledger = store.NewLedger(r.redis, keys, store.WithSimulatedClock())
+		r.keepClockBehind(o.ahead)
+	}
 	r.producer = tasks.NewClient(r.redis, r.ledger, tasks.WithTraces(o.traces))
 	r.worker = r.newWorker(o.settings)
 	if !o.stopped {
 		r.start()
 	}
 	return r
+}
+
+// keepClockBehind keeps the ledger's clock behind that of this process.
+func (r *rig) keepClockBehind(by time.Duration) {
+	set := func() {
+		r.must(r.redis.Set(context.WithoutCancel(r.t.Context()), store.SimulatedClockKey, time.Now().Add(-by).UnixMilli(), 0).Err())
+	}
+	set()
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+				set()
+			}
+		}
+	}()
+	r.t.Cleanup(func() {
+		close(ended)
+		<-stopped
+	})
 }
 
 func (r *rig) newWorker(change func(*worker.Settings)) *worker.Worker {

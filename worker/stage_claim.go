@@ -24,7 +24,7 @@ const (
 func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	options := store.ClaimOptions{
 		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker,
-		ByTurns: x.task.Turn, Generation: x.task.Generation,
+		ByTurns: x.task.Turn, Generation: x.task.Generation, PastPause: s.errand,
 	}
 	onDuty := false
 	if !s.lookups.off() {
@@ -57,6 +57,12 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	case store.ClaimOK:
 	case store.ClaimHeld:
 		return outcome{kind: released, reason: store.ReasonClaimHeld, after: claim.Wait + time.Second}
+	case store.ClaimPaused:
+		after := pausedPause
+		if claim.Wait > 0 {
+			after = min(after, claim.Wait+time.Second)
+		}
+		return outcome{kind: released, reason: store.ReasonPaused, after: after}
 	case store.ClaimUnsettled:
 		return outcome{kind: released, reason: store.ReasonWriteSettling, after: claim.Wait + time.Second}
 	case store.ClaimLocked:

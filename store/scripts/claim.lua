@@ -1,14 +1,28 @@
 -- Gives an export to one worker: the task's own, or where the task is a turn the
 -- one whose turn it is. KEYS[1] record of the task's export.
 -- ARGV: prefix, export, lease ms, settle ms, by turns 0|1, generation of the task,
--- worker, neighbours wanted, request; then for each batch that the caller has looked
--- ahead in: batch, first row, what it knows of the rows from there on (n nobody
--- has the e-mail, k no look-up is needed, - nothing), neighbours wanted there.
--- Returns {'gone'} | {'ended', state} | {'held', ms} | {'unsettled', ms, task} |
--- {'locked', ms, task} | {'ok', token, state, record as it was, payload, batch,
--- marker, known, row of the first neighbour, neighbours, task}. The task is {}, or
--- export and generation of the one to put in where the export is to come back.
+-- worker, neighbours wanted, request, in spite of a pause 0|1; then for each batch that
+-- the caller has looked ahead in: batch, first row, what it knows of the rows from there
+-- on (n nobody has the e-mail, k no look-up is needed, - nothing), neighbours wanted there.
+-- Returns {'gone'} | {'ended', state} | {'held', ms} | {'paused', ms or 0} |
+-- {'unsettled', ms, task} | {'locked', ms, task} | {'ok', token, state, record as it was,
+-- payload, batch, marker, known, row of the first neighbour, neighbours, ms since its
+-- first failure, task}. The task is {}, or export and generation of the one to put in
+-- where the export is to come back.
 local key, t, by_turns, task = KEYS[1], now(), ARGV[5] == '1', {}
+
+-- A pause lets nothing begin, from the moment it is recorded. It changes nothing else:
+-- no turn is taken, and the task comes back as it is.
+local paused
+if ARGV[10] ~= '1' then
+  local till = tonumber(redis.call('HGET', prefix .. 'pause', 'until') or '-1')
+  if till == 0 then
+    paused = {'paused', '0'}
+  elseif till > t then
+    paused = {'paused', int(till - t)}
+  end
+end
+
 local flat = redis.call('HGETALL', key)
 local r = named(flat)
 
@@ -32,6 +46,7 @@ if by_turns and not again then
       found = id and redis.call('HGETALL', prefix .. 'x:' .. id)
       again = found and given(named(found))
     end
+    if not again and paused then return paused end
     if not again then id, found = next_turn(t, waits and { b = r.b, r = r.r, flat = flat }) end
     if id and not (waits and id == export) then
       -- The reconciler is not to take it for one whose worker has died.
@@ -63,6 +78,7 @@ local marker_key, marker_field = marker_place(r.c)
 local function take()
   if not legal(r.st, 'claimed') then return {'ended', r.st} end
   if tonumber(r.le or '0') > t then return {'held', int(tonumber(r.le) - t)} end
+  if paused then return paused end
 
   -- A write whose answer was never recorded may still take effect: wait until it
   -- surely has or has not.
@@ -116,7 +132,7 @@ local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
 -- What the caller knows of the row, and which neighbours it wants to look up.
 local row, ahead = tonumber(r.r), ''
 local from, wanted = row + 1, tonumber(ARGV[8])
-for i = 10, #ARGV, 4 do
+for i = 11, #ARGV, 4 do
   if ARGV[i] == r.b then
     local at = row - tonumber(ARGV[i + 1]) + 1
     if at >= 1 then ahead = string.sub(ARGV[i + 2], at, at) end
@@ -170,4 +186,5 @@ if wanted > 0 then
   end
 end
 return {'ok', token, state, flat, redis.call('GET', prefix .. 'p:' .. export) or '',
-  {batch[1] or '', batch[2] or '', batch[3] or nil}, marker, known, int(from), neighbours, task}
+  {batch[1] or '', batch[2] or '', batch[3] or nil}, marker, known, int(from), neighbours,
+  r.fa and int(t - tonumber(r.fa)) or '', task}
