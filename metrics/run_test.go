@@ -36,6 +36,15 @@ func TestMetricsOfARun(t *testing.T) {
 	b := r.finished(send(t, r.producer, customer, people(200)...))
 	again := r.finished(send(t, r.producer, customer, people(200)...))
 	r.eventually("the worker has met the customer without a connection", func() bool { return r.worker.Vitals().Refused == 1 })
+	// The ledger knows of an end one answer of Redis before the worker that counts it.
+	ends := []string{"outcome=created", "outcome=updated", "outcome=skipped", "outcome=dead"}
+	r.eventually("the worker has counted every end", func() bool {
+		counted := 0.0
+		for _, outcome := range ends {
+			counted += value(t, r.registry, "exports_total", outcome)
+		}
+		return counted >= float64(b.Accepted+again.Accepted)
+	})
 
 	t.Run("exports are counted as the ledger counts them", func(t *testing.T) {
 		for outcome, want := range map[string]int{"created": b.Created + again.Created, "updated": b.Updated + again.Updated, "skipped": b.Skipped + again.Skipped, "dead": b.Dead + again.Dead} {

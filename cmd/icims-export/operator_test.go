@@ -71,34 +71,24 @@ var deadLetters = flag.Int("dead", 5000, "how many dead letters TestManyDeadLett
 func TestManyDeadLetters(t *testing.T) {
 	many := *deadLetters
 	w := newWard(t)
-	began := time.Now()
-	lap := func(what string) {
-		t.Logf("%-28s %8.2fs", what, time.Since(began).Seconds())
-		began = time.Now()
-	}
 	b, ids := w.accept("1234", 1709, 0, many)
 	w.kill("1234", "job_not_found", testrig.NoJob, ids...)
-	lap("made")
 
 	r := w.call("dead", "list", "--json")
 	r.wantStatus(t, statusDone)
 	if n := len(lines(r.out)); n != many {
 		t.Errorf("%d of %d are listed", n, many)
 	}
-	lap("listed")
 	r = w.call("dead", "retry", "--dry-run", "--json")
 	if got := decode[struct{ Chosen int }](t, r.out); got.Chosen != many {
 		t.Errorf("%d of %d would be retried", got.Chosen, many)
 	}
-	lap("counted by a dry run")
 	w.call("audit").wantStatus(t, statusDone)
-	lap("audited")
 	r = w.call("dead", "retry", "--reason=job_not_found", "--why=the job is open again", "--who=somebody", "--json")
 	r.wantStatus(t, statusDone)
 	if got := decode[operate.DeadResult](t, r.out); got.Done != many || got.Customers["1234"] != many {
 		t.Errorf("got %s", r.out)
 	}
-	lap("set going again")
 	r = w.call("dead", "list", "--json")
 	if r.out != "" {
 		t.Errorf("still listed: %.500s", r.out)
@@ -131,7 +121,6 @@ func TestManyDeadLetters(t *testing.T) {
 			t.Fatalf("not all have ended: %+v", got)
 		}
 	}
-	lap("exported")
 	r = w.call("audit", "--json")
 	r.wantStatus(t, statusDone)
 	if got := decode[operate.AuditResult](t, r.out); !got.Clean || got.Customers[0].Done != many || !got.Worker {
