@@ -38,12 +38,23 @@ func (f *findings) addf(kind, format string, args ...any) {
 	}
 }
 
-// check compares what was sent, what the ledger says and what is in iCIMS. A
-// Redis that has forgotten acknowledged writes may have forgotten who made a
-// person: that one is then found by e-mail and reported as updated.
-func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, forgetful bool) {
+// circumstances are what a comparison has to allow for.
+type circumstances struct {
+	// forgetful: Redis has forgotten acknowledged writes, maybe who made a person. That one is
+	// then found by email and reported as updated.
+	forgetful bool
+	// unfinished is how many exports still moved when the time was over. That fails the test;
+	// what has ended is compared all the same.
+	unfinished int
+}
+
+// check compares what was sent, what the ledger says and what is in iCIMS.
+func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, given circumstances) {
 	t.Helper()
 	f := &findings{t, map[string]int{}}
+	if given.unfinished > 0 {
+		f.addf("unfinished", "%d exports still move", given.unfinished)
+	}
 	for _, v := range r.sim.invariants().Violations() {
 		f.addf("invariant", "%s", v)
 	}
@@ -55,10 +66,10 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, forgetful bo
 		}
 		for i, d := range c.deliveries {
 			if d.customer == customer {
-				made += checkBatch(f, r, iCIMS, d, receipts[i])
+				made += checkBatch(f, r, iCIMS, d, receipts[i], given)
 			}
 		}
-		if made != len(iCIMS.people) && !forgetful {
+		if made != len(iCIMS.people) && !given.forgetful && given.unfinished == 0 {
 			f.addf("people", "iCIMS has %d people, %d were there before or are said to be created", len(iCIMS.people), made)
 		}
 		for name, ids := range iCIMS.byName {
@@ -66,13 +77,15 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, forgetful bo
 				f.addf("doubled", "%s has the profiles %v", name, ids)
 			}
 		}
-		checkLedger(f, r, customer)
+		if given.unfinished == 0 {
+			checkLedger(f, r, customer)
+		}
 	}
 	r.audit(f)
 }
 
 // checkBatch checks one batch and returns how many people it says to have created.
-func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt) int {
+func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt, given circumstances) int {
 	ctx := context.Background()
 	b, err := r.ledger.Batch(ctx, receipt.Batch)
 	if err != nil {
@@ -81,7 +94,7 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 	if receipt.Accepted+len(receipt.Refused) != len(d.rows) || b.Accepted != receipt.Accepted || len(receipt.Refused) > 0 {
 		f.addf("counts", "%s: %d rows, receipt %d accepted and %d refused, batch %d", d.key, len(d.rows), receipt.Accepted, len(receipt.Refused), b.Accepted)
 	}
-	if b.Ended.IsZero() || b.Moving() != 0 || b.Dead > 0 {
+	if given.unfinished == 0 && (b.Ended.IsZero() || b.Moving() != 0) || b.Dead > 0 {
 		f.addf("end", "%s: %+v", d.key, b)
 	}
 	outcomes, err := r.ledger.Outcomes(ctx, receipt.Batch, 0, len(d.rows)+1)
@@ -100,9 +113,12 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 			f.addf("counts", "%s: %d %s by its count, %d by its outcomes", d.key, n, counter, counted[counter])
 		}
 	}
+	missing := 0
 	for _, row := range d.rows {
 		o, ok := byCandidate[row.ID]
 		switch {
+		case !ok && given.unfinished > 0:
+			missing++
 		case !ok || o.State != store.Done && o.State != store.Skipped && o.State != store.Dead:
 			f.addf("lost", "%s: candidate %s is %q", d.key, row.ID, o.State)
 		case o.State == store.Dead:
@@ -110,6 +126,9 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 		case o.State == store.Done:
 			s.checkDone(f, d, row, o)
 		}
+	}
+	if missing > b.Moving() {
+		f.addf("lost", "%s: %d candidates have no outcome, %d exports move", d.key, missing, b.Moving())
 	}
 	return b.Created
 }

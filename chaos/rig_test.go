@@ -56,7 +56,7 @@ type rigOptions struct {
 	client   redis.UniversalClient
 	workers  int
 	seed     uint64
-	// callsPerSecond is the limit of each worker.
+	// callsPerSecond is the limit of each customer, over all workers.
 	callsPerSecond int
 	chunk          int
 	customers      []string // nil: the usual two
@@ -204,8 +204,9 @@ func (r *rig) moving(batches []store.BatchID) (moving int, ok bool) {
 	return moving, true
 }
 
-// await polls until the batches have ended, and fails the test after the limit.
-func (r *rig) await(batches []store.BatchID, limit time.Duration) {
+// await polls until the batches have ended, at most for the limit, and returns how many exports
+// still move then. It fails no test: what has ended is compared in any case.
+func (r *rig) await(batches []store.BatchID, limit time.Duration) (unfinished int) {
 	r.t.Helper()
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
@@ -214,12 +215,12 @@ func (r *rig) await(batches []store.BatchID, limit time.Duration) {
 	for {
 		moving, ok := r.moving(batches)
 		if ok && moving == 0 {
-			return
+			return 0
 		}
 		r.revive()
 		select {
 		case <-deadline.C:
-			r.t.Fatalf("%d exports still move (known: %t) %s after the faults had ended", moving, ok, limit)
+			return max(moving, 1)
 		case <-tick.C:
 		}
 	}
