@@ -40,7 +40,6 @@ func invoke(ctx context.Context, stdin io.Reader, args ...string) result {
 	var out, errors bytes.Buffer
 	p := &process{
 		stdin: stdin, stdout: &out, stderr: &errors, lookupEnv: os.LookupEnv,
-		hangups: func() (<-chan os.Signal, func()) { return nil, func() {} },
 	}
 	status := run(ctx, p, args)
 	return result{status, out.String(), errors.String()}

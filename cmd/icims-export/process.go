@@ -18,9 +18,8 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	lookupEnv      func(string) (string, bool)
-	// hangups delivers SIGHUP until the returned function is called.
-	hangups  func() (<-chan os.Signal, func())
-	settings config.Settings
+	hangups        <-chan os.Signal // SIGHUP
+	settings       config.Settings
 
 	mu   sync.Mutex
 	live bool // a progress line stands at the end of stderr

@@ -24,9 +24,6 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
 		return misused("an embedded Redis is seen by no worker: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers, or try icims-export demo")
 	}
-	// From the start, since a SIGHUP that nobody waits for ends the process.
-	hangups, noMore := p.hangups()
-	defer noMore()
 	log := p.logger(zerolog.InfoLevel)
 	hosts, err := hostPolicy(p.settings)
 	if err != nil {
@@ -93,7 +90,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	go func() { served <- server.Serve(ctx, listener, cert, p.settings.ShutdownTimeout) }()
 	for stopping := ctx.Done(); ; {
 		select {
-		case <-hangups:
+		case <-p.hangups:
 			rereadKeyset(keys, log)
 			rereadCertificate(cert, log)
 			filed.again()

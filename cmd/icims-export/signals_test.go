@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,14 +23,14 @@ func startCommand(t *testing.T, args ...string) *started {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asCommand+"=1")
-	errors, err := cmd.StderrPipe()
+	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return &started{cmd, bufio.NewScanner(errors)}
+	return &started{cmd, bufio.NewScanner(stderr)}
 }
 
 // until reads stderr up to a line that holds the text.
@@ -72,6 +73,35 @@ func TestSignals(t *testing.T) {
 		w.signal(t, syscall.SIGTERM)
 		w.until(t, "worker stopped")
 		w.wantEnd(t)
+	})
+	t.Run("SIGHUP is received before anything else is initialized", func(t *testing.T) {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "version")
+		cmd.Env = append(os.Environ(), asCommand+"=1", "GODEBUG=inittrace=1")
+		trace, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, trace)
+		}
+		const module = "init github.com/seekout/icims-export/"
+		_, after, found := strings.Cut(string(trace), module+"internal/hangup ")
+		if !found {
+			t.Fatalf("internal/hangup is not initialized:\n%s", trace)
+		}
+		for _, later := range []string{"store", "icims", "tasks", "worker", "api"} {
+			if !strings.Contains(after, module+later+" ") {
+				t.Errorf("%s is initialized before SIGHUP is received", later)
+			}
+		}
+	})
+	t.Run("other commands end with SIGHUP, as when their terminal is closed", func(t *testing.T) {
+		s := startCommand(t, "sim", "--listen=127.0.0.1:0")
+		s.until(t, "Look inside")
+		s.signal(t, syscall.SIGHUP)
+		for s.lines.Scan() {
+		}
+		var ended *exec.ExitError
+		if err := s.Wait(); !errors.As(err, &ended) || ended.Sys().(syscall.WaitStatus).Signal() != syscall.SIGHUP {
+			t.Errorf("it ended with %v", err)
+		}
 	})
 	t.Run("the simulator ends in order on SIGINT", func(t *testing.T) {
 		s := startCommand(t, "sim", "--listen=127.0.0.1:0")

@@ -18,9 +18,6 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
 		return misused("nobody could bring an embedded Redis work: set ICIMS_EXPORT_REDIS_URL to the Redis that producers use")
 	}
-	// From the start, since a SIGHUP that nobody waits for ends the process.
-	hangups, noMore := p.hangups()
-	defer noMore()
 	log := p.logger(zerolog.InfoLevel)
 	hosts, err := hostPolicy(p.settings)
 	if err != nil {
@@ -87,7 +84,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 
 	for {
 		select {
-		case <-hangups:
+		case <-p.hangups:
 			rereadKeyset(keys, log)
 			reload(p, hosts, log, func(fromFile []store.Connection) {
 				select {
