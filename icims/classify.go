@@ -15,6 +15,7 @@ import (
 // then by iCIMS's code (API sheet §3.2, §4).
 func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, Reason) {
 	exhausted := rate.Known && rate.Remaining == 0
+	refused := status >= 400 && status < 500
 	has := func(code int) bool {
 		return slices.ContainsFunc(problems, func(p Problem) bool { return p.Code == code })
 	}
@@ -31,9 +32,9 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, 
 		return permanentUnlessLost(op), ReasonRedirected
 	case status >= 300 && status < 400:
 		return ClassPermanent, ReasonRedirected
-	case status == http.StatusUnauthorized, status == http.StatusBadRequest && has(codeCredentials):
+	case status == http.StatusUnauthorized, refused && has(codeCredentials):
 		return ClassCredentials, ReasonCredentials
-	case status == http.StatusForbidden, (status == http.StatusNotFound || status == http.StatusBadRequest) && has(codeAccessDenied):
+	case status == http.StatusForbidden, refused && has(codeAccessDenied):
 		return ClassAccess, ReasonAccessDenied
 	case status == http.StatusNotFound:
 		return ClassPermanent, ReasonNotFound

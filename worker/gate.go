@@ -11,6 +11,8 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/rs/zerolog"
+
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -64,6 +66,7 @@ type gateConfig struct {
 	now         func() time.Time
 	errand      bool // its calls are an errand's
 	observer    Observer
+	log         zerolog.Logger
 }
 
 // holdMargin is how much longer than a call may take its permit is kept: for the
@@ -307,16 +310,22 @@ func (g *gate) middleware(next http.RoundTripper) http.RoundTripper {
 			return nil, err
 		}
 		// The answer has been read completely when it comes.
-		start := g.now()
-		answer, err := next.RoundTrip(req)
+		return g.call(req, p, next)
+	})
+}
+
+// call makes a call with its permit, which comes back whatever happens.
+func (g *gate) call(req *http.Request, p permit, next http.RoundTripper) (answer *http.Response, err error) {
+	start := g.now()
+	defer func() {
 		status := 0
-		if err == nil {
+		if answer != nil {
 			status = answer.StatusCode
 		}
 		g.observer.Called(icims.OpOf(req.Context()), status, g.now().Sub(start))
 		g.leave(judged(req, p.Permit, answer, err))
-		return answer, err
-	})
+	}()
+	return next.RoundTrip(req)
 }
 
 // judged is a permit with what became of its call.
@@ -333,7 +342,7 @@ func judged(req *http.Request, p store.Permit, answer *http.Response, err error)
 		}
 		return n
 	}
-	r.Status = answer.StatusCode
+	r.Status = icims.AccountStatus(answer)
 	r.Limit, r.Remaining, r.Reset = number("X-Ratelimit-Limit"), number("X-Ratelimit-Remaining"), number("X-Ratelimit-Reset")
 	r.RetryAfter = number("Retry-After")
 	return r

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -33,8 +32,8 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 		r.observe(x, o)
 		return max(o.after, time.Second), true, nil
 	}
-	// While other calls succeed, a 403 is about a right that this export needs.
-	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Status == http.StatusForbidden && r.gate.worksLately() {
+	// While other calls succeed, denied access is about a right that this export needs.
+	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess && r.gate.worksLately() {
 		o.kind = dead
 	}
 	if o.kind == done {
@@ -65,6 +64,9 @@ func (r record) write(ctx context.Context, x *export, o outcome, calls int) erro
 	warnings := x.warnings.codes()
 	entry := r.story(x, o)
 	hold := store.Hold{Delay: o.after, Reason: o.reason, Calls: calls, Warnings: warnings, Entry: entry}
+	if o.panicked {
+		hold.Panics = 1
+	}
 	end := store.Finish{Reason: o.reason, Person: int64(x.personID), Calls: calls, Warnings: warnings, Entry: entry}
 	switch o.kind {
 	case done:

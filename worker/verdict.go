@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -96,7 +95,7 @@ func (l *lane) heed(o outcome) {
 		l.log.Error().Str("reason", string(reason)).Msg(text)
 	}
 	if tell {
-		l.aside.Go(l.tellVerdicts)
+		spawn(&l.aside, l.log, "verdicts", l.tellVerdicts)
 	}
 }
 
@@ -136,7 +135,7 @@ func verdictOf(o outcome) (store.ConnectionState, store.Reason) {
 		return "", ""
 	case e.Class == icims.ClassCredentials:
 		return store.CredentialsRejected, o.reason
-	case e.Class == icims.ClassAccess && e.Status == http.StatusForbidden:
+	case e.Class == icims.ClassAccess:
 		return store.AccessDenied, o.reason
 	default:
 		return "", ""

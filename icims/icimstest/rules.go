@@ -29,6 +29,9 @@ type Rule struct {
 	// Status is the answer of the fault "status"; it replaces that of
 	// html_error and redirect_elsewhere too.
 	Status int `json:"status,omitempty" yaml:"status"`
+	// Code is iCIMS's error code in the answer of the fault "status"; 0 stands for none of
+	// those that say why.
+	Code int `json:"code,omitempty" yaml:"code"`
 	// Delay is waited before the answer, whatever the fault.
 	Delay time.Duration `json:"delay,omitempty" yaml:"delay"`
 }

@@ -66,7 +66,11 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		return send(accessDenied())
 	case StatusBefore:
 		fill(&rule.Status, http.StatusInternalServerError)
-		return send(refuse(rule.Status, problem{code: codeOther, detail: http.StatusText(rule.Status) + "."}))
+		code := codeOther
+		if rule.Code != 0 {
+			code = rule.Code
+		}
+		return send(refuse(rule.Status, problem{code: code, detail: http.StatusText(rule.Status) + "."}))
 	case TruncatedJSON:
 		res := c.render(c.handle())
 		if len(res.body) == 0 {
