@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -202,7 +203,11 @@ func (r *Refresh) readJobs(ctx context.Context, jobs []store.ListedJob, places [
 	for range titlesAtOnce {
 		readers.Go(func() {
 			for place, more := take(); more; place, more = take() {
-				j, err := r.readJob(ctx, jobs[place])
+				j := jobs[place]
+				err := panics.Contain(func() (err error) {
+					j, err = r.readJob(ctx, jobs[place])
+					return err
+				})
 				put(place, j, err)
 			}
 		})

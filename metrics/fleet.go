@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
@@ -166,7 +167,11 @@ func (f *Fleet) places(ctx context.Context, page []string, into map[string]opera
 		slots <- struct{}{}
 		reading.Go(func() {
 			defer func() { <-slots }()
-			one, oneErr := f.desk.Places(ctx, customer)
+			var one []operate.Place
+			oneErr := panics.Contain(func() (err error) {
+				one, err = f.desk.Places(ctx, customer)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			if oneErr == nil {

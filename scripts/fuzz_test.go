@@ -47,7 +47,7 @@ func TestFuzzScript(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			runs := filepath.Join(dir, "runs")
-			if err := os.WriteFile(filepath.Join(dir, "go"), []byte(fakeGo), 0o700); err != nil { //nolint:gosec // a program
+			if err := os.WriteFile(filepath.Join(dir, "go"), []byte(fakeGo), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), "sh", "fuzz.sh", "20s")

@@ -107,6 +107,7 @@ type Claim struct {
 	// Failing is how long ago the first attempt failed, by Redis's clock; 0 while
 	// none did. Time that was spent waiting does not count.
 	Failing  time.Duration
+	Panics   int    // attempts that ended in a panic of this service
 	Reason   Reason // why it was put off last
 	Warnings string
 
@@ -184,6 +185,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.Attempts = int(number(record["at"]))
 	c.Warnings = record["wa"]
 	c.Reason = Reason(record["rs"])
+	c.Panics = int(number(record["panics"]))
 	c.Intent = Intent(record["in"])
 	batch := list(answer[5])
 	c.Target, c.Options = text(batch[0]), text(batch[1])

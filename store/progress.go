@@ -53,6 +53,7 @@ type Hold struct {
 	// Forget drops the recorded person, who is gone from iCIMS.
 	Forget   bool
 	Attempts int // to be added: 1 for a failed attempt, 0 for "not now"
+	Panics   int // to be added: 1 for an attempt that ended in a panic
 	Calls    int // made since the claim
 	Warnings string
 	Entry    *Entry
@@ -69,7 +70,7 @@ func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
 	}
 	answer, err := l.run(ctx, holdScript, recordKey(c.Customer, c.Export),
 		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry, flag(h.Forget),
-		string(c.kind()), h.Calls, flag(c.byTurns))
+		string(c.kind()), h.Calls, flag(c.byTurns), h.Panics)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ const (
 	ReasonNoPermit       Reason = "no_permit"
 	ReasonShuttingDown   Reason = "shutting_down"
 	ReasonInternal       Reason = "internal_error"
+	ReasonPanicked       Reason = "panicked"
 
 	ReasonJobNotFound   Reason = "job_not_found"
 	ReasonBudgetSpent   Reason = "retry_budget_spent"
@@ -55,6 +56,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonPaused:         {"an operator has paused the customer's exports", "Resume them with icims-export resume, or wait until the pause is over."},
 	ReasonNoPermit:       {"Redis did not answer, so no call was allowed", hintNothing + "; it goes on when Redis answers."},
 	ReasonShuttingDown:   {"handed back, as its worker stopped or its customer was paused", hintNothing + "; another worker, or the next start, goes on."},
+	ReasonPanicked:       {"this service failed while it handled the export", "Look for \"recovered a panic\" in the worker's log and report it with its stack. The export is tried three times; retry it once a version with the fix runs."},
 	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},
 	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then retry; if the job was the wrong one, send the dead letters to the right one (icims-export dead transfer, or the console)."},
 	ReasonBudgetSpent:    {"iCIMS failed for longer than the retry budget", "Retry when iCIMS answers again."},

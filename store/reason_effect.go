@@ -28,6 +28,7 @@ var effects = map[Reason][]Effect{
 	ReasonNoPermit:       {EffectWait},
 	ReasonShuttingDown:   {EffectWait},
 	ReasonInternal:       {EffectWait},
+	ReasonPanicked:       {EffectDead, EffectWait},
 	ReasonJobNotFound:    {EffectDead},
 	ReasonBudgetSpent:    {EffectDead},
 	ReasonPayloadSealed:  {EffectWait, EffectDead},

@@ -19,6 +19,7 @@ var meanings = map[Reason]string{
 	ReasonPaused:         "Exports in the middle of their calls finish; all others wait. `icims-export lanes` tells who paused, why and until when.",
 	ReasonNoPermit:       "Permits for calls are given by Redis, so that all processes together keep the limits. Without an answer of Redis no call is made.",
 	ReasonShuttingDown:   "The worker stopped, or stopped serving the customer, as for a pause, and handed the export back first. No attempt is counted.",
+	ReasonPanicked:       "The code of this service panicked. Nothing of the candidate is logged.",
 	ReasonInternal:       "Something failed that no other reason names.",
 	ReasonJobNotFound:    "iCIMS refused the workflow because of its job. The person may have been created by then; a retry goes on from there.",
 	ReasonBudgetSpent:    "The first failure was longer ago than the retry budget (`ICIMS_EXPORT_RETRY_BUDGET`). The story of the export tells what failed.",

@@ -61,7 +61,7 @@ var errNoVerdict = errors.New("no verdict on iCIMS's health")
 func (w *Worker) tellBreaker(customer string) func(state string) {
 	return func(state string) {
 		w.observer.BreakerIs(state)
-		w.retiring.Go(func() {
+		spawn(&w.retiring, w.log, "circuit breaker", func() {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()
 			if err := w.ledger.TellBreaker(ctx, customer, w.id, state); err != nil {
@@ -85,10 +85,17 @@ func (b *breaker) middleware(next http.RoundTripper) http.RoundTripper {
 		if err != nil {
 			return nil, &icims.RefusedError{Reason: icims.Reason(store.ReasonBreakerOpen), After: breakerOpenFor, Err: err}
 		}
-		answer, err := next.RoundTrip(req)
-		report(health(req, answer, err))
-		return answer, err
+		return judgedBy(report, next, req)
 	})
+}
+
+// judgedBy makes a call and reports how it went. A panic is no verdict on iCIMS.
+func judgedBy(report func(error), next http.RoundTripper, req *http.Request) (answer *http.Response, err error) {
+	verdict := errNoVerdict
+	defer func() { report(verdict) }()
+	answer, err = next.RoundTrip(req)
+	verdict = health(req, answer, err)
+	return answer, err
 }
 
 // watch lets every call pass, and learns from those that the breaker would let
@@ -99,9 +106,7 @@ func (b *breaker) watch(next http.RoundTripper) http.RoundTripper {
 		if err != nil {
 			return next.RoundTrip(req)
 		}
-		answer, err := next.RoundTrip(req)
-		report(health(req, answer, err))
-		return answer, err
+		return judgedBy(report, next, req)
 	})
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -175,7 +173,7 @@ func (e *errands) newRun(c store.ErrandClaim, conn store.Connection, revision in
 		l, err := e.assembleFor(conn, purpose{permits: e.id + "." + string(c.Kind), errand: r.calls, log: r.Log})
 		e.Worker.mu.Unlock()
 		if err == nil {
-			l.aside.Go(func() { l.leases.renew(l.base) })
+			spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
 			r.close = l.end
 		}
 		return l, err
@@ -192,7 +190,7 @@ func (e *errands) do(ctx context.Context, r *ErrandRun) {
 	working, _ = (&meter{}).begin(working) // what is no export's is nobody else's
 	working, span := e.tracer.errand(working, r.Errand)
 	var renewing sync.WaitGroup
-	renewing.Go(func() { e.renew(working, r, stop) })
+	spawn(&renewing, r.Log, "renewal of an errand", func() { e.renew(working, r, stop) })
 	result, err := e.guarded(working, r)
 	lost := errors.Is(context.Cause(working), store.ErrErrandLost) || errors.Is(err, store.ErrErrandLost)
 	stop(nil)
@@ -241,13 +239,11 @@ func failureOf(err error) store.ErrandFailure {
 
 // guarded does an errand; a panic in it is an error.
 func (e *errands) guarded(ctx context.Context, r *ErrandRun) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			r.Log.Error().Bytes("stack", debug.Stack()).Msg("an errand panicked")
-			err = fmt.Errorf("panic: %T", p) // its text may repeat anything
-		}
-	}()
-	return e.kinds[r.Kind].Do(ctx, r)
+	err = contain(r.Log, "errand", func() error {
+		result, err = e.kinds[r.Kind].Do(ctx, r)
+		return err
+	})
+	return result, err
 }
 
 // renew keeps hold of an errand until ctx ends. Once it is lost, or nobody could be

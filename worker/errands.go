@@ -94,7 +94,7 @@ func (e *errands) lookAgain() {
 func (e *errands) run(ctx context.Context) {
 	begin := func(d store.DueErrand) {
 		if e.reserve(d) {
-			e.running.Go(func() {
+			spawn(&e.running, e.log, "errand", func() {
 				defer e.release(d)
 				e.attempt(ctx, d)
 			})

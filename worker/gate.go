@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"

@@ -135,7 +135,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	l.base, l.cancel = context.WithCancel(context.Background())
 	l.gate = newGate(l.base, gateConfig{
 		ledger: w.ledger, customer: conn.Customer, worker: p.permits, credentials: w.ledger.Keys().CredentialsHash(conn),
-		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, now: time.Now, errand: p.errand != nil, observer: w.observer,
+		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, log: log, now: time.Now, errand: p.errand != nil, observer: w.observer,
 	}, conn.Limits)
 	// The breaker comes before the permit, so that an open one wastes none.
 	layers := []icims.Middleware{l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls}
@@ -153,9 +153,9 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		l.cancel()
 		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
 	}
-	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant}
+	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant, log: log}
 
-	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo)
+	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo, log)
 	return l, nil
 }
 
@@ -188,7 +188,7 @@ func (l *lane) serve(client redis.UniversalClient) error {
 		}
 		l.servers = append(l.servers, server)
 	}
-	l.aside.Go(func() { l.leases.renew(l.base) })
+	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
 	l.log.Info().Msg("lane opened")
 	return nil
 }
@@ -197,7 +197,7 @@ func (l *lane) serve(client redis.UniversalClient) error {
 func (l *lane) shutdown() {
 	var stopping sync.WaitGroup
 	for _, server := range l.servers {
-		stopping.Go(server.Shutdown)
+		spawn(&stopping, l.log, "shutdown of a lane", server.Shutdown)
 	}
 	stopping.Wait()
 }
@@ -260,7 +260,15 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
 	defer h.take()()
-	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk, t.Headers()[traces.Header]})
+	var (
+		after time.Duration
+		again bool
+	)
+	// The stages contain their panics themselves: this is for what stands around them.
+	err = contain(h.pipeline.record.log, "export", func() error {
+		after, again, err = h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk, t.Headers()[traces.Header]})
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (l *lookups) claimed(x *export, asked []store.Ahead, onDuty bool) {
 	case onDuty && d.wanted > 0:
 		x.duty = &duty{batch: c.Batch} // alone
 		ctx, span := x.journey.beside(l.base, "look ahead")
-		l.background.Go(func() {
+		spawn(&l.background, l.log, "look-up ahead", func() {
 			defer endSpan(span)
 			defer l.endDuty()
 			// An error leaves the neighbours unknown; each meets it in its own turn.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seekout/icims-export/icims"
@@ -19,6 +20,7 @@ type finder struct {
 	client *icims.Client
 	conn   store.Connection
 	tenant *tenant
+	log    zerolog.Logger
 }
 
 // Hits are read one call each, so there are bounds. More than maxReads people of
@@ -121,7 +123,7 @@ func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []str
 	)
 	group.SetLimit(max(1, f.conn.Limits.InFlight))
 	for _, id := range ids {
-		group.Go(func() error {
+		spawnIn(&group, f.log, "look-up", func() error {
 			p, err := f.read(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 )
@@ -25,6 +27,8 @@ type lookups struct {
 	size   int             // addresses a call
 	maxAge time.Duration   // of an answer
 	base   context.Context //nolint:containedctx // the lane's life, for look-ups in the background
+
+	log zerolog.Logger
 
 	onDuty     chan struct{} // holds one token while nobody is on duty
 	background sync.WaitGroup
@@ -53,9 +57,9 @@ type found struct {
 
 func (f *found) nobody() bool { return f != nil && f.searched && len(f.people) == 0 }
 
-func newLookups(base context.Context, f *finder, keys *store.Keyset, size int, maxAge time.Duration) *lookups {
+func newLookups(base context.Context, f *finder, keys *store.Keyset, size int, maxAge time.Duration, log zerolog.Logger) *lookups {
 	l := &lookups{
-		finder: f, keys: keys, size: size, maxAge: maxAge, base: base,
+		finder: f, keys: keys, size: size, maxAge: maxAge, base: base, log: log,
 		onDuty: make(chan struct{}, 1), batches: map[store.BatchID]*window{},
 	}
 	l.onDuty <- struct{}{}

@@ -108,7 +108,7 @@ func (w *Worker) retire(l *lane, why string) {
 	customer := l.conn.Customer
 	delete(w.lanes, customer)
 	w.closing[customer] = false
-	w.retiring.Go(func() {
+	spawn(&w.retiring, w.log, "closing of a lane", func() {
 		held := !l.hands.empty()
 		l.close(why)
 		// Exports that were handed back since the customer was put to rest are due now.

@@ -22,6 +22,8 @@ type outcome struct {
 	forget bool
 	// workflow is set by Attach for a done export to a job.
 	workflow icims.WorkflowID
+	// panicked counts a panic against the export.
+	panicked bool
 	// err is the cause: of the log line, and what the queue is told of a fault.
 	err error
 }

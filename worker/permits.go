@@ -59,7 +59,7 @@ func (g *gate) schedule() {
 		g.timer.Stop()
 	}
 	if at.After(now) {
-		g.timer = time.AfterFunc(at.Sub(now), g.wake)
+		g.timer = spawnAfter(at.Sub(now), g.log, "permits", g.wake)
 		return
 	}
 	g.begin()
@@ -83,10 +83,12 @@ func (g *gate) begin() {
 		return
 	}
 	g.asking, g.asked = true, g.now()
-	g.asks.Go(func() {
+	spawn(&g.asks, g.log, "permits", func() {
 		ctx, cancel := context.WithTimeout(context.Background(), permitTime)
 		defer cancel()
-		g.ask(ctx, r)
+		if err := contain(g.log, "permits", func() error { g.ask(ctx, r); return nil }); err != nil {
+			g.askFailed(r, err)
+		}
 	})
 }
 
@@ -105,6 +107,16 @@ func (g *gate) request() (store.PermitRequest, bool) {
 	r.First = g.ids.Add(int64(max(wanted, 1))) - int64(max(wanted, 1)) + 1
 	g.returned = nil
 	return r, true
+}
+
+// askFailed lets another request be made after one that panicked.
+func (g *gate) askFailed(r store.PermitRequest, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asking = false
+	g.places.give(r.Express + r.Bulk)
+	g.failed(r, err)
+	g.schedule()
 }
 
 func (g *gate) ask(ctx context.Context, r store.PermitRequest) {

@@ -111,6 +111,29 @@ func newPipeline(l *lane) *pipeline {
 	}
 }
 
+// through takes the export through the stages. A panic in a stage is its outcome.
+func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
+	err := contain(p.record.log, "export", func() error {
+		for _, s := range p.stages {
+			within, span := x.journey.stage(ctx, s.name)
+			o = s.exec(within, x)
+			endWith(span, o)
+			if o.kind != proceed {
+				break
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		return o
+	case x.claim == nil: // nothing to count it for
+		return outcome{kind: fault, err: err}
+	default:
+		return panicked(x.claim, err)
+	}
+}
+
 // run takes one export as far as it goes now. It returns after which time the
 // task is to come back (again), or an error where not even that could be
 // recorded.
@@ -131,15 +154,7 @@ func (p *pipeline) run(ctx context.Context, t task) (after time.Duration, again 
 		}
 	}()
 
-	var o outcome
-	for _, s := range p.stages {
-		within, span := journey.stage(ctx, s.name)
-		o = s.exec(within, x)
-		endWith(span, o)
-		if o.kind != proceed {
-			break
-		}
-	}
+	o := p.through(ctx, x)
 	if o.kind == deferred {
 		p.record.lookups.restore(x)
 	}

@@ -54,5 +54,5 @@ func (p *places) wakeNext() {
 	g := p.waiting[0]
 	p.waiting = p.waiting[1:]
 	g.queued = false
-	go g.wake()
+	spawnAfter(0, g.log, "permits", g.wake)
 }

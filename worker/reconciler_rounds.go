@@ -139,7 +139,7 @@ func (r *reconciler) visit(ctx context.Context, customers []string) error {
 				led = time.Now()
 			}
 			slots <- struct{}{}
-			visiting.Go(func() {
+			spawn(&visiting, r.log, "reconciler", func() {
 				defer func() { <-slots }()
 				// The others are not to wait for this one.
 				if err := r.customer(ctx, customer, now, g); err != nil && ctx.Err() == nil {

@@ -22,8 +22,11 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	// An unknown write is never given up: it may take effect yet, and whoever comes
 	// next with the same e-mail must not be let past it. The look-up after it has
 	// settled gives up.
-	if o.kind != unknown && r.spent(c) {
-		o.kind, o.reason = dead, store.ReasonBudgetSpent
+	if o.panicked {
+		c.Panics++
+	}
+	if why, spent := r.spent(c); o.kind != unknown && spent {
+		o.kind, o.reason = dead, why
 		return o
 	}
 	pause := r.pause(c.Attempts)
@@ -40,10 +43,13 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	return o
 }
 
-// spent reports whether the export has failed for long enough, by Redis's clock:
-// those of the workers may differ.
-func (r retries) spent(c *store.Claim) bool {
-	return c.Failing > r.budget
+// spent reports whether the export has panicked often enough, or has failed for long enough by
+// Redis's clock, and which of the two.
+func (r retries) spent(c *store.Claim) (store.Reason, bool) {
+	if c.Panics >= maxPanics {
+		return store.ReasonPanicked, true
+	}
+	return store.ReasonBudgetSpent, c.Failing > r.budget
 }
 
 // pause is the pause after the n-th failure, counted from 0: between the

@@ -29,9 +29,9 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 			x.tellf("workflow %d links the person to the job already", id)
 			return outcome{kind: done, workflow: id}
 		}
-		if x.claim.Intent == store.IntentWorkflow && s.retries.spent(x.claim) {
+		if why, spent := s.retries.spent(x.claim); x.claim.Intent == store.IntentWorkflow && spent {
 			x.tellf("the lost POST had made no workflow; it is not repeated any more")
-			return outcome{kind: dead, reason: store.ReasonBudgetSpent}
+			return outcome{kind: dead, reason: why}
 		}
 		if x.claim.Intent == store.IntentWorkflow {
 			x.tellf("the lost POST had made no workflow and is repeated")

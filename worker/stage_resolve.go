@@ -57,9 +57,9 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	if err != nil {
 		return failed(err)
 	}
-	if f.nobody() && s.retries.spent(x.claim) {
+	if why, spent := s.retries.spent(x.claim); f.nobody() && spent {
 		x.tellf("iCIMS has nobody with this e-mail, so the lost POST did not take effect; it is not repeated any more")
-		return outcome{kind: dead, reason: store.ReasonBudgetSpent}
+		return outcome{kind: dead, reason: why}
 	}
 	if f.nobody() {
 		x.tellf("iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated")

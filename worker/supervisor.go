@@ -98,7 +98,7 @@ func (w *Worker) goOn(ctx context.Context, changed []string) {
 				l.wake()
 			}
 			if !w.stopping {
-				w.retiring.Go(func() { w.hurryTwice(c, ctx.Done()) })
+				spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(c, ctx.Done()) })
 			}
 			w.mu.Unlock()
 		}

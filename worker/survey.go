@@ -57,7 +57,7 @@ func surveyed[T any](ctx context.Context, s *survey, customers []string, read fu
 		failure error
 	)
 	for _, c := range customers {
-		reading.Go(func() {
+		spawn(&reading, s.log, "survey", func() {
 			one, err := read(ctx, []string{c})
 			mu.Lock()
 			defer mu.Unlock()

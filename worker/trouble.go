@@ -67,7 +67,7 @@ func (w *Worker) tellTroubles(now time.Time) {
 		if !conn.Stored || !t.begin(now) {
 			continue
 		}
-		w.retiring.Go(func() {
+		spawn(&w.retiring, w.log, "verdicts", func() {
 			ctx, cancel := context.WithTimeout(context.Background(), verdictTime)
 			defer cancel()
 			err := w.tellVerdict(ctx, conn, store.ConnectionDegraded, store.ReasonBreakerOpen)

@@ -137,7 +137,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		if l != nil {
 			w.retire(l, connectionChanged)
 		} else if kept && w.cancel != nil && !w.stopping {
-			w.retiring.Go(func() { w.hurryTwice(customer, w.ended) })
+			spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(customer, w.ended) })
 		}
 	}
 	if w.cancel != nil { // at the start it says how many there are
@@ -187,15 +187,14 @@ func (w *Worker) Start(ctx context.Context) error {
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.ended = ctx.Done()
 	w.mu.Unlock()
-	w.beside.Go(func() { w.listen(ctx) })
-	w.beside.Go(func() { w.supervise(ctx) })
-	w.beside.Go(func() { w.errands.run(ctx) })
-	r := newReconciler(w)
-	w.beside.Go(func() { r.run(ctx) })
+	spawnLoop(ctx, &w.beside, w.log, "announcements", w.listen)
+	spawnLoop(ctx, &w.beside, w.log, "supervisor", w.supervise)
+	spawnLoop(ctx, &w.beside, w.log, "errands", w.errands.run)
+	spawnLoop(ctx, &w.beside, w.log, "reconciler", newReconciler(w).run)
 	// It lives until its last lane is closed: nobody may take over what it finishes.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	w.stopBeating = stopBeating
-	w.beating.Go(func() { w.registry.run(beating) })
+	spawnLoop(beating, &w.beating, w.log, "heartbeat", w.registry.run)
 	return nil
 }
 

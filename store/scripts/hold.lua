@@ -1,7 +1,7 @@
 -- Hands a claimed export back, to come again later. KEYS[1] record.
 -- ARGV: prefix, export, token, to (deferred|retrying|unknown), delay ms, reason,
 -- attempts to add, warnings, story entry or '', forget the person 0|1,
--- kind of export, calls it took, by turns 0|1.
+-- kind of export, calls it took, by turns 0|1, panics to add.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 -- Handed back already by the same claim: the answer was lost.
@@ -34,6 +34,7 @@ if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'at', added)
   redis.call('HSETNX', KEYS[1], 'fa', int(t))
 end
+if ARGV[14] ~= '0' then redis.call('HINCRBY', KEYS[1], 'panics', ARGV[14]) end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
 cost(prefix .. 'b:' .. r.b, ARGV[11], ARGV[12], false)
 if not r['in'] then release_locks(r) end

@@ -5,7 +5,7 @@ local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
 if r.st ~= 'dead' then return {'not dead', r.st} end
 redis.call('HSET', KEYS[1], 'st', 'queued', 'at', '0')
-redis.call('HDEL', KEYS[1], 'fa', 'rs', 'da', 'due')
+redis.call('HDEL', KEYS[1], 'fa', 'panics', 'rs', 'da', 'due')
 -- A worker that repeats the move to dead, its answer lost, is told "stale".
 redis.call('HINCRBY', KEYS[1], 'tk', 1)
 redis.call('ZREM', prefix .. 'dead', export)

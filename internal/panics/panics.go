@@ -1,0 +1,45 @@
+// Package panics turns panics into errors that hold nothing of what was thrown, which may be
+// personal data.
+package panics
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// Error stands for a panic. Its text is fixed.
+type Error struct {
+	// Type is the Go type of what was thrown.
+	Type string
+	// Stack lists functions, files and lines. Other than runtime/debug.Stack it shows no
+	// arguments.
+	Stack string
+}
+
+func (*Error) Error() string { return "unexpected fault of this service; the log has its stack" }
+
+// Contain runs f. It returns a panic in f as *Error.
+func Contain(f func() error) (err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			err = &Error{Type: fmt.Sprintf("%T", thrown), Stack: stack()}
+		}
+	}()
+	return f()
+}
+
+// stack is that of the goroutine, without the frames of this package.
+func stack() string {
+	const most, own = 64, 3 // runtime.Callers, stack, and the deferred function
+	pcs := make([]uintptr, most)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(own, pcs)])
+	var b strings.Builder
+	for {
+		f, more := frames.Next()
+		fmt.Fprintf(&b, "%s %s:%d\n", f.Function, f.File, f.Line)
+		if !more {
+			return b.String()
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seekout/icims-export/internal/panics"
+	"github.com/seekout/icims-export/store"
+)
+
+// maxPanics is how many panics an export may cause before it becomes a dead letter.
+const maxPanics = 3
+
+// restartPause is how long after a panic a loop starts again.
+const restartPause = time.Second
+
+// contain runs f. It logs a panic in f and returns it as an error with a fixed text.
+func contain(log zerolog.Logger, what string, f func() error) error {
+	err := panics.Contain(f)
+	if p, ok := errors.AsType[*panics.Error](err); ok {
+		log.Error().Str("part", what).Str("type", p.Type).Str("stack", p.Stack).Msg("recovered a panic")
+	}
+	return err
+}
+
+// spawn runs f in a goroutine of the group. A panic in f ends f alone.
+func spawn(group *sync.WaitGroup, log zerolog.Logger, what string, f func()) {
+	group.Go(func() {
+		_ = contain(log, what, func() error { f(); return nil })
+	})
+}
+
+// spawnLoop runs f, which is to run until ctx ends, and starts it again after a panic.
+func spawnLoop(ctx context.Context, group *sync.WaitGroup, log zerolog.Logger, what string, f func(context.Context)) {
+	group.Go(func() {
+		for contain(log, what, func() error { f(ctx); return nil }) != nil {
+			timer := time.NewTimer(restartPause)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			}
+		}
+	})
+}
+
+// spawnIn runs f in a goroutine of the group. A panic in f is the group's error.
+func spawnIn(group *errgroup.Group, log zerolog.Logger, what string, f func() error) {
+	group.Go(func() error { return contain(log, what, f) })
+}
+
+// spawnAfter runs f after d in a goroutine of its own.
+func spawnAfter(d time.Duration, log zerolog.Logger, what string, f func()) *time.Timer {
+	return time.AfterFunc(d, func() {
+		_ = contain(log, what, func() error { f(); return nil })
+	})
+}
+
+// panicked is the outcome of an export whose handling panicked. A write that was begun may have
+// taken effect, so that it is looked into before anything else.
+func panicked(c *store.Claim, err error) outcome {
+	o := outcome{kind: retry, reason: store.ReasonPanicked, panicked: true, err: err}
+	if c.Intent != store.NoIntent || c.State == store.Creating || c.State == store.Placing {
+		o.kind = unknown
+	}
+	return o
+}

@@ -1,0 +1,188 @@
+package worker_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// thrown is what panics throw. Nothing of it may be seen anywhere.
+const thrown = "ana.duarte@example.com was thrown"
+
+// panicking is a transport that panics where told to.
+type panicking struct {
+	next    http.RoundTripper
+	panics  func(*http.Request) bool
+	after   bool // once the request was answered
+	counted atomic.Int64
+}
+
+func (p *panicking) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !p.panics(req) {
+		return p.next.RoundTrip(req)
+	}
+	p.counted.Add(1)
+	if p.after {
+		answer, err := p.next.RoundTrip(req)
+		if err == nil {
+			answer.Body.Close()
+		}
+	}
+	panic(thrown)
+}
+
+func creates(req *http.Request) bool {
+	return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/people")
+}
+
+func newPanickingRig(t *testing.T, p *panicking) *rig {
+	t.Helper()
+	r := newRig(t, rigOptions{sim: calm(), settings: impatient, stopped: true})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	p.next = transport
+	r.worker.UseClientOptions(icims.WithBaseTransport(p))
+	r.start()
+	return r
+}
+
+func TestPanicsOfAnExport(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		panics func(*http.Request) bool
+	}{
+		{name: "before a write is sent", panics: creates},
+		{name: "in a look-up", panics: func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/search/") }},
+		{name: "in every call", panics: func(*http.Request) bool { return true }},
+	} {
+		t.Run(c.name+" make it a dead letter after three attempts", func(t *testing.T) {
+			t.Parallel()
+			p := &panicking{panics: c.panics}
+			r := newPanickingRig(t, p)
+			id := r.send(tasks.Prospects, tasks.Options{}, ana())
+			var letters []store.Outcome
+			r.eventually("the export is dead", func() bool { letters = r.outcomes(id); return len(letters) == 1 && letters[0].State == store.Dead })
+			if letters[0].Reason != store.ReasonPanicked {
+				t.Errorf("the reason is %s", letters[0].Reason)
+			}
+			if n := p.counted.Load(); n != 3 {
+				t.Errorf("it panicked %d times, want 3", n)
+			}
+			if n := r.logs.Count("recovered a panic"); n != 3 {
+				t.Errorf("%d panics are logged, want 3", n)
+			}
+			if !strings.Contains(r.logs.String(), "panic_test.go:") {
+				t.Error("the log does not show where the panic came from")
+			}
+			for _, word := range []string{thrown, "Duarte"} {
+				if strings.Contains(r.logs.String(), word) {
+					t.Errorf("%q is in the log", word)
+				}
+				if keys := redistest.Dump(t, r.redis).Holding(word); len(keys) > 0 {
+					t.Errorf("%q is in Redis, under %v", word, keys)
+				}
+			}
+			if inv := r.sim.Invariants(); inv.People != 0 {
+				t.Errorf("iCIMS has %d people", inv.People)
+			}
+		})
+	}
+
+	t.Run("with the answer to a write in hand, the write is adopted and never repeated", func(t *testing.T) {
+		t.Parallel()
+		p := &panicking{after: true}
+		p.panics = func(req *http.Request) bool { return creates(req) && p.counted.Load() == 0 }
+		r := newPanickingRig(t, p)
+		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {
+			t.Errorf("batch %+v, %d people, %d workflows", b, inv.People, inv.Workflows)
+		}
+		r.clean()
+	})
+
+	t.Run("do not hold up other exports, nor use up calls in flight", func(t *testing.T) {
+		t.Parallel()
+		p := &panicking{}
+		p.panics = func(req *http.Request) bool { return creates(req) && p.counted.Load() < 40 }
+		r := newPanickingRig(t, p)
+		b := r.finished(r.send(tasks.Prospects, tasks.Options{}, people(60)...))
+		if b.Created+b.Dead != 60 || b.Created == 0 {
+			t.Errorf("batch %+v", b)
+		}
+		later := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+		if later.Created != 1 {
+			t.Errorf("a later batch: %+v", later)
+		}
+	})
+
+	t.Run("a dead letter of panics is exported once the cause is gone and it is retried", func(t *testing.T) {
+		t.Parallel()
+		broken := atomic.Bool{}
+		broken.Store(true)
+		r := newPanickingRig(t, &panicking{panics: func(*http.Request) bool { return broken.Load() }})
+		id := r.send(tasks.Prospects, tasks.Options{}, ana())
+		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
+		broken.Store(false)
+		desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+		if done, err := desk.RetryDead(t.Context(), operate.DeadChoice{Customers: []string{customer}}, operate.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
+			t.Fatalf("retried: %+v, %v", done, err)
+		}
+		if b := r.finished(id); b.Created != 1 {
+			t.Errorf("batch %+v", b)
+		}
+	})
+}
+
+// Any goroutine that panics would end the process, and with it what it has in hand.
+func TestEveryGoroutineOfAWorkerContainsItsPanics(t *testing.T) {
+	t.Parallel()
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spawned := 0
+	for _, file := range files {
+		name := file.Name()
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			starts := false
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				starts = true
+			case *ast.CallExpr:
+				if s, ok := n.Fun.(*ast.SelectorExpr); ok {
+					pkg, _ := s.X.(*ast.Ident)
+					starts = s.Sel.Name == "Go" || s.Sel.Name == "AfterFunc" && pkg != nil && pkg.Name == "time"
+				} else if id, ok := n.Fun.(*ast.Ident); ok && strings.HasPrefix(id.Name, "spawn") {
+					spawned++
+				}
+			}
+			if starts && name != "panic.go" {
+				t.Errorf("%s starts a goroutine without spawn", set.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+	if spawned < 10 {
+		t.Errorf("only %d goroutines were found", spawned)
+	}
+}
