@@ -108,6 +108,7 @@ var (
 	findingsTotal    = declare(Counter, EveryWorker, "reconciler_findings_total", "What the reconciler has put right.", labelFinding)
 	errandsRunning   = declare(Gauge, EveryWorker, "errands_running", "Errands that the process does, or is about to.", labelErrand)
 	errandsTotal     = declare(Counter, EveryWorker, "errands_total", "Errands that the process no longer does, by how that ended.", labelErrand, labelErrandEnd)
+	forgedTotal      = declare(Counter, EveryWorker, "forged_records_total", "Records in Redis that this service did not write as they stood, and that the process refused.", labelForgery)
 	leader           = declare(Gauge, EveryWorker, "leader", "1 where the process reconciles and shows the fleet's metrics.")
 
 	laneDepth        = declare(Gauge, Leader, "lane_depth", "Exports in the queues of all customers.", labelQueue, labelWork)

@@ -12,8 +12,8 @@ import (
 
 // WorkerMetrics count what goes on in a worker. Worker.Observe takes them.
 type WorkerMetrics struct {
-	exports, calls, refused, breakers, findings, errands *prometheus.CounterVec
-	took, waited                                         *prometheus.HistogramVec
+	exports, calls, refused, breakers, findings, errands, forged *prometheus.CounterVec
+	took, waited                                                 *prometheus.HistogramVec
 }
 
 var _ worker.Observer = (*WorkerMetrics)(nil)
@@ -23,7 +23,7 @@ var _ worker.Observer = (*WorkerMetrics)(nil)
 func NewWorkerMetrics(r prometheus.Registerer, vitals func() worker.Vitals) *WorkerMetrics {
 	m := &WorkerMetrics{
 		exports: newExports(r), calls: callsTotal.counterIn(r), refused: permitsRefused.counterIn(r), breakers: breakerChanges.counterIn(r),
-		findings: findingsTotal.counterIn(r), errands: errandsTotal.counterIn(r),
+		findings: findingsTotal.counterIn(r), errands: errandsTotal.counterIn(r), forged: forgedTotal.counterIn(r),
 		took: callDuration.histogramIn(r), waited: permitWait.histogramIn(r),
 	}
 	r.MustRegister(vitalsCollector(vitals))
@@ -90,6 +90,11 @@ func (m *WorkerMetrics) BreakerIs(state string) {
 // Reconciled counts findings.
 func (m *WorkerMetrics) Reconciled(what worker.Finding, n int) {
 	m.findings.WithLabelValues(labelFinding.within(string(what))).Add(float64(n))
+}
+
+// Forged counts a forgery.
+func (m *WorkerMetrics) Forged(what store.Forgery) {
+	m.forged.WithLabelValues(labelForgery.within(string(what))).Inc()
 }
 
 // ErrandOver counts an errand.

@@ -28,21 +28,35 @@ type Accepted struct {
 // enough for its producer to have enqueued it.
 const firstLook = 30 * time.Second
 
-// Accept takes exports of one open batch into the ledger, all in one script. An
-// export that is already there, moving or ended, is left as it is. Where the batch was
-// cancelled it returns those that are there already, and ErrBatchCancelled if there
-// were others.
+// AcceptFor takes exports of a batch that was opened by the spec into the ledger, all in
+// one script, and seals them for its target and options. An export that is already
+// there, moving or ended, is left as it is. Where the batch was cancelled it returns
+// those that are there already, and ErrBatchCancelled if there were others. byTurns is
+// for exports whose tasks go to the bulk queue, where the batches of a customer take
+// turns.
+func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, byTurns bool) ([]Accepted, error) {
+	return l.accept(ctx, batch, spec.destination(), exports, byTurns)
+}
+
+// Accept is AcceptFor where only the batch is known: the target is read from Redis.
 func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
-	return l.accept(ctx, batch, exports, false)
+	return l.acceptAsOpened(ctx, batch, exports, false)
 }
 
-// AcceptByTurns is Accept for exports whose tasks go to the bulk queue, where the
-// batches of a customer take turns.
+// AcceptByTurns is Accept for exports whose tasks go to the bulk queue.
 func (l *Ledger) AcceptByTurns(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
-	return l.accept(ctx, batch, exports, true)
+	return l.acceptAsOpened(ctx, batch, exports, true)
 }
 
-func (l *Ledger) accept(ctx context.Context, batch BatchID, exports []NewExport, byTurns bool) ([]Accepted, error) {
+func (l *Ledger) acceptAsOpened(ctx context.Context, batch BatchID, exports []NewExport, byTurns bool) ([]Accepted, error) {
+	f, err := l.redis.HMGet(ctx, batchKey(batch), "t", "o").Result()
+	if err != nil {
+		return nil, fmt.Errorf("read batch: %w", err)
+	}
+	return l.accept(ctx, batch, destination{text(f[0]), text(f[1])}, exports, byTurns)
+}
+
+func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, exports []NewExport, byTurns bool) ([]Accepted, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
@@ -50,7 +64,7 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, exports []NewExport,
 	args := make([]any, 0, 5+5*len(exports))
 	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns))
 	for _, e := range exports {
-		sealed, err := l.keys.Seal(e.Payload, payloadPlace(Ref{customer, e.Export}))
+		sealed, err := l.sealPayload(e.Payload, Ref{customer, e.Export}, to)
 		if err != nil {
 			return nil, err
 		}

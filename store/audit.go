@@ -157,7 +157,7 @@ func (l *Ledger) audit(ctx context.Context, customers []string, o AuditOptions) 
 		a := &auditor{Ledger: l, AuditOptions: o, customer: customer, now: now, holders: map[string]string{}}
 		a.found = Audit{Customer: customer, Violations: []Violation{}}
 		auditors[customer] = a
-		for _, part := range []func(context.Context) error{a.batches, a.totals, a.lists, a.markers} {
+		for _, part := range []func(context.Context) error{a.batches, a.totals, a.lists, a.markers, a.forgeries} {
 			if err := part(ctx); err != nil {
 				return nil, fmt.Errorf("audit customer %s: %w", customer, err)
 			}

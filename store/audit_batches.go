@@ -122,6 +122,9 @@ func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error)
 		if err := a.remembered(ctx, id, list); err != nil {
 			return t, err
 		}
+		if err := a.sealed(ctx, id, list); err != nil {
+			return t, err
+		}
 	}
 }
 

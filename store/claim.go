@@ -137,7 +137,8 @@ func (c *Claim) Token() int64 { return c.token }
 
 // Claim takes an export for one worker. Everything but ClaimOK means that there
 // is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
-// that this keyset cannot open.
+// that this keyset cannot open: ErrForged for one that was accepted for another target or
+// with other options.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
 	args := make([]any, 0, 10+4*len(o.Ahead))
 	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours, newRequest(), flag(o.PastPause))
@@ -205,16 +206,18 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 		n := Neighbour{Export: text(neighbours[i]), EmailHash: text(neighbours[i+1])}
 		// One that does not open is left to its own claim to report.
 		if sealed := text(neighbours[i+2]); sealed != "" {
-			n.Payload, _ = l.keys.Open([]byte(sealed), payloadPlace(Ref{c.Customer, n.Export}))
+			n.Payload, _ = l.openPayload([]byte(sealed), Ref{c.Customer, n.Export}, c.destination())
 		}
 		c.Neighbours = append(c.Neighbours, n)
 	}
 	var err error
-	if c.Payload, err = l.keys.Open([]byte(text(answer[4])), payloadPlace(c.Ref)); err != nil {
+	if c.Payload, err = l.openPayload([]byte(text(answer[4])), c.Ref, c.destination()); err != nil {
 		return fmt.Errorf("payload of export %s: %w", c.Export, err)
 	}
 	return nil
 }
+
+func (c *Claim) destination() destination { return destination{c.Target, c.Options} }
 
 // IncludesExported reports whether the batch asked for candidates that were
 // exported before as well.

@@ -167,5 +167,9 @@ func (l *Ledger) Payload(ctx context.Context, ref Ref) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read payload: %w", err)
 	}
-	return l.keys.Open(sealed, payloadPlace(ref))
+	to, err := l.destinationsOf(ctx, []Ref{ref})
+	if err != nil {
+		return nil, err
+	}
+	return l.openPayload(sealed, ref, to[0])
 }

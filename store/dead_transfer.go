@@ -135,7 +135,7 @@ func (l *Ledger) transferCall(tr *Transfer, d transferable, to Transferred) (scr
 	if err != nil {
 		return scriptCall{}, err
 	}
-	sealed, err := l.keys.Seal(d.payload, payloadPlace(fresh))
+	sealed, err := l.sealPayload(d.payload, fresh, destination{BatchSpec{Job: tr.Job}.target(), d.options})
 	if err != nil {
 		return scriptCall{}, err
 	}
@@ -175,7 +175,7 @@ func (l *Ledger) transferable(ctx context.Context, tr *Transfer, exports []strin
 		if target := text(b[0]); target == "" || target == (BatchSpec{Job: tr.Job}).target() || b[2] != nil {
 			continue
 		}
-		payload, err := l.keys.Open([]byte(payloads[i]), payloadPlace(Ref{tr.Customer, export}))
+		payload, err := l.openPayload([]byte(payloads[i]), Ref{tr.Customer, export}, destination{text(b[0]), text(b[1])})
 		if errors.Is(err, ErrSealed) {
 			continue
 		}

@@ -112,7 +112,7 @@ func (k *Keyset) Seal(data []byte, place string) ([]byte, error) {
 }
 
 // Open decrypts what Seal made. It returns ErrSealed where that fails, and without
-// a keyset always.
+// a keyset always; ErrForged where the key is there.
 func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
 	if k == nil {
 		return nil, ErrSealed
@@ -122,11 +122,16 @@ func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
 	if err == nil {
 		return data, nil
 	}
+	id, ok := SealedBy(sealed)
 	// Another process may have taken up a key that was added since.
-	if id, ok := SealedBy(sealed); ok && !ring.holds(id) && k.lookAgain(ring) {
-		if data, err := k.ring.Load().aead.Decrypt(sealed, []byte(place)); err == nil {
+	if ok && !ring.holds(id) && k.lookAgain(ring) {
+		ring = k.ring.Load()
+		if data, err := ring.aead.Decrypt(sealed, []byte(place)); err == nil {
 			return data, nil
 		}
+	}
+	if ok && ring.holds(id) {
+		return nil, ErrForged
 	}
 	return nil, ErrSealed
 }

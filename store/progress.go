@@ -133,7 +133,7 @@ func (l *Ledger) Renew(ctx context.Context, c *Claim, lease time.Duration) error
 // Redraw gives a claimed export that has written nothing another dummy address.
 // It returns false where another export works on that address.
 func (l *Ledger) Redraw(ctx context.Context, c *Claim, emailHash string, payload []byte) (bool, error) {
-	sealed, err := l.keys.Seal(payload, payloadPlace(c.Ref))
+	sealed, err := l.sealPayload(payload, c.Ref, c.destination())
 	if err != nil {
 		return false, err
 	}

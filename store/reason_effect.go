@@ -33,6 +33,7 @@ var effects = map[Reason][]Effect{
 	ReasonBudgetSpent:    {EffectDead},
 	ReasonPayloadSealed:  {EffectWait, EffectDead},
 	ReasonPayloadBroken:  {EffectDead},
+	ReasonForged:         {EffectDead},
 	ReasonDummyTaken:     {EffectDead},
 	ReasonCancelled:      {EffectEnd},
 	ReasonErased:         {EffectEnd},

@@ -24,6 +24,7 @@ var meanings = map[Reason]string{
 	ReasonJobNotFound:    "iCIMS refused the workflow because of its job. The person may have been created by then; a retry goes on from there.",
 	ReasonBudgetSpent:    "The first failure was longer ago than the retry budget (`ICIMS_EXPORT_RETRY_BUDGET`). The story of the export tells what failed.",
 	ReasonPayloadSealed:  "The candidate was sealed with a key that the worker's keyset lacks.",
+	ReasonForged:         "The record names another target, option, candidate or e-mail than the candidate was accepted with. Nothing was sent to iCIMS.",
 	ReasonPayloadBroken:  "The sealed data was opened, but is no candidate.",
 	ReasonCancelled:      "`icims-export cancel` ended the export while it waited; the candidate's data is purged. A batch that is sent again with its idempotency key leaves it so.",
 	ReasonErased:         "`icims-export erase`, or a call of the API, erased all that was kept of the candidate. What had ended keeps its place in the counts; what waited was cancelled.",

@@ -94,6 +94,8 @@ func (w *resealer) walk(ctx context.Context) error {
 type sealedPlace struct {
 	key, kind string
 	fields    []string // of a hash; none for all
+	export    *Ref     // whose payload it is; nil for all else
+	to        destination
 }
 
 // sealedAt tells whether anything sealed is kept under a key, and how.
@@ -101,13 +103,14 @@ func sealedAt(key string) (sealedPlace, bool) {
 	if key == apiKeysKey {
 		return sealedPlace{key: key, kind: "hash"}, true
 	}
-	_, local, ok := strings.Cut(key, "}:")
+	tag, local, ok := strings.Cut(key, "}:")
 	if !ok {
 		return sealedPlace{}, false
 	}
 	switch kind, _, _ := strings.Cut(local, ":"); {
 	case kind == "p":
-		return sealedPlace{key: key, kind: "string"}, true
+		ref := Ref{strings.TrimPrefix(tag, keyRoot+"{"), strings.TrimPrefix(local, "p:")}
+		return sealedPlace{key: key, kind: "string", export: &ref}, true
 	case kind == "s", local == "conn:h", local == "jobs:l":
 		return sealedPlace{key: key, kind: "list"}, true
 	case local == "conn":
@@ -142,6 +145,9 @@ func (w *resealer) page(ctx context.Context, keys []string) error {
 		if p, ok := sealedAt(key); ok {
 			places = append(places, p)
 		}
+	}
+	if err := w.destinations(ctx, places); err != nil {
+		return err
 	}
 	read, err := w.read(ctx, places)
 	if err != nil {
@@ -215,7 +221,7 @@ func (w *resealer) journal(ctx context.Context, key string) error {
 				if id, ok := SealedBy([]byte(value)); !ok || id == w.keys.Primary() {
 					continue
 				}
-				next, err := w.sealedAnew(key, value)
+				next, err := w.sealedAnew(sealedPlace{key: key}, value)
 				if err != nil {
 					w.lost(1)
 					continue
@@ -235,13 +241,44 @@ func (w *resealer) journal(ctx context.Context, key string) error {
 }
 
 // sealedAnew is a sealed value as the primary key seals it.
-func (w *resealer) sealedAnew(key, value string) (string, error) {
-	data, err := w.keys.Open([]byte(value), key)
+func (w *resealer) sealedAnew(at sealedPlace, value string) (string, error) {
+	place := at.key
+	if at.export != nil {
+		place = at.to.place(*at.export)
+	}
+	data, err := w.keys.Open([]byte(value), place)
+	if at.export != nil && errors.Is(err, ErrForged) { // sealed before destinations were a part of it
+		place = at.key
+		data, err = w.keys.Open([]byte(value), place)
+	}
 	if err != nil {
 		return "", err
 	}
-	sealed, err := w.keys.Seal(data, key)
+	sealed, err := w.keys.Seal(data, place)
 	return string(sealed), err
+}
+
+// destinations reads where the exports go whose payloads are among the places.
+func (w *resealer) destinations(ctx context.Context, places []sealedPlace) error {
+	var refs []Ref
+	for _, p := range places {
+		if p.export != nil {
+			refs = append(refs, *p.export)
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	found, err := w.destinationsOf(ctx, refs)
+	if err != nil {
+		return err
+	}
+	for i := range places {
+		if places[i].export != nil {
+			places[i].to, found = found[0], found[1:]
+		}
+	}
+	return nil
 }
 
 // read reads what is kept under the places. What has gone meanwhile is left out.
@@ -310,7 +347,7 @@ func (w *resealer) resealed(v sealedValues) (args []any, unopened int) {
 	for i, value := range v.values {
 		next := value
 		if id, ok := SealedBy([]byte(value)); ok && id != w.keys.Primary() {
-			sealed, err := w.sealedAnew(v.key, value)
+			sealed, err := w.sealedAnew(v.sealedPlace, value)
 			if err != nil {
 				unopened++
 			} else {

@@ -69,16 +69,17 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 // enqueue is Enqueue of a batch that is valid as a whole. parent names the span that
 // it is a part of; empty for none.
 func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, error) {
-	id, known, err := c.ledger.OpenBatch(ctx, store.BatchSpec{
+	spec := store.BatchSpec{
 		Customer: b.Customer, IdempotencyKey: b.IdempotencyKey, Job: b.Target.Job,
 		GenerateDummyEmails: b.Options.GenerateDummyEmails, IncludePreviouslyExported: b.Options.IncludePreviouslyExported,
 		Trace: parent,
-	})
+	}
+	id, known, err := c.ledger.OpenBatch(ctx, spec)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("open batch: %w", err)
 	}
 	s := &sending{
-		client: c, batch: b, receipt: Receipt{Batch: id, Known: known}, dummyDomain: c.dummyDomain,
+		client: c, batch: b, spec: spec, receipt: Receipt{Batch: id, Known: known}, dummyDomain: c.dummyDomain,
 		seen: seenRows{}, warnings: map[Problem]int{},
 		enqueuer: newEnqueuer(c.redis), parent: parent,
 	}
@@ -113,6 +114,7 @@ const closeTime = 5 * time.Second
 type sending struct {
 	client   *Client
 	batch    Batch
+	spec     store.BatchSpec
 	receipt  Receipt
 	row      int
 	seen     seenRows
@@ -290,11 +292,7 @@ func (s *sending) written() error {
 // write writes a chunk: the ledger first, since a task without a record would do
 // nothing, while a record without a task can be found.
 func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExport, r *chunkResult) {
-	accept := s.client.ledger.Accept
-	if queue == BulkQueue(s.batch.Customer) {
-		accept = s.client.ledger.AcceptByTurns
-	}
-	accepted, err := accept(ctx, s.receipt.Batch, chunk)
+	accepted, err := s.client.ledger.AcceptFor(ctx, s.spec, s.receipt.Batch, chunk, queue == BulkQueue(s.batch.Customer))
 	if err != nil {
 		r.dummies = 0
 	}

@@ -36,18 +36,19 @@ func testEmail(keys *store.Keyset, customer, domain string) string {
 // same batch.
 func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection, domain string, job int64, key string) (store.BatchID, store.Ref, error) {
 	// An earlier test candidate is updated.
-	batch, _, err := ledger.OpenBatch(ctx, store.BatchSpec{
+	spec := store.BatchSpec{
 		Customer: conn.Customer, IdempotencyKey: key, Job: job, GenerateDummyEmails: true, IncludePreviouslyExported: true, Test: true,
-	})
+	}
+	batch, _, err := ledger.OpenBatch(ctx, spec)
 	if err != nil {
 		return "", store.Ref{}, err
 	}
 	keys, email := ledger.Keys(), testEmail(ledger.Keys(), conn.Customer, domain)
 	export := keys.ExportID(string(batch), store.TestCandidate)
 	p := Payload{Candidate: testCandidate(email, conn), Dummy: true}
-	_, err = ledger.Accept(ctx, batch, []store.NewExport{{
+	_, err = ledger.AcceptFor(ctx, spec, batch, []store.NewExport{{
 		Export: export, Candidate: store.TestCandidate, EmailHash: keys.EmailHash(conn.Customer, email), Payload: p.Encode(),
-	}})
+	}}, false)
 	if err == nil {
 		err = ledger.CloseBatch(ctx, batch, 0)
 	}

@@ -164,7 +164,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 // that wait for permits; and a server of two queues would ask the empty one
 // before nearly every export.
 func (l *lane) serve(client redis.UniversalClient) error {
-	pipeline := &handler{newPipeline(l), l.take}
+	pipeline := &handler{newPipeline(l), l.take, l.refuse}
 	for queue, concurrency := range map[string]int{
 		tasks.BulkQueue(l.conn.Customer):    l.settings.LaneConcurrency,
 		tasks.ExpressQueue(l.conn.Customer): expressConcurrency,
@@ -245,6 +245,7 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 type handler struct {
 	pipeline *pipeline
 	take     func() (done func())
+	refuse   func(ctx context.Context, ref store.Ref) bool
 }
 
 // comeBack tells the queue to deliver the task again after a while. It is not a
@@ -258,6 +259,9 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	ref, generation, err := tasks.ParseTask(t)
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	}
+	if h.refuse(ctx, ref) {
+		return nil // the task goes: its export, if there is one, has another
 	}
 	defer h.take()()
 	var (

@@ -21,6 +21,8 @@ type Observer interface {
 	BreakerIs(state string)
 	// Reconciled tells what the reconciler has put right, and how often.
 	Reconciled(what Finding, n int)
+	// Forged tells of a record that somebody else wrote, and that was refused.
+	Forged(what store.Forgery)
 	// ErrandOver tells of an errand that this process no longer does.
 	ErrandOver(kind store.ErrandKind, end ErrandEnd)
 }
@@ -137,4 +139,5 @@ func (nobody) Called(icims.Op, int, time.Duration)    {}
 func (nobody) Permitted(bool, time.Duration, bool)    {}
 func (nobody) BreakerIs(string)                       {}
 func (nobody) Reconciled(Finding, int)                {}
+func (nobody) Forged(store.Forgery)                   {}
 func (nobody) ErrandOver(store.ErrandKind, ErrandEnd) {}

@@ -46,6 +46,9 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 		x.ref, x.generation = claim.Ref, claim.Generation
 	}
 	switch {
+	case errors.Is(err, store.ErrForged):
+		x.claim = claim
+		return s.forgedExport(ctx, x)
 	case errors.Is(err, store.ErrSealed):
 		x.claim = claim
 		// More likely this worker's keyset is behind than the data is lost.
@@ -78,6 +81,9 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	x.warnings = ParseWarnings(claim.Warnings)
 	if x.payload, err = tasks.DecodePayload(claim.Payload); err != nil {
 		return outcome{kind: dead, reason: store.ReasonPayloadBroken, err: err}
+	}
+	if x.payload.Candidate.ID != claim.Candidate || s.ledger.Keys().EmailHash(x.ref.Customer, x.payload.Candidate.Email) != claim.EmailHash {
+		return s.forgedExport(ctx, x)
 	}
 	s.lookups.claimed(x, options.Ahead, onDuty)
 	onDuty = false

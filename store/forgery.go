@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Forgery is a record in Redis that this service did not write as it stands. It was
+// refused: nothing was sent to iCIMS by it.
+type Forgery string
+
+// The forgeries.
+const (
+	// ForgedTask is a task in the queue of a customer that names another customer's export.
+	ForgedTask Forgery = "task"
+	// ForgedExport is an export whose target, options, candidate or e-mail is not the one
+	// that it was accepted with.
+	ForgedExport Forgery = "export"
+	// ForgedConnection is a connection that was replaced by an older or a foreign one.
+	ForgedConnection Forgery = "connection"
+)
+
+// Forgeries lists all forgeries.
+func Forgeries() []Forgery { return []Forgery{ForgedTask, ForgedExport, ForgedConnection} }
+
+// ErrForged is returned for a sealed value whose key is there, but which was made for
+// another place or was changed. It is an ErrSealed, too.
+var ErrForged = fmt.Errorf("%w: it was changed in Redis, or moved there from elsewhere", ErrSealed)
+
+// The violations that forgeries leave.
+const (
+	ViolationForgedTask       = "forged_task"
+	ViolationForgedExport     = "forged_export"
+	ViolationForgedConnection = "forged_connection"
+)
+
+var forgeries = map[Forgery]struct{ violation, text string }{
+	ForgedTask:       {ViolationForgedTask, "%d tasks in the customer's queues named another customer's exports, the last one on %s. They were refused. Find out who can write to Redis."},
+	ForgedExport:     {ViolationForgedExport, "%d exports had another target, candidate or e-mail than they were accepted with, the last one on %s. They were refused. Find out who can write to Redis."},
+	ForgedConnection: {ViolationForgedConnection, "The connection was replaced in Redis %d times, the last time on %s. It was refused. Find out who can write to Redis, and enter the connection again."},
+}
+
+// forgeryKept is for how long the check reports a forgery that was refused.
+const forgeryKept = 30 * 24 * time.Hour
+
+func forgeryFields(f Forgery) (count, last string) {
+	return "forged:" + string(f), "forged:" + string(f) + ":at"
+}
+
+// NoteForgery counts a forgery that was refused, for the check to report.
+func (l *Ledger) NoteForgery(ctx context.Context, customer string, f Forgery) error {
+	now, err := l.Now(ctx)
+	if err != nil {
+		return err
+	}
+	count, last := forgeryFields(f)
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HIncrBy(ctx, countersKey(customer), count, 1)
+		p.HSet(ctx, countersKey(customer), last, now.UnixMilli())
+		return nil
+	})
+	return wrapped("note a forgery", err)
+}
+
+// forgeries reports what workers have refused lately.
+func (a *auditor) forgeries(ctx context.Context) error {
+	for _, f := range Forgeries() {
+		count, last := forgeryFields(f)
+		values, err := a.redis.HMGet(ctx, countersKey(a.customer), count, last).Result()
+		if err != nil {
+			return fmt.Errorf("read forgeries: %w", err)
+		}
+		n, at := number(text(values[0])), millis(text(values[1]))
+		if n > 0 && a.now.Sub(at) < forgeryKept {
+			a.violatef(forgeries[f].violation, "", "", forgeries[f].text, n, at.UTC().Format("2 Jan 2006, 15:04 UTC"))
+		}
+	}
+	return nil
+}
+
+// sealed checks that what is kept of exports opens for the target, options and names in
+// their records.
+func (a *auditor) sealed(ctx context.Context, id BatchID, list []facts) error {
+	var kept []facts
+	for _, f := range list {
+		if f.payload && f.state != "" && f.batch == id.local() {
+			kept = append(kept, f)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	payloads := make([]*redis.StringCmd, len(kept))
+	var batch *redis.SliceCmd
+	_, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		batch = p.HMGet(ctx, batchKey(id), "t", "o")
+		for i, f := range kept {
+			payloads[i] = p.Get(ctx, payloadKey(a.customer, f.export))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("read payloads: %w", err)
+	}
+	to := destination{text(batch.Val()[0]), text(batch.Val()[1])}
+	for i, f := range kept {
+		sealed := payloads[i].Val()
+		if sealed == "" {
+			continue // it has ended meanwhile
+		}
+		_, err := a.openPayload([]byte(sealed), Ref{a.customer, f.export}, to)
+		if errors.Is(err, ErrForged) || a.keys.ExportID(string(id), f.candidate) != f.export {
+			a.violatef(ViolationForgedExport, id, f.export, "The export has another target, other options or another candidate than it was accepted with: its record was changed in Redis. It will not be sent.")
+		}
+	}
+	return nil
+}

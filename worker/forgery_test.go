@@ -1,0 +1,175 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// check is what `icims-export audit` finds of a customer: the kinds.
+func (r *rig) check(customer string) string {
+	r.t.Helper()
+	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+	found, err := desk.Audit(r.t.Context(), []string{customer}, store.AuditOptions{Late: store.DefaultAuditOptions().Late})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var kinds []string
+	for _, v := range found.Violations {
+		kinds = append(kinds, v.Kind)
+	}
+	return strings.Join(kinds, " ")
+}
+
+// local is a batch as keys name it.
+func local(id store.BatchID) string {
+	_, name, _ := strings.Cut(string(id), "-")
+	return name
+}
+
+// A task that names one customer's export in another one's queue sends nothing
+// anywhere, in any of the queues.
+func TestForgedTaskIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, queue := range []string{tasks.BulkQueue("1002"), tasks.ExpressQueue("1002")} {
+		t.Run(queue, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, 2, nil)
+			before, own := len(f.sim.Tenant("1002").People()), len(f.sim.Tenant("1001").People())
+			mine := f.sendTo("1001", 1)
+			exports, err := f.ledger.Outcomes(t.Context(), mine, 0, 10)
+			if err != nil || len(exports) != 1 {
+				t.Fatal(exports, err)
+			}
+			payload, _ := json.Marshal(map[string]any{"customer": "1001", "export": exports[0].Export})
+			client := asynq.NewClientFromRedisClient(f.redis)
+			if _, err := client.Enqueue(asynq.NewTask(tasks.TypeExport, payload), asynq.Queue(queue), asynq.TaskID("forged")); err != nil {
+				t.Fatal(err)
+			}
+			theirs := f.sendTo("1002", 30) // makes the lane open
+			m := f.join(nil, f.conns[1])   // serves 1002 alone
+			f.expect("the other customer's batch ends", func() bool {
+				b, err := f.ledger.Batch(t.Context(), theirs)
+				return err == nil && b.Created == 30
+			})
+			f.expect("the forged task is gone", func() bool {
+				_, err := asynq.NewInspectorFromRedisClient(f.redis).GetTaskInfo(queue, "forged")
+				return err != nil
+			})
+			if people := f.sim.Tenant("1002").People(); len(people) != before+30 {
+				t.Errorf("%d people more are in the other customer's iCIMS", len(people)-before)
+			}
+			if o, err := f.ledger.Outcomes(t.Context(), mine, 0, 1); err != nil || o[0].State != store.Queued {
+				t.Errorf("the export is %s, %v", o[0].State, err)
+			}
+			if n := m.told("1002", "task refused: it names another customer's export", ""); n == 0 {
+				t.Error("the log says nothing")
+			}
+			if kinds := f.check("1002"); !strings.Contains(kinds, store.ViolationForgedTask) {
+				t.Errorf("the check found %q", kinds)
+			}
+			f.join(nil) // serves both
+			f.expect("the export is done in its own iCIMS", func() bool {
+				b, err := f.ledger.Batch(t.Context(), mine)
+				return err == nil && b.Created == 1 && len(f.sim.Tenant("1001").People()) == own+1
+			})
+		})
+	}
+}
+
+// Payloads of versions that did not bind the target were accepted before an update. They
+// are exported to where their batch says, and open for no other export.
+func TestPayloadsOfEarlierVersionsAreExported(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(2)...)
+	exports := r.outcomes(id)
+	for i, e := range exports {
+		ref := store.Ref{Customer: customer, Export: e.Export}
+		data, err := r.ledger.Payload(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := "ix:{" + customer + "}:p:" + e.Export
+		place := key
+		if i == 1 { // one that was moved there from elsewhere
+			place += "x"
+		}
+		sealed, err := r.ledger.Keys().Seal(data, place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.redis.Set(t.Context(), key, sealed, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kinds := r.check(customer); kinds != store.ViolationForgedExport {
+		t.Errorf("the check found %q", kinds)
+	}
+	r.start()
+	if b := r.finished(id); b.Created != 1 || b.Dead != 1 {
+		t.Errorf("%d created, %d dead", b.Created, b.Dead)
+	}
+}
+
+// Whoever changes what decides where a waiting candidate goes, how, or under whose name
+// gets a dead letter, and nothing is sent.
+func TestChangedDestinationIsRefused(t *testing.T) {
+	t.Parallel()
+	type keys struct{ batch, record, other, customer string }
+	for name, forge := range map[string]func(context.Context, redis.UniversalClient, keys) error{
+		"target": func(ctx context.Context, c redis.UniversalClient, k keys) error {
+			return c.HSet(ctx, k.batch, "t", "j1702").Err()
+		},
+		"target of prospects": func(ctx context.Context, c redis.UniversalClient, k keys) error {
+			return c.HSet(ctx, k.batch, "t", "p").Err()
+		},
+		"options": func(ctx context.Context, c redis.UniversalClient, k keys) error {
+			return c.HSet(ctx, k.batch, "o", "di").Err()
+		},
+		"batch": func(ctx context.Context, c redis.UniversalClient, k keys) error {
+			return c.HSet(ctx, k.record, "b", k.other).Err()
+		},
+		"candidate": func(ctx context.Context, c redis.UniversalClient, k keys) error {
+			return c.HSet(ctx, k.record, "c", "c-foreign").Err()
+		},
+		"e-mail": func(ctx context.Context, c redis.UniversalClient, k keys) error {
+			return c.HSet(ctx, k.record, "eh", "aaaaaaaaaaaaaaaa").Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm(), stopped: true})
+			stranger := people(1)[0]
+			other := r.send(tasks.ToJob(1702), tasks.Options{}, stranger)
+			id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+			export := r.outcomes(id)[0].Export
+			k := keys{"ix:{" + customer + "}:b:" + local(id), "ix:{" + customer + "}:x:" + export, local(other), customer}
+			if err := forge(t.Context(), r.redis, k); err != nil {
+				t.Fatal(err)
+			}
+			if kinds := r.check(customer); !strings.Contains(kinds, store.ViolationForgedExport) && name != "e-mail" && name != "batch" {
+				t.Errorf("before a worker comes, the check found %q", kinds)
+			}
+			r.start()
+			r.eventually("the export is a dead letter", func() bool {
+				d, err := r.ledger.DeadLetter(t.Context(), store.Ref{Customer: customer, Export: export})
+				return err == nil && d.Reason == store.ReasonForged
+			})
+			if r.tenant.PeopleWithEmail(ana().Email) != nil {
+				t.Error("the candidate is in iCIMS")
+			}
+			if kinds := r.check(customer); !strings.Contains(kinds, store.ViolationForgedExport) {
+				t.Errorf("the check found %q", kinds)
+			}
+		})
+	}
+}
