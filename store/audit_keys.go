@@ -170,13 +170,56 @@ func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 	if err != nil {
 		return fmt.Errorf("read stories: %w", err)
 	}
+	var kept []string
 	for i, id := range ids {
 		const forever = time.Duration(-1) // as TTL answers, -2 for a key that is gone
 		if live[i].Val() == 0 && left[i].Val() == forever {
+			kept = append(kept, id)
+		}
+	}
+	owned, err := a.ownedStories(ctx, kept)
+	if err != nil {
+		return err
+	}
+	for _, id := range kept {
+		if !owned[id] {
 			a.violatef(ViolationStoryLeft, "", id, "The export has ended, but its story is kept for ever.")
 		}
 	}
 	return nil
+}
+
+// ownedStories returns those of the stories that go with a batch.
+func (a *auditor) ownedStories(ctx context.Context, ids []string) (map[string]bool, error) {
+	owned := map[string]bool{}
+	if len(ids) == 0 {
+		return owned, nil
+	}
+	members := make([]any, len(ids))
+	for i, id := range ids {
+		members[i] = id
+	}
+	err := a.eachBatchPage(ctx, a.customer, func(locals []string) error {
+		listed := make([]*redis.BoolSliceCmd, len(locals))
+		_, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, local := range locals {
+				listed[i] = p.SMIsMember(ctx, endedStoriesKey(BatchID(a.customer+"-"+local)), members...)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read stories of batches: %w", err)
+		}
+		for _, batch := range listed {
+			for i, is := range batch.Val() {
+				if is {
+					owned[ids[i]] = true
+				}
+			}
+		}
+		return nil
+	})
+	return owned, err
 }
 
 // hidden finds batches that are not in the customer's list.

@@ -105,7 +105,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 		}, []string{store.ViolationNoBatch, store.ViolationLive, store.ViolationDueCount, store.ViolationDeadCount}},
 		{"a batch is taken off the list", func(ctx context.Context, r redis.UniversalClient, b *book, _ lives) error {
 			return r.ZRem(ctx, p+"batches", local(b)).Err()
-		}, []string{store.ViolationHiddenBatch, store.ViolationLive, store.ViolationDueCount, store.ViolationDeadCount}},
+		}, []string{store.ViolationHiddenBatch, store.ViolationStoryLeft, store.ViolationLive, store.ViolationDueCount, store.ViolationDeadCount}},
 		{"a record names a batch that does not list it", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.HSet(ctx, p+"x:"+v.queued.Export, "r", 5).Err()
 		}, []string{store.ViolationNoBatch}},
@@ -141,8 +141,8 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 		{"the data of an ended export stays", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.Set(ctx, p+"p:"+v.done.Export, "sealed", 0).Err()
 		}, []string{store.ViolationPayloadLeft}},
-		{"the story of an ended export never expires", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
-			return r.Persist(ctx, p+"s:"+v.done.Export).Err()
+		{"the story of an ended export never expires", func(ctx context.Context, r redis.UniversalClient, b *book, v lives) error {
+			return r.SRem(ctx, p+"b:"+local(b)+":s", v.done.Export).Err()
 		}, []string{store.ViolationStoryLeft}},
 		{"a marker points at nobody", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
 			return r.HSet(ctx, p+"m:7", "0123456789abcdef", "0|1700000000|").Err()

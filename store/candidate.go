@@ -91,6 +91,33 @@ func (l *Ledger) batchesAndTests(ctx context.Context, client redis.Cmdable, cust
 	return slices.Concat(batches.Val(), tests.Val()), nil
 }
 
+// eachBatchPage calls visit with the batches of a customer, and those of verifications,
+// a page at a time. One that is opened or forgotten meanwhile may be missed or come twice.
+func (l *Ledger) eachBatchPage(ctx context.Context, customer string, visit func(locals []string) error) error {
+	for _, key := range []string{batchesKey(customer), testsKey(customer)} {
+		for cursor := uint64(0); ; {
+			// Members and scores in turn.
+			page, next, err := l.redis.ZScan(ctx, key, cursor, "", batchPage).Result()
+			if err != nil {
+				return fmt.Errorf("list batches: %w", err)
+			}
+			locals := make([]string, 0, len(page)/2)
+			for i := 0; i < len(page); i += 2 {
+				locals = append(locals, page[i])
+			}
+			if len(locals) > 0 {
+				if err := visit(locals); err != nil {
+					return err
+				}
+			}
+			if cursor = next; cursor == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
 // TestBatches is Batches of verifications.
 func (l *Ledger) TestBatches(ctx context.Context, customer string, since time.Time, n int) ([]Batch, error) {
 	return l.batchesIn(ctx, testsKey(customer), customer, since, n)

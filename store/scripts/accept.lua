@@ -42,8 +42,7 @@ if ARGV[5] == '1' and (waits or added > 0) then take_turns(batch) end
 if shifted then redis.call('HSET', KEYS[1], 'sh', shifts) end
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'accepted', added)
-  redis.call('PERSIST', KEYS[1])
-  redis.call('PERSIST', KEYS[1] .. ':r')
+  keep_batch(KEYS[1])
   redis.call('HDEL', KEYS[1], 'ended')
   if redis.call('HEXISTS', KEYS[1], 'closed') == 1 then redis.call('HSET', KEYS[1], 'more', '1') end
   count('live', added)

@@ -7,13 +7,11 @@ if not r.st then return {'gone'} end
 -- exports are discarded.
 if r['in'] or r.st == 'dead' or not legal(r.st, 'cancelled') then return {'not waiting', r.st} end
 local t = now()
-local outcomes = outcome_place(r.b, export)
-redis.call('HSET', outcomes, export, 'cancelled|cancelled|cancelled|' .. (r.pe or '') .. '||' ..
+write_outcome(r.b, export, 'cancelled|cancelled|cancelled|' .. (r.pe or '') .. '||' ..
   int(math.floor(t / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
-redis.call('EXPIRE', outcomes, ARGV[3])
 redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 tell(ARGV[4])
-redis.call('EXPIRE', prefix .. 's:' .. export, ARGV[3])
+keep_story(r.b)
 redis.call('ZREM', prefix .. 'due', export)
 redis.call('ZREM', prefix .. 'back', export)
 release_locks(r)

@@ -36,8 +36,7 @@ for i = 7, #ARGV, 2 do
     meet(r.pe)
   elseif r.st then
     meet(r.pe)
-    redis.call('HSET', place, export, 'cancelled|cancelled|erased|||' .. int(math.floor(t / 1000)) .. '||')
-    redis.call('EXPIRE', place, retention)
+    write_outcome(batch, export, 'cancelled|cancelled|erased|||' .. int(math.floor(t / 1000)) .. '||')
     redis.call('DEL', key, prefix .. 'p:' .. export, prefix .. 's:' .. export)
     for _, list in ipairs({'due', 'back', 'dead'}) do redis.call('ZREM', prefix .. list, export) end
     release_locks(r)
@@ -64,6 +63,7 @@ for i = 7, #ARGV, 2 do
       end
     end
     redis.call('DEL', prefix .. 's:' .. export)
+    redis.call('SREM', batch_key .. ':s', export)
   end
 end
 

@@ -30,10 +30,8 @@ elseif to == 'done' then
 end
 
 local batch_key = prefix .. 'b:' .. r.b
-local outcomes = outcome_place(r.b, export)
-redis.call('HSET', outcomes, export,
+write_outcome(r.b, export,
   to .. '|' .. counter .. '|' .. reason .. '|' .. person .. '|' .. workflow .. '|' .. seconds .. '|' .. ARGV[10] .. '|' .. r.c)
-redis.call('EXPIRE', outcomes, ARGV[11])
 if to == 'dead' then
   redis.call('HSET', KEYS[1], 'st', 'dead', 'le', '0', 'rs', reason, 'da', int(t))
   redis.call('ZADD', prefix .. 'dead', int(t), export)
@@ -44,7 +42,7 @@ else
   redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 end
 tell(ARGV[12])
-if to ~= 'dead' then redis.call('EXPIRE', prefix .. 's:' .. export, ARGV[11]) end
+if to ~= 'dead' then keep_story(r.b) end
 redis.call('ZREM', prefix .. 'due', export)
 release_locks(r)
 count('live', -1)

@@ -122,18 +122,57 @@ local function release_locks(r)
   release_lock(field)
 end
 
+-- each_of_batch calls visit for every key that lives and goes with a batch, but for
+-- its hash. A new kind of key that belongs to a batch is added here.
+local function each_of_batch(key, visit)
+  for _, part in ipairs({':r', ':s', ':refused'}) do visit(key .. part) end
+  local rows = redis.call('LLEN', key .. ':r')
+  if rows < 500 then
+    for _, id in ipairs(redis.call('LRANGE', key .. ':r', 0, -1)) do visit(key .. ':o:' .. string.sub(id, 1, 2)) end
+  else
+    local letters = 'abcdefghijklmnopqrstuvwxyz234567'
+    for a in string.gmatch(letters, '.') do
+      for b in string.gmatch(letters, '.') do visit(key .. ':o:' .. a .. b) end
+    end
+  end
+  for _, id in ipairs(redis.call('SMEMBERS', key .. ':s')) do visit(prefix .. 's:' .. id) end
+end
+
+-- expire_batch lets a batch and all that belongs to it go after a time (s).
+local function expire_batch(key, retention)
+  each_of_batch(key, function(k) redis.call('EXPIRE', k, retention) end)
+  redis.call('EXPIRE', key, retention)
+end
+
+-- keep_batch keeps a batch that was to expire, and all that belongs to it.
+local function keep_batch(key)
+  if redis.call('PERSIST', key) == 1 then
+    each_of_batch(key, function(k) redis.call('PERSIST', k) end)
+  end
+end
+
+-- write_outcome writes how an export of a batch ended.
+local function write_outcome(batch, id, line)
+  local place = outcome_place(batch, id)
+  redis.call('HSET', place, id, line)
+  redis.call('PERSIST', place) -- earlier releases let outcomes expire one by one
+end
+
+-- keep_story notes that a story is one of an ended export: it goes with the batch.
+local function keep_story(batch)
+  local story = prefix .. 's:' .. export
+  if redis.call('EXISTS', story) == 1 then redis.call('SADD', prefix .. 'b:' .. batch .. ':s', export) end
+end
+
 -- end_batch notes the end of a batch that is closed and of which nothing moves
--- any more, and lets it expire unless a dead export still needs its target.
+-- any more, and lets it expire unless a dead export still needs it.
 local function end_batch(key, t, retention)
   local b = redis.call('HMGET', key, 'closed', 'accepted', 'n:dead', 'n:created', 'n:updated', 'n:skipped', 'n:cancelled')
   local ended = 0
   for i = 3, 7 do ended = ended + tonumber(b[i] or '0') end
   if not b[1] or ended < tonumber(b[2] or '0') then return end
   redis.call('HSETNX', key, 'ended', int(t))
-  if tonumber(b[3] or '0') == 0 then
-    redis.call('EXPIRE', key, retention)
-    redis.call('EXPIRE', key .. ':r', retention)
-  end
+  if tonumber(b[3] or '0') == 0 then expire_batch(key, retention) end
 end
 
 -- answer_early returns the answer where a worker that holds `token` may not move

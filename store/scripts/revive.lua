@@ -13,8 +13,8 @@ redis.call('HDEL', outcome_place(r.b, export), export)
 local batch_key = prefix .. 'b:' .. r.b
 tally(batch_key, 'dead', r.rs or '', -1)
 redis.call('HDEL', batch_key, 'ended')
-redis.call('PERSIST', batch_key)
-redis.call('PERSIST', batch_key .. ':r')
+keep_batch(batch_key)
+redis.call('SREM', batch_key .. ':s', export)
 count('live', 1)
 due(export, now() + tonumber(ARGV[3]))
 if not r['in'] then put_back(export, now()) end

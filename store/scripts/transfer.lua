@@ -37,19 +37,17 @@ redis.call('HINCRBY', batch_key, 'accepted', 1)
 -- Nobody may be left to close it. It may have ended before this one came.
 redis.call('HSET', batch_key, 'closed', int(t))
 redis.call('HDEL', batch_key, 'ended')
-redis.call('PERSIST', batch_key)
-redis.call('PERSIST', batch_key .. ':r')
+keep_batch(batch_key)
 count('live', 1)
 redis.call('LPUSH', prefix .. 's:' .. id, ARGV[12])
 
-local outcomes, old_key = outcome_place(r.b, export), prefix .. 'b:' .. r.b
-redis.call('HSET', outcomes, export, 'cancelled|cancelled|transferred|' .. (r.pe or '') .. '||' ..
+local old_key = prefix .. 'b:' .. r.b
+write_outcome(r.b, export, 'cancelled|cancelled|transferred|' .. (r.pe or '') .. '||' ..
   int(math.floor(t / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
-redis.call('EXPIRE', outcomes, retention)
 redis.call('ZREM', prefix .. 'dead', export)
 redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 tell(ARGV[11])
-redis.call('EXPIRE', prefix .. 's:' .. export, retention)
+keep_story(r.b)
 tally(old_key, 'dead', r.rs or '', -1)
 tally(old_key, 'cancelled', 'transferred', 1)
 end_batch(old_key, t, retention)
