@@ -11,14 +11,14 @@ import (
 // answers it returns their own status. It leaves the body to be read.
 func AccountStatus(answer *http.Response) int {
 	switch status := answer.StatusCode; {
-	case status < 400 || status >= 500, status == http.StatusUnauthorized, status == http.StatusTooManyRequests:
+	case status < 400 || status >= 600, status == http.StatusUnauthorized, status == http.StatusTooManyRequests:
 		return status
 	}
 	body, readErr := io.ReadAll(answer.Body)
 	kept := &keptBody{Reader: bytes.NewReader(body), err: readErr}
 	answer.Body = kept
 	problems := readProblems(answer.Header, body, func() []byte { return nil })
-	switch class, _ := judgeStatus(Op{}, answer.StatusCode, problems, RateLimit{}); {
+	switch class, _ := judgeStatus(Op{Repeatable: true}, answer.StatusCode, problems, RateLimit{}); {
 	case class == ClassCredentials:
 		return http.StatusUnauthorized
 	case class == ClassAccess && answer.StatusCode != http.StatusNotFound: // a 404 is about one record

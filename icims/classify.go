@@ -15,7 +15,8 @@ import (
 // then by iCIMS's code (API sheet §3.2, §4).
 func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, Reason) {
 	exhausted := rate.Known && rate.Remaining == 0
-	refused := status >= 400 && status < 500
+	// A write that failed on iCIMS's side is looked into first, whatever its code says.
+	refused := status >= 400 && status < 500 || status >= 500 && status < 600 && op.lostClass() != ClassUnknown
 	has := func(code int) bool {
 		return slices.ContainsFunc(problems, func(p Problem) bool { return p.Code == code })
 	}

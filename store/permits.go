@@ -59,7 +59,9 @@ type ReturnedPermit struct {
 	Permit Permit
 	// Unused: no call was made with it.
 	Unused bool
-	Status int // of the answer; 0: none came
+	// Status is that of the answer; 0: none came. Of an unused permit it is 401 or 403
+	// where the host that gives tokens refused one.
+	Status int
 	// Limit, Remaining and Reset (seconds) are x-ratelimit-*, RetryAfter (seconds)
 	// is Retry-After.
 	Limit, Remaining, Reset, RetryAfter int
@@ -207,7 +209,10 @@ func (r PermitRequest) args(customer string) []any {
 		r.Hold.Milliseconds(), r.First, r.Express, r.Bulk)
 	for _, p := range r.Returned {
 		status := p.Status
-		if p.Unused {
+		switch {
+		case p.Unused && status > 0:
+			status = -status
+		case p.Unused:
 			status = Absent
 		}
 		args = append(args, p.Permit.ID, p.Permit.mark, status, p.Limit, p.Remaining, p.Reset, p.RetryAfter)

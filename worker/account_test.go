@@ -29,6 +29,8 @@ func TestRefusedAccountsCloseTheLaneWhateverTheStatus(t *testing.T) {
 		{400, access, "icims_access_denied"},
 		{409, access, "icims_access_denied"},
 		{422, access, "icims_access_denied"},
+		{500, credentials, "icims_credentials"},
+		{503, access, "icims_access_denied"},
 	} {
 		t.Run(fmt.Sprintf("%d with code %d is %s: a few calls, then the exports wait", c.status, c.code, c.reason), func(t *testing.T) {
 			t.Parallel()
@@ -52,5 +54,32 @@ func TestRefusedAccountsCloseTheLaneWhateverTheStatus(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// With OAuth it is the token host that refuses the credentials, before any call is made.
+func TestARefusedTokenClosesTheLane(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	r.conn.Auth, r.conn.TokenURL, r.conn.Password = store.AuthOAuth, r.server.URL+"/oauth/token", "not the secret"
+	r.worker.SetConnections([]store.Connection{r.conn})
+	r.start()
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
+	r.eventually("the lane is closed for a while", func() bool { return time.Until(r.wants()) > 20*time.Second })
+	if n := r.calls("oauth.token"); n == 0 || n > r.conn.Limits.InFlight {
+		t.Errorf("%d tokens were asked for, for 60 exports", n)
+	}
+	standings, err := r.ledger.StandingsFor(t.Context(), []string{customer}, []store.Caller{{Limits: r.conn.Limits, Credentials: r.ledger.Keys().CredentialsHash(r.conn)}})
+	r.must(err)
+	if closed := standings[0].Closed; closed.Reason != "icims_credentials" {
+		t.Errorf("closed for %q", closed.Reason)
+	}
+	if own := standings[0].Own; own != 0 {
+		t.Errorf("%d calls are counted that were never made", own)
+	}
+	for _, o := range r.outcomes(id) {
+		if o.Attempts != 0 || o.State == store.Dead {
+			t.Fatalf("an export paid for it: %+v", o)
+		}
 	}
 }

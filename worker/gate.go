@@ -332,6 +332,16 @@ func judged(req *http.Request, p store.Permit, answer *http.Response, err error)
 	r := store.ReturnUnused(p)
 	r.Unused = err != nil && icims.SentOf(req.Context()) == icims.SentNo
 	if answer == nil {
+		// A host that refuses a token speaks about the account, too. No call was made.
+		if refused, ok := errors.AsType[*icims.AuthError](err); ok && r.Unused {
+			switch refused.Class {
+			case icims.ClassCredentials:
+				r.Status = http.StatusUnauthorized
+			case icims.ClassAccess:
+				r.Status = http.StatusForbidden
+			default:
+			}
+		}
 		return r
 	}
 	number := func(name string) int {

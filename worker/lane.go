@@ -229,8 +229,12 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 		start := time.Now()
 		answer, err := next.RoundTrip(req)
 		event := l.log.Debug()
-		if err == nil && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
-			event = l.log.Warn() // the customer's exports wait, or one of them dies
+		if err == nil {
+			switch icims.AccountStatus(answer) {
+			case http.StatusUnauthorized, http.StatusForbidden:
+				event = l.log.Warn() // the customer's exports wait, or one of them dies
+			default:
+			}
 		}
 		event = event.Str("op", icims.OpOf(req.Context()).Name).Dur("took", time.Since(start))
 		if err == nil {
@@ -254,8 +258,13 @@ type comeBack struct{ after time.Duration }
 
 func (e *comeBack) Error() string { return "comes back in " + e.after.Round(time.Second).String() }
 
-// ProcessTask takes one export through the pipeline.
+// ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
+// store its text.
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	return contain(h.pipeline.record.log, "export", func() error { return h.process(ctx, t) })
+}
+
+func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	ref, generation, err := tasks.ParseTask(t)
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
@@ -264,15 +273,7 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		return nil // the task goes: its export, if there is one, has another
 	}
 	defer h.take()()
-	var (
-		after time.Duration
-		again bool
-	)
-	// The stages contain their panics themselves: this is for what stands around them.
-	err = contain(h.pipeline.record.log, "export", func() error {
-		after, again, err = h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk, t.Headers()[traces.Header]})
-		return err
-	})
+	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk, t.Headers()[traces.Header]})
 	if err != nil {
 		return err
 	}

@@ -118,11 +118,11 @@ func (w *Worker) retire(l *lane, why string) {
 		if why == connectionChanged {
 			w.hurry(customer)
 		}
-		w.mu.Lock()
-		announced := w.closing[customer]
-		delete(w.closing, customer)
-		waiting := len(w.waiting) > 0
-		w.mu.Unlock()
+		var announced, waiting bool
+		w.locked(func() {
+			announced, waiting = w.closing[customer], len(w.waiting) > 0
+			delete(w.closing, customer)
+		})
 		if announced || waiting || why == connectionChanged {
 			w.lookAgain()
 		}

@@ -66,7 +66,8 @@ func spawnAfter(d time.Duration, log zerolog.Logger, what string, f func()) *tim
 // taken effect, so that it is looked into before anything else.
 func panicked(c *store.Claim, err error) outcome {
 	o := outcome{kind: retry, reason: store.ReasonPanicked, panicked: true, err: err}
-	if c.Intent != store.NoIntent || c.State == store.Creating || c.State == store.Placing {
+	// An intent that the claim found open has settled; the ledger keeps it open.
+	if c.State == store.Creating || c.State == store.Placing {
 		o.kind = unknown
 	}
 	return o

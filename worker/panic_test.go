@@ -9,12 +9,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
 )
 
 // thrown is what panics throw. Nothing of it may be seen anywhere.
@@ -40,6 +45,16 @@ func (p *panicking) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	panic(thrown)
+}
+
+// panickingLog panics at the line with which the recording of an outcome begins.
+type panickingLog struct{ *testrig.Log }
+
+func (l panickingLog) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), `"export handled"`) {
+		panic(thrown)
+	}
+	return l.Log.Write(line)
 }
 
 func creates(req *http.Request) bool {
@@ -108,6 +123,59 @@ func TestPanicsOfAnExport(t *testing.T) {
 		b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
 		if inv := r.sim.Invariants(); b.Created != 1 || inv.People != 1 || inv.Workflows != 1 {
 			t.Errorf("batch %+v, %d people, %d workflows", b, inv.People, inv.Workflows)
+		}
+		r.clean()
+	})
+
+	t.Run("in the look-ups after a lost write end as well, and a retry adopts the write", func(t *testing.T) {
+		t.Parallel()
+		written, broken := atomic.Bool{}, atomic.Bool{}
+		broken.Store(true)
+		p := &panicking{after: true}
+		p.panics = func(req *http.Request) bool {
+			if creates(req) {
+				written.Store(true)
+			}
+			return written.Load() && broken.Load()
+		}
+		r := newPanickingRig(t, p)
+		id := r.send(tasks.Prospects, tasks.Options{}, ana())
+		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
+		if n := p.counted.Load(); n != 3 {
+			t.Errorf("it panicked %d times, want 3", n)
+		}
+		broken.Store(false)
+		desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+		if done, err := desk.RetryDead(t.Context(), operate.DeadChoice{Customers: []string{customer}}, operate.DeadOrder{Who: "an operator", Why: "the fix runs"}); err != nil || done.Done != 1 {
+			t.Fatalf("retried: %+v, %v", done, err)
+		}
+		if b, inv := r.finished(id), r.sim.Invariants(); b.Created != 1 || inv.People != 1 {
+			t.Errorf("batch %+v, %d people", b, inv.People)
+		}
+		r.clean()
+	})
+
+	t.Run("while its outcome is recorded make it a dead letter, and nothing is written twice", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		hosts, err := icims.ParseHostPolicy(r.server.URL)
+		r.must(err)
+		settings := worker.DefaultSettings()
+		impatient(&settings)
+		settings.RetryMin, settings.RetryMax = 10*time.Millisecond, 50*time.Millisecond
+		r.worker = worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(panickingLog{r.logs}))
+		r.worker.SetConnections([]store.Connection{r.conn})
+		r.start()
+		id := r.send(tasks.Prospects, tasks.Options{}, ana())
+		r.eventually("the export is dead", func() bool { o := r.outcomes(id); return len(o) == 1 && o[0].State == store.Dead })
+		if o := r.outcomes(id)[0]; o.Reason != store.ReasonPanicked || o.Person == 0 {
+			t.Errorf("outcome %+v", o)
+		}
+		if n := r.logs.Count("recovered a panic"); n != 3 {
+			t.Errorf("%d panics are logged, want 3", n)
+		}
+		if keys := redistest.Dump(t, r.redis).Holding(thrown); len(keys) > 0 || strings.Contains(r.logs.String(), thrown) {
+			t.Errorf("what was thrown is kept, in Redis under %v", keys)
 		}
 		r.clean()
 	})

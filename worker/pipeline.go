@@ -2,11 +2,13 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -160,7 +162,13 @@ func (p *pipeline) run(ctx context.Context, t task) (after time.Duration, again 
 	}
 	ctx, span := journey.stage(ctx, "record")
 	defer endSpan(span)
-	after, again, err = p.record.exec(ctx, x, o)
+	err = contain(p.record.log, "record of an export", func() (err error) {
+		after, again, err = p.record.exec(ctx, x, o)
+		return err
+	})
+	if _, thrown := errors.AsType[*panics.Error](err); thrown {
+		after, again, err = p.record.panicked(ctx, x, o)
+	}
 	if again && (x.ref != t.Ref || x.generation != t.Generation) {
 		// The task was a turn, which is over.
 		return 0, false, p.record.comeBackLater(ctx, x, after)

@@ -60,6 +60,27 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	return o.after, again, nil
 }
 
+// panicked records that recording an outcome panicked, with nothing that could panic
+// again. What was written to iCIMS stays open, and is looked into.
+func (r record) panicked(ctx context.Context, x *export, was outcome) (after time.Duration, again bool, err error) {
+	if x.claim == nil {
+		return faultPause, true, nil
+	}
+	o := panicked(x.claim, was.err)
+	o = r.retries.decide(x.claim, o)
+	hold := store.Hold{To: store.Retrying, Delay: o.after, Reason: o.reason, Attempts: 1, Panics: 1}
+	if o.kind == unknown {
+		hold.To = store.Unknown
+	}
+	recorded := r.recordSurely(ctx, func(ctx context.Context) error {
+		if o.kind == dead {
+			return r.ledger.Finish(ctx, x.claim, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: o.reason, Person: int64(x.personID)})
+		}
+		return r.ledger.Hold(ctx, x.claim, hold)
+	})
+	return o.after, o.kind != dead && recorded.kind != released, recorded.err
+}
+
 func (r record) write(ctx context.Context, x *export, o outcome, calls int) error {
 	warnings := x.warnings.codes()
 	entry := r.story(x, o)

@@ -58,8 +58,19 @@ func (w *Worker) exportsOf(a store.Announcement, heard []store.Announcement) []s
 
 // hear opens lanes for announced customers, and looks after open ones.
 func (w *Worker) hear(ctx context.Context, heard []store.Announcement) {
-	var customers []string
+	customers := w.unopened(heard)
+	w.tend(ctx, customers)
+	w.goOn(ctx, slices.DeleteFunc(customers, func(c string) bool {
+		return !slices.Contains(heard, store.Announcement{Customer: c, Changed: true})
+	}))
+}
+
+// unopened wakes the open lanes of announced customers, and returns the customers to
+// look at.
+func (w *Worker) unopened(heard []store.Announcement) []string {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	var customers []string
 	for _, a := range heard {
 		if l := w.lanes[a.Customer]; l != nil && !a.Changed {
 			l.heard++
@@ -72,13 +83,8 @@ func (w *Worker) hear(ctx context.Context, heard []store.Announcement) {
 		}
 		customers = append(customers, a.Customer)
 	}
-	w.mu.Unlock()
 	slices.Sort(customers)
-	customers = slices.Compact(customers)
-	w.tend(ctx, customers)
-	w.goOn(ctx, slices.DeleteFunc(customers, func(c string) bool {
-		return !slices.Contains(heard, store.Announcement{Customer: c, Changed: true})
-	}))
+	return slices.Compact(customers)
 }
 
 // goOn makes due at once what was put off until the end of a pause that is over.
@@ -92,15 +98,15 @@ func (w *Worker) goOn(ctx context.Context, changed []string) {
 		case err != nil && ctx.Err() == nil:
 			w.log.Error().Err(err).Str("customer", c).Msg("cannot see whether a customer is paused")
 		case err == nil && pause == nil:
-			w.mu.Lock()
-			if l := w.lanes[c]; l != nil {
-				l.gate.resume()
-				l.wake()
-			}
-			if !w.stopping {
-				spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(c, ctx.Done()) })
-			}
-			w.mu.Unlock()
+			w.locked(func() {
+				if l := w.lanes[c]; l != nil {
+					l.gate.resume()
+					l.wake()
+				}
+				if !w.stopping {
+					spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(c, ctx.Done()) })
+				}
+			})
 		}
 	}
 }
@@ -122,6 +128,14 @@ func (w *Worker) supervise(ctx context.Context) {
 	}
 }
 
+// locked runs f under mu. A panic in f gives it back: the loop that starts again
+// needs it.
+func (w *Worker) locked(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
 // lookAgain makes the next look come at once.
 func (w *Worker) lookAgain() {
 	select {
@@ -139,19 +153,23 @@ func (w *Worker) look(ctx context.Context) error {
 		return err
 	}
 	fleet := w.registry.known()
-	w.mu.Lock()
-	w.forget(now)
-	w.tellTroubles(now)
-	candidates := w.candidates(fleet, wanted, now)
-	// Those beyond the front of the queue wait unseen.
-	seen := min(len(candidates), w.room()+frontOfQueue)
-	unseen := candidates[seen:]
+	var (
+		candidates, unseen []string
+		seen               int
+	)
 	views := map[string]view{}
-	for _, c := range candidates[:seen] {
-		views[c] = w.glance(c, nil)
-	}
-	w.quiet(fleet, now, views)
-	w.mu.Unlock()
+	w.locked(func() {
+		w.forget(now)
+		w.tellTroubles(now)
+		candidates = w.candidates(fleet, wanted, now)
+		// Those beyond the front of the queue wait unseen.
+		seen = min(len(candidates), w.room()+frontOfQueue)
+		unseen = candidates[seen:]
+		for _, c := range candidates[:seen] {
+			views[c] = w.glance(c, nil)
+		}
+		w.quiet(fleet, now, views)
+	})
 	if err := w.read(ctx, views); err != nil {
 		return err
 	}
@@ -184,13 +202,13 @@ func (w *Worker) tend(ctx context.Context, customers []string) {
 	now := time.Now()
 	fleet := w.registry.known()
 	views := map[string]view{}
-	w.mu.Lock()
-	for _, c := range customers {
-		if l := w.lanes[c]; l != nil || w.serves(fleet, c) {
-			views[c] = w.glance(c, l)
+	w.locked(func() {
+		for _, c := range customers {
+			if l := w.lanes[c]; l != nil || w.serves(fleet, c) {
+				views[c] = w.glance(c, l)
+			}
 		}
-	}
-	w.mu.Unlock()
+	})
 	if len(views) == 0 {
 		return
 	}
@@ -206,11 +224,11 @@ func (w *Worker) tend(ctx context.Context, customers []string) {
 				w.log.Error().Err(err).Str("customer", c).Msg("cannot look after a lane")
 			}
 		} else if n := v.need(now); n.opens(now) {
-			w.mu.Lock()
-			if !w.open(c, now) {
-				w.lookAgain() // to take its turn
-			}
-			w.mu.Unlock()
+			w.locked(func() {
+				if !w.open(c, now) {
+					w.lookAgain() // to take its turn
+				}
+			})
 		}
 	}
 }

@@ -189,7 +189,8 @@ for i = 15, #ARGV, 7 do
       if remaining >= 0 and rc then learn(tonumber(rc) + 1, tonumber(wn), tonumber(own), limit, remaining, reset) end
     end
   end
-  if status >= 0 then judge(status, remaining, retry) end
+  -- Below -1: no call was made, since a token was refused with that status.
+  if status >= 0 then judge(status, remaining, retry) elseif status < -1 then judge(-status, -1, 0) end
 end
 table.sort(spare)
 
