@@ -42,6 +42,10 @@ type sealedAPIKey struct {
 	APIKey
 
 	Hash []byte `json:"hash"`
+	// Origin and Revision are those of the list of revoked keys when the key was made;
+	// keys of earlier versions have none.
+	Origin   string `json:"origin,omitempty"`
+	Revision int64  `json:"list_revision,omitempty"`
 }
 
 var (
@@ -70,7 +74,7 @@ func (l *Ledger) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey
 	k.ID, k.Created = randomText(apiKeyIDBytes), now.UTC().Truncate(time.Second)
 	k.Revoked, k.LastUsed = time.Time{}, time.Time{}
 	secret := randomText(apiSecretBytes)
-	if err := l.writeAPIKey(ctx, sealedAPIKey{APIKey: k, Hash: l.keys.apiKeyHash(k.ID, secret)}); err != nil {
+	if err := l.writeAPIKey(ctx, sealedAPIKey{APIKey: k, Hash: l.keys.apiKeyHash(k.ID, secret)}, false); err != nil {
 		return APIKey{}, "", err
 	}
 	return k, apiKeyMark + k.ID + "_" + secret, nil
@@ -83,21 +87,6 @@ func randomText(n int) string {
 }
 
 var errNoCustomer = errors.New("an API key needs a customer, or to be good for all")
-
-func (l *Ledger) writeAPIKey(ctx context.Context, k sealedAPIKey) error {
-	data, err := json.Marshal(k)
-	if err != nil {
-		return fmt.Errorf("encode API key: %w", err)
-	}
-	sealed, err := l.keys.Seal(data, apiKeysKey)
-	if err != nil {
-		return err
-	}
-	if err := l.redis.HSet(ctx, apiKeysKey, k.ID, sealed).Err(); err != nil {
-		return fmt.Errorf("write API key: %w", err)
-	}
-	return nil
-}
 
 func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
 	var k sealedAPIKey
@@ -116,7 +105,7 @@ func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
 // none, with the same work for each reason; other errors are those of Redis.
 func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (APIKey, error) {
 	id, secret := splitAPIToken(token)
-	values, err := l.redis.HMGet(ctx, apiKeysKey, id, id+apiKeyUsed).Result()
+	values, err := l.redis.HMGet(ctx, apiKeysKey, id, id+apiKeyUsed, apiKeysRevoked).Result()
 	if err != nil {
 		return APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
@@ -130,7 +119,7 @@ func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (
 		k.Hash = make([]byte, len(hash))
 	}
 	same := subtle.ConstantTimeCompare(hash, k.Hash) == 1
-	if !same || !known || err != nil || !k.Usable(now) {
+	if !same || !known || err != nil || !k.Usable(now) || !l.openRevocations(text(values[2])).allows(k) {
 		return APIKey{}, ErrAPIKeyRefused
 	}
 	k.LastUsed = usedAt(text(values[1]))
@@ -192,13 +181,17 @@ func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
 		return nil, fmt.Errorf("list API keys: %w", err)
 	}
 	var all []APIKey
+	revoked := l.openRevocations(fields[apiKeysRevoked])
 	for id, sealed := range fields {
-		if strings.HasSuffix(id, apiKeyUsed) {
+		if strings.HasSuffix(id, apiKeyUsed) || id == apiKeysRevoked {
 			continue
 		}
 		k, err := l.openAPIKey(id, sealed)
-		if err != nil {
+		if err != nil || k.Usable(k.Created) && !revoked.allows(k) && revoked.Revoked[id].IsZero() {
 			k.APIKey = APIKey{ID: id}
+		}
+		if at := revoked.Revoked[id]; !at.IsZero() && k.Revoked.IsZero() {
+			k.Revoked = at
 		}
 		k.LastUsed = usedAt(fields[id+apiKeyUsed])
 		all = append(all, k.APIKey)
@@ -225,14 +218,12 @@ func (l *Ledger) RevokeAPIKey(ctx context.Context, id string, now time.Time) (AP
 	k, err := l.openAPIKey(id, sealed)
 	if err != nil {
 		// It opens nothing as it is; so it may as well go.
-		if err := l.redis.HDel(ctx, apiKeysKey, id, id+apiKeyUsed).Err(); err != nil {
-			return APIKey{}, fmt.Errorf("remove API key: %w", err)
-		}
-		return APIKey{ID: id, Revoked: now}, nil
+		k.APIKey = APIKey{ID: id, Revoked: now}
+		return k.APIKey, l.writeAPIKey(ctx, k, true)
 	}
 	if !k.Revoked.IsZero() {
 		return k.APIKey, nil
 	}
 	k.Revoked = now.UTC().Truncate(time.Second)
-	return k.APIKey, l.writeAPIKey(ctx, k)
+	return k.APIKey, l.writeAPIKey(ctx, k, false)
 }

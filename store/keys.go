@@ -50,7 +50,8 @@ import (
 //	ix:connections               zset    customers with a connection in the store, by
 //	                                     when it was last changed
 //	ix:apikeys                   hash    keys to the HTTP API, sealed whole, by id; <id>:u
-//	                                     is when one was last used
+//	                                     is when one was last used, :revoked the
+//	                                     sealed list of those that were revoked
 //	ix:journal:<yyyymmdd>        list    who changed what on that day (UTC), sealed
 //	ix:keyset                    hash    check values: is this the keyset of this store?
 //	ix:lanes                     zset    customers with work, by when they want a lane

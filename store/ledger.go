@@ -21,6 +21,7 @@ type Ledger struct {
 	journalAge   time.Duration
 	nobodyOnce   sync.Once
 	nobodySealed string // see nobody
+	revoked      seenRevocations
 }
 
 // Option changes a setting of a Ledger.

@@ -1,0 +1,12 @@
+-- Writes an API key together with the list of revoked ones, unless that list has changed
+-- since it was read. KEYS[1] API keys. ARGV: field of the list, list as it was read or
+-- '', list, id, key or '' to remove it.
+-- Returns 1; 0 where the list has changed.
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+if ARGV[5] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[4], ARGV[4] .. ':u')
+else
+  redis.call('HSET', KEYS[1], ARGV[4], ARGV[5])
+end
+return 1
