@@ -208,6 +208,8 @@ func (s *Source) unusable(c store.StoredConnection) string {
 			return "it was removed in the store, so that of the file is not used either: add it with icims-export connection add"
 		}
 		return removed
+	case c.Forged:
+		return forged
 	case c.Sealed:
 		return "this keyset cannot open it: see icims-export keys status"
 	case !c.WithDefaults().Capabilities.Has(store.CanExport):
@@ -219,7 +221,13 @@ func (s *Source) unusable(c store.StoredConnection) string {
 	return ""
 }
 
-const removed = "it was removed"
+const (
+	removed = "it was removed"
+	forged  = "it was replaced in Redis, as by an older one: find out who can write to Redis, then enter it again with icims-export connection edit"
+)
+
+// noteTime is how long to try to tell the check of something.
+const noteTime = 2 * time.Second
 
 // leaveOut tells once why a connection is not used.
 func (s *Source) leaveOut(customer, why string) {
@@ -229,5 +237,12 @@ func (s *Source) leaveOut(customer, why string) {
 	s.told[customer] = why
 	if why != removed {
 		s.log.Error().Str("customer", customer).Str("problem", why).Msg("a connection is left out, its exports wait")
+	}
+	if why == forged {
+		ctx, cancel := context.WithTimeout(context.Background(), noteTime)
+		defer cancel()
+		if err := s.ledger.NoteForgery(ctx, customer, store.ForgedConnection); err != nil {
+			s.log.Warn().Err(err).Msg("the check cannot be told of a forgery")
+		}
 	}
 }

@@ -87,7 +87,7 @@ var (
 	labelBreaker    = Label{"state", worker.BreakerStates(), "of the circuit breaker"}
 	labelFinding    = Label{"finding", texts(worker.Findings()), "as in `worker/observer.go`"}
 	labelErrand     = Label{"kind", texts(store.ErrandKinds(), labelOther), "of the errand"}
-	labelForgery    = Label{"what", texts(store.Forgeries()), "as in `store/forgery.go`"}
+	labelForgery    = Label{"what", texts([]store.Forgery{store.ForgedTask, store.ForgedExport}), "as in `store/forgery.go`"}
 	labelErrandEnd  = Label{"end", texts(worker.ErrandEnds()), "`lost`: to another worker"}
 	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export audit`"}
 	labelTrouble    = Label{"trouble", texts(store.Troubles()), "as in `store/trouble.go`"}

@@ -133,9 +133,19 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 		}
 	}
 	for i, customer := range page {
-		if fields := documents[i].Val(); len(fields) > 0 {
-			found[customer] = l.readConnection(customer, fields, inForce[i])
+		fields := documents[i].Val()
+		if len(fields) == 0 {
+			continue
 		}
+		c := l.readConnection(customer, fields, inForce[i])
+		if c.Forged {
+			// Or somebody else here has read later settings since: then these have come.
+			if fields, err = l.redis.HGetAll(ctx, connectionKey(customer)).Result(); err != nil {
+				return fmt.Errorf("read connections: %w", err)
+			}
+			c = l.readConnection(customer, fields, inForce[i])
+		}
+		found[customer] = c
 	}
 	return nil
 }

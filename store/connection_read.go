@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -22,6 +23,10 @@ type StoredConnection struct {
 	Pause  *Pause    `json:"pause,omitempty"`  // in force
 	Sealed bool      `json:"sealed,omitempty"` // this keyset cannot open the settings
 
+	// Forged: the settings were written to Redis by somebody else, such as older ones. Then
+	// they count as sealed.
+	Forged bool `json:"forged,omitempty"`
+
 	base ConnectionState // the state below a pause
 }
 
@@ -33,6 +38,39 @@ type sealedConnection struct {
 	Connection
 
 	Password string `json:"password"`
+	// Revision is the one that these settings have; earlier versions did not seal it.
+	Revision int64 `json:"revision,omitempty"`
+	// SealedAt is when they were entered, in ms by Redis's clock.
+	SealedAt int64 `json:"sealed_at,omitempty"`
+}
+
+// seenConnections remembers how late the settings of customers were that this process
+// has seen, to know older ones that are put back.
+type seenConnections struct {
+	mu    sync.Mutex
+	until map[string]int64 // ms by Redis's clock
+}
+
+// after is a time that is not before any that was seen: another server's clock may be
+// behind.
+func (s *seenConnections) after(customer string, at int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(at, s.until[customer])
+}
+
+// outdated reports whether settings of a time are older than others that were seen.
+func (s *seenConnections) outdated(customer string, at int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at < s.until[customer] {
+		return true
+	}
+	if s.until == nil {
+		s.until = map[string]int64{}
+	}
+	s.until[customer] = at
+	return false
 }
 
 // ErrNoConnection: the store has no connection of the customer.
@@ -70,12 +108,20 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 		c.State, c.Since, c.Pause = ConnectionPaused, pause.At, pause
 	}
 	if !c.base.Kept() {
+		if c.base == ConnectionRemoved {
+			l.connections.outdated(customer, c.Since.UnixMilli())
+		}
 		return c
 	}
 	data, err := l.keys.Open([]byte(fields["d"]), connectionKey(customer))
 	var opened sealedConnection
 	if err != nil || json.Unmarshal(data, &opened) != nil {
-		c.Sealed = true
+		c.Sealed, c.Forged = true, errors.Is(err, ErrForged)
+		return c
+	}
+	// Settings of earlier versions are as old as can be.
+	if opened.Revision != 0 && opened.Revision != c.Revision || l.connections.outdated(customer, opened.SealedAt) {
+		c.Sealed, c.Forged = true, true
 		return c
 	}
 	c.Connection = opened.Connection
@@ -83,8 +129,14 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 	return c
 }
 
-func (l *Ledger) sealConnection(c Connection) ([]byte, error) {
-	data, err := json.Marshal(sealedConnection{c, string(c.Password)}) //nolint:gosec // to be sealed, on the next line but one
+// sealConnection seals settings for the revision that they will have.
+func (l *Ledger) sealConnection(ctx context.Context, c Connection, revision int64) ([]byte, error) {
+	now, err := l.nowAt(ctx, connectionKey(c.Customer))
+	if err != nil {
+		return nil, err
+	}
+	at := l.connections.after(c.Customer, now.UnixMilli())
+	data, err := json.Marshal(sealedConnection{c, string(c.Password), revision, at}) //nolint:gosec // to be sealed below
 	if err != nil {
 		return nil, fmt.Errorf("encode connection: %w", err)
 	}

@@ -42,7 +42,7 @@ func (l *Ledger) AddConnection(ctx context.Context, c Connection, who, why strin
 	case err != nil && !errors.Is(err, ErrNoConnection):
 		return StoredConnection{}, err
 	}
-	document, err := l.sealConnection(c)
+	document, err := l.sealConnection(ctx, c, old.Revision+1)
 	if err != nil {
 		return StoredConnection{}, err
 	}
@@ -88,7 +88,7 @@ func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int6
 		if len(settings) == 0 && !old.Sealed {
 			return old, nil
 		}
-		document, err := l.sealConnection(c)
+		document, err := l.sealConnection(ctx, c, old.Revision+1)
 		if err != nil {
 			return old, err
 		}

@@ -66,8 +66,15 @@ func (l *Ledger) NoteForgery(ctx context.Context, customer string, f Forgery) er
 	return wrapped("note a forgery", err)
 }
 
-// forgeries reports what workers have refused lately.
+// forgeries reports what workers have refused lately, and a forged connection.
 func (a *auditor) forgeries(ctx context.Context) error {
+	found, err := a.ConnectionsOf(ctx, a.customer)
+	if err != nil {
+		return err
+	}
+	if found[a.customer].Forged {
+		a.violatef(ViolationForgedConnection, "", "", "The connection in Redis is not the one that was entered last. It is not used. Find out who can write to Redis, and enter the connection again.")
+	}
 	for _, f := range Forgeries() {
 		count, last := forgeryFields(f)
 		values, err := a.redis.HMGet(ctx, countersKey(a.customer), count, last).Result()

@@ -22,6 +22,7 @@ type Ledger struct {
 	nobodyOnce   sync.Once
 	nobodySealed string // see nobody
 	revoked      seenRevocations
+	connections  seenConnections
 }
 
 // Option changes a setting of a Ledger.
