@@ -22,16 +22,18 @@ const (
 	LaneClosed  LaneState = "closed"  // by what iCIMS said, or the day's calls are used up
 	LaneFailing LaneState = "failing" // iCIMS keeps failing, so that calls are suspended
 	LaneIdle    LaneState = "idle"    // there is no work
+	// LaneUnreadable: the customer's keys in Redis cannot be read.
+	LaneUnreadable LaneState = "unreadable"
 )
 
 // LaneStates lists all states.
 func LaneStates() []LaneState {
-	return []LaneState{LaneOpen, LaneWaiting, LaneLater, LanePaused, LaneClosed, LaneFailing, LaneIdle}
+	return []LaneState{LaneOpen, LaneWaiting, LaneLater, LanePaused, LaneClosed, LaneFailing, LaneIdle, LaneUnreadable}
 }
 
 // Hold is what keeps a customer's exports, if anything does.
 type Hold struct {
-	State  LaneState    `json:"state" enum:"open,waiting,later,paused,closed,failing,idle" doc:"How it stands: open, worked on; waiting, for a worker; later, for a time of its own; paused, by somebody; closed, by what iCIMS said or since the day's calls are used up; failing, iCIMS keeps failing; idle, no work."`
+	State  LaneState    `json:"state" enum:"open,waiting,later,paused,closed,failing,idle,unreadable" doc:"How it stands: open, worked on; waiting, for a worker; later, for a time of its own; paused, by somebody; closed, by what iCIMS said or since the day's calls are used up; failing, iCIMS keeps failing; idle, no work; unreadable, the customer's keys in Redis cannot be read."`
 	Reason store.Reason `json:"reason,omitempty" doc:"Why it is held back: a code of docs/errors.md."`
 	By     string       `json:"by,omitempty" doc:"Who paused it."`
 	Why    string       `json:"why,omitempty" doc:"Why it was paused."`
@@ -104,6 +106,8 @@ func (h Hold) Text(at prose.Clock) string {
 		text = h.Reason.Info().Title + ", " + at.Until(h.Until, "nobody knows until when")
 	case LaneFailing:
 		text = h.Reason.Info().Title
+	case LaneUnreadable:
+		text = "the customer's keys in Redis are broken; the worker's log names the error"
 	case LaneIdle, LaneOpen, LaneWaiting, LaneLater:
 	}
 	if h.BulkOnly {
@@ -121,6 +125,8 @@ func (h Hold) Told(at prose.Clock) string {
 		return "closed, since " + h.Text(at)
 	case LaneFailing:
 		return "failing, so that calls are suspended"
+	case LaneUnreadable:
+		return "unreadable: " + h.Text(at)
 	case LaneIdle, LaneOpen, LaneWaiting, LaneLater:
 	}
 	return string(h.State)

@@ -16,7 +16,28 @@ type Place struct {
 }
 
 // Places reads how customers stand, in their order.
+// Where the keys of one are broken it stands as unreadable, and the others are read.
 func (d *Desk) Places(ctx context.Context, customers ...string) ([]Place, error) {
+	places, err := d.places(ctx, customers...)
+	if err == nil || !store.Broken(err) {
+		return places, err
+	}
+	places = make([]Place, len(customers))
+	for i, customer := range customers {
+		one, err := d.places(ctx, customer)
+		switch {
+		case err == nil:
+			places[i] = one[0]
+		case store.Broken(err):
+			places[i].Hold.State = LaneUnreadable
+		default:
+			return nil, err
+		}
+	}
+	return places, nil
+}
+
+func (d *Desk) places(ctx context.Context, customers ...string) ([]Place, error) {
 	standings, err := d.Ledger.Standings(ctx, customers...)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -113,7 +114,7 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !Broken(err) {
 		return fmt.Errorf("read connections: %w", err)
 	}
 	inForce := make([]*Pause, len(page))
@@ -133,6 +134,16 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 		}
 	}
 	for i, customer := range page {
+		if broken := errors.Join(documents[i].Err(), pauses[i].Err()); broken != nil {
+			if !Broken(documents[i].Err()) && !Broken(pauses[i].Err()) {
+				return fmt.Errorf("read connections: %w", broken)
+			}
+			// The others are read. Its exports wait until somebody looks.
+			found[customer] = StoredConnection{
+				Connection: Connection{Customer: customer}, State: ConnectionNew, base: ConnectionNew, Sealed: true, Forged: true,
+			}
+			continue
+		}
 		fields := documents[i].Val()
 		if len(fields) == 0 {
 			continue

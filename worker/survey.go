@@ -8,6 +8,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/store"
 )
 
 // survey reads the same of many customers.
@@ -33,7 +35,7 @@ func surveyed[T any](ctx context.Context, s *survey, customers []string, read fu
 		return found, nil
 	}
 	_, cluster := s.redis.(*redis.ClusterClient)
-	if !cluster || time.Now().UnixMilli() >= s.apart.Load() {
+	if time.Now().UnixMilli() >= s.apart.Load() {
 		limit := ctx
 		if cluster {
 			var cancel context.CancelFunc
@@ -44,7 +46,7 @@ func surveyed[T any](ctx context.Context, s *survey, customers []string, read fu
 		for i := range all {
 			found[customers[i]] = all[i]
 		}
-		if !cluster || err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || !cluster && !store.Broken(err) {
 			return found, err
 		}
 		s.apart.Store(time.Now().Add(surveyApart).UnixMilli())
@@ -63,6 +65,9 @@ func surveyed[T any](ctx context.Context, s *survey, customers []string, read fu
 			defer mu.Unlock()
 			if err != nil {
 				failure = err
+				if store.Broken(err) {
+					s.log.Error().Err(err).Str("customer", c).Msg("the customer's keys in Redis are broken, so its work stands still")
+				}
 				return
 			}
 			found[c] = one[0]

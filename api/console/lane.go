@@ -113,7 +113,7 @@ func (v *visit) findConnection(p *lanePage) error {
 func (p lanePage) Stands() string {
 	return map[operate.LaneState]string{
 		operate.LaneOpen: "Exports are being worked on.", operate.LaneWaiting: "Exports wait for a worker to take them up.",
-		operate.LaneLater: "All exports wait for a time of their own.", operate.LaneIdle: "There is nothing to be done.",
+		operate.LaneLater: "All exports wait for a time of their own.", operate.LaneIdle: "There is nothing to be done.", operate.LaneUnreadable: "The customer's keys in Redis cannot be read.",
 		operate.LanePaused: p.Why(), operate.LaneClosed: p.Why(), operate.LaneFailing: p.Why(),
 	}[p.State]
 }

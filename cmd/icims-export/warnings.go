@@ -10,7 +10,7 @@ import (
 )
 
 var stateColours = map[operate.LaneState]colour{
-	operate.LaneIdle: dim, operate.LaneOpen: green, operate.LaneWaiting: yellow, operate.LaneLater: yellow,
+	operate.LaneIdle: dim, operate.LaneUnreadable: red, operate.LaneOpen: green, operate.LaneWaiting: yellow, operate.LaneLater: yellow,
 	operate.LanePaused: cyan, operate.LaneClosed: red, operate.LaneFailing: red,
 }
 
