@@ -54,6 +54,7 @@ type census struct {
 	busy    []string
 	places  map[string]operate.Place // of those of the busy that could be read
 	workers int
+	loss    store.Loss
 }
 
 // stroll is how far the reading of all customers has come, and what it found.
@@ -75,7 +76,7 @@ func NewFleet(desk *operate.Desk, leads func() bool, byCustomer bool) *Fleet {
 
 var fleetMetrics = []*Metric{
 	laneDepth, laneOldest, customers, customersHeld, budget, budgetLeft, budgetRatio, deadLetters, auditViolations, auditsTotal,
-	workers, fleetRead, fleetReadsFailed,
+	workers, redisLoss, fleetRead, fleetReadsFailed,
 }
 
 var customerMetrics = []*Metric{customerDepth, customerOldest, customerState, customerBudget, customerLeft}
@@ -132,7 +133,11 @@ func (f *Fleet) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := census{places: map[string]operate.Place{}, workers: len(crew)}
+	loss, err := f.desk.Ledger.LastLoss(ctx)
+	if err != nil {
+		return err
+	}
+	c := census{loss: loss, places: map[string]operate.Place{}, workers: len(crew)}
 	for _, a := range listed {
 		c.busy = append(c.busy, a.Customer)
 	}

@@ -58,6 +58,11 @@ func (f *Fleet) show(show show) {
 	}
 	show(auditsTotal, float64(f.audits))
 	show(workers, float64(f.seen.workers))
+	lost := 0.0
+	if f.seen.loss.Kind != "" {
+		lost = float64(f.seen.loss.At.UnixMilli()) / 1000
+	}
+	show(redisLoss, lost)
 }
 
 func holdReason(h operate.Hold) string {

@@ -17,8 +17,11 @@ type AuditResult struct {
 	Sampled int `json:"sampled,omitempty"`
 	Calls   int `json:"calls,omitempty"`
 	// Worker tells whether some worker looks after late exports.
-	Worker  bool    `json:"worker"`
-	Seconds float64 `json:"seconds"`
+	Worker bool `json:"worker"`
+	// Loss is the last time that Redis lost writes, where that was within the last day:
+	// records agree all the same with what Redis went back to.
+	Loss    *store.Loss `json:"redis_loss,omitempty"`
+	Seconds float64     `json:"seconds"`
 }
 
 // Audit proves of customers that no export is lost and that all records agree, the
@@ -40,6 +43,9 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 		r.Violations = append(r.Violations, a.Violations...)
 	}
 	if r.Worker, err = worker.Reconciling(ctx, d.Redis); err != nil {
+		return r, err
+	}
+	if r.Loss, err = d.Ledger.RecentLoss(ctx); err != nil {
 		return r, err
 	}
 	r.Finish(started)

@@ -47,6 +47,8 @@ type LaneList struct {
 	Lanes   []Lane `json:"lanes"`
 	Hidden  int    `json:"without_work" doc:"Customers that were left out, since they have no work."`
 	Workers int    `json:"workers" doc:"Workers that have been heard of lately."`
+	// Loss is the last time that Redis lost writes, where that was within the last day.
+	Loss *store.Loss `json:"redis_loss,omitempty" doc:"The last time that Redis lost writes, or may have, where that was within the last day."`
 	// Next is the customer behind which the list goes on; "" at its end.
 	Next string `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
 }
@@ -76,6 +78,9 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 		return r, err
 	}
 	r.Workers = len(crew)
+	if r.Loss, err = d.Ledger.RecentLoss(ctx); err != nil {
+		return r, err
+	}
 	for page := range slices.Chunk(customers, pageSize) {
 		places, err := d.Places(ctx, page...)
 		if err != nil {

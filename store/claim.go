@@ -35,8 +35,10 @@ type ClaimOptions struct {
 	Generation int
 	// PastPause claims in spite of a pause of the customer.
 	PastPause bool
-	// Ahead is what the caller knows of exports that will come up.
+	// Ahead is what the caller knows of exports that will come up, as of an epoch
+	// (Claim.Epoch): what is from another one counts no more.
 	Ahead []Ahead
+	Epoch int64
 	// Neighbours is how many exports of the batch to return along, beginning with
 	// the next one, where the caller has not looked ahead as far as this one.
 	Neighbours int
@@ -76,6 +78,7 @@ const (
 	ClaimPaused    Verdict = "paused"    // the customer is paused, for Wait or until somebody resumes
 	ClaimUnsettled Verdict = "unsettled" // an interrupted write settles after Wait
 	ClaimLocked    Verdict = "locked"    // another export works on the same e-mail
+	ClaimWentBack  Verdict = "went_back" // Redis may have lost a create, which settles after Wait
 )
 
 // Claim is an export in the hands of one worker, with all that is known of it.
@@ -116,6 +119,10 @@ type Claim struct {
 	// KnownWorkflows were lately made for that person, by job.
 	KnownWorkflows map[int64]int64
 
+	// Epoch is that of the customer's keys: it grows whenever Redis lost writes, or may
+	// have, and what was learned before then counts no more.
+	Epoch int64
+
 	Neighbours []Neighbour
 	// FirstNeighbour is the row of the first of them.
 	FirstNeighbour int
@@ -140,8 +147,12 @@ func (c *Claim) Token() int64 { return c.token }
 // that this keyset cannot open: ErrForged for one that was accepted for another target or
 // with other options.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
-	args := make([]any, 0, 10+4*len(o.Ahead))
-	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours, newRequest(), flag(o.PastPause))
+	if err := l.meet(ctx, o, ref.Customer); err != nil {
+		return nil, err
+	}
+	args := make([]any, 0, 12+4*len(o.Ahead))
+	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours, newRequest(), flag(o.PastPause),
+		l.seen.args(ref.Customer), o.Epoch)
 	for _, a := range o.Ahead {
 		args = append(args, a.Batch.local(), a.First, a.Rows, a.Neighbours)
 	}
@@ -159,6 +170,9 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	case ClaimHeld, ClaimPaused, ClaimUnsettled, ClaimLocked:
 		// The script tells how long, not until when: clocks may differ.
 		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
+	case ClaimWentBack:
+		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
+		l.heed(c, answer[2])
 	case ClaimEnded:
 		c.State = State(text(answer[1]))
 	case ClaimGone:
@@ -210,6 +224,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 		}
 		c.Neighbours = append(c.Neighbours, n)
 	}
+	l.heed(c, answer[11])
 	var err error
 	if c.Payload, err = l.openPayload([]byte(text(answer[4])), c.Ref, c.destination()); err != nil {
 		return fmt.Errorf("payload of export %s: %w", c.Export, err)
@@ -218,6 +233,13 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 }
 
 func (c *Claim) destination() destination { return destination{c.Target, c.Options} }
+
+// heed takes what a claim tells of the customer's keys.
+func (l *Ledger) heed(c *Claim, told any) {
+	now := readEpoch(told)
+	l.seen.claimed(c.Customer, now)
+	c.Epoch = now.epoch
+}
 
 // IncludesExported reports whether the batch asked for candidates that were
 // exported before as well.

@@ -57,6 +57,8 @@ import (
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:errands                   zset    errands ("1234:verify") by when to look at them
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
+//	ix:redis                     hash    which server answers, the last beats of workers, and
+//	                                     when Redis last lost writes
 //	ix:ready                     string  written to see that Redis takes writes; goes in a minute
 //
 // Scripts build keys from the customer's prefix, as asynq's do.
@@ -71,6 +73,7 @@ const (
 	customersKey = keyRoot + "customers"
 	workersKey   = keyRoot + "workers"
 	readyKey     = keyRoot + "ready"
+	redisKey     = keyRoot + "redis"
 	keysetKey    = keyRoot + "keyset"
 	apiKeysKey   = keyRoot + "apikeys"
 	// The day follows.

@@ -18,6 +18,8 @@ type Ledger struct {
 	retention time.Duration
 	simulated bool // see WithSimulatedClock
 
+	seen seen
+
 	journalAge   time.Duration
 	nobodyOnce   sync.Once
 	nobodySealed string // see nobody
@@ -72,6 +74,8 @@ func moveError(answer []any, to State) error {
 		return ErrStale
 	case "gone":
 		return ErrGone
+	case "went_back":
+		return ErrWentBack
 	case "illegal":
 		return fmt.Errorf("%w from %s to %s", ErrIllegalMove, text(answer[1]), to)
 	default:

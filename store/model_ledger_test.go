@@ -25,6 +25,9 @@ type model struct {
 	illegal int
 	paused  bool
 	resumes int64 // when the pause ends by itself; 0 = never
+
+	server, claimedOn string // which one answers, and which one answered the last claim
+	epoch             int64  // when records are created again
 }
 
 // putOff takes its turn like a batch.
@@ -230,7 +233,7 @@ func (m *model) serve(e *modelExport, o store.ClaimOptions) claimed {
 	case !o.ByTurns:
 	case c.Verdict == store.ClaimOK && took:
 		e.generation = generation
-	case c.Verdict == store.ClaimLocked, c.Verdict == store.ClaimUnsettled:
+	case c.Verdict == store.ClaimLocked, c.Verdict == store.ClaimUnsettled, c.Verdict == store.ClaimWentBack:
 		e.generation++
 		c.Generation = e.generation
 		if c.Verdict == store.ClaimLocked {
@@ -251,9 +254,11 @@ func (m *model) pause() (wait int64, paused bool) {
 }
 
 func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
-	switch {
-	case !e.recorded():
+	if !e.recorded() {
 		return claimed{Verdict: store.ClaimGone}
+	}
+	m.settle(o.Settle)
+	switch {
 	case e.state == store.Dead:
 		return claimed{Verdict: store.ClaimEnded, State: store.Dead}
 	case e.lease > m.now:
@@ -261,6 +266,10 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	}
 	if wait, paused := m.pause(); paused && !o.PastPause {
 		return claimed{Verdict: store.ClaimPaused, Wait: wait}
+	}
+	if m.epoch > m.now {
+		e.due = m.epoch
+		return claimed{Verdict: store.ClaimWentBack, Wait: m.epoch - m.now}
 	}
 	if settled := e.since + o.Settle.Milliseconds(); e.intent != store.NoIntent && settled > m.now {
 		if e.state != store.Unknown {
@@ -295,10 +304,10 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	marker, known := m.markers[e.candidate], m.known[e.email]
 	e.state = store.Claimed
 	intent := e.intent // what the claim is told of: not its own
-	if len(o.Ahead) > 0 && e.intent == store.NoIntent && e.person == 0 && known.Person == 0 && (marker.Person == 0 || e.batch.include) {
+	if len(o.Ahead) > 0 && o.Epoch == m.epoch && e.intent == store.NoIntent && e.person == 0 && known.Person == 0 && (marker.Person == 0 || e.batch.include) {
 		e.state, e.intent, e.since = store.Creating, store.IntentPerson, m.now
 	}
-	e.token++
+	e.token = max(e.token+1, m.now)
 	delete(m.back, e)
 	e.lease = m.after(o.Lease)
 	e.due, e.worker = e.lease, o.Worker
@@ -306,6 +315,15 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 		Verdict: store.ClaimOK, State: e.state, Token: e.token, Intent: intent,
 		Person: e.person, PersonMade: e.made, Attempts: e.attempts, Marker: marker, Known: known,
 	}
+}
+
+// settle begins a new epoch where another server answers than at the last claim, since
+// it may have lost what the one before knew.
+func (m *model) settle(after time.Duration) {
+	if m.claimedOn != "" && m.claimedOn != m.server {
+		m.epoch = max(m.now+after.Milliseconds(), m.epoch+1)
+	}
+	m.claimedOn = m.server
 }
 
 // early is the answer to a move that is not to be made, or has been made.
@@ -324,9 +342,17 @@ func (m *model) early(e *modelExport, token int64, to store.State) string {
 	return ""
 }
 
-func (m *model) step(e *modelExport, token int64, s store.Step) string {
+func (m *model) step(e *modelExport, token, epoch int64, s store.Step) string {
 	if early := m.early(e, token, s.To); early != "" {
 		return early
+	}
+	answer := "ok"
+	if s.To != store.Created && (epoch != m.epoch || m.server != m.claimedOn) {
+		answer = "went_back"
+		if s.Person == 0 || !store.CanMove(e.state, store.Created) {
+			return answer
+		}
+		s.To = store.Created
 	}
 	e.state, e.lease = s.To, m.after(s.Lease)
 	e.due = e.lease
@@ -341,7 +367,7 @@ func (m *model) step(e *modelExport, token int64, s store.Step) string {
 		e.person, e.made = s.Person, s.PersonMade
 		m.known[e.email] = m.known[e.email].with(s.Person, 0, 0)
 	}
-	return "ok"
+	return answer
 }
 
 func (m *model) hold(e *modelExport, token int64, h store.Hold, byTurns bool) string {

@@ -36,8 +36,8 @@ func TestLedgerBehavesLikeItsModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ledger := store.NewLedger(client, keys, store.WithSimulatedClock())
 			rapid.Check(t, func(t *rapid.T) {
+				ledger := store.NewLedger(client, keys, store.WithSimulatedClock())
 				play := newPlay(t, client, ledger, emails)
 				play.accept(t)
 				for range 3 { // rapid makes about 15 moves each time
@@ -65,6 +65,7 @@ func newPlay(t *rapid.T, client redis.UniversalClient, ledger *store.Ledger, ema
 	p := &play{Ledger: ledger, t: t, redis: client, model: newModel(), byTurns: map[*store.Claim]bool{}, elsewhere: store.NewTransfer(customer, elsewhere, "someone", "")}
 	p.must(client.FlushDB(t.Context()).Err())
 	p.pass(0)
+	p.serve("first")
 	for i, spec := range []store.BatchSpec{
 		{Customer: customer, IdempotencyKey: "first", Job: 1709},
 		{Customer: customer, IdempotencyKey: "second", Job: 1710, IncludePreviouslyExported: true},
@@ -102,11 +103,24 @@ func (p *play) pass(d time.Duration) {
 	p.must(p.redis.Set(p.t.Context(), store.SimulatedClockKey, p.model.now, 0).Err())
 }
 
+// serve lets another server answer, with all that the one before knew: it is the worker
+// who cannot know that.
+func (p *play) serve(id string) {
+	p.model.server = id
+	p.must(p.redis.Set(p.t.Context(), store.SimulatedServerKey, id, 0).Err())
+}
+
 func (p *play) actions() map[string]func(*rapid.T) {
 	actions := map[string]func(*rapid.T){
 		"": p.compare,
 		"time passes": func(t *rapid.T) {
 			p.pass(time.Duration(rapid.SampledFrom([]int{1, 20, 100}).Draw(t, "seconds")) * time.Second)
+		},
+		"another server": func(t *rapid.T) {
+			if !seldom(t, "Redis restarts") {
+				t.Skip("it does not")
+			}
+			p.serve(p.model.server + "+")
 		},
 		"accept":      p.accept,
 		"close batch": p.closeBatch,
@@ -241,6 +255,10 @@ func (p *play) claim(t *rapid.T) {
 		PastPause:  seldom(t, "through a pause"),
 		Generation: max(0, e.generation-rapid.IntRange(0, 1).Draw(t, "generations ago")),
 	}
+	o.Epoch = p.model.epoch
+	if seldom(t, "remembers what was before Redis went back") {
+		o.Epoch = 0
+	}
 	if rapid.Bool().Draw(t, "speculate") {
 		for _, b := range p.model.batches {
 			o.Ahead = append(o.Ahead, nobody(b.id)...)
@@ -290,7 +308,7 @@ func (p *play) step(t *rapid.T) {
 		s.Person = rapid.Int64Range(1, 3).Draw(t, "person")
 		s.PersonMade = rapid.Bool().Draw(t, "made")
 	}
-	twice(t, func() { p.same("step", word(p.Step(t.Context(), c, s)), p.model.step(e, c.Token(), s)) })
+	twice(t, func() { p.same("step", word(p.Step(t.Context(), c, s)), p.model.step(e, c.Token(), c.Epoch, s)) })
 }
 
 func (p *play) hold(t *rapid.T) {
@@ -419,6 +437,8 @@ func word(err error) string {
 		return "stale"
 	case errors.Is(err, store.ErrGone):
 		return "gone"
+	case errors.Is(err, store.ErrWentBack):
+		return "went_back"
 	case errors.Is(err, store.ErrIllegalMove):
 		return "illegal"
 	default:

@@ -20,7 +20,8 @@ type Step struct {
 }
 
 // Step moves a claimed export on and renews its lease. It returns ErrStale,
-// ErrGone or ErrIllegalMove where the claim does not hold.
+// ErrGone or ErrIllegalMove where the claim does not hold, and ErrWentBack where nothing
+// may be created: then a person whom the step names is recorded all the same.
 func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 	made := "u"
 	if s.PersonMade {
@@ -31,7 +32,7 @@ func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 		return err
 	}
 	answer, err := l.run(ctx, stepScript, recordKey(c.Customer, c.Export),
-		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings, entry)
+		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings, entry, c.Epoch)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ const (
 	ReasonWriteSettling  Reason = "write_settling"
 	ReasonBreakerOpen    Reason = "breaker_open"
 	ReasonRetryThrottled Reason = "retry_throttled"
+	ReasonRedisWentBack  Reason = "redis_went_back"
 	ReasonNoConnection   Reason = "no_connection"
 	ReasonPaused         Reason = "paused"
 	ReasonNoPermit       Reason = "no_permit"
@@ -53,6 +54,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonClaimUnrenewed: {"the worker could not renew its claim in time", hintNothing + "; it goes on in a moment. If it lasts, look at the load of the worker's machine, and of Redis."},
 	ReasonWriteSettling:  {"the answer to a write was lost", hintNothing + "; after a pause iCIMS is searched, and the write adopted or repeated."},
 	ReasonBreakerOpen:    {"iCIMS keeps failing, so calls are suspended", hintNothing + "; a probe is sent now and then. If it lasts, look at iCIMS's status page."},
+	ReasonRedisWentBack:  {"Redis lost its last writes, or may have", hintNothing + "; exports go on after the settle time, with new look-ups."},
 	ReasonRetryThrottled: {"most retries fail, so they are held back", hintNothing + "; first attempts go on, and retries as soon as some succeed."},
 	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the connection (icims-export connection, or the connections file); the exports wait."},
 	ReasonPaused:         {"an operator has paused the customer's exports", "Resume them with icims-export resume, or wait until the pause is over."},

@@ -23,6 +23,7 @@ var effects = map[Reason][]Effect{
 	ReasonWriteSettling:  {EffectWait},
 	ReasonBreakerOpen:    {EffectWait},
 	ReasonRetryThrottled: {EffectWait},
+	ReasonRedisWentBack:  {EffectWait},
 	ReasonNoConnection:   {EffectWait},
 	ReasonPaused:         {EffectWait},
 	ReasonNoPermit:       {EffectWait},

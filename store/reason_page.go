@@ -14,6 +14,7 @@ var meanings = map[Reason]string{
 	ReasonClaimUnrenewed: "The worker was frozen or overloaded, or Redis did not answer it, so another one may have taken the export over meanwhile. A create is sent only under a claim that was renewed lately; this one was not sent.",
 	ReasonWriteSettling:  "A create was sent and its answer never arrived: a time-out, a reset connection, or a 5xx after sending. It may or may not have taken effect, so it is never repeated blindly.",
 	ReasonBreakerOpen:    "So many of the last calls failed through iCIMS's own fault that sending more would only add to the trouble.",
+	ReasonRedisWentBack:  "Redis was restored from a copy, failed over or was emptied, so who was created in the last seconds may not be recorded. Nothing is created before iCIMS's search shows everybody who was: the settle time after a worker noticed.",
 	ReasonRetryThrottled: "Each retry takes a token and each success gives some back. There are none left: most of what is retried fails again.",
 	ReasonNoConnection:   "The customer has a connection neither in the store nor in the connections file, or it was refused.",
 	ReasonPaused:         "Exports in the middle of their calls finish; all others wait. `icims-export lanes` tells who paused, why and until when.",

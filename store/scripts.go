@@ -33,15 +33,21 @@ var (
 type script struct{ live, simulated *redis.Script }
 
 // Leases and waits are measured by the clock of Redis alone, so that the clocks
-// of workers may differ or jump.
+// of workers may differ or jump. server is the identity of the server that answers: it
+// changes with a restart and with a fail-over, and is ” where INFO is forbidden.
 const (
 	liveClock = `local function micros()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 local function now() return math.floor(micros() / 1000) end
+local function server()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+end
 `
-	simulatedClock = `local function now() return tonumber(redis.call('GET', '` + SimulatedClockKey + `')) end
+	simulatedClock = `local function server() return redis.call('GET', '` + SimulatedServerKey + `') or '' end
+local function now() return tonumber(redis.call('GET', '` + SimulatedClockKey + `')) end
 local function micros() return now() * 1000 end
 `
 )
@@ -49,6 +55,9 @@ local function micros() return now() * 1000 end
 // SimulatedClockKey holds the time (ms since 1970) that a ledger goes by which
 // was made WithSimulatedClock.
 const SimulatedClockKey = keyRoot + "clock"
+
+// SimulatedServerKey holds the identity of the server that such a ledger goes by.
+const SimulatedServerKey = keyRoot + "simulated-server"
 
 // WithSimulatedClock makes the ledger go by the time in SimulatedClockKey instead
 // of that of Redis. It is for simulations, which pass days in seconds.

@@ -94,9 +94,10 @@ func TestTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger, lost := store.NewLedger(client, keys, store.WithSimulatedClock()), &echo{}
+	lost := &echo{}
 	client.AddHook(lost)
 	rapid.Check(t, func(t *rapid.T) {
+		ledger := store.NewLedger(client, keys, store.WithSimulatedClock())
 		q := &turnsPlay{T: t, redis: client, ledger: ledger, echo: lost, now: 1_800_000_000_000, batchOf: map[string]string{}, begun: map[string]bool{}, held: map[string]*store.Claim{}, ended: map[string]bool{}, lead: map[[2]string]int{}}
 		q.must(client.FlushDB(t.Context()).Err())
 		q.pass(0)

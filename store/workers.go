@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -87,7 +88,7 @@ func readFleet(now time.Time, entries map[string]string) Fleet {
 
 // Farewell says that a worker process has ended.
 func (l *Ledger) Farewell(ctx context.Context, worker string) error {
-	return l.removeWorkers(ctx, worker)
+	return errors.Join(l.removeWorkers(ctx, worker), l.leaveBeats(ctx, worker))
 }
 
 // Bury removes workers from the registry that have been silent for long. One

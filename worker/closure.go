@@ -65,6 +65,14 @@ func (g *gate) believe(s store.Standing) bool {
 	return opened
 }
 
+// closeFor closes the gate for a while, as the ledger said with a claim.
+func (g *gate) closeFor(reason store.Reason, d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	closed := store.Closure{Reason: reason, Until: g.now().Add(d)}
+	g.closed = [2]store.Closure{closed, closed}
+}
+
 // resume forgets a pause that is over.
 func (g *gate) resume() {
 	g.mu.Lock()

@@ -11,6 +11,7 @@ import (
 // does it; the others wait for what it finds rather than ask the same themselves.
 type duty struct {
 	batch      store.BatchID
+	epoch      int64
 	row        int // of the first neighbour
 	wanted     int
 	neighbours []store.Neighbour
@@ -32,7 +33,8 @@ func (l *lookups) endDuty() { l.onDuty <- struct{}{} }
 // the duty that was taken before the claim, or carries it on in the background.
 func (l *lookups) claimed(x *export, asked []store.Ahead, onDuty bool) {
 	c := x.claim
-	d := &duty{batch: c.Batch, row: c.FirstNeighbour, wanted: l.size - 1, neighbours: c.Neighbours}
+	l.enter(c.Epoch)
+	d := &duty{batch: c.Batch, epoch: c.Epoch, row: c.FirstNeighbour, wanted: l.size - 1, neighbours: c.Neighbours}
 	beyond := false // the neighbours continue what is known, rather than follow the export
 	for _, a := range asked {
 		if a.Batch == c.Batch && c.Row < a.First+len(a.Rows) {
@@ -68,6 +70,9 @@ func (l *lookups) rememberNeedless(d *duty) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if d.epoch != l.epoch {
+		return
+	}
 	for i, n := range d.neighbours {
 		if n.Payload != nil {
 			return
@@ -155,6 +160,9 @@ func (l *lookups) one(ctx context.Context, x *export) (*found, error) {
 func (l *lookups) remember(d *duty, now time.Time, addresses map[string]string, people *people) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if d.epoch != l.epoch {
+		return // Redis went back meanwhile
+	}
 	a := l.of(d.batch, now)
 	for i, n := range d.neighbours {
 		if a.spans(d.row + i) {

@@ -34,6 +34,7 @@ type lookups struct {
 	background sync.WaitGroup
 
 	mu      sync.Mutex
+	epoch   int64 // that the batches are of, see store.Claim
 	batches map[store.BatchID]*window
 }
 
@@ -90,18 +91,28 @@ const knownBatches = 64
 // known is what a claim is to know of the exports that may come up. Where that is
 // little of some batch and nobody is on duty, the duty is taken, to look further
 // ahead. Unless speculation makes sense, nobody is said to be missing from iCIMS.
-func (l *lookups) known(speculate bool) (known []store.Ahead, onDuty bool) {
-	known, low := l.survey(time.Now(), speculate)
+func (l *lookups) known(speculate bool) (known []store.Ahead, epoch int64, onDuty bool) {
+	known, epoch, low := l.survey(time.Now(), speculate)
 	if low && l.tryDuty() {
-		return known, true
+		return known, epoch, true
 	}
 	for i := range known {
 		known[i].Neighbours = 0
 	}
-	return known, false
+	return known, epoch, false
 }
 
-func (l *lookups) survey(now time.Time, speculate bool) (known []store.Ahead, low bool) {
+// enter drops what is of an earlier epoch.
+func (l *lookups) enter(epoch int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if epoch > l.epoch {
+		clear(l.batches)
+		l.epoch = epoch
+	}
+}
+
+func (l *lookups) survey(now time.Time, speculate bool) (known []store.Ahead, epoch int64, low bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for batch, a := range l.batches {
@@ -125,7 +136,7 @@ func (l *lookups) survey(now time.Time, speculate bool) (known []store.Ahead, lo
 	slices.SortFunc(known, func(a, b store.Ahead) int {
 		return cmp.Or(l.batches[b.Batch].at.Compare(l.batches[a.Batch].at), cmp.Compare(a.Batch, b.Batch))
 	})
-	return known[:min(len(known), knownBatches)], low
+	return known[:min(len(known), knownBatches)], l.epoch, low
 }
 
 // recall returns what is known of a row.
@@ -159,7 +170,7 @@ func (l *lookups) restore(x *export) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a := l.batches[x.claim.Batch]; a != nil && a.spans(x.claim.Row) {
+	if a := l.batches[x.claim.Batch]; a != nil && x.claim.Epoch == l.epoch && a.spans(x.claim.Row) {
 		a.rows[x.claim.Row-a.first] = x.looked
 	}
 }

@@ -52,6 +52,9 @@ func ledgerFault(err error) outcome {
 	if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) {
 		return outcome{kind: released, err: err}
 	}
+	if errors.Is(err, store.ErrWentBack) {
+		return outcome{kind: deferred, reason: store.ReasonRedisWentBack, after: time.Second, err: err}
+	}
 	return outcome{kind: fault, reason: store.ReasonInternal, err: err}
 }
 

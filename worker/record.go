@@ -139,7 +139,7 @@ func (l *lane) recordSurely(ctx context.Context, write func(context.Context) err
 		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithRandomizationFactor(0)), ctx)
 	err := backoff.Retry(func() error {
 		err := write(ctx)
-		if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrIllegalMove) {
+		if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrIllegalMove) || errors.Is(err, store.ErrWentBack) {
 			return backoff.Permanent(err)
 		}
 		return err

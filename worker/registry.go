@@ -17,6 +17,7 @@ const beatEvery = 2 * time.Second
 type registry struct {
 	ledger *store.Ledger
 	self   func() store.Peer
+	settle time.Duration
 	log    zerolog.Logger
 
 	mu    sync.Mutex
@@ -49,7 +50,21 @@ func (r *registry) beat(ctx context.Context) error {
 		return err
 	}
 	r.take(fleet)
+	r.noticeLoss(ctx)
 	return nil
+}
+
+// noticeLoss tells of a Redis that lost writes. It fails no beat: of a cluster the node
+// that has these keys may be out of reach, and claims look for themselves.
+func (r *registry) noticeLoss(ctx context.Context) {
+	loss, news, err := r.ledger.NoticeLoss(ctx, r.self().Worker, r.settle)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.log.Error().Err(err).Msg("heartbeat failed: cannot see whether Redis went back")
+	case news:
+		r.log.Error().Str("kind", string(loss.Kind)).Float64("lost_seconds", loss.LostSeconds).Time("creates_from", loss.CreatesFrom).
+			Str("remedy", loss.Remedy()).Msg(loss.String())
+	}
 }
 
 const (

@@ -36,6 +36,7 @@ type rig struct {
 	sim      *icimstest.Simulator
 	tenant   *icimstest.Tenant
 	server   *icimstest.Server
+	store    *redistest.Server
 	redis    redis.UniversalClient
 	ledger   *store.Ledger
 	producer *tasks.Client
@@ -81,7 +82,8 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	if o.conn != nil {
 		o.conn(&r.conn)
 	}
-	r.redis = redistest.Start(t).Client(t)
+	r.store = redistest.Start(t)
+	r.redis = r.store.Client(t)
 	keys, err := store.NewKeyset()
 	if err != nil {
 		t.Fatal(err)

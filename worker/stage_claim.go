@@ -32,7 +32,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 		// The intent is recorded along with the claim where the next thing to do is
 		// surely the POST, and its permit is in hand.
 		speculate := s.lookups.expectNobody() && s.admits(ctx) == nil && x.reserved.soon(ctx)
-		options.Ahead, onDuty = s.lookups.known(speculate)
+		options.Ahead, options.Epoch, onDuty = s.lookups.known(speculate)
 	}
 	defer func() {
 		if onDuty {
@@ -68,6 +68,10 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 		return outcome{kind: released, reason: store.ReasonPaused, after: after}
 	case store.ClaimUnsettled:
 		return outcome{kind: released, reason: store.ReasonWriteSettling, after: claim.Wait + time.Second}
+	case store.ClaimWentBack:
+		s.lookups.enter(claim.Epoch)
+		s.gate.closeFor(store.ReasonRedisWentBack, claim.Wait)
+		return outcome{kind: released, reason: store.ReasonRedisWentBack, after: claim.Wait + time.Second}
 	case store.ClaimLocked:
 		return outcome{kind: released, reason: store.ReasonEmailBusy, after: min(max(lockedRetry, claim.Wait), lockedAtMost)}
 	default:
@@ -75,6 +79,9 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	}
 
 	x.claim = claim
+	if claim.Epoch != options.Epoch {
+		options.Ahead = nil // the ledger did not go by it
+	}
 	x.onClaim(asked)
 	x.job = icims.JobID(store.JobOf(claim.Target))
 	x.personID, x.personMade = icims.PersonID(claim.Person), claim.PersonMade

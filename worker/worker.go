@@ -102,7 +102,7 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
 		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
-	w.registry = &registry{ledger: ledger, self: w.peer, log: log}
+	w.registry = &registry{ledger: ledger, self: w.peer, settle: settings.SettleTime, log: log}
 	w.errands = newErrands(w)
 	// Titles of a new list take minutes, for which the lists of others must not wait.
 	const listsAtOnce = 16

@@ -129,6 +129,7 @@ func printAudit(p *process, r operate.AuditResult) {
 		fmt.Fprintf(out, "\n%s were looked up in iCIMS, with %s.\n", prose.Plural(r.Sampled, "exported candidate"), prose.Plural(r.Calls, "call"))
 	}
 	fmt.Fprintln(out)
+	defer sayLoss(p, r.Loss)
 	if r.Clean {
 		var b strings.Builder
 		hang(&b, width, "", clean+" Every accepted candidate is done, skipped, dead, cancelled or still moving; counters, lists, locks, data and markers agree with the records.")

@@ -205,7 +205,15 @@ func (r lanes) summary(p *process, onTerminal bool) {
 		text += fmt.Sprintf(" %s more without work; --all shows them.", prose.Grouped(r.Hidden))
 	}
 	p.sayf("%s", text)
+	sayLoss(p, r.Loss)
 	if r.Workers == 0 {
 		p.sayf("No worker has been heard of lately: start one (icims-export worker).")
+	}
+}
+
+// sayLoss tells that Redis lost writes lately.
+func sayLoss(p *process, loss *store.Loss) {
+	if loss != nil {
+		p.sayf("Noticed %s: %s. %s", prose.When(loss.At), loss, loss.Remedy())
 	}
 }

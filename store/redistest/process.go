@@ -70,6 +70,8 @@ func launch(settings []string, busPort bool) (*process, error) {
 
 func (p *process) addr() string { return net.JoinHostPort(loopback, strconv.Itoa(p.port)) }
 
+func (p *process) dumpFile() string { return filepath.Join(p.dir, "dump.rdb") }
+
 func (p *process) logFile() string { return filepath.Join(p.dir, "redis.log") }
 
 // start runs the server and returns once it answers PING, which it does not

@@ -3,6 +3,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -130,4 +131,32 @@ func (s *Server) refuseShared(t testing.TB) {
 	if s.shared {
 		t.Fatal("this server is shared by the tests of the package: take one of your own with redistest.Start")
 	}
+}
+
+// Backup returns a copy of what the server holds, as an operator would keep it: what is
+// written afterwards is not in it.
+func (s *Server) Backup(t testing.TB) []byte {
+	t.Helper()
+	s.refuseShared(t)
+	client := newClient(s.Addr(), s.db)
+	defer client.Close()
+	if err := client.Save(context.Background()).Err(); err != nil {
+		t.Fatalf("save a copy: %v", err)
+	}
+	copied, err := os.ReadFile(s.process.dumpFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// Restore stops the server and starts it with a copy that Backup made. The server must
+// not be AppendOnly, or Redis would load that file instead.
+func (s *Server) Restore(t testing.TB, copied []byte) {
+	t.Helper()
+	s.Kill(t)
+	if err := os.WriteFile(s.process.dumpFile(), copied, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart(t)
 }

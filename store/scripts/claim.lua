@@ -1,14 +1,16 @@
 -- Gives an export to one worker: the task's own, or where the task is a turn the
 -- one whose turn it is. KEYS[1] record of the task's export.
 -- ARGV: prefix, export, lease ms, settle ms, by turns 0|1, generation of the task,
--- worker, neighbours wanted, request, in spite of a pause 0|1; then for each batch that
--- the caller has looked ahead in: batch, first row, what it knows of the rows from there
--- on (n nobody has the e-mail, k no look-up is needed, - nothing), neighbours wanted there.
+-- worker, neighbours wanted, request, in spite of a pause 0|1, what the process has seen
+-- of Redis (epoch:claims:epoch of the fleet:server of the fleet), epoch of what follows;
+-- then for each batch that the caller has looked ahead in: batch, first row, what it
+-- knows of the rows from there on (n nobody has the e-mail, k no look-up is needed,
+-- - nothing), neighbours wanted there.
 -- Returns {'gone'} | {'ended', state} | {'held', ms} | {'paused', ms or 0} |
--- {'unsettled', ms, task} | {'locked', ms, task} | {'ok', token, state, record as it was,
--- payload, batch, marker, known, row of the first neighbour, neighbours, ms since its
--- first failure, task}. The task is {}, or export and generation of the one to put in
--- where the export is to come back.
+-- {'unsettled', ms, task} | {'locked', ms, task} | {'went_back', ms, epoch:claims, task} |
+-- {'ok', token, state, record as it was, payload, batch, marker, known, row of the first
+-- neighbour, neighbours, ms since its first failure, epoch:claims, task}. The task is {},
+-- or export and generation of the one to put in where the export is to come back.
 local key, t, by_turns, task = KEYS[1], now(), ARGV[5] == '1', {}
 
 -- A pause lets nothing begin, from the moment it is recorded. It changes nothing else:
@@ -74,11 +76,21 @@ local batch = redis.call('HMGET', batch_key, 't', 'o', 'tp')
 local include = batch[2] and string.find(batch[2], 'i', 1, true)
 local marker_key, marker_field = marker_place(r.c)
 
+local epoch, claims = epoch_of(t, ARGV[11], tonumber(ARGV[4]))
+local function seen() return int(epoch) .. ':' .. int(claims) end
+
 -- take returns why the export is not to be worked on, or takes its locks.
 local function take()
   if not legal(r.st, 'claimed') then return {'ended', r.st} end
   if tonumber(r.le or '0') > t then return {'held', int(tonumber(r.le) - t)} end
   if paused then return paused end
+
+  -- Somebody may have been created whose record Redis has lost.
+  if epoch > t then
+    due(export, epoch)
+    come_back(epoch)
+    return {'went_back', int(epoch - t), seen(), task}
+  end
 
   -- A write whose answer was never recorded may still take effect: wait until it
   -- surely has or has not.
@@ -132,8 +144,9 @@ local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
 -- What the caller knows of the row, and which neighbours it wants to look up.
 local row, ahead = tonumber(r.r), ''
 local from, wanted = row + 1, tonumber(ARGV[8])
-for i = 11, #ARGV, 4 do
-  if ARGV[i] == r.b then
+for i = 13, #ARGV, 4 do
+  -- What was found before Redis went back counts no more.
+  if ARGV[i] == r.b and tonumber(ARGV[12]) == epoch then
     local at = row - tonumber(ARGV[i + 1]) + 1
     if at >= 1 then ahead = string.sub(ARGV[i + 2], at, at) end
     if at <= #ARGV[i + 2] then from, wanted = row - at + 1 + #ARGV[i + 2], tonumber(ARGV[i + 3]) end
@@ -143,7 +156,9 @@ end
 local token, state = r.tk, r.st
 if not again then
   local lease = t + tonumber(ARGV[3])
-  token, state = int(tonumber(r.tk or '0') + 1), 'claimed'
+  -- A Redis that went back gives no token a second time.
+  token, state = int(math.max(tonumber(r.tk or '0') + 1, t)), 'claimed'
+  claims = redis.call('HINCRBY', prefix .. 'c', 'claims', 1)
   local write = {'HSET', key, 'st', state, 'le', int(lease), 'tk', token, 'wk', ARGV[7], 'rq', ARGV[9]}
   -- A look-up has just found nobody: where nothing here says otherwise, the intent to
   -- create is recorded in the same round trip.
@@ -187,4 +202,4 @@ if wanted > 0 then
 end
 return {'ok', token, state, flat, redis.call('GET', prefix .. 'p:' .. export) or '',
   {batch[1] or '', batch[2] or '', batch[3] or nil}, marker, known, int(from), neighbours,
-  r.fa and int(t - tonumber(r.fa)) or '', task}
+  r.fa and int(t - tonumber(r.fa)) or '', seen(), task}

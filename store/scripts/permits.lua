@@ -236,6 +236,9 @@ elseif not errand then
   local reason, at = verdict_of(v)
   close(reason, at)
 end
+if not errand then
+  close('redis_went_back', tonumber(redis.call('HGET', prefix .. 'c', 'creates_from') or '0'))
+end
 close('icims_rate_limited', num('ru'))
 close('icims_quota_exhausted', num('qu'))
 -- iCIMS itself said no, so that permits in hand are not to be used either.

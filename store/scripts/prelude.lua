@@ -175,6 +175,32 @@ local function end_batch(key, t, retention)
   if tonumber(b[3] or '0') == 0 then expire_batch(key, retention) end
 end
 
+-- epoch_of returns the epoch of the customer's keys and how many claims were given in
+-- it. An epoch is named by the time from which on records are created in iCIMS: it begins
+-- when Redis went back, or may have. known is what a process has seen, as
+-- epoch:claims:epoch of the fleet:server of the fleet.
+local function epoch_of(t, known, settle)
+  local c = redis.call('HMGET', prefix .. 'c', 'creates_from', 'claims', 'server')
+  local stored, claims, id = tonumber(c[1] or '0'), tonumber(c[2] or '0'), server()
+  local e, n, fleet, fleet_server = string.match(known, '^(%d+):(%d+):(%d+):(.*)$')
+  e, n = tonumber(e), tonumber(n)
+  local epoch = stored
+  if e > stored or (e == stored and n > claims) or (id ~= '' and (c[3] or '') ~= '' and id ~= c[3] and id ~= fleet_server) then
+    epoch = math.max(t + settle, e + 1, stored + 1)
+  end
+  epoch = math.max(epoch, tonumber(fleet))
+  if epoch ~= stored or (id ~= '' and id ~= c[3]) then
+    redis.call('HSET', prefix .. 'c', 'creates_from', int(epoch), 'server', id ~= '' and id or c[3] or '')
+  end
+  return epoch, claims
+end
+
+-- went_back reports whether Redis went back since an epoch, or may have.
+local function went_back(epoch)
+  local c, id = redis.call('HMGET', prefix .. 'c', 'creates_from', 'server'), server()
+  return tonumber(c[1] or '0') ~= tonumber(epoch) or (id ~= '' and c[2] and c[2] ~= '' and c[2] ~= id)
+end
+
 -- answer_early returns the answer where a worker that holds `token` may not move
 -- the record to `to`, or has done so before: a client repeats a script when the
 -- answer was lost. Illegal moves are counted: they are bugs.

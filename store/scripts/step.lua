@@ -1,10 +1,16 @@
 -- Moves a claimed export one step on and renews its lease. KEYS[1] record.
 -- ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '',
--- warnings, story entry or ''.
+-- warnings, story entry or '', epoch of the claim.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 local early = answer_early(r, ARGV[3], to)
 if early then return early end
+-- Nothing is created after Redis went back, but who was is recorded.
+local refused = (to == 'creating' or to == 'placing') and went_back(ARGV[10])
+if refused then
+  if ARGV[6] == '' or not legal(r.st, 'created') then return {'went_back'} end
+  to = 'created'
+end
 local t = now()
 redis.call('HSET', KEYS[1], 'st', to, 'le', int(t + tonumber(ARGV[5])))
 due(export, t + tonumber(ARGV[5]))
@@ -23,4 +29,4 @@ if ARGV[6] ~= '' and ARGV[6] ~= r.pe then
   know(r.eh, ARGV[6], '', '')
 end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
-return {'ok'}
+return {refused and 'went_back' or 'ok'}

@@ -1,0 +1,175 @@
+package worker_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// A Redis that went back has forgotten writes that it had acknowledged, and iCIMS has
+// not. These tests let it happen in the middle of a run, with workers that share nothing
+// but Redis, and count what iCIMS holds.
+
+// settleShort is a settle time for tests: longer than a call and the lag of the search.
+const settleShort = 3 * time.Second
+
+// forgetful is a rig whose simulator takes second profiles and second workflows, and
+// whose search lags.
+func forgetful(t *testing.T, lag time.Duration) *rig {
+	t.Helper()
+	r := newRig(t, rigOptions{
+		stopped: true, sim: calm(),
+		tenant: func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{DuplicateEmail: icimstest.Allow, DuplicateWorkflow: icimstest.Allow}
+		},
+		conn: func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst, c.Limits.InFlight = 150, 20, 16 },
+	})
+	r.sim.SetFaults(icimstest.Faults{SearchLag: lag})
+	return r
+}
+
+// crewMember starts a worker with clients of its own, as another process would have.
+func (r *rig) crewMember(server *redistest.Server) *worker.Worker {
+	r.t.Helper()
+	return r.crewMemberOf(server.Client(r.t))
+}
+
+func (r *rig) crewMemberOf(client redis.UniversalClient) *worker.Worker {
+	r.t.Helper()
+	settings := worker.DefaultSettings()
+	settings.CallTimeout, settings.SettleTime, settings.Lease = time.Second, settleShort, 2*time.Second
+	settings.RetryMin, settings.RetryMax = 10*time.Millisecond, 50*time.Millisecond
+	settings.ShutdownTimeout = 5 * time.Second
+	hosts, err := icims.ParseHostPolicy(r.server.URL)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	w := worker.New(client, store.NewLedger(client, r.ledger.Keys()), settings, hosts, zerolog.New(r.logs))
+	w.SetConnections([]store.Connection{r.conn})
+	if err := w.Start(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(w.Stop)
+	return w
+}
+
+// made waits until iCIMS holds so many people.
+func (r *rig) made(n int) {
+	r.t.Helper()
+	r.eventually(fmt.Sprintf("iCIMS has %d people", n), func() bool { return len(r.tenant.People()) >= n })
+}
+
+// eachOnce expects that each candidate is in iCIMS once, with one workflow.
+func (r *rig) eachOnce(n int) {
+	r.t.Helper()
+	inv := r.sim.Invariants()
+	if len(inv.DuplicateProfiles) > 0 || len(inv.DuplicateWorkflows) > 0 || inv.People != n || inv.Workflows != n {
+		r.t.Errorf("of %d candidates iCIMS has %d people and %d workflows; %d addresses have several profiles, %d people several workflows for one job",
+			n, inv.People, inv.Workflows, len(inv.DuplicateProfiles), len(inv.DuplicateWorkflows))
+	}
+}
+
+func TestARestoredRedisMakesNoDuplicates(t *testing.T) {
+	t.Parallel()
+	for _, lag := range []time.Duration{0, time.Second} {
+		t.Run(fmt.Sprintf("search lag %s", lag), func(t *testing.T) {
+			t.Parallel()
+			const n = 400
+			r := forgetful(t, lag)
+			r.crewMember(r.store)
+			r.crewMember(r.store)
+			batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+			r.made(100)
+			copied := r.store.Backup(t)
+			r.made(200)
+			r.store.Restore(t, copied)
+			r.finished(batch)
+			r.eachOnce(n)
+		})
+	}
+}
+
+func TestARestoreWithAllWorkersStartedAnewMakesNoDuplicates(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	r := forgetful(t, 2*time.Second)
+	crew := []*worker.Worker{r.crewMember(r.store), r.crewMember(r.store)}
+	batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	r.made(100)
+	copied := r.store.Backup(t)
+	r.made(200)
+	for _, w := range crew {
+		w.Stop()
+	}
+	r.store.Restore(t, copied)
+	r.crewMember(r.store)
+	r.crewMember(r.store)
+	r.finished(batch)
+	r.eachOnce(n)
+}
+
+func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
+	t.Parallel()
+	const n = 400
+	r := forgetful(t, time.Second)
+	replica := redistest.Start(t)
+	ctx := t.Context()
+	follower, _ := replica.Client(t).(*redis.Client)
+	host, port := redistest.HostPort(t, r.store)
+	if err := follower.SlaveOf(ctx, host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	// Both clients go to whoever is the master: as with Sentinel, connections are made
+	// anew after the fail-over.
+	master := redistest.NewSwitch(r.store)
+	r.crewMemberOf(master.Client(t))
+	r.crewMemberOf(master.Client(t))
+	batch := r.send(tasks.ToJob(job), tasks.Options{}, people(n)...)
+	r.made(100)
+	r.eventually("the replica has what the master had then", func() bool {
+		b, err := store.NewLedger(follower, r.ledger.Keys()).Batch(ctx, batch)
+		return err == nil && b.Created > 0
+	})
+	// From here on the replica hears nothing.
+	if err := follower.SlaveOf(ctx, "127.0.0.1", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.made(250)
+	r.store.Kill(t)
+	if err := follower.SlaveOf(ctx, "NO", "ONE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	master.To(replica)
+	r.ledger = store.NewLedger(follower, r.ledger.Keys())
+	r.finished(batch)
+	r.eachOnce(n)
+}
+
+func TestAnEmptiedRedisMakesNoDuplicates(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	r := forgetful(t, 2*time.Second)
+	r.crewMember(r.store)
+	r.crewMember(r.store)
+	all := people(n)
+	r.send(tasks.ToJob(job), tasks.Options{}, all...)
+	r.made(100)
+	if err := r.redis.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	// The producer hears that its batch is gone and sends it again at once.
+	batch := r.send(tasks.ToJob(job), tasks.Options{}, all...)
+	r.finished(batch)
+	r.eachOnce(n)
+	r.eventually("a worker says so", func() bool { return r.logs.Count("the ledger is empty but was not") > 0 })
+}
