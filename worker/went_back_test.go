@@ -126,7 +126,7 @@ func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 	ctx := t.Context()
 	follower, _ := replica.Client(t).(*redis.Client)
 	host, port := redistest.HostPort(t, r.store)
-	if err := follower.SlaveOf(ctx, host, port).Err(); err != nil {
+	if err := follower.ReplicaOf(ctx, host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
 	// Both clients go to whoever is the master: as with Sentinel, connections are made
@@ -141,12 +141,12 @@ func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 		return err == nil && b.Created > 0
 	})
 	// From here on the replica hears nothing.
-	if err := follower.SlaveOf(ctx, "127.0.0.1", "1").Err(); err != nil {
+	if err := follower.ReplicaOf(ctx, "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
 	r.made(250)
 	r.store.Kill(t)
-	if err := follower.SlaveOf(ctx, "NO", "ONE").Err(); err != nil {
+	if err := follower.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
 	master.To(replica)
