@@ -46,6 +46,8 @@ func WithJournalAge(d time.Duration) Option { return func(l *Ledger) { l.journal
 // NewLedger returns the ledger kept in the Redis that the client speaks to.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {
 	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultJournalAge}
+	l.seen.beating = make(chan struct{}, 1)
+	l.seen.beating <- struct{}{}
 	for _, o := range options {
 		o(l)
 	}

@@ -80,7 +80,7 @@ var ErrWentBack = errors.New("ledger: Redis went back, nothing is created until 
 // seen is what this process has seen of Redis. It must not outlive the state that it
 // comes from, which is what it is compared for.
 type seen struct {
-	beating sync.Mutex // one beat at a time
+	beating chan struct{} // holds a token while nobody beats
 
 	mu        sync.Mutex
 	customers map[string]seenCustomer
@@ -142,8 +142,12 @@ func (l *Ledger) OnLoss(forget func()) {
 // settle time after a loss.
 func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Duration) (last Loss, news bool, err error) {
 	s := &l.seen
-	s.beating.Lock()
-	defer s.beating.Unlock()
+	select {
+	case <-s.beating:
+	case <-ctx.Done():
+		return Loss{}, false, context.Cause(ctx)
+	}
+	defer func() { s.beating <- struct{}{} }()
 	s.mu.Lock()
 	left, known := s.fleet.beats[worker], s.fleet.epoch
 	s.mu.Unlock()
