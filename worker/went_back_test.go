@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +130,10 @@ func TestAReplicaThatLaggedMakesNoDuplicates(t *testing.T) {
 	if err := follower.ReplicaOf(ctx, host, port).Err(); err != nil {
 		t.Fatal(err)
 	}
+	r.eventually("the replica follows", func() bool {
+		info, err := follower.Info(ctx, "replication").Result()
+		return err == nil && strings.Contains(info, "master_link_status:up")
+	})
 	// Both clients go to whoever is the master: as with Sentinel, connections are made
 	// anew after the fail-over.
 	master := redistest.NewSwitch(r.store)
