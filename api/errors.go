@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/jobs"
@@ -76,8 +72,8 @@ func problemOf(err error) *Problem {
 	if p := bodyProblem(err); p != nil {
 		return p
 	}
-	if unavailable(err) {
-		return newProblem(CodeUnavailable, "").after(askAgain)
+	if p := redisProblem(err); p != nil {
+		return p
 	}
 	return newProblem(CodeInternal, "")
 }
@@ -125,29 +121,17 @@ func bodyProblem(err error) *Problem {
 	return nil
 }
 
-// refusalsOfWrites begin the errors of a Redis that reads but does not write, or is
-// not ready.
-var refusalsOfWrites = []string{"OOM", "READONLY", "NOREPLICAS", "MISCONF", "LOADING", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "BUSY", "UNKILLABLE", "NOAUTH", "WRONGPASS", "NOPERM", "EXECABORT"}
-
-// unavailable reports whether an error is that of a Redis which does not answer, or
-// refuses.
-func unavailable(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, redis.ErrClosed) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return true
+// redisProblem is the problem of a Redis that does not answer, or refuses; nil for other
+// errors. A command that Redis merely rejects is a fault of ours.
+func redisProblem(err error) *Problem {
+	if errors.Is(err, context.Canceled) {
+		return newProblem(CodeUnavailable, "").after(askAgain)
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
+	d, ok := store.Diagnose(err)
+	if !ok || d.Trouble == store.TroubleOther {
+		return nil
 	}
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		for _, prefix := range refusalsOfWrites {
-			if strings.HasPrefix(e.Error(), prefix) {
-				return true
-			}
-		}
-	}
-	return false
+	return newProblem(CodeUnavailable, d.String()).after(askAgain)
 }
 
 // kindsOf describes an error by the types in its chain, without any of its text.

@@ -84,7 +84,7 @@ func (s *Server) healthz(ctx context.Context, _ *struct{}) (*healthOutput, error
 	ctx, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
 	if err := store.Reach(ctx, s.Redis); err != nil {
-		return nil, newProblem(CodeUnavailable, "").after(askAgain)
+		return nil, redisAway(err)
 	}
 	return &healthOutput{Health{Status: "ok"}}, nil
 }
@@ -92,8 +92,15 @@ func (s *Server) healthz(ctx context.Context, _ *struct{}) (*healthOutput, error
 // readyz says what is wrong with Redis, as metrics.Health does: not where it is.
 func (s *Server) readyz(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 	if err := s.writes.Look(ctx); err != nil {
-		info := store.TroubleOf(err).Info()
-		return nil, newProblem(CodeUnavailable, info.Title+". "+info.Hint).after(askAgain)
+		return nil, redisAway(err)
 	}
 	return &healthOutput{Health{Status: "ok"}}, nil
+}
+
+// redisAway is the problem of a look at Redis that failed.
+func redisAway(err error) error {
+	if p := redisProblem(err); p != nil {
+		return p
+	}
+	return newProblem(CodeUnavailable, "").after(askAgain)
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/url"
@@ -36,7 +37,6 @@ const (
 	// that is dead or hangs redirects nobody to the replica that has taken its
 	// place, so only a new picture leads there.
 	redisTopologyAge = 5 * time.Second
-	redisClientName  = "icims-export"
 )
 
 // RedisURL is the address of Redis. Printed, it shows no password.
@@ -71,15 +71,17 @@ func (s Settings) RedisClient() (redis.UniversalClient, error) {
 	if s.RedisURL.Embedded() {
 		return nil, ErrEmbedded
 	}
-	return parseRedisClient(string(s.RedisURL))
-}
-
-func parseRedisClient(text string) (redis.UniversalClient, error) {
-	target, err := parseRedisURL(text)
+	target, err := parseRedisURL(string(s.RedisURL))
 	if err != nil {
 		return nil, err
 	}
-	return target.client(), nil
+	var authorities *x509.CertPool // nil: the system's
+	if s.RedisCAFile != "" {
+		if authorities, err = redisAuthorities(s.RedisCAFile); err != nil {
+			return nil, err
+		}
+	}
+	return target.client(authorities), nil
 }
 
 // redisTarget is a Redis that can be connected to: one of three kinds.
@@ -89,14 +91,31 @@ type redisTarget struct {
 	cluster  *redis.ClusterOptions
 }
 
-func (t redisTarget) client() redis.UniversalClient {
+// client returns a client that trusts the authorities, nil for those of the system. It
+// sends no CLIENT command, which some services forbid.
+func (t redisTarget) client(authorities *x509.CertPool) redis.UniversalClient {
+	secured := func(c *tls.Config) *tls.Config {
+		if c != nil && authorities != nil {
+			c.RootCAs = authorities
+		}
+		return c
+	}
 	switch {
 	case t.sentinel != nil:
-		return redis.NewFailoverClient(t.sentinel)
+		o := t.sentinel
+		o.TLSConfig, o.DisableIdentity = secured(o.TLSConfig), true
+		o.Dialer = redisDialer(o.DialTimeout, o.TLSConfig)
+		return redis.NewFailoverClient(o)
 	case t.cluster != nil:
-		return redis.NewClusterClient(t.cluster)
+		o := t.cluster
+		o.TLSConfig, o.DisableIdentity = secured(o.TLSConfig), true
+		o.Dialer = redisDialer(o.DialTimeout, o.TLSConfig)
+		return redis.NewClusterClient(o)
 	default:
-		return redis.NewClient(t.single)
+		o := t.single
+		o.TLSConfig, o.DisableIdentity = secured(o.TLSConfig), true
+		o.Dialer = redisDialer(o.DialTimeout, o.TLSConfig)
+		return redis.NewClient(o)
 	}
 }
 
@@ -194,7 +213,6 @@ func (p redisParts) single() (redisTarget, error) {
 	if err != nil {
 		return redisTarget{}, redisProblem("has a part or an option that is not understood", redisForms)
 	}
-	opts.ClientName = redisClientName
 	opts.ContextTimeoutEnabled = true
 	opts.DialTimeout = cmp.Or(opts.DialTimeout, redisDialTimeout)
 	opts.DialerRetries = redisDials
@@ -224,7 +242,6 @@ func (p redisParts) sentinel() (redisTarget, error) {
 		SentinelAddrs:    addrs,
 		SentinelUsername: p.query.Get("sentinel_username"),
 		SentinelPassword: p.query.Get("sentinel_password"),
-		ClientName:       redisClientName,
 		Username:         p.user,
 		Password:         p.password,
 		DB:               db,
@@ -251,7 +268,6 @@ func (p redisParts) cluster() (redisTarget, error) {
 	}
 	return redisTarget{cluster: &redis.ClusterOptions{
 		Addrs:         addrs,
-		ClientName:    redisClientName,
 		Username:      p.user,
 		Password:      p.password,
 		DialTimeout:   redisDialTimeout,

@@ -132,11 +132,7 @@ func TestRedisClient(t *testing.T) {
 		return client
 	}
 	t.Run("one server", func(t *testing.T) {
-		srv := redistest.Start(t)
-		name, err := answers(t, srv.URL()).(*redis.Client).ClientGetName(t.Context()).Result()
-		if err != nil || name != "icims-export" {
-			t.Errorf("the connection is named %q, %v", name, err)
-		}
+		answers(t, redistest.Start(t).URL())
 	})
 	t.Run("a cluster", func(t *testing.T) {
 		client := answers(t, redistest.StartCluster(t, 3).URL())

@@ -18,6 +18,7 @@ type Settings struct {
 	Config File `name:"config" env:"ICIMS_EXPORT_CONFIG" placeholder:"FILE" group:"files" help:"YAML file with any of these settings, named with underscores (call_timeout: 30s)."`
 
 	RedisURL    RedisURL `name:"redis-url" env:"ICIMS_EXPORT_REDIS_URL" default:"redis://127.0.0.1:6379/0" placeholder:"URL" group:"files" help:"Redis to keep everything in; \"embedded\" runs one inside the process, which keeps nothing."`
+	RedisCAFile string   `name:"redis-ca-file" env:"ICIMS_EXPORT_REDIS_CA_FILE" placeholder:"FILE" group:"files" help:"Certificates (PEM) of the authorities that sign Redis's certificate. Without it those of the system are trusted."`
 	Keyset      string   `name:"keyset" env:"ICIMS_EXPORT_KEYSET" placeholder:"FILE" group:"files" help:"File of the keys that seal personal data and passwords in Redis (see: keys new)."`
 	Connections string   `name:"connections" env:"ICIMS_EXPORT_CONNECTIONS" placeholder:"FILE" group:"files" help:"YAML file of the customers' iCIMS connections; read at start and on SIGHUP."`
 

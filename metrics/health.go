@@ -70,10 +70,12 @@ type Health struct {
 func (h *Health) Ready(ctx context.Context) Readiness {
 	answers, writes := Check{Name: checkRedis, OK: true}, Check{Name: checkLedger, OK: true}
 	if err := h.Writes.Look(ctx); err != nil {
-		trouble := troubleOf(err)
-		info := trouble.Info()
-		writes = Check{checkLedger, false, info.Title + ".", info.Hint}
-		if !trouble.Answers() {
+		found, known := store.Diagnose(err)
+		if !known {
+			found.Trouble = store.TroubleUnreachable
+		}
+		writes = Check{checkLedger, false, found.Problem(), found.Remedy()}
+		if !found.Trouble.Answers() {
 			answers = writes
 			answers.Name = checkRedis
 		}
@@ -93,14 +95,6 @@ func (h *Health) Ready(ctx context.Context) Readiness {
 		r.AtRisk, _ = h.riskSettings(context.WithoutCancel(ctx))
 	}
 	return r
-}
-
-// troubleOf is what is wrong after an error: something, whatever it was.
-func troubleOf(err error) store.Trouble {
-	if t := store.TroubleOf(err); t != "" {
-		return t
-	}
-	return store.TroubleUnreachable
 }
 
 // riskSettings are the settings of Redis by which exports may be lost, as of the last

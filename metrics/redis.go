@@ -62,7 +62,7 @@ func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 // connection an older Redis need not know.
 func troubleIn(cmd redis.Cmder, err error) store.Trouble {
 	trouble := store.TroubleOf(err)
-	if name := cmd.Name(); trouble == store.TroubleOther && (name == "client" || name == "hello") {
+	if name := cmd.Name(); (trouble == store.TroubleOther || trouble == store.TroubleCommand) && (name == "client" || name == "hello") {
 		return ""
 	}
 	return trouble

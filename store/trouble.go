@@ -2,107 +2,218 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Trouble is what is wrong with Redis, of a closed list: for metrics, and for
-// whoever has to mend it.
-type Trouble string
-
-// The troubles.
-const (
-	TroubleUnreachable Trouble = "unreachable"   // no connection, or it broke
-	TroubleSlow        Trouble = "timeout"       // no answer in time
-	TroubleLogin       Trouble = "login"         // user name or password refused
-	TroubleForbidden   Trouble = "forbidden"     // the user may not do this
-	TroubleLoading     Trouble = "loading"       // it has just started
-	TroubleFull        Trouble = "out_of_memory" // and evicts nothing, as it should
-	TroubleReadOnly    Trouble = "read_only"     // a replica
-	TroubleDisk        Trouble = "disk"          // it cannot persist
-	TroubleReplicas    Trouble = "replicas"      // too few follow it
-	TroubleCluster     Trouble = "cluster_down"  // a part of the cluster is missing
-	TroubleOther       Trouble = "other"
-)
-
-var troubles = []struct {
-	trouble  Trouble
-	prefixes []string // of Redis's own errors
-	info     ReasonInfo
-}{
-	{TroubleUnreachable, nil, ReasonInfo{"Redis cannot be reached", "Start it, or check its address and the network in between."}},
-	{TroubleSlow, nil, ReasonInfo{"Redis does not answer in time", "Look at its load, at slow commands (SLOWLOG GET), and at the network in between."}},
-	{TroubleLogin, []string{"NOAUTH", "WRONGPASS", "ERR AUTH"}, ReasonInfo{"Redis refuses the user name or password", "Correct them in ICIMS_EXPORT_REDIS_URL."}},
-	{TroubleForbidden, []string{"NOPERM"}, ReasonInfo{"Redis forbids this user what the ledger needs", "Give its user the right to read and write ix:* and asynq:*, and to run scripts."}},
-	{TroubleLoading, []string{"LOADING", "MASTERDOWN"}, ReasonInfo{"Redis is still loading its data", "Nothing to do, unless it lasts."}},
-	{TroubleFull, []string{"OOM"}, ReasonInfo{"Redis takes no writes: its memory is full", "Raise its maxmemory, or free memory. Nothing was evicted, so nothing is lost."}},
-	{TroubleReadOnly, []string{"READONLY"}, ReasonInfo{"Redis takes no writes: it is a read-only replica", "Point ICIMS_EXPORT_REDIS_URL at the master, or wait for the fail-over to end."}},
-	{TroubleDisk, []string{"MISCONF"}, ReasonInfo{"Redis takes no writes: it cannot persist them", "Look at its log and at the room on its disk."}},
-	{TroubleReplicas, []string{"NOREPLICAS"}, ReasonInfo{"Redis takes no writes: too few replicas follow it", "Start its replicas, or lower min-replicas-to-write."}},
-	{TroubleCluster, []string{"CLUSTERDOWN", "TRYAGAIN"}, ReasonInfo{"A part of the Redis cluster is missing", "Start the missing nodes, or let replicas take their place."}},
-	{TroubleOther, nil, ReasonInfo{"Redis refuses a command", "Look at the log of this process, and at that of Redis."}},
-}
-
-// Troubles lists all troubles.
-func Troubles() []Trouble {
-	all := make([]Trouble, len(troubles))
-	for i, t := range troubles {
-		all[i] = t.trouble
-	}
-	return all
-}
-
-// Info explains the trouble.
-func (t Trouble) Info() ReasonInfo {
-	for _, known := range troubles {
-		if known.trouble == t {
-			return known.info
-		}
-	}
-	return TroubleOther.Info()
-}
-
-// Answers reports whether Redis is there and answers, so that reading goes on.
-func (t Trouble) Answers() bool {
-	switch t {
-	case TroubleFull, TroubleReadOnly, TroubleDisk, TroubleReplicas, TroubleForbidden, TroubleOther:
-		return true
-	case TroubleUnreachable, TroubleSlow, TroubleLogin, TroubleLoading, TroubleCluster:
-	}
-	return false
-}
-
-// harmless are answers by which Redis tells something, rather than refuse it.
-var harmless = []string{"NOSCRIPT", "MOVED", "ASK", "BUSYGROUP"}
-
 // TroubleOf is what an error of Redis says is wrong with it; empty where nothing is:
 // a missing value, a script that it has yet to learn, a caller that gave up.
 func TroubleOf(err error) Trouble {
-	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, redis.TxFailedErr) || errors.Is(err, context.Canceled) {
+	d, known := Diagnose(err)
+	switch {
+	case err == nil, settled(err), hasPrefix(d.said, "MOVED"):
 		return ""
+	case !known:
+		return TroubleUnreachable
 	}
+	return d.Trouble
+}
+
+// Diagnosis explains to a person why Redis refused a command or a connection.
+type Diagnosis struct {
+	Trouble Trouble
+	said    string
+}
+
+// Diagnose explains an error. It returns false for errors that tell nothing about
+// Redis's health: no error, a missing value, a canceled request, a failure of our own.
+func Diagnose(err error) (Diagnosis, bool) {
+	if err == nil {
+		return Diagnosis{}, false
+	}
+	// Sentinel answers nil for a master that it does not know.
+	if strings.Contains(err.Error(), "all sentinels specified in configuration are unreachable") && errors.Is(err, redis.Nil) {
+		return Diagnosis{Trouble: TroubleMaster}, true
+	}
+	if settled(err) {
+		return Diagnosis{}, false
+	}
+	if text, ok := reply(err); ok {
+		return Diagnosis{troubleInReply(text), text}, true
+	}
+	trouble := troubleOnTheWay(err)
+	return Diagnosis{trouble, wayText(err)}, trouble != ""
+}
+
+// Said is what Redis or the network said in its own words, without values of commands
+// and without addresses.
+func (d Diagnosis) Said() string {
+	const longest = 200
+	said, _, _ := strings.Cut(d.said, ", with args beginning with")
+	said, _, _ = strings.Cut(said, "\n")
+	// The text on protected mode goes on for a page.
+	if first, _, more := strings.Cut(said, ". "); more && len(said) > longest {
+		said = first
+	}
+	if len(said) > longest {
+		said = strings.ToValidUTF8(said[:longest], "") + "…"
+	}
+	return strings.TrimRight(strings.TrimSpace(said), ".")
+}
+
+// Problem is one sentence: what is wrong, and Redis's own words.
+func (d Diagnosis) Problem() string {
+	title := d.Trouble.Info().Title
+	if said := d.Said(); said != "" {
+		title += ` ("` + said + `")`
+	}
+	return title + "."
+}
+
+// Remedy is what to do about it.
+func (d Diagnosis) Remedy() string { return d.Trouble.Info().Hint }
+
+// String is the problem with its remedy.
+func (d Diagnosis) String() string { return d.Problem() + " " + d.Remedy() }
+
+// RefusedError is Redis's answer to a new connection that it closes at once. The client
+// would otherwise report a broken pipe.
+type RefusedError struct{ Said string }
+
+func (e *RefusedError) Error() string { return e.Said }
+
+// Refusal is the RefusedError in the first answer on a connection, as it was read; nil
+// where it is none.
+func Refusal(answer []byte) error {
+	text, isError := strings.CutPrefix(string(answer), "-")
+	if !isError {
+		return nil
+	}
+	text, _, _ = strings.Cut(text, "\r\n")
+	switch troubleInReply(text) {
+	case TroubleProtected, TroubleClients:
+		return &RefusedError{text}
+	default:
+		return nil
+	}
+}
+
+// HandshakeError is a TLS handshake that failed.
+type HandshakeError struct{ Err error }
+
+func (e *HandshakeError) Error() string { return "TLS handshake: " + e.Err.Error() }
+
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// settled reports whether an error is no failure of Redis: a missing value, a
+// transaction to repeat, a caller that gave up, an answer that leads elsewhere.
+func settled(err error) bool {
+	if errors.Is(err, redis.Nil) || errors.Is(err, redis.TxFailedErr) || errors.Is(err, context.Canceled) {
+		return true
+	}
+	text, ok := reply(err)
+	return ok && hasPrefix(text, "NOSCRIPT", "ASK", "BUSYGROUP")
+}
+
+// reply is Redis's answer in an error.
+func reply(err error) (string, bool) {
 	if answered, ok := errors.AsType[redis.Error](err); ok {
-		text := answered.Error()
-		begins := func(prefix string) bool { return strings.HasPrefix(text, prefix) }
-		if slices.ContainsFunc(harmless, begins) {
-			return ""
-		}
-		for _, t := range troubles {
-			if slices.ContainsFunc(t.prefixes, begins) {
-				return t.trouble
-			}
-		}
-		return TroubleOther
+		return answered.Error(), true
 	}
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return refused.Said, true
+	}
+	return "", false
+}
+
+func troubleInReply(text string) Trouble {
+	for _, t := range troubles {
+		if hasPrefix(text, t.prefixes...) {
+			return t.trouble
+		}
+	}
+	return TroubleOther
+}
+
+func hasPrefix(text string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
+}
+
+// troubleOnTheWay is why a command got no answer; empty where the error is none of the
+// network.
+func troubleOnTheWay(err error) Trouble {
+	closed := slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET}, func(e error) bool { return errors.Is(err, e) })
+	if closed {
+		return TroubleClosed
+	}
+	if trouble := troubleOfTLS(err); trouble != "" {
+		return trouble
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return TroubleName
+	}
+	network, isNetwork := errors.AsType[net.Error](err)
+	if isNetwork && network.Timeout() || errors.Is(err, context.DeadlineExceeded) {
 		if dialling, ok := errors.AsType[*net.OpError](err); ok && dialling.Op == "dial" {
 			return TroubleUnreachable
 		}
 		return TroubleSlow
 	}
-	return TroubleUnreachable
+	if errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) {
+		return TroubleSlow
+	}
+	if isNetwork || errors.Is(err, redis.ErrClosed) || strings.Contains(err.Error(), "all sentinels specified") {
+		return TroubleUnreachable
+	}
+	return ""
+}
+
+func troubleOfTLS(err error) Trouble {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return TroubleAuthority
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return TroubleCertificate
+	}
+	if strings.Contains(err.Error(), "tls: certificate required") {
+		return TroubleClientCertificate
+	}
+	_, handshake := errors.AsType[*HandshakeError](err)
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	if handshake || noTLS {
+		return TroubleTLS
+	}
+	return ""
+}
+
+// wayText is the innermost text of an error of the network. It has no address.
+func wayText(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "" // the title says so
+	}
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return number.Error()
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the certificate is for another host name"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		text, _, _ := strings.Cut(invalid.Error(), ": current time")
+		return text
+	}
+	if authority, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return authority.Error()
+	}
+	return ""
 }

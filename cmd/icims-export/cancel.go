@@ -92,10 +92,10 @@ func (o *operator) cancel(ctx context.Context, scope operate.CancelScope, option
 // brokenOff explains what was done in part; participle is what was being done.
 func brokenOff(err error, participle string) error {
 	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
-		return failed("it broke off after %s%s (%s): give the command again to go on", prose.Plural(part.Done, part.Thing), sentInto(part.Batches), rootCause(part.Err))
+		return failed("it broke off after %s%s. %s Then run the command again to go on.", prose.Plural(part.Done, part.Thing), sentInto(part.Batches), causeOf(part.Err))
 	}
 	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
-		return failed("%s %s%s, but that could not be recorded (%s)", prose.Plural(untold.Done, untold.Thing), participle, sentInto(untold.Batches), rootCause(untold.Err))
+		return failed("%s %s%s, but that could not be recorded. %s", prose.Plural(untold.Done, untold.Thing), participle, sentInto(untold.Batches), causeOf(untold.Err))
 	}
 	return err
 }

@@ -44,7 +44,7 @@ func (c *connectionListCommand) Run(ctx context.Context, p *process) error {
 	if err := c.write(p, all, hosts); err != nil || unread == nil {
 		return err
 	}
-	return failed("%d more are not listed, since they cannot be read (%s): see whether all nodes of Redis are well", len(unread.Customers), rootCause(err))
+	return failed("%d more are not listed, since they cannot be read. %s", len(unread.Customers), causeOf(err))
 }
 
 func (c *connectionListCommand) write(p *process, all []store.StoredConnection, hosts icims.HostPolicy) error {

@@ -82,9 +82,11 @@ func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *operate.
 	untold, unrecorded := errors.AsType[*operate.UnrecordedError](err)
 	switch {
 	case unrecorded:
-		return failed("the data is not shown, since that could not be recorded (%s)", rootCause(untold.Err))
+		return failed("the data is not shown, since that could not be recorded. %s", causeOf(untold.Err))
 	case errors.Is(err, operate.ErrDataBroken):
 		return failed("the candidate's data cannot be read: export the candidate again, and discard this one")
+	case isRedis(err):
+		return o.lost(err)
 	case err != nil:
 		return failed("the candidate's data cannot be opened (%s): see whether ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
 	case !known:

@@ -109,7 +109,7 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if err != nil {
-		p.sayf("Redis at %s does not answer, so it is not known who was exported before, nor which of the day's calls are left; none is shown as skipped.", p.settings.RedisURL)
+		p.sayf("%s So it is not known who was exported before, nor how many calls are left today; none is shown as skipped.", prose.Sentence(err.Error()))
 		return nil, func() {}
 	}
 	keys, _ := readKeyset(p.settings) // tells who paused the customer
@@ -143,7 +143,7 @@ func (d *dryRun) flush(ctx context.Context) error {
 		}
 		var err error
 		if before, err = d.operator.Ledger.Markers(ctx, d.command.Customer, ids); err != nil {
-			return failed("it cannot be read from Redis who was exported before (%s): try again, or use --redis-url=embedded, which knows nobody", rootCause(err))
+			return failed("it cannot be read from Redis who was exported before. %s Or use --redis-url=embedded, which knows nobody.", causeOf(err))
 		}
 	}
 	for _, payload := range d.pending {

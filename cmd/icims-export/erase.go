@@ -46,7 +46,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if err != nil {
-		return failed("it broke off (%s): give the command again to go on", rootCause(err))
+		return failed("it broke off. %s Then run the command again to go on.", causeOf(err))
 	}
 	if c.JSON {
 		err = writeJSON(p.stdout, receipt)

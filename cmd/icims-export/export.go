@@ -288,7 +288,7 @@ func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	case c.inputBroke:
 		return failed("the input broke off (%s); %s", rootCause(err), remedy)
 	}
-	return failed("Redis failed while the batch was handed over (%s); when it is back, %s", rootCause(err), remedy)
+	return failed("the batch was not handed over completely. %s Then %s.", causeOf(err), remedy)
 }
 
 // wait follows the batch to its end and reports.
@@ -304,7 +304,7 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 	case ctx.Err() != nil:
 		return failed("no longer waiting; the export goes on. Follow it with: icims-export status %s", r.receipt.Batch)
 	case err != nil:
-		return failed("the batch cannot be followed (%s). See: icims-export status %s", rootCause(err), r.receipt.Batch)
+		return failed("the batch cannot be followed. %s See: icims-export status %s", causeOf(err), r.receipt.Batch)
 	}
 	r.result, r.took, r.ahead = &result, time.Since(started), nil
 	if !embedded {

@@ -27,7 +27,7 @@ type follower struct {
 	started time.Time
 	cursor  int // rows before it have ended
 	told    string
-	away    bool   // Redis does not answer
+	away    bool   // Redis cannot be read
 	waiting string // for the progress line
 	ahead   store.Forecast
 }
@@ -97,11 +97,11 @@ func pause(ctx context.Context, tick *time.Ticker) bool {
 	}
 }
 
-// lost says once that Redis does not answer. The export may well go on.
+// lost says once why Redis cannot be read. The export may well go on.
 func (f *follower) lost(err error) {
 	if !f.away {
 		f.away = true
-		f.p.sayf("Redis does not answer (%s); still waiting for it.", rootCause(err))
+		f.p.sayf("%s Still waiting for it.", causeOf(err))
 	}
 }
 

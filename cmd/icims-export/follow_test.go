@@ -30,7 +30,7 @@ func TestFollow(t *testing.T) {
 		return server, &follower{p: p, ledger: ledger, batch: id, progress: newProgress(p), name: "exporting"}, id
 	}
 	t.Run("a Redis that goes away is waited for, and that is said once", func(t *testing.T) {
-		said := &watch{text: "Redis does not answer (LOADING"}
+		said := &watch{text: "Redis is still loading its data (\"LOADING"}
 		server, f, id := begin(t, said)
 		if err := f.ledger.CloseBatch(t.Context(), id, 0); err != nil {
 			t.Fatal(err)

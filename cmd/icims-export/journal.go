@@ -47,7 +47,7 @@ func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change
 		}
 	}
 	if enterErr := enter(outcome); enterErr != nil {
-		o.p.sayf("How the change went could not be entered in the journal (%s); that it was asked for is there.", rootCause(enterErr))
+		o.p.sayf("The journal has the request, but not its result. %s", causeOf(enterErr))
 	}
 	return err
 }
@@ -56,7 +56,7 @@ func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change
 type unjournalledError struct{ cause error }
 
 func (e *unjournalledError) Error() string {
-	return "the journal of changes cannot be written, so nothing was changed (" + rootCause(e.cause) + "): see whether Redis is well, then give the command again"
+	return "the journal of changes cannot be written, so nothing was changed. " + causeOf(e.cause) + " Then run the command again."
 }
 
 func (e *unjournalledError) Unwrap() error { return e.cause }

@@ -127,7 +127,7 @@ func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed
 		r.Replaced += found.Replaced
 		r.Left, r.Unopened = found.Old(r.Key), found.Unopened
 		if err != nil {
-			return failed("it broke off after %s (%s): give the command again to go on", prose.Plural(r.Replaced, "value"), rootCause(err))
+			return failed("it broke off after %s. %s Then run the command again to go on.", prose.Plural(r.Replaced, "value"), causeOf(err))
 		}
 		if walk > 0 && r.Left == r.Unopened {
 			break
@@ -216,7 +216,7 @@ func (o *operator) recordAdoption(ctx context.Context, why string) error {
 	for _, customer := range customers {
 		action := store.Action{At: time.Now(), Who: whoIs(""), What: "adopted the keyset after a loss of keys", Why: why}
 		if err := o.Ledger.Act(ctx, customer, action); err != nil {
-			return failed("the keyset is adopted, but that could not be recorded (%s)", rootCause(err))
+			return failed("the keyset is adopted, but that could not be recorded. %s", causeOf(err))
 		}
 	}
 	return nil

@@ -46,7 +46,7 @@ func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
 }
 
 // changeKeyset writes a keyset in the place of one that is the store's, and enters that
-// in the journal. Where Redis does not answer it says so and goes on: a keyset can be
+// in the journal. Where Redis cannot be used it says so and goes on: a keyset can be
 // changed without.
 func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, entry store.JournalEntry) error {
 	write := func() error { return writeKeyset(p, next) }
@@ -73,7 +73,7 @@ func withStore(ctx context.Context, p *process, keys *store.Keyset, without stri
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings)
 	if e, ok := errors.AsType[*exit](err); ok && e.status == statusFailed && ctx.Err() == nil {
-		p.sayf("Redis at %s does not answer, so the keyset was not %s.", p.settings.RedisURL, without)
+		p.sayf("The keyset was not %s. %s", without, prose.Sentence(e.Error()))
 		return false, nil
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ func TestExitStatusAndRemedy(t *testing.T) {
 		"a worker for an embedded Redis":   {[]string{"worker", "--redis-url=embedded"}, statusMisused, "Redis that producers use"},
 		"no connection of the customer":    {b.embedded("export", file, "--customer=99", "--prospects"), statusMisused, "no usable connection for customer 99"},
 		"a host that is not allowed":       {[]string{"export", file, "--customer=1234", "--prospects", "--redis-url=embedded", "--connections=" + b.connections}, statusMisused, "ICIMS_EXPORT_ICIMS_HOSTS"},
-		"a Redis that is not there":        {[]string{"status", "1234-abcdefgh234567ij", "--redis-url=redis://127.0.0.1:1"}, statusFailed, "does not answer; start it or correct ICIMS_EXPORT_REDIS_URL"},
+		"a Redis that is not there":        {[]string{"status", "1234-abcdefgh234567ij", "--redis-url=redis://127.0.0.1:1"}, statusFailed, "Redis cannot be reached (\"connection refused\")"},
 		"a status of an embedded Redis":    {[]string{"status", "1234-abcdefgh234567ij", "--redis-url=embedded"}, statusMisused, "keeps nothing"},
 		"a batch id that is none":          {[]string{"status", "yesterday", onRedis}, statusMisused, "is not a batch id"},
 		"a batch that is unknown":          {[]string{"status", "1234-abcdefgh234567ij", onRedis}, statusFailed, "there is no batch"},

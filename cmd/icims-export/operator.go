@@ -75,6 +75,9 @@ func (o *operator) customers(ctx context.Context, named string) ([]string, error
 
 // lost ends a command that could not go on.
 func (o *operator) lost(err error) error {
+	if isRedis(err) {
+		return redisFailed(o.p.settings, err)
+	}
 	return failed("the ledger cannot be read (%s): see whether Redis is well and ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
 }
 

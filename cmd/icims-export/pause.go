@@ -85,7 +85,7 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 // unpaused explains why a pause or resumption failed.
 func (o *operator) unpaused(err error, what, customer string) error {
 	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
-		return failed("whether the customer %s is not known (%s): see icims-export lanes %s", what, rootCause(unknown.Err), customer)
+		return failed("it is not known whether the customer %s. %s See: icims-export lanes %s", what, causeOf(unknown.Err), customer)
 	}
 	return o.actFailed(err)
 }

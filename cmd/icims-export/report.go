@@ -59,7 +59,7 @@ func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 	if exports != nil {
 		var err error
 		if d, err = digestOf(exports); err != nil {
-			return failed("the results cannot be read (%s): see icims-export status %s", rootCause(err), r.receipt.Batch)
+			return failed("the results cannot be read. %s See: icims-export status %s", causeOf(err), r.receipt.Batch)
 		}
 	}
 	if r.json {

@@ -47,7 +47,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", id)
 	}
 	if err != nil {
-		return failed("the batch cannot be read (%s): see whether Redis is well", rootCause(err))
+		return failed("the batch cannot be read. %s", causeOf(err))
 	}
 	desk := p.desk(client, ledger, keys == nil)
 	exports := operate.Outcomes(ctx, ledger, id, desk.Links(ctx, id.Customer()))
@@ -65,7 +65,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	}
 	switch {
 	case err != nil:
-		return failed("the outcomes cannot be shown (%s): see whether Redis is well", rootCause(err))
+		return failed("the outcomes cannot be shown. %s", causeOf(err))
 	case b.Moving() > 0 || b.Closed.IsZero():
 		return errMoving
 	case b.Dead > 0 || b.Refused > 0:

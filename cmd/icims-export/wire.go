@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/config"
 	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -37,7 +37,7 @@ func openRedis(ctx context.Context, s config.Settings) (redis.UniversalClient, f
 		if ctx.Err() != nil {
 			return nil, nil, failed("stopped before Redis answered")
 		}
-		return nil, nil, failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL (\"embedded\" needs no Redis, and keeps nothing)", s.RedisURL, redisCause(err))
+		return nil, nil, redisFailed(s, err)
 	}
 	return client, func() { _ = client.Close() }, nil
 }
@@ -54,30 +54,32 @@ func rootCause(err error) string {
 	}
 }
 
-// redisCause says in a few words why Redis does not answer.
-func redisCause(err error) string {
-	text := rootCause(err)
-	switch {
-	case strings.HasPrefix(text, "NOAUTH"), strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "ERR AUTH"):
-		return "refuses the user name or password"
-	case strings.HasPrefix(text, "LOADING"):
-		return "is still loading its data"
+// causeOf explains an error in sentences: what Redis says and what to do where it comes
+// from there, or else the innermost text.
+func causeOf(err error) string {
+	if d, ok := store.Diagnose(err); ok {
+		return d.String()
 	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		return "cannot be found by that name"
-	}
-	return "does not answer"
+	return prose.Sentence(rootCause(err))
+}
+
+// isRedis reports whether an error comes from Redis or the way there.
+func isRedis(err error) bool {
+	_, ok := store.Diagnose(err)
+	return ok
 }
 
 // redisFailed says why Redis is of no use now, and what to do.
 func redisFailed(s config.Settings, err error) error {
-	text := rootCause(err)
-	for _, refusal := range []string{"OOM", "READONLY", "NOREPLICAS", "MISCONF"} {
-		if strings.HasPrefix(text, refusal) {
-			return failed("Redis at %s refuses writes (%s): when it takes them again, give the command once more", s.RedisURL, text)
-		}
+	d, ok := store.Diagnose(err)
+	if !ok {
+		return failed("Redis at %s failed: %s", s.RedisURL, rootCause(err))
 	}
-	return failed("Redis at %s %s; start it or correct ICIMS_EXPORT_REDIS_URL", s.RedisURL, redisCause(err))
+	sentences := []string{d.Problem(), fmt.Sprintf("Address: %s.", s.RedisURL), d.Remedy()}
+	if d.Trouble.Passes() {
+		sentences = append(sentences, "Then run the command again.")
+	}
+	return failed("%s", strings.Join(sentences, " "))
 }
 
 // readKeyset reads the sealing keys.

@@ -66,7 +66,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	source := checks.NewSource(ledger, hosts, log, w.SetConnections)
 	source.SetFile(fromFile.usable)
 	if err := source.Load(ctx); err != nil {
-		return failed("the connections in Redis at %s cannot be read: %s", p.settings.RedisURL, rootCause(err))
+		return failed("the connections in Redis at %s cannot be read. %s", p.settings.RedisURL, causeOf(err))
 	}
 	usable := source.Len()
 	if usable == 0 && source.Unread() == 0 {
