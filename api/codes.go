@@ -51,6 +51,7 @@ const (
 	CodeBatchConflict     Code = "idempotency_conflict"
 	CodeBatchCancelled    Code = "batch_cancelled"
 	CodeBatchInvalid      Code = "batch_invalid"
+	CodeNothingAccepted   Code = "nothing_accepted"
 	CodeIncomplete        Code = "body_incomplete"
 	CodeTooManyRows       Code = "too_many_rows"
 	CodeNotDead           Code = "not_a_dead_letter"
@@ -88,6 +89,7 @@ var codes = map[Code]CodeInfo{
 	CodeBatchConflict:     {http.StatusConflict, "the idempotency key belongs to another batch", "Use a new `Idempotency-Key` for another target or other options."},
 	CodeBatchCancelled:    {http.StatusConflict, "the batch was cancelled and takes no more candidates", "To send them all the same, send a new batch, with another `Idempotency-Key`."},
 	CodeBatchInvalid:      {http.StatusUnprocessableEntity, "the batch as a whole is wrong", "The field is in `errors`, with what to do about it."},
+	CodeNothingAccepted:   {http.StatusUnprocessableEntity, "every row was refused", "There is no batch. The problems are in `errors`, by row and field; `receipt` has more of them. Correct the rows and send them again."},
 	CodeIncomplete:        {http.StatusBadRequest, "the body ends in the middle of a candidate or of its JSON", "What came before is accepted: `receipt` has it. Send all of it again, complete and with the same `Idempotency-Key`: only what is missing is added."},
 	CodeTooManyRows:       {http.StatusRequestEntityTooLarge, "the batch has more rows than a batch may have", "The rows before are accepted: `receipt` has them. Send those from the row on that the detail names as another batch, with another `Idempotency-Key`, or raise the setting `max_batch_rows`."},
 	CodeNotDead:           {http.StatusNotFound, "the export is no dead letter", "It was retried or discarded meanwhile, or never was one."},

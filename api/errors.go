@@ -11,6 +11,7 @@ import (
 
 	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/jobs"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -47,6 +48,9 @@ func problemOf(err error) *Problem {
 		if errors.Is(err, s.err) {
 			return newProblem(s.code, "")
 		}
+	}
+	if _, ok := errors.AsType[*operate.UnknownCustomerError](err); ok {
+		return newProblem(CodeCustomerUnknown, "")
 	}
 	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {
 		return newProblem(CodeConnectionChanged, changed.Error()+".")

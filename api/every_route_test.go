@@ -42,17 +42,23 @@ func pathOf(o op, customer, batch string) string {
 	})
 }
 
-// furnished gives a customer one of all that somebody else might want to read or change.
-func (r *rig) furnished(customer string) tasks.Receipt {
+// furnishedConnection gives a customer a connection.
+func (r *rig) furnishedConnection(customer string) {
 	r.t.Helper()
-	ctx := r.t.Context()
-	_, err := r.Ledger.AddConnection(ctx, store.Connection{
+	_, err := r.Ledger.AddConnection(r.t.Context(), store.Connection{
 		Customer: customer, Username: "export-user", Password: "hunter2",
 		PortalURLs: "https://api.icims.com/customers/" + customer + "/search/portals/1?staleness=0",
 	}, "ana", "")
 	if err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// furnished gives a customer one of all that somebody else might want to read or change.
+func (r *rig) furnished(customer string) tasks.Receipt {
+	r.t.Helper()
+	ctx := r.t.Context()
+	r.furnishedConnection(customer)
 	receipt, err := r.Producer.Enqueue(ctx, tasks.Batch{
 		Customer: customer, Candidates: tasks.Candidates(tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
 	})
@@ -185,3 +191,34 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 }
 
 func withoutRateLimits(d *Deps) { d.Settings.KeyRate, d.Settings.KeyBurst = 1e6, 1_000_000 }
+
+// A wrong number in the path must not read as "nothing there": no list is empty, and nothing is
+// done, for a customer of whom nothing is known.
+func TestAnUnknownCustomerIsNotFoundOnAnyRoute(t *testing.T) {
+	r := newRig(t)
+	admin := r.key(ScopeAdmin)
+	makesKnown := []string{"put-connection", "pause-lane", "resume-lane", "verify-connection"}
+	asked := 0
+	for _, o := range r.ops {
+		if !strings.Contains(o.Path, "{customer}") || slices.Contains(makesKnown, o.ID) {
+			continue
+		}
+		asked++
+		query := "?why=x&job=1&prefix=a"
+		for _, path := range []string{pathOf(o, nobody, ""), pathOf(o, nobody, "") + query} {
+			a := r.call(admin, o.Method, path, map[string]any{"why": "x", "candidates": []string{"c-1"}, "job": 1})
+			if a.StatusCode != http.StatusNotFound && a.StatusCode != http.StatusUnprocessableEntity && a.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s %s: %d %.200s", o.Method, path, a.StatusCode, a.body)
+			}
+			if a.StatusCode == http.StatusOK || a.StatusCode == http.StatusAccepted {
+				t.Errorf("%s answers as if there were such a customer", o.ID)
+			}
+		}
+	}
+	if asked < 15 {
+		t.Errorf("only %d routes were asked", asked)
+	}
+	if customers, err := r.Ledger.Customers(t.Context()); err != nil || slices.Contains(customers, nobody) {
+		t.Errorf("asking has made the customer known: %q, %v", customers, err)
+	}
+}

@@ -80,6 +80,11 @@ func (s *Server) bind(r *http.Request, req *request) error {
 	if !store.ValidCustomer(customer) || !req.principal.May(customer) {
 		return problem(CodeCustomerUnknown, "")
 	}
+	if !req.op.tellsUnknown() {
+		if err := s.Desk.Known(r.Context(), customer); err != nil {
+			return err
+		}
+	}
 	req.customer = customer
 	if strings.Contains(req.op.Path, "{batch}") {
 		// A batch's id names its customer as well.

@@ -39,6 +39,15 @@ type op struct {
 	raw bool
 }
 
+// tellsUnknown reports whether the operation answers 404 by itself for a customer of whom nothing
+// is known, or makes one known: a pause may come before the first batch of a customer whose
+// connection is in the workers' file.
+func (o op) tellsUnknown() bool {
+	own := []Code{CodeNoConnection, CodeNoBatch, CodeNoCandidate, CodeNotDead, CodeNoErrand}
+	return slices.Contains([]string{"put-connection", "pause-lane", "resume-lane"}, o.ID) ||
+		slices.ContainsFunc(o.Errors, func(c Code) bool { return slices.Contains(own, c) })
+}
+
 // commonCodes are those that the operation has as any other.
 func (o op) commonCodes() []Code {
 	all := []Code{CodeInvalid, CodeRateLimited, CodeInternal, CodeUnavailable}

@@ -52,6 +52,7 @@ type probe struct {
 
 // withProbes adds routes of tests: one with a JSON body, one that is a stream.
 func (r *rig) withProbes() *probe {
+	r.known(mine)
 	p := &probe{}
 	register(r.Server, op{
 		ID: "probe", Method: http.MethodPut, Path: "/v1/customers/{customer}/probe", Summary: "Probe", Tags: []string{"probe"}, Scope: ScopeOperate, Changes: true,

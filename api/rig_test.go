@@ -147,3 +147,11 @@ func (a *reply) problem(code Code) Problem {
 	}
 	return p
 }
+
+// known makes a customer known that has neither a batch nor a connection.
+func (r *rig) known(customers ...any) {
+	r.t.Helper()
+	if err := r.redis.SAdd(r.t.Context(), "ix:customers", customers...).Err(); err != nil {
+		r.t.Fatal(err)
+	}
+}

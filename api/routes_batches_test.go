@@ -98,6 +98,8 @@ func TestBatchesAreListedPageByPage(t *testing.T) {
 	}
 	r.call(key, http.MethodGet, "/v1/customers/1234/batches?cursor=hunter2", nil).problem(CodeInvalid)
 	r.call(key, http.MethodGet, "/v1/customers/1234/batches?limit=0", nil).problem(CodeInvalid)
+	r.call(key, http.MethodGet, "/v1/customers/55/batches", nil).problem(CodeCustomerUnknown)
+	r.known("55")
 	var none BatchList
 	r.call(key, http.MethodGet, "/v1/customers/55/batches", nil).is(http.StatusOK, &none)
 	if none.Batches == nil || len(none.Batches) != 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"mime"
 	"net/http"
@@ -81,10 +82,10 @@ func (s *Server) registerExports() {
 		Description: `Hands candidates over. The body is read as it comes, so it may be large, and what was read is accepted even if the rest never comes: with the same
 ` + "`Idempotency-Key`" + ` it is sent again as a whole, and only what is missing is added. Bad rows are refused one by one, each with field, problem and remedy; the others go on.
 
-Say where they go: ` + "`job`" + `, or ` + "`prospects=true`" + ` for no job; in the query, or in the body where that is one JSON object, whose last member must be ` + "`candidates`" + `.
+Say where they go: ` + "`job`" + `, or ` + "`prospects=true`" + ` for no job; in the query, or in the body where that is one JSON object. Its members may have any order; where ` + "`candidates`" + ` is longer than 4 MiB it must be the last.
 
 With ` + "`dry_run=true`" + ` nothing is handed over, and the answer is what it would take.`,
-		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeIncomplete, CodeTooManyRows, CodeCannotOpen},
+		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeNothingAccepted, CodeIncomplete, CodeTooManyRows, CodeCannotOpen},
 		Spares: isDryRun, Uploads: true,
 	}, huma.Operation{
 		Parameters: []*huma.Param{
@@ -194,6 +195,7 @@ type exportQuery struct {
 // batch reads the body up to its first candidate.
 func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks.Batch, error) {
 	b := tasks.Batch{Customer: customer, IdempotencyKey: q.key, Told: told, MaxRows: maxRows}
+	var unread error
 	switch q.mediaType {
 	case mediaNDJSON:
 		b.Candidates = tasks.ReadNDJSON(r.Body)
@@ -207,10 +209,18 @@ func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks
 		if err := q.take(request); err != nil {
 			return b, err
 		}
-		b.Candidates = request.Candidates
+		b.Candidates, unread = request.Candidates, request.Unread
 	}
-	if (q.job != 0) == is(q.prospects) {
-		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "says not where the candidates go, or says two things", "give the system id of a job, or prospects=true for none"})
+	switch {
+	case q.job != 0 && is(q.prospects):
+		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "is given together with prospects", "specify either job or prospects"})
+	case q.job != 0 || is(q.prospects):
+	case errors.Is(unread, tasks.ErrLongList):
+		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "is missing in front of the candidates", fmt.Sprintf("in a body of more than %d MiB put job or prospects before candidates, or into the query", tasks.ReadAhead>>20)})
+	case unread != nil:
+		return b, unread
+	default:
+		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "is missing", "specify either job or prospects"})
 	}
 	b.Target.Job = q.job
 	b.Options = tasks.Options{GenerateDummyEmails: is(q.dummies), IncludePreviouslyExported: is(q.again)}
@@ -315,7 +325,7 @@ func requestSchema(schemas huma.Registry) *huma.Schema {
 				"generate_dummy_emails":       flag("Make up addresses for candidates without one."),
 				"include_previously_exported": flag("Send candidates again that were exported before."),
 			}},
-			"candidates": {Type: huma.TypeArray, Items: schemaOf(schemas, tasks.Candidate{}), Description: "The last member."},
+			"candidates": {Type: huma.TypeArray, Items: schemaOf(schemas, tasks.Candidate{}), Description: "Where it is longer than 4 MiB it must be the last member."},
 		},
 	}
 }

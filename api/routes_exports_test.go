@@ -283,3 +283,55 @@ func TestAnExportIsInTheJournal(t *testing.T) {
 		t.Errorf("%+v", entries)
 	}
 }
+
+func TestABodyWithoutAGoodRowIsRefusedAndLeavesNoBatch(t *testing.T) {
+	r := newRig(t)
+	r.furnishedConnection(mine)
+	key := r.key(ScopeExport)
+	path := "/v1/customers/" + mine + "/exports?job=1709"
+	for name, s := range map[string]struct{ contentType, body, field string }{
+		"NDJSON that is no JSON":       {"application/x-ndjson", "hunter2\nhunter2\n", "candidates[0]"},
+		"NDJSON without addresses":     {"application/x-ndjson", `{"id":"c-1","first_name":"A","last_name":"B"}` + "\n", "candidates[0].email"},
+		"JSON with bad candidates":     {"application/json", `{"candidates":[{"id":"c-1"},7]}`, "candidates[0]"},
+		"an array of bad candidates":   {"application/json", `[{"id":"c-1"}]`, "candidates[0]"},
+		"CSV without usable addresses": {"text/csv", "id,first_name,last_name,email\nc-1,A,B,hunter2\n", "candidates[0].email"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := r.call(key, http.MethodPost, path, s.body, "Content-Type", s.contentType, "Idempotency-Key", name).problem(CodeNothingAccepted)
+			if len(p.Errors) == 0 || !strings.HasPrefix(p.Errors[0].Field, s.field) || p.Errors[0].Remedy == "" || p.Receipt == nil || len(p.Receipt.Refused) == 0 {
+				t.Errorf("problem %+v", p)
+			}
+		})
+	}
+	if n, err := r.redis.Exists(t.Context(), "ix:{"+mine+"}:batches").Result(); err != nil || n != 0 {
+		t.Errorf("batches were made (%v)", err)
+	}
+}
+
+func TestMembersOfABodyMayHaveAnyOrder(t *testing.T) {
+	r := newRig(t)
+	r.furnishedConnection(mine)
+	key := r.key(ScopeExport)
+	path := "/v1/customers/" + mine + "/exports"
+	const candidate = `{"id":"c-1","first_name":"A","last_name":"B"}`
+	members := []string{`"candidates":[` + candidate + `]`, `"job":1709`, `"options":{"generate_dummy_emails":true}`}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		body := "{" + members[order[0]] + "," + members[order[1]] + "," + members[order[2]] + "}"
+		var sent Sent
+		r.call(key, http.MethodPost, path, body, "Content-Type", "application/json").is(http.StatusAccepted, &sent)
+		b, err := r.Ledger.Batch(t.Context(), sent.Batch)
+		if err != nil || sent.Accepted != 1 || sent.Dummies != 1 || b.Job != 1709 {
+			t.Errorf("%s: %+v, %+v, %v", body, sent, b, err)
+		}
+	}
+	for body, want := range map[string]string{
+		`{"candidates":[` + candidate + `]}`:                                         "is missing",
+		`{"candidates":[` + candidate + `],"job":1709,"prospects":true}`:             "is given together with prospects",
+		`{"candidates":[` + candidate + strings.Repeat(" ", 5<<20) + `],"job":1709}`: "is missing in front of the candidates",
+	} {
+		p := r.call(key, http.MethodPost, path, body, "Content-Type", "application/json").problem(CodeBatchInvalid)
+		if len(p.Errors) != 1 || p.Errors[0].Field != "job" || p.Errors[0].Problem != want {
+			t.Errorf("%.60s: %+v", body, p.Errors)
+		}
+	}
+}

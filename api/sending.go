@@ -18,6 +18,9 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
 		noteOf(ctx).Object = string(receipt.Batch)
 	}
 	sent := Sent{Receipt: receipt, RefusedRows: receipt.RefusedRows()}
+	if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); ok {
+		return Sent{}, nothingAccepted(nothing, sent)
+	}
 	if err != nil {
 		return Sent{}, brokenOff(err, sent, batch.IdempotencyKey != "")
 	}
@@ -36,6 +39,28 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
 func (s *Server) aboutJob(ctx context.Context, b tasks.Batch) (title, warning string) {
 	job := b.Target.Job
 	return s.Desk.JobTitles(ctx, b.Customer, job)[job], s.Desk.JobWarning(ctx, b.Customer, job)
+}
+
+// problemsTold bounds the problems of rows in an answer. The receipt has more.
+const problemsTold = 50
+
+// nothingAccepted is the error of a batch without a good row, which was not made.
+func nothingAccepted(e *tasks.NothingAcceptedError, sent Sent) error {
+	p := newProblem(CodeNothingAccepted, fmt.Sprintf("Rows refused: %d.", e.Refused))
+	for _, row := range sent.Refused {
+		for _, found := range row.Problems {
+			if len(p.Errors) == problemsTold {
+				break
+			}
+			field := fmt.Sprintf("candidates[%d]", row.Row-1)
+			if found.Field != "" {
+				field += "." + found.Field
+			}
+			p.Errors = append(p.Errors, FieldProblem{field, found.Message, found.Remedy})
+		}
+	}
+	p.Receipt = &sent
+	return p
 }
 
 // brokenOff is the error of a batch of which a part may have been accepted. again: it

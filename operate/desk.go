@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -45,6 +46,26 @@ func (d *Desk) Customers(ctx context.Context, named string) ([]string, error) {
 	all, err := d.Ledger.Customers(ctx)
 	slices.SortFunc(all, store.CompareCustomers)
 	return all, err
+}
+
+// UnknownCustomerError: nothing is known of the customer.
+type UnknownCustomerError struct{ Customer string }
+
+func (e *UnknownCustomerError) Error() string {
+	return fmt.Sprintf("unknown customer %s: it has no connection and never had a batch; check the number", e.Customer)
+}
+
+// Known fails with *UnknownCustomerError for a customer of whom nothing is known: no batch, no
+// pause, no connection.
+func (d *Desk) Known(ctx context.Context, customer string) error {
+	if _, filed := d.filed()[customer]; filed {
+		return nil
+	}
+	known, err := d.Ledger.KnowsCustomer(ctx, customer)
+	if err == nil && !known {
+		err = &UnknownCustomerError{customer}
+	}
+	return err
 }
 
 // Connection is a customer's connection, where one is there and readable: the

@@ -10,6 +10,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// KnowsCustomer reports whether a customer ever had a batch, a pause, a verification or a connection
+// in the store.
+func (l *Ledger) KnowsCustomer(ctx context.Context, customer string) (bool, error) {
+	var listed *redis.BoolCmd
+	var connection *redis.IntCmd
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		listed = p.SIsMember(ctx, customersKey, customer)
+		connection = p.Exists(ctx, connectionKey(customer), prefix(customer)+"errands:"+string(ErrandVerify))
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for customer: %w", err)
+	}
+	return listed.Val() || connection.Val() > 0, nil
+}
+
 // Customers lists the customers that ever had a batch or a pause.
 func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 	customers, err := l.redis.SMembers(ctx, customersKey).Result()

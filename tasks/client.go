@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -54,7 +55,8 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 // where its idempotency key belongs to another batch, store.ErrBatchCancelled where
 // it was cancelled, maybe while it is being sent, an error of the input, among them
 // *CutError and *TooManyRowsError, or one of Redis. After the latter two the receipt
-// counts what was accepted and is being exported; sending the batch again with the
+// counts what was accepted and is being exported. Without a good row there is no batch, and the
+// error *NothingAcceptedError comes with the refusals in the receipt; sending the batch again with the
 // same idempotency key brings the rest, but for that of a batch with too many rows.
 func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.validate(); err != nil {
@@ -74,17 +76,17 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 		GenerateDummyEmails: b.Options.GenerateDummyEmails, IncludePreviouslyExported: b.Options.IncludePreviouslyExported,
 		Trace: parent,
 	}
-	id, known, err := c.ledger.OpenBatch(ctx, spec)
-	if err != nil {
-		return Receipt{}, fmt.Errorf("open batch: %w", err)
+	if spec.IdempotencyKey == "" {
+		spec.IdempotencyKey = crand.Text()
 	}
 	s := &sending{
-		client: c, batch: b, spec: spec, receipt: Receipt{Batch: id, Known: known}, dummyDomain: c.dummyDomain,
+		client: c, batch: b, spec: spec, id: store.BatchID(c.ledger.Keys().BatchID(spec.Customer, spec.IdempotencyKey)), dummyDomain: c.dummyDomain,
 		seen: seenRows{}, warnings: map[Problem]int{},
 		enqueuer: newEnqueuer(c.redis), parent: parent,
 	}
 	var inputErr error
-	if err = s.chooseDomain(ctx); err == nil {
+	err := s.chooseDomain(ctx)
+	if err == nil {
 		inputErr, err = s.read(ctx)
 	}
 	if err == nil {
@@ -93,6 +95,16 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	if writeErr := s.written(); err == nil {
 		err = writeErr
 	}
+	switch {
+	case s.receipt.Batch != "":
+	case err != nil:
+		return s.receipt, err
+	case inputErr != nil:
+		return s.receipt, inputErr
+	default:
+		return s.receipt, &NothingAcceptedError{Refused: s.receipt.RefusedRows()}
+	}
+	id := s.receipt.Batch
 	if err != nil {
 		// A batch that nobody closes never ends. What may follow under the same key
 		// opens it again.
@@ -115,6 +127,7 @@ type sending struct {
 	client   *Client
 	batch    Batch
 	spec     store.BatchSpec
+	id       store.BatchID // the batch's, which is opened with its first chunk
 	receipt  Receipt
 	row      int
 	seen     seenRows
@@ -208,7 +221,7 @@ func (s *sending) take(c Candidate) {
 	c = c.withoutBlanks()
 	id := ""
 	if c.ID != "" {
-		id = s.client.ledger.Keys().ExportID(string(s.receipt.Batch), c.ID)
+		id = s.client.ledger.Keys().ExportID(string(s.id), c.ID)
 		if first, twice := s.seen.row(id); twice {
 			problems = append(problems, Problem{
 				Field: "id", Code: "id_duplicate",
@@ -257,6 +270,11 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 	if err := s.written(); err != nil || len(s.pending) == 0 {
 		return err
 	}
+	if s.receipt.Batch == "" {
+		if err := s.open(ctx); err != nil {
+			return err
+		}
+	}
 	queue := BulkQueue(s.batch.Customer)
 	if last && !s.flushed && GoesExpress(len(s.pending)) {
 		queue = ExpressQueue(s.batch.Customer)
@@ -273,6 +291,16 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 		write(ctx, queue, chunk, &result)
 		writing <- result
 	}()
+	return nil
+}
+
+// open opens the batch, once there is something to put into it.
+func (s *sending) open(ctx context.Context) error {
+	id, known, err := s.client.ledger.OpenBatch(ctx, s.spec)
+	if err != nil {
+		return fmt.Errorf("open batch: %w", err)
+	}
+	s.receipt.Batch, s.receipt.Known = id, known
 	return nil
 }
 

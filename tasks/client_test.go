@@ -163,8 +163,9 @@ func TestEnqueue(t *testing.T) {
 		if b, err := p.ledger.Batch(t.Context(), r.Batch); err != nil || b.Refused != 40 {
 			t.Errorf("the batch counts %d refused, %v", b.Refused, err)
 		}
-		if again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(0)}); !again.Known {
-			t.Error("the second sending does not know the batch")
+		again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: tasks.ReadNDJSON(strings.NewReader(lines.String())), Told: 3})
+		if !again.Known || again.Again != 40 {
+			t.Errorf("the second sending does not know the batch: %+v", again)
 		}
 	})
 
@@ -241,13 +242,32 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 
+	t.Run("a batch without a good row is not made", func(t *testing.T) {
+		t.Parallel()
+		client := redistest.Start(t).Client(t)
+		p := newProducer(t, client)
+		for _, rows := range [][]tasks.Candidate{{}, {{}}, {candidate(""), {ID: "c-2"}}} {
+			r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: tasks.Candidates(rows...)})
+			if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); !ok || nothing.Refused != len(rows) || r.Batch != "" || len(r.Refused) != len(rows) {
+				t.Errorf("%d rows: %+v, %v", len(rows), r, err)
+			}
+		}
+		if n, err := client.Exists(t.Context(), "ix:{"+customer+"}:batches").Result(); err != nil || n != 0 {
+			t.Errorf("batches are listed (%v)", err)
+		}
+		if r := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(1)}); r.Accepted != 1 || r.Known {
+			t.Errorf("the key is used up: %+v", r)
+		}
+	})
+
 	t.Run("dummy addresses are made only where asked for", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
 		nameless := candidate("c-1")
 		nameless.Email = ""
-		if r := p.send(tasks.Batch{Candidates: tasks.Candidates(nameless)}); r.Accepted != 0 || r.Refused[0].Problems[0].Code != "email_missing" {
-			t.Errorf("without: %+v", r)
+		r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: tasks.Candidates(nameless)})
+		if _, nothing := errors.AsType[*tasks.NothingAcceptedError](err); !nothing || r.Accepted != 0 || r.Refused[0].Problems[0].Code != "email_missing" {
+			t.Errorf("without: %+v, %v", r, err)
 		}
 		if r := p.send(tasks.Batch{Options: tasks.Options{GenerateDummyEmails: true}, Candidates: tasks.Candidates(nameless)}); r.Accepted != 1 || r.Dummies != 1 {
 			t.Errorf("with: %+v", r)

@@ -15,6 +15,17 @@ func (e *TooManyRowsError) Error() string {
 	return fmt.Sprintf("the batch has more than %d rows; send those from row %d on as another batch", e.Most, e.Most+1)
 }
 
+// NothingAcceptedError: the input has no good row, so that there is no batch. The receipt beside
+// it has the refusals.
+type NothingAcceptedError struct{ Refused int }
+
+func (e *NothingAcceptedError) Error() string {
+	if e.Refused == 0 {
+		return "no candidates were sent; send at least one"
+	}
+	return fmt.Sprintf("all %d rows were refused, so there is no batch; correct them and send them again", e.Refused)
+}
+
 // CutError: the input ends in the middle of a row, or of the JSON that holds the rows.
 // The rows before were read; the last one is among the refusals. Sending the whole of
 // it under the same idempotency key brings what is missing.

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,9 @@ type Request struct {
 	Job       *int64
 	Prospects *bool
 	Options   RequestOptions
+	// Unread says why the members that follow the candidates are not known: ErrLongList, or
+	// *CutError or an error of reading where the list breaks off. It is nil where they are known.
+	Unread error
 	// Candidates can be read once, and are read as they come. Errors are as those of
 	// ReadNDJSON.
 	Candidates iter.Seq2[Candidate, error]
@@ -28,9 +32,16 @@ type RequestOptions struct {
 	IncludePreviouslyExported *bool `json:"include_previously_exported"`
 }
 
-// ReadRequest reads a batch in one JSON object up to its candidates, which must be its
-// last member, since nothing of them is kept: memory does not grow with their number. A
-// JSON array is taken for the candidates alone.
+// ReadAhead is how many bytes of the candidates are kept in memory, to see whether other members
+// follow them. A longer list must be the last member: it is read as it comes, so that memory does
+// not grow with it.
+const ReadAhead = 4 << 20
+
+// ErrLongList: the candidates are longer than ReadAhead. What follows them is refused as a row.
+var ErrLongList = errors.New("the candidates are longer than what is read ahead")
+
+// ReadRequest reads a batch in one JSON object, whose members may have any order as long as the
+// candidates fit into ReadAhead. A JSON array is taken for the candidates alone.
 //
 // Errors: *BatchError where the object is not of that form, *CutError where it ends
 // before its candidates begin, else one of reading r.
@@ -61,27 +72,91 @@ func ReadRequest(r io.Reader) (Request, error) {
 		}
 		switch {
 		case name == "":
-			return q, &BatchError{"candidates", "are missing", "give them as the last member: a list of objects"}
+			return q, &BatchError{"candidates", "are missing", "add them as a list of objects"}
 		case seen[name]:
-			return q, &BatchError{"body", "names a member twice", "give each once"}
+			return q, errNamedTwice
 		}
 		seen[name] = true
 		if name == "candidates" {
-			first, err := in.nextByte()
-			if err != nil {
-				return q, in.unfinished(err)
-			}
-			if first != '[' {
-				return q, &BatchError{"candidates", "are no list", "give them as [{ ... }, { ... }]"}
-			}
-			q.Candidates = in.array(endObject)
-			return q, nil
+			return q, q.readCandidates(in, seen)
 		}
 		if err := q.readMember(in, name); err != nil {
 			return q, err
 		}
 	}
 }
+
+var errNamedTwice = &BatchError{"body", "names a member twice", "give each once"}
+
+// readCandidates prepares reading the list of candidates, and reads the members that follow it
+// where the list is short enough.
+func (q *Request) readCandidates(in *input, seen map[string]bool) error {
+	switch first, err := in.nextByte(); {
+	case err != nil:
+		return in.unfinished(err)
+	case first != '[':
+		return &BatchError{"candidates", "are no list", "give them as [{ ... }, { ... }]"}
+	}
+	var kept bytes.Buffer
+	_, err := io.CopyN(&kept, in.r, ReadAhead)
+	var rest io.Reader = in.r
+	if err != nil && !errors.Is(err, io.EOF) {
+		rest = failing{err}
+	}
+	list := &input{r: bufio.NewReader(io.MultiReader(bytes.NewReader(kept.Bytes()), rest)), line: in.line}
+	q.Candidates = list.array(endLongObject)
+	if err == nil {
+		q.Unread = ErrLongList
+		return nil
+	}
+	behind := &input{r: bufio.NewReader(io.MultiReader(bytes.NewReader(kept.Bytes()), rest)), line: in.line}
+	q.Unread = q.readBehind(behind, seen)
+	if wrong, ok := errors.AsType[*BatchError](q.Unread); ok {
+		return wrong
+	}
+	if q.Unread == nil {
+		q.Candidates = list.array(endObject)
+	}
+	return nil
+}
+
+// readBehind reads the members that follow the list of candidates, whose bracket has been read.
+func (q *Request) readBehind(in *input, seen map[string]bool) error {
+	for {
+		switch b, err := in.nextByte(); {
+		case err != nil:
+			return in.unfinished(err)
+		case b == ',':
+			continue
+		case b != ']':
+			if _, _, err := in.readElement(b); err != nil {
+				return in.unfinished(err)
+			}
+			continue
+		}
+		break
+	}
+	for {
+		name, err := in.memberName()
+		switch {
+		case err != nil:
+			return err
+		case name == "":
+			return nil
+		case seen[name]:
+			return errNamedTwice
+		}
+		seen[name] = true
+		if err := q.readMember(in, name); err != nil {
+			return err
+		}
+	}
+}
+
+// failing fails as reading did.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 var errNoObject = &BatchError{"body", "is no JSON object", `write {"job": ..., "options": {...}, "candidates": [...]}, or send candidates line by line as application/x-ndjson`}
 
@@ -96,7 +171,7 @@ func (q *Request) readMember(in *input, name string) error {
 	case "options":
 		target, remedy = &q.Options, "give generate_dummy_emails and include_previously_exported, each true or false"
 	default:
-		return &BatchError{"body", "has a member that is not known here", "leave it out; there are job, prospects, options and, at the end, candidates. A candidate by itself is sent as application/x-ndjson"}
+		return &BatchError{"body", "has a member that is not known here", "leave it out; there are job, prospects, options and candidates. A candidate by itself is sent as application/x-ndjson"}
 	}
 	text, tooLong, err := in.value()
 	if err != nil {
@@ -121,7 +196,7 @@ func (in *input) nextByte() (byte, error) {
 // memberName reads up to the colon behind the name of the next member; "" at the end
 // of the object.
 func (in *input) memberName() (string, error) {
-	wrong := &BatchError{"body", "is no valid JSON", "write it as one JSON object, with candidates as its last member"}
+	wrong := &BatchError{"body", "is no valid JSON", "write it as one JSON object"}
 	for {
 		b, err := in.nextByte()
 		switch {
@@ -190,8 +265,26 @@ func (in *input) array(end func(*input, func(Candidate, error) bool)) iter.Seq2[
 	return func(yield func(Candidate, error) bool) { readElements(in, yield, end) }
 }
 
-// endObject expects the end of the object whose last member the array was.
+// endObject passes over the members that follow the candidates, which have been read.
 func endObject(in *input, yield func(Candidate, error) bool) {
+	for {
+		name, err := in.memberName()
+		if err == nil && name != "" {
+			_, _, err = in.value()
+		}
+		switch {
+		case err != nil:
+			yield(Candidate{}, in.readFailed(err))
+			return
+		case name == "":
+			endArray(in, yield)
+			return
+		}
+	}
+}
+
+// endLongObject expects the end of the object whose last member the array must be.
+func endLongObject(in *input, yield func(Candidate, error) bool) {
 	b, err := in.nextByte()
 	if err == nil && b == '}' {
 		endArray(in, yield)
@@ -200,7 +293,7 @@ func endObject(in *input, yield func(Candidate, error) bool) {
 	switch {
 	case err == nil:
 		yield(Candidate{}, refusal(in.line, "", Problem{Code: codeTrailingData,
-			Message: "there is more after the candidates, which was not read", Remedy: "put candidates last in the object"}))
+			Message: "there is more after the candidates, which was not read", Remedy: "in a body of more than 4 MiB put candidates last"}))
 	case errors.Is(err, io.EOF):
 		yield(Candidate{}, cut(in.line, arrayUnfinished()))
 	default:

@@ -10,6 +10,7 @@ import (
 )
 
 func TestReadRequest(t *testing.T) {
+	blanks := strings.Repeat(" ", ReadAhead)
 	specs := []struct {
 		name, body string
 		want       string // target, options and candidates; or the error
@@ -22,10 +23,18 @@ func TestReadRequest(t *testing.T) {
 		{"no candidates in the list", `{"job":7,"candidates":[]}`, "job 7"},
 		{"null for what is not given", `{"job":null,"options":null,"candidates":[{"id":"a"}]}`, "a"},
 		{"a bad row among good ones", `{"candidates":[{"id":"a"},7,{"id":"b"}]}`, "a refused:not_object b"},
-		{"more after the candidates", `{"candidates":[{"id":"a"}],"job":7}`, "a refused:trailing_data"},
+		{"candidates before the job, as sorted by name", `{"candidates":[{"id":"a"}],"job":7,"options":{"generate_dummy_emails":true}}`, "job 7, dummies, a"},
+		{"options behind the candidates", `{"prospects":true,"candidates":[{"id":"a"},{"id":"b"}],"options":{"include_previously_exported":true}}`, "prospects, again, a b"},
+		{"a bad value behind the candidates", `{"candidates":[{"id":"a"}],"job":"7"}`, "error job"},
+		{"an unknown member behind the candidates", `{"job":7,"candidates":[{"id":"a"}],"id":"ana@example.com"}`, "error body"},
+		{"a member on both sides of the candidates", `{"job":7,"candidates":[{"id":"a"}],"job":7}`, "error body"},
+		{"brackets and quotes within candidates", `{"candidates":[{"id":"a","last_name":"]}\"],"}],"job":7}`, "job 7, a"},
+		{"a long list behind the job", `{"job":7,"candidates":[{"id":"a"},` + blanks + `{"id":"b"}]}`, "job 7, long, a b"},
+		{"a long list before the job", `{"candidates":[{"id":"a"},` + blanks + `{"id":"b"}],"job":7}`, "long, a b refused:trailing_data"},
+		{"a list that breaks off behind the job", `{"job":7,"candidates":[{"id":"a"},`, "job 7, cut, a refused:array_unfinished"},
 		{"more after the object", `{"candidates":[{"id":"a"}]}{}`, "a refused:trailing_data"},
-		{"an object that breaks off behind the list", `{"candidates":[{"id":"a"}]`, "a refused:array_unfinished"},
-		{"a list that breaks off", `{"candidates":[{"id":"a"},`, "a refused:array_unfinished"},
+		{"an object that breaks off behind the list", `{"job":7,"candidates":[{"id":"a"}]`, "job 7, cut, a refused:array_unfinished"},
+		{"a list that breaks off before anything says where to", `{"candidates":[{"id":"a"},`, "cut, a refused:array_unfinished"},
 		{"no candidates at all", `{"job":7}`, "error candidates"},
 		{"candidates that are no list", `{"candidates":{"id":"a"}}`, "error candidates"},
 		{"a member that is not known", `{"id":"ana@example.com","candidates":[]}`, "error body"},
@@ -70,6 +79,9 @@ func describeRequest(q Request, err error) string {
 	}
 	if q.Options.IncludePreviouslyExported != nil {
 		told = append(told, "again")
+	}
+	if q.Unread != nil {
+		told = append(told, map[bool]string{true: "long", false: "cut"}[errors.Is(q.Unread, ErrLongList)])
 	}
 	var rows []string
 	for _, row := range collect(q.Candidates) {

@@ -38,7 +38,8 @@ type Sent struct {
 // one, and sent as they come once they are more than 256 KiB. What the iterator refuses
 // is not sent, and in the receipt.
 //
-// Errors: *Problem where the API refuses the batch; store.ErrBatchConflict is one, by
+// Errors: *tasks.NothingAcceptedError where no row is good, with the refusals in the receipt;
+// *Problem where the API refuses the batch; store.ErrBatchConflict is one, by
 // errors.Is. One of code too_many_rows comes with a receipt of the rows that were
 // accepted; the others are to be sent as another batch. An error of the iterator, and an
 // input that ends in the middle (*tasks.CutError), end the reading: what was read before
@@ -88,18 +89,19 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	_ = body.Close() // the sender stops, whatever was read of it
 	<-sent
 	if err != nil {
-		// An input of bad rows alone is no mistake of the request.
 		problem, ok := errors.AsType[*Problem](err)
-		if ok && sender.sent == 0 && len(sender.refused) > 0 && problem.Code == "batch_invalid" {
-			err = nil
+		if ok && problem.Receipt != nil {
+			receipt = *problem.Receipt
 		}
-		if err != nil {
-			if ok && problem.Receipt != nil {
-				receipt = *problem.Receipt
-				sender.complete(&receipt)
-			}
-			return receipt, errors.Join(err, sender.inputErr)
+		// The iterator may have refused all rows, so that none were sent.
+		unsent := ok && sender.sent == 0 && problem.Code == "batch_invalid"
+		if unsent && len(sender.refused) > 0 || ok && problem.Code == "nothing_accepted" {
+			sender.complete(&receipt)
+			err = &tasks.NothingAcceptedError{Refused: receipt.RefusedRows}
+		} else if receipt.Accepted+receipt.RefusedRows > 0 {
+			sender.complete(&receipt)
 		}
+		return receipt, errors.Join(err, sender.inputErr)
 	}
 	sender.complete(&receipt)
 	return receipt, sender.inputErr

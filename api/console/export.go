@@ -113,7 +113,11 @@ func (v *visit) handOver() error {
 		err = v.send(http.MethodPost, v.customerPath("exports"), query, in.body, &sent, "Content-Type", in.mediaType, "Idempotency-Key", in.key())
 	}
 	v.drain()
-	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized {
+	refused, ok := refusalOf(err)
+	if ok && refused.Code == api.CodeNothingAccepted && refused.Receipt != nil {
+		return v.receipt(*refused.Receipt, in)
+	}
+	if ok && refused.Status != http.StatusUnauthorized {
 		return v.exportAgain(in, v.refusedExport(refused))
 	}
 	if err != nil {

@@ -74,7 +74,8 @@ func rowsOf(refused []tasks.Refusal, all int) refusedRows {
 type receiptPage struct {
 	api.Sent
 
-	File string
+	Customer string
+	File     string
 	// Target is where they go.
 	Target  string
 	Refused refusedRows
@@ -85,12 +86,14 @@ type receiptPage struct {
 // receipt answers with the receipt of an export.
 func (v *visit) receipt(sent api.Sent, in *handedIn) error {
 	job, _ := pickedJob(in.fields, "job")
-	page := receiptPage{Sent: sent, File: in.file, Target: "as prospects", Refused: rowsOf(sent.Refused, sent.RefusedRows)}
+	page := receiptPage{Sent: sent, Customer: v.Customer, File: in.file, Target: "as prospects", Refused: rowsOf(sent.Refused, sent.RefusedRows)}
 	if job != 0 {
 		page.Target = "for " + targetOf(job, sent.JobTitle)
 	}
 	var b api.BatchStatus
-	if err := v.get(v.customerPath("batches", string(sent.Batch)), nil, &b); err == nil {
+	if sent.Batch == "" {
+		// Nothing was accepted, so there is no batch.
+	} else if err := v.get(v.customerPath("batches", string(sent.Batch)), nil, &b); err == nil {
 		s := v.standingOf(b)
 		page.Standing = &s
 	}
@@ -102,7 +105,4 @@ func (v *visit) receipt(sent api.Sent, in *handedIn) error {
 }
 
 // Path is the address of the batch.
-func (p receiptPage) Path() string { return batchPage(p.Batch.Customer(), string(p.Batch)) }
-
-// Customer is whose batch it is.
-func (p receiptPage) Customer() string { return p.Batch.Customer() }
+func (p receiptPage) Path() string { return batchPage(p.Customer, string(p.Batch)) }

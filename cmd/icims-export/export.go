@@ -141,6 +141,9 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	err = o.journalled(ctx, entry, func() (err error) {
 		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
 		entry.Object = string(r.receipt.Batch)
+		if r.receipt.Batch == "" {
+			return err // nothing goes on
+		}
 		return r.heedEnd(err)
 	})
 	flush()
@@ -215,7 +218,10 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 	defer w.Stop()
 	r := c.newReport(p)
 	r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
-	if err = r.heedEnd(err); err != nil {
+	if r.receipt.Batch != "" {
+		err = r.heedEnd(err)
+	}
+	if err != nil {
 		return c.enqueueFailed(p, r, err)
 	}
 	return c.wait(ctx, p, r, ledger, "")
@@ -267,6 +273,13 @@ func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks
 func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	if refused, ok := errors.AsType[*tasks.BatchError](err); ok {
 		return misused("the %s %s: %s", refused.Field, refused.Message, refused.Remedy)
+	}
+	nothing, none := errors.AsType[*tasks.NothingAcceptedError](err)
+	if _, cut := errors.AsType[*tasks.CutError](err); (none || cut) && r.receipt.RefusedRows() > 0 {
+		return r.writeRefused()
+	}
+	if none {
+		return misused("%s", nothing)
 	}
 	if errors.Is(err, store.ErrBatchConflict) {
 		return misused("%v", store.ErrBatchConflict)

@@ -75,6 +75,25 @@ func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 	return nil
 }
 
+// writeRefused prints the report of an input without a good row.
+func (r *report) writeRefused() error {
+	if r.json {
+		if err := writeJSON(r.p.stdout, exportResult{Receipt: r.receipt}); err != nil {
+			return err
+		}
+		return partial
+	}
+	width, onTerminal := terminal(r.p.stdout)
+	most := 0
+	if onTerminal {
+		most = shownRefusals
+	}
+	fmt.Fprintf(r.p.stdout, "Every row was refused, so there is no batch:\n")
+	writeRefusals(r.p.stdout, width, most, r.receipt.Refused)
+	r.p.sayf("Correct the rows and export them again.")
+	return partial
+}
+
 func (r *report) print(d digest) {
 	out, s := r.p.stdout, style{r.p.colours(r.p.stdout)}
 	width, onTerminal := terminal(r.p.stdout)
