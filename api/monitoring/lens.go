@@ -39,16 +39,20 @@ func (l lens) SMembers(ctx context.Context, key string) *redis.StringSliceCmd {
 
 // memoryUsage estimates what a queue takes, as asynq's script does: from the size of a few
 // tasks of each list. That one stops at the first task that has lost its hash, and with it
-// the list of all queues (asynqmon #317).
+// the list of all queues (asynqmon #317). Where MEMORY is forbidden the estimate is 0.
 var memoryUsage = redis.NewScript(`
 local total = 0
+local function usage(key)
+  local answer = redis.pcall('MEMORY', 'USAGE', key)
+  return type(answer) == 'number' and answer or nil
+end
 local function add(key, ids, count)
   local sum, seen = 0, 0
   for _, id in ipairs(ids) do
-    local bytes = redis.call('MEMORY', 'USAGE', ARGV[1] .. id)
+    local bytes = usage(ARGV[1] .. id)
     sum, seen = sum + (bytes or 0), seen + (bytes and 1 or 0)
   end
-  total = total + sum / math.max(seen, 1) * count + (redis.call('MEMORY', 'USAGE', key) or 0)
+  total = total + sum / math.max(seen, 1) * count + (usage(key) or 0)
 end
 for i, key in ipairs(KEYS) do
   local list = i <= 2

@@ -173,3 +173,21 @@ func TestARedisThatFails(t *testing.T) {
 		}
 	}
 }
+
+// Some services forbid MEMORY USAGE; the queues are shown all the same.
+func TestQueuesWithoutMemoryUsage(t *testing.T) {
+	t.Parallel()
+	for name, option := range map[string]redistest.Option{
+		"forbidden": redistest.Config("user", "default on nopass ~* &* +@all -memory"),
+		"disabled":  redistest.Config("rename-command", `MEMORY ""`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := redistest.Start(t, option).Client(t)
+			h := newHandler(t, client)
+			enqueue(t, client, "icims:export", `{"customer":"1234","export":"abcdefghijklmnop"}`, asynq.Queue("icims:1234"))
+			if got := queues(t, h)["icims:1234"]; got.Size != 1 || got.Memory != 0 {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
