@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -33,8 +33,8 @@ func Reach(ctx context.Context, client redis.UniversalClient) error {
 }
 
 // Risks names what about the Redis behind the client may lose exports, or stop
-// them; of a cluster, about any of its masters. Checks that the server does not
-// offer are passed over.
+// them; of a cluster, about any of its masters. It asks CONFIG, then INFO. Settings that
+// neither tells are a risk of their own: they could not be checked.
 func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) {
 	if err := Reach(ctx, client); err != nil {
 		return nil, fmt.Errorf("reach Redis: %w", err)
@@ -67,22 +67,45 @@ func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) 
 
 // settingRisks looks at one server.
 func settingRisks(ctx context.Context, client redis.Cmdable, name string) []string {
-	read := func(setting string) string {
-		values, err := client.ConfigGet(ctx, setting).Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return ""
+	var info map[string]string
+	var unchecked []string
+	read := func(setting, inInfo string) string {
+		if values, err := client.ConfigGet(ctx, setting).Result(); err == nil && values[setting] != "" {
+			return values[setting]
 		}
-		return values[setting]
+		if info == nil {
+			info = infoOf(ctx, client)
+		}
+		value, known := info[inInfo]
+		if !known {
+			unchecked = append(unchecked, setting)
+		}
+		return value
 	}
 	var risks []string
-	if read("appendonly") == "no" {
+	if on := read("appendonly", "aof_enabled"); on == "no" || on == "0" {
 		risks = append(risks, name+" keeps no append-only file: a restart loses every export that is still moving and every marker since the last snapshot; set appendonly yes")
 	}
-	if policy := read("maxmemory-policy"); policy != "" && policy != "noeviction" {
+	if policy := read("maxmemory-policy", "maxmemory_policy"); policy != "" && policy != "noeviction" {
 		risks = append(risks, name+" may evict keys ("+policy+"): exports and markers vanish without a word; set maxmemory-policy noeviction")
 	}
-	if read("cluster-enabled") == "yes" && read("cluster-require-full-coverage") == "yes" {
+	if on := read("cluster-enabled", "cluster_enabled"); (on == "yes" || on == "1") && read("cluster-require-full-coverage", "") == "yes" {
 		risks = append(risks, name+" refuses everything while another node is lost and has no replica: one dead node stops all customers; set cluster-require-full-coverage no")
 	}
+	if len(unchecked) > 0 {
+		risks = append(risks, name+" could not be checked: it refuses CONFIG GET and does not tell "+strings.Join(unchecked, ", ")+" in INFO; make sure of appendonly yes and maxmemory-policy noeviction yourself, or allow INFO")
+	}
 	return risks
+}
+
+// infoOf reads what INFO tells; empty where it is refused.
+func infoOf(ctx context.Context, client redis.Cmdable) map[string]string {
+	values := map[string]string{}
+	text, _ := client.Info(ctx).Result() // a refusal leaves the settings unchecked
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			values[name] = value
+		}
+	}
+	return values
 }

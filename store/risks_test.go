@@ -23,6 +23,12 @@ func TestRisks(t *testing.T) {
 		{"a Redis that evicts loses anything", func(t *testing.T) *redistest.Server {
 			return redistest.Start(t, redistest.AppendOnly("everysec"), redistest.Config("maxmemory-policy", "allkeys-lru"))
 		}, []string{"allkeys-lru"}},
+		{"without CONFIG the same risks are found in INFO", func(t *testing.T) *redistest.Server {
+			return redistest.Start(t, redistest.Config("rename-command", `CONFIG ""`), redistest.Config("maxmemory-policy", "allkeys-lru"))
+		}, []string{"appendonly", "allkeys-lru"}},
+		{"without CONFIG and INFO it says that it could not check", func(t *testing.T) *redistest.Server {
+			return redistest.Start(t, redistest.Config("rename-command", `CONFIG ""`), redistest.Config("rename-command", `INFO ""`))
+		}, []string{"could not be checked"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
