@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisRights are the rights that the service's Redis user needs, as Redis's ACL
+// writes them. The error at start prints this line; deploy/redis/users.acl and
+// docs/redis.md repeat it. It grants commands by category, so that an upgrade of the
+// service rarely needs another line: the keys limit what they reach.
+const RedisRights = "resetkeys ~ix:* ~asynq:* resetchannels &{ix:* &asynq:cancel " +
+	"-@all +@read +@write +@connection -@dangerous " +
+	"+eval +evalsha +time +multi +exec +discard +publish +subscribe +unsubscribe " +
+	"+info +cluster|slots +cluster|info +cluster|keyslot"
+
+// Commands are checked on a key of ours and on one of asynq's, with arguments that
+// Redis can find the keys in. Nothing is run.
+var (
+	neededOnKeys = strings.Fields(`
+		del=K exists=K expire=K,1 expireat=K,1 get=K hdel=K,a hexists=K,a hget=K,a hgetall=K hincrby=K,a,1 hkeys=K
+		hlen=K hmget=K,a hset=K,a,b hsetnx=K,a,b hvals=K incr=K lindex=K,0 llen=K lpush=K,a lrange=K,0,1 lrem=K,0,a
+		lset=K,0,a ltrim=K,0,1 persist=K pexpire=K,1 rpop=K rpoplpush=K,K rpush=K,a sadd=K,a set=K,a setex=K,1,a
+		sismember=K,a smembers=K smismember=K,a srem=K,a ttl=K unlink=K xadd=K,*,a,b xlen=K xrange=K,-,+
+		xrevrange=K,+,- zadd=K,1,a zcard=K zcount=K,0,1 zmscore=K,a zrange=K,0,1 zrangebyscore=K,0,1 zrem=K,a
+		zremrangebyrank=K,0,1 zremrangebyscore=K,0,1 zrevrange=K,0,1 zrevrangebyscore=K,1,0 zscan=K,0 zscore=K,a`)
+	neededOnChannels = []string{"publish=K,a", "subscribe=K"}
+	neededAnywhere   = []string{"evalsha=a,0", "time", "multi", "exec", "scan=0"}
+	// INFO, MEMORY USAGE and CONFIG GET are missed by nobody: what they would show is
+	// reported as not known.
+
+	keyTargets     = []string{keyRoot + "*", "asynq:*"}
+	channelTargets = []string{lanesChannel, connectionsChannel, "asynq:cancel"}
+)
+
+// rightsScript answers which of the commands in ARGV the user may not run; nothing for
+// a command that the server does not know. Redis can check that since 7.0; an older one
+// answers with false.
+var rightsScript = redis.NewScript(`
+if not redis.acl_check_cmd then return false end
+local missing = {}
+for i, command in ipairs(ARGV) do
+  local words = {}
+  for word in string.gmatch(command, '%S+') do words[#words + 1] = word end
+  local known, allowed = pcall(redis.acl_check_cmd, unpack(words))
+  if known and not allowed then missing[#missing + 1] = command end
+end
+return missing
+`)
+
+// RightsError says that the Redis user lacks rights.
+type RightsError struct {
+	User    string
+	Missing []string // such as "keys ix:*"
+}
+
+func (e *RightsError) Error() string {
+	return fmt.Sprintf("the Redis user %s lacks rights: %s. Give it these, as an administrator of Redis: %s", e.User, strings.Join(e.Missing, "; "), e.Grant())
+}
+
+// Grant is the command that gives the user the rights.
+func (e *RightsError) Grant() string { return "ACL SETUSER " + e.User + " " + RedisRights }
+
+// CheckRights returns a *RightsError where the Redis user may not do what the service
+// has to; of a cluster, on any of its masters. It runs nothing but a script that
+// changes nothing. A server that cannot tell, such as Redis 6, passes.
+func (l *Ledger) CheckRights(ctx context.Context) error {
+	cluster, ok := l.redis.(*redis.ClusterClient)
+	if !ok {
+		return checkRights(ctx, l.redis, userOf(l.redis))
+	}
+	var (
+		mu      sync.Mutex
+		refused error
+	)
+	_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { // a node that is down cannot tell
+		if err := checkRights(ctx, node, userOf(cluster)); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			refused = err
+		}
+		return nil
+	})
+	return refused
+}
+
+// userOf is the name that the client logs in with.
+func userOf(client redis.UniversalClient) string {
+	name := ""
+	switch c := client.(type) {
+	case *redis.Client:
+		name = c.Options().Username
+	case *redis.ClusterClient:
+		name = c.Options().Username
+	}
+	if name == "" {
+		return "default"
+	}
+	return name
+}
+
+func checkRights(ctx context.Context, client redis.Cmdable, user string) error {
+	keys, channels, anywhere := commandsOn(neededOnKeys, keyTargets), commandsOn(neededOnChannels, channelTargets), commandsOn(neededAnywhere, []string{""})
+	answer, err := rightsScript.Eval(ctx, client, nil, slices.Concat(keys, channels, anywhere)).StringSlice()
+	switch {
+	case TroubleOf(err) == TroubleForbidden:
+		return &RightsError{User: user, Missing: []string{"the command EVAL"}}
+	case err != nil:
+		return nil // it cannot tell, or is out of reach, which the next command tells
+	}
+	refused := make(map[string]bool, len(answer))
+	for _, command := range answer {
+		refused[command] = true
+	}
+	missing := slices.Concat(
+		refusedOn(refused, "keys", neededOnKeys, keyTargets),
+		refusedOn(refused, "channel", neededOnChannels, channelTargets),
+		refusedOn(refused, "", neededAnywhere, []string{""}))
+	if len(missing) == 0 {
+		return nil
+	}
+	return &RightsError{User: user, Missing: missing}
+}
+
+// commandOn is a needed command with its arguments, on one of the targets.
+func commandOn(needed, target string) string {
+	name, args, _ := strings.Cut(needed, "=")
+	example := strings.Replace(target, "*", "{rights}", 1)
+	return strings.TrimSpace(name + " " + strings.ReplaceAll(strings.ReplaceAll(args, "K", example), ",", " "))
+}
+
+func commandsOn(needed, targets []string) []any {
+	var all []any
+	for _, target := range targets {
+		for _, command := range needed {
+			all = append(all, commandOn(command, target))
+		}
+	}
+	return all
+}
+
+// refusedOn names what was refused: a target where no command is allowed on it, the
+// commands where some are; those that are refused on all targets once.
+func refusedOn(refused map[string]bool, kind string, needed, targets []string) []string {
+	var missing []string
+	seen := map[string]bool{}
+	for _, target := range targets {
+		var commands []string
+		for _, command := range needed {
+			if refused[commandOn(command, target)] {
+				name, _, _ := strings.Cut(command, "=")
+				commands = append(commands, strings.ToUpper(name))
+			}
+		}
+		text := strings.Join(commands, ", ")
+		switch {
+		case text == "" || seen[text]:
+			continue
+		case len(commands) == len(needed) && kind != "":
+			missing = append(missing, kind+" "+target)
+			continue
+		}
+		seen[text] = true
+		missing = append(missing, "the commands "+text)
+	}
+	return missing
+}
