@@ -20,9 +20,7 @@ func (l *Ledger) noteConnection(ctx context.Context, customer string) error {
 	if err := noteConnectionScript.of(l).Run(ctx, l.redis, []string{connectionsKey}, customer).Err(); err != nil {
 		return fmt.Errorf("note changed connection: %w", err)
 	}
-	if err := l.publish(ctx, connectionsChannel, customer); err != nil {
-		return fmt.Errorf("announce changed connection: %w", err)
-	}
+	l.publish(ctx, connectionsChannel, customer)
 	return nil
 }
 

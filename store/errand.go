@@ -149,12 +149,10 @@ func (l *Ledger) AskErrand(ctx context.Context, customer string, kind ErrandKind
 
 func (l *Ledger) announceErrand(ctx context.Context, customer string, kind ErrandKind) error {
 	err := announceScript.of(l).Run(ctx, l.redis, []string{errandsKey}, errandMember(customer, kind), flag(false)).Err()
-	if err == nil {
-		err = l.publish(ctx, lanesChannel, customer+errandMark+string(kind))
-	}
 	if err != nil {
 		return fmt.Errorf("announce an errand: %w", err)
 	}
+	l.publish(ctx, lanesChannel, customer+errandMark+string(kind))
 	return nil
 }
 

@@ -37,31 +37,35 @@ func (l *Ledger) Hasten(ctx context.Context, customer string) error {
 
 func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool) error {
 	n, err := announceScript.of(l).Run(ctx, l.redis, []string{lanesKey}, customer, flag(listedOnly)).Int()
-	if err == nil && n == 1 {
-		err = l.publish(ctx, lanesChannel, customer)
-	}
 	if err != nil {
 		return fmt.Errorf("announce work: %w", err)
+	}
+	if n == 1 {
+		l.publish(ctx, lanesChannel, customer)
 	}
 	return nil
 }
 
 // tellChange tells the workers to look at a customer whose lane may have to
 // close.
-func (l *Ledger) tellChange(ctx context.Context, customer string) error {
-	if err := l.publish(ctx, lanesChannel, customer+changed); err != nil {
-		return fmt.Errorf("announce a change: %w", err)
-	}
-	return nil
+func (l *Ledger) tellChange(ctx context.Context, customer string) {
+	l.publish(ctx, lanesChannel, customer+changed)
 }
 
 // publish sends a message by the node that has the list it is about, whose key the
 // channel's name holds. go-redis would take any node of a cluster, so also one that
 // hangs.
-func (l *Ledger) publish(ctx context.Context, channel, message string) error {
+//
+// A message is a hint: whoever misses it reads the same from a key within seconds. So a
+// message that cannot be sent is reported, once until one can be sent again, and fails
+// nothing.
+func (l *Ledger) publish(ctx context.Context, channel, message string) {
 	cmd := redis.NewIntCmd(ctx, "publish", channel, message)
 	cmd.SetFirstKeyPos(1)
-	return l.redis.Process(ctx, cmd)
+	err := l.redis.Process(ctx, cmd)
+	if failedBefore := l.publishFails.Swap(err != nil); err != nil && !failedBefore && l.onPublishError != nil {
+		l.onPublishError(fmt.Errorf("publish on %s: %w", channel, err))
+	}
 }
 
 // Announced is a customer with work, as read from the list.

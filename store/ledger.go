@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,6 +26,9 @@ type Ledger struct {
 	nobodySealed string // see nobody
 	revoked      seenRevocations
 	connections  seenConnections
+
+	publishFails   atomic.Bool
+	onPublishError func(error) // see OnPublishError
 }
 
 // Option changes a setting of a Ledger.
@@ -42,6 +46,10 @@ const DefaultJournalAge = 400 * 24 * time.Hour
 
 // WithJournalAge sets how long entries of the journal are kept.
 func WithJournalAge(d time.Duration) Option { return func(l *Ledger) { l.journalAge = d } }
+
+// OnPublishError sets what is done with the first of several messages to the workers
+// that cannot be sent, such as logging it. Nothing else comes of it.
+func OnPublishError(report func(error)) Option { return func(l *Ledger) { l.onPublishError = report } }
 
 // NewLedger returns the ledger kept in the Redis that the client speaks to.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {

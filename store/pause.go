@@ -53,8 +53,8 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 		span = "until " + p.Until.UTC().Format(time.RFC3339)
 		what += " " + span
 	}
+	l.tellChange(ctx, customer)
 	return errors.Join(
-		l.tellChange(ctx, customer),
 		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
 		l.tellPause(ctx, customer, p.By, p.Why, true),
 		l.TellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
@@ -71,8 +71,9 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 	}
 	// The change is told for lanes that are open, the announcement for those that
 	// closed: what waited goes on at once.
+	l.tellChange(ctx, customer)
 	return true, errors.Join(
-		l.tellChange(ctx, customer), l.Hasten(ctx, customer),
+		l.Hasten(ctx, customer),
 		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
 		l.tellPause(ctx, customer, by, why, false),
 		l.TellEvent(ctx, customer, "resumed", ""))

@@ -170,3 +170,13 @@ func refusedOn(refused map[string]bool, kind string, needed, targets []string) [
 	}
 	return missing
 }
+
+// NeededCommands are the names of the commands that CheckRights looks at.
+func NeededCommands() []string {
+	names := []string{"eval"}
+	for _, command := range slices.Concat(neededOnKeys, neededOnChannels, neededAnywhere) {
+		name, _, _ := strings.Cut(command, "=")
+		names = append(names, name)
+	}
+	return names
+}

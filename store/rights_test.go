@@ -170,3 +170,42 @@ func TestScriptsUseCheckedCommands(t *testing.T) {
 		}
 	}
 }
+
+// Messages to the workers are hints: a user that may not send any, or that loses the
+// right while the service runs, gets its work done all the same.
+func TestPublishThatIsRefusedBreaksNothing(t *testing.T) {
+	server := redistest.Start(t)
+	users(t, server, map[string]string{"mute": "~* resetchannels +@all"})
+	var reported []error
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := store.NewLedger(as(t, server.Addr(), "mute"), keys, store.OnPublishError(func(err error) { reported = append(reported, err) }))
+	ctx := t.Context()
+	if err := ledger.Announce(ctx, customer); err != nil {
+		t.Errorf("announce: %v", err)
+	}
+	if listed, err := ledger.Announced(ctx); err != nil || len(listed) != 1 {
+		t.Errorf("announced are %v, %v", listed, err)
+	}
+	if err := ledger.Pause(ctx, customer, store.Pause{By: "an operator", Why: "a test"}); err != nil {
+		t.Errorf("pause: %v", err)
+	}
+	if p, err := ledger.PauseOf(ctx, customer); err != nil || p == nil {
+		t.Errorf("the pause is %v, %v", p, err)
+	}
+	if was, err := ledger.Resume(ctx, customer, "an operator", "a test"); err != nil || !was {
+		t.Errorf("resume: %v, %v", was, err)
+	}
+	if e, _, err := ledger.AskErrand(ctx, customer, store.ErrandVerify, nil, "an operator"); err != nil || e.State != store.ErrandWaiting {
+		t.Errorf("errand: %+v, %v", e, err)
+	}
+	added, err := ledger.AddConnection(ctx, store.Connection{Customer: customer, Username: "user", Password: "made-up"}, "an operator", "a test")
+	if err != nil || added.Revision != 1 {
+		t.Errorf("connection: %+v, %v", added, err)
+	}
+	if len(reported) != 1 || !strings.Contains(reported[0].Error(), "NOPERM") {
+		t.Errorf("reported are %v", reported)
+	}
+}

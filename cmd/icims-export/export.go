@@ -128,6 +128,9 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	}
 	defer closeRedis()
 	ledger := newLedger(client, keys, p.settings)
+	if err := checkRights(ctx, ledger, p.settings); err != nil {
+		return err
+	}
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return err
 	}

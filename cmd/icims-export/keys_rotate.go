@@ -81,6 +81,9 @@ func withStore(ctx context.Context, p *process, keys *store.Keyset, without stri
 	}
 	defer closeRedis()
 	ledger := newLedger(client, keys, p.settings)
+	if err := checkRights(ctx, ledger, p.settings); err != nil {
+		return true, err
+	}
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return true, err
 	}

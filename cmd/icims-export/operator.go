@@ -51,7 +51,14 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 	if err != nil {
 		return nil, nil, err
 	}
-	return &operator{p.desk(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis, nil
+	ledger := newLedger(client, keys, p.settings)
+	if needKeys { // it may write
+		if err := checkRights(ctx, ledger, p.settings); err != nil {
+			closeRedis()
+			return nil, nil, err
+		}
+	}
+	return &operator{p.desk(client, ledger, keys == nil), p}, closeRedis, nil
 }
 
 // desk is where operators work. closed tells that there are no sealing keys.

@@ -48,7 +48,10 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	seen.redis(client)
-	ledger := newLedger(client, keys, p.settings)
+	ledger := newLedger(client, keys, p.settings, logPublishErrors(log))
+	if err := checkRights(ctx, ledger, p.settings); err != nil {
+		return err
+	}
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return err
 	}

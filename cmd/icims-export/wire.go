@@ -101,8 +101,24 @@ func readKeyset(s config.Settings) (*store.Keyset, error) {
 }
 
 // newLedger returns the ledger that the settings describe.
-func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settings) *store.Ledger {
-	return store.NewLedger(client, keys, store.WithRetention(s.ResultRetention), store.WithJournalAge(s.JournalRetention))
+func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settings, further ...store.Option) *store.Ledger {
+	options := append([]store.Option{store.WithRetention(s.ResultRetention), store.WithJournalAge(s.JournalRetention)}, further...)
+	return store.NewLedger(client, keys, options...)
+}
+
+// logPublishErrors logs messages to the workers that Redis does not take.
+func logPublishErrors(log zerolog.Logger) store.Option {
+	return store.OnPublishError(func(err error) {
+		log.Warn().Str("problem", err.Error()).Msg("workers cannot be notified; they find new work within seconds")
+	})
+}
+
+// checkRights refuses a Redis user that may not do what the service has to.
+func checkRights(ctx context.Context, ledger *store.Ledger, s config.Settings) error {
+	if err := ledger.CheckRights(ctx); err != nil {
+		return failed("at %s %v", s.RedisURL, err)
+	}
+	return nil
 }
 
 // newProducer returns the client that accepts batches.

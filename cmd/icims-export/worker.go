@@ -51,7 +51,10 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if err := logRisks(ctx, p.settings, client, log); err != nil {
 		return err
 	}
-	ledger := newLedger(client, keys, p.settings)
+	ledger := newLedger(client, keys, p.settings, logPublishErrors(log))
+	if err := checkRights(ctx, ledger, p.settings); err != nil {
+		return err
+	}
 	if err := checkKeyset(ctx, ledger, p.settings); err != nil {
 		return err
 	}
