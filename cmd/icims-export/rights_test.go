@@ -84,7 +84,7 @@ func TestServiceWithTheDocumentedRights(t *testing.T) {
 				call(t, b.at(url, args...)...).wantStatus(t, status)
 			}
 			do(statusDone, "export", input, "--customer", "1234", "--job", "1709", "--wait")
-			do(statusFailed, "export", dead, "--customer", "1234", "--job", "999999", "--wait")
+			do(3, "export", dead, "--customer", "1234", "--job", "999999", "--wait")
 			do(statusDone, "pause", "1234", "--why", "a test")
 			do(statusDone, "export", input, "--customer", "1234", "--job", "1708")
 			do(statusDone, "cancel", "--customer", "1234", "--why", "a test")
@@ -94,7 +94,7 @@ func TestServiceWithTheDocumentedRights(t *testing.T) {
 			do(statusDone, "dead", "list", "--customer", "1234")
 			do(statusDone, "dead", "discard", "--customer", "1234", "--all", "--why", "a test")
 			do(statusDone, "lanes")
-			do(statusDone, "check")
+			do(statusDone, "audit")
 			do(statusDone, "erase", "1234", "c-1", "--why", "a test")
 			do(statusDone, "apikeys", "new", "--name", "a", "--scope", "read", "--all-customers")
 			do(statusDone, "journal")
