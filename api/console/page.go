@@ -149,5 +149,10 @@ func (v *visit) render(w io.Writer, name, part string, data any) error {
 	if !ok {
 		return fmt.Errorf("there is no page %q", name)
 	}
-	return p.ExecuteTemplate(w, part, data) //nolint:wrapcheck // whoever calls does
+	var b bytes.Buffer
+	if err := p.ExecuteTemplate(&b, part, data); err != nil {
+		return err //nolint:wrapcheck // whoever calls does
+	}
+	_, err := w.Write(visible(b.Bytes()))
+	return err //nolint:wrapcheck // as above
 }

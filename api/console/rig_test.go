@@ -6,6 +6,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
@@ -155,5 +157,20 @@ func (p *person) do(method, path string, body io.Reader, header ...string) shown
 	if err != nil {
 		p.r.t.Fatal(err)
 	}
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") {
+		wantVisible(p.r.t, method+" "+path, string(text))
+	}
 	return shown{response, string(text)}
+}
+
+// formValues are what a person has entered, which goes back as it is, and what scripts read.
+var formValues = regexp.MustCompile(`(?s) (?:value|data-[a-z-]+)="[^"]*"|<textarea.*?</textarea>`)
+
+// wantVisible fails where a page displays control characters of somebody else.
+func wantVisible(t *testing.T, what, page string) {
+	t.Helper()
+	page = formValues.ReplaceAllString(page, "")
+	if i := strings.IndexFunc(page, prose.Misleading); i >= 0 {
+		t.Errorf("%s displays control characters: %q", what, page[max(0, i-80):min(len(page), i+20)])
+	}
 }

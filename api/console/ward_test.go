@@ -124,4 +124,4 @@ func (s shown) lacks(t *testing.T, texts ...string) {
 	}
 }
 
-const markup = `<script>alert("1")</script><b>it</b>`
+const markup = `<script>alert("1")</script><b>it</b>` + "\u202egnp"

@@ -30,6 +30,9 @@ const defaultWidth = 100
 
 // terminal returns the width of w, and whether it is a terminal at all.
 func terminal(w any) (width int, ok bool) {
+	if shown, ok := w.(interface{ Unwrap() io.Writer }); ok {
+		w = shown.Unwrap()
+	}
 	f, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return defaultWidth, false
@@ -84,7 +87,7 @@ func (m messages) Write(text []byte) (int, error) {
 // clearLine wipes the progress line. p.mu is held.
 func (p *process) clearLine() {
 	if p.live {
-		_, _ = io.WriteString(p.stderr, "\r\x1b[2K")
+		_, _ = io.WriteString(p.stderr, wipeLine)
 		p.live = false
 	}
 }

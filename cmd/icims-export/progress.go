@@ -39,7 +39,7 @@ func (g *progress) show(line string) {
 	g.p.mu.Lock()
 	defer g.p.mu.Unlock()
 	// One column stays free: some terminals break the line in the last one.
-	_, _ = io.WriteString(g.p.stderr, "\r\x1b[2K"+clip(line, g.width-1))
+	_, _ = io.WriteString(g.p.stderr, wipeLine+clip(line, g.width-1))
 	g.p.live = true
 }
 

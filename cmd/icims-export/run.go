@@ -79,6 +79,8 @@ func (noLog) Printf(context.Context, string, ...any) {}
 // status.
 func run(ctx context.Context, p *process, args []string) int {
 	silence()
+	out := &visible{out: p.stdout}
+	p.stdout, p.stderr = out, &visible{out: p.stderr}
 	var (
 		cli    grammar
 		helped bool
@@ -109,6 +111,7 @@ func run(ctx context.Context, p *process, args []string) int {
 		return statusMisused
 	}
 	p.settings = cli.Settings
+	out.json = slices.ContainsFunc(parsed.Flags(), func(f *kong.Flag) bool { return f.Name == "json" && f.Target.Bool() })
 	return p.finish(parsed.Run())
 }
 

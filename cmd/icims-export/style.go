@@ -15,9 +15,14 @@ const (
 	cyan   colour = "\x1b[36m"
 )
 
+const (
+	endColour = "\x1b[0m"
+	wipeLine  = "\r\x1b[2K"
+)
+
 func (s style) paint(c colour, text string) string {
 	if !s.on || c == plain || text == "" {
 		return text
 	}
-	return string(c) + text + "\x1b[0m"
+	return string(c) + text + endColour
 }

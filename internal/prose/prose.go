@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // Grouped renders a number with commas between thousands.
@@ -40,16 +39,6 @@ func Span(d time.Duration) string {
 		return fmt.Sprintf("%ds", d/time.Second)
 	}
 	return "1s" // less is nothing to plan with
-}
-
-// Printable takes out what might confuse a terminal: the text is somebody else's.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }
 
 // Sentence gives text a capital and a full stop. The name of iCIMS keeps its
