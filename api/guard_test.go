@@ -222,6 +222,28 @@ func TestEveryAnswerHasSafeHeaders(t *testing.T) {
 	}
 }
 
+// Behind a TLS proxy that is trusted, browsers are told to come by TLS only.
+func TestHSTSBehindATLSProxy(t *testing.T) {
+	for name, c := range map[string]struct {
+		trusted       []string
+		forwarded     string
+		wantsTLSAfter bool
+	}{
+		"a trusted proxy that had TLS":      {[]string{"127.0.0.1"}, "https", true},
+		"a trusted proxy that had none":     {[]string{"127.0.0.1"}, "http", false},
+		"somebody who only says so":         {nil, "https", false},
+		"a trusted proxy that says nothing": {[]string{"127.0.0.1"}, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(d *Deps) { d.Settings.TrustedProxies = c.trusted })
+			a := r.call("", http.MethodGet, "/openapi.yaml", nil, "X-Forwarded-Proto", c.forwarded)
+			if got := a.Header.Get("Strict-Transport-Security"); (got != "") != c.wantsTLSAfter {
+				t.Errorf("Strict-Transport-Security is %q", got)
+			}
+		})
+	}
+}
+
 func TestUnknownAddressesAndMethodsAreProblems(t *testing.T) {
 	r := newRig(t)
 	key := r.key(ScopeAdmin)

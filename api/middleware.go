@@ -20,7 +20,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	req := &request{id: newRequestID()}
 	a := newAnswer(w)
 	r = r.WithContext(withRequest(r.Context(), req))
-	setHeaders(a.Header(), req.id, r.TLS != nil)
+	setHeaders(a.Header(), req.id, s.Encrypted(r))
 	_ = a.control.SetWriteDeadline(began.Add(s.Settings.RequestTimeout + writeGrace)) // tests have connections without
 	if r.ContentLength != 0 {
 		_ = a.control.SetReadDeadline(began.Add(s.Settings.StallTimeout))
