@@ -208,9 +208,8 @@ func (r *connectionReader) passwordFile(name string) store.Secret {
 		r.problem(r.line, fmt.Sprintf("the password file %s cannot be read (%s): create it or correct password_file", file, plainCause(err)))
 		return ""
 	}
-	const othersMayRead = 0o004
-	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&othersMayRead != 0 {
-		r.warnings = append(r.warnings, fmt.Sprintf("the password file %s can be read by every user of this machine: chmod 600 it", file))
+	if warning := ExposedFile("the password file", file); warning != "" {
+		r.warnings = append(r.warnings, warning)
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {

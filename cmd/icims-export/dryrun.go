@@ -112,7 +112,7 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 		p.sayf("%s So it is not known who was exported before, nor how many calls are left today; none is shown as skipped.", prose.Sentence(err.Error()))
 		return nil, func() {}
 	}
-	keys, _ := readKeyset(p.settings) // tells who paused the customer
+	keys, _ := readKeyset(p.settings, p.warn) // tells who paused the customer
 	return &operator{p.desk(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis
 }
 

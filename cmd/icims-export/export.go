@@ -118,7 +118,7 @@ func (c *exportCommand) batch(p *process, rows iter.Seq2[tasks.Candidate, error]
 
 // handOver gives the batch to the workers, and waits for them if told to.
 func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
-	keys, err := readKeyset(p.settings)
+	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 	}
 	keys, err := store.NewKeyset()
 	if p.settings.Keyset != "" {
-		keys, err = readKeyset(p.settings)
+		keys, err = readKeyset(p.settings, p.warn)
 	}
 	if err != nil {
 		return err

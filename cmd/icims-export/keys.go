@@ -52,7 +52,7 @@ func (c *keysNewCommand) Run(p *process) error {
 func (c *keysNewCommand) write(p *process, keys *store.Keyset) error {
 	switch err := store.CreateKeysetFile(c.To, keys); {
 	case errors.Is(err, fs.ErrExist):
-		if _, err := readKeyset(config.Settings{Keyset: c.To}); err != nil {
+		if _, err := readKeyset(config.Settings{Keyset: c.To}, p.warn); err != nil {
 			return err
 		}
 		p.sayf("%s is a keyset already, and stays as it is.", c.To)

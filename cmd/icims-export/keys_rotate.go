@@ -16,7 +16,7 @@ type keysRotateCommand struct {
 
 // Run adds a key.
 func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
-	keys, err := readKeyset(p.settings)
+	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ type keysPromoteCommand struct {
 
 // Run lets another key seal.
 func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
-	keys, err := readKeyset(p.settings)
+	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ type keysDropCommand struct {
 
 // Run removes a key, unless something is sealed with it.
 func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
-	keys, err := readKeyset(p.settings)
+	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
 		return err
 	}

@@ -81,3 +81,27 @@ func TestVersion(t *testing.T) {
 		t.Errorf("got %q", r.out)
 	}
 }
+
+// A keyset that every user of the machine can read is warned of, by each command that
+// reads it.
+func TestExposedKeysetIsWarnedOf(t *testing.T) {
+	w := newWard(t)
+	const warning = "can be read by every user of this machine: chmod 600 it"
+	for _, args := range [][]string{{"apikeys", "list"}, {"keys", "status"}, {"lanes"}, {"serve", "--api-tls-cert=/nowhere.pem", "--api-tls-key=/nowhere.pem"}} {
+		for mode, warned := range map[os.FileMode]bool{0o644: true, 0o640: false, 0o600: false} {
+			if err := os.Chmod(w.keyset, mode); err != nil {
+				t.Fatal(err)
+			}
+			r := w.call(args...)
+			if got := strings.Contains(r.errors, "keyset "+w.keyset+" "+warning); got != warned {
+				t.Errorf("%v with mode %o: warned is %v: %s", args, mode, got, r.errors)
+			}
+		}
+	}
+	if err := os.Chmod(w.keyset, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := call(t, "worker", "--redis-url="+w.url, "--keyset="+w.keyset, "--connections=/nowhere.yml"); r.status == statusDone || !strings.Contains(r.errors, warning) {
+		t.Errorf("worker: status %d: %s", r.status, r.errors)
+	}
+}

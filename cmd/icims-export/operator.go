@@ -43,7 +43,7 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 	var keys *store.Keyset
 	if p.settings.Keyset != "" || needKeys {
 		var err error
-		if keys, err = readKeyset(p.settings); err != nil {
+		if keys, err = readKeyset(p.settings, p.warn); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -29,11 +29,11 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	keys, err := readKeyset(p.settings)
+	keys, err := readKeyset(p.settings, warnings(log))
 	if err != nil {
 		return err
 	}
-	cert, err := readCertificate(p.settings)
+	cert, err := readCertificate(p.settings, warnings(log))
 	if err != nil {
 		return err
 	}
@@ -130,8 +130,9 @@ func apiSettings(s config.Settings) api.Settings {
 	}
 }
 
-// readCertificate reads the certificate that is set; nil where none is.
-func readCertificate(s config.Settings) (*api.Certificate, error) {
+// readCertificate reads the certificate that is set; nil where none is. warn is told where
+// others can read its key, too.
+func readCertificate(s config.Settings, warn func(string)) (*api.Certificate, error) {
 	if s.APITLSCert == "" {
 		return nil, nil
 	}
@@ -143,6 +144,9 @@ func readCertificate(s config.Settings) (*api.Certificate, error) {
 	cert, err := api.ReadCertificate(s.APITLSCert, s.APITLSKey)
 	if err != nil {
 		return nil, misused("%s and %s are no certificate with its key (%s): both must be PEM, and belong together", s.APITLSCert, s.APITLSKey, rootCause(err))
+	}
+	if warning := config.ExposedFile("the certificate's key", s.APITLSKey); warning != "" {
+		warn(warning)
 	}
 	return cert, nil
 }

@@ -40,7 +40,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	// Counts and outcomes are not sealed, so no keyset is needed; with one it can be
 	// told who paused the customer.
-	keys, _ := readKeyset(p.settings)
+	keys, _ := readKeyset(p.settings, p.warn)
 	ledger := newLedger(client, keys, p.settings)
 	b, err := ledger.Batch(ctx, id)
 	if errors.Is(err, store.ErrNoBatch) {

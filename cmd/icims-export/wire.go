@@ -82,8 +82,8 @@ func redisFailed(s config.Settings, err error) error {
 	return failed("%s", strings.Join(sentences, " "))
 }
 
-// readKeyset reads the sealing keys.
-func readKeyset(s config.Settings) (*store.Keyset, error) {
+// readKeyset reads the sealing keys. warn is told where others can read them, too.
+func readKeyset(s config.Settings, warn func(string)) (*store.Keyset, error) {
 	const remedy = "icims-export keys new --to keyset.json"
 	if s.Keyset == "" {
 		return nil, misused("no keyset is set: make one with %q and name it with ICIMS_EXPORT_KEYSET; producers and workers share it", remedy)
@@ -97,7 +97,18 @@ func readKeyset(s config.Settings) (*store.Keyset, error) {
 	case err != nil:
 		return nil, misused("%v", err)
 	}
+	if warning := config.ExposedFile("the keyset", s.Keyset); warning != "" {
+		warn(warning)
+	}
 	return keys, nil
+}
+
+// warn prints a warning.
+func (p *process) warn(text string) { p.sayf("Warning: %s.", text) }
+
+// warnings are the log's.
+func warnings(log zerolog.Logger) func(string) {
+	return func(text string) { log.Warn().Msg(text) }
 }
 
 // newLedger returns the ledger that the settings describe.

@@ -23,7 +23,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	keys, err := readKeyset(p.settings)
+	keys, err := readKeyset(p.settings, warnings(log))
 	if err != nil {
 		return err
 	}
