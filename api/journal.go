@@ -32,8 +32,14 @@ func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(co
 	if dry, ok := any(in).(interface{ changesNothing() bool }); !o.Changes || ok && dry.changesNothing() {
 		return h(ctx, in)
 	}
+	requestOf(ctx).note.Why = whyOf(in)
+	return noted(ctx, s, func() (*O, error) { return h(ctx, in) })
+}
+
+// noted enters in the journal what act does: before it, without which it is not done, and
+// after it.
+func noted[O any](ctx context.Context, s *Server, act func() (*O, error)) (*O, error) {
 	req := requestOf(ctx)
-	req.note.Why = whyOf(in)
 	if err := s.enter(ctx, req, store.JournalAsked, ""); err != nil {
 		return nil, err
 	}
@@ -43,7 +49,7 @@ func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(co
 			s.enterAfter(ctx, req, newProblem(CodeInternal, ""))
 		}
 	}()
-	out, err := h(ctx, in)
+	out, err := act()
 	done = true
 	s.enterAfter(ctx, req, err)
 	return out, err

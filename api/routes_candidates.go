@@ -95,12 +95,24 @@ func (s *Server) lookUpExported(ctx context.Context, in *lookUpExportedInput) (*
 type getCandidateInput struct {
 	CandidatePath
 
-	Words bool `query:"words" doc:"Also iCIMS's own words, which may repeat what was sent."`
+	Words bool `query:"words" doc:"Also iCIMS's own words, which may repeat what was sent. Needs the scope operate. That they were read is entered in the journal."`
 }
 
 type getCandidateOutput struct{ Body operate.CandidateStory }
 
 func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
+	if !in.Words {
+		return s.tellCandidate(ctx, in)
+	}
+	// iCIMS's words may repeat personal data, which a key that reads results need not see.
+	if !principalOf(ctx).Has(ScopeOperate) {
+		return nil, problem(CodeScopeMissing, "Reading iCIMS's own words needs the scope operate. Without words=true the scope read is enough.")
+	}
+	noteOf(ctx).Why = "with iCIMS's own words"
+	return noted(ctx, s, func() (*getCandidateOutput, error) { return s.tellCandidate(ctx, in) })
+}
+
+func (s *Server) tellCandidate(ctx context.Context, in *getCandidateInput) (*getCandidateOutput, error) {
 	story, err := s.Desk.CandidateStory(ctx, in.Customer, in.Candidate, operate.Storyteller{Words: in.Words, Clock: prose.UTC})
 	switch {
 	case err != nil:

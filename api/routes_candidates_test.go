@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
@@ -109,5 +110,48 @@ func TestErasingACandidate(t *testing.T) {
 	}
 	if strings.Contains(r.log.String(), candidate) {
 		t.Error("the log names the candidate")
+	}
+}
+
+// iCIMS's own words may repeat personal data: a key that reads results does not see them,
+// and the journal tells who read them.
+func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	refs := r.accept("1234", 7, "c-1")
+	testrig.GiveUp(t, r.Ledger, "icims_field_refused", testrig.RefusedEmail, refs...)
+	const path, words = "/v1/customers/1234/candidates/c-1", "ottoline@example.com is not welcome"
+	for scope, may := range map[Scope]bool{ScopeRead: false, ScopeExport: false, ScopeOperate: true, ScopeAdmin: true} {
+		key := r.key(scope)
+		var story operate.CandidateStory
+		r.call(key, http.MethodGet, path, nil).is(http.StatusOK, &story)
+		if told := strings.Join(story.Exports[0].Told, " "); strings.Contains(told, words) || !strings.Contains(told, "code 4 on email") {
+			t.Errorf("%s without words is told %s", scope, told)
+		}
+		before := len(r.journal("get-candidate"))
+		if !may {
+			r.call(key, http.MethodGet, path+"?words=true", nil).problem(CodeScopeMissing)
+			continue
+		}
+		r.call(key, http.MethodGet, path+"?words=true", nil).is(http.StatusOK, &story)
+		if told := strings.Join(story.Exports[0].Told, " "); !strings.Contains(told, words) {
+			t.Errorf("%s is told %s", scope, told)
+		}
+		entries := r.journal("get-candidate")
+		if len(entries) != before+2 {
+			t.Fatalf("%s: %d entries more in the journal", scope, len(entries)-before)
+		}
+		for i, outcome := range []store.JournalOutcome{store.JournalDone, store.JournalAsked} {
+			e := entries[i]
+			if e.What != "get-candidate" || e.Outcome != outcome || e.Who != "test "+string(scope) || e.Customer != "1234" || e.Object != r.Ledger.CandidateReference("1234", "c-1") || !strings.Contains(e.Why, "words") {
+				t.Errorf("%s: the journal has %+v", scope, e)
+			}
+		}
+	}
+	if err := r.redis.Set(t.Context(), "ix:journal:"+r.now.Now().UTC().Format("20060102"), "broken", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.call(r.key(ScopeAdmin), http.MethodGet, path+"?words=true", nil); a.StatusCode == http.StatusOK {
+		t.Errorf("words were read without an entry: %s", a.body)
 	}
 }

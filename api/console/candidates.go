@@ -33,9 +33,10 @@ type candidatesPage struct {
 	Story   *operate.CandidateStory
 	Exports []exportStory
 	// Words: iCIMS's own are shown as well.
-	Words    bool
-	MayErase bool
-	Several  *severalCandidates
+	Words      bool
+	MayOperate bool
+	MayErase   bool
+	Several    *severalCandidates
 }
 
 // Moving reports whether anything of the story is still to come.
@@ -108,7 +109,7 @@ var longID = api.FieldProblem{Field: "id", Problem: "this is too long for a cand
 
 func (v *visit) showCandidate() error {
 	q := v.r.URL.Query()
-	p := candidatesPage{Customer: v.Customer, ID: strings.TrimSpace(q.Get("id")), Words: q.Get("words") != "", MayErase: v.May(api.ScopeAdmin)}
+	p := candidatesPage{Customer: v.Customer, ID: strings.TrimSpace(q.Get("id")), Words: q.Get("words") != "", MayErase: v.May(api.ScopeAdmin), MayOperate: v.May(api.ScopeOperate)}
 	if p.ID == "" {
 		return v.page("candidates", "Candidates", p)
 	}

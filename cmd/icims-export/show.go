@@ -16,7 +16,8 @@ import (
 type showCommand struct {
 	Customer  string `arg:"" help:"iCIMS's customer id."`
 	Candidate string `arg:"" help:"The candidate's id, as handed over."`
-	Words     bool   `help:"Also iCIMS's own words, which may repeat what was sent."`
+	Words     bool   `help:"Also iCIMS's own words, which may repeat what was sent; that they were read is recorded."`
+	Who       string `placeholder:"NAME" help:"Who reads iCIMS's own words; user@host without."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
 
@@ -30,9 +31,20 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	shown, err := o.CandidateStory(ctx, c.Customer, c.Candidate, operate.Storyteller{Words: c.Words})
+	var shown operate.CandidateStory
+	read := func() error {
+		if shown, err = o.CandidateStory(ctx, c.Customer, c.Candidate, operate.Storyteller{Words: c.Words}); err != nil {
+			return o.lost(err)
+		}
+		return nil
+	}
+	if c.Words {
+		err = o.journalled(ctx, &store.JournalEntry{What: "show --words", Customer: c.Customer, Object: o.Ledger.CandidateReference(c.Customer, c.Candidate), Who: c.Who}, read)
+	} else {
+		err = read()
+	}
 	if err != nil {
-		return o.lost(err)
+		return err
 	}
 	if !shown.Known() {
 		return failed("nothing is known of candidate %s of customer %s: no export of the kind is kept, and none has put the candidate into iCIMS; ids are as handed over, capitals included", c.Candidate, c.Customer)
