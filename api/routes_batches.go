@@ -48,13 +48,14 @@ func (s *Server) registerBatches() {
 		ID: "list-results", Method: http.MethodGet, Path: batch + "/results", Scope: ScopeRead, Tags: tags, Errors: unknown,
 		Summary: "List what became of each candidate",
 		Description: "In the order in which they were accepted. Where a filter passes many rows over, a page may hold fewer than asked for, or none: go on as long as there is a `next`. " +
-			"Refused rows are in the answer to the export alone.",
+			"Refused rows are listed apart.",
 	}, s.listResults)
 	register(s, op{
 		ID: "cancel-batch", Method: http.MethodPost, Path: batch + "/cancel", Scope: ScopeExport, Changes: true, Tags: tags, Errors: unknown,
 		Summary:     "Cancel what waits of a batch",
 		Description: "Exports in the middle of a call end by themselves, and are counted as `busy`; ask again for those that were put off instead.",
 	}, s.cancelBatch)
+	s.registerRefused()
 	s.registerEvents()
 }
 

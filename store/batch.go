@@ -96,8 +96,7 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 // CloseBatch notes that the producer has handed over every candidate, and how
 // many rows it refused.
 func (l *Ledger) CloseBatch(ctx context.Context, batch BatchID, refused int) error {
-	_, err := l.run(ctx, closeBatchScript, batchKey(batch), prefix(batch.Customer()), "", refused, int64(l.retention/time.Second))
-	return err
+	return l.CloseSending(ctx, batch, &Refused{count: refused}, false)
 }
 
 // Batch is the state of a batch.

@@ -44,6 +44,8 @@ type ErasureReceipt struct {
 	DeadLetters int `json:"dead_letters"`
 	// Ended exports keep their places in the batches' counts, and nothing else.
 	Ended int `json:"ended"`
+	// RefusedRows named the candidate. They stay, without the ID.
+	RefusedRows int `json:"refused_rows"`
 	// Marker says that it was known that the candidate is exported.
 	Marker bool `json:"marker"`
 	// People are the candidate's profiles in iCIMS, where they stay.
@@ -55,7 +57,7 @@ type ErasureReceipt struct {
 
 // Nothing reports whether there was nothing to erase.
 func (r ErasureReceipt) Nothing() bool {
-	return r.Cancelled+r.DeadLetters+r.Ended == 0 && !r.Marker
+	return r.Cancelled+r.DeadLetters+r.Ended+r.RefusedRows == 0 && !r.Marker
 }
 
 // With adds what a later erasure of the same candidate has done.
@@ -63,6 +65,7 @@ func (r ErasureReceipt) With(later ErasureReceipt) ErasureReceipt {
 	later.Cancelled += r.Cancelled
 	later.DeadLetters += r.DeadLetters
 	later.Ended += r.Ended
+	later.RefusedRows += r.RefusedRows
 	later.Marker = later.Marker || r.Marker
 	people := append(append([]int64{}, r.People...), later.People...)
 	slices.Sort(people)
@@ -104,6 +107,11 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 		o.Settle = DefaultEraseSettle
 	}
 	receipt, err := l.eraseAll(ctx, customer, candidate, o.Settle)
+	if err == nil {
+		if receipt.RefusedRows, err = l.eraseRefused(ctx, customer, candidate); err != nil {
+			receipt.Complete = false
+		}
+	}
 	if receipt.Nothing() {
 		return receipt, err
 	}

@@ -17,6 +17,7 @@ import (
 //	ix:{1234}:b:<batch>          hash    target, options and counts of a batch
 //	ix:{1234}:b:<batch>:r        list    its export ids in order of arrival
 //	ix:{1234}:b:<batch>:s        set     its ended exports that left a story
+//	ix:{1234}:b:<batch>:refused  list    its refused rows, in chunks, packed and sealed
 //	ix:{1234}:b:<batch>:o:<nn>   hash    outcomes of ended exports, by export id
 //	ix:{1234}:m:<nnn>            hash    success markers, by hashed candidate id
 //	ix:{1234}:l:<e-mail hash>    string  lock: the export that works on an e-mail; the
@@ -119,6 +120,9 @@ func rowsKey(batch BatchID) string { return batchKey(batch) + ":r" }
 
 // endedStoriesKey holds the exports that have ended and left a story.
 func endedStoriesKey(batch BatchID) string { return batchKey(batch) + ":s" }
+
+// refusedKey holds the rows that were refused.
+func refusedKey(batch BatchID) string { return batchKey(batch) + ":refused" }
 
 // outcomeBucket spreads the outcomes of a batch over 1,024 hashes: about 100
 // fields each for 100,000 candidates, which Redis keeps as compact lists.

@@ -40,6 +40,7 @@ type modelBatch struct {
 	closed  bool
 	stopped bool // by cancelling it
 	rows    []*modelExport
+	refused []store.RefusedRow
 	cursor  int
 }
 
@@ -496,6 +497,14 @@ func (m *model) transfers(e *modelExport) bool {
 	})
 }
 
+// closeBatch ends a sending. One that broke off does not replace more than it has.
+func (m *model) closeBatch(b *modelBatch, refused []store.RefusedRow, brokeOff bool) {
+	b.closed = true
+	if !brokeOff || len(refused) >= len(b.refused) {
+		b.refused = slices.Clone(refused)
+	}
+}
+
 func (m *model) transfer(e *modelExport, to store.Transferred) {
 	at := slices.IndexFunc(m.batches, func(b *modelBatch) bool { return b.id == to.Batch })
 	if at < 0 {
@@ -567,6 +576,14 @@ func (m *model) erase(candidate string, settle time.Duration) (receipt store.Era
 			receipt.Cancelled++
 		default:
 			receipt.InWork = append(receipt.InWork, store.ExportInWork{Batch: e.batch.id, Export: e.id, State: e.state})
+		}
+	}
+	for _, b := range m.batches {
+		for i := range b.refused {
+			if b.refused[i].Candidate == candidate {
+				b.refused[i].Candidate = ""
+				receipt.RefusedRows++
+			}
 		}
 	}
 	if receipt.Complete = len(receipt.InWork) == 0; receipt.Complete {

@@ -241,8 +241,19 @@ func (p *play) accept(t *rapid.T) {
 
 func (p *play) closeBatch(t *rapid.T) {
 	batch := rapid.SampledFrom(p.model.batches).Draw(t, "batch")
-	batch.closed = true
-	p.must(p.CloseBatch(t.Context(), batch.id, 0))
+	var rows []store.RefusedRow
+	for i := range rapid.IntRange(0, 2).Draw(t, "refused") {
+		rows = append(rows, refusedRow(i+1, rapid.SampledFrom([]string{"", "c-1"}).Draw(t, "whose")))
+	}
+	brokeOff := seldom(t, "broke off")
+	twice(t, func() {
+		p.model.closeBatch(batch, rows, brokeOff)
+		var refused store.Refused
+		for _, row := range rows {
+			refused.Add(row)
+		}
+		p.must(p.CloseSending(t.Context(), batch.id, &refused, brokeOff))
+	})
 }
 
 func (p *play) claim(t *rapid.T) {
@@ -458,6 +469,10 @@ func (p *play) compare(t *rapid.T) {
 			"accepted": got.Accepted, "created": got.Created, "updated": got.Updated, "skipped": got.Skipped,
 			"dead": got.Dead, "cancelled": got.Cancelled, "moving": got.Moving(), "ended": bit(!got.Ended.IsZero()),
 		}, want)
+		rows, _, err := p.RefusedRows(t.Context(), b.id, 0, 10)
+		p.must(err)
+		p.same("refused rows", rows, b.refused, cmpopts.EquateEmpty())
+		p.same("refused", got.Refused, len(b.refused))
 	}
 	for _, b := range p.model.batches {
 		p.same("reasons", p.reasons(b.id), p.toldReasons(b.id))

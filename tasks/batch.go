@@ -97,6 +97,24 @@ type Refusal struct {
 	Problems  []Problem `json:"problems" doc:"What is wrong with it."`
 }
 
+// kept is what the batch keeps of the refusal.
+func (r Refusal) kept() store.RefusedRow {
+	row := store.RefusedRow{Row: r.Row, Line: r.Line, Candidate: r.Candidate, Problems: make([]store.RowProblem, len(r.Problems))}
+	for i, p := range r.Problems {
+		row.Problems[i] = store.RowProblem(p)
+	}
+	return row
+}
+
+// RefusalOf is the refusal that a batch keeps.
+func RefusalOf(row store.RefusedRow) Refusal {
+	r := Refusal{Row: row.Row, Line: row.Line, Candidate: row.Candidate, Problems: make([]Problem, len(row.Problems))}
+	for i, p := range row.Problems {
+		r.Problems[i] = Problem(p)
+	}
+	return r
+}
+
 // RepeatedWarning is a problem that did not refuse its rows, told once for all
 // rows that have it.
 type RepeatedWarning struct {

@@ -110,10 +110,11 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 		// opens it again.
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
-		_ = c.ledger.CloseBatch(closing, id, s.receipt.RefusedRows())
+		_ = c.ledger.CloseSending(closing, id, &s.refused, true)
 		return s.receipt, fmt.Errorf("accept candidates: %w", err)
 	}
-	if err := c.ledger.CloseBatch(ctx, id, s.receipt.RefusedRows()); err != nil {
+	_, tooMany := errors.AsType[*TooManyRowsError](inputErr)
+	if err := c.ledger.CloseSending(ctx, id, &s.refused, inputErr != nil && !tooMany); err != nil {
 		return s.receipt, fmt.Errorf("close batch: %w", err)
 	}
 	return s.receipt, inputErr
@@ -131,6 +132,7 @@ type sending struct {
 	receipt  Receipt
 	row      int
 	seen     seenRows
+	refused  store.Refused   // what the batch keeps of receipt.Refused, and more of it
 	warnings map[Problem]int // place in receipt.Warnings
 	pending  []store.NewExport
 	dummies  int // among pending
@@ -206,11 +208,13 @@ func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputE
 }
 
 func (s *sending) refuse(line int, candidate string, problems []Problem) {
+	r := Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems}
+	s.refused.Add(r.kept())
 	if s.batch.Told > 0 && len(s.receipt.Refused) >= s.batch.Told {
 		s.receipt.MoreRefused++
 		return
 	}
-	s.receipt.Refused = append(s.receipt.Refused, Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems})
+	s.receipt.Refused = append(s.receipt.Refused, r)
 }
 
 // take checks a candidate and puts it among the pending ones.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 // Batch is how a batch stands.
@@ -99,6 +100,23 @@ func (c *Client) Results(ctx context.Context, id store.BatchID, f ResultFilter) 
 		err := c.call(ctx, http.MethodGet, batchPath(id)+"/results", query, nil, &page)
 		return page.Results, page.Next, err
 	}, query)
+}
+
+// RefusedRows lists the rows of a batch that were refused, in the order of the input: the first
+// 10,000 (Batch.Refused counts all). Rows that the iterator of Enqueue refused were never sent, so
+// they are in its receipt only, and rows are numbered without them. An error is the last thing
+// yielded.
+func (c *Client) RefusedRows(ctx context.Context, id store.BatchID) iter.Seq2[tasks.Refusal, error] {
+	const page = 1000
+	return pages(func(query url.Values) ([]tasks.Refusal, string, error) {
+		var page struct {
+			Refused []tasks.Refusal `json:"refused"`
+			All     int             `json:"refused_rows"`
+			Next    string          `json:"next"`
+		}
+		err := c.call(ctx, http.MethodGet, batchPath(id)+"/refused", query, nil, &page)
+		return page.Refused, page.Next, err
+	}, url.Values{"limit": {strconv.Itoa(page)}})
 }
 
 // EndTally is how many exports of a batch ended in a way for a reason.

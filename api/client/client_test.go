@@ -381,3 +381,36 @@ func TestSmallBatchesAreNoUploads(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusedRowsOfABatchAreRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const refused = 1003 // more than a page
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Prospects, Candidates: func(yield func(tasks.Candidate, error) bool) {
+		for i := range refused {
+			bare := candidate(i + 1)
+			bare.Email = ""
+			if !yield(bare, nil) {
+				return
+			}
+		}
+		yield(candidate(refused+1), nil)
+	}})
+	if err != nil || sent.Accepted != 1 || sent.RefusedRows != refused {
+		t.Fatalf("%d accepted, %d refused, %v", sent.Accepted, sent.RefusedRows, err)
+	}
+	row := 0
+	for got, err := range r.RefusedRows(t.Context(), sent.Batch) {
+		if row++; err != nil || got.Row != row || got.Candidate != candidate(row).ID || got.Problems[0].Code != "email_missing" {
+			t.Fatalf("row %d: %+v, %v", row, got, err)
+		}
+	}
+	if row != refused {
+		t.Errorf("%d rows were read", row)
+	}
+	for _, err := range r.RefusedRows(t.Context(), customer+"-aaaaaaaaaaaaaaaa") {
+		if !errors.Is(err, store.ErrNoBatch) {
+			t.Errorf("an unknown batch: %v", err)
+		}
+	}
+}

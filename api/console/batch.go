@@ -12,6 +12,10 @@ type batchView struct {
 	standing
 
 	Results results
+	// RefusedRows are those that the batch keeps.
+	RefusedRows refusedRows
+	// Unread is why they cannot be read; nil where they can.
+	Unread *Refusal
 }
 
 // batchPath is the API's path of the visit's batch, or one below it.
@@ -33,6 +37,15 @@ func (v *visit) batch() error {
 	page := batchView{standing: s}
 	if page.Results, err = v.results(s); err != nil {
 		return err
+	}
+	if s.Refused > 0 {
+		list, err := v.refusedRows("")
+		if unread, ok := refusalOf(err); ok && unread.Code == api.CodeCannotOpen {
+			page.Unread = unread
+		} else if err != nil {
+			return err
+		}
+		page.RefusedRows = keptRows(list, s.Path()+"/refused.csv")
 	}
 	return v.page("batch", "Export to "+s.Target(), page)
 }

@@ -13,6 +13,7 @@ func (c *Console) registerBatches() {
 	c.handle("GET "+batch, "batches", api.ScopeRead, (*visit).batch)
 	c.handle("GET "+batch+"/events", "batches", api.ScopeRead, (*visit).batchEvents)
 	c.handle("GET "+batch+"/results", "batches", api.ScopeRead, (*visit).batchResults)
+	c.handle("GET "+batch+"/refused.csv", "batches", api.ScopeRead, (*visit).batchRefusedCSV)
 	c.handle("GET "+batch+"/cancel", "batches", api.ScopeExport, (*visit).askToCancel)
 	c.handle("POST "+batch+"/cancel", "batches", api.ScopeExport, (*visit).cancelBatch)
 }

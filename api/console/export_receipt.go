@@ -2,9 +2,11 @@ package console
 
 import (
 	"cmp"
+	"html/template"
 	"slices"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -15,8 +17,18 @@ type refusedRows struct {
 	All, Told int
 	// MoreCauses are those that are not shown.
 	MoreCauses int
-	// File has the rows that are told of.
+	// File has the rows that are told of, or that the batch keeps.
 	File refusedFile
+	// Kept: the batch keeps them, and the file has the candidates' IDs.
+	Kept bool
+}
+
+// keptRows groups rows that a batch keeps, of which a file is at the path.
+func keptRows(list api.RefusedList, path string) refusedRows {
+	rows := groupOf(list.Refused, list.RefusedRows)
+	rows.Kept = true
+	rows.File = refusedFile{Rows: min(list.RefusedRows, store.MostRefusedRows), URL: template.URL(path)} //nolint:gosec // the path of a batch that was read
+	return rows
 }
 
 // refusalCause is one thing that is wrong, and the first rows with it.
@@ -43,10 +55,17 @@ const (
 	shownRefused = 10 // of each cause
 )
 
-// rowsOf groups refused rows, of which there may be more than are told of. The most
-// frequent cause comes first.
+// rowsOf groups refused rows, of which there may be more than are told of, and makes a file of
+// them.
 func rowsOf(refused []tasks.Refusal, all int) refusedRows {
-	list := refusedRows{All: all, Told: len(refused), File: fileOf(refused)}
+	list := groupOf(refused, all)
+	list.File = fileOf(refused)
+	return list
+}
+
+// groupOf groups refused rows. The most frequent cause comes first.
+func groupOf(refused []tasks.Refusal, all int) refusedRows {
+	list := refusedRows{All: all, Told: len(refused)}
 	places := map[tasks.Problem]int{}
 	for _, r := range refused {
 		for _, p := range r.Problems {

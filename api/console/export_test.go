@@ -166,7 +166,7 @@ func TestAReceiptTellsOfRefusedRows(t *testing.T) {
 	content := csvOf("c-1", "c-2") + "c-3,Secretname,Quillfeather,\nc-4,Secretname,Quillfeather,not an address\n"
 	got := p.send(exportPath, markup+".csv", content, "key", newKey(), "job", "1709")
 	got.wants(t, http.StatusOK, "2 candidates of", "2 rows refused", "row 3", "line 4", "c-3", "<code>email</code>", "is missing", "turn on generate dummy e-mail addresses", "row 4",
-		"hx-sse:connect", "told of here only", "those who were exported are skipped", `href="/customers/1234/export"`)
+		"hx-sse:connect", "keeps them", "candidates that were exported are skipped", `href="/customers/1234/export"`)
 	got.lacks(t, "Secretname", "not an address", "<script>alert", "<b>it</b>")
 }
 

@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"html/template"
+	"net/url"
 	"regexp"
 	"strconv"
 
+	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -33,12 +35,8 @@ func fileOf(refused []tasks.Refusal) refusedFile {
 	w.UseCRLF = true // as the format has it, and spreadsheets
 	_ = w.Write([]string{"row", "line", "field", "reason", "remedy"})
 	for _, r := range refused {
-		line := ""
-		if r.Line > 0 {
-			line = strconv.Itoa(r.Line)
-		}
 		for _, p := range r.Problems {
-			_ = w.Write([]string{strconv.Itoa(r.Row), line, noFormula(p.Field), noFormula(p.Message), noFormula(p.Remedy)})
+			_ = w.Write([]string{strconv.Itoa(r.Row), lineText(r), noFormula(p.Field), noFormula(p.Message), noFormula(p.Remedy)})
 		}
 		w.Flush()
 		if file.Len() > largestRefusedFile {
@@ -48,6 +46,52 @@ func fileOf(refused []tasks.Refusal) refusedFile {
 	}
 	file.Truncate(whole)
 	return refusedFile{rows, template.URL("data:text/csv;charset=utf-8;base64," + base64.StdEncoding.EncodeToString(file.Bytes()))} //nolint:gosec // letters and digits
+}
+
+func lineText(r tasks.Refusal) string {
+	if r.Line == 0 {
+		return ""
+	}
+	return strconv.Itoa(r.Line)
+}
+
+// batchRefusedCSV answers with the refused rows that a batch keeps.
+func (v *visit) batchRefusedCSV() error {
+	var file bytes.Buffer
+	w := csv.NewWriter(&file)
+	w.UseCRLF = true
+	_ = w.Write([]string{"row", "line", "candidate", "field", "reason", "remedy"})
+	for cursor := ""; ; {
+		list, err := v.refusedRows(cursor)
+		if err != nil {
+			return err
+		}
+		for _, r := range list.Refused {
+			for _, p := range r.Problems {
+				_ = w.Write([]string{strconv.Itoa(r.Row), lineText(r), noFormula(r.Candidate), noFormula(p.Field), noFormula(p.Message), noFormula(p.Remedy)})
+			}
+		}
+		if cursor = list.Next; cursor == "" {
+			break
+		}
+	}
+	w.Flush()
+	h := v.w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="refused-rows-`+v.r.PathValue("batch")+`.csv"`)
+	_, err := v.w.Write(file.Bytes())
+	return err
+}
+
+// refusedRows reads a page of the refused rows of the visit's batch.
+func (v *visit) refusedRows(cursor string) (api.RefusedList, error) {
+	var list api.RefusedList
+	query := url.Values{"limit": {"1000"}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
+	}
+	err := v.get(v.batchPath("refused"), query, &list)
+	return list, err
 }
 
 // formula is where a cell may begin with what spreadsheets take for a formula. Not all of

@@ -166,3 +166,62 @@ func TestWhatMayBeAFormulaIsMarked(t *testing.T) {
 		}
 	}
 }
+
+func TestABatchShowsItsRefusedRows(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	p := w.person(api.ScopeExport, mine)
+	var content strings.Builder
+	content.WriteString(csvOf("c-0"))
+	const refused = 1010
+	for i := range refused {
+		fmt.Fprintf(&content, "c-%d,Secretname,Quillfeather,\n", i+1)
+	}
+	content.WriteString("dee@example.com,Dee,Quillfeather,dee@example.com\n")
+	p.send(exportPath, "a.csv", content.String(), "key", newKey(), "job", "7").wants(t, http.StatusOK, "keeps them")
+	batches, _, err := w.ledger.BatchPage(t.Context(), mine, "", 10)
+	if err != nil || len(batches) != 1 {
+		t.Fatalf("%+v, %v", batches, err)
+	}
+	path := "/customers/1234/batches/" + string(batches[0].ID)
+	reader := w.person(api.ScopeRead, mine)
+	page := reader.get(path)
+	page.wants(t, http.StatusOK, "1,011 rows are refused. Only the first 1,000 are told of", "1,000 × <code>email</code>", `href="`+path+`/refused.csv"`, "All of them, with row, candidate ID, field", `<span class="id">c-1</span>`)
+	page.lacks(t, "Secretname", "data:text/csv")
+
+	file := reader.get(path + "/refused.csv")
+	if file.Header.Get("Content-Type") != "text/csv; charset=utf-8" || !strings.HasPrefix(file.Header.Get("Content-Disposition"), "attachment;") {
+		t.Errorf("%v", file.Header)
+	}
+	rows, err := csv.NewReader(strings.NewReader(file.text)).ReadAll()
+	if err != nil || len(rows) != 1+refused+1 {
+		t.Fatalf("%d lines, %v", len(rows), err)
+	}
+	for i, want := range map[int][]string{
+		0:           {"row", "line", "candidate", "field"},
+		refused:     {"1011", "1012", "c-1010", "email"},
+		refused + 1: {"1012", "1013", "", "id"},
+	} {
+		if diff := cmp.Diff(want, rows[i][:4]); diff != "" {
+			t.Errorf("line %d (-want +got):\n%s", i, diff)
+		}
+	}
+	for _, value := range []string{"Secretname", "Quillfeather", "dee@", "Dee"} {
+		if strings.Contains(file.text, value) {
+			t.Errorf("%q is in the file", value)
+		}
+	}
+	w.person(api.ScopeRead, "77").get(path+"/refused.csv").wants(t, http.StatusNotFound)
+}
+
+func TestABatchWithoutItsRefusedRowsSaysSo(t *testing.T) {
+	w := newWard(t)
+	w.connect(mine)
+	id, _ := w.accept(mine, 7, "c-1")
+	p := w.person(api.ScopeRead, mine)
+	p.get("/customers/1234/batches/"+string(id)).lacks(t, "Refused rows")
+	if err := w.ledger.CloseBatch(t.Context(), id, 3); err != nil {
+		t.Fatal(err)
+	}
+	p.get("/customers/1234/batches/"+string(id)).wants(t, http.StatusOK, "Refused rows", "Details of these rows are not available")
+}

@@ -109,6 +109,9 @@ func writeErasure(p *process, r store.ErasureReceipt, people []string) {
 			done = append(done, part.text)
 		}
 	}
+	if r.RefusedRows > 0 {
+		done = append(done, "the ID taken out of "+prose.Plural(r.RefusedRows, "refused row"))
+	}
 	if r.Marker {
 		done = append(done, "the marker of earlier exports gone")
 	}

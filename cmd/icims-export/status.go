@@ -16,9 +16,10 @@ import (
 )
 
 type statusCommand struct {
-	Batch  string `arg:"" help:"Id of the batch, as printed when it was accepted."`
-	Failed bool   `help:"Only the candidates that failed."`
-	JSON   bool   `name:"json" help:"Print JSON."`
+	Batch   string `arg:"" help:"Id of the batch, as printed when it was accepted."`
+	Failed  bool   `help:"Only the candidates that failed." xor:"only"`
+	Refused bool   `help:"Only the rows that were refused, with reason and remedy." xor:"only"`
+	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
 // errMoving ends status for a batch that has not ended.
@@ -49,6 +50,9 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return failed("the batch cannot be read. %s", causeOf(err))
 	}
+	if c.Refused {
+		return c.printRefused(ctx, p, ledger, b)
+	}
 	desk := p.desk(client, ledger, keys == nil)
 	exports := operate.Outcomes(ctx, ledger, id, desk.Links(ctx, id.Customer()))
 	if c.Failed {
@@ -61,7 +65,9 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if c.JSON {
 		err = writeStatusJSON(p.stdout, b, ahead, exports)
 	} else {
-		err = c.print(p, b, ahead, exports)
+		if err = c.print(p, b, ahead, exports); err == nil {
+			summarizeRefused(ctx, p, ledger, b)
+		}
 	}
 	switch {
 	case err != nil:

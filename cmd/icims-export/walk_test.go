@@ -62,7 +62,7 @@ func TestWalkThroughTheAPI(t *testing.T) {
 	rest := string(answers)
 	for _, want := range []string{
 		`"all_customers":true`, `Etag: "1"`, `"code":"credentials_refused"`, `"revision":2`, `"result":"connected"`, `"title":"`,
-		`"code":"email_missing"`, `event: end`, `"created":2`, `"outcome":"created"`, `"skipped":2`, `"exported":[{"candidate":"c-1"`,
+		`"code":"email_missing"`, `event: end`, `"created":2`, `"outcome":"created"`, `"refused_rows":1,"refused":[{"row":2,"line":3,"candidate":"c-2"`, `"skipped":2`, `"exported":[{"candidate":"c-1"`,
 		`"reason":"job_not_found"`, `"dry_run":true`, `"lanes"`, `"what":"`, `"complete":true`,
 	} {
 		_, after, ok := strings.Cut(rest, want)

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/seekout/icims-export/tasks"
+)
+
+func (s *Server) registerRefused() {
+	register(s, op{
+		ID: "list-refused-rows", Method: http.MethodGet, Path: "/v1/customers/{customer}/batches/{batch}/refused", Scope: ScopeRead, Tags: []string{"batches"},
+		Errors:  []Code{CodeNoBatch, CodeCannotOpen},
+		Summary: "List a batch's refused rows",
+		Description: "In the order of the input, each with field, problem and remedy, and without the row's values. They are kept as long as the batch: the first 10,000, those of the last complete request " +
+			"where the batch was sent several times. A batch from before refused rows were kept has none.",
+	}, s.listRefused)
+}
+
+type listRefusedInput struct {
+	BatchPath
+
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many at most."`
+	Cursor string `query:"cursor" maxLength:"20" doc:"The page before's next."`
+}
+
+// RefusedList is a page of a batch's refused rows.
+type RefusedList struct {
+	RefusedRows int             `json:"refused_rows" doc:"How many rows were refused, including those that are not kept."`
+	Refused     []tasks.Refusal `json:"refused"`
+	Next        string          `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
+}
+
+type listRefusedOutput struct{ Body RefusedList }
+
+func (s *Server) listRefused(ctx context.Context, in *listRefusedInput) (*listRefusedOutput, error) {
+	from, err := rowOf(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.Ledger.Batch(ctx, in.id())
+	if err != nil {
+		return nil, err
+	}
+	rows, more, err := s.Ledger.RefusedRows(ctx, b.ID, from, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := RefusedList{RefusedRows: b.Refused, Refused: make([]tasks.Refusal, len(rows))}
+	for i, row := range rows {
+		out.Refused[i] = tasks.RefusalOf(row)
+	}
+	if more {
+		out.Next = "r" + strconv.Itoa(from+len(rows))
+	}
+	return &listRefusedOutput{out}, nil
+}
