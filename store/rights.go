@@ -46,9 +46,9 @@ if not redis.acl_check_cmd then return false end
 local missing = {}
 for i, command in ipairs(ARGV) do
   local words = {}
-  for word in string.gmatch(command, '%S+') do words[#words + 1] = word end
+  for word in string.gmatch(command, '%S+') do table.insert(words, word) end
   local known, allowed = pcall(redis.acl_check_cmd, unpack(words))
-  if known and not allowed then missing[#missing + 1] = command end
+  missing[#missing + 1] = known and not allowed and command or nil
 end
 return missing
 `)
@@ -111,7 +111,7 @@ func checkRights(ctx context.Context, client redis.Cmdable, user string) error {
 	case TroubleOf(err) == TroubleForbidden:
 		return &RightsError{User: user, Missing: []string{"the command EVAL"}}
 	case err != nil:
-		return nil // it cannot tell, or is out of reach, which the next command tells
+		return nil //nolint:nilerr // it cannot tell, or is out of reach, which the next command tells
 	}
 	refused := make(map[string]bool, len(answer))
 	for _, command := range answer {
@@ -135,7 +135,7 @@ func commandOn(needed, target string) string {
 }
 
 func commandsOn(needed, targets []string) []any {
-	var all []any
+	all := make([]any, 0, len(needed)*len(targets))
 	for _, target := range targets {
 		for _, command := range needed {
 			all = append(all, commandOn(command, target))
@@ -173,8 +173,9 @@ func refusedOn(refused map[string]bool, kind string, needed, targets []string) [
 
 // NeededCommands are the names of the commands that CheckRights looks at.
 func NeededCommands() []string {
-	names := []string{"eval"}
-	for _, command := range slices.Concat(neededOnKeys, neededOnChannels, neededAnywhere) {
+	commands := slices.Concat(neededOnKeys, neededOnChannels, neededAnywhere)
+	names := append(make([]string, 0, len(commands)+1), "eval")
+	for _, command := range commands {
 		name, _, _ := strings.Cut(command, "=")
 		names = append(names, name)
 	}

@@ -21,7 +21,7 @@ func users(t *testing.T, server *redistest.Server, rules map[string]string) {
 	t.Helper()
 	for name, text := range rules {
 		args := []any{"acl", "setuser", name, "reset", "on", ">pass"}
-		for _, rule := range strings.Fields(text) {
+		for rule := range strings.FieldsSeq(text) {
 			args = append(args, rule)
 		}
 		if err := server.Client(t).Do(t.Context(), args...).Err(); err != nil {
@@ -87,7 +87,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 			}
 			// The line that is printed mends it.
 			args := []any{}
-			for _, word := range strings.Fields(lacking.Grant()) {
+			for word := range strings.FieldsSeq(lacking.Grant()) {
 				args = append(args, word)
 			}
 			if err := server.Client(t).Do(t.Context(), args...).Err(); err != nil {
@@ -125,7 +125,7 @@ func TestRightsOnEachNodeOfACluster(t *testing.T) {
 			rules = "~* resetchannels +@all"
 		}
 		args := []any{"acl", "setuser", "app", "on", ">pass"}
-		for _, rule := range strings.Fields(rules) {
+		for rule := range strings.FieldsSeq(rules) {
 			args = append(args, rule)
 		}
 		if err := node.Do(t.Context(), args...).Err(); err != nil {
