@@ -37,6 +37,9 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, 
 		return ClassCredentials, ReasonCredentials
 	case status == http.StatusForbidden, refused && has(codeAccessDenied):
 		return ClassAccess, ReasonAccessDenied
+	case status == http.StatusNotFound && len(problems) == 0:
+		// iCIMS names an error. A page of a proxy proves nothing.
+		return op.lostClass(), ReasonBadAnswer
 	case status == http.StatusNotFound:
 		return ClassPermanent, ReasonNotFound
 	case status == http.StatusRequestTimeout:

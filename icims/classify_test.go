@@ -21,7 +21,7 @@ var verdicts = []struct {
 	{400, 499, ClassPermanent, ClassPermanent, ClassPermanent, ReasonRefused},
 	{401, 401, ClassCredentials, ClassCredentials, ClassCredentials, ReasonCredentials},
 	{403, 403, ClassAccess, ClassAccess, ClassAccess, ReasonAccessDenied},
-	{404, 404, ClassPermanent, ClassPermanent, ClassPermanent, ReasonNotFound},
+	{404, 404, ClassRetry, ClassRetry, ClassUnknown, ReasonBadAnswer}, // without an error of iCIMS
 	{408, 408, ClassRetry, ClassRetry, ClassUnknown, ReasonTimeout},
 	{409, 409, ClassPermanent, ClassPermanent, ClassPermanent, ReasonConflict},
 	{413, 413, ClassPermanent, ClassPermanent, ClassPermanent, ReasonTooLarge},
@@ -97,6 +97,7 @@ func TestCodesRefineTheStatus(t *testing.T) {
 		{401, 6, ClassCredentials, ReasonCredentials},
 		{404, 2, ClassPermanent, ReasonNotFound},
 		{404, 3, ClassAccess, ReasonAccessDenied},
+		{404, 77, ClassPermanent, ReasonNotFound},
 		{409, 4, ClassPermanent, ReasonConflict},
 		{422, 4, ClassPermanent, ReasonFieldRefused},
 		{500, 0, ClassUnknown, ReasonServerError},

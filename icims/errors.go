@@ -3,6 +3,7 @@ package icims
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,7 +50,7 @@ const (
 	ReasonRefused         Reason = "icims_refused"           // 4xx without a more telling code
 	ReasonFieldRequired   Reason = "icims_field_required"    // code 1
 	ReasonFieldRefused    Reason = "icims_field_refused"     // code 4
-	ReasonNotFound        Reason = "icims_not_found"         // 404, code 2 or none
+	ReasonNotFound        Reason = "icims_not_found"         // 404 with an error of iCIMS, or code 2
 	ReasonAccessDenied    Reason = "icims_access_denied"     // 403, or code 3
 	ReasonCredentials     Reason = "icims_credentials"       // 401
 	ReasonConflict        Reason = "icims_conflict"          // 409
@@ -140,6 +141,12 @@ func (e *Error) GoString() string { return "&icims.Error{" + e.Error() + "}" }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Missing reports whether iCIMS itself says that the record does not exist: by its code,
+// not by a status that a proxy may have sent.
+func (e *Error) Missing() bool {
+	return e.Reason == ReasonNotFound && slices.ContainsFunc(e.Problems, func(p Problem) bool { return p.Code == codeNotFound })
+}
 
 // Fields returns the names of the fields iCIMS complained about.
 func (e *Error) Fields() []string {
