@@ -314,3 +314,16 @@ func TestABatchIsCancelled(t *testing.T) {
 		t.Errorf("journal: %+v", entries)
 	}
 }
+
+func TestABatchTellsOfProfilesWithoutAWorkflow(t *testing.T) {
+	r := newRig(t)
+	refs := r.accept("1234", 7, "c-1", "c-2", "c-3")
+	testrig.LeaveProfile(t, r.Ledger, 17, refs[0])
+	testrig.LeaveProfile(t, r.Ledger, 18, refs[1])
+	r.finish(refs[2], store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound})
+	var got map[string]any
+	r.call(r.key(ScopeRead, "1234"), http.MethodGet, "/v1/customers/1234/batches/"+string(r.batch), nil).is(http.StatusOK, &got)
+	if got["profiles_without_workflow"] != 2.0 || got["dead"] != 3.0 {
+		t.Errorf("%v", got)
+	}
+}

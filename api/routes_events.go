@@ -93,7 +93,7 @@ func eventID(b BatchStatus) string {
 	if b.Forecast != nil {
 		waits = b.Forecast.Waits
 	}
-	return fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d.%d.%t.%s%d", b.Accepted, b.Refused, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Calls, ended(b.Batch), waits, len(b.Waits))
+	return fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d.%d.%d.%t.%s%d", b.Accepted, b.Refused, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Calls, b.WithoutWorkflow, ended(b.Batch), waits, len(b.Waits))
 }
 
 // events is a stream of them.

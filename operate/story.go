@@ -67,6 +67,8 @@ func (s Storyteller) Tell(e store.Entry) string {
 	case "transferred":
 		act := prose.Sentence(fmt.Sprintf("%s %s sent the candidate to another job: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 		return act + " " + prose.Sentence(strings.Join(e.Findings, ". "))
+	case "settled":
+		return prose.Sentence(s.Clock.When(e.At)+" it was settled") + " " + prose.Sentence(strings.Join(e.Findings, ". "))
 	case "discarded":
 		return prose.Sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	default:
@@ -187,6 +189,9 @@ func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
 	case store.Cancelled:
 		if o.Reason == store.ReasonTransferred {
 			return []string{"It was sent to another job " + s.Clock.When(o.At) + ", and goes on as an export of its own."}
+		}
+		if o.Reason == store.ReasonSettled {
+			return []string{"It was settled " + s.Clock.When(o.At) + ": a later batch exported the candidate to a job."}
 		}
 		if o.Reason == store.ReasonCancelled {
 			return []string{"It was cancelled " + s.Clock.When(o.At) + ", and the candidate's data purged."}

@@ -114,6 +114,9 @@ type Batch struct {
 	Dead      int       `json:"dead"`
 	Cancelled int       `json:"cancelled"`
 	Calls     int       `json:"calls"` // to iCIMS so far
+	// WithoutWorkflow is how many profiles exports to a job have created that died or were
+	// canceled before the workflow.
+	WithoutWorkflow int `json:"profiles_without_workflow,omitempty"`
 
 	GenerateDummyEmails       bool `json:"generate_dummy_emails,omitempty"`
 	IncludePreviouslyExported bool `json:"include_previously_exported,omitempty"`
@@ -123,6 +126,18 @@ type Batch struct {
 // Moving is how many exports of the batch have not ended.
 func (b Batch) Moving() int {
 	return b.Accepted - b.Created - b.Updated - b.Skipped - b.Dead - b.Cancelled
+}
+
+// ProfilesWithoutWorkflow says how many profiles exist without a workflow; nothing where
+// none does.
+func (b Batch) ProfilesWithoutWorkflow() string {
+	switch b.WithoutWorkflow {
+	case 0:
+		return ""
+	case 1:
+		return "1 profile exists without a workflow"
+	}
+	return fmt.Sprintf("%d profiles exist without a workflow", b.WithoutWorkflow)
 }
 
 // ErrNoBatch: there is no such batch, or it ended longer ago than outcomes are
@@ -149,6 +164,7 @@ func readBatch(id BatchID, f map[string]string) Batch {
 		Skipped: int(number(f["n:skipped"])), Dead: int(number(f["n:dead"])),
 		Cancelled:                 int(number(f["n:cancelled"])),
 		Calls:                     int(number(f["calls"])),
+		WithoutWorkflow:           int(number(f["profiles_without_workflow"])),
 		GenerateDummyEmails:       strings.Contains(f["o"], optionDummies),
 		IncludePreviouslyExported: strings.Contains(f["o"], optionInclude),
 		Test:                      f["test"] == "1",

@@ -122,6 +122,8 @@ type Claim struct {
 	// Epoch is that of the customer's keys: it grows whenever Redis lost writes, or may
 	// have, and what was learned before then counts no more.
 	Epoch int64
+	// JobState is what is known of the batch's job.
+	JobState JobState
 
 	Neighbours []Neighbour
 	// FirstNeighbour is the row of the first of them.
@@ -129,6 +131,8 @@ type Claim struct {
 
 	token   int64
 	byTurns bool
+	// wrongJob are dead letters of the candidate whose job was missing.
+	wrongJob []string
 }
 
 // Neighbour is an export of the same batch that will come up soon. Payload is
@@ -215,6 +219,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 
 	c.FirstNeighbour = int(number(text(answer[8])))
 	c.Failing = time.Duration(number(text(answer[10]))) * time.Millisecond
+	c.JobState, c.wrongJob = JobState(text(answer[12])), exportsOf(text(answer[13]))
 	neighbours := list(answer[9])
 	for i := 0; i+2 < len(neighbours); i += 3 {
 		n := Neighbour{Export: text(neighbours[i]), EmailHash: text(neighbours[i+1])}

@@ -32,6 +32,9 @@ import (
 //	ix:{1234}:t:<export>         string  export that a turn has served last, by that of its
 //	                                     task, for as long as its lease
 //	ix:{1234}:dead               zset    dead exports by time of death
+//	ix:{1234}:job:<job>          string  what was last read of a job, for a few minutes
+//	ix:{1234}:wrong_job          hash    dead exports whose job was missing, by hashed
+//	                                     candidate id
 //	ix:{1234}:batches            zset    batches by time of opening
 //	ix:{1234}:tests              zset    the same of verifications
 //	ix:{1234}:actions            stream  what operators did to exports, and why
@@ -104,7 +107,10 @@ func eventsKey(customer string) string        { return prefix(customer) + "event
 func connectionKey(customer string) string    { return prefix(customer) + "conn" }
 func historyKey(customer string) string       { return connectionKey(customer) + ":h" }
 func jobsKey(customer string) string          { return prefix(customer) + "jobs" }
-func jobChunksKey(customer string) string     { return jobsKey(customer) + ":l" }
+func jobStateKey(customer string, job int64) string {
+	return prefix(customer) + "job:" + idText(job)
+}
+func jobChunksKey(customer string) string { return jobsKey(customer) + ":l" }
 
 func errandKey(customer, id string) string { return prefix(customer) + "errand:" + id }
 

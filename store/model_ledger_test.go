@@ -65,6 +65,10 @@ type modelExport struct {
 	generation int
 	used       bool // its task, for another one
 	erased     bool // what is left is its outcome, without a name
+	accepted   int64
+	died       int64
+	reason     store.Reason
+	passedOn   bool // the person whom it made has a workflow by another export, or will
 }
 
 // knowledge is a person and the workflows made for them, by job.
@@ -150,7 +154,7 @@ func (m *model) accept(e *modelExport) store.Accepted {
 	if e.state != "" {
 		return store.Accepted{Export: e.id, State: e.state}
 	}
-	e.state, e.due = store.Queued, m.after(30*time.Second)
+	e.state, e.due, e.accepted = store.Queued, m.after(30*time.Second), m.now
 	e.batch.rows = append(e.batch.rows, e)
 	return store.Accepted{Export: e.id, New: true, State: store.Queued}
 }
@@ -416,8 +420,31 @@ func (m *model) finish(e *modelExport, token int64, f store.Finish) string {
 		e.intent, e.since = store.NoIntent, 0 // refused: it did not take effect
 	}
 	e.state, e.counter, e.lease, e.due = f.To, f.Counter, 0, 0
+	e.died, e.reason = m.now, f.Reason
 	m.unlock(e)
+	if f.To == store.Done && f.Workflow != 0 {
+		m.settleLetters(e, f.Person)
+	}
 	return "ok"
+}
+
+// settleLetters ends the dead letters of a wrong job that an export was sent to replace.
+func (m *model) settleLetters(by *modelExport, person int64) {
+	for _, e := range m.exports {
+		if e.wrongJob() && e.candidate == by.candidate && e.intent == store.NoIntent && e.died < by.accepted {
+			m.discard(e)
+			e.passedOn = e.person == person
+		}
+	}
+}
+
+func (e *modelExport) wrongJob() bool {
+	return e.state == store.Dead && e.reason == store.ReasonJobNotFound
+}
+
+// withoutWorkflow reports whether the export created a person who has no workflow.
+func (e *modelExport) withoutWorkflow() bool {
+	return e.made && !e.passedOn && (e.state == store.Dead || e.state == store.Cancelled)
 }
 
 func (m *model) renew(e *modelExport, token int64, lease time.Duration) string {
@@ -517,6 +544,7 @@ func (m *model) transfer(e *modelExport, to store.Transferred) {
 	m.takeTurns(fresh.batch)
 	fresh.batch.closed = true
 	m.discard(e)
+	e.passedOn = true
 }
 
 func (m *model) putBackUnlessWriting(e *modelExport) {
@@ -611,12 +639,13 @@ func (m *model) crowd() []string {
 }
 
 func (m *model) batch(b *modelBatch) map[string]int {
-	counts := map[string]int{"accepted": 0, "created": 0, "updated": 0, "skipped": 0, "dead": 0, "cancelled": 0, "moving": 0}
+	counts := map[string]int{"accepted": 0, "created": 0, "updated": 0, "skipped": 0, "dead": 0, "cancelled": 0, "moving": 0, "without workflow": 0}
 	for _, e := range m.exports {
 		if e.batch != b || e.state == "" {
 			continue
 		}
 		counts["accepted"]++
+		counts["without workflow"] += bit(e.withoutWorkflow())
 		if e.moving() {
 			counts["moving"]++
 		} else {
@@ -642,6 +671,9 @@ func (m *model) kept(emails []string) map[string]string {
 		}
 		if e.state == store.Dead {
 			kept["dead "+e.id] = "listed"
+		}
+		if e.wrongJob() {
+			kept["wrong job "+e.id] = "listed"
 		}
 		if e.state != "" {
 			kept["outcome "+e.id] = fmt.Sprint(e.state, " ", e.counter, " ", e.erased)

@@ -467,7 +467,7 @@ func (p *play) compare(t *rapid.T) {
 		want := p.model.batch(b)
 		p.same("batch", map[string]int{
 			"accepted": got.Accepted, "created": got.Created, "updated": got.Updated, "skipped": got.Skipped,
-			"dead": got.Dead, "cancelled": got.Cancelled, "moving": got.Moving(), "ended": bit(!got.Ended.IsZero()),
+			"dead": got.Dead, "cancelled": got.Cancelled, "moving": got.Moving(), "without workflow": got.WithoutWorkflow, "ended": bit(!got.Ended.IsZero()),
 		}, want)
 		rows, _, err := p.RefusedRows(t.Context(), b.id, 0, 10)
 		p.must(err)
@@ -584,6 +584,13 @@ func (p *play) kept() map[string]string {
 	for i, name := range []string{"live", "illegal"} {
 		n, _ := counters.Val()[i].(string)
 		kept[name] = strconv.FormatInt(atoi(n), 10)
+	}
+	letters, err := p.redis.HVals(ctx, root+"wrong_job").Result()
+	p.must(err)
+	for _, list := range letters {
+		for id := range strings.SplitSeq(list, ",") {
+			kept["wrong job "+id] = "listed"
+		}
 	}
 	candidates := make([]string, len(p.model.exports))
 	for i, e := range p.model.exports {

@@ -111,10 +111,16 @@ func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
 	if err != nil {
 		return err
 	}
-	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export),
+	settled, err := l.settledLetters(c, f)
+	if err != nil {
+		return err
+	}
+	args := []any{
 		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
-		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention/time.Second), entry,
-		string(c.kind()), f.Calls)
+		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention / time.Second), entry,
+		string(c.kind()), f.Calls, jobKept.Milliseconds(),
+	}
+	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export), append(args, settled...)...)
 	if err != nil {
 		return err
 	}

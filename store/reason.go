@@ -40,6 +40,8 @@ const (
 	ReasonErased    Reason = "erased"
 	// ReasonTransferred is that of dead letters whose candidate goes on as another export.
 	ReasonTransferred Reason = "transferred"
+	// ReasonSettled is that of dead letters of a wrong job whose candidate a later batch exported.
+	ReasonSettled Reason = "settled"
 )
 
 const (
@@ -70,6 +72,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonDummyTaken:     {"no free dummy address was found", "Retry; if it happens again, choose another domain for dummy addresses."},
 	ReasonCancelled:      {"an operator cancelled the export", hintNothing + ". To send the candidate after all, export it in a new batch."},
 	ReasonTransferred:    {"an operator sent the candidate to another job", hintNothing + "; the candidate goes on in another batch, which the export's story names."},
+	ReasonSettled:        {"a later batch exported the candidate to a job", hintNothing + "; the export's story names the batch."},
 	ReasonErased:         {"the candidate was erased", hintNothing + ". Nothing is kept of the candidate here; a profile in iCIMS is the customer's to delete."},
 
 	"icims_bad_request":       {"a call could not be made", "This is a fault of this service; report it with the export's id."},

@@ -39,6 +39,7 @@ var effects = map[Reason][]Effect{
 	ReasonCancelled:      {EffectEnd},
 	ReasonErased:         {EffectEnd},
 	ReasonTransferred:    {EffectEnd},
+	ReasonSettled:        {EffectEnd},
 
 	"icims_bad_request":       {EffectDead},
 	"icims_refused":           {EffectDead},

@@ -22,7 +22,7 @@ var meanings = map[Reason]string{
 	ReasonShuttingDown:   "The worker stopped, or stopped serving the customer, as for a pause, and handed the export back first. No attempt is counted.",
 	ReasonPanicked:       "The code of this service panicked. Nothing of the candidate is logged.",
 	ReasonInternal:       "Something failed that no other reason names.",
-	ReasonJobNotFound:    "iCIMS refused the workflow because of its job. The person may have been created by then; a retry goes on from there.",
+	ReasonJobNotFound:    "iCIMS says that the job does not exist. The job is read once before the first profile of a batch is created. If it is deleted later, profiles may exist without a workflow: the batch counts them, and a retry goes on from there.",
 	ReasonBudgetSpent:    "The first failure was longer ago than the retry budget (`ICIMS_EXPORT_RETRY_BUDGET`). The story of the export tells what failed.",
 	ReasonPayloadSealed:  "The candidate was sealed with a key that the worker's keyset lacks.",
 	ReasonForged:         "The record names another target, option, candidate or e-mail than the candidate was accepted with. Nothing was sent to iCIMS.",
@@ -30,6 +30,7 @@ var meanings = map[Reason]string{
 	ReasonCancelled:      "`icims-export cancel` ended the export while it waited; the candidate's data is purged. A batch that is sent again with its idempotency key leaves it so.",
 	ReasonErased:         "`icims-export erase`, or a call of the API, erased all that was kept of the candidate. What had ended keeps its place in the counts; what waited was cancelled.",
 	ReasonTransferred:    "An operator sent a dead letter's candidate to another job, by `icims-export dead transfer`, the console or the API. The export ends, and one of a new batch takes its place; a person who was made already is not made again.",
+	ReasonSettled:        "The job of the dead letter did not exist. A batch that was sent later has exported the same candidate to a job, so the dead letter has ended and cannot be retried by mistake.",
 	ReasonDummyTaken:     "Every dummy address that was drawn belongs to somebody in iCIMS.",
 
 	"icims_bad_request":       "The client refused to make the call, since its arguments cannot be right. Nothing was sent.",

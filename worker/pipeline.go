@@ -105,6 +105,7 @@ func newPipeline(l *lane) *pipeline {
 			{"skip", skipStage{}},
 			{"admit", admitStage{l}},
 			{"resolve", resolveStage{l}},
+			{"job", jobStage{l}},
 			{"write", writeStage{l}},
 			{"attach", attachStage{l}},
 		},

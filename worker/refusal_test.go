@@ -108,26 +108,6 @@ func (r *rig) hasStatus(o store.Outcome, want string) {
 	r.t.Errorf("workflow %d does not have status %s: %+v", o.Workflow, want, r.tenant.Workflows())
 }
 
-func TestAJobThatIsNotThereCostsFewProfiles(t *testing.T) {
-	t.Parallel()
-	const atOnce, n = 5, 200
-	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneConcurrency = atOnce }})
-	const few = atOnce + 2 // it takes three refusals
-	b := r.run(tasks.ToJob(99), tasks.Options{}, people(n)...)
-	if b.Dead != n {
-		t.Errorf("batch %+v", b)
-	}
-	if made := r.calls("people.create"); made > few {
-		t.Errorf("%d profiles were made for a job that is not there", made)
-	}
-	for _, o := range r.outcomes(b.ID) {
-		if o.Reason != store.ReasonJobNotFound {
-			t.Fatalf("outcome %+v", o)
-		}
-	}
-	r.clean()
-}
-
 func TestLessonsCostCallsOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{
@@ -192,7 +172,7 @@ func TestDeath(t *testing.T) {
 			}
 			// A dead export does not hold back the next one of the candidate.
 			if c.rule == nil && c.tenant == nil {
-				if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Updated != 1 {
+				if b := r.run(tasks.Prospects, tasks.Options{}, ana()); b.Created != 1 {
 					t.Errorf("export after the death: %+v", b)
 				}
 			}

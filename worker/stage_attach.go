@@ -73,7 +73,6 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 				x.warn(WarningStatusDropped)
 			}
 			s.tenant.statusAccepted(status)
-			s.tenant.jobTaken(x.job, s.now())
 			x.warnAnswer(answer)
 			return outcome{kind: done, workflow: id}
 		}
@@ -104,23 +103,57 @@ func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Erro
 			return outcome{kind: done, workflow: id}
 		}
 	}
-	o := failed(refusal)
 	if refusal.Reason != icims.ReasonNotFound {
-		return o
+		return failed(refusal)
 	}
-	// Either of the two may be gone: the job, or the person, purged meanwhile.
+	return s.notFound(ctx, x, refusal)
+}
+
+// notFound finds out which of the two is gone, the person or the job.
+func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Error) outcome {
 	p, err := s.finder.byID(ctx, x.personID)
 	switch {
 	case err != nil:
 		return failed(err)
-	case p == nil || p.ID != x.personID:
+	case p == nil:
 		x.tellf("person %d is gone from iCIMS, so the e-mail is looked up anew", x.personID)
+		o := failed(refusal)
 		o.kind, o.forget = retry, true
+		return o
+	case p.ID != x.personID:
+		return s.merged(ctx, x, p.ID)
+	}
+	o := failed(refusal)
+	switch state, err := s.readJob(ctx, x.job); {
+	case err != nil:
+		return failed(err)
+	case state == store.JobThere:
+		x.tellf("iCIMS knows both the person and job %d, so the workflow is tried again", x.job)
+		o.kind = retry
 	default:
+		// A job that the account may not read is missing by elimination.
 		o.reason = store.ReasonJobNotFound
-		s.tenant.jobRefused(x.job, s.now())
+		s.noteJob(ctx, x, store.JobMissing)
 	}
 	return o
+}
+
+// merged goes on with the person into whom the export's own was merged. The intent in
+// the record holds for this POST too: should its answer be lost, the next attempt
+// follows the merge again.
+func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID) outcome {
+	x.tellf("person %d has been merged into person %d", x.personID, into)
+	x.warn(WarningPersonMerged)
+	x.personID, x.personMade, x.madeNow = into, false, false
+	id, err := s.existing(ctx, x)
+	if err != nil {
+		return failed(err)
+	}
+	if id != 0 {
+		x.tellf("workflow %d links the person to the job already", id)
+		return outcome{kind: done, workflow: id}
+	}
+	return s.place(ctx, x)
 }
 
 // aboutStatus reports whether iCIMS complains about the status alone.

@@ -20,7 +20,6 @@ type tenant struct {
 	status         store.NodeRef
 	statusSettled  bool // status is what this tenant takes
 	statusSearched bool // existing workflows were looked at for it
-	jobs           map[icims.JobID]jobStanding
 }
 
 // dropAfter is how often in a row a field is refused before it is left out from
@@ -29,7 +28,7 @@ type tenant struct {
 const dropAfter = 3
 
 func newTenant(conn store.Connection, settle time.Duration) *tenant {
-	return &tenant{emailCase: emailCase{settle: settle, now: time.Now}, refused: map[string]int{}, jobs: map[icims.JobID]jobStanding{}, status: conn.Status}
+	return &tenant{emailCase: emailCase{settle: settle, now: time.Now}, refused: map[string]int{}, status: conn.Status}
 }
 
 // prepare takes out of a person's fields what the tenant is known to refuse.

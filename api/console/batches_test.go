@@ -388,3 +388,14 @@ func TestABatchIsFollowedToItsEnd(t *testing.T) {
 		t.Errorf("who had the end is told %s: %s", kind, data)
 	}
 }
+
+func TestABatchPageTellsOfProfilesWithoutAWorkflow(t *testing.T) {
+	w := newWard(t)
+	batch, refs := w.accept(mine, 1709, "c-1", "c-2")
+	p, path := w.person(api.ScopeRead), "/customers/1234/batches/"+string(batch)
+	p.get(path).lacks(t, "without a workflow")
+	testrig.LeaveProfile(t, w.ledger, 17, refs[0])
+	p.get(path).wants(t, http.StatusOK, "1 profile exists without a workflow")
+	testrig.LeaveProfile(t, w.ledger, 18, refs[1])
+	p.get(path).wants(t, http.StatusOK, "2 profiles exist without a workflow")
+}

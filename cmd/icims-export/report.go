@@ -120,6 +120,11 @@ func (r *report) print(d digest) {
 		}
 	}
 	row("refused", len(r.receipt.Refused), red, "not sent")
+	if r.result != nil {
+		if text := r.result.ProfilesWithoutWorkflow(); text != "" {
+			fmt.Fprintf(out, "\n%s\n", s.paint(yellow, text))
+		}
+	}
 	if len(r.receipt.Refused) > 0 {
 		fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Refused:"))
 		writeRefusals(out, width, most, r.receipt.Refused)

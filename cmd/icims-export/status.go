@@ -150,6 +150,9 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 	}
 	fmt.Fprintf(out, "Batch %s to %s: %s\n", s.paint(bold, string(b.ID)), target, state)
 	fmt.Fprintf(out, "accepted %d  created %d  updated %d  skipped %d  dead %d  cancelled %d  refused %d\n", b.Accepted, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Refused)
+	if text := b.ProfilesWithoutWorkflow(); text != "" {
+		fmt.Fprintln(out, s.paint(yellow, text))
+	}
 }
 
 // writeHints says once for each reason what to do.

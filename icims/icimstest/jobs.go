@@ -27,6 +27,14 @@ func (t *Tenant) AddJob(j Job) {
 	t.jobs[j.ID] = &job{Job: j}
 }
 
+// RemoveJob deletes a job, as an administrator does. What is linked to it stays.
+func (t *Tenant) RemoveJob(id int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.jobs, id)
+	t.jobOrder = slices.DeleteFunc(t.jobOrder, func(other int64) bool { return other == id })
+}
+
 var jobFolders = map[string]string{"D31001": "Approved", "D31002": "Pending", "D31003": "Closed (Filled)"}
 
 var defaultJobFields = []string{"jobtitle", "jobid", "folder"}

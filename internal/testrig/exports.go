@@ -83,6 +83,19 @@ func GiveUp(t testing.TB, l *store.Ledger, reason store.Reason, call store.Calle
 	}, refs...)
 }
 
+// LeaveProfile makes a dead letter of an export that created a person before its job was
+// found to be missing.
+func LeaveProfile(t testing.TB, l *store.Ledger, person int64, ref store.Ref) {
+	t.Helper()
+	c := Claim(t, l, ref)
+	if err := l.Step(t.Context(), c, store.Step{To: store.Placing, Lease: time.Minute, Person: person, PersonMade: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Finish(t.Context(), c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound, Person: person}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Uncount forgets for which reasons exports of a batch ended, as if that had been before
 // batches began to count them.
 func Uncount(t testing.TB, r redis.UniversalClient, batch store.BatchID, ended store.Counter, reason store.Reason) {

@@ -18,5 +18,6 @@ release_locks(r)
 count('live', -1)
 local batch_key = prefix .. 'b:' .. r.b
 tally(batch_key, 'cancelled', 'cancelled', 1)
+note_profile(batch_key, r, 1)
 end_batch(batch_key, t, ARGV[3])
 return {'ok', r.pe or ''}

@@ -9,7 +9,8 @@
 -- Returns {'gone'} | {'ended', state} | {'held', ms} | {'paused', ms or 0} |
 -- {'unsettled', ms, task} | {'locked', ms, task} | {'went_back', ms, epoch:claims, task} |
 -- {'ok', token, state, record as it was, payload, batch, marker, known, row of the first
--- neighbour, neighbours, ms since its first failure, epoch:claims, task}. The task is {},
+-- neighbour, neighbours, ms since its first failure, epoch:claims, what is known of the
+-- job, dead letters of a wrong job, task}. The task is {},
 -- or export and generation of the one to put in where the export is to come back.
 local key, t, by_turns, task = KEYS[1], now(), ARGV[5] == '1', {}
 
@@ -139,6 +140,9 @@ local refusal = not again and take()
 if refusal then return refusal end
 
 local marker = redis.call('HGET', marker_key, marker_field) or ''
+local job = job_of(batch[1])
+local job_state = job and redis.call('GET', prefix .. 'job:' .. job) or ''
+local letters = job and redis.call('HGET', prefix .. 'wrong_job', marker_field) or ''
 local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
 
 -- What the caller knows of the row, and which neighbours it wants to look up.
@@ -202,4 +206,4 @@ if wanted > 0 then
 end
 return {'ok', token, state, flat, redis.call('GET', prefix .. 'p:' .. export) or '',
   {batch[1] or '', batch[2] or '', batch[3] or nil}, marker, known, int(from), neighbours,
-  r.fa and int(t - tonumber(r.fa)) or '', seen(), task}
+  r.fa and int(t - tonumber(r.fa)) or '', seen(), job_state, letters, task}

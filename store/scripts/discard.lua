@@ -6,7 +6,7 @@ if not r.st then return {'gone'} end
 if r.st ~= 'dead' then return {'not dead', r.st} end
 write_outcome(r.b, export, 'cancelled|cancelled|' .. (r.rs or '') .. '|' .. (r.pe or '') .. '||' ..
   int(math.floor(now() / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
-redis.call('ZREM', prefix .. 'dead', export)
+leave_dead(export, r)
 redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 tell(ARGV[4])
 keep_story(r.b)

@@ -1,7 +1,8 @@
 -- Ends an export: outcome, marker, counts and purge in one go. KEYS[1] record.
 -- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
 -- warnings, retention s, story entry or '', kind of
--- export, calls it took.
+-- export, calls it took, ms for which the job is known to be there; then the dead letters
+-- that a workflow settles: export, story entry.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -34,7 +35,8 @@ write_outcome(r.b, export,
   to .. '|' .. counter .. '|' .. reason .. '|' .. person .. '|' .. workflow .. '|' .. seconds .. '|' .. ARGV[10] .. '|' .. r.c)
 if to == 'dead' then
   redis.call('HSET', KEYS[1], 'st', 'dead', 'le', '0', 'rs', reason, 'da', int(t))
-  redis.call('ZADD', prefix .. 'dead', int(t), export)
+  enter_dead(export, r, reason, t)
+  note_profile(batch_key, r, 1)
   if ARGV[10] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[10]) end
   -- A refusal is certain: the write did not take effect.
   if r.st == 'creating' or r.st == 'placing' then redis.call('HDEL', KEYS[1], 'in', 'ia') end
@@ -50,4 +52,27 @@ count('live', -1)
 tally(batch_key, counter, reason, 1)
 cost(batch_key, ARGV[13], ARGV[14], to ~= 'skipped')
 end_batch(batch_key, t, ARGV[11])
+
+-- The job is there. Dead letters of the candidate that named a wrong one before this
+-- export was handed over have nothing left to do.
+if to == 'done' and workflow ~= '' then
+  redis.call('SET', prefix .. 'job:' .. job, 'there', 'PX', ARGV[15])
+  for i = 16, #ARGV, 2 do
+    local id = ARGV[i]
+    local o = fields(prefix .. 'x:' .. id)
+    if o.st == 'dead' and o.rs == job_missing and not o['in'] and o.c == r.c and tonumber(o.da) < tonumber(r.q) then
+      local old_key = prefix .. 'b:' .. o.b
+      write_outcome(o.b, id, 'cancelled|cancelled|settled|' .. (o.pe or '') .. '||' .. seconds .. '|' .. (o.wa or '') .. '|' .. o.c)
+      leave_dead(id, o)
+      redis.call('DEL', prefix .. 'x:' .. id, prefix .. 'p:' .. id)
+      export = id -- whose story is told
+      tell(ARGV[i + 1])
+      keep_story(o.b)
+      tally(old_key, 'dead', o.rs, -1)
+      tally(old_key, 'cancelled', 'settled', 1)
+      if o.pe == person then note_profile(old_key, o, -1) end
+      end_batch(old_key, t, ARGV[11])
+    end
+  end
+end
 return {'ok'}

@@ -14,4 +14,5 @@ if ARGV[5] == '1' then
 end
 redis.call('HSET', KEYS[1], 't', ARGV[3], 'o', ARGV[4], 'opened', int(now()))
 if ARGV[6] then redis.call('HSET', KEYS[1], 'tp', ARGV[6]) end
+ask_again(ARGV[3])
 return {'new'}

@@ -201,6 +201,51 @@ local function went_back(epoch)
   return tonumber(c[1] or '0') ~= tonumber(epoch) or (id ~= '' and c[2] and c[2] ~= '' and c[2] ~= id)
 end
 
+local job_missing = 'job_not_found'
+
+-- note_profile counts a person whom an export to a job created and who has no workflow;
+-- by -1 the person has one now, or another export goes on with them.
+local function note_profile(batch_key, r, by)
+  if r.pm ~= 'c' or string.sub(redis.call('HGET', batch_key, 't') or '', 1, 1) ~= 'j' then return end
+  if redis.call('HINCRBY', batch_key, 'profiles_without_workflow', by) <= 0 then
+    redis.call('HDEL', batch_key, 'profiles_without_workflow')
+  end
+end
+
+-- enter_dead lists an export as a dead letter; leave_dead takes it off the lists.
+local function enter_dead(id, r, reason, at)
+  redis.call('ZADD', prefix .. 'dead', int(at), id)
+  if reason ~= job_missing then return end
+  local _, field = marker_place(r.c)
+  local letters = redis.call('HGET', prefix .. 'wrong_job', field)
+  redis.call('HSET', prefix .. 'wrong_job', field, letters and letters .. ',' .. id or id)
+end
+
+local function leave_dead(id, r)
+  redis.call('ZREM', prefix .. 'dead', id)
+  if r.rs ~= job_missing then return end
+  local _, field = marker_place(r.c)
+  local kept = {}
+  for other in string.gmatch(redis.call('HGET', prefix .. 'wrong_job', field) or '', '[^,]+') do
+    if other ~= id then kept[#kept + 1] = other end
+  end
+  if #kept == 0 then
+    redis.call('HDEL', prefix .. 'wrong_job', field)
+  else
+    redis.call('HSET', prefix .. 'wrong_job', field, table.concat(kept, ','))
+  end
+end
+
+-- job_of returns the job of a batch's target; nil for prospects.
+local function job_of(target) return string.match(target or '', '^j(%d+)$') end
+
+-- ask_again forgets that a job was missing: somebody may have corrected it.
+local function ask_again(target)
+  local job = job_of(target)
+  local key = job and prefix .. 'job:' .. job
+  if key and redis.call('GET', key) == 'missing' then redis.call('DEL', key) end
+end
+
 -- answer_early returns the answer where a worker that holds `token` may not move
 -- the record to `to`, or has done so before: a client repeats a script when the
 -- answer was lost. Illegal moves are counted: they are bugs.

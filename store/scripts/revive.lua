@@ -8,10 +8,12 @@ redis.call('HSET', KEYS[1], 'st', 'queued', 'at', '0')
 redis.call('HDEL', KEYS[1], 'fa', 'panics', 'rs', 'da', 'due')
 -- A worker that repeats the move to dead, its answer lost, is told "stale".
 redis.call('HINCRBY', KEYS[1], 'tk', 1)
-redis.call('ZREM', prefix .. 'dead', export)
+leave_dead(export, r)
 redis.call('HDEL', outcome_place(r.b, export), export)
 local batch_key = prefix .. 'b:' .. r.b
 tally(batch_key, 'dead', r.rs or '', -1)
+note_profile(batch_key, r, -1)
+ask_again(redis.call('HGET', batch_key, 't'))
 redis.call('HDEL', batch_key, 'ended')
 keep_batch(batch_key)
 redis.call('SREM', batch_key .. ':s', export)

@@ -20,6 +20,7 @@ local b = redis.call('HMGET', batch_key, 't', 'stopped')
 if b[2] then return {'stopped'} end
 
 if not b[1] then
+  ask_again(ARGV[5])
   redis.call('ZADD', prefix .. 'batches', int(t), batch)
   -- Its rows are those of no input.
   redis.call('HSET', batch_key, 't', ARGV[5], 'o', ARGV[6], 'opened', int(t), 'refused', '0', 'sh', '1:?')
@@ -44,7 +45,8 @@ redis.call('LPUSH', prefix .. 's:' .. id, ARGV[12])
 local old_key = prefix .. 'b:' .. r.b
 write_outcome(r.b, export, 'cancelled|cancelled|transferred|' .. (r.pe or '') .. '||' ..
   int(math.floor(t / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
-redis.call('ZREM', prefix .. 'dead', export)
+leave_dead(export, r)
+note_profile(old_key, r, -1)
 redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 tell(ARGV[11])
 keep_story(r.b)

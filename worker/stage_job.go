@@ -1,0 +1,103 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// jobStage reads the job before the first export of a batch writes anything: a profile
+// whose workflow cannot be created would stay in iCIMS. One call serves all processes. It
+// comes after the look-up, so that a missing right to read jobs is not taken for a refused
+// account.
+type jobStage struct{ *lane }
+
+const (
+	// jobPoll is how often a job is asked for that another export reads.
+	jobPoll = 100 * time.Millisecond
+	// jobReadTries is how many attempts of an export wait for a job that cannot be read. Then
+	// the export goes on: the workflow's answer tells as well.
+	jobReadTries = 3
+)
+
+func (s jobStage) exec(ctx context.Context, x *export) outcome {
+	// Of an open write it must first be found out whether it took effect.
+	if !x.isJob() || x.claim.Intent != store.NoIntent {
+		return outcome{}
+	}
+	state := x.claim.JobState
+	if state == store.JobUnread || state == store.JobReading {
+		var o outcome
+		if state, o = s.learn(ctx, x); o.kind != proceed {
+			return o
+		}
+	}
+	if state == store.JobMissing {
+		x.tellf("iCIMS says that job %d does not exist, so nothing was written for this candidate", x.job)
+		return outcome{kind: dead, reason: store.ReasonJobNotFound}
+	}
+	return outcome{}
+}
+
+// learn reads the job, or waits for whoever is reading it.
+func (s jobStage) learn(ctx context.Context, x *export) (store.JobState, outcome) {
+	for {
+		state, err := s.ledger.BeginJobRead(ctx, x.ref.Customer, int64(x.job))
+		switch {
+		case ctx.Err() != nil:
+			return state, stopped(ctx)
+		case err != nil:
+			return state, ledgerFault(err)
+		case state == store.JobUnread:
+			return s.read(ctx, x)
+		case state != store.JobReading:
+			return state, outcome{}
+		}
+		if sleep(ctx, jobPoll) != nil {
+			return state, stopped(ctx)
+		}
+	}
+}
+
+func (s jobStage) read(ctx context.Context, x *export) (store.JobState, outcome) {
+	state, err := s.readJob(ctx, x.job)
+	s.noteJob(ctx, x, state)
+	if err == nil {
+		return state, outcome{}
+	}
+	if o := failed(err); o.kind != retry || x.claim.Attempts < jobReadTries {
+		return state, o
+	}
+	x.tellf("job %d could not be read, so the export goes on without", x.job)
+	return state, outcome{}
+}
+
+// readJob asks iCIMS for a job. An error says nothing about the job.
+func (l *lane) readJob(ctx context.Context, job icims.JobID) (store.JobState, error) {
+	_, _, err := l.client.Job(ctx, job, "jobtitle")
+	refusal, ok := errors.AsType[*icims.Error](err)
+	switch {
+	case err == nil:
+		return store.JobThere, nil
+	case !ok:
+		return store.JobUnread, err
+	case refusal.Missing():
+		return store.JobMissing, nil
+	case refusal.Class == icims.ClassAccess, refusal.Class == icims.ClassPermanent:
+		return store.JobUnreadable, nil
+	}
+	return store.JobUnread, err
+}
+
+// noteJob tells all processes what was read. Where Redis does not take it, the job is
+// read again.
+func (l *lane) noteJob(ctx context.Context, x *export, state store.JobState) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	if err := l.ledger.NoteJob(ctx, x.ref.Customer, int64(x.job), state); err != nil {
+		l.log.Warn().Err(err).Msg("what was read of a job cannot be recorded")
+	}
+}
