@@ -61,8 +61,8 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, expo
 		return nil, nil
 	}
 	customer := batch.Customer()
-	args := make([]any, 0, 5+5*len(exports))
-	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns))
+	args := make([]any, 0, 6+5*len(exports))
+	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns), l.keys.idBytes())
 	for _, e := range exports {
 		sealed, err := l.sealPayload(e.Payload, Ref{customer, e.Export}, to)
 		if err != nil {

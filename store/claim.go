@@ -230,6 +230,9 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 		c.Neighbours = append(c.Neighbours, n)
 	}
 	l.heed(c, answer[11])
+	if text(answer[4]) == "" {
+		return fmt.Errorf("payload of export %s: %w", c.Export, ErrPayloadMissing)
+	}
 	var err error
 	if c.Payload, err = l.openPayload([]byte(text(answer[4])), c.Ref, c.destination()); err != nil {
 		return fmt.Errorf("payload of export %s: %w", c.Export, err)

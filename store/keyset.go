@@ -30,6 +30,9 @@ type Keyset struct {
 // that the keyset lacks, or moved to a place it was not sealed for.
 var ErrSealed = errors.New("sealed data cannot be opened with this keyset")
 
+// ErrPayloadMissing is returned for an export whose data is not in Redis any more.
+var ErrPayloadMissing = errors.New("the candidate's data is missing in Redis")
+
 type keysetFile struct {
 	Sealing json.RawMessage `json:"sealing"`
 	Hashing json.RawMessage `json:"hashing"`

@@ -107,3 +107,12 @@ func (k *Keyset) changed(change func(*keyset.Manager) error) (*Keyset, error) {
 	}
 	return newKeyset(handle, k.hashing)
 }
+
+// idBytes lists the sealing keys as SealedBy finds them in a value: 4 bytes each.
+func (k *Keyset) idBytes() []byte {
+	var all []byte
+	for _, id := range k.ring.Load().ids {
+		all = binary.BigEndian.AppendUint32(all, uint32(id))
+	}
+	return all
+}

@@ -32,6 +32,8 @@ const (
 	ReasonBudgetSpent   Reason = "retry_budget_spent"
 	ReasonPayloadSealed Reason = "payload_sealed"
 	ReasonPayloadBroken Reason = "payload_broken"
+	// ReasonPayloadMissing is that of exports whose data is not in Redis any more.
+	ReasonPayloadMissing Reason = "payload_missing"
 	// ReasonForged is that of exports whose record was changed in Redis.
 	ReasonForged     Reason = "record_forged"
 	ReasonDummyTaken Reason = "dummy_taken"
@@ -66,7 +68,8 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonInternal:       {"an unexpected fault of this service", "Look for the export's id in the worker's log; it is tried again."},
 	ReasonJobNotFound:    {"the job does not exist or cannot be seen", "Check the job's system id and that the integration user may see the job, then retry; if the job was the wrong one, send the dead letters to the right one (icims-export dead transfer, or the console)."},
 	ReasonBudgetSpent:    {"iCIMS failed for longer than the retry budget", "Retry when iCIMS answers again."},
-	ReasonPayloadSealed:  {"the candidate's data cannot be opened", "The sealing key is missing from the keyset: add it and retry, or export the candidate again."},
+	ReasonPayloadSealed:  {"the candidate's data cannot be opened", "The sealing key is missing from the keyset: add it and retry, or send the batch again with the same idempotency key, then retry."},
+	ReasonPayloadMissing: {"the candidate's data is missing in Redis", "Send the batch again with the same idempotency key, which restores the data, then retry."},
 	ReasonForged:         {"the export's record was changed in Redis, so nothing was sent", "Find out who can write to Redis. Then export the candidate again in a new batch, and discard this dead letter."},
 	ReasonPayloadBroken:  {"the candidate's data cannot be read", "Export the candidate again."},
 	ReasonDummyTaken:     {"no free dummy address was found", "Retry; if it happens again, choose another domain for dummy addresses."},

@@ -33,6 +33,7 @@ var effects = map[Reason][]Effect{
 	ReasonJobNotFound:    {EffectDead},
 	ReasonBudgetSpent:    {EffectDead},
 	ReasonPayloadSealed:  {EffectWait, EffectDead},
+	ReasonPayloadMissing: {EffectWait, EffectDead},
 	ReasonPayloadBroken:  {EffectDead},
 	ReasonForged:         {EffectDead},
 	ReasonDummyTaken:     {EffectDead},

@@ -25,6 +25,7 @@ var meanings = map[Reason]string{
 	ReasonJobNotFound:    "iCIMS says that the job does not exist. The job is read once before the first profile of a batch is created. If it is deleted later, profiles may exist without a workflow: the batch counts them, and a retry goes on from there.",
 	ReasonBudgetSpent:    "The first failure was longer ago than the retry budget (`ICIMS_EXPORT_RETRY_BUDGET`). The story of the export tells what failed.",
 	ReasonPayloadSealed:  "The candidate was sealed with a key that the worker's keyset lacks.",
+	ReasonPayloadMissing: "Redis has the export's record but not the candidate's data. Redis lost it, or somebody deleted it.",
 	ReasonForged:         "The record names another target, option, candidate or e-mail than the candidate was accepted with. Nothing was sent to iCIMS.",
 	ReasonPayloadBroken:  "The sealed data was opened, but is no candidate.",
 	ReasonCancelled:      "`icims-export cancel` ended the export while it waited; the candidate's data is purged. A batch that is sent again with its idempotency key leaves it so.",

@@ -154,7 +154,7 @@ func (l *lane) recordSurely(ctx context.Context, write func(context.Context) err
 // codes, and nothing of the candidate.
 func (r record) note(x *export, o outcome) {
 	event := r.log.Debug()
-	if o.kind == dead || o.kind == fault || o.reason == store.ReasonPayloadSealed {
+	if o.kind == dead || o.kind == fault || o.reason == store.ReasonPayloadSealed || o.reason == store.ReasonPayloadMissing {
 		event = r.log.Warn()
 	}
 	event = event.Str("export", x.ref.Export).Stringer("outcome", o.kind)

@@ -26,7 +26,11 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 		c.Panics++
 	}
 	if why, spent := r.spent(c); o.kind != unknown && spent {
-		o.kind, o.reason = dead, why
+		o.kind = dead
+		// iCIMS was never asked, so the reason stays.
+		if o.reason != store.ReasonPayloadSealed && o.reason != store.ReasonPayloadMissing {
+			o.reason = why
+		}
 		return o
 	}
 	pause := r.pause(c.Attempts)

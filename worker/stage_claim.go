@@ -49,6 +49,10 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	case errors.Is(err, store.ErrForged):
 		x.claim = claim
 		return s.forgedExport(ctx, x)
+	case errors.Is(err, store.ErrPayloadMissing):
+		x.claim = claim
+		// Sending the batch again restores it.
+		return outcome{kind: retry, reason: store.ReasonPayloadMissing, err: err}
 	case errors.Is(err, store.ErrSealed):
 		x.claim = claim
 		// More likely this worker's keyset is behind than the data is lost.

@@ -18,7 +18,7 @@ var mends = map[store.Reason]func(customer string) link{
 
 	store.ReasonBudgetSpent: toLane, store.ReasonBreakerOpen: toLane, store.ReasonPaused: toLane, "icims_quota_exhausted": toLane, "icims_rate_limited": toLane,
 
-	store.ReasonPayloadBroken: toExport, store.ReasonForged: toExport, store.ReasonPayloadSealed: toExport, "icims_not_found": toExport, "icims_request_too_large": toExport,
+	store.ReasonPayloadBroken: toExport, store.ReasonForged: toExport, store.ReasonPayloadSealed: toExport, store.ReasonPayloadMissing: toExport, "icims_not_found": toExport, "icims_request_too_large": toExport,
 }
 
 // vainRetries are reasons that stay as they are when the same is sent to the same place.

@@ -1,6 +1,6 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
--- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, then per
--- export: id, candidate, e-mail hash, payload, row of the input (0: none).
+-- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, ids of the
+-- sealing keys that the caller has (4 bytes each), then per export: id, candidate, e-mail hash, payload, row of the input (0: none).
 -- Returns per export: 'new', or the state of the one that was accepted before;
 -- 'stopped' for one that comes after its batch was cancelled.
 local batch, t, answers, added, waits = ARGV[3], now(), {}, 0, false
@@ -15,7 +15,26 @@ local function shift(place, row)
   last, shifted = by, true
 end
 local stopped = redis.call('HEXISTS', KEYS[1], 'stopped') == 1
-for i = 6, #ARGV, 5 do
+-- opens reports whether the caller's keyset can have sealed a value.
+local function opens(head)
+  if #head < 5 then return false end
+  for at = 1, #ARGV[6], 4 do
+    if string.sub(ARGV[6], at, at + 3) == string.sub(head, 2, 5) then return true end
+  end
+  return false
+end
+-- restore replaces data that is missing or was sealed with a key that is lost. An export
+-- in work is left alone, and one with an open write keeps its address.
+local function restore(id, hash, sealed)
+  local rec, payload = prefix .. 'x:' .. id, prefix .. 'p:' .. id
+  local r = redis.call('HMGET', rec, 'st', 'in', 'eh')
+  local waits = r[1] == 'queued' or r[1] == 'deferred' or r[1] == 'retrying' or r[1] == 'unknown' or r[1] == 'dead'
+  if not waits or opens(redis.call('GETRANGE', payload, 0, 4)) or (r[2] and r[3] ~= hash) then return end
+  redis.call('SET', payload, sealed)
+  redis.call('HSET', rec, 'eh', hash)
+  redis.call('HDEL', rec, 'fa')
+end
+for i = 7, #ARGV, 5 do
   local id = ARGV[i]
   local rec = prefix .. 'x:' .. id
   local state = redis.call('HGET', rec, 'st')
@@ -25,6 +44,7 @@ for i = 6, #ARGV, 5 do
   end
   if state then
     answers[#answers + 1] = state
+    restore(id, ARGV[i + 2], ARGV[i + 3])
     waits = waits or state == 'queued'
   elseif stopped then
     answers[#answers + 1] = 'stopped'
