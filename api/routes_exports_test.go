@@ -290,7 +290,7 @@ func TestABodyWithoutAGoodRowIsRefusedAndLeavesNoBatch(t *testing.T) {
 	key := r.key(ScopeExport)
 	path := "/v1/customers/" + mine + "/exports?job=1709"
 	for name, s := range map[string]struct{ contentType, body, field string }{
-		"NDJSON that is no JSON":       {"application/x-ndjson", "hunter2\nhunter2\n", "candidates[0]"},
+		"NDJSON that is no JSON":       {"application/x-ndjson", "hunter2\nnot JSON\n", "candidates[0]"},
 		"NDJSON without addresses":     {"application/x-ndjson", `{"id":"c-1","first_name":"A","last_name":"B"}` + "\n", "candidates[0].email"},
 		"JSON with bad candidates":     {"application/json", `{"candidates":[{"id":"c-1"},7]}`, "candidates[0]"},
 		"an array of bad candidates":   {"application/json", `[{"id":"c-1"}]`, "candidates[0]"},

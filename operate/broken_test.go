@@ -33,11 +33,11 @@ func TestBrokenKeysOfOneCustomer(t *testing.T) {
 			client.Set(t.Context(), broken, "broken", 0)
 			desk := &operate.Desk{Redis: client, Ledger: ledger}
 			lanes, err := desk.Lanes(t.Context(), operate.LaneQuery{All: true})
-			if err != nil || len(lanes.Lanes) != 2 || lanes.Lanes[1].Hold.State == operate.LaneUnreadable {
+			if err != nil || len(lanes.Lanes) != 2 || lanes.Lanes[1].State == operate.LaneUnreadable {
 				t.Errorf("lanes: %+v, %v", lanes.Lanes, err)
 			}
-			if key != "conn" && err == nil && lanes.Lanes[0].Hold.State != operate.LaneUnreadable {
-				t.Errorf("the broken one is %s", lanes.Lanes[0].Hold.State)
+			if key != "conn" && err == nil && lanes.Lanes[0].State != operate.LaneUnreadable {
+				t.Errorf("the broken one is %s", lanes.Lanes[0].State)
 			}
 			page, _, err := desk.ConnectionPage(t.Context(), operate.ConnectionQuery{Limit: 10})
 			if err != nil || len(page) != 2 || page[1].Sealed {

@@ -136,7 +136,7 @@ func TestAckGuard(t *testing.T) {
 
 func TestTasksThatAreNoReferenceAreArchivedNotRepeated(t *testing.T) {
 	for _, payload := range []string{"", "{}", `{"customer":"acme","export":"x"}`, `{"customer":"1234"}`} {
-		err := (&handler{}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
+		err := (&handler{pipeline: &pipeline{record: record{&lane{}}}}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
 		if !errors.Is(err, asynq.SkipRetry) {
 			t.Errorf("%q: %v", payload, err)
 		}
