@@ -210,11 +210,17 @@ func TestAnUnknownCustomerIsNotFoundOnAnyRoute(t *testing.T) {
 			if a.StatusCode != http.StatusNotFound && a.StatusCode != http.StatusUnprocessableEntity && a.StatusCode != http.StatusBadRequest {
 				t.Errorf("%s %s: %d %.200s", o.Method, path, a.StatusCode, a.body)
 			}
+			// Without a query it is as it has to be, where there is no body.
+			if o.Method == http.MethodGet && path == pathOf(o, nobody, "") && a.StatusCode != http.StatusNotFound {
+				t.Errorf("%s %s: %d %.200s", o.Method, path, a.StatusCode, a.body)
+			}
 			if a.StatusCode == http.StatusOK || a.StatusCode == http.StatusAccepted {
 				t.Errorf("%s answers as if there were such a customer", o.ID)
 			}
 		}
 	}
+	// The journal has the attempts for nobody, and nothing of others.
+	r.call(admin, http.MethodGet, "/v1/journal?customer="+nobody+"0", nil).problem(CodeCustomerUnknown)
 	if asked < 15 {
 		t.Errorf("only %d routes were asked", asked)
 	}

@@ -60,5 +60,11 @@ func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body s
 	if err != nil {
 		return nil, err
 	}
+	// An attempt to change something for an unknown customer has entries as well.
+	if in.Customer != "" && len(page.Entries) == 0 && page.Next == "" {
+		if err := s.Desk.Known(ctx, in.Customer); err != nil {
+			return nil, err
+		}
+	}
 	return &struct{ Body store.JournalPage }{page}, nil
 }

@@ -144,6 +144,8 @@ func linkTo(t *testing.T, text, begins string) string {
 
 func TestAnEmptyListLeadsToTheExport(t *testing.T) {
 	w := newWard(t)
+	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusNotFound, "no such customer")
+	w.connect(mine)
 	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusOK, "Nothing was exported", `href="/customers/1234/export"`)
 	got := w.person(api.ScopeRead).get("/customers/1234/batches")
 	got.wants(t, http.StatusOK, "scope export")

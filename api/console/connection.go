@@ -54,7 +54,9 @@ func (v *visit) connection() error {
 	}
 	page.History = history.Events
 	var done api.Verifications
-	if err := v.get(v.customerPath("verifications"), nil, &done); err != nil {
+	err = v.get(v.customerPath("verifications"), nil, &done)
+	// A customer of whom nothing is known can have a connection entered, and has no verification.
+	if refused, ok := refusalOf(err); err != nil && (!ok || !page.None || refused.Code != api.CodeCustomerUnknown) {
 		return err
 	}
 	page.Verifications = done.Verifications

@@ -47,6 +47,7 @@ var personal = []string{"Ottoline", "ottoline", "Quillfeather", "@example.com", 
 func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeOperate)
+	w.accept(mine, 7)
 	p.get(deadLetters).wants(t, http.StatusOK, "No export of this customer was given up")
 	jobless, ids := w.sorrows()
 	got := p.get(deadLetters)

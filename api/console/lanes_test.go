@@ -73,11 +73,14 @@ func TestALaneTellsCallsBatchesAndWhatHappened(t *testing.T) {
 	got = p.get("/customers/1234/lane", "HX-Request", "true")
 	got.wants(t, http.StatusOK, "by ana until somebody resumes: &lt;script&gt;", "ana paused: “&lt;script&gt;", "depends on when it goes on")
 	got.lacks(t, "<script>alert", "<b>it</b>", "<html", "/lane/resume")
+	p.get("/customers/99/lane").wants(t, http.StatusNotFound, "no such customer")
+	w.connect("99")
 	p.get("/customers/99/lane").wants(t, http.StatusOK, "There is nothing to be done", "None was made so far", "No batch is under way")
 }
 
 func TestALaneIsPausedAndResumed(t *testing.T) {
 	w := newWard(t)
+	w.connect("1234")
 	p := w.person(api.ScopeOperate)
 	pauseOf := func() *store.Pause {
 		t.Helper()

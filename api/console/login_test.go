@@ -186,6 +186,7 @@ func TestASessionEnds(t *testing.T) {
 
 func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.KeyRate, d.Settings.KeyBurst = 0.5, 3 })
+	ward{r}.connect(mine)
 	p := r.person(api.ScopeExport, mine)
 	wanted := "/customers/1234/batches?tests=true"
 	p.get(wanted).wants(t, http.StatusOK)

@@ -59,6 +59,11 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
+	if r.Batch == "" {
+		if err := o.known(ctx, r.Customer); err != nil {
+			return err
+		}
+	}
 	started := time.Now()
 	cancel := func() error {
 		r.Cancellation, err = o.cancel(ctx, operate.CancelScope{Customer: r.Customer, Batch: r.Batch}, store.CancelOptions{Who: r.Who, Why: c.Why, DryRun: c.DryRun}, c.Patience)

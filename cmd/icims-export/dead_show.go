@@ -39,6 +39,9 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
+	if err := o.known(ctx, c.Customer); err != nil {
+		return err
+	}
 	letters, err := o.FindDead(ctx, c.Customer, c.Which)
 	if err != nil {
 		return o.lost(err)

@@ -36,6 +36,9 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
+	if err := o.known(ctx, c.Customer); err != nil {
+		return err
+	}
 	var receipt store.ErasureReceipt
 	// The journal does not name whom it is about.
 	err = o.journalled(ctx, &store.JournalEntry{What: "erase", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {

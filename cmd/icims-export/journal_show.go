@@ -46,6 +46,11 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return o.lost(err)
 	}
+	if len(entries) == 0 && c.Customer != "" {
+		if err := o.known(ctx, c.Customer); err != nil {
+			return err
+		}
+	}
 	if c.JSON {
 		for _, e := range entries {
 			if err := writeJSON(p.stdout, e); err != nil {

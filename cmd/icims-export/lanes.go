@@ -30,6 +30,9 @@ func (c *lanesCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer closeRedis()
 	if c.Customer != "" {
+		if err := o.known(ctx, c.Customer); err != nil {
+			return err
+		}
 		return c.show(ctx, o)
 	}
 	r, err := o.Lanes(ctx, operate.LaneQuery{All: c.All})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/user"
 	"strconv"
@@ -71,8 +72,25 @@ func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, close
 	return d
 }
 
-// customers are the one that was named, or all.
+// known fails for a customer of whom nothing is known.
+func (o *operator) known(ctx context.Context, customer string) error {
+	err := o.Known(ctx, customer)
+	if unknown, ok := errors.AsType[*operate.UnknownCustomerError](err); ok {
+		return failed("%v", unknown)
+	}
+	if err != nil {
+		return o.lost(err)
+	}
+	return nil
+}
+
+// customers are the one that was named, or all. It fails for an unknown one.
 func (o *operator) customers(ctx context.Context, named string) ([]string, error) {
+	if named != "" {
+		if err := o.known(ctx, named); err != nil {
+			return nil, err
+		}
+	}
 	all, err := o.Customers(ctx, named)
 	if err != nil {
 		return nil, o.lost(err)

@@ -31,6 +31,9 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
+	if err := o.known(ctx, c.Customer); err != nil {
+		return err
+	}
 	var shown operate.CandidateStory
 	read := func() error {
 		if shown, err = o.CandidateStory(ctx, c.Customer, c.Candidate, operate.Storyteller{Words: c.Words}); err != nil {
