@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -232,7 +233,12 @@ func (r *rig) payload(id store.BatchID, row int) tasks.Payload {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	data, err := r.ledger.Keys().Open(sealed, key)
+	// A payload is sealed for its place and for where its batch goes.
+	to, err := r.redis.HMGet(r.t.Context(), "ix:{"+customer+"}:b:"+strings.TrimPrefix(string(id), customer+"-"), "t", "o").Result()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	data, err := r.ledger.Keys().Open(sealed, fmt.Sprintf("%s\n%s\n%s", key, to[0], to[1]))
 	if err != nil {
 		r.t.Fatal(err)
 	}
