@@ -118,13 +118,12 @@ type claimGist struct {
 	Verdict             store.Verdict
 	State               store.State
 	Intent              store.Intent
-	Token               int64
 	Generation, Attempt int
 	Neighbours          int
 }
 
 func summary(c *store.Claim) claimGist {
-	return claimGist{c.Candidate, c.Verdict, c.State, c.Intent, c.Token(), c.Generation, c.Attempts, len(c.Neighbours)}
+	return claimGist{c.Candidate, c.Verdict, c.State, c.Intent, c.Generation, c.Attempts, len(c.Neighbours)}
 }
 
 type claimCase struct {
