@@ -89,7 +89,10 @@ func TestACandidatesStoryIsToldPlainly(t *testing.T) {
 func TestWhatICIMSSaidIsShownOnlyWhenAskedFor(t *testing.T) {
 	w := newWard(t)
 	w.sorrows()
-	p := w.person(api.ScopeRead)
+	reader := w.person(api.ScopeRead)
+	reader.get(candidates+"?id=c-200").lacks(t, append(personal, "words=1")...)
+	reader.get(candidates+"?id=c-200&words=1").wants(t, http.StatusForbidden)
+	p := w.person(api.ScopeOperate)
 	got := p.get(candidates + "?id=c-200")
 	got.wants(t, http.StatusOK, "Not exported so far", "dead letter", "code 4 on email", "Decide what becomes of it", "words=1")
 	got.lacks(t, personal...)

@@ -52,7 +52,7 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	jobless, ids := w.sorrows()
 	got := p.get(deadLetters)
 	got.wants(t, http.StatusOK, "<strong>8 exports</strong> were given up, for 2 reasons", "The job does not exist or cannot be seen", "iCIMS refuses the content of a field",
-		"Check the job&#39;s system id", "iCIMS refused the workflow because of its job", "Retry all 5…", "Discard all 3…", "Retry all 8, whatever the reason…",
+		"Check the job&#39;s system id", "The job is read once before the first profile of a batch is created", "Retry all 5…", "Discard all 3…", "Retry all 8, whatever the reason…",
 		"c-100", "404, when asked to create the workflow", "400, code 4 on email, when asked to create the person", "/connections/1234", deadLetters+"/"+ids[0])
 	got.lacks(t, append(personal, "c-900", "do not go on now")...)
 	if strings.Count(got.text, "A retry alone does not help") != 1 || strings.Count(got.text, `<button name="act" value="retry" class="primary">`) != 1 || strings.Count(got.text, `<button name="act" value="transfer" class="primary">To another job…`) != 1 {
