@@ -60,7 +60,7 @@ func TestStoryIsToldInSentences(t *testing.T) {
 		},
 		"an operator's retry": {
 			store.Entry{What: "retried", Who: "somebody", Why: "re\x1bopened"}, false,
-			"On 2026-03-04 at 05:06 somebody set it going again: “re opened”.",
+			"On 2026-03-04 at 05:06 somebody set it going again: “re<U+001B>opened”.",
 		},
 		"an operator's choice of another job": {
 			store.Entry{What: "transferred", Who: "somebody", Why: "the wrong number", Findings: []string{"It goes on in batch 1234-a, to job 7"}}, false,

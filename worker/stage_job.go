@@ -42,16 +42,17 @@ func (s jobStage) exec(ctx context.Context, x *export) outcome {
 	return outcome{}
 }
 
-// learn reads the job, or waits for whoever is reading it.
+// learn reads the job, or waits for whoever is reading it: for as long as a call may take, since
+// that process may have died.
 func (s jobStage) learn(ctx context.Context, x *export) (store.JobState, outcome) {
-	for {
+	for waited := time.Duration(0); ; waited += jobPoll {
 		state, err := s.ledger.BeginJobRead(ctx, x.ref.Customer, int64(x.job))
 		switch {
 		case ctx.Err() != nil:
 			return state, stopped(ctx)
 		case err != nil:
 			return state, ledgerFault(err)
-		case state == store.JobUnread:
+		case state == store.JobUnread, state == store.JobReading && waited >= s.settings.CallTimeout:
 			return s.read(ctx, x)
 		case state != store.JobReading:
 			return state, outcome{}

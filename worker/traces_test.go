@@ -99,6 +99,8 @@ func TestTraceOfASmallBatch(t *testing.T) {
     resolve
       people.search 200 yes [permit granted]
       people.search 200 yes [permit granted]
+    job
+      jobs.get 200 yes [permit granted]
     write [permit reserved] [permit reserved]
       people.create 201 yes [permit granted]
     attach done
