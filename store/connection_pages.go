@@ -108,6 +108,10 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 	ctx, cancel := context.WithTimeout(ctx, connectionPatience)
 	defer cancel()
 	documents, pauses := make([]*redis.MapStringStringCmd, len(page)), make([]*redis.MapStringStringCmd, len(page))
+	seen := make([]int64, len(page))
+	for i, customer := range page {
+		seen[i] = l.connections.after(customer, 0)
+	}
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, customer := range page {
 			documents[i], pauses[i] = p.HGetAll(ctx, connectionKey(customer)), p.HGetAll(ctx, pauseKey(customer))
@@ -148,15 +152,7 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 		if len(fields) == 0 {
 			continue
 		}
-		c := l.readConnection(customer, fields, inForce[i])
-		if c.Forged {
-			// Or somebody else here has read later settings since: then these have come.
-			if fields, err = l.redis.HGetAll(ctx, connectionKey(customer)).Result(); err != nil {
-				return fmt.Errorf("read connections: %w", err)
-			}
-			c = l.readConnection(customer, fields, inForce[i])
-		}
-		found[customer] = c
+		found[customer] = l.readConnection(customer, fields, inForce[i], seen[i])
 	}
 	return nil
 }

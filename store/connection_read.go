@@ -59,18 +59,14 @@ func (s *seenConnections) after(customer string, at int64) int64 {
 	return max(at, s.until[customer])
 }
 
-// outdated reports whether settings of a time are older than others that were seen.
-func (s *seenConnections) outdated(customer string, at int64) bool {
+// see notes settings of a time.
+func (s *seenConnections) see(customer string, at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at < s.until[customer] {
-		return true
-	}
 	if s.until == nil {
 		s.until = map[string]int64{}
 	}
-	s.until[customer] = at
-	return false
+	s.until[customer] = max(at, s.until[customer])
 }
 
 // ErrNoConnection: the store has no connection of the customer.
@@ -94,8 +90,10 @@ func (l *Ledger) Connection(ctx context.Context, customer string) (StoredConnect
 	return c, nil
 }
 
-// readConnection puts together what is kept of a connection, and its pause in force.
-func (l *Ledger) readConnection(customer string, fields map[string]string, pause *Pause) StoredConnection {
+// readConnection puts together what is kept of a connection, and its pause in force. seen is how
+// late the settings were that this process had seen before it began to read: another reader may
+// see later ones meanwhile.
+func (l *Ledger) readConnection(customer string, fields map[string]string, pause *Pause, seen int64) StoredConnection {
 	c := StoredConnection{
 		Connection: Connection{Customer: customer}, Revision: number(fields["rev"]), Reason: Reason(fields["rs"]),
 		base: ConnectionState(fields["st"]), Since: millis(fields["since"]),
@@ -109,7 +107,7 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 	}
 	if !c.base.Kept() {
 		if c.base == ConnectionRemoved {
-			l.connections.outdated(customer, c.Since.UnixMilli())
+			l.connections.see(customer, c.Since.UnixMilli())
 		}
 		return c
 	}
@@ -120,10 +118,11 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 		return c
 	}
 	// Settings of earlier versions are as old as can be.
-	if opened.Revision != 0 && opened.Revision != c.Revision || l.connections.outdated(customer, opened.SealedAt) {
+	if opened.Revision != 0 && opened.Revision != c.Revision || opened.SealedAt < seen {
 		c.Sealed, c.Forged = true, true
 		return c
 	}
+	l.connections.see(customer, opened.SealedAt)
 	c.Connection = opened.Connection
 	c.Customer, c.Password = customer, Secret(opened.Password)
 	return c
