@@ -405,7 +405,7 @@ func TestIdleCustomersCostLittle(t *testing.T) {
 	}
 	f.eventually("it has settled", func() bool { return m.cut.beats.Load() >= 2 })
 	before, from := processed(), m.cut.beats.Load()
-	const beats = 5
+	const beats = 12 // two rounds of what is done every ten seconds
 	f.eventually("a few beats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
 	const perSecond, secondsPerBeat = 10, 2
 	each := float64(processed()-before) / float64(m.cut.beats.Load()-from)

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,6 +20,7 @@ type registry struct {
 	self   func() store.Peer
 	settle time.Duration
 	log    zerolog.Logger
+	beats  atomic.Int64
 
 	mu    sync.Mutex
 	fleet store.Fleet
@@ -56,7 +58,14 @@ func (r *registry) beat(ctx context.Context) error {
 
 // noticeLoss tells of a Redis that lost writes. It fails no beat: of a cluster the node
 // that has these keys may be out of reach, and claims look for themselves.
+//
+// A process without a lane has next to nothing to forget, and its claims look for themselves: it
+// looks at every tenth beat only.
 func (r *registry) noticeLoss(ctx context.Context) {
+	const idleEvery = 10
+	if n := r.beats.Add(1) - 1; n%idleEvery != 0 && r.self().Lanes == 0 {
+		return
+	}
 	loss, news, err := r.ledger.NoticeLoss(ctx, r.self().Worker, r.settle)
 	switch {
 	case err != nil && ctx.Err() == nil:

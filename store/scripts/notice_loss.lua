@@ -7,6 +7,11 @@ local t, key, field = now(), KEYS[1], 'beat:' .. ARGV[1]
 local function int(n) return string.format('%.0f', n) end
 local r, flat = {}, redis.call('HGETALL', key)
 for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
+local function put(...)
+  redis.call('HSET', key, ...)
+  local set = {...}
+  for i = 1, #set, 2 do r[set[i]] = set[i + 1] end
+end
 local id, epoch, known = server(), tonumber(r.creates_from or '0'), tonumber(ARGV[3])
 local count, left = string.match(ARGV[2], '^(%d+) (%d+)$')
 
@@ -25,16 +30,20 @@ local noticed = false
 if loss and epoch <= known then
   noticed = true
   epoch = math.max(t + tonumber(ARGV[4]), known + 1)
-  redis.call('HSET', key, 'creates_from', int(epoch), 'loss', loss, 'loss_at', int(t), 'lost', lost)
+  put('creates_from', int(epoch), 'loss', loss, 'loss_at', int(t), 'lost', lost)
 elseif loss and loss ~= 'possible' and r.loss == 'possible' then
   -- Another worker has only seen that another server answers.
-  redis.call('HSET', key, 'loss', loss, 'lost', lost)
+  put('loss', loss, 'lost', lost)
 end
 local beat = int(tonumber(count or '0') + 1) .. ' ' .. int(t)
-redis.call('HSET', key, field, beat, 'beat', int(t), 'server', id ~= '' and id or r.server or '')
+put(field, beat, 'beat', int(t), 'server', id ~= '' and id or r.server or '')
 for name, value in pairs(r) do
   -- Of workers that ended without a word a day ago.
   local at = string.sub(name, 1, 5) == 'beat:' and tonumber(string.match(value, ' (%d+)$') or '0')
   if at and t - at > 86400000 then redis.call('HDEL', key, name) end
 end
-return {beat, id, int(epoch), redis.call('HGETALL', key), noticed and '1' or '0'}
+flat = {}
+for name, value in pairs(r) do
+  flat[#flat + 1], flat[#flat + 2] = name, value
+end
+return {beat, id, int(epoch), flat, noticed and '1' or '0'}
