@@ -42,7 +42,7 @@ build: ## Build the static binary bin/icims-export
 test: browser ## Run all tests with the race detector; gets redis-server, Chromium and a C compiler where they are missing
 	@sh scripts/ensure-redis.sh
 	@sh scripts/ensure-cc.sh
-	CGO_ENABLED=1 $(GO) test -race -p $(PACKAGES_AT_ONCE) $(ARGS) $(LONGEST_FIRST) ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m -p $(PACKAGES_AT_ONCE) $(ARGS) $(LONGEST_FIRST) ./...
 
 # What the tests of the console need.
 .PHONY: browser

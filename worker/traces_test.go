@@ -101,13 +101,14 @@ func TestTraceOfASmallBatch(t *testing.T) {
       people.search 200 yes [permit granted]
     job
       jobs.get 200 yes [permit granted]
-    write [permit reserved] [permit reserved]
+    write
       people.create 201 yes [permit granted]
     attach done
       workflows.create 201 yes [permit granted]
     record
 `
-		if got := tree(seen.spans(), trace.SpanID{}, ""); got != want {
+		// Whether the next permit is reserved by the stage before or waited for depends on the load.
+		if got := strings.ReplaceAll(tree(seen.spans(), trace.SpanID{}, ""), " [permit reserved]", ""); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 		enqueued, export := seen.named("enqueue")[0], seen.named("export")[0]
