@@ -54,6 +54,8 @@ const (
 	CodeNothingAccepted   Code = "nothing_accepted"
 	CodeIncomplete        Code = "body_incomplete"
 	CodeTooManyRows       Code = "too_many_rows"
+	CodeTooManyWaiting    Code = "too_many_waiting"
+	CodeStoreFull         Code = "store_full"
 	CodeNotDead           Code = "not_a_dead_letter"
 	CodeNoCandidate       Code = "candidate_unknown"
 	CodeInWork            Code = "in_work"
@@ -92,6 +94,8 @@ var codes = map[Code]CodeInfo{
 	CodeNothingAccepted:   {http.StatusUnprocessableEntity, "every row was refused", "There is no batch. The problems are in `errors`, by row and field; `receipt` has more of them. Correct the rows and send them again."},
 	CodeIncomplete:        {http.StatusBadRequest, "the body ends in the middle of a candidate or of its JSON", "What came before is accepted: `receipt` has it. Send all of it again, complete and with the same `Idempotency-Key`: only what is missing is added."},
 	CodeTooManyRows:       {http.StatusRequestEntityTooLarge, "the batch has more rows than a batch may have", "The rows before are accepted: `receipt` has them. Send those from the row on that the detail names as another batch, with another `Idempotency-Key`, or raise the setting `max_batch_rows`."},
+	CodeTooManyWaiting:    {http.StatusTooManyRequests, "the customer has as many candidates waiting as it may have", "The candidates before are accepted: `receipt` has them. Send all of it again with the same `Idempotency-Key` when some have ended: only what is missing is added. Dead letters count: retry or discard them. The setting `max_waiting` has the limit."},
+	CodeStoreFull:         {http.StatusServiceUnavailable, "Redis's memory is nearly full, so no candidates are accepted", "The candidates before are accepted: `receipt` has them. Send all of it again with the same `Idempotency-Key` later. An operator can raise Redis's `maxmemory`, cancel batches or discard dead letters; the setting `accept_memory` has the part of the memory up to which candidates are accepted."},
 	CodeNotDead:           {http.StatusNotFound, "the export is no dead letter", "It was retried or discarded meanwhile, or never was one."},
 	CodeNoCandidate:       {http.StatusNotFound, "nothing is known of the candidate", "Check the id: it is the one that was sent with the export."},
 	CodeInWork:            {http.StatusConflict, "an export is being worked on", "Ask again in a minute."},

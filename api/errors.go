@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/connections"
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -64,6 +65,9 @@ func problemOf(err error) *Problem {
 	if errors.Is(err, store.ErrJournalCursor) || errors.Is(err, store.ErrPlace) || errors.Is(err, jobs.ErrCursor) {
 		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not one that a page had", "leave it out, or give the page's next as it is"})
 	}
+	if p := roomProblem(err); p != nil {
+		return p
+	}
 	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {
 		return newProblem(CodeBatchInvalid, "", FieldProblem{batch.Field, batch.Message, batch.Remedy})
 	}
@@ -80,6 +84,21 @@ func problemOf(err error) *Problem {
 		return p
 	}
 	return newProblem(CodeInternal, "")
+}
+
+// roomAgain is when to send candidates again for which there was no room.
+const roomAgain = time.Minute
+
+// roomProblem is the problem of candidates for which there is no room; nil for other
+// errors.
+func roomProblem(err error) *Problem {
+	if waiting, ok := errors.AsType[*store.TooManyWaitingError](err); ok {
+		return newProblem(CodeTooManyWaiting, fmt.Sprintf("It may have %s waiting, dead letters included.", prose.Plural(waiting.Most, "candidate"))).after(roomAgain)
+	}
+	if reserved, ok := errors.AsType[*store.MemoryReservedError](err); ok {
+		return newProblem(CodeStoreFull, reserved.Error()+".").after(roomAgain)
+	}
+	return nil
 }
 
 // connectionProblems say in a few words what the codes are about whose message tells

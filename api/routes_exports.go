@@ -85,7 +85,7 @@ func (s *Server) registerExports() {
 Say where they go: ` + "`job`" + `, or ` + "`prospects=true`" + ` for no job; in the query, or in the body where that is one JSON object. Its members may have any order; where ` + "`candidates`" + ` is longer than 4 MiB it must be the last.
 
 With ` + "`dry_run=true`" + ` nothing is handed over, and the answer is what it would take.`,
-		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeNothingAccepted, CodeIncomplete, CodeTooManyRows, CodeCannotOpen},
+		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeNothingAccepted, CodeIncomplete, CodeTooManyRows, CodeTooManyWaiting, CodeStoreFull, CodeCannotOpen},
 		Spares: isDryRun, Uploads: true,
 	}, huma.Operation{
 		Parameters: []*huma.Param{

@@ -23,6 +23,8 @@ const (
 	maxLanes           = 2000
 	maxEnqueueChunk    = 10_000
 	maxMaxBatchRows    = 100_000_000
+	maxMaxWaiting      = 100_000_000
+	maxAcceptMemory    = 100 // percent
 	maxBurst           = 10_000
 	maxInFlight        = 1000
 	maxCallsPerDay     = 10_000_000
@@ -77,6 +79,8 @@ func (s Settings) Validate() error {
 	c.between("MaxLanes", s.MaxLanes, maxLanes)
 	c.between("EnqueueChunk", s.EnqueueChunk, maxEnqueueChunk)
 	c.between("MaxBatchRows", s.MaxBatchRows, maxMaxBatchRows)
+	c.between("MaxWaiting", s.MaxWaiting, maxMaxWaiting)
+	c.between("AcceptMemory", s.AcceptMemory, maxAcceptMemory)
 	if !(s.CallsPerSecond >= minCallsPerSecond && s.CallsPerSecond <= maxCallsPerSecond) { // so put, NaN is refused as well
 		c.add("CallsPerSecond", fmt.Sprintf("is %g", s.CallsPerSecond), "give a number from 0.01 to 10000")
 	}

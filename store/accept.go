@@ -31,7 +31,8 @@ const firstLook = 30 * time.Second
 // AcceptFor takes exports of a batch that was opened by the spec into the ledger, all in
 // one script, and seals them for its target and options. An export that is already
 // there, moving or ended, is left as it is. Where the batch was cancelled it returns
-// those that are there already, and ErrBatchCancelled if there were others. byTurns is
+// those that are there already, and ErrBatchCancelled if there were others; where the
+// customer has too many candidates waiting, those that had room, and ErrTooManyWaiting. byTurns is
 // for exports whose tasks go to the bulk queue, where the batches of a customer take
 // turns.
 func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, byTurns bool) ([]Accepted, error) {
@@ -61,8 +62,11 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, expo
 		return nil, nil
 	}
 	customer := batch.Customer()
-	args := make([]any, 0, 6+5*len(exports))
-	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns), l.keys.idBytes())
+	if err := l.memoryForMore(ctx); err != nil {
+		return nil, err
+	}
+	args := make([]any, 0, 7+5*len(exports))
+	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns), l.keys.idBytes(), l.maxWaiting)
 	for _, e := range exports {
 		sealed, err := l.sealPayload(e.Payload, Ref{customer, e.Export}, to)
 		if err != nil {
@@ -82,6 +86,8 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, expo
 		switch answer := text(answers[i]); answer {
 		case "stopped":
 			err = ErrBatchCancelled
+		case "full":
+			err = &TooManyWaitingError{customer, l.maxWaiting}
 		case "new":
 			accepted = append(accepted, Accepted{Export: e.Export, New: true, State: Queued})
 		default:

@@ -29,7 +29,7 @@ type revocations struct {
 
 const apiKeysRevoked = ":revoked" // no key has that id
 
-var apiKeysScript = loadFleetScript("apikeys")
+var apiKeysScript = loadEssentialFleetScript("apikeys")
 
 // seenRevocations is the latest list that this process has seen.
 type seenRevocations struct {

@@ -69,17 +69,21 @@ var ErrBatchConflict = errors.New("the idempotency key belongs to a batch with a
 var ErrBatchCancelled = errors.New("the batch was cancelled and takes no more candidates; to send them all the same, send a new batch")
 
 // OpenBatch opens a batch, or finds the one that the idempotency key opened
-// before. It returns ErrBatchConflict where that one differs.
+// before. It returns ErrBatchConflict where that one differs, and a TooManyWaitingError
+// where a new one would have no room.
 func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
 	key := s.IdempotencyKey
 	if key == "" {
 		key = rand.Text()
 	}
 	id = BatchID(l.keys.BatchID(s.Customer, key))
+	if err := l.memoryForMore(ctx); err != nil {
+		return "", false, err
+	}
 	if err := l.redis.SAdd(ctx, customersKey, s.Customer).Err(); err != nil {
 		return "", false, fmt.Errorf("note customer: %w", err)
 	}
-	args := []any{prefix(s.Customer), id.local(), s.target(), s.options(), flag(s.Test)}
+	args := []any{prefix(s.Customer), id.local(), s.target(), s.options(), flag(s.Test), l.maxWaiting}
 	if s.Trace != "" {
 		args = append(args, s.Trace)
 	}
@@ -87,8 +91,11 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 	if err != nil {
 		return "", false, err
 	}
-	if text(answer[0]) == "conflict" {
+	switch text(answer[0]) {
+	case "conflict":
 		return id, true, ErrBatchConflict
+	case "full":
+		return "", false, &TooManyWaitingError{s.Customer, l.maxWaiting}
 	}
 	return id, text(answer[0]) == "again", nil
 }

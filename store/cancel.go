@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	cancelScript    = loadScript("cancel")
-	stopBatchScript = loadScript("stop_batch")
+	cancelScript    = loadEssentialScript("cancel")
+	stopBatchScript = loadEssentialScript("stop_batch")
 )
 
 // CancelOptions set how exports are cancelled.

@@ -13,7 +13,7 @@ import (
 // Workers take up changed connections while they run: a message tells them at once,
 // and the list of connections, ordered by change, what they missed.
 
-var noteConnectionScript = loadFleetScript("note_connection")
+var noteConnectionScript = loadEssentialFleetScript("note_connection")
 
 // noteConnection tells all workers that a customer's connection was changed.
 func (l *Ledger) noteConnection(ctx context.Context, customer string) error {

@@ -6,14 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
-var connectionScript = func() script {
-	text := luaConnectionMoves() + scriptText("connection")
-	return script{live: redis.NewScript(liveClock + text), simulated: redis.NewScript(simulatedClock + text)}
-}()
+var connectionScript = newScript(evenWhenFull + luaConnectionMoves() + scriptText("connection"))
 
 // ErrConnectionExists: the customer has a connection already; it can be edited.
 var ErrConnectionExists = errors.New("the customer has a connection already")

@@ -223,9 +223,7 @@ func (l *Ledger) Act(ctx context.Context, customer string, a Action) error {
 	if err != nil {
 		return err
 	}
-	err = l.redis.XAdd(ctx, &redis.XAddArgs{
-		Stream: actionsKey(customer), MaxLen: keptActions, Approx: true, Values: []any{"a", sealed},
-	}).Err()
+	err = l.essential(ctx, "XADD", actionsKey(customer), "MAXLEN", "~", keptActions, "*", "a", sealed)
 	if err != nil {
 		return fmt.Errorf("record action: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-var transferScript = loadScript("transfer")
+var transferScript = loadEssentialScript("transfer")
 
 // Transfer sends the candidates of dead exports to another job of their customer. Each
 // gets an export of a new batch, to go on there with what is known of the person, and the

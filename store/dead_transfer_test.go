@@ -254,7 +254,11 @@ func (*interlude) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (i *interlude) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if strings.HasPrefix(cmd.Name(), "eval") {
+		args := cmd.Args()
+		// A single command that is run by a script so that a full Redis takes it is none.
+		const firstArg = 4
+		wrapped := len(args) > firstArg && slices.Contains([]any{"XADD", "HSET", "SADD", "RPUSH"}, args[firstArg])
+		if strings.HasPrefix(cmd.Name(), "eval") && !wrapped {
 			i.begin()
 		}
 		return next(ctx, cmd)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var eraseScript = loadScript("erase")
+var eraseScript = loadEssentialScript("erase")
 
 // EraseOptions set how a candidate is erased.
 type EraseOptions struct {

@@ -112,8 +112,8 @@ const keptErrands = 20
 var (
 	askErrandScript   = loadFleetScript("errand_ask")
 	claimErrandScript = loadFleetScript("errand_claim")
-	stepErrandScript  = loadFleetScript("errand_step")
-	doneErrandScript  = loadFleetScript("errand_done")
+	stepErrandScript  = loadEssentialFleetScript("errand_step")
+	doneErrandScript  = loadEssentialFleetScript("errand_done")
 )
 
 // AskErrand asks for an errand. Where one of the kind waits or runs for the customer

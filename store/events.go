@@ -29,9 +29,7 @@ func (l *Ledger) TellEvent(ctx context.Context, customer, kind, text string) err
 	if err != nil {
 		return err
 	}
-	err = l.redis.XAdd(ctx, &redis.XAddArgs{
-		Stream: eventsKey(customer), MaxLen: keptEvents, Approx: true, Values: []any{"k", kind, "t", text, "at", now.UnixMilli(), "u", 0},
-	}).Err()
+	err = l.essential(ctx, "XADD", eventsKey(customer), "MAXLEN", "~", keptEvents, "*", "k", kind, "t", text, "at", now.UnixMilli(), "u", 0)
 	if err != nil {
 		return fmt.Errorf("tell event: %w", err)
 	}

@@ -67,12 +67,10 @@ func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
 	if err != nil {
 		return err
 	}
-	// No transaction: its error would not say why Redis refuses.
-	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.RPush(ctx, key, sealed)
-		p.ExpireAt(ctx, key, dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge))
-		return nil
-	})
+	err = l.essential(ctx, "RPUSH", key, sealed)
+	if err == nil {
+		err = l.redis.ExpireAt(ctx, key, dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge)).Err()
+	}
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}

@@ -20,8 +20,8 @@ import (
 const longestRest = 10 * time.Minute
 
 var (
-	announceScript = loadFleetScript("announce")
-	restScript     = loadFleetScript("rest")
+	announceScript = loadEssentialFleetScript("announce")
+	restScript     = loadEssentialFleetScript("rest")
 )
 
 // Announce tells the workers that the customer has work.

@@ -27,6 +27,10 @@ type Ledger struct {
 	revoked      seenRevocations
 	connections  seenConnections
 
+	maxWaiting   int
+	acceptMemory int // percent
+	memory       memoryLook
+
 	publishFails   atomic.Bool
 	onPublishError func(error) // see OnPublishError
 }
@@ -53,7 +57,7 @@ func OnPublishError(report func(error)) Option { return func(l *Ledger) { l.onPu
 
 // NewLedger returns the ledger kept in the Redis that the client speaks to.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {
-	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultJournalAge}
+	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultJournalAge, maxWaiting: DefaultMaxWaiting, acceptMemory: DefaultAcceptMemory}
 	l.seen.beating = make(chan struct{}, 1)
 	l.seen.beating <- struct{}{}
 	for _, o := range options {

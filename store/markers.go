@@ -78,7 +78,7 @@ func (l *Ledger) EraseMarkers(ctx context.Context, customer string) (int, error)
 		return 0, err
 	}
 	// Before the first is gone, so that an audit does not miss them.
-	if err := l.redis.HSet(ctx, countersKey(customer), erasedField, now.UnixMilli()).Err(); err != nil {
+	if err := l.essential(ctx, "HSET", countersKey(customer), erasedField, now.UnixMilli()); err != nil {
 		return 0, fmt.Errorf("erase markers: %w", err)
 	}
 	const page = 256

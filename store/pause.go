@@ -41,10 +41,10 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 		until = p.Until.UnixMilli()
 	}
 	// So that it is listed, also where it has had no batch yet.
-	if err := l.redis.SAdd(ctx, customersKey, customer).Err(); err != nil {
+	if err := l.essential(ctx, "SADD", customersKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	err = l.redis.HSet(ctx, pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until).Err()
+	err = l.essential(ctx, "HSET", pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until)
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}

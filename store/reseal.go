@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-var resealScript = loadFleetScript("reseal")
+var resealScript = loadEssentialFleetScript("reseal")
 
 // Resealing is what one walk over all that is sealed has found and done.
 type Resealing struct {

@@ -98,10 +98,10 @@ func settingRisks(ctx context.Context, client redis.Cmdable, name string) []stri
 	return risks
 }
 
-// infoOf reads what INFO tells; empty where it is refused.
-func infoOf(ctx context.Context, client redis.Cmdable) map[string]string {
+// infoOf reads what INFO tells, of all sections or some; empty where it is refused.
+func infoOf(ctx context.Context, client redis.Cmdable, sections ...string) map[string]string {
 	values := map[string]string{}
-	text, _ := client.Info(ctx).Result() // a refusal leaves the settings unchecked
+	text, _ := client.Info(ctx, sections...).Result() // a refusal leaves the settings unchecked
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			values[name] = value

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,18 +16,18 @@ var scriptFiles embed.FS
 var (
 	acceptScript     = loadScript("accept")
 	claimScript      = loadScript("turns", "claim")
-	stepScript       = loadScript("step")
-	holdScript       = loadScript("hold")
-	finishScript     = loadScript("finish")
-	redrawScript     = loadScript("redraw")
-	renewScript      = loadScript("renew")
-	nudgeScript      = loadScript("nudge")
-	voidScript       = loadScript("void")
-	reviveScript     = loadScript("revive")
-	discardScript    = loadScript("discard")
+	stepScript       = loadEssentialScript("step")
+	holdScript       = loadEssentialScript("hold")
+	finishScript     = loadEssentialScript("finish")
+	redrawScript     = loadEssentialScript("redraw")
+	renewScript      = loadEssentialScript("renew")
+	nudgeScript      = loadEssentialScript("nudge")
+	voidScript       = loadEssentialScript("void")
+	reviveScript     = loadEssentialScript("revive")
+	discardScript    = loadEssentialScript("discard")
 	openBatchScript  = loadScript("open_batch")
-	closeBatchScript = loadScript("close_batch")
-	permitsScript    = loadScript("permits")
+	closeBatchScript = loadEssentialScript("close_batch")
+	permitsScript    = loadEssentialScript("permits")
 )
 
 // script is a Lua script in two forms that differ in their clock alone.
@@ -70,20 +71,36 @@ func (s script) of(l *Ledger) *redis.Script {
 	return s.live
 }
 
-func loadScript(parts ...string) script {
+// evenWhenFull lets a script write although Redis has reached its maxmemory: Redis refuses
+// only a script whose first write takes memory, so this one takes none and changes nothing.
+// It is for what ends exports and for what operators do, never for taking candidates in.
+const evenWhenFull = "redis.pcall('HDEL', KEYS[1], '')\n"
+
+// loadScript loads a script about exports.
+func loadScript(parts ...string) script { return newScript(aboutExports(parts...)) }
+
+// loadEssentialScript loads one that writes even when Redis is full.
+func loadEssentialScript(parts ...string) script {
+	return newScript(evenWhenFull + aboutExports(parts...))
+}
+
+// loadFleetScript loads a script about keys that no customer owns: without what
+// comes before the others, which is about an export.
+func loadFleetScript(name string) script { return newScript(scriptText(name)) }
+
+// loadEssentialFleetScript loads one that writes even when Redis is full.
+func loadEssentialFleetScript(name string) script { return newScript(evenWhenFull + scriptText(name)) }
+
+func aboutExports(parts ...string) string {
 	var all strings.Builder
 	all.WriteString(luaMoves() + scriptText("prelude"))
 	for _, name := range parts {
 		all.WriteString(scriptText(name))
 	}
-	text := all.String()
-	return script{live: redis.NewScript(liveClock + text), simulated: redis.NewScript(simulatedClock + text)}
+	return all.String()
 }
 
-// loadFleetScript loads a script about keys that no customer owns: without what
-// comes before the others, which is about an export.
-func loadFleetScript(name string) script {
-	text := scriptText(name)
+func newScript(text string) script {
 	return script{live: redis.NewScript(liveClock + text), simulated: redis.NewScript(simulatedClock + text)}
 }
 
@@ -102,6 +119,17 @@ func (l *Ledger) run(ctx context.Context, s script, key string, args ...any) ([]
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	return answer, nil
+}
+
+var commandScript = redis.NewScript(evenWhenFull + "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))")
+
+// essential runs a command about one key, even when Redis is full.
+func (l *Ledger) essential(ctx context.Context, command, key string, args ...any) error {
+	err := commandScript.Run(ctx, l.redis, []string{key}, append([]any{command}, args...)...).Err()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	return nil
 }
 
 // scriptCall is one call of a script that is run for many keys.

@@ -14,7 +14,7 @@ const beatTTL = 7 * time.Second
 // buriedAfter is how long a worker that has fallen silent stays in the registry.
 const buriedAfter = time.Minute
 
-var beatScript = loadFleetScript("beat")
+var beatScript = loadEssentialFleetScript("beat")
 
 // Peer is a worker process in the registry.
 type Peer struct {

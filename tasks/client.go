@@ -51,13 +51,15 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 // Enqueue accepts a batch: each good candidate gets a record in the ledger and
 // a task, each bad one a refusal in the receipt.
 //
-// Errors: *BatchError where the batch as a whole is wrong, store.ErrBatchConflict
-// where its idempotency key belongs to another batch, store.ErrBatchCancelled where
-// it was cancelled, maybe while it is being sent, an error of the input, among them
-// *CutError and *TooManyRowsError, or one of Redis. After the latter two the receipt
-// counts what was accepted and is being exported. Without a good row there is no batch, and the
-// error *NothingAcceptedError comes with the refusals in the receipt; sending the batch again with the
-// same idempotency key brings the rest, but for that of a batch with too many rows.
+// Errors: *BatchError where the batch as a whole is wrong; store.ErrBatchConflict
+// where its idempotency key belongs to another batch; store.ErrBatchCancelled where
+// it was cancelled, maybe while it is being sent; store.ErrTooManyWaiting where the
+// customer has too many candidates waiting; store.ErrMemoryReserved where Redis is nearly
+// full; an error of the input, among them *CutError and *TooManyRowsError; or one of
+// Redis. The receipt counts what was accepted before and is being exported. Sending
+// the batch again with the same idempotency key brings the rest, but for that of a batch
+// with too many rows. Without a good row there is no batch, and the error
+// *NothingAcceptedError comes with the refusals in the receipt.
 func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err

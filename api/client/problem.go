@@ -63,6 +63,10 @@ func (p *Problem) Is(target error) bool {
 		return p.Code == "batch_unknown"
 	case store.ErrNoConnection:
 		return p.Code == "no_connection"
+	case store.ErrTooManyWaiting:
+		return p.Code == "too_many_waiting"
+	case store.ErrMemoryReserved:
+		return p.Code == "store_full"
 	}
 	return false
 }

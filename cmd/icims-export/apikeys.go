@@ -203,7 +203,7 @@ func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
 	// Whoever pastes a whole key means the key.
 	id, _, _ := strings.Cut(strings.TrimPrefix(c.ID, "ixk_"), "_")
 	var key store.APIKey
-	err = o.journalled(ctx, &store.JournalEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
+	err = o.journalledAnyway(ctx, &store.JournalEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
 		key, err = o.Ledger.RevokeAPIKey(ctx, id, time.Now())
 		switch {
 		case errors.Is(err, store.ErrNoAPIKey):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +96,41 @@ func TestAPIKeyThatIsNotClearIsNotMade(t *testing.T) {
 	r.wantStatus(t, statusMisused)
 	if listed, err := w.ledger.APIKeys(t.Context()); err != nil || len(listed) != 0 {
 		t.Errorf("%+v, %v", listed, err)
+	}
+}
+
+// A revocation goes through when the journal cannot be written, and says that it is not
+// there; so it does when Redis is full.
+func TestRevocationNeedsNoLog(t *testing.T) {
+	for name, tt := range map[string]struct {
+		harm func(*ward) error
+		says bool
+	}{
+		"the journal is broken": {func(w *ward) error {
+			return w.redis.Set(w.t.Context(), "ix:journal:"+time.Now().UTC().Format("20060102"), "x", 0).Err()
+		}, true},
+		"Redis is full": {func(w *ward) error { return w.redis.ConfigSet(w.t.Context(), "maxmemory", "1").Err() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWard(t)
+			token := strings.TrimSpace(w.call("apikeys", "new", "--name=console", "--scope=admin", "--all-customers").out)
+			if err := w.redis.Del(t.Context(), "ix:journal:"+time.Now().UTC().Format("20060102")).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.harm(w); err != nil {
+				t.Fatal(err)
+			}
+			r := w.call("apikeys", "revoke", token, "--json")
+			r.wantStatus(t, statusDone)
+			if revoked := decode[store.APIKey](t, r.out); revoked.Revoked.IsZero() {
+				t.Errorf("%+v", revoked)
+			}
+			if _, err := w.ledger.CheckAPIKey(t.Context(), token, time.Now()); !errors.Is(err, store.ErrAPIKeyRefused) {
+				t.Errorf("the key is still good: %v", err)
+			}
+			if got := strings.Contains(r.errors, "not in the journal"); got != tt.says {
+				t.Errorf("it says %s", r.errors)
+			}
+		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -298,7 +299,13 @@ func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	if c.IdempotencyKey != "" {
 		remedy += " with the same idempotency key, which brings only the rest"
 	}
+	waiting, tooMany := errors.AsType[*store.TooManyWaitingError](err)
+	reserved, full := errors.AsType[*store.MemoryReservedError](err)
 	switch {
+	case tooMany:
+		return failed("customer %s has %s waiting, dead letters included, and may have no more (ICIMS_EXPORT_MAX_WAITING). When some have ended, %s", c.Customer, prose.Plural(waiting.Most, "candidate"), remedy)
+	case full:
+		return failed("%s. Raise Redis's maxmemory, cancel batches or discard dead letters, then %s", reserved, remedy)
 	case errors.Is(err, context.Canceled):
 		return failed("stopped; %s", remedy)
 	case c.inputBroke:

@@ -267,3 +267,20 @@ func TestDryRunWritesNothingToRedis(t *testing.T) {
 		t.Errorf("Redis holds %v", keys)
 	}
 }
+
+func TestExportOfACustomerWithTooManyWaiting(t *testing.T) {
+	w := newWard(t)
+	w.accept("1234", 7, 0, 3)
+	file := w.file(t, "candidates.ndjson", candidates)
+	r := w.call("export", file, "--customer=1234", "--job="+testJob, "--generate-dummy-emails", "--max-waiting=4", "--idempotency-key=k")
+	r.wantStatus(t, statusFailed)
+	for _, want := range []string{"1 candidates were accepted", "customer 1234 has 4 candidates waiting", "ICIMS_EXPORT_MAX_WAITING", "send the file again with the same idempotency key"} {
+		if !strings.Contains(r.errors, want) {
+			t.Errorf("%q is missing in %s", want, r.errors)
+		}
+	}
+	w.call("export", file, "--customer=1234", "--job="+testJob, "--generate-dummy-emails", "--max-waiting=5", "--idempotency-key=k").wantStatus(t, statusPartial)
+	if live, err := w.ledger.Live(t.Context(), "1234"); err != nil || live != 5 {
+		t.Errorf("%d exports move, %v", live, err)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,12 +20,37 @@ const journalTime = 5 * time.Second
 // named there, and what the rest of it is, is filled in; the change may add what it was
 // made to. A change for several customers is entered for each.
 func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change func() error, customers ...string) error {
+	enter := o.entering(ctx, e, customers)
+	if err := enter(store.JournalAsked); err != nil {
+		return &unjournalledError{err}
+	}
+	err, enterErr := changed(enter, change)
+	if enterErr != nil {
+		o.p.sayf("The journal has the request, but not its result. %s", causeOf(enterErr))
+	}
+	return err
+}
+
+// journalledAnyway is journalled for a change that ends somebody's access: it is made even
+// where the journal cannot be written, and the operator is told so.
+func (o *operator) journalledAnyway(ctx context.Context, e *store.JournalEntry, change func() error) error {
+	enter := o.entering(ctx, e, nil)
+	askErr := enter(store.JournalAsked)
+	err, doneErr := changed(enter, change)
+	if unwritten := cmp.Or(askErr, doneErr); unwritten != nil {
+		o.p.sayf("Warning: this is not in the journal, or only in part, because the journal cannot be written. Note elsewhere what was done. %s", causeOf(unwritten))
+	}
+	return err
+}
+
+// entering returns what enters a change in the journal with how it stands.
+func (o *operator) entering(ctx context.Context, e *store.JournalEntry, customers []string) func(store.JournalOutcome) error {
 	e.Request = "cli-" + strings.ToLower(rand.Text()[:12])
 	e.Who = whoIs(e.Who)
 	if len(customers) == 0 {
 		customers = []string{e.Customer}
 	}
-	enter := func(outcome store.JournalOutcome) error {
+	return func(outcome store.JournalOutcome) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTime)
 		defer cancel()
 		for _, e.Customer = range customers {
@@ -35,10 +61,11 @@ func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change
 		}
 		return nil
 	}
-	if err := enter(store.JournalAsked); err != nil {
-		return &unjournalledError{err}
-	}
-	err := change()
+}
+
+// changed makes a change and enters how it went.
+func changed(enter func(store.JournalOutcome) error, change func() error) (err, enterErr error) {
+	err = change()
 	outcome := store.JournalDone
 	if err != nil {
 		outcome = store.JournalFailed
@@ -46,10 +73,7 @@ func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change
 			outcome = store.JournalRefused
 		}
 	}
-	if enterErr := enter(outcome); enterErr != nil {
-		o.p.sayf("The journal has the request, but not its result. %s", causeOf(enterErr))
-	}
-	return err
+	return err, enter(outcome)
 }
 
 // unjournalledError ends a command whose change could not be entered, and was not made.

@@ -113,7 +113,9 @@ func warnings(log zerolog.Logger) func(string) {
 
 // newLedger returns the ledger that the settings describe.
 func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settings, further ...store.Option) *store.Ledger {
-	options := append([]store.Option{store.WithRetention(s.ResultRetention), store.WithJournalAge(s.JournalRetention)}, further...)
+	options := append([]store.Option{
+		store.WithRetention(s.ResultRetention), store.WithJournalAge(s.JournalRetention), store.WithMaxWaiting(s.MaxWaiting), store.WithAcceptMemory(s.AcceptMemory),
+	}, further...)
 	return store.NewLedger(client, keys, options...)
 }
 

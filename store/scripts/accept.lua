@@ -1,8 +1,11 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
 -- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, ids of the
--- sealing keys that the caller has (4 bytes each), then per export: id, candidate, e-mail hash, payload, row of the input (0: none).
+-- sealing keys that the caller has (4 bytes each), how many candidates the customer may
+-- have waiting (0: any), then per export: id, candidate, e-mail hash, payload, row of the
+-- input (0: none).
 -- Returns per export: 'new', or the state of the one that was accepted before;
--- 'stopped' for one that comes after its batch was cancelled.
+-- 'stopped' for one that comes after its batch was cancelled; 'full' for one more than
+-- the customer may have waiting.
 local batch, t, answers, added, waits = ARGV[3], now(), {}, 0, false
 -- Where rows of the input begin to be so far from the places of their exports; '?' where
 -- that is not known, as after too many such places.
@@ -15,6 +18,7 @@ local function shift(place, row)
   last, shifted = by, true
 end
 local stopped = redis.call('HEXISTS', KEYS[1], 'stopped') == 1
+local room = redis.call('HEXISTS', KEYS[1], 'test') == 1 and math.huge or room_for(ARGV[7])
 -- opens reports whether the caller's keyset can have sealed a value.
 local function opens(head)
   if #head < 5 then return false end
@@ -34,7 +38,7 @@ local function restore(id, hash, sealed)
   redis.call('HSET', rec, 'eh', hash)
   redis.call('HDEL', rec, 'fa')
 end
-for i = 7, #ARGV, 5 do
+for i = 8, #ARGV, 5 do
   local id = ARGV[i]
   local rec = prefix .. 'x:' .. id
   local state = redis.call('HGET', rec, 'st')
@@ -48,6 +52,8 @@ for i = 7, #ARGV, 5 do
     waits = waits or state == 'queued'
   elseif stopped then
     answers[#answers + 1] = 'stopped'
+  elseif added >= room then
+    answers[#answers + 1] = 'full'
   else
     local row = redis.call('RPUSH', prefix .. 'b:' .. batch .. ':r', id) - 1
     redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', int(t))

@@ -1,18 +1,20 @@
 -- Opens a batch, or finds the one that the same idempotency key opened before.
--- KEYS[1] batch. ARGV: prefix, batch, target, options, '1' for a test, span if it is
--- traced.
+-- KEYS[1] batch. ARGV: prefix, batch, target, options, '1' for a test, how many candidates
+-- the customer may have waiting (0: any), span if it is traced.
+-- Returns {'new'} | {'again'} | {'conflict', target, options} | {'full'}.
 local b = redis.call('HMGET', KEYS[1], 't', 'o')
 if b[1] then
   if b[1] ~= ARGV[3] or b[2] ~= ARGV[4] then return {'conflict', b[1], b[2]} end
-  if ARGV[6] then redis.call('HSETNX', KEYS[1], 'tp', ARGV[6]) end
+  if ARGV[7] then redis.call('HSETNX', KEYS[1], 'tp', ARGV[7]) end
   return {'again'}
 end
+if ARGV[5] ~= '1' and room_for(ARGV[6]) <= 0 then return {'full'} end
 redis.call('ZADD', prefix .. (ARGV[5] == '1' and 'tests' or 'batches'), int(now()), export)
 if ARGV[5] == '1' then
   redis.call('HSET', KEYS[1], 'test', '1')
   redis.call('ZREMRANGEBYSCORE', prefix .. 'tests', '-inf', int(now() - 400 * 86400000)) -- long expired
 end
 redis.call('HSET', KEYS[1], 't', ARGV[3], 'o', ARGV[4], 'opened', int(now()))
-if ARGV[6] then redis.call('HSET', KEYS[1], 'tp', ARGV[6]) end
+if ARGV[7] then redis.call('HSET', KEYS[1], 'tp', ARGV[7]) end
 ask_again(ARGV[3])
 return {'new'}

@@ -20,6 +20,14 @@ local function fields(key) return named(redis.call('HGETALL', key)) end
 
 local function count(name, by) redis.call('HINCRBY', prefix .. 'c', name, by) end
 
+-- room_for is how many candidates more a customer may have waiting, of the number that
+-- it may have at all ('0': any). Dead letters count: they keep their data, too.
+local function room_for(most)
+  if most == '0' then return math.huge end
+  local moving = tonumber(redis.call('HGET', prefix .. 'c', 'live') or '0')
+  return tonumber(most) - moving - redis.call('ZCARD', prefix .. 'dead')
+end
+
 -- cost counts the calls that an export took: for its batch, and for the average of
 -- its kind. That one is halved now and then, so that late exports weigh more.
 local function cost(batch_key, kind, calls, ended)

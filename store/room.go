@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// DefaultMaxWaiting is how many candidates a customer may have waiting.
+const DefaultMaxWaiting = 200_000
+
+// WithMaxWaiting sets how many candidates a customer may have waiting, dead letters
+// included, which keep their data as well. 0 sets no limit.
+func WithMaxWaiting(n int) Option { return func(l *Ledger) { l.maxWaiting = n } }
+
+// TooManyWaitingError refuses candidates of a customer that has as many waiting as it may
+// have. The candidates before them are accepted.
+type TooManyWaitingError struct {
+	Customer string
+	Most     int
+}
+
+func (e *TooManyWaitingError) Error() string {
+	return fmt.Sprintf("customer %s may have %d candidates waiting or in dead letters, and has them", e.Customer, e.Most)
+}
+
+// Is makes it an ErrTooManyWaiting.
+func (e *TooManyWaitingError) Is(target error) bool { return target == ErrTooManyWaiting }
+
+// Errors that have no room for candidates as their cause.
+var (
+	ErrTooManyWaiting = errors.New("the customer has as many candidates waiting as it may have")
+	ErrMemoryReserved = errors.New("Redis's memory is nearly full, so no candidates are accepted") //nolint:staticcheck // a name
+)
+
+// DefaultAcceptMemory is the part of Redis's memory (percent of maxmemory) up to which
+// candidates are accepted.
+const DefaultAcceptMemory = 85
+
+// WithAcceptMemory sets up to which part of Redis's memory (percent of maxmemory)
+// candidates are accepted. The rest is for exports on their way, and for operators. 100
+// keeps no reserve.
+func WithAcceptMemory(percent int) Option { return func(l *Ledger) { l.acceptMemory = percent } }
+
+// MemoryReservedError refuses candidates while Redis's memory is nearly full.
+type MemoryReservedError struct {
+	Used, Max int64 // bytes
+	Percent   int   // of Max, up to which candidates are accepted
+}
+
+func (e *MemoryReservedError) Error() string {
+	return fmt.Sprintf("Redis uses %d%% of its memory; from %d%% on no candidates are accepted, so that exports and operators can go on", 100*e.Used/e.Max, e.Percent)
+}
+
+// Is makes it an ErrMemoryReserved.
+func (e *MemoryReservedError) Is(target error) bool { return target == ErrMemoryReserved }
+
+// memoryLookFor is for how long a look at Redis's memory is good.
+const memoryLookFor = time.Second
+
+// memoryLook is what was last seen of Redis's memory.
+type memoryLook struct {
+	mu        sync.Mutex
+	at        time.Time
+	used, max int64
+}
+
+// memoryForMore returns a MemoryReservedError where only the reserve is left. Where Redis
+// does not tell, or has no limit, it returns nil.
+func (l *Ledger) memoryForMore(ctx context.Context) error {
+	const all = 100
+	if l.acceptMemory <= 0 || l.acceptMemory >= all {
+		return nil
+	}
+	m := &l.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now := time.Now(); now.Sub(m.at) >= memoryLookFor {
+		m.used, m.max = memoryOf(ctx, l.redis)
+		m.at = now
+	}
+	if m.max > 0 && m.used*all >= m.max*int64(l.acceptMemory) {
+		return &MemoryReservedError{m.used, m.max, l.acceptMemory}
+	}
+	return nil
+}
+
+// memoryOf reads how much memory Redis uses, and how much it may; of a cluster, of the
+// master that is fullest.
+func memoryOf(ctx context.Context, client redis.UniversalClient) (used, most int64) {
+	cluster, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return memoryOfOne(ctx, client)
+	}
+	var mu sync.Mutex
+	// A master that does not answer refuses by itself.
+	_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		u, m := memoryOfOne(ctx, node)
+		mu.Lock()
+		defer mu.Unlock()
+		if m > 0 && (most == 0 || float64(u)/float64(m) > float64(used)/float64(most)) {
+			used, most = u, m
+		}
+		return nil
+	})
+	return used, most
+}
+
+func memoryOfOne(ctx context.Context, client redis.Cmdable) (used, most int64) {
+	info := infoOf(ctx, client, "memory")
+	used, _ = strconv.ParseInt(info["used_memory"], 10, 64)
+	most, _ = strconv.ParseInt(info["maxmemory"], 10, 64)
+	return used, most
+}
