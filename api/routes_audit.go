@@ -66,5 +66,10 @@ func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body s
 			return nil, err
 		}
 	}
+	if p.Customers == nil && in.Cursor == "" {
+		if page.Problems, err = s.Ledger.CheckJournal(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return &struct{ Body store.JournalPage }{page}, nil
 }

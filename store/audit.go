@@ -14,7 +14,7 @@ import (
 // records that names no candidate.
 type Violation struct {
 	Kind     string  `json:"kind"` // stable code, see the constants
-	Customer string  `json:"customer"`
+	Customer string  `json:"customer,omitempty"`
 	Batch    BatchID `json:"batch,omitempty"`
 	Export   string  `json:"export,omitempty"`
 	Text     string  `json:"text"`
@@ -42,6 +42,7 @@ const (
 	ViolationStoryLeft      = "story_left"       // a story of an ended export that is kept for ever
 	ViolationMarker         = "marker_malformed" // a marker that points at no person
 	ViolationMarkerMissing  = "marker_missing"   // a done export without a marker
+	ViolationJournal        = "journal_changed"  // entries of the journal were removed or changed; no customer's
 	ViolationIllegalMoves   = "illegal_moves"    // moves that the state machine lacks were asked for
 )
 

@@ -58,20 +58,7 @@ func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
 		e.At = time.Now()
 	}
 	e.At = e.At.UTC().Truncate(time.Millisecond)
-	data, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encode journal entry: %w", err)
-	}
-	key := journalKey(e.At)
-	sealed, err := l.keys.Seal(data, key)
-	if err != nil {
-		return err
-	}
-	err = l.essential(ctx, "RPUSH", key, sealed)
-	if err == nil {
-		err = l.redis.ExpireAt(ctx, key, dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge)).Err()
-	}
-	if err != nil {
+	if err := l.appendJournal(ctx, e); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	return nil
@@ -105,6 +92,8 @@ type JournalPage struct {
 	// Next is the cursor of the page that follows; empty at the end. A page may be
 	// short, or even empty, and still have one: only so much is looked through at once.
 	Next string `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+	// Problems are what CheckJournal found.
+	Problems []string `json:"problems,omitempty" doc:"On the first page, for keys of all customers: entries that were removed, changed or moved in Redis, a sentence for each day."`
 }
 
 const (

@@ -57,6 +57,8 @@ import (
 //	                                     is when one was last used, :revoked the
 //	                                     sealed list of those that were revoked
 //	ix:journal:<yyyymmdd>        list    who changed what on that day (UTC), sealed
+//	ix:{ix:journal:<day>}:head   string  how many entries that day has, sealed
+//	ix:journals                  string  the days with entries, sealed
 //	ix:keyset                    hash    check values: is this the keyset of this store?
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:errands                   zset    errands ("1234:verify") by when to look at them
@@ -81,7 +83,8 @@ const (
 	keysetKey    = keyRoot + "keyset"
 	apiKeysKey   = keyRoot + "apikeys"
 	// The day follows.
-	journalPrefix = keyRoot + "journal:"
+	journalPrefix  = keyRoot + "journal:"
+	journalDaysKey = keyRoot + "journals"
 
 	connectionsKey     = keyRoot + "connections"
 	connectionsChannel = "{" + connectionsKey + "}:changed"

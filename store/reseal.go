@@ -103,6 +103,9 @@ func sealedAt(key string) (sealedPlace, bool) {
 	if key == apiKeysKey {
 		return sealedPlace{key: key, kind: "hash"}, true
 	}
+	if key == journalDaysKey || strings.HasPrefix(key, keyRoot+"{"+journalPrefix) {
+		return sealedPlace{key: key, kind: "string"}, true
+	}
 	tag, local, ok := strings.Cut(key, "}:")
 	if !ok {
 		return sealedPlace{}, false

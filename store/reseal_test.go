@@ -301,7 +301,7 @@ func TestReseal(t *testing.T) {
 		everythingSealed(b)
 		want := readable(b)
 		before, err := b.SealedWith(t.Context())
-		if err != nil || before[old.Primary()] != 3+3+1+2+4+2+3+1+3+1+1 || len(before) != 1 {
+		if err != nil || before[old.Primary()] != 3+3+1+2+4+2+3+1+3+1+1+2 || len(before) != 1 {
 			t.Errorf("sealed at first: %v, %v", before, err)
 		}
 

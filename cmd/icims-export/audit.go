@@ -53,6 +53,13 @@ func (c *auditCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return o.lost(err)
 	}
+	removed, err := o.Ledger.CheckJournal(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	for _, text := range removed {
+		r.Violations = append(r.Violations, store.Violation{Kind: store.ViolationJournal, Text: text})
+	}
 	if c.Remote > 0 {
 		if err := c.remote(ctx, o, &r); err != nil {
 			return err
@@ -160,7 +167,10 @@ func printAudit(p *process, r operate.AuditResult) {
 
 // placeOf names what a violation is about.
 func placeOf(v store.Violation) string {
-	parts := []string{"customer " + v.Customer}
+	var parts []string
+	if v.Customer != "" {
+		parts = append(parts, "customer "+v.Customer)
+	}
 	if v.Batch != "" {
 		parts = append(parts, "batch "+string(v.Batch))
 	}

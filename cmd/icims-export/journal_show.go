@@ -51,6 +51,13 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 			return err
 		}
 	}
+	removed, err := o.Ledger.CheckJournal(ctx)
+	if err != nil {
+		return o.lost(err)
+	}
+	for _, text := range removed {
+		p.sayf("%s", text)
+	}
 	if c.JSON {
 		for _, e := range entries {
 			if err := writeJSON(p.stdout, e); err != nil {

@@ -36,14 +36,14 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	r = w.call("keys", "status", "--json")
 	r.wantStatus(t, statusDone)
 	type listed struct{ Keys []keyLine }
-	if got := decode[listed](t, r.out).Keys; len(got) != 2 || got[0] != (keyLine{old, "opens", 42}) || got[1] != (keyLine{id, "seals", 0}) {
+	if got := decode[listed](t, r.out).Keys; len(got) != 2 || got[0] != (keyLine{old, "opens", 44}) || got[1] != (keyLine{id, "seals", 0}) {
 		t.Errorf("%+v", got)
 	}
 	r = w.call("keys", "reseal", "--settle=0s")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "42 values sealed anew with key "+idText(id), "keys drop removes "+idText(old))
+	r.wantAll(t, "43 values sealed anew with key "+idText(id), "keys drop removes "+idText(old))
 	r = w.call("keys", "status")
-	r.wantAll(t, "opens              0", "seals             44") // the exports, and the journal
+	r.wantAll(t, "opens              0", "seals             46") // the exports, and the journal
 	if got, want := w.keyChanges(), "keys reseal done "+idText(id)+",keys reseal asked "+idText(id)+",keys rotate done "+idText(id)+",keys rotate asked "+idText(id); got != want {
 		t.Errorf("the journal has %q, want %q", got, want)
 	}
@@ -117,7 +117,7 @@ func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
 	w.call("keys", "adopt").wantStatus(t, statusMisused)
 	r = w.call("keys", "adopt", "--why=the disk burned")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "5 values in Redis cannot be opened") // the exports, and the journal of the rotation
+	r.wantAll(t, "7 values in Redis cannot be opened") // the exports, and the journal of the rotation
 	w.call("keys", "rotate").wantStatus(t, statusDone)
 	actions, _, err := store.NewLedger(w.redis, w.keys()).Actions(t.Context(), "1234", 1)
 	if err != nil || len(actions) != 1 || actions[0].Why != "the disk burned" {

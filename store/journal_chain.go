@@ -1,0 +1,302 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The journal is numbered, so that a removed entry leaves a gap. Each entry holds its
+// number of the day inside its sealed text. A sealed head counts the entries of the
+// day, and a sealed list names the days. Entries of earlier versions have no number.
+
+var (
+	journalScript     = loadEssentialFleetScript("journal")
+	journalDaysScript = loadEssentialFleetScript("journal_days")
+)
+
+// journalTries is how often an entry is written while other processes write theirs.
+const journalTries = 100
+
+// numberedEntry is an entry as it is sealed.
+type numberedEntry struct {
+	JournalEntry
+
+	Number int `json:"number,omitempty"` // from 1 on; 0 from earlier versions
+}
+
+// journalHead says how many numbered entries a day has.
+type journalHead struct {
+	Count int `json:"count"`
+	// Restarted: there was a head before that was removed or changed.
+	Restarted bool `json:"restarted,omitempty"`
+	// Before is the latest day that the list of days had when this day began. It shows
+	// that the list was removed together with that day.
+	Before string `json:"before,omitempty"`
+}
+
+// journalDaysList names the days with numbered entries.
+type journalDaysList struct {
+	// Ends holds when each day expires (s since 1970).
+	Ends map[string]int64 `json:"ends"`
+	// Started is the first day. An earlier one with numbers shows that there was a list
+	// before.
+	Started string `json:"started"`
+}
+
+func (d journalDaysList) startedAfter(day string) bool { return d.Started == "" || d.Started > day }
+
+// journalHeadKey has the slot of the day's entries on Redis Cluster.
+func journalHeadKey(day string) string { return keyRoot + "{" + journalPrefix + day + "}:head" }
+
+// appendJournal writes an entry with the next number of its day.
+func (l *Ledger) appendJournal(ctx context.Context, e JournalEntry) error {
+	day := e.At.Format(journalDay)
+	key, headKey := journalKey(e.At), journalHeadKey(day)
+	ends := dayOf(e.At).AddDate(0, 0, 1).Add(l.journalAge)
+	head, err := l.redis.Get(ctx, headKey).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	for range journalTries {
+		next := l.openHead(head, headKey)
+		if next.Count == 0 {
+			// The change must be noted whatever became of the head, so it begins again.
+			_, days, err := l.journalDayList(ctx)
+			if err != nil {
+				return err
+			}
+			next.Restarted = days.Ends[day] > 0
+			for other := range days.Ends {
+				if other != day {
+					next.Before = max(next.Before, other)
+				}
+			}
+		}
+		next.Count++
+		entry, err := l.sealJSON(numberedEntry{e, next.Count}, key)
+		if err != nil {
+			return err
+		}
+		sealed, err := l.sealJSON(next, headKey)
+		if err != nil {
+			return err
+		}
+		answer, err := journalScript.of(l).Run(ctx, l.redis, []string{key, headKey}, head, sealed, entry, ends.Unix()).Slice()
+		if err != nil {
+			return err
+		}
+		if len(answer) == 1 {
+			return l.registerDay(ctx, day, ends)
+		}
+		head = text(answer[1])
+	}
+	return errors.New("too many processes write at once")
+}
+
+// registerDay puts a day on the list of days, after its first entry. A process that is
+// killed in between leaves that to the next entry.
+func (l *Ledger) registerDay(ctx context.Context, day string, ends time.Time) error {
+	now := time.Now()
+	if ends.Before(now) {
+		return nil
+	}
+	for range journalTries {
+		read, days, err := l.journalDayList(ctx)
+		if err != nil {
+			return err
+		}
+		if days.Ends[day] == ends.Unix() {
+			return nil
+		}
+		next := journalDaysList{Ends: map[string]int64{day: ends.Unix()}, Started: days.Started}
+		if next.Started == "" {
+			next.Started = day
+		}
+		for other, at := range days.Ends {
+			if other != day && at > now.Unix() {
+				next.Ends[other] = at
+			}
+		}
+		sealed, err := l.sealJSON(next, journalDaysKey)
+		if err != nil {
+			return err
+		}
+		done, err := journalDaysScript.of(l).Run(ctx, l.redis, []string{journalDaysKey}, read, sealed).Int()
+		if err != nil || done == 1 {
+			return err
+		}
+	}
+	return errors.New("too many processes write at once")
+}
+
+func (l *Ledger) journalDayList(ctx context.Context) (read string, days journalDaysList, err error) {
+	read, err = l.redis.Get(ctx, journalDaysKey).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", journalDaysList{}, err
+	}
+	data, err := l.keys.Open([]byte(read), journalDaysKey)
+	if err == nil {
+		err = json.Unmarshal(data, &days)
+	}
+	if err != nil {
+		return read, journalDaysList{}, nil //nolint:nilerr // the next entry begins a new list
+	}
+	return read, days, nil
+}
+
+func (l *Ledger) openHead(sealed, key string) journalHead {
+	var head journalHead
+	if data, err := l.keys.Open([]byte(sealed), key); err == nil {
+		_ = json.Unmarshal(data, &head)
+	}
+	return head
+}
+
+// CheckJournal reports entries that were removed, replaced or moved in Redis, one
+// sentence for each finding, the oldest day first. It reads the whole journal. Without
+// a keyset it checks nothing.
+func (l *Ledger) CheckJournal(ctx context.Context) ([]string, error) {
+	if l.keys == nil {
+		return nil, nil
+	}
+	_, days, err := l.journalDayList(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	now := time.Now()
+	var found []string
+	listLost, last := false, dayOf(now).AddDate(0, 0, 1)
+	for day := dayOf(now.Add(-l.journalAge)).AddDate(0, 0, -1); !day.After(last); day = day.AddDate(0, 0, 1) {
+		name := day.Format(journalDay)
+		expected := days.Ends[name] > now.Unix()
+		exists, err := l.redis.Exists(ctx, journalKey(day)).Result()
+		if err != nil {
+			return nil, fmt.Errorf("read journal: %w", err)
+		}
+		if exists == 0 && !expected {
+			// The head of a day without entries stays where only the entries were removed.
+			if exists, err = l.redis.Exists(ctx, journalHeadKey(name)).Result(); err != nil {
+				return nil, fmt.Errorf("read journal: %w", err)
+			} else if exists == 0 {
+				continue
+			}
+		}
+		d, err := l.checkDay(ctx, day)
+		if err != nil {
+			return nil, err
+		}
+		listLost = listLost || d.numbers > 0 && days.startedAfter(name) || d.before != "" && days.startedAfter(d.before)
+		if problems := d.problems(expected); len(problems) > 0 {
+			found = append(found, "Audit log of "+day.Format("2 Jan 2006")+": "+strings.Join(problems, "; ")+". Find out who can write to Redis.")
+		}
+	}
+	if listLost {
+		found = append(found, "The list of the audit log's days was removed or changed in Redis, so whole days may be missing. Find out who can write to Redis.")
+	}
+	return found, nil
+}
+
+// journalDayCheck is what a walk over a day found.
+type journalDayCheck struct {
+	count     int // by the head
+	headRead  bool
+	restarted bool
+	before    string
+	numbers   int // how many numbers from 1 to count are there
+	twice     int
+	outside   int // numbers above the head's count
+	moved     bool
+	forged    int
+}
+
+func (l *Ledger) checkDay(ctx context.Context, day time.Time) (journalDayCheck, error) {
+	var d journalDayCheck
+	key, headKey := journalKey(day), journalHeadKey(day.Format(journalDay))
+	// Entries that come after the head was read are not counted.
+	var head *redis.StringCmd
+	var length *redis.IntCmd
+	_, err := l.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		head, length = p.Get(ctx, headKey), p.LLen(ctx, key)
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return d, fmt.Errorf("read journal: %w", err)
+	}
+	opened := l.openHead(head.Val(), headKey)
+	d.count, d.headRead, d.restarted, d.before = opened.Count, opened.Count > 0, opened.Restarted, opened.Before
+	seen, before := map[int]bool{}, 0
+	for from := int64(0); from < length.Val(); from += journalPage {
+		items, err := l.redis.LRange(ctx, key, from, min(from+journalPage, length.Val())-1).Result()
+		if err != nil {
+			return d, fmt.Errorf("read journal: %w", err)
+		}
+		for _, item := range items {
+			var e numberedEntry
+			data, err := l.keys.Open([]byte(item), key)
+			if err == nil {
+				err = json.Unmarshal(data, &e)
+			}
+			switch {
+			case errors.Is(err, ErrForged):
+				d.forged++
+				continue
+			case err != nil || e.Number == 0:
+				continue
+			case seen[e.Number]:
+				d.twice++
+			case e.Number > d.count:
+				d.outside++
+			default:
+				d.numbers++
+			}
+			seen[e.Number] = true
+			d.moved = d.moved || e.Number < before
+			before = e.Number
+		}
+	}
+	return d, nil
+}
+
+// problems words what is wrong with the day.
+func (d journalDayCheck) problems(expected bool) []string {
+	var p []string
+	switch {
+	case !d.headRead && d.numbers+d.outside > 0:
+		p = append(p, "the count of its entries was removed, so the last ones may be missing")
+	case !d.headRead && expected:
+		p = append(p, "all entries are missing")
+	case !d.headRead:
+	default:
+		if d.restarted {
+			p = append(p, "the count of its entries was removed and began again, so earlier ones may be missing")
+		}
+		if missing := d.count - d.numbers; missing > 0 {
+			p = append(p, entries(missing)+" missing, or this keyset does not open them")
+		}
+		if d.outside > 0 {
+			p = append(p, "the count of its entries was replaced by an older one")
+		}
+	}
+	if d.twice > 0 {
+		p = append(p, fmt.Sprintf("numbers given twice: %d", d.twice))
+	} else if d.moved {
+		p = append(p, "entries changed places")
+	}
+	if d.forged > 0 {
+		p = append(p, entries(d.forged)+" changed, or copied from elsewhere")
+	}
+	return p
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry is"
+	}
+	return fmt.Sprintf("%d entries are", n)
+}
