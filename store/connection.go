@@ -37,6 +37,9 @@ type Connection struct {
 	Fields      FieldNames `yaml:"fields" json:"fields"`
 	// Stored: it is the store's, whose state follows what iCIMS says to it.
 	Stored bool `yaml:"-" json:"-"`
+	// Profile is what verification has found out about the customer's iCIMS. It is kept beside the
+	// settings and is not one of them.
+	Profile TenantProfile `yaml:"-" json:"-"`
 }
 
 // AuthKind is a way to authenticate calls.

@@ -110,6 +110,7 @@ func (c StoredConnection) verifiedAs(other Connection) bool {
 	mine := c.Connection
 	for _, s := range []*Connection{&mine, &other} {
 		s.Limits, s.DummyDomain, s.Capabilities = Limits{}, "", ""
+		s.Profile = TenantProfile{}
 	}
 	return mine == other
 }

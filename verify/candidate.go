@@ -82,6 +82,9 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 			onJob = verdict{state: Failed, code: CodeRightMissing, cause: "The account may not put people on jobs (create recruiting workflows)."}
 		}
 		return candidate, onJob
+	case o.State == store.Dead && o.Reason == store.ReasonJobNotFound:
+		// Jobs are read before anybody is created.
+		return verdict{state: Skipped, code: CodeJobUnknown, cause: "The candidate was not sent, as the job is not there."}, failed(CodeJobUnknown, nil)
 	case o.State == store.Dead && o.Reason == store.Reason(icims.ReasonAccessDenied):
 		return verdict{state: Failed, code: CodeRightMissing, cause: "The account may not create or update people."}, onJob
 	case o.State == store.Dead:

@@ -119,7 +119,7 @@ func TestVerification(t *testing.T) {
 		},
 		"a chosen job that is not there": {
 			args: verify.Args{Job: 999_999},
-			said: good(map[string]string{"test_workflow": "failed job_unknown"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said: good(map[string]string{"test_candidate": "skipped job_unknown", "test_workflow": "failed job_unknown"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "Choose another job",
 		},
 		"an account that may not create people": {
