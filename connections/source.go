@@ -22,12 +22,14 @@ type Source struct {
 	log    zerolog.Logger
 	apply  func([]store.Connection)
 
-	file    map[string]store.Connection
-	stored  map[string]store.StoredConnection
-	unread  map[string]bool             // in the store, and out of reach: they stay as they were
-	mark    int64                       // of the store's changes that are known
-	told    map[string]string           // by customer: why its connection is left out
-	applied map[string]store.Connection // nil: nothing yet
+	file map[string]store.Connection
+	// profiles are those of the file's connections.
+	profiles map[string]store.KeptProfile
+	stored   map[string]store.StoredConnection
+	unread   map[string]bool             // in the store, and out of reach: they stay as they were
+	mark     int64                       // of the store's changes that are known
+	told     map[string]string           // by customer: why its connection is left out
+	applied  map[string]store.Connection // nil: nothing yet
 }
 
 // NewSource returns a source that hands the connections in use to apply, all of
@@ -35,7 +37,7 @@ type Source struct {
 func NewSource(ledger *store.Ledger, hosts icims.HostPolicy, log zerolog.Logger, apply func([]store.Connection)) *Source {
 	return &Source{
 		ledger: ledger, hosts: hosts, log: log, apply: apply,
-		file: map[string]store.Connection{}, stored: map[string]store.StoredConnection{}, unread: map[string]bool{}, told: map[string]string{},
+		file: map[string]store.Connection{}, profiles: map[string]store.KeptProfile{}, stored: map[string]store.StoredConnection{}, unread: map[string]bool{}, told: map[string]string{},
 	}
 }
 
@@ -65,6 +67,7 @@ func (s *Source) Load(ctx context.Context) error {
 		listed[customer] = true
 	}
 	maps.DeleteFunc(s.stored, func(customer string, _ store.StoredConnection) bool { return !listed[customer] })
+	s.takeProfiles(ctx, slices.Collect(maps.Keys(s.file))...)
 	if s.applied == nil {
 		s.applied = map[string]store.Connection{}
 	}
@@ -105,6 +108,8 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 			return
 		case file := <-reread:
 			s.SetFile(file)
+			s.takeProfiles(ctx, slices.Collect(maps.Keys(s.file))...)
+			s.merge()
 		case customer, ok := <-announced:
 			if !ok { // for good: changes are looked for all the same
 				announced = nil
@@ -140,6 +145,7 @@ func (s *Source) read(ctx context.Context, customers ...string) {
 		return
 	}
 	_, _ = s.take(ctx, customers...) // what cannot be read is told, and read later
+	s.takeProfiles(ctx, customers...)
 	s.merge()
 }
 
@@ -171,6 +177,34 @@ func (s *Source) take(ctx context.Context, customers ...string) (found int, err 
 	return len(read), err
 }
 
+// takeProfiles reads the profiles of those customers that have a connection in the file alone. What
+// cannot be read stays as it was.
+func (s *Source) takeProfiles(ctx context.Context, customers ...string) {
+	var filed []string
+	for _, customer := range customers {
+		if _, stored := s.stored[customer]; stored {
+			continue
+		}
+		if _, ok := s.file[customer]; ok {
+			filed = append(filed, customer)
+		}
+	}
+	if len(filed) == 0 {
+		return
+	}
+	found, err := s.ledger.KeptProfiles(ctx, filed...)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Warn().Err(err).Msg("tenant profiles cannot be read: they stay as they were known")
+		}
+		return
+	}
+	for _, customer := range filed {
+		delete(s.profiles, customer)
+	}
+	maps.Copy(s.profiles, found)
+}
+
 // merge applies the connections in use if they have changed.
 func (s *Source) merge() {
 	if s.applied == nil {
@@ -180,6 +214,7 @@ func (s *Source) merge() {
 	for customer, c := range s.file {
 		// The store's would win, if it could be read.
 		if _, stored := s.stored[customer]; !stored && !s.unread[customer] {
+			c.Profile = s.ledger.Keys().ProfileFor(c, s.profiles[customer])
 			next[customer] = c
 		}
 	}

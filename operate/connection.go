@@ -63,6 +63,9 @@ func (d *Desk) ShowConnection(ctx context.Context, customer string) (ConnectionV
 	c, err := d.Ledger.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		if filed, ok := d.filed()[customer]; ok {
+			if filed, err = d.Ledger.WithProfile(ctx, filed); err != nil {
+				return ConnectionView{}, err
+			}
 			return d.viewFiled(filed), nil
 		}
 	}

@@ -74,6 +74,9 @@ func (d *Desk) Connection(ctx context.Context, customer string) (store.Connectio
 	stored, err := d.Ledger.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		conn, ok := d.filed()[customer]
+		if ok {
+			conn, _ = d.Ledger.WithProfile(ctx, conn) // without it as before its first verification
+		}
 		return conn, ok
 	}
 	return stored.WithDefaults(), err == nil && stored.Below().Kept()

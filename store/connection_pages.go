@@ -108,6 +108,7 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 	ctx, cancel := context.WithTimeout(ctx, connectionPatience)
 	defer cancel()
 	documents, pauses := make([]*redis.MapStringStringCmd, len(page)), make([]*redis.MapStringStringCmd, len(page))
+	profiles := make([]*redis.StringCmd, len(page))
 	seen := make([]int64, len(page))
 	for i, customer := range page {
 		seen[i] = l.connections.after(customer, 0)
@@ -115,10 +116,11 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, customer := range page {
 			documents[i], pauses[i] = p.HGetAll(ctx, connectionKey(customer)), p.HGetAll(ctx, pauseKey(customer))
+			profiles[i] = p.Get(ctx, profileKey(customer))
 		}
 		return nil
 	})
-	if err != nil && !Broken(err) {
+	if err != nil && !Broken(err) && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("read connections: %w", err)
 	}
 	inForce := make([]*Pause, len(page))
@@ -152,7 +154,12 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 		if len(fields) == 0 {
 			continue
 		}
-		found[customer] = l.readConnection(customer, fields, inForce[i], seen[i])
+		c := l.readConnection(customer, fields, inForce[i], seen[i])
+		if !c.Sealed && c.base.Kept() {
+			// One that cannot be read costs calls, and nothing else.
+			c.Profile = l.keys.ProfileFor(c.Connection, l.openProfile(customer, profiles[i].Val()))
+		}
+		found[customer] = c
 	}
 	return nil
 }

@@ -107,12 +107,7 @@ func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int6
 
 // verifiedAs reports whether what was verified holds for other settings as well.
 func (c StoredConnection) verifiedAs(other Connection) bool {
-	mine := c.Connection
-	for _, s := range []*Connection{&mine, &other} {
-		s.Limits, s.DummyDomain, s.Capabilities = Limits{}, "", ""
-		s.Profile = TenantProfile{}
-	}
-	return mine == other
+	return c.decides() == other.decides()
 }
 
 // RemoveConnection erases settings and credentials of a customer's connection that

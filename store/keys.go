@@ -46,6 +46,7 @@ import (
 //	ix:{1234}:events             stream  what happened to the lane: closed, opened, paused, ...
 //	ix:{1234}:conn               hash    connection: sealed document, revision, state
 //	ix:{1234}:conn:h             list    its history, sealed: the last 100 entries
+//	ix:{1234}:conn:profile       string  what verification has found out, sealed
 //	ix:{1234}:errands:<kind>     list    errands of a kind, the latest first: the last 20
 //	ix:{1234}:errand:<id>        hash    an errand; arguments, result and asker sealed
 //	ix:{1234}:jobs               hash    about the list of jobs, see jobs.go
@@ -109,6 +110,7 @@ func breakersKey(customer string) string      { return prefix(customer) + "break
 func eventsKey(customer string) string        { return prefix(customer) + "events" }
 func connectionKey(customer string) string    { return prefix(customer) + "conn" }
 func historyKey(customer string) string       { return connectionKey(customer) + ":h" }
+func profileKey(customer string) string       { return connectionKey(customer) + ":profile" }
 func jobsKey(customer string) string          { return prefix(customer) + "jobs" }
 func jobStateKey(customer string, job int64) string {
 	return prefix(customer) + "job:" + idText(job)

@@ -116,6 +116,8 @@ func sealedAt(key string) (sealedPlace, bool) {
 		return sealedPlace{key: key, kind: "string", export: &ref}, true
 	case kind == "s", local == "conn:h", local == "jobs:l", kind == "b" && strings.HasSuffix(local, ":refused"):
 		return sealedPlace{key: key, kind: "list"}, true
+	case local == "conn:profile":
+		return sealedPlace{key: key, kind: "string"}, true
 	case local == "conn":
 		return sealedPlace{key: key, kind: "hash", fields: []string{"d"}}, true
 	case kind == "errand":

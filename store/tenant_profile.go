@@ -32,6 +32,8 @@ type TenantProfile struct {
 	ReadsPair Answer `json:"reads_pair,omitempty"`
 	// SeesFolder: the folder came back when the test candidate was read.
 	SeesFolder Answer `json:"sees_folder,omitempty"`
+	// TestPerson is the test candidate in iCIMS, so that the next verification sends no other one.
+	TestPerson int64 `json:"test_person,omitempty"`
 	// Missing are the fields that iCIMS took and that were not there when the test candidate was read
 	// back, comma separated.
 	Missing string `json:"missing,omitempty"`

@@ -139,12 +139,13 @@ func (e *errands) connectionFor(ctx context.Context, customer string) (store.Con
 	switch {
 	case errors.Is(err, store.ErrNoConnection):
 		e.Worker.mu.Lock()
-		defer e.Worker.mu.Unlock()
 		conn, known := e.connections[customer]
+		e.Worker.mu.Unlock()
 		if !known || conn.Stored {
 			return store.Connection{}, 0, &errandError{store.ErrandNoConnection, err}
 		}
-		return conn, 0, nil
+		conn, err = e.ledger.WithProfile(ctx, conn)
+		return conn, 0, err
 	case errors.Is(err, store.ErrSealed):
 		return store.Connection{}, 0, &errandError{store.ErrandSealed, err}
 	case err != nil:

@@ -14,7 +14,10 @@ if to ~= state and to ~= 'paused' then
 end
 if ARGV[5] ~= '' and to ~= 'paused' then redis.call('HSET', KEYS[1], 'rs', ARGV[5]) end
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'd', ARGV[4], 'at', at) end
-if to == 'removed' then redis.call('HDEL', KEYS[1], 'd') end
+if to == 'removed' then
+  redis.call('HDEL', KEYS[1], 'd')
+  redis.call('DEL', KEYS[1] .. ':profile')
+end
 if ARGV[4] ~= '' or (to == 'removed' and state ~= 'removed') then
   revision = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'rev', 1))
 end
