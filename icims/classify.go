@@ -37,8 +37,9 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, 
 		return ClassCredentials, ReasonCredentials
 	case status == http.StatusForbidden, refused && has(codeAccessDenied):
 		return ClassAccess, ReasonAccessDenied
-	case status == http.StatusNotFound && len(problems) == 0:
-		// iCIMS names an error. A page of a proxy proves nothing.
+	case status == http.StatusNotFound && !has(codeNotFound):
+		// iCIMS says by code that a record does not exist. A page, or the JSON, of a proxy
+		// or gateway proves nothing.
 		return op.lostClass(), ReasonBadAnswer
 	case status == http.StatusNotFound:
 		return ClassPermanent, ReasonNotFound

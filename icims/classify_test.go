@@ -97,7 +97,7 @@ func TestCodesRefineTheStatus(t *testing.T) {
 		{401, 6, ClassCredentials, ReasonCredentials},
 		{404, 2, ClassPermanent, ReasonNotFound},
 		{404, 3, ClassAccess, ReasonAccessDenied},
-		{404, 77, ClassPermanent, ReasonNotFound},
+		{404, 77, ClassUnknown, ReasonBadAnswer},
 		{409, 4, ClassPermanent, ReasonConflict},
 		{422, 4, ClassPermanent, ReasonFieldRefused},
 		{500, 0, ClassUnknown, ReasonServerError},

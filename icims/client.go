@@ -37,6 +37,8 @@ type Client struct {
 	maxBody   int64
 	userAgent string
 	now       func() time.Time
+	// nobodyCode means "nothing found", beside code 2; see WithNobodyCode.
+	nobodyCode int
 
 	base       http.RoundTripper
 	hosts      HostPolicy
@@ -149,6 +151,8 @@ func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, er
 		maxBody:   DefaultMaxBody,
 		userAgent: defaultUserAgent,
 		now:       time.Now,
+
+		nobodyCode: codeNotFound,
 	}
 	for _, opt := range opts {
 		if err := opt(c); err != nil {

@@ -151,6 +151,11 @@ func TestEveryOperationOnce(t *testing.T) {
 			if diff := cmp.Diff([]icims.WorkflowID{flow}, flows); diff != "" {
 				t.Error(diff)
 			}
+			linked, _, err := c.PairWorkflow(ctx, id, job.ID)
+			must(err)
+			if linked.ID != flow {
+				t.Errorf("the pair has workflow %d, made was %d", linked.ID, flow)
+			}
 			got, _, err := c.Workflow(ctx, flow)
 			must(err)
 			if got.Person != id || got.Job != job.ID || !got.Status.Matches("Recruiter Submitted") {

@@ -50,7 +50,7 @@ const (
 	ReasonRefused         Reason = "icims_refused"           // 4xx without a more telling code
 	ReasonFieldRequired   Reason = "icims_field_required"    // code 1
 	ReasonFieldRefused    Reason = "icims_field_refused"     // code 4
-	ReasonNotFound        Reason = "icims_not_found"         // 404 with an error of iCIMS, or code 2
+	ReasonNotFound        Reason = "icims_not_found"         // code 2; a 404 without it is a bad answer
 	ReasonAccessDenied    Reason = "icims_access_denied"     // 403, or code 3
 	ReasonCredentials     Reason = "icims_credentials"       // 401
 	ReasonConflict        Reason = "icims_conflict"          // 409

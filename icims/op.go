@@ -35,6 +35,7 @@ var (
 	opPatchPerson     = Op{"people.patch", http.MethodPatch, "/customers/{customer}/people/{person}", "§5.5", true, true}
 	opAddEntry        = Op{"people.collection.add", http.MethodPost, "/customers/{customer}/people/{person}/fields/{collection}", "§5.7", true, true}
 	opWorkflow        = Op{"workflows.get", http.MethodGet, "/customers/{customer}/applicantworkflows/{workflow}", "§9.3", false, true}
+	opPairWorkflow    = Op{"workflows.pair", http.MethodGet, "/customers/{customer}/applicantworkflows/person/{person}/job/{job}", "§9.3", false, true}
 	opCreateWorkflow  = Op{"workflows.create", http.MethodPost, "/customers/{customer}/applicantworkflows", "§9.1", true, false}
 	opPatchWorkflow   = Op{"workflows.patch", http.MethodPatch, "/customers/{customer}/applicantworkflows/{workflow}", "§9.3", true, true}
 	opJob             = Op{"jobs.get", http.MethodGet, "/customers/{customer}/jobs/{job}", "§8", false, true}
@@ -43,7 +44,7 @@ var (
 
 var ops = []Op{
 	opCustomer, opSearchPeople, opSearchWorkflows, opSearchPortal, opPerson, opCreatePerson, opPatchPerson,
-	opAddEntry, opWorkflow, opCreateWorkflow, opPatchWorkflow, opJob, opSchema,
+	opAddEntry, opWorkflow, opPairWorkflow, opCreateWorkflow, opPatchWorkflow, opJob, opSchema,
 }
 
 // Ops returns every operation the client can make.

@@ -3,6 +3,7 @@ package icims
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -28,7 +29,7 @@ func body(t *testing.T, r *http.Request) string {
 func TestEmailSearch(t *testing.T) {
 	c, mux := setup(t)
 	mux.HandleFunc("POST /customers/1234/search/people", func(w http.ResponseWriter, r *http.Request) {
-		want := `{"filters":[{"name":"person.email","value":["a@example.com","b@example.com"],"operator":"=="}]}`
+		want := `{"filters":[{"name":"person.email","value":["a@example.com"],"operator":"=="},{"name":"person.email","value":["b@example.com"],"operator":"=="}],"operator":"|"}`
 		if got := body(t, r); got != want {
 			t.Errorf("body %s\nwant %s", got, want)
 		}
@@ -91,6 +92,77 @@ func TestWhatCountsAsNobodyFound(t *testing.T) {
 			}
 			if _, _, err := c.SearchPortal(t.Context(), "1", 0); (err == nil) != (tt.body == `{"searchResults":[]}`) {
 				t.Errorf("portal: %v", err)
+			}
+		})
+	}
+}
+
+func TestShapesOfNobody(t *testing.T) {
+	for _, tt := range []struct {
+		status, known int // known is the code of WithNobodyCode
+		body          string
+		shape         NobodyShape
+		asked, used   bool // Nobody reads the shape; a search takes it for "nothing found"
+	}{
+		{200, 0, `{"searchResults":[]}`, NobodyShape{}, true, true},
+		{200, 0, `{"errors":[{"errorMessage":"No results.","errorCode":2}]}`, NobodyShape{true, 2}, true, true},
+		{404, 0, `{"errors":[{"errorMessage":"No results.","errorCode":2}]}`, NobodyShape{true, 2}, true, true},
+		{200, 0, `{"errors":[{"errorMessage":"No results.","errorCode":9}]}`, NobodyShape{true, 9}, true, false},
+		{200, 9, `{"errors":[{"errorMessage":"No results.","errorCode":9}]}`, NobodyShape{true, 9}, true, true},
+		{200, 8, `{"errors":[{"errorMessage":"No results.","errorCode":9}]}`, NobodyShape{true, 9}, true, false},
+		{200, 0, `{"errors":[{"errorMessage":"MESSAGE","errorCode":"CODE"}]}`, NobodyShape{true, CodeUnknown}, true, false},
+		{200, CodeUnknown, `{"errors":[{"errorMessage":"MESSAGE","errorCode":"CODE"}]}`, NobodyShape{true, CodeUnknown}, true, true},
+		{200, 0, `{"errors":[{"errorCode":2},{"errorCode":0}]}`, NobodyShape{}, false, false},
+		{404, 0, `{"errors":[{"errorMessage":"No such path.","errorCode":404}]}`, NobodyShape{}, false, false},
+		{404, 0, `<html>Not found</html>`, NobodyShape{}, false, false},
+		{200, 0, `{}`, NobodyShape{}, false, false},
+		{200, 0, `{"searchResults":[{"id":7}]}`, NobodyShape{}, false, true},
+	} {
+		t.Run(fmt.Sprintf("%d %s known as %d", tt.status, tt.body, tt.known), func(t *testing.T) {
+			c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(tt.status, nil, tt.body)), WithNobodyCode(tt.known))
+			q := EmailQuery(OpExact, "a@example.com")
+			shape, _, err := c.Nobody(t.Context(), q)
+			if shape != tt.shape || (err == nil) != tt.asked {
+				t.Errorf("shape %+v, %v", shape, err)
+			}
+			if _, _, err := c.SearchPeople(t.Context(), q); (err == nil) != tt.used {
+				t.Errorf("search: %v", err)
+			}
+		})
+	}
+}
+
+func TestPairWorkflow(t *testing.T) {
+	const links = `"links":[{"rel":"self","url":"https://api.icims.com/customers/1234/applicantworkflows/21282"},{"rel":"self","url":"https://api.icims.com/customers/1234/jobs/1709"}]`
+	for _, tt := range []struct {
+		status        int
+		body          string
+		id            WorkflowID
+		missing, fail bool
+	}{
+		{200, `{"baseprofile":{"id":1709},"associatedprofile":{"id":90210},` + links + `}`, 21282, false, false},
+		{200, `{` + links + `}`, 21282, false, false},
+		{200, `{"id":"21282"}`, 21282, false, false},
+		{200, `{"id":21282,"associatedprofile":{"id":1}}`, 0, false, true},
+		{200, `{"id":21282,"baseprofile":{"id":1}}`, 0, false, true},
+		{200, `{}`, 0, false, true},
+		{404, `{"errors":[{"errorMessage":"Workflow not found.","errorCode":2}]}`, 0, true, true},
+		{404, `{"errors":[{"errorMessage":"no route","errorCode":404}]}`, 0, false, true},
+		{404, `<html>Not found</html>`, 0, false, true},
+	} {
+		t.Run(fmt.Sprintf("%d %s", tt.status, tt.body), func(t *testing.T) {
+			c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method != http.MethodGet || r.URL.Path != "/customers/1234/applicantworkflows/person/90210/job/1709" {
+					t.Errorf("%s %s", r.Method, r.URL.Path)
+				}
+				return answering(tt.status, nil, tt.body)(r)
+			})))
+			w, _, err := c.PairWorkflow(t.Context(), 90210, 1709)
+			if (err != nil) != tt.fail || err == nil && w.ID != tt.id {
+				t.Fatalf("got %+v, %v", w, err)
+			}
+			if e, ok := errors.AsType[*Error](err); ok && e.Missing() != tt.missing {
+				t.Errorf("missing %t: %v", e.Missing(), err)
 			}
 		})
 	}

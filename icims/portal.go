@@ -69,7 +69,7 @@ func (c *Client) searchPortal(ctx context.Context, portal string, filter *Filter
 	if err != nil {
 		return nil, resp, err
 	}
-	rows, err := ans.rows(false)
+	rows, err := ans.rows()
 	if err != nil {
 		return nil, resp, err
 	}

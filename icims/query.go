@@ -35,7 +35,9 @@ type Query struct {
 	Staleness int `json:"-"`
 }
 
-// Filter compares one attribute with values; several mean any of them.
+// Filter compares one attribute with values. Several values mean any of them where
+// the attribute is a list. Of text that is not documented: there each value takes a
+// filter of its own, in a group with OpOr.
 type Filter struct {
 	Name           string   `json:"name"`
 	Value          []string `json:"value"`
@@ -43,17 +45,23 @@ type Filter struct {
 	SecondaryValue []string `json:"secondaryValue,omitempty"`
 }
 
-// EmailQuery finds the people with any of the addresses; op is OpExact or, for
-// "contains", OpEqual. Blank addresses are left out, since they would match
-// everybody; with none left the search is refused before it is sent.
+// EmailQuery finds the people with any of the addresses, by one filter for each in
+// a group with OpOr. op is OpExact or, for "contains", OpEqual. Blank addresses are
+// left out, since they would match everybody; with none left the search is refused
+// before it is sent.
 func EmailQuery(op string, emails ...string) Query {
-	values := make([]string, 0, len(emails))
+	var q Query
+	seen := make(map[string]bool, len(emails))
 	for _, e := range emails {
-		if e = strings.TrimSpace(e); e != "" && !slices.Contains(values, e) {
-			values = append(values, e)
+		if e = strings.TrimSpace(e); e != "" && !seen[e] {
+			seen[e] = true
+			q.Filters = append(q.Filters, Filter{Name: "person.email", Value: []string{e}, Operator: op})
 		}
 	}
-	return Query{Filters: []Filter{{Name: "person.email", Value: values, Operator: op}}}
+	if len(q.Filters) > 1 {
+		q.Operator = OpOr
+	}
+	return q
 }
 
 // PersonJobQuery finds the workflow that links a person to a job (API sheet

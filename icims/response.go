@@ -19,6 +19,9 @@ type Response struct {
 	Warnings []Problem
 	// Header is the answer's, without cookies and problem texts.
 	Header http.Header `json:"-"`
+
+	// noList is set where a search said "nothing found" without a list.
+	noList bool
 }
 
 // String leaves the headers out, which may repeat what was sent.

@@ -3,6 +3,8 @@ package icims
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -40,10 +42,13 @@ func search[ID ~int64](ctx context.Context, c *Client, op Op, q Query) ([]ID, *R
 		return nil, nil, err
 	}
 	ans, resp, err := c.bareDo(req)
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && onlyCode(e.Problems, codeNotFound) {
+		return nil, resp, nil
+	}
 	if err != nil {
 		return nil, resp, err
 	}
-	rows, err := ans.rows(true)
+	rows, err := ans.rows(codeNotFound, c.nobodyCode)
 	if err != nil {
 		return nil, resp, err
 	}
@@ -120,11 +125,58 @@ func (r *row) UnmarshalJSON(b []byte) error {
 
 var errRow error = detail("search result without a readable id")
 
-// rows reads search results. An answer without the list is no result at all,
-// least of all "nobody found": that would have people created twice. The one
-// exception is an answer that says so with code 2, as a sample in iCIMS's
-// documentation does (API sheet §7).
-func (a *answer) rows(notFoundIsEmpty bool) ([]row, error) {
+// NobodyShape is how a search says that it has found nothing (API sheet §7): by an
+// empty list or, as in a sample of iCIMS's documentation, by an object "errors".
+type NobodyShape struct {
+	// Errors is set where it is the object.
+	Errors bool
+	// Code is the code of the object's problems, or CodeUnknown.
+	Code int
+}
+
+// Nobody makes a search for people that has no hit, and returns what the answer
+// looks like. A search with hits is an error.
+func (c *Client) Nobody(ctx context.Context, q Query) (NobodyShape, *Response, error) {
+	ids, resp, err := c.SearchPeople(ctx, q)
+	e, failed := errors.AsType[*Error](err)
+	switch {
+	case failed && e.Reason == ReasonBadAnswer && e.Status < 300 && len(e.Problems) > 0 && onlyCode(e.Problems, e.Problems[0].Code):
+		return NobodyShape{Errors: true, Code: e.Problems[0].Code}, resp, nil
+	case err != nil:
+		return NobodyShape{}, resp, err
+	case len(ids) > 0:
+		return NobodyShape{}, resp, &Error{Op: opSearchPeople.Name, Class: ClassPermanent, Reason: ReasonBadAnswer, Status: resp.Status, Sent: SentYes, Err: errSomebody}
+	case resp.Status == http.StatusNotFound:
+		return NobodyShape{Errors: true, Code: codeNotFound}, resp, nil
+	case resp.noList:
+		return NobodyShape{Errors: true, Code: resp.Warnings[0].Code}, resp, nil
+	}
+	return NobodyShape{}, resp, nil
+}
+
+var errSomebody error = detail("a search for nobody has a hit")
+
+// WithNobodyCode has searches take an object "errors" whose problems all have this
+// code for "nothing found", as they take one with code 2. Give the code that
+// [Client.Nobody] returned for this customer; 0 changes nothing.
+func WithNobodyCode(code int) Option {
+	return func(c *Client) error {
+		if code != codeInternal {
+			c.nobodyCode = code
+		}
+		return nil
+	}
+}
+
+func onlyCode(problems []Problem, codes ...int) bool {
+	other := func(p Problem) bool { return !slices.Contains(codes, p.Code) }
+	return len(problems) > 0 && !slices.ContainsFunc(problems, other)
+}
+
+// rows reads search results. An answer without the list is no result at all, least
+// of all "nobody found": that would have people created twice. The one exception is
+// an object "errors" whose codes are all among those that mean nothing was found.
+func (a *answer) rows(nobody ...int) ([]row, error) {
 	var doc struct {
 		Results json.RawMessage `json:"searchResults"`
 	}
@@ -132,8 +184,8 @@ func (a *answer) rows(notFoundIsEmpty bool) ([]row, error) {
 		return nil, err
 	}
 	if len(doc.Results) == 0 || string(doc.Results) == "null" {
-		other := func(p Problem) bool { return p.Code != codeNotFound }
-		if notFoundIsEmpty && len(a.Warnings) > 0 && !slices.ContainsFunc(a.Warnings, other) {
+		if onlyCode(a.Warnings, nobody...) {
+			a.noList = true
 			return nil, nil
 		}
 		return nil, a.bad(ReasonBadAnswer, detail("no searchResults"))

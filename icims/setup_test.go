@@ -138,6 +138,10 @@ var calls = []call{
 		_, r, err := c.Workflow(ctx, 21282)
 		return r, err
 	}, 200, "", `{"source":"SeekOut"}`},
+	{opPairWorkflow, func(ctx context.Context, c *Client) (*Response, error) {
+		_, r, err := c.PairWorkflow(ctx, 90210, 1709)
+		return r, err
+	}, 200, "", `{"id":21282}`},
 	{opCreateWorkflow, func(ctx context.Context, c *Client) (*Response, error) {
 		_, r, err := c.CreateWorkflow(ctx, Fields{"baseprofile": 1709, "associatedprofile": 90210})
 		return r, err

@@ -52,6 +52,50 @@ func (c *Client) Workflow(ctx context.Context, id WorkflowID, fields ...string) 
 	return w, resp, nil
 }
 
+// PairWorkflow reads the workflow that links a person to a job (API sheet §9.3). Where
+// there is none, the error is [Error.Missing].
+func (c *Client) PairWorkflow(ctx context.Context, person PersonID, job JobID) (*Workflow, *Response, error) {
+	if person <= 0 || job <= 0 {
+		return nil, nil, badRequest(opPairWorkflow, detail("person id and job id must be above zero"))
+	}
+	req, err := c.newRequest(ctx, opPairWorkflow, params{"person": person.String(), "job": job.String()}, "", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	ans, resp, err := c.bareDo(req)
+	if err != nil {
+		return nil, resp, err
+	}
+	w := new(Workflow)
+	if err := ans.decode(w); err != nil {
+		return nil, resp, err
+	}
+	if w.ID == 0 {
+		w.ID = linkedWorkflow(w.Raw)
+	}
+	if w.ID == 0 || w.Person != 0 && w.Person != person || w.Job != 0 && w.Job != job {
+		return nil, resp, ans.bad(ReasonBadAnswer, detail("no workflow of this person and job"))
+	}
+	return w, resp, nil
+}
+
+// linkedWorkflow returns the id of the workflow that an object's links name, or 0: the
+// object itself does not hold it (API sheet §5.1).
+func linkedWorkflow(raw map[string]json.RawMessage) WorkflowID {
+	var links []struct {
+		URL text `json:"url"`
+	}
+	if member(raw, "links", &links) != nil {
+		return 0
+	}
+	for _, l := range links {
+		if id, ok := locationID(string(l.URL), "applicantworkflows"); ok {
+			return WorkflowID(id)
+		}
+	}
+	return 0
+}
+
 // PatchWorkflow changes the fields given and no others (API sheet §9.3).
 func (c *Client) PatchWorkflow(ctx context.Context, id WorkflowID, f Fields) (*Response, error) {
 	return c.patch(ctx, opPatchWorkflow, "workflow", int64(id), f)

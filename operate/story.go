@@ -21,6 +21,7 @@ var callPhrases = map[string]string{
 	"people.patch":          "update the person",
 	"people.collection.add": "add an entry to the person",
 	"workflows.get":         "read a workflow",
+	"workflows.pair":        "read the workflow of a person and job",
 	"workflows.create":      "create the workflow",
 	"workflows.patch":       "update the workflow",
 	"jobs.get":              "read the job",

@@ -51,26 +51,51 @@ func (x emailIndex) containing(value string) ([]int64, bool) {
 }
 
 // candidates returns, ascending, those who may satisfy a search that pins one of
-// the named filters to addresses.
+// the named filters to addresses: in one filter, or in each of a group with "|".
 func (x emailIndex) candidates(g group, names ...string) ([]int64, bool) {
-	if values, pinned := g.pinned("==", names...); pinned && !slices.Contains(values, "") {
-		ids := make([]int64, 0, 8)
-		for _, v := range values {
-			ids = append(ids, x.exactly(v)...)
+	var ids []int64
+	some := false
+	take := func(found []int64, known bool) {
+		if known {
+			ids, some = append(ids, found...), true
 		}
-		return sorted(ids), true
 	}
-	values, pinned := g.pinned("=", names...)
-	if !pinned {
+	for _, f := range g.filters {
+		found, known := x.ofFilter(f, names)
+		if !known && g.any {
+			return nil, false
+		}
+		if take(found, known); some && !g.any {
+			return sorted(ids), true
+		}
+	}
+	for _, child := range g.children {
+		found, known := x.candidates(child, names...)
+		if !known && g.any {
+			return nil, false
+		}
+		if take(found, known); some && !g.any {
+			return sorted(ids), true
+		}
+	}
+	return sorted(ids), some
+}
+
+// ofFilter returns those who may satisfy one filter, if it is one of the named.
+func (x emailIndex) ofFilter(f filter, names []string) ([]int64, bool) {
+	if !slices.Contains(names, f.name) || slices.Contains(f.values, "") || f.op != "==" && f.op != "=" {
 		return nil, false
 	}
 	var ids []int64
-	for _, v := range values {
-		some, known := x.containing(v)
+	for _, v := range f.values {
+		found, known := x.exactly(v), true
+		if f.op == "=" {
+			found, known = x.containing(v)
+		}
 		if !known {
 			return nil, false
 		}
-		ids = append(ids, some...)
+		ids = append(ids, found...)
 	}
-	return sorted(ids), true
+	return ids, true
 }
