@@ -33,6 +33,7 @@ const (
 	minCallsPerSecond  = 0.01
 	maxCallsPerSecond  = 10_000
 	minResultRetention = time.Hour
+	minAbandonedAfter  = time.Hour
 	maxJobsShare       = 90
 	minJobsAge         = time.Minute
 	maxJobsAge         = 24 * time.Hour
@@ -171,6 +172,9 @@ func (c *checks) durations(s Settings) {
 	positive("LaneIdle", s.LaneIdle)
 	if s.LookupMemo < 0 || s.LookupMemo > maxLookupMemo {
 		c.add("LookupMemo", fmt.Sprintf("is %s", short(s.LookupMemo)), "give a time from 0s (look up each time) to 5m; older answers would miss people created meanwhile")
+	}
+	if s.AbandonedAfter < minAbandonedAfter {
+		c.add("AbandonedAfter", fmt.Sprintf("is %s", short(s.AbandonedAfter)), "give at least 1h, so that a slow producer can finish")
 	}
 	if s.ResultRetention < minResultRetention {
 		c.add("ResultRetention", fmt.Sprintf("is %s", short(s.ResultRetention)), "give at least 1h, so that results can be fetched before they are gone")

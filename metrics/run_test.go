@@ -23,7 +23,7 @@ func TestMetricsOfARun(t *testing.T) {
 	t.Run("what has not happened yet is shown as 0", func(t *testing.T) {
 		have := families(t, r.registry)
 		for name, series := range map[string]int{
-			"calls_total": 15 * 5, "reconciler_findings_total": 6, "breaker_changes_total": 3, "api_requests_total": 3 * 5, "redis_errors_total": 25,
+			"calls_total": 15 * 5, "reconciler_findings_total": 7, "breaker_changes_total": 3, "api_requests_total": 3 * 5, "redis_errors_total": 25,
 		} {
 			if n := len(have["icims_export_"+name].GetMetric()); n != series {
 				t.Errorf("%s has %d series, want %d", name, n, series)

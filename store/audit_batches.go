@@ -10,16 +10,14 @@ import (
 
 // batches walks over all exports of all batches that are kept.
 func (a *auditor) batches(ctx context.Context) error {
-	locals, err := a.batchesAndTests(ctx, a.redis, a.customer)
-	if err != nil {
-		return err
-	}
-	for _, local := range locals {
-		if err := a.batch(ctx, BatchID(a.customer+"-"+local)); err != nil {
-			return err
+	return a.eachBatchPage(ctx, a.customer, func(locals []string) error {
+		for _, local := range locals {
+			if err := a.batch(ctx, BatchID(a.customer+"-"+local)); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // tally is what a walk over a batch has counted.

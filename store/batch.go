@@ -124,6 +124,9 @@ type Batch struct {
 	// WithoutWorkflow is how many profiles exports to a job have created that died or were
 	// canceled before the workflow.
 	WithoutWorkflow int `json:"profiles_without_workflow,omitempty"`
+	// Abandoned tells that no row came for so long that the batch was closed, although its
+	// producer had not said that this was all.
+	Abandoned bool `json:"abandoned,omitempty"`
 
 	GenerateDummyEmails       bool `json:"generate_dummy_emails,omitempty"`
 	IncludePreviouslyExported bool `json:"include_previously_exported,omitempty"`
@@ -145,6 +148,14 @@ func (b Batch) ProfilesWithoutWorkflow() string {
 		return "1 profile exists without a workflow"
 	}
 	return fmt.Sprintf("%d profiles exist without a workflow", b.WithoutWorkflow)
+}
+
+// Incomplete says that the producer vanished, and what to do; nothing where it did not.
+func (b Batch) Incomplete() string {
+	if !b.Abandoned {
+		return ""
+	}
+	return "The producer stopped sending, so this batch was closed. Rows may be missing: send it again with the same idempotency key to add them."
 }
 
 // ErrNoBatch: there is no such batch, or it ended longer ago than outcomes are
@@ -175,6 +186,7 @@ func readBatch(id BatchID, f map[string]string) Batch {
 		GenerateDummyEmails:       strings.Contains(f["o"], optionDummies),
 		IncludePreviouslyExported: strings.Contains(f["o"], optionInclude),
 		Test:                      f["test"] == "1",
+		Abandoned:                 f["abandoned"] != "",
 	}
 	if f["closed"] != "" {
 		b.Closed = millis(f["closed"])

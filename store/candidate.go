@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -51,71 +51,70 @@ type batchedOutcome struct {
 // exportsOf finds a candidate's exports by their names: an export is named by batch
 // and candidate, so no index is needed.
 func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]batchedOutcome, error) {
-	locals, err := l.batchesAndTests(ctx, l.redis, customer)
-	if err != nil {
-		return nil, err
-	}
 	var found []batchedOutcome
-	const page = 500
-	for chunk := range slices.Chunk(locals, page) {
-		batches := make([]BatchID, len(chunk))
-		ids := make([]string, len(chunk))
-		for i, local := range chunk {
+	err := l.eachBatchPage(ctx, customer, func(locals []string) error {
+		batches := make([]BatchID, len(locals))
+		ids := make([]string, len(locals))
+		for i, local := range locals {
 			batches[i] = BatchID(customer + "-" + local)
 			ids[i] = l.keys.ExportID(string(batches[i]), candidate)
 		}
 		outcomes, err := l.outcomesOf(ctx, batches, ids)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i, o := range outcomes {
 			if o.State != "" {
 				found = append(found, batchedOutcome{o, batches[i]})
 			}
 		}
-	}
-	return found, nil
-}
-
-// batchesAndTests lists all batches of a customer, in the order of their opening,
-// those of verifications last.
-func (l *Ledger) batchesAndTests(ctx context.Context, client redis.Cmdable, customer string) ([]string, error) {
-	var batches, tests *redis.StringSliceCmd
-	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		batches, tests = p.ZRange(ctx, batchesKey(customer), 0, -1), p.ZRange(ctx, testsKey(customer), 0, -1)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("list batches: %w", err)
-	}
-	return slices.Concat(batches.Val(), tests.Val()), nil
+	return found, err
 }
 
-// eachBatchPage calls visit with the batches of a customer, and those of verifications,
-// a page at a time. One that is opened or forgotten meanwhile may be missed or come twice.
+// eachBatchPage calls visit with the batches of a customer in the order of their opening,
+// and then with those of verifications, a page at a time.
 func (l *Ledger) eachBatchPage(ctx context.Context, customer string, visit func(locals []string) error) error {
 	for _, key := range []string{batchesKey(customer), testsKey(customer)} {
-		for cursor := uint64(0); ; {
-			// Members and scores in turn.
-			page, next, err := l.redis.ZScan(ctx, key, cursor, "", batchPage).Result()
-			if err != nil {
-				return fmt.Errorf("list batches: %w", err)
-			}
-			locals := make([]string, 0, len(page)/2)
-			for i := 0; i < len(page); i += 2 {
-				locals = append(locals, page[i])
-			}
-			if len(locals) > 0 {
-				if err := visit(locals); err != nil {
-					return err
-				}
-			}
-			if cursor = next; cursor == 0 {
-				break
-			}
+		if err := l.eachListed(ctx, key, batchPage, visit); err != nil {
+			return fmt.Errorf("list batches: %w", err)
 		}
 	}
 	return nil
+}
+
+// eachListed calls visit with the members of a sorted set in their order, a page at a
+// time. Whatever else changes meanwhile, a member that keeps its score comes once.
+func (l *Ledger) eachListed(ctx context.Context, key string, size int, visit func(members []string) error) error {
+	from, seen := "-inf", map[string]bool{} // members with the score that the last page ended with
+	for {
+		page, err := l.redis.ZRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{Min: from, Max: "+inf", Count: int64(size + len(seen))}).Result()
+		if err != nil {
+			return err
+		}
+		var members []string
+		for _, z := range page {
+			if member, _ := z.Member.(string); !seen[member] {
+				members = append(members, member)
+			}
+		}
+		if len(members) == 0 {
+			return nil
+		}
+		if err := visit(members); err != nil {
+			return err
+		}
+		last := page[len(page)-1].Score
+		if score := strconv.FormatFloat(last, 'f', -1, 64); score != from {
+			from, seen = score, map[string]bool{}
+		}
+		for _, z := range page {
+			if member, _ := z.Member.(string); z.Score == last {
+				seen[member] = true
+			}
+		}
+	}
 }
 
 // TestBatches is Batches of verifications.

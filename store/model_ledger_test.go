@@ -39,9 +39,12 @@ type modelBatch struct {
 	include bool
 	closed  bool
 	stopped bool // by cancelling it
-	rows    []*modelExport
-	refused []store.RefusedRow
-	cursor  int
+	// sent is when it was opened, or last took a row.
+	sent      int64
+	abandoned bool
+	rows      []*modelExport
+	refused   []store.RefusedRow
+	cursor    int
 }
 
 type modelExport struct {
@@ -526,7 +529,7 @@ func (m *model) transfers(e *modelExport) bool {
 
 // closeBatch ends a sending. One that broke off does not replace more than it has.
 func (m *model) closeBatch(b *modelBatch, refused []store.RefusedRow, brokeOff bool) {
-	b.closed = true
+	b.closed, b.abandoned = true, false
 	if !brokeOff || len(refused) >= len(b.refused) {
 		b.refused = slices.Clone(refused)
 	}
@@ -563,7 +566,7 @@ func (m *model) discard(e *modelExport) bool {
 
 func (m *model) cancel(b *modelBatch) store.Cancellation {
 	var c store.Cancellation
-	b.closed, b.stopped = true, true
+	b.closed, b.stopped, b.abandoned = true, true, false
 	for _, e := range m.exports {
 		switch {
 		case e.batch != b || e.state == "":

@@ -73,7 +73,7 @@ func newPlay(t *rapid.T, client redis.UniversalClient, ledger *store.Ledger, ema
 	} {
 		id, _, err := ledger.OpenBatch(t.Context(), spec)
 		p.must(err)
-		p.model.batches = append(p.model.batches, &modelBatch{id: id, job: spec.Job, include: spec.IncludePreviouslyExported})
+		p.model.batches = append(p.model.batches, &modelBatch{id: id, job: spec.Job, include: spec.IncludePreviouslyExported, sent: p.model.now})
 		for n, email := range emails {
 			candidate := "c-" + strconv.Itoa(n)
 			e := &modelExport{
@@ -124,6 +124,7 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		},
 		"accept":      p.accept,
 		"close batch": p.closeBatch,
+		"sweep":       p.sweep,
 		"redraw":      p.redraw,
 		"void":        p.void,
 		"nudge":       p.nudge,
@@ -226,6 +227,7 @@ func (p *play) accept(t *rapid.T) {
 				continue
 			}
 			want = append(want, p.model.accept(e))
+			batch.sent = p.model.now
 			waits = waits || e.state == store.Queued
 		}
 		if byTurns && waits {
@@ -254,6 +256,20 @@ func (p *play) closeBatch(t *rapid.T) {
 		}
 		p.must(p.CloseSending(t.Context(), batch.id, &refused, brokeOff))
 	})
+}
+
+func (p *play) sweep(*rapid.T) {
+	const idle = 90 * time.Second
+	want := store.Swept{}
+	for _, b := range p.model.batches {
+		if !b.closed && p.model.now-b.sent >= idle.Milliseconds() {
+			b.closed, b.abandoned = true, true
+			want.Closed++
+		}
+	}
+	got, err := p.SweepBatches(p.t.Context(), customer, idle)
+	p.must(err)
+	p.same("swept", got, want)
 }
 
 func (p *play) claim(t *rapid.T) {
@@ -469,6 +485,7 @@ func (p *play) compare(t *rapid.T) {
 			"accepted": got.Accepted, "created": got.Created, "updated": got.Updated, "skipped": got.Skipped,
 			"dead": got.Dead, "cancelled": got.Cancelled, "moving": got.Moving(), "without workflow": got.WithoutWorkflow, "ended": bit(!got.Ended.IsZero()),
 		}, want)
+		p.same("abandoned", got.Abandoned, b.abandoned)
 		rows, _, err := p.RefusedRows(t.Context(), b.id, 0, 10)
 		p.must(err)
 		p.same("refused rows", rows, b.refused, cmpopts.EquateEmpty())

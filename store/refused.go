@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -150,12 +149,8 @@ func unpackRefused(packed []byte) (rows []RefusedRow, err error) {
 // eraseRefused takes the ID of a candidate out of the refused rows of all batches. It returns how
 // many rows named the candidate. Chunks that change meanwhile are read again.
 func (l *Ledger) eraseRefused(ctx context.Context, customer, candidate string) (int, error) {
-	locals, err := l.batchesAndTests(ctx, l.redis, customer)
-	if err != nil {
-		return 0, err
-	}
 	erased := 0
-	for page := range slices.Chunk(locals, batchPage) {
+	err := l.eachBatchPage(ctx, customer, func(page []string) error {
 		kept := make([]*redis.IntCmd, len(page))
 		_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, local := range page {
@@ -164,7 +159,7 @@ func (l *Ledger) eraseRefused(ctx context.Context, customer, candidate string) (
 			return nil
 		})
 		if err != nil {
-			return erased, fmt.Errorf("look for refused rows: %w", err)
+			return fmt.Errorf("look for refused rows: %w", err)
 		}
 		for i, local := range page {
 			if kept[i].Val() == 0 {
@@ -173,11 +168,12 @@ func (l *Ledger) eraseRefused(ctx context.Context, customer, candidate string) (
 			n, err := l.eraseRefusedOf(ctx, BatchID(customer+"-"+local), candidate)
 			erased += n
 			if err != nil {
-				return erased, err
+				return err
 			}
 		}
-	}
-	return erased, nil
+		return nil
+	})
+	return erased, err
 }
 
 func (l *Ledger) eraseRefusedOf(ctx context.Context, batch BatchID, candidate string) (int, error) {

@@ -27,6 +27,7 @@ var (
 	discardScript    = loadEssentialScript("discard")
 	openBatchScript  = loadScript("open_batch")
 	closeBatchScript = loadEssentialScript("close_batch")
+	sweepScript      = loadEssentialScript("sweep_batches")
 	permitsScript    = loadEssentialScript("permits")
 )
 

@@ -91,6 +91,7 @@ const (
 	FindingInterrupted Finding = "lease_expired"
 	FindingNoTask      Finding = "no_task"
 	FindingUnannounced Finding = "unannounced"
+	FindingAbandoned   Finding = "batch_abandoned"
 )
 
 // findings are what the log says of them.
@@ -101,11 +102,12 @@ var findings = map[Finding]string{
 	FindingInterrupted: "claim whose lease ran out",
 	FindingNoTask:      "export without a task",
 	FindingUnannounced: "work that is not announced",
+	FindingAbandoned:   "batch that its producer never finished",
 }
 
 // Findings lists all findings.
 func Findings() []Finding {
-	return []Finding{FindingOrphan, FindingDeadWorker, FindingUnclaimed, FindingInterrupted, FindingNoTask, FindingUnannounced}
+	return []Finding{FindingOrphan, FindingDeadWorker, FindingUnclaimed, FindingInterrupted, FindingNoTask, FindingUnannounced, FindingAbandoned}
 }
 
 // ErrandEnd is how it ended when a process did an errand.

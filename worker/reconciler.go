@@ -25,12 +25,14 @@ type reconciler struct {
 	registry *registry
 	worker   string
 	lease    time.Duration // of claims
+	idle     time.Duration // see Settings.AbandonedAfter
 	observer Observer
 	leads    *atomic.Bool
 	log      zerolog.Logger
 
 	// rounds says which customers come next.
 	rounds rounds
+	sweeps sweeps
 
 	mu sync.Mutex // of what follows: customers are reconciled side by side
 	// suspicions are what looked wrong at the last visit of each customer.
@@ -77,7 +79,7 @@ return 1`)
 
 func newReconciler(w *Worker) *reconciler {
 	return &reconciler{
-		redis: w.redis, ledger: w.ledger, survey: w.survey, registry: w.registry, worker: w.id, lease: w.settings.Lease, log: w.log,
+		redis: w.redis, ledger: w.ledger, survey: w.survey, registry: w.registry, worker: w.id, lease: w.settings.Lease, idle: w.settings.AbandonedAfter, log: w.log,
 		observer: w.observer, leads: &w.vitals.leads,
 		suspicions: map[string]suspicion{}, silent: map[string]time.Time{},
 	}

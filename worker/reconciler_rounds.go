@@ -49,6 +49,7 @@ func (r *reconciler) round(ctx context.Context) error {
 	leads, err := r.lead(ctx)
 	if err != nil || !leads {
 		r.rounds.led, r.rounds.unheard = false, nil
+		r.sweeps = sweeps{}
 		clear(r.suspicions)
 		clear(r.silent)
 		return err
@@ -76,7 +77,7 @@ func (r *reconciler) round(ctx context.Context) error {
 	if err := r.visit(ctx, visits); err != nil {
 		return err
 	}
-	err = errors.Join(r.stroll(ctx, busy), r.ledger.Bury(ctx, fleet))
+	err = errors.Join(r.stroll(ctx, busy), r.ledger.Bury(ctx, fleet), r.sweep(ctx, time.Now()))
 	r.rounds.led = true
 	return err
 }

@@ -39,8 +39,12 @@ type Settings struct {
 	Poll            time.Duration // of an empty queue about which nothing is heard
 	ShutdownTimeout time.Duration
 	DummyDomain     string
+	AbandonedAfter  time.Duration // without a row a batch is closed that nobody closes
 	Jobs            jobs.Settings // of the lists of jobs
 }
+
+// DefaultAbandonedAfter is how long a batch may stay open without another row.
+const DefaultAbandonedAfter = 24 * time.Hour
 
 // DefaultSettings returns the settings of a production worker.
 func DefaultSettings() Settings {
@@ -49,7 +53,7 @@ func DefaultSettings() Settings {
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
 		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, Poll: 2 * time.Second,
-		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain,
+		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain, AbandonedAfter: DefaultAbandonedAfter,
 		Jobs: jobs.DefaultSettings(),
 	}
 }

@@ -153,6 +153,9 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 	if text := b.ProfilesWithoutWorkflow(); text != "" {
 		fmt.Fprintln(out, s.paint(yellow, text))
 	}
+	if text := b.Incomplete(); text != "" {
+		fmt.Fprintln(out, s.paint(yellow, text))
+	}
 }
 
 // writeHints says once for each reason what to do.

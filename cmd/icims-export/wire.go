@@ -161,6 +161,7 @@ func workerSettings(s config.Settings) worker.Settings {
 	w.Limits, w.MaxCalls = s.Limits(), s.MaxCalls
 	w.LaneIdle, w.MaxLanes, w.LaneConcurrency = s.LaneIdle, s.MaxLanes, s.LaneConcurrency
 	w.ShutdownTimeout, w.DummyDomain = s.ShutdownTimeout, s.DummyEmailDomain
+	w.AbandonedAfter = s.AbandonedAfter
 	w.Jobs = jobsSettings(s)
 	return w
 }

@@ -6,7 +6,7 @@
 -- Returns per export: 'new', or the state of the one that was accepted before;
 -- 'stopped' for one that comes after its batch was cancelled; 'full' for one more than
 -- the customer may have waiting.
-local batch, t, answers, added, waits = ARGV[3], now(), {}, 0, false
+local batch, t, answers, added, met, waits = ARGV[3], now(), {}, 0, false, false
 -- Where rows of the input begin to be so far from the places of their exports; '?' where
 -- that is not known, as after too many such places.
 local shifts, shifted = redis.call('HGET', KEYS[1], 'sh') or '', false
@@ -47,7 +47,7 @@ for i = 8, #ARGV, 5 do
     state = outcome and string.match(outcome, '^[^|]*')
   end
   if state then
-    answers[#answers + 1] = state
+    answers[#answers + 1], met = state, true
     restore(id, ARGV[i + 2], ARGV[i + 3])
     waits = waits or state == 'queued'
   elseif stopped then
@@ -66,6 +66,8 @@ for i = 8, #ARGV, 5 do
 end
 if ARGV[5] == '1' and (waits or added > 0) then take_turns(batch) end
 if shifted then redis.call('HSET', KEYS[1], 'sh', shifts) end
+-- The producer lives: sweep_batches leaves the batch open.
+if met or added > 0 then redis.call('HSET', KEYS[1], 'last_accepted', int(t)) end
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'accepted', added)
   keep_batch(KEYS[1])

@@ -3,10 +3,10 @@
 -- chunks of the refused rows, sealed.
 -- A sending that has brought nothing new leaves the time of the one before.
 local t = now()
-local closed = redis.call('HMGET', KEYS[1], 'closed', 'more')
-if not closed[1] or closed[2] then
+local closed = redis.call('HMGET', KEYS[1], 'closed', 'more', 'abandoned')
+if not closed[1] or closed[2] or closed[3] then
   redis.call('HSET', KEYS[1], 'closed', int(t))
-  redis.call('HDEL', KEYS[1], 'more')
+  redis.call('HDEL', KEYS[1], 'more', 'abandoned')
 end
 -- A sending that broke off may have read fewer rows than one before it.
 local before = tonumber(redis.call('HGET', KEYS[1], 'refused') or '0')

@@ -10,10 +10,7 @@ if b[1] then
 end
 if ARGV[5] ~= '1' and room_for(ARGV[6]) <= 0 then return {'full'} end
 redis.call('ZADD', prefix .. (ARGV[5] == '1' and 'tests' or 'batches'), int(now()), export)
-if ARGV[5] == '1' then
-  redis.call('HSET', KEYS[1], 'test', '1')
-  redis.call('ZREMRANGEBYSCORE', prefix .. 'tests', '-inf', int(now() - 400 * 86400000)) -- long expired
-end
+if ARGV[5] == '1' then redis.call('HSET', KEYS[1], 'test', '1') end
 redis.call('HSET', KEYS[1], 't', ARGV[3], 'o', ARGV[4], 'opened', int(now()))
 if ARGV[7] then redis.call('HSET', KEYS[1], 'tp', ARGV[7]) end
 ask_again(ARGV[3])

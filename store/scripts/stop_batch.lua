@@ -5,5 +5,6 @@ local t = now()
 redis.call('HSETNX', KEYS[1], 'stopped', int(t))
 -- Nobody may be left to close it.
 redis.call('HSETNX', KEYS[1], 'closed', int(t))
+redis.call('HDEL', KEYS[1], 'abandoned') -- nothing is missing
 end_batch(KEYS[1], t, ARGV[3])
 return {'ok'}

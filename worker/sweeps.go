@@ -1,0 +1,51 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// sweepEvery is how often the batches of each customer are swept.
+const sweepEvery = time.Hour
+
+// sweeps is how far the current sweep over all customers has come.
+type sweeps struct {
+	began     time.Time
+	customers []string // that are still to come
+	step      int      // customers to a round
+}
+
+// sweep looks at the batches of some customers: it forgets those that have expired, and
+// closes those whose producer has vanished. Within an hour it comes to all customers; a
+// new leader begins at once.
+func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
+	s := &r.sweeps
+	if len(s.customers) == 0 {
+		if now.Sub(s.began) < sweepEvery {
+			return nil
+		}
+		all, err := r.ledger.Customers(ctx)
+		if err != nil {
+			return err
+		}
+		rounds := int(sweepEvery/reconcileEvery) / 2 // a round may take longer
+		s.began, s.customers, s.step = now, all, len(all)/rounds+1
+	}
+	var errs []error
+	chosen := s.customers[:min(s.step, len(s.customers))]
+	s.customers = s.customers[len(chosen):]
+	for _, customer := range chosen {
+		// One whose keys are broken keeps the others from nothing.
+		swept, err := r.ledger.SweepBatches(ctx, customer, r.idle)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("customer %s: %w", customer, err))
+		}
+		if swept.Broken > 0 {
+			r.log.Error().Str("customer", customer).Int("batches", swept.Broken).Msg("batches whose keys in Redis are broken are kept for ever")
+		}
+		r.found(customer, FindingAbandoned, swept.Closed)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,66 @@
+package worker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// A producer that stops in the middle leaves a batch that ends all the same, and the
+// worker says so.
+func TestReconcilerClosesAbandonedBatches(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.AbandonedAfter = time.Nanosecond }})
+	goOn, ended := make(chan struct{}), make(chan tasks.Receipt, 1)
+	candidates := people(3)
+	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
+		for i, c := range candidates {
+			if i == 2 {
+				<-goOn // hangs, or is killed
+			}
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}}
+	go func() {
+		receipt, err := tasks.NewClient(r.redis, r.ledger, tasks.WithChunk(1)).Enqueue(t.Context(), batch)
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- receipt
+	}()
+	var id store.BatchID
+	r.eventually("two rows are accepted", func() bool {
+		open, err := r.ledger.OpenBatches(t.Context(), customer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(open) == 1 && open[0].Accepted == 2 {
+			id = open[0].ID
+		}
+		return id != ""
+	})
+	r.start()
+	if b := r.finished(id); !b.Abandoned || b.Created != 2 {
+		t.Errorf("%+v", b)
+	}
+	r.eventually("the log says so", func() bool {
+		return r.logs.Count("batch that its producer never finished") == 1
+	})
+
+	// The producer was only slow.
+	close(goOn)
+	receipt := <-ended
+	if receipt.Batch != id || receipt.Accepted != 3 {
+		t.Errorf("%+v", receipt)
+	}
+	r.eventually("the rest ends as well", func() bool {
+		b, err := r.ledger.Batch(t.Context(), id)
+		return err == nil && b.Created == 3 && !b.Abandoned && !b.Ended.IsZero()
+	})
+	r.clean()
+}
