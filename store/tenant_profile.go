@@ -22,6 +22,8 @@ type TenantProfile struct {
 	SearchLag time.Duration `json:"search_lag,omitempty"`
 	// Nobody is what a search without a hit answers.
 	Nobody NobodyShape `json:"nobody,omitempty"`
+	// NobodyCode is the code of its problems, where it is an object "errors".
+	NobodyCode int `json:"nobody_code,omitempty"`
 	// IgnoresCase: the exact operator finds an address in another spelling.
 	IgnoresCase Answer `json:"ignores_case,omitempty"`
 	// StatusID is the node id of the connection's status, where the status was given by its label.
@@ -38,6 +40,15 @@ type TenantProfile struct {
 	// back, comma separated.
 	Missing string `json:"missing,omitempty"`
 }
+
+// SettleTime is how long after a write whose answer was lost a search surely finds what it made: the
+// deployment's settle time, and more where searches of this tenant lag behind.
+func (p TenantProfile) SettleTime(deployment time.Duration) time.Duration {
+	return max(deployment, 2*min(p.SearchLag, MaxSearchLag))
+}
+
+// MaxSearchLag is the longest lag that is believed and waited for.
+const MaxSearchLag = 5 * time.Minute
 
 // Answer is what is known of a question.
 type Answer string

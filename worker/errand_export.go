@@ -11,7 +11,7 @@ import (
 // ExportSettled is for how long an errand waits at most for an export of its own:
 // a write whose answer was lost is looked for after the settle time.
 func (r *ErrandRun) ExportSettled() time.Duration {
-	return r.worker.settings.SettleTime + 30*time.Second
+	return r.Conn.Profile.SettleTime(r.worker.settings.SettleTime) + 30*time.Second
 }
 
 // DummyDomain is the domain of addresses made up for the customer's candidates.

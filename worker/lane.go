@@ -122,12 +122,14 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
+	settings := w.settings
+	settings.SettleTime = conn.Profile.SettleTime(settings.SettleTime)
 	l := &lane{
-		conn: conn, worker: w.id, settings: w.settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
+		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
 		later: tasks.NewClock(w.redis).Set, now: time.Now,
-		leases: newLeases(w.ledger, w.settings, time.Now),
+		leases: newLeases(w.ledger, settings, time.Now),
 		retries: retries{
-			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: w.settings.SettleTime, random: rand.Float64,
+			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: settings.SettleTime, random: rand.Float64,
 		},
 	}
 	known := w.learn(conn, log)

@@ -36,7 +36,7 @@ func (w *Worker) recall(conn store.Connection, fresh func() *learned) *learned {
 		k.since = now
 		w.learned[conn.Customer] = k
 	} else if now.Sub(k.since) > learnAgain {
-		k.tenant, k.since = newTenant(conn, w.settings.SettleTime), now
+		k.tenant, k.since = newTenant(conn, conn.Profile.SettleTime(w.settings.SettleTime)), now
 	}
 	k.used = now
 	return k
@@ -45,7 +45,7 @@ func (w *Worker) recall(conn store.Connection, fresh func() *learned) *learned {
 // learn is recall for one that may not be known. The caller holds mu.
 func (w *Worker) learn(conn store.Connection, log zerolog.Logger) *learned {
 	return w.recall(conn, func() *learned {
-		return &learned{tenant: newTenant(conn, w.settings.SettleTime), breaker: newBreaker(conn.Customer, log, w.tellBreaker(conn.Customer)), throttle: newThrottle(time.Now)}
+		return &learned{tenant: newTenant(conn, conn.Profile.SettleTime(w.settings.SettleTime)), breaker: newBreaker(conn.Customer, log, w.tellBreaker(conn.Customer)), throttle: newThrottle(time.Now)}
 	})
 }
 

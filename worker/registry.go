@@ -18,7 +18,7 @@ const beatEvery = 2 * time.Second
 type registry struct {
 	ledger *store.Ledger
 	self   func() store.Peer
-	settle time.Duration
+	settle func() time.Duration
 	log    zerolog.Logger
 	beats  atomic.Int64
 
@@ -66,7 +66,7 @@ func (r *registry) noticeLoss(ctx context.Context) {
 	if n := r.beats.Add(1) - 1; n%idleEvery != 0 && r.self().Lanes == 0 {
 		return
 	}
-	loss, news, err := r.ledger.NoticeLoss(ctx, r.self().Worker, r.settle)
+	loss, news, err := r.ledger.NoticeLoss(ctx, r.self().Worker, r.settle())
 	switch {
 	case err != nil && ctx.Err() == nil:
 		r.log.Error().Err(err).Msg("heartbeat failed: cannot see whether Redis went back")

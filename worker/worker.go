@@ -106,7 +106,7 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
 		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
-	w.registry = &registry{ledger: ledger, self: w.peer, settle: settings.SettleTime, log: log}
+	w.registry = &registry{ledger: ledger, self: w.peer, settle: w.longestSettle, log: log}
 	w.errands = newErrands(w)
 	// Titles of a new list take minutes, for which the lists of others must not wait.
 	const listsAtOnce = 16
@@ -158,6 +158,18 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 }
 
 const connectionChanged = "the connection changed"
+
+// longestSettle is the longest settle time of all customers: after a loss of Redis nothing is created
+// anywhere before it is over.
+func (w *Worker) longestSettle() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	longest := w.settings.SettleTime
+	for _, c := range w.connections {
+		longest = max(longest, c.Profile.SettleTime(w.settings.SettleTime))
+	}
+	return longest
+}
 
 // peer is this worker as the registry shows it.
 func (w *Worker) peer() store.Peer {

@@ -65,7 +65,8 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 // erase erases, and looks again for as long as patience lasts at what is in work.
 func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureReceipt, error) {
 	const pause = time.Second
-	options := store.EraseOptions{Who: whoIs(c.Who), Why: c.Why, Settle: o.p.settings.SettleTime}
+	conn, _ := o.Connection(ctx, c.Customer)
+	options := store.EraseOptions{Who: whoIs(c.Who), Why: c.Why, Settle: conn.Profile.SettleTime(o.p.settings.SettleTime)}
 	all, err := o.Ledger.Erase(ctx, c.Customer, c.Candidate, options)
 	for end := time.Now().Add(c.Patience); err == nil && !all.Complete && time.Now().Add(pause).Before(end); {
 		select {

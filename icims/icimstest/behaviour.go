@@ -38,6 +38,9 @@ type Behaviour struct {
 	// SearchEmailCase says how == compares e-mail addresses: sensitive or
 	// insensitive.
 	SearchEmailCase string `json:"search_email_case,omitempty" yaml:"search_email_case"`
+	// PeopleInSearch is whom a search for people finds: everybody or nobody, as
+	// for an account that may not see people in lists; reading one by id works.
+	PeopleInSearch string `json:"people_in_search,omitempty" yaml:"people_in_search"`
 	// QuotaStatus answers calls beyond the daily limit: 429, 403 or 503.
 	QuotaStatus int `json:"quota_status,omitempty" yaml:"quota_status"`
 	// RetryAfter says whether calls beyond a limit are told when to come again:
@@ -74,6 +77,8 @@ const (
 	Body           = "body"
 	Sensitive      = "sensitive"
 	Insensitive    = "insensitive"
+	Everybody      = "everybody"
+	Nobody         = "nobody"
 )
 
 func (b Behaviour) withDefaults() Behaviour {
@@ -88,6 +93,7 @@ func (b Behaviour) withDefaults() Behaviour {
 		OverlongText:           Refuse,
 		WarningCarrier:         Both,
 		SearchEmailCase:        Sensitive,
+		PeopleInSearch:         Everybody,
 		QuotaStatus:            http.StatusTooManyRequests,
 		RetryAfter:             Absent,
 		BlockedIPStatus:        http.StatusForbidden,
@@ -107,6 +113,7 @@ func (b Behaviour) over(base Behaviour) Behaviour {
 	fill(&b.OverlongText, base.OverlongText)
 	fill(&b.WarningCarrier, base.WarningCarrier)
 	fill(&b.SearchEmailCase, base.SearchEmailCase)
+	fill(&b.PeopleInSearch, base.PeopleInSearch)
 	fill(&b.QuotaStatus, base.QuotaStatus)
 	fill(&b.RetryAfter, base.RetryAfter)
 	fill(&b.BlockedIPStatus, base.BlockedIPStatus)
@@ -139,6 +146,7 @@ func (b Behaviour) check() error {
 		{"warning_carrier", b.WarningCarrier, []string{Both, Header, Body}},
 		{"retry_after", b.RetryAfter, []string{Absent, Present}},
 		{"search_email_case", b.SearchEmailCase, []string{Sensitive, Insensitive}},
+		{"people_in_search", b.PeopleInSearch, []string{Everybody, Nobody}},
 	} {
 		if s.value != "" && !slices.Contains(s.allowed, s.value) {
 			return fmt.Errorf("behaviour.%s: %q is none of %v", s.name, s.value, s.allowed)

@@ -23,6 +23,9 @@ func (c *call) collectionOf() (*person, *field, *answer) {
 }
 
 func (t *Tenant) setEntries(p *person, f *field, entries []entry, now time.Time) {
+	if slices.Contains(t.cfg.UnstoredFields, f.name) {
+		return
+	}
 	next := maps.Clone(p.fields)
 	if len(entries) == 0 {
 		delete(next, f.name)

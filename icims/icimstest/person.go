@@ -93,8 +93,28 @@ func (t *Tenant) draft(p *person, body map[string]any, seeding bool) (draftPerso
 			}
 		}
 		s.sourcename(d.fields, body)
+		var before map[string]any
+		if p != nil {
+			before = p.fields
+		}
+		t.unstore(d.fields, before, "")
 	}
 	return d, s.errors, s.warnings
+}
+
+// unstore gives back to the tenant's unstored fields what they had. Fields that are
+// no person's have their type in front.
+func (t *Tenant) unstore(fields, before map[string]any, prefix string) {
+	for _, name := range t.cfg.UnstoredFields {
+		local, own := strings.CutPrefix(name, prefix)
+		if !own || fields[local] == nil {
+			continue
+		}
+		delete(fields, local)
+		if before[local] != nil {
+			fields[local] = before[local]
+		}
+	}
 }
 
 // sourcename keeps the rule that a source name needs a source from the list.

@@ -185,6 +185,9 @@ func (t *Tenant) personHit(id int64, now time.Time, lag time.Duration) (personHi
 	if p == nil {
 		return personHit{}, false
 	}
+	if t.behaviour.PeopleInSearch == Nobody {
+		return personHit{}, false
+	}
 	fields := p.searchable(now, lag)
 	return personHit{t, p, fields}, fields != nil
 }

@@ -46,6 +46,10 @@ type TenantConfig struct {
 	CustomFields map[string]string `yaml:"custom_fields" json:"custom_fields,omitempty"`
 	// HiddenFields are fields the account may neither see nor set.
 	HiddenFields []string `yaml:"hidden_fields" json:"hidden_fields,omitempty"`
+	// UnstoredFields are fields that the account may set without a complaint, and
+	// that keep what they had: "education" of a person, "applicantworkflow.source"
+	// of a workflow.
+	UnstoredFields []string `yaml:"unstored_fields" json:"unstored_fields,omitempty"`
 	// HiddenEntries are list entries by list name (lists.school) that exist
 	// but are hidden, so that a growing list refuses them.
 	HiddenEntries map[string][]string `yaml:"hidden_entries" json:"hidden_entries,omitempty"`

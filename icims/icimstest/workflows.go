@@ -110,6 +110,7 @@ func (t *Tenant) draftWorkflow(s *scan, old, body map[string]any) map[string]any
 		}
 	}
 	s.sourcename(fields, body)
+	t.unstore(fields, old, "applicantworkflow.")
 	return fields
 }
 
