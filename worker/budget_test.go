@@ -11,7 +11,7 @@ import (
 // simulator's call log is the proof.
 func TestCallBudget(t *testing.T) {
 	t.Parallel()
-	const n = 10_000
+	const n = 2_000
 	r := newRig(t, rigOptions{sim: calm()})
 	candidates := people(n)
 

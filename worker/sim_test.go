@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
@@ -73,12 +76,12 @@ func atoi(t *testing.T, s string) int {
 
 // tally counts what the worlds went through, to show that they were not kind.
 type tally struct {
-	exports, turns, deaths, created, updated, skipped, dead, unknown, nudged, calls atomic.Int64
+	exports, turns, deaths, created, updated, skipped, dead, unknown, nudged, calls, back atomic.Int64
 }
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the reconciler woke",
-		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.nudged.Load())
+	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the reconciler woke; Redis went back %d times",
+		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.nudged.Load(), s.back.Load())
 }
 
 // live lets the world run to its end and judges it.
@@ -87,6 +90,7 @@ func (w *world) live(sum *tally) {
 	if err := w.direct.FlushDB(ctx).Err(); err != nil {
 		w.t.Fatal(err)
 	}
+	w.serve("server-1")
 	defer w.end()
 	cast := w.cast()
 	var batches []store.BatchID
@@ -118,6 +122,7 @@ func (w *world) live(sum *tally) {
 	sum.turns.Add(int64(w.turns))
 	sum.unknown.Add(int64(w.unknown))
 	sum.nudged.Add(int64(w.nudged))
+	sum.back.Add(int64(w.back))
 	sum.deaths.Add(int64(w.born - w.plan.processes))
 	sum.calls.Add(int64(w.sim.CallCount()))
 }
@@ -173,6 +178,51 @@ func (w *world) happen() {
 		w.tenant.SetPassword("changed")
 	case x == 3 && w.plan.badPassword:
 		w.tenant.SetPassword("secret")
+	case x >= 10 && x < 20 && w.plan.goesBack && !w.copied && w.back < mostBack:
+		w.copied = true
+		w.copyRedis(w.direct, w.copy)
+		w.queued = append(slices.Clone(w.alarms), w.heldAgain()...)
+	case x >= 20 && x < 24 && w.copied:
+		w.goBack()
+	}
+}
+
+// copiesFrom is the number of the first database that holds a copy of another.
+const copiesFrom = 32
+
+// mostBack is how often Redis goes back at most.
+const mostBack = 3
+
+// copyRedis makes one database what the other is.
+func (w *world) copyRedis(from, to *redis.Client) {
+	ctx := context.Background()
+	if err := to.FlushDB(ctx).Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	keys, err := from.Keys(ctx, "*").Result()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, key := range keys {
+		if err := from.Copy(ctx, key, key, to.Options().DB, true).Err(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// goBack lets another server answer, which is what Redis was when it was copied.
+func (w *world) goBack() {
+	w.back++
+	w.copied, w.alarms = false, w.queued
+	w.copyRedis(w.copy, w.direct)
+	w.serve(fmt.Sprint("server-", w.back+1))
+	w.trace = append(w.trace, time.Now().Format("15:04:05.000")+" Redis goes back")
+}
+
+// serve gives the server that answers its identity.
+func (w *world) serve(id string) {
+	if err := w.direct.Set(context.Background(), store.SimulatedServerKey, id, 0).Err(); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -282,7 +332,8 @@ func (w *world) judgePermits(complain func(string, ...any)) {
 	case s[0].InFlight != 0:
 		complain("%d permits did not come back", s[0].InFlight)
 	}
-	if seen := w.tenant.Traffic(); seen.OverRate+seen.OverInFlight+seen.OverDay > 0 {
+	// A Redis that went back forgets the calls of the time that it lost.
+	if seen := w.tenant.Traffic(); seen.OverRate+seen.OverInFlight+seen.OverDay > 0 && w.back == 0 {
 		complain("calls over a limit: %+v", seen)
 	}
 }
@@ -297,7 +348,7 @@ func (w *world) end() {
 	// What a dead process still does reaches nobody, but has to end.
 	time.Sleep(time.Hour)
 	synctest.Wait()
-	for _, c := range append(w.clients, w.direct) {
+	for _, c := range append(w.clients, w.direct, w.copy) {
 		c.Close()
 	}
 }

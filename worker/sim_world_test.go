@@ -36,6 +36,7 @@ type world struct {
 	sim     *icimstest.Simulator
 	tenant  *icimstest.Tenant
 	direct  *redis.Client // without faults, for the world itself
+	copy    *redis.Client // holds what Redis was
 	address string
 	ledger  *store.Ledger
 	keys    *store.Keyset
@@ -54,6 +55,9 @@ type world struct {
 	calm    bool // faults are over
 	trace   []string
 	purged  map[int64]bool
+	copied  bool    // there is a copy of Redis to go back to
+	queued  []alarm // of that copy
+	back    int     // how often Redis went back
 
 	reconciled time.Time
 }
@@ -102,6 +106,7 @@ type plan struct {
 	lookupBatch                 int
 	merges, respell, strays     bool
 	badPassword                 bool
+	goesBack                    bool // Redis becomes what it was
 	limits                      store.Limits
 }
 
@@ -114,7 +119,7 @@ func newPlan(rng *rand.Rand) plan {
 	if rng.IntN(2) == 0 {
 		limits.CallsPerSecond, limits.Burst = 50, 25
 	}
-	return plan{
+	p := plan{
 		candidates: 4 + rng.IntN(14), shared: rng.IntN(4), batches: 1 + rng.IntN(3),
 		processes: 1 + rng.IntN(3), handlers: 1 + rng.IntN(5),
 		redisFaults: pick(0, 0, 0.01, 0.05), deaths: pick(0, 0.005, 0.02, 0.05),
@@ -130,8 +135,14 @@ func newPlan(rng *rand.Rand) plan {
 			WarningCarrier: word(icimstest.Both, icimstest.Header, icimstest.Body),
 		},
 		lookupBatch: int(pick(1, 3, 50)), merges: rng.IntN(3) == 0, respell: rng.IntN(2) == 0, strays: rng.IntN(2) == 0, badPassword: rng.IntN(8) == 0,
-		limits: limits,
+		limits: limits, goesBack: rng.IntN(4) == 0,
 	}
+	if p.goesBack {
+		// Calls that a copy holds to be in flight keep others from iCIMS for some time; the search is
+		// behind for longer, though not for the settle time.
+		p.faults.SearchLag = 80 * time.Second
+	}
+	return p
 }
 
 // simSettings are those of production: the simulation has time.
@@ -152,6 +163,7 @@ func newWorld(t *testing.T, seed uint64, address string, db int) *world {
 	}
 	w.keys = keys
 	w.ledger = store.NewLedger(w.direct, keys, store.WithSimulatedClock())
+	w.copy = redis.NewClient(&redis.Options{Addr: address, DB: db + copiesFrom, PoolSize: 2})
 	w.sim = icimstest.New(icimstest.Config{Seed: seed, Faults: w.plan.faults, Behaviour: w.plan.behaviour})
 	cfg := icimstest.DemoTenant("1234", "export-user", "secret")
 	cfg.DailyLimit = 1_000_000
@@ -240,10 +252,7 @@ func (w *world) ask(ctx context.Context, p *process, what string) verdict {
 // it held is delivered again when asynq notices.
 func (w *world) kill(p *process) {
 	p.dead = true
-	now := time.Now()
-	for _, t := range slices.SortedFunc(maps.Keys(p.held), compareTasks) {
-		w.alarms = append(w.alarms, alarm{now.Add(time.Duration(1+w.rng.IntN(120)) * time.Second), t})
-	}
+	w.alarms = append(w.alarms, w.heldAgain(p)...)
 	clear(p.held)
 	for _, t := range w.waiting {
 		if t.proc == p {
@@ -253,6 +262,20 @@ func (w *world) kill(p *process) {
 	w.waiting = slices.DeleteFunc(w.waiting, func(t *turn) bool { return t.proc == p })
 	p.lane.cancel()
 	w.procs = slices.DeleteFunc(w.procs, func(o *process) bool { return o == p })
+}
+
+// heldAgain are the tasks that processes hold, by default all, as asynq delivers them again.
+func (w *world) heldAgain(procs ...*process) []alarm {
+	if len(procs) == 0 {
+		procs = w.procs
+	}
+	var again []alarm
+	for _, p := range procs {
+		for _, t := range slices.SortedFunc(maps.Keys(p.held), compareTasks) {
+			again = append(again, alarm{time.Now().Add(time.Duration(1+w.rng.IntN(120)) * time.Second), t})
+		}
+	}
+	return again
 }
 
 func compareTasks(a, b task) int {
