@@ -122,6 +122,11 @@ chaos: ## Kill workers and Redis under load (CHAOS_CANDIDATES=10000, CHAOS_SEED=
 	@sh scripts/ensure-redis.sh
 	CHAOS_CANDIDATES=$(or $(CHAOS_CANDIDATES),10000) CHAOS_SEED=$(CHAOS_SEED) $(GO) test -count=1 -v -timeout 12m -run '^TestChaos$$' ./chaos $(ARGS)
 
+.PHONY: planted
+planted: ## Break the code on purpose, one place at a time, and see that tests notice (ONLY=text)
+	@sh scripts/ensure-redis.sh
+	$(GO) run ./internal/planted -only "$(ONLY)"
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZ_TIME (20s)
 	@sh scripts/fuzz.sh $(FUZZ_TIME)

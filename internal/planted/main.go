@@ -1,0 +1,111 @@
+// Command planted shows that tests find what they are there for: it breaks the code in one place at
+// a time and expects the named test to fail. Nothing is written to the working tree: the go command
+// is given the broken file as an overlay.
+//
+//	go run ./internal/planted [-only TEXT]
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func main() {
+	only := flag.String("only", "", "plant the bugs whose description or test contains this text")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	missed, err := run(ctx, *only)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "planted:", err)
+		os.Exit(2)
+	case missed > 0:
+		fmt.Fprintf(os.Stderr, "planted: %d bugs were not found\n", missed)
+		os.Exit(1)
+	}
+}
+
+// run plants the bugs one by one and returns how many no test found.
+func run(ctx context.Context, only string) (missed int, err error) {
+	bugs, err := readBugs()
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range bugs {
+		if !strings.Contains(b.Bug+" "+b.Test, only) {
+			continue
+		}
+		start := time.Now()
+		found, output, err := b.found(ctx)
+		if err != nil {
+			return missed, err
+		}
+		verdict := "found by"
+		if !found {
+			missed++
+			verdict = "MISSED by"
+		}
+		fmt.Printf("%-9s %s (%s): %s\n", verdict, b.Test, time.Since(start).Round(time.Second), b.Bug)
+		if !found {
+			fmt.Println(output)
+		}
+	}
+	return missed, nil
+}
+
+// found runs the test over the broken code. The code must still compile: a compiler that complains
+// is no test.
+func (b bug) found(ctx context.Context) (found bool, output string, err error) {
+	broken, err := b.plant(".")
+	if err != nil {
+		return false, "", err
+	}
+	dir, err := os.MkdirTemp("", "planted")
+	if err != nil {
+		return false, "", err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := writeOverlay(dir, b.File, broken)
+	if err != nil {
+		return false, "", err
+	}
+	build := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-run", "^$", b.Package) //nolint:gosec // of bugs.yaml
+	if out, err := build.CombinedOutput(); err != nil {
+		return false, "", fmt.Errorf("the bug %q does not compile: %w\n%s", b.Bug, err, out)
+	}
+	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-timeout", "5m", "-run", "^"+b.Test+"$", b.Package) //nolint:gosec // of bugs.yaml
+	out, err := test.CombinedOutput()
+	if ctx.Err() != nil {
+		return false, "", ctx.Err()
+	}
+	if strings.Contains(string(out), "no tests to run") {
+		return false, "", fmt.Errorf("%s has no %s", b.Package, b.Test)
+	}
+	return err != nil, string(out), nil
+}
+
+func writeOverlay(dir, file, text string) (string, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	broken := filepath.Join(dir, filepath.Base(file))
+	data, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(broken, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	return overlay, os.WriteFile(overlay, data, 0o600)
+}
