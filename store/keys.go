@@ -60,6 +60,7 @@ import (
 //	ix:journal:<yyyymmdd>        list    who changed what on that day (UTC), sealed
 //	ix:{ix:journal:<day>}:head   string  how many entries that day has, sealed
 //	ix:journals                  string  the days with entries, sealed
+//	ix:sessions                  hash    console sessions, each sealed; <id>:last_used
 //	ix:keyset                    hash    check values: is this the keyset of this store?
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:errands                   zset    errands ("1234:verify") by when to look at them
@@ -83,6 +84,7 @@ const (
 	redisKey     = keyRoot + "redis"
 	keysetKey    = keyRoot + "keyset"
 	apiKeysKey   = keyRoot + "apikeys"
+	sessionsKey  = keyRoot + "sessions"
 	// The day follows.
 	journalPrefix  = keyRoot + "journal:"
 	journalDaysKey = keyRoot + "journals"

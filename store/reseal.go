@@ -100,7 +100,7 @@ type sealedPlace struct {
 
 // sealedAt tells whether anything sealed is kept under a key, and how.
 func sealedAt(key string) (sealedPlace, bool) {
-	if key == apiKeysKey {
+	if key == apiKeysKey || key == sessionsKey {
 		return sealedPlace{key: key, kind: "hash"}, true
 	}
 	if key == journalDaysKey || strings.HasPrefix(key, keyRoot+"{"+journalPrefix) {
