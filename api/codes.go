@@ -23,6 +23,7 @@ const (
 	CodeMalformed        Code = "malformed_request"
 	CodeInvalid          Code = "invalid_request"
 	CodeUnauthenticated  Code = "unauthenticated"
+	CodeAccessEnded      Code = "access_ended"
 	CodeScopeMissing     Code = "scope_missing"
 	CodeCustomerUnknown  Code = "customer_unknown"
 	CodeNoRoute          Code = "no_route"
@@ -60,12 +61,14 @@ const (
 	CodeNoCandidate       Code = "candidate_unknown"
 	CodeInWork            Code = "in_work"
 	CodeNoErrand          Code = "verification_unknown"
+	CodeNoSession         Code = "session_unknown"
 )
 
 var codes = map[Code]CodeInfo{
 	CodeMalformed:        {http.StatusBadRequest, "the request cannot be read", "The body is missing, is no valid JSON, or broke off. Send it again as the OpenAPI document says."},
 	CodeInvalid:          {http.StatusUnprocessableEntity, "the request has fields that are wrong", "Each is in `errors`, with what to do about it."},
 	CodeUnauthenticated:  {http.StatusUnauthorized, "the request has no valid API key", "Send `Authorization: Bearer ixk_…`. A key that is unknown, wrong, expired or revoked gets the same answer; an operator makes a new one with `icims-export apikeys new`."},
+	CodeAccessEnded:      {http.StatusUnauthorized, "access ended during the request", "The API key was revoked or has expired; `detail` says which. Requests in progress end within seconds. For an upload, `receipt` has what was accepted before; nothing is accepted afterwards. Send the upload again with the same `Idempotency-Key` and another API key: only what is missing is added. An event stream ends with the event `problem`."},
 	CodeScopeMissing:     {http.StatusForbidden, "the API key lacks the scope", "Use a key with the scope that the detail names."},
 	CodeCustomerUnknown:  {http.StatusNotFound, "there is no such customer for this API key", "Check the number in the path. A key that is bound to customers sees no others."},
 	CodeNoRoute:          {http.StatusNotFound, "there is nothing at this address", "Look the path up in `/openapi.json`."},
@@ -99,6 +102,7 @@ var codes = map[Code]CodeInfo{
 	CodeNotDead:           {http.StatusNotFound, "the export is no dead letter", "It was retried or discarded meanwhile, or never was one."},
 	CodeNoCandidate:       {http.StatusNotFound, "nothing is known of the candidate", "Check the id: it is the one that was sent with the export."},
 	CodeInWork:            {http.StatusConflict, "an export is being worked on", "Ask again in a minute."},
+	CodeNoSession:         {http.StatusNotFound, "there is no such console session", "It has ended, or belongs to another API key."},
 	CodeNoErrand:          {http.StatusNotFound, "the customer has no such verification", "Check the id. Only the latest are kept."},
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,7 @@ type body struct {
 	waited  time.Duration // for the other side
 	read    int64
 	ended   bool
+	cutBy   atomic.Pointer[AccessEndedError] // nil: nobody has cut it off
 }
 
 // readBody is the request's body with its bounds.
@@ -63,6 +65,9 @@ func (b *body) Read(p []byte) (int, error) {
 		deadline = b.until
 	}
 	_ = b.control.SetReadDeadline(deadline) // tests have connections without
+	if ended := b.cutBy.Load(); ended != nil {
+		return 0, fmt.Errorf("%w: %w", errReadBody, ended)
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.waited += time.Since(began)
 	b.read += int64(n)
@@ -75,14 +80,29 @@ func (b *body) Read(p []byte) (int, error) {
 		// would look like that.
 		b.relax()
 	default:
+		if ended := b.cutBy.Load(); ended != nil {
+			err = ended
+		}
 		err = fmt.Errorf("%w: %w", errReadBody, err)
 	}
 	return n, err
 }
 
+// cut ends the current read and every later one with the error. It may be called while
+// another goroutine reads.
+func (b *body) cut(ended *AccessEndedError) {
+	b.cutBy.Store(ended)
+	_ = b.control.SetReadDeadline(time.Now().Add(-time.Second))
+}
+
 // relax takes the deadline away while nobody reads: over HTTP/2 it would end the body of
 // a handler that is busy.
-func (b *body) relax() { _ = b.control.SetReadDeadline(time.Time{}) }
+func (b *body) relax() {
+	if b.cutBy.Load() != nil {
+		return
+	}
+	_ = b.control.SetReadDeadline(time.Time{})
+}
 
 // drain bounds how long the server waits for what nobody has read.
 func (b *body) drain() {

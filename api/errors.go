@@ -32,6 +32,7 @@ var sentinels = []struct {
 	{store.ErrBatchConflict, CodeBatchConflict},
 	{store.ErrBatchCancelled, CodeBatchCancelled},
 	{store.ErrNotDead, CodeNotDead},
+	{store.ErrNoSession, CodeNoSession},
 	{store.ErrSealed, CodeCannotOpen},
 }
 
@@ -41,6 +42,9 @@ func problemOf(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		copied := *p
 		return &copied
+	}
+	if ended, ok := errors.AsType[*AccessEndedError](err); ok {
+		return newProblem(CodeAccessEnded, ended.Detail)
 	}
 	if p := partProblem(err); p != nil {
 		return p

@@ -141,11 +141,12 @@ func (s *Server) bounded(w http.ResponseWriter, r *http.Request, o op) (*http.Re
 			a.stream(s.Settings.StallTimeout)
 		}
 		r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxUpload))
-		return r, func() {}
+		return s.whileKeyGood(r)
 	}
 	// The handler ends before its connection does, so that it can still say why.
 	ctx, cancel := context.WithTimeout(r.Context(), s.Settings.RequestTimeout)
 	r = r.WithContext(ctx)
 	r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxBody)+1) // huma counts as well
-	return r, cancel
+	r, done := s.whileKeyGood(r)
+	return r, func() { done(); cancel() }
 }

@@ -92,7 +92,8 @@ func (s *Server) enterAfter(ctx context.Context, req *request, err error) {
 	if err != nil {
 		code = problemOf(err).Code
 		outcome = store.JournalRefused
-		if code.Info().Status >= http.StatusInternalServerError {
+		// A part may have been done before access ended.
+		if code.Info().Status >= http.StatusInternalServerError || code == CodeAccessEnded {
 			outcome = store.JournalFailed
 		}
 	}

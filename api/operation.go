@@ -112,6 +112,9 @@ func register[I, O any](s *Server, o op, h func(context.Context, *I) (*O, error)
 	s.ops = append(s.ops, o)
 	huma.Register(s.huma, doc, func(ctx context.Context, in *I) (*O, error) {
 		out, err := journalled(ctx, s, o, in, h)
+		if ended := accessEnded(ctx); err == nil && ended != nil && o.Method == http.MethodGet {
+			err = ended // a change was made, and is told
+		}
 		if err == nil {
 			return out, nil
 		}
@@ -227,6 +230,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // of error it is: its text may hold anything.
 func (s *Server) problemOf(ctx context.Context, err error) *Problem {
 	p, req := problemOf(err), requestOf(ctx)
+	if ended := accessEnded(ctx); ended != nil && p.Code != CodeAccessEnded {
+		receipt := p.Receipt
+		p = problemOf(ended)
+		p.Receipt = receipt
+	}
 	if p.Code == CodeUnavailable && ctx.Err() == nil && s.stopping.Err() != nil {
 		p = newProblem(CodeStopping, "").after(askAgain)
 	}

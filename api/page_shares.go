@@ -103,3 +103,6 @@ func (s *Server) share(w http.ResponseWriter, r *http.Request, v visitor, h http
 	defer s.guards.shares.leave(v)
 	h.ServeHTTP(w, r)
 }
+
+// Address is the address that a request comes from, behind trusted proxies.
+func (s *Server) Address(r *http.Request) string { return s.guards.addressOf(r) }

@@ -19,7 +19,7 @@ func (s *Server) registerEvents() {
 		ID: "follow-batch", Method: http.MethodGet, Path: "/v1/customers/{customer}/batches/{batch}/events", Scope: ScopeRead, Tags: []string{"batches"},
 		Errors: []Code{CodeNoBatch}, Summary: "Follow a batch",
 		Description: "Server-sent events. `progress` tells how the batch stands, at once and whenever that has changed, at most once a second; `end` is the last one. " +
-			"The data of both is what `get-batch` answers. The stream also ends when the service is stopped and after half an hour: connect again, with the header `Last-Event-ID`, so that nothing is told twice. " +
+			"The data of both is what `get-batch` answers. When the API key is revoked or expires, the stream ends within seconds with the event `problem`, whose data is the problem. The stream also ends when the service is stopped and after half an hour: connect again, with the header `Last-Event-ID`, so that nothing is told twice. " +
 			"Who has had the end is answered 204.",
 	}, huma.Operation{
 		Parameters: []*huma.Param{{
@@ -38,7 +38,7 @@ const (
 	mediaEvents = "text/event-stream"
 	// heartbeat keeps what is in between from taking the connection for dead.
 	heartbeat = 15 * time.Second
-	// longestStream bounds how long a key that was revoked meanwhile can be used.
+	// longestStream bounds a stream, so that followers come to all processes.
 	longestStream = 30 * time.Minute
 )
 
@@ -71,6 +71,11 @@ func (s *Server) followBatch(w http.ResponseWriter, r *http.Request) {
 	for more {
 		select {
 		case <-ctx.Done():
+			if ended := accessEnded(ctx); ended != nil {
+				p := s.problemOf(ctx, ended)
+				p.RequestID = requestOf(ctx).id
+				e.problem(p)
+			}
 			return
 		case <-s.closing():
 			return
@@ -126,6 +131,13 @@ func (e *events) tell(b BatchStatus) bool {
 	}
 	e.last = id
 	return e.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", id, kind, data)) && kind != "end"
+}
+
+// problem writes why the stream ends.
+func (e *events) problem(p *Problem) {
+	if data, err := json.Marshal(p); err == nil {
+		e.write(fmt.Sprintf("event: problem\ndata: %s\n\n", data))
+	}
 }
 
 func (e *events) write(text string) bool {

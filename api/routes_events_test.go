@@ -25,6 +25,7 @@ type sse struct {
 type event struct {
 	id, kind string
 	data     BatchStatus
+	problem  Problem // of the kind "problem"
 }
 
 func (r *rig) follow(key, last string) *sse {
@@ -58,7 +59,11 @@ func (s *sse) next() (event, bool) {
 		case "event":
 			e.kind = value
 		case "data":
-			if err := json.Unmarshal([]byte(value), &e.data); err != nil {
+			into := any(&e.data)
+			if e.kind == "problem" {
+				into = &e.problem
+			}
+			if err := json.Unmarshal([]byte(value), into); err != nil {
 				s.t.Fatal(err)
 			}
 		case "":

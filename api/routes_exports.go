@@ -157,7 +157,7 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, answer
 		answer, err := s.rehearse(ctx, batch, conn)
 		return http.StatusOK, answer, onlyRehearsed(err)
 	}
-	sent, err := s.send(traces.Incoming(ctx, r.Header), batch)
+	sent, err := s.send(traces.Incoming(ctx, r.Header), batch, s.keyGood(r))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -10,9 +10,16 @@ import (
 )
 
 // send hands a batch over. What has been read is handed over whatever becomes of the
-// connection, and the batch closed.
-func (s *Server) send(ctx context.Context, batch tasks.Batch) (Sent, error) {
+// connection, and the batch closed. good is asked before each part of the batch: nothing
+// more is accepted once the API key is not good.
+func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.Context) error) (Sent, error) {
 	lasting := context.WithoutCancel(ctx)
+	batch.MayGoOn = func(context.Context) error {
+		if ended := accessEnded(ctx); ended != nil {
+			return ended
+		}
+		return good(lasting)
+	}
 	receipt, err := s.Producer.Enqueue(lasting, batch)
 	if receipt.Batch != "" {
 		noteOf(ctx).Object = string(receipt.Batch)
@@ -80,6 +87,8 @@ func brokenOff(err error, sent Sent, again bool) error {
 		text = fmt.Sprintf("%s accepted into batch %s before it broke off, and will be exported.", counted(sent.Accepted), sent.Batch)
 	}
 	switch {
+	case p.Code == CodeAccessEnded && again:
+		text += " Send all of it again with the same Idempotency-Key and another API key: only what is missing is added."
 	case p.Code == CodeTooManyRows && again:
 		text += " Send the other rows as another batch, with another Idempotency-Key."
 	case p.Code == CodeTooManyRows:

@@ -71,6 +71,9 @@ type Settings struct {
 	TrustedProxies []string
 	// Jobs are those of the lists of jobs.
 	Jobs jobs.Settings
+	// AccessEvery is how often the server checks whether the callers of open requests still
+	// have access.
+	AccessEvery time.Duration
 }
 
 // Defaults of Settings.
@@ -84,6 +87,7 @@ const (
 	DefaultMaxRequests    = 1000
 	DefaultKeyUploads     = 8
 	DefaultUploads        = 32
+	DefaultAccessEvery    = 2 * time.Second
 )
 
 func (s Settings) withDefaults() Settings {
@@ -96,6 +100,7 @@ func (s Settings) withDefaults() Settings {
 	s.MaxRequests = or(s.MaxRequests, DefaultMaxRequests)
 	s.KeyUploads = or(s.KeyUploads, DefaultKeyUploads)
 	s.Uploads = or(s.Uploads, DefaultUploads)
+	s.AccessEvery = or(s.AccessEvery, DefaultAccessEvery)
 	s.MaxRows = or(s.MaxRows, tasks.DefaultMaxRows)
 	return s
 }
@@ -129,8 +134,9 @@ type Server struct {
 	stopping context.Context //nolint:containedctx // it is the server's life, not a call's
 	stop     context.CancelFunc
 
-	watches *watches
-	writes  *store.WriteProbe
+	watches      *watches
+	openRequests *openRequests
+	writes       *store.WriteProbe
 
 	openAPI sync.Once
 	spec    specs
@@ -157,6 +163,7 @@ func New(d Deps) (*Server, error) {
 	if s.guards, err = newGuards(d); err != nil {
 		return nil, err
 	}
+	s.openRequests = newOpenRequests(s.stopping, s.Settings.AccessEvery)
 	s.watches, s.writes = newWatches(s), store.NewWriteProbe(d.Ledger.Writable, d.Now)
 	s.huma = huma.NewAPI(humaConfig(), adapter{s})
 	for _, routes := range routes {

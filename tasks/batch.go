@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"context"
 	"fmt"
 	"iter"
 
@@ -39,6 +40,9 @@ type Batch struct {
 	// MaxRows is how many rows are read, refused ones included; 0: DefaultMaxRows.
 	// Where there are more, Enqueue returns *TooManyRowsError.
 	MaxRows int
+	// MayGoOn, unless it is nil, is called before each part of the batch is written. Its
+	// error ends the sending, and nothing more is accepted.
+	MayGoOn func(context.Context) error
 }
 
 // DefaultMaxRows is how many rows a batch may have unless told otherwise. What a batch

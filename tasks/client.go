@@ -276,6 +276,11 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 	if err := s.written(); err != nil || len(s.pending) == 0 {
 		return err
 	}
+	if s.batch.MayGoOn != nil {
+		if err := s.batch.MayGoOn(ctx); err != nil {
+			return err
+		}
+	}
 	if s.receipt.Batch == "" {
 		if err := s.open(ctx); err != nil {
 			return err

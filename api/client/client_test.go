@@ -317,6 +317,25 @@ func (c cutOff) Write(p []byte) (int, error) {
 
 func (c cutOff) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
+// Waiting ends with the reason when the API key is revoked.
+func TestWaitEndsWithItsAPIKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(d *api.Deps) { d.Settings.AccessEvery = 5 * time.Millisecond })
+	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: many(3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := r.key("read")
+	_, err = r.with(key).Wait(t.Context(), sent.Batch, func(client.Batch) {
+		if _, err := r.ledger.RevokeAPIKey(t.Context(), strings.Split(key, "_")[1], time.Now()); err != nil {
+			t.Error(err)
+		}
+	})
+	if p, ok := errors.AsType[*client.Problem](err); !ok || p.Code != "access_ended" || p.Status != http.StatusUnauthorized || p.Detail != "The API key was revoked." || p.RequestID == "" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -91,6 +91,9 @@ func (f *following) read(body io.Reader) (over bool, err error) {
 		case "data":
 			data = value
 		case "":
+			if kind == "problem" {
+				return false, problemOf([]byte(data))
+			}
 			if data != "" {
 				if err := f.take(id, data); err != nil {
 					return false, err
@@ -106,6 +109,15 @@ func (f *following) read(body io.Reader) (over bool, err error) {
 		return false, fmt.Errorf("read events: %w", err)
 	}
 	return false, nil
+}
+
+// problemOf reads the problem with which a stream ends.
+func problemOf(data []byte) error {
+	p := &Problem{}
+	if err := json.Unmarshal(data, p); err != nil {
+		return fmt.Errorf("read events: %w", err)
+	}
+	return p
 }
 
 func (f *following) take(id, data string) error {

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/internal/testrig"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// watchful checks often whether the callers of open requests still have access.
+func watchful(d *Deps) { d.Settings.AccessEvery = 5 * time.Millisecond }
+
+func chunksOfTen(d *Deps) {
+	d.Producer = tasks.NewClient(d.Redis, d.Ledger, tasks.WithChunk(10))
+}
+
+// endings are the ways in which an API key stops being good.
+var endings = map[string]func(r *rig, key string){
+	"revoked": func(r *rig, key string) {
+		if _, err := r.Ledger.RevokeAPIKey(r.t.Context(), strings.Split(key, "_")[1], r.now.Now()); err != nil {
+			r.t.Fatal(err)
+		}
+	},
+	"expired": func(r *rig, _ string) { r.now.Pass(2 * time.Hour) },
+}
+
+func (r *rig) keyForAnHour(scope Scope) string {
+	r.t.Helper()
+	_, token, err := r.Ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test", Scopes: []string{string(scope)}, Expires: r.now.Now().Add(time.Hour)}, r.now.Now())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return token
+}
+
+// An open stream ends when its API key is revoked or expires, and says why. Streams of other
+// keys go on.
+func TestAccessEndsForOpenStreams(t *testing.T) {
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, watchful)
+			r.accept("1234", 7, "c-1")
+			key := r.keyForAnHour(ScopeRead)
+			ended, other := r.follow(key, ""), r.follow(r.key(ScopeRead), "")
+			ended.must("progress", func(BatchStatus) bool { return true })
+			other.must("progress", func(BatchStatus) bool { return true })
+			end(r, key)
+			if e, ok := ended.next(); !ok || e.kind != "problem" {
+				t.Errorf("the stream ends with %+v", e)
+			} else if p := e.problem; p.Code != CodeAccessEnded || !strings.Contains(p.Detail, name) {
+				t.Errorf("the stream ends with %+v", p)
+			}
+			if e, more := ended.next(); more {
+				t.Errorf("then comes %+v", e)
+			}
+			r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+string(r.batch)+"/events", nil).problem(CodeUnauthenticated)
+			r.cancelAll()
+			other.must("end", func(b BatchStatus) bool { return b.Cancelled == 1 })
+		})
+	}
+}
+
+// cancelAll cancels the exports of customer 1234 that wait.
+func (r *rig) cancelAll() {
+	r.t.Helper()
+	if _, err := r.Ledger.CancelCustomer(r.t.Context(), "1234", store.CancelOptions{Who: "a test", Why: "x"}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// upload is a request whose body is sent in parts.
+type upload struct {
+	*io.PipeWriter
+	answer chan *reply
+}
+
+func (r *rig) upload(key string) upload {
+	body, rows := io.Pipe()
+	u := upload{rows, make(chan *reply, 1)}
+	go func() {
+		u.answer <- r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", body, "Content-Type", "application/x-ndjson", "Idempotency-Key", "k")
+	}()
+	r.t.Cleanup(func() { rows.Close() })
+	return u
+}
+
+func (u upload) send(t *testing.T, from, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := io.WriteString(u, row(fmt.Sprintf("c-%d", from+i))+"\n"); err != nil {
+			return // the server has answered
+		}
+	}
+}
+
+func (r *rig) live() int64 {
+	r.t.Helper()
+	n, err := r.Ledger.Live(r.t.Context(), "1234")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return n
+}
+
+// An upload is cut off when its API key is revoked or expires, even while its sender is
+// silent. The answer says what was accepted, and the same idempotency key goes on from there
+// with another API key.
+func TestAccessEndsForUploads(t *testing.T) {
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, watchful, chunksOfTen)
+			r.connect("1234")
+			key := r.keyForAnHour(ScopeExport)
+			u := r.upload(key)
+			u.send(t, 0, 25)
+			testrig.Eventually(t, "20 rows are accepted", func() bool { return r.live() == 20 })
+			end(r, key)
+			answer := <-u.answer
+			p := answer.problem(CodeAccessEnded)
+			if p.Receipt == nil || p.Receipt.Accepted != 20 {
+				t.Fatalf("answered %s", answer.body)
+			}
+			for _, want := range []string{name, "20 candidates were accepted into batch " + string(p.Receipt.Batch), "the same Idempotency-Key and another API key"} {
+				if !strings.Contains(p.Detail, want) {
+					t.Errorf("the detail %q lacks %q", p.Detail, want)
+				}
+			}
+			if live := r.live(); live != 20 {
+				t.Errorf("%d rows are accepted", live)
+			}
+			b, err := r.Ledger.Batch(t.Context(), p.Receipt.Batch)
+			if err != nil || b.Closed.IsZero() {
+				t.Errorf("the batch is left open: %+v, %v", b, err)
+			}
+			again := r.upload(r.key(ScopeExport))
+			again.send(t, 0, 25)
+			again.Close()
+			var got Sent
+			(<-again.answer).is(http.StatusAccepted, &got)
+			if got.Batch != p.Receipt.Batch || got.Accepted != 25 || got.Again != 20 {
+				t.Errorf("sent again: %+v", got)
+			}
+			if live := r.live(); live != 25 {
+				t.Errorf("%d rows are accepted after the second sending", live)
+			}
+		})
+	}
+}
+
+// Rows that come after the revocation are not accepted, even if the open request has not
+// been checked yet.
+func TestNothingIsAcceptedAfterARevocation(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, chunksOfTen, func(d *Deps) { d.Settings.AccessEvery = time.Hour })
+	r.connect("1234")
+	key := r.keyForAnHour(ScopeExport)
+	u := r.upload(key)
+	u.send(t, 0, 25)
+	testrig.Eventually(t, "20 rows are accepted", func() bool { return r.live() == 20 })
+	endings["revoked"](r, key)
+	u.send(t, 25, 600)
+	u.Close()
+	p := (<-u.answer).problem(CodeAccessEnded)
+	if live := r.live(); live != 20 || p.Receipt.Accepted != 20 {
+		t.Errorf("%d rows are accepted, the receipt says %+v", live, p.Receipt)
+	}
+	for _, e := range r.journal("create-export")[:1] {
+		if e.Outcome != store.JournalFailed || e.Code != string(CodeAccessEnded) {
+			t.Errorf("the journal has %+v", e)
+		}
+	}
+}
+
+// A request that waits for something ends as well, without an answer to what it asked.
+func TestAccessEndsForRequestsThatWait(t *testing.T) {
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, watchful)
+			r.furnished("1234")
+			key := r.keyForAnHour(ScopeRead)
+			answered := make(chan *reply, 1)
+			go func() { answered <- r.call(key, http.MethodGet, "/v1/customers/1234/jobs?wait=30s", nil) }()
+			testrig.Eventually(t, "the request waits", func() bool { return len(r.askedForJobs("1234")) > 0 })
+			end(r, key)
+			if p := (<-answered).problem(CodeAccessEnded); !strings.Contains(p.Detail, name) {
+				t.Errorf("answered %+v", p)
+			}
+		})
+	}
+}
