@@ -119,7 +119,7 @@ func TestDefaults(t *testing.T) {
 		JobsMaxAge: 10 * time.Minute, JobsShare: 10,
 		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, MaxBatchRows: 1_000_000, MaxWaiting: 200_000, AcceptMemory: 85, ResultRetention: 720 * time.Hour, AbandonedAfter: 24 * time.Hour,
-		APIListen: "127.0.0.1:8080", Console: true, APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
+		APIListen: "127.0.0.1:8080", Console: true, ConsoleIdle: time.Hour, APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
 		APIKeyRate: 50, APIKeyBurst: 100, APIMaxRequests: 1000, APIKeyUploads: 8, APIUploads: 32, JournalRetention: 9600 * time.Hour,
 		TraceRatio: 1,
 		LogLevel:   "info", LogFormat: "auto",
@@ -180,6 +180,7 @@ api_max_requests: 41
 api_key_uploads: 42
 api_uploads: 43
 console: false
+console_idle: 44m
 metrics_listen: :9464
 metrics_customers: true
 journal_retention: 42d
@@ -202,7 +203,7 @@ log_format: json
 		APIListen: ":8443", APITLSCert: "cert.pem", APITLSKey: "key.pem", APITrustedProxies: []string{"10.0.0.0/8", "::1"},
 		APIRequestTimeout: 36 * time.Second, APIStallTimeout: 37 * time.Second, APIMaxUpload: 38,
 		APIKeyRate: 3.9, APIKeyBurst: 40, APIMaxRequests: 41, APIKeyUploads: 42, APIUploads: 43, JournalRetention: 1008 * time.Hour,
-		MetricsListen: ":9464", MetricsCustomers: true,
+		ConsoleIdle: 44 * time.Minute, MetricsListen: ":9464", MetricsCustomers: true,
 		OTLPEndpoint: "https://collector.example.com", TraceRatio: 0.25,
 		LogLevel: "debug", LogFormat: "json",
 	}

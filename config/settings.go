@@ -61,6 +61,7 @@ type Settings struct {
 
 	APIListen         string        `name:"api-listen" env:"ICIMS_EXPORT_API_LISTEN" default:"127.0.0.1:8080" placeholder:"ADDRESS" group:"api" help:"Address that serve listens on."`
 	Console           bool          `name:"console" env:"ICIMS_EXPORT_CONSOLE" default:"true" negatable:"" placeholder:"BOOL" group:"api" help:"Serve the console, for people with a browser, at the API's address; without it only programs are answered."`
+	ConsoleIdle       time.Duration `name:"console-idle" env:"ICIMS_EXPORT_CONSOLE_IDLE" default:"1h" placeholder:"DURATION" group:"api" help:"Time without use after which a console session ends, 1m to 12h. A page that refreshes itself or streams does not count as use. A session ends after 12h in any case."`
 	APITLSCert        string        `name:"api-tls-cert" env:"ICIMS_EXPORT_API_TLS_CERT" placeholder:"FILE" group:"api" help:"Certificate chain (PEM); read again on SIGHUP. Without it the API speaks plain HTTP."`
 	APITLSKey         string        `name:"api-tls-key" env:"ICIMS_EXPORT_API_TLS_KEY" placeholder:"FILE" group:"api" help:"The certificate's private key (PEM)."`
 	APITrustedProxies []string      `name:"api-trusted-proxies" env:"ICIMS_EXPORT_API_TRUSTED_PROXIES" placeholder:"NETWORK,..." group:"api" help:"Addresses or networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8. By the caller's address failed log-ins, and requests without one, are counted."`

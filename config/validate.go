@@ -37,6 +37,8 @@ const (
 	maxJobsShare       = 90
 	minJobsAge         = time.Minute
 	maxJobsAge         = 24 * time.Hour
+	minConsoleIdle     = time.Minute
+	maxConsoleIdle     = 12 * time.Hour
 
 	minRequestTimeout   = 35 * time.Second
 	minJournalRetention = 24 * time.Hour
@@ -80,6 +82,9 @@ func (s Settings) Validate() error {
 	c.between("MaxLanes", s.MaxLanes, maxLanes)
 	c.between("EnqueueChunk", s.EnqueueChunk, maxEnqueueChunk)
 	c.between("MaxBatchRows", s.MaxBatchRows, maxMaxBatchRows)
+	if s.ConsoleIdle < minConsoleIdle || s.ConsoleIdle > maxConsoleIdle {
+		c.add("ConsoleIdle", fmt.Sprintf("is %s", short(s.ConsoleIdle)), "give a time from 1m to 12h")
+	}
 	c.between("MaxWaiting", s.MaxWaiting, maxMaxWaiting)
 	c.between("AcceptMemory", s.AcceptMemory, maxAcceptMemory)
 	if !(s.CallsPerSecond >= minCallsPerSecond && s.CallsPerSecond <= maxCallsPerSecond) { // so put, NaN is refused as well

@@ -20,8 +20,14 @@ func (v *visit) batchEvents() error {
 			begun = true
 			v.stream()
 		}
-		if e.kind == "" {
+		switch e.kind {
+		case "":
 			return v.tellText(": still here\n\n")
+		case "problem": // the session or its API key has ended
+			if err := v.tellPart("", "login", "session-over", nil); err != nil {
+				return err
+			}
+			return v.tellEnd()
 		}
 		var b api.BatchStatus
 		if err := json.Unmarshal(e.data, &b); err != nil {

@@ -20,6 +20,8 @@ type Options struct {
 	// Monitoring is asynq's web UI, for keys that are bound to no customer; nil: there
 	// is none.
 	Monitoring http.Handler
+	// Idle is how long a session lasts without use; 0 for DefaultIdle.
+	Idle time.Duration
 	// Version stands at the foot of each page, if it is known.
 	Version string
 	Log     zerolog.Logger
@@ -43,6 +45,7 @@ const MonitoringPath = "/monitoring"
 // areas are the functions that enter the routes of each page.
 var areas = []func(*Console){
 	(*Console).registerLogin,
+	(*Console).registerSessions,
 	(*Console).registerChooser,
 	(*Console).registerLanes,
 	(*Console).registerIntegrations,
@@ -63,6 +66,9 @@ func New(o Options) (*Console, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Idle <= 0 {
+		o.Idle = DefaultIdle
 	}
 	pages, err := parsePages()
 	if err != nil {

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/prose"
 )
 
 func (c *Console) registerExport() {
@@ -53,9 +55,7 @@ var exportKinds = []struct{ Value, Name string }{
 func (exportForm) Kinds() any { return exportKinds }
 
 func (v *visit) export() error {
-	q := v.r.URL.Query()
-	chosen := q.Get("job")
-	f, err := v.exportForm(&handedIn{fields: url.Values{"job": {chosen}}})
+	f, err := v.exportForm(&handedIn{fields: v.r.URL.Query()})
 	if err != nil {
 		return err
 	}
@@ -117,6 +117,9 @@ func (v *visit) handOver() error {
 	if ok && refused.Code == api.CodeNothingAccepted && refused.Receipt != nil {
 		return v.receipt(*refused.Receipt, in)
 	}
+	if ok && refused.Code == api.CodeAccessEnded && refused.Receipt != nil && refused.Receipt.Accepted > 0 {
+		return v.goOnAfterLogin(in, refused)
+	}
 	if ok && refused.Status != http.StatusUnauthorized {
 		return v.exportAgain(in, v.refusedExport(refused))
 	}
@@ -131,6 +134,26 @@ func (v *visit) handOver() error {
 		return v.redirect(batchPage(v.Customer, string(sent.Batch)), said)
 	}
 	return v.receipt(sent, in)
+}
+
+// goOnAfterLogin answers an upload that was cut off with the log-in page, and says what was
+// accepted. After the log-in the form is the same batch as before.
+func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
+	_, job := pickedJob(in.fields, "job")
+	form := url.Values{"key": {in.key()}, "job": {job}}
+	for _, name := range []string{"include_previously_exported", "generate_dummy_emails"} {
+		if value := in.fields.Get(name); value != "" {
+			form.Set(name, value)
+		}
+	}
+	told := *refused
+	told.Title = "The upload was cut off"
+	told.Detail = fmt.Sprintf("Your session or its API key has ended. Accepted so far: %s (batch %s). Log in and choose the file again: only what is missing is added.",
+		prose.Plural(refused.Receipt.Accepted, "candidate"), refused.Receipt.Batch)
+	v.forget()
+	v.Who = api.WhoAmI{}
+	v.refuse(&told, "login", "layout", v.frame("Log in", loginForm{Next: exportForm{Customer: v.Customer}.Path() + "?" + form.Encode(), Refused: &told}))
+	return nil
 }
 
 // silent reports whether a receipt says nothing that the batch's page does not say.

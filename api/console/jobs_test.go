@@ -111,7 +111,7 @@ func TestThePickerWorksWithoutAList(t *testing.T) {
 		t.Errorf("while the list is read: %s", got.text)
 	}
 	r.listed(someJobs...)
-	r.now.Pass(time.Hour)
+	r.now.Pass(30 * time.Minute)
 	if got := p.get(part, "HX-Request", "true"); !got.has("3 jobs", "being read anew") {
 		t.Errorf("while the list is read anew: %s", got.text)
 	}

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
 )
 
 const loginPath = "/login"
@@ -59,6 +61,14 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Console: c, w: w, r: r}
+	if s, ok := c.sessionOf(r); ok {
+		if err := c.API.Ledger.EndSession(r.Context(), s.ID); err != nil && !errors.Is(err, store.ErrNoSession) {
+			c.Log.Error().Str("key", s.Who.Key).Str("session", s.ID).Msg("log-out failed: Redis does not answer, so the session goes on until it is idle")
+			v.forget()
+			v.fail(unavailable())
+			return
+		}
+	}
 	v.forget()
 	http.Redirect(w, r, "/login?why=left", http.StatusSeeOther)
 }

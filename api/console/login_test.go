@@ -174,7 +174,7 @@ func TestASessionEnds(t *testing.T) {
 				t.Errorf("afterwards, for htmx: %d at %q: %s", got.StatusCode, got.Header.Get("HX-Retarget"), got.text)
 			}
 			form := r.server.URL + "/customers/1234/export?x=1"
-			if got := p.post("/customers/1234/export", nil, "Referer", form); got.StatusCode != http.StatusUnauthorized || !got.has("not logged in any more", `name="next" value="/customers/1234/export?x=1"`) {
+			if got := p.post("/customers/1234/export", nil, "Referer", form); got.StatusCode != http.StatusUnauthorized || !got.has("Your session has ended", `name="next" value="/customers/1234/export?x=1"`) {
 				t.Errorf("afterwards, a form: %d: %s", got.StatusCode, got.text)
 			}
 			if got := p.post("/customers/1234/export", nil, "Referer", "https://elsewhere.example/x"); !got.has(`name="next" value="/"`) {

@@ -89,6 +89,9 @@ func (v *visit) frame(title string, body any) frame {
 // LoggedIn reports whether it is known who looks.
 func (f frame) LoggedIn() bool { return f.Who.Key != "" }
 
+// AtSessions reports whether it is the page of the sessions.
+func (f frame) AtSessions() bool { return f.section == "sessions" }
+
 // Choice reports whether there is another customer to choose.
 func (f frame) Choice() bool { return f.Who.AllCustomers || len(f.Who.Customers) > 1 }
 

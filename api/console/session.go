@@ -1,16 +1,24 @@
 package console
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
 )
 
-// sessionTime is how long a person stays logged in.
-const sessionTime = 12 * time.Hour
+const (
+	// sessionTime is how long a session lasts at most.
+	sessionTime = 12 * time.Hour
+	// DefaultIdle is how long a session lasts without use.
+	DefaultIdle = time.Hour
+)
 
 const (
 	sessionCookie = "icims_export_session"
@@ -21,8 +29,10 @@ const (
 	sessionPlace = "console:session"
 )
 
-// session is what the cookie holds, sealed.
+// session is the sealed content of the cookie. Only the cookie has the API key. The record
+// in Redis says whether the session goes on.
 type session struct {
+	ID    string    `json:"id"`
 	Token string    `json:"token"`
 	Until time.Time `json:"until"`
 	// Who it was at the log-in, without the customers, of which there may be many: for
@@ -53,9 +63,17 @@ func (c *Console) sessionOf(r *http.Request) (session, bool) {
 
 // begin logs the person in with an API key.
 func (v *visit) begin(token string) error {
+	now := v.Now()
+	kept, err := v.API.Ledger.NewSession(v.r.Context(), store.Session{
+		Key: v.Who.Key, Name: v.Who.Name, Address: v.API.Address(v.r), Began: now, Until: now.Add(sessionTime), IdleSeconds: int64(v.Idle / time.Second),
+	})
+	if err != nil {
+		v.Log.Error().Str("key", v.Who.Key).Msg("log-in failed: the session could not be recorded in Redis")
+		return unavailable()
+	}
 	who := v.Who
 	who.Customers = nil
-	text, err := json.Marshal(session{token, v.Now().Add(sessionTime), who})
+	text, err := json.Marshal(session{kept.ID, token, kept.Until, who})
 	if err != nil {
 		return err
 	}
@@ -65,6 +83,43 @@ func (v *visit) begin(token string) error {
 	}
 	http.SetCookie(v.w, v.cookie(v.cookieName(v.r), base64.RawURLEncoding.EncodeToString(sealed), int(sessionTime.Seconds())))
 	return nil
+}
+
+// goesOn returns store.ErrNoSession if the session has ended. With touch it counts as used
+// now.
+func (c *Console) goesOn(ctx context.Context, s session, touch bool) error {
+	kept, err := c.API.Ledger.UseSession(ctx, s.ID, c.Now(), touch)
+	if err == nil && kept.Key != s.Who.Key {
+		return store.ErrNoSession
+	}
+	return err
+}
+
+// byItself reports whether the page made the request, not the person: to refresh a part of
+// itself, or to follow a stream. What a person types into a search field counts as use.
+func byItself(r *http.Request) bool {
+	typed := strings.HasPrefix(r.Header.Get("HX-Source"), "input")
+	return r.Method == http.MethodGet && (r.Header.Get("HX-Request") == "true" && !typed ||
+		strings.Contains(r.Header.Get("Accept"), "text/event-stream") || strings.HasPrefix(r.URL.Path, MonitoringPath+"/api/"))
+}
+
+// whileLoggedIn returns the request, which ends when the session ends or its API key stops
+// being good. An upload or a download that goes on counts as use; a stream of events does not.
+func (v *visit) whileLoggedIn() (*http.Request, func()) {
+	s, touch, who := v.session, false, "session "+v.session.ID
+	if !byItself(v.r) {
+		touch, who = true, who+" in use"
+	}
+	return v.API.WhileAllowed(v.r, who, func(ctx context.Context) error {
+		err := v.goesOn(ctx, s, touch)
+		if errors.Is(err, store.ErrNoSession) {
+			return &api.AccessEndedError{Detail: "The console session has ended."}
+		}
+		if err != nil {
+			return err
+		}
+		return v.API.KeyGood(ctx, s.Token, s.Who.Expires)
+	})
 }
 
 // forget logs the person out.

@@ -18,8 +18,9 @@ type visit struct {
 	w http.ResponseWriter
 	r *http.Request
 
-	token string
-	Who   api.WhoAmI
+	session session
+	token   string
+	Who     api.WhoAmI
 	// Customer is the one whose page it is; "" for a page of all. It is a valid id, and
 	// the key is good for it.
 	Customer string
@@ -82,6 +83,9 @@ func (c *Console) handleStream(pattern, section string, scope api.Scope, h func(
 			v.fail(err)
 			return
 		}
+		var done func()
+		v.r, done = v.whileLoggedIn()
+		defer done()
 		if err := h(v); err != nil {
 			v.fail(err)
 		}
@@ -97,7 +101,13 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 		v.toLogin("")
 		return nil, false
 	}
-	v.token = s.Token
+	v.session, v.token = s, s.Token
+	sessionErr := c.goesOn(r.Context(), s, !byItself(r))
+	if errors.Is(sessionErr, store.ErrNoSession) {
+		v.forget()
+		v.toLogin("ended")
+		return nil, false
+	}
 	if err := v.get("/v1/whoami", nil, &v.Who); err != nil {
 		if refused, ok := refusalOf(err); !ok || refused.Status != http.StatusUnauthorized {
 			v.Who = s.Who // it is not known to be another by now
@@ -105,7 +115,17 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 		v.fail(err)
 		return nil, false
 	}
+	if sessionErr != nil {
+		v.fail(unavailable())
+		return nil, false
+	}
 	return v, true
+}
+
+// unavailable is the refusal while Redis does not answer.
+func unavailable() *Refusal {
+	info := api.CodeUnavailable.Info()
+	return &Refusal{Status: info.Status, Problem: api.Problem{Title: info.Title, Detail: "Try again in a few seconds."}}
 }
 
 // bind checks the scope and the customer in the path.
@@ -156,11 +176,17 @@ func (v *visit) redirect(path string, did string) error {
 
 // fail answers with what went wrong.
 func (v *visit) fail(err error) {
+	_, ended := errors.AsType[*api.AccessEndedError](context.Cause(v.r.Context()))
+	if ended {
+		v.forget()
+		v.toLogin("ended")
+		return
+	}
+	if errors.Is(v.r.Context().Err(), context.Canceled) {
+		return // the browser waits no more
+	}
 	var refusal *Refusal
 	if !errors.As(err, &refusal) {
-		if v.r.Context().Err() != nil {
-			return // nobody is left to tell
-		}
 		v.Log.Error().Str("page", v.section).Msg("a page met an unexpected fault")
 		refusal = &Refusal{Status: http.StatusInternalServerError, Problem: api.Problem{Title: "an unexpected fault of this service", Detail: "Try again; if it stays, its operators find more in the log."}}
 	}

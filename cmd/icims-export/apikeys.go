@@ -188,6 +188,12 @@ func (c *apikeysListCommand) Run(ctx context.Context, p *process) error {
 	return t.write(rows...)
 }
 
+// keyIDOf returns the ID of an API key, also from a whole key that somebody has pasted.
+func keyIDOf(text string) string {
+	id, _, _ := strings.Cut(strings.TrimPrefix(text, "ixk_"), "_")
+	return id
+}
+
 type apikeysRevokeCommand struct {
 	ID string `arg:"" help:"The key's id: what follows ixk_ up to the next underscore. apikeys list shows it."`
 	whoAndWhy
@@ -200,8 +206,7 @@ func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	// Whoever pastes a whole key means the key.
-	id, _, _ := strings.Cut(strings.TrimPrefix(c.ID, "ixk_"), "_")
+	id := keyIDOf(c.ID)
 	var key store.APIKey
 	err = o.journalledAnyway(ctx, &store.JournalEntry{What: "apikeys revoke", Object: id, Who: c.Who, Why: c.Why}, func() error {
 		key, err = o.Ledger.RevokeAPIKey(ctx, id, time.Now())

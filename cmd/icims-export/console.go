@@ -14,8 +14,8 @@ import (
 )
 
 // mountConsole lets the API's address answer browsers as well, with asynq's web UI behind
-// the same log-in. The returned function ends it.
-func mountConsole(server *api.Server, log zerolog.Logger) (func(), error) {
+// the same log-in. idle is how long a session lasts without use. The returned function ends it.
+func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (func(), error) {
 	queues, err := monitoring.New(monitoring.Options{
 		Redis: server.Redis, Path: console.MonitoringPath, MayOperate: console.MayOperate, Announce: server.Ledger.Announce,
 		Journal: func(r *http.Request, c monitoring.Change) (func(error), error) {
@@ -29,7 +29,7 @@ func mountConsole(server *api.Server, log zerolog.Logger) (func(), error) {
 	if version == "(devel)" {
 		version = "" // go run and go build know none
 	}
-	pages, err := console.New(console.Options{API: server, Keys: server.Ledger.Keys(), Monitoring: queues, Version: version, Log: log})
+	pages, err := console.New(console.Options{API: server, Keys: server.Ledger.Keys(), Monitoring: queues, Idle: idle, Version: version, Log: log})
 	if err != nil {
 		_ = queues.Close()
 		return nil, failed("the console cannot be made: %s", rootCause(err))

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/api/console"
 	checks "github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
@@ -54,7 +55,7 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 	if err != nil {
 		return err
 	}
-	closeConsole, err := mountConsole(server, d.p.logger(zerolog.WarnLevel))
+	closeConsole, err := mountConsole(server, console.DefaultIdle, d.p.logger(zerolog.WarnLevel))
 	if err != nil {
 		server.Close()
 		return err

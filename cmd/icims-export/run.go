@@ -46,6 +46,7 @@ type grammar struct {
 	Serve      serveCommand      `cmd:"" help:"Serve the HTTP API until stopped."`
 	Health     healthCommand     `cmd:"" help:"Ask a running worker or API whether it can work. Exits with 1 where it can't."`
 	APIKeys    apikeysCommand    `cmd:"" name:"apikeys" help:"Make, list and revoke keys to the HTTP API."`
+	Sessions   sessionsCommand   `cmd:"" help:"List and end console sessions."`
 	Sim        simCommand        `cmd:"" help:"Run a simulated iCIMS to try things out against."`
 	Keys       keysCommand       `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
@@ -56,12 +57,13 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "show", "status", "verify", "worker"}
+var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "sessions", "show", "status", "verify", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},
 	"connection": {"list", "show", "add", "edit", "remove"},
 	"dead":       {"list", "show", "retry", "transfer", "discard"},
+	"sessions":   {"list", "end"},
 	"keys":       {"new", "status", "rotate", "promote", "reseal", "drop", "adopt"},
 }
 

@@ -71,7 +71,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if p.settings.Console {
-		closeConsole, err := mountConsole(server, log)
+		closeConsole, err := mountConsole(server, p.settings.ConsoleIdle, log)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,55 @@
+package flows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// An administrator ends the session of an open page, and the page says so by itself.
+func TestAnOpenPageSaysThatItsSessionHasEnded(t *testing.T) {
+	s := newService(t)
+	s.connect()
+	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "a test", Why: "so that the batch does not end"}); err != nil {
+		t.Fatal(err)
+	}
+	sent, err := tasks.NewClient(s.redis, s.ledger).Enqueue(t.Context(), tasks.Batch{
+		Customer: customer, Candidates: tasks.Candidates(tasks.Candidate{ID: "c-1", FirstName: "Ana", LastName: "Lytic", Email: "ana@example.com"}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := s.login(api.ScopeRead)
+	reader.visit("/customers/" + customer + "/batches/" + string(sent.Batch))
+	reader.sees("0 of 1 candidate done")
+
+	admin := s.login(api.ScopeAdmin)
+	admin.visit("/")
+	admin.goes("Maria")
+	admin.sees("Open sessions of all API keys", "Tom", "this session")
+	admin.audit("sessions")
+	admin.goes("End session " + s.sessionOf("Tom"))
+	admin.sees("The session has ended.")
+	admin.lacks("Tom")
+
+	reader.sees("Your session has ended", "Log in in another tab")
+}
+
+// sessionOf returns the ID of the session that was opened with a key of that name.
+func (s *service) sessionOf(name string) string {
+	s.t.Helper()
+	all, err := s.ledger.Sessions(s.t.Context(), time.Now())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, x := range all {
+		if x.Name == name {
+			return x.ID
+		}
+	}
+	s.t.Fatalf("no session of %s in %+v", name, all)
+	return ""
+}
