@@ -41,6 +41,25 @@ type Behaviour struct {
 	// PeopleInSearch is whom a search for people finds: everybody or nobody, as
 	// for an account that may not see people in lists; reading one by id works.
 	PeopleInSearch string `json:"people_in_search,omitempty" yaml:"people_in_search"`
+	// TextValues says what several values in one text filter of a search mean: first
+	// (only the first counts) or any of them. For list filters they mean any.
+	TextValues string `json:"text_values,omitempty" yaml:"text_values"`
+	// GroupOr says what the operator "|" of a group of filters does: any (of them),
+	// first (the others are not heeded) or refused.
+	GroupOr string `json:"group_or,omitempty" yaml:"group_or"`
+	// EmptySearch is the answer to a search without hits: list (empty), errors (200
+	// with code 2), errors404 (404 with code 2) or uncoded (200 with "CODE" for a
+	// code, the sample of iCIMS's documentation).
+	EmptySearch string `json:"empty_search,omitempty" yaml:"empty_search"`
+	// EmailView says whether the account can read people's e-mail addresses: shown
+	// or hidden.
+	EmailView string `json:"email_view,omitempty" yaml:"email_view"`
+	// PairSearch says whether a search for workflows by person and job finds one
+	// that exists: finds or misses.
+	PairSearch string `json:"pair_search,omitempty" yaml:"pair_search"`
+	// PairRoute says whether applicantworkflows/person/{person}/job/{job} is there:
+	// present, absent (404 with a page) or denied (403).
+	PairRoute string `json:"pair_route,omitempty" yaml:"pair_route"`
 	// QuotaStatus answers calls beyond the daily limit: 429, 403 or 503.
 	QuotaStatus int `json:"quota_status,omitempty" yaml:"quota_status"`
 	// RetryAfter says whether calls beyond a limit are told when to come again:
@@ -79,6 +98,16 @@ const (
 	Insensitive    = "insensitive"
 	Everybody      = "everybody"
 	Nobody         = "nobody"
+	Any            = "any"
+	EmptyList      = "list"
+	ErrorsObject   = "errors"
+	Errors404      = "errors404"
+	Uncoded        = "uncoded"
+	Shown          = "shown"
+	Hidden         = "hidden"
+	Finds          = "finds"
+	Misses         = "misses"
+	Denied         = "denied"
 )
 
 func (b Behaviour) withDefaults() Behaviour {
@@ -94,6 +123,12 @@ func (b Behaviour) withDefaults() Behaviour {
 		WarningCarrier:         Both,
 		SearchEmailCase:        Sensitive,
 		PeopleInSearch:         Everybody,
+		TextValues:             First,
+		GroupOr:                Any,
+		EmptySearch:            EmptyList,
+		EmailView:              Shown,
+		PairSearch:             Finds,
+		PairRoute:              Present,
 		QuotaStatus:            http.StatusTooManyRequests,
 		RetryAfter:             Absent,
 		BlockedIPStatus:        http.StatusForbidden,
@@ -114,6 +149,12 @@ func (b Behaviour) over(base Behaviour) Behaviour {
 	fill(&b.WarningCarrier, base.WarningCarrier)
 	fill(&b.SearchEmailCase, base.SearchEmailCase)
 	fill(&b.PeopleInSearch, base.PeopleInSearch)
+	fill(&b.TextValues, base.TextValues)
+	fill(&b.GroupOr, base.GroupOr)
+	fill(&b.EmptySearch, base.EmptySearch)
+	fill(&b.EmailView, base.EmailView)
+	fill(&b.PairSearch, base.PairSearch)
+	fill(&b.PairRoute, base.PairRoute)
 	fill(&b.QuotaStatus, base.QuotaStatus)
 	fill(&b.RetryAfter, base.RetryAfter)
 	fill(&b.BlockedIPStatus, base.BlockedIPStatus)
@@ -147,6 +188,12 @@ func (b Behaviour) check() error {
 		{"retry_after", b.RetryAfter, []string{Absent, Present}},
 		{"search_email_case", b.SearchEmailCase, []string{Sensitive, Insensitive}},
 		{"people_in_search", b.PeopleInSearch, []string{Everybody, Nobody}},
+		{"text_values", b.TextValues, []string{First, Any}},
+		{"group_or", b.GroupOr, []string{Any, First, Refused}},
+		{"empty_search", b.EmptySearch, []string{EmptyList, ErrorsObject, Errors404, Uncoded}},
+		{"email_view", b.EmailView, []string{Shown, Hidden}},
+		{"pair_search", b.PairSearch, []string{Finds, Misses}},
+		{"pair_route", b.PairRoute, []string{Present, Absent, Denied}},
 	} {
 		if s.value != "" && !slices.Contains(s.allowed, s.value) {
 			return fmt.Errorf("behaviour.%s: %q is none of %v", s.name, s.value, s.allowed)

@@ -30,8 +30,9 @@ const (
 	RedirectElsewhere Fault = "redirect_elsewhere"
 	Unauthorized      Fault = "unauthorized"
 	AccessDenied404   Fault = "access_denied_404"
-	Slow              Fault = "slow"   // answers after Rule.Delay
-	StatusBefore      Fault = "status" // answers with Rule.Status, nothing took effect
+	Slow              Fault = "slow"        // answers after Rule.Delay
+	Gateway404        Fault = "gateway_404" // a 404 of a gateway in between: not iCIMS's, nothing took effect
+	StatusBefore      Fault = "status"      // answers with Rule.Status, nothing took effect
 )
 
 const elsewhere = "http://elsewhere.invalid"
@@ -40,7 +41,7 @@ func (f Fault) known() bool {
 	switch f {
 	case FaultNone, Error500Before, Error500After, TimeoutBefore, TimeoutAfter, TimeoutLate, ResetBefore, ResetAfter, ResetMidBody,
 		Error503, Error429, Error429Bare, SlowBody, HTMLError, TruncatedJSON, OverlongJSON, RedirectElsewhere, Unauthorized,
-		AccessDenied404, Slow, StatusBefore:
+		AccessDenied404, Gateway404, Slow, StatusBefore:
 		return true
 	}
 	return false
@@ -66,6 +67,7 @@ type Faults struct {
 	RedirectElsewhere float64 `json:"redirect_elsewhere,omitempty" yaml:"redirect_elsewhere"`
 	Unauthorized      float64 `json:"unauthorized,omitempty" yaml:"unauthorized"`
 	AccessDenied404   float64 `json:"access_denied_404,omitempty" yaml:"access_denied_404"`
+	Gateway404        float64 `json:"gateway_404,omitempty" yaml:"gateway_404"`
 
 	// SearchLag is how long a write stays invisible to searches, live ones
 	// (staleness=0) included.
@@ -103,7 +105,7 @@ func (f *Faults) draw(rng *rand.Rand) Fault {
 		{Error503, f.Error503}, {Error429, f.Error429}, {Error429Bare, f.Error429Bare},
 		{SlowBody, f.SlowBody}, {HTMLError, f.HTMLError}, {TruncatedJSON, f.TruncatedJSON},
 		{OverlongJSON, f.OverlongJSON}, {RedirectElsewhere, f.RedirectElsewhere},
-		{Unauthorized, f.Unauthorized}, {AccessDenied404, f.AccessDenied404},
+		{Unauthorized, f.Unauthorized}, {AccessDenied404, f.AccessDenied404}, {Gateway404, f.Gateway404},
 	} {
 		if u < c.rate {
 			return c.fault

@@ -19,14 +19,28 @@ type filterDef[R any] struct {
 	foldExact func(R) bool
 }
 
-// compile turns a search into a predicate over records. A filter that the
-// record type does not know rejects the whole search.
-func compile[R any](g group, defs map[string]filterDef[R]) (func(R) bool, *problem) {
+// compile turns a search into a predicate over records, and takes out of it what
+// the behaviour does not heed. A filter that the record type does not know rejects
+// the whole search.
+func compile[R any](g *group, defs map[string]filterDef[R], b Behaviour) (func(R) bool, *problem) {
+	if g.any {
+		switch b.GroupOr {
+		case Refused:
+			return nil, searchProblem(msgBadGroupOp + "|]")
+		case First:
+			g.firstOnly()
+		}
+	}
 	var parts []func(R) bool
-	for _, f := range g.filters {
+	for i := range g.filters {
+		f := g.filters[i]
 		def, known := defs[f.name]
 		if !known {
 			return nil, searchProblem(msgBadFilter + f.name + "]")
+		}
+		if def.text != nil && b.TextValues == First {
+			f.values = f.values[:1]
+			g.filters[i] = f
 		}
 		part, p := compileFilter(f, def)
 		if p != nil {
@@ -34,8 +48,8 @@ func compile[R any](g group, defs map[string]filterDef[R]) (func(R) bool, *probl
 		}
 		parts = append(parts, part)
 	}
-	for _, child := range g.children {
-		part, p := compile(child, defs)
+	for i := range g.children {
+		part, p := compile(&g.children[i], defs, b)
 		if p != nil {
 			return nil, p
 		}
@@ -54,6 +68,14 @@ func compile[R any](g group, defs map[string]filterDef[R]) (func(R) bool, *probl
 		}
 		return true
 	}, nil
+}
+
+// firstOnly leaves of a group its first filter, or its first child.
+func (g *group) firstOnly() {
+	if len(g.filters) > 0 {
+		g.filters, g.children = g.filters[:1], nil
+	}
+	g.children = g.children[:min(1, len(g.children))]
 }
 
 func compileFilter[R any](f filter, def filterDef[R]) (func(R) bool, *problem) {

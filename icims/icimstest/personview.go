@@ -60,7 +60,7 @@ func (t *Tenant) showPerson(p *person, names []string, base string) map[string]a
 		switch {
 		case name == "id":
 			out["id"] = p.id
-		case t.fields[name] == nil:
+		case t.fields[name] == nil, name == "email" && t.behaviour.EmailView == Hidden:
 		case name == "createddate":
 			out[name] = dateTime(p.created)
 		case name == "updateddate":

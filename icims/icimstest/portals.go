@@ -56,7 +56,7 @@ func portalsSearch(c *call) answer {
 	if missing != nil {
 		return *missing
 	}
-	match, problems := compile(q.group, jobFilters)
+	match, problems := compile(&q.group, jobFilters, t.behaviour)
 	if problems != nil {
 		return badRequest(*problems)
 	}

@@ -28,7 +28,7 @@ func FuzzQuery(f *testing.F) {
 		if !json.Valid(raw) {
 			t.Fatalf("taken in: %q", raw)
 		}
-		match, problem := compile(g, tenant.customFilters())
+		match, problem := compile(&g, tenant.customFilters(), tenant.behaviour)
 		if problem != nil {
 			return
 		}

@@ -24,6 +24,8 @@ type Rule struct {
 	// Times is how many matching calls are struck from there on: 0 is one,
 	// -1 all.
 	Times int `json:"times,omitempty" yaml:"times"`
+	// Rate is the share of the matching calls that are struck, 0 to 1; 0 is all.
+	Rate float64 `json:"rate,omitempty" yaml:"rate"`
 
 	Fault Fault `json:"fault" yaml:"fault"`
 	// Status is the answer of the fault "status"; it replaces that of
@@ -92,7 +94,7 @@ func (rs *rules) strike(c *call) (Rule, bool) {
 		if r.seen < max(r.Nth, 1) {
 			continue
 		}
-		if r.Times >= 0 && r.struck >= max(r.Times, 1) {
+		if r.Times >= 0 && r.struck >= max(r.Times, 1) || r.Rate > 0 && c.rng.Float64() >= r.Rate {
 			continue
 		}
 		r.struck++

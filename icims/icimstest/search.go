@@ -2,6 +2,7 @@ package icimstest
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,19 @@ func showID(id int64, quoted bool) any {
 	return id
 }
 
+var nothingFound = problem{code: codeNotFound, detail: "No results found."}
+
 func (c *call) rows(ids []int64, resource string) answer {
+	if len(ids) == 0 && resource != "jobs" {
+		switch c.tenant.behaviour.EmptySearch {
+		case ErrorsObject:
+			return ok(map[string]any{"errors": problemsJSON([]problem{nothingFound})})
+		case Errors404:
+			return refuse(http.StatusNotFound, nothingFound)
+		case Uncoded:
+			return ok(map[string]any{"errors": []any{map[string]any{"errorMessage": "MESSAGE", "errorCode": "CODE"}}})
+		}
+	}
 	quoted := c.quoted()
 	prefix := c.base + "/customers/" + c.tenant.cfg.Customer + "/" + resource + "/"
 	rows := make([]searchRow, len(ids))
@@ -165,7 +178,7 @@ func searchPeople(c *call) answer {
 	t := c.tenant
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	match, p := compile(q.group, t.customFilters())
+	match, p := compile(&q.group, t.customFilters(), t.behaviour)
 	if p != nil {
 		return refuse(searchErrorStatus, *p)
 	}
@@ -239,7 +252,7 @@ func searchJobs(c *call) answer {
 	t := c.tenant
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	match, p := compile(q.group, jobFilters)
+	match, p := compile(&q.group, jobFilters, t.behaviour)
 	if p != nil {
 		return refuse(searchErrorStatus, *p)
 	}
@@ -257,11 +270,16 @@ func searchWorkflows(c *call) answer {
 	t := c.tenant
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	match, p := compile(q.group, workflowFilters)
+	match, p := compile(&q.group, workflowFilters, t.behaviour)
 	if p != nil {
 		return refuse(searchErrorStatus, *p)
 	}
 	lag := c.sim.faults.Load().SearchLag
+	_, byPerson := q.group.pinned("=", "applicantworkflow.person.id")
+	_, byJob := q.group.pinned("=", "applicantworkflow.job.id")
+	if byPerson && byJob && t.behaviour.PairSearch == Misses {
+		return c.rows(nil, "applicantworkflows")
+	}
 	ids := t.cache.through(c.now, q, "applicantworkflows", func() []int64 {
 		return firstHits(t.candidateWorkflows(q.group), func(id int64) bool {
 			hit, visible := t.workflowHit(id, c.now, lag)

@@ -20,6 +20,12 @@ func hostileTenant(rng *rand.Rand, now func() time.Time) *Tenant {
 	if rng.IntN(2) == 0 {
 		cfg.Behaviour.SearchEmailCase = Insensitive
 	}
+	if rng.IntN(2) == 0 {
+		cfg.Behaviour.TextValues = Any
+	}
+	if rng.IntN(4) == 0 {
+		cfg.Behaviour.GroupOr = First
+	}
 	tenant := New(cfg).AddTenant(TenantConfig{Customer: customer, Username: "user", Password: "secret"})
 	for id := int64(1); id <= 3; id++ {
 		tenant.AddJob(Job{ID: id, Title: fmt.Sprint("Job ", id)})
@@ -124,7 +130,7 @@ func TestSearchByIndexFindsWhatALookAtEveryoneFinds(t *testing.T) {
 				var candidates, everyone []int64
 				var hit func(int64) bool
 				if kind == "people" {
-					match, bad := compile(g, tenant.customFilters())
+					match, bad := compile(&g, tenant.customFilters(), tenant.behaviour)
 					if bad != nil {
 						t.Fatalf("%s: %s", raw, bad.message())
 					}
@@ -134,7 +140,7 @@ func TestSearchByIndexFindsWhatALookAtEveryoneFinds(t *testing.T) {
 						return visible && match(h)
 					}
 				} else {
-					match, bad := compile(g, workflowFilters)
+					match, bad := compile(&g, workflowFilters, tenant.behaviour)
 					if bad != nil {
 						t.Fatalf("%s: %s", raw, bad.message())
 					}

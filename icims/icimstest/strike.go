@@ -64,6 +64,8 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		return send(unauthorized())
 	case AccessDenied404:
 		return send(accessDenied())
+	case Gateway404:
+		return c.gateway404()
 	case StatusBefore:
 		fill(&rule.Status, http.StatusInternalServerError)
 		code := codeOther
@@ -100,6 +102,19 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		return send(c.handle())
 	}
 	return nil
+}
+
+const notFoundPage = "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
+
+// gateway404 is the 404 of a gateway that has lost its way to iCIMS: a page, or JSON
+// of its own, without iCIMS's headers.
+func (c *call) gateway404() *response {
+	res := &response{status: http.StatusNotFound, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: []byte(notFoundPage)}
+	if c.rng.IntN(2) == 0 {
+		res.header.Set("Content-Type", "application/json")
+		res.body = []byte(`{"errors":[{"errorMessage":"no Route matched with those values","errorCode":404}]}`)
+	}
+	return res
 }
 
 // reset breaks the connection with RST and sends nothing.

@@ -243,6 +243,12 @@ func workflowsGet(c *call) answer {
 
 func workflowsPair(c *call) answer {
 	t := c.tenant
+	switch t.behaviour.PairRoute {
+	case Absent:
+		return answer{status: http.StatusNotFound, raw: []byte(notFoundPage), rawType: "text/html; charset=utf-8"}
+	case Denied:
+		return refuse(http.StatusForbidden, problem{code: codeAccessDenied, detail: "You do not have access to the requested resource."})
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if _, missing := c.person(); missing != nil {
