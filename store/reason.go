@@ -38,6 +38,14 @@ const (
 	ReasonForged     Reason = "record_forged"
 	ReasonDummyTaken Reason = "dummy_taken"
 
+	// ReasonEmailUnreadable, ReasonEmailAmbiguous and ReasonPersonVanished are those of exports whose
+	// look-up cannot tell whether the candidate is in iCIMS already, ReasonLinkUnreadable of those that
+	// may be on the job already.
+	ReasonEmailUnreadable Reason = "email_unreadable"
+	ReasonEmailAmbiguous  Reason = "email_ambiguous"
+	ReasonPersonVanished  Reason = "person_vanished"
+	ReasonLinkUnreadable  Reason = "link_unreadable"
+
 	ReasonCancelled Reason = "cancelled"
 	ReasonErased    Reason = "erased"
 	// ReasonTransferred is that of dead letters whose candidate goes on as another export.
@@ -77,6 +85,11 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonTransferred:    {"an operator sent the candidate to another job", hintNothing + "; the candidate goes on in another batch, which the export's story names."},
 	ReasonSettled:        {"a later batch exported the candidate to a job", hintNothing + "; the export's story names the batch."},
 	ReasonErased:         {"the candidate was erased", hintNothing + ". Nothing is kept of the candidate here; a profile in iCIMS is the customer's to delete."},
+
+	ReasonEmailUnreadable: {"people were found whose e-mail cannot be read", "Ask the customer's iCIMS administrator to let the integration user read people's e-mail addresses, then retry."},
+	ReasonEmailAmbiguous:  {"too many e-mail addresses in iCIMS contain the candidate's", "Search for the e-mail in iCIMS. If the candidate is there, put them on the job by hand and discard the dead letter; otherwise export them with another address."},
+	ReasonPersonVanished:  {"a search finds a person who cannot be read", "Retried with growing pauses. If it ends as a dead letter, look the candidate's e-mail up in iCIMS, and check any gateway in front of it, then retry."},
+	ReasonLinkUnreadable:  {"iCIMS does not tell whether the candidate is on the job", "Retried with growing pauses. If it ends as a dead letter, verify the connection again, then retry."},
 
 	"icims_bad_request":       {"a call could not be made", "This is a fault of this service; report it with the export's id."},
 	"icims_refused":           {"iCIMS refused the request", "Look at its status and codes; iCIMS support can find the call by its transaction id."},

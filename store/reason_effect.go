@@ -42,6 +42,11 @@ var effects = map[Reason][]Effect{
 	ReasonTransferred:    {EffectEnd},
 	ReasonSettled:        {EffectEnd},
 
+	ReasonEmailUnreadable: {EffectDead},
+	ReasonEmailAmbiguous:  {EffectDead},
+	ReasonPersonVanished:  {EffectWait, EffectDead},
+	ReasonLinkUnreadable:  {EffectWait, EffectDead},
+
 	"icims_bad_request":       {EffectDead},
 	"icims_refused":           {EffectDead},
 	"icims_field_required":    {EffectDead},

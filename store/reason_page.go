@@ -34,11 +34,16 @@ var meanings = map[Reason]string{
 	ReasonSettled:        "The job of the dead letter did not exist. A batch that was sent later has exported the same candidate to a job, so the dead letter has ended and cannot be retried by mistake.",
 	ReasonDummyTaken:     "Every dummy address that was drawn belongs to somebody in iCIMS.",
 
+	ReasonEmailUnreadable: "A search for the e-mail finds people whom iCIMS shows without their e-mail, so nobody can tell which of them is the candidate. A single hit of an exact search is taken for the candidate. No profile is created in doubt.",
+	ReasonEmailAmbiguous:  "iCIMS's exact search may heed upper and lower case, so addresses that contain the candidate's are read, up to 200 of them. There are more. No profile is created in doubt.",
+	ReasonPersonVanished:  "The search returned a person, and iCIMS says that this person does not exist. No profile is created in doubt.",
+	ReasonLinkUnreadable:  "A search finds no workflow of the person and job. Before one is created, it is asked for by person and job as well, and that answer could not be read.",
+
 	"icims_bad_request":       "The client refused to make the call, since its arguments cannot be right. Nothing was sent.",
 	"icims_refused":           "A 4xx answer without a code that says more.",
 	"icims_field_required":    "Error code 1: a field is required that the request lacked.",
 	"icims_field_refused":     "Error code 4 about a field that the export cannot do without. Fields that can be left out are left out, with a warning.",
-	"icims_not_found":         "A 404 answer, or code 2. A person who vanishes between being read and being updated is looked up anew.",
+	"icims_not_found":         "Code 2. A 404 without iCIMS's own code is no answer, see `icims_bad_answer`. A person who vanishes between being read and being updated is looked up anew.",
 	"icims_access_denied":     "A 403 answer. Where other calls of the customer worked within the last minute it is about one right, and the export becomes a dead letter; where none did it is about the account or this service's address, and the customer's exports wait. A 404 with code 3 is about one record, and makes its export a dead letter.",
 	"icims_credentials":       "A 401 answer, or code 6. All exports of the customer wait; a call after a minute, then after ever longer pauses up to an hour, finds out whether it has been mended. A connection with other credentials is tried at once.",
 	"icims_conflict":          "A 409 answer.",

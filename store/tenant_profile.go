@@ -22,7 +22,8 @@ type TenantProfile struct {
 	SearchLag time.Duration `json:"search_lag,omitempty"`
 	// Nobody is what a search without a hit answers.
 	Nobody NobodyShape `json:"nobody,omitempty"`
-	// NobodyCode is the code of its problems, where it is an object "errors".
+	// NobodyCode is the code of that answer's errors, where it is NobodyIsErrors; -1 where they have no
+	// readable one. Code 2 means nobody in any case.
 	NobodyCode int `json:"nobody_code,omitempty"`
 	// IgnoresCase: the exact operator finds an address in another spelling.
 	IgnoresCase Answer `json:"ignores_case,omitempty"`

@@ -149,6 +149,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		slices.Concat(w.clientOptions, []icims.Option{
 			icims.WithHosts(w.hosts),
 			icims.WithCallTimeout(w.settings.CallTimeout),
+			icims.WithNobodyCode(conn.Profile.NobodyCode),
 			icims.WithMiddleware(w.tracer.around(layers)...),
 		})...)
 	if err != nil {
@@ -157,7 +158,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant, log: log}
 
-	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), w.settings.LookupBatch, w.settings.LookupMemo, log)
+	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo, log)
 	return l, nil
 }
 

@@ -152,7 +152,7 @@ func (l *lookups) one(ctx context.Context, x *export) (*found, error) {
 	}
 	own, sure := people.of(email)
 	if !sure {
-		return nil, people.unreadable
+		return nil, people.doubt
 	}
 	return &found{at: now, searched: true, people: own}, nil
 }

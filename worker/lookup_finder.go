@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -23,31 +24,40 @@ type finder struct {
 	log    zerolog.Logger
 }
 
-// Hits are read one call each, so there are bounds. More than maxReads people of
-// one look-up's addresses are not to be expected; more than maxGuesses hits of a
-// search that also finds longer addresses are not worth their calls.
+// Hits are read one call each, so there are bounds: on the hits of an exact search,
+// on those of a search for several addresses that also finds longer ones, and on
+// those of such a search for one address.
 const (
 	maxReads   = 400
 	maxGuesses = 25
+	maxPatient = 200
 )
 
 // people is what a search found, by address in lower case.
 type people struct {
 	byEmail map[string][]*icims.Person
-	// unreadable is set where a hit could not be read: then an address without a
-	// person may yet have one.
-	unreadable error
+	// doubt is why an address without a person may yet have one; nil: it has none.
+	doubt error
 }
 
 // of returns the people with the address, the one to use first. It is not sure
-// that there is nobody where a hit could not be read.
+// that there is nobody where there is doubt.
 func (p *people) of(email string) (own []*icims.Person, sure bool) {
 	own = p.byEmail[strings.ToLower(email)]
-	return own, len(own) > 0 || p.unreadable == nil
+	return own, len(own) > 0 || p.doubt == nil
 }
 
-// byEmail searches all addresses in one call and reads the hits, since search
-// answers with ids only (API sheet §7).
+// atOnce is how many addresses a look-up takes: no more than one, unless
+// verification has found out that this customer's search finds them all.
+func (f *finder) atOnce(wanted int) int {
+	if f.conn.Profile.SearchOr != store.Yes {
+		return 1
+	}
+	return wanted
+}
+
+// byEmail searches all addresses and reads the hits, since search answers with ids
+// only (API sheet §7).
 func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) {
 	found := &people{byEmail: map[string][]*icims.Person{}}
 	if len(emails) == 0 {
@@ -57,31 +67,21 @@ func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) 
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) > maxReads {
-		return nil, errTooManyHits
-	}
-	if err := f.readAll(ctx, ids, emails, found); err != nil {
+	if err := f.readExact(ctx, ids, emails, found); err != nil {
 		return nil, err
 	}
 	// Whether the exact operator heeds upper and lower case is not documented.
 	// Where it does, or as long as that is not known, a second search, which does
 	// not, finds those that the first one missed.
 	missing := slices.DeleteFunc(slices.Clone(emails), func(e string) bool { return len(found.byEmail[strings.ToLower(e)]) > 0 })
-	if len(missing) > 0 && !f.tenant.ignoresCase() {
-		guesses, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(icims.OpEqual, spellings(missing)...))
+	if len(missing) > 0 && !f.ignoresCase() {
+		guesses, err := f.search(ctx, icims.OpEqual, spellings(missing))
 		if err != nil {
 			return nil, err
 		}
 		guesses = slices.DeleteFunc(guesses, func(id icims.PersonID) bool { return slices.Contains(ids, id) })
-		switch {
-		case len(guesses) <= maxGuesses:
-			if err := f.readAll(ctx, guesses, missing, found); err != nil {
-				return nil, err
-			}
-		case len(emails) > 1:
-			// Too many to read at once: each address is looked up by itself. An address
-			// alone that is part of so many others rests on the exact search.
-			found.unreadable = errTooManyHits
+		if err := f.readGuesses(ctx, guesses, missing, len(emails) == 1, found); err != nil {
+			return nil, err
 		}
 	}
 	for _, list := range found.byEmail {
@@ -90,16 +90,40 @@ func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) 
 	return found, nil
 }
 
+func (f *finder) ignoresCase() bool {
+	return f.conn.Profile.IgnoresCase == store.Yes || f.tenant.ignoresCase()
+}
+
+// search returns who has, or contains, one of the values: in one call where this
+// customer's search is known to find them all, or else in one call for each.
+func (f *finder) search(ctx context.Context, op string, values []string) ([]icims.PersonID, error) {
+	if f.conn.Profile.SearchOr == store.Yes {
+		ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(op, values...))
+		return ids, err
+	}
+	var all []icims.PersonID
+	for _, v := range values {
+		ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(op, v))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ids...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
 // exact searches the addresses by the exact operator. Along with them it asks
 // for a person whose address is known, in another spelling, to learn whether the
 // operator heeds case; that costs no call.
 func (f *finder) exact(ctx context.Context, emails []string) ([]icims.PersonID, error) {
 	values := spellings(emails)
 	probe, probing := f.tenant.caseProbe(emails)
+	probing = probing && f.conn.Profile.SearchOr == store.Yes && f.conn.Profile.IgnoresCase == ""
 	if probing {
 		values = append(values, swapCase(probe.email))
 	}
-	ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(icims.OpExact, values...))
+	ids, err := f.search(ctx, icims.OpExact, values)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +135,53 @@ func (f *finder) exact(ctx context.Context, emails []string) ([]icims.PersonID, 
 	return ids, nil
 }
 
-// readAll reads hits and adds those that have one of the addresses.
-func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []string, found *people) error {
+// readExact reads the hits of an exact search. A hit whose e-mail iCIMS does not show
+// has one of the addresses. Where only one was asked for, a single such hit has it.
+func (f *finder) readExact(ctx context.Context, ids []icims.PersonID, emails []string, found *people) error {
+	if len(ids) > maxReads {
+		found.doubt = &doubt{reason: store.ReasonEmailAmbiguous}
+		return nil
+	}
+	hidden, err := f.readAll(ctx, ids, emails, found)
+	switch {
+	case err != nil:
+		return err
+	case len(hidden) == 1 && len(emails) == 1 && len(found.byEmail) == 0:
+		found.byEmail[strings.ToLower(emails[0])] = hidden
+	case len(hidden) > 0:
+		found.doubt = cmp.Or(found.doubt, error(&doubt{reason: store.ReasonEmailUnreadable}))
+	}
+	return nil
+}
+
+// readGuesses reads the hits of a search that also finds longer addresses: a few of
+// several addresses together, and more of one alone.
+func (f *finder) readGuesses(ctx context.Context, ids []icims.PersonID, emails []string, alone bool, found *people) error {
+	limit := maxGuesses
+	if alone {
+		limit = maxPatient
+	}
+	if len(ids) > limit {
+		found.doubt = cmp.Or(found.doubt, error(&doubt{reason: store.ReasonEmailAmbiguous}))
+		return nil
+	}
+	for some := range slices.Chunk(ids, maxGuesses) {
+		hidden, err := f.readAll(ctx, some, emails, found)
+		switch {
+		case err != nil:
+			return err
+		case len(hidden) > 0:
+			found.doubt = cmp.Or(found.doubt, error(&doubt{reason: store.ReasonEmailUnreadable}))
+		case alone && len(found.byEmail) > 0:
+			return nil
+		}
+	}
+	return nil
+}
+
+// readAll reads hits of a live search, adds those that have one of the addresses,
+// and returns those whose e-mail iCIMS does not show.
+func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []string, found *people) (hidden []*icims.Person, err error) {
 	wanted := map[string]bool{}
 	for _, e := range emails {
 		wanted[strings.ToLower(e)] = true
@@ -127,30 +196,32 @@ func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []str
 			p, err := f.read(ctx, id)
 			mu.Lock()
 			defer mu.Unlock()
+			_, doubtful := errors.AsType[*doubt](err)
 			switch {
-			case icims.ClassOf(err) == icims.ClassAccess:
-				found.unreadable = err
+			case doubtful, icims.ClassOf(err) == icims.ClassAccess:
+				found.doubt = err
 			case err != nil:
 				return err
-			case p != nil && wanted[strings.ToLower(p.Email)]:
+			case p == nil:
+			case p.Email == "":
+				hidden = append(hidden, p)
+			case wanted[strings.ToLower(p.Email)]:
 				key := strings.ToLower(p.Email)
 				found.byEmail[key] = append(found.byEmail[key], p)
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	return hidden, group.Wait()
 }
 
-// errTooManyHits: more people matched than are worth reading.
-var errTooManyHits = errors.New("a search by e-mail matched more people than can be told apart")
-
-// read returns the person, and nil for one that is gone, purged or merged into
-// another: such a profile has no e-mail any more (API sheet §5.4).
+// read returns a person whom a live search has just found, and nil for one that is
+// purged or merged into another: such a profile has no e-mail any more (API sheet
+// §5.4). One that is said to be missing is a doubt: the search is of another opinion.
 func (f *finder) read(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
 	p, _, err := f.client.Person(ctx, id, updateReadFields(f.conn)...)
 	if icims.ReasonOf(err) == icims.ReasonNotFound {
-		return nil, nil
+		return nil, &doubt{reason: store.ReasonPersonVanished, passes: true, err: err}
 	}
 	if err != nil {
 		return nil, err

@@ -73,6 +73,9 @@ const probePause = 10 * time.Minute
 
 // failed turns an error of a call into an outcome, by its class.
 func failed(err error) outcome {
+	if d, ok := errors.AsType[*doubt](err); ok {
+		return d.outcome()
+	}
 	e, ok := errors.AsType[*icims.Error](err)
 	if !ok {
 		return outcome{kind: retry, reason: store.ReasonInternal, err: err}

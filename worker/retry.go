@@ -27,8 +27,7 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	}
 	if why, spent := r.spent(c); o.kind != unknown && spent {
 		o.kind = dead
-		// iCIMS was never asked, so the reason stays.
-		if o.reason != store.ReasonPayloadSealed && o.reason != store.ReasonPayloadMissing {
+		if !tellsWhy[o.reason] {
 			o.reason = why
 		}
 		return o
@@ -45,6 +44,13 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 		o.after = pause
 	}
 	return o
+}
+
+// tellsWhy are the reasons to retry that say more of a dead letter than that the
+// budget is spent: iCIMS was never asked, or its answers contradict each other.
+var tellsWhy = map[store.Reason]bool{
+	store.ReasonPayloadSealed: true, store.ReasonPayloadMissing: true,
+	store.ReasonPersonVanished: true, store.ReasonLinkUnreadable: true,
 }
 
 // spent reports whether the export has panicked often enough, or has failed for long enough by

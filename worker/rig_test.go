@@ -78,6 +78,8 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		Customer: customer, Username: "export-user", Password: password,
 		PortalURLs: r.server.PortalURL(customer, 1), LinkedInField: "field51001",
 		Limits: store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
+		// What verification would find out about the simulator.
+		Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes},
 	}
 	if o.conn != nil {
 		o.conn(&r.conn)

@@ -51,17 +51,45 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 	return s.place(ctx, x)
 }
 
-// existing returns the workflow that links the person to the job, or 0.
+// existing returns the workflow that links the person to the job, or 0. Whether a
+// search finds every workflow is not documented, so iCIMS is asked for the pair as
+// well before there is taken to be none.
 func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID, error) {
 	// A workflow made a moment ago may not turn up in searches yet.
 	if id := x.claim.KnownWorkflows[int64(x.job)]; id != 0 && x.claim.KnownPerson == int64(x.personID) {
 		return icims.WorkflowID(id), nil
 	}
 	ids, _, err := s.client.SearchWorkflows(ctx, icims.PersonJobQuery(x.personID, x.job))
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return 0, err
 	}
+	if len(ids) == 0 {
+		return s.ofPair(ctx, x)
+	}
 	return slices.Min(ids), nil
+}
+
+// ofPair asks iCIMS for the workflow of the person and job (API sheet §9.3), unless
+// that is known to lead nowhere.
+func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, error) {
+	known := s.conn.Profile.ReadsPair
+	if known == store.No || known == "" && s.tenant.pairIsMute() {
+		return 0, nil
+	}
+	w, _, err := s.client.PairWorkflow(ctx, x.personID, x.job)
+	e, ok := errors.AsType[*icims.Error](err)
+	switch {
+	case err == nil:
+		s.tenant.pairSpoke()
+		return w.ID, nil
+	case ok && e.Missing():
+		s.tenant.pairSpoke()
+		return 0, nil
+	case !ok || e.Class != icims.ClassPermanent && e.Class != icims.ClassAccess && e.Reason != icims.ReasonBadAnswer:
+		return 0, err
+	}
+	s.tenant.pairFailed()
+	return 0, &doubt{reason: store.ReasonLinkUnreadable, passes: true, err: err}
 }
 
 func (s attachStage) place(ctx context.Context, x *export) outcome {

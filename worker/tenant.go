@@ -20,6 +20,32 @@ type tenant struct {
 	status         store.NodeRef
 	statusSettled  bool // status is what this tenant takes
 	statusSearched bool // existing workflows were looked at for it
+	pairFailures   int  // questions for the workflow of a pair in a row that had no answer; below 0: one had
+}
+
+// muteAfter is how many questions for the workflow of a person and job go without an
+// answer before this customer's iCIMS is taken to have no such route. One answer
+// proves that it has.
+const muteAfter = 5
+
+func (t *tenant) pairIsMute() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.pairFailures >= muteAfter
+}
+
+func (t *tenant) pairSpoke() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pairFailures = -1
+}
+
+func (t *tenant) pairFailed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pairFailures >= 0 {
+		t.pairFailures++
+	}
 }
 
 // dropAfter is how often in a row a field is refused before it is left out from

@@ -1,0 +1,342 @@
+package worker_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// The tests named TestEitherWorld run exports in both positions of a switch of the
+// simulator. docs/fidelity.md has the table.
+
+// unverified is the profile of a connection that was never verified.
+var unverified = store.TenantProfile{}
+
+// inWorld is a rig whose simulator behaves so and whose connection has the profile.
+func inWorld(t *testing.T, b icimstest.Behaviour, p store.TenantProfile, change ...func(*rigOptions)) *rig {
+	t.Helper()
+	sim := calm()
+	sim.Behaviour = b
+	o := rigOptions{sim: sim, conn: func(c *store.Connection) { c.Profile = p }}
+	for _, f := range change {
+		f(&o)
+	}
+	return newRig(t, o)
+}
+
+// hasty gives exports up after a second of failures.
+func hasty(o *rigOptions) {
+	o.settings = func(s *worker.Settings) { s.RetryBudget = time.Second }
+}
+
+// knows puts candidates into iCIMS beforehand and returns their ids there.
+func (r *rig) knows(candidates ...tasks.Candidate) []int64 {
+	ids := make([]int64, len(candidates))
+	for i, c := range candidates {
+		ids[i] = r.tenant.AddPerson(map[string]any{"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email})
+	}
+	return ids
+}
+
+// holds expects so many people and workflows in iCIMS, each once.
+func (r *rig) holds(people, workflows int) {
+	r.t.Helper()
+	if inv := r.sim.Invariants(); inv.People != people || inv.Workflows != workflows || len(inv.Violations()) > 0 {
+		r.t.Errorf("%d people and %d workflows, want %d and %d: %v\n%s", inv.People, inv.Workflows, people, workflows, inv.Violations(), r.logs.Tail())
+	}
+	r.clean()
+}
+
+// ended expects a batch to end so.
+func (r *rig) ended(b store.Batch, created, updated, dead int) {
+	r.t.Helper()
+	if b.Created != created || b.Updated != updated || b.Dead != dead {
+		r.t.Errorf("%d created, %d updated, %d dead, want %d, %d and %d: %+v\n%s", b.Created, b.Updated, b.Dead, created, updated, dead, r.outcomes(b.ID), r.logs.Tail())
+	}
+}
+
+// TestEitherWorldSeveralAddresses: row 1.
+func TestEitherWorldSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	const n = 100
+	for _, w := range []struct {
+		values, group string
+		or            store.Answer
+	}{
+		{icimstest.First, icimstest.Any, store.Yes},
+		{icimstest.Any, icimstest.Any, store.Yes},
+		{icimstest.First, icimstest.Any, ""},
+		{icimstest.First, icimstest.First, store.No},
+		{icimstest.First, icimstest.First, ""},
+		{icimstest.First, icimstest.Refused, store.No},
+		{icimstest.Any, icimstest.Refused, ""},
+	} {
+		t.Run(fmt.Sprintf("values %s, group %s, known %q", w.values, w.group, w.or), func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{TextValues: w.values, GroupOr: w.group}, store.TenantProfile{SearchOr: w.or, ReadsPair: store.Yes})
+			all := people(n)
+			r.knows(all...)
+			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, 0)
+			r.holds(n, n)
+			// 50 addresses a call, and some more where neighbours are not known yet.
+			if searches := r.calls("search.people"); w.or == store.Yes && searches > n/10 || w.or != store.Yes && searches != n {
+				t.Errorf("%d searches for people", searches)
+			}
+		})
+	}
+}
+
+// TestEitherWorldUnreadableEmail: row 2.
+func TestEitherWorldUnreadableEmail(t *testing.T) {
+	t.Parallel()
+	const n = 10
+	for _, view := range []string{icimstest.Shown, icimstest.Hidden} {
+		for _, or := range []store.Answer{store.Yes, ""} {
+			name := fmt.Sprintf("e-mail %s, known %q: ", view, or)
+			world, profile := icimstest.Behaviour{EmailView: view}, store.TenantProfile{SearchOr: or}
+			t.Run(name+"known people are adopted, new ones created", func(t *testing.T) {
+				t.Parallel()
+				r := inWorld(t, world, profile)
+				all := people(n)
+				r.knows(all[:n/2]...)
+				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n/2, n/2, 0)
+				r.holds(n, n)
+			})
+			t.Run(name+"one of two people with the address", func(t *testing.T) {
+				t.Parallel()
+				r := inWorld(t, world, profile)
+				r.knows(ana(), ana())
+				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+				if inv := r.sim.Invariants(); inv.People != 2 {
+					t.Errorf("%d people", inv.People)
+				}
+				if view == icimstest.Hidden {
+					r.allDead(b, 1, store.ReasonEmailUnreadable)
+				} else {
+					r.ended(b, 0, 1, 0)
+				}
+			})
+			t.Run(name+"a longer address is nobody, if it can be read", func(t *testing.T) {
+				t.Parallel()
+				r := inWorld(t, world, profile)
+				longer := ana()
+				longer.Email = "mari" + longer.Email
+				r.knows(longer)
+				b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+				if view == icimstest.Hidden {
+					r.allDead(b, 1, store.ReasonEmailUnreadable)
+					r.holds(1, 0)
+				} else {
+					r.ended(b, 1, 0, 0)
+					r.holds(2, 1)
+				}
+			})
+		}
+	}
+}
+
+// TestEitherWorldExistingPair: row 8.
+func TestEitherWorldExistingPair(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	for _, w := range []struct {
+		search, route, second string
+		reads                 store.Answer
+	}{
+		{icimstest.Finds, icimstest.Present, icimstest.Allow, store.Yes},
+		{icimstest.Finds, icimstest.Present, icimstest.Allow, ""},
+		{icimstest.Misses, icimstest.Present, icimstest.Allow, store.Yes},
+		{icimstest.Misses, icimstest.Present, icimstest.Allow, ""},
+		{icimstest.Misses, icimstest.Present, icimstest.Reject400, ""},
+		{icimstest.Finds, icimstest.Absent, icimstest.Allow, store.No},
+		{icimstest.Finds, icimstest.Absent, icimstest.Allow, ""},
+		{icimstest.Finds, icimstest.Denied, icimstest.Allow, store.No},
+		{icimstest.Finds, icimstest.Denied, icimstest.Allow, ""},
+		{icimstest.Misses, icimstest.Absent, icimstest.ReturnExisting, store.No},
+	} {
+		t.Run(fmt.Sprintf("search %s, route %s, second %s, known %q", w.search, w.route, w.second, w.reads), func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{PairSearch: w.search, PairRoute: w.route, DuplicateWorkflow: w.second},
+				store.TenantProfile{SearchOr: store.Yes, ReadsPair: w.reads})
+			all := people(2 * n)
+			for _, id := range r.knows(all...)[:n] { // n of them are on the job already
+				r.tenant.AddWorkflow(id, job, "D10100")
+			}
+			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, 2*n, 0)
+			r.holds(2*n, 2*n)
+			switch asked := r.calls("workflows.pair"); {
+			case w.reads == store.No && asked > 0:
+				t.Errorf("asked %d times by a route that is known to be missing", asked)
+			case w.route == icimstest.Present && w.search == icimstest.Finds && asked != n:
+				t.Errorf("asked %d times for %d people without a workflow", asked, n)
+			}
+		})
+	}
+	t.Run("new people cost no question", func(t *testing.T) {
+		t.Parallel()
+		r := inWorld(t, icimstest.Behaviour{PairSearch: icimstest.Misses}, unverified)
+		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n, 0, 0)
+		r.holds(n, n)
+		if asked := r.calls("workflows.pair", "search.applicantworkflows"); asked != 0 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
+	t.Run("a route that has answered is asked until it answers again", func(t *testing.T) {
+		t.Parallel()
+		r := inWorld(t, icimstest.Behaviour{PairSearch: icimstest.Misses, DuplicateWorkflow: icimstest.Allow}, unverified)
+		all := people(n)
+		for _, id := range r.knows(all...) {
+			r.tenant.AddWorkflow(id, job, "D10100")
+		}
+		r.sim.AddRule(icimstest.Rule{Route: "workflows.pair", Nth: 2, Times: -1, Rate: 0.7, Fault: icimstest.Gateway404})
+		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all[0]), 0, 1, 0)
+		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all[1:]...), 0, n-1, 0)
+		r.holds(n, n)
+	})
+}
+
+// TestEitherWorldShapeOfNobody: row 10.
+func TestEitherWorldShapeOfNobody(t *testing.T) {
+	t.Parallel()
+	const n = 10
+	errorsShape := func(code int) store.TenantProfile {
+		return store.TenantProfile{SearchOr: store.Yes, Nobody: store.NobodyIsErrors, NobodyCode: code}
+	}
+	for _, w := range []struct {
+		name, empty string
+		profile     store.TenantProfile
+		created     int
+	}{
+		{"an empty list", icimstest.EmptyList, store.TenantProfile{SearchOr: store.Yes, Nobody: store.NobodyIsEmptyList}, n},
+		{"an empty list, never verified", icimstest.EmptyList, unverified, n},
+		{"errors with code 2", icimstest.ErrorsObject, errorsShape(2), n},
+		{"errors with code 2, never verified", icimstest.ErrorsObject, unverified, n},
+		{"404 with code 2, never verified", icimstest.Errors404, unverified, n},
+		{"errors without a readable code", icimstest.Uncoded, errorsShape(-1), n},
+		// This may mean anything, so nobody is created.
+		{"errors without a readable code, never verified", icimstest.Uncoded, unverified, 0},
+	} {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{EmptySearch: w.empty}, w.profile, func(o *rigOptions) {
+				if w.created == 0 {
+					hasty(o)
+				}
+			})
+			all := people(2 * n)
+			r.knows(all[:n]...)
+			b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+			if w.created == 0 {
+				// Whether known people are on the job cannot be told either.
+				r.allDead(b, 2*n, store.ReasonBudgetSpent)
+				r.holds(n, 0)
+				return
+			}
+			r.ended(b, n, n, 0)
+			r.holds(2*n, 2*n)
+		})
+	}
+}
+
+// TestEitherWorldGateway404: row 13.
+func TestEitherWorldGateway404(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	for _, route := range []string{"people.get", "jobs.get"} {
+		for _, rate := range []float64{0, 0.1, 0.5} {
+			for _, profile := range []store.TenantProfile{unverified, {SearchOr: store.Yes, ReadsPair: store.Yes}} {
+				t.Run(fmt.Sprintf("%s, %.0f%% of calls, known %q", route, 100*rate, profile.SearchOr), func(t *testing.T) {
+					t.Parallel()
+					r := inWorld(t, icimstest.Behaviour{}, profile)
+					all := people(2 * n)
+					r.knows(all[:n]...)
+					if rate > 0 {
+						r.sim.AddRule(icimstest.Rule{Route: route, Times: -1, Rate: rate, Fault: icimstest.Gateway404})
+					}
+					r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n, n, 0)
+					r.holds(2*n, 2*n)
+				})
+			}
+		}
+	}
+	missing := icimstest.Rule{Route: "people.get", Fault: icimstest.StatusBefore, Status: 404, Code: 2}
+	for _, or := range []store.Answer{store.Yes, ""} {
+		t.Run(fmt.Sprintf("a hit that reads as missing for a while, known %q", or), func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or})
+			r.knows(ana())
+			rule := missing
+			rule.Times = 3
+			r.sim.AddRule(rule)
+			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 0, 1, 0)
+			r.holds(1, 1)
+		})
+		t.Run(fmt.Sprintf("a hit that always reads as missing, known %q", or), func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: or}, hasty)
+			r.knows(ana())
+			rule := missing
+			rule.Times = -1
+			r.sim.AddRule(rule)
+			r.allDead(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 1, store.ReasonPersonVanished)
+			r.holds(1, 0)
+		})
+	}
+}
+
+// TestEitherWorldManyLongerAddresses: row 15.
+func TestEitherWorldManyLongerAddresses(t *testing.T) {
+	t.Parallel()
+	for _, spelling := range []string{icimstest.Sensitive, icimstest.Insensitive} {
+		for _, longer := range []int{20, 60, 250} {
+			for _, known := range []store.Answer{store.Yes, ""} {
+				profile := store.TenantProfile{SearchOr: known}
+				if known == store.Yes {
+					profile.IgnoresCase = store.AnswerOf(spelling == icimstest.Insensitive)
+				}
+				// The exact search is enough where it is known to ignore case.
+				undecided := longer > 200 && profile.IgnoresCase != store.Yes
+				name := fmt.Sprintf("case %s, %d longer addresses, known %q: ", spelling, longer, known)
+				setUp := func(t *testing.T) *rig {
+					r := inWorld(t, icimstest.Behaviour{SearchEmailCase: spelling}, profile)
+					for i := range longer {
+						r.tenant.AddPerson(map[string]any{"firstname": "Mariana", "lastname": "Duarte", "email": fmt.Sprintf("mari%d.%s", i, ana().Email)})
+					}
+					return r
+				}
+				t.Run(name+"a known person in another spelling", func(t *testing.T) {
+					t.Parallel()
+					r := setUp(t)
+					stored := ana()
+					stored.Email = "Ana.Duarte@Example.COM"
+					r.knows(stored)
+					b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+					if undecided && spelling == icimstest.Sensitive {
+						r.allDead(b, 1, store.ReasonEmailAmbiguous)
+						r.holds(longer+1, 0)
+						return
+					}
+					r.ended(b, 0, 1, 0)
+					r.holds(longer+1, 1)
+				})
+				t.Run(name+"a new person", func(t *testing.T) {
+					t.Parallel()
+					r := setUp(t)
+					b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+					if undecided {
+						r.allDead(b, 1, store.ReasonEmailAmbiguous)
+						r.holds(longer, 0)
+						return
+					}
+					r.ended(b, 1, 0, 0)
+					r.holds(longer+1, 1)
+				})
+			}
+		}
+	}
+}
