@@ -122,7 +122,7 @@ var (
 	auditViolations  = declare(Gauge, Leader, "audit_violations", "Violations at the last quick audit of each customer. Must be 0.", labelViolation)
 	auditsTotal      = declare(Counter, Leader, "audits_total", "Quick audits made: of a customer with work and of any customer at each reading of the fleet.")
 	workers          = declare(Gauge, Leader, "workers", "Worker processes that have been heard of lately.")
-	redisLoss        = declare(Gauge, Leader, "redis_loss_timestamp_seconds", "When a worker last noticed that Redis lost writes, or may have; 0: never.")
+	redisLoss        = declare(Gauge, Leader, "redis_loss_timestamp_seconds", "When a worker last noticed that Redis lost writes, or may have, by how; 0 for the kinds that are not the last one.", labelLoss)
 	fleetRead        = declare(Gauge, Leader, "fleet_read_timestamp_seconds", "When the fleet was last read.")
 	fleetReadsFailed = declare(Counter, Leader, "fleet_read_failures_total", "Readings of the fleet that failed.")
 

@@ -58,11 +58,13 @@ func (f *Fleet) show(show show) {
 	}
 	show(auditsTotal, float64(f.audits))
 	show(workers, float64(f.seen.workers))
-	lost := 0.0
-	if f.seen.loss.Kind != "" {
-		lost = float64(f.seen.loss.At.UnixMilli()) / 1000
+	for _, kind := range labelLoss.Values {
+		lost := 0.0
+		if string(f.seen.loss.Kind) == kind {
+			lost = float64(f.seen.loss.At.UnixMilli()) / 1000
+		}
+		show(redisLoss, lost, kind)
 	}
-	show(redisLoss, lost)
 }
 
 func holdReason(h operate.Hold) string {

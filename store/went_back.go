@@ -39,6 +39,9 @@ const (
 	LossEmptied LossKind = "emptied"
 )
 
+// LossKinds lists them.
+func LossKinds() []LossKind { return []LossKind{LossPossible, LossWentBack, LossEmptied} }
+
 // Loss is the last time that Redis lost writes, or may have. Its zero value means never.
 type Loss struct {
 	Kind LossKind `json:"kind" doc:"How Redis came to lose writes: possible (another server answers, after a restart or a fail-over), went_back (it forgot what it had acknowledged) or emptied."`
