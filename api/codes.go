@@ -91,7 +91,7 @@ var codes = map[Code]CodeInfo{
 	CodeConnectionInvalid: {http.StatusUnprocessableEntity, "the connection has settings that are wrong", "Each is in `errors`, with what to do about it."},
 	CodeConnectionState:   {http.StatusConflict, "the connection is in a state that does not allow this", "Look at its state."},
 	CodeNoBatch:           {http.StatusNotFound, "the customer has no such batch", "Check the id. A batch is forgotten some time after its end (setting `result_retention`)."},
-	CodeBatchConflict:     {http.StatusConflict, "the idempotency key belongs to another batch", "Use a new `Idempotency-Key` for another target or other options."},
+	CodeBatchConflict:     {http.StatusConflict, "the idempotency key belongs to another batch", "Nothing was accepted. `detail` and `errors` say what differs: the job, an option, a row or the number of rows. Send the same batch again, or use a new `Idempotency-Key`. To correct refused rows, send them as a new batch."},
 	CodeBatchCancelled:    {http.StatusConflict, "the batch was cancelled and takes no more candidates", "To send them all the same, send a new batch, with another `Idempotency-Key`."},
 	CodeBatchInvalid:      {http.StatusUnprocessableEntity, "the batch as a whole is wrong", "The field is in `errors`, with what to do about it."},
 	CodeNothingAccepted:   {http.StatusUnprocessableEntity, "every row was refused", "There is no batch. The problems are in `errors`, by row and field; `receipt` has more of them. Correct the rows and send them again."},

@@ -29,7 +29,6 @@ var sentinels = []struct {
 	{store.ErrNoConnection, CodeNoConnection},
 	{store.ErrConnectionExists, CodeConnectionExists},
 	{store.ErrNoBatch, CodeNoBatch},
-	{store.ErrBatchConflict, CodeBatchConflict},
 	{store.ErrBatchCancelled, CodeBatchCancelled},
 	{store.ErrNotDead, CodeNotDead},
 	{store.ErrNoSession, CodeNoSession},
@@ -72,6 +71,12 @@ func problemOf(err error) *Problem {
 	if p := roomProblem(err); p != nil {
 		return p
 	}
+	if conflict, ok := errors.AsType[*store.BatchConflictError](err); ok {
+		return conflictProblem(conflict)
+	}
+	if errors.Is(err, store.ErrRowsLost) {
+		return newProblem(CodeUnavailable, store.ErrRowsLost.Error()+".").after(askAgain)
+	}
 	if batch, ok := errors.AsType[*tasks.BatchError](err); ok {
 		return newProblem(CodeBatchInvalid, "", FieldProblem{batch.Field, batch.Message, batch.Remedy})
 	}
@@ -103,6 +108,31 @@ func roomProblem(err error) *Problem {
 		return newProblem(CodeStoreFull, reserved.Error()+".").after(roomAgain)
 	}
 	return nil
+}
+
+// conflictProblem says in what a batch differs from the one that its key belongs to.
+func conflictProblem(e *store.BatchConflictError) *Problem {
+	const same, other = "send what was sent before", "or use another Idempotency-Key"
+	var fields []FieldProblem
+	field := func(name, problem string) {
+		fields = append(fields, FieldProblem{name, problem, same + ", " + other})
+	}
+	switch e.Differs {
+	case store.DiffersInJob:
+		field("job", "is not the one of batch "+string(e.Batch))
+	case store.DiffersInOptions:
+		for _, option := range e.Options {
+			field("options."+option, "is not as in batch "+string(e.Batch))
+		}
+	case store.DiffersInRow:
+		field(fmt.Sprintf("candidates[%d]", e.Row-1), fmt.Sprintf("is not row %d of batch %s", e.Row, e.Batch))
+	case store.HasMoreRows:
+		field("candidates", fmt.Sprintf("are more than the %s of batch %s, which is complete", prose.Plural(e.Rows, "row"), e.Batch))
+	case store.HasFewerRows:
+		field("candidates", fmt.Sprintf("are fewer than the %s of batch %s", prose.Plural(e.Rows, "row"), e.Batch))
+	}
+	what := e.What()
+	return newProblem(CodeBatchConflict, strings.ToUpper(what[:1])+what[1:]+". Nothing was accepted.", fields...)
 }
 
 // connectionProblems say in a few words what the codes are about whose message tells

@@ -193,7 +193,7 @@ func TestChangesAreInTheJournalBeforeTheyAreMade(t *testing.T) {
 	}
 	p.stream = func(w http.ResponseWriter, req *http.Request) {
 		before = outcomes()
-		r.refuse(w, req, store.ErrBatchConflict)
+		r.refuse(w, req, &store.BatchConflictError{Differs: store.DiffersInJob})
 	}
 	asked, done, refused, failed := store.JournalAsked, store.JournalDone, store.JournalRefused, store.JournalFailed
 	var want []store.JournalOutcome

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,18 +138,84 @@ func TestAnIdempotencyKeyMakesOneBatch(t *testing.T) {
 	send := func(query, body string) *reply {
 		return r.call(key, http.MethodPost, "/v1/customers/1234/exports"+query, body, "Content-Type", "application/x-ndjson", "Idempotency-Key", "shortlist-42")
 	}
-	var first, again, more Sent
+	var first, again Sent
 	send("?job=7", row("c-1")).is(http.StatusAccepted, &first)
 	send("?job=7", row("c-1")).is(http.StatusOK, &again)
 	if again.Batch != first.Batch || again.Again != 1 || !again.Known {
 		t.Errorf("sent again: %+v", again)
 	}
-	send("?job=7", row("c-1")+"\n"+row("c-2")).is(http.StatusAccepted, &more)
-	if more.Batch != first.Batch || more.Accepted != 2 || more.Again != 1 {
-		t.Errorf("with one more: %+v", more)
+}
+
+// Whatever differs from the batch that the key belongs to is named, and nothing is accepted.
+func TestAReusedKeyIsRefusedWithWhatDiffers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeExport, "1234")
+	send := func(query, body, kind string) *reply {
+		return r.call(key, http.MethodPost, "/v1/customers/1234/exports"+query, body, "Content-Type", kind, "Idempotency-Key", "k")
 	}
-	send("?job=8", row("c-1")).problem(CodeBatchConflict)
-	send("?job=7&generate_dummy_emails=true", row("c-1")).problem(CodeBatchConflict)
+	const refused = `{"id":"c-9","first_name":"Ana","last_name":"Duarte"}`
+	rows := []string{row("c-1"), refused, row("c-2")}
+	var first, again Sent
+	send("?job=7", strings.Join(rows, "\n"), mediaNDJSON).is(http.StatusAccepted, &first)
+	other := `{"id":"c-2","first_name":"Ana","last_name":"Duarte","email":"other@example.com"}`
+	csv := func(rows ...string) string { return "id,first_name,last_name,email\n" + strings.Join(rows, "\n") }
+	for name, c := range map[string]struct{ query, body, kind, field, detail string }{
+		"another job":        {"?job=8", strings.Join(rows, "\n"), mediaNDJSON, "job", "goes to job 7"},
+		"no job":             {"?prospects=true", strings.Join(rows, "\n"), mediaNDJSON, "job", "goes to job 7"},
+		"an option":          {"?job=7&generate_dummy_emails=true", strings.Join(rows, "\n"), mediaNDJSON, "options.generate_dummy_emails", "another generate_dummy_emails"},
+		"another address":    {"?job=7", strings.Join([]string{rows[0], rows[1], other}, "\n"), mediaNDJSON, "candidates[2]", "Row 3 is not"},
+		"a corrected row":    {"?job=7", strings.Join([]string{rows[0], row("c-9"), rows[2]}, "\n"), mediaNDJSON, "candidates[1]", "Row 2 is not"},
+		"a row more":         {"?job=7", strings.Join(append(slices.Clone(rows), row("c-3")), "\n"), mediaNDJSON, "candidates", "complete with 3 rows"},
+		"a row less":         {"?job=7", strings.Join(rows[:2], "\n"), mediaNDJSON, "candidates", "has 3 rows, and there are fewer"},
+		"other rows in CSV":  {"?job=7", csv("c-1,Ana,Duarte,other@example.com"), mediaCSV, "candidates[0]", "Row 1 is not"},
+		"other rows in JSON": {"", `{"job":7,"candidates":[` + rows[0] + `,` + rows[2] + `]}`, mediaJSON, "candidates[1]", "Row 2 is not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := send(c.query, c.body, c.kind).problem(CodeBatchConflict)
+			if !strings.Contains(p.Detail, c.detail) || !strings.Contains(p.Detail, "Nothing was accepted.") || p.Receipt != nil {
+				t.Errorf("%+v", p)
+			}
+			if len(p.Errors) != 1 || p.Errors[0].Field != c.field || !strings.Contains(p.Errors[0].Remedy, "another Idempotency-Key") {
+				t.Errorf("%+v", p.Errors)
+			}
+			b, err := r.Ledger.Batch(t.Context(), first.Batch)
+			if err != nil || b.Accepted != 2 || b.Refused != 1 {
+				t.Errorf("the batch is %+v, %v", b, err)
+			}
+		})
+	}
+	// The same candidates are the same rows in another form.
+	send("", `{"candidates":[`+strings.Join(rows, ",")+`],"job":7}`, mediaJSON).is(http.StatusOK, &again)
+	if again.Batch != first.Batch || again.Again != 2 || again.RefusedRows != 1 {
+		t.Errorf("in another form: %+v", again)
+	}
+}
+
+// A batch that has ended tells so to whoever follows it: no later request extends it.
+func TestABatchThatHasEndedIsNotExtended(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connect("1234")
+	key := r.key(ScopeExport)
+	send := func(body string) *reply {
+		return r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", body, "Content-Type", mediaNDJSON, "Idempotency-Key", "k")
+	}
+	var sent Sent
+	send(row("c-1")).is(http.StatusAccepted, &sent)
+	ref := store.Ref{Customer: "1234", Export: r.Ledger.Keys().ExportID(string(sent.Batch), "c-1")}
+	r.finish(ref, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 7, Workflow: 3})
+	events := string(r.call(r.key(ScopeRead), http.MethodGet, "/v1/customers/1234/batches/"+string(sent.Batch)+"/events", nil).body)
+	if !strings.Contains(events, "event: end") {
+		t.Fatalf("the batch has not ended: %s", events)
+	}
+	send(row("c-1") + "\n" + row("c-2")).problem(CodeBatchConflict)
+	send(row("c-2")).problem(CodeBatchConflict)
+	b, err := r.Ledger.Batch(t.Context(), sent.Batch)
+	if err != nil || b.Accepted != 1 || b.Ended.IsZero() {
+		t.Errorf("it is %+v, %v", b, err)
+	}
 }
 
 func TestABrokenUploadIsCompletedByItsKey(t *testing.T) {

@@ -100,9 +100,10 @@ func TestABatchThatIsSentAgainIsToldAsBefore(t *testing.T) {
 	r.connect("1234")
 	key := r.key(ScopeExport)
 	var sent Sent
-	send := func(status int, body string) {
-		r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", body, "Content-Type", "application/x-ndjson", "Idempotency-Key", "k").is(status, &sent)
+	call := func(name, body string) *reply {
+		return r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7", body, "Content-Type", "application/x-ndjson", "Idempotency-Key", name)
 	}
+	send := func(status int, body string) { call("k", body).is(status, &sent) }
 	status := func() (b BatchStatus) {
 		r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+string(sent.Batch), nil).is(http.StatusOK, &b)
 		return b
@@ -116,7 +117,11 @@ func TestABatchThatIsSentAgainIsToldAsBefore(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
 	}
-	send(http.StatusAccepted, row("c-1")+"\n"+row("c-2"))
+	// A sending that broke off is completed later.
+	sent = *call("another", row("c-1")+"\n{").problem(CodeIncomplete).Receipt
+	before = status()
+	testrig.Eventually(t, "a millisecond has passed again", func() bool { return time.Since(before.Closed) > 2*time.Millisecond })
+	call("another", row("c-1")+"\n"+row("c-2")).is(http.StatusAccepted, &sent)
 	if more := status(); !more.Closed.After(before.Closed) || more.Accepted != 2 {
 		t.Errorf("with another row: %+v", more.Batch)
 	}

@@ -34,9 +34,11 @@ const firstLook = 30 * time.Second
 // those that are there already, and ErrBatchCancelled if there were others; where the
 // customer has too many candidates waiting, those that had room, and ErrTooManyWaiting. byTurns is
 // for exports whose tasks go to the bulk queue, where the batches of a customer take
-// turns.
-func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, byTurns bool) ([]Accepted, error) {
-	return l.accept(ctx, batch, spec.destination(), exports, byTurns)
+// turns. rows are those of the input that the exports came in: where an earlier sending
+// brought others nothing is accepted, and it returns a BatchConflictError. Rows without
+// digests are not compared.
+func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, rows Rows, byTurns bool) ([]Accepted, error) {
+	return l.accept(ctx, batch, spec.destination(), exports, rows, byTurns)
 }
 
 // Accept is AcceptFor where only the batch is known: the target is read from Redis.
@@ -54,10 +56,10 @@ func (l *Ledger) acceptAsOpened(ctx context.Context, batch BatchID, exports []Ne
 	if err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
-	return l.accept(ctx, batch, destination{text(f[0]), text(f[1])}, exports, byTurns)
+	return l.accept(ctx, batch, destination{text(f[0]), text(f[1])}, exports, Rows{}, byTurns)
 }
 
-func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, exports []NewExport, byTurns bool) ([]Accepted, error) {
+func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, exports []NewExport, rows Rows, byTurns bool) ([]Accepted, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
@@ -65,8 +67,8 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, expo
 	if err := l.memoryForMore(ctx); err != nil {
 		return nil, err
 	}
-	args := make([]any, 0, 7+5*len(exports))
-	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns), l.keys.idBytes(), l.maxWaiting)
+	args := make([]any, 0, 9+5*len(exports))
+	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns), l.keys.idBytes(), l.maxWaiting, rows.Before, rows.Digests)
 	for _, e := range exports {
 		sealed, err := l.sealPayload(e.Payload, Ref{customer, e.Export}, to)
 		if err != nil {
@@ -76,6 +78,9 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, expo
 	}
 	answers, err := l.run(ctx, acceptScript, batchKey(batch), args...)
 	if err != nil {
+		return nil, err
+	}
+	if err := differs(batch, answers); err != nil {
 		return nil, err
 	}
 	if len(answers) != len(exports) {

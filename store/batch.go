@@ -61,16 +61,12 @@ func (s BatchSpec) options() string {
 // JobOf returns the job of a batch's target, and 0 for prospects.
 func JobOf(target string) int64 { return number(strings.TrimPrefix(target, "j")) }
 
-// ErrBatchConflict: the idempotency key was used for a batch with another
-// target or other options.
-var ErrBatchConflict = errors.New("the idempotency key belongs to a batch with another target or other options; use a new key")
-
 // ErrBatchCancelled: the batch was cancelled, so nothing more is taken into it.
 var ErrBatchCancelled = errors.New("the batch was cancelled and takes no more candidates; to send them all the same, send a new batch")
 
 // OpenBatch opens a batch, or finds the one that the idempotency key opened
-// before. It returns ErrBatchConflict where that one differs, and a TooManyWaitingError
-// where a new one would have no room.
+// before. It returns a BatchConflictError where that one differs, and a
+// TooManyWaitingError where a new one would have no room.
 func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
 	key := s.IdempotencyKey
 	if key == "" {
@@ -93,7 +89,7 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 	}
 	switch text(answer[0]) {
 	case "conflict":
-		return id, true, ErrBatchConflict
+		return id, true, specConflict(id, s, text(answer[1]), text(answer[2]))
 	case "full":
 		return "", false, &TooManyWaitingError{s.Customer, l.maxWaiting}
 	}

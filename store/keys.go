@@ -18,6 +18,7 @@ import (
 //	ix:{1234}:b:<batch>:r        list    its export ids in order of arrival
 //	ix:{1234}:b:<batch>:s        set     its ended exports that left a story
 //	ix:{1234}:b:<batch>:refused  list    its refused rows, in chunks, packed and sealed
+//	ix:{1234}:b:<batch>:digests  string  keyed hashes of its rows, refused ones included
 //	ix:{1234}:b:<batch>:o:<nn>   hash    outcomes of ended exports, by export id
 //	ix:{1234}:m:<nnn>            hash    success markers, by hashed candidate id
 //	ix:{1234}:l:<e-mail hash>    string  lock: the export that works on an e-mail; the

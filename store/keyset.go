@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -179,6 +180,19 @@ const apiKeyHashBytes = 32
 // long, so that nobody can try them all, and a slow hash would add nothing.
 func (k *Keyset) apiKeyHash(id, secret string) []byte {
 	sum, err := k.prf.ComputePrimaryPRF([]byte("apikey\x00"+id+"\x00"+secret), apiKeyHashBytes)
+	if err != nil {
+		panic(fmt.Sprintf("store: keyed hash: %v", err)) // as above
+	}
+	return sum
+}
+
+// RowDigestSize is the length of a RowDigest.
+const RowDigestSize = 8
+
+// RowDigest tells a row of a batch's input from other ones. It is a keyed hash, so that
+// whoever has none of the keys learns nothing of the row from it.
+func (k *Keyset) RowDigest(batch BatchID, row []byte) []byte {
+	sum, err := k.prf.ComputePrimaryPRF(slices.Concat([]byte("row\x00"+batch+"\x00"), row), RowDigestSize)
 	if err != nil {
 		panic(fmt.Sprintf("store: keyed hash: %v", err)) // as above
 	}

@@ -45,6 +45,11 @@ type modelBatch struct {
 	rows      []*modelExport
 	refused   []store.RefusedRow
 	cursor    int
+
+	// digests are those of the rows that were sent, complete how many they are at the end
+	// of a sending that brought all of them; 0: none has.
+	digests  []string
+	complete int
 }
 
 type modelExport struct {
@@ -160,6 +165,38 @@ func (m *model) accept(e *modelExport) store.Accepted {
 	e.state, e.due, e.accepted = store.Queued, m.after(30*time.Second), m.now
 	e.batch.rows = append(e.batch.rows, e)
 	return store.Accepted{Export: e.id, New: true, State: store.Queued}
+}
+
+// differs compares rows with those that the batch has, of the rows from a place on.
+func (b *modelBatch) differs(before int, rows []string) error {
+	for i, row := range rows {
+		if at := before + i; at < len(b.digests) && b.digests[at] != row {
+			return &store.BatchConflictError{Batch: b.id, Differs: store.DiffersInRow, Row: at + 1}
+		}
+	}
+	if b.complete > 0 && before+len(rows) > b.complete {
+		return &store.BatchConflictError{Batch: b.id, Differs: store.HasMoreRows, Rows: b.complete}
+	}
+	return nil
+}
+
+// note keeps the rows that the batch does not have yet.
+func (b *modelBatch) note(before int, rows []string) {
+	b.digests = append(b.digests, rows[min(len(rows), len(b.digests)-before):]...)
+}
+
+// completeSending ends a sending of all its rows.
+func (m *model) completeSending(b *modelBatch, rows []string) error {
+	if err := b.differs(0, rows); err != nil {
+		return err
+	}
+	if len(rows) < len(b.digests) {
+		return &store.BatchConflictError{Batch: b.id, Differs: store.HasFewerRows, Rows: len(b.digests)}
+	}
+	b.note(0, rows)
+	b.complete = len(rows)
+	b.closed, b.abandoned, b.refused = true, false, nil
+	return nil
 }
 
 func (m *model) takeTurns(b *modelBatch) {
@@ -529,6 +566,9 @@ func (m *model) transfers(e *modelExport) bool {
 
 // closeBatch ends a sending. One that broke off does not replace more than it has.
 func (m *model) closeBatch(b *modelBatch, refused []store.RefusedRow, brokeOff bool) {
+	if b.complete > 0 {
+		return
+	}
 	b.closed, b.abandoned = true, false
 	if !brokeOff || len(refused) >= len(b.refused) {
 		b.refused = slices.Clone(refused)
@@ -692,6 +732,7 @@ func (m *model) kept(emails []string) map[string]string {
 	}
 	for _, b := range m.batches {
 		kept["cursor "+string(b.id)] = strconv.Itoa(b.cursor)
+		kept["rows "+string(b.id)] = fmt.Sprint(strings.Join(b.digests, ""), " ", b.complete)
 	}
 	for _, email := range emails {
 		if owner := m.locks[email]; owner != nil {

@@ -48,6 +48,9 @@ func TestLedgerBehavesLikeItsModel(t *testing.T) {
 	}
 }
 
+// opened is how many batches a play begins with. Others come by transfer.
+const opened = 3
+
 // play holds the ledger beside its model.
 type play struct {
 	*store.Ledger
@@ -125,6 +128,7 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		"accept":      p.accept,
 		"close batch": p.closeBatch,
 		"sweep":       p.sweep,
+		"send":        p.send,
 		"redraw":      p.redraw,
 		"void":        p.void,
 		"nudge":       p.nudge,
@@ -239,6 +243,82 @@ func (p *play) accept(t *rapid.T) {
 		}
 		p.same("accept", got, want, cmpopts.EquateEmpty())
 	})
+}
+
+// send sends a batch in two chunks: the same rows each time, or others.
+func (p *play) send(t *rapid.T) {
+	batch := rapid.SampledFrom(p.model.batches[:opened]).Draw(t, "batch")
+	var exports []*modelExport
+	for _, e := range p.model.exports {
+		if e.batch == batch {
+			exports = append(exports, e)
+		}
+	}
+	if seldom(t, "fewer") {
+		exports = exports[:rapid.IntRange(1, len(exports)).Draw(t, "rows")]
+	}
+	var rows []string
+	for _, e := range exports {
+		rows = append(rows, fmt.Sprintf("%-8s", e.candidate))
+	}
+	if len(rows) > 0 && seldom(t, "another row") {
+		rows[rapid.IntRange(0, len(rows)-1).Draw(t, "which")] = "another!"
+	}
+	if seldom(t, "a refused row more") {
+		rows = append(rows, "refused!")
+	}
+	middle := rapid.IntRange(0, len(exports)).Draw(t, "middle")
+	if !p.sendChunk(t, batch, exports[:middle], 0, rows[:middle]) || !p.sendChunk(t, batch, exports[middle:], middle, rows[middle:len(exports)]) {
+		return
+	}
+	if seldom(t, "broke off") {
+		return
+	}
+	twice(t, func() {
+		want := p.model.completeSending(batch, rows)
+		err := p.CompleteSending(t.Context(), batch.id, &store.Refused{}, store.Rows{Before: len(exports), Digests: []byte(strings.Join(rows[len(exports):], ""))})
+		p.same("complete", err, want)
+	})
+}
+
+// sendChunk sends some of the rows, and reports whether the sending goes on.
+func (p *play) sendChunk(t *rapid.T, batch *modelBatch, exports []*modelExport, before int, rows []string) bool {
+	if len(exports) == 0 {
+		return true
+	}
+	goesOn := true
+	twice(t, func() {
+		want, refused := []store.Accepted{}, batch.differs(before, rows)
+		var fresh []store.NewExport
+		upto := len(rows)
+		for i, e := range exports {
+			email := e.email
+			if e.state != "" {
+				email = "another"
+			}
+			fresh = append(fresh, store.NewExport{Export: e.id, Candidate: e.candidate, EmailHash: email, Payload: []byte("x"), Row: before + i + 1})
+			if refused != nil && !errors.Is(refused, store.ErrBatchCancelled) {
+				continue
+			}
+			if batch.stopped && e.state == "" {
+				refused, upto = store.ErrBatchCancelled, min(upto, i)
+				continue
+			}
+			want = append(want, p.model.accept(e))
+			batch.sent = p.model.now
+		}
+		if refused == nil || errors.Is(refused, store.ErrBatchCancelled) {
+			batch.note(before, rows[:upto])
+		}
+		spec := store.BatchSpec{Job: batch.job, IncludePreviouslyExported: batch.include}
+		got, err := p.AcceptFor(t.Context(), spec, batch.id, fresh, store.Rows{Before: before, Digests: []byte(strings.Join(rows, ""))}, false)
+		p.same("send", got, want, cmpopts.EquateEmpty())
+		if !errors.Is(err, refused) && !cmp.Equal(err, refused) {
+			p.t.Fatalf("send: %v, want %v", err, refused)
+		}
+		goesOn = refused == nil
+	})
+	return goesOn
 }
 
 func (p *play) closeBatch(t *rapid.T) {
@@ -540,7 +620,7 @@ func (p *play) kept() map[string]string {
 	var counters *redis.SliceCmd
 	var turns *redis.StringSliceCmd
 	var back *redis.ZSliceCmd
-	cursors := map[string]*redis.StringCmd{}
+	cursors, digests, complete := map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}
 	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, e := range p.model.exports {
 			records[e.id] = pipe.HMGet(ctx, root+"x:"+e.id, "st", "tk", "le", "in", "ia", "pe", "pm", "at", "g", "due", "eh", "u")
@@ -557,6 +637,8 @@ func (p *play) kept() map[string]string {
 		for _, b := range p.model.batches {
 			_, local, _ := strings.Cut(string(b.id), "-")
 			cursors[string(b.id)] = pipe.HGet(ctx, root+"b:"+local, "cu")
+			digests[string(b.id)] = pipe.Get(ctx, root+"b:"+local+":digests")
+			complete[string(b.id)] = pipe.HGet(ctx, root+"b:"+local, "complete")
 		}
 		return nil
 	})
@@ -589,6 +671,7 @@ func (p *play) kept() map[string]string {
 	}
 	for id, cursor := range cursors {
 		kept["cursor "+id] = strconv.FormatInt(atoi(cursor.Val()), 10)
+		kept["rows "+id] = fmt.Sprint(digests[id].Val(), " ", atoi(complete[id].Val()))
 	}
 	for _, email := range p.emails {
 		if locks[email].Err() == nil {

@@ -66,10 +66,21 @@ func (r *Refused) pack() {
 // CloseSending is CloseBatch that keeps the refused rows with the batch, sealed, in place of those
 // of an earlier sending. A sending that broke off does not replace a longer list of an earlier one.
 func (l *Ledger) CloseSending(ctx context.Context, batch BatchID, r *Refused, brokeOff bool) error {
+	return l.closeSending(ctx, batch, r, brokeOff, Rows{Before: -1})
+}
+
+// CompleteSending is CloseSending of a sending that brought all of its rows. rows are those that
+// did not come with a chunk of exports. From now on the batch takes no other row: where an earlier
+// sending brought others or more it returns a BatchConflictError, and changes nothing.
+func (l *Ledger) CompleteSending(ctx context.Context, batch BatchID, r *Refused, rows Rows) error {
+	return l.closeSending(ctx, batch, r, false, rows)
+}
+
+func (l *Ledger) closeSending(ctx context.Context, batch BatchID, r *Refused, brokeOff bool, rows Rows) error {
 	if r.pack(); r.err != nil {
 		return r.err
 	}
-	args := []any{prefix(batch.Customer()), "", r.count, int64(l.retention / time.Second), flag(brokeOff)}
+	args := []any{prefix(batch.Customer()), "", r.count, int64(l.retention / time.Second), flag(brokeOff), rows.Before, rows.Digests}
 	for _, packed := range r.packed {
 		sealed, err := l.keys.Seal(packed, refusedKey(batch))
 		if err != nil {
@@ -77,8 +88,11 @@ func (l *Ledger) CloseSending(ctx context.Context, batch BatchID, r *Refused, br
 		}
 		args = append(args, sealed)
 	}
-	_, err := l.run(ctx, closeBatchScript, batchKey(batch), args...)
-	return err
+	answer, err := l.run(ctx, closeBatchScript, batchKey(batch), args...)
+	if err != nil {
+		return err
+	}
+	return differs(batch, answer)
 }
 
 // RefusedRows lists refused rows of a batch in the order of the input, at most n, after the first

@@ -28,7 +28,8 @@ type Batch struct {
 	Target   Target
 	Options  Options
 	// IdempotencyKey makes sending the batch twice the same as sending it once,
-	// for as long as outcomes are kept. Use one wherever a send may be repeated.
+	// for as long as outcomes are kept. Use one wherever a send may be repeated. It stands
+	// for one list of rows: corrected rows need another key.
 	IdempotencyKey string
 	// Candidates are read once, in order. An error of type *RowError refuses one
 	// row; any other ends the reading. See Read and Candidates.

@@ -51,8 +51,9 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 // Enqueue accepts a batch: each good candidate gets a record in the ledger and
 // a task, each bad one a refusal in the receipt.
 //
-// Errors: *BatchError where the batch as a whole is wrong; store.ErrBatchConflict
-// where its idempotency key belongs to another batch; store.ErrBatchCancelled where
+// Errors: *BatchError where the batch as a whole is wrong; *store.BatchConflictError
+// where its idempotency key belongs to a batch with another target, other options or other
+// rows, of which nothing is accepted then; store.ErrBatchCancelled where
 // it was cancelled, maybe while it is being sent; store.ErrTooManyWaiting where the
 // customer has too many candidates waiting; store.ErrMemoryReserved where Redis is nearly
 // full; an error of the input, among them *CutError and *TooManyRowsError; or one of
@@ -97,6 +98,9 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	if writeErr := s.written(); err == nil {
 		err = writeErr
 	}
+	if conflict, ok := errors.AsType[*store.BatchConflictError](err); ok {
+		return Receipt{}, conflict
+	}
 	switch {
 	case s.receipt.Batch != "":
 	case err != nil:
@@ -116,7 +120,15 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 		return s.receipt, fmt.Errorf("accept candidates: %w", err)
 	}
 	_, tooMany := errors.AsType[*TooManyRowsError](inputErr)
-	if err := c.ledger.CloseSending(ctx, id, &s.refused, inputErr != nil && !tooMany); err != nil {
+	if inputErr != nil {
+		err = c.ledger.CloseSending(ctx, id, &s.refused, !tooMany)
+	} else {
+		err = c.ledger.CompleteSending(ctx, id, &s.refused, s.rows)
+	}
+	if conflict, ok := errors.AsType[*store.BatchConflictError](err); ok {
+		return Receipt{}, conflict
+	}
+	if err != nil {
 		return s.receipt, fmt.Errorf("close batch: %w", err)
 	}
 	return s.receipt, inputErr
@@ -137,7 +149,8 @@ type sending struct {
 	refused  store.Refused   // what the batch keeps of receipt.Refused, and more of it
 	warnings map[Problem]int // place in receipt.Warnings
 	pending  []store.NewExport
-	dummies  int // among pending
+	rows     store.Rows // that are not written yet
+	dummies  int        // among pending
 	flushed  bool
 	writing  chan chunkResult // of the chunk that is being written; nil = none
 	enqueuer *enqueuer
@@ -195,6 +208,11 @@ func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputE
 		if s.row++; ctx.Err() != nil {
 			return nil, fmt.Errorf("stopped after row %d: %w", s.row-1, context.Cause(ctx))
 		}
+		if !bad {
+			s.note(candidate.digested())
+		} else if !refused.Cut {
+			s.note(refused.digested())
+		}
 		if bad {
 			s.refuse(refused.Line, refused.Candidate, refused.Problems)
 			if refused.Cut {
@@ -207,6 +225,13 @@ func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputE
 		}
 	}
 	return nil, nil
+}
+
+// note keeps the digest of a row.
+func (s *sending) note(row []byte) {
+	if s.id != "" { // a review compares nothing
+		s.rows.Digests = append(s.rows.Digests, s.client.ledger.Keys().RowDigest(s.id, row)...)
+	}
 }
 
 func (s *sending) refuse(line int, candidate string, problems []Problem) {
@@ -291,7 +316,8 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 		queue = ExpressQueue(s.batch.Customer)
 		s.enqueuer.parent = s.parent
 	}
-	chunk, result := s.pending, chunkResult{dummies: s.dummies}
+	chunk, rows, result := s.pending, s.rows, chunkResult{dummies: s.dummies}
+	s.rows = store.Rows{Before: rows.Before + len(rows.Digests)/store.RowDigestSize}
 	s.pending, s.dummies, s.flushed = make([]store.NewExport, 0, len(chunk)), 0, true
 	writing, write := make(chan chunkResult, 1), s.write
 	s.writing = writing
@@ -299,7 +325,7 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 		write = s.tracedChunk
 	}
 	go func() {
-		write(ctx, queue, chunk, &result)
+		write(ctx, queue, chunk, rows, &result)
 		writing <- result
 	}()
 	return nil
@@ -330,8 +356,8 @@ func (s *sending) written() error {
 
 // write writes a chunk: the ledger first, since a task without a record would do
 // nothing, while a record without a task can be found.
-func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExport, r *chunkResult) {
-	accepted, err := s.client.ledger.AcceptFor(ctx, s.spec, s.receipt.Batch, chunk, queue == BulkQueue(s.batch.Customer))
+func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
+	accepted, err := s.client.ledger.AcceptFor(ctx, s.spec, s.receipt.Batch, chunk, rows, queue == BulkQueue(s.batch.Customer))
 	if err != nil {
 		r.dummies = 0
 	}

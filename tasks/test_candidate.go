@@ -48,7 +48,7 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 	p := Payload{Candidate: testCandidate(email, conn), Dummy: true}
 	_, err = ledger.AcceptFor(ctx, spec, batch, []store.NewExport{{
 		Export: export, Candidate: store.TestCandidate, EmailHash: keys.EmailHash(conn.Customer, email), Payload: p.Encode(),
-	}}, false)
+	}}, store.Rows{}, false)
 	if err == nil {
 		err = ledger.CloseBatch(ctx, batch, 0)
 	}

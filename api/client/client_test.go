@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -201,6 +202,40 @@ func TestAnInputThatIsCutIsHandedOverAsFarAsItWent(t *testing.T) {
 	sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Candidates: tasks.ReadNDJSON(strings.NewReader(line + "\n" + line[:20]))})
 	if cut, ok := errors.AsType[*tasks.CutError](err); !ok || cut.Row != 2 || sent.Accepted != 1 || sent.RefusedRows != 1 {
 		t.Errorf("%+v, %v", sent, err)
+	}
+}
+
+// What an iterator that broke off has brought is no complete batch: all of it can be sent
+// again with the same key.
+func TestAnInputThatBrokeOffIsCompletedByItsKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	broken := errors.New("the source has gone away")
+	cut := &tasks.RowError{Line: 3, Cut: true, Problems: []tasks.Problem{{Code: "json_broken"}}}
+	for name, last := range map[string]error{"gone": broken, "cut": cut} {
+		send := func(rows iter.Seq2[tasks.Candidate, error]) (client.Sent, error) {
+			return r.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: name, Candidates: rows})
+		}
+		part, err := send(func(yield func(tasks.Candidate, error) bool) {
+			_ = yield(candidate(0), nil) && yield(candidate(1), nil) && yield(tasks.Candidate{}, last)
+		})
+		if cutErr, isCut := errors.AsType[*tasks.CutError](err); !errors.Is(err, broken) && (!isCut || cutErr.Row != 3) || part.Accepted != 2 {
+			t.Fatalf("%s: %+v, %v", name, part, err)
+		}
+		if want := map[string]int{"gone": 0, "cut": 1}[name]; part.RefusedRows != want || len(part.Refused) != want {
+			t.Errorf("%s: refused %+v, want %d", name, part.Refused, want)
+		}
+		whole, err := send(many(5))
+		if err != nil || whole.Batch != part.Batch || whole.Accepted != 5 || whole.Again != 2 || whole.RefusedRows != 0 {
+			t.Errorf("%s: %+v, %v", name, whole, err)
+		}
+		if b, err := r.Batch(t.Context(), part.Batch); err != nil || b.Accepted != 5 || b.Refused != 0 {
+			t.Errorf("%s: %+v, %v", name, b, err)
+		}
+		_, err = send(many(6))
+		if p, ok := errors.AsType[*client.Problem](err); !ok || !errors.Is(err, store.ErrBatchConflict) || !strings.Contains(p.Detail, "complete with 5 rows") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

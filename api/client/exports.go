@@ -90,6 +90,15 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	<-sent
 	if err != nil {
 		problem, ok := errors.AsType[*Problem](err)
+		sender.cut = sender.cut && ok && problem.Code == "body_incomplete" && problem.Receipt != nil
+		if sender.cut {
+			receipt = *problem.Receipt
+			sender.complete(&receipt)
+			if receipt.Accepted == 0 {
+				return receipt, errors.Join(&tasks.NothingAcceptedError{Refused: receipt.RefusedRows}, sender.inputErr)
+			}
+			return receipt, sender.inputErr
+		}
 		if ok && problem.Receipt != nil {
 			receipt = *problem.Receipt
 		}
@@ -128,7 +137,12 @@ type sender struct {
 	sent     int
 	refused  []tasks.Refusal // by the iterator
 	inputErr error
+	cut      bool // the API was told so, by cutRow
 }
+
+// cutRow ends the body of an input that broke off, in the middle of a row. It tells the API
+// that rows are missing, so that the whole can be sent with the same idempotency key.
+const cutRow = "{"
 
 func (s *sender) send(to *io.PipeWriter) {
 	const buffer = 64 << 10
@@ -155,6 +169,10 @@ func (s *sender) send(to *io.PipeWriter) {
 			break
 		}
 	}
+	if err == nil && s.inputErr != nil && s.sent > 0 {
+		s.cut = true
+		_, err = w.WriteString(cutRow)
+	}
 	if err == nil {
 		err = w.Flush()
 	}
@@ -164,6 +182,9 @@ func (s *sender) send(to *io.PipeWriter) {
 // complete puts the iterator's refusals into the receipt, and counts its rows: the
 // API has numbered those alone that were sent.
 func (s *sender) complete(receipt *Sent) {
+	if s.cut {
+		s.dropCutRow(receipt)
+	}
 	passed := 0
 	for i := range receipt.Refused {
 		r := &receipt.Refused[i]
@@ -179,6 +200,20 @@ func (s *sender) complete(receipt *Sent) {
 	receipt.Refused = append(receipt.Refused, s.refused...)
 	slices.SortFunc(receipt.Refused, func(x, y tasks.Refusal) int { return x.Row - y.Row })
 	receipt.RefusedRows += len(s.refused)
+}
+
+// dropCutRow takes the row out of the receipt that ended the body.
+func (s *sender) dropCutRow(receipt *Sent) {
+	last := len(receipt.Refused) - 1
+	switch {
+	case last >= 0 && receipt.Refused[last].Row == s.sent+1:
+		receipt.Refused = receipt.Refused[:last]
+	case receipt.MoreRefused > 0:
+		receipt.MoreRefused--
+	default: // it was not read
+		return
+	}
+	receipt.RefusedRows--
 }
 
 func customerPath(customer string) string { return "/customers/" + url.PathEscape(customer) }

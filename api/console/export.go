@@ -193,8 +193,8 @@ func (v *visit) refusedExport(refused *Refusal) *exportRefused {
 		r.Safe, r.Setup = false, v.toConnect()
 	case api.CodeBatchConflict:
 		r.Safe, r.Another = false, true
-		r.Title = "this form was sent before, to another job or with other options"
-		r.Detail = "What was sent then is being exported. To export this as well, choose the file again and press Export: it becomes a batch of its own."
+		r.Title, r.Errors = "this form was sent before with something else", nil
+		r.Detail += " To export this as well, choose the file again and press Export: it becomes a batch of its own."
 	case api.CodeBatchCancelled, api.CodeTooManyRows:
 		r.Safe, r.Another = false, true
 	default: // a fault on the way

@@ -213,9 +213,20 @@ func TestAFormThatIsSentTwiceIsOneBatch(t *testing.T) {
 	p.get(again.to()).wants(t, http.StatusOK, "Nothing was taken in twice")
 
 	elsewhere := p.send(exportPath, "a.csv", csvOf("c-1", "c-2"), "key", key, "job", "8")
-	elsewhere.wants(t, http.StatusConflict, "sent before, to another job", "a batch of its own", "Choose a.csv again", `value="8" checked`)
+	elsewhere.wants(t, http.StatusConflict, "sent before with something else", "goes to job 7", "Nothing was accepted", "a batch of its own", "Choose a.csv again", `value="8" checked`)
 	if other := hiddenKey(t, elsewhere); other == key {
 		t.Error("the form keeps the key that belongs to the other batch")
+	}
+	// Another file, or the same one with its refused rows corrected.
+	for name, file := range map[string]string{"Row 2 is not": csvOf("c-1", "c-3"), "complete with 2 rows": csvOf("c-1", "c-2", "c-3")} {
+		other := p.send(exportPath, "a.csv", file, "key", key, "job", "7")
+		other.wants(t, http.StatusConflict, "sent before with something else", name, "Nothing was accepted", "a batch of its own")
+		if hiddenKey(t, other) == key {
+			t.Error("the form keeps the key that belongs to the other batch")
+		}
+	}
+	if all := w.batches(); len(all) != 1 || all[0].Accepted != 2 {
+		t.Errorf("%+v", all)
 	}
 }
 

@@ -285,8 +285,8 @@ func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	if none {
 		return misused("%s", nothing)
 	}
-	if errors.Is(err, store.ErrBatchConflict) {
-		return misused("%v", store.ErrBatchConflict)
+	if conflict, ok := errors.AsType[*store.BatchConflictError](err); ok {
+		return misused("%s", conflict)
 	}
 	if errors.Is(err, store.ErrBatchCancelled) {
 		return failed("batch %s was cancelled, with %d of these candidates in it: nothing more is taken in. To send them all the same, send the file again, %s",

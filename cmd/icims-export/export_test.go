@@ -244,7 +244,7 @@ func TestExportThroughAWorker(t *testing.T) {
 		export("--idempotency-key=k").wantStatus(t, statusPartial)
 		r := export("--idempotency-key=k", "--include-exported")
 		r.wantStatus(t, statusMisused)
-		if !strings.Contains(r.errors, "use a new key") {
+		if !strings.Contains(r.errors, "has another include_previously_exported; send the same batch again, or use another key") {
 			t.Errorf("got %s", r.errors)
 		}
 	})
@@ -255,6 +255,39 @@ func TestExportThroughAWorker(t *testing.T) {
 	r.wantNone(t, testPassword, "Ottoline", "ottoline@example.com")
 	if !strings.Contains(r.errors, "worker stopped") {
 		t.Errorf("the worker said %s", r.errors)
+	}
+}
+
+func TestExportRefusesOtherRowsUnderOneKey(t *testing.T) {
+	w := newWard(t)
+	export := func(name, content string) result {
+		return w.call("export", w.file(t, name, content), "--customer=1234", "--job="+testJob, "--idempotency-key=k", "--json")
+	}
+	lines := strings.SplitAfter(candidates, "\n")
+	first := export("first.ndjson", candidates)
+	first.wantStatus(t, statusPartial)
+	sent := decode[exportResult](t, first.out)
+	for name, c := range map[string]struct{ content, says string }{
+		"another row":     {strings.Replace(candidates, "Ottoline", "Other", 1), "row 1 is not the one that batch " + string(sent.Batch) + " has"},
+		"a row more":      {candidates + strings.Replace(lines[0], "c-1", "c-99", 1), "is complete with 3 rows, and there are more"},
+		"a row less":      {lines[0], "has 3 rows, and there are fewer"},
+		"a corrected row": {lines[0] + strings.Replace(lines[0], "c-1", "c-2", 1) + lines[2], "row 2 is not the one"},
+	} {
+		r := export("other.ndjson", c.content)
+		r.wantStatus(t, statusMisused)
+		r.wantNone(t, personal...)
+		if !strings.Contains(r.errors, c.says) || !strings.Contains(r.errors, "or use another key") || r.out != "" {
+			t.Errorf("%s: got %s%s", name, r.errors, r.out)
+		}
+	}
+	b, err := w.ledger.Batch(t.Context(), sent.Batch)
+	if err != nil || b.Accepted != 1 || b.Refused != 2 {
+		t.Errorf("the batch is %+v, %v", b, err)
+	}
+	again := export("again.ndjson", candidates)
+	again.wantStatus(t, statusPartial)
+	if got := decode[exportResult](t, again.out); got.Batch != sent.Batch || got.Again != 1 {
+		t.Errorf("the same rows: %s", again.out)
 	}
 }
 

@@ -1,12 +1,23 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
 -- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, ids of the
 -- sealing keys that the caller has (4 bytes each), how many candidates the customer may
--- have waiting (0: any), then per export: id, candidate, e-mail hash, payload, row of the
--- input (0: none).
+-- have waiting (0: any), how many rows of the input came before this chunk, digests of its
+-- rows, refused ones included ('': rows are not compared), then per export: id, candidate,
+-- e-mail hash, payload, row of the input (0: none).
 -- Returns per export: 'new', or the state of the one that was accepted before;
 -- 'stopped' for one that comes after its batch was cancelled; 'full' for one more than
--- the customer may have waiting.
+-- the customer may have waiting. Nothing is accepted where rows are not those of an earlier
+-- sending: {'conflict', 'row', which} | {'conflict', 'more', rows of the complete batch} |
+-- {'lost'}.
 local batch, t, answers, added, met, waits = ARGV[3], now(), {}, 0, false, false
+local before, digests = tonumber(ARGV[8]), ARGV[9]
+local rows, differs
+if digests ~= '' then
+  rows, differs = compare_rows(KEYS[1], before, digests)
+  if differs then return differs end
+end
+-- A row from which on there was no room is sent again, or another in its place.
+local upto = before + #digests / digest_size
 -- Where rows of the input begin to be so far from the places of their exports; '?' where
 -- that is not known, as after too many such places.
 local shifts, shifted = redis.call('HGET', KEYS[1], 'sh') or '', false
@@ -38,7 +49,7 @@ local function restore(id, hash, sealed)
   redis.call('HSET', rec, 'eh', hash)
   redis.call('HDEL', rec, 'fa')
 end
-for i = 8, #ARGV, 5 do
+for i = 10, #ARGV, 5 do
   local id = ARGV[i]
   local rec = prefix .. 'x:' .. id
   local state = redis.call('HGET', rec, 'st')
@@ -50,10 +61,9 @@ for i = 8, #ARGV, 5 do
     answers[#answers + 1], met = state, true
     restore(id, ARGV[i + 2], ARGV[i + 3])
     waits = waits or state == 'queued'
-  elseif stopped then
-    answers[#answers + 1] = 'stopped'
-  elseif added >= room then
-    answers[#answers + 1] = 'full'
+  elseif stopped or added >= room then
+    answers[#answers + 1] = stopped and 'stopped' or 'full'
+    upto = math.min(upto, tonumber(ARGV[i + 4]) - 1)
   else
     local row = redis.call('RPUSH', prefix .. 'b:' .. batch .. ':r', id) - 1
     redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', int(t))
@@ -63,6 +73,9 @@ for i = 8, #ARGV, 5 do
     added = added + 1
     answers[#answers + 1] = 'new'
   end
+end
+if digests ~= '' and upto > rows then
+  redis.call('APPEND', KEYS[1] .. ':digests', string.sub(digests, (rows - before) * digest_size + 1, (upto - before) * digest_size))
 end
 if ARGV[5] == '1' and (waits or added > 0) then take_turns(batch) end
 if shifted then redis.call('HSET', KEYS[1], 'sh', shifts) end

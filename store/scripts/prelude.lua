@@ -133,7 +133,7 @@ end
 -- each_of_batch calls visit for every key that lives and goes with a batch, but for
 -- its hash. A new kind of key that belongs to a batch is added here.
 local function each_of_batch(key, visit)
-  for _, part in ipairs({':r', ':s', ':refused'}) do visit(key .. part) end
+  for _, part in ipairs({':r', ':s', ':refused', ':digests'}) do visit(key .. part) end
   local rows = redis.call('LLEN', key .. ':r')
   if rows < 500 then
     for _, id in ipairs(redis.call('LRANGE', key .. ':r', 0, -1)) do visit(key .. ':o:' .. string.sub(id, 1, 2)) end
@@ -144,6 +144,27 @@ local function each_of_batch(key, visit)
     end
   end
   for _, id in ipairs(redis.call('SMEMBERS', key .. ':s')) do visit(prefix .. 's:' .. id) end
+end
+
+-- compare_rows compares rows of a sending with those of earlier ones: 8 bytes of digest
+-- for each, of the rows after the first `before`. It returns how many rows the batch has,
+-- and what to answer where they differ.
+local digest_size = 8
+local function compare_rows(batch_key, before, digests)
+  local rows = redis.call('STRLEN', batch_key .. ':digests') / digest_size
+  -- Redis has lost rows that this sending has brought.
+  if before > rows then return rows, {'lost'} end
+  local known = redis.call('GETRANGE', batch_key .. ':digests', before * digest_size, before * digest_size + #digests - 1)
+  if known ~= string.sub(digests, 1, #known) then
+    for at = 1, #known, digest_size do
+      if string.sub(known, at, at + 7) ~= string.sub(digests, at, at + 7) then
+        return rows, {'conflict', 'row', int(before + (at + 7) / digest_size)}
+      end
+    end
+  end
+  local complete = redis.call('HGET', batch_key, 'complete')
+  if complete and before + #digests / digest_size > tonumber(complete) then return rows, {'conflict', 'more', complete} end
+  return rows
 end
 
 -- expire_batch lets a batch and all that belongs to it go after a time (s).
