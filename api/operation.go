@@ -13,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/seekout/icims-export/store"
 )
 
 // op describes one operation of the API. What its path calls {customer} is checked
@@ -240,6 +242,9 @@ func (s *Server) problemOf(ctx context.Context, err error) *Problem {
 	}
 	if p.Code == CodeInternal {
 		s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Str("error", kindsOf(err)).Msg("a request met an unexpected fault")
+	}
+	if fields := store.LogFields(err); p.Code == CodeUnavailable && fields != nil {
+		s.Log.Warn().Str("request", req.id).Str("op", req.op.ID).Fields(fields).Msg("a request failed because of Redis")
 	}
 	req.code, p.RequestID = p.Code, req.id
 	return p

@@ -92,9 +92,9 @@ func (s *Server) verificationOf(ctx context.Context, e store.Errand) (verify.Ver
 	if err != nil || e.State != store.ErrandWaiting {
 		return v, err
 	}
-	fleet, err := s.Ledger.Fleet(ctx)
-	if err == nil && !fleet.Alive() {
-		v.WaitsForWorkers()
+	outage, err := s.Desk.Outage(ctx)
+	if outage != nil {
+		v.Problem, v.Remedy = outage.Problem, outage.Remedy
 	}
 	return v, err
 }

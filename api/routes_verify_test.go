@@ -39,7 +39,7 @@ func TestAVerificationIsAskedForAndFollowed(t *testing.T) {
 	if asked.StatusCode != http.StatusAccepted || v.Joined || v.State != store.ErrandWaiting || v.Asks.Job != 1701 || v.By != "test admin" {
 		t.Errorf("asked: %d %+v", asked.StatusCode, v)
 	}
-	if v.Problem != "No worker is running." {
+	if v.Problem != "No active workers, so nothing moves." {
 		t.Errorf("without a worker: %q", v.Problem)
 	}
 	place := asked.Header.Get("Location")

@@ -165,6 +165,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s.openRequests = newOpenRequests(s.stopping, s.Settings.AccessEvery)
 	s.watches, s.writes = newWatches(s), store.NewWriteProbe(d.Ledger.Writable, d.Now)
+	s.Desk.Writes = s.writes
 	s.huma = huma.NewAPI(humaConfig(), adapter{s})
 	for _, routes := range routes {
 		routes(s)

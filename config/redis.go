@@ -94,6 +94,12 @@ type redisTarget struct {
 // client returns a client that trusts the authorities, nil for those of the system. It
 // sends no CLIENT command, which some services forbid.
 func (t redisTarget) client(authorities *x509.CertPool) redis.UniversalClient {
+	client := t.plainClient(authorities)
+	client.AddHook(abortedHook{})
+	return client
+}
+
+func (t redisTarget) plainClient(authorities *x509.CertPool) redis.UniversalClient {
 	secured := func(c *tls.Config) *tls.Config {
 		if c != nil && authorities != nil {
 			c.RootCAs = authorities

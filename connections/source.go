@@ -122,7 +122,7 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 			err = s.Load(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.log.Error().Err(err).Msg("changed connections cannot be read")
+			s.log.Error().Err(err).Fields(store.LogFields(err)).Msg("changed connections cannot be read")
 		}
 	}
 }
@@ -169,7 +169,7 @@ func (s *Source) take(ctx context.Context, customers ...string) (found int, err 
 	}
 	switch after := len(s.unread); {
 	case after > before && ctx.Err() == nil:
-		s.log.Error().Err(err).Int("customers", after).Msg("connections cannot be read: they stay as they were known")
+		s.log.Error().Err(err).Fields(store.LogFields(err)).Int("customers", after).Msg("connections cannot be read: they stay as they were known")
 	case after == 0 && before > 0:
 		s.log.Info().Int("customers", before).Msg("the connections that could not be read are read")
 	}
@@ -277,7 +277,7 @@ func (s *Source) leaveOut(customer, why string) {
 		ctx, cancel := context.WithTimeout(context.Background(), noteTime)
 		defer cancel()
 		if err := s.ledger.NoteForgery(ctx, customer, store.ForgedConnection); err != nil {
-			s.log.Warn().Err(err).Msg("the check cannot be told of a forgery")
+			s.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the check cannot be told of a forgery")
 		}
 	}
 }

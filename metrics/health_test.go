@@ -56,6 +56,8 @@ func TestReadyTellsWhatIsWrongWithRedis(t *testing.T) {
 		"too few replicas": {redis: true, says: "too few replicas", spoil: func(t *testing.T, _ *redistest.Server, client redis.UniversalClient) {
 			set(t, client, "min-replicas-to-write", "1")
 		}},
+		"a full disk": {redis: true, says: "it cannot persist them", options: []redistest.Option{redistest.Config("save", "3600 1"), redistest.Config("enable-protected-configs", "yes")},
+			spoil: func(t *testing.T, s *redistest.Server, _ redis.UniversalClient) { redistest.FailSaving(t, s) }},
 		"a Redis that has gone": {says: "cannot be reached", spoil: func(t *testing.T, s *redistest.Server, _ redis.UniversalClient) {
 			s.Kill(t)
 		}},

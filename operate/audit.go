@@ -18,6 +18,8 @@ type AuditResult struct {
 	Calls   int `json:"calls,omitempty"`
 	// Worker tells whether some worker looks after late exports.
 	Worker bool `json:"worker"`
+	// Outage is what keeps the exports of all customers.
+	Outage *Outage `json:"outage,omitempty"`
 	// Loss is the last time that Redis lost writes, where that was within the last day:
 	// records agree all the same with what Redis went back to.
 	Loss    *store.Loss `json:"redis_loss,omitempty"`
@@ -43,6 +45,9 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 		r.Violations = append(r.Violations, a.Violations...)
 	}
 	if r.Worker, err = worker.Reconciling(ctx, d.Redis); err != nil {
+		return r, err
+	}
+	if r.Outage, err = d.Outage(ctx); err != nil {
 		return r, err
 	}
 	if r.Loss, err = d.Ledger.RecentLoss(ctx); err != nil {

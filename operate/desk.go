@@ -18,6 +18,8 @@ import (
 type Desk struct {
 	Redis  redis.UniversalClient
 	Ledger *store.Ledger
+	// Writes looks whether Redis takes writes; nil: each look is a write of its own.
+	Writes *store.WriteProbe
 	// Closed: there are no sealing keys, so that stories, reasons and data stay closed.
 	Closed bool
 	Hosts  icims.HostPolicy

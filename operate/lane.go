@@ -14,6 +14,7 @@ type LaneDetail struct {
 	Lane
 
 	Workers int           `json:"workers" doc:"Workers that have been heard of lately."`
+	Outage  *Outage       `json:"outage,omitempty" doc:"What keeps the exports of all customers: Redis refuses writes, or no worker runs."`
 	Batches []OpenBatch   `json:"open_batches" doc:"Batches of which something moves, the oldest first."`
 	Events  []store.Event `json:"events" doc:"What happened last by itself, the latest first."`
 	// Actions are what operators did; they stay closed without the sealing keys.
@@ -24,7 +25,7 @@ type LaneDetail struct {
 
 // Kept reports whether something keeps the exports of which forecasts do not know.
 func (l LaneDetail) Kept() bool {
-	return l.Workers == 0 || l.Connection != "" || l.Keeps() && l.Reason != store.ReasonPaused
+	return l.Outage != nil || l.Connection != "" || l.Keeps() && l.Reason != store.ReasonPaused
 }
 
 // OpenBatch is a batch of which something moves, and when it will be done.
@@ -52,7 +53,8 @@ func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
 	if err != nil {
 		return l, err
 	}
-	l.Workers, l.Connection = len(crew), connectionNote(customer, crew, d.filed(), have)
+	l.Workers, l.Outage = len(crew), d.outage(ctx, crew)
+	l.Connection = connectionNote(customer, crew, d.filed(), have)
 	if l.Batches, err = d.openBatches(ctx, customer, places[0].Standing); err != nil {
 		return l, err
 	}

@@ -47,6 +47,8 @@ type LaneList struct {
 	Lanes   []Lane `json:"lanes"`
 	Hidden  int    `json:"without_work" doc:"Customers that were left out, since they have no work."`
 	Workers int    `json:"workers" doc:"Workers that have been heard of lately."`
+	// Outage is what keeps the exports of all customers.
+	Outage *Outage `json:"outage,omitempty" doc:"What keeps the exports of all customers: Redis refuses writes, or no worker runs."`
 	// Loss is the last time that Redis lost writes, where that was within the last day.
 	Loss *store.Loss `json:"redis_loss,omitempty" doc:"The last time that Redis lost writes, or may have, where that was within the last day."`
 	// Next is the customer behind which the list goes on; "" at its end.
@@ -77,7 +79,7 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Workers = len(crew)
+	r.Workers, r.Outage = len(crew), d.outage(ctx, crew)
 	if r.Loss, err = d.Ledger.RecentLoss(ctx); err != nil {
 		return r, err
 	}

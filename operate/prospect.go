@@ -52,9 +52,13 @@ func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []str
 	var sentences []string
 	crew, err := d.Crew(ctx)
 	known := err == nil
+	var outage *Outage
+	if known {
+		outage = d.outage(ctx, crew)
+	}
 	switch {
-	case known && len(crew) == 0:
-		sentences = append(sentences, "No worker runs now: exports wait until one is started (icims-export worker).")
+	case outage != nil:
+		sentences = append(sentences, outage.String())
 	case known && crew.Refuse(customer):
 		sentences = append(sentences, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
 	case w.NoConnection != nil:

@@ -30,7 +30,7 @@ var (
 		xrevrange=K,+,- zadd=K,1,a zcard=K zcount=K,0,1 zmscore=K,a zrange=K,0,1 zrangebyscore=K,0,1 zrem=K,a
 		zremrangebyrank=K,0,1 zremrangebyscore=K,0,1 zrevrange=K,0,1 zrevrangebyscore=K,1,0 zscan=K,0 zscore=K,a`)
 	neededOnChannels = []string{"publish=K,a", "subscribe=K"}
-	neededAnywhere   = []string{"evalsha=a,0", "time", "multi", "exec", "scan=0"}
+	neededAnywhere   = []string{"evalsha=a,0", "time", "multi", "exec", "scan=0", "echo=a"}
 	// INFO, MEMORY USAGE and CONFIG GET are missed by nobody: what they would show is
 	// reported as not known.
 
@@ -64,7 +64,9 @@ func (e *RightsError) Error() string {
 }
 
 // Grant is the command that gives the user the rights.
-func (e *RightsError) Grant() string { return "ACL SETUSER " + e.User + " " + RedisRights }
+func (e *RightsError) Grant() string { return grantTo(e.User) }
+
+func grantTo(user string) string { return "ACL SETUSER " + user + " " + RedisRights }
 
 // CheckRights returns a *RightsError where the Redis user may not do what the service
 // has to; of a cluster, on any of its masters. It runs nothing but a script that

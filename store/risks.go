@@ -12,15 +12,16 @@ import (
 )
 
 // Reach reports whether Redis answers: of a cluster, at least one master, since
-// customers whose keys lie there can be served. PING asks all of them.
+// customers whose keys lie there can be served. It asks with ECHO, since a Redis that
+// cannot persist refuses PING but still answers reads.
 func Reach(ctx context.Context, client redis.UniversalClient) error {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
-		return client.Ping(ctx).Err()
+		return answers(ctx, client)
 	}
 	var reached atomic.Bool
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		err := node.Ping(ctx).Err()
+		err := answers(ctx, node)
 		if err == nil {
 			reached.Store(true)
 		}
@@ -31,6 +32,8 @@ func Reach(ctx context.Context, client redis.UniversalClient) error {
 	}
 	return err
 }
+
+func answers(ctx context.Context, client redis.Cmdable) error { return client.Echo(ctx, "").Err() }
 
 // Risks names what about the Redis behind the client may lose exports, or stop
 // them; of a cluster, about any of its masters. It asks CONFIG, then INFO. Settings that
@@ -50,7 +53,7 @@ func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) 
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		name := "the Redis node " + node.Options().Addr
 		found := []string{name + " does not answer: exports of the customers that have keys there wait; start it, or let a replica take its place"}
-		if node.Ping(ctx).Err() == nil {
+		if answers(ctx, node) == nil {
 			found = settingRisks(ctx, node, name)
 		}
 		mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -47,6 +48,7 @@ func Diagnose(err error) (Diagnosis, bool) {
 		return Diagnosis{}, false
 	}
 	if text, ok := reply(err); ok {
+		text = causeInScript(text)
 		return Diagnosis{troubleInReply(text), text}, true
 	}
 	trouble := troubleOnTheWay(err)
@@ -79,10 +81,31 @@ func (d Diagnosis) Problem() string {
 }
 
 // Remedy is what to do about it.
-func (d Diagnosis) Remedy() string { return d.Trouble.Info().Hint }
+func (d Diagnosis) Remedy() string {
+	hint := d.Trouble.Info().Hint
+	if user := userIn.FindStringSubmatch(d.said); user != nil {
+		hint = strings.Replace(hint, someUser, user[1], 1)
+	}
+	return hint
+}
+
+// someUser stands for the name of a Redis user where Redis does not tell it, as before 7.2.
+const someUser = "<user>"
+
+var userIn = regexp.MustCompile(`^NOPERM User (\S+) has no permissions`)
 
 // String is the problem with its remedy.
 func (d Diagnosis) String() string { return d.Problem() + " " + d.Remedy() }
+
+// LogFields are the fields that a line of log about an error has besides the error: what is
+// wrong with Redis, and the remedy. Other errors have none.
+func LogFields(err error) []any {
+	d, ok := Diagnose(err)
+	if !ok || d.Trouble == TroubleOther {
+		return nil
+	}
+	return []any{"redis", d.Problem(), "remedy", d.Remedy()}
+}
 
 // RefusedError is Redis's answer to a new connection that it closes at once. The client
 // would otherwise report a broken pipe.
@@ -132,6 +155,15 @@ func reply(err error) (string, bool) {
 		return refused.Said, true
 	}
 	return "", false
+}
+
+// causeInScript is why a command of a script failed. Redis before 7 puts the script's
+// place before it.
+func causeInScript(text string) string {
+	if _, cause, ok := strings.Cut(text, ": -"); ok && hasPrefix(text, "ERR Error running script") {
+		return cause
+	}
+	return text
 }
 
 func troubleInReply(text string) Trouble {

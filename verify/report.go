@@ -207,8 +207,3 @@ func utc(t time.Time) time.Time {
 	}
 	return t.UTC()
 }
-
-// WaitsForWorkers says of a verification that waits that there is nobody to do it.
-func (v *Verification) WaitsForWorkers() {
-	v.Problem, v.Remedy = "No worker is running.", "Start one: icims-export worker."
-}

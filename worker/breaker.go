@@ -65,7 +65,7 @@ func (w *Worker) tellBreaker(customer string) func(state string) {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()
 			if err := w.ledger.TellBreaker(ctx, customer, w.id, state); err != nil {
-				w.log.Warn().Err(err).Str("customer", customer).Msg("the state of the circuit breaker could not be told")
+				w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("the state of the circuit breaker could not be told")
 			}
 		})
 	}

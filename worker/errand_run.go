@@ -127,7 +127,7 @@ func (e *errands) orphan(d store.DueErrand) bool {
 
 func (e *errands) complain(ctx context.Context, err error, d store.DueErrand, what string) {
 	if ctx.Err() == nil {
-		e.log.Error().Err(err).Str("customer", d.Customer).Str("errand", string(d.Kind)).Msg(what)
+		e.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", d.Customer).Str("errand", string(d.Kind)).Msg(what)
 	}
 }
 
@@ -286,6 +286,6 @@ func (e *errands) tell(r *ErrandRun, s store.ErrandStep) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err := e.ledger.StepErrand(ctx, r.claim, s); err != nil {
-		r.Log.Warn().Err(err).Msg("how an errand ended cannot be recorded")
+		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("how an errand ended cannot be recorded")
 	}
 }

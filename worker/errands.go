@@ -115,7 +115,7 @@ func (e *errands) run(ctx context.Context) {
 		due, err := e.ledger.DueErrands(ctx, e.registry.shared(time.Now()))
 		if err != nil {
 			if ctx.Err() == nil {
-				e.log.Error().Err(err).Msg("cannot see which errands there are")
+				e.log.Error().Err(err).Fields(store.LogFields(err)).Msg("cannot see which errands there are")
 			}
 			continue
 		}

@@ -29,6 +29,6 @@ func (l *lane) forged(ctx context.Context, what store.Forgery, ref store.Ref, me
 	l.gate.observer.Forged(what)
 	l.log.Error().Str("export", ref.Export).Str("export_of", ref.Customer).Msg(message)
 	if err := l.ledger.NoteForgery(ctx, l.conn.Customer, what); err != nil {
-		l.log.Warn().Err(err).Msg("the check cannot be told of a forgery")
+		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the check cannot be told of a forgery")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -134,7 +135,7 @@ func (w *Worker) wakeOthers(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err := w.ledger.Announce(ctx, customer); err != nil {
-		w.log.Warn().Err(err).Str("customer", customer).Msg("could not announce what a lane has left")
+		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not announce what a lane has left")
 	}
 }
 
@@ -168,6 +169,6 @@ func (w *Worker) hurry(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err = errors.Join(err, w.ledger.Hasten(ctx, customer)); err != nil {
-		w.log.Warn().Err(err).Str("customer", customer).Msg("exports that wait could not be hurried up")
+		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("exports that wait could not be hurried up")
 	}
 }

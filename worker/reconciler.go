@@ -92,7 +92,7 @@ func (r *reconciler) run(ctx context.Context) {
 	defer r.leads.Store(false)
 	for {
 		if err := r.round(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error().Err(err).Msg("reconciling failed")
+			r.log.Error().Err(err).Fields(store.LogFields(err)).Msg("reconciling failed")
 		}
 		select {
 		case <-ctx.Done():

@@ -144,7 +144,7 @@ func (r *reconciler) visit(ctx context.Context, customers []string) error {
 				defer func() { <-slots }()
 				// The others are not to wait for this one.
 				if err := r.customer(ctx, customer, now, g); err != nil && ctx.Err() == nil {
-					r.log.Error().Err(err).Str("customer", customer).Msg("reconciling failed")
+					r.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("reconciling failed")
 				}
 			})
 		}

@@ -96,7 +96,7 @@ func (w *Worker) goOn(ctx context.Context, changed []string) {
 		}
 		switch pause, err := w.ledger.PauseOf(ctx, c); {
 		case err != nil && ctx.Err() == nil:
-			w.log.Error().Err(err).Str("customer", c).Msg("cannot see whether a customer is paused")
+			w.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", c).Msg("cannot see whether a customer is paused")
 		case err == nil && pause == nil:
 			w.locked(func() {
 				if l := w.lanes[c]; l != nil {
@@ -117,7 +117,7 @@ func (w *Worker) supervise(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := w.noted(ctx); err != nil && ctx.Err() == nil {
-			w.log.Error().Err(err).Msg("cannot see who has work")
+			w.log.Error().Err(err).Fields(store.LogFields(err)).Msg("cannot see who has work")
 		}
 		select {
 		case <-ctx.Done():
@@ -214,14 +214,14 @@ func (w *Worker) tend(ctx context.Context, customers []string) {
 	}
 	if err := w.read(ctx, views); err != nil {
 		if ctx.Err() == nil {
-			w.log.Error().Err(err).Msg("cannot see what announced customers need")
+			w.log.Error().Err(err).Fields(store.LogFields(err)).Msg("cannot see what announced customers need")
 		}
 		return
 	}
 	for c, v := range views {
 		if v.lane != nil {
 			if err := w.attend(ctx, c, v, now); err != nil && ctx.Err() == nil {
-				w.log.Error().Err(err).Str("customer", c).Msg("cannot look after a lane")
+				w.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", c).Msg("cannot look after a lane")
 			}
 		} else if n := v.need(now); n.opens(now) {
 			w.locked(func() {

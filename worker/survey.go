@@ -75,7 +75,7 @@ func surveyed[T any](ctx context.Context, s *survey, customers []string, read fu
 	}
 	reading.Wait()
 	if missing := len(customers) - len(found); missing > 0 {
-		s.log.Error().Err(failure).Int("customers", missing).Msg("some customers' work cannot be seen")
+		s.log.Error().Err(failure).Fields(store.LogFields(failure)).Int("customers", missing).Msg("some customers' work cannot be seen")
 	}
 	return found, nil
 }

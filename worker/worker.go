@@ -243,6 +243,6 @@ func (w *Worker) saying(what string, say func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err := say(ctx); err != nil {
-		w.log.Warn().Err(err).Msg("could not say that this worker " + what)
+		w.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not say that this worker " + what)
 	}
 }

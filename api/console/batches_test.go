@@ -50,7 +50,7 @@ func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
 		"its calls are used up":     {func(w ward) { w.beat(); w.spend(mine) }, waits, []string{html.EscapeString(store.Reason("icims_quota_exhausted").Info().Hint)}},
 		"its account is refused":    {func(w ward) { w.beat(); w.called(mine, 3, 401) }, waits, []string{"iCIMS refuses the user name or password, until"}},
 		"iCIMS keeps failing":       {func(w ward) { w.beat(); w.breaks(mine) }, waits, []string{html.EscapeString(store.ReasonBreakerOpen.Info().Hint)}},
-		"no worker runs":            {func(ward) {}, waits, []string{"No worker runs now"}},
+		"no worker runs":            {func(ward) {}, waits, []string{"No active workers"}},
 		"no worker can connect it":  {func(w ward) { w.beat(mine) }, waits, []string{"No worker has a usable connection for customer 1234"}},
 		"another customer is held":  {func(w ward) { w.beat("77"); w.pause("77", "go-live") }, goesOn, nil},
 		"the pause has been lifted": {func(w ward) { w.beat(); w.pause(mine, "go-live"); w.resume(mine) }, goesOn, nil},
@@ -183,14 +183,14 @@ func TestABatchThatIsKeptSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := w.person(api.ScopeRead).get("/customers/1234/batches/" + string(batch))
-	got.wants(t, http.StatusOK, "Export to prospects", "Waiting", "It waits.", "No worker runs now", "An operator has paused the customer&#39;s exports", `<a href="/customers/1234/lane">Open the lane</a>`)
+	got.wants(t, http.StatusOK, "Export to prospects", "Waiting", "It waits.", "No active workers", "An operator has paused the customer&#39;s exports", `<a href="/customers/1234/lane">Open the lane</a>`)
 	got.lacks(t, "<script>alert", "<b>it</b>")
 }
 
 func TestOnlyACommandForTheLaneLeadsToIt(t *testing.T) {
 	for sentence, leads := range map[string]bool{
 		"Customer 5678 is paused. Exports wait; icims-export resume 5678 sets them going.":       true,
-		"No worker runs now: exports wait until one is started (icims-export worker).":           false,
+		"No active workers, so nothing moves. Start one: icims-export worker.":                   false,
 		"Customer 5678: the user name or password is wrong. Correct the connection's user name.": false,
 	} {
 		to := openLane("5678", []string{"It waits.", sentence})

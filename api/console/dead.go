@@ -192,8 +192,8 @@ func (p lanePage) holds() string {
 	switch {
 	case p.Keeps():
 		return p.Told(p.clock)
-	case p.Detail.Workers == 0:
-		return "no worker has been heard of lately"
+	case p.Detail.Outage != nil:
+		return strings.TrimSuffix(p.Detail.Outage.String(), ".")
 	case p.Connection != "":
 		return "of the connection, " + p.Connection
 	}

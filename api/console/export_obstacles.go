@@ -110,8 +110,8 @@ func (v *visit) ofLane(told bool) ([]obstacle, error) {
 		found = append(found, obstacle{Text: strings.TrimSpace("Exports would wait: " + lane.Why() + " " + lane.Hint()), Mend: &mend})
 	}
 	switch {
-	case detail.Workers == 0:
-		found = append(found, obstacle{Text: "Exports would wait, since no worker runs now: start one (icims-export worker)."})
+	case detail.Outage != nil:
+		found = append(found, obstacle{Text: "Exports would wait. " + detail.Outage.String()})
 	case lane.Connection != "" && !told:
 		to := toConnection(v.Customer)
 		found = append(found, obstacle{Text: "Exports would wait, since no worker has a usable connection of this customer: enter or correct it.", Mend: &to})

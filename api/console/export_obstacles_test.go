@@ -25,7 +25,7 @@ func (w ward) move(customer string, moves ...store.ConnectionMove) {
 // The form says what would keep the exports before any are handed over, and is there all
 // the same: whether candidates are taken in is for the API to say.
 func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
-	const absent, idle = "has no connection", "no worker runs now"
+	const absent, idle = "has no connection", "No active workers"
 	verifying := store.ConnectionMove{To: store.ConnectionVerifying}
 	connected := store.ConnectionMove{To: store.ConnectionConnected}
 	toConnection, toLane := `href="/connections/1234">Look at the connection`, `href="/customers/1234/lane">Open the lane`
@@ -102,7 +102,7 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 				if err := w.ledger.Farewell(w.t.Context(), "w-1"); err != nil {
 					w.t.Fatal(err)
 				}
-			}, []string{"since no worker runs now: start one"}, nil,
+			}, []string{"No active workers", "Start one: icims-export worker"}, nil,
 		},
 		"workers that have no usable connection": {
 			api.ScopeExport, func(w ward) {

@@ -29,7 +29,7 @@ func (w ward) resume(customer string) {
 func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
-	p.get("/lanes").wants(t, http.StatusOK, "No customer has work", "No worker has been heard of lately")
+	p.get("/lanes").wants(t, http.StatusOK, "No customer has work", "No active workers")
 	_, refs := w.accept("1234", 1709, testrig.Numbered(0, 30)...)
 	w.enqueue(refs...)
 	w.accept("77", 0, "c-1")

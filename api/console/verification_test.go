@@ -100,7 +100,7 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.get("/customers/1234/verifications/"+list[0].ID).wants(t, http.StatusOK, "No worker is running.", "Look again", `hx-trigger="every 1s"`)
+		p.get("/customers/1234/verifications/"+list[0].ID).wants(t, http.StatusOK, "No active workers", "Look again", `hx-trigger="every 1s"`)
 		return r.begun(verify.Args{})
 	}()
 	path := "/customers/1234/verifications/" + claim.ID

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/seekout/icims-export/store"
 )
 
 // redisFields are what is told of Redis's INFO and, of a cluster, CLUSTER INFO: how it
@@ -36,8 +38,8 @@ func (h *Handler) redisInfo(w http.ResponseWriter, r *http.Request) {
 		text = cluster + "\r\n" + text
 	}
 	if err != nil {
-		h.options.Log.Warn().Err(err).Msg("Redis did not tell how it does")
-		refuse(w, http.StatusBadGateway, "Redis does not tell how it does.")
+		h.options.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("Redis did not tell how it does")
+		refuse(w, http.StatusBadGateway, told("Redis does not tell how it does.", err))
 		return
 	}
 	info := redisInfo{Address: hidden, Info: map[string]string{}}

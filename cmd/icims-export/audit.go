@@ -137,6 +137,7 @@ func printAudit(p *process, r operate.AuditResult) {
 	}
 	fmt.Fprintln(out)
 	defer sayLoss(p, r.Loss)
+	defer writeOutage(out, width, r)
 	if r.Clean {
 		var b strings.Builder
 		hang(&b, width, "", clean+" Every accepted candidate is done, skipped, dead, cancelled or still moving; counters, lists, locks, data and markers agree with the records.")
@@ -159,9 +160,17 @@ func printAudit(p *process, r operate.AuditResult) {
 	if hidden > 0 {
 		fmt.Fprintf(out, "  … and %s more of the same kinds; --json lists them all\n", prose.Grouped(hidden))
 	}
-	if !r.Worker {
+	if !r.Worker && r.Outage == nil {
 		fmt.Fprintln(out)
-		hang(out, width, "", "No worker has been heard of: start one, it puts right what is late.")
+		hang(out, width, "", "No worker looks after late exports just now. Run this again in a minute.")
+	}
+}
+
+// writeOutage tells what keeps exports, where that may be why something is wrong.
+func writeOutage(out io.Writer, width int, r operate.AuditResult) {
+	if o := r.Outage; o != nil && (o.Trouble != "" || !r.Clean) {
+		fmt.Fprintln(out)
+		hang(out, width, "", o.String())
 	}
 }
 

@@ -35,7 +35,7 @@ func TestAudit(t *testing.T) {
 		}
 		r := w.call("audit")
 		r.wantStatus(t, statusPartial)
-		r.wantAll(t, "listed as a dead letter, but there is no record of it", string(jobless), ids[0], "No worker has been heard of")
+		r.wantAll(t, "listed as a dead letter, but there is no record of it", string(jobless), ids[0], "No active workers")
 		got := decode[operate.AuditResult](t, w.call("audit", "--json").out)
 		kinds := map[string]bool{}
 		for _, v := range got.Violations {

@@ -105,7 +105,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 			if err := w.ledger.Farewell(w.t.Context(), "w-1"); err != nil {
 				w.t.Fatal(err)
 			}
-		}, "1234", "No worker runs now"},
+		}, "1234", "No active workers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWard(t)

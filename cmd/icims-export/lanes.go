@@ -209,8 +209,8 @@ func (r lanes) summary(p *process, onTerminal bool) {
 	}
 	p.sayf("%s", text)
 	sayLoss(p, r.Loss)
-	if r.Workers == 0 {
-		p.sayf("No worker has been heard of lately: start one (icims-export worker).")
+	if r.Outage != nil {
+		p.sayf("%s", r.Outage)
 	}
 }
 

@@ -54,8 +54,12 @@ func (l shownLane) print(p *process) {
 		line("paused", fmt.Sprintf("in %s: %s", operate.WebUI, strings.Join(l.PausedInWeb, " and ")))
 	}
 	line("connection", l.Connection)
-	if l.Workers == 0 {
-		line("workers", "none has been heard of lately: start one (icims-export worker)")
+	switch {
+	case l.Outage == nil:
+	case l.Outage.Trouble != "":
+		line("Redis", l.Outage.String())
+	default:
+		line("workers", l.Outage.String())
 	}
 	l.printBatches(out, s, width)
 	l.printEvents(out, s, width)

@@ -37,7 +37,7 @@ func TestLanes(t *testing.T) {
 	t.Run("without any work it says so", func(t *testing.T) {
 		r := w.call("lanes")
 		r.wantStatus(t, statusDone)
-		for _, want := range []string{"No customer has work", "No worker has been heard of lately"} {
+		for _, want := range []string{"No customer has work", "No active workers"} {
 			if !strings.Contains(r.errors, want) {
 				t.Errorf("%q is missing in %s", want, r.errors)
 			}

@@ -26,8 +26,12 @@ type ward struct {
 
 func newWard(t *testing.T) *ward {
 	t.Helper()
+	return newWardOn(t, redistest.Start(t))
+}
+
+func newWardOn(t *testing.T, server *redistest.Server) *ward {
+	t.Helper()
 	b := newBench(t)
-	server := redistest.Start(t)
 	keys, err := store.ReadKeysetFile(b.keyset)
 	if err != nil {
 		t.Fatal(err)

@@ -177,32 +177,47 @@ func TestWhyRedisCannotBeUsed(t *testing.T) {
 	}
 }
 
-// A Redis that takes no writes says why, and the command says what to do.
+// A Redis that refuses writes is named with its own words and what to do, and nobody is
+// told to start workers.
 func TestWhyRedisTakesNoWrites(t *testing.T) {
-	b := newBench(t)
-	master := redistest.Start(t)
-	for name, c := range map[string]struct {
-		settings []redistest.Option
-		after    [2]string
-		says     []string
-	}{
-		"out of memory": {nil, [2]string{"maxmemory", "1"}, []string{"its memory is full", "OOM command not allowed", "Raise its maxmemory", "run the command again"}},
-		"a replica":     {[]redistest.Option{redistest.Config("replicaof", strings.Replace(master.Addr(), ":", " ", 1))}, [2]string{"replica-read-only", "yes"}, []string{"read-only replica", "READONLY", "Point ICIMS_EXPORT_REDIS_URL at the master"}},
-		"no replicas":   {nil, [2]string{"min-replicas-to-write", "1"}, []string{"too few replicas follow it", "NOREPLICAS"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := redistest.Start(t, c.settings...)
-			if err := server.Client(t).ConfigSet(t.Context(), c.after[0], c.after[1]).Err(); err != nil {
-				t.Fatal(err)
+	for _, refusal := range redistest.Refusals() {
+		t.Run(refusal.Name, func(t *testing.T) {
+			server := refusal.Start(t)
+			w := newWardOn(t, server)
+			batch, _ := w.accept("1234", 1709, 0, 3)
+			refusal.Begin(t, server)
+			input := w.file(t, "candidates.jsonl", `{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"ana@example.com"}`+"\n")
+			for _, args := range [][]string{{"lanes"}, {"lanes", "1234"}, {"lanes", "--json"}, {"status", string(batch)}, {"audit"}, {"export", input, "--customer=1234", "--job=1709", "--dry-run"}} {
+				r := w.call(args...)
+				// The exit status of status is that the batch has not ended, and an audit
+				// cannot read where the memory is full.
+				if args[0] != "status" && args[0] != "audit" {
+					r.wantStatus(t, statusDone)
+				}
+				namesRefusal(t, refusal, args[0], r.out+r.errors)
 			}
-			r := call(t, "pause", "1234", "--why=test", "--redis-url=redis://"+server.Addr(), "--keyset="+b.keyset)
-			r.wantStatus(t, statusFailed)
-			for _, text := range c.says {
-				if !strings.Contains(r.errors, text) {
-					t.Errorf("%q is missing in %q", text, r.errors)
+			for _, args := range [][]string{{"verify", "1234", "--no-test-candidate"}, {"apikeys", "new", "--name=me", "--scope=read", "--all-customers"}} {
+				r := w.call(args...)
+				r.wantStatus(t, statusFailed)
+				if !strings.Contains(r.errors, "the Redis user default lacks rights") { // TestCommandsNameMissingRights
+					namesRefusal(t, refusal, args[0], r.errors)
 				}
 			}
 		})
+	}
+}
+
+// namesRefusal wants Redis's words, the cause and the remedy, and nothing that is no help.
+func namesRefusal(t *testing.T, refusal redistest.Refusal, who, said string) {
+	t.Helper()
+	flat := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(strings.Join(strings.Fields(said), " "))
+	if missing := refusal.Missing(flat); len(missing) > 0 {
+		t.Errorf("%s: %q are missing in %q", who, missing, said)
+	}
+	for _, text := range []string{"start one", "Start one", "with args beginning with"} {
+		if strings.Contains(said, text) {
+			t.Errorf("%s says what is no help: %q", who, said)
+		}
 	}
 }
 

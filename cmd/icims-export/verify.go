@@ -126,12 +126,12 @@ var errWaited = errors.New("waited for long enough")
 
 // alone says once that there is nobody to do it.
 func (f *verifyFollower) alone(ctx context.Context) {
-	fleet, err := f.Ledger.Fleet(ctx)
-	if err != nil || fleet.Alive() || f.lonely {
+	outage, err := f.Outage(ctx)
+	if err != nil || outage == nil || f.lonely {
 		return
 	}
 	f.lonely = true
-	f.p.sayf("No worker is running that could verify: start one with icims-export worker. This waits for it.")
+	f.p.sayf("%s This waits.", outage)
 }
 
 // show prints the checks that have ended since, in their order.

@@ -48,7 +48,7 @@ func TestVerifyWithoutAWorkerSaysSoAndIsFollowedLater(t *testing.T) {
 	w := newWard(t)
 	r := w.call("verify", "1234", "--wait=4s")
 	r.wantStatus(t, statusFailed)
-	if !strings.Contains(r.errors, "No worker is running that could verify") || !strings.Contains(r.errors, "goes on without this") {
+	if !strings.Contains(r.errors, "No active workers") || !strings.Contains(r.errors, "goes on without this") {
 		t.Errorf("%s", r.errors)
 	}
 	w.work()

@@ -1,0 +1,60 @@
+package operate
+
+import (
+	"context"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Outage is why no customer's exports go on: Redis refuses writes, or no worker runs.
+// Commands, API and console all show this text.
+type Outage struct {
+	Trouble store.Trouble `json:"trouble,omitempty" doc:"What is wrong with Redis; left out where only a worker is missing."`
+	Problem string        `json:"problem" doc:"What is wrong; of Redis in its own words, too."`
+	Remedy  string        `json:"remedy" doc:"What to do."`
+}
+
+// String is the problem with its remedy.
+func (o Outage) String() string { return o.Problem + " " + o.Remedy }
+
+var noWorkers = Outage{Problem: "No active workers, so nothing moves.", Remedy: "Start one: icims-export worker."}
+
+// Outage returns what keeps the exports of all customers; nil for nothing. It writes to
+// Redis, which is how it learns whether Redis takes writes.
+func (d *Desk) Outage(ctx context.Context) (*Outage, error) {
+	crew, err := d.Crew(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return d.outage(ctx, crew), nil
+}
+
+func (d *Desk) outage(ctx context.Context, crew Crew) *Outage {
+	found, refuses := store.Diagnose(d.writable(ctx))
+	switch {
+	// Workers may have another user, with more rights.
+	case refuses && found.Trouble == store.TroubleForbidden && len(crew) > 0:
+		return nil
+	case refuses && found.Trouble == store.TroubleForbidden:
+		return &Outage{found.Trouble, noWorkers.Problem + " " + found.Problem(), "If no worker runs, start it: icims-export worker. " + found.Remedy()}
+	case refuses:
+		return &Outage{found.Trouble, found.Problem(), found.Remedy()}
+	case len(crew) == 0:
+		missing := noWorkers
+		return &missing
+	}
+	return nil
+}
+
+// writeLimit is how long Redis has to take a write.
+const writeLimit = 2 * time.Second
+
+func (d *Desk) writable(ctx context.Context) error {
+	if d.Writes != nil {
+		return d.Writes.Look(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	return d.Ledger.Writable(ctx)
+}
