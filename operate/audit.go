@@ -22,8 +22,11 @@ type AuditResult struct {
 	Outage *Outage `json:"outage,omitempty"`
 	// Loss is the last time that Redis lost writes, where that was within the last day:
 	// records agree all the same with what Redis went back to.
-	Loss    *store.Loss `json:"redis_loss,omitempty"`
-	Seconds float64     `json:"seconds"`
+	Loss *store.Loss `json:"redis_loss,omitempty"`
+	// Risks are what about Redis's settings may lose exports, or could not be checked.
+	// They are no violations.
+	Risks   []string `json:"redis_risks,omitempty"`
+	Seconds float64  `json:"seconds"`
 }
 
 // Audit proves of customers that no export is lost and that all records agree, the
@@ -51,6 +54,9 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 		return r, err
 	}
 	if r.Loss, err = d.Ledger.RecentLoss(ctx); err != nil {
+		return r, err
+	}
+	if r.Risks, err = store.Risks(ctx, d.Redis); err != nil {
 		return r, err
 	}
 	r.Finish(started)

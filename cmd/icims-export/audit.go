@@ -138,6 +138,7 @@ func printAudit(p *process, r operate.AuditResult) {
 	fmt.Fprintln(out)
 	defer sayLoss(p, r.Loss)
 	defer writeOutage(out, width, r)
+	defer writeRisks(out, width, r.Risks)
 	if r.Clean {
 		var b strings.Builder
 		hang(&b, width, "", clean+" Every accepted candidate is done, skipped, dead, cancelled or still moving; counters, lists, locks, data and markers agree with the records.")
@@ -163,6 +164,14 @@ func printAudit(p *process, r operate.AuditResult) {
 	if !r.Worker && r.Outage == nil {
 		fmt.Fprintln(out)
 		hang(out, width, "", "No worker looks after late exports just now. Run this again in a minute.")
+	}
+}
+
+// writeRisks tells what about Redis's settings may lose exports, or could not be checked.
+func writeRisks(out io.Writer, width int, risks []string) {
+	for _, risk := range risks {
+		fmt.Fprintln(out)
+		hang(out, width, "", "At risk: "+risk+".")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
 )
 
 func TestAudit(t *testing.T) {
@@ -126,4 +127,36 @@ func TestAuditLooksIntoICIMS(t *testing.T) {
 			t.Errorf("got %s", r.errors)
 		}
 	})
+}
+
+// An audit tells which settings of Redis are a risk, and which nobody could check.
+func TestAuditTellsRisksOfRedis(t *testing.T) {
+	for name, c := range map[string]struct {
+		options []redistest.Option
+		says    []string
+	}{
+		"all is well":         {[]redistest.Option{redistest.AppendOnly("everysec")}, nil},
+		"no append-only file": {nil, []string{"At risk: Redis keeps no append-only file"}},
+		"CONFIG and INFO are refused": {
+			[]redistest.Option{redistest.AppendOnly("everysec"), redistest.Config("rename-command", `CONFIG ""`), redistest.Config("rename-command", `INFO ""`)},
+			[]string{"At risk: Redis could not be checked", "appendonly, maxmemory-policy", "noeviction yourself"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWardOn(t, redistest.Start(t, c.options...))
+			w.accept("1234", 1709, 0, 1)
+			r := w.call("audit")
+			r.wantStatus(t, statusDone)
+			said := strings.Join(strings.Fields(r.out), " ")
+			for _, text := range append(c.says, "Clean.") {
+				if !strings.Contains(said, text) {
+					t.Errorf("%q is missing in %s", text, said)
+				}
+			}
+			got := decode[operate.AuditResult](t, w.call("audit", "--json").out)
+			if !got.Clean || len(got.Risks) != min(len(c.says), 1) || strings.Contains(said, "At risk") != (len(c.says) > 0) {
+				t.Errorf("risks: %q; %s", got.Risks, said)
+			}
+		})
+	}
 }
