@@ -127,6 +127,7 @@ func oauthClient(t *testing.T, auth Auth, accept func(token string) bool) (*Clie
 	srv := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen.Add(1)
 		if !accept(r.Header.Get("Authorization")) {
+			w.Header().Set("X-Transaction", ownHeader.Get("X-Transaction"))
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -251,10 +252,12 @@ func TestTokenFailures(t *testing.T) {
 		{"wrong client", 401, nil, `{"error":"access_denied","error_description":"s3cret"}`, ClassCredentials, ReasonCredentials},
 		{"wrong client, told with 403", 403, nil, `{"error":"access_denied"}`, ClassCredentials, ReasonCredentials},
 		{"wrong client, told with 400", 400, nil, `{"error":"invalid_client"}`, ClassCredentials, ReasonCredentials},
-		{"address not allowed", 403, nil, "", ClassAccess, ReasonAccessDenied},
+		{"address not allowed", 403, nil, `{"error":"forbidden"}`, ClassAccess, ReasonAccessDenied},
+		{"a page of a proxy", 403, nil, "<html>403</html>", ClassRetry, ReasonTokenServer},
+		{"a proxy that wants a password", 401, nil, "", ClassRetry, ReasonTokenServer},
 		{"too many tokens", 429, http.Header{"Retry-After": {"30"}}, "", ClassDefer, ReasonTokenThrottled},
 		{"server error", 503, nil, "", ClassRetry, ReasonTokenServer},
-		{"moved", 302, http.Header{"Location": {"https://elsewhere.example.com"}}, "", ClassPermanent, ReasonTokenServer},
+		{"moved", 302, http.Header{"Location": {"https://elsewhere.example.com"}}, "", ClassRetry, ReasonTokenServer},
 		{"no JSON", 200, nil, "<html>", ClassRetry, ReasonTokenServer},
 		{"no token", 200, nil, `{"token_type":"Bearer"}`, ClassRetry, ReasonTokenServer},
 		{"a token for another scheme", 200, nil, `{"access_token":"t","token_type":"mac"}`, ClassRetry, ReasonTokenServer},

@@ -12,8 +12,10 @@ import (
 )
 
 // judgeStatus classes an answer that is not a success: by its status first,
-// then by iCIMS's code (API sheet §3.2, §4).
-func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, Reason) {
+// then by iCIMS's code (API sheet §3.2, §4). own reports whether the answer is
+// iCIMS's. Any other one comes from a proxy, a firewall or a gateway, and is a
+// fault of the network: it says nothing about the request.
+func judgeStatus(op Op, status int, problems []Problem, rate RateLimit, own bool) (Class, Reason) {
 	exhausted := rate.Known && rate.Remaining == 0
 	// A write that failed on iCIMS's side is looked into first, whatever its code says.
 	refused := status >= 400 && status < 500 || status >= 500 && status < 600 && op.lostClass() != ClassUnknown
@@ -28,11 +30,19 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, 
 		// The day's last call may be a create that took effect and failed after.
 		exhausted && status == http.StatusServiceUnavailable && op.Repeatable:
 		return ClassDefer, ReasonQuotaExhausted
+	case status >= 300 && status < 400 && !own:
+		return op.lostClass(), ReasonRedirected
 	case status == http.StatusSeeOther:
 		// "The answer is elsewhere" is what a create that worked may say.
 		return permanentUnlessLost(op), ReasonRedirected
 	case status >= 300 && status < 400:
 		return ClassPermanent, ReasonRedirected
+	case status == http.StatusRequestTimeout:
+		return op.lostClass(), ReasonTimeout
+	case status >= 400 && status < 500 && !own:
+		return op.lostClass(), ReasonIntercepted
+	case refused && notAuthorized(problems):
+		return ClassAccess, ReasonNotAuthorized
 	case status == http.StatusUnauthorized, refused && has(codeCredentials):
 		return ClassCredentials, ReasonCredentials
 	case status == http.StatusForbidden, refused && has(codeAccessDenied):
@@ -43,8 +53,6 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, 
 		return op.lostClass(), ReasonBadAnswer
 	case status == http.StatusNotFound:
 		return ClassPermanent, ReasonNotFound
-	case status == http.StatusRequestTimeout:
-		return op.lostClass(), ReasonTimeout
 	case status == http.StatusConflict:
 		return ClassPermanent, ReasonConflict
 	case status == http.StatusRequestEntityTooLarge:
@@ -59,7 +67,7 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit) (Class, 
 			return ClassPermanent, ReasonNotFound
 		}
 		return ClassPermanent, ReasonRefused
-	case status == http.StatusNotImplemented, status == http.StatusHTTPVersionNotSupported:
+	case own && (status == http.StatusNotImplemented || status == http.StatusHTTPVersionNotSupported):
 		return ClassPermanent, ReasonNotSupported
 	case status >= 500 && status < 600:
 		return op.lostClass(), ReasonServerError

@@ -32,9 +32,12 @@ var verdicts = []struct {
 	{600, 999, ClassRetry, ClassRetry, ClassUnknown, ReasonBadAnswer},
 }
 
+// ownHeader marks an answer as iCIMS's.
+var ownHeader = http.Header{"X-Transaction": {"{2A06CCC7-D2CC-5C91-2591-89CF1FF4F939}"}}
+
 func TestEveryStatusForEveryOperation(t *testing.T) {
 	for status := 100; status <= 999; status++ {
-		c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, nil, "")))
+		c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, ownHeader, "")))
 		for _, k := range calls {
 			var want Class
 			var reason Reason
@@ -60,6 +63,75 @@ func TestEveryStatusForEveryOperation(t *testing.T) {
 			}
 			if e := wantError(t, err); e.Class != want || e.Reason != reason || e.Status != status || e.Sent != SentYes {
 				t.Errorf("%d on %s: %v, want %s %s", status, k.op.Name, e, want, reason)
+			}
+		}
+	}
+}
+
+// TestOnlyICIMSRefuses: what bears none of iCIMS's marks comes from something in
+// between, and says nothing about the request or the account.
+func TestOnlyICIMSRefuses(t *testing.T) {
+	pages := map[string]struct {
+		header http.Header
+		body   string
+	}{
+		"nothing":                     {},
+		"a page":                      {http.Header{"Content-Type": {"text/html"}, "Www-Authenticate": {`Basic realm="proxy"`}}, "<html>403</html>"},
+		"JSON of a gateway":           {http.Header{"Content-Type": {"application/json"}}, `{"message":"Forbidden"}`},
+		"another JSON of a gateway":   {http.Header{"Content-Type": {"application/json"}}, `{"errors":[{"title":"Forbidden","status":403}]}`},
+		"an unreadable error of ours": {nil, `{"errors":`},
+	}
+	for name, page := range pages {
+		for status := 300; status <= 599; status++ {
+			if status == http.StatusTooManyRequests {
+				continue // says when to come again, whoever says it
+			}
+			c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, page.header, page.body)))
+			for _, k := range calls {
+				_, err := k.do(t.Context(), c)
+				if e := wantError(t, err); e.Class != k.op.lostClass() {
+					t.Errorf("%s with %d on %s: %v", name, status, k.op.Name, e)
+				}
+			}
+			answer, _ := answering(status, page.header, page.body)(nil)
+			if got := AccountStatus(answer); got < 500 {
+				t.Errorf("%s with %d speaks of the account as %d", name, status, got)
+			}
+		}
+	}
+	marks := map[string]struct {
+		header http.Header
+		body   string
+	}{
+		"the transaction header": {ownHeader, "<html>"},
+		"an error with a code":   {nil, `{"errors":[{"errorMessage":"You do not have access.","errorCode":3}]}`},
+		"an error without one":   {nil, `{"errors":[{"errorMessage":"You do not have access."}]}`},
+		"the error header":       {http.Header{"X-Error": {"3:You do not have access."}}, ""},
+		"a challenge":            {http.Header{"Www-Authenticate": {`Basic realm="iCIMS"`, "x-icims-v1-hmac-sha256"}}, ""},
+	}
+	for name, mark := range marks {
+		c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(403, mark.header, mark.body)))
+		_, _, err := c.CreatePerson(t.Context(), personFields)
+		if ClassOf(err) != ClassAccess {
+			t.Errorf("%s: %v", name, err)
+		}
+		answer, _ := answering(403, mark.header, mark.body)(nil)
+		if got := AccountStatus(answer); got != 403 {
+			t.Errorf("%s speaks of the account as %d", name, got)
+		}
+	}
+}
+
+// TestAUserWithoutWebServicesIsNoWrongPassword: only iCIMS's words tell the two apart.
+func TestAUserWithoutWebServicesIsNoWrongPassword(t *testing.T) {
+	for _, status := range []int{400, 401, 403, 404} {
+		for _, code := range []int{3, 6, 7} {
+			body := fmt.Sprintf(`{"errors":[{"errorMessage":"The provided Username is not Authorized to access Web Services.","errorCode":%d}]}`, code)
+			c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, nil, body)))
+			_, _, err := c.CreatePerson(t.Context(), personFields)
+			answer, _ := answering(status, nil, body)(nil)
+			if e := wantError(t, err); e.Class != ClassAccess || e.Reason != ReasonNotAuthorized || AccountStatus(answer) != StatusNotAuthorized {
+				t.Errorf("%d with code %d: %v, account status %d", status, code, e, AccountStatus(answer))
 			}
 		}
 	}

@@ -134,7 +134,7 @@ func TestEveryOperationOnce(t *testing.T) {
 			person, _, err := c.Person(ctx, id, "firstname", "lastname", "email", "folder", "phones")
 			must(err)
 			if person.LastName != "Costa" || !person.Candidate() || person.Protected() || len(person.Phones) != 2 ||
-				person.Phones[0].Type == nil || person.Phones[0].Type.Value != "Mobile" || !person.Phones[0].Primary {
+				person.Phones[0].Type == nil || person.Phones[0].Type.Value != "Mobile" {
 				t.Errorf("person %+v", person)
 			}
 			found, _, err = c.SearchPeople(ctx, icims.EmailQuery(icims.OpExact, "nobody@example.com", "ana.duarte@example.com"))
@@ -194,7 +194,10 @@ func TestFaultsOfTheSimulator(t *testing.T) {
 		{icimstest.Error503, icims.ClassUnknown, icims.ClassRetry},
 		{icimstest.Error429, icims.ClassDefer, icims.ClassDefer},
 		{icimstest.Error429Bare, icims.ClassDefer, icims.ClassDefer},
-		{icimstest.RedirectElsewhere, icims.ClassPermanent, icims.ClassPermanent},
+		{icimstest.RedirectElsewhere, icims.ClassUnknown, icims.ClassRetry},
+		{icimstest.Page403, icims.ClassUnknown, icims.ClassRetry},
+		{icimstest.Page404, icims.ClassUnknown, icims.ClassRetry},
+		{icimstest.Page404After, icims.ClassUnknown, icims.ClassRetry},
 		{icimstest.Unauthorized, icims.ClassCredentials, icims.ClassCredentials},
 		{icimstest.AccessDenied404, icims.ClassAccess, icims.ClassAccess},
 		{icimstest.TruncatedJSON, icims.ClassNone, icims.ClassRetry},

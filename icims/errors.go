@@ -53,6 +53,8 @@ const (
 	ReasonNotFound        Reason = "icims_not_found"         // code 2; a 404 without it is a bad answer
 	ReasonAccessDenied    Reason = "icims_access_denied"     // 403, or code 3
 	ReasonCredentials     Reason = "icims_credentials"       // 401
+	ReasonNotAuthorized   Reason = "icims_not_authorized"    // the user may not use the API at all
+	ReasonIntercepted     Reason = "icims_intercepted"       // 4xx that is not iCIMS's: of a proxy, firewall or gateway
 	ReasonConflict        Reason = "icims_conflict"          // 409
 	ReasonTooLarge        Reason = "icims_request_too_large" // 413
 	ReasonRateLimited     Reason = "icims_rate_limited"      // 429 with calls left for the day
@@ -81,7 +83,7 @@ func Reasons() []Reason {
 		ReasonCredentials, ReasonConflict, ReasonTooLarge, ReasonRateLimited, ReasonQuotaExhausted, ReasonServerError,
 		ReasonNotSupported, ReasonRedirected, ReasonTimeout, ReasonUnreachable, ReasonTLS, ReasonConnectionLost,
 		ReasonBadAnswer, ReasonAnswerTooLarge, ReasonCanceled, ReasonCallRefused, ReasonTokenServer,
-		ReasonTokenThrottled, ReasonAuthUnavailable, ReasonAddressRefused,
+		ReasonTokenThrottled, ReasonAuthUnavailable, ReasonAddressRefused, ReasonNotAuthorized, ReasonIntercepted,
 	}
 }
 

@@ -188,6 +188,11 @@ func tokenError(status int, h http.Header, now time.Time, err error, body ...byt
 	if _, refused := errors.AsType[*DialRefusedError](err); refused {
 		e.Reason = ReasonAddressRefused
 	}
+	// A page of a proxy in front of the host says nothing about the client.
+	var doc struct {
+		Error string `json:"error"`
+	}
+	own := json.Unmarshal(body, &doc) == nil && doc.Error != ""
 	denied := bytes.Contains(body, []byte(`"access_denied"`)) || bytes.Contains(body, []byte(`"invalid_client"`)) ||
 		bytes.Contains(body, []byte(`"unauthorized_client"`))
 	switch {
@@ -196,6 +201,7 @@ func tokenError(status int, h http.Header, now time.Time, err error, body ...byt
 		if d, ok := parseRetryAfter(h.Get("Retry-After"), now); ok {
 			e.RetryAfter = d
 		}
+	case !own:
 	case status == http.StatusUnauthorized, status >= 400 && status < 500 && denied:
 		e.Class, e.Reason = ClassCredentials, ReasonCredentials
 	case status == http.StatusForbidden:

@@ -178,11 +178,13 @@ type answer struct {
 // answered.
 func (c *Client) bareDo(req *http.Request) (*answer, *Response, error) {
 	ans, resp, authorization, err := c.try(req)
-	// Only a refused token is worth a second try, and only its refusal is sure to
-	// have had no effect.
-	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusUnauthorized && e.Class == ClassCredentials {
+	// Only a refused token is worth a second try. A 401 that does not bear iCIMS's
+	// marks may come from a gateway that checks tokens: the next call gets a new one,
+	// and this one is repeated if it may be.
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusUnauthorized && e.Reason != ReasonNotAuthorized {
 		r, ok := c.auth.(renewer)
-		if ok && r.renew(authorization) {
+		sure := e.Class == ClassCredentials || OpOf(req.Context()).Repeatable
+		if ok && r.renew(authorization) && sure {
 			if req.GetBody != nil {
 				req.Body, _ = req.GetBody() // of a bytes.Reader: cannot fail
 			}
@@ -212,7 +214,7 @@ func (c *Client) try(req *http.Request) (*answer, *Response, string, error) {
 		ans := &answer{Response: resp, body: body, bodyErr: bodyErr, location: r.Header.Get("Location"), op: op}
 		return ans, resp, a.authorization, nil
 	}
-	class, reason := judgeStatus(op, r.StatusCode, problems, resp.Rate)
+	class, reason := judgeStatus(op, r.StatusCode, problems, resp.Rate, isOwn(r.Header, problems))
 	e := &Error{
 		Op: op.Name, Class: class, Reason: reason, Status: r.StatusCode, Problems: problems,
 		Transaction: resp.Transaction, Rate: resp.Rate, Sent: SentYes,

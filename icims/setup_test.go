@@ -273,7 +273,7 @@ func testRequestFailures(t *testing.T, k call) {
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		})
 		_, err := k.do(t.Context(), c)
-		check(t, err, ClassPermanent, ReasonRedirected, SentYes)
+		check(t, err, lost, ReasonRedirected, SentYes)
 		if seen != 1 {
 			t.Errorf("%d requests, want 1", seen)
 		}

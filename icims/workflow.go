@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 )
 
 // Workflow is a recruiting workflow: one person's way through one job (API
@@ -94,6 +95,41 @@ func linkedWorkflow(raw map[string]json.RawMessage) WorkflowID {
 		}
 	}
 	return 0
+}
+
+// StatusQuery finds the workflows that are in a status, by its label or node id
+// (API sheet §0.3).
+func StatusQuery(status string) Query {
+	return Query{Filters: []Filter{{Name: "applicantworkflow.status", Value: []string{status}}}}
+}
+
+// learnFrom is how many workflows are read to learn the id of a status.
+const learnFrom = 3
+
+// FindStatus returns the status that has a label, as a workflow of the tenant
+// shows it; nil where no workflow is in it. It takes one search, and a call for
+// each workflow read, of which there are three at most.
+func (c *Client) FindStatus(ctx context.Context, label string) (*ListNode, error) {
+	ids, _, err := c.SearchWorkflows(ctx, StatusQuery(label))
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(ids) // newest first
+	for _, id := range ids[:min(len(ids), learnFrom)] {
+		w, _, err := c.Workflow(ctx, id, "status")
+		switch ClassOf(err) {
+		case ClassPermanent, ClassAccess:
+			continue // gone, or not for this account: the next one may do
+		default:
+		}
+		if err != nil {
+			return nil, err
+		}
+		if w.Status.Matches(label) && w.Status.ID != "" {
+			return w.Status, nil
+		}
+	}
+	return nil, nil
 }
 
 // PatchWorkflow changes the fields given and no others (API sheet §9.3).

@@ -60,7 +60,7 @@ func Foretell(now time.Time, d Demand, s Standing, limits Limits) Forecast {
 		f.LeftToday, p.Left = 0, 0
 	}
 	// Nobody knows when somebody mends an account, or resumes.
-	if f.Waits != "" && (f.Until.IsZero() || f.Waits == reasonCredentials || f.Waits == reasonAccess) {
+	if f.Waits != "" && (f.Until.IsZero() || f.Waits == reasonCredentials || f.Waits == reasonAccess || f.Waits == reasonNotAuthorized) {
 		return f
 	}
 	if done, ok := p.Done(); ok {
@@ -74,6 +74,8 @@ const (
 	reasonQuota       Reason = "icims_quota_exhausted"
 	reasonCredentials Reason = "icims_credentials"
 	reasonAccess      Reason = "icims_access_denied"
+
+	reasonNotAuthorized Reason = "icims_not_authorized"
 )
 
 // wait is why no calls are made, other than that the day's are used up: those come

@@ -59,7 +59,8 @@ type ReturnedPermit struct {
 	Permit Permit
 	// Unused: no call was made with it.
 	Unused bool
-	// Status is that of the answer; 0: none came. Of an unused permit it is 401 or 403
+	// Status is that of the answer; 0: none came; 1401: the user may not use the API at
+	// all; 502 also: a refusal that is not iCIMS's. Of an unused permit it is 401 or 403
 	// where the host that gives tokens refused one.
 	Status int
 	// Limit, Remaining and Reset (seconds) are x-ratelimit-*, RetryAfter (seconds)

@@ -96,6 +96,8 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 			code = CodeQuotaExhausted
 		case icims.ReasonCredentials:
 			code = CodeCredentials
+		case icims.ReasonNotAuthorized:
+			code = CodeNotAuthorized
 		case icims.ReasonAccessDenied:
 			code = CodeAccountDenied
 		}

@@ -26,7 +26,7 @@ func (x *run) account(ctx context.Context) (stop bool, err error) {
 			return err
 		})
 		if refusal != nil {
-			if code := fault(refusal); code != "" && code != CodeCredentials && code != CodeAddressRefused {
+			if code := fault(refusal); code != "" && !slices.Contains([]Code{CodeCredentials, CodeAddressRefused, CodeNotAuthorized}, code) {
 				return verdict{state: Failed, code: code, err: refusal, cause: hostCause(refusal)}
 			}
 		}
@@ -77,6 +77,8 @@ func (x *run) admission(customer *icims.Customer, refusal *icims.Error) map[Name
 	case fault(refusal) == CodeCredentials:
 		let[CheckCredentials] = failed(CodeCredentials, refusal)
 		let[CheckAddress] = skipped
+	case fault(refusal) == CodeNotAuthorized:
+		let[CheckAddress] = failed(CodeNotAuthorized, refusal)
 	case fault(refusal) == CodeAddressRefused:
 		let[CheckCredentials] = skipped
 		let[CheckAddress] = failed(CodeAddressRefused, refusal)

@@ -25,6 +25,8 @@ const (
 	CodeCredentials    Code = "credentials_refused"
 	CodeAddressRefused Code = "address_refused"
 	CodeAccountDenied  Code = "account_denied"
+	CodeNotAuthorized  Code = "not_authorized"
+	CodeIntercepted    Code = "intercepted"
 
 	CodeCustomerUnknown Code = "customer_unknown"
 	CodeCustomerHidden  Code = "customer_hidden"
@@ -82,6 +84,9 @@ var codes = map[Code]CodeInfo{
 	CodeCredentials:    {"iCIMS refuses the user name or password.", "Enter the API user's name and password anew; for OAuth the client id and secret. If they are right, iCIMS may want " + egressMark + " allow-listed first."},
 	CodeAddressRefused: {"iCIMS refused this service's address.", askIcims + "allow-list " + egressMark + " for the API user."},
 	CodeAccountDenied:  {"iCIMS lets neither this nor any other call of the account through.", askIcims + "put the API user into the group of integration users, and to allow-list " + egressMark + " for it."},
+
+	CodeNotAuthorized: {"The user name and password are right, but the user may not use iCIMS's API.", askIcims + "authorize the API user for web services, and to put it into the group of integration users."},
+	CodeIntercepted:   {"Something other than iCIMS answered: a proxy, a firewall or a gateway.", "Check every proxy and firewall between the workers and iCIMS, and ask iCIMS to allow-list " + egressMark + "."},
 
 	CodeCustomerUnknown: {"iCIMS does not know the customer id for this account.", "Compare the customer id with the one that iCIMS gave, and with the number in the portal URLs."},
 	CodeCustomerHidden:  {"The account may not read its own customer record.", askIcims + "give the API user the right. Exports do not need it."},

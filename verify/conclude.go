@@ -101,6 +101,9 @@ func (x *run) outcome() (store.ConnectionState, store.Reason) {
 	case refused(CodeCredentials):
 		x.report.Result = ResultRefused
 		return store.CredentialsRejected, store.Reason(icims.ReasonCredentials)
+	case refused(CodeNotAuthorized):
+		x.report.Result = ResultRefused
+		return store.AccessDenied, store.Reason(icims.ReasonNotAuthorized)
 	case refused(CodeAddressRefused, CodeAccountDenied):
 		x.report.Result = ResultRefused
 		return store.AccessDenied, store.Reason(icims.ReasonAccessDenied)

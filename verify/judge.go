@@ -30,6 +30,10 @@ func fault(e *icims.Error) Code {
 		return CodeTLS
 	case icims.ReasonRedirected:
 		return CodeRedirected
+	case icims.ReasonIntercepted:
+		return CodeIntercepted
+	case icims.ReasonNotAuthorized:
+		return CodeNotAuthorized
 	case icims.ReasonServerError, icims.ReasonBadAnswer, icims.ReasonAnswerTooLarge, icims.ReasonNotSupported:
 		return CodeFailing
 	case icims.ReasonTokenServer, icims.ReasonTokenThrottled:

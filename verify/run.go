@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -121,7 +122,7 @@ func (x *run) checks(ctx context.Context) error {
 			return err
 		}
 		// What is refused to all calls is refused to the later ones too.
-		stop = v.state == Failed && (passing(v.code) || v.code == CodeCredentials || v.code == CodeAddressRefused)
+		stop = v.state == Failed && (passing(v.code) || slices.Contains([]Code{CodeCredentials, CodeAddressRefused, CodeNotAuthorized}, v.code))
 	}
 	return nil
 }

@@ -115,6 +115,8 @@ func health(req *http.Request, answer *http.Response, err error) error {
 	switch {
 	case err == nil && (answer.StatusCode >= 500 || answer.StatusCode == http.StatusRequestTimeout):
 		return fmt.Errorf("status %d", answer.StatusCode)
+	case err == nil && icims.AccountStatus(answer) == icims.StatusIntercepted:
+		return fmt.Errorf("status %d that is not iCIMS's", answer.StatusCode)
 	case err == nil && answer.StatusCode >= 400:
 		return errNoVerdict
 	case err == nil:

@@ -283,7 +283,7 @@ func (g *gate) giveBack(r store.ReturnedPermit) {
 // speaksAgainst tells answers after which Redis may close the gate.
 func speaksAgainst(r store.ReturnedPermit) bool {
 	switch r.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, icims.StatusNotAuthorized:
 		return true
 	default:
 		return !r.Unused && r.Remaining == 0

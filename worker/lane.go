@@ -234,7 +234,7 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 		event := l.log.Debug()
 		if err == nil {
 			switch icims.AccountStatus(answer) {
-			case http.StatusUnauthorized, http.StatusForbidden:
+			case http.StatusUnauthorized, http.StatusForbidden, icims.StatusNotAuthorized:
 				event = l.log.Warn() // the customer's exports wait, or one of them dies
 			default:
 			}

@@ -94,7 +94,7 @@ func failed(err error) outcome {
 		// 403 is a verdict on the account or the address, unless other calls work: then
 		// the recording makes a dead letter of it. 404 with code 3 is about this one record.
 		o.kind = dead
-		if e.Status != 404 {
+		if e.Status != 404 || e.Reason == icims.ReasonNotAuthorized {
 			o.kind = deferred
 		}
 	case icims.ClassPermanent:

@@ -32,8 +32,10 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 		r.observe(x, o)
 		return max(o.after, time.Second), true, nil
 	}
-	// While other calls succeed, denied access is about a right that this export needs.
-	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess && r.gate.worksLately() {
+	// While other calls succeed, denied access is about a right that this export needs,
+	// unless iCIMS says that the user may do nothing at all.
+	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess &&
+		e.Reason != icims.ReasonNotAuthorized && r.gate.worksLately() {
 		o.kind = dead
 	}
 	if o.kind == done {

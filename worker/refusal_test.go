@@ -27,8 +27,11 @@ func TestTenantsDiffer(t *testing.T) {
 			warnings: "phone_type_dropped",
 		},
 		{
-			name:     "a tenant without the history collection gets the person without it",
-			tenant:   func(c *icimstest.TenantConfig) { c.WorkExperience.Collection = "rcf3211" },
+			name: "a tenant without the history collection gets the person without it",
+			tenant: func(c *icimstest.TenantConfig) {
+				c.WorkExperience.Collection = "rcf3211"
+				c.Behaviour = &icimstest.Behaviour{UnknownField: icimstest.Refuse}
+			},
 			warnings: "field_refused:workexperience",
 		},
 		{
@@ -115,6 +118,7 @@ func TestLessonsCostCallsOnce(t *testing.T) {
 		tenant: func(c *icimstest.TenantConfig) {
 			c.PhoneTypes = []string{"Office"}
 			c.WorkExperience.Collection = "rcf3211"
+			c.Behaviour = &icimstest.Behaviour{UnknownField: icimstest.Refuse}
 		},
 		settings: func(s *worker.Settings) { s.LaneConcurrency = 1 },
 	})
@@ -149,8 +153,8 @@ func TestDeath(t *testing.T) {
 			reason: "icims_access_denied",
 		},
 		{
-			name: "a redirect to another host", target: tasks.Prospects,
-			rule:   &icimstest.Rule{Route: "people.create", Times: -1, Fault: icimstest.RedirectElsewhere},
+			name: "redirects for longer than the budget", target: tasks.Prospects,
+			rule:   &icimstest.Rule{Route: "search.people", Times: -1, Fault: icimstest.RedirectElsewhere},
 			reason: "icims_redirected",
 		},
 		{

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -49,7 +50,7 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 // tellsWhy are the reasons to retry that say more of a dead letter than that the
 // budget is spent: iCIMS was never asked, or its answers contradict each other.
 var tellsWhy = map[store.Reason]bool{
-	store.ReasonPayloadSealed: true, store.ReasonPayloadMissing: true,
+	store.ReasonPayloadSealed: true, store.ReasonPayloadMissing: true, store.Reason(icims.ReasonRedirected): true, store.Reason(icims.ReasonIntercepted): true,
 	store.ReasonPersonVanished: true, store.ReasonLinkUnreadable: true,
 }
 

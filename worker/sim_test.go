@@ -109,6 +109,7 @@ func (w *world) live(sum *tally) {
 		if !w.calm && time.Since(begin) > troubled {
 			w.calm = true
 			w.sim.SetFaults(icimstest.Faults{SearchLag: w.plan.faults.SearchLag})
+			w.sim.ClearRules()
 			w.tenant.SetPassword("secret")
 		}
 		if w.turns > 200_000 || time.Since(begin) > 2000*time.Hour {
@@ -184,6 +185,14 @@ func (w *world) happen() {
 		w.queued = append(slices.Clone(w.alarms), w.heldAgain()...)
 	case x >= 20 && x < 24 && w.copied:
 		w.goBack()
+	case x == 4 && w.plan.intercept != "":
+		// For some seconds a proxy answers everything.
+		w.sim.AddRule(icimstest.Rule{Fault: w.plan.intercept, Times: -1})
+		w.intercepted = time.Now().Add(time.Duration(1+w.rng.IntN(40)) * time.Second)
+	}
+	if !w.intercepted.IsZero() && time.Now().After(w.intercepted) {
+		w.sim.ClearRules()
+		w.intercepted = time.Time{}
 	}
 }
 

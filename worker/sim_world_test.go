@@ -58,6 +58,8 @@ type world struct {
 	copied  bool    // there is a copy of Redis to go back to
 	queued  []alarm // of that copy
 	back    int     // how often Redis went back
+	// intercepted is until when a proxy answers; zero: it does not.
+	intercepted time.Time
 
 	reconciled time.Time
 }
@@ -105,6 +107,7 @@ type plan struct {
 	behaviour                   icimstest.Behaviour
 	lookupBatch                 int
 	merges, respell, strays     bool
+	intercept                   icimstest.Fault // by a proxy, in bursts
 	badPassword                 bool
 	goesBack                    bool // Redis becomes what it was
 	limits                      store.Limits
@@ -127,15 +130,21 @@ func newPlan(rng *rand.Rand) plan {
 			Error500Before: pick(0, 0.05, 0.1), Error500After: pick(0, 0.05, 0.15), TimeoutBefore: pick(0, 0.03), TimeoutAfter: pick(0, 0.05, 0.1),
 			TimeoutLate: pick(0, 0, 0.05), ResetBefore: pick(0, 0.05), ResetAfter: pick(0, 0.05, 0.1), ResetMidBody: pick(0, 0.03), Error503: pick(0, 0.05),
 			Error429: pick(0, 0.02), Error429Bare: pick(0, 0.01), SlowBody: pick(0, 0.02), HTMLError: pick(0, 0.03), TruncatedJSON: pick(0, 0.05),
+			RedirectElsewhere: pick(0, 0, 0.03), Page403: pick(0, 0, 0.03), Page404: pick(0, 0, 0.03), Page404After: pick(0, 0, 0.05),
 			OverlongJSON: pick(0, 0.01), Unauthorized: pick(0, 0.01), SearchLag: time.Duration(pick(0, 5, 25)) * time.Second,
 		},
 		behaviour: icimstest.Behaviour{
 			DuplicateEmail: word(icimstest.Allow, icimstest.Allow, icimstest.Reject400Code4), DuplicateWorkflow: word(icimstest.Allow, icimstest.Reject400, icimstest.ReturnExisting),
-			StatusByValue: word(icimstest.Accepted, icimstest.Refused), SearchEmailCase: word(icimstest.Sensitive, icimstest.Insensitive),
+			StatusByValue: word(icimstest.Accepted, icimstest.Refused, icimstest.Ignored, icimstest.IgnoredWarn), SearchEmailCase: word(icimstest.Sensitive, icimstest.Insensitive),
 			WarningCarrier: word(icimstest.Both, icimstest.Header, icimstest.Body),
+			UnknownField:   word(icimstest.Warn, icimstest.Refuse), UnknownListValue: word(icimstest.Refuse, icimstest.Warn),
+			EntryProblemNames: word(icimstest.Path, icimstest.Child, icimstest.Collection),
+			Folder:            word(icimstest.Shown, icimstest.Shown, icimstest.Hidden), EntryPrimary: word(icimstest.Absent, icimstest.Present),
+			PatchLocation: word(icimstest.Present, icimstest.Absent), PatchStatus: int(pick(204, 200)), TransactionHeader: word(icimstest.Present, icimstest.Absent),
 		},
 		lookupBatch: int(pick(1, 3, 50)), merges: rng.IntN(3) == 0, respell: rng.IntN(2) == 0, strays: rng.IntN(2) == 0, badPassword: rng.IntN(8) == 0,
 		limits: limits, goesBack: rng.IntN(4) == 0,
+		intercept: icimstest.Fault(word("", string(icimstest.RedirectElsewhere), string(icimstest.Page403), string(icimstest.Page404), string(icimstest.Page404After))),
 	}
 	if p.goesBack {
 		// Calls that a copy holds to be in flight keep others from iCIMS for some time; the search is

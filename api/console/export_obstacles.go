@@ -99,7 +99,7 @@ func (v *visit) ofLane(told bool) ([]obstacle, error) {
 	if v.May(api.ScopeOperate) && lane.State == operate.LanePaused {
 		mend.Name = "Resume it in the lane"
 	}
-	switch refusedByICIMS := lane.Reason == "icims_credentials" || lane.Reason == "icims_access_denied"; {
+	switch refusedByICIMS := lane.Reason == "icims_credentials" || lane.Reason == "icims_access_denied" || lane.Reason == "icims_not_authorized"; {
 	case lane.State == operate.LanePaused:
 		found = append(found, obstacle{Text: "Exports would wait, since the lane is paused " + lane.Why(), Mend: &mend})
 	case lane.Keeps() && told && refusedByICIMS: // that is why the connection is as it is

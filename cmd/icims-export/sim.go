@@ -167,7 +167,7 @@ func faultKinds() []string {
 	all := icimstest.Faults{
 		Error500Before: 1, Error500After: 1, TimeoutBefore: 1, TimeoutAfter: 1, TimeoutLate: 1, ResetBefore: 1, ResetAfter: 1, ResetMidBody: 1,
 		Error503: 1, Error429: 1, Error429Bare: 1, SlowBody: 1, HTMLError: 1, TruncatedJSON: 1, OverlongJSON: 1, RedirectElsewhere: 1,
-		Unauthorized: 1, AccessDenied404: 1,
+		Unauthorized: 1, AccessDenied404: 1, Page403: 1, Page404: 1, Page404After: 1,
 	}
 	text, err := json.Marshal(all)
 	names := map[string]any{}

@@ -40,6 +40,15 @@ func created(location string, id int64) answer {
 	return answer{status: http.StatusCreated, location: location, created: id}
 }
 
+// patched is the answer to a PATCH of the record at a path.
+func (t *Tenant) patched(location string) answer {
+	a := answer{status: t.behaviour.PatchStatus}
+	if t.behaviour.PatchLocation == Present {
+		a.location = location
+	}
+	return a
+}
+
 func noContent() answer { return answer{status: http.StatusNoContent} }
 
 // response is an answer turned into what goes over the wire.
@@ -59,7 +68,13 @@ func (c *call) render(a answer) response {
 	h["Strict-Transport-Security"] = []string{"max-age=7776000"}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	h["X-Frame-Options"] = []string{"SAMEORIGIN"}
-	h["X-Transaction"] = []string{c.guid()}
+	carrier, transaction := Both, c.sim.cfg.Behaviour.TransactionHeader
+	if c.tenant != nil {
+		carrier, transaction = c.tenant.behaviour.WarningCarrier, c.tenant.behaviour.TransactionHeader
+	}
+	if guid := c.guid(); transaction == Present {
+		h["X-Transaction"] = []string{guid}
+	}
 	h["Date"] = []string{c.now.UTC().Format(http.TimeFormat)}
 	if c.tenant != nil {
 		h["Set-Cookie"] = []string{"JSESSIONID=" + strings.ToUpper(strconv.FormatUint(c.rng.Uint64(), 16)) + "; Path=/; Secure; HttpOnly"}
@@ -72,10 +87,6 @@ func (c *call) render(a answer) response {
 		h.Set("Location", c.base+a.location)
 	}
 	res := response{status: a.status, header: h}
-	carrier := Both
-	if c.tenant != nil {
-		carrier = c.tenant.behaviour.WarningCarrier
-	}
 	for _, p := range a.errors {
 		h.Add("X-Error", p.header())
 	}

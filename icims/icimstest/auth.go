@@ -24,6 +24,11 @@ func unauthorized() answer {
 	return a
 }
 
+// notAuthorized is the answer to a user who may not use the API at all.
+func (t *Tenant) notAuthorized() answer {
+	return refuse(t.behaviour.WebServicesStatus, problem{code: codeCredentials, detail: "The provided Username is not Authorized to access Web Services"})
+}
+
 // authentic checks the Authorization header by its scheme.
 func (c *call) authentic() bool {
 	creds := c.tenant.creds.Load()

@@ -21,8 +21,9 @@ type Behaviour struct {
 	// DuplicateEntryLocation is what Location holds after a collection POST
 	// that changed nothing: existing or absent.
 	DuplicateEntryLocation string `json:"duplicate_entry_location,omitempty" yaml:"duplicate_entry_location"`
-	// StatusByValue says whether a status may be named by its label alone:
-	// accepted or refused.
+	// StatusByValue says what a status named by its label alone does: accepted,
+	// refused, ignored (the workflow is made in the default status) or
+	// ignored_with_warning.
 	StatusByValue string `json:"status_by_value,omitempty" yaml:"status_by_value"`
 	// MissingStatus is the status of a workflow created without one: first
 	// (of the first bin) or none.
@@ -30,6 +31,13 @@ type Behaviour struct {
 	// UnknownListValue is what happens to a list value that the tenant does
 	// not have: refuse or warn (saved without it).
 	UnknownListValue string `json:"unknown_list_value,omitempty" yaml:"unknown_list_value"`
+	// UnknownField is what happens to a field that the tenant or the account does
+	// not have: warn (saved without it) or refuse. The documented example of a bad
+	// field name is a warning.
+	UnknownField string `json:"unknown_field,omitempty" yaml:"unknown_field"`
+	// EntryProblemNames is what a problem with a value within a collection names:
+	// path (education.school), child (school) or collection (education).
+	EntryProblemNames string `json:"entry_problem_names,omitempty" yaml:"entry_problem_names"`
 	// OverlongText is what happens to text over the field's limit: refuse or
 	// truncate.
 	OverlongText string `json:"overlong_text,omitempty" yaml:"overlong_text"`
@@ -60,6 +68,22 @@ type Behaviour struct {
 	// PairRoute says whether applicantworkflows/person/{person}/job/{job} is there:
 	// present, absent (404 with a page) or denied (403).
 	PairRoute string `json:"pair_route,omitempty" yaml:"pair_route"`
+	// Folder says whether people come with their folder: shown or hidden.
+	Folder string `json:"folder,omitempty" yaml:"folder"`
+	// EntryPrimary says whether entries of phones and addresses tell which of them
+	// is primary: absent, as recorded, or present, as documented.
+	EntryPrimary string `json:"entry_primary,omitempty" yaml:"entry_primary"`
+	// PatchLocation says whether the answer to a PATCH has a Location: present, as
+	// recorded, or absent. PatchStatus is its status: 204 or 200.
+	PatchLocation string `json:"patch_location,omitempty" yaml:"patch_location"`
+	PatchStatus   int    `json:"patch_status,omitempty" yaml:"patch_status"`
+	// TransactionHeader says whether answers carry X-Transaction: present, as
+	// recorded, or absent.
+	TransactionHeader string `json:"transaction_header,omitempty" yaml:"transaction_header"`
+	// WebServices says whether the account may use the API at all: granted or
+	// refused. WebServicesStatus is the status of that refusal, 401 by default.
+	WebServices       string `json:"web_services,omitempty" yaml:"web_services"`
+	WebServicesStatus int    `json:"web_services_status,omitempty" yaml:"web_services_status"`
 	// QuotaStatus answers calls beyond the daily limit: 429, 403 or 503.
 	QuotaStatus int `json:"quota_status,omitempty" yaml:"quota_status"`
 	// RetryAfter says whether calls beyond a limit are told when to come again:
@@ -108,6 +132,12 @@ const (
 	Finds          = "finds"
 	Misses         = "misses"
 	Denied         = "denied"
+	Ignored        = "ignored"
+	IgnoredWarn    = "ignored_with_warning"
+	Path           = "path"
+	Child          = "child"
+	Collection     = "collection"
+	Granted        = "granted"
 )
 
 func (b Behaviour) withDefaults() Behaviour {
@@ -129,6 +159,15 @@ func (b Behaviour) withDefaults() Behaviour {
 		EmailView:              Shown,
 		PairSearch:             Finds,
 		PairRoute:              Present,
+		UnknownField:           Warn,
+		EntryProblemNames:      Path,
+		Folder:                 Shown,
+		EntryPrimary:           Absent,
+		PatchLocation:          Present,
+		PatchStatus:            http.StatusNoContent,
+		TransactionHeader:      Present,
+		WebServices:            Granted,
+		WebServicesStatus:      http.StatusUnauthorized,
 		QuotaStatus:            http.StatusTooManyRequests,
 		RetryAfter:             Absent,
 		BlockedIPStatus:        http.StatusForbidden,
@@ -155,6 +194,15 @@ func (b Behaviour) over(base Behaviour) Behaviour {
 	fill(&b.EmailView, base.EmailView)
 	fill(&b.PairSearch, base.PairSearch)
 	fill(&b.PairRoute, base.PairRoute)
+	fill(&b.UnknownField, base.UnknownField)
+	fill(&b.EntryProblemNames, base.EntryProblemNames)
+	fill(&b.Folder, base.Folder)
+	fill(&b.EntryPrimary, base.EntryPrimary)
+	fill(&b.PatchLocation, base.PatchLocation)
+	fill(&b.PatchStatus, base.PatchStatus)
+	fill(&b.TransactionHeader, base.TransactionHeader)
+	fill(&b.WebServices, base.WebServices)
+	fill(&b.WebServicesStatus, base.WebServicesStatus)
 	fill(&b.QuotaStatus, base.QuotaStatus)
 	fill(&b.RetryAfter, base.RetryAfter)
 	fill(&b.BlockedIPStatus, base.BlockedIPStatus)
@@ -180,7 +228,14 @@ func (b Behaviour) check() error {
 		{"duplicate_workflow", b.DuplicateWorkflow, []string{Reject400, ReturnExisting, Allow}},
 		{"collection_patch", b.CollectionPatch, []string{Append, Replace}},
 		{"duplicate_entry_location", b.DuplicateEntryLocation, []string{Existing, Absent}},
-		{"status_by_value", b.StatusByValue, []string{Accepted, Refused}},
+		{"status_by_value", b.StatusByValue, []string{Accepted, Refused, Ignored, IgnoredWarn}},
+		{"unknown_field", b.UnknownField, []string{Warn, Refuse}},
+		{"entry_problem_names", b.EntryProblemNames, []string{Path, Child, Collection}},
+		{"folder", b.Folder, []string{Shown, Hidden}},
+		{"entry_primary", b.EntryPrimary, []string{Absent, Present}},
+		{"patch_location", b.PatchLocation, []string{Present, Absent}},
+		{"transaction_header", b.TransactionHeader, []string{Present, Absent}},
+		{"web_services", b.WebServices, []string{Granted, Refused}},
 		{"missing_status", b.MissingStatus, []string{First, None}},
 		{"unknown_list_value", b.UnknownListValue, []string{Refuse, Warn}},
 		{"overlong_text", b.OverlongText, []string{Refuse, Truncate}},
@@ -199,7 +254,13 @@ func (b Behaviour) check() error {
 			return fmt.Errorf("behaviour.%s: %q is none of %v", s.name, s.value, s.allowed)
 		}
 	}
-	for name, status := range map[string]int{"quota_status": b.QuotaStatus, "blocked_ip_status": b.BlockedIPStatus, "missing_right_status": b.MissingRightStatus} {
+	if b.PatchStatus != 0 && b.PatchStatus != http.StatusNoContent && b.PatchStatus != http.StatusOK {
+		return fmt.Errorf("behaviour.patch_status: %d is neither 204 nor 200", b.PatchStatus)
+	}
+	for name, status := range map[string]int{
+		"quota_status": b.QuotaStatus, "blocked_ip_status": b.BlockedIPStatus, "missing_right_status": b.MissingRightStatus,
+		"web_services_status": b.WebServicesStatus,
+	} {
 		if status != 0 && (status < 400 || status > 599) {
 			return fmt.Errorf("behaviour.%s: %d is no status of a refusal", name, status)
 		}

@@ -56,9 +56,14 @@ func collectionsAdd(c *call) answer {
 	if len(s.errors) > 0 {
 		return badRequest(s.errors...)
 	}
+	if e.values == nil {
+		a := t.patched("") // nothing is left of it
+		a.warnings = s.warnings
+		return a
+	}
 	before := entriesOf(p.fields[f.name])
 	after, stored := t.putEntry(f, before, e)
-	t.noteWrite(p, f.name)
+	t.noteWrite(p, c.now, true, f.name)
 	a := created(t.personPath(p.id)+"/fields/"+f.name+"/"+itoa(stored.id), stored.id)
 	if len(after) == len(before) {
 		if t.behaviour.DuplicateEntryLocation == Absent {
@@ -94,7 +99,7 @@ func collectionsGet(c *call) answer {
 	if missing != nil {
 		return *missing
 	}
-	return ok(showEntry(f, entriesOf(p.fields[f.name])[i]))
+	return ok(c.tenant.showEntry(f, entriesOf(p.fields[f.name])[i]))
 }
 
 func collectionsPatch(c *call) answer {
@@ -115,11 +120,14 @@ func collectionsPatch(c *call) answer {
 	if len(s.errors) > 0 {
 		return badRequest(s.errors...)
 	}
+	if e.values == nil {
+		e = before[i]
+	}
 	after, _ := t.putEntry(f, before, e)
-	t.noteWrite(p, f.name)
+	t.noteWrite(p, c.now, false, f.name)
 	c.effect = !reflect.DeepEqual(before, after)
 	t.setEntries(p, f, after, c.now)
-	a := noContent()
+	a := t.patched(t.personPath(p.id) + "/fields/" + f.name + "/" + itoa(e.id))
 	a.warnings = s.warnings
 	return a
 }
@@ -133,7 +141,7 @@ func collectionsDelete(c *call) answer {
 		return *missing
 	}
 	entries := slices.Clone(entriesOf(p.fields[f.name]))
-	t.noteWrite(p, f.name)
+	t.noteWrite(p, c.now, false, f.name)
 	c.effect = true
 	t.setEntries(p, f, settlePrimary(f, slices.Delete(entries, i, i+1), 0), c.now)
 	return noContent()

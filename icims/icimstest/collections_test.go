@@ -25,7 +25,7 @@ func (b *bench) phones(path string) []string {
 
 func TestCollectionEntries(t *testing.T) {
 	t.Run("a new entry answers 201 with its Location", func(t *testing.T) {
-		b := open(t, calm())
+		b := open(t, refusing())
 		path := b.createAna("")
 		r := b.must(201, "POST", path+"/fields/phones", `{"phonetype":{"value":"Mobile"},"phonenumber":"1"}`)
 		location := strings.TrimPrefix(r.header.Get("Location"), b.url+"/customers/1234")
@@ -39,7 +39,7 @@ func TestCollectionEntries(t *testing.T) {
 	})
 	for mode, location := range map[string]bool{Existing: true, Absent: false} {
 		t.Run("an identical entry is success without change, Location "+mode, func(t *testing.T) {
-			cfg := calm()
+			cfg := refusing()
 			cfg.Behaviour.DuplicateEntryLocation = mode
 			b := open(t, cfg)
 			path := b.createAna("")
@@ -55,7 +55,7 @@ func TestCollectionEntries(t *testing.T) {
 		})
 	}
 	t.Run("the first entry is primary until another asks to be", func(t *testing.T) {
-		b := open(t, calm())
+		b := open(t, refusing())
 		path := b.createAna(`,"phones":[{"phonenumber":"1"},{"phonenumber":"2"}]`)
 		if diff := cmp.Diff([]string{"1 primary", "2"}, b.phones(path)); diff != "" {
 			t.Error(diff)
@@ -66,7 +66,7 @@ func TestCollectionEntries(t *testing.T) {
 		}
 	})
 	t.Run("an entry can be changed and deleted", func(t *testing.T) {
-		b := open(t, calm())
+		b := open(t, refusing())
 		path := b.createAna(`,"phones":[{"phonenumber":"1"},{"phonenumber":"2"}]`)
 		b.must(204, "PATCH", path+"/fields/phones/5002", `{"phonenumber":"4"}`)
 		b.must(204, "DELETE", path+"/fields/phones/5001", "")
@@ -76,7 +76,7 @@ func TestCollectionEntries(t *testing.T) {
 		b.must(404, "GET", path+"/fields/phones/5001", "")
 	})
 	t.Run("a field that is no collection takes no entries", func(t *testing.T) {
-		b := open(t, calm())
+		b := open(t, refusing())
 		b.must(400, "POST", b.createAna("")+"/fields/firstname", `{"x":"1"}`)
 	})
 }
@@ -96,7 +96,7 @@ func TestCollectionPatch(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			cfg := calm()
+			cfg := refusing()
 			cfg.Behaviour.CollectionPatch = tc.mode
 			b := open(t, cfg)
 			path := b.createAna(`,"phones":[{"phonenumber":"1"},{"phonenumber":"2"}]`)
@@ -107,13 +107,13 @@ func TestCollectionPatch(t *testing.T) {
 		})
 	}
 	t.Run("an unknown entry id is refused", func(t *testing.T) {
-		b := open(t, calm())
+		b := open(t, refusing())
 		b.must(400, "PATCH", b.createAna(`,"phones":[{"phonenumber":"1"}]`), `{"phones":[{"entry":1,"phonenumber":"2"}]}`)
 	})
 }
 
 func TestGrowingLists(t *testing.T) {
-	b := open(t, calm(), func(c *TenantConfig) { c.HiddenEntries = map[string][]string{"lists.school": {"Closed College"}} })
+	b := open(t, refusing(), func(c *TenantConfig) { c.HiddenEntries = map[string][]string{"lists.school": {"Closed College"}} })
 	school := func(path, name string) string {
 		t.Helper()
 		r := b.must(201, "POST", path+"/fields/education", `{"school":{"value":"`+name+`"}}`)

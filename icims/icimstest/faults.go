@@ -11,28 +11,34 @@ type Fault string
 // The faults. "Before" means that nothing took effect, "after" that the write
 // did and only its answer was lost.
 const (
-	FaultNone         Fault = ""
-	Error500Before    Fault = "error500_before"
-	Error500After     Fault = "error500_after"
-	TimeoutBefore     Fault = "timeout_before"
-	TimeoutAfter      Fault = "timeout_after"
-	TimeoutLate       Fault = "timeout_late" // takes effect LateBy after the client gave up
-	ResetBefore       Fault = "reset_before"
-	ResetAfter        Fault = "reset_after"
-	ResetMidBody      Fault = "reset_mid_body" // took effect, half of the answer arrives
-	Error503          Fault = "error503"
-	Error429          Fault = "error429"
-	Error429Bare      Fault = "error429_bare" // no rate headers
-	SlowBody          Fault = "slow_body"
+	FaultNone      Fault = ""
+	Error500Before Fault = "error500_before"
+	Error500After  Fault = "error500_after"
+	TimeoutBefore  Fault = "timeout_before"
+	TimeoutAfter   Fault = "timeout_after"
+	TimeoutLate    Fault = "timeout_late" // takes effect LateBy after the client gave up
+	ResetBefore    Fault = "reset_before"
+	ResetAfter     Fault = "reset_after"
+	ResetMidBody   Fault = "reset_mid_body" // took effect, half of the answer arrives
+	Error503       Fault = "error503"
+	Error429       Fault = "error429"
+	Error429Bare   Fault = "error429_bare" // no rate headers
+	SlowBody       Fault = "slow_body"
+	// The next five are answers of a proxy, firewall or gateway in front of iCIMS,
+	// without any mark of iCIMS.
 	HTMLError         Fault = "html_error"
-	TruncatedJSON     Fault = "truncated_json" // took effect, valid HTTP, cut JSON
-	OverlongJSON      Fault = "overlong_json"
 	RedirectElsewhere Fault = "redirect_elsewhere"
-	Unauthorized      Fault = "unauthorized"
-	AccessDenied404   Fault = "access_denied_404"
-	Slow              Fault = "slow"        // answers after Rule.Delay
-	Gateway404        Fault = "gateway_404" // a 404 of a gateway in between: not iCIMS's, nothing took effect
-	StatusBefore      Fault = "status"      // answers with Rule.Status, nothing took effect
+	Page403           Fault = "page_403"
+	Page404           Fault = "page_404"
+	Page404After      Fault = "page_404_after" // took effect
+
+	TruncatedJSON   Fault = "truncated_json" // took effect, valid HTTP, cut JSON
+	OverlongJSON    Fault = "overlong_json"
+	Unauthorized    Fault = "unauthorized"
+	AccessDenied404 Fault = "access_denied_404"
+	Gateway404      Fault = "gateway_404" // a 404 of a gateway in between: a page, or JSON
+	Slow            Fault = "slow"        // answers after Rule.Delay
+	StatusBefore    Fault = "status"      // answers with Rule.Status, nothing took effect
 )
 
 const elsewhere = "http://elsewhere.invalid"
@@ -41,7 +47,7 @@ func (f Fault) known() bool {
 	switch f {
 	case FaultNone, Error500Before, Error500After, TimeoutBefore, TimeoutAfter, TimeoutLate, ResetBefore, ResetAfter, ResetMidBody,
 		Error503, Error429, Error429Bare, SlowBody, HTMLError, TruncatedJSON, OverlongJSON, RedirectElsewhere, Unauthorized,
-		AccessDenied404, Gateway404, Slow, StatusBefore:
+		AccessDenied404, Gateway404, Slow, StatusBefore, Page403, Page404, Page404After:
 		return true
 	}
 	return false
@@ -68,6 +74,9 @@ type Faults struct {
 	Unauthorized      float64 `json:"unauthorized,omitempty" yaml:"unauthorized"`
 	AccessDenied404   float64 `json:"access_denied_404,omitempty" yaml:"access_denied_404"`
 	Gateway404        float64 `json:"gateway_404,omitempty" yaml:"gateway_404"`
+	Page403           float64 `json:"page_403,omitempty" yaml:"page_403"`
+	Page404           float64 `json:"page_404,omitempty" yaml:"page_404"`
+	Page404After      float64 `json:"page_404_after,omitempty" yaml:"page_404_after"`
 
 	// SearchLag is how long a write stays invisible to searches, live ones
 	// (staleness=0) included.
@@ -106,6 +115,7 @@ func (f *Faults) draw(rng *rand.Rand) Fault {
 		{SlowBody, f.SlowBody}, {HTMLError, f.HTMLError}, {TruncatedJSON, f.TruncatedJSON},
 		{OverlongJSON, f.OverlongJSON}, {RedirectElsewhere, f.RedirectElsewhere},
 		{Unauthorized, f.Unauthorized}, {AccessDenied404, f.AccessDenied404}, {Gateway404, f.Gateway404},
+		{Page403, f.Page403}, {Page404, f.Page404}, {Page404After, f.Page404After},
 	} {
 		if u < c.rate {
 			return c.fault

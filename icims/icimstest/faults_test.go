@@ -43,6 +43,15 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
+	ofAProxy := func(want int) func(*testing.T, outcome) {
+		return func(t *testing.T, o outcome) {
+			t.Helper()
+			status(want)(t, o)
+			if o.header.Get("X-Transaction")+o.header.Get("X-Ratelimit-Limit")+o.header.Get("X-Error") != "" {
+				t.Errorf("marks of iCIMS: %v", o.header)
+			}
+		}
+	}
 	broken := func(t *testing.T, o outcome) {
 		t.Helper()
 		if o.err == nil {
@@ -80,7 +89,7 @@ func TestFaults(t *testing.T) {
 		}},
 		{SlowBody, 1, status(201)},
 		{HTMLError, 0, func(t *testing.T, o outcome) {
-			status(502)(t, o)
+			ofAProxy(502)(t, o)
 			if !strings.HasPrefix(o.header.Get("Content-Type"), "text/html") {
 				t.Error(o.header)
 			}
@@ -98,11 +107,14 @@ func TestFaults(t *testing.T) {
 			}
 		}},
 		{RedirectElsewhere, 0, func(t *testing.T, o outcome) {
-			status(302)(t, o)
+			ofAProxy(302)(t, o)
 			if !strings.HasPrefix(o.header.Get("Location"), elsewhere) {
 				t.Error(o.header.Get("Location"))
 			}
 		}},
+		{Page403, 0, ofAProxy(403)},
+		{Page404, 0, ofAProxy(404)},
+		{Page404After, 1, ofAProxy(404)},
 		{Unauthorized, 0, status(401)},
 		{AccessDenied404, 0, func(t *testing.T, o outcome) {
 			status(404)(t, o)

@@ -131,11 +131,26 @@ func (s *scan) refuse(field, detail string) { s.errors = append(s.errors, invali
 
 // unknown reports a field name that the tenant or the account does not have.
 func (s *scan) unknown(name string) {
+	p := invalid(name, "The field is not valid or not accessible.")
 	if name != strings.ToLower(name) {
-		s.refuse(name, "Field names must be lower case.")
+		p.detail = "Field name must be all lowercase" // as documented
+	}
+	if s.t.behaviour.UnknownField == Warn {
+		s.warnings = append(s.warnings, p)
 		return
 	}
-	s.refuse(name, "The field is not valid or not accessible.")
+	s.errors = append(s.errors, p)
+}
+
+// pathOf is what problems with a child of a collection name.
+func (s *scan) pathOf(f *field, child string) string {
+	switch s.t.behaviour.EntryProblemNames {
+	case Child:
+		return child
+	case Collection:
+		return f.name
+	}
+	return f.name + "." + child
 }
 
 func cleared(raw any) bool { return raw == nil || raw == "" }

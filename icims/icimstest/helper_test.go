@@ -21,6 +21,13 @@ func calm() Config {
 	return Config{Seed: 1, Now: func() time.Time { return noon }, Latency: Latency{None: true}, Quirks: Quirks{None: true}}
 }
 
+// refusing is calm, refuses field names that do not exist, and tells which entry is primary.
+func refusing() Config {
+	c := calm()
+	c.Behaviour.UnknownField, c.Behaviour.EntryPrimary = Refuse, Present
+	return c
+}
+
 var noon = time.Date(2026, 3, 30, 12, 0, 0, 0, time.UTC)
 
 // bench is a served tenant with two portals and three jobs.

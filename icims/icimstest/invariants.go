@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // writeCounts are writes to people that existed before the call.
@@ -11,12 +12,31 @@ type writeCounts struct {
 	experience, education, employees, purged int
 }
 
-// noteWrite counts what a write to an existing person touched.
-func (t *Tenant) noteWrite(p *person, collections ...string) {
-	if slices.Contains(collections, t.cfg.WorkExperience.Collection) {
+// fillTime is how long after the first entry of a history further ones belong to
+// the same write.
+const fillTime = time.Minute
+
+// noteWrite counts what a write to an existing person touched. add: the write
+// adds an entry and changes no other.
+func (t *Tenant) noteWrite(p *person, now time.Time, add bool, collections ...string) {
+	touched := func(name string) bool {
+		switch {
+		case !slices.Contains(collections, name):
+			return false
+		case len(entriesOf(p.fields[name])) == 0:
+			if p.filled == nil {
+				p.filled = map[string]time.Time{}
+			}
+			p.filled[name] = now
+			return false
+		}
+		at, filled := p.filled[name]
+		return !add || !filled || now.Sub(at) > fillTime
+	}
+	if touched(t.cfg.WorkExperience.Collection) {
 		t.writes.experience++
 	}
-	if slices.Contains(collections, t.cfg.Education.Collection) {
+	if touched(t.cfg.Education.Collection) {
 		t.writes.education++
 	}
 	if p.purged() {
@@ -40,7 +60,7 @@ type Invariants struct {
 	CallsOverRate     int `json:"calls_over_rate"`
 	CallsOverInFlight int `json:"calls_over_in_flight"`
 	// ExperienceWrites and EducationWrites are accepted writes to these
-	// collections of people who existed before.
+	// collections of people who existed before and whose history was not empty.
 	ExperienceWrites int `json:"experience_writes"`
 	EducationWrites  int `json:"education_writes"`
 	// EmployeeWrites went to people in an Emp: or HM: folder, PurgedWrites to

@@ -2,6 +2,7 @@ package icimstest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -38,18 +39,29 @@ func TestInvariants(t *testing.T) {
 			t.Error(v)
 		}
 	})
-	t.Run("history written to existing people is counted, that of new ones is not", func(t *testing.T) {
-		b := open(t, calm())
+	t.Run("history written to people who have one is counted", func(t *testing.T) {
+		cfg := calm()
+		now := noon
+		cfg.Now = func() time.Time { return now }
+		b := open(t, cfg)
 		path := b.createAna(`,"workexperience":[{"worktitle":"x"}],"education":[{"otherschool":"x"}]`)
-		if inv := b.sim.Invariants(); inv.ExperienceWrites+inv.EducationWrites != 0 {
-			t.Errorf("%+v", inv)
-		}
 		b.must(204, "PATCH", path, `{"firstname":"Anna"}`)
-		b.must(204, "PATCH", path, `{"workexperience":[{"worktitle":"y"}]}`)
 		b.must(201, "POST", path+"/fields/education", `{"otherschool":"y"}`)
+		if inv := b.sim.Invariants(); inv.ExperienceWrites+inv.EducationWrites != 0 {
+			t.Errorf("a person who was made just now, or an entry added to it, is counted: %+v", inv)
+		}
+		b.must(204, "PATCH", path, `{"workexperience":[{"worktitle":"y"}]}`)
+		now = now.Add(2 * time.Minute)
+		b.must(201, "POST", path+"/fields/education", `{"otherschool":"z"}`)
 		b.must(400, "PATCH", path, `{"workexperience":[{"worktitle":7}]}`)
 		if inv := b.sim.Invariants(); inv.ExperienceWrites != 1 || inv.EducationWrites != 1 {
 			t.Errorf("%+v", inv)
+		}
+		empty := "/people/" + itoa(b.tenant.AddPerson(map[string]any{"firstname": "B", "lastname": "D", "email": "b@example.com"}))
+		b.must(201, "POST", empty+"/fields/education", `{"otherschool":"x"}`)
+		b.must(201, "POST", empty+"/fields/education", `{"otherschool":"y"}`)
+		if inv := b.sim.Invariants(); inv.EducationWrites != 1 {
+			t.Errorf("an empty history that is filled is counted: %+v", inv)
 		}
 	})
 	t.Run("writes to employees and to purged people are counted", func(t *testing.T) {

@@ -19,6 +19,8 @@ type person struct {
 	updated time.Time
 	merged  int64
 	hidden  bool
+	// filled is when the API first wrote to a collection that was empty.
+	filled map[string]time.Time
 	// lagged is what searches see until the search lag since changed has
 	// passed; nil while lagging means that they do not see the person yet.
 	lagged  map[string]any
@@ -99,6 +101,9 @@ func (t *Tenant) draft(p *person, body map[string]any, seeding bool) (draftPerso
 		}
 		t.unstore(d.fields, before, "")
 	}
+	if seeding {
+		return d, append(s.errors, s.warnings...), nil
+	}
 	return d, s.errors, s.warnings
 }
 
@@ -173,13 +178,13 @@ func (t *Tenant) mergeEntries(s *scan, f *field, old []entry, raw any, existing 
 
 // checkEntry applies a body to an entry; values is nil when it was refused.
 func (t *Tenant) checkEntry(s *scan, f *field, e entry, obj map[string]any) entry {
-	before := len(s.errors)
+	before, warned := len(s.errors), len(s.warnings)
 	values := make(map[string]any, len(obj))
 	maps.Copy(values, e.values)
 	for _, name := range sortedKeys(obj) {
 		raw := obj[name]
 		child := f.children[name]
-		path := f.name + "." + name
+		path := s.pathOf(f, name)
 		switch {
 		case name == "entry":
 		case name == "primary" && f.primary:
@@ -197,6 +202,9 @@ func (t *Tenant) checkEntry(s *scan, f *field, e entry, obj map[string]any) entr
 				values[name] = v
 			}
 		}
+	}
+	if len(values) == 0 && len(s.warnings) > warned {
+		return entry{} // nothing is left of it
 	}
 	if len(values) == 0 && len(s.errors) == before {
 		s.refuse(f.name, "The entry has no values.")
@@ -335,6 +343,7 @@ func peopleCreate(c *call) answer {
 		return refuse(status, invalid("email", "The email address is already in use."))
 	}
 	p := t.insertPerson(0, d, c.now, false)
+	p.filled = map[string]time.Time{t.cfg.WorkExperience.Collection: c.now, t.cfg.Education.Collection: c.now}
 	c.effect = true
 	a := created(t.personPath(p.id), p.id)
 	a.warnings = slices.Concat(warnings, c.remark(d.fields))
@@ -372,10 +381,10 @@ func peoplePatch(c *call) answer {
 	if len(errs) > 0 {
 		return badRequest(errs...)
 	}
-	t.noteWrite(p, d.touched...)
+	t.noteWrite(p, c.now, false, d.touched...)
 	c.effect = !reflect.DeepEqual(p.fields, d.fields)
 	t.storePerson(p, d.fields, c.now, false)
-	a := noContent()
+	a := t.patched(t.personPath(p.id))
 	a.warnings = warnings
 	return a
 }

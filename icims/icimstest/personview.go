@@ -48,6 +48,9 @@ func peopleGet(c *call) answer {
 		names = defaultPersonFields
 	}
 	out := t.showPerson(p, names, c.base)
+	if t.behaviour.Folder == Hidden {
+		delete(out, "folder")
+	}
 	out["links"] = []any{link(selfTitle, c.base+t.personPath(p.id))}
 	return ok(out)
 }
@@ -71,7 +74,7 @@ func (t *Tenant) showPerson(p *person, names []string, base string) map[string]a
 			}
 		case p.fields[name] == nil:
 		case t.fields[name].kind == kindCollection:
-			out[name] = showEntries(t.fields[name], entriesOf(p.fields[name]))
+			out[name] = t.showEntries(t.fields[name], entriesOf(p.fields[name]))
 		default:
 			out[name] = p.fields[name]
 		}
@@ -79,19 +82,19 @@ func (t *Tenant) showPerson(p *person, names []string, base string) map[string]a
 	return out
 }
 
-func showEntries(f *field, entries []entry) []any {
+func (t *Tenant) showEntries(f *field, entries []entry) []any {
 	out := make([]any, len(entries))
 	for i, e := range entries {
-		out[i] = showEntry(f, e)
+		out[i] = t.showEntry(f, e)
 	}
 	return out
 }
 
-func showEntry(f *field, e entry) map[string]any {
+func (t *Tenant) showEntry(f *field, e entry) map[string]any {
 	m := make(map[string]any, len(e.values)+2)
 	maps.Copy(m, e.values)
 	m["entry"] = e.id
-	if f.primary {
+	if f.primary && t.behaviour.EntryPrimary == Present {
 		m["primary"] = e.primary
 	}
 	return m

@@ -28,8 +28,8 @@ type Rule struct {
 	Rate float64 `json:"rate,omitempty" yaml:"rate"`
 
 	Fault Fault `json:"fault" yaml:"fault"`
-	// Status is the answer of the fault "status"; it replaces that of
-	// html_error and redirect_elsewhere too.
+	// Status is the answer of the fault "status"; it replaces that of the pages of
+	// a proxy (html_error, redirect_elsewhere, page_...) too.
 	Status int `json:"status,omitempty" yaml:"status"`
 	// Code is iCIMS's error code in the answer of the fault "status"; 0 stands for none of
 	// those that say why.

@@ -127,7 +127,7 @@ var workflowFilters = newWorkflowFilters()
 func newWorkflowFilters() map[string]filterDef[workflowHit] {
 	out := map[string]filterDef[workflowHit]{
 		"applicantworkflow.id":          {num: func(h workflowHit) int64 { return h.f.id }},
-		"applicantworkflow.status":      {list: func(h workflowHit) []string { n, _ := h.f.fields["status"].(node); return []string{n.ID} }},
+		"applicantworkflow.status":      {list: workflowHit.statusNames},
 		"applicantworkflow.bin":         {text: func(h workflowHit) string { return h.bin() }},
 		"applicantworkflow.updateddate": {date: func(h workflowHit) time.Time { return h.f.updated }},
 		"applicantworkflow.createddate": {date: func(h workflowHit) time.Time { return h.f.created }},
@@ -139,6 +139,17 @@ func newWorkflowFilters() map[string]filterDef[workflowHit] {
 		out["applicantworkflow."+name] = through(def, func(h workflowHit) *job { return h.job })
 	}
 	return out
+}
+
+// statusNames are what a search may call the status by: its id, or its text with
+// or without its bin.
+func (h workflowHit) statusNames() []string {
+	n, _ := h.f.fields["status"].(node)
+	names := []string{n.ID, n.Value}
+	if e := h.person.t.lists[listStatus].byID[n.ID]; e != nil {
+		names = append(names, e.short)
+	}
+	return names
 }
 
 func (h workflowHit) bin() string {

@@ -218,6 +218,9 @@ func (c *call) admit(pathKnown bool) *answer {
 	if !c.authentic() {
 		return done(unauthorized())
 	}
+	if c.tenant.barred.Load() {
+		return done(c.tenant.notAuthorized())
+	}
 	if over := c.arrive(); over != nil {
 		return over
 	}

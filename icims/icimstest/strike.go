@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -52,14 +53,18 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		}
 		return &res
 	case HTMLError:
-		a := answer{status: http.StatusBadGateway, raw: []byte("<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"), rawType: "text/html; charset=utf-8"}
-		fill(&rule.Status, a.status)
-		a.status = rule.Status
-		return send(a)
+		return page(rule, http.StatusBadGateway)
 	case RedirectElsewhere:
-		fill(&rule.Status, http.StatusFound)
-		a := answer{status: rule.Status, header: [][2]string{{"Location", faults.RedirectTo + c.r.URL.RequestURI()}}}
-		return send(a)
+		res := page(rule, http.StatusFound)
+		res.header.Set("Location", faults.RedirectTo+c.r.URL.RequestURI())
+		return res
+	case Page403:
+		return page(rule, http.StatusForbidden)
+	case Page404:
+		return page(rule, http.StatusNotFound)
+	case Page404After:
+		c.handle()
+		return page(rule, http.StatusNotFound)
 	case Unauthorized:
 		return send(unauthorized())
 	case AccessDenied404:
@@ -115,6 +120,16 @@ func (c *call) gateway404() *response {
 		res.body = []byte(`{"errors":[{"errorMessage":"no Route matched with those values","errorCode":404}]}`)
 	}
 	return res
+}
+
+// page is an answer of something in front of iCIMS. Its status is the rule's, or
+// the usual one.
+func page(rule Rule, usual int) *response {
+	fill(&rule.Status, usual)
+	title := strconv.Itoa(rule.Status) + " " + http.StatusText(rule.Status)
+	body := "<!DOCTYPE html>\n<html><head><title>" + title + "</title></head><body><h1>" + title + "</h1></body></html>\n"
+	h := http.Header{"Content-Type": {"text/html; charset=utf-8"}, "Server": {"proxy"}}
+	return &response{status: rule.Status, header: h, body: []byte(body)}
 }
 
 // reset breaks the connection with RST and sends nothing.

@@ -17,6 +17,7 @@ type Tenant struct {
 	behaviour Behaviour
 	creds     atomic.Pointer[credentials]
 	blocked   atomic.Bool
+	barred    atomic.Bool                     // from all web services
 	rights    atomic.Pointer[map[string]bool] // denied routes
 	quota     quota
 	meter     meter
@@ -57,6 +58,7 @@ func (s *Simulator) AddTenant(cfg TenantConfig) *Tenant {
 		t.behaviour = cfg.Behaviour.over(s.cfg.Behaviour)
 	}
 	t.creds.Store(&credentials{cfg.Username, cfg.Password, cfg.HMACKey, cfg.ClientID, cfg.ClientSecret})
+	t.SetWebServices(t.behaviour.WebServices == Granted)
 	t.quota.day.Limit, t.quota.length, t.quota.begins, t.quota.spender = cfg.DailyLimit, cfg.DayLength, cfg.DayStart, cfg.SecondSpender
 	t.quota.roll(s.cfg.Now())
 	t.meter.limits = cfg.Limits
@@ -119,6 +121,9 @@ func (t *Tenant) SetPassword(password string) {
 	c.password = password
 	t.creds.Store(&c)
 }
+
+// SetWebServices gives or takes the right to use the API at all.
+func (t *Tenant) SetWebServices(granted bool) { t.barred.Store(!granted) }
 
 // Block refuses every address, as if none were allow-listed; Unblock ends it.
 func (t *Tenant) Block() { t.blocked.Store(true) }

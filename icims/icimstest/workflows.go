@@ -103,6 +103,10 @@ func (t *Tenant) draftWorkflow(s *scan, old, body map[string]any) map[string]any
 			s.unknown(name)
 		case cleared(raw):
 			delete(fields, name)
+		case name == "status" && t.ignoresStatus(raw):
+			if t.behaviour.StatusByValue == IgnoredWarn {
+				s.warnings = append(s.warnings, invalid(name, "The list value is not valid."))
+			}
 		default:
 			if v, stored := s.value(f, name, raw); stored {
 				fields[name] = v
@@ -112,6 +116,13 @@ func (t *Tenant) draftWorkflow(s *scan, old, body map[string]any) map[string]any
 	s.sourcename(fields, body)
 	t.unstore(fields, old, "applicantworkflow.")
 	return fields
+}
+
+// ignoresStatus reports whether a status is given by its label alone, and passed over.
+func (t *Tenant) ignoresStatus(raw any) bool {
+	obj, _ := raw.(map[string]any)
+	_, byID := obj["id"]
+	return !byID && (t.behaviour.StatusByValue == Ignored || t.behaviour.StatusByValue == IgnoredWarn)
 }
 
 // profileID reads a mandatory profile link, which must be a bare integer.
@@ -284,7 +295,7 @@ func workflowsPatch(c *call) answer {
 	}
 	f.fields, f.updated = fields, c.now
 	c.effect = true
-	a := noContent()
+	a := t.patched(t.workflowPath(f.id))
 	a.warnings = s.warnings
 	return a
 }

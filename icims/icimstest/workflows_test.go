@@ -32,11 +32,11 @@ func TestCreateWorkflow(t *testing.T) {
 		{"the person must exist", `{"baseprofile":1709,"associatedprofile":1}`, 404, []string{"2 Person not found."}},
 		{"an unknown status is refused", `{"baseprofile":1709,"associatedprofile":90001,"status":{"value":"Hired"}}`, 400, []string{"4 status: The list value Hired is not valid."}},
 		{"a guarded status is refused", `{"baseprofile":1709,"associatedprofile":90001,"status":{"id":"C14661"}}`, 400, []string{"4 status: The entrance criteria of Rejected - Offer Declined are not met."}},
-		{"an unknown field is refused", `{"baseprofile":1709,"associatedprofile":90001,"Status":1}`, 400, []string{"4 Status: Field names must be lower case."}},
+		{"an unknown field is refused", `{"baseprofile":1709,"associatedprofile":90001,"Status":1}`, 400, []string{"4 Status: Field name must be all lowercase"}},
 	}
 	for _, tc := range refusals {
 		t.Run(tc.name, func(t *testing.T) {
-			b := open(t, calm())
+			b := open(t, refusing())
 			b.createAna("")
 			r := b.must(tc.status, "POST", "/applicantworkflows", tc.body)
 			if diff := cmp.Diff(tc.want, r.problems(t, "errors")); diff != "" {

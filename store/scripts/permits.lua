@@ -145,6 +145,8 @@ local function judge(status, remaining, retry)
     return
   elseif status == 401 then
     refuse('icims_credentials')
+  elseif status == 1401 then -- the user may not use the API at all
+    refuse('icims_not_authorized')
   elseif status == 403 and ms - num('lg') >= 60000 then
     refuse('icims_access_denied')
   elseif status == 429 and retry > 0 and retry <= 86400 then

@@ -1,0 +1,184 @@
+package worker_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// The tests named TestEitherWorld run exports in both positions of a switch of the
+// simulator. docs/fidelity.md has the table.
+
+// behaving is a calm simulator with some switches set.
+func behaving(b icimstest.Behaviour) icimstest.Config {
+	c := calm()
+	c.Behaviour = b
+	return c
+}
+
+// soon lets writes whose answer was lost settle at once.
+func soon(s *worker.Settings) { s.SettleTime = 100 * time.Millisecond }
+
+// whole expects that all candidates of a batch are in iCIMS once, each on the job once.
+func (r *rig) whole(b store.Batch, n int) {
+	r.t.Helper()
+	if inv := r.sim.Invariants(); b.Dead != 0 || inv.People != n || inv.Workflows != n || len(inv.Violations()) > 0 {
+		r.t.Errorf("batch %+v, %d people, %d workflows, %v\n%s", b, inv.People, inv.Workflows, inv.Violations(), r.logs.Tail())
+	}
+	r.clean()
+}
+
+// TestEitherWorldInterceptedAnswers puts answers of a proxy between some calls and their
+// own ones.
+func TestEitherWorldInterceptedAnswers(t *testing.T) {
+	t.Parallel()
+	const n = 24
+	worlds := []struct {
+		header string
+		rule   icimstest.Rule
+	}{
+		{icimstest.Present, icimstest.Rule{Fault: icimstest.RedirectElsewhere}},
+		{icimstest.Present, icimstest.Rule{Fault: icimstest.Page403}},
+		{icimstest.Present, icimstest.Rule{Fault: icimstest.Page404}},
+		{icimstest.Present, icimstest.Rule{Fault: icimstest.Page404After}},
+		{icimstest.Absent, icimstest.Rule{Fault: icimstest.Page404After}},
+		{icimstest.Present, icimstest.Rule{Fault: icimstest.HTMLError, Status: http.StatusUnauthorized}},
+		{icimstest.Absent, icimstest.Rule{Fault: icimstest.HTMLError, Status: http.StatusBadRequest}},
+	}
+	for _, world := range worlds {
+		t.Run(string(world.rule.Fault)+" "+http.StatusText(world.rule.Status)+", transaction header "+world.header, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: world.header}), settings: soon, stopped: true})
+			// Every fourth call: the circuit breaker stops the calls in longer bursts, which
+			// the simulation has.
+			calls := 0
+			world.rule.Times, world.rule.Match = -1, func(icimstest.Call) bool { calls++; return calls%4 == 0 }
+			r.sim.AddRule(world.rule)
+			r.start()
+			r.whole(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n)
+			if strings.Contains(r.logs.String(), "lane closed") {
+				t.Errorf("the lane closed:\n%s", r.logs.Tail())
+			}
+		})
+	}
+}
+
+// TestEitherWorldOwnRefusals: iCIMS's own refusals count, with the transaction header
+// and without.
+func TestEitherWorldOwnRefusals(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{icimstest.Present, icimstest.Absent} {
+		t.Run("a job that does not exist, transaction header "+header, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: header})})
+			r.allDead(r.run(tasks.ToJob(noJob), tasks.Options{}, people(3)...), 3, store.ReasonJobNotFound)
+			if inv := r.sim.Invariants(); inv.People != 0 {
+				t.Errorf("%d people", inv.People)
+			}
+		})
+		t.Run("a value that is refused, transaction header "+header, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: header}), tenant: func(c *icimstest.TenantConfig) {
+				c.Required = []string{"middlename"}
+			}})
+			r.allDead(r.run(tasks.Prospects, tasks.Options{}, people(3)...), 3, "icims_field_required")
+		})
+		t.Run("a wrong password, transaction header "+header, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{TransactionHeader: header})})
+			r.tenant.SetPassword("changed")
+			id := r.send(tasks.Prospects, tasks.Options{}, people(30)...)
+			r.closedBy("icims_credentials")
+			if n := r.sim.CallCount(); n > 20 {
+				t.Errorf("%d calls with a wrong password", n)
+			}
+			r.conn.Password = "changed"
+			r.worker.SetConnections([]store.Connection{r.conn})
+			if b := r.finished(id); b.Created != 30 {
+				t.Errorf("batch %+v", b)
+			}
+		})
+	}
+}
+
+// closedBy waits until nobody may make a call, for a reason.
+func (r *rig) closedBy(reason store.Reason) {
+	r.t.Helper()
+	r.eventually("calls are held back", func() bool {
+		s, err := r.ledger.Standings(r.t.Context(), customer)
+		return err == nil && s[0].ClosedExpress.Reason == reason
+	})
+}
+
+// TestEitherWorldUserWithoutWebServices tells a user who may not use the API from a
+// wrong password.
+func TestEitherWorldUserWithoutWebServices(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"granted": 0, "refused with 401": 401, "refused with 403": 403, "refused with 400": 400} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const n = 30
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{WebServicesStatus: status})})
+			if status == 0 {
+				r.whole(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), n)
+				return
+			}
+			// It works, and then the right is taken.
+			all := people(n + 5)
+			r.run(tasks.ToJob(job), tasks.Options{}, all[n:]...)
+			r.tenant.SetWebServices(false)
+			before := r.sim.CallCount()
+			id := r.send(tasks.ToJob(job), tasks.Options{}, all[:n]...)
+			r.closedBy("icims_not_authorized")
+			for _, o := range r.outcomes(id) {
+				if o.State == store.Dead || o.State == store.Deferred && o.Reason != "icims_not_authorized" {
+					t.Errorf("outcome %+v", o)
+				}
+			}
+			if made := r.sim.CallCount() - before; made > 20 {
+				t.Errorf("%d calls without the right", made)
+			}
+			r.tenant.SetWebServices(true)
+			r.conn.Password = password + " "
+			r.tenant.SetPassword(password + " ") // a change of the connection lets calls be tried at once
+			r.worker.SetConnections([]store.Connection{r.conn})
+			b := r.finished(id)
+			r.whole(b, n+5)
+		})
+	}
+}
+
+// TestEitherWorldPatchAnswersAndPrimary updates people, whether or not PATCH answers have
+// a Location and entries say which one is primary.
+func TestEitherWorldPatchAnswersAndPrimary(t *testing.T) {
+	t.Parallel()
+	for _, b := range []icimstest.Behaviour{
+		{}, {PatchLocation: icimstest.Absent}, {PatchStatus: http.StatusOK}, {PatchStatus: http.StatusOK, PatchLocation: icimstest.Absent},
+		{EntryPrimary: icimstest.Present}, {EntryPrimary: icimstest.Absent},
+	} {
+		t.Run(b.PatchLocation+" "+http.StatusText(b.PatchStatus)+" primary "+b.EntryPrimary, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(b)})
+			id := r.tenant.AddPerson(map[string]any{
+				"firstname": "Anna", "lastname": "Duarte", "email": ana().Email, "folder": map[string]any{"id": "D32007"},
+				"phones": []any{map[string]any{"phonenumber": "1 425 555 0143"}, map[string]any{"phonenumber": "7"}},
+			})
+			a := ana()
+			a.Phones = append(a.Phones, tasks.Phone{Number: "+1 425 555 0144", Type: "home"})
+			if batch := r.run(tasks.ToJob(job), tasks.Options{}, a); batch.Updated != 1 {
+				t.Fatalf("batch %+v\n%s", batch, r.logs.Tail())
+			}
+			p, _ := r.tenant.Person(id)
+			if phones, _ := p["phones"].([]any); p["firstname"] != "Ana" || len(phones) != 3 {
+				t.Errorf("person %v", p)
+			}
+			r.clean()
+		})
+	}
+}
