@@ -35,7 +35,7 @@ func TestAnOpenPageSaysThatItsSessionHasEnded(t *testing.T) {
 	admin.sees("The session has ended.")
 	admin.lacks("Tom")
 
-	reader.sees("Your session has ended", "Log in in another tab")
+	reader.sees("Your session has ended", "in another tab")
 }
 
 // sessionOf returns the ID of the session that was opened with a key of that name.
