@@ -18,8 +18,9 @@ type AuditReport struct {
 	Counts  AuditCounts `json:"counts"`
 	Worker  bool        `json:"worker" doc:"Some worker looks after late exports."`
 	Seconds float64     `json:"seconds" doc:"What the audit took."`
-	// Violations are shown in part where there are many.
-	Violations      []store.Violation `json:"violations" doc:"What must never be so: the first 1,000. In a stream they have come before."`
+	// Violations are shown in part where there are many, those of a kind beyond the first
+	// 1,000 never.
+	Violations      []store.Violation `json:"violations" doc:"What must never be so: the first 1,000. A stream has them before, the first 1,000 of each kind."`
 	ViolationsFound int               `json:"violations_found" doc:"How many there are."`
 }
 
@@ -129,7 +130,7 @@ func (s *Server) endAudit(lines lineWriter, r *http.Request, result operate.Audi
 }
 
 func reportOf(r operate.AuditResult, most int) AuditReport {
-	report := AuditReport{Clean: r.Clean, Worker: r.Worker, Seconds: r.Seconds, ViolationsFound: len(r.Violations), Violations: r.Violations[:min(len(r.Violations), most)]}
+	report := AuditReport{Clean: r.Clean, Worker: r.Worker, Seconds: r.Seconds, ViolationsFound: len(r.Violations) + r.More, Violations: r.Violations[:min(len(r.Violations), most)]}
 	for _, a := range r.Customers {
 		report.Counts = AuditCounts{
 			Batches: a.Batches, Accepted: a.Accepted, Done: a.Done, Skipped: a.Skipped, Dead: a.Dead, Cancelled: a.Cancelled, Moving: a.Moving, Expired: a.Expired, Markers: a.Markers,

@@ -13,6 +13,8 @@ type AuditResult struct {
 	Clean      bool              `json:"clean"`
 	Customers  []store.Audit     `json:"customers"`
 	Violations []store.Violation `json:"violations"`
+	// More is how many violations there are beyond the first 1,000 of a kind of a customer.
+	More int `json:"more_violations,omitempty"`
 	// Sampled and Calls are those of a look into iCIMS, where there was one.
 	Sampled int `json:"sampled,omitempty"`
 	Calls   int `json:"calls,omitempty"`
@@ -44,8 +46,9 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 		if err != nil {
 			return r, err
 		}
-		a.Violations = append(a.Violations, queue...)
+		a.Join(queue)
 		r.Violations = append(r.Violations, a.Violations...)
+		r.More += a.Count() - len(a.Violations)
 	}
 	if r.Worker, err = worker.Reconciling(ctx, d.Redis); err != nil {
 		return r, err

@@ -43,6 +43,7 @@ const (
 	ViolationMarker         = "marker_malformed" // a marker that points at no person
 	ViolationMarkerMissing  = "marker_missing"   // a done export without a marker
 	ViolationJournal        = "journal_changed"  // entries of the journal were removed or changed; no customer's
+	ViolationUnreadable     = "keys_broken"      // keys that have another type, or malformed numbers
 	ViolationIllegalMoves   = "illegal_moves"    // moves that the state machine lacks were asked for
 )
 
@@ -57,9 +58,10 @@ type Audit struct {
 	Cancelled int    `json:"cancelled"`
 	Moving    int    `json:"moving"`
 	// Expired are accepted exports of old batches whose outcomes are kept no more.
-	Expired    int         `json:"expired,omitempty"`
-	Markers    int         `json:"markers"`
-	Violations []Violation `json:"violations"`
+	Expired int `json:"expired,omitempty"`
+	Markers int `json:"markers"`
+
+	Findings
 }
 
 // AuditOptions set how an audit is made.
@@ -90,11 +92,8 @@ func (l *Ledger) Audit(ctx context.Context, customers []string, o AuditOptions) 
 	if err != nil {
 		return nil, err
 	}
-	suspects, seen := []string{}, map[Violation]bool{}
+	var suspects []string
 	for _, a := range audits {
-		for _, v := range a.Violations {
-			seen[v.mark()] = true
-		}
 		if len(a.Violations) > 0 {
 			suspects = append(suspects, a.Customer)
 		}
@@ -110,21 +109,11 @@ func (l *Ledger) Audit(ctx context.Context, customers []string, o AuditOptions) 
 		return nil, err
 	}
 	for _, second := range again {
-		second.Violations = slices.DeleteFunc(second.Violations, func(v Violation) bool { return !seen[v.mark()] })
 		i := slices.IndexFunc(audits, func(first Audit) bool { return first.Customer == second.Customer })
+		second.Findings = second.Confirmed(audits[i].Findings)
 		audits[i] = second
 	}
 	return audits, nil
-}
-
-// mark is the violation without figures that change from look to look.
-func (v Violation) mark() Violation {
-	switch v.Kind {
-	case ViolationMarker:
-	default:
-		v.Text = ""
-	}
-	return v
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -156,10 +145,15 @@ func (l *Ledger) audit(ctx context.Context, customers []string, o AuditOptions) 
 	auditors := make(map[string]*auditor, len(customers))
 	for _, customer := range customers {
 		a := &auditor{Ledger: l, AuditOptions: o, customer: customer, now: now, holders: map[string]string{}}
-		a.found = Audit{Customer: customer, Violations: []Violation{}}
+		a.found = Audit{Customer: customer, Findings: NewFindings()}
 		auditors[customer] = a
-		for _, part := range []func(context.Context) error{a.batches, a.totals, a.lists, a.markers, a.forgeries} {
-			if err := part(ctx); err != nil {
+		for _, part := range []struct {
+			what  string
+			check func(context.Context) error
+		}{
+			{"batches", a.batches}, {"counters", a.totals}, {"lists", a.lists}, {"markers", a.markers}, {"records of forgeries", a.forgeries},
+		} {
+			if err := a.broken(part.what, "", part.check(ctx)); err != nil {
 				return nil, fmt.Errorf("audit customer %s: %w", customer, err)
 			}
 		}
@@ -186,7 +180,36 @@ func unique(violations []Violation) []Violation {
 }
 
 func (a *auditor) violatef(kind string, batch BatchID, export, format string, args ...any) {
-	a.found.Violations = append(a.found.Violations, Violation{kind, a.customer, batch, export, fmt.Sprintf(format, args...)})
+	a.found.Add(Violation{kind, a.customer, batch, export, fmt.Sprintf(format, args...)})
+}
+
+// broken reports keys that cannot be read, and passes other errors on: the rest, and the
+// other customers, are checked all the same.
+func (a *auditor) broken(what string, batch BatchID, err error) error {
+	if !Broken(err) {
+		return err
+	}
+	a.found.Add(UnreadableViolation(a.customer, batch, what))
+	return nil
+}
+
+// UnreadableViolation tells that some of a customer's keys could not be checked.
+func UnreadableViolation(customer string, batch BatchID, what string) Violation {
+	return Violation{ViolationUnreadable, customer, batch, "", "Keys in Redis are broken, so the " + what + " could not be checked: a key has another type, or a number is malformed."}
+}
+
+// failure is the first error of a pipeline other than a missing value. The error that
+// go-redis returns for a pipeline is the first of any kind.
+func failure(sent []redis.Cmder, err error) error {
+	if err == nil || !errors.Is(err, redis.Nil) {
+		return err
+	}
+	for _, c := range sent {
+		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	return nil
 }
 
 // facts are all that is kept of one export, read in one transaction.
@@ -215,7 +238,7 @@ func (a *auditor) look(ctx context.Context, batch BatchID, exports []string) ([]
 		outcome   *redis.StringCmd
 	}
 	read := make([]answers, len(exports))
-	_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	sent, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for i, e := range exports {
 			r := &read[i]
 			r.record = p.HMGet(ctx, recordKey(a.customer, e), "st", "b", "r", "c", "eh", "le")
@@ -227,7 +250,7 @@ func (a *auditor) look(ctx context.Context, batch BatchID, exports []string) ([]
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err := failure(sent, err); err != nil {
 		return nil, fmt.Errorf("read records: %w", err)
 	}
 	list := make([]facts, len(exports))

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -12,7 +11,8 @@ import (
 func (a *auditor) batches(ctx context.Context) error {
 	return a.eachBatchPage(ctx, a.customer, func(locals []string) error {
 		for _, local := range locals {
-			if err := a.batch(ctx, BatchID(a.customer+"-"+local)); err != nil {
+			id := BatchID(a.customer + "-" + local)
+			if err := a.broken("batch", id, a.batch(ctx, id)); err != nil {
 				return err
 			}
 		}
@@ -28,9 +28,9 @@ type tally struct {
 
 // batch walks over one batch, and again while it moves too much to be summed up.
 func (a *auditor) batch(ctx context.Context, id BatchID) error {
-	known := len(a.found.Violations)
+	known := a.found.clone()
 	for try := 1; ; try++ {
-		a.found.Violations = a.found.Violations[:known]
+		a.found.Findings = known.clone()
 		before, rows, err := a.counts(ctx, id)
 		if err != nil {
 			return err
@@ -175,13 +175,13 @@ func (a *auditor) locks(ctx context.Context, id BatchID, list []facts) error {
 		return nil
 	}
 	owners := make([]*redis.StringCmd, len(working))
-	_, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	sent, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, f := range working {
 			owners[i] = p.Get(ctx, prefix(a.customer)+"l:"+f.emailHash)
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err := failure(sent, err); err != nil {
 		return fmt.Errorf("read locks: %w", err)
 	}
 	for i, f := range working {

@@ -27,7 +27,8 @@ func (l *Ledger) auditKeys(ctx context.Context, customers []string, auditors map
 			}
 		}
 		for customer, locals := range sorted {
-			if err := auditors[customer].leftovers(ctx, locals); err != nil {
+			a := auditors[customer]
+			if err := a.broken("keys that no batch leads to", "", a.leftovers(ctx, locals)); err != nil {
 				return err
 			}
 		}
@@ -112,7 +113,7 @@ func (a *auditor) unlisted(ctx context.Context, ids []string) error {
 		return err
 	}
 	exists, listed := make([]*redis.IntCmd, len(list)), make([]*redis.StringCmd, len(list))
-	_, err = a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	sent, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, f := range list {
 			batch := BatchID(a.customer + "-" + f.batch)
 			row, _ := strconv.ParseInt(f.row, 10, 64)
@@ -120,7 +121,7 @@ func (a *auditor) unlisted(ctx context.Context, ids []string) error {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err := failure(sent, err); err != nil {
 		return fmt.Errorf("read batches of records: %w", err)
 	}
 	for i, f := range list {
@@ -229,14 +230,14 @@ func (a *auditor) hidden(ctx context.Context, locals []string) error {
 	}
 	exists := make([]*redis.IntCmd, len(locals))
 	listed, tests := make([]*redis.FloatCmd, len(locals)), make([]*redis.FloatCmd, len(locals))
-	_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	sent, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for i, local := range locals {
 			exists[i] = p.Exists(ctx, batchKey(BatchID(a.customer+"-"+local)))
 			listed[i], tests[i] = p.ZScore(ctx, batchesKey(a.customer), local), p.ZScore(ctx, testsKey(a.customer), local)
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err := failure(sent, err); err != nil {
 		return fmt.Errorf("look for batches: %w", err)
 	}
 	for i, local := range locals {

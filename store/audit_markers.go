@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -24,22 +23,38 @@ func (a *auditor) markers(ctx context.Context) error {
 	})
 }
 
+// markerPage is about how many markers are read of a bucket at once. Of a bucket that
+// Redis keeps compact, up to 512 markers, all come together.
+const markerPage = 512
+
+// eachMarker calls yield with each marker of a customer. One may come twice while many are
+// added.
 func (l *Ledger) eachMarker(ctx context.Context, customer string, yield func(bucket int, field, value string)) error {
-	const at = 64
+	const at = 16
 	for from := 0; from < markerBuckets; from += at {
-		buckets := make([]*redis.MapStringStringCmd, at)
-		_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for i := range buckets {
-				buckets[i] = p.HGetAll(ctx, fmt.Sprintf("%sm:%d", prefix(customer), from+i))
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return fmt.Errorf("read markers: %w", err)
+		cursors := map[int]uint64{}
+		for i := range at {
+			cursors[from+i] = 0
 		}
-		for i, b := range buckets {
-			for field, value := range b.Val() {
-				yield(from+i, field, value)
+		for len(cursors) > 0 {
+			read := make(map[int]*redis.ScanCmd, len(cursors))
+			_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+				for bucket, cursor := range cursors {
+					read[bucket] = p.HScan(ctx, markerBucket(customer, bucket), cursor, "", markerPage)
+				}
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("read markers: %w", err)
+			}
+			for bucket, page := range read {
+				fields, next := page.Val()
+				for i := 0; i+1 < len(fields); i += 2 {
+					yield(bucket, fields[i], fields[i+1])
+				}
+				if cursors[bucket] = next; next == 0 {
+					delete(cursors, bucket)
+				}
 			}
 		}
 	}

@@ -2,63 +2,34 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
-// totals compares the customer's counters with the batches, all read in one
-// transaction, so that they agree at any moment.
-func (a *auditor) totals(ctx context.Context) error {
-	var locals []string
-	for {
-		var counters *redis.SliceCmd
-		var due, dead *redis.IntCmd
-		var listed, tests *redis.StringSliceCmd
-		sums := make([]*redis.SliceCmd, len(locals))
-		_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			counters = p.HMGet(ctx, countersKey(a.customer), "live", "illegal")
-			due, dead = p.ZCard(ctx, dueKey(a.customer)), p.ZCard(ctx, deadKey(a.customer))
-			listed, tests = p.ZRange(ctx, batchesKey(a.customer), 0, -1), p.ZRange(ctx, testsKey(a.customer), 0, -1)
-			for i, local := range locals {
-				sums[i] = p.HMGet(ctx, batchKey(BatchID(a.customer+"-"+local)), countFields...)
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return fmt.Errorf("read counters: %w", err)
-		}
-		all := slices.Concat(listed.Val(), tests.Val())
-		if slices.Equal(locals, all) {
-			a.compareTotals(counters.Val(), due.Val(), dead.Val(), sums)
-			return nil
-		}
-		locals = all // a batch has been opened since
-	}
-}
+var totalsScript = loadFleetScript("totals")
 
-func (a *auditor) compareTotals(counters []any, due, dead int64, sums []*redis.SliceCmd) {
-	moving, died := 0, 0
-	for _, s := range sums {
-		c := readCounts(s.Val())
-		moving += c.moving()
-		died += c.dead
+// totals compares the customer's counters with the batches. One script adds them up, so
+// that they agree at any moment, however many batches there are.
+func (a *auditor) totals(ctx context.Context) error {
+	answer, err := a.run(ctx, totalsScript, countersKey(a.customer), prefix(a.customer))
+	if err != nil {
+		return fmt.Errorf("add up batches: %w", err)
 	}
-	if live := int(number(text(counters[0]))); live != moving {
+	n := func(i int) int64 { return number(text(answer[i])) }
+	live, illegal, due, dead, moving, died := n(0), n(1), n(2), n(3), n(4), n(5)
+	if live != moving {
 		a.violatef(ViolationLive, "", "", "The counter of moving exports says %d, but by their counts the batches have %d.", live, moving)
 	}
-	if n := int(due); n != moving {
-		a.violatef(ViolationDueCount, "", "", "%d exports have a time at which they go on, but by their counts the batches have %d that move.", n, moving)
+	if due != moving {
+		a.violatef(ViolationDueCount, "", "", "%d exports have a time at which they go on, but by their counts the batches have %d that move.", due, moving)
 	}
-	if n := int(dead); n != died {
-		a.violatef(ViolationDeadCount, "", "", "%d exports are listed as dead letters, but by their counts the batches have %d.", n, died)
+	if dead != died {
+		a.violatef(ViolationDeadCount, "", "", "%d exports are listed as dead letters, but by their counts the batches have %d.", dead, died)
 	}
-	if n := number(text(counters[1])); n != 0 {
-		a.violatef(ViolationIllegalMoves, "", "", "%d moves were asked for that the state machine lacks, which shows a bug; they were refused.", n)
+	if illegal != 0 {
+		a.violatef(ViolationIllegalMoves, "", "", "%d moves were asked for that the state machine lacks, which shows a bug; they were refused.", illegal)
 	}
+	return nil
 }
 
 var countFields = []string{"accepted", "n:created", "n:updated", "n:skipped", "n:dead", "n:cancelled", "opened"}

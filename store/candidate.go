@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -85,33 +86,41 @@ func (l *Ledger) eachBatchPage(ctx context.Context, customer string, visit func(
 }
 
 // eachListed calls visit with the members of a sorted set in their order, a page at a
-// time. Whatever else changes meanwhile, a member that keeps its score comes once.
+// time.
 func (l *Ledger) eachListed(ctx context.Context, key string, size int, visit func(members []string) error) error {
-	from, seen := "-inf", map[string]bool{} // members with the score that the last page ended with
+	return l.eachScored(ctx, key, "+inf", size, func(page []redis.Z) error {
+		members := make([]string, len(page))
+		for i, z := range page {
+			members[i], _ = z.Member.(string)
+		}
+		return visit(members)
+	})
+}
+
+// eachScored calls visit with the members of a sorted set up to a score, in their order, a
+// page at a time. Whatever else changes meanwhile, a member that keeps its score comes
+// once.
+func (l *Ledger) eachScored(ctx context.Context, key, upTo string, size int, visit func([]redis.Z) error) error {
+	from, seen := "-inf", map[any]bool{} // members with the score that the last page ended with
 	for {
-		page, err := l.redis.ZRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{Min: from, Max: "+inf", Count: int64(size + len(seen))}).Result()
+		page, err := l.redis.ZRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{Min: from, Max: upTo, Count: int64(size + len(seen))}).Result()
 		if err != nil {
 			return err
 		}
-		var members []string
-		for _, z := range page {
-			if member, _ := z.Member.(string); !seen[member] {
-				members = append(members, member)
-			}
-		}
-		if len(members) == 0 {
+		fresh := slices.DeleteFunc(slices.Clone(page), func(z redis.Z) bool { return seen[z.Member] })
+		if len(fresh) == 0 {
 			return nil
 		}
-		if err := visit(members); err != nil {
+		if err := visit(fresh); err != nil {
 			return err
 		}
 		last := page[len(page)-1].Score
 		if score := strconv.FormatFloat(last, 'f', -1, 64); score != from {
-			from, seen = score, map[string]bool{}
+			from, seen = score, map[any]bool{}
 		}
 		for _, z := range page {
-			if member, _ := z.Member.(string); z.Score == last {
-				seen[member] = true
+			if z.Score == last {
+				seen[z.Member] = true
 			}
 		}
 	}

@@ -103,14 +103,14 @@ func (a *auditor) sealed(ctx context.Context, id BatchID, list []facts) error {
 	}
 	payloads := make([]*redis.StringCmd, len(kept))
 	var batch *redis.SliceCmd
-	_, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	sent, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		batch = p.HMGet(ctx, batchKey(id), "t", "o")
 		for i, f := range kept {
 			payloads[i] = p.Get(ctx, payloadKey(a.customer, f.export))
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err := failure(sent, err); err != nil {
 		return fmt.Errorf("read payloads: %w", err)
 	}
 	to := destination{text(batch.Val()[0]), text(batch.Val()[1])}

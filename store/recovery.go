@@ -126,15 +126,32 @@ func (l *Ledger) moving(ctx context.Context, customer string, list ranging, from
 	if err != nil {
 		return nil, fmt.Errorf("list moving exports: %w", err)
 	}
-	exports := make([]string, len(found))
-	for i, z := range found {
+	return l.movingOf(ctx, customer, found)
+}
+
+func (l *Ledger) movingOf(ctx context.Context, customer string, due []redis.Z) ([]Moving, error) {
+	exports := make([]string, len(due))
+	for i, z := range due {
 		exports[i], _ = z.Member.(string)
 	}
 	moving, err := l.Stand(ctx, customer, exports)
 	for i := range moving {
-		moving[i].Due = time.UnixMilli(int64(found[i].Score))
+		moving[i].Due = time.UnixMilli(int64(due[i].Score))
 	}
 	return moving, err
+}
+
+// EachOverdue calls visit with all moving exports that were to be looked at before a time,
+// the longest overdue first, a page of so many at a time.
+func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.Time, page int, visit func([]Moving) error) error {
+	err := l.eachScored(ctx, dueKey(customer), strconv.FormatInt(before.UnixMilli(), 10), page, func(due []redis.Z) error {
+		moving, err := l.movingOf(ctx, customer, due)
+		if err != nil {
+			return err
+		}
+		return visit(moving)
+	})
+	return wrapped("list moving exports", err)
 }
 
 // Stand reads where exports stand, without Due. The State of one whose record is

@@ -24,7 +24,7 @@ const RedisRights = "resetkeys ~ix:* ~asynq:* resetchannels &{ix:* &asynq:cancel
 var (
 	neededOnKeys = strings.Fields(`
 		append=K,a del=K exists=K expire=K,1 expireat=K,1 get=K getrange=K,0,4 hdel=K,a hexists=K,a hget=K,a hgetall=K hincrby=K,a,1 hkeys=K
-		hlen=K hmget=K,a hset=K,a,b hsetnx=K,a,b hvals=K incr=K lindex=K,0 llen=K lpush=K,a lrange=K,0,1 lrem=K,0,a
+		hlen=K hmget=K,a hscan=K,0 hset=K,a,b hsetnx=K,a,b hvals=K incr=K lindex=K,0 llen=K lpush=K,a lrange=K,0,1 lrem=K,0,a
 		lset=K,0,a ltrim=K,0,1 persist=K pexpire=K,1 rpop=K rpoplpush=K,K rpush=K,a sadd=K,a set=K,a setex=K,1,a
 		sismember=K,a smembers=K smismember=K,a srem=K,a strlen=K ttl=K unlink=K xadd=K,*,a,b xlen=K xrange=K,-,+
 		xrevrange=K,+,- zadd=K,1,a zcard=K zcount=K,0,1 zmscore=K,a zrange=K,0,1 zrangebyscore=K,0,1 zrem=K,a

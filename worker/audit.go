@@ -33,80 +33,87 @@ const auditOverdue = time.Minute
 // AuditQueue checks that every moving export of a customer has a time in the
 // future at which it is looked after, or a task that will fire. What looks wrong
 // is looked at again after a pause, as it may be moving.
-func AuditQueue(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, pause time.Duration) ([]store.Violation, error) {
+func AuditQueue(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, pause time.Duration) (store.Findings, error) {
 	first, err := auditQueue(ctx, client, ledger, customer)
-	if err != nil || len(first) == 0 {
-		return nil, err
+	if err != nil || len(first.Violations) == 0 {
+		return first, err
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return store.NewFindings(), context.Cause(ctx)
 	}
 	second, err := auditQueue(ctx, client, ledger, customer)
-	if err != nil {
-		return nil, err
-	}
-	var found []store.Violation
-	for _, subject := range slices.Sorted(maps.Keys(second)) {
-		if _, before := first[subject]; before {
-			found = append(found, second[subject])
+	return second.Confirmed(first), err
+}
+
+func auditQueue(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string) (store.Findings, error) {
+	found := store.NewFindings()
+	for _, part := range []struct {
+		what  string
+		check func(context.Context, redis.UniversalClient, *store.Ledger, string, *store.Findings) error
+	}{{"tasks of late exports", auditLate}, {"tasks in work", auditOrphans}} {
+		err := part.check(ctx, client, ledger, customer, &found)
+		if store.Broken(err) {
+			found.Add(store.UnreadableViolation(customer, "", part.what))
+		} else if err != nil {
+			return found, err
 		}
 	}
 	return found, nil
 }
 
-// auditQueue returns violations by what they are about.
-func auditQueue(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string) (map[string]store.Violation, error) {
+// auditLate finds late exports that nothing will wake.
+func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, found *store.Findings) error {
 	now, err := ledger.Now(ctx)
 	if err != nil {
-		return nil, err
-	}
-	const all = 1_000_000
-	late, err := ledger.Overdue(ctx, customer, now.Add(-auditOverdue), all)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	turns, err := turnsLeft(ctx, client, customer)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found := map[string]store.Violation{}
-	for page := range slices.Chunk(late, reconcilePage) {
+	return ledger.EachOverdue(ctx, customer, now.Add(-auditOverdue), reconcilePage, func(page []store.Moving) error {
 		alarms := make([]tasks.Alarm, len(page))
 		for i, m := range page {
 			alarms[i] = tasks.Alarm{Export: m.Export, Generation: m.Generation}
 		}
 		alive, err := tasks.Alive(ctx, client, customer, alarms)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		awaits, err := ledger.AwaitTurns(ctx, customer, page)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i, m := range page {
 			if turnComes := awaits[i] && turns > 0; !alive[i] && !turnComes && m.State != "" && !m.State.Ended() {
-				found["export "+m.Export] = store.Violation{
+				found.Add(store.Violation{
 					Kind: ViolationNoTask, Customer: customer, Export: m.Export,
 					Text: fmt.Sprintf("The export is %s, was to go on %s ago, and has no task that would wake it.", m.State, now.Sub(m.Due).Round(time.Second)),
-				}
+				})
 			}
 		}
-	}
+		return nil
+	})
+}
+
+// auditOrphans finds tasks that count as being handled, but which nobody handles.
+func auditOrphans(ctx context.Context, client redis.UniversalClient, _ *store.Ledger, customer string, found *store.Findings) error {
 	orphans, err := tasks.Orphans(ctx, client, customer)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, o := range orphans {
-		found["task "+o.ID] = store.Violation{
-			Kind: ViolationOrphan, Customer: customer,
+		alarm, _ := o.Alarm()
+		found.Add(store.Violation{
+			Kind: ViolationOrphan, Customer: customer, Export: alarm.Export,
 			Text: fmt.Sprintf("Task %s of queue %s counts as being handled, but nobody handles it.", o.ID, o.Queue),
-		}
+		})
 	}
-	return found, nil
+	return nil
 }
 
 // RemoteCalls is how many calls AuditRemote makes for the markers.

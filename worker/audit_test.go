@@ -20,7 +20,7 @@ func (r *rig) auditQueue() []store.Violation {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return found
+	return found.Violations
 }
 
 func (r *rig) auditLedger() []store.Violation {

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/seekout/icims-export/store"
@@ -9,6 +10,41 @@ import (
 // Keys of one customer that hold something else keep nobody else's exports.
 func TestBrokenKeysStopNobodyElse(t *testing.T) {
 	t.Parallel()
+	// Numbers that are malformed and fields that are missing hold up that customer alone,
+	// and are not always noticed at once.
+	for _, field := range []string{"c live", "limits w", "limits tat", "b accepted", "b t", "x st", "x b", "x le", "turns", "batches"} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, 2, nil)
+			ours := f.sendTo("1001", 1)
+			theirs := f.sendTo("1002", 30)
+			key, name, _ := strings.Cut(field, " ")
+			switch key {
+			case "b":
+				key += ":" + strings.TrimPrefix(string(ours), "1001-")
+			case "x":
+				all, err := f.ledger.Outcomes(t.Context(), ours, 0, 1)
+				if err != nil || len(all) != 1 {
+					t.Fatal(all, err)
+				}
+				key += ":" + all[0].Export
+			}
+			switch name {
+			case "":
+				f.redis.Del(t.Context(), "ix:{1001}:"+key)
+				f.redis.Set(t.Context(), "ix:{1001}:"+key, "broken", 0)
+			case "st", "b", "t":
+				f.redis.HDel(t.Context(), "ix:{1001}:"+key, name)
+			default:
+				f.redis.HSet(t.Context(), "ix:{1001}:"+key, name, "some")
+			}
+			f.join(nil)
+			f.expect("the other customer's batch ends", func() bool {
+				b, err := f.ledger.Batch(t.Context(), theirs)
+				return err == nil && b.Created == 30
+			})
+		})
+	}
 	for _, key := range []string{"c", "due", "limits"} {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()

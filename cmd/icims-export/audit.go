@@ -145,7 +145,7 @@ func printAudit(p *process, r operate.AuditResult) {
 		fmt.Fprint(out, strings.Replace(b.String(), clean, s.paint(green, clean), 1))
 		return
 	}
-	fmt.Fprintf(out, "%s:\n", s.paint(red, prose.Plural(len(r.Violations), "violation")))
+	fmt.Fprintf(out, "%s:\n", s.paint(red, prose.Plural(len(r.Violations)+r.More, "violation")))
 	type group struct{ customer, kind string }
 	shown := map[group]int{}
 	for _, v := range r.Violations {
@@ -154,12 +154,12 @@ func printAudit(p *process, r operate.AuditResult) {
 			hang(out, width, "  • ", v.Text+" "+placeOf(v))
 		}
 	}
-	hidden := 0
+	hidden := r.More
 	for _, n := range shown {
 		hidden += max(n-shownViolations, 0)
 	}
 	if hidden > 0 {
-		fmt.Fprintf(out, "  … and %s more of the same kinds; --json lists them all\n", prose.Grouped(hidden))
+		fmt.Fprintf(out, "  … and %s more of the same kinds; --json lists up to 1,000 of each\n", prose.Grouped(hidden))
 	}
 	if !r.Worker && r.Outage == nil {
 		fmt.Fprintln(out)

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"maps"
+	"slices"
+)
+
+// mostOfKind is how many violations of one kind are kept for a customer. Further ones are
+// counted, so that a check of broken records takes no more memory than one of sound ones.
+const mostOfKind = 1000
+
+// Findings are the violations that a check has found for a customer.
+type Findings struct {
+	Violations []Violation `json:"violations"`
+	// More counts, by kind, violations beyond the first 1,000 of their kind.
+	More map[string]int `json:"more_violations,omitempty"`
+
+	kept map[string]int // by kind
+}
+
+// NewFindings returns findings without a violation.
+func NewFindings() Findings { return Findings{Violations: []Violation{}} }
+
+// Add adds a violation.
+func (f *Findings) Add(v Violation) {
+	if f.kept[v.Kind] >= mostOfKind {
+		if f.More == nil {
+			f.More = map[string]int{}
+		}
+		f.More[v.Kind]++
+		return
+	}
+	if f.kept == nil {
+		f.kept = map[string]int{}
+	}
+	f.kept[v.Kind]++
+	f.Violations = append(f.Violations, v)
+}
+
+// Count is how many violations there are, those that are only counted included.
+func (f Findings) Count() int {
+	n := len(f.Violations)
+	for _, more := range f.More {
+		n += more
+	}
+	return n
+}
+
+// Join adds what another part of the check has found.
+func (f *Findings) Join(other Findings) {
+	for _, v := range other.Violations {
+		f.Add(v)
+	}
+	for kind, n := range other.More {
+		if f.More == nil {
+			f.More = map[string]int{}
+		}
+		f.More[kind] += n
+	}
+}
+
+// Confirmed returns those of the findings that an earlier look had as well. Of a kind of
+// which that look found too many to keep, all count as seen.
+func (f Findings) Confirmed(earlier Findings) Findings {
+	seen := make(map[Violation]bool, len(earlier.Violations))
+	for _, v := range earlier.Violations {
+		seen[v.mark()] = true
+	}
+	both := NewFindings()
+	for _, v := range f.Violations {
+		if seen[v.mark()] || earlier.More[v.Kind] > 0 {
+			both.Add(v)
+		}
+	}
+	for kind, n := range f.More {
+		if least := min(n, earlier.More[kind]); least > 0 {
+			if both.More == nil {
+				both.More = map[string]int{}
+			}
+			both.More[kind] += least
+		}
+	}
+	return both
+}
+
+// clone returns findings that further ones leave alone.
+func (f Findings) clone() Findings {
+	return Findings{slices.Clone(f.Violations), maps.Clone(f.More), maps.Clone(f.kept)}
+}
+
+// mark is the violation without figures that change from look to look.
+func (v Violation) mark() Violation {
+	switch v.Kind {
+	case ViolationMarker:
+	default:
+		v.Text = ""
+	}
+	return v
+}
