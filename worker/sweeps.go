@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -30,6 +31,9 @@ func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		if err := r.forgetServers(ctx, now); err != nil {
+			return err
+		}
 		rounds := int(sweepEvery/reconcileEvery) / 2 // a round may take longer
 		s.began, s.customers, s.step = now, all, len(all)/rounds+1
 	}
@@ -48,4 +52,16 @@ func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
 		r.found(customer, FindingAbandoned, swept.Closed)
 	}
 	return errors.Join(errs...)
+}
+
+// forgetServers takes asynq's servers that were killed off the lists that its web UI shows:
+// asynq does so only when somebody looks at them.
+func (r *reconciler) forgetServers(ctx context.Context, now time.Time) error {
+	before := strconv.FormatInt(now.Add(-time.Hour).Unix(), 10)
+	for _, key := range []string{showServers, showWorkers} {
+		if err := r.redis.ZRemRangeByScore(ctx, key, "-inf", before).Err(); err != nil {
+			return fmt.Errorf("forget servers: %w", err)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -44,7 +46,13 @@ func TestReconcilerClosesAbandonedBatches(t *testing.T) {
 		}
 		return id != ""
 	})
+	// A server that was killed a day ago, without a word.
+	killed := redis.Z{Score: float64(time.Now().Add(-24 * time.Hour).Unix()), Member: "asynq:servers:{host:1:killed}"}
+	r.must(r.redis.ZAdd(t.Context(), "asynq:servers", killed).Err())
 	r.start()
+	r.eventually("the killed server is forgotten", func() bool {
+		return r.redis.ZScore(t.Context(), "asynq:servers", "asynq:servers:{host:1:killed}").Err() != nil
+	})
 	if b := r.finished(id); !b.Abandoned || b.Created != 2 {
 		t.Errorf("%+v", b)
 	}

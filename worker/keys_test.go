@@ -1,0 +1,80 @@
+package worker_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// tableOfKeys reads the keys that docs/architecture.md names, and how long each lives.
+func tableOfKeys(t *testing.T) map[*regexp.Regexp]string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[*regexp.Regexp]string{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if !strings.HasPrefix(line, "| `ix:") || len(cells) != 4 {
+			continue
+		}
+		name := strings.Split(cells[0], "`")[1]
+		pattern := regexp.MustCompile(`<[^>]+>`).ReplaceAllString(regexp.QuoteMeta(strings.ReplaceAll(name, "{1234}", "{<c>}")), `[^:{}]+`)
+		table[regexp.MustCompile("^"+pattern+"$")] = strings.TrimSuffix(cells[3], " |")
+	}
+	return table
+}
+
+// The table of keys names each key that there is, and how long it lives.
+func TestTheTableNamesEveryKey(t *testing.T) {
+	t.Parallel()
+	table := tableOfKeys(t)
+	if len(table) < 40 {
+		t.Fatalf("the table has %d keys", len(table))
+	}
+	for pattern, life := range table {
+		if len(life) < len("1 hour") {
+			t.Errorf("%s: it is not said how long it lives: %q", pattern, life)
+		}
+	}
+	r := newRig(t, rigOptions{sim: calm()})
+	bulk := people(60)
+	r.run(tasks.ToJob(job), tasks.Options{}, bulk...)
+	wrong := r.run(tasks.ToJob(99999), tasks.Options{}, ana())
+	if wrong.Dead != 1 {
+		t.Errorf("%+v", wrong)
+	}
+	if _, err := r.ledger.AddConnection(t.Context(), r.conn, "ana", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.ledger.NewAPIKey(t.Context(), store.APIKey{Name: "ana", Scopes: []string{"read"}}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	r.must(r.ledger.Note(t.Context(), store.JournalEntry{What: "pause", Customer: customer}))
+	if _, err := r.ledger.Erase(t.Context(), customer, bulk[0].ID, store.EraseOptions{Who: "ana"}); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, entry := range redistest.Dump(t, r.redis) {
+		if strings.HasPrefix(entry.Key, "asynq:") {
+			continue
+		}
+		named := false
+		for pattern := range table {
+			named = named || pattern.MatchString(entry.Key)
+		}
+		if seen++; !named {
+			t.Errorf("docs/architecture.md does not name the key %s", entry.Key)
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d keys were seen", seen)
+	}
+}
