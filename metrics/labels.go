@@ -90,7 +90,7 @@ var (
 	labelForgery    = Label{"what", texts([]store.Forgery{store.ForgedTask, store.ForgedExport}), "as in `store/forgery.go`"}
 	labelErrandEnd  = Label{"end", texts(worker.ErrandEnds()), "`lost`: to another worker"}
 	labelLoss       = Label{"kind", texts(store.LossKinds()), "as in `store/went_back.go`"}
-	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export audit`"}
+	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export check`"}
 	labelTrouble    = Label{"trouble", texts(store.Troubles()), "as in `store/trouble.go`"}
 	labelTrip       = Label{"kind", []string{tripCommand, tripPipeline}, ""}
 	labelCheck      = Label{"check", []string{checkLanes, checkLedger, checkRedis}, "as `/readyz` lists them"}

@@ -14,7 +14,7 @@ import (
 )
 
 // An errand is work for a customer's iCIMS that is no export: a verification, a
-// refresh of the list of jobs. A worker does it, since it is the workers' address
+// refresh of the list of jobs, a read-back. A worker does it, since it is the workers' address
 // that iCIMS knows. It is no task of the queue: a lane that is closed, as after
 // refused credentials, takes none, and an errand must get through just then.
 
@@ -24,12 +24,13 @@ type ErrandKind string
 
 // The kinds of errands.
 const (
-	ErrandVerify ErrandKind = "verify" // look whether the connection works
-	ErrandJobs   ErrandKind = "jobs"   // read the jobs of its portals
+	ErrandVerify   ErrandKind = "verify"    // look whether the connection works
+	ErrandJobs     ErrandKind = "jobs"      // read the jobs of its portals
+	ErrandReadBack ErrandKind = "read_back" // read exported people and workflows back
 )
 
 // ErrandKinds lists all kinds.
-func ErrandKinds() []ErrandKind { return []ErrandKind{ErrandVerify, ErrandJobs} }
+func ErrandKinds() []ErrandKind { return []ErrandKind{ErrandVerify, ErrandJobs, ErrandReadBack} }
 
 // ErrandState is where an errand stands.
 type ErrandState string

@@ -52,6 +52,9 @@ import (
 //	ix:{1234}:errand:<id>        hash    an errand; arguments, result and asker sealed
 //	ix:{1234}:jobs               hash    about the list of jobs, see jobs.go
 //	ix:{1234}:jobs:l             list    the jobs, in chunks, packed and sealed
+//	ix:{1234}:sent:<day>         list    digests of what exports sent on that day (of Unix
+//	                                     time), the last 200, see sent.go
+//	ix:{1234}:read_back          string  figures of the last read-back, as JSON
 //	ix:customers                 set     customers that ever had a batch
 //	ix:connections               zset    customers with a connection in the store, by
 //	                                     when it was last changed
@@ -119,6 +122,13 @@ func jobStateKey(customer string, job int64) string {
 	return prefix(customer) + "job:" + idText(job)
 }
 func jobChunksKey(customer string) string { return jobsKey(customer) + ":l" }
+
+func readBackKey(customer string) string { return prefix(customer) + "read_back" }
+
+// sentKey holds what the exports of a day (since 1970, UTC) have sent.
+func sentKey(customer string, day int64) string {
+	return prefix(customer) + "sent:" + strconv.FormatInt(day, 10)
+}
 
 func errandKey(customer, id string) string { return prefix(customer) + "errand:" + id }
 

@@ -101,6 +101,9 @@ type Finish struct {
 	Calls    int // made since the claim
 	Warnings string
 	Entry    *Entry
+	// Sent holds digests of what was sent, for a read-back: kept of the last exports of a
+	// day. Empty: nothing is kept.
+	Sent string
 }
 
 // Finish ends a claimed export: it records the outcome, sets the success marker
@@ -118,7 +121,7 @@ func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
 	args := []any{
 		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
 		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention / time.Second), entry,
-		string(c.kind()), f.Calls, jobKept.Milliseconds(),
+		string(c.kind()), f.Calls, jobKept.Milliseconds(), f.Sent, keptSent,
 	}
 	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export), append(args, settled...)...)
 	if err != nil {

@@ -26,6 +26,14 @@ local function forget(hash)
   if redis.call('TTL', key) > stays then redis.call('EXPIRE', key, ARGV[6]) end
 end
 
+-- forget_sent drops the digests of what an ended export sent.
+local function forget_sent(seconds)
+  local key = sent_place(seconds)
+  for _, entry in ipairs(redis.call('LRANGE', key, 0, -1)) do
+    if string.sub(entry, 1, #export + 1) == export .. '|' then redis.call('LREM', key, 0, entry) end
+  end
+end
+
 for i = 7, #ARGV, 2 do
   local batch, key = ARGV[i], prefix .. 'x:' .. ARGV[i + 1]
   export = ARGV[i + 1] -- whose locks are released
@@ -56,6 +64,7 @@ for i = 7, #ARGV, 2 do
     if reason ~= 'erased' then
       ended = ended + 1
       meet(person)
+      if tonumber(seconds) then forget_sent(seconds) end
       -- The line stays: a batch that is sent again must not bring the candidate back.
       redis.call('HSET', place, export, state .. '|' .. counter .. '|erased|||' .. seconds .. '||')
       if redis.call('EXISTS', batch_key) == 1 then

@@ -1,8 +1,9 @@
 -- Ends an export: outcome, marker, counts and purge in one go. KEYS[1] record.
 -- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
 -- warnings, retention s, story entry or '', kind of
--- export, calls it took, ms for which the job is known to be there; then the dead letters
--- that a workflow settles: export, story entry.
+-- export, calls it took, ms for which the job is known to be there, digests of what was
+-- sent or '', for how many exports of a day those are kept; then the dead letters that a
+-- workflow settles: export, story entry.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -49,6 +50,14 @@ redis.call('ZREM', prefix .. 'due', export)
 release_locks(r)
 count('live', -1)
 
+if ARGV[16] ~= '' and redis.call('HGET', batch_key, 'test') ~= '1' then
+  local key = sent_place(seconds)
+  redis.call('LPUSH', key, table.concat({export, person, workflow, seconds, ARGV[16]}, '|'))
+  redis.call('LTRIM', key, 0, tonumber(ARGV[17]) - 1)
+  -- The list goes with its first entry, so that no entry outlives its batch.
+  if redis.call('TTL', key) < 0 then redis.call('EXPIRE', key, ARGV[11]) end
+end
+
 tally(batch_key, counter, reason, 1)
 cost(batch_key, ARGV[13], ARGV[14], to ~= 'skipped')
 end_batch(batch_key, t, ARGV[11])
@@ -57,7 +66,7 @@ end_batch(batch_key, t, ARGV[11])
 -- export was handed over have nothing left to do.
 if to == 'done' and workflow ~= '' then
   redis.call('SET', prefix .. 'job:' .. job, 'there', 'PX', ARGV[15])
-  for i = 16, #ARGV, 2 do
+  for i = 18, #ARGV, 2 do
     local id = ARGV[i]
     local o = fields(prefix .. 'x:' .. id)
     if o.st == 'dead' and o.rs == job_missing and not o['in'] and o.c == r.c and tonumber(o.da) < tonumber(r.q) then

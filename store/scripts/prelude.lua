@@ -69,6 +69,10 @@ local function outcome_place(batch, id)
   return prefix .. 'b:' .. batch .. ':o:' .. string.sub(id, 1, 2)
 end
 
+-- Where digests of what exports sent are kept, by when an export ended; sentKey computes
+-- the same.
+local function sent_place(seconds) return prefix .. 'sent:' .. int(math.floor(tonumber(seconds) / 86400)) end
+
 -- Every moving export has a time at which something must have happened to it;
 -- the reconciler looks at those that are over it.
 local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
