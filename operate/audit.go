@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 )
@@ -15,9 +16,8 @@ type AuditResult struct {
 	Violations []store.Violation `json:"violations"`
 	// More is how many violations there are beyond the first 1,000 of a kind of a customer.
 	More int `json:"more_violations,omitempty"`
-	// Sampled and Calls are those of a look into iCIMS, where there was one.
-	Sampled int `json:"sampled,omitempty"`
-	Calls   int `json:"calls,omitempty"`
+	// ReadBack is what iCIMS has of what was sent, where that was looked at.
+	ReadBack *readback.ReadBack `json:"read_back,omitempty"`
 	// Worker tells whether some worker looks after late exports.
 	Worker bool `json:"worker"`
 	// Outage is what keeps the exports of all customers.

@@ -2,18 +2,11 @@ package worker
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/seekout/icims-export/connections"
-	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -22,8 +15,9 @@ import (
 const (
 	ViolationNoTask         = "no_task"         // a late export that nothing will wake
 	ViolationOrphan         = "task_orphan"     // a task that is in work for ever
-	ViolationRemotePerson   = "remote_person"   // a marker's person who is not in iCIMS
-	ViolationRemoteWorkflow = "remote_workflow" // a marker's workflow that is not in iCIMS
+	ViolationRemotePerson   = "remote_person"   // an exported person who is not in iCIMS
+	ViolationRemoteWorkflow = "remote_workflow" // a workflow that is not in iCIMS
+	ViolationRemoteField    = "remote_field"    // a field of which less than half arrived
 )
 
 // auditOverdue is how late an export may be before it needs a task: the
@@ -114,73 +108,6 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, _ *store.Le
 		})
 	}
 	return nil
-}
-
-// RemoteCalls is how many calls AuditRemote makes for the markers.
-func RemoteCalls(markers []store.Marker) int {
-	n := len(markers)
-	for _, m := range markers {
-		n += len(m.Workflows)
-	}
-	return n
-}
-
-// AuditRemote checks that the persons and workflows of markers are in the
-// customer's iCIMS, with one call for each, under the limits of the connection
-// as they hold for all processes. Its error is that of a call whose answer says
-// nothing about a marker.
-func AuditRemote(ctx context.Context, ledger *store.Ledger, conn store.Connection, hosts icims.HostPolicy, timeout time.Duration, markers []store.Marker) ([]store.Violation, error) {
-	conn = conn.WithDefaults()
-	portals, err := icims.ParsePortalURLs(conn.PortalURLs, hosts)
-	if err != nil {
-		return nil, err
-	}
-	base, cancel := context.WithCancel(ctx)
-	defer cancel()
-	g := newGate(base, gateConfig{
-		ledger: ledger, customer: conn.Customer, worker: rand.Text()[:10], credentials: ledger.Keys().CredentialsHash(conn),
-		hold: timeout + holdMargin, places: newPlaces(conn.Limits.InFlight), ids: new(atomic.Int64), now: time.Now,
-	}, conn.Limits)
-	defer g.close(context.WithoutCancel(ctx))
-	client, err := icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
-		icims.WithHosts(hosts), icims.WithCallTimeout(timeout), icims.WithMiddleware(g.middleware))
-	if err != nil {
-		return nil, fmt.Errorf("connection of customer %s: %w", conn.Customer, err)
-	}
-	defer client.CloseIdleConnections()
-
-	var found []store.Violation
-	violate := func(kind, format string, args ...any) {
-		found = append(found, store.Violation{Kind: kind, Customer: conn.Customer, Text: fmt.Sprintf(format, args...)})
-	}
-	for _, m := range markers {
-		person, _, err := client.Person(ctx, icims.PersonID(m.Person))
-		switch {
-		case isGone(err):
-			violate(ViolationRemotePerson, "Person %d, exported %s, cannot be found in iCIMS.", m.Person, m.ExportedAt.UTC().Format(time.DateOnly))
-		case err != nil:
-			return found, err
-		case person.Purged():
-			violate(ViolationRemotePerson, "Person %d, exported %s, is in the Purge folder of iCIMS.", m.Person, m.ExportedAt.UTC().Format(time.DateOnly))
-		}
-		for _, job := range slices.Sorted(maps.Keys(m.Workflows)) {
-			_, _, err := client.Workflow(ctx, icims.WorkflowID(m.Workflows[job]))
-			switch {
-			case isGone(err):
-				violate(ViolationRemoteWorkflow, "Workflow %d of person %d on job %d cannot be found in iCIMS.", m.Workflows[job], m.Person, job)
-			case err != nil:
-				return found, err
-			}
-		}
-	}
-	return found, nil
-}
-
-// isGone tells a missing record, or one that the account may not see, from a call
-// that failed.
-func isGone(err error) bool {
-	refusal, ok := errors.AsType[*icims.Error](err)
-	return ok && (refusal.Reason == icims.ReasonNotFound || refusal.Reason == icims.ReasonAccessDenied && refusal.Status == 404)
 }
 
 // Reconciling reports whether some worker is looking after late exports.

@@ -7,7 +7,6 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -102,67 +101,4 @@ func TestAuditDuringARun(t *testing.T) {
 		t.Errorf("at the end: %+v", found)
 	}
 	r.clean()
-}
-
-func TestAuditRemote(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, rigOptions{sim: calm()})
-	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
-	sample := func(n int) []store.Marker {
-		markers, err := r.ledger.SampleMarkers(t.Context(), customer, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return markers
-	}
-	audit := func(markers []store.Marker) ([]store.Violation, error) {
-		hosts, err := icims.ParseHostPolicy(r.server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return worker.AuditRemote(t.Context(), r.ledger, r.conn, hosts, 5*time.Second, markers)
-	}
-	if n := len(sample(3)); n != 3 {
-		t.Errorf("%d markers in a sample of 3", n)
-	}
-	all := sample(50)
-	r.sim.ResetCalls()
-	found, err := audit(all)
-	if err != nil || len(found) > 0 || len(all) != 5 {
-		t.Errorf("%d markers, found %+v, %v", len(all), found, err)
-	}
-	if n := worker.RemoteCalls(all); n != 10 || r.sim.CallCount() != n {
-		t.Errorf("%d calls were announced and %d made", n, r.sim.CallCount())
-	}
-	all[0].Person, all[1].Workflows = 4711, map[int64]int64{job: 4712}
-	found, err = audit(all)
-	if err != nil || len(found) != 2 {
-		t.Errorf("found %+v, %v", found, err)
-	}
-	r.tenant.SetPassword("another one")
-	if _, err := audit(all); icims.ReasonOf(err) != icims.ReasonCredentials {
-		t.Errorf("a call that says nothing about the markers: %v", err)
-	}
-}
-
-func TestAuditRemoteSignsAsTheConnectionSays(t *testing.T) {
-	t.Parallel()
-	const key = "a shared key"
-	r := newRig(t, rigOptions{
-		sim:    calm(),
-		tenant: func(c *icimstest.TenantConfig) { c.HMACKey = key },
-		conn:   func(c *store.Connection) { c.Auth, c.Password = store.AuthHMAC, key },
-	})
-	r.run(tasks.Prospects, tasks.Options{}, ana())
-	markers, err := r.ledger.SampleMarkers(t.Context(), customer, 1)
-	if err != nil || len(markers) != 1 {
-		t.Fatalf("%d markers, %v", len(markers), err)
-	}
-	hosts, err := icims.ParseHostPolicy(r.server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found, err := worker.AuditRemote(t.Context(), r.ledger, r.conn, hosts, 5*time.Second, markers); err != nil || len(found) > 0 {
-		t.Errorf("found %+v, %v", found, err)
-	}
 }

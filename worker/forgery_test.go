@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// check is what `icims-export audit` finds of a customer: the kinds.
+// check is what `icims-export check` finds of a customer: the kinds.
 func (r *rig) check(customer string) string {
 	r.t.Helper()
 	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}

@@ -62,6 +62,9 @@ type export struct {
 	// madeNow tells that this very attempt did, under the e-mail's lock.
 	madeNow bool
 
+	// sentPerson and sentWorkflow are the fields that iCIMS accepted in this attempt.
+	sentPerson, sentWorkflow []icims.Fields
+
 	warnings warnings
 	// expenses are the calls of this attempt.
 	expenses *atomic.Int64

@@ -100,6 +100,7 @@ func (r record) write(ctx context.Context, x *export, o outcome, calls int) erro
 		if x.isJob() {
 			end.Job, end.Workflow = int64(x.job), int64(o.workflow)
 		}
+		end.Sent = r.sentDigests(x)
 		return r.ledger.Finish(ctx, x.claim, end)
 	case skipped:
 		end.To, end.Counter, end.Person = store.Skipped, store.CountSkipped, x.claim.Marker.Person

@@ -95,8 +95,10 @@ func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, e
 func (s attachStage) place(ctx context.Context, x *export) outcome {
 	status := s.tenant.currentStatus()
 	for {
-		id, answer, err := s.client.CreateWorkflow(ctx, workflowFields(x.personID, x.job, s.conn, status))
+		fields := workflowFields(x.personID, x.job, s.conn, status)
+		id, answer, err := s.client.CreateWorkflow(ctx, fields)
 		if err == nil {
+			x.sentWorkflow = append(x.sentWorkflow, fields)
 			if status.IsZero() && !s.conn.Status.IsZero() {
 				x.warn(WarningStatusDropped)
 			}

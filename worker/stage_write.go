@@ -163,6 +163,7 @@ func (s writeStage) sendFields(x *export, fields icims.Fields, send func(icims.F
 		answer, err := send(fields)
 		if err == nil {
 			s.tenant.accepted(fields)
+			x.sentPerson = append(x.sentPerson, fields)
 			x.warnAnswer(answer)
 			return nil
 		}

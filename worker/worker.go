@@ -111,6 +111,7 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 	// Titles of a new list take minutes, for which the lists of others must not wait.
 	const listsAtOnce = 16
 	w.ServeErrands(store.ErrandJobs, ErrandWork{Do: w.refreshJobs, AtOnce: listsAtOnce})
+	w.ServeErrands(store.ErrandReadBack, ErrandWork{Do: w.readBack})
 	return w
 }
 

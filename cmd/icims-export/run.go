@@ -40,7 +40,7 @@ type grammar struct {
 	Lanes      lanesCommand      `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
 	Pause      pauseCommand      `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
 	Resume     resumeCommand     `cmd:"" help:"End a customer's pause."`
-	Audit      auditCommand      `cmd:"" help:"Prove that no export is lost and that all records agree. Exits with 3 where they don't."`
+	Check      checkCommand      `cmd:"" aliases:"audit" help:"Prove that no export is lost and that all records agree, with --remote also that iCIMS has what was sent. Exits with 3 where they don't."`
 	Journal    journalCommand    `cmd:"" help:"Tell who changed what, over the API and at the command line."`
 	Worker     workerCommand     `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
 	Serve      serveCommand      `cmd:"" help:"Serve the HTTP API until stopped."`
@@ -57,7 +57,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "audit", "cancel", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "sessions", "show", "status", "verify", "worker"}
+var withSettings = []string{"apikeys", "cancel", "check", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "sessions", "show", "status", "verify", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},
@@ -67,7 +67,8 @@ var subcommands = map[string][]string{
 	"keys":       {"new", "status", "rotate", "promote", "reseal", "drop", "adopt"},
 }
 
-var commands = append([]string{"demo", "sim", "version"}, withSettings...)
+// audit is the former name of check.
+var commands = append([]string{"audit", "demo", "sim", "version"}, withSettings...)
 
 // silence keeps go-redis from printing on its own: what it has to say comes back
 // as errors.

@@ -3,45 +3,75 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/seekout/icims-export/icims"
+	"github.com/alecthomas/kong"
+
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/worker"
 )
 
-type auditCommand struct {
+type checkCommand struct {
 	Customer string        `placeholder:"ID" help:"Only this customer; all customers without."`
 	Late     time.Duration `default:"5m" placeholder:"DURATION" help:"By how much an export may be late before it counts as stuck."`
-	Remote   int           `placeholder:"N" help:"Also look up N exported candidates, drawn at random, in iCIMS; without it none. Needs --customer."`
+	Remote   remoteFlag    `help:"Also read exported people and workflows back from iCIMS, and compare them with what was sent. Needs --customer."`
+	Sample   int           `default:"50" placeholder:"N" help:"How many people --remote reads back, at most 500."`
 	Yes      bool          `help:"Make the calls of --remote without asking."`
-	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
+	Wait     time.Duration `default:"30m" placeholder:"DURATION" help:"For how long to wait for --remote. It goes on in any case."`
+	whoAndWhy
 }
 
-// errViolations ends an audit that found something.
+// remoteFlag is --remote. Earlier versions gave the size of the sample with it
+// (--remote=50, --remote 50), which still works.
+type remoteFlag struct {
+	asked  bool
+	sample int // 0: not given
+}
+
+// IsBool says that the flag needs no value.
+func (*remoteFlag) IsBool() bool { return true }
+
+// Decode reads the flag, and a value if there is one.
+func (r *remoteFlag) Decode(ctx *kong.DecodeContext) error {
+	r.asked = true
+	token := ctx.Scan.Peek()
+	n, err := strconv.Atoi(fmt.Sprint(token.Value))
+	switch {
+	case token.Type == kong.FlagValueToken && (err != nil || n <= 0):
+		return errors.New("takes no value: give the number of people with --sample")
+	case token.Type == kong.FlagValueToken || token.IsValue() && err == nil:
+		ctx.Scan.Pop()
+		r.sample = n
+	}
+	return nil
+}
+
+// errViolations ends a check that found something.
 var errViolations = &exit{status: statusPartial}
 
-// Run makes the audit.
-func (c *auditCommand) Run(ctx context.Context, p *process) error {
-	switch {
-	case c.Customer != "" && !store.ValidCustomer(c.Customer):
-		return misused("--customer must be iCIMS's customer id, digits only")
-	case c.Remote < 0:
-		return misused("--remote must be a number of candidates")
-	case c.Remote > 0 && c.Customer == "":
-		return misused("--remote spends calls of a customer: name one with --customer")
+// Run makes the check.
+func (c *checkCommand) Run(ctx context.Context, p *process) error {
+	if err := c.check(); err != nil {
+		return err
 	}
-	o, closeRedis, err := openOperator(ctx, p, false)
+	o, closeRedis, err := openOperator(ctx, p, c.Remote.asked)
 	if err != nil {
 		return err
 	}
 	defer closeRedis()
+	var plan readback.Plan
+	if c.Remote.asked {
+		if plan, err = c.plan(ctx, o); err != nil {
+			return err
+		}
+	}
 	started := time.Now()
 	customers, err := o.customers(ctx, c.Customer)
 	if err != nil {
@@ -60,10 +90,11 @@ func (c *auditCommand) Run(ctx context.Context, p *process) error {
 	for _, text := range removed {
 		r.Violations = append(r.Violations, store.Violation{Kind: store.ViolationJournal, Text: text})
 	}
-	if c.Remote > 0 {
-		if err := c.remote(ctx, o, &r); err != nil {
+	if plan.Calls > 0 {
+		if r.ReadBack, err = c.readBack(ctx, o, plan); err != nil {
 			return err
 		}
+		r.Violations = append(r.Violations, readBackViolations(*r.ReadBack)...)
 	}
 	r.Finish(started)
 	if c.JSON {
@@ -73,41 +104,28 @@ func (c *auditCommand) Run(ctx context.Context, p *process) error {
 	} else {
 		printAudit(p, r)
 	}
-	if !r.Clean {
+	switch {
+	case !r.Clean:
 		return errViolations
+	case r.ReadBack != nil && r.ReadBack.Report.Result != readback.ResultComplete:
+		return failed("not everything was read back: %s", whyIncomplete(*r.ReadBack))
 	}
 	return nil
 }
 
-// remote looks candidates up in iCIMS, once it is agreed what that costs.
-func (c *auditCommand) remote(ctx context.Context, o *operator, r *operate.AuditResult) error {
-	conn, ok := o.Connection(ctx, c.Customer)
-	if !ok {
-		return misused("customer %s has no usable connection: enter one with icims-export connection add, or name the file of connections with ICIMS_EXPORT_CONNECTIONS", c.Customer)
+// check refuses flags that make no sense.
+func (c *checkCommand) check() error {
+	if c.Remote.sample != 0 {
+		c.Sample = c.Remote.sample
 	}
-	hosts, err := hostPolicy(o.p.settings)
-	if err != nil {
-		return err
+	switch {
+	case c.Customer != "" && !store.ValidCustomer(c.Customer):
+		return misused("--customer must be iCIMS's customer id, digits only")
+	case c.Sample < 1 || c.Sample > readback.MaxSample:
+		return misused("--sample must be from 1 to %d people", readback.MaxSample)
+	case c.Remote.asked && c.Customer == "":
+		return misused("--remote spends calls of a customer: name one with --customer")
 	}
-	markers, err := o.Ledger.SampleMarkers(ctx, c.Customer, c.Remote)
-	if err != nil {
-		return o.lost(err)
-	}
-	calls := worker.RemoteCalls(markers)
-	if calls == 0 {
-		o.p.sayf("No candidate of customer %s has been exported, so nothing is looked up.", c.Customer)
-		return nil
-	}
-	if !c.Yes && !agreed(o.p, fmt.Sprintf("Looking up %s makes %s to iCIMS, of about %s a day. Go on?",
-		prose.Plural(len(markers), "candidate"), prose.Plural(calls, "call"), prose.Grouped(conn.WithDefaults().Limits.CallsPerDay))) {
-		return misused("nothing was looked up: agree, or give --yes")
-	}
-	found, err := worker.AuditRemote(ctx, o.Ledger, conn, hosts, o.p.settings.CallTimeout, markers)
-	if err != nil {
-		return failed("the look-up broke off: %s (%s)", store.Reason(icims.ReasonOf(err)).Info().Title, store.Reason(icims.ReasonOf(err)).Info().Hint)
-	}
-	r.Sampled, r.Calls = len(markers), calls
-	r.Violations = append(r.Violations, found...)
 	return nil
 }
 
@@ -132,8 +150,8 @@ func printAudit(p *process, r operate.AuditResult) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
 	writeAudits(out, s, width, r.Customers)
-	if r.Sampled > 0 {
-		fmt.Fprintf(out, "\n%s were looked up in iCIMS, with %s.\n", prose.Plural(r.Sampled, "exported candidate"), prose.Plural(r.Calls, "call"))
+	if r.ReadBack != nil {
+		printReadBack(out, s, width, *r.ReadBack)
 	}
 	fmt.Fprintln(out)
 	defer sayLoss(p, r.Loss)

@@ -12,16 +12,16 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestAudit(t *testing.T) {
+func TestCheck(t *testing.T) {
 	w := newWard(t)
 	jobless, _, ids := w.sorrows()
 	t.Run("a sound ledger is clean, with its sums", func(t *testing.T) {
-		r := w.call("audit")
+		r := w.call("check")
 		r.wantStatus(t, statusDone)
 		r.wantAll(t, "customer", "1234", "77", "Clean.")
 	})
 	t.Run("as JSON it is one object, for one customer as well, and needs no keyset", func(t *testing.T) {
-		r := call(t, "audit", "--customer=1234", "--json", "--redis-url="+w.url)
+		r := call(t, "check", "--customer=1234", "--json", "--redis-url="+w.url)
 		r.wantStatus(t, statusDone)
 		got := decode[operate.AuditResult](t, r.out)
 		if !got.Clean || len(got.Customers) != 1 || got.Customers[0].Dead != 8 || got.Violations == nil || got.Worker {
@@ -34,10 +34,10 @@ func TestAudit(t *testing.T) {
 		if err := w.redis.Del(t.Context(), p+"x:"+ids[0]).Err(); err != nil {
 			t.Fatal(err)
 		}
-		r := w.call("audit")
+		r := w.call("check")
 		r.wantStatus(t, statusPartial)
 		r.wantAll(t, "listed as a dead letter, but there is no record of it", string(jobless), ids[0], "No active workers")
-		got := decode[operate.AuditResult](t, w.call("audit", "--json").out)
+		got := decode[operate.AuditResult](t, w.call("check", "--json").out)
 		kinds := map[string]bool{}
 		for _, v := range got.Violations {
 			kinds[v.Kind] = true
@@ -56,7 +56,7 @@ func TestAudit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r := w.call("audit")
+		r := w.call("check")
 		r.wantStatus(t, statusPartial)
 		r.wantAll(t, "60 violations", "and 20 more of the same kinds", "has no task")
 		for _, kind := range []string{"stuck]", "no_task]"} {
@@ -69,13 +69,16 @@ func TestAudit(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		"a customer that is none":               {[]string{"--customer=acme"}, "digits only"},
-		"a look-up for no customer":             {[]string{"--remote=3"}, "--customer"},
-		"a look-up for one without connection":  {[]string{"--remote=3", "--customer=77"}, "no usable connection"},
-		"a look-up of less than no candidates ": {[]string{"--remote=-3", "--customer=77"}, "--remote"},
+		"a customer that is none":                {[]string{"--customer=acme"}, "digits only"},
+		"a read-back for no customer":            {[]string{"--remote"}, "--customer"},
+		"a read-back for one without connection": {[]string{"--remote", "--customer=77"}, "no usable connection"},
+		"a read-back of nobody":                  {[]string{"--remote", "--sample=0", "--customer=77"}, "--sample must be from 1 to 500"},
+		"a read-back of too many":                {[]string{"--remote", "--sample=501", "--customer=77"}, "--sample must be from 1 to 500"},
+		"a read-back of less than nobody":        {[]string{"--remote=-3", "--customer=77"}, "--sample"},
+		"a value that is no number":              {[]string{"--remote=all", "--customer=77"}, "--sample"},
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
-			r := w.call(append([]string{"audit"}, c.flags...)...)
+			r := w.call(append([]string{"check"}, c.flags...)...)
 			r.wantStatus(t, statusMisused)
 			if !strings.Contains(r.errors, c.want) {
 				t.Errorf("%q is missing in %s", c.want, r.errors)
@@ -86,47 +89,6 @@ func TestAudit(t *testing.T) {
 
 func redisZ(at time.Time, member string) redis.Z {
 	return redis.Z{Score: float64(at.UnixMilli()), Member: member}
-}
-
-func TestAuditLooksIntoICIMS(t *testing.T) {
-	w := newWard(t)
-	done := func(n int, person int64) {
-		_, ids := w.accept("1234", 0, n, 1)
-		c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[0]}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
-		if err == nil {
-			err = w.ledger.Finish(t.Context(), c, store.Finish{To: store.Done, Counter: store.CountCreated, Person: person})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	done(0, w.tenant.AddPerson(map[string]any{"firstname": "Ottoline", "lastname": "Quillfeather", "email": "ottoline@example.com"}))
-	t.Run("nothing is called before the cost is agreed to", func(t *testing.T) {
-		r := w.call("audit", "--customer=1234", "--remote=5")
-		r.wantStatus(t, statusMisused)
-		if !strings.Contains(r.errors, "1 candidate makes 1 call to iCIMS") || w.sim.CallCount() != 0 {
-			t.Errorf("%d calls, %s", w.sim.CallCount(), r.errors)
-		}
-	})
-	t.Run("who is there is found", func(t *testing.T) {
-		r := w.call("audit", "--customer=1234", "--remote=5", "--yes")
-		r.wantStatus(t, statusDone)
-		r.wantAll(t, "1 exported candidate", "1 call")
-	})
-	t.Run("who is not is a violation", func(t *testing.T) {
-		done(1, 4711)
-		r := w.call("audit", "--customer=1234", "--remote=5", "--yes")
-		r.wantStatus(t, statusPartial)
-		r.wantAll(t, "Person 4711", "cannot be found in iCIMS")
-	})
-	t.Run("a wrong password is no verdict on anybody", func(t *testing.T) {
-		w.tenant.SetPassword("another one")
-		r := w.call("audit", "--customer=1234", "--remote=5", "--yes")
-		r.wantStatus(t, statusFailed)
-		if !strings.Contains(r.errors, "iCIMS refuses the user name or password") {
-			t.Errorf("got %s", r.errors)
-		}
-	})
 }
 
 // An audit tells which settings of Redis are a risk, and which nobody could check.
@@ -145,7 +107,7 @@ func TestAuditTellsRisksOfRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWardOn(t, redistest.Start(t, c.options...))
 			w.accept("1234", 1709, 0, 1)
-			r := w.call("audit")
+			r := w.call("check")
 			r.wantStatus(t, statusDone)
 			said := strings.Join(strings.Fields(r.out), " ")
 			for _, text := range append(c.says, "Clean.") {
@@ -153,7 +115,7 @@ func TestAuditTellsRisksOfRedis(t *testing.T) {
 					t.Errorf("%q is missing in %s", text, said)
 				}
 			}
-			got := decode[operate.AuditResult](t, w.call("audit", "--json").out)
+			got := decode[operate.AuditResult](t, w.call("check", "--json").out)
 			if !got.Clean || len(got.Risks) != min(len(c.says), 1) || strings.Contains(said, "At risk") != (len(c.says) > 0) {
 				t.Errorf("risks: %q; %s", got.Risks, said)
 			}

@@ -1,0 +1,25 @@
+package icimstest
+
+import "maps"
+
+// Change edits fields of a person as a recruiter does in iCIMS, past the rules for the
+// account: a text replaces one, nil removes a field or a whole collection. It panics where
+// there is no such person.
+func (t *Tenant) Change(id int64, fields map[string]any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.people[id]
+	if p == nil {
+		panic("icimstest: there is no such person to change")
+	}
+	next := make(map[string]any, len(p.fields))
+	maps.Copy(next, p.fields)
+	for name, value := range fields {
+		if value == nil {
+			delete(next, name)
+		} else {
+			next[name] = value
+		}
+	}
+	t.storePerson(p, next, t.sim.cfg.Now(), true)
+}

@@ -1,0 +1,209 @@
+package readback
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// Args are what a read-back is asked for. The sample is drawn when it is asked for, so
+// that the calls are known before they are made.
+type Args struct {
+	Records []store.SentRecord `json:"records"`
+}
+
+// Calls is how many calls to iCIMS records take at most: one for each person, one for
+// each workflow.
+func Calls(records []store.SentRecord) int {
+	n := len(records)
+	for _, r := range records {
+		if r.Workflow != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Result is how a read-back came out.
+type Result string
+
+// The results.
+const (
+	ResultRunning    Result = "running"
+	ResultComplete   Result = "complete"
+	ResultIncomplete Result = "incomplete" // no more calls could be made: see Stopped
+)
+
+// Report is what a read-back has found, or has found so far.
+type Report struct {
+	Result    Result       `json:"result" enum:"running,complete,incomplete" doc:"How it came out. An incomplete one could make no more calls: its figures are not kept."`
+	People    RecordCount  `json:"people" doc:"The people of the sample."`
+	Workflows RecordCount  `json:"workflows" doc:"Their workflows."`
+	Fields    []FieldCount `json:"fields" nullable:"false" doc:"What became of each field that exports sent."`
+	// PresenceOnly counts people of whose exports it is not kept what they sent.
+	PresenceOnly int `json:"presence_only" doc:"People of whose exports it is not known any more what they sent: only whether they are there was looked at."`
+	// Read is how many records were read.
+	Read int `json:"read" doc:"How many people of the sample were looked at so far."`
+	// Stopped is why an incomplete one ended; Problem and Remedy say it to a person.
+	Stopped store.Reason `json:"stopped,omitempty" doc:"Why it is incomplete, for programs: one of docs/errors.md."`
+	Problem string       `json:"problem,omitempty" doc:"Why it is incomplete."`
+	Remedy  string       `json:"remedy,omitempty" doc:"What to do about it."`
+}
+
+// RecordCount counts records of the sample.
+type RecordCount struct {
+	Found  int     `json:"found" doc:"Those that iCIMS has."`
+	Gone   []int64 `json:"gone" nullable:"false" doc:"IDs in iCIMS of those that it does not have any more: deleted, merged, or hidden from the account."`
+	Unread int     `json:"unread" doc:"Those whose call failed, so that nothing is known."`
+}
+
+func (c *RecordCount) add(s state, id int64) {
+	switch s {
+	case found:
+		c.Found++
+	case gone:
+		c.Gone = append(c.Gone, id)
+	case unread:
+		c.Unread++
+	}
+}
+
+// FieldCount is what became of a field.
+type FieldCount struct {
+	Field   Field   `json:"field" doc:"The field." example:"education"`
+	Sent    int     `json:"sent" doc:"How many exports of the sample sent it."`
+	Arrived int     `json:"arrived" doc:"In iCIMS as it was sent."`
+	Changed int     `json:"changed" doc:"iCIMS has another value, or not all entries: changed since, cut, or replaced."`
+	Missing int     `json:"missing" doc:"iCIMS shows no value: not stored, removed since, or hidden from the account."`
+	Share   float64 `json:"share" doc:"The part that arrived, from 0 to 1. For folder and workflow status, which recruiters change, another value counts as arrived."`
+	// Examples are records in which it did not arrive.
+	Examples []int64 `json:"examples,omitempty" doc:"IDs in iCIMS of the first people, or workflows, in which it is changed or missing."`
+}
+
+// shownExamples is how many examples of a field are kept.
+const shownExamples = 3
+
+func (c *FieldCount) add(fate Fate, id int64) {
+	c.Sent++
+	switch fate {
+	case Arrived:
+		c.Arrived++
+	case Changed:
+		c.Changed++
+	case Missing:
+		c.Missing++
+	}
+	if fate != Arrived && len(c.Examples) < shownExamples {
+		c.Examples = append(c.Examples, id)
+	}
+	good := c.Arrived
+	if c.Field.moves() {
+		good += c.Changed
+	}
+	c.Share = float64(good) / float64(c.Sent)
+}
+
+// Low reports whether less than half of the field arrived, of enough exports to tell.
+func (c FieldCount) Low() bool { return c.figure().Low() }
+
+func (c FieldCount) figure() store.ReadBackFigure {
+	return store.ReadBackFigure{Sent: c.Sent, Arrived: c.Arrived, Changed: c.Changed, Missing: c.Missing, Share: c.Share}
+}
+
+// Figures are those of a complete read-back, to be kept.
+func (r Report) Figures(at time.Time) store.ReadBack {
+	kept := store.ReadBack{At: at.UTC().Truncate(time.Millisecond), Fields: map[string]store.ReadBackFigure{}}
+	for _, c := range r.Fields {
+		kept.Fields[string(c.Field)] = c.figure()
+	}
+	return kept
+}
+
+// Clean reports whether nothing is gone and no field is low.
+func (r Report) Clean() bool {
+	for _, c := range r.Fields {
+		if c.Low() {
+			return false
+		}
+	}
+	return len(r.People.Gone)+len(r.Workflows.Gone) == 0
+}
+
+// Stop ends the report of a read-back that can make no more calls.
+func (r *Report) Stop(why store.Reason) {
+	r.Result, r.Stopped = ResultIncomplete, why
+	r.Problem, r.Remedy = why.Info().Title, why.Info().Hint
+}
+
+func empty() Report {
+	return Report{Result: ResultRunning, Fields: []FieldCount{}, People: RecordCount{Gone: []int64{}}, Workflows: RecordCount{Gone: []int64{}}}
+}
+
+// Read reads the report of an errand; one that has not begun has found nothing.
+func Read(e store.Errand) (Report, error) {
+	r := empty()
+	if len(e.Result) > 0 {
+		if err := json.Unmarshal(e.Result, &r); err != nil {
+			return Report{}, fmt.Errorf("the report of read-back %s is not readable", e.ID)
+		}
+	}
+	if e.State.Ended() && r.Result == ResultRunning {
+		r.Result = ResultIncomplete
+	}
+	return r, nil
+}
+
+// ReadBack is an errand of this kind, as people and programs are shown it.
+type ReadBack struct {
+	ID       string              `json:"id" doc:"The read-back's id." example:"abcdefgh234567ij"`
+	Customer string              `json:"customer" doc:"iCIMS's customer id." example:"1234"`
+	State    store.ErrandState   `json:"state" enum:"waiting,running,done,failed" doc:"Waiting for a worker, running, done, or not done (failed)."`
+	Failure  store.ErrandFailure `json:"failure,omitempty" doc:"Why it was not done, for programs."`
+	Problem  string              `json:"problem,omitempty" doc:"Why it was not done, or what it waits for."`
+	Remedy   string              `json:"remedy,omitempty" doc:"What to do about that."`
+	By       string              `json:"by,omitempty" doc:"Who asked for it."`
+	Asked    time.Time           `json:"asked" doc:"When."`
+	Began    time.Time           `json:"began,omitzero" doc:"When a worker began."`
+	Ended    time.Time           `json:"ended,omitzero" doc:"When it ended."`
+	People   int                 `json:"people" doc:"People of the sample."`
+	MaxCalls int                 `json:"max_calls" doc:"Calls to iCIMS that it takes at most: one for each person, one for each workflow."`
+	Calls    int                 `json:"calls" doc:"Calls to iCIMS so far."`
+	Revision int64               `json:"revision" doc:"Grows with each change: give it as seen to wait for the next."`
+	Report   Report              `json:"report" doc:"What was found, or found so far."`
+}
+
+// View shows an errand of this kind.
+func View(e store.Errand) (ReadBack, error) {
+	v := ReadBack{
+		ID: e.ID, Customer: e.Customer, State: e.State, Failure: e.Failure, By: e.By,
+		Asked: e.Asked.UTC(), Began: utc(e.Began), Ended: utc(e.Ended), Calls: e.Calls, Revision: e.Revision,
+	}
+	if e.Failure != "" {
+		info := e.Failure.Info()
+		v.Problem, v.Remedy = info.Title, info.Hint
+	}
+	var args Args
+	if len(e.Args) > 0 {
+		if err := json.Unmarshal(e.Args, &args); err != nil {
+			return ReadBack{}, fmt.Errorf("the arguments of read-back %s are not readable", e.ID)
+		}
+	}
+	v.People, v.MaxCalls = len(args.Records), Calls(args.Records)
+	var err error
+	v.Report, err = Read(e)
+	return v, err
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+// WaitsForWorkers says of a read-back that waits that there is nobody to do it.
+func (v *ReadBack) WaitsForWorkers() {
+	v.Problem, v.Remedy = "No worker is running.", "Start one: icims-export worker."
+}

@@ -1,0 +1,234 @@
+package worker_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/readback"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/redistest"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// readBack reads up to n exported people back, and returns how that ended and the plan.
+func (r *rig) readBack(n int) (readback.ReadBack, readback.Plan) {
+	r.t.Helper()
+	plan, err := readback.NewPlan(r.t.Context(), r.ledger, r.conn, n)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.sim.ResetCalls()
+	e, _, err := r.ledger.AskErrand(r.t.Context(), customer, store.ErrandReadBack, plan.Args, "maria")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	v, err := readback.View(r.endedErrand(e))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return v, plan
+}
+
+// fates are the counts of each field: sent, arrived, changed, missing.
+func fates(report readback.Report) map[readback.Field][4]int {
+	all := map[readback.Field][4]int{}
+	for _, c := range report.Fields {
+		all[c.Field] = [4]int{c.Sent, c.Arrived, c.Changed, c.Missing}
+	}
+	return all
+}
+
+func (r *rig) figures() store.ReadBack {
+	r.t.Helper()
+	all, err := r.ledger.ReadBacks(r.t.Context(), customer)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return all[customer]
+}
+
+func TestReadBackFindsEachFieldThatArrived(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
+	v, plan := r.readBack(10)
+	if plan.People != 10 || plan.Workflows != 10 || plan.Calls != 20 || v.MaxCalls != 20 || v.Calls != 20 || r.sim.CallCount() != 20 {
+		t.Errorf("planned %+v, %d calls told, %d made", plan, v.Calls, r.sim.CallCount())
+	}
+	if n := r.calls("people.get", "workflows.get"); n != 20 {
+		t.Errorf("%d calls read", n)
+	}
+	got := fates(v.Report)
+	for _, f := range readback.Fields() {
+		if got[f] != [4]int{10, 10, 0, 0} {
+			t.Errorf("%s: sent, arrived, changed, missing: %v", f, got[f])
+		}
+	}
+	if v.State != store.ErrandDone || v.Report.Result != readback.ResultComplete || !v.Report.Clean() || v.Report.People.Found != 10 || v.Report.Workflows.Found != 10 {
+		t.Errorf("%+v", v)
+	}
+	if f := r.figures(); len(f.Fields) != len(readback.Fields()) || f.Fields["education"].Share != 1 || f.Fields["education"].Lost() || f.At.IsZero() {
+		t.Errorf("figures: %+v", f)
+	}
+}
+
+func TestReadBackTellsWhatChangedOrWentMissing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
+	r.readBack(10)
+	for i, p := range r.tenant.People() {
+		change := map[string]any{"education": nil} // of all
+		if i < 3 {
+			change["lastname"] = "Someone Else"
+		}
+		// iCIMS may store these another way; they are the same value.
+		change["field51001"] = "HTTPS://www.linkedin.com/in/example/"
+		change["firstname"] = "ANA  "
+		r.tenant.Change(p.ID, change)
+	}
+	v, _ := r.readBack(10)
+	got := fates(v.Report)
+	for f, want := range map[readback.Field][4]int{
+		readback.Education: {10, 0, 0, 10}, readback.LastName: {10, 7, 3, 0}, readback.LinkedIn: {10, 10, 0, 0}, readback.FirstName: {10, 10, 0, 0},
+	} {
+		if got[f] != want {
+			t.Errorf("%s: sent, arrived, changed, missing: %v, want %v", f, got[f], want)
+		}
+	}
+	if v.Report.Clean() {
+		t.Error("a report with a field of which nothing arrived is clean")
+	}
+	for name, f := range r.figures().Fields {
+		if f.Lost() != (name == "education") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	// Asked again, it is lost still: what is low is no new measure.
+	r.readBack(10)
+	if f := r.figures().Fields["education"]; !f.Lost() || *f.Earlier != 1 {
+		t.Errorf("at the next read-back: %+v", f)
+	}
+}
+
+func TestReadBackTellsWhoIsGone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	b := r.run(tasks.ToJob(job), tasks.Options{}, people(4)...)
+	outcomes := r.outcomes(b.ID)
+	r.tenant.Purge(outcomes[0].Person)
+	r.tenant.Merge(outcomes[1].Person, outcomes[2].Person)
+	v, _ := r.readBack(10)
+	want := []int64{outcomes[0].Person, outcomes[1].Person}
+	gone := slices.Sorted(slices.Values(v.Report.People.Gone))
+	slices.Sort(want)
+	if !slices.Equal(gone, want) || v.Report.People.Found != 2 || v.Report.Clean() {
+		t.Errorf("gone %v, want %v; %+v", gone, want, v.Report)
+	}
+	if len(v.Report.Workflows.Gone) != 2 || v.Calls != r.sim.CallCount() || v.Calls != 8 {
+		t.Errorf("%+v, %d calls told, %d made", v.Report.Workflows, v.Calls, r.sim.CallCount())
+	}
+	if f := fates(v.Report)[readback.Email]; f != [4]int{2, 2, 0, 0} {
+		t.Errorf("of those who are there: %v", f)
+	}
+}
+
+func TestReadBackLooksForPresenceWhereNothingIsKnown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(3)...)
+	for _, key := range r.sentKeys() {
+		r.must(r.redis.Del(t.Context(), key).Err())
+	}
+	v, plan := r.readBack(10)
+	if plan.Calls != 6 || v.Report.PresenceOnly != 3 || v.Report.People.Found != 3 || v.Report.Workflows.Found != 3 || len(v.Report.Fields) != 0 || !v.Report.Clean() {
+		t.Errorf("%+v %+v", plan, v)
+	}
+}
+
+// sentKeys are the keys with what exports sent.
+func (r *rig) sentKeys() []string {
+	r.t.Helper()
+	keys, err := r.redis.Keys(r.t.Context(), "ix:{"+customer+"}:sent:*").Result()
+	if err != nil || len(keys) == 0 {
+		r.t.Fatalf("%d lists of what was sent, %v", len(keys), err)
+	}
+	return keys
+}
+
+func TestReadBackCountsWhatAnUpdateSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	c := ana()
+	r.tenant.AddPerson(map[string]any{"firstname": "Anna", "lastname": c.LastName, "email": c.Email})
+	r.run(tasks.Prospects, tasks.Options{}, c)
+	v, _ := r.readBack(1)
+	got := slices.Sorted(maps.Keys(fates(v.Report)))
+	want := []readback.Field{readback.FirstName, readback.LinkedIn, readback.Phones}
+	if !slices.Equal(got, want) || !v.Report.Clean() {
+		t.Errorf("sent %v, want %v: %+v", got, want, v.Report)
+	}
+}
+
+func TestReadBackStopsWhereNoCallsAreLeft(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 20 }})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	v, plan := r.readBack(5)
+	if !plan.Short() || v.Report.Result != readback.ResultIncomplete || v.Report.Stopped != "icims_quota_exhausted" || v.Report.Remedy == "" || r.sim.CallCount() != 0 {
+		t.Errorf("%d calls, %+v, %+v", r.sim.CallCount(), plan, v)
+	}
+	if f := r.figures(); len(f.Fields) != 0 {
+		t.Errorf("figures are kept of what was not read: %+v", f)
+	}
+}
+
+func TestReadBackStopsWhereCredentialsAreRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+	r.tenant.SetPassword("another")
+	v, _ := r.readBack(5)
+	if v.Report.Stopped != "icims_credentials" || r.sim.CallCount() != 1 || len(v.Report.People.Gone) != 0 {
+		t.Errorf("%d calls, %+v", r.sim.CallCount(), v)
+	}
+}
+
+func TestReadBackKeepsNothingPersonal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(20)...)
+	for _, p := range r.tenant.People() {
+		r.tenant.Change(p.ID, map[string]any{"lastname": "Duarte-Telltale"})
+	}
+	v, _ := r.readBack(20)
+	if fates(v.Report)[readback.LastName] != [4]int{20, 0, 20, 0} {
+		t.Errorf("%+v", v.Report)
+	}
+	if keys := redistest.Dump(t, r.redis).Holding(telltales...); len(keys) > 0 {
+		t.Errorf("personal data in clear in %v", keys)
+	}
+	for _, telltale := range telltales {
+		if strings.Contains(strings.ToLower(r.logs.String()), strings.ToLower(telltale)) {
+			t.Errorf("%q is in the log", telltale)
+		}
+	}
+	// Equal values of two people must not look equal.
+	seen := map[string]string{}
+	for _, key := range r.sentKeys() {
+		for _, line := range r.redis.LRange(t.Context(), key, 0, -1).Val() {
+			for part := range strings.SplitSeq(line[strings.LastIndex(line, "|")+1:], ",") {
+				if other, again := seen[part]; again {
+					t.Errorf("%s is in %s and in %s", part, other, line)
+				}
+				seen[part] = line
+			}
+		}
+	}
+	if len(seen) < 100 {
+		t.Errorf("only %d digests", len(seen))
+	}
+}
