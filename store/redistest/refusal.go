@@ -88,7 +88,7 @@ func FailSaving(t testing.TB, s *Server) {
 	err := poll(func(ctx context.Context) error {
 		err := client.Set(ctx, "refused", "x", 0).Err()
 		if err == nil {
-			return errors.New("Redis still takes writes")
+			return errors.New("it still takes writes")
 		}
 		return nil
 	})
