@@ -123,6 +123,7 @@ var (
 	auditsTotal      = declare(Counter, Leader, "audits_total", "Quick audits made: of a customer with work and of any customer at each reading of the fleet.")
 	workers          = declare(Gauge, Leader, "workers", "Worker processes that have been heard of lately.")
 	redisLoss        = declare(Gauge, Leader, "redis_loss_timestamp_seconds", "When a worker last noticed that Redis lost writes, or may have, by how; 0 for the kinds that are not the last one.", labelLoss)
+	fieldsLost       = declare(Gauge, Leader, "read_back_fields_lost", "Customers in whose iCIMS a field does not arrive any more, by their last read-back: 90% or more of it arrived before, less than half now. Read customer by customer, so some minutes old.", labelField)
 	fleetRead        = declare(Gauge, Leader, "fleet_read_timestamp_seconds", "When the fleet was last read.")
 	fleetReadsFailed = declare(Counter, Leader, "fleet_read_failures_total", "Readings of the fleet that failed.")
 
@@ -131,6 +132,10 @@ var (
 	customerState  = declare(Gauge, Leader, "customer_lane_state", "1 for the state that the customer's lane is in, 0 for the others.", labelCustomer, labelCustomers)
 	customerBudget = declare(Gauge, Leader, "customer_budget_calls", "Calls that the customer has for the day.", labelCustomer)
 	customerLeft   = declare(Gauge, Leader, "customer_budget_left_calls", "Calls of the day that are left to the customer.", labelCustomer)
+
+	customerFieldShare   = declare(Gauge, Leader, "customer_read_back_share_ratio", "Part of the exports of the customer's last read-back in which a field arrived, of those that sent it.", labelCustomer, labelField)
+	customerFieldEarlier = declare(Gauge, Leader, "customer_read_back_earlier_share_ratio", "What that part was when the field last arrived before.", labelCustomer, labelField)
+	customerReadBack     = declare(Gauge, Leader, "customer_read_back_timestamp_seconds", "When the customer's last complete read-back ended.", labelCustomer)
 
 	requestsTotal   = declare(Counter, APIServer, "api_requests_total", "Requests to the HTTP API.", labelRoute, labelStatus)
 	requestDuration = declareTimes(APIServer, "api_request_duration_seconds", "How long requests to the HTTP API took, streams included.", answerBuckets, labelRoute)

@@ -63,6 +63,7 @@ type stroll struct {
 	at, busyAt int
 	dead       map[string]int64
 	violations map[string]map[string]int // by customer and kind
+	readBacks  map[string]store.ReadBack // of those that had one
 }
 
 // NewFleet returns a collector for the fleet's metrics; leads tells whether this
@@ -70,16 +71,16 @@ type stroll struct {
 func NewFleet(desk *operate.Desk, leads func() bool, byCustomer bool) *Fleet {
 	return &Fleet{
 		desk: desk, leads: leads, customers: byCustomer, now: time.Now,
-		stroll: stroll{dead: map[string]int64{}, violations: map[string]map[string]int{}},
+		stroll: stroll{dead: map[string]int64{}, violations: map[string]map[string]int{}, readBacks: map[string]store.ReadBack{}},
 	}
 }
 
 var fleetMetrics = []*Metric{
 	laneDepth, laneOldest, customers, customersHeld, budget, budgetLeft, budgetRatio, deadLetters, auditViolations, auditsTotal,
-	workers, redisLoss, fleetRead, fleetReadsFailed,
+	workers, redisLoss, fieldsLost, fleetRead, fleetReadsFailed,
 }
 
-var customerMetrics = []*Metric{customerDepth, customerOldest, customerState, customerBudget, customerLeft}
+var customerMetrics = []*Metric{customerDepth, customerOldest, customerState, customerBudget, customerLeft, customerFieldShare, customerFieldEarlier, customerReadBack}
 
 // Describe names what it shows.
 func (f *Fleet) Describe(out chan<- *prometheus.Desc) {
@@ -200,6 +201,7 @@ func (f *Fleet) walk(ctx context.Context) error {
 		s.all, s.at = all, 0
 		forget(s.dead, all)
 		forget(s.violations, all)
+		forget(s.readBacks, all)
 	}
 	page := s.all[s.at:min(s.at+strollStep, len(s.all))]
 	s.at += len(page)
@@ -207,8 +209,16 @@ func (f *Fleet) walk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	readBacks, err := f.desk.Ledger.ReadBacks(ctx, page...)
+	if err != nil {
+		return err
+	}
 	for i, customer := range page {
 		s.dead[customer] = dead[i]
+		delete(s.readBacks, customer)
+		if r, had := readBacks[customer]; had {
+			s.readBacks[customer] = r
+		}
 	}
 	var audited []string
 	if len(f.seen.busy) > 0 {

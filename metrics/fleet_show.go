@@ -57,6 +57,17 @@ func (f *Fleet) show(show show) {
 		show(auditViolations, float64(violations[kind]), kind)
 	}
 	show(auditsTotal, float64(f.audits))
+	lost := map[string]int{}
+	for _, r := range f.stroll.readBacks {
+		for name, figure := range r.Fields {
+			if figure.Lost() {
+				lost[name]++
+			}
+		}
+	}
+	for _, field := range labelField.Values {
+		show(fieldsLost, float64(lost[field]), field)
+	}
 	show(workers, float64(f.seen.workers))
 	for _, kind := range labelLoss.Values {
 		lost := 0.0
@@ -109,8 +120,25 @@ func (f *Fleet) showCalls(show show) {
 	show(budgetRatio, ratio)
 }
 
+// showReadBacks shows the figures of customers' last read-backs.
+func (f *Fleet) showReadBacks(show show) {
+	for customer, r := range f.stroll.readBacks {
+		show(customerReadBack, float64(r.At.UnixMilli())/1000, customer)
+		for _, field := range labelField.Values {
+			figure := r.Fields[field]
+			if figure.Sent > 0 {
+				show(customerFieldShare, figure.Share, customer, field)
+			}
+			if figure.Earlier != nil {
+				show(customerFieldEarlier, *figure.Earlier, customer, field)
+			}
+		}
+	}
+}
+
 // showCustomers shows what was seen of each customer with work.
 func (f *Fleet) showCustomers(show show) {
+	f.showReadBacks(show)
 	for customer, p := range f.seen.places {
 		for _, q := range queuesOf(p) {
 			for state, n := range q.depths() {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 )
@@ -94,6 +95,7 @@ var (
 	labelTrouble    = Label{"trouble", texts(store.Troubles()), "as in `store/trouble.go`"}
 	labelTrip       = Label{"kind", []string{tripCommand, tripPipeline}, ""}
 	labelCheck      = Label{"check", []string{checkLanes, checkLedger, checkRedis}, "as `/readyz` lists them"}
+	labelField      = Label{"field", texts(readback.Fields()), "as in [read-back.md](read-back.md)"}
 	labelCustomer   = Label{"customer", nil, "iCIMS's customer id"}
 	labelRoute      = Label{"operation", nil, "of the HTTP API, as in `api/openapi.yaml`; `none`: no such route"}
 )
