@@ -118,7 +118,8 @@ func connection(sim *simulator) store.Connection {
 	return store.Connection{
 		Customer: customer, Username: username, Password: password,
 		PortalURLs: sim.portal(), LinkedInField: "field51001",
-		Limits: store.Limits{CallsPerSecond: unlimited, Burst: unlimited, InFlight: concurrency, CallsPerDay: unlimited},
+		Limits:  store.Limits{CallsPerSecond: unlimited, Burst: unlimited, InFlight: concurrency, CallsPerDay: unlimited},
+		Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, // a verified connection
 	}.WithDefaults()
 }
 

@@ -111,6 +111,7 @@ type plan struct {
 	badPassword                 bool
 	goesBack                    bool // Redis becomes what it was
 	limits                      store.Limits
+	profile                     store.TenantProfile
 }
 
 func newPlan(rng *rand.Rand) plan {
@@ -151,6 +152,34 @@ func newPlan(rng *rand.Rand) plan {
 		// behind for longer, though not for the settle time.
 		p.faults.SearchLag = 80 * time.Second
 	}
+	p.behaviour.TextValues = word(icimstest.First, icimstest.Any)
+	p.behaviour.GroupOr = word(icimstest.Any, icimstest.Any, icimstest.First, icimstest.Refused)
+	p.behaviour.EmptySearch = word(icimstest.EmptyList, icimstest.EmptyList, icimstest.ErrorsObject, icimstest.Errors404, icimstest.Uncoded)
+	p.behaviour.EmailView = word(icimstest.Shown, icimstest.Shown, icimstest.Shown, icimstest.Hidden)
+	p.behaviour.PairSearch = word(icimstest.Finds, icimstest.Finds, icimstest.Misses)
+	if p.behaviour.PairSearch == icimstest.Finds { // otherwise nothing would show that a pair is there
+		p.behaviour.PairRoute = word(icimstest.Present, icimstest.Absent, icimstest.Denied)
+	}
+	p.faults.Gateway404 = pick(0, 0.03)
+	p.profile = profileOf(p.behaviour, rng)
+	return p
+}
+
+// profileOf is what is known of the world: the truth or, of some questions, nothing.
+func profileOf(b icimstest.Behaviour, rng *rand.Rand) store.TenantProfile {
+	answer := func(yes bool) store.Answer {
+		if rng.IntN(3) == 0 {
+			return ""
+		}
+		return store.AnswerOf(yes)
+	}
+	p := store.TenantProfile{
+		SearchOr: answer(b.GroupOr == icimstest.Any), IgnoresCase: answer(b.SearchEmailCase == icimstest.Insensitive),
+		ReadsPair: answer(b.PairRoute == "" || b.PairRoute == icimstest.Present),
+	}
+	if b.EmptySearch == icimstest.Uncoded { // otherwise nobody could ever be created
+		p.Nobody, p.NobodyCode = store.NobodyIsErrors, icims.CodeUnknown
+	}
 	return p
 }
 
@@ -183,6 +212,7 @@ func newWorld(t *testing.T, seed uint64, address string, db int) *world {
 		Customer: "1234", Username: "export-user", Password: "secret", LinkedInField: "field51001",
 		PortalURLs: "https://api.icims.com/customers/1234/search/portals/1?staleness=0",
 		Limits:     limits,
+		Profile:    w.plan.profile,
 	}.WithDefaults()
 	return w
 }

@@ -61,7 +61,8 @@ func newRig(b *testing.B, n, callsPerSecond int, change func(*worker.Settings)) 
 		sim.AddTenant(tenant)
 		connections[i] = store.Connection{
 			Customer: customer, Username: username, Password: password, PortalURLs: web.PortalURL(customer, 1), LinkedInField: "field51001",
-			Limits: store.Limits{CallsPerSecond: float64(callsPerSecond), Burst: callsPerSecond, InFlight: 8, CallsPerDay: unlimited},
+			Limits:  store.Limits{CallsPerSecond: float64(callsPerSecond), Burst: callsPerSecond, InFlight: 8, CallsPerDay: unlimited},
+			Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, // a verified connection
 		}.WithDefaults()
 	}
 	settings := worker.DefaultSettings()

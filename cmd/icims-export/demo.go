@@ -172,6 +172,8 @@ func demoConnection(portalURLs string) store.Connection {
 		Customer: demoCustomer, Username: demoUser, Password: demoPassword, PortalURLs: portalURLs, LinkedInField: "field51001",
 		// Far more than iCIMS grants, for the sake of those who watch.
 		Limits: store.Limits{CallsPerSecond: 150, Burst: 20, InFlight: 16, CallsPerDay: 1_000_000},
+		// What verification finds out about the simulator.
+		Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes},
 	}.WithDefaults()
 }
 
