@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // Workflow is a recruiting workflow: one person's way through one job (API
@@ -54,7 +55,8 @@ func (c *Client) Workflow(ctx context.Context, id WorkflowID, fields ...string) 
 }
 
 // PairWorkflow reads the workflow that links a person to a job (API sheet §9.3). Where
-// there is none, the error is [Error.Missing].
+// there is none, the error is [Error.Missing], also if iCIMS says so by an answer
+// without content.
 func (c *Client) PairWorkflow(ctx context.Context, person PersonID, job JobID) (*Workflow, *Response, error) {
 	if person <= 0 || job <= 0 {
 		return nil, nil, badRequest(opPairWorkflow, detail("person id and job id must be above zero"))
@@ -67,6 +69,12 @@ func (c *Client) PairWorkflow(ctx context.Context, person PersonID, job JobID) (
 	if err != nil {
 		return nil, resp, err
 	}
+	if ans.holdsNothing() {
+		return nil, resp, &Error{
+			Op: opPairWorkflow.Name, Class: ClassPermanent, Reason: ReasonNotFound, Status: ans.Status,
+			Problems: []Problem{{Code: codeNotFound}}, Transaction: ans.Transaction, Rate: ans.Rate, Sent: SentYes,
+		}
+	}
 	w := new(Workflow)
 	if err := ans.decode(w); err != nil {
 		return nil, resp, err
@@ -78,6 +86,17 @@ func (c *Client) PairWorkflow(ctx context.Context, person PersonID, job JobID) (
 		return nil, resp, ans.bad(ReasonBadAnswer, detail("no workflow of this person and job"))
 	}
 	return w, resp, nil
+}
+
+// holdsNothing reports whether a success says that there is no such record: by an
+// empty object or list, or an object "errors" with code 2.
+func (a *answer) holdsNothing() bool {
+	if a.bodyErr != nil {
+		return false
+	}
+	body := strings.Join(strings.Fields(string(a.body)), "")
+	return body == "{}" || body == "[]" || body == `{"searchResults":[]}` ||
+		strings.Contains(body, `"errors":`) && onlyCode(a.Warnings, codeNotFound)
 }
 
 // linkedWorkflow returns the id of the workflow that an object's links name, or 0: the

@@ -121,6 +121,15 @@ func TestEitherWorldUnreadableEmail(t *testing.T) {
 					r.ended(b, 0, 1, 0)
 				}
 			})
+			t.Run(name+"a person made a moment ago, whom searches do not show yet", func(t *testing.T) {
+				t.Parallel()
+				r := inWorld(t, world, profile, func(o *rigOptions) { o.sim.Faults.SearchLag = time.Hour })
+				again := ana()
+				again.ID = "c-000124"
+				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 1, 0, 0)
+				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, again), 0, 1, 0)
+				r.holds(1, 1)
+			})
 			t.Run(name+"a longer address is nobody, if it can be read", func(t *testing.T) {
 				t.Parallel()
 				r := inWorld(t, world, profile)
@@ -157,6 +166,7 @@ func TestEitherWorldExistingPair(t *testing.T) {
 		{icimstest.Finds, icimstest.Absent, icimstest.Allow, ""},
 		{icimstest.Finds, icimstest.Denied, icimstest.Allow, store.No},
 		{icimstest.Finds, icimstest.Denied, icimstest.Allow, ""},
+		{icimstest.Finds, icimstest.Denied, icimstest.Allow, store.Yes}, // the right was withdrawn
 		{icimstest.Misses, icimstest.Absent, icimstest.ReturnExisting, store.No},
 	} {
 		t.Run(fmt.Sprintf("search %s, route %s, second %s, known %q", w.search, w.route, w.second, w.reads), func(t *testing.T) {

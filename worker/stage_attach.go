@@ -72,8 +72,7 @@ func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID,
 // ofPair asks iCIMS for the workflow of the person and job (API sheet §9.3), unless
 // that is known to lead nowhere.
 func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, error) {
-	known := s.conn.Profile.ReadsPair
-	if known == store.No || known == "" && s.tenant.pairIsMute() {
+	if s.tenant.pairIsMute(s.conn.Profile.ReadsPair) {
 		return 0, nil
 	}
 	w, _, err := s.client.PairWorkflow(ctx, x.personID, x.job)

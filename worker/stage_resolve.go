@@ -86,8 +86,9 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		if err != nil {
 			return err
 		}
-		// An administrator may have given the person another address meanwhile.
-		if p != nil && (strings.EqualFold(p.Email, x.payload.Candidate.Email) || p.ID != icims.PersonID(id)) {
+		// An administrator may have given the person another address meanwhile. Where iCIMS
+		// shows none, the person is believed in: a search may not show them yet.
+		if p != nil && (p.Email == "" || strings.EqualFold(p.Email, x.payload.Candidate.Email) || p.ID != icims.PersonID(id)) {
 			if p.ID != icims.PersonID(id) {
 				x.tellf("person %d had been merged into person %d", id, p.ID)
 				x.warn(WarningPersonMerged)

@@ -23,15 +23,21 @@ type tenant struct {
 	pairFailures   int  // questions for the workflow of a pair in a row that had no answer; below 0: one had
 }
 
-// muteAfter is how many questions for the workflow of a person and job go without an
-// answer before this customer's iCIMS is taken to have no such route. One answer
-// proves that it has.
-const muteAfter = 5
+// How many questions for the workflow of a person and job go without an answer before
+// this customer's iCIMS is taken to have none. One answer proves that it has. What
+// verification saw is an answer about a pair that is linked.
+const (
+	muteAfter         = 5
+	muteAfterVerified = 20
+)
 
-func (t *tenant) pairIsMute() bool {
+func (t *tenant) pairIsMute(known store.Answer) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.pairFailures >= muteAfter
+	if known == store.Yes {
+		return t.pairFailures >= muteAfterVerified
+	}
+	return known == store.No || t.pairFailures >= muteAfter
 }
 
 func (t *tenant) pairSpoke() {
