@@ -187,6 +187,14 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a gateway that does not know the route", func(t *testing.T) {
+		t.Parallel()
+		r := inWorld(t, icimstest.Behaviour{}, unverified)
+		r.knows(people(n)...)
+		r.sim.AddRule(icimstest.Rule{Route: "workflows.pair", Times: -1, Fault: icimstest.Gateway404})
+		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, people(n)...), 0, n, 0)
+		r.holds(n, n)
+	})
 	t.Run("new people cost no question", func(t *testing.T) {
 		t.Parallel()
 		r := inWorld(t, icimstest.Behaviour{PairSearch: icimstest.Misses}, unverified)

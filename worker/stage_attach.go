@@ -84,11 +84,22 @@ func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, e
 	case ok && e.Missing():
 		s.tenant.pairSpoke()
 		return 0, nil
-	case !ok || e.Class != icims.ClassPermanent && e.Class != icims.ClassAccess && e.Reason != icims.ReasonBadAnswer:
+	case !ok || !noAnswer(e):
 		return 0, err
 	}
 	s.tenant.pairFailed()
 	return 0, &doubt{reason: store.ReasonLinkUnreadable, passes: true, err: err}
+}
+
+// noAnswer reports whether a route may be missing, or not for this account, rather
+// than failing for now.
+func noAnswer(e *icims.Error) bool {
+	switch e.Reason {
+	case icims.ReasonBadAnswer, icims.ReasonIntercepted, icims.ReasonRedirected:
+		return true
+	default:
+		return e.Class == icims.ClassPermanent || e.Class == icims.ClassAccess
+	}
 }
 
 func (s attachStage) place(ctx context.Context, x *export) outcome {
