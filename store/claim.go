@@ -106,7 +106,11 @@ type Claim struct {
 	Intent     Intent // found open at the claim, to be resolved before any write
 	Person     int64  // recorded by earlier work; 0 = not yet
 	PersonMade bool   // that person was created by this export
-	Attempts   int
+	// PersonProven: this service recorded the person for this export. One that is not
+	// proven is a hint: it was recorded by an earlier version, for the dead letter that the
+	// export replaces, or by somebody who can write to Redis.
+	PersonProven bool
+	Attempts     int
 	// Failing is how long ago the first attempt failed, by Redis's clock; 0 while
 	// none did. Time that was spent waiting does not count.
 	Failing  time.Duration
@@ -201,6 +205,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.EmailHash = record["eh"]
 	c.Person = number(record["pe"])
 	c.PersonMade = record["pm"] == "c"
+	c.PersonProven = c.Person != 0 && record["person_proof"] == l.keys.personProof(c.Ref, c.Person)
 	c.Attempts = int(number(record["at"]))
 	c.Warnings = record["wa"]
 	c.Reason = Reason(record["rs"])

@@ -18,7 +18,7 @@ const (
 	// ForgedTask is a task in the queue of a customer that names another customer's export.
 	ForgedTask Forgery = "task"
 	// ForgedExport is an export whose target, options, candidate or e-mail is not the one
-	// that it was accepted with.
+	// that it was accepted with, or whose person is somebody else.
 	ForgedExport Forgery = "export"
 	// ForgedConnection is a connection that was replaced by an older or a foreign one.
 	ForgedConnection Forgery = "connection"
@@ -40,7 +40,7 @@ const (
 
 var forgeries = map[Forgery]struct{ violation, text string }{
 	ForgedTask:       {ViolationForgedTask, "%d tasks in the customer's queues named another customer's exports, the last one on %s. They were refused. Find out who can write to Redis."},
-	ForgedExport:     {ViolationForgedExport, "%d exports had another target, candidate or e-mail than they were accepted with, the last one on %s. They were refused. Find out who can write to Redis."},
+	ForgedExport:     {ViolationForgedExport, "%d exports had another target, candidate, e-mail or person than this service recorded, the last one on %s. They were refused. Find out who can write to Redis."},
 	ForgedConnection: {ViolationForgedConnection, "The connection was replaced in Redis %d times, the last time on %s. It was refused. Find out who can write to Redis, and enter the connection again."},
 }
 

@@ -199,6 +199,12 @@ func (k *Keyset) RowDigest(batch BatchID, row []byte) []byte {
 	return sum
 }
 
+// personProof shows that this service recorded a person for an export. Whoever can only
+// write to Redis cannot make one.
+func (k *Keyset) personProof(ref Ref, person int64) string {
+	return k.hash("person", ref.Customer, ref.Export, idText(person))
+}
+
 // ExportID names the export of one candidate in one batch.
 func (k *Keyset) ExportID(batch, candidate string) string {
 	return k.hash("export", batch, candidate)

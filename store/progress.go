@@ -32,7 +32,7 @@ func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 		return err
 	}
 	answer, err := l.run(ctx, stepScript, recordKey(c.Customer, c.Export),
-		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings, entry, c.Epoch)
+		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings, entry, c.Epoch, l.keys.personProof(c.Ref, s.Person))
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 	}
 	c.State, c.Intent = s.To, NoIntent
 	if s.Person != 0 {
-		c.Person, c.PersonMade = s.Person, s.PersonMade
+		c.Person, c.PersonMade, c.PersonProven = s.Person, s.PersonMade, true
 	}
 	return nil
 }

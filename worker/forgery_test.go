@@ -120,6 +120,57 @@ func TestPayloadsOfEarlierVersionsAreExported(t *testing.T) {
 	}
 }
 
+// A person who was written into a waiting export's record is not put on the job.
+func TestForgedPersonIsIgnored(t *testing.T) {
+	t.Parallel()
+	for name, proof := range map[string]string{"without a proof": "", "with a foreign proof": "aaaaaaaaaaaaaaaa"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm(), stopped: true})
+			victim := r.tenant.AddPerson(map[string]any{"firstname": "Somebody", "lastname": "Else", "email": "victim@example.com"})
+			id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+			record := "ix:{" + customer + "}:x:" + r.outcomes(id)[0].Export
+			r.must(r.redis.HSet(t.Context(), record, "pe", victim, "pm", "u").Err())
+			if proof != "" {
+				r.must(r.redis.HSet(t.Context(), record, "person_proof", proof).Err())
+			}
+			r.start()
+			if b := r.finished(id); b.Created != 1 {
+				t.Errorf("%+v", b)
+			}
+			for _, w := range r.tenant.Workflows() {
+				if w.Person == victim {
+					t.Error("a stranger is on the job")
+				}
+			}
+			if r.tenant.PeopleWithEmail(ana().Email) == nil {
+				t.Error("the candidate is not in iCIMS")
+			}
+			if kinds := r.check(customer); kinds != store.ViolationForgedExport {
+				t.Errorf("the check found %q", kinds)
+			}
+		})
+	}
+}
+
+// Earlier versions recorded people without a proof: they are read once, and used.
+func TestPersonOfAnEarlierVersionIsUsed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	person := r.tenant.AddPerson(map[string]any{"firstname": ana().FirstName, "lastname": ana().LastName, "email": ana().Email})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	export := r.outcomes(id)[0].Export
+	r.must(r.redis.HSet(t.Context(), "ix:{"+customer+"}:x:"+export, "pe", person, "pm", "c").Err())
+	r.start()
+	r.finished(id)
+	if o := r.outcomes(id)[0]; o.Person != person || o.Workflow == 0 || len(r.tenant.PeopleWithEmail(ana().Email)) != 1 {
+		t.Errorf("%+v", o)
+	}
+	if kinds := r.check(customer); kinds != "" {
+		t.Errorf("the check found %q", kinds)
+	}
+}
+
 // Whoever changes what decides where a waiting candidate goes, how, or under whose name
 // gets a dead letter, and nothing is sent.
 func TestChangedDestinationIsRefused(t *testing.T) {

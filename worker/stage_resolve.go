@@ -20,6 +20,11 @@ type resolveStage struct{ *lane }
 const maxDraws = 5
 
 func (s resolveStage) exec(ctx context.Context, x *export) outcome {
+	if x.personID != 0 && !x.claim.PersonProven {
+		if err := s.prove(ctx, x); err != nil {
+			return failed(err)
+		}
+	}
 	switch {
 	case x.personID != 0:
 		return outcome{} // recorded by an earlier attempt
@@ -42,6 +47,25 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 		return s.redraw(ctx, x)
 	}
 	return outcome{}
+}
+
+// prove reads a recorded person whom this service may not have recorded. Where somebody
+// else's address is found, the record counts for nothing and the e-mail is looked up.
+func (s resolveStage) prove(ctx context.Context, x *export) error {
+	p, err := s.finder.byID(ctx, x.personID)
+	if err != nil {
+		return err
+	}
+	if p != nil && strings.EqualFold(p.Email, x.payload.Candidate.Email) {
+		x.personID = p.ID
+		return nil
+	}
+	if p != nil {
+		s.forged(ctx, store.ForgedExport, x.ref, "recorded person ignored: it has another e-mail")
+		x.tellf("person %d, who was recorded in Redis without a proof, has another e-mail, so the e-mail is looked up", x.personID)
+	}
+	x.personID, x.personMade = 0, false
+	return nil
 }
 
 // sameName tells a person whom this export made, before Redis lost the record

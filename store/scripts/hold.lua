@@ -22,7 +22,7 @@ due(export, t + tonumber(ARGV[5]))
 if ARGV[13] == '1' then put_back(export, t + tonumber(ARGV[5])) end
 tell(ARGV[9])
 if ARGV[10] == '1' then
-  redis.call('HDEL', KEYS[1], 'pe', 'pm')
+  redis.call('HDEL', KEYS[1], 'pe', 'pm', 'person_proof')
   -- Another export may have made a new person for the e-mail meanwhile.
   local key = prefix .. 'k:' .. r.eh
   if r.pe and string.match(redis.call('GET', key) or '', '^%d+') == r.pe then redis.call('DEL', key) end
