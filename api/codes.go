@@ -61,6 +61,8 @@ const (
 	CodeNoCandidate       Code = "candidate_unknown"
 	CodeInWork            Code = "in_work"
 	CodeNoErrand          Code = "verification_unknown"
+	CodeNoReadBack        Code = "read_back_unknown"
+	CodeCallsShort        Code = "calls_short"
 	CodeNoSession         Code = "session_unknown"
 )
 
@@ -103,6 +105,8 @@ var codes = map[Code]CodeInfo{
 	CodeNoCandidate:       {http.StatusNotFound, "nothing is known of the candidate", "Check the id: it is the one that was sent with the export."},
 	CodeInWork:            {http.StatusConflict, "an export is being worked on", "Ask again in a minute."},
 	CodeNoSession:         {http.StatusNotFound, "there is no such console session", "It has ended, or belongs to another API key."},
+	CodeNoReadBack:        {http.StatusNotFound, "the customer has no such read-back", "Check the id. Only the latest are kept."},
+	CodeCallsShort:        {http.StatusConflict, "the read-back takes more calls to iCIMS than it may make", "Send a smaller `sample`, or send it again after midnight UTC."},
 	CodeNoErrand:          {http.StatusNotFound, "the customer has no such verification", "Check the id. Only the latest are kept."},
 }
 

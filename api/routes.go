@@ -9,6 +9,7 @@ var routes = []func(*Server){
 	(*Server).registerDeadLetters,
 	(*Server).registerLanes,
 	(*Server).registerVerifications,
+	(*Server).registerReadBacks,
 	(*Server).registerAudit,
 	(*Server).registerExports,
 	(*Server).registerBatches,

@@ -22,7 +22,7 @@ type Reader struct {
 	Client Client
 	Keys   *store.Keyset
 	// Tell is called after each record with what was found so far.
-	Tell func(ctx context.Context, r Report) error
+	Tell func(ctx context.Context, r Findings) error
 }
 
 // failuresTaken is how many calls in a row may fail until the rest is left.
@@ -32,7 +32,7 @@ const failuresTaken = 3
 // makes at most one call for each person and one for each workflow: none is repeated. A
 // refusal that any other call would meet ends it, and is in the report. The error is that
 // of Tell.
-func (r *Reader) Run(ctx context.Context, records []store.SentRecord, report Report) (Report, error) {
+func (r *Reader) Run(ctx context.Context, records []store.SentRecord, report Findings) (Findings, error) {
 	r.Conn = r.Conn.WithDefaults()
 	report.Result = ResultRunning
 	failures := 0
@@ -56,7 +56,7 @@ func (r *Reader) Run(ctx context.Context, records []store.SentRecord, report Rep
 
 // record reads one person with the workflow. It returns why no more calls are to be
 // made, if so.
-func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Report, failures *int) store.Reason {
+func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Findings, failures *int) store.Reason {
 	sent := ParseDigests(s.Digests)
 	hash := func(f Field, value string) string {
 		return r.Keys.SentDigest(r.Conn.Customer, s.Export, string(f), value)
@@ -131,7 +131,7 @@ func judge(err error, failures *int) (state, store.Reason) {
 }
 
 // count adds what became of the fields of a record that was read.
-func (r *Report) count(sent Digests, conn store.Connection, ofWorkflow bool, shown map[string]json.RawMessage, hash func(f Field, value string) string, id int64) {
+func (r *Findings) count(sent Digests, conn store.Connection, ofWorkflow bool, shown map[string]json.RawMessage, hash func(f Field, value string) string, id int64) {
 	for _, f := range Fields() {
 		// A field that the connection has no name for any more cannot be looked at.
 		if len(sent[f]) == 0 || f.ofWorkflow() != ofWorkflow || f.name(conn) == "" {

@@ -36,8 +36,8 @@ const (
 	ResultIncomplete Result = "incomplete" // no more calls could be made: see Stopped
 )
 
-// Report is what a read-back has found, or has found so far.
-type Report struct {
+// Findings are what a read-back has found, or has found so far.
+type Findings struct {
 	Result    Result       `json:"result" enum:"running,complete,incomplete" doc:"How it came out. An incomplete one could make no more calls: its figures are not kept."`
 	People    RecordCount  `json:"people" doc:"The people of the sample."`
 	Workflows RecordCount  `json:"workflows" doc:"Their workflows."`
@@ -113,7 +113,7 @@ func (c FieldCount) figure() store.ReadBackFigure {
 }
 
 // Figures are those of a complete read-back, to be kept.
-func (r Report) Figures(at time.Time) store.ReadBack {
+func (r Findings) Figures(at time.Time) store.ReadBack {
 	kept := store.ReadBack{At: at.UTC().Truncate(time.Millisecond), Fields: map[string]store.ReadBackFigure{}}
 	for _, c := range r.Fields {
 		kept.Fields[string(c.Field)] = c.figure()
@@ -122,7 +122,7 @@ func (r Report) Figures(at time.Time) store.ReadBack {
 }
 
 // Clean reports whether nothing is gone and no field is low.
-func (r Report) Clean() bool {
+func (r Findings) Clean() bool {
 	for _, c := range r.Fields {
 		if c.Low() {
 			return false
@@ -132,21 +132,21 @@ func (r Report) Clean() bool {
 }
 
 // Stop ends the report of a read-back that can make no more calls.
-func (r *Report) Stop(why store.Reason) {
+func (r *Findings) Stop(why store.Reason) {
 	r.Result, r.Stopped = ResultIncomplete, why
 	r.Problem, r.Remedy = why.Info().Title, why.Info().Hint
 }
 
-func empty() Report {
-	return Report{Result: ResultRunning, Fields: []FieldCount{}, People: RecordCount{Gone: []int64{}}, Workflows: RecordCount{Gone: []int64{}}}
+func empty() Findings {
+	return Findings{Result: ResultRunning, Fields: []FieldCount{}, People: RecordCount{Gone: []int64{}}, Workflows: RecordCount{Gone: []int64{}}}
 }
 
 // Read reads the report of an errand; one that has not begun has found nothing.
-func Read(e store.Errand) (Report, error) {
+func Read(e store.Errand) (Findings, error) {
 	r := empty()
 	if len(e.Result) > 0 {
 		if err := json.Unmarshal(e.Result, &r); err != nil {
-			return Report{}, fmt.Errorf("the report of read-back %s is not readable", e.ID)
+			return Findings{}, fmt.Errorf("the report of read-back %s is not readable", e.ID)
 		}
 	}
 	if e.State.Ended() && r.Result == ResultRunning {
@@ -171,7 +171,7 @@ type ReadBack struct {
 	MaxCalls int                 `json:"max_calls" doc:"Calls to iCIMS that it takes at most: one for each person, one for each workflow."`
 	Calls    int                 `json:"calls" doc:"Calls to iCIMS so far."`
 	Revision int64               `json:"revision" doc:"Grows with each change: give it as seen to wait for the next."`
-	Report   Report              `json:"report" doc:"What was found, or found so far."`
+	Report   Findings            `json:"report" doc:"What was found, or found so far."`
 }
 
 // View shows an errand of this kind.

@@ -39,7 +39,7 @@ func (w *Worker) readBack(ctx context.Context, r *ErrandRun) (any, error) {
 	}
 	reader := readback.Reader{
 		Conn: r.Conn, Client: bulkReads{client}, Keys: w.ledger.Keys(),
-		Tell: func(ctx context.Context, found readback.Report) error { return r.Report(ctx, found) },
+		Tell: func(ctx context.Context, found readback.Findings) error { return r.Report(ctx, found) },
 	}
 	report, err = reader.Run(ctx, args.Records, report)
 	if err == nil && report.Result == readback.ResultComplete {

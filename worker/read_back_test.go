@@ -33,7 +33,7 @@ func (r *rig) readBack(n int) (readback.ReadBack, readback.Plan) {
 }
 
 // fates are the counts of each field: sent, arrived, changed, missing.
-func fates(report readback.Report) map[readback.Field][4]int {
+func fates(report readback.Findings) map[readback.Field][4]int {
 	all := map[readback.Field][4]int{}
 	for _, c := range report.Fields {
 		all[c.Field] = [4]int{c.Sent, c.Arrived, c.Changed, c.Missing}

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/seekout/icims-export/readback"
+	"github.com/seekout/icims-export/store"
+)
+
+func (s *Server) registerReadBacks() {
+	register(s, op{
+		ID: "start-read-back", Method: http.MethodPost, Path: "/v1/customers/{customer}/read-backs", Scope: ScopeOperate, Changes: true, Status: http.StatusAccepted, Tags: []string{"read-backs"},
+		Summary: "Read exported people and workflows back",
+		Description: "A worker reads a sample back from iCIMS and compares it with what was sent; docs/read-back.md explains the counts. It takes one call for each person and one for each workflow: `max_calls` tells how many, and bounds them when it is sent. " +
+			"If one is running for the customer, that one is answered, with `joined`. Follow it with `wait`.",
+		Errors: []Code{CodeNoConnection, CodeCallsShort},
+	}, s.startReadBack)
+	register(s, op{
+		ID: "get-read-back", Method: http.MethodGet, Path: "/v1/customers/{customer}/read-backs/{read_back}", Scope: ScopeRead, Tags: []string{"read-backs"},
+		Summary:     "Show a read-back",
+		Description: "What was found, also while it runs. With `wait` the answer comes when it has ended, with `seen` as well when anything has changed since, or when the time is over.",
+		Errors:      []Code{CodeNoReadBack},
+	}, s.getReadBack)
+	register(s, op{
+		ID: "list-read-backs", Method: http.MethodGet, Path: "/v1/customers/{customer}/read-backs", Scope: ScopeRead, Tags: []string{"read-backs"},
+		Summary: "List read-backs", Description: "The last 20, the latest first, for as long as results are kept.",
+	}, s.listReadBacks)
+}
+
+// ReadBackOrder is what to read back.
+type ReadBackOrder struct {
+	Sample   int `json:"sample,omitempty" minimum:"1" maximum:"500" default:"50" doc:"How many people to read back."`
+	MaxCalls int `json:"max_calls,omitempty" minimum:"1" doc:"Refuse the read-back if it takes more calls to iCIMS."`
+}
+
+// StartedReadBack is a read-back that was asked for.
+type StartedReadBack struct {
+	readback.ReadBack
+
+	Joined bool `json:"joined,omitempty" doc:"It was running already: this is somebody else's, with that one's sample."`
+}
+
+type startedReadBackOutput struct {
+	Location string `header:"Location" doc:"Where to follow it."`
+	Body     StartedReadBack
+}
+
+func (s *Server) startReadBack(ctx context.Context, in *struct {
+	CustomerPath
+
+	Body ReadBackOrder
+}) (*startedReadBackOutput, error) {
+	conn, ok := s.Desk.Connection(ctx, in.Customer)
+	if !ok {
+		return nil, store.ErrNoConnection
+	}
+	sample := in.Body.Sample
+	if sample == 0 {
+		sample = readback.DefaultSample
+	}
+	plan, err := readback.NewPlan(ctx, s.Ledger, conn.WithDefaults(), sample)
+	if err != nil {
+		return nil, err
+	}
+	if plan.Short() {
+		return nil, problem(CodeCallsShort, fmt.Sprintf("it takes up to %d calls, and %d are left today", plan.Calls, plan.Left))
+	}
+	if in.Body.MaxCalls > 0 && plan.Calls > in.Body.MaxCalls {
+		return nil, problem(CodeCallsShort, fmt.Sprintf("it takes up to %d calls, and `max_calls` is %d", plan.Calls, in.Body.MaxCalls))
+	}
+	e, joined, err := s.Ledger.AskErrand(ctx, in.Customer, store.ErrandReadBack, plan.Args, principalOf(ctx).Name)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.readBackOf(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return &startedReadBackOutput{"/v1/customers/" + in.Customer + "/read-backs/" + v.ID, StartedReadBack{v, joined}}, nil
+}
+
+// readBackOf shows a read-back. Of one that waits it tells whether there is anybody to do
+// it.
+func (s *Server) readBackOf(ctx context.Context, e store.Errand) (readback.ReadBack, error) {
+	v, err := readback.View(e)
+	if err != nil || e.State != store.ErrandWaiting {
+		return v, err
+	}
+	fleet, err := s.Ledger.Fleet(ctx)
+	if err == nil && !fleet.Alive() {
+		v.WaitsForWorkers()
+	}
+	return v, err
+}
+
+func (s *Server) getReadBack(ctx context.Context, in *struct {
+	CustomerPath
+
+	ReadBack string `path:"read_back" pattern:"^[a-z2-7]{16}$" doc:"The read-back's id." example:"abcdefgh234567ij"`
+	Wait     string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"For how many seconds to wait for its end, at most 30."`
+	Seen     int64  `query:"seen" minimum:"0" doc:"The revision that is known: wait for any change of it instead."`
+}) (*struct{ Body readback.ReadBack }, error) {
+	e, err := s.Ledger.Errand(ctx, in.Customer, store.ErrandReadBack, in.ReadBack)
+	if errors.Is(err, store.ErrNoErrand) {
+		return nil, problem(CodeNoReadBack, "")
+	}
+	if err == nil {
+		e, err = s.awaitErrand(ctx, e, seconds(in.Wait), in.Seen)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.readBackOf(ctx, e)
+	return &struct{ Body readback.ReadBack }{v}, err
+}
+
+// ReadBacks are the latest of a customer.
+type ReadBacks struct {
+	ReadBacks []readback.ReadBack `json:"read_backs" doc:"The latest first."`
+}
+
+func (s *Server) listReadBacks(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ReadBacks }, error) {
+	errands, err := s.Ledger.Errands(ctx, in.Customer, store.ErrandReadBack)
+	if err != nil {
+		return nil, err
+	}
+	out := ReadBacks{ReadBacks: make([]readback.ReadBack, len(errands))}
+	for i, e := range errands {
+		if out.ReadBacks[i], err = readback.View(e); err != nil {
+			return nil, err
+		}
+	}
+	return &struct{ Body ReadBacks }{out}, nil
+}
