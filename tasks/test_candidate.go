@@ -7,13 +7,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// testCandidate is whom verifications send: recognisable in iCIMS at a glance, with a
-// value in each group of fields.
-func testCandidate(email string, conn store.Connection) Candidate {
+// TestCandidate is whom verifications send: recognisable in iCIMS at a glance, with a
+// value in each field that exports fill in. The address is always the same for a
+// customer, so that the person is found again, and known to whoever has the keyset alone.
+func TestCandidate(keys *store.Keyset, conn store.Connection, domain string) Candidate {
 	c := Candidate{
-		ID: store.TestCandidate, FirstName: "Test", LastName: "Candidate (icims-export)", Email: email,
+		ID: store.TestCandidate, FirstName: "Test", LastName: "Candidate (icims-export)", Email: testEmail(keys, conn.Customer, domain),
 		Phones:         []Phone{{Number: "+1 425 555 0100", Type: "mobile"}},
-		WorkExperience: []WorkExperience{{Employer: "icims-export", Title: "Test Candidate", Start: "2020-01"}},
+		WorkExperience: []WorkExperience{{Employer: "icims-export", Title: "Test Candidate", Start: "2020-01", End: "2021-06"}},
 		Education:      []Education{{School: "icims-export", Degree: "Test"}},
 	}
 	if conn.LinkedInField != "" {
@@ -22,8 +23,6 @@ func testCandidate(email string, conn store.Connection) Candidate {
 	return c
 }
 
-// testEmail is the customer's test candidate's address: always the same, so that the
-// person is found again, and known to whoever has the keyset alone.
 func testEmail(keys *store.Keyset, customer, domain string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(keys.EmailHash(customer, store.TestCandidate))) // cannot fail
@@ -43,11 +42,17 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 	if err != nil {
 		return "", store.Ref{}, err
 	}
-	keys, email := ledger.Keys(), testEmail(ledger.Keys(), conn.Customer, domain)
+	keys := ledger.Keys()
+	candidate := TestCandidate(keys, conn, domain)
+	hash := keys.EmailHash(conn.Customer, candidate.Email)
+	// Where no search shows it, it is not created again.
+	if err := ledger.KnowPerson(ctx, conn.Customer, hash, conn.Profile.TestPerson); err != nil {
+		return "", store.Ref{}, err
+	}
 	export := keys.ExportID(string(batch), store.TestCandidate)
-	p := Payload{Candidate: testCandidate(email, conn), Dummy: true}
+	p := Payload{Candidate: candidate, Dummy: true}
 	_, err = ledger.AcceptFor(ctx, spec, batch, []store.NewExport{{
-		Export: export, Candidate: store.TestCandidate, EmailHash: keys.EmailHash(conn.Customer, email), Payload: p.Encode(),
+		Export: export, Candidate: store.TestCandidate, EmailHash: hash, Payload: p.Encode(),
 	}}, store.Rows{}, false)
 	if err == nil {
 		err = ledger.CloseBatch(ctx, batch, 0)

@@ -38,6 +38,7 @@ func (x *run) test(ctx context.Context) verdict {
 		return failed(CodeFault, err)
 	}
 	x.report.Batch = batch
+	x.sent = x.now()
 	err = x.Export(ctx, ref, x.ExportSettled())
 	if err != nil && !errors.Is(err, worker.ErrExportWaits) {
 		return failed(CodeFault, err)
@@ -48,6 +49,8 @@ func (x *run) test(ctx context.Context) verdict {
 	}
 	o := outcomes[0]
 	x.report.Person, x.report.Workflow = o.Person, o.Workflow
+	x.there = o.Person != 0 && o.State.Ended()
+	x.made = x.there && o.Counter == store.CountCreated
 	candidate, onJob := x.judgeTest(o)
 	x.set(workflow, onJob, 0)
 	if err := x.tidy(ctx, batch, ref, o); err != nil {
@@ -111,6 +114,7 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 	for _, w := range worker.ParseWarnings(o.Warnings) {
 		if w.Code() == worker.WarningStatusDropped {
 			onJob.state, onJob.code = Warned, CodeStatusRefused
+			x.statusRefused = true
 			continue
 		}
 		texts = append(texts, w.Text())

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -156,20 +155,6 @@ func counted(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// search looks for an address that nobody has.
-func (x *run) search(ctx context.Context) verdict {
-	nobody := "nobody-" + strings.ToLower(rand.Text()[:12]) + "@example.com"
-	refusal := called(ctx, func() error {
-		_, _, err := x.client.SearchPeople(ctx, icims.EmailQuery(icims.OpExact, nobody))
-		return err
-	})
-	if refusal != nil {
-		return x.part(refusal, "search people: the Search API is for integration users", Failed, CodeRightMissing)
-	}
-	x.allowed++
-	return ok("")
 }
 
 // personSchema looks whether the fields are there that exports fill in.

@@ -51,6 +51,13 @@ const (
 	CodeJobUnknown    Code = "job_unknown"
 	CodeStatusRefused Code = "status_refused"
 
+	CodeNotStored    Code = "not_stored"
+	CodeEmailHidden  Code = "email_hidden"
+	CodeFolderHidden Code = "folder_hidden"
+	CodeNotVisible   Code = "not_found_by_search"
+	CodeSearchSingle Code = "search_finds_one"
+	CodePairHidden   Code = "pair_not_readable"
+
 	CodeNeedsEarlier Code = "needs_earlier_check"
 	CodeNotAsked     Code = "not_asked_for"
 	CodeNoJob        Code = "no_job"
@@ -110,6 +117,13 @@ var codes = map[Code]CodeInfo{
 	CodeTestPartly:    {"iCIMS took the test candidate, but not all of it.", "Correct the connection where the warnings say so, or leave it: candidates are exported without what was left out."},
 	CodeJobUnknown:    {"The job does not exist, or the account may not see it.", "Choose another job, or ask iCIMS to let the API user see it."},
 	CodeStatusRefused: {"iCIMS does not know the status of the connection, or does not let the account set it.", "Correct the connection's status: its label, or better its node id. Until then workflows are made without it."},
+
+	CodeNotStored:    {"iCIMS took fields of the test candidate that were not there when it was read back.", askIcims + "let the API user see and edit these fields, then verify again. Until then candidates may lack them."},
+	CodeEmailHidden:  {"The e-mail address of the test candidate cannot be read, so that exports cannot tell who has an address.", askIcims + "let the API user see the e-mail address of people."},
+	CodeFolderHidden: {"The folder of the test candidate cannot be read, so that employees cannot be told from candidates.", askIcims + "let the API user see the folder (status) of people. Until then nobody who is in iCIMS already is updated."},
+	CodeNotVisible:   {"No search finds the test candidate, although iCIMS has it: people who are there already would be created again.", askIcims + "let the API user see all people in searches (login group, security filters), then verify again. Pause the customer until then."},
+	CodeSearchSingle: {"A search for several addresses does not find the last of them.", "Nothing has to be done: each candidate is looked up by itself, which takes a call more."},
+	CodePairHidden:   {"The workflow of a person on a job cannot be read by person and job.", askIcims + "give the API user the right to recruiting workflows. Until then a person who was put on a job a moment ago by somebody else may be put on it twice, if iCIMS allows that."},
 
 	CodeNeedsEarlier: {"An earlier check failed, without which this one makes no sense.", "Mend the earlier one, then verify again."},
 	CodeNotAsked:     {"It was not asked for.", ""},

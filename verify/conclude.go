@@ -55,11 +55,14 @@ func (x *run) conclude(ctx context.Context) error {
 	}
 	to, reason := x.outcome()
 	x.report.State = to
+	err := x.keep(ctx)
 	if !x.Conn.Stored {
 		x.report.State = ""
-		return nil
+		return err
 	}
-	err := move(ctx, x.ErrandRun, to, reason)
+	if err == nil {
+		err = move(ctx, x.ErrandRun, to, reason)
+	}
 	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
 		// The report is about what was before, so it says nothing of the connection.
 		x.report.State, x.report.Result = "", ResultIncomplete

@@ -23,6 +23,11 @@ var about = []struct {
 	{CheckQuota, "What is left of the day's calls, by iCIMS's headers. It takes no call."},
 	{CheckTest, "The test candidate is exported, as any candidate is."},
 	{CheckTestWorkflow, "And attached to the job, with the connection's status."},
+	{CheckStored, "Person and workflow are read back and compared field by field with what was sent. What is missing is sent once more."},
+	{CheckFolder, "The folder came back: by it employees are told from candidates, and left alone."},
+	{CheckVisible, "A search for the test candidate's address, until it is found: for five minutes at most. How long it takes is the search lag; after a lost write exports wait twice as long, and never shorter than `settle_time`."},
+	{CheckSearchMany, "One search for many addresses, the test candidate's last among unknown ones; and one for that address in another case."},
+	{CheckPair, "`GET applicantworkflows/person/{person}/job/{job}` finds the test candidate's workflow."},
 }
 
 // Page renders docs/verification.md.
@@ -49,7 +54,7 @@ const pageHead = `# Verification
 <!-- Written by "go test ./verify -run TestPageIsUpToDate -update"; changes by hand are lost. -->
 
 A verification finds out whether a customer's connection works, and where not, what to do: ` + "`icims-export verify CUSTOMER`" + `, or
-` + "`POST /v1/customers/{customer}/verifications`" + `. A worker does it, since the workers' addresses are those that iCIMS has to allow ([ADR 16](adr/0016-errands.md)). It takes about ten
+` + "`POST /v1/customers/{customer}/verifications`" + `. A worker does it, since the workers' addresses are those that iCIMS has to allow ([ADR 16](adr/0016-errands.md)). It takes about twenty
 calls of the day's. A pause, refused credentials and an open circuit breaker do not hold it back; rate and quota hold for it as for exports.
 
 The addresses that remedies name, and that ` + "`GET /v1/egress`" + ` lists, are those of the setting ` + "`egress_addresses`" + `.

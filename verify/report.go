@@ -50,6 +50,11 @@ const (
 	CheckQuota        Name = "quota"
 	CheckTest         Name = "test_candidate"
 	CheckTestWorkflow Name = "test_workflow"
+	CheckStored       Name = "test_stored"
+	CheckFolder       Name = "folder"
+	CheckVisible      Name = "test_found"
+	CheckSearchMany   Name = "search_many"
+	CheckPair         Name = "workflow_of_person"
 )
 
 // titles say what a check is about.
@@ -66,6 +71,11 @@ var titles = map[Name]string{
 	CheckQuota:        "Calls are left for today",
 	CheckTest:         "The test candidate is in iCIMS",
 	CheckTestWorkflow: "The test candidate is on the job",
+	CheckStored:       "iCIMS has stored what was sent",
+	CheckFolder:       "A person's folder can be read",
+	CheckVisible:      "A search finds the test candidate",
+	CheckSearchMany:   "One search finds several people",
+	CheckPair:         "A person's workflow on a job can be read",
 }
 
 // Check is what one check has found.
@@ -117,6 +127,8 @@ type Report struct {
 	Person   int64         `json:"person,omitempty" doc:"The test candidate in iCIMS."`
 	Workflow int64         `json:"workflow,omitempty" doc:"Its workflow on the job."`
 	Batch    store.BatchID `json:"batch,omitempty" doc:"The batch of the test candidate."`
+	// Profile is what the verification has found out about the customer's iCIMS.
+	Profile store.TenantProfile `json:"profile,omitzero" doc:"What the verification has found out about the customer's iCIMS."`
 }
 
 // Read reads the report of an errand; one that has not begun has none, and checks

@@ -1,7 +1,9 @@
 package verify_test
 
 import (
+	"context"
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +38,15 @@ type rig struct {
 	producer *tasks.Client
 	worker   *worker.Worker
 	logs     *testrig.Log
+	passed   atomic.Int64 // by which the clock of verifications and simulator is ahead
+}
+
+// now is the clock of simulator and verifications: resting takes no time.
+func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.passed.Load())) }
+
+func (r *rig) rest(_ context.Context, _ *worker.ErrandRun, d time.Duration) error {
+	r.passed.Add(int64(d))
+	return nil
 }
 
 type rigOptions struct {
@@ -47,7 +58,7 @@ type rigOptions struct {
 func newRig(t *testing.T, o rigOptions) *rig {
 	t.Helper()
 	r := &rig{t: t, logs: &testrig.Log{}}
-	r.sim = icimstest.New(icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}})
+	r.sim = icimstest.New(icimstest.Config{Now: r.now, Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}})
 	tenant := icimstest.DemoTenant(customer, "export-user", password)
 	if o.tenant != nil {
 		o.tenant(&tenant)
@@ -85,7 +96,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	use := stored.WithDefaults()
 	use.Stored = true
 	r.worker.SetConnections([]store.Connection{use})
-	r.worker.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: []string{"192.0.2.7", "192.0.2.8"}}.Work())
+	r.worker.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: []string{"192.0.2.7", "192.0.2.8"}, Now: r.now, Rest: r.rest}.Work())
 	if !o.stopped {
 		r.start()
 	}

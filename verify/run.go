@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 )
 
@@ -19,6 +21,12 @@ type Verifier struct {
 	// Egress are the addresses that iCIMS sees the workers' calls come from, for
 	// remedies.
 	Egress []string
+	// Now and Rest are the clock that the wait for the search index goes by; nil for the
+	// machine's.
+	Now  func() time.Time
+	Rest func(ctx context.Context, r *worker.ErrandRun, d time.Duration) error
+	// Lag is for how long that index is waited for; 0 means store.MaxSearchLag.
+	Lag time.Duration
 }
 
 // Work is what the worker is to do for errands of the kind store.ErrandVerify.
@@ -34,10 +42,17 @@ const atOnce = 16
 type run struct {
 	*worker.ErrandRun
 
-	args   Args
-	egress []string
-	report Report
-	client *icims.Client
+	verifier Verifier
+	args     Args
+	report   Report
+	client   *icims.Client
+	// profile is what is known of the customer's iCIMS: at first from the last verification.
+	profile store.TenantProfile
+	// sent is when the test candidate was sent. there tells that it is in iCIMS, made that
+	// this verification made it, and statusRefused that its workflow has another status.
+	sent                       time.Time
+	there, made, statusRefused bool
+	back                       readBack
 	// job is the first job that a portal showed.
 	job int64
 	// denied and allowed count the parts that the account was kept from, and those that
@@ -64,7 +79,7 @@ func failed(code Code, err error) verdict { return verdict{state: Failed, code: 
 func warned(code Code, cause string) verdict { return verdict{state: Warned, code: code, cause: cause} }
 
 func (v Verifier) do(ctx context.Context, r *worker.ErrandRun) (any, error) {
-	x := &run{ErrandRun: r, egress: v.Egress, report: Report{Result: ResultRunning, Revision: r.ConnRevision}}
+	x := &run{ErrandRun: r, verifier: v, profile: r.Conn.Profile, report: Report{Result: ResultRunning, Revision: r.ConnRevision}}
 	if len(r.Args) > 0 {
 		if err := json.Unmarshal(r.Args, &x.args); err != nil {
 			return nil, errors.New("what the verification is to do is not readable")
@@ -97,7 +112,9 @@ func (x *run) plan() {
 	for _, p := range portals {
 		add(CheckPortal, p.Portal)
 	}
-	for _, name := range []Name{CheckSearch, CheckPerson, CheckWorkflow, CheckQuota, CheckTest, CheckTestWorkflow} {
+	for _, name := range []Name{
+		CheckSearch, CheckPerson, CheckWorkflow, CheckQuota, CheckTest, CheckTestWorkflow, CheckStored, CheckFolder, CheckVisible, CheckSearchMany, CheckPair,
+	} {
 		add(name, "")
 	}
 }
@@ -142,6 +159,8 @@ func (x *run) check(ctx context.Context, c Check) verdict {
 		return x.quota(ctx)
 	case CheckTest:
 		return x.test(ctx)
+	case CheckStored, CheckFolder, CheckVisible, CheckSearchMany, CheckPair:
+		return x.afterTest(ctx, c.Name)
 	default: // CheckTestWorkflow: told with CheckTest
 		return verdict{state: Skipped, code: CodeNeedsEarlier}
 	}
@@ -172,7 +191,7 @@ func (x *run) set(i int, v verdict, calls int) {
 		c.Cause = v.code.Info().Cause
 	}
 	if c.Remedy == "" {
-		c.Remedy = v.code.remedy(x.egress)
+		c.Remedy = v.code.remedy(x.verifier.Egress)
 	}
 	if e, isCall := errors.AsType[*icims.Error](v.err); isCall {
 		c.Status, c.Transaction = e.Status, e.Transaction
@@ -195,6 +214,24 @@ func (x *run) place(name Name) int {
 }
 
 func (x *run) tell(ctx context.Context) error { return x.Report(ctx, x.report) }
+
+func (x *run) now() time.Time {
+	if x.verifier.Now != nil {
+		return x.verifier.Now()
+	}
+	return time.Now()
+}
+
+// lag is for how long the test candidate is searched for.
+func (x *run) lag() time.Duration { return cmp.Or(x.verifier.Lag, store.MaxSearchLag) }
+
+// rest waits without keeping other verifications from their turn.
+func (x *run) rest(ctx context.Context, d time.Duration) error {
+	if x.verifier.Rest != nil {
+		return x.verifier.Rest(ctx, x.ErrandRun, d)
+	}
+	return x.Rest(ctx, d)
+}
 
 // tries is how often a call is made that failed by a fault that may pass.
 const tries = 2

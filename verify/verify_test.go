@@ -21,6 +21,7 @@ func good(changes map[string]string) map[string]string {
 	all := map[string]string{
 		"settings": "ok", "reach": "ok", "credentials": "ok", "address": "ok", "customer": "ok", "portal 1": "ok", "portal 2": "ok",
 		"person_search": "ok", "person_schema": "ok", "workflow_schema": "ok", "quota": "ok", "test_candidate": "ok", "test_workflow": "ok",
+		"test_stored": "ok", "folder": "ok", "test_found": "ok", "search_many": "ok", "workflow_of_person": "ok",
 	}
 	maps.Copy(all, changes)
 	return all
@@ -34,7 +35,21 @@ func skipped(changes map[string]string, names ...string) map[string]string {
 	return changes
 }
 
-var afterAccount = []string{"portal 1", "portal 2", "person_search", "person_schema", "workflow_schema", "quota", "test_candidate", "test_workflow"}
+// afterTest are the checks that need the test candidate in iCIMS.
+var afterTest = []string{"test_stored", "folder", "test_found", "search_many", "workflow_of_person"}
+
+var ofTest = append([]string{"test_candidate", "test_workflow"}, afterTest...)
+
+var afterAccount = append([]string{"portal 1", "portal 2", "person_search", "person_schema", "workflow_schema", "quota"}, ofTest...)
+
+// unasked says of checks that they were not asked for.
+func unasked(names ...string) map[string]string {
+	all := map[string]string{}
+	for _, name := range names {
+		all[name] = "skipped not_asked_for"
+	}
+	return all
+}
 
 func TestVerification(t *testing.T) {
 	t.Parallel()
@@ -54,7 +69,7 @@ func TestVerification(t *testing.T) {
 		},
 		"without a test candidate nothing is written": {
 			args: verify.Args{NoTestCandidate: true},
-			said: good(map[string]string{"test_candidate": "skipped not_asked_for", "test_workflow": "skipped not_asked_for"}), result: verify.ResultConnected, state: store.ConnectionConnected,
+			said: good(unasked(ofTest...)), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
 		"a wrong password is told, and nothing else is tried": {
 			conn: func(c *store.Connection) { c.Password = "wrong" },
@@ -74,29 +89,29 @@ func TestVerification(t *testing.T) {
 		},
 		"an account that may not do anything is told from one that lacks one right": {
 			before: func(r *rig) { r.tenant.Deny("customers.get", "portals.search", "search.people", "schema.get") },
-			said: good(map[string]string{
+			said: good(skipped(map[string]string{
 				"address": "failed account_denied", "customer": "warned customer_hidden", "portal 1": "failed portal_hidden", "portal 2": "failed portal_hidden", "person_search": "failed right_missing",
-				"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden", "test_candidate": "skipped needs_earlier_check", "test_workflow": "skipped needs_earlier_check",
-			}), result: verify.ResultRefused, state: store.AccessDenied, remedy: "the group of integration users",
+				"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden",
+			}, ofTest...)), result: verify.ResultRefused, state: store.AccessDenied, remedy: "the group of integration users",
 		},
 		"a portal that is not there": {
 			conn: func(c *store.Connection) { c.PortalURLs = strings.ReplaceAll(c.PortalURLs, "portals/2", "portals/77") },
 			said: func() map[string]string {
-				all := good(skipped(map[string]string{"portal 77": "failed portal_unknown"}, "test_candidate", "test_workflow"))
+				all := good(skipped(map[string]string{"portal 77": "failed portal_unknown"}, ofTest...))
 				delete(all, "portal 2")
 				return all
 			}(), result: verify.ResultDegraded, state: store.ConnectionDegraded, remedy: "Paste the portal's URL anew",
 		},
 		"a portal that the account may not see": {
 			before: func(r *rig) { r.tenant.Hide("portal", 2) },
-			said:   good(skipped(map[string]string{"portal 2": "failed portal_hidden"}, "test_candidate", "test_workflow")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said:   good(skipped(map[string]string{"portal 2": "failed portal_hidden"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "the right to the job portal",
 		},
 		"a missing right to search people, with either status": {
 			tenant: func(c *icimstest.TenantConfig) {
 				c.DeniedRoutes, c.Behaviour = []string{"search.people"}, &icimstest.Behaviour{MissingRightStatus: 404}
 			},
-			said: good(skipped(map[string]string{"person_search": "failed right_missing"}, "test_candidate", "test_workflow")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said: good(skipped(map[string]string{"person_search": "failed right_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "give the API user the right",
 		},
 		"schemas that the account may not read are a warning alone": {
@@ -105,11 +120,11 @@ func TestVerification(t *testing.T) {
 		},
 		"a field that is hidden, and without which nobody can be exported": {
 			tenant: func(c *icimstest.TenantConfig) { c.HiddenFields = []string{"email"} },
-			said:   good(skipped(map[string]string{"person_schema": "failed field_missing"}, "test_candidate", "test_workflow")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said:   good(skipped(map[string]string{"person_schema": "failed field_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"names that the tenant does not have, and what was left out for it": {
 			conn: func(c *store.Connection) { c.LinkedInField = "field99999" },
-			said: good(map[string]string{"person_schema": "warned optional_field_missing", "test_candidate": "warned test_incomplete"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said: good(map[string]string{"person_schema": "warned optional_field_missing", "test_candidate": "warned test_incomplete", "test_stored": "warned not_stored"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "Correct the names in the connection",
 		},
 		"a status that the tenant does not have": {
@@ -119,24 +134,24 @@ func TestVerification(t *testing.T) {
 		},
 		"a chosen job that is not there": {
 			args: verify.Args{Job: 999_999},
-			said: good(map[string]string{"test_candidate": "skipped job_unknown", "test_workflow": "failed job_unknown"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said: good(skipped(map[string]string{"test_candidate": "skipped job_unknown", "test_workflow": "failed job_unknown"}, afterTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "Choose another job",
 		},
 		"an account that may not create people": {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"people.create"} },
-			said:   good(skipped(map[string]string{"test_candidate": "failed right_missing"}, "test_workflow")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said:   good(skipped(map[string]string{"test_candidate": "failed right_missing"}, append(afterTest, "test_workflow")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"an account that may not put people on jobs": {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.create"} },
-			said:   good(map[string]string{"test_workflow": "failed right_missing"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			said:   good(skipped(map[string]string{"test_workflow": "failed right_missing"}, "workflow_of_person")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"portals without a job: the test candidate becomes a prospect": {
 			tenant: func(c *icimstest.TenantConfig) { c.Jobs = nil },
-			said:   good(map[string]string{"test_workflow": "skipped no_job"}), result: verify.ResultConnected, state: store.ConnectionConnected,
+			said:   good(map[string]string{"test_workflow": "skipped no_job", "workflow_of_person": "skipped no_job"}), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
 		"calls that run out say nothing of the connection": {
 			tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 3 },
-			said:   good(skipped(map[string]string{"person_search": "failed quota_exhausted"}, "person_schema", "workflow_schema", "quota", "test_candidate", "test_workflow")), result: verify.ResultIncomplete, state: store.ConnectionNew,
+			said:   good(skipped(map[string]string{"person_search": "failed quota_exhausted"}, "person_schema", "workflow_schema", "quota", "test_candidate", "test_workflow", "test_stored", "folder", "test_found", "search_many", "workflow_of_person")), result: verify.ResultIncomplete, state: store.ConnectionNew,
 			remedy: "after midnight UTC",
 		},
 		"few calls left are a warning": {

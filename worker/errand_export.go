@@ -58,3 +58,15 @@ func (r *ErrandRun) Export(ctx context.Context, ref store.Ref, within time.Durat
 		}
 	}
 }
+
+// LookupBatch is how many addresses exports look up with one search at most.
+func (r *ErrandRun) LookupBatch() int { return r.worker.settings.LookupBatch }
+
+// Rest waits without a place among the errands that this process does at the same time, so that others
+// begin meanwhile.
+func (r *ErrandRun) Rest(ctx context.Context, d time.Duration) error {
+	e := r.worker.errands
+	e.place(r.Kind, -1)
+	defer e.place(r.Kind, 1)
+	return sleep(ctx, d)
+}

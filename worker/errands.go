@@ -145,10 +145,18 @@ func (e *errands) reserve(d store.DueErrand) bool {
 
 func (e *errands) release(d store.DueErrand) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	delete(e.mine, errandPlace{d.Customer, d.Kind})
-	e.doing[d.Kind]--
-	if e.doing[d.Kind] == e.kinds[d.Kind].AtOnce-1 {
+	e.mu.Unlock()
+	e.place(d.Kind, -1)
+}
+
+// place takes a place among the errands of a kind, or gives one back. One that has rested takes its
+// place again even if there is none.
+func (e *errands) place(kind store.ErrandKind, n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.doing[kind] += n
+	if n < 0 && e.doing[kind] == e.kinds[kind].AtOnce-1 {
 		e.lookAgain() // others may wait for the place
 	}
 }

@@ -13,7 +13,7 @@ import (
 // answer was lost is looked for once they surely show it.
 func TestEitherWorldSearchesLagBehind(t *testing.T) {
 	t.Parallel()
-	const lag = 3 * time.Second // longer than impatient settles
+	const lag = 5 * time.Second // longer than impatient settles
 	for name, c := range map[string]struct{ real, known time.Duration }{
 		"as long as the deployment thinks": {250 * time.Millisecond, 0},
 		"for longer":                       {lag, lag},

@@ -146,3 +146,15 @@ func collectionsDelete(c *call) answer {
 	t.setEntries(p, f, settlePrimary(f, slices.Delete(entries, i, i+1), 0), c.now)
 	return noContent()
 }
+
+// ClearFields takes values out of a person's profile, as an administrator may.
+func (t *Tenant) ClearFields(person int64, names ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.people[person]
+	next := maps.Clone(p.fields)
+	for _, name := range names {
+		delete(next, name)
+	}
+	t.storePerson(p, next, t.sim.cfg.Now(), true)
+}

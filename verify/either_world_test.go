@@ -1,0 +1,205 @@
+package verify_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/verify"
+)
+
+// forgetPeople makes the ledger forget who has which address, as it does after an hour.
+func (r *rig) forgetPeople() {
+	r.t.Helper()
+	keys, err := r.redis.Keys(r.t.Context(), "ix:{"+customer+"}:k:*").Result()
+	if err == nil && len(keys) > 0 {
+		err = r.redis.Del(r.t.Context(), keys...).Err()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// wantSaid compares what a report says of its checks.
+func wantSaid(t *testing.T, report verify.Report, result verify.Result, changes map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(good(changes), said(report)); diff != "" || report.Result != result {
+		t.Errorf("result %s, want %s; checks (-want +got):\n%s\n%s", report.Result, result, diff, shown(report))
+	}
+}
+
+// ofTenant are the findings without what differs from run to run.
+var ofTenant = cmpopts.IgnoreFields(store.TenantProfile{}, "VerifiedAt", "SearchLag", "TestPerson")
+
+func honest() store.TenantProfile {
+	return store.TenantProfile{
+		SearchOr: store.Yes, SeesPeople: store.Yes, Nobody: store.NobodyIsEmptyList, IgnoresCase: store.No,
+		StatusID: "D10106", KeepsStatus: store.Yes, ReadsPair: store.Yes, SeesFolder: store.Yes,
+	}
+}
+
+func TestVerificationFindsOutAboutTheTenant(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tenant func(*icimstest.TenantConfig)
+		want   func(*store.TenantProfile)
+	}{
+		"as it is documented": {nil, func(*store.TenantProfile) {}},
+		"searches that ignore case": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{SearchEmailCase: icimstest.Insensitive}
+		}, func(p *store.TenantProfile) { p.IgnoresCase = store.Yes }},
+		"a right that is missing": {func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.pair"} }, func(p *store.TenantProfile) { p.ReadsPair = store.No }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: c.tenant})
+			before := time.Now().Add(-time.Minute)
+			report := r.verify(verify.Args{})
+			want := honest()
+			c.want(&want)
+			got := r.connection().Profile
+			if diff := cmp.Diff(want, got, ofTenant); diff != "" || got != report.Profile {
+				t.Errorf("(-want +got):\n%s\n%s", diff, shown(report))
+			}
+			if got.TestPerson != report.Person || got.SearchLag <= 0 || got.VerifiedAt < before.UnixMilli() {
+				t.Errorf("%+v", got)
+			}
+			// Without a test candidate nothing is forgotten.
+			if again := r.verify(verify.Args{NoTestCandidate: true}); again.Result != verify.ResultConnected || r.connection().Profile != got {
+				t.Errorf("%s, %+v", again.Result, r.connection().Profile)
+			}
+		})
+	}
+}
+
+func TestEitherWorldPeopleAreHiddenFromSearches(t *testing.T) {
+	t.Parallel()
+	for shown, c := range map[string]struct {
+		result verify.Result
+		said   map[string]string
+		sees   store.Answer
+	}{
+		icimstest.Everybody: {verify.ResultConnected, nil, store.Yes},
+		icimstest.Nobody:    {verify.ResultDegraded, map[string]string{"test_found": "failed not_found_by_search", "search_many": "skipped needs_earlier_check"}, store.No},
+	} {
+		t.Run(shown, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behaviour = &icimstest.Behaviour{PeopleInSearch: shown} }})
+			first := r.verify(verify.Args{})
+			wantSaid(t, first, c.result, c.said)
+			if got := r.connection().Profile.SeesPeople; got != c.sees {
+				t.Errorf("sees people: %q", got)
+			}
+			if worst, bad := first.Worst(); bad && !strings.Contains(worst.Remedy, "let the API user see all people in searches") {
+				t.Errorf("remedy: %+v", worst)
+			}
+			if n := r.sim.CallCounts()["search.people"]; n > 30 {
+				t.Errorf("%d searches", n)
+			}
+			// A week later it is the same test person, whether a search shows it or not.
+			r.forgetPeople()
+			again := r.verify(verify.Args{})
+			if people := r.sim.Invariants().People; people != 1 || again.Person != first.Person || again.Result != c.result {
+				t.Errorf("%d people, first %d, then %d, %s", people, first.Person, again.Person, again.Result)
+			}
+		})
+	}
+}
+
+func TestEitherWorldSearchLagIsMeasured(t *testing.T) {
+	t.Parallel()
+	const deployment = 90 * time.Second
+	for lag, longer := range map[time.Duration]bool{0: false, 2 * time.Minute: true} {
+		t.Run(lag.String(), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{})
+			r.sim.SetFaults(icimstest.Faults{SearchLag: lag})
+			wantSaid(t, r.verify(verify.Args{}), verify.ResultConnected, nil)
+			got := r.connection().Profile
+			if got.SearchLag < lag || got.SettleTime(deployment) > deployment != longer {
+				t.Errorf("lag %s, settle time %s", got.SearchLag, got.SettleTime(deployment))
+			}
+			// The test candidate is there by now: that says nothing new of the lag.
+			r.verify(verify.Args{})
+			if again := r.connection().Profile.SearchLag; again < lag {
+				t.Errorf("forgotten: %s", again)
+			}
+		})
+	}
+}
+
+func TestEitherWorldAcceptedFieldsAreNotStored(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		unstored []string
+		missing  string
+	}{
+		"all are stored":           {nil, ""},
+		"the histories":            {[]string{"workexperience", "education"}, "education,workexperience"},
+		"LinkedIn and source":      {[]string{"field51001", "source"}, "field51001,source"},
+		"phones":                   {[]string{"phones"}, "phones"},
+		"status and source of the": {[]string{"applicantworkflow.status", "applicantworkflow.source"}, "applicantworkflow.source,applicantworkflow.status"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.UnstoredFields = c.unstored }})
+			report := r.verify(verify.Args{})
+			profile := r.connection().Profile
+			if profile.Missing != c.missing || (profile.KeepsStatus == store.Yes) == slices.Contains(c.unstored, "applicantworkflow.status") {
+				t.Errorf("%+v", profile)
+			}
+			if c.missing == "" {
+				wantSaid(t, report, verify.ResultConnected, nil)
+				return
+			}
+			changes := map[string]string{"test_stored": "warned not_stored"}
+			for name, text := range said(report) {
+				if strings.HasPrefix(text, "warned") && name != "test_stored" {
+					t.Errorf("%s: %s", name, text)
+				}
+			}
+			wantSaid(t, report, verify.ResultDegraded, maps.Clone(changes))
+			worst, _ := report.Worst()
+			for field := range strings.SplitSeq(c.missing, ",") {
+				if !strings.Contains(worst.Cause, field) {
+					t.Errorf("%s is not named: %+v", field, worst)
+				}
+			}
+			if !strings.Contains(worst.Remedy, "let the API user see and edit these fields") {
+				t.Errorf("%+v", worst)
+			}
+		})
+	}
+}
+
+// A folder that is missing from the test candidate is a failed check, since employees are told from
+// candidates by it.
+func TestFolderThatCannotBeReadFailsTheVerification(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.HiddenFields = []string{"folder"} }})
+	report := r.verify(verify.Args{})
+	if got := said(report)["folder"]; got != "failed folder_hidden" || report.Result != verify.ResultDegraded || r.connection().Profile.SeesFolder != store.No {
+		t.Errorf("%s, %s\n%s", got, report.Result, shown(report))
+	}
+}
+
+// A field that is stored only with a second try, as after a right was granted, is not missing.
+func TestTestCandidateIsCompletedOnceRightsAreGranted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{})
+	id := r.verify(verify.Args{}).Person
+	// As one that was made before the account might set them.
+	r.tenant.ClearFields(id, "education", "source")
+	wantSaid(t, r.verify(verify.Args{}), verify.ResultConnected, nil)
+	fields, _ := r.tenant.Person(id)
+	if fields["education"] == nil || fields["source"] == nil {
+		t.Errorf("%v", fields)
+	}
+}

@@ -1,0 +1,235 @@
+package verify
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// This file finds out how the customer's iCIMS behaves where nobody documents it: the tenant profile.
+
+// visible searches for the test candidate until a search finds it, and measures how long that takes.
+func (x *run) visible(ctx context.Context) verdict {
+	pause := time.Second
+	const longest = 30 * time.Second
+	for first := true; ; first = false {
+		found, refusal := x.finds(ctx, x.testEmail())
+		if refusal != nil {
+			return x.part(refusal, "search people: the Search API is for integration users", Failed, CodeRightMissing)
+		}
+		waited := x.now().Sub(x.sent)
+		if found {
+			return x.seen(waited, first)
+		}
+		if waited >= x.lag() {
+			x.profile.SeesPeople, x.profile.SearchOr, x.profile.IgnoresCase = store.No, "", ""
+			return failed(CodeNotVisible, nil)
+		}
+		if err := x.rest(ctx, min(pause, x.lag()-waited)); err != nil {
+			return failed(CodeFault, err)
+		}
+		pause = min(2*pause, longest)
+	}
+}
+
+// seen notes that a search has found the test candidate. One that was there before shows no lag.
+func (x *run) seen(waited time.Duration, first bool) verdict {
+	x.profile.SeesPeople = store.Yes
+	if x.made || !first {
+		x.profile.SearchLag = max(waited, time.Millisecond)
+	}
+	if x.made || !first {
+		return ok("after %s", waited.Round(time.Second/10))
+	}
+	return ok("at once, as it was there before")
+}
+
+// finds reports whether an exact search for addresses finds the test candidate.
+func (x *run) finds(ctx context.Context, emails ...string) (bool, *icims.Error) {
+	var ids []icims.PersonID
+	refusal := called(ctx, func() (err error) {
+		ids, _, err = x.client.SearchPeople(ctx, icims.EmailQuery(icims.OpExact, emails...))
+		return err
+	})
+	return slices.Contains(ids, icims.PersonID(x.report.Person)), refusal
+}
+
+// testEmail is the test candidate's address, as iCIMS has it where that can be read.
+func (x *run) testEmail() string {
+	if x.back.person != nil && x.back.person.Email != "" {
+		return x.back.person.Email
+	}
+	return tasks.TestCandidate(x.Ledger().Keys(), x.Conn, x.DummyDomain()).Email
+}
+
+// searchMany is the positive control of the search that exports make for many candidates at once: the
+// test candidate's address comes last, behind unknown ones. It also looks whether case matters.
+func (x *run) searchMany(ctx context.Context) verdict {
+	const enough = 2
+	addresses := make([]string, 0, max(x.LookupBatch(), enough))
+	for len(addresses) < max(x.LookupBatch(), enough)-1 {
+		addresses = append(addresses, nobodysAddress())
+	}
+	both, refusal := x.finds(ctx, append(addresses, x.testEmail())...)
+	if refusal != nil && fault(refusal) != "" {
+		return failed(fault(refusal), refusal)
+	}
+	x.profile.SearchOr = store.AnswerOf(both)
+	swapped, refused := x.finds(ctx, swapCase(x.testEmail()))
+	if refused != nil && fault(refused) != "" {
+		return failed(fault(refused), refused)
+	}
+	x.profile.IgnoresCase = store.AnswerOf(swapped)
+	heeds := "upper and lower case are heeded"
+	if swapped {
+		heeds = "upper and lower case make no difference"
+	}
+	if !both {
+		v := warned(CodeSearchSingle, "")
+		v.err, v.found = refusal, heeds
+		return v
+	}
+	return ok("the last of %d addresses is found; %s", len(addresses)+1, heeds)
+}
+
+func swapCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsUpper(r) {
+			return unicode.ToLower(r)
+		}
+		return unicode.ToUpper(r)
+	}, s)
+}
+
+// nobodysAddress is an address that nobody has.
+func nobodysAddress() string {
+	return "nobody-" + strings.ToLower(rand.Text()[:12]) + "@example.com"
+}
+
+// pair reads the test candidate's workflow by person and job, as exports do before they put a person
+// on a job who was there already.
+func (x *run) pair(ctx context.Context) verdict {
+	switch {
+	case x.report.Job == 0:
+		return verdict{state: Skipped, code: CodeNoJob}
+	case x.report.Workflow == 0:
+		return verdict{state: Skipped, code: CodeNeedsEarlier}
+	}
+	var flow *icims.Workflow
+	refusal := called(ctx, func() (err error) {
+		flow, _, err = x.client.PairWorkflow(ctx, icims.PersonID(x.report.Person), icims.JobID(x.report.Job))
+		return err
+	})
+	if refusal != nil && fault(refusal) != "" && fault(refusal) != CodeFailing {
+		return failed(fault(refusal), refusal)
+	}
+	reads := refusal == nil && int64(flow.ID) == x.report.Workflow
+	x.profile.ReadsPair = store.AnswerOf(reads)
+	if !reads {
+		v := warned(CodePairHidden, "")
+		v.err = refusal
+		return v
+	}
+	return ok("workflow %d", flow.ID)
+}
+
+// folder tells whether the account sees who is an employee.
+func (x *run) folder() verdict {
+	if x.profile.SeesFolder == store.No {
+		return failed(CodeFolderHidden, nil)
+	}
+	return ok("%s", describe(x.back.person.Folder))
+}
+
+func describe(n *icims.ListNode) string {
+	if n.Value == "" {
+		return n.ID
+	}
+	return n.Value
+}
+
+// nobody searches for an address that cannot exist, and notes the shape of the answer.
+func (x *run) nobody(ctx context.Context) (icims.NobodyShape, *icims.Error) {
+	var shape icims.NobodyShape
+	refusal := called(ctx, func() (err error) {
+		shape, _, err = x.client.Nobody(ctx, icims.EmailQuery(icims.OpExact, nobodysAddress()))
+		return err
+	})
+	if refusal != nil {
+		return shape, refusal
+	}
+	x.profile.Nobody, x.profile.NobodyCode = store.NobodyIsEmptyList, 0
+	if shape.Errors {
+		x.profile.Nobody, x.profile.NobodyCode = store.NobodyIsErrors, shape.Code
+	}
+	return shape, nil
+}
+
+// search looks for an address that nobody has.
+func (x *run) search(ctx context.Context) verdict {
+	shape, refusal := x.nobody(ctx)
+	if refusal != nil {
+		return x.part(refusal, "search people: the Search API is for integration users", Failed, CodeRightMissing)
+	}
+	x.allowed++
+	if shape.Errors {
+		return ok("nobody found is an object \"errors\" with code %s", codeText(shape.Code))
+	}
+	return ok("nobody found is an empty list")
+}
+
+func codeText(code int) string {
+	if code == icims.CodeUnknown {
+		return "unknown"
+	}
+	return fmt.Sprint(code)
+}
+
+// afterTest does a check that needs the test candidate in iCIMS.
+func (x *run) afterTest(ctx context.Context, name Name) verdict {
+	switch {
+	case x.args.NoTestCandidate:
+		return verdict{state: Skipped, code: CodeNotAsked}
+	case !x.there:
+		return verdict{state: Skipped, code: CodeNeedsEarlier}
+	}
+	switch name {
+	case CheckStored:
+		return x.stored(ctx)
+	case CheckFolder:
+		if x.back.person == nil {
+			return verdict{state: Skipped, code: CodeNeedsEarlier}
+		}
+		return x.folder()
+	case CheckVisible:
+		return x.visible(ctx)
+	case CheckPair:
+		return x.pair(ctx)
+	default: // CheckSearchMany
+		if x.profile.SeesPeople != store.Yes {
+			return verdict{state: Skipped, code: CodeNeedsEarlier}
+		}
+		return x.searchMany(ctx)
+	}
+}
+
+// keep saves the tenant profile, unless the verification could not be finished: then that of the
+// last one holds.
+func (x *run) keep(ctx context.Context) error {
+	if x.report.Result == ResultIncomplete || x.profile == x.Conn.Profile && !x.there {
+		return nil
+	}
+	if x.there {
+		x.profile.VerifiedAt, x.profile.TestPerson = x.now().UnixMilli(), x.report.Person
+	}
+	x.report.Profile = x.profile
+	return x.Ledger().SaveProfile(ctx, x.Conn, x.ConnRevision, x.profile)
+}
