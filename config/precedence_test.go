@@ -116,7 +116,7 @@ func TestDefaults(t *testing.T) {
 		LookupBatch: 50, LookupMemo: 5 * time.Minute, DummyEmailDomain: "seekout.example.com",
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000, ExpressReserve: 5, MaxCalls: 256,
-		JobsMaxAge: 10 * time.Minute, JobsShare: 10,
+		JobsMaxAge: 10 * time.Minute, JobsShare: 10, VerifyEvery: 168 * time.Hour,
 		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
 		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, MaxBatchRows: 1_000_000, MaxWaiting: 200_000, AcceptMemory: 85, ResultRetention: 720 * time.Hour, AbandonedAfter: 24 * time.Hour,
 		APIListen: "127.0.0.1:8080", Console: true, ConsoleIdle: time.Hour, APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
@@ -153,6 +153,7 @@ express_reserve: 9
 max_calls: 11
 jobs_max_age: 12m
 jobs_share: 13
+verify_every: 45h
 retry_min: 1s
 retry_max: 2s
 retry_budget: 3d
@@ -196,7 +197,7 @@ log_format: json
 		IcimsPrivateAddresses: []string{"10.0.0.5", "172.16.0.0/12"}, IcimsProxy: "http://proxy.example.com:3128",
 		CallTimeout: time.Second, SettleTime: 2 * time.Minute, LookupBatch: 7, DummyEmailDomain: "dummy.example.com",
 		CallsPerSecond: 2.5, Burst: 3, InFlight: 2, CallsPerDay: 500, ExpressReserve: 9, MaxCalls: 11,
-		JobsMaxAge: 12 * time.Minute, JobsShare: 13,
+		JobsMaxAge: 12 * time.Minute, JobsShare: 13, VerifyEvery: 45 * time.Hour,
 		RetryMin: time.Second, RetryMax: 2 * time.Second, RetryBudget: 72 * time.Hour,
 		Lease: 4 * time.Second, LaneConcurrency: 5, MaxLanes: 6, LaneIdle: 7 * time.Second,
 		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, MaxBatchRows: 14, MaxWaiting: 15, AcceptMemory: 16, ResultRetention: 10 * time.Hour, AbandonedAfter: 11 * time.Hour,

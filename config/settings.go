@@ -43,6 +43,8 @@ type Settings struct {
 	JobsMaxAge time.Duration `name:"jobs-max-age" env:"ICIMS_EXPORT_JOBS_MAX_AGE" default:"10m" placeholder:"DURATION" group:"jobs" help:"Age from which a customer's list of jobs is read anew when somebody asks for it, 1m to 24h."`
 	JobsShare  int           `name:"jobs-share" env:"ICIMS_EXPORT_JOBS_SHARE" default:"10" placeholder:"PERCENT" group:"jobs" help:"Part of a customer's calls a day that the list and the jobs' titles may take, 1 to 90 percent. Titles beyond it are read on other days."`
 
+	VerifyEvery time.Duration `name:"verify-every" env:"ICIMS_EXPORT_VERIFY_EVERY" default:"168h" placeholder:"DURATION" group:"icims" help:"Time after which a verified connection is verified again by itself, if calls are left and it is not paused: about twenty calls. At least 24h, or 0 for never."`
+
 	RetryMin    time.Duration `name:"retry-min" env:"ICIMS_EXPORT_RETRY_MIN" default:"5s" placeholder:"DURATION" group:"retry" help:"Shortest pause before an export is tried again."`
 	RetryMax    time.Duration `name:"retry-max" env:"ICIMS_EXPORT_RETRY_MAX" default:"1h" placeholder:"DURATION" group:"retry" help:"Longest pause before an export is tried again."`
 	RetryBudget time.Duration `name:"retry-budget" env:"ICIMS_EXPORT_RETRY_BUDGET" default:"24h" placeholder:"DURATION" group:"retry" help:"Time over which an export is tried before it becomes a dead letter."`

@@ -35,6 +35,7 @@ const (
 	minResultRetention = time.Hour
 	minAbandonedAfter  = time.Hour
 	maxJobsShare       = 90
+	minVerifyEvery     = 24 * time.Hour
 	minJobsAge         = time.Minute
 	maxJobsAge         = 24 * time.Hour
 	minConsoleIdle     = time.Minute
@@ -98,6 +99,9 @@ func (s Settings) Validate() error {
 	c.between("JobsShare", s.JobsShare, maxJobsShare)
 	if s.JobsMaxAge < minJobsAge || s.JobsMaxAge > maxJobsAge {
 		c.add("JobsMaxAge", fmt.Sprintf("is %s", short(s.JobsMaxAge)), "give a time from 1m to 24h")
+	}
+	if s.VerifyEvery < 0 || s.VerifyEvery > 0 && s.VerifyEvery < minVerifyEvery {
+		c.add("VerifyEvery", fmt.Sprintf("is %s", short(s.VerifyEvery)), "give a time of at least 24h, or 0 for never")
 	}
 	if problem := DomainProblem(s.DummyEmailDomain); problem != "" {
 		c.add("DummyEmailDomain", problem, "give a plain domain name such as seekout.example.com")

@@ -45,7 +45,7 @@ func (k *Keyset) ProfileFor(c Connection, kept KeptProfile) TenantProfile {
 		return TenantProfile{}
 	}
 	if kept.Settings != k.settingsHash(c) {
-		return TenantProfile{TestPerson: kept.Profile.TestPerson, SearchLag: kept.Profile.SearchLag}
+		return TenantProfile{TestPerson: kept.Profile.TestPerson, TestJob: kept.Profile.TestJob, SearchLag: kept.Profile.SearchLag}
 	}
 	return kept.Profile
 }

@@ -37,6 +37,8 @@ type TenantProfile struct {
 	SeesFolder Answer `json:"sees_folder,omitempty"`
 	// TestPerson is the test candidate in iCIMS, so that the next verification sends no other one.
 	TestPerson int64 `json:"test_person,omitempty"`
+	// TestJob is the job that it was put on.
+	TestJob int64 `json:"test_job,omitempty"`
 	// Missing are the fields that iCIMS took and that were not there when the test candidate was read
 	// back, comma separated.
 	Missing string `json:"missing,omitempty"`

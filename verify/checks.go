@@ -144,6 +144,12 @@ func (x *run) portal(ctx context.Context, portal string) verdict {
 	if x.job == 0 {
 		x.job = int64(jobs[0].ID)
 	}
+	// The test candidate stays on the job it was put on, while that is posted.
+	for _, j := range jobs {
+		if int64(j.ID) == x.profile.TestJob {
+			x.job = x.profile.TestJob
+		}
+	}
 	if len(jobs) >= icims.MaxSearchResults {
 		return ok("%d jobs or more", len(jobs))
 	}

@@ -36,7 +36,7 @@ func wantSaid(t *testing.T, report verify.Report, result verify.Result, changes 
 }
 
 // ofTenant are the findings without what differs from run to run.
-var ofTenant = cmpopts.IgnoreFields(store.TenantProfile{}, "VerifiedAt", "SearchLag", "TestPerson")
+var ofTenant = cmpopts.IgnoreFields(store.TenantProfile{}, "VerifiedAt", "SearchLag", "TestPerson", "TestJob")
 
 func honest() store.TenantProfile {
 	return store.TenantProfile{

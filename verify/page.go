@@ -76,6 +76,9 @@ ends the verification. While it runs, checks are ` + "`pending`" + ` or ` + "`ru
 A verification that is not done (state ` + "`failed`" + `) says why in ` + "`failure`, `problem` and `remedy`" + `; its report is ` + "`incomplete`" + `, and the checks that it has not come to are ` + "`skipped`" + `. So ends one whose
 connection is changed meanwhile (` + "`connection_changed`" + `): verify it again as it is now.
 
+A connection that was verified is verified again every week (setting ` + "`verify_every`" + `, 0 for never), by "schedule": not while the customer is paused or its credentials are refused, and only while
+half of the day's calls are left. It uses the same test candidate, on the same job while that is posted.
+
 While the verification runs the connection is ` + "`verifying`" + `; exports go on. After one that finds refused credentials or a refused address mended, what waited for that goes on at once.
 
 ## The test candidate

@@ -228,7 +228,7 @@ func (x *run) keep(ctx context.Context) error {
 		return nil
 	}
 	if x.there {
-		x.profile.VerifiedAt, x.profile.TestPerson = x.now().UnixMilli(), x.report.Person
+		x.profile.VerifiedAt, x.profile.TestPerson, x.profile.TestJob = x.now().UnixMilli(), x.report.Person, x.report.Job
 	}
 	x.report.Profile = x.profile
 	return x.Ledger().SaveProfile(ctx, x.Conn, x.ConnRevision, x.profile)

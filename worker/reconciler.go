@@ -29,6 +29,7 @@ type reconciler struct {
 	observer Observer
 	leads    *atomic.Bool
 	log      zerolog.Logger
+	reverify func(ctx context.Context, now time.Time) error
 
 	// rounds says which customers come next.
 	rounds rounds
@@ -80,7 +81,7 @@ return 1`)
 func newReconciler(w *Worker) *reconciler {
 	return &reconciler{
 		redis: w.redis, ledger: w.ledger, survey: w.survey, registry: w.registry, worker: w.id, lease: w.settings.Lease, idle: w.settings.AbandonedAfter, log: w.log,
-		observer: w.observer, leads: &w.vitals.leads,
+		observer: w.observer, leads: &w.vitals.leads, reverify: w.reverifyIfDue,
 		suspicions: map[string]suspicion{}, silent: map[string]time.Time{},
 	}
 }

@@ -77,7 +77,7 @@ func (r *reconciler) round(ctx context.Context) error {
 	if err := r.visit(ctx, visits); err != nil {
 		return err
 	}
-	err = errors.Join(r.stroll(ctx, busy), r.ledger.Bury(ctx, fleet), r.sweep(ctx, time.Now()))
+	err = errors.Join(r.reverify(ctx, fleet.Now), r.stroll(ctx, busy), r.ledger.Bury(ctx, fleet), r.sweep(ctx, time.Now()))
 	r.rounds.led = true
 	return err
 }

@@ -41,6 +41,7 @@ type Settings struct {
 	DummyDomain     string
 	AbandonedAfter  time.Duration // without a row a batch is closed that nobody closes
 	Jobs            jobs.Settings // of the lists of jobs
+	VerifyEvery     time.Duration // after which connections are verified again by themselves; 0: never
 }
 
 // DefaultAbandonedAfter is how long a batch may stay open without another row.
@@ -78,6 +79,9 @@ type Worker struct {
 	permitIDs atomic.Int64 // number the permits of this process
 	observer  Observer
 	vitals    vitals
+	// reverified is when this process last looked which connections are due for it; the
+	// reconciler's alone.
+	reverified time.Time
 
 	mu          sync.Mutex
 	connections map[string]store.Connection

@@ -162,7 +162,7 @@ func workerSettings(s config.Settings) worker.Settings {
 	w.LaneIdle, w.MaxLanes, w.LaneConcurrency = s.LaneIdle, s.MaxLanes, s.LaneConcurrency
 	w.ShutdownTimeout, w.DummyDomain = s.ShutdownTimeout, s.DummyEmailDomain
 	w.AbandonedAfter = s.AbandonedAfter
-	w.Jobs = jobsSettings(s)
+	w.Jobs, w.VerifyEvery = jobsSettings(s), s.VerifyEvery
 	return w
 }
 

@@ -1,0 +1,104 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker"
+)
+
+const week = 7 * 24 * time.Hour
+
+func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before   func(*rig)
+		verified time.Duration // how long ago; 0 for never
+		every    time.Duration
+		asked    int
+	}{
+		"a week and more ago":          {nil, 9 * 24 * time.Hour, week, 1},
+		"less than a week ago":         {nil, 6 * 24 * time.Hour, week, 0},
+		"never: that is for people":    {nil, 0, week, 0},
+		"switched off":                 {nil, 400 * 24 * time.Hour, 0, 0},
+		"a paused customer":            {func(r *rig) { r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"})) }, 9 * 24 * time.Hour, week, 0},
+		"refused credentials":          {func(r *rig) { r.start(); r.closeByVerdict() }, 9 * 24 * time.Hour, week, 0},
+		"more than half the day spent": {func(r *rig) { r.start(); r.tenant.SpendQuota(600_000); r.endedErrand(r.ask(customer)) }, 9 * 24 * time.Hour, week, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := time.Now().Add(2 * 24 * time.Hour) // what was asked for just now is two days old
+			r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.VerifyEvery = c.every }, conn: func(conn *store.Connection) {
+				if c.verified != 0 {
+					conn.Profile = store.TenantProfile{VerifiedAt: now.Add(-c.verified).UnixMilli()}
+				}
+			}})
+			r.worker.ServeErrands(store.ErrandVerify, worker.ErrandWork{Do: asksCustomer})
+			if c.before != nil {
+				c.before(r)
+			}
+			asked, err := r.worker.AskDueVerifications(t.Context(), now)
+			if err != nil || asked != c.asked {
+				t.Fatalf("asked for %d, %v", asked, err)
+			}
+			if asked == 0 {
+				return
+			}
+			if e, err := r.ledger.LastErrand(t.Context(), customer, store.ErrandVerify); err != nil || e.By != worker.VerifiedBySchedule {
+				t.Errorf("%+v, %v", e, err)
+			}
+			// Another process, or the next look, asks for no second one.
+			if again, err := r.worker.AskDueVerifications(t.Context(), now); again != 0 || err != nil {
+				t.Errorf("once more: %d, %v", again, err)
+			}
+		})
+	}
+}
+
+// The process that reconciles asks, without anybody's doing.
+func TestTheReconcilerAsksForDueVerifications(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.VerifyEvery = week }, conn: func(conn *store.Connection) {
+		conn.Profile = store.TenantProfile{VerifiedAt: time.Now().Add(-9 * 24 * time.Hour).UnixMilli()}
+	}})
+	r.eventually("it is asked for", func() bool {
+		e, err := r.ledger.LastErrand(t.Context(), customer, store.ErrandVerify)
+		return err == nil && e.By == worker.VerifiedBySchedule
+	})
+}
+
+// One errand that rests leaves its place to others.
+func TestAnErrandThatRestsHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 2, nil)
+	others := make(chan struct{})
+	do := func(ctx context.Context, r *worker.ErrandRun) (any, error) {
+		if r.Customer == "1002" {
+			close(others)
+			return "second", nil
+		}
+		for {
+			select {
+			case <-others:
+				return "first", nil
+			default:
+			}
+			if err := r.Rest(ctx, 5*time.Millisecond); err != nil {
+				return nil, err
+			}
+		}
+	}
+	f.kinds = map[store.ErrandKind]worker.ErrandWork{store.ErrandVerify: {Do: do, AtOnce: 1}}
+	f.join(nil)
+	first := f.ask("1001")
+	f.errand(first, "runs", func(e store.Errand) bool { return e.State == store.ErrandRunning })
+	second := f.ask("1002")
+	if e := f.endedErrand(second); e.State != store.ErrandDone {
+		t.Errorf("%+v", e)
+	}
+	if e := f.endedErrand(first); string(e.Result) != `"first"` {
+		t.Errorf("%+v", e)
+	}
+}
