@@ -61,7 +61,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 		"noscript": {"~* &* +@all -evalsha", []string{"the commands EVALSHA"}},
 		"ro":       {"~* &* +@read +@connection", []string{"the command EVAL"}},
 		"nowrite":  {"~* &* +@all -hset -zadd", []string{"the commands HSET, ZADD"}},
-		"readonly": {"%R~ix:* ~asynq:* &* +@all", []string{"the commands DEL, EXPIRE, EXPIREAT, HDEL"}},
+		"readonly": {"%R~ix:* ~asynq:* &* +@all", []string{"the commands APPEND, DEL, EXPIRE, EXPIREAT"}},
 		"noredis":  {"~other:* &* +@all", []string{"keys ix:*", "keys asynq:*"}},
 		"mute":     {"~* &* +@all -publish", []string{"the commands PUBLISH"}},
 	} {
