@@ -232,3 +232,19 @@ func TestReadBackKeepsNothingPersonal(t *testing.T) {
 		t.Errorf("only %d digests", len(seen))
 	}
 }
+
+func TestReadBackFindsFieldsThatWereNeverStored(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.UnstoredFields = []string{"education", "field51001"} }})
+	r.run(tasks.ToJob(job), tasks.Options{}, people(6)...)
+	v, _ := r.readBack(6)
+	for _, c := range v.Report.Fields {
+		lost := c.Field == readback.Education || c.Field == readback.LinkedIn
+		if c.Low() != lost || lost && c.Missing != 6 {
+			t.Errorf("%+v", c)
+		}
+	}
+	if len(v.Report.Fields) != len(readback.Fields()) {
+		t.Errorf("%d fields were sent", len(v.Report.Fields))
+	}
+}
