@@ -26,6 +26,7 @@ import (
 //	                                     to include those exported before
 //	ix:{1234}:k:<e-mail hash>    string  person known to have that e-mail, for a while
 //	ix:{1234}:s:<export>         list    the export's story: its last 20 entries, sealed
+//	ix:{1234}:words:<export>     list    iCIMS's own words in them, sealed, until the export ends
 //	ix:{1234}:due                zset    moving exports by when to look after them
 //	ix:{1234}:turns              list    batches with exports that wait in the bulk queue, in
 //	                                     turn; "back" stands for all that were put off
@@ -105,6 +106,7 @@ func payloadKey(customer, export string) string { return prefix(customer) + "p:"
 func countersKey(customer string) string        { return prefix(customer) + "c" }
 
 func storyKey(customer, export string) string { return prefix(customer) + "s:" + export }
+func wordsKey(customer, export string) string { return prefix(customer) + "words:" + export }
 func dueKey(customer string) string           { return prefix(customer) + "due" }
 func deadKey(customer string) string          { return prefix(customer) + "dead" }
 func turnsKey(customer string) string         { return prefix(customer) + "turns" }

@@ -114,7 +114,7 @@ func sealedAt(key string) (sealedPlace, bool) {
 	case kind == "p":
 		ref := Ref{strings.TrimPrefix(tag, keyRoot+"{"), strings.TrimPrefix(local, "p:")}
 		return sealedPlace{key: key, kind: "string", export: &ref}, true
-	case kind == "s", local == "conn:h", local == "jobs:l", kind == "b" && strings.HasSuffix(local, ":refused"):
+	case kind == "s", kind == "words", local == "conn:h", local == "jobs:l", kind == "b" && strings.HasSuffix(local, ":refused"):
 		return sealedPlace{key: key, kind: "list"}, true
 	case local == "conn:profile":
 		return sealedPlace{key: key, kind: "string"}, true

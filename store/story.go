@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// Entry is one thing that happened to an export, as its story tells it. It is
-// sealed: iCIMS's own words may repeat what they are about.
+// Entry is one thing that happened to an export, as its story tells it. It is sealed. iCIMS's
+// own words are kept apart, see words.go.
 type Entry struct {
 	At time.Time `json:"at"`
 	// What is the outcome of an attempt ("retry", "unknown", "done", ...) or the
@@ -31,12 +33,14 @@ const WhatSealed = "sealed"
 
 // Called is one call of an attempt that did not go smoothly.
 type Called struct {
-	Op          string   `json:"op"`
-	Status      int      `json:"status,omitempty"`
-	Reason      string   `json:"reason,omitempty"`
-	Sent        string   `json:"sent,omitempty"`
-	Transaction string   `json:"transaction,omitempty"`
-	Problems    []string `json:"problems,omitempty"`
+	Op          string `json:"op"`
+	Status      int    `json:"status,omitempty"`
+	Reason      string `json:"reason,omitempty"`
+	Sent        string `json:"sent,omitempty"`
+	Transaction string `json:"transaction,omitempty"`
+	// Problems are code and field, ": " and iCIMS's own words. Those may repeat what was sent, so
+	// they go when the export ends.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // sealEntry renders an entry for a script; nothing for none.
@@ -44,22 +48,32 @@ func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
 	if e == nil {
 		return "", nil
 	}
-	data, err := json.Marshal(e)
+	entry, words := splitWords(*e)
+	data, err := json.Marshal(entry)
 	if err != nil {
 		return "", fmt.Errorf("encode story: %w", err)
 	}
 	sealed, err := l.keys.Seal(data, storyKey(ref.Customer, ref.Export))
-	return string(sealed), err
+	if err != nil || words == nil {
+		return string(sealed), err
+	}
+	apart, err := l.sealWords(ref, words)
+	return apart + string(sealed), err
 }
 
 // Story returns what happened to an export, the oldest first, as far as it is
 // kept: the last 20 entries, and for a finished export as long as its outcome.
 func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
 	key := storyKey(ref.Customer, ref.Export)
-	sealed, err := l.redis.LRange(ctx, key, 0, -1).Result()
+	var told, said *redis.StringSliceCmd
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		told, said = p.LRange(ctx, key, 0, -1), p.LRange(ctx, wordsKey(ref.Customer, ref.Export), 0, -1)
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read story: %w", err)
 	}
+	sealed, words := told.Val(), l.openWords(ref, said.Val())
 	story := make([]Entry, 0, len(sealed))
 	for _, item := range slices.Backward(sealed) {
 		data, err := l.keys.Open([]byte(item), key)
@@ -74,6 +88,7 @@ func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
 		if err := json.Unmarshal(data, &e); err != nil {
 			return nil, fmt.Errorf("story of export %s is not readable", ref.Export)
 		}
+		words.join(&e)
 		story = append(story, e)
 	}
 	return story, nil

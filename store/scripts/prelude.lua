@@ -93,12 +93,21 @@ local function put_back(id, at)
   take_turns('back')
 end
 
--- tell adds a sealed entry to the export's story, of which the last 20 are kept.
+-- tell adds a sealed entry to the export's story, of which the last 20 are kept. iCIMS's
+-- words in front of it (see words.go) are kept apart.
 local function tell(entry)
   if entry == '' then return end
-  local story = prefix .. 's:' .. export
-  redis.call('LPUSH', story, entry)
-  redis.call('LTRIM', story, 0, 19)
+  local function add(list, item)
+    redis.call('LPUSH', list, item)
+    redis.call('LTRIM', list, 0, 19)
+  end
+  local length = string.match(entry, '^w(%d%d%d%d%d%d%d%d)')
+  if length then
+    local rest = 10 + tonumber(length)
+    add(prefix .. 'words:' .. export, string.sub(entry, 10, rest - 1))
+    entry = string.sub(entry, rest)
+  end
+  add(prefix .. 's:' .. export, entry)
 end
 
 -- with_job adds a workflow to a list "job:workflow,...".
@@ -191,8 +200,10 @@ local function write_outcome(batch, id, line)
   redis.call('PERSIST', place) -- earlier releases let outcomes expire one by one
 end
 
--- keep_story notes that a story is one of an ended export: it goes with the batch.
+-- keep_story notes that a story is one of an ended export: it goes with the batch. iCIMS's
+-- words may repeat what was sent, and go now.
 local function keep_story(batch)
+  redis.call('UNLINK', prefix .. 'words:' .. export)
   local story = prefix .. 's:' .. export
   if redis.call('EXISTS', story) == 1 then redis.call('SADD', prefix .. 'b:' .. batch .. ':s', export) end
 end

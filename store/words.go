@@ -1,0 +1,77 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// words are what iCIMS said to the calls of one entry of a story. iCIMS repeats in them what was
+// sent to it, so they are kept apart from the story: they help as long as somebody may retry the
+// export, and go when it has ended. Scripts cannot open either, so one argument carries both: "w",
+// the length of the sealed words in eight digits, the words, the entry.
+type words struct {
+	At    time.Time  `json:"at"` // of the entry
+	Calls [][]string `json:"calls"`
+}
+
+// splitWords takes iCIMS's words out of an entry and leaves codes and fields; nil without any.
+func splitWords(e Entry) (Entry, *words) {
+	w := words{At: e.At}
+	found := false
+	e.Calls = slices.Clone(e.Calls)
+	for i := range e.Calls {
+		w.Calls = append(w.Calls, e.Calls[i].Problems)
+		e.Calls[i].Problems = slices.Clone(e.Calls[i].Problems)
+		for j, p := range e.Calls[i].Problems {
+			code, said, _ := strings.Cut(p, ": ")
+			e.Calls[i].Problems[j] = code
+			found = found || said != ""
+		}
+	}
+	if !found {
+		return e, nil
+	}
+	return e, &w
+}
+
+// sealWords renders words as they stand in front of the entry.
+func (l *Ledger) sealWords(ref Ref, w *words) (string, error) {
+	data, err := json.Marshal(w)
+	if err != nil {
+		return "", fmt.Errorf("encode iCIMS's words: %w", err)
+	}
+	sealed, err := l.keys.Seal(data, wordsKey(ref.Customer, ref.Export))
+	return fmt.Sprintf("w%08d%s", len(sealed), sealed), err
+}
+
+// allWords are those of an export's entries.
+type allWords []words
+
+// openWords opens what can be opened: a story is worth telling without them.
+func (l *Ledger) openWords(ref Ref, sealed []string) allWords {
+	var all allWords
+	for _, item := range sealed {
+		var w words
+		data, err := l.keys.Open([]byte(item), wordsKey(ref.Customer, ref.Export))
+		if err == nil && json.Unmarshal(data, &w) == nil {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// join gives an entry the words that were taken out of it.
+func (all allWords) join(e *Entry) {
+	for _, w := range all {
+		if !w.At.Equal(e.At) || len(w.Calls) != len(e.Calls) {
+			continue
+		}
+		for i := range e.Calls {
+			e.Calls[i].Problems = w.Calls[i]
+		}
+		return
+	}
+}
