@@ -66,6 +66,7 @@ type Connection struct {
 	Problem  string             `json:"problem,omitempty" doc:"What is wrong with its settings, so that it cannot be used."`
 	Sealed   bool               `json:"sealed,omitempty" doc:"The service's keyset does not open the settings."`
 	Filed    bool               `json:"filed,omitempty" doc:"The store has none (absent): this is the one of the file of connections, and changes only there. One that is entered takes its place."`
+	Findings []store.Finding    `json:"findings,omitempty" doc:"What verification has found out about the customer's iCIMS, and what it means for exports."`
 	Verified *Verified          `json:"verified,omitempty" doc:"Its latest verification that was done; left out where it cannot be read, and in the answer to a change of it."`
 
 	DeadLetters int `json:"dead_letters,omitempty" doc:"In the list alone: how many exports of the customer were given up and wait for somebody."`
@@ -115,7 +116,7 @@ func connectionOf(v operate.ConnectionView) Connection {
 		Since: v.Since.UTC(), Edited: v.Edited, Pause: v.Pause, Region: v.Region, Portals: v.Portals, Problem: v.Problem, Sealed: v.Sealed, Filed: v.Filed,
 	}
 	if v.Settled() {
-		shown.InUse = settingsOf(v.WithDefaults())
+		shown.InUse, shown.Findings = settingsOf(v.WithDefaults()), v.Profile.Findings()
 	}
 	if v.Reason != "" {
 		info := v.Reason.Info()

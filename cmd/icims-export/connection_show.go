@@ -181,6 +181,12 @@ func (v connectionView) write(p *process, s config.Settings) error {
 			return err
 		}
 	}
+	if v.Region != "" {
+		fmt.Fprintln(p.stdout, "\nWhat is known of the customer's iCIMS:")
+		for _, f := range v.Profile.Findings() {
+			hang(p.stdout, width, "  • ", f.Means)
+		}
+	}
 	fmt.Fprintln(p.stdout, "\nWhat happened to it, the latest first:")
 	for _, e := range v.History {
 		hang(p.stdout, width, "  • ", happened(e))
