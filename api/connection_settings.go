@@ -13,6 +13,7 @@ type ConnectionSettings struct {
 	Source        string            `json:"source,omitempty" maxLength:"1000" doc:"The source of persons and workflows."`
 	Status        *NodeSetting      `json:"status,omitempty" doc:"The status of workflows."`
 	Folder        *NodeSetting      `json:"folder,omitempty" doc:"The folder of persons."`
+	MissingFolder string            `json:"missing_folder,omitempty" maxLength:"20" doc:"Whether people whose folder iCIMS does not show are updated: left out, no, since they may be employees; candidate, yes." example:"candidate"`
 	LinkedInField string            `json:"linkedin_field,omitempty" maxLength:"100" doc:"The tenant's custom field for the profile's URL; left out, URLs are." example:"field51001"`
 	DummyDomain   string            `json:"dummy_email_domain,omitempty" maxLength:"300" doc:"Of addresses made up for this customer's candidates."`
 	Limits        *LimitSettings    `json:"limits,omitempty" doc:"Bounds of the calls, for all processes together."`
@@ -60,7 +61,7 @@ type EducationSetting struct {
 func settingsOf(c store.Connection) ConnectionSettings {
 	return ConnectionSettings{
 		Auth: string(c.Auth), Username: c.Username, TokenURL: c.TokenURL, Capabilities: string(c.Capabilities), PortalURLs: c.PortalURLs,
-		Source: c.Source, Status: given(NodeSetting(c.Status)), Folder: given(NodeSetting(c.Folder)), LinkedInField: c.LinkedInField, DummyDomain: c.DummyDomain,
+		Source: c.Source, Status: given(NodeSetting(c.Status)), Folder: given(NodeSetting(c.Folder)), MissingFolder: c.MissingFolder, LinkedInField: c.LinkedInField, DummyDomain: c.DummyDomain,
 		Limits: given(LimitSettings{
 			CallsPerSecond: c.Limits.CallsPerSecond, Burst: c.Limits.Burst, InFlight: c.Limits.InFlight,
 			CallsPerDay: c.Limits.CallsPerDay, ExpressReserve: c.Limits.ExpressReserve,
@@ -74,7 +75,7 @@ func (s ConnectionSettings) connection(customer string) store.Connection {
 	c := store.Connection{
 		Customer: customer, Auth: store.AuthKind(s.Auth), Username: s.Username, TokenURL: s.TokenURL, Capabilities: store.Capabilities(s.Capabilities),
 		PortalURLs: s.PortalURLs, Source: s.Source, Status: store.NodeRef(value(s.Status)), Folder: store.NodeRef(value(s.Folder)),
-		LinkedInField: s.LinkedInField, DummyDomain: s.DummyDomain,
+		MissingFolder: s.MissingFolder, LinkedInField: s.LinkedInField, DummyDomain: s.DummyDomain,
 	}
 	l, f := value(s.Limits), value(s.Fields)
 	c.Limits = store.Limits{CallsPerSecond: l.CallsPerSecond, Burst: l.Burst, InFlight: l.InFlight, CallsPerDay: l.CallsPerDay, ExpressReserve: l.ExpressReserve}

@@ -84,6 +84,7 @@ connections:
     status: {value: "Recruiter Submitted"}  # or {id: "<the tenant's node id>"}
     folder: {id: D32007}
     auth: basic                             # or hmac (the password is the key), oauth (client id and secret)
+    missing_folder: ""                      # candidate: update people whose folder iCIMS does not show
     linkedin_field: field51001              # left out: profile URLs are not sent
     dummy_email_domain: seekout.example.com # left out: that of the settings
     limits: {calls_per_second: 5, burst: 10, in_flight: 4, calls_per_day: 10000, express_reserve: 5}

@@ -179,6 +179,9 @@ func (k *checker) tenant() {
 			k.addf(name.setting, "not_a_field_name", "give the name of the field in iCIMS's API, in lower case, such as field51001")
 		}
 	}
+	if k.c.MissingFolder != "" && k.c.MissingFolder != store.MissingFolderCandidate {
+		k.addf("missing_folder", "not_a_choice", "leave it out, or give candidate: then people whose folder iCIMS does not show are updated")
+	}
 	if k.c.DummyDomain != "" {
 		if problem := config.DomainProblem(k.c.DummyDomain); problem != "" {
 			k.addf("dummy_email_domain", "not_a_domain", "give a plain domain name such as seekout.example.com")

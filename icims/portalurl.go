@@ -106,7 +106,7 @@ func parsePortalURL(entry string, allow HostPolicy) (p PortalURL, code, message 
 	case !allow.Allows(u) && u.Scheme != "https":
 		return p, "not_https", "it must start with https://, so that the password is not sent in the clear"
 	case !allow.Allows(u):
-		return p, "not_icims", "the host is not one of iCIMS's; use api.icims.com, api-eu.icims.com or api-ca.icims.com, or have the operator allow this origin in ICIMS_EXPORT_ICIMS_HOSTS"
+		return p, "not_icims", "the host is not one of iCIMS's; use api.icims.com or api-eu.icims.com, or have the operator allow this origin in ICIMS_EXPORT_ICIMS_HOSTS"
 	}
 	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(u.EscapedPath(), "/"), "/"), "/")
 	if len(segments) != 5 || segments[0] != "customers" || segments[2] != "search" || segments[3] != "portals" {

@@ -45,6 +45,9 @@ func (p Problem) Text() string {
 	return *p.message
 }
 
+// Required reports whether the field is missing, rather than wrong.
+func (p Problem) Required() bool { return p.Code == codeRequired }
+
 func (p Problem) String() string {
 	code := "no code"
 	if p.Code != CodeUnknown {
@@ -189,11 +192,19 @@ func (r *problemReader) isField(name string) bool {
 	walk(doc, func(k string) { key = key || k == name }, func(v string) {
 		value = value || strings.Contains(strings.ToLower(v), lower)
 	})
+	// A path below a field that was sent, as in rcf3211.school or education[1].school.
+	first, rest, _ := strings.Cut(strings.ReplaceAll(name, "[", "."), ".")
+	below := false
+	if fields, ok := doc.(map[string]any); ok && rest != "" {
+		_, below = fields[first]
+	}
 	switch {
 	case key:
 		return anyName.MatchString(name)
 	case value:
 		return false
+	case below:
+		return pathName.MatchString(name)
 	}
 	return plainName.MatchString(name) || dottedName.MatchString(name)
 }
@@ -201,6 +212,7 @@ func (r *problemReader) isField(name string) bool {
 var (
 	anyName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 	plainName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	pathName  = regexp.MustCompile(`^[a-z][a-z0-9_]*(\[[0-9]+\])?(\.[a-z0-9_]+)*$`)
 	// Dots occur in the names of filters and of collections' children. An
 	// e-mail's local part has them too, hence the closed set of first parts.
 	dottedName = regexp.MustCompile(`^(person|job|applicantworkflow|phones|addresses|education|workexperience)(\.[a-z0-9_]+)+$`)

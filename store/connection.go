@@ -27,6 +27,9 @@ type Connection struct {
 	Source string  `yaml:"source" json:"source"`
 	Status NodeRef `yaml:"status" json:"status"`
 	Folder NodeRef `yaml:"folder" json:"folder"`
+	// MissingFolder says whose profiles are updated whose folder iCIMS does not show:
+	// empty for nobody's, since they may be employees; MissingFolderCandidate for all.
+	MissingFolder string `yaml:"missing_folder" json:"missing_folder,omitempty"`
 	// LinkedInField is the tenant's custom URL field ("field51001"). Empty
 	// means that profile URLs are left out, with a warning.
 	LinkedInField string `yaml:"linkedin_field" json:"linkedin_field,omitempty"`
@@ -129,6 +132,9 @@ type EducationFields struct {
 	School     string `yaml:"school" json:"school"`
 	Degree     string `yaml:"degree" json:"degree"`
 }
+
+// MissingFolderCandidate takes people for candidates whose folder iCIMS does not show.
+const MissingFolderCandidate = "candidate"
 
 // Connection defaults: iCIMS's stock nodes where they are public, the sheet's
 // working names where a tenant's own are not known, and the limits of the

@@ -16,16 +16,25 @@ type Marker struct {
 	Person     int64
 	ExportedAt time.Time       // to the second
 	Workflows  map[int64]int64 // by job
+	// Owed are the parts of the person's history that iCIMS did not take: education,
+	// work_experience.
+	Owed []string
 }
 
-// parseMarker reads "person|unix seconds|job:workflow,job:workflow".
+// parseMarker reads "person|unix seconds|job:workflow,job:workflow", and after
+// another bar what is owed.
 func parseMarker(s string) (Marker, bool) {
 	person, rest, ok := strings.Cut(s, "|")
 	if !ok {
 		return Marker{}, false
 	}
-	at, jobs, _ := strings.Cut(rest, "|")
-	return Marker{Person: number(person), ExportedAt: time.Unix(number(at), 0), Workflows: parseJobs(jobs)}, true
+	at, rest, _ := strings.Cut(rest, "|")
+	jobs, owed, _ := strings.Cut(rest, "|")
+	m := Marker{Person: number(person), ExportedAt: time.Unix(number(at), 0), Workflows: parseJobs(jobs)}
+	if owed != "" {
+		m.Owed = strings.Split(owed, ",")
+	}
+	return m, true
 }
 
 // parseJobs reads "job:workflow,job:workflow".

@@ -110,20 +110,6 @@ func workflowFields(person icims.PersonID, job icims.JobID, conn store.Connectio
 	return f
 }
 
-// withoutPhoneTypes is f without the types of its phones, or of the one phone
-// that f is, for tenants that lack a type (API sheet §6.3).
-func withoutPhoneTypes(f icims.Fields) icims.Fields {
-	f = without(f, fieldPhoneType)
-	if phones, ok := f[fieldPhones].([]icims.Fields); ok {
-		bare := make([]icims.Fields, len(phones))
-		for i, p := range phones {
-			bare[i] = without(p, fieldPhoneType)
-		}
-		f[fieldPhones] = bare
-	}
-	return f
-}
-
 // without is f without some fields, for tenants that refuse them.
 func without(f icims.Fields, names ...string) icims.Fields {
 	out := make(icims.Fields, len(f))

@@ -32,7 +32,7 @@ func TestTenantsDiffer(t *testing.T) {
 				c.WorkExperience.Collection = "rcf3211"
 				c.Behaviour = &icimstest.Behaviour{UnknownField: icimstest.Refuse}
 			},
-			warnings: "field_refused:workexperience",
+			warnings: "field_refused:workexperience,work_experience_owed",
 		},
 		{
 			name: "names that the connection gives are used",
@@ -77,7 +77,7 @@ func TestTenantsDiffer(t *testing.T) {
 			tenant: func(c *icimstest.TenantConfig) {
 				c.HiddenEntries = map[string][]string{"lists.school": {"University of Porto"}}
 			},
-			warnings: "field_refused:education",
+			warnings: "field_refused:education,education_owed",
 		},
 	}
 	for _, c := range cases {

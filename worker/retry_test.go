@@ -175,9 +175,10 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 		gone     string
 		warnings string
 	}{
-		{"the collection by name", refuse("workexperience"), true, "workexperience", "field_refused:workexperience"},
-		{"the collection by one of its children", refuse("workemployer"), true, "workexperience", "field_refused:workexperience"},
-		{"the collection by a path", refuse("workexperience.workemployer"), true, "workexperience", "field_refused:workexperience"},
+		{"the collection by name", refuse("workexperience"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
+		{"the collection by one of its children", refuse("workemployer"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
+		{"the collection by a path", refuse("workexperience.workemployer"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
+		{"the collection by a path with a place", refuse("workexperience[0].workemployer"), true, "workexperience", "field_refused:workexperience,work_experience_owed"},
 		{"a phone type first costs the type only", refuse("phonetype"), true, "", "phone_type_dropped"},
 		{"a phone number costs the phones, and teaches nothing about types", refuse("phones.phonenumber"), true, "phones", "field_refused:phones"},
 		{"a field that every person needs", refuse("email"), false, "", ""},
@@ -188,7 +189,9 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			tenant := newTenant(store.Connection{}, time.Minute)
-			f, ws, ok := tenant.relent(body(), c.err)
+			r := request{fields: body()}
+			ws, ok := tenant.relent(&r, c.err)
+			f := r.fields
 			if ok != c.ok || warnings(ws).codes() != c.warnings {
 				t.Fatalf("%v, warnings %v", ok, ws)
 			}
@@ -214,9 +217,10 @@ func TestOneRefusedPhoneIsLeftOut(t *testing.T) {
 		"phones.phonenumber": {0, "field_refused:phones"},
 	} {
 		tenant := newTenant(store.Connection{}, time.Minute)
-		f, ws, ok := tenant.relent(phone, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: named}}})
-		if !ok || len(f) != want.left || warnings(ws).codes() != want.warnings {
-			t.Errorf("%s: %v left, warnings %v, %v", named, f, ws, ok)
+		r := request{collection: fieldPhones, fields: phone}
+		ws, ok := tenant.relent(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: named}}})
+		if !ok || len(r.fields) != want.left || warnings(ws).codes() != want.warnings {
+			t.Errorf("%s: %v left, warnings %v, %v", named, r.fields, ws, ok)
 		}
 	}
 }

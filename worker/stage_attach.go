@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
@@ -27,6 +26,7 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 		}
 		if id != 0 {
 			x.tellf("workflow %d links the person to the job already", id)
+			s.recheckStatus(ctx, x, id)
 			return outcome{kind: done, workflow: id}
 		}
 		if why, spent := s.retries.spent(x.claim); x.claim.Intent == store.IntentWorkflow && spent {
@@ -103,17 +103,18 @@ func noAnswer(e *icims.Error) bool {
 }
 
 func (s attachStage) place(ctx context.Context, x *export) outcome {
-	status := s.tenant.currentStatus()
+	known, end, err := s.tenant.beginStatus(ctx)
+	if err != nil {
+		return stopped(ctx)
+	}
+	defer end()
+	status := known.ref
 	for {
 		fields := workflowFields(x.personID, x.job, s.conn, status)
 		id, answer, err := s.client.CreateWorkflow(ctx, fields)
 		if err == nil {
 			x.sentWorkflow = append(x.sentWorkflow, fields)
-			if status.IsZero() && !s.conn.Status.IsZero() {
-				x.warn(WarningStatusDropped)
-			}
-			s.tenant.statusAccepted(status)
-			x.warnAnswer(answer)
+			s.seeStatus(ctx, x, id, status, known, x.warnWorkflow(answer))
 			return outcome{kind: done, workflow: id}
 		}
 		refusal, ok := errors.AsType[*icims.Error](err)
@@ -121,7 +122,7 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 			return failed(err)
 		}
 		if aboutStatus(refusal) && !status.IsZero() {
-			if status, err = s.nextStatus(ctx, x, status); err != nil {
+			if status, err = s.nextStatus(ctx, status, known); err != nil {
 				return failed(err)
 			}
 			continue
@@ -194,61 +195,4 @@ func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID)
 		return outcome{kind: done, workflow: id}
 	}
 	return s.place(ctx, x)
-}
-
-// aboutStatus reports whether iCIMS complains about the status alone.
-func aboutStatus(e *icims.Error) bool {
-	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{fieldStatus})
-}
-
-// nextStatus chooses what to send instead of a refused status, in the order of
-// the API sheet §9.4: the configured one, the id of an existing workflow's status
-// with the same label, none.
-func (s attachStage) nextStatus(ctx context.Context, x *export, refused store.NodeRef) (store.NodeRef, error) {
-	if label := refused.Value; label != "" && s.tenant.searchStatus() {
-		learned, err := s.learnStatus(ctx, x.job, label)
-		if err != nil || !learned.IsZero() {
-			s.tenant.learnStatus(learned)
-			return learned, err
-		}
-	}
-	return s.tenant.refuseStatus(refused), nil
-}
-
-// learnFrom is how many existing workflows are read to learn the id of a status.
-const learnFrom = 5
-
-func (s attachStage) learnStatus(ctx context.Context, job icims.JobID, label string) (store.NodeRef, error) {
-	ids, _, err := s.client.SearchWorkflows(ctx, workflowsOf(job))
-	if err != nil {
-		return store.NodeRef{}, err
-	}
-	slices.Reverse(ids) // newest first
-	for _, id := range ids[:min(len(ids), learnFrom)] {
-		w, _, err := s.client.Workflow(ctx, id)
-		switch icims.ClassOf(err) {
-		case icims.ClassPermanent, icims.ClassAccess:
-			continue // gone, or not for this account: the next one may do
-		default:
-		}
-		if err != nil {
-			return store.NodeRef{}, err
-		}
-		if w.Status != nil && w.Status.ID != "" && sameLabel(w.Status.Value, label) {
-			return store.NodeRef{ID: w.Status.ID}, nil
-		}
-	}
-	return store.NodeRef{}, nil
-}
-
-// sameLabel compares a status with its label, which iCIMS may show behind the
-// name of its bin, as in "New Submissions - External Portal".
-func sameLabel(shown, label string) bool {
-	shown, label = strings.ToLower(shown), strings.ToLower(label)
-	return shown == label || strings.HasSuffix(shown, " - "+label) || strings.HasSuffix(shown, ": "+label)
-}
-
-// workflowsOf is the search for the workflows of a job.
-func workflowsOf(job icims.JobID) icims.Query {
-	return icims.Query{Filters: []icims.Filter{{Name: "applicantworkflow.job.id", Value: []string{job.String()}}}}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
@@ -36,7 +37,7 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	}
 	fields, ws := personFields(x.payload.Candidate, s.conn)
 	x.warn(ws...)
-	err := s.sendFields(x, fields, func(f icims.Fields) (*icims.Response, error) {
+	held, err := s.sendFields(x, request{fields: fields}, func(f icims.Fields) (*icims.Response, error) {
 		id, answer, err := s.client.CreatePerson(ctx, f)
 		x.personID = id
 		return answer, err
@@ -50,6 +51,9 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	}
 	x.personMade, x.madeNow = true, true
 	s.tenant.made(x.payload.Candidate.Email, x.personID)
+	if len(held) > 0 {
+		return s.addHeld(ctx, x, held)
+	}
 	if !x.isJob() {
 		return outcome{} // Record notes the person together with the end
 	}
@@ -113,27 +117,32 @@ func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome
 // needed.
 func (s writeStage) update(ctx context.Context, x *export) outcome {
 	id := x.person.ID
-	if x.person.Protected() {
+	hidden := x.person.Folder.IsZero() && s.conn.MissingFolder != store.MissingFolderCandidate
+	if hidden || x.person.Protected() {
 		x.warn(WarningNotUpdated)
+		if hidden {
+			x.warnings = slices.DeleteFunc(x.warnings, func(w Warning) bool { return w == WarningNotUpdated })
+			x.warn(WarningFolderHidden)
+		}
+		x.warn(s.owed(x)...)
 		x.personID = id
 		return outcome{}
 	}
 	changes, phones, ws := personChanges(x.payload.Candidate, s.conn, *x.person)
 	x.warn(ws...)
 	if len(changes) > 0 {
-		err := s.sendFields(x, changes, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, f) })
+		_, err := s.sendFields(x, request{fields: changes}, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, f) })
 		if err != nil {
 			return s.updateFailed(err)
 		}
 	}
 	for _, phone := range phones {
-		err := s.sendFields(x, phone, func(f icims.Fields) (*icims.Response, error) {
-			_, answer, err := s.client.AddCollectionEntry(ctx, id, fieldPhones, f)
-			return answer, err
-		})
-		if err != nil {
+		if err := s.addEntry(ctx, x, id, request{collection: fieldPhones, fields: phone}); err != nil {
 			return s.updateFailed(err)
 		}
+	}
+	if err := s.fill(ctx, x, id); err != nil {
+		return s.updateFailed(err)
 	}
 	x.personID = id
 	return outcome{}
@@ -149,43 +158,55 @@ func (s writeStage) updateFailed(err error) outcome {
 	return o
 }
 
-// sendFields sends fields, and sends them again without those that iCIMS
-// refuses and that the export can do without. A refused request has written
-// nothing (API sheet §3.2).
-func (s writeStage) sendFields(x *export, fields icims.Fields, send func(icims.Fields) (*icims.Response, error)) error {
-	fields, ws := s.tenant.prepare(fields)
-	x.warn(ws...)
+// sendFields sends a request, and sends it again without what iCIMS refuses of it and
+// the export can do without. A refused request has written nothing (API sheet §3.2).
+// It returns the entries that are to be added one by one.
+func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*icims.Response, error)) (held []request, err error) {
+	x.warn(s.tenant.prepare(&r)...)
 	for {
 		// A PATCH or an entry of which nothing is left has nothing to say.
-		if len(fields) == 0 {
-			return nil
+		if len(r.fields) == 0 {
+			return r.held, nil
 		}
-		answer, err := send(fields)
+		answer, err := send(r.fields)
 		if err == nil {
-			s.tenant.accepted(fields)
-			x.sentPerson = append(x.sentPerson, fields)
-			x.warnAnswer(answer)
-			return nil
+			sent := r.fields
+			if r.collection != "" {
+				sent = icims.Fields{r.collection: []icims.Fields{r.fields}}
+			}
+			x.sentPerson = append(x.sentPerson, sent)
+			s.tenant.accepted(r, x.warnAnswer(s.tenant, r, answer))
+			return r.held, nil
 		}
 		refusal, ok := errors.AsType[*icims.Error](err)
 		if !ok {
-			return err
+			return nil, err
 		}
-		fewer, ws, ok := s.tenant.relent(fields, refusal)
+		ws, ok := s.tenant.relent(&r, refusal)
 		if !ok {
-			return err
+			return nil, err
 		}
+		x.tellf("iCIMS refused %s, so the rest was sent", strings.Join(refusal.Fields(), ", "))
 		x.warn(ws...)
-		fields = fewer
 	}
 }
 
-// warnAnswer keeps what iCIMS warned about although it saved the record.
-func (x *export) warnAnswer(answer *icims.Response) {
+// warnAnswer keeps what iCIMS warned about although it saved the record, and returns
+// the fields. What was warned about counts as refused: it may not have been stored.
+func (x *export) warnAnswer(t *tenant, r request, answer *icims.Response) map[string]bool {
 	if answer == nil {
-		return
+		return nil
 	}
+	warned := map[string]bool{}
 	for _, p := range answer.Warnings {
-		x.warn(savedWithWarning(p.Field))
+		name, child, held := r.holder(p.Field)
+		warned[name] = held
+		if !held || name == fieldSource || slices.Contains(requiredFields, name) {
+			x.warn(savedWithWarning(p.Field))
+			continue
+		}
+		x.tellf("iCIMS saved the record without %s", p.Field)
+		x.warn(t.aboutField(name, child)...)
 	}
+	return warned
 }

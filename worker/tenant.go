@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,14 +11,14 @@ import (
 // tenant is what a lane has learned about its customer's iCIMS, so that each
 // lesson costs calls only once.
 type tenant struct {
-	mu             sync.Mutex
-	emailCase      emailCase
-	noPhoneTypes   bool
-	refused        map[string]int // refusals in a row, by field
-	status         store.NodeRef
-	statusSettled  bool // status is what this tenant takes
-	statusSearched bool // existing workflows were looked at for it
-	pairFailures   int  // questions for the workflow of a pair in a row that had no answer; below 0: one had
+	mu        sync.Mutex
+	emailCase emailCase
+	fields    map[string]*fieldLesson // by name
+	values    map[string]int          // how often one value of a field was refused
+	// names are those of the two collections of a person's history.
+	names        store.FieldNames
+	status       statusLesson
+	pairFailures int // questions for the workflow of a pair in a row that had no answer; below 0: one had
 }
 
 // How many questions for the workflow of a person and job go without an answer before
@@ -54,109 +52,47 @@ func (t *tenant) pairFailed() {
 	}
 }
 
-// dropAfter is how often in a row a field is refused before it is left out from
-// the start: a collection or custom field that the tenant does not have, rather
-// than a value that it does not like.
-const dropAfter = 3
-
 func newTenant(conn store.Connection, settle time.Duration) *tenant {
-	return &tenant{emailCase: emailCase{settle: settle, now: time.Now}, refused: map[string]int{}, status: conn.Status}
-}
-
-// prepare takes out of a person's fields what the tenant is known to refuse.
-func (t *tenant) prepare(f icims.Fields) (icims.Fields, []Warning) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var ws warnings
-	if _, sent := f[fieldPhones]; sent && t.noPhoneTypes {
-		f = withoutPhoneTypes(f)
-		ws.add(WarningPhoneTypeDropped)
-	}
-	for name, times := range t.refused {
-		if _, sent := f[name]; sent && times >= dropAfter {
-			f = without(f, name)
-			ws.add(fieldRefused(name))
-		}
-	}
-	return f, ws
-}
-
-// accepted notes that the fields were taken.
-func (t *tenant) accepted(f icims.Fields) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for name := range f {
-		delete(t.refused, name)
+	return &tenant{
+		emailCase: emailCase{settle: settle, now: time.Now}, fields: map[string]*fieldLesson{}, values: map[string]int{},
+		names: conn.WithDefaults().Fields, status: newStatusLesson(conn),
 	}
 }
 
 // requiredFields are the fields without which no person can be made.
 var requiredFields = []string{fieldFirstName, fieldLastName, fieldEmail}
 
-// relent returns the fields without what iCIMS has just refused of them, or
-// false where that cannot be left out. Nothing is left of the fields of one phone
-// whose number is refused.
-func (t *tenant) relent(f icims.Fields, err *icims.Error) (icims.Fields, []Warning, bool) {
-	if err.Reason != icims.ReasonFieldRefused || len(err.Fields()) == 0 {
-		return nil, nil, false
+// aboutField is the warning that a field, or a part of it, is not in iCIMS. What a
+// person's history lacks is owed.
+func (t *tenant) aboutField(name, child string) []Warning {
+	switch {
+	case name == fieldPhones && child == fieldPhoneType:
+		return []Warning{WarningPhoneTypeDropped}
+	case name == fieldFolder:
+		return []Warning{WarningFolderDropped}
+	case name == t.names.Education.Collection:
+		return []Warning{fieldRefused(name), WarningEducationOwed}
+	case name == t.names.WorkExperience.Collection:
+		return []Warning{fieldRefused(name), WarningExperienceOwed}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var ws warnings
-	for _, named := range err.Fields() {
-		isType := named == fieldPhoneType || strings.HasSuffix(named, "."+fieldPhoneType)
-		name, held := holder(f, named)
-		if _, onePhone := f[fieldPhoneNumber]; onePhone {
-			name, held = fieldPhones, true
-		}
-		switch {
-		case !held || slices.Contains(requiredFields, name):
-			return nil, nil, false
-		// Where the phones as a whole are refused it may be for their types.
-		case name == fieldPhones && hasPhoneTypes(f) && (isType || named == fieldPhones):
-			f = withoutPhoneTypes(f)
-			t.noPhoneTypes = t.noPhoneTypes || isType
-			ws.add(WarningPhoneTypeDropped)
-			continue
-		case f[fieldPhoneNumber] != nil:
-			f = icims.Fields{}
-		default:
-			f = without(f, name)
-			t.refused[name]++
-		}
-		ws.add(fieldRefused(name))
-	}
-	return f, ws, true
+	return []Warning{fieldRefused(name)}
 }
 
-// holder returns the top-level field that iCIMS means: it may name a child of a
-// collection, or a path into one.
-func holder(f icims.Fields, named string) (string, bool) {
-	if _, ok := f[named]; ok {
-		return named, true
-	}
-	first, _, _ := strings.Cut(named, ".")
-	first, _, _ = strings.Cut(first, "[")
-	if _, ok := f[first]; ok {
-		return first, true
-	}
-	for name, value := range f {
-		entries, _ := value.([]icims.Fields)
-		for _, entry := range entries {
-			if _, ok := entry[named]; ok {
-				return name, true
+// worthwhile reports whether an entry of a collection still says something.
+func (t *tenant) worthwhile(collection string, entry icims.Fields) bool {
+	has := func(names ...string) bool {
+		for _, name := range names {
+			if entry[name] != nil {
+				return true
 			}
 		}
+		return false
 	}
-	return "", false
-}
-
-// hasPhoneTypes reports whether any phone of the fields, or the one phone that
-// they are, has a type.
-func hasPhoneTypes(f icims.Fields) bool {
-	if _, ok := f[fieldPhoneType]; ok {
-		return true
+	switch collection {
+	case fieldPhones:
+		return has(fieldPhoneNumber)
+	case t.names.WorkExperience.Collection:
+		return has(t.names.WorkExperience.Employer, t.names.WorkExperience.Title)
 	}
-	phones, _ := f[fieldPhones].([]icims.Fields)
-	return slices.ContainsFunc(phones, hasPhoneTypes)
+	return len(entry) > 0
 }

@@ -1,51 +1,65 @@
 package worker
 
-import "github.com/seekout/icims-export/store"
+import (
+	"context"
 
-// currentStatus is the status to send with a workflow; zero for none.
-func (t *tenant) currentStatus() store.NodeRef {
+	"github.com/seekout/icims-export/store"
+)
+
+// statusLesson is what is known of how the tenant takes the connection's status.
+type statusLesson struct {
+	ref     store.NodeRef // what to send with a workflow; zero for none
+	settled bool          // it was seen what becomes of it
+	lost    bool          // settled: iCIMS passes over it
+	asked   bool          // a workflow with its label was searched
+	finding chan struct{} // held by the export that finds out
+}
+
+func newStatusLesson(conn store.Connection) statusLesson {
+	s := statusLesson{ref: conn.Status, settled: conn.Profile.KeepsStatus == store.Yes, finding: make(chan struct{}, 1)}
+	if s.ref.ID == "" && conn.Profile.StatusID != "" {
+		s.ref.ID = conn.Profile.StatusID
+	}
+	return s
+}
+
+// beginStatus returns the status to send with a workflow. As long as it is not known
+// what becomes of it, one export at a time makes a workflow and finds out: then end
+// must be called. An error is the context's.
+func (t *tenant) beginStatus(ctx context.Context) (status statusLesson, end func(), err error) {
+	if status = t.knownStatus(); status.settled {
+		return status, func() {}, nil
+	}
+	select {
+	case status.finding <- struct{}{}:
+	case <-ctx.Done():
+		return status, nil, context.Cause(ctx)
+	}
+	if status = t.knownStatus(); status.settled {
+		<-status.finding
+		return status, func() {}, nil
+	}
+	return status, func() { <-status.finding }, nil
+}
+
+func (t *tenant) knownStatus() statusLesson {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.status
 }
 
-// statusAccepted notes that the tenant takes the status.
-func (t *tenant) statusAccepted(status store.NodeRef) {
+// settleStatus notes what to send from now on, and whether iCIMS passes over it.
+func (t *tenant) settleStatus(ref store.NodeRef, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.statusSettled = t.statusSettled || status == t.status
+	t.status.ref, t.status.settled, t.status.lost = ref, true, lost
 }
 
-// searchStatus reports, once, that existing workflows are worth a look.
-func (t *tenant) searchStatus() bool {
+// askStatus reports, once, that a search for the status's label is worth its call.
+func (t *tenant) askStatus() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.statusSettled || t.statusSearched {
-		return false
-	}
-	t.statusSearched = true
-	return true
-}
-
-// learnStatus replaces the status by one that existing workflows have.
-func (t *tenant) learnStatus(learned store.NodeRef) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !learned.IsZero() {
-		t.status = learned
-	}
-}
-
-// refuseStatus returns what to send instead of a refused status. One that was
-// taken before is refused for this workflow alone, and stays for others.
-func (t *tenant) refuseStatus(refused store.NodeRef) store.NodeRef {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.statusSettled {
-		return store.NodeRef{}
-	}
-	if t.status == refused {
-		t.status = store.NodeRef{}
-	}
-	return t.status
+	first := !t.status.asked
+	t.status.asked = true
+	return first
 }

@@ -25,6 +25,10 @@ const (
 	WarningFieldRefused     Warning = "field_refused"
 	WarningNotUpdated       Warning = "employee_not_updated"
 	WarningSaved            Warning = "saved_with_warning"
+	WarningFolderDropped    Warning = "folder_dropped"
+	WarningFolderHidden     Warning = "folder_hidden"
+	WarningEducationOwed    Warning = "education_owed"
+	WarningExperienceOwed   Warning = "work_experience_owed"
 )
 
 var warningTexts = map[Warning]string{
@@ -33,12 +37,16 @@ var warningTexts = map[Warning]string{
 	WarningPositionSkipped:  "A position with neither employer nor title was left out.",
 	WarningPhoneTypeDropped: "A phone number was sent without its type, which this iCIMS account does not have.",
 	WarningLinkedInSkipped:  "The profile URL was left out, since the connection names no field for it (linkedin_field).",
-	WarningStatusDropped:    "The workflow was made without a status, since iCIMS refused the one of the connection.",
+	WarningStatusDropped:    "The workflow may not be in the status of the connection, since iCIMS did not take it. Give the status's node id in the connection.",
 	WarningPersonMerged:     "The profile had been merged with another one in iCIMS, which was used instead.",
 	WarningSeveralProfiles:  "iCIMS holds several profiles with this e-mail address; one of them was used.",
 	WarningFieldRefused:     "iCIMS refused a field; the rest was saved.",
 	WarningNotUpdated:       "The profile belongs to an employee or hiring manager, so its data was left as it is.",
 	WarningSaved:            "iCIMS saved the record, but warned about a field.",
+	WarningFolderDropped:    "iCIMS did not take the folder of the connection, so the profile is in the one that iCIMS chose. Correct the folder, or move the profile.",
+	WarningFolderHidden:     "iCIMS does not show the profile's folder, so it may be an employee's and was left as it is. Let the API user see the folder, or set missing_folder to candidate.",
+	WarningEducationOwed:    "Education is missing or incomplete in iCIMS. A later export adds it where the profile has none.",
+	WarningExperienceOwed:   "Work experience is missing or incomplete in iCIMS. A later export adds it where the profile has none.",
 }
 
 // Warnings are all codes, sorted.
@@ -94,6 +102,17 @@ func (ws *warnings) add(w Warning) {
 	if !slices.Contains(*ws, w) {
 		*ws = append(*ws, w)
 	}
+}
+
+func (ws *warnings) addAll(more []Warning) {
+	for _, w := range more {
+		ws.add(w)
+	}
+}
+
+// owes reports whether something of the person's history is not in iCIMS.
+func (ws warnings) owes() bool {
+	return slices.Contains(ws, WarningEducationOwed) || slices.Contains(ws, WarningExperienceOwed)
 }
 
 // codes renders the set for the ledger.

@@ -48,6 +48,7 @@ const (
 var settings = []setting{
 	{Name: "capabilities", Label: "Capabilities", Step: stepCapabilities},
 	{Name: "source", Label: "Source", Help: "What iCIMS shows as source of the people and of their place on a job.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
+	{Name: "missing_folder", Label: "People without a visible folder", Help: "Empty: their profiles are left alone, since they may be employees. candidate: they are updated.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
 	{Name: "linkedin_field", Label: "Field for the profile's link", Help: "iCIMS has none of its own: the customer's custom field of the kind URL. Empty: links are left out.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
 	{Name: "dummy_email_domain", Label: "Domain of made-up e-mail addresses", Help: "For candidates without one, where an export asks for it. Empty: the service's own.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
 	{Name: "status.value", Label: "Status on a job, by its name", Help: "As iCIMS's list of statuses shows it.", Kind: kindText, Step: stepCapabilities, Group: groupStatus},

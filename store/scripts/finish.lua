@@ -25,10 +25,17 @@ elseif to == 'done' then
   local jobs = ''
   local old = redis.call('HGET', key, field)
   if old then
-    local p, _, j = string.match(old, '^(%d*)|(%d*)|(.*)$')
+    local p, _, j = string.match(old, '^(%d*)|(%d*)|([^|]*)')
     if p == person then jobs = j end
   end
-  redis.call('HSET', key, field, person .. '|' .. seconds .. '|' .. with_job(jobs, job, workflow))
+  -- What iCIMS did not take of the person's history, by the warnings.
+  local owed = {}
+  for _, part in ipairs({'education', 'work_experience'}) do
+    if string.find(ARGV[10], part .. '_owed', 1, true) then owed[#owed + 1] = part end
+  end
+  local mark = person .. '|' .. seconds .. '|' .. with_job(jobs, job, workflow)
+  if #owed > 0 then mark = mark .. '|' .. table.concat(owed, ',') end
+  redis.call('HSET', key, field, mark)
 end
 
 local batch_key = prefix .. 'b:' .. r.b

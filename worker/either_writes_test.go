@@ -1,0 +1,244 @@
+package worker_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// TestEitherWorldFolder updates people whose folder iCIMS shows, and hides.
+func TestEitherWorldFolder(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{icimstest.Shown, icimstest.Hidden} {
+		for _, missing := range []string{"", store.MissingFolderCandidate} {
+			t.Run(folder+", missing folder "+missing, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{Folder: folder}), conn: func(c *store.Connection) { c.MissingFolder = missing }, stopped: true})
+				all := people(10)
+				for i, c := range all {
+					in := "D32007"
+					if i%2 == 0 && missing == "" {
+						in = "D32013"
+					}
+					r.tenant.AddPerson(map[string]any{"firstname": "Old", "lastname": "Name", "email": c.Email, "folder": map[string]any{"id": in}})
+				}
+				r.start()
+				b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+				inv := r.sim.Invariants()
+				if b.Updated != 10 || inv.EmployeeWrites != 0 || inv.Workflows != 10 {
+					t.Errorf("batch %+v, invariants %+v", b, inv)
+				}
+				updated := 0
+				for _, p := range r.tenant.People() {
+					if p.Fields["firstname"] == "Ana" {
+						updated++
+					}
+				}
+				want := map[string]int{icimstest.Shown: 5, icimstest.Hidden: 0}[folder]
+				if missing != "" {
+					want = 10
+				}
+				if updated != want {
+					t.Errorf("%d people updated, want %d", updated, want)
+				}
+				for _, o := range r.outcomes(b.ID) {
+					if hidden := strings.Contains(o.Warnings, "folder_hidden"); hidden != (folder == icimstest.Hidden && missing == "") {
+						t.Errorf("warnings %q", o.Warnings)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestEitherWorldFolderOnCreate: a folder that iCIMS does not take shows in the results.
+func TestEitherWorldFolderOnCreate(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{icimstest.Warn, icimstest.Refuse} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{UnknownListValue: mode}), conn: func(c *store.Connection) { c.Folder.ID = "C999" }})
+			b := r.run(tasks.ToJob(job), tasks.Options{}, people(5)...)
+			for _, o := range r.outcomes(b.ID) {
+				if o.State != store.Done || o.Warnings != "folder_dropped" {
+					t.Errorf("outcome %+v", o)
+				}
+			}
+			r.whole(b, 5)
+		})
+	}
+}
+
+// history counts the entries of a collection over all people, and those that have a child.
+func (r *rig) history(collection, child string) (people, entries, children int) {
+	for _, p := range r.tenant.People() {
+		list, _ := p.Fields[collection].([]any)
+		if len(list) > 0 {
+			people++
+		}
+		for _, e := range list {
+			entries++
+			if e.(map[string]any)[child] != nil {
+				children++
+			}
+		}
+	}
+	return people, entries, children
+}
+
+// TestEitherWorldHiddenSchool: of a school that the tenant hides, nothing else is lost
+// than the school, whatever iCIMS names in its refusal.
+func TestEitherWorldHiddenSchool(t *testing.T) {
+	t.Parallel()
+	const n, every = 100, 20
+	for _, names := range []string{icimstest.Path, icimstest.Child, icimstest.Collection} {
+		for _, mode := range []string{icimstest.Refuse, icimstest.Warn} {
+			t.Run(names+", "+mode, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, rigOptions{
+					sim: behaving(icimstest.Behaviour{EntryProblemNames: names, UnknownListValue: mode}),
+					tenant: func(c *icimstest.TenantConfig) {
+						hidden := []string{}
+						for i := range n {
+							hidden = append(hidden, fmt.Sprint("Hidden School ", i))
+						}
+						c.HiddenEntries = map[string][]string{"lists.school": hidden}
+					},
+				})
+				all := people(n)
+				for i := range all {
+					all[i].Education = []tasks.Education{{School: fmt.Sprint("School ", i), Degree: "BSc"}, {School: fmt.Sprint("College ", i), Degree: "MSc"}}
+					if i%every == 0 {
+						all[i].Education[1].School = fmt.Sprint("Hidden School ", i)
+					}
+				}
+				b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+				withEducation, _, schools := r.history("education", "school")
+				if withEducation != n || schools != 2*n-n/every {
+					t.Errorf("%d people with education, %d schools, want %d and %d", withEducation, schools, n, 2*n-n/every)
+				}
+				owed := 0
+				for _, o := range r.outcomes(b.ID) {
+					if strings.Contains(o.Warnings, "education_owed") {
+						owed++
+					}
+				}
+				if owed != n/every {
+					t.Errorf("%d exports owe education, want %d", owed, n/every)
+				}
+				r.whole(b, n)
+			})
+		}
+	}
+}
+
+// TestEitherWorldOwedEducationIsFilled: an update writes what an earlier export could
+// not, where the history is empty.
+func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{icimstest.Refuse, icimstest.Warn} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{UnknownListValue: mode}), tenant: func(c *icimstest.TenantConfig) {
+				c.HiddenEntries = map[string][]string{"lists.school": {"Hidden School"}}
+			}})
+			a := ana()
+			a.Education = []tasks.Education{{School: "Hidden School"}}
+			first := r.run(tasks.Prospects, tasks.Options{}, a)
+			if o := r.outcomes(first.ID)[0]; !strings.Contains(o.Warnings, "education_owed") || o.State != store.Done {
+				t.Fatalf("outcome %+v", o)
+			}
+			story, err := r.ledger.Story(t.Context(), store.Ref{Customer: customer, Export: r.outcomes(first.ID)[0].Export})
+			if err != nil || len(story) == 0 {
+				t.Errorf("the timeline says nothing: %+v, %v", story, err)
+			}
+			a.Education = ana().Education
+			again := r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, a)
+			if o := r.outcomes(again.ID)[0]; o.Warnings != "" || again.Updated != 1 {
+				t.Errorf("outcome %+v", o)
+			}
+			if people, entries, _ := r.history("education", "school"); people != 1 || entries != 1 {
+				t.Errorf("%d people with education, %d entries", people, entries)
+			}
+			a.Education = append(a.Education, tasks.Education{School: "Another"})
+			r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, a)
+			if _, entries, _ := r.history("education", "school"); entries != 1 {
+				t.Errorf("an education that was there was changed: %d entries", entries)
+			}
+			r.clean()
+		})
+	}
+}
+
+// TestEitherWorldStatusByLabel: the workflows are in the connection's status, or say
+// that they are not, whatever iCIMS does with a label.
+func TestEitherWorldStatusByLabel(t *testing.T) {
+	t.Parallel()
+	const n = 12
+	for _, mode := range []string{icimstest.Accepted, icimstest.Refused, icimstest.Ignored, icimstest.IgnoredWarn} {
+		for _, seen := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, seen before: %v", mode, seen), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{StatusByValue: mode}), stopped: true})
+				if seen {
+					r.tenant.AddWorkflow(r.tenant.AddPerson(existing(map[string]any{"email": "else@example.com"})), job+1, "D10106")
+				}
+				r.start()
+				b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+				right := 0
+				for _, w := range r.tenant.Workflows() {
+					if w.Job == job && w.StatusID == "D10106" {
+						right++
+					}
+				}
+				dropped := 0
+				for _, o := range r.outcomes(b.ID) {
+					if o.State != store.Done {
+						t.Errorf("outcome %+v", o)
+					}
+					if strings.Contains(o.Warnings, "status_dropped") {
+						dropped++
+					}
+				}
+				if right+dropped != n || seen && right != n || mode == icimstest.Accepted && right != n {
+					t.Errorf("%d workflows in the status, %d told of", right, dropped)
+				}
+				if calls := r.calls("workflows.get", "workflows.patch", "search.applicantworkflows"); calls > 4 {
+					t.Errorf("%d calls to find out: %v", calls, r.sim.CallCounts())
+				}
+				r.clean()
+			})
+		}
+	}
+}
+
+// TestEitherWorldUnknownFields: what the tenant does not have is told with the same
+// words, whether iCIMS refuses it or saves the record without.
+func TestEitherWorldUnknownFields(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{icimstest.Warn, icimstest.Refuse} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{UnknownField: mode, UnknownListValue: mode}), tenant: func(c *icimstest.TenantConfig) {
+				c.LinkedInField, c.WorkExperience.Collection, c.Education.Collection = "", "rcf1", "rcf2"
+				c.PhoneTypes = []string{"Office"}
+			}})
+			b := r.run(tasks.ToJob(job), tasks.Options{}, people(10)...)
+			for _, o := range r.outcomes(b.ID) {
+				for _, w := range []string{"field_refused:field51001", "field_refused:workexperience", "field_refused:education", "education_owed", "work_experience_owed", "phone_type_dropped"} {
+					if !strings.Contains(o.Warnings, w) {
+						t.Errorf("warnings %q lack %s", o.Warnings, w)
+					}
+				}
+				if strings.Contains(o.Warnings, "saved_with_warning") {
+					t.Errorf("warnings %q", o.Warnings)
+				}
+			}
+			r.whole(b, 10)
+		})
+	}
+}

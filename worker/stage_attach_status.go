@@ -1,0 +1,143 @@
+package worker
+
+import (
+	"context"
+	"slices"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// A status that is given by its label may be taken, refused, or passed over with a
+// warning or without (API sheet §9.4, §0.3). So the first workflow of a connection is
+// read back. Where its status is another one, the id of the right one is searched by
+// its label, and set.
+
+// aboutStatus reports whether iCIMS complains about the status alone.
+func aboutStatus(e *icims.Error) bool {
+	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{fieldStatus})
+}
+
+// nextStatus chooses what to send instead of a refused status: the id that belongs to
+// its label, or none. One that is known to be taken is refused for this workflow alone.
+func (s attachStage) nextStatus(ctx context.Context, refused store.NodeRef, known statusLesson) (store.NodeRef, error) {
+	if known.settled || refused.ID != "" {
+		return store.NodeRef{}, nil
+	}
+	return s.searchStatus(ctx, refused.Value)
+}
+
+// searchStatus returns the id of the status that has a label; zero where no workflow
+// is in it, or where it has been searched before in vain.
+func (s attachStage) searchStatus(ctx context.Context, label string) (store.NodeRef, error) {
+	if label == "" || !s.tenant.askStatus() {
+		return store.NodeRef{}, nil
+	}
+	found, err := s.client.FindStatus(ctx, label)
+	if err != nil || found == nil {
+		return store.NodeRef{}, err
+	}
+	return store.NodeRef{ID: found.ID, Value: label}, nil
+}
+
+// seeStatus sees to the status of a workflow that was just made. The workflow counts
+// as made whatever comes of it.
+func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.WorkflowID, sent store.NodeRef, known statusLesson, warned bool) {
+	if s.conn.Status.IsZero() && sent.IsZero() {
+		return
+	}
+	if known.settled {
+		if warned || known.lost || sent.IsZero() {
+			x.warn(WarningStatusDropped)
+		}
+		return
+	}
+	kept, err := false, error(nil)
+	if !warned && !sent.IsZero() {
+		kept, err = s.isIn(ctx, id, sent)
+	}
+	switch {
+	case err != nil: // the next workflow finds out
+		x.tellf("workflow %d could not be read back: %v", id, err)
+		x.warn(WarningStatusDropped)
+		return
+	case kept:
+		s.tenant.settleStatus(sent, false)
+		return
+	}
+	right := sent
+	if right.ID == "" {
+		if right, err = s.searchStatus(ctx, s.conn.Status.Value); err != nil {
+			x.tellf("the status's id could not be searched: %v", err)
+			x.warn(WarningStatusDropped)
+			return
+		}
+	}
+	if right.ID == "" || !s.setStatus(ctx, x, id, right) {
+		x.warn(WarningStatusDropped)
+		if sent.IsZero() { // it was refused: it is not sent again
+			right = store.NodeRef{}
+		} else if right.ID == "" {
+			right = sent
+		}
+		s.tenant.settleStatus(right, true)
+		return
+	}
+	x.tellf("iCIMS passed over the status, so it was set by its id")
+	s.tenant.settleStatus(right, false)
+}
+
+// setStatus puts a workflow into a status.
+func (s attachStage) setStatus(ctx context.Context, x *export, id icims.WorkflowID, status store.NodeRef) bool {
+	answer, err := s.client.PatchWorkflow(ctx, id, icims.Fields{fieldStatus: nodeFields(status)})
+	if err != nil {
+		x.tellf("the status could not be set: %v", err)
+		return false
+	}
+	return !warnsOf(answer, fieldStatus)
+}
+
+// isIn reads a workflow's status.
+func (s attachStage) isIn(ctx context.Context, id icims.WorkflowID, status store.NodeRef) (bool, error) {
+	w, _, err := s.client.Workflow(ctx, id, fieldStatus)
+	if err != nil {
+		return false, err
+	}
+	if w.Status == nil {
+		return false, nil
+	}
+	if status.ID != "" {
+		return w.Status.ID == status.ID, nil
+	}
+	return w.Status.Matches(status.Value), nil
+}
+
+// recheckStatus warns where a workflow of a lost POST is not in the status that was
+// sent. It is not changed: somebody may have moved it on.
+func (s attachStage) recheckStatus(ctx context.Context, x *export, id icims.WorkflowID) {
+	known := s.tenant.knownStatus()
+	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.lost || known.ref.IsZero() {
+		return
+	}
+	if in, err := s.isIn(ctx, id, known.ref); err != nil || !in {
+		x.warn(WarningStatusDropped)
+	}
+}
+
+// warnWorkflow keeps what iCIMS warned about although it made the workflow, and
+// reports whether it was the status.
+func (x *export) warnWorkflow(answer *icims.Response) bool {
+	if answer == nil {
+		return false
+	}
+	for _, p := range answer.Warnings {
+		if p.Field != fieldStatus {
+			x.warn(savedWithWarning(p.Field))
+		}
+	}
+	return warnsOf(answer, fieldStatus)
+}
+
+func warnsOf(answer *icims.Response, field string) bool {
+	return answer != nil && slices.ContainsFunc(answer.Warnings, func(p icims.Problem) bool { return p.Field == field })
+}

@@ -1,0 +1,89 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store"
+)
+
+// addTries is how often an entry is sent whose call fails.
+const addTries = 3
+
+// addHeld adds entries to the person who was just made: of these iCIMS refused one,
+// and did not say which. The person is recorded first. What cannot be added is owed.
+func (s writeStage) addHeld(ctx context.Context, x *export, held []request) outcome {
+	o := s.recordSurely(ctx, func(ctx context.Context) error {
+		return s.ledger.Step(ctx, x.claim, store.Step{
+			To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+		})
+	})
+	if o.kind != proceed {
+		return o
+	}
+	for _, entry := range held {
+		err := s.addEntry(ctx, x, x.personID, entry)
+		for try := 1; err != nil && icims.ClassOf(err) == icims.ClassRetry && try < addTries; try++ {
+			err = s.addEntry(ctx, x, x.personID, entry)
+		}
+		if err != nil {
+			x.tellf("an entry of %s could not be added", entry.collection)
+			x.warn(s.tenant.aboutField(entry.collection, "")...)
+		}
+	}
+	return outcome{}
+}
+
+func (s writeStage) addEntry(ctx context.Context, x *export, id icims.PersonID, entry request) error {
+	_, err := s.sendFields(x, entry, func(f icims.Fields) (*icims.Response, error) {
+		_, answer, err := s.client.AddCollectionEntry(ctx, id, entry.collection, f)
+		return answer, err
+	})
+	return err
+}
+
+// owed is what an earlier export of the candidate could not write of the person's
+// history.
+func (s writeStage) owed(x *export) []Warning {
+	var owed []Warning
+	if m := x.claim.Marker; m != nil && x.person != nil && m.Person == int64(x.person.ID) {
+		for _, name := range m.Owed {
+			owed = append(owed, Warning(name+"_owed"))
+		}
+	}
+	return owed
+}
+
+// fill writes what is owed of a history that is empty in iCIMS. A history with
+// entries is left alone.
+func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID) error {
+	owed := s.owed(x)
+	if len(owed) == 0 {
+		return nil
+	}
+	fields, _ := personFields(x.payload.Candidate, s.conn)
+	names := s.conn.WithDefaults().Fields
+	p, _, err := s.client.Person(ctx, id, names.Education.Collection, names.WorkExperience.Collection)
+	if err != nil {
+		return err
+	}
+	for _, w := range owed {
+		collection := names.Education.Collection
+		if w == WarningExperienceOwed {
+			collection = names.WorkExperience.Collection
+		}
+		if len(p.Entries(collection)) > 0 {
+			continue
+		}
+		entries, _ := fields[collection].([]icims.Fields)
+		for _, entry := range entries {
+			if err := s.addEntry(ctx, x, id, request{collection: collection, fields: entry}); err != nil {
+				return err
+			}
+		}
+		if len(entries) > 0 {
+			x.tellf("%s had no entries in iCIMS and was added, as an earlier export could not", collection)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,322 @@
+package worker
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/seekout/icims-export/icims"
+)
+
+// fieldLesson is what is known of one field of the tenant's people. A refused value
+// says nothing about the field: only several different ones do, of which none was
+// ever taken.
+type fieldLesson struct {
+	taken   bool
+	refused map[string]bool // different values
+}
+
+const (
+	// dropAfter is how many different values of a field are refused before it is left
+	// out from the start, and how often one value is before that is.
+	dropAfter = 3
+	// maxValues bounds the refused values that are remembered.
+	maxValues = 10_000
+)
+
+// request is what one call writes: fields of a person, or one entry of a collection.
+type request struct {
+	collection string // of the entry; empty for a person
+	fields     icims.Fields
+	// held are entries that were taken out, since one of them has a value that is
+	// refused and iCIMS does not say which: they are added one by one.
+	held []request
+}
+
+// prepare takes out of a request what the tenant is known to refuse.
+func (t *tenant) prepare(r *request) []Warning {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ws warnings
+	if r.collection != "" {
+		ws.addAll(t.prepareEntry(r.collection, r))
+		return ws
+	}
+	for _, name := range sortedNames(r.fields) {
+		lesson := t.fields[name]
+		if lesson != nil && !lesson.taken && len(lesson.refused) >= dropAfter || t.values[valueKey(name, r.fields[name])] >= dropAfter {
+			r.fields = without(r.fields, name)
+			ws.addAll(t.aboutField(name, ""))
+			continue
+		}
+		entries, _ := r.fields[name].([]icims.Fields)
+		var kept []icims.Fields
+		for _, entry := range entries {
+			e := request{collection: name, fields: entry}
+			ws.addAll(t.prepareEntry(name, &e))
+			if len(e.fields) > 0 {
+				kept = append(kept, e.fields)
+			}
+		}
+		r.setEntries(name, kept, len(entries) > 0)
+	}
+	return ws
+}
+
+func (t *tenant) prepareEntry(collection string, e *request) []Warning {
+	var ws warnings
+	for _, child := range sortedNames(e.fields) {
+		if t.values[valueKey(collection+"."+child, e.fields[child])] >= dropAfter {
+			e.fields = without(e.fields, child)
+			ws.addAll(t.aboutField(collection, child))
+		}
+	}
+	if !t.worthwhile(collection, e.fields) {
+		e.fields = icims.Fields{}
+	}
+	return ws
+}
+
+// setEntries replaces the entries of a collection that was sent; without any it is left out.
+func (r *request) setEntries(name string, entries []icims.Fields, sent bool) {
+	switch {
+	case !sent:
+	case len(entries) == 0:
+		r.fields = without(r.fields, name)
+	default:
+		r.fields = without(r.fields)
+		r.fields[name] = entries
+	}
+}
+
+// accepted notes which fields were taken.
+func (t *tenant) accepted(r request, warned map[string]bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	take := func(name string) {
+		if !warned[name] {
+			t.fields[name] = &fieldLesson{taken: true}
+		}
+	}
+	if r.collection != "" {
+		take(r.collection)
+		return
+	}
+	for name := range r.fields {
+		take(name)
+	}
+}
+
+// relent takes out of a request what iCIMS has just refused of it. It returns false
+// where that cannot be left out.
+func (t *tenant) relent(r *request, err *icims.Error) ([]Warning, bool) {
+	if err.Reason != icims.ReasonFieldRefused && err.Reason != icims.ReasonFieldRequired {
+		return nil, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ws warnings
+	named := 0
+	for _, p := range err.Problems {
+		if p.Field == "" {
+			continue
+		}
+		named++
+		about, ok := t.relentOne(r, p)
+		if !ok {
+			return nil, false
+		}
+		ws.addAll(about)
+	}
+	return ws, named > 0
+}
+
+func (t *tenant) relentOne(r *request, p icims.Problem) ([]Warning, bool) {
+	name, child, ok := r.holder(p.Field)
+	switch {
+	case r.collection != "":
+		return t.relentEntry(r, child, p.Required()), ok
+	case !ok:
+		return nil, r.gone(p.Field) // named twice
+	case slices.Contains(requiredFields, name):
+		return nil, false
+	}
+	entries, isCollection := r.fields[name].([]icims.Fields)
+	switch {
+	case p.Required() && child != "":
+		return t.dropLacking(r, name, child, entries)
+	case p.Required():
+		return nil, false
+	case !isCollection || child == "" && len(entries) == 1 && !hasPhoneTypes(icims.Fields{name: entries}):
+		t.refuseField(name, r.fields[name])
+		r.fields = without(r.fields, name)
+		return t.aboutField(name, ""), true
+	case child == "":
+		t.refuseField(name, r.fields[name])
+		r.hold(name, entries, func(icims.Fields) bool { return true })
+		return nil, true
+	}
+	var different []any
+	for _, e := range entries {
+		if v := e[child]; v != nil && !slices.ContainsFunc(different, func(o any) bool { return valueKey("", o) == valueKey("", v) }) {
+			different = append(different, v)
+		}
+	}
+	if len(different) > 1 {
+		r.hold(name, entries, func(e icims.Fields) bool { return e[child] != nil })
+		return nil, true
+	}
+	var kept []icims.Fields
+	for _, entry := range entries {
+		e := request{collection: name, fields: entry}
+		if entry[child] != nil {
+			t.dropChild(&e, child)
+		}
+		if len(e.fields) > 0 {
+			kept = append(kept, e.fields)
+		}
+	}
+	r.setEntries(name, kept, true)
+	return t.aboutField(name, child), true
+}
+
+// relentEntry takes a value out of an entry, or leaves nothing of it.
+func (t *tenant) relentEntry(e *request, child string, required bool) []Warning {
+	if child == "" && e.fields[fieldPhoneType] != nil {
+		child = fieldPhoneType // the entry as a whole may be refused for it
+	}
+	switch {
+	case required:
+		e.fields = icims.Fields{}
+	case child == "":
+		t.refuseField(e.collection, []icims.Fields{e.fields})
+		e.fields = icims.Fields{}
+	default:
+		t.dropChild(e, child)
+	}
+	return t.aboutField(e.collection, child)
+}
+
+// dropChild takes a refused value out of an entry; of one that then says nothing, nothing is left.
+func (t *tenant) dropChild(e *request, child string) {
+	if key := valueKey(e.collection+"."+child, e.fields[child]); key != "" {
+		t.remember(key)
+	}
+	e.fields = without(e.fields, child)
+	if !t.worthwhile(e.collection, e.fields) {
+		e.fields = icims.Fields{}
+	}
+}
+
+// dropLacking leaves out the entries that lack a value which the tenant requires.
+func (t *tenant) dropLacking(r *request, name, child string, entries []icims.Fields) ([]Warning, bool) {
+	kept := slices.DeleteFunc(slices.Clone(entries), func(e icims.Fields) bool { return e[child] == nil })
+	if len(kept) == len(entries) {
+		return nil, false
+	}
+	r.setEntries(name, kept, true)
+	return t.aboutField(name, ""), true
+}
+
+// refuseField notes that iCIMS refuses a field with a value.
+func (t *tenant) refuseField(name string, value any) {
+	lesson := t.fields[name]
+	if lesson == nil {
+		lesson = &fieldLesson{refused: map[string]bool{}}
+		t.fields[name] = lesson
+	}
+	key := valueKey(name, value)
+	if !lesson.taken && len(lesson.refused) < dropAfter {
+		lesson.refused[key] = true
+	}
+	t.remember(key)
+}
+
+func (t *tenant) remember(key string) {
+	if len(t.values) >= maxValues {
+		clear(t.values)
+	}
+	t.values[key]++
+}
+
+// hold takes entries out of a collection, to be added one by one.
+func (r *request) hold(name string, entries []icims.Fields, suspect func(icims.Fields) bool) {
+	var kept []icims.Fields
+	for _, e := range entries {
+		if suspect(e) {
+			r.held = append(r.held, request{collection: name, fields: e})
+		} else {
+			kept = append(kept, e)
+		}
+	}
+	r.setEntries(name, kept, true)
+}
+
+// gone reports whether a name is about a collection whose entries were taken out already.
+func (r *request) gone(named string) bool {
+	for _, h := range r.held {
+		if _, _, ok := h.holder(named); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// holder returns the field that iCIMS means, and which of its children: it may name
+// a field, a path such as education[0].school, or a child alone.
+func (r *request) holder(named string) (name, child string, ok bool) {
+	parts := slices.DeleteFunc(strings.FieldsFunc(named, func(c rune) bool { return c == '.' || c == '[' || c == ']' }), func(part string) bool {
+		return strings.Trim(part, "0123456789") == ""
+	})
+	if len(parts) == 0 {
+		return "", "", false
+	}
+	first, last := parts[0], parts[len(parts)-1]
+	if r.collection != "" {
+		if first == r.collection && len(parts) > 1 {
+			return r.collection, last, true
+		}
+		_, has := r.fields[named]
+		if first == r.collection {
+			return r.collection, "", true
+		}
+		return r.collection, named, has
+	}
+	if _, has := r.fields[first]; has {
+		if len(parts) == 1 {
+			last = ""
+		}
+		return first, last, true
+	}
+	for _, name := range sortedNames(r.fields) {
+		entries, _ := r.fields[name].([]icims.Fields)
+		if slices.ContainsFunc(entries, func(e icims.Fields) bool { return e[named] != nil }) {
+			return name, named, true
+		}
+	}
+	return "", "", false
+}
+
+// hasPhoneTypes reports whether any phone of the fields has a type.
+func hasPhoneTypes(f icims.Fields) bool {
+	phones, _ := f[fieldPhones].([]icims.Fields)
+	return slices.ContainsFunc(phones, func(p icims.Fields) bool { return p[fieldPhoneType] != nil })
+}
+
+// valueKey is a value of a field as a key.
+func valueKey(name string, value any) string {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return name + "\x00" + string(data)
+}
+
+func sortedNames(f icims.Fields) []string {
+	names := make([]string, 0, len(f))
+	for name := range f {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
