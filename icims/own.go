@@ -12,7 +12,9 @@ import (
 // since no page says which answers carry the header.
 func isOwn(h http.Header, problems []Problem) bool {
 	// A code of three digits is an HTTP status, which gateways put there.
-	mark := func(p Problem) bool { return p.Code != CodeUnknown && p.Code < 100 || p.Code == CodeUnknown && p.Text() != "" }
+	mark := func(p Problem) bool {
+		return p.Code != CodeUnknown && p.Code < 100 || p.Code == CodeUnknown && p.Text() != ""
+	}
 	if h.Get("X-Transaction") != "" || slices.ContainsFunc(problems, mark) {
 		return true
 	}

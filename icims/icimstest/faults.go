@@ -24,8 +24,9 @@ const (
 	Error429       Fault = "error429"
 	Error429Bare   Fault = "error429_bare" // no rate headers
 	SlowBody       Fault = "slow_body"
-	// The next five are answers of a proxy, firewall or gateway in front of iCIMS,
-	// without any mark of iCIMS.
+
+	// HTMLError and the next four are answers of a proxy, firewall or gateway in
+	// front of iCIMS, without any mark of iCIMS.
 	HTMLError         Fault = "html_error"
 	RedirectElsewhere Fault = "redirect_elsewhere"
 	Page403           Fault = "page_403"

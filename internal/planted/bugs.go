@@ -13,8 +13,8 @@ import (
 //go:embed bugs.yaml
 var document []byte
 
-// bug is one entry of bugs.yaml.
-type bug struct {
+// planting is one entry of bugs.yaml.
+type planting struct {
 	Promise int    `yaml:"promise"`
 	Bug     string `yaml:"bug"`
 	File    string `yaml:"file"`
@@ -24,8 +24,8 @@ type bug struct {
 	Test    string `yaml:"test"`
 }
 
-func readBugs() ([]bug, error) {
-	var bugs []bug
+func readBugs() ([]planting, error) {
+	var bugs []planting
 	if err := yaml.Unmarshal(document, &bugs); err != nil {
 		return nil, fmt.Errorf("read bugs.yaml: %w", err)
 	}
@@ -33,9 +33,9 @@ func readBugs() ([]bug, error) {
 }
 
 // plant returns the file's text with the bug in it. It fails where the code has changed so that the
-// bug fits no more.
-func (b bug) plant(root string) (string, error) {
-	source, err := os.ReadFile(filepath.Join(root, b.File)) //nolint:gosec // of this repository
+// text is not there once.
+func (b planting) plant(root string) (string, error) {
+	source, err := os.ReadFile(filepath.Join(root, b.File))
 	if err != nil {
 		return "", err
 	}

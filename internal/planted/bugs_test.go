@@ -37,7 +37,7 @@ func TestPlantedBugsFitTheCode(t *testing.T) {
 
 func TestABugThatFitsNoMoreIsTold(t *testing.T) {
 	t.Parallel()
-	for name, b := range map[string]bug{
+	for name, b := range map[string]planting{
 		"text that is gone":           {File: "go.mod", Old: "never there"},
 		"text that occurs repeatedly": {File: "go.mod", Old: "github.com/"},
 		"file that is gone":           {File: "gone.go", Old: "package"},

@@ -21,17 +21,23 @@ import (
 func main() {
 	only := flag.String("only", "", "plant the bugs whose description or test contains this text")
 	flag.Parse()
+	os.Exit(report(*only))
+}
+
+// report runs and returns the exit status.
+func report(only string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	missed, err := run(ctx, *only)
+	missed, err := run(ctx, only)
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "planted:", err)
-		os.Exit(2)
+		return 2
 	case missed > 0:
 		fmt.Fprintf(os.Stderr, "planted: %d bugs were not found\n", missed)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // run plants the bugs one by one and returns how many no test found.
@@ -64,7 +70,7 @@ func run(ctx context.Context, only string) (missed int, err error) {
 
 // found runs the test over the broken code. The code must still compile: a compiler that complains
 // is no test.
-func (b bug) found(ctx context.Context) (found bool, output string, err error) {
+func (b planting) found(ctx context.Context) (found bool, output string, err error) {
 	broken, err := b.plant(".")
 	if err != nil {
 		return false, "", err
@@ -78,11 +84,11 @@ func (b bug) found(ctx context.Context) (found bool, output string, err error) {
 	if err != nil {
 		return false, "", err
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-run", "^$", b.Package) //nolint:gosec // of bugs.yaml
+	build := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-run", "^$", b.Package)
 	if out, err := build.CombinedOutput(); err != nil {
 		return false, "", fmt.Errorf("the bug %q does not compile: %w\n%s", b.Bug, err, out)
 	}
-	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-timeout", "5m", "-run", "^"+b.Test+"$", b.Package) //nolint:gosec // of bugs.yaml
+	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-timeout", "5m", "-run", "^"+b.Test+"$", b.Package)
 	out, err := test.CombinedOutput()
 	if ctx.Err() != nil {
 		return false, "", ctx.Err()
