@@ -45,6 +45,8 @@ const (
 	ReasonEmailAmbiguous  Reason = "email_ambiguous"
 	ReasonPersonVanished  Reason = "person_vanished"
 	ReasonLinkUnreadable  Reason = "link_unreadable"
+	// ReasonPeopleHidden is that of exports whose connection cannot search for people.
+	ReasonPeopleHidden Reason = "people_hidden"
 
 	ReasonCancelled Reason = "cancelled"
 	ReasonErased    Reason = "erased"
@@ -68,6 +70,7 @@ var reasons = map[Reason]ReasonInfo{
 	ReasonBreakerOpen:    {"iCIMS keeps failing, so calls are suspended", hintNothing + "; a probe is sent now and then. If it lasts, look at iCIMS's status page."},
 	ReasonRedisWentBack:  {"Redis lost its last writes, or may have", hintNothing + "; exports go on after the settle time, with new look-ups."},
 	ReasonRetryThrottled: {"most retries fail, so they are held back", hintNothing + "; first attempts go on, and retries as soon as some succeed."},
+	ReasonPeopleHidden:   {"searches do not show people to the account", "Ask the customer's iCIMS administrator to let the integration user see people in searches, then verify the connection; the exports wait."},
 	ReasonNoConnection:   {"the customer has no usable connection", "Add or correct the connection (icims-export connection, or the connections file); the exports wait."},
 	ReasonPaused:         {"an operator has paused the customer's exports", "Resume them with icims-export resume, or wait until the pause is over."},
 	ReasonNoPermit:       {"Redis did not answer, so no call was allowed", hintNothing + "; it goes on when Redis answers."},

@@ -24,6 +24,7 @@ var effects = map[Reason][]Effect{
 	ReasonBreakerOpen:    {EffectWait},
 	ReasonRetryThrottled: {EffectWait},
 	ReasonRedisWentBack:  {EffectWait},
+	ReasonPeopleHidden:   {EffectWait},
 	ReasonNoConnection:   {EffectWait},
 	ReasonPaused:         {EffectWait},
 	ReasonNoPermit:       {EffectWait},

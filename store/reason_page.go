@@ -16,6 +16,7 @@ var meanings = map[Reason]string{
 	ReasonBreakerOpen:    "So many of the last calls failed through iCIMS's own fault that sending more would only add to the trouble.",
 	ReasonRedisWentBack:  "Redis was restored from a copy, failed over or was emptied, so who was created in the last seconds may not be recorded. Nothing is created before iCIMS's search shows everybody who was: the settle time after a worker noticed.",
 	ReasonRetryThrottled: "Each retry takes a token and each success gives some back. There are none left: most of what is retried fails again.",
+	ReasonPeopleHidden:   "Verification created its test candidate and no search found it. Every candidate who is in iCIMS already would get a second profile, so nothing is created until a verification finds the test candidate.",
 	ReasonNoConnection:   "The customer has a connection neither in the store nor in the connections file, or it was refused.",
 	ReasonPaused:         "Exports in the middle of their calls finish; all others wait. `icims-export lanes` tells who paused, why and until when.",
 	ReasonNoPermit:       "Permits for calls are given by Redis, so that all processes together keep the limits. Without an answer of Redis no call is made.",

@@ -143,6 +143,9 @@ func (x *run) pair(ctx context.Context) verdict {
 
 // folder tells whether the account sees who is an employee.
 func (x *run) folder() verdict {
+	if x.profile.SeesFolder == store.No && x.Conn.MissingFolder == store.MissingFolderCandidate {
+		return ok("hidden; the connection says that people without one are candidates")
+	}
 	if x.profile.SeesFolder == store.No {
 		return failed(CodeFolderHidden, nil)
 	}

@@ -358,3 +358,36 @@ func TestEitherWorldManyLongerAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestEitherWorldHiddenPeopleHoldExports: row 3. Verification has found that searches show nobody.
+func TestEitherWorldHiddenPeopleHoldExports(t *testing.T) {
+	t.Parallel()
+	const n = 3
+	for shown, sees := range map[string]store.Answer{icimstest.Everybody: store.Yes, icimstest.Nobody: store.No} {
+		t.Run(shown, func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{PeopleInSearch: shown}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, SeesPeople: sees})
+			all := people(n)
+			r.knows(all...)
+			if sees == store.Yes {
+				r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, 0)
+				r.holds(n, n)
+				return
+			}
+			batch := r.send(tasks.ToJob(job), tasks.Options{}, all...)
+			r.eventually("all exports wait, and say why", func() bool {
+				waits := 0
+				for _, o := range r.outcomes(batch) {
+					if o.State == store.Deferred && o.Reason == store.ReasonPeopleHidden {
+						waits++
+					}
+				}
+				return waits == n
+			})
+			if calls := r.sim.CallCount(); calls > 0 {
+				t.Errorf("%d calls", calls)
+			}
+			r.holds(n, 0)
+		})
+	}
+}

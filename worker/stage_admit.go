@@ -16,6 +16,11 @@ func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	if !s.throttle.take(x.claim) {
 		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: s.settings.RetryMin}
 	}
+	// A look-up that finds nobody proves nothing there. The test candidate of a verification finds out
+	// when that has changed.
+	if s.conn.Profile.SeesPeople == store.No && !s.errand {
+		return outcome{kind: deferred, reason: store.ReasonPeopleHidden, after: probePause}
+	}
 	// Whoever has taken one of the day's last calls is not sent away because there are
 	// no more.
 	if refused := s.admits(ctx); refused != nil && (icims.ReasonOf(refused) != icims.ReasonQuotaExhausted || !x.reserved.good()) {
