@@ -135,6 +135,7 @@ func TestDefaults(t *testing.T) {
 func TestFileSetsEverySetting(t *testing.T) {
 	got := mustParse(t, "--config="+file(t, `# every setting once
 redis_url: redis://cache:6380/2
+redis_password_file: redis-password
 keyset: keys.json
 connections: connections.yml
 icims_hosts: ["http://127.0.0.1:8899", "https://sandbox.example.com"]
@@ -192,7 +193,7 @@ log_format: json
 `))
 	path := got.Config
 	want := config.Settings{
-		Config: path, RedisURL: "redis://cache:6380/2", Keyset: "keys.json", Connections: "connections.yml",
+		Config: path, RedisURL: "redis://cache:6380/2", RedisPasswordFile: "redis-password", Keyset: "keys.json", Connections: "connections.yml",
 		IcimsHosts:            []string{"http://127.0.0.1:8899", "https://sandbox.example.com"},
 		IcimsPrivateAddresses: []string{"10.0.0.5", "172.16.0.0/12"}, IcimsProxy: "http://proxy.example.com:3128",
 		CallTimeout: time.Second, SettleTime: 2 * time.Minute, LookupBatch: 7, DummyEmailDomain: "dummy.example.com",

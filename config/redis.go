@@ -75,6 +75,16 @@ func (s Settings) RedisClient() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.RedisPasswordFile != "" {
+		if err := s.redisPasswordConflict(); err != nil {
+			return nil, err
+		}
+		password, err := ReadRedisPassword(s.RedisPasswordFile)
+		if err != nil {
+			return nil, err
+		}
+		target.setPassword(string(password))
+	}
 	var authorities *x509.CertPool // nil: the system's
 	if s.RedisCAFile != "" {
 		if authorities, err = redisAuthorities(s.RedisCAFile); err != nil {

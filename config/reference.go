@@ -54,6 +54,7 @@ Times that must fit together: ` + "`settle_time`, `lease` and `shutdown_timeout`
 | ` + "`embedded`" + ` | a Redis inside the process, for trying things out: it keeps nothing |
 
 Percent-encode special characters in user and password (` + "`/` is `%2F`, `@` is `%40`" + `). Pass a URL with a password by the environment or the file: other users of the machine can see flags.
+Or leave the password out of the URL and name a file with ` + "`redis_password_file`" + `; the URL then names only the user, as in ` + "`redis://user@host:port/db`" + `. White space around the password is removed. With Sentinel it is the password of the master, not of the Sentinels. Processes read the file at start.
 For ` + "`redis://`, `rediss://` and `unix://`" + ` the client's own options may follow the question mark, such as ` + "`read_timeout=10s` or `pool_size=50`" + `.
 
 ## File of settings

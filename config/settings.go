@@ -17,10 +17,11 @@ import (
 type Settings struct {
 	Config File `name:"config" env:"ICIMS_EXPORT_CONFIG" placeholder:"FILE" group:"files" help:"YAML file with any of these settings, named with underscores (call_timeout: 30s)."`
 
-	RedisURL    RedisURL `name:"redis-url" env:"ICIMS_EXPORT_REDIS_URL" default:"redis://127.0.0.1:6379/0" placeholder:"URL" group:"files" help:"Redis to keep everything in; \"embedded\" runs one inside the process, which keeps nothing."`
-	RedisCAFile string   `name:"redis-ca-file" env:"ICIMS_EXPORT_REDIS_CA_FILE" placeholder:"FILE" group:"files" help:"Certificates (PEM) of the authorities that sign Redis's certificate. Without it those of the system are trusted."`
-	Keyset      string   `name:"keyset" env:"ICIMS_EXPORT_KEYSET" placeholder:"FILE" group:"files" help:"File of the keys that seal personal data and passwords in Redis (see: keys new)."`
-	Connections string   `name:"connections" env:"ICIMS_EXPORT_CONNECTIONS" placeholder:"FILE" group:"files" help:"YAML file of the customers' iCIMS connections; read at start and on SIGHUP."`
+	RedisURL          RedisURL `name:"redis-url" env:"ICIMS_EXPORT_REDIS_URL" default:"redis://127.0.0.1:6379/0" placeholder:"URL" group:"files" help:"Redis to keep everything in; \"embedded\" runs one inside the process, which keeps nothing."`
+	RedisPasswordFile string   `name:"redis-password-file" env:"ICIMS_EXPORT_REDIS_PASSWORD_FILE" placeholder:"FILE" group:"files" help:"File that holds only the password of the Redis user. The URL names the user: redis://icims-export@redis:6379/0."`
+	RedisCAFile       string   `name:"redis-ca-file" env:"ICIMS_EXPORT_REDIS_CA_FILE" placeholder:"FILE" group:"files" help:"Certificates (PEM) of the authorities that sign Redis's certificate. Without it those of the system are trusted."`
+	Keyset            string   `name:"keyset" env:"ICIMS_EXPORT_KEYSET" placeholder:"FILE" group:"files" help:"File of the keys that seal personal data and passwords in Redis (see: keys new)."`
+	Connections       string   `name:"connections" env:"ICIMS_EXPORT_CONNECTIONS" placeholder:"FILE" group:"files" help:"YAML file of the customers' iCIMS connections; read at start and on SIGHUP."`
 
 	IcimsHosts            []string `name:"icims-hosts" env:"ICIMS_EXPORT_ICIMS_HOSTS" placeholder:"ORIGIN,..." group:"icims" help:"Further API origins that are allowed, such as http://127.0.0.1:8899. Without it only iCIMS's own hosts are, over https."`
 	IcimsPrivateAddresses []string `name:"icims-private-addresses" env:"ICIMS_EXPORT_ICIMS_PRIVATE_ADDRESSES" placeholder:"ADDRESS,..." group:"icims" help:"Addresses and networks (10.0.0.0/8) at which the API may be although they are not public. An address that is listed as an origin, and localhost, need none."`

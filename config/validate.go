@@ -72,6 +72,9 @@ func (p *Problem) Error() string { return p.Setting + " " + p.Message + ": " + p
 func (s Settings) Validate() error {
 	var c checks
 	c.redis(s.RedisURL)
+	if err := s.redisPasswordConflict(); err != nil {
+		c = append(c, err)
+	}
 	if s.RedisCAFile != "" && !s.RedisURL.Embedded() && !s.RedisURL.overTLS() {
 		c.add("RedisCAFile", "is set, but the Redis URL asks for no TLS", "write rediss:// in ICIMS_EXPORT_REDIS_URL, or leave the file out")
 	}

@@ -49,7 +49,7 @@ var troubles = []struct {
 	{TroubleAuthority, false, nil, ReasonInfo{"Redis's certificate is of an unknown authority", "Name the authority's certificate (PEM) with ICIMS_EXPORT_REDIS_CA_FILE."}},
 	{TroubleCertificate, false, nil, ReasonInfo{"Redis's certificate is not valid", "Renew it, or use the host name that it is made out to in ICIMS_EXPORT_REDIS_URL."}},
 	{TroubleClientCertificate, false, nil, ReasonInfo{"Redis asks for a client certificate", "Set tls-auth-clients no in its configuration. Client certificates are not supported; use a password."}},
-	{TroubleLogin, false, []string{"NOAUTH", "WRONGPASS", "ERR AUTH", "ERR invalid password", "ERR invalid username"}, ReasonInfo{"Redis refuses the user name or password", "Correct them in ICIMS_EXPORT_REDIS_URL."}},
+	{TroubleLogin, false, []string{"NOAUTH", "WRONGPASS", "ERR AUTH", "ERR invalid password", "ERR invalid username"}, ReasonInfo{"Redis refuses the user name or password", "Correct them in ICIMS_EXPORT_REDIS_URL or ICIMS_EXPORT_REDIS_PASSWORD_FILE."}},
 	{TroubleProtected, false, []string{"DENIED"}, ReasonInfo{"Redis takes no connections from other machines: it is in protected mode", "Set a password for Redis (requirepass, or a user with an ACL) and put it into ICIMS_EXPORT_REDIS_URL."}},
 	{TroubleClients, true, []string{"ERR max number of clients", "max number of clients"}, ReasonInfo{"Redis has no connections left", "Raise its maxclients, or close connections that nobody uses (CLIENT LIST)."}},
 	{TroubleDatabase, false, []string{"ERR DB index", "ERR invalid DB index", "ERR SELECT is not allowed"}, ReasonInfo{"Redis has no database with this number", "Correct the number at the end of ICIMS_EXPORT_REDIS_URL, or raise databases in Redis's configuration."}},

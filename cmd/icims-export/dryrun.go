@@ -107,7 +107,7 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 	if p.settings.RedisURL.Embedded() {
 		return nil, func() {}
 	}
-	client, closeRedis, err := openRedis(ctx, p.settings)
+	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
 		p.sayf("%s So it is not known who was exported before, nor how many calls are left today; none is shown as skipped.", prose.Sentence(err.Error()))
 		return nil, func() {}

@@ -123,7 +123,7 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	if err != nil {
 		return err
 	}
-	client, closeRedis, err := openRedis(ctx, p.settings)
+	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 	if err != nil {
 		return err
 	}
-	client, closeRedis, err := openRedis(ctx, p.settings)
+	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func withStore(ctx context.Context, p *process, keys *store.Keyset, without stri
 	if p.settings.RedisURL.Embedded() {
 		return false, nil
 	}
-	client, closeRedis, err := openRedis(ctx, p.settings)
+	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if e, ok := errors.AsType[*exit](err); ok && e.status == statusFailed && ctx.Err() == nil {
 		p.sayf("The keyset was not %s. %s", without, prose.Sentence(e.Error()))
 		return false, nil

@@ -48,7 +48,7 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 			return nil, nil, err
 		}
 	}
-	client, closeRedis, err := openRedis(ctx, p.settings)
+	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -34,7 +34,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
 		return misused("an embedded Redis keeps nothing that could be shown: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
 	}
-	client, closeRedis, err := openRedis(ctx, p.settings)
+	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
 		return err
 	}

@@ -23,14 +23,17 @@ import (
 )
 
 // openRedis connects to the Redis of the settings, or starts the embedded one,
-// and makes sure that it answers.
-func openRedis(ctx context.Context, s config.Settings) (redis.UniversalClient, func(), error) {
+// and makes sure that it answers. warn is told where others can read its password.
+func openRedis(ctx context.Context, s config.Settings, warn func(string)) (redis.UniversalClient, func(), error) {
 	if s.RedisURL.Embedded() {
 		return startEmbeddedRedis()
 	}
 	client, err := s.RedisClient()
 	if err != nil {
 		return nil, nil, misused("%v", err)
+	}
+	if warning := config.ExposedFile("the password file of Redis", s.RedisPasswordFile); warning != "" {
+		warn(warning)
 	}
 	if err := store.Reach(ctx, client); err != nil {
 		_ = client.Close()

@@ -42,7 +42,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer seen.close()
-	client, closeRedis, err := openRedis(ctx, p.settings)
+	client, closeRedis, err := openRedis(ctx, p.settings, warnings(log))
 	if err != nil {
 		return err
 	}

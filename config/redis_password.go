@@ -1,0 +1,56 @@
+package config
+
+import (
+	"os"
+	"strings"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// ReadRedisPassword reads a file that holds only the password of the Redis user. White
+// space around the password is removed. The error is a *Problem, which does not repeat the name:
+// somebody may have set the password in its place.
+func ReadRedisPassword(file string) (store.Secret, error) {
+	problem := func(message, remedy string) error {
+		return &Problem{envOf("RedisPasswordFile"), message, remedy}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", problem("names a file that cannot be read ("+plainCause(err)+")", "name a file that holds only the password and that this user can read")
+	}
+	password := strings.TrimSpace(string(text))
+	switch {
+	case password == "":
+		return "", problem("names an empty file", "write the password of the Redis user into it")
+	case strings.ContainsAny(password, "\r\n"):
+		return "", problem("names a file of several lines", "keep only the password")
+	}
+	return store.Secret(password), nil
+}
+
+// redisPasswordConflict refuses a password in the URL beside one in a file. It returns a
+// *Problem or nil. An embedded Redis has no password, and ignores the file.
+func (s Settings) redisPasswordConflict() error {
+	if s.RedisPasswordFile == "" || s.RedisURL.Embedded() {
+		return nil
+	}
+	if p, err := splitRedisURL(string(s.RedisURL)); err != nil || p.password == "" { // Validate names an unreadable URL
+		return nil //nolint:nilerr // see above
+	}
+	return &Problem{
+		envOf("RedisPasswordFile"), "is set, but " + envOf("RedisURL") + " has a password as well",
+		"remove the password from the URL and leave the user name there (redis://user@host:port/db), or leave the file out",
+	}
+}
+
+// setPassword sets the password of the Redis user, not that of Sentinels.
+func (t redisTarget) setPassword(password string) {
+	switch {
+	case t.sentinel != nil:
+		t.sentinel.Password = password
+	case t.cluster != nil:
+		t.cluster.Password = password
+	default:
+		t.single.Password = password
+	}
+}
