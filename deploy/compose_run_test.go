@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -132,8 +130,10 @@ func TestComposeRunsWithoutDocker(t *testing.T) {
 		t.Errorf("the export ended with %+v, %v", end, err)
 	}
 
+	checkMonitoring(t, ask, customer)
+	checkRedis(t, s)
 	checkProcesses(t, s, ask)
-	checkKeysetStays(t, s)
+	checkFilesStay(t, s)
 	s.down()
 }
 
@@ -186,17 +186,21 @@ func checkProcesses(t *testing.T, s *stack, ask asker) {
 	}
 }
 
-// checkKeysetStays starts the making of the keyset once more, as each start does.
-func checkKeysetStays(t *testing.T, s *stack) {
+// checkFilesStay runs the services that make files once more, as each start does.
+func checkFilesStay(t *testing.T, s *stack) {
 	t.Helper()
-	keyset := s.first("keyset")
-	file := keyset.here(keyset.service.Environment["ICIMS_EXPORT_KEYSET"])
-	before, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.run("keyset", keyset.service.Command...)
-	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
-		t.Errorf("%s is another one after a second start: %v", filepath.Base(file), err)
+	files := map[string][]string{"keyset": {"/keys/keyset.json"}, "redis-acl": {"/keys/redis-password", "/acl/users.acl"}}
+	for name, paths := range files {
+		i := s.first(name)
+		before := map[string][]byte{}
+		for _, path := range paths {
+			before[path] = read(t, i.here(path))
+		}
+		s.run(name, i.service.Command...)
+		for _, path := range paths {
+			if !bytes.Equal(before[path], read(t, i.here(path))) {
+				t.Errorf("%s is another one after a second start", path)
+			}
+		}
 	}
 }

@@ -49,7 +49,7 @@ func TestCompose(t *testing.T) {
 			}
 		}
 		slices.Sort(chosen)
-		if want := []string{"api", "keyset", "redis", "worker"}; !slices.Equal(chosen, want) {
+		if want := []string{"api", "keyset", "redis", "redis-acl", "worker"}; !slices.Equal(chosen, want) {
 			t.Errorf("got %q, want %q", chosen, want)
 		}
 		if c.Services["worker"].Deploy.Replicas != 2 {

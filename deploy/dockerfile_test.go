@@ -19,7 +19,7 @@ func TestDockerfile(t *testing.T) {
 			}
 		}
 	})
-	t.Run("the image holds nothing but the program, the authorities and the folder of the keys", func(t *testing.T) {
+	t.Run("the image holds nothing but the program, the authorities and two folders for volumes", func(t *testing.T) {
 		if !strings.HasPrefix(last, "scratch\n") || strings.Count(last, "COPY ") != 3 {
 			t.Errorf("the last stage is:\n%s", last)
 		}
@@ -29,9 +29,9 @@ func TestDockerfile(t *testing.T) {
 			t.Error("there is no numeric user above 0")
 		}
 	})
-	t.Run("a volume for the keys belongs to the program's user", func(t *testing.T) {
+	t.Run("volumes for the keys and Redis's users belong to the program's user", func(t *testing.T) {
 		user := regexp.MustCompile(`(?m)^USER (\S+)$`).FindStringSubmatch(last)
-		if user == nil || !strings.Contains(last, "--chown="+user[1]+" /out/root/ /\n") || !strings.Contains(build, "mkdir -p /out/root/keys") {
+		if user == nil || !strings.Contains(last, "--chown="+user[1]+" /out/root/ /\n") || !strings.Contains(build, "mkdir -p /out/root/keys /out/root/acl && chmod 700 /out/root/keys && chmod 755 /out/root/acl") {
 			t.Errorf("the last stage is:\n%s", last)
 		}
 	})

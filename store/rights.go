@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +20,24 @@ const RedisRights = "resetkeys ~ix:* ~asynq:* resetchannels &{ix:* &asynq:cancel
 	"-@all +@read +@write +@connection -@dangerous " +
 	"+eval +evalsha +time +multi +exec +discard +publish +subscribe +unsubscribe " +
 	"+info +cluster|slots +cluster|info +cluster|keyslot"
+
+// RedisUser is the user of the service in a file that RedisACL makes.
+const RedisUser = "icims-export"
+
+// RedisACL is an ACL file for a Redis that serves icims-export alone. It holds the hash of
+// the password, so it need not be secret if the password is random. The user health needs
+// no password and can only ping, for health checks.
+func RedisACL(password Secret) string {
+	return "user default off\n" +
+		"user health on nopass resetkeys resetchannels -@all +ping\n" +
+		"user " + RedisUser + " on " + RedisPasswordHash(password) + " " + RedisRights + "\n"
+}
+
+// RedisPasswordHash is the password as an ACL file holds it.
+func RedisPasswordHash(password Secret) string {
+	sum := sha256.Sum256([]byte(password))
+	return "#" + hex.EncodeToString(sum[:])
+}
 
 // Commands are checked on a key of ours and on one of asynq's, with arguments that
 // Redis can find the keys in. Nothing is run.

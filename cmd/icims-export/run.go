@@ -49,6 +49,7 @@ type grammar struct {
 	Sessions   sessionsCommand   `cmd:"" help:"List and end console sessions."`
 	Sim        simCommand        `cmd:"" help:"Run a simulated iCIMS to try things out against."`
 	Keys       keysCommand       `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
+	RedisACL   redisACLCommand   `cmd:"" name:"redis-acl" help:"Make a password and an ACL file for a Redis that serves icims-export alone. Files that exist stay."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
@@ -57,7 +58,7 @@ const description = "Exports candidates into iCIMS, each of them effectively onc
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.
-var withSettings = []string{"apikeys", "cancel", "check", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "resume", "serve", "sessions", "show", "status", "verify", "worker"}
+var withSettings = []string{"apikeys", "cancel", "check", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "redis-acl", "resume", "serve", "sessions", "show", "status", "verify", "worker"}
 
 var subcommands = map[string][]string{
 	"apikeys":    {"new", "list", "revoke"},

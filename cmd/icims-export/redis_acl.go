@@ -1,0 +1,98 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/store"
+)
+
+type redisACLCommand struct {
+	To string `required:"" placeholder:"FILE" help:"Write the ACL file here, for Redis's option aclfile. It holds only a hash of the password."`
+}
+
+const (
+	redisPasswordBytes = 32
+	redisPasswordMode  = 0o600
+	// redisACLMode lets Redis read the file, which runs as another user.
+	redisACLMode = 0o644
+)
+
+// Run makes the files that do not exist yet. docker-compose.yml runs it at each start.
+func (c *redisACLCommand) Run(p *process) error {
+	passwordFile := p.settings.RedisPasswordFile
+	if passwordFile == "" {
+		return misused("no password file is set: name it with ICIMS_EXPORT_REDIS_PASSWORD_FILE, and it is made")
+	}
+	random := make([]byte, redisPasswordBytes)
+	_, _ = rand.Read(random) // never fails
+	if _, err := createFile(p, passwordFile, base64.RawURLEncoding.EncodeToString(random)+"\n", redisPasswordMode); err != nil {
+		return err
+	}
+	password, err := config.ReadRedisPassword(passwordFile)
+	if err != nil {
+		return misused("%v", err)
+	}
+	if warning := config.ExposedFile("the password file of Redis", passwordFile); warning != "" {
+		p.warn(warning)
+	}
+	made, err := createFile(p, c.To, store.RedisACL(password), redisACLMode)
+	if err != nil || made {
+		return err
+	}
+	return c.check(p, password)
+}
+
+// check refuses an ACL file that does not let the service in.
+func (c *redisACLCommand) check(p *process, password store.Secret) error {
+	text, err := os.ReadFile(c.To)
+	if err != nil {
+		return failed("%s cannot be read (%s): give this user the right to read it", c.To, rootCause(err))
+	}
+	var rules []string
+	for line := range strings.Lines(string(text)) {
+		if words := strings.Fields(line); len(words) > 1 && words[0] == "user" && words[1] == store.RedisUser {
+			rules = words[2:]
+		}
+	}
+	if !slices.Contains(rules, store.RedisPasswordHash(password)) && !slices.Contains(rules, ">"+string(password)) {
+		return failed("%s does not let the user %s in with the password of %s: restore the file that belongs to the other, or remove %s and run this again", c.To, store.RedisUser, p.settings.RedisPasswordFile, c.To)
+	}
+	if !strings.Contains(strings.Join(rules, " "), store.RedisRights) {
+		p.warn(c.To + " gives the user " + store.RedisUser + " other rights than this version needs, which are " + store.RedisRights)
+	}
+	return nil
+}
+
+// createFile makes a file, whole or not at all, and says so. It reports false for a file
+// that exists, which stays as it is.
+func createFile(p *process, path, text string, mode fs.FileMode) (bool, error) {
+	err := func() error {
+		next, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.Remove(next.Name()) }()
+		_, err = next.WriteString(text)
+		if err := errors.Join(err, next.Chmod(mode), next.Sync(), next.Close()); err != nil {
+			return err
+		}
+		return os.Link(next.Name(), path) // replaces nothing
+	}()
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		p.sayf("%s exists already, and stays as it is.", path)
+		return false, nil
+	case err != nil:
+		return false, failed("%s cannot be made (%s): name a file in a folder that this user may write to", path, rootCause(err))
+	}
+	p.sayf("%s is made.", path)
+	return true, nil
+}
