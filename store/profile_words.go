@@ -27,11 +27,14 @@ func (p TenantProfile) Findings() []Finding {
 	add("search_or", p.SearchOr, "One search finds several people: candidates are looked up together.",
 		"One search does not find several people: each candidate is looked up by itself, a call or two more for each.")
 	add("sees_people", p.SeesPeople, fmt.Sprintf("A search finds the test candidate. The search lag is %s.", p.SearchLag.Round(time.Second/10)),
-		"No search finds the test candidate: people who are in iCIMS already may be created again.")
+		"No search finds the test candidate: exports wait, since people who are in iCIMS already would be created again.")
 	add("ignores_case", p.IgnoresCase, "Searches ignore upper and lower case.", "Searches heed upper and lower case: new candidates are searched a second time.")
 	add("keeps_status", p.KeepsStatus, "Workflows get the connection's status.", "Workflows do not get the connection's status.")
 	add("reads_pair", p.ReadsPair, "The workflow of a person on a job can be read: none is made twice.", "The workflow of a person on a job cannot be read: searches alone tell whether there is one.")
-	add("sees_folder", p.SeesFolder, "Folders can be read: employees are told from candidates.", "Folders cannot be read: employees cannot be told from candidates.")
+	add("sees_folder", p.SeesFolder, "Folders can be read: employees are told from candidates.", "Folders cannot be read: people who are in iCIMS already are not updated, since they may be employees.")
+	if p.Nobody == NobodyIsErrors {
+		list = append(list, Finding{"nobody", Yes, "A search without a hit answers with an error: that counts as nobody."})
+	}
 	if p.Missing != "" {
 		list = append(list, Finding{"missing", No, "Accepted and not stored: " + strings.Join(p.MissingFields(), ", ") + "."})
 	}

@@ -159,7 +159,7 @@ func TestAConnectionTellsItsSettingsAndHistory(t *testing.T) {
 	}
 	admin := r.person(api.ScopeAdmin).get("/connections/1234")
 	admin.wants(t, http.StatusOK, "&lt;i&gt;user&lt;/i&gt;", "field51001", "<dt>Calls at the same time</dt><dd>2</dd>", "<dt>Calls a second</dt><dd>5 <span class=\"fine\">default</span>", portalURL,
-		"revision 2", "edited <span class=\"fine\">username</span>", "joe", "maria", "a new customer", "Verify now", `href="/connections/1234/edit"`, `href="/connections/1234/remove"`, `href="/customers/1234/jobs"`,
+		"What is known of this iCIMS", "Not verified: each new candidate costs about 4 calls instead of 2", "revision 2", "edited <span class=\"fine\">username</span>", "joe", "maria", "a new customer", "Verify now", `href="/connections/1234/edit"`, `href="/connections/1234/remove"`, `href="/customers/1234/jobs"`,
 		`href="/customers/1234/export"`, `href="/customers/1234/batches"`, `href="/customers/1234/dead-letters"`)
 	admin.lacks(t, "<script>alert", "<i>user", "correct horse")
 	reader := r.person(api.ScopeRead, mine).get("/connections/1234")

@@ -198,6 +198,13 @@ func (f *verifyFollower) conclude(v verify.Verification) error {
 	}
 	width, _ := terminal(out)
 	hang(out, width, "", verdictOf(v))
+	if v.Report.Profile.VerifiedAt == 0 {
+		return nil // nothing new is known
+	}
+	hang(out, width, "", "What is known of the customer's iCIMS:")
+	for _, finding := range v.Report.Profile.Findings() {
+		hang(out, width, "  • ", finding.Means)
+	}
 	return nil
 }
 

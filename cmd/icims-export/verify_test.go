@@ -18,6 +18,9 @@ func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
 	if !strings.Contains(r.errors, "Customer 1234 is connected. It took ") {
 		t.Errorf("%s", r.errors)
 	}
+	if !strings.Contains(r.errors, "One search finds several people: candidates are looked up together.") {
+		t.Errorf("what was found out is not told: %s", r.errors)
+	}
 	r.wantNone(t, testPassword)
 	if c, err := w.ledger.Connection(t.Context(), "1234"); err != nil || c.State != store.ConnectionConnected {
 		t.Errorf("%+v, %v", c, err)
@@ -41,7 +44,7 @@ func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
 		t.Errorf("%s", r.errors)
 	}
 	r = w.call("connection", "show", "1234")
-	r.wantAll(t, "credentials_rejected", "found it verifying")
+	r.wantAll(t, "credentials_rejected", "found it verifying", "Not verified: each new candidate costs about 4 calls instead of 2")
 }
 
 func TestVerifyWithoutAWorkerSaysSoAndIsFollowedLater(t *testing.T) {
