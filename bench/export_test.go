@@ -57,6 +57,7 @@ func BenchmarkExport(b *testing.B) {
 		results.Note("  ours: the ledger's", of(ours, func(r run) float64 { return each(r.ledger) }), "%.2f", "")
 
 		results.Note("iCIMS calls per candidate, where search ignores case", callsIgnoringCase(b, server), "%.3f", "")
+		results.Note("iCIMS calls per candidate, connection never verified", callsUnverified(b, server), "%.3f", "")
 
 		const shorter = 3
 		bare, ours = compareExport(b, server, sim, few, *exports/shorter, away)
@@ -75,6 +76,21 @@ func callsIgnoringCase(b *testing.B, server *redistest.Server) figures.Sample {
 		sim.reset(b)
 		r := runWorker(b, server, sim, people(i, *exports), 0, func(s *worker.Settings) { s.SettleTime = 50 * time.Millisecond })
 		s = append(s, float64(r.calls)/float64(*exports))
+	}
+	return s
+}
+
+// callsUnverified counts the calls per candidate of a connection of which nothing is known: each
+// address is searched by itself, and again without heeding case.
+func callsUnverified(b *testing.B, server *redistest.Server) figures.Sample {
+	b.Helper()
+	sim := startSimulator(b, heedsCase)
+	sim.unverified = true
+	n := *exports / 10
+	var s figures.Sample
+	for i := range few {
+		sim.reset(b)
+		s = append(s, float64(runWorker(b, server, sim, people(i, n), 0).calls)/float64(n))
 	}
 	return s
 }
@@ -115,12 +131,15 @@ func noteCPU(name string, runs []run) {
 
 func connection(sim *simulator) store.Connection {
 	const unlimited = 1_000_000_000
-	return store.Connection{
+	c := store.Connection{
 		Customer: customer, Username: username, Password: password,
 		PortalURLs: sim.portal(), LinkedInField: "field51001",
-		Limits:  store.Limits{CallsPerSecond: unlimited, Burst: unlimited, InFlight: concurrency, CallsPerDay: unlimited},
-		Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, // a verified connection
+		Limits: store.Limits{CallsPerSecond: unlimited, Burst: unlimited, InFlight: concurrency, CallsPerDay: unlimited},
 	}.WithDefaults()
+	if !sim.unverified {
+		c.Profile = store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes}
+	}
+	return c
 }
 
 // runWorker has a worker export candidates that wait in the queue.

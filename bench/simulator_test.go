@@ -50,6 +50,8 @@ func serveSimulator(kind string, in io.Reader, out io.Writer) error {
 
 // simulator is that process, seen from outside.
 type simulator struct {
+	unverified bool // its connection was never verified
+
 	url    string
 	pid    int
 	client *http.Client
