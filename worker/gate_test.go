@@ -315,8 +315,8 @@ func TestGate(t *testing.T) {
 		{"429 closes it for a minute", 429, nil, icims.ReasonRateLimited, time.Minute},
 		{"429 with calls left closes it for a moment", 429, http.Header{"X-Ratelimit-Limit": {"10000"}, "X-Ratelimit-Remaining": {"9990"}}, icims.ReasonRateLimited, 2 * time.Second},
 		{"429 closes it for as long as it says", 429, http.Header{"Retry-After": {"7"}}, icims.ReasonRateLimited, 7 * time.Second},
-		{"401 closes it for a minute", 401, nil, icims.ReasonCredentials, time.Minute},
-		{"403 closes it for a minute", 403, nil, icims.ReasonAccessDenied, time.Minute},
+		{"401 closes it for a minute", 401, http.Header{"X-Transaction": {"T"}}, icims.ReasonCredentials, time.Minute},
+		{"403 closes it for a minute", 403, http.Header{"X-Transaction": {"T"}}, icims.ReasonAccessDenied, time.Minute},
 		{"other answers leave it open", 500, http.Header{"X-Ratelimit-Remaining": {"9"}}, "", 0},
 	}
 	for _, a := range answers {
@@ -376,7 +376,7 @@ func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
 		if err := r.call(g, 200, nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.call(g, 401, nil); err != nil {
+		if err := r.call(g, 401, http.Header{"X-Transaction": {"T"}}); err != nil {
 			t.Fatal(err)
 		}
 		if refused := wantRefusal(t, r.call(g, 200, nil), icims.ReasonCredentials); time.Until(refused.Until).Round(time.Second) != time.Minute {
@@ -598,7 +598,7 @@ func TestBreaker(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return &http.Response{StatusCode: status, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: status, Header: http.Header{"X-Transaction": {"T"}}, Body: http.NoBody}, nil
 		})
 		answer, err := b.middleware(next).RoundTrip((&http.Request{}).WithContext(t.Context()))
 		if answer != nil {

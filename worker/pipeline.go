@@ -62,6 +62,8 @@ type export struct {
 	// madeNow tells that this very attempt did, under the e-mail's lock.
 	madeNow bool
 
+	status statusLesson // what to send as the workflow's status
+
 	// sentPerson and sentWorkflow are the fields that iCIMS accepted in this attempt.
 	sentPerson, sentWorkflow []icims.Fields
 

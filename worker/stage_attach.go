@@ -37,6 +37,13 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 			x.tellf("the lost POST had made no workflow and is repeated")
 		}
 	}
+	// Before the intent is recorded: exports that wait here have nothing open.
+	known, end, err := s.tenant.beginStatus(ctx, x.reserved.end)
+	if err != nil {
+		return stopped(ctx)
+	}
+	defer end()
+	x.status = known
 	if x.claim.State != store.Placing {
 		if o := x.reserved.wait(ctx); o.kind != proceed {
 			return o
@@ -103,11 +110,7 @@ func noAnswer(e *icims.Error) bool {
 }
 
 func (s attachStage) place(ctx context.Context, x *export) outcome {
-	known, end, err := s.tenant.beginStatus(ctx)
-	if err != nil {
-		return stopped(ctx)
-	}
-	defer end()
+	known := x.status
 	status := known.ref
 	for {
 		fields := workflowFields(x.personID, x.job, s.conn, status)

@@ -60,7 +60,7 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	// The person is recorded at once, together with the intent of the next write
 	// where nothing stands between that and its call.
 	to := store.Created
-	if x.reserved.soon(ctx) {
+	if s.tenant.knownStatus().settled && x.reserved.soon(ctx) {
 		to = store.Placing
 	}
 	return s.recordSurely(ctx, func(ctx context.Context) error {

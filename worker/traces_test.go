@@ -105,6 +105,7 @@ func TestTraceOfASmallBatch(t *testing.T) {
       people.create 201 yes [permit granted]
     attach done
       workflows.create 201 yes [permit granted]
+      workflows.get 200 yes [permit granted]
     record
 `
 		// Whether the next permit is reserved by the stage before or waited for depends on the load.

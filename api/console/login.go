@@ -65,7 +65,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 		if err := c.API.Ledger.EndSession(r.Context(), s.ID); err != nil && !errors.Is(err, store.ErrNoSession) {
 			c.Log.Error().Str("key", s.Who.Key).Str("session", s.ID).Msg("log-out failed: Redis does not answer, so the session goes on until it is idle")
 			v.forget()
-			v.fail(unavailable())
+			v.fail(unavailable(err))
 			return
 		}
 	}

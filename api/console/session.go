@@ -69,7 +69,7 @@ func (v *visit) begin(token string) error {
 	})
 	if err != nil {
 		v.Log.Error().Str("key", v.Who.Key).Msg("log-in failed: the session could not be recorded in Redis")
-		return unavailable()
+		return unavailable(err)
 	}
 	who := v.Who
 	who.Customers = nil

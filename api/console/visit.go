@@ -116,16 +116,19 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 		return nil, false
 	}
 	if sessionErr != nil {
-		v.fail(unavailable())
+		v.fail(unavailable(sessionErr))
 		return nil, false
 	}
 	return v, true
 }
 
 // unavailable is the refusal while Redis does not answer.
-func unavailable() *Refusal {
-	info := api.CodeUnavailable.Info()
-	return &Refusal{Status: info.Status, Problem: api.Problem{Title: info.Title, Detail: "Try again in a few seconds."}}
+func unavailable(err error) *Refusal {
+	info, detail := api.CodeUnavailable.Info(), "Try again in a few seconds."
+	if d, ok := store.Diagnose(err); ok && d.Trouble != store.TroubleOther {
+		detail = d.String()
+	}
+	return &Refusal{Status: info.Status, Problem: api.Problem{Title: info.Title, Detail: detail}}
 }
 
 // bind checks the scope and the customer in the path.
