@@ -152,7 +152,7 @@ func TestWhatStopsARefresh(t *testing.T) {
 		{"a portal that is gone, where there is no other: the list stays", func(r *rig) { r.tenant.Hide("portal", 1) },
 			jobs.Refreshed{Jobs: 3, Stopped: "icims_access_denied"}, 1, "icims_access_denied"},
 		{"a job that may not be read keeps its provisional title", func(r *rig) {
-			strike(r, "jobs.get", icimstest.Rule{Fault: "status", Status: 404})
+			strike(r, "jobs.get", icimstest.Rule{Fault: "status", Status: 404, Code: 2})
 		}, jobs.Refreshed{Jobs: 4}, 2, ""},
 		{"titles that may not be read are left for later", func(r *rig) { r.tenant.Deny("jobs.get") },
 			jobs.Refreshed{Jobs: 4, Pending: 1, Stopped: "icims_access_denied"}, 2, ""},

@@ -112,6 +112,10 @@ func TestMetricsOfARun(t *testing.T) {
 		declared := map[string]bool{}
 		for _, m := range metrics.Catalog() {
 			declared[m.Name] = true
+			// Shown of customers whose exports were read back: TestAFieldThatStopsArrivingIsCounted.
+			if strings.Contains(m.Name, "_customer_read_back_") {
+				continue
+			}
 			if f := have[m.Name]; f == nil || f.GetType() != kinds[m.Kind] || f.GetHelp() != m.Help {
 				t.Errorf("%s is shown as %v", m.Name, f)
 			}

@@ -36,7 +36,7 @@ const (
 	renewErrand = errandLease / 4
 	// errandLook is how often the list of errands is read: announcements wake the
 	// worker at once, this is for those it missed, and for those whose worker died.
-	errandLook = 2 * time.Second
+	errandLook = 5 * time.Second
 	// errandTries is how often an errand is begun whose workers die.
 	errandTries = 3
 	// errandAge is how long an errand may have waited: whoever asked has gone.

@@ -8,21 +8,30 @@ import (
 	"time"
 )
 
-// sweepEvery is how often the batches of each customer are swept.
-const sweepEvery = time.Hour
+const (
+	// sweepEvery is how often the batches of each customer are swept.
+	sweepEvery = 6 * time.Hour
+	// sweepPause is the time between two looks: an idle fleet is to cost little.
+	sweepPause = 10 * time.Second
+)
 
 // sweeps is how far the current sweep over all customers has come.
 type sweeps struct {
 	began     time.Time
 	customers []string // that are still to come
-	step      int      // customers to a round
+	step      int      // customers to a look
+	looked    time.Time
 }
 
 // sweep looks at the batches of some customers: it forgets those that have expired, and
-// closes those whose producer has vanished. Within an hour it comes to all customers; a
+// closes those whose producer has vanished. Within six hours it comes to all customers; a
 // new leader begins at once.
 func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
 	s := &r.sweeps
+	if now.Sub(s.looked) < sweepPause {
+		return nil
+	}
+	s.looked = now
 	if len(s.customers) == 0 {
 		if now.Sub(s.began) < sweepEvery {
 			return nil
@@ -34,7 +43,7 @@ func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
 		if err := r.forgetServers(ctx, now); err != nil {
 			return err
 		}
-		rounds := int(sweepEvery/reconcileEvery) / 2 // a round may take longer
+		rounds := int(sweepEvery/sweepPause) * 3 / 4 // a round may take longer
 		s.began, s.customers, s.step = now, all, len(all)/rounds+1
 	}
 	var errs []error
