@@ -72,7 +72,7 @@ import (
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
 //	ix:redis                     hash    which server answers, the last beats of workers, and
 //	                                     when Redis last lost writes
-//	ix:ready                     string  written to see that Redis takes writes; goes in a minute
+//	ix:ready                     string  never there: SET … XX shows whether Redis takes writes
 //
 // Scripts build keys from the customer's prefix, as asynq's do.
 const keyRoot = "ix:"

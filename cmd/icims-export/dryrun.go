@@ -113,10 +113,7 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 		return nil, func() {}
 	}
 	keys, _ := readKeyset(p.settings, p.warn) // tells who paused the customer
-	desk := p.desk(client, newLedger(client, keys, p.settings), keys == nil)
-	// A dry run writes nothing, not even to see whether Redis takes writes.
-	desk.Writes = store.NewWriteProbe(func(context.Context) error { return nil }, time.Now)
-	return &operator{desk, p}, closeRedis
+	return &operator{p.desk(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis
 }
 
 // dryRun is a dry run under way.
