@@ -113,7 +113,13 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	defer flush()
 	w := worker.New(client, ledger, demoSettings(), hosts, p.logger(zerolog.ErrorLevel))
 	w.TraceTo(provider)
-	if _, err := ledger.AddConnection(ctx, conn, "the demo", "to show how it works"); err != nil {
+	added, err := ledger.AddConnection(ctx, conn, "the demo", "to show how it works")
+	if err != nil {
+		return err
+	}
+	// What a verification finds out about the simulator.
+	known := store.TenantProfile{VerifiedAt: time.Now().UnixMilli(), SearchOr: store.Yes, SeesPeople: store.Yes, ReadsPair: store.Yes, SeesFolder: store.Yes, KeepsStatus: store.Yes}
+	if err := ledger.SaveProfile(ctx, added.Connection, added.Revision, known); err != nil {
 		return err
 	}
 	noMore, err := followConnections(ctx, ledger, hosts, p.logger(zerolog.ErrorLevel), w)
@@ -172,8 +178,6 @@ func demoConnection(portalURLs string) store.Connection {
 		Customer: demoCustomer, Username: demoUser, Password: demoPassword, PortalURLs: portalURLs, LinkedInField: "field51001",
 		// Far more than iCIMS grants, for the sake of those who watch.
 		Limits: store.Limits{CallsPerSecond: 150, Burst: 20, InFlight: 16, CallsPerDay: 1_000_000},
-		// What verification finds out about the simulator.
-		Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes},
 	}.WithDefaults()
 }
 
