@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 // ExplainedDead is a dead letter explained.
@@ -97,6 +97,6 @@ func (d *Desk) OpenDead(ctx context.Context, explained *ExplainedDead, who strin
 	if err := d.Ledger.Act(ctx, explained.Customer, action); err != nil {
 		return known, &UnrecordedError{Thing: "look", Err: err}
 	}
-	explained.Data, explained.Workflow, _ = worker.Preview(payload.Candidate, conn, explained.Job, d.DummyDomain)
+	explained.Data, explained.Workflow, _ = mapping.Preview(payload.Candidate, conn, explained.Job, d.DummyDomain)
 	return known, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -111,8 +112,8 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 		return v, onJob
 	}
 	var texts []string
-	for _, w := range worker.ParseWarnings(o.Warnings) {
-		if w.Code() == worker.WarningStatusDropped {
+	for _, w := range mapping.ParseWarnings(o.Warnings) {
+		if w.Code() == mapping.WarningStatusDropped {
 			onJob.state, onJob.code = Warned, CodeStatusRefused
 			x.statusRefused = true
 			continue

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -219,7 +220,7 @@ func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []str
 // purged or merged into another: such a profile has no e-mail any more (API sheet
 // §5.4). One that is said to be missing is a doubt: the search is of another opinion.
 func (f *finder) read(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
-	p, _, err := f.client.Person(ctx, id, updateReadFields(f.conn)...)
+	p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
 	if icims.ReasonOf(err) == icims.ReasonNotFound {
 		return nil, &doubt{reason: store.ReasonPersonVanished, passes: true, err: err}
 	}
@@ -239,7 +240,7 @@ const maxMerges = 3
 // to nobody any more.
 func (f *finder) byID(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
 	for range maxMerges {
-		p, _, err := f.client.Person(ctx, id, updateReadFields(f.conn)...)
+		p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
 		if icims.ReasonOf(err) == icims.ReasonNotFound {
 			return nil, nil
 		}

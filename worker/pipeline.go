@@ -9,6 +9,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/panics"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -67,7 +68,7 @@ type export struct {
 	// sentPerson and sentWorkflow are the fields that iCIMS accepted in this attempt.
 	sentPerson, sentWorkflow []icims.Fields
 
-	warnings warnings
+	warnings mapping.WarningSet
 	// expenses are the calls of this attempt.
 	expenses *atomic.Int64
 	// journey is what is recorded of this attempt; nil: nothing.
@@ -81,10 +82,8 @@ func (x *export) tellf(format string, args ...any) {
 	x.findings = append(x.findings, fmt.Sprintf(format, args...))
 }
 
-func (x *export) warn(ws ...Warning) {
-	for _, w := range ws {
-		x.warnings.add(w)
-	}
+func (x *export) warn(ws ...mapping.Warning) {
+	x.warnings.Add(ws...)
 }
 
 func (x *export) isJob() bool { return x.job != 0 }

@@ -84,7 +84,7 @@ func (r record) panicked(ctx context.Context, x *export, was outcome) (after tim
 }
 
 func (r record) write(ctx context.Context, x *export, o outcome, calls int) error {
-	warnings := x.warnings.codes()
+	warnings := x.warnings.Codes()
 	entry := r.story(x, o)
 	hold := store.Hold{Delay: o.after, Reason: o.reason, Calls: calls, Warnings: warnings, Entry: entry}
 	if o.panicked {

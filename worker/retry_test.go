@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -192,7 +193,7 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 			r := request{fields: body()}
 			ws, ok := tenant.relent(&r, c.err)
 			f := r.fields
-			if ok != c.ok || warnings(ws).codes() != c.warnings {
+			if ok != c.ok || mapping.WarningSet(ws).Codes() != c.warnings {
 				t.Fatalf("%v, warnings %v", ok, ws)
 			}
 			if _, still := f[c.gone]; ok && c.gone != "" && still {
@@ -217,9 +218,9 @@ func TestOneRefusedPhoneIsLeftOut(t *testing.T) {
 		"phones.phonenumber": {0, "field_refused:phones"},
 	} {
 		tenant := newTenant(store.Connection{}, time.Minute)
-		r := request{collection: fieldPhones, fields: phone}
+		r := request{collection: mapping.FieldPhones, fields: phone}
 		ws, ok := tenant.relent(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: named}}})
-		if !ok || len(r.fields) != want.left || warnings(ws).codes() != want.warnings {
+		if !ok || len(r.fields) != want.left || mapping.WarningSet(ws).Codes() != want.warnings {
 			t.Errorf("%s: %v left, warnings %v, %v", named, r.fields, ws, ok)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -49,7 +50,7 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 			return o
 		}
 		step := store.Step{
-			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: x.personMade, Warnings: x.warnings.codes(),
+			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: x.personMade, Warnings: x.warnings.Codes(),
 		}
 		if err := s.ledger.Step(ctx, x.claim, step); err != nil {
 			return ledgerFault(err)
@@ -113,7 +114,7 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 	known := x.status
 	status := known.ref
 	for {
-		fields := workflowFields(x.personID, x.job, s.conn, status)
+		fields := mapping.Workflow(x.personID, x.job, s.conn, status)
 		id, answer, err := s.client.CreateWorkflow(ctx, fields)
 		if err == nil {
 			x.sentWorkflow = append(x.sentWorkflow, fields)
@@ -187,7 +188,7 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 // follows the merge again.
 func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID) outcome {
 	x.tellf("person %d has been merged into person %d", x.personID, into)
-	x.warn(WarningPersonMerged)
+	x.warn(mapping.WarningPersonMerged)
 	x.personID, x.personMade, x.madeNow = into, false, false
 	id, err := s.existing(ctx, x)
 	if err != nil {

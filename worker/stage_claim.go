@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -89,7 +90,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	x.onClaim(asked)
 	x.job = icims.JobID(store.JobOf(claim.Target))
 	x.personID, x.personMade = icims.PersonID(claim.Person), claim.PersonMade
-	x.warnings = ParseWarnings(claim.Warnings)
+	x.warnings = mapping.ParseWarnings(claim.Warnings)
 	if x.payload, err = tasks.DecodePayload(claim.Payload); err != nil {
 		return outcome{kind: dead, reason: store.ReasonPayloadBroken, err: err}
 	}

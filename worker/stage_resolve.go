@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -92,7 +93,7 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	x.personID, x.personMade = f.people[0].ID, true
 	x.tellf("the lost POST had created person %d, who is adopted", x.personID)
 	err = s.ledger.Step(ctx, x.claim, store.Step{
-		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
 		Entry: x.entry(s.now(), "resolved"),
 	})
 	if err != nil {
@@ -115,7 +116,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		if p != nil && (p.Email == "" || strings.EqualFold(p.Email, x.payload.Candidate.Email) || p.ID != icims.PersonID(id)) {
 			if p.ID != icims.PersonID(id) {
 				x.tellf("person %d had been merged into person %d", id, p.ID)
-				x.warn(WarningPersonMerged)
+				x.warn(mapping.WarningPersonMerged)
 			}
 			x.person = p
 			return nil
@@ -137,7 +138,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		x.tellf("person %d has this e-mail already", x.person.ID)
 	}
 	if len(f.people) > 1 {
-		x.warn(WarningSeveralProfiles)
+		x.warn(mapping.WarningSeveralProfiles)
 	}
 	return nil
 }

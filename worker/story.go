@@ -12,7 +12,7 @@ import (
 // straight to its end leaves its outcome alone, and one that is put off for the
 // same reason as before says nothing new.
 func (r record) story(x *export, o outcome) *store.Entry {
-	smooth := (o.kind == done || o.kind == skipped) && x.claim.Attempts == 0 && x.claim.Intent == store.NoIntent && !x.warnings.owes()
+	smooth := (o.kind == done || o.kind == skipped) && x.claim.Attempts == 0 && x.claim.Intent == store.NoIntent && !x.warnings.Owes()
 	repeated := o.kind == deferred && o.reason == x.claim.Reason && len(x.findings) == 0
 	if smooth || repeated {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -60,22 +61,22 @@ func newTenant(conn store.Connection, settle time.Duration) *tenant {
 }
 
 // requiredFields are the fields without which no person can be made.
-var requiredFields = []string{fieldFirstName, fieldLastName, fieldEmail}
+var requiredFields = []string{mapping.FieldFirstName, mapping.FieldLastName, mapping.FieldEmail}
 
 // aboutField is the warning that a field, or a part of it, is not in iCIMS. What a
 // person's history lacks is owed.
-func (t *tenant) aboutField(name, child string) []Warning {
+func (t *tenant) aboutField(name, child string) []mapping.Warning {
 	switch {
-	case name == fieldPhones && child == fieldPhoneType:
-		return []Warning{WarningPhoneTypeDropped}
-	case name == fieldFolder:
-		return []Warning{WarningFolderDropped}
+	case name == mapping.FieldPhones && child == mapping.FieldPhoneType:
+		return []mapping.Warning{mapping.WarningPhoneTypeDropped}
+	case name == mapping.FieldFolder:
+		return []mapping.Warning{mapping.WarningFolderDropped}
 	case name == t.names.Education.Collection:
-		return []Warning{fieldRefused(name), WarningEducationOwed}
+		return []mapping.Warning{mapping.WarningFieldRefused.About(name), mapping.WarningEducationOwed}
 	case name == t.names.WorkExperience.Collection:
-		return []Warning{fieldRefused(name), WarningExperienceOwed}
+		return []mapping.Warning{mapping.WarningFieldRefused.About(name), mapping.WarningExperienceOwed}
 	}
-	return []Warning{fieldRefused(name)}
+	return []mapping.Warning{mapping.WarningFieldRefused.About(name)}
 }
 
 // worthwhile reports whether an entry of a collection still says something.
@@ -89,8 +90,8 @@ func (t *tenant) worthwhile(collection string, entry icims.Fields) bool {
 		return false
 	}
 	switch collection {
-	case fieldPhones:
-		return has(fieldPhoneNumber)
+	case mapping.FieldPhones:
+		return has(mapping.FieldPhoneNumber)
 	case t.names.WorkExperience.Collection:
 		return has(t.names.WorkExperience.Employer, t.names.WorkExperience.Title)
 	}

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 // preview is what would become of one candidate.
@@ -50,7 +50,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		return err
 	}
 
-	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth, warnings: map[worker.Warning]int{}}
+	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth, warnings: map[mapping.Warning]int{}}
 	d.width, _ = terminal(p.stdout)
 	d.style = style{p.colours(p.stdout)}
 	if c.JSON {
@@ -129,7 +129,7 @@ type dryRun struct {
 	written  int
 	skips    int // that were shown
 	shown    int // candidates of whom what would be sent was shown
-	warnings map[worker.Warning]int
+	warnings map[mapping.Warning]int
 	estimate estimate
 }
 
@@ -164,8 +164,8 @@ func (d *dryRun) judge(payload tasks.Payload, before store.Marker, skip bool) pr
 		v.Skip = fmt.Sprintf("exported before, on %s, as person %d", before.ExportedAt.Local().Format("2006-01-02"), before.Person)
 		return v
 	}
-	var warnings []worker.Warning
-	v.Person, v.Workflow, warnings = worker.Preview(payload.Candidate, d.conn, d.command.Job, d.p.settings.DummyEmailDomain)
+	var warnings []mapping.Warning
+	v.Person, v.Workflow, warnings = mapping.Preview(payload.Candidate, d.conn, d.command.Job, d.p.settings.DummyEmailDomain)
 	for _, w := range warnings {
 		v.Warnings = append(v.Warnings, w.Text())
 		d.warnings[w]++

@@ -1,4 +1,4 @@
-package worker
+package mapping
 
 import (
 	"github.com/seekout/icims-export/icims"
@@ -15,9 +15,9 @@ func Preview(c tasks.Candidate, conn store.Connection, job int64, dummyDomain st
 	if c.Email == "" {
 		c.Email = tasks.DummyEmail(0, dummyDomain)
 	}
-	fields, ws := personFields(c, conn)
+	fields, ws := Person(c, conn)
 	if job != 0 {
-		workflow = workflowFields(0, icims.JobID(job), conn, conn.Status)
+		workflow = Workflow(0, icims.JobID(job), conn, conn.Status)
 		delete(workflow, fieldAssociated)
 	}
 	return fields, workflow, ws

@@ -1,4 +1,4 @@
-package worker
+package mapping
 
 import (
 	"testing"
@@ -17,14 +17,14 @@ func TestPreview(t *testing.T) {
 	}
 	t.Run("it is what the pipeline sends", func(t *testing.T) {
 		person, workflow, warnings := Preview(c, conn, 1709, "")
-		want, wantWarnings := personFields(c, conn)
+		want, wantWarnings := Person(c, conn)
 		if diff := cmp.Diff(map[string]any(want), person); diff != "" {
 			t.Error(diff)
 		}
 		if diff := cmp.Diff(wantWarnings, warnings); diff != "" || len(warnings) != 1 {
 			t.Errorf("warnings %v", warnings)
 		}
-		wantFlow := workflowFields(90001, 1709, conn, conn.Status)
+		wantFlow := Workflow(90001, 1709, conn, conn.Status)
 		delete(wantFlow, fieldAssociated)
 		if diff := cmp.Diff(map[string]any(wantFlow), workflow); diff != "" {
 			t.Error(diff)
@@ -38,8 +38,8 @@ func TestPreview(t *testing.T) {
 	t.Run("a candidate without address is shown a dummy of the domain", func(t *testing.T) {
 		c.Email = ""
 		person, _, _ := Preview(c, conn, 0, "dummies.example.com")
-		if addr, _ := person[fieldEmail].(string); !tasks.IsDummyEmail(addr, "dummies.example.com") {
-			t.Errorf("got %v", person[fieldEmail])
+		if addr, _ := person[FieldEmail].(string); !tasks.IsDummyEmail(addr, "dummies.example.com") {
+			t.Errorf("got %v", person[FieldEmail])
 		}
 	})
 }

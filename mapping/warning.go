@@ -1,4 +1,4 @@
-package worker
+package mapping
 
 import (
 	"regexp"
@@ -61,15 +61,9 @@ func Warnings() []Warning {
 
 var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// fieldRefused is the warning for one refused field. A name that iCIMS does not
-// use for fields is left out, since it may be something else.
-func fieldRefused(field string) Warning { return WarningFieldRefused.about(field) }
-
-// savedWithWarning is the warning that iCIMS gave about a field of a record that
-// it saved.
-func savedWithWarning(field string) Warning { return WarningSaved.about(field) }
-
-func (w Warning) about(field string) Warning {
+// About names the field that the warning is about. A name that iCIMS does not use
+// for fields is left out, since it may be something else.
+func (w Warning) About(field string) Warning {
 	if !fieldName.MatchString(field) {
 		return w
 	}
@@ -95,28 +89,25 @@ func (w Warning) Text() string {
 	return text
 }
 
-// warnings is a set that keeps its order.
-type warnings []Warning
+// WarningSet is a set of warnings that keeps their order.
+type WarningSet []Warning
 
-func (ws *warnings) add(w Warning) {
-	if !slices.Contains(*ws, w) {
-		*ws = append(*ws, w)
-	}
-}
-
-func (ws *warnings) addAll(more []Warning) {
+// Add adds those that are not in the set yet.
+func (ws *WarningSet) Add(more ...Warning) {
 	for _, w := range more {
-		ws.add(w)
+		if !slices.Contains(*ws, w) {
+			*ws = append(*ws, w)
+		}
 	}
 }
 
-// owes reports whether something of the person's history is not in iCIMS.
-func (ws warnings) owes() bool {
+// Owes reports whether something of the person's history is not in iCIMS.
+func (ws WarningSet) Owes() bool {
 	return slices.Contains(ws, WarningEducationOwed) || slices.Contains(ws, WarningExperienceOwed)
 }
 
-// codes renders the set for the ledger.
-func (ws warnings) codes() string {
+// Codes renders the set for the ledger.
+func (ws WarningSet) Codes() string {
 	codes := make([]string, len(ws))
 	for i, w := range ws {
 		codes[i] = string(w)
@@ -126,10 +117,10 @@ func (ws warnings) codes() string {
 
 // ParseWarnings reads the codes that the ledger keeps of an export.
 func ParseWarnings(codes string) []Warning {
-	var ws warnings
+	var ws WarningSet
 	for code := range strings.SplitSeq(codes, ",") {
 		if code != "" {
-			ws.add(Warning(code))
+			ws.Add(Warning(code))
 		}
 	}
 	return ws

@@ -1,4 +1,4 @@
-package worker
+package mapping
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-var updateMapping = flag.Bool("update-mapping", false, "rewrite the golden files of the mapping")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // mappingCandidates reads the candidates of a file, all of which must be accepted.
 func mappingCandidates(t *testing.T, name string) []tasks.Candidate {
@@ -91,19 +91,19 @@ func TestRequestBodiesGolden(t *testing.T) {
 				}
 				b.WriteByte('\n')
 			}
-			for _, c := range mappingCandidates(t, "testdata/mapping/candidates.ndjson") {
-				f, ws := personFields(c, tc.conn)
+			for _, c := range mappingCandidates(t, "testdata/candidates.ndjson") {
+				f, ws := Person(c, tc.conn)
 				show("create "+c.ID, f, ws)
-				changes, phones, ws := personChanges(c, tc.conn, storedPerson(t, storedAna))
+				changes, phones, ws := Changes(c, tc.conn, storedPerson(t, storedAna))
 				show("update "+c.ID, changes, ws)
 				for _, p := range phones {
 					show("add phone "+c.ID, p, nil)
 				}
 			}
-			show("read before update", updateReadFields(tc.conn), nil)
-			show("workflow", workflowFields(90210, 1709, tc.conn, tc.conn.Status), nil)
-			golden := "testdata/mapping/" + tc.name + ".golden"
-			if *updateMapping {
+			show("read before update", ReadFields(tc.conn), nil)
+			show("workflow", Workflow(90210, 1709, tc.conn, tc.conn.Status), nil)
+			golden := "testdata/" + tc.name + ".golden"
+			if *update {
 				if err := os.WriteFile(golden, b.Bytes(), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -126,7 +126,7 @@ func TestCreateIsTheSheetsExample(t *testing.T) {
 		"workexperience":[{"workemployer":"Contoso","worktitle":"Data Engineer","workstartdate":"2021-03-01"}],
 		"education":[{"school":{"value":"University of Porto"},"degree":{"value":"Master of Science"}}],
 		"field51001":"https://www.linkedin.com/in/example"}`
-	f, ws := personFields(mappingCandidates(t, "testdata/mapping/candidates.ndjson")[0], store.Connection{LinkedInField: "field51001"})
+	f, ws := Person(mappingCandidates(t, "testdata/candidates.ndjson")[0], store.Connection{LinkedInField: "field51001"})
 	if len(ws) > 0 {
 		t.Errorf("warnings %v", ws)
 	}
@@ -183,7 +183,7 @@ func TestPersonChanges(t *testing.T) {
 			storedAna, icims.Fields{}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			changes, phones, ws := personChanges(tc.candidate, conn, storedPerson(t, tc.stored))
+			changes, phones, ws := Changes(tc.candidate, conn, storedPerson(t, tc.stored))
 			if diff := cmp.Diff(tc.changes, changes); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}
@@ -200,19 +200,19 @@ func TestPersonChanges(t *testing.T) {
 		})
 	}
 	t.Run("a profile URL without a field for it is skipped with a warning", func(t *testing.T) {
-		changes, _, ws := personChanges(tasks.Candidate{LinkedInURL: link}, store.Connection{}, icims.Person{})
+		changes, _, ws := Changes(tasks.Candidate{LinkedInURL: link}, store.Connection{}, icims.Person{})
 		if len(changes) > 0 || !slices.Equal(ws, []Warning{WarningLinkedInSkipped}) {
 			t.Errorf("%v, %v", changes, ws)
 		}
 	})
 	t.Run("what was created needs no change", func(t *testing.T) {
-		for _, c := range mappingCandidates(t, "testdata/mapping/candidates.ndjson") {
-			f, _ := personFields(c, conn)
+		for _, c := range mappingCandidates(t, "testdata/candidates.ndjson") {
+			f, _ := Person(c, conn)
 			text, err := json.Marshal(f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			changes, phones, _ := personChanges(c, conn, storedPerson(t, string(text)))
+			changes, phones, _ := Changes(c, conn, storedPerson(t, string(text)))
 			if len(changes) > 0 || len(phones) > 0 {
 				t.Errorf("%s: %v, %v", c.ID, changes, phones)
 			}
@@ -237,7 +237,7 @@ func TestPhoneTypes(t *testing.T) {
 			if got != tc.want || understood != tc.understood {
 				t.Errorf("%q, %v", got, understood)
 			}
-			f, ws := personFields(tasks.Candidate{Phones: []tasks.Phone{{Number: "1", Type: tc.label}}}, store.Connection{})
+			f, ws := Person(tasks.Candidate{Phones: []tasks.Phone{{Number: "1", Type: tc.label}}}, store.Connection{})
 			want := icims.Fields{"phonenumber": "1"}
 			if tc.want != "" {
 				want["phonetype"] = icims.Fields{"value": tc.want}
@@ -282,31 +282,8 @@ func TestCutText(t *testing.T) {
 	}
 }
 
-func TestFallBacksLeaveTheirInputAlone(t *testing.T) {
-	c := mappingCandidates(t, "testdata/mapping/candidates.ndjson")[0]
-	f, _ := personFields(c, store.Connection{})
-	before := asJSON(t, f)
-
-	r := request{fields: f}
-	newTenant(store.Connection{}, 0).relent(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: "phones.phonetype"}}})
-	bare := r.fields
-	if diff := cmp.Diff([]icims.Fields{{"phonenumber": "+1 425 555 0143"}}, bare["phones"]); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-	if diff := cmp.Diff(before, asJSON(t, bare), cmpopts.IgnoreMapEntries(func(k string, _ any) bool { return k == "phonetype" })); diff != "" {
-		t.Errorf("more than phone types went\n%s", diff)
-	}
-	less := without(f, "workexperience", "education", "unheard")
-	if len(less) != len(f)-2 || less["workexperience"] != nil || less["education"] != nil {
-		t.Errorf("got %v", less)
-	}
-	if diff := cmp.Diff(before, asJSON(t, f)); diff != "" {
-		t.Errorf("the input was changed\n%s", diff)
-	}
-}
-
 func TestWorkflowWithoutStatus(t *testing.T) {
-	got := workflowFields(90210, 1709, store.Connection{}, store.NodeRef{})
+	got := Workflow(90210, 1709, store.Connection{}, store.NodeRef{})
 	if diff := cmp.Diff(icims.Fields{"baseprofile": int64(1709), "associatedprofile": int64(90210), "source": "SeekOut"}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -339,14 +316,14 @@ func TestWarnings(t *testing.T) {
 		}
 	})
 	t.Run("a refused field is named", func(t *testing.T) {
-		w := fieldRefused("workexperience")
+		w := WarningFieldRefused.About("workexperience")
 		if w != "field_refused:workexperience" || w.Code() != WarningFieldRefused || !strings.Contains(w.Text(), "workexperience") {
 			t.Errorf("%s: %s", w, w.Text())
 		}
 	})
 	t.Run("what is no field name is not repeated", func(t *testing.T) {
 		for _, name := range []string{"Ana Duarte", "ana@example.com", "", "+1 425", "a:b"} {
-			if w := fieldRefused(name); w != WarningFieldRefused {
+			if w := WarningFieldRefused.About(name); w != WarningFieldRefused {
 				t.Errorf("%q gave %s", name, w)
 			}
 			if text := (WarningFieldRefused + Warning(":"+name)).Text(); name != "" && strings.Contains(text, name) {

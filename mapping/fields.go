@@ -1,8 +1,7 @@
-package worker
+package mapping
 
 import (
 	"encoding/json"
-	"maps"
 	"strings"
 	"unicode"
 
@@ -13,9 +12,6 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// This file is the whole mapping of candidates to iCIMS fields; docs/mapping.md
-// is its table. It rests on the API sheet §5.5, §5.6, §6 and §9.
-
 // Limits of the platform's collection of positions (API sheet §6.5).
 const (
 	maxTitle    = 64
@@ -24,37 +20,37 @@ const (
 
 // Names of standard fields (API sheet §6.2, §6.3, §9.1).
 const (
-	fieldFirstName   = "firstname"
-	fieldLastName    = "lastname"
-	fieldEmail       = "email"
-	fieldFolder      = "folder"
-	fieldSource      = "source"
-	fieldPhones      = "phones"
-	fieldPhoneNumber = "phonenumber"
-	fieldPhoneType   = "phonetype"
-	fieldBase        = "baseprofile"
-	fieldAssociated  = "associatedprofile"
-	fieldStatus      = "status"
+	FieldFirstName   = "firstname"
+	FieldLastName    = "lastname"
+	FieldEmail       = "email"
+	FieldFolder      = "folder"
+	FieldSource      = "source"
+	FieldPhones      = "phones"
+	FieldPhoneNumber = "phonenumber"
+	FieldPhoneType   = "phonetype"
+	FieldStatus      = "status"
+
+	fieldBase       = "baseprofile"
+	fieldAssociated = "associatedprofile"
 )
 
-// personFields is the body that creates the candidate's profile (API sheet
-// §6.7). Empty values are left out, since an empty text would clear a field.
-func personFields(c tasks.Candidate, conn store.Connection) (icims.Fields, []Warning) {
+// Person is the body that creates the candidate's profile (API sheet §6.7). Empty values are left out, since an empty text would clear a field.
+func Person(c tasks.Candidate, conn store.Connection) (icims.Fields, []Warning) {
 	conn = conn.WithDefaults()
-	var ws warnings
+	var ws WarningSet
 	f := icims.Fields{
-		fieldFolder: nodeFields(conn.Folder),
-		fieldSource: conn.Source,
+		FieldFolder: Node(conn.Folder),
+		FieldSource: conn.Source,
 	}
-	setText(f, fieldFirstName, c.FirstName)
-	setText(f, fieldLastName, c.LastName)
-	setText(f, fieldEmail, c.Email)
-	setEntries(f, fieldPhones, phoneEntries(c.Phones, nil, &ws))
+	setText(f, FieldFirstName, c.FirstName)
+	setText(f, FieldLastName, c.LastName)
+	setText(f, FieldEmail, c.Email)
+	setEntries(f, FieldPhones, phoneEntries(c.Phones, nil, &ws))
 	setEntries(f, conn.Fields.WorkExperience.Collection, positionEntries(c.WorkExperience, conn.Fields.WorkExperience, &ws))
 	setEntries(f, conn.Fields.Education.Collection, schoolEntries(c.Education, conn.Fields.Education))
 	if c.LinkedInURL != "" {
 		if conn.LinkedInField == "" {
-			ws.add(WarningLinkedInSkipped)
+			ws.Add(WarningLinkedInSkipped)
 		} else {
 			f[conn.LinkedInField] = c.LinkedInURL
 		}
@@ -62,23 +58,22 @@ func personFields(c tasks.Candidate, conn store.Connection) (icims.Fields, []War
 	return f, ws
 }
 
-// personChanges is what differs between the candidate and the stored profile:
-// the body of a PATCH, empty if nothing differs, and the phones that are
-// missing, each to be added to the collection "phones". Folder, source, e-mail,
-// work experience and education of an existing person are left alone, and
-// nothing is ever cleared.
-func personChanges(c tasks.Candidate, conn store.Connection, p icims.Person) (changes icims.Fields, newPhones []icims.Fields, _ []Warning) {
-	var ws warnings
+// Changes is what differs between the candidate and the stored profile: the body of
+// a PATCH, empty if nothing differs, and the phones that are missing, each to be
+// added to the collection "phones". Folder, source, email, work experience and
+// education of an existing person stay as they are, and no field is ever cleared.
+func Changes(c tasks.Candidate, conn store.Connection, p icims.Person) (changes icims.Fields, newPhones []icims.Fields, _ []Warning) {
+	var ws WarningSet
 	changes = icims.Fields{}
 	if differs(c.FirstName, p.FirstName) {
-		changes[fieldFirstName] = c.FirstName
+		changes[FieldFirstName] = c.FirstName
 	}
 	if differs(c.LastName, p.LastName) {
-		changes[fieldLastName] = c.LastName
+		changes[FieldLastName] = c.LastName
 	}
 	if c.LinkedInURL != "" {
 		if conn.LinkedInField == "" {
-			ws.add(WarningLinkedInSkipped)
+			ws.Add(WarningLinkedInSkipped)
 		} else if differs(c.LinkedInURL, storedText(p.Raw[conn.LinkedInField])) {
 			changes[conn.LinkedInField] = c.LinkedInURL
 		}
@@ -86,43 +81,32 @@ func personChanges(c tasks.Candidate, conn store.Connection, p icims.Person) (ch
 	return changes, phoneEntries(c.Phones, p.Phones, &ws), ws
 }
 
-// updateReadFields are the fields that personChanges compares, and those that
-// tell a merged, purged or employed person (API sheet §5.4, §5.6).
-func updateReadFields(conn store.Connection) []string {
-	names := []string{fieldFirstName, fieldLastName, fieldEmail, fieldFolder, fieldPhones}
+// ReadFields are the fields that Changes compares, and those that tell a merged, purged or employed person (API sheet §5.4, §5.6).
+func ReadFields(conn store.Connection) []string {
+	names := []string{FieldFirstName, FieldLastName, FieldEmail, FieldFolder, FieldPhones}
 	if conn.LinkedInField != "" {
 		names = append(names, conn.LinkedInField)
 	}
 	return names
 }
 
-// workflowFields is the body that puts the person on the job (API sheet §9.1).
-// A zero status is left out: iCIMS then takes its own first one.
-func workflowFields(person icims.PersonID, job icims.JobID, conn store.Connection, status store.NodeRef) icims.Fields {
+// Workflow is the body that puts the person on the job (API sheet §9.1). Without a
+// status iCIMS uses its own first one.
+func Workflow(person icims.PersonID, job icims.JobID, conn store.Connection, status store.NodeRef) icims.Fields {
 	f := icims.Fields{
 		fieldBase:       int64(job),
 		fieldAssociated: int64(person),
-		fieldSource:     conn.WithDefaults().Source,
+		FieldSource:     conn.WithDefaults().Source,
 	}
 	if !status.IsZero() {
-		f[fieldStatus] = nodeFields(status)
+		f[FieldStatus] = Node(status)
 	}
 	return f
 }
 
-// without is f without some fields, for tenants that refuse them.
-func without(f icims.Fields, names ...string) icims.Fields {
-	out := make(icims.Fields, len(f))
-	maps.Copy(out, f)
-	for _, name := range names {
-		delete(out, name)
-	}
-	return out
-}
-
-// nodeFields refers to a list node, by id if there is one, since labels may be
+// Node refers to a list node, by id if there is one, since labels may be
 // renamed (API sheet §6.1).
-func nodeFields(n store.NodeRef) icims.Fields {
+func Node(n store.NodeRef) icims.Fields {
 	if n.ID != "" {
 		return icims.Fields{"id": n.ID}
 	}
@@ -145,7 +129,7 @@ func setEntries(f icims.Fields, name string, entries []icims.Fields) {
 // compared by their digits alone, so that "+1 (425) 555-0143" is
 // "1.425.555.0143", but not the same without the country code: which country a
 // bare number belongs to cannot be known.
-func phoneEntries(phones []tasks.Phone, stored []icims.Phone, ws *warnings) []icims.Fields {
+func phoneEntries(phones []tasks.Phone, stored []icims.Phone, ws *WarningSet) []icims.Fields {
 	known := make(map[string]bool, len(phones)+len(stored))
 	for _, p := range stored {
 		known[digits(p.Number)] = true
@@ -158,13 +142,13 @@ func phoneEntries(phones []tasks.Phone, stored []icims.Phone, ws *warnings) []ic
 			continue
 		}
 		known[key] = true
-		entry := icims.Fields{fieldPhoneNumber: p.Number}
+		entry := icims.Fields{FieldPhoneNumber: p.Number}
 		kind, understood := phoneType(p.Type)
 		if kind != "" {
-			entry[fieldPhoneType] = icims.Fields{"value": kind}
+			entry[FieldPhoneType] = icims.Fields{"value": kind}
 		}
 		if !understood {
-			ws.add(WarningPhoneTypeDropped)
+			ws.Add(WarningPhoneTypeDropped)
 		}
 		entries = append(entries, entry)
 	}
@@ -208,21 +192,21 @@ func phoneType(label string) (kind string, understood bool) {
 // positionEntries maps work experience. Other exporters send a position only
 // when employer, title and start are all known (API sheet §6.5); here what is
 // known is sent, as long as one can tell what the position is.
-func positionEntries(positions []tasks.WorkExperience, names store.WorkExperienceFields, ws *warnings) []icims.Fields {
+func positionEntries(positions []tasks.WorkExperience, names store.WorkExperienceFields, ws *WarningSet) []icims.Fields {
 	var entries []icims.Fields
 	for _, w := range positions {
 		if w.Employer == "" && w.Title == "" {
-			ws.add(WarningPositionSkipped)
+			ws.Add(WarningPositionSkipped)
 			continue
 		}
 		entry := icims.Fields{}
 		employer, cut := cutText(w.Employer, maxEmployer)
 		if cut {
-			ws.add(WarningEmployerCut)
+			ws.Add(WarningEmployerCut)
 		}
 		title, cut := cutText(w.Title, maxTitle)
 		if cut {
-			ws.add(WarningTitleCut)
+			ws.Add(WarningTitleCut)
 		}
 		setText(entry, names.Employer, employer)
 		setText(entry, names.Title, title)
