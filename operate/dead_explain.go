@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/mapping"
+	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -32,7 +33,7 @@ func (l LaneDetail) Kept() bool {
 type OpenBatch struct {
 	store.Batch
 
-	Forecast store.Forecast `json:"forecast" doc:"When it will be done, as things stand."`
+	Forecast forecast.Forecast `json:"forecast" doc:"When it will be done, as things stand."`
 }
 
 // shownEvents is how many events and actions are shown.
@@ -86,8 +87,8 @@ func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standin
 	now, limits := time.Now(), d.Limits(ctx, customer)
 	shown := make([]OpenBatch, len(open))
 	for i, b := range open {
-		demand := store.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}
-		shown[len(open)-1-i] = OpenBatch{b, store.Foretell(now, demand, s, limits)}
+		demand := forecast.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}
+		shown[len(open)-1-i] = OpenBatch{b, forecast.Of(now, demand, s, limits)}
 	}
 	return shown, nil
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"iter"
 
-	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/mapping"
+	"github.com/seekout/icims-export/store"
 )
 
 // Outcome is how one export stands, explained.

@@ -3,7 +3,9 @@ package operate
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -11,23 +13,53 @@ import (
 
 // Prospect is when something will be done, and what keeps it.
 type Prospect struct {
-	Forecast store.Forecast `json:"forecast"`
+	Forecast forecast.Forecast `json:"forecast"`
 	// Waits are sentences about what keeps the customer's exports; none where they go on.
 	Waits []string `json:"waits,omitempty"`
 }
 
 // Prospect foretells the end of an open batch.
 func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospect, error) {
-	customer := b.ID.Customer()
-	f, err := d.Ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), d.Limits(ctx, customer))
+	f, err := d.Forecast(ctx, b)
 	if err != nil {
 		return Prospect{}, err
 	}
-	kept, err := d.Waits(ctx, customer, waits)
+	kept, err := d.Waits(ctx, b.ID.Customer(), waits)
 	if err != nil {
 		return Prospect{}, err
 	}
 	return Prospect{f, kept}, nil
+}
+
+// Forecast says when an open batch will be done.
+func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
+	customer := b.ID.Customer()
+	costs, err := d.Ledger.Costs(ctx, customer)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}
+	return d.forecast(ctx, customer, b.ID, demand, costs, d.Limits(ctx, customer))
+}
+
+// forecast says when something will be done that needs calls of the customer beside
+// its open batches. One of these may be left out, as the one that it is about.
+func (d *Desk) forecast(ctx context.Context, customer string, leftOut store.BatchID, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
+	open, err := d.Ledger.OpenBatches(ctx, customer)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	for _, other := range open {
+		if other.ID != leftOut {
+			demand.Others = append(demand.Others, costs.Remaining(other))
+		}
+	}
+	standings, err := d.Ledger.Standings(ctx, customer)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	// By this process's clock, as the times of the standing.
+	return forecast.Of(time.Now(), demand, standings[0], limits), nil
 }
 
 // Waits tells in sentences what keeps the customer's exports now; none where they go on.
@@ -79,7 +111,7 @@ func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, e E
 	if err != nil {
 		return Prospect{}, err
 	}
-	f, err := d.Ledger.ForecastDemand(ctx, customer, "", e.Demand(costs, kind), costs, limits)
+	f, err := d.forecast(ctx, customer, "", e.Demand(costs, kind), costs, limits)
 	if err != nil {
 		return Prospect{}, err
 	}
@@ -122,7 +154,7 @@ func (e *Estimate) LookUp(batch int) {
 
 // Demand is what to reckon with, by what exports of the kind took so far: a number
 // between Least and Most.
-func (e Estimate) Demand(costs store.Costs, kind store.Kind) store.Demand {
+func (e Estimate) Demand(costs store.Costs, kind store.Kind) forecast.Demand {
 	calls := float64(e.Candidates) * costs.Each(kind)
-	return store.Demand{Calls: min(max(calls, float64(e.Least)), float64(e.Most)), Express: tasks.GoesExpress(e.Candidates)}
+	return forecast.Demand{Calls: min(max(calls, float64(e.Least)), float64(e.Most)), Express: tasks.GoesExpress(e.Candidates)}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/operate"
@@ -37,7 +38,7 @@ type estimate struct {
 
 	PerDay int `json:"calls_per_day"`
 	// Forecast is when it would be done, by what such exports cost lately.
-	Forecast store.Forecast `json:"forecast"`
+	Forecast forecast.Forecast `json:"forecast"`
 }
 
 // dryRun shows what an export would do. It writes nothing, neither to iCIMS nor
@@ -338,7 +339,7 @@ func (d *dryRun) writeOthers() {
 func (d *dryRun) foretell(ctx context.Context) []string {
 	e, customer := &d.estimate, d.command.Customer
 	kind := store.KindOf(d.command.Job, d.command.IncludeExported)
-	e.Forecast = store.Foretell(time.Now(), e.Demand(store.Costs{}, kind), store.Standing{}, d.conn.Limits)
+	e.Forecast = forecast.Of(time.Now(), e.Demand(store.Costs{}, kind), store.Standing{}, d.conn.Limits)
 	if d.operator == nil {
 		return nil
 	}

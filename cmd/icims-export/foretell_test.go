@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -14,7 +15,7 @@ import (
 // statusJSON is what status prints for programs.
 type statusJSON struct {
 	Batch    store.Batch
-	Forecast *store.Forecast
+	Forecast *forecast.Forecast
 	Warnings []string
 	Outcomes []operate.Outcome
 }

@@ -7,8 +7,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/mapping"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
 

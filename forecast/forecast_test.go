@@ -1,4 +1,4 @@
-package store_test
+package forecast_test
 
 import (
 	"testing"
@@ -6,62 +6,62 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestForetell(t *testing.T) {
+func TestForecast(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	midnight := now.Add(12 * time.Hour)
 	limits := store.Limits{CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000}
 	base := store.Standing{Budget: 10_000, Left: 10_000, WindowEnd: midnight, CallsPerSecond: 5, MaxInFlight: 4}
 	const calls = 3000
-	want := store.Forecast{Calls: calls, Ahead: calls, LeftToday: 10_000, PerDay: 10_000, Resets: midnight, Done: now.Add(10 * time.Minute)}
+	want := forecast.Forecast{Calls: calls, Ahead: calls, LeftToday: 10_000, PerDay: 10_000, Resets: midnight, Done: now.Add(10 * time.Minute)}
 	for name, c := range map[string]struct {
 		standing func(*store.Standing)
-		demand   func(*store.Demand)
+		demand   func(*forecast.Demand)
 		limits   func(*store.Limits)
-		want     func(*store.Forecast)
+		want     func(*forecast.Forecast)
 	}{
 		"calls left go at the rate": {},
 		"a customer who was never called goes by the connection": {
 			standing: func(s *store.Standing) { *s = store.Standing{} },
 			limits:   func(l *store.Limits) { l.CallsPerSecond, l.CallsPerDay = 50, 9000 },
-			want: func(f *store.Forecast) {
+			want: func(f *forecast.Forecast) {
 				f.LeftToday, f.PerDay, f.Done = 9000, 9000, now.Add(time.Minute)
 			},
 		},
 		"other batches take their turns": {
-			demand: func(d *store.Demand) { d.Others = []float64{600, 90_000} },
-			want:   func(f *store.Forecast) { f.Ahead, f.Done = 6600, now.Add(22*time.Minute) },
+			demand: func(d *forecast.Demand) { d.Others = []float64{600, 90_000} },
+			want:   func(f *forecast.Forecast) { f.Ahead, f.Done = 6600, now.Add(22*time.Minute) },
 		},
 		"a small batch waits for no other and may use what is in reserve": {
 			standing: func(s *store.Standing) { s.Left = calls },
-			demand:   func(d *store.Demand) { d.Others, d.Express = []float64{600, 90_000}, true },
+			demand:   func(d *forecast.Demand) { d.Others, d.Express = []float64{600, 90_000}, true },
 			limits:   func(l *store.Limits) { l.ExpressReserve = 50 },
-			want:     func(f *store.Forecast) { f.LeftToday = calls },
+			want:     func(f *forecast.Forecast) { f.LeftToday = calls },
 		},
 		"a large one does wait for what is in reserve": {
 			standing: func(s *store.Standing) { s.Left = calls },
 			limits:   func(l *store.Limits) { l.ExpressReserve = 5 },
-			want:     func(f *store.Forecast) { f.LeftToday, f.Done = calls, midnight.Add(-15*time.Minute) },
+			want:     func(f *forecast.Forecast) { f.LeftToday, f.Done = calls, midnight.Add(-15*time.Minute) },
 		},
 		"a pause puts it off and is told": {
 			standing: func(s *store.Standing) { s.Pause = &store.Pause{By: "joe", Until: now.Add(time.Hour)} },
-			want: func(f *store.Forecast) {
+			want: func(f *forecast.Forecast) {
 				f.Waits, f.Until, f.Done = store.ReasonPaused, now.Add(time.Hour), now.Add(70*time.Minute)
 			},
 		},
 		"of a pause without end nobody can tell": {
 			standing: func(s *store.Standing) { s.Pause = &store.Pause{By: "joe"} },
-			want:     func(f *store.Forecast) { f.Waits, f.Done = store.ReasonPaused, time.Time{} },
+			want:     func(f *forecast.Forecast) { f.Waits, f.Done = store.ReasonPaused, time.Time{} },
 		},
 		"a refused account waits for somebody, not for the next try": {
 			standing: func(s *store.Standing) {
 				s.ClosedExpress = store.Closure{Reason: "icims_credentials", Until: now.Add(time.Minute)}
 			},
-			want: func(f *store.Forecast) {
+			want: func(f *forecast.Forecast) {
 				f.Waits, f.Until, f.Done = "icims_credentials", now.Add(time.Minute), time.Time{}
 			},
 		},
@@ -69,7 +69,7 @@ func TestForetell(t *testing.T) {
 			standing: func(s *store.Standing) {
 				s.ClosedExpress = store.Closure{Reason: "icims_rate_limited", Until: now.Add(30 * time.Minute)}
 			},
-			want: func(f *store.Forecast) {
+			want: func(f *forecast.Forecast) {
 				f.Waits, f.Until, f.Done = "icims_rate_limited", now.Add(30*time.Minute), now.Add(40*time.Minute)
 			},
 		},
@@ -78,7 +78,7 @@ func TestForetell(t *testing.T) {
 				s.ClosedExpress = store.Closure{Reason: "icims_quota_exhausted", Until: midnight}
 				s.Closed = s.ClosedExpress
 			},
-			want: func(f *store.Forecast) { f.LeftToday, f.Done = 0, midnight.Add(10*time.Minute) },
+			want: func(f *forecast.Forecast) { f.LeftToday, f.Done = 0, midnight.Add(10*time.Minute) },
 		},
 		"what is kept from large batches for now is no wait": {
 			standing: func(s *store.Standing) {
@@ -87,7 +87,7 @@ func TestForetell(t *testing.T) {
 		},
 		"a slow iCIMS makes it later": {
 			standing: func(s *store.Standing) { s.Rate, s.InFlight = 2.5, 4 },
-			want:     func(f *store.Forecast) { f.Done = now.Add(20 * time.Minute) },
+			want:     func(f *forecast.Forecast) { f.Done = now.Add(20 * time.Minute) },
 		},
 		"a beginning does not": {
 			standing: func(s *store.Standing) { s.Rate, s.InFlight = 0.5, 4 },
@@ -97,11 +97,11 @@ func TestForetell(t *testing.T) {
 		},
 		"what others spent until noon they spend again until midnight": {
 			standing: func(s *store.Standing) { s.Left, s.Others = 4000, 2000 },
-			want:     func(f *store.Forecast) { f.LeftToday, f.Done = 4000, midnight.Add(200*time.Second) },
+			want:     func(f *forecast.Forecast) { f.LeftToday, f.Done = 4000, midnight.Add(200*time.Second) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			standing, demand, limits, want := base, store.Demand{Calls: calls}, limits, want
+			standing, demand, limits, want := base, forecast.Demand{Calls: calls}, limits, want
 			if c.standing != nil {
 				c.standing(&standing)
 			}
@@ -114,39 +114,9 @@ func TestForetell(t *testing.T) {
 			if c.want != nil {
 				c.want(&want)
 			}
-			if diff := cmp.Diff(want, store.Foretell(now, demand, standing, limits)); diff != "" {
+			if diff := cmp.Diff(want, forecast.Of(now, demand, standing, limits)); diff != "" {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-func TestForecastOfABatch(t *testing.T) {
-	t.Parallel()
-	client := redistest.Shared(t).Client(t)
-	large := openBook(t, client, store.BatchSpec{Job: 1, IdempotencyKey: "large"})
-	for _, c := range []string{"l-1", "l-2", "l-3"} {
-		large.accept(c, c+"@example.com")
-	}
-	b := openBook(t, client, store.BatchSpec{IdempotencyKey: "small"})
-	b.accept("s-1", "s-1@example.com")
-	b.accept("s-2", "s-2@example.com")
-	limits := store.DefaultLimits()
-	got, err := b.Forecast(t.Context(), b.counts(), false, limits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Two prospects of 1.04 calls, and as much of the large batch in between.
-	if got.Calls != 3 || got.Ahead != 5 || got.LeftToday != 10_000 || got.Done.IsZero() || !got.Resets.After(time.Now()) {
-		t.Errorf("of two prospects: %+v", got)
-	}
-	if got, err = b.Forecast(t.Context(), b.counts(), true, limits); err != nil || got.Ahead != 3 {
-		t.Errorf("as a small batch: %+v, %v", got, err)
-	}
-	if err := b.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "go-live"}); err != nil {
-		t.Fatal(err)
-	}
-	if got, err = b.Forecast(t.Context(), b.counts(), false, limits); err != nil || got.Waits != store.ReasonPaused || !got.Done.IsZero() {
-		t.Errorf("paused: %+v, %v", got, err)
 	}
 }

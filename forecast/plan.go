@@ -1,12 +1,12 @@
-package store
+package forecast
 
 import (
 	"math"
 	"time"
 )
 
-// Plan is what the end of a batch depends on.
-type Plan struct {
+// plan is what the end of a batch depends on.
+type plan struct {
 	Now   time.Time
 	Calls float64 // that the batch still needs
 	// Others are the calls that each other open batch of the customer still needs.
@@ -31,9 +31,9 @@ const lastQuarter = 15 * time.Minute
 
 const day = 24 * time.Hour
 
-// Ahead is how many calls are made until the batch is done: its own, and those of
+// ahead is how many calls are made until the batch is done: its own, and those of
 // others whose turns come in between.
-func (p Plan) Ahead() float64 {
+func (p plan) ahead() float64 {
 	calls := p.Calls
 	for _, other := range p.Others {
 		calls += min(other, p.Calls)
@@ -41,9 +41,9 @@ func (p Plan) Ahead() float64 {
 	return calls
 }
 
-// Done is when the batch will be done, and false where it never will. With more to
+// done is when the batch will be done, and false where it never will. With more to
 // do it is never earlier.
-func (p Plan) Done() (time.Time, bool) {
+func (p plan) done() (time.Time, bool) {
 	if p.Calls <= 0 {
 		return p.Now, true
 	}
@@ -51,7 +51,7 @@ func (p Plan) Done() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	w := p.firstDay()
-	work := p.Ahead()
+	work := p.ahead()
 	if at, ok := w.done(work); ok {
 		return at, true
 	}
@@ -82,7 +82,7 @@ type budgetDay struct {
 	perHour    float64 // that the reserve releases
 }
 
-func (p Plan) fullDay(start time.Time) budgetDay {
+func (p plan) fullDay(start time.Time) budgetDay {
 	return budgetDay{
 		start: start, end: start.Add(day), calls: max(float64(p.PerDay)-p.Foreign, 0),
 		perSecond: p.PerSecond, perHour: p.Reserve * float64(p.PerDay) / 24,
@@ -90,7 +90,7 @@ func (p Plan) fullDay(start time.Time) budgetDay {
 }
 
 // firstDay is what is left of the day in which calls can be made first.
-func (p Plan) firstDay() budgetDay {
+func (p plan) firstDay() budgetDay {
 	start := p.Now
 	if p.Opens.After(start) {
 		start = p.Opens
