@@ -42,7 +42,7 @@ import (
 //	ix:{1234}:actions            stream  what operators did to exports, and why
 //	ix:{1234}:pause              hash    an operator's pause; who and why sealed
 //	ix:{1234}:c                  hash    counters of the customer, and what exports cost
-//	ix:{1234}:limits             hash    what calls were granted and what iCIMS said, see permits.go
+//	ix:{1234}:limits             hash    calls granted and what iCIMS said, see store/quota
 //	ix:{1234}:flying             zset    permits in use, by when they expire
 //	ix:{1234}:breakers           hash    open circuit breakers, by worker
 //	ix:{1234}:events             stream  what happened to the lane: closed, opened, paused, ...
@@ -113,7 +113,6 @@ func turnsKey(customer string) string         { return prefix(customer) + "turns
 func batchesKey(customer string) string       { return prefix(customer) + "batches" }
 func testsKey(customer string) string         { return prefix(customer) + "tests" }
 func actionsKey(customer string) string       { return prefix(customer) + "actions" }
-func limitsKey(customer string) string        { return prefix(customer) + "limits" }
 func breakersKey(customer string) string      { return prefix(customer) + "breakers" }
 func eventsKey(customer string) string        { return prefix(customer) + "events" }
 func connectionKey(customer string) string    { return prefix(customer) + "conn" }

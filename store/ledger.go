@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // Ledger is the record of every export: what was accepted, where it stands and
@@ -18,6 +20,7 @@ type Ledger struct {
 	keys      *Keyset
 	retention time.Duration
 	simulated bool // see WithSimulatedClock
+	quota     *quota.Store
 
 	seen seen
 
@@ -63,8 +66,15 @@ func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *L
 	for _, o := range options {
 		o(l)
 	}
+	l.quota = quota.New(client)
+	if l.simulated {
+		l.quota = quota.NewSimulated(client)
+	}
 	return l
 }
+
+// Quota returns the limits of the customers' accounts, which are kept in the same Redis.
+func (l *Ledger) Quota() *quota.Store { return l.quota }
 
 // Keys returns the keyset that the ledger seals with.
 func (l *Ledger) Keys() *Keyset { return l.keys }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store/quota"
 )
 
 //go:embed scripts/*.lua
@@ -28,7 +30,6 @@ var (
 	openBatchScript  = loadScript("open_batch")
 	closeBatchScript = loadEssentialScript("close_batch")
 	sweepScript      = loadEssentialScript("sweep_batches")
-	permitsScript    = loadEssentialScript("permits")
 )
 
 // script is a Lua script in two forms that differ in their clock alone.
@@ -56,7 +57,7 @@ local function micros() return now() * 1000 end
 
 // SimulatedClockKey holds the time (ms since 1970) that a ledger goes by which
 // was made WithSimulatedClock.
-const SimulatedClockKey = keyRoot + "clock"
+const SimulatedClockKey = quota.SimulatedClockKey
 
 // SimulatedServerKey holds the identity of the server that such a ledger goes by.
 const SimulatedServerKey = keyRoot + "simulated-server"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // errDraining refuses calls of a lane that closes.
@@ -121,11 +122,11 @@ func (l *lane) short(queue int) bool {
 		return false
 	}
 	left := l.gate.callsLeft(queue)
-	return left != store.Absent && left <= callsEach*held
+	return left != quota.Absent && left <= callsEach*held
 }
 
 // callsLeft is how many calls of the day's budget a queue has left, as far as this
-// process knows; store.Absent where it does not.
+// process knows; quota.Absent where it does not.
 func (g *gate) callsLeft(queue int) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

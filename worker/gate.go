@@ -14,6 +14,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -30,13 +31,13 @@ type gate struct {
 	mu       sync.Mutex
 	limits   store.Limits
 	waiting  [2][]*waiter // bulk, express; first come, first served
-	returned []store.ReturnedPermit
+	returned []quota.Returned
 	flights  int // permits in hand
 	// unheard are answers that speak against further calls and that Redis does not
 	// know yet: until then no permit in hand is used.
 	unheard  int
 	closed   [2]store.Closure // as last told: for bulk, for express
-	left     [2]int           // calls of the day's budget, as last told; store.Absent: unknown
+	left     [2]int           // calls of the day's budget, as last told; quota.Absent: unknown
 	void     bool             // iCIMS said no, so that no permit in hand is used
 	paused   store.Closure
 	heard    time.Time // when
@@ -82,7 +83,7 @@ func newGate(base context.Context, c gateConfig, limits store.Limits) *gate {
 }
 
 // nothingTold is the budget before the first answer.
-var nothingTold = [2]int{store.Absent, store.Absent}
+var nothingTold = [2]int{quota.Absent, quota.Absent}
 
 // setLimits changes the limits at once, also for calls that wait.
 func (g *gate) setLimits(limits store.Limits) {
@@ -139,7 +140,7 @@ type waiter struct {
 
 // permit is a permit in hand.
 type permit struct {
-	store.Permit
+	quota.Permit
 	slot   time.Time // when the call may be made
 	latest time.Time // until when
 }
@@ -219,7 +220,7 @@ func (g *gate) giveUp(w *waiter) {
 		}
 	}
 	if w.err == nil {
-		g.giveBack(store.ReturnUnused(w.Permit))
+		g.giveBack(quota.Unused(w.Permit))
 	}
 }
 
@@ -260,7 +261,7 @@ func (g *gate) begins(p permit) bool {
 }
 
 // leave gives a permit back.
-func (g *gate) leave(r store.ReturnedPermit) {
+func (g *gate) leave(r quota.Returned) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if r.Status >= 200 && r.Status < 300 {
@@ -270,7 +271,7 @@ func (g *gate) leave(r store.ReturnedPermit) {
 }
 
 // giveBack is for holders of the lock.
-func (g *gate) giveBack(r store.ReturnedPermit) {
+func (g *gate) giveBack(r quota.Returned) {
 	g.returned = append(g.returned, r)
 	g.flights--
 	g.places.give(1)
@@ -281,7 +282,7 @@ func (g *gate) giveBack(r store.ReturnedPermit) {
 }
 
 // speaksAgainst tells answers after which Redis may close the gate.
-func speaksAgainst(r store.ReturnedPermit) bool {
+func speaksAgainst(r quota.Returned) bool {
 	switch r.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, icims.StatusNotAuthorized:
 		return true
@@ -291,7 +292,7 @@ func speaksAgainst(r store.ReturnedPermit) bool {
 }
 
 // against counts answers that speak against further calls.
-func against(returned []store.ReturnedPermit) int {
+func against(returned []quota.Returned) int {
 	n := 0
 	for _, r := range returned {
 		if speaksAgainst(r) {
@@ -328,8 +329,8 @@ func (g *gate) call(req *http.Request, p permit, next http.RoundTripper) (answer
 }
 
 // judged is a permit with what became of its call.
-func judged(req *http.Request, p store.Permit, answer *http.Response, err error) store.ReturnedPermit {
-	r := store.ReturnUnused(p)
+func judged(req *http.Request, p quota.Permit, answer *http.Response, err error) quota.Returned {
+	r := quota.Unused(p)
 	r.Unused = err != nil && icims.SentOf(req.Context()) == icims.SentNo
 	if answer == nil {
 		// A host that refuses a token speaks about the account, too. No call was made.
@@ -347,7 +348,7 @@ func judged(req *http.Request, p store.Permit, answer *http.Response, err error)
 	number := func(name string) int {
 		n, err := strconv.Atoi(answer.Header.Get(name))
 		if err != nil || n < 0 {
-			return store.Absent
+			return quota.Absent
 		}
 		return n
 	}

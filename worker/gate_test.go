@@ -17,6 +17,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/store/redistest"
 )
 
@@ -223,7 +224,7 @@ func TestGate(t *testing.T) {
 			if _, err := g.enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v", err)
 			}
-			g.leave(store.ReturnUnused(p.Permit))
+			g.leave(quota.Unused(p.Permit))
 			if err := r.call(g, 200, nil); err != nil {
 				t.Error(err)
 			}
@@ -362,7 +363,7 @@ func TestARefusedAccountIsAskedLessAndLess(t *testing.T) {
 				}
 			}
 			for _, p := range together {
-				back := store.ReturnUnused(p.Permit)
+				back := quota.Unused(p.Permit)
 				back.Unused, back.Status = false, 401
 				g.leave(back)
 				r.known()
@@ -437,7 +438,7 @@ func TestASpentBudgetStaysSpent(t *testing.T) {
 			t.Fatal(err)
 		}
 		for status, p := range map[int]permit{429: first, 401: second} { // were in flight
-			back := store.ReturnUnused(p.Permit)
+			back := quota.Unused(p.Permit)
 			back.Unused, back.Status = false, status
 			g.leave(back)
 		}
@@ -468,7 +469,7 @@ func TestAGateOpensWhenRedisSaysSo(t *testing.T) {
 		}
 		wantRefusal(t, r.call(g, 200, nil), icims.ReasonQuotaExhausted)
 		// As when another process learns that a new window has begun.
-		if err := r.client.HDel(t.Context(), "ix:{customer-1}:limits", "qu").Err(); err != nil {
+		if err := r.client.HDel(t.Context(), "ix:{customer-1}:limits", "exhausted_until").Err(); err != nil {
 			t.Fatal(err)
 		}
 		if !g.believe(standing()) {
@@ -492,14 +493,14 @@ func TestAForgottenVerdictHoldsNothingBack(t *testing.T) {
 		}
 		// Redis fails for so long that more comes back than is kept.
 		g.mu.Lock()
-		g.returned = make([]store.ReturnedPermit, keptReturns)
+		g.returned = make([]quota.Returned, keptReturns)
 		for i := range g.returned {
-			g.returned[i] = store.ReturnUnused(store.UnknownPermit("worker-0", int64(i)))
+			g.returned[i] = quota.Unused(quota.UnknownPermit("worker-0", int64(i)))
 		}
-		verdict := store.ReturnUnused(p.Permit)
+		verdict := quota.Unused(p.Permit)
 		verdict.Unused, verdict.Status = false, 429
 		g.returned, g.unheard = append(g.returned, verdict), 1
-		g.failed(store.PermitRequest{}, io.ErrUnexpectedEOF)
+		g.failed(quota.Request{}, io.ErrUnexpectedEOF)
 		g.flights--
 		g.mu.Unlock()
 		if err := r.call(g, 200, nil); err != nil {

@@ -189,7 +189,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		}
 		// The time comes.
 		ctx := t.Context()
-		r.must(r.redis.HSet(ctx, "ix:{"+customer+"}:limits", "ru", 1).Err())
+		r.must(r.redis.HSet(ctx, "ix:{"+customer+"}:limits", "rate_limited_until", 1).Err())
 		r.must(r.redis.ZAdd(ctx, "ix:lanes", redis.Z{Score: float64(time.Now().UnixMicro()), Member: customer}).Err())
 		r.hurryUp()
 		if b := r.finished(id); b.Created != 30 {

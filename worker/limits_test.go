@@ -7,6 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
 )
@@ -61,7 +62,7 @@ func TestARaisedLimitOpensAClosedCustomer(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true})
 	limits := store.Limits{CallsPerSecond: 100, Burst: 10, InFlight: 4, CallsPerDay: 2}
-	if _, err := r.ledger.Permits(t.Context(), customer, store.PermitRequest{Worker: "w", Limits: limits, Hold: 1e9, First: 1, Bulk: 2}); err != nil {
+	if _, err := r.ledger.Quota().Ask(t.Context(), customer, quota.Request{Worker: "w", Limits: limits, Hold: 1e9, First: 1, Bulk: 2}); err != nil {
 		t.Fatal(err)
 	}
 	raised := limits

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // How a gate talks to Redis: one request at a time, which carries all permits that
@@ -94,14 +95,14 @@ func (g *gate) begin() {
 
 // request collects what there is to ask for and to give back. It returns false
 // where there is nothing, or only calls for which the process has no place.
-func (g *gate) request() (store.PermitRequest, bool) {
+func (g *gate) request() (quota.Request, bool) {
 	wanted := g.places.take(len(g.waiting[bulk])+len(g.waiting[express]), g)
 	if wanted == 0 && len(g.returned) == 0 {
-		return store.PermitRequest{}, false
+		return quota.Request{}, false
 	}
-	r := store.PermitRequest{
+	r := quota.Request{
 		Worker: g.worker, Credentials: g.credentials, Limits: g.limits, Hold: g.hold, Returned: g.returned,
-		Errand: g.errand, Express: min(wanted, len(g.waiting[express])),
+		Control: g.errand, Express: min(wanted, len(g.waiting[express])),
 	}
 	r.Bulk = wanted - r.Express
 	r.First = g.ids.Add(int64(max(wanted, 1))) - int64(max(wanted, 1)) + 1
@@ -110,7 +111,7 @@ func (g *gate) request() (store.PermitRequest, bool) {
 }
 
 // askFailed lets another request be made after one that panicked.
-func (g *gate) askFailed(r store.PermitRequest, err error) {
+func (g *gate) askFailed(r quota.Request, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asking = false
@@ -119,10 +120,10 @@ func (g *gate) askFailed(r store.PermitRequest, err error) {
 	g.schedule()
 }
 
-func (g *gate) ask(ctx context.Context, r store.PermitRequest) {
+func (g *gate) ask(ctx context.Context, r quota.Request) {
 	unheard := against(r.Returned)
 	sent := g.now()
-	answer, err := g.ledger.Permits(ctx, g.customer, r)
+	answer, err := g.ledger.Quota().Ask(ctx, g.customer, r)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asking = false
@@ -140,14 +141,14 @@ func (g *gate) ask(ctx context.Context, r store.PermitRequest) {
 }
 
 // answered hands out what Redis gave. The caller holds mu.
-func (g *gate) answered(a store.PermitAnswer, sent time.Time) {
+func (g *gate) answered(a quota.Answer, sent time.Time) {
 	now := g.now()
 	g.failing = time.Time{}
-	g.closed = [2]store.Closure{a.Closed, a.ClosedExpress}
-	g.left, g.void = [2]int{bulk: a.Left, express: a.LeftExpress}, a.Void
-	g.paused, g.heard = a.Paused, now
-	if a.LastGood.After(g.lastGood) {
-		g.lastGood = a.LastGood
+	g.closed = [2]store.Closure{store.ClosureOf(a.Closed), store.ClosureOf(a.ClosedExpress)}
+	g.left, g.void = [2]int{bulk: a.CallsLeft(false), express: a.CallsLeft(true)}, a.Void
+	g.paused, g.heard = store.ClosureOf(a.Paused), now
+	if a.LastSuccess.After(g.lastGood) {
+		g.lastGood = a.LastSuccess
 	}
 	g.flights += len(a.Permits)
 	for _, p := range a.Permits {
@@ -156,7 +157,7 @@ func (g *gate) answered(a store.PermitAnswer, sent time.Time) {
 			queue = express
 		}
 		if len(g.waiting[queue]) == 0 { // its caller gave up
-			g.giveBack(store.ReturnUnused(p))
+			g.giveBack(quota.Unused(p))
 			continue
 		}
 		w := g.waiting[queue][0]
@@ -174,8 +175,8 @@ func (g *gate) answered(a store.PermitAnswer, sent time.Time) {
 		}
 	}
 	g.askAt, g.full = time.Time{}, a.Full
-	if a.Again > 0 {
-		again := a.Again
+	if a.AskAgain > 0 {
+		again := a.AskAgain
 		if a.Full && g.flights > 0 {
 			again *= 3 // one's own permits that come back ask anyway
 		}
@@ -185,11 +186,11 @@ func (g *gate) answered(a store.PermitAnswer, sent time.Time) {
 
 // failed notes that a request may or may not have been carried out. The caller
 // holds mu.
-func (g *gate) failed(r store.PermitRequest, err error) {
+func (g *gate) failed(r quota.Request, err error) {
 	now := g.now()
 	lost := r.Returned
 	for i := range r.Express + r.Bulk {
-		lost = append(lost, store.ReturnUnused(store.UnknownPermit(r.Worker, r.First+int64(i))))
+		lost = append(lost, quota.Unused(quota.UnknownPermit(r.Worker, r.First+int64(i))))
 	}
 	g.returned = append(lost, g.returned...)
 	g.returned = g.returned[:min(len(g.returned), keptReturns)]
@@ -232,9 +233,9 @@ func (g *gate) close(ctx context.Context) {
 	g.mu.Unlock()
 	if len(returned) > 0 {
 		// What is lost expires.
-		_, _ = g.ledger.Permits(ctx, g.customer, store.PermitRequest{
+		_, _ = g.ledger.Quota().Ask(ctx, g.customer, quota.Request{
 			Worker: g.worker, Credentials: g.credentials, Limits: g.limits, Hold: g.hold, First: g.ids.Add(1), Returned: returned,
-			Errand: g.errand,
+			Control: g.errand,
 		})
 	}
 }

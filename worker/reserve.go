@@ -8,6 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // reservation is the permit of an export's next call, taken before it. An intent
@@ -86,7 +87,7 @@ func (r *reservation) use() (permit, bool) {
 	if r.gate.fits(r.permit) {
 		return r.permit, true
 	}
-	r.gate.leave(store.ReturnUnused(r.Permit))
+	r.gate.leave(quota.Unused(r.Permit))
 	return permit{}, false
 }
 
@@ -103,7 +104,7 @@ func (r *reservation) end() {
 	defer r.mu.Unlock()
 	if r.held {
 		r.held = false
-		r.gate.leave(store.ReturnUnused(r.Permit))
+		r.gate.leave(quota.Unused(r.Permit))
 	}
 }
 

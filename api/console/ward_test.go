@@ -7,6 +7,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -83,10 +84,10 @@ func (w ward) beat(refuses ...string) {
 // spend uses up the calls that a customer has in a day.
 func (w ward) spend(customer string) {
 	w.t.Helper()
-	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1, Bulk: 3}
+	r := quota.Request{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1, Bulk: 3}
 	r.Limits.CallsPerDay, r.Limits.ExpressReserve = 3, 0
 	for r.First < 4 {
-		a, err := w.ledger.Permits(w.t.Context(), customer, r)
+		a, err := w.ledger.Quota().Ask(w.t.Context(), customer, r)
 		if err != nil || len(a.Permits) == 0 {
 			w.t.Fatalf("%+v, %v", a, err)
 		}

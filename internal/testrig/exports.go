@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -116,22 +117,22 @@ var (
 // others with 200.
 func Call(t testing.TB, l *store.Ledger, customer string, n, status int) {
 	t.Helper()
-	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
+	r := quota.Request{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
 	r.Limits.CallsPerSecond, r.Limits.Burst, r.Limits.InFlight, r.Bulk = 1000, 100, 100, n
-	a, err := l.Permits(t.Context(), customer, r)
+	a, err := l.Quota().Ask(t.Context(), customer, r)
 	if err != nil || len(a.Permits) != n {
 		t.Fatalf("%d permits of %d, %v", len(a.Permits), n, err)
 	}
 	r.First, r.Bulk = r.First+int64(n), 0
 	for i, p := range a.Permits {
-		answered := store.ReturnUnused(p)
+		answered := quota.Unused(p)
 		answered.Unused, answered.Status = false, 200
 		if i == n-1 {
 			answered.Status = status
 		}
 		r.Returned = append(r.Returned, answered)
 	}
-	if _, err := l.Permits(t.Context(), customer, r); err != nil {
+	if _, err := l.Quota().Ask(t.Context(), customer, r); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,14 +1,14 @@
-package store_test
+package quota_test
 
 import (
-	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/store/redistest"
 )
 
@@ -16,27 +16,23 @@ import (
 type permitRig struct {
 	t      *testing.T
 	redis  redis.UniversalClient
-	ledger *store.Ledger
+	quota  *quota.Store
 	now    time.Time
-	limits store.Limits
+	limits quota.Limits
 	first  int64
 }
 
 // generous are limits that do not bind. The burst is large enough for express and
 // bulk to be given ten permits at once.
-var generous = store.Limits{CallsPerSecond: 1000, Burst: 40, InFlight: 100, CallsPerDay: 1_000_000, ExpressReserve: 5}
+var generous = quota.Limits{CallsPerSecond: 1000, Burst: 40, InFlight: 100, CallsPerDay: 1_000_000, ExpressReserve: 5}
 
 // noon is when the tests begin.
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func newPermitRig(t *testing.T, limits store.Limits) *permitRig {
+func newPermitRig(t *testing.T, limits quota.Limits) *permitRig {
 	t.Helper()
-	keys, err := store.NewKeyset()
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &permitRig{t: t, redis: redistest.Shared(t).Client(t), now: noon, limits: limits}
-	r.ledger = store.NewLedger(r.redis, keys, store.WithSimulatedClock())
+	r.quota = quota.NewSimulated(r.redis)
 	r.pass(0)
 	return r
 }
@@ -44,36 +40,36 @@ func newPermitRig(t *testing.T, limits store.Limits) *permitRig {
 func (r *permitRig) pass(d time.Duration) {
 	r.t.Helper()
 	r.now = r.now.Add(d)
-	if err := r.redis.Set(r.t.Context(), store.SimulatedClockKey, r.now.UnixMilli(), 0).Err(); err != nil {
+	if err := r.redis.Set(r.t.Context(), quota.SimulatedClockKey, r.now.UnixMilli(), 0).Err(); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 // request is of worker a, with the rig's limits, unless changed.
-func (r *permitRig) request(express, bulk int, returned ...store.ReturnedPermit) store.PermitRequest {
+func (r *permitRig) request(express, bulk int, returned ...quota.Returned) quota.Request {
 	r.first += 100
-	return store.PermitRequest{
+	return quota.Request{
 		Worker: "a", Credentials: "one", Limits: r.limits, Hold: 40 * time.Second, First: r.first, Express: express, Bulk: bulk, Returned: returned,
 	}
 }
 
-func (r *permitRig) ask(q store.PermitRequest) store.PermitAnswer {
+func (r *permitRig) ask(q quota.Request) quota.Answer {
 	r.t.Helper()
-	a, err := r.ledger.Permits(r.t.Context(), "1234", q)
+	a, err := r.quota.Ask(r.t.Context(), "1234", q)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return a
 }
 
-func (r *permitRig) bulk(n int, returned ...store.ReturnedPermit) store.PermitAnswer {
+func (r *permitRig) bulk(n int, returned ...quota.Returned) quota.Answer {
 	r.t.Helper()
 	return r.ask(r.request(0, n, returned...))
 }
 
-func (r *permitRig) standing() store.Standing {
+func (r *permitRig) status() quota.Status {
 	r.t.Helper()
-	s, err := r.ledger.Standings(r.t.Context(), "1234")
+	s, err := r.quota.Statuses(r.t.Context(), quota.Caller{Customer: "1234"})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -81,19 +77,19 @@ func (r *permitRig) standing() store.Standing {
 }
 
 // answered is a permit whose call was answered with a status and no headers.
-func answered(p store.Permit, status int) store.ReturnedPermit {
-	return store.ReturnedPermit{Permit: p, Status: status, Limit: store.Absent, Remaining: store.Absent, Reset: store.Absent, RetryAfter: store.Absent}
+func answered(p quota.Permit, status int) quota.Returned {
+	return quota.Returned{Permit: p, Status: status, Limit: quota.Absent, Remaining: quota.Absent, Reset: quota.Absent, RetryAfter: quota.Absent}
 }
 
 // counted is a permit whose answer tells of the budget.
-func counted(p store.Permit, limit, remaining int, reset time.Duration) store.ReturnedPermit {
+func counted(p quota.Permit, limit, remaining int, reset time.Duration) quota.Returned {
 	a := answered(p, 200)
 	a.Limit, a.Remaining, a.Reset = limit, remaining, int(reset.Seconds())
 	return a
 }
 
 // until is how long a closure lasts from the rig's time on.
-func (r *permitRig) lasts(c store.Closure) time.Duration {
+func (r *permitRig) lasts(c quota.Closure) time.Duration {
 	// Closures are told by the caller's clock.
 	return time.Until(c.Until).Round(time.Second)
 }
@@ -104,7 +100,7 @@ func TestPermitsInFlight(t *testing.T) {
 	t.Run("no more are given than may be in flight", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		a := r.bulk(5)
-		if len(a.Permits) != 3 || !a.Full || a.Again == 0 {
+		if len(a.Permits) != 3 || !a.Full || a.AskAgain == 0 {
 			t.Fatalf("%+v", a)
 		}
 		if a = r.bulk(5); len(a.Permits) != 0 {
@@ -133,17 +129,17 @@ func TestPermitsInFlight(t *testing.T) {
 	t.Run("a process that has waited long goes before the one that gives back", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		mine := r.bulk(3).Permits
-		other := func() store.PermitAnswer {
+		other := func() quota.Answer {
 			q := r.request(0, 1)
 			q.Worker = "b"
 			return r.ask(q)
 		}
-		var a store.PermitAnswer
+		var a quota.Answer
 		for range 10 {
 			if a = other(); len(a.Permits) != 0 {
 				t.Fatal("given although full")
 			}
-			r.pass(a.Again)
+			r.pass(a.AskAgain)
 		}
 		if a = r.bulk(1, answered(mine[0], 200)); len(a.Permits) != 0 {
 			t.Fatal("the one that gave back got it again")
@@ -173,7 +169,7 @@ func TestPermitsAreIdempotent(t *testing.T) {
 		if a := r.ask(q); len(a.Permits) != 3 {
 			t.Errorf("the repetition was given %d", len(a.Permits))
 		}
-		if s := r.standing(); s.InFlight != 3 || s.Own != 3 {
+		if s := r.status(); s.InFlight != 3 || s.Own != 3 {
 			t.Errorf("%d in flight, %d calls", s.InFlight, s.Own)
 		}
 	})
@@ -181,9 +177,9 @@ func TestPermitsAreIdempotent(t *testing.T) {
 		r := newPermitRig(t, generous)
 		q := r.request(0, 2)
 		r.ask(q)
-		lost := []store.ReturnedPermit{store.ReturnUnused(store.UnknownPermit("a", q.First)), store.ReturnUnused(store.UnknownPermit("a", q.First+1))}
+		lost := []quota.Returned{quota.Unused(quota.UnknownPermit("a", q.First)), quota.Unused(quota.UnknownPermit("a", q.First+1))}
 		r.bulk(0, lost...)
-		if s := r.standing(); s.InFlight != 0 || s.Own != 0 {
+		if s := r.status(); s.InFlight != 0 || s.Own != 0 {
 			t.Errorf("%d in flight, %d calls", s.InFlight, s.Own)
 		}
 	})
@@ -191,21 +187,10 @@ func TestPermitsAreIdempotent(t *testing.T) {
 		r := newPermitRig(t, generous)
 		p := r.bulk(3).Permits
 		for range 2 {
-			r.bulk(0, store.ReturnUnused(p[0]))
+			r.bulk(0, quota.Unused(p[0]))
 		}
-		if s := r.standing(); s.InFlight != 2 || s.Own != 2 {
+		if s := r.status(); s.InFlight != 2 || s.Own != 2 {
 			t.Errorf("%d in flight, %d calls", s.InFlight, s.Own)
-		}
-	})
-	t.Run("a request that comes late, after a later one, gives nothing", func(t *testing.T) {
-		r := newPermitRig(t, generous)
-		late := r.request(0, 1)
-		r.bulk(1)
-		if _, err := r.ledger.Permits(t.Context(), "1234", late); err == nil {
-			t.Error("no error")
-		}
-		if s := r.standing(); s.InFlight != 1 {
-			t.Errorf("%d in flight", s.InFlight)
 		}
 	})
 }
@@ -217,11 +202,11 @@ func TestPermitRate(t *testing.T) {
 	t.Run("bulk uses its part of the burst, then slots a little ahead of their time", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		a := r.bulk(10)
-		if got := afters(a); got != "[0s 0s 0s]" || a.Again != 80*time.Millisecond {
-			t.Errorf("slots %s, again in %s", got, a.Again)
+		if got := afters(a); got != "[0s 0s 0s]" || a.AskAgain != 100*time.Millisecond {
+			t.Errorf("slots %s, again in %s", got, a.AskAgain)
 		}
-		r.pass(a.Again)
-		if got := afters(r.bulk(10)); got != "[120ms]" {
+		r.pass(a.AskAgain)
+		if got := afters(r.bulk(10)); got != "[100ms]" {
 			t.Errorf("slots %s", got)
 		}
 	})
@@ -232,31 +217,13 @@ func TestPermitRate(t *testing.T) {
 			t.Errorf("slot %s", got)
 		}
 	})
-	t.Run("a slot that was given back is given again", func(t *testing.T) {
-		r := newPermitRig(t, limits)
-		r.bulk(10)
-		r.pass(80 * time.Millisecond)
-		p := r.bulk(1).Permits
-		r.pass(20 * time.Millisecond)
-		if got := afters(r.bulk(2, store.ReturnUnused(p[0]))); got != "[100ms]" {
-			t.Errorf("slots %s", got)
-		}
-	})
-	t.Run("one whose time is long over is not", func(t *testing.T) {
-		r := newPermitRig(t, limits)
-		p := r.bulk(1).Permits
-		r.pass(limits.Lateness())
-		if got := afters(r.bulk(1, store.ReturnUnused(p[0]))); got != "[0s]" {
-			t.Errorf("slots %s", got)
-		}
-	})
 	t.Run("of ten permits bulk gets one, however much express there is", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		express, bulk := 0, 0
 		for range 200 {
 			q := r.request(3, 3)
 			a := r.ask(q)
-			var back []store.ReturnedPermit
+			var back []quota.Returned
 			for _, p := range a.Permits {
 				back = append(back, answered(p, 200))
 				if p.Express {
@@ -265,7 +232,7 @@ func TestPermitRate(t *testing.T) {
 					bulk++
 				}
 			}
-			r.pass(max(a.Again, time.Millisecond))
+			r.pass(max(a.AskAgain, time.Millisecond))
 			r.bulk(0, back...)
 		}
 		if share := float64(bulk) / float64(express+bulk); share < 0.08 || share > 0.15 {
@@ -274,7 +241,7 @@ func TestPermitRate(t *testing.T) {
 	})
 }
 
-func afters(a store.PermitAnswer) string {
+func afters(a quota.Answer) string {
 	var list []time.Duration
 	for _, p := range a.Permits {
 		list = append(list, p.After)
@@ -282,65 +249,17 @@ func afters(a store.PermitAnswer) string {
 	return fmt.Sprint(list)
 }
 
-func TestStandingsTakeNothing(t *testing.T) {
-	r := newPermitRig(t, generous)
-	empty := r.standing()
-	if empty.Budget != 0 || !empty.Closed.Open() || r.redis.Exists(t.Context(), "ix:{1234}:limits").Val() != 0 {
-		t.Errorf("of a customer never called: %+v", empty)
-	}
-	p := r.bulk(2).Permits
-	r.bulk(0, answered(p[0], 200))
-	if err := r.ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "audit"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.ledger.TellBreaker(t.Context(), "1234", "a", "open"); err != nil {
-		t.Fatal(err)
-	}
-	before := dump(t, r.redis)
-	s := r.standing()
-	if after := dump(t, r.redis); before != after {
-		t.Errorf("the state changed from\n%s\nto\n%s", before, after)
-	}
-	if s.Own != 2 || s.InFlight != 1 || s.Budget != 1_000_000 || s.Left != 999_998 || s.CallsPerSecond != 1000 || s.Rate <= 0 || s.LastGood.IsZero() ||
-		s.Pause == nil || s.Pause.By != "ana" || s.Breakers["a"] != "open" {
-		t.Errorf("%+v", s)
-	}
-	if a := r.bulk(1); a.Paused.Open() || len(a.Permits) != 1 {
-		t.Errorf("paused, permits are for exports in the middle: %+v", a)
-	}
-}
-
-func dump(t *testing.T, client redis.UniversalClient) string {
-	t.Helper()
-	ctx := context.Background()
-	return fmt.Sprint(client.HGetAll(ctx, "ix:{1234}:limits").Val(), client.ZRangeWithScores(ctx, "ix:{1234}:flying", 0, -1).Val())
-}
-
-func TestEvents(t *testing.T) {
-	r := newPermitRig(t, generous)
-	for _, e := range []string{"first", "second", "third"} {
-		if err := r.ledger.TellEvent(t.Context(), "1234", "note", e); err != nil {
-			t.Fatal(err)
-		}
-		r.pass(time.Second)
-	}
-	events, err := r.ledger.Events(t.Context(), "1234", 2)
-	if err != nil || len(events) != 2 || events[0].Text != "third" || events[1].Text != "second" || !events[1].At.Equal(noon.Add(time.Second)) {
-		t.Errorf("%+v, %v", events, err)
-	}
-}
-
 func TestASpentBudgetIsNotOpenedByOlderAnswers(t *testing.T) {
 	r := newPermitRig(t, generous)
 	p := r.bulk(2).Permits
-	told := func(p store.Permit, remaining int) store.ReturnedPermit {
+	told := func(p quota.Permit, remaining int) quota.Returned {
 		a := answered(p, 200)
 		a.Remaining, a.Reset = remaining, 3600
 		return a
 	}
 	r.bulk(0, told(p[0], 0))
 	// Counted by iCIMS before the other, and answered after it.
-	if a := r.bulk(1, told(p[1], 3)); len(a.Permits) != 0 || a.Closed.Reason != store.Reason("icims_quota_exhausted") {
+	if a := r.bulk(1, told(p[1], 3)); len(a.Permits) != 0 || a.Closed.Reason != "icims_quota_exhausted" {
 		t.Errorf("%+v", a)
 	}
 	r.pass(time.Hour + 2*time.Second)
@@ -359,7 +278,7 @@ func TestLateness(t *testing.T) {
 		{5, 10, 500 * time.Millisecond},
 		{0.1, 20, 5 * time.Second}, // its permit is not kept for longer
 	} {
-		if got := (store.Limits{CallsPerSecond: c.rate, Burst: c.burst}).Lateness(); got != c.want {
+		if got := (quota.Limits{CallsPerSecond: c.rate, Burst: c.burst}).Lateness(); got != c.want {
 			t.Errorf("%g calls a second with a burst of %d: %s, want %s", c.rate, c.burst, got, c.want)
 		}
 	}
@@ -372,9 +291,9 @@ func TestBudget(t *testing.T) {
 		r := newPermitRig(t, limits)
 		p := r.bulk(1).Permits
 		r.bulk(0, counted(p[0], 1000, 899, 5*time.Hour))
-		s := r.standing()
+		s := r.status()
 		// Their share is 100 of 101 calls, so twice that of 100 in flight, and two.
-		if s.Own != 1 || s.Others != 100 || s.Left != 899-2-199 {
+		if s.Own != 1 || s.Foreign != 100 || s.Left != 899-2-199 {
 			t.Errorf("%+v", s)
 		}
 		if ends := time.Until(s.WindowEnd).Round(time.Second); ends != 5*time.Hour+time.Second {
@@ -384,13 +303,13 @@ func TestBudget(t *testing.T) {
 	t.Run("a count that turns out too high comes down", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		p := r.bulk(5).Permits
-		var back []store.ReturnedPermit
+		var back []quota.Returned
 		for _, lost := range p {
 			back = append(back, answered(lost, 0)) // a broken connection: iCIMS may not have seen it
 		}
 		p = r.bulk(1, back...).Permits
 		r.bulk(0, counted(p[0], 1000, 999, time.Hour))
-		if s := r.standing(); s.Own != 1 || s.Others != 0 {
+		if s := r.status(); s.Own != 1 || s.Foreign != 0 {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -401,7 +320,7 @@ func TestBudget(t *testing.T) {
 		r.pass(time.Minute) // iCIMS has reset, our own end is a second later
 		p = r.bulk(1).Permits
 		r.bulk(0, counted(p[0], 1000, 999, 24*time.Hour))
-		if s := r.standing(); s.Own > 3 || s.Others != 0 || s.Left < 790 {
+		if s := r.status(); s.Own > 3 || s.Foreign != 0 || s.Left < 790 {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -411,7 +330,7 @@ func TestBudget(t *testing.T) {
 		r.bulk(0, counted(p[0], 1000, 1, time.Minute))
 		r.pass(2 * time.Minute)
 		r.bulk(1, counted(p[1], 1000, 0, 0))
-		if s := r.standing(); !s.ClosedExpress.Open() || s.Others != 0 {
+		if s := r.status(); !s.ClosedExpress.Open() || s.Foreign != 0 {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -425,7 +344,7 @@ func TestBudget(t *testing.T) {
 			r.limits.DayAssumed, r.limits.CallsPerDay = c.assumed, c.set
 			p := r.bulk(1).Permits
 			r.bulk(0, counted(p[0], 3000, 2999, time.Hour))
-			if s := r.standing(); s.Budget != c.want || s.Left != c.want-1 {
+			if s := r.status(); s.Budget != c.want || s.Left != c.want-1 {
 				t.Errorf("%+v: %+v", c, s)
 			}
 		}
@@ -436,7 +355,7 @@ func TestBudget(t *testing.T) {
 		r.bulk(0, counted(p[0], 1000, 20, 12*time.Hour))
 		r.limits.InFlight = 1 // so that the margin for others is small
 		a := r.bulk(1)
-		s := r.standing()
+		s := r.status()
 		if len(a.Permits) != 0 || a.Closed.Reason != "icims_quota_exhausted" || !a.ClosedExpress.Open() || s.Reserve < 25 {
 			t.Fatalf("%+v, standing %+v", a, s)
 		}
@@ -444,7 +363,7 @@ func TestBudget(t *testing.T) {
 		if len(x.Permits) != 1 {
 			t.Fatalf("express: %+v", x)
 		}
-		r.bulk(0, store.ReturnUnused(x.Permits[0]))
+		r.bulk(0, quota.Unused(x.Permits[0]))
 		// It is told when there will be one for bulk.
 		r.pass(r.lasts(a.Closed) - 5*time.Second)
 		if a := r.bulk(1); len(a.Permits) != 0 {
@@ -475,9 +394,14 @@ func TestBudget(t *testing.T) {
 		r.pass(2 * time.Minute)
 		p = append(p[2:], r.bulk(1).Permits...)
 		r.bulk(0, answered(p[1], 200))
-		events, err := r.ledger.Events(t.Context(), "1234", 10)
-		if err != nil || len(events) != 2 || events[1].Kind != "closed" || events[1].Text != "icims_credentials" || !events[1].Until.Equal(noon.Add(time.Minute)) || events[0].Kind != "opened" {
-			t.Errorf("%+v, %v", events, err)
+		events, err := r.redis.XRange(t.Context(), "ix:{1234}:events", "-", "+").Result()
+		if err != nil || len(events) != 2 {
+			t.Fatalf("%+v, %v", events, err)
+		}
+		until := strconv.FormatInt(noon.Add(time.Minute).UnixMilli(), 10)
+		closed, opened := events[0].Values, events[1].Values
+		if closed["k"] != "closed" || closed["t"] != "icims_credentials" || closed["u"] != until || opened["k"] != "opened" {
+			t.Errorf("%+v", events)
 		}
 	})
 }
@@ -485,9 +409,9 @@ func TestBudget(t *testing.T) {
 func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
 	t.Parallel()
 	r := newPermitRig(t, generous)
-	errand := func(n int, returned ...store.ReturnedPermit) store.PermitAnswer {
+	errand := func(n int, returned ...quota.Returned) quota.Answer {
 		q := r.request(n, 0, returned...)
-		q.Worker, q.Errand = "a.verify", true
+		q.Worker, q.Control = "a.verify", true
 		return r.ask(q)
 	}
 	p := r.bulk(1).Permits[0]
@@ -498,12 +422,12 @@ func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
 	if len(a.Permits) != 1 || !a.Closed.Open() || !a.ClosedExpress.Open() {
 		t.Fatalf("an errand: %+v", a)
 	}
-	if a = errand(1, answered(a.Permits[0], 401)); len(a.Permits) != 1 || r.standing().Closed.Open() {
-		t.Errorf("refused again: %+v, %+v", a, r.standing().Closed)
+	if a = errand(1, answered(a.Permits[0], 401)); len(a.Permits) != 1 || r.status().Closed.Open() {
+		t.Errorf("refused again: %+v, %+v", a, r.status().Closed)
 	}
 	errand(0, answered(a.Permits[0], 200))
-	if got := r.bulk(1); len(got.Permits) != 1 || !r.standing().Closed.Open() {
-		t.Errorf("after its success exports get %+v, %+v", got, r.standing().Closed)
+	if got := r.bulk(1); len(got.Permits) != 1 || !r.status().Closed.Open() {
+		t.Errorf("after its success exports get %+v, %+v", got, r.status().Closed)
 	}
 	// What is spent is spent for errands too.
 	spent := errand(1)

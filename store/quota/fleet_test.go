@@ -1,4 +1,4 @@
-package store_test
+package quota_test
 
 import (
 	"container/heap"
@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // account stands for iCIMS: it holds calls against its limits by itself.
 type account struct {
-	limits   store.Limits
+	limits   quota.Limits
 	resetsAt time.Duration // of the day
 	share    float64       // of all calls that others make, as ours are made
 	hidden   bool          // it sends no headers
@@ -43,7 +43,7 @@ func (a *account) roll(now time.Time) {
 }
 
 // arrive takes a call, and returns what its answer will say.
-func (a *account) arrive(now time.Time) store.ReturnedPermit {
+func (a *account) arrive(now time.Time) quota.Returned {
 	a.roll(now)
 	burst := float64(a.limits.Burst)
 	if a.filled.IsZero() {
@@ -60,7 +60,7 @@ func (a *account) arrive(now time.Time) store.ReturnedPermit {
 	}
 	if a.used >= a.limits.CallsPerDay {
 		a.overDay++
-		return store.ReturnedPermit{Status: 429, Limit: a.limits.CallsPerDay, Remaining: 0, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: store.Absent}
+		return quota.Returned{Status: 429, Limit: a.limits.CallsPerDay, Remaining: 0, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: quota.Absent}
 	}
 	a.used++
 	a.own++
@@ -68,9 +68,9 @@ func (a *account) arrive(now time.Time) store.ReturnedPermit {
 	for ; a.owed >= 1 && a.used < a.limits.CallsPerDay; a.owed-- {
 		a.used++
 	}
-	r := store.ReturnedPermit{Status: 200, Limit: a.limits.CallsPerDay, Remaining: a.limits.CallsPerDay - a.used, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: store.Absent}
+	r := quota.Returned{Status: 200, Limit: a.limits.CallsPerDay, Remaining: a.limits.CallsPerDay - a.used, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: quota.Absent}
 	if a.hidden {
-		r.Limit, r.Remaining, r.Reset = store.Absent, store.Absent, store.Absent
+		r.Limit, r.Remaining, r.Reset = quota.Absent, quota.Absent, quota.Absent
 	}
 	return r
 }
@@ -97,7 +97,7 @@ type fleet struct {
 type fleetProcess struct {
 	name     string
 	in       int // permits in hand
-	returned []store.ReturnedPermit
+	returned []quota.Returned
 	next     time.Time // of the request that is planned
 	dead     bool
 	full     bool // it waits for permits in flight
@@ -206,7 +206,7 @@ func (f *fleet) work(p *fleetProcess) {
 	a := f.ask(q)
 	if f.rng.Float64() < f.loss {
 		for i := range wants {
-			p.returned = append(p.returned, store.ReturnUnused(store.UnknownPermit(p.name, q.First+int64(i))))
+			p.returned = append(p.returned, quota.Unused(quota.UnknownPermit(p.name, q.First+int64(i))))
 		}
 		f.planAsk(p, 100*time.Millisecond)
 		return
@@ -219,20 +219,20 @@ func (f *fleet) work(p *fleetProcess) {
 	switch {
 	case len(a.Permits) < wants && !a.ClosedExpress.Open():
 		f.planAsk(p, max(f.lasts(a.ClosedExpress), 0)+time.Millisecond)
-	case a.Again > 0:
-		f.planAsk(p, a.Again.Truncate(time.Millisecond)+time.Millisecond)
+	case a.AskAgain > 0:
+		f.planAsk(p, a.AskAgain.Truncate(time.Millisecond)+time.Millisecond)
 	case !a.Closed.Open():
 		f.planAsk(p, max(f.lasts(a.Closed), 0)+time.Millisecond)
 	}
 }
 
 // use makes the call of a permit, or gives it back.
-func (f *fleet) use(p *fleetProcess, permit store.Permit) {
+func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
 	late, latency := f.limits.Lateness(), f.upTo(f.latency)
 	if f.prompt {
 		late, latency = time.Millisecond, f.latency
 	}
-	done := func(r store.ReturnedPermit) {
+	done := func(r quota.Returned) {
 		if p.dead {
 			return
 		}
@@ -244,7 +244,7 @@ func (f *fleet) use(p *fleetProcess, permit store.Permit) {
 		}
 	}
 	if f.rng.Float64() < f.giveUps {
-		f.plan(f.now.Add(f.upTo(late)), func() { done(store.ReturnUnused(permit)) })
+		f.plan(f.now.Add(f.upTo(late)), func() { done(quota.Unused(permit)) })
 		return
 	}
 	// Late by as much as is tolerated of the process, and of the network. The caller's
@@ -264,7 +264,7 @@ func (f *fleet) use(p *fleetProcess, permit store.Permit) {
 	})
 }
 
-func newFleet(t *testing.T, seed uint64, limits store.Limits) *fleet {
+func newFleet(t *testing.T, seed uint64, limits quota.Limits) *fleet {
 	t.Helper()
 	f := &fleet{
 		permitRig: newPermitRig(t, limits), rng: rand.New(rand.NewPCG(seed, 7)),
@@ -283,7 +283,7 @@ func TestFleetKeepsTheLimits(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 3))
 			pick := func(values ...float64) float64 { return values[rng.IntN(len(values))] }
-			limits := store.Limits{
+			limits := quota.Limits{
 				CallsPerSecond: pick(1, 5, 20, 50), Burst: int(pick(10, 20)), InFlight: int(pick(1, 4, 16, 64, 64)), CallsPerDay: 1_000_000, ExpressReserve: 5,
 			}
 			f := newFleet(t, seed, limits)
@@ -302,7 +302,7 @@ func TestFleetKeepsTheLimits(t *testing.T) {
 // TestFleetUsesTheRate lets four processes have enough to do.
 func TestFleetUsesTheRate(t *testing.T) {
 	for _, rate := range []float64{20, 50, 100} {
-		limits := store.Limits{CallsPerSecond: rate, Burst: 20, InFlight: 64, CallsPerDay: 1_000_000, ExpressReserve: 5}
+		limits := quota.Limits{CallsPerSecond: rate, Burst: 20, InFlight: 64, CallsPerDay: 1_000_000, ExpressReserve: 5}
 		f := newFleet(t, 1, limits)
 		f.demand = 20
 		f.run(4, 2*time.Minute)
@@ -349,7 +349,7 @@ func TestFleetKeepsTheDay(t *testing.T) {
 			}
 			t.Run(c.name+map[int]string{0: ", by UTC", 1: ", by another clock"}[i], func(t *testing.T) {
 				t.Parallel()
-				limits := store.Limits{CallsPerSecond: 2, Burst: 4, InFlight: c.inFlight, CallsPerDay: 1000, ExpressReserve: 5}
+				limits := quota.Limits{CallsPerSecond: 2, Burst: 4, InFlight: c.inFlight, CallsPerDay: 1000, ExpressReserve: 5}
 				if c.inFlight > 4 {
 					limits.CallsPerSecond, limits.Burst = 40, 20
 				}
