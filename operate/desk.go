@@ -34,7 +34,7 @@ type Desk struct {
 
 // NewLister returns what answers about jobs.
 func (d *Desk) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
-	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Filed: func(customer string) (store.Connection, bool) {
+	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Request: d.RequestControl, Filed: func(customer string) (store.Connection, bool) {
 		conn, ok := d.filed()[customer]
 		return conn, ok
 	}}

@@ -49,8 +49,8 @@ import (
 //	ix:{1234}:conn               hash    connection: sealed document, revision, state
 //	ix:{1234}:conn:h             list    its history, sealed: the last 100 entries
 //	ix:{1234}:conn:profile       string  what verification has found out, sealed
-//	ix:{1234}:errands:<kind>     list    errands of a kind, the latest first: the last 20
-//	ix:{1234}:errand:<id>        hash    an errand; arguments, result and asker sealed
+//	ix:{1234}:errands:<kind>     list    control tasks of a kind, the latest first: the last 20
+//	ix:{1234}:errand:<id>        hash    a control task; arguments, result and asker sealed
 //	ix:{1234}:jobs               hash    about the list of jobs, see jobs.go
 //	ix:{1234}:jobs:l             list    the jobs, in chunks, packed and sealed
 //	ix:{1234}:sent:<day>         list    digests of what exports sent on that day (of Unix
@@ -68,7 +68,8 @@ import (
 //	ix:sessions                  hash    console sessions, each sealed; <id>:last_used
 //	ix:keyset                    hash    check values: is this the keyset of this store?
 //	ix:lanes                     zset    customers with work, by when they want a lane
-//	ix:errands                   zset    errands ("1234:verify") by when to look at them
+//	ix:errands                   zset    control tasks ("1234:verify") that a version with a
+//	                                     queue of its own left; workers take them over
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
 //	ix:redis                     hash    which server answers, the last beats of workers, and
 //	                                     when Redis last lost writes
@@ -131,9 +132,9 @@ func sentKey(customer string, day int64) string {
 	return prefix(customer) + "sent:" + strconv.FormatInt(day, 10)
 }
 
-func errandKey(customer, id string) string { return prefix(customer) + "errand:" + id }
+func controlKey(customer, id string) string { return prefix(customer) + "errand:" + id }
 
-func errandsOf(customer string, kind ErrandKind) string {
+func controlsOf(customer string, kind ControlKind) string {
 	return prefix(customer) + "errands:" + string(kind)
 }
 

@@ -146,8 +146,6 @@ func (l *Ledger) rest(ctx context.Context, a Announced, until string) (bool, err
 // Announcement is what the workers are told of a customer.
 type Announcement struct {
 	Customer string
-	// Errand: it has an errand of that kind, rather than exports.
-	Errand ErrandKind
 	// Changed: not that it has work, but that something may forbid or allow its
 	// calls since, such as a pause.
 	Changed bool
@@ -195,9 +193,6 @@ func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, re
 }
 
 func announcement(message string) Announcement {
-	if customer, kind, ok := strings.Cut(message, errandMark); ok {
-		return Announcement{Customer: customer, Errand: ErrandKind(kind)}
-	}
 	customer, isChange := strings.CutSuffix(message, changed)
 	return Announcement{Customer: customer, Changed: isChange}
 }

@@ -17,7 +17,7 @@ func (l *Ledger) KnowsCustomer(ctx context.Context, customer string) (bool, erro
 	var connection *redis.IntCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		listed = p.SIsMember(ctx, customersKey, customer)
-		connection = p.Exists(ctx, connectionKey(customer), prefix(customer)+"errands:"+string(ErrandVerify))
+		connection = p.Exists(ctx, connectionKey(customer), prefix(customer)+"errands:"+string(ControlVerify))
 		return nil
 	})
 	if err != nil {

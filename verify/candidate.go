@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // by is how the ledger names verifications.
@@ -41,7 +41,7 @@ func (x *run) test(ctx context.Context) verdict {
 	x.report.Batch = batch
 	x.sent = x.now()
 	err = x.Export(ctx, ref, x.ExportSettled())
-	if err != nil && !errors.Is(err, worker.ErrExportWaits) {
+	if err != nil && !errors.Is(err, control.ErrExportWaits) {
 		return failed(CodeFault, err)
 	}
 	outcomes, err := x.Ledger().Outcomes(ctx, batch, 0, 1)

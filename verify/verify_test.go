@@ -324,7 +324,7 @@ func TestWhoFollowsAVerificationSeesItsChecksOneByOne(t *testing.T) {
 	var states []string
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.AwaitErrand(t.Context(), e); err != nil {
+		if e, err = r.ledger.AwaitControlTask(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		report, err := verify.Read(e)
@@ -350,7 +350,7 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 	edited := false
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.AwaitErrand(t.Context(), e); err != nil {
+		if e, err = r.ledger.AwaitControlTask(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		report, err := verify.Read(e)
@@ -370,7 +370,7 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 		}
 	}
 	v, err := verify.View(e)
-	if err != nil || !edited || v.State != store.ErrandFailed || v.Failure != store.ErrandChanged || v.Problem != "The connection was changed meanwhile." || v.Remedy == "" {
+	if err != nil || !edited || v.State != store.ControlFailed || v.Failure != store.ControlChanged || v.Problem != "The connection was changed meanwhile." || v.Remedy == "" {
 		t.Errorf("edited: %t; %+v, %v", edited, v, err)
 	}
 	if v.Report.Result != verify.ResultIncomplete || v.Report.State != "" {
@@ -390,19 +390,19 @@ func TestTheReportOfAVerificationThatWasNotDoneHasEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		state  store.ErrandState
+		state  store.ControlState
 		report []byte
 		want   verify.Result
 		checks []verify.State
 	}{
-		"one that runs":                        {store.ErrandRunning, broken, verify.ResultRunning, []verify.State{verify.OK, verify.Running, verify.Pending}},
-		"one that waits":                       {store.ErrandWaiting, nil, verify.ResultRunning, nil},
-		"one whose workers died":               {store.ErrandFailed, broken, verify.ResultIncomplete, []verify.State{verify.OK, verify.Skipped, verify.Skipped}},
-		"one that nobody began until too late": {store.ErrandFailed, nil, verify.ResultIncomplete, nil},
+		"one that runs":                        {store.ControlRunning, broken, verify.ResultRunning, []verify.State{verify.OK, verify.Running, verify.Pending}},
+		"one that waits":                       {store.ControlWaiting, nil, verify.ResultRunning, nil},
+		"one whose workers died":               {store.ControlFailed, broken, verify.ResultIncomplete, []verify.State{verify.OK, verify.Skipped, verify.Skipped}},
+		"one that nobody began until too late": {store.ControlFailed, nil, verify.ResultIncomplete, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report, err := verify.Read(store.Errand{State: c.state, Result: c.report})
+			report, err := verify.Read(store.ControlTask{State: c.state, Result: c.report})
 			var states []verify.State
 			for _, check := range report.Checks {
 				states = append(states, check.State)

@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // fleet is a deployment of several workers and customers in one process.
@@ -27,7 +28,7 @@ type fleet struct {
 	server  *redistest.Server
 	conns   []store.Connection
 	members []*member
-	kinds   map[store.ErrandKind]worker.ErrandWork
+	kinds   map[store.ControlKind]control.Work
 }
 
 // member is one worker, with a connection to Redis and a log of its own.
@@ -92,7 +93,7 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 	}
 	m.SetConnections(conns)
 	for kind, work := range f.kinds {
-		m.ServeErrands(kind, work)
+		m.ServeControl(kind, work)
 	}
 	if err := m.Start(f.t.Context()); err != nil {
 		f.t.Fatal(err)

@@ -43,7 +43,7 @@ type lane struct {
 	throttle *throttle
 	// tell moves the customer's connection in the store.
 	tell   func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
-	errand bool // its exports are those of an errand, see ErrandRun
+	errand bool // its exports are those of an errand, see control.Run
 	// later puts a task into the bulk queue.
 	later func(ctx context.Context, customer string, alarm tasks.Alarm, after time.Duration) error
 	now   func() time.Time

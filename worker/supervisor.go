@@ -28,32 +28,20 @@ const (
 func (w *Worker) listen(ctx context.Context) {
 	announced := w.ledger.Announcements(ctx)
 	for a := range announced {
-		heard := w.exportsOf(a, nil)
+		heard := []store.Announcement{a}
 		for more := true; more; {
 			select {
 			case a, ok := <-announced:
 				more = ok
 				if ok {
-					heard = w.exportsOf(a, heard)
+					heard = append(heard, a)
 				}
 			default:
 				more = false
 			}
 		}
-		if len(heard) > 0 {
-			w.hear(ctx, heard)
-		}
+		w.hear(ctx, heard)
 	}
-}
-
-// exportsOf adds an announcement to those of exports, and passes on one of an
-// errand.
-func (w *Worker) exportsOf(a store.Announcement, heard []store.Announcement) []store.Announcement {
-	if a.Errand == "" {
-		return append(heard, a)
-	}
-	w.errands.hear(store.DueErrand{Customer: a.Customer, Kind: a.Errand})
-	return heard
 }
 
 // hear opens lanes for announced customers, and looks after open ones.

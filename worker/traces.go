@@ -12,9 +12,10 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/traces"
+	"github.com/seekout/icims-export/worker/control"
 )
 
-// tracer records what becomes of exports and errands as spans. A nil one records
+// tracer records what becomes of exports and control tasks as spans. A nil one records
 // nothing, and costs nothing; a trace that is not sampled has no spans below its
 // first.
 type tracer struct{ trace.Tracer }
@@ -210,33 +211,19 @@ func (t *tracer) call(next http.RoundTripper, req *http.Request) (*http.Response
 	return answer, err
 }
 
-// errand begins the trace of an errand; nil where it is not recorded.
-func (t *tracer) errand(ctx context.Context, e store.Errand) (context.Context, trace.Span) {
+// controlTask begins the trace of a run of a control task, and returns what ends it.
+func (t *tracer) controlTask(ctx context.Context, c store.ControlTask) (context.Context, func(control.End, store.ControlFailure, int)) {
 	if t == nil {
-		return ctx, nil
+		return ctx, func(control.End, store.ControlFailure, int) {}
 	}
-	//nolint:spancheck // endErrand ends it
-	return t.Start(ctx, "errand "+string(e.Kind), trace.WithNewRoot(), trace.WithAttributes(
-		traces.Customer.String(e.Customer), traces.Errand.String(e.ID), traces.Kind.String(string(e.Kind)), traces.Attempt.Int(e.Tries)))
-}
-
-// endErrand tells how an errand ended: lost to another worker, handed back by one that
-// is stopped, failed, or done.
-func endErrand(span trace.Span, lost, stopped bool, err error, calls int) {
-	if span == nil {
-		return
+	ctx, span := t.Start(ctx, "control task "+string(c.Kind), trace.WithNewRoot(), trace.WithAttributes(
+		traces.Customer.String(c.Customer), traces.ControlTask.String(c.ID), traces.Kind.String(string(c.Kind)), traces.Attempt.Int(c.Tries)))
+	return ctx, func(how control.End, why store.ControlFailure, calls int) {
+		if why != "" {
+			span.SetAttributes(traces.Reason.String(string(why)))
+			span.SetStatus(codes.Error, string(why))
+		}
+		span.SetAttributes(traces.Outcome.String(string(how)), traces.Calls.Int(calls))
+		span.End()
 	}
-	outcome := string(store.ErrandDone)
-	switch {
-	case lost:
-		outcome = "lost"
-	case err != nil && stopped:
-		outcome = string(store.ErrandWaiting)
-	case err != nil:
-		outcome = string(store.ErrandFailed)
-		span.SetAttributes(traces.Reason.String(string(failureOf(err))))
-		span.SetStatus(codes.Error, string(failureOf(err)))
-	}
-	span.SetAttributes(traces.Outcome.String(outcome), traces.Calls.Int(calls))
-	span.End()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // allocatedBefore is what the pipeline around its stages allocated for an export
@@ -38,8 +39,8 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 		endSpan(span)
 		j.waited(within, "permit reserved", j.clock(), nil)
 		j.ended(outcome{})
-		_, span = off.errand(within, store.Errand{})
-		endErrand(span, false, false, nil, 0)
+		_, end := off.controlTask(within, store.ControlTask{})
+		end(control.EndDone, "", 0)
 		if within != ctx || j.id() != "" || len(off.around(layers)) != len(layers) {
 			t.Error("something is traced")
 		}

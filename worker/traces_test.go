@@ -249,17 +249,17 @@ func TestTracesHoldIDsOnly(t *testing.T) {
 	}
 }
 
-func TestErrandsAreTracedWithTheirCalls(t *testing.T) {
+func TestControlTasksAreTracedWithTheirCalls(t *testing.T) {
 	t.Parallel()
 	seen := newRecorder(t, sdk.AlwaysSample())
 	r := serving(t, rigOptions{traces: seen.provider}, asksCustomer)
-	e := r.endedErrand(r.ask(customer))
+	e := r.endedControl(r.ask(customer))
 	r.worker.Stop()
-	const want = "errand verify done\n  customer.get 200 yes [permit granted]\n"
+	const want = "control task verify done\n  customer.get 200 yes [permit granted]\n"
 	if got := tree(seen.spans(), trace.SpanID{}, ""); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if s := seen.named("errand verify")[0]; value(s, traces.Errand) != e.ID || value(s, traces.Customer) != customer || value(s, traces.Calls) != "1" {
+	if s := seen.named("control task verify")[0]; value(s, traces.ControlTask) != e.ID || value(s, traces.Customer) != customer || value(s, traces.Calls) != "1" {
 		t.Errorf("%v", s.Attributes)
 	}
 }

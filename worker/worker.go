@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // Settings of a worker process. See docs/configuration.md.
@@ -73,7 +75,8 @@ type Worker struct {
 	// id names this process among the workers.
 	id        string
 	registry  *registry
-	errands   *errands
+	control   *control.Tasks
+	aside     *asynq.Server // of the queues outside the lanes
 	tracer    *tracer
 	places    *places      // for calls in flight
 	permitIDs atomic.Int64 // number the permits of this process
@@ -111,11 +114,7 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, settle: w.longestSettle, log: log}
-	w.errands = newErrands(w)
-	// Titles of a new list take minutes, for which the lists of others must not wait.
-	const listsAtOnce = 16
-	w.ServeErrands(store.ErrandJobs, ErrandWork{Do: w.refreshJobs, AtOnce: listsAtOnce})
-	w.ServeErrands(store.ErrandReadBack, ErrandWork{Do: w.readBack})
+	w.control = newControl(w)
 	return w
 }
 
@@ -159,7 +158,6 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	w.connections = next
 	clear(w.refused)
 	w.lookAgain()
-	w.errands.lookAgain() // one may have waited for its connection
 }
 
 const connectionChanged = "the connection changed"
@@ -204,13 +202,15 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.registry.beat(ctx); err != nil {
 		return err
 	}
+	if err := w.serveAside(ctx); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.ended = ctx.Done()
 	w.mu.Unlock()
 	spawnLoop(ctx, &w.beside, w.log, "announcements", w.listen)
 	spawnLoop(ctx, &w.beside, w.log, "supervisor", w.supervise)
-	spawnLoop(ctx, &w.beside, w.log, "errands", w.errands.run)
 	spawnLoop(ctx, &w.beside, w.log, "reconciler", newReconciler(w).run)
 	// It lives until its last lane is closed: nobody may take over what it finishes.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
@@ -235,7 +235,7 @@ func (w *Worker) Stop() {
 	w.mu.Unlock()
 	// Others are to open its lanes now.
 	w.saying("leaves", w.registry.beat)
-	w.errands.running.Wait()
+	w.stopAside()
 	w.retiring.Wait()
 	w.stopBeating()
 	w.beating.Wait()

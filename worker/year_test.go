@@ -133,7 +133,7 @@ func (y *year) day(customer string, day int) {
 		y.must(err)
 	}
 	y.must(y.ledger.TellBreaker(ctx, customer, name("w"), "open"))
-	_, _, err = y.ledger.AskErrand(ctx, customer, store.ErrandVerify, nil, "ana")
+	_, _, err = y.ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "ana")
 	y.must(err)
 	_, err = y.ledger.SweepBatches(ctx, customer, worker.DefaultAbandonedAfter)
 	y.must(err)

@@ -50,7 +50,7 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, c 
 	}
 	done(nil)
 	log.Info().Msg("changed in asynq's web UI")
-	if h.options.Announce != nil && c.What != "pause-queue" {
+	if h.options.Announce != nil && c.Customer != "" && c.What != "pause-queue" {
 		if err := h.options.Announce(r.Context(), c.Customer); err != nil {
 			log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the customer's lanes could not be woken after a change in asynq's web UI; they find out by themselves")
 		}

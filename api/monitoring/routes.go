@@ -12,8 +12,8 @@ import (
 // What the names of our queues and tasks are made of. Others are not served: something
 // else that uses this Redis may put anything into them.
 const (
-	queueName = `icims:([0-9]{1,18})(?::express)?`
-	taskName  = `[0-9]{1,18}:[a-z2-7]{16}:[0-9]{1,9}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+	queueName = `icims:(?:([0-9]{1,18})(?::express)?|control)`
+	taskName  = `[0-9]{1,18}:(?:verify|jobs|read_back):[a-z2-7]{16}|[0-9]{1,18}:[a-z2-7]{16}:[0-9]{1,9}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
 )
 
 // route is a part of asynqmon's API that is served.

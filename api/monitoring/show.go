@@ -5,21 +5,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hibiken/asynq"
 
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // hidden stands for what is not shown.
 const hidden = "(not shown)"
 
 var (
-	isQueue  = regexp.MustCompile(`\A` + queueName + `\z`)
-	isTask   = regexp.MustCompile(`\A(?:` + taskName + `)\z`)
-	isExport = regexp.MustCompile(`\A[a-z2-7]{16}\z`)
-	isReturn = regexp.MustCompile(`\Acomes back in (?:[0-9]+[hms])+\z`)
+	isQueue    = regexp.MustCompile(`\A` + queueName + `\z`)
+	isTask     = regexp.MustCompile(`\A(?:` + taskName + `)\z`)
+	isExport   = regexp.MustCompile(`\A[a-z2-7]{16}\z`)
+	isCustomer = regexp.MustCompile(`\A[0-9]{1,18}\z`)
+	isEnd      = regexp.MustCompile(`\A(?:ended before|done, calls to iCIMS: [0-9]{1,9}|failed: [A-Za-z ]{1,80}\.)\z`)
+	isReturn   = regexp.MustCompile(`\Acomes back in (?:[0-9]+[hms])+\z`)
 )
 
 // showPayload renders the reference that a task carries, from its parts.
@@ -30,13 +34,22 @@ func showPayload(kind string, payload []byte) string {
 			return fmt.Sprintf(`{"customer":%q,"export":%q,"generation":%d}`, ref.Customer, ref.Export, generation)
 		}
 	}
+	if known, ours := tasks.ControlTasks()[kind]; ours {
+		var ref struct{ Customer, Kind string }
+		if json.Unmarshal(payload, &ref) == nil && ref.Kind == string(known) && isCustomer.MatchString(ref.Customer) {
+			return fmt.Sprintf(`{"customer":%q,"kind":%q}`, ref.Customer, ref.Kind)
+		}
+	}
 	return bytesOf(payload)
 }
 
-// showResult tells the length alone: our tasks have no results.
-func showResult(_ string, result []byte) string {
+// showResult shows how a control task ended. Exports have no results.
+func showResult(kind string, result []byte) string {
 	if len(result) == 0 {
 		return ""
+	}
+	if _, ours := tasks.ControlTasks()[kind]; ours && isEnd.Match(result) {
+		return string(result)
 	}
 	return bytesOf(result)
 }
@@ -47,11 +60,13 @@ func bytesOf(data []byte) string { return fmt.Sprintf("(%d bytes, not shown)", l
 // panic's holds whatever was panicked with, that of Redis an address.
 func showFailure(text string) string {
 	switch {
+	case slices.Contains(control.Waits(), text):
+		return text
 	case text == "", isReturn.MatchString(text), text == "asynq: task lease expired":
 		return text
 	case strings.HasPrefix(text, "task payload"):
 		return "the task is no reference to an export"
-	case strings.HasPrefix(text, "panic"):
+	case strings.HasPrefix(text, "panic"), strings.HasPrefix(text, "unexpected fault"):
 		return "an unexpected fault; the worker's log has it"
 	case strings.Contains(text, "context deadline exceeded"):
 		return "a time-out"
@@ -73,7 +88,7 @@ func only(pattern *regexp.Regexp) func(string) string {
 }
 
 func showType(text string) string {
-	if text == tasks.TypeExport {
+	if _, ours := tasks.ControlTasks()[text]; ours || text == tasks.TypeExport {
 		return text
 	}
 	return hidden

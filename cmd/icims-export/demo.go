@@ -127,7 +127,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer noMore()
-	serveErrands(w, p.settings)
+	serveControl(w, p.settings)
 	seen, err := c.metrics(ctx, p)
 	if err != nil {
 		return err

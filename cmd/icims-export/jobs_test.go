@@ -28,7 +28,7 @@ func (w *ward) work() {
 		w.t.Fatal(err)
 	}
 	at.SetConnections(conns.usable)
-	serveErrands(at, p.settings)
+	serveControl(at, p.settings)
 	if err := at.Start(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}

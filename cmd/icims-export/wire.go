@@ -147,13 +147,13 @@ func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Se
 func newWorker(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, hosts icims.HostPolicy, conns []store.Connection, log zerolog.Logger) *worker.Worker {
 	w := worker.New(client, ledger, workerSettings(s), hosts, log)
 	w.SetConnections(conns)
-	serveErrands(w, s)
+	serveControl(w, s)
 	return w
 }
 
-// serveErrands makes a worker do what is no export.
-func serveErrands(w *worker.Worker, s config.Settings) {
-	w.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: s.EgressAddresses}.Work())
+// serveControl makes a worker run verifications.
+func serveControl(w *worker.Worker, s config.Settings) {
+	w.ServeControl(store.ControlVerify, verify.Verifier{Egress: s.EgressAddresses}.Work())
 }
 
 func workerSettings(s config.Settings) worker.Settings {

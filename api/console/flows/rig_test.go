@@ -76,7 +76,7 @@ func newService(t *testing.T, change ...func(*service, *console.Options)) *servi
 	}
 	w := worker.New(client, s.ledger, hurried(), hosts, zerolog.Nop())
 	egress := []string{"192.0.2.7", "192.0.2.8"}
-	w.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: egress}.Work())
+	w.ServeControl(store.ControlVerify, verify.Verifier{Egress: egress}.Work())
 	source := connections.NewSource(s.ledger, hosts, zerolog.Nop(), w.SetConnections)
 	if err := source.Load(t.Context()); err != nil {
 		t.Fatal(err)

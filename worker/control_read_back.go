@@ -10,17 +10,18 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/control"
 )
 
-// readBack reads a sample of exported people and workflows back, as an errand. It calls
+// readBack reads a sample of exported people and workflows back, as a control task. It calls
 // with the permits of large batches, so that exports go on beside it. One that another
 // worker began goes on where that one was.
-func (w *Worker) readBack(ctx context.Context, r *ErrandRun) (any, error) {
+func (w *Worker) readBack(ctx context.Context, r *control.Run) (any, error) {
 	var args readback.Args
 	if err := json.Unmarshal(r.Args, &args); err != nil {
 		return nil, errors.New("what is to be read back is not readable")
 	}
-	report, err := readback.Read(r.Errand)
+	report, err := readback.Read(r.ControlTask)
 	if err != nil {
 		return nil, err
 	}

@@ -7,11 +7,12 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/control"
 )
 
-// refreshJobs reads a customer's list of jobs, as an errand. Titles are read with
+// refreshJobs reads a customer's job list, as a control task. Titles are read with
 // the permits of large batches and two at a time, so that exports go on beside it.
-func (w *Worker) refreshJobs(ctx context.Context, r *ErrandRun) (any, error) {
+func (w *Worker) refreshJobs(ctx context.Context, r *control.Run) (any, error) {
 	client, err := r.Client()
 	if err != nil {
 		return nil, err

@@ -1,13 +1,13 @@
--- Asks for an errand of a kind, or joins the one that waits or runs. KEYS: the
--- customer's errands of the kind, the latest first. ARGV: prefix, id, kind, who asks
--- (sealed), arguments (sealed), how many are kept, for how long (ms).
--- Returns {'asked' | 'joined', id}.
+-- Records a control task of a kind, or joins the one that waits or runs. KEYS: the
+-- customer's control tasks of the kind, the latest first. ARGV: prefix, id, kind, who
+-- asks (sealed), arguments (sealed), how many are kept, for how long (ms).
+-- Returns {'new' | 'joined', id}.
 local prefix, id = ARGV[1], ARGV[2]
 local last = redis.call('LINDEX', KEYS[1], 0)
-if last == id then return {'asked', id} end -- repeated, as the answer was lost
+if last == id then return {'new', id} end -- repeated, as the answer was lost
 if last then
   local state = redis.call('HGET', prefix .. 'errand:' .. last, 'st')
-  -- One that still waits is wanted anew.
+  -- Somebody wants the waiting one now, so that it does not expire.
   if state == 'waiting' then redis.call('HSET', prefix .. 'errand:' .. last, 'asked', string.format('%.0f', now())) end
   if state == 'waiting' or state == 'running' then return {'joined', last} end
 end
@@ -20,4 +20,4 @@ redis.call('PEXPIRE', KEYS[1], ARGV[7])
 while redis.call('LLEN', KEYS[1]) > tonumber(ARGV[6]) do
   redis.call('DEL', prefix .. 'errand:' .. redis.call('RPOP', KEYS[1]))
 end
-return {'asked', id}
+return {'new', id}

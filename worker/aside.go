@@ -1,0 +1,128 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/control"
+)
+
+const (
+	// asideConcurrency is how many tasks outside the lanes a process runs at once. Most of
+	// them wait; the kinds of control tasks have bounds of their own.
+	asideConcurrency = 128
+	// asidePoll is the longest time between two looks at the queues outside the lanes.
+	asidePoll = time.Second
+)
+
+// ServeControl makes the worker run control tasks of a kind. Call it before Start.
+func (w *Worker) ServeControl(kind store.ControlKind, work control.Work) {
+	w.control.Serve(kind, work)
+}
+
+// newControl returns the control tasks that every worker runs.
+func newControl(w *Worker) *control.Tasks {
+	t := control.New(control.Config{
+		Ledger: w.ledger, Hosts: w.hosts, Limits: w.settings.Limits, SettleTime: w.settings.SettleTime,
+		DummyDomain: w.settings.DummyDomain, LookupBatch: w.settings.LookupBatch, Log: w.log,
+		Filed: w.filed, Open: w.openControl, Begin: w.beginControl, RunNow: w.hurry,
+		Ended: func(kind store.ControlKind, how control.End) { w.observer.ControlTaskEnded(kind, how) },
+	})
+	// Titles of a new list take minutes, for which the lists of others must not wait.
+	const listsAtOnce = 16
+	t.Serve(store.ControlJobs, control.Work{Do: w.refreshJobs, AtOnce: listsAtOnce})
+	t.Serve(store.ControlReadBack, control.Work{Do: w.readBack})
+	return t
+}
+
+// serveAside starts the server of the queues outside the lanes. A closed lane does not hold
+// their tasks up.
+func (w *Worker) serveAside(ctx context.Context) error {
+	if err := tasks.TakeOverErrands(ctx, w.redis, w.ledger); err != nil {
+		return err
+	}
+	poll := min(asidePoll, w.settings.Poll)
+	w.aside = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
+		Concurrency:              asideConcurrency,
+		Queues:                   map[string]int{tasks.ControlQueue: 1},
+		TaskCheckInterval:        poll,
+		DelayedTaskCheckInterval: 2 * poll,
+		ShutdownTimeout:          w.settings.ShutdownTimeout,
+		RetryDelayFunc:           retryIn,
+		IsFailure:                isFailure,
+		Logger:                   queueLog{w.log.With().Str("part", "asynq").Logger()},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	types := asynq.NewServeMux()
+	for kind := range tasks.ControlTasks() {
+		types.Handle(kind, w.control)
+	}
+	if err := w.aside.Start(types); err != nil {
+		return fmt.Errorf("serve the queues outside the lanes: %w", err)
+	}
+	return nil
+}
+
+// stopAside makes the tasks outside the lanes hand themselves back, and waits for that.
+func (w *Worker) stopAside() {
+	w.control.Stop()
+	if w.aside != nil {
+		w.aside.Shutdown()
+	}
+}
+
+// postponed is an error of a task that runs again after a while, and has not failed.
+type postponed interface {
+	error
+	RetryIn() time.Duration
+}
+
+func isFailure(err error) bool {
+	_, later := errors.AsType[postponed](err)
+	return !later
+}
+
+// retryIn is when a task runs again. After the death of its worker, or a cancellation in
+// asynq's web UI, it does so at once.
+func retryIn(_ int, err error, _ *asynq.Task) time.Duration {
+	if later, ok := errors.AsType[postponed](err); ok {
+		return later.RetryIn()
+	}
+	return 0
+}
+
+// filed returns a customer's connection of the file of connections.
+func (w *Worker) filed(customer string) (store.Connection, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	conn, known := w.connections[customer]
+	return conn, known && !conn.Stored
+}
+
+// openControl opens the way to a customer's iCIMS for a run of a control task.
+func (w *Worker) openControl(conn store.Connection, kind store.ControlKind, calls *atomic.Int64, log zerolog.Logger) (control.Lane, error) {
+	w.mu.Lock()
+	// Two runs of a task must not share permits.
+	l, err := w.assembleFor(conn, purpose{permits: w.id + "." + string(kind) + "." + rand.Text()[:6], errand: calls, log: log})
+	w.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
+	return controlLane{l}, nil
+}
+
+// beginControl prepares the context of a run of a control task.
+func (w *Worker) beginControl(ctx context.Context, t store.ControlTask) (context.Context, func(control.End, store.ControlFailure, int)) {
+	ctx, _ = (&meter{}).begin(asExpress(ctx)) // no export bears its calls
+	return w.tracer.controlTask(ctx, t)
+}
