@@ -25,6 +25,8 @@ type Desk struct {
 	Hosts  icims.HostPolicy
 	// DummyDomain is that of the deployment.
 	DummyDomain string
+	// TaskRetention is for how long asynq keeps completed tasks.
+	TaskRetention time.Duration
 	// Filed are the usable connections of the file of connections; nil where none is
 	// named or it cannot be read.
 	Filed func() map[string]store.Connection

@@ -163,25 +163,22 @@ func connectionNote(customer string, crew Crew, filed map[string]store.Connectio
 }
 
 func (p Place) lane(customer string) Lane {
-	s, q := p.Standing, p.Queues
+	s, q, bulk, total := p.Standing, p.Queues, p.Queues.Bulk(), p.Queues.Total()
 	l := Lane{
 		Customer: customer, Hold: p.Hold,
-		Express: q.Express.Pending, Bulk: q.Bulk.Pending, Active: q.Express.Active + q.Bulk.Active, Later: q.Express.Later() + q.Bulk.Later(),
-		Next:   q.Bulk.Next,
-		Oldest: max(q.Express.Oldest, q.Bulk.Oldest).Round(time.Millisecond).Seconds(),
+		Express: q.Express.Pending, Bulk: bulk.Pending, Active: total.Active, Later: total.Later(),
+		Next:   total.Next,
+		Oldest: total.Oldest.Round(time.Millisecond).Seconds(),
 		Calls: Calls{
 			PerSecond: s.Rate, MaxRate: s.CallsPerSecond, InFlight: s.InFlight, MaxInFlight: s.MaxInFlight,
 			PerDay: s.Budget, Own: s.Own, Others: s.Others, Left: s.Left, Reserve: s.Reserve, Resets: s.WindowEnd.UTC(),
 		},
 		LastGood: s.LastGood,
 	}
-	if e := q.Express.Next; !e.IsZero() && (l.Next.IsZero() || e.Before(l.Next)) {
-		l.Next = e
-	}
-	if q.Express.Paused {
+	if q.Express.Paused && s.Pause == nil {
 		l.PausedInWeb = append(l.PausedInWeb, "express")
 	}
-	if q.Bulk.Paused {
+	if bulk.Paused && s.Pause == nil {
 		l.PausedInWeb = append(l.PausedInWeb, "bulk")
 	}
 	if len(s.Breakers) > 0 {

@@ -55,8 +55,8 @@ func (d *Desk) places(ctx context.Context, customers ...string) ([]Place, error)
 
 // Waiting is how many exports wait, for a worker or for a time of their own.
 func (p Place) Waiting() int {
-	q := p.Queues
-	return q.Bulk.Pending + q.Bulk.Later() + q.Express.Pending + q.Express.Later()
+	q := p.Queues.Total()
+	return q.Pending + q.Later()
 }
 
 // Crew are the workers that have been heard of lately.

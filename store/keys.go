@@ -28,11 +28,7 @@ import (
 //	ix:{1234}:s:<export>         list    the export's story: its last 20 entries, sealed
 //	ix:{1234}:words:<export>     list    iCIMS's own words in them, sealed, until the export ends
 //	ix:{1234}:due                zset    moving exports by when to look after them
-//	ix:{1234}:turns              list    batches with exports that wait in the bulk queue, in
-//	                                     turn; "back" stands for all that were put off
-//	ix:{1234}:back               zset    exports put off, by when a turn may serve them
-//	ix:{1234}:t:<export>         string  export that a turn has served last, by that of its
-//	                                     task, for as long as its lease
+//	ix:{1234}:begun              zset    those that have begun and wait, by when they go on
 //	ix:{1234}:dead               zset    dead exports by time of death
 //	ix:{1234}:job:<job>          string  what was last read of a job, for a few minutes
 //	ix:{1234}:wrong_job          hash    dead exports whose job was missing, by hashed
@@ -67,6 +63,7 @@ import (
 //	ix:journals                  string  the days with entries, sealed
 //	ix:sessions                  hash    console sessions, each sealed; <id>:last_used
 //	ix:keyset                    hash    check values: is this the keyset of this store?
+//	ix:paused                    set     customers that have a pause
 //	ix:lanes                     zset    customers with work, by when they want a lane
 //	ix:errands                   zset    control tasks ("1234:verify") that a version with a
 //	                                     queue of its own left; workers take them over
@@ -85,6 +82,7 @@ const (
 	// no matter to announcements.
 	lanesChannel = "{" + lanesKey + "}:announced"
 	customersKey = keyRoot + "customers"
+	pausedKey    = keyRoot + "paused"
 	workersKey   = keyRoot + "workers"
 	readyKey     = keyRoot + "ready"
 	redisKey     = keyRoot + "redis"
@@ -109,8 +107,8 @@ func countersKey(customer string) string        { return prefix(customer) + "c" 
 func storyKey(customer, export string) string { return prefix(customer) + "s:" + export }
 func wordsKey(customer, export string) string { return prefix(customer) + "words:" + export }
 func dueKey(customer string) string           { return prefix(customer) + "due" }
+func begunKey(customer string) string         { return prefix(customer) + "begun" }
 func deadKey(customer string) string          { return prefix(customer) + "dead" }
-func turnsKey(customer string) string         { return prefix(customer) + "turns" }
 func batchesKey(customer string) string       { return prefix(customer) + "batches" }
 func testsKey(customer string) string         { return prefix(customer) + "tests" }
 func actionsKey(customer string) string       { return prefix(customer) + "actions" }

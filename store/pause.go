@@ -21,6 +21,10 @@ func (p Pause) Over(now time.Time) bool { return !p.Until.IsZero() && !now.Befor
 
 func pauseKey(customer string) string { return prefix(customer) + "pause" }
 
+// queuesPaused is set in the record of a pause once asynq's queues are paused as well. The
+// sweep pauses them where it is not.
+const queuesPaused = "queues"
+
 // Pause suspends the calls for a customer, in place of any earlier pause. Exports
 // in the middle of their calls finish; all others wait, and no attempt is counted.
 // A pause whose time is over suspends nothing.
@@ -44,6 +48,9 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	if err := l.essential(ctx, "SADD", customersKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
+	if err := l.essential(ctx, "SADD", pausedKey, customer); err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
 	err = l.essential(ctx, "HSET", pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until)
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -62,21 +69,71 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 
 // Resume ends a customer's pause; false where there was none.
 func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, error) {
+	ended, err := l.endPause(ctx, customer)
+	if err != nil || !ended {
+		return false, err
+	}
+	return true, errors.Join(
+		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
+		l.tellPause(ctx, customer, by, why, false),
+		l.TellEvent(ctx, customer, "resumed", ""))
+}
+
+// endPause removes the record of a pause, and lets what waited go on at once.
+func (l *Ledger) endPause(ctx context.Context, customer string) (bool, error) {
 	n, err := l.redis.Del(ctx, pauseKey(customer)).Result()
+	if err == nil {
+		err = l.redis.SRem(ctx, pausedKey, customer).Err()
+	}
 	if err != nil {
 		return false, fmt.Errorf("resume: %w", err)
 	}
 	if n == 0 {
 		return false, nil
 	}
-	// The change is told for lanes that are open, the announcement for those that
-	// closed: what waited goes on at once.
+	// The change is told for lanes that are open, the announcement for those that closed.
 	l.tellChange(ctx, customer)
-	return true, errors.Join(
-		l.Hasten(ctx, customer),
-		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
-		l.tellPause(ctx, customer, by, why, false),
-		l.TellEvent(ctx, customer, "resumed", ""))
+	return true, l.Hasten(ctx, customer)
+}
+
+// EndPause removes a pause whose time is over.
+func (l *Ledger) EndPause(ctx context.Context, customer string) error {
+	ended, err := l.endPause(ctx, customer)
+	if err != nil || !ended {
+		return err
+	}
+	return l.TellEvent(ctx, customer, "resumed", "")
+}
+
+// PausedCustomers lists the customers that have a pause, or had one a moment ago.
+func (l *Ledger) PausedCustomers(ctx context.Context) ([]string, error) {
+	customers, err := l.redis.SMembers(ctx, pausedKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list paused customers: %w", err)
+	}
+	return customers, nil
+}
+
+// PauseRecord returns the record of a customer's pause, also of one that is over, and
+// whether asynq's queues were paused for it; nil where there is none.
+func (l *Ledger) PauseRecord(ctx context.Context, customer string) (p *Pause, queues bool, err error) {
+	fields, err := l.redis.HGetAll(ctx, pauseKey(customer)).Result()
+	if err != nil {
+		return nil, false, fmt.Errorf("read pause: %w", err)
+	}
+	if len(fields) == 0 { // removed by an earlier version
+		err = wrapped("unlist a pause", l.redis.SRem(ctx, pausedKey, customer).Err())
+	}
+	return l.readPause(customer, fields), fields[queuesPaused] != "", err
+}
+
+// NoteQueuesPaused notes that asynq's queues are paused for the customer's pause.
+func (l *Ledger) NoteQueuesPaused(ctx context.Context, customer string) error {
+	n, err := l.redis.Exists(ctx, pauseKey(customer)).Result()
+	if err == nil && n == 1 {
+		err = l.essential(ctx, "HSET", pauseKey(customer), queuesPaused, "1")
+	}
+	return wrapped("note a pause", err)
 }
 
 // PauseOf returns the customer's pause; nil where there is none, or none any more.

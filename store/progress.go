@@ -71,7 +71,7 @@ func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
 	}
 	answer, err := l.run(ctx, holdScript, recordKey(c.Customer, c.Export),
 		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry, flag(h.Forget),
-		string(c.kind()), h.Calls, flag(c.byTurns), h.Panics)
+		string(c.kind()), h.Calls, h.Panics)
 	if err != nil {
 		return err
 	}

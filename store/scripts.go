@@ -17,14 +17,12 @@ var scriptFiles embed.FS
 
 var (
 	acceptScript     = loadScript("accept")
-	claimScript      = loadScript("turns", "claim")
+	claimScript      = loadScript("claim")
 	stepScript       = loadEssentialScript("step")
 	holdScript       = loadEssentialScript("hold")
 	finishScript     = loadEssentialScript("finish")
 	redrawScript     = loadEssentialScript("redraw")
 	renewScript      = loadEssentialScript("renew")
-	nudgeScript      = loadEssentialScript("nudge")
-	voidScript       = loadEssentialScript("void")
 	reviveScript     = loadEssentialScript("revive")
 	discardScript    = loadEssentialScript("discard")
 	openBatchScript  = loadScript("open_batch")

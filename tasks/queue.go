@@ -4,156 +4,359 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/seekout/icims-export/store"
 )
 
-// Alarm is the task that an export is to get. The generation tells it from
-// former tasks of the export, which may still hold their ids.
-type Alarm struct {
-	Export     string
-	Generation int
-}
-
-// Enqueue gives exports that are in the ledger a task each, in the bulk queue,
-// and announces the customer's work.
-func Enqueue(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, alarms ...Alarm) error {
-	if err := newEnqueuer(client).enqueue(ctx, customer, BulkQueue(customer), alarms); err != nil {
-		return err
+// QueueName is the asynq queue of a customer for batches of a size.
+func QueueName(customer string, size store.QueueSize) string {
+	if size == store.NormalQueue {
+		return queuePrefix + customer
 	}
-	return ledger.Announce(ctx, customer)
+	return queuePrefix + customer + ":" + string(size)
 }
 
-// EnqueueFirst is Enqueue by the express queue, which passes what waits in the
-// bulk queue: for a few exports that were interrupted.
-func EnqueueFirst(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, alarms ...Alarm) error {
-	if err := newEnqueuer(client).enqueue(ctx, customer, ExpressQueue(customer), alarms); err != nil {
-		return err
+const queuePrefix = "icims:"
+
+// sizes are those of a customer's queues, the small ones first.
+var sizes = []store.QueueSize{store.ExpressQueue, store.NormalQueue, store.LargeQueue}
+
+// QueueNames are all queues of a customer, those of small batches first. A queue exists
+// once it is used.
+func QueueNames(customer string) []string {
+	names := make([]string, len(sizes))
+	for i, size := range sizes {
+		names[i] = QueueName(customer, size)
 	}
-	return ledger.Announce(ctx, customer)
+	return names
 }
 
-// Clock puts tasks into the queue that fire later.
-type Clock struct{ client *asynq.Client }
+// The largest batches that go through the express queue, and through the normal one.
+const (
+	expressLimit = 25
+	normalLimit  = 1_000
+)
 
-// NewClock returns a clock for the queues behind a client.
-func NewClock(client redis.UniversalClient) *Clock {
-	return &Clock{asynq.NewClientFromRedisClient(client)}
+// GoesExpress reports whether a batch of so many candidates goes through the
+// express queue.
+func GoesExpress(candidates int) bool { return candidates <= expressLimit }
+
+// sizeOf is the queue of a batch of so many candidates.
+func sizeOf(candidates int) store.QueueSize {
+	switch {
+	case candidates <= expressLimit:
+		return store.ExpressQueue
+	case candidates <= normalLimit:
+		return store.NormalQueue
+	}
+	return store.LargeQueue
 }
 
-// Set makes a task of the bulk queue that fires after some time, to the second.
-func (c *Clock) Set(ctx context.Context, customer string, alarm Alarm, after time.Duration) error {
-	task, err := newTask(store.Ref{Customer: customer, Export: alarm.Export}, alarm.Generation, BulkQueue(customer), "")
+// enqueueAtOnce is how many tasks are enqueued at the same time: asynq takes one at a time.
+const enqueueAtOnce = 16
+
+// Queues puts the tasks of exports into asynq's queues, runs them and removes them. It is
+// safe for concurrent use.
+type Queues struct {
+	redis     redis.UniversalClient
+	client    *asynq.Client
+	inspector *asynq.Inspector
+	retention time.Duration
+}
+
+// NewQueues returns the queues in the Redis behind the client. asynq keeps completed tasks
+// for the retention; 0 keeps none.
+func NewQueues(client redis.UniversalClient, retention time.Duration) *Queues {
+	return &Queues{client, asynq.NewClientFromRedisClient(client), asynq.NewInspectorFromRedisClient(client), retention}
+}
+
+// Enqueue gives each export its task. One that has a task already keeps it.
+func (q *Queues) Enqueue(ctx context.Context, exports ...Export) error {
+	return each(ctx, exports, func(ctx context.Context, e Export) error { return q.enqueue(ctx, e) })
+}
+
+func (q *Queues) enqueue(ctx context.Context, e Export, options ...asynq.Option) error {
+	task, err := newTask(e, q.retention)
 	if err != nil {
 		return err
 	}
-	// A conflict is this very call, repeated by go-redis after a lost answer.
-	if _, err := c.client.EnqueueContext(ctx, task, asynq.ProcessIn(after)); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		return fmt.Errorf("enqueue for later: %w", err)
-	}
-	return nil
-}
-
-// enqueuer puts the tasks of many exports into asynq's queue in one round trip.
-// asynq offers no such call; but it takes any client, and it enqueues with one
-// script call per task. So it is given a client that records those calls into a
-// pipeline and answers "done"; the true answers come when the pipeline is run.
-// It serves one goroutine.
-type enqueuer struct {
-	redis    redis.UniversalClient
-	recorder *recorder
-	recorded *asynq.Client
-	plain    *asynq.Client
-	parent   string // names the span that tasks are a part of; empty for none
-}
-
-func newEnqueuer(client redis.UniversalClient) *enqueuer {
-	r := &recorder{UniversalClient: client}
-	return &enqueuer{
-		redis: client, recorder: r,
-		recorded: asynq.NewClientFromRedisClient(r),
-		plain:    asynq.NewClientFromRedisClient(client),
-	}
-}
-
-type recorder struct {
-	redis.UniversalClient
-	pipe  redis.Pipeliner
-	calls []*redis.Cmd
-}
-
-// EvalSha records the call and answers 1, asynq's "enqueued".
-func (r *recorder) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	r.calls = append(r.calls, r.pipe.EvalSha(ctx, sha, keys, args...))
-	enqueued := redis.NewCmd(ctx)
-	enqueued.SetVal(int64(1))
-	return enqueued
-}
-
-// enqueue puts a task for each export into the queue. An export whose task is
-// there already keeps it.
-func (e *enqueuer) enqueue(ctx context.Context, customer, queue string, exports []Alarm) error {
-	rest := exports
-	for len(rest) > 0 {
-		unknown, err := e.pipeline(ctx, customer, queue, rest)
-		if err != nil {
-			return err
-		}
-		if len(unknown) == 0 {
-			return nil
-		}
-		// The server does not know asynq's script yet: one plain call teaches it.
-		if err := e.one(ctx, customer, queue, unknown[0]); err != nil {
-			return err
-		}
-		rest = unknown[1:]
-	}
-	return nil
-}
-
-// pipeline returns the exports for which the server lacked the script.
-func (e *enqueuer) pipeline(ctx context.Context, customer, queue string, exports []Alarm) ([]Alarm, error) {
-	e.recorder.pipe, e.recorder.calls = e.redis.Pipeline(), e.recorder.calls[:0]
-	for _, export := range exports {
-		task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue, e.parent)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := e.recorded.EnqueueContext(ctx, task); err != nil {
-			return nil, fmt.Errorf("enqueue: %w", err)
-		}
-	}
-	if len(e.recorder.calls) != len(exports) {
-		return nil, fmt.Errorf("enqueue: asynq made %d script calls for %d tasks", len(e.recorder.calls), len(exports))
-	}
-	_, _ = e.recorder.pipe.Exec(ctx) // its error is that of one of the calls
-	var unknown []Alarm
-	for i, call := range e.recorder.calls {
-		// 0 means that the id is taken: by an earlier sending of the batch, or by
-		// this very call when go-redis repeated it after a lost answer.
-		switch err := call.Err(); {
-		case err == nil:
-		case strings.HasPrefix(err.Error(), "NOSCRIPT"):
-			unknown = append(unknown, exports[i])
-		default:
-			return nil, fmt.Errorf("enqueue: %w", err)
-		}
-	}
-	return unknown, nil
-}
-
-func (e *enqueuer) one(ctx context.Context, customer, queue string, export Alarm) error {
-	task, err := newTask(store.Ref{Customer: customer, Export: export.Export}, export.Generation, queue, e.parent)
-	if err != nil {
-		return err
-	}
-	if _, err := e.plain.EnqueueContext(ctx, task); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+	// A conflict may also be this very call, repeated by go-redis after a lost answer.
+	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("enqueue: %w", err)
 	}
 	return nil
+}
+
+// Substitute gives exports whose tasks nobody works on, although asynq counts them as
+// active, another task in the express queue: they may hold an e-mail's lock.
+func (q *Queues) Substitute(ctx context.Context, exports ...Export) error {
+	return each(ctx, exports, func(ctx context.Context, e Export) error {
+		id := substituteID(e)
+		e.Queue = store.ExpressQueue
+		return q.enqueue(ctx, e, asynq.TaskID(id))
+	})
+}
+
+// Run makes the tasks of exports pending that wait for a time or are archived. An export
+// without a task gets one.
+func (q *Queues) Run(ctx context.Context, exports ...Export) error {
+	return each(ctx, exports, func(ctx context.Context, e Export) error { return q.run(ctx, e) })
+}
+
+// runWithin is for how long an active task is waited for: asynq archives a task a moment
+// after its export has become a dead letter.
+const runWithin = 2 * time.Second
+
+func (q *Queues) run(ctx context.Context, e Export) error {
+	for began := time.Now(); ; {
+		queue, state, err := q.find(e)
+		switch {
+		case err != nil:
+			return err
+		case queue == "":
+			return q.enqueue(ctx, e)
+		case state == asynq.TaskStatePending:
+			return nil
+		case state == asynq.TaskStateCompleted:
+			err = q.inspector.DeleteTask(queue, TaskID(e.Ref)) // it keeps its ID
+		case state == asynq.TaskStateActive && time.Since(began) > runWithin:
+			return nil // the sweep looks at it, should nobody be at work on it
+		case state != asynq.TaskStateActive:
+			if err = q.inspector.RunTask(queue, TaskID(e.Ref)); err == nil {
+				return nil
+			}
+		}
+		// Somebody was faster, or asynq is about to archive it: look again.
+		if time.Since(began) > 2*runWithin {
+			return fmt.Errorf("run a task: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// find tells in which queue an export's task is, and its state; the queue is empty where
+// there is no task. An export that was hurried has it in the express queue.
+func (q *Queues) find(e Export) (queue string, state asynq.TaskState, err error) {
+	for _, queue := range placesOf(e) {
+		task, err := q.inspector.GetTaskInfo(queue, TaskID(e.Ref))
+		switch {
+		case err == nil:
+			return queue, task.State, nil
+		case !missing(err):
+			return "", 0, fmt.Errorf("look for a task: %w", err)
+		}
+	}
+	return "", 0, nil
+}
+
+func placesOf(e Export) []string {
+	return slices.Compact([]string{QueueName(e.Customer, e.Queue), QueueName(e.Customer, store.ExpressQueue)})
+}
+
+func missing(err error) bool {
+	return errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound)
+}
+
+// Hurry moves the tasks of exports to the express queue, ahead of large batches. One that
+// is being worked on stays where it is.
+func (q *Queues) Hurry(ctx context.Context, exports ...Export) error {
+	return each(ctx, exports, func(ctx context.Context, e Export) error {
+		queue, state, err := q.find(e)
+		if err != nil || state == asynq.TaskStateActive || queue == QueueName(e.Customer, store.ExpressQueue) {
+			return err
+		}
+		if queue != "" {
+			if err := q.inspector.DeleteTask(queue, TaskID(e.Ref)); err != nil {
+				return nil //nolint:nilerr // somebody was faster: the sweep looks again
+			}
+		}
+		e.Queue = store.ExpressQueue
+		return q.enqueue(ctx, e)
+	})
+}
+
+// Alive tells of each export, in their order, whether it has a task that will run or is
+// being worked on, and which of the two.
+func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Life, error) {
+	places := make(map[store.Ref]int, len(exports))
+	for i, e := range exports {
+		places[e.Ref] = i
+	}
+	lives := make([]Life, len(exports))
+	err := each(ctx, exports, func(_ context.Context, e Export) error {
+		_, state, err := q.find(e)
+		switch state {
+		case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry:
+			lives[places[e.Ref]] = Waits
+		case asynq.TaskStateActive:
+			lives[places[e.Ref]] = Works
+		case asynq.TaskStateArchived, asynq.TaskStateCompleted, asynq.TaskStateAggregating:
+		}
+		return err
+	})
+	return lives, err
+}
+
+// Life is whether the task of an export will run.
+type Life uint8
+
+// What may be with a task.
+const (
+	NoTask Life = iota // or one that is archived or completed
+	Waits
+	Works
+)
+
+// LastError is what asynq keeps of a task's last failure; empty for none.
+func (q *Queues) LastError(queue, id string) (string, error) {
+	task, err := q.inspector.GetTaskInfo(queue, id)
+	if err != nil {
+		return "", fmt.Errorf("look for a task: %w", err)
+	}
+	return task.LastErr, nil
+}
+
+// Delete deletes the tasks of exports that have ended. An active one stays: whoever works
+// on it finds its export ended.
+func (q *Queues) Delete(ctx context.Context, customer string, exports ...string) error {
+	existing, err := q.existing(customer)
+	if err != nil {
+		return err
+	}
+	refs := make([]Export, len(exports))
+	for i, export := range exports {
+		refs[i] = Export{Ref: store.Ref{Customer: customer, Export: export}}
+	}
+	return each(ctx, refs, func(_ context.Context, e Export) error {
+		for _, queue := range existing {
+			err := q.inspector.DeleteTask(queue, TaskID(e.Ref))
+			if err == nil {
+				return nil
+			}
+			if missing(err) {
+				continue
+			}
+			if task, infoErr := q.inspector.GetTaskInfo(queue, TaskID(e.Ref)); infoErr == nil && task.State != asynq.TaskStateActive {
+				return fmt.Errorf("delete a task: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// Empty deletes all pending tasks of a customer, for a cancellation of very many exports:
+// to delete them one by one takes long. The caller enqueues the others again.
+func (q *Queues) Empty(customer string) error {
+	existing, err := q.existing(customer)
+	for _, queue := range existing {
+		if _, deleteErr := q.inspector.DeleteAllPendingTasks(queue); deleteErr != nil {
+			err = errors.Join(err, deleteErr)
+		}
+	}
+	return err
+}
+
+// RunLater makes all tasks of a customer pending that wait for a time: the reasons for
+// waiting may be gone.
+func (q *Queues) RunLater(customer string) error {
+	existing, err := q.existing(customer)
+	for _, queue := range existing {
+		_, retryErr := q.inspector.RunAllRetryTasks(queue)
+		_, scheduledErr := q.inspector.RunAllScheduledTasks(queue)
+		err = errors.Join(err, retryErr, scheduledErr)
+	}
+	return err
+}
+
+// existing are the queues of a customer that asynq knows.
+func (q *Queues) existing(customer string) ([]string, error) {
+	all, err := q.inspector.Queues()
+	if err != nil {
+		return nil, fmt.Errorf("list queues: %w", err)
+	}
+	return slices.DeleteFunc(QueueNames(customer), func(name string) bool { return !slices.Contains(all, name) }), nil
+}
+
+// Active lists the exports whose tasks asynq counts as active, and whether their worker
+// has stopped renewing asynq's lease.
+func (q *Queues) Active(customer string) (orphaned map[store.Ref]bool, err error) {
+	orphaned = map[store.Ref]bool{}
+	for _, queue := range QueueNames(customer) {
+		tasks, err := q.inspector.ListActiveTasks(queue, asynq.PageSize(activePage))
+		if errors.Is(err, asynq.ErrQueueNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list active tasks: %w", err)
+		}
+		for _, t := range tasks {
+			if ref, ok := exportOfID(t.ID); ok {
+				orphaned[ref] = orphaned[ref] || t.IsOrphaned
+			}
+		}
+	}
+	return orphaned, nil
+}
+
+// activePage is more than all processes work on of a customer.
+const activePage = 1_000
+
+// Pause pauses a customer's queues, also those that do not exist yet.
+func (q *Queues) Pause(ctx context.Context, customer string) error {
+	return q.setPaused(ctx, customer, true)
+}
+
+// Resume resumes a customer's queues.
+func (q *Queues) Resume(ctx context.Context, customer string) error {
+	return q.setPaused(ctx, customer, false)
+}
+
+func (q *Queues) setPaused(ctx context.Context, customer string, paused bool) error {
+	change := q.inspector.UnpauseQueue
+	if paused {
+		change = q.inspector.PauseQueue
+	}
+	states, err := ReadQueueStates(ctx, q.redis, customer)
+	if err != nil {
+		return err
+	}
+	for i, queue := range QueueNames(customer) {
+		if states[0].all()[i].Paused == paused {
+			continue
+		}
+		if err := change(queue); err != nil {
+			// asynq refuses what somebody else did at the same time.
+			now, readErr := ReadQueueStates(ctx, q.redis, customer)
+			if readErr != nil || now[0].all()[i].Paused != paused {
+				return fmt.Errorf("pause or resume a queue: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// each does something to many exports, some at the same time.
+func each(ctx context.Context, exports []Export, do func(context.Context, Export) error) error {
+	if len(exports) == 1 {
+		return do(ctx, exports[0])
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(enqueueAtOnce)
+	for _, e := range exports {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error { return do(ctx, e) })
+	}
+	return group.Wait()
 }

@@ -15,7 +15,6 @@ const (
 	Batch       = attribute.Key("icims.batch")
 	Export      = attribute.Key("icims.export")
 	Queue       = attribute.Key("icims.queue")        // bulk, express
-	Turn        = attribute.Key("icims.turn")         // the task served another export than its own
 	Attempt     = attribute.Key("icims.attempt")      // which one of the export this is, from 1
 	Outcome     = attribute.Key("icims.outcome")      // done, skipped, deferred, ...
 	Reason      = attribute.Key("icims.reason")       // see docs/errors.md
@@ -38,7 +37,7 @@ const (
 // Keys returns the closed set of attributes.
 func Keys() []attribute.Key {
 	return []attribute.Key{
-		Customer, Batch, Export, Queue, Turn, Attempt, Outcome, Reason, Calls, Rows, Accepted, Refused, ControlTask, Kind,
+		Customer, Batch, Export, Queue, Attempt, Outcome, Reason, Calls, Rows, Accepted, Refused, ControlTask, Kind,
 		Operation, Sent, Waited, Method, Status, Template,
 	}
 }

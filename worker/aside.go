@@ -50,15 +50,14 @@ func (w *Worker) serveAside(ctx context.Context) error {
 	if err := tasks.TakeOverErrands(ctx, w.redis, w.ledger); err != nil {
 		return err
 	}
-	poll := min(asidePoll, w.settings.Poll)
 	w.aside = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
 		Concurrency:              asideConcurrency,
 		Queues:                   map[string]int{tasks.ControlQueue: 1},
-		TaskCheckInterval:        poll,
-		DelayedTaskCheckInterval: 2 * poll,
+		TaskCheckInterval:        asidePoll,
+		DelayedTaskCheckInterval: 2 * asidePoll,
 		ShutdownTimeout:          w.settings.ShutdownTimeout,
 		RetryDelayFunc:           retryIn,
-		IsFailure:                isFailure,
+		IsFailure:                hasFailed,
 		Logger:                   queueLog{w.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
@@ -86,7 +85,8 @@ type postponed interface {
 	RetryIn() time.Duration
 }
 
-func isFailure(err error) bool {
+// hasFailed tells asynq whether a task outside the lanes has failed.
+func hasFailed(err error) bool {
 	_, later := errors.AsType[postponed](err)
 	return !later
 }

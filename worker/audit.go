@@ -21,7 +21,7 @@ const (
 )
 
 // auditOverdue is how late an export may be before it needs a task: the
-// reconciler gives it another one well before.
+// sweep gives it another one well before.
 const auditOverdue = time.Minute
 
 // AuditQueue checks that every moving export of a customer has a time in the
@@ -65,25 +65,18 @@ func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.
 	if err != nil {
 		return err
 	}
-	turns, err := turnsLeft(ctx, client, customer)
-	if err != nil {
-		return err
-	}
-	return ledger.EachOverdue(ctx, customer, now.Add(-auditOverdue), reconcilePage, func(page []store.Moving) error {
-		alarms := make([]tasks.Alarm, len(page))
+	queues := tasks.NewQueues(client, 0)
+	return ledger.EachOverdue(ctx, customer, now.Add(-auditOverdue), sweepPage, func(page []store.Moving) error {
+		exports := make([]tasks.Export, len(page))
 		for i, m := range page {
-			alarms[i] = tasks.Alarm{Export: m.Export, Generation: m.Generation}
+			exports[i] = tasks.ExportOf(m)
 		}
-		alive, err := tasks.Alive(ctx, client, customer, alarms)
-		if err != nil {
-			return err
-		}
-		awaits, err := ledger.AwaitTurns(ctx, customer, page)
+		lives, err := queues.Alive(ctx, exports...)
 		if err != nil {
 			return err
 		}
 		for i, m := range page {
-			if turnComes := awaits[i] && turns > 0; !alive[i] && !turnComes && m.State != "" && !m.State.Ended() {
+			if lives[i] == tasks.NoTask && m.State != "" && !m.State.Ended() {
 				found.Add(store.Violation{
 					Kind: ViolationNoTask, Customer: customer, Export: m.Export,
 					Text: fmt.Sprintf("The export is %s, was to go on %s ago, and has no task that would wake it.", m.State, now.Sub(m.Due).Round(time.Second)),
@@ -94,18 +87,27 @@ func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.
 	})
 }
 
-// auditOrphans finds tasks that count as being handled, but which nobody handles.
-func auditOrphans(ctx context.Context, client redis.UniversalClient, _ *store.Ledger, customer string, found *store.Findings) error {
-	orphans, err := tasks.Orphans(ctx, client, customer)
+// auditOrphans finds tasks that count as active, but which nobody works on.
+func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, found *store.Findings) error {
+	active, err := tasks.NewQueues(client, 0).Active(customer)
 	if err != nil {
 		return err
 	}
-	for _, o := range orphans {
-		alarm, _ := o.Alarm()
-		found.Add(store.Violation{
-			Kind: ViolationOrphan, Customer: customer, Export: alarm.Export,
-			Text: fmt.Sprintf("Task %s of queue %s counts as being handled, but nobody handles it.", o.ID, o.Queue),
-		})
+	ids := make([]string, 0, len(active))
+	for ref := range active {
+		ids = append(ids, ref.Export)
+	}
+	stand, err := ledger.Stand(ctx, customer, ids)
+	if err != nil {
+		return err
+	}
+	for _, m := range stand {
+		if active[m.Ref] || m.State == "" || m.State.Ended() {
+			found.Add(store.Violation{
+				Kind: ViolationOrphan, Customer: customer, Export: m.Export,
+				Text: fmt.Sprintf("Task %s counts as active, but nobody works on it.", tasks.TaskID(m.Ref)),
+			})
+		}
 	}
 	return nil
 }

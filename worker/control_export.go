@@ -30,14 +30,18 @@ func (l controlLane) Export(ctx context.Context, ref store.Ref, within time.Dura
 	p := newPipeline(l.lane)
 	for {
 		// The end of the time does not cut calls off: they have one of their own.
-		after, again, err := p.run(context.WithoutCancel(ctx), task{Ref: ref})
-		if err != nil || !again {
-			return err
+		x, o := p.run(context.WithoutCancel(ctx), task{Ref: ref, Express: true})
+		if o.kind == fault {
+			return o.err
 		}
-		if deadline, _ := ctx.Deadline(); time.Until(deadline) < after {
+		again := x.again(o, l.now())
+		if again == nil {
+			return nil
+		}
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) < again.after {
 			return control.ErrExportWaits
 		}
-		if err := sleep(ctx, after); err != nil {
+		if err := sleep(ctx, again.after); err != nil {
 			return err
 		}
 	}

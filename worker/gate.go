@@ -9,13 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/quota"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // gate grants the permits for calls of one customer. It sits in the transport, so
@@ -111,16 +109,6 @@ func asExpress(ctx context.Context) context.Context {
 // mark that it has.
 func asBulk(ctx context.Context) context.Context {
 	return context.WithValue(ctx, expressKey{}, nil)
-}
-
-// marked is a handler of a queue's tasks whose calls are marked accordingly.
-func (l *lane) marked(queue string, next asynq.Handler) asynq.Handler {
-	if queue != tasks.ExpressQueue(l.conn.Customer) {
-		return next
-	}
-	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
-		return next.ProcessTask(asExpress(ctx), t)
-	})
 }
 
 func queueOf(ctx context.Context) int {

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/traces"
 )
 
 // lane serves one customer: an asynq server of its own for the customer's
@@ -44,19 +42,16 @@ type lane struct {
 	// tell moves the customer's connection in the store.
 	tell   func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
 	errand bool // its exports are those of an errand, see control.Run
-	// later puts a task into the bulk queue.
-	later func(ctx context.Context, customer string, alarm tasks.Alarm, after time.Duration) error
-	now   func() time.Time
-	log   zerolog.Logger
+	now    func() time.Time
+	log    zerolog.Logger
 	// tracer is nil where nothing is traced.
 	tracer *tracer
 
-	servers []*asynq.Server    // one for each of the customer's queues
-	valves  []*valve           // theirs
-	base    context.Context    //nolint:containedctx // the lane's life
-	cancel  context.CancelFunc // ends what runs beside the exports
-	aside   sync.WaitGroup
-	hands   hands
+	server *asynq.Server      // of the customer's queues
+	base   context.Context    //nolint:containedctx // the lane's life
+	cancel context.CancelFunc // ends what runs beside the exports
+	aside  sync.WaitGroup
+	hands  hands
 
 	// What the supervisor notes; guarded by the worker's mu.
 	opened    time.Time
@@ -73,20 +68,10 @@ type hands struct{ held, taken atomic.Int64 }
 func (l *lane) take() (done func()) {
 	l.hands.held.Add(1)
 	l.hands.taken.Add(1)
-	return func() {
-		short := l.short(bulk) || l.short(express)
-		l.hands.held.Add(-1)
-		if short {
-			l.wake()
-		}
-	}
+	return func() { l.hands.held.Add(-1) }
 }
 
 func (h *hands) empty() bool { return h.held.Load() == 0 }
-
-// expressConcurrency is how many exports of small batches are worked on at once,
-// beside those of large ones.
-const expressConcurrency = 4
 
 // newLane opens a lane.
 func (w *Worker) newLane(conn store.Connection) (*lane, error) {
@@ -94,7 +79,7 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.serve(w.queues); err != nil {
+	if err := l.serve(w.redis, w.queues); err != nil {
 		l.cancel()
 		return nil, err
 	}
@@ -126,7 +111,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	settings.SettleTime = conn.Profile.SettleTime(settings.SettleTime)
 	l := &lane{
 		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
-		later: tasks.NewClock(w.redis).Set, now: time.Now,
+		now:    time.Now,
 		leases: newLeases(w.ledger, settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: settings.SettleTime, random: rand.Float64,
@@ -158,58 +143,51 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant, log: log}
 
-	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo, log)
+	l.lookups = newLookups(l.finder, w.ledger, l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo)
 	return l, nil
 }
 
-// serve begins to take exports from the customer's queues. Small, interactive
-// batches have a server of their own, so that they never wait for bulk exports
-// that wait for permits; and a server of two queues would ask the empty one
-// before nearly every export.
-func (l *lane) serve(client redis.UniversalClient) error {
-	pipeline := &handler{newPipeline(l), l.take, l.refuse}
-	for queue, concurrency := range map[string]int{
-		tasks.BulkQueue(l.conn.Customer):    l.settings.LaneConcurrency,
-		tasks.ExpressQueue(l.conn.Customer): expressConcurrency,
-	} {
-		v := l.newValve(client, queue)
-		server := asynq.NewServerFromRedisClient(v, asynq.Config{
-			Concurrency:              concurrency,
-			Queues:                   map[string]int{queue: 1},
-			TaskCheckInterval:        valveCheck,
-			DelayedTaskCheckInterval: time.Second,
-			ShutdownTimeout:          l.settings.ShutdownTimeout,
-			RetryDelayFunc:           comeBackDelay,
-			IsFailure:                isFault,
-			Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
-			LogLevel:                 asynq.WarnLevel,
-		})
-		if err := server.Start(l.marked(queue, pipeline)); err != nil {
-			l.gate.drain()
-			l.shutdown()
-			return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
-		}
-		l.servers = append(l.servers, server)
+// The shares of the queues in an open lane.
+var queueWeights = map[store.QueueSize]int{store.ExpressQueue: 6, store.NormalQueue: 3, store.LargeQueue: 1}
+
+const (
+	// taskCheck is how soon asynq looks again at queues that were empty, and delayedCheck
+	// how often it looks for tasks whose time has come.
+	taskCheck    = 200 * time.Millisecond
+	delayedCheck = time.Second
+)
+
+// serve begins to take exports from the customer's queues.
+func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues) error {
+	weights := map[string]int{}
+	for size, weight := range queueWeights {
+		weights[tasks.QueueName(l.conn.Customer, size)] = weight
+	}
+	l.server = asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
+		Concurrency:              l.settings.LaneConcurrency,
+		Queues:                   weights,
+		TaskCheckInterval:        taskCheck,
+		DelayedTaskCheckInterval: delayedCheck,
+		ShutdownTimeout:          l.settings.ShutdownTimeout,
+		RetryDelayFunc:           retryDelay,
+		IsFailure:                isFailure,
+		Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	if err := l.server.Start(&handler{lane: l, pipeline: newPipeline(l), queues: queues}); err != nil {
+		return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
 	}
 	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
 	l.log.Info().Msg("lane opened")
 	return nil
 }
 
-// shutdown stops the servers, all at the same time.
-func (l *lane) shutdown() {
-	var stopping sync.WaitGroup
-	for _, server := range l.servers {
-		spawn(&stopping, l.log, "shutdown of a lane", server.Shutdown)
-	}
-	stopping.Wait()
-}
-
 // close stops the lane: exports that wait for a permit are handed back, those in
 // the middle of a call finish it, within the shutdown time.
 func (l *lane) close(why string) {
+	l.server.Stop()
 	l.gate.drain()
-	l.shutdown()
+	l.server.Shutdown()
 	l.end()
 	l.log.Info().Str("why", why).Msg("lane closed")
 }
@@ -217,7 +195,6 @@ func (l *lane) close(why string) {
 // end ends what runs beside the exports, and gives back what is left of permits.
 func (l *lane) end() {
 	l.cancel()
-	l.lookups.background.Wait()
 	l.aside.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
@@ -246,60 +223,6 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 		event.Msg("iCIMS called")
 		return answer, err
 	})
-}
-
-// handler is what asynq calls for each task.
-type handler struct {
-	pipeline *pipeline
-	take     func() (done func())
-	refuse   func(ctx context.Context, ref store.Ref) bool
-}
-
-// comeBack tells the queue to deliver the task again after a while. It is not a
-// failure: the ledger counts attempts.
-type comeBack struct{ after time.Duration }
-
-func (e *comeBack) Error() string { return "comes back in " + e.after.Round(time.Second).String() }
-
-// ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
-// store its text.
-func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	return contain(h.pipeline.record.log, "export", func() error { return h.process(ctx, t) })
-}
-
-func (h *handler) process(ctx context.Context, t *asynq.Task) error {
-	ref, generation, err := tasks.ParseTask(t)
-	if err != nil {
-		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
-	}
-	if h.refuse(ctx, ref) {
-		return nil // the task goes: its export, if there is one, has another
-	}
-	defer h.take()()
-	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk, t.Headers()[traces.Header]})
-	if err != nil {
-		return err
-	}
-	if again {
-		return &comeBack{after}
-	}
-	return nil
-}
-
-func isFault(err error) bool {
-	_, back := errors.AsType[*comeBack](err)
-	return !back
-}
-
-// faultPause is when an export comes back whose outcome could not be recorded:
-// Redis needs a moment, and the lease has to run out.
-const faultPause = 5 * time.Second
-
-func comeBackDelay(_ int, err error, _ *asynq.Task) time.Duration {
-	if back, ok := errors.AsType[*comeBack](err); ok {
-		return back.after
-	}
-	return faultPause
 }
 
 // queueLog passes asynq's messages on.

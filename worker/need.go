@@ -17,7 +17,7 @@ type view struct {
 
 	caller    store.Caller    // who would call from here
 	announced store.Announced // zero: not in the list
-	queues    tasks.Outlooks
+	queues    tasks.QueueStates
 	standing  store.Standing
 	live      int64 // moving exports
 }
@@ -56,11 +56,11 @@ const (
 // need tells it for a time by this process's clock, as asynq's times and the ends
 // of closures are.
 func (v view) need(now time.Time) need {
-	n := need{elsewhere: v.queues.Active() > 0}
+	n := need{elsewhere: v.queues.Total().Active > 0}
 	for _, q := range []struct {
-		tasks.Outlook
+		tasks.QueueState
 		closed store.Closure
-	}{{v.queues.Bulk, v.standing.Closed}, {v.queues.Express, v.standing.ClosedExpress}} {
+	}{{v.queues.Normal, v.standing.Closed}, {v.queues.Large, v.standing.Closed}, {v.queues.Express, v.standing.ClosedExpress}} {
 		next, waits := q.Next, ""
 		if !next.IsZero() {
 			next = next.Add(-ahead)
@@ -81,7 +81,7 @@ func (v view) need(now time.Time) need {
 			n.next, n.waits = next, waits
 		}
 	}
-	// Exports without a task are the reconciler's: it announces them.
+	// Exports without a task are the sweep's: it announces them.
 	if n.next.IsZero() && v.live > 0 {
 		n.next = now.Add(unknownLook)
 	}

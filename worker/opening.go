@@ -6,10 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 const (
@@ -156,16 +153,7 @@ func (w *Worker) hurryTwice(customer string, ended <-chan struct{}) {
 // hurry makes what the queue keeps for later due now: with another connection
 // the reasons for waiting may be gone.
 func (w *Worker) hurry(customer string) {
-	inspector := asynq.NewInspectorFromRedisClient(w.redis)
-	queues, err := inspector.Queues()
-	for _, queue := range []string{tasks.ExpressQueue(customer), tasks.BulkQueue(customer)} {
-		if err == nil && slices.Contains(queues, queue) {
-			_, err = inspector.RunAllRetryTasks(queue)
-			if err == nil {
-				_, err = inspector.RunAllScheduledTasks(queue)
-			}
-		}
-	}
+	err := w.queues.RunLater(customer)
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err = errors.Join(err, w.ledger.Hasten(ctx, customer)); err != nil {

@@ -24,6 +24,8 @@ type outcome struct {
 	workflow icims.WorkflowID
 	// panicked counts a panic against the export.
 	panicked bool
+	// ended is set where there was nothing to do: the export had ended, or is a dead letter.
+	ended store.State
 	// err is the cause: of the log line, and what the queue is told of a fault.
 	err error
 }

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 
-	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -21,9 +20,7 @@ func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	if s.conn.Profile.SeesPeople == store.No && !s.errand {
 		return outcome{kind: deferred, reason: store.ReasonPeopleHidden, after: probePause}
 	}
-	// Whoever has taken one of the day's last calls is not sent away because there are
-	// no more.
-	if refused := s.admits(ctx); refused != nil && (icims.ReasonOf(refused) != icims.ReasonQuotaExhausted || !x.reserved.good()) {
+	if refused := s.admits(ctx); refused != nil {
 		return failed(refused)
 	}
 	return outcome{}

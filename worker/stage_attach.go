@@ -39,16 +39,13 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 		}
 	}
 	// Before the intent is recorded: exports that wait here have nothing open.
-	known, end, err := s.tenant.beginStatus(ctx, x.reserved.end)
+	known, end, err := s.tenant.beginStatus(ctx)
 	if err != nil {
 		return stopped(ctx)
 	}
 	defer end()
 	x.status = known
 	if x.claim.State != store.Placing {
-		if o := x.reserved.wait(ctx); o.kind != proceed {
-			return o
-		}
 		step := store.Step{
 			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: x.personMade, Warnings: x.warnings.Codes(),
 		}

@@ -23,29 +23,10 @@ const (
 )
 
 func (s claimStage) exec(ctx context.Context, x *export) outcome {
-	options := store.ClaimOptions{
-		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker,
-		ByTurns: x.task.Turn, Generation: x.task.Generation, PastPause: s.errand,
-	}
-	onDuty := false
-	if !s.lookups.off() {
-		options.Neighbours = s.lookups.size - 1
-		// The intent is recorded along with the claim where the next thing to do is
-		// surely the POST, and its permit is in hand.
-		speculate := s.lookups.expectNobody() && s.admits(ctx) == nil && x.reserved.soon(ctx)
-		options.Ahead, options.Epoch, onDuty = s.lookups.known(speculate)
-	}
-	defer func() {
-		if onDuty {
-			s.lookups.endDuty()
-		}
-	}()
-
 	asked := s.now()
-	claim, err := s.ledger.Claim(ctx, x.ref, options)
-	if claim != nil {
-		x.ref, x.generation = claim.Ref, claim.Generation
-	}
+	claim, err := s.ledger.Claim(ctx, x.ref, store.ClaimOptions{
+		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker, PastPause: s.errand,
+	})
 	switch {
 	case errors.Is(err, store.ErrForged):
 		x.claim = claim
@@ -74,19 +55,17 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	case store.ClaimUnsettled:
 		return outcome{kind: released, reason: store.ReasonWriteSettling, after: claim.Wait + time.Second}
 	case store.ClaimWentBack:
-		s.lookups.enter(claim.Epoch)
 		s.gate.closeFor(store.ReasonRedisWentBack, claim.Wait)
 		return outcome{kind: released, reason: store.ReasonRedisWentBack, after: claim.Wait + time.Second}
 	case store.ClaimLocked:
 		return outcome{kind: released, reason: store.ReasonEmailBusy, after: min(max(lockedRetry, claim.Wait), lockedAtMost)}
+	case store.ClaimEnded:
+		return outcome{kind: released, ended: claim.State}
 	default:
-		return outcome{kind: released}
+		return outcome{kind: released, ended: store.Done}
 	}
 
 	x.claim = claim
-	if claim.Epoch != options.Epoch {
-		options.Ahead = nil // the ledger did not go by it
-	}
 	x.onClaim(asked)
 	x.job = icims.JobID(store.JobOf(claim.Target))
 	x.personID, x.personMade = icims.PersonID(claim.Person), claim.PersonMade
@@ -97,7 +76,5 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	if x.payload.Candidate.ID != claim.Candidate || s.ledger.Keys().EmailHash(x.ref.Customer, x.payload.Candidate.Email) != claim.EmailHash {
 		return s.forgedExport(ctx, x)
 	}
-	s.lookups.claimed(x, options.Ahead, onDuty)
-	onDuty = false
 	return outcome{}
 }

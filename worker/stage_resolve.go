@@ -29,8 +29,6 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 	switch {
 	case x.personID != 0:
 		return outcome{} // recorded by an earlier attempt
-	case x.claim.State == store.Creating:
-		return outcome{} // looked up just before the claim: nobody
 	case x.claim.Intent == store.IntentPerson:
 		return s.settleCreate(ctx, x)
 	}
@@ -104,7 +102,7 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 }
 
 // find sets x.person by the cheapest source that answers: the person lately
-// known under this e-mail, what a neighbour's look-up found, or a look-up.
+// known under this e-mail, what the look-up of its chunk found, or a look-up.
 func (s resolveStage) find(ctx context.Context, x *export) error {
 	if id := x.claim.KnownPerson; id != 0 {
 		p, err := s.finder.byID(ctx, icims.PersonID(id))
@@ -122,14 +120,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 			return nil
 		}
 	}
-	f := x.looked
-	var err error
-	switch {
-	case f == nil:
-		f, err = s.lookups.await(ctx, x)
-	case !f.searched:
-		f, err = s.lookups.one(ctx, x)
-	}
+	f, err := s.lookups.of(ctx, x)
 	if err != nil {
 		return err
 	}

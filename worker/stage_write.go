@@ -28,13 +28,8 @@ func (s writeStage) exec(ctx context.Context, x *export) outcome {
 // create posts the person. The intent is in the ledger before the request is on
 // the wire, and the id as soon as it is known.
 func (s writeStage) create(ctx context.Context, x *export) outcome {
-	if x.claim.State != store.Creating {
-		if o := x.reserved.wait(ctx); o.kind != proceed {
-			return o
-		}
-		if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
-			return ledgerFault(err)
-		}
+	if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
+		return ledgerFault(err)
 	}
 	fields, ws := mapping.Person(x.payload.Candidate, s.conn)
 	x.warn(ws...)
@@ -61,7 +56,7 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	// The person is recorded at once, together with the intent of the next write
 	// where nothing stands between that and its call.
 	to := store.Created
-	if s.tenant.knownStatus().settled && x.reserved.soon(ctx) {
+	if s.tenant.knownStatus().settled {
 		to = store.Placing
 	}
 	return s.recordSurely(ctx, func(ctx context.Context) error {

@@ -53,7 +53,7 @@ func (w *Worker) hear(ctx context.Context, heard []store.Announcement) {
 	}))
 }
 
-// unopened wakes the open lanes of announced customers, and returns the customers to
+// unopened tells the open lanes of announced customers, and returns the customers to
 // look at.
 func (w *Worker) unopened(heard []store.Announcement) []string {
 	w.mu.Lock()
@@ -62,7 +62,6 @@ func (w *Worker) unopened(heard []store.Announcement) []string {
 	for _, a := range heard {
 		if l := w.lanes[a.Customer]; l != nil && !a.Changed {
 			l.heard++
-			l.wake()
 			continue
 		}
 		if _, closing := w.closing[a.Customer]; closing {
@@ -89,7 +88,6 @@ func (w *Worker) goOn(ctx context.Context, changed []string) {
 			w.locked(func() {
 				if l := w.lanes[c]; l != nil {
 					l.gate.resume()
-					l.wake()
 				}
 				if !w.stopping {
 					spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(c, ctx.Done()) })
@@ -302,9 +300,7 @@ func (w *Worker) attend(ctx context.Context, customer string, v view, now time.T
 	if l == nil {
 		return nil
 	}
-	if l.gate.believe(v.standing) {
-		l.wake()
-	}
+	l.gate.believe(v.standing)
 	n := v.need(now)
 	why, closes := w.closes(l, n, now)
 	if !closes {

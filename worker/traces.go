@@ -46,9 +46,9 @@ func (t *tracer) export(ctx context.Context, task task) (context.Context, *journ
 	if parent := traces.Remote(task.Parent); parent.IsValid() {
 		within = trace.ContextWithRemoteSpanContext(ctx, parent)
 	}
-	queue := "express"
-	if task.Turn {
-		queue = "bulk"
+	queue := "bulk"
+	if task.Express {
+		queue = "express"
 	}
 	within, span := t.Start(within, "export", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(traces.Customer.String(task.Customer), traces.Queue.String(queue)))
@@ -66,17 +66,12 @@ func (j *journey) ended(o outcome) {
 	}
 }
 
-// end tells which export it was and what became of it. Where the task was a turn,
-// that is known with the claim only: the batch of the export, not the task, says
-// whose enqueueing it is linked to.
+// end tells which export it was and what became of it.
 func (j *journey) end(x *export) {
 	if j == nil {
 		return
 	}
 	j.span.SetAttributes(traces.Export.String(x.ref.Export))
-	if x.ref != x.task.Ref {
-		j.span.SetAttributes(traces.Turn.Bool(true))
-	}
 	if c := x.claim; c != nil {
 		j.span.SetAttributes(traces.Batch.String(string(c.Batch)), traces.Attempt.Int(c.Attempts+1))
 		if from := traces.Remote(c.Trace); from.IsValid() && from.TraceID() != j.span.SpanContext().TraceID() {
@@ -92,15 +87,6 @@ func (j *journey) stage(ctx context.Context, name string) (context.Context, trac
 		return ctx, nil
 	}
 	return j.Start(ctx, name) //nolint:spancheck // endWith and endSpan end it
-}
-
-// beside begins a span for what an export sets going beside its stages, and what may
-// last longer.
-func (j *journey) beside(ctx context.Context, name string) (context.Context, trace.Span) {
-	if j == nil {
-		return ctx, nil
-	}
-	return j.Start(trace.ContextWithSpan(ctx, j.span), name) //nolint:spancheck // endSpan ends it
 }
 
 // id is the trace's id, for the log; empty where there is none.

@@ -41,7 +41,7 @@ func (w *Worker) complete(ctx context.Context, customers []string, views []view)
 	if err != nil {
 		return nil, err
 	}
-	queues, err := tasks.ReadOutlooks(ctx, w.redis, customers...)
+	queues, err := tasks.ReadQueueStates(ctx, w.redis, customers...)
 	if err != nil {
 		return nil, err
 	}

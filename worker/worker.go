@@ -38,7 +38,7 @@ type Settings struct {
 	MaxCalls        int           // in flight, over all lanes
 	Limits          store.Limits  // of connections that leave them out
 	LaneConcurrency int           // exports of a customer worked on at once
-	Poll            time.Duration // of an empty queue about which nothing is heard
+	TaskRetention   time.Duration // for which asynq keeps completed tasks; 0: it keeps none
 	ShutdownTimeout time.Duration
 	DummyDomain     string
 	AbandonedAfter  time.Duration // without a row a batch is closed that nobody closes
@@ -55,7 +55,7 @@ func DefaultSettings() Settings {
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
-		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, Poll: 2 * time.Second,
+		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, TaskRetention: tasks.DefaultRetention,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain, AbandonedAfter: DefaultAbandonedAfter,
 		Jobs: jobs.DefaultSettings(),
 	}
@@ -64,7 +64,7 @@ func DefaultSettings() Settings {
 // Worker serves the customers that have work, each in a lane of its own.
 type Worker struct {
 	redis    redis.UniversalClient
-	queues   redis.UniversalClient // for asynq's servers
+	queues   *tasks.Queues
 	survey   *survey
 	ledger   *store.Ledger
 	settings Settings
@@ -83,7 +83,7 @@ type Worker struct {
 	observer  Observer
 	vitals    vitals
 	// reverified is when this process last looked which connections are due for it; the
-	// reconciler's alone.
+	// sweep's alone.
 	reverified time.Time
 
 	mu          sync.Mutex
@@ -109,7 +109,7 @@ type Worker struct {
 // New returns a worker that is not started.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	w := &Worker{
-		redis: client, queues: newShowGuard(client), survey: &survey{redis: client, log: log}, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
+		redis: client, queues: tasks.NewQueues(client, settings.TaskRetention), survey: &survey{redis: client, log: log}, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
 		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
@@ -137,7 +137,6 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		l := w.lanes[customer]
 		if kept && l != nil && now.WithLimits(before.Limits) == before {
 			l.gate.setLimits(now.Limits)
-			l.wake()
 			l = nil // it stays
 		} else {
 			delete(w.learned, customer)
@@ -211,7 +210,7 @@ func (w *Worker) Start(ctx context.Context) error {
 	w.mu.Unlock()
 	spawnLoop(ctx, &w.beside, w.log, "announcements", w.listen)
 	spawnLoop(ctx, &w.beside, w.log, "supervisor", w.supervise)
-	spawnLoop(ctx, &w.beside, w.log, "reconciler", newReconciler(w).run)
+	spawnLoop(ctx, &w.beside, w.log, "sweep", newSweep(w).run)
 	// It lives until its last lane is closed: nobody may take over what it finishes.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	w.stopBeating = stopBeating

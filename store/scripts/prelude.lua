@@ -77,21 +77,8 @@ local function sent_place(seconds) return prefix .. 'sent:' .. int(math.floor(to
 -- the reconciler looks at those that are over it.
 local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
 
--- take_turns gives a batch, or all that was put off, a place among those that take
--- turns in the bulk queue.
-local function take_turns(place)
-  local turns = prefix .. 'turns'
-  for _, there in ipairs(redis.call('LRANGE', turns, 0, -1)) do
-    if there == place then return end
-  end
-  redis.call('LPUSH', turns, place)
-end
-
--- put_back lets a turn serve an export that was begun, from a time on.
-local function put_back(id, at)
-  redis.call('ZADD', prefix .. 'back', int(at), id)
-  take_turns('back')
-end
+-- begun lists an export that has begun, and waits: it goes ahead of those that have not.
+local function begun(id, at) redis.call('ZADD', prefix .. 'begun', int(at), id) end
 
 -- tell adds a sealed entry to the export's story, of which the last 20 are kept. iCIMS's
 -- words in front of it (see words.go) are kept apart.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
+
+	"github.com/hibiken/asynq"
 )
 
 const (
@@ -15,19 +16,19 @@ const (
 	sweepPause = 10 * time.Second
 )
 
-// sweeps is how far the current sweep over all customers has come.
-type sweeps struct {
+// batchSweep is how far the current sweep over all customers' batches has come.
+type batchSweep struct {
 	began     time.Time
 	customers []string // that are still to come
 	step      int      // customers to a look
 	looked    time.Time
 }
 
-// sweep looks at the batches of some customers: it forgets those that have expired, and
+// sweepBatches looks at the batches of some customers: it forgets those that have expired, and
 // closes those whose producer has vanished. Within six hours it comes to all customers; a
 // new leader begins at once.
-func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
-	s := &r.sweeps
+func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
+	s := &r.batches
 	if now.Sub(s.looked) < sweepPause {
 		return nil
 	}
@@ -40,7 +41,7 @@ func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := r.forgetServers(ctx, now); err != nil {
+		if err := r.forgetServers(); err != nil {
 			return err
 		}
 		rounds := int(sweepEvery/sweepPause) * 3 / 4 // a round may take longer
@@ -64,13 +65,15 @@ func (r *reconciler) sweep(ctx context.Context, now time.Time) error {
 }
 
 // forgetServers takes asynq's servers that were killed off the lists that its web UI shows:
-// asynq does so only when somebody looks at them.
-func (r *reconciler) forgetServers(ctx context.Context, now time.Time) error {
-	before := strconv.FormatInt(now.Add(-time.Hour).Unix(), 10)
-	for _, key := range []string{showServers, showWorkers} {
-		if err := r.redis.ZRemRangeByScore(ctx, key, "-inf", before).Err(); err != nil {
-			return fmt.Errorf("forget servers: %w", err)
-		}
+// asynq does so when somebody looks at them.
+func (r *sweep) forgetServers() error {
+	_, err := asynq.NewInspectorFromRedisClient(r.redis).Servers()
+	return wrapped("list servers", err)
+}
+
+func wrapped(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

@@ -1,0 +1,148 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/traces"
+)
+
+// handler is what asynq calls for each task of a lane. What it returns decides what asynq
+// does with the task, and what its web UI shows:
+//
+//	created, updated, skipped  nil, with a result   completed
+//	not now, or retried        retryLater           retry
+//	given up                   asynq.SkipRetry      archived
+type handler struct {
+	lane     *lane
+	pipeline *pipeline
+	queues   *tasks.Queues
+}
+
+// ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
+// store its text.
+func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	err := contain(h.lane.log, "export", func() error { return h.process(ctx, t) })
+	_, later := errors.AsType[*retryLater](err)
+	if err == nil || later || errors.Is(err, asynq.SkipRetry) {
+		return err
+	}
+	return &retryLater{text: store.ReasonInternal.Info().Title, after: faultPause, failed: true}
+}
+
+func (h *handler) process(ctx context.Context, t *asynq.Task) error {
+	ref, err := tasks.ParseTask(t)
+	if err != nil {
+		return &givenUp{err.Error()}
+	}
+	if h.lane.refuse(ctx, ref) {
+		return nil // the task goes: its export, if there is one, has another
+	}
+	defer h.lane.take()()
+	queue, _ := asynq.GetQueueName(ctx)
+	express := queue == tasks.QueueName(ref.Customer, store.ExpressQueue)
+	if express {
+		ctx = asExpress(ctx)
+	}
+	if o := h.lane.ready(ctx); o.kind != proceed {
+		return (&export{ref: ref}).again(o, h.lane.now())
+	}
+	one := task{Ref: ref, Express: express, Parent: t.Headers()[traces.Header]}
+	x, o := h.pipeline.run(ctx, one)
+	if o.ended == store.Dead {
+		if x, o, err = h.retryDead(ctx, t, queue, one); err != nil {
+			return err
+		}
+	}
+	return h.answer(t, x, o)
+}
+
+// retryDead retries a dead letter whose archived task somebody ran in asynq's web UI or by
+// its command line. A task that asynq delivers again for another reason is archived again.
+func (h *handler) retryDead(ctx context.Context, t *asynq.Task, queue string, one task) (*export, outcome, error) {
+	letter, err := h.lane.ledger.DeadLetter(ctx, one.Ref)
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	last, err := h.queues.LastError(queue, t.ResultWriter().TaskID())
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	if !strings.HasPrefix(last, deadText) {
+		return nil, outcome{}, deadError(letter.Reason)
+	}
+	err = h.lane.ledger.Revive(ctx, one.Ref, "asynq", "its task was run")
+	if err != nil && !errors.Is(err, store.ErrNotDead) {
+		return nil, outcome{}, err
+	}
+	x, o := h.pipeline.run(ctx, one)
+	return x, o, nil
+}
+
+// answer is what asynq is told of an outcome.
+func (h *handler) answer(t *asynq.Task, x *export, o outcome) error {
+	if o.kind == dead {
+		return deadError(o.reason)
+	}
+	if again := x.again(o, h.lane.now()); again != nil {
+		return again
+	}
+	if h.lane.settings.TaskRetention > 0 {
+		if _, err := t.ResultWriter().Write([]byte(x.result(o))); err != nil {
+			h.lane.log.Debug().Err(err).Msg("the result of a task could not be written")
+		}
+	}
+	return nil
+}
+
+const (
+	// readyWithin is for how long a handler waits for calls to be allowed again before it
+	// gives its task back. A lane that is closed for longer closes in this time, so that no
+	// further task is taken.
+	readyWithin = 5 * time.Second
+	readyCheck  = 100 * time.Millisecond
+)
+
+// ready waits while no export may begin, and returns why none may.
+func (l *lane) ready(ctx context.Context) outcome {
+	for began := l.now(); ; {
+		err := l.admits(ctx)
+		switch {
+		case err == nil:
+			return outcome{}
+		case l.gate.draining.Err() != nil, l.now().Sub(began) >= readyWithin:
+			return failed(err)
+		}
+		select {
+		case <-ctx.Done():
+			return stopped(ctx)
+		case <-l.gate.draining.Done():
+		case <-time.After(readyCheck):
+		}
+	}
+}
+
+// faultPause is when an export comes back whose outcome could not be recorded:
+// Redis needs a moment, and the lease has to run out.
+const faultPause = 5 * time.Second
+
+// isFailure tells asynq what counts as a failure. A task whose worker died does not.
+func isFailure(err error) bool {
+	later, ok := errors.AsType[*retryLater](err)
+	return ok && later.failed
+}
+
+// retryDelay tells asynq when to deliver a task again. Those of workers that died come at
+// once: their claims have run out.
+func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	if later, ok := errors.AsType[*retryLater](err); ok {
+		return later.after
+	}
+	return time.Second
+}

@@ -1,0 +1,312 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// sweep finds what a crash, a fail-over or a hand in asynq's web UI left behind, and puts
+// it right. One process at a time does it; two would do no harm, since each step may be
+// done twice.
+type sweep struct {
+	redis    redis.UniversalClient
+	queues   *tasks.Queues
+	ledger   *store.Ledger
+	survey   *survey
+	registry *registry
+	worker   string
+	idle     time.Duration // see Settings.AbandonedAfter
+	observer Observer
+	leads    *atomic.Bool
+	log      zerolog.Logger
+	reverify func(ctx context.Context, now time.Time) error
+
+	led     bool // in the last round as well
+	turn    int  // of the customers with work
+	all     []string
+	batches batchSweep
+	unheard map[string]bool // customers with moving exports that nobody had announced
+
+	mu sync.Mutex // of what follows: customers are visited side by side
+	// short are customers that lacked tasks at the last visit.
+	short map[string]bool
+	// watched are customers whose tasks somebody may run by hand although they have no
+	// work: they have dead letters.
+	watched   map[string]bool
+	lookedFor time.Time // dead letters that were run
+}
+
+const (
+	sweepRound = 2 * time.Second
+	// leadFor is for how long the process that sweeps may be silent.
+	leadFor = 6 * time.Second
+	leadKey = "ix:reconciler"
+	// visitWithin is within how long each customer with work is visited, and visitsAtOnce
+	// how many side by side: most of it is waiting for Redis.
+	visitWithin  = 10 * time.Second
+	visitsAtOnce = 4
+	// strollStep is how many customers without work are looked at in a round: their
+	// announcement may have been lost. Each costs one command.
+	strollStep = 5
+	// handsEvery is how often it is looked whether somebody ran an archived task, or
+	// resumed a queue, of a customer without a lane.
+	handsEvery = 15 * time.Second
+)
+
+var leadScript = redis.NewScript(`
+local leader = redis.call('GET', KEYS[1])
+if leader and leader ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
+
+func newSweep(w *Worker) *sweep {
+	return &sweep{
+		redis: w.redis, queues: w.queues, ledger: w.ledger, survey: w.survey, registry: w.registry, worker: w.id, idle: w.settings.AbandonedAfter,
+		log: w.log, observer: w.observer, leads: &w.vitals.leads, reverify: w.reverifyIfDue,
+		short: map[string]bool{}, watched: map[string]bool{}, unheard: map[string]bool{},
+	}
+}
+
+// run sweeps while this process leads, until ctx ends.
+func (s *sweep) run(ctx context.Context) {
+	tick := time.NewTicker(sweepRound)
+	defer tick.Stop()
+	defer s.leads.Store(false)
+	for {
+		if err := s.round(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error().Err(err).Fields(store.LogFields(err)).Msg("the sweep failed")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// lead takes or keeps the lead among the processes.
+func (s *sweep) lead(ctx context.Context) (bool, error) {
+	leads, err := leadScript.Run(ctx, s.redis, []string{leadKey}, s.worker, leadFor.Milliseconds()).Bool()
+	s.leads.Store(leads && err == nil)
+	if err != nil {
+		return false, fmt.Errorf("lead: %w", err)
+	}
+	return leads, nil
+}
+
+// round looks at some of the customers, if this process leads.
+func (s *sweep) round(ctx context.Context) error {
+	leads, err := s.lead(ctx)
+	if err != nil || !leads {
+		s.led, s.batches = false, batchSweep{}
+		clear(s.short)
+		clear(s.watched)
+		clear(s.unheard)
+		return err
+	}
+	listed, err := s.ledger.Announced(ctx)
+	if err != nil {
+		return err
+	}
+	busy := make([]string, len(listed))
+	for i, a := range listed {
+		busy[i] = a.Customer
+	}
+	slices.Sort(busy)
+	now := s.registry.shared(time.Now())
+	err = errors.Join(s.visitAll(ctx, s.turnOf(busy), now), s.stroll(ctx, busy), s.hands(ctx, busy, now),
+		s.reverify(ctx, now), s.ledger.Bury(ctx, s.registry.known()), s.sweepBatches(ctx, time.Now()))
+	s.led = true
+	return err
+}
+
+// turnOf chooses the customers with work to visit in this round: each in its turn within
+// visitWithin, or all where they are few.
+func (s *sweep) turnOf(busy []string) []string {
+	const few = 50
+	rounds := int(visitWithin / sweepRound)
+	if len(busy) <= few {
+		return busy
+	}
+	s.turn = (s.turn + 1) % rounds
+	size := (len(busy) + rounds - 1) / rounds
+	return busy[min(s.turn*size, len(busy)):min((s.turn+1)*size, len(busy))]
+}
+
+// visitAll visits customers side by side. One that cannot be read keeps the others from
+// nothing.
+func (s *sweep) visitAll(ctx context.Context, customers []string, now time.Time) error {
+	var (
+		visiting sync.WaitGroup
+		slots    = make(chan struct{}, visitsAtOnce)
+	)
+	for _, customer := range customers {
+		if ctx.Err() != nil {
+			break
+		}
+		slots <- struct{}{}
+		spawn(&visiting, s.log, "sweep", func() {
+			defer func() { <-slots }()
+			if err := s.visit(ctx, customer, now); err != nil && ctx.Err() == nil {
+				s.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("the sweep failed for a customer")
+			}
+		})
+	}
+	visiting.Wait()
+	return context.Cause(ctx)
+}
+
+// stroll looks at some of the customers that are not listed as having work. Those whose
+// exports move all the same are announced, and those with dead letters watched. A new
+// leader looks at all.
+func (s *sweep) stroll(ctx context.Context, busy []string) error {
+	step := strollStep
+	if len(s.all) == 0 || !s.led {
+		all, err := s.ledger.Customers(ctx)
+		if err != nil {
+			return err
+		}
+		s.all = all
+		if !s.led {
+			step = len(all)
+			if err := s.ledger.TakeOver(ctx, all...); err != nil {
+				return err
+			}
+		}
+	}
+	chosen := s.all[:min(step, len(s.all))]
+	s.all = s.all[len(chosen):]
+	// An export that was just accepted is announced a moment later: who was not heard of
+	// is looked at once more.
+	before := s.unheard
+	s.unheard = map[string]bool{}
+	for customer := range before {
+		chosen = append(slices.Clone(chosen), customer)
+	}
+	idle := slices.DeleteFunc(slices.Clone(chosen), func(c string) bool {
+		_, listed := slices.BinarySearch(busy, c)
+		return listed
+	})
+	slices.Sort(idle)
+	idle = slices.Compact(idle)
+	type state struct{ moving, dead int64 }
+	seen, err := surveyed(ctx, s.survey, idle, func(ctx context.Context, page []string) ([]state, error) {
+		moving, err := s.ledger.CountMoving(ctx, page...)
+		if err != nil {
+			return nil, err
+		}
+		dead, err := s.ledger.CountDeadOf(ctx, page...)
+		states := make([]state, len(dead))
+		for i := range states {
+			states[i] = state{moving[i], dead[i]}
+		}
+		return states, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, customer := range idle {
+		c := seen[customer]
+		s.watch(customer, c.dead > 0)
+		switch {
+		case c.moving == 0:
+		case !before[customer]:
+			s.unheard[customer] = true
+		default:
+			s.found(customer, FindingUnannounced, int(c.moving))
+			err = errors.Join(err, s.ledger.Announce(ctx, customer))
+		}
+	}
+	return err
+}
+
+func (s *sweep) watch(customer string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on {
+		s.watched[customer] = true
+	} else {
+		delete(s.watched, customer)
+	}
+}
+
+// hands looks whether somebody has run tasks or resumed queues by hand, with asynq's web
+// UI, its command line or an Inspector: nobody announces that.
+func (s *sweep) hands(ctx context.Context, busy []string, now time.Time) error {
+	if now.Sub(s.lookedFor) < handsEvery {
+		return nil
+	}
+	s.lookedFor = now
+	var idle []string
+	s.mu.Lock()
+	for customer := range s.watched {
+		if _, listed := slices.BinarySearch(busy, customer); !listed {
+			idle = append(idle, customer)
+		}
+	}
+	s.mu.Unlock()
+	seen, err := surveyed(ctx, s.survey, idle, func(ctx context.Context, page []string) ([]int, error) { return tasks.Pending(ctx, s.redis, page...) })
+	if err != nil {
+		return err
+	}
+	for customer, pending := range seen {
+		if pending > 0 {
+			err = errors.Join(err, s.ledger.Announce(ctx, customer))
+		}
+	}
+	return errors.Join(err, s.pauses(ctx, now))
+}
+
+// pauses ends pauses that are over, and those that somebody ended by resuming the queues.
+// A pause that an earlier version recorded pauses the queues now.
+func (s *sweep) pauses(ctx context.Context, now time.Time) error {
+	paused, err := s.ledger.PausedCustomers(ctx)
+	if err != nil || len(paused) == 0 {
+		return err
+	}
+	for _, customer := range paused {
+		err = errors.Join(err, s.pause(ctx, customer, now))
+	}
+	return err
+}
+
+func (s *sweep) pause(ctx context.Context, customer string, now time.Time) error {
+	pause, marked, err := s.ledger.PauseRecord(ctx, customer)
+	if err != nil {
+		return err
+	}
+	states, err := tasks.ReadQueueStates(ctx, s.redis, customer)
+	if err != nil {
+		return err
+	}
+	switch q := states[0]; {
+	case pause == nil:
+		return nil
+	case pause.Over(now):
+		return errors.Join(s.queues.Resume(ctx, customer), s.ledger.EndPause(ctx, customer))
+	case !marked:
+		return errors.Join(s.queues.Pause(ctx, customer), s.ledger.NoteQueuesPaused(ctx, customer))
+	case !q.Express.Paused || !q.Normal.Paused || !q.Large.Paused:
+		_, err := s.ledger.Resume(ctx, customer, "asynq", "its queue was resumed")
+		return errors.Join(s.queues.Resume(ctx, customer), err)
+	}
+	return nil
+}
+
+func (s *sweep) found(customer string, what Finding, n int) {
+	if n > 0 {
+		s.observer.Reconciled(what, n)
+		s.log.Warn().Str("customer", customer).Str("finding", findings[what]).Int("count", n).Msg("put right")
+	}
+}
