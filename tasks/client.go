@@ -398,6 +398,11 @@ func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store
 		r.err = err
 		return
 	}
+	// The exports of a large batch are linked to its trace, not parts of it.
+	trace := ""
+	if s.size == store.ExpressQueue {
+		trace = s.parent
+	}
 	exports := make([]Export, 0, len(accepted))
 	for i, a := range accepted {
 		r.accepted++
@@ -409,7 +414,7 @@ func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store
 		if a.State == store.Queued {
 			exports = append(exports, Export{
 				Ref: store.Ref{Customer: s.batch.Customer, Export: a.Export}, Batch: s.receipt.Batch, Row: chunk[i].Row, Candidate: chunk[i].Candidate,
-				Queue: s.size, Trace: s.parent,
+				Queue: s.size, Trace: trace,
 			})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -65,7 +66,6 @@ const enqueueAtOnce = 16
 // safe for concurrent use.
 type Queues struct {
 	redis     redis.UniversalClient
-	client    *asynq.Client
 	inspector *asynq.Inspector
 	retention time.Duration
 }
@@ -73,21 +73,33 @@ type Queues struct {
 // NewQueues returns the queues in the Redis behind the client. asynq keeps completed tasks
 // for the retention; 0 keeps none.
 func NewQueues(client redis.UniversalClient, retention time.Duration) *Queues {
-	return &Queues{client, asynq.NewClientFromRedisClient(client), asynq.NewInspectorFromRedisClient(client), retention}
+	return &Queues{client, asynq.NewInspectorFromRedisClient(client), retention}
+}
+
+// enqueuer is an asynq client for one call. asynq's client enters a queue into the list of
+// queues once; a queue that was deleted since would be missing from the web UI.
+type enqueuer struct {
+	client    *asynq.Client
+	retention time.Duration
+}
+
+func (q *Queues) enqueuer() enqueuer {
+	return enqueuer{asynq.NewClientFromRedisClient(q.redis), q.retention}
 }
 
 // Enqueue gives each export its task. One that has a task already keeps it.
 func (q *Queues) Enqueue(ctx context.Context, exports ...Export) error {
-	return each(ctx, exports, func(ctx context.Context, e Export) error { return q.enqueue(ctx, e) })
+	put := q.enqueuer()
+	return each(ctx, exports, func(ctx context.Context, e Export) error { return put.enqueue(ctx, e) })
 }
 
-func (q *Queues) enqueue(ctx context.Context, e Export, options ...asynq.Option) error {
-	task, err := newTask(e, q.retention)
+func (p enqueuer) enqueue(ctx context.Context, e Export, options ...asynq.Option) error {
+	task, err := newTask(e, p.retention)
 	if err != nil {
 		return err
 	}
 	// A conflict may also be this very call, repeated by go-redis after a lost answer.
-	if _, err := q.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+	if _, err := p.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		return fmt.Errorf("enqueue: %w", err)
 	}
 	return nil
@@ -96,31 +108,33 @@ func (q *Queues) enqueue(ctx context.Context, e Export, options ...asynq.Option)
 // Substitute gives exports whose tasks nobody works on, although asynq counts them as
 // active, another task in the express queue: they may hold an e-mail's lock.
 func (q *Queues) Substitute(ctx context.Context, exports ...Export) error {
+	put := q.enqueuer()
 	return each(ctx, exports, func(ctx context.Context, e Export) error {
 		id := substituteID(e)
 		e.Queue = store.ExpressQueue
-		return q.enqueue(ctx, e, asynq.TaskID(id))
+		return put.enqueue(ctx, e, asynq.TaskID(id))
 	})
 }
 
 // Run makes the tasks of exports pending that wait for a time or are archived. An export
 // without a task gets one.
 func (q *Queues) Run(ctx context.Context, exports ...Export) error {
-	return each(ctx, exports, func(ctx context.Context, e Export) error { return q.run(ctx, e) })
+	put := q.enqueuer()
+	return each(ctx, exports, func(ctx context.Context, e Export) error { return q.run(ctx, put, e) })
 }
 
 // runWithin is for how long an active task is waited for: asynq archives a task a moment
 // after its export has become a dead letter.
 const runWithin = 2 * time.Second
 
-func (q *Queues) run(ctx context.Context, e Export) error {
+func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
 	for began := time.Now(); ; {
 		queue, state, err := q.find(e)
 		switch {
 		case err != nil:
 			return err
 		case queue == "":
-			return q.enqueue(ctx, e)
+			return put.enqueue(ctx, e)
 		case state == asynq.TaskStatePending:
 			return nil
 		case state == asynq.TaskStateCompleted:
@@ -152,6 +166,8 @@ func (q *Queues) find(e Export) (queue string, state asynq.TaskState, err error)
 		switch {
 		case err == nil:
 			return queue, task.State, nil
+		case brokenTask(err):
+			return queue, asynq.TaskStateActive, nil
 		case !missing(err):
 			return "", 0, fmt.Errorf("look for a task: %w", err)
 		}
@@ -163,6 +179,12 @@ func placesOf(e Export) []string {
 	return slices.Compact([]string{QueueName(e.Customer, e.Queue), QueueName(e.Customer, store.ExpressQueue)})
 }
 
+// brokenTask reports whether a task has lost what it is about, as after a fail-over. asynq
+// takes such a task up and never ends it.
+func brokenTask(err error) bool {
+	return strings.Contains(err.Error(), "could not decode task message")
+}
+
 func missing(err error) bool {
 	return errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound)
 }
@@ -170,6 +192,7 @@ func missing(err error) bool {
 // Hurry moves the tasks of exports to the express queue, ahead of large batches. One that
 // is being worked on stays where it is.
 func (q *Queues) Hurry(ctx context.Context, exports ...Export) error {
+	put := q.enqueuer()
 	return each(ctx, exports, func(ctx context.Context, e Export) error {
 		queue, state, err := q.find(e)
 		if err != nil || state == asynq.TaskStateActive || queue == QueueName(e.Customer, store.ExpressQueue) {
@@ -181,7 +204,7 @@ func (q *Queues) Hurry(ctx context.Context, exports ...Export) error {
 			}
 		}
 		e.Queue = store.ExpressQueue
-		return q.enqueue(ctx, e)
+		return put.enqueue(ctx, e)
 	})
 }
 

@@ -122,7 +122,7 @@ func aloof(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient
 	t.Helper()
 	for id := 1000; len(customers) < 3; id++ {
 		c := strconv.Itoa(id)
-		elsewhere := slices.ContainsFunc([]string{"ix:{" + c + "}:c", "asynq:{" + tasks.BulkQueue(c) + "}:pending", "asynq:{" + tasks.ExpressQueue(c) + "}:pending"}, func(key string) bool {
+		elsewhere := slices.ContainsFunc([]string{"ix:{" + c + "}:c", "asynq:{" + tasks.QueueName(c, store.NormalQueue) + "}:pending", "asynq:{" + tasks.QueueName(c, store.ExpressQueue) + "}:pending"}, func(key string) bool {
 			return nodeOf(t, cluster, client, key) != node
 		})
 		if !elsewhere {

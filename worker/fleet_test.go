@@ -78,7 +78,7 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 	client.AddHook(m.cut)
 	f.t.Cleanup(func() { _ = client.Close() })
 	settings := worker.DefaultSettings()
-	settings.Poll, settings.ShutdownTimeout = 5*time.Millisecond, 5*time.Second
+	settings.ShutdownTimeout = 5 * time.Second
 	if change != nil {
 		change(&settings)
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,8 +13,8 @@ func TestWhatCustomersNeedOfALane(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 	in := now.Add
-	pending := tasks.Outlooks{Bulk: tasks.Outlook{Pending: 7}}
-	later := func(d time.Duration) tasks.Outlooks { return tasks.Outlooks{Express: tasks.Outlook{Next: in(d)}} }
+	pending := tasks.QueueStates{Normal: tasks.QueueState{Pending: 7}}
+	later := func(d time.Duration) tasks.QueueStates { return tasks.QueueStates{Express: tasks.QueueState{Next: in(d)}} }
 	closed := func(reason store.Reason, until time.Time) store.Closure {
 		return store.Closure{Reason: reason, Until: until}
 	}
@@ -29,20 +30,20 @@ func TestWhatCustomersNeedOfALane(t *testing.T) {
 		"something is due in a moment":                            {view: view{queues: later(4 * time.Second)}, next: 3 * time.Second, keeps: true},
 		"something is due in forty minutes":                       {view: view{queues: later(40 * time.Minute)}, next: 40*time.Minute - time.Second},
 		"something is overdue":                                    {view: view{queues: later(-time.Hour)}, next: -time.Hour - time.Second, opens: true, keeps: true},
-		"others work on it":                                       {view: view{queues: tasks.Outlooks{Bulk: tasks.Outlook{Active: 1}}, live: 1}, next: unknownLook, elsewhere: true},
+		"others work on it":                                       {view: view{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1}}, live: 1}, next: unknownLook, elsewhere: true},
 		"exports have no task":                                    {view: view{live: 3}, next: unknownLook},
 		"the budget is spent":                                     {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_quota_exhausted", in(9*time.Hour)), ClosedExpress: closed("icims_quota_exhausted", in(9*time.Hour))}}, next: 9 * time.Hour, waits: "icims_quota_exhausted"},
 		"only the reserve for express is left, and bulk waits":    {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, next: time.Hour, waits: "icims_quota_exhausted"},
-		"only the reserve for express is left, and express waits": {view: view{queues: tasks.Outlooks{Bulk: pending.Bulk, Express: pending.Bulk}, standing: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, opens: true, keeps: true},
+		"only the reserve for express is left, and express waits": {view: view{queues: tasks.QueueStates{Normal: pending.Normal, Express: pending.Normal}, standing: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, opens: true, keeps: true},
 		"a closure that ends in a moment":                         {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_rate_limited", in(2*time.Second))}}, next: 2 * time.Second, waits: "icims_rate_limited", keeps: true},
 		"a closure that is over":                                  {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_rate_limited", in(-time.Second))}}, opens: true, keeps: true},
 		"a closure that nobody knows the end of":                  {view: view{queues: pending, standing: store.Standing{Closed: closed("icims_credentials", time.Time{})}}, next: unknownLook, waits: "icims_credentials"},
 		"work that is due after the closure":                      {view: view{queues: later(time.Hour), standing: store.Standing{ClosedExpress: closed("icims_rate_limited", in(time.Minute))}}, next: time.Hour - time.Second},
-		"paused in asynq's web UI":                                {view: view{queues: tasks.Outlooks{Bulk: tasks.Outlook{Pending: 1, Paused: true}}}, next: pauseLook, waits: waitsQueuePause},
+		"paused in asynq's web UI":                                {view: view{queues: tasks.QueueStates{Normal: tasks.QueueState{Pending: 1, Paused: true}}}, next: pauseLook, waits: waitsQueuePause},
 		"paused until somebody resumes":                           {view: view{queues: pending, standing: store.Standing{Pause: &store.Pause{}}}, next: unknownLook, waits: waitsPaused},
 		"paused for a while":                                      {view: view{queues: pending, standing: store.Standing{Pause: &store.Pause{Until: in(time.Minute)}}}, next: time.Minute, waits: waitsPaused},
 		"paused, with nothing to come":                            {view: view{standing: store.Standing{Pause: &store.Pause{}}}},
-		"paused, with exports in the middle of their calls":       {view: view{queues: tasks.Outlooks{Bulk: tasks.Outlook{Active: 1}}, live: 1, standing: store.Standing{Pause: &store.Pause{}}}, next: unknownLook, waits: waitsPaused, elsewhere: true},
+		"paused, with exports in the middle of their calls":       {view: view{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1}}, live: 1, standing: store.Standing{Pause: &store.Pause{}}}, next: unknownLook, waits: waitsPaused, elsewhere: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,26 +59,23 @@ func TestWhatCustomersNeedOfALane(t *testing.T) {
 	}
 }
 
-func TestRoundsComeToEverybody(t *testing.T) {
+func TestTheSweepVisitsEverybodyInTime(t *testing.T) {
 	t.Parallel()
 	busy := make([]string, 3000)
 	for i := range busy {
-		busy[i] = string([]rune{rune('1' + i/1000), rune('0' + i/100%10), rune('0' + i/10%10), rune('0' + i%10)})
+		busy[i] = fmt.Sprint(1000 + i)
 	}
-	var s rounds
-	seen, rounds := map[string]bool{}, 0
-	for ; len(seen) < len(busy); rounds++ {
-		if rounds > int(visitWithin/reconcileEvery) {
-			t.Fatalf("%d of %d were visited in %d rounds", len(seen), len(busy), rounds)
-		}
-		for _, c := range s.visits(busy, false) {
+	var s sweep
+	seen := map[string]bool{}
+	for range int(visitWithin / sweepRound) {
+		for _, c := range s.turnOf(busy) {
 			seen[c] = true
 		}
 	}
-	if n := len(s.visits(busy, true)); n != len(busy) {
-		t.Errorf("alarmed, %d of %d are visited", n, len(busy))
+	if len(seen) != len(busy) {
+		t.Errorf("%d of %d were visited within %s", len(seen), len(busy), visitWithin)
 	}
-	if n := len(s.visits(busy[:50], false)); n != 50 {
+	if n := len(s.turnOf(busy[:50])); n != 50 {
 		t.Errorf("of few, %d of 50 are visited", n)
 	}
 }

@@ -137,20 +137,23 @@ func TestAckGuard(t *testing.T) {
 
 func TestTasksThatAreNoReferenceAreArchivedNotRepeated(t *testing.T) {
 	for _, payload := range []string{"", "{}", `{"customer":"acme","export":"x"}`, `{"customer":"1234"}`} {
-		err := (&handler{pipeline: &pipeline{record: record{&lane{}}}}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
+		err := (&handler{lane: &lane{}}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
 		if !errors.Is(err, asynq.SkipRetry) {
 			t.Errorf("%q: %v", payload, err)
 		}
 	}
 }
 
-func TestComingBackIsNoFailure(t *testing.T) {
-	back := fmt.Errorf("wrapped: %w", &comeBack{time.Minute})
-	if isFault(back) || comeBackDelay(7, back, nil) != time.Minute {
-		t.Error("coming back counts as a failure, or at another time")
+func TestWaitingIsNoFailure(t *testing.T) {
+	waits := fmt.Errorf("wrapped: %w", &retryLater{text: "waiting", after: time.Minute})
+	if isFailure(waits) || retryDelay(7, waits, nil) != time.Minute {
+		t.Error("waiting counts as a failure, or comes back at another time")
 	}
-	if err := errors.New("redis is down"); !isFault(err) || comeBackDelay(0, err, nil) != faultPause {
-		t.Error("a fault does not count as one")
+	if failed := (&retryLater{text: "failed", after: time.Hour, failed: true}); !isFailure(failed) || retryDelay(0, failed, nil) != time.Hour {
+		t.Error("a failure does not count as one")
+	}
+	if dead := asynq.ErrLeaseExpired; isFailure(dead) || retryDelay(0, dead, nil) > time.Minute {
+		t.Error("the death of a worker counts as a failure of its exports, or they wait")
 	}
 }
 

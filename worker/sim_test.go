@@ -80,7 +80,7 @@ type tally struct {
 }
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the reconciler woke; Redis went back %d times",
+	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the sweep woke; Redis went back %d times",
 		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.nudged.Load(), s.back.Load())
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/seekout/icims-export/store"
@@ -102,7 +103,7 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 		}
 	}
 	s.found(customer, FindingInterrupted, len(lost))
-	return working, s.queues.Substitute(ctx, lost...)
+	return working, s.put(ctx, customer, s.queues.Substitute, lost)
 }
 
 // hurry moves exports that have begun, and whose time has come, ahead of large batches:
@@ -118,7 +119,16 @@ func (s *sweep) hurry(ctx context.Context, customer string, now time.Time) error
 			late = append(late, tasks.ExportOf(m))
 		}
 	}
-	return s.queues.Hurry(ctx, late...)
+	return s.put(ctx, customer, s.queues.Hurry, late)
+}
+
+// put puts tasks of exports into the queues, and announces the customer: its lane may have
+// closed for want of tasks.
+func (s *sweep) put(ctx context.Context, customer string, put func(context.Context, ...tasks.Export) error, exports []tasks.Export) error {
+	if len(exports) == 0 {
+		return nil
+	}
+	return errors.Join(put(ctx, exports...), s.ledger.Announce(ctx, customer))
 }
 
 // overdue looks for the tasks of exports that are late, and gives those another one that
@@ -151,11 +161,11 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 			return err
 		}
 		s.found(customer, FindingNoTask, len(run))
-		if err := s.queues.Run(ctx, run...); err != nil {
+		if err := s.put(ctx, customer, s.queues.Run, run); err != nil {
 			return err
 		}
 		s.found(customer, FindingOrphan, len(stuck))
-		if err := s.queues.Substitute(ctx, stuck...); err != nil {
+		if err := s.put(ctx, customer, s.queues.Substitute, stuck); err != nil {
 			return err
 		}
 		if err := s.ledger.LookAgain(ctx, customer, seen, now.Add(lookAgain)); err != nil || len(late) < sweepPage {

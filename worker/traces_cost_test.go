@@ -35,9 +35,7 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 		within, j := off.export(ctx, task{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
 		_, span := j.stage(within, "claim")
 		endWith(span, outcome{kind: dead, reason: store.ReasonInternal})
-		_, span = j.beside(within, "look ahead")
-		endSpan(span)
-		j.waited(within, "permit reserved", j.clock(), nil)
+		j.waited(within, "look-up of the chunk awaited", j.clock(), nil)
 		j.ended(outcome{})
 		_, end := off.controlTask(within, store.ControlTask{})
 		end(control.EndDone, "", 0)
@@ -54,8 +52,8 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 func TestAnExportWithoutTracesAllocatesAsBefore(t *testing.T) {
 	p := idlePipeline(t)
 	spent := testing.AllocsPerRun(1000, func() {
-		if _, _, err := p.run(t.Context(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); err != nil {
-			t.Error(err)
+		if _, o := p.run(t.Context(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); o.err != nil {
+			t.Error(o.err)
 		}
 	})
 	if spent > allocatedBefore {
@@ -67,8 +65,8 @@ func BenchmarkPipelineAroundItsStages(b *testing.B) {
 	p := idlePipeline(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := p.run(context.Background(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); err != nil {
-			b.Fatal(err)
+		if _, o := p.run(context.Background(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); o.err != nil {
+			b.Fatal(o.err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,17 +11,16 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
-func TestReconciler(t *testing.T) {
+func TestSweep(t *testing.T) {
 	t.Parallel()
 
 	t.Run("exports whose tasks were lost get new ones", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(60)...)
-		if n, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.BulkQueue(customer)); n != 60 || err != nil {
+		if n, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.QueueName(customer, store.NormalQueue)); n != 60 || err != nil {
 			t.Fatalf("deleted %d tasks, %v", n, err)
 		}
 		r.late(id)
@@ -31,30 +31,30 @@ func TestReconciler(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("exports of a dead worker go on at once, and no attempt is counted", func(t *testing.T) {
+	t.Run("exports of a worker that was killed go on when their leases have run out, and no attempt is counted", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(5)...)
 		for _, o := range r.outcomes(id) {
-			r.claimAs("a worker that was killed", o.Export)
+			r.kill(o.Export, store.ExpressQueue, time.Second)
 		}
 		r.start()
 		if b := r.finished(id); b.Created != 5 {
 			t.Errorf("batch %+v", b)
 		}
-		if !strings.Contains(r.logs.String(), "export of a dead worker") {
-			t.Error("the reconciler did not say what it found")
+		if !strings.Contains(r.logs.String(), "claim whose lease ran out") {
+			t.Error("the sweep did not say what it found")
 		}
 		r.clean()
 	})
 
-	t.Run("exports of a dead worker do not wait behind the rest of their batch", func(t *testing.T) {
+	t.Run("exports of a worker that was killed do not wait behind the rest of their batch", func(t *testing.T) {
 		t.Parallel()
 		slow := func(c *store.Connection) { c.Limits.CallsPerSecond, c.Limits.Burst = 20, 1 }
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, conn: slow})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(1000)...) // 100 s of calls
 		last := r.outcomes(id)[999].Export
-		r.claimAs("a worker that was killed", last)
+		r.kill(last, store.NormalQueue, time.Second)
 		r.start()
 		r.eventually("it is done", func() bool { return r.outcomes(id)[999].State == store.Done })
 		if b, err := r.ledger.Batch(t.Context(), id); err != nil || b.Moving() < 500 {
@@ -68,7 +68,7 @@ func TestReconciler(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: impatient})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		claim := r.claimAs("a worker that was killed", r.outcomes(id)[0].Export)
+		claim := r.kill(r.outcomes(id)[0].Export, store.ExpressQueue, time.Second)
 		if err := r.ledger.Step(t.Context(), claim, store.Step{To: store.Creating, Lease: time.Second}); err != nil {
 			t.Fatal(err)
 		}
@@ -84,41 +84,11 @@ func TestReconciler(t *testing.T) {
 		r.clean()
 	})
 
-	t.Run("a worker that lives keeps its claims, even if it is not the one that reconciles", func(t *testing.T) {
+	t.Run("exports whose tasks asynq holds without a lease are done", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		if _, err := r.ledger.Beat(t.Context(), store.Peer{Worker: "alive"}); err != nil {
-			t.Fatal(err)
-		}
-		claim := r.claimAs("alive", r.outcomes(id)[0].Export)
-		r.start()
-		started := time.Time{}
-		r.eventually("a few rounds have passed", func() bool {
-			fleet, err := r.ledger.Beat(t.Context(), store.Peer{Worker: "alive"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, p := range fleet.Workers {
-				if name != "alive" && started.IsZero() {
-					started = p.Beat
-				}
-				if name != "alive" && p.Beat.Sub(started) > 9*time.Second {
-					return true
-				}
-			}
-			return false
-		})
-		if err := r.ledger.Renew(t.Context(), claim, time.Minute); err != nil {
-			t.Errorf("the claim was taken away: %v", err)
-		}
-	})
-
-	t.Run("tasks that asynq holds without a lease are removed, and their exports done", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		queue := "asynq:{" + tasks.ExpressQueue(customer) + "}:"
+		queue := "asynq:{" + tasks.QueueName(customer, store.ExpressQueue) + "}:"
 		ctx := t.Context()
 		// As after a failover that lost the lease but kept the list.
 		task, err := r.redis.RPopLPush(ctx, queue+"pending", queue+"active").Result()
@@ -133,35 +103,17 @@ func TestReconciler(t *testing.T) {
 		if b := r.finished(id); b.Created != 1 {
 			t.Errorf("batch %+v", b)
 		}
-		r.eventually("the orphan is gone", func() bool {
-			return r.redis.LPos(ctx, queue+"active", task, redis.LPosArgs{}).Err() == redis.Nil && r.redis.Exists(ctx, queue+"t:"+task).Val() == 0
-		})
 		r.clean()
 	})
 
-	t.Run("an export whose handler was killed before the claim goes on soon", func(t *testing.T) {
+	t.Run("an export whose worker was killed before the claim goes on", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		queue := "asynq:{" + tasks.ExpressQueue(customer) + "}:"
-		ctx := t.Context()
-		// As asynq takes a task up, with half an hour for the handler.
-		task, err := r.redis.RPopLPush(ctx, queue+"pending", queue+"active").Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.redis.HSet(ctx, queue+"t:"+task, "state", "active").Err(); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.redis.ZAdd(ctx, queue+"lease", redis.Z{Score: float64(time.Now().Add(30 * time.Minute).Unix()), Member: task}).Err(); err != nil {
-			t.Fatal(err)
-		}
+		r.abandon(r.outcomes(id)[0].Export, store.ExpressQueue)
 		r.start()
 		if b := r.finished(id); b.Created != 1 {
 			t.Errorf("batch %+v", b)
-		}
-		if !strings.Contains(r.logs.String(), "task that claims nothing") {
-			t.Error("the reconciler did not say what it found")
 		}
 		r.clean()
 	})
@@ -178,7 +130,7 @@ func TestReconciler(t *testing.T) {
 			t.Errorf("batch %+v", b)
 		}
 		if !strings.Contains(r.logs.String(), "work that is not announced") {
-			t.Error("the reconciler did not say what it found")
+			t.Error("the sweep did not say what it found")
 		}
 		r.clean()
 	})
@@ -186,11 +138,12 @@ func TestReconciler(t *testing.T) {
 	t.Run("a task without a record does nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		if err := tasks.Enqueue(t.Context(), r.redis, r.ledger, customer, tasks.Alarm{Export: "aaaaaaaaaaaaaaaa"}); err != nil {
+		stray := tasks.Export{Ref: store.Ref{Customer: customer, Export: "aaaaaaaaaaaaaaaa"}}
+		if err := errors.Join(tasks.NewQueues(r.redis, 0).Enqueue(t.Context(), stray), r.ledger.Announce(t.Context(), customer)); err != nil {
 			t.Fatal(err)
 		}
 		r.eventually("the task is consumed", func() bool {
-			info, err := asynq.NewInspectorFromRedisClient(r.redis).GetQueueInfo(tasks.BulkQueue(customer))
+			info, err := asynq.NewInspectorFromRedisClient(r.redis).GetQueueInfo(tasks.QueueName(customer, store.NormalQueue))
 			return err == nil && info.Size == 0 && info.ProcessedTotal > 0
 		})
 		if r.sim.CallCount() != 0 {
@@ -199,7 +152,7 @@ func TestReconciler(t *testing.T) {
 	})
 }
 
-// late makes the reconciler look after the exports of a batch now.
+// late makes the sweep look after the exports of a batch now.
 func (r *rig) late(id store.BatchID) {
 	r.t.Helper()
 	for _, o := range r.outcomes(id) {
@@ -209,13 +162,25 @@ func (r *rig) late(id store.BatchID) {
 	}
 }
 
-// claimAs claims an export as another worker would.
-func (r *rig) claimAs(name, export string) *store.Claim {
+// kill leaves an export as a worker does that was killed in the middle of its work: claimed
+// for a while, its task active, and asynq's lease run out.
+func (r *rig) kill(export string, size store.QueueSize, lease time.Duration) *store.Claim {
 	r.t.Helper()
 	claim, err := r.ledger.Claim(r.t.Context(), store.Ref{Customer: customer, Export: export},
-		store.ClaimOptions{Lease: worker.DefaultSettings().Lease, Settle: time.Hour, Worker: name})
+		store.ClaimOptions{Lease: lease, Settle: time.Hour, Worker: "a worker that was killed"})
 	if err != nil || claim.Verdict != store.ClaimOK {
 		r.t.Fatalf("claim: %v, %v", claim, err)
 	}
+	r.abandon(export, size)
 	return claim
+}
+
+// abandon leaves the task of an export as a worker does that was killed.
+func (r *rig) abandon(export string, size store.QueueSize) {
+	r.t.Helper()
+	ctx, queue, id := r.t.Context(), "asynq:{"+tasks.QueueName(customer, size)+"}:", customer+":"+export
+	r.must(r.redis.LRem(ctx, queue+"pending", 0, id).Err())
+	r.must(r.redis.LPush(ctx, queue+"active", id).Err())
+	r.must(r.redis.HSet(ctx, queue+"t:"+id, "state", "active").Err())
+	r.must(r.redis.ZAdd(ctx, queue+"lease", redis.Z{Score: float64(time.Now().Add(-time.Second).Unix()), Member: id}).Err())
 }
