@@ -73,7 +73,7 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	_, err = l.Resume(ctx, "1234", "ana", "x")
 	must("resume", err)
 	must("discard", l.Discard(ctx, refs[0], "ana", "x"))
-	_, err = l.Revive(ctx, refs[1], "ana", "x")
+	err = l.Revive(ctx, refs[1], "ana", "x")
 	must("retry", err)
 	receipt, err := l.Erase(ctx, "1234", "c-00004", store.EraseOptions{Who: "ana", Why: "x"})
 	if must("erase", err); !receipt.Complete {

@@ -3,8 +3,6 @@ package store_test
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -29,11 +27,16 @@ type book struct {
 
 func openBook(t *testing.T, client redis.UniversalClient, spec store.BatchSpec) *book {
 	t.Helper()
+	return openBookAt(t, client, spec)
+}
+
+func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec, options ...store.Option) *book {
+	t.Helper()
 	keys, err := store.NewKeyset()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &book{Ledger: store.NewLedger(client, keys), t: t, redis: client}
+	b := &book{Ledger: store.NewLedger(client, keys, options...), t: t, redis: client}
 	if spec.Customer == "" {
 		spec.Customer = customer
 	}
@@ -61,12 +64,6 @@ func (b *book) accept(candidate, email string) store.Ref {
 		b.t.Fatal(err)
 	}
 	return store.Ref{Customer: b.batch.Customer(), Export: e.Export}
-}
-
-// nobody is what a caller knows who has looked the first rows of a batch up and
-// found nobody.
-func nobody(batch store.BatchID) []store.Ahead {
-	return []store.Ahead{{Batch: batch, Rows: strings.Repeat(string(store.AheadNobody), 20)}}
 }
 
 var longLease = store.ClaimOptions{Lease: time.Hour, Settle: time.Hour}
@@ -155,11 +152,8 @@ func TestLedger(t *testing.T) {
 		{"exports of one e-mail go one after the other", store.BatchSpec{}, emailLock},
 		{"a lost write keeps the e-mail locked, whatever its lease", store.BatchSpec{}, emailLockUnknown},
 		{"a person just created is known to the next export of the e-mail", store.BatchSpec{}, knownPerson},
-		{"speculation records the intent with the claim", store.BatchSpec{}, speculation},
-		{"speculation yields to a marker", store.BatchSpec{}, speculationMarker},
 		{"a retried export counts its attempts and keeps what it knows", store.BatchSpec{Job: 5}, retryKeepsProgress},
 		{"an open intent stays open when the export is put off", store.BatchSpec{}, openIntentStays},
-		{"neighbours are those that still need a look-up", store.BatchSpec{}, neighbours},
 		{"a dead export keeps its payload and frees its e-mail", store.BatchSpec{}, deadExport},
 		{"a revived export looks for its last write only where that may have taken effect", store.BatchSpec{}, revivedIntent},
 		{"a marker gathers jobs of one person and starts anew with another", store.BatchSpec{Job: 1, IncludePreviouslyExported: true}, markerJobs},
@@ -294,7 +288,7 @@ func interruptedWrite(b *book) {
 	if o := b.outcome(0); o.State != store.Unknown {
 		b.t.Errorf("state %s, want unknown", o.State)
 	}
-	c = b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: 0, Ahead: nobody(b.batch)})
+	c = b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: 0})
 	if c.Verdict != store.ClaimOK || c.Intent != store.IntentPerson || c.State != store.Claimed {
 		b.t.Errorf("claim after settling: %s, intent %q, state %s", c.Verdict, c.Intent, c.State)
 	}
@@ -352,34 +346,9 @@ func knownPerson(b *book) {
 	b.step(c, store.Step{To: store.Creating})
 	b.step(c, store.Step{To: store.Created, Person: 90210, PersonMade: true})
 	b.force(first, "le", "1")
-	got := b.claim(second, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
+	got := b.claim(second, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour})
 	if got.KnownPerson != 90210 || got.State != store.Claimed {
 		b.t.Errorf("known person %d, state %s", got.KnownPerson, got.State)
-	}
-}
-
-func speculation(b *book) {
-	ref := b.accept("c-1", "a@example.com")
-	c := b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
-	if c.State != store.Creating || c.Intent != store.NoIntent {
-		b.t.Fatalf("state %s, intent %q", c.State, c.Intent)
-	}
-	b.force(ref, "le", "1")
-	if v := b.claim(ref, longLease).Verdict; v != store.ClaimUnsettled {
-		b.t.Errorf("after a crash: %s, want unsettled", v)
-	}
-}
-
-func speculationMarker(b *book) {
-	b.finish(b.claimed(b.accept("c-1", "a@example.com")), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 1})
-	batch, _, err := b.OpenBatch(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "second"})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.batch = batch
-	c := b.claim(b.accept("c-1", "new@example.com"), store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
-	if c.State != store.Claimed || c.Marker == nil || c.IncludesExported() {
-		b.t.Errorf("state %s, marker %v", c.State, c.Marker)
 	}
 }
 
@@ -413,36 +382,6 @@ func openIntentStays(b *book) {
 	}
 }
 
-func neighbours(b *book) {
-	b.finish(b.claimed(b.accept("marked", "m@example.com")), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 1})
-	batch, _, err := b.OpenBatch(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "next"})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.batch = batch
-	first := b.accept("c-0", "0@example.com")
-	working := b.accept("c-1", "1@example.com")
-	b.accept("c-2", "2@example.com")
-	b.accept("marked", "3@example.com")
-	b.accept("c-4", "4@example.com")
-	b.accept("c-5", "5@example.com")
-	b.claimed(working)
-	c := b.claim(first, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Neighbours: 4})
-	var got []string
-	for _, n := range c.Neighbours {
-		got = append(got, string(n.Payload))
-	}
-	want := []string{"", "payload of c-2", "", "payload of c-4"}
-	if !slices.Equal(got, want) {
-		b.t.Errorf("neighbours %q, want %q", got, want)
-	}
-	b.force(first, "le", "1")
-	c = b.claim(first, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Neighbours: 9, Ahead: []store.Ahead{{Batch: b.batch, Rows: "-kkkk", Neighbours: 4}}})
-	if len(c.Neighbours) != 1 || string(c.Neighbours[0].Payload) != "payload of c-5" || c.FirstNeighbour != 5 {
-		b.t.Errorf("beyond what is known: %q from row %d", c.Neighbours, c.FirstNeighbour)
-	}
-}
-
 func deadExport(b *book) {
 	ref := b.accept("c-1", "a@example.com")
 	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_field_required"})
@@ -469,7 +408,7 @@ func revivedIntent(b *book) {
 			c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
 		}
 		b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused", Warnings: "title_cut"})
-		if _, err := b.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
+		if err := b.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
 			b.t.Fatal(err)
 		}
 		c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})

@@ -38,7 +38,7 @@ func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
 	if err != nil || len(last) != 3 || last[0] == nil || last[0].What != store.WhatSealed || last[1] != nil || last[2] == nil || last[2].What != "dead" {
 		t.Errorf("last entries: %+v, %v", last, err)
 	}
-	if _, err := b.Revive(t.Context(), ref, "ana", "again"); err != nil {
+	if err := b.Revive(t.Context(), ref, "ana", "again"); err != nil {
 		t.Fatal(err)
 	}
 	story, err := b.Story(t.Context(), ref)
