@@ -91,7 +91,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	settings := worker.DefaultSettings()
-	settings.Poll, settings.ShutdownTimeout, settings.SettleTime = 5*time.Millisecond, 5*time.Second, 500*time.Millisecond
+	settings.ShutdownTimeout, settings.SettleTime = 5*time.Second, 500*time.Millisecond
 	settings.RetryMin, settings.RetryMax, settings.CallTimeout = 10*time.Millisecond, 50*time.Millisecond, 2*time.Second
 	r.worker = worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(r.logs))
 	use := stored.WithDefaults()

@@ -7,8 +7,6 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/store/quota"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // ward is a rig whose customers have exports in all states.
@@ -49,9 +47,7 @@ func (w ward) giveUp(reason store.Reason, call store.Called, refs ...store.Ref) 
 func (w ward) enqueue(refs ...store.Ref) {
 	w.t.Helper()
 	for _, ref := range refs {
-		if err := tasks.Enqueue(w.t.Context(), w.API.Redis, w.ledger, ref.Customer, tasks.Alarm{Export: ref.Export}); err != nil {
-			w.t.Fatal(err)
-		}
+		testrig.Enqueue(w.t, w.API.Redis, w.ledger, ref.Customer, ref.Export)
 	}
 }
 

@@ -1,12 +1,16 @@
 package lanes_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/seekout/icims-export/bench/figures"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 // BenchmarkKill kills one of the processes while it works for many customers,
@@ -159,16 +163,29 @@ func longestPause(from, to time.Time, at []time.Time) time.Duration {
 // heldBy lists the customer's exports that a worker holds.
 func (r *rig) heldBy(customer, worker string) []store.Moving {
 	r.b.Helper()
-	now, err := r.ledger.Now(r.b.Context())
+	active, err := tasks.NewQueues(r.redis, 0).Active(customer)
 	if err != nil {
 		r.b.Fatal(err)
 	}
-	const most = 1000
-	moving, err := r.ledger.Upcoming(r.b.Context(), customer, now, now.Add(2*time.Minute), most)
+	exports := make([]string, 0, len(active))
+	for ref := range active {
+		exports = append(exports, ref.Export)
+	}
+	moving, err := r.ledger.Stand(r.b.Context(), customer, exports)
 	if err != nil {
 		r.b.Fatal(err)
 	}
-	return slices.DeleteFunc(moving, func(m store.Moving) bool { return !m.Working() || m.Worker != worker })
+	return slices.DeleteFunc(moving, func(m store.Moving) bool { return !m.Working() || r.holder(m.Ref) != worker })
+}
+
+// holder is the worker that claimed an export last.
+func (r *rig) holder(ref store.Ref) string {
+	r.b.Helper()
+	worker, err := r.redis.HGet(r.b.Context(), "ix:{"+ref.Customer+"}:x:"+ref.Export, "wk").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		r.b.Fatal(err)
+	}
+	return worker
 }
 
 // look forgets the exports that have gone on: others hold them, or they have
@@ -187,7 +204,7 @@ func (r *rig) look(all []account, after *aftermath) bool {
 			r.b.Fatal(err)
 		}
 		for _, m := range stand {
-			if m.State != "" && !m.State.Ended() && (!m.Working() || m.Worker == after.worker) {
+			if m.State != "" && !m.State.Ended() && (!m.Working() || r.holder(m.Ref) == after.worker) {
 				continue
 			}
 			took := &after.goOn

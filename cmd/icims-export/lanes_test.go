@@ -11,19 +11,12 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // enqueue gives exports of a customer their tasks.
 func (w *ward) enqueue(customer string, ids ...string) {
 	w.t.Helper()
-	alarms := make([]tasks.Alarm, len(ids))
-	for i, id := range ids {
-		alarms[i].Export = id
-	}
-	if err := tasks.Enqueue(w.t.Context(), w.redis, w.ledger, customer, alarms...); err != nil {
-		w.t.Fatal(err)
-	}
+	testrig.Enqueue(w.t, w.redis, w.ledger, customer, ids...)
 }
 
 // called makes calls for a customer, and ends the last one with a status.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -98,10 +99,8 @@ func TestPauseAndResume(t *testing.T) {
 		r.wantAll(t, "Customer 1234 was not paused.")
 	})
 	t.Run("a pause made in the web UI is shown as one, and ended as well", func(t *testing.T) {
-		if err := tasks.Enqueue(t.Context(), w.redis, w.ledger, "1234", tasks.Alarm{Export: "x"}); err != nil {
-			t.Fatal(err)
-		}
-		if err := asynq.NewInspectorFromRedisClient(w.redis).PauseQueue(tasks.BulkQueue("1234")); err != nil {
+		testrig.Enqueue(t, w.redis, w.ledger, "1234", "x")
+		if err := asynq.NewInspectorFromRedisClient(w.redis).PauseQueue(tasks.QueueName("1234", store.NormalQueue)); err != nil {
 			t.Fatal(err)
 		}
 		r := w.call("lanes", "1234")

@@ -154,3 +154,23 @@ func Refs(customer string, ids ...string) []store.Ref {
 	}
 	return refs
 }
+
+// Enqueue gives exports their tasks, as a producer does after it accepted them. One that
+// the ledger does not know gets a task of the usual queue.
+func Enqueue(t testing.TB, client redis.UniversalClient, l *store.Ledger, customer string, exports ...string) {
+	t.Helper()
+	stand, err := l.Stand(t.Context(), customer, exports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]tasks.Export, len(stand))
+	for i, m := range stand {
+		all[i] = tasks.ExportOf(m)
+	}
+	if err := tasks.NewQueues(client, 0).Enqueue(t.Context(), all...); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Announce(t.Context(), customer); err != nil {
+		t.Fatal(err)
+	}
+}
