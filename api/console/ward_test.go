@@ -7,6 +7,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // ward is a rig whose customers have exports in all states.
