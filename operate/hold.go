@@ -55,7 +55,7 @@ func HoldOf(s store.Standing, q tasks.QueueStates) Hold {
 		return Hold{State: LanePaused, By: WebUI}
 	case !s.ClosedExpress.Open():
 		return Hold{State: LaneClosed, Reason: s.ClosedExpress.Reason, Until: s.ClosedExpress.Until}
-	case isOpen(s.Breakers):
+	case isOpen(s.Breakers) && time.Since(s.LastGood) > reachedLately:
 		return Hold{State: LaneFailing, Reason: store.ReasonBreakerOpen}
 	case bulk.Paused:
 		return Hold{State: LanePaused, By: WebUI, BulkOnly: true}
@@ -72,6 +72,10 @@ func HoldOf(s store.Standing, q tasks.QueueStates) Hold {
 	}
 	return Hold{State: LaneIdle}
 }
+
+// reachedLately is for how long after a call that succeeded iCIMS counts as well: a breaker
+// that is open all the same is the fault of its process.
+const reachedLately = time.Minute
 
 func isOpen(breakers map[string]string) bool {
 	for _, state := range breakers {

@@ -24,6 +24,8 @@ type Peer struct {
 	Free   int       // how many more it can open; -1 once it is stopping
 	// Refuses are customers that it cannot serve, for want of a usable connection.
 	Refuses []string
+	// Unreachable are customers whose iCIMS does not answer this process.
+	Unreachable []string
 }
 
 // Fleet is the registry of workers at one time of Redis's clock.
@@ -52,7 +54,7 @@ func (f Fleet) Alive() bool {
 // all workers. A worker that beats every few seconds keeps its claims; the claims
 // of one that has stopped are taken over.
 func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
-	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ",")).Slice()
+	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ",")).Slice()
 	if err != nil {
 		return Fleet{}, fmt.Errorf("beat: %w", err)
 	}
@@ -72,14 +74,17 @@ func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
 	return readFleet(now, entries), nil
 }
 
-// readFleet reads entries "beat (ms) lanes free customer,customer".
+// readFleet reads entries "beat (ms) lanes free refused,refused unreachable,unreachable".
 func readFleet(now time.Time, entries map[string]string) Fleet {
 	f := Fleet{Now: now, Workers: make(map[string]Peer, len(entries))}
 	for worker, entry := range entries {
-		parts := append(strings.Split(entry, " "), "", "", "", "")
+		parts := append(strings.Split(entry, " "), "", "", "", "", "")
 		p := Peer{Worker: worker, Beat: millis(parts[0]), Lanes: int(number(parts[1])), Free: int(number(parts[2]))}
 		if parts[3] != "" {
 			p.Refuses = strings.Split(parts[3], ",")
+		}
+		if parts[4] != "" {
+			p.Unreachable = strings.Split(parts[4], ",")
 		}
 		f.Workers[worker] = p
 	}

@@ -16,6 +16,8 @@ type QueueState struct {
 	Active    int // being worked on, by asynq's count
 	Scheduled int // that come back later
 	Retry     int // that come back later after a failure or a wait
+	Archived  int // dead letters
+	Completed int // kept to be seen
 	// Oldest is for how long the first of the pending ones has waited.
 	Oldest time.Duration
 	// Next is when the first of those comes back that come back later; zero
@@ -43,6 +45,7 @@ func (s QueueStates) Total() QueueState { return s.Express.with(s.Bulk()) }
 func (s QueueState) with(o QueueState) QueueState {
 	sum := QueueState{
 		Pending: s.Pending + o.Pending, Active: s.Active + o.Active, Scheduled: s.Scheduled + o.Scheduled, Retry: s.Retry + o.Retry,
+		Archived: s.Archived + o.Archived, Completed: s.Completed + o.Completed,
 		Oldest: max(s.Oldest, o.Oldest), Next: s.Next, Paused: s.Paused || o.Paused,
 	}
 	if sum.Next.IsZero() || !o.Next.IsZero() && o.Next.Before(sum.Next) {
@@ -73,6 +76,7 @@ func ReadQueueStates(ctx context.Context, client redis.UniversalClient, customer
 type stateCommands struct {
 	queue                            string
 	pending, active, scheduled, late *redis.IntCmd
+	archived, completed              *redis.IntCmd
 	paused                           *redis.IntCmd
 	next                             [2]*redis.ZSliceCmd
 	first, since                     *redis.StringCmd
@@ -87,6 +91,7 @@ func readQueueStates(ctx context.Context, client redis.UniversalClient, customer
 					queue:   q,
 					pending: p.LLen(ctx, asynqKey(q, "pending")), active: p.LLen(ctx, asynqKey(q, "active")),
 					scheduled: p.ZCard(ctx, asynqKey(q, "scheduled")), late: p.ZCard(ctx, asynqKey(q, "retry")),
+					archived: p.ZCard(ctx, asynqKey(q, "archived")), completed: p.ZCard(ctx, asynqKey(q, "completed")),
 					paused: p.Exists(ctx, asynqKey(q, "paused")),
 					next: [2]*redis.ZSliceCmd{
 						p.ZRangeWithScores(ctx, asynqKey(q, "scheduled"), 0, 0), p.ZRangeWithScores(ctx, asynqKey(q, "retry"), 0, 0),
@@ -133,7 +138,7 @@ func firstFailure(commands []redis.Cmder) error {
 func (c stateCommands) state(now time.Time) QueueState {
 	s := QueueState{
 		Pending: int(c.pending.Val()), Active: int(c.active.Val()), Scheduled: int(c.scheduled.Val()), Retry: int(c.late.Val()),
-		Paused: c.paused.Val() == 1,
+		Archived: int(c.archived.Val()), Completed: int(c.completed.Val()), Paused: c.paused.Val() == 1,
 	}
 	for _, next := range c.next {
 		for _, z := range next.Val() {

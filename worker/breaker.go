@@ -78,6 +78,12 @@ func (b *breaker) refusal() *icims.RefusedError {
 	return &icims.RefusedError{Reason: icims.Reason(store.ReasonBreakerOpen), After: breakerOpenFor}
 }
 
+// unreachable reports whether the customer's iCIMS has kept failing here, so that other
+// processes had better serve the customer, if they can.
+func (b *breaker) unreachable() bool {
+	return b.circuit.State() != gobreaker.StateClosed
+}
+
 // middleware puts the breaker into the client's transport chain.
 func (b *breaker) middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {

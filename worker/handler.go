@@ -44,7 +44,6 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	if h.lane.refuse(ctx, ref) {
 		return nil // the task goes: its export, if there is one, has another
 	}
-	defer h.lane.take()()
 	queue, _ := asynq.GetQueueName(ctx)
 	express := queue == tasks.QueueName(ref.Customer, store.ExpressQueue)
 	if express {
@@ -53,6 +52,7 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	if o := h.lane.ready(ctx); o.kind != proceed {
 		return (&export{ref: ref}).again(o, h.lane.now())
 	}
+	defer h.lane.take()()
 	one := task{Ref: ref, Express: express, Parent: t.Headers()[traces.Header]}
 	x, o := h.pipeline.run(ctx, one)
 	if o.ended == store.Dead {
@@ -109,15 +109,23 @@ const (
 	readyCheck  = 100 * time.Millisecond
 )
 
-// ready waits while no export may begin, and returns why none may.
+// ready waits while no export may begin, and returns why none may. What waits here is not in
+// the lane's hands, so that a lane may close that is not to make calls for long.
 func (l *lane) ready(ctx context.Context) outcome {
+	var why error // before the lane began to close
 	for began := l.now(); ; {
+		closing := l.gate.draining.Err() != nil
 		err := l.admits(ctx)
 		switch {
 		case err == nil:
 			return outcome{}
-		case l.gate.draining.Err() != nil, l.now().Sub(began) >= readyWithin:
-			return failed(err)
+		case !closing:
+			why = err
+		case why == nil:
+			why = err
+		}
+		if closing || l.now().Sub(began) >= readyWithin {
+			return failed(why)
 		}
 		select {
 		case <-ctx.Done():

@@ -60,8 +60,22 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 			r.log.Error().Str("customer", customer).Int("batches", swept.Broken).Msg("batches whose keys in Redis are broken are kept for ever")
 		}
 		r.found(customer, FindingAbandoned, swept.Closed)
+		if err := r.tidy(ctx, customer, now); err != nil {
+			errs = append(errs, fmt.Errorf("customer %s: %w", customer, err))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// tidy keeps what asynq keeps of a customer small.
+func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error {
+	if _, err := r.queues.TrimArchives(ctx, customer, now); err != nil {
+		return err
+	}
+	if moving, err := r.ledger.CountMoving(ctx, customer); err != nil || moving[0] > 0 {
+		return err
+	}
+	return r.queues.Tidy(ctx, customer)
 }
 
 // forgetServers takes asynq's servers that were killed off the lists that its web UI shows:

@@ -18,6 +18,9 @@ const (
 	// stuckTask is after how long an export is given another task whose own one asynq
 	// counts as active, although nobody has claimed the export.
 	stuckTask = 2 * time.Minute
+	// trimFrom is from how many archived tasks on a customer's archives are trimmed before
+	// their turn.
+	trimFrom = 5_000
 	// sweepPage bounds how many exports are read at once, and sweepPages how many times in
 	// one visit.
 	sweepPage  = 500
@@ -48,6 +51,11 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	}
 	s.watch(customer, dead > 0)
 	total := states[0].Total()
+	if total.Archived > trimFrom {
+		if _, err := s.queues.TrimArchives(ctx, customer, now); err != nil {
+			return err
+		}
+	}
 	working := 0
 	if total.Active > 0 {
 		if working, err = s.interrupted(ctx, customer, now); err != nil {

@@ -183,6 +183,12 @@ func (w *Worker) peer() store.Peer {
 	}
 	p.Refuses = slices.Sorted(maps.Keys(w.refused))
 	p.Refuses = p.Refuses[:min(len(p.Refuses), refusedTold)]
+	for customer, k := range w.learned {
+		if k.breaker.unreachable() && len(p.Unreachable) < refusedTold {
+			p.Unreachable = append(p.Unreachable, customer)
+		}
+	}
+	slices.Sort(p.Unreachable)
 	return p
 }
 

@@ -1,0 +1,94 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// asynq keeps 10,000 archived tasks for 90 days, drops what exceeds that, and its archive
+// fails when very many expire together. So archives are trimmed well below.
+const (
+	archiveSize = 5_000
+	archiveAge  = 60 * 24 * time.Hour
+)
+
+// TrimArchives deletes the oldest archived tasks of a customer. Their dead letters stay in
+// the ledger, and retrying one enqueues it anew. It returns how many it has deleted.
+func (q *Queues) TrimArchives(ctx context.Context, customer string, now time.Time) (int, error) {
+	states, err := ReadQueueStates(ctx, q.redis, customer)
+	if err != nil {
+		return 0, err
+	}
+	trimmed := 0
+	for i, queue := range QueueNames(customer) {
+		n, err := q.trimArchive(ctx, queue, states[0].all()[i].Archived, now.Add(-archiveAge))
+		trimmed += n
+		if err != nil {
+			return trimmed, err
+		}
+	}
+	return trimmed, nil
+}
+
+// trimArchive looks at the archive from its oldest task on.
+func (q *Queues) trimArchive(ctx context.Context, queue string, size int, before time.Time) (trimmed int, err error) {
+	const page = 100
+	for size > 0 && ctx.Err() == nil {
+		tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(page), asynq.Page((size+page-1)/page)) // the latest first
+		if errors.Is(err, asynq.ErrQueueNotFound) {
+			return trimmed, nil
+		}
+		if err != nil {
+			return trimmed, fmt.Errorf("list archived tasks: %w", err)
+		}
+		old := 0
+		for i := len(tasks) - 1; i >= 0 && (size-old > archiveSize || tasks[i].LastFailedAt.Before(before)); i-- {
+			if err := q.inspector.DeleteTask(queue, tasks[i].ID); err != nil && !missing(err) {
+				return trimmed, fmt.Errorf("delete an archived task: %w", err)
+			}
+			old++
+		}
+		size, trimmed = size-old, trimmed+old
+		if old < len(tasks) || len(tasks) == 0 {
+			break
+		}
+	}
+	return trimmed, nil
+}
+
+// Tidy removes what asynq keeps of a customer without work: completed tasks, which it
+// removes only while some server serves their queue, and queues in which nothing has
+// happened since yesterday, so that the web UI stays short.
+func (q *Queues) Tidy(ctx context.Context, customer string) error {
+	existing, err := q.existing(customer)
+	if err != nil {
+		return err
+	}
+	for _, queue := range existing {
+		if _, err := q.inspector.DeleteAllCompletedTasks(queue); err != nil {
+			return fmt.Errorf("delete completed tasks: %w", err)
+		}
+		info, err := q.inspector.GetQueueInfo(queue)
+		if err != nil {
+			return fmt.Errorf("look at a queue: %w", err)
+		}
+		days, err := q.inspector.History(queue, 2)
+		if err != nil {
+			return fmt.Errorf("look at a queue: %w", err)
+		}
+		idle := info.Size == 0 && !info.Paused
+		for _, day := range days {
+			idle = idle && day.Processed == 0
+		}
+		if idle {
+			if err := q.inspector.DeleteQueue(queue, false); err != nil && !errors.Is(err, asynq.ErrQueueNotFound) && !errors.Is(err, asynq.ErrQueueNotEmpty) {
+				return fmt.Errorf("delete a queue: %w", err)
+			}
+		}
+	}
+	return ctx.Err()
+}
