@@ -54,7 +54,7 @@ func (d *Desk) remove(ctx context.Context, customer string, exports []string) er
 				waiting = append(waiting, tasks.ExportOf(m))
 			}
 		}
-		return queues.Enqueue(ctx, waiting...)
+		return queues.EnqueueMissing(ctx, waiting...)
 	})
 	return errors.Join(err, queues.Delete(ctx, customer, exports...), d.Ledger.Announce(ctx, customer))
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,9 @@ type Accepted struct {
 	New bool
 	// State is where that earlier one stands; Queued for a new one.
 	State State
+	// Row, counted from 0, and Queue are those of its task, where it is Queued.
+	Row   int
+	Queue QueueSize
 }
 
 // QueueSize says to which of its customer's queues an export's task goes, by the size of
@@ -89,16 +93,20 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, expo
 	}
 	accepted := make([]Accepted, 0, len(exports))
 	for i, e := range exports {
-		switch answer := text(answers[i]); answer {
+		answer, rest, _ := strings.Cut(text(answers[i]), "|")
+		row, queue, _ := strings.Cut(rest, "|")
+		a := Accepted{Export: e.Export, State: State(answer), Row: int(number(row)), Queue: QueueSize(queue)}
+		switch answer {
 		case "stopped":
 			err = ErrBatchCancelled
+			continue
 		case "full":
 			err = &TooManyWaitingError{customer, l.maxWaiting}
+			continue
 		case "new":
-			accepted = append(accepted, Accepted{Export: e.Export, New: true, State: Queued})
-		default:
-			accepted = append(accepted, Accepted{Export: e.Export, State: State(answer)})
+			a.New, a.State, a.Queue = true, Queued, size
 		}
+		accepted = append(accepted, a)
 	}
 	return accepted, err
 }

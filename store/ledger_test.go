@@ -222,7 +222,7 @@ func acceptAgain(b *book) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	want := []store.Accepted{{Export: live.Export, State: store.Queued}, {Export: ended.Export, State: store.Skipped}, {Export: fresh.Export, New: true, State: store.Queued}}
+	want := []store.Accepted{{Export: live.Export, State: store.Queued, Row: 1}, {Export: ended.Export, State: store.Skipped}, {Export: fresh.Export, New: true, State: store.Queued, Row: 2}}
 	for i := range want {
 		if got[i] != want[i] {
 			b.t.Errorf("accepted[%d] = %+v, want %+v", i, got[i], want[i])

@@ -155,11 +155,15 @@ func (k knowledge) with(person, job, workflow int64) knowledge {
 
 func (m *model) accept(e *modelExport, size store.QueueSize) store.Accepted {
 	if e.state != "" {
-		return store.Accepted{Export: e.id, State: e.state}
+		a := store.Accepted{Export: e.id, State: e.state}
+		if e.state == store.Queued {
+			a.Row, a.Queue = slices.Index(e.batch.rows, e), e.queue
+		}
+		return a
 	}
 	e.state, e.due, e.accepted, e.queue = store.Queued, m.after(30*time.Second), m.now, size
 	e.batch.rows = append(e.batch.rows, e)
-	return store.Accepted{Export: e.id, New: true, State: store.Queued}
+	return store.Accepted{Export: e.id, New: true, State: store.Queued, Row: len(e.batch.rows) - 1, Queue: size}
 }
 
 // differs compares rows with those that the batch has, of the rows from a place on.

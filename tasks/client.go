@@ -403,25 +403,32 @@ func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store
 	if s.size == store.ExpressQueue {
 		trace = s.parent
 	}
-	exports := make([]Export, 0, len(accepted))
-	for i, a := range accepted {
+	candidates := make(map[string]string, len(chunk))
+	for _, e := range chunk {
+		candidates[e.Export] = e.Candidate
+	}
+	var fresh, again []Export
+	for _, a := range accepted {
+		e := Export{
+			Ref: store.Ref{Customer: s.batch.Customer, Export: a.Export}, Batch: s.receipt.Batch, Row: a.Row + 1, Candidate: candidates[a.Export],
+			Queue: a.Queue, Trace: trace,
+		}
 		r.accepted++
+		switch {
+		case a.New:
+			fresh = append(fresh, e)
+		case a.State == store.Queued:
+			// A task is put in for what an earlier sending brought as well, as long as it has
+			// not begun: that sending may have died before it did.
+			again = append(again, e)
+		}
 		if !a.New {
 			r.again++
 		}
-		// A task is put in for what an earlier sending brought as well, as long as
-		// it has not begun: that sending may have died before it did.
-		if a.State == store.Queued {
-			exports = append(exports, Export{
-				Ref: store.Ref{Customer: s.batch.Customer, Export: a.Export}, Batch: s.receipt.Batch, Row: chunk[i].Row, Candidate: chunk[i].Candidate,
-				Queue: s.size, Trace: trace,
-			})
-		}
 	}
-	if r.err = s.client.queues.Enqueue(ctx, exports...); r.err != nil {
-		return
-	}
-	if r.err = s.client.ledger.Announce(ctx, s.batch.Customer); r.err == nil {
+	// What is enqueued begins, also where the rest is not.
+	r.err = errors.Join(s.client.queues.Enqueue(ctx, fresh...), s.client.queues.EnqueueMissing(ctx, again...), s.client.ledger.Announce(ctx, s.batch.Customer))
+	if r.err == nil {
 		r.err = err
 	}
 }

@@ -87,10 +87,23 @@ func (q *Queues) enqueuer() enqueuer {
 	return enqueuer{asynq.NewClientFromRedisClient(q.redis), q.retention}
 }
 
-// Enqueue gives each export its task. One that has a task already keeps it.
+// Enqueue gives each export its task. One that has a task in its queue already keeps it.
 func (q *Queues) Enqueue(ctx context.Context, exports ...Export) error {
 	put := q.enqueuer()
 	return each(ctx, exports, func(ctx context.Context, e Export) error { return put.enqueue(ctx, e) })
+}
+
+// EnqueueMissing is Enqueue for exports that may have been moved to the express queue: a
+// task ID is unique within its queue only.
+func (q *Queues) EnqueueMissing(ctx context.Context, exports ...Export) error {
+	put := q.enqueuer()
+	return each(ctx, exports, func(ctx context.Context, e Export) error {
+		queue, _, err := q.find(e)
+		if err != nil || queue != "" {
+			return err
+		}
+		return put.enqueue(ctx, e)
+	})
 }
 
 func (p enqueuer) enqueue(ctx context.Context, e Export, options ...asynq.Option) error {
@@ -138,7 +151,7 @@ func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
 		case state == asynq.TaskStatePending:
 			return nil
 		case state == asynq.TaskStateCompleted:
-			err = q.inspector.DeleteTask(queue, TaskID(e.Ref)) // it keeps its ID
+			_, err = q.remove(queue, TaskID(e.Ref)) // it keeps its ID
 		case state == asynq.TaskStateActive && time.Since(began) > runWithin:
 			return nil // the sweep looks at it, should nobody be at work on it
 		case state != asynq.TaskStateActive:
@@ -147,7 +160,7 @@ func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
 			}
 		}
 		// Somebody was faster, or asynq is about to archive it: look again.
-		if time.Since(began) > 2*runWithin {
+		if err != nil && time.Since(began) > 2*runWithin {
 			return fmt.Errorf("run a task: %w", err)
 		}
 		select {
@@ -189,18 +202,19 @@ func missing(err error) bool {
 	return errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound)
 }
 
-// Hurry moves the tasks of exports to the express queue, ahead of large batches. One that
-// is being worked on stays where it is.
+// Hurry moves the tasks of exports that wait to the express queue, ahead of large batches.
+// An export without a task gets one there. Every other task stays where it is.
 func (q *Queues) Hurry(ctx context.Context, exports ...Export) error {
 	put := q.enqueuer()
 	return each(ctx, exports, func(ctx context.Context, e Export) error {
 		queue, state, err := q.find(e)
-		if err != nil || state == asynq.TaskStateActive || queue == QueueName(e.Customer, store.ExpressQueue) {
+		express := QueueName(e.Customer, store.ExpressQueue)
+		if err != nil || queue == express || queue != "" && !waits(state) {
 			return err
 		}
 		if queue != "" {
-			if err := q.inspector.DeleteTask(queue, TaskID(e.Ref)); err != nil {
-				return nil //nolint:nilerr // somebody was faster: the sweep looks again
+			if removed, err := q.remove(queue, TaskID(e.Ref)); err != nil || !removed {
+				return err // somebody works on it by now
 			}
 		}
 		e.Queue = store.ExpressQueue
@@ -208,22 +222,39 @@ func (q *Queues) Hurry(ctx context.Context, exports ...Export) error {
 	})
 }
 
+func waits(state asynq.TaskState) bool {
+	return state == asynq.TaskStatePending || state == asynq.TaskStateScheduled || state == asynq.TaskStateRetry
+}
+
+// remove deletes a task, and reports whether it did: an active one stays, and one that is
+// not there needs nothing.
+func (q *Queues) remove(queue, id string) (bool, error) {
+	for try := 0; ; try++ {
+		err := q.inspector.DeleteTask(queue, id)
+		if err == nil || missing(err) {
+			return err == nil, nil
+		}
+		task, infoErr := q.inspector.GetTaskInfo(queue, id)
+		switch {
+		case infoErr != nil && !missing(infoErr), infoErr == nil && task.State != asynq.TaskStateActive && try == 2:
+			return false, fmt.Errorf("delete a task: %w", err)
+		case infoErr != nil || task.State == asynq.TaskStateActive:
+			return false, nil
+		}
+	}
+}
+
 // Alive tells of each export, in their order, whether it has a task that will run or is
 // being worked on, and which of the two.
 func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Life, error) {
-	places := make(map[store.Ref]int, len(exports))
-	for i, e := range exports {
-		places[e.Ref] = i
-	}
 	lives := make([]Life, len(exports))
-	err := each(ctx, exports, func(_ context.Context, e Export) error {
-		_, state, err := q.find(e)
-		switch state {
-		case asynq.TaskStatePending, asynq.TaskStateScheduled, asynq.TaskStateRetry:
-			lives[places[e.Ref]] = Waits
-		case asynq.TaskStateActive:
-			lives[places[e.Ref]] = Works
-		case asynq.TaskStateArchived, asynq.TaskStateCompleted, asynq.TaskStateAggregating:
+	err := eachAt(ctx, len(exports), func(_ context.Context, i int) error {
+		_, state, err := q.find(exports[i])
+		switch {
+		case waits(state):
+			lives[i] = Waits
+		case state == asynq.TaskStateActive:
+			lives[i] = Works
 		}
 		return err
 	})
@@ -262,15 +293,8 @@ func (q *Queues) Delete(ctx context.Context, customer string, exports ...string)
 	}
 	return each(ctx, refs, func(_ context.Context, e Export) error {
 		for _, queue := range existing {
-			err := q.inspector.DeleteTask(queue, TaskID(e.Ref))
-			if err == nil {
-				return nil
-			}
-			if missing(err) {
-				continue
-			}
-			if task, infoErr := q.inspector.GetTaskInfo(queue, TaskID(e.Ref)); infoErr == nil && task.State != asynq.TaskStateActive {
-				return fmt.Errorf("delete a task: %w", err)
+			if removed, err := q.remove(queue, TaskID(e.Ref)); err != nil || removed {
+				return err
 			}
 		}
 		return nil
@@ -278,7 +302,7 @@ func (q *Queues) Delete(ctx context.Context, customer string, exports ...string)
 }
 
 // Empty deletes all pending tasks of a customer, for a cancellation of very many exports:
-// to delete them one by one takes long. The caller enqueues the others again.
+// to delete them one by one takes long. The caller calls EnqueueMissing for the others.
 func (q *Queues) Empty(customer string) error {
 	existing, err := q.existing(customer)
 	for _, queue := range existing {
@@ -370,16 +394,20 @@ func (q *Queues) setPaused(ctx context.Context, customer string, paused bool) er
 
 // each does something to many exports, some at the same time.
 func each(ctx context.Context, exports []Export, do func(context.Context, Export) error) error {
-	if len(exports) == 1 {
-		return do(ctx, exports[0])
-	}
-	group, ctx := errgroup.WithContext(ctx)
+	return eachAt(ctx, len(exports), func(ctx context.Context, i int) error { return do(ctx, exports[i]) })
+}
+
+func eachAt(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	group, doing := errgroup.WithContext(ctx)
 	group.SetLimit(enqueueAtOnce)
-	for _, e := range exports {
-		if ctx.Err() != nil {
+	for i := range n {
+		if doing.Err() != nil {
 			break
 		}
-		group.Go(func() error { return do(ctx, e) })
+		group.Go(func() error { return do(doing, i) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // it was not done to all
 }

@@ -4,7 +4,8 @@
 -- have waiting (0: any), how many rows of the input came before this chunk, digests of its
 -- rows, refused ones included ('': rows are not compared), then per export: id, candidate,
 -- e-mail hash, payload, row of the input (0: none).
--- Returns per export: 'new', or the state of the one that was accepted before;
+-- Returns per export: 'new|row', or the state of the one that was accepted before; as
+-- 'queued|row|queue' where it has not begun;
 -- 'stopped' for one that comes after its batch was cancelled; 'full' for one more than
 -- the customer may have waiting. Nothing is accepted where rows are not those of an earlier
 -- sending: {'conflict', 'row', which} | {'conflict', 'more', rows of the complete batch} |
@@ -58,7 +59,8 @@ for i = 10, #ARGV, 5 do
     state = outcome and string.match(outcome, '^[^|]*')
   end
   if state then
-    answers[#answers + 1], met = state, true
+    local place = state == 'queued' and redis.call('HMGET', rec, 'r', 'queue')
+    answers[#answers + 1], met = place and state .. '|' .. place[1] .. '|' .. (place[2] or '') or state, true
     restore(id, ARGV[i + 2], ARGV[i + 3])
   elseif stopped or added >= room then
     answers[#answers + 1] = stopped and 'stopped' or 'full'
@@ -71,7 +73,7 @@ for i = 10, #ARGV, 5 do
     redis.call('SET', prefix .. 'p:' .. id, ARGV[i + 3])
     shift(row + 1, tonumber(ARGV[i + 4]))
     added = added + 1
-    answers[#answers + 1] = 'new'
+    answers[#answers + 1] = 'new|' .. int(row)
   end
 end
 if digests ~= '' and upto > rows then
