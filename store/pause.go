@@ -48,11 +48,13 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	if err := l.essential(ctx, "SADD", customersKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	if err := l.essential(ctx, "SADD", pausedKey, customer); err != nil {
+	// It replaces a pause whose end may resume the queues at this moment.
+	err = l.essential(ctx, "HSET", pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until, queuesPaused, "")
+	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	err = l.essential(ctx, "HSET", pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until)
-	if err != nil {
+	// Whoever finds it listed without a record takes it off the list.
+	if err := l.essential(ctx, "SADD", pausedKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
 	what, span := "paused", ""
@@ -69,43 +71,41 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 
 // Resume ends a customer's pause; false where there was none.
 func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, error) {
-	ended, err := l.endPause(ctx, customer)
-	if err != nil || !ended {
-		return false, err
-	}
-	return true, errors.Join(
-		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
-		l.tellPause(ctx, customer, by, why, false),
-		l.TellEvent(ctx, customer, "resumed", ""))
-}
-
-// endPause removes the record of a pause, and lets what waited go on at once.
-func (l *Ledger) endPause(ctx context.Context, customer string) (bool, error) {
 	n, err := l.redis.Del(ctx, pauseKey(customer)).Result()
-	if err == nil {
-		err = l.redis.SRem(ctx, pausedKey, customer).Err()
-	}
 	if err != nil {
 		return false, fmt.Errorf("resume: %w", err)
 	}
 	if n == 0 {
 		return false, nil
 	}
+	return true, errors.Join(
+		l.letGoOn(ctx, customer),
+		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
+		l.tellPause(ctx, customer, by, why, false),
+		l.TellEvent(ctx, customer, "resumed", ""))
+}
+
+// letGoOn lets what waited for the end of a pause go on at once.
+func (l *Ledger) letGoOn(ctx context.Context, customer string) error {
 	// The change is told for lanes that are open, the announcement for those that closed.
 	l.tellChange(ctx, customer)
-	return true, l.Hasten(ctx, customer)
+	return l.Hasten(ctx, customer)
 }
 
-// EndPause removes a pause whose time is over.
+// EndPause removes a pause whose time is over. One that an operator began meanwhile stays.
 func (l *Ledger) EndPause(ctx context.Context, customer string) error {
-	ended, err := l.endPause(ctx, customer)
-	if err != nil || !ended {
-		return err
+	ended, err := endPauseScript.of(l).Run(ctx, l.redis, []string{pauseKey(customer)}).Bool()
+	if err != nil {
+		return fmt.Errorf("end a pause: %w", err)
 	}
-	return l.TellEvent(ctx, customer, "resumed", "")
+	if !ended {
+		return nil
+	}
+	return errors.Join(l.letGoOn(ctx, customer), l.TellEvent(ctx, customer, "resumed", ""))
 }
 
-// PausedCustomers lists the customers that have a pause, or had one a moment ago.
+// PausedCustomers lists the customers that have a pause, or had one: PauseRecord takes a
+// customer without one off the list.
 func (l *Ledger) PausedCustomers(ctx context.Context) ([]string, error) {
 	customers, err := l.redis.SMembers(ctx, pausedKey).Result()
 	if err != nil {
@@ -121,7 +121,7 @@ func (l *Ledger) PauseRecord(ctx context.Context, customer string) (p *Pause, qu
 	if err != nil {
 		return nil, false, fmt.Errorf("read pause: %w", err)
 	}
-	if len(fields) == 0 { // removed by an earlier version
+	if len(fields) == 0 { // it has ended
 		err = wrapped("unlist a pause", l.redis.SRem(ctx, pausedKey, customer).Err())
 	}
 	return l.readPause(customer, fields), fields[queuesPaused] != "", err

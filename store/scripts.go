@@ -28,6 +28,7 @@ var (
 	openBatchScript  = loadScript("open_batch")
 	closeBatchScript = loadEssentialScript("close_batch")
 	sweepScript      = loadEssentialScript("sweep_batches")
+	endPauseScript   = loadEssentialFleetScript("end_pause")
 )
 
 // script is a Lua script in two forms that differ in their clock alone.
