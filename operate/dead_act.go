@@ -60,10 +60,7 @@ func (d *Desk) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder) (D
 func (d *Desk) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
 	discard := func(ctx context.Context, customer string, exports []string) (int, error) {
 		n, err := d.Ledger.DiscardAll(ctx, customer, exports, o.Who, o.Why)
-		if err != nil {
-			return n, err
-		}
-		return n, d.queues().Delete(ctx, customer, exports...)
+		return n, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, exports))
 	}
 	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, toFirst(discard))
 }

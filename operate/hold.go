@@ -47,6 +47,9 @@ const WebUI = "the queue's web UI"
 
 // HoldOf says what keeps a customer's exports: the strongest of all reasons.
 func HoldOf(s store.Standing, q tasks.QueueStates) Hold {
+	if s.PauseOver { // a worker is about to resume the queues
+		q.Express.Paused, q.Normal.Paused, q.Large.Paused = false, false, false
+	}
 	bulk, express, total := q.Bulk(), q.Express, q.Total()
 	switch {
 	case s.Pause != nil:

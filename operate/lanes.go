@@ -175,11 +175,8 @@ func (p Place) lane(customer string) Lane {
 		},
 		LastGood: s.LastGood,
 	}
-	if q.Express.Paused && s.Pause == nil {
-		l.PausedInWeb = append(l.PausedInWeb, "express")
-	}
-	if bulk.Paused && s.Pause == nil {
-		l.PausedInWeb = append(l.PausedInWeb, "bulk")
+	if s.Pause == nil && !s.PauseOver {
+		l.PausedInWeb = pausedIn(q)
 	}
 	if len(s.Breakers) > 0 {
 		l.Breakers = s.Breakers

@@ -3,7 +3,6 @@ package operate
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/seekout/icims-export/store"
@@ -112,19 +111,25 @@ func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]st
 	if err != nil {
 		return nil, err
 	}
-	var paused []string
-	for name, isPaused := range map[string]bool{"express": states[0].Express.Paused, "normal": states[0].Normal.Paused, "large": states[0].Large.Paused} {
-		if isPaused {
-			paused = append(paused, name)
-		}
-	}
+	paused := pausedIn(states[0])
 	if len(paused) == 0 {
 		return nil, nil
 	}
-	slices.Sort(paused)
 	if err := d.queues().Resume(ctx, customer); err != nil {
 		return nil, err
 	}
 	action := store.Action{At: time.Now(), Who: who, What: "resumed what was paused in " + WebUI, Why: why}
 	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
+}
+
+// pausedIn names the paused queues, as the API does: bulk are those of all batches that are
+// not small.
+func pausedIn(q tasks.QueueStates) (paused []string) {
+	if q.Express.Paused {
+		paused = append(paused, "express")
+	}
+	if q.Bulk().Paused {
+		paused = append(paused, "bulk")
+	}
+	return paused
 }

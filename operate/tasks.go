@@ -59,6 +59,25 @@ func (d *Desk) remove(ctx context.Context, customer string, exports []string) er
 	return errors.Join(err, queues.Delete(ctx, customer, exports...), d.Ledger.Announce(ctx, customer))
 }
 
+// removeEnded deletes the tasks of those of the exports that have ended, whoever ended them:
+// somebody may have retried one of them meanwhile.
+func (d *Desk) removeEnded(ctx context.Context, customer string, exports []string) error {
+	stand, err := d.Ledger.Stand(ctx, customer, exports)
+	if err != nil {
+		return err
+	}
+	var ended []string
+	for _, m := range stand {
+		if m.State == "" || m.State.Ended() && m.State != store.Dead {
+			ended = append(ended, m.Export)
+		}
+	}
+	if len(ended) == 0 {
+		return nil
+	}
+	return d.queues().Delete(ctx, customer, ended...)
+}
+
 // Erase erases a candidate, see store.Ledger.Erase, and the tasks of the candidate's
 // exports.
 func (d *Desk) Erase(ctx context.Context, customer, candidate string, o store.EraseOptions) (store.ErasureReceipt, error) {

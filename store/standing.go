@@ -30,6 +30,8 @@ type Standing struct {
 	// at all are.
 	Closed, ClosedExpress Closure
 	Pause                 *Pause
+	// PauseOver: a pause has ended by itself, and its record is about to be removed.
+	PauseOver bool
 	// Breakers are circuit breakers that are not closed, by worker.
 	Breakers map[string]string
 	LastGood time.Time
@@ -100,7 +102,11 @@ func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers [
 			WindowEnd: s.WindowEnd, InFlight: s.InFlight, MaxInFlight: s.Limits.InFlight, Rate: s.Rate, CallsPerSecond: s.Limits.CallsPerSecond,
 			Closed: ClosureOf(s.Closed), ClosedExpress: ClosureOf(s.ClosedExpress), LastGood: s.LastSuccess, Breakers: breakers[i].Val(),
 		}
-		if pause := pauses[i].Val(); !s.Paused.Open() && len(pause) > 0 {
+		switch pause := pauses[i].Val(); {
+		case len(pause) == 0:
+		case s.Paused.Open():
+			standings[i].PauseOver = true
+		default:
 			standings[i].Pause = l.readPause(customers[i], pause)
 		}
 	}

@@ -48,7 +48,7 @@ func auditQueue(ctx context.Context, client redis.UniversalClient, ledger *store
 	for _, part := range []struct {
 		what  string
 		check func(context.Context, redis.UniversalClient, *store.Ledger, string, *store.Findings) error
-	}{{"tasks of late exports", auditLate}, {"tasks in work", auditOrphans}} {
+	}{{"tasks of late exports", auditLate}, {"tasks in work", auditOrphans}, {"queues", auditQueues}} {
 		err := part.check(ctx, client, ledger, customer, &found)
 		if store.Broken(err) {
 			found.Add(store.UnreadableViolation(customer, "", part.what))
@@ -85,6 +85,12 @@ func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.
 		}
 		return nil
 	})
+}
+
+// auditQueues finds queues that cannot be read.
+func auditQueues(ctx context.Context, client redis.UniversalClient, _ *store.Ledger, customer string, _ *store.Findings) error {
+	_, err := tasks.ReadQueueStates(ctx, client, customer)
+	return err
 }
 
 // auditOrphans finds tasks that count as active, but which nobody works on.

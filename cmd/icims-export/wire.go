@@ -139,7 +139,7 @@ func checkRights(ctx context.Context, ledger *store.Ledger, s config.Settings) e
 
 // newProducer returns the client that accepts batches.
 func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, further ...tasks.ClientOption) *tasks.Client {
-	options := append([]tasks.ClientOption{tasks.WithChunk(s.EnqueueChunk), tasks.WithDummyDomain(s.DummyEmailDomain)}, further...)
+	options := append([]tasks.ClientOption{tasks.WithChunk(s.EnqueueChunk), tasks.WithDummyDomain(s.DummyEmailDomain), tasks.WithTaskRetention(s.TaskRetention)}, further...)
 	return tasks.NewClient(client, ledger, options...)
 }
 
@@ -164,7 +164,7 @@ func workerSettings(s config.Settings) worker.Settings {
 	w.Limits, w.MaxCalls = s.Limits(), s.MaxCalls
 	w.LaneIdle, w.MaxLanes, w.LaneConcurrency = s.LaneIdle, s.MaxLanes, s.LaneConcurrency
 	w.ShutdownTimeout, w.DummyDomain = s.ShutdownTimeout, s.DummyEmailDomain
-	w.AbandonedAfter = s.AbandonedAfter
+	w.AbandonedAfter, w.TaskRetention = s.AbandonedAfter, s.TaskRetention
 	w.Jobs, w.VerifyEvery = jobsSettings(s), s.VerifyEvery
 	return w
 }
