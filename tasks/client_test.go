@@ -193,7 +193,8 @@ func TestEnqueue(t *testing.T) {
 		send := func(cancelAt int) (tasks.Receipt, error) {
 			n := 0
 			return p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
-				for c, err := range many(100) {
+				// Up to 1,000 rows are read before the first is written.
+				for c, err := range many(1_100) {
 					if n++; n == cancelAt {
 						if _, err := p.ledger.Cancel(t.Context(), batch, store.CancelOptions{}); err != nil {
 							t.Error(err)
@@ -206,8 +207,8 @@ func TestEnqueue(t *testing.T) {
 			}})
 		}
 		for _, sending := range []string{"first", "again"} {
-			r, err := send(map[string]int{"first": 35}[sending])
-			if !errors.Is(err, store.ErrBatchCancelled) || r.Accepted < 20 || r.Accepted > 30 {
+			r, err := send(map[string]int{"first": 1_050}[sending])
+			if !errors.Is(err, store.ErrBatchCancelled) || r.Accepted < 1_020 || r.Accepted > 1_050 {
 				t.Errorf("%s: %v, receipt %+v", sending, err, r)
 			}
 			b, err := p.ledger.Batch(t.Context(), batch)
