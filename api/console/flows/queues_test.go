@@ -17,10 +17,7 @@ import (
 	"github.com/seekout/icims-export/api/monitoring"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
-<<<<<<< HEAD
 	"github.com/seekout/icims-export/store/redistest"
-=======
->>>>>>> f082dfd (Adapt tests of API, CLI and benchmarks to tasks of exports)
 )
 
 // withQueues puts asynq's web UI for the queues in a Redis beside the console.
@@ -90,7 +87,6 @@ func tasksOf(t *testing.T, client redis.UniversalClient) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-<<<<<<< HEAD
 	inspector, producer := asynq.NewInspectorFromRedisClient(client), asynq.NewClientFromRedisClient(client)
 	for i, state := range states {
 		id := taskOf(state)
@@ -105,11 +101,6 @@ func tasksOf(t *testing.T, client redis.UniversalClient) (stop func()) {
 		if _, err := producer.Enqueue(asynq.NewTask("icims:export", []byte(payload)), options...); err != nil {
 			t.Fatal(err)
 		}
-=======
-	_, refs := testrig.Accept(t, s.ledger, customer, 1709, "c-1", "c-2")
-	for _, ref := range refs {
-		testrig.Enqueue(t, s.redis, s.ledger, customer, ref.Export)
->>>>>>> f082dfd (Adapt tests of API, CLI and benchmarks to tasks of exports)
 	}
 	testrig.Eventually(t, "each state has a task", func() bool {
 		info, err := inspector.GetQueueInfo(queue)
