@@ -91,9 +91,6 @@ func (w *ward) inspect() queueTruth {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if len(archived) != info.Archived {
-			w.t.Errorf("queue %s lists %d of %d archived tasks", name, len(archived), info.Archived)
-		}
 		for _, task := range archived {
 			_, export, _ := strings.Cut(task.ID, ":")
 			q.archived[export] = task
@@ -161,6 +158,11 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 	agree := func(dead int) map[string]*asynq.TaskInfo {
 		t.Helper()
 		var queue queueTruth
+		defer func() {
+			if t.Failed() {
+				t.Logf("asynq has %d archived tasks, %d pending, %d active and %d for later; lanes: %+v", len(queue.archived), queue.pending, queue.active, queue.later, w.lane())
+			}
+		}()
 		testrig.Eventually(t, fmt.Sprintf("asynq has archived %d tasks and works on none", dead), func() bool {
 			queue = w.inspect()
 			return len(queue.archived) == dead && queue.pending+queue.active+queue.later == 0
@@ -332,7 +334,7 @@ func TestPausesAreThoseOfAsynqsQueues(t *testing.T) {
 	}
 	held()
 	ended(first, usual, later)
-	w.call("lanes", "1234").wantNone(t, "go-live")
+	w.call("lanes", "1234").wantAll(t, "asynq resumed")
 
 	w.call("pause", "1234", "--why=a moment", "--until=3s").wantStatus(t, statusDone)
 	if diff := cmp.Diff(both(true), paused()); diff != "" {
