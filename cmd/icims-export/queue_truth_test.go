@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,20 +132,13 @@ func (w *ward) apiOf() func(path string, into any) {
 func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 	w := newWard(t)
 	read := w.apiOf()
-	// People whom the account cannot see, but whose address iCIMS does not give away twice.
-	hidden := made("hidden", 13)
-	var people []int64
-	for _, c := range hidden {
-		id := w.tenant.AddPerson(map[string]any{"firstname": "Some", "lastname": "Body", "email": c.Email})
-		w.tenant.Hide("person", id)
-		people = append(people, id)
-	}
+	sealed := made("sealed", 13)
 	lost := made("lost", 12)
-	large := w.enqueued(1701, append(append(made("good", 260), hidden...), lost...)...)
+	large := w.enqueued(1701, slices.Concat(made("good", 260), sealed, lost)...)
 	small := w.enqueued(8888, made("jobless", 15)...)
-	// payloads of the lost ones are taken away, and brought back.
+	// The data of the lost ones is taken away, that of the sealed ones spoiled; later both come back.
 	rename := func(from, to string) {
-		for _, c := range lost {
+		for _, c := range slices.Concat(lost, sealed) {
 			export := w.ledger.Keys().ExportID(string(large), c.ID)
 			if err := w.redis.Rename(t.Context(), "ix:{1234}:"+from+":"+export, "ix:{1234}:"+to+":"+export).Err(); err != nil {
 				t.Fatal(err)
@@ -152,9 +146,15 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 		}
 	}
 	rename("p", "away")
+	for _, c := range sealed {
+		export := w.ledger.Keys().ExportID(string(large), c.ID)
+		if err := w.redis.Set(t.Context(), "ix:{1234}:p:"+export, "of another keyset", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.work()
 
-	why := map[string]store.Reason{"hidden": store.ReasonEmailUnreadable, "lost": store.ReasonPayloadMissing, "jobless": store.ReasonJobNotFound}
+	why := map[string]store.Reason{"sealed": store.ReasonPayloadSealed, "lost": store.ReasonPayloadMissing, "jobless": store.ReasonJobNotFound}
 	agree := func(dead int) map[string]*asynq.TaskInfo {
 		t.Helper()
 		var queue queueTruth
@@ -212,9 +212,6 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 	}
 	archived := agree(40)
 
-	for _, id := range people {
-		w.tenant.Purge(id)
-	}
 	w.tenant.AddJob(icimstest.Job{ID: 8888, Title: "Clerk", Portals: []int{1}})
 	rename("away", "p")
 	inspector := asynq.NewInspectorFromRedisClient(w.redis)
