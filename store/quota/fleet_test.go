@@ -83,6 +83,7 @@ type fleet struct {
 	latency time.Duration // of calls, at most
 	prompt  bool          // they arrive in order, and all take as long
 	loss    float64       // of answers of Redis
+	repeats float64       // of requests, whose first answer is lost
 	deaths  float64       // of processes, at each request
 	giveUps float64       // of callers, before their call
 	rests   float64       // of processes
@@ -204,6 +205,9 @@ func (f *fleet) work(p *fleetProcess) {
 	q.Worker = p.name
 	f.asks++
 	a := f.ask(q)
+	if f.rng.Float64() < f.repeats {
+		a = f.ask(q)
+	}
 	if f.rng.Float64() < f.loss {
 		for i := range wants {
 			p.returned = append(p.returned, quota.Unused(quota.UnknownPermit(p.name, q.First+int64(i))))
@@ -266,10 +270,14 @@ func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
 
 func newFleet(t *testing.T, seed uint64, limits quota.Limits) *fleet {
 	t.Helper()
+	return newFleetOn(newPermitRig(t, limits), seed)
+}
+
+func newFleetOn(r *permitRig, seed uint64) *fleet {
 	f := &fleet{
-		permitRig: newPermitRig(t, limits), rng: rand.New(rand.NewPCG(seed, 7)),
+		permitRig: r, rng: rand.New(rand.NewPCG(seed, 7)),
 		latency: 200 * time.Millisecond, demand: 8, express: 0.1,
-		account: &account{limits: limits},
+		account: &account{limits: r.limits},
 	}
 	f.account.roll(f.now)
 	return f

@@ -208,8 +208,9 @@ if not peek then
       end
     end
   end
-  -- With a second spender that nothing was heard of for a minute, one call asks for all.
-  local unheard = foreign > 0 and now - get('heard_at') > 60 * second
+  -- One call asks for all in a window that iCIMS has not confirmed, and where nothing was heard of
+  -- a second spender for a minute.
+  local unheard = limit > 0 and (get('window_guessed') == 1 or foreign > 0 and now - get('heard_at') > 60 * second)
   local room = (unheard and 1 or limits.in_flight) - in_flight() - longer_waiting
 
   -- grant adds a permit, or returns what it lacks.

@@ -217,6 +217,20 @@ func TestPermitRate(t *testing.T) {
 			t.Errorf("slot %s", got)
 		}
 	})
+	t.Run("a clock that is set back neither stops calls nor allows too many", func(t *testing.T) {
+		r := newPermitRig(t, limits)
+		r.bulk(10)
+		r.pass(-time.Hour)
+		granted := 0
+		for range 20 {
+			granted += len(r.bulk(10).Permits)
+			r.pass(100 * time.Millisecond)
+		}
+		// The burst may be used again, and the slots of two seconds.
+		if granted < 5 || granted > limits.Burst+2*5 {
+			t.Errorf("granted %d", granted)
+		}
+	})
 	t.Run("of ten permits bulk gets one, however much express there is", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		express, bulk := 0, 0
