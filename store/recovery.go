@@ -155,14 +155,15 @@ func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.T
 	return wrapped("list moving exports", err)
 }
 
-// Stand reads where exports stand, without Due. The State of one whose record is
-// gone is empty.
+// Stand reads where exports stand. The State of one whose record is gone is empty.
 func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) ([]Moving, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
 	records := make([]*redis.SliceCmd, len(exports))
+	var due *redis.FloatSliceCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		due = p.ZMScore(ctx, dueKey(customer), exports...)
 		for i, id := range exports {
 			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "le", "b", "r", "c", "queue", "tk")
 		}
@@ -175,6 +176,9 @@ func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) (
 	for i, id := range exports {
 		r := records[i].Val()
 		list[i] = Moving{Ref: Ref{customer, id}}
+		if at := due.Val(); len(at) == len(exports) && at[i] > 0 {
+			list[i].Due = time.UnixMilli(int64(at[i]))
+		}
 		if len(r) == 7 {
 			list[i].State, list[i].Lease, list[i].Batch = State(text(r[0])), millis(text(r[1])), BatchID(customer+"-"+text(r[2]))
 			list[i].Row, list[i].Candidate, list[i].Queue, list[i].Token = int(number(text(r[3]))), text(r[4]), QueueSize(text(r[5])), number(text(r[6]))

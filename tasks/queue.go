@@ -163,10 +163,8 @@ func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
 		if err != nil && time.Since(began) > 2*runWithin {
 			return fmt.Errorf("run a task: %w", err)
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
+		if err := pause(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -195,7 +193,7 @@ func placesOf(e Export) []string {
 // brokenTask reports whether a task has lost what it is about, as after a fail-over. asynq
 // takes such a task up and never ends it.
 func brokenTask(err error) bool {
-	return strings.Contains(err.Error(), "could not decode task message")
+	return strings.Contains(err.Error(), "could not decode task message") || strings.Contains(err.Error(), "is not supported task state")
 }
 
 func missing(err error) bool {
@@ -280,8 +278,9 @@ func (q *Queues) LastError(queue, id string) (string, error) {
 	return task.LastErr, nil
 }
 
-// Delete deletes the tasks of exports that have ended. An active one stays: whoever works
-// on it finds its export ended.
+// Delete deletes the tasks of exports that have ended. One that is still active is about to
+// be completed, and is waited for a moment; whoever works on it for longer finds its export
+// ended.
 func (q *Queues) Delete(ctx context.Context, customer string, exports ...string) error {
 	existing, err := q.existing(customer)
 	if err != nil {
@@ -291,14 +290,39 @@ func (q *Queues) Delete(ctx context.Context, customer string, exports ...string)
 	for i, export := range exports {
 		refs[i] = Export{Ref: store.Ref{Customer: customer, Export: export}}
 	}
-	return each(ctx, refs, func(_ context.Context, e Export) error {
-		for _, queue := range existing {
-			if removed, err := q.remove(queue, TaskID(e.Ref)); err != nil || removed {
+	return each(ctx, refs, func(ctx context.Context, e Export) error {
+		for began := time.Now(); ; {
+			gone := true
+			for _, queue := range existing {
+				removed, err := q.remove(queue, TaskID(e.Ref))
+				if err != nil || removed {
+					return err
+				}
+				if _, err := q.inspector.GetTaskInfo(queue, TaskID(e.Ref)); err == nil {
+					gone = false
+				}
+			}
+			if gone || time.Since(began) > deleteWithin {
+				return nil
+			}
+			if err := pause(ctx); err != nil {
 				return err
 			}
 		}
-		return nil
 	})
+}
+
+// deleteWithin is for how long an active task is waited for that is to be deleted.
+const deleteWithin = time.Second
+
+// pause waits until asynq may have moved a task.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(50 * time.Millisecond):
+		return nil
+	}
 }
 
 // Empty deletes all pending tasks of a customer, for a cancellation of very many exports:

@@ -20,8 +20,10 @@ const (
 	// asideConcurrency is how many tasks outside the lanes a process runs at once. Most of
 	// them wait; the kinds of control tasks have bounds of their own.
 	asideConcurrency = 128
-	// asidePoll is the longest time between two looks at the queues outside the lanes.
-	asidePoll = time.Second
+	// asidePoll is the time between two looks at the queues outside the lanes, and
+	// asideDelayed between two for tasks whose time has come. An idle process costs little.
+	asidePoll    = 1500 * time.Millisecond
+	asideDelayed = 5 * time.Second
 )
 
 // ServeControl makes the worker run control tasks of a kind. Call it before Start.
@@ -54,7 +56,7 @@ func (w *Worker) serveAside(ctx context.Context) error {
 		Concurrency:              asideConcurrency,
 		Queues:                   map[string]int{tasks.ControlQueue: 1},
 		TaskCheckInterval:        asidePoll,
-		DelayedTaskCheckInterval: 2 * asidePoll,
+		DelayedTaskCheckInterval: asideDelayed,
 		ShutdownTimeout:          w.settings.ShutdownTimeout,
 		RetryDelayFunc:           retryIn,
 		IsFailure:                hasFailed,

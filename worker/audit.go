@@ -107,8 +107,13 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	if err != nil {
 		return err
 	}
+	now, err := ledger.Now(ctx)
+	if err != nil {
+		return err
+	}
 	for _, m := range stand {
-		if active[m.Ref] || m.State == "" || m.State.Ended() {
+		stuck := m.State != "" && !m.State.Ended() && !m.Lease.After(now) && now.Sub(m.Due) > stuckTask
+		if active[m.Ref] || stuck {
 			found.Add(store.Violation{
 				Kind: ViolationOrphan, Customer: customer, Export: m.Export,
 				Text: fmt.Sprintf("Task %s counts as active, but nobody works on it.", tasks.TaskID(m.Ref)),

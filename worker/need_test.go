@@ -14,7 +14,9 @@ func TestWhatCustomersNeedOfALane(t *testing.T) {
 	now := time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 	in := now.Add
 	pending := tasks.QueueStates{Normal: tasks.QueueState{Pending: 7}}
-	later := func(d time.Duration) tasks.QueueStates { return tasks.QueueStates{Express: tasks.QueueState{Next: in(d)}} }
+	later := func(d time.Duration) tasks.QueueStates {
+		return tasks.QueueStates{Express: tasks.QueueState{Next: in(d)}}
+	}
 	closed := func(reason store.Reason, until time.Time) store.Closure {
 		return store.Closure{Reason: reason, Until: until}
 	}

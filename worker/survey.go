@@ -25,6 +25,10 @@ const (
 	surveyApart = 15 * time.Second
 )
 
+// brokenKeys is what the log says of a customer whose keys in Redis are no longer what they
+// were.
+const brokenKeys = "the customer's keys in Redis are broken, so its work stands still"
+
 // surveyed reads something of customers, all in a few pipelines. Of a cluster one
 // node may be out of reach: then each customer is read by itself, side by side, and
 // those that have keys there are left out, so that the others need not wait for
@@ -66,7 +70,7 @@ func surveyed[T any](ctx context.Context, s *survey, customers []string, read fu
 			if err != nil {
 				failure = err
 				if store.Broken(err) {
-					s.log.Error().Err(err).Str("customer", c).Msg("the customer's keys in Redis are broken, so its work stands still")
+					s.log.Error().Err(err).Str("customer", c).Msg(brokenKeys)
 				}
 				return
 			}

@@ -57,8 +57,8 @@ const (
 	visitWithin  = 10 * time.Second
 	visitsAtOnce = 4
 	// strollStep is how many customers without work are looked at in a round: their
-	// announcement may have been lost. Each costs one command.
-	strollStep = 5
+	// announcement may have been lost. Each costs two commands.
+	strollStep = 3
 	// handsEvery is how often it is looked whether somebody ran an archived task, or
 	// resumed a queue, of a customer without a lane.
 	handsEvery = 15 * time.Second
@@ -158,7 +158,9 @@ func (s *sweep) visitAll(ctx context.Context, customers []string, now time.Time)
 		slots <- struct{}{}
 		spawn(&visiting, s.log, "sweep", func() {
 			defer func() { <-slots }()
-			if err := s.visit(ctx, customer, now); err != nil && ctx.Err() == nil {
+			if err := s.visit(ctx, customer, now); store.Broken(err) {
+				s.log.Error().Err(err).Str("customer", customer).Msg(brokenKeys)
+			} else if err != nil && ctx.Err() == nil {
 				s.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("the sweep failed for a customer")
 			}
 		})

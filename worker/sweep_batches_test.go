@@ -13,14 +13,16 @@ import (
 
 // A producer that stops in the middle leaves a batch that ends all the same, and the
 // worker says so.
-func TestReconcilerClosesAbandonedBatches(t *testing.T) {
+func TestTheSweepClosesAbandonedBatches(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.AbandonedAfter = time.Nanosecond }})
 	goOn, ended := make(chan struct{}), make(chan tasks.Receipt, 1)
-	candidates := people(3)
+	// How large a batch is shows after 1,000 rows.
+	const before = 1_001
+	candidates := people(before + 1)
 	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
 		for i, c := range candidates {
-			if i == 2 {
+			if i == before {
 				<-goOn // hangs, or is killed
 			}
 			if !yield(c, nil) {
@@ -29,19 +31,19 @@ func TestReconcilerClosesAbandonedBatches(t *testing.T) {
 		}
 	}}
 	go func() {
-		receipt, err := tasks.NewClient(r.redis, r.ledger, tasks.WithChunk(1)).Enqueue(t.Context(), batch)
+		receipt, err := tasks.NewClient(r.redis, r.ledger, tasks.WithChunk(500)).Enqueue(t.Context(), batch)
 		if err != nil {
 			t.Error(err)
 		}
 		ended <- receipt
 	}()
 	var id store.BatchID
-	r.eventually("two rows are accepted", func() bool {
+	r.eventually("the first rows are accepted", func() bool {
 		open, err := r.ledger.OpenBatches(t.Context(), customer)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(open) == 1 && open[0].Accepted == 2 {
+		if len(open) == 1 && open[0].Accepted == before {
 			id = open[0].ID
 		}
 		return id != ""
@@ -53,7 +55,7 @@ func TestReconcilerClosesAbandonedBatches(t *testing.T) {
 	r.eventually("the killed server is forgotten", func() bool {
 		return r.redis.ZScore(t.Context(), "asynq:servers", "asynq:servers:{host:1:killed}").Err() != nil
 	})
-	if b := r.finished(id); !b.Abandoned || b.Created != 2 {
+	if b := r.finished(id); !b.Abandoned || b.Created != before {
 		t.Errorf("%+v", b)
 	}
 	r.eventually("the log says so", func() bool {
@@ -63,12 +65,12 @@ func TestReconcilerClosesAbandonedBatches(t *testing.T) {
 	// The producer was only slow.
 	close(goOn)
 	receipt := <-ended
-	if receipt.Batch != id || receipt.Accepted != 3 {
+	if receipt.Batch != id || receipt.Accepted != before+1 {
 		t.Errorf("%+v", receipt)
 	}
 	r.eventually("the rest ends as well", func() bool {
 		b, err := r.ledger.Batch(t.Context(), id)
-		return err == nil && b.Created == 3 && !b.Abandoned && !b.Ended.IsZero()
+		return err == nil && b.Created == before+1 && !b.Abandoned && !b.Ended.IsZero()
 	})
 	r.clean()
 }
