@@ -82,5 +82,5 @@ func (d *Desk) removeEnded(ctx context.Context, customer string, exports []strin
 // exports.
 func (d *Desk) Erase(ctx context.Context, customer, candidate string, o store.EraseOptions) (store.ErasureReceipt, error) {
 	receipt, err := d.Ledger.Erase(ctx, customer, candidate, o)
-	return receipt, errors.Join(err, d.queues().Delete(context.WithoutCancel(ctx), customer, receipt.Exports...))
+	return receipt, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, receipt.Exports))
 }

@@ -77,7 +77,7 @@ func TestPlacement(t *testing.T) {
 				}
 			}
 			if able == 0 { // nobody reaches iCIMS, so somebody has to go on trying
-				able = unreachable
+				able, room = unreachable, unreachable
 			}
 			chosen := servers(f, customer)
 			if len(chosen) != min(able, servedBy) {
