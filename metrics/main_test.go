@@ -70,7 +70,8 @@ func newRig(t *testing.T, c icimstest.Config, byCustomer bool) *rig {
 	r.worker = worker.New(r.client, r.ledger, settings, hosts, zerolog.Nop())
 	r.worker.SetConnections([]store.Connection{{
 		Customer: customer, Username: "export-user", Password: password, PortalURLs: server.PortalURL(customer, 1),
-		Limits: store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
+		Limits:  store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
+		Profile: testrig.Verified(),
 	}})
 	r.worker.Observe(metrics.NewWorkerMetrics(r.registry, r.worker.Vitals))
 	r.health = &metrics.Health{Redis: r.client, Writes: newWrites(r.ledger), Lanes: r.worker.Ready, Alive: r.worker.Alive}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -97,7 +98,8 @@ func newRig(t *testing.T, c icimstest.Config) *rig {
 	w := worker.New(r.client, r.ledger, settings, hosts, zerolog.Nop())
 	w.SetConnections([]store.Connection{{
 		Customer: customer, Username: "export-user", Password: password, PortalURLs: server.PortalURL(customer, 1),
-		Limits: store.Limits{CallsPerSecond: 200, Burst: 10, InFlight: 4, CallsPerDay: 1_000_000},
+		Limits:  store.Limits{CallsPerSecond: 200, Burst: 10, InFlight: 4, CallsPerDay: 1_000_000},
+		Profile: testrig.Verified(),
 	}})
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)
