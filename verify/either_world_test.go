@@ -56,6 +56,21 @@ func TestVerificationFindsOutAboutTheTenant(t *testing.T) {
 		"searches that ignore case": {func(c *icimstest.TenantConfig) {
 			c.Behaviour = &icimstest.Behaviour{SearchEmailCase: icimstest.Insensitive}
 		}, func(p *store.TenantProfile) { p.IgnoresCase = store.Yes }},
+		"nobody is an object with code 2": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.ErrorsObject}
+		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, 2 }},
+		"nobody is 404 with code 2": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.Errors404}
+		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, 2 }},
+		"nobody is an object without a code": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.Uncoded}
+		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, -1 }},
+		"a status that is refused by its label": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{StatusByValue: icimstest.Refused}
+		}, func(p *store.TenantProfile) { p.StatusID, p.KeepsStatus = "", store.No }},
+		"a route for pairs that is not there": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{PairRoute: icimstest.Absent}
+		}, func(p *store.TenantProfile) { p.ReadsPair = store.No }},
 		"a right that is missing": {func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.pair"} }, func(p *store.TenantProfile) { p.ReadsPair = store.No }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -172,6 +172,7 @@ func (x *run) nobody(ctx context.Context) (icims.NobodyShape, *icims.Error) {
 	x.profile.Nobody, x.profile.NobodyCode = store.NobodyIsEmptyList, 0
 	if shape.Errors {
 		x.profile.Nobody, x.profile.NobodyCode = store.NobodyIsErrors, shape.Code
+		x.client.KnowNobody(shape.Code) // the export of the test candidate searches as well
 	}
 	return shape, nil
 }
