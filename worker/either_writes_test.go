@@ -170,6 +170,20 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 				t.Errorf("an education that was there was changed: %d entries", entries)
 			}
 			r.clean()
+
+			// Somebody else may have entered what is owed.
+			other := people(1)[0]
+			other.Education = []tasks.Education{{School: "Hidden School"}}
+			made := r.outcomes(r.run(tasks.Prospects, tasks.Options{}, other).ID)[0]
+			if !strings.Contains(made.Warnings, "education_owed") {
+				t.Errorf("outcome %+v", made)
+			}
+			r.tenant.Change(made.Person, map[string]any{"education": []any{map[string]any{"school": map[string]any{"value": "Entered by hand"}}}})
+			other.Education = a.Education
+			r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, other)
+			if p, _ := r.tenant.Person(made.Person); len(p["education"].([]any)) != 1 {
+				t.Errorf("an education that was entered by hand was changed: %v", p["education"])
+			}
 		})
 	}
 }
