@@ -70,8 +70,12 @@ func TestVerificationFindsOutAboutTheTenant(t *testing.T) {
 		}, func(p *store.TenantProfile) { p.StatusID, p.KeepsStatus = "", store.No }},
 		"a route for pairs that is not there": {func(c *icimstest.TenantConfig) {
 			c.Behaviour = &icimstest.Behaviour{PairRoute: icimstest.Absent}
-		}, func(p *store.TenantProfile) { p.ReadsPair = store.No }},
-		"a right that is missing": {func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.pair"} }, func(p *store.TenantProfile) { p.ReadsPair = store.No }},
+		}, func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.Yes }},
+		"neither a search nor a route for pairs": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{PairRoute: icimstest.Absent, PairSearch: icimstest.Misses}
+		}, func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.No }},
+		"a right that is missing": {func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.pair"} },
+			func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.Yes }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -284,6 +288,37 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 			searches := r.sim.CallCounts()["search.people"]
 			if c.or == store.Yes && searches > 2*n/2 || c.or == store.No && searches < 2*n {
 				t.Errorf("%d searches", searches)
+			}
+		})
+	}
+}
+
+// Where neither a search nor a read shows a workflow, the check fails. The next verification does not put
+// the test candidate on the job again.
+func TestEitherWorldWorkflowsAreHidden(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		search, route string
+		result        verify.Result
+		said          string
+	}{
+		"both":          {icimstest.Finds, icimstest.Present, verify.ResultConnected, "ok"},
+		"by a search":   {icimstest.Finds, icimstest.Absent, verify.ResultDegraded, "warned pair_not_readable"},
+		"by its route":  {icimstest.Misses, icimstest.Present, verify.ResultConnected, "ok"},
+		"not at all":    {icimstest.Misses, icimstest.Absent, verify.ResultDegraded, "failed pair_not_visible"},
+		"not permitted": {icimstest.Misses, icimstest.Denied, verify.ResultDegraded, "failed pair_not_visible"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) {
+				cfg.Behaviour = &icimstest.Behaviour{PairSearch: c.search, PairRoute: c.route, DuplicateWorkflow: icimstest.Allow}
+			}})
+			for range 2 {
+				wantSaid(t, r.verify(verify.Args{}), c.result, map[string]string{"workflow_of_person": c.said})
+				r.forgetPeople()
+			}
+			if inv := r.sim.Invariants(); len(inv.Violations()) > 0 || inv.Workflows != 1 {
+				t.Errorf("%d workflows, %v", inv.Workflows, inv.Violations())
 			}
 		})
 	}
