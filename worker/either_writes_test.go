@@ -230,6 +230,29 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 	}
 }
 
+// A tenant that stops taking the status after it was verified: a warning counts as a refusal.
+func TestEitherWorldStatusIsIgnoredLater(t *testing.T) {
+	t.Parallel()
+	const n = 6
+	for mode, dropped := range map[string]int{icimstest.Accepted: 0, icimstest.IgnoredWarn: n} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{StatusByValue: mode}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes})
+			b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+			told := 0
+			for _, o := range r.outcomes(b.ID) {
+				if strings.Contains(o.Warnings, "status_dropped") {
+					told++
+				}
+			}
+			if told != dropped {
+				t.Errorf("%d of %d are told of", told, dropped)
+			}
+			r.holds(n, n)
+		})
+	}
+}
+
 // TestEitherWorldUnknownFields: what the tenant does not have is told with the same
 // words, whether iCIMS refuses it or saves the record without.
 func TestEitherWorldUnknownFields(t *testing.T) {

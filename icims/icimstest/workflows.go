@@ -281,6 +281,9 @@ func workflowsPair(c *call) answer {
 		return *missing
 	}
 	ids := t.byPair[pair{atoi(c.arg("person")), atoi(c.arg("job"))}]
+	if len(ids) == 0 && t.behaviour.PairRoute == EmptyObject {
+		return ok(map[string]any{})
+	}
 	if len(ids) == 0 {
 		return notFound("Workflow")
 	}
