@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,11 @@ func (s *Server) registerReadBacks() {
 			"If one is running for the customer, that one is answered, with `joined`. Follow it with `wait`.",
 		Errors: []Code{CodeNoConnection, CodeCallsShort},
 	}, s.startReadBack)
+	register(s, op{
+		ID: "plan-read-back", Method: http.MethodGet, Path: "/v1/customers/{customer}/read-backs/plan", Scope: ScopeRead, Tags: []string{"read-backs"},
+		Summary: "Show what a read-back costs", Description: "The size of the sample and the most calls to iCIMS that it takes. Nothing is read.",
+		Errors: []Code{CodeNoConnection},
+	}, s.planReadBack)
 	register(s, op{
 		ID: "get-read-back", Method: http.MethodGet, Path: "/v1/customers/{customer}/read-backs/{read_back}", Scope: ScopeRead, Tags: []string{"read-backs"},
 		Summary:     "Show a read-back",
@@ -43,6 +49,41 @@ type StartedReadBack struct {
 	Joined bool `json:"joined,omitempty" doc:"It was running already: this is somebody else's, with that one's sample."`
 }
 
+// ReadBackPlan is what a read-back would cost.
+type ReadBackPlan struct {
+	People    int    `json:"people" doc:"People of the sample."`
+	Workflows int    `json:"workflows" doc:"Their workflows."`
+	Calls     int    `json:"calls" doc:"Calls to iCIMS that it takes at most."`
+	Left      *int   `json:"left,omitempty" doc:"Calls that it may make today; left out before the first call of all."`
+	Short     bool   `json:"short" doc:"It takes more calls than are left: it would be refused."`
+	Cost      string `json:"cost" doc:"The same in a sentence." example:"50 people and 50 workflows: up to 100 calls of 9,994 left today."`
+}
+
+// readBackPlan draws the sample of a read-back.
+func (s *Server) readBackPlan(ctx context.Context, customer string, sample int) (readback.Plan, error) {
+	conn, ok := s.Desk.Connection(ctx, customer)
+	if !ok {
+		return readback.Plan{}, store.ErrNoConnection
+	}
+	return readback.NewPlan(ctx, s.Ledger, conn.WithDefaults(), cmp.Or(sample, readback.DefaultSample))
+}
+
+func (s *Server) planReadBack(ctx context.Context, in *struct {
+	CustomerPath
+
+	Sample int `query:"sample" minimum:"1" maximum:"500" default:"50" doc:"How many people to read back."`
+}) (*struct{ Body ReadBackPlan }, error) {
+	p, err := s.readBackPlan(ctx, in.Customer, in.Sample)
+	if err != nil {
+		return nil, err
+	}
+	plan := ReadBackPlan{People: p.People, Workflows: p.Workflows, Calls: p.Calls, Short: p.Short(), Cost: p.CostText()}
+	if p.Known {
+		plan.Left = &p.Left
+	}
+	return &struct{ Body ReadBackPlan }{plan}, nil
+}
+
 type startedReadBackOutput struct {
 	Location string `header:"Location" doc:"Where to follow it."`
 	Body     StartedReadBack
@@ -53,15 +94,7 @@ func (s *Server) startReadBack(ctx context.Context, in *struct {
 
 	Body ReadBackOrder
 }) (*startedReadBackOutput, error) {
-	conn, ok := s.Desk.Connection(ctx, in.Customer)
-	if !ok {
-		return nil, store.ErrNoConnection
-	}
-	sample := in.Body.Sample
-	if sample == 0 {
-		sample = readback.DefaultSample
-	}
-	plan, err := readback.NewPlan(ctx, s.Ledger, conn.WithDefaults(), sample)
+	plan, err := s.readBackPlan(ctx, in.Customer, in.Body.Sample)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,10 @@ func TestAReadBackIsAskedForAndShown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	plan := decoded[ReadBackPlan](r.call(r.key(ScopeRead, "1234"), http.MethodGet, path+"/plan?sample=2", nil))
+	if plan.People != 2 || plan.Workflows != 2 || plan.Calls != 4 || plan.Short || !strings.HasPrefix(plan.Cost, "2 people and 2 workflows: up to 4 calls of ") {
+		t.Errorf("plan: %+v", plan)
 	}
 	r.call(operator, http.MethodPost, path, map[string]any{"max_calls": 5}).problem(CodeCallsShort)
 	r.call(operator, http.MethodPost, path, map[string]any{"sample": 501}).problem(CodeInvalid)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/bench/figures"
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -137,7 +138,7 @@ func connection(sim *simulator) store.Connection {
 		Limits: store.Limits{CallsPerSecond: unlimited, Burst: unlimited, InFlight: concurrency, CallsPerDay: unlimited},
 	}.WithDefaults()
 	if !sim.unverified {
-		c.Profile = store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes}
+		c.Profile = testrig.Verified()
 	}
 	return c
 }

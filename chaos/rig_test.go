@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/internal/child"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -110,6 +111,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 			"    portal_urls: "+r.sim.origin+"/customers/"+c+"/search/portals/1?staleness=0", "    "+limits)
 	}
 	r.write(filepath.Join(dir, "connections.yml"), []byte(strings.Join(lines, "\n")+"\n"))
+	testrig.VerifyFile(t, r.ledger, filepath.Join(dir, "connections.yml"), r.env)
 	for i := range o.workers {
 		r.workers = append(r.workers, nil)
 		r.startWorker(i)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,7 +39,7 @@ type Client struct {
 	userAgent string
 	now       func() time.Time
 	// nobodyCode means "nothing found", beside code 2; see WithNobodyCode.
-	nobodyCode int
+	nobodyCode atomic.Int64
 
 	base       http.RoundTripper
 	hosts      HostPolicy
@@ -151,9 +152,8 @@ func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, er
 		maxBody:   DefaultMaxBody,
 		userAgent: defaultUserAgent,
 		now:       time.Now,
-
-		nobodyCode: codeNotFound,
 	}
+	c.nobodyCode.Store(codeNotFound)
 	for _, opt := range opts {
 		if err := opt(c); err != nil {
 			return nil, fmt.Errorf("icims: %w", err)

@@ -48,7 +48,7 @@ func search[ID ~int64](ctx context.Context, c *Client, op Op, q Query) ([]ID, *R
 	if err != nil {
 		return nil, resp, err
 	}
-	rows, err := ans.rows(codeNotFound, c.nobodyCode)
+	rows, err := ans.rows(codeNotFound, int(c.nobodyCode.Load()))
 	if err != nil {
 		return nil, resp, err
 	}
@@ -161,10 +161,15 @@ var errSomebody error = detail("a search for nobody has a hit")
 // [Client.Nobody] returned for this customer; 0 changes nothing.
 func WithNobodyCode(code int) Option {
 	return func(c *Client) error {
-		if code != codeInternal {
-			c.nobodyCode = code
-		}
+		c.KnowNobody(code)
 		return nil
+	}
+}
+
+// KnowNobody is WithNobodyCode for a client that is in use, as during a verification.
+func (c *Client) KnowNobody(code int) {
+	if code != codeInternal {
+		c.nobodyCode.Store(int64(code))
 	}
 }
 

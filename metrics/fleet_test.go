@@ -223,3 +223,26 @@ func TestManyBusyCustomersAreReadLessOften(t *testing.T) {
 		}
 	}
 }
+
+// When Redis has lost writes is shown by how it came to.
+func TestFleetShowsLostWrites(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	r := newFleetRig(t, client, false)
+	beat := func() store.Loss {
+		t.Helper()
+		loss, _, err := r.ledger.NoticeLoss(t.Context(), "a worker", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return loss
+	}
+	beat()
+	r.is(r.collect(), map[string]float64{"redis_loss_timestamp_seconds emptied": 0, "redis_loss_timestamp_seconds went_back": 0, "redis_loss_timestamp_seconds possible": 0})
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	loss := beat()
+	r.clock = r.clock.Add(fleetEvery)
+	r.is(r.collect(), map[string]float64{"redis_loss_timestamp_seconds emptied": float64(loss.At.UnixMilli()) / 1000, "redis_loss_timestamp_seconds went_back": 0})
+}

@@ -120,6 +120,41 @@ func TestReadinessAndMetricsShareALookAtRedis(t *testing.T) {
 	}
 }
 
+// Settings are risks whether or not the Redis user may read them by CONFIG. What nobody can
+// read counts as one.
+func TestRisksAreCountedWithoutCONFIG(t *testing.T) {
+	t.Parallel()
+	evicts, forbidden := redistest.Config("maxmemory-policy", "allkeys-lru"), func(command string) redistest.Option {
+		return redistest.Config("rename-command", command+` ""`)
+	}
+	for name, c := range map[string]struct {
+		options []redistest.Option
+		risks   float64
+		says    string
+	}{
+		"all is well":                       {[]redistest.Option{redistest.AppendOnly("everysec")}, 0, ""},
+		"CONFIG is allowed":                 {[]redistest.Option{evicts}, 2, "may evict keys"},
+		"CONFIG is refused":                 {[]redistest.Option{evicts, forbidden("CONFIG")}, 2, "may evict keys"},
+		"CONFIG, INFO are refused":          {[]redistest.Option{evicts, forbidden("CONFIG"), forbidden("INFO")}, 1, "could not be checked"},
+		"all is well, not CONFIG":           {[]redistest.Option{redistest.AppendOnly("everysec"), forbidden("CONFIG")}, 0, ""},
+		"the user may do nothing dangerous": {[]redistest.Option{evicts, redistest.Config("user", "default on nopass ~* &* +@all -@dangerous")}, 1, "could not be checked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := redistest.Start(t, c.options...).Client(t)
+			h := &metrics.Health{Redis: client, Writes: newWrites(newLedger(t, client))}
+			registry := metrics.NewRegistry()
+			registry.MustRegister(h)
+			if n := value(t, registry, "redis_risks"); n != c.risks {
+				t.Errorf("%v risks, want %v", n, c.risks)
+			}
+			if _, r, _ := ask(t, h, "/readyz"); !strings.Contains(strings.Join(r.AtRisk, "; "), c.says) || len(r.AtRisk) != int(c.risks) {
+				t.Errorf("at risk: %q", r.AtRisk)
+			}
+		})
+	}
+}
+
 func set(t *testing.T, client redis.UniversalClient, name, value string) {
 	t.Helper()
 	if err := client.ConfigSet(t.Context(), name, value).Err(); err != nil {

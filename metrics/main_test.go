@@ -70,7 +70,8 @@ func newRig(t *testing.T, c icimstest.Config, byCustomer bool) *rig {
 	r.worker = worker.New(r.client, r.ledger, settings, hosts, zerolog.Nop())
 	r.worker.SetConnections([]store.Connection{{
 		Customer: customer, Username: "export-user", Password: password, PortalURLs: server.PortalURL(customer, 1),
-		Limits: store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
+		Limits:  store.Limits{CallsPerSecond: 100_000, Burst: 1000, InFlight: 16, CallsPerDay: 1_000_000},
+		Profile: testrig.Verified(),
 	}})
 	r.worker.Observe(metrics.NewWorkerMetrics(r.registry, r.worker.Vitals))
 	r.health = &metrics.Health{Redis: r.client, Writes: newWrites(r.ledger), Lanes: r.worker.Ready, Alive: r.worker.Alive}
@@ -125,14 +126,14 @@ func people(n int) []tasks.Candidate {
 	for i := range all {
 		all[i] = tasks.Candidate{
 			ID: fmt.Sprintf("cand-%06d", i), FirstName: "Ana", LastName: "Duarte", Email: fmt.Sprintf("person-%06d@example.com", i),
-			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i), Type: "mobile"}},
+			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 0143 x%d", i), Type: "mobile"}},
 			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
 		}
 	}
 	return all
 }
 
-var telltales = []string{"Ana", "Duarte", "cand-0", "person-0", "example.com", "425 555", "425555", "Contoso", "export-user", password}
+var telltales = []string{"Ana", "Duarte", "cand-0", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
 // families gathers, by name.
 func families(t *testing.T, g prometheus.Gatherer) map[string]*dto.MetricFamily {

@@ -18,8 +18,19 @@ const (
 	Missing Fate = "missing"
 )
 
+// hashing is a keyed hash of a field's value.
+type hashing func(f Field, value string) string
+
+// single is a digest of the value of a field that recruiters change; "" of others.
+func single(f Field, conn store.Connection, shown json.RawMessage, hash hashing) string {
+	if all := valuesOf(f, conn, decoded(shown)); f.moves() && len(all) == 1 && len(all[0].forms) > 0 {
+		return hash(f, all[0].forms[0])
+	}
+	return ""
+}
+
 // compare tells what became of a field, by what iCIMS shows of it.
-func compare(f Field, conn store.Connection, sent []string, shown json.RawMessage, hash func(f Field, value string) string) Fate {
+func compare(f Field, conn store.Connection, sent []string, shown json.RawMessage, hash hashing) Fate {
 	there := map[string]bool{}
 	for _, v := range valuesOf(f, conn, decoded(shown)) {
 		for _, form := range v.forms {

@@ -58,8 +58,10 @@ func (r *Reader) Run(ctx context.Context, records []store.SentRecord, report Fin
 // made, if so.
 func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Findings, failures *int) store.Reason {
 	sent := ParseDigests(s.Digests)
-	hash := func(f Field, value string) string {
-		return r.Keys.SentDigest(r.Conn.Customer, s.Export, string(f), value)
+	hash := func(export string) hashing {
+		return func(f Field, value string) string {
+			return r.Keys.SentDigest(r.Conn.Customer, export, string(f), value)
+		}
 	}
 	var fields []string
 	if len(sent) > 0 {
@@ -76,7 +78,7 @@ func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Finding
 	}
 	report.People.add(state, s.Person)
 	if state == found {
-		report.count(sent, r.Conn, false, person.Raw, hash, s.Person)
+		report.count(sent, r.Conn, false, person.Raw, hash(s.Export), hash(""), s.Person)
 	}
 	if stopped != "" || s.Workflow == 0 || ctx.Err() != nil {
 		return stopped
@@ -88,7 +90,7 @@ func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Finding
 	state, stopped = judge(err, failures)
 	report.Workflows.add(state, s.Workflow)
 	if state == found {
-		report.count(sent, r.Conn, true, workflow.Raw, hash, s.Workflow)
+		report.count(sent, r.Conn, true, workflow.Raw, hash(s.Export), hash(""), s.Workflow)
 	}
 	return stopped
 }
@@ -130,8 +132,9 @@ func judge(err error, failures *int) (state, store.Reason) {
 	return unread, store.Reason(refusal.Reason)
 }
 
-// count adds what became of the fields of a record that was read.
-func (r *Findings) count(sent Digests, conn store.Connection, ofWorkflow bool, shown map[string]json.RawMessage, hash func(f Field, value string) string, id int64) {
+// count adds what became of the fields of a record that was read. own hashes values as the export
+// did, common as for all exports of the customer.
+func (r *Findings) count(sent Digests, conn store.Connection, ofWorkflow bool, shown map[string]json.RawMessage, own, common hashing, id int64) {
 	for _, f := range Fields() {
 		// A field that the connection has no name for any more cannot be looked at.
 		if len(sent[f]) == 0 || f.ofWorkflow() != ofWorkflow || f.name(conn) == "" {
@@ -142,7 +145,8 @@ func (r *Findings) count(sent Digests, conn store.Connection, ofWorkflow bool, s
 			i = len(r.Fields)
 			r.Fields = append(r.Fields, FieldCount{Field: f})
 		}
-		r.Fields[i].add(compare(f, conn, sent[f], shown[f.name(conn)], hash), id)
+		value := shown[f.name(conn)]
+		r.Fields[i].add(compare(f, conn, sent[f], value, own), single(f, conn, value, common), id)
 	}
 	slices.SortFunc(r.Fields, func(a, b FieldCount) int {
 		return slices.Index(Fields(), a.Field) - slices.Index(Fields(), b.Field)

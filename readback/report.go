@@ -1,6 +1,7 @@
 package readback
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -77,7 +78,10 @@ type FieldCount struct {
 	Arrived int     `json:"arrived" doc:"In iCIMS as it was sent."`
 	Changed int     `json:"changed" doc:"iCIMS has another value, or not all entries: changed since, cut, or replaced."`
 	Missing int     `json:"missing" doc:"iCIMS shows no value: not stored, removed since, or hidden from the account."`
-	Share   float64 `json:"share" doc:"The part that arrived, from 0 to 1. For folder and workflow status, which recruiters change, another value counts as arrived."`
+	Share   float64 `json:"share" doc:"The part that arrived, from 0 to 1. For folder and workflow status, which recruiters change, another value counts as arrived, unless all that were sent have one and the same other value."`
+	// Other is a keyed digest of the only other value that iCIMS had of a field that recruiters
+	// change; empty for none, various for several.
+	Other string `json:"other,omitempty" doc:"For folder and workflow status: a keyed digest of the one other value that iCIMS has, or various."`
 	// Examples are records in which it did not arrive.
 	Examples []int64 `json:"examples,omitempty" doc:"IDs in iCIMS of the first people, or workflows, in which it is changed or missing."`
 }
@@ -85,7 +89,12 @@ type FieldCount struct {
 // shownExamples is how many examples of a field are kept.
 const shownExamples = 3
 
-func (c *FieldCount) add(fate Fate, id int64) {
+// various is the digest of several values.
+const various = "various"
+
+// add counts what became of the field in one record. other is a digest of the value that iCIMS has
+// instead.
+func (c *FieldCount) add(fate Fate, other string, id int64) {
 	c.Sent++
 	switch fate {
 	case Arrived:
@@ -100,9 +109,23 @@ func (c *FieldCount) add(fate Fate, id int64) {
 	}
 	good := c.Arrived
 	if c.Field.moves() {
-		good += c.Changed
+		if fate == Changed && c.Other != other {
+			c.Other = cmp.Or(c.Other, other)
+			if c.Other != other {
+				c.Other = various
+			}
+		}
+		if !c.Ignored() {
+			good += c.Changed
+		}
 	}
 	c.Share = float64(good) / float64(c.Sent)
+}
+
+// Ignored reports whether iCIMS seems to ignore a field that recruiters change: each export that sent
+// it, of enough to tell, has the same other value.
+func (c FieldCount) Ignored() bool {
+	return c.Field.moves() && c.Sent >= store.ReadBackLeast && c.Changed == c.Sent && c.Other != various
 }
 
 // Low reports whether less than half of the field arrived, of enough exports to tell.

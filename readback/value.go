@@ -17,7 +17,7 @@ const maxEntries = 10
 
 // Digest returns the digests of fields that iCIMS accepted from an export. sent are
 // bodies of requests for a person (create, update, or one phone), or with ofWorkflow for
-// a workflow. hash is a keyed hash of a field's value.
+// a workflow.
 func Digest(conn store.Connection, hash func(f Field, value string) string, ofWorkflow bool, sent ...icims.Fields) Digests {
 	conn = conn.WithDefaults()
 	d := Digests{}

@@ -42,7 +42,7 @@ type sealedAPIKey struct {
 	APIKey
 
 	Hash []byte `json:"hash"`
-	// Origin and Revision are those of the list of revoked keys when the key was made;
+	// Origin and Revision are those of the list of keys when the key was made;
 	// keys of earlier versions have none.
 	Origin   string `json:"origin,omitempty"`
 	Revision int64  `json:"list_revision,omitempty"`
@@ -74,7 +74,7 @@ func (l *Ledger) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey
 	k.ID, k.Created = randomText(apiKeyIDBytes), now.UTC().Truncate(time.Second)
 	k.Revoked, k.LastUsed = time.Time{}, time.Time{}
 	secret := randomText(apiSecretBytes)
-	if err := l.writeAPIKey(ctx, sealedAPIKey{APIKey: k, Hash: l.keys.apiKeyHash(k.ID, secret)}, false); err != nil {
+	if err := l.writeAPIKey(ctx, sealedAPIKey{APIKey: k, Hash: l.keys.apiKeyHash(k.ID, secret)}, false, now); err != nil {
 		return APIKey{}, "", err
 	}
 	return k, apiKeyMark + k.ID + "_" + secret, nil
@@ -105,7 +105,7 @@ func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
 // none, with the same work for each reason; other errors are those of Redis.
 func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (APIKey, error) {
 	id, secret := splitAPIToken(token)
-	values, err := l.redis.HMGet(ctx, apiKeysKey, id, id+apiKeyUsed, apiKeysRevoked).Result()
+	values, err := l.redis.HMGet(ctx, apiKeysKey, id, id+apiKeyUsed, apiKeysList).Result()
 	if err != nil {
 		return APIKey{}, fmt.Errorf("read API key: %w", err)
 	}
@@ -119,7 +119,7 @@ func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (
 		k.Hash = make([]byte, len(hash))
 	}
 	same := subtle.ConstantTimeCompare(hash, k.Hash) == 1
-	if !same || !known || err != nil || !k.Usable(now) || !l.openRevocations(text(values[2])).allows(k) {
+	if !same || !known || err != nil || !k.Usable(now) || !l.openAPIKeyList(text(values[2])).allows(k) {
 		return APIKey{}, ErrAPIKeyRefused
 	}
 	k.LastUsed = usedAt(text(values[1]))
@@ -173,7 +173,8 @@ func usedAt(field string) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
-// APIKeys lists all keys, the oldest first, revoked and expired ones included. Those
+// APIKeys lists all keys, the oldest first. Revoked and expired ones are included for 90
+// days, and until the next key is made or revoked. Those
 // that this keyset cannot open have nothing but their id, and are of no use.
 func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
 	fields, err := l.redis.HGetAll(ctx, apiKeysKey).Result()
@@ -181,16 +182,16 @@ func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
 		return nil, fmt.Errorf("list API keys: %w", err)
 	}
 	var all []APIKey
-	revoked := l.openRevocations(fields[apiKeysRevoked])
+	list := l.openAPIKeyList(fields[apiKeysList])
 	for id, sealed := range fields {
-		if strings.HasSuffix(id, apiKeyUsed) || id == apiKeysRevoked {
+		if strings.HasSuffix(id, apiKeyUsed) || id == apiKeysList {
 			continue
 		}
 		k, err := l.openAPIKey(id, sealed)
-		if err != nil || k.Usable(k.Created) && !revoked.allows(k) && revoked.Revoked[id].IsZero() {
+		if err != nil || k.Usable(k.Created) && !list.allows(k) && list.Revoked[id].IsZero() {
 			k.APIKey = APIKey{ID: id}
 		}
-		if at := revoked.Revoked[id]; !at.IsZero() && k.Revoked.IsZero() {
+		if at := list.Revoked[id]; !at.IsZero() && k.Revoked.IsZero() {
 			k.Revoked = at
 		}
 		k.LastUsed = usedAt(fields[id+apiKeyUsed])
@@ -205,7 +206,7 @@ func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
 	return all, nil
 }
 
-// RevokeAPIKey makes a key useless from now on. It stays in the list. Revoking it
+// RevokeAPIKey makes a key useless from now on. It stays listed for 90 days. Revoking it
 // again changes nothing. It returns ErrNoAPIKey where no key has that id.
 func (l *Ledger) RevokeAPIKey(ctx context.Context, id string, now time.Time) (APIKey, error) {
 	sealed, err := l.redis.HGet(ctx, apiKeysKey, id).Result()
@@ -219,11 +220,11 @@ func (l *Ledger) RevokeAPIKey(ctx context.Context, id string, now time.Time) (AP
 	if err != nil {
 		// It opens nothing as it is; so it may as well go.
 		k.APIKey = APIKey{ID: id, Revoked: now}
-		return k.APIKey, l.writeAPIKey(ctx, k, true)
+		return k.APIKey, l.writeAPIKey(ctx, k, true, now)
 	}
 	if !k.Revoked.IsZero() {
 		return k.APIKey, nil
 	}
 	k.Revoked = now.UTC().Truncate(time.Second)
-	return k.APIKey, l.writeAPIKey(ctx, k, false)
+	return k.APIKey, l.writeAPIKey(ctx, k, false, now)
 }

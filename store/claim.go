@@ -81,7 +81,9 @@ type Claim struct {
 
 	Marker      *Marker // of an earlier export of the candidate; nil = none
 	KnownPerson int64   // person lately known under this e-mail; 0 = none
-	// KnownWorkflows were lately made for that person, by job.
+	// KnownProven tells that this service recorded KnownPerson.
+	KnownProven bool
+	// KnownWorkflows were lately made for that person, by job, and recorded by this service.
 	KnownWorkflows map[int64]int64
 
 	// Epoch is that of the customer's keys: it grows whenever Redis lost writes, or may
@@ -159,8 +161,8 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	if m, ok := parseMarker(text(answer[5])); ok {
 		c.Marker = &m
 	}
-	person, jobs, _ := strings.Cut(text(answer[6]), "|")
-	c.KnownPerson, c.KnownWorkflows = number(person), parseJobs(jobs)
+	found := l.keys.readKnown(c.Customer, c.EmailHash, text(answer[6]))
+	c.KnownPerson, c.KnownProven, c.KnownWorkflows = found.person, found.proven, found.workflows
 
 	c.Failing = time.Duration(number(text(answer[7]))) * time.Millisecond
 	l.heed(c, answer[8])

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/internal/panics"
 )
 
 const (
@@ -71,7 +73,12 @@ func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[st
 	)
 	for _, customers := range nodes {
 		all.Go(func() {
-			read, rest, err := l.connectionsOfNode(ctx, customers)
+			var read map[string]StoredConnection
+			rest := customers
+			err := panics.Contain(func() (err error) {
+				read, rest, err = l.connectionsOfNode(ctx, customers)
+				return err
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			maps.Copy(found, read)

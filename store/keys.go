@@ -57,7 +57,7 @@ import (
 //	                                     when it was last changed
 //	ix:apikeys                   hash    keys to the HTTP API, sealed whole, by id; <id>:u
 //	                                     is when one was last used, :revoked the
-//	                                     sealed list of those that were revoked
+//	                                     sealed list of those that are good
 //	ix:journal:<yyyymmdd>        list    who changed what on that day (UTC), sealed
 //	ix:{ix:journal:<day>}:head   string  how many entries that day has, sealed
 //	ix:journals                  string  the days with entries, sealed

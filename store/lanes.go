@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/internal/panics"
 )
 
 // Producers announce the customers they bring work for, so that no worker has
@@ -165,7 +167,7 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 }
 
 // listen delivers what is published on a channel until ctx ends; as many messages as ahead
-// may wait to be heard.
+// may wait to be heard. One that makes read panic is left out.
 func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, read func(message string) T) <-chan T {
 	subscription := l.redis.Subscribe(ctx, channel)
 	out := make(chan T, ahead)
@@ -181,8 +183,12 @@ func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, re
 				if !ok {
 					return
 				}
+				var heard T
+				if panics.Contain(func() error { heard = read(m.Payload); return nil }) != nil {
+					continue
+				}
 				select {
-				case out <- read(m.Payload):
+				case out <- heard:
 				case <-ctx.Done():
 					return
 				}

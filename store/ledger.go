@@ -27,7 +27,7 @@ type Ledger struct {
 	journalAge   time.Duration
 	nobodyOnce   sync.Once
 	nobodySealed string // see nobody
-	revoked      seenRevocations
+	apiKeys      seenAPIKeyList
 	connections  seenConnections
 
 	maxWaiting   int

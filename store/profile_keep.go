@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -115,15 +114,4 @@ func (l *Ledger) WithProfile(ctx context.Context, c Connection) (Connection, err
 		c.Profile = l.keys.ProfileFor(c, kept[c.Customer])
 	}
 	return c, err
-}
-
-// KnowPerson remembers for an hour who has an e-mail address, unless somebody is known already, so
-// that an export reads that person before it searches.
-func (l *Ledger) KnowPerson(ctx context.Context, customer, emailHash string, person int64) error {
-	if person == 0 {
-		return nil
-	}
-	const rememberFor = time.Hour // as after an export
-	err := l.redis.SetNX(ctx, prefix(customer)+"k:"+emailHash, strconv.FormatInt(person, 10)+"|", rememberFor).Err()
-	return wrapped("remember a person", err)
 }

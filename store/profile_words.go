@@ -31,6 +31,8 @@ func (p TenantProfile) Findings() []Finding {
 	add("ignores_case", p.IgnoresCase, "Searches ignore upper and lower case.", "Searches heed upper and lower case: new candidates are searched a second time.")
 	add("keeps_status", p.KeepsStatus, "Workflows get the connection's status.", "Workflows do not get the connection's status.")
 	add("reads_pair", p.ReadsPair, "The workflow of a person on a job can be read: none is made twice.", "The workflow of a person on a job cannot be read: searches alone tell whether there is one.")
+	add("finds_pair", p.FindsPair, "A search finds the workflow of a person on a job.",
+		"Neither a search nor a read shows the workflow of a person on a job: people who are in iCIMS already are not put on jobs, since they may be on them.")
 	add("sees_folder", p.SeesFolder, "Folders can be read: employees are told from candidates.", "Folders cannot be read: people who are in iCIMS already are not updated, since they may be employees.")
 	if p.Nobody == NobodyIsErrors {
 		list = append(list, Finding{"nobody", Yes, "A search without a hit answers with an error: that counts as nobody."})

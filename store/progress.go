@@ -32,7 +32,8 @@ func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 		return err
 	}
 	answer, err := l.run(ctx, stepScript, recordKey(c.Customer, c.Export),
-		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings, entry, c.Epoch, l.keys.personProof(c.Ref, s.Person))
+		prefix(c.Customer), c.Export, c.token, string(s.To), s.Lease.Milliseconds(), idText(s.Person), made, s.Warnings, entry, c.Epoch,
+		l.keys.personProof(c.Ref, s.Person), l.keys.knownProof(c.Customer, c.EmailHash, s.Person, 0, 0))
 	if err != nil {
 		return err
 	}
@@ -122,6 +123,7 @@ func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
 		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
 		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention / time.Second), entry,
 		string(c.kind()), f.Calls, jobKept.Milliseconds(), f.Sent, keptSent,
+		l.keys.knownProof(c.Customer, c.EmailHash, f.Person, 0, 0), l.keys.knownProof(c.Customer, c.EmailHash, f.Person, f.Job, f.Workflow),
 	}
 	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export), append(args, settled...)...)
 	if err != nil {

@@ -36,12 +36,13 @@ type ReadBackFigure struct {
 const (
 	readBackUsual = 0.9
 	readBackLost  = 0.5
-	// readBackLeast is how many exports have to have sent it.
-	readBackLeast = 5
 )
 
+// ReadBackLeast is how many exports have to have sent a field until its share tells anything.
+const ReadBackLeast = 5
+
 // Low reports whether less than half of a field arrived, of enough exports to tell.
-func (f ReadBackFigure) Low() bool { return f.Sent >= readBackLeast && f.Share < readBackLost }
+func (f ReadBackFigure) Low() bool { return f.Sent >= ReadBackLeast && f.Share < readBackLost }
 
 // Lost reports whether the field used to arrive and does no longer.
 func (f ReadBackFigure) Lost() bool {
@@ -54,7 +55,7 @@ const readBackKept = 90 * 24 * time.Hour
 // usual is what the share of a field was when it last arrived. A share that is low, or of
 // too few exports, is no measure: then the one before it stays.
 func (f ReadBackFigure) usual() *float64 {
-	if f.Sent < readBackLeast || f.Low() {
+	if f.Sent < ReadBackLeast || f.Low() {
 		return f.Earlier
 	}
 	return &f.Share

@@ -33,6 +33,9 @@ type TenantProfile struct {
 	KeepsStatus Answer `json:"keeps_status,omitempty"`
 	// ReadsPair: GET applicantworkflows/person/{person}/job/{job} finds the test candidate's workflow.
 	ReadsPair Answer `json:"reads_pair,omitempty"`
+	// FindsPair: a search for workflows by person and job finds the test candidate's. Asked where
+	// ReadsPair is No.
+	FindsPair Answer `json:"finds_pair,omitempty"`
 	// SeesFolder: the folder came back when the test candidate was read.
 	SeesFolder Answer `json:"sees_folder,omitempty"`
 	// TestPerson is the test candidate in iCIMS, so that the next verification sends no other one.

@@ -57,6 +57,7 @@ const (
 	CodeNotVisible   Code = "not_found_by_search"
 	CodeSearchSingle Code = "search_finds_one"
 	CodePairHidden   Code = "pair_not_readable"
+	CodePairUnseen   Code = "pair_not_visible"
 
 	CodeNeedsEarlier Code = "needs_earlier_check"
 	CodeNotAsked     Code = "not_asked_for"
@@ -123,6 +124,7 @@ var codes = map[Code]CodeInfo{
 	CodeFolderHidden: {"The folder of the test candidate cannot be read, so that employees cannot be told from candidates.", askIcims + "let the API user see the folder (status) of people. Until then nobody who is in iCIMS already is updated."},
 	CodeNotVisible:   {"No search finds the test candidate, although iCIMS has it: people who are there already would be created again.", askIcims + "let the API user see all people in searches (login group, security filters), then verify again. Pause the customer until then."},
 	CodeSearchSingle: {"A search for several addresses does not find the last of them.", "Nothing has to be done: each candidate is looked up by itself, which takes a call more."},
+	CodePairUnseen:   {"Neither a search nor a read by person and job shows the workflow of the test candidate.", askIcims + "give the API user the right to see recruiting workflows, then verify again. Until then people who are in iCIMS already are not put on jobs (link_unreadable), since they may be on them."},
 	CodePairHidden:   {"The workflow of a person on a job cannot be read by person and job.", askIcims + "give the API user the right to recruiting workflows. Until then a person who was put on a job a moment ago by somebody else may be put on it twice, if iCIMS allows that."},
 
 	CodeNeedsEarlier: {"An earlier check failed, without which this one makes no sense.", "Mend the earlier one, then verify again."},

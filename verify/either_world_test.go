@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/verify"
 )
 
@@ -54,7 +56,26 @@ func TestVerificationFindsOutAboutTheTenant(t *testing.T) {
 		"searches that ignore case": {func(c *icimstest.TenantConfig) {
 			c.Behaviour = &icimstest.Behaviour{SearchEmailCase: icimstest.Insensitive}
 		}, func(p *store.TenantProfile) { p.IgnoresCase = store.Yes }},
-		"a right that is missing": {func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.pair"} }, func(p *store.TenantProfile) { p.ReadsPair = store.No }},
+		"nobody is an object with code 2": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.ErrorsObject}
+		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, 2 }},
+		"nobody is 404 with code 2": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.Errors404}
+		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, 2 }},
+		"nobody is an object without a code": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{EmptySearch: icimstest.Uncoded}
+		}, func(p *store.TenantProfile) { p.Nobody, p.NobodyCode = store.NobodyIsErrors, -1 }},
+		"a status that is refused by its label": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{StatusByValue: icimstest.Refused}
+		}, func(p *store.TenantProfile) { p.StatusID, p.KeepsStatus = "", store.No }},
+		"a route for pairs that is not there": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{PairRoute: icimstest.Absent}
+		}, func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.Yes }},
+		"neither a search nor a route for pairs": {func(c *icimstest.TenantConfig) {
+			c.Behaviour = &icimstest.Behaviour{PairRoute: icimstest.Absent, PairSearch: icimstest.Misses}
+		}, func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.No }},
+		"a right that is missing": {func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.pair"} },
+			func(p *store.TenantProfile) { p.ReadsPair, p.FindsPair = store.No, store.Yes }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -203,5 +224,102 @@ func TestTestCandidateIsCompletedOnceRightsAreGranted(t *testing.T) {
 	fields, _ := r.tenant.Person(id)
 	if fields["education"] == nil || fields["source"] == nil {
 		t.Errorf("%v", fields)
+	}
+}
+
+// Where one search does not find several addresses, verification says and saves so, and exports made
+// with that profile look each address up by itself.
+func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	for group, c := range map[string]struct {
+		result verify.Result
+		said   map[string]string
+		or     store.Answer
+	}{
+		icimstest.Any:     {verify.ResultConnected, nil, store.Yes},
+		icimstest.First:   {verify.ResultDegraded, map[string]string{"search_many": "warned search_finds_one"}, store.No},
+		icimstest.Refused: {verify.ResultDegraded, map[string]string{"search_many": "warned search_finds_one"}, store.No},
+	} {
+		t.Run(group, func(t *testing.T) {
+			t.Parallel()
+			const n = 10
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behaviour = &icimstest.Behaviour{GroupOr: group} }})
+			report := r.verify(verify.Args{})
+			wantSaid(t, report, c.result, c.said)
+			conn := r.connection()
+			if conn.Profile.SearchOr != c.or {
+				t.Errorf("saved: %+v", conn.Profile)
+			}
+			for _, check := range report.Checks {
+				if check.Name == verify.CheckSearchMany && c.or == store.No && (!strings.Contains(check.Cause, "several addresses") || !strings.Contains(check.Remedy, "each candidate is looked up by itself")) {
+					t.Errorf("%+v", check)
+				}
+			}
+			for _, f := range conn.Profile.Findings() {
+				if f.Name == "search_or" && (f.Answer != c.or || c.or == store.No && !strings.Contains(f.Means, "looked up by itself")) {
+					t.Errorf("%+v", f)
+				}
+			}
+
+			use := conn.WithDefaults()
+			use.Stored = true
+			r.worker.SetConnections([]store.Connection{use})
+			before := len(r.tenant.People())
+			all := make([]tasks.Candidate, 2*n)
+			for i := range all {
+				all[i] = tasks.Candidate{ID: fmt.Sprint("c-", i), FirstName: "Ottoline", LastName: "Quillfeather", Email: fmt.Sprintf("c%d@example.com", i)}
+				if i < n {
+					r.tenant.AddPerson(map[string]any{"firstname": "Ottoline", "lastname": "Quillfeather", "email": all[i].Email})
+				}
+			}
+			r.sim.ResetCalls()
+			receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1709), Candidates: tasks.Candidates(all...)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b store.Batch
+			r.eventually("the batch ends", func() bool {
+				b, err = r.ledger.Batch(t.Context(), receipt.Batch)
+				return err == nil && !b.Ended.IsZero()
+			})
+			if inv := r.sim.Invariants(); b.Created != n || b.Updated != n || inv.People != before+2*n || len(inv.Violations()) > 0 {
+				t.Errorf("%+v; %d people, %v", b, inv.People, inv.Violations())
+			}
+			searches := r.sim.CallCounts()["search.people"]
+			if c.or == store.Yes && searches > 2*n/2 || c.or == store.No && searches < 2*n {
+				t.Errorf("%d searches", searches)
+			}
+		})
+	}
+}
+
+// Where neither a search nor a read shows a workflow, the check fails. The next verification does not put
+// the test candidate on the job again.
+func TestEitherWorldWorkflowsAreHidden(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		search, route string
+		result        verify.Result
+		said          string
+	}{
+		"both":          {icimstest.Finds, icimstest.Present, verify.ResultConnected, "ok"},
+		"by a search":   {icimstest.Finds, icimstest.Absent, verify.ResultDegraded, "warned pair_not_readable"},
+		"by its route":  {icimstest.Misses, icimstest.Present, verify.ResultConnected, "ok"},
+		"not at all":    {icimstest.Misses, icimstest.Absent, verify.ResultDegraded, "failed pair_not_visible"},
+		"not permitted": {icimstest.Misses, icimstest.Denied, verify.ResultDegraded, "failed pair_not_visible"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) {
+				cfg.Behaviour = &icimstest.Behaviour{PairSearch: c.search, PairRoute: c.route, DuplicateWorkflow: icimstest.Allow}
+			}})
+			for range 2 {
+				wantSaid(t, r.verify(verify.Args{}), c.result, map[string]string{"workflow_of_person": c.said})
+				r.forgetPeople()
+			}
+			if inv := r.sim.Invariants(); len(inv.Violations()) > 0 || inv.Workflows != 1 {
+				t.Errorf("%d workflows, %v", inv.Workflows, inv.Violations())
+			}
+		})
 	}
 }

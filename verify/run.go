@@ -193,7 +193,8 @@ func (x *run) set(i int, v verdict, calls int) {
 	if c.Remedy == "" {
 		c.Remedy = v.code.remedy(x.verifier.Egress)
 	}
-	if e, isCall := errors.AsType[*icims.Error](v.err); isCall {
+	// A check may find something wrong without a refusal: then the error is a nil *icims.Error.
+	if e, isCall := errors.AsType[*icims.Error](v.err); isCall && e != nil {
 		c.Status, c.Transaction = e.Status, e.Transaction
 	}
 	level := zerolog.InfoLevel

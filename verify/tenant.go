@@ -132,13 +132,46 @@ func (x *run) pair(ctx context.Context) verdict {
 		return failed(fault(refusal), refusal)
 	}
 	reads := refusal == nil && int64(flow.ID) == x.report.Workflow
-	x.profile.ReadsPair = store.AnswerOf(reads)
-	if !reads {
-		v := warned(CodePairHidden, "")
-		v.err = refusal
-		return v
+	x.profile.ReadsPair, x.profile.FindsPair = store.AnswerOf(reads), ""
+	if reads {
+		return ok("workflow %d", flow.ID)
 	}
-	return ok("workflow %d", flow.ID)
+	found, denied, err := x.findsPair(ctx)
+	switch {
+	case err != nil:
+		return failed(CodeFault, err)
+	case denied != nil && fault(denied) != "":
+		return failed(fault(denied), denied)
+	}
+	x.profile.FindsPair = store.AnswerOf(found)
+	v := warned(CodePairHidden, "")
+	if !found {
+		v = failed(CodePairUnseen, nil)
+	}
+	v.err = refusal
+	return v
+}
+
+// findsPair reports whether a search for workflows by person and job finds the test candidate's.
+// Searches lag behind, so it asks a few times. An error is the context's.
+func (x *run) findsPair(ctx context.Context) (found bool, refusal *icims.Error, err error) {
+	const tries = 4
+	for try := range tries {
+		if try > 0 {
+			if err := x.rest(ctx, max(time.Second, x.profile.SearchLag)); err != nil {
+				return false, nil, err
+			}
+		}
+		var ids []icims.WorkflowID
+		refusal = called(ctx, func() (err error) {
+			ids, _, err = x.client.SearchWorkflows(ctx, icims.PersonJobQuery(icims.PersonID(x.report.Person), icims.JobID(x.report.Job)))
+			return err
+		})
+		if refusal != nil || slices.Contains(ids, icims.WorkflowID(x.report.Workflow)) {
+			return refusal == nil, refusal, nil
+		}
+	}
+	return false, nil, nil
 }
 
 // folder tells whether the account sees who is an employee.
@@ -172,6 +205,7 @@ func (x *run) nobody(ctx context.Context) (icims.NobodyShape, *icims.Error) {
 	x.profile.Nobody, x.profile.NobodyCode = store.NobodyIsEmptyList, 0
 	if shape.Errors {
 		x.profile.Nobody, x.profile.NobodyCode = store.NobodyIsErrors, shape.Code
+		x.client.KnowNobody(shape.Code) // the export of the test candidate searches as well
 	}
 	return shape, nil
 }

@@ -11,13 +11,10 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// The kinds of violations that queue and iCIMS can show.
+// The kinds of violations that a queue can show.
 const (
-	ViolationNoTask         = "no_task"         // a late export that nothing will wake
-	ViolationOrphan         = "task_orphan"     // a task that is in work for ever
-	ViolationRemotePerson   = "remote_person"   // an exported person who is not in iCIMS
-	ViolationRemoteWorkflow = "remote_workflow" // a workflow that is not in iCIMS
-	ViolationRemoteField    = "remote_field"    // a field of which less than half arrived
+	ViolationNoTask = "no_task"     // a late export that nothing will wake
+	ViolationOrphan = "task_orphan" // a task that is in work for ever
 )
 
 // auditOverdue is how late an export may be before it needs a task: the

@@ -59,7 +59,7 @@ func TestANodeStopsOnlyItsOwnCustomers(t *testing.T) {
 			for _, c := range slices.Concat(struck, others) {
 				tenant := icimstest.DemoTenant(c, "export-user", password)
 				sim.AddTenant(tenant)
-				connections = append(connections, store.Connection{Customer: c, Username: "export-user", Password: password, PortalURLs: server.PortalURL(c, 1)}.WithDefaults())
+				connections = append(connections, store.Connection{Customer: c, Username: "export-user", Password: password, PortalURLs: server.PortalURL(c, 1), Profile: testrig.Verified()}.WithDefaults())
 			}
 			send := func(customer, candidate string) store.BatchID {
 				receipt, err := r.producer.Enqueue(t.Context(), tasks.Batch{

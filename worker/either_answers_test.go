@@ -50,6 +50,8 @@ func TestEitherWorldInterceptedAnswers(t *testing.T) {
 		{icimstest.Absent, icimstest.Rule{Fault: icimstest.Page404After}},
 		{icimstest.Present, icimstest.Rule{Fault: icimstest.HTMLError, Status: http.StatusUnauthorized}},
 		{icimstest.Absent, icimstest.Rule{Fault: icimstest.HTMLError, Status: http.StatusBadRequest}},
+		// JSON in the form of iCIMS, with the status for a code.
+		{icimstest.Absent, icimstest.Rule{Fault: icimstest.StatusBefore, Status: http.StatusForbidden, Code: http.StatusForbidden}},
 	}
 	for _, world := range worlds {
 		t.Run(string(world.rule.Fault)+" "+http.StatusText(world.rule.Status)+", transaction header "+world.header, func(t *testing.T) {

@@ -187,6 +187,49 @@ func TestEitherWorldExistingPair(t *testing.T) {
 			}
 		})
 	}
+	hidden := icimstest.Behaviour{PairSearch: icimstest.Misses, PairRoute: icimstest.Absent, DuplicateWorkflow: icimstest.Allow}
+	unseen := store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.No, FindsPair: store.No}
+	t.Run("neither search nor route shows it", func(t *testing.T) {
+		t.Parallel()
+		r := inWorld(t, hidden, unseen)
+		all := people(3 * n)
+		for _, id := range r.knows(all[:2*n]...)[:n] {
+			r.tenant.AddWorkflow(id, job, "D10100")
+		}
+		// Whoever was there before may be on the job: those are left to people. Others are new.
+		b := r.run(tasks.ToJob(job), tasks.Options{}, all...)
+		if inv := r.sim.Invariants(); b.Created != n || b.Dead != 2*n || inv.People != 3*n || inv.Workflows != 2*n || len(inv.Violations()) > 0 {
+			t.Errorf("%+v; %d people, %d workflows, %v", b, inv.People, inv.Workflows, inv.Violations())
+		}
+		for _, o := range r.outcomes(b.ID) {
+			if o.State == store.Dead && o.Reason != store.ReasonLinkUnreadable {
+				t.Errorf("%+v", o)
+			}
+		}
+	})
+	t.Run("neither search nor route shows it, and an earlier export made it", func(t *testing.T) {
+		t.Parallel()
+		r := inWorld(t, hidden, unseen)
+		all := people(n)
+		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n, 0, 0)
+		for _, key := range r.redis.Keys(t.Context(), "ix:{"+customer+"}:k:*").Val() { // as after an hour
+			r.must(r.redis.Del(t.Context(), key).Err())
+		}
+		r.ended(r.run(tasks.ToJob(job), tasks.Options{IncludePreviouslyExported: true}, all...), 0, n, 0)
+		r.holds(n, n)
+	})
+	t.Run("neither search nor route shows it, and iCIMS refuses a second one", func(t *testing.T) {
+		t.Parallel()
+		world := hidden
+		world.DuplicateWorkflow = icimstest.Reject400
+		r := inWorld(t, world, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.No})
+		all := people(2 * n)
+		for _, id := range r.knows(all...)[:n] {
+			r.tenant.AddWorkflow(id, job, "D10100")
+		}
+		r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), 0, n, n)
+		r.holds(2*n, 2*n)
+	})
 	t.Run("a gateway that does not know the route", func(t *testing.T) {
 		t.Parallel()
 		r := inWorld(t, icimstest.Behaviour{}, unverified)
@@ -282,6 +325,17 @@ func TestEitherWorldGateway404(t *testing.T) {
 			}
 		}
 	}
+	for _, route := range []string{"people.get", "jobs.get"} {
+		t.Run(route+", a 404 of iCIMS with a code that nobody knows", func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes})
+			all := people(n)
+			r.knows(all[:n/2]...)
+			r.sim.AddRule(icimstest.Rule{Route: route, Times: 3, Fault: icimstest.StatusBefore, Status: 404, Code: 8})
+			r.ended(r.run(tasks.ToJob(job), tasks.Options{}, all...), n/2, n/2, 0)
+			r.holds(n, n)
+		})
+	}
 	missing := icimstest.Rule{Route: "people.get", Fault: icimstest.StatusBefore, Status: 404, Code: 2}
 	for _, or := range []store.Answer{store.Yes, ""} {
 		t.Run(fmt.Sprintf("a hit that reads as missing for a while, known %q", or), func(t *testing.T) {
@@ -310,6 +364,18 @@ func TestEitherWorldGateway404(t *testing.T) {
 // TestEitherWorldManyLongerAddresses: row 15.
 func TestEitherWorldManyLongerAddresses(t *testing.T) {
 	t.Parallel()
+	t.Run("more people with the very address than are read", func(t *testing.T) {
+		t.Parallel()
+		const many = 401
+		r := inWorld(t, icimstest.Behaviour{}, unverified)
+		for range many {
+			r.knows(ana())
+		}
+		r.allDead(r.run(tasks.ToJob(job), tasks.Options{}, ana()), 1, store.ReasonEmailAmbiguous)
+		if inv := r.sim.Invariants(); inv.People != many {
+			t.Errorf("%d people", inv.People)
+		}
+	})
 	for _, spelling := range []string{icimstest.Sensitive, icimstest.Insensitive} {
 		for _, longer := range []int{20, 60, 250} {
 			for _, known := range []store.Answer{store.Yes, ""} {

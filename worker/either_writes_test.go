@@ -170,6 +170,20 @@ func TestEitherWorldOwedEducationIsFilled(t *testing.T) {
 				t.Errorf("an education that was there was changed: %d entries", entries)
 			}
 			r.clean()
+
+			// Somebody else may have entered what is owed.
+			other := people(1)[0]
+			other.Education = []tasks.Education{{School: "Hidden School"}}
+			made := r.outcomes(r.run(tasks.Prospects, tasks.Options{}, other).ID)[0]
+			if !strings.Contains(made.Warnings, "education_owed") {
+				t.Errorf("outcome %+v", made)
+			}
+			r.tenant.Change(made.Person, map[string]any{"education": []any{map[string]any{"school": map[string]any{"value": "Entered by hand"}}}})
+			other.Education = a.Education
+			r.run(tasks.Prospects, tasks.Options{IncludePreviouslyExported: true}, other)
+			if p, _ := r.tenant.Person(made.Person); len(p["education"].([]any)) != 1 {
+				t.Errorf("an education that was entered by hand was changed: %v", p["education"])
+			}
 		})
 	}
 }
@@ -213,6 +227,29 @@ func TestEitherWorldStatusByLabel(t *testing.T) {
 				r.clean()
 			})
 		}
+	}
+}
+
+// A tenant that stops taking the status after it was verified: a warning counts as a refusal.
+func TestEitherWorldStatusIsIgnoredLater(t *testing.T) {
+	t.Parallel()
+	const n = 6
+	for mode, dropped := range map[string]int{icimstest.Accepted: 0, icimstest.IgnoredWarn: n} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{StatusByValue: mode}, store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes, KeepsStatus: store.Yes})
+			b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+			told := 0
+			for _, o := range r.outcomes(b.ID) {
+				if strings.Contains(o.Warnings, "status_dropped") {
+					told++
+				}
+			}
+			if told != dropped {
+				t.Errorf("%d of %d are told of", told, dropped)
+			}
+			r.holds(n, n)
+		})
 	}
 }
 

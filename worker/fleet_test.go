@@ -52,7 +52,8 @@ func newFleet(t *testing.T, customers int, conn func(*store.Connection)) *fleet 
 		f.sim.AddTenant(tenant)
 		c := store.Connection{
 			Customer: tenant.Customer, Username: "export-user", Password: password, PortalURLs: f.rig.server.PortalURL(tenant.Customer, 1),
-			Limits: store.Limits{CallsPerSecond: 1000, Burst: 100, InFlight: 16, CallsPerDay: 1_000_000},
+			Limits:  store.Limits{CallsPerSecond: 1000, Burst: 100, InFlight: 16, CallsPerDay: 1_000_000},
+			Profile: testrig.Verified(),
 		}
 		if conn != nil {
 			conn(&c)

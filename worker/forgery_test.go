@@ -3,12 +3,15 @@ package worker_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -148,6 +151,81 @@ func TestForgedPersonIsIgnored(t *testing.T) {
 			}
 			if kinds := r.check(customer); kinds != store.ViolationForgedExport {
 				t.Errorf("the check found %q", kinds)
+			}
+		})
+	}
+}
+
+// A person who was written into Redis as lately known under the candidate's e-mail is
+// neither updated nor put on the job, nor does a workflow that was written there count.
+func TestForgedKnownPersonIsIgnored(t *testing.T) {
+	t.Parallel()
+	stranger := map[string]any{"firstname": "Somebody", "lastname": "Else", "email": "victim@example.com"}
+	known := func(r *rig, email string) string {
+		return "ix:{" + customer + "}:k:" + r.ledger.Keys().EmailHash(customer, email)
+	}
+	untouched := func(t *testing.T, r *rig, victim int64, b store.Batch) {
+		t.Helper()
+		if b.Created != 1 {
+			t.Errorf("%+v", b)
+		}
+		if p, _ := r.tenant.Person(victim); p["firstname"] != "Somebody" {
+			t.Errorf("the stranger is now %v", p["firstname"])
+		}
+		for _, w := range r.tenant.Workflows() {
+			if w.Person == victim {
+				t.Error("the stranger is on the job")
+			}
+		}
+	}
+	t.Run("somebody recorded under another e-mail", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm()})
+		other := people(1)[0]
+		other.ID, other.Email = "c-other", "other@example.com"
+		made := r.outcomes(r.run(tasks.Prospects, tasks.Options{}, other).ID)[0].Person
+		victim := r.tenant.AddPerson(stranger)
+		r.tenant.Merge(made, victim)
+		value, err := r.redis.Get(t.Context(), known(r, other.Email)).Result()
+		r.must(err)
+		r.must(r.redis.Set(t.Context(), known(r, ana().Email), value, time.Hour).Err())
+		untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
+	})
+	for name, proof := range map[string]string{"without a proof": "", "with a foreign proof": "aaaaaaaaaaaaaaaa"} {
+		forge := func(r *rig, person, workflow int64) {
+			value := fmt.Sprintf("%d|=%s", person, proof)
+			if workflow != 0 {
+				value += fmt.Sprintf(",%d:%d,%d=%s", job, workflow, job, proof)
+			}
+			r.must(r.redis.Set(t.Context(), known(r, ana().Email), value, time.Hour).Err())
+		}
+		t.Run("somebody merged into a stranger, "+name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm()})
+			victim := r.tenant.AddPerson(stranger)
+			merged := r.tenant.AddPerson(map[string]any{"firstname": "Some", "lastname": "Body", "email": "body@example.com"})
+			r.tenant.Merge(merged, victim)
+			forge(r, merged, 0)
+			untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
+			if kinds := r.check(customer); kinds != store.ViolationForgedExport {
+				t.Errorf("the check found %q", kinds)
+			}
+		})
+		t.Run("a stranger whose e-mail iCIMS does not show, "+name, func(t *testing.T) {
+			t.Parallel()
+			r := inWorld(t, icimstest.Behaviour{EmailView: icimstest.Hidden}, store.TenantProfile{})
+			victim := r.tenant.AddPerson(stranger)
+			forge(r, victim, 0)
+			untouched(t, r, victim, r.run(tasks.ToJob(job), tasks.Options{}, ana()))
+		})
+		t.Run("a workflow that is not there, "+name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: calm()})
+			person := r.tenant.AddPerson(map[string]any{"firstname": ana().FirstName, "lastname": ana().LastName, "email": ana().Email})
+			forge(r, person, 4711)
+			b := r.run(tasks.ToJob(job), tasks.Options{}, ana())
+			if o := r.outcomes(b.ID)[0]; o.Person != person || o.Workflow == 4711 || len(r.tenant.Workflows()) != 1 {
+				t.Errorf("%+v", o)
 			}
 		})
 	}

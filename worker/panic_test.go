@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -253,4 +254,57 @@ func TestEveryGoroutineOfAWorkerContainsItsPanics(t *testing.T) {
 	if spawned < 10 {
 		t.Errorf("only %d goroutines were found", spawned)
 	}
+	contained := 0
+	for _, dir := range []string{"store", "jobs", "verify", "readback", "connections", "icims", "operate", "metrics", "traces"} {
+		contained += containedGoroutines(t, "../"+dir)
+	}
+	if contained < 4 {
+		t.Errorf("only %d goroutines of other packages were found", contained)
+	}
+}
+
+// containedGoroutines reports goroutines of a package that no panics.Contain guards, and
+// counts the others.
+func containedGoroutines(t *testing.T, dir string) (contained int) {
+	t.Helper()
+	names, err := filepath.Glob(dir + "/*.go")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s: %d files, %v", dir, len(names), err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, name, source, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			starts := false
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				starts = true
+			case *ast.CallExpr:
+				s, ok := n.Fun.(*ast.SelectorExpr)
+				starts = ok && s.Sel.Name == "Go"
+			}
+			if !starts {
+				return true
+			}
+			text := string(source[set.Position(n.Pos()).Offset:set.Position(n.End()).Offset])
+			// An HTTP server contains the panics of its handlers.
+			if strings.Contains(text, "panics.Contain(") || strings.Contains(text, "server.Serve(") {
+				contained++
+			} else {
+				t.Errorf("%s starts a goroutine that does not contain its panics", set.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+	return contained
 }

@@ -15,7 +15,7 @@ import (
 
 // telltales are parts of ana's data, and the password, that must appear nowhere
 // but in the requests to iCIMS.
-var telltales = []string{"Duarte", "ana.duarte", "person-0", "@example.com", "555 01", "5550143", "linkedin.com/in", "Contoso", "University of Porto", password}
+var telltales = []string{"Duarte", "ana.duarte", "person-0", "@example.com", "555 01", "4255550143", "linkedin.com/in", "Contoso", "University of Porto", password}
 
 func TestNothingPersonalIsKeptInClear(t *testing.T) {
 	t.Parallel()

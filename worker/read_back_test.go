@@ -248,3 +248,64 @@ func TestReadBackFindsFieldsThatWereNeverStored(t *testing.T) {
 		t.Errorf("%d fields were sent", len(v.Report.Fields))
 	}
 }
+
+// A status that iCIMS takes and ignores leaves all workflows in one other status. Recruiters who move
+// candidates on leave them in several.
+func TestReadBackFindsAStatusThatIsIgnored(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		behaviour string
+		move      bool
+		low       bool
+	}{
+		"taken":                 {icimstest.Accepted, false, false},
+		"ignored":               {icimstest.Ignored, false, true},
+		"taken, and moved on":   {icimstest.Accepted, true, false},
+		"ignored, one moved on": {icimstest.Ignored, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{sim: behaving(icimstest.Behaviour{StatusByValue: c.behaviour}), conn: func(conn *store.Connection) {
+				conn.Profile.KeepsStatus = store.Yes // as it was when the connection was verified
+			}})
+			b := r.run(tasks.ToJob(job), tasks.Options{}, people(8)...)
+			if b.Created != 8 {
+				t.Fatalf("%+v", b)
+			}
+			if c.move {
+				r.tenant.MoveWorkflow(r.outcomes(b.ID)[0].Workflow, "D10108")
+			}
+			v, _ := r.readBack(8)
+			var status readback.FieldCount
+			for _, f := range v.Report.Fields {
+				if f.Field == readback.Status {
+					status = f
+				}
+			}
+			if status.Sent != 8 || status.Low() != c.low || v.Report.Clean() == c.low {
+				t.Errorf("%+v, clean %v", status, v.Report.Clean())
+			}
+			if said := v.Violations(); c.low && (len(said) != 1 || !strings.Contains(said[0].Text, "one other value")) {
+				t.Errorf("%+v", said)
+			}
+		})
+	}
+}
+
+// The field's alert fires when it used to arrive.
+func TestAStatusThatIsIgnoredFromNowOnIsLost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	b := r.run(tasks.ToJob(job), tasks.Options{}, people(6)...)
+	r.readBack(6)
+	if f := r.figures().Fields["workflow_status"]; f.Share != 1 || f.Lost() {
+		t.Errorf("%+v", f)
+	}
+	for _, o := range r.outcomes(b.ID) {
+		r.tenant.MoveWorkflow(o.Workflow, "D10100")
+	}
+	r.readBack(6)
+	if f := r.figures().Fields["workflow_status"]; !f.Lost() {
+		t.Errorf("%+v", f)
+	}
+}

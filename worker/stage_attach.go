@@ -75,9 +75,16 @@ func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID,
 }
 
 // ofPair asks iCIMS for the workflow of the person and job (API sheet §9.3), unless
-// that is known to lead nowhere.
+// that is known to lead nowhere. Then the workflow of an earlier export counts, and where
+// searches show no workflow either, it stays in doubt whether there is one.
 func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, error) {
 	if s.tenant.pairIsMute(s.conn.Profile.ReadsPair) {
+		if m := x.claim.Marker; m != nil && m.Person == int64(x.personID) && m.Workflows[int64(x.job)] != 0 {
+			return icims.WorkflowID(m.Workflows[int64(x.job)]), nil
+		}
+		if s.conn.Profile.FindsPair == store.No {
+			return 0, &doubt{reason: store.ReasonLinkUnreadable}
+		}
 		return 0, nil
 	}
 	w, _, err := s.client.PairWorkflow(ctx, x.personID, x.job)

@@ -110,14 +110,20 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 			return err
 		}
 		// An administrator may have given the person another address meanwhile. Where iCIMS
-		// shows none, the person is believed in: a search may not show them yet.
-		if p != nil && (p.Email == "" || strings.EqualFold(p.Email, x.payload.Candidate.Email) || p.ID != icims.PersonID(id)) {
+		// shows none, or the person was merged, only one whom this service recorded is
+		// believed in: a search may not show them yet.
+		proven := x.claim.KnownProven
+		switch {
+		case p == nil:
+		case strings.EqualFold(p.Email, x.payload.Candidate.Email), proven && (p.Email == "" || p.ID != icims.PersonID(id)):
 			if p.ID != icims.PersonID(id) {
 				x.tellf("person %d had been merged into person %d", id, p.ID)
 				x.warn(mapping.WarningPersonMerged)
 			}
 			x.person = p
 			return nil
+		case !proven && p.Email != "":
+			s.forged(ctx, store.ForgedExport, x.ref, "known person ignored: it has another e-mail")
 		}
 	}
 	f, err := s.lookups.of(ctx, x)

@@ -139,6 +139,20 @@ func (y *year) day(customer string, day int) {
 	y.must(err)
 }
 
+// apiKeys makes API keys that are revoked the day after or expire.
+func (y *year) apiKeys(day int) {
+	y.t.Helper()
+	ctx := y.t.Context()
+	k, token, err := y.ledger.NewAPIKey(ctx, store.APIKey{Name: "a day", Scopes: []string{"read"}, Expires: y.now.Add(oneDay)}, y.now)
+	y.must(err)
+	_, err = y.ledger.CheckAPIKey(ctx, token, y.now)
+	y.must(err)
+	if day%2 == 0 {
+		_, err = y.ledger.RevokeAPIKey(ctx, k.ID, y.now)
+		y.must(err)
+	}
+}
+
 // sizes counts the keys and the values of each pattern of the table.
 func (y *year) sizes(table map[*regexp.Regexp]string) map[string]int {
 	y.t.Helper()
@@ -175,6 +189,7 @@ func TestAYearOfUseGrowsNothing(t *testing.T) {
 	var half map[string]int
 	for day := range 365 {
 		y.day(customer, day)
+		y.apiKeys(day)
 		if day < 100 {
 			y.day("5678", day) // a customer who leaves
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/seekout/icims-export/api/client"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
@@ -62,7 +63,8 @@ func newRig(t *testing.T, change ...func(*api.Deps)) *rig {
 	ledger := store.NewLedger(redisClient, keys)
 	conn := store.Connection{
 		Customer: customer, Username: "export-user", Password: "made-up", PortalURLs: icimsServer.PortalURL(customer, 1),
-		Limits: store.Limits{CallsPerSecond: 500, Burst: 50, InFlight: 16, CallsPerDay: 1_000_000},
+		Limits:  store.Limits{CallsPerSecond: 500, Burst: 50, InFlight: 16, CallsPerDay: 1_000_000},
+		Profile: testrig.Verified(),
 	}.WithDefaults()
 	if _, err := ledger.AddConnection(t.Context(), conn, "a test", ""); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
@@ -29,6 +30,7 @@ type connectionPage struct {
 	Settings      []shownSetting
 	History       []store.ConnectionEvent
 	Verifications []verify.Verification
+	ReadBacks     []readback.ReadBack
 }
 
 func (v *visit) connection() error {
@@ -60,6 +62,12 @@ func (v *visit) connection() error {
 		return err
 	}
 	page.Verifications = done.Verifications
+	var read api.ReadBacks
+	err = v.get(v.customerPath("read-backs"), nil, &read)
+	if refused, ok := refusalOf(err); err != nil && (!ok || !page.None || refused.Code != api.CodeCustomerUnknown) {
+		return err
+	}
+	page.ReadBacks = read.ReadBacks
 	return v.page("connection", "Connection", page)
 }
 

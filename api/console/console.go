@@ -52,6 +52,7 @@ var areas = []func(*Console){
 	(*Console).registerConnection,
 	(*Console).registerConnectionForm,
 	(*Console).registerVerification,
+	(*Console).registerReadBack,
 	(*Console).registerCandidates,
 	(*Console).registerDeadLetters,
 	(*Console).registerJobs,

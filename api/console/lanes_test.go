@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
@@ -168,4 +170,22 @@ func TestALaneSaysThatThereIsNoConnection(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	r.person(api.ScopeRead).get("/customers/1234/lane").lacks(t, "has no connection")
+}
+
+// A Redis that lost writes is told on the page of lanes and in the API.
+func TestLanesTellLostWrites(t *testing.T) {
+	var client redis.UniversalClient
+	w := newWard(t, func(d *api.Deps, _ *Options) { client = d.Redis })
+	p := w.person(api.ScopeRead)
+	const says, remedy = "Redis lost the last 5 seconds", "Send the batches of that time again with their keys"
+	p.get("/lanes").lacks(t, "Redis lost")
+	now, err := client.Time(t.Context()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]any{"loss": "went_back", "loss_at": now.UnixMilli(), "lost": 4200, "creates_from": now.Add(time.Minute).UnixMilli()}
+	if err := client.HSet(t.Context(), "ix:redis", fields).Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.get("/lanes").wants(t, http.StatusOK, says, remedy)
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/readback"
 )
 
 // words are the functions that templates have.
@@ -32,6 +33,8 @@ var words = template.FuncMap{
 	"checkWord":      checkWord,
 	"resultWord":     resultWord,
 	"verdict":        verdict,
+	"people":         readback.People,
+	"readBackWord":   readBackWord,
 	"latest":         latest,
 }
 
@@ -112,7 +115,7 @@ var tones = map[string]string{
 	"partly dead": "bad", "partly cancelled": "warn", "cancelled": "warn",
 	"complete": "good", "exporting": "busy", "receiving": "busy", "claimed": "busy", "creating": "busy", "placing": "busy",
 	"new": "warn", "credentials_rejected": "bad", "access_denied": "bad",
-	"ok": "good", "warned": "warn", "incomplete": "warn", "not done": "warn", "partly": "warn", "broken": "bad",
+	"ok": "good", "warned": "warn", "incomplete": "warn", "not done": "warn", "partly": "warn", "broken": "bad", "clean": "good", "violations": "bad", "done": "good",
 }
 
 func tone(state any) string {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -29,8 +30,9 @@ const (
 	password = "correct horse battery staple"
 )
 
-// telltales are parts of made-up people, and a password, that must appear nowhere.
-var telltales = []string{"Ana", "Duarte", "person-0", "example.com", "425 555", "425555", "Contoso", "export-user", password}
+// telltales are parts of made-up people, and a password, that must appear nowhere. They are
+// long enough, or written so, that no ID and no fraction of a second holds one by chance.
+var telltales = []string{"Ana", "Duarte", "person-0", "cand-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
 // newHandler returns the web UI over a Redis, for somebody who may operate.
 func newHandler(t *testing.T, client redis.UniversalClient, change ...func(*Options)) *Handler {
@@ -103,7 +105,8 @@ func newRig(t *testing.T, c icimstest.Config) *rig {
 	w := worker.New(r.client, r.ledger, settings, hosts, zerolog.Nop())
 	w.SetConnections([]store.Connection{{
 		Customer: customer, Username: "export-user", Password: password, PortalURLs: server.PortalURL(customer, 1),
-		Limits: store.Limits{CallsPerSecond: 200, Burst: 10, InFlight: 4, CallsPerDay: 1_000_000},
+		Limits:  store.Limits{CallsPerSecond: 200, Burst: 10, InFlight: 4, CallsPerDay: 1_000_000},
+		Profile: testrig.Verified(),
 	}})
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -131,7 +134,7 @@ func people(from, to int) []tasks.Candidate {
 	for i := from; i < to; i++ {
 		all = append(all, tasks.Candidate{
 			ID: fmt.Sprintf("cand-%06d", i), FirstName: "Ana", LastName: "Duarte", Email: fmt.Sprintf("person-%06d@example.com", i),
-			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 %04d", i), Type: "mobile"}},
+			Phones:         []tasks.Phone{{Number: fmt.Sprintf("+1 425 555 0143 x%d", i), Type: "mobile"}},
 			WorkExperience: []tasks.WorkExperience{{Employer: "Contoso", Title: "Data Engineer", Start: "2021-03"}},
 		})
 	}
@@ -168,7 +171,7 @@ func contents(t *testing.T, client redis.UniversalClient) []string {
 func leaks(text string) []string {
 	var found []string
 	for _, telltale := range telltales {
-		if strings.Contains(strings.ToLower(text), strings.ToLower(telltale)) {
+		if strings.Contains(text, telltale) || len(telltale) > 4 && strings.Contains(strings.ToLower(text), strings.ToLower(telltale)) {
 			found = append(found, telltale)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/internal/child"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -154,9 +155,10 @@ func (r *rig) launch(name string, cmd *exec.Cmd) *child.Process {
 	return p
 }
 
-// start starts n workers and waits until they serve.
+// start starts n workers, for verified connections, and waits until they serve.
 func (r *rig) start(n int) {
 	r.b.Helper()
+	testrig.VerifyFile(r.b, r.ledger, filepath.Join(r.dir, "connections.yml"), r.env)
 	first := len(r.workers)
 	for range n {
 		r.started++

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -62,7 +63,7 @@ func newRig(b *testing.B, n, callsPerSecond int, change func(*worker.Settings)) 
 		connections[i] = store.Connection{
 			Customer: customer, Username: username, Password: password, PortalURLs: web.PortalURL(customer, 1), LinkedInField: "field51001",
 			Limits:  store.Limits{CallsPerSecond: float64(callsPerSecond), Burst: callsPerSecond, InFlight: 8, CallsPerDay: unlimited},
-			Profile: store.TenantProfile{SearchOr: store.Yes, ReadsPair: store.Yes}, // a verified connection
+			Profile: testrig.Verified(),
 		}.WithDefaults()
 	}
 	settings := worker.DefaultSettings()

@@ -138,7 +138,7 @@ func keyEnd(k store.APIKey, now time.Time, layout string) string {
 }
 
 type apikeysListCommand struct {
-	All  bool `help:"Those revoked and expired as well."`
+	All  bool `help:"Those revoked or expired in the last 90 days as well."`
 	JSON bool `name:"json" help:"Print the list as one JSON array."`
 }
 

@@ -94,7 +94,7 @@ func (c *checkCommand) Run(ctx context.Context, p *process) error {
 		if r.ReadBack, err = c.readBack(ctx, o, plan); err != nil {
 			return err
 		}
-		r.Violations = append(r.Violations, readBackViolations(*r.ReadBack)...)
+		r.Violations = append(r.Violations, r.ReadBack.Violations()...)
 	}
 	r.Finish(started)
 	if c.JSON {

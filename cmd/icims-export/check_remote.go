@@ -9,7 +9,6 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/worker"
 )
 
 // plan draws the sample and has its cost agreed to. A plan without calls is for a
@@ -27,26 +26,11 @@ func (c *checkCommand) plan(ctx context.Context, o *operator) (readback.Plan, er
 	case plan.Calls == 0:
 		o.p.sayf("Customer %s has no exported candidates, so nothing is read back.", c.Customer)
 	case plan.Short():
-		return plan, failed("reading back %s takes up to %s, and %s left today: lower --sample, or run this again after midnight UTC", sampleText(plan), prose.Plural(plan.Calls, "call"), areLeft(plan.Left))
-	case !c.Yes && !agreed(o.p, costText(plan)+" Continue?"):
+		return plan, failed("reading back %s takes up to %s, and %s left today: lower --sample, or run this again after midnight UTC", plan.SampleText(), prose.Plural(plan.Calls, "call"), areLeft(plan.Left))
+	case !c.Yes && !agreed(o.p, plan.CostText()+" Continue?"):
 		return plan, misused("nothing was read back: agree, or give --yes")
 	}
 	return plan, nil
-}
-
-func sampleText(p readback.Plan) string {
-	text := people(p.People)
-	if p.Workflows > 0 {
-		text += " and " + prose.Plural(p.Workflows, "workflow")
-	}
-	return text
-}
-
-func people(n int) string {
-	if n == 1 {
-		return "1 person"
-	}
-	return prose.Grouped(n) + " people"
 }
 
 func areLeft(n int) string {
@@ -54,16 +38,6 @@ func areLeft(n int) string {
 		return "1 is"
 	}
 	return prose.Grouped(n) + " are"
-}
-
-// costText is what a read-back costs, as in "50 people and 50 workflows: up to 100 calls of
-// 9,994 left today.".
-func costText(p readback.Plan) string {
-	text := sampleText(p) + ": up to " + prose.Plural(p.Calls, "call")
-	if p.Known {
-		text += fmt.Sprintf(" of %s left today", prose.Grouped(p.Left))
-	}
-	return text + "."
 }
 
 // readBack asks for the read-back, and waits until it has ended.
@@ -88,7 +62,7 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 		if v, err = readback.View(t); err != nil {
 			return f.lost(err)
 		}
-		f.progress.show(fmt.Sprintf("Reading back: %s of %s", prose.Grouped(v.Report.Read), people(v.People)))
+		f.progress.show(fmt.Sprintf("Reading back: %s of %s", prose.Grouped(v.Report.Read), readback.People(v.People)))
 		return nil
 	})
 	if err != nil {
@@ -98,33 +72,6 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 		return nil, failed("nothing was read back: %s %s", v.Problem, v.Remedy)
 	}
 	return &v, nil
-}
-
-// readBackViolations are what a read-back found that should not be.
-func readBackViolations(v readback.ReadBack) []store.Violation {
-	var found []store.Violation
-	violate := func(kind, format string, args ...any) {
-		found = append(found, store.Violation{Kind: kind, Customer: v.Customer, Text: fmt.Sprintf(format, args...)})
-	}
-	for _, id := range v.Report.People.Gone {
-		violate(worker.ViolationRemotePerson, "Person %d was exported and cannot be found in iCIMS: deleted, merged, or hidden from the account.", id)
-	}
-	for _, id := range v.Report.Workflows.Gone {
-		violate(worker.ViolationRemoteWorkflow, "Workflow %d was created and cannot be found in iCIMS.", id)
-	}
-	for _, c := range v.Report.Fields {
-		if c.Low() {
-			violate(worker.ViolationRemoteField, "The field %s was sent %s, and iCIMS has it in %d: ask iCIMS to let the account read and write it.", c.Field, times(c.Sent), c.Arrived)
-		}
-	}
-	return found
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return prose.Grouped(n) + " times"
 }
 
 func whyIncomplete(v readback.ReadBack) string {
@@ -140,9 +87,9 @@ func printReadBack(out io.Writer, s style, width int, v readback.ReadBack) {
 	if len(v.Report.Fields) > 0 {
 		t := table{out: out, style: s, width: width, right: map[int]bool{1: true, 2: true, 3: true, 4: true, 5: true}}
 		rows := make([][]cell, 0, 1+len(v.Report.Fields))
-		rows = append(rows, header("field", "sent", "arrived", "changed", "missing", "share"))
+		rows = append(rows, header(readback.Headings()...))
 		for _, c := range v.Report.Fields {
-			share := cell{fmt.Sprintf("%.0f%%", 100*c.Share), plain}
+			share := cell{c.Percent(), plain}
 			if c.Low() {
 				share.colour = red
 			}
@@ -160,13 +107,5 @@ func printReadBack(out io.Writer, s style, width int, v readback.ReadBack) {
 		_ = t.write(rows...)
 		fmt.Fprintln(out)
 	}
-	text := fmt.Sprintf("Read back from iCIMS with %s: %s, %d gone; %s, %d gone.", prose.Plural(v.Calls, "call"),
-		people(v.Report.People.Found), len(v.Report.People.Gone), prose.Plural(v.Report.Workflows.Found, "workflow"), len(v.Report.Workflows.Gone))
-	if n := v.Report.People.Unread + v.Report.Workflows.Unread; n > 0 {
-		text += fmt.Sprintf(" %s failed.", prose.Plural(n, "call"))
-	}
-	if n := v.Report.PresenceOnly; n > 0 {
-		text += fmt.Sprintf(" For %s it is not known any more what was sent, so only their presence was checked.", people(n))
-	}
-	hang(out, width, "", text)
+	hang(out, width, "", v.Summary())
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 // exported exports so many candidates to a job.
@@ -77,7 +76,7 @@ func TestCheckRemoteEndsWithThreeWhereAFieldIsNotThere(t *testing.T) {
 		kinds = append(kinds, v.Kind)
 	}
 	slices.Sort(kinds)
-	if want := []string{worker.ViolationRemoteField, worker.ViolationRemotePerson, worker.ViolationRemoteWorkflow}; !slices.Equal(kinds, want) {
+	if want := []string{readback.ViolationField, readback.ViolationPerson, readback.ViolationWorkflow}; !slices.Equal(kinds, want) {
 		t.Errorf("found %v, want %v", kinds, want)
 	}
 	r.wantNone(t, "example.com", testPassword)

@@ -66,7 +66,8 @@ type Behaviour struct {
 	// that exists: finds or misses.
 	PairSearch string `json:"pair_search,omitempty" yaml:"pair_search"`
 	// PairRoute says whether applicantworkflows/person/{person}/job/{job} is there:
-	// present, absent (404 with a page) or denied (403).
+	// present, absent (404 with a page), denied (403) or empty_object (present, and 200 with an
+	// empty object for a pair that is not linked, instead of 404).
 	PairRoute string `json:"pair_route,omitempty" yaml:"pair_route"`
 	// Folder says whether people come with their folder: shown or hidden.
 	Folder string `json:"folder,omitempty" yaml:"folder"`
@@ -132,6 +133,7 @@ const (
 	Finds          = "finds"
 	Misses         = "misses"
 	Denied         = "denied"
+	EmptyObject    = "empty_object"
 	Ignored        = "ignored"
 	IgnoredWarn    = "ignored_with_warning"
 	Path           = "path"
@@ -248,7 +250,7 @@ func (b Behaviour) check() error {
 		{"empty_search", b.EmptySearch, []string{EmptyList, ErrorsObject, Errors404, Uncoded}},
 		{"email_view", b.EmailView, []string{Shown, Hidden}},
 		{"pair_search", b.PairSearch, []string{Finds, Misses}},
-		{"pair_route", b.PairRoute, []string{Present, Absent, Denied}},
+		{"pair_route", b.PairRoute, []string{Present, Absent, Denied, EmptyObject}},
 	} {
 		if s.value != "" && !slices.Contains(s.allowed, s.value) {
 			return fmt.Errorf("behaviour.%s: %q is none of %v", s.name, s.value, s.allowed)

@@ -3,7 +3,7 @@ package icimstest
 import "maps"
 
 // Change edits fields of a person as a recruiter does in iCIMS, past the rules for the
-// account: a text replaces one, nil removes a field or a whole collection. It panics where
+// account: a text or a list of entries replaces one, nil removes a field or a whole collection. It panics where
 // there is no such person.
 func (t *Tenant) Change(id int64, fields map[string]any) {
 	t.mu.Lock()
@@ -15,9 +15,17 @@ func (t *Tenant) Change(id int64, fields map[string]any) {
 	next := make(map[string]any, len(p.fields))
 	maps.Copy(next, p.fields)
 	for name, value := range fields {
-		if value == nil {
+		entries, collection := value.([]any)
+		switch {
+		case value == nil:
 			delete(next, name)
-		} else {
+		case collection: // as a caller would send them
+			d, problems, _ := t.draft(nil, map[string]any{name: entries}, true)
+			if len(problems) > 0 {
+				panic("icimstest: " + problems[0].message())
+			}
+			next[name] = d.fields[name]
+		default:
 			next[name] = value
 		}
 	}

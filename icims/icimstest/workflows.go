@@ -1,6 +1,7 @@
 package icimstest
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -73,6 +74,20 @@ func (t *Tenant) AddWorkflow(person, job int64, status string) int64 {
 		fields["status"] = e.node
 	}
 	return t.insertWorkflow(person, job, fields, t.sim.cfg.Now().Add(-time.Hour)).id
+}
+
+// MoveWorkflow puts a workflow into a status, as a recruiter does.
+func (t *Tenant) MoveWorkflow(id int64, status string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f, e := t.flows[id], t.lists[listStatus].byID[status]
+	if f == nil || e == nil {
+		panic(fmt.Sprintf("no workflow %d or no status %s", id, status))
+	}
+	fields := maps.Clone(f.fields)
+	fields["status"] = e.node
+	f.fields, f.updated = fields, t.sim.cfg.Now()
+	f.log = append(f.log, statusChange{e.node, f.updated, "a recruiter"})
 }
 
 func (t *Tenant) insertWorkflow(person, job int64, fields map[string]any, now time.Time) *workflow {
@@ -266,6 +281,9 @@ func workflowsPair(c *call) answer {
 		return *missing
 	}
 	ids := t.byPair[pair{atoi(c.arg("person")), atoi(c.arg("job"))}]
+	if len(ids) == 0 && t.behaviour.PairRoute == EmptyObject {
+		return ok(map[string]any{})
+	}
 	if len(ids) == 0 {
 		return notFound("Workflow")
 	}

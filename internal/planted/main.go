@@ -84,11 +84,13 @@ func (b planting) found(ctx context.Context) (found bool, output string, err err
 	if err != nil {
 		return false, "", err
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-run", "^$", b.Package)
+	binary := filepath.Join(dir, "test")
+	build := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-c", "-o", binary, b.Package)
 	if out, err := build.CombinedOutput(); err != nil {
 		return false, "", fmt.Errorf("the bug %q does not compile: %w\n%s", b.Bug, err, out)
 	}
-	test := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-timeout", "5m", "-run", "^"+b.Test+"$", b.Package)
+	test := exec.CommandContext(ctx, binary, "-test.timeout", "5m", "-test.run", "^"+b.Test+"$")
+	test.Dir = b.Package
 	out, err := test.CombinedOutput()
 	if ctx.Err() != nil {
 		return false, "", ctx.Err()

@@ -2,8 +2,9 @@
 -- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
 -- warnings, retention s, story entry or '', kind of
 -- export, calls it took, ms for which the job is known to be there, digests of what was
--- sent or '', for how many exports of a day those are kept; then the dead letters that a
--- workflow settles: export, story entry.
+-- sent or '', for how many exports of a day those are kept, proofs of the person for the
+-- e-mail and of the workflow; then the dead letters that a workflow settles: export, story
+-- entry.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -13,7 +14,7 @@ local t = now()
 local seconds = int(math.floor(t / 1000))
 
 if to == 'done' then
-  know(r.eh, person, job, workflow)
+  know(r.eh, person, ARGV[18], job, workflow, ARGV[19])
 end
 local erased = to == 'done' and redis.call('HGET', prefix .. 'c', 'erased')
 if erased and erased ~= r.er then
@@ -73,7 +74,7 @@ end_batch(batch_key, t, ARGV[11])
 -- export was handed over have nothing left to do.
 if to == 'done' and workflow ~= '' then
   redis.call('SET', prefix .. 'job:' .. job, 'there', 'PX', ARGV[15])
-  for i = 18, #ARGV, 2 do
+  for i = 20, #ARGV, 2 do
     local id = ARGV[i]
     local o = fields(prefix .. 'x:' .. id)
     if o.st == 'dead' and o.rs == job_missing and not o['in'] and o.c == r.c and tonumber(o.da) < tonumber(r.q) then

@@ -109,13 +109,23 @@ local function with_job(jobs, job, workflow)
 end
 
 -- know remembers for an hour who an e-mail belongs to, and the workflows lately
--- made for that person: searches of iCIMS lag, and look-ups are remembered.
-local function know(hash, person, job, workflow)
+-- made for that person: searches of iCIMS lag, and look-ups are remembered. known.go
+-- describes the value and its proofs.
+local function know(hash, person, proof, job, workflow, workflow_proof)
   if hash == '' then return end
   local key = prefix .. 'k:' .. hash
-  local p, jobs = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
-  if p ~= person then jobs = '' end
-  redis.call('SET', key, person .. '|' .. with_job(jobs, job, workflow), 'EX', 3600)
+  local p, entries = string.match(redis.call('GET', key) or '', '^(%d+)|(.*)$')
+  if p ~= person then entries = '' end
+  local kept = {'=' .. proof}
+  for entry in string.gmatch(entries, '[^,]+') do
+    local of = string.match(entry, '^(%d+)[:=]')
+    if of and (workflow == '' or of ~= job) then kept[#kept + 1] = entry end
+  end
+  if workflow ~= '' then
+    kept[#kept + 1] = job .. ':' .. workflow
+    kept[#kept + 1] = job .. '=' .. workflow_proof
+  end
+  redis.call('SET', key, person .. '|' .. table.concat(kept, ','), 'EX', 3600)
 end
 
 local function release_lock(hash)

@@ -1,6 +1,7 @@
 -- Moves a claimed export one step on and renews its lease. KEYS[1] record.
 -- ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '',
--- warnings, story entry or '', epoch of the claim, proof of the person.
+-- warnings, story entry or '', epoch of the claim, proofs of the person for the export and
+-- for the e-mail.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 local early = answer_early(r, ARGV[3], to)
@@ -26,7 +27,7 @@ end
 -- made a new one for the e-mail since.
 if ARGV[6] ~= '' and ARGV[6] ~= r.pe then
   redis.call('HSET', KEYS[1], 'pe', ARGV[6], 'pm', ARGV[7])
-  know(r.eh, ARGV[6], '', '')
+  know(r.eh, ARGV[6], ARGV[12], '', '', '')
 end
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'person_proof', ARGV[11]) end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end

@@ -15,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -162,9 +163,11 @@ func (s *service) connect(change ...func(*store.Connection)) {
 	for _, f := range change {
 		f(&c)
 	}
-	if _, err := s.ledger.AddConnection(s.t.Context(), c.WithDefaults(), "a test", ""); err != nil {
+	added, err := s.ledger.AddConnection(s.t.Context(), c.WithDefaults(), "a test", "")
+	if err != nil {
 		s.t.Fatal(err)
 	}
+	testrig.Verify(s.t, s.ledger, added.Connection, added.Revision)
 }
 
 // gate holds calls of the simulator that a rule delays, until it is opened.

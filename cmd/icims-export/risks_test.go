@@ -1,0 +1,39 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/seekout/icims-export/store/redistest"
+)
+
+// Worker and API name what about Redis may lose exports when they start, also where CONFIG
+// is forbidden, and say so where nobody could check.
+func TestRisksOfRedisAreLoggedAtTheStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	forbidden := func(command string) redistest.Option { return redistest.Config("rename-command", command+` ""`) }
+	for name, c := range map[string]struct {
+		options []redistest.Option
+		says    string
+	}{
+		"CONFIG is forbidden":           {[]redistest.Option{forbidden("CONFIG"), redistest.Config("maxmemory-policy", "allkeys-lru")}, "may evict keys"},
+		"CONFIG and INFO are forbidden": {[]redistest.Option{forbidden("CONFIG"), forbidden("INFO")}, "could not be checked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			url := redistest.Start(t, c.options...).URL()
+			for running, args := range map[string][]string{"worker started": {"worker"}, "the API is served": {"serve", "--api-listen=127.0.0.1:0"}} {
+				s := startCommand(t, b.at(url, args...)...)
+				for s.until(t, "AT RISK: "); !strings.Contains(s.lines.Text(), c.says); {
+					s.until(t, "AT RISK: ")
+				}
+				s.until(t, running)
+				s.signal(t, syscall.SIGTERM)
+				s.wantEnd(t)
+			}
+		})
+	}
+}

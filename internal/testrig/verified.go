@@ -1,0 +1,47 @@
+package testrig
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/config"
+	"github.com/seekout/icims-export/store"
+)
+
+// Verified is the tenant profile that a verification of the simulator finds.
+func Verified() store.TenantProfile {
+	return store.TenantProfile{
+		VerifiedAt: time.Now().UnixMilli(), SearchOr: store.Yes, SeesPeople: store.Yes, ReadsPair: store.Yes, SeesFolder: store.Yes, KeepsStatus: store.Yes,
+	}
+}
+
+// Verify keeps that profile for a connection. The revision is 0 for one of the connections file.
+func Verify(t testing.TB, l *store.Ledger, c store.Connection, revision int64) {
+	t.Helper()
+	if err := l.SaveProfile(t.Context(), c, revision, Verified()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// VerifyFile keeps that profile for the connections of a file. env is the environment of the program
+// that reads the file.
+func VerifyFile(t testing.TB, l *store.Ledger, path string, env []string) {
+	t.Helper()
+	value := func(name string) (string, bool) {
+		for _, e := range env {
+			if v, is := strings.CutPrefix(e, name+"="); is {
+				return v, true
+			}
+		}
+		return os.LookupEnv(name)
+	}
+	all, _, err := config.ReadConnections(path, value, store.DefaultLimits())
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d connections of %s, %v", len(all), path, err)
+	}
+	for _, c := range all {
+		Verify(t, l, c, 0)
+	}
+}
