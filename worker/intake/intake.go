@@ -140,7 +140,10 @@ func (h *Handler) judge(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt,
 	switch {
 	case err == nil:
 		h.Ended(EndAccepted)
-		for candidate := range batch.Candidates {
+		for candidate, err := range batch.Candidates {
+			if err != nil {
+				break // it is in memory
+			}
 			write(t, tasks.IntakeResult{Batch: receipt.Batch, Export: h.Ledger.Keys().ExportID(string(receipt.Batch), candidate.ID)})
 		}
 		return nil
