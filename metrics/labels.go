@@ -9,6 +9,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // Label is a label with all values that it can have.
@@ -91,6 +92,7 @@ var (
 	labelControl    = Label{"kind", texts(store.ControlKinds(), labelOther), "of the control task"}
 	labelForgery    = Label{"what", texts([]store.Forgery{store.ForgedTask, store.ForgedExport}), "as in `store/forgery.go`"}
 	labelControlEnd = Label{"end", texts(control.Ends()), "`lost`: to another run of the task"}
+	labelIntakeEnd  = Label{"end", texts(intake.Ends()), "`readable`, `unknown_type`: refused, and erased from Redis"}
 	labelLoss       = Label{"kind", texts(store.LossKinds()), "as in `store/went_back.go`"}
 	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export check`"}
 	labelTrouble    = Label{"trouble", texts(store.Troubles()), "as in `store/trouble.go`"}

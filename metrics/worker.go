@@ -9,12 +9,13 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // WorkerMetrics count what goes on in a worker. Worker.Observe takes them.
 type WorkerMetrics struct {
-	exports, calls, refused, breakers, findings, control, forged *prometheus.CounterVec
-	took, waited                                                 *prometheus.HistogramVec
+	exports, calls, refused, breakers, findings, control, intake, forged *prometheus.CounterVec
+	took, waited                                                         *prometheus.HistogramVec
 }
 
 var _ worker.Observer = (*WorkerMetrics)(nil)
@@ -24,7 +25,7 @@ var _ worker.Observer = (*WorkerMetrics)(nil)
 func NewWorkerMetrics(r prometheus.Registerer, vitals func() worker.Vitals) *WorkerMetrics {
 	m := &WorkerMetrics{
 		exports: newExports(r), calls: callsTotal.counterIn(r), refused: permitsRefused.counterIn(r), breakers: breakerChanges.counterIn(r),
-		findings: findingsTotal.counterIn(r), control: controlTotal.counterIn(r), forged: forgedTotal.counterIn(r),
+		findings: findingsTotal.counterIn(r), control: controlTotal.counterIn(r), intake: intakeTotal.counterIn(r), forged: forgedTotal.counterIn(r),
 		took: callDuration.histogramIn(r), waited: permitWait.histogramIn(r),
 	}
 	r.MustRegister(vitalsCollector(vitals))
@@ -101,6 +102,11 @@ func (m *WorkerMetrics) Forged(what store.Forgery) {
 // ControlTaskEnded counts a run of a control task.
 func (m *WorkerMetrics) ControlTaskEnded(kind store.ControlKind, end control.End) {
 	m.control.WithLabelValues(labelControl.within(string(kind)), labelControlEnd.within(string(end))).Inc()
+}
+
+// IntakeEnded counts a task of an upstream service.
+func (m *WorkerMetrics) IntakeEnded(how intake.End) {
+	m.intake.WithLabelValues(labelIntakeEnd.within(string(how))).Inc()
 }
 
 // vitalsCollector shows how a worker does.

@@ -98,7 +98,7 @@ func ParseControl(t *asynq.Task, taskID string) (customer string, kind store.Con
 		return "", "", "", errors.New("the payload is no reference to a control task")
 	}
 	parts := strings.Split(taskID, ":")
-	if len(parts) != 3 || parts[0] != ref.Customer || parts[1] != string(ref.Kind) || !store.ValidCustomer(ref.Customer) || ControlTasks()[t.Type()] != ref.Kind {
+	if len(parts) != 3 || parts[0] != ref.Customer || parts[1] != string(ref.Kind) || !store.ValidCustomer(ref.Customer) || ref.Kind == "" || ControlTasks()[t.Type()] != ref.Kind {
 		return "", "", "", errors.New("the task ID does not match the payload")
 	}
 	return ref.Customer, ref.Kind, parts[2], nil

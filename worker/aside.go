@@ -14,6 +14,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 const (
@@ -54,7 +55,7 @@ func (w *Worker) serveAside(ctx context.Context) error {
 	}
 	w.aside = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
 		Concurrency:              asideConcurrency,
-		Queues:                   map[string]int{tasks.ControlQueue: 1},
+		Queues:                   map[string]int{tasks.ControlQueue: 3, tasks.IntakeQueue: 1},
 		TaskCheckInterval:        asidePoll,
 		DelayedTaskCheckInterval: asideDelayed,
 		ShutdownTimeout:          w.settings.ShutdownTimeout,
@@ -63,14 +64,25 @@ func (w *Worker) serveAside(ctx context.Context) error {
 		Logger:                   queueLog{w.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
-	types := asynq.NewServeMux()
-	for kind := range tasks.ControlTasks() {
-		types.Handle(kind, w.control)
-	}
-	if err := w.aside.Start(types); err != nil {
+	if err := w.aside.Start(w.asideHandler()); err != nil {
 		return fmt.Errorf("serve the queues outside the lanes: %w", err)
 	}
 	return nil
+}
+
+// asideHandler runs control tasks, and takes candidates in. It refuses all other tasks.
+func (w *Worker) asideHandler() asynq.Handler {
+	intakes := &intake.Handler{
+		Redis: w.redis, Ledger: w.ledger, Producer: tasks.NewClient(w.redis, w.ledger, tasks.WithDummyDomain(w.settings.DummyDomain)), Log: w.log,
+		Ended: func(how intake.End) { w.observer.IntakeEnded(how) },
+	}
+	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		id, _ := asynq.GetTaskID(ctx)
+		if _, _, _, err := tasks.ParseControl(t, id); err == nil {
+			return w.control.ProcessTask(ctx, t)
+		}
+		return intakes.ProcessTask(ctx, t)
+	})
 }
 
 // stopAside makes the tasks outside the lanes hand themselves back, and waits for that.

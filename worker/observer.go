@@ -6,6 +6,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // Observer is told what goes on in a worker, so that it can be counted. It is told
@@ -26,6 +27,8 @@ type Observer interface {
 	Forged(what store.Forgery)
 	// ControlTaskEnded tells how a run of a control task ended.
 	ControlTaskEnded(kind store.ControlKind, end control.End)
+	// IntakeEnded tells how a task of an upstream service ended.
+	IntakeEnded(how intake.End)
 }
 
 // Observe makes o be told what goes on. It is for the time before Start.
@@ -124,3 +127,4 @@ func (nobody) BreakerIs(string)                                {}
 func (nobody) Reconciled(Finding, int)                         {}
 func (nobody) Forged(store.Forgery)                            {}
 func (nobody) ControlTaskEnded(store.ControlKind, control.End) {}
+func (nobody) IntakeEnded(intake.End)                          {}

@@ -202,9 +202,10 @@ func (t *tracer) controlTask(ctx context.Context, c store.ControlTask) (context.
 	if t == nil {
 		return ctx, func(control.End, store.ControlFailure, int) {}
 	}
+	//nolint:spancheck // what is returned ends it
 	ctx, span := t.Start(ctx, "control task "+string(c.Kind), trace.WithNewRoot(), trace.WithAttributes(
 		traces.Customer.String(c.Customer), traces.ControlTask.String(c.ID), traces.Kind.String(string(c.Kind)), traces.Attempt.Int(c.Tries)))
-	return ctx, func(how control.End, why store.ControlFailure, calls int) {
+	return ctx, func(how control.End, why store.ControlFailure, calls int) { //nolint:spancheck // it ends the span
 		if why != "" {
 			span.SetAttributes(traces.Reason.String(string(why)))
 			span.SetStatus(codes.Error, string(why))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // hidden stands for a name that is not ours.
@@ -75,7 +76,7 @@ func sizeOf(data []byte) string { return fmt.Sprintf("(%d bytes, not shown)", le
 // formatError shows a task's last error if it is a text of ours. Any other may hold
 // anything: an address, or what another program failed with.
 func formatError(text string) string {
-	if isOurText(text) {
+	if isOurText(text) || intake.Shown(text) {
 		return text
 	}
 	return "a failure whose text is not shown; the worker's log has it"

@@ -13,7 +13,7 @@ import (
 const (
 	queueName = `icims:(?:([0-9]{1,18})(?::express|:large)?|control|intake)`
 	// An export's task, which may have a substitute; a control task; a producer's own.
-	taskName = `[0-9]{1,18}:[a-z2-7]{16}(?::[0-9a-z]{1,13})?|[0-9]{1,18}:[a-z_]{1,20}:[a-z2-7]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+	taskName = `(?:refused:)?[a-z2-7]{26}|refused:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{1,18}:[a-z2-7]{16}(?::[0-9a-z]{1,13})?|[0-9]{1,18}:[a-z_]{1,20}:[a-z2-7]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
 )
 
 // route is a part of asynqmon's API that is served.

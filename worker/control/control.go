@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -124,11 +125,7 @@ func (t *Tasks) Stop() { t.stop() }
 func (t *Tasks) Running() map[store.ControlKind]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	running := make(map[store.ControlKind]int, len(t.doing))
-	for kind, n := range t.doing {
-		running[kind] = n
-	}
-	return running
+	return maps.Clone(t.doing)
 }
 
 // later makes asynq deliver a task again after a while. It is not a failure. Its text is
