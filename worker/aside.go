@@ -15,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker/control"
 	"github.com/seekout/icims-export/worker/intake"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 const (
@@ -137,6 +138,6 @@ func (w *Worker) openControl(conn store.Connection, kind store.ControlKind, call
 
 // beginControl prepares the context of a run of a control task.
 func (w *Worker) beginControl(ctx context.Context, t store.ControlTask) (context.Context, func(control.End, store.ControlFailure, int)) {
-	ctx, _ = (&meter{}).begin(asExpress(ctx)) // no export bears its calls
+	ctx, _ = (&meter{}).begin(limiter.AsExpress(ctx)) // no export bears its calls
 	return w.tracer.controlTask(ctx, t)
 }

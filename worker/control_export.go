@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-// controlLane is a lane without a server, for one run of a control task. It has a gate of
+// controlLane is a lane without a server, for one run of a control task. It has a limiter of
 // its own: that of an open lane closes with the lane, and for reasons that do not hold here.
 type controlLane struct{ *lane }
 
@@ -24,7 +24,7 @@ func (l controlLane) Close() { l.end() }
 // Export takes an export through the stages, see control.Run.
 func (l controlLane) Export(ctx context.Context, ref store.Ref, within time.Duration) error {
 	// A call that waits for its permit when the worker stops is not made, others finish.
-	defer context.AfterFunc(ctx, l.gate.drain)()
+	defer context.AfterFunc(ctx, l.limiter.Drain)()
 	ctx, cancel := context.WithTimeoutCause(ctx, within, control.ErrExportWaits)
 	defer cancel()
 	p := newPipeline(l.lane)

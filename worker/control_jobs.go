@@ -8,6 +8,7 @@ import (
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // refreshJobs reads a customer's job list, as a control task. Titles are read with
@@ -54,7 +55,7 @@ func (w *Worker) standingOf(ctx context.Context, conn store.Connection) (store.S
 type bulkCalls struct{ *icims.Client }
 
 func (c bulkCalls) Job(ctx context.Context, id icims.JobID, fields ...string) (*icims.Job, *icims.Response, error) {
-	return c.Client.Job(asBulk(ctx), id, fields...)
+	return c.Client.Job(limiter.AsBulk(ctx), id, fields...)
 }
 
 // sleep waits for a while, or until ctx ends.

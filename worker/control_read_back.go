@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // readBack reads a sample of exported people and workflows back, as a control task. It calls
@@ -53,11 +54,11 @@ func (w *Worker) readBack(ctx context.Context, r *control.Run) (any, error) {
 type bulkReads struct{ *icims.Client }
 
 func (c bulkReads) Person(ctx context.Context, id icims.PersonID, fields ...string) (*icims.Person, *icims.Response, error) {
-	return c.Client.Person(asBulk(ctx), id, fields...)
+	return c.Client.Person(limiter.AsBulk(ctx), id, fields...)
 }
 
 func (c bulkReads) Workflow(ctx context.Context, id icims.WorkflowID, fields ...string) (*icims.Workflow, *icims.Response, error) {
-	return c.Client.Workflow(asBulk(ctx), id, fields...)
+	return c.Client.Workflow(limiter.AsBulk(ctx), id, fields...)
 }
 
 // sentDigests are digests of what this attempt of an export has sent, for a read-back.

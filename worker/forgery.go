@@ -26,7 +26,7 @@ func (s claimStage) forgedExport(ctx context.Context, x *export) outcome {
 
 // forged tells everybody of a forgery.
 func (l *lane) forged(ctx context.Context, what store.Forgery, ref store.Ref, message string) {
-	l.gate.observer.Forged(what)
+	l.observer.Forged(what)
 	l.log.Error().Str("export", ref.Export).Str("export_of", ref.Customer).Msg(message)
 	if err := l.ledger.NoteForgery(ctx, l.conn.Customer, what); err != nil {
 		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the check cannot be told of a forgery")

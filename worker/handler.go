@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/traces"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // handler is what asynq calls for each task of a lane. What it returns decides what asynq
@@ -47,7 +48,7 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	queue, _ := asynq.GetQueueName(ctx)
 	express := queue == tasks.QueueName(ref.Customer, store.ExpressQueue)
 	if express {
-		ctx = asExpress(ctx)
+		ctx = limiter.AsExpress(ctx)
 	}
 	if o := h.lane.ready(ctx); o.kind != proceed {
 		return (&export{ref: ref}).again(o, h.lane.now())
@@ -114,7 +115,7 @@ const (
 func (l *lane) ready(ctx context.Context) outcome {
 	var why error // before the lane began to close
 	for began := l.now(); ; {
-		closing := l.gate.draining.Err() != nil
+		closing := l.limiter.Draining().Err() != nil
 		err := l.admits(ctx)
 		switch {
 		case err == nil:
@@ -130,7 +131,7 @@ func (l *lane) ready(ctx context.Context) outcome {
 		select {
 		case <-ctx.Done():
 			return stopped(ctx)
-		case <-l.gate.draining.Done():
+		case <-l.limiter.Draining().Done():
 		case <-time.After(readyCheck):
 		}
 	}

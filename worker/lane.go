@@ -18,6 +18,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // lane serves one customer: an asynq server of its own for the customer's
@@ -29,7 +30,7 @@ type lane struct {
 	settings Settings
 	ledger   *store.Ledger
 	client   *icims.Client
-	gate     *gate
+	limiter  *limiter.Limiter
 	breaker  *breaker
 	tenant   *tenant
 	finder   *finder
@@ -40,10 +41,11 @@ type lane struct {
 	retries  retries
 	throttle *throttle
 	// tell moves the customer's connection in the store.
-	tell   func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
-	errand bool // its exports are those of an errand, see control.Run
-	now    func() time.Time
-	log    zerolog.Logger
+	tell     func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
+	errand   bool // its exports are those of an errand, see control.Run
+	now      func() time.Time
+	observer Observer
+	log      zerolog.Logger
 	// tracer is nil where nothing is traced.
 	tracer *tracer
 
@@ -111,7 +113,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	settings.SettleTime = conn.Profile.SettleTime(settings.SettleTime)
 	l := &lane{
 		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
-		now:    time.Now,
+		now: time.Now, observer: w.observer,
 		leases: newLeases(w.ledger, settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: settings.SettleTime, random: rand.Float64,
@@ -120,12 +122,12 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	known := w.learn(conn, log)
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	l.base, l.cancel = context.WithCancel(context.Background())
-	l.gate = newGate(l.base, gateConfig{
-		ledger: w.ledger, customer: conn.Customer, worker: p.permits, credentials: w.ledger.Keys().CredentialsHash(conn),
-		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, log: log, now: time.Now, errand: p.errand != nil, observer: w.observer,
-	}, conn.Limits)
+	l.limiter = limiter.New(l.base, limiter.Config{
+		Quota: w.ledger.Quota(), Customer: conn.Customer, Worker: p.permits, Credentials: w.ledger.Keys().CredentialsHash(conn),
+		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.errand != nil, Observer: w.observer, Log: log,
+	})
 	// The breaker comes before the permit, so that an open one wastes none.
-	layers := []icims.Middleware{l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls}
+	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, l.meter.middleware, l.logCalls}
 	if p.errand != nil {
 		layers[0] = l.breaker.watch
 		layers = append(layers, countInto(p.errand))
@@ -186,7 +188,7 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues) error {
 // the middle of a call finish it, within the shutdown time.
 func (l *lane) close(why string) {
 	l.server.Stop()
-	l.gate.drain()
+	l.limiter.Drain()
 	l.server.Shutdown()
 	l.end()
 	l.log.Info().Str("why", why).Msg("lane closed")
@@ -198,7 +200,7 @@ func (l *lane) end() {
 	l.aside.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
-	l.gate.close(ctx)
+	l.limiter.Close(ctx)
 	l.client.CloseIdleConnections()
 }
 

@@ -81,7 +81,7 @@ func (r record) observe(x *export, o outcome) {
 	case proceed, fault:
 		why = store.ReasonInternal
 	}
-	r.gate.observer.Handled(how, why)
+	r.observer.Handled(how, why)
 }
 
 // Finding is something that the reconciler puts right.

@@ -26,7 +26,7 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	// While other calls succeed, denied access is about a right that this export needs,
 	// unless iCIMS says that the user may do nothing at all.
 	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess &&
-		e.Reason != icims.ReasonNotAuthorized && r.gate.worksLately() {
+		e.Reason != icims.ReasonNotAuthorized && r.limiter.WorksLately() {
 		o.kind = dead
 	}
 	if o.kind == done {

@@ -22,6 +22,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // world is a simulation: the real pipeline, store and client, over a real Redis
@@ -405,7 +406,7 @@ func (w *world) handle(p *process, a alarm) {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 		defer cancel()
 		if a.Express {
-			ctx = asExpress(ctx)
+			ctx = limiter.AsExpress(ctx)
 		}
 		x, o := newPipeline(p.lane).run(ctx, a.task)
 		again := x.again(o, time.Now())

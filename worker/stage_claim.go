@@ -55,7 +55,7 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	case store.ClaimUnsettled:
 		return outcome{kind: released, reason: store.ReasonWriteSettling, after: claim.Wait + time.Second}
 	case store.ClaimWentBack:
-		s.gate.closeFor(store.ReasonRedisWentBack, claim.Wait)
+		s.limiter.CloseFor(string(store.ReasonRedisWentBack), claim.Wait)
 		return outcome{kind: released, reason: store.ReasonRedisWentBack, after: claim.Wait + time.Second}
 	case store.ClaimLocked:
 		return outcome{kind: released, reason: store.ReasonEmailBusy, after: min(max(lockedRetry, claim.Wait), lockedAtMost)}

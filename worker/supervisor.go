@@ -87,7 +87,7 @@ func (w *Worker) goOn(ctx context.Context, changed []string) {
 		case err == nil && pause == nil:
 			w.locked(func() {
 				if l := w.lanes[c]; l != nil {
-					l.gate.resume()
+					l.limiter.Resume()
 				}
 				if !w.stopping {
 					spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(c, ctx.Done()) })
@@ -300,7 +300,7 @@ func (w *Worker) attend(ctx context.Context, customer string, v view, now time.T
 	if l == nil {
 		return nil
 	}
-	l.gate.believe(v.standing)
+	l.limiter.Believe(v.standing.Closed.Quota(), v.standing.ClosedExpress.Quota())
 	n := v.need(now)
 	why, closes := w.closes(l, n, now)
 	if !closes {

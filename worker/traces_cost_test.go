@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // allocatedBefore is what the pipeline around its stages allocated for an export
@@ -76,7 +77,7 @@ func idlePipeline(t testing.TB) *pipeline {
 	s := DefaultSettings()
 	base, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	l := &lane{log: zerolog.Nop(), leases: newLeases(nil, s, time.Now), gate: newGate(base, gateConfig{now: time.Now}, s.Limits)}
+	l := &lane{log: zerolog.Nop(), leases: newLeases(nil, s, time.Now), observer: nobody{}, limiter: limiter.New(base, limiter.Config{Limits: s.Limits})}
 	p := newPipeline(l)
 	for i := range p.stages {
 		p.stages[i].stage = pass{}

@@ -35,7 +35,7 @@ type Vitals struct {
 // Vitals tells how this process does.
 func (w *Worker) Vitals() Vitals {
 	v := Vitals{MaxLanes: w.settings.MaxLanes, Breakers: map[string]int{}, Control: w.control.Running(), Leads: w.vitals.leads.Load()}
-	v.Calls, v.MaxCalls = w.settings.MaxCalls-w.places.left(), w.settings.MaxCalls
+	v.Calls, v.MaxCalls = w.settings.MaxCalls-w.slots.Free(), w.settings.MaxCalls
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v.Open, v.Closing, v.Waiting, v.Refused = len(w.lanes), len(w.closing), len(w.waiting), len(w.refused)

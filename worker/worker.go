@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -21,6 +20,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // Settings of a worker process. See docs/configuration.md.
@@ -73,15 +73,14 @@ type Worker struct {
 	// clientOptions are further options of the API clients, for simulations.
 	clientOptions []icims.Option
 	// id names this process among the workers.
-	id        string
-	registry  *registry
-	control   *control.Tasks
-	aside     *asynq.Server // of the queues outside the lanes
-	tracer    *tracer
-	places    *places      // for calls in flight
-	permitIDs atomic.Int64 // number the permits of this process
-	observer  Observer
-	vitals    vitals
+	id       string
+	registry *registry
+	control  *control.Tasks
+	aside    *asynq.Server // of the queues outside the lanes
+	tracer   *tracer
+	slots    *limiter.Slots // for calls in flight
+	observer Observer
+	vitals   vitals
 	// reverified is when this process last looked which connections are due for it; the
 	// sweep's alone.
 	reverified time.Time
@@ -111,7 +110,7 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 	w := &Worker{
 		redis: client, queues: tasks.NewQueues(client, settings.TaskRetention), survey: &survey{redis: client, log: log}, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
-		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
+		slots: limiter.NewSlots(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, settle: w.longestSettle, log: log}
 	w.control = newControl(w)
@@ -136,7 +135,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		}
 		l := w.lanes[customer]
 		if kept && l != nil && now.WithLimits(before.Limits) == before {
-			l.gate.setLimits(now.Limits)
+			l.limiter.SetLimits(now.Limits)
 			l = nil // it stays
 		} else {
 			delete(w.learned, customer)

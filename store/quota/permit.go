@@ -119,16 +119,3 @@ type Status struct {
 	// Limits are those that the status goes by.
 	Limits Limits
 }
-
-// CallsLeft is how many more calls of the day's budget express or bulk may make; Absent
-// where there is no budget.
-func (s Status) CallsLeft(express bool) int {
-	switch {
-	case s.Budget == 0:
-		return Absent
-	case express:
-		return s.Left
-	default:
-		return max(s.Left-s.Reserve, 0)
-	}
-}
