@@ -10,8 +10,8 @@ import (
 // Demand is a batch for whose end somebody waits.
 type Demand struct {
 	Calls float64 // it still needs
-	// Others are the calls that each other open batch of the customer still needs.
-	Others []float64
+	// Others are calls that other open batches of the customer make before the end.
+	Others float64
 	// Express: the batch is small, so that it waits for no other one and may use the
 	// whole budget.
 	Express bool
@@ -20,7 +20,7 @@ type Demand struct {
 // Forecast is when a batch will be done, and what that takes.
 type Forecast struct {
 	Calls     int          `json:"calls_to_go"`       // the batch still needs
-	Ahead     int          `json:"calls_before_done"` // with those that other batches make in their turns
+	Ahead     int          `json:"calls_before_done"` // with those that other batches make before its end
 	LeftToday int          `json:"calls_left_today"`  // of the customer
 	PerDay    int          `json:"calls_per_day"`
 	Resets    time.Time    `json:"resets"`          // when today's calls are followed by a new day's

@@ -32,13 +32,13 @@ func TestForecast(t *testing.T) {
 				f.LeftToday, f.PerDay, f.Done = 9000, 9000, now.Add(time.Minute)
 			},
 		},
-		"other batches take their turns": {
-			demand: func(d *forecast.Demand) { d.Others = []float64{600, 90_000} },
+		"calls of other batches come first": {
+			demand: func(d *forecast.Demand) { d.Others = 3600 },
 			want:   func(f *forecast.Forecast) { f.Ahead, f.Done = 6600, now.Add(22*time.Minute) },
 		},
 		"a small batch waits for no other and may use what is in reserve": {
 			standing: func(s *store.Standing) { s.Left = calls },
-			demand:   func(d *forecast.Demand) { d.Others, d.Express = []float64{600, 90_000}, true },
+			demand:   func(d *forecast.Demand) { d.Others, d.Express = 3600, true },
 			limits:   func(l *store.Limits) { l.ExpressReserve = 50 },
 			want:     func(f *forecast.Forecast) { f.LeftToday = calls },
 		},

@@ -9,9 +9,8 @@ import (
 type plan struct {
 	Now   time.Time
 	Calls float64 // that the batch still needs
-	// Others are the calls that each other open batch of the customer still needs.
-	// Batches take turns, so of a larger one only as much comes before the end.
-	Others []float64
+	// Others are calls that other open batches of the customer make before the end.
+	Others float64
 
 	PerSecond float64 // calls that may be made
 	PerDay    int     // calls of a full day
@@ -32,14 +31,8 @@ const lastQuarter = 15 * time.Minute
 const day = 24 * time.Hour
 
 // ahead is how many calls are made until the batch is done: its own, and those of
-// others whose turns come in between.
-func (p plan) ahead() float64 {
-	calls := p.Calls
-	for _, other := range p.Others {
-		calls += min(other, p.Calls)
-	}
-	return calls
-}
+// others.
+func (p plan) ahead() float64 { return p.Calls + p.Others }
 
 // done is when the batch will be done, and false where it never will. With more to
 // do it is never earlier.

@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/seekout/icims-export/forecast"
@@ -80,14 +79,11 @@ func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standin
 	if err != nil {
 		return nil, err
 	}
-	calls := make([]float64, len(open))
-	for i, b := range open {
-		calls[i] = costs.Remaining(b)
-	}
 	now, limits := time.Now(), d.Limits(ctx, customer)
 	shown := make([]OpenBatch, len(open))
 	for i, b := range open {
-		demand := forecast.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}
+		demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}
+		demand.Others = othersBefore(demand.Calls, b, open, costs)
 		shown[len(open)-1-i] = OpenBatch{b, forecast.Of(now, demand, s, limits)}
 	}
 	return shown, nil

@@ -39,27 +39,41 @@ func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, 
 		return forecast.Forecast{}, err
 	}
 	demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}
-	return d.forecast(ctx, customer, b.ID, demand, costs, d.Limits(ctx, customer))
+	return d.forecast(ctx, b, demand, costs, d.Limits(ctx, customer))
 }
 
-// forecast says when something will be done that needs calls of the customer beside
-// its open batches. One of these may be left out, as the one that it is about.
-func (d *Desk) forecast(ctx context.Context, customer string, leftOut store.BatchID, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
+// forecast says when something will be done that needs calls of the customer beside its
+// open batches. The batch may be one of these, or one that is not sent yet: that comes last.
+func (d *Desk) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
+	customer := b.ID.Customer()
 	open, err := d.Ledger.OpenBatches(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
-	for _, other := range open {
-		if other.ID != leftOut {
-			demand.Others = append(demand.Others, costs.Remaining(other))
-		}
-	}
+	demand.Others = othersBefore(demand.Calls, b, open, costs)
 	standings, err := d.Ledger.Standings(ctx, customer)
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
 	// By this process's clock, as the times of the standing.
 	return forecast.Of(time.Now(), demand, standings[0], limits), nil
+}
+
+// othersBefore are the calls that other open batches make before a batch ends. Of its own
+// queue those come first that were sent before; the other queues have their shares.
+func othersBefore(calls float64, b store.Batch, open []store.Batch, costs store.Costs) float64 {
+	size, before := tasks.SizeOf(b.Accepted), 0.0
+	for _, other := range open {
+		otherSize := tasks.SizeOf(other.Accepted)
+		switch {
+		case other.ID == b.ID:
+		case otherSize == size && (b.Opened.IsZero() || other.Opened.Before(b.Opened)):
+			before += costs.Remaining(other)
+		case otherSize != size:
+			before += min(costs.Remaining(other), calls*float64(tasks.Weights[otherSize])/float64(tasks.Weights[size]))
+		}
+	}
+	return before
 }
 
 // Waits tells in sentences what keeps the customer's exports now; none where they go on.
@@ -111,7 +125,8 @@ func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, e E
 	if err != nil {
 		return Prospect{}, err
 	}
-	f, err := d.forecast(ctx, customer, "", e.Demand(costs, kind), costs, limits)
+	unsent := store.Batch{ID: store.BatchID(customer + "-"), Accepted: e.Candidates}
+	f, err := d.forecast(ctx, unsent, e.Demand(costs, kind), costs, limits)
 	if err != nil {
 		return Prospect{}, err
 	}

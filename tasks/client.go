@@ -306,7 +306,7 @@ func (s *sending) warn(c Candidate) {
 // flush writes the pending candidates, in chunks.
 func (s *sending) flush(ctx context.Context) error {
 	if !s.flushed {
-		s.size, s.flushed = sizeOf(len(s.pending)), true
+		s.size, s.flushed = SizeOf(len(s.pending)), true
 	}
 	for len(s.pending) > 0 {
 		if err := s.flushChunk(ctx, min(len(s.pending), s.client.chunk)); err != nil {

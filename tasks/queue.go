@@ -48,8 +48,11 @@ const (
 // express queue.
 func GoesExpress(candidates int) bool { return candidates <= expressLimit }
 
-// sizeOf is the queue of a batch of so many candidates.
-func sizeOf(candidates int) store.QueueSize {
+// Weights are the shares of the queues in an open lane.
+var Weights = map[store.QueueSize]int{store.ExpressQueue: 6, store.NormalQueue: 3, store.LargeQueue: 1}
+
+// SizeOf is the queue of a batch of so many candidates.
+func SizeOf(candidates int) store.QueueSize {
 	switch {
 	case candidates <= expressLimit:
 		return store.ExpressQueue

@@ -149,9 +149,6 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	return l, nil
 }
 
-// The shares of the queues in an open lane.
-var queueWeights = map[store.QueueSize]int{store.ExpressQueue: 6, store.NormalQueue: 3, store.LargeQueue: 1}
-
 const (
 	// taskCheck is how soon asynq looks again at queues that were empty, and delayedCheck
 	// how often it looks for tasks whose time has come.
@@ -162,7 +159,7 @@ const (
 // serve begins to take exports from the customer's queues.
 func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues) error {
 	weights := map[string]int{}
-	for size, weight := range queueWeights {
+	for size, weight := range tasks.Weights {
 		weights[tasks.QueueName(l.conn.Customer, size)] = weight
 	}
 	l.server = asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
