@@ -34,6 +34,23 @@ func (q *Queues) TrimArchives(ctx context.Context, customer string, now time.Tim
 	return trimmed, nil
 }
 
+// TrimShared is TrimArchives for the queues that all customers share.
+func (q *Queues) TrimShared(ctx context.Context, now time.Time) error {
+	for _, queue := range []string{ControlQueue, IntakeQueue} {
+		info, err := q.inspector.GetQueueInfo(queue)
+		if errors.Is(err, asynq.ErrQueueNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("look at a queue: %w", err)
+		}
+		if _, err := q.trimArchive(ctx, queue, info.Archived, now.Add(-archiveAge)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // trimArchive looks at the archive from its oldest task on.
 func (q *Queues) trimArchive(ctx context.Context, queue string, size int, before time.Time) (trimmed int, err error) {
 	const page = 100

@@ -73,10 +73,7 @@ func (w *Worker) serveAside(ctx context.Context) error {
 
 // asideHandler runs control tasks, and takes candidates in. It refuses all other tasks.
 func (w *Worker) asideHandler() asynq.Handler {
-	intakes := &intake.Handler{
-		Redis: w.redis, Ledger: w.ledger, Producer: tasks.NewClient(w.redis, w.ledger, tasks.WithDummyDomain(w.settings.DummyDomain)), Log: w.log,
-		Ended: func(how intake.End) { w.observer.IntakeEnded(how) },
-	}
+	intakes := w.intakes()
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		id, _ := asynq.GetTaskID(ctx)
 		if _, _, _, err := tasks.ParseControl(t, id); err == nil {
@@ -84,6 +81,13 @@ func (w *Worker) asideHandler() asynq.Handler {
 		}
 		return intakes.ProcessTask(ctx, t)
 	})
+}
+
+func (w *Worker) intakes() *intake.Handler {
+	return &intake.Handler{
+		Redis: w.redis, Ledger: w.ledger, Producer: tasks.NewClient(w.redis, w.ledger, tasks.WithDummyDomain(w.settings.DummyDomain), tasks.WithTaskRetention(w.settings.TaskRetention)), Log: w.log,
+		Ended: func(how intake.End) { w.observer.IntakeEnded(how) },
+	}
 }
 
 // stopAside makes the tasks outside the lanes hand themselves back, and waits for that.

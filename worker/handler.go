@@ -11,6 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/traces"
+	"github.com/seekout/icims-export/worker/intake"
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
@@ -24,6 +25,8 @@ type handler struct {
 	lane     *lane
 	pipeline *pipeline
 	queues   *tasks.Queues
+	// strangers erases tasks that are no references to exports.
+	strangers *intake.Handler
 }
 
 // ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
@@ -31,7 +34,10 @@ type handler struct {
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	err := contain(h.lane.log, "export", func() error { return h.process(ctx, t) })
 	_, later := errors.AsType[*retryLater](err)
-	if err == nil || later || errors.Is(err, asynq.SkipRetry) {
+	if waits, ok := errors.AsType[postponed](err); ok { // a task that could not be erased
+		return &retryLater{text: waits.Error(), after: waits.RetryIn()}
+	}
+	if err == nil || later || errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
 		return err
 	}
 	return &retryLater{text: store.ReasonInternal.Info().Title, after: faultPause, failed: true}
@@ -39,8 +45,11 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 
 func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	ref, err := tasks.ParseTask(t)
-	if err != nil {
+	switch {
+	case err != nil && h.strangers == nil:
 		return &givenUp{err.Error()}
+	case err != nil:
+		return h.strangers.Refuse(ctx, t)
 	}
 	if h.lane.refuse(ctx, ref) {
 		return nil // the task goes: its export, if there is one, has another

@@ -18,6 +18,7 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/intake"
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
@@ -81,7 +82,7 @@ func (w *Worker) newLane(conn store.Connection) (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.serve(w.redis, w.queues); err != nil {
+	if err := l.serve(w.redis, w.queues, w.intakes()); err != nil {
 		l.cancel()
 		return nil, err
 	}
@@ -157,7 +158,7 @@ const (
 )
 
 // serve begins to take exports from the customer's queues.
-func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues) error {
+func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strangers *intake.Handler) error {
 	weights := map[string]int{}
 	for size, weight := range tasks.Weights {
 		weights[tasks.QueueName(l.conn.Customer, size)] = weight
@@ -173,7 +174,7 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues) error {
 		Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
-	if err := l.server.Start(&handler{lane: l, pipeline: newPipeline(l), queues: queues}); err != nil {
+	if err := l.server.Start(&handler{lane: l, pipeline: newPipeline(l), queues: queues, strangers: strangers}); err != nil {
 		return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
 	}
 	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)

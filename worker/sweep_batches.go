@@ -41,7 +41,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := r.forgetServers(); err != nil {
+		if err := errors.Join(r.forgetServers(), r.queues.TrimShared(ctx, now)); err != nil {
 			return err
 		}
 		rounds := int(sweepEvery/sweepPause) * 3 / 4 // a round may take longer

@@ -185,6 +185,15 @@ type refusal struct {
 	Why End `json:"why"`
 }
 
+// Refuse erases a task of another queue, and returns what asynq is to be told.
+func (h *Handler) Refuse(ctx context.Context, t *asynq.Task) error {
+	id, _ := asynq.GetTaskID(ctx)
+	if t.Type() != tasks.TypeExport {
+		return h.refuse(ctx, id, EndUnknownType)
+	}
+	return h.refuse(ctx, id, EndReadable)
+}
+
 // refuse erases a task. asynq would archive it with its payload: so another task, without
 // one, takes its place in the archive, and the refused one is revoked, which deletes it.
 func (h *Handler) refuse(ctx context.Context, id string, why End) error {
