@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -260,7 +261,7 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 		r.must(err)
 		return n == 0
 	})
-	r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "their go-live"}))
+	r.pause(store.Pause{By: "maria", Why: "their go-live"})
 	calls := r.sim.CallCount()
 
 	const n = 18
@@ -274,8 +275,7 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 		t.Errorf("%d calls after the pause", made)
 	}
 
-	_, err := r.ledger.Resume(t.Context(), customer, "maria", "they are live")
-	r.must(err)
+	r.resume()
 	for _, id := range append(batches, large) {
 		b := r.finished(id)
 		if b.Created != b.Accepted {
@@ -290,22 +290,36 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 	r.clean()
 }
 
+// pause pauses the customer as an operator does.
+func (r *rig) pause(p store.Pause) {
+	r.t.Helper()
+	_, err := (&operate.Desk{Redis: r.redis, Ledger: r.ledger}).Pause(r.t.Context(), customer, p)
+	r.must(err)
+}
+
+// resume ends a pause as an operator does.
+func (r *rig) resume() {
+	r.t.Helper()
+	resumed, err := (&operate.Desk{Redis: r.redis, Ledger: r.ledger}).Resume(r.t.Context(), customer, "maria", "enough")
+	r.must(err)
+	if resumed.Before == nil {
+		r.t.Error("there was no pause")
+	}
+}
+
 func TestPausedCustomers(t *testing.T) {
 	t.Parallel()
 
 	t.Run("a pause leaves the queue untouched, and a resume goes on", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		ctx := t.Context()
-		r.must(r.ledger.Pause(ctx, customer, store.Pause{By: "maria", Why: "their go-live"}))
+		r.pause(store.Pause{By: "maria", Why: "their go-live"})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
 		r.eventually("the worker has seen it", func() bool { return time.Until(r.wants()) > 5*time.Minute })
 		if left, _ := r.size(); left != 30 || r.sim.CallCount() != 0 || r.logs.Count("lane opened") != 0 {
 			t.Errorf("%d tasks, %d calls, %d lanes", left, r.sim.CallCount(), r.logs.Count("lane opened"))
 		}
-		if ended, err := r.ledger.Resume(ctx, customer, "maria", "they are live"); !ended || err != nil {
-			t.Errorf("resume: %v, %v", ended, err)
-		}
+		r.resume()
 		if b := r.finished(id); b.Created != 30 {
 			t.Errorf("batch %+v", b)
 		}
@@ -322,7 +336,7 @@ func TestPausedCustomers(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm(), conn: limited(20)})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(80)...)
 		r.eventually("it is under way", func() bool { return r.calls("people.create") > 3 })
-		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "too loud"}))
+		r.pause(store.Pause{By: "maria", Why: "too loud"})
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		calls := r.sim.CallCount()
 		r.eventually("its customer rests", func() bool { return time.Until(r.wants()) > 5*time.Minute })
@@ -334,9 +348,7 @@ func TestPausedCustomers(t *testing.T) {
 				t.Errorf("a call was cut: %+v", o)
 			}
 		}
-		if _, err := r.ledger.Resume(t.Context(), customer, "maria", "enough"); err != nil {
-			t.Fatal(err)
-		}
+		r.resume()
 		if b := r.finished(id); b.Created != 80 {
 			t.Errorf("batch %+v", b)
 		}
@@ -346,7 +358,7 @@ func TestPausedCustomers(t *testing.T) {
 	t.Run("a pause with an end ends by itself", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "a moment", Until: time.Now().Add(3 * time.Second)}))
+		r.pause(store.Pause{By: "maria", Why: "a moment", Until: time.Now().Add(3 * time.Second)})
 		r.once(r.send(tasks.ToJob(job), tasks.Options{}, ana()))
 	})
 
@@ -354,11 +366,10 @@ func TestPausedCustomers(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
 		r.run(tasks.ToJob(job), tasks.Options{}, ana()) // the lane is open from here on
-		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "a while", Until: time.Now().Add(time.Hour)}))
+		r.pause(store.Pause{By: "maria", Why: "a while", Until: time.Now().Add(time.Hour)})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(120)...)
 		r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
-		_, err := r.ledger.Resume(t.Context(), customer, "maria", "enough")
-		r.must(err)
+		r.resume()
 		if b := r.finished(id); b.Moving() != 0 {
 			t.Errorf("batch %+v", b)
 		}
