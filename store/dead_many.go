@@ -20,9 +20,9 @@ func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []strin
 	if err != nil {
 		return nil, err
 	}
-	for i, answer := range answers {
-		if text(answer[0]) == "ok" {
-			revived = append(revived, exports[i])
+	for i, export := range exports {
+		if text(answers[i][0]) == "ok" {
+			revived = append(revived, export)
 		}
 	}
 	return revived, nil

@@ -240,7 +240,7 @@ func (q *Queues) remove(queue, id string) (bool, error) {
 		case infoErr != nil && !missing(infoErr), infoErr == nil && task.State != asynq.TaskStateActive && try == 2:
 			return false, fmt.Errorf("delete a task: %w", err)
 		case infoErr != nil || task.State == asynq.TaskStateActive:
-			return false, nil
+			return false, nil //nolint:nilerr // it is gone, or being worked on
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // finder finds people by e-mail.
@@ -284,13 +283,4 @@ func spellings(emails []string) []string {
 		}
 	}
 	return all
-}
-
-// emailOf returns the address of a neighbour that needs a look-up.
-func emailOf(n store.Neighbour) (string, bool) {
-	if n.Payload == nil {
-		return "", false
-	}
-	p, err := tasks.DecodePayload(n.Payload)
-	return p.Candidate.Email, err == nil && p.Candidate.Email != ""
 }

@@ -55,13 +55,6 @@ func spawnIn(group *errgroup.Group, log zerolog.Logger, what string, f func() er
 	group.Go(func() error { return contain(log, what, f) })
 }
 
-// spawnAfter runs f after d in a goroutine of its own.
-func spawnAfter(d time.Duration, log zerolog.Logger, what string, f func()) *time.Timer {
-	return time.AfterFunc(d, func() {
-		_ = contain(log, what, func() error { f(); return nil })
-	})
-}
-
 // panicked is the outcome of an export whose handling panicked. A write that was begun may have
 // taken effect, so that it is looked into before anything else.
 func panicked(c *store.Claim, err error) outcome {

@@ -1,7 +1,6 @@
 package quota_test
 
 import (
-	"flag"
 	"testing"
 	"time"
 
@@ -9,13 +8,6 @@ import (
 
 	"github.com/seekout/icims-export/store/quota"
 )
-
-// Each check takes about a second. -rapid.checks asks for more.
-func init() {
-	if err := flag.Set("rapid.checks", "20"); err != nil {
-		panic(err)
-	}
-}
 
 // TestNeverACallOverWhateverHappens lets processes with random limits spend two days of an
 // account. They lose answers, repeat requests, die and give up, calls take long, somebody
