@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
@@ -285,7 +286,7 @@ func TestABodyThatIsTooLargeTellsWhatWasAccepted(t *testing.T) {
 	if err != nil || b.Accepted == 0 || b.Closed.IsZero() {
 		t.Fatalf("batch %+v, %v", b, err)
 	}
-	if want := fmt.Sprintf("%d candidates were accepted into batch %s", b.Accepted, id); !strings.Contains(p.Detail, want) {
+	if want := fmt.Sprintf("%s were accepted into batch %s", prose.Plural(b.Accepted, "candidate"), id); !strings.Contains(p.Detail, want) {
 		t.Errorf("detail %q, want %q", p.Detail, want)
 	}
 }

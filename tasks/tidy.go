@@ -16,6 +16,12 @@ const (
 	archiveAge  = 60 * 24 * time.Hour
 )
 
+// Any reports whether asynq knows a queue of the customer.
+func (q *Queues) Any(customer string) (bool, error) {
+	existing, err := q.existing(customer)
+	return len(existing) > 0, err
+}
+
 // TrimArchives deletes the oldest archived tasks of a customer. Their dead letters stay in
 // the ledger, and retrying one enqueues it anew. It returns how many it has deleted.
 func (q *Queues) TrimArchives(ctx context.Context, customer string, now time.Time) (int, error) {

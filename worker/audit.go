@@ -110,7 +110,8 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	}
 	for _, m := range stand {
 		stuck := m.State != "" && !m.State.Ended() && !m.Lease.After(now) && now.Sub(m.Due) > stuckTask
-		if active[m.Ref] || stuck {
+		ended := m.State == "" || m.State.Ended() // then asynq's recoverer ends the task as well
+		if !ended && active[m.Ref] && !m.Lease.After(now) || stuck {
 			found.Add(store.Violation{
 				Kind: ViolationOrphan, Customer: customer, Export: m.Export,
 				Text: fmt.Sprintf("Task %s counts as active, but nobody works on it.", tasks.TaskID(m.Ref)),

@@ -146,7 +146,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant, log: log}
 
-	l.lookups = newLookups(l.finder, w.ledger, l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo)
+	l.lookups = newLookups(l.finder, w.ledger, l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo, log)
 	return l, nil
 }
 

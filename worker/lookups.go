@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/seekout/icims-export/icims"
@@ -23,6 +24,7 @@ type lookups struct {
 	ledger *store.Ledger
 	size   int           // rows of a chunk
 	maxAge time.Duration // of an answer
+	log    zerolog.Logger
 
 	searching singleflight.Group
 
@@ -50,8 +52,8 @@ type found struct{ people []*icims.Person }
 
 func (f *found) nobody() bool { return len(f.people) == 0 }
 
-func newLookups(f *finder, ledger *store.Ledger, size int, maxAge time.Duration) *lookups {
-	return &lookups{finder: f, ledger: ledger, size: size, maxAge: maxAge, chunks: map[chunkKey]*chunk{}}
+func newLookups(f *finder, ledger *store.Ledger, size int, maxAge time.Duration, log zerolog.Logger) *lookups {
+	return &lookups{finder: f, ledger: ledger, size: size, maxAge: maxAge, log: log, chunks: map[chunkKey]*chunk{}}
 }
 
 // of looks an export up, together with the others of its chunk. An attempt that failed
@@ -92,26 +94,13 @@ func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, 
 	began := x.journey.clock()
 	// The others need the answer even where this export is given up.
 	searching := context.WithoutCancel(ctx)
-	done := l.searching.DoChan(fmt.Sprint(key), func() (any, error) {
-		neighbours, err := l.ledger.Neighbours(searching, x.claim, key.first, l.size)
-		if err != nil {
-			return nil, err
-		}
-		c := &chunk{at: time.Now(), asked: map[string]bool{}}
-		emails := []string{x.payload.Candidate.Email}
-		for _, n := range neighbours {
-			if p, err := tasks.DecodePayload(n.Payload); err == nil && n.Export != x.ref.Export {
-				emails = append(emails, p.Candidate.Email)
-			}
-		}
-		for _, e := range emails {
-			c.asked[strings.ToLower(e)] = true
-		}
-		if c.people, err = l.finder.byEmail(searching, emails); err != nil {
-			return nil, err
-		}
-		l.remember(key, c)
-		return c, nil
+	done := l.searching.DoChan(fmt.Sprint(key), func() (answer any, err error) {
+		// A panic in here would end the process: singleflight throws it in a goroutine.
+		err = contain(l.log, "look-up", func() (err error) {
+			answer, err = l.searchFor(searching, key, x)
+			return err
+		})
+		return answer, err
 	})
 	select {
 	case answer := <-done:
@@ -126,6 +115,29 @@ func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, 
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// searchFor looks a chunk up, and remembers the answer.
+func (l *lookups) searchFor(ctx context.Context, key chunkKey, x *export) (*chunk, error) {
+	neighbours, err := l.ledger.Neighbours(ctx, x.claim, key.first, l.size)
+	if err != nil {
+		return nil, err
+	}
+	c := &chunk{at: time.Now(), asked: map[string]bool{}}
+	emails := []string{x.payload.Candidate.Email}
+	for _, n := range neighbours {
+		if p, err := tasks.DecodePayload(n.Payload); err == nil && n.Export != x.ref.Export {
+			emails = append(emails, p.Candidate.Email)
+		}
+	}
+	for _, e := range emails {
+		c.asked[strings.ToLower(e)] = true
+	}
+	if c.people, err = l.finder.byEmail(ctx, emails); err != nil {
+		return nil, err
+	}
+	l.remember(key, c)
+	return c, nil
 }
 
 // remember keeps an answer, and forgets those that are too old.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -77,6 +78,9 @@ const probePause = 10 * time.Minute
 func failed(err error) outcome {
 	if d, ok := errors.AsType[*doubt](err); ok {
 		return d.outcome()
+	}
+	if _, thrown := errors.AsType[*panics.Error](err); thrown { // in a look-up
+		return outcome{kind: retry, reason: store.ReasonPanicked, panicked: true, err: err}
 	}
 	e, ok := errors.AsType[*icims.Error](err)
 	if !ok {

@@ -69,6 +69,9 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 
 // tidy keeps what asynq keeps of a customer small.
 func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error {
+	if any, err := r.queues.Any(customer); err != nil || !any {
+		return err
+	}
 	if _, err := r.queues.TrimArchives(ctx, customer, now); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 	if again := p.post("/customers/1234/read-backs", url.Values{"sample": {"6"}, "calls": {"12"}}); again.to() != got.to()+"?did=read-back-joined" {
 		t.Errorf("asked again: to %q", again.to())
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "No worker is running", `hx-trigger="every 1s"`)
+	p.get(got.to()).wants(t, http.StatusOK, "No active workers", `hx-trigger="every 1s"`)
 	claim := testrig.BeginControl(t, r.ledger, mine, store.ControlReadBack)
 	report := readback.Findings{
 		Result: readback.ResultRunning, Read: 2,

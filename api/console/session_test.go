@@ -188,7 +188,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 				t.Errorf("the form has another key: %s", again.text)
 			}
 			other.send(exportPath, "a.csv", all, "key", key, "job", "7", "generate_dummy_emails", "true").wants(t, http.StatusSeeOther)
-			if accepted() != 1500 || before >= 1500 {
+			if accepted() != 3000 || before >= 3000 {
 				t.Errorf("%d were accepted before, %d after", before, accepted())
 			}
 		})

@@ -32,7 +32,7 @@ const (
 
 // telltales are parts of made-up people, and a password, that must appear nowhere. They are
 // long enough, or written so, that no ID and no fraction of a second holds one by chance.
-var telltales = []string{"Ana", "Duarte", "person-0", "cand-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
+var telltales = []string{"Ana", "Duarte", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
 // newHandler returns the web UI over a Redis, for somebody who may operate.
 func newHandler(t *testing.T, client redis.UniversalClient, change ...func(*Options)) *Handler {
