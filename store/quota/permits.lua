@@ -18,7 +18,8 @@ take_over(state, set)
 
 if not peek then
   set('limits', ARGV[3])
-  redis.call('ZREMRANGEBYSCORE', flying_key, '-inf', int(now))
+  -- The call of a permit that nobody returned in time may have been made.
+  set('returned', get('returned') + redis.call('ZREMRANGEBYSCORE', flying_key, '-inf', int(now)))
 elseif limits.calls_per_second <= 0 and state.limits then
   limits = cjson.decode(state.limits) -- an onlooker goes by the limits used last
 end
@@ -49,14 +50,15 @@ elseif now >= get('window_end') then
 end
 
 -- correct_budget believes x-ratelimit-*. The mark says how many own calls had been granted
--- (own) and had come back (returned) when this call's permit was granted.
-local function correct_budget(mark, limit, remaining, reset)
+-- (own) and had come back (returned) when this call's permit was granted. An answer that is
+-- late tells what was used at least, but not the time of the reset.
+local function correct_budget(mark, limit, remaining, reset, in_time)
   if mark.window ~= get('window') then return end
   local came_back_since = get('returned') - mark.returned - 1 -- without this one
   local at_least = limit - remaining
-  local at_most = at_least + in_flight() + came_back_since
+  local at_most = in_time and at_least + in_flight() + came_back_since or math.huge
   local window_end, next_window = now + (reset + 1) * second, false
-  if reset > 0 and reset * second <= day then
+  if in_time and reset > 0 and reset * second <= day then
     next_window = get('window_guessed') == 0 and window_end > get('window_end') + 60 * second
     if next_window then
       begin_window(window_end, false, math.max(at_most, 0))
@@ -65,13 +67,13 @@ local function correct_budget(mark, limit, remaining, reset)
       set('window_guessed', 0)
     end
   end
-  set('heard_at', now)
+  if in_time then set('heard_at', now) end
   if remaining == 0 then set('exhausted_until', get('window_end')) end
   if limit <= 0 then return end
   set('limit', limit)
   if next_window then return end
   -- Once there is a second spender, later calls of our own are assumed not to be counted yet.
-  if get('foreign') + get('foreign_before') > 0 then at_least = at_least + math.max(own() - mark.own, 0) end
+  if in_time and get('foreign') + get('foreign_before') > 0 then at_least = at_least + math.max(own() - mark.own, 0) end
   local used = math.min(math.max(get('used'), at_least), at_most)
   set('foreign', math.max(get('foreign') + used - get('used'), 0))
   set('used', used)
@@ -133,17 +135,13 @@ for i = 1, request.express + request.bulk do
   if take_back(request.worker .. ':' .. int(request.first + i - 1)) then give_back_call() end
 end
 for _, permit in ipairs(request.returned or {}) do
-  if take_back(permit.id) then
-    if permit.unused then
-      give_back_call()
-    else
-      set('returned', get('returned') + 1)
-      local window, granted, returned = string.match(permit.mark, '^(%d+):(%d+):(%d+)$')
-      if permit.remaining >= 0 and window then
-        local mark = {window = tonumber(window), own = tonumber(granted), returned = tonumber(returned)}
-        correct_budget(mark, permit.limit, permit.remaining, permit.reset)
-      end
-    end
+  local in_time = take_back(permit.id)
+  if in_time and permit.unused then give_back_call() end
+  if in_time and not permit.unused then set('returned', get('returned') + 1) end
+  local window, granted, returned = string.match(permit.mark, '^(%d+):(%d+):(%d+)$')
+  if window and not permit.unused and permit.remaining >= 0 then
+    local mark = {window = tonumber(window), own = tonumber(granted), returned = tonumber(returned)}
+    correct_budget(mark, permit.limit, permit.remaining, permit.reset, in_time)
   end
   judge(permit.status, permit.remaining, permit.retry_after)
 end

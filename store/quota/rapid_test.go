@@ -66,3 +66,25 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 		}
 	})
 }
+
+// TestAnswersThatComeBackLateCount lets a process that has little to do return its answers an
+// hour after they came, while somebody else spends the same budget.
+func TestAnswersThatComeBackLateCount(t *testing.T) {
+	const budget = 400
+	f := newFleet(t, 0x20c, quota.Limits{CallsPerSecond: 20, Burst: 10, InFlight: 2, CallsPerDay: budget, ExpressReserve: 5})
+	a := f.account
+	a.resetsAt, a.windowEnd, a.share = 51*time.Minute, time.Time{}, 0.2
+	a.roll(f.now)
+	f.demand, f.express, f.latency = 1, 1, 5*time.Millisecond
+	f.loss, f.deaths, f.giveUps = 0.05, 0.01, 0.05
+	f.plan(f.now.Add(f.upTo(36*time.Hour)), func() {
+		a.roll(f.now)
+		if n := 1 + f.rng.IntN(20); a.used+n < budget*9/10 {
+			a.used += n
+		}
+	})
+	f.run(1, 36*time.Hour)
+	if a.overDay > 0 {
+		t.Errorf("%d calls over the day's budget", a.overDay)
+	}
+}
