@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 )
 
 // Build builds icims-export into a folder and returns its path.
@@ -20,12 +21,11 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// FreeAddr is an address of this machine alone that nobody listens on.
+// FreeAddr is an address of this machine alone, with a port of FreePort.
 func FreeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	port, err := FreePort()
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
 }

@@ -110,7 +110,7 @@ func (c *Cluster) RestartNode(t testing.TB, node int) {
 // after the cluster-node-timeout (15 s unless changed with Config).
 func (c *Cluster) AddReplica(t testing.TB, master int) int {
 	t.Helper()
-	p, err := launch(c.settings, true)
+	p, err := launch(c.settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func (c *Cluster) launch() error {
 	var wg sync.WaitGroup
 	for i := range c.nodes {
 		wg.Go(func() {
-			c.nodes[i], errs[i] = launch(c.settings, true)
+			c.nodes[i], errs[i] = launch(c.settings)
 		})
 	}
 	wg.Wait()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/internal/child"
 )
 
 const (
@@ -41,16 +43,16 @@ type process struct {
 	done <-chan struct{} // closed when the child has ended
 }
 
-// launch starts a server in a new temporary folder on a free port. busPort
-// asks for the port 10,000 above to be free as well.
-func launch(settings []string, busPort bool) (*process, error) {
+// launch starts a server in a new temporary folder on a port of child.FreePort: the port
+// stays its own while it is killed and started again.
+func launch(settings []string) (*process, error) {
 	dir, err := os.MkdirTemp("", "redistest-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for redis-server: %w", err)
 	}
 	var last error
 	for range portTries {
-		port, err := freePort(busPort)
+		port, err := child.FreePort()
 		if err != nil {
 			last = err
 			break
@@ -166,33 +168,6 @@ func spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 		return nil, err
 	}
 	return done, nil
-}
-
-// freePort finds a loopback port that nobody listens on.
-func freePort(busPort bool) (int, error) {
-	for range 100 {
-		l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-		if err != nil {
-			return 0, fmt.Errorf("find a free port: %w", err)
-		}
-		addr, _ := l.Addr().(*net.TCPAddr)
-		_ = l.Close()
-		if !busPort || portIsFree(addr.Port+10_000) {
-			return addr.Port, nil
-		}
-	}
-	return 0, errors.New("find a free port: none whose cluster bus port is free too")
-}
-
-func portIsFree(port int) bool {
-	if port > 65_535 {
-		return false
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	return l.Close() == nil
 }
 
 // permanent ends a poll at once.

@@ -35,7 +35,7 @@ func AppendOnly(fsync string) Option {
 // fails the test.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	p, err := launch(settings(opts...), false)
+	p, err := launch(settings(opts...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func acquire() (*Server, error) {
 		return nil, shared.err
 	}
 	if shared.process == nil {
-		shared.process, shared.err = launch(settings(), false)
+		shared.process, shared.err = launch(settings())
 		if shared.err != nil {
 			return nil, shared.err
 		}
