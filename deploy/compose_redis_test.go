@@ -117,6 +117,14 @@ func checkMonitoring(t *testing.T, ask asker, customer string) {
 	}
 }
 
+// newRedisStack is the stack's Redis, and what makes its password and users.
+func newRedisStack(t *testing.T) *stack {
+	t.Helper()
+	file := compose(t, nil)
+	maps.DeleteFunc(file.Services, func(name string, _ service) bool { return !slices.Contains([]string{"redis", "redis-acl"}, name) })
+	return newStack(t, file)
+}
+
 // A Redis that an earlier version started without a password has one after the next
 // start, and all of its data.
 func TestComposeGivesAnExistingRedisAPassword(t *testing.T) {
@@ -124,11 +132,9 @@ func TestComposeGivesAnExistingRedisAPassword(t *testing.T) {
 		t.Skip("starts processes")
 	}
 	t.Parallel()
-	file := compose(t, nil)
-	maps.DeleteFunc(file.Services, func(name string, _ service) bool { return !slices.Contains([]string{"redis", "redis-acl"}, name) })
-	s := newStack(t, file)
+	s := newRedisStack(t)
 
-	before := file.Services["redis"]
+	before := s.file.Services["redis"]
 	before.Command = slices.DeleteFunc(slices.Clone(before.Command), func(word string) bool { return word == "--aclfile" || word == "/acl/users.acl" })
 	before.Healthcheck.Test = []string{"CMD", "redis-cli", "-e", "-p", "6379", "ping"}
 	i := s.newInstance("earlier", before)
@@ -157,10 +163,8 @@ func TestRedisAdministratorOfTheREADME(t *testing.T) {
 		t.Skip("starts processes")
 	}
 	t.Parallel()
-	file := compose(t, nil)
-	maps.DeleteFunc(file.Services, func(name string, _ service) bool { return !slices.Contains([]string{"redis", "redis-acl"}, name) })
-	s := newStack(t, file)
-	acl := s.newInstance("redis-acl", file.Services["redis-acl"])
+	s := newRedisStack(t)
+	acl := s.newInstance("redis-acl", s.file.Services["redis-acl"])
 	s.run("redis-acl", acl.service.Command...)
 	var added string
 	for line := range strings.Lines(string(read(t, "README.md"))) {

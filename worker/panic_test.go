@@ -217,40 +217,24 @@ func TestPanicsOfAnExport(t *testing.T) {
 // Any goroutine that panics would end the process, and with it what it has in hand.
 func TestEveryGoroutineOfAWorkerContainsItsPanics(t *testing.T) {
 	t.Parallel()
-	files, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
 	spawned := 0
-	for _, file := range files {
-		name := file.Name()
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		set := token.NewFileSet()
-		f, err := parser.ParseFile(set, name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			starts := false
-			switch n := n.(type) {
-			case *ast.GoStmt:
-				starts = true
-			case *ast.CallExpr:
-				if s, ok := n.Fun.(*ast.SelectorExpr); ok {
-					pkg, _ := s.X.(*ast.Ident)
-					starts = s.Sel.Name == "Go" || s.Sel.Name == "AfterFunc" && pkg != nil && pkg.Name == "time"
-				} else if id, ok := n.Fun.(*ast.Ident); ok && strings.HasPrefix(id.Name, "spawn") {
-					spawned++
-				}
+	eachNode(t, ".", func(at token.Position, _ string, n ast.Node) {
+		starts := false
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			starts = true
+		case *ast.CallExpr:
+			if s, ok := n.Fun.(*ast.SelectorExpr); ok {
+				pkg, _ := s.X.(*ast.Ident)
+				starts = s.Sel.Name == "Go" || s.Sel.Name == "AfterFunc" && pkg != nil && pkg.Name == "time"
+			} else if id, ok := n.Fun.(*ast.Ident); ok && strings.HasPrefix(id.Name, "spawn") {
+				spawned++
 			}
-			if starts && name != "panic.go" {
-				t.Errorf("%s starts a goroutine without spawn", set.Position(n.Pos()))
-			}
-			return true
-		})
-	}
+		}
+		if starts && filepath.Base(at.Filename) != "panic.go" {
+			t.Errorf("%s starts a goroutine without spawn", at)
+		}
+	})
 	if spawned < 10 {
 		t.Errorf("only %d goroutines were found", spawned)
 	}
@@ -266,6 +250,29 @@ func TestEveryGoroutineOfAWorkerContainsItsPanics(t *testing.T) {
 // containedGoroutines reports goroutines of a package that no panics.Contain guards, and
 // counts the others.
 func containedGoroutines(t *testing.T, dir string) (contained int) {
+	t.Helper()
+	eachNode(t, dir, func(at token.Position, text string, n ast.Node) {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+		case *ast.CallExpr:
+			if s, ok := n.Fun.(*ast.SelectorExpr); !ok || s.Sel.Name != "Go" {
+				return
+			}
+		default:
+			return
+		}
+		// An HTTP server contains the panics of its handlers.
+		if strings.Contains(text, "panics.Contain(") || strings.Contains(text, "server.Serve(") {
+			contained++
+		} else {
+			t.Errorf("%s starts a goroutine that does not contain its panics", at)
+		}
+	})
+	return contained
+}
+
+// eachNode visits the nodes of a package's files, without its tests.
+func eachNode(t *testing.T, dir string, visit func(at token.Position, text string, n ast.Node)) {
 	t.Helper()
 	names, err := filepath.Glob(dir + "/*.go")
 	if err != nil || len(names) == 0 {
@@ -285,26 +292,11 @@ func containedGoroutines(t *testing.T, dir string) (contained int) {
 			t.Fatal(err)
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
-			starts := false
-			switch n := n.(type) {
-			case *ast.GoStmt:
-				starts = true
-			case *ast.CallExpr:
-				s, ok := n.Fun.(*ast.SelectorExpr)
-				starts = ok && s.Sel.Name == "Go"
-			}
-			if !starts {
-				return true
-			}
-			text := string(source[set.Position(n.Pos()).Offset:set.Position(n.End()).Offset])
-			// An HTTP server contains the panics of its handlers.
-			if strings.Contains(text, "panics.Contain(") || strings.Contains(text, "server.Serve(") {
-				contained++
-			} else {
-				t.Errorf("%s starts a goroutine that does not contain its panics", set.Position(n.Pos()))
+			if n != nil {
+				at := set.Position(n.Pos())
+				visit(at, string(source[at.Offset:set.Position(n.End()).Offset]), n)
 			}
 			return true
 		})
 	}
-	return contained
 }

@@ -171,7 +171,7 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs[1])
 	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[2], refs[3])
 	got = p.get(path)
-	got.wants(t, http.StatusOK, "Export ended: 2 of 4 are dead", "4 of 4 candidates done (100 %)", "2 are dead: they were given up and wait for somebody.", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
+	got.wants(t, http.StatusOK, "Export ended: 2 of 4 are dead", "4 of 4 candidates done (100 %)", "2 are dead: they were given up until somebody retries them.", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
 		"Exported before", "to whichever job. To have them on this job as well", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export ended: 2 of 4 are dead. 1 created, 1 skipped, 2 dead.<`)
 	got.lacks(t, "Export complete", "You can leave this page", "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
 }

@@ -58,7 +58,7 @@ func writeCounts(out io.Writer, s style, width int, first, again demoBatch) {
 		row("  created", first.Created, again.Created, green, "a new profile, and a workflow on the job"),
 		row("  updated", first.Updated, again.Updated, green, "had a profile under the same e-mail"),
 		row("  skipped", first.Skipped, again.Skipped, green, "exported before"),
-		row("  dead", first.Dead, again.Dead, red, "given up, and waits for somebody"),
+		row("  dead", first.Dead, again.Dead, red, "given up until somebody retries it"),
 		row("refused", first.Refused, again.Refused, red, "see below"),
 		[]cell{{"calls to iCIMS", plain}, count(first.Calls, cyan), count(again.Calls, cyan), {"of which iCIMS grants about 10,000 a day", dim}},
 		[]cell{{"  per candidate", plain}, perCandidate(first), perCandidate(again), {"e-mails are looked up 50 at a time", dim}},

@@ -60,7 +60,7 @@ func TestEachFlowWorksWithoutJavaScript(t *testing.T) {
 	b.click("Paste candidates instead of a file")
 	b.fill("Candidates", csv(exported, exported+1))
 	b.goes("Export")
-	b.looks("Refresh", "1 is dead: it was given up and waits for somebody.")
+	b.looks("Refresh", "1 is dead: it was given up until somebody retries it.")
 	b.goes("Explain and retry")
 	b.goes(id(exported))
 	s.sim.ClearRules()
