@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -42,11 +43,15 @@ func (q *Queues) TrimArchives(ctx context.Context, customer string, now time.Tim
 
 // TrimShared is TrimArchives for the queues that all customers share.
 func (q *Queues) TrimShared(ctx context.Context, now time.Time) error {
+	all, err := q.inspector.Queues()
+	if err != nil {
+		return fmt.Errorf("list queues: %w", err)
+	}
 	for _, queue := range []string{ControlQueue, IntakeQueue} {
-		info, err := q.inspector.GetQueueInfo(queue)
-		if errors.Is(err, asynq.ErrQueueNotFound) {
+		if !slices.Contains(all, queue) { // GetQueueInfo has no error of its own for that
 			continue
 		}
+		info, err := q.inspector.GetQueueInfo(queue)
 		if err != nil {
 			return fmt.Errorf("look at a queue: %w", err)
 		}
