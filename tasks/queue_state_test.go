@@ -83,7 +83,10 @@ func TestAnActiveTaskIsCounted(t *testing.T) {
 func (q *queues) sameAsAsynq(queue string, got tasks.QueueState, since time.Time) {
 	q.t.Helper()
 	info := infoOf(q.t, q.inspector, queue)
-	want := tasks.QueueState{Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Paused: info.Paused, Oldest: got.Oldest, Next: q.next(queue)}
+	want := tasks.QueueState{
+		Pending: info.Pending, Active: info.Active, Scheduled: info.Scheduled, Retry: info.Retry, Archived: info.Archived, Completed: info.Completed,
+		Paused: info.Paused, Oldest: got.Oldest, Next: q.next(queue),
+	}
 	if got != want {
 		q.t.Errorf("queue %s: %+v, asynq says %+v", queue, got, want)
 	}
