@@ -21,6 +21,7 @@ type statusJSON struct {
 }
 
 func TestStatusForetells(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	b, ids := w.accept("1234", 1709, 0, 30)
 	w.accept("1234", 0, 30, 100)
@@ -77,6 +78,7 @@ func TestStatusForetells(t *testing.T) {
 }
 
 func TestExportSaysWhatKeepsIt(t *testing.T) {
+	t.Parallel()
 	file := strings.SplitAfter(candidates, "\n")[0]
 	for name, c := range map[string]struct {
 		prepare  func(*ward)
@@ -139,6 +141,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 }
 
 func TestDryRunForetells(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
@@ -168,6 +171,7 @@ func TestDryRunForetells(t *testing.T) {
 }
 
 func TestProgressEnds(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		done    time.Duration // foretold, from now on; 0: not at all
 		waiting string

@@ -14,6 +14,7 @@ import (
 )
 
 func TestUntil(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
 	for text, want := range map[string]time.Time{
 		"":                          {},
@@ -39,6 +40,7 @@ func TestUntil(t *testing.T) {
 }
 
 func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 1709, 0, 30)
 	read := func() *store.Pause {

@@ -130,6 +130,7 @@ func (w *ward) apiOf() func(path string, into any) {
 // Asynq's archive, the ledger, the API and the command line name the same dead letters for
 // the same reasons, and running an archived task retries its dead letter.
 func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	read := w.apiOf()
 	sealed := made("sealed", 13)
@@ -245,6 +246,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 // A cancellation takes the tasks of a batch along, and leaves those of another batch in the
 // same queue.
 func TestACanceledBatchLeavesNoTasks(t *testing.T) {
+	t.Parallel()
 	for name, n := range map[string]int{"of usual size": 100, "of thousands": 2_050} {
 		t.Run(name, func(t *testing.T) {
 			w := newWard(t)
@@ -276,6 +278,7 @@ func TestACanceledBatchLeavesNoTasks(t *testing.T) {
 
 // Pauses of ours are pauses of asynq's queues, and the other way round.
 func TestPausesAreThoseOfAsynqsQueues(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	inspector := asynq.NewInspectorFromRedisClient(w.redis)
 	express := tasks.QueueName("1234", store.ExpressQueue)
