@@ -62,53 +62,65 @@ func (q *Queues) TrimShared(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// trimArchive looks at the archive from its oldest task on.
+// trimArchive deletes archived tasks from the oldest on: those beyond archiveSize, and those
+// that failed before a time. When somebody archived a task by hand asynq does not tell, so
+// such a task stays.
 func (q *Queues) trimArchive(ctx context.Context, queue string, size int, before time.Time) (trimmed int, err error) {
-	const page = 100
-	for size > 0 && ctx.Err() == nil {
-		tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(page), asynq.Page((size+page-1)/page)) // the latest first
+	const page = 500
+	var old []string
+	young := false
+	for n := 1; !young && (n-1)*page < size && ctx.Err() == nil; n++ {
+		tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(page), asynq.Page(n)) // the oldest first
 		if errors.Is(err, asynq.ErrQueueNotFound) {
-			return trimmed, nil
+			return 0, nil
 		}
 		if err != nil {
-			return trimmed, fmt.Errorf("list archived tasks: %w", err)
+			return 0, fmt.Errorf("list archived tasks: %w", err)
 		}
-		old := 0
-		for i := len(tasks) - 1; i >= 0 && (size-old > archiveSize || tasks[i].LastFailedAt.Before(before)); i-- {
-			if err := q.inspector.DeleteTask(queue, tasks[i].ID); err != nil && !missing(err) {
-				return trimmed, fmt.Errorf("delete an archived task: %w", err)
+		for _, t := range tasks {
+			byHand := t.LastFailedAt.IsZero()
+			if size-len(old) > archiveSize || !byHand && t.LastFailedAt.Before(before) {
+				old = append(old, t.ID)
+			} else if !byHand {
+				young = true
+				break
 			}
-			old++
 		}
-		size, trimmed = size-old, trimmed+old
-		if old < len(tasks) || len(tasks) == 0 {
+	}
+	for _, id := range old {
+		if ctx.Err() != nil {
 			break
 		}
+		if err := q.inspector.DeleteTask(queue, id); err != nil && !missing(err) {
+			return trimmed, fmt.Errorf("delete an archived task: %w", err)
+		}
+		trimmed++
 	}
 	return trimmed, nil
 }
 
-// Tidy removes what asynq keeps of a customer without work: completed tasks, which it
-// removes only while some server serves their queue, and queues in which nothing has
-// happened since yesterday, so that the web UI stays short.
+// Tidy removes what asynq keeps of a customer without work: completed tasks whose retention
+// is over, which asynq removes only while some server serves their queue, and queues in
+// which nothing has happened since yesterday, so that the web UI stays short.
 func (q *Queues) Tidy(ctx context.Context, customer string) error {
 	existing, err := q.existing(customer)
 	if err != nil {
 		return err
 	}
 	for _, queue := range existing {
-		if _, err := q.inspector.DeleteAllCompletedTasks(queue); err != nil {
-			return fmt.Errorf("delete completed tasks: %w", err)
-		}
 		info, err := q.inspector.GetQueueInfo(queue)
 		if err != nil {
 			return fmt.Errorf("look at a queue: %w", err)
+		}
+		kept, err := q.deleteCompleted(queue, info.Completed)
+		if err != nil {
+			return err
 		}
 		days, err := q.inspector.History(queue, 2)
 		if err != nil {
 			return fmt.Errorf("look at a queue: %w", err)
 		}
-		idle := info.Size == 0 && !info.Paused
+		idle := info.Size == info.Completed && !kept && !info.Paused
 		for _, day := range days {
 			idle = idle && day.Processed == 0
 		}
@@ -119,4 +131,23 @@ func (q *Queues) Tidy(ctx context.Context, customer string) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// deleteCompleted deletes the completed tasks of a queue once the retention of all is over,
+// and reports whether it is not.
+func (q *Queues) deleteCompleted(queue string, n int) (kept bool, err error) {
+	if n == 0 {
+		return false, nil
+	}
+	last, err := q.inspector.ListCompletedTasks(queue, asynq.PageSize(1), asynq.Page(n)) // it expires last
+	if err != nil {
+		return false, fmt.Errorf("list completed tasks: %w", err)
+	}
+	if len(last) == 1 && time.Since(last[0].CompletedAt) < last[0].Retention {
+		return true, nil
+	}
+	if _, err := q.inspector.DeleteAllCompletedTasks(queue); err != nil {
+		return false, fmt.Errorf("delete completed tasks: %w", err)
+	}
+	return false, nil
 }

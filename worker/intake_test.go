@@ -95,6 +95,18 @@ func TestAnIntakeTaskThatCannotBeTakenInIsArchivedWithTheReason(t *testing.T) {
 	}
 }
 
+func TestRefusedTasksAreCountedInAFullArchive(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	r.archive(tasks.IntakeQueue, 1_010)
+	r.start()
+	r.enqueue(asynq.NewTask("candidate:export", nil), asynq.Queue(tasks.IntakeQueue), asynq.TaskID("another"))
+	r.taskInfo("refused:another", asynq.TaskStateArchived)
+	if n, err := intake.Refused(r.redis, time.Now().Add(-time.Hour)); n != 1 || err != nil {
+		t.Errorf("%d are counted, %v", n, err)
+	}
+}
+
 func TestTasksWithReadableCandidatesAreRefusedAndErased(t *testing.T) {
 	r := newRig(t, rigOptions{sim: calm()})
 	readable, err := json.Marshal(ana())

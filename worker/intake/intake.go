@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -223,22 +222,27 @@ func refusalOf(payload []byte) string {
 	return refusals[r.Why]
 }
 
-// refusedPage is how many archived tasks are looked at for refused ones.
+// refusedPage is how many archived tasks are read at once.
 const refusedPage = 1000
 
 // Refused counts the tasks that were refused and erased since a time, as far as asynq
 // keeps those that stand for them.
-func Refused(client redis.UniversalClient, since time.Time) (int, error) {
+func Refused(client redis.UniversalClient, since time.Time) (refused int, err error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
-	archived, err := inspector.ListArchivedTasks(tasks.IntakeQueue, asynq.PageSize(refusedPage))
-	if errors.Is(err, asynq.ErrQueueNotFound) {
-		return 0, nil
+	for page := 1; ; page++ {
+		archived, err := inspector.ListArchivedTasks(tasks.IntakeQueue, asynq.PageSize(refusedPage), asynq.Page(page)) // the oldest first
+		switch {
+		case errors.Is(err, asynq.ErrQueueNotFound):
+			return 0, nil
+		case err != nil:
+			return 0, fmt.Errorf("list refused tasks: %w", err)
+		case len(archived) == 0:
+			return refused, nil
+		}
+		for _, t := range archived {
+			if t.Type == tasks.TypeRefused && !t.LastFailedAt.Before(since) {
+				refused++
+			}
+		}
 	}
-	if err != nil {
-		return 0, fmt.Errorf("list refused tasks: %w", err)
-	}
-	refused := slices.DeleteFunc(archived, func(t *asynq.TaskInfo) bool {
-		return t.Type != tasks.TypeRefused || t.LastFailedAt.Before(since)
-	})
-	return len(refused), nil
 }
