@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
@@ -20,7 +22,16 @@ type tenant struct {
 	names        store.FieldNames
 	status       statusLesson
 	pairFailures int // questions for the workflow of a pair in a row that had no answer; below 0: one had
+	// sample says of which exports it is kept what they sent.
+	sample *rate.Limiter
 }
+
+// Of as many exports it is kept what they sent, and then of one a second. More are not of
+// use: a day keeps no more either.
+const (
+	sampleAtOnce    = store.KeptSent
+	samplePerSecond = 1
+)
 
 // How many questions for the workflow of a person and job go without an answer before
 // this customer's iCIMS is taken to have none. One answer proves that it has. What
@@ -57,6 +68,7 @@ func newTenant(conn store.Connection, settle time.Duration) *tenant {
 	return &tenant{
 		emailCase: emailCase{settle: settle, now: time.Now}, fields: map[string]*fieldLesson{}, values: map[string]int{},
 		names: conn.WithDefaults().Fields, status: newStatusLesson(conn),
+		sample: rate.NewLimiter(samplePerSecond, sampleAtOnce),
 	}
 }
 

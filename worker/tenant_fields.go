@@ -46,7 +46,7 @@ func (t *tenant) prepare(r *request) []mapping.Warning {
 	}
 	for _, name := range sortedNames(r.fields) {
 		lesson := t.fields[name]
-		if lesson != nil && !lesson.taken && len(lesson.refused) >= dropAfter || t.values[valueKey(name, r.fields[name])] >= dropAfter {
+		if lesson != nil && !lesson.taken && len(lesson.refused) >= dropAfter || t.refuses(name, r.fields[name]) {
 			r.fields = without(r.fields, name)
 			ws.Add(t.aboutField(name, "")...)
 			continue
@@ -68,7 +68,7 @@ func (t *tenant) prepare(r *request) []mapping.Warning {
 func (t *tenant) prepareEntry(collection string, e *request) []mapping.Warning {
 	var ws mapping.WarningSet
 	for _, child := range sortedNames(e.fields) {
-		if t.values[valueKey(collection+"."+child, e.fields[child])] >= dropAfter {
+		if t.refuses(collection+"."+child, e.fields[child]) {
 			e.fields = without(e.fields, child)
 			ws.Add(t.aboutField(collection, child)...)
 		}
@@ -303,6 +303,11 @@ func (r *request) holder(named string) (name, child string, ok bool) {
 func hasPhoneTypes(f icims.Fields) bool {
 	phones, _ := f[mapping.FieldPhones].([]icims.Fields)
 	return slices.ContainsFunc(phones, func(p icims.Fields) bool { return p[mapping.FieldPhoneType] != nil })
+}
+
+// refuses reports whether a value of a field is known to be refused. The caller holds mu.
+func (t *tenant) refuses(name string, value any) bool {
+	return len(t.values) > 0 && t.values[valueKey(name, value)] >= dropAfter
 }
 
 // valueKey is a value of a field as a key.

@@ -17,7 +17,7 @@ const (
 	// returnDelay is how long permits that are over wait for a request to go with.
 	returnDelay = 5 * time.Millisecond
 	// askEvery is the least time between two requests.
-	askEvery = 2 * time.Millisecond
+	askEvery = 5 * time.Millisecond
 	// askTime is how long Redis may take, and retryAfter when a failed request is repeated.
 	askTime    = 3 * time.Second
 	retryAfter = 100 * time.Millisecond
