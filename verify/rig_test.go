@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,7 +23,13 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+func TestMain(m *testing.M) {
+	// Verifications mostly wait until a worker looks for them.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(redistest.Main(m))
+}
 
 const (
 	customer = "1234"
