@@ -75,7 +75,7 @@ func (c *Cluster) giveBack() error {
 func stopClusters() error {
 	clusters.Lock()
 	defer clusters.Unlock()
-	var errs []error
+	errs := make([]error, 0, len(clusters.free))
 	for _, c := range clusters.free {
 		errs = append(errs, c.remove())
 	}
