@@ -309,6 +309,7 @@ func TestFleetKeepsTheLimits(t *testing.T) {
 
 // TestFleetUsesTheRate lets four processes have enough to do.
 func TestFleetUsesTheRate(t *testing.T) {
+	t.Parallel()
 	for _, rate := range []float64{20, 50, 100} {
 		limits := quota.Limits{CallsPerSecond: rate, Burst: 20, InFlight: 64, CallsPerDay: 1_000_000, ExpressReserve: 5}
 		f := newFleet(t, 1, limits)

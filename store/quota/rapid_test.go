@@ -14,6 +14,7 @@ import (
 // else spends the same budget evenly and in bursts, and iCIMS's day starts at an hour that
 // only its headers tell. The account counts for itself.
 func TestNeverACallOverWhateverHappens(t *testing.T) {
+	t.Parallel()
 	const budget = 400
 	shared := newPermitRig(t, generous)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -70,6 +71,7 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 // TestAnswersThatComeBackLateCount lets a process that has little to do return its answers an
 // hour after they came, while somebody else spends the same budget.
 func TestAnswersThatComeBackLateCount(t *testing.T) {
+	t.Parallel()
 	const budget = 400
 	f := newFleet(t, 0x20c, quota.Limits{CallsPerSecond: 20, Burst: 10, InFlight: 2, CallsPerDay: budget, ExpressReserve: 5})
 	a := f.account
