@@ -91,12 +91,15 @@ func (q *Queues) trimArchive(ctx context.Context, queue string, size int, before
 		if ctx.Err() != nil {
 			break
 		}
-		if err := q.inspector.DeleteTask(queue, id); err != nil && !missing(err) {
-			return trimmed, fmt.Errorf("delete an archived task: %w", err)
+		deleted, err := q.remove(queue, id)
+		if err != nil {
+			return trimmed, err
 		}
-		trimmed++
+		if deleted {
+			trimmed++
+		}
 	}
-	return trimmed, nil
+	return trimmed, context.Cause(ctx)
 }
 
 // Tidy removes what asynq keeps of a customer without work: completed tasks whose retention
