@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,6 +15,7 @@ import (
 type QueueState struct {
 	Pending   int // ready to be worked on
 	Active    int // being worked on, by asynq's count
+	Lost      int // of them those whose worker has died: asynq delivers them again once a server of the queue runs
 	Scheduled int // that come back later
 	Retry     int // that come back later after a failure or a wait
 	Archived  int // dead letters
@@ -44,7 +46,7 @@ func (s QueueStates) Total() QueueState { return s.Express.with(s.Bulk()) }
 
 func (s QueueState) with(o QueueState) QueueState {
 	sum := QueueState{
-		Pending: s.Pending + o.Pending, Active: s.Active + o.Active, Scheduled: s.Scheduled + o.Scheduled, Retry: s.Retry + o.Retry,
+		Pending: s.Pending + o.Pending, Active: s.Active + o.Active, Lost: s.Lost + o.Lost, Scheduled: s.Scheduled + o.Scheduled, Retry: s.Retry + o.Retry,
 		Archived: s.Archived + o.Archived, Completed: s.Completed + o.Completed,
 		Oldest: max(s.Oldest, o.Oldest), Next: s.Next, Paused: s.Paused || o.Paused,
 	}
@@ -80,7 +82,11 @@ type stateCommands struct {
 	paused                           *redis.IntCmd
 	next                             [2]*redis.ZSliceCmd
 	first, since                     *redis.StringCmd
+	lost                             *redis.IntCmd
 }
+
+// lostAfter is for how long asynq's lease of a task is over when asynq takes it for lost.
+const lostAfter = 30 * time.Second
 
 func readQueueStates(ctx context.Context, client redis.UniversalClient, customers []string) ([]QueueStates, error) {
 	asked := make([]stateCommands, 0, len(sizes)*len(customers))
@@ -105,8 +111,12 @@ func readQueueStates(ctx context.Context, client redis.UniversalClient, customer
 	if err := firstFailure(commands); err != nil {
 		return nil, err
 	}
+	now := time.Now()
 	commands, _ = client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range asked {
+			if asked[i].active.Val() > 0 {
+				asked[i].lost = p.ZCount(ctx, asynqKey(asked[i].queue, "lease"), "-inf", strconv.FormatInt(now.Add(-lostAfter).Unix(), 10))
+			}
 			if id := asked[i].first.Val(); id != "" {
 				asked[i].since = p.HGet(ctx, asynqKey(asked[i].queue, "t:"+id), "pending_since")
 			}
@@ -116,7 +126,6 @@ func readQueueStates(ctx context.Context, client redis.UniversalClient, customer
 	if err := firstFailure(commands); err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	states := make([]QueueStates, len(customers))
 	for i := range states {
 		own := asked[len(sizes)*i:]
@@ -146,6 +155,9 @@ func (c stateCommands) state(now time.Time) QueueState {
 				s.Next = at
 			}
 		}
+	}
+	if c.lost != nil {
+		s.Lost = int(c.lost.Val())
 	}
 	if c.since != nil {
 		if since, err := c.since.Int64(); err == nil && since > 0 {

@@ -79,6 +79,24 @@ func TestAnActiveTaskIsCounted(t *testing.T) {
 	}
 }
 
+func TestALostTaskIsCounted(t *testing.T) {
+	t.Parallel()
+	q := newQueues(t, redistest.Start(t).Client(t), 0)
+	q.put(normal, "task")
+	// asynq takes it up, and its worker dies.
+	prefix := "asynq:{" + normal + "}:"
+	q.must(q.redis.RPopLPush(t.Context(), prefix+"pending", prefix+"active").Err())
+	q.must(q.redis.HSet(t.Context(), prefix+"t:task", "state", "active").Err())
+	for ago, want := range map[time.Duration]int{-30 * time.Second: 0, 10 * time.Second: 0, 40 * time.Second: 1} {
+		q.must(q.redis.ZAdd(t.Context(), prefix+"lease", redis.Z{Score: float64(time.Now().Add(-ago).Unix()), Member: "task"}).Err())
+		got, err := tasks.ReadQueueStates(t.Context(), q.redis, customer)
+		q.must(err)
+		if total := got[0].Total(); total.Lost != want || total.Active != 1 {
+			t.Errorf("%s after the end of its lease: %+v", ago, total)
+		}
+	}
+}
+
 // sameAsAsynq compares a state with asynq's word.
 func (q *queues) sameAsAsynq(queue string, got tasks.QueueState, since time.Time) {
 	q.t.Helper()

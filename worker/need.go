@@ -81,6 +81,10 @@ func (v view) need(now time.Time) need {
 			n.next, n.waits = next, waits
 		}
 	}
+	// asynq takes back tasks of dead workers only while a server of their queue runs.
+	if n.next.IsZero() && v.queues.Total().Lost > 0 {
+		n.next = now
+	}
 	// Exports without a task are the sweep's: it announces them.
 	if n.next.IsZero() && v.live > 0 {
 		n.next = now.Add(unknownLook)

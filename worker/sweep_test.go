@@ -135,6 +135,27 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
+	t.Run("tasks of a worker that was killed do not stay active once their exports have ended", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		export := r.outcomes(id)[0].Export
+		r.abandon(export, store.ExpressQueue)
+		// asynq takes a task for lost once its lease has been over for 30 seconds.
+		lease := redis.Z{Score: float64(time.Now().Add(-time.Minute).Unix()), Member: customer + ":" + export}
+		r.must(r.redis.ZAdd(t.Context(), "asynq:{"+express+"}:lease", lease).Err())
+		if c, err := r.ledger.Cancel(t.Context(), id, store.CancelOptions{Who: "ana", Why: "the wrong list"}); err != nil || c.Cancelled != 1 {
+			t.Fatal(c, err)
+		}
+		r.start()
+		r.eventually("asynq counts none as active", func() bool { left, _ := r.size(); return left == 0 })
+		r.eventually("the customer wants no lane", func() bool { return r.wants().IsZero() })
+		if r.sim.CallCount() != 0 {
+			t.Error("it made calls")
+		}
+		r.clean()
+	})
+
 	t.Run("a task without a record does nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
