@@ -69,7 +69,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 
 // tidy keeps what asynq keeps of a customer small.
 func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error {
-	if any, err := r.queues.Any(customer); err != nil || !any {
+	if known, err := r.queues.Any(customer); err != nil || !known {
 		return err
 	}
 	if _, err := r.queues.TrimArchives(ctx, customer, now); err != nil {
