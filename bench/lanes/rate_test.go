@@ -12,8 +12,9 @@ var (
 	// theRate is the limit of customers whose exports are to start soon.
 	theRate = store.Limits{CallsPerSecond: 200, Burst: 20, InFlight: 16, CallsPerDay: plenty}
 	// fullRate is the limit of the customer whose share of it is measured: 20,000 exports
-	// take less than two minutes.
-	fullRate = store.Limits{CallsPerSecond: 400, Burst: 40, InFlight: 16, CallsPerDay: plenty}
+	// take less than two minutes. The burst is half a second's calls; that of the default
+	// limits is two seconds'.
+	fullRate = store.Limits{CallsPerSecond: 400, Burst: 200, InFlight: 64, CallsPerDay: plenty}
 )
 
 // BenchmarkRate lets one customer with a full queue be served by all processes.
