@@ -118,6 +118,7 @@ func tasksOf(t *testing.T, client redis.UniversalClient) (stop func()) {
 const actions = `[...document.querySelectorAll("main tbody tr:first-child td:last-child button")].filter(shown)`
 
 func TestAsynqsWebUI(t *testing.T) {
+	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	s := newService(t, withQueues(client))
 	stop := tasksOf(t, client)
@@ -195,6 +196,7 @@ func TestAsynqsWebUI(t *testing.T) {
 }
 
 func TestAsynqsWebUIForThoseWhoMayOnlyLook(t *testing.T) {
+	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	s := newService(t, withQueues(client))
 	defer tasksOf(t, client)()
@@ -209,6 +211,7 @@ func TestAsynqsWebUIForThoseWhoMayOnlyLook(t *testing.T) {
 }
 
 func TestAsynqsWebUIFitsAPhone(t *testing.T) {
+	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	s := newService(t, withQueues(client))
 	defer tasksOf(t, client)()
