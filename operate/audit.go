@@ -76,9 +76,11 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 			"%s refused and erased in the last 24 hours: of an unknown type, or not sealed. Find the producer by the archive of %s in asynq's web UI; it must make tasks with tasks.NewTask.",
 			were(refused), tasks.IntakeQueue)})
 	}
-	if r.Worker, err = worker.Reconciling(ctx, d.Redis); err != nil {
+	fleet, err := d.Ledger.Fleet(ctx)
+	if err != nil {
 		return r, err
 	}
+	r.Worker = fleet.Alive()
 	if r.Outage, err = d.Outage(ctx); err != nil {
 		return r, err
 	}

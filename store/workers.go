@@ -11,12 +11,12 @@ import (
 // beatTTL is how long after its last beat a worker counts as dead.
 const beatTTL = 7 * time.Second
 
-// buriedAfter is how long a worker that has fallen silent stays in the registry.
-const buriedAfter = time.Minute
+// listedFor is for how long a worker that has fallen silent stays in the list of workers.
+const listedFor = time.Minute
 
 var beatScript = loadEssentialFleetScript("beat")
 
-// Peer is a worker process in the registry.
+// Peer is a worker process in the list.
 type Peer struct {
 	Worker string
 	Beat   time.Time // of its last beat, by Redis's clock
@@ -28,7 +28,7 @@ type Peer struct {
 	Unreachable []string
 }
 
-// Fleet is the registry of workers at one time of Redis's clock.
+// Fleet is the list of workers at one time of Redis's clock.
 type Fleet struct {
 	Now     time.Time
 	Workers map[string]Peer
@@ -54,14 +54,14 @@ func (f Fleet) Alive() bool {
 // all workers. A worker that beats every few seconds keeps its claims; the claims
 // of one that has stopped are taken over.
 func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
-	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ",")).Slice()
+	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), listedFor.Milliseconds()).Slice()
 	if err != nil {
 		return Fleet{}, fmt.Errorf("beat: %w", err)
 	}
 	return readFleet(millis(text(answer[0])), pairs(answer[1])), nil
 }
 
-// Fleet reads the registry of workers.
+// Fleet reads the list of workers.
 func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
 	now, err := l.nowAt(ctx, workersKey)
 	if err != nil {
@@ -91,29 +91,11 @@ func readFleet(now time.Time, entries map[string]string) Fleet {
 	return f
 }
 
-// Farewell says that a worker process has ended.
-func (l *Ledger) Farewell(ctx context.Context, worker string) error {
-	return errors.Join(l.removeWorkers(ctx, worker), l.leaveBeats(ctx, worker))
-}
-
-// Bury removes workers from the registry that have been silent for long. One
-// that wakes up enters itself again.
-func (l *Ledger) Bury(ctx context.Context, f Fleet) error {
-	var dead []string
-	for _, p := range f.Workers {
-		if f.Now.Sub(p.Beat) > buriedAfter {
-			dead = append(dead, p.Worker)
-		}
+// Leave takes a worker process that has ended off the list.
+func (l *Ledger) Leave(ctx context.Context, worker string) error {
+	err := l.redis.HDel(ctx, workersKey, worker).Err()
+	if err != nil {
+		err = fmt.Errorf("leave the list of workers: %w", err)
 	}
-	if len(dead) == 0 {
-		return nil
-	}
-	return l.removeWorkers(ctx, dead...)
-}
-
-func (l *Ledger) removeWorkers(ctx context.Context, workers ...string) error {
-	if err := l.redis.HDel(ctx, workersKey, workers...).Err(); err != nil {
-		return fmt.Errorf("remove from the registry of workers: %w", err)
-	}
-	return nil
+	return errors.Join(err, l.leaveBeats(ctx, worker))
 }

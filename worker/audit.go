@@ -120,12 +120,3 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	}
 	return nil
 }
-
-// Reconciling reports whether some worker is looking after late exports.
-func Reconciling(ctx context.Context, client redis.UniversalClient) (bool, error) {
-	n, err := client.Exists(ctx, leadKey).Result()
-	if err != nil {
-		return false, fmt.Errorf("look for a worker: %w", err)
-	}
-	return n == 1, nil
-}

@@ -3,7 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +36,7 @@ type sweep struct {
 	turn    int  // of the customers with work
 	all     []string
 	batches batchSweep
+	busy    []string        // customers with work in the last round
 	unheard map[string]bool // customers with moving exports that nobody had announced
 
 	mu sync.Mutex // of what follows: customers are visited side by side
@@ -49,26 +50,18 @@ type sweep struct {
 
 const (
 	sweepRound = 2 * time.Second
-	// leadFor is for how long the process that sweeps may be silent.
-	leadFor = 6 * time.Second
-	leadKey = "ix:reconciler"
 	// visitWithin is within how long each customer with work is visited, and visitsAtOnce
 	// how many side by side: most of it is waiting for Redis.
 	visitWithin  = 10 * time.Second
 	visitsAtOnce = 4
 	// strollStep is how many customers without work are looked at in a round: their
-	// announcement may have been lost. Each costs two commands.
-	strollStep = 3
+	// announcement may have been lost. Each costs two commands. Those that had work in the
+	// round before are looked at besides.
+	strollStep = 1
 	// handsEvery is how often it is looked whether somebody ran an archived task, or
 	// resumed a queue, of a customer without a lane.
 	handsEvery = 15 * time.Second
 )
-
-var leadScript = redis.NewScript(`
-local leader = redis.call('GET', KEYS[1])
-if leader and leader ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1`)
 
 func newSweep(w *Worker) *sweep {
 	return &sweep{
@@ -95,25 +88,25 @@ func (s *sweep) run(ctx context.Context) {
 	}
 }
 
-// lead takes or keeps the lead among the processes.
-func (s *sweep) lead(ctx context.Context) (bool, error) {
-	leads, err := leadScript.Run(ctx, s.redis, []string{leadKey}, s.worker, leadFor.Milliseconds()).Bool()
-	s.leads.Store(leads && err == nil)
-	if err != nil {
-		return false, fmt.Errorf("lead: %w", err)
+// lead reports whether this process sweeps: the first by name of those that live does.
+func (s *sweep) lead() bool {
+	fleet := s.registry.known()
+	leads := fleet.Lives(s.worker)
+	for other := range fleet.Workers {
+		leads = leads && (other >= s.worker || !fleet.Lives(other))
 	}
-	return leads, nil
+	s.leads.Store(leads)
+	return leads
 }
 
 // round looks at some of the customers, if this process leads.
 func (s *sweep) round(ctx context.Context) error {
-	leads, err := s.lead(ctx)
-	if err != nil || !leads {
-		s.led, s.batches = false, batchSweep{}
+	if !s.lead() {
+		s.led, s.batches, s.busy = false, batchSweep{}, nil
 		clear(s.short)
 		clear(s.watched)
 		clear(s.unheard)
-		return err
+		return nil
 	}
 	listed, err := s.ledger.Announced(ctx)
 	if err != nil {
@@ -126,7 +119,7 @@ func (s *sweep) round(ctx context.Context) error {
 	slices.Sort(busy)
 	now := s.registry.shared(time.Now())
 	err = errors.Join(s.visitAll(ctx, s.turnOf(busy), now), s.stroll(ctx, busy), s.hands(ctx, busy, now),
-		s.reverify(ctx, now), s.ledger.Bury(ctx, s.registry.known()), s.sweepBatches(ctx, time.Now()))
+		s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
 	s.led = true
 	return err
 }
@@ -193,15 +186,12 @@ func (s *sweep) stroll(ctx context.Context, busy []string) error {
 	// is looked at once more.
 	before := s.unheard
 	s.unheard = map[string]bool{}
-	for customer := range before {
-		chosen = append(slices.Clone(chosen), customer)
-	}
-	idle := slices.DeleteFunc(slices.Clone(chosen), func(c string) bool {
+	idle := slices.DeleteFunc(slices.Concat(chosen, s.busy, slices.Collect(maps.Keys(before))), func(c string) bool {
 		_, listed := slices.BinarySearch(busy, c)
 		return listed
 	})
 	slices.Sort(idle)
-	idle = slices.Compact(idle)
+	idle, s.busy = slices.Compact(idle), busy
 	type state struct{ moving, dead int64 }
 	seen, err := surveyed(ctx, s.survey, idle, func(ctx context.Context, page []string) ([]state, error) {
 		moving, err := s.ledger.CountMoving(ctx, page...)

@@ -244,7 +244,7 @@ func (w *Worker) Stop() {
 	w.stopBeating()
 	w.beating.Wait()
 	// What could not be handed back in time is taken over at once.
-	w.saying("has ended", func(ctx context.Context) error { return w.ledger.Farewell(ctx, w.id) })
+	w.saying("has ended", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
 }
 
 // saying tells the other workers about this one.

@@ -105,7 +105,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 		}, "1234", "Customer 1234 is paused by ana until somebody resumes: go-live."},
 		"a closed lane": {func(w *ward) { w.called("1234", 1, 401) }, "1234", "Customer 1234: iCIMS refuses the user name or password, until"},
 		"no worker": {func(w *ward) {
-			if err := w.ledger.Farewell(w.t.Context(), "w-1"); err != nil {
+			if err := w.ledger.Leave(w.t.Context(), "w-1"); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "1234", "No active workers"},
