@@ -38,7 +38,7 @@ func newControl(w *Worker) *control.Tasks {
 	t := control.New(control.Config{
 		Ledger: w.ledger, Hosts: w.hosts, Limits: w.settings.Limits, SettleTime: w.settings.SettleTime,
 		DummyDomain: w.settings.DummyDomain, LookupBatch: w.settings.LookupBatch, Log: w.log,
-		Filed: w.filed, Open: w.openControl, Begin: w.beginControl, RunNow: w.hurry,
+		Filed: w.filed, Open: w.openControl, Begin: w.beginControl, RunNow: w.runNow,
 		Ended: func(kind store.ControlKind, how control.End) { w.observer.ControlTaskEnded(kind, how) },
 	})
 	// Titles of a new list take minutes, for which the lists of others must not wait.

@@ -58,10 +58,11 @@ type lane struct {
 
 	// What the supervisor notes; guarded by the worker's mu.
 	opened    time.Time
-	idle      time.Time // since when there has been nothing to do; zero while there is
-	misplaced time.Time // since when others are to serve the customer; zero: they are not
-	heard     int       // announcements
-	settled   int64     // exports taken when the customer was put to rest, or unsettled
+	idle      time.Time     // since when there has been nothing to do; zero while there is
+	misplaced time.Time     // since when others are to serve the customer; zero: they are not
+	heard     int           // announcements
+	changed   chan struct{} // something may forbid or allow its calls since
+	settled   int64         // exports taken when the customer was put to rest, or unsettled
 }
 
 // hands counts the exports that a lane holds, and that it ever took.
@@ -114,7 +115,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	settings.SettleTime = conn.Profile.SettleTime(settings.SettleTime)
 	l := &lane{
 		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
-		now: time.Now, observer: w.observer,
+		now: time.Now, observer: w.observer, changed: make(chan struct{}, 1),
 		leases: newLeases(w.ledger, settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: settings.SettleTime, random: rand.Float64,

@@ -23,7 +23,6 @@ type sweep struct {
 	redis    redis.UniversalClient
 	queues   *tasks.Queues
 	ledger   *store.Ledger
-	survey   *survey
 	registry *registry
 	worker   string
 	idle     time.Duration // see Settings.AbandonedAfter
@@ -36,10 +35,11 @@ type sweep struct {
 	turn    int  // of the customers with work
 	all     []string
 	batches batchSweep
-	busy    []string        // customers with work in the last round
-	unheard map[string]bool // customers with moving exports that nobody had announced
+	busy    []string // customers with work in the last round
 
 	mu sync.Mutex // of what follows: customers are visited side by side
+	// unheard are customers with moving exports that nobody had announced.
+	unheard map[string]bool
 	// short are customers that lacked tasks at the last visit.
 	short map[string]bool
 	// watched are customers whose tasks somebody may run by hand although they have no
@@ -65,7 +65,7 @@ const (
 
 func newSweep(w *Worker) *sweep {
 	return &sweep{
-		redis: w.redis, queues: w.queues, ledger: w.ledger, survey: w.survey, registry: w.registry, worker: w.id, idle: w.settings.AbandonedAfter,
+		redis: w.redis, queues: w.queues, ledger: w.ledger, registry: w.registry, worker: w.id, idle: w.settings.AbandonedAfter,
 		log: w.log, observer: w.observer, leads: &w.vitals.leads, reverify: w.reverifyIfDue,
 		short: map[string]bool{}, watched: map[string]bool{}, unheard: map[string]bool{},
 	}
@@ -118,7 +118,7 @@ func (s *sweep) round(ctx context.Context) error {
 	}
 	slices.Sort(busy)
 	now := s.registry.shared(time.Now())
-	err = errors.Join(s.visitAll(ctx, s.turnOf(busy), now), s.stroll(ctx, busy), s.hands(ctx, busy, now),
+	err = errors.Join(s.each(ctx, s.turnOf(busy), func(ctx context.Context, customer string) error { return s.visit(ctx, customer, now) }), s.stroll(ctx, busy), s.hands(ctx, busy, now),
 		s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
 	s.led = true
 	return err
@@ -137,9 +137,9 @@ func (s *sweep) turnOf(busy []string) []string {
 	return busy[min(s.turn*size, len(busy)):min((s.turn+1)*size, len(busy))]
 }
 
-// visitAll visits customers side by side. One that cannot be read keeps the others from
-// nothing.
-func (s *sweep) visitAll(ctx context.Context, customers []string, now time.Time) error {
+// each does something for customers, some side by side. One that cannot be read keeps the
+// others from nothing.
+func (s *sweep) each(ctx context.Context, customers []string, do func(ctx context.Context, customer string) error) error {
 	var (
 		visiting sync.WaitGroup
 		slots    = make(chan struct{}, visitsAtOnce)
@@ -151,7 +151,7 @@ func (s *sweep) visitAll(ctx context.Context, customers []string, now time.Time)
 		slots <- struct{}{}
 		spawn(&visiting, s.log, "sweep", func() {
 			defer func() { <-slots }()
-			if err := s.visit(ctx, customer, now); store.Broken(err) {
+			if err := do(ctx, customer); store.Broken(err) {
 				s.log.Error().Err(err).Str("customer", customer).Msg(brokenKeys)
 			} else if err != nil && ctx.Err() == nil {
 				s.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("the sweep failed for a customer")
@@ -192,35 +192,30 @@ func (s *sweep) stroll(ctx context.Context, busy []string) error {
 	})
 	slices.Sort(idle)
 	idle, s.busy = slices.Compact(idle), busy
-	type state struct{ moving, dead int64 }
-	seen, err := surveyed(ctx, s.survey, idle, func(ctx context.Context, page []string) ([]state, error) {
-		moving, err := s.ledger.CountMoving(ctx, page...)
+	return s.each(ctx, idle, func(ctx context.Context, customer string) error {
+		ctx, cancel := context.WithTimeout(ctx, readWithin)
+		defer cancel()
+		moving, err := s.ledger.CountMoving(ctx, customer)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		dead, err := s.ledger.CountDeadOf(ctx, page...)
-		states := make([]state, len(dead))
-		for i := range states {
-			states[i] = state{moving[i], dead[i]}
+		dead, err := s.ledger.CountDead(ctx, customer)
+		if err != nil {
+			return err
 		}
-		return states, err
-	})
-	if err != nil {
-		return err
-	}
-	for _, customer := range idle {
-		c := seen[customer]
-		s.watch(customer, c.dead > 0)
+		s.watch(customer, dead > 0)
 		switch {
-		case c.moving == 0:
+		case moving[0] == 0:
 		case !before[customer]:
+			s.mu.Lock()
 			s.unheard[customer] = true
+			s.mu.Unlock()
 		default:
-			s.found(customer, FindingUnannounced, int(c.moving))
-			err = errors.Join(err, s.ledger.Announce(ctx, customer))
+			s.found(customer, FindingUnannounced, int(moving[0]))
+			return s.ledger.Announce(ctx, customer)
 		}
-	}
-	return err
+		return nil
+	})
 }
 
 func (s *sweep) watch(customer string, on bool) {
@@ -248,15 +243,15 @@ func (s *sweep) hands(ctx context.Context, busy []string, now time.Time) error {
 		}
 	}
 	s.mu.Unlock()
-	seen, err := surveyed(ctx, s.survey, idle, func(ctx context.Context, page []string) ([]int, error) { return tasks.Pending(ctx, s.redis, page...) })
-	if err != nil {
-		return err
-	}
-	for customer, pending := range seen {
-		if pending > 0 {
-			err = errors.Join(err, s.ledger.Announce(ctx, customer))
+	err := s.each(ctx, idle, func(ctx context.Context, customer string) error {
+		ctx, cancel := context.WithTimeout(ctx, readWithin)
+		defer cancel()
+		pending, err := tasks.Pending(ctx, s.redis, customer)
+		if err != nil || pending[0] == 0 {
+			return err
 		}
-	}
+		return s.ledger.Announce(ctx, customer)
+	})
 	return errors.Join(err, s.pauses(ctx, now))
 }
 

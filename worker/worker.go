@@ -65,7 +65,6 @@ func DefaultSettings() Settings {
 type Worker struct {
 	redis    redis.UniversalClient
 	queues   *tasks.Queues
-	survey   *survey
 	ledger   *store.Ledger
 	settings Settings
 	hosts    icims.HostPolicy
@@ -90,7 +89,9 @@ type Worker struct {
 	lanes       map[string]*lane
 	learned     map[string]*learned
 	closing     map[string]bool      // lanes that finish what they hold; true: announced meanwhile
-	waiting     map[string]time.Time // customers for whom there is no lane left, and since when
+	considered  map[string]bool      // customers whose workload is being read; true: announced meanwhile
+	waiting     map[string]waiter    // customers for whom there was no lane left
+	complained  map[string]time.Time // when the log last said that a customer's work cannot be seen
 	crowded     time.Time            // when that was last told
 	refused     map[string]string    // customers without a usable connection, and why
 	stopping    bool
@@ -108,9 +109,9 @@ type Worker struct {
 // New returns a worker that is not started.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	w := &Worker{
-		redis: client, queues: tasks.NewQueues(client, settings.TaskRetention), survey: &survey{redis: client, log: log}, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
+		redis: client, queues: tasks.NewQueues(client, settings.TaskRetention), ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
-		slots: limiter.NewSlots(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
+		slots: limiter.NewSlots(settings.MaxCalls), closing: map[string]bool{}, considered: map[string]bool{}, waiting: map[string]waiter{}, complained: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, settle: w.longestSettle, log: log}
 	w.control = newControl(w)
@@ -143,7 +144,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		if l != nil {
 			w.retire(l, connectionChanged)
 		} else if kept && w.cancel != nil && !w.stopping {
-			spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(customer, w.ended) })
+			spawn(&w.retiring, w.log, "new connection", func() { w.runTwice(customer, w.ended) })
 		}
 	}
 	if w.cancel != nil { // at the start it says how many there are
