@@ -36,6 +36,7 @@
 //	express_in_a_row     permits to express since bulk had one
 //	waiting:WORKER       since:until, of a process that lacks permits
 //	limits               the limits used last, as JSON
+//	server               run_id of the Redis server that granted last
 //
 // Permits in flight are the sorted set ix:{customer}:flying, by the time they expire.
 package quota

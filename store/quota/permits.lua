@@ -192,6 +192,10 @@ if not peek then
   local ahead_bulk = math.ceil(ahead_express / 2)
   local latest = now_us + ahead_express * spacing + horizon
   if get('next_slot_us') > latest + spacing then set('next_slot_us', latest) end -- limits or the clock changed
+  -- Another server may have lost the latest calls: then the whole burst counts as used.
+  local serving = server()
+  if serving ~= '' and state.server and state.server ~= serving then set('next_slot_us', latest) end
+  if serving ~= '' then set('server', serving) end
 
   -- Processes that have waited for longer than this one, and for long, go first.
   local waiting, longer_waiting = 'waiting:' .. request.worker, 0

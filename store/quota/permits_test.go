@@ -450,3 +450,41 @@ func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
 		t.Errorf("without calls left: %+v", got)
 	}
 }
+
+// A server that answers instead of another one may have lost the latest calls.
+func TestAnotherServerGrantsNoCallTooMany(t *testing.T) {
+	t.Parallel()
+	limits := generous
+	limits.CallsPerSecond, limits.Burst, limits.ExpressReserve = 5, 4, 0
+	r := newPermitRig(t, limits)
+	ctx := t.Context()
+	serve := func(id string) {
+		if err := r.redis.Set(ctx, quota.SimulatedServerKey, id, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serve("one")
+	r.ask(r.request(1, 0))
+	copied, err := r.redis.Dump(ctx, "ix:{1234}:limits").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	granted := 0
+	for len(r.ask(r.request(1, 0)).Permits) == 1 {
+		granted++
+	}
+	if granted == 0 {
+		t.Fatal("the burst is spent at once")
+	}
+	if err := r.redis.RestoreReplace(ctx, "ix:{1234}:limits", 0, copied).Err(); err != nil {
+		t.Fatal(err)
+	}
+	serve("two")
+	if a := r.ask(r.request(1, 0)); len(a.Permits) != 0 || a.AskAgain <= 0 {
+		t.Errorf("a call that was lost is granted once more: %+v", a)
+	}
+	r.pass(time.Second)
+	if a := r.ask(r.request(1, 0)); len(a.Permits) != 1 {
+		t.Errorf("a second later no call is granted: %+v", a)
+	}
+}

@@ -22,13 +22,20 @@ const (
 	// SimulatedClockKey holds the time (ms since 1970) that a store made with NewSimulated
 	// goes by.
 	SimulatedClockKey = "ix:clock"
+	// SimulatedServerKey holds the identity of the Redis server that such a store sees.
+	SimulatedServerKey = "ix:simulated-server"
 
 	liveClock = `local function micros()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
+local function server()
+  local info = redis.pcall('INFO', 'server')
+  return type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+end
 `
 	simulatedClock = `local function micros() return tonumber(redis.call('GET', '` + SimulatedClockKey + `')) * 1000 end
+local function server() return redis.call('GET', '` + SimulatedServerKey + `') or '' end
 `
 	// Redis refuses a script whose first write takes memory when maxmemory is reached. This
 	// write takes none and changes nothing, so that calls in flight can still be finished.
