@@ -276,6 +276,15 @@ func (m *model) settle(after time.Duration) {
 	m.claimedOn = m.server
 }
 
+// refuse is the answer to an illegal move: a bug, unless Redis may have gone back.
+func (m *model) refuse() string {
+	if m.epoch > m.now || m.claimedOn != "" && m.claimedOn != m.server {
+		return "went_back"
+	}
+	m.illegal++
+	return "illegal"
+}
+
 // early is the answer to a move that is not to be made, or has been made.
 func (m *model) early(e *modelExport, token int64, to store.State) string {
 	switch {
@@ -286,8 +295,7 @@ func (m *model) early(e *modelExport, token int64, to store.State) string {
 	case e.state == to:
 		return "ok"
 	case !store.CanMove(e.state, to):
-		m.illegal++
-		return "illegal"
+		return m.refuse()
 	}
 	return ""
 }
@@ -414,8 +422,7 @@ func (m *model) redraw(e *modelExport, token int64, email string) string {
 	case e.token != token:
 		return "stale"
 	case e.state != store.Claimed || e.intent != store.NoIntent || e.person != 0:
-		m.illegal++
-		return "illegal"
+		return m.refuse()
 	case m.locks[email] != nil:
 		return "taken"
 	}

@@ -59,7 +59,7 @@ local function micros() return now() * 1000 end
 const SimulatedClockKey = quota.SimulatedClockKey
 
 // SimulatedServerKey holds the identity of the server that such a ledger goes by.
-const SimulatedServerKey = keyRoot + "simulated-server"
+const SimulatedServerKey = quota.SimulatedServerKey
 
 // WithSimulatedClock makes the ledger go by the time in SimulatedClockKey instead
 // of that of Redis. It is for simulations, which pass days in seconds.

@@ -287,16 +287,22 @@ local function ask_again(target)
   if key and redis.call('GET', key) == 'missing' then redis.call('DEL', key) end
 end
 
+-- refuse answers a move that is not legal. Illegal moves are counted: they are bugs, unless
+-- Redis has forgotten the moves before.
+local function refuse(state)
+  local c, id = redis.call('HMGET', prefix .. 'c', 'creates_from', 'server'), server()
+  if tonumber(c[1] or '0') > now() or (id ~= '' and (c[2] or '') ~= '' and c[2] ~= id) then return {'went_back'} end
+  count('illegal', 1)
+  return {'illegal', state}
+end
+
 -- answer_early returns the answer where a worker that holds `token` may not move
 -- the record to `to`, or has done so before: a client repeats a script when the
--- answer was lost. Illegal moves are counted: they are bugs.
+-- answer was lost.
 local function answer_early(r, token, to)
   if not r.st then return {'gone'} end
   if r.tk ~= token then return {'stale'} end
   if r.st == to then return {'ok'} end
-  if not legal(r.st, to) then
-    count('illegal', 1)
-    return {'illegal', r.st}
-  end
+  if not legal(r.st, to) then return refuse(r.st) end
   return nil
 end
