@@ -11,6 +11,10 @@ const (
 	// laneLook is how often a lane looks whether it is to close.
 	laneLook    = time.Second
 	breakerOpen = "the circuit breaker is open"
+	// takenSoon is for how long a lane stays open while somebody works on the customer's
+	// exports: it may be this lane. asynq hands over no task while its heartbeat waits for a
+	// node that hangs.
+	takenSoon = 30 * time.Second
 	// unsettled marks a lane whose customer goes on wanting one when it closes.
 	unsettled = -1
 )
@@ -97,6 +101,8 @@ func (w *Worker) closes(l *lane, d demand, now time.Time) (why string, yes bool)
 		return breakerOpen, rested >= worthWaiting
 	case d.waits != "":
 		return d.waits, true
+	case d.elsewhere:
+		return "idle", rested >= max(w.settings.LaneIdle, takenSoon)
 	default:
 		return "idle", rested >= w.settings.LaneIdle
 	}
