@@ -166,6 +166,10 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 	return listen(ctx, l, lanesChannel, announcementsAhead, announcement)
 }
 
+// quietFor is after how long without a message a subscription sees whether Redis still
+// answers. What is missed meanwhile is read from keys within seconds.
+const quietFor = 15 * time.Second
+
 // listen delivers what is published on a channel until ctx ends; as many messages as ahead
 // may wait to be heard. One that makes read panic is left out.
 func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, read func(message string) T) <-chan T {
@@ -174,7 +178,7 @@ func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, re
 	go func() {
 		defer close(out)
 		defer func() { _ = subscription.Close() }()
-		messages := subscription.Channel()
+		messages := subscription.Channel(redis.WithChannelHealthCheckInterval(quietFor))
 		for {
 			select {
 			case <-ctx.Done():

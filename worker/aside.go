@@ -24,8 +24,8 @@ const (
 	asideConcurrency = 128
 	// asidePoll is the time between two looks at the queues outside the lanes, and
 	// asideDelayed between two for tasks whose time has come. An idle process costs little.
-	asidePoll    = 2 * time.Second
-	asideDelayed = 10 * time.Second
+	asidePoll    = time.Second
+	asideDelayed = 5 * time.Second
 )
 
 // ServeControl makes the worker run control tasks of a kind. Call it before Start.

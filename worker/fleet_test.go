@@ -184,6 +184,7 @@ func (f *fleet) expect(what string, holds func() bool) {
 type cutConnection struct {
 	off   atomic.Bool
 	beats atomic.Int64
+	sent  atomic.Int64 // commands
 }
 
 var errCut = errors.New("cut off")
@@ -199,6 +200,7 @@ func (c *cutConnection) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if args := cmd.Args(); args[0] == "evalsha" && text(args[3]) == "ix:workers" {
 			c.beats.Add(1)
 		}
+		c.sent.Add(1)
 		return next(ctx, cmd)
 	}
 }
@@ -211,6 +213,7 @@ func (c *cutConnection) ProcessPipelineHook(next redis.ProcessPipelineHook) redi
 			}
 			return errCut
 		}
+		c.sent.Add(int64(len(cmds)))
 		return next(ctx, cmds)
 	}
 }
