@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +27,20 @@ type Lane struct {
 	// Breakers are those that are not closed, by worker.
 	Breakers   map[string]string `json:"breakers,omitempty" doc:"Circuit breakers that are not closed, by worker."`
 	Connection string            `json:"connection,omitempty" doc:"What is wrong with the connection, as far as it is known."`
+}
+
+// BreakerTexts says of each circuit breaker that is not closed whose fault that is: iCIMS's, or
+// the worker's where other workers reach iCIMS.
+func (l Lane) BreakerTexts() []string {
+	text := "%s in worker %s, which does not reach iCIMS while others do: check that worker's network"
+	if l.State == LaneFailing {
+		text = "%s in worker %s: iCIMS does not answer, so calls are suspended"
+	}
+	texts := make([]string, 0, len(l.Breakers))
+	for _, worker := range slices.Sorted(maps.Keys(l.Breakers)) {
+		texts = append(texts, fmt.Sprintf(text, l.Breakers[worker], worker))
+	}
+	return texts
 }
 
 // Calls is what a customer has of calls. A customer that was never called has none,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -71,6 +72,18 @@ func newFleet(t *testing.T, customers int, conn func(*store.Connection)) *fleet 
 	return f
 }
 
+// nobodyThere is an origin at which nothing listens.
+const nobodyThere = "http://127.0.0.1:1"
+
+// cutOff are the customers' connections as a worker has them that cannot reach iCIMS.
+func (f *fleet) cutOff() []store.Connection {
+	conns := slices.Clone(f.conns)
+	for i := range conns {
+		conns[i].PortalURLs = strings.ReplaceAll(conns[i].PortalURLs, f.rig.server.URL, nobodyThere)
+	}
+	return conns
+}
+
 // join starts another worker.
 func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *member {
 	f.t.Helper()
@@ -83,7 +96,7 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 	if change != nil {
 		change(&settings)
 	}
-	hosts, err := icims.ParseHostPolicy(f.rig.server.URL)
+	hosts, err := icims.ParseHostPolicy(f.rig.server.URL + "," + nobodyThere)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -51,6 +51,45 @@ func TestCustomersAreSharedOut(t *testing.T) {
 		})
 	})
 
+	t.Run("a worker that reaches iCIMS serves the customers of those that do not, and these say that the fault is theirs", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t, 12, nil)
+		impatient := func(s *worker.Settings) { s.RetryMin, s.RetryMax = 50*time.Millisecond, time.Second }
+		for range 2 {
+			f.join(impatient, f.cutOff()...)
+		}
+		var batches []store.BatchID
+		for _, c := range f.conns {
+			batches = append(batches, f.sendTo(c.Customer, 40))
+		}
+		f.expect("a breaker opens for each customer", func() bool {
+			gaveUp := map[string]bool{}
+			for _, p := range f.workers() {
+				for _, customer := range p.Unreachable {
+					gaveUp[customer] = true
+				}
+			}
+			return len(gaveUp) == len(f.conns)
+		})
+		f.join(impatient)
+		f.expect("everybody is exported", func() bool {
+			for _, id := range batches {
+				if b, err := f.ledger.Batch(t.Context(), id); err != nil || b.Created != 40 {
+					return false
+				}
+			}
+			return true
+		})
+		list, err := (&operate.Desk{Redis: f.redis, Ledger: f.ledger}).Lanes(t.Context(), operate.LaneQuery{All: true})
+		f.must(err)
+		for _, l := range list.Lanes {
+			texts := strings.Join(l.BreakerTexts(), "\n")
+			if l.State == operate.LaneFailing || !strings.Contains(texts, "does not reach iCIMS while others do") || strings.Contains(texts, f.members[2].id) {
+				t.Errorf("customer %s is %s: %s", l.Customer, l.State, texts)
+			}
+		}
+	})
+
 	t.Run("a worker that stops is followed at once", func(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t, 4, slowly)
