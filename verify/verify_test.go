@@ -163,6 +163,14 @@ func TestVerification(t *testing.T) {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Error500Before: 1}) },
 			said:   good(skipped(map[string]string{"reach": "failed icims_failing"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
+		"a host that answers that iCIMS is elsewhere": {
+			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{RedirectElsewhere: 1}) },
+			said:   good(skipped(map[string]string{"reach": "failed redirected"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+		},
+		"a firewall that answers instead of iCIMS": {
+			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Page403: 1}) },
+			said:   good(skipped(map[string]string{"reach": "failed intercepted"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+		},
 		"a host that nothing listens at": {
 			conn: func(c *store.Connection) { c.PortalURLs = "http://127.0.0.1:1/customers/1234/search/portals/1" },
 			said: func() map[string]string {
