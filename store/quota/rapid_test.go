@@ -60,8 +60,12 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 		if a.overDay+a.overRate+a.overFlight > 0 {
 			rt.Fatalf("calls over: day %d, rate %d, in flight %d", a.overDay, a.overRate, a.overFlight)
 		}
+		wasted := budget / 100
+		if f.deaths+f.giveUps > 0 {
+			wasted++ // the last permit of a day may be one that nobody used
+		}
 		for i, unused := range a.unused {
-			if unused > budget/100 {
+			if unused > wasted {
 				rt.Fatalf("%d of %d calls unused on day %d", unused, budget, i)
 			}
 		}
