@@ -127,26 +127,6 @@ func (l *Ledger) Live(ctx context.Context, customer string) (int64, error) {
 	return l.counter(ctx, customer, "live")
 }
 
-// LiveOf returns how many exports of each customer are still moving.
-func (l *Ledger) LiveOf(ctx context.Context, customers ...string) ([]int64, error) {
-	counts := make([]*redis.StringCmd, len(customers))
-	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, c := range customers {
-			counts[i] = p.HGet(ctx, countersKey(c), "live")
-		}
-		return nil
-	})
-	live := make([]int64, len(customers))
-	for i, count := range counts {
-		n, countErr := count.Int64()
-		if countErr != nil && !errors.Is(countErr, redis.Nil) {
-			return nil, fmt.Errorf("ledger: read counters: %w", errors.Join(countErr, err))
-		}
-		live[i] = n
-	}
-	return live, nil
-}
-
 func (l *Ledger) counter(ctx context.Context, customer, name string) (int64, error) {
 	n, err := l.redis.HGet(ctx, countersKey(customer), name).Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
