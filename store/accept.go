@@ -52,23 +52,10 @@ const firstLook = 30 * time.Second
 // brought others nothing is accepted, and it returns a BatchConflictError. Rows without
 // digests are not compared.
 func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, rows Rows, size QueueSize) ([]Accepted, error) {
-	return l.accept(ctx, batch, spec.destination(), exports, rows, size)
-}
-
-// Accept is AcceptFor where only the batch is known: the target is read from Redis.
-func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
-	f, err := l.redis.HMGet(ctx, batchKey(batch), "t", "o").Result()
-	if err != nil {
-		return nil, fmt.Errorf("read batch: %w", err)
-	}
-	return l.accept(ctx, batch, destination{text(f[0]), text(f[1])}, exports, Rows{}, NormalQueue)
-}
-
-func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, exports []NewExport, rows Rows, size QueueSize) ([]Accepted, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
-	customer := batch.Customer()
+	customer, to := batch.Customer(), spec.destination()
 	if err := l.memoryForMore(ctx); err != nil {
 		return nil, err
 	}

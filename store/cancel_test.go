@@ -151,7 +151,7 @@ func TestCancel(t *testing.T) {
 		{"a batch sent again with its key stays cancelled", func(b *book) {
 			e := b.newExport("a", "a@example.com")
 			for again := range 2 {
-				got, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{e})
+				got, err := b.Accept(e)
 				if err != nil || again == 1 && (got[0].New || got[0].State != store.Cancelled) {
 					b.t.Errorf("sending %d: %+v, %v", again+1, got, err)
 				}
@@ -163,13 +163,13 @@ func TestCancel(t *testing.T) {
 		}},
 		{"what a cancelled batch's producer still sends is not taken in", func(b *book) {
 			first, late := b.newExport("a", "a@example.com"), b.newExport("b", "b@example.com")
-			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{first}); err != nil {
+			if _, err := b.Accept(first); err != nil {
 				b.t.Fatal(err)
 			}
 			if _, err := b.Cancel(b.t.Context(), b.batch, why); err != nil {
 				b.t.Fatal(err)
 			}
-			got, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{first, late})
+			got, err := b.Accept(first, late)
 			if !errors.Is(err, store.ErrBatchCancelled) || len(got) != 1 || got[0].State != store.Cancelled {
 				b.t.Errorf("%+v, %v", got, err)
 			}
@@ -182,7 +182,7 @@ func TestCancel(t *testing.T) {
 			if _, err := b.Cancel(b.t.Context(), b.batch, store.CancelOptions{DryRun: true}); err != nil {
 				b.t.Fatal(err)
 			}
-			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{b.newExport("a", "a@example.com")}); err != nil {
+			if _, err := b.Accept(b.newExport("a", "a@example.com")); err != nil {
 				b.t.Error(err)
 			}
 		}},
@@ -190,7 +190,7 @@ func TestCancel(t *testing.T) {
 			if _, err := b.CancelCustomer(b.t.Context(), b.batch.Customer(), why); err != nil {
 				b.t.Fatal(err)
 			}
-			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{b.newExport("a", "a@example.com")}); !errors.Is(err, store.ErrBatchCancelled) {
+			if _, err := b.Accept(b.newExport("a", "a@example.com")); !errors.Is(err, store.ErrBatchCancelled) {
 				b.t.Error(err)
 			}
 		}},
@@ -243,7 +243,7 @@ func TestCancel(t *testing.T) {
 				for i := range page {
 					page[i] = b.newExport(fmt.Sprint("c-", from+i), fmt.Sprint("c-", from+i, "@example.com"))
 				}
-				if _, err := b.Accept(b.t.Context(), b.batch, page); err != nil {
+				if _, err := b.Accept(page...); err != nil {
 					b.t.Fatal(err)
 				}
 			}

@@ -169,7 +169,7 @@ func eraseThenSendAgain(b *book) {
 	for i, state := range []store.State{store.Queued, store.Done, store.Dead} {
 		b.inState(state)
 		b.erase(string(state))
-		again, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{b.newExport(string(state), string(state)+"@example.com")})
+		again, err := b.Accept(b.newExport(string(state), string(state)+"@example.com"))
 		if err != nil || again[0].New {
 			b.t.Errorf("%s came back: %+v, %v", state, again, err)
 		}

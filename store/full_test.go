@@ -54,7 +54,7 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	if _, _, err := producer.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 9}); !errors.Is(err, store.ErrMemoryReserved) {
 		t.Errorf("a batch was opened: %v", err)
 	}
-	if _, err := producer.Accept(ctx, batch, []store.NewExport{{Export: keys.ExportID(string(batch), "c-9"), Candidate: "c-9", Payload: []byte("{}")}}); !errors.Is(err, store.ErrMemoryReserved) {
+	if _, err := producer.AcceptFor(ctx, store.BatchSpec{Customer: "1234", Job: 7}, batch, []store.NewExport{{Export: keys.ExportID(string(batch), "c-9"), Candidate: "c-9", Payload: []byte("{}")}}, store.Rows{}, store.NormalQueue); !errors.Is(err, store.ErrMemoryReserved) {
 		t.Errorf("a candidate was accepted: %v", err)
 	}
 

@@ -47,6 +47,16 @@ func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec
 	return b
 }
 
+// Accept takes exports into the book's batch.
+func (b *book) Accept(exports ...store.NewExport) ([]store.Accepted, error) {
+	to, err := b.Batch(b.t.Context(), b.batch)
+	if err != nil {
+		return nil, err
+	}
+	spec := store.BatchSpec{Customer: b.batch.Customer(), Job: to.Job, GenerateDummyEmails: to.GenerateDummyEmails, IncludePreviouslyExported: to.IncludePreviouslyExported}
+	return b.AcceptFor(b.t.Context(), spec, b.batch, exports, store.Rows{}, store.NormalQueue)
+}
+
 func (b *book) newExport(candidate, email string) store.NewExport {
 	return store.NewExport{
 		Export:    b.Keys().ExportID(string(b.batch), candidate),
@@ -60,7 +70,7 @@ func (b *book) newExport(candidate, email string) store.NewExport {
 func (b *book) accept(candidate, email string) store.Ref {
 	b.t.Helper()
 	e := b.newExport(candidate, email)
-	if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{e}); err != nil {
+	if _, err := b.Accept(e); err != nil {
 		b.t.Fatal(err)
 	}
 	return store.Ref{Customer: b.batch.Customer(), Export: e.Export}
@@ -218,7 +228,7 @@ func acceptAgain(b *book) {
 	b.accept("live", "l@example.com")
 	b.finish(b.claimed(ref), store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore})
 	fresh := b.newExport("fresh", "f@example.com")
-	got, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{live, ended, fresh})
+	got, err := b.Accept(live, ended, fresh)
 	if err != nil {
 		b.t.Fatal(err)
 	}

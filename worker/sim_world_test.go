@@ -568,7 +568,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 			Export: w.keys.ExportID(string(id), c.ID), Candidate: c.ID,
 			EmailHash: w.keys.EmailHash("1234", p.Candidate.Email), Payload: p.Encode(),
 		}
-		if _, err := w.ledger.Accept(ctx, id, []store.NewExport{e}); err != nil {
+		if _, err := w.ledger.AcceptFor(ctx, spec, id, []store.NewExport{e}, store.Rows{}, store.NormalQueue); err != nil {
 			w.t.Fatal(err)
 		}
 		w.alarms = append(w.alarms, alarm{time.Now(), task{Ref: store.Ref{Customer: "1234", Export: e.Export}, Express: express}})

@@ -72,7 +72,7 @@ func (y *year) batch(spec store.BatchSpec, closed bool, candidates ...string) (s
 	var refs []store.Ref
 	for _, c := range candidates {
 		e := store.NewExport{Export: keys.ExportID(string(id), c), Candidate: c, EmailHash: keys.EmailHash(spec.Customer, c+"@example.com"), Payload: []byte("x")}
-		_, err := y.ledger.Accept(ctx, id, []store.NewExport{e})
+		_, err := y.ledger.AcceptFor(ctx, spec, id, []store.NewExport{e}, store.Rows{}, store.NormalQueue)
 		y.must(err)
 		refs = append(refs, store.Ref{Customer: spec.Customer, Export: e.Export})
 	}

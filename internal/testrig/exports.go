@@ -45,7 +45,7 @@ func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ..
 		exports[i] = store.NewExport{Export: refs[i].Export, Candidate: id, EmailHash: keys.EmailHash(customer, c.Email), Payload: tasks.Payload{Candidate: c}.Encode()}
 	}
 	for chunk := range slices.Chunk(exports, tasks.DefaultChunk) {
-		if _, err := l.Accept(ctx, batch, chunk); err != nil {
+		if _, err := l.AcceptFor(ctx, spec, batch, chunk, store.Rows{}, store.NormalQueue); err != nil {
 			t.Fatal(err)
 		}
 	}
