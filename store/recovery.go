@@ -70,11 +70,6 @@ type Moving struct {
 	Due       time.Time
 }
 
-// Working reports whether some worker holds the export.
-func (m Moving) Working() bool {
-	return m.State == Claimed || m.State == Creating || m.State == Created || m.State == Placing
-}
-
 // Overdue lists up to n moving exports that were to be looked at before a time,
 // the longest overdue first.
 func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {

@@ -168,7 +168,12 @@ func (r *rig) heldBy(customer, worker string) []store.Moving {
 	if err != nil {
 		r.b.Fatal(err)
 	}
-	return slices.DeleteFunc(moving, func(m store.Moving) bool { return !m.Working() || r.holder(m.Ref) != worker })
+	return slices.DeleteFunc(moving, func(m store.Moving) bool { return !working(m) || r.holder(m.Ref) != worker })
+}
+
+// working reports whether some worker holds an export.
+func working(m store.Moving) bool {
+	return slices.Contains([]store.State{store.Claimed, store.Creating, store.Created, store.Placing}, m.State)
 }
 
 // holder is the worker that claimed an export last.
@@ -197,7 +202,7 @@ func (r *rig) look(all []account, after *aftermath) bool {
 			r.b.Fatal(err)
 		}
 		for _, m := range stand {
-			if m.State != "" && !m.State.Ended() && (!m.Working() || r.holder(m.Ref) == after.worker) {
+			if m.State != "" && !m.State.Ended() && (!working(m) || r.holder(m.Ref) == after.worker) {
 				continue
 			}
 			took := &after.goOn
