@@ -142,6 +142,5 @@ func (w *Worker) openControl(conn store.Connection, kind store.ControlKind, call
 
 // beginControl prepares the context of a run of a control task.
 func (w *Worker) beginControl(ctx context.Context, t store.ControlTask) (context.Context, func(control.End, store.ControlFailure, int)) {
-	ctx, _ = (&meter{}).begin(limiter.AsExpress(ctx)) // no export bears its calls
-	return w.tracer.controlTask(ctx, t)
+	return w.tracer.controlTask(limiter.AsExpress(ctx), t)
 }

@@ -37,7 +37,6 @@ type lane struct {
 	finder   *finder
 	lookups  *lookups
 	leases   *leases
-	meter    meter
 	verdicts verdicts
 	retries  retries
 	throttle *throttle
@@ -129,7 +128,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.errand != nil, Observer: w.observer, Log: log,
 	})
 	// The breaker comes before the permit, so that an open one wastes none.
-	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, l.meter.middleware, l.logCalls}
+	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, countExpenses, l.logCalls}
 	if p.errand != nil {
 		layers[0] = l.breaker.watch
 		layers = append(layers, countInto(p.errand))

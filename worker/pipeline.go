@@ -133,7 +133,7 @@ func (p *pipeline) run(ctx context.Context, t task) (*export, outcome) {
 	ctx, journey := p.record.tracer.export(ctx, t)
 	x := &export{ref: t.Ref, journey: journey}
 	defer journey.end(x)
-	ctx, x.expenses = p.record.meter.begin(ctx)
+	ctx, x.expenses = withExpenses(ctx)
 	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {
 		if x.claim != nil {

@@ -36,7 +36,7 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}
-	calls := r.meter.take(x)
+	calls := int(x.expenses.Swap(0))
 	if failed := r.recordSurely(ctx, func(ctx context.Context) error { return r.write(ctx, x, o, calls) }); failed.kind != proceed {
 		o = failed
 	}
