@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -93,7 +94,7 @@ func (q *Queues) enqueuer() enqueuer {
 // Enqueue gives each export its task. One that has a task in its queue already keeps it.
 func (q *Queues) Enqueue(ctx context.Context, exports ...Export) error {
 	put := q.enqueuer()
-	return each(ctx, exports, func(ctx context.Context, e Export) error { return put.enqueue(ctx, e) })
+	return each(ctx, exports, put.enqueue)
 }
 
 // EnqueueMissing is Enqueue for exports that may have been moved to the express queue: a
@@ -109,26 +110,34 @@ func (q *Queues) EnqueueMissing(ctx context.Context, exports ...Export) error {
 	})
 }
 
-func (p enqueuer) enqueue(ctx context.Context, e Export, options ...asynq.Option) error {
+func (p enqueuer) enqueue(ctx context.Context, e Export) error {
+	_, err := p.add(ctx, e)
+	return err
+}
+
+// add reports whether the task is new. One that has the ID already stays: it may also be
+// this very call's, repeated by go-redis after a lost answer.
+func (p enqueuer) add(ctx context.Context, e Export, options ...asynq.Option) (added bool, err error) {
 	task, err := newTask(e, p.retention)
 	if err != nil {
-		return err
+		return false, err
 	}
-	// A conflict may also be this very call, repeated by go-redis after a lost answer.
-	if _, err := p.client.EnqueueContext(ctx, task, options...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		return fmt.Errorf("enqueue: %w", err)
+	_, err = p.client.EnqueueContext(ctx, task, options...)
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return false, fmt.Errorf("enqueue: %w", err)
 	}
-	return nil
+	return err == nil, nil
 }
 
 // Substitute gives exports whose tasks nobody works on, although asynq counts them as
-// active, another task in the express queue: they may hold an e-mail's lock.
-func (q *Queues) Substitute(ctx context.Context, exports ...Export) error {
+// active, another task in the express queue: they may hold an e-mail's lock. It returns how
+// many got one; the others have one. asynq forgets a substitute as soon as it ends.
+func (q *Queues) Substitute(ctx context.Context, exports ...Export) (int, error) {
 	put := q.enqueuer()
-	return each(ctx, exports, func(ctx context.Context, e Export) error {
+	return count(ctx, exports, func(ctx context.Context, e Export) (bool, error) {
 		id := substituteID(e)
 		e.Queue = store.ExpressQueue
-		return put.enqueue(ctx, e, asynq.TaskID(id))
+		return put.add(ctx, e, asynq.TaskID(id), asynq.Retention(0))
 	})
 }
 
@@ -204,22 +213,23 @@ func missing(err error) bool {
 }
 
 // Hurry moves the tasks of exports that wait to the express queue, ahead of large batches.
-// An export without a task gets one there. Every other task stays where it is.
-func (q *Queues) Hurry(ctx context.Context, exports ...Export) error {
+// An export without a task gets one there. Every other task stays where it is. It returns
+// how many tasks it put there.
+func (q *Queues) Hurry(ctx context.Context, exports ...Export) (int, error) {
 	put := q.enqueuer()
-	return each(ctx, exports, func(ctx context.Context, e Export) error {
+	return count(ctx, exports, func(ctx context.Context, e Export) (bool, error) {
 		queue, state, err := q.find(e)
 		express := QueueName(e.Customer, store.ExpressQueue)
 		if err != nil || queue == express || queue != "" && !waits(state) {
-			return err
+			return false, err
 		}
 		if queue != "" {
 			if removed, err := q.remove(queue, TaskID(e.Ref)); err != nil || !removed {
-				return err // somebody works on it by now
+				return false, err // somebody works on it by now
 			}
 		}
 		e.Queue = store.ExpressQueue
-		return put.enqueue(ctx, e)
+		return put.add(ctx, e)
 	})
 }
 
@@ -281,13 +291,18 @@ func (q *Queues) LastError(queue, id string) (string, error) {
 	return task.LastErr, nil
 }
 
-// Delete deletes the tasks of exports that have ended. One that is still active is about to
-// be completed, and is waited for a moment; whoever works on it for longer finds its export
-// ended.
+// Delete deletes the tasks of exports that have ended, and the substitutes that wait. A task
+// that is still active is about to be completed, and is waited for a moment; whoever works
+// on it for longer finds its export ended.
 func (q *Queues) Delete(ctx context.Context, customer string, exports ...string) error {
 	existing, err := q.existing(customer)
 	if err != nil {
 		return err
+	}
+	if express := QueueName(customer, store.ExpressQueue); slices.Contains(existing, express) {
+		if err := q.deleteSubstitutes(ctx, express, exports); err != nil {
+			return err
+		}
 	}
 	refs := make([]Export, len(exports))
 	for i, export := range exports {
@@ -313,6 +328,38 @@ func (q *Queues) Delete(ctx context.Context, customer string, exports ...string)
 			}
 		}
 	})
+}
+
+// deleteSubstitutes deletes the substitutes of exports that wait in an express queue. Their
+// IDs are known to the queue alone.
+func (q *Queues) deleteSubstitutes(ctx context.Context, express string, exports []string) error {
+	const (
+		page  = 500
+		pages = 20 // there are hardly ever as many
+	)
+	var found []string
+	for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){q.inspector.ListPendingTasks, q.inspector.ListRetryTasks} {
+		for n := 1; n <= pages && ctx.Err() == nil; n++ {
+			tasks, err := list(express, asynq.PageSize(page), asynq.Page(n))
+			if err != nil && !missing(err) {
+				return fmt.Errorf("list waiting tasks: %w", err)
+			}
+			for _, t := range tasks {
+				if ref, ok := exportOfID(t.ID); ok && t.ID != TaskID(ref) && slices.Contains(exports, ref.Export) {
+					found = append(found, t.ID)
+				}
+			}
+			if len(tasks) < page {
+				break
+			}
+		}
+	}
+	for _, id := range found {
+		if _, err := q.remove(express, id); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // deleteWithin is for how long an active task is waited for that is to be deleted.
@@ -422,6 +469,19 @@ func (q *Queues) setPaused(ctx context.Context, customer string, paused bool) er
 // each does something to many exports, some at the same time.
 func each(ctx context.Context, exports []Export, do func(context.Context, Export) error) error {
 	return eachAt(ctx, len(exports), func(ctx context.Context, i int) error { return do(ctx, exports[i]) })
+}
+
+// count is each for what may be done or not. It returns to how many it was done.
+func count(ctx context.Context, exports []Export, do func(context.Context, Export) (bool, error)) (int, error) {
+	var n atomic.Int64
+	err := each(ctx, exports, func(ctx context.Context, e Export) error {
+		done, err := do(ctx, e)
+		if done {
+			n.Add(1)
+		}
+		return err
+	})
+	return int(n.Load()), err
 }
 
 func eachAt(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {

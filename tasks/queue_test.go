@@ -86,6 +86,12 @@ func (q *queues) bring(queue, id string, to asynq.TaskState) {
 	}
 }
 
+// hurry is Hurry without the count.
+func (q *queues) hurry(ctx context.Context, exports ...tasks.Export) error {
+	_, err := q.Hurry(ctx, exports...)
+	return err
+}
+
 // state is that of a task; "none" for one that is not there.
 func (q *queues) state(queue, id string) string {
 	q.t.Helper()
@@ -151,24 +157,24 @@ func TestTasksInEachState(t *testing.T) {
 			map[string]string{"none": "pending none", "pending": "pending none", "active": "active none", "retry": "pending none", "archived": "pending none", "completed": "pending none"},
 		},
 		"hurry": {
-			func(ctx context.Context, q *queues, e tasks.Export) error { return q.Hurry(ctx, e) },
+			func(ctx context.Context, q *queues, e tasks.Export) error { return q.hurry(ctx, e) },
 			map[string]string{"none": "none pending", "pending": "none pending", "active": "active none", "retry": "none pending", "archived": "archived none", "completed": "completed none"},
 		},
 		"hurry twice": {
 			func(ctx context.Context, q *queues, e tasks.Export) error {
-				return errors.Join(q.Hurry(ctx, e), q.Hurry(ctx, e))
+				return errors.Join(q.hurry(ctx, e), q.hurry(ctx, e))
 			},
 			map[string]string{"none": "none pending", "pending": "none pending", "active": "active none", "retry": "none pending", "archived": "archived none", "completed": "completed none"},
 		},
 		"hurry, then run": {
 			func(ctx context.Context, q *queues, e tasks.Export) error {
-				return errors.Join(q.Hurry(ctx, e), q.Run(ctx, e))
+				return errors.Join(q.hurry(ctx, e), q.Run(ctx, e))
 			},
 			map[string]string{"none": "none pending", "pending": "none pending", "active": "active none", "retry": "none pending", "archived": "pending none", "completed": "pending none"},
 		},
 		"hurry, then enqueue where it is missing": {
 			func(ctx context.Context, q *queues, e tasks.Export) error {
-				return errors.Join(q.Hurry(ctx, e), q.EnqueueMissing(ctx, e))
+				return errors.Join(q.hurry(ctx, e), q.EnqueueMissing(ctx, e))
 			},
 			map[string]string{"none": "none pending", "pending": "none pending", "active": "active none", "retry": "none pending", "archived": "archived none", "completed": "completed none"},
 		},
@@ -182,7 +188,7 @@ func TestTasksInEachState(t *testing.T) {
 		},
 		"hurry, then delete": {
 			func(ctx context.Context, q *queues, e tasks.Export) error {
-				return errors.Join(q.Hurry(ctx, e), q.Delete(ctx, customer, e.Export))
+				return errors.Join(q.hurry(ctx, e), q.Delete(ctx, customer, e.Export))
 			},
 			map[string]string{"none": "none none", "pending": "none none", "active": "active none", "retry": "none none", "archived": "none none", "completed": "none none"}, //nolint:dupword // the states in both queues
 		},
@@ -271,8 +277,11 @@ func TestSubstitute(t *testing.T) {
 	e := export(store.LargeQueue)
 	end := q.inState(e, "active")
 	defer end()
-	q.must(q.Substitute(t.Context(), e, e))
-	q.must(q.Substitute(t.Context(), e))
+	for _, want := range []int{1, 0} {
+		if n, err := q.Substitute(t.Context(), e, e); n != want || err != nil {
+			t.Errorf("%d substitutes are new, want %d, %v", n, want, err)
+		}
+	}
 	if n := q.total(); n != 2 {
 		t.Errorf("%d tasks, want the export's and its substitute", n)
 	}
@@ -284,9 +293,32 @@ func TestSubstitute(t *testing.T) {
 		t.Errorf("the substitute names %v, %v", ref, err)
 	}
 	e.Token++
-	q.must(q.Substitute(t.Context(), e))
-	if n := q.total(); n != 3 {
-		t.Errorf("%d tasks after another claim was lost, want 3", n)
+	if n, err := q.Substitute(t.Context(), e); n != 1 || err != nil || q.total() != 3 {
+		t.Errorf("after another claim was lost %d substitutes are new, %v, and there are %d tasks, want 3", n, err, q.total())
+	}
+	other := e
+	other.Export = "anotherexport234"
+	_, err = q.Substitute(t.Context(), other)
+	q.must(err)
+	q.must(q.Delete(t.Context(), customer, e.Export))
+	if n := q.total(); n != 2 {
+		t.Errorf("%d tasks after those of the export were deleted, want the active one and the other export's", n)
+	}
+}
+
+// Hurry tells how many tasks it has moved: none of those that are in the express queue
+// already.
+func TestHurryCountsWhatItMoves(t *testing.T) {
+	t.Parallel()
+	q := newQueues(t, redistest.Start(t).Client(t), 0)
+	e, other := export(store.LargeQueue), export(store.LargeQueue)
+	other.Export = "anotherexport234"
+	q.must(q.Enqueue(t.Context(), e))
+	if n, err := q.Hurry(t.Context(), e); n != 1 || err != nil {
+		t.Errorf("%d moved, %v", n, err)
+	}
+	if n, err := q.Hurry(t.Context(), e, other); n != 1 || err != nil {
+		t.Errorf("%d moved beside one that had been moved, %v", n, err)
 	}
 }
 
@@ -332,7 +364,10 @@ func TestWhatIsStoppedIsNotDone(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	for name, do := range map[string]func(context.Context, ...tasks.Export) error{
-		"enqueue": q.Enqueue, "enqueue missing": q.EnqueueMissing, "run": q.Run, "hurry": q.Hurry, "substitute": q.Substitute,
+		"enqueue": q.Enqueue, "enqueue missing": q.EnqueueMissing, "run": q.Run, "hurry": q.hurry, "substitute": func(ctx context.Context, all ...tasks.Export) error {
+			_, err := q.Substitute(ctx, all...)
+			return err
+		},
 	} {
 		if err := do(ctx, export(store.NormalQueue), export(store.LargeQueue)); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", name, err)

@@ -64,6 +64,15 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	}
 	defer h.lane.take()()
 	one := task{Ref: ref, Express: express, Parent: t.Headers()[traces.Header]}
+	err = h.export(ctx, t, queue, one)
+	if _, ended := errors.AsType[*givenUp](err); ended && t.ResultWriter().TaskID() != tasks.TaskID(ref) {
+		return h.archiveOwn(ctx, ref)
+	}
+	return err
+}
+
+// export is one attempt at an export.
+func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one task) (err error) {
 	x, o := h.pipeline.run(ctx, one)
 	if o.ended == store.Dead {
 		if x, o, err = h.retryDead(ctx, t, queue, one); err != nil {
@@ -71,6 +80,16 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 		}
 	}
 	return h.answer(t, x, o)
+}
+
+// archiveOwn leaves a dead letter to its export's own task, which finds it and is archived.
+// The substitute that found it is done.
+func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
+	stand, err := h.lane.ledger.Stand(ctx, ref.Customer, []string{ref.Export})
+	if err != nil || stand[0].State != store.Dead {
+		return err
+	}
+	return h.queues.EnqueueMissing(ctx, tasks.ExportOf(stand[0]))
 }
 
 // retryDead retries a dead letter whose archived task somebody ran in asynq's web UI or by

@@ -83,8 +83,8 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 }
 
 // interrupted gives exports another task whose worker died: asynq itself would deliver
-// theirs again after a minute or two, behind all that waits. It returns how many exports
-// are being worked on.
+// theirs again after a minute or two, behind all that waits. Those that wait for a time come
+// back by a substitute that they have. It returns how many exports are being worked on.
 func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time) (working int, err error) {
 	active, err := s.queues.Active(customer)
 	if err != nil {
@@ -106,12 +106,14 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 		case m.State == "" || m.State.Ended():
 		case m.Lease.After(now):
 			working++
+		case (m.State == store.Deferred || m.State == store.Retrying || m.State == store.Unknown) && m.Due.After(now):
 		case active[m.Ref]:
 			lost = append(lost, tasks.ExportOf(m))
 		}
 	}
-	s.found(customer, FindingInterrupted, len(lost))
-	return working, s.put(ctx, customer, s.queues.Substitute, lost)
+	n, err := s.put(ctx, customer, s.queues.Substitute, lost)
+	s.found(customer, FindingInterrupted, n)
+	return working, err
 }
 
 // hurry moves exports that have begun, and whose time has come, ahead of large batches:
@@ -127,16 +129,26 @@ func (s *sweep) hurry(ctx context.Context, customer string, now time.Time) error
 			late = append(late, tasks.ExportOf(m))
 		}
 	}
-	return s.put(ctx, customer, s.queues.Hurry, late)
+	_, err = s.put(ctx, customer, s.queues.Hurry, late)
+	return err
 }
 
-// put puts tasks of exports into the queues, and announces the customer: its lane may have
-// closed for want of tasks.
-func (s *sweep) put(ctx context.Context, customer string, put func(context.Context, ...tasks.Export) error, exports []tasks.Export) error {
+// put puts tasks of exports into the queues and returns how many. If it put any, or cannot
+// tell, it announces the customer: its lane may have closed for want of tasks.
+func (s *sweep) put(ctx context.Context, customer string, put func(context.Context, ...tasks.Export) (int, error), exports []tasks.Export) (int, error) {
 	if len(exports) == 0 {
-		return nil
+		return 0, nil
 	}
-	return errors.Join(put(ctx, exports...), s.ledger.Announce(ctx, customer))
+	n, err := put(ctx, exports...)
+	if n > 0 || err != nil {
+		err = errors.Join(err, s.ledger.Announce(ctx, customer))
+	}
+	return n, err
+}
+
+// rerun is Queues.Run for put.
+func (s *sweep) rerun(ctx context.Context, exports ...tasks.Export) (int, error) {
+	return len(exports), s.queues.Run(ctx, exports...)
 }
 
 // overdue looks for the tasks of exports that are late, and gives those another one that
@@ -169,11 +181,12 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 			return err
 		}
 		s.found(customer, FindingNoTask, len(run))
-		if err := s.put(ctx, customer, s.queues.Run, run); err != nil {
+		if _, err := s.put(ctx, customer, s.rerun, run); err != nil {
 			return err
 		}
-		s.found(customer, FindingOrphan, len(stuck))
-		if err := s.put(ctx, customer, s.queues.Substitute, stuck); err != nil {
+		n, err := s.put(ctx, customer, s.queues.Substitute, stuck)
+		s.found(customer, FindingOrphan, n)
+		if err != nil {
 			return err
 		}
 		if err := s.ledger.LookAgain(ctx, customer, seen, now.Add(lookAgain)); err != nil || len(late) < sweepPage {
