@@ -97,6 +97,10 @@ type Claim struct {
 	wrongJob []string
 }
 
+// WrongJob lists dead letters of the candidate whose job was missing. Finish settles them
+// if the export gets a workflow.
+func (c *Claim) WrongJob() []string { return c.wrongJob }
+
 // Token returns the fencing token: it grows with each claim of the export.
 func (c *Claim) Token() int64 { return c.token }
 

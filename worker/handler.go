@@ -79,6 +79,9 @@ func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one t
 			return err
 		}
 	}
+	if o.kind == done && o.workflow != 0 {
+		h.deleteSettled(ctx, x)
+	}
 	return h.answer(t, x, o)
 }
 
@@ -90,6 +93,24 @@ func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
 		return err
 	}
 	return h.queues.EnqueueMissing(ctx, tasks.ExportOf(stand[0]))
+}
+
+// deleteSettled deletes the archived tasks of the dead letters that an export has settled.
+// The sweep deletes what is left over.
+func (h *handler) deleteSettled(ctx context.Context, x *export) {
+	var settled []string
+	stand, err := h.lane.ledger.Stand(ctx, x.ref.Customer, x.claim.WrongJob())
+	for _, m := range stand {
+		if m.State == "" {
+			settled = append(settled, m.Export)
+		}
+	}
+	if len(settled) > 0 {
+		err = h.queues.Delete(ctx, x.ref.Customer, settled...)
+	}
+	if err != nil {
+		h.lane.log.Warn().Err(err).Msg("tasks of settled dead letters could not be deleted")
+	}
 }
 
 // retryDead retries a dead letter whose archived task somebody ran in asynq's web UI or by
