@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 // asynq keeps 10,000 archived tasks for 90 days, drops what exceeds that, and its archive
 // fails when very many expire together. So archives are trimmed well below.
 const (
-	archiveSize = 5_000
-	archiveAge  = 60 * 24 * time.Hour
+	asynqArchive = 10_000
+	archiveSize  = 5_000
+	archiveAge   = 60 * 24 * time.Hour
 )
 
 // Any reports whether asynq knows a queue of the customer.
@@ -100,6 +102,52 @@ func (q *Queues) trimArchive(ctx context.Context, queue string, size int, before
 		}
 	}
 	return trimmed, context.Cause(ctx)
+}
+
+// DeleteArchived deletes the archived tasks of those of a customer's exports that ended says
+// are no dead letters any more.
+func (q *Queues) DeleteArchived(ctx context.Context, customer string, ended func(ctx context.Context, exports []string) (map[string]bool, error)) error {
+	const page = 500
+	existing, err := q.existing(customer)
+	if err != nil {
+		return err
+	}
+	for _, queue := range existing {
+		var gone []string
+		for n := 1; n <= asynqArchive/page && ctx.Err() == nil; n++ {
+			tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(page), asynq.Page(n))
+			if err != nil && !missing(err) {
+				return fmt.Errorf("list archived tasks: %w", err)
+			}
+			exports := make(map[string]string, len(tasks)) // by task
+			for _, t := range tasks {
+				if ref, ok := exportOfID(t.ID); ok && ref.Customer == customer {
+					exports[t.ID] = ref.Export
+				}
+			}
+			over, err := ended(ctx, slices.Collect(maps.Values(exports)))
+			if err != nil {
+				return err
+			}
+			for id, export := range exports {
+				if over[export] {
+					gone = append(gone, id)
+				}
+			}
+			if len(tasks) < page {
+				break
+			}
+		}
+		for _, id := range gone {
+			if ctx.Err() != nil {
+				break
+			}
+			if _, err := q.remove(queue, id); err != nil {
+				return err
+			}
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // Tidy removes what asynq keeps of a customer without work: completed tasks whose retention

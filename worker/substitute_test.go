@@ -175,3 +175,28 @@ func TestInterruptedExportsAreFoundOnce(t *testing.T) {
 		}
 	})
 }
+
+// A dead letter that ended without its task, because a process was killed in between,
+// leaves the archive with the next sweep of its customer.
+func TestTheSweepDeletesArchivedTasksOfEndedExports(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(3)...)
+	r.eventually("all are archived", func() bool { return len(r.archived()) == 3 })
+	r.worker.Stop()
+	all := r.outcomes(id)
+	r.must(r.ledger.Discard(t.Context(), store.Ref{Customer: customer, Export: all[1].Export}, "ana", "left the company"))
+	if n := len(r.archived()); n != 3 {
+		t.Fatalf("%d tasks are archived", n)
+	}
+	r.worker = r.newWorker(nil)
+	r.start()
+	want := []string{customer + ":" + all[0].Export, customer + ":" + all[2].Export}
+	slices.Sort(want)
+	r.eventually("its task is deleted", func() bool {
+		got := r.archived()
+		slices.Sort(got)
+		return slices.Equal(got, want)
+	})
+}

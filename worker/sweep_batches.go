@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/store"
 )
 
 const (
@@ -75,10 +77,26 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 	if _, err := r.queues.TrimArchives(ctx, customer, now); err != nil {
 		return err
 	}
+	ended := func(ctx context.Context, exports []string) (map[string]bool, error) {
+		return r.settled(ctx, customer, exports)
+	}
+	if err := r.queues.DeleteArchived(ctx, customer, ended); err != nil {
+		return err
+	}
 	if moving, err := r.ledger.CountMoving(ctx, customer); err != nil || moving[0] > 0 {
 		return err
 	}
 	return r.queues.Tidy(ctx, customer)
+}
+
+// settled are those of the exports that have ended and are no dead letters.
+func (r *sweep) settled(ctx context.Context, customer string, exports []string) (map[string]bool, error) {
+	stand, err := r.ledger.Stand(ctx, customer, exports)
+	ended := map[string]bool{}
+	for _, m := range stand {
+		ended[m.Export] = m.State == "" || m.State.Ended() && m.State != store.Dead
+	}
+	return ended, err
 }
 
 // forgetServers takes asynq's servers that were killed off the lists that its web UI shows:
