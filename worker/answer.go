@@ -9,20 +9,11 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 // What asynq is told of an attempt, and shows in its web UI. The texts are made of closed
 // sets: reasons, operations of the client, times and iCIMS's IDs.
-
-// retryLater makes asynq deliver a task again after a while.
-type retryLater struct {
-	text  string
-	after time.Duration
-	// failed counts as a failure in asynq's figures; waiting does not.
-	failed bool
-}
-
-func (e *retryLater) Error() string { return e.text }
 
 // deadText begins the last error of a dead letter's task.
 const deadText = "dead letter: "
@@ -62,18 +53,18 @@ func (x *export) result(o outcome) string {
 }
 
 // again is what asynq is told of an export that comes back; nil where it does not.
-func (x *export) again(o outcome, now time.Time) *retryLater {
+func (x *export) again(o outcome, now time.Time) *redeliver.Error {
 	switch {
 	case o.kind == retry:
-		return &retryLater{text: x.attemptText(o), after: o.after, failed: true}
+		return redeliver.Failed(x.attemptText(o), o.after)
 	case o.kind == unknown:
-		return &retryLater{text: "no answer to " + x.callText(o) + "; checking " + at(now, o.after), after: o.after}
+		return redeliver.Waiting("no answer to "+x.callText(o)+"; checking "+at(now, o.after), o.after)
 	case o.kind == deferred:
-		return &retryLater{text: waitingText(o.reason, now, o.after), after: max(o.after, time.Second)}
+		return redeliver.Waiting(waitingText(o.reason, now, o.after), max(o.after, time.Second))
 	case o.kind == released && o.after > 0:
-		return &retryLater{text: waitingText(o.reason, now, o.after), after: o.after}
+		return redeliver.Waiting(waitingText(o.reason, now, o.after), o.after)
 	case o.kind == fault:
-		return &retryLater{text: "the outcome could not be recorded: " + store.ReasonInternal.Info().Title, after: faultPause, failed: true}
+		return redeliver.Failed("the outcome could not be recorded: "+store.ReasonInternal.Info().Title, faultPause)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 	"github.com/seekout/icims-export/worker/intake"
 	"github.com/seekout/icims-export/worker/limiter"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 const (
@@ -60,8 +60,8 @@ func (w *Worker) serveAside(ctx context.Context) error {
 		TaskCheckInterval:        asidePoll,
 		DelayedTaskCheckInterval: asideDelayed,
 		ShutdownTimeout:          w.settings.ShutdownTimeout,
-		RetryDelayFunc:           retryIn,
-		IsFailure:                hasFailed,
+		RetryDelayFunc:           redeliver.RetryDelay,
+		IsFailure:                redeliver.IsFailureOrDeath,
 		Logger:                   queueLog{w.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
@@ -96,27 +96,6 @@ func (w *Worker) stopAside() {
 	if w.aside != nil {
 		w.aside.Shutdown()
 	}
-}
-
-// postponed is an error of a task that runs again after a while, and has not failed.
-type postponed interface {
-	error
-	RetryIn() time.Duration
-}
-
-// hasFailed tells asynq whether a task outside the lanes has failed.
-func hasFailed(err error) bool {
-	_, later := errors.AsType[postponed](err)
-	return !later
-}
-
-// retryIn is when a task runs again. After the death of its worker, or a cancellation in
-// asynq's web UI, it does so at once.
-func retryIn(_ int, err error, _ *asynq.Task) time.Duration {
-	if later, ok := errors.AsType[postponed](err); ok {
-		return later.RetryIn()
-	}
-	return 0
 }
 
 // filed returns a customer's connection of the file of connections.

@@ -38,10 +38,10 @@ func (l controlLane) Export(ctx context.Context, ref store.Ref, within time.Dura
 		if again == nil {
 			return nil
 		}
-		if deadline, _ := ctx.Deadline(); time.Until(deadline) < again.after {
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) < again.After() {
 			return control.ErrExportWaits
 		}
-		if err := sleep(ctx, again.after); err != nil {
+		if err := sleep(ctx, again.After()); err != nil {
 			return err
 		}
 	}

@@ -13,13 +13,14 @@ import (
 	"github.com/seekout/icims-export/traces"
 	"github.com/seekout/icims-export/worker/intake"
 	"github.com/seekout/icims-export/worker/limiter"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 // handler is what asynq calls for each task of a lane. What it returns decides what asynq
 // does with the task, and what its web UI shows:
 //
 //	created, updated, skipped  nil, with a result   completed
-//	not now, or retried        retryLater           retry
+//	not now, or retried        redeliver.Error      retry
 //	given up                   asynq.SkipRetry      archived
 type handler struct {
 	lane     *lane
@@ -33,14 +34,11 @@ type handler struct {
 // store its text.
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	err := contain(h.lane.log, "export", func() error { return h.process(ctx, t) })
-	_, later := errors.AsType[*retryLater](err)
-	if waits, ok := errors.AsType[postponed](err); ok { // a task that could not be erased
-		return &retryLater{text: waits.Error(), after: waits.RetryIn()}
-	}
-	if err == nil || later || errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
+	_, again := errors.AsType[*redeliver.Error](err)
+	if err == nil || again || errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
 		return err
 	}
-	return &retryLater{text: store.ReasonInternal.Info().Title, after: faultPause, failed: true}
+	return redeliver.Failed(store.ReasonInternal.Info().Title, faultPause)
 }
 
 func (h *handler) process(ctx context.Context, t *asynq.Task) error {
@@ -189,18 +187,3 @@ func (l *lane) ready(ctx context.Context) outcome {
 // faultPause is when an export comes back whose outcome could not be recorded:
 // Redis needs a moment, and the lease has to run out.
 const faultPause = 5 * time.Second
-
-// isFailure tells asynq what counts as a failure. A task whose worker died does not.
-func isFailure(err error) bool {
-	later, ok := errors.AsType[*retryLater](err)
-	return ok && later.failed
-}
-
-// retryDelay tells asynq when to deliver a task again. Those of workers that died come at
-// once: their claims have run out.
-func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
-	if later, ok := errors.AsType[*retryLater](err); ok {
-		return later.after
-	}
-	return time.Second
-}

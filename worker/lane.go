@@ -20,6 +20,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker/intake"
 	"github.com/seekout/icims-export/worker/limiter"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 // lane serves one customer: an asynq server of its own for the customer's
@@ -169,8 +170,8 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strange
 		TaskCheckInterval:        taskCheck,
 		DelayedTaskCheckInterval: delayedCheck,
 		ShutdownTimeout:          l.settings.ShutdownTimeout,
-		RetryDelayFunc:           retryDelay,
-		IsFailure:                isFailure,
+		RetryDelayFunc:           redeliver.RetryDelay,
+		IsFailure:                redeliver.IsFailure,
 		Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})

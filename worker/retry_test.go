@@ -144,19 +144,6 @@ func TestTasksThatAreNoReferenceAreArchivedNotRepeated(t *testing.T) {
 	}
 }
 
-func TestWaitingIsNoFailure(t *testing.T) {
-	waits := fmt.Errorf("wrapped: %w", &retryLater{text: "waiting", after: time.Minute})
-	if isFailure(waits) || retryDelay(7, waits, nil) != time.Minute {
-		t.Error("waiting counts as a failure, or comes back at another time")
-	}
-	if failed := (&retryLater{text: "failed", after: time.Hour, failed: true}); !isFailure(failed) || retryDelay(0, failed, nil) != time.Hour {
-		t.Error("a failure does not count as one")
-	}
-	if dead := asynq.ErrLeaseExpired; isFailure(dead) || retryDelay(0, dead, nil) > time.Minute {
-		t.Error("the death of a worker counts as a failure of its exports, or they wait")
-	}
-}
-
 func TestTenantLearnsFromRefusals(t *testing.T) {
 	refuse := func(fields ...string) *icims.Error {
 		e := &icims.Error{Reason: icims.ReasonFieldRefused, Status: http.StatusBadRequest}

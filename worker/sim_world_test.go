@@ -421,7 +421,7 @@ func (w *world) handle(p *process, a alarm) {
 			delete(p.held, a.task)
 		}
 		if again != nil {
-			w.alarms = append(w.alarms, alarm{time.Now().Add(again.after), a.task})
+			w.alarms = append(w.alarms, alarm{time.Now().Add(again.After()), a.task})
 		}
 	}()
 }

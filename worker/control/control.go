@@ -22,6 +22,7 @@ import (
 	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 // Work is how control tasks of a kind run.
@@ -128,18 +129,6 @@ func (t *Tasks) Running() map[store.ControlKind]int {
 	return maps.Clone(t.doing)
 }
 
-// later makes asynq deliver a task again after a while. It is not a failure. Its text is
-// the task's last error in asynq's web UI.
-type later struct {
-	why   string
-	after time.Duration
-}
-
-func (e *later) Error() string { return e.why }
-
-// RetryIn is when asynq delivers the task again.
-func (e *later) RetryIn() time.Duration { return e.after }
-
 // Why a task waits: its last error in asynq's web UI.
 const (
 	waitsForKind       = "waiting for a worker that runs tasks of this kind"
@@ -194,18 +183,18 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 	work, known := t.kinds[kind]
 	switch {
 	case !known:
-		return &later{waitsForKind, faultPause}
+		return redeliver.Waiting(waitsForKind, faultPause)
 	case t.stopping.Err() != nil:
-		return &later{waitsForStop, 0}
+		return redeliver.Waiting(waitsForStop, 0)
 	case !t.take(kind, work.AtOnce):
-		return &later{waitsForPlace, jitter(time.Second)}
+		return redeliver.Waiting(waitsForPlace, jitter(time.Second))
 	}
 	defer t.add(kind, -1)
 	conn, revision, connErr := t.connectionOf(ctx, customer)
 	unusable, ok := errors.AsType[*failure](connErr)
 	if connErr != nil && !ok {
 		log.Error().Err(connErr).Fields(store.LogFields(connErr)).Msg("a control task waits: its connection cannot be read")
-		return &later{waitsForRedis, faultPause}
+		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	try, last := tasks.ControlAttempt(ctx)
 	claim, err := t.Ledger.BeginControlTask(ctx, customer, kind, id, try)
@@ -215,7 +204,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 		return nil
 	case err != nil && !errors.Is(err, store.ErrSealed):
 		log.Error().Err(err).Fields(store.LogFields(err)).Msg("a control task waits: it cannot be begun")
-		return &later{waitsForRedis, faultPause}
+		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	r := t.newRun(claim, task, conn, revision, log)
 	defer func() { r.close() }() // known once it has a client
@@ -263,7 +252,7 @@ func (t *Tasks) handOn(r *Run) error {
 	if err := t.record(r, store.ControlStep{To: store.ControlWaiting}); err != nil {
 		return err
 	}
-	return &later{waitsForConnection, 0}
+	return redeliver.Waiting(waitsForConnection, 0)
 }
 
 // connectionOf reads a customer's connection as the store has it now: this process may not

@@ -15,6 +15,7 @@ import (
 	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 // Run is one run of a control task. Its calls pass the customer's limits like those of
@@ -194,7 +195,7 @@ func (t *Tasks) do(ctx context.Context, r *Run, work Work) error {
 			return err
 		}
 		t.Ended(r.Kind, EndHandedBack)
-		return &later{waitsForStop, 0} // asynq ignores it if it has canceled the run
+		return redeliver.Waiting(waitsForStop, 0) // asynq ignores it if it has canceled the run
 	case err != nil:
 		end(EndFailed, failureOf(err), r.CallsMade())
 		return t.fail(ctx, r, result, err)
@@ -238,7 +239,7 @@ func (t *Tasks) record(r *Run, s store.ControlStep) error {
 		return t.lost(r)
 	case err != nil:
 		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the end of a control task cannot be recorded; it runs again")
-		return &later{waitsForRecord, faultPause}
+		return redeliver.Waiting(waitsForRecord, faultPause)
 	}
 	return nil
 }
@@ -248,7 +249,7 @@ func (t *Tasks) record(r *Run, s store.ControlStep) error {
 func (t *Tasks) lost(r *Run) error {
 	r.Log.Warn().Msg("control task begun again elsewhere")
 	t.Ended(r.Kind, EndLost)
-	return &later{waitsForRun, faultPause}
+	return redeliver.Waiting(waitsForRun, faultPause)
 }
 
 // write tells asynq's web UI how a task ended.

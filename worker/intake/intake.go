@@ -19,6 +19,7 @@ import (
 	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 // End is how an intake task ended.
@@ -78,17 +79,6 @@ type Handler struct {
 	// Ended is told how a task ended.
 	Ended func(End)
 }
-
-// later makes asynq deliver a task again after a while. It is not a failure.
-type later struct {
-	why   string
-	after time.Duration
-}
-
-func (e *later) Error() string { return e.why }
-
-// RetryIn is when asynq delivers the task again.
-func (e *later) RetryIn() time.Duration { return e.after }
 
 func archive(text string) error { return fmt.Errorf("%s: %w", text, asynq.SkipRetry) }
 
@@ -153,12 +143,12 @@ func (h *Handler) judge(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt,
 		h.Ended(EndAccepted)
 		return nil
 	case errors.Is(err, store.ErrTooManyWaiting):
-		return &later{waitsForRoom, fullPause}
+		return redeliver.Waiting(waitsForRoom, fullPause)
 	case errors.Is(err, store.ErrMemoryReserved):
-		return &later{waitsForMemory, fullPause}
+		return redeliver.Waiting(waitsForMemory, fullPause)
 	}
 	h.Log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", batch.Customer).Msg("an intake task waits")
-	return &later{waitsForRedis, faultPause}
+	return redeliver.Waiting(waitsForRedis, faultPause)
 }
 
 // problemsOf says what is wrong with the candidate, without values.
@@ -207,7 +197,7 @@ func (h *Handler) refuse(ctx context.Context, id string, why End) error {
 	_, err = asynq.NewClientFromRedisClient(h.Redis).EnqueueContext(ctx, asynq.NewTask(tasks.TypeRefused, payload), options...)
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("a task that is to be refused waits")
-		return &later{waitsForRedis, faultPause}
+		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	h.Log.Error().Str("task", tasks.OpaqueID(id)).Str("why", string(why)).Msg("task refused and erased")
 	h.Ended(why)
