@@ -8,6 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/traces"
@@ -33,7 +34,7 @@ type handler struct {
 // ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
 // store its text.
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	err := contain(h.lane.log, "export", func() error { return h.process(ctx, t) })
+	err := panics.Logged(h.lane.log, "export", func() error { return h.process(ctx, t) })
 	_, again := errors.AsType[*redeliver.Error](err)
 	if err == nil || again || errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
 		return err

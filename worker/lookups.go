@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -96,7 +97,7 @@ func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, 
 	searching := context.WithoutCancel(ctx)
 	done := l.searching.DoChan(fmt.Sprint(key), func() (answer any, err error) {
 		// A panic in here would end the process: singleflight throws it in a goroutine.
-		err = contain(l.log, "look-up", func() (err error) {
+		err = panics.Logged(l.log, "look-up", func() (err error) {
 			answer, err = l.searchFor(searching, key, x)
 			return err
 		})

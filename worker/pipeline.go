@@ -105,7 +105,7 @@ func newPipeline(l *lane) *pipeline {
 
 // through takes the export through the stages. A panic in a stage is its outcome.
 func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
-	err := contain(p.record.log, "export", func() error {
+	err := panics.Logged(p.record.log, "export", func() error {
 		for _, s := range p.stages {
 			within, span := x.journey.stage(ctx, s.name)
 			o = s.exec(within, x)
@@ -145,7 +145,7 @@ func (p *pipeline) run(ctx context.Context, t task) (*export, outcome) {
 	ctx, span := journey.stage(ctx, "record")
 	defer endSpan(span)
 	var recorded outcome
-	err := contain(p.record.log, "record of an export", func() error {
+	err := panics.Logged(p.record.log, "record of an export", func() error {
 		recorded = p.record.exec(ctx, x, o)
 		return nil
 	})

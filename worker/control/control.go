@@ -160,7 +160,7 @@ func (t *Tasks) ProcessTask(ctx context.Context, task *asynq.Task) error {
 	}
 	log := t.Log.With().Str("customer", customer).Str("kind", string(kind)).Str("control_task", id).Logger()
 	var outcome error
-	err = t.contain(log, func() error {
+	err = panics.Logged(log, "control task", func() error {
 		outcome = t.process(ctx, task, customer, kind, id, log)
 		return nil
 	})
@@ -168,15 +168,6 @@ func (t *Tasks) ProcessTask(ctx context.Context, task *asynq.Task) error {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
 	return outcome
-}
-
-// contain runs f. It logs a panic and returns it with a fixed text.
-func (t *Tasks) contain(log zerolog.Logger, f func() error) error {
-	err := panics.Contain(f)
-	if p, ok := errors.AsType[*panics.Error](err); ok {
-		log.Error().Str("part", "control task").Str("type", p.Type).Str("stack", p.Stack).Msg("recovered a panic")
-	}
-	return err
 }
 
 func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, kind store.ControlKind, id string, log zerolog.Logger) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seekout/icims-export/connections"
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker/redeliver"
 )
@@ -174,7 +175,7 @@ func (t *Tasks) do(ctx context.Context, r *Run, work Work) error {
 		result any
 		err    error
 	)
-	panicked := t.contain(r.Log, func() error {
+	panicked := panics.Logged(r.Log, "control task", func() error {
 		result, err = work.Do(running, r)
 		return nil
 	})

@@ -84,13 +84,11 @@ func archive(text string) error { return fmt.Errorf("%s: %w", text, asynq.SkipRe
 
 // ProcessTask takes a candidate in.
 func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	var outcome error
-	err := panics.Contain(func() error { outcome = h.process(ctx, t); return nil })
+	err := panics.Logged(h.Log, "intake", func() error { return h.process(ctx, t) })
 	if p, ok := errors.AsType[*panics.Error](err); ok {
-		h.Log.Error().Str("part", "intake").Str("type", p.Type).Str("stack", p.Stack).Msg("recovered a panic")
 		return archive(p.Error())
 	}
-	return outcome
+	return err
 }
 
 func (h *Handler) process(ctx context.Context, t *asynq.Task) error {

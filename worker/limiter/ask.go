@@ -2,7 +2,6 @@ package limiter
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/seekout/icims-export/icims"
@@ -83,15 +82,12 @@ func (l *Limiter) begin() {
 	l.returned, l.asking, l.asked = nil, true, time.Now()
 	l.asks.Go(func() {
 		var answer quota.Answer
-		err := panics.Contain(func() (err error) {
+		err := panics.Logged(l.config.Log, "permits", func() (err error) {
 			ctx, cancel := context.WithTimeout(context.Background(), askTime)
 			defer cancel()
 			answer, err = l.config.Quota.Ask(ctx, l.config.Customer, r)
 			return err
 		})
-		if p, ok := errors.AsType[*panics.Error](err); ok {
-			l.config.Log.Error().Str("part", "permits").Str("type", p.Type).Str("stack", p.Stack).Msg("recovered a panic")
-		}
 		l.end(r, answer, err)
 	})
 }
