@@ -159,9 +159,9 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 		if err != nil || len(late) == 0 {
 			return err
 		}
-		exports, seen := make([]tasks.Export, len(late)), make([]string, len(late))
+		exports, seen := make([]tasks.Export, len(late)), make([]string, 0, len(late))
 		for i, m := range late {
-			exports[i], seen[i] = tasks.ExportOf(m), m.Export
+			exports[i] = tasks.ExportOf(m)
 		}
 		lives, err := s.queues.Alive(ctx, exports...)
 		if err != nil {
@@ -169,10 +169,15 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 		}
 		var run, stuck []tasks.Export
 		for i, m := range late {
+			unclaimed := lives[i] == tasks.Works && !m.Lease.After(now)
+			if unclaimed && now.Sub(m.Due) <= stuckTask {
+				continue // looked at in each visit until it is claimed or stuck
+			}
+			seen = append(seen, m.Export)
 			switch {
 			case lives[i] == tasks.NoTask:
 				run = append(run, exports[i])
-			case lives[i] == tasks.Works && !m.Lease.After(now) && now.Sub(m.Due) > stuckTask:
+			case unclaimed:
 				stuck = append(stuck, exports[i])
 			}
 		}

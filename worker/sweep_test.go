@@ -106,6 +106,21 @@ func TestSweep(t *testing.T) {
 		r.clean()
 	})
 
+	t.Run("exports whose tasks asynq holds without a lease are done two minutes after they are due", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm(), stopped: true})
+		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
+		export := r.outcomes(id)[0].Export
+		r.abandon(export, store.ExpressQueue)
+		r.must(r.redis.ZRem(t.Context(), "asynq:{"+express+"}:lease", customer+":"+export).Err())
+		r.overdue(id, 105*time.Second)
+		r.start()
+		if b := r.finished(id); b.Created != 1 {
+			t.Errorf("batch %+v", b)
+		}
+		r.clean()
+	})
+
 	t.Run("an export whose worker was killed before the claim goes on", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
