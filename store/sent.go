@@ -69,7 +69,7 @@ func (l *Ledger) SampleSent(ctx context.Context, customer string, n int) ([]Sent
 	if len(sample) == n {
 		return sample, nil
 	}
-	markers, err := l.SampleMarkers(ctx, customer, n)
+	markers, err := l.sampleMarkers(ctx, customer, n)
 	if err != nil {
 		return nil, err
 	}

@@ -244,10 +244,10 @@ func TestTheTestCandidateIsMadeOnceAndKeptOutOfReports(t *testing.T) {
 	}
 
 	ctx := t.Context()
-	if batches, err := r.ledger.Batches(ctx, customer, time.Time{}, 100); err != nil || len(batches) != 0 {
+	if batches, _, err := r.ledger.BatchPage(ctx, customer, "", 100); err != nil || len(batches) != 0 {
 		t.Errorf("listed: %+v, %v", batches, err)
 	}
-	tests, err := r.ledger.TestBatches(ctx, customer, time.Time{}, 100)
+	tests, _, err := r.ledger.TestBatchPage(ctx, customer, "", 100)
 	if err != nil || len(tests) != 3 || !tests[0].Test || tests[0].Ended.IsZero() {
 		t.Errorf("among the tests: %+v, %v", tests, err)
 	}

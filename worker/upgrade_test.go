@@ -134,7 +134,7 @@ func (u *upgraded) tenants(customer string) {
 // all are the customer's batches.
 func (u *upgraded) all(customer string) []store.Batch {
 	u.t.Helper()
-	batches, err := u.ledger.Batches(u.t.Context(), customer, time.UnixMilli(0), 100)
+	batches, _, err := u.ledger.BatchPage(u.t.Context(), customer, "", 100)
 	u.must(err)
 	return batches
 }
