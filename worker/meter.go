@@ -40,3 +40,7 @@ func countInto(n *atomic.Int64) icims.Middleware {
 		})
 	}
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
