@@ -103,8 +103,8 @@ func (d *Desk) Links(ctx context.Context, customer string) Links {
 	return LinksOf(conn, d.Hosts)
 }
 
-// Limits are those of the customer's connection, else those of the standard licence.
-func (d *Desk) Limits(ctx context.Context, customer string) store.Limits {
+// limits are those of the customer's connection, else those of the standard licence.
+func (d *Desk) limits(ctx context.Context, customer string) store.Limits {
 	conn, _ := d.Connection(ctx, customer)
 	return conn.Limits.Or(store.DefaultLimits())
 }

@@ -45,8 +45,8 @@ type Hold struct {
 // WebUI stands for whoever pauses a queue there, of whom asynq keeps nothing.
 const WebUI = "the queue's web UI"
 
-// HoldOf says what keeps a customer's exports: the strongest of all reasons.
-func HoldOf(s store.Standing, q tasks.QueueStates) Hold {
+// holdOf says what keeps a customer's exports: the strongest of all reasons.
+func holdOf(s store.Standing, q tasks.QueueStates) Hold {
 	if s.PauseOver { // a worker is about to resume the queues
 		q.Express.Paused, q.Normal.Paused, q.Large.Paused = false, false, false
 	}

@@ -45,10 +45,10 @@ func TestHold(t *testing.T) {
 		"a pause before a quota": {store.Standing{Pause: &store.Pause{By: "joe"}, ClosedExpress: quota}, tasks.QueueStates{}, LanePaused, LanePaused, "by joe", "resume 1234"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := HoldOf(c.standing, c.queues); got.State != c.idle {
+			if got := holdOf(c.standing, c.queues); got.State != c.idle {
 				t.Errorf("without tasks %s, want %s", got.State, c.idle)
 			}
-			got := HoldOf(busy(c.standing, c.queues))
+			got := holdOf(busy(c.standing, c.queues))
 			if got.State != c.state || !strings.Contains(got.Text(prose.Clock{}), c.text) || c.text == "" && got.Text(prose.Clock{}) != "" {
 				t.Errorf("with tasks %s %q, want %s %q", got.State, got.Text(prose.Clock{}), c.state, c.text)
 			}
@@ -58,7 +58,7 @@ func TestHold(t *testing.T) {
 		})
 	}
 	t.Run("words of others cannot confuse a terminal", func(t *testing.T) {
-		h := HoldOf(store.Standing{Pause: &store.Pause{By: "j\x1boe", Why: "a\nb"}}, tasks.QueueStates{})
+		h := holdOf(store.Standing{Pause: &store.Pause{By: "j\x1boe", Why: "a\nb"}}, tasks.QueueStates{})
 		if text := h.Text(prose.Clock{}); strings.ContainsAny(text, "\x1b\n") {
 			t.Errorf("got %q", text)
 		}

@@ -49,7 +49,7 @@ func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
 	if err != nil {
 		return l, err
 	}
-	have, err := d.Stored(ctx, customer)
+	have, err := d.stored(ctx, customer)
 	if err != nil {
 		return l, err
 	}
@@ -79,7 +79,7 @@ func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standin
 	if err != nil {
 		return nil, err
 	}
-	now, limits := time.Now(), d.Limits(ctx, customer)
+	now, limits := time.Now(), d.limits(ctx, customer)
 	shown := make([]OpenBatch, len(open))
 	for i, b := range open {
 		demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}

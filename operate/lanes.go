@@ -104,7 +104,7 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 		if err != nil {
 			return r, err
 		}
-		have, err := d.Stored(ctx, page...)
+		have, err := d.stored(ctx, page...)
 		if err != nil {
 			return r, err
 		}
@@ -152,7 +152,7 @@ func (d *Desk) connected(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	have, err := d.Stored(ctx, customers...)
+	have, err := d.stored(ctx, customers...)
 	return slices.DeleteFunc(customers, func(c string) bool { return !have[c] }), err
 }
 
@@ -170,7 +170,7 @@ func after(customers []string, last string) []string {
 func connectionNote(customer string, crew Crew, filed map[string]store.Connection, have map[string]bool) string {
 	_, isFiled := filed[customer]
 	switch {
-	case crew.Refuse(customer):
+	case crew.refuse(customer):
 		return "no worker has a usable one"
 	case filed != nil && !isFiled && !have[customer]:
 		return "none usable here"

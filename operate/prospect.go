@@ -39,7 +39,7 @@ func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, 
 		return forecast.Forecast{}, err
 	}
 	demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}
-	return d.forecast(ctx, b, demand, costs, d.Limits(ctx, customer))
+	return d.forecast(ctx, b, demand, costs, d.limits(ctx, customer))
 }
 
 // forecast says when something will be done that needs calls of the customer beside its
@@ -105,10 +105,10 @@ func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []str
 	switch {
 	case outage != nil:
 		sentences = append(sentences, outage.String())
-	case known && crew.Refuse(customer):
+	case known && crew.refuse(customer):
 		sentences = append(sentences, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
 	case w.NoConnection != nil:
-		have, err := d.Stored(ctx, customer)
+		have, err := d.stored(ctx, customer)
 		if text := w.NoConnection(customer); text != "" && err == nil && !have[customer] {
 			sentences = append(sentences, text)
 		}

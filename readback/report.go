@@ -115,16 +115,16 @@ func (c *FieldCount) add(fate Fate, other string, id int64) {
 				c.Other = various
 			}
 		}
-		if !c.Ignored() {
+		if !c.ignored() {
 			good += c.Changed
 		}
 	}
 	c.Share = float64(good) / float64(c.Sent)
 }
 
-// Ignored reports whether iCIMS seems to ignore a field that recruiters change: each export that sent
+// ignored reports whether iCIMS seems to ignore a field that recruiters change: each export that sent
 // it, of enough to tell, has the same other value.
-func (c FieldCount) Ignored() bool {
+func (c FieldCount) ignored() bool {
 	return c.Field.moves() && c.Sent >= store.ReadBackLeast && c.Changed == c.Sent && c.Other != various
 }
 

@@ -101,7 +101,7 @@ func (x *run) outcome() (store.ConnectionState, store.Reason) {
 	switch {
 	case states[CheckSettings].State == Failed:
 		x.report.Result = ResultDegraded
-		return store.ConnectionNew, ReasonOf(CodeSettings)
+		return store.ConnectionNew, reasonOf(CodeSettings)
 	case refused(CodeCredentials):
 		x.report.Result = ResultRefused
 		return store.CredentialsRejected, store.Reason(icims.ReasonCredentials)
@@ -113,15 +113,15 @@ func (x *run) outcome() (store.ConnectionState, store.Reason) {
 		return store.AccessDenied, store.Reason(icims.ReasonAccessDenied)
 	case bad:
 		x.report.Result = ResultDegraded
-		return store.ConnectionDegraded, ReasonOf(worst.Code)
+		return store.ConnectionDegraded, reasonOf(worst.Code)
 	default:
 		x.report.Result = ResultConnected
 		return store.ConnectionConnected, ""
 	}
 }
 
-// ReasonOf is the code as the connection's history tells it.
-func ReasonOf(c Code) store.Reason { return store.VerifyReason(string(c)) }
+// reasonOf is the code as the connection's history tells it.
+func reasonOf(c Code) store.Reason { return store.VerifyReason(string(c)) }
 
 // move moves the connection that the task is about. Workers may move it at the same
 // time, by what iCIMS says of exports: where there is no direct way, it goes by
