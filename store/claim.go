@@ -92,6 +92,7 @@ type Claim struct {
 	// JobState is what is known of the batch's job.
 	JobState JobState
 
+	// token is the fencing token: it grows with each claim of the export.
 	token int64
 	// wrongJob are dead letters of the candidate whose job was missing.
 	wrongJob []string
@@ -100,9 +101,6 @@ type Claim struct {
 // WrongJob lists dead letters of the candidate whose job was missing. Finish settles them
 // if the export gets a workflow.
 func (c *Claim) WrongJob() []string { return c.wrongJob }
-
-// Token returns the fencing token: it grows with each claim of the export.
-func (c *Claim) Token() int64 { return c.token }
 
 // Claim takes an export for one worker. Everything but ClaimOK means that there
 // is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload

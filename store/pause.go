@@ -66,7 +66,7 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	return errors.Join(
 		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
 		l.tellPause(ctx, customer, p.By, p.Why, true),
-		l.TellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
+		l.tellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
 }
 
 // Resume ends a customer's pause; false where there was none.
@@ -82,7 +82,7 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 		l.letGoOn(ctx, customer),
 		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
 		l.tellPause(ctx, customer, by, why, false),
-		l.TellEvent(ctx, customer, "resumed", ""))
+		l.tellEvent(ctx, customer, "resumed", ""))
 }
 
 // letGoOn lets what waited for the end of a pause go on at once.
@@ -101,7 +101,7 @@ func (l *Ledger) EndPause(ctx context.Context, customer string) error {
 	if !ended {
 		return nil
 	}
-	return errors.Join(l.letGoOn(ctx, customer), l.TellEvent(ctx, customer, "resumed", ""))
+	return errors.Join(l.letGoOn(ctx, customer), l.tellEvent(ctx, customer, "resumed", ""))
 }
 
 // PausedCustomers lists the customers that have a pause, or had one: PauseRecord takes a
