@@ -36,7 +36,8 @@
 //	express_in_a_row     permits to express since bulk had one
 //	waiting:WORKER       since:until, of a process that lacks permits
 //	limits               the limits used last, as JSON
-//	server               run_id of the Redis server that granted last
+//	server, unknown_until   run_id of the Redis server that granted last; until when calls may be
+//	                     in flight of which another server knew
 //
 // Permits in flight are the sorted set ix:{customer}:flying, by the time they expire.
 package quota

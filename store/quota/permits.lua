@@ -18,6 +18,12 @@ take_over(state, set)
 
 if not peek then
   set('limits', ARGV[3])
+  -- Another server may have lost the latest permits. Their calls take until then.
+  local serving = server()
+  if serving ~= '' then
+    if state.server and state.server ~= serving then set('unknown_until', now + request.hold_ms) end
+    set('server', serving)
+  end
   -- The call of a permit that nobody returned in time may have been made.
   set('returned', get('returned') + redis.call('ZREMRANGEBYSCORE', flying_key, '-inf', int(now)))
 elseif limits.calls_per_second <= 0 and state.limits then
@@ -176,6 +182,7 @@ elseif not request.control then
   close(verdict(my_verdict))
 end
 if not request.control then close('redis_went_back', tonumber(redis.call('HGET', prefix .. 'c', 'creates_from') or '0')) end
+close('redis_went_back', get('unknown_until'))
 close('icims_rate_limited', get('rate_limited_until'))
 close('icims_quota_exhausted', get('exhausted_until'))
 local void = closed ~= nil -- iCIMS said no: permits in hand are not used either
@@ -192,10 +199,6 @@ if not peek then
   local ahead_bulk = math.ceil(ahead_express / 2)
   local latest = now_us + ahead_express * spacing + horizon
   if get('next_slot_us') > latest + spacing then set('next_slot_us', latest) end -- limits or the clock changed
-  -- Another server may have lost the latest calls: then the whole burst counts as used.
-  local serving = server()
-  if serving ~= '' and state.server and state.server ~= serving then set('next_slot_us', latest) end
-  if serving ~= '' then set('server', serving) end
 
   -- Processes that have waited for longer than this one, and for long, go first.
   local waiting, longer_waiting = 'waiting:' .. request.worker, 0
