@@ -427,8 +427,16 @@ func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store
 		}
 	}
 	// What is enqueued begins, also where the rest is not.
-	r.err = errors.Join(s.client.queues.Enqueue(ctx, fresh...), s.client.queues.EnqueueMissing(ctx, again...), s.client.ledger.Announce(ctx, s.batch.Customer))
+	r.err = errors.Join(s.client.queues.Enqueue(ctx, fresh...), s.client.queues.EnqueueMissing(ctx, again...), s.announce(ctx))
 	if r.err == nil {
 		r.err = err
 	}
+}
+
+// announce tells the workers of the customer, also where the caller has given up: what was
+// accepted stays accepted.
+func (s *sending) announce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	return s.client.ledger.Announce(ctx, s.batch.Customer)
 }
