@@ -50,9 +50,7 @@ func (f Fleet) Alive() bool {
 	return false
 }
 
-// Beat says that a worker process lives and what it has room for, and returns
-// all workers. A worker that beats every few seconds keeps its claims; the claims
-// of one that has stopped are taken over.
+// Beat says that a worker process lives and what it has room for, and returns all workers.
 func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
 	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), listedFor.Milliseconds()).Slice()
 	if err != nil {

@@ -41,6 +41,9 @@ func (s QueueStates) all() []QueueState { return []QueueState{s.Express, s.Norma
 // Bulk is the state of the queues of large and of usual batches together.
 func (s QueueStates) Bulk() QueueState { return s.Normal.with(s.Large) }
 
+// ForgetLost takes tasks of dead workers for ones that are worked on.
+func (s *QueueStates) ForgetLost() { s.Express.Lost, s.Normal.Lost, s.Large.Lost = 0, 0, 0 }
+
 // Total is the state of all queues together. It is paused where one of them is.
 func (s QueueStates) Total() QueueState { return s.Express.with(s.Bulk()) }
 

@@ -61,6 +61,11 @@ var errNoVerdict = errors.New("no verdict on iCIMS's health")
 func (w *Worker) tellBreaker(customer string) func(state string) {
 	return func(state string) {
 		w.observer.BreakerIs(state)
+		select {
+		case <-w.ended: // Stop may not wait for this any more
+			return
+		default:
+		}
 		spawn(&w.retiring, w.log, "circuit breaker", func() {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()

@@ -110,10 +110,6 @@ func (l workload) demand(now time.Time) demand {
 			d.next, d.waits = next, waits
 		}
 	}
-	// asynq takes back tasks of dead workers only while a server of their queue runs.
-	if d.next.IsZero() && l.queues.Total().Lost > 0 {
-		d.next = now
-	}
 	// Exports without a task are the sweep's: it announces them.
 	if d.next.IsZero() && l.live > 0 {
 		d.next = now.Add(unknownLook)
@@ -123,7 +119,18 @@ func (l workload) demand(now time.Time) demand {
 		d.next, _ = later(d.next, "", until, "")
 		d.waits = waitsPaused
 	}
+	// asynq takes back tasks of dead workers only while a server of their queue runs.
+	if l.queues.Total().Lost > 0 && !d.opens(now) {
+		d.next, d.waits = now, ""
+	}
 	return d
+}
+
+// expressOnly reports whether the large batches wait for longer than a lane would, and small
+// ones do not: handlers that hold exports of large batches would be in their way.
+func (l workload) expressOnly(now time.Time) bool {
+	bulk := l.quota.Closed.At(now)
+	return !bulk.Open() && (bulk.Until.IsZero() || bulk.Until.Sub(now) > worthWaiting) && l.quota.ClosedExpress.At(now).Open()
 }
 
 // later puts off the next work where something keeps it from being done before.

@@ -33,6 +33,8 @@ func TestWhatCustomersWantOfALane(t *testing.T) {
 		"something is due in forty minutes":                       {load: workload{queues: later(40 * time.Minute)}, next: 40*time.Minute - time.Second},
 		"something is overdue":                                    {load: workload{queues: later(-time.Hour)}, next: -time.Hour - time.Second, opens: true, keeps: true},
 		"others work on it":                                       {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1}}, live: 1}, next: unknownLook, elsewhere: true},
+		"a dead worker has left a task":                           {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1, Lost: 1, Retry: 1, Next: in(9 * time.Hour)}}, live: 2}, next: 0, opens: true, keeps: true, elsewhere: true},
+		"a dead worker has left a task of a paused customer":      {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1, Lost: 1}}, live: 1, quota: store.Standing{Pause: &store.Pause{}}}, next: 0, opens: true, keeps: true, elsewhere: true},
 		"exports have no task":                                    {load: workload{live: 3}, next: unknownLook},
 		"the budget is spent":                                     {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_quota_exhausted", in(9*time.Hour)), ClosedExpress: closed("icims_quota_exhausted", in(9*time.Hour))}}, next: 9 * time.Hour, waits: "icims_quota_exhausted"},
 		"only the reserve for express is left, and bulk waits":    {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, next: time.Hour, waits: "icims_quota_exhausted"},

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,11 +43,13 @@ type lane struct {
 	retries  retries
 	throttle *throttle
 	// tell moves the customer's connection in the store.
-	tell     func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
-	errand   bool // its exports are those of an errand, see control.Run
-	now      func() time.Time
-	observer Observer
-	log      zerolog.Logger
+	tell   func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
+	errand bool // its exports are those of an errand, see control.Run
+	// expressOnly: it serves no other queue, as only the reserve for express is left of the day.
+	expressOnly bool
+	now         func() time.Time
+	observer    Observer
+	log         zerolog.Logger
 	// tracer is nil where nothing is traced.
 	tracer *tracer
 
@@ -77,12 +80,13 @@ func (l *lane) take() (done func()) {
 
 func (h *hands) empty() bool { return h.held.Load() == 0 }
 
-// newLane opens a lane.
-func (w *Worker) newLane(conn store.Connection) (*lane, error) {
+// newLane opens a lane, for all of the customer's queues or for the express queue alone.
+func (w *Worker) newLane(conn store.Connection, expressOnly bool) (*lane, error) {
 	l, err := w.assemble(conn)
 	if err != nil {
 		return nil, err
 	}
+	l.expressOnly = expressOnly
 	if err := l.serve(w.redis, w.queues, w.intakes()); err != nil {
 		l.cancel()
 		return nil, err
@@ -162,7 +166,9 @@ const (
 func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strangers *intake.Handler) error {
 	weights := map[string]int{}
 	for size, weight := range tasks.Weights {
-		weights[tasks.QueueName(l.conn.Customer, size)] = weight
+		if size == store.ExpressQueue || !l.expressOnly {
+			weights[tasks.QueueName(l.conn.Customer, size)] = weight
+		}
 	}
 	l.server = asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
 		Concurrency:              l.settings.LaneConcurrency,
@@ -184,10 +190,15 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strange
 }
 
 // close stops the lane: exports that wait for a permit are handed back, those in
-// the middle of a call finish it, within the shutdown time.
+// the middle of a call finish it, within the shutdown time. On a pause exports that have
+// begun finish all their calls in this time.
 func (l *lane) close(why string) {
 	l.server.Stop()
-	l.limiter.Drain()
+	if why == waitsPaused { // what is in the middle of its calls makes the rest of them
+		defer time.AfterFunc(l.settings.ShutdownTimeout, l.limiter.Drain).Stop()
+	} else {
+		l.limiter.Drain()
+	}
 	l.server.Shutdown()
 	l.end()
 	l.log.Info().Str("why", why).Msg("lane closed")
@@ -229,8 +240,19 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 // queueLog passes asynq's messages on.
 type queueLog struct{ zerolog.Logger }
 
-func (l queueLog) Debug(args ...any) { l.Logger.Debug().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Info(args ...any)  { l.Logger.Info().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Warn(args ...any)  { l.Logger.Warn().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Error(args ...any) { l.Logger.Error().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Fatal(args ...any) { l.Logger.Error().Msg(fmt.Sprint(args...)) }
+func (l queueLog) Debug(args ...any) { l.Logger.Debug().Msg(withoutIDs(args)) }
+func (l queueLog) Info(args ...any)  { l.Logger.Info().Msg(withoutIDs(args)) }
+func (l queueLog) Warn(args ...any)  { l.Logger.Warn().Msg(withoutIDs(args)) }
+func (l queueLog) Error(args ...any) { l.Logger.Error().Msg(withoutIDs(args)) }
+func (l queueLog) Fatal(args ...any) { l.Logger.Error().Msg(withoutIDs(args)) }
+
+// withoutIDs leaves out what asynq says of a task from its ID on: strangers may name their
+// tasks by anything.
+func withoutIDs(args []any) string {
+	text, rest, cut := strings.Cut(fmt.Sprint(args...), "id=")
+	if !cut {
+		return text
+	}
+	_, cause, _ := strings.Cut(rest, " err: ")
+	return strings.TrimSpace(text + "left out " + cause)
+}

@@ -11,6 +11,9 @@ const (
 	// laneLook is how often a lane looks whether it is to close.
 	laneLook    = time.Second
 	breakerOpen = "the circuit breaker is open"
+	otherQueues = "the reserve for small batches begins or ends"
+	// recoveredWithin is within how long asynq has taken back what dead workers left.
+	recoveredWithin = time.Minute
 	// takenSoon is for how long a lane stays open while somebody works on the customer's
 	// exports: it may be this lane. asynq hands over no task while its heartbeat waits for a
 	// node that hangs.
@@ -54,8 +57,14 @@ func (w *Worker) attend(ctx context.Context, l *lane) error {
 		return err
 	}
 	l.limiter.Believe(load.quota.Closed.Quota(), load.quota.ClosedExpress.Quota())
+	if now.Sub(l.opened) > recoveredWithin {
+		load.queues.ForgetLost()
+	}
 	d := load.demand(now)
 	why, closes := w.closes(l, d, now)
+	if !closes && load.expressOnly(now) != l.expressOnly {
+		why, closes, d.elsewhere = otherQueues, true, true // the customer goes on wanting a lane
+	}
 	if !closes {
 		return nil
 	}
@@ -115,6 +124,12 @@ func (w *Worker) retire(l *lane, why string) {
 	delete(w.lanes, customer)
 	w.closing[customer] = false
 	spawn(&w.retiring, w.log, "closing of a lane", func() {
+		defer w.locked(func() {
+			if w.closing[customer] || len(w.waiting) > 0 || why == connectionChanged || why == otherQueues {
+				w.lookAgain()
+			}
+			delete(w.closing, customer)
+		})
 		held := !l.hands.empty()
 		l.close(why)
 		// Exports that were handed back since the customer was put to rest are due now.
@@ -123,14 +138,6 @@ func (w *Worker) retire(l *lane, why string) {
 		}
 		if why == connectionChanged {
 			w.runNow(customer)
-		}
-		var announced, waiting bool
-		w.locked(func() {
-			announced, waiting = w.closing[customer], len(w.waiting) > 0
-			delete(w.closing, customer)
-		})
-		if announced || waiting || why == connectionChanged {
-			w.lookAgain()
 		}
 	})
 }

@@ -185,14 +185,14 @@ func (w *Worker) consider(ctx context.Context, fleet store.Fleet, customer strin
 	}
 	w.considered[customer] = false
 	spawn(&w.retiring, w.log, "opening of a lane", func() {
-		ready := false
+		ready, expressOnly := false, false
 		defer w.locked(func() {
 			if w.considered[customer] {
 				w.lookAgain()
 			}
 			delete(w.considered, customer)
 			if ready {
-				w.open(customer, time.Now())
+				w.open(customer, expressOnly, time.Now())
 			} else {
 				delete(w.waiting, customer)
 			}
@@ -201,6 +201,7 @@ func (w *Worker) consider(ctx context.Context, fleet store.Fleet, customer strin
 		load, err := w.readWorkload(ctx, customer)
 		if err == nil {
 			d := load.demand(now)
+			expressOnly = load.expressOnly(now)
 			if ready = d.opens(now); !ready && !d.elsewhere {
 				_, err = w.settle(ctx, customer, load, d)
 			}
@@ -231,7 +232,7 @@ func (w *Worker) unseen(ctx context.Context, customer string, err error) {
 const brokenKeys = "the customer's keys in Redis are broken, so its work stands still"
 
 // open opens a customer's lane, or makes another one give way. The caller holds mu.
-func (w *Worker) open(customer string, now time.Time) {
+func (w *Worker) open(customer string, expressOnly bool, now time.Time) {
 	_, closing := w.closing[customer]
 	conn, known := w.connections[customer]
 	if closing || !known || w.lanes[customer] != nil || w.stopping {
@@ -242,7 +243,7 @@ func (w *Worker) open(customer string, now time.Time) {
 		w.giveWay(now)
 		return
 	}
-	l, err := w.newLane(conn)
+	l, err := w.newLane(conn, expressOnly)
 	if err != nil {
 		w.refuse(customer, err.Error())
 		return

@@ -31,8 +31,9 @@ type sweep struct {
 	log      zerolog.Logger
 	reverify func(ctx context.Context, now time.Time) error
 
-	led     bool // in the last round as well
-	turn    int  // of the customers with work
+	led     bool     // in the last round as well
+	left    []string // customers of whom it was not seen yet what an earlier version left
+	turn    int      // of the customers with work
 	all     []string
 	batches batchSweep
 	busy    []string // customers with work in the last round
@@ -45,7 +46,9 @@ type sweep struct {
 	// watched are customers whose tasks somebody may run by hand although they have no
 	// work: they have dead letters.
 	watched   map[string]bool
-	lookedFor time.Time // dead letters that were run
+	lookedFor time.Time // tasks that were run by hand
+	// pending are the pending tasks of customers whose work waits, at the last such look.
+	pending map[string]int
 }
 
 const (
@@ -61,13 +64,15 @@ const (
 	// handsEvery is how often it is looked whether somebody ran an archived task, or
 	// resumed a queue, of a customer without a lane.
 	handsEvery = 15 * time.Second
+	// visitLimit bounds a visit: one node of a cluster may hang.
+	visitLimit = 30 * time.Second
 )
 
 func newSweep(w *Worker) *sweep {
 	return &sweep{
 		redis: w.redis, queues: w.queues, ledger: w.ledger, registry: w.registry, worker: w.id, idle: w.settings.AbandonedAfter,
 		log: w.log, observer: w.observer, leads: &w.vitals.leads, reverify: w.reverifyIfDue,
-		short: map[string]bool{}, watched: map[string]bool{}, unheard: map[string]bool{},
+		short: map[string]bool{}, watched: map[string]bool{}, unheard: map[string]bool{}, pending: map[string]int{},
 	}
 }
 
@@ -92,8 +97,8 @@ func (s *sweep) run(ctx context.Context) {
 func (s *sweep) lead() bool {
 	fleet := s.registry.known()
 	leads := fleet.Lives(s.worker)
-	for other := range fleet.Workers {
-		leads = leads && (other >= s.worker || !fleet.Lives(other))
+	for other, p := range fleet.Workers {
+		leads = leads && (other >= s.worker || p.Free < 0 || !fleet.Lives(other)) // one that stops sweeps no more
 	}
 	s.leads.Store(leads)
 	return leads
@@ -102,7 +107,8 @@ func (s *sweep) lead() bool {
 // round looks at some of the customers, if this process leads.
 func (s *sweep) round(ctx context.Context) error {
 	if !s.lead() {
-		s.led, s.batches, s.busy = false, batchSweep{}, nil
+		s.led, s.batches, s.busy, s.left = false, batchSweep{}, nil, nil
+		clear(s.pending)
 		clear(s.short)
 		clear(s.watched)
 		clear(s.unheard)
@@ -118,9 +124,34 @@ func (s *sweep) round(ctx context.Context) error {
 	}
 	slices.Sort(busy)
 	now := s.registry.shared(time.Now())
-	err = errors.Join(s.each(ctx, s.turnOf(busy), func(ctx context.Context, customer string) error { return s.visit(ctx, customer, now) }), s.stroll(ctx, busy), s.hands(ctx, busy, now),
-		s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
-	s.led = true
+	looked := s.stroll(ctx, busy)
+	s.led = s.led || looked == nil
+	visit := func(ctx context.Context, customer string) error {
+		ctx, cancel := context.WithTimeout(ctx, visitLimit)
+		defer cancel()
+		return s.visit(ctx, customer, now)
+	}
+	return errors.Join(looked, s.takeOver(ctx), s.each(ctx, s.turnOf(busy), visit), s.hands(ctx, listed, now), s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
+}
+
+// takeOver sees to what an earlier version left of customers, once for each.
+func (s *sweep) takeOver(ctx context.Context) error {
+	var (
+		mu   sync.Mutex
+		left []string
+	)
+	err := s.each(ctx, s.left, func(ctx context.Context, customer string) error {
+		ctx, cancel := context.WithTimeout(ctx, readWithin)
+		defer cancel()
+		err := s.ledger.TakeOver(ctx, customer)
+		if err != nil {
+			mu.Lock()
+			left = append(left, customer) // again in the next round
+			mu.Unlock()
+		}
+		return err
+	})
+	s.left = left
 	return err
 }
 
@@ -175,9 +206,7 @@ func (s *sweep) stroll(ctx context.Context, busy []string) error {
 		s.all = all
 		if !s.led {
 			step = len(all)
-			if err := s.ledger.TakeOver(ctx, all...); err != nil {
-				return err
-			}
+			s.left = slices.Clone(all)
 		}
 	}
 	chosen := s.all[:min(step, len(s.all))]
@@ -229,26 +258,43 @@ func (s *sweep) watch(customer string, on bool) {
 }
 
 // hands looks whether somebody has run tasks or resumed queues by hand, with asynq's web
-// UI, its command line or an Inspector: nobody announces that.
-func (s *sweep) hands(ctx context.Context, busy []string, now time.Time) error {
+// UI, its command line or an Inspector: nobody announces that. Customers are concerned that
+// have dead letters and no work, and those whose work waits for a time: of these more tasks
+// are pending than at the last look.
+func (s *sweep) hands(ctx context.Context, listed []store.Announced, now time.Time) error {
 	if now.Sub(s.lookedFor) < handsEvery {
 		return nil
 	}
 	s.lookedFor = now
-	var idle []string
+	var resting []string
+	wanted := map[string]bool{}
+	for _, a := range listed {
+		wanted[a.Customer] = true
+		if a.Wants.After(now) {
+			resting = append(resting, a.Customer)
+		}
+	}
 	s.mu.Lock()
 	for customer := range s.watched {
-		if _, listed := slices.BinarySearch(busy, customer); !listed {
-			idle = append(idle, customer)
+		if !wanted[customer] {
+			resting = append(resting, customer)
 		}
 	}
 	s.mu.Unlock()
-	err := s.each(ctx, idle, func(ctx context.Context, customer string) error {
+	before := s.pending
+	s.pending = map[string]int{}
+	err := s.each(ctx, resting, func(ctx context.Context, customer string) error {
 		ctx, cancel := context.WithTimeout(ctx, readWithin)
 		defer cancel()
 		pending, err := tasks.Pending(ctx, s.redis, customer)
-		if err != nil || pending[0] == 0 {
+		if err != nil {
 			return err
+		}
+		s.mu.Lock()
+		s.pending[customer] = pending[0]
+		s.mu.Unlock()
+		if pending[0] == 0 || wanted[customer] && pending[0] <= before[customer] {
+			return nil
 		}
 		return s.ledger.Announce(ctx, customer)
 	})

@@ -231,20 +231,20 @@ func (w *Worker) Stop() {
 		return
 	}
 	w.cancel()
-	w.beside.Wait()
 	w.mu.Lock()
 	w.stopping = true
 	for _, l := range w.lanes {
 		w.retire(l, "the worker stops")
 	}
 	w.mu.Unlock()
+	w.beside.Wait()
 	// Others are to open its lanes now.
 	w.saying("leaves", w.registry.beat)
 	w.stopAside()
 	w.retiring.Wait()
 	w.stopBeating()
 	w.beating.Wait()
-	// What could not be handed back in time is taken over at once.
+	// What could not be handed back in time is taken over once its lease has run out.
 	w.saying("has ended", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
 }
 
