@@ -195,7 +195,13 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strange
 func (l *lane) close(why string) {
 	l.server.Stop()
 	if why == waitsPaused { // what is in the middle of its calls makes the rest of them
-		defer time.AfterFunc(l.settings.ShutdownTimeout, l.limiter.Drain).Stop()
+		spawn(&l.aside, l.log, "closing of a lane", func() {
+			select {
+			case <-time.After(l.settings.ShutdownTimeout):
+				l.limiter.Drain()
+			case <-l.base.Done():
+			}
+		})
 	} else {
 		l.limiter.Drain()
 	}
