@@ -102,15 +102,15 @@ $(GOVULNCHECK):
 	@sh scripts/install-tool.sh $@ golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
 .PHONY: bench
-bench: ## Measure throughput, calls and bytes (see docs/benchmarks.md)
+bench: ## Measure processor time, calls and bytes (see docs/benchmarks.md), about 8 minutes
 	@sh scripts/ensure-redis.sh
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./bench $(ARGS)
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 15m ./bench/api
 
 .PHONY: bench-lanes
-bench-lanes: ## Measure what lanes and limits keep (ARGS="-bench Kill" for one row), about 25 minutes
+bench-lanes: ## Measure what lanes and limits keep (ARGS="-bench Kill" for one row), about 40 minutes
 	@sh scripts/ensure-redis.sh
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./bench/lanes $(ARGS)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 90m ./bench/lanes $(ARGS)
 
 .PHONY: bench-scaling
 bench-scaling: ## Measure what docs/scaling.md calculates with: commands, idle lanes, memory

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -19,6 +20,10 @@ func watchful(d *Deps) { d.Settings.AccessEvery = 5 * time.Millisecond }
 func chunksOfTen(d *Deps) {
 	d.Producer = tasks.NewClient(d.Redis, d.Ledger, tasks.WithChunk(10))
 }
+
+// The first rows are written once it is known that the batch is a large one, and those after
+// them ten by ten: of so many that were sent, so many are accepted.
+const sentRows, acceptedRows = 1_025, 1_021
 
 // endings are the ways in which an API key stops being good.
 var endings = map[string]func(r *rig, key string){
@@ -120,20 +125,20 @@ func TestAccessEndsForUploads(t *testing.T) {
 			r.connect("1234")
 			key := r.keyForAnHour(ScopeExport)
 			u := r.upload(key)
-			u.send(t, 0, 25)
-			testrig.Eventually(t, "20 rows are accepted", func() bool { return r.live() == 20 })
+			u.send(t, 0, sentRows)
+			testrig.Eventually(t, "the first rows are accepted", func() bool { return r.live() == acceptedRows })
 			end(r, key)
 			answer := <-u.answer
 			p := answer.problem(CodeAccessEnded)
-			if p.Receipt == nil || p.Receipt.Accepted != 20 {
+			if p.Receipt == nil || p.Receipt.Accepted != acceptedRows {
 				t.Fatalf("answered %s", answer.body)
 			}
-			for _, want := range []string{name, "20 candidates were accepted into batch " + string(p.Receipt.Batch), "the same Idempotency-Key and another API key"} {
+			for _, want := range []string{name, prose.Plural(acceptedRows, "candidate") + " were accepted into batch " + string(p.Receipt.Batch), "the same Idempotency-Key and another API key"} {
 				if !strings.Contains(p.Detail, want) {
 					t.Errorf("the detail %q lacks %q", p.Detail, want)
 				}
 			}
-			if live := r.live(); live != 20 {
+			if live := r.live(); live != acceptedRows {
 				t.Errorf("%d rows are accepted", live)
 			}
 			b, err := r.Ledger.Batch(t.Context(), p.Receipt.Batch)
@@ -141,14 +146,14 @@ func TestAccessEndsForUploads(t *testing.T) {
 				t.Errorf("the batch is left open: %+v, %v", b, err)
 			}
 			again := r.upload(r.key(ScopeExport))
-			again.send(t, 0, 25)
+			again.send(t, 0, sentRows)
 			again.Close()
 			var got Sent
 			(<-again.answer).is(http.StatusAccepted, &got)
-			if got.Batch != p.Receipt.Batch || got.Accepted != 25 || got.Again != 20 {
+			if got.Batch != p.Receipt.Batch || got.Accepted != sentRows || got.Again != acceptedRows {
 				t.Errorf("sent again: %+v", got)
 			}
-			if live := r.live(); live != 25 {
+			if live := r.live(); live != sentRows {
 				t.Errorf("%d rows are accepted after the second sending", live)
 			}
 		})
@@ -163,13 +168,13 @@ func TestNothingIsAcceptedAfterARevocation(t *testing.T) {
 	r.connect("1234")
 	key := r.keyForAnHour(ScopeExport)
 	u := r.upload(key)
-	u.send(t, 0, 25)
-	testrig.Eventually(t, "20 rows are accepted", func() bool { return r.live() == 20 })
+	u.send(t, 0, sentRows)
+	testrig.Eventually(t, "the first rows are accepted", func() bool { return r.live() == acceptedRows })
 	endings["revoked"](r, key)
-	u.send(t, 25, 600)
+	u.send(t, sentRows, 600)
 	u.Close()
 	p := (<-u.answer).problem(CodeAccessEnded)
-	if live := r.live(); live != 20 || p.Receipt.Accepted != 20 {
+	if live := r.live(); live != acceptedRows || p.Receipt.Accepted != acceptedRows {
 		t.Errorf("%d rows are accepted, the receipt says %+v", live, p.Receipt)
 	}
 	for _, e := range r.journal("create-export")[:1] {

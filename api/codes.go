@@ -60,7 +60,7 @@ const (
 	CodeNotDead           Code = "not_a_dead_letter"
 	CodeNoCandidate       Code = "candidate_unknown"
 	CodeInWork            Code = "in_work"
-	CodeNoErrand          Code = "verification_unknown"
+	CodeNoVerification    Code = "verification_unknown"
 	CodeNoReadBack        Code = "read_back_unknown"
 	CodeCallsShort        Code = "calls_short"
 	CodeNoSession         Code = "session_unknown"
@@ -107,7 +107,7 @@ var codes = map[Code]CodeInfo{
 	CodeNoSession:         {http.StatusNotFound, "there is no such console session", "It has ended, or belongs to another API key."},
 	CodeNoReadBack:        {http.StatusNotFound, "the customer has no such read-back", "Check the id. Only the latest are kept."},
 	CodeCallsShort:        {http.StatusConflict, "the read-back takes more calls to iCIMS than it may make", "Send a smaller `sample`, or send it again after midnight UTC."},
-	CodeNoErrand:          {http.StatusNotFound, "the customer has no such verification", "Check the id. Only the latest are kept."},
+	CodeNoVerification:    {http.StatusNotFound, "the customer has no such verification", "Check the id. Only the latest are kept."},
 }
 
 // Codes lists all codes.

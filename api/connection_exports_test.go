@@ -7,7 +7,6 @@ import (
 
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 func TestTheListOfConnectionsTellsWhoseExportsNeedSomebody(t *testing.T) {
@@ -16,13 +15,7 @@ func TestTheListOfConnectionsTellsWhoseExportsNeedSomebody(t *testing.T) {
 	queue := func(customer string, n int) []string {
 		t.Helper()
 		_, ids := r.hand(customer, 7, 0, n)
-		alarms := make([]tasks.Alarm, n)
-		for i, id := range ids {
-			alarms[i] = tasks.Alarm{Export: id}
-		}
-		if err := tasks.Enqueue(t.Context(), r.redis, r.Ledger, customer, alarms...); err != nil {
-			t.Fatal(err)
-		}
+		testrig.Enqueue(t, r.redis, r.Ledger, customer, ids...)
 		return ids
 	}
 	for _, customer := range []string{"5", "77", "1234"} {

@@ -45,7 +45,7 @@ type op struct {
 // is known, or makes one known: a pause may come before the first batch of a customer whose
 // connection is in the workers' file.
 func (o op) tellsUnknown() bool {
-	own := []Code{CodeNoConnection, CodeNoBatch, CodeNoCandidate, CodeNotDead, CodeNoErrand}
+	own := []Code{CodeNoConnection, CodeNoBatch, CodeNoCandidate, CodeNotDead, CodeNoVerification}
 	return slices.Contains([]string{"put-connection", "pause-lane", "resume-lane"}, o.ID) ||
 		slices.ContainsFunc(o.Errors, func(c Code) bool { return slices.Contains(own, c) })
 }

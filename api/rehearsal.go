@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 // rehearse judges a batch as an export does, and writes nothing.
@@ -80,8 +80,8 @@ type SampleRequests struct {
 
 func requestsOf(p tasks.Payload, conn store.Connection, job int64, domain string) SampleRequests {
 	sample := SampleRequests{Candidate: p.Candidate.ID, Dummy: p.Dummy}
-	var warnings []worker.Warning
-	sample.Person, sample.Workflow, warnings = worker.Preview(p.Candidate, conn, job, domain)
+	var warnings []mapping.Warning
+	sample.Person, sample.Workflow, warnings = mapping.Preview(p.Candidate, conn, job, domain)
 	for _, w := range warnings {
 		sample.Warnings = append(sample.Warnings, w.Text())
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 )
@@ -28,8 +29,8 @@ type BatchStatus struct {
 
 	Moving int `json:"moving" doc:"How many exports have not ended."`
 	// Forecast is missing where nothing of the batch moves.
-	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
-	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences; only while something of the batch moves."`
+	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
+	Waits    []string           `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences; only while something of the batch moves."`
 }
 
 func (s *Server) registerBatches() {

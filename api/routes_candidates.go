@@ -135,7 +135,7 @@ type eraseCandidateOutput struct{ Body store.ErasureReceipt }
 const eraseAgain = 90 * time.Second
 
 func (s *Server) eraseCandidate(ctx context.Context, in *eraseCandidateInput) (*eraseCandidateOutput, error) {
-	receipt, err := s.Ledger.Erase(ctx, in.Customer, in.Candidate, store.EraseOptions{Who: principalOf(ctx).Name, Why: in.Why})
+	receipt, err := s.Desk.Erase(ctx, in.Customer, in.Candidate, store.EraseOptions{Who: principalOf(ctx).Name, Why: in.Why})
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 	for i, c := range shown {
 		customers[i] = c.Customer
 	}
-	done, err := s.Ledger.LastDone(ctx, store.ErrandVerify, customers...)
+	done, err := s.Ledger.LastDone(ctx, store.ControlVerify, customers...)
 	if err != nil {
 		return err
 	}

@@ -263,17 +263,17 @@ func TestAConnectionTellsItsLatestVerificationThatWasDone(t *testing.T) {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
 		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
 	}
-	verified := func(checks ...verify.Check) store.Errand {
+	verified := func(checks ...verify.Check) store.ControlTask {
 		t.Helper()
-		if _, _, err := r.Ledger.AskErrand(t.Context(), "1234", store.ErrandVerify, verify.Args{}, "maria"); err != nil {
+		if _, _, err := r.Ledger.RecordControlTask(t.Context(), "1234", store.ControlVerify, verify.Args{}, "maria"); err != nil {
 			t.Fatal(err)
 		}
 		claim := r.begun("1234")
 		report := verify.Report{Result: verify.ResultDegraded, Checks: checks}
-		if err := r.Ledger.StepErrand(t.Context(), claim, store.ErrandStep{To: store.ErrandDone, Result: report}); err != nil {
+		if err := r.Ledger.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report}); err != nil {
 			t.Fatal(err)
 		}
-		e, err := r.Ledger.Errand(t.Context(), "1234", store.ErrandVerify, claim.ID)
+		e, err := r.Ledger.ControlTask(t.Context(), "1234", store.ControlVerify, claim.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +293,7 @@ func TestAConnectionTellsItsLatestVerificationThatWasDone(t *testing.T) {
 	bad := verify.Check{Name: verify.CheckCredentials, State: verify.Failed, Code: verify.CodeCredentials, Cause: "iCIMS refuses it.", Remedy: "Correct it."}
 	verified(bad)
 	e := verified(verify.Check{Name: verify.CheckReach, State: verify.OK}, bad)
-	if _, _, err := r.Ledger.AskErrand(t.Context(), "1234", store.ErrandVerify, verify.Args{}, "joe"); err != nil {
+	if _, _, err := r.Ledger.RecordControlTask(t.Context(), "1234", store.ControlVerify, verify.Args{}, "joe"); err != nil {
 		t.Fatal(err)
 	}
 	one, listed, other := shown()
@@ -318,11 +318,11 @@ func TestAVerificationThatCannotBeReadIsLeftOut(t *testing.T) {
 	for customer, result := range map[string]any{"77": verify.Report{Result: verify.ResultConnected}, "1234": "Secretname"} {
 		body := aConnection("portal_urls", "https://api.icims.com/customers/"+customer+"/search/portals/1")
 		r.call(admin, http.MethodPut, "/v1/customers/"+customer+"/connection", body).is(http.StatusCreated, nil)
-		if _, _, err := r.Ledger.AskErrand(t.Context(), customer, store.ErrandVerify, verify.Args{}, "maria"); err != nil {
+		if _, _, err := r.Ledger.RecordControlTask(t.Context(), customer, store.ControlVerify, verify.Args{}, "maria"); err != nil {
 			t.Fatal(err)
 		}
 		claim := r.begun(customer)
-		if err := r.Ledger.StepErrand(t.Context(), claim, store.ErrandStep{To: store.ErrandDone, Result: result}); err != nil {
+		if err := r.Ledger.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: result}); err != nil {
 			t.Fatal(err)
 		}
 		if customer == "1234" {

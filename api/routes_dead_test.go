@@ -255,7 +255,7 @@ func TestDeadLettersAreRetriedAndDiscardedOverTheAPI(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 		states, err := tasks.ReadQueueStates(t.Context(), r.redis, "1234")
-		if err != nil || states[0].Express.Pending+states[0].Bulk.Pending != 1 {
+		if err != nil || states[0].Total().Pending != 1 {
 			t.Errorf("it has no task: %+v, %v", states, err)
 		}
 		story, err := r.Ledger.Story(t.Context(), store.Ref{Customer: "1234", Export: ids[0]})

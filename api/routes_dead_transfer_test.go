@@ -106,7 +106,7 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 		t.Errorf("the old batch (-want +got):\n%s", diff)
 	}
 	states, err := tasks.ReadQueueStates(t.Context(), r.redis, "1234")
-	if err != nil || states[0].Bulk.Pending != 3 {
+	if err != nil || states[0].Bulk().Pending != 3 {
 		t.Errorf("they have no tasks: %+v, %v", states, err)
 	}
 	actions, _, err := r.Ledger.Actions(t.Context(), "1234", 1)

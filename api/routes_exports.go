@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -25,8 +26,8 @@ type Sent struct {
 	// RefusedRows counts all of them, also those that the list has no room for.
 	RefusedRows int `json:"refused_rows" doc:"How many rows were refused, also those that the list has no room for."`
 	// Forecast is missing where nothing of the batch moves.
-	Forecast *store.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
-	Waits    []string        `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
+	Waits    []string           `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
 	// JobTitle is empty where the kept list of jobs does not know it.
 	JobTitle string `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
 	// JobWarning is a sentence; empty where there is nothing to say.
@@ -44,7 +45,7 @@ type Rehearsal struct {
 	MoreRefused int                     `json:"more_refused,omitempty"`
 	MoreWarned  int                     `json:"more_warned,omitempty"`
 	Estimate    operate.Estimate        `json:"estimate" doc:"Between how many calls it would take."`
-	Forecast    store.Forecast          `json:"forecast" doc:"When it would be done, as things stand. Its calls_to_go is the number to reckon with, by what earlier exports took: it lies within the estimate."`
+	Forecast    forecast.Forecast       `json:"forecast" doc:"When it would be done, as things stand. Its calls_to_go is the number to reckon with, by what earlier exports took: it lies within the estimate."`
 	Waits       []string                `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
 	JobTitle    string                  `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
 	JobWarning  string                  `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one; or was not, where the list is old."`

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
@@ -125,7 +125,7 @@ func TestExportsAreRefused(t *testing.T) {
 	}
 	r.call(key, http.MethodPost, path+"?job=1", row("c-1"), "Content-Type", "application/x-ndjson", "Idempotency-Key", strings.Repeat("k", 257)).problem(CodeInvalid)
 	r.call(r.key(ScopeRead), http.MethodPost, path+"?job=1", row("c-1")).problem(CodeScopeMissing)
-	if batches, _ := r.Ledger.Batches(t.Context(), "1234", time.Time{}, 10); len(batches) != 0 {
+	if batches, _, _ := r.Ledger.BatchPage(t.Context(), "1234", "", 10); len(batches) != 0 {
 		t.Errorf("%d batches were opened", len(batches))
 	}
 }
@@ -285,7 +285,7 @@ func TestABodyThatIsTooLargeTellsWhatWasAccepted(t *testing.T) {
 	if err != nil || b.Accepted == 0 || b.Closed.IsZero() {
 		t.Fatalf("batch %+v, %v", b, err)
 	}
-	if want := fmt.Sprintf("%d candidates were accepted into batch %s", b.Accepted, id); !strings.Contains(p.Detail, want) {
+	if want := fmt.Sprintf("%s were accepted into batch %s", prose.Plural(b.Accepted, "candidate"), id); !strings.Contains(p.Detail, want) {
 		t.Errorf("detail %q, want %q", p.Detail, want)
 	}
 }
@@ -297,7 +297,7 @@ func TestADryRunHandsNothingOver(t *testing.T) {
 	key := r.key(ScopeExport)
 	done := r.accept("1234", 7, "c-1")
 	r.finish(done[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
-	before, err := r.Ledger.Batches(t.Context(), "1234", time.Time{}, 10)
+	before, _, err := r.Ledger.BatchPage(t.Context(), "1234", "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestADryRunHandsNothingOver(t *testing.T) {
 	if len(out.Requests) != sampledRequests || out.Requests[0].Workflow != nil {
 		t.Errorf("of ten prospects %d are shown, with workflow %v", len(out.Requests), out.Requests[0].Workflow)
 	}
-	after, err := r.Ledger.Batches(t.Context(), "1234", time.Time{}, 10)
+	after, _, err := r.Ledger.BatchPage(t.Context(), "1234", "", 10)
 	if err != nil || len(after) != len(before) {
 		t.Errorf("there were %d batches, now %d, %v", len(before), len(after), err)
 	}

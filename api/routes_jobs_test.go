@@ -33,9 +33,9 @@ func (r *rig) listed(customer string, n int) {
 	}
 }
 
-func (r *rig) askedForJobs(customer string) []store.Errand {
+func (r *rig) askedForJobs(customer string) []store.ControlTask {
 	r.t.Helper()
-	asked, err := r.Ledger.Errands(r.t.Context(), customer, store.ErrandJobs)
+	asked, err := r.Ledger.ControlTasks(r.t.Context(), customer, store.ControlJobs)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestJobsOfACustomerWithoutConnection(t *testing.T) {
 	r.call(key, http.MethodGet, "/v1/customers/424242424/jobs", nil).problem(CodeNoConnection)
 	r.call(key, http.MethodPost, "/v1/customers/424242424/jobs/refresh", nil).problem(CodeNoConnection)
 	if asked := r.askedForJobs(nobody); len(asked) != 0 {
-		t.Errorf("an errand was made: %+v", asked)
+		t.Errorf("a control task was made: %+v", asked)
 	}
 }
 

@@ -3,11 +3,12 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
@@ -18,9 +19,7 @@ import (
 func TestLanesOverTheAPI(t *testing.T) {
 	r := newRig(t)
 	batch, ids := r.hand("1234", 1709, 0, 30)
-	if err := tasks.Enqueue(t.Context(), r.redis, r.Ledger, "1234", tasks.Alarm{Export: ids[0]}); err != nil {
-		t.Fatal(err)
-	}
+	testrig.Enqueue(t, r.redis, r.Ledger, "1234", ids[0])
 	r.hand("77", 0, 0, 0)
 	if err := r.Ledger.Pause(t.Context(), "5", store.Pause{By: "ana", Why: "go-live"}); err != nil {
 		t.Fatal(err)
@@ -104,16 +103,21 @@ func TestPauseOverTheAPI(t *testing.T) {
 	if pause, err = r.Ledger.PauseOf(t.Context(), "1234"); err != nil || pause == nil || pause.By != "test operate" || pause.Why != "go-live" || !pause.Until.Equal(until) {
 		t.Errorf("the pause is %+v, %v", pause, err)
 	}
-	if err := tasks.Enqueue(t.Context(), r.redis, r.Ledger, "1234", tasks.Alarm{Export: "x"}); err != nil {
-		t.Fatal(err)
+	testrig.Enqueue(t, r.redis, r.Ledger, "1234", "x")
+	paused := func() (all []bool) {
+		t.Helper()
+		states, err := tasks.ReadQueueStates(t.Context(), r.redis, "1234")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []bool{states[0].Express.Paused, states[0].Normal.Paused, states[0].Large.Paused}
 	}
-	for _, queue := range []string{tasks.ExpressQueue("1234"), tasks.BulkQueue("1234")} {
-		// One that has no task yet is none that asynq would pause.
-		_ = asynq.NewInspectorFromRedisClient(r.redis).PauseQueue(queue)
+	if got := paused(); slices.Contains(got, false) {
+		t.Errorf("of the customer's queues are paused: %v", got)
 	}
 	got = operate.Paused{}
 	r.call(operator, http.MethodPost, lane+"/resume", map[string]any{"why": "it went well"}).is(http.StatusOK, &got)
-	if got.Before == nil || got.Before.Why != "go-live" || got.Pause != nil || len(got.WebUI) == 0 || got.Hold.Keeps() {
+	if got.Before == nil || got.Before.Why != "go-live" || got.Pause != nil || got.Hold.Keeps() || slices.Contains(paused(), true) {
 		t.Errorf("resumed: %+v", got)
 	}
 	var told []string
@@ -160,8 +164,8 @@ func TestAllExportsAreCancelledOverTheAPI(t *testing.T) {
 	for _, body := range []map[string]any{{"dry_run": true}, {"why": "the wrong list"}} {
 		var got store.Cancellation
 		r.call(operator, http.MethodPost, path, body).is(http.StatusOK, &got)
-		if got != want {
-			t.Errorf("%v: %+v, want %+v", body, got, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", body, diff)
 		}
 	}
 	if live, err := r.Ledger.Live(t.Context(), "1234"); err != nil || live != 1 {

@@ -104,7 +104,7 @@ func (s *Server) startReadBack(ctx context.Context, in *struct {
 	if in.Body.MaxCalls > 0 && plan.Calls > in.Body.MaxCalls {
 		return nil, problem(CodeCallsShort, fmt.Sprintf("it takes up to %d calls, and `max_calls` is %d", plan.Calls, in.Body.MaxCalls))
 	}
-	e, joined, err := s.Ledger.AskErrand(ctx, in.Customer, store.ErrandReadBack, plan.Args, principalOf(ctx).Name)
+	e, joined, err := s.Desk.RequestControl(ctx, in.Customer, store.ControlReadBack, plan.Args, principalOf(ctx).Name)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +115,11 @@ func (s *Server) startReadBack(ctx context.Context, in *struct {
 	return &startedReadBackOutput{"/v1/customers/" + in.Customer + "/read-backs/" + v.ID, StartedReadBack{v, joined}}, nil
 }
 
-// readBackOf shows a read-back. Of one that waits it tells whether there is anybody to do
-// it.
-func (s *Server) readBackOf(ctx context.Context, e store.Errand) (readback.ReadBack, error) {
-	v, err := readback.View(e)
-	if err != nil || e.State != store.ErrandWaiting {
-		return v, err
-	}
-	fleet, err := s.Ledger.Fleet(ctx)
-	if err == nil && !fleet.Alive() {
-		v.WaitsForWorkers()
+// readBackOf shows a read-back. If it waits, it says what for.
+func (s *Server) readBackOf(ctx context.Context, t store.ControlTask) (readback.ReadBack, error) {
+	v, err := readback.View(t)
+	if err == nil {
+		err = s.Desk.Explain(ctx, &v.ControlView)
 	}
 	return v, err
 }
@@ -136,17 +131,14 @@ func (s *Server) getReadBack(ctx context.Context, in *struct {
 	Wait     string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"For how many seconds to wait for its end, at most 30."`
 	Seen     int64  `query:"seen" minimum:"0" doc:"The revision that is known: wait for any change of it instead."`
 }) (*struct{ Body readback.ReadBack }, error) {
-	e, err := s.Ledger.Errand(ctx, in.Customer, store.ErrandReadBack, in.ReadBack)
-	if errors.Is(err, store.ErrNoErrand) {
+	t, err := s.followedTask(ctx, in.Customer, store.ControlReadBack, in.ReadBack, in.Wait, in.Seen)
+	if errors.Is(err, store.ErrNoControlTask) {
 		return nil, problem(CodeNoReadBack, "")
-	}
-	if err == nil {
-		e, err = s.awaitErrand(ctx, e, seconds(in.Wait), in.Seen)
 	}
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.readBackOf(ctx, e)
+	v, err := s.readBackOf(ctx, t)
 	return &struct{ Body readback.ReadBack }{v}, err
 }
 
@@ -156,12 +148,12 @@ type ReadBacks struct {
 }
 
 func (s *Server) listReadBacks(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ReadBacks }, error) {
-	errands, err := s.Ledger.Errands(ctx, in.Customer, store.ErrandReadBack)
+	list, err := s.Ledger.ControlTasks(ctx, in.Customer, store.ControlReadBack)
 	if err != nil {
 		return nil, err
 	}
-	out := ReadBacks{ReadBacks: make([]readback.ReadBack, len(errands))}
-	for i, e := range errands {
+	out := ReadBacks{ReadBacks: make([]readback.ReadBack, len(list))}
+	for i, e := range list {
 		if out.ReadBacks[i], err = readback.View(e); err != nil {
 			return nil, err
 		}

@@ -38,23 +38,20 @@ func TestAReadBackIsAskedForAndShown(t *testing.T) {
 	r.call(r.key(ScopeRead), http.MethodPost, path, map[string]any{}).problem(CodeScopeMissing)
 	asked := r.call(operator, http.MethodPost, path, map[string]any{"sample": 2, "max_calls": 4})
 	v := decoded[StartedReadBack](asked)
-	if asked.StatusCode != http.StatusAccepted || v.People != 2 || v.MaxCalls != 4 || v.State != store.ErrandWaiting || v.Problem != "No worker is running." {
+	if asked.StatusCode != http.StatusAccepted || v.People != 2 || v.MaxCalls != 4 || v.State != store.ControlWaiting || v.Problem != "No active workers, so nothing moves." {
 		t.Errorf("asked: %d %s", asked.StatusCode, asked.body)
 	}
 	place := asked.Header.Get("Location")
 	if place != path+"/"+v.ID {
 		t.Errorf("Location %q", place)
 	}
-	claim, _, claimed, err := r.Ledger.ClaimErrand(t.Context(), "1234", store.ErrandReadBack, "w1", time.Minute)
-	if err != nil || !claimed {
-		t.Fatalf("claimed %v, %v", claimed, err)
-	}
+	claim := testrig.BeginControl(t, r.Ledger, "1234", store.ControlReadBack)
 	report := readback.Findings{Result: readback.ResultComplete, Fields: []readback.FieldCount{{Field: readback.Education, Sent: 2, Missing: 2}}}
-	if err := r.Ledger.StepErrand(t.Context(), claim, store.ErrandStep{To: store.ErrandDone, Result: report, Calls: 4}); err != nil {
+	if err := r.Ledger.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 4}); err != nil {
 		t.Fatal(err)
 	}
 	shown := decoded[readback.ReadBack](r.call(r.key(ScopeRead, "1234"), http.MethodGet, place+"?wait=5", nil))
-	if shown.State != store.ErrandDone || shown.Calls != 4 || len(shown.Report.Fields) != 1 || shown.Report.Fields[0].Missing != 2 {
+	if shown.State != store.ControlDone || shown.Calls != 4 || len(shown.Report.Fields) != 1 || shown.Report.Fields[0].Missing != 2 {
 		t.Errorf("shown: %+v", shown)
 	}
 	list := decoded[ReadBacks](r.call(r.key(ScopeRead), http.MethodGet, path, nil))

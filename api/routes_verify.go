@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
@@ -27,7 +26,7 @@ func (s *Server) registerVerifications() {
 		ID: "get-verification", Method: http.MethodGet, Path: "/v1/customers/{customer}/verifications/{verification}", Scope: ScopeRead, Tags: []string{"verifications"},
 		Summary:     "Show a verification",
 		Description: "What was found, also while it runs. With `wait` the answer comes when it has ended, with `seen` as well when anything has changed since, or when the time is over.",
-		Errors:      []Code{CodeNoErrand},
+		Errors:      []Code{CodeNoVerification},
 	}, s.getVerification)
 	register(s, op{
 		ID: "list-verifications", Method: http.MethodGet, Path: "/v1/customers/{customer}/verifications", Scope: ScopeRead, Tags: []string{"verifications"},
@@ -74,7 +73,7 @@ func (s *Server) startVerification(ctx context.Context, in *struct {
 		return nil, err
 	}
 	args := verify.Args{Job: in.Body.Job, NoTestCandidate: in.Body.TestCandidate != nil && !*in.Body.TestCandidate}
-	e, joined, err := s.Ledger.AskErrand(ctx, in.Customer, store.ErrandVerify, args, principalOf(ctx).Name)
+	e, joined, err := s.Desk.RequestControl(ctx, in.Customer, store.ControlVerify, args, principalOf(ctx).Name)
 	if err != nil {
 		return nil, err
 	}
@@ -85,16 +84,11 @@ func (s *Server) startVerification(ctx context.Context, in *struct {
 	return &startedOutput{"/v1/customers/" + in.Customer + "/verifications/" + v.ID, StartedVerification{v, joined}}, nil
 }
 
-// verificationOf shows a verification. Of one that waits it tells whether there is
-// anybody to do it.
-func (s *Server) verificationOf(ctx context.Context, e store.Errand) (verify.Verification, error) {
-	v, err := verify.View(e)
-	if err != nil || e.State != store.ErrandWaiting {
-		return v, err
-	}
-	outage, err := s.Desk.Outage(ctx)
-	if outage != nil {
-		v.Problem, v.Remedy = outage.Problem, outage.Remedy
+// verificationOf shows a verification. If it waits, it says what for.
+func (s *Server) verificationOf(ctx context.Context, t store.ControlTask) (verify.Verification, error) {
+	v, err := verify.View(t)
+	if err == nil {
+		err = s.Desk.Explain(ctx, &v.ControlView)
 	}
 	return v, err
 }
@@ -106,33 +100,28 @@ func (s *Server) getVerification(ctx context.Context, in *struct {
 	Wait         string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"For how many seconds to wait for its end, at most 30."`
 	Seen         int64  `query:"seen" minimum:"0" doc:"The revision that is known: wait for any change of it instead."`
 }) (*struct{ Body verify.Verification }, error) {
-	e, err := s.Ledger.Errand(ctx, in.Customer, store.ErrandVerify, in.Verification)
-	if errors.Is(err, store.ErrNoErrand) {
-		return nil, problem(CodeNoErrand, "")
-	}
-	if err == nil {
-		e, err = s.awaitErrand(ctx, e, seconds(in.Wait), in.Seen)
+	t, err := s.followedTask(ctx, in.Customer, store.ControlVerify, in.Verification, in.Wait, in.Seen)
+	if errors.Is(err, store.ErrNoControlTask) {
+		return nil, problem(CodeNoVerification, "")
 	}
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.verificationOf(ctx, e)
+	v, err := s.verificationOf(ctx, t)
 	return &struct{ Body verify.Verification }{v}, err
 }
 
-// awaitErrand waits until an errand has ended, or has another revision than the one
-// seen, where one is given.
-func (s *Server) awaitErrand(ctx context.Context, e store.Errand, wait time.Duration, seen int64) (store.Errand, error) {
-	waiting, cancel := context.WithTimeout(ctx, wait)
+// followedTask reads a control task, and waits until it has ended or, if seen is not 0, has
+// changed since that revision. A wait ends early when the server stops.
+func (s *Server) followedTask(ctx context.Context, customer string, kind store.ControlKind, id, wait string, seen int64) (store.ControlTask, error) {
+	t, err := s.Ledger.ControlTask(ctx, customer, kind, id)
+	if err != nil {
+		return t, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.stopping, cancel)()
-	for !e.State.Ended() && waiting.Err() == nil && (seen == 0 || e.Revision == seen) {
-		var err error
-		if e, err = s.Ledger.AwaitErrand(waiting, e); err != nil {
-			return e, err
-		}
-	}
-	return e, nil
+	return s.Desk.AwaitControl(ctx, t, seconds(wait), seen)
 }
 
 // Verifications are the latest of a customer.
@@ -141,12 +130,12 @@ type Verifications struct {
 }
 
 func (s *Server) listVerifications(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body Verifications }, error) {
-	errands, err := s.Ledger.Errands(ctx, in.Customer, store.ErrandVerify)
+	list, err := s.Ledger.ControlTasks(ctx, in.Customer, store.ControlVerify)
 	if err != nil {
 		return nil, err
 	}
-	out := Verifications{Verifications: make([]verify.Verification, len(errands))}
-	for i, e := range errands {
+	out := Verifications{Verifications: make([]verify.Verification, len(list))}
+	for i, e := range list {
 		if out.Verifications[i], err = verify.View(e); err != nil {
 			return nil, err
 		}

@@ -5,20 +5,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
 
 // begun claims the customer's verification, as a worker would.
-func (r *rig) begun(customer string) store.ErrandClaim {
+func (r *rig) begun(customer string) store.ControlClaim {
 	r.t.Helper()
-	c, _, claimed, err := r.Ledger.ClaimErrand(r.t.Context(), customer, store.ErrandVerify, "w1", time.Minute)
-	if err != nil || !claimed {
-		r.t.Fatalf("claimed %v, %v", claimed, err)
-	}
-	return c
+	return testrig.BeginControl(r.t, r.Ledger, customer, store.ControlVerify)
 }
 
 func decoded[T any](r *reply) T {
@@ -36,7 +32,7 @@ func TestAVerificationIsAskedForAndFollowed(t *testing.T) {
 	admin := r.key(ScopeAdmin)
 	asked := r.call(admin, http.MethodPost, "/v1/customers/1234/verifications", map[string]any{"job": 1701})
 	v := decoded[StartedVerification](asked)
-	if asked.StatusCode != http.StatusAccepted || v.Joined || v.State != store.ErrandWaiting || v.Asks.Job != 1701 || v.By != "test admin" {
+	if asked.StatusCode != http.StatusAccepted || v.Joined || v.State != store.ControlWaiting || v.Asks.Job != 1701 || v.By != "test admin" {
 		t.Errorf("asked: %d %+v", asked.StatusCode, v)
 	}
 	if v.Problem != "No active workers, so nothing moves." {
@@ -56,17 +52,17 @@ func TestAVerificationIsAskedForAndFollowed(t *testing.T) {
 		done <- decoded[verify.Verification](r.call(admin, http.MethodGet, place+"?wait=30s", nil))
 	}()
 	report := verify.Report{Result: verify.ResultDegraded, Checks: []verify.Check{{Name: verify.CheckReach, State: verify.OK}}}
-	if err := r.Ledger.StepErrand(t.Context(), claim, store.ErrandStep{Result: report}); err != nil {
+	if err := r.Ledger.StepControlTask(t.Context(), claim, store.ControlStep{Result: report}); err != nil {
 		t.Fatal(err)
 	}
 	seen := decoded[verify.Verification](r.call(admin, http.MethodGet, place+"?wait=30&seen=1", nil))
-	if seen.State != store.ErrandRunning || len(seen.Report.Checks) != 1 {
+	if seen.State != store.ControlRunning || len(seen.Report.Checks) != 1 {
 		t.Errorf("under way: %+v", seen)
 	}
-	if err := r.Ledger.StepErrand(t.Context(), claim, store.ErrandStep{To: store.ErrandDone, Result: report, Calls: 9}); err != nil {
+	if err := r.Ledger.StepControlTask(t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 9}); err != nil {
 		t.Fatal(err)
 	}
-	if end := <-done; end.State != store.ErrandDone || end.Calls != 9 || end.Report.Result != verify.ResultDegraded {
+	if end := <-done; end.State != store.ControlDone || end.Calls != 9 || end.Report.Result != verify.ResultDegraded {
 		t.Errorf("ended: %+v", end)
 	}
 	list := decoded[Verifications](r.call(r.key(ScopeRead, "1234"), http.MethodGet, "/v1/customers/1234/verifications", nil))
@@ -86,8 +82,8 @@ func TestVerificationsAreKeptApart(t *testing.T) {
 	}{
 		"to read is not to verify":      {r.key(ScopeRead), http.MethodPost, "/v1/customers/1234/verifications", http.StatusForbidden, CodeScopeMissing},
 		"another customer's key":        {r.key(ScopeAdmin, "99"), http.MethodGet, "/v1/customers/1234/verifications/" + v.ID, http.StatusNotFound, CodeCustomerUnknown},
-		"under another customer's name": {r.key(ScopeAdmin), http.MethodGet, "/v1/customers/99/verifications/" + v.ID, http.StatusNotFound, CodeNoErrand},
-		"one that is not there":         {r.key(ScopeAdmin), http.MethodGet, "/v1/customers/1234/verifications/aaaaaaaaaaaaaaaa", http.StatusNotFound, CodeNoErrand},
+		"under another customer's name": {r.key(ScopeAdmin), http.MethodGet, "/v1/customers/99/verifications/" + v.ID, http.StatusNotFound, CodeNoVerification},
+		"one that is not there":         {r.key(ScopeAdmin), http.MethodGet, "/v1/customers/1234/verifications/aaaaaaaaaaaaaaaa", http.StatusNotFound, CodeNoVerification},
 		"a job that is none":            {r.key(ScopeAdmin), http.MethodGet, "/v1/customers/1234/verifications/NONE", http.StatusUnprocessableEntity, CodeInvalid},
 	} {
 		answer := r.call(c.key, c.method, c.path, nil)

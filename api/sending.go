@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -106,7 +107,7 @@ func counted(candidates int) string {
 	if candidates == 1 {
 		return "1 candidate was"
 	}
-	return fmt.Sprintf("%d candidates were", candidates)
+	return prose.Plural(candidates, "candidate") + " were"
 }
 
 // onlyRehearsed is the error of a dry run.

@@ -151,7 +151,7 @@ func New(d Deps) (*Server, error) {
 		d.Now = time.Now
 	}
 	if d.Desk == nil {
-		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain}
+		d.Desk = &operate.Desk{Redis: d.Redis, Ledger: d.Ledger, Hosts: d.Hosts, DummyDomain: tasks.DefaultDummyDomain, TaskRetention: tasks.DefaultRetention}
 	}
 	if d.Desk.Jobs == nil {
 		d.Desk.Jobs = d.Desk.NewLister(or(d.Settings.Jobs, jobs.DefaultSettings()), d.Now)

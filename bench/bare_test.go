@@ -16,10 +16,10 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 const bareType = "bare:export"
@@ -41,7 +41,7 @@ func (h *bareHandler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if err := json.Unmarshal(t.Payload(), &c); err != nil {
 		return err
 	}
-	person, workflow, _ := worker.Preview(c, h.conn, job, "")
+	person, workflow, _ := mapping.Preview(c, h.conn, job, "")
 	id, err := h.post(ctx, "/people", person)
 	if err != nil {
 		return err

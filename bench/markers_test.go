@@ -85,12 +85,13 @@ func checkMarkers(b *testing.B, client redis.UniversalClient, n int) {
 	}
 
 	ctx, candidate := b.Context(), candidateID(n)
-	batch, _, err := ledger.OpenBatch(ctx, store.BatchSpec{Customer: customer, Job: job})
+	spec := store.BatchSpec{Customer: customer, Job: job}
+	batch, _, err := ledger.OpenBatch(ctx, spec)
 	if err != nil {
 		b.Fatal(err)
 	}
 	export := store.NewExport{Export: keys.ExportID(string(batch), candidate), Candidate: candidate}
-	if _, err := ledger.Accept(ctx, batch, []store.NewExport{export}); err != nil {
+	if _, err := ledger.AcceptFor(ctx, spec, batch, []store.NewExport{export}, store.Rows{}, store.NormalQueue); err != nil {
 		b.Fatal(err)
 	}
 	claim, err := ledger.Claim(ctx, store.Ref{Customer: customer, Export: export.Export}, store.ClaimOptions{Lease: time.Hour})

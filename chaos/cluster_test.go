@@ -130,7 +130,7 @@ func newMap(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClien
 	for id, missing := 1000, clusterNodes*customersPerNode; missing > 0; id++ {
 		customer := strconv.Itoa(id)
 		touched := []int{nodeOf(t, cluster, client, "ix:{"+customer+"}:c")}
-		for _, queue := range []string{tasks.BulkQueue(customer), tasks.ExpressQueue(customer)} {
+		for _, queue := range tasks.QueueNames(customer) {
 			touched = append(touched, nodeOf(t, cluster, client, "asynq:{"+queue+"}:pending"))
 		}
 		home := &m.homes[touched[0]]

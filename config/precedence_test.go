@@ -118,7 +118,7 @@ func TestDefaults(t *testing.T) {
 		CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 10_000, ExpressReserve: 5, MaxCalls: 256,
 		JobsMaxAge: 10 * time.Minute, JobsShare: 10, VerifyEvery: 168 * time.Hour,
 		Lease: time.Minute, LaneConcurrency: 10, MaxLanes: 200, LaneIdle: 5 * time.Second,
-		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, MaxBatchRows: 1_000_000, MaxWaiting: 200_000, AcceptMemory: 85, ResultRetention: 720 * time.Hour, AbandonedAfter: 24 * time.Hour,
+		ShutdownTimeout: 45 * time.Second, EnqueueChunk: 500, MaxBatchRows: 1_000_000, MaxWaiting: 200_000, AcceptMemory: 85, ResultRetention: 720 * time.Hour, TaskRetention: 10 * time.Minute, AbandonedAfter: 24 * time.Hour,
 		APIListen: "127.0.0.1:8080", Console: true, ConsoleIdle: time.Hour, APIRequestTimeout: time.Minute, APIStallTimeout: 30 * time.Second, APIMaxUpload: 1024,
 		APIKeyRate: 50, APIKeyBurst: 100, APIMaxRequests: 1000, APIKeyUploads: 8, APIUploads: 32, JournalRetention: 9600 * time.Hour,
 		TraceRatio: 1,
@@ -168,6 +168,7 @@ max_batch_rows: 14
 max_waiting: 15
 accept_memory: 16
 result_retention: 10h
+task_retention: 46s
 abandoned_after: 11h
 api_listen: :8443
 api_tls_cert: cert.pem
@@ -201,7 +202,7 @@ log_format: json
 		JobsMaxAge: 12 * time.Minute, JobsShare: 13, VerifyEvery: 45 * time.Hour,
 		RetryMin: time.Second, RetryMax: 2 * time.Second, RetryBudget: 72 * time.Hour,
 		Lease: 4 * time.Second, LaneConcurrency: 5, MaxLanes: 6, LaneIdle: 7 * time.Second,
-		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, MaxBatchRows: 14, MaxWaiting: 15, AcceptMemory: 16, ResultRetention: 10 * time.Hour, AbandonedAfter: 11 * time.Hour,
+		ShutdownTimeout: 8 * time.Second, EnqueueChunk: 9, MaxBatchRows: 14, MaxWaiting: 15, AcceptMemory: 16, ResultRetention: 10 * time.Hour, TaskRetention: 46 * time.Second, AbandonedAfter: 11 * time.Hour,
 		APIListen: ":8443", APITLSCert: "cert.pem", APITLSKey: "key.pem", APITrustedProxies: []string{"10.0.0.0/8", "::1"},
 		APIRequestTimeout: 36 * time.Second, APIStallTimeout: 37 * time.Second, APIMaxUpload: 38,
 		APIKeyRate: 3.9, APIKeyBurst: 40, APIMaxRequests: 41, APIKeyUploads: 42, APIUploads: 43, JournalRetention: 1008 * time.Hour,

@@ -34,6 +34,8 @@ const (
 	maxCallsPerSecond  = 10_000
 	minResultRetention = time.Hour
 	minAbandonedAfter  = time.Hour
+	minTaskRetention   = time.Second
+	maxTaskRetention   = 24 * time.Hour
 	maxJobsShare       = 90
 	minVerifyEvery     = 24 * time.Hour
 	minJobsAge         = time.Minute
@@ -187,6 +189,9 @@ func (c *checks) durations(s Settings) {
 	}
 	if s.AbandonedAfter < minAbandonedAfter {
 		c.add("AbandonedAfter", fmt.Sprintf("is %s", short(s.AbandonedAfter)), "give at least 1h, so that a slow producer can finish")
+	}
+	if s.TaskRetention != 0 && (s.TaskRetention < minTaskRetention || s.TaskRetention > maxTaskRetention) {
+		c.add("TaskRetention", fmt.Sprintf("is %s", short(s.TaskRetention)), "give a time from 1s to 24h, or 0 to keep no completed tasks")
 	}
 	if s.ResultRetention < minResultRetention {
 		c.add("ResultRetention", fmt.Sprintf("is %s", short(s.ResultRetention)), "give at least 1h, so that results can be fetched before they are gone")

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seekout/icims-export/connections"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -60,6 +61,11 @@ func TestSourceTakesUpProfiles(t *testing.T) {
 			defer close(ended)
 			s.Run(ctx, nil)
 		}()
+		const channel = "{ix:connections}:changed"
+		testrig.Eventually(t, "changes are listened for", func() bool {
+			listeners, err := client.PubSubNumSub(ctx, channel).Result() // a cluster asks one of its nodes
+			return err == nil && listeners[channel] > 0
+		})
 		found := store.TenantProfile{SearchOr: store.Yes}
 		if err := ledger.SaveProfile(ctx, filed, 0, found); err != nil {
 			t.Fatal(err)

@@ -17,8 +17,8 @@ const (
 	DefaultCallTimeout = 30 * time.Second
 	// DefaultMaxBody bounds an answer. The largest legitimate one is a search
 	// of 1,000 rows, about 100 KB, or a schema.
-	DefaultMaxBody   = 8 << 20
-	defaultUserAgent = "icims-export"
+	DefaultMaxBody = 8 << 20
+	userAgent      = "icims-export"
 )
 
 // Middleware wraps the transport of a client. It sees every call, without the
@@ -29,15 +29,14 @@ type Middleware func(http.RoundTripper) http.RoundTripper
 // Client calls the API of one customer with one account. It is safe for
 // concurrent use.
 type Client struct {
-	root      *url.URL
-	customer  string
-	auth      Auth
-	chain     http.RoundTripper
-	wire      http.RoundTripper
-	timeout   time.Duration
-	maxBody   int64
-	userAgent string
-	now       func() time.Time
+	root     *url.URL
+	customer string
+	auth     Auth
+	chain    http.RoundTripper
+	wire     http.RoundTripper
+	timeout  time.Duration
+	maxBody  int64
+	now      func() time.Time
 	// nobodyCode means "nothing found", beside code 2; see WithNobodyCode.
 	nobodyCode atomic.Int64
 
@@ -108,17 +107,6 @@ func WithMaxBody(n int64) Option {
 	}
 }
 
-// WithUserAgent sets the User-Agent header.
-func WithUserAgent(s string) Option {
-	return func(c *Client) error {
-		if s == "" || strings.ContainsAny(s, "\r\n") {
-			return errors.New("user agent: must be one line of text")
-		}
-		c.userAgent = s
-		return nil
-	}
-}
-
 // WithClock replaces the clock from which waits are computed.
 func WithClock(now func() time.Time) Option {
 	return func(c *Client) error {
@@ -145,13 +133,12 @@ func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, er
 		return nil, errors.New("icims: auth: missing; use Basic, HMAC or OAuth")
 	}
 	c := &Client{
-		root:      &url.URL{Scheme: root.Scheme, Host: root.Host, Path: strings.TrimRight(root.Path, "/")},
-		customer:  customer,
-		auth:      auth,
-		timeout:   DefaultCallTimeout,
-		maxBody:   DefaultMaxBody,
-		userAgent: defaultUserAgent,
-		now:       time.Now,
+		root:     &url.URL{Scheme: root.Scheme, Host: root.Host, Path: strings.TrimRight(root.Path, "/")},
+		customer: customer,
+		auth:     auth,
+		timeout:  DefaultCallTimeout,
+		maxBody:  DefaultMaxBody,
+		now:      time.Now,
 	}
 	c.nobodyCode.Store(codeNotFound)
 	for _, opt := range opts {
@@ -183,9 +170,6 @@ func (c *Client) newChain() http.RoundTripper {
 	}
 	return rt
 }
-
-// CustomerID returns the number of the customer's instance.
-func (c *Client) CustomerID() string { return c.customer }
 
 // CloseIdleConnections closes what the pool keeps open.
 func (c *Client) CloseIdleConnections() {

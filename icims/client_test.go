@@ -27,7 +27,6 @@ func TestNewRefuses(t *testing.T) {
 		{"a nil middleware", root, "1", auth, []Option{WithMiddleware(nil...), WithMiddleware(Middleware(nil))}, "middleware"},
 		{"a nil transport", root, "1", auth, []Option{WithBaseTransport(nil)}, "base transport"},
 		{"a nil clock", root, "1", auth, []Option{WithClock(nil)}, "clock"},
-		{"a user agent of two lines", root, "1", auth, []Option{WithUserAgent("a\r\nb: c")}, "user agent"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -43,17 +42,14 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestUserAgent(t *testing.T) {
-	c, mux := setup(t, WithUserAgent("exporter/1"))
+	c, mux := setup(t)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if got := r.UserAgent(); got != "exporter/1" {
+		if got := r.UserAgent(); got != "icims-export" {
 			t.Errorf("user agent %q", got)
 		}
 		w.WriteHeader(204)
 	})
 	if _, err := c.PatchPerson(t.Context(), 1, personFields); err != nil {
 		t.Fatal(err)
-	}
-	if c.CustomerID() != testCustomer {
-		t.Errorf("customer %q", c.CustomerID())
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
-	"strings"
 )
 
 // Person is a person's profile. A field that is empty, that the account may
@@ -212,20 +211,6 @@ func isStockFolder(id string) bool {
 		return true
 	}
 	return false
-}
-
-// Text returns a field that holds text, for example a tenant's own
-// "field51001". It is false where the field is missing or holds no text.
-func (p *Person) Text(field string) (string, bool) {
-	raw, ok := p.Raw[field]
-	if !ok {
-		return "", false
-	}
-	var t text
-	if json.Unmarshal(raw, &t) != nil {
-		return "", false
-	}
-	return string(t), strings.TrimSpace(string(t)) != ""
 }
 
 // Entries returns the entries of a collection, or none.

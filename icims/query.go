@@ -1,8 +1,6 @@
 package icims
 
 import (
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -74,18 +72,6 @@ func PersonJobQuery(person PersonID, job JobID) Query {
 		},
 		Operator: OpAnd,
 	}
-}
-
-// after narrows the query to ids beyond one, for the next page.
-func (q Query) after(attribute string, id int64) Query {
-	next := Filter{Name: attribute, Value: []string{strconv.FormatInt(id, 10)}, Operator: OpGreater}
-	if q.Operator == "" || q.Operator == OpAnd {
-		q.Filters = append(slices.Clone(q.Filters), next)
-		return q
-	}
-	staleness := q.Staleness
-	q.Staleness = 0
-	return Query{Filters: []Filter{next}, Operator: OpAnd, Children: []Query{q}, Staleness: staleness}
 }
 
 // check refuses what iCIMS would refuse, and what it would take for "all".

@@ -63,7 +63,7 @@ func (c *Client) newRequest(ctx context.Context, op Op, p params, query string, 
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.userAgent)
+	req.Header.Set("User-Agent", userAgent)
 	return req, nil
 }
 

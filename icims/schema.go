@@ -13,7 +13,6 @@ import (
 // workflow goes by the name of "submittal".
 const (
 	SchemaPerson   = "person"
-	SchemaJob      = "job"
 	SchemaWorkflow = "submittal"
 )
 
@@ -58,9 +57,6 @@ func (c *Client) Schema(ctx context.Context, typ string) (*Schema, *Response, er
 	}
 	return &Schema{Type: typ, Properties: root.Properties, Raw: ans.body}, resp, nil
 }
-
-// Has reports whether the account sees a field.
-func (s *Schema) Has(field string) bool { _, ok := s.Properties[field]; return ok }
 
 // Collections returns the names of the fields that hold entries, sorted.
 func (s *Schema) Collections() []string {

@@ -17,20 +17,10 @@ func (c *Client) SearchPeople(ctx context.Context, q Query) ([]PersonID, *Respon
 	return search[PersonID](ctx, c, opSearchPeople, q)
 }
 
-// SearchAllPeople pages through all hits.
-func (c *Client) SearchAllPeople(ctx context.Context, q Query) ([]PersonID, error) {
-	return searchAll(ctx, q, "person.id", opSearchPeople, c.SearchPeople)
-}
-
 // SearchWorkflows returns the ids of at most MaxSearchResults recruiting
 // workflows, without doubles (API sheet §7).
 func (c *Client) SearchWorkflows(ctx context.Context, q Query) ([]WorkflowID, *Response, error) {
 	return search[WorkflowID](ctx, c, opSearchWorkflows, q)
-}
-
-// SearchAllWorkflows pages through all hits.
-func (c *Client) SearchAllWorkflows(ctx context.Context, q Query) ([]WorkflowID, error) {
-	return searchAll(ctx, q, "applicantworkflow.id", opSearchWorkflows, c.SearchWorkflows)
 }
 
 func search[ID ~int64](ctx context.Context, c *Client, op Op, q Query) ([]ID, *Response, error) {
@@ -65,31 +55,6 @@ func search[ID ~int64](ctx context.Context, c *Client, op Op, q Query) ([]ID, *R
 
 // maxPages ends a paging that a faulty server would keep going for ever.
 const maxPages = 1000
-
-func searchAll[ID ~int64](ctx context.Context, q Query, attribute string, op Op, page func(context.Context, Query) ([]ID, *Response, error)) ([]ID, error) {
-	var all []ID
-	seen := map[ID]bool{}
-	next := q
-	for range maxPages {
-		ids, _, err := page(ctx, next)
-		if err != nil {
-			return nil, err
-		}
-		fresh := 0
-		for _, id := range ids {
-			if !seen[id] {
-				seen[id] = true
-				fresh++
-				all = append(all, id)
-			}
-		}
-		if len(ids) < MaxSearchResults || fresh == 0 {
-			return all, nil
-		}
-		next = q.after(attribute, int64(slices.Max(ids)))
-	}
-	return nil, &Error{Op: op.Name, Class: ClassPermanent, Reason: ReasonBadAnswer, Sent: SentYes, Err: detail("search does not end")}
-}
 
 func staleness(minutes int) string { return "staleness=" + strconv.Itoa(minutes) }
 

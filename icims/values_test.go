@@ -220,7 +220,6 @@ func FuzzPerson(f *testing.F) {
 			t.Error("a stock folder is both purge and protected")
 		}
 		for name := range p.Raw {
-			p.Text(name)
 			p.Entries(name)
 		}
 	})

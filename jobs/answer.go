@@ -94,7 +94,7 @@ var remedies = map[store.Reason]string{
 	"icims_access_denied": "Ask iCIMS to let the integration user see the job portal, or to allow-list this service's addresses.",
 	"icims_credentials":   "Put the right credentials into the connection, then ask for the jobs again.",
 	store.ReasonPaused:    "The list is refreshed again when the customer's pause is over.",
-	store.ReasonInternal:  "Look into the worker's log for the errand; the refresh is tried again when the jobs are asked for.",
+	store.ReasonInternal:  "Look for the control task in the worker's log; the refresh is tried again when the jobs are asked for.",
 }
 
 func shown(j store.ListedJob) Job {

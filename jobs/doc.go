@@ -7,6 +7,6 @@
 // share of the day is spent on it ([Share]). Until a title was read, the address of
 // the job's public page gives one that will do.
 //
-// [Refresh] reads the list, in a worker, as an errand. [Lister] answers from what is
+// [Refresh] reads the list, in a worker, as a control task. [Lister] answers from what is
 // kept, asks for a refresh when that has become old, and says how it stands.
 package jobs

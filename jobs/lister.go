@@ -22,6 +22,8 @@ type Lister struct {
 	// nil where there is no file.
 	Filed func(customer string) (store.Connection, bool)
 	Now   func() time.Time
+	// Request requests a control task: tasks.RequestControl.
+	Request func(ctx context.Context, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error)
 
 	cache cache
 }
@@ -62,7 +64,7 @@ func (l *Lister) List(ctx context.Context, customer string, q Query) (ListPage, 
 	}
 	asked := s.held == "" && s.due(q.Refresh)
 	if asked {
-		if s.errand, _, err = l.Ledger.AskErrand(ctx, customer, store.ErrandJobs, nil, q.By); err != nil {
+		if s.task, _, err = l.Request(ctx, customer, store.ControlJobs, nil, q.By); err != nil {
 			return ListPage{}, err
 		}
 	}
@@ -101,9 +103,9 @@ type state struct {
 	list     store.JobList
 	index    index
 	budget   int
-	held     store.Reason // why no refresh may be made
-	errand   store.Errand // the latest refresh; its ID is empty where there was none
-	mended   time.Time    // failures before it say nothing any more
+	held     store.Reason      // why no refresh may be made
+	task     store.ControlTask // the latest refresh; its ID is empty where there was none
+	mended   time.Time         // failures before it say nothing any more
 	now      time.Time
 }
 
@@ -113,9 +115,9 @@ func (l *Lister) look(ctx context.Context, customer string) (state, error) {
 	if err != nil {
 		return s, err
 	}
-	// First the errand: what it has read is there when it is over.
-	s.errand, err = l.Ledger.LastErrand(ctx, customer, store.ErrandJobs)
-	if err != nil && !errors.Is(err, store.ErrNoErrand) {
+	// First the task: what it has read is there when it is over.
+	s.task, err = l.Ledger.LastControlTask(ctx, customer, store.ControlJobs)
+	if err != nil && !errors.Is(err, store.ErrNoControlTask) {
 		return s, err
 	}
 	if err := l.read(ctx, &s); err != nil {
@@ -199,7 +201,7 @@ func (l *Lister) stand(ctx context.Context, conn store.Connection, known bool, s
 	return nil
 }
 
-// Held is why a refresh must not be made now; empty where it may. An errand's calls
+// Held is why a refresh must not be made now; empty where it may. A control task's calls
 // are not held back by verdicts and pauses, and a list is not worth that.
 func Held(s store.Standing) store.Reason {
 	if s.Pause != nil {
@@ -214,7 +216,7 @@ func (s *state) stale() bool {
 }
 
 // underway reports whether a refresh waits or runs.
-func (s *state) underway() bool { return s.errand.ID != "" && !s.errand.State.Ended() }
+func (s *state) underway() bool { return s.task.ID != "" && !s.task.State.Ended() }
 
 // failed reports whether the last refresh failed, and would today: the connection was
 // neither changed nor found working since.
@@ -222,7 +224,7 @@ func (s *state) failed() bool { return s.list.Failed != "" && s.list.FailedAt.Af
 
 // titlesAlone reports whether the refresh that is under way has read the list already.
 func (s *state) titlesAlone() bool {
-	return s.errand.State == store.ErrandRunning && s.list.AsOf.After(s.errand.Began)
+	return s.task.State == store.ControlRunning && s.list.AsOf.After(s.task.Began)
 }
 
 // askAgain is when one asks once more for a refresh that no worker has begun: whoever
@@ -232,7 +234,7 @@ const askAgain = 2 * time.Second
 // due reports whether to ask for a refresh.
 func (s *state) due(wanted bool) bool {
 	if s.underway() {
-		return s.errand.State == store.ErrandWaiting && s.now.Sub(s.errand.Asked) >= askAgain
+		return s.task.State == store.ControlWaiting && s.now.Sub(s.task.Asked) >= askAgain
 	}
 	// Whoever insists is bounded by the share, and after it by the age.
 	if wanted && (s.list.SpentOn(s.now) < s.budget || s.now.Sub(s.list.AsOf) >= s.settings.MaxAge) {
@@ -254,15 +256,15 @@ func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	defer tick.Stop()
 	for {
 		// It may have ended before it was joined.
-		errand, err := l.Ledger.Errand(ctx, s.customer, store.ErrandJobs, s.errand.ID)
+		task, err := l.Ledger.ControlTask(ctx, s.customer, store.ControlJobs, s.task.ID)
 		if err == nil {
-			s.errand = errand
+			s.task = task
 			err = l.read(ctx, s)
 		}
 		switch {
 		case err != nil:
 			return err
-		case s.list.AsOf.After(before), s.errand.State.Ended(), s.titlesAlone():
+		case s.list.AsOf.After(before), s.task.State.Ended(), s.titlesAlone():
 			s.now = l.Now()
 			return nil
 		}
@@ -320,9 +322,9 @@ func (s *state) answer(q Query, below int64) ListPage {
 func (s *state) tellRefresh(a *ListPage) {
 	if s.underway() {
 		a.Refreshing = true
-		a.Refresh = &ListRefresh{Asked: s.errand.Asked, Calls: s.errand.Calls}
-		if s.errand.State == store.ErrandRunning {
-			a.Refresh.Began = &s.errand.Began
+		a.Refresh = &ListRefresh{Asked: s.task.Asked, Calls: s.task.Calls}
+		if s.task.State == store.ControlRunning {
+			a.Refresh.Began = &s.task.Began
 		}
 	}
 	switch {
@@ -331,15 +333,15 @@ func (s *state) tellRefresh(a *ListPage) {
 	case s.failed():
 		a.Problem = trouble(s.list.Failed)
 		a.Problem.At = &s.list.FailedAt
-	case a.AsOf == nil && s.errand.State == store.ErrandFailed:
+	case a.AsOf == nil && s.task.State == store.ControlFailed:
 		a.Problem = s.failure()
 	}
 }
 
-// failure is why an errand came to nothing, of which the list knows nothing.
+// failure is why a refresh failed that left nothing in the list.
 func (s *state) failure() *ListTrouble {
-	switch s.errand.Failure {
-	case store.ErrandNoConnection, store.ErrandUnusable, store.ErrandSealed:
+	switch s.task.Failure {
+	case store.ControlNoConnection, store.ControlUnusable, store.ControlSealed:
 		return trouble(store.ReasonNoConnection)
 	default:
 		return trouble(store.ReasonInternal)

@@ -11,14 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 )
 
 // asked are the refreshes that were asked for.
-func (r *rig) asked() []store.Errand {
+func (r *rig) asked() []store.ControlTask {
 	r.t.Helper()
-	list, err := r.ledger.Errands(r.t.Context(), customer, store.ErrandJobs)
+	list, err := r.ledger.ControlTasks(r.t.Context(), customer, store.ControlJobs)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -28,15 +29,12 @@ func (r *rig) asked() []store.Errand {
 // work does the refresh that was asked for, as a worker does.
 func (r *rig) work() jobs.Refreshed {
 	r.t.Helper()
-	claim, _, claimed, err := r.ledger.ClaimErrand(r.t.Context(), customer, store.ErrandJobs, "w1", time.Minute)
-	if err != nil || !claimed {
-		r.t.Fatalf("no refresh was asked for: %v", err)
-	}
+	claim := testrig.BeginControl(r.t, r.ledger, customer, store.ControlJobs)
 	done, err := r.refreshOf(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.ledger.StepErrand(r.t.Context(), claim, store.ErrandStep{To: store.ErrandDone, Result: done}); err != nil {
+	if err := r.ledger.StepControlTask(r.t.Context(), claim, store.ControlStep{To: store.ControlDone, Result: done}); err != nil {
 		r.t.Fatal(err)
 	}
 	return done
@@ -312,7 +310,7 @@ func TestTitlesComeFromTheListThatIsKeptWhateverItsAge(t *testing.T) {
 	if len(r.asked()) != asked {
 		t.Errorf("a refresh was asked for: %+v", r.asked())
 	}
-	another := &jobs.Lister{Ledger: r.ledger, Settings: r.lister.Settings, Now: r.lister.Now}
+	another := &jobs.Lister{Ledger: r.ledger, Settings: r.lister.Settings, Now: r.lister.Now, Request: r.lister.Request}
 	if found, err := another.Titles(t.Context(), "99", 3); err != nil || len(found) != 0 {
 		t.Errorf("of another customer: %v, %v", found, err)
 	}

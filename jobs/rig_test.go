@@ -95,7 +95,7 @@ func newRig(t *testing.T, portals ...int) *rig {
 		t.Fatal(err)
 	}
 	r.enteredAt(start.Add(-time.Hour))
-	r.lister = &jobs.Lister{Ledger: r.ledger, Hosts: r.hosts, Settings: jobs.DefaultSettings(), Now: r.clock.Now}
+	r.lister = &jobs.Lister{Ledger: r.ledger, Hosts: r.hosts, Settings: jobs.DefaultSettings(), Now: r.clock.Now, Request: r.ledger.RecordControlTask}
 	return r
 }
 

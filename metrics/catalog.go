@@ -106,8 +106,9 @@ var (
 	lanesAtOnce      = declare(Gauge, EveryWorker, "lanes_limit", "Most lanes that the process opens (max_lanes).")
 	customersRefused = declare(Gauge, EveryWorker, "customers_refused", "Customers with work that the process has no usable connection for.")
 	findingsTotal    = declare(Counter, EveryWorker, "reconciler_findings_total", "What the reconciler has put right.", labelFinding)
-	errandsRunning   = declare(Gauge, EveryWorker, "errands_running", "Errands that the process does, or is about to.", labelErrand)
-	errandsTotal     = declare(Counter, EveryWorker, "errands_total", "Errands that the process no longer does, by how that ended.", labelErrand, labelErrandEnd)
+	controlRunning   = declare(Gauge, EveryWorker, "control_tasks_running", "Control tasks that the process runs.", labelControl)
+	controlTotal     = declare(Counter, EveryWorker, "control_tasks_total", "Runs of control tasks, by how they ended.", labelControl, labelControlEnd)
+	intakeTotal      = declare(Counter, EveryWorker, "intake_tasks_total", "Tasks of the queue icims:intake that have ended, by how.", labelIntakeEnd)
 	forgedTotal      = declare(Counter, EveryWorker, "forged_records_total", "Records in Redis that this service did not write as they stood, and that the process refused.", labelForgery)
 	leader           = declare(Gauge, EveryWorker, "leader", "1 where the process reconciles and shows the fleet's metrics.")
 

@@ -18,7 +18,7 @@ type queueWork struct {
 
 func queuesOf(p operate.Place) []queueWork {
 	held := p.Hold.Keeps()
-	return []queueWork{{queueBulk, p.Queues.Bulk, held}, {queueExpress, p.Queues.Express, held && !p.Hold.BulkOnly}}
+	return []queueWork{{queueBulk, p.Queues.Bulk(), held}, {queueExpress, p.Queues.Express, held && !p.Hold.BulkOnly}}
 }
 
 // depths are the numbers of a queue by the label "state".

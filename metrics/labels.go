@@ -8,6 +8,8 @@ import (
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // Label is a label with all values that it can have.
@@ -79,7 +81,7 @@ var (
 	labelReason     = Label{"reason", texts(store.Reasons(), labelNone, labelOther), "[errors.md](errors.md)"}
 	labelOperation  = Label{"operation", operationNames(), "of iCIMS's API, as in `icims/op.go`"}
 	labelStatus     = Label{"status", statusClasses, "class of the HTTP status; `none`: no answer came"}
-	labelQueue      = Label{"queue", []string{queueBulk, queueExpress}, "`express`: small batches and errands"}
+	labelQueue      = Label{"queue", []string{queueBulk, queueExpress}, "`express`: small batches and control tasks"}
 	labelWork       = Label{"state", []string{workActive, workLate, workWaiting}, "`later`: comes back at a time of its own"}
 	labelHeld       = Label{"held", []string{heldNo, heldYes}, "`yes`: a pause, a verdict, a spent budget or an open breaker holds the customer's exports back"}
 	labelHoldReason = Label{"reason", holdReasons(), "[errors.md](errors.md); `web_ui`: paused in asynq's web UI"}
@@ -87,9 +89,10 @@ var (
 	labelLane       = Label{"state", []string{laneClosing, laneOpen, laneWanted}, "`waiting`: customers for whom there is no lane left"}
 	labelBreaker    = Label{"state", worker.BreakerStates(), "of the circuit breaker"}
 	labelFinding    = Label{"finding", texts(worker.Findings()), "as in `worker/observer.go`"}
-	labelErrand     = Label{"kind", texts(store.ErrandKinds(), labelOther), "of the errand"}
+	labelControl    = Label{"kind", texts(store.ControlKinds(), labelOther), "of the control task"}
 	labelForgery    = Label{"what", texts([]store.Forgery{store.ForgedTask, store.ForgedExport}), "as in `store/forgery.go`"}
-	labelErrandEnd  = Label{"end", texts(worker.ErrandEnds()), "`lost`: to another worker"}
+	labelControlEnd = Label{"end", texts(control.Ends()), "`lost`: to another run of the task"}
+	labelIntakeEnd  = Label{"end", texts(intake.Ends()), "`readable`, `unknown_type`: refused, and erased from Redis"}
 	labelLoss       = Label{"kind", texts(store.LossKinds()), "as in `store/went_back.go`"}
 	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export check`"}
 	labelTrouble    = Label{"trouble", texts(store.Troubles()), "as in `store/trouble.go`"}

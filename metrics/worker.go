@@ -8,12 +8,14 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // WorkerMetrics count what goes on in a worker. Worker.Observe takes them.
 type WorkerMetrics struct {
-	exports, calls, refused, breakers, findings, errands, forged *prometheus.CounterVec
-	took, waited                                                 *prometheus.HistogramVec
+	exports, calls, refused, breakers, findings, control, intake, forged *prometheus.CounterVec
+	took, waited                                                         *prometheus.HistogramVec
 }
 
 var _ worker.Observer = (*WorkerMetrics)(nil)
@@ -23,7 +25,7 @@ var _ worker.Observer = (*WorkerMetrics)(nil)
 func NewWorkerMetrics(r prometheus.Registerer, vitals func() worker.Vitals) *WorkerMetrics {
 	m := &WorkerMetrics{
 		exports: newExports(r), calls: callsTotal.counterIn(r), refused: permitsRefused.counterIn(r), breakers: breakerChanges.counterIn(r),
-		findings: findingsTotal.counterIn(r), errands: errandsTotal.counterIn(r), forged: forgedTotal.counterIn(r),
+		findings: findingsTotal.counterIn(r), control: controlTotal.counterIn(r), intake: intakeTotal.counterIn(r), forged: forgedTotal.counterIn(r),
 		took: callDuration.histogramIn(r), waited: permitWait.histogramIn(r),
 	}
 	r.MustRegister(vitalsCollector(vitals))
@@ -97,15 +99,20 @@ func (m *WorkerMetrics) Forged(what store.Forgery) {
 	m.forged.WithLabelValues(labelForgery.within(string(what))).Inc()
 }
 
-// ErrandOver counts an errand.
-func (m *WorkerMetrics) ErrandOver(kind store.ErrandKind, end worker.ErrandEnd) {
-	m.errands.WithLabelValues(labelErrand.within(string(kind)), labelErrandEnd.within(string(end))).Inc()
+// ControlTaskEnded counts a run of a control task.
+func (m *WorkerMetrics) ControlTaskEnded(kind store.ControlKind, end control.End) {
+	m.control.WithLabelValues(labelControl.within(string(kind)), labelControlEnd.within(string(end))).Inc()
+}
+
+// IntakeEnded counts a task of an upstream service.
+func (m *WorkerMetrics) IntakeEnded(how intake.End) {
+	m.intake.WithLabelValues(labelIntakeEnd.within(string(how))).Inc()
 }
 
 // vitalsCollector shows how a worker does.
 type vitalsCollector func() worker.Vitals
 
-var vitalMetrics = []*Metric{callsInFlight, callsAtOnce, breakers, lanes, lanesAtOnce, customersRefused, errandsRunning, leader}
+var vitalMetrics = []*Metric{callsInFlight, callsAtOnce, breakers, lanes, lanesAtOnce, customersRefused, controlRunning, leader}
 
 // Describe names what it shows.
 func (vitalsCollector) Describe(out chan<- *prometheus.Desc) { describe(out, vitalMetrics) }
@@ -124,11 +131,11 @@ func (c vitalsCollector) Collect(out chan<- prometheus.Metric) {
 	show(lanesAtOnce, float64(v.MaxLanes))
 	show(customersRefused, float64(v.Refused))
 	running := map[string]int{}
-	for kind, n := range v.Errands {
-		running[labelErrand.within(string(kind))] += n
+	for kind, n := range v.Control {
+		running[labelControl.within(string(kind))] += n
 	}
-	for _, kind := range labelErrand.Values {
-		show(errandsRunning, float64(running[kind]), kind)
+	for _, kind := range labelControl.Values {
+		show(controlRunning, float64(running[kind]), kind)
 	}
 	show(leader, flag(v.Leads))
 }

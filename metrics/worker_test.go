@@ -9,18 +9,19 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 func TestWhatAWorkerTellsIsCounted(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	m := NewWorkerMetrics(registry, func() worker.Vitals {
-		return worker.Vitals{Open: 3, Waiting: 2, Breakers: map[string]int{"open": 1}, Errands: map[store.ErrandKind]int{"verify": 1, "new": 2}}
+		return worker.Vitals{Open: 3, Waiting: 2, Breakers: map[string]int{"open": 1}, Control: map[store.ControlKind]int{"verify": 1, "new": 2}}
 	})
 	m.Reconciled(worker.FindingNoTask, 4)
 	m.BreakerIs("open")
-	m.ErrandOver(store.ErrandVerify, worker.ErrandOverLost)
-	m.ErrandOver("of a newer version", worker.ErrandOverDone)
+	m.ControlTaskEnded(store.ControlVerify, control.EndLost)
+	m.ControlTaskEnded("of a newer version", control.EndDone)
 	m.Permitted(true, time.Second, true)
 	m.Permitted(false, 0, false)
 	m.Handled(worker.OutcomeDead, "ana.duarte@example.com") // no reason at all
@@ -46,7 +47,7 @@ func TestWhatAWorkerTellsIsCounted(t *testing.T) {
 	}
 	want := map[string]float64{ // the labels are in the order of their names
 		"reconciler_findings_total no_task": 4, "breaker_changes_total open": 1, "breakers open": 1, "lanes open": 3, "lanes waiting": 2,
-		"errands_total lost verify": 1, "errands_total done other": 1, "errands_running verify": 1, "errands_running other": 2,
+		"control_tasks_total lost verify": 1, "control_tasks_total done other": 1, "control_tasks_running verify": 1, "control_tasks_running other": 2,
 		"permit_wait_seconds express": 1, "permits_refused_total bulk": 1,
 		"exports_total dead other": 1, "exports_total created none": 1,
 		"calls_total people.get 4xx": 1, "calls_total other none": 1, "call_duration_seconds people.get": 1, "call_duration_seconds other": 1,

@@ -2,11 +2,15 @@ package operate
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/readback"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // AuditResult is what an audit found.
@@ -31,6 +35,19 @@ type AuditResult struct {
 	Seconds float64  `json:"seconds"`
 }
 
+// ViolationIntake: somebody enqueued tasks that were refused and erased.
+const ViolationIntake = "intake_refused"
+
+// refusedFor is how long the check tells of refused tasks.
+const refusedFor = 24 * time.Hour
+
+func were(n int) string {
+	if n == 1 {
+		return "1 task was"
+	}
+	return prose.Grouped(n) + " tasks were"
+}
+
 // Audit proves of customers that no export is lost and that all records agree, the
 // queue's included.
 func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptions) (AuditResult, error) {
@@ -50,9 +67,20 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 		r.Violations = append(r.Violations, a.Violations...)
 		r.More += a.Count() - len(a.Violations)
 	}
-	if r.Worker, err = worker.Reconciling(ctx, d.Redis); err != nil {
+	refused, err := intake.Refused(d.Redis, started.Add(-refusedFor))
+	if err != nil {
 		return r, err
 	}
+	if refused > 0 {
+		r.Violations = append(r.Violations, store.Violation{Kind: ViolationIntake, Text: fmt.Sprintf(
+			"%s refused and erased in the last 24 hours: of an unknown type, or not sealed. Find the producer by the archive of %s in asynq's web UI; it must make tasks with tasks.NewTask.",
+			were(refused), tasks.IntakeQueue)})
+	}
+	fleet, err := d.Ledger.Fleet(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Worker = fleet.Alive()
 	if r.Outage, err = d.Outage(ctx); err != nil {
 		return r, err
 	}

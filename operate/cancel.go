@@ -54,11 +54,14 @@ type CancelScope struct {
 // *UnrecordedError.
 func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	const pause = time.Second
-	once := func() (store.Cancellation, error) {
+	once := func() (all store.Cancellation, err error) {
 		if scope.Batch != "" {
-			return d.Ledger.Cancel(ctx, scope.Batch, options)
+			all, err = d.Ledger.Cancel(ctx, scope.Batch, options)
+		} else {
+			all, err = d.Ledger.CancelCustomer(ctx, scope.Customer, options)
 		}
-		return d.Ledger.CancelCustomer(ctx, scope.Customer, options)
+		// Also where it broke off.
+		return all, errors.Join(err, d.remove(context.WithoutCancel(ctx), scope.Customer, all.Exports))
 	}
 	all, err := once()
 	for end := time.Now().Add(patience); err == nil && all.Busy > 0 && !options.DryRun && time.Now().Add(pause).Before(end); {

@@ -163,7 +163,7 @@ func (l Letter) Line() DeadLine {
 	}
 	if l.last != nil && len(l.last.Calls) > 0 {
 		call := l.last.Calls[len(l.last.Calls)-1]
-		line.Operation, line.Status, line.Transaction, line.Codes = call.Op, call.Status, call.Transaction, CodesOf(call)
+		line.Operation, line.Status, line.Transaction, line.Codes = call.Op, call.Status, call.Transaction, codesOf(call)
 	}
 	return line
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // DeadOrder says who acts on dead letters, why, and on how many at most.
@@ -60,7 +59,8 @@ func (d *Desk) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder) (D
 // errors are those of RetryDead.
 func (d *Desk) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
 	discard := func(ctx context.Context, customer string, exports []string) (int, error) {
-		return d.Ledger.DiscardAll(ctx, customer, exports, o.Who, o.Why)
+		n, err := d.Ledger.DiscardAll(ctx, customer, exports, o.Who, o.Why)
+		return n, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, exports))
 	}
 	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, toFirst(discard))
 }
@@ -76,16 +76,15 @@ func (d *Desk) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrder,
 	transfer := store.NewTransfer(choice.Customers[0], job, o.Who, o.Why)
 	act := func(ctx context.Context, customer string, exports []string, most int) (int, int, error) {
 		sent, through, err := d.Ledger.Transfer(ctx, transfer, exports, most)
-		alarms := make([]tasks.Alarm, len(sent))
+		from, to := make([]string, len(sent)), make([]string, len(sent))
 		for i, s := range sent {
-			alarms[i] = tasks.Alarm{Export: s.To}
+			from[i], to[i] = s.From, s.To
 			if !slices.Contains(r.Batches, s.Batch) {
 				r.Batches = append(r.Batches, s.Batch)
 			}
 		}
-		if len(alarms) > 0 {
-			// Whatever is not enqueued here, the workers find by themselves.
-			err = errors.Join(err, tasks.Enqueue(ctx, d.Redis, d.Ledger, customer, alarms...))
+		if len(sent) > 0 {
+			err = errors.Join(err, d.queues().Delete(ctx, customer, from...), d.start(ctx, customer, to))
 		}
 		return through, len(sent), err
 	}
@@ -105,12 +104,7 @@ func (d *Desk) revive(ctx context.Context, customer string, exports []string, o 
 	if err != nil || len(revived) == 0 {
 		return 0, err
 	}
-	alarms := make([]tasks.Alarm, len(revived))
-	for i, r := range revived {
-		alarms[i] = tasks.Alarm{Export: r.Export, Generation: r.Generation}
-	}
-	// Whatever is not enqueued here, the workers find by themselves.
-	return len(revived), tasks.Enqueue(ctx, d.Redis, d.Ledger, customer, alarms...)
+	return len(revived), d.start(ctx, customer, revived)
 }
 
 // deadAct does something to at most so many of the exports, 0 for all. It tells how many of

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 // ExplainedDead is a dead letter explained.
@@ -66,7 +66,7 @@ func (d *Desk) ExplainDead(ctx context.Context, l Letter, teller Storyteller) (E
 		return explained, err
 	}
 	for _, e := range story {
-		explained.Told = append(explained.Told, teller.Tell(e))
+		explained.Told = append(explained.Told, teller.tell(e))
 	}
 	b, err := d.Ledger.Batch(ctx, l.Batch)
 	if err != nil && !errors.Is(err, store.ErrNoBatch) {
@@ -97,6 +97,6 @@ func (d *Desk) OpenDead(ctx context.Context, explained *ExplainedDead, who strin
 	if err := d.Ledger.Act(ctx, explained.Customer, action); err != nil {
 		return known, &UnrecordedError{Thing: "look", Err: err}
 	}
-	explained.Data, explained.Workflow, _ = worker.Preview(payload.Candidate, conn, explained.Job, d.DummyDomain)
+	explained.Data, explained.Workflow, _ = mapping.Preview(payload.Candidate, conn, explained.Job, d.DummyDomain)
 	return known, nil
 }

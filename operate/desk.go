@@ -25,6 +25,8 @@ type Desk struct {
 	Hosts  icims.HostPolicy
 	// DummyDomain is that of the deployment.
 	DummyDomain string
+	// TaskRetention is for how long asynq keeps completed tasks.
+	TaskRetention time.Duration
 	// Filed are the usable connections of the file of connections; nil where none is
 	// named or it cannot be read.
 	Filed func() map[string]store.Connection
@@ -34,7 +36,7 @@ type Desk struct {
 
 // NewLister returns what answers about jobs.
 func (d *Desk) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
-	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Filed: func(customer string) (store.Connection, bool) {
+	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Request: d.RequestControl, Filed: func(customer string) (store.Connection, bool) {
 		conn, ok := d.filed()[customer]
 		return conn, ok
 	}}
@@ -101,8 +103,8 @@ func (d *Desk) Links(ctx context.Context, customer string) Links {
 	return LinksOf(conn, d.Hosts)
 }
 
-// Limits are those of the customer's connection, else those of the standard licence.
-func (d *Desk) Limits(ctx context.Context, customer string) store.Limits {
+// limits are those of the customer's connection, else those of the standard licence.
+func (d *Desk) limits(ctx context.Context, customer string) store.Limits {
 	conn, _ := d.Connection(ctx, customer)
 	return conn.Limits.Or(store.DefaultLimits())
 }

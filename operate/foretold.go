@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
-	"github.com/seekout/icims-export/store"
 )
 
 // Foretold is a forecast as text: what is to be done, what is left of the day, and
 // when it will be done. kept tells that something keeps the exports of which the
 // forecast does not know, such as that no worker runs.
-func Foretold(f store.Forecast, now time.Time, kept bool) string {
+func Foretold(f forecast.Forecast, now time.Time, kept bool) string {
 	text := aboutCalls(f.Calls) + " to go"
 	if others := f.Ahead - f.Calls; others > 0 {
 		text += fmt.Sprintf(", and %s of other batches in between", prose.Grouped(others))
@@ -22,7 +22,7 @@ func Foretold(f store.Forecast, now time.Time, kept bool) string {
 // Reckoned is what exports would take that are not handed over yet, in sentences. The one
 // number that is reckoned with stands first, then between which it lies. asOf says
 // what the day's calls are told by.
-func Reckoned(e Estimate, f store.Forecast, asOf string, now time.Time, kept bool) string {
+func Reckoned(e Estimate, f forecast.Forecast, asOf string, now time.Time, kept bool) string {
 	if e.Candidates == 0 {
 		return "It would take no calls to iCIMS."
 	}
@@ -42,7 +42,7 @@ func aboutCalls(n int) string {
 }
 
 // within is what is left of the day, and when it will be done.
-func within(f store.Forecast, now time.Time, kept bool) string {
+func within(f forecast.Forecast, now time.Time, kept bool) string {
 	text := fmt.Sprintf("%s of %s left today", prose.Grouped(f.LeftToday), prose.Grouped(f.PerDay))
 	switch {
 	case !f.Done.IsZero() && kept:

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -12,23 +13,23 @@ import (
 func TestForetoldInWords(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
-		change func(*store.Forecast)
+		change func(*forecast.Forecast)
 		kept   bool
 		want   string
 	}{
-		"across days":                        {func(f *store.Forecast) { f.Done = time.Date(2026, 11, 24, 14, 9, 40, 0, time.UTC) }, false, "about 12,300 calls to go; 2,480 of 10,000 left today; done about 24 Nov 14:10 UTC"},
-		"the same day":                       {func(f *store.Forecast) { f.Done = now.Add(2 * time.Hour) }, false, "; done about 14:00 UTC"},
-		"the next year":                      {func(f *store.Forecast) { f.Done = now.AddDate(1, 0, 0) }, false, "; done about 22 Nov 2027"},
-		"within the hour":                    {func(f *store.Forecast) { f.Done = now.Add(11*time.Minute + 40*time.Second) }, false, "; done in about 12 minutes"},
-		"at once":                            {func(f *store.Forecast) { f.Done = now.Add(time.Second) }, false, "; done within a minute"},
-		"one call":                           {func(f *store.Forecast) { f.Calls, f.Ahead, f.Done = 1, 1, now }, false, "1 call to go; "},
-		"in turns":                           {func(f *store.Forecast) { f.Ahead, f.Done = 14_300, now }, false, "12,300 calls to go, and 2,000 of other batches in between; 2,480"},
-		"kept by what forecasts do not know": {func(f *store.Forecast) { f.Done = now.Add(2 * time.Hour) }, true, "; done about 14:00 UTC if it went on at once"},
-		"paused without end":                 {func(f *store.Forecast) { f.Waits = store.ReasonPaused }, false, "; when it will be done depends on when it goes on"},
-		"never":                              {func(*store.Forecast) {}, false, "; it will not be done as things stand"},
+		"across days":                        {func(f *forecast.Forecast) { f.Done = time.Date(2026, 11, 24, 14, 9, 40, 0, time.UTC) }, false, "about 12,300 calls to go; 2,480 of 10,000 left today; done about 24 Nov 14:10 UTC"},
+		"the same day":                       {func(f *forecast.Forecast) { f.Done = now.Add(2 * time.Hour) }, false, "; done about 14:00 UTC"},
+		"the next year":                      {func(f *forecast.Forecast) { f.Done = now.AddDate(1, 0, 0) }, false, "; done about 22 Nov 2027"},
+		"within the hour":                    {func(f *forecast.Forecast) { f.Done = now.Add(11*time.Minute + 40*time.Second) }, false, "; done in about 12 minutes"},
+		"at once":                            {func(f *forecast.Forecast) { f.Done = now.Add(time.Second) }, false, "; done within a minute"},
+		"one call":                           {func(f *forecast.Forecast) { f.Calls, f.Ahead, f.Done = 1, 1, now }, false, "1 call to go; "},
+		"in turns":                           {func(f *forecast.Forecast) { f.Ahead, f.Done = 14_300, now }, false, "12,300 calls to go, and 2,000 of other batches in between; 2,480"},
+		"kept by what forecasts do not know": {func(f *forecast.Forecast) { f.Done = now.Add(2 * time.Hour) }, true, "; done about 14:00 UTC if it went on at once"},
+		"paused without end":                 {func(f *forecast.Forecast) { f.Waits = store.ReasonPaused }, false, "; when it will be done depends on when it goes on"},
+		"never":                              {func(*forecast.Forecast) {}, false, "; it will not be done as things stand"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := store.Forecast{Calls: 12_300, Ahead: 12_300, LeftToday: 2480, PerDay: 10_000}
+			f := forecast.Forecast{Calls: 12_300, Ahead: 12_300, LeftToday: 2480, PerDay: 10_000}
 			c.change(&f)
 			if got := Foretold(f, now, c.kept); !strings.Contains(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
@@ -41,19 +42,19 @@ func TestReckonedInWords(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		e    Estimate
-		f    store.Forecast
+		f    forecast.Forecast
 		kept bool
 		want string
 	}{
 		"one number, and between which it lies": {
-			Estimate{Candidates: 100, Least: 202, Most: 404}, store.Forecast{Calls: 204, Ahead: 204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, false,
+			Estimate{Candidates: 100, Least: 202, Most: 404}, forecast.Forecast{Calls: 204, Ahead: 204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, false,
 			"It would take about 204 calls to iCIMS, going by what such exports take: 202 if all are new there, and at most 404. As things stand: 9,000 of 10,000 left today; done within a minute.",
 		},
 		"in turns, and kept": {
-			Estimate{Candidates: 100, Least: 202, Most: 404}, store.Forecast{Calls: 204, Ahead: 1204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, true,
+			Estimate{Candidates: 100, Least: 202, Most: 404}, forecast.Forecast{Calls: 204, Ahead: 1204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, true,
 			"As things stand: 1,000 calls of other batches in between; 9,000 of 10,000 left today; done within a minute if it went on at once.",
 		},
-		"nobody would be sent": {Estimate{Skipped: 3}, store.Forecast{}, false, "It would take no calls to iCIMS."},
+		"nobody would be sent": {Estimate{Skipped: 3}, forecast.Forecast{}, false, "It would take no calls to iCIMS."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Reckoned(c.e, c.f, "As things stand", now, c.kept); !strings.HasSuffix(got, c.want) {

@@ -45,33 +45,40 @@ type Hold struct {
 // WebUI stands for whoever pauses a queue there, of whom asynq keeps nothing.
 const WebUI = "the queue's web UI"
 
-// HoldOf says what keeps a customer's exports: the strongest of all reasons.
-func HoldOf(s store.Standing, q tasks.QueueStates) Hold {
-	pending := q.Bulk.Pending + q.Express.Pending
+// holdOf says what keeps a customer's exports: the strongest of all reasons.
+func holdOf(s store.Standing, q tasks.QueueStates) Hold {
+	if s.PauseOver { // a worker is about to resume the queues
+		q.Express.Paused, q.Normal.Paused, q.Large.Paused = false, false, false
+	}
+	bulk, express, total := q.Bulk(), q.Express, q.Total()
 	switch {
 	case s.Pause != nil:
 		return Hold{State: LanePaused, Reason: store.ReasonPaused, By: cmp.Or(s.Pause.By, "an operator"), Why: s.Pause.Why, Until: s.Pause.Until}
-	case q.Bulk.Paused && q.Express.Paused:
+	case q.Normal.Paused && q.Large.Paused && express.Paused:
 		return Hold{State: LanePaused, By: WebUI}
 	case !s.ClosedExpress.Open():
 		return Hold{State: LaneClosed, Reason: s.ClosedExpress.Reason, Until: s.ClosedExpress.Until}
-	case isOpen(s.Breakers):
+	case isOpen(s.Breakers) && time.Since(s.LastGood) > reachedLately:
 		return Hold{State: LaneFailing, Reason: store.ReasonBreakerOpen}
-	case q.Bulk.Paused:
+	case bulk.Paused:
 		return Hold{State: LanePaused, By: WebUI, BulkOnly: true}
-	case q.Express.Paused && q.Express.Pending > 0:
+	case express.Paused && express.Pending > 0:
 		return Hold{State: LanePaused, By: WebUI}
-	case !s.Closed.Open() && q.Bulk.Pending > 0 && q.Express.Pending == 0:
+	case !s.Closed.Open() && bulk.Pending > 0 && express.Pending == 0:
 		return Hold{State: LaneClosed, Reason: s.Closed.Reason, Until: s.Closed.Until, BulkOnly: true}
-	case s.InFlight > 0 || q.Bulk.Active+q.Express.Active > 0:
+	case s.InFlight > 0 || total.Active > 0:
 		return Hold{State: LaneOpen}
-	case pending > 0:
+	case total.Pending > 0:
 		return Hold{State: LaneWaiting}
-	case q.Bulk.Later()+q.Express.Later() > 0:
+	case total.Later() > 0:
 		return Hold{State: LaneLater}
 	}
 	return Hold{State: LaneIdle}
 }
+
+// reachedLately is for how long after a call that succeeded iCIMS counts as well: a breaker
+// that is open all the same is the fault of its process.
+const reachedLately = time.Minute
 
 func isOpen(breakers map[string]string) bool {
 	for _, state := range breakers {

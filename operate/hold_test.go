@@ -15,7 +15,7 @@ func TestHold(t *testing.T) {
 	quota := store.Closure{Reason: "icims_quota_exhausted", Until: soon}
 	credentials := store.Closure{Reason: "icims_credentials", Until: soon}
 	busy := func(s store.Standing, q tasks.QueueStates) (store.Standing, tasks.QueueStates) {
-		q.Bulk.Pending += 10
+		q.Normal.Pending += 10
 		return s, q
 	}
 	for name, c := range map[string]struct {
@@ -29,12 +29,12 @@ func TestHold(t *testing.T) {
 		"nothing":            {idle: LaneIdle, state: LaneWaiting},
 		"calls in flight":    {standing: store.Standing{InFlight: 1}, idle: LaneOpen, state: LaneOpen},
 		"tasks in work":      {queues: tasks.QueueStates{Express: tasks.QueueState{Active: 1}}, idle: LaneOpen, state: LaneOpen},
-		"tasks for later":    {queues: tasks.QueueStates{Bulk: tasks.QueueState{Retry: 1}}, idle: LaneLater, state: LaneWaiting},
+		"tasks for later":    {queues: tasks.QueueStates{Large: tasks.QueueState{Retry: 1}}, idle: LaneLater, state: LaneWaiting},
 		"a pause with end":   {store.Standing{Pause: &store.Pause{By: "joe", Why: "go-live", Until: soon}}, tasks.QueueStates{}, LanePaused, LanePaused, "by joe until ", "icims-export resume 1234"},
 		"a pause for now":    {store.Standing{Pause: &store.Pause{By: "joe", Why: "go-live"}}, tasks.QueueStates{}, LanePaused, LanePaused, "by joe until somebody resumes: go-live", "icims-export resume 1234"},
 		"a sealed pause":     {store.Standing{Pause: &store.Pause{}}, tasks.QueueStates{}, LanePaused, LanePaused, "by an operator until somebody resumes", "is paused by an operator"},
-		"a pause in the web": {store.Standing{}, tasks.QueueStates{Bulk: tasks.QueueState{Paused: true}, Express: tasks.QueueState{Paused: true}}, LanePaused, LanePaused, "in the queue's web UI", "the queues are paused"},
-		"one of large ones":  {store.Standing{}, tasks.QueueStates{Bulk: tasks.QueueState{Paused: true}}, LanePaused, LanePaused, "in the queue's web UI; small batches go on", "the queue for large batches"},
+		"a pause in the web": {store.Standing{}, tasks.QueueStates{Normal: tasks.QueueState{Paused: true}, Large: tasks.QueueState{Paused: true}, Express: tasks.QueueState{Paused: true}}, LanePaused, LanePaused, "in the queue's web UI", "the queues are paused"},
+		"one of large ones":  {store.Standing{}, tasks.QueueStates{Large: tasks.QueueState{Paused: true}}, LanePaused, LanePaused, "in the queue's web UI; small batches go on", "the queue for large batches"},
 		"a pause of what has no work": {
 			store.Standing{}, tasks.QueueStates{Express: tasks.QueueState{Paused: true}}, LaneIdle, LaneWaiting, "", "",
 		},
@@ -45,10 +45,10 @@ func TestHold(t *testing.T) {
 		"a pause before a quota": {store.Standing{Pause: &store.Pause{By: "joe"}, ClosedExpress: quota}, tasks.QueueStates{}, LanePaused, LanePaused, "by joe", "resume 1234"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := HoldOf(c.standing, c.queues); got.State != c.idle {
+			if got := holdOf(c.standing, c.queues); got.State != c.idle {
 				t.Errorf("without tasks %s, want %s", got.State, c.idle)
 			}
-			got := HoldOf(busy(c.standing, c.queues))
+			got := holdOf(busy(c.standing, c.queues))
 			if got.State != c.state || !strings.Contains(got.Text(prose.Clock{}), c.text) || c.text == "" && got.Text(prose.Clock{}) != "" {
 				t.Errorf("with tasks %s %q, want %s %q", got.State, got.Text(prose.Clock{}), c.state, c.text)
 			}
@@ -58,7 +58,7 @@ func TestHold(t *testing.T) {
 		})
 	}
 	t.Run("words of others cannot confuse a terminal", func(t *testing.T) {
-		h := HoldOf(store.Standing{Pause: &store.Pause{By: "j\x1boe", Why: "a\nb"}}, tasks.QueueStates{})
+		h := holdOf(store.Standing{Pause: &store.Pause{By: "j\x1boe", Why: "a\nb"}}, tasks.QueueStates{})
 		if text := h.Text(prose.Clock{}); strings.ContainsAny(text, "\x1b\n") {
 			t.Errorf("got %q", text)
 		}

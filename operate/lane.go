@@ -2,9 +2,9 @@ package operate
 
 import (
 	"context"
-	"slices"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -32,7 +32,7 @@ func (l LaneDetail) Kept() bool {
 type OpenBatch struct {
 	store.Batch
 
-	Forecast store.Forecast `json:"forecast" doc:"When it will be done, as things stand."`
+	Forecast forecast.Forecast `json:"forecast" doc:"When it will be done, as things stand."`
 }
 
 // shownEvents is how many events and actions are shown.
@@ -49,7 +49,7 @@ func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
 	if err != nil {
 		return l, err
 	}
-	have, err := d.Stored(ctx, customer)
+	have, err := d.stored(ctx, customer)
 	if err != nil {
 		return l, err
 	}
@@ -79,15 +79,12 @@ func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standin
 	if err != nil {
 		return nil, err
 	}
-	calls := make([]float64, len(open))
-	for i, b := range open {
-		calls[i] = costs.Remaining(b)
-	}
-	now, limits := time.Now(), d.Limits(ctx, customer)
+	now, limits := time.Now(), d.limits(ctx, customer)
 	shown := make([]OpenBatch, len(open))
 	for i, b := range open {
-		demand := store.Demand{Calls: calls[i], Others: slices.Delete(slices.Clone(calls), i, i+1), Express: tasks.GoesExpress(b.Accepted)}
-		shown[len(open)-1-i] = OpenBatch{b, store.Foretell(now, demand, s, limits)}
+		demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}
+		demand.Others = othersBefore(demand.Calls, b, open, costs)
+		shown[len(open)-1-i] = OpenBatch{b, forecast.Of(now, demand, s, limits)}
 	}
 	return shown, nil
 }

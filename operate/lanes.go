@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +27,20 @@ type Lane struct {
 	// Breakers are those that are not closed, by worker.
 	Breakers   map[string]string `json:"breakers,omitempty" doc:"Circuit breakers that are not closed, by worker."`
 	Connection string            `json:"connection,omitempty" doc:"What is wrong with the connection, as far as it is known."`
+}
+
+// BreakerTexts says of each circuit breaker that is not closed whose fault that is: iCIMS's, or
+// the worker's where other workers reach iCIMS.
+func (l Lane) BreakerTexts() []string {
+	text := "%s in worker %s, which does not reach iCIMS while others do: check that worker's network"
+	if l.State == LaneFailing {
+		text = "%s in worker %s: iCIMS does not answer, so calls are suspended"
+	}
+	texts := make([]string, 0, len(l.Breakers))
+	for _, worker := range slices.Sorted(maps.Keys(l.Breakers)) {
+		texts = append(texts, fmt.Sprintf(text, l.Breakers[worker], worker))
+	}
+	return texts
 }
 
 // Calls is what a customer has of calls. A customer that was never called has none,
@@ -88,7 +104,7 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 		if err != nil {
 			return r, err
 		}
-		have, err := d.Stored(ctx, page...)
+		have, err := d.stored(ctx, page...)
 		if err != nil {
 			return r, err
 		}
@@ -136,7 +152,7 @@ func (d *Desk) connected(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	have, err := d.Stored(ctx, customers...)
+	have, err := d.stored(ctx, customers...)
 	return slices.DeleteFunc(customers, func(c string) bool { return !have[c] }), err
 }
 
@@ -154,7 +170,7 @@ func after(customers []string, last string) []string {
 func connectionNote(customer string, crew Crew, filed map[string]store.Connection, have map[string]bool) string {
 	_, isFiled := filed[customer]
 	switch {
-	case crew.Refuse(customer):
+	case crew.refuse(customer):
 		return "no worker has a usable one"
 	case filed != nil && !isFiled && !have[customer]:
 		return "none usable here"
@@ -163,26 +179,20 @@ func connectionNote(customer string, crew Crew, filed map[string]store.Connectio
 }
 
 func (p Place) lane(customer string) Lane {
-	s, q := p.Standing, p.Queues
+	s, q, bulk, total := p.Standing, p.Queues, p.Queues.Bulk(), p.Queues.Total()
 	l := Lane{
 		Customer: customer, Hold: p.Hold,
-		Express: q.Express.Pending, Bulk: q.Bulk.Pending, Active: q.Express.Active + q.Bulk.Active, Later: q.Express.Later() + q.Bulk.Later(),
-		Next:   q.Bulk.Next,
-		Oldest: max(q.Express.Oldest, q.Bulk.Oldest).Round(time.Millisecond).Seconds(),
+		Express: q.Express.Pending, Bulk: bulk.Pending, Active: total.Active, Later: total.Later(),
+		Next:   total.Next,
+		Oldest: total.Oldest.Round(time.Millisecond).Seconds(),
 		Calls: Calls{
 			PerSecond: s.Rate, MaxRate: s.CallsPerSecond, InFlight: s.InFlight, MaxInFlight: s.MaxInFlight,
 			PerDay: s.Budget, Own: s.Own, Others: s.Others, Left: s.Left, Reserve: s.Reserve, Resets: s.WindowEnd.UTC(),
 		},
 		LastGood: s.LastGood,
 	}
-	if e := q.Express.Next; !e.IsZero() && (l.Next.IsZero() || e.Before(l.Next)) {
-		l.Next = e
-	}
-	if q.Express.Paused {
-		l.PausedInWeb = append(l.PausedInWeb, "express")
-	}
-	if q.Bulk.Paused {
-		l.PausedInWeb = append(l.PausedInWeb, "bulk")
+	if s.Pause == nil && !s.PauseOver {
+		l.PausedInWeb = pausedIn(q)
 	}
 	if len(s.Breakers) > 0 {
 		l.Breakers = s.Breakers

@@ -4,8 +4,8 @@ import (
 	"context"
 	"iter"
 
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/worker"
 )
 
 // Outcome is how one export stands, explained.
@@ -33,7 +33,7 @@ func Explain(o store.Outcome, row int, l Links) Outcome {
 
 // warningsOf are an export's warnings as sentences.
 func warningsOf(codes string) []string {
-	warnings := worker.ParseWarnings(codes)
+	warnings := mapping.ParseWarnings(codes)
 	if len(warnings) == 0 {
 		return nil
 	}

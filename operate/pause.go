@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -50,6 +48,10 @@ func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (P
 	if err := d.Ledger.Pause(ctx, customer, pause); err != nil {
 		return r, &PauseUnknownError{err}
 	}
+	// The workers do it where this fails.
+	if d.queues().Pause(ctx, customer) == nil {
+		_ = d.Ledger.NoteQueuesPaused(ctx, customer)
+	}
 	return r, d.look(ctx, &r)
 }
 
@@ -82,10 +84,12 @@ func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, e
 	if r.Before, err = d.Ledger.PauseOf(ctx, customer); err != nil {
 		return r, err
 	}
-	if _, err := d.Ledger.Resume(ctx, customer, who, why); err != nil {
-		return r, &PauseUnknownError{err}
+	if r.Before == nil {
+		r.WebUI, err = d.resumeWebUI(ctx, customer, who, why)
+	} else if err = d.queues().Resume(ctx, customer); err == nil {
+		_, err = d.Ledger.Resume(ctx, customer, who, why)
 	}
-	if r.WebUI, err = d.resumeWebUI(ctx, customer, who, why); err != nil {
+	if err != nil {
 		return r, &PauseUnknownError{err}
 	}
 	return r, d.look(ctx, &r)
@@ -101,31 +105,31 @@ func (d *Desk) look(ctx context.Context, r *Paused) error {
 	return nil
 }
 
-// resumeWebUI ends asynq's own pauses, which keep a customer's exports as well.
+// resumeWebUI ends a pause that somebody began in asynq's web UI.
 func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
 	states, err := tasks.ReadQueueStates(ctx, d.Redis, customer)
 	if err != nil {
 		return nil, err
 	}
-	inspector := asynq.NewInspectorFromRedisClient(d.Redis)
-	var resumed []string
-	for _, q := range []struct {
-		name, queue string
-		paused      bool
-	}{
-		{"express", tasks.ExpressQueue(customer), states[0].Express.Paused}, {"bulk", tasks.BulkQueue(customer), states[0].Bulk.Paused},
-	} {
-		if !q.paused {
-			continue
-		}
-		if err := inspector.UnpauseQueue(q.queue); err != nil {
-			return resumed, err
-		}
-		resumed = append(resumed, q.name)
-	}
-	if len(resumed) == 0 {
+	paused := pausedIn(states[0])
+	if len(paused) == 0 {
 		return nil, nil
 	}
+	if err := d.queues().Resume(ctx, customer); err != nil {
+		return nil, err
+	}
 	action := store.Action{At: time.Now(), Who: who, What: "resumed what was paused in " + WebUI, Why: why}
-	return resumed, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
+	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
+}
+
+// pausedIn names the paused queues, as the API does: bulk are those of all batches that are
+// not small.
+func pausedIn(q tasks.QueueStates) (paused []string) {
+	if q.Express.Paused {
+		paused = append(paused, "express")
+	}
+	if q.Bulk().Paused {
+		paused = append(paused, "bulk")
+	}
+	return paused
 }

@@ -48,15 +48,15 @@ func (d *Desk) places(ctx context.Context, customers ...string) ([]Place, error)
 	}
 	places := make([]Place, len(customers))
 	for i := range places {
-		places[i] = Place{standings[i], queues[i], HoldOf(standings[i], queues[i])}
+		places[i] = Place{standings[i], queues[i], holdOf(standings[i], queues[i])}
 	}
 	return places, nil
 }
 
 // Waiting is how many exports wait, for a worker or for a time of their own.
 func (p Place) Waiting() int {
-	q := p.Queues
-	return q.Bulk.Pending + q.Bulk.Later() + q.Express.Pending + q.Express.Later()
+	q := p.Queues.Total()
+	return q.Pending + q.Later()
 }
 
 // Crew are the workers that have been heard of lately.
@@ -77,9 +77,9 @@ func (d *Desk) Crew(ctx context.Context) (Crew, error) {
 	return c, nil
 }
 
-// Refuse reports whether none of the workers has a usable connection for the
+// refuse reports whether none of the workers has a usable connection for the
 // customer. They say so once they have met its work.
-func (c Crew) Refuse(customer string) bool {
+func (c Crew) refuse(customer string) bool {
 	for _, peer := range c {
 		if !slices.Contains(peer.Refuses, customer) {
 			return false
@@ -88,8 +88,8 @@ func (c Crew) Refuse(customer string) bool {
 	return len(c) > 0
 }
 
-// Stored tells which of the customers have a connection in the store.
-func (d *Desk) Stored(ctx context.Context, customers ...string) (map[string]bool, error) {
+// stored tells which of the customers have a connection in the store.
+func (d *Desk) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
 	found, err := d.Ledger.ConnectionsOf(ctx, customers...)
 	if err != nil {
 		return nil, err

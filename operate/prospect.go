@@ -3,7 +3,9 @@ package operate
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
@@ -11,23 +13,67 @@ import (
 
 // Prospect is when something will be done, and what keeps it.
 type Prospect struct {
-	Forecast store.Forecast `json:"forecast"`
+	Forecast forecast.Forecast `json:"forecast"`
 	// Waits are sentences about what keeps the customer's exports; none where they go on.
 	Waits []string `json:"waits,omitempty"`
 }
 
 // Prospect foretells the end of an open batch.
 func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospect, error) {
-	customer := b.ID.Customer()
-	f, err := d.Ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), d.Limits(ctx, customer))
+	f, err := d.Forecast(ctx, b)
 	if err != nil {
 		return Prospect{}, err
 	}
-	kept, err := d.Waits(ctx, customer, waits)
+	kept, err := d.Waits(ctx, b.ID.Customer(), waits)
 	if err != nil {
 		return Prospect{}, err
 	}
 	return Prospect{f, kept}, nil
+}
+
+// Forecast says when an open batch will be done.
+func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
+	customer := b.ID.Customer()
+	costs, err := d.Ledger.Costs(ctx, customer)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	demand := forecast.Demand{Calls: costs.Remaining(b), Express: tasks.GoesExpress(b.Accepted)}
+	return d.forecast(ctx, b, demand, costs, d.limits(ctx, customer))
+}
+
+// forecast says when something will be done that needs calls of the customer beside its
+// open batches. The batch may be one of these, or one that is not sent yet: that comes last.
+func (d *Desk) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
+	customer := b.ID.Customer()
+	open, err := d.Ledger.OpenBatches(ctx, customer)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	demand.Others = othersBefore(demand.Calls, b, open, costs)
+	standings, err := d.Ledger.Standings(ctx, customer)
+	if err != nil {
+		return forecast.Forecast{}, err
+	}
+	// By this process's clock, as the times of the standing.
+	return forecast.Of(time.Now(), demand, standings[0], limits), nil
+}
+
+// othersBefore are the calls that other open batches make before a batch ends. Of its own
+// queue those come first that were sent before; the other queues have their shares.
+func othersBefore(calls float64, b store.Batch, open []store.Batch, costs store.Costs) float64 {
+	size, before := tasks.SizeOf(b.Accepted), 0.0
+	for _, other := range open {
+		otherSize := tasks.SizeOf(other.Accepted)
+		switch {
+		case other.ID == b.ID:
+		case otherSize == size && (b.Opened.IsZero() || other.Opened.Before(b.Opened)):
+			before += costs.Remaining(other)
+		case otherSize != size:
+			before += min(costs.Remaining(other), calls*float64(tasks.Weights[otherSize])/float64(tasks.Weights[size]))
+		}
+	}
+	return before
 }
 
 // Waits tells in sentences what keeps the customer's exports now; none where they go on.
@@ -59,10 +105,10 @@ func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []str
 	switch {
 	case outage != nil:
 		sentences = append(sentences, outage.String())
-	case known && crew.Refuse(customer):
+	case known && crew.refuse(customer):
 		sentences = append(sentences, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
 	case w.NoConnection != nil:
-		have, err := d.Stored(ctx, customer)
+		have, err := d.stored(ctx, customer)
 		if text := w.NoConnection(customer); text != "" && err == nil && !have[customer] {
 			sentences = append(sentences, text)
 		}
@@ -79,7 +125,8 @@ func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, e E
 	if err != nil {
 		return Prospect{}, err
 	}
-	f, err := d.Ledger.ForecastDemand(ctx, customer, "", e.Demand(costs, kind), costs, limits)
+	unsent := store.Batch{ID: store.BatchID(customer + "-"), Accepted: e.Candidates}
+	f, err := d.forecast(ctx, unsent, e.Demand(costs, kind), costs, limits)
 	if err != nil {
 		return Prospect{}, err
 	}
@@ -122,7 +169,7 @@ func (e *Estimate) LookUp(batch int) {
 
 // Demand is what to reckon with, by what exports of the kind took so far: a number
 // between Least and Most.
-func (e Estimate) Demand(costs store.Costs, kind store.Kind) store.Demand {
+func (e Estimate) Demand(costs store.Costs, kind store.Kind) forecast.Demand {
 	calls := float64(e.Candidates) * costs.Each(kind)
-	return store.Demand{Calls: min(max(calls, float64(e.Least)), float64(e.Most)), Express: tasks.GoesExpress(e.Candidates)}
+	return forecast.Demand{Calls: min(max(calls, float64(e.Least)), float64(e.Most)), Express: tasks.GoesExpress(e.Candidates)}
 }

@@ -40,9 +40,9 @@ type Storyteller struct {
 	Clock prose.Clock
 }
 
-// Tell tells one entry: what was found, what came of it, what iCIMS answered, and
+// tell tells one entry: what was found, what came of it, what iCIMS answered, and
 // when it was to go on.
-func (s Storyteller) Tell(e store.Entry) string {
+func (s Storyteller) tell(e store.Entry) string {
 	if e.What == store.WhatSealed {
 		return "Something that this keyset does not open."
 	}
@@ -124,7 +124,7 @@ func (s Storyteller) call(c store.Called) string {
 		return fmt.Sprintf("the request to %s was sent, but no answer came", phrase)
 	}
 	text := fmt.Sprintf("iCIMS answered the request to %s with status %d", phrase, c.Status)
-	text = strings.Join(append([]string{text}, CodesOf(c)...), ", ")
+	text = strings.Join(append([]string{text}, codesOf(c)...), ", ")
 	if c.Transaction != "" {
 		text += " (transaction " + c.Transaction + ")"
 	}
@@ -140,9 +140,9 @@ func (s Storyteller) call(c store.Called) string {
 	return strings.Join(said, " ")
 }
 
-// CodesOf are codes and fields without iCIMS's own words, which may repeat what
+// codesOf are codes and fields without iCIMS's own words, which may repeat what
 // was sent.
-func CodesOf(c store.Called) []string {
+func codesOf(c store.Called) []string {
 	codes := make([]string, 0, len(c.Problems))
 	for _, p := range c.Problems {
 		code, _, _ := strings.Cut(p, ": ")

@@ -75,9 +75,9 @@ func (d Digests) String() string {
 	return strings.Join(parts, ",")
 }
 
-// ParseDigests reads what String has written. What it does not know is left out: a newer
+// parseDigests reads what String has written. What it does not know is left out: a newer
 // version wrote it.
-func ParseDigests(text string) Digests {
+func parseDigests(text string) Digests {
 	d := Digests{}
 	for part := range strings.SplitSeq(text, ",") {
 		name, list, ok := strings.Cut(part, "=")

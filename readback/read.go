@@ -57,7 +57,7 @@ func (r *Reader) Run(ctx context.Context, records []store.SentRecord, report Fin
 // record reads one person with the workflow. It returns why no more calls are to be
 // made, if so.
 func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Findings, failures *int) store.Reason {
-	sent := ParseDigests(s.Digests)
+	sent := parseDigests(s.Digests)
 	hash := func(export string) hashing {
 		return func(f Field, value string) string {
 			return r.Keys.SentDigest(r.Conn.Customer, export, string(f), value)

@@ -115,16 +115,16 @@ func (c *FieldCount) add(fate Fate, other string, id int64) {
 				c.Other = various
 			}
 		}
-		if !c.Ignored() {
+		if !c.ignored() {
 			good += c.Changed
 		}
 	}
 	c.Share = float64(good) / float64(c.Sent)
 }
 
-// Ignored reports whether iCIMS seems to ignore a field that recruiters change: each export that sent
+// ignored reports whether iCIMS seems to ignore a field that recruiters change: each export that sent
 // it, of enough to tell, has the same other value.
-func (c FieldCount) Ignored() bool {
+func (c FieldCount) ignored() bool {
 	return c.Field.moves() && c.Sent >= store.ReadBackLeast && c.Changed == c.Sent && c.Other != various
 }
 
@@ -164,8 +164,8 @@ func empty() Findings {
 	return Findings{Result: ResultRunning, Fields: []FieldCount{}, People: RecordCount{Gone: []int64{}}, Workflows: RecordCount{Gone: []int64{}}}
 }
 
-// Read reads the report of an errand; one that has not begun has found nothing.
-func Read(e store.Errand) (Findings, error) {
+// Read reads the report of a control task. Before a worker begins it is empty.
+func Read(e store.ControlTask) (Findings, error) {
 	r := empty()
 	if len(e.Result) > 0 {
 		if err := json.Unmarshal(e.Result, &r); err != nil {
@@ -178,55 +178,26 @@ func Read(e store.Errand) (Findings, error) {
 	return r, nil
 }
 
-// ReadBack is an errand of this kind, as people and programs are shown it.
+// ReadBack is a control task of this kind, as people and programs see it.
 type ReadBack struct {
-	ID       string              `json:"id" doc:"The read-back's id." example:"abcdefgh234567ij"`
-	Customer string              `json:"customer" doc:"iCIMS's customer id." example:"1234"`
-	State    store.ErrandState   `json:"state" enum:"waiting,running,done,failed" doc:"Waiting for a worker, running, done, or not done (failed)."`
-	Failure  store.ErrandFailure `json:"failure,omitempty" doc:"Why it was not done, for programs."`
-	Problem  string              `json:"problem,omitempty" doc:"Why it was not done, or what it waits for."`
-	Remedy   string              `json:"remedy,omitempty" doc:"What to do about that."`
-	By       string              `json:"by,omitempty" doc:"Who asked for it."`
-	Asked    time.Time           `json:"asked" doc:"When."`
-	Began    time.Time           `json:"began,omitzero" doc:"When a worker began."`
-	Ended    time.Time           `json:"ended,omitzero" doc:"When it ended."`
-	People   int                 `json:"people" doc:"People of the sample."`
-	MaxCalls int                 `json:"max_calls" doc:"Calls to iCIMS that it takes at most: one for each person, one for each workflow."`
-	Calls    int                 `json:"calls" doc:"Calls to iCIMS so far."`
-	Revision int64               `json:"revision" doc:"Grows with each change: give it as seen to wait for the next."`
-	Report   Findings            `json:"report" doc:"What was found, or found so far."`
+	store.ControlView
+
+	People   int      `json:"people" doc:"People of the sample."`
+	MaxCalls int      `json:"max_calls" doc:"Calls to iCIMS that it takes at most: one for each person, one for each workflow."`
+	Report   Findings `json:"report" doc:"What was found, or found so far."`
 }
 
-// View shows an errand of this kind.
-func View(e store.Errand) (ReadBack, error) {
-	v := ReadBack{
-		ID: e.ID, Customer: e.Customer, State: e.State, Failure: e.Failure, By: e.By,
-		Asked: e.Asked.UTC(), Began: utc(e.Began), Ended: utc(e.Ended), Calls: e.Calls, Revision: e.Revision,
-	}
-	if e.Failure != "" {
-		info := e.Failure.Info()
-		v.Problem, v.Remedy = info.Title, info.Hint
-	}
+// View returns what is shown of a control task of this kind.
+func View(t store.ControlTask) (ReadBack, error) {
+	v := ReadBack{ControlView: t.View()}
 	var args Args
-	if len(e.Args) > 0 {
-		if err := json.Unmarshal(e.Args, &args); err != nil {
-			return ReadBack{}, fmt.Errorf("the arguments of read-back %s are not readable", e.ID)
+	if len(t.Args) > 0 {
+		if err := json.Unmarshal(t.Args, &args); err != nil {
+			return ReadBack{}, fmt.Errorf("the arguments of read-back %s are not readable", t.ID)
 		}
 	}
 	v.People, v.MaxCalls = len(args.Records), Calls(args.Records)
 	var err error
-	v.Report, err = Read(e)
+	v.Report, err = Read(t)
 	return v, err
-}
-
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC()
-}
-
-// WaitsForWorkers says of a read-back that waits that there is nobody to do it.
-func (v *ReadBack) WaitsForWorkers() {
-	v.Problem, v.Remedy = "No worker is running.", "Start one: icims-export worker."
 }

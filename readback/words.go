@@ -29,7 +29,7 @@ func (v ReadBack) Violations() []store.Violation {
 	for _, c := range v.Report.Fields {
 		switch {
 		case !c.Low():
-		case c.Ignored():
+		case c.ignored():
 			violate(ViolationField, "The field %s was sent %s, and all of them have one other value in iCIMS: iCIMS ignores what is sent, or somebody moved all of them. Verify the connection, or give the value's node ID in the connection.", c.Field, times(c.Sent))
 		default:
 			violate(ViolationField, "The field %s was sent %s, and iCIMS has it in %d: ask iCIMS to let the account read and write it.", c.Field, times(c.Sent), c.Arrived)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -22,9 +23,23 @@ type Accepted struct {
 	New bool
 	// State is where that earlier one stands; Queued for a new one.
 	State State
+	// Row, counted from 0, and Queue are those of its task, where it is Queued.
+	Row   int
+	Queue QueueSize
 }
 
-// firstLook is when the reconciler first looks for the task of an export: late
+// QueueSize says to which of its customer's queues an export's task goes, by the size of
+// its batch.
+type QueueSize string
+
+// The sizes of queues.
+const (
+	ExpressQueue QueueSize = "express"
+	NormalQueue  QueueSize = ""
+	LargeQueue   QueueSize = "large"
+)
+
+// firstLook is when the sweep first looks for the task of an export: late
 // enough for its producer to have enqueued it.
 const firstLook = 30 * time.Second
 
@@ -32,43 +47,20 @@ const firstLook = 30 * time.Second
 // one script, and seals them for its target and options. An export that is already
 // there, moving or ended, is left as it is. Where the batch was cancelled it returns
 // those that are there already, and ErrBatchCancelled if there were others; where the
-// customer has too many candidates waiting, those that had room, and ErrTooManyWaiting. byTurns is
-// for exports whose tasks go to the bulk queue, where the batches of a customer take
-// turns. rows are those of the input that the exports came in: where an earlier sending
+// customer has too many candidates waiting, those that had room, and ErrTooManyWaiting. Their
+// tasks go to the customer's queue of that size. rows are those of the input that the exports came in: where an earlier sending
 // brought others nothing is accepted, and it returns a BatchConflictError. Rows without
 // digests are not compared.
-func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, rows Rows, byTurns bool) ([]Accepted, error) {
-	return l.accept(ctx, batch, spec.destination(), exports, rows, byTurns)
-}
-
-// Accept is AcceptFor where only the batch is known: the target is read from Redis.
-func (l *Ledger) Accept(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
-	return l.acceptAsOpened(ctx, batch, exports, false)
-}
-
-// AcceptByTurns is Accept for exports whose tasks go to the bulk queue.
-func (l *Ledger) AcceptByTurns(ctx context.Context, batch BatchID, exports []NewExport) ([]Accepted, error) {
-	return l.acceptAsOpened(ctx, batch, exports, true)
-}
-
-func (l *Ledger) acceptAsOpened(ctx context.Context, batch BatchID, exports []NewExport, byTurns bool) ([]Accepted, error) {
-	f, err := l.redis.HMGet(ctx, batchKey(batch), "t", "o").Result()
-	if err != nil {
-		return nil, fmt.Errorf("read batch: %w", err)
-	}
-	return l.accept(ctx, batch, destination{text(f[0]), text(f[1])}, exports, Rows{}, byTurns)
-}
-
-func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, exports []NewExport, rows Rows, byTurns bool) ([]Accepted, error) {
+func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, rows Rows, size QueueSize) ([]Accepted, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
-	customer := batch.Customer()
+	customer, to := batch.Customer(), spec.destination()
 	if err := l.memoryForMore(ctx); err != nil {
 		return nil, err
 	}
 	args := make([]any, 0, 9+5*len(exports))
-	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), flag(byTurns), l.keys.idBytes(), l.maxWaiting, rows.Before, rows.Digests)
+	args = append(args, prefix(customer), "", batch.local(), firstLook.Milliseconds(), string(size), l.keys.idBytes(), l.maxWaiting, rows.Before, rows.Digests)
 	for _, e := range exports {
 		sealed, err := l.sealPayload(e.Payload, Ref{customer, e.Export}, to)
 		if err != nil {
@@ -88,16 +80,20 @@ func (l *Ledger) accept(ctx context.Context, batch BatchID, to destination, expo
 	}
 	accepted := make([]Accepted, 0, len(exports))
 	for i, e := range exports {
-		switch answer := text(answers[i]); answer {
+		answer, rest, _ := strings.Cut(text(answers[i]), "|")
+		row, queue, _ := strings.Cut(rest, "|")
+		a := Accepted{Export: e.Export, State: State(answer), Row: int(number(row)), Queue: QueueSize(queue)}
+		switch answer {
 		case "stopped":
 			err = ErrBatchCancelled
+			continue
 		case "full":
 			err = &TooManyWaitingError{customer, l.maxWaiting}
+			continue
 		case "new":
-			accepted = append(accepted, Accepted{Export: e.Export, New: true, State: Queued})
-		default:
-			accepted = append(accepted, Accepted{Export: e.Export, State: State(answer)})
+			a.New, a.State, a.Queue = true, Queued, size
 		}
+		accepted = append(accepted, a)
 	}
 	return accepted, err
 }

@@ -61,9 +61,9 @@ func (l *Ledger) eachMarker(ctx context.Context, customer string, yield func(buc
 	return nil
 }
 
-// SampleMarkers returns up to n markers of a customer, each as likely as the
+// sampleMarkers returns up to n markers of a customer, each as likely as the
 // other.
-func (l *Ledger) SampleMarkers(ctx context.Context, customer string, n int) ([]Marker, error) {
+func (l *Ledger) sampleMarkers(ctx context.Context, customer string, n int) ([]Marker, error) {
 	var sample []Marker
 	seen := 0
 	err := l.eachMarker(ctx, customer, func(_ int, _, value string) {

@@ -204,7 +204,7 @@ func TestAuditOfWhatMoves(t *testing.T) {
 				}
 				b.finish(c, end)
 				if n%6 == 0 {
-					if _, err := b.Revive(context.WithoutCancel(ctx), ref, "somebody", "a test"); err != nil {
+					if err := b.Revive(context.WithoutCancel(ctx), ref, "somebody", "a test"); err != nil {
 						t.Error(err)
 					}
 				}

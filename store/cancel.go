@@ -36,6 +36,8 @@ type Cancellation struct {
 	Dead int `json:"dead" doc:"Dead letters, which are discarded rather than cancelled."`
 	// Ended had ended before.
 	Ended int `json:"ended" doc:"Had ended before."`
+	// Exports are the cancelled ones. The caller removes their tasks.
+	Exports []string `json:"-"`
 }
 
 func (c *Cancellation) add(other Cancellation) {
@@ -44,6 +46,7 @@ func (c *Cancellation) add(other Cancellation) {
 	c.Busy += other.Busy
 	c.Dead += other.Dead
 	c.Ended += other.Ended
+	c.Exports = append(c.Exports, other.Exports...)
 }
 
 // cancelPage is how many exports are cancelled in one pipeline. Each is a script of
@@ -52,7 +55,7 @@ const cancelPage = 500
 
 // Cancel ends all exports of a batch that wait. It may be called again, for those
 // that were busy, and while the batch is still being sent: what arrives later is not
-// taken in, see ErrBatchCancelled. Tasks of cancelled exports fire and do nothing. It returns ErrNoBatch
+// taken in, see ErrBatchCancelled. It returns ErrNoBatch
 // for an unknown batch, and with any error what was done before.
 func (l *Ledger) Cancel(ctx context.Context, batch BatchID, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
@@ -156,11 +159,12 @@ func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, 
 	answers, err := l.many(ctx, cancelScript, customer, waiting, entry, func(export, sealed string) []any {
 		return []any{prefix(customer), export, int64(l.retention / time.Second), sealed}
 	})
-	for _, answer := range answers {
+	for i, answer := range answers {
 		switch {
 		case answer == nil: // it was not reached
 		case text(answer[0]) == "ok":
 			c.Cancelled++
+			c.Exports = append(c.Exports, waiting[i])
 			if text(answer[1]) != "" {
 				c.PeopleLeft++
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/store"
@@ -16,6 +17,9 @@ import (
 )
 
 var why = store.CancelOptions{Who: "ana", Why: "the wrong list"}
+
+// apart leaves out which exports were cancelled.
+var apart = cmpopts.IgnoreFields(store.Cancellation{}, "Exports")
 
 // inState brings a new export into a state as life does.
 func (b *book) inState(s store.State) store.Ref {
@@ -59,13 +63,14 @@ func TestCancelEndsWhatWaitsAndNothingElse(t *testing.T) {
 		dry := why
 		dry.DryRun = true
 		before := ordered(redistest.Dump(t, client))
-		if got, err := b.Cancel(t.Context(), b.batch, dry); err != nil || got != want {
+		if got, err := b.Cancel(t.Context(), b.batch, dry); err != nil || !cmp.Equal(got, want, apart) {
 			t.Errorf("a dry run: %+v, %v", got, err)
 		}
 		if diff := cmp.Diff(before, ordered(redistest.Dump(t, client))); diff != "" {
 			t.Errorf("a dry run changed something:\n%s", diff)
 		}
-		if got, err := b.Cancel(t.Context(), b.batch, why); err != nil || got != want {
+		want.Exports = []string{refs[store.Queued].Export, refs[store.Deferred].Export, refs[store.Retrying].Export}
+		if got, err := b.Cancel(t.Context(), b.batch, why); err != nil || !cmp.Equal(got, want, cmpopts.SortSlices(strings.Compare)) {
 			t.Errorf("cancelled: %+v, %v", got, err)
 		}
 		for row, s := range all {
@@ -92,7 +97,7 @@ func TestCancelEndsWhatWaitsAndNothingElse(t *testing.T) {
 				t.Errorf("%s: the story %+v, %v", s, story, err)
 			}
 		}
-		if got, err := b.Cancel(t.Context(), b.batch, why); err != nil || got != (store.Cancellation{Busy: 5, Dead: 1, Ended: 5}) {
+		if got, err := b.Cancel(t.Context(), b.batch, why); err != nil || !cmp.Equal(got, store.Cancellation{Busy: 5, Dead: 1, Ended: 5}) {
 			t.Errorf("again: %+v, %v", got, err)
 		}
 		if n, _ := b.IllegalMoves(t.Context(), customer); n != 0 {
@@ -146,7 +151,7 @@ func TestCancel(t *testing.T) {
 		{"a batch sent again with its key stays cancelled", func(b *book) {
 			e := b.newExport("a", "a@example.com")
 			for again := range 2 {
-				got, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{e})
+				got, err := b.Accept(e)
 				if err != nil || again == 1 && (got[0].New || got[0].State != store.Cancelled) {
 					b.t.Errorf("sending %d: %+v, %v", again+1, got, err)
 				}
@@ -158,13 +163,13 @@ func TestCancel(t *testing.T) {
 		}},
 		{"what a cancelled batch's producer still sends is not taken in", func(b *book) {
 			first, late := b.newExport("a", "a@example.com"), b.newExport("b", "b@example.com")
-			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{first}); err != nil {
+			if _, err := b.Accept(first); err != nil {
 				b.t.Fatal(err)
 			}
 			if _, err := b.Cancel(b.t.Context(), b.batch, why); err != nil {
 				b.t.Fatal(err)
 			}
-			got, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{first, late})
+			got, err := b.Accept(first, late)
 			if !errors.Is(err, store.ErrBatchCancelled) || len(got) != 1 || got[0].State != store.Cancelled {
 				b.t.Errorf("%+v, %v", got, err)
 			}
@@ -177,7 +182,7 @@ func TestCancel(t *testing.T) {
 			if _, err := b.Cancel(b.t.Context(), b.batch, store.CancelOptions{DryRun: true}); err != nil {
 				b.t.Fatal(err)
 			}
-			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{b.newExport("a", "a@example.com")}); err != nil {
+			if _, err := b.Accept(b.newExport("a", "a@example.com")); err != nil {
 				b.t.Error(err)
 			}
 		}},
@@ -185,7 +190,7 @@ func TestCancel(t *testing.T) {
 			if _, err := b.CancelCustomer(b.t.Context(), b.batch.Customer(), why); err != nil {
 				b.t.Fatal(err)
 			}
-			if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{b.newExport("a", "a@example.com")}); !errors.Is(err, store.ErrBatchCancelled) {
+			if _, err := b.Accept(b.newExport("a", "a@example.com")); !errors.Is(err, store.ErrBatchCancelled) {
 				b.t.Error(err)
 			}
 		}},
@@ -197,7 +202,7 @@ func TestCancel(t *testing.T) {
 			b.force(ref, "st", "claimed", "ia", "1")
 			c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
 			b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "retry_budget_spent"})
-			if _, err := b.Revive(b.t.Context(), ref, "ana", ""); err != nil {
+			if err := b.Revive(b.t.Context(), ref, "ana", ""); err != nil {
 				b.t.Fatal(err)
 			}
 			if got, err := b.Cancel(b.t.Context(), b.batch, why); err != nil || got.Cancelled != 0 || got.Busy != 1 {
@@ -238,7 +243,7 @@ func TestCancel(t *testing.T) {
 				for i := range page {
 					page[i] = b.newExport(fmt.Sprint("c-", from+i), fmt.Sprint("c-", from+i, "@example.com"))
 				}
-				if _, err := b.Accept(b.t.Context(), b.batch, page); err != nil {
+				if _, err := b.Accept(page...); err != nil {
 					b.t.Fatal(err)
 				}
 			}
@@ -271,7 +276,7 @@ func TestCancelTellsOfPeopleWhoAreInICIMS(t *testing.T) {
 		for _, dryRun := range []bool{true, false} {
 			o := why
 			o.DryRun = dryRun
-			if got, err := b.Cancel(t.Context(), b.batch, o); err != nil || got != (store.Cancellation{Cancelled: 2, PeopleLeft: 1}) {
+			if got, err := b.Cancel(t.Context(), b.batch, o); err != nil || !cmp.Equal(got, store.Cancellation{Cancelled: 2, PeopleLeft: 1}, apart) {
 				t.Errorf("dry run %t: %+v, %v", dryRun, got, err)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -124,39 +123,4 @@ func (l *Ledger) eachScored(ctx context.Context, key, upTo string, size int, vis
 			}
 		}
 	}
-}
-
-// TestBatches is Batches of verifications.
-func (l *Ledger) TestBatches(ctx context.Context, customer string, since time.Time, n int) ([]Batch, error) {
-	return l.batchesIn(ctx, testsKey(customer), customer, since, n)
-}
-
-// Batches lists the batches of a customer opened since a time, the newest first.
-// Batches that expired are forgotten along the way.
-func (l *Ledger) Batches(ctx context.Context, customer string, since time.Time, n int) ([]Batch, error) {
-	return l.batchesIn(ctx, batchesKey(customer), customer, since, n)
-}
-
-func (l *Ledger) batchesIn(ctx context.Context, key, customer string, since time.Time, n int) ([]Batch, error) {
-	locals, err := l.redis.ZRevRangeByScore(ctx, key, &redis.ZRangeBy{
-		Min: fmt.Sprint(since.UnixMilli()), Max: "+inf", Count: int64(n),
-	}).Result()
-	if err != nil {
-		return nil, fmt.Errorf("list batches: %w", err)
-	}
-	batches := make([]Batch, 0, len(locals))
-	for _, local := range locals {
-		b, err := l.Batch(ctx, BatchID(customer+"-"+local))
-		switch {
-		case errors.Is(err, ErrNoBatch):
-			if err := l.redis.ZRem(ctx, key, local).Err(); err != nil {
-				return nil, fmt.Errorf("forget batch: %w", err)
-			}
-		case err != nil:
-			return nil, err
-		default:
-			batches = append(batches, b)
-		}
-	}
-	return batches, nil
 }

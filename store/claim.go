@@ -27,44 +27,9 @@ type ClaimOptions struct {
 	Settle time.Duration
 	// Worker names the process that claims, see Beat.
 	Worker string
-	// ByTurns lets the batches of the customer take turns: a task whose own export
-	// waits like all others of its batch, or has been served already, serves the
-	// one whose turn it is. For tasks of the bulk queue.
-	ByTurns bool
-	// Generation is that of the task.
-	Generation int
 	// PastPause claims in spite of a pause of the customer.
 	PastPause bool
-	// Ahead is what the caller knows of exports that will come up, as of an epoch
-	// (Claim.Epoch): what is from another one counts no more.
-	Ahead []Ahead
-	Epoch int64
-	// Neighbours is how many exports of the batch to return along, beginning with
-	// the next one, where the caller has not looked ahead as far as this one.
-	Neighbours int
 }
-
-// Ahead is what a caller knows of the exports of a batch from some row on.
-type Ahead struct {
-	Batch BatchID
-	First int
-	// Rows has one of the bytes below for each row.
-	Rows string
-	// Neighbours is how many exports to return that follow these rows.
-	Neighbours int
-}
-
-// What is known of a row.
-const (
-	// AheadNobody: a look-up has just found nobody under the e-mail. The claim
-	// records the intent to create the person in the same round trip, unless a
-	// marker, a known person or earlier progress speaks against it.
-	AheadNobody byte = 'n'
-	// AheadKnown: no look-up is needed.
-	AheadKnown byte = 'k'
-	// AheadUnknown: nothing is known.
-	AheadUnknown byte = '-'
-)
 
 // Verdict is how a claim was answered.
 type Verdict string
@@ -83,12 +48,8 @@ const (
 
 // Claim is an export in the hands of one worker, with all that is known of it.
 type Claim struct {
-	// Ref is the export that is served: by turns not always the one asked for.
 	Ref
 	Verdict Verdict
-	// Generation is that of the task to put in for the export where it is to come
-	// back, and the one asked for where the task itself may come back.
-	Generation int
 	// Wait is how long a claim that was not given has to wait; for ClaimLocked and
 	// ClaimPaused 0 where that is not known.
 	Wait time.Duration
@@ -97,7 +58,7 @@ type Claim struct {
 	Row       int
 	Candidate string
 	EmailHash string
-	State     State // Claimed, or Creating where speculation held
+	State     State
 	Payload   []byte
 	Target    string // as given to OpenBatch
 	Options   string
@@ -131,26 +92,15 @@ type Claim struct {
 	// JobState is what is known of the batch's job.
 	JobState JobState
 
-	Neighbours []Neighbour
-	// FirstNeighbour is the row of the first of them.
-	FirstNeighbour int
-
-	token   int64
-	byTurns bool
+	// token is the fencing token: it grows with each claim of the export.
+	token int64
 	// wrongJob are dead letters of the candidate whose job was missing.
 	wrongJob []string
 }
 
-// Neighbour is an export of the same batch that will come up soon. Payload is
-// nil for one that needs no look-up: it has begun or ended, or will be skipped.
-type Neighbour struct {
-	Export    string
-	EmailHash string
-	Payload   []byte
-}
-
-// Token returns the fencing token: it grows with each claim of the export.
-func (c *Claim) Token() int64 { return c.token }
+// WrongJob lists dead letters of the candidate whose job was missing. Finish settles them
+// if the export gets a workflow.
+func (c *Claim) WrongJob() []string { return c.wrongJob }
 
 // Claim takes an export for one worker. Everything but ClaimOK means that there
 // is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
@@ -160,20 +110,12 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	if err := l.meet(ctx, o, ref.Customer); err != nil {
 		return nil, err
 	}
-	args := make([]any, 0, 12+4*len(o.Ahead))
-	args = append(args, prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), flag(o.ByTurns), o.Generation, o.Worker, o.Neighbours, newRequest(), flag(o.PastPause),
-		l.seen.args(ref.Customer), o.Epoch)
-	for _, a := range o.Ahead {
-		args = append(args, a.Batch.local(), a.First, a.Rows, a.Neighbours)
-	}
-	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export), args...)
+	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export),
+		prefix(ref.Customer), ref.Export, o.Lease.Milliseconds(), o.Settle.Milliseconds(), o.Worker, newRequest(), flag(o.PastPause), l.seen.args(ref.Customer))
 	if err != nil {
 		return nil, err
 	}
-	c := &Claim{Ref: ref, Generation: o.Generation, Verdict: Verdict(text(answer[0])), byTurns: o.ByTurns}
-	if task := list(answer[len(answer)-1]); len(task) > 0 {
-		c.Export, c.Generation = text(task[0]), int(number(text(task[1])))
-	}
+	c := &Claim{Ref: ref, Verdict: Verdict(text(answer[0]))}
 	switch c.Verdict {
 	case ClaimOK:
 		return c, l.readClaim(c, answer)
@@ -199,8 +141,8 @@ func newRequest() string { return rand.Text()[:8] }
 
 func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.token = number(text(answer[1]))
-	c.State = State(text(answer[2]))
-	record := pairs(answer[3]) // as it was before
+	c.State = Claimed
+	record := pairs(answer[2]) // as it was before
 	c.Batch = BatchID(c.Customer + "-" + record["b"])
 	c.Row = int(number(record["r"]))
 	c.Candidate = record["c"]
@@ -213,35 +155,25 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.Reason = Reason(record["rs"])
 	c.Panics = int(number(record["panics"]))
 	c.Intent = Intent(record["in"])
-	batch := list(answer[5])
+	batch := list(answer[4])
 	c.Target, c.Options = text(batch[0]), text(batch[1])
 	if len(batch) > 2 {
 		c.Trace = text(batch[2])
 	}
-	if m, ok := parseMarker(text(answer[6])); ok {
+	if m, ok := parseMarker(text(answer[5])); ok {
 		c.Marker = &m
 	}
-	found := l.keys.readKnown(c.Customer, c.EmailHash, text(answer[7]))
+	found := l.keys.readKnown(c.Customer, c.EmailHash, text(answer[6]))
 	c.KnownPerson, c.KnownProven, c.KnownWorkflows = found.person, found.proven, found.workflows
 
-	c.FirstNeighbour = int(number(text(answer[8])))
-	c.Failing = time.Duration(number(text(answer[10]))) * time.Millisecond
-	c.JobState, c.wrongJob = JobState(text(answer[12])), exportsOf(text(answer[13]))
-	neighbours := list(answer[9])
-	for i := 0; i+2 < len(neighbours); i += 3 {
-		n := Neighbour{Export: text(neighbours[i]), EmailHash: text(neighbours[i+1])}
-		// One that does not open is left to its own claim to report.
-		if sealed := text(neighbours[i+2]); sealed != "" {
-			n.Payload, _ = l.openPayload([]byte(sealed), Ref{c.Customer, n.Export}, c.destination())
-		}
-		c.Neighbours = append(c.Neighbours, n)
-	}
-	l.heed(c, answer[11])
-	if text(answer[4]) == "" {
+	c.Failing = time.Duration(number(text(answer[7]))) * time.Millisecond
+	l.heed(c, answer[8])
+	c.JobState, c.wrongJob = JobState(text(answer[9])), exportsOf(text(answer[10]))
+	if text(answer[3]) == "" {
 		return fmt.Errorf("payload of export %s: %w", c.Export, ErrPayloadMissing)
 	}
 	var err error
-	if c.Payload, err = l.openPayload([]byte(text(answer[4])), c.Ref, c.destination()); err != nil {
+	if c.Payload, err = l.openPayload([]byte(text(answer[3])), c.Ref, c.destination()); err != nil {
 		return fmt.Errorf("payload of export %s: %w", c.Export, err)
 	}
 	return nil

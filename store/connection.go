@@ -3,6 +3,8 @@ package store
 import (
 	"slices"
 	"strings"
+
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // Connection is one customer's iCIMS account and how that tenant is set up.
@@ -85,30 +87,7 @@ func (n NodeRef) IsZero() bool { return n == NodeRef{} }
 
 // Limits bound the calls that may be made for one customer, by all processes
 // together.
-type Limits struct {
-	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second"`
-	// Burst is how many calls above the even rate iCIMS tolerates at once.
-	Burst       int `yaml:"burst" json:"burst"`
-	InFlight    int `yaml:"in_flight" json:"in_flight"`
-	CallsPerDay int `yaml:"calls_per_day" json:"calls_per_day"`
-	// ExpressReserve is the part of the day's calls, in percent, that is kept for
-	// small batches.
-	ExpressReserve int `yaml:"express_reserve" json:"express_reserve"`
-	// DayAssumed: CallsPerDay is a default, which the limit that iCIMS tells replaces.
-	DayAssumed bool `yaml:"-" json:"day_assumed,omitempty"`
-}
-
-// Or returns the limits with those left out taken from defaults.
-func (l Limits) Or(defaults Limits) Limits {
-	l.CallsPerSecond = or(l.CallsPerSecond, defaults.CallsPerSecond)
-	l.Burst = or(l.Burst, defaults.Burst)
-	l.InFlight = or(l.InFlight, defaults.InFlight)
-	if l.CallsPerDay == 0 && defaults.CallsPerDay != 0 {
-		l.CallsPerDay, l.DayAssumed = defaults.CallsPerDay, true
-	}
-	l.ExpressReserve = or(l.ExpressReserve, defaults.ExpressReserve)
-	return l
-}
+type Limits = quota.Limits
 
 // FieldNames are the names under which a tenant's API knows the two history
 // collections. They differ between tenants.

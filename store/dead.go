@@ -166,22 +166,14 @@ func (l *Ledger) CountDeadOf(ctx context.Context, customers ...string) ([]int64,
 // ErrNotDead: the export is no dead letter, or not any more.
 var ErrNotDead = errors.New("the export is no dead letter")
 
-// Revive sets a dead export going again with a fresh retry budget. The caller
-// puts the task of the returned generation into the queue.
-func (l *Ledger) Revive(ctx context.Context, ref Ref, who, why string) (generation int, err error) {
-	entry, err := l.sealEntry(ref, &Entry{At: time.Now(), What: "retried", Who: who, Why: why})
-	if err != nil {
-		return 0, err
+// Revive sets a dead export going again with a fresh retry budget. The caller runs its
+// task. It returns ErrNotDead where the export is no dead letter any more.
+func (l *Ledger) Revive(ctx context.Context, ref Ref, who, why string) error {
+	revived, err := l.ReviveAll(ctx, ref.Customer, []string{ref.Export}, who, why)
+	if err == nil && len(revived) == 0 {
+		err = ErrNotDead
 	}
-	answer, err := l.run(ctx, reviveScript, recordKey(ref.Customer, ref.Export),
-		prefix(ref.Customer), ref.Export, firstLook.Milliseconds(), entry)
-	if err != nil {
-		return 0, err
-	}
-	if text(answer[0]) != "ok" {
-		return 0, ErrNotDead
-	}
-	return int(number(text(answer[1]))), nil
+	return err
 }
 
 // Discard gives a dead export up for good and purges the candidate's data.

@@ -10,16 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Revived is a dead letter that was set going again. The caller puts the task of
-// the generation into the queue.
-type Revived struct {
-	Export     string
-	Generation int
-}
-
-// ReviveAll is Revive for many exports of a customer in one round trip. Exports
-// that are no dead letters any more are passed over.
-func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []string, who, why string) ([]Revived, error) {
+// ReviveAll is Revive for many exports of a customer in one round trip. It returns those
+// that were dead letters; the others are passed over.
+func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []string, who, why string) (revived []string, err error) {
 	entry := &Entry{At: time.Now(), What: "retried", Who: who, Why: why}
 	answers, err := l.many(ctx, reviveScript, customer, exports, entry, func(export, sealed string) []any {
 		return []any{prefix(customer), export, firstLook.Milliseconds(), sealed}
@@ -27,10 +20,9 @@ func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []strin
 	if err != nil {
 		return nil, err
 	}
-	var revived []Revived
-	for i, answer := range answers {
-		if text(answer[0]) == "ok" {
-			revived = append(revived, Revived{exports[i], int(number(text(answer[1])))})
+	for i, export := range exports {
+		if text(answers[i][0]) == "ok" {
+			revived = append(revived, export)
 		}
 	}
 	return revived, nil

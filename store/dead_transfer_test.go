@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
@@ -74,7 +73,7 @@ func TestADeadLetterGoesOnToAnotherJob(t *testing.T) {
 		}
 		b.auditIsClean()
 
-		c := b.claim(fresh, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, ByTurns: true})
+		c := b.claim(fresh, longLease)
 		if c.Verdict != store.ClaimOK || c.Export != fresh.Export || string(c.Payload) != "payload of c-1" || store.JobOf(c.Target) != 1709 || c.Person != 17 || !c.PersonMade || c.Warnings != "w" || c.Attempts != 0 {
 			t.Errorf("the claim of the new export: %+v", c)
 		}
@@ -182,7 +181,7 @@ func TestATransferSendsTheNextOfACandidateWhereTheFirstStays(t *testing.T) {
 	b.again(store.BatchSpec{Job: 998, IncludePreviouslyExported: true})
 	second := b.dead("c-1")
 	client.AddHook(&interlude{before: func() {
-		if _, err := b.Revive(t.Context(), first, "ben", ""); err != nil {
+		if err := b.Revive(t.Context(), first, "ben", ""); err != nil {
 			t.Error(err)
 		}
 	}})
@@ -313,7 +312,7 @@ func TestADeadLetterThatWasWorkedOnMeanwhileStays(t *testing.T) {
 	ref := b.accept("c-1", "c-1@example.com")
 	b.finish(b.claimed(ref), jobless)
 	client.AddHook(&interlude{before: func() {
-		if _, err := b.Revive(t.Context(), ref, "ben", ""); err != nil {
+		if err := b.Revive(t.Context(), ref, "ben", ""); err != nil {
 			t.Error(err)
 		}
 		c := b.claimed(ref)

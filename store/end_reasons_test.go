@@ -43,7 +43,7 @@ func TestABatchCountsWhyItsExportsEnded(t *testing.T) {
 		refused := store.EndReason{Counter: store.CountDead, Reason: "icims_refused", Count: 1}
 		wants("when some have ended", store.EndReason{Counter: store.CountDead, Reason: store.ReasonJobNotFound, Count: 3}, refused, skipped)
 
-		if _, err := b.Revive(ctx, refs[2], "ana", "mended"); err != nil {
+		if err := b.Revive(ctx, refs[2], "ana", "mended"); err != nil {
 			t.Fatal(err)
 		}
 		must(t, b.Discard(ctx, refs[3], "ana", "not needed"))
@@ -89,7 +89,7 @@ func TestReasonsOfABatchThatBeganBeforeTheyWereCounted(t *testing.T) {
 	}
 	revive := func(ref store.Ref) {
 		t.Helper()
-		if _, err := b.Revive(ctx, ref, "ana", "mended"); err != nil {
+		if err := b.Revive(ctx, ref, "ana", "mended"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -53,6 +53,9 @@ type ErasureReceipt struct {
 	// InWork are exports that a worker has in hand, or of which it is not known yet
 	// whether a write took effect.
 	InWork []ExportInWork `json:"in_work"`
+	// Exports are all of the candidate's. The caller removes the tasks of those that had not
+	// ended.
+	Exports []string `json:"-"`
 }
 
 // Nothing reports whether there was nothing to erase.
@@ -67,6 +70,7 @@ func (r ErasureReceipt) With(later ErasureReceipt) ErasureReceipt {
 	later.Ended += r.Ended
 	later.RefusedRows += r.RefusedRows
 	later.Marker = later.Marker || r.Marker
+	later.Exports = append(later.Exports, r.Exports...)
 	people := append(append([]int64{}, r.People...), later.People...)
 	slices.Sort(people)
 	later.People = slices.Compact(people)
@@ -178,6 +182,7 @@ func (l *Ledger) eraseListed(ctx context.Context, customer, candidate string, se
 	for _, e := range exports {
 		args = append(args, e.batch.local(), e.Export)
 		batchOf[e.Export] = e.batch
+		receipt.Exports = append(receipt.Exports, e.Export)
 	}
 	answer, err := l.run(ctx, eraseScript, bucket, args...)
 	if err != nil {

@@ -23,8 +23,8 @@ type Event struct {
 // keptEvents is about how many events of a customer are kept.
 const keptEvents = 200
 
-// TellEvent adds an event to those of the customer.
-func (l *Ledger) TellEvent(ctx context.Context, customer, kind, text string) error {
+// tellEvent adds an event to those of the customer.
+func (l *Ledger) tellEvent(ctx context.Context, customer, kind, text string) error {
 	now, err := l.nowAt(ctx, eventsKey(customer))
 	if err != nil {
 		return err
@@ -71,5 +71,5 @@ func (l *Ledger) TellBreaker(ctx context.Context, customer, worker, state string
 	if err != nil {
 		return fmt.Errorf("tell breaker: %w", err)
 	}
-	return l.TellEvent(ctx, customer, "breaker", state)
+	return l.tellEvent(ctx, customer, "breaker", state)
 }

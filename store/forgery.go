@@ -24,8 +24,8 @@ const (
 	ForgedConnection Forgery = "connection"
 )
 
-// Forgeries lists all forgeries.
-func Forgeries() []Forgery { return []Forgery{ForgedTask, ForgedExport, ForgedConnection} }
+// allForgeries lists all forgeries.
+func allForgeries() []Forgery { return []Forgery{ForgedTask, ForgedExport, ForgedConnection} }
 
 // ErrForged is returned for a sealed value whose key is there, but which was made for
 // another place or was changed. It is an ErrSealed, too.
@@ -75,7 +75,7 @@ func (a *auditor) forgeries(ctx context.Context) error {
 	if found[a.customer].Forged {
 		a.violatef(ViolationForgedConnection, "", "", "The connection in Redis is not the one that was entered last. It is not used. Find out who can write to Redis, and enter the connection again.")
 	}
-	for _, f := range Forgeries() {
+	for _, f := range allForgeries() {
 		count, last := forgeryFields(f)
 		values, err := a.redis.HMGet(ctx, countersKey(a.customer), count, last).Result()
 		if err != nil {

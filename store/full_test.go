@@ -54,7 +54,7 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	if _, _, err := producer.OpenBatch(ctx, store.BatchSpec{Customer: "1234", Job: 9}); !errors.Is(err, store.ErrMemoryReserved) {
 		t.Errorf("a batch was opened: %v", err)
 	}
-	if _, err := producer.Accept(ctx, batch, []store.NewExport{{Export: keys.ExportID(string(batch), "c-9"), Candidate: "c-9", Payload: []byte("{}")}}); !errors.Is(err, store.ErrMemoryReserved) {
+	if _, err := producer.AcceptFor(ctx, store.BatchSpec{Customer: "1234", Job: 7}, batch, []store.NewExport{{Export: keys.ExportID(string(batch), "c-9"), Candidate: "c-9", Payload: []byte("{}")}}, store.Rows{}, store.NormalQueue); !errors.Is(err, store.ErrMemoryReserved) {
 		t.Errorf("a candidate was accepted: %v", err)
 	}
 
@@ -73,7 +73,7 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	_, err = l.Resume(ctx, "1234", "ana", "x")
 	must("resume", err)
 	must("discard", l.Discard(ctx, refs[0], "ana", "x"))
-	_, err = l.Revive(ctx, refs[1], "ana", "x")
+	err = l.Revive(ctx, refs[1], "ana", "x")
 	must("retry", err)
 	receipt, err := l.Erase(ctx, "1234", "c-00004", store.EraseOptions{Who: "ana", Why: "x"})
 	if must("erase", err); !receipt.Complete {

@@ -21,7 +21,7 @@ func TestResultsKnowTheRowsOfTheInput(t *testing.T) {
 				exports[i] = b.newExport(fmt.Sprintf("c-%d", row), fmt.Sprintf("c-%d@example.com", row))
 				exports[i].Row = row
 			}
-			if _, err := b.Accept(t.Context(), b.batch, exports); err != nil {
+			if _, err := b.Accept(exports...); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -55,7 +55,7 @@ func TestResultsKnowTheRowsOfTheInput(t *testing.T) {
 			t.Errorf("kept %q, want %q", kept(), want)
 		}
 		unknown := b.newExport("x", "x@example.com")
-		if _, err := b.Accept(t.Context(), b.batch, []store.NewExport{unknown}); err != nil {
+		if _, err := b.Accept(unknown); err != nil {
 			t.Fatal(err)
 		}
 		are(1, 2, 3, 5, 6, 8, 9, 0)
@@ -74,7 +74,7 @@ func TestWhatIsKeptOfTheRowsIsBounded(t *testing.T) {
 		exports[i].Row = 2*i + 2 // each other row is refused
 	}
 	for _, part := range [][]store.NewExport{exports[:700], exports[700:]} {
-		if _, err := b.Accept(t.Context(), b.batch, part); err != nil {
+		if _, err := b.Accept(part...); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,11 +28,7 @@ import (
 //	ix:{1234}:s:<export>         list    the export's story: its last 20 entries, sealed
 //	ix:{1234}:words:<export>     list    iCIMS's own words in them, sealed, until the export ends
 //	ix:{1234}:due                zset    moving exports by when to look after them
-//	ix:{1234}:turns              list    batches with exports that wait in the bulk queue, in
-//	                                     turn; "back" stands for all that were put off
-//	ix:{1234}:back               zset    exports put off, by when a turn may serve them
-//	ix:{1234}:t:<export>         string  export that a turn has served last, by that of its
-//	                                     task, for as long as its lease
+//	ix:{1234}:begun              zset    those that have begun and wait, by when they go on
 //	ix:{1234}:dead               zset    dead exports by time of death
 //	ix:{1234}:job:<job>          string  what was last read of a job, for a few minutes
 //	ix:{1234}:wrong_job          hash    dead exports whose job was missing, by hashed
@@ -42,15 +38,15 @@ import (
 //	ix:{1234}:actions            stream  what operators did to exports, and why
 //	ix:{1234}:pause              hash    an operator's pause; who and why sealed
 //	ix:{1234}:c                  hash    counters of the customer, and what exports cost
-//	ix:{1234}:limits             hash    what calls were granted and what iCIMS said, see permits.go
+//	ix:{1234}:limits             hash    calls granted and what iCIMS said, see store/quota
 //	ix:{1234}:flying             zset    permits in use, by when they expire
 //	ix:{1234}:breakers           hash    open circuit breakers, by worker
 //	ix:{1234}:events             stream  what happened to the lane: closed, opened, paused, ...
 //	ix:{1234}:conn               hash    connection: sealed document, revision, state
 //	ix:{1234}:conn:h             list    its history, sealed: the last 100 entries
 //	ix:{1234}:conn:profile       string  what verification has found out, sealed
-//	ix:{1234}:errands:<kind>     list    errands of a kind, the latest first: the last 20
-//	ix:{1234}:errand:<id>        hash    an errand; arguments, result and asker sealed
+//	ix:{1234}:errands:<kind>     list    control tasks of a kind, the latest first: the last 20
+//	ix:{1234}:errand:<id>        hash    a control task; arguments, result and asker sealed
 //	ix:{1234}:jobs               hash    about the list of jobs, see jobs.go
 //	ix:{1234}:jobs:l             list    the jobs, in chunks, packed and sealed
 //	ix:{1234}:sent:<day>         list    digests of what exports sent on that day (of Unix
@@ -67,8 +63,10 @@ import (
 //	ix:journals                  string  the days with entries, sealed
 //	ix:sessions                  hash    console sessions, each sealed; <id>:last_used
 //	ix:keyset                    hash    check values: is this the keyset of this store?
+//	ix:paused                    set     customers that have a pause
 //	ix:lanes                     zset    customers with work, by when they want a lane
-//	ix:errands                   zset    errands ("1234:verify") by when to look at them
+//	ix:errands                   zset    control tasks ("1234:verify") that a version with a
+//	                                     queue of its own left; workers take them over
 //	ix:workers                   hash    worker processes: last beat, lanes, room for more
 //	ix:redis                     hash    which server answers, the last beats of workers, and
 //	                                     when Redis last lost writes
@@ -84,6 +82,7 @@ const (
 	// no matter to announcements.
 	lanesChannel = "{" + lanesKey + "}:announced"
 	customersKey = keyRoot + "customers"
+	pausedKey    = keyRoot + "paused"
 	workersKey   = keyRoot + "workers"
 	readyKey     = keyRoot + "ready"
 	redisKey     = keyRoot + "redis"
@@ -108,12 +107,11 @@ func countersKey(customer string) string        { return prefix(customer) + "c" 
 func storyKey(customer, export string) string { return prefix(customer) + "s:" + export }
 func wordsKey(customer, export string) string { return prefix(customer) + "words:" + export }
 func dueKey(customer string) string           { return prefix(customer) + "due" }
+func begunKey(customer string) string         { return prefix(customer) + "begun" }
 func deadKey(customer string) string          { return prefix(customer) + "dead" }
-func turnsKey(customer string) string         { return prefix(customer) + "turns" }
 func batchesKey(customer string) string       { return prefix(customer) + "batches" }
 func testsKey(customer string) string         { return prefix(customer) + "tests" }
 func actionsKey(customer string) string       { return prefix(customer) + "actions" }
-func limitsKey(customer string) string        { return prefix(customer) + "limits" }
 func breakersKey(customer string) string      { return prefix(customer) + "breakers" }
 func eventsKey(customer string) string        { return prefix(customer) + "events" }
 func connectionKey(customer string) string    { return prefix(customer) + "conn" }
@@ -132,9 +130,9 @@ func sentKey(customer string, day int64) string {
 	return prefix(customer) + "sent:" + strconv.FormatInt(day, 10)
 }
 
-func errandKey(customer, id string) string { return prefix(customer) + "errand:" + id }
+func controlKey(customer, id string) string { return prefix(customer) + "errand:" + id }
 
-func errandsOf(customer string, kind ErrandKind) string {
+func controlsOf(customer string, kind ControlKind) string {
 	return prefix(customer) + "errands:" + string(kind)
 }
 

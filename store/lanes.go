@@ -148,8 +148,6 @@ func (l *Ledger) rest(ctx context.Context, a Announced, until string) (bool, err
 // Announcement is what the workers are told of a customer.
 type Announcement struct {
 	Customer string
-	// Errand: it has an errand of that kind, rather than exports.
-	Errand ErrandKind
 	// Changed: not that it has work, but that something may forbid or allow its
 	// calls since, such as a pause.
 	Changed bool
@@ -168,6 +166,10 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 	return listen(ctx, l, lanesChannel, announcementsAhead, announcement)
 }
 
+// quietFor is after how long without a message a subscription sees whether Redis still
+// answers. What is missed meanwhile is read from keys within seconds.
+const quietFor = 15 * time.Second
+
 // listen delivers what is published on a channel until ctx ends; as many messages as ahead
 // may wait to be heard. One that makes read panic is left out.
 func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, read func(message string) T) <-chan T {
@@ -176,7 +178,7 @@ func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, re
 	go func() {
 		defer close(out)
 		defer func() { _ = subscription.Close() }()
-		messages := subscription.Channel()
+		messages := subscription.Channel(redis.WithChannelHealthCheckInterval(quietFor))
 		for {
 			select {
 			case <-ctx.Done():
@@ -201,9 +203,6 @@ func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, re
 }
 
 func announcement(message string) Announcement {
-	if customer, kind, ok := strings.Cut(message, errandMark); ok {
-		return Announcement{Customer: customer, Errand: ErrandKind(kind)}
-	}
 	customer, isChange := strings.CutSuffix(message, changed)
 	return Announcement{Customer: customer, Changed: isChange}
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -231,26 +232,26 @@ func registryOfWorkers(b *lanesBook) {
 	if fleet.Lives("a") {
 		b.t.Error("a worker lives that has not beaten for ten seconds")
 	}
-	if err := b.Bury(ctx, fleet); err != nil {
+	silent := func(d time.Duration) string { return strconv.FormatInt(fleet.Now.Add(-d).UnixMilli(), 10) + " 0 7  " }
+	if err := b.redis.HSet(ctx, "ix:workers", "a", silent(50*time.Second), "b", silent(2*time.Minute)).Err(); err != nil {
 		b.t.Fatal(err)
 	}
-	if fleet, err = b.Fleet(ctx); err != nil || len(fleet.Workers) != 2 {
-		b.t.Errorf("buried too early: %+v, %v", fleet, err)
-	}
-	fleet.Now = fleet.Now.Add(2 * time.Minute)
-	if err := b.Bury(ctx, fleet); err != nil {
+	if _, err := b.Beat(ctx, store.Peer{Worker: "c"}); err != nil {
 		b.t.Fatal(err)
 	}
-	if fleet, err = b.Fleet(ctx); err != nil || len(fleet.Workers) != 0 {
-		b.t.Errorf("not buried: %+v, %v", fleet, err)
+	if fleet, err = b.Fleet(ctx); err != nil || len(fleet.Workers) != 2 || fleet.Workers["b"].Worker != "" {
+		b.t.Errorf("one that has been silent for two minutes stays, or one silent for less goes: %+v, %v", fleet, err)
+	}
+	if err := b.Leave(ctx, "c"); err != nil {
+		b.t.Fatal(err)
 	}
 	if _, err := b.Beat(ctx, store.Peer{Worker: "a"}); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.Farewell(ctx, "a"); err != nil {
+	if err := b.Leave(ctx, "a"); err != nil {
 		b.t.Fatal(err)
 	}
 	if fleet, err = b.Fleet(ctx); err != nil || len(fleet.Workers) != 0 {
-		b.t.Errorf("after the farewell: %+v, %v", fleet, err)
+		b.t.Errorf("after it left: %+v, %v", fleet, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // Ledger is the record of every export: what was accepted, where it stands and
@@ -18,6 +20,7 @@ type Ledger struct {
 	keys      *Keyset
 	retention time.Duration
 	simulated bool // see WithSimulatedClock
+	quota     *quota.Store
 
 	seen seen
 
@@ -63,8 +66,15 @@ func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *L
 	for _, o := range options {
 		o(l)
 	}
+	l.quota = quota.New(client)
+	if l.simulated {
+		l.quota = quota.NewSimulated(client)
+	}
 	return l
 }
+
+// Quota returns the limits of the customers' accounts, which are kept in the same Redis.
+func (l *Ledger) Quota() *quota.Store { return l.quota }
 
 // Keys returns the keyset that the ledger seals with.
 func (l *Ledger) Keys() *Keyset { return l.keys }
@@ -115,26 +125,6 @@ func (l *Ledger) IllegalMoves(ctx context.Context, customer string) (int64, erro
 // Live returns how many exports of the customer are still moving.
 func (l *Ledger) Live(ctx context.Context, customer string) (int64, error) {
 	return l.counter(ctx, customer, "live")
-}
-
-// LiveOf returns how many exports of each customer are still moving.
-func (l *Ledger) LiveOf(ctx context.Context, customers ...string) ([]int64, error) {
-	counts := make([]*redis.StringCmd, len(customers))
-	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, c := range customers {
-			counts[i] = p.HGet(ctx, countersKey(c), "live")
-		}
-		return nil
-	})
-	live := make([]int64, len(customers))
-	for i, count := range counts {
-		n, countErr := count.Int64()
-		if countErr != nil && !errors.Is(countErr, redis.Nil) {
-			return nil, fmt.Errorf("ledger: read counters: %w", errors.Join(countErr, err))
-		}
-		live[i] = n
-	}
-	return live, nil
 }
 
 func (l *Ledger) counter(ctx context.Context, customer, name string) (int64, error) {

@@ -3,8 +3,6 @@ package store_test
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -29,11 +27,16 @@ type book struct {
 
 func openBook(t *testing.T, client redis.UniversalClient, spec store.BatchSpec) *book {
 	t.Helper()
+	return openBookAt(t, client, spec)
+}
+
+func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec, options ...store.Option) *book {
+	t.Helper()
 	keys, err := store.NewKeyset()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &book{Ledger: store.NewLedger(client, keys), t: t, redis: client}
+	b := &book{Ledger: store.NewLedger(client, keys, options...), t: t, redis: client}
 	if spec.Customer == "" {
 		spec.Customer = customer
 	}
@@ -42,6 +45,16 @@ func openBook(t *testing.T, client redis.UniversalClient, spec store.BatchSpec) 
 		t.Fatal(err)
 	}
 	return b
+}
+
+// Accept takes exports into the book's batch.
+func (b *book) Accept(exports ...store.NewExport) ([]store.Accepted, error) {
+	to, err := b.Batch(b.t.Context(), b.batch)
+	if err != nil {
+		return nil, err
+	}
+	spec := store.BatchSpec{Customer: b.batch.Customer(), Job: to.Job, GenerateDummyEmails: to.GenerateDummyEmails, IncludePreviouslyExported: to.IncludePreviouslyExported}
+	return b.AcceptFor(b.t.Context(), spec, b.batch, exports, store.Rows{}, store.NormalQueue)
 }
 
 func (b *book) newExport(candidate, email string) store.NewExport {
@@ -57,16 +70,10 @@ func (b *book) newExport(candidate, email string) store.NewExport {
 func (b *book) accept(candidate, email string) store.Ref {
 	b.t.Helper()
 	e := b.newExport(candidate, email)
-	if _, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{e}); err != nil {
+	if _, err := b.Accept(e); err != nil {
 		b.t.Fatal(err)
 	}
 	return store.Ref{Customer: b.batch.Customer(), Export: e.Export}
-}
-
-// nobody is what a caller knows who has looked the first rows of a batch up and
-// found nobody.
-func nobody(batch store.BatchID) []store.Ahead {
-	return []store.Ahead{{Batch: batch, Rows: strings.Repeat(string(store.AheadNobody), 20)}}
 }
 
 var longLease = store.ClaimOptions{Lease: time.Hour, Settle: time.Hour}
@@ -155,11 +162,8 @@ func TestLedger(t *testing.T) {
 		{"exports of one e-mail go one after the other", store.BatchSpec{}, emailLock},
 		{"a lost write keeps the e-mail locked, whatever its lease", store.BatchSpec{}, emailLockUnknown},
 		{"a person just created is known to the next export of the e-mail", store.BatchSpec{}, knownPerson},
-		{"speculation records the intent with the claim", store.BatchSpec{}, speculation},
-		{"speculation yields to a marker", store.BatchSpec{}, speculationMarker},
 		{"a retried export counts its attempts and keeps what it knows", store.BatchSpec{Job: 5}, retryKeepsProgress},
 		{"an open intent stays open when the export is put off", store.BatchSpec{}, openIntentStays},
-		{"neighbours are those that still need a look-up", store.BatchSpec{}, neighbours},
 		{"a dead export keeps its payload and frees its e-mail", store.BatchSpec{}, deadExport},
 		{"a revived export looks for its last write only where that may have taken effect", store.BatchSpec{}, revivedIntent},
 		{"a marker gathers jobs of one person and starts anew with another", store.BatchSpec{Job: 1, IncludePreviouslyExported: true}, markerJobs},
@@ -224,11 +228,11 @@ func acceptAgain(b *book) {
 	b.accept("live", "l@example.com")
 	b.finish(b.claimed(ref), store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore})
 	fresh := b.newExport("fresh", "f@example.com")
-	got, err := b.Accept(b.t.Context(), b.batch, []store.NewExport{live, ended, fresh})
+	got, err := b.Accept(live, ended, fresh)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	want := []store.Accepted{{Export: live.Export, State: store.Queued}, {Export: ended.Export, State: store.Skipped}, {Export: fresh.Export, New: true, State: store.Queued}}
+	want := []store.Accepted{{Export: live.Export, State: store.Queued, Row: 1}, {Export: ended.Export, State: store.Skipped}, {Export: fresh.Export, New: true, State: store.Queued, Row: 2}}
 	for i := range want {
 		if got[i] != want[i] {
 			b.t.Errorf("accepted[%d] = %+v, want %+v", i, got[i], want[i])
@@ -294,7 +298,7 @@ func interruptedWrite(b *book) {
 	if o := b.outcome(0); o.State != store.Unknown {
 		b.t.Errorf("state %s, want unknown", o.State)
 	}
-	c = b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: 0, Ahead: nobody(b.batch)})
+	c = b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: 0})
 	if c.Verdict != store.ClaimOK || c.Intent != store.IntentPerson || c.State != store.Claimed {
 		b.t.Errorf("claim after settling: %s, intent %q, state %s", c.Verdict, c.Intent, c.State)
 	}
@@ -352,34 +356,9 @@ func knownPerson(b *book) {
 	b.step(c, store.Step{To: store.Creating})
 	b.step(c, store.Step{To: store.Created, Person: 90210, PersonMade: true})
 	b.force(first, "le", "1")
-	got := b.claim(second, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
+	got := b.claim(second, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour})
 	if got.KnownPerson != 90210 || got.State != store.Claimed {
 		b.t.Errorf("known person %d, state %s", got.KnownPerson, got.State)
-	}
-}
-
-func speculation(b *book) {
-	ref := b.accept("c-1", "a@example.com")
-	c := b.claim(ref, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
-	if c.State != store.Creating || c.Intent != store.NoIntent {
-		b.t.Fatalf("state %s, intent %q", c.State, c.Intent)
-	}
-	b.force(ref, "le", "1")
-	if v := b.claim(ref, longLease).Verdict; v != store.ClaimUnsettled {
-		b.t.Errorf("after a crash: %s, want unsettled", v)
-	}
-}
-
-func speculationMarker(b *book) {
-	b.finish(b.claimed(b.accept("c-1", "a@example.com")), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 1})
-	batch, _, err := b.OpenBatch(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "second"})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.batch = batch
-	c := b.claim(b.accept("c-1", "new@example.com"), store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Ahead: nobody(b.batch)})
-	if c.State != store.Claimed || c.Marker == nil || c.IncludesExported() {
-		b.t.Errorf("state %s, marker %v", c.State, c.Marker)
 	}
 }
 
@@ -413,36 +392,6 @@ func openIntentStays(b *book) {
 	}
 }
 
-func neighbours(b *book) {
-	b.finish(b.claimed(b.accept("marked", "m@example.com")), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 1})
-	batch, _, err := b.OpenBatch(b.t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: "next"})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.batch = batch
-	first := b.accept("c-0", "0@example.com")
-	working := b.accept("c-1", "1@example.com")
-	b.accept("c-2", "2@example.com")
-	b.accept("marked", "3@example.com")
-	b.accept("c-4", "4@example.com")
-	b.accept("c-5", "5@example.com")
-	b.claimed(working)
-	c := b.claim(first, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Neighbours: 4})
-	var got []string
-	for _, n := range c.Neighbours {
-		got = append(got, string(n.Payload))
-	}
-	want := []string{"", "payload of c-2", "", "payload of c-4"}
-	if !slices.Equal(got, want) {
-		b.t.Errorf("neighbours %q, want %q", got, want)
-	}
-	b.force(first, "le", "1")
-	c = b.claim(first, store.ClaimOptions{Lease: time.Hour, Settle: time.Hour, Neighbours: 9, Ahead: []store.Ahead{{Batch: b.batch, Rows: "-kkkk", Neighbours: 4}}})
-	if len(c.Neighbours) != 1 || string(c.Neighbours[0].Payload) != "payload of c-5" || c.FirstNeighbour != 5 {
-		b.t.Errorf("beyond what is known: %q from row %d", c.Neighbours, c.FirstNeighbour)
-	}
-}
-
 func deadExport(b *book) {
 	ref := b.accept("c-1", "a@example.com")
 	b.finish(b.claimed(ref), store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_field_required"})
@@ -469,7 +418,7 @@ func revivedIntent(b *book) {
 			c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
 		}
 		b.finish(c, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused", Warnings: "title_cut"})
-		if _, err := b.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
+		if err := b.Revive(b.t.Context(), ref, "on-call", "mended"); err != nil {
 			b.t.Fatal(err)
 		}
 		c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -13,16 +15,20 @@ import (
 // taken the lock: it must not write beside it.
 func TestLostLockEndsTheClaim(t *testing.T) {
 	t.Parallel()
-	for name, freeze := range map[string]func(*book, store.Ref){
-		"whose lease ran out":                 func(b *book, ref store.Ref) { b.force(ref, "le", "1") },
-		"that was taken for dead":             func(b *book, ref store.Ref) { b.voided(ref) },
-		"with the person made, not the place": func(b *book, ref store.Ref) { b.force(ref, "le", "1", "st", "created", "pe", "7", "pm", "c") },
+	for name, freeze := range map[string]func(*book, *store.Claim){
+		"whose lease ran out": func(*book, *store.Claim) {},
+		"with the person made, not the place": func(b *book, c *store.Claim) {
+			b.step(c, store.Step{To: store.Creating})
+			b.step(c, store.Step{To: store.Created, Person: 7, PersonMade: true})
+		},
 	} {
 		t.Run("of a worker "+name, func(t *testing.T) {
-			b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
+			clock := newClock(t)
+			b := openBookAt(t, clock.client, store.BatchSpec{}, store.WithSimulatedClock())
 			first, second := b.accept("c-1", "a@example.com"), b.accept("c-2", "a@example.com")
 			c := b.claimed(first)
-			freeze(b, first)
+			freeze(b, c)
+			clock.pass(2 * time.Hour)
 			d := b.claimed(second)
 			b.step(d, store.Step{To: store.Creating})
 			ctx := t.Context()
@@ -44,10 +50,26 @@ func TestLostLockEndsTheClaim(t *testing.T) {
 	}
 }
 
-func (b *book) voided(ref store.Ref) {
-	b.t.Helper()
-	if ok, err := b.Void(b.t.Context(), ref, ""); !ok || err != nil {
-		b.t.Fatalf("void: %v, %v", ok, err)
+// clock is the simulated clock of a Redis.
+type clock struct {
+	t      *testing.T
+	client redis.UniversalClient
+	now    time.Time
+}
+
+func newClock(t *testing.T) *clock {
+	t.Helper()
+	c := &clock{t, redistest.Shared(t).Client(t), time.UnixMilli(1_800_000_000_000)}
+	c.pass(0)
+	return c
+}
+
+// pass lets time go by.
+func (c *clock) pass(d time.Duration) {
+	c.t.Helper()
+	c.now = c.now.Add(d)
+	if err := c.client.Set(c.t.Context(), store.SimulatedClockKey, c.now.UnixMilli(), 0).Err(); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
@@ -58,7 +80,7 @@ func TestDeathRepeatedAfterARetryIsStale(t *testing.T) {
 	c := b.claimed(ref)
 	dead := store.Finish{To: store.Dead, Counter: store.CountDead, Reason: "icims_refused"}
 	b.finish(c, dead)
-	if _, err := b.Revive(t.Context(), ref, "on-call", "mended"); err != nil {
+	if err := b.Revive(t.Context(), ref, "on-call", "mended"); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Finish(t.Context(), c, dead); !errors.Is(err, store.ErrStale) {

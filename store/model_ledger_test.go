@@ -20,8 +20,7 @@ type model struct {
 	locks   map[string]*modelExport // by e-mail, and by candidate
 	known   map[string]knowledge    // by e-mail
 	markers map[string]knowledge    // by candidate
-	turns   []*modelBatch           // the next first; putOff stands for what is in back
-	back    map[*modelExport]int64  // put off, and from when on a turn may serve it
+	begun   map[*modelExport]int64  // that wait, by when they go on
 	illegal int
 	paused  bool
 	resumes int64 // when the pause ends by itself; 0 = never
@@ -29,9 +28,6 @@ type model struct {
 	server, claimedOn string // which one answers, and which one answered the last claim
 	epoch             int64  // when records are created again
 }
-
-// putOff takes its turn like a batch.
-var putOff = &modelBatch{id: "1234-back"}
 
 type modelBatch struct {
 	id      store.BatchID
@@ -44,12 +40,15 @@ type modelBatch struct {
 	abandoned bool
 	rows      []*modelExport
 	refused   []store.RefusedRow
-	cursor    int
 
 	// digests are those of the rows that were sent, complete how many they are at the end
 	// of a sending that brought all of them; 0: none has.
 	digests  []string
 	complete int
+}
+
+func (b *modelBatch) spec() store.BatchSpec {
+	return store.BatchSpec{Job: b.job, IncludePreviouslyExported: b.include}
 }
 
 type modelExport struct {
@@ -58,25 +57,23 @@ type modelExport struct {
 	candidate string
 	email     string
 
-	state      store.State // empty: not accepted
-	counter    store.Counter
-	token      int64
-	lease      int64 // its end
-	due        int64 // when to look after it; 0 = never
-	back       int64 // when it was to come back, as last held
-	worker     string
-	intent     store.Intent
-	since      int64 // of the intent
-	person     int64
-	made       bool
-	attempts   int
-	generation int
-	used       bool // its task, for another one
-	erased     bool // what is left is its outcome, without a name
-	accepted   int64
-	died       int64
-	reason     store.Reason
-	passedOn   bool // the person whom it made has a workflow by another export, or will
+	state    store.State // empty: not accepted
+	counter  store.Counter
+	token    int64
+	lease    int64 // its end
+	due      int64 // when to look after it; 0 = never
+	back     int64 // when it was to come back, as last held
+	intent   store.Intent
+	since    int64 // of the intent
+	person   int64
+	made     bool
+	attempts int
+	queue    store.QueueSize
+	erased   bool // what is left is its outcome, without a name
+	accepted int64
+	died     int64
+	reason   store.Reason
+	passedOn bool // the person whom it made has a workflow by another export, or will
 }
 
 // knowledge is a person and the workflows made for them, by job.
@@ -87,8 +84,6 @@ type knowledge struct {
 
 // claimed is what a claim is answered.
 type claimed struct {
-	Export        string
-	Generation    int
 	Verdict       store.Verdict
 	Wait          int64
 	State         store.State
@@ -101,7 +96,7 @@ type claimed struct {
 }
 
 func newModel() *model {
-	return &model{now: 1_800_000_000_000, locks: map[string]*modelExport{}, known: map[string]knowledge{}, markers: map[string]knowledge{}, back: map[*modelExport]int64{}}
+	return &model{now: 1_800_000_000_000, locks: map[string]*modelExport{}, known: map[string]knowledge{}, markers: map[string]knowledge{}, begun: map[*modelExport]int64{}}
 }
 
 func (m *model) export(id string) *modelExport {
@@ -158,13 +153,17 @@ func (k knowledge) with(person, job, workflow int64) knowledge {
 	return k
 }
 
-func (m *model) accept(e *modelExport) store.Accepted {
+func (m *model) accept(e *modelExport, size store.QueueSize) store.Accepted {
 	if e.state != "" {
-		return store.Accepted{Export: e.id, State: e.state}
+		a := store.Accepted{Export: e.id, State: e.state}
+		if e.state == store.Queued {
+			a.Row, a.Queue = slices.Index(e.batch.rows, e), e.queue
+		}
+		return a
 	}
-	e.state, e.due, e.accepted = store.Queued, m.after(30*time.Second), m.now
+	e.state, e.due, e.accepted, e.queue = store.Queued, m.after(30*time.Second), m.now, size
 	e.batch.rows = append(e.batch.rows, e)
-	return store.Accepted{Export: e.id, New: true, State: store.Queued}
+	return store.Accepted{Export: e.id, New: true, State: store.Queued, Row: len(e.batch.rows) - 1, Queue: size}
 }
 
 // differs compares rows with those that the batch has, of the rows from a place on.
@@ -199,97 +198,6 @@ func (m *model) completeSending(b *modelBatch, rows []string) error {
 	return nil
 }
 
-func (m *model) takeTurns(b *modelBatch) {
-	if !slices.Contains(m.turns, b) {
-		m.turns = append(m.turns, b)
-	}
-}
-
-func (m *model) putBack(e *modelExport, at int64) {
-	m.back[e] = at
-	m.takeTurns(putOff)
-}
-
-// waits reports whether the export has not been begun, so that any turn serves it.
-func (e *modelExport) waits() bool { return e.state == store.Queued && e.generation == 0 }
-
-// nextTurn moves on to the export whose turn it is; nil = there is none.
-func (m *model) nextTurn() *modelExport {
-	idle := false // all that were put off are for later
-	for len(m.turns) > 0 {
-		b := m.turns[0]
-		var next *modelExport
-		switch {
-		case b == putOff && len(m.back) == 0, b != putOff && b.cursor == len(b.rows):
-			m.turns = m.turns[1:]
-			continue
-		case b == putOff:
-			for e, at := range m.back {
-				if at <= m.now && (next == nil || at < m.back[next] || at == m.back[next] && e.id < next.id) {
-					next = e
-				}
-			}
-			if next == nil && idle {
-				return nil
-			}
-			idle = next == nil
-			delete(m.back, next)
-			if next != nil && (!next.moving() || next.lease > m.now) {
-				continue
-			}
-		default:
-			next = b.rows[b.cursor]
-			b.cursor++
-			if !next.waits() {
-				continue
-			}
-		}
-		m.turns = append(m.turns[1:], b)
-		if next != nil {
-			return next
-		}
-	}
-	return nil
-}
-
-// serve claims the export that the task serves.
-func (m *model) serve(e *modelExport, o store.ClaimOptions) claimed {
-	generation, took := o.Generation, false
-	turn := o.ByTurns && (e.waits() || !e.recorded() || o.Generation < e.generation)
-	if wait, paused := m.pause(); turn && paused && !o.PastPause {
-		return claimed{Export: e.id, Generation: o.Generation, Verdict: store.ClaimPaused, Wait: wait}
-	}
-	if turn {
-		next := m.nextTurn()
-		switch {
-		case next == nil && !e.waits():
-			return claimed{Export: e.id, Generation: o.Generation, Verdict: store.ClaimGone}
-		case next == nil, next == e && e.waits():
-		default:
-			if e.waits() {
-				e.used = true
-			}
-			e, took, generation = next, true, next.generation+1
-		}
-	}
-	c := m.claim(e, o)
-	c.Export, c.Generation = e.id, generation
-	switch {
-	case !o.ByTurns:
-	case c.Verdict == store.ClaimOK && took:
-		e.generation = generation
-	case c.Verdict == store.ClaimLocked, c.Verdict == store.ClaimUnsettled, c.Verdict == store.ClaimWentBack:
-		e.generation++
-		c.Generation = e.generation
-		if c.Verdict == store.ClaimLocked {
-			c.Wait = min(max(c.Wait, 2000), 60_000)
-			e.due = m.now + c.Wait
-		}
-		m.putBack(e, m.now+c.Wait)
-	}
-	return c
-}
-
 // pause reports whether the customer is paused, and for how long if that is known.
 func (m *model) pause() (wait int64, paused bool) {
 	if !m.paused || m.resumes != 0 && m.resumes <= m.now {
@@ -320,7 +228,7 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 		if e.state != store.Unknown {
 			e.token++ // whoever wrote has lost it
 		}
-		e.state, e.lease, e.due, e.back = store.Unknown, 0, settled, settled
+		e.state, e.lease, e.due, e.back, m.begun[e] = store.Unknown, 0, settled, settled, settled
 		return claimed{Verdict: store.ClaimUnsettled, Wait: settled - m.now}
 	}
 	losers := map[*modelExport]bool{}
@@ -334,6 +242,7 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 			if owner.state == store.Unknown {
 				c.Wait = max(owner.back-m.now, 0)
 			}
+			e.due = m.now + max(c.Wait, 2000)
 			return c
 		}
 		losers[owner] = owner.working()
@@ -348,16 +257,12 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	}
 	marker, known := m.markers[e.candidate], m.known[e.email]
 	e.state = store.Claimed
-	intent := e.intent // what the claim is told of: not its own
-	if len(o.Ahead) > 0 && o.Epoch == m.epoch && e.intent == store.NoIntent && e.person == 0 && known.Person == 0 && (marker.Person == 0 || e.batch.include) {
-		e.state, e.intent, e.since = store.Creating, store.IntentPerson, m.now
-	}
 	e.token = max(e.token+1, m.now)
-	delete(m.back, e)
+	delete(m.begun, e)
 	e.lease = m.after(o.Lease)
-	e.due, e.worker = e.lease, o.Worker
+	e.due = e.lease
 	return claimed{
-		Verdict: store.ClaimOK, State: e.state, Token: e.token, Intent: intent,
+		Verdict: store.ClaimOK, State: e.state, Token: e.token, Intent: e.intent,
 		Person: e.person, PersonMade: e.made, Attempts: e.attempts, Marker: marker, Known: known,
 	}
 }
@@ -371,6 +276,15 @@ func (m *model) settle(after time.Duration) {
 	m.claimedOn = m.server
 }
 
+// refuse is the answer to an illegal move: a bug, unless Redis may have gone back.
+func (m *model) refuse() string {
+	if m.epoch > m.now || m.claimedOn != "" && m.claimedOn != m.server {
+		return "went_back"
+	}
+	m.illegal++
+	return "illegal"
+}
+
 // early is the answer to a move that is not to be made, or has been made.
 func (m *model) early(e *modelExport, token int64, to store.State) string {
 	switch {
@@ -381,8 +295,7 @@ func (m *model) early(e *modelExport, token int64, to store.State) string {
 	case e.state == to:
 		return "ok"
 	case !store.CanMove(e.state, to):
-		m.illegal++
-		return "illegal"
+		return m.refuse()
 	}
 	return ""
 }
@@ -415,7 +328,7 @@ func (m *model) step(e *modelExport, token, epoch int64, s store.Step) string {
 	return answer
 }
 
-func (m *model) hold(e *modelExport, token int64, h store.Hold, byTurns bool) string {
+func (m *model) hold(e *modelExport, token int64, h store.Hold) string {
 	away := e.state == store.Deferred || e.state == store.Retrying || e.state == store.Unknown
 	if away && e.token == token && e.lease == 0 {
 		return "ok"
@@ -431,9 +344,6 @@ func (m *model) hold(e *modelExport, token int64, h store.Hold, byTurns bool) st
 		e.state = store.Unknown
 	}
 	e.lease, e.due = 0, m.after(h.Delay)
-	if byTurns {
-		m.putBack(e, e.due)
-	}
 	e.back = e.due
 	e.attempts += h.Attempts
 	if h.Forget {
@@ -441,6 +351,9 @@ func (m *model) hold(e *modelExport, token int64, h store.Hold, byTurns bool) st
 			delete(m.known, e.email)
 		}
 		e.person, e.made = 0, false
+	}
+	if e.intent != store.NoIntent || e.person != 0 {
+		m.begun[e] = e.due
 	}
 	if e.intent == store.NoIntent {
 		m.unlock(e)
@@ -509,8 +422,7 @@ func (m *model) redraw(e *modelExport, token int64, email string) string {
 	case e.token != token:
 		return "stale"
 	case e.state != store.Claimed || e.intent != store.NoIntent || e.person != 0:
-		m.illegal++
-		return "illegal"
+		return m.refuse()
 	case m.locks[email] != nil:
 		return "taken"
 	}
@@ -521,22 +433,31 @@ func (m *model) redraw(e *modelExport, token int64, email string) string {
 	return "ok"
 }
 
-func (m *model) void(e *modelExport, worker string) bool {
-	if !e.working() || e.worker != worker || e.lease == 0 {
-		return false
+// overdue are the exports to be looked at before a time.
+func (m *model) overdue(before int64) map[string]string {
+	late := map[string]string{}
+	for _, e := range m.exports {
+		if e.moving() && e.due <= before {
+			late[e.id] = e.stand()
+		}
 	}
-	e.lease, e.due = 0, m.now
-	return true
+	return late
 }
 
-func (m *model) nudge(e *modelExport, again time.Duration) bool {
-	if !e.moving() || e.lease > m.now {
-		return false
+// lateBegun are those that have begun and were to go on. They are listed again in a minute.
+func (m *model) lateBegun() map[string]string {
+	late := map[string]string{}
+	for e, at := range m.begun {
+		if at <= m.now {
+			late[e.id] = e.stand()
+			m.begun[e] = m.after(time.Minute)
+		}
 	}
-	e.due = m.after(again)
-	e.generation++
-	m.putBackUnlessWriting(e)
-	return true
+	return late
+}
+
+func (e *modelExport) stand() string {
+	return stand(e.state, e.batch.id, slices.Index(e.batch.rows, e), e.candidate, e.queue, e.token, e.lease)
 }
 
 func (m *model) revive(e *modelExport) bool {
@@ -546,8 +467,6 @@ func (m *model) revive(e *modelExport) bool {
 	e.state, e.counter, e.attempts, e.back = store.Queued, "", 0, 0
 	e.token++ // the worker that let it die has nothing more to say
 	e.due = m.after(30 * time.Second)
-	e.generation++
-	m.putBackUnlessWriting(e)
 	return true
 }
 
@@ -583,17 +502,10 @@ func (m *model) transfer(e *modelExport, to store.Transferred) {
 	}
 	fresh := &modelExport{id: to.To, batch: m.batches[at], candidate: e.candidate, email: e.email, person: e.person, made: e.made}
 	m.exports = append(m.exports, fresh)
-	m.accept(fresh)
-	m.takeTurns(fresh.batch)
+	m.accept(fresh, store.NormalQueue)
 	fresh.batch.closed = true
 	m.discard(e)
 	e.passedOn = true
-}
-
-func (m *model) putBackUnlessWriting(e *modelExport) {
-	if e.intent == store.NoIntent {
-		m.putBack(e, m.now)
-	}
 }
 
 func (m *model) discard(e *modelExport) bool {
@@ -616,9 +528,10 @@ func (m *model) cancel(b *modelBatch) store.Cancellation {
 			c.Ended++
 		case e.intent == store.NoIntent && (e.state == store.Queued || e.state == store.Deferred || e.state == store.Retrying):
 			e.state, e.counter, e.due = store.Cancelled, store.CountCancelled, 0
-			delete(m.back, e)
+			delete(m.begun, e)
 			m.unlock(e)
 			c.Cancelled++
+			c.Exports = append(c.Exports, e.id)
 			c.PeopleLeft += bit(e.person != 0)
 		default:
 			c.Busy++
@@ -630,11 +543,13 @@ func (m *model) cancel(b *modelBatch) store.Cancellation {
 // erase forgets a candidate, except for what may be in the middle of a write.
 func (m *model) erase(candidate string, settle time.Duration) (receipt store.ErasureReceipt) {
 	for _, e := range m.exports {
+		if e.candidate == candidate && e.state != "" {
+			receipt.Exports = append(receipt.Exports, e.id)
+		}
 		switch {
 		case e.candidate != candidate || e.state == "":
 		case e.state == store.Dead && (e.intent == store.NoIntent || e.since+settle.Milliseconds() <= m.now):
 			m.discard(e)
-			delete(m.back, e)
 			e.erased = true
 			receipt.DeadLetters++
 		case e.state.Ended() && e.state != store.Dead:
@@ -642,7 +557,7 @@ func (m *model) erase(candidate string, settle time.Duration) (receipt store.Era
 			e.erased = true
 		case e.intent == store.NoIntent && (e.state == store.Queued || e.state == store.Deferred || e.state == store.Retrying):
 			e.state, e.counter, e.due, e.erased = store.Cancelled, store.CountCancelled, 0, true
-			delete(m.back, e)
+			delete(m.begun, e)
 			m.unlock(e)
 			receipt.Cancelled++
 		default:
@@ -705,7 +620,7 @@ func (m *model) kept(emails []string) map[string]string {
 	kept := map[string]string{"illegal": strconv.Itoa(m.illegal)}
 	for _, e := range m.exports {
 		if e.recorded() {
-			kept["export "+e.id] = line(e.state, e.token, e.lease, string(e.intent), e.since, e.person, e.made, int64(e.attempts), int64(e.generation), e.back, e.email, e.used)
+			kept["export "+e.id] = line(e.state, e.token, e.lease, string(e.intent), e.since, e.person, e.made, int64(e.attempts), e.back, e.email, string(e.queue))
 			kept["payload "+e.id] = "kept"
 		}
 		if e.moving() {
@@ -723,15 +638,10 @@ func (m *model) kept(emails []string) map[string]string {
 		}
 	}
 	kept["live"] = strconv.Itoa(live)
-	for e, at := range m.back {
-		kept["back "+e.id] = strconv.FormatInt(at, 10)
-	}
-	for _, b := range m.turns {
-		_, local, _ := strings.Cut(string(b.id), "-")
-		kept["turns"] += local + " "
+	for e, at := range m.begun {
+		kept["begun "+e.id] = strconv.FormatInt(at, 10)
 	}
 	for _, b := range m.batches {
-		kept["cursor "+string(b.id)] = strconv.Itoa(b.cursor)
 		kept["rows "+string(b.id)] = fmt.Sprint(strings.Join(b.digests, ""), " ", b.complete)
 	}
 	for _, email := range emails {

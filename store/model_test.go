@@ -31,14 +31,15 @@ func TestLedgerBehavesLikeItsModel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := redistest.Shared(t).Client(t)
+			client, lost := redistest.Shared(t).Client(t), &echo{}
+			client.AddHook(lost)
 			keys, err := store.NewKeyset()
 			if err != nil {
 				t.Fatal(err)
 			}
 			rapid.Check(t, func(t *rapid.T) {
 				ledger := store.NewLedger(client, keys, store.WithSimulatedClock())
-				play := newPlay(t, client, ledger, emails)
+				play := newPlay(t, client, lost, ledger, emails)
 				play.accept(t)
 				for range 3 { // rapid makes about 15 moves each time
 					t.Repeat(play.actions())
@@ -48,24 +49,25 @@ func TestLedgerBehavesLikeItsModel(t *testing.T) {
 	}
 }
 
+var queueSizes = []store.QueueSize{store.ExpressQueue, store.NormalQueue, store.LargeQueue}
+
 // opened is how many batches a play begins with. Others come by transfer.
 const opened = 3
 
 // play holds the ledger beside its model.
 type play struct {
 	*store.Ledger
-	t      *rapid.T
-	redis  redis.UniversalClient
-	model  *model
-	emails []string // hashes
-	claims []*store.Claim
-	// byTurns are the claims that were made in the bulk queue.
-	byTurns   map[*store.Claim]bool
+	t         *rapid.T
+	redis     redis.UniversalClient
+	model     *model
+	echo      *echo    // repeats a script, as a client does whose answer was lost
+	emails    []string // hashes
+	claims    []*store.Claim
 	elsewhere *store.Transfer
 }
 
-func newPlay(t *rapid.T, client redis.UniversalClient, ledger *store.Ledger, emails []string) *play {
-	p := &play{Ledger: ledger, t: t, redis: client, model: newModel(), byTurns: map[*store.Claim]bool{}, elsewhere: store.NewTransfer(customer, elsewhere, "someone", "")}
+func newPlay(t *rapid.T, client redis.UniversalClient, lost *echo, ledger *store.Ledger, emails []string) *play {
+	p := &play{Ledger: ledger, t: t, redis: client, model: newModel(), echo: lost, elsewhere: store.NewTransfer(customer, elsewhere, "someone", "")}
 	p.must(client.FlushDB(t.Context()).Err())
 	p.pass(0)
 	p.serve("first")
@@ -130,8 +132,8 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		"sweep":       p.sweep,
 		"send":        p.send,
 		"redraw":      p.redraw,
-		"void":        p.void,
-		"nudge":       p.nudge,
+		"overdue":     p.overdue,
+		"begun":       p.begun,
 		"revive":      p.revive,
 		"discard":     p.discard,
 		"transfer":    p.transfer,
@@ -208,11 +210,7 @@ func (p *play) drawClaim(t *rapid.T) (*modelExport, *store.Claim) {
 func (p *play) accept(t *rapid.T) {
 	batch := rapid.SampledFrom(p.model.batches).Draw(t, "batch")
 	from := rapid.IntRange(0, 1).Draw(t, "from")
-	take, waits := p.Accept, false
-	byTurns := rapid.Bool().Draw(t, "by turns")
-	if byTurns {
-		take = p.AcceptByTurns
-	}
+	size := rapid.SampledFrom(queueSizes).Draw(t, "queue")
 	twice(t, func() {
 		var exports []store.NewExport
 		var refused error
@@ -230,14 +228,10 @@ func (p *play) accept(t *rapid.T) {
 				refused = store.ErrBatchCancelled
 				continue
 			}
-			want = append(want, p.model.accept(e))
+			want = append(want, p.model.accept(e, size))
 			batch.sent = p.model.now
-			waits = waits || e.state == store.Queued
 		}
-		if byTurns && waits {
-			p.model.takeTurns(batch)
-		}
-		got, err := take(t.Context(), batch.id, exports)
+		got, err := p.AcceptFor(t.Context(), batch.spec(), batch.id, exports, store.Rows{}, size)
 		if !errors.Is(err, refused) {
 			p.t.Fatalf("accept: %v, want %v", err, refused)
 		}
@@ -286,7 +280,7 @@ func (p *play) sendChunk(t *rapid.T, batch *modelBatch, exports []*modelExport, 
 	if len(exports) == 0 {
 		return true
 	}
-	goesOn := true
+	goesOn, size := true, rapid.SampledFrom(queueSizes).Draw(t, "queue")
 	twice(t, func() {
 		want, refused := []store.Accepted{}, batch.differs(before, rows)
 		var fresh []store.NewExport
@@ -304,14 +298,13 @@ func (p *play) sendChunk(t *rapid.T, batch *modelBatch, exports []*modelExport, 
 				refused, upto = store.ErrBatchCancelled, min(upto, i)
 				continue
 			}
-			want = append(want, p.model.accept(e))
+			want = append(want, p.model.accept(e, size))
 			batch.sent = p.model.now
 		}
 		if refused == nil || errors.Is(refused, store.ErrBatchCancelled) {
 			batch.note(before, rows[:upto])
 		}
-		spec := store.BatchSpec{Job: batch.job, IncludePreviouslyExported: batch.include}
-		got, err := p.AcceptFor(t.Context(), spec, batch.id, fresh, store.Rows{Before: before, Digests: []byte(strings.Join(rows, ""))}, false)
+		got, err := p.AcceptFor(t.Context(), batch.spec(), batch.id, fresh, store.Rows{Before: before, Digests: []byte(strings.Join(rows, ""))}, size)
 		p.same("send", got, want, cmpopts.EquateEmpty())
 		if !errors.Is(err, refused) && !cmp.Equal(err, refused) {
 			p.t.Fatalf("send: %v, want %v", err, refused)
@@ -355,40 +348,33 @@ func (p *play) sweep(*rapid.T) {
 func (p *play) claim(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	o := store.ClaimOptions{
-		Lease:      time.Duration(rapid.SampledFrom([]int{10, 60}).Draw(t, "lease")) * time.Second,
-		Settle:     30 * time.Second,
-		Worker:     rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker"),
-		ByTurns:    rapid.Bool().Draw(t, "by turns"),
-		PastPause:  seldom(t, "through a pause"),
-		Generation: max(0, e.generation-rapid.IntRange(0, 1).Draw(t, "generations ago")),
+		Lease:     time.Duration(rapid.SampledFrom([]int{10, 60}).Draw(t, "lease")) * time.Second,
+		Settle:    30 * time.Second,
+		Worker:    rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker"),
+		PastPause: seldom(t, "through a pause"),
 	}
-	o.Epoch = p.model.epoch
-	if seldom(t, "remembers what was before Redis went back") {
-		o.Epoch = 0
+	p.echo.armed = seldom(t, "answer lost")
+	p.claimOnce(ref, p.model.claim(e, o), o)
+	if seldom(t, "claimed twice") {
+		p.claimOnce(ref, p.model.claim(e, o), o)
 	}
-	if rapid.Bool().Draw(t, "speculate") {
-		for _, b := range p.model.batches {
-			o.Ahead = append(o.Ahead, nobody(b.id)...)
-		}
+}
+
+// claimOnce claims and compares the answer.
+func (p *play) claimOnce(ref store.Ref, want claimed, o store.ClaimOptions) {
+	got, err := p.Claim(p.t.Context(), ref, o)
+	p.must(err)
+	seen := claimed{
+		Verdict: got.Verdict, State: got.State, Intent: got.Intent, Person: got.Person, PersonMade: got.PersonMade, Attempts: got.Attempts,
+		Token: got.Token(), Known: knowledge{got.KnownPerson, got.KnownWorkflows}, Wait: got.Wait.Milliseconds(),
 	}
-	twice(t, func() {
-		want := p.model.serve(e, o)
-		got, err := p.Claim(t.Context(), ref, o)
-		p.must(err)
-		seen := claimed{
-			Export: got.Export, Generation: got.Generation, Verdict: got.Verdict, State: got.State, Intent: got.Intent, Person: got.Person, PersonMade: got.PersonMade, Attempts: got.Attempts,
-			Token: got.Token(), Known: knowledge{got.KnownPerson, got.KnownWorkflows},
-		}
-		seen.Wait = got.Wait.Milliseconds()
-		if got.Marker != nil {
-			seen.Marker = knowledge{got.Marker.Person, got.Marker.Workflows}
-		}
-		p.same("claim", seen, want, cmpopts.EquateEmpty())
-		if got.Verdict == store.ClaimOK {
-			p.claims = append(p.claims, got)
-			p.byTurns[got] = o.ByTurns
-		}
-	})
+	if got.Marker != nil {
+		seen.Marker = knowledge{got.Marker.Person, got.Marker.Workflows}
+	}
+	p.same("claim", seen, want, cmpopts.EquateEmpty())
+	if got.Verdict == store.ClaimOK {
+		p.claims = append(p.claims, got)
+	}
 }
 
 func (p *play) pause(t *rapid.T) {
@@ -425,7 +411,7 @@ func (p *play) hold(t *rapid.T) {
 		Delay: 20 * time.Second, Reason: "icims_server_error",
 		Attempts: rapid.IntRange(0, 1).Draw(t, "attempts"), Forget: rapid.Bool().Draw(t, "forget"),
 	}
-	twice(t, func() { p.same("hold", word(p.Hold(t.Context(), c, h)), p.model.hold(e, c.Token(), h, p.byTurns[c])) })
+	twice(t, func() { p.same("hold", word(p.Hold(t.Context(), c, h)), p.model.hold(e, c.Token(), h)) })
 }
 
 func (p *play) finish(t *rapid.T) {
@@ -460,36 +446,46 @@ func (p *play) redraw(t *rapid.T) {
 	})
 }
 
-func (p *play) void(t *rapid.T) {
-	e, ref := p.drawExport(t)
-	worker := rapid.SampledFrom([]string{"w1", "w2"}).Draw(t, "worker")
-	twice(t, func() {
-		got, err := p.Void(t.Context(), ref, worker)
-		p.must(err)
-		p.same("void", got, p.model.void(e, worker))
-	})
+// overdue looks at what is late, as the sweep does, and puts off when to look again.
+func (p *play) overdue(t *rapid.T) {
+	before := p.model.now - rapid.SampledFrom([]int64{0, 10_000}).Draw(t, "late by")
+	late, err := p.Overdue(t.Context(), customer, time.UnixMilli(before), 100)
+	p.must(err)
+	p.same("overdue", stands(late), p.model.overdue(before))
+	if rapid.Bool().Draw(t, "put off") {
+		ids := make([]string, len(late))
+		for i, m := range late {
+			ids[i] = m.Export
+			p.model.export(m.Export).due = p.model.after(time.Minute)
+		}
+		p.must(p.LookAgain(t.Context(), customer, ids, time.UnixMilli(p.model.after(time.Minute))))
+	}
 }
 
-func (p *play) nudge(t *rapid.T) {
-	e, ref := p.drawExport(t)
-	twice(t, func() {
-		generation, ok, err := p.Nudge(t.Context(), ref, time.Minute)
-		p.must(err)
-		p.same("nudge", ok, p.model.nudge(e, time.Minute))
-		if ok {
-			p.same("generation", generation, e.generation)
-		}
-	})
+// begun takes those that have begun and are late, as the sweep does.
+func (p *play) begun(t *rapid.T) {
+	late, err := p.Begun(t.Context(), customer, time.UnixMilli(p.model.now), 100)
+	p.must(err)
+	p.same("begun", stands(late), p.model.lateBegun())
+}
+
+// stands renders exports as the sweep sees them.
+func stands(moving []store.Moving) map[string]string {
+	all := map[string]string{}
+	for _, m := range moving {
+		all[m.Export] = stand(m.State, m.Batch, m.Row, m.Candidate, m.Queue, m.Token, m.Lease.UnixMilli())
+	}
+	return all
+}
+
+func stand(state store.State, batch store.BatchID, row int, candidate string, queue store.QueueSize, token, lease int64) string {
+	return fmt.Sprintf("%s batch=%s row=%d candidate=%s queue=%s token=%d lease=%d", state, batch, row, candidate, queue, token, lease)
 }
 
 func (p *play) revive(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
-		generation, err := p.Revive(t.Context(), ref, "someone", "")
-		p.same("revive", err == nil, p.model.revive(e))
-		if err == nil {
-			p.same("generation", generation, e.generation)
-		}
+		p.same("revive", p.Revive(t.Context(), ref, "someone", "") == nil, p.model.revive(e))
 	})
 }
 
@@ -519,7 +515,7 @@ func (p *play) cancel(t *rapid.T) {
 	twice(t, func() {
 		got, err := p.Cancel(t.Context(), batch.id, store.CancelOptions{Who: "someone"})
 		p.must(err)
-		p.same("cancel", got, p.model.cancel(batch))
+		p.same("cancel", got, p.model.cancel(batch), cmpopts.EquateEmpty(), cmpopts.SortSlices(strings.Compare))
 	})
 }
 
@@ -531,7 +527,7 @@ func (p *play) erase(t *rapid.T) {
 		p.must(err)
 		p.same("erase", got, p.model.erase(e.candidate, settle),
 			cmpopts.IgnoreFields(store.ErasureReceipt{}, "Reference", "Customer", "At", "People"), cmpopts.EquateEmpty(),
-			cmpopts.SortSlices(func(x, y store.ExportInWork) int { return strings.Compare(x.Export, y.Export) }))
+			cmpopts.SortSlices(strings.Compare), cmpopts.SortSlices(func(x, y store.ExportInWork) int { return strings.Compare(x.Export, y.Export) }))
 	})
 }
 
@@ -618,12 +614,11 @@ func (p *play) kept() map[string]string {
 	records, payloads, dues, deads := map[string]*redis.SliceCmd{}, map[string]*redis.IntCmd{}, map[string]*redis.FloatCmd{}, map[string]*redis.FloatCmd{}
 	locks, known := map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}
 	var counters *redis.SliceCmd
-	var turns *redis.StringSliceCmd
-	var back *redis.ZSliceCmd
-	cursors, digests, complete := map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}
+	var begun *redis.ZSliceCmd
+	digests, complete := map[string]*redis.StringCmd{}, map[string]*redis.StringCmd{}
 	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, e := range p.model.exports {
-			records[e.id] = pipe.HMGet(ctx, root+"x:"+e.id, "st", "tk", "le", "in", "ia", "pe", "pm", "at", "g", "due", "eh", "u")
+			records[e.id] = pipe.HMGet(ctx, root+"x:"+e.id, "st", "tk", "le", "in", "ia", "pe", "pm", "at", "due", "eh", "queue")
 			payloads[e.id] = pipe.Exists(ctx, root+"p:"+e.id)
 			dues[e.id] = pipe.ZScore(ctx, root+"due", e.id)
 			deads[e.id] = pipe.ZScore(ctx, root+"dead", e.id)
@@ -633,10 +628,9 @@ func (p *play) kept() map[string]string {
 			known[email] = pipe.Get(ctx, root+"k:"+email)
 		}
 		counters = pipe.HMGet(ctx, root+"c", "live", "illegal")
-		turns, back = pipe.LRange(ctx, root+"turns", 0, -1), pipe.ZRangeWithScores(ctx, root+"back", 0, -1)
+		begun = pipe.ZRangeWithScores(ctx, root+"begun", 0, -1)
 		for _, b := range p.model.batches {
 			_, local, _ := strings.Cut(string(b.id), "-")
-			cursors[string(b.id)] = pipe.HGet(ctx, root+"b:"+local, "cu")
 			digests[string(b.id)] = pipe.Get(ctx, root+"b:"+local+":digests")
 			complete[string(b.id)] = pipe.HGet(ctx, root+"b:"+local, "complete")
 		}
@@ -646,12 +640,12 @@ func (p *play) kept() map[string]string {
 		p.t.Fatal(err)
 	}
 	for id, record := range records {
-		var f [12]string
+		var f [11]string
 		for i, v := range record.Val() {
 			f[i], _ = v.(string)
 		}
 		if f[0] != "" {
-			kept["export "+id] = line(store.State(f[0]), atoi(f[1]), atoi(f[2]), f[3], atoi(f[4]), atoi(f[5]), f[6] == "c", atoi(f[7]), atoi(f[8]), atoi(f[9]), f[10], f[11] != "")
+			kept["export "+id] = line(store.State(f[0]), atoi(f[1]), atoi(f[2]), f[3], atoi(f[4]), atoi(f[5]), f[6] == "c", atoi(f[7]), atoi(f[8]), f[9], f[10])
 		}
 		if payloads[id].Val() == 1 {
 			kept["payload "+id] = "kept"
@@ -663,14 +657,10 @@ func (p *play) kept() map[string]string {
 			kept["dead "+id] = "listed"
 		}
 	}
-	for _, z := range back.Val() {
-		kept["back "+fmt.Sprint(z.Member)] = strconv.FormatFloat(z.Score, 'f', 0, 64)
+	for _, z := range begun.Val() {
+		kept["begun "+fmt.Sprint(z.Member)] = strconv.FormatFloat(z.Score, 'f', 0, 64)
 	}
-	for _, place := range slices.Backward(turns.Val()) {
-		kept["turns"] += place + " "
-	}
-	for id, cursor := range cursors {
-		kept["cursor "+id] = strconv.FormatInt(atoi(cursor.Val()), 10)
+	for id := range digests {
 		kept["rows "+id] = fmt.Sprint(digests[id].Val(), " ", atoi(complete[id].Val()))
 	}
 	for _, email := range p.emails {
@@ -729,7 +719,7 @@ func readKnown(s string) knowledge {
 	return k
 }
 
-func line(state store.State, token, lease int64, intent string, since, person int64, made bool, attempts, generation, back int64, email string, used bool) string {
-	return fmt.Sprintf("%s token=%d lease=%d intent=%s@%d person=%d made=%t attempts=%d generation=%d back=%d e-mail=%s used=%t",
-		state, token, lease, intent, since, person, made, attempts, generation, back, email, used)
+func line(state store.State, token, lease int64, intent string, since, person int64, made bool, attempts, due int64, email, queue string) string {
+	return fmt.Sprintf("%s token=%d lease=%d intent=%s@%d person=%d made=%t attempts=%d due=%d e-mail=%s queue=%s",
+		state, token, lease, intent, since, person, made, attempts, due, email, queue)
 }

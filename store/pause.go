@@ -21,6 +21,10 @@ func (p Pause) Over(now time.Time) bool { return !p.Until.IsZero() && !now.Befor
 
 func pauseKey(customer string) string { return prefix(customer) + "pause" }
 
+// queuesPaused is set in the record of a pause once asynq's queues are paused as well. The
+// sweep pauses them where it is not.
+const queuesPaused = "queues"
+
 // Pause suspends the calls for a customer, in place of any earlier pause. Exports
 // in the middle of their calls finish; all others wait, and no attempt is counted.
 // A pause whose time is over suspends nothing.
@@ -44,8 +48,13 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	if err := l.essential(ctx, "SADD", customersKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	err = l.essential(ctx, "HSET", pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until)
+	// It replaces a pause whose end may resume the queues at this moment.
+	err = l.essential(ctx, "HSET", pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until, queuesPaused, "")
 	if err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	// Whoever finds it listed without a record takes it off the list.
+	if err := l.essential(ctx, "SADD", pausedKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
 	what, span := "paused", ""
@@ -57,7 +66,7 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	return errors.Join(
 		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
 		l.tellPause(ctx, customer, p.By, p.Why, true),
-		l.TellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
+		l.tellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
 }
 
 // Resume ends a customer's pause; false where there was none.
@@ -69,14 +78,62 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 	if n == 0 {
 		return false, nil
 	}
-	// The change is told for lanes that are open, the announcement for those that
-	// closed: what waited goes on at once.
-	l.tellChange(ctx, customer)
 	return true, errors.Join(
-		l.Hasten(ctx, customer),
+		l.letGoOn(ctx, customer),
 		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
 		l.tellPause(ctx, customer, by, why, false),
-		l.TellEvent(ctx, customer, "resumed", ""))
+		l.tellEvent(ctx, customer, "resumed", ""))
+}
+
+// letGoOn lets what waited for the end of a pause go on at once.
+func (l *Ledger) letGoOn(ctx context.Context, customer string) error {
+	// The change is told for lanes that are open, the announcement for those that closed.
+	l.tellChange(ctx, customer)
+	return l.Hasten(ctx, customer)
+}
+
+// EndPause removes a pause whose time is over. One that an operator began meanwhile stays.
+func (l *Ledger) EndPause(ctx context.Context, customer string) error {
+	ended, err := endPauseScript.of(l).Run(ctx, l.redis, []string{pauseKey(customer)}).Bool()
+	if err != nil {
+		return fmt.Errorf("end a pause: %w", err)
+	}
+	if !ended {
+		return nil
+	}
+	return errors.Join(l.letGoOn(ctx, customer), l.tellEvent(ctx, customer, "resumed", ""))
+}
+
+// PausedCustomers lists the customers that have a pause, or had one: PauseRecord takes a
+// customer without one off the list.
+func (l *Ledger) PausedCustomers(ctx context.Context) ([]string, error) {
+	customers, err := l.redis.SMembers(ctx, pausedKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list paused customers: %w", err)
+	}
+	return customers, nil
+}
+
+// PauseRecord returns the record of a customer's pause, also of one that is over, and
+// whether asynq's queues were paused for it; nil where there is none.
+func (l *Ledger) PauseRecord(ctx context.Context, customer string) (p *Pause, queues bool, err error) {
+	fields, err := l.redis.HGetAll(ctx, pauseKey(customer)).Result()
+	if err != nil {
+		return nil, false, fmt.Errorf("read pause: %w", err)
+	}
+	if len(fields) == 0 { // it has ended
+		err = wrapped("unlist a pause", l.redis.SRem(ctx, pausedKey, customer).Err())
+	}
+	return l.readPause(customer, fields), fields[queuesPaused] != "", err
+}
+
+// NoteQueuesPaused notes that asynq's queues are paused for the customer's pause.
+func (l *Ledger) NoteQueuesPaused(ctx context.Context, customer string) error {
+	n, err := l.redis.Exists(ctx, pauseKey(customer)).Result()
+	if err == nil && n == 1 {
+		err = l.essential(ctx, "HSET", pauseKey(customer), queuesPaused, "1")
+	}
+	return wrapped("note a pause", err)
 }
 
 // PauseOf returns the customer's pause; nil where there is none, or none any more.

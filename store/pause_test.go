@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,70 @@ func TestPause(t *testing.T) {
 			t.Errorf("actions %+v, %v", actions, err)
 		}
 	})
+}
+
+// The sweep ends a pause whose time is over, and pauses asynq's queues for one of which it
+// is not noted that they are.
+func TestTheSweepSeesPauses(t *testing.T) {
+	t.Parallel()
+	clock := newClock(t)
+	b := openBookAt(t, clock.client, store.BatchSpec{}, store.WithSimulatedClock())
+	ctx := t.Context()
+	listed := func(want ...string) {
+		t.Helper()
+		if got, err := b.PausedCustomers(ctx); err != nil || !slices.Equal(got, want) {
+			t.Errorf("listed %v, %v, want %v", got, err, want)
+		}
+	}
+	record := func() (*store.Pause, bool) {
+		t.Helper()
+		p, queues, err := b.PauseRecord(ctx, customer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, queues
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(b.NoteQueuesPaused(ctx, customer))
+	if p, queues := record(); p != nil || queues {
+		t.Errorf("without a pause: %+v, %t", p, queues)
+	}
+	pause := store.Pause{By: "ana", Until: clock.now.Add(time.Minute)}
+	must(b.Pause(ctx, customer, pause))
+	listed(customer)
+	if p, queues := record(); p == nil || queues {
+		t.Errorf("after the pause: %+v, %t", p, queues)
+	}
+	must(b.NoteQueuesPaused(ctx, customer))
+	must(b.EndPause(ctx, customer)) // its time is not over
+	if p, queues := record(); p == nil || !queues {
+		t.Errorf("once noted: %+v, %t", p, queues)
+	}
+
+	clock.pass(2 * time.Minute)
+	if p, _ := record(); p == nil || !p.Over(clock.now) {
+		t.Errorf("over: %+v", p)
+	}
+	// An operator pauses again while the sweep ends the one that is over.
+	must(b.Pause(ctx, customer, store.Pause{By: "ben"}))
+	must(b.EndPause(ctx, customer))
+	if p, queues := record(); p == nil || p.By != "ben" || queues {
+		t.Errorf("the later pause: %+v, %t", p, queues)
+	}
+	must(b.Pause(ctx, customer, pause))
+	must(b.EndPause(ctx, customer))
+	if p, queues := record(); p != nil || queues {
+		t.Errorf("ended: %+v, %t", p, queues)
+	}
+	listed()
+	if events, err := b.Events(ctx, customer, 10); err != nil || len(events) != 4 || events[0].Kind != "resumed" {
+		t.Errorf("events %+v, %v", events, err)
+	}
 }
 
 // awaitSubscriber waits until announcements arrive.

@@ -38,7 +38,7 @@ func (p TenantProfile) Findings() []Finding {
 		list = append(list, Finding{"nobody", Yes, "A search without a hit answers with an error: that counts as nobody."})
 	}
 	if p.Missing != "" {
-		list = append(list, Finding{"missing", No, "Accepted and not stored: " + strings.Join(p.MissingFields(), ", ") + "."})
+		list = append(list, Finding{"missing", No, "Accepted and not stored: " + strings.Join(p.missingFields(), ", ") + "."})
 	}
 	return list
 }

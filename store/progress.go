@@ -72,7 +72,7 @@ func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
 	}
 	answer, err := l.run(ctx, holdScript, recordKey(c.Customer, c.Export),
 		prefix(c.Customer), c.Export, c.token, string(h.To), h.Delay.Milliseconds(), string(h.Reason), h.Attempts, h.Warnings, entry, flag(h.Forget),
-		string(c.kind()), h.Calls, flag(c.byTurns), h.Panics)
+		string(c.kind()), h.Calls, h.Panics)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
 	args := []any{
 		prefix(c.Customer), c.Export, c.token, string(f.To), string(f.Counter), string(f.Reason),
 		idText(f.Person), idText(f.Workflow), idText(f.Job), f.Warnings, int64(l.retention / time.Second), entry,
-		string(c.kind()), f.Calls, jobKept.Milliseconds(), f.Sent, keptSent,
+		string(c.kind()), f.Calls, jobKept.Milliseconds(), f.Sent, KeptSent,
 		l.keys.knownProof(c.Customer, c.EmailHash, f.Person, 0, 0), l.keys.knownProof(c.Customer, c.EmailHash, f.Person, f.Job, f.Workflow),
 	}
 	answer, err := l.run(ctx, finishScript, recordKey(c.Customer, c.Export), append(args, settled...)...)

@@ -17,7 +17,7 @@ func (l *Ledger) KnowsCustomer(ctx context.Context, customer string) (bool, erro
 	var connection *redis.IntCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		listed = p.SIsMember(ctx, customersKey, customer)
-		connection = p.Exists(ctx, connectionKey(customer), prefix(customer)+"errands:"+string(ErrandVerify))
+		connection = p.Exists(ctx, connectionKey(customer), prefix(customer)+"errands:"+string(ControlVerify))
 		return nil
 	})
 	if err != nil {
@@ -33,34 +33,6 @@ func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list customers: %w", err)
 	}
 	return customers, nil
-}
-
-// Moves count a customer's moving exports by when they are to be looked at.
-type Moves struct{ Late, Soon int64 }
-
-// Glance counts the exports of customers, in their order, that were to be looked
-// at before a time (Late), and those that are to be within a span (Soon): among
-// these are all that workers hold.
-func (l *Ledger) Glance(ctx context.Context, late, from, to time.Time, customers ...string) ([]Moves, error) {
-	if len(customers) == 0 {
-		return nil, nil
-	}
-	counts := make([][2]*redis.IntCmd, len(customers))
-	ms := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
-	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, c := range customers {
-			counts[i] = [2]*redis.IntCmd{p.ZCount(ctx, dueKey(c), "-inf", ms(late)), p.ZCount(ctx, dueKey(c), ms(from), ms(to))}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("count moving exports: %w", err)
-	}
-	moves := make([]Moves, len(customers))
-	for i, n := range counts {
-		moves[i] = Moves{Late: n[0].Val(), Soon: n[1].Val()}
-	}
-	return moves, nil
 }
 
 // CountMoving counts the moving exports of customers, in their order.
@@ -85,44 +57,23 @@ func (l *Ledger) CountMoving(ctx context.Context, customers ...string) ([]int64,
 	return moving, nil
 }
 
-// Moving is an export as the reconciler sees it.
+// Moving is an export that has not ended, or a dead letter, with what its task names.
 type Moving struct {
 	Ref
-	State      State // empty: the record is gone
-	Worker     string
-	Lease      time.Time
-	Generation int
-	Due        time.Time
-	// TaskUsed tells that the export's task has served another one, as a turn.
-	TaskUsed bool
-
-	batch string
-	row   int64
-}
-
-// Working reports whether some worker holds the export.
-func (m Moving) Working() bool {
-	return m.State == Claimed || m.State == Creating || m.State == Created || m.State == Placing
+	State     State // empty: the record is gone
+	Batch     BatchID
+	Row       int
+	Candidate string
+	Queue     QueueSize
+	Token     int64 // of the last claim; 0: never claimed
+	Lease     time.Time
+	Due       time.Time
 }
 
 // Overdue lists up to n moving exports that were to be looked at before a time,
 // the longest overdue first.
 func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
-	return l.moving(ctx, customer, l.redis.ZRangeByScoreWithScores, "-inf", strconv.FormatInt(before.UnixMilli(), 10), n)
-}
-
-// Upcoming lists up to n moving exports that are to be looked at within a span
-// from now, the last ones first: among them are all that workers hold, most of
-// them behind those that were just accepted.
-func (l *Ledger) Upcoming(ctx context.Context, customer string, from, to time.Time, n int) ([]Moving, error) {
-	return l.moving(ctx, customer, l.redis.ZRevRangeByScoreWithScores, strconv.FormatInt(from.UnixMilli(), 10), strconv.FormatInt(to.UnixMilli(), 10), n)
-}
-
-// ranging lists part of a sorted set, from one end or the other.
-type ranging func(ctx context.Context, key string, by *redis.ZRangeBy) *redis.ZSliceCmd
-
-func (l *Ledger) moving(ctx context.Context, customer string, list ranging, from, to string, n int) ([]Moving, error) {
-	found, err := list(ctx, dueKey(customer), &redis.ZRangeBy{Min: from, Max: to, Count: int64(n)}).Result()
+	found, err := l.redis.ZRangeByScoreWithScores(ctx, dueKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list moving exports: %w", err)
 	}
@@ -141,6 +92,51 @@ func (l *Ledger) movingOf(ctx context.Context, customer string, due []redis.Z) (
 	return moving, err
 }
 
+// CountFresh counts the exports that are to be looked at for the first time within a moment:
+// they were just accepted, and may have no task yet.
+func (l *Ledger) CountFresh(ctx context.Context, customer string, now time.Time) (int64, error) {
+	from, to := strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(now.Add(firstLook).UnixMilli(), 10)
+	n, err := l.redis.ZCount(ctx, dueKey(customer), from, to).Result()
+	return n, wrapped("count exports", err)
+}
+
+// Begun lists up to n exports that have begun, and that were to go on before a time. They
+// are listed again after a minute.
+func (l *Ledger) Begun(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
+	found, err := l.redis.ZRangeByScoreWithScores(ctx, begunKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
+	if err != nil || len(found) == 0 {
+		return nil, wrapped("list exports that have begun", err)
+	}
+	later := make([]redis.Z, len(found))
+	for i, z := range found {
+		later[i] = redis.Z{Score: float64(before.Add(time.Minute).UnixMilli()), Member: z.Member}
+	}
+	if err := l.redis.ZAddArgs(ctx, begunKey(customer), redis.ZAddArgs{XX: true, Members: later}).Err(); err != nil {
+		return nil, fmt.Errorf("list exports that have begun: %w", err)
+	}
+	return l.movingOf(ctx, customer, found)
+}
+
+// TakeOver drops what earlier versions kept for their own queue, and lists the pauses that
+// they recorded.
+func (l *Ledger) TakeOver(ctx context.Context, customers ...string) error {
+	paused := make([]*redis.IntCmd, len(customers))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, c := range customers {
+			p.Unlink(ctx, prefix(c)+"turns")
+			p.Unlink(ctx, prefix(c)+"back")
+			paused[i] = p.Exists(ctx, pauseKey(c))
+		}
+		return nil
+	})
+	for i, c := range customers {
+		if err == nil && paused[i].Val() == 1 {
+			err = l.redis.SAdd(ctx, pausedKey, c).Err()
+		}
+	}
+	return wrapped("take over from an earlier version", err)
+}
+
 // EachOverdue calls visit with all moving exports that were to be looked at before a time,
 // the longest overdue first, a page of so many at a time.
 func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.Time, page int, visit func([]Moving) error) error {
@@ -154,16 +150,17 @@ func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.T
 	return wrapped("list moving exports", err)
 }
 
-// Stand reads where exports stand, without Due. The State of one whose record is
-// gone is empty.
+// Stand reads where exports stand. The State of one whose record is gone is empty.
 func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) ([]Moving, error) {
 	if len(exports) == 0 {
 		return nil, nil
 	}
 	records := make([]*redis.SliceCmd, len(exports))
+	var due *redis.FloatSliceCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		due = p.ZMScore(ctx, dueKey(customer), exports...)
 		for i, id := range exports {
-			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "wk", "le", "g", "b", "r", "u")
+			records[i] = p.HMGet(ctx, recordKey(customer, id), "st", "le", "b", "r", "c", "queue", "tk")
 		}
 		return nil
 	})
@@ -174,10 +171,12 @@ func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) (
 	for i, id := range exports {
 		r := records[i].Val()
 		list[i] = Moving{Ref: Ref{customer, id}}
+		if at := due.Val(); len(at) == len(exports) && at[i] > 0 {
+			list[i].Due = time.UnixMilli(int64(at[i]))
+		}
 		if len(r) == 7 {
-			list[i].State, list[i].Worker, list[i].Lease = State(text(r[0])), text(r[1]), millis(text(r[2]))
-			list[i].Generation = int(number(text(r[3])))
-			list[i].batch, list[i].row, list[i].TaskUsed = text(r[4]), number(text(r[5])), text(r[6]) != ""
+			list[i].State, list[i].Lease, list[i].Batch = State(text(r[0])), millis(text(r[1])), BatchID(customer+"-"+text(r[2]))
+			list[i].Row, list[i].Candidate, list[i].Queue, list[i].Token = int(number(text(r[3]))), text(r[4]), QueueSize(text(r[5])), number(text(r[6]))
 		}
 	}
 	return list, nil
@@ -198,27 +197,4 @@ func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []strin
 		return fmt.Errorf("put off: %w", err)
 	}
 	return nil
-}
-
-// Nudge notes that an export is given another task, and returns its generation.
-// It returns false for an export that has ended meanwhile, and for one that a worker
-// holds: that one is looked at again when its lease ends.
-func (l *Ledger) Nudge(ctx context.Context, ref Ref, again time.Duration) (generation int, ok bool, err error) {
-	n, err := nudgeScript.of(l).Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
-		prefix(ref.Customer), ref.Export, again.Milliseconds()).Int()
-	if err != nil {
-		return 0, false, fmt.Errorf("nudge: %w", err)
-	}
-	return n, n >= 0, nil
-}
-
-// Void ends the lease that a dead worker has on an export. It returns false
-// where the export is not in that worker's hands any more.
-func (l *Ledger) Void(ctx context.Context, ref Ref, worker string) (bool, error) {
-	n, err := voidScript.of(l).Run(ctx, l.redis, []string{recordKey(ref.Customer, ref.Export)},
-		prefix(ref.Customer), ref.Export, worker).Int()
-	if err != nil {
-		return false, fmt.Errorf("void lease: %w", err)
-	}
-	return n == 1, nil
 }

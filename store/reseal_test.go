@@ -226,9 +226,9 @@ func everythingSealed(b *book) {
 	for i := range 3 {
 		err = errors.Join(err, b.Note(ctx, store.JournalEntry{Who: "ana", What: fmt.Sprint("change ", i), Outcome: store.JournalDone}))
 	}
-	_, _, asked := b.AskErrand(ctx, mine, store.ErrandVerify, "look", "ana")
-	errand, _, _, claimed := b.ClaimErrand(ctx, mine, store.ErrandVerify, "w1", time.Hour)
-	err = errors.Join(err, asked, claimed, b.StepErrand(ctx, errand, store.ErrandStep{Result: "seen"}))
+	task, _, asked := b.RecordControlTask(ctx, mine, store.ControlVerify, "look", "ana")
+	claim, begun := b.BeginControlTask(ctx, mine, store.ControlVerify, task.ID, 1)
+	err = errors.Join(err, asked, begun, b.StepControlTask(ctx, claim, store.ControlStep{Result: "seen"}))
 	_, _, err2 := b.NewAPIKey(ctx, store.APIKey{Name: "console", Scopes: []string{"read"}}, time.Now())
 	b.refuse(false, refusedRow(4, "c-3"))
 	if err := errors.Join(err, err2, b.Pause(ctx, mine, store.Pause{By: "ana", Why: "lunch"})); err != nil {
@@ -255,7 +255,7 @@ func readable(b *book) string {
 	actions, _, err3 := b.Actions(ctx, mine, 100)
 	journal, err4 := b.Journal(ctx, store.JournalFilter{})
 	keys, err5 := b.APIKeys(ctx)
-	errands, err6 := b.Errands(ctx, mine, store.ErrandVerify)
+	errands, err6 := b.ControlTasks(ctx, mine, store.ControlVerify)
 	if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
 		b.t.Fatal(err)
 	}

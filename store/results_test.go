@@ -21,7 +21,7 @@ func TestResultsPageByPage(t *testing.T) {
 	for i := range exports {
 		exports[i] = b.newExport(fmt.Sprintf("c-%d", i+1), fmt.Sprintf("c-%d@example.com", i+1))
 	}
-	if _, err := b.Accept(t.Context(), b.batch, exports); err != nil {
+	if _, err := b.Accept(exports...); err != nil {
 		t.Fatal(err)
 	}
 	end := map[int]store.Finish{

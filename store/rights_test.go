@@ -198,8 +198,8 @@ func TestPublishThatIsRefusedBreaksNothing(t *testing.T) {
 	if was, err := ledger.Resume(ctx, customer, "an operator", "a test"); err != nil || !was {
 		t.Errorf("resume: %v, %v", was, err)
 	}
-	if e, _, err := ledger.AskErrand(ctx, customer, store.ErrandVerify, nil, "an operator"); err != nil || e.State != store.ErrandWaiting {
-		t.Errorf("errand: %+v, %v", e, err)
+	if e, _, err := ledger.RecordControlTask(ctx, customer, store.ControlVerify, nil, "an operator"); err != nil || e.State != store.ControlWaiting {
+		t.Errorf("control task: %+v, %v", e, err)
 	}
 	added, err := ledger.AddConnection(ctx, store.Connection{Customer: customer, Username: "user", Password: "made-up"}, "an operator", "a test")
 	if err != nil || added.Revision != 1 {

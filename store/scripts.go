@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store/quota"
 )
 
 //go:embed scripts/*.lua
@@ -15,20 +17,18 @@ var scriptFiles embed.FS
 
 var (
 	acceptScript     = loadScript("accept")
-	claimScript      = loadScript("turns", "claim")
+	claimScript      = loadScript("claim")
 	stepScript       = loadEssentialScript("step")
 	holdScript       = loadEssentialScript("hold")
 	finishScript     = loadEssentialScript("finish")
 	redrawScript     = loadEssentialScript("redraw")
 	renewScript      = loadEssentialScript("renew")
-	nudgeScript      = loadEssentialScript("nudge")
-	voidScript       = loadEssentialScript("void")
 	reviveScript     = loadEssentialScript("revive")
 	discardScript    = loadEssentialScript("discard")
 	openBatchScript  = loadScript("open_batch")
 	closeBatchScript = loadEssentialScript("close_batch")
 	sweepScript      = loadEssentialScript("sweep_batches")
-	permitsScript    = loadEssentialScript("permits")
+	endPauseScript   = loadEssentialFleetScript("end_pause")
 )
 
 // script is a Lua script in two forms that differ in their clock alone.
@@ -56,10 +56,10 @@ local function micros() return now() * 1000 end
 
 // SimulatedClockKey holds the time (ms since 1970) that a ledger goes by which
 // was made WithSimulatedClock.
-const SimulatedClockKey = keyRoot + "clock"
+const SimulatedClockKey = quota.SimulatedClockKey
 
 // SimulatedServerKey holds the identity of the server that such a ledger goes by.
-const SimulatedServerKey = keyRoot + "simulated-server"
+const SimulatedServerKey = quota.SimulatedServerKey
 
 // WithSimulatedClock makes the ledger go by the time in SimulatedClockKey instead
 // of that of Redis. It is for simulations, which pass days in seconds.

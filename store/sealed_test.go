@@ -38,7 +38,7 @@ func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
 	if err != nil || len(last) != 3 || last[0] == nil || last[0].What != store.WhatSealed || last[1] != nil || last[2] == nil || last[2].What != "dead" {
 		t.Errorf("last entries: %+v, %v", last, err)
 	}
-	if _, err := b.Revive(t.Context(), ref, "ana", "again"); err != nil {
+	if err := b.Revive(t.Context(), ref, "ana", "again"); err != nil {
 		t.Fatal(err)
 	}
 	story, err := b.Story(t.Context(), ref)
@@ -77,17 +77,17 @@ func TestWhatWasInWorkWhenMarkersWereErasedLeavesNone(t *testing.T) {
 }
 
 // Whoever lists jobs or verifications asks for the last one first.
-func TestAnErrandThatALostKeySealedHidesNoLaterOne(t *testing.T) {
+func TestAControlTaskThatALostKeySealedHidesNoLaterOne(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	lost, l := store.NewLedger(client, newKeys(t)), store.NewLedger(client, newKeys(t))
-	if _, _, err := lost.AskErrand(t.Context(), customer, store.ErrandJobs, "all", "ana"); err != nil {
+	if _, _, err := lost.RecordControlTask(t.Context(), customer, store.ControlJobs, "all", "ana"); err != nil {
 		t.Fatal(err)
 	}
-	if e, err := l.LastErrand(t.Context(), customer, store.ErrandJobs); !errors.Is(err, store.ErrNoErrand) {
+	if e, err := l.LastControlTask(t.Context(), customer, store.ControlJobs); !errors.Is(err, store.ErrNoControlTask) {
 		t.Errorf("last: %+v, %v", e, err)
 	}
-	if list, err := l.Errands(t.Context(), customer, store.ErrandJobs); err != nil || len(list) != 0 {
-		t.Errorf("errands: %+v, %v", list, err)
+	if list, err := l.ControlTasks(t.Context(), customer, store.ControlJobs); err != nil || len(list) != 0 {
+		t.Errorf("control tasks: %+v, %v", list, err)
 	}
 }

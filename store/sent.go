@@ -10,9 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// keptSent is for how many exports of a day and customer it is kept what they sent: the
+// KeptSent is for how many exports of a day and customer it is kept what they sent: the
 // last ones. A read-back needs a sample, not all of them.
-const keptSent = 200
+const KeptSent = 200
 
 // SentRecord is what is kept of what an export sent. It holds no value: Digests tells
 // only whether a value that is read from iCIMS is the one that was sent.
@@ -69,7 +69,7 @@ func (l *Ledger) SampleSent(ctx context.Context, customer string, n int) ([]Sent
 	if len(sample) == n {
 		return sample, nil
 	}
-	markers, err := l.SampleMarkers(ctx, customer, n)
+	markers, err := l.sampleMarkers(ctx, customer, n)
 	if err != nil {
 		return nil, err
 	}

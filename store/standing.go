@@ -3,15 +3,14 @@ package store
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store/quota"
 )
 
-// Standing is how a customer stands with iCIMS: its budget, its rate, and what
-// keeps calls from being made.
+// Standing is the quota status of a customer, with what else keeps calls from being made.
 type Standing struct {
 	Customer string
 	// Own and Others are calls of this window: ours, and those of others who use
@@ -31,15 +30,32 @@ type Standing struct {
 	// at all are.
 	Closed, ClosedExpress Closure
 	Pause                 *Pause
+	// PauseOver: a pause has ended by itself, and its record is about to be removed.
+	PauseOver bool
 	// Breakers are circuit breakers that are not closed, by worker.
 	Breakers map[string]string
 	LastGood time.Time
 }
 
-// Standings reads how customers stand, all in one round trip, in their order.
-func (l *Ledger) Standings(ctx context.Context, customers ...string) ([]Standing, error) {
-	return l.StandingsFor(ctx, customers, make([]Caller, len(customers)))
+// Closure is why no calls are made. Its zero value means: open.
+type Closure struct {
+	Reason Reason
+	Until  time.Time // zero: nobody knows
 }
+
+// ClosureOf returns a closure of the quota.
+func ClosureOf(c quota.Closure) Closure { return Closure{Reason(c.Reason), c.Until} }
+
+// Quota returns the closure as the quota has it.
+func (c Closure) Quota() quota.Closure {
+	return quota.Closure{Reason: string(c.Reason), Until: c.Until}
+}
+
+// Open reports whether calls may be made.
+func (c Closure) Open() bool { return c.Reason == "" }
+
+// At returns the closure at a time: one that has ended is open.
+func (c Closure) At(now time.Time) Closure { return ClosureOf(c.Quota().At(now)) }
 
 // Caller is who would call a customer's iCIMS.
 type Caller struct {
@@ -50,63 +66,49 @@ type Caller struct {
 	Limits Limits
 }
 
+// Standings reads how customers stand, in their order.
+func (l *Ledger) Standings(ctx context.Context, customers ...string) ([]Standing, error) {
+	return l.StandingsFor(ctx, customers, make([]Caller, len(customers)))
+}
+
 // StandingsFor is Standings for callers, one for each customer: changed credentials
 // or limits may have opened what was closed.
 func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers []Caller) ([]Standing, error) {
 	if len(customers) == 0 {
 		return nil, nil
 	}
-	args := func(i int) []any {
-		return PermitRequest{Credentials: callers[i].Credentials, Limits: callers[i].Limits}.args(customers[i])
+	askers := make([]quota.Caller, len(customers))
+	for i, c := range customers {
+		askers[i] = quota.Caller{Customer: c, Credentials: callers[i].Credentials, Limits: callers[i].Limits}
 	}
-	calls := make([]*redis.Cmd, len(customers))
-	// Its error is that of one of the calls.
-	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+	statuses, err := l.quota.Statuses(ctx, askers...)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	pauses, breakers := make([]*redis.MapStringStringCmd, len(customers)), make([]*redis.MapStringStringCmd, len(customers))
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, c := range customers {
-			calls[i] = permitsScript.of(l).EvalSha(ctx, p, []string{limitsKey(c)}, args(i)...)
+			pauses[i], breakers[i] = p.HGetAll(ctx, pauseKey(c)), p.HGetAll(ctx, breakersKey(c))
 		}
 		return nil
 	})
-	now := time.Now()
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
 	standings := make([]Standing, len(customers))
-	for i, call := range calls {
-		answer, err := call.Slice()
-		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			// The server does not know the script yet; this call teaches it.
-			answer, err = l.run(ctx, permitsScript, limitsKey(customers[i]), args(i)...)
+	for i, s := range statuses {
+		standings[i] = Standing{
+			Customer: customers[i], Own: s.Own, Others: s.Foreign, Budget: s.Budget, Left: s.Left, Reserve: s.Reserve,
+			WindowEnd: s.WindowEnd, InFlight: s.InFlight, MaxInFlight: s.Limits.InFlight, Rate: s.Rate, CallsPerSecond: s.Limits.CallsPerSecond,
+			Closed: ClosureOf(s.Closed), ClosedExpress: ClosureOf(s.ClosedExpress), LastGood: s.LastSuccess, Breakers: breakers[i].Val(),
 		}
-		if err != nil {
-			return nil, fmt.Errorf("ledger: %w", err)
+		switch pause := pauses[i].Val(); {
+		case len(pause) == 0:
+		case s.Paused.Open():
+			standings[i].PauseOver = true
+		default:
+			standings[i].Pause = l.readPause(customers[i], pause)
 		}
-		standings[i] = l.readStanding(customers[i], answer, now)
 	}
 	return standings, nil
-}
-
-// windowEnd is the end of the day's window by this process's clock, reckoned as of an
-// answer, or by Redis's, if the clocks agree: that one does not move with each answer.
-func windowEnd(reckoned, kept time.Time) time.Time {
-	const agree = 2 * time.Second
-	if reckoned.Sub(kept).Abs() < agree {
-		return kept
-	}
-	return reckoned
-}
-
-func (l *Ledger) readStanding(customer string, answer []any, now time.Time) Standing {
-	var a PermitAnswer
-	readClosures(answer, now, &a)
-	rest := answer[permitHead:]
-	count := func(i int) int { return int(number(text(rest[i]))) }
-	s := Standing{
-		Customer: customer, Own: count(0), Others: count(1), Budget: count(2), Left: count(3), Reserve: count(4),
-		WindowEnd: windowEnd(now.Add(time.Duration(count(5))*time.Millisecond), millis(text(rest[12]))), InFlight: count(6), MaxInFlight: count(9),
-		Closed: a.Closed, ClosedExpress: a.ClosedExpress, LastGood: a.LastGood, Breakers: pairs(rest[11]),
-	}
-	s.Rate, _ = strconv.ParseFloat(text(rest[7]), 64)
-	s.CallsPerSecond, _ = strconv.ParseFloat(text(rest[8]), 64)
-	if !a.Paused.Open() {
-		s.Pause = l.readPause(customer, pairs(rest[10]))
-	}
-	return s
 }

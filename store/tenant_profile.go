@@ -82,7 +82,7 @@ const (
 	NobodyIsErrors    NobodyShape = "errors"     // an object "errors", as in a sample of iCIMS's
 )
 
-// MissingFields lists the fields that did not arrive.
-func (p TenantProfile) MissingFields() []string {
+// missingFields lists the fields that did not arrive.
+func (p TenantProfile) missingFields() []string {
 	return slices.DeleteFunc(strings.Split(p.Missing, ","), func(s string) bool { return s == "" })
 }

@@ -88,7 +88,6 @@ type seen struct {
 	mu        sync.Mutex
 	customers map[string]seenCustomer
 	fleet     seenFleet
-	forgets   []func()
 }
 
 // seenCustomer is the epoch of a customer's keys, which begins with each loss, and the
@@ -130,19 +129,9 @@ func (s *seen) args(id string) string {
 	return fmt.Sprintf("%d:%d:%d:%s", c.epoch, c.claims, s.fleet.epoch, s.fleet.server)
 }
 
-// OnLoss has forget called after each loss that this process hears of, before anything
-// else that it reads from Redis by its beat is believed. forget drops what was read from
-// Redis earlier and must not block.
-func (l *Ledger) OnLoss(forget func()) {
-	l.seen.mu.Lock()
-	defer l.seen.mu.Unlock()
-	l.seen.forgets = append(l.seen.forgets, forget)
-}
-
 // NoticeLoss is a worker's beat that finds out whether Redis went back since the last one.
-// It returns the last loss, and whether this process has not heard of it before: then
-// what was remembered has been dropped (OnLoss). Nothing is created in iCIMS for the
-// settle time after a loss.
+// It returns the last loss, and whether this process has not heard of it before. Nothing is
+// created in iCIMS for the settle time after a loss.
 func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Duration) (last Loss, news bool, err error) {
 	s := &l.seen
 	select {
@@ -164,14 +153,10 @@ func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Dura
 		s.fleet.beats = map[string]string{}
 	}
 	s.fleet.beats[worker], s.fleet.server, s.fleet.epoch = text(answer[0]), text(answer[1]), epoch
-	forgets := s.forgets
 	s.mu.Unlock()
 	last = readLoss(pairs(answer[3]))
 	if epoch <= known {
 		return last, false, nil
-	}
-	for _, forget := range forgets {
-		forget()
 	}
 	// A process that has just started hears of old losses, too.
 	return last, left != "" || text(answer[4]) == "1", nil

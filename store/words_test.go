@@ -32,7 +32,7 @@ func TestICIMSWordsGoWithTheDeadLetter(t *testing.T) {
 		},
 		"retried with success": func(t *testing.T, b *book, ref store.Ref) {
 			t.Helper()
-			if _, err := b.Revive(t.Context(), ref, "ana", "mended"); err != nil {
+			if err := b.Revive(t.Context(), ref, "ana", "mended"); err != nil {
 				t.Fatal(err)
 			}
 			b.finish(b.claimed(ref), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 7})

@@ -11,12 +11,12 @@ import (
 // beatTTL is how long after its last beat a worker counts as dead.
 const beatTTL = 7 * time.Second
 
-// buriedAfter is how long a worker that has fallen silent stays in the registry.
-const buriedAfter = time.Minute
+// listedFor is for how long a worker that has fallen silent stays in the list of workers.
+const listedFor = time.Minute
 
 var beatScript = loadEssentialFleetScript("beat")
 
-// Peer is a worker process in the registry.
+// Peer is a worker process in the list.
 type Peer struct {
 	Worker string
 	Beat   time.Time // of its last beat, by Redis's clock
@@ -24,9 +24,11 @@ type Peer struct {
 	Free   int       // how many more it can open; -1 once it is stopping
 	// Refuses are customers that it cannot serve, for want of a usable connection.
 	Refuses []string
+	// Unreachable are customers whose iCIMS does not answer this process.
+	Unreachable []string
 }
 
-// Fleet is the registry of workers at one time of Redis's clock.
+// Fleet is the list of workers at one time of Redis's clock.
 type Fleet struct {
 	Now     time.Time
 	Workers map[string]Peer
@@ -48,18 +50,16 @@ func (f Fleet) Alive() bool {
 	return false
 }
 
-// Beat says that a worker process lives and what it has room for, and returns
-// all workers. A worker that beats every few seconds keeps its claims; the claims
-// of one that has stopped are taken over.
+// Beat says that a worker process lives and what it has room for, and returns all workers.
 func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
-	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ",")).Slice()
+	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), listedFor.Milliseconds()).Slice()
 	if err != nil {
 		return Fleet{}, fmt.Errorf("beat: %w", err)
 	}
 	return readFleet(millis(text(answer[0])), pairs(answer[1])), nil
 }
 
-// Fleet reads the registry of workers.
+// Fleet reads the list of workers.
 func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
 	now, err := l.nowAt(ctx, workersKey)
 	if err != nil {
@@ -72,43 +72,28 @@ func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
 	return readFleet(now, entries), nil
 }
 
-// readFleet reads entries "beat (ms) lanes free customer,customer".
+// readFleet reads entries "beat (ms) lanes free refused,refused unreachable,unreachable".
 func readFleet(now time.Time, entries map[string]string) Fleet {
 	f := Fleet{Now: now, Workers: make(map[string]Peer, len(entries))}
 	for worker, entry := range entries {
-		parts := append(strings.Split(entry, " "), "", "", "", "")
+		parts := append(strings.Split(entry, " "), "", "", "", "", "")
 		p := Peer{Worker: worker, Beat: millis(parts[0]), Lanes: int(number(parts[1])), Free: int(number(parts[2]))}
 		if parts[3] != "" {
 			p.Refuses = strings.Split(parts[3], ",")
+		}
+		if parts[4] != "" {
+			p.Unreachable = strings.Split(parts[4], ",")
 		}
 		f.Workers[worker] = p
 	}
 	return f
 }
 
-// Farewell says that a worker process has ended.
-func (l *Ledger) Farewell(ctx context.Context, worker string) error {
-	return errors.Join(l.removeWorkers(ctx, worker), l.leaveBeats(ctx, worker))
-}
-
-// Bury removes workers from the registry that have been silent for long. One
-// that wakes up enters itself again.
-func (l *Ledger) Bury(ctx context.Context, f Fleet) error {
-	var dead []string
-	for _, p := range f.Workers {
-		if f.Now.Sub(p.Beat) > buriedAfter {
-			dead = append(dead, p.Worker)
-		}
+// Leave takes a worker process that has ended off the list.
+func (l *Ledger) Leave(ctx context.Context, worker string) error {
+	err := l.redis.HDel(ctx, workersKey, worker).Err()
+	if err != nil {
+		err = fmt.Errorf("leave the list of workers: %w", err)
 	}
-	if len(dead) == 0 {
-		return nil
-	}
-	return l.removeWorkers(ctx, dead...)
-}
-
-func (l *Ledger) removeWorkers(ctx context.Context, workers ...string) error {
-	if err := l.redis.HDel(ctx, workersKey, workers...).Err(); err != nil {
-		return fmt.Errorf("remove from the registry of workers: %w", err)
-	}
-	return nil
+	return errors.Join(err, l.leaveBeats(ctx, worker))
 }

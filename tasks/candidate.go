@@ -57,3 +57,7 @@ func (c Candidate) Line() int { return c.origin.line }
 // Warnings are what a reader noticed without refusing the row, such as unknown
 // fields. What concerns a CSV header is reported with the first candidate.
 func (c Candidate) Warnings() []Problem { return c.origin.warnings }
+
+// digested is what a row is compared by when its batch is sent again: the candidate as it
+// was given, before a dummy address is chosen. It stays the same from release to release.
+func (c Candidate) digested() []byte { return Payload{Candidate: c}.Encode() }

@@ -20,6 +20,8 @@ type Client struct {
 	ledger      *store.Ledger
 	dummyDomain string
 	chunk       int
+	retention   time.Duration
+	queues      *Queues
 	tracer      trace.Tracer // nil: no traces
 }
 
@@ -32,6 +34,10 @@ func WithDummyDomain(domain string) ClientOption { return func(c *Client) { c.du
 // WithChunk sets how many candidates are written to Redis in one round trip.
 func WithChunk(n int) ClientOption { return func(c *Client) { c.chunk = max(1, n) } }
 
+// WithTaskRetention sets how long asynq keeps a completed task, to be seen in its web UI;
+// 0 keeps none.
+func WithTaskRetention(d time.Duration) ClientOption { return func(c *Client) { c.retention = d } }
+
 // Defaults of a Client.
 const (
 	DefaultDummyDomain = "seekout.example.com"
@@ -41,10 +47,11 @@ const (
 // NewClient returns a client that keeps its ledger and queues in the Redis
 // behind the given go-redis client.
 func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...ClientOption) *Client {
-	c := &Client{redis: client, ledger: ledger, dummyDomain: DefaultDummyDomain, chunk: DefaultChunk}
+	c := &Client{redis: client, ledger: ledger, dummyDomain: DefaultDummyDomain, chunk: DefaultChunk, retention: DefaultRetention}
 	for _, o := range options {
 		o(c)
 	}
+	c.queues = NewQueues(client, c.retention)
 	return c
 }
 
@@ -85,7 +92,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	s := &sending{
 		client: c, batch: b, spec: spec, id: store.BatchID(c.ledger.Keys().BatchID(spec.Customer, spec.IdempotencyKey)), dummyDomain: c.dummyDomain,
 		seen: seenRows{}, warnings: map[Problem]int{},
-		enqueuer: newEnqueuer(c.redis), parent: parent,
+		parent: parent,
 	}
 	var inputErr error
 	err := s.chooseDomain(ctx)
@@ -93,7 +100,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 		inputErr, err = s.read(ctx)
 	}
 	if err == nil {
-		err = s.flush(ctx, true)
+		err = s.flush(ctx)
 	}
 	if writeErr := s.written(); err == nil {
 		err = writeErr
@@ -150,11 +157,11 @@ type sending struct {
 	warnings map[Problem]int // place in receipt.Warnings
 	pending  []store.NewExport
 	rows     store.Rows // that are not written yet
-	dummies  int        // among pending
+	dummies  []int      // rows of pending candidates with made-up addresses
 	flushed  bool
+	size     store.QueueSize  // once flushed
 	writing  chan chunkResult // of the chunk that is being written; nil = none
-	enqueuer *enqueuer
-	parent   string // names the batch's span; empty where there is none
+	parent   string           // names the batch's span; empty where there is none
 
 	dummyDomain string
 }
@@ -183,10 +190,11 @@ func (s *sending) chooseDomain(ctx context.Context) error {
 func (s *sending) read(ctx context.Context) (inputErr, err error) {
 	return s.each(ctx, func(c Candidate) error {
 		s.take(c)
-		if len(s.pending) < s.client.chunk {
+		// How large the batch is decides about its queue.
+		if len(s.pending) < s.client.chunk || !s.flushed && len(s.pending) <= normalLimit {
 			return nil
 		}
-		return s.flush(ctx, false)
+		return s.flush(ctx)
 	})
 }
 
@@ -270,7 +278,7 @@ func (s *sending) take(c Candidate) {
 	if c.Email == "" {
 		p.Dummy = true
 		p.Candidate.Email = DummyEmail(int32(rand.Uint32()), s.dummyDomain)
-		s.dummies++
+		s.dummies = append(s.dummies, s.row)
 	}
 	s.pending = append(s.pending, store.NewExport{
 		Export: id, Candidate: c.ID,
@@ -295,10 +303,23 @@ func (s *sending) warn(c Candidate) {
 	}
 }
 
-// flush begins to write the pending candidates once the chunk before them is
+// flush writes the pending candidates, in chunks.
+func (s *sending) flush(ctx context.Context) error {
+	if !s.flushed {
+		s.size, s.flushed = SizeOf(len(s.pending)), true
+	}
+	for len(s.pending) > 0 {
+		if err := s.flushChunk(ctx, min(len(s.pending), s.client.chunk)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushChunk begins to write the first n pending candidates once the chunk before them is
 // written. Meanwhile the next ones are read and sealed, which takes as long.
-func (s *sending) flush(ctx context.Context, last bool) error {
-	if err := s.written(); err != nil || len(s.pending) == 0 {
+func (s *sending) flushChunk(ctx context.Context, n int) error {
+	if err := s.written(); err != nil {
 		return err
 	}
 	if s.batch.MayGoOn != nil {
@@ -311,24 +332,36 @@ func (s *sending) flush(ctx context.Context, last bool) error {
 			return err
 		}
 	}
-	queue := BulkQueue(s.batch.Customer)
-	if last && !s.flushed && GoesExpress(len(s.pending)) {
-		queue = ExpressQueue(s.batch.Customer)
-		s.enqueuer.parent = s.parent
+	chunk, rows, result := s.pending[:n:n], s.rowsOf(n), chunkResult{}
+	last := chunk[n-1].Row
+	for len(s.dummies) > 0 && s.dummies[0] <= last {
+		result.dummies, s.dummies = result.dummies+1, s.dummies[1:]
 	}
-	chunk, rows, result := s.pending, s.rows, chunkResult{dummies: s.dummies}
-	s.rows = store.Rows{Before: rows.Before + len(rows.Digests)/store.RowDigestSize}
-	s.pending, s.dummies, s.flushed = make([]store.NewExport, 0, len(chunk)), 0, true
+	if s.pending = s.pending[n:]; len(s.pending) == 0 {
+		s.pending = make([]store.NewExport, 0, n)
+	}
 	writing, write := make(chan chunkResult, 1), s.write
 	s.writing = writing
 	if s.parent != "" {
 		write = s.tracedChunk
 	}
 	go func() {
-		write(ctx, queue, chunk, rows, &result)
+		write(ctx, chunk, rows, &result)
 		writing <- result
 	}()
 	return nil
+}
+
+// rowsOf takes the rows that the first n pending candidates came in; with the last of them
+// those that were refused after it as well.
+func (s *sending) rowsOf(n int) store.Rows {
+	size := len(s.rows.Digests)
+	if n < len(s.pending) && size > 0 {
+		size = (s.pending[n-1].Row - s.rows.Before) * store.RowDigestSize
+	}
+	rows := store.Rows{Before: s.rows.Before, Digests: s.rows.Digests[:size:size]}
+	s.rows = store.Rows{Before: rows.Before + size/store.RowDigestSize, Digests: s.rows.Digests[size:]}
+	return rows
 }
 
 // open opens the batch, once there is something to put into it.
@@ -356,8 +389,8 @@ func (s *sending) written() error {
 
 // write writes a chunk: the ledger first, since a task without a record would do
 // nothing, while a record without a task can be found.
-func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
-	accepted, err := s.client.ledger.AcceptFor(ctx, s.spec, s.receipt.Batch, chunk, rows, queue == BulkQueue(s.batch.Customer))
+func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
+	accepted, err := s.client.ledger.AcceptFor(ctx, s.spec, s.receipt.Batch, chunk, rows, s.size)
 	if err != nil {
 		r.dummies = 0
 	}
@@ -365,22 +398,45 @@ func (s *sending) write(ctx context.Context, queue string, chunk []store.NewExpo
 		r.err = err
 		return
 	}
-	exports := make([]Alarm, 0, len(accepted))
+	// The exports of a large batch are linked to its trace, not parts of it.
+	trace := ""
+	if s.size == store.ExpressQueue {
+		trace = s.parent
+	}
+	candidates := make(map[string]string, len(chunk))
+	for _, e := range chunk {
+		candidates[e.Export] = e.Candidate
+	}
+	var fresh, again []Export
 	for _, a := range accepted {
+		e := Export{
+			Ref: store.Ref{Customer: s.batch.Customer, Export: a.Export}, Batch: s.receipt.Batch, Row: a.Row + 1, Candidate: candidates[a.Export],
+			Queue: a.Queue, Trace: trace,
+		}
 		r.accepted++
+		switch {
+		case a.New:
+			fresh = append(fresh, e)
+		case a.State == store.Queued:
+			// A task is put in for what an earlier sending brought as well, as long as it has
+			// not begun: that sending may have died before it did.
+			again = append(again, e)
+		}
 		if !a.New {
 			r.again++
 		}
-		// A task is put in for what an earlier sending brought as well, as long as
-		// it has not begun: that sending may have died before it did.
-		if a.State == store.Queued {
-			exports = append(exports, Alarm{Export: a.Export})
-		}
 	}
-	if r.err = s.enqueuer.enqueue(ctx, s.batch.Customer, queue, exports); r.err != nil {
-		return
-	}
-	if r.err = s.client.ledger.Announce(ctx, s.batch.Customer); r.err == nil {
+	// What is enqueued begins, also where the rest is not.
+	r.err = errors.Join(s.client.queues.Enqueue(ctx, fresh...), s.client.queues.EnqueueMissing(ctx, again...), s.announce(ctx))
+	if r.err == nil {
 		r.err = err
 	}
+}
+
+// announce tells the workers of the customer, also where the caller has given up: what was
+// accepted stays accepted.
+func (s *sending) announce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	return s.client.ledger.Announce(ctx, s.batch.Customer)
 }

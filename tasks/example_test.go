@@ -114,12 +114,13 @@ func Example_exportedWhen() {
 // finishOne takes one candidate's export to its end, as a worker does.
 func finishOne(ledger *store.Ledger, candidate string) error {
 	ctx := context.Background()
-	batch, _, err := ledger.OpenBatch(ctx, store.BatchSpec{Customer: "1234"})
+	spec := store.BatchSpec{Customer: "1234"}
+	batch, _, err := ledger.OpenBatch(ctx, spec)
 	if err != nil {
 		return err
 	}
 	export := ledger.Keys().ExportID(string(batch), candidate)
-	if _, err := ledger.Accept(ctx, batch, []store.NewExport{{Export: export, Candidate: candidate}}); err != nil {
+	if _, err := ledger.AcceptFor(ctx, spec, batch, []store.NewExport{{Export: export, Candidate: candidate}}, store.Rows{}, store.NormalQueue); err != nil {
 		return err
 	}
 	claim, err := ledger.Claim(ctx, store.Ref{Customer: "1234", Export: export}, store.ClaimOptions{Lease: time.Minute})

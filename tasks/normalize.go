@@ -7,13 +7,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalized returns the candidate as it is stored and sent: every value
-// trimmed, inner line breaks and tabs made spaces, text composed (NFC), and
-// phones, positions and schools without content left out. It shares no slices
-// with c.
-func (c Candidate) normalized() Candidate { return c.cleaned().withoutBlanks() }
-
-// withoutBlanks leaves empty entries out of a cleaned candidate, in place.
+// withoutBlanks leaves phones, positions and schools without content out of a cleaned
+// candidate, in place.
 func (c Candidate) withoutBlanks() Candidate {
 	c.Phones = kept(c.Phones, func(p Phone) bool { return p.Number != "" })
 	c.WorkExperience = kept(c.WorkExperience, func(w WorkExperience) bool { return w != WorkExperience{} })
@@ -21,8 +16,9 @@ func (c Candidate) withoutBlanks() Candidate {
 	return c
 }
 
-// cleaned is normalized without leaving entries out, so that the indexes in
-// problems are those of the input.
+// cleaned returns the candidate with every value trimmed, inner line breaks and tabs made
+// spaces, and text composed (NFC). It shares no slices with c, and keeps empty entries, so that
+// the indexes in problems are those of the input.
 func (c Candidate) cleaned() Candidate {
 	c.ID = clean(c.ID)
 	c.FirstName = clean(c.FirstName)

@@ -61,3 +61,14 @@ func (e *RowError) Error() string {
 	}
 	return place + " refused: " + strings.Join(texts, "; ")
 }
+
+// digested is what a row that no reader could make a candidate of is compared by: what is
+// wrong with it.
+func (e *RowError) digested() []byte {
+	w := payloadWriter{}
+	w.texts("refused", e.Candidate)
+	for _, p := range e.Problems {
+		w.texts(p.Field, p.Code)
+	}
+	return w.data
+}

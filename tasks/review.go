@@ -38,8 +38,8 @@ func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, er
 				return err
 			}
 		}
-		s.receipt.Dummies += s.dummies
-		s.pending, s.dummies = s.pending[:0], 0
+		s.receipt.Dummies += len(s.dummies)
+		s.pending, s.dummies = s.pending[:0], nil
 		return nil
 	})
 	return s.receipt, cmp.Or(err, inputErr)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -16,65 +18,82 @@ import (
 const TypeExport = "icims:export"
 
 const (
-	// maxRetry is out of reach: the ledger counts attempts and decides when to
-	// give up. asynq's own count also grows when a worker is killed, and at its
-	// limit asynq would archive the task unasked.
-	maxRetry = 1_000_000
+	// maxRetry is out of reach: the ledger counts attempts and decides when to give up.
+	// At its limit asynq would archive a task unasked.
+	maxRetry = 10_000
 	// taskTimeout covers the waits for permits and all calls of one export.
 	taskTimeout = 15 * time.Minute
 )
 
-// BulkQueue is the asynq queue of a customer's large batches.
-func BulkQueue(customer string) string { return "icims:" + customer }
+// DefaultRetention is how long asynq keeps a completed task, to be seen in its web UI.
+const DefaultRetention = 10 * time.Minute
 
-// ExpressQueue is the asynq queue of a customer's small, interactive batches.
-func ExpressQueue(customer string) string { return "icims:" + customer + ":express" }
+// Export is what the task of one export names.
+type Export struct {
+	store.Ref
 
-// expressLimit is the largest batch that goes through the express queue.
-const expressLimit = 25
-
-// GoesExpress reports whether a batch of so many candidates goes through the
-// express queue.
-func GoesExpress(candidates int) bool { return candidates <= expressLimit }
-
-// reference is the whole payload of a task: asynq's web UI shows payloads, so
-// they must not hold anything personal.
-type reference struct {
-	Customer   string `json:"customer"`
-	Export     string `json:"export"`
-	Generation int    `json:"generation,omitempty"`
+	Batch     store.BatchID
+	Row       int // of the batch, from 1
+	Candidate string
+	Queue     store.QueueSize
+	Token     int64 // of the last claim, for a substitute
+	// Trace names the span that the task is a part of; empty for none.
+	Trace string
 }
 
-// ParseTask reads the reference that a task carries, and which one of the
-// export's tasks it is.
-func ParseTask(t *asynq.Task) (ref store.Ref, generation int, err error) {
+// ExportOf is the task of an export as the ledger has it.
+func ExportOf(m store.Moving) Export {
+	return Export{Ref: m.Ref, Batch: m.Batch, Row: m.Row + 1, Candidate: m.Candidate, Queue: m.Queue, Token: m.Token}
+}
+
+// reference is the whole payload of a task. asynq's web UI shows payloads, so it holds
+// nothing personal: customer and candidate are opaque IDs by contract.
+type reference struct {
+	Customer  string `json:"customer"`
+	Batch     string `json:"batch,omitempty"`
+	Row       int    `json:"row,omitempty"`
+	Candidate string `json:"candidate,omitempty"`
+	Export    string `json:"export"`
+}
+
+// TaskID is the ID of an export's task, the same for the life of the export.
+func TaskID(ref store.Ref) string { return ref.Customer + ":" + ref.Export }
+
+// substituteID is the ID of a task that stands in for one that asynq counts as active
+// although nobody works on it, and which keeps its ID.
+func substituteID(e Export) string { return TaskID(e.Ref) + ":" + strconv.FormatInt(e.Token, 36) }
+
+// ParseTask reads which export a task is for.
+func ParseTask(t *asynq.Task) (store.Ref, error) {
 	var r reference
 	if err := json.Unmarshal(t.Payload(), &r); err != nil {
-		return store.Ref{}, 0, fmt.Errorf("task payload: %w", err)
+		return store.Ref{}, errors.New("the payload is no reference to an export") // its text may be anything
 	}
 	if !store.ValidCustomer(r.Customer) || r.Export == "" {
-		return store.Ref{}, 0, errors.New("task payload is no reference to an export")
+		return store.Ref{}, errors.New("the payload is no reference to an export")
 	}
-	return store.Ref{Customer: r.Customer, Export: r.Export}, r.Generation, nil
+	return store.Ref{Customer: r.Customer, Export: r.Export}, nil
 }
 
-// newTask makes the task of an export. The id is unique over all queues, since
-// asynq keys its heartbeats by id alone; the generation tells a revived export
-// from its former task, which may still hold its id.
-//
-// parent names the span that the task is a part of. A task of the bulk queue has none:
-// it is a turn, and the batch of the export that it will serve says where that one
-// comes from.
-func newTask(ref store.Ref, generation int, queue, parent string) (*asynq.Task, error) {
-	payload, err := json.Marshal(reference{ref.Customer, ref.Export, generation})
+// exportOfID reads the export that a task ID names.
+func exportOfID(id string) (store.Ref, bool) {
+	parts := strings.Split(id, ":")
+	if len(parts) < 2 || !store.ValidCustomer(parts[0]) {
+		return store.Ref{}, false
+	}
+	return store.Ref{Customer: parts[0], Export: parts[1]}, true
+}
+
+// newTask makes the task of an export.
+func newTask(e Export, retention time.Duration) (*asynq.Task, error) {
+	payload, err := json.Marshal(reference{e.Customer, string(e.Batch), e.Row, e.Candidate, e.Export})
 	if err != nil {
 		return nil, fmt.Errorf("task payload: %w", err)
 	}
 	var headers map[string]string
-	if parent != "" {
-		headers = map[string]string{traces.Header: parent}
+	if e.Trace != "" {
+		headers = map[string]string{traces.Header: e.Trace}
 	}
-	return asynq.NewTaskWithHeaders(TypeExport, payload, headers,
-		asynq.TaskID(taskID(ref, generation)),
-		asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(0)), nil
+	return asynq.NewTaskWithHeaders(TypeExport, payload, headers, asynq.TaskID(TaskID(e.Ref)), asynq.Queue(QueueName(e.Customer, e.Queue)),
+		asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(retention)), nil
 }

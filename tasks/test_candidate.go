@@ -53,7 +53,7 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 	p := Payload{Candidate: candidate, Dummy: true}
 	_, err = ledger.AcceptFor(ctx, spec, batch, []store.NewExport{{
 		Export: export, Candidate: store.TestCandidate, EmailHash: hash, Payload: p.Encode(),
-	}}, store.Rows{}, false)
+	}}, store.Rows{}, store.ExpressQueue)
 	if err == nil {
 		err = ledger.CloseBatch(ctx, batch, 0)
 	}

@@ -48,15 +48,15 @@ func (c *Client) traced(ctx context.Context, b Batch) (Receipt, error) {
 }
 
 // tracedChunk is write within a span.
-func (s *sending) tracedChunk(ctx context.Context, queue string, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
+func (s *sending) tracedChunk(ctx context.Context, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
 	ctx, span := s.client.begin(ctx, "accept chunk", trace.SpanKindInternal,
 		traces.Customer.String(s.batch.Customer), traces.Batch.String(string(s.receipt.Batch)), traces.Rows.Int(len(chunk)))
 	if span == nil {
-		s.write(ctx, queue, chunk, rows, r)
+		s.write(ctx, chunk, rows, r)
 		return
 	}
 	defer span.End()
-	s.write(ctx, queue, chunk, rows, r)
+	s.write(ctx, chunk, rows, r)
 	span.SetAttributes(traces.Accepted.Int(r.accepted))
 	if r.err != nil {
 		span.SetStatus(codes.Error, "")

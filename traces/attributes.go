@@ -11,20 +11,19 @@ const Scope = "github.com/seekout/icims-export"
 // closed sets: nothing of a candidate, no text of iCIMS's and no URL. Candidate ids
 // are left out as well, since a collector keeps what `icims-export erase` cannot reach.
 const (
-	Customer = attribute.Key("icims.customer")
-	Batch    = attribute.Key("icims.batch")
-	Export   = attribute.Key("icims.export")
-	Queue    = attribute.Key("icims.queue")    // bulk, express
-	Turn     = attribute.Key("icims.turn")     // the task served another export than its own
-	Attempt  = attribute.Key("icims.attempt")  // which one of the export this is, from 1
-	Outcome  = attribute.Key("icims.outcome")  // done, skipped, deferred, ...
-	Reason   = attribute.Key("icims.reason")   // see docs/errors.md
-	Calls    = attribute.Key("icims.calls")    // to iCIMS
-	Rows     = attribute.Key("icims.rows")     // of a chunk
-	Accepted = attribute.Key("icims.accepted") // rows
-	Refused  = attribute.Key("icims.refused")  // rows
-	Errand   = attribute.Key("icims.errand")   // its id
-	Kind     = attribute.Key("icims.errand_kind")
+	Customer    = attribute.Key("icims.customer")
+	Batch       = attribute.Key("icims.batch")
+	Export      = attribute.Key("icims.export")
+	Queue       = attribute.Key("icims.queue")        // bulk, express
+	Attempt     = attribute.Key("icims.attempt")      // which one of the export this is, from 1
+	Outcome     = attribute.Key("icims.outcome")      // done, skipped, deferred, ...
+	Reason      = attribute.Key("icims.reason")       // see docs/errors.md
+	Calls       = attribute.Key("icims.calls")        // to iCIMS
+	Rows        = attribute.Key("icims.rows")         // of a chunk
+	Accepted    = attribute.Key("icims.accepted")     // rows
+	Refused     = attribute.Key("icims.refused")      // rows
+	ControlTask = attribute.Key("icims.control_task") // its ID
+	Kind        = attribute.Key("icims.control_task_kind")
 
 	Operation = attribute.Key("icims.operation") // people.create, ...
 	Sent      = attribute.Key("icims.sent")      // whether iCIMS can have seen the call: no, maybe, yes
@@ -38,7 +37,7 @@ const (
 // Keys returns the closed set of attributes.
 func Keys() []attribute.Key {
 	return []attribute.Key{
-		Customer, Batch, Export, Queue, Turn, Attempt, Outcome, Reason, Calls, Rows, Accepted, Refused, Errand, Kind,
+		Customer, Batch, Export, Queue, Attempt, Outcome, Reason, Calls, Rows, Accepted, Refused, ControlTask, Kind,
 		Operation, Sent, Waited, Method, Status, Template,
 	}
 }

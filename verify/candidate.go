@@ -8,9 +8,10 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // by is how the ledger names verifications.
@@ -40,7 +41,7 @@ func (x *run) test(ctx context.Context) verdict {
 	x.report.Batch = batch
 	x.sent = x.now()
 	err = x.Export(ctx, ref, x.ExportSettled())
-	if err != nil && !errors.Is(err, worker.ErrExportWaits) {
+	if err != nil && !errors.Is(err, control.ErrExportWaits) {
 		return failed(CodeFault, err)
 	}
 	outcomes, err := x.Ledger().Outcomes(ctx, batch, 0, 1)
@@ -111,8 +112,8 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 		return v, onJob
 	}
 	var texts []string
-	for _, w := range worker.ParseWarnings(o.Warnings) {
-		if w.Code() == worker.WarningStatusDropped {
+	for _, w := range mapping.ParseWarnings(o.Warnings) {
+		if w.Code() == mapping.WarningStatusDropped {
 			onJob.state, onJob.code = Warned, CodeStatusRefused
 			x.statusRefused = true
 			continue

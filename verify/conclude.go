@@ -7,7 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // begin notes that the connection is being verified, and how it stood before.
@@ -20,14 +20,14 @@ func (x *run) begin(ctx context.Context) error {
 		return err
 	}
 	if x.report.Before = c.Below(); x.report.Before == store.ConnectionVerifying {
-		x.report.Before = beforeOf(x.ErrandRun) // a worker died over it
+		x.report.Before = beforeOf(x.Run) // a worker died over it
 	}
-	return move(ctx, x.ErrandRun, store.ConnectionVerifying, "")
+	return move(ctx, x.Run, store.ConnectionVerifying, "")
 }
 
 // beforeOf is how the connection stood before a verification that was begun by
 // another worker.
-func beforeOf(r *worker.ErrandRun) store.ConnectionState {
+func beforeOf(r *control.Run) store.ConnectionState {
 	var report Report
 	if json.Unmarshal(r.Result, &report) == nil && report.Before != "" && report.Before != store.ConnectionVerifying {
 		return report.Before
@@ -36,7 +36,7 @@ func beforeOf(r *worker.ErrandRun) store.ConnectionState {
 }
 
 // abandon leaves the connection as it stood before.
-func abandon(ctx context.Context, r *worker.ErrandRun) {
+func abandon(ctx context.Context, r *control.Run) {
 	c, err := r.Ledger().Connection(ctx, r.Customer)
 	if err != nil || c.Below() != store.ConnectionVerifying {
 		return
@@ -61,7 +61,7 @@ func (x *run) conclude(ctx context.Context) error {
 		return err
 	}
 	if err == nil {
-		err = move(ctx, x.ErrandRun, to, reason)
+		err = move(ctx, x.Run, to, reason)
 	}
 	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
 		// The report is about what was before, so it says nothing of the connection.
@@ -70,7 +70,7 @@ func (x *run) conclude(ctx context.Context) error {
 	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied
 	refused = refused || x.Conn.Profile.SeesPeople == store.No && x.profile.SeesPeople == store.Yes
 	if err == nil && x.report.State != "" && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {
-		x.Hurry() // what waited for this
+		x.RunNow() // what waited for this
 	}
 	return err
 }
@@ -101,7 +101,7 @@ func (x *run) outcome() (store.ConnectionState, store.Reason) {
 	switch {
 	case states[CheckSettings].State == Failed:
 		x.report.Result = ResultDegraded
-		return store.ConnectionNew, ReasonOf(CodeSettings)
+		return store.ConnectionNew, reasonOf(CodeSettings)
 	case refused(CodeCredentials):
 		x.report.Result = ResultRefused
 		return store.CredentialsRejected, store.Reason(icims.ReasonCredentials)
@@ -113,20 +113,20 @@ func (x *run) outcome() (store.ConnectionState, store.Reason) {
 		return store.AccessDenied, store.Reason(icims.ReasonAccessDenied)
 	case bad:
 		x.report.Result = ResultDegraded
-		return store.ConnectionDegraded, ReasonOf(worst.Code)
+		return store.ConnectionDegraded, reasonOf(worst.Code)
 	default:
 		x.report.Result = ResultConnected
 		return store.ConnectionConnected, ""
 	}
 }
 
-// ReasonOf is the code as the connection's history tells it.
-func ReasonOf(c Code) store.Reason { return store.VerifyReason(string(c)) }
+// reasonOf is the code as the connection's history tells it.
+func reasonOf(c Code) store.Reason { return store.VerifyReason(string(c)) }
 
-// move moves the connection that the errand is about. Workers may move it at the same
+// move moves the connection that the task is about. Workers may move it at the same
 // time, by what iCIMS says of exports: where there is no direct way, it goes by
 // "verifying".
-func move(ctx context.Context, r *worker.ErrandRun, to store.ConnectionState, reason store.Reason) error {
+func move(ctx context.Context, r *control.Run, to store.ConnectionState, reason store.Reason) error {
 	if to == "" {
 		to = store.ConnectionNew
 	}

@@ -54,7 +54,7 @@ const pageHead = `# Verification
 <!-- Written by "go test ./verify -run TestPageIsUpToDate -update"; changes by hand are lost. -->
 
 A verification finds out whether a customer's connection works, and where not, what to do: ` + "`icims-export verify CUSTOMER`" + `, or
-` + "`POST /v1/customers/{customer}/verifications`" + `. A worker does it, since the workers' addresses are those that iCIMS has to allow ([ADR 16](adr/0016-errands.md)). It takes about twenty
+` + "`POST /v1/customers/{customer}/verifications`" + `. A worker does it, since the workers' addresses are those that iCIMS has to allow ([control tasks](architecture.md#control-tasks)). It takes about twenty
 calls of the day's. A pause, refused credentials and an open circuit breaker do not hold it back; rate and quota hold for it as for exports.
 
 The addresses that remedies name, and that ` + "`GET /v1/egress`" + ` lists, are those of the setting ` + "`egress_addresses`" + `.

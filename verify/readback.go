@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 // Fields of a workflow have their type in front.
@@ -34,7 +34,7 @@ type readBack struct {
 // missing is sent once more: an update of an older test candidate sends less than all.
 func (x *run) stored(ctx context.Context) verdict {
 	candidate := tasks.TestCandidate(x.Ledger().Keys(), x.Conn, x.DummyDomain())
-	person, flow, _ := worker.Preview(candidate, x.Conn, x.report.Job, x.DummyDomain())
+	person, flow, _ := mapping.Preview(candidate, x.Conn, x.report.Job, x.DummyDomain())
 	if x.report.Workflow == 0 {
 		flow = nil
 	}

@@ -6,7 +6,6 @@ package verify
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/seekout/icims-export/store"
 )
@@ -131,9 +130,8 @@ type Report struct {
 	Profile store.TenantProfile `json:"profile,omitzero" doc:"What the verification has found out about the customer's iCIMS."`
 }
 
-// Read reads the report of an errand; one that has not begun has none, and checks
-// none.
-func Read(e store.Errand) (Report, error) {
+// Read reads the report of a control task. Before a worker begins it is empty.
+func Read(e store.ControlTask) (Report, error) {
 	r := Report{Result: ResultRunning, Checks: []Check{}}
 	if len(e.Result) == 0 {
 		if e.State.Ended() {
@@ -175,47 +173,23 @@ func (r Report) Worst() (Check, bool) {
 	return Check{}, false
 }
 
-// Verification is an errand of this kind, as people and programs are shown it.
+// Verification is a control task of this kind, as people and programs see it.
 type Verification struct {
-	ID       string              `json:"id" doc:"The verification's id." example:"abcdefgh234567ij"`
-	Customer string              `json:"customer" doc:"iCIMS's customer id." example:"1234"`
-	State    store.ErrandState   `json:"state" enum:"waiting,running,done,failed" doc:"Waiting for a worker, running, done, or not done (failed): what iCIMS refuses is a result."`
-	Failure  store.ErrandFailure `json:"failure,omitempty" doc:"Why it was not done, for programs."`
-	Problem  string              `json:"problem,omitempty" doc:"Why it was not done, or what it waits for."`
-	Remedy   string              `json:"remedy,omitempty" doc:"What to do about that."`
-	By       string              `json:"by,omitempty" doc:"Who asked for it."`
-	Asked    time.Time           `json:"asked" doc:"When."`
-	Began    time.Time           `json:"began,omitzero" doc:"When a worker began."`
-	Ended    time.Time           `json:"ended,omitzero" doc:"When it ended."`
-	Calls    int                 `json:"calls" doc:"Calls to iCIMS so far."`
-	Revision int64               `json:"revision" doc:"Grows with each change: give it as seen to wait for the next."`
-	Asks     Args                `json:"asks" doc:"What it was asked for."`
-	Report   Report              `json:"report" doc:"What was found, or found so far."`
+	store.ControlView
+
+	Asks   Args   `json:"asks" doc:"What it was asked for."`
+	Report Report `json:"report" doc:"What was found, or found so far."`
 }
 
-// View shows an errand of this kind.
-func View(e store.Errand) (Verification, error) {
-	v := Verification{
-		ID: e.ID, Customer: e.Customer, State: e.State, Failure: e.Failure, By: e.By,
-		Asked: e.Asked.UTC(), Began: utc(e.Began), Ended: utc(e.Ended), Calls: e.Calls, Revision: e.Revision,
-	}
-	if e.Failure != "" {
-		info := e.Failure.Info()
-		v.Problem, v.Remedy = info.Title, info.Hint
-	}
-	if len(e.Args) > 0 {
-		if err := json.Unmarshal(e.Args, &v.Asks); err != nil {
-			return Verification{}, fmt.Errorf("the arguments of verification %s are not readable", e.ID)
+// View returns what is shown of a control task of this kind.
+func View(t store.ControlTask) (Verification, error) {
+	v := Verification{ControlView: t.View()}
+	if len(t.Args) > 0 {
+		if err := json.Unmarshal(t.Args, &v.Asks); err != nil {
+			return Verification{}, fmt.Errorf("the arguments of verification %s are not readable", t.ID)
 		}
 	}
 	var err error
-	v.Report, err = Read(e)
+	v.Report, err = Read(t)
 	return v, err
-}
-
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC()
 }

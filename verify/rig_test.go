@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,9 +20,16 @@ import (
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/verify"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
+func TestMain(m *testing.M) {
+	// Verifications mostly wait until a worker looks for them.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(redistest.Main(m))
+}
 
 const (
 	customer = "1234"
@@ -44,7 +52,7 @@ type rig struct {
 // now is the clock of simulator and verifications: resting takes no time.
 func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.passed.Load())) }
 
-func (r *rig) rest(_ context.Context, _ *worker.ErrandRun, d time.Duration) error {
+func (r *rig) rest(_ context.Context, _ *control.Run, d time.Duration) error {
 	r.passed.Add(int64(d))
 	return nil
 }
@@ -90,13 +98,13 @@ func newRig(t *testing.T, o rigOptions) *rig {
 		t.Fatal(err)
 	}
 	settings := worker.DefaultSettings()
-	settings.Poll, settings.ShutdownTimeout, settings.SettleTime = 5*time.Millisecond, 5*time.Second, 500*time.Millisecond
+	settings.ShutdownTimeout, settings.SettleTime = 5*time.Second, 500*time.Millisecond
 	settings.RetryMin, settings.RetryMax, settings.CallTimeout = 10*time.Millisecond, 50*time.Millisecond, 2*time.Second
 	r.worker = worker.New(r.redis, r.ledger, settings, hosts, zerolog.New(r.logs))
 	use := stored.WithDefaults()
 	use.Stored = true
 	r.worker.SetConnections([]store.Connection{use})
-	r.worker.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: []string{"192.0.2.7", "192.0.2.8"}, Now: r.now, Rest: r.rest}.Work())
+	r.worker.ServeControl(store.ControlVerify, verify.Verifier{Egress: []string{"192.0.2.7", "192.0.2.8"}, Now: r.now, Rest: r.rest}.Work())
 	if !o.stopped {
 		r.start()
 	}
@@ -111,9 +119,9 @@ func (r *rig) start() {
 	r.t.Cleanup(r.worker.Stop)
 }
 
-func (r *rig) ask(args verify.Args) store.Errand {
+func (r *rig) ask(args verify.Args) store.ControlTask {
 	r.t.Helper()
-	e, _, err := r.ledger.AskErrand(r.t.Context(), customer, store.ErrandVerify, args, "maria")
+	e, _, err := tasks.RequestControl(r.t.Context(), r.redis, r.ledger, customer, store.ControlVerify, args, "maria")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -127,12 +135,12 @@ func (r *rig) verify(args verify.Args) verify.Report {
 	deadline := time.Now().Add(2 * time.Minute)
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.AwaitErrand(r.t.Context(), e); err != nil || time.Now().After(deadline) {
+		if e, err = r.ledger.AwaitControlTask(r.t.Context(), e); err != nil || time.Now().After(deadline) {
 			r.t.Fatalf("it does not end: %v, %+v\n%s", err, e, r.logs.String())
 		}
 	}
 	report, err := verify.Read(e)
-	if err != nil || e.State != store.ErrandDone {
+	if err != nil || e.State != store.ControlDone {
 		r.t.Fatalf("%+v, %v\n%s", e, err, r.logs.String())
 	}
 	return report

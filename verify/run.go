@@ -13,7 +13,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // Verifier does verifications for a worker.
@@ -24,14 +24,14 @@ type Verifier struct {
 	// Now and Rest are the clock that the wait for the search index goes by; nil for the
 	// machine's.
 	Now  func() time.Time
-	Rest func(ctx context.Context, r *worker.ErrandRun, d time.Duration) error
+	Rest func(ctx context.Context, r *control.Run, d time.Duration) error
 	// Lag is for how long that index is waited for; 0 means store.MaxSearchLag.
 	Lag time.Duration
 }
 
-// Work is what the worker is to do for errands of the kind store.ErrandVerify.
-func (v Verifier) Work() worker.ErrandWork {
-	return worker.ErrandWork{Do: v.do, Abandon: abandon, AtOnce: atOnce}
+// Work is how a worker runs control tasks of the kind store.ControlVerify.
+func (v Verifier) Work() control.Work {
+	return control.Work{Do: v.do, Abandon: abandon, AtOnce: atOnce}
 }
 
 // atOnce is how many verifications a process does at the same time. They spend their
@@ -40,7 +40,7 @@ const atOnce = 16
 
 // run is one verification.
 type run struct {
-	*worker.ErrandRun
+	*control.Run
 
 	verifier Verifier
 	args     Args
@@ -78,8 +78,8 @@ func failed(code Code, err error) verdict { return verdict{state: Failed, code: 
 
 func warned(code Code, cause string) verdict { return verdict{state: Warned, code: code, cause: cause} }
 
-func (v Verifier) do(ctx context.Context, r *worker.ErrandRun) (any, error) {
-	x := &run{ErrandRun: r, verifier: v, profile: r.Conn.Profile, report: Report{Result: ResultRunning, Revision: r.ConnRevision}}
+func (v Verifier) do(ctx context.Context, r *control.Run) (any, error) {
+	x := &run{Run: r, verifier: v, profile: r.Conn.Profile, report: Report{Result: ResultRunning, Revision: r.ConnRevision}}
 	if len(r.Args) > 0 {
 		if err := json.Unmarshal(r.Args, &x.args); err != nil {
 			return nil, errors.New("what the verification is to do is not readable")
@@ -119,7 +119,7 @@ func (x *run) plan() {
 	}
 }
 
-// checks goes through the checks. An error is one of Redis, or that the errand is lost.
+// checks goes through the checks. An error is one of Redis, or that another run of the task has begun.
 func (x *run) checks(ctx context.Context) error {
 	stop, err := x.account(ctx)
 	if err != nil {
@@ -229,7 +229,7 @@ func (x *run) lag() time.Duration { return cmp.Or(x.verifier.Lag, store.MaxSearc
 // rest waits without keeping other verifications from their turn.
 func (x *run) rest(ctx context.Context, d time.Duration) error {
 	if x.verifier.Rest != nil {
-		return x.verifier.Rest(ctx, x.ErrandRun, d)
+		return x.verifier.Rest(ctx, x.Run, d)
 	}
 	return x.Rest(ctx, d)
 }

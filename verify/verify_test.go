@@ -163,6 +163,14 @@ func TestVerification(t *testing.T) {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Error500Before: 1}) },
 			said:   good(skipped(map[string]string{"reach": "failed icims_failing"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
+		"a host that answers that iCIMS is elsewhere": {
+			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{RedirectElsewhere: 1}) },
+			said:   good(skipped(map[string]string{"reach": "failed redirected"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+		},
+		"a firewall that answers instead of iCIMS": {
+			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Page403: 1}) },
+			said:   good(skipped(map[string]string{"reach": "failed intercepted"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+		},
 		"a host that nothing listens at": {
 			conn: func(c *store.Connection) { c.PortalURLs = "http://127.0.0.1:1/customers/1234/search/portals/1" },
 			said: func() map[string]string {
@@ -236,10 +244,10 @@ func TestTheTestCandidateIsMadeOnceAndKeptOutOfReports(t *testing.T) {
 	}
 
 	ctx := t.Context()
-	if batches, err := r.ledger.Batches(ctx, customer, time.Time{}, 100); err != nil || len(batches) != 0 {
+	if batches, _, err := r.ledger.BatchPage(ctx, customer, "", 100); err != nil || len(batches) != 0 {
 		t.Errorf("listed: %+v, %v", batches, err)
 	}
-	tests, err := r.ledger.TestBatches(ctx, customer, time.Time{}, 100)
+	tests, _, err := r.ledger.TestBatchPage(ctx, customer, "", 100)
 	if err != nil || len(tests) != 3 || !tests[0].Test || tests[0].Ended.IsZero() {
 		t.Errorf("among the tests: %+v, %v", tests, err)
 	}
@@ -324,7 +332,7 @@ func TestWhoFollowsAVerificationSeesItsChecksOneByOne(t *testing.T) {
 	var states []string
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.AwaitErrand(t.Context(), e); err != nil {
+		if e, err = r.ledger.AwaitControlTask(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		report, err := verify.Read(e)
@@ -350,7 +358,7 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 	edited := false
 	for !e.State.Ended() {
 		var err error
-		if e, err = r.ledger.AwaitErrand(t.Context(), e); err != nil {
+		if e, err = r.ledger.AwaitControlTask(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 		report, err := verify.Read(e)
@@ -370,7 +378,7 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 		}
 	}
 	v, err := verify.View(e)
-	if err != nil || !edited || v.State != store.ErrandFailed || v.Failure != store.ErrandChanged || v.Problem != "The connection was changed meanwhile." || v.Remedy == "" {
+	if err != nil || !edited || v.State != store.ControlFailed || v.Failure != store.ControlChanged || v.Problem != "The connection was changed meanwhile." || v.Remedy == "" {
 		t.Errorf("edited: %t; %+v, %v", edited, v, err)
 	}
 	if v.Report.Result != verify.ResultIncomplete || v.Report.State != "" {
@@ -390,19 +398,19 @@ func TestTheReportOfAVerificationThatWasNotDoneHasEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		state  store.ErrandState
+		state  store.ControlState
 		report []byte
 		want   verify.Result
 		checks []verify.State
 	}{
-		"one that runs":                        {store.ErrandRunning, broken, verify.ResultRunning, []verify.State{verify.OK, verify.Running, verify.Pending}},
-		"one that waits":                       {store.ErrandWaiting, nil, verify.ResultRunning, nil},
-		"one whose workers died":               {store.ErrandFailed, broken, verify.ResultIncomplete, []verify.State{verify.OK, verify.Skipped, verify.Skipped}},
-		"one that nobody began until too late": {store.ErrandFailed, nil, verify.ResultIncomplete, nil},
+		"one that runs":                        {store.ControlRunning, broken, verify.ResultRunning, []verify.State{verify.OK, verify.Running, verify.Pending}},
+		"one that waits":                       {store.ControlWaiting, nil, verify.ResultRunning, nil},
+		"one whose workers died":               {store.ControlFailed, broken, verify.ResultIncomplete, []verify.State{verify.OK, verify.Skipped, verify.Skipped}},
+		"one that nobody began until too late": {store.ControlFailed, nil, verify.ResultIncomplete, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report, err := verify.Read(store.Errand{State: c.state, Result: c.report})
+			report, err := verify.Read(store.ControlTask{State: c.state, Result: c.report})
 			var states []verify.State
 			for _, check := range report.Checks {
 				states = append(states, check.State)

@@ -15,12 +15,23 @@ type ackGuard struct{ redis.UniversalClient }
 
 const ackTime = 3 * time.Second
 
-// EvalSha runs an asynq script. Scripts are all that asynq acknowledges with.
+// EvalSha and Eval run an asynq script. Scripts are all that asynq acknowledges with.
 func (g ackGuard) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	if ctx.Err() == nil {
-		return g.UniversalClient.EvalSha(ctx, sha, keys, args...)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTime)
+	ctx, cancel := withAckTime(ctx)
 	defer cancel()
 	return g.UniversalClient.EvalSha(ctx, sha, keys, args...)
+}
+
+// Eval follows where Redis does not have the script, as after a restart.
+func (g ackGuard) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
+	ctx, cancel := withAckTime(ctx)
+	defer cancel()
+	return g.UniversalClient.Eval(ctx, script, keys, args...)
+}
+
+func withAckTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), ackTime)
 }

@@ -18,7 +18,7 @@ const (
 )
 
 // auditOverdue is how late an export may be before it needs a task: the
-// reconciler gives it another one well before.
+// sweep gives it another one well before.
 const auditOverdue = time.Minute
 
 // AuditQueue checks that every moving export of a customer has a time in the
@@ -45,7 +45,7 @@ func auditQueue(ctx context.Context, client redis.UniversalClient, ledger *store
 	for _, part := range []struct {
 		what  string
 		check func(context.Context, redis.UniversalClient, *store.Ledger, string, *store.Findings) error
-	}{{"tasks of late exports", auditLate}, {"tasks in work", auditOrphans}} {
+	}{{"tasks of late exports", auditLate}, {"tasks in work", auditOrphans}, {"queues", auditQueues}} {
 		err := part.check(ctx, client, ledger, customer, &found)
 		if store.Broken(err) {
 			found.Add(store.UnreadableViolation(customer, "", part.what))
@@ -62,25 +62,18 @@ func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.
 	if err != nil {
 		return err
 	}
-	turns, err := turnsLeft(ctx, client, customer)
-	if err != nil {
-		return err
-	}
-	return ledger.EachOverdue(ctx, customer, now.Add(-auditOverdue), reconcilePage, func(page []store.Moving) error {
-		alarms := make([]tasks.Alarm, len(page))
+	queues := tasks.NewQueues(client, 0)
+	return ledger.EachOverdue(ctx, customer, now.Add(-auditOverdue), sweepPage, func(page []store.Moving) error {
+		exports := make([]tasks.Export, len(page))
 		for i, m := range page {
-			alarms[i] = tasks.Alarm{Export: m.Export, Generation: m.Generation}
+			exports[i] = tasks.ExportOf(m)
 		}
-		alive, err := tasks.Alive(ctx, client, customer, alarms)
-		if err != nil {
-			return err
-		}
-		awaits, err := ledger.AwaitTurns(ctx, customer, page)
+		lives, err := queues.Alive(ctx, exports...)
 		if err != nil {
 			return err
 		}
 		for i, m := range page {
-			if turnComes := awaits[i] && turns > 0; !alive[i] && !turnComes && m.State != "" && !m.State.Ended() {
+			if lives[i] == tasks.NoTask && m.State != "" && !m.State.Ended() {
 				found.Add(store.Violation{
 					Kind: ViolationNoTask, Customer: customer, Export: m.Export,
 					Text: fmt.Sprintf("The export is %s, was to go on %s ago, and has no task that would wake it.", m.State, now.Sub(m.Due).Round(time.Second)),
@@ -91,27 +84,39 @@ func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.
 	})
 }
 
-// auditOrphans finds tasks that count as being handled, but which nobody handles.
-func auditOrphans(ctx context.Context, client redis.UniversalClient, _ *store.Ledger, customer string, found *store.Findings) error {
-	orphans, err := tasks.Orphans(ctx, client, customer)
+// auditQueues finds queues that cannot be read.
+func auditQueues(ctx context.Context, client redis.UniversalClient, _ *store.Ledger, customer string, _ *store.Findings) error {
+	_, err := tasks.ReadQueueStates(ctx, client, customer)
+	return err
+}
+
+// auditOrphans finds tasks that count as active, but which nobody works on.
+func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, found *store.Findings) error {
+	active, err := tasks.NewQueues(client, 0).Active(customer)
 	if err != nil {
 		return err
 	}
-	for _, o := range orphans {
-		alarm, _ := o.Alarm()
-		found.Add(store.Violation{
-			Kind: ViolationOrphan, Customer: customer, Export: alarm.Export,
-			Text: fmt.Sprintf("Task %s of queue %s counts as being handled, but nobody handles it.", o.ID, o.Queue),
-		})
+	ids := make([]string, 0, len(active))
+	for ref := range active {
+		ids = append(ids, ref.Export)
+	}
+	stand, err := ledger.Stand(ctx, customer, ids)
+	if err != nil {
+		return err
+	}
+	now, err := ledger.Now(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range stand {
+		stuck := m.State != "" && !m.State.Ended() && !m.Lease.After(now) && now.Sub(m.Due) > stuckTask
+		ended := m.State == "" || m.State.Ended() // then asynq's recoverer ends the task as well
+		if !ended && active[m.Ref] && !m.Lease.After(now) || stuck {
+			found.Add(store.Violation{
+				Kind: ViolationOrphan, Customer: customer, Export: m.Export,
+				Text: fmt.Sprintf("Task %s counts as active, but nobody works on it.", tasks.TaskID(m.Ref)),
+			})
+		}
 	}
 	return nil
-}
-
-// Reconciling reports whether some worker is looking after late exports.
-func Reconciling(ctx context.Context, client redis.UniversalClient) (bool, error) {
-	n, err := client.Exists(ctx, leadKey).Result()
-	if err != nil {
-		return false, fmt.Errorf("look for a worker: %w", err)
-	}
-	return n == 1, nil
 }

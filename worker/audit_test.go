@@ -57,7 +57,7 @@ func TestAuditQueue(t *testing.T) {
 	t.Run("a late export without a task is found, and one that is not late is not", func(t *testing.T) {
 		t.Parallel()
 		r := late(t)
-		if _, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.ExpressQueue(customer)); err != nil {
+		if _, err := asynq.NewInspectorFromRedisClient(r.redis).DeleteAllPendingTasks(tasks.QueueName(customer, store.ExpressQueue)); err != nil {
 			t.Fatal(err)
 		}
 		r.overdue(r.send(tasks.ToJob(job), tasks.Options{}, ana()), 0)
@@ -69,7 +69,7 @@ func TestAuditQueue(t *testing.T) {
 	t.Run("a task that is in work for ever is found", func(t *testing.T) {
 		t.Parallel()
 		r := late(t)
-		queue := "asynq:{" + tasks.ExpressQueue(customer) + "}:"
+		queue := "asynq:{" + tasks.QueueName(customer, store.ExpressQueue) + "}:"
 		if err := r.redis.RPopLPush(t.Context(), queue+"pending", queue+"active").Err(); err != nil {
 			t.Fatal(err)
 		}

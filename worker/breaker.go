@@ -61,6 +61,11 @@ var errNoVerdict = errors.New("no verdict on iCIMS's health")
 func (w *Worker) tellBreaker(customer string) func(state string) {
 	return func(state string) {
 		w.observer.BreakerIs(state)
+		select {
+		case <-w.ended: // Stop may not wait for this any more
+			return
+		default:
+		}
 		spawn(&w.retiring, w.log, "circuit breaker", func() {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()
@@ -76,6 +81,12 @@ func (b *breaker) refusal() *icims.RefusedError {
 		return nil
 	}
 	return &icims.RefusedError{Reason: icims.Reason(store.ReasonBreakerOpen), After: breakerOpenFor}
+}
+
+// unreachable reports whether the customer's iCIMS has kept failing here, so that other
+// processes had better serve the customer, if they can.
+func (b *breaker) unreachable() bool {
+	return b.circuit.State() != gobreaker.StateClosed
 }
 
 // middleware puts the breaker into the client's transport chain.

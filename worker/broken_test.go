@@ -12,7 +12,7 @@ func TestBrokenKeysStopNobodyElse(t *testing.T) {
 	t.Parallel()
 	// Numbers that are malformed and fields that are missing hold up that customer alone,
 	// and are not always noticed at once.
-	for _, field := range []string{"c live", "limits w", "limits tat", "b accepted", "b t", "x st", "x b", "x le", "turns", "batches"} {
+	for _, field := range []string{"c live", "limits w", "limits tat", "b accepted", "b t", "x st", "x b", "x le", "batches"} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, 2, nil)

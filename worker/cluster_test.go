@@ -38,7 +38,7 @@ func TestANodeStopsOnlyItsOwnCustomers(t *testing.T) {
 			// One that has none of the keys that all customers share and that new work
 			// needs.
 			victim := nodeOf(t, cluster, client, "asynq:cancel")
-			for _, shared := range []string{"ix:lanes", "ix:workers", "ix:reconciler", "ix:customers", "asynq:queues"} {
+			for _, shared := range []string{"ix:lanes", "ix:workers", "ix:customers", "asynq:queues"} {
 				if nodeOf(t, cluster, client, shared) == victim {
 					t.Fatalf("%s is on the node that is to be struck", shared)
 				}
@@ -122,7 +122,7 @@ func aloof(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient
 	t.Helper()
 	for id := 1000; len(customers) < 3; id++ {
 		c := strconv.Itoa(id)
-		elsewhere := slices.ContainsFunc([]string{"ix:{" + c + "}:c", "asynq:{" + tasks.BulkQueue(c) + "}:pending", "asynq:{" + tasks.ExpressQueue(c) + "}:pending"}, func(key string) bool {
+		elsewhere := slices.ContainsFunc([]string{"ix:{" + c + "}:c", "asynq:{" + tasks.QueueName(c, store.NormalQueue) + "}:pending", "asynq:{" + tasks.QueueName(c, store.ExpressQueue) + "}:pending", "asynq:{" + tasks.QueueName(c, store.LargeQueue) + "}:pending"}, func(key string) bool {
 			return nodeOf(t, cluster, client, key) != node
 		})
 		if !elsewhere {

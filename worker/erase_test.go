@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
@@ -20,9 +21,10 @@ func TestErasingWhileExportsRun(t *testing.T) {
 	}}})
 	crowd := people(30)
 	options := store.EraseOptions{Who: "ana", Why: "a test", Settle: 500 * time.Millisecond}
+	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
 	erase := func() (left int, erased store.ErasureReceipt) {
 		for _, c := range crowd {
-			receipt, err := r.ledger.Erase(t.Context(), customer, c.ID, options)
+			receipt, err := desk.Erase(t.Context(), customer, c.ID, options)
 			if err != nil {
 				t.Fatal(err)
 			}

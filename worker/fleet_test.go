@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 // fleet is a deployment of several workers and customers in one process.
@@ -27,7 +29,7 @@ type fleet struct {
 	server  *redistest.Server
 	conns   []store.Connection
 	members []*member
-	kinds   map[store.ErrandKind]worker.ErrandWork
+	kinds   map[store.ControlKind]control.Work
 }
 
 // member is one worker, with a connection to Redis and a log of its own.
@@ -70,6 +72,18 @@ func newFleet(t *testing.T, customers int, conn func(*store.Connection)) *fleet 
 	return f
 }
 
+// nobodyThere is an origin at which nothing listens.
+const nobodyThere = "http://127.0.0.1:1"
+
+// cutOff are the customers' connections as a worker has them that cannot reach iCIMS.
+func (f *fleet) cutOff() []store.Connection {
+	conns := slices.Clone(f.conns)
+	for i := range conns {
+		conns[i].PortalURLs = strings.ReplaceAll(conns[i].PortalURLs, f.rig.server.URL, nobodyThere)
+	}
+	return conns
+}
+
 // join starts another worker.
 func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *member {
 	f.t.Helper()
@@ -78,11 +92,11 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 	client.AddHook(m.cut)
 	f.t.Cleanup(func() { _ = client.Close() })
 	settings := worker.DefaultSettings()
-	settings.Poll, settings.ShutdownTimeout = 5*time.Millisecond, 5*time.Second
+	settings.ShutdownTimeout = 5 * time.Second
 	if change != nil {
 		change(&settings)
 	}
-	hosts, err := icims.ParseHostPolicy(f.rig.server.URL)
+	hosts, err := icims.ParseHostPolicy(f.rig.server.URL + "," + nobodyThere)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -93,7 +107,7 @@ func (f *fleet) join(change func(*worker.Settings), conns ...store.Connection) *
 	}
 	m.SetConnections(conns)
 	for kind, work := range f.kinds {
-		m.ServeErrands(kind, work)
+		m.ServeControl(kind, work)
 	}
 	if err := m.Start(f.t.Context()); err != nil {
 		f.t.Fatal(err)
@@ -183,6 +197,7 @@ func (f *fleet) expect(what string, holds func() bool) {
 type cutConnection struct {
 	off   atomic.Bool
 	beats atomic.Int64
+	sent  atomic.Int64 // commands
 }
 
 var errCut = errors.New("cut off")
@@ -198,6 +213,7 @@ func (c *cutConnection) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if args := cmd.Args(); args[0] == "evalsha" && text(args[3]) == "ix:workers" {
 			c.beats.Add(1)
 		}
+		c.sent.Add(1)
 		return next(ctx, cmd)
 	}
 }
@@ -210,6 +226,7 @@ func (c *cutConnection) ProcessPipelineHook(next redis.ProcessPipelineHook) redi
 			}
 			return errCut
 		}
+		c.sent.Add(int64(len(cmds)))
 		return next(ctx, cmds)
 	}
 }

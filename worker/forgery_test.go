@@ -42,7 +42,7 @@ func local(id store.BatchID) string {
 // anywhere, in any of the queues.
 func TestForgedTaskIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, queue := range []string{tasks.BulkQueue("1002"), tasks.ExpressQueue("1002")} {
+	for _, queue := range []string{tasks.QueueName("1002", store.NormalQueue), tasks.QueueName("1002", store.ExpressQueue)} {
 		t.Run(queue, func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, 2, nil)

@@ -2,11 +2,11 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +19,9 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/traces"
+	"github.com/seekout/icims-export/worker/intake"
+	"github.com/seekout/icims-export/worker/limiter"
+	"github.com/seekout/icims-export/worker/redeliver"
 )
 
 // lane serves one customer: an asynq server of its own for the customer's
@@ -31,39 +33,39 @@ type lane struct {
 	settings Settings
 	ledger   *store.Ledger
 	client   *icims.Client
-	gate     *gate
+	limiter  *limiter.Limiter
 	breaker  *breaker
 	tenant   *tenant
 	finder   *finder
 	lookups  *lookups
 	leases   *leases
-	meter    meter
 	verdicts verdicts
 	retries  retries
 	throttle *throttle
 	// tell moves the customer's connection in the store.
 	tell   func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
-	errand bool // its exports are those of an errand, see ErrandRun
-	// later puts a task into the bulk queue.
-	later func(ctx context.Context, customer string, alarm tasks.Alarm, after time.Duration) error
-	now   func() time.Time
-	log   zerolog.Logger
+	errand bool // its exports are those of an errand, see control.Run
+	// expressOnly: it serves no other queue, as only the reserve for express is left of the day.
+	expressOnly bool
+	now         func() time.Time
+	observer    Observer
+	log         zerolog.Logger
 	// tracer is nil where nothing is traced.
 	tracer *tracer
 
-	servers []*asynq.Server    // one for each of the customer's queues
-	valves  []*valve           // theirs
-	base    context.Context    //nolint:containedctx // the lane's life
-	cancel  context.CancelFunc // ends what runs beside the exports
-	aside   sync.WaitGroup
-	hands   hands
+	server *asynq.Server      // of the customer's queues
+	base   context.Context    //nolint:containedctx // the lane's life
+	cancel context.CancelFunc // ends what runs beside the exports
+	aside  sync.WaitGroup
+	hands  hands
 
 	// What the supervisor notes; guarded by the worker's mu.
 	opened    time.Time
-	idle      time.Time // since when there has been nothing to do; zero while there is
-	misplaced time.Time // since when others are to serve the customer; zero: they are not
-	heard     int       // announcements
-	settled   int64     // exports taken when the customer was put to rest, or unsettled
+	idle      time.Time     // since when there has been nothing to do; zero while there is
+	misplaced time.Time     // since when others are to serve the customer; zero: they are not
+	heard     int           // announcements
+	changed   chan struct{} // something may forbid or allow its calls since
+	settled   int64         // exports taken when the customer was put to rest, or unsettled
 }
 
 // hands counts the exports that a lane holds, and that it ever took.
@@ -73,28 +75,19 @@ type hands struct{ held, taken atomic.Int64 }
 func (l *lane) take() (done func()) {
 	l.hands.held.Add(1)
 	l.hands.taken.Add(1)
-	return func() {
-		short := l.short(bulk) || l.short(express)
-		l.hands.held.Add(-1)
-		if short {
-			l.wake()
-		}
-	}
+	return func() { l.hands.held.Add(-1) }
 }
 
 func (h *hands) empty() bool { return h.held.Load() == 0 }
 
-// expressConcurrency is how many exports of small batches are worked on at once,
-// beside those of large ones.
-const expressConcurrency = 4
-
-// newLane opens a lane.
-func (w *Worker) newLane(conn store.Connection) (*lane, error) {
+// newLane opens a lane, for all of the customer's queues or for the express queue alone.
+func (w *Worker) newLane(conn store.Connection, expressOnly bool) (*lane, error) {
 	l, err := w.assemble(conn)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.serve(w.queues); err != nil {
+	l.expressOnly = expressOnly
+	if err := l.serve(w.redis, w.queues, w.intakes()); err != nil {
 		l.cancel()
 		return nil, err
 	}
@@ -126,7 +119,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	settings.SettleTime = conn.Profile.SettleTime(settings.SettleTime)
 	l := &lane{
 		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
-		later: tasks.NewClock(w.redis).Set, now: time.Now,
+		now: time.Now, observer: w.observer, changed: make(chan struct{}, 1),
 		leases: newLeases(w.ledger, settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: settings.SettleTime, random: rand.Float64,
@@ -135,12 +128,12 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	known := w.learn(conn, log)
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	l.base, l.cancel = context.WithCancel(context.Background())
-	l.gate = newGate(l.base, gateConfig{
-		ledger: w.ledger, customer: conn.Customer, worker: p.permits, credentials: w.ledger.Keys().CredentialsHash(conn),
-		hold: w.settings.CallTimeout + holdMargin, places: w.places, ids: &w.permitIDs, log: log, now: time.Now, errand: p.errand != nil, observer: w.observer,
-	}, conn.Limits)
+	l.limiter = limiter.New(l.base, limiter.Config{
+		Quota: w.ledger.Quota(), Customer: conn.Customer, Worker: p.permits, Credentials: w.ledger.Keys().CredentialsHash(conn),
+		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.errand != nil, Observer: w.observer, Log: log,
+	})
 	// The breaker comes before the permit, so that an open one wastes none.
-	layers := []icims.Middleware{l.breaker.middleware, l.gate.middleware, l.leases.middleware, l.meter.middleware, l.logCalls}
+	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, countExpenses, l.logCalls}
 	if p.errand != nil {
 		layers[0] = l.breaker.watch
 		layers = append(layers, countInto(p.errand))
@@ -158,58 +151,61 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	}
 	l.finder = &finder{client: l.client, conn: conn, tenant: l.tenant, log: log}
 
-	l.lookups = newLookups(l.base, l.finder, w.ledger.Keys(), l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo, log)
+	l.lookups = newLookups(l.finder, w.ledger, l.finder.atOnce(w.settings.LookupBatch), w.settings.LookupMemo, log)
 	return l, nil
 }
 
-// serve begins to take exports from the customer's queues. Small, interactive
-// batches have a server of their own, so that they never wait for bulk exports
-// that wait for permits; and a server of two queues would ask the empty one
-// before nearly every export.
-func (l *lane) serve(client redis.UniversalClient) error {
-	pipeline := &handler{newPipeline(l), l.take, l.refuse}
-	for queue, concurrency := range map[string]int{
-		tasks.BulkQueue(l.conn.Customer):    l.settings.LaneConcurrency,
-		tasks.ExpressQueue(l.conn.Customer): expressConcurrency,
-	} {
-		v := l.newValve(client, queue)
-		server := asynq.NewServerFromRedisClient(v, asynq.Config{
-			Concurrency:              concurrency,
-			Queues:                   map[string]int{queue: 1},
-			TaskCheckInterval:        valveCheck,
-			DelayedTaskCheckInterval: time.Second,
-			ShutdownTimeout:          l.settings.ShutdownTimeout,
-			RetryDelayFunc:           comeBackDelay,
-			IsFailure:                isFault,
-			Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
-			LogLevel:                 asynq.WarnLevel,
-		})
-		if err := server.Start(l.marked(queue, pipeline)); err != nil {
-			l.gate.drain()
-			l.shutdown()
-			return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
+const (
+	// taskCheck is how soon asynq looks again at queues that were empty, and delayedCheck
+	// how often it looks for tasks whose time has come.
+	taskCheck    = 200 * time.Millisecond
+	delayedCheck = time.Second
+)
+
+// serve begins to take exports from the customer's queues.
+func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strangers *intake.Handler) error {
+	weights := map[string]int{}
+	for size, weight := range tasks.Weights {
+		if size == store.ExpressQueue || !l.expressOnly {
+			weights[tasks.QueueName(l.conn.Customer, size)] = weight
 		}
-		l.servers = append(l.servers, server)
+	}
+	l.server = asynq.NewServerFromRedisClient(ackGuard{client}, asynq.Config{
+		Concurrency:              l.settings.LaneConcurrency,
+		Queues:                   weights,
+		TaskCheckInterval:        taskCheck,
+		DelayedTaskCheckInterval: delayedCheck,
+		ShutdownTimeout:          l.settings.ShutdownTimeout,
+		RetryDelayFunc:           redeliver.RetryDelay,
+		IsFailure:                redeliver.IsFailure,
+		Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	if err := l.server.Start(&handler{lane: l, pipeline: newPipeline(l), queues: queues, strangers: strangers}); err != nil {
+		return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
 	}
 	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
 	l.log.Info().Msg("lane opened")
 	return nil
 }
 
-// shutdown stops the servers, all at the same time.
-func (l *lane) shutdown() {
-	var stopping sync.WaitGroup
-	for _, server := range l.servers {
-		spawn(&stopping, l.log, "shutdown of a lane", server.Shutdown)
-	}
-	stopping.Wait()
-}
-
 // close stops the lane: exports that wait for a permit are handed back, those in
-// the middle of a call finish it, within the shutdown time.
+// the middle of a call finish it, within the shutdown time. On a pause exports that have
+// begun finish all their calls in this time.
 func (l *lane) close(why string) {
-	l.gate.drain()
-	l.shutdown()
+	l.server.Stop()
+	if why == waitsPaused { // what is in the middle of its calls makes the rest of them
+		spawn(&l.aside, l.log, "closing of a lane", func() {
+			select {
+			case <-time.After(l.settings.ShutdownTimeout):
+				l.limiter.Drain()
+			case <-l.base.Done():
+			}
+		})
+	} else {
+		l.limiter.Drain()
+	}
+	l.server.Shutdown()
 	l.end()
 	l.log.Info().Str("why", why).Msg("lane closed")
 }
@@ -217,11 +213,10 @@ func (l *lane) close(why string) {
 // end ends what runs beside the exports, and gives back what is left of permits.
 func (l *lane) end() {
 	l.cancel()
-	l.lookups.background.Wait()
 	l.aside.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
-	l.gate.close(ctx)
+	l.limiter.Close(ctx)
 	l.client.CloseIdleConnections()
 }
 
@@ -248,65 +243,22 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// handler is what asynq calls for each task.
-type handler struct {
-	pipeline *pipeline
-	take     func() (done func())
-	refuse   func(ctx context.Context, ref store.Ref) bool
-}
-
-// comeBack tells the queue to deliver the task again after a while. It is not a
-// failure: the ledger counts attempts.
-type comeBack struct{ after time.Duration }
-
-func (e *comeBack) Error() string { return "comes back in " + e.after.Round(time.Second).String() }
-
-// ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
-// store its text.
-func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	return contain(h.pipeline.record.log, "export", func() error { return h.process(ctx, t) })
-}
-
-func (h *handler) process(ctx context.Context, t *asynq.Task) error {
-	ref, generation, err := tasks.ParseTask(t)
-	if err != nil {
-		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
-	}
-	if h.refuse(ctx, ref) {
-		return nil // the task goes: its export, if there is one, has another
-	}
-	defer h.take()()
-	after, again, err := h.pipeline.run(ctx, task{ref, generation, queueOf(ctx) == bulk, t.Headers()[traces.Header]})
-	if err != nil {
-		return err
-	}
-	if again {
-		return &comeBack{after}
-	}
-	return nil
-}
-
-func isFault(err error) bool {
-	_, back := errors.AsType[*comeBack](err)
-	return !back
-}
-
-// faultPause is when an export comes back whose outcome could not be recorded:
-// Redis needs a moment, and the lease has to run out.
-const faultPause = 5 * time.Second
-
-func comeBackDelay(_ int, err error, _ *asynq.Task) time.Duration {
-	if back, ok := errors.AsType[*comeBack](err); ok {
-		return back.after
-	}
-	return faultPause
-}
-
 // queueLog passes asynq's messages on.
 type queueLog struct{ zerolog.Logger }
 
-func (l queueLog) Debug(args ...any) { l.Logger.Debug().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Info(args ...any)  { l.Logger.Info().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Warn(args ...any)  { l.Logger.Warn().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Error(args ...any) { l.Logger.Error().Msg(fmt.Sprint(args...)) }
-func (l queueLog) Fatal(args ...any) { l.Logger.Error().Msg(fmt.Sprint(args...)) }
+func (l queueLog) Debug(args ...any) { l.Logger.Debug().Msg(withoutIDs(args)) }
+func (l queueLog) Info(args ...any)  { l.Logger.Info().Msg(withoutIDs(args)) }
+func (l queueLog) Warn(args ...any)  { l.Logger.Warn().Msg(withoutIDs(args)) }
+func (l queueLog) Error(args ...any) { l.Logger.Error().Msg(withoutIDs(args)) }
+func (l queueLog) Fatal(args ...any) { l.Logger.Error().Msg(withoutIDs(args)) }
+
+// withoutIDs leaves out what asynq says of a task from its ID on: strangers may name their
+// tasks by anything.
+func withoutIDs(args []any) string {
+	text, rest, cut := strings.Cut(fmt.Sprint(args...), "id=")
+	if !cut {
+		return text
+	}
+	_, cause, _ := strings.Cut(rest, " err: ")
+	return strings.TrimSpace(text + "left out " + cause)
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 	"github.com/seekout/icims-export/worker"
@@ -48,6 +49,45 @@ func TestCustomersAreSharedOut(t *testing.T) {
 		f.expect("a newcomer takes its share, and others give it up", func() bool {
 			return f.members[2].logs.Count("lane opened") > 0 && everybody(2)()
 		})
+	})
+
+	t.Run("a worker that reaches iCIMS serves the customers of those that do not, and these say that the fault is theirs", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t, 12, nil)
+		impatient := func(s *worker.Settings) { s.RetryMin, s.RetryMax = 50*time.Millisecond, time.Second }
+		for range 2 {
+			f.join(impatient, f.cutOff()...)
+		}
+		var batches []store.BatchID
+		for _, c := range f.conns {
+			batches = append(batches, f.sendTo(c.Customer, 40))
+		}
+		f.expect("a breaker opens for each customer", func() bool {
+			gaveUp := map[string]bool{}
+			for _, p := range f.workers() {
+				for _, customer := range p.Unreachable {
+					gaveUp[customer] = true
+				}
+			}
+			return len(gaveUp) == len(f.conns)
+		})
+		f.join(impatient)
+		f.expect("everybody is exported", func() bool {
+			for _, id := range batches {
+				if b, err := f.ledger.Batch(t.Context(), id); err != nil || b.Created != 40 {
+					return false
+				}
+			}
+			return true
+		})
+		list, err := (&operate.Desk{Redis: f.redis, Ledger: f.ledger}).Lanes(t.Context(), operate.LaneQuery{All: true})
+		f.must(err)
+		for _, l := range list.Lanes {
+			texts := strings.Join(l.BreakerTexts(), "\n")
+			if l.State == operate.LaneFailing || !strings.Contains(texts, "does not reach iCIMS while others do") || strings.Contains(texts, f.members[2].id) {
+				t.Errorf("customer %s is %s: %s", l.Customer, l.State, texts)
+			}
+		}
 	})
 
 	t.Run("a worker that stops is followed at once", func(t *testing.T) {
@@ -189,7 +229,7 @@ func TestLanesCloseAndWake(t *testing.T) {
 		}
 		// The time comes.
 		ctx := t.Context()
-		r.must(r.redis.HSet(ctx, "ix:{"+customer+"}:limits", "ru", 1).Err())
+		r.must(r.redis.HSet(ctx, "ix:{"+customer+"}:limits", "rate_limited_until", 1).Err())
 		r.must(r.redis.ZAdd(ctx, "ix:lanes", redis.Z{Score: float64(time.Now().UnixMicro()), Member: customer}).Err())
 		r.hurryUp()
 		if b := r.finished(id); b.Created != 30 {
@@ -260,7 +300,7 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 		r.must(err)
 		return n == 0
 	})
-	r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "their go-live"}))
+	r.pause(store.Pause{By: "maria", Why: "their go-live"})
 	calls := r.sim.CallCount()
 
 	const n = 18
@@ -274,8 +314,7 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 		t.Errorf("%d calls after the pause", made)
 	}
 
-	_, err := r.ledger.Resume(t.Context(), customer, "maria", "they are live")
-	r.must(err)
+	r.resume()
 	for _, id := range append(batches, large) {
 		b := r.finished(id)
 		if b.Created != b.Accepted {
@@ -290,22 +329,36 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 	r.clean()
 }
 
+// pause pauses the customer as an operator does.
+func (r *rig) pause(p store.Pause) {
+	r.t.Helper()
+	_, err := (&operate.Desk{Redis: r.redis, Ledger: r.ledger}).Pause(r.t.Context(), customer, p)
+	r.must(err)
+}
+
+// resume ends a pause as an operator does.
+func (r *rig) resume() {
+	r.t.Helper()
+	resumed, err := (&operate.Desk{Redis: r.redis, Ledger: r.ledger}).Resume(r.t.Context(), customer, "maria", "enough")
+	r.must(err)
+	if resumed.Before == nil {
+		r.t.Error("there was no pause")
+	}
+}
+
 func TestPausedCustomers(t *testing.T) {
 	t.Parallel()
 
 	t.Run("a pause leaves the queue untouched, and a resume goes on", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		ctx := t.Context()
-		r.must(r.ledger.Pause(ctx, customer, store.Pause{By: "maria", Why: "their go-live"}))
+		r.pause(store.Pause{By: "maria", Why: "their go-live"})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(30)...)
 		r.eventually("the worker has seen it", func() bool { return time.Until(r.wants()) > 5*time.Minute })
 		if left, _ := r.size(); left != 30 || r.sim.CallCount() != 0 || r.logs.Count("lane opened") != 0 {
 			t.Errorf("%d tasks, %d calls, %d lanes", left, r.sim.CallCount(), r.logs.Count("lane opened"))
 		}
-		if ended, err := r.ledger.Resume(ctx, customer, "maria", "they are live"); !ended || err != nil {
-			t.Errorf("resume: %v, %v", ended, err)
-		}
+		r.resume()
 		if b := r.finished(id); b.Created != 30 {
 			t.Errorf("batch %+v", b)
 		}
@@ -322,7 +375,7 @@ func TestPausedCustomers(t *testing.T) {
 		r := newRig(t, rigOptions{sim: calm(), conn: limited(20)})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(80)...)
 		r.eventually("it is under way", func() bool { return r.calls("people.create") > 3 })
-		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "too loud"}))
+		r.pause(store.Pause{By: "maria", Why: "too loud"})
 		r.eventually("the lane closes", func() bool { return r.logs.Count("lane closed") == 1 })
 		calls := r.sim.CallCount()
 		r.eventually("its customer rests", func() bool { return time.Until(r.wants()) > 5*time.Minute })
@@ -334,9 +387,7 @@ func TestPausedCustomers(t *testing.T) {
 				t.Errorf("a call was cut: %+v", o)
 			}
 		}
-		if _, err := r.ledger.Resume(t.Context(), customer, "maria", "enough"); err != nil {
-			t.Fatal(err)
-		}
+		r.resume()
 		if b := r.finished(id); b.Created != 80 {
 			t.Errorf("batch %+v", b)
 		}
@@ -346,7 +397,7 @@ func TestPausedCustomers(t *testing.T) {
 	t.Run("a pause with an end ends by itself", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm()})
-		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "a moment", Until: time.Now().Add(3 * time.Second)}))
+		r.pause(store.Pause{By: "maria", Why: "a moment", Until: time.Now().Add(3 * time.Second)})
 		r.once(r.send(tasks.ToJob(job), tasks.Options{}, ana()))
 	})
 
@@ -354,11 +405,10 @@ func TestPausedCustomers(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
 		r.run(tasks.ToJob(job), tasks.Options{}, ana()) // the lane is open from here on
-		r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "maria", Why: "a while", Until: time.Now().Add(time.Hour)}))
+		r.pause(store.Pause{By: "maria", Why: "a while", Until: time.Now().Add(time.Hour)})
 		id := r.send(tasks.ToJob(job), tasks.Options{}, people(120)...)
 		r.eventually("the lane closes", func() bool { return strings.Contains(r.logs.String(), "lane closed") })
-		_, err := r.ledger.Resume(t.Context(), customer, "maria", "enough")
-		r.must(err)
+		r.resume()
 		if b := r.finished(id); b.Moving() != 0 {
 			t.Errorf("batch %+v", b)
 		}
@@ -390,26 +440,13 @@ func TestIdleCustomersCostLittle(t *testing.T) {
 		}
 	}
 	m := f.join(nil)
-	processed := func() int {
-		info, err := f.redis.Info(t.Context(), "stats").Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, rest, _ := strings.Cut(info, "total_commands_processed:")
-		line, _, _ := strings.Cut(rest, "\r\n")
-		n, err := strconv.Atoi(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
 	f.eventually("it has settled", func() bool { return m.cut.beats.Load() >= 2 })
-	before, from := processed(), m.cut.beats.Load()
+	before, from := m.cut.sent.Load(), m.cut.beats.Load()
 	const beats = 12 // two rounds of what is done every ten seconds
 	f.eventually("a few beats have passed", func() bool { return m.cut.beats.Load() >= from+beats })
 	const perSecond, secondsPerBeat = 10, 2
-	each := float64(processed()-before) / float64(m.cut.beats.Load()-from)
-	t.Logf("%.1f commands a second, those inside of scripts included", each/secondsPerBeat)
+	each := float64(m.cut.sent.Load()-before) / float64(m.cut.beats.Load()-from)
+	t.Logf("%.1f commands a second", each/secondsPerBeat)
 	if each > perSecond*secondsPerBeat {
 		t.Errorf("%.1f commands for each beat", each)
 	}

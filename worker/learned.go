@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"maps"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -57,6 +58,7 @@ func (w *Worker) forget(now time.Time) {
 			k.used = now
 		}
 	}
+	maps.DeleteFunc(w.complained, func(_ string, at time.Time) bool { return now.Sub(at) > rememberFor })
 	for customer, k := range w.learned {
 		if now.Sub(k.used) > rememberFor {
 			delete(w.learned, customer)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // finder finds people by e-mail.
@@ -219,7 +219,7 @@ func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []str
 // purged or merged into another: such a profile has no e-mail any more (API sheet
 // §5.4). One that is said to be missing is a doubt: the search is of another opinion.
 func (f *finder) read(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
-	p, _, err := f.client.Person(ctx, id, updateReadFields(f.conn)...)
+	p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
 	if icims.ReasonOf(err) == icims.ReasonNotFound {
 		return nil, &doubt{reason: store.ReasonPersonVanished, passes: true, err: err}
 	}
@@ -239,7 +239,7 @@ const maxMerges = 3
 // to nobody any more.
 func (f *finder) byID(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
 	for range maxMerges {
-		p, _, err := f.client.Person(ctx, id, updateReadFields(f.conn)...)
+		p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
 		if icims.ReasonOf(err) == icims.ReasonNotFound {
 			return nil, nil
 		}
@@ -283,13 +283,4 @@ func spellings(emails []string) []string {
 		}
 	}
 	return all
-}
-
-// emailOf returns the address of a neighbour that needs a look-up.
-func emailOf(n store.Neighbour) (string, bool) {
-	if n.Payload == nil {
-		return "", false
-	}
-	p, err := tasks.DecodePayload(n.Payload)
-	return p.Candidate.Email, err == nil && p.Candidate.Email != ""
 }

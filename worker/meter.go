@@ -8,36 +8,27 @@ import (
 	"github.com/seekout/icims-export/icims"
 )
 
-// meter counts what exports cost in calls, so that the end of a batch can be
-// foretold.
-type meter struct {
-	ahead atomic.Int64 // calls that no export made for itself: look-ups ahead
-}
-
 type expensesKey struct{}
 
-// begin returns a context whose calls are counted, and where.
-func (m *meter) begin(ctx context.Context) (context.Context, *atomic.Int64) {
+// withExpenses returns a context whose calls are counted, and where: the forecast needs to
+// know what exports cost.
+func withExpenses(ctx context.Context) (context.Context, *atomic.Int64) {
 	expenses := &atomic.Int64{}
 	return context.WithValue(ctx, expensesKey{}, expenses), expenses
 }
 
-// middleware counts the calls that iCIMS can have seen.
-func (m *meter) middleware(next http.RoundTripper) http.RoundTripper {
+// countExpenses counts the calls of a context withExpenses that iCIMS can have seen.
+func countExpenses(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		answer, err := next.RoundTrip(req)
-		if icims.SentOf(req.Context()) != icims.SentNo {
-			expenses, ok := req.Context().Value(expensesKey{}).(*atomic.Int64)
-			if !ok {
-				expenses = &m.ahead
-			}
+		if expenses, ok := req.Context().Value(expensesKey{}).(*atomic.Int64); ok && icims.SentOf(req.Context()) != icims.SentNo {
 			expenses.Add(1)
 		}
 		return answer, err
 	})
 }
 
-// countInto counts the calls of one errand, those of its exports included.
+// countInto counts the calls of one control task, those of its exports included.
 func countInto(n *atomic.Int64) icims.Middleware {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -50,12 +41,6 @@ func countInto(n *atomic.Int64) icims.Middleware {
 	}
 }
 
-// take returns what an export has spent since it was claimed. The first one to
-// end with calls of its own bears those that were made ahead for many.
-func (m *meter) take(x *export) int {
-	n := x.expenses.Swap(0)
-	if n > 0 {
-		n += m.ahead.Swap(0)
-	}
-	return int(n)
-}
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

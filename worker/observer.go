@@ -5,6 +5,8 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
 )
 
 // Observer is told what goes on in a worker, so that it can be counted. It is told
@@ -23,8 +25,10 @@ type Observer interface {
 	Reconciled(what Finding, n int)
 	// Forged tells of a record that somebody else wrote, and that was refused.
 	Forged(what store.Forgery)
-	// ErrandOver tells of an errand that this process no longer does.
-	ErrandOver(kind store.ErrandKind, end ErrandEnd)
+	// ControlTaskEnded tells how a run of a control task ended.
+	ControlTaskEnded(kind store.ControlKind, end control.End)
+	// IntakeEnded tells how a task of an upstream service ended.
+	IntakeEnded(how intake.End)
 }
 
 // Observe makes o be told what goes on. It is for the time before Start.
@@ -77,7 +81,7 @@ func (r record) observe(x *export, o outcome) {
 	case proceed, fault:
 		why = store.ReasonInternal
 	}
-	r.gate.observer.Handled(how, why)
+	r.observer.Handled(how, why)
 }
 
 // Finding is something that the reconciler puts right.
@@ -110,36 +114,17 @@ func Findings() []Finding {
 	return []Finding{FindingOrphan, FindingDeadWorker, FindingUnclaimed, FindingInterrupted, FindingNoTask, FindingUnannounced, FindingAbandoned}
 }
 
-// ErrandEnd is how it ended when a process did an errand.
-type ErrandEnd string
-
-// The ends of errands.
-const (
-	ErrandOverDone     ErrandEnd = "done"
-	ErrandOverFailed   ErrandEnd = "failed"
-	ErrandOverLost     ErrandEnd = "lost"        // to another worker
-	ErrandOverHandBack ErrandEnd = "handed_back" // as this worker stops
-)
-
-// ErrandEnds lists all ends of errands.
-func ErrandEnds() []ErrandEnd {
-	return []ErrandEnd{ErrandOverDone, ErrandOverFailed, ErrandOverLost, ErrandOverHandBack}
-}
-
-var errandEnds = map[store.ErrandState]ErrandEnd{
-	store.ErrandDone: ErrandOverDone, store.ErrandFailed: ErrandOverFailed, store.ErrandWaiting: ErrandOverHandBack,
-}
-
 // BreakerStates lists the states that a circuit breaker may be in.
 func BreakerStates() []string { return []string{"closed", "half-open", "open"} }
 
 // nobody is told by workers that are not observed.
 type nobody struct{}
 
-func (nobody) Handled(Outcome, store.Reason)          {}
-func (nobody) Called(icims.Op, int, time.Duration)    {}
-func (nobody) Permitted(bool, time.Duration, bool)    {}
-func (nobody) BreakerIs(string)                       {}
-func (nobody) Reconciled(Finding, int)                {}
-func (nobody) Forged(store.Forgery)                   {}
-func (nobody) ErrandOver(store.ErrandKind, ErrandEnd) {}
+func (nobody) Handled(Outcome, store.Reason)                   {}
+func (nobody) Called(icims.Op, int, time.Duration)             {}
+func (nobody) Permitted(bool, time.Duration, bool)             {}
+func (nobody) BreakerIs(string)                                {}
+func (nobody) Reconciled(Finding, int)                         {}
+func (nobody) Forged(store.Forgery)                            {}
+func (nobody) ControlTaskEnded(store.ControlKind, control.End) {}
+func (nobody) IntakeEnded(intake.End)                          {}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -24,6 +25,8 @@ type outcome struct {
 	workflow icims.WorkflowID
 	// panicked counts a panic against the export.
 	panicked bool
+	// ended is set where there was nothing to do: the export had ended, or is a dead letter.
+	ended store.State
 	// err is the cause: of the log line, and what the queue is told of a fault.
 	err error
 }
@@ -76,6 +79,9 @@ func failed(err error) outcome {
 	if d, ok := errors.AsType[*doubt](err); ok {
 		return d.outcome()
 	}
+	if _, thrown := errors.AsType[*panics.Error](err); thrown { // in a look-up
+		return outcome{kind: retry, reason: store.ReasonPanicked, panicked: true, err: err}
+	}
 	e, ok := errors.AsType[*icims.Error](err)
 	if !ok {
 		return outcome{kind: retry, reason: store.ReasonInternal, err: err}
@@ -105,6 +111,29 @@ func failed(err error) outcome {
 			o.kind, o.reason = deferred, store.ReasonShuttingDown
 		}
 	default:
+		o.kind = retry
+	}
+	return o
+}
+
+// doubt is the error of a question to iCIMS whose answer tells neither yes nor no:
+// nothing is created on it.
+type doubt struct {
+	reason store.Reason
+	// passes is set where asking again may help.
+	passes bool
+	err    error // the cause, or nil
+}
+
+func (d *doubt) Error() string { return "in doubt: " + d.reason.Info().Title }
+
+// Unwrap returns the cause.
+func (d *doubt) Unwrap() error { return d.err }
+
+// outcome retries what may pass, and gives up the rest.
+func (d *doubt) outcome() outcome {
+	o := outcome{kind: dead, reason: d.reason, err: d}
+	if d.passes {
 		o.kind = retry
 	}
 	return o

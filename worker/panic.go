@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -19,26 +18,17 @@ const maxPanics = 3
 // restartPause is how long after a panic a loop starts again.
 const restartPause = time.Second
 
-// contain runs f. It logs a panic in f and returns it as an error with a fixed text.
-func contain(log zerolog.Logger, what string, f func() error) error {
-	err := panics.Contain(f)
-	if p, ok := errors.AsType[*panics.Error](err); ok {
-		log.Error().Str("part", what).Str("type", p.Type).Str("stack", p.Stack).Msg("recovered a panic")
-	}
-	return err
-}
-
 // spawn runs f in a goroutine of the group. A panic in f ends f alone.
 func spawn(group *sync.WaitGroup, log zerolog.Logger, what string, f func()) {
 	group.Go(func() {
-		_ = contain(log, what, func() error { f(); return nil })
+		_ = panics.Logged(log, what, func() error { f(); return nil })
 	})
 }
 
 // spawnLoop runs f, which is to run until ctx ends, and starts it again after a panic.
 func spawnLoop(ctx context.Context, group *sync.WaitGroup, log zerolog.Logger, what string, f func(context.Context)) {
 	group.Go(func() {
-		for contain(log, what, func() error { f(ctx); return nil }) != nil {
+		for panics.Logged(log, what, func() error { f(ctx); return nil }) != nil {
 			timer := time.NewTimer(restartPause)
 			select {
 			case <-ctx.Done():
@@ -52,14 +42,7 @@ func spawnLoop(ctx context.Context, group *sync.WaitGroup, log zerolog.Logger, w
 
 // spawnIn runs f in a goroutine of the group. A panic in f is the group's error.
 func spawnIn(group *errgroup.Group, log zerolog.Logger, what string, f func() error) {
-	group.Go(func() error { return contain(log, what, f) })
-}
-
-// spawnAfter runs f after d in a goroutine of its own.
-func spawnAfter(d time.Duration, log zerolog.Logger, what string, f func()) *time.Timer {
-	return time.AfterFunc(d, func() {
-		_ = contain(log, what, func() error { f(); return nil })
-	})
+	group.Go(func() error { return panics.Logged(log, what, f) })
 }
 
 // panicked is the outcome of an export whose handling panicked. A write that was begun may have

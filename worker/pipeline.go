@@ -9,18 +9,16 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/internal/panics"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
 
-// task is a reminder out of the queue.
+// task is what the queue asks for: one attempt at one export.
 type task struct {
 	store.Ref
 
-	Generation int
-	// Turn is set for tasks of the bulk queue: one of them may serve another export
-	// than its own, so that the customer's batches take turns.
-	Turn bool
+	Express bool
 	// Parent names the span that the task is a part of; empty for none.
 	Parent string
 }
@@ -32,25 +30,13 @@ type stage interface {
 
 // export is one candidate on its way through the stages.
 type export struct {
-	task task
-	// ref is the export: by turns not always the task's own. generation is that of
-	// the task that it is to come back by.
-	ref        store.Ref
-	generation int
-
+	ref     store.Ref
 	claim   *store.Claim // nil until claimed
 	payload tasks.Payload
 	job     icims.JobID // 0: prospects
 
 	// onClaim is called once the claim holds that was asked for at a time.
 	onClaim func(asked time.Time)
-
-	// looked is what a batched look-up found before the claim; nil = nothing yet.
-	looked *found
-	// reserved is the permit of the next call, where one is taken before it.
-	reserved *reservation
-	// duty are the neighbours to look up along with the export.
-	duty *duty
 
 	// person is who was found in iCIMS under the e-mail; nil = nobody.
 	person *icims.Person
@@ -67,7 +53,7 @@ type export struct {
 	// sentPerson and sentWorkflow are the fields that iCIMS accepted in this attempt.
 	sentPerson, sentWorkflow []icims.Fields
 
-	warnings warnings
+	warnings mapping.WarningSet
 	// expenses are the calls of this attempt.
 	expenses *atomic.Int64
 	// journey is what is recorded of this attempt; nil: nothing.
@@ -81,10 +67,8 @@ func (x *export) tellf(format string, args ...any) {
 	x.findings = append(x.findings, fmt.Sprintf(format, args...))
 }
 
-func (x *export) warn(ws ...Warning) {
-	for _, w := range ws {
-		x.warnings.add(w)
-	}
+func (x *export) warn(ws ...mapping.Warning) {
+	x.warnings.Add(ws...)
 }
 
 func (x *export) isJob() bool { return x.job != 0 }
@@ -121,7 +105,7 @@ func newPipeline(l *lane) *pipeline {
 
 // through takes the export through the stages. A panic in a stage is its outcome.
 func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
-	err := contain(p.record.log, "export", func() error {
+	err := panics.Logged(p.record.log, "export", func() error {
 		for _, s := range p.stages {
 			within, span := x.journey.stage(ctx, s.name)
 			o = s.exec(within, x)
@@ -142,19 +126,14 @@ func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
 	}
 }
 
-// run takes one export as far as it goes now. It returns after which time the
-// task is to come back (again), or an error where not even that could be
-// recorded.
-func (p *pipeline) run(ctx context.Context, t task) (after time.Duration, again bool, err error) {
+// run takes one export as far as it goes now, records that, and returns how it ended.
+func (p *pipeline) run(ctx context.Context, t task) (*export, outcome) {
 	ctx, holding := p.leases.begin(ctx)
 	defer holding.cancel(nil)
 	ctx, journey := p.record.tracer.export(ctx, t)
-	ctx, reserved := p.record.gate.reserving(ctx)
-	defer reserved.end()
-	x := &export{task: t, ref: t.Ref, generation: t.Generation, reserved: reserved, journey: journey}
-	reserved.journey = journey
+	x := &export{ref: t.Ref, journey: journey}
 	defer journey.end(x)
-	ctx, x.expenses = p.record.meter.begin(ctx)
+	ctx, x.expenses = withExpenses(ctx)
 	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {
 		if x.claim != nil {
@@ -163,21 +142,15 @@ func (p *pipeline) run(ctx context.Context, t task) (after time.Duration, again 
 	}()
 
 	o := p.through(ctx, x)
-	if o.kind == deferred {
-		p.record.lookups.restore(x)
-	}
 	ctx, span := journey.stage(ctx, "record")
 	defer endSpan(span)
-	err = contain(p.record.log, "record of an export", func() (err error) {
-		after, again, err = p.record.exec(ctx, x, o)
-		return err
+	var recorded outcome
+	err := panics.Logged(p.record.log, "record of an export", func() error {
+		recorded = p.record.exec(ctx, x, o)
+		return nil
 	})
 	if _, thrown := errors.AsType[*panics.Error](err); thrown {
-		after, again, err = p.record.panicked(ctx, x, o)
+		recorded = p.record.panicked(ctx, x, o)
 	}
-	if again && (x.ref != t.Ref || x.generation != t.Generation) {
-		// The task was a turn, which is over.
-		return 0, false, p.record.comeBackLater(ctx, x, after)
-	}
-	return after, again, err
+	return x, recorded
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"hash/fnv"
 	"slices"
 
@@ -13,10 +14,20 @@ const servedBy = 2
 
 // placed reports whether a worker is among those that are to serve a customer.
 // All workers compute the same from the registry: by rendezvous hashing, so that
-// one that comes or goes moves its own share of the customers alone. Those that
-// are full come last, as do not for a customer whom they serve already (holds).
+// one that comes or goes moves its own share of the customers alone. Those that do not reach
+// the customer's iCIMS come last, and before them those that are full; but one that serves
+// the customer already (holds) counts as one with room.
 func placed(fleet store.Fleet, worker, customer string, holds bool) bool {
-	full := func(p store.Peer) bool { return p.Free == 0 && (p.Worker != worker || !holds) }
+	// rank orders workers: the smaller comes first.
+	rank := func(p store.Peer) int {
+		switch {
+		case slices.Contains(p.Unreachable, customer):
+			return 2
+		case p.Free == 0 && (p.Worker != worker || !holds):
+			return 1
+		}
+		return 0
+	}
 	able := func(p store.Peer) bool {
 		return fleet.Lives(p.Worker) && p.Free >= 0 && !slices.Contains(p.Refuses, customer)
 	}
@@ -24,18 +35,16 @@ func placed(fleet store.Fleet, worker, customer string, holds bool) bool {
 	if !known || !able(me) {
 		return false
 	}
-	mine, before := weight(worker, customer), 0
+	before := 0
 	for _, p := range fleet.Workers {
 		if p.Worker == worker || !able(p) {
 			continue
 		}
-		theirs := weight(p.Worker, customer)
-		switch {
-		case full(p) != full(me):
-			if full(me) {
-				before++
-			}
-		case theirs > mine || theirs == mine && p.Worker < worker:
+		if rank(me) == 2 && rank(p) < 2 {
+			return false // whoever reaches iCIMS serves the customer alone
+		}
+		first := cmp.Or(cmp.Compare(rank(p), rank(me)), cmp.Compare(weight(worker, customer), weight(p.Worker, customer)), cmp.Compare(p.Worker, worker))
+		if first < 0 {
 			before++
 		}
 	}

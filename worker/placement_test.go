@@ -41,7 +41,7 @@ func servers(f store.Fleet, customer string) []string {
 func TestPlacement(t *testing.T) {
 	t.Parallel()
 
-	t.Run("two workers serve each customer, where two can; those that are full come last", func(t *testing.T) {
+	t.Run("two workers serve each customer, where two can; those that are full come last, and those that do not reach iCIMS serve only if nobody does", func(t *testing.T) {
 		t.Parallel()
 		rapid.Check(t, func(t *rapid.T) {
 			var names []string
@@ -49,9 +49,9 @@ func TestPlacement(t *testing.T) {
 				names = append(names, "worker-"+strconv.Itoa(i))
 			}
 			f, customer := fleetOf(names...), strconv.Itoa(rapid.IntRange(1, 9999).Draw(t, "customer"))
-			able, room := 0, 0
+			able, room, unreachable := 0, 0, 0
 			for _, name := range names {
-				state := rapid.SampledFrom([]string{"well", "well", "full", "silent", "leaves", "refuses"}).Draw(t, name)
+				state := rapid.SampledFrom([]string{"well", "well", "full", "silent", "leaves", "refuses", "unreachable"}).Draw(t, name)
 				change(f, name, func(p *store.Peer) {
 					switch state {
 					case "full":
@@ -62,14 +62,22 @@ func TestPlacement(t *testing.T) {
 						p.Free = -1
 					case "refuses":
 						p.Refuses = []string{customer}
+					case "unreachable":
+						p.Unreachable = []string{customer}
 					}
 				})
+				if state == "unreachable" {
+					unreachable++
+				}
 				if state == "well" {
 					room++
 				}
 				if state == "well" || state == "full" {
 					able++
 				}
+			}
+			if able == 0 { // nobody reaches iCIMS, so somebody has to go on trying
+				able, room = unreachable, unreachable
 			}
 			chosen := servers(f, customer)
 			if len(chosen) != min(able, servedBy) {

@@ -21,11 +21,11 @@ func (r *rig) readBack(n int) (readback.ReadBack, readback.Plan) {
 		r.t.Fatal(err)
 	}
 	r.sim.ResetCalls()
-	e, _, err := r.ledger.AskErrand(r.t.Context(), customer, store.ErrandReadBack, plan.Args, "maria")
+	e, _, err := tasks.RequestControl(r.t.Context(), r.redis, r.ledger, customer, store.ControlReadBack, plan.Args, "maria")
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	v, err := readback.View(r.endedErrand(e))
+	v, err := readback.View(r.endedControl(e))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestReadBackFindsEachFieldThatArrived(t *testing.T) {
 			t.Errorf("%s: sent, arrived, changed, missing: %v", f, got[f])
 		}
 	}
-	if v.State != store.ErrandDone || v.Report.Result != readback.ResultComplete || !v.Report.Clean() || v.Report.People.Found != 10 || v.Report.Workflows.Found != 10 {
+	if v.State != store.ControlDone || v.Report.Result != readback.ResultComplete || !v.Report.Clean() || v.Report.People.Found != 10 || v.Report.Workflows.Found != 10 {
 		t.Errorf("%+v", v)
 	}
 	if f := r.figures(); len(f.Fields) != len(readback.Fields()) || f.Fields["education"].Share != 1 || f.Fields["education"].Lost() || f.At.IsZero() {

@@ -9,33 +9,24 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // record is the end of the pipeline: it writes the outcome into the ledger and
 // tells the queue when the export wants to come back.
 type record struct{ *lane }
 
-func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Duration, again bool, err error) {
+// exec returns how the export ended, as it was recorded.
+func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	r.note(x, o)
-	x.journey.ended(o)
-	switch o.kind {
-	case released:
+	if o.kind == released || o.kind == fault || x.claim == nil {
+		x.journey.ended(o)
 		r.observe(x, o)
-		return o.after, o.after > 0, nil
-	case fault:
-		r.observe(x, o)
-		return 0, false, o.err
-	default:
-	}
-	if x.claim == nil { // put off before the claim
-		r.observe(x, o)
-		return max(o.after, time.Second), true, nil
+		return o
 	}
 	// While other calls succeed, denied access is about a right that this export needs,
 	// unless iCIMS says that the user may do nothing at all.
 	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess &&
-		e.Reason != icims.ReasonNotAuthorized && r.gate.worksLately() {
+		e.Reason != icims.ReasonNotAuthorized && r.limiter.WorksLately() {
 		o.kind = dead
 	}
 	if o.kind == done {
@@ -45,46 +36,40 @@ func (r record) exec(ctx context.Context, x *export, o outcome) (after time.Dura
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}
-	x.journey.ended(o)
-	calls := r.meter.take(x)
-	write := func(ctx context.Context) error { return r.write(ctx, x, o, calls) }
-	switch recorded := r.recordSurely(ctx, write); recorded.kind {
-	case fault:
-		x.journey.ended(recorded)
-		r.observe(x, recorded)
-		return 0, false, recorded.err
-	case released:
-		r.observe(x, recorded)
-	default:
-		r.observe(x, o)
+	calls := int(x.expenses.Swap(0))
+	if failed := r.recordSurely(ctx, func(ctx context.Context) error { return r.write(ctx, x, o, calls) }); failed.kind != proceed {
+		o = failed
 	}
-	again = o.kind == deferred || o.kind == retry || o.kind == unknown
-	return o.after, again, nil
+	x.journey.ended(o)
+	r.observe(x, o)
+	return o
 }
 
 // panicked records that recording an outcome panicked, with nothing that could panic
 // again. What was written to iCIMS stays open, and is looked into.
-func (r record) panicked(ctx context.Context, x *export, was outcome) (after time.Duration, again bool, err error) {
+func (r record) panicked(ctx context.Context, x *export, was outcome) outcome {
 	if x.claim == nil {
-		return faultPause, true, nil
+		return outcome{kind: fault, reason: store.ReasonPanicked, err: was.err}
 	}
-	o := panicked(x.claim, was.err)
-	o = r.retries.decide(x.claim, o)
+	o := r.retries.decide(x.claim, panicked(x.claim, was.err))
 	hold := store.Hold{To: store.Retrying, Delay: o.after, Reason: o.reason, Attempts: 1, Panics: 1}
 	if o.kind == unknown {
 		hold.To = store.Unknown
 	}
-	recorded := r.recordSurely(ctx, func(ctx context.Context) error {
+	failed := r.recordSurely(ctx, func(ctx context.Context) error {
 		if o.kind == dead {
 			return r.ledger.Finish(ctx, x.claim, store.Finish{To: store.Dead, Counter: store.CountDead, Reason: o.reason, Person: int64(x.personID)})
 		}
 		return r.ledger.Hold(ctx, x.claim, hold)
 	})
-	return o.after, o.kind != dead && recorded.kind != released, recorded.err
+	if failed.kind != proceed {
+		return failed
+	}
+	return o
 }
 
 func (r record) write(ctx context.Context, x *export, o outcome, calls int) error {
-	warnings := x.warnings.codes()
+	warnings := x.warnings.Codes()
 	entry := r.story(x, o)
 	hold := store.Hold{Delay: o.after, Reason: o.reason, Calls: calls, Warnings: warnings, Entry: entry}
 	if o.panicked {
@@ -118,15 +103,6 @@ func (r record) write(ctx context.Context, x *export, o outcome, calls int) erro
 		hold.To, hold.Attempts = store.Unknown, 1
 		return r.ledger.Hold(ctx, x.claim, hold)
 	}
-}
-
-// comeBackLater gives the export a task of its own. Where that fails, a turn will
-// come to it all the same, or the reconciler.
-func (r record) comeBackLater(ctx context.Context, x *export, after time.Duration) error {
-	o := r.recordSurely(ctx, func(ctx context.Context) error {
-		return r.later(ctx, x.ref.Customer, tasks.Alarm{Export: x.ref.Export, Generation: x.generation}, after)
-	})
-	return o.err
 }
 
 // recordTime is for how long a record that iCIMS's answer depends on is tried:
@@ -176,4 +152,40 @@ func (r record) note(x *export, o outcome) {
 		event = event.Err(o.err)
 	}
 	event.Msg("export handled")
+}
+
+// story tells this attempt, where it is worth telling: an export that went
+// straight to its end leaves its outcome alone, and one that is put off for the
+// same reason as before says nothing new.
+func (r record) story(x *export, o outcome) *store.Entry {
+	smooth := (o.kind == done || o.kind == skipped) && x.claim.Attempts == 0 && x.claim.Intent == store.NoIntent && !x.warnings.Owes()
+	repeated := o.kind == deferred && o.reason == x.claim.Reason && len(x.findings) == 0
+	if smooth || repeated {
+		return nil
+	}
+	e := x.entry(r.now(), o.kind.String())
+	e.Reason = o.reason
+	if o.kind == retry || o.kind == unknown || o.kind == deferred {
+		e.Again = int64(o.after.Round(time.Second) / time.Second)
+	}
+	if failure, ok := errors.AsType[*icims.Error](o.err); ok {
+		e.Calls = append(e.Calls, called(failure))
+	}
+	return e
+}
+
+// entry begins an entry with what the attempt found.
+func (x *export) entry(now time.Time, what string) *store.Entry {
+	return &store.Entry{At: now, What: what, Attempt: x.claim.Attempts + 1, Findings: x.findings}
+}
+
+// called tells a failed call, with iCIMS's own words: the entry is sealed.
+func called(e *icims.Error) store.Called {
+	c := store.Called{
+		Op: e.Op, Status: e.Status, Reason: string(e.Reason), Sent: e.Sent.String(), Transaction: e.Transaction,
+	}
+	for _, p := range e.Problems {
+		c.Problems = append(c.Problems, p.String()+": "+p.Text())
+	}
+	return c
 }

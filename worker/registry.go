@@ -25,8 +25,6 @@ type registry struct {
 	mu    sync.Mutex
 	fleet store.Fleet
 	at    time.Time // of the beat, by this process's clock
-	// back is when Redis was back after an outage, by its clock; zero: there was none.
-	back time.Time
 }
 
 // run beats until ctx ends. It has a rhythm of its own: whatever else this process
@@ -76,31 +74,11 @@ func (r *registry) noticeLoss(ctx context.Context) {
 	}
 }
 
-const (
-	// outage is a time without a beat of one's own from which on others are taken not
-	// to have beaten either. A clock that jumped looks the same.
-	outage = 5 * time.Second
-	// backWithin is how long after an outage others may take to beat again: a request
-	// that was under way has to run into its time-out first.
-	backWithin = 15 * time.Second
-)
-
 // take notes who lives as of a beat.
 func (r *registry) take(fleet store.Fleet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if gap := fleet.Now.Sub(r.fleet.Now); !r.at.IsZero() && (gap > outage || gap < 0) {
-		r.back = fleet.Now
-	}
 	r.fleet, r.at = fleet, time.Now()
-}
-
-// settling reports whether there was an outage so lately that not all who live may
-// have beaten since.
-func (r *registry) settling() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return !r.back.IsZero() && r.fleet.Now.Sub(r.back) < backWithin
 }
 
 // known returns all workers. Those are alive that were when this process last

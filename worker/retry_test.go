@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 )
@@ -136,20 +137,10 @@ func TestAckGuard(t *testing.T) {
 
 func TestTasksThatAreNoReferenceAreArchivedNotRepeated(t *testing.T) {
 	for _, payload := range []string{"", "{}", `{"customer":"acme","export":"x"}`, `{"customer":"1234"}`} {
-		err := (&handler{pipeline: &pipeline{record: record{&lane{}}}}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
+		err := (&handler{lane: &lane{}}).ProcessTask(t.Context(), asynq.NewTask("icims:export", []byte(payload)))
 		if !errors.Is(err, asynq.SkipRetry) {
 			t.Errorf("%q: %v", payload, err)
 		}
-	}
-}
-
-func TestComingBackIsNoFailure(t *testing.T) {
-	back := fmt.Errorf("wrapped: %w", &comeBack{time.Minute})
-	if isFault(back) || comeBackDelay(7, back, nil) != time.Minute {
-		t.Error("coming back counts as a failure, or at another time")
-	}
-	if err := errors.New("redis is down"); !isFault(err) || comeBackDelay(0, err, nil) != faultPause {
-		t.Error("a fault does not count as one")
 	}
 }
 
@@ -192,7 +183,7 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 			r := request{fields: body()}
 			ws, ok := tenant.relent(&r, c.err)
 			f := r.fields
-			if ok != c.ok || warnings(ws).codes() != c.warnings {
+			if ok != c.ok || mapping.WarningSet(ws).Codes() != c.warnings {
 				t.Fatalf("%v, warnings %v", ok, ws)
 			}
 			if _, still := f[c.gone]; ok && c.gone != "" && still {
@@ -217,9 +208,9 @@ func TestOneRefusedPhoneIsLeftOut(t *testing.T) {
 		"phones.phonenumber": {0, "field_refused:phones"},
 	} {
 		tenant := newTenant(store.Connection{}, time.Minute)
-		r := request{collection: fieldPhones, fields: phone}
+		r := request{collection: mapping.FieldPhones, fields: phone}
 		ws, ok := tenant.relent(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: named}}})
-		if !ok || len(r.fields) != want.left || warnings(ws).codes() != want.warnings {
+		if !ok || len(r.fields) != want.left || mapping.WarningSet(ws).Codes() != want.warnings {
 			t.Errorf("%s: %v left, warnings %v, %v", named, r.fields, ws, ok)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
 )
 
 // Connections are verified again by themselves, so that what is known of a customer's iCIMS does not
@@ -61,7 +62,7 @@ func (w *Worker) AskDueVerifications(ctx context.Context, now time.Time) (asked 
 		if !may {
 			continue
 		}
-		if _, _, err := w.ledger.AskErrand(ctx, c.Customer, store.ErrandVerify, struct{}{}, VerifiedBySchedule); err != nil {
+		if _, _, err := tasks.RequestControl(ctx, w.redis, w.ledger, c.Customer, store.ControlVerify, struct{}{}, VerifiedBySchedule); err != nil {
 			return asked, err
 		}
 		w.log.Info().Str("customer", c.Customer).Msg("the connection is verified again, as its last verification is long ago")
@@ -80,8 +81,8 @@ func (w *Worker) verifyAfter(customer string) time.Duration {
 
 // mayReverify reports whether a customer's connection may be verified now without being asked.
 func (w *Worker) mayReverify(ctx context.Context, c store.Connection, now time.Time) (bool, error) {
-	last, err := w.ledger.LastErrand(ctx, c.Customer, store.ErrandVerify)
-	if err != nil && !errors.Is(err, store.ErrNoErrand) {
+	last, err := w.ledger.LastControlTask(ctx, c.Customer, store.ControlVerify)
+	if err != nil && !errors.Is(err, store.ErrNoControlTask) {
 		return false, err
 	}
 	if err == nil && (!last.State.Ended() || now.Sub(last.Asked) < min(reverifyAgain, w.settings.VerifyEvery)) {

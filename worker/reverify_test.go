@@ -7,6 +7,7 @@ import (
 
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/worker"
+	"github.com/seekout/icims-export/worker/control"
 )
 
 const week = 7 * 24 * time.Hour
@@ -19,13 +20,21 @@ func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
 		every    time.Duration
 		asked    int
 	}{
-		"a week and more ago":          {nil, 9 * 24 * time.Hour, week, 1},
-		"less than a week ago":         {nil, 6 * 24 * time.Hour, week, 0},
-		"never: that is for people":    {nil, 0, week, 0},
-		"switched off":                 {nil, 400 * 24 * time.Hour, 0, 0},
-		"a paused customer":            {func(r *rig) { r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"})) }, 9 * 24 * time.Hour, week, 0},
-		"refused credentials":          {func(r *rig) { r.start(); r.closeByVerdict() }, 9 * 24 * time.Hour, week, 0},
-		"more than half the day spent": {func(r *rig) { r.start(); r.tenant.SpendQuota(600_000); r.endedErrand(r.ask(customer)) }, 9 * 24 * time.Hour, week, 0},
+		"a week and more ago":       {nil, 9 * 24 * time.Hour, week, 1},
+		"less than a week ago":      {nil, 6 * 24 * time.Hour, week, 0},
+		"never: that is for people": {nil, 0, week, 0},
+		"switched off":              {nil, 400 * 24 * time.Hour, 0, 0},
+		"a paused customer":         {func(r *rig) { r.must(r.ledger.Pause(t.Context(), customer, store.Pause{By: "joe", Why: "test"})) }, 9 * 24 * time.Hour, week, 0},
+		"refused credentials":       {func(r *rig) { r.start(); r.closeByVerdict() }, 9 * 24 * time.Hour, week, 0},
+		"more than half the day spent": {func(r *rig) {
+			r.start()
+			r.tenant.SpendQuota(600_000)
+			r.endedControl(r.ask(customer))
+			r.eventually("the answer is counted", func() bool {
+				s, err := r.ledger.Standings(t.Context(), customer)
+				return err == nil && s[0].Left < s[0].Budget/2
+			})
+		}, 9 * 24 * time.Hour, week, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +44,7 @@ func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
 					conn.Profile = store.TenantProfile{VerifiedAt: now.Add(-c.verified).UnixMilli()}
 				}
 			}})
-			r.worker.ServeErrands(store.ErrandVerify, worker.ErrandWork{Do: asksCustomer})
+			r.worker.ServeControl(store.ControlVerify, control.Work{Do: asksCustomer})
 			if c.before != nil {
 				c.before(r)
 			}
@@ -46,7 +55,7 @@ func TestConnectionsAreVerifiedAgainByThemselves(t *testing.T) {
 			if asked == 0 {
 				return
 			}
-			if e, err := r.ledger.LastErrand(t.Context(), customer, store.ErrandVerify); err != nil || e.By != worker.VerifiedBySchedule {
+			if e, err := r.ledger.LastControlTask(t.Context(), customer, store.ControlVerify); err != nil || e.By != worker.VerifiedBySchedule {
 				t.Errorf("%+v, %v", e, err)
 			}
 			// Another process, or the next look, asks for no second one.
@@ -64,17 +73,17 @@ func TestTheReconcilerAsksForDueVerifications(t *testing.T) {
 		conn.Profile = store.TenantProfile{VerifiedAt: time.Now().Add(-9 * 24 * time.Hour).UnixMilli()}
 	}})
 	r.eventually("it is asked for", func() bool {
-		e, err := r.ledger.LastErrand(t.Context(), customer, store.ErrandVerify)
+		e, err := r.ledger.LastControlTask(t.Context(), customer, store.ControlVerify)
 		return err == nil && e.By == worker.VerifiedBySchedule
 	})
 }
 
-// One errand that rests leaves its place to others.
-func TestAnErrandThatRestsHoldsUpNoOther(t *testing.T) {
+// One that rests leaves its place to others.
+func TestAControlTaskThatRestsHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 2, nil)
 	others := make(chan struct{})
-	do := func(ctx context.Context, r *worker.ErrandRun) (any, error) {
+	do := func(ctx context.Context, r *control.Run) (any, error) {
 		if r.Customer == "1002" {
 			close(others)
 			return "second", nil
@@ -90,15 +99,15 @@ func TestAnErrandThatRestsHoldsUpNoOther(t *testing.T) {
 			}
 		}
 	}
-	f.kinds = map[store.ErrandKind]worker.ErrandWork{store.ErrandVerify: {Do: do, AtOnce: 1}}
+	f.kinds = map[store.ControlKind]control.Work{store.ControlVerify: {Do: do, AtOnce: 1}}
 	f.join(nil)
 	first := f.ask("1001")
-	f.errand(first, "runs", func(e store.Errand) bool { return e.State == store.ErrandRunning })
+	f.controlTask(first, "runs", func(e store.ControlTask) bool { return e.State == store.ControlRunning })
 	second := f.ask("1002")
-	if e := f.endedErrand(second); e.State != store.ErrandDone {
+	if e := f.endedControl(second); e.State != store.ControlDone {
 		t.Errorf("%+v", e)
 	}
-	if e := f.endedErrand(first); string(e.Result) != `"first"` {
+	if e := f.endedControl(first); string(e.Result) != `"first"` {
 		t.Errorf("%+v", e)
 	}
 }

@@ -100,12 +100,13 @@ func TestSealingKeyIsExchangedWhileExportsRun(t *testing.T) {
 func sealAll(t *testing.T, ledger *store.Ledger, customer string) func(*store.Ledger) {
 	t.Helper()
 	ctx, now := t.Context(), time.Now()
-	batch, _, err := ledger.OpenBatch(ctx, store.BatchSpec{Customer: customer})
+	spec := store.BatchSpec{Customer: customer}
+	batch, _, err := ledger.OpenBatch(ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ref := store.Ref{Customer: customer, Export: ledger.Keys().ExportID(string(batch), "c")}
-	if _, err = ledger.Accept(ctx, batch, []store.NewExport{{Export: ref.Export, Candidate: "c", Payload: []byte("{}")}}); err != nil {
+	if _, err = ledger.AcceptFor(ctx, spec, batch, []store.NewExport{{Export: ref.Export, Candidate: "c", Payload: []byte("{}")}}, store.Rows{}, store.NormalQueue); err != nil {
 		t.Fatal(err)
 	}
 	claim, err := ledger.Claim(ctx, ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})

@@ -20,6 +20,7 @@ import (
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/store/redistest"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // TestSimulation runs the pipeline through seeded worlds of faults and deaths.
@@ -80,7 +81,7 @@ type tally struct {
 }
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the reconciler woke; Redis went back %d times",
+	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the sweep woke; Redis went back %d times",
 		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.nudged.Load(), s.back.Load())
 }
 
@@ -330,7 +331,7 @@ func (w *world) judge(batches []store.BatchID, sum *tally) {
 // back, those of dead processes when they expire.
 func (w *world) judgePermits(complain func(string, ...any)) {
 	ctx := context.Background()
-	time.Sleep(w.plan.settings().CallTimeout + holdMargin + time.Second)
+	time.Sleep(w.plan.settings().CallTimeout + limiter.HoldMargin + time.Second)
 	synctest.Wait()
 	if err := w.direct.Set(ctx, store.SimulatedClockKey, time.Now().UnixMilli(), 0).Err(); err != nil {
 		w.t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // world is a simulation: the real pipeline, store and client, over a real Redis
@@ -51,7 +52,7 @@ type world struct {
 	clients []*redis.Client
 	turns   int
 	unknown int  // writes whose answer was lost
-	nudged  int  // exports that the reconciler woke
+	nudged  int  // exports that the sweep woke
 	calm    bool // faults are over
 	trace   []string
 	purged  map[int64]bool
@@ -61,7 +62,7 @@ type world struct {
 	// intercepted is until when a proxy answers; zero: it does not.
 	intercepted time.Time
 
-	reconciled time.Time
+	swept time.Time
 }
 
 // alarm is a task in the queue.
@@ -234,14 +235,6 @@ func (w *world) spawn() *process {
 	}
 	p.lane = l
 	l.retries.random = jitter(w.seed, uint64(w.born))
-	l.later = func(ctx context.Context, customer string, a tasks.Alarm, after time.Duration) error {
-		return redisTurns{w, p}.access(ctx, "later "+a.Export, func() error {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.enqueue(a, after)
-			return nil
-		})
-	}
 	l.aside.Go(func() { l.leases.renew(l.base) })
 	w.procs = append(w.procs, p)
 	return p
@@ -318,7 +311,7 @@ func (w *world) heldAgain(procs ...*process) []alarm {
 }
 
 func compareTasks(a, b task) int {
-	return cmp.Or(cmp.Compare(a.Export, b.Export), cmp.Compare(a.Generation, b.Generation))
+	return cmp.Compare(a.Export, b.Export)
 }
 
 // redisTurns makes a turn of each command.
@@ -412,10 +405,11 @@ func (w *world) handle(p *process, a alarm) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 		defer cancel()
-		if !a.Turn {
-			ctx = asExpress(ctx)
+		if a.Express {
+			ctx = limiter.AsExpress(ctx)
 		}
-		after, again, err := newPipeline(p.lane).run(ctx, a.task)
+		x, o := newPipeline(p.lane).run(ctx, a.task)
+		again := x.again(o, time.Now())
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.busy--
@@ -426,11 +420,8 @@ func (w *world) handle(p *process, a alarm) {
 		if p.held[a.task]--; p.held[a.task] == 0 {
 			delete(p.held, a.task)
 		}
-		switch {
-		case err != nil:
-			w.alarms = append(w.alarms, alarm{time.Now().Add(faultPause), a.task})
-		case again:
-			w.alarms = append(w.alarms, alarm{time.Now().Add(after), a.task})
+		if again != nil {
+			w.alarms = append(w.alarms, alarm{time.Now().Add(again.After()), a.task})
 		}
 	}()
 }
@@ -444,7 +435,7 @@ func (w *world) step() bool {
 	for len(w.procs) < w.plan.processes {
 		w.spawn()
 	}
-	w.reconcile()
+	w.sweep()
 	if w.start() {
 		return true
 	}
@@ -456,7 +447,7 @@ func (w *world) step() bool {
 }
 
 // moves reports whether some export has not ended. What nothing wakes any more is
-// for the reconciler.
+// for the sweep.
 func (w *world) moves() bool {
 	live, err := w.ledger.Live(context.Background(), "1234")
 	if err != nil {
@@ -465,60 +456,37 @@ func (w *world) moves() bool {
 	return live > 0
 }
 
-// reconcile is the reconciler, by the worker's own rules, over the queue of the
-// world and some time after a task or a lease was lost.
-func (w *world) reconcile() {
+// sweep gives exports that are late and have no task another one, as the worker's own
+// sweep does with asynq's queues.
+func (w *world) sweep() {
 	const every = 10 * time.Second
-	if time.Since(w.reconciled) < every {
+	if time.Since(w.swept) < every {
 		return
 	}
-	w.reconciled = time.Now()
+	w.swept = time.Now()
 	ctx := context.Background()
 	w.setClock()
-	late, err := w.ledger.Overdue(ctx, "1234", time.Now().Add(-overdueBy), reconcilePage)
+	late, err := w.ledger.Overdue(ctx, "1234", time.Now().Add(-overdueBy), sweepPage)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	awaits, err := w.ledger.AwaitTurns(ctx, "1234", late)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	alive, turns := make([]bool, len(late)), 0
-	for _, a := range w.alarms {
-		if a.Turn && !a.at.After(time.Now()) {
-			turns++
-		}
-	}
-	for i, m := range late {
-		same := func(t task) bool { return t.Ref == m.Ref && t.Generation == m.Generation }
-		alive[i] = slices.ContainsFunc(w.alarms, func(a alarm) bool { return same(a.task) })
+	var seen []string
+	for _, m := range late {
+		seen = append(seen, m.Export)
+		alive := slices.ContainsFunc(w.alarms, func(a alarm) bool { return a.Ref == m.Ref })
 		for _, p := range w.procs {
 			for t := range p.held {
-				alive[i] = alive[i] || same(t)
+				alive = alive || t.Ref == m.Ref
 			}
 		}
-	}
-	l := sortLate(late, time.Now(), alive, awaits, turns)
-	for ids, again := range map[*[]string]time.Duration{&l.well: lookAgain, &l.patient: patience(turns)} {
-		if err := w.ledger.LookAgain(ctx, "1234", *ids, time.Now().Add(again)); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	for _, m := range slices.Concat(l.interrupted, l.lost) {
-		generation, ok, err := w.ledger.Nudge(ctx, m.Ref, nudgedFor)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if ok {
+		if !alive && m.State != "" {
 			w.nudged++
-			w.enqueue(tasks.Alarm{Export: m.Export, Generation: generation}, 0)
+			w.alarms = append(w.alarms, alarm{time.Now(), task{Ref: m.Ref}})
 		}
 	}
-}
-
-// enqueue puts a turn into the queue.
-func (w *world) enqueue(a tasks.Alarm, after time.Duration) {
-	w.alarms = append(w.alarms, alarm{time.Now().Add(after), task{store.Ref{Customer: "1234", Export: a.Export}, a.Generation, true, ""}})
+	if err := w.ledger.LookAgain(ctx, "1234", seen, time.Now().Add(lookAgain)); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) setClock() {
@@ -589,10 +557,7 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	turn, accept := w.rng.IntN(4) > 0, w.ledger.Accept
-	if turn {
-		accept = w.ledger.AcceptByTurns
-	}
+	express := w.rng.IntN(4) == 0
 	for _, c := range candidates {
 		p := tasks.Payload{Candidate: c}
 		if c.Email == "" {
@@ -603,10 +568,10 @@ func (w *world) accept(spec store.BatchSpec, candidates []tasks.Candidate) store
 			Export: w.keys.ExportID(string(id), c.ID), Candidate: c.ID,
 			EmailHash: w.keys.EmailHash("1234", p.Candidate.Email), Payload: p.Encode(),
 		}
-		if _, err := accept(ctx, id, []store.NewExport{e}); err != nil {
+		if _, err := w.ledger.AcceptFor(ctx, spec, id, []store.NewExport{e}, store.Rows{}, store.NormalQueue); err != nil {
 			w.t.Fatal(err)
 		}
-		w.alarms = append(w.alarms, alarm{time.Now(), task{store.Ref{Customer: "1234", Export: e.Export}, 0, turn, ""}})
+		w.alarms = append(w.alarms, alarm{time.Now(), task{Ref: store.Ref{Customer: "1234", Export: e.Export}, Express: express}})
 	}
 	if err := w.ledger.CloseBatch(ctx, id, 0); err != nil {
 		w.t.Fatal(err)

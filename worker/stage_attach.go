@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -38,18 +39,15 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 		}
 	}
 	// Before the intent is recorded: exports that wait here have nothing open.
-	known, end, err := s.tenant.beginStatus(ctx, x.reserved.end)
+	known, end, err := s.tenant.beginStatus(ctx)
 	if err != nil {
 		return stopped(ctx)
 	}
 	defer end()
 	x.status = known
 	if x.claim.State != store.Placing {
-		if o := x.reserved.wait(ctx); o.kind != proceed {
-			return o
-		}
 		step := store.Step{
-			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: x.personMade, Warnings: x.warnings.codes(),
+			To: store.Placing, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: x.personMade, Warnings: x.warnings.Codes(),
 		}
 		if err := s.ledger.Step(ctx, x.claim, step); err != nil {
 			return ledgerFault(err)
@@ -120,7 +118,7 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 	known := x.status
 	status := known.ref
 	for {
-		fields := workflowFields(x.personID, x.job, s.conn, status)
+		fields := mapping.Workflow(x.personID, x.job, s.conn, status)
 		id, answer, err := s.client.CreateWorkflow(ctx, fields)
 		if err == nil {
 			x.sentWorkflow = append(x.sentWorkflow, fields)
@@ -194,7 +192,7 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 // follows the merge again.
 func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID) outcome {
 	x.tellf("person %d has been merged into person %d", x.personID, into)
-	x.warn(WarningPersonMerged)
+	x.warn(mapping.WarningPersonMerged)
 	x.personID, x.personMade, x.madeNow = into, false, false
 	id, err := s.existing(ctx, x)
 	if err != nil {

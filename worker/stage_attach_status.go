@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -15,7 +16,7 @@ import (
 
 // aboutStatus reports whether iCIMS complains about the status alone.
 func aboutStatus(e *icims.Error) bool {
-	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{fieldStatus})
+	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{mapping.FieldStatus})
 }
 
 // nextStatus chooses what to send instead of a refused status: the id that belongs to
@@ -48,7 +49,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	}
 	if known.settled {
 		if warned || known.lost || sent.IsZero() {
-			x.warn(WarningStatusDropped)
+			x.warn(mapping.WarningStatusDropped)
 		}
 		return
 	}
@@ -59,7 +60,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	switch {
 	case err != nil: // the next workflow finds out
 		x.tellf("workflow %d could not be read back: %v", id, err)
-		x.warn(WarningStatusDropped)
+		x.warn(mapping.WarningStatusDropped)
 		return
 	case kept:
 		s.tenant.settleStatus(sent, false)
@@ -69,12 +70,12 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	if right.ID == "" {
 		if right, err = s.searchStatus(ctx, s.conn.Status.Value); err != nil {
 			x.tellf("the status's id could not be searched: %v", err)
-			x.warn(WarningStatusDropped)
+			x.warn(mapping.WarningStatusDropped)
 			return
 		}
 	}
 	if right.ID == "" || !s.setStatus(ctx, x, id, right) {
-		x.warn(WarningStatusDropped)
+		x.warn(mapping.WarningStatusDropped)
 		if sent.IsZero() { // it was refused: it is not sent again
 			right = store.NodeRef{}
 		} else if right.ID == "" {
@@ -89,17 +90,17 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 
 // setStatus puts a workflow into a status.
 func (s attachStage) setStatus(ctx context.Context, x *export, id icims.WorkflowID, status store.NodeRef) bool {
-	answer, err := s.client.PatchWorkflow(ctx, id, icims.Fields{fieldStatus: nodeFields(status)})
+	answer, err := s.client.PatchWorkflow(ctx, id, icims.Fields{mapping.FieldStatus: mapping.Node(status)})
 	if err != nil {
 		x.tellf("the status could not be set: %v", err)
 		return false
 	}
-	return !warnsOf(answer, fieldStatus)
+	return !warnsOf(answer, mapping.FieldStatus)
 }
 
 // isIn reads a workflow's status.
 func (s attachStage) isIn(ctx context.Context, id icims.WorkflowID, status store.NodeRef) (bool, error) {
-	w, _, err := s.client.Workflow(ctx, id, fieldStatus)
+	w, _, err := s.client.Workflow(ctx, id, mapping.FieldStatus)
 	if err != nil {
 		return false, err
 	}
@@ -120,7 +121,7 @@ func (s attachStage) recheckStatus(ctx context.Context, x *export, id icims.Work
 		return
 	}
 	if in, err := s.isIn(ctx, id, known.ref); err != nil || !in {
-		x.warn(WarningStatusDropped)
+		x.warn(mapping.WarningStatusDropped)
 	}
 }
 
@@ -131,11 +132,11 @@ func (x *export) warnWorkflow(answer *icims.Response) bool {
 		return false
 	}
 	for _, p := range answer.Warnings {
-		if p.Field != fieldStatus {
-			x.warn(savedWithWarning(p.Field))
+		if p.Field != mapping.FieldStatus {
+			x.warn(mapping.WarningSaved.About(p.Field))
 		}
 	}
-	return warnsOf(answer, fieldStatus)
+	return warnsOf(answer, mapping.FieldStatus)
 }
 
 func warnsOf(answer *icims.Response, field string) bool {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -22,29 +23,10 @@ const (
 )
 
 func (s claimStage) exec(ctx context.Context, x *export) outcome {
-	options := store.ClaimOptions{
-		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker,
-		ByTurns: x.task.Turn, Generation: x.task.Generation, PastPause: s.errand,
-	}
-	onDuty := false
-	if !s.lookups.off() {
-		options.Neighbours = s.lookups.size - 1
-		// The intent is recorded along with the claim where the next thing to do is
-		// surely the POST, and its permit is in hand.
-		speculate := s.lookups.expectNobody() && s.admits(ctx) == nil && x.reserved.soon(ctx)
-		options.Ahead, options.Epoch, onDuty = s.lookups.known(speculate)
-	}
-	defer func() {
-		if onDuty {
-			s.lookups.endDuty()
-		}
-	}()
-
 	asked := s.now()
-	claim, err := s.ledger.Claim(ctx, x.ref, options)
-	if claim != nil {
-		x.ref, x.generation = claim.Ref, claim.Generation
-	}
+	claim, err := s.ledger.Claim(ctx, x.ref, store.ClaimOptions{
+		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker, PastPause: s.errand,
+	})
 	switch {
 	case errors.Is(err, store.ErrForged):
 		x.claim = claim
@@ -73,30 +55,65 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	case store.ClaimUnsettled:
 		return outcome{kind: released, reason: store.ReasonWriteSettling, after: claim.Wait + time.Second}
 	case store.ClaimWentBack:
-		s.lookups.enter(claim.Epoch)
-		s.gate.closeFor(store.ReasonRedisWentBack, claim.Wait)
+		s.limiter.CloseFor(string(store.ReasonRedisWentBack), claim.Wait)
 		return outcome{kind: released, reason: store.ReasonRedisWentBack, after: claim.Wait + time.Second}
 	case store.ClaimLocked:
 		return outcome{kind: released, reason: store.ReasonEmailBusy, after: min(max(lockedRetry, claim.Wait), lockedAtMost)}
+	case store.ClaimEnded:
+		return outcome{kind: released, ended: claim.State}
 	default:
-		return outcome{kind: released}
+		return outcome{kind: released, ended: store.Done}
 	}
 
 	x.claim = claim
-	if claim.Epoch != options.Epoch {
-		options.Ahead = nil // the ledger did not go by it
-	}
 	x.onClaim(asked)
 	x.job = icims.JobID(store.JobOf(claim.Target))
 	x.personID, x.personMade = icims.PersonID(claim.Person), claim.PersonMade
-	x.warnings = ParseWarnings(claim.Warnings)
+	x.warnings = mapping.ParseWarnings(claim.Warnings)
 	if x.payload, err = tasks.DecodePayload(claim.Payload); err != nil {
 		return outcome{kind: dead, reason: store.ReasonPayloadBroken, err: err}
 	}
 	if x.payload.Candidate.ID != claim.Candidate || s.ledger.Keys().EmailHash(x.ref.Customer, x.payload.Candidate.Email) != claim.EmailHash {
 		return s.forgedExport(ctx, x)
 	}
-	s.lookups.claimed(x, options.Ahead, onDuty)
-	onDuty = false
 	return outcome{}
+}
+
+// refuse reports whether a task does not belong into this lane's queues: it names an
+// export of another customer, which must not be sent with this one's credentials.
+func (l *lane) refuse(ctx context.Context, ref store.Ref) bool {
+	if ref.Customer == l.conn.Customer {
+		return false
+	}
+	l.forged(ctx, store.ForgedTask, ref, "task refused: it names another customer's export")
+	return true
+}
+
+// forgedExport gives up an export whose record does not fit what was accepted. Its
+// candidate's data stays with the dead letter.
+func (s claimStage) forgedExport(ctx context.Context, x *export) outcome {
+	s.forged(ctx, store.ForgedExport, x.ref, "export refused: its record was changed in Redis")
+	return outcome{kind: dead, reason: store.ReasonForged, err: errors.New("the record does not fit what was accepted")}
+}
+
+// forged tells everybody of a forgery.
+func (l *lane) forged(ctx context.Context, what store.Forgery, ref store.Ref, message string) {
+	l.observer.Forged(what)
+	l.log.Error().Str("export", ref.Export).Str("export_of", ref.Customer).Msg(message)
+	if err := l.ledger.NoteForgery(ctx, l.conn.Customer, what); err != nil {
+		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the check cannot be told of a forgery")
+	}
+}
+
+// skipStage ends the export of a candidate who was exported before, unless the
+// batch includes those. An export that has begun to write is carried through:
+// the marker may be its own batch's twin.
+type skipStage struct{}
+
+func (skipStage) exec(_ context.Context, x *export) outcome {
+	begun := x.claim.Intent != store.NoIntent || x.claim.Person != 0
+	if x.claim.Marker == nil || x.claim.IncludesExported() || begun {
+		return outcome{}
+	}
+	return outcome{kind: skipped, reason: store.ReasonExportedBefore}
 }

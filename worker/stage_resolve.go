@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -28,8 +29,6 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 	switch {
 	case x.personID != 0:
 		return outcome{} // recorded by an earlier attempt
-	case x.claim.State == store.Creating:
-		return outcome{} // looked up just before the claim: nobody
 	case x.claim.Intent == store.IntentPerson:
 		return s.settleCreate(ctx, x)
 	}
@@ -92,7 +91,7 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	x.personID, x.personMade = f.people[0].ID, true
 	x.tellf("the lost POST had created person %d, who is adopted", x.personID)
 	err = s.ledger.Step(ctx, x.claim, store.Step{
-		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
 		Entry: x.entry(s.now(), "resolved"),
 	})
 	if err != nil {
@@ -103,7 +102,7 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 }
 
 // find sets x.person by the cheapest source that answers: the person lately
-// known under this e-mail, what a neighbour's look-up found, or a look-up.
+// known under this e-mail, what the look-up of its chunk found, or a look-up.
 func (s resolveStage) find(ctx context.Context, x *export) error {
 	if id := x.claim.KnownPerson; id != 0 {
 		p, err := s.finder.byID(ctx, icims.PersonID(id))
@@ -119,7 +118,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		case strings.EqualFold(p.Email, x.payload.Candidate.Email), proven && (p.Email == "" || p.ID != icims.PersonID(id)):
 			if p.ID != icims.PersonID(id) {
 				x.tellf("person %d had been merged into person %d", id, p.ID)
-				x.warn(WarningPersonMerged)
+				x.warn(mapping.WarningPersonMerged)
 			}
 			x.person = p
 			return nil
@@ -127,14 +126,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 			s.forged(ctx, store.ForgedExport, x.ref, "known person ignored: it has another e-mail")
 		}
 	}
-	f := x.looked
-	var err error
-	switch {
-	case f == nil:
-		f, err = s.lookups.await(ctx, x)
-	case !f.searched:
-		f, err = s.lookups.one(ctx, x)
-	}
+	f, err := s.lookups.of(ctx, x)
 	if err != nil {
 		return err
 	}
@@ -143,7 +135,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		x.tellf("person %d has this e-mail already", x.person.ID)
 	}
 	if len(f.people) > 1 {
-		x.warn(WarningSeveralProfiles)
+		x.warn(mapping.WarningSeveralProfiles)
 	}
 	return nil
 }

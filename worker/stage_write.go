@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -27,15 +28,10 @@ func (s writeStage) exec(ctx context.Context, x *export) outcome {
 // create posts the person. The intent is in the ledger before the request is on
 // the wire, and the id as soon as it is known.
 func (s writeStage) create(ctx context.Context, x *export) outcome {
-	if x.claim.State != store.Creating {
-		if o := x.reserved.wait(ctx); o.kind != proceed {
-			return o
-		}
-		if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
-			return ledgerFault(err)
-		}
+	if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
+		return ledgerFault(err)
 	}
-	fields, ws := personFields(x.payload.Candidate, s.conn)
+	fields, ws := mapping.Person(x.payload.Candidate, s.conn)
 	x.warn(ws...)
 	held, err := s.sendFields(x, request{fields: fields}, func(f icims.Fields) (*icims.Response, error) {
 		id, answer, err := s.client.CreatePerson(ctx, f)
@@ -60,12 +56,12 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	// The person is recorded at once, together with the intent of the next write
 	// where nothing stands between that and its call.
 	to := store.Created
-	if s.tenant.knownStatus().settled && x.reserved.soon(ctx) {
+	if s.tenant.knownStatus().settled {
 		to = store.Placing
 	}
 	return s.recordSurely(ctx, func(ctx context.Context) error {
 		return s.ledger.Step(ctx, x.claim, store.Step{
-			To: to, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+			To: to, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
 		})
 	})
 }
@@ -77,7 +73,7 @@ func addressTaken(err error) bool {
 	if !ok || e.Class != icims.ClassPermanent {
 		return false
 	}
-	return e.Reason == icims.ReasonConflict || e.Reason == icims.ReasonFieldRefused && slices.Equal(e.Fields(), []string{fieldEmail})
+	return e.Reason == icims.ReasonConflict || e.Reason == icims.ReasonFieldRefused && slices.Equal(e.Fields(), []string{mapping.FieldEmail})
 }
 
 // takenTries is how often a person is looked for who must be there by iCIMS's
@@ -105,7 +101,7 @@ func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome
 	}
 	x.person = f.people[0]
 	x.tellf("iCIMS refused a second profile with this e-mail; person %d has it", x.person.ID)
-	step := store.Step{To: store.Created, Lease: s.settings.Lease, Person: int64(x.person.ID), Warnings: x.warnings.codes()}
+	step := store.Step{To: store.Created, Lease: s.settings.Lease, Person: int64(x.person.ID), Warnings: x.warnings.Codes()}
 	if err := s.ledger.Step(ctx, x.claim, step); err != nil {
 		return ledgerFault(err)
 	}
@@ -119,16 +115,16 @@ func (s writeStage) update(ctx context.Context, x *export) outcome {
 	id := x.person.ID
 	hidden := x.person.Folder.IsZero() && s.conn.MissingFolder != store.MissingFolderCandidate
 	if hidden || x.person.Protected() {
-		x.warn(WarningNotUpdated)
+		x.warn(mapping.WarningNotUpdated)
 		if hidden {
-			x.warnings = slices.DeleteFunc(x.warnings, func(w Warning) bool { return w == WarningNotUpdated })
-			x.warn(WarningFolderHidden)
+			x.warnings = slices.DeleteFunc(x.warnings, func(w mapping.Warning) bool { return w == mapping.WarningNotUpdated })
+			x.warn(mapping.WarningFolderHidden)
 		}
 		x.warn(s.owed(x)...)
 		x.personID = id
 		return outcome{}
 	}
-	changes, phones, ws := personChanges(x.payload.Candidate, s.conn, *x.person)
+	changes, phones, ws := mapping.Changes(x.payload.Candidate, s.conn, *x.person)
 	x.warn(ws...)
 	if len(changes) > 0 {
 		_, err := s.sendFields(x, request{fields: changes}, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, f) })
@@ -137,7 +133,7 @@ func (s writeStage) update(ctx context.Context, x *export) outcome {
 		}
 	}
 	for _, phone := range phones {
-		if err := s.addEntry(ctx, x, id, request{collection: fieldPhones, fields: phone}); err != nil {
+		if err := s.addEntry(ctx, x, id, request{collection: mapping.FieldPhones, fields: phone}); err != nil {
 			return s.updateFailed(err)
 		}
 	}
@@ -201,8 +197,8 @@ func (x *export) warnAnswer(t *tenant, r request, answer *icims.Response) map[st
 	for _, p := range answer.Warnings {
 		name, child, held := r.holder(p.Field)
 		warned[name] = held
-		if !held || name == fieldSource || slices.Contains(requiredFields, name) {
-			x.warn(savedWithWarning(p.Field))
+		if !held || name == mapping.FieldSource || slices.Contains(requiredFields, name) {
+			x.warn(mapping.WarningSaved.About(p.Field))
 			continue
 		}
 		x.tellf("iCIMS saved the record without %s", p.Field)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -15,7 +16,7 @@ const addTries = 3
 func (s writeStage) addHeld(ctx context.Context, x *export, held []request) outcome {
 	o := s.recordSurely(ctx, func(ctx context.Context) error {
 		return s.ledger.Step(ctx, x.claim, store.Step{
-			To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.codes(),
+			To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
 		})
 	})
 	if o.kind != proceed {
@@ -44,11 +45,11 @@ func (s writeStage) addEntry(ctx context.Context, x *export, id icims.PersonID, 
 
 // owed is what an earlier export of the candidate could not write of the person's
 // history.
-func (s writeStage) owed(x *export) []Warning {
-	var owed []Warning
+func (s writeStage) owed(x *export) []mapping.Warning {
+	var owed []mapping.Warning
 	if m := x.claim.Marker; m != nil && x.person != nil && m.Person == int64(x.person.ID) {
 		for _, name := range m.Owed {
-			owed = append(owed, Warning(name+"_owed"))
+			owed = append(owed, mapping.Warning(name+"_owed"))
 		}
 	}
 	return owed
@@ -61,7 +62,7 @@ func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID) erro
 	if len(owed) == 0 {
 		return nil
 	}
-	fields, _ := personFields(x.payload.Candidate, s.conn)
+	fields, _ := mapping.Person(x.payload.Candidate, s.conn)
 	names := s.conn.WithDefaults().Fields
 	p, _, err := s.client.Person(ctx, id, names.Education.Collection, names.WorkExperience.Collection)
 	if err != nil {
@@ -69,7 +70,7 @@ func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID) erro
 	}
 	for _, w := range owed {
 		collection := names.Education.Collection
-		if w == WarningExperienceOwed {
+		if w == mapping.WarningExperienceOwed {
 			collection = names.WorkExperience.Collection
 		}
 		if len(p.Entries(collection)) > 0 {

@@ -4,7 +4,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/store"
 )
 
@@ -19,7 +22,16 @@ type tenant struct {
 	names        store.FieldNames
 	status       statusLesson
 	pairFailures int // questions for the workflow of a pair in a row that had no answer; below 0: one had
+	// sample says of which exports it is kept what they sent.
+	sample *rate.Limiter
 }
+
+// Of as many exports it is kept what they sent, and then of one a second. More are not of
+// use: a day keeps no more either.
+const (
+	sampleAtOnce    = store.KeptSent
+	samplePerSecond = 1
+)
 
 // How many questions for the workflow of a person and job go without an answer before
 // this customer's iCIMS is taken to have none. One answer proves that it has. What
@@ -56,26 +68,27 @@ func newTenant(conn store.Connection, settle time.Duration) *tenant {
 	return &tenant{
 		emailCase: emailCase{settle: settle, now: time.Now}, fields: map[string]*fieldLesson{}, values: map[string]int{},
 		names: conn.WithDefaults().Fields, status: newStatusLesson(conn),
+		sample: rate.NewLimiter(samplePerSecond, sampleAtOnce),
 	}
 }
 
 // requiredFields are the fields without which no person can be made.
-var requiredFields = []string{fieldFirstName, fieldLastName, fieldEmail}
+var requiredFields = []string{mapping.FieldFirstName, mapping.FieldLastName, mapping.FieldEmail}
 
 // aboutField is the warning that a field, or a part of it, is not in iCIMS. What a
 // person's history lacks is owed.
-func (t *tenant) aboutField(name, child string) []Warning {
+func (t *tenant) aboutField(name, child string) []mapping.Warning {
 	switch {
-	case name == fieldPhones && child == fieldPhoneType:
-		return []Warning{WarningPhoneTypeDropped}
-	case name == fieldFolder:
-		return []Warning{WarningFolderDropped}
+	case name == mapping.FieldPhones && child == mapping.FieldPhoneType:
+		return []mapping.Warning{mapping.WarningPhoneTypeDropped}
+	case name == mapping.FieldFolder:
+		return []mapping.Warning{mapping.WarningFolderDropped}
 	case name == t.names.Education.Collection:
-		return []Warning{fieldRefused(name), WarningEducationOwed}
+		return []mapping.Warning{mapping.WarningFieldRefused.About(name), mapping.WarningEducationOwed}
 	case name == t.names.WorkExperience.Collection:
-		return []Warning{fieldRefused(name), WarningExperienceOwed}
+		return []mapping.Warning{mapping.WarningFieldRefused.About(name), mapping.WarningExperienceOwed}
 	}
-	return []Warning{fieldRefused(name)}
+	return []mapping.Warning{mapping.WarningFieldRefused.About(name)}
 }
 
 // worthwhile reports whether an entry of a collection still says something.
@@ -89,8 +102,8 @@ func (t *tenant) worthwhile(collection string, entry icims.Fields) bool {
 		return false
 	}
 	switch collection {
-	case fieldPhones:
-		return has(fieldPhoneNumber)
+	case mapping.FieldPhones:
+		return has(mapping.FieldPhoneNumber)
 	case t.names.WorkExperience.Collection:
 		return has(t.names.WorkExperience.Employer, t.names.WorkExperience.Title)
 	}

@@ -2,10 +2,12 @@ package worker
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/mapping"
 )
 
 // fieldLesson is what is known of one field of the tenant's people. A refused value
@@ -34,26 +36,26 @@ type request struct {
 }
 
 // prepare takes out of a request what the tenant is known to refuse.
-func (t *tenant) prepare(r *request) []Warning {
+func (t *tenant) prepare(r *request) []mapping.Warning {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var ws warnings
+	var ws mapping.WarningSet
 	if r.collection != "" {
-		ws.addAll(t.prepareEntry(r.collection, r))
+		ws.Add(t.prepareEntry(r.collection, r)...)
 		return ws
 	}
 	for _, name := range sortedNames(r.fields) {
 		lesson := t.fields[name]
-		if lesson != nil && !lesson.taken && len(lesson.refused) >= dropAfter || t.values[valueKey(name, r.fields[name])] >= dropAfter {
+		if lesson != nil && !lesson.taken && len(lesson.refused) >= dropAfter || t.refuses(name, r.fields[name]) {
 			r.fields = without(r.fields, name)
-			ws.addAll(t.aboutField(name, ""))
+			ws.Add(t.aboutField(name, "")...)
 			continue
 		}
 		entries, _ := r.fields[name].([]icims.Fields)
 		var kept []icims.Fields
 		for _, entry := range entries {
 			e := request{collection: name, fields: entry}
-			ws.addAll(t.prepareEntry(name, &e))
+			ws.Add(t.prepareEntry(name, &e)...)
 			if len(e.fields) > 0 {
 				kept = append(kept, e.fields)
 			}
@@ -63,12 +65,12 @@ func (t *tenant) prepare(r *request) []Warning {
 	return ws
 }
 
-func (t *tenant) prepareEntry(collection string, e *request) []Warning {
-	var ws warnings
+func (t *tenant) prepareEntry(collection string, e *request) []mapping.Warning {
+	var ws mapping.WarningSet
 	for _, child := range sortedNames(e.fields) {
-		if t.values[valueKey(collection+"."+child, e.fields[child])] >= dropAfter {
+		if t.refuses(collection+"."+child, e.fields[child]) {
 			e.fields = without(e.fields, child)
-			ws.addAll(t.aboutField(collection, child))
+			ws.Add(t.aboutField(collection, child)...)
 		}
 	}
 	if !t.worthwhile(collection, e.fields) {
@@ -109,13 +111,13 @@ func (t *tenant) accepted(r request, warned map[string]bool) {
 
 // relent takes out of a request what iCIMS has just refused of it. It returns false
 // where that cannot be left out.
-func (t *tenant) relent(r *request, err *icims.Error) ([]Warning, bool) {
+func (t *tenant) relent(r *request, err *icims.Error) ([]mapping.Warning, bool) {
 	if err.Reason != icims.ReasonFieldRefused && err.Reason != icims.ReasonFieldRequired {
 		return nil, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var ws warnings
+	var ws mapping.WarningSet
 	named := 0
 	for _, p := range err.Problems {
 		if p.Field == "" {
@@ -126,12 +128,12 @@ func (t *tenant) relent(r *request, err *icims.Error) ([]Warning, bool) {
 		if !ok {
 			return nil, false
 		}
-		ws.addAll(about)
+		ws.Add(about...)
 	}
 	return ws, named > 0
 }
 
-func (t *tenant) relentOne(r *request, p icims.Problem) ([]Warning, bool) {
+func (t *tenant) relentOne(r *request, p icims.Problem) ([]mapping.Warning, bool) {
 	name, child, ok := r.holder(p.Field)
 	switch {
 	case r.collection != "":
@@ -181,9 +183,9 @@ func (t *tenant) relentOne(r *request, p icims.Problem) ([]Warning, bool) {
 }
 
 // relentEntry takes a value out of an entry, or leaves nothing of it.
-func (t *tenant) relentEntry(e *request, child string, required bool) []Warning {
-	if child == "" && e.fields[fieldPhoneType] != nil {
-		child = fieldPhoneType // the entry as a whole may be refused for it
+func (t *tenant) relentEntry(e *request, child string, required bool) []mapping.Warning {
+	if child == "" && e.fields[mapping.FieldPhoneType] != nil {
+		child = mapping.FieldPhoneType // the entry as a whole may be refused for it
 	}
 	switch {
 	case required:
@@ -209,7 +211,7 @@ func (t *tenant) dropChild(e *request, child string) {
 }
 
 // dropLacking leaves out the entries that lack a value which the tenant requires.
-func (t *tenant) dropLacking(r *request, name, child string, entries []icims.Fields) ([]Warning, bool) {
+func (t *tenant) dropLacking(r *request, name, child string, entries []icims.Fields) ([]mapping.Warning, bool) {
 	kept := slices.DeleteFunc(slices.Clone(entries), func(e icims.Fields) bool { return e[child] == nil })
 	if len(kept) == len(entries) {
 		return nil, false
@@ -299,8 +301,13 @@ func (r *request) holder(named string) (name, child string, ok bool) {
 
 // hasPhoneTypes reports whether any phone of the fields has a type.
 func hasPhoneTypes(f icims.Fields) bool {
-	phones, _ := f[fieldPhones].([]icims.Fields)
-	return slices.ContainsFunc(phones, func(p icims.Fields) bool { return p[fieldPhoneType] != nil })
+	phones, _ := f[mapping.FieldPhones].([]icims.Fields)
+	return slices.ContainsFunc(phones, func(p icims.Fields) bool { return p[mapping.FieldPhoneType] != nil })
+}
+
+// refuses reports whether a value of a field is known to be refused. The caller holds mu.
+func (t *tenant) refuses(name string, value any) bool {
+	return len(t.values) > 0 && t.values[valueKey(name, value)] >= dropAfter
 }
 
 // valueKey is a value of a field as a key.
@@ -319,4 +326,14 @@ func sortedNames(f icims.Fields) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// without is f without some fields, for tenants that refuse them.
+func without(f icims.Fields, names ...string) icims.Fields {
+	out := make(icims.Fields, len(f))
+	maps.Copy(out, f)
+	for _, name := range names {
+		delete(out, name)
+	}
+	return out
 }

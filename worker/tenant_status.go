@@ -25,21 +25,15 @@ func newStatusLesson(conn store.Connection) statusLesson {
 
 // beginStatus returns the status to send with a workflow. As long as it is not known
 // what becomes of it, one export at a time makes a workflow and finds out: then end
-// must be called. wait is called before it waits for another export: that may need the
-// permit that this one holds. An error is the context's.
-func (t *tenant) beginStatus(ctx context.Context, wait func()) (status statusLesson, end func(), err error) {
+// must be called. An error is the context's.
+func (t *tenant) beginStatus(ctx context.Context) (status statusLesson, end func(), err error) {
 	if status = t.knownStatus(); status.settled {
 		return status, func() {}, nil
 	}
 	select {
 	case status.finding <- struct{}{}:
-	default:
-		wait()
-		select {
-		case status.finding <- struct{}{}:
-		case <-ctx.Done():
-			return status, nil, context.Cause(ctx)
-		}
+	case <-ctx.Done():
+		return status, nil, context.Cause(ctx)
 	}
 	if status = t.knownStatus(); status.settled {
 		<-status.finding

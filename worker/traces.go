@@ -12,9 +12,10 @@ import (
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/traces"
+	"github.com/seekout/icims-export/worker/control"
 )
 
-// tracer records what becomes of exports and errands as spans. A nil one records
+// tracer records what becomes of exports and control tasks as spans. A nil one records
 // nothing, and costs nothing; a trace that is not sampled has no spans below its
 // first.
 type tracer struct{ trace.Tracer }
@@ -45,9 +46,9 @@ func (t *tracer) export(ctx context.Context, task task) (context.Context, *journ
 	if parent := traces.Remote(task.Parent); parent.IsValid() {
 		within = trace.ContextWithRemoteSpanContext(ctx, parent)
 	}
-	queue := "express"
-	if task.Turn {
-		queue = "bulk"
+	queue := "bulk"
+	if task.Express {
+		queue = "express"
 	}
 	within, span := t.Start(within, "export", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(traces.Customer.String(task.Customer), traces.Queue.String(queue)))
@@ -65,17 +66,12 @@ func (j *journey) ended(o outcome) {
 	}
 }
 
-// end tells which export it was and what became of it. Where the task was a turn,
-// that is known with the claim only: the batch of the export, not the task, says
-// whose enqueueing it is linked to.
+// end tells which export it was and what became of it.
 func (j *journey) end(x *export) {
 	if j == nil {
 		return
 	}
 	j.span.SetAttributes(traces.Export.String(x.ref.Export))
-	if x.ref != x.task.Ref {
-		j.span.SetAttributes(traces.Turn.Bool(true))
-	}
 	if c := x.claim; c != nil {
 		j.span.SetAttributes(traces.Batch.String(string(c.Batch)), traces.Attempt.Int(c.Attempts+1))
 		if from := traces.Remote(c.Trace); from.IsValid() && from.TraceID() != j.span.SpanContext().TraceID() {
@@ -91,15 +87,6 @@ func (j *journey) stage(ctx context.Context, name string) (context.Context, trac
 		return ctx, nil
 	}
 	return j.Start(ctx, name) //nolint:spancheck // endWith and endSpan end it
-}
-
-// beside begins a span for what an export sets going beside its stages, and what may
-// last longer.
-func (j *journey) beside(ctx context.Context, name string) (context.Context, trace.Span) {
-	if j == nil {
-		return ctx, nil
-	}
-	return j.Start(trace.ContextWithSpan(ctx, j.span), name) //nolint:spancheck // endSpan ends it
 }
 
 // id is the trace's id, for the log; empty where there is none.
@@ -210,33 +197,20 @@ func (t *tracer) call(next http.RoundTripper, req *http.Request) (*http.Response
 	return answer, err
 }
 
-// errand begins the trace of an errand; nil where it is not recorded.
-func (t *tracer) errand(ctx context.Context, e store.Errand) (context.Context, trace.Span) {
+// controlTask begins the trace of a run of a control task, and returns what ends it.
+func (t *tracer) controlTask(ctx context.Context, c store.ControlTask) (context.Context, func(control.End, store.ControlFailure, int)) {
 	if t == nil {
-		return ctx, nil
+		return ctx, func(control.End, store.ControlFailure, int) {}
 	}
-	//nolint:spancheck // endErrand ends it
-	return t.Start(ctx, "errand "+string(e.Kind), trace.WithNewRoot(), trace.WithAttributes(
-		traces.Customer.String(e.Customer), traces.Errand.String(e.ID), traces.Kind.String(string(e.Kind)), traces.Attempt.Int(e.Tries)))
-}
-
-// endErrand tells how an errand ended: lost to another worker, handed back by one that
-// is stopped, failed, or done.
-func endErrand(span trace.Span, lost, stopped bool, err error, calls int) {
-	if span == nil {
-		return
+	//nolint:spancheck // what is returned ends it
+	ctx, span := t.Start(ctx, "control task "+string(c.Kind), trace.WithNewRoot(), trace.WithAttributes(
+		traces.Customer.String(c.Customer), traces.ControlTask.String(c.ID), traces.Kind.String(string(c.Kind)), traces.Attempt.Int(c.Tries)))
+	return ctx, func(how control.End, why store.ControlFailure, calls int) { //nolint:spancheck // it ends the span
+		if why != "" {
+			span.SetAttributes(traces.Reason.String(string(why)))
+			span.SetStatus(codes.Error, string(why))
+		}
+		span.SetAttributes(traces.Outcome.String(string(how)), traces.Calls.Int(calls))
+		span.End()
 	}
-	outcome := string(store.ErrandDone)
-	switch {
-	case lost:
-		outcome = "lost"
-	case err != nil && stopped:
-		outcome = string(store.ErrandWaiting)
-	case err != nil:
-		outcome = string(store.ErrandFailed)
-		span.SetAttributes(traces.Reason.String(string(failureOf(err))))
-		span.SetStatus(codes.Error, string(failureOf(err)))
-	}
-	span.SetAttributes(traces.Outcome.String(outcome), traces.Calls.Int(calls))
-	span.End()
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // allocatedBefore is what the pipeline around its stages allocated for an export
@@ -34,12 +36,10 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 		within, j := off.export(ctx, task{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
 		_, span := j.stage(within, "claim")
 		endWith(span, outcome{kind: dead, reason: store.ReasonInternal})
-		_, span = j.beside(within, "look ahead")
-		endSpan(span)
-		j.waited(within, "permit reserved", j.clock(), nil)
+		j.waited(within, "look-up of the chunk awaited", j.clock(), nil)
 		j.ended(outcome{})
-		_, span = off.errand(within, store.Errand{})
-		endErrand(span, false, false, nil, 0)
+		_, end := off.controlTask(within, store.ControlTask{})
+		end(control.EndDone, "", 0)
 		if within != ctx || j.id() != "" || len(off.around(layers)) != len(layers) {
 			t.Error("something is traced")
 		}
@@ -53,8 +53,8 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 func TestAnExportWithoutTracesAllocatesAsBefore(t *testing.T) {
 	p := idlePipeline(t)
 	spent := testing.AllocsPerRun(1000, func() {
-		if _, _, err := p.run(t.Context(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); err != nil {
-			t.Error(err)
+		if _, o := p.run(t.Context(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); o.err != nil {
+			t.Error(o.err)
 		}
 	})
 	if spent > allocatedBefore {
@@ -66,8 +66,8 @@ func BenchmarkPipelineAroundItsStages(b *testing.B) {
 	p := idlePipeline(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := p.run(context.Background(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); err != nil {
-			b.Fatal(err)
+		if _, o := p.run(context.Background(), task{Ref: store.Ref{Customer: "1234", Export: "x"}}); o.err != nil {
+			b.Fatal(o.err)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func idlePipeline(t testing.TB) *pipeline {
 	s := DefaultSettings()
 	base, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	l := &lane{log: zerolog.Nop(), leases: newLeases(nil, s, time.Now), gate: newGate(base, gateConfig{now: time.Now}, s.Limits)}
+	l := &lane{log: zerolog.Nop(), leases: newLeases(nil, s, time.Now), observer: nobody{}, limiter: limiter.New(base, limiter.Config{Limits: s.Limits})}
 	p := newPipeline(l)
 	for i := range p.stages {
 		p.stages[i].stage = pass{}

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -27,19 +26,16 @@ type Vitals struct {
 	Breakers map[string]int
 	// Calls in flight, and the most there may be.
 	Calls, MaxCalls int
-	// Errands that it does or looks at, by kind.
-	Errands map[store.ErrandKind]int
+	// Control tasks that it runs, by kind.
+	Control map[store.ControlKind]int
 	// Leads: it is the process that reconciles.
 	Leads bool
 }
 
 // Vitals tells how this process does.
 func (w *Worker) Vitals() Vitals {
-	v := Vitals{MaxLanes: w.settings.MaxLanes, Breakers: map[string]int{}, Errands: map[store.ErrandKind]int{}, Leads: w.vitals.leads.Load()}
-	v.Calls, v.MaxCalls = w.settings.MaxCalls-w.places.left(), w.settings.MaxCalls
-	w.errands.mu.Lock()
-	maps.Copy(v.Errands, w.errands.doing)
-	w.errands.mu.Unlock()
+	v := Vitals{MaxLanes: w.settings.MaxLanes, Breakers: map[string]int{}, Control: w.control.Running(), Leads: w.vitals.leads.Load()}
+	v.Calls, v.MaxCalls = w.settings.MaxCalls-w.slots.Free(), w.settings.MaxCalls
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v.Open, v.Closing, v.Waiting, v.Refused = len(w.lanes), len(w.closing), len(w.waiting), len(w.refused)

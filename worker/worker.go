@@ -9,9 +9,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -19,6 +19,8 @@ import (
 	"github.com/seekout/icims-export/jobs"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/limiter"
 )
 
 // Settings of a worker process. See docs/configuration.md.
@@ -36,7 +38,7 @@ type Settings struct {
 	MaxCalls        int           // in flight, over all lanes
 	Limits          store.Limits  // of connections that leave them out
 	LaneConcurrency int           // exports of a customer worked on at once
-	Poll            time.Duration // of an empty queue about which nothing is heard
+	TaskRetention   time.Duration // for which asynq keeps completed tasks; 0: it keeps none
 	ShutdownTimeout time.Duration
 	DummyDomain     string
 	AbandonedAfter  time.Duration // without a row a batch is closed that nobody closes
@@ -53,7 +55,7 @@ func DefaultSettings() Settings {
 		CallTimeout: icims.DefaultCallTimeout, SettleTime: 90 * time.Second, Lease: time.Minute,
 		RetryMin: 5 * time.Second, RetryMax: time.Hour, RetryBudget: 24 * time.Hour,
 		LookupBatch: 50, LookupMemo: 5 * time.Minute,
-		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, Poll: 2 * time.Second,
+		LaneIdle: 5 * time.Second, MaxLanes: 200, MaxCalls: 256, Limits: store.DefaultLimits(), LaneConcurrency: 10, TaskRetention: tasks.DefaultRetention,
 		ShutdownTimeout: 45 * time.Second, DummyDomain: tasks.DefaultDummyDomain, AbandonedAfter: DefaultAbandonedAfter,
 		Jobs: jobs.DefaultSettings(),
 	}
@@ -62,8 +64,7 @@ func DefaultSettings() Settings {
 // Worker serves the customers that have work, each in a lane of its own.
 type Worker struct {
 	redis    redis.UniversalClient
-	queues   redis.UniversalClient // for asynq's servers
-	survey   *survey
+	queues   *tasks.Queues
 	ledger   *store.Ledger
 	settings Settings
 	hosts    icims.HostPolicy
@@ -71,16 +72,16 @@ type Worker struct {
 	// clientOptions are further options of the API clients, for simulations.
 	clientOptions []icims.Option
 	// id names this process among the workers.
-	id        string
-	registry  *registry
-	errands   *errands
-	tracer    *tracer
-	places    *places      // for calls in flight
-	permitIDs atomic.Int64 // number the permits of this process
-	observer  Observer
-	vitals    vitals
+	id       string
+	registry *registry
+	control  *control.Tasks
+	aside    *asynq.Server // of the queues outside the lanes
+	tracer   *tracer
+	slots    *limiter.Slots // for calls in flight
+	observer Observer
+	vitals   vitals
 	// reverified is when this process last looked which connections are due for it; the
-	// reconciler's alone.
+	// sweep's alone.
 	reverified time.Time
 
 	mu          sync.Mutex
@@ -88,7 +89,9 @@ type Worker struct {
 	lanes       map[string]*lane
 	learned     map[string]*learned
 	closing     map[string]bool      // lanes that finish what they hold; true: announced meanwhile
-	waiting     map[string]time.Time // customers for whom there is no lane left, and since when
+	considered  map[string]bool      // customers whose workload is being read; true: announced meanwhile
+	waiting     map[string]waiter    // customers for whom there was no lane left
+	complained  map[string]time.Time // when the log last said that a customer's work cannot be seen
 	crowded     time.Time            // when that was last told
 	refused     map[string]string    // customers without a usable connection, and why
 	stopping    bool
@@ -106,16 +109,12 @@ type Worker struct {
 // New returns a worker that is not started.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	w := &Worker{
-		redis: client, queues: newShowGuard(client), survey: &survey{redis: client, log: log}, ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
+		redis: client, queues: tasks.NewQueues(client, settings.TaskRetention), ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
 		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
-		places: newPlaces(settings.MaxCalls), closing: map[string]bool{}, waiting: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
+		slots: limiter.NewSlots(settings.MaxCalls), closing: map[string]bool{}, considered: map[string]bool{}, waiting: map[string]waiter{}, complained: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, settle: w.longestSettle, log: log}
-	w.errands = newErrands(w)
-	// Titles of a new list take minutes, for which the lists of others must not wait.
-	const listsAtOnce = 16
-	w.ServeErrands(store.ErrandJobs, ErrandWork{Do: w.refreshJobs, AtOnce: listsAtOnce})
-	w.ServeErrands(store.ErrandReadBack, ErrandWork{Do: w.readBack})
+	w.control = newControl(w)
 	return w
 }
 
@@ -137,8 +136,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		}
 		l := w.lanes[customer]
 		if kept && l != nil && now.WithLimits(before.Limits) == before {
-			l.gate.setLimits(now.Limits)
-			l.wake()
+			l.limiter.SetLimits(now.Limits)
 			l = nil // it stays
 		} else {
 			delete(w.learned, customer)
@@ -146,7 +144,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		if l != nil {
 			w.retire(l, connectionChanged)
 		} else if kept && w.cancel != nil && !w.stopping {
-			spawn(&w.retiring, w.log, "supervisor", func() { w.hurryTwice(customer, w.ended) })
+			spawn(&w.retiring, w.log, "new connection", func() { w.runTwice(customer, w.ended) })
 		}
 	}
 	if w.cancel != nil { // at the start it says how many there are
@@ -159,7 +157,6 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	w.connections = next
 	clear(w.refused)
 	w.lookAgain()
-	w.errands.lookAgain() // one may have waited for its connection
 }
 
 const connectionChanged = "the connection changed"
@@ -186,6 +183,12 @@ func (w *Worker) peer() store.Peer {
 	}
 	p.Refuses = slices.Sorted(maps.Keys(w.refused))
 	p.Refuses = p.Refuses[:min(len(p.Refuses), refusedTold)]
+	for customer, k := range w.learned {
+		if k.breaker.unreachable() && len(p.Unreachable) < refusedTold {
+			p.Unreachable = append(p.Unreachable, customer)
+		}
+	}
+	slices.Sort(p.Unreachable)
 	return p
 }
 
@@ -204,14 +207,16 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.registry.beat(ctx); err != nil {
 		return err
 	}
+	if err := w.serveAside(ctx); err != nil {
+		return err
+	}
 	w.mu.Lock()
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.ended = ctx.Done()
 	w.mu.Unlock()
 	spawnLoop(ctx, &w.beside, w.log, "announcements", w.listen)
 	spawnLoop(ctx, &w.beside, w.log, "supervisor", w.supervise)
-	spawnLoop(ctx, &w.beside, w.log, "errands", w.errands.run)
-	spawnLoop(ctx, &w.beside, w.log, "reconciler", newReconciler(w).run)
+	spawnLoop(ctx, &w.beside, w.log, "sweep", newSweep(w).run)
 	// It lives until its last lane is closed: nobody may take over what it finishes.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	w.stopBeating = stopBeating
@@ -226,21 +231,21 @@ func (w *Worker) Stop() {
 		return
 	}
 	w.cancel()
-	w.beside.Wait()
 	w.mu.Lock()
 	w.stopping = true
 	for _, l := range w.lanes {
 		w.retire(l, "the worker stops")
 	}
 	w.mu.Unlock()
+	w.beside.Wait()
 	// Others are to open its lanes now.
 	w.saying("leaves", w.registry.beat)
-	w.errands.running.Wait()
+	w.stopAside()
 	w.retiring.Wait()
 	w.stopBeating()
 	w.beating.Wait()
-	// What could not be handed back in time is taken over at once.
-	w.saying("has ended", func(ctx context.Context) error { return w.ledger.Farewell(ctx, w.id) })
+	// What could not be handed back in time is taken over once its lease has run out.
+	w.saying("has ended", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
 }
 
 // saying tells the other workers about this one.

@@ -267,3 +267,24 @@ func TestANewSendingSettlesOldDeadLetters(t *testing.T) {
 		t.Errorf("the audit finds %+v", broken)
 	}
 }
+
+// asynq's archive and the ledger agree at once.
+func TestSettledDeadLettersLeaveTheArchive(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"jobs.get"} }})
+	all := people(3)
+	wrong := r.run(tasks.ToJob(noJob), tasks.Options{}, all...)
+	r.allDead(wrong, 3, store.ReasonJobNotFound)
+	r.eventually("all are archived", func() bool { return len(r.archived()) == 3 })
+	if right := r.run(tasks.ToJob(job), included, all[:2]...); right.Created+right.Updated != 2 {
+		t.Fatalf("batch %+v", right)
+	}
+	if n, err := r.ledger.CountDead(t.Context(), customer); err != nil || n != 1 {
+		t.Fatalf("%d dead letters, %v", n, err)
+	}
+	r.eventually("one task is archived", func() bool { return len(r.archived()) == 1 })
+	if got, want := r.archived()[0], customer+":"+r.outcomes(wrong.ID)[2].Export; got != want {
+		t.Errorf("archived %s, want %s", got, want)
+	}
+	r.clean()
+}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
@@ -23,7 +24,7 @@ type Batch struct {
 	InWork int `json:"moving"` // exports that have not ended
 	// Forecast is when the batch will be done; nil where nothing of it moves, and in
 	// lists.
-	Forecast *store.Forecast `json:"forecast"`
+	Forecast *forecast.Forecast `json:"forecast"`
 	// Waits are sentences about what keeps the customer's exports, while any moves.
 	Waits []string `json:"waits"`
 }

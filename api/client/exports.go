@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -24,7 +24,7 @@ type Sent struct {
 	// RefusedRows counts all refused rows; the list in the receipt may be shorter.
 	RefusedRows int `json:"refused_rows"`
 	// Forecast is when the batch will be done; nil where nothing of it moves.
-	Forecast *store.Forecast `json:"forecast"`
+	Forecast *forecast.Forecast `json:"forecast"`
 	// Waits are sentences about what keeps the customer's exports.
 	Waits []string `json:"waits"`
 	// JobTitle is the job's, where the kept list of jobs has it.

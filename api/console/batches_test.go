@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 )
@@ -92,7 +93,7 @@ func TestABatchIsPutIntoWords(t *testing.T) {
 		"past the half":                {batch: store.Batch{Accepted: 1000, Created: 501, Closed: now}, state: "exporting", said: "Exporting. Half is done."},
 		"a moment before the end":      {batch: store.Batch{Accepted: 1000, Created: 500, Skipped: 499, Closed: now}, state: "exporting", said: "Exporting. Three quarters are done."},
 		"kept by a sentence":           {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Waits: []string{"No worker runs now."}}, state: "waiting", said: "Waiting."},
-		"kept by what forecasts know":  {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Forecast: &store.Forecast{Waits: store.ReasonPaused}}, state: "waiting", said: "Waiting."},
+		"kept by what forecasts know":  {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Forecast: &forecast.Forecast{Waits: store.ReasonPaused}}, state: "waiting", said: "Waiting."},
 		"at its end":                   {batch: store.Batch{Accepted: 1200, Created: 1199, Dead: 1, Closed: now}, state: "partly dead", said: "Export ended: 1 of 1,200 is dead. 1,199 created, 1 dead."},
 		"with all well":                {batch: store.Batch{Accepted: 3, Created: 1, Updated: 1, Skipped: 1, Refused: 2, Closed: now}, state: "complete", said: "Export complete. 1 created, 1 updated, 1 skipped."},
 		"given up as a whole":          {batch: store.Batch{Accepted: 2, Dead: 2, Closed: now}, state: "dead", said: "Export ended: 2 of 2 are dead. 2 dead."},

@@ -99,7 +99,7 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 		"no worker": {
 			api.ScopeExport, func(w ward) {
 				w.connect(mine)
-				if err := w.ledger.Farewell(w.t.Context(), "w-1"); err != nil {
+				if err := w.ledger.Leave(w.t.Context(), "w-1"); err != nil {
 					w.t.Fatal(err)
 				}
 			}, []string{"No active workers", "Start one: icims-export worker"}, nil,

@@ -62,7 +62,7 @@ func csvOf(ids ...string) string {
 // batches are the customer's batches in the ledger, the latest first.
 func (w ward) batches() []store.Batch {
 	w.t.Helper()
-	all, err := w.ledger.Batches(w.t.Context(), mine, time.Time{}, 100)
+	all, _, err := w.ledger.BatchPage(w.t.Context(), mine, "", 100)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -178,7 +178,7 @@ func TestARefreshIsAskedFor(t *testing.T) {
 	if page := p.get(got.to()); !page.has("being read from iCIMS anew", "The list is being read anew") {
 		t.Errorf("%s", page.text)
 	}
-	asked, err := r.ledger.Errands(t.Context(), mine, store.ErrandJobs)
+	asked, err := r.ledger.ControlTasks(t.Context(), mine, store.ControlJobs)
 	if err != nil || len(asked) != 1 {
 		t.Errorf("asked for %+v, %v", asked, err)
 	}

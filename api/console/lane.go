@@ -2,9 +2,7 @@ package console
 
 import (
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -120,15 +118,6 @@ func (p lanePage) Stands() string {
 
 // Paused reports whether there is a pause that can be ended.
 func (p lanePage) Paused() bool { return p.State == operate.LanePaused || len(p.PausedInWeb) > 0 }
-
-// BreakersBy are those that are not closed, by worker.
-func (p lanePage) BreakersBy() []string {
-	texts := make([]string, 0, len(p.Breakers))
-	for _, worker := range slices.Sorted(maps.Keys(p.Breakers)) {
-		texts = append(texts, p.Breakers[worker]+" in worker "+worker)
-	}
-	return texts
-}
 
 // Kept is how many of the calls left are kept for small batches.
 func (p lanePage) Kept() int { return min(p.Calls.Reserve, p.Calls.Left) }

@@ -93,7 +93,7 @@ func (p readBackPage) Path() string { return "/customers/" + p.Customer + "/read
 func (p readBackPage) Moves() bool { return !p.State.Ended() }
 
 // Waits reports whether no worker has begun it.
-func (p readBackPage) Waits() bool { return p.State == store.ErrandWaiting }
+func (p readBackPage) Waits() bool { return p.State == store.ControlWaiting }
 
 // Outcome is one of clean, violations, incomplete and failed.
 func (p readBackPage) Outcome() string { return readBackWord(p.ReadBack) }
@@ -104,7 +104,7 @@ func (p readBackPage) Headings() []string { return readback.Headings() }
 // readBackWord is the outcome of a read-back, in a word.
 func readBackWord(v readback.ReadBack) string {
 	switch {
-	case v.State == store.ErrandFailed:
+	case v.State == store.ControlFailed:
 		return "failed"
 	case !v.State.Ended():
 		return string(v.State)

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/testrig"
@@ -44,23 +43,20 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 	if again := p.post("/customers/1234/read-backs", url.Values{"sample": {"6"}, "calls": {"12"}}); again.to() != got.to()+"?did=read-back-joined" {
 		t.Errorf("asked again: to %q", again.to())
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "No worker is running", `hx-trigger="every 1s"`)
-	claim, _, claimed, err := r.ledger.ClaimErrand(t.Context(), mine, store.ErrandReadBack, "w1", time.Minute)
-	if err != nil || !claimed {
-		t.Fatalf("claimed %v, %v", claimed, err)
-	}
+	p.get(got.to()).wants(t, http.StatusOK, "No active workers", `hx-trigger="every 1s"`)
+	claim := testrig.BeginControl(t, r.ledger, mine, store.ControlReadBack)
 	report := readback.Findings{
 		Result: readback.ResultRunning, Read: 2,
 		Fields: []readback.FieldCount{{Field: readback.LastName, Sent: 2, Arrived: 2, Share: 1}},
 	}
-	r.step(claim, store.ErrandStep{Result: report})
+	r.step(claim, store.ControlStep{Result: report})
 	p.get(got.to(), "HX-Request", "true").wants(t, http.StatusOK, "2 of 6 people", "last_name", "100%", `hx-trigger="every 1s"`)
 	report = readback.Findings{
 		Result: readback.ResultComplete, Read: 6, PresenceOnly: 1,
 		People: readback.RecordCount{Found: 5, Gone: []int64{93}}, Workflows: readback.RecordCount{Found: 6},
 		Fields: []readback.FieldCount{{Field: readback.LastName, Sent: 5, Arrived: 4, Changed: 1, Share: 0.8}, {Field: readback.Education, Sent: 5, Missing: 5}},
 	}
-	r.step(claim, store.ErrandStep{To: store.ErrandDone, Result: report, Calls: 12})
+	r.step(claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 12})
 	// A reader sees the results, in the words of the command line.
 	shown := r.person(api.ScopeRead, mine).get(got.to())
 	words := []string{"2 violations", "Read back from iCIMS with 12 calls: 5 people, 1 gone; 6 workflows, 0 gone.", "80%", "education", `class="badge bad">0%`, "Run by test operate"}
@@ -81,23 +77,19 @@ func TestAReadBackSaysWhyItIsNotWhole(t *testing.T) {
 	p := r.person(api.ScopeOperate, mine)
 	p.get("/connections/1234/read-back").wants(t, http.StatusOK, "No exported candidates")
 	for name, c := range map[string]struct {
-		step store.ErrandStep
+		step store.ControlStep
 		has  []string
 	}{
-		"no calls left": {store.ErrandStep{To: store.ErrandDone, Result: readback.Findings{Result: readback.ResultIncomplete, Stopped: "icims_quota_exhausted", Problem: "No calls are left", Remedy: "Wait."}},
+		"no calls left": {store.ControlStep{To: store.ControlDone, Result: readback.Findings{Result: readback.ResultIncomplete, Stopped: "icims_quota_exhausted", Problem: "No calls are left", Remedy: "Wait."}},
 			[]string{"Not everything was read back", "No calls are left.", "Wait."}},
-		"failed": {store.ErrandStep{To: store.ErrandFailed, Failure: store.ErrandSealed}, []string{"Nothing was read back", "keyset cannot open the connection"}},
-		"clean":  {store.ErrandStep{To: store.ErrandDone, Result: readback.Findings{Result: readback.ResultComplete}}, []string{"Clean", "iCIMS has what was sent."}},
+		"failed": {store.ControlStep{To: store.ControlFailed, Failure: store.ControlSealed}, []string{"Nothing was read back", "keyset cannot open the connection"}},
+		"clean":  {store.ControlStep{To: store.ControlDone, Result: readback.Findings{Result: readback.ResultComplete}}, []string{"Clean", "iCIMS has what was sent."}},
 	} {
-		e, _, err := r.ledger.AskErrand(t.Context(), mine, store.ErrandReadBack, readback.Args{}, "maria")
+		e, _, err := r.ledger.RecordControlTask(t.Context(), mine, store.ControlReadBack, readback.Args{}, "maria")
 		if err != nil {
 			t.Fatal(err)
 		}
-		claim, _, _, err := r.ledger.ClaimErrand(t.Context(), mine, store.ErrandReadBack, "w1", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.step(claim, c.step)
+		r.step(testrig.BeginControl(t, r.ledger, mine, store.ControlReadBack), c.step)
 		t.Run(name, func(t *testing.T) { p.get("/customers/1234/read-backs/"+e.ID).wants(t, http.StatusOK, c.has...) })
 	}
 	r.person(api.ScopeRead, "77").get("/customers/1234/read-backs/aaaaaaaaaaaaaaaa").wants(t, http.StatusNotFound)

@@ -153,7 +153,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 			w.connect(mine)
 			p := w.person(api.ScopeExport)
 			key := newKey()
-			all := csvOf(testrig.Numbered(0, 1500)...)
+			all := csvOf(testrig.Numbered(0, 3000)...)
 			contentType, form := filled("a.csv", all, "key", key, "job", "7", "generate_dummy_emails", "true")
 			from, to := io.Pipe()
 			answered := make(chan shown, 1)
@@ -188,7 +188,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 				t.Errorf("the form has another key: %s", again.text)
 			}
 			other.send(exportPath, "a.csv", all, "key", key, "job", "7", "generate_dummy_emails", "true").wants(t, http.StatusSeeOther)
-			if accepted() != 1500 || before >= 1500 {
+			if accepted() != 3000 || before >= 3000 {
 				t.Errorf("%d were accepted before, %d after", before, accepted())
 			}
 		})
@@ -201,7 +201,7 @@ func TestAnUploadKeepsItsSession(t *testing.T) {
 	w.connect(mine)
 	p := w.person(api.ScopeExport)
 	key := newKey()
-	contentType, form := filled("a.csv", csvOf(testrig.Numbered(0, 1500)...), "key", key, "job", "7")
+	contentType, form := filled("a.csv", csvOf(testrig.Numbered(0, 3000)...), "key", key, "job", "7")
 	from, to := io.Pipe()
 	answered := make(chan shown, 1)
 	go func() {

@@ -105,13 +105,13 @@ func (p verificationPage) Path() string {
 }
 
 // Waits reports whether no worker has begun it.
-func (p verificationPage) Waits() bool { return p.State == store.ErrandWaiting }
+func (p verificationPage) Waits() bool { return p.State == store.ControlWaiting }
 
 // Moves reports whether more is to come.
 func (p verificationPage) Moves() bool { return !p.State.Ended() }
 
 // Undone reports whether it ended without a result.
-func (p verificationPage) Undone() bool { return p.State == store.ErrandFailed }
+func (p verificationPage) Undone() bool { return p.State == store.ControlFailed }
 
 // Done counts the checks that have ended.
 func (p verificationPage) Done() (n int) {
@@ -188,7 +188,7 @@ var resultWords = map[verify.Result]string{
 
 // resultWord is what a verification came to.
 func resultWord(v verify.Verification) string {
-	if v.State == store.ErrandFailed {
+	if v.State == store.ControlFailed {
 		return "not done"
 	}
 	return resultWords[v.Report.Result]

@@ -5,29 +5,25 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seekout/icims-export/api"
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/verify"
 )
 
 // begun asks for a verification and claims it, as a worker would.
-func (r *rig) begun(args verify.Args) store.ErrandClaim {
+func (r *rig) begun(args verify.Args) store.ControlClaim {
 	r.t.Helper()
-	if _, _, err := r.ledger.AskErrand(r.t.Context(), mine, store.ErrandVerify, args, "maria"); err != nil {
+	if _, _, err := r.ledger.RecordControlTask(r.t.Context(), mine, store.ControlVerify, args, "maria"); err != nil {
 		r.t.Fatal(err)
 	}
-	claim, _, claimed, err := r.ledger.ClaimErrand(r.t.Context(), mine, store.ErrandVerify, "w1", time.Minute)
-	if err != nil || !claimed {
-		r.t.Fatalf("claimed %v, %v", claimed, err)
-	}
-	return claim
+	return testrig.BeginControl(r.t, r.ledger, mine, store.ControlVerify)
 }
 
-func (r *rig) step(claim store.ErrandClaim, step store.ErrandStep) {
+func (r *rig) step(claim store.ControlClaim, step store.ControlStep) {
 	r.t.Helper()
-	if err := r.ledger.StepErrand(r.t.Context(), claim, step); err != nil {
+	if err := r.ledger.StepControlTask(r.t.Context(), claim, step); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -37,7 +33,7 @@ func (r *rig) step(claim store.ErrandClaim, step store.ErrandStep) {
 func (r *rig) verified(result verify.Result, checks ...verify.Check) string {
 	r.t.Helper()
 	claim := r.begun(verify.Args{Job: 1709})
-	r.step(claim, store.ErrandStep{To: store.ErrandDone, Result: verify.Report{Result: result, Checks: checks, Job: 1709, Person: 90001}, Calls: 10})
+	r.step(claim, store.ControlStep{To: store.ControlDone, Result: verify.Report{Result: result, Checks: checks, Job: 1709, Person: 90001}, Calls: 10})
 	return "/customers/1234/verifications/" + claim.ID
 }
 
@@ -61,7 +57,7 @@ func TestAVerificationIsAskedForFromTheForm(t *testing.T) {
 			if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), "/customers/1234/verifications/") {
 				t.Fatalf("%d to %q: %s", got.StatusCode, got.to(), got.text)
 			}
-			asked, err := r.ledger.Errands(t.Context(), mine, store.ErrandVerify)
+			asked, err := r.ledger.ControlTasks(t.Context(), mine, store.ControlVerify)
 			if err != nil || len(asked) != 1 {
 				t.Fatalf("%+v, %v", asked, err)
 			}
@@ -91,12 +87,12 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	p := r.person(api.ScopeRead, mine)
-	if _, _, err := r.ledger.AskErrand(t.Context(), mine, store.ErrandVerify, verify.Args{}, "maria"); err != nil {
+	if _, _, err := r.ledger.RecordControlTask(t.Context(), mine, store.ControlVerify, verify.Args{}, "maria"); err != nil {
 		t.Fatal(err)
 	}
-	claim := func() store.ErrandClaim {
+	claim := func() store.ControlClaim {
 		p.get("/connections/1234").wants(t, http.StatusOK, "A verification is under way")
-		list, err := r.ledger.Errands(t.Context(), mine, store.ErrandVerify)
+		list, err := r.ledger.ControlTasks(t.Context(), mine, store.ControlVerify)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +100,7 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 		return r.begun(verify.Args{})
 	}()
 	path := "/customers/1234/verifications/" + claim.ID
-	r.step(claim, store.ErrandStep{Result: verify.Report{Result: verify.ResultRunning, Checks: []verify.Check{
+	r.step(claim, store.ControlStep{Result: verify.Report{Result: verify.ResultRunning, Checks: []verify.Check{
 		{Name: verify.CheckReach, Title: "iCIMS can be reached", State: verify.OK, Found: "the host answers"},
 		{Name: verify.CheckPortal, Title: "The job portal can be read", Subject: markup, State: verify.Running},
 		{Name: verify.CheckQuota, Title: "Calls are left for today", State: verify.Pending},
@@ -112,7 +108,7 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 	got := p.get(path, "HX-Request", "true")
 	got.wants(t, http.StatusOK, "1 of 3 checks done", `class="badge good">passed`, "the host answers", `class="badge busy">running`, "to come", "&lt;script&gt;", `hx-trigger="every 1s"`)
 	got.lacks(t, "<html", "<script>alert", "Verify again")
-	r.step(claim, store.ErrandStep{To: store.ErrandFailed, Failure: store.ErrandSealed})
+	r.step(claim, store.ControlStep{To: store.ControlFailed, Failure: store.ControlSealed})
 	got = p.get(path, "HX-Request", "true")
 	got.wants(t, http.StatusOK, "Not verified", "keyset cannot open the connection")
 	got.lacks(t, "every 1s")

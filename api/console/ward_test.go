@@ -7,7 +7,7 @@ import (
 	"github.com/seekout/icims-export/api"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/store/quota"
 )
 
 // ward is a rig whose customers have exports in all states.
@@ -48,9 +48,7 @@ func (w ward) giveUp(reason store.Reason, call store.Called, refs ...store.Ref) 
 func (w ward) enqueue(refs ...store.Ref) {
 	w.t.Helper()
 	for _, ref := range refs {
-		if err := tasks.Enqueue(w.t.Context(), w.API.Redis, w.ledger, ref.Customer, tasks.Alarm{Export: ref.Export}); err != nil {
-			w.t.Fatal(err)
-		}
+		testrig.Enqueue(w.t, w.API.Redis, w.ledger, ref.Customer, ref.Export)
 	}
 }
 
@@ -83,10 +81,10 @@ func (w ward) beat(refuses ...string) {
 // spend uses up the calls that a customer has in a day.
 func (w ward) spend(customer string) {
 	w.t.Helper()
-	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1, Bulk: 3}
+	r := quota.Request{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1, Bulk: 3}
 	r.Limits.CallsPerDay, r.Limits.ExpressReserve = 3, 0
 	for r.First < 4 {
-		a, err := w.ledger.Permits(w.t.Context(), customer, r)
+		a, err := w.ledger.Quota().Ask(w.t.Context(), customer, r)
 		if err != nil || len(a.Permits) == 0 {
 			w.t.Fatalf("%+v, %v", a, err)
 		}

@@ -2,6 +2,7 @@ package monitoring
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,22 +30,22 @@ func (a reply) write(w http.ResponseWriter) {
 
 // ask has asynqmon answer a request whose path is one that is served. What asynqmon says
 // of a failure is not passed on: it may hold addresses, and whole tasks.
-func (h *Handler) ask(r *http.Request, path string) reply {
+func (h *Handler) ask(r *http.Request, path string, body []byte) reply {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	seen := askInner(h.inner, method, &url.URL{Path: h.options.Path + "/api" + path, RawQuery: queryOf(r.URL.Query())})
+	seen := askInner(h.inner, method, &url.URL{Path: h.options.Path + "/api" + path, RawQuery: queryOf(r.URL.Query())}, body)
 	switch {
 	case seen.status == http.StatusNotFound, seen.status >= http.StatusBadRequest && missing(seen.body.String()):
 		return reply{status: http.StatusNotFound, text: "There is no such queue or task.\n"}
 	case seen.status >= http.StatusBadRequest:
 		h.options.Log.Warn().Int("status", seen.status).Msg("asynq's web UI met a failure")
-		return reply{status: http.StatusBadGateway, text: "Redis did not answer as it should. The page /lanes and icims-export lanes may tell more.\n"}
+		return reply{status: http.StatusBadGateway, text: "Redis did not answer as expected. See the page /lanes, or icims-export lanes.\n"}
 	case seen.body.Len() == 0:
 		return reply{status: seen.status}
 	}
-	text, err := show(seen.body.Bytes())
+	text, err := hide(seen.body.Bytes())
 	if err != nil {
 		h.options.Log.Error().Msg("asynq's web UI gave an answer that is no JSON")
 		return reply{status: http.StatusBadGateway, text: "asynq's web UI gave no answer that can be shown.\n"}
@@ -59,9 +60,11 @@ func missing(failure string) bool {
 }
 
 // askInner makes a request of an inner handler.
-func askInner(inner http.Handler, method string, u *url.URL) *seen {
+func askInner(inner http.Handler, method string, u *url.URL, body []byte) *seen {
 	s := &seen{header: http.Header{}, status: http.StatusOK}
-	inner.ServeHTTP(s, &http.Request{Method: method, URL: u, Host: "localhost", Header: http.Header{}, Body: http.NoBody, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1})
+	inner.ServeHTTP(s, &http.Request{
+		Method: method, URL: u, Host: "localhost", Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	})
 	return s
 }
 
@@ -78,45 +81,33 @@ func (s *seen) Write(p []byte) (int, error) { return s.body.Write(p) }
 func (s *seen) WriteHeader(status int)      { s.status = status }
 
 // shared keeps answers that are the same for all, so that many open pages cost Redis no
-// more than one, and many queues no more than a part of its time.
+// more than one.
 type shared struct {
 	mu   sync.Mutex
-	kept map[string]*keptReply
+	kept map[string]keptReply
 }
 
 type keptReply struct {
-	mu     sync.Mutex
 	answer reply
 	until  time.Time
 }
 
-const (
-	// keepAtLeast is shorter than the pages' shortest interval.
-	keepAtLeast = time.Second
-	// keepFactor is for how many times as long as it took an answer is kept.
-	keepFactor = 20
-)
+// keep is for how long an answer is kept. The pages ask every 8 seconds.
+const keep = 5 * time.Second
 
 // answer returns the answer of a path that is kept, or asks for it. One asks at a time.
 func (s *shared) answer(path string, ask func() reply) reply {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k, ok := s.kept[path]; ok && time.Now().Before(k.until) {
+		return k.answer
+	}
+	answer := ask()
 	if s.kept == nil {
-		s.kept = map[string]*keptReply{}
+		s.kept = map[string]keptReply{}
 	}
-	k := s.kept[path]
-	if k == nil {
-		k = &keptReply{}
-		s.kept[path] = k
-	}
-	s.mu.Unlock()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if began := time.Now(); began.After(k.until) {
-		k.answer = ask()
-		now := time.Now()
-		k.until = now.Add(max(keepAtLeast, keepFactor*now.Sub(began)))
-	}
-	return k.answer
+	s.kept[path] = keptReply{answer, time.Now().Add(keep)}
+	return answer
 }
 
 // forget makes the next answers new ones.

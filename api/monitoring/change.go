@@ -1,23 +1,37 @@
 package monitoring
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/seekout/icims-export/store"
 )
 
 // Change is something that is changed through the web UI.
 type Change struct {
-	// What is pause-queue, resume-queue or run-task.
+	// What is pause-queue, resume-queue, or run-, archive- or delete- with task, tasks or
+	// (without archive) all-tasks.
 	What     string
-	Customer string
+	Customer string // empty for the queues that all share
 	Queue    string
-	// Task is the task that is run; empty for the others.
-	Task string
+	// Tasks are the IDs of the tasks; none for a queue as a whole.
+	Tasks []string
+	// State is that of all tasks which are run or deleted.
+	State string
 }
 
-// errNotDone: asynq did not do it. What it says may hold anything.
+// Object names what is changed: the tasks, or the queue and, for all tasks of a state,
+// the state.
+func (c Change) Object() string {
+	if len(c.Tasks) > 0 {
+		return strings.Join(c.Tasks, ", ")
+	}
+	return strings.TrimSpace(c.Queue + " " + c.State)
+}
+
+// errNotDone: asynq did not do it, or not all of it. What it says may hold anything.
 var errNotDone = errors.New("asynq did not do it")
 
 // told adds to what failed what Redis says of it, and the remedy.
@@ -28,29 +42,72 @@ func told(what string, err error) string {
 	return what
 }
 
-// change makes a change, in the journal first.
-func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, c Change) {
-	log := h.options.Log.With().Str("what", c.What).Str("customer", c.Customer).Str("queue", c.Queue).Str("task", c.Task).Logger()
+// taskIDs is the body of a change to several tasks.
+type taskIDs struct {
+	IDs []string `json:"task_ids"`
+}
+
+// readTasks reads which tasks a change is about.
+func readTasks(w http.ResponseWriter, r *http.Request) (taskIDs, error) {
+	const longest = 16 << 10
+	var named taskIDs
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, longest)).Decode(&named); err != nil {
+		return named, errors.New("the body does not name any tasks")
+	}
+	if len(named.IDs) == 0 || len(named.IDs) > longestPage {
+		return named, errors.New("name between 1 and 100 tasks")
+	}
+	for _, id := range named.IDs {
+		if !isTask.MatchString(id) {
+			return named, errors.New("a task is not one of icims-export")
+		}
+	}
+	return named, nil
+}
+
+// change makes a change, after it is in the audit log.
+func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, route route, c Change) {
+	var body []byte
+	if route.batch {
+		named, err := readTasks(w, r)
+		if err == nil {
+			c.Tasks = named.IDs
+			body, err = json.Marshal(named)
+		}
+		if err != nil {
+			refuse(w, http.StatusBadRequest, "Nothing was changed: "+err.Error()+".")
+			return
+		}
+	}
+	log := h.options.Log.With().Str("what", c.What).Str("customer", c.Customer).Str("queue", c.Queue).Strs("tasks", c.Tasks).Logger()
 	done := func(error) {}
 	if h.options.Journal != nil {
 		var err error
 		if done, err = h.options.Journal(r, c); err != nil {
-			log.Error().Err(err).Fields(store.LogFields(err)).Msg("a change in asynq's web UI could not be entered in the journal, and was not made")
-			refuse(w, http.StatusServiceUnavailable, told("It could not be entered in the journal, so it was not done.", err)+" Try again.")
+			log.Error().Err(err).Fields(store.LogFields(err)).Msg("a change in asynq's web UI could not be entered in the audit log, and was not made")
+			refuse(w, http.StatusServiceUnavailable, told("Nothing was changed: it could not be entered in the audit log.", err)+" Try again.")
 			return
 		}
 	}
-	answer := h.ask(r, path)
+	answer := h.ask(r, path, body)
 	h.shared.forget()
 	if answer.status >= http.StatusBadRequest {
 		done(errNotDone)
-		answer.text = "It was not done: the task or queue is no longer as it was when the page was loaded, or Redis did not answer. Load the page again.\n"
+		answer.text = "Nothing was changed: the task or queue has changed since the page was loaded, or Redis did not answer. Reload the page.\n"
 		answer.write(w)
 		return
 	}
-	done(nil)
-	log.Info().Msg("changed in asynq's web UI")
-	if h.options.Announce != nil && c.What != "pause-queue" {
+	var failed struct {
+		IDs []string `json:"error_ids"`
+	}
+	if json.Unmarshal([]byte(answer.text), &failed) == nil && len(failed.IDs) > 0 {
+		done(errNotDone)
+		log.Warn().Int("failed", len(failed.IDs)).Msg("changed in part in asynq's web UI")
+	} else {
+		done(nil)
+		log.Info().Msg("changed in asynq's web UI")
+	}
+	if h.options.Announce != nil && c.Customer != "" && c.What != "pause-queue" {
 		if err := h.options.Announce(r.Context(), c.Customer); err != nil {
 			log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the customer's lanes could not be woken after a change in asynq's web UI; they find out by themselves")
 		}

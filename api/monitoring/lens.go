@@ -4,15 +4,12 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/seekout/icims-export/tasks"
 )
 
-// lens is the Redis client that asynqmon looks through: it shows our queues that are in
-// use, and a task that is missing does not hide all others.
+// lens is the Redis client that asynqmon looks through: it shows our queues alone, and a
+// task that has lost its hash does not hide all others.
 type lens struct{ redis.UniversalClient }
 
 // Close leaves the client open: it is not the web UI's.
@@ -27,13 +24,7 @@ func (l lens) SMembers(ctx context.Context, key string) *redis.StringSliceCmd {
 	if key != allQueues || all.Err() != nil {
 		return all
 	}
-	ours := slices.DeleteFunc(slices.Sorted(slices.Values(all.Val())), func(name string) bool { return !isQueue.MatchString(name) })
-	inUse, err := tasks.Lively(ctx, l.UniversalClient, ours, time.Now())
-	if err != nil {
-		all.SetErr(err)
-		return all
-	}
-	all.SetVal(inUse)
+	all.SetVal(slices.DeleteFunc(slices.Sorted(slices.Values(all.Val())), func(name string) bool { return !isQueue.MatchString(name) }))
 	return all
 }
 

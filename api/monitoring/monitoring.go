@@ -1,9 +1,3 @@
-// Package monitoring serves asynq's web UI, asynqmon, so that it can stand beside the
-// console: it shows no more of a task than whose it is, it changes only what the ledger
-// does not mind, and nothing of it comes from outside.
-//
-// It asks nobody who they are. Whoever mounts it does, and keeps requests from other
-// sites away.
 package monitoring
 
 import (
@@ -26,11 +20,11 @@ type Options struct {
 	// MayOperate reports whether who makes the request may change something. Nil: nobody
 	// may.
 	MayOperate func(*http.Request) bool
-	// Journal is told of each change before it is made; where it fails nothing is
-	// changed. What it returns is told how the change went. Nil: nobody is told.
+	// Journal enters a change in the audit log before it is made; if it fails, nothing is
+	// changed. What it returns is called with how the change went. Nil: no audit log.
 	Journal func(*http.Request, Change) (done func(error), err error)
-	// Announce wakes a customer's lanes after a change. Nil: they find out by
-	// themselves, within ten minutes.
+	// Announce wakes a customer's lanes after a change. Nil: they find out by themselves,
+	// within ten minutes.
 	Announce func(ctx context.Context, customer string) error
 	Log      zerolog.Logger
 }
@@ -45,8 +39,8 @@ type Handler struct {
 	shared        shared
 }
 
-// New returns the web UI. It fails where asynqmon's page is not made as it is known to
-// be, so that a version which is would be noticed.
+// New returns the web UI. It fails if asynqmon's page is not made as expected, so that a
+// new version of it is noticed.
 func New(o Options) (*Handler, error) {
 	if o.Redis == nil || !strings.HasPrefix(o.Path, "/") || strings.HasSuffix(o.Path, "/") {
 		return nil, errors.New("the web UI needs a Redis, and a path like /monitoring")
@@ -64,13 +58,12 @@ func New(o Options) (*Handler, error) {
 	return h, nil
 }
 
-// settings are those of asynqmon. Without an address of a Prometheus it has no page of
-// metrics.
+// settings are those of asynqmon. Without a Prometheus it has no page of metrics.
 func (h *Handler) settings(readOnly bool) asynqmon.Options {
 	return asynqmon.Options{
 		RootPath: h.options.Path, RedisConnOpt: connection{lens{h.options.Redis}}, ReadOnly: readOnly,
-		PayloadFormatter: asynqmon.PayloadFormatterFunc(showPayload),
-		ResultFormatter:  asynqmon.ResultFormatterFunc(showResult),
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(formatPayload),
+		ResultFormatter:  asynqmon.ResultFormatterFunc(formatResult),
 	}
 }
 
@@ -94,9 +87,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mayOperate := h.options.MayOperate != nil && h.options.MayOperate(r)
 	switch {
 	case !under || path != "" && path[0] != '/':
-		refuse(w, http.StatusNotFound, "Nothing is here.")
+		refuse(w, http.StatusNotFound, "Page not found.")
 	case !look && !mayOperate:
-		refuse(w, http.StatusForbidden, "You may only look here: a change needs a key with the scope operate.")
+		refuse(w, http.StatusForbidden, "Changes need an API key with the scope operate.")
 	case isAPI && (api == "" || api[0] == '/'):
 		h.serveAPI(w, r, api)
 	case !look:

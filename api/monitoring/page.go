@@ -9,12 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
-
-	"golang.org/x/net/html"
 )
 
 // The frame is what we put around asynqmon's page.
@@ -39,48 +38,36 @@ type page struct {
 	Nonce string
 }
 
-// adopt takes over asynqmon's page: what it links to becomes files of ours, and the
-// scripts that stand in it as well. Links that lead outside are left out, which are those
-// to a font; a script from outside is an error.
+var (
+	script = regexp.MustCompile(`(?s)<script(?: src="([^"]*)")?>(.*?)</script>`)
+	icon   = regexp.MustCompile(`<link rel="icon"[^>]* href="([^"]*)"`)
+)
+
+// adopt takes over asynqmon's page: its scripts and icons become files of ours, also the
+// scripts that stand in it. Its other links are left out, which are those to a font. A
+// script from outside is an error.
 func (h *Handler) adopt(inner http.Handler) (*page, error) {
 	p := &page{Path: h.options.Path, Style: h.addInline("frame", ".css", frameStyle), Scripts: []string{h.addInline("frame", ".js", frameScript)}}
-	z := html.NewTokenizer(&askInner(inner, http.MethodGet, &url.URL{Path: h.options.Path}).body)
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			if !errors.Is(z.Err(), io.EOF) {
-				return nil, fmt.Errorf("asynqmon's page: %w", z.Err())
-			}
-			if len(p.Scripts) < 3 || len(p.Icons) == 0 {
-				return nil, errors.New("asynqmon's page has no scripts or no icons: is it another version?")
-			}
-			return p, nil
-		case html.StartTagToken, html.SelfClosingTagToken:
-			token := z.Token()
-			var err error
-			switch {
-			case token.Data == "script" && attribute(token, "src") == "" && z.Next() == html.TextToken:
-				p.Scripts = append(p.Scripts, h.addInline("inline", ".js", bytes.Clone(z.Text())))
-			case token.Data == "script":
-				p.Scripts, err = h.addLinked(inner, p.Scripts, attribute(token, "src"))
-			case token.Data == "link" && attribute(token, "rel") == "icon":
-				p.Icons, err = h.addLinked(inner, p.Icons, attribute(token, "href"))
-			}
-			if err != nil {
-				return nil, err
-			}
-		default:
+	text := askInner(inner, http.MethodGet, &url.URL{Path: h.options.Path}, nil).body.Bytes()
+	scripts := script.FindAllSubmatch(text, -1)
+	icons := icon.FindAllSubmatch(text, -1)
+	if len(scripts) < 2 || len(scripts) != bytes.Count(text, []byte("<script")) || len(icons) == 0 {
+		return nil, errors.New("asynqmon's page is not made as expected: is it another version?")
+	}
+	var err error
+	for _, m := range scripts {
+		if address := string(m[1]); address == "" {
+			p.Scripts = append(p.Scripts, h.addInline("inline", ".js", m[2]))
+		} else if p.Scripts, err = h.addLinked(inner, p.Scripts, address); err != nil {
+			return nil, err
 		}
 	}
-}
-
-func attribute(token html.Token, name string) string {
-	for _, a := range token.Attr {
-		if a.Key == name {
-			return a.Val
+	for _, m := range icons {
+		if p.Icons, err = h.addLinked(inner, p.Icons, string(m[1])); err != nil {
+			return nil, err
 		}
 	}
-	return ""
+	return p, nil
 }
 
 // addInline makes a file of a text, and returns its address.
@@ -99,13 +86,13 @@ func (h *Handler) addLinked(inner http.Handler, list []string, address string) (
 		return nil, fmt.Errorf("asynqmon's page loads %q from outside", address)
 	}
 	path = "/" + path
-	text := askInner(inner, http.MethodGet, &url.URL{Path: address})
+	text := askInner(inner, http.MethodGet, &url.URL{Path: address}, nil)
 	if text.status != http.StatusOK || isPage(text) {
 		return nil, fmt.Errorf("asynqmon does not serve %q", address)
 	}
 	h.files[path] = newFile(path, text.body.Bytes())
 	// The licences of what is in a script go with it.
-	if licence := askInner(inner, http.MethodGet, &url.URL{Path: address + ".LICENSE.txt"}); licence.status == http.StatusOK && !isPage(licence) {
+	if licence := askInner(inner, http.MethodGet, &url.URL{Path: address + ".LICENSE.txt"}, nil); licence.status == http.StatusOK && !isPage(licence) {
 		h.files[path+".LICENSE.txt"] = newFile(path+".LICENSE.txt", licence.body.Bytes())
 	}
 	return append(list, address), nil
@@ -117,8 +104,15 @@ func isPage(s *seen) bool {
 	return bytes.HasPrefix(bytes.ToLower(s.body.Bytes()), []byte("<!doctype html"))
 }
 
+// notHere are pages of asynqmon that show nothing of icims-export.
+var notHere = []string{"/schedulers", "/redis", "/q/metrics"}
+
 // serveUI serves a file, or the page, which shows by itself what the address asks for.
 func (h *Handler) serveUI(w http.ResponseWriter, r *http.Request, path string, p *page) {
+	if slices.Contains(notHere, path) {
+		http.Redirect(w, r, h.options.Path, http.StatusSeeOther)
+		return
+	}
 	if f := h.files[path]; f != nil {
 		f.serve(w, r)
 		return

@@ -32,7 +32,7 @@ const (
 
 // telltales are parts of made-up people, and a password, that must appear nowhere. They are
 // long enough, or written so, that no ID and no fraction of a second holds one by chance.
-var telltales = []string{"Ana", "Duarte", "person-0", "cand-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
+var telltales = []string{"Ana", "Duarte", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
 // newHandler returns the web UI over a Redis, for somebody who may operate.
 func newHandler(t *testing.T, client redis.UniversalClient, change ...func(*Options)) *Handler {
@@ -58,7 +58,13 @@ func onlyLook(o *Options) { o.MayOperate = nil }
 // call makes a request of the web UI; header are names and values in turn.
 func call(t *testing.T, h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, "http://console.test"+target, http.NoBody)
+	return send(t, h, method, target, "", header...)
+}
+
+// send is call with a body.
+func send(t *testing.T, h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, "http://console.test"+target, strings.NewReader(body))
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}

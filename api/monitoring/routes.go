@@ -4,94 +4,114 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// What the names of our queues and tasks are made of. Others are not served: something
-// else that uses this Redis may put anything into them.
+// What the names of our queues and tasks are made of. Others are not served: another
+// program that uses this Redis may put anything into them.
 const (
-	queueName = `icims:([0-9]{1,18})(?::express)?`
-	taskName  = `[0-9]{1,18}:[a-z2-7]{16}:[0-9]{1,9}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+	queueName = `icims:(?:([0-9]{1,18})(?::express|:large)?|control|intake)`
+	// An export's task, which may have a substitute; a control task; a producer's own.
+	taskName = `(?:refused:)?[a-z2-7]{26}|refused:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{1,18}:[a-z2-7]{16}(?::[0-9a-z]{1,13})?|[0-9]{1,18}:[a-z_]{1,20}:[a-z2-7]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
 )
 
 // route is a part of asynqmon's API that is served.
 type route struct {
 	method string
 	path   *regexp.Regexp
-	// what is what a change does, by the name that the journal gives it; empty for looking.
+	// what is what a change does, by the name that the audit log gives it; empty for
+	// looking.
 	what string
-	// own answers in place of asynqmon, where that would tell too much.
-	own func(*Handler, http.ResponseWriter, *http.Request)
+	// batch: the tasks are named in the body.
+	batch bool
 	// shared: the answer is the same for all, and takes some time.
 	shared bool
 }
 
 func under(pattern string) *regexp.Regexp {
-	pattern = strings.NewReplacer("QUEUE", queueName, "TASK", taskName).Replace(pattern)
-	return regexp.MustCompile(`\A` + pattern + `\z`)
+	return regexp.MustCompile(`\A` + strings.NewReplacer("QUEUE", `(?P<queue>`+queueName+`)`, "TASK", `(?P<task>`+taskName+`)`).Replace(pattern) + `\z`)
 }
 
-// served lists all of asynqmon's API that is served; nothing else is. Of the changes
-// those are served that the ledger does not mind: TestTheWebUIBreaksNothing.
+// served lists the parts of asynqmon's API that are served; nothing else is. Of the changes
+// these lose nothing: the ledger keeps every export, and the sweep enqueues those again
+// that have lost their task (TestTheWebUIBreaksNothing). Left out are:
+//
+//   - archive_all, which leaves tasks behind that nobody can remove (ADR 10);
+//   - deleting a queue, which the sweep does for those that nobody uses;
+//   - canceling an active task, which only repeats its export;
+//   - groups, schedulers and metrics, which are not used; the page about Redis, which
+//     shows where Redis is.
 var served = []route{
 	{method: http.MethodGet, path: under(`/queues`), shared: true},
 	{method: http.MethodGet, path: under(`/queue_stats`), shared: true},
+	{method: http.MethodGet, path: under(`/servers`), shared: true},
 	{method: http.MethodGet, path: under(`/queues/QUEUE`)},
 	{method: http.MethodGet, path: under(`/queues/QUEUE/(?:active|pending|scheduled|retry|archived|completed)_tasks`)},
-	{method: http.MethodGet, path: under(`/queues/QUEUE/tasks/(TASK)`)},
-	{method: http.MethodGet, path: under(`/queues/QUEUE/groups`)},
-	{method: http.MethodGet, path: under(`/servers`), shared: true},
-	{method: http.MethodGet, path: under(`/scheduler_entries`), own: (*Handler).noSchedulers},
-	{method: http.MethodGet, path: under(`/redis_info`), own: (*Handler).redisInfo},
+	{method: http.MethodGet, path: under(`/queues/QUEUE/tasks/TASK`)},
 
 	{method: http.MethodPost, path: under(`/queues/QUEUE:pause`), what: "pause-queue"},
 	{method: http.MethodPost, path: under(`/queues/QUEUE:resume`), what: "resume-queue"},
-	{method: http.MethodPost, path: under(`/queues/QUEUE/(?:scheduled|retry|archived)_tasks/(TASK):run`), what: "run-task"},
+
+	{method: http.MethodPost, path: under(`/queues/QUEUE/(?:scheduled|retry|archived)_tasks/TASK:run`), what: "run-task"},
+	{method: http.MethodPost, path: under(`/queues/QUEUE/(?:scheduled|retry|archived)_tasks:batch_run`), what: "run-tasks", batch: true},
+	{method: http.MethodPost, path: under(`/queues/QUEUE/(?P<state>scheduled|retry|archived)_tasks:run_all`), what: "run-all-tasks"},
+
+	{method: http.MethodPost, path: under(`/queues/QUEUE/(?:pending|scheduled|retry)_tasks/TASK:archive`), what: "archive-task"},
+	{method: http.MethodPost, path: under(`/queues/QUEUE/(?:pending|scheduled|retry)_tasks:batch_archive`), what: "archive-tasks", batch: true},
+
+	{method: http.MethodDelete, path: under(`/queues/QUEUE/(?:pending|scheduled|retry|archived|completed)_tasks/TASK`), what: "delete-task"},
+	{method: http.MethodPost, path: under(`/queues/QUEUE/(?:pending|scheduled|retry|archived|completed)_tasks:batch_delete`), what: "delete-tasks", batch: true},
+	{method: http.MethodDelete, path: under(`/queues/QUEUE/(?P<state>pending|scheduled|retry|archived|completed)_tasks:delete_all`), what: "delete-all-tasks"},
 }
 
-// routeOf finds the route of a request, and what its path holds: the customer, and the
-// task if there is one.
-func routeOf(method, path string) (r route, customer, task string, found bool) {
+// routeOf finds the route of a request, and the change that its path asks for.
+func routeOf(method, path string) (r route, c Change, found bool) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	for _, r := range served {
-		if r.method != method {
+		m := r.path.FindStringSubmatch(path)
+		if r.method != method || m == nil {
 			continue
 		}
-		if m := r.path.FindStringSubmatch(path); m != nil {
-			m = append(m, "", "")
-			return r, m[1], m[2], true
+		part := func(name string) string {
+			if i := r.path.SubexpIndex(name); i > 0 {
+				return m[i]
+			}
+			return ""
 		}
+		c := Change{What: r.what, Queue: part("queue"), State: part("state")}
+		if of := isQueue.FindStringSubmatch(c.Queue); of != nil {
+			c.Customer = of[1]
+		}
+		if task := part("task"); task != "" {
+			c.Tasks = []string{task}
+		}
+		return r, c, true
 	}
-	return route{}, "", "", false
+	return route{}, Change{}, false
 }
 
-// notServed is the refusal of what nobody has thought of.
-const notServed = "This part of asynq's web UI is not served here."
+// notServed is the refusal of what has no other.
+const notServed = "This part of asynq's web UI is not available in icims-export."
 
-// refusals say what to do in place of what is not served.
+// refusals say what to do instead.
 var refusals = []struct {
 	path     *regexp.Regexp
 	sentence string
 }{
 	{
 		regexp.MustCompile(`cancel(_all)?$`),
-		"Cancelling a task would only repeat its export. To end exports that wait: icims-export cancel, or the page /batches.",
+		"Canceling a task only repeats its export. To cancel exports, use icims-export cancel or the page /batches.",
 	},
 	{
-		regexp.MustCompile(`run(_all)?$`),
-		"Tasks are run one by one here. Exports go on by themselves when they are due; a customer whose exports are held back is on the page /lanes, and in icims-export lanes.",
-	},
-	{
-		regexp.MustCompile(`_tasks`),
-		"Tasks are neither archived nor deleted here: their exports would only get new ones, later. To give exports up: icims-export cancel or the page /batches; for dead letters icims-export dead discard or the page /dead-letters.",
+		regexp.MustCompile(`archive_all$`),
+		"asynq cannot archive many tasks at once without leaving some behind. To cancel exports, use icims-export cancel or the page /batches.",
 	},
 	{
 		regexp.MustCompile(`^/queues/[^/]+$`),
-		"Queues are not deleted here: exports would have to wait until they are found missing. One that nobody uses leaves the list after a day. To hold a customer back: icims-export pause, or the page /lanes.",
+		"Queues are not deleted here. icims-export removes a queue that has been empty for a day. To hold a customer back, pause its queues, or use icims-export pause or the page /lanes.",
 	},
 }
 
@@ -104,8 +124,8 @@ func refusalOf(path string) string {
 	return notServed
 }
 
-// longestPage is how many tasks a page may have. asynq reads a page in one script, and
-// for a page of none it would read all.
+// longestPage is how many tasks a page may have. asynq reads a page in one script, and for
+// a page of none it would read all.
 const longestPage, lastPage = 100, 1_000_000
 
 // queryOf is all of a request's query that asynqmon gets to see.
@@ -121,25 +141,17 @@ func queryOf(asked url.Values) string {
 
 // serveAPI answers a request for asynqmon's API.
 func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
-	route, customer, task, found := routeOf(r.Method, path)
+	route, change, found := routeOf(r.Method, path)
 	switch {
 	case !found && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		refuse(w, http.StatusNotFound, "There is no such queue or task of icims-export's, or it is not served here.")
+		refuse(w, http.StatusNotFound, "There is no such queue or task of icims-export.")
 	case !found:
 		refuse(w, http.StatusForbidden, refusalOf(path))
-	case route.own != nil:
-		route.own(h, w, r)
 	case route.what != "":
-		h.change(w, r, path, Change{What: route.what, Customer: customer, Queue: queueOf(path), Task: task})
+		h.change(w, r, path, route, change)
 	case route.shared:
-		h.shared.answer(path, func() reply { return h.ask(r, path) }).write(w)
+		h.shared.answer(path, func() reply { return h.ask(r, path, nil) }).write(w)
 	default:
-		h.ask(r, path).write(w)
+		h.ask(r, path, nil).write(w)
 	}
-}
-
-// queueOf is the queue that a path names.
-func queueOf(path string) string {
-	name := slices.Collect(strings.SplitSeq(path, "/"))[2]
-	return strings.TrimSuffix(strings.TrimSuffix(name, ":pause"), ":resume")
 }

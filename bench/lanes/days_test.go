@@ -16,7 +16,7 @@ import (
 func BenchmarkDays(b *testing.B) {
 	unusedOf := regexp.MustCompile(`day \d+: own (\d+), others (\d+), over (\d+), unused (\d+) of (\d+)`)
 	for b.Loop() {
-		days := exec.CommandContext(b.Context(), "go", "test", "-count=1", "-v", "-run", "^TestThreeDaysOfBudget$", "github.com/seekout/icims-export/worker")
+		days := exec.CommandContext(b.Context(), "go", "test", "-count=1", "-v", "-run", "^TestThreeDaysOfBudget$", "github.com/seekout/icims-export/worker/limiter")
 		days.Env = append(os.Environ(), "DAYS_SEEDS="+strconv.Itoa(*rounds))
 		out, err := days.CombinedOutput()
 		if err != nil {

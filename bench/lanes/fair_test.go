@@ -62,7 +62,8 @@ func busyWithin(b *testing.B) {
 	table.Note("  Redis commands/s of all processes", figures.Exactly(float64(seen.total)/look.Seconds()), "%.0f", "")
 	table.Say("  kinds", shown(seen.kinds, look.Seconds()))
 	table.Note("  processor time of the workers together", cpu, "%.0f", " % of a CPU")
-	r.noteProcess("busy")
+	table.Note("  connections to Redis", figures.Exactly(float64(r.connections())), "%.0f", " a process")
+	table.Note("  memory of a process", figures.Exactly(figures.ResidentMB(r.workers[0].PID())), "%.0f", " MB")
 	r.noteOver()
 	table.Note("  goroutines of a process, busy", figures.Exactly(float64(r.goroutines(0))), "%.0f", "")
 }

@@ -22,6 +22,7 @@ var (
 	rounds    = flag.Int("rounds", 5, "how often each figure is measured")
 	processes = flag.Int("processes", 4, "worker processes")
 	rated     = flag.Int("rated", 20_000, "exports of the customer whose rate is measured")
+	fresh     = flag.Int("fresh", 2_000, "new candidates of a batch whose calls are counted")
 	crowd     = flag.Int("crowd", 100_000, "exports that a neighbour has waiting")
 	colleague = flag.Int("colleague", 20_000, "exports that a colleague of the same customer has waiting")
 	many      = flag.Int("many", 1_000_000, "exports waiting in the long queue")

@@ -35,6 +35,9 @@ const (
 type account struct {
 	customer string
 	limits   store.Limits
+	// ignoresCase: its exact search finds an address in another case, and verification
+	// has found that out.
+	ignoresCase bool
 }
 
 // accounts makes n customers with the same limits.
@@ -42,7 +45,7 @@ func accounts(n int, limits store.Limits) []account {
 	const first = 10_001
 	all := make([]account, n)
 	for i := range all {
-		all[i] = account{fmt.Sprint(first + i), limits}
+		all[i] = account{customer: fmt.Sprint(first + i), limits: limits}
 	}
 	return all
 }
@@ -61,6 +64,7 @@ type rig struct {
 	ledger   *store.Ledger
 	producer *tasks.Client
 	sim      *simulator
+	profile  func(*store.TenantProfile) // what verification has found out besides
 	workers  []*child.Process
 	started  int // workers so far
 }
@@ -76,7 +80,9 @@ func newRig(b *testing.B, customers []account) *rig {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := &rig{b: b, dir: dir, binary: binary, server: redistest.Start(b)}
+	r := &rig{b: b, dir: dir, binary: binary, server: redistest.Start(b), profile: func(p *store.TenantProfile) {
+		p.IgnoresCase = store.AnswerOf(customers[0].ignoresCase)
+	}}
 	b.Cleanup(func() {
 		if *keep || b.Failed() {
 			b.Logf("logs are kept in %s", dir)
@@ -158,7 +164,7 @@ func (r *rig) launch(name string, cmd *exec.Cmd) *child.Process {
 // start starts n workers, for verified connections, and waits until they serve.
 func (r *rig) start(n int) {
 	r.b.Helper()
-	testrig.VerifyFile(r.b, r.ledger, filepath.Join(r.dir, "connections.yml"), r.env)
+	testrig.VerifyFile(r.b, r.ledger, filepath.Join(r.dir, "connections.yml"), r.env, r.profile)
 	first := len(r.workers)
 	for range n {
 		r.started++
@@ -202,6 +208,14 @@ func (r *rig) lanes() (open int) {
 		open += strings.Count(log, `"lane opened"`) - strings.Count(log, `"lane closed"`)
 	}
 	return open
+}
+
+// lanesOpened counts the lanes that were opened so far, by the workers' logs.
+func (r *rig) lanesOpened() (n int) {
+	for _, w := range r.workers {
+		n += strings.Count(r.log(w), `"lane opened"`)
+	}
+	return n
 }
 
 // within polls until the condition holds, and reports whether it did in time.

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAPIKeyIsMadeListedAndRevoked(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	r := w.call("apikeys", "new", "--name=console", "--scope=read,export", "--customer=1234", "--customer=77", "--expires=90d", "--who=ana", "--why=the new console")
 	r.wantStatus(t, statusDone)
@@ -69,6 +70,7 @@ func TestAPIKeyIsMadeListedAndRevoked(t *testing.T) {
 }
 
 func TestAPIKeyThatIsNotClearIsNotMade(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	for name, tt := range map[string]struct {
 		args []string
@@ -102,6 +104,7 @@ func TestAPIKeyThatIsNotClearIsNotMade(t *testing.T) {
 // A revocation goes through when the journal cannot be written, and says that it is not
 // there; so it does when Redis is full.
 func TestRevocationNeedsNoLog(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		harm func(*ward) error
 		says bool

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAuditReportsRemovedJournalEntries(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.call("pause", "1234", "--why=maintenance").wantStatus(t, statusDone)
 	w.call("resume", "1234", "--why=done").wantStatus(t, statusDone)

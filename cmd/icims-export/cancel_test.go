@@ -15,6 +15,7 @@ import (
 var toCancel = flag.Int("cancel", 2000, "how many exports TestCancelMany cancels")
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	batch, ids := w.accept("1234", 1709, 0, 5)
 	other, _ := w.accept("1234", 1709, 10, 2)
@@ -57,6 +58,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestCancelTellsOfPeopleLeftInICIMS(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	batch, ids := w.accept("1234", 1709, 0, 2)
 	c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: ids[0]}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
@@ -74,6 +76,7 @@ func TestCancelTellsOfPeopleLeftInICIMS(t *testing.T) {
 }
 
 func TestCancelMany(t *testing.T) {
+	t.Parallel()
 	many := *toCancel
 	w := newWard(t)
 	batch, _ := w.accept("1234", 1709, 0, many)

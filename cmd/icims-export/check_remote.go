@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/readback"
@@ -44,11 +43,11 @@ func areLeft(n int) string {
 // readBack asks for the read-back, and waits until it has ended.
 func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.Plan) (*readback.ReadBack, error) {
 	var (
-		e      store.Errand
+		e      store.ControlTask
 		joined bool
 	)
 	err := o.journalled(ctx, &store.JournalEntry{What: "check --remote", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		e, joined, err = o.Ledger.AskErrand(ctx, c.Customer, store.ErrandReadBack, plan.Args, whoIs(c.Who))
+		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlReadBack, plan.Args, whoIs(c.Who))
 		return err
 	})
 	if err != nil {
@@ -57,8 +56,15 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 	if joined {
 		o.p.sayf("A read-back that %s asked for is running already; this follows it.", prose.Printable(e.By))
 	}
-	f := &readBackFollower{operator: o, progress: newProgress(o.p)}
-	v, err := f.follow(ctx, e, c.Wait)
+	var v readback.ReadBack
+	f := &controlFollower{operator: o, what: "read-back", progress: newProgress(o.p)}
+	err = f.follow(ctx, e, c.Wait, func(t store.ControlTask) (err error) {
+		if v, err = readback.View(t); err != nil {
+			return f.lost(err)
+		}
+		f.progress.show(fmt.Sprintf("Reading back: %s of %s", prose.Grouped(v.Report.Read), readback.People(v.People)))
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -66,56 +72,6 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 		return nil, failed("nothing was read back: %s %s", v.Problem, v.Remedy)
 	}
 	return &v, nil
-}
-
-// readBackFollower shows a read-back while it runs.
-type readBackFollower struct {
-	*operator
-
-	progress *progress
-	lonely   bool
-}
-
-// follow returns the read-back when it has ended.
-func (f *readBackFollower) follow(ctx context.Context, e store.Errand, wait time.Duration) (readback.ReadBack, error) {
-	defer f.progress.end()
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, errWaited)
-	defer cancel()
-	start := time.Now()
-	for {
-		v, err := readback.View(e)
-		if err != nil {
-			return v, f.lost(err)
-		}
-		f.progress.show(fmt.Sprintf("Reading back: %s of %s", prose.Grouped(v.Report.Read), readback.People(v.People)))
-		if e.State.Ended() {
-			return v, nil
-		}
-		if e.State == store.ErrandWaiting && time.Since(start) >= lonely {
-			f.alone(ctx)
-		}
-		next, stop := context.WithTimeout(ctx, lonely)
-		e, err = f.Ledger.AwaitErrand(next, e)
-		stop()
-		switch {
-		case ctx.Err() != nil:
-			f.progress.end()
-			return v, failed("the read-back has not ended and goes on without this; give the command again to follow it")
-		case err != nil:
-			return v, f.lost(err)
-		}
-	}
-}
-
-// alone says once that there is nobody to do it.
-func (f *readBackFollower) alone(ctx context.Context) {
-	fleet, err := f.Ledger.Fleet(ctx)
-	if err != nil || fleet.Alive() || f.lonely {
-		return
-	}
-	f.lonely = true
-	f.progress.end()
-	f.p.sayf("No active workers. Start one with icims-export worker; this waits for it.")
 }
 
 func whyIncomplete(v readback.ReadBack) string {

@@ -31,6 +31,7 @@ func (w *ward) exported(n int) {
 }
 
 func TestCheckRemoteShowsTheCostAndThenEachField(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.call("check", "--customer=1234", "--remote", "--yes").wantStatus(t, statusDone)
 	w.exported(6)
@@ -62,6 +63,7 @@ func TestCheckRemoteShowsTheCostAndThenEachField(t *testing.T) {
 }
 
 func TestCheckRemoteEndsWithThreeWhereAFieldIsNotThere(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.exported(6)
 	for _, p := range w.tenant.People() {
@@ -83,6 +85,7 @@ func TestCheckRemoteEndsWithThreeWhereAFieldIsNotThere(t *testing.T) {
 }
 
 func TestCheckRemoteRefusesWhatTheDaysCallsDoNotSuffice(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.exported(3)
 	// The next calls tell that few are left.
@@ -97,6 +100,7 @@ func TestCheckRemoteRefusesWhatTheDaysCallsDoNotSuffice(t *testing.T) {
 }
 
 func TestCheckRemoteSaysWhyItStopped(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.exported(2)
 	w.tenant.SetPassword("another one")

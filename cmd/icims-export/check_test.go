@@ -13,6 +13,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	jobless, _, ids := w.sorrows()
 	t.Run("a sound ledger is clean, with its sums", func(t *testing.T) {
@@ -93,6 +94,7 @@ func redisZ(at time.Time, member string) redis.Z {
 
 // An audit tells which settings of Redis are a risk, and which nobody could check.
 func TestAuditTellsRisksOfRedis(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		options []redistest.Option
 		says    []string

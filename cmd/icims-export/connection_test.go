@@ -19,8 +19,8 @@ func (b *bench) portal(n string) string {
 }
 
 func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
-	t.Setenv("WRONG_PASSWORD", "not-"+testPassword)
 	secrets := []string{testPassword, "not-" + testPassword}
 	calls := func(status int, args ...string) result {
 		t.Helper()
@@ -108,6 +108,7 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 }
 
 func TestConnectionIsImportedFromTheFile(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.call("connection", "add", "1234", "--import", "source=Imported").wantStatus(t, statusDone)
 	c, err := w.ledger.Connection(t.Context(), "1234")
@@ -123,8 +124,8 @@ func TestConnectionIsImportedFromTheFile(t *testing.T) {
 
 // A worker without any file takes up what is entered and mended while it runs.
 func TestWorkerFollowsTheStoresConnections(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
-	t.Setenv("WRONG_PASSWORD", "not-"+testPassword)
 	add := []string{"connection", "add", "1234", "username=export-user", w.portal("1"), "limits.calls_per_second=500", "dummy_email_domain=dummies.example.com"}
 	w.connections = ""
 	w.call(append(add, "--password-env=WRONG_PASSWORD")...).wantStatus(t, statusDone)
@@ -169,6 +170,7 @@ func TestWorkerFollowsTheStoresConnections(t *testing.T) {
 
 // A worker may be started before there is any connection.
 func TestWorkerWaitsForItsFirstConnection(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.connections = ""
 	ctx, stop := context.WithCancel(t.Context())
@@ -224,9 +226,9 @@ func (w *ward) until(what string, holds func(store.StoredConnection) bool) {
 }
 
 func TestADryRunGoesByTheStoresConnection(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
-	t.Setenv("THE_PASSWORD", testPassword)
-	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "source=Sourced and kept", "--password-env=THE_PASSWORD", "--why=new").wantStatus(t, statusDone)
+	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "source=Sourced and kept", "--password-env=TEST_ICIMS_PASSWORD", "--why=new").wantStatus(t, statusDone)
 	file := filepath.Join(t.TempDir(), "one.ndjson")
 	if err := os.WriteFile(file, []byte(`{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"ana@example.com"}`), 0o600); err != nil {
 		t.Fatal(err)

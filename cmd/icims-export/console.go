@@ -38,7 +38,7 @@ func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (f
 	return func() { _ = queues.Close() }, nil
 }
 
-// noteChange enters a change that is asked for in asynq's web UI into the journal, and
+// noteChange enters a change that is requested in asynq's web UI in the audit log, and
 // returns what enters its end.
 func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (func(error), error) {
 	const longest = 5 * time.Second
@@ -46,12 +46,8 @@ func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (fun
 	enter := func(outcome store.JournalOutcome) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), longest)
 		defer cancel()
-		object := c.Queue
-		if c.Task != "" {
-			object = c.Task
-		}
 		return ledger.Note(ctx, store.JournalEntry{
-			At: time.Now(), Request: request, Outcome: outcome, Who: who.Name, Key: who.Key, What: "asynq " + c.What, Customer: c.Customer, Object: object,
+			At: time.Now(), Request: request, Outcome: outcome, Who: who.Name, Key: who.Key, What: "asynq " + c.What, Customer: c.Customer, Object: c.Object(),
 		})
 	}
 	if err := enter(store.JournalAsked); err != nil {

@@ -42,6 +42,7 @@ func listed(t *testing.T, r result) []string {
 }
 
 func TestDeadList(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	jobless, _, _ := w.sorrows()
 	for name, c := range map[string]struct {
@@ -110,6 +111,7 @@ func TestDeadList(t *testing.T) {
 }
 
 func TestDeadIsMisused(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	jobless, _, _ := w.sorrows()
 	for name, c := range map[string]struct {
@@ -149,6 +151,7 @@ func TestDeadIsMisused(t *testing.T) {
 }
 
 func TestDeadRetry(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	_, _, ids := w.sorrows()
 	t.Run("one by customer and export, with who and why in its story", func(t *testing.T) {
@@ -196,6 +199,7 @@ func TestDeadRetry(t *testing.T) {
 }
 
 func TestDeadTransfer(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	jobless, _, _ := w.sorrows()
 	w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--dry-run").wantAll(t, "8 dead letters would be chosen")
@@ -220,6 +224,7 @@ func TestDeadTransfer(t *testing.T) {
 }
 
 func TestDeadDiscard(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.sorrows()
 	r := w.call("dead", "discard", "--reason=icims_field_refused", "--why=bad addresses", "--who=somebody")
@@ -247,6 +252,7 @@ func redisKeys(t *testing.T, w *ward) []string {
 }
 
 func TestDeadShow(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	_, refused, ids := w.sorrows()
 	personal := []string{"Quillfeather", "Ottoline", "ottoline", "not welcome"}
@@ -289,6 +295,7 @@ func TestDeadShow(t *testing.T) {
 
 // After a sealing key was lost, a story that it sealed stands in the way of nothing.
 func TestDeadLettersWhoseStoryDoesNotOpenAreTakenCareOf(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	_, _, ids := w.sorrows()
 	key := "ix:{1234}:s:" + ids[0]

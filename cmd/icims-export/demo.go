@@ -111,7 +111,9 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer flush()
-	w := worker.New(client, ledger, demoSettings(), hosts, p.logger(zerolog.ErrorLevel))
+	settings := demoSettings()
+	settings.TaskRetention = p.settings.TaskRetention
+	w := worker.New(client, ledger, settings, hosts, p.logger(zerolog.ErrorLevel))
 	w.TraceTo(provider)
 	added, err := ledger.AddConnection(ctx, conn, "the demo", "to show how it works")
 	if err != nil {
@@ -127,7 +129,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer noMore()
-	serveErrands(w, p.settings)
+	serveControl(w, p.settings)
 	seen, err := c.metrics(ctx, p)
 	if err != nil {
 		return err
@@ -142,7 +144,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 
 	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
 	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known))
-	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider)), links: operate.LinksOf(conn, hosts), seen: seen, health: health}
+	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider), tasks.WithTaskRetention(p.settings.TaskRetention)), links: operate.LinksOf(conn, hosts), seen: seen, health: health}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 )
 
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	t.Run("the summary is one JSON object whose sums add up", func(t *testing.T) {
 		r := call(t, "demo", "--json", "--candidates=60")
 		r.wantStatus(t, statusDone)
@@ -54,6 +55,7 @@ func TestDemo(t *testing.T) {
 }
 
 func TestDemoServesTheAPIUntilItIsStopped(t *testing.T) {
+	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ready := make(chan struct{})

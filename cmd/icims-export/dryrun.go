@@ -14,11 +14,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
-	"github.com/seekout/icims-export/worker"
 )
 
 // preview is what would become of one candidate.
@@ -37,7 +38,7 @@ type estimate struct {
 
 	PerDay int `json:"calls_per_day"`
 	// Forecast is when it would be done, by what such exports cost lately.
-	Forecast store.Forecast `json:"forecast"`
+	Forecast forecast.Forecast `json:"forecast"`
 }
 
 // dryRun shows what an export would do. It writes nothing, neither to iCIMS nor
@@ -50,7 +51,7 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 		return err
 	}
 
-	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth, warnings: map[worker.Warning]int{}}
+	d := dryRun{command: c, p: p, conn: conn, operator: look, width: defaultWidth, warnings: map[mapping.Warning]int{}}
 	d.width, _ = terminal(p.stdout)
 	d.style = style{p.colours(p.stdout)}
 	if c.JSON {
@@ -129,7 +130,7 @@ type dryRun struct {
 	written  int
 	skips    int // that were shown
 	shown    int // candidates of whom what would be sent was shown
-	warnings map[worker.Warning]int
+	warnings map[mapping.Warning]int
 	estimate estimate
 }
 
@@ -164,8 +165,8 @@ func (d *dryRun) judge(payload tasks.Payload, before store.Marker, skip bool) pr
 		v.Skip = fmt.Sprintf("exported before, on %s, as person %d", before.ExportedAt.Local().Format("2006-01-02"), before.Person)
 		return v
 	}
-	var warnings []worker.Warning
-	v.Person, v.Workflow, warnings = worker.Preview(payload.Candidate, d.conn, d.command.Job, d.p.settings.DummyEmailDomain)
+	var warnings []mapping.Warning
+	v.Person, v.Workflow, warnings = mapping.Preview(payload.Candidate, d.conn, d.command.Job, d.p.settings.DummyEmailDomain)
 	for _, w := range warnings {
 		v.Warnings = append(v.Warnings, w.Text())
 		d.warnings[w]++
@@ -338,7 +339,7 @@ func (d *dryRun) writeOthers() {
 func (d *dryRun) foretell(ctx context.Context) []string {
 	e, customer := &d.estimate, d.command.Customer
 	kind := store.KindOf(d.command.Job, d.command.IncludeExported)
-	e.Forecast = store.Foretell(time.Now(), e.Demand(store.Costs{}, kind), store.Standing{}, d.conn.Limits)
+	e.Forecast = forecast.Of(time.Now(), e.Demand(store.Costs{}, kind), store.Standing{}, d.conn.Limits)
 	if d.operator == nil {
 		return nil
 	}

@@ -67,7 +67,7 @@ func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureRec
 	const pause = time.Second
 	conn, _ := o.Connection(ctx, c.Customer)
 	options := store.EraseOptions{Who: whoIs(c.Who), Why: c.Why, Settle: conn.Profile.SettleTime(o.p.settings.SettleTime)}
-	all, err := o.Ledger.Erase(ctx, c.Customer, c.Candidate, options)
+	all, err := o.Erase(ctx, c.Customer, c.Candidate, options)
 	for end := time.Now().Add(c.Patience); err == nil && !all.Complete && time.Now().Add(pause).Before(end); {
 		select {
 		case <-ctx.Done():
@@ -75,7 +75,7 @@ func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureRec
 		case <-time.After(pause):
 		}
 		var more store.ErasureReceipt
-		if more, err = o.Ledger.Erase(ctx, c.Customer, c.Candidate, options); err == nil {
+		if more, err = o.Erase(ctx, c.Customer, c.Candidate, options); err == nil {
 			all = all.With(more)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 )
 
 func TestErase(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	batch, ids := w.accept("1234", 1709, 0, 4)
 	w.kill("1234", "job_not_found", testrig.NoJob, ids[1])

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -339,10 +340,10 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 // exportResult is the JSON of an export.
 type exportResult struct {
 	tasks.Receipt
-	Result   *store.Batch      `json:"result,omitempty"`   // once it has ended
-	Forecast *store.Forecast   `json:"forecast,omitempty"` // until then
-	Waits    []string          `json:"waits,omitempty"`    // what keeps the exports, in sentences
-	Failed   []operate.Outcome `json:"failed,omitempty"`
+	Result   *store.Batch       `json:"result,omitempty"`   // once it has ended
+	Forecast *forecast.Forecast `json:"forecast,omitempty"` // until then
+	Waits    []string           `json:"waits,omitempty"`    // what keeps the exports, in sentences
+	Failed   []operate.Outcome  `json:"failed,omitempty"`
 	// JobWarning: the job may be the wrong one.
 	JobWarning string `json:"job_warning,omitempty"`
 	// InputLeft: rows of the input were not read, in a sentence.

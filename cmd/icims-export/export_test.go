@@ -20,6 +20,7 @@ const asCSV = "id,first_name,last_name,email,phone1_number,phone1_type,work1_emp
 	"c-2,Bartholomew,Nightingale,,,,,,\n"
 
 func TestExportWithEmbeddedRedis(t *testing.T) {
+	t.Parallel()
 	t.Run("candidates of an NDJSON file arrive, and refused rows show no values", func(t *testing.T) {
 		b := newBench(t)
 		file := b.file(t, "candidates.ndjson", candidates)
@@ -108,6 +109,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 }
 
 func TestInputThatBreaksOff(t *testing.T) {
+	t.Parallel()
 	for name, more := range map[string]string{"an export": "--json", "a dry run": "--dry-run"} {
 		t.Run(name+" says so, and not that Redis failed", func(t *testing.T) {
 			b := newBench(t)
@@ -122,6 +124,7 @@ func TestInputThatBreaksOff(t *testing.T) {
 }
 
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	t.Run("nothing is sent, and what would be is shown", func(t *testing.T) {
 		b := newBench(t)
 		file := b.file(t, "candidates.ndjson", candidates)
@@ -186,6 +189,7 @@ func TestDryRun(t *testing.T) {
 }
 
 func TestExportThroughAWorker(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	redis := miniredis.RunT(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -259,6 +263,7 @@ func TestExportThroughAWorker(t *testing.T) {
 }
 
 func TestExportRefusesOtherRowsUnderOneKey(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	export := func(name, content string) result {
 		return w.call("export", w.file(t, name, content), "--customer=1234", "--job="+testJob, "--idempotency-key=k", "--json")
@@ -292,6 +297,7 @@ func TestExportRefusesOtherRowsUnderOneKey(t *testing.T) {
 }
 
 func TestDryRunWritesNothingToRedis(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	redis := miniredis.RunT(t)
 	r := invoke(t.Context(), strings.NewReader(asCSV), b.shared(redis, "export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails", "--dry-run")...)
@@ -302,6 +308,7 @@ func TestDryRunWritesNothingToRedis(t *testing.T) {
 }
 
 func TestExportOfACustomerWithTooManyWaiting(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 7, 0, 3)
 	file := w.file(t, "candidates.ndjson", candidates)

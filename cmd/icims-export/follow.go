@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // follower waits for a batch to end and shows how it goes on.
@@ -29,7 +29,7 @@ type follower struct {
 	told    string
 	away    bool   // Redis cannot be read
 	waiting string // for the progress line
-	ahead   store.Forecast
+	ahead   forecast.Forecast
 }
 
 const (
@@ -78,7 +78,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		if time.Since(foretold) >= foretellEvery {
 			foretold = time.Now()
 			// What cannot be foretold is left out.
-			f.ahead, _ = f.ledger.Forecast(ctx, b, tasks.GoesExpress(b.Accepted), f.p.desk(nil, f.ledger, true).Limits(ctx, f.batch.Customer()))
+			f.ahead, _ = f.p.desk(nil, f.ledger, true).Forecast(ctx, b)
 		}
 		f.progress.show(f.line(b))
 		if !pause(ctx, tick) {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestFollow(t *testing.T) {
+	t.Parallel()
 	begin := func(t *testing.T, said *watch) (*miniredis.Miniredis, *follower, store.BatchID) {
 		t.Helper()
 		keys, err := store.NewKeyset()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -13,7 +14,7 @@ import (
 
 // prospect is when a batch will be done, and what keeps it.
 type prospect struct {
-	forecast store.Forecast
+	forecast forecast.Forecast
 	warnings []string
 }
 
@@ -33,7 +34,7 @@ func (p *process) prospectOf(ctx context.Context, desk *operate.Desk, b store.Ba
 }
 
 // json is the forecast, and nil where there is none.
-func (r *prospect) json() *store.Forecast {
+func (r *prospect) json() *forecast.Forecast {
 	if r == nil {
 		return nil
 	}

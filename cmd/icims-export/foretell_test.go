@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -14,12 +15,13 @@ import (
 // statusJSON is what status prints for programs.
 type statusJSON struct {
 	Batch    store.Batch
-	Forecast *store.Forecast
+	Forecast *forecast.Forecast
 	Warnings []string
 	Outcomes []operate.Outcome
 }
 
 func TestStatusForetells(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	b, ids := w.accept("1234", 1709, 0, 30)
 	w.accept("1234", 0, 30, 100)
@@ -27,18 +29,18 @@ func TestStatusForetells(t *testing.T) {
 	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("a batch that moves has an end that goes by its turns and its connection", func(t *testing.T) {
+	t.Run("a batch that moves has an end that goes by its place in the queue and its connection", func(t *testing.T) {
 		r := w.call("status", string(b), "--json")
 		r.wantStatus(t, statusFailed)
 		got := decode[statusJSON](t, r.out)
 		// The connection allows 500 calls a second.
-		if f := got.Forecast; f == nil || f.Calls != 62 || f.Ahead != 123 || f.PerDay != 10_000 || f.Done.IsZero() || time.Until(f.Done) > time.Second {
+		if f := got.Forecast; f == nil || f.Calls != 62 || f.Ahead != 62 || f.PerDay != 10_000 || f.Done.IsZero() || time.Until(f.Done) > time.Second {
 			t.Errorf("foretold is %+v", f)
 		}
 		if len(got.Warnings) != 0 || len(got.Outcomes) != 30 {
 			t.Errorf("got %s", r.out)
 		}
-		if r = w.call("status", string(b)); !strings.Contains(strings.Join(strings.Fields(r.errors), " "), "About 62 calls to go, and 61 of other batches in between; 10,000 of 10,000 left today; done within a minute.") {
+		if r = w.call("status", string(b)); !strings.Contains(strings.Join(strings.Fields(r.errors), " "), "About 62 calls to go; 10,000 of 10,000 left today; done within a minute.") {
 			t.Errorf("got %s", r.errors)
 		}
 	})
@@ -76,6 +78,7 @@ func TestStatusForetells(t *testing.T) {
 }
 
 func TestExportSaysWhatKeepsIt(t *testing.T) {
+	t.Parallel()
 	file := strings.SplitAfter(candidates, "\n")[0]
 	for name, c := range map[string]struct {
 		prepare  func(*ward)
@@ -102,7 +105,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 		}, "1234", "Customer 1234 is paused by ana until somebody resumes: go-live."},
 		"a closed lane": {func(w *ward) { w.called("1234", 1, 401) }, "1234", "Customer 1234: iCIMS refuses the user name or password, until"},
 		"no worker": {func(w *ward) {
-			if err := w.ledger.Farewell(w.t.Context(), "w-1"); err != nil {
+			if err := w.ledger.Leave(w.t.Context(), "w-1"); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "1234", "No active workers"},
@@ -138,6 +141,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 }
 
 func TestDryRunForetells(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
@@ -167,6 +171,7 @@ func TestDryRunForetells(t *testing.T) {
 }
 
 func TestProgressEnds(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		done    time.Duration // foretold, from now on; 0: not at all
 		waiting string

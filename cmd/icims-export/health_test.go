@@ -30,6 +30,7 @@ func answering(readyz int, body string) http.Handler {
 }
 
 func TestHealthTellsWhatAProcessAnswers(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		code   int
 		body   string
@@ -71,6 +72,7 @@ func (f *forward) now() time.Time {
 }
 
 func TestHealthTellsThatNobodyAnswers(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +140,7 @@ func TestHealthKnowsWhereTheProcessOfItsSettingsListens(t *testing.T) {
 }
 
 func TestHealthIsMisused(t *testing.T) {
+	t.Parallel()
 	redis := miniredis.RunT(t)
 	for _, args := range [][]string{
 		{"redis://" + redis.Addr()}, {"127.0.0.1:8080"}, {"http://user:secret@127.0.0.1"}, {"http://127.0.0.1", "--timeout=0s"}, {"--metrics-listen=nowhere"},

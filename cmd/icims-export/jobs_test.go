@@ -28,7 +28,7 @@ func (w *ward) work() {
 		w.t.Fatal(err)
 	}
 	at.SetConnections(conns.usable)
-	serveErrands(at, p.settings)
+	serveControl(at, p.settings)
 	if err := at.Start(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -36,6 +36,7 @@ func (w *ward) work() {
 }
 
 func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	r := w.call("jobs", "1234", "--wait=0s")
 	r.wantStatus(t, statusDone)
@@ -63,6 +64,7 @@ func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
 }
 
 func TestExportToAJobThatIsNotOnThePortalsIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.work()
 	w.call("jobs", "1234", "--wait=1m").wantStatus(t, statusDone)
@@ -83,6 +85,7 @@ func TestExportToAJobThatIsNotOnThePortalsIsWarnedOf(t *testing.T) {
 }
 
 func TestJobsThatCannotBeListed(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.call("jobs", "acme").wantStatus(t, statusMisused)
 	r := w.call("jobs", "99")

@@ -13,8 +13,8 @@ import (
 
 // Every command that changes something is in the journal before it does, and after.
 func TestCommandsWriteTheJournal(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
-	t.Setenv("THE_PASSWORD", testPassword)
 	_, refused, _ := w.sorrows()
 	file := filepath.Join(t.TempDir(), "one.ndjson")
 	if err := os.WriteFile(file, []byte(`{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"ana@example.com"}`), 0o600); err != nil {
@@ -25,8 +25,8 @@ func TestCommandsWriteTheJournal(t *testing.T) {
 		args []string
 		want string // what, outcome and customer of each entry after "asked"
 	}{
-		{[]string{"connection", "add", "1234", "username=u", w.portal("1"), "--password-env=THE_PASSWORD"}, "connection add done 1234"},
-		{[]string{"connection", "add", "1234", "username=u", w.portal("1"), "--password-env=THE_PASSWORD"}, "connection add refused 1234"},
+		{[]string{"connection", "add", "1234", "username=u", w.portal("1"), "--password-env=TEST_ICIMS_PASSWORD"}, "connection add done 1234"},
+		{[]string{"connection", "add", "1234", "username=u", w.portal("1"), "--password-env=TEST_ICIMS_PASSWORD"}, "connection add refused 1234"},
 		{edited, "connection edit done 1234"},
 		{[]string{"connection", "edit", "1234", "auth=smoke", "--why=because"}, "connection edit refused 1234"},
 		{[]string{"pause", "1234", "--why=because"}, "pause done 1234"},
@@ -62,6 +62,7 @@ func TestCommandsWriteTheJournal(t *testing.T) {
 }
 
 func TestJournalIsShown(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.call("journal").wantStatus(t, statusDone)
 	w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)

@@ -19,6 +19,7 @@ func (w *ward) keys() *store.Keyset {
 }
 
 func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 1709, 0, 40)
 	old := w.keys().Primary()
@@ -88,6 +89,7 @@ func (w *ward) keyChanges() string {
 }
 
 func TestKeyOnStandby(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	old := w.keys().Primary()
 	w.call("keys", "rotate", "--standby").wantStatus(t, statusDone)
@@ -105,6 +107,7 @@ func TestKeyOnStandby(t *testing.T) {
 }
 
 func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 1709, 0, 3)
 	w.call("keys", "rotate").wantStatus(t, statusDone) // enters the keyset
@@ -126,6 +129,7 @@ func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
 }
 
 func TestRotateWithoutRedis(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	r := call(t, "keys", "rotate", "--keyset="+b.keyset, "--redis-url=redis://127.0.0.1:1")
 	r.wantStatus(t, statusDone)

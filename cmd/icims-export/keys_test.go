@@ -10,6 +10,7 @@ import (
 )
 
 func TestKeysNew(t *testing.T) {
+	t.Parallel()
 	r := call(t, "keys", "new")
 	r.wantStatus(t, statusDone)
 	keys, err := store.ParseKeyset([]byte(r.out))
@@ -30,6 +31,7 @@ func TestKeysNew(t *testing.T) {
 }
 
 func TestKeysNewToAFile(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "keyset.json")
 	r := call(t, "keys", "new", "--to="+path)
@@ -75,6 +77,7 @@ func TestKeysNewToAFile(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
+	t.Parallel()
 	r := call(t, "version")
 	r.wantStatus(t, statusDone)
 	if !strings.HasPrefix(r.out, "icims-export ") || strings.Count(r.out, "\n") != 1 {
@@ -85,6 +88,7 @@ func TestVersion(t *testing.T) {
 // A keyset that every user of the machine can read is warned of, by each command that
 // reads it.
 func TestExposedKeysetIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	const warning = "can be read by every user of this machine: chmod 600 it"
 	for _, args := range [][]string{{"apikeys", "list"}, {"keys", "status"}, {"lanes"}, {"serve", "--api-tls-cert=/nowhere.pem", "--api-tls-key=/nowhere.pem"}} {

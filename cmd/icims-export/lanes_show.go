@@ -47,8 +47,8 @@ func (l shownLane) print(p *process) {
 	if !l.LastGood.IsZero() {
 		line("last good", "a call succeeded "+prose.When(l.LastGood))
 	}
-	for _, worker := range sortedKeys(l.Breakers) {
-		line("breaker", fmt.Sprintf("%s in worker %s: iCIMS fails, so that calls are suspended", l.Breakers[worker], worker))
+	for _, text := range l.BreakerTexts() {
+		line("breaker", text)
 	}
 	if len(l.PausedInWeb) > 0 {
 		line("paused", fmt.Sprintf("in %s: %s", operate.WebUI, strings.Join(l.PausedInWeb, " and ")))

@@ -11,19 +11,12 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/tasks"
 )
 
 // enqueue gives exports of a customer their tasks.
 func (w *ward) enqueue(customer string, ids ...string) {
 	w.t.Helper()
-	alarms := make([]tasks.Alarm, len(ids))
-	for i, id := range ids {
-		alarms[i].Export = id
-	}
-	if err := tasks.Enqueue(w.t.Context(), w.redis, w.ledger, customer, alarms...); err != nil {
-		w.t.Fatal(err)
-	}
+	testrig.Enqueue(w.t, w.redis, w.ledger, customer, ids...)
 }
 
 // called makes calls for a customer, and ends the last one with a status.
@@ -33,6 +26,7 @@ func (w *ward) called(customer string, n, status int) {
 }
 
 func TestLanes(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	t.Run("without any work it says so", func(t *testing.T) {
 		r := w.call("lanes")
@@ -97,10 +91,10 @@ func TestLanes(t *testing.T) {
 }
 
 func TestLanesListWhoeverIsPausedOrConnected(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
-	t.Setenv("THE_PASSWORD", testPassword)
 	w.call("pause", "77", "--why=not yet").wantStatus(t, statusDone)
-	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=THE_PASSWORD").wantStatus(t, statusDone)
+	w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=TEST_ICIMS_PASSWORD").wantStatus(t, statusDone)
 	for _, c := range []struct {
 		more []string
 		want string
@@ -116,6 +110,7 @@ func TestLanesListWhoeverIsPausedOrConnected(t *testing.T) {
 }
 
 func TestLanesFitTheTerminal(t *testing.T) {
+	t.Parallel()
 	r := lanes{operate.LaneList{Lanes: []operate.Lane{
 		{Customer: "1234", Hold: operate.Hold{State: operate.LaneOpen}, Express: 3, Bulk: 12_300, Active: 4, Later: 12, Oldest: 9000, Calls: operate.Calls{PerSecond: 4.91, MaxRate: 5, PerDay: 10_000, Left: 2480}},
 		{Customer: "77", Hold: operate.Hold{State: operate.LanePaused, Reason: store.ReasonPaused, By: "ana@host", Why: strings.Repeat("the tenant is moved ", 8)}, Bulk: 1_000_000, Oldest: 300_000},
@@ -144,6 +139,7 @@ func TestLanesFitTheTerminal(t *testing.T) {
 }
 
 func TestManyLanes(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	const many = 600 // more than are read at once
 	for i := range many {

@@ -13,6 +13,7 @@ import (
 // Whoever looks at the lanes or runs the check is told that Redis has lost writes, and what
 // to do.
 func TestLostWritesAreTold(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		lose   func(*testing.T, *redistest.Server, *ward)
 		kind   store.LossKind

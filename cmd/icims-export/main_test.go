@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,23 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
+	for name, value := range testVariables {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	// Most tests wait for workers.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// testVariables are the environment of all tests, which change none of them.
+var testVariables = map[string]string{
+	"TEST_ICIMS_PASSWORD": testPassword,
+	"WRONG_PASSWORD":      "not-" + testPassword,
+	"SOME_PASSWORD":       "a-password-of-no-account",
 }
 
 // result is what a command left behind.
@@ -102,7 +119,6 @@ func newBench(t *testing.T) *bench {
 	server := icimstest.NewServer(b.sim)
 	t.Cleanup(server.Close)
 	b.origin = server.URL
-	t.Setenv("TEST_ICIMS_PASSWORD", testPassword)
 	b.connections = b.file(t, "connections.yml", b.connection("TEST_ICIMS_PASSWORD"))
 	keys, err := store.NewKeyset()
 	if err != nil {

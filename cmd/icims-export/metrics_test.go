@@ -45,6 +45,7 @@ func get(t *testing.T, url string) (int, string) {
 }
 
 func TestMetricsAreServedWhereThatIsSet(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
 	}

@@ -8,6 +8,7 @@ import (
 )
 
 func TestExitStatusAndRemedy(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	redis := miniredis.RunT(t)
 	file := b.file(t, "candidates.ndjson", candidates)
@@ -70,6 +71,7 @@ func TestExitStatusAndRemedy(t *testing.T) {
 }
 
 func TestHelpLeavesOutWhatDoesNotMatter(t *testing.T) {
+	t.Parallel()
 	if r := call(t, "demo", "--help"); strings.Contains(r.out, "--redis-url") {
 		t.Errorf("the demo's help lists the settings, which it does not use\n%s", r.out)
 	}
@@ -79,6 +81,7 @@ func TestHelpLeavesOutWhatDoesNotMatter(t *testing.T) {
 }
 
 func TestHelpShowsDefaults(t *testing.T) {
+	t.Parallel()
 	for command, want := range map[string][]string{
 		"check":  {"counts as stuck (default 5m).", "at most 500 (default 50)."},
 		"sim":    {"(default 127.0.0.1:8899).", "--seed=1"},

@@ -66,7 +66,7 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Desk {
 	hosts, _ := hostPolicy(p.settings) // without one no host is known, and nothing is linked
 	d := &operate.Desk{
-		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, Filed: p.filed(zerolog.Nop()).usable,
+		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, TaskRetention: p.settings.TaskRetention, Filed: p.filed(zerolog.Nop()).usable,
 	}
 	d.Jobs = d.NewLister(jobsSettings(p.settings), time.Now)
 	return d

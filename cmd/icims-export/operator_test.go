@@ -73,6 +73,7 @@ func lines(text string) []string { return strings.Split(strings.TrimSpace(text),
 var deadLetters = flag.Int("dead", 5000, "how many dead letters TestManyDeadLetters makes")
 
 func TestManyDeadLetters(t *testing.T) {
+	t.Parallel()
 	many := *deadLetters
 	w := newWard(t)
 	b, ids := w.accept("1234", 1709, 0, many)

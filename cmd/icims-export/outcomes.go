@@ -7,28 +7,28 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/seekout/icims-export/mapping"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
-	"github.com/seekout/icims-export/worker"
 )
 
 // digest is what is worth saying about the exports of a batch beyond its counts.
 type digest struct {
 	dead     []operate.Outcome // at most shownDead
 	more     int               // dead ones beyond these
-	warnings map[worker.Warning]int
+	warnings map[mapping.Warning]int
 }
 
 // shownDead bounds the dead exports that are listed.
 const shownDead = 200
 
 func digestOf(exports iter.Seq2[operate.Outcome, error]) (digest, error) {
-	d := digest{warnings: map[worker.Warning]int{}}
+	d := digest{warnings: map[mapping.Warning]int{}}
 	for o, err := range exports {
 		if err != nil {
 			return d, err
 		}
-		for _, w := range worker.ParseWarnings(o.Outcome.Warnings) {
+		for _, w := range mapping.ParseWarnings(o.Outcome.Warnings) {
 			d.warnings[w]++
 		}
 		switch {

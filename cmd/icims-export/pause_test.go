@@ -7,12 +7,14 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/seekout/icims-export/internal/testrig"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
 	"github.com/seekout/icims-export/tasks"
 )
 
 func TestUntil(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
 	for text, want := range map[string]time.Time{
 		"":                          {},
@@ -38,6 +40,7 @@ func TestUntil(t *testing.T) {
 }
 
 func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 1709, 0, 30)
 	read := func() *store.Pause {
@@ -98,10 +101,8 @@ func TestPauseAndResume(t *testing.T) {
 		r.wantAll(t, "Customer 1234 was not paused.")
 	})
 	t.Run("a pause made in the web UI is shown as one, and ended as well", func(t *testing.T) {
-		if err := tasks.Enqueue(t.Context(), w.redis, w.ledger, "1234", tasks.Alarm{Export: "x"}); err != nil {
-			t.Fatal(err)
-		}
-		if err := asynq.NewInspectorFromRedisClient(w.redis).PauseQueue(tasks.BulkQueue("1234")); err != nil {
+		testrig.Enqueue(t, w.redis, w.ledger, "1234", "x")
+		if err := asynq.NewInspectorFromRedisClient(w.redis).PauseQueue(tasks.QueueName("1234", store.NormalQueue)); err != nil {
 			t.Fatal(err)
 		}
 		r := w.call("lanes", "1234")

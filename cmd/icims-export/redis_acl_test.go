@@ -26,6 +26,7 @@ func readText(t *testing.T, path string, mode os.FileMode) string {
 }
 
 func TestRedisACLMakesPasswordAndUsers(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	file, acl := filepath.Join(folder, "redis-password"), filepath.Join(folder, "users.acl")
 	args := []string{"redis-acl", "--redis-password-file=" + file, "--to=" + acl}
@@ -103,6 +104,7 @@ func TestRedisACLMakesPasswordAndUsers(t *testing.T) {
 // A password file that every user of the machine can read is warned of, by each command
 // that logs in with it.
 func TestExposedRedisPasswordIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	const warning = "can be read by every user of this machine: chmod 600 it"
 	server := aclServer(t, "user exporter on >hunter2 ~none:* +@all\n") // whose rights end each command
 	b := newBench(t)

@@ -130,6 +130,7 @@ func sentinel(t *testing.T, watched string) string {
 // Whatever keeps the command line from Redis is named, with Redis's own words and what
 // to do.
 func TestWhyRedisCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	plain := redistest.Start(t, redistest.Config("databases", "16"))
 	started := func(options ...redistest.Option) string { return redistest.Start(t, options...).Addr() }
 	tlsOnly, _ := tlsRedis(t, redistest.Config("tls-auth-clients", "no"))
@@ -180,6 +181,7 @@ func TestWhyRedisCannotBeUsed(t *testing.T) {
 // A Redis that refuses writes is named with its own words and what to do, and nobody is
 // told to start workers.
 func TestWhyRedisTakesNoWrites(t *testing.T) {
+	t.Parallel()
 	for _, refusal := range redistest.Refusals() {
 		t.Run(refusal.Name, func(t *testing.T) {
 			server := refusal.Start(t)
@@ -223,6 +225,7 @@ func namesRefusal(t *testing.T, refusal redistest.Refusal, who, said string) {
 
 // Redis's certificate may be of a private authority.
 func TestRedisAuthorityFile(t *testing.T) {
+	t.Parallel()
 	addr, authority := tlsRedis(t, redistest.Config("tls-auth-clients", "no"))
 	onTLS := "--redis-url=rediss://" + addr
 	call(t, "lanes", onTLS, "--redis-ca-file="+authority).wantStatus(t, statusDone)
@@ -250,6 +253,7 @@ func TestRedisAuthorityFile(t *testing.T) {
 
 // Services forbid commands that nothing depends on.
 func TestRedisWithoutSomeCommands(t *testing.T) {
+	t.Parallel()
 	for _, command := range []string{"CLIENT", "CONFIG", "INFO", "MEMORY", "HELLO"} {
 		t.Run(command, func(t *testing.T) {
 			server := redistest.Start(t, redistest.Config("rename-command", command+` ""`))

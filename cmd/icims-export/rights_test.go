@@ -28,6 +28,7 @@ func aclServer(t *testing.T, lines string) *redistest.Server {
 // The users of which each failed in its own way: nothing is accepted, and the sentence
 // names what is missing and the line that grants it.
 func TestCommandsNameMissingRights(t *testing.T) {
+	t.Parallel()
 	server := aclServer(t, `user narrow on >narrow-pass ~asynq:* &asynq:* +@all -@dangerous
 user nochan on >nochan-pass ~* resetchannels +@all -@dangerous
 user noeval on >noeval-pass ~* &* +@all -@scripting
@@ -66,6 +67,7 @@ user ro on >ro-pass ~* &* +@read +@connection
 // Everything that the service does, it does as the user that deploy/redis/users.acl
 // describes, and as one that may do all but what is dangerous.
 func TestServiceWithTheDocumentedRights(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
 	}

@@ -11,6 +11,7 @@ import (
 // Worker and API name what about Redis may lose exports when they start, also where CONFIG
 // is forbidden, and say so where nobody could check.
 func TestRisksOfRedisAreLoggedAtTheStart(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
 	}

@@ -15,6 +15,7 @@ import (
 
 // Whoever is woken at night is not to meet a command that does not exist.
 func TestCommandsOfTheRunbookAreUnderstood(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ func (s *started) address(t *testing.T) string {
 }
 
 func TestServeAnswersUntilItIsStopped(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
@@ -56,6 +57,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 }
 
 func TestServeRefusesWhatItCannotServeWith(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	broken := filepath.Join(t.TempDir(), "broken.pem")
 	if err := os.WriteFile(broken, []byte("no PEM"), 0o600); err != nil {

@@ -22,6 +22,7 @@ func (w *ward) session(key string) string {
 }
 
 func TestSessionsCommand(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	r := w.call("sessions", "list")
 	r.wantStatus(t, statusDone)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestShow(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	jobless, _, ids := w.sorrows()
 	t.Run("a candidate's exports are told with how they stand", func(t *testing.T) {

@@ -61,6 +61,7 @@ func (s *started) wantEnd(t *testing.T) {
 }
 
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts processes")
 	}

@@ -15,6 +15,7 @@ import (
 )
 
 func TestSim(t *testing.T) {
+	t.Parallel()
 	t.Run("it prints a file of connections that can be used as it is", func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seekout/icims-export/forecast"
 	"github.com/seekout/icims-export/internal/prose"
 	"github.com/seekout/icims-export/operate"
 	"github.com/seekout/icims-export/store"
@@ -205,9 +206,9 @@ func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
 // writeStatusJSON writes one JSON object without holding all exports at once.
 func writeStatusJSON(out io.Writer, b store.Batch, ahead *prospect, exports iter.Seq2[operate.Outcome, error]) error {
 	head, err := json.Marshal(struct {
-		Batch    store.Batch     `json:"batch"`
-		Forecast *store.Forecast `json:"forecast,omitempty"`
-		Warnings []string        `json:"warnings,omitempty"`
+		Batch    store.Batch        `json:"batch"`
+		Forecast *forecast.Forecast `json:"forecast,omitempty"`
+		Warnings []string           `json:"warnings,omitempty"`
 	}{b, ahead.json(), ahead.heed()})
 	if err != nil {
 		return err

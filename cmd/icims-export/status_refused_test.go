@@ -11,6 +11,7 @@ import (
 )
 
 func TestStatusListsRefusedRows(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	var input strings.Builder
 	input.WriteString("id,first_name,last_name,email\nc-0,Ana,Lytic,ana@example.com\n")
@@ -67,6 +68,7 @@ func TestStatusListsRefusedRows(t *testing.T) {
 }
 
 func TestStatusOfABatchWithoutDetailsOfRefusedRows(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	batch, _ := w.accept("1234", 7, 1, 1)
 	if r := w.call("status", string(batch), "--refused"); r.status != statusDone || r.out != "row\tline\tcandidate\tfield\treason\tmessage\tremedy\n" {

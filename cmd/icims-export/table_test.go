@@ -8,6 +8,7 @@ import (
 )
 
 func TestTable(t *testing.T) {
+	t.Parallel()
 	t.Run("columns are aligned by characters, not bytes", func(t *testing.T) {
 		var out strings.Builder
 		tab := table{out: &out, indent: 1, right: map[int]bool{1: true}}
@@ -42,6 +43,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestHang(t *testing.T) {
+	t.Parallel()
 	var out strings.Builder
 	hang(&out, 40, "  → ", "a text that is wrapped and continues below its first word")
 	want := "  → a text that is wrapped and continues\n    below its first word\n"
@@ -51,6 +53,7 @@ func TestHang(t *testing.T) {
 }
 
 func TestBar(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		done, all int
 		want      string

@@ -7,6 +7,7 @@ import (
 
 // A mistyped number must not read as a customer without work.
 func TestCommandsRefuseAnUnknownCustomer(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 1709, 1, 1)
 	for _, args := range []string{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,12 +42,12 @@ func (c *verifyCommand) Run(ctx context.Context, p *process) error {
 // verify asks for the verification, and shows its checks as they end.
 func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 	var (
-		e      store.Errand
+		e      store.ControlTask
 		joined bool
 	)
 	args := verify.Args{Job: c.Job, NoTestCandidate: c.NoTestCandidate}
 	err := o.journalled(ctx, &store.JournalEntry{What: "verify", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
-		e, joined, err = o.Ledger.AskErrand(ctx, c.Customer, store.ErrandVerify, args, whoIs(c.Who))
+		e, joined, err = o.RequestControl(ctx, c.Customer, store.ControlVerify, args, whoIs(c.Who))
 		return err
 	})
 	if err != nil {
@@ -57,8 +56,14 @@ func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 	if joined {
 		o.p.sayf("A verification that %s asked for is under way already; this follows it.", prose.Printable(e.By))
 	}
-	f := &verifyFollower{operator: o, json: c.JSON, progress: newProgress(o.p)}
-	v, err := f.follow(ctx, e, c.Wait)
+	var v verify.Verification
+	f := &verifyFollower{controlFollower: controlFollower{operator: o, what: "verification", progress: newProgress(o.p)}, json: c.JSON}
+	err = f.follow(ctx, e, c.Wait, func(t store.ControlTask) (err error) {
+		if v, err = verify.View(t); err != nil {
+			return f.lost(err)
+		}
+		return f.show(v)
+	})
 	if err != nil {
 		return err
 	}
@@ -81,57 +86,10 @@ func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 
 // verifyFollower shows a verification while it runs.
 type verifyFollower struct {
-	*operator
+	controlFollower
 
-	json     bool
-	progress *progress
-	shown    int // checks
-	lonely   bool
-}
-
-// follow returns the verification when it has ended.
-func (f *verifyFollower) follow(ctx context.Context, e store.Errand, wait time.Duration) (verify.Verification, error) {
-	defer f.progress.end()
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, errWaited)
-	defer cancel()
-	start := time.Now()
-	for {
-		v, err := verify.View(e)
-		if err != nil {
-			return v, f.lost(err)
-		}
-		if err := f.show(v); err != nil {
-			return v, err
-		}
-		if e.State.Ended() {
-			return v, nil
-		}
-		if e.State == store.ErrandWaiting && time.Since(start) >= lonely {
-			f.alone(ctx)
-		}
-		next, stop := context.WithTimeout(ctx, lonely)
-		e, err = f.Ledger.AwaitErrand(next, e)
-		stop()
-		switch {
-		case ctx.Err() != nil:
-			f.progress.end()
-			return v, failed("the verification has not ended and goes on without this; give the command again to follow it")
-		case err != nil:
-			return v, f.lost(err)
-		}
-	}
-}
-
-var errWaited = errors.New("waited for long enough")
-
-// alone says once that there is nobody to do it.
-func (f *verifyFollower) alone(ctx context.Context) {
-	outage, err := f.Outage(ctx)
-	if err != nil || outage == nil || f.lonely {
-		return
-	}
-	f.lonely = true
-	f.p.sayf("%s This waits.", outage)
+	json  bool
+	shown int // checks
 }
 
 // show prints the checks that have ended since, in their order.

@@ -9,10 +9,10 @@ import (
 )
 
 func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	w.work()
-	t.Setenv("GOOD_PASSWORD", testPassword)
-	r := w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=GOOD_PASSWORD", "--verify", "--who=ana")
+	r := w.call("connection", "add", "1234", "username=export-user", w.portal("1"), "--password-env=TEST_ICIMS_PASSWORD", "--verify", "--who=ana")
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "was added", "credentials\t\tok\t", "portal\t1\tok\t", "test_candidate\t\tok\t", "test_workflow\t\tok\t")
 	if !strings.Contains(r.errors, "Customer 1234 is connected. It took ") {
@@ -35,7 +35,6 @@ func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "test_candidate\t\tskipped\tnot_asked_for\t")
 
-	t.Setenv("WRONG_PASSWORD", "not-"+testPassword)
 	w.call("connection", "edit", "1234", "--password-env=WRONG_PASSWORD", "--why=a new one").wantStatus(t, statusDone)
 	r = w.call("verify", "1234", "--why=they cannot log in")
 	r.wantStatus(t, statusFailed)
@@ -48,6 +47,7 @@ func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
 }
 
 func TestVerifyWithoutAWorkerSaysSoAndIsFollowedLater(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
 	r := w.call("verify", "1234", "--wait=4s")
 	r.wantStatus(t, statusFailed)

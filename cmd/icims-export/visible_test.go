@@ -16,8 +16,8 @@ const misleading = "Ada \u202egnp.exe\x1b[2J\x1b]0;title\x07\u009b2K\u2028\u061c
 // No command prints an escape sequence or a bidirectional control character that somebody
 // else wrote, in prose, tables or JSON.
 func TestNoCommandPrintsControlCharacters(t *testing.T) {
+	t.Parallel()
 	w := newWard(t)
-	t.Setenv("SOME_PASSWORD", "a-password-of-no-account")
 	batch, ids := w.accept("1234", 999, 0, 6)
 	w.kill("1234", "icims_field_refused", store.Called{Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-1", Problems: []string{"code 4 on email: " + misleading}}, ids[:4]...)
 	whoWhy := []string{"--who=" + misleading, "--why=" + misleading}
@@ -62,6 +62,7 @@ func TestNoCommandPrintsControlCharacters(t *testing.T) {
 }
 
 func TestVisible(t *testing.T) {
+	t.Parallel()
 	for _, pieces := range [][]string{
 		{"ab\u202ec"}, {"ab\xe2", "\x80\xaec"}, {"ab\xe2\x80", "\xaec"},
 	} {

@@ -35,6 +35,7 @@ func walk(t *testing.T) string {
 
 // The walk of docs/api.md does what it says, with curl alone.
 func TestWalkThroughTheAPI(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("walks for ten seconds")
 	}

@@ -139,7 +139,7 @@ func checkRights(ctx context.Context, ledger *store.Ledger, s config.Settings) e
 
 // newProducer returns the client that accepts batches.
 func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, further ...tasks.ClientOption) *tasks.Client {
-	options := append([]tasks.ClientOption{tasks.WithChunk(s.EnqueueChunk), tasks.WithDummyDomain(s.DummyEmailDomain)}, further...)
+	options := append([]tasks.ClientOption{tasks.WithChunk(s.EnqueueChunk), tasks.WithDummyDomain(s.DummyEmailDomain), tasks.WithTaskRetention(s.TaskRetention)}, further...)
 	return tasks.NewClient(client, ledger, options...)
 }
 
@@ -147,13 +147,13 @@ func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Se
 func newWorker(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, hosts icims.HostPolicy, conns []store.Connection, log zerolog.Logger) *worker.Worker {
 	w := worker.New(client, ledger, workerSettings(s), hosts, log)
 	w.SetConnections(conns)
-	serveErrands(w, s)
+	serveControl(w, s)
 	return w
 }
 
-// serveErrands makes a worker do what is no export.
-func serveErrands(w *worker.Worker, s config.Settings) {
-	w.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: s.EgressAddresses}.Work())
+// serveControl makes a worker run verifications.
+func serveControl(w *worker.Worker, s config.Settings) {
+	w.ServeControl(store.ControlVerify, verify.Verifier{Egress: s.EgressAddresses}.Work())
 }
 
 func workerSettings(s config.Settings) worker.Settings {
@@ -164,7 +164,7 @@ func workerSettings(s config.Settings) worker.Settings {
 	w.Limits, w.MaxCalls = s.Limits(), s.MaxCalls
 	w.LaneIdle, w.MaxLanes, w.LaneConcurrency = s.LaneIdle, s.MaxLanes, s.LaneConcurrency
 	w.ShutdownTimeout, w.DummyDomain = s.ShutdownTimeout, s.DummyEmailDomain
-	w.AbandonedAfter = s.AbandonedAfter
+	w.AbandonedAfter, w.TaskRetention = s.AbandonedAfter, s.TaskRetention
 	w.Jobs, w.VerifyEvery = jobsSettings(s), s.VerifyEvery
 	return w
 }

@@ -14,6 +14,7 @@ import (
 )
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	hosts, err := icims.ParseHostPolicy(b.origin)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestAWrongJobIsToldWithItsProfiles(t *testing.T) {
+	t.Parallel()
 	t.Run("export tells how many profiles have no workflow", func(t *testing.T) {
 		b := newBench(t)
 		b.tenant.Deny("jobs.get") // so that the workflow is the first to find out

@@ -3,9 +3,12 @@
 package panics
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
+
+	"github.com/rs/zerolog"
 )
 
 // Error stands for a panic. Its text is fixed.
@@ -27,6 +30,17 @@ func Contain(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// Logged is Contain that logs the panic of a part of this service.
+func Logged(log zerolog.Logger, part string, f func() error) error {
+	var returned error
+	err := Contain(func() error { returned = f(); return nil })
+	if p, ok := errors.AsType[*Error](err); ok {
+		log.Error().Str("part", part).Str("type", p.Type).Str("stack", p.Stack).Msg("recovered a panic")
+		return err
+	}
+	return returned
 }
 
 // stack is that of the goroutine, without the frames of this package.

@@ -89,7 +89,7 @@ func (b planting) found(ctx context.Context) (found bool, output string, err err
 	if out, err := build.CombinedOutput(); err != nil {
 		return false, "", fmt.Errorf("the bug %q does not compile: %w\n%s", b.Bug, err, out)
 	}
-	test := exec.CommandContext(ctx, binary, "-test.timeout", "5m", "-test.run", "^"+b.Test+"$")
+	test := exec.CommandContext(ctx, binary, "-test.timeout", testTimeout, "-test.run", "^"+b.Test+"$")
 	test.Dir = b.Package
 	out, err := test.CombinedOutput()
 	if ctx.Err() != nil {
@@ -98,8 +98,14 @@ func (b planting) found(ctx context.Context) (found bool, output string, err err
 	if strings.Contains(string(out), "no tests to run") {
 		return false, "", fmt.Errorf("%s has no %s", b.Package, b.Test)
 	}
+	if strings.Contains(string(out), "panic: test timed out after") { // says nothing of what is broken
+		return false, "the test was not over within " + testTimeout, nil
+	}
 	return err != nil, string(out), nil
 }
+
+// testTimeout is longer than a test waits for what does not come about.
+const testTimeout = "10m"
 
 func writeOverlay(dir, file, text string) (string, error) {
 	path, err := filepath.Abs(file)

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/store/quota"
 	"github.com/seekout/icims-export/tasks"
 )
 
@@ -44,7 +45,7 @@ func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ..
 		exports[i] = store.NewExport{Export: refs[i].Export, Candidate: id, EmailHash: keys.EmailHash(customer, c.Email), Payload: tasks.Payload{Candidate: c}.Encode()}
 	}
 	for chunk := range slices.Chunk(exports, tasks.DefaultChunk) {
-		if _, err := l.Accept(ctx, batch, chunk); err != nil {
+		if _, err := l.AcceptFor(ctx, spec, batch, chunk, store.Rows{}, store.NormalQueue); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,22 +117,22 @@ var (
 // others with 200.
 func Call(t testing.TB, l *store.Ledger, customer string, n, status int) {
 	t.Helper()
-	r := store.PermitRequest{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
+	r := quota.Request{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
 	r.Limits.CallsPerSecond, r.Limits.Burst, r.Limits.InFlight, r.Bulk = 1000, 100, 100, n
-	a, err := l.Permits(t.Context(), customer, r)
+	a, err := l.Quota().Ask(t.Context(), customer, r)
 	if err != nil || len(a.Permits) != n {
 		t.Fatalf("%d permits of %d, %v", len(a.Permits), n, err)
 	}
 	r.First, r.Bulk = r.First+int64(n), 0
 	for i, p := range a.Permits {
-		answered := store.ReturnUnused(p)
+		answered := quota.Unused(p)
 		answered.Unused, answered.Status = false, 200
 		if i == n-1 {
 			answered.Status = status
 		}
 		r.Returned = append(r.Returned, answered)
 	}
-	if _, err := l.Permits(t.Context(), customer, r); err != nil {
+	if _, err := l.Quota().Ask(t.Context(), customer, r); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -152,4 +153,24 @@ func Refs(customer string, ids ...string) []store.Ref {
 		refs[i] = store.Ref{Customer: customer, Export: id}
 	}
 	return refs
+}
+
+// Enqueue gives exports their tasks, as a producer does after it accepted them. One that
+// the ledger does not know gets a task of the usual queue.
+func Enqueue(t testing.TB, client redis.UniversalClient, l *store.Ledger, customer string, exports ...string) {
+	t.Helper()
+	stand, err := l.Stand(t.Context(), customer, exports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]tasks.Export, len(stand))
+	for i, m := range stand {
+		all[i] = tasks.ExportOf(m)
+	}
+	if err := tasks.NewQueues(client, 0).Enqueue(t.Context(), all...); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Announce(t.Context(), customer); err != nil {
+		t.Fatal(err)
+	}
 }

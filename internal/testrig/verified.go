@@ -25,9 +25,9 @@ func Verify(t testing.TB, l *store.Ledger, c store.Connection, revision int64) {
 	}
 }
 
-// VerifyFile keeps that profile for the connections of a file. env is the environment of the program
-// that reads the file.
-func VerifyFile(t testing.TB, l *store.Ledger, path string, env []string) {
+// VerifyFile keeps that profile for the connections of a file, with changes. env is the environment
+// of the program that reads the file.
+func VerifyFile(t testing.TB, l *store.Ledger, path string, env []string, changes ...func(*store.TenantProfile)) {
 	t.Helper()
 	value := func(name string) (string, bool) {
 		for _, e := range env {
@@ -41,7 +41,13 @@ func VerifyFile(t testing.TB, l *store.Ledger, path string, env []string) {
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d connections of %s, %v", len(all), path, err)
 	}
+	profile := Verified()
+	for _, change := range changes {
+		change(&profile)
+	}
 	for _, c := range all {
-		Verify(t, l, c, 0)
+		if err := l.SaveProfile(t.Context(), c, 0, profile); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -17,10 +17,11 @@ func Miniredis(t testing.TB) redis.UniversalClient {
 }
 
 // EachBackend runs a conformance suite against a real Redis, miniredis and a
-// cluster of three nodes. Each run starts with an empty Redis.
+// cluster of three nodes. Each run starts with an empty Redis. The cluster is used again by
+// the next test, so a suite must not change how it is configured.
 func EachBackend(t *testing.T, suite func(t *testing.T, client redis.UniversalClient)) {
 	t.Helper()
 	t.Run("redis", func(t *testing.T) { suite(t, Start(t).Client(t)) })
 	t.Run("miniredis", func(t *testing.T) { suite(t, Miniredis(t)) })
-	t.Run("cluster", func(t *testing.T) { suite(t, StartCluster(t, 3).Client(t)) })
+	t.Run("cluster", func(t *testing.T) { suite(t, borrowCluster(t).Client(t)) })
 }

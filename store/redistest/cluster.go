@@ -27,8 +27,21 @@ type Cluster struct {
 // tests that share a cluster keep apart by their keys.
 func StartCluster(t testing.TB, nodes int, opts ...Option) *Cluster {
 	t.Helper()
+	c, err := newCluster(nodes, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.remove(); err != nil {
+			t.Errorf("remove a cluster node's folder: %v", err)
+		}
+	})
+	return c
+}
+
+func newCluster(nodes int, opts ...Option) (*Cluster, error) {
 	if nodes < 1 {
-		t.Fatalf("a cluster of %d nodes cannot be started", nodes)
+		return nil, fmt.Errorf("a cluster of %d nodes cannot be started", nodes)
 	}
 	c := &Cluster{nodes: make([]*process, nodes), settings: []string{
 		`save ""`,
@@ -42,23 +55,25 @@ func StartCluster(t testing.TB, nodes int, opts ...Option) *Cluster {
 	for _, opt := range opts {
 		opt(&c.settings)
 	}
-	t.Cleanup(func() {
-		for _, p := range c.nodes {
-			if p == nil {
-				continue
-			}
-			if err := p.remove(); err != nil {
-				t.Errorf("remove a cluster node's folder: %v", err)
-			}
+	err := c.launch()
+	if err == nil {
+		err = c.join()
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.remove())
+	}
+	return c, nil
+}
+
+// remove kills the nodes and deletes their folders.
+func (c *Cluster) remove() error {
+	var errs []error
+	for _, p := range c.nodes {
+		if p != nil {
+			errs = append(errs, p.remove())
 		}
-	})
-	if err := c.launch(); err != nil {
-		t.Fatal(err)
 	}
-	if err := c.join(); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return errors.Join(errs...)
 }
 
 // Addrs are the nodes' addresses.

@@ -293,3 +293,22 @@ func (r *recorder) Fatal(args ...any) {
 	panic(r)
 }
 func (r *recorder) Fatalf(format string, args ...any) { r.Fatal(fmt.Sprintf(format, args...)) }
+
+func TestEachBackendStartsEmpty(t *testing.T) {
+	t.Parallel()
+	script := redis.NewScript("return redis.call('SET', KEYS[1], 'x')")
+	for range 3 {
+		redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
+			if known, err := client.ScriptExists(t.Context(), script.Hash()).Result(); err != nil || slices.Contains(known, true) {
+				t.Errorf("scripts of an earlier test are known: %v, %v", known, err)
+			}
+			for n := range 20 {
+				key := strconv.Itoa(n)
+				if found, err := client.Exists(t.Context(), key).Result(); err != nil || found > 0 {
+					t.Errorf("key %s of an earlier test exists: %v", key, err)
+				}
+				must(t, script.Run(t.Context(), client, []string{key}).Err())
+			}
+		})
+	}
+}

@@ -83,8 +83,8 @@ func release(s *Server) error {
 // Runner is what TestMain runs: *testing.M, or what Main makes of it.
 type Runner interface{ Run() int }
 
-// Main wraps a package's tests so that the shared server, if one was started,
-// is stopped after them:
+// Main wraps a package's tests so that the shared server and clusters, if any were started,
+// are stopped after them:
 //
 //	func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 func Main(m Runner) Runner {
@@ -98,6 +98,9 @@ type runner struct{ inner Runner }
 
 func (r runner) Run() int {
 	code := r.inner.Run()
+	if err := stopClusters(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop clusters:", err)
+	}
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.process != nil {

@@ -1,15 +1,16 @@
 -- Takes a chunk of exports into the ledger. KEYS[1] batch.
--- ARGV: prefix, '', batch, ms until a task must exist, by turns 0|1, ids of the
+-- ARGV: prefix, '', batch, ms until a task must exist, queue ('': the usual one), ids of the
 -- sealing keys that the caller has (4 bytes each), how many candidates the customer may
 -- have waiting (0: any), how many rows of the input came before this chunk, digests of its
 -- rows, refused ones included ('': rows are not compared), then per export: id, candidate,
 -- e-mail hash, payload, row of the input (0: none).
--- Returns per export: 'new', or the state of the one that was accepted before;
+-- Returns per export: 'new|row', or the state of the one that was accepted before; as
+-- 'queued|row|queue' where it has not begun;
 -- 'stopped' for one that comes after its batch was cancelled; 'full' for one more than
 -- the customer may have waiting. Nothing is accepted where rows are not those of an earlier
 -- sending: {'conflict', 'row', which} | {'conflict', 'more', rows of the complete batch} |
 -- {'lost'}.
-local batch, t, answers, added, met, waits = ARGV[3], now(), {}, 0, false, false
+local batch, t, answers, added, met = ARGV[3], now(), {}, 0, false
 local before, digests = tonumber(ARGV[8]), ARGV[9]
 local rows, differs
 if digests ~= '' then
@@ -58,26 +59,26 @@ for i = 10, #ARGV, 5 do
     state = outcome and string.match(outcome, '^[^|]*')
   end
   if state then
-    answers[#answers + 1], met = state, true
+    local place = state == 'queued' and redis.call('HMGET', rec, 'r', 'queue')
+    answers[#answers + 1], met = place and state .. '|' .. place[1] .. '|' .. (place[2] or '') or state, true
     restore(id, ARGV[i + 2], ARGV[i + 3])
-    waits = waits or state == 'queued'
   elseif stopped or added >= room then
     answers[#answers + 1] = stopped and 'stopped' or 'full'
     upto = math.min(upto, tonumber(ARGV[i + 4]) - 1)
   else
     local row = redis.call('RPUSH', prefix .. 'b:' .. batch .. ':r', id) - 1
     redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', ARGV[i + 1], 'eh', ARGV[i + 2], 'q', int(t))
+    if ARGV[5] ~= '' then redis.call('HSET', rec, 'queue', ARGV[5]) end
     due(id, t + tonumber(ARGV[4]))
     redis.call('SET', prefix .. 'p:' .. id, ARGV[i + 3])
     shift(row + 1, tonumber(ARGV[i + 4]))
     added = added + 1
-    answers[#answers + 1] = 'new'
+    answers[#answers + 1] = 'new|' .. int(row)
   end
 end
 if digests ~= '' and upto > rows then
   redis.call('APPEND', KEYS[1] .. ':digests', string.sub(digests, (rows - before) * digest_size + 1, (upto - before) * digest_size))
 end
-if ARGV[5] == '1' and (waits or added > 0) then take_turns(batch) end
 if shifted then redis.call('HSET', KEYS[1], 'sh', shifts) end
 -- The producer lives: sweep_batches leaves the batch open.
 if met or added > 0 then redis.call('HSET', KEYS[1], 'last_accepted', int(t)) end

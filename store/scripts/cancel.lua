@@ -13,7 +13,7 @@ redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 tell(ARGV[4])
 keep_story(r.b)
 redis.call('ZREM', prefix .. 'due', export)
-redis.call('ZREM', prefix .. 'back', export)
+redis.call('ZREM', prefix .. 'begun', export)
 release_locks(r)
 count('live', -1)
 local batch_key = prefix .. 'b:' .. r.b

@@ -46,7 +46,8 @@ for i = 7, #ARGV, 2 do
     meet(r.pe)
     write_outcome(batch, export, 'cancelled|cancelled|erased|||' .. int(math.floor(t / 1000)) .. '||')
     redis.call('DEL', key, prefix .. 'p:' .. export, prefix .. 's:' .. export, prefix .. 'words:' .. export)
-    for _, list in ipairs({'due', 'back'}) do redis.call('ZREM', prefix .. list, export) end
+    redis.call('ZREM', prefix .. 'due', export)
+    redis.call('ZREM', prefix .. 'begun', export)
     if r.st == 'dead' then leave_dead(export, r) else note_profile(batch_key, r, 1) end
     release_locks(r)
     if r.eh and r.eh ~= '' then forget(r.eh) end

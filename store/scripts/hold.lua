@@ -1,7 +1,7 @@
 -- Hands a claimed export back, to come again later. KEYS[1] record.
 -- ARGV: prefix, export, token, to (deferred|retrying|unknown), delay ms, reason,
 -- attempts to add, warnings, story entry or '', forget the person 0|1,
--- kind of export, calls it took, by turns 0|1, panics to add.
+-- kind of export, calls it took, panics to add.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 -- Handed back already by the same claim: the answer was lost.
@@ -19,7 +19,6 @@ end
 if to ~= 'unknown' and r['in'] then to = 'unknown' end
 redis.call('HSET', KEYS[1], 'st', to, 'le', '0', 'due', int(t + tonumber(ARGV[5])), 'rs', ARGV[6])
 due(export, t + tonumber(ARGV[5]))
-if ARGV[13] == '1' then put_back(export, t + tonumber(ARGV[5])) end
 tell(ARGV[9])
 if ARGV[10] == '1' then
   redis.call('HDEL', KEYS[1], 'pe', 'pm', 'person_proof')
@@ -27,6 +26,7 @@ if ARGV[10] == '1' then
   local key = prefix .. 'k:' .. r.eh
   if r.pe and string.match(redis.call('GET', key) or '', '^%d+') == r.pe then redis.call('DEL', key) end
 end
+if r['in'] or (r.pe and ARGV[10] ~= '1') then begun(export, t + tonumber(ARGV[5])) end
 -- Time spent waiting for a permit is no time of failing.
 if to == 'deferred' and r.fa then redis.call('HINCRBY', KEYS[1], 'fa', ARGV[5]) end
 local added = tonumber(ARGV[7])
@@ -34,7 +34,7 @@ if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'at', added)
   redis.call('HSETNX', KEYS[1], 'fa', int(t))
 end
-if ARGV[14] ~= '0' then redis.call('HINCRBY', KEYS[1], 'panics', ARGV[14]) end
+if ARGV[13] ~= '0' then redis.call('HINCRBY', KEYS[1], 'panics', ARGV[13]) end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[8]) end
 cost(prefix .. 'b:' .. r.b, ARGV[11], ARGV[12], false)
 if not r['in'] then release_locks(r) end

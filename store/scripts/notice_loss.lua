@@ -27,9 +27,11 @@ elseif r.server and id ~= '' and r.server ~= id then
 end
 
 local noticed = false
-if loss and epoch <= known then
+-- A worker that knows of an earlier loss only would not notice one that others told of; a
+-- server that nobody has beaten at was noticed by nobody.
+if loss and (loss == 'possible' or epoch <= known) then
   noticed = true
-  epoch = math.max(t + tonumber(ARGV[4]), known + 1)
+  epoch = math.max(t + tonumber(ARGV[4]), known + 1, epoch + 1)
   put('creates_from', int(epoch), 'loss', loss, 'loss_at', int(t), 'lost', lost)
 elseif loss and loss ~= 'possible' and r.loss == 'possible' then
   -- Another worker has only seen that another server answers.

@@ -77,21 +77,8 @@ local function sent_place(seconds) return prefix .. 'sent:' .. int(math.floor(to
 -- the reconciler looks at those that are over it.
 local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
 
--- take_turns gives a batch, or all that was put off, a place among those that take
--- turns in the bulk queue.
-local function take_turns(place)
-  local turns = prefix .. 'turns'
-  for _, there in ipairs(redis.call('LRANGE', turns, 0, -1)) do
-    if there == place then return end
-  end
-  redis.call('LPUSH', turns, place)
-end
-
--- put_back lets a turn serve an export that was begun, from a time on.
-local function put_back(id, at)
-  redis.call('ZADD', prefix .. 'back', int(at), id)
-  take_turns('back')
-end
+-- begun lists an export that has begun, and waits: it goes ahead of those that have not.
+local function begun(id, at) redis.call('ZADD', prefix .. 'begun', int(at), id) end
 
 -- tell adds a sealed entry to the export's story, of which the last 20 are kept. iCIMS's
 -- words in front of it (see words.go) are kept apart.
@@ -300,16 +287,22 @@ local function ask_again(target)
   if key and redis.call('GET', key) == 'missing' then redis.call('DEL', key) end
 end
 
+-- refuse answers a move that is not legal. Illegal moves are counted: they are bugs, unless
+-- Redis has forgotten the moves before.
+local function refuse(state)
+  local c, id = redis.call('HMGET', prefix .. 'c', 'creates_from', 'server'), server()
+  if tonumber(c[1] or '0') > now() or (id ~= '' and (c[2] or '') ~= '' and c[2] ~= id) then return {'went_back'} end
+  count('illegal', 1)
+  return {'illegal', state}
+end
+
 -- answer_early returns the answer where a worker that holds `token` may not move
 -- the record to `to`, or has done so before: a client repeats a script when the
--- answer was lost. Illegal moves are counted: they are bugs.
+-- answer was lost.
 local function answer_early(r, token, to)
   if not r.st then return {'gone'} end
   if r.tk ~= token then return {'stale'} end
   if r.st == to then return {'ok'} end
-  if not legal(r.st, to) then
-    count('illegal', 1)
-    return {'illegal', r.st}
-  end
+  if not legal(r.st, to) then return refuse(r.st) end
   return nil
 end

@@ -1,6 +1,6 @@
 -- Sets a dead export going again. KEYS[1] record.
 -- ARGV: prefix, export, ms until a task must exist, story entry.
--- Returns {'ok', generation} | {'gone'} | {'not dead', state}.
+-- Returns {'ok'} | {'gone'} | {'not dead', state}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
 if r.st ~= 'dead' then return {'not dead', r.st} end
@@ -19,6 +19,5 @@ keep_batch(batch_key)
 redis.call('SREM', batch_key .. ':s', export)
 count('live', 1)
 due(export, now() + tonumber(ARGV[3]))
-if not r['in'] then put_back(export, now()) end
 tell(ARGV[4])
-return {'ok', int(redis.call('HINCRBY', KEYS[1], 'g', 1))}
+return {'ok'}

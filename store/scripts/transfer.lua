@@ -33,7 +33,6 @@ for _, name in ipairs({'pe', 'pm', 'wa'}) do
 end
 redis.call('SET', prefix .. 'p:' .. id, ARGV[8])
 due(id, t + tonumber(ARGV[9]))
-take_turns(batch)
 redis.call('HINCRBY', batch_key, 'accepted', 1)
 -- Nobody may be left to close it. It may have ended before this one came.
 redis.call('HSET', batch_key, 'closed', int(t))

@@ -7,6 +7,7 @@ import (
 )
 
 func TestGoingBackAfterAnExportPicksNoOtherJob(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.connect()
 	b := s.login(api.ScopeExport, customer)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAnExportThatWaitsSaysWhyAndIsCancelled(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.connect()
 	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "Kim", At: time.Now(), Why: "their iCIMS is being maintained"}); err != nil {

@@ -38,6 +38,7 @@ func (b *tab) correctsPassword() {
 }
 
 func TestAConnectionIsEnteredExplainedAndMended(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	b := s.login(api.ScopeAdmin)
 	b.entersConnection(s, "guessed")

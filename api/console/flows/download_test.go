@@ -41,6 +41,7 @@ func (b *tab) downloads(name, file string) string {
 
 // The file is in the page, and the page stays.
 func TestRefusedRowsAreDownloadedFromPreviewAndReceipt(t *testing.T) {
+	t.Parallel()
 	for name, scriptless := range map[string]bool{"with JavaScript": false, "without": true} {
 		t.Run(name, func(t *testing.T) {
 			// Of its own: candidates who were exported before are skipped.

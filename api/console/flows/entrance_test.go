@@ -8,6 +8,7 @@ import (
 )
 
 func TestLoggingInAndOut(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	b := open(t, s.url)
 	b.visit("/batches")
@@ -40,6 +41,7 @@ func TestLoggingInAndOut(t *testing.T) {
 
 // What the other tests rely on to notice faults notices them.
 func TestFaultsOfAPageAreNoticed(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	b := open(t, s.url)
 	b.provoked = []string{"inline script violates", "inline style violates", "Uncaught Error: provoked"}
@@ -59,6 +61,7 @@ func TestFaultsOfAPageAreNoticed(t *testing.T) {
 }
 
 func TestThePhonesNavigationShowsWhereOneIs(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	b := s.login(api.ScopeAdmin)
 	b.resize(phone)

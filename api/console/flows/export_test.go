@@ -29,6 +29,7 @@ func (b *tab) picks(word, title string) {
 }
 
 func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.connect()
 	b := s.login(api.ScopeAdmin)
@@ -66,6 +67,7 @@ func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
 }
 
 func TestTheExportFormLeadsToWhatWouldKeepTheExports(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	b := s.login(api.ScopeAdmin)
 	b.visit("/customers/" + customer + "/export")

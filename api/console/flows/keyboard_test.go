@@ -63,6 +63,7 @@ func (b *tab) types(label, text string) {
 }
 
 func TestALaneIsPausedAndResumedByKeyboardAlone(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.connect()
 	b := open(t, s.url)

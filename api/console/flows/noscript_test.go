@@ -28,6 +28,7 @@ func (b *tab) looks(link, text string) {
 }
 
 func TestEachFlowWorksWithoutJavaScript(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	b := open(t, s.url)
 	b.withoutScript()

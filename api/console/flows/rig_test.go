@@ -77,7 +77,7 @@ func newService(t *testing.T, change ...func(*service, *console.Options)) *servi
 	}
 	w := worker.New(client, s.ledger, hurried(), hosts, zerolog.Nop())
 	egress := []string{"192.0.2.7", "192.0.2.8"}
-	w.ServeErrands(store.ErrandVerify, verify.Verifier{Egress: egress}.Work())
+	w.ServeControl(store.ControlVerify, verify.Verifier{Egress: egress}.Work())
 	source := connections.NewSource(s.ledger, hosts, zerolog.Nop(), w.SetConnections)
 	if err := source.Load(t.Context()); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,8 @@ func newService(t *testing.T, change ...func(*service, *console.Options)) *servi
 	log := &faults{t: t}
 	server, err := api.New(api.Deps{
 		Redis: client, Ledger: s.ledger, Producer: tasks.NewClient(client, s.ledger), Hosts: hosts,
-		Settings: api.Settings{EgressAddresses: egress}, Log: zerolog.New(log).Level(zerolog.ErrorLevel),
+		// A test clicks faster than a person.
+		Settings: api.Settings{EgressAddresses: egress, KeyRate: 1000, KeyBurst: 1000}, Log: zerolog.New(log).Level(zerolog.ErrorLevel),
 	})
 	if err != nil {
 		t.Fatal(err)

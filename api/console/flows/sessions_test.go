@@ -11,6 +11,7 @@ import (
 
 // An administrator ends the session of an open page, and the page says so by itself.
 func TestAnOpenPageSaysThatItsSessionHasEnded(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.connect()
 	if err := s.ledger.Pause(t.Context(), customer, store.Pause{By: "a test", Why: "so that the batch does not end"}); err != nil {

@@ -1,5 +1,6 @@
 // asynqmon's page says nothing where a change is refused, and knows no login. This tells
-// both, above the page.
+// both, above the page. It also hides what its text alone tells is not served, and explains
+// an empty list of servers.
 (function () {
   "use strict";
   var notice = document.getElementById("frame-notice");
@@ -14,11 +15,30 @@
     var looks = method.toUpperCase() === "GET";
     this.addEventListener("load", function () {
       if (this.status === 401 || this.responseURL.indexOf(base) !== 0) {
-        tell("Your session has ended. Load this page again to log in.");
+        tell("Your session has ended. Reload this page to log in.");
       } else if (this.status >= 400 && !looks) {
         tell(this.responseText);
       }
     });
     return open.apply(this, arguments);
   };
+
+  var refused = ["Archive All", "Cancel All"];
+  var noServers = "No servers found at this time.";
+  var explained = "No worker is running: each worker has a server here for the queue icims:control. Start one with icims-export worker. A customer has a server only while there is something to do.";
+  function adapt() {
+    document.querySelectorAll("#action-menu li").forEach(function (item) {
+      if (refused.indexOf(item.textContent) >= 0) {
+        item.setAttribute("data-frame-hidden", "");
+      }
+    });
+    document.querySelectorAll(".MuiAlert-message").forEach(function (message) {
+      message.childNodes.forEach(function (node) {
+        if (node.nodeType === Node.TEXT_NODE && node.nodeValue === noServers) {
+          node.nodeValue = explained;
+        }
+      });
+    });
+  }
+  new MutationObserver(adapt).observe(document.body, { childList: true, subtree: true });
 })();

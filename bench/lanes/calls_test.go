@@ -1,0 +1,51 @@
+package lanes_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/bench/figures"
+)
+
+// BenchmarkCalls counts the iCIMS calls of a new candidate to a job. Each process looks
+// people up for itself, so that two cost a little more than one. Where a customer's exact
+// search heeds case, each look-up is two searches.
+func BenchmarkCalls(b *testing.B) {
+	for b.Loop() {
+		for _, ignoresCase := range []bool{true, false} {
+			suffix, metric := "", "calls"
+			if !ignoresCase {
+				suffix, metric = ", where exact search heeds case", "calls-heeding-case"
+			}
+			one, two := callsOf(b, 1, ignoresCase), callsOf(b, 2, ignoresCase)
+			judge(b, "iCIMS calls per new candidate to a job, one process"+suffix, one, figures.AtMost(2.03, "", "%.3f"), metric+"-one")
+			judge(b, "  two processes", two, figures.AtMost(2.06, "", "%.3f"), metric+"-two")
+		}
+		table.Note("  candidates of a batch", figures.Exactly(float64(*fresh)), "%.0f", "")
+	}
+}
+
+// callsOf counts the calls per candidate, of one new customer a round.
+func callsOf(b *testing.B, processes int, ignoresCase bool) figures.Sample {
+	b.Helper()
+	all := accounts(*rounds, unlimited)
+	for i := range all {
+		all[i].ignoresCase = ignoresCase
+	}
+	r := newRig(b, all)
+	r.start(processes)
+	var calls figures.Sample
+	for _, a := range all {
+		batch := r.enqueue(a.customer, *fresh)
+		if _, ok := r.finished(batch, time.Now(), patience); !ok {
+			b.Fatalf("%d of %d exports have not ended in %s", r.moving(batch), *fresh, patience)
+		}
+		calls = append(calls, float64(r.sim.traffic(a.customer).Calls)/float64(*fresh))
+	}
+	if open := r.lanesOpened(); open < processes*len(all) {
+		table.Say("  lanes opened", fmt.Sprintf("%d of %d: not every process served every customer", open, processes*len(all)))
+	}
+	r.stop()
+	return calls
+}

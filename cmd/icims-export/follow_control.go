@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// controlFollower follows a control task until it has ended.
+type controlFollower struct {
+	*operator
+
+	what     string // "verification"
+	progress *progress
+	lonely   bool
+}
+
+var errWaited = errors.New("waited for long enough")
+
+// follow shows the task whenever it has changed, and returns once it has ended.
+func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait time.Duration, show func(store.ControlTask) error) error {
+	defer f.progress.end()
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, errWaited)
+	defer cancel()
+	start := time.Now()
+	for {
+		if err := show(t); err != nil || t.State.Ended() {
+			return err
+		}
+		if t.State == store.ControlWaiting && time.Since(start) >= lonely {
+			f.explain(ctx)
+		}
+		next, stop := context.WithTimeout(ctx, lonely)
+		var err error
+		t, err = f.Ledger.AwaitControlTask(next, t)
+		stop()
+		switch {
+		case ctx.Err() != nil:
+			f.progress.end()
+			return failed("the %s has not ended and goes on without this; give the command again to follow it", f.what)
+		case err != nil:
+			return f.lost(err)
+		}
+	}
+}
+
+// explain says once why nobody runs the task.
+func (f *controlFollower) explain(ctx context.Context) {
+	outage, err := f.Outage(ctx)
+	if err != nil || outage == nil || f.lonely {
+		return
+	}
+	f.lonely = true
+	f.progress.end()
+	f.p.sayf("%s This waits.", outage)
+}

@@ -1,0 +1,127 @@
+package mapping
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Warning is something that was not sent, or not sent as given, although the
+// export as a whole succeeded. It is a code of a closed set and never carries a
+// value of the candidate; WarningFieldRefused carries the name of the field behind
+// a colon, as in "field_refused:workexperience", and WarningSaved likewise.
+type Warning string
+
+// The warnings, as their texts explain them.
+const (
+	WarningTitleCut         Warning = "title_cut"
+	WarningEmployerCut      Warning = "employer_cut"
+	WarningPositionSkipped  Warning = "position_skipped"
+	WarningPhoneTypeDropped Warning = "phone_type_dropped"
+	WarningLinkedInSkipped  Warning = "linkedin_skipped"
+	WarningStatusDropped    Warning = "status_dropped"
+	WarningPersonMerged     Warning = "person_merged"
+	WarningSeveralProfiles  Warning = "several_profiles"
+	WarningFieldRefused     Warning = "field_refused"
+	WarningNotUpdated       Warning = "employee_not_updated"
+	WarningSaved            Warning = "saved_with_warning"
+	WarningFolderDropped    Warning = "folder_dropped"
+	WarningFolderHidden     Warning = "folder_hidden"
+	WarningEducationOwed    Warning = "education_owed"
+	WarningExperienceOwed   Warning = "work_experience_owed"
+)
+
+var warningTexts = map[Warning]string{
+	WarningTitleCut:         "A job title was cut to the 64 characters that iCIMS takes.",
+	WarningEmployerCut:      "An employer's name was cut to the 128 characters that iCIMS takes.",
+	WarningPositionSkipped:  "A position with neither employer nor title was left out.",
+	WarningPhoneTypeDropped: "A phone number was sent without its type, which this iCIMS account does not have.",
+	WarningLinkedInSkipped:  "The profile URL was left out, since the connection names no field for it (linkedin_field).",
+	WarningStatusDropped:    "The workflow may not be in the status of the connection, since iCIMS did not take it. Give the status's node id in the connection.",
+	WarningPersonMerged:     "The profile had been merged with another one in iCIMS, which was used instead.",
+	WarningSeveralProfiles:  "iCIMS holds several profiles with this e-mail address; one of them was used.",
+	WarningFieldRefused:     "iCIMS refused a field; the rest was saved.",
+	WarningNotUpdated:       "The profile belongs to an employee or hiring manager, so its data was left as it is.",
+	WarningSaved:            "iCIMS saved the record, but warned about a field.",
+	WarningFolderDropped:    "iCIMS did not take the folder of the connection, so the profile is in the one that iCIMS chose. Correct the folder, or move the profile.",
+	WarningFolderHidden:     "iCIMS does not show the profile's folder, so it may be an employee's and was left as it is. Let the API user see the folder, or set missing_folder to candidate.",
+	WarningEducationOwed:    "Education is missing or incomplete in iCIMS. A later export adds it where the profile has none.",
+	WarningExperienceOwed:   "Work experience is missing or incomplete in iCIMS. A later export adds it where the profile has none.",
+}
+
+// Warnings are all codes, sorted.
+func Warnings() []Warning {
+	all := make([]Warning, 0, len(warningTexts))
+	for w := range warningTexts {
+		all = append(all, w)
+	}
+	slices.Sort(all)
+	return all
+}
+
+var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// About names the field that the warning is about. A name that iCIMS does not use
+// for fields is left out, since it may be something else.
+func (w Warning) About(field string) Warning {
+	if !fieldName.MatchString(field) {
+		return w
+	}
+	return w + Warning(":"+field)
+}
+
+// Code is the warning without the name of a field.
+func (w Warning) Code() Warning {
+	code, _, _ := strings.Cut(string(w), ":")
+	return Warning(code)
+}
+
+// Text is the warning as a sentence for people; the bare code for a warning of
+// an unknown version.
+func (w Warning) Text() string {
+	text, ok := warningTexts[w.Code()]
+	if !ok {
+		return string(w.Code())
+	}
+	if _, field, named := strings.Cut(string(w), ":"); named && fieldName.MatchString(field) {
+		return strings.Replace(text, "a field", "the field "+field, 1)
+	}
+	return text
+}
+
+// WarningSet is a set of warnings that keeps their order.
+type WarningSet []Warning
+
+// Add adds those that are not in the set yet.
+func (ws *WarningSet) Add(more ...Warning) {
+	for _, w := range more {
+		if !slices.Contains(*ws, w) {
+			*ws = append(*ws, w)
+		}
+	}
+}
+
+// Owes reports whether something of the person's history is not in iCIMS.
+func (ws WarningSet) Owes() bool {
+	return slices.Contains(ws, WarningEducationOwed) || slices.Contains(ws, WarningExperienceOwed)
+}
+
+// Codes renders the set for the ledger.
+func (ws WarningSet) Codes() string {
+	codes := make([]string, len(ws))
+	for i, w := range ws {
+		codes[i] = string(w)
+	}
+	return strings.Join(codes, ",")
+}
+
+// ParseWarnings reads the codes that the ledger keeps of an export.
+func ParseWarnings(codes string) []Warning {
+	var ws WarningSet
+	for code := range strings.SplitSeq(codes, ",") {
+		if code != "" {
+			ws.Add(Warning(code))
+		}
+	}
+	return ws
+}

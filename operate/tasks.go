@@ -1,0 +1,86 @@
+package operate
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+func (d *Desk) queues() *tasks.Queues { return tasks.NewQueues(d.Redis, d.TaskRetention) }
+
+// start puts exports into the queue that have just come into the ledger, or runs the tasks
+// of those that came back. Whatever is not enqueued here, the workers find by themselves.
+func (d *Desk) start(ctx context.Context, customer string, exports []string) error {
+	stand, err := d.Ledger.Stand(ctx, customer, exports)
+	if err != nil {
+		return err
+	}
+	all := make([]tasks.Export, 0, len(stand))
+	for _, m := range stand {
+		if m.State != "" {
+			all = append(all, tasks.ExportOf(m))
+		}
+	}
+	return errors.Join(d.queues().Run(ctx, all...), d.Ledger.Announce(ctx, customer))
+}
+
+// manyTasks is from how many deleted tasks on a queue is emptied, and filled again with
+// those that stay: asynq looks through the whole queue for each single task.
+const manyTasks = 2_000
+
+// remove deletes the tasks of exports that have ended, so that asynq counts them no more.
+func (d *Desk) remove(ctx context.Context, customer string, exports []string) error {
+	if len(exports) == 0 {
+		return nil
+	}
+	queues := d.queues()
+	if len(exports) < manyTasks {
+		return queues.Delete(ctx, customer, exports...)
+	}
+	if err := queues.Empty(customer); err != nil {
+		return err
+	}
+	now, err := d.Ledger.Now(ctx)
+	if err != nil {
+		return err
+	}
+	// Those that were just accepted are due later than now.
+	err = d.Ledger.EachOverdue(ctx, customer, now.AddDate(1, 0, 0), manyTasks, func(page []store.Moving) error {
+		var waiting []tasks.Export
+		for _, m := range page {
+			if m.State != "" && !m.State.Ended() && !m.Lease.After(now) {
+				waiting = append(waiting, tasks.ExportOf(m))
+			}
+		}
+		return queues.EnqueueMissing(ctx, waiting...)
+	})
+	return errors.Join(err, queues.Delete(ctx, customer, exports...), d.Ledger.Announce(ctx, customer))
+}
+
+// removeEnded deletes the tasks of those of the exports that have ended, whoever ended them:
+// somebody may have retried one of them meanwhile.
+func (d *Desk) removeEnded(ctx context.Context, customer string, exports []string) error {
+	stand, err := d.Ledger.Stand(ctx, customer, exports)
+	if err != nil {
+		return err
+	}
+	var ended []string
+	for _, m := range stand {
+		if m.State == "" || m.State.Ended() && m.State != store.Dead {
+			ended = append(ended, m.Export)
+		}
+	}
+	if len(ended) == 0 {
+		return nil
+	}
+	return d.queues().Delete(ctx, customer, ended...)
+}
+
+// Erase erases a candidate, see store.Ledger.Erase, and the tasks of the candidate's
+// exports.
+func (d *Desk) Erase(ctx context.Context, customer, candidate string, o store.EraseOptions) (store.ErasureReceipt, error) {
+	receipt, err := d.Ledger.Erase(ctx, customer, candidate, o)
+	return receipt, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, receipt.Exports))
+}

@@ -1,0 +1,363 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A control task is work for a customer's iCIMS other than an export: a verification, a
+// refresh of the job list, a read-back. Workers run it as an asynq task outside the lanes,
+// see worker/control. The ledger keeps its arguments, its progress and its result.
+
+// ControlKind says what a control task is for. A customer has at most one of a kind that
+// waits or runs.
+type ControlKind string
+
+// The kinds of control tasks.
+const (
+	ControlVerify   ControlKind = "verify"    // check whether the connection works
+	ControlJobs     ControlKind = "jobs"      // read the jobs of its portals
+	ControlReadBack ControlKind = "read_back" // read exported people and workflows back
+)
+
+// ControlKinds lists all kinds.
+func ControlKinds() []ControlKind { return []ControlKind{ControlVerify, ControlJobs, ControlReadBack} }
+
+// ControlState is the state of a control task.
+type ControlState string
+
+// The states of a control task.
+const (
+	ControlWaiting ControlState = "waiting" // for a worker
+	ControlRunning ControlState = "running"
+	ControlDone    ControlState = "done"
+	ControlFailed  ControlState = "failed" // without a complete result, see Failure
+)
+
+// Ended reports whether the state is final.
+func (s ControlState) Ended() bool { return s == ControlDone || s == ControlFailed }
+
+// ControlFailure says why a control task failed. What iCIMS answers is a result, not a
+// failure.
+type ControlFailure string
+
+// Why control tasks fail.
+const (
+	ControlNoConnection ControlFailure = "no_connection"     // the customer has none, or none any more
+	ControlSealed       ControlFailure = "connection_sealed" // the worker's keyset cannot open it
+	ControlUnusable     ControlFailure = "connection_unusable"
+	ControlChanged      ControlFailure = "connection_changed" // while the task ran
+	ControlExpired      ControlFailure = "expired"            // no worker began it within an hour
+	ControlGaveUp       ControlFailure = "gave_up"            // its workers died three times
+	ControlInternal     ControlFailure = "internal"           // the worker's log says more
+)
+
+var controlFailures = map[ControlFailure]ReasonInfo{
+	ControlNoConnection: {"The customer has no connection.", "Enter one: icims-export connection add."},
+	ControlSealed:       {"The workers' keyset cannot open the connection.", "Give the workers the newest keyset: icims-export keys status."},
+	ControlUnusable:     {"The connection has settings that are wrong.", "Correct them: icims-export connection show tells which."},
+	ControlChanged:      {"The connection was changed meanwhile.", "Verify it again as it is now."},
+	ControlExpired:      {"No worker came for it in an hour.", "Start a worker (icims-export worker), and ask again."},
+	ControlGaveUp:       {"The workers that began it died, again and again.", "See in the workers' logs what ended them, and ask again."},
+	ControlInternal:     {"An unexpected fault of this service.", "See in the workers' logs, by the customer, what happened, and ask again."},
+}
+
+// Info explains a failure to a person.
+func (f ControlFailure) Info() ReasonInfo {
+	if info, ok := controlFailures[f]; ok {
+		return info
+	}
+	return ReasonInfo{Title: string(f), Hint: "A newer version of this service recorded it."}
+}
+
+// ControlTask is the record of a control task. The last 20 of a kind are kept, as long as
+// outcomes are.
+type ControlTask struct {
+	ID       string         `json:"id"`
+	Customer string         `json:"customer"`
+	Kind     ControlKind    `json:"kind"`
+	By       string         `json:"by,omitempty"` // who requested it
+	State    ControlState   `json:"state"`
+	Failure  ControlFailure `json:"failure,omitempty"`
+	// Asked, Began and Ended are by Redis's clock.
+	Asked time.Time `json:"asked"`
+	Began time.Time `json:"began,omitzero"`
+	Ended time.Time `json:"ended,omitzero"`
+	// Calls to iCIMS so far.
+	Calls int `json:"calls"`
+	// Tries is 1 for the first run, and one more after each worker that died.
+	Tries int `json:"tries,omitempty"`
+	// Args and Result belong to the kind, as JSON. A running task may show what it has
+	// found so far.
+	Args   json.RawMessage `json:"args,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+	// Revision grows with each change.
+	Revision int64 `json:"revision"`
+}
+
+// ControlView is what people and programs see of a control task of any kind.
+type ControlView struct {
+	ID       string         `json:"id" doc:"The ID." example:"abcdefgh234567ij"`
+	Customer string         `json:"customer" doc:"iCIMS's customer ID." example:"1234"`
+	State    ControlState   `json:"state" enum:"waiting,running,done,failed" doc:"Waiting for a worker, running, done, or failed. A refusal by iCIMS is a result, not a failure."`
+	Failure  ControlFailure `json:"failure,omitempty" doc:"Why it failed, for programs."`
+	Problem  string         `json:"problem,omitempty" doc:"Why it failed, or what it waits for."`
+	Remedy   string         `json:"remedy,omitempty" doc:"What to do about that."`
+	By       string         `json:"by,omitempty" doc:"Who requested it."`
+	Asked    time.Time      `json:"asked" doc:"When it was requested."`
+	Began    time.Time      `json:"began,omitzero" doc:"When a worker began."`
+	Ended    time.Time      `json:"ended,omitzero" doc:"When it ended."`
+	Calls    int            `json:"calls" doc:"Calls to iCIMS so far."`
+	Revision int64          `json:"revision" doc:"Grows with each change: pass it as seen to wait for the next."`
+}
+
+// View returns what is shown of the task.
+func (t ControlTask) View() ControlView {
+	v := ControlView{
+		ID: t.ID, Customer: t.Customer, State: t.State, Failure: t.Failure, By: t.By,
+		Asked: inUTC(t.Asked), Began: inUTC(t.Began), Ended: inUTC(t.Ended), Calls: t.Calls, Revision: t.Revision,
+	}
+	if t.Failure != "" {
+		info := t.Failure.Info()
+		v.Problem, v.Remedy = info.Title, info.Hint
+	}
+	return v
+}
+
+func inUTC(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+// ErrNoControlTask: there is no such control task, or it has expired.
+var ErrNoControlTask = errors.New("there is no such control task")
+
+// keptControlTasks is how many control tasks of a kind are kept for a customer.
+const keptControlTasks = 20
+
+var (
+	requestControlScript = loadFleetScript("control_request")
+	stepControlScript    = loadEssentialFleetScript("control_step")
+)
+
+// RecordControlTask records a new control task, or joins the one of its kind that waits or
+// runs, whatever that one's arguments are. args are encoded as JSON; by says who asks. The
+// caller enqueues it: see tasks.RequestControl.
+func (l *Ledger) RecordControlTask(ctx context.Context, customer string, kind ControlKind, args any, by string) (t ControlTask, joined bool, err error) {
+	if !ValidCustomer(customer) {
+		return ControlTask{}, false, fmt.Errorf("record a control task: %q is no customer id", customer)
+	}
+	id := strings.ToLower(rand.Text()[:16])
+	key := controlKey(customer, id)
+	sealedArgs, err := l.sealJSON(args, key)
+	if err != nil {
+		return ControlTask{}, false, err
+	}
+	sealedBy, err := l.keys.Seal([]byte(by), key)
+	if err != nil {
+		return ControlTask{}, false, err
+	}
+	answer, err := l.run(ctx, requestControlScript, controlsOf(customer, kind),
+		prefix(customer), id, string(kind), sealedBy, sealedArgs, keptControlTasks, l.retention.Milliseconds())
+	if err != nil {
+		return ControlTask{}, false, err
+	}
+	t, err = l.ControlTask(ctx, customer, kind, text(answer[1]))
+	return t, text(answer[0]) == "joined", err
+}
+
+// sealJSON encodes and seals a value; "" for none.
+func (l *Ledger) sealJSON(v any, place string) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encode for a control task: %w", err)
+	}
+	sealed, err := l.keys.Seal(data, place)
+	return string(sealed), err
+}
+
+// ControlTask reads a control task. It returns ErrNoControlTask if there is none of that
+// kind and ID.
+func (l *Ledger) ControlTask(ctx context.Context, customer string, kind ControlKind, id string) (ControlTask, error) {
+	fields, err := l.redis.HGetAll(ctx, controlKey(customer, id)).Result()
+	if err != nil {
+		return ControlTask{}, fmt.Errorf("read a control task: %w", err)
+	}
+	e, err := l.readControlTask(customer, id, fields)
+	if err == nil && e.Kind != kind {
+		return ControlTask{}, ErrNoControlTask
+	}
+	return e, err
+}
+
+// ControlTasks reads the last 20 control tasks of a kind, the latest first. It leaves out
+// those that a lost key has sealed.
+func (l *Ledger) ControlTasks(ctx context.Context, customer string, kind ControlKind) ([]ControlTask, error) {
+	ids, err := l.redis.LRange(ctx, controlsOf(customer, kind), 0, keptControlTasks-1).Result()
+	if err != nil || len(ids) == 0 {
+		return nil, wrapped("list control tasks", err)
+	}
+	read := make([]*redis.MapStringStringCmd, len(ids))
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			read[i] = p.HGetAll(ctx, controlKey(customer, id))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read control tasks: %w", err)
+	}
+	var list []ControlTask
+	for i, id := range ids {
+		e, err := l.readControlTask(customer, id, read[i].Val())
+		switch {
+		case errors.Is(err, ErrNoControlTask), errors.Is(err, ErrSealed):
+		case err != nil:
+			return nil, err
+		default:
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
+
+// LastControlTask reads the latest control task of a kind. It returns ErrNoControlTask if
+// there is none, or if a lost key has sealed it.
+func (l *Ledger) LastControlTask(ctx context.Context, customer string, kind ControlKind) (ControlTask, error) {
+	id, err := l.redis.LIndex(ctx, controlsOf(customer, kind), 0).Result()
+	if errors.Is(err, redis.Nil) {
+		return ControlTask{}, ErrNoControlTask
+	}
+	if err != nil {
+		return ControlTask{}, fmt.Errorf("find the last control task: %w", err)
+	}
+	e, err := l.ControlTask(ctx, customer, kind, id)
+	if errors.Is(err, ErrSealed) {
+		return ControlTask{}, ErrNoControlTask
+	}
+	return e, err
+}
+
+// LastDone reads the latest control task of a kind that is done, for each customer that
+// has one. It leaves out those that a lost key has sealed.
+func (l *Ledger) LastDone(ctx context.Context, kind ControlKind, customers ...string) (map[string]ControlTask, error) {
+	if len(customers) == 0 {
+		return nil, nil
+	}
+	lists := make([]*redis.StringSliceCmd, len(customers))
+	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, customer := range customers {
+			lists[i] = p.LRange(ctx, controlsOf(customer, kind), 0, keptControlTasks-1)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list control tasks: %w", err)
+	}
+	states := map[string][]*redis.StringCmd{}
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, customer := range customers {
+			for _, id := range lists[i].Val() {
+				states[customer] = append(states[customer], p.HGet(ctx, controlKey(customer, id), "st"))
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read states of control tasks: %w", err)
+	}
+	found := map[string]ControlTask{}
+	for i, customer := range customers {
+		at := slices.IndexFunc(states[customer], func(state *redis.StringCmd) bool { return state.Val() == string(ControlDone) })
+		if at < 0 {
+			continue
+		}
+		t, err := l.ControlTask(ctx, customer, kind, lists[i].Val()[at])
+		switch {
+		case errors.Is(err, ErrSealed), errors.Is(err, ErrNoControlTask):
+		case err != nil:
+			return nil, err
+		default:
+			found[customer] = t
+		}
+	}
+	return found, nil
+}
+
+func wrapped(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func (l *Ledger) readControlTask(customer, id string, fields map[string]string) (ControlTask, error) {
+	if len(fields) == 0 {
+		return ControlTask{}, ErrNoControlTask
+	}
+	e := ControlTask{
+		ID: id, Customer: customer, Kind: ControlKind(fields["k"]), State: ControlState(fields["st"]), Failure: ControlFailure(fields["f"]),
+		Asked: millis(fields["asked"]), Calls: int(number(fields["calls"])), Tries: int(number(fields["tries"])), Revision: number(fields["rev"]),
+	}
+	for name, at := range map[string]*time.Time{"began": &e.Began, "ended": &e.Ended} {
+		if fields[name] != "" {
+			*at = millis(fields[name])
+		}
+	}
+	for name, into := range map[string]*json.RawMessage{"args": &e.Args, "result": &e.Result} {
+		if fields[name] == "" {
+			continue
+		}
+		data, err := l.keys.Open([]byte(fields[name]), controlKey(customer, id))
+		if err != nil {
+			return ControlTask{}, fmt.Errorf("control task %s of customer %s: %w", id, customer, err)
+		}
+		*into = data
+	}
+	if by, err := l.keys.Open([]byte(fields["by"]), controlKey(customer, id)); err == nil {
+		e.By = string(by)
+	}
+	return e, nil
+}
+
+// followEvery is how often a followed control task is read.
+const followEvery = 100 * time.Millisecond
+
+// AwaitControlTask waits until a control task has changed since it was read, and returns
+// it. At the end of ctx it returns the task as it was last, and no error.
+func (l *Ledger) AwaitControlTask(ctx context.Context, seen ControlTask) (ControlTask, error) {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return seen, nil
+		case <-tick.C:
+		}
+		revision, err := l.redis.HGet(ctx, controlKey(seen.Customer, seen.ID), "rev").Result()
+		switch {
+		case ctx.Err() != nil:
+			return seen, nil
+		case errors.Is(err, redis.Nil):
+			return seen, ErrNoControlTask
+		case err != nil:
+			return seen, fmt.Errorf("follow a control task: %w", err)
+		case revision != strconv.FormatInt(seen.Revision, 10):
+			return l.ControlTask(ctx, seen.Customer, seen.Kind, seen.ID)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+package store
+
+import "context"
+
+// Token returns the fencing token.
+func (c *Claim) Token() int64 { return c.token }
+
+// TellEvent adds an event to those of the customer.
+func (l *Ledger) TellEvent(ctx context.Context, customer, kind, text string) error {
+	return l.tellEvent(ctx, customer, kind, text)
+}

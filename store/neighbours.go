@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Neighbour is an export of the same batch that has to look up its candidate.
+type Neighbour struct {
+	Export  string
+	Payload []byte
+}
+
+// Neighbours returns those of n exports of the claim's batch, from a row on, that have to
+// look up their candidates: nothing of them is in iCIMS yet, as far as the ledger knows,
+// and they are not going to be skipped. Those whose data this keyset cannot open are left
+// out.
+func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neighbour, error) {
+	ids, err := l.redis.LRange(ctx, rowsKey(c.Batch), int64(from), int64(from+n-1)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", err)
+	}
+	records, payloads := make([]*redis.SliceCmd, len(ids)), make([]*redis.StringCmd, len(ids))
+	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, id := range ids {
+			records[i] = p.HMGet(ctx, recordKey(c.Customer, id), "st", "pe", "in", "c")
+			payloads[i] = p.Get(ctx, payloadKey(c.Customer, id))
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("read neighbours: %w", err)
+	}
+	var waiting []Neighbour
+	var candidates []string
+	for i, id := range ids {
+		r := records[i].Val()
+		if len(r) < 4 || r[1] != nil || r[2] != nil || !looksUp[State(text(r[0]))] {
+			continue
+		}
+		payload, err := l.openPayload([]byte(payloads[i].Val()), Ref{c.Customer, id}, c.destination())
+		if err != nil {
+			continue // its own claim reports it
+		}
+		waiting, candidates = append(waiting, Neighbour{id, payload}), append(candidates, text(r[3]))
+	}
+	if c.IncludesExported() {
+		return waiting, nil
+	}
+	markers, err := l.Markers(ctx, c.Customer, candidates)
+	if err != nil {
+		return nil, err
+	}
+	kept := waiting[:0]
+	for i, n := range waiting {
+		if _, exported := markers[candidates[i]]; !exported {
+			kept = append(kept, n)
+		}
+	}
+	return kept, nil
+}
+
+// looksUp are the states of exports that have to look up their candidates.
+var looksUp = map[State]bool{Queued: true, Claimed: true, Deferred: true, Retrying: true}

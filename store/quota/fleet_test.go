@@ -1,0 +1,388 @@
+package quota_test
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/seekout/icims-export/store/quota"
+)
+
+// account stands for iCIMS: it holds calls against its limits by itself.
+type account struct {
+	limits   quota.Limits
+	resetsAt time.Duration // of the day
+	share    float64       // of all calls that others make, as ours are made
+	hidden   bool          // it sends no headers
+
+	windowEnd time.Time
+	used, own int
+	owed      float64 // calls that others are still to make
+	tokens    float64
+	filled    time.Time
+	flying    int
+
+	overRate, overFlight, overDay int
+	unused                        []int // at each reset
+}
+
+func (a *account) roll(now time.Time) {
+	for !now.Before(a.windowEnd) {
+		if !a.windowEnd.IsZero() {
+			a.unused = append(a.unused, a.limits.CallsPerDay-a.used)
+		}
+		next := now.Truncate(24 * time.Hour).Add(a.resetsAt)
+		if !next.After(now) {
+			next = next.Add(24 * time.Hour)
+		}
+		a.windowEnd, a.used, a.own = next, 0, 0
+	}
+}
+
+// arrive takes a call, and returns what its answer will say.
+func (a *account) arrive(now time.Time) quota.Returned {
+	a.roll(now)
+	burst := float64(a.limits.Burst)
+	if a.filled.IsZero() {
+		a.tokens = burst
+	}
+	a.tokens, a.filled = min(burst, a.tokens+now.Sub(a.filled).Seconds()*a.limits.CallsPerSecond), now
+	if a.tokens < 1-1e-6 {
+		a.overRate++
+	}
+	a.tokens--
+	a.flying++
+	if a.flying > a.limits.InFlight {
+		a.overFlight++
+	}
+	if a.used >= a.limits.CallsPerDay {
+		a.overDay++
+		return quota.Returned{Status: 429, Limit: a.limits.CallsPerDay, Remaining: 0, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: quota.Absent}
+	}
+	a.used++
+	a.own++
+	a.owed += a.share / (1 - a.share)
+	for ; a.owed >= 1 && a.used < a.limits.CallsPerDay; a.owed-- {
+		a.used++
+	}
+	r := quota.Returned{Status: 200, Limit: a.limits.CallsPerDay, Remaining: a.limits.CallsPerDay - a.used, Reset: int(a.windowEnd.Sub(now).Seconds()), RetryAfter: quota.Absent}
+	if a.hidden {
+		r.Limit, r.Remaining, r.Reset = quota.Absent, quota.Absent, quota.Absent
+	}
+	return r
+}
+
+// fleet is a number of processes that have more to do than they may.
+type fleet struct {
+	*permitRig
+	rng     *rand.Rand
+	account *account
+	latency time.Duration // of calls, at most
+	prompt  bool          // they arrive in order, and all take as long
+	loss    float64       // of answers of Redis
+	repeats float64       // of requests, whose first answer is lost
+	deaths  float64       // of processes, at each request
+	giveUps float64       // of callers, before their call
+	rests   float64       // of processes
+	express float64       // of what is wanted
+	demand  int           // permits that a process wants at most
+	born    int
+	events  events
+	asks    int
+	calls   []time.Time // arrivals
+}
+
+type fleetProcess struct {
+	name     string
+	in       int // permits in hand
+	returned []quota.Returned
+	next     time.Time // of the request that is planned
+	dead     bool
+	full     bool // it waits for permits in flight
+}
+
+type event struct {
+	at time.Time
+	n  int // of two at a time the first planned comes first
+	do func()
+}
+
+type events struct {
+	list []event
+	n    int
+}
+
+func (e *events) Len() int { return len(e.list) }
+func (e *events) Less(i, j int) bool {
+	if c := e.list[i].at.Compare(e.list[j].at); c != 0 {
+		return c < 0
+	}
+	return e.list[i].n < e.list[j].n
+}
+func (e *events) Swap(i, j int) { e.list[i], e.list[j] = e.list[j], e.list[i] }
+func (e *events) Push(x any)    { e.list = append(e.list, x.(event)) }
+func (e *events) Pop() any {
+	last := e.list[len(e.list)-1]
+	e.list = e.list[:len(e.list)-1]
+	return last
+}
+
+func (f *fleet) plan(at time.Time, do func()) {
+	f.events.n++
+	heap.Push(&f.events, event{at, f.events.n, do})
+}
+
+// upTo is a time between none and d, in whole milliseconds as all times here.
+func (f *fleet) upTo(d time.Duration) time.Duration {
+	return time.Duration(f.rng.Int64N(d.Milliseconds()+1)) * time.Millisecond
+}
+
+// run lets the fleet work for a time.
+func (f *fleet) run(processes int, d time.Duration) {
+	f.t.Helper()
+	end := f.now.Add(d)
+	for range processes {
+		f.spawn()
+	}
+	for f.events.Len() > 0 {
+		e := heap.Pop(&f.events).(event)
+		if e.at.After(end) {
+			break
+		}
+		if e.at.After(f.now) {
+			f.now = e.at
+		}
+		e.do()
+	}
+	f.now = end
+	f.pass(0)
+	f.account.roll(end)
+}
+
+func (f *fleet) spawn() {
+	f.born++
+	f.planAsk(&fleetProcess{name: "process-" + strconv.Itoa(f.born)}, f.upTo(time.Second))
+}
+
+// planAsk plans a request, unless an earlier one is planned.
+func (f *fleet) planAsk(p *fleetProcess, in time.Duration) {
+	at := f.now.Add(in)
+	if !p.next.IsZero() && !at.Before(p.next) {
+		return
+	}
+	p.next = at
+	f.plan(at, func() {
+		if p.dead || !p.next.Equal(at) {
+			return
+		}
+		p.next = time.Time{}
+		f.work(p)
+	})
+}
+
+func (f *fleet) work(p *fleetProcess) {
+	if f.rng.Float64() < f.deaths {
+		p.dead = true
+		f.plan(f.now.Add(f.upTo(10*time.Second)), f.spawn)
+		return
+	}
+	wants := max(f.demand-p.in, 0)
+	if f.rng.Float64() < f.rests { // all its queues are empty for a moment
+		wants = 0
+		defer f.planAsk(p, f.upTo(5*time.Second))
+	}
+	express := 0
+	for range wants {
+		if f.rng.Float64() < f.express {
+			express++
+		}
+	}
+	f.pass(0)
+	q := f.request(express, wants-express, p.returned...)
+	q.Worker = p.name
+	f.asks++
+	a := f.ask(q)
+	if f.rng.Float64() < f.repeats {
+		a = f.ask(q)
+	}
+	if f.rng.Float64() < f.loss {
+		for i := range wants {
+			p.returned = append(p.returned, quota.Unused(quota.UnknownPermit(p.name, q.First+int64(i))))
+		}
+		f.planAsk(p, 100*time.Millisecond)
+		return
+	}
+	p.returned, p.full = nil, a.Full
+	for _, permit := range a.Permits {
+		p.in++
+		f.use(p, permit)
+	}
+	switch {
+	case len(a.Permits) < wants && !a.ClosedExpress.Open():
+		f.planAsk(p, max(f.lasts(a.ClosedExpress), 0)+time.Millisecond)
+	case a.AskAgain > 0:
+		f.planAsk(p, a.AskAgain.Truncate(time.Millisecond)+time.Millisecond)
+	case !a.Closed.Open():
+		f.planAsk(p, max(f.lasts(a.Closed), 0)+time.Millisecond)
+	}
+}
+
+// use makes the call of a permit, or gives it back.
+func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
+	late, latency := f.limits.Lateness(), f.upTo(f.latency)
+	if f.prompt {
+		late, latency = time.Millisecond, f.latency
+	}
+	done := func(r quota.Returned) {
+		if p.dead {
+			return
+		}
+		r.Permit = permit
+		p.in--
+		p.returned = append(p.returned, r)
+		if p.full || p.next.IsZero() { // else it goes with the next request
+			f.planAsk(p, f.upTo(5*time.Millisecond))
+		}
+	}
+	if f.rng.Float64() < f.giveUps {
+		f.plan(f.now.Add(f.upTo(late)), func() { done(quota.Unused(permit)) })
+		return
+	}
+	// Late by as much as is tolerated of the process, and of the network. The caller's
+	// clock ticks in whole milliseconds.
+	slot := f.now.Add(permit.After).Add(time.Millisecond - 1).Truncate(time.Millisecond)
+	leaves := max(slot.Sub(f.now), 0) + f.upTo(max(late+min(permit.After, 0), 0))
+	f.plan(f.now.Add(leaves+f.upTo(late-time.Millisecond)), func() {
+		if p.dead && f.rng.IntN(2) == 0 {
+			return
+		}
+		f.calls = append(f.calls, f.now)
+		answer := f.account.arrive(f.now)
+		f.plan(f.now.Add(latency), func() {
+			f.account.flying--
+			done(answer)
+		})
+	})
+}
+
+func newFleet(t *testing.T, seed uint64, limits quota.Limits) *fleet {
+	t.Helper()
+	return newFleetOn(newPermitRig(t, limits), seed)
+}
+
+func newFleetOn(r *permitRig, seed uint64) *fleet {
+	f := &fleet{
+		permitRig: r, rng: rand.New(rand.NewPCG(seed, 7)),
+		latency: 200 * time.Millisecond, demand: 8, express: 0.1,
+		account: &account{limits: r.limits},
+	}
+	f.account.roll(f.now)
+	return f
+}
+
+// TestFleetKeepsTheLimits lets processes work, lose answers and die, under random
+// limits, and looks at what iCIMS sees.
+func TestFleetKeepsTheLimits(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 3))
+			pick := func(values ...float64) float64 { return values[rng.IntN(len(values))] }
+			limits := quota.Limits{
+				CallsPerSecond: pick(1, 5, 20, 50), Burst: int(pick(10, 20)), InFlight: int(pick(1, 4, 16, 64, 64)), CallsPerDay: 1_000_000, ExpressReserve: 5,
+			}
+			f := newFleet(t, seed, limits)
+			f.giveUps, f.rests, f.express, f.demand = pick(0, 0.05, 0.3), pick(0, 0.1, 0.5), pick(0, 0.1, 1), int(pick(8, 30))
+			f.loss, f.deaths, f.latency = pick(0, 0.02), pick(0, 0.01), time.Duration(pick(20, 200, 3000))*time.Millisecond
+			f.run(1+rng.IntN(4), 90*time.Second)
+			a := f.account
+			if a.overRate+a.overFlight+a.overDay > 0 || len(f.calls) == 0 {
+				t.Errorf("%+v: %d calls; over the rate %d, in flight %d, over the day %d", limits, len(f.calls), a.overRate, a.overFlight, a.overDay)
+			}
+			t.Logf("%+v: %d calls, %d requests", limits, len(f.calls), f.asks)
+		})
+	}
+}
+
+// TestFleetUsesTheRate lets four processes have enough to do.
+func TestFleetUsesTheRate(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{20, 50, 100} {
+		limits := quota.Limits{CallsPerSecond: rate, Burst: 20, InFlight: 64, CallsPerDay: 1_000_000, ExpressReserve: 5}
+		f := newFleet(t, 1, limits)
+		f.demand = 20
+		f.run(4, 2*time.Minute)
+		minute := 0
+		for _, at := range f.calls {
+			if at.Sub(noon) >= 30*time.Second && at.Sub(noon) < 90*time.Second {
+				minute++
+			}
+		}
+		if used := float64(minute) / (60 * rate); used < 0.995 || f.account.overRate > 0 {
+			t.Errorf("%.1f %% of %v calls a second are used, %d over", 100*used, rate, f.account.overRate)
+		}
+		t.Logf("%v a second: %d in a minute, %.2f requests a call", rate, minute, float64(f.asks)/float64(len(f.calls)))
+	}
+}
+
+// TestFleetKeepsTheDay spends the budgets of days, of which others take a part.
+func TestFleetKeepsTheDay(t *testing.T) {
+	cases := []struct {
+		name      string
+		share     float64
+		hidden    bool
+		assumed   bool
+		loss      float64
+		inFlight  int
+		processes int
+		clocks    bool // not by UTC alone
+		prompt    bool
+		unused    int // of 1,000, on a whole day
+	}{
+		{name: "alone, all calls are used", clocks: true, inFlight: 4, processes: 2, unused: 0},
+		{name: "alone, with answers of Redis lost and callers who give up", inFlight: 4, processes: 2, loss: 0.02, unused: 2},
+		{name: "alone, without a word from iCIMS", inFlight: 4, processes: 2, hidden: true, unused: 5},
+		{name: "an assumed budget gives way to the true one", inFlight: 4, processes: 2, assumed: true, unused: 0},
+		{name: "with others who take a tenth", clocks: true, share: 0.1, inFlight: 4, processes: 3, unused: 10},
+		{name: "with others who take a tenth, and many calls in flight", share: 0.1, inFlight: 16, processes: 4, unused: 10},
+		{name: "with others who take half, and calls that take long", share: 0.5, inFlight: 16, processes: 2, prompt: true, unused: 20},
+		{name: "with others who take half, and many calls in flight", share: 0.5, inFlight: 16, processes: 2, unused: 20},
+	}
+	for _, c := range cases {
+		for i, resets := range []time.Duration{0, 7*time.Hour + 13*time.Minute} {
+			if i > 0 && !c.clocks {
+				continue
+			}
+			t.Run(c.name+map[int]string{0: ", by UTC", 1: ", by another clock"}[i], func(t *testing.T) {
+				t.Parallel()
+				limits := quota.Limits{CallsPerSecond: 2, Burst: 4, InFlight: c.inFlight, CallsPerDay: 1000, ExpressReserve: 5}
+				if c.inFlight > 4 {
+					limits.CallsPerSecond, limits.Burst = 40, 20
+				}
+				f := newFleet(t, 1, limits)
+				f.account.resetsAt, f.account.windowEnd = resets, time.Time{}
+				f.account.roll(f.now)
+				f.account.share, f.account.hidden, f.loss, f.giveUps = c.share, c.hidden, c.loss, c.loss
+				f.express = 0
+				if f.prompt = c.prompt; f.prompt {
+					// Without the hourly steps of the reserve the end comes in full flight.
+					f.latency, f.express = time.Second, 1
+				}
+				if c.assumed {
+					f.limits.CallsPerDay, f.limits.DayAssumed = 5000, true
+				}
+				f.run(c.processes, 44*time.Hour)
+				if f.account.overDay > 0 {
+					t.Errorf("%d calls over the day's budget", f.account.overDay)
+				}
+				if most := slices.Max(f.account.unused); most > c.unused || len(f.account.unused) < 2 {
+					t.Errorf("unused at the resets: %v, want at most %d", f.account.unused, c.unused)
+				}
+				t.Logf("unused %v, %d requests for %d calls", f.account.unused, f.asks, len(f.calls))
+			})
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package quota
+
+import (
+	"cmp"
+	"time"
+)
+
+// Limits bound the calls that may be made for one customer, by all processes
+// together.
+type Limits struct {
+	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second"`
+	// Burst is how many calls above the even rate iCIMS tolerates at once.
+	Burst       int `yaml:"burst" json:"burst"`
+	InFlight    int `yaml:"in_flight" json:"in_flight"`
+	CallsPerDay int `yaml:"calls_per_day" json:"calls_per_day"`
+	// ExpressReserve is the part of the day's calls, in percent, that is kept for
+	// small batches.
+	ExpressReserve int `yaml:"express_reserve" json:"express_reserve"`
+	// DayAssumed: CallsPerDay is a default, which the limit that iCIMS reports replaces.
+	DayAssumed bool `yaml:"-" json:"day_assumed,omitempty"`
+}
+
+// Or returns the limits with missing ones taken from defaults.
+func (l Limits) Or(defaults Limits) Limits {
+	l.CallsPerSecond = cmp.Or(l.CallsPerSecond, defaults.CallsPerSecond)
+	l.Burst = cmp.Or(l.Burst, defaults.Burst)
+	l.InFlight = cmp.Or(l.InFlight, defaults.InFlight)
+	if l.CallsPerDay == 0 && defaults.CallsPerDay != 0 {
+		l.CallsPerDay, l.DayAssumed = defaults.CallsPerDay, true
+	}
+	l.ExpressReserve = cmp.Or(l.ExpressReserve, defaults.ExpressReserve)
+	return l
+}
+
+// Lateness is how much later than After a call may start. A permit that is later
+// must be returned unused, or more calls than allowed could arrive together. Half
+// of the burst is for late calls: one half of that for a slow process, the other
+// for the network.
+func (l Limits) Lateness() time.Duration {
+	// A permit that is used later than this could expire before its call is over.
+	const least, most = 20 * time.Millisecond, 5 * time.Second
+	seconds := float64(l.Burst/2) / l.CallsPerSecond / 2
+	return max(time.Duration(min(seconds, most.Seconds())*float64(time.Second)), least)
+}

@@ -1,0 +1,84 @@
+package redistest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// clusters are those that no test uses at the moment. A cluster takes two seconds to start.
+var clusters struct {
+	sync.Mutex
+	free []*Cluster
+}
+
+// borrowCluster returns an empty cluster of three nodes that no other test uses. Without
+// Main, which stops clusters after the tests of the package, it is the test's own.
+func borrowCluster(t testing.TB) *Cluster {
+	t.Helper()
+	shared.Lock()
+	kept := shared.installed
+	shared.Unlock()
+	if !kept {
+		return StartCluster(t, 3)
+	}
+	c, err := takeCluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.giveBack(); err != nil {
+			t.Errorf("empty a cluster: %v", err)
+		}
+	})
+	return c
+}
+
+func takeCluster() (*Cluster, error) {
+	clusters.Lock()
+	last := len(clusters.free) - 1
+	if last < 0 {
+		clusters.Unlock()
+		return newCluster(3)
+	}
+	c := clusters.free[last]
+	clusters.free = clusters.free[:last]
+	clusters.Unlock()
+	return c, nil
+}
+
+// giveBack empties the cluster for the next test. One that cannot be emptied is stopped.
+func (c *Cluster) giveBack() error {
+	ctx := context.Background()
+	for _, p := range c.nodes {
+		client := newClient(p.addr(), 0)
+		_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.FlushAll(ctx)
+			p.ScriptFlush(ctx)
+			return nil
+		})
+		_ = client.Close()
+		if err != nil {
+			return errors.Join(err, c.remove())
+		}
+	}
+	clusters.Lock()
+	defer clusters.Unlock()
+	clusters.free = append(clusters.free, c)
+	return nil
+}
+
+// stopClusters stops the clusters that tests have given back.
+func stopClusters() error {
+	clusters.Lock()
+	defer clusters.Unlock()
+	errs := make([]error, 0, len(clusters.free))
+	for _, c := range clusters.free {
+		errs = append(errs, c.remove())
+	}
+	clusters.free = nil
+	return errors.Join(errs...)
+}

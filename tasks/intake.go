@@ -1,0 +1,129 @@
+package tasks
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/store"
+)
+
+// IntakeQueue is the asynq queue, and TypeIntake the type, of tasks that bring one candidate
+// each. Every worker serves it.
+const (
+	IntakeQueue = "icims:intake"
+	TypeIntake  = "icims:intake"
+)
+
+// TypeRefused is the type of tasks that stand for refused ones, whose payload was erased.
+const TypeRefused = "icims:refused"
+
+const (
+	intakeTimeout   = time.Minute
+	intakeRetention = 24 * time.Hour
+)
+
+// Order is one candidate with where it goes.
+type Order struct {
+	Customer  string    `json:"-"`
+	Target    Target    `json:"target"`
+	Options   Options   `json:"options"`
+	Candidate Candidate `json:"candidate"`
+}
+
+// IntakeResult is the result of an intake task, as JSON: the batch of one that the
+// candidate became, and its export.
+type IntakeResult struct {
+	Batch  store.BatchID `json:"batch"`
+	Export string        `json:"export"`
+}
+
+// intakePayload is what asynq stores of an intake task.
+type intakePayload struct {
+	Customer string `json:"customer"`
+	Order    []byte `json:"order"` // sealed, for the customer and the task's ID
+}
+
+// NewTask returns an asynq task that brings one candidate. Enqueue it with any asynq client
+// on the Redis of the workers. The candidate is sealed with the keyset that producers and
+// workers share.
+//
+// Enqueueing it twice exports the candidate once: the task's ID is the idempotency key. Give
+// a stable one with asynq.TaskID here, not when enqueueing, since the candidate is sealed
+// for it; it must be opaque, like a candidate's ID. Further options replace the defaults:
+// the queue icims:intake, and a result that is kept for 24 hours.
+//
+// A worker checks the candidate. If something is wrong with it, asynq archives the task; the
+// last error names field, problem and remedy. NewTask returns *BatchError if the order is
+// wrong as a whole.
+func NewTask(keys *store.Keyset, o Order, options ...asynq.Option) (*asynq.Task, error) {
+	id := strings.ToLower(rand.Text())
+	for _, option := range options {
+		if option.Type() == asynq.TaskIDOpt {
+			id, _ = option.Value().(string)
+		}
+	}
+	check := Batch{Customer: o.Customer, Target: o.Target, IdempotencyKey: intakeKey(id), Candidates: Candidates(o.Candidate)}
+	if err := check.validate(); err != nil {
+		return nil, err
+	}
+	if OpaqueID(id) == "" {
+		return nil, &BatchError{"task ID", "is not opaque: asynq's web UI shows it", "use a UUID or an ID of your own database"}
+	}
+	order, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("encode the order: %w", err)
+	}
+	sealed, err := keys.Seal(order, intakePlace(o.Customer, id))
+	if err != nil {
+		return nil, err
+	}
+	payload, err := json.Marshal(intakePayload{o.Customer, sealed})
+	if err != nil {
+		return nil, fmt.Errorf("encode the task: %w", err)
+	}
+	return asynq.NewTask(TypeIntake, payload, append([]asynq.Option{
+		asynq.Queue(IntakeQueue), asynq.TaskID(id), asynq.MaxRetry(maxRetry), asynq.Timeout(intakeTimeout), asynq.Retention(intakeRetention),
+	}, options...)...), nil
+}
+
+// OpaqueID returns the ID if it may be shown, else "".
+func OpaqueID(id string) string { return usableID(id) }
+
+func intakePlace(customer, taskID string) string { return "intake:" + customer + ":" + taskID }
+
+func intakeKey(taskID string) string { return "intake:" + taskID }
+
+// ErrReadable: the payload of a task is not sealed, so it may hold a readable candidate.
+var ErrReadable = errors.New("the payload is not sealed")
+
+// sealedVersion is the first byte of everything that a keyset seals.
+const sealedVersion = 1
+
+// ParseIntake opens an intake task. Errors: ErrReadable, or store.ErrSealed if the keyset
+// cannot open it, or it was sealed for another customer or task ID.
+func ParseIntake(keys *store.Keyset, taskID string, payload []byte) (Batch, error) {
+	var p intakePayload
+	decoder := json.NewDecoder(bytes.NewReader(payload))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&p); err != nil || decoder.More() || !store.ValidCustomer(p.Customer) || len(p.Order) == 0 || p.Order[0] != sealedVersion {
+		return Batch{}, ErrReadable
+	}
+	order, err := keys.Open(p.Order, intakePlace(p.Customer, taskID))
+	if err != nil {
+		return Batch{}, err
+	}
+	var o Order
+	if err := json.Unmarshal(order, &o); err != nil {
+		return Batch{}, fmt.Errorf("%w: a newer version made it", store.ErrSealed)
+	}
+	return Batch{
+		Customer: p.Customer, Target: o.Target, Options: o.Options, IdempotencyKey: intakeKey(taskID), Candidates: Candidates(o.Candidate),
+	}, nil
+}

@@ -1,0 +1,101 @@
+package worker_test
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seekout/icims-export/icims/icimstest"
+	"github.com/seekout/icims-export/operate"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// asynq keeps an archived task for 90 days at most. The ledger keeps its dead letter until
+// somebody retries or discards it.
+func TestDeadLettersOutliveTheirArchivedTasks(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm()})
+	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
+	id := r.send(tasks.ToJob(job), tasks.Options{}, people(3)...)
+	archived := func() int {
+		info, err := r.inspector().GetQueueInfo(express)
+		if err != nil {
+			return -1
+		}
+		return info.Archived
+	}
+	r.eventually("all are archived", func() bool { return archived() == 3 })
+	r.sim.ClearRules()
+
+	n, err := tasks.NewQueues(r.redis, 0).TrimArchives(t.Context(), customer, time.Now().Add(61*24*time.Hour))
+	r.must(err)
+	if left := archived(); n != 3 || left != 0 {
+		t.Fatalf("after 61 days %d tasks are trimmed and %d left", n, left)
+	}
+	dead := func() (exports []string) {
+		r.must(r.ledger.DeadLetters(t.Context(), customer, store.DeadFilter{}, func(d store.DeadLetter) bool {
+			exports = append(exports, d.Export)
+			return true
+		}))
+		return exports
+	}
+	letters := dead()
+	if len(letters) != 3 {
+		t.Fatalf("%d dead letters are listed", len(letters))
+	}
+
+	desk := &operate.Desk{Redis: r.redis, Ledger: r.ledger}
+	choice := operate.DeadChoice{Customers: []string{customer}, Exports: letters[1:2]}
+	if done, err := desk.RetryDead(t.Context(), choice, operate.DeadOrder{Who: "an operator", Why: "the field is corrected"}); err != nil || done.Done != 1 {
+		t.Fatalf("retried %+v, %v", done, err)
+	}
+	r.eventually("the retried one is done", func() bool {
+		return slices.ContainsFunc(r.outcomes(id), func(o store.Outcome) bool { return o.Export == letters[1] && o.State == store.Done })
+	})
+	if got := dead(); !slices.Equal(got, []string{letters[0], letters[2]}) {
+		t.Errorf("dead letters %v remain of %v", got, letters)
+	}
+	if made := r.calls("people.create"); made != 3+1 {
+		t.Errorf("%d creates", made)
+	}
+	r.clean()
+}
+
+func TestTheSweepTrimsArchivesOfCustomersWithoutWork(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true})
+	// A customer who has had an export, and has no work.
+	r.start()
+	r.run(tasks.ToJob(job), tasks.Options{}, ana())
+	r.worker.Stop()
+	r.archive(express, 5_010)
+	r.worker = r.newWorker(nil)
+	r.start()
+	r.eventually("the archives are trimmed", func() bool {
+		info, err := r.inspector().GetQueueInfo(express)
+		return err == nil && info.Archived == 5_000
+	})
+}
+
+// archive puts tasks that are no exports into the archive of a queue.
+func (r *rig) archive(queue string, n int) {
+	r.t.Helper()
+	client := asynq.NewClientFromRedisClient(r.redis)
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := range n {
+		group.Go(func() error {
+			_, err := client.EnqueueContext(r.t.Context(), asynq.NewTask("test", nil), asynq.Queue(queue), asynq.TaskID(strconv.Itoa(i)))
+			return err
+		})
+	}
+	r.must(group.Wait())
+	if archived, err := r.inspector().ArchiveAllPendingTasks(queue); archived != n || err != nil {
+		r.t.Fatalf("%d tasks archived, %v", archived, err)
+	}
+}

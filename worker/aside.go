@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/intake"
+	"github.com/seekout/icims-export/worker/limiter"
+	"github.com/seekout/icims-export/worker/redeliver"
+)
+
+const (
+	// asideConcurrency is how many tasks outside the lanes a process runs at once. Most of
+	// them wait; the kinds of control tasks have bounds of their own.
+	asideConcurrency = 128
+	// asidePoll is the time between two looks at the queues outside the lanes, and
+	// asideDelayed between two for tasks whose time has come. An idle process costs little.
+	asidePoll    = time.Second
+	asideDelayed = 5 * time.Second
+)
+
+// ServeControl makes the worker run control tasks of a kind. Call it before Start.
+func (w *Worker) ServeControl(kind store.ControlKind, work control.Work) {
+	w.control.Serve(kind, work)
+}
+
+// newControl returns the control tasks that every worker runs.
+func newControl(w *Worker) *control.Tasks {
+	t := control.New(control.Config{
+		Ledger: w.ledger, Hosts: w.hosts, Limits: w.settings.Limits, SettleTime: w.settings.SettleTime,
+		DummyDomain: w.settings.DummyDomain, LookupBatch: w.settings.LookupBatch, Log: w.log,
+		Filed: w.filed, Open: w.openControl, Begin: w.beginControl, RunNow: w.runNow,
+		Ended: func(kind store.ControlKind, how control.End) { w.observer.ControlTaskEnded(kind, how) },
+	})
+	// Titles of a new list take minutes, for which the lists of others must not wait.
+	const listsAtOnce = 16
+	t.Serve(store.ControlJobs, control.Work{Do: w.refreshJobs, AtOnce: listsAtOnce})
+	t.Serve(store.ControlReadBack, control.Work{Do: w.readBack})
+	return t
+}
+
+// serveAside starts the server of the queues outside the lanes. A closed lane does not hold
+// their tasks up.
+func (w *Worker) serveAside(ctx context.Context) error {
+	if err := tasks.TakeOverErrands(ctx, w.redis, w.ledger); err != nil {
+		return err
+	}
+	w.aside = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
+		Concurrency:              asideConcurrency,
+		Queues:                   map[string]int{tasks.ControlQueue: 3, tasks.IntakeQueue: 1},
+		TaskCheckInterval:        asidePoll,
+		DelayedTaskCheckInterval: asideDelayed,
+		ShutdownTimeout:          w.settings.ShutdownTimeout,
+		RetryDelayFunc:           redeliver.RetryDelay,
+		IsFailure:                redeliver.IsFailureOrDeath,
+		Logger:                   queueLog{w.log.With().Str("part", "asynq").Logger()},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	if err := w.aside.Start(w.asideHandler()); err != nil {
+		return fmt.Errorf("serve the queues outside the lanes: %w", err)
+	}
+	return nil
+}
+
+// asideHandler runs control tasks, and takes candidates in. It refuses all other tasks.
+func (w *Worker) asideHandler() asynq.Handler {
+	intakes := w.intakes()
+	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		id, _ := asynq.GetTaskID(ctx)
+		if _, _, _, err := tasks.ParseControl(t, id); err == nil {
+			return w.control.ProcessTask(ctx, t)
+		}
+		return intakes.ProcessTask(ctx, t)
+	})
+}
+
+func (w *Worker) intakes() *intake.Handler {
+	return &intake.Handler{
+		Redis: w.redis, Ledger: w.ledger, Producer: tasks.NewClient(w.redis, w.ledger, tasks.WithDummyDomain(w.settings.DummyDomain), tasks.WithTaskRetention(w.settings.TaskRetention)), Log: w.log,
+		Ended: func(how intake.End) { w.observer.IntakeEnded(how) },
+	}
+}
+
+// stopAside makes the tasks outside the lanes hand themselves back, and waits for that.
+func (w *Worker) stopAside() {
+	w.control.Stop()
+	if w.aside != nil {
+		w.aside.Shutdown()
+	}
+}
+
+// filed returns a customer's connection of the file of connections.
+func (w *Worker) filed(customer string) (store.Connection, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	conn, known := w.connections[customer]
+	return conn, known && !conn.Stored
+}
+
+// openControl opens the way to a customer's iCIMS for a run of a control task.
+func (w *Worker) openControl(conn store.Connection, kind store.ControlKind, calls *atomic.Int64, log zerolog.Logger) (control.Lane, error) {
+	w.mu.Lock()
+	// Two runs of a task must not share permits.
+	l, err := w.assembleFor(conn, purpose{permits: w.id + "." + string(kind) + "." + rand.Text()[:6], errand: calls, log: log})
+	w.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
+	return controlLane{l}, nil
+}
+
+// beginControl prepares the context of a run of a control task.
+func (w *Worker) beginControl(ctx context.Context, t store.ControlTask) (context.Context, func(control.End, store.ControlFailure, int)) {
+	return w.tracer.controlTask(limiter.AsExpress(ctx), t)
+}

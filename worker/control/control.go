@@ -1,0 +1,272 @@
+// Package control runs control tasks: verifications, refreshes of job lists and read-backs.
+// They are asynq tasks of a queue that every worker process serves outside the lanes, so
+// that a customer whose lane is closed gets them too. asynq gives each task to one process,
+// renews its lease, and gives it to another one if the process dies. The ledger keeps
+// arguments, progress and result.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/redeliver"
+)
+
+// Work is how control tasks of a kind run.
+type Work struct {
+	// Do runs one. Its result is recorded as JSON, also beside an error. It must bear to
+	// run again after it broke off, and while an earlier run still goes on.
+	Do func(ctx context.Context, r *Run) (result any, err error)
+	// Abandon, if set, is called when a task has failed: r.Failure says why, r.Result is
+	// what was reported last.
+	Abandon func(ctx context.Context, r *Run)
+	// AtOnce is how many of the kind a process runs at the same time; 0 means 4.
+	AtOnce int
+}
+
+const (
+	defaultAtOnce = 4
+	// expiresAfter is how long a task may wait for a worker: whoever asked has left.
+	expiresAfter = time.Hour
+	// orphanedAfter is how long a task waits for a process that has the customer's
+	// connection.
+	orphanedAfter = 15 * time.Second
+	// faultPause is the wait after Redis failed.
+	faultPause = 5 * time.Second
+	recordTime = 3 * time.Second
+)
+
+// Config is what a worker process gives its control tasks.
+type Config struct {
+	Ledger      *store.Ledger
+	Hosts       icims.HostPolicy
+	Limits      store.Limits // of connections without limits of their own
+	SettleTime  time.Duration
+	DummyDomain string
+	LookupBatch int
+	Log         zerolog.Logger
+	// Filed returns a customer's connection of the file of connections.
+	Filed func(customer string) (store.Connection, bool)
+	// Open opens a customer's API client for a task, and counts its calls.
+	Open func(conn store.Connection, kind store.ControlKind, calls *atomic.Int64, log zerolog.Logger) (Lane, error)
+	// Ended is told of each run that has ended.
+	Ended func(kind store.ControlKind, how End)
+	// Begin prepares the context of a run; end is told how it ended, and its calls.
+	Begin func(ctx context.Context, t store.ControlTask) (running context.Context, end func(End, store.ControlFailure, int))
+	// RunNow runs the customer's exports at once that wait for a time.
+	RunNow func(customer string)
+}
+
+// Lane is the way to a customer's iCIMS.
+type Lane interface {
+	Client() *icims.Client
+	// Export takes an export through the stages, see [Run.Export].
+	Export(ctx context.Context, ref store.Ref, within time.Duration) error
+	Close()
+}
+
+// End is how a run ended.
+type End string
+
+// The ends of runs.
+const (
+	EndDone       End = "done"
+	EndFailed     End = "failed"
+	EndLost       End = "lost"        // to another run of the task
+	EndHandedBack End = "handed_back" // because the worker stops
+)
+
+// Ends lists all ends.
+func Ends() []End { return []End{EndDone, EndFailed, EndLost, EndHandedBack} }
+
+// Tasks runs the control tasks of a process. It is the asynq handler of their types.
+type Tasks struct {
+	Config
+
+	kinds    map[store.ControlKind]Work
+	stopping context.Context //nolint:containedctx // the process's life
+	stop     context.CancelFunc
+
+	mu    sync.Mutex
+	doing map[store.ControlKind]int
+}
+
+// New returns the control tasks of a process, without any kind.
+func New(c Config) *Tasks {
+	t := &Tasks{Config: c, kinds: map[store.ControlKind]Work{}, doing: map[store.ControlKind]int{}}
+	t.stopping, t.stop = context.WithCancel(context.Background())
+	return t
+}
+
+// Serve makes the process run tasks of a kind. Call it before the server starts.
+func (t *Tasks) Serve(kind store.ControlKind, work Work) {
+	if work.AtOnce == 0 {
+		work.AtOnce = defaultAtOnce
+	}
+	t.kinds[kind] = work
+}
+
+// Stop makes running tasks hand themselves back to asynq.
+func (t *Tasks) Stop() { t.stop() }
+
+// Running counts the running tasks by kind.
+func (t *Tasks) Running() map[store.ControlKind]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.doing)
+}
+
+// Why a task waits: its last error in asynq's web UI.
+const (
+	waitsForKind       = "waiting for a worker that runs tasks of this kind"
+	waitsForPlace      = "waiting: the worker runs as many of the kind as it may"
+	waitsForConnection = "waiting for a worker that has the customer's connection"
+	waitsForRedis      = "waiting: Redis failed; the worker's log has it"
+	waitsForRecord     = "its end could not be recorded; it runs again"
+	waitsForRun        = "it was begun again elsewhere"
+	waitsForStop       = "the worker stopped; another one goes on"
+)
+
+// Waits lists the texts that say why a task waits.
+func Waits() []string {
+	return []string{waitsForKind, waitsForPlace, waitsForConnection, waitsForRedis, waitsForRecord, waitsForRun, waitsForStop}
+}
+
+var errStopping = errors.New("the worker is stopping")
+
+// jitter returns between d and twice d.
+func jitter(d time.Duration) time.Duration { return d + rand.N(d) }
+
+// ProcessTask runs a control task. A task that failed has ended for asynq: its record says
+// why. A panic is archived, with a fixed text.
+func (t *Tasks) ProcessTask(ctx context.Context, task *asynq.Task) error {
+	taskID, _ := asynq.GetTaskID(ctx)
+	customer, kind, id, err := tasks.ParseControl(task, taskID)
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	}
+	log := t.Log.With().Str("customer", customer).Str("kind", string(kind)).Str("control_task", id).Logger()
+	var outcome error
+	err = panics.Logged(log, "control task", func() error {
+		outcome = t.process(ctx, task, customer, kind, id, log)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	}
+	return outcome
+}
+
+func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, kind store.ControlKind, id string, log zerolog.Logger) error {
+	work, known := t.kinds[kind]
+	switch {
+	case !known:
+		return redeliver.Waiting(waitsForKind, faultPause)
+	case t.stopping.Err() != nil:
+		return redeliver.Waiting(waitsForStop, 0)
+	case !t.take(kind, work.AtOnce):
+		return redeliver.Waiting(waitsForPlace, jitter(time.Second))
+	}
+	defer t.add(kind, -1)
+	conn, revision, connErr := t.connectionOf(ctx, customer)
+	unusable, ok := errors.AsType[*failure](connErr)
+	if connErr != nil && !ok {
+		log.Error().Err(connErr).Fields(store.LogFields(connErr)).Msg("a control task waits: its connection cannot be read")
+		return redeliver.Waiting(waitsForRedis, faultPause)
+	}
+	try, last := tasks.ControlAttempt(ctx)
+	claim, err := t.Ledger.BeginControlTask(ctx, customer, kind, id, try)
+	switch {
+	case errors.Is(err, store.ErrControlTaskLost):
+		write(task, "ended before")
+		return nil
+	case err != nil && !errors.Is(err, store.ErrSealed):
+		log.Error().Err(err).Fields(store.LogFields(err)).Msg("a control task waits: it cannot be begun")
+		return redeliver.Waiting(waitsForRedis, faultPause)
+	}
+	r := t.newRun(claim, task, conn, revision, log)
+	defer func() { r.close() }() // known once it has a client
+	switch {
+	case err != nil: // its arguments cannot be opened
+		return t.fail(ctx, r, nil, &failure{store.ControlSealed, err})
+	case last:
+		return t.fail(ctx, r, nil, &failure{store.ControlGaveUp, errors.New("its workers died")})
+	case claim.Began.Sub(claim.Asked) > expiresAfter:
+		return t.fail(ctx, r, nil, &failure{store.ControlExpired, errors.New("no worker began it")})
+	case unusable != nil && unusable.why == store.ControlNoConnection && !t.orphaned(ctx, claim):
+		return t.handOn(r)
+	case unusable != nil:
+		return t.fail(ctx, r, nil, unusable)
+	}
+	return t.do(ctx, r, work)
+}
+
+// take reserves a place among the tasks of a kind that run at once.
+func (t *Tasks) take(kind store.ControlKind, atOnce int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.doing[kind] >= atOnce {
+		return false
+	}
+	t.doing[kind]++
+	return true
+}
+
+func (t *Tasks) add(kind store.ControlKind, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doing[kind] += n
+}
+
+// orphaned reports whether no process has the customer's connection: the task has been
+// handed on for long enough.
+func (t *Tasks) orphaned(ctx context.Context, c store.ControlClaim) bool {
+	now, err := t.Ledger.Now(ctx)
+	return err == nil && now.Sub(c.Began) >= orphanedAfter
+}
+
+// handOn leaves a task to a process that has the customer's connection.
+func (t *Tasks) handOn(r *Run) error {
+	if err := t.record(r, store.ControlStep{To: store.ControlWaiting}); err != nil {
+		return err
+	}
+	return redeliver.Waiting(waitsForConnection, 0)
+}
+
+// connectionOf reads a customer's connection as the store has it now: this process may not
+// have heard of its last change. Customers that the store does not know have that of the
+// file.
+func (t *Tasks) connectionOf(ctx context.Context, customer string) (store.Connection, int64, error) {
+	c, err := t.Ledger.Connection(ctx, customer)
+	switch {
+	case errors.Is(err, store.ErrNoConnection):
+		conn, known := t.Filed(customer)
+		if !known {
+			return store.Connection{}, 0, &failure{store.ControlNoConnection, err}
+		}
+		conn, err = t.Ledger.WithProfile(ctx, conn)
+		return conn, 0, err
+	case errors.Is(err, store.ErrSealed):
+		return store.Connection{}, 0, &failure{store.ControlSealed, err}
+	case err != nil:
+		return store.Connection{}, 0, err
+	case !c.Below().Kept():
+		return store.Connection{}, 0, &failure{store.ControlNoConnection, errors.New("the connection was removed")}
+	}
+	conn := c.WithLimits(c.Limits.Or(t.Limits)).WithDefaults()
+	conn.Stored = true
+	return conn, c.Revision, nil
+}

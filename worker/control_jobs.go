@@ -1,0 +1,71 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/jobs"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/worker/control"
+	"github.com/seekout/icims-export/worker/limiter"
+)
+
+// refreshJobs reads a customer's job list, as a control task. Titles are read with
+// the permits of large batches and two at a time, so that exports go on beside it.
+func (w *Worker) refreshJobs(ctx context.Context, r *control.Run) (any, error) {
+	client, err := r.Client()
+	if err != nil {
+		return nil, err
+	}
+	portals, err := icims.ParsePortalURLsOf(r.Customer, r.Conn.PortalURLs, w.hosts)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := w.standingOf(ctx, r.Conn)
+	if err != nil {
+		return nil, err
+	}
+	calls := standing.Budget
+	if calls == 0 {
+		calls = r.Conn.Limits.CallsPerDay
+	}
+	refresh := jobs.Refresh{
+		Ledger: w.ledger, Customer: r.Customer, Portals: jobs.PortalNames(portals), List: client, Titles: bulkCalls{client},
+		Calls: r.CallsMade, Budget: w.settings.Jobs.Budget(calls), Now: time.Now, Sleep: sleep,
+		Held: func(ctx context.Context) (store.Reason, error) {
+			standing, err := w.standingOf(ctx, r.Conn)
+			return jobs.Held(standing), err
+		},
+	}
+	done, err := refresh.Run(ctx)
+	return done, err
+}
+
+func (w *Worker) standingOf(ctx context.Context, conn store.Connection) (store.Standing, error) {
+	caller := store.Caller{Credentials: w.ledger.Keys().CredentialsHash(conn), Limits: conn.Limits}
+	standings, err := w.ledger.StandingsFor(ctx, []string{conn.Customer}, []store.Caller{caller})
+	if err != nil {
+		return store.Standing{}, err
+	}
+	return standings[0], nil
+}
+
+// bulkCalls reads jobs as large batches call.
+type bulkCalls struct{ *icims.Client }
+
+func (c bulkCalls) Job(ctx context.Context, id icims.JobID, fields ...string) (*icims.Job, *icims.Response, error) {
+	return c.Client.Job(limiter.AsBulk(ctx), id, fields...)
+}
+
+// sleep waits for a while, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,190 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/seekout/icims-export/internal/panics"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/traces"
+	"github.com/seekout/icims-export/worker/intake"
+	"github.com/seekout/icims-export/worker/limiter"
+	"github.com/seekout/icims-export/worker/redeliver"
+)
+
+// handler is what asynq calls for each task of a lane. What it returns decides what asynq
+// does with the task, and what its web UI shows:
+//
+//	created, updated, skipped  nil, with a result   completed
+//	not now, or retried        redeliver.Error      retry
+//	given up                   asynq.SkipRetry      archived
+type handler struct {
+	lane     *lane
+	pipeline *pipeline
+	queues   *tasks.Queues
+	// strangers erases tasks that are no references to exports.
+	strangers *intake.Handler
+}
+
+// ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
+// store its text.
+func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	err := panics.Logged(h.lane.log, "export", func() error { return h.process(ctx, t) })
+	_, again := errors.AsType[*redeliver.Error](err)
+	if err == nil || again || errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
+		return err
+	}
+	return redeliver.Failed(store.ReasonInternal.Info().Title, faultPause)
+}
+
+func (h *handler) process(ctx context.Context, t *asynq.Task) error {
+	ref, err := tasks.ParseTask(t)
+	switch {
+	case err != nil && h.strangers == nil:
+		return &givenUp{err.Error()}
+	case err != nil:
+		return h.strangers.Refuse(ctx, t)
+	}
+	if h.lane.refuse(ctx, ref) {
+		return nil // the task goes: its export, if there is one, has another
+	}
+	queue, _ := asynq.GetQueueName(ctx)
+	express := queue == tasks.QueueName(ref.Customer, store.ExpressQueue)
+	if express {
+		ctx = limiter.AsExpress(ctx)
+	}
+	if o := h.lane.ready(ctx); o.kind != proceed {
+		return (&export{ref: ref}).again(o, h.lane.now())
+	}
+	defer h.lane.take()()
+	one := task{Ref: ref, Express: express, Parent: t.Headers()[traces.Header]}
+	err = h.export(ctx, t, queue, one)
+	if _, ended := errors.AsType[*givenUp](err); ended && t.ResultWriter().TaskID() != tasks.TaskID(ref) {
+		return h.archiveOwn(ctx, ref)
+	}
+	return err
+}
+
+// export is one attempt at an export.
+func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one task) (err error) {
+	x, o := h.pipeline.run(ctx, one)
+	if o.ended == store.Dead {
+		if x, o, err = h.retryDead(ctx, t, queue, one); err != nil {
+			return err
+		}
+	}
+	if o.kind == done && o.workflow != 0 {
+		h.deleteSettled(ctx, x)
+	}
+	return h.answer(t, x, o)
+}
+
+// archiveOwn leaves a dead letter to its export's own task, which finds it and is archived.
+// The substitute that found it is done.
+func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
+	stand, err := h.lane.ledger.Stand(ctx, ref.Customer, []string{ref.Export})
+	if err != nil || stand[0].State != store.Dead {
+		return err
+	}
+	return h.queues.EnqueueMissing(ctx, tasks.ExportOf(stand[0]))
+}
+
+// deleteSettled deletes the archived tasks of the dead letters that an export has settled.
+// The sweep deletes what is left over.
+func (h *handler) deleteSettled(ctx context.Context, x *export) {
+	var settled []string
+	stand, err := h.lane.ledger.Stand(ctx, x.ref.Customer, x.claim.WrongJob())
+	for _, m := range stand {
+		if m.State == "" {
+			settled = append(settled, m.Export)
+		}
+	}
+	if len(settled) > 0 {
+		err = h.queues.Delete(ctx, x.ref.Customer, settled...)
+	}
+	if err != nil {
+		h.lane.log.Warn().Err(err).Msg("tasks of settled dead letters could not be deleted")
+	}
+}
+
+// retryDead retries a dead letter whose archived task somebody ran in asynq's web UI or by
+// its command line. A task that asynq delivers again for another reason is archived again.
+func (h *handler) retryDead(ctx context.Context, t *asynq.Task, queue string, one task) (*export, outcome, error) {
+	letter, err := h.lane.ledger.DeadLetter(ctx, one.Ref)
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	last, err := h.queues.LastError(queue, t.ResultWriter().TaskID())
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	if !strings.HasPrefix(last, deadText) {
+		return nil, outcome{}, deadError(letter.Reason)
+	}
+	err = h.lane.ledger.Revive(ctx, one.Ref, "asynq", "its task was run")
+	if err != nil && !errors.Is(err, store.ErrNotDead) {
+		return nil, outcome{}, err
+	}
+	x, o := h.pipeline.run(ctx, one)
+	return x, o, nil
+}
+
+// answer is what asynq is told of an outcome.
+func (h *handler) answer(t *asynq.Task, x *export, o outcome) error {
+	if o.kind == dead {
+		return deadError(o.reason)
+	}
+	if again := x.again(o, h.lane.now()); again != nil {
+		return again
+	}
+	if h.lane.settings.TaskRetention > 0 {
+		if _, err := t.ResultWriter().Write([]byte(x.result(o))); err != nil {
+			h.lane.log.Debug().Err(err).Msg("the result of a task could not be written")
+		}
+	}
+	return nil
+}
+
+const (
+	// readyWithin is for how long a handler waits for calls to be allowed again before it
+	// gives its task back. A lane that is closed for longer closes in this time, so that no
+	// further task is taken.
+	readyWithin = 5 * time.Second
+	readyCheck  = 100 * time.Millisecond
+)
+
+// ready waits while no export may begin, and returns why none may. What waits here is not in
+// the lane's hands, so that a lane may close that is not to make calls for long.
+func (l *lane) ready(ctx context.Context) outcome {
+	var why error // before the lane began to close
+	for began := l.now(); ; {
+		closing := l.limiter.Draining().Err() != nil
+		err := l.admits(ctx)
+		switch {
+		case err == nil:
+			return outcome{}
+		case !closing:
+			why = err
+		case why == nil:
+			why = err
+		}
+		if closing || l.now().Sub(began) >= readyWithin {
+			return failed(why)
+		}
+		select {
+		case <-ctx.Done():
+			return stopped(ctx)
+		case <-l.limiter.Draining().Done():
+		case <-time.After(readyCheck):
+		}
+	}
+}
+
+// faultPause is when an export comes back whose outcome could not be recorded:
+// Redis needs a moment, and the lease has to run out.
+const faultPause = 5 * time.Second

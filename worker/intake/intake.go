@@ -1,0 +1,236 @@
+// Package intake takes candidates in that upstream services enqueue with a plain asynq
+// client, see tasks.NewTask: each becomes a batch of one. What is not sealed is refused and
+// erased from Redis.
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/seekout/icims-export/internal/panics"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker/redeliver"
+)
+
+// End is how an intake task ended.
+type End string
+
+// The ends of intake tasks.
+const (
+	EndAccepted    End = "accepted"
+	EndRefused     End = "refused"  // something is wrong with the candidate
+	EndSealed      End = "sealed"   // the keyset cannot open it
+	EndReadable    End = "readable" // not sealed: erased
+	EndUnknownType End = "unknown_type"
+)
+
+// Ends lists all ends.
+func Ends() []End { return []End{EndAccepted, EndRefused, EndSealed, EndReadable, EndUnknownType} }
+
+// refusals are the last errors of tasks that stand for refused and erased ones.
+var refusals = map[End]string{
+	EndReadable:    "refused and erased: its payload was not sealed; make tasks with tasks.NewTask",
+	EndUnknownType: "refused and erased: its type is unknown; make tasks with tasks.NewTask",
+}
+
+// Last errors of tasks that were not taken in.
+const (
+	failedSealed   = "cannot be opened: give producers and workers the same keyset and set the task ID in tasks.NewTask, then run the task"
+	failedConflict = "refused: the task ID belongs to another candidate; give each candidate a task ID of its own"
+	waitsForRoom   = "waiting: the customer has as many candidates waiting as it may"
+	waitsForMemory = "waiting: Redis's memory is nearly full"
+	waitsForRedis  = "waiting: Redis failed; the worker's log has it"
+)
+
+// Shown reports whether a last error is one of this package's, which name no values.
+func Shown(text string) bool {
+	text = strings.TrimSuffix(text, ": "+asynq.SkipRetry.Error())
+	switch text {
+	case refusals[EndReadable], refusals[EndUnknownType], failedSealed, failedConflict, waitsForRoom, waitsForMemory, waitsForRedis:
+		return true
+	}
+	return isProblem.MatchString(text)
+}
+
+// isProblem matches what is wrong with a candidate: it begins with a field's path.
+var isProblem = regexp.MustCompile(`\Arefused: [a-z_ ]{1,40}(?:\[[0-9]{1,4}\])?(?:\.[a-z_]{1,40})?: `)
+
+const (
+	fullPause  = time.Minute
+	faultPause = 5 * time.Second
+)
+
+// Handler handles the tasks of the queue icims:intake, and tasks of unknown types.
+type Handler struct {
+	Redis    redis.UniversalClient
+	Ledger   *store.Ledger
+	Producer *tasks.Client
+	Log      zerolog.Logger
+	// Ended is told how a task ended.
+	Ended func(End)
+}
+
+func archive(text string) error { return fmt.Errorf("%s: %w", text, asynq.SkipRetry) }
+
+// ProcessTask takes a candidate in.
+func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	err := panics.Logged(h.Log, "intake", func() error { return h.process(ctx, t) })
+	if p, ok := errors.AsType[*panics.Error](err); ok {
+		return archive(p.Error())
+	}
+	return err
+}
+
+func (h *Handler) process(ctx context.Context, t *asynq.Task) error {
+	id, _ := asynq.GetTaskID(ctx)
+	switch t.Type() {
+	case tasks.TypeRefused:
+		return archive(refusalOf(t.Payload()))
+	case tasks.TypeIntake:
+	default:
+		return h.refuse(ctx, id, EndUnknownType)
+	}
+	batch, err := tasks.ParseIntake(h.Ledger.Keys(), id, t.Payload())
+	switch {
+	case errors.Is(err, tasks.ErrReadable):
+		return h.refuse(ctx, id, EndReadable)
+	case err != nil:
+		h.Log.Warn().Str("task", tasks.OpaqueID(id)).Err(err).Msg("an intake task cannot be opened")
+		h.Ended(EndSealed)
+		return archive(failedSealed)
+	}
+	receipt, err := h.Producer.Enqueue(ctx, batch)
+	return h.judge(t, batch, receipt, err)
+}
+
+// judge tells asynq what became of a candidate.
+func (h *Handler) judge(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt, err error) error {
+	if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); ok && nothing != nil {
+		h.Ended(EndRefused)
+		return archive("refused: " + problemsOf(receipt))
+	}
+	if wrong, ok := errors.AsType[*tasks.BatchError](err); ok {
+		h.Ended(EndRefused)
+		return archive("refused: " + wrong.Error())
+	}
+	_, conflict := errors.AsType[*store.BatchConflictError](err)
+	switch {
+	case err == nil:
+		h.Ended(EndAccepted)
+		for candidate, err := range batch.Candidates {
+			if err != nil {
+				break // it is in memory
+			}
+			write(t, tasks.IntakeResult{Batch: receipt.Batch, Export: h.Ledger.Keys().ExportID(string(receipt.Batch), candidate.ID)})
+		}
+		return nil
+	case conflict:
+		h.Ended(EndRefused)
+		return archive(failedConflict)
+	case errors.Is(err, store.ErrBatchCancelled): // somebody has canceled its batch of one
+		h.Ended(EndAccepted)
+		return nil
+	case errors.Is(err, store.ErrTooManyWaiting):
+		return redeliver.Waiting(waitsForRoom, fullPause)
+	case errors.Is(err, store.ErrMemoryReserved):
+		return redeliver.Waiting(waitsForMemory, fullPause)
+	}
+	h.Log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", batch.Customer).Msg("an intake task waits")
+	return redeliver.Waiting(waitsForRedis, faultPause)
+}
+
+// problemsOf says what is wrong with the candidate, without values.
+func problemsOf(receipt tasks.Receipt) string {
+	var texts []string
+	for _, refused := range receipt.Refused {
+		for _, p := range refused.Problems {
+			texts = append(texts, p.String())
+		}
+	}
+	return strings.Join(texts, ". ")
+}
+
+func write(t *asynq.Task, result tasks.IntakeResult) {
+	data, err := json.Marshal(result)
+	if w := t.ResultWriter(); err == nil && w != nil {
+		_, _ = w.Write(data) // the ledger has it
+	}
+}
+
+// refusal is the payload of a task that stands for a refused one.
+type refusal struct {
+	Why End `json:"why"`
+}
+
+// Refuse erases a task of another queue, and returns what asynq is to be told.
+func (h *Handler) Refuse(ctx context.Context, t *asynq.Task) error {
+	id, _ := asynq.GetTaskID(ctx)
+	if t.Type() != tasks.TypeExport {
+		return h.refuse(ctx, id, EndUnknownType)
+	}
+	return h.refuse(ctx, id, EndReadable)
+}
+
+// refuse erases a task. asynq would archive it with its payload: so another task, without
+// one, takes its place in the archive, and the refused one is revoked, which deletes it.
+func (h *Handler) refuse(ctx context.Context, id string, why End) error {
+	payload, err := json.Marshal(refusal{why})
+	if err != nil {
+		return err
+	}
+	options := []asynq.Option{asynq.Queue(tasks.IntakeQueue), asynq.MaxRetry(0), asynq.Timeout(time.Minute)}
+	if shown := tasks.OpaqueID(id); shown != "" {
+		options = append(options, asynq.TaskID("refused:"+shown))
+	}
+	_, err = asynq.NewClientFromRedisClient(h.Redis).EnqueueContext(ctx, asynq.NewTask(tasks.TypeRefused, payload), options...)
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("a task that is to be refused waits")
+		return redeliver.Waiting(waitsForRedis, faultPause)
+	}
+	h.Log.Error().Str("task", tasks.OpaqueID(id)).Str("why", string(why)).Msg("task refused and erased")
+	h.Ended(why)
+	return fmt.Errorf("%s: %w", refusals[why], asynq.RevokeTask)
+}
+
+func refusalOf(payload []byte) string {
+	var r refusal
+	if err := json.Unmarshal(payload, &r); err != nil || refusals[r.Why] == "" {
+		return refusals[EndUnknownType]
+	}
+	return refusals[r.Why]
+}
+
+// refusedPage is how many archived tasks are read at once.
+const refusedPage = 1000
+
+// Refused counts the tasks that were refused and erased since a time, as far as asynq
+// keeps those that stand for them.
+func Refused(client redis.UniversalClient, since time.Time) (refused int, err error) {
+	inspector := asynq.NewInspectorFromRedisClient(client)
+	for page := 1; ; page++ {
+		archived, err := inspector.ListArchivedTasks(tasks.IntakeQueue, asynq.PageSize(refusedPage), asynq.Page(page)) // the oldest first
+		switch {
+		case errors.Is(err, asynq.ErrQueueNotFound):
+			return 0, nil
+		case err != nil:
+			return 0, fmt.Errorf("list refused tasks: %w", err)
+		case len(archived) == 0:
+			return refused, nil
+		}
+		for _, t := range archived {
+			if t.Type == tasks.TypeRefused && !t.LastFailedAt.Before(since) {
+				refused++
+			}
+		}
+	}
+}

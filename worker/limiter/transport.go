@@ -1,0 +1,112 @@
+package limiter
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/store/quota"
+)
+
+// The classes of calls.
+const (
+	bulk    = 0
+	express = 1
+)
+
+func class(isExpress bool) int {
+	if isExpress {
+		return express
+	}
+	return bulk
+}
+
+type expressKey struct{}
+
+// AsExpress returns a context whose calls are express.
+func AsExpress(ctx context.Context) context.Context {
+	return context.WithValue(ctx, expressKey{}, true)
+}
+
+// AsBulk returns a context whose calls are bulk.
+func AsBulk(ctx context.Context) context.Context {
+	return context.WithValue(ctx, expressKey{}, false)
+}
+
+// IsExpress reports whether the calls of a context are express.
+func IsExpress(ctx context.Context) bool {
+	is, _ := ctx.Value(expressKey{}).(bool)
+	return is
+}
+
+// Middleware makes each request wait for a permit, and returns the permit afterwards.
+func (l *Limiter) Middleware(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		p, err := l.acquire(req.Context())
+		if err != nil {
+			return nil, err
+		}
+		return l.call(req, p, next)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// call makes a call. Its permit is returned whatever happens.
+func (l *Limiter) call(req *http.Request, p permit, next http.RoundTripper) (answer *http.Response, err error) {
+	start := time.Now()
+	defer func() {
+		status := 0
+		if answer != nil {
+			status = answer.StatusCode
+		}
+		l.config.Observer.Called(icims.OpOf(req.Context()), status, time.Since(start))
+		l.release(outcome(req, p.Permit, answer, err))
+	}()
+	return next.RoundTrip(req) // which has read the answer completely
+}
+
+// outcome is a permit with what became of its call.
+func outcome(req *http.Request, p quota.Permit, answer *http.Response, err error) quota.Returned {
+	r := quota.Unused(p)
+	r.Unused = err != nil && icims.SentOf(req.Context()) == icims.SentNo
+	if answer == nil {
+		// A host that refuses a token speaks about the account, too. No call was made.
+		if refused, ok := errors.AsType[*icims.AuthError](err); ok && r.Unused {
+			switch refused.Class {
+			case icims.ClassCredentials:
+				r.Status = http.StatusUnauthorized
+			case icims.ClassAccess:
+				r.Status = http.StatusForbidden
+			default:
+			}
+		}
+		return r
+	}
+	number := func(name string) int {
+		n, err := strconv.Atoi(answer.Header.Get(name))
+		if err != nil || n < 0 {
+			return quota.Absent
+		}
+		return n
+	}
+	r.Status = icims.AccountStatus(answer)
+	r.Limit, r.Remaining, r.Reset = number("X-Ratelimit-Limit"), number("X-Ratelimit-Remaining"), number("X-Ratelimit-Reset")
+	r.RetryAfter = number("Retry-After")
+	return r
+}
+
+// mayClose reports whether the quota may close calls after an answer.
+func mayClose(r quota.Returned) bool {
+	switch r.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, icims.StatusNotAuthorized:
+		return true
+	default:
+		return !r.Unused && r.Remaining == 0
+	}
+}

@@ -1,0 +1,168 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/seekout/icims-export/icims"
+	"github.com/seekout/icims-export/internal/panics"
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+// lookups finds out who has a candidate's e-mail. A search of iCIMS takes several
+// addresses, so the rows of a batch are looked up in chunks: the first export of a chunk
+// looks the whole chunk up, and the others use the answer for at most a few minutes, since
+// somebody else may create one of the people meanwhile.
+type lookups struct {
+	finder *finder
+	ledger *store.Ledger
+	size   int           // rows of a chunk
+	maxAge time.Duration // of an answer
+	log    zerolog.Logger
+
+	searching singleflight.Group
+
+	mu     sync.Mutex
+	chunks map[chunkKey]*chunk
+}
+
+// chunkKey names a chunk. What was found before Redis went back counts no more, so the
+// epoch is part of it (see store.Claim).
+type chunkKey struct {
+	batch store.BatchID
+	first int // row
+	epoch int64
+}
+
+// chunk is the answer of one search.
+type chunk struct {
+	at     time.Time
+	asked  map[string]bool // addresses in lower case
+	people *people
+}
+
+// found are the people who have an export's e-mail; purged profiles are left out.
+type found struct{ people []*icims.Person }
+
+func (f *found) nobody() bool { return len(f.people) == 0 }
+
+func newLookups(f *finder, ledger *store.Ledger, size int, maxAge time.Duration, log zerolog.Logger) *lookups {
+	return &lookups{finder: f, ledger: ledger, size: size, maxAge: maxAge, log: log, chunks: map[chunkKey]*chunk{}}
+}
+
+// of looks an export up, together with the others of its chunk. An attempt that failed
+// looks for itself.
+func (l *lookups) of(ctx context.Context, x *export) (*found, error) {
+	if l.size <= 1 || l.maxAge <= 0 || x.claim.Attempts > 0 {
+		return l.one(ctx, x)
+	}
+	key := chunkKey{x.claim.Batch, x.claim.Row - x.claim.Row%l.size, x.claim.Epoch}
+	email := strings.ToLower(x.payload.Candidate.Email)
+	c := l.known(key, email)
+	if c == nil {
+		var err error
+		if c, err = l.search(ctx, key, x); err != nil {
+			return nil, err
+		}
+	}
+	own, sure := c.people.of(email)
+	if !c.asked[email] || !sure {
+		return l.one(ctx, x)
+	}
+	return &found{own}, nil
+}
+
+// known returns the answer for a chunk that has the address and is not too old; or nil.
+func (l *lookups) known(key chunkKey, email string) *chunk {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.chunks[key]
+	if c == nil || !c.asked[email] || time.Since(c.at) > l.maxAge {
+		return nil
+	}
+	return c
+}
+
+// search looks a chunk up. Exports that ask for it meanwhile wait for the same answer.
+func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, error) {
+	began := x.journey.clock()
+	// The others need the answer even where this export is given up.
+	searching := context.WithoutCancel(ctx)
+	done := l.searching.DoChan(fmt.Sprint(key), func() (answer any, err error) {
+		// A panic in here would end the process: singleflight throws it in a goroutine.
+		err = panics.Logged(l.log, "look-up", func() (err error) {
+			answer, err = l.searchFor(searching, key, x)
+			return err
+		})
+		return answer, err
+	})
+	select {
+	case answer := <-done:
+		if answer.Shared {
+			x.journey.waited(ctx, "look-up of the chunk awaited", began, answer.Err)
+		}
+		if answer.Err != nil {
+			return nil, answer.Err
+		}
+		c, _ := answer.Val.(*chunk)
+		return c, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// searchFor looks a chunk up, and remembers the answer.
+func (l *lookups) searchFor(ctx context.Context, key chunkKey, x *export) (*chunk, error) {
+	neighbours, err := l.ledger.Neighbours(ctx, x.claim, key.first, l.size)
+	if err != nil {
+		return nil, err
+	}
+	c := &chunk{at: time.Now(), asked: map[string]bool{}}
+	emails := []string{x.payload.Candidate.Email}
+	for _, n := range neighbours {
+		if p, err := tasks.DecodePayload(n.Payload); err == nil && n.Export != x.ref.Export {
+			emails = append(emails, p.Candidate.Email)
+		}
+	}
+	for _, e := range emails {
+		c.asked[strings.ToLower(e)] = true
+	}
+	if c.people, err = l.finder.byEmail(ctx, emails); err != nil {
+		return nil, err
+	}
+	l.remember(key, c)
+	return c, nil
+}
+
+// remember keeps an answer, and forgets those that are too old.
+func (l *lookups) remember(key chunkKey, c *chunk) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for other, old := range l.chunks {
+		if time.Since(old.at) > l.maxAge || other.epoch < key.epoch {
+			delete(l.chunks, other)
+		}
+	}
+	l.chunks[key] = c
+}
+
+// one looks up a single export.
+func (l *lookups) one(ctx context.Context, x *export) (*found, error) {
+	email := x.payload.Candidate.Email
+	people, err := l.finder.byEmail(ctx, []string{email})
+	if err != nil {
+		return nil, err
+	}
+	own, sure := people.of(email)
+	if !sure {
+		return nil, people.doubt
+	}
+	return &found{own}, nil
+}

@@ -1,0 +1,76 @@
+package worker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+	"github.com/seekout/icims-export/worker"
+)
+
+// A producer that stops in the middle leaves a batch that ends all the same, and the
+// worker says so.
+func TestTheSweepClosesAbandonedBatches(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{sim: calm(), stopped: true, settings: func(s *worker.Settings) { s.AbandonedAfter = time.Nanosecond }})
+	goOn, ended := make(chan struct{}), make(chan tasks.Receipt, 1)
+	// How large a batch is shows after 1,000 rows.
+	const before = 1_001
+	candidates := people(before + 1)
+	batch := tasks.Batch{Customer: customer, Target: tasks.Prospects, IdempotencyKey: "k", Candidates: func(yield func(tasks.Candidate, error) bool) {
+		for i, c := range candidates {
+			if i == before {
+				<-goOn // hangs, or is killed
+			}
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}}
+	go func() {
+		receipt, err := tasks.NewClient(r.redis, r.ledger, tasks.WithChunk(500)).Enqueue(t.Context(), batch)
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- receipt
+	}()
+	var id store.BatchID
+	r.eventually("the first rows are accepted", func() bool {
+		open, err := r.ledger.OpenBatches(t.Context(), customer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(open) == 1 && open[0].Accepted == before {
+			id = open[0].ID
+		}
+		return id != ""
+	})
+	// A server that was killed a day ago, without a word.
+	killed := redis.Z{Score: float64(time.Now().Add(-24 * time.Hour).Unix()), Member: "asynq:servers:{host:1:killed}"}
+	r.must(r.redis.ZAdd(t.Context(), "asynq:servers", killed).Err())
+	r.start()
+	r.eventually("the killed server is forgotten", func() bool {
+		return r.redis.ZScore(t.Context(), "asynq:servers", "asynq:servers:{host:1:killed}").Err() != nil
+	})
+	if b := r.finished(id); !b.Abandoned || b.Created != before {
+		t.Errorf("%+v", b)
+	}
+	r.eventually("the log says so", func() bool {
+		return r.logs.Count("batch that its producer never finished") == 1
+	})
+
+	// The producer was only slow.
+	close(goOn)
+	receipt := <-ended
+	if receipt.Batch != id || receipt.Accepted != before+1 {
+		t.Errorf("%+v", receipt)
+	}
+	r.eventually("the rest ends as well", func() bool {
+		b, err := r.ledger.Batch(t.Context(), id)
+		return err == nil && b.Created == before+1 && !b.Abandoned && !b.Ended.IsZero()
+	})
+	r.clean()
+}

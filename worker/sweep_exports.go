@@ -1,0 +1,222 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seekout/icims-export/store"
+	"github.com/seekout/icims-export/tasks"
+)
+
+const (
+	// overdueBy is how long an export may be late before it is looked at. asynq delivers
+	// what it keeps for later up to a few seconds late.
+	overdueBy = 10 * time.Second
+	// lookAgain is when an export whose task is well is looked at the next time.
+	lookAgain = 10 * time.Minute
+	// stuckTask is after how long an export is given another task whose own one asynq
+	// counts as active, although nobody has claimed the export.
+	stuckTask = 2 * time.Minute
+	// trimFrom is from how many archived tasks on a customer's archives are trimmed before
+	// their turn.
+	trimFrom = 5_000
+	// sweepPage bounds how many exports are read at once, and sweepPages how many times in
+	// one visit.
+	sweepPage  = 500
+	sweepPages = 4
+)
+
+// visit looks at the exports of one customer with work.
+func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error {
+	before, err := s.ledger.Live(ctx, customer)
+	if err != nil {
+		return err
+	}
+	states, err := tasks.ReadQueueStates(ctx, s.redis, customer)
+	if err != nil {
+		return err
+	}
+	after, err := s.ledger.Live(ctx, customer)
+	if err != nil {
+		return err
+	}
+	fresh, err := s.ledger.CountFresh(ctx, customer, now)
+	if err != nil {
+		return err
+	}
+	dead, err := s.ledger.CountDead(ctx, customer)
+	if err != nil {
+		return err
+	}
+	s.watch(customer, dead > 0)
+	total := states[0].Total()
+	if total.Archived > trimFrom {
+		if _, err := s.queues.TrimArchives(ctx, customer, now); err != nil {
+			return err
+		}
+	}
+	working := 0
+	if total.Active > 0 {
+		if working, err = s.interrupted(ctx, customer, now); err != nil {
+			return err
+		}
+	}
+	if err := s.hurry(ctx, customer, now); err != nil {
+		return err
+	}
+	// Each export that waits has a task that waits. Where tasks are missing twice in a row
+	// they are looked for one by one.
+	missing := min(before, after)-fresh-int64(working) > int64(total.Pending+total.Later())
+	s.mu.Lock()
+	again := missing && s.short[customer]
+	if missing {
+		s.short[customer] = true
+	} else {
+		delete(s.short, customer)
+	}
+	s.mu.Unlock()
+	if !again {
+		return nil
+	}
+	return s.overdue(ctx, customer, now)
+}
+
+// interrupted gives exports another task whose worker died: asynq itself would deliver
+// theirs again after a minute or two, behind all that waits. Those that wait for a time come
+// back by a substitute that they have. It returns how many exports are being worked on.
+func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time) (working int, err error) {
+	active, err := s.queues.Active(customer)
+	if err != nil {
+		return 0, err
+	}
+	ids := make([]string, 0, len(active))
+	for ref := range active {
+		if ref.Customer == customer {
+			ids = append(ids, ref.Export)
+		}
+	}
+	stand, err := s.ledger.Stand(ctx, customer, ids)
+	if err != nil {
+		return 0, err
+	}
+	var lost []tasks.Export
+	for _, m := range stand {
+		switch {
+		case m.State == "" || m.State.Ended():
+		case m.Lease.After(now):
+			working++
+		case (m.State == store.Deferred || m.State == store.Retrying || m.State == store.Unknown) && m.Due.After(now):
+		case active[m.Ref]:
+			lost = append(lost, tasks.ExportOf(m))
+		}
+	}
+	n, err := s.put(ctx, customer, s.queues.Substitute, lost)
+	s.found(customer, FindingInterrupted, n)
+	return working, err
+}
+
+// hurry moves exports that have begun, and whose time has come, ahead of large batches:
+// they may hold an e-mail's lock, or be without their workflow.
+func (s *sweep) hurry(ctx context.Context, customer string, now time.Time) error {
+	begun, err := s.ledger.Begun(ctx, customer, now.Add(-overdueBy), sweepPage)
+	if err != nil || len(begun) == 0 {
+		return err
+	}
+	late := make([]tasks.Export, 0, len(begun))
+	for _, m := range begun {
+		if m.Queue != store.ExpressQueue {
+			late = append(late, tasks.ExportOf(m))
+		}
+	}
+	_, err = s.put(ctx, customer, s.queues.Hurry, late)
+	return err
+}
+
+// put puts tasks of exports into the queues and returns how many. If it put any, or cannot
+// tell, it announces the customer: its lane may have closed for want of tasks.
+func (s *sweep) put(ctx context.Context, customer string, put func(context.Context, ...tasks.Export) (int, error), exports []tasks.Export) (int, error) {
+	if len(exports) == 0 {
+		return 0, nil
+	}
+	n, err := put(ctx, exports...)
+	if n > 0 || err != nil {
+		err = errors.Join(err, s.ledger.Announce(ctx, customer))
+	}
+	return n, err
+}
+
+// rerun is Queues.Run for put.
+func (s *sweep) rerun(ctx context.Context, exports ...tasks.Export) (int, error) {
+	return len(exports), s.queues.Run(ctx, exports...)
+}
+
+// overdue looks for the tasks of exports that are late, and gives those another one that
+// have none that will run.
+func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) error {
+	for range sweepPages {
+		late, err := s.ledger.Overdue(ctx, customer, now.Add(-overdueBy), sweepPage)
+		if err != nil || len(late) == 0 {
+			return err
+		}
+		exports, seen := make([]tasks.Export, len(late)), make([]string, 0, len(late))
+		for i, m := range late {
+			exports[i] = tasks.ExportOf(m)
+		}
+		lives, err := s.queues.Alive(ctx, exports...)
+		if err != nil {
+			return err
+		}
+		var run, stuck []tasks.Export
+		for i, m := range late {
+			unclaimed := lives[i] == tasks.Works && !m.Lease.After(now)
+			if unclaimed && now.Sub(m.Due) <= stuckTask {
+				continue // looked at in each visit until it is claimed or stuck
+			}
+			seen = append(seen, m.Export)
+			switch {
+			case lives[i] == tasks.NoTask:
+				run = append(run, exports[i])
+			case unclaimed:
+				stuck = append(stuck, exports[i])
+			}
+		}
+		run, err = s.unchanged(ctx, customer, run)
+		if err != nil {
+			return err
+		}
+		s.found(customer, FindingNoTask, len(run))
+		if _, err := s.put(ctx, customer, s.rerun, run); err != nil {
+			return err
+		}
+		n, err := s.put(ctx, customer, s.queues.Substitute, stuck)
+		s.found(customer, FindingOrphan, n)
+		if err != nil {
+			return err
+		}
+		if err := s.ledger.LookAgain(ctx, customer, seen, now.Add(lookAgain)); err != nil || len(late) < sweepPage {
+			return err
+		}
+	}
+	return nil
+}
+
+// unchanged reads exports again and returns those that still wait: a task that was not
+// there may have done its work meanwhile.
+func (s *sweep) unchanged(ctx context.Context, customer string, exports []tasks.Export) ([]tasks.Export, error) {
+	ids := make([]string, len(exports))
+	for i, e := range exports {
+		ids[i] = e.Export
+	}
+	stand, err := s.ledger.Stand(ctx, customer, ids)
+	if err != nil {
+		return nil, err
+	}
+	same := exports[:0]
+	for i, m := range stand {
+		if m.State != "" && !m.State.Ended() && m.Token == exports[i].Token {
+			same = append(same, exports[i])
+		}
+	}
+	return same, nil
+}
