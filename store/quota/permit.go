@@ -15,6 +15,8 @@ type Request struct {
 	Limits      Limits `json:"-"`
 	// Hold is for how long a permit counts as in flight that is not returned.
 	Hold time.Duration `json:"-"`
+	// CallTimeout is how long a call takes at most.
+	CallTimeout time.Duration `json:"-"`
 	// First numbers the first permit. No two requests of a worker share numbers. A request
 	// that is repeated because its answer was lost may have the same number.
 	First int64 `json:"first"`

@@ -16,12 +16,14 @@ local function set(name, value)
 end
 take_over(state, set)
 
+local serving = ''
 if not peek then
   set('limits', ARGV[3])
-  -- Another server may have lost the latest permits. Their calls take until then.
-  local serving = server()
+  -- Another server may have lost the latest permits. Their calls are over then.
+  serving = server()
+  local before = request.server ~= '' and request.server or state.server or serving
   if serving ~= '' then
-    if state.server and state.server ~= serving then set('unknown_until', now + request.hold_ms) end
+    if before ~= serving and state.server ~= serving then set('unknown_until', now + request.call_ms) end
     set('server', serving)
   end
   -- The call of a permit that nobody returned in time may have been made.
@@ -279,6 +281,7 @@ end
 local function span(at) return math.max(at - now, 0) end
 local paused_until = tonumber(redis.call('HGET', prefix .. 'pause', 'until') or '-1') -- 0: until somebody resumes
 return cjson.encode({
+  server = serving,
   permits = #permits > 0 and permits or nil, full = full, ask_again_us = ask_again_us, void = void,
   closed = bulk_closed and {reason = bulk_closed, for_ms = span(bulk_until)} or nil,
   closed_express = closed and {reason = closed, for_ms = span(closed_until)} or nil,

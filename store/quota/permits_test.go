@@ -49,7 +49,7 @@ func (r *permitRig) pass(d time.Duration) {
 func (r *permitRig) request(express, bulk int, returned ...quota.Returned) quota.Request {
 	r.first += 100
 	return quota.Request{
-		Worker: "a", Credentials: "one", Limits: r.limits, Hold: 40 * time.Second, First: r.first, Express: express, Bulk: bulk, Returned: returned,
+		Worker: "a", Credentials: "one", Limits: r.limits, Hold: 40 * time.Second, CallTimeout: 30 * time.Second, First: r.first, Express: express, Bulk: bulk, Returned: returned,
 	}
 }
 
@@ -481,7 +481,7 @@ func TestAnotherServerGrantsNoCallTooMany(t *testing.T) {
 	}
 	serve("two")
 	q := r.request(1, 0)
-	for _, wait := range []time.Duration{0, time.Second, q.Hold - 2*time.Second} {
+	for _, wait := range []time.Duration{0, time.Second, q.CallTimeout - 2*time.Second} {
 		r.pass(wait)
 		if a := r.ask(r.request(1, 0)); len(a.Permits) != 0 {
 			t.Errorf("a call is granted although the lost ones may be in flight: %+v", a)

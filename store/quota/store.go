@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -49,16 +50,19 @@ var (
 
 // Store grants permits. It is safe for concurrent use.
 type Store struct {
-	redis  redis.UniversalClient
-	script *redis.Script
+	redis   redis.UniversalClient
+	script  *redis.Script
+	servers sync.Map // customer: run_id of the server that answered last
 }
 
 // New returns the store kept in a Redis.
-func New(client redis.UniversalClient) *Store { return &Store{client, liveScript} }
+func New(client redis.UniversalClient) *Store { return &Store{redis: client, script: liveScript} }
 
 // NewSimulated is New for simulations, which pass days in seconds: it goes by the time in
 // SimulatedClockKey.
-func NewSimulated(client redis.UniversalClient) *Store { return &Store{client, simulatedScript} }
+func NewSimulated(client redis.UniversalClient) *Store {
+	return &Store{redis: client, script: simulatedScript}
+}
 
 func prefix(customer string) string   { return "ix:{" + customer + "}:" }
 func stateKey(customer string) string { return prefix(customer) + "limits" }
@@ -67,7 +71,9 @@ func stateKey(customer string) string { return prefix(customer) + "limits" }
 // error the permits of the request may have been granted: the next request must return
 // them as unused, see UnknownPermit, and return again what this one returned.
 func (s *Store) Ask(ctx context.Context, customer string, r Request) (Answer, error) {
-	args, err := wireRequest{Request: r}.args(customer)
+	before, _ := s.servers.Load(customer)
+	server, _ := before.(string)
+	args, err := wireRequest{Request: r, Server: server}.args(customer)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -75,6 +81,7 @@ func (s *Store) Ask(ctx context.Context, customer string, r Request) (Answer, er
 	if err != nil {
 		return Answer{}, err
 	}
+	s.servers.Store(customer, a.Server)
 	answer := Answer{AskAgain: time.Duration(a.AskAgainUS * float64(time.Microsecond)), Full: a.Full, Void: a.Void, Status: a.status(time.Now())}
 	for i, p := range a.Permits {
 		permit := UnknownPermit(r.Worker, r.First+int64(i))
@@ -133,8 +140,11 @@ func (s *Store) Statuses(ctx context.Context, callers ...Caller) ([]Status, erro
 type wireRequest struct {
 	Request
 
-	Peek     bool           `json:"peek"`
-	HoldMS   int64          `json:"hold_ms"`
+	Peek   bool  `json:"peek"`
+	HoldMS int64 `json:"hold_ms"`
+	CallMS int64 `json:"call_ms"`
+	// Server is the run_id that this process saw last; empty: none.
+	Server   string         `json:"server"`
 	Returned []wireReturned `json:"returned,omitempty"`
 }
 
@@ -150,7 +160,7 @@ type wireReturned struct {
 }
 
 func (r wireRequest) args(customer string) ([]any, error) {
-	r.HoldMS = r.Hold.Milliseconds()
+	r.HoldMS, r.CallMS = r.Hold.Milliseconds(), r.CallTimeout.Milliseconds()
 	for _, p := range r.Request.Returned {
 		r.Returned = append(r.Returned, wireReturned{p.Permit.ID, p.Permit.mark, p.Unused, p.Status, p.Limit, p.Remaining, p.Reset, p.RetryAfter})
 	}
@@ -168,6 +178,7 @@ func (r wireRequest) args(customer string) ([]any, error) {
 
 // wireAnswer is what the script answers. It reports spans, because clocks may differ.
 type wireAnswer struct {
+	Server  string `json:"server"`
 	Permits []struct {
 		Express bool    `json:"express"`
 		AfterUS float64 `json:"after_us"`

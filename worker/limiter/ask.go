@@ -95,7 +95,7 @@ func (l *Limiter) begin() {
 func (l *Limiter) request(express, bulk int, returned []quota.Returned) quota.Request {
 	c := l.config
 	return quota.Request{
-		Worker: c.Worker, Credentials: c.Credentials, Limits: l.limits, Hold: c.CallTimeout + HoldMargin, Control: c.Control,
+		Worker: c.Worker, Credentials: c.Credentials, Limits: l.limits, Hold: c.CallTimeout + HoldMargin, CallTimeout: c.CallTimeout, Control: c.Control,
 		First: c.Slots.numbers(express + bulk), Express: express, Bulk: bulk, Returned: returned,
 	}
 }
