@@ -100,7 +100,7 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	for ref := range active {
 		ids = append(ids, ref.Export)
 	}
-	stand, err := ledger.Stand(ctx, customer, ids)
+	records, err := ledger.Stand(ctx, customer, ids)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	if err != nil {
 		return err
 	}
-	for _, m := range stand {
+	for _, m := range records {
 		stuck := m.State != "" && !m.State.Ended() && !m.Lease.After(now) && now.Sub(m.Due) > stuckTask
 		ended := m.State == "" || m.State.Ended() // then asynq's recoverer ends the task as well
 		if !ended && active[m.Ref] && !m.Lease.After(now) || stuck {

@@ -117,7 +117,7 @@ func TestAControlTaskPassesWhatHoldsExportsBack(t *testing.T) {
 	}
 }
 
-// closeByVerdict lets an export meet a wrong password, and mends it.
+// closeByVerdict lets an export meet a wrong password, then corrects the password.
 func (r *rig) closeByVerdict() {
 	r.t.Helper()
 	r.tenant.SetPassword("another")

@@ -229,7 +229,7 @@ func (w *Worker) unseen(ctx context.Context, customer string, err error) {
 
 // brokenKeys is what the log says of a customer whose keys in Redis are no longer what they
 // were.
-const brokenKeys = "the customer's keys in Redis are broken, so its work stands still"
+const brokenKeys = "the customer's keys in Redis are broken, so its exports wait"
 
 // open opens a customer's lane, or makes another one give way. The caller holds mu.
 func (w *Worker) open(customer string, expressOnly bool, now time.Time) {

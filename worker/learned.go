@@ -24,7 +24,7 @@ const (
 	// rememberFor is for how long what was learned outlives the last lane.
 	rememberFor = 15 * time.Minute
 	// learnAgain is after how long a tenant is got to know anew: its administrators
-	// may have mended what it refused.
+	// may have corrected what it refused.
 	learnAgain = time.Hour
 )
 

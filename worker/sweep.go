@@ -57,10 +57,10 @@ const (
 	// how many side by side: most of it is waiting for Redis.
 	visitWithin  = 10 * time.Second
 	visitsAtOnce = 4
-	// strollStep is how many customers without work are looked at in a round: their
+	// scanStep is how many customers without work are looked at in a round: their
 	// announcement may have been lost. Each costs two commands. Those that had work in the
 	// round before are looked at besides.
-	strollStep = 1
+	scanStep = 1
 	// handsEvery is how often it is looked whether somebody ran an archived task, or
 	// resumed a queue, of a customer without a lane.
 	handsEvery = 15 * time.Second
@@ -124,7 +124,7 @@ func (s *sweep) round(ctx context.Context) error {
 	}
 	slices.Sort(busy)
 	now := s.registry.shared(time.Now())
-	looked := s.stroll(ctx, busy)
+	looked := s.scan(ctx, busy)
 	s.led = s.led || looked == nil
 	visit := func(ctx context.Context, customer string) error {
 		ctx, cancel := context.WithTimeout(ctx, visitLimit)
@@ -193,11 +193,11 @@ func (s *sweep) each(ctx context.Context, customers []string, do func(ctx contex
 	return context.Cause(ctx)
 }
 
-// stroll looks at some of the customers that are not listed as having work. Those whose
+// scan looks at some of the customers that are not listed as having work. Those whose
 // exports move all the same are announced, and those with dead letters watched. A new
 // leader looks at all.
-func (s *sweep) stroll(ctx context.Context, busy []string) error {
-	step := strollStep
+func (s *sweep) scan(ctx context.Context, busy []string) error {
+	step := scanStep
 	if len(s.all) == 0 || !s.led {
 		all, err := s.ledger.Customers(ctx)
 		if err != nil {

@@ -37,7 +37,7 @@ const (
 // Ends lists all ends.
 func Ends() []End { return []End{EndAccepted, EndRefused, EndSealed, EndReadable, EndUnknownType} }
 
-// refusals are the last errors of tasks that stand for refused and erased ones.
+// refusals are the last errors of tasks that replace refused and erased ones.
 var refusals = map[End]string{
 	EndReadable:    "refused and erased: its payload was not sealed; make tasks with tasks.NewTask",
 	EndUnknownType: "refused and erased: its type is unknown; make tasks with tasks.NewTask",
@@ -167,7 +167,7 @@ func write(t *asynq.Task, result tasks.IntakeResult) {
 	}
 }
 
-// refusal is the payload of a task that stands for a refused one.
+// refusal is the payload of a task that replaces a refused one.
 type refusal struct {
 	Why End `json:"why"`
 }
@@ -214,7 +214,7 @@ func refusalOf(payload []byte) string {
 const refusedPage = 1000
 
 // Refused counts the tasks that were refused and erased since a time, as far as asynq
-// keeps those that stand for them.
+// keeps those that replace them.
 func Refused(client redis.UniversalClient, since time.Time) (refused int, err error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	for page := 1; ; page++ {
