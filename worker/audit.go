@@ -114,7 +114,7 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 		if !ended && active[m.Ref] && !m.Lease.After(now) || stuck {
 			found.Add(store.Violation{
 				Kind: ViolationOrphan, Customer: customer, Export: m.Export,
-				Text: fmt.Sprintf("Task %s counts as active, but nobody works on it.", tasks.TaskID(m.Ref)),
+				Text: fmt.Sprintf("Task %s is active, but no worker runs it.", tasks.TaskID(m.Ref)),
 			})
 		}
 	}

@@ -84,8 +84,8 @@ func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one t
 	return h.answer(t, x, o)
 }
 
-// archiveOwn leaves a dead letter to its export's own task, which finds it and is archived.
-// The substitute that found it is done.
+// archiveOwn enqueues the own task of an export that became a dead letter in a substitute:
+// the own task finds the dead letter and is archived.
 func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
 	records, err := h.lane.ledger.Stand(ctx, ref.Customer, []string{ref.Export})
 	if err != nil || records[0].State != store.Dead {

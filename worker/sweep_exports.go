@@ -82,9 +82,9 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	return s.overdue(ctx, customer, now)
 }
 
-// interrupted gives exports another task whose worker died: asynq itself would deliver
-// theirs again after a minute or two, behind all that waits. Those that wait for a time come
-// back by a substitute that they have. It returns how many exports are being worked on.
+// interrupted gives exports of dead workers a substitute task: asynq would redeliver
+// theirs after a minute or two, behind the whole queue. Exports that wait for a time
+// already have a substitute. It returns how many exports are running.
 func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time) (working int, err error) {
 	active, err := s.queues.Active(customer)
 	if err != nil {

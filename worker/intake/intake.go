@@ -39,15 +39,15 @@ func Ends() []End { return []End{EndAccepted, EndRefused, EndSealed, EndReadable
 
 // refusals are the last errors of tasks that replace refused and erased ones.
 var refusals = map[End]string{
-	EndReadable:    "refused and erased: its payload was not sealed; make tasks with tasks.NewTask",
-	EndUnknownType: "refused and erased: its type is unknown; make tasks with tasks.NewTask",
+	EndReadable:    "refused and erased: its payload was not sealed; create tasks with tasks.NewTask",
+	EndUnknownType: "refused and erased: its type is unknown; create tasks with tasks.NewTask",
 }
 
 // Last errors of tasks that were not taken in.
 const (
 	failedSealed   = "cannot be opened: give producers and workers the same keyset and set the task ID in tasks.NewTask, then run the task"
 	failedConflict = "refused: the task ID belongs to another candidate; give each candidate a task ID of its own"
-	waitsForRoom   = "waiting: the customer has as many candidates waiting as it may"
+	waitsForRoom   = "waiting: the customer has too many candidates waiting"
 	waitsForMemory = "waiting: Redis's memory is nearly full"
 	waitsForRedis  = "waiting: Redis failed; the worker's log has it"
 )
@@ -194,7 +194,7 @@ func (h *Handler) refuse(ctx context.Context, id string, why End) error {
 	}
 	_, err = asynq.NewClientFromRedisClient(h.Redis).EnqueueContext(ctx, asynq.NewTask(tasks.TypeRefused, payload), options...)
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("a task that is to be refused waits")
+		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("a task cannot be refused yet: it waits")
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	h.Log.Error().Str("task", tasks.OpaqueID(id)).Str("why", string(why)).Msg("task refused and erased")
