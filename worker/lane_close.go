@@ -142,7 +142,7 @@ func (w *Worker) retire(l *lane, why string) {
 	})
 }
 
-// wakeOthers announces a customer of whom a lane that closed has left work.
+// wakeOthers announces a customer whose closed lane left work.
 func (w *Worker) wakeOthers(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()

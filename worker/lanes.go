@@ -29,7 +29,7 @@ const (
 	crowdedEvery = time.Minute
 )
 
-// waiter is a customer for whom there was no lane left.
+// waiter is a customer that waits for a free lane.
 type waiter struct {
 	since time.Time
 	ready bool // it is known to have something to do
@@ -43,7 +43,7 @@ func (w *Worker) listen(ctx context.Context) {
 	}
 }
 
-// heard tells whoever is concerned of an announcement. The caller holds mu.
+// heard passes an announcement on to the open lane, or considers opening one. The caller holds mu.
 func (w *Worker) heard(ctx context.Context, a store.Announcement) {
 	_, closing := w.closing[a.Customer]
 	switch l := w.lanes[a.Customer]; {

@@ -32,7 +32,7 @@ type sweep struct {
 	reverify func(ctx context.Context, now time.Time) error
 
 	led     bool     // in the last round as well
-	left    []string // customers of whom it was not seen yet what an earlier version left
+	left    []string // customers whose data of an earlier version is not converted yet
 	turn    int      // of the customers with work
 	all     []string
 	batches batchSweep
@@ -43,10 +43,10 @@ type sweep struct {
 	unheard map[string]bool
 	// short are customers that lacked tasks at the last visit.
 	short map[string]bool
-	// watched are customers whose tasks somebody may run by hand although they have no
+	// watched are customers whose tasks somebody may run manually although they have no
 	// work: they have dead letters.
 	watched   map[string]bool
-	lookedFor time.Time // tasks that were run by hand
+	lookedFor time.Time // tasks that were run manually
 	// pending are the pending tasks of customers whose work waits, at the last such look.
 	pending map[string]int
 }
