@@ -24,11 +24,11 @@ const (
 	// fleetCommands how many commands a second readings may come to in the long run.
 	placeCommands = 17
 	fleetCommands = 1000
-	// strollStep is how many customers' dead letters are counted at each reading: with
+	// scanStep is how many customers' dead letters are counted at each reading: with
 	// it a thousand idle customers cost some commands a second.
-	strollStep = 30
-	placePage  = 250
-	apart      = 16
+	scanStep  = 30
+	placePage = 250
+	apart     = 16
 )
 
 // Fleet shows what is the same seen from every process: queues, budgets, dead letters
@@ -46,7 +46,7 @@ type Fleet struct {
 	seen     census
 	failed   int
 	audits   int
-	stroll   stroll
+	scan     scan
 }
 
 // census is what one reading saw.
@@ -57,8 +57,8 @@ type census struct {
 	loss    store.Loss
 }
 
-// stroll is how far the reading of all customers has come, and what it found.
-type stroll struct {
+// scan is how far the reading of all customers has come, and what it found.
+type scan struct {
 	all        []string
 	at, busyAt int
 	dead       map[string]int64
@@ -71,7 +71,7 @@ type stroll struct {
 func NewFleet(desk *operate.Desk, leads func() bool, byCustomer bool) *Fleet {
 	return &Fleet{
 		desk: desk, leads: leads, customers: byCustomer, now: time.Now,
-		stroll: stroll{dead: map[string]int64{}, violations: map[string]map[string]int{}, readBacks: map[string]store.ReadBack{}},
+		scan: scan{dead: map[string]int64{}, violations: map[string]map[string]int{}, readBacks: map[string]store.ReadBack{}},
 	}
 }
 
@@ -191,7 +191,7 @@ func (f *Fleet) places(ctx context.Context, page []string, into map[string]opera
 
 // walk goes on with what is looked at some customers at a time.
 func (f *Fleet) walk(ctx context.Context) error {
-	s := &f.stroll
+	s := &f.scan
 	if s.at >= len(s.all) {
 		all, err := f.desk.Ledger.Customers(ctx)
 		if err != nil {
@@ -203,7 +203,7 @@ func (f *Fleet) walk(ctx context.Context) error {
 		forget(s.violations, all)
 		forget(s.readBacks, all)
 	}
-	page := s.all[s.at:min(s.at+strollStep, len(s.all))]
+	page := s.all[s.at:min(s.at+scanStep, len(s.all))]
 	s.at += len(page)
 	dead, err := f.desk.Ledger.DeadOf(ctx, page...)
 	if err != nil {
@@ -251,12 +251,12 @@ func (f *Fleet) audit(ctx context.Context, customer string) error {
 		return err
 	}
 	f.audits++
-	delete(f.stroll.violations, customer)
+	delete(f.scan.violations, customer)
 	for _, v := range found {
-		if f.stroll.violations[customer] == nil {
-			f.stroll.violations[customer] = map[string]int{}
+		if f.scan.violations[customer] == nil {
+			f.scan.violations[customer] = map[string]int{}
 		}
-		f.stroll.violations[customer][v.Kind]++
+		f.scan.violations[customer][v.Kind]++
 	}
 	return nil
 }

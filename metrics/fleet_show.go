@@ -44,10 +44,10 @@ func (f *Fleet) show(show show) {
 		show(customersHeld, float64(reasons[reason]), reason)
 	}
 	dead, violations := int64(0), map[string]int{}
-	for _, n := range f.stroll.dead {
+	for _, n := range f.scan.dead {
 		dead += n
 	}
-	for _, kinds := range f.stroll.violations {
+	for _, kinds := range f.scan.violations {
 		for kind, n := range kinds {
 			violations[kind] += n
 		}
@@ -58,7 +58,7 @@ func (f *Fleet) show(show show) {
 	}
 	show(auditsTotal, float64(f.audits))
 	lost := map[string]int{}
-	for _, r := range f.stroll.readBacks {
+	for _, r := range f.scan.readBacks {
 		for name, figure := range r.Fields {
 			if figure.Lost() {
 				lost[name]++
@@ -122,7 +122,7 @@ func (f *Fleet) showCalls(show show) {
 
 // showReadBacks shows the figures of customers' last read-backs.
 func (f *Fleet) showReadBacks(show show) {
-	for customer, r := range f.stroll.readBacks {
+	for customer, r := range f.scan.readBacks {
 		show(customerReadBack, float64(r.At.UnixMilli())/1000, customer)
 		for _, field := range labelField.Values {
 			figure := r.Fields[field]

@@ -208,8 +208,8 @@ func TestIdleCustomersCostNextToNothing(t *testing.T) {
 	if perSecond > 10 {
 		t.Errorf("%.1f commands a second", perSecond)
 	}
-	if len(r.stroll.dead) != 1000 {
-		t.Errorf("of %d customers the dead letters were counted", len(r.stroll.dead))
+	if len(r.scan.dead) != 1000 {
+		t.Errorf("of %d customers the dead letters were counted", len(r.scan.dead))
 	}
 }
 

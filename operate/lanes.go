@@ -32,7 +32,7 @@ type Lane struct {
 // BreakerTexts says of each circuit breaker that is not closed whose fault that is: iCIMS's, or
 // the worker's where other workers reach iCIMS.
 func (l Lane) BreakerTexts() []string {
-	text := "%s in worker %s, which does not reach iCIMS while others do: check that worker's network"
+	text := "%s in worker %s: it cannot reach iCIMS, but other workers can; check its network"
 	if l.State == LaneFailing {
 		text = "%s in worker %s: iCIMS does not answer, so calls are suspended"
 	}

@@ -64,11 +64,11 @@ const (
 var controlFailures = map[ControlFailure]ReasonInfo{
 	ControlNoConnection: {"The customer has no connection.", "Enter one: icims-export connection add."},
 	ControlSealed:       {"The workers' keyset cannot open the connection.", "Give the workers the newest keyset: icims-export keys status."},
-	ControlUnusable:     {"The connection has settings that are wrong.", "Correct them: icims-export connection show tells which."},
-	ControlChanged:      {"The connection was changed meanwhile.", "Verify it again as it is now."},
-	ControlExpired:      {"No worker came for it in an hour.", "Start a worker (icims-export worker), and ask again."},
-	ControlGaveUp:       {"The workers that began it died, again and again.", "See in the workers' logs what ended them, and ask again."},
-	ControlInternal:     {"An unexpected fault of this service.", "See in the workers' logs, by the customer, what happened, and ask again."},
+	ControlUnusable:     {"The connection has invalid settings.", "Correct them: icims-export connection show lists them."},
+	ControlChanged:      {"The connection was changed meanwhile.", "Verify it again."},
+	ControlExpired:      {"No worker started it within an hour.", "Start a worker (icims-export worker), then request it again."},
+	ControlGaveUp:       {"Each worker that started it died.", "Check the workers' logs for the cause, then request it again."},
+	ControlInternal:     {"An unexpected fault of this service.", "Find the customer in the workers' logs, then request it again."},
 }
 
 // Info explains a failure to a person.

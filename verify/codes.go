@@ -127,7 +127,7 @@ var codes = map[Code]CodeInfo{
 	CodePairUnseen:   {"Neither a search nor a read by person and job shows the workflow of the test candidate.", askIcims + "give the API user the right to see recruiting workflows, then verify again. Until then people who are in iCIMS already are not put on jobs (link_unreadable), since they may be on them."},
 	CodePairHidden:   {"The workflow of a person on a job cannot be read by person and job.", askIcims + "give the API user the right to recruiting workflows. Until then a person who was put on a job a moment ago by somebody else may be put on it twice, if iCIMS allows that."},
 
-	CodeNeedsEarlier: {"An earlier check failed, without which this one makes no sense.", "Mend the earlier one, then verify again."},
+	CodeNeedsEarlier: {"An earlier check failed that this one depends on.", "Fix the earlier one, then verify again."},
 	CodeNotAsked:     {"It was not asked for.", ""},
 	CodeNoJob:        {"The portals show no job, so that the test candidate was sent as a prospect.", "Verify again when there is a job, or give one."},
 	CodeFault:        {"An unexpected fault of this service.", "Look for the verification's id in the workers' log."},

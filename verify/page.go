@@ -79,7 +79,7 @@ connection is changed meanwhile (` + "`connection_changed`" + `): verify it agai
 A connection that was verified is verified again every week (setting ` + "`verify_every`" + `, 0 for never), by "schedule": not while the customer is paused or its credentials are refused, and only while
 half of the day's calls are left. It uses the same test candidate, on the same job while that is posted.
 
-While the verification runs the connection is ` + "`verifying`" + `; exports go on. After one that finds refused credentials or a refused address mended, what waited for that goes on at once.
+While the verification runs the connection is ` + "`verifying`" + `; exports go on. If it finds that refused credentials or a refused address have been fixed, the exports that waited for that continue at once.
 
 ## The test candidate
 

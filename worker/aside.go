@@ -110,7 +110,7 @@ func (w *Worker) filed(customer string) (store.Connection, bool) {
 func (w *Worker) openControl(conn store.Connection, kind store.ControlKind, calls *atomic.Int64, log zerolog.Logger) (control.Lane, error) {
 	w.mu.Lock()
 	// Two runs of a task must not share permits.
-	l, err := w.assembleFor(conn, purpose{permits: w.id + "." + string(kind) + "." + rand.Text()[:6], errand: calls, log: log})
+	l, err := w.assembleFor(conn, purpose{permits: w.id + "." + string(kind) + "." + rand.Text()[:6], control: calls, log: log})
 	w.mu.Unlock()
 	if err != nil {
 		return nil, err

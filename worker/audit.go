@@ -100,7 +100,7 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	for ref := range active {
 		ids = append(ids, ref.Export)
 	}
-	stand, err := ledger.Stand(ctx, customer, ids)
+	records, err := ledger.Stand(ctx, customer, ids)
 	if err != nil {
 		return err
 	}
@@ -108,13 +108,13 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	if err != nil {
 		return err
 	}
-	for _, m := range stand {
+	for _, m := range records {
 		stuck := m.State != "" && !m.State.Ended() && !m.Lease.After(now) && now.Sub(m.Due) > stuckTask
 		ended := m.State == "" || m.State.Ended() // then asynq's recoverer ends the task as well
 		if !ended && active[m.Ref] && !m.Lease.After(now) || stuck {
 			found.Add(store.Violation{
 				Kind: ViolationOrphan, Customer: customer, Export: m.Export,
-				Text: fmt.Sprintf("Task %s counts as active, but nobody works on it.", tasks.TaskID(m.Ref)),
+				Text: fmt.Sprintf("Task %s is active, but no worker runs it.", tasks.TaskID(m.Ref)),
 			})
 		}
 	}

@@ -110,7 +110,7 @@ func judgedBy(report func(error), next http.RoundTripper, req *http.Request) (an
 }
 
 // watch lets every call pass, and learns from those that the breaker would let
-// pass: an errand is to find out how iCIMS is.
+// pass: a control task is to find out how iCIMS is doing.
 func (b *breaker) watch(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		report, err := b.circuit.Allow()

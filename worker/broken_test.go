@@ -62,7 +62,7 @@ func TestBrokenKeysStopNobodyElse(t *testing.T) {
 				return err == nil && b.Created == 30
 			})
 			f.expect("the log names the broken one", func() bool {
-				return m.told("1001", "the customer's keys in Redis are broken, so its work stands still", "") > 0
+				return m.told("1001", "the customer's keys in Redis are broken, so its exports wait", "") > 0
 			})
 		})
 	}

@@ -117,7 +117,7 @@ func TestAControlTaskPassesWhatHoldsExportsBack(t *testing.T) {
 	}
 }
 
-// closeByVerdict lets an export meet a wrong password, and mends it.
+// closeByVerdict lets an export meet a wrong password, then corrects the password.
 func (r *rig) closeByVerdict() {
 	r.t.Helper()
 	r.tenant.SetPassword("another")
@@ -207,7 +207,7 @@ func TestAControlTaskOfADeadWorkerRunsAgain(t *testing.T) {
 	first.cut.off.Store(false)
 	close(release)
 	f.eventually("the first run learns that it has lost the task", func() bool {
-		return strings.Contains(first.logs.String(), "control task begun again elsewhere")
+		return strings.Contains(first.logs.String(), "control task restarted by another worker")
 	})
 	if again := f.endedControl(e); again.Revision != e.Revision || string(again.Result) != `"seen"` {
 		t.Errorf("changed by the first run: %+v", again)

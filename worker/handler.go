@@ -84,22 +84,22 @@ func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one t
 	return h.answer(t, x, o)
 }
 
-// archiveOwn leaves a dead letter to its export's own task, which finds it and is archived.
-// The substitute that found it is done.
+// archiveOwn enqueues the own task of an export that became a dead letter in a substitute:
+// the own task finds the dead letter and is archived.
 func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
-	stand, err := h.lane.ledger.Stand(ctx, ref.Customer, []string{ref.Export})
-	if err != nil || stand[0].State != store.Dead {
+	records, err := h.lane.ledger.Stand(ctx, ref.Customer, []string{ref.Export})
+	if err != nil || records[0].State != store.Dead {
 		return err
 	}
-	return h.queues.EnqueueMissing(ctx, tasks.ExportOf(stand[0]))
+	return h.queues.EnqueueMissing(ctx, tasks.ExportOf(records[0]))
 }
 
 // deleteSettled deletes the archived tasks of the dead letters that an export has settled.
 // The sweep deletes what is left over.
 func (h *handler) deleteSettled(ctx context.Context, x *export) {
 	var settled []string
-	stand, err := h.lane.ledger.Stand(ctx, x.ref.Customer, x.claim.WrongJob())
-	for _, m := range stand {
+	records, err := h.lane.ledger.Stand(ctx, x.ref.Customer, x.claim.WrongJob())
+	for _, m := range records {
 		if m.State == "" {
 			settled = append(settled, m.Export)
 		}

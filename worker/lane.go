@@ -43,8 +43,8 @@ type lane struct {
 	retries  retries
 	throttle *throttle
 	// tell moves the customer's connection in the store.
-	tell   func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
-	errand bool // its exports are those of an errand, see control.Run
+	tell    func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
+	control bool // it runs a control task, see control.Run
 	// expressOnly: it serves no other queue, as only the reserve for express is left of the day.
 	expressOnly bool
 	now         func() time.Time
@@ -59,7 +59,7 @@ type lane struct {
 	aside  sync.WaitGroup
 	hands  hands
 
-	// What the supervisor notes; guarded by the worker's mu.
+	// What the worker notes; guarded by the worker's mu.
 	opened    time.Time
 	idle      time.Time     // since when there has been nothing to do; zero while there is
 	misplaced time.Time     // since when others are to serve the customer; zero: they are not
@@ -101,11 +101,11 @@ func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 
 // purpose is what a lane is for.
 type purpose struct {
-	// permits names who asks for permits: no two gates of a customer ask under one name.
+	// permits names who asks for permits: limiters of a customer need different names.
 	permits string
-	// errand: its calls are those of an errand, which are counted here. Nil for exports.
-	errand *atomic.Int64
-	log    zerolog.Logger
+	// control counts the calls of a control task. Nil for exports.
+	control *atomic.Int64
+	log     zerolog.Logger
 }
 
 // assembleFor is assemble for a purpose.
@@ -118,7 +118,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	settings := w.settings
 	settings.SettleTime = conn.Profile.SettleTime(settings.SettleTime)
 	l := &lane{
-		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, errand: p.errand != nil, tell: w.tellVerdict, tracer: w.tracer,
+		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, control: p.control != nil, tell: w.tellVerdict, tracer: w.tracer,
 		now: time.Now, observer: w.observer, changed: make(chan struct{}, 1),
 		leases: newLeases(w.ledger, settings, time.Now),
 		retries: retries{
@@ -130,13 +130,13 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	l.base, l.cancel = context.WithCancel(context.Background())
 	l.limiter = limiter.New(l.base, limiter.Config{
 		Quota: w.ledger.Quota(), Customer: conn.Customer, Worker: p.permits, Credentials: w.ledger.Keys().CredentialsHash(conn),
-		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.errand != nil, Observer: w.observer, Log: log,
+		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.control != nil, Observer: w.observer, Log: log,
 	})
 	// The breaker comes before the permit, so that an open one wastes none.
 	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, countExpenses, l.logCalls}
-	if p.errand != nil {
+	if p.control != nil {
 		layers[0] = l.breaker.watch
-		layers = append(layers, countInto(p.errand))
+		layers = append(layers, countInto(p.control))
 	}
 	l.client, err = icims.New(portals[0].Root, conn.Customer, connections.Auth(conn),
 		slices.Concat(w.clientOptions, []icims.Option{

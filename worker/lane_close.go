@@ -142,11 +142,11 @@ func (w *Worker) retire(l *lane, why string) {
 	})
 }
 
-// wakeOthers announces a customer of whom a lane that closed has left work.
+// wakeOthers announces a customer whose closed lane left work.
 func (w *Worker) wakeOthers(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err := w.ledger.Announce(ctx, customer); err != nil {
-		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not announce what a lane has left")
+		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not announce the remaining work of a lane")
 	}
 }

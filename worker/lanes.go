@@ -29,7 +29,7 @@ const (
 	crowdedEvery = time.Minute
 )
 
-// waiter is a customer for whom there was no lane left.
+// waiter is a customer that waits for a free lane.
 type waiter struct {
 	since time.Time
 	ready bool // it is known to have something to do
@@ -43,7 +43,7 @@ func (w *Worker) listen(ctx context.Context) {
 	}
 }
 
-// heard tells whoever is concerned of an announcement. The caller holds mu.
+// heard passes an announcement on to the open lane, or considers opening one. The caller holds mu.
 func (w *Worker) heard(ctx context.Context, a store.Announcement) {
 	_, closing := w.closing[a.Customer]
 	switch l := w.lanes[a.Customer]; {
@@ -70,7 +70,7 @@ func (w *Worker) supervise(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := w.noted(ctx); err != nil && ctx.Err() == nil {
-			w.log.Error().Err(err).Fields(store.LogFields(err)).Msg("cannot see who has work")
+			w.log.Error().Err(err).Fields(store.LogFields(err)).Msg("cannot read which customers have work")
 		}
 		select {
 		case <-ctx.Done():
@@ -155,7 +155,7 @@ func (w *Worker) serves(fleet store.Fleet, customer string) bool {
 		return false
 	}
 	if _, known := w.connections[customer]; !known {
-		w.refuse(customer, "there is no usable connection of the customer, neither in the store nor in the connections file")
+		w.refuse(customer, "the customer has no usable connection, neither in the store nor in the connections file")
 		return false
 	}
 	if k := w.learned[customer]; k != nil && k.breaker.refusal() != nil {
@@ -229,7 +229,7 @@ func (w *Worker) unseen(ctx context.Context, customer string, err error) {
 
 // brokenKeys is what the log says of a customer whose keys in Redis are no longer what they
 // were.
-const brokenKeys = "the customer's keys in Redis are broken, so its work stands still"
+const brokenKeys = "the customer's keys in Redis are broken, so its exports wait"
 
 // open opens a customer's lane, or makes another one give way. The caller holds mu.
 func (w *Worker) open(customer string, expressOnly bool, now time.Time) {
@@ -280,7 +280,7 @@ func (w *Worker) giveWay(now time.Time) {
 		return a.opened.Compare(b.opened)
 	})
 	for _, l := range lanes[:min(max(n, 0), len(lanes))] {
-		w.retire(l, "gives way to customers that wait")
+		w.retire(l, "makes room for waiting customers")
 	}
 }
 
@@ -294,7 +294,7 @@ func (w *Worker) moveAway(fleet store.Fleet, now time.Time) {
 		case l.misplaced.IsZero():
 			l.misplaced = now
 		case now.Sub(l.misplaced) >= moveAfter:
-			w.retire(l, "others serve the customer")
+			w.retire(l, "other workers serve the customer")
 		}
 	}
 }
@@ -303,7 +303,7 @@ func (w *Worker) moveAway(fleet store.Fleet, now time.Time) {
 func (w *Worker) goOn(ctx context.Context, customer string) {
 	switch pause, err := w.ledger.PauseOf(ctx, customer); {
 	case err != nil && ctx.Err() == nil:
-		w.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("cannot see whether a customer is paused")
+		w.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("cannot read whether a customer is paused")
 	case err == nil && pause == nil:
 		w.locked(func() {
 			if l := w.lanes[customer]; l != nil {
@@ -335,6 +335,6 @@ func (w *Worker) runNow(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err = errors.Join(err, w.ledger.Hasten(ctx, customer)); err != nil {
-		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("exports that wait could not be run now")
+		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("waiting exports could not be run now")
 	}
 }

@@ -23,8 +23,8 @@ type learned struct {
 const (
 	// rememberFor is for how long what was learned outlives the last lane.
 	rememberFor = 15 * time.Minute
-	// learnAgain is after how long a tenant is got to know anew: its administrators
-	// may have mended what it refused.
+	// learnAgain is after how long a lane learns about its tenant again: administrators
+	// may have corrected what it refused.
 	learnAgain = time.Hour
 )
 

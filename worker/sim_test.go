@@ -77,12 +77,12 @@ func atoi(t *testing.T, s string) int {
 
 // tally counts what the worlds went through, to show that they were not kind.
 type tally struct {
-	exports, turns, deaths, created, updated, skipped, dead, unknown, nudged, calls, back atomic.Int64
+	exports, turns, deaths, created, updated, skipped, dead, unknown, woken, calls, back atomic.Int64
 }
 
 func (s *tally) String() string {
 	return fmt.Sprintf("%d exports in %d turns, %d deaths of processes, %d calls; %d created, %d updated, %d skipped, %d dead; %d writes whose answer was lost; %d exports that the sweep woke; Redis went back %d times",
-		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.nudged.Load(), s.back.Load())
+		s.exports.Load(), s.turns.Load(), s.deaths.Load(), s.calls.Load(), s.created.Load(), s.updated.Load(), s.skipped.Load(), s.dead.Load(), s.unknown.Load(), s.woken.Load(), s.back.Load())
 }
 
 // live lets the world run to its end and judges it.
@@ -123,7 +123,7 @@ func (w *world) live(sum *tally) {
 	w.judge(batches, sum)
 	sum.turns.Add(int64(w.turns))
 	sum.unknown.Add(int64(w.unknown))
-	sum.nudged.Add(int64(w.nudged))
+	sum.woken.Add(int64(w.woken))
 	sum.back.Add(int64(w.back))
 	sum.deaths.Add(int64(w.born - w.plan.processes))
 	sum.calls.Add(int64(w.sim.CallCount()))

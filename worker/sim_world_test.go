@@ -52,7 +52,7 @@ type world struct {
 	clients []*redis.Client
 	turns   int
 	unknown int  // writes whose answer was lost
-	nudged  int  // exports that the sweep woke
+	woken   int  // exports that the sweep woke
 	calm    bool // faults are over
 	trace   []string
 	purged  map[int64]bool
@@ -480,7 +480,7 @@ func (w *world) sweep() {
 			}
 		}
 		if !alive && m.State != "" {
-			w.nudged++
+			w.woken++
 			w.alarms = append(w.alarms, alarm{time.Now(), task{Ref: m.Ref}})
 		}
 	}

@@ -20,7 +20,7 @@ func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	}
 	// A look-up that finds nobody proves nothing there. The test candidate of a verification finds out
 	// when that has changed.
-	if s.conn.Profile.SeesPeople == store.No && !s.errand {
+	if s.conn.Profile.SeesPeople == store.No && !s.control {
 		return outcome{kind: deferred, reason: store.ReasonPeopleHidden, after: probePause}
 	}
 	if refused := s.admits(ctx); refused != nil {
@@ -35,7 +35,7 @@ func (l *lane) closed(express bool) store.Closure {
 	if c := l.limiter.Closed(express); !c.Open() {
 		return store.ClosureOf(c)
 	}
-	if refused := l.breaker.refusal(); refused != nil && !l.errand {
+	if refused := l.breaker.refusal(); refused != nil && !l.control {
 		return store.Closure{Reason: store.ReasonBreakerOpen, Until: l.now().Add(refused.After)}
 	}
 	return store.Closure{}

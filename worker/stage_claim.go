@@ -25,7 +25,7 @@ const (
 func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	asked := s.now()
 	claim, err := s.ledger.Claim(ctx, x.ref, store.ClaimOptions{
-		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker, PastPause: s.errand,
+		Lease: s.settings.Lease, Settle: s.settings.SettleTime, Worker: s.worker, PastPause: s.control,
 	})
 	switch {
 	case errors.Is(err, store.ErrForged):

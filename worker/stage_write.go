@@ -54,7 +54,7 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 		return outcome{} // Record notes the person together with the end
 	}
 	// The person is recorded at once, together with the intent of the next write
-	// where nothing stands between that and its call.
+	// if its call comes next.
 	to := store.Created
 	if s.tenant.knownStatus().settled {
 		to = store.Placing

@@ -100,9 +100,9 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
 		export := r.outcomes(id)[0].Export
 		queues := tasks.NewQueues(r.redis, 0)
-		stand, err := r.ledger.Stand(t.Context(), customer, []string{export})
+		records, err := r.ledger.Stand(t.Context(), customer, []string{export})
 		r.must(err)
-		_, err = queues.Substitute(t.Context(), tasks.ExportOf(stand[0]))
+		_, err = queues.Substitute(t.Context(), tasks.ExportOf(records[0]))
 		r.must(err)
 		r.must(r.inspector().DeleteTask(express, customer+":"+export))
 		r.start()

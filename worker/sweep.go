@@ -16,9 +16,9 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// sweep finds what a crash, a fail-over or a hand in asynq's web UI left behind, and puts
-// it right. One process at a time does it; two would do no harm, since each step may be
-// done twice.
+// sweep finds and repairs what a crash, a fail-over or an action in asynq's web UI left
+// behind. One process at a time sweeps; two would do no harm, since each step is
+// idempotent.
 type sweep struct {
 	redis    redis.UniversalClient
 	queues   *tasks.Queues
@@ -32,7 +32,7 @@ type sweep struct {
 	reverify func(ctx context.Context, now time.Time) error
 
 	led     bool     // in the last round as well
-	left    []string // customers of whom it was not seen yet what an earlier version left
+	left    []string // customers whose data of an earlier version is not converted yet
 	turn    int      // of the customers with work
 	all     []string
 	batches batchSweep
@@ -43,10 +43,10 @@ type sweep struct {
 	unheard map[string]bool
 	// short are customers that lacked tasks at the last visit.
 	short map[string]bool
-	// watched are customers whose tasks somebody may run by hand although they have no
+	// watched are customers whose tasks somebody may run manually although they have no
 	// work: they have dead letters.
 	watched   map[string]bool
-	lookedFor time.Time // tasks that were run by hand
+	lookedFor time.Time // tasks that were run manually
 	// pending are the pending tasks of customers whose work waits, at the last such look.
 	pending map[string]int
 }
@@ -57,10 +57,10 @@ const (
 	// how many side by side: most of it is waiting for Redis.
 	visitWithin  = 10 * time.Second
 	visitsAtOnce = 4
-	// strollStep is how many customers without work are looked at in a round: their
+	// scanStep is how many customers without work are looked at in a round: their
 	// announcement may have been lost. Each costs two commands. Those that had work in the
 	// round before are looked at besides.
-	strollStep = 1
+	scanStep = 1
 	// handsEvery is how often it is looked whether somebody ran an archived task, or
 	// resumed a queue, of a customer without a lane.
 	handsEvery = 15 * time.Second
@@ -124,7 +124,7 @@ func (s *sweep) round(ctx context.Context) error {
 	}
 	slices.Sort(busy)
 	now := s.registry.shared(time.Now())
-	looked := s.stroll(ctx, busy)
+	looked := s.scan(ctx, busy)
 	s.led = s.led || looked == nil
 	visit := func(ctx context.Context, customer string) error {
 		ctx, cancel := context.WithTimeout(ctx, visitLimit)
@@ -134,7 +134,7 @@ func (s *sweep) round(ctx context.Context) error {
 	return errors.Join(looked, s.takeOver(ctx), s.each(ctx, s.turnOf(busy), visit), s.hands(ctx, listed, now), s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
 }
 
-// takeOver sees to what an earlier version left of customers, once for each.
+// takeOver converts what an earlier version left of each customer, once.
 func (s *sweep) takeOver(ctx context.Context) error {
 	var (
 		mu   sync.Mutex
@@ -168,8 +168,8 @@ func (s *sweep) turnOf(busy []string) []string {
 	return busy[min(s.turn*size, len(busy)):min((s.turn+1)*size, len(busy))]
 }
 
-// each does something for customers, some side by side. One that cannot be read keeps the
-// others from nothing.
+// each calls do for all customers, some concurrently. An error of one does not affect
+// the others.
 func (s *sweep) each(ctx context.Context, customers []string, do func(ctx context.Context, customer string) error) error {
 	var (
 		visiting sync.WaitGroup
@@ -193,11 +193,11 @@ func (s *sweep) each(ctx context.Context, customers []string, do func(ctx contex
 	return context.Cause(ctx)
 }
 
-// stroll looks at some of the customers that are not listed as having work. Those whose
-// exports move all the same are announced, and those with dead letters watched. A new
-// leader looks at all.
-func (s *sweep) stroll(ctx context.Context, busy []string) error {
-	step := strollStep
+// scan looks at some of the customers that are not listed as having work. It announces
+// those whose exports move anyway, and watches those with dead letters. A new leader
+// scans all.
+func (s *sweep) scan(ctx context.Context, busy []string) error {
+	step := scanStep
 	if len(s.all) == 0 || !s.led {
 		all, err := s.ledger.Customers(ctx)
 		if err != nil {
@@ -211,8 +211,8 @@ func (s *sweep) stroll(ctx context.Context, busy []string) error {
 	}
 	chosen := s.all[:min(step, len(s.all))]
 	s.all = s.all[len(chosen):]
-	// An export that was just accepted is announced a moment later: who was not heard of
-	// is looked at once more.
+	// An export that was just accepted is announced a moment later, so a customer that
+	// is not announced yet is checked again.
 	before := s.unheard
 	s.unheard = map[string]bool{}
 	idle := slices.DeleteFunc(slices.Concat(chosen, s.busy, slices.Collect(maps.Keys(before))), func(c string) bool {
@@ -301,8 +301,8 @@ func (s *sweep) hands(ctx context.Context, listed []store.Announced, now time.Ti
 	return errors.Join(err, s.pauses(ctx, now))
 }
 
-// pauses ends pauses that are over, and those that somebody ended by resuming the queues.
-// A pause that an earlier version recorded pauses the queues now.
+// pauses ends expired pauses, and those that somebody ended by resuming the queues. It
+// pauses the queues for pauses that an earlier version recorded.
 func (s *sweep) pauses(ctx context.Context, now time.Time) error {
 	paused, err := s.ledger.PausedCustomers(ctx)
 	if err != nil || len(paused) == 0 {

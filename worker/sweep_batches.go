@@ -91,9 +91,9 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 
 // settled are those of the exports that have ended and are no dead letters.
 func (r *sweep) settled(ctx context.Context, customer string, exports []string) (map[string]bool, error) {
-	stand, err := r.ledger.Stand(ctx, customer, exports)
+	records, err := r.ledger.Stand(ctx, customer, exports)
 	ended := map[string]bool{}
-	for _, m := range stand {
+	for _, m := range records {
 		ended[m.Export] = m.State == "" || m.State.Ended() && m.State != store.Dead
 	}
 	return ended, err

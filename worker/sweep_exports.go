@@ -62,7 +62,7 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 			return err
 		}
 	}
-	if err := s.hurry(ctx, customer, now); err != nil {
+	if err := s.moveBegun(ctx, customer, now); err != nil {
 		return err
 	}
 	// Each export that waits has a task that waits. Where tasks are missing twice in a row
@@ -82,9 +82,9 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	return s.overdue(ctx, customer, now)
 }
 
-// interrupted gives exports another task whose worker died: asynq itself would deliver
-// theirs again after a minute or two, behind all that waits. Those that wait for a time come
-// back by a substitute that they have. It returns how many exports are being worked on.
+// interrupted gives exports of dead workers a substitute task: asynq would redeliver
+// theirs after a minute or two, behind the whole queue. Exports that wait for a time
+// already have a substitute. It returns how many exports are running.
 func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time) (working int, err error) {
 	active, err := s.queues.Active(customer)
 	if err != nil {
@@ -96,12 +96,12 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 			ids = append(ids, ref.Export)
 		}
 	}
-	stand, err := s.ledger.Stand(ctx, customer, ids)
+	records, err := s.ledger.Stand(ctx, customer, ids)
 	if err != nil {
 		return 0, err
 	}
 	var lost []tasks.Export
-	for _, m := range stand {
+	for _, m := range records {
 		switch {
 		case m.State == "" || m.State.Ended():
 		case m.Lease.After(now):
@@ -116,9 +116,9 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 	return working, err
 }
 
-// hurry moves exports that have begun, and whose time has come, ahead of large batches:
+// moveBegun moves exports that have begun, and whose time has come, ahead of large batches:
 // they may hold an e-mail's lock, or be without their workflow.
-func (s *sweep) hurry(ctx context.Context, customer string, now time.Time) error {
+func (s *sweep) moveBegun(ctx context.Context, customer string, now time.Time) error {
 	begun, err := s.ledger.Begun(ctx, customer, now.Add(-overdueBy), sweepPage)
 	if err != nil || len(begun) == 0 {
 		return err
@@ -208,12 +208,12 @@ func (s *sweep) unchanged(ctx context.Context, customer string, exports []tasks.
 	for i, e := range exports {
 		ids[i] = e.Export
 	}
-	stand, err := s.ledger.Stand(ctx, customer, ids)
+	records, err := s.ledger.Stand(ctx, customer, ids)
 	if err != nil {
 		return nil, err
 	}
 	same := exports[:0]
-	for i, m := range stand {
+	for i, m := range records {
 		if m.State != "" && !m.State.Ended() && m.Token == exports[i].Token {
 			same = append(same, exports[i])
 		}

@@ -87,7 +87,7 @@ var refused = map[store.ConnectionState]string{
 // heed tells the store of a verdict on the connection, beside the export.
 func (l *lane) heed(o outcome) {
 	to, reason := verdictOf(o)
-	if to == "" || l.errand {
+	if to == "" || l.control {
 		return
 	}
 	news, tell := l.verdicts.heard(saying{to, reason}, l.now())

@@ -90,7 +90,7 @@ type Worker struct {
 	learned     map[string]*learned
 	closing     map[string]bool      // lanes that finish what they hold; true: announced meanwhile
 	considered  map[string]bool      // customers whose workload is being read; true: announced meanwhile
-	waiting     map[string]waiter    // customers for whom there was no lane left
+	waiting     map[string]waiter    // customers that wait for a free lane
 	complained  map[string]time.Time // when the log last said that a customer's work cannot be seen
 	crowded     time.Time            // when that was last told
 	refused     map[string]string    // customers without a usable connection, and why

@@ -287,7 +287,7 @@ func TestWhatWasRetriedIsFollowedToItsEnd(t *testing.T) {
 		"while it moves and some fail":  {deadResult{Done: 5, Moving: 3, Again: 2}, "still to be done; 2 given up since."},
 		"while something keeps it":      {deadResult{Done: 5, Moving: 3, Hold: "paused by ana"}, "They wait: paused by ana."},
 		"when it worked":                {deadResult{Done: 5}, "nothing was given up since: it worked."},
-		"when one came back":            {deadResult{Done: 5, Again: 1}, "1 export was given up since: for it nothing has been mended."},
+		"when one came back":            {deadResult{Done: 5, Again: 1}, "1 export was given up since: for it nothing has been fixed."},
 		"when there was nothing to do":  {deadResult{}, "Nothing was done: they had been taken care of meanwhile."},
 		"when others were there before": {deadResult{Done: 5, Passed: 2}, "2 had been taken care of meanwhile."},
 	} {

@@ -119,7 +119,7 @@ func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
 	bad := func(name verify.Name, state verify.State, code verify.Code) verify.Check {
 		return verify.Check{Name: name, Title: "A check", State: state, Code: code, Cause: "It is <i>so</i>.", Remedy: "Do that.", Status: 403, Transaction: "{AB}"}
 	}
-	skipped := verify.Check{Name: verify.CheckTest, Title: "The test candidate is in iCIMS", State: verify.Skipped, Code: verify.CodeNeedsEarlier, Cause: "An earlier check failed.", Remedy: "Mend the earlier one."}
+	skipped := verify.Check{Name: verify.CheckTest, Title: "The test candidate is in iCIMS", State: verify.Skipped, Code: verify.CodeNeedsEarlier, Cause: "An earlier check failed.", Remedy: "Fix the earlier one."}
 	cases := map[string]struct {
 		result    verify.Result
 		checks    []verify.Check
@@ -130,7 +130,7 @@ func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
 		"a warning": {verify.ResultDegraded, []verify.Check{passed, bad(verify.CheckTest, verify.Warned, verify.CodeNoJob)},
 			[]string{"It works, but not in every respect", "It is &lt;i&gt;so&lt;/i&gt;.", "Do that.", "Edit the connection"}, []string{"<i>so", "192.0.2.7", "Connected</h2>"}},
 		"a check that failed": {verify.ResultDegraded, []verify.Check{passed, bad(verify.CheckSearch, verify.Failed, verify.CodeRightMissing), skipped},
-			[]string{"It does not work yet", "A check: failed.", "status 403", "{AB}", "The skipped checks make no sense without one that failed."}, []string{"An earlier check failed.", "Mend the earlier one", "192.0.2.7"}},
+			[]string{"It does not work yet", "A check: failed.", "status 403", "{AB}", "Fix the failed check, then verify again."}, []string{"An earlier check failed.", "Fix the earlier one", "192.0.2.7"}},
 		"the address refused": {verify.ResultRefused, []verify.Check{bad(verify.CheckAddress, verify.Failed, verify.CodeAddressRefused)},
 			[]string{"iCIMS refuses", `data-copy="192.0.2.7"`, "allow-list it"}, []string{"step=credentials"}},
 		"the credentials refused": {verify.ResultRefused, []verify.Check{bad(verify.CheckCredentials, verify.Failed, verify.CodeCredentials)},

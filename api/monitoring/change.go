@@ -59,7 +59,7 @@ func readTasks(w http.ResponseWriter, r *http.Request) (taskIDs, error) {
 	}
 	for _, id := range named.IDs {
 		if !isTask.MatchString(id) {
-			return named, errors.New("a task is not one of icims-export")
+			return named, errors.New("one of the tasks does not belong to icims-export")
 		}
 	}
 	return named, nil
@@ -84,8 +84,8 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, ro
 	if h.options.Journal != nil {
 		var err error
 		if done, err = h.options.Journal(r, c); err != nil {
-			log.Error().Err(err).Fields(store.LogFields(err)).Msg("a change in asynq's web UI could not be entered in the audit log, and was not made")
-			refuse(w, http.StatusServiceUnavailable, told("Nothing was changed: it could not be entered in the audit log.", err)+" Try again.")
+			log.Error().Err(err).Fields(store.LogFields(err)).Msg("a change in asynq's web UI was not made: the audit log cannot be written")
+			refuse(w, http.StatusServiceUnavailable, told("Nothing was changed: the audit log cannot be written.", err)+" Try again.")
 			return
 		}
 	}
@@ -102,7 +102,7 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, ro
 	}
 	if json.Unmarshal([]byte(answer.text), &failed) == nil && len(failed.IDs) > 0 {
 		done(errNotDone)
-		log.Warn().Int("failed", len(failed.IDs)).Msg("changed in part in asynq's web UI")
+		log.Warn().Int("failed", len(failed.IDs)).Msg("a change in asynq's web UI failed for some tasks")
 	} else {
 		done(nil)
 		log.Info().Msg("changed in asynq's web UI")

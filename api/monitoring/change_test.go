@@ -215,7 +215,7 @@ func TestTextsOfOthersAreNotShown(t *testing.T) {
 		"created person 9002612345, workflow 2101112345":                               true,
 		"skipped: exported on 2026-01-02 as person 90026":                              true,
 		"done, calls to iCIMS: 14":                                                     true,
-		"failed: The workers that began it died, again and again.":                     true,
+		"failed: Each worker that started it died.":                                    true,
 		"comes back in 1m31s":                                                          true,
 		"asynq: task lease expired":                                                    true,
 		"the payload is no reference to an export: skip retry for the task":            true,

@@ -52,7 +52,7 @@ func (h *Handler) adopt(inner http.Handler) (*page, error) {
 	scripts := script.FindAllSubmatch(text, -1)
 	icons := icon.FindAllSubmatch(text, -1)
 	if len(scripts) < 2 || len(scripts) != bytes.Count(text, []byte("<script")) || len(icons) == 0 {
-		return nil, errors.New("asynqmon's page is not made as expected: is it another version?")
+		return nil, errors.New("asynqmon's page has an unexpected form: is it another version?")
 	}
 	var err error
 	for _, m := range scripts {

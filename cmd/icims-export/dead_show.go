@@ -47,7 +47,7 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 		return o.lost(err)
 	}
 	if len(letters) == 0 {
-		return failed("customer %s has no dead letter %s: icims-export show %s %s tells how it stands", c.Customer, c.Which, c.Customer, c.Which)
+		return failed("customer %s has no dead letter %s: see icims-export show %s %s", c.Customer, c.Which, c.Customer, c.Which)
 	}
 	for i, d := range letters {
 		shown, err := c.read(ctx, o, d)

@@ -39,7 +39,7 @@ func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait 
 		switch {
 		case ctx.Err() != nil:
 			f.progress.end()
-			return failed("the %s has not ended and goes on without this; give the command again to follow it", f.what)
+			return failed("the %s has not ended and continues in the background; run the command again to follow it", f.what)
 		case err != nil:
 			return f.lost(err)
 		}
@@ -54,5 +54,5 @@ func (f *controlFollower) explain(ctx context.Context) {
 	}
 	f.lonely = true
 	f.progress.end()
-	f.p.sayf("%s This waits.", outage)
+	f.p.sayf("%s Waiting.", outage)
 }

@@ -177,7 +177,7 @@ func verdictOf(v verify.Verification) string {
 	case verify.ResultDegraded:
 		text = fmt.Sprintf("Customer %s can not be exported to in every respect: see what is marked above.", v.Customer)
 	case verify.ResultRefused:
-		text = fmt.Sprintf("iCIMS refuses the connection of customer %s; its exports wait until that is mended.", v.Customer)
+		text = fmt.Sprintf("iCIMS refuses the connection of customer %s; its exports wait until that is fixed.", v.Customer)
 	case verify.ResultIncomplete:
 		text = fmt.Sprintf("Customer %s could not be verified now, so nothing is said of its connection.", v.Customer)
 	case verify.ResultRunning:

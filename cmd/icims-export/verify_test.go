@@ -51,7 +51,7 @@ func TestVerifyWithoutAWorkerSaysSoAndIsFollowedLater(t *testing.T) {
 	w := newWard(t)
 	r := w.call("verify", "1234", "--wait=4s")
 	r.wantStatus(t, statusFailed)
-	if !strings.Contains(r.errors, "No active workers") || !strings.Contains(r.errors, "goes on without this") {
+	if !strings.Contains(r.errors, "No active workers") || !strings.Contains(r.errors, "continues in the background") {
 		t.Errorf("%s", r.errors)
 	}
 	w.work()

@@ -132,12 +132,12 @@ func (t *Tasks) Running() map[store.ControlKind]int {
 // Why a task waits: its last error in asynq's web UI.
 const (
 	waitsForKind       = "waiting for a worker that runs tasks of this kind"
-	waitsForPlace      = "waiting: the worker runs as many of the kind as it may"
+	waitsForPlace      = "waiting: the worker is at its limit for tasks of this kind"
 	waitsForConnection = "waiting for a worker that has the customer's connection"
 	waitsForRedis      = "waiting: Redis failed; the worker's log has it"
-	waitsForRecord     = "its end could not be recorded; it runs again"
-	waitsForRun        = "it was begun again elsewhere"
-	waitsForStop       = "the worker stopped; another one goes on"
+	waitsForRecord     = "its result could not be recorded; it runs again"
+	waitsForRun        = "another worker restarted it"
+	waitsForStop       = "the worker stopped; another one takes over"
 )
 
 // Waits lists the texts that say why a task waits.
@@ -194,7 +194,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 		write(task, "ended before")
 		return nil
 	case err != nil && !errors.Is(err, store.ErrSealed):
-		log.Error().Err(err).Fields(store.LogFields(err)).Msg("a control task waits: it cannot be begun")
+		log.Error().Err(err).Fields(store.LogFields(err)).Msg("a control task waits: it cannot be started")
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	r := t.newRun(claim, task, conn, revision, log)
@@ -205,7 +205,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 	case last:
 		return t.fail(ctx, r, nil, &failure{store.ControlGaveUp, errors.New("its workers died")})
 	case claim.Began.Sub(claim.Asked) > expiresAfter:
-		return t.fail(ctx, r, nil, &failure{store.ControlExpired, errors.New("no worker began it")})
+		return t.fail(ctx, r, nil, &failure{store.ControlExpired, errors.New("no worker started it")})
 	case unusable != nil && unusable.why == store.ControlNoConnection && !t.orphaned(ctx, claim):
 		return t.handOn(r)
 	case unusable != nil:

@@ -165,7 +165,7 @@ func failureOf(err error) store.ControlFailure {
 
 // do runs the work of a task, and records how it ended.
 func (t *Tasks) do(ctx context.Context, r *Run, work Work) error {
-	r.Log.Info().Str("by", r.By).Int("try", r.Tries).Msg("control task begun")
+	r.Log.Info().Str("by", r.By).Int("try", r.Tries).Msg("control task started")
 	start := time.Now()
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -190,7 +190,7 @@ func (t *Tasks) do(ctx context.Context, r *Run, work Work) error {
 		end(EndLost, "", r.CallsMade())
 		return t.lost(r)
 	case err != nil && running.Err() != nil:
-		r.Log.Info().Str("why", context.Cause(running).Error()).Msg("control task handed back")
+		r.Log.Info().Str("why", context.Cause(running).Error()).Msg("control task returned to the queue")
 		end(EndHandedBack, "", r.CallsMade())
 		if err := t.record(r, store.ControlStep{To: store.ControlWaiting, Calls: r.CallsMade()}); err != nil {
 			return err
@@ -239,7 +239,7 @@ func (t *Tasks) record(r *Run, s store.ControlStep) error {
 	case errors.Is(err, store.ErrControlTaskLost):
 		return t.lost(r)
 	case err != nil:
-		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the end of a control task cannot be recorded; it runs again")
+		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the result of a control task cannot be recorded; it runs again")
 		return redeliver.Waiting(waitsForRecord, faultPause)
 	}
 	return nil
@@ -248,7 +248,7 @@ func (t *Tasks) record(r *Run, s store.ControlStep) error {
 // lost ends a run whose task another run has begun. asynq ignores what it returns, unless
 // Redis has lost writes: then the task runs again.
 func (t *Tasks) lost(r *Run) error {
-	r.Log.Warn().Msg("control task begun again elsewhere")
+	r.Log.Warn().Msg("control task restarted by another worker")
 	t.Ended(r.Kind, EndLost)
 	return redeliver.Waiting(waitsForRun, faultPause)
 }

@@ -37,17 +37,17 @@ const (
 // Ends lists all ends.
 func Ends() []End { return []End{EndAccepted, EndRefused, EndSealed, EndReadable, EndUnknownType} }
 
-// refusals are the last errors of tasks that stand for refused and erased ones.
+// refusals are the last errors of tasks that replace refused and erased ones.
 var refusals = map[End]string{
-	EndReadable:    "refused and erased: its payload was not sealed; make tasks with tasks.NewTask",
-	EndUnknownType: "refused and erased: its type is unknown; make tasks with tasks.NewTask",
+	EndReadable:    "refused and erased: its payload was not sealed; create tasks with tasks.NewTask",
+	EndUnknownType: "refused and erased: its type is unknown; create tasks with tasks.NewTask",
 }
 
 // Last errors of tasks that were not taken in.
 const (
 	failedSealed   = "cannot be opened: give producers and workers the same keyset and set the task ID in tasks.NewTask, then run the task"
 	failedConflict = "refused: the task ID belongs to another candidate; give each candidate a task ID of its own"
-	waitsForRoom   = "waiting: the customer has as many candidates waiting as it may"
+	waitsForRoom   = "waiting: the customer has too many candidates waiting"
 	waitsForMemory = "waiting: Redis's memory is nearly full"
 	waitsForRedis  = "waiting: Redis failed; the worker's log has it"
 )
@@ -167,7 +167,7 @@ func write(t *asynq.Task, result tasks.IntakeResult) {
 	}
 }
 
-// refusal is the payload of a task that stands for a refused one.
+// refusal is the payload of a task that replaces a refused one.
 type refusal struct {
 	Why End `json:"why"`
 }
@@ -194,7 +194,7 @@ func (h *Handler) refuse(ctx context.Context, id string, why End) error {
 	}
 	_, err = asynq.NewClientFromRedisClient(h.Redis).EnqueueContext(ctx, asynq.NewTask(tasks.TypeRefused, payload), options...)
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("a task that is to be refused waits")
+		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("a task cannot be refused yet: it waits")
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	h.Log.Error().Str("task", tasks.OpaqueID(id)).Str("why", string(why)).Msg("task refused and erased")
@@ -214,7 +214,7 @@ func refusalOf(payload []byte) string {
 const refusedPage = 1000
 
 // Refused counts the tasks that were refused and erased since a time, as far as asynq
-// keeps those that stand for them.
+// keeps those that replace them.
 func Refused(client redis.UniversalClient, since time.Time) (refused int, err error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	for page := 1; ; page++ {

@@ -22,7 +22,7 @@ import (
 // wide are limits that do not bind.
 var wide = quota.Limits{CallsPerSecond: 1e6, Burst: 1000, InFlight: 100, CallsPerDay: 1e6}
 
-// gates runs a test in a time of its own, with gates whose permits come from a
+// limiters runs a test in a time of its own, with limiters whose permits come from a
 // real Redis that goes by the same time.
 func limiters(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
