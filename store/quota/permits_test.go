@@ -454,41 +454,47 @@ func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
 // A server that answers instead of another one may have lost the latest calls.
 func TestAnotherServerGrantsNoCallTooMany(t *testing.T) {
 	t.Parallel()
-	limits := generous
-	limits.CallsPerSecond, limits.Burst, limits.ExpressReserve = 5, 4, 0
-	r := newPermitRig(t, limits)
-	ctx := t.Context()
-	serve := func(id string) {
-		if err := r.redis.Set(ctx, quota.SimulatedServerKey, id, 0).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	serve("one")
-	r.ask(r.request(1, 0))
-	copied, err := r.redis.Dump(ctx, "ix:{1234}:limits").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	granted := 0
-	for len(r.ask(r.request(1, 0)).Permits) == 1 {
-		granted++
-	}
-	if granted == 0 {
-		t.Fatal("the burst is spent at once")
-	}
-	if err := r.redis.RestoreReplace(ctx, "ix:{1234}:limits", 0, copied).Err(); err != nil {
-		t.Fatal(err)
-	}
-	serve("two")
-	q := r.request(1, 0)
-	for _, wait := range []time.Duration{0, time.Second, q.CallTimeout - 2*time.Second} {
-		r.pass(wait)
-		if a := r.ask(r.request(1, 0)); len(a.Permits) != 0 {
-			t.Errorf("a call is granted although the lost ones may be in flight: %+v", a)
-		}
-	}
-	r.pass(2 * time.Second)
-	if a := r.ask(r.request(1, 0)); len(a.Permits) != 1 {
-		t.Errorf("no call is granted when the lost ones must be over: %+v", a)
+	for name, keeps := range map[string]bool{"whose copy has some of the calls": true, "whose copy is older than the first call": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limits := generous
+			limits.CallsPerSecond, limits.Burst, limits.ExpressReserve = 5, 4, 0
+			r := newPermitRig(t, limits)
+			ctx := t.Context()
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			const state = "ix:{1234}:limits"
+			must(r.redis.Set(ctx, quota.SimulatedServerKey, "one", 0).Err())
+			r.ask(r.request(1, 0))
+			copied, err := r.redis.Dump(ctx, state).Result()
+			must(err)
+			granted := 0
+			for len(r.ask(r.request(1, 0)).Permits) == 1 {
+				granted++
+			}
+			if granted == 0 {
+				t.Fatal("the burst is spent at once")
+			}
+			must(r.redis.Del(ctx, state, "ix:{1234}:flying").Err())
+			if keeps {
+				must(r.redis.RestoreReplace(ctx, state, 0, copied).Err())
+			}
+			must(r.redis.Set(ctx, quota.SimulatedServerKey, "two", 0).Err())
+
+			for _, wait := range []time.Duration{0, time.Second, r.request(1, 0).CallTimeout - 2*time.Second} {
+				r.pass(wait)
+				if a := r.ask(r.request(1, 0)); len(a.Permits) != 0 {
+					t.Errorf("a call is granted although the lost ones may be in flight: %+v", a)
+				}
+			}
+			r.pass(2 * time.Second)
+			if a := r.ask(r.request(1, 0)); len(a.Permits) != 1 {
+				t.Errorf("no call is granted when the lost ones must be over: %+v", a)
+			}
+		})
 	}
 }
