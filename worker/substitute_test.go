@@ -56,15 +56,21 @@ func (r *rig) killPaused(export string) {
 	r.abandon(export, store.ExpressQueue)
 }
 
+// sendRefused sends a candidate whom iCIMS refuses until the rules are cleared.
+func (r *rig) sendRefused() (id store.BatchID, export string) {
+	r.t.Helper()
+	r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
+	id = r.send(tasks.ToJob(job), tasks.Options{}, ana())
+	return id, r.outcomes(id)[0].Export
+}
+
 func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 
 	t.Run("the task of a dead letter is the export's own", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		export := r.outcomes(id)[0].Export
+		id, export := r.sendRefused()
 		own := customer + ":" + export
 		r.kill(export, store.ExpressQueue, time.Second)
 		r.start()
@@ -96,9 +102,7 @@ func TestSubstitutesLeaveNothingBehind(t *testing.T) {
 	t.Run("a dead letter whose own task is lost gets another", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, rigOptions{sim: calm(), stopped: true})
-		r.sim.AddRule(icimstest.Rule{Route: "people.create", Fault: icimstest.StatusBefore, Status: 400, Code: 4, Times: -1})
-		id := r.send(tasks.ToJob(job), tasks.Options{}, ana())
-		export := r.outcomes(id)[0].Export
+		_, export := r.sendRefused()
 		queues := tasks.NewQueues(r.redis, 0)
 		records, err := r.ledger.Stand(t.Context(), customer, []string{export})
 		r.must(err)
