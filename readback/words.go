@@ -30,16 +30,19 @@ func (v ReadBack) Violations() []store.Violation {
 		switch {
 		case !c.Low():
 		case c.ignored():
-			violate(ViolationField, "The field %s was sent %s, and all of them have one other value in iCIMS: iCIMS ignores what is sent, or somebody moved all of them. Verify the connection, or give the value's node ID in the connection.", c.Field, times(c.Sent))
+			violate(ViolationField, "The field %s was sent %s, and iCIMS has the same other value each time: it ignores what is sent, or a user changed all of them. Verify the connection, or set the value's node ID in the connection.", c.Field, times(c.Sent))
 		default:
-			violate(ViolationField, "The field %s was sent %s, and iCIMS has it in %d: ask iCIMS to let the account read and write it.", c.Field, times(c.Sent), c.Arrived)
+			violate(ViolationField, "The field %s was sent %s and is in iCIMS %s. Ask iCIMS to let the account read and write it.", c.Field, times(c.Sent), times(c.Arrived))
 		}
 	}
 	return found
 }
 
 func times(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
 		return "once"
 	}
 	return prose.Grouped(n) + " times"
@@ -53,7 +56,7 @@ func (v ReadBack) Summary() string {
 		text += fmt.Sprintf(" %s failed.", prose.Plural(n, "call"))
 	}
 	if n := v.Report.PresenceOnly; n > 0 {
-		text += fmt.Sprintf(" For %s it is not known any more what was sent, so only their presence was checked.", People(n))
+		text += fmt.Sprintf(" For %s the record of what was sent has expired: only their presence was checked.", People(n))
 	}
 	return text
 }

@@ -95,7 +95,7 @@ func (p readBackPage) Moves() bool { return !p.State.Ended() }
 // Waits reports whether no worker has begun it.
 func (p readBackPage) Waits() bool { return p.State == store.ControlWaiting }
 
-// Outcome is one of clean, violations, incomplete and failed.
+// Outcome is one of clean, problems, incomplete and failed.
 func (p readBackPage) Outcome() string { return readBackWord(p.ReadBack) }
 
 // Headings are those of the table of fields.
@@ -111,7 +111,7 @@ func readBackWord(v readback.ReadBack) string {
 	case v.Report.Result != readback.ResultComplete:
 		return "incomplete"
 	case len(v.Violations()) > 0:
-		return "violations"
+		return "problems"
 	}
 	return "clean"
 }

@@ -59,7 +59,7 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 	r.step(claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 12})
 	// A reader sees the results, in the words of the command line.
 	shown := r.person(api.ScopeRead, mine).get(got.to())
-	words := []string{"2 violations", "Read back from iCIMS with 12 calls: 5 people, 1 gone; 6 workflows, 0 gone.", "80%", "education", `class="badge bad">0%`, "Run by test operate"}
+	words := []string{"2 problems", "Read back from iCIMS with 12 calls: 5 people, 1 gone; 6 workflows, 0 gone.", "80%", "education", `class="badge bad">0%`, "Run by test operate"}
 	for _, h := range readback.Headings() {
 		words = append(words, fmt.Sprintf(">%s</th>", h))
 	}
@@ -68,7 +68,7 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 	}
 	shown.wants(t, http.StatusOK, words...)
 	shown.lacks(t, "every 1s", "/connections/1234/read-back\"")
-	r.person(api.ScopeRead, mine).get("/connections/1234").wants(t, http.StatusOK, "5 people, 1 gone", `href="`+got.to()+`"`, `violations`)
+	r.person(api.ScopeRead, mine).get("/connections/1234").wants(t, http.StatusOK, "5 people, 1 gone", `href="`+got.to()+`"`, `problems`)
 }
 
 func TestAReadBackSaysWhyItIsNotWhole(t *testing.T) {
@@ -83,7 +83,7 @@ func TestAReadBackSaysWhyItIsNotWhole(t *testing.T) {
 		"no calls left": {store.ControlStep{To: store.ControlDone, Result: readback.Findings{Result: readback.ResultIncomplete, Stopped: "icims_quota_exhausted", Problem: "No calls are left", Remedy: "Wait."}},
 			[]string{"Not everything was read back", "No calls are left.", "Wait."}},
 		"failed": {store.ControlStep{To: store.ControlFailed, Failure: store.ControlSealed}, []string{"Nothing was read back", "keyset cannot open the connection"}},
-		"clean":  {store.ControlStep{To: store.ControlDone, Result: readback.Findings{Result: readback.ResultComplete}}, []string{"Clean", "iCIMS has what was sent."}},
+		"clean":  {store.ControlStep{To: store.ControlDone, Result: readback.Findings{Result: readback.ResultComplete}}, []string{"Everything arrived", "iCIMS has what was sent."}},
 	} {
 		e, _, err := r.ledger.RecordControlTask(t.Context(), mine, store.ControlReadBack, readback.Args{}, "maria")
 		if err != nil {

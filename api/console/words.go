@@ -115,7 +115,7 @@ var tones = map[string]string{
 	"partly dead": "bad", "partly cancelled": "warn", "cancelled": "warn",
 	"complete": "good", "exporting": "busy", "receiving": "busy", "claimed": "busy", "creating": "busy", "placing": "busy",
 	"new": "warn", "credentials_rejected": "bad", "access_denied": "bad",
-	"ok": "good", "warned": "warn", "incomplete": "warn", "not done": "warn", "partly": "warn", "broken": "bad", "clean": "good", "violations": "bad", "done": "good",
+	"ok": "good", "warned": "warn", "incomplete": "warn", "not done": "warn", "partly": "warn", "broken": "bad", "clean": "good", "problems": "bad", "done": "good",
 }
 
 func tone(state any) string {
