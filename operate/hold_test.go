@@ -38,10 +38,10 @@ func TestHold(t *testing.T) {
 		"a pause of what has no work": {
 			store.Standing{}, tasks.QueueStates{Express: tasks.QueueState{Paused: true}}, LaneIdle, LaneWaiting, "", "",
 		},
-		"no calls left":          {store.Standing{Closed: quota, ClosedExpress: quota}, tasks.QueueStates{}, LaneClosed, LaneClosed, "the day's calls are used up, until ", "it goes on after midnight UTC"},
+		"no calls left":          {store.Standing{Closed: quota, ClosedExpress: quota}, tasks.QueueStates{}, LaneClosed, LaneClosed, "the day's calls are used up, until ", "Exports continue after midnight UTC"},
 		"a refused account":      {store.Standing{Closed: credentials, ClosedExpress: credentials}, tasks.QueueStates{}, LaneClosed, LaneClosed, "iCIMS refuses the user name or password", "Put the right credentials"},
-		"a reserve kept":         {store.Standing{Closed: quota}, tasks.QueueStates{}, LaneIdle, LaneClosed, "; small batches go on", "goes on after midnight"},
-		"an open breaker":        {store.Standing{Breakers: map[string]string{"w": "open"}}, tasks.QueueStates{}, LaneFailing, LaneFailing, "iCIMS keeps failing", "a probe is sent"},
+		"a reserve kept":         {store.Standing{Closed: quota}, tasks.QueueStates{}, LaneIdle, LaneClosed, "; small batches go on", "continue after midnight"},
+		"an open breaker":        {store.Standing{Breakers: map[string]string{"w": "open"}}, tasks.QueueStates{}, LaneFailing, LaneFailing, "iCIMS keeps failing", "The worker probes iCIMS"},
 		"a pause before a quota": {store.Standing{Pause: &store.Pause{By: "joe"}, ClosedExpress: quota}, tasks.QueueStates{}, LanePaused, LanePaused, "by joe", "resume 1234"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,11 +51,11 @@ func TestStoryIsToldInSentences(t *testing.T) {
 		},
 		"iCIMS's own words are left out": {
 			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refused}}, false,
-			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the content of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17).",
+			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the value of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17).",
 		},
 		"unless they are asked for": {
 			store.Entry{What: "dead", Reason: "icims_field_refused", Attempt: 1, Calls: []store.Called{refused}}, true,
-			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the content of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17). " +
+			"Attempt 1, on 2026-03-04 at 05:06: iCIMS refuses the value of a field, so it was given up. iCIMS answered the request to create the person with status 400, code 4 on email (transaction T-17). " +
 				"It said: “ottoline@example.com is not welcome”.",
 		},
 		"an operator's retry": {

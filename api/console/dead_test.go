@@ -51,7 +51,7 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	p.get(deadLetters).wants(t, http.StatusOK, "No export of this customer was given up")
 	jobless, ids := w.sorrows()
 	got := p.get(deadLetters)
-	got.wants(t, http.StatusOK, "<strong>8 exports</strong> were given up, for 2 reasons", "The job does not exist or cannot be seen", "iCIMS refuses the content of a field",
+	got.wants(t, http.StatusOK, "<strong>8 exports</strong> were given up, for 2 reasons", "The job does not exist or cannot be seen", "iCIMS refuses the value of a field",
 		"Check the job&#39;s system id", "The job is read once before the first profile of a batch is created", "Retry all 5…", "Discard all 3…", "Retry all 8, whatever the reason…",
 		"c-100", "404, when asked to create the workflow", "400, code 4 on email, when asked to create the person", "/connections/1234", deadLetters+"/"+ids[0])
 	got.lacks(t, append(personal, "c-900", "do not go on now")...)

@@ -100,7 +100,7 @@ func TestDeadList(t *testing.T) {
 	})
 	t.Run("a dry run counts by reason", func(t *testing.T) {
 		r := w.call("dead", "list", "--dry-run", "--customer=1234")
-		r.wantAll(t, "8 dead letters would be chosen", "5  the job does not exist", "3  iCIMS refuses the content of a field (icims_field_refused)")
+		r.wantAll(t, "8 dead letters would be chosen", "5  the job does not exist", "3  iCIMS refuses the value of a field (icims_field_refused)")
 	})
 	t.Run("without a keyset the letters are listed all the same", func(t *testing.T) {
 		r := call(t, "dead", "list", "--json", "--redis-url="+w.url)
@@ -260,7 +260,7 @@ func TestDeadShow(t *testing.T) {
 		r := w.call("dead", "show", "1234", "c-00005")
 		r.wantStatus(t, statusDone)
 		r.wantNone(t, personal...)
-		r.wantAll(t, "1234:"+ids[5], "iCIMS refuses the content of a field (icims_field_refused)", "Correct the named field", "docs/errors.md#icims_field_refused",
+		r.wantAll(t, "1234:"+ids[5], "iCIMS refuses the value of a field (icims_field_refused)", "Correct the named field", "docs/errors.md#icims_field_refused",
 			string(refused), "request to create the person with status 400, code 4 on email (transaction T-17)", "--show-data", "dead retry 1234:"+ids[5])
 	})
 	t.Run("it is found by its export as well", func(t *testing.T) {
