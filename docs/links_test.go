@@ -80,7 +80,7 @@ func hasAnchor(text, name string) bool {
 func TestLinksResolve(t *testing.T) {
 	t.Parallel()
 	all := documents(t)
-	for _, must := range []string{"README.md", "docs/architecture.md", "docs/adr/README.md"} {
+	for _, must := range []string{"README.md", "docs/architecture.md", "docs/redis-keys.md", "docs/adr/README.md"} {
 		if all[must] == "" {
 			t.Errorf("%s is missing", must)
 		}
@@ -134,10 +134,10 @@ func TestNamedVariablesExist(t *testing.T) {
 	}
 }
 
-// docs/architecture.md names every key and every script of the ledger.
+// docs/redis-keys.md names every key and every script of the ledger.
 func TestTheLedgerIsDescribed(t *testing.T) {
 	t.Parallel()
-	text := documents(t)["docs/architecture.md"]
+	text := documents(t)["docs/redis-keys.md"]
 	keys, err := os.ReadFile(filepath.Join(root, "store", "keys.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestTheLedgerIsDescribed(t *testing.T) {
 	named := ledgerKey.FindAllStringSubmatch(string(keys), -1)
 	for _, m := range named {
 		if !strings.Contains(text, "| `"+m[1]+"` |") {
-			t.Errorf("docs/architecture.md has no row for the key %s", m[1])
+			t.Errorf("docs/redis-keys.md has no row for the key %s", m[1])
 		}
 	}
 	scripts, err := filepath.Glob(filepath.Join(root, "store", "scripts", "*.lua"))
@@ -155,7 +155,7 @@ func TestTheLedgerIsDescribed(t *testing.T) {
 	for _, path := range scripts {
 		name := strings.TrimSuffix(filepath.Base(path), ".lua")
 		if !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "store/scripts/"+name+".lua") {
-			t.Errorf("docs/architecture.md does not describe the script %s", name)
+			t.Errorf("docs/redis-keys.md does not describe the script %s", name)
 		}
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// tableOfKeys reads the keys that docs/architecture.md names, and how long each lives.
+// tableOfKeys reads the keys that docs/redis-keys.md names, and how long each lives.
 func tableOfKeys(t *testing.T) map[*regexp.Regexp]string {
 	t.Helper()
-	text, err := os.ReadFile("../docs/architecture.md")
+	text, err := os.ReadFile("../docs/redis-keys.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestTheTableNamesEveryKey(t *testing.T) {
 			named = named || pattern.MatchString(entry.Key)
 		}
 		if seen++; !named {
-			t.Errorf("docs/architecture.md does not name the key %s", entry.Key)
+			t.Errorf("docs/redis-keys.md does not name the key %s", entry.Key)
 		}
 	}
 	if seen < 20 {

@@ -168,7 +168,7 @@ func (y *year) sizes(table map[*regexp.Regexp]string) map[string]int {
 			}
 		}
 		if named == "" {
-			y.t.Errorf("docs/architecture.md does not name the key %s", entry.Key)
+			y.t.Errorf("docs/redis-keys.md does not name the key %s", entry.Key)
 		}
 		sizes[named] += 1 + len(entry.Values)
 	}
