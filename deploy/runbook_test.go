@@ -33,7 +33,7 @@ func TestEveryAlertHasItsSectionInTheRunbook(t *testing.T) {
 			t.Errorf("the runbook has no section %s", r.Alert)
 			continue
 		}
-		for _, part := range []string{"**It means**", "**See**", "**Do**"} {
+		for _, part := range []string{"**Meaning:**", "**Check:**", "**Fix:**"} {
 			if !strings.Contains(body, part) {
 				t.Errorf("%s lacks %s", r.Alert, part)
 			}
