@@ -55,7 +55,7 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// Each promise names tests, or says that there are none yet.
+// Each guarantee names its tests and its limits.
 func TestEveryPromiseNamesItsTests(t *testing.T) {
 	t.Parallel()
 	promises := strings.Split(documents(t)["docs/guarantees.md"], "\n## ")[1:]
@@ -64,8 +64,8 @@ func TestEveryPromiseNamesItsTests(t *testing.T) {
 	}
 	for _, p := range promises {
 		title, _, _ := strings.Cut(p, "\n")
-		if !strings.Contains(p, "\nShown by: `Test") || !strings.Contains(p, "\nEnds where:") {
-			t.Errorf("%q does not say what shows it and where it ends", title)
+		if !strings.Contains(p, "\nTests: `Test") || !strings.Contains(p, "\nLimits:") {
+			t.Errorf("%q does not name its tests and its limits", title)
 		}
 	}
 }
