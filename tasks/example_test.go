@@ -44,12 +44,11 @@ func exportShortlist(ctx context.Context, redisAddr, keysetFile string, people i
 	return receipt.Batch, nil
 }
 
-// exportedWhen tells of many candidates at once which of them are in iCIMS, and
-// since when. README.md shows this function as it is here.
+// exportedWhen returns when each of many candidates was exported.
 func exportedWhen(ctx context.Context, ledger *store.Ledger, candidates []string) (map[string]time.Time, error) {
 	markers, err := ledger.Markers(ctx, "1234", candidates)
 	when := make(map[string]time.Time, len(markers))
-	for id, m := range markers { // those who were not exported are missing
+	for id, m := range markers { // only exported candidates have a marker
 		when[id] = m.ExportedAt
 	}
 	return when, err
