@@ -9,18 +9,18 @@ import (
 	"testing"
 )
 
-// walk is all that docs/api.md lets a shell do against the demo, but for the first
-// block, which the demo prints.
+// walk returns the shell commands of the tour in docs/api.md, without the addresses
+// that the demo prints.
 func walk(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/api.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "## A walk\n")
+	_, rest, _ := strings.Cut(string(text), "## Tour\n")
 	section, _, ok := strings.Cut(rest, "\n## ")
 	if !ok {
-		t.Fatal("docs/api.md has no walk")
+		t.Fatal("docs/api.md has no tour")
 	}
 	var script strings.Builder
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1) {
@@ -33,7 +33,7 @@ func walk(t *testing.T) string {
 	return script.String()
 }
 
-// The walk of docs/api.md does what it says, with curl alone.
+// The tour of docs/api.md works with curl alone.
 func TestWalkThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
