@@ -27,8 +27,7 @@ type Source string
 const (
 	EveryProcess Source = "all"
 	EveryWorker  Source = "worker"
-	// Leader is the worker that reconciles: of what is the same seen from everywhere
-	// one process tells.
+	// Leader is the worker that runs the sweep. It alone exports the fleet metrics.
 	Leader    Source = "leader"
 	APIServer Source = "serve"
 )
@@ -90,63 +89,63 @@ var (
 
 // The metrics.
 var (
-	exportsTotal = declare(Counter, EveryWorker, "exports_total", "Times that an export was handled, by how that ended and why.", labelOutcome, labelReason)
+	exportsTotal = declare(Counter, EveryWorker, "exports_total", "Export attempts, by outcome and reason.", labelOutcome, labelReason)
 
 	callsTotal     = declare(Counter, EveryWorker, "calls_total", "Calls to iCIMS.", labelOperation, labelStatus)
-	callDuration   = declareTimes(EveryWorker, "call_duration_seconds", "How long calls to iCIMS took.", callBuckets, labelOperation)
-	callsInFlight  = declare(Gauge, EveryWorker, "calls_in_flight", "Calls to iCIMS that the process has a permit for, or asks one for.")
-	callsAtOnce    = declare(Gauge, EveryWorker, "calls_in_flight_limit", "Most calls that the process makes at the same time (max_calls).")
-	permitWait     = declareTimes(EveryWorker, "permit_wait_seconds", "How long calls waited until a permit allowed them.", waitBuckets, labelQueue)
-	permitsRefused = declare(Counter, EveryWorker, "permits_refused_total", "Calls that were put off instead of being given a permit.", labelQueue)
+	callDuration   = declareTimes(EveryWorker, "call_duration_seconds", "Duration of calls to iCIMS.", callBuckets, labelOperation)
+	callsInFlight  = declare(Gauge, EveryWorker, "calls_in_flight", "Calls to iCIMS that hold a permit or wait for one.")
+	callsAtOnce    = declare(Gauge, EveryWorker, "calls_in_flight_limit", "Maximum concurrent calls of the process (max_calls).")
+	permitWait     = declareTimes(EveryWorker, "permit_wait_seconds", "Time that calls waited for a permit of the rate limiter.", waitBuckets, labelQueue)
+	permitsRefused = declare(Counter, EveryWorker, "permits_refused_total", "Calls that the rate limiter postponed.", labelQueue)
 
-	breakers       = declare(Gauge, EveryWorker, "breakers", "Circuit breakers of the process, one for each customer lately served.", labelBreaker)
-	breakerChanges = declare(Counter, EveryWorker, "breaker_changes_total", "Changes of circuit breakers, by the state that they changed to.", labelBreaker)
+	breakers       = declare(Gauge, EveryWorker, "breakers", "Circuit breakers of the process, one per recently served customer.", labelBreaker)
+	breakerChanges = declare(Counter, EveryWorker, "breaker_changes_total", "State changes of circuit breakers, by new state.", labelBreaker)
 
 	lanes            = declare(Gauge, EveryWorker, "lanes", "Lanes of the process.", labelLane)
-	lanesAtOnce      = declare(Gauge, EveryWorker, "lanes_limit", "Most lanes that the process opens (max_lanes).")
-	customersRefused = declare(Gauge, EveryWorker, "customers_refused", "Customers with work that the process has no usable connection for.")
-	findingsTotal    = declare(Counter, EveryWorker, "reconciler_findings_total", "What the reconciler has put right.", labelFinding)
-	controlRunning   = declare(Gauge, EveryWorker, "control_tasks_running", "Control tasks that the process runs.", labelControl)
-	controlTotal     = declare(Counter, EveryWorker, "control_tasks_total", "Runs of control tasks, by how they ended.", labelControl, labelControlEnd)
-	intakeTotal      = declare(Counter, EveryWorker, "intake_tasks_total", "Tasks of the queue icims:intake that have ended, by how.", labelIntakeEnd)
-	forgedTotal      = declare(Counter, EveryWorker, "forged_records_total", "Records in Redis that this service did not write as they stood, and that the process refused.", labelForgery)
-	leader           = declare(Gauge, EveryWorker, "leader", "1 where the process reconciles and shows the fleet's metrics.")
+	lanesAtOnce      = declare(Gauge, EveryWorker, "lanes_limit", "Maximum lanes of the process (max_lanes).")
+	customersRefused = declare(Gauge, EveryWorker, "customers_refused", "Customers with work but without a connection that the process can use.")
+	findingsTotal    = declare(Counter, EveryWorker, "reconciler_findings_total", "Repairs by the sweep.", labelFinding)
+	controlRunning   = declare(Gauge, EveryWorker, "control_tasks_running", "Control tasks in progress.", labelControl)
+	controlTotal     = declare(Counter, EveryWorker, "control_tasks_total", "Runs of control tasks, by end.", labelControl, labelControlEnd)
+	intakeTotal      = declare(Counter, EveryWorker, "intake_tasks_total", "Finished tasks of the queue icims:intake, by end.", labelIntakeEnd)
+	forgedTotal      = declare(Counter, EveryWorker, "forged_records_total", "Refused Redis records that icims-export did not write, or not in this form.", labelForgery)
+	leader           = declare(Gauge, EveryWorker, "leader", "1 if the process is the leader, which runs the sweep and exports the fleet metrics.")
 
 	laneDepth        = declare(Gauge, Leader, "lane_depth", "Exports in the queues of all customers.", labelQueue, labelWork)
-	laneOldest       = declare(Gauge, Leader, "lane_oldest_age_seconds", "For how long the export has waited that has waited longest, of all customers.", labelQueue, labelHeld)
-	customers        = declare(Gauge, Leader, "customers", "Customers with work, by how they stand.", labelCustomers)
-	customersHeld    = declare(Gauge, Leader, "customers_held", "Customers with work whose exports are held back, by why.", labelHoldReason)
-	budget           = declare(Gauge, Leader, "budget_calls", "Calls that customers with work have for the day, all together.")
-	budgetLeft       = declare(Gauge, Leader, "budget_left_calls", "Calls of them that are left, all together.")
-	budgetRatio      = declare(Gauge, Leader, "budget_left_ratio", "Part of the day's calls that is left to the customer with work that has the smallest; 1 without any.")
-	deadLetters      = declare(Gauge, Leader, "dead_letters", "Exports that were given up and wait for somebody. Counted customer by customer, so some minutes old.")
-	auditViolations  = declare(Gauge, Leader, "audit_violations", "Violations at the last quick audit of each customer. Must be 0.", labelViolation)
-	auditsTotal      = declare(Counter, Leader, "audits_total", "Quick audits made: of a customer with work and of any customer at each reading of the fleet.")
-	workers          = declare(Gauge, Leader, "workers", "Worker processes that have been heard of lately.")
-	redisLoss        = declare(Gauge, Leader, "redis_loss_timestamp_seconds", "When a worker last noticed that Redis lost writes, or may have, by how; 0 for the kinds that are not the last one.", labelLoss)
-	fieldsLost       = declare(Gauge, Leader, "read_back_fields_lost", "Customers in whose iCIMS a field does not arrive any more, by their last read-back: 90% or more of it arrived before, less than half now. Read customer by customer, so some minutes old.", labelField)
-	fleetRead        = declare(Gauge, Leader, "fleet_read_timestamp_seconds", "When the fleet was last read.")
-	fleetReadsFailed = declare(Counter, Leader, "fleet_read_failures_total", "Readings of the fleet that failed.")
+	laneOldest       = declare(Gauge, Leader, "lane_oldest_age_seconds", "Age of the oldest waiting export of all customers.", labelQueue, labelHeld)
+	customers        = declare(Gauge, Leader, "customers", "Customers with work, by lane state.", labelCustomers)
+	customersHeld    = declare(Gauge, Leader, "customers_held", "Customers with blocked exports, by reason.", labelHoldReason)
+	budget           = declare(Gauge, Leader, "budget_calls", "Daily calls of all customers with work.")
+	budgetLeft       = declare(Gauge, Leader, "budget_left_calls", "Remaining daily calls of all customers with work.")
+	budgetRatio      = declare(Gauge, Leader, "budget_left_ratio", "Smallest remaining share of daily calls among customers with work; 1 if there are none.")
+	deadLetters      = declare(Gauge, Leader, "dead_letters", "Dead letters. Counted customer by customer, so some minutes old.")
+	auditViolations  = declare(Gauge, Leader, "audit_violations", "Violations in the last quick audit of each customer. Must be 0.", labelViolation)
+	auditsTotal      = declare(Counter, Leader, "audits_total", "Quick audits. Each read of the fleet audits one customer with work and one of all customers.")
+	workers          = declare(Gauge, Leader, "workers", "Active workers.")
+	redisLoss        = declare(Gauge, Leader, "redis_loss_timestamp_seconds", "Time at which a worker last noticed that Redis lost or may have lost writes. 0 for all kinds but the last.", labelLoss)
+	fieldsLost       = declare(Gauge, Leader, "read_back_fields_lost", "Customers whose iCIMS lost a field: at least 90% of it arrived in an earlier read-back, and less than half in the last. Read customer by customer, so some minutes old.", labelField)
+	fleetRead        = declare(Gauge, Leader, "fleet_read_timestamp_seconds", "Time of the last read of the fleet.")
+	fleetReadsFailed = declare(Counter, Leader, "fleet_read_failures_total", "Failed reads of the fleet.")
 
 	customerDepth  = declare(Gauge, Leader, "customer_lane_depth", "Exports in the queues of a customer with work.", labelCustomer, labelQueue, labelWork)
-	customerOldest = declare(Gauge, Leader, "customer_lane_oldest_age_seconds", "For how long the customer's export has waited that has waited longest.", labelCustomer, labelQueue)
-	customerState  = declare(Gauge, Leader, "customer_lane_state", "1 for the state that the customer's lane is in, 0 for the others.", labelCustomer, labelCustomers)
-	customerBudget = declare(Gauge, Leader, "customer_budget_calls", "Calls that the customer has for the day.", labelCustomer)
-	customerLeft   = declare(Gauge, Leader, "customer_budget_left_calls", "Calls of the day that are left to the customer.", labelCustomer)
+	customerOldest = declare(Gauge, Leader, "customer_lane_oldest_age_seconds", "Age of the customer's oldest waiting export.", labelCustomer, labelQueue)
+	customerState  = declare(Gauge, Leader, "customer_lane_state", "1 for the current state of the customer's lane, 0 for the others.", labelCustomer, labelCustomers)
+	customerBudget = declare(Gauge, Leader, "customer_budget_calls", "Daily calls of the customer.", labelCustomer)
+	customerLeft   = declare(Gauge, Leader, "customer_budget_left_calls", "Remaining daily calls of the customer.", labelCustomer)
 
-	customerFieldShare   = declare(Gauge, Leader, "customer_read_back_share_ratio", "Part of the exports of the customer's last read-back in which a field arrived, of those that sent it.", labelCustomer, labelField)
-	customerFieldEarlier = declare(Gauge, Leader, "customer_read_back_earlier_share_ratio", "What that part was when the field last arrived before.", labelCustomer, labelField)
-	customerReadBack     = declare(Gauge, Leader, "customer_read_back_timestamp_seconds", "When the customer's last complete read-back ended.", labelCustomer)
+	customerFieldShare   = declare(Gauge, Leader, "customer_read_back_share_ratio", "Share of exports in the last read-back in which a sent field arrived.", labelCustomer, labelField)
+	customerFieldEarlier = declare(Gauge, Leader, "customer_read_back_earlier_share_ratio", "That share when the field last arrived before.", labelCustomer, labelField)
+	customerReadBack     = declare(Gauge, Leader, "customer_read_back_timestamp_seconds", "End of the customer's last complete read-back.", labelCustomer)
 
 	requestsTotal   = declare(Counter, APIServer, "api_requests_total", "Requests to the HTTP API.", labelRoute, labelStatus)
-	requestDuration = declareTimes(APIServer, "api_request_duration_seconds", "How long requests to the HTTP API took, streams included.", answerBuckets, labelRoute)
+	requestDuration = declareTimes(APIServer, "api_request_duration_seconds", "Duration of requests to the HTTP API, streams included.", answerBuckets, labelRoute)
 
-	ready         = declare(Gauge, EveryProcess, "ready", "1 where a check of /readyz passes.", labelCheck)
-	redisRisks    = declare(Gauge, EveryProcess, "redis_risks", "Settings of Redis by which exports may be lost. Must be 0.")
+	ready         = declare(Gauge, EveryProcess, "ready", "1 if a check of /readyz passes.", labelCheck)
+	redisRisks    = declare(Gauge, EveryProcess, "redis_risks", "Redis settings that can lose exports. Must be 0.")
 	redisTrips    = declare(Counter, EveryProcess, "redis_round_trips_total", "Round trips to Redis.", labelTrip)
-	redisCommands = declare(Counter, EveryProcess, "redis_commands_total", "Commands to Redis, those of pipelines included.")
-	redisDuration = declareTimes(EveryProcess, "redis_round_trip_duration_seconds", "How long round trips to Redis took.", redisBuckets, labelTrip)
-	redisErrors   = declare(Counter, EveryProcess, "redis_errors_total", "Round trips to Redis that failed, by what was wrong.", labelTrouble)
+	redisCommands = declare(Counter, EveryProcess, "redis_commands_total", "Commands to Redis, pipelined ones included.")
+	redisDuration = declareTimes(EveryProcess, "redis_round_trip_duration_seconds", "Duration of round trips to Redis.", redisBuckets, labelTrip)
+	redisErrors   = declare(Counter, EveryProcess, "redis_errors_total", "Failed round trips to Redis, by cause.", labelTrouble)
 )
 
 func (m *Metric) desc() *prometheus.Desc {

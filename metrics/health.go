@@ -51,7 +51,7 @@ type Check struct {
 	Remedy  string `json:"remedy,omitempty"`
 }
 
-// Health tells how a process does.
+// Health checks whether a process works.
 type Health struct {
 	Redis redis.UniversalClient
 	// Writes looks whether Redis takes writes.
@@ -84,7 +84,7 @@ func (h *Health) Ready(ctx context.Context) Readiness {
 	if h.Lanes != nil {
 		lanes := Check{Name: checkLanes, OK: true}
 		if err := h.Lanes(); err != nil {
-			lanes = Check{checkLanes, false, err.Error(), "If it lasts, look at its log, and restart it."}
+			lanes = Check{checkLanes, false, err.Error(), "If this persists, check the worker's log and restart it."}
 		}
 		r.Checks = append(r.Checks, lanes)
 	}

@@ -77,30 +77,30 @@ func holdReasons() []string {
 }
 
 var (
-	labelOutcome    = Label{"outcome", texts(worker.Outcomes()), "as in `worker/observer.go`: `deferred`, `retrying` and `unknown` come back; `released` is another worker's"}
-	labelReason     = Label{"reason", texts(store.Reasons(), labelNone, labelOther), "[errors.md](errors.md)"}
-	labelOperation  = Label{"operation", operationNames(), "of iCIMS's API, as in `icims/op.go`"}
-	labelStatus     = Label{"status", statusClasses, "class of the HTTP status; `none`: no answer came"}
+	labelOutcome    = Label{"outcome", texts(worker.Outcomes()), "see `worker/observer.go`. `deferred`, `retrying` and `unknown` run again; `released`: another worker has it"}
+	labelReason     = Label{"reason", texts(store.Reasons(), labelNone, labelOther), "see [errors.md](errors.md)"}
+	labelOperation  = Label{"operation", operationNames(), "of iCIMS's API, see `icims/op.go`"}
+	labelStatus     = Label{"status", statusClasses, "class of the HTTP status; `none`: no response"}
 	labelQueue      = Label{"queue", []string{queueBulk, queueExpress}, "`express`: small batches and control tasks"}
-	labelWork       = Label{"state", []string{workActive, workLate, workWaiting}, "`later`: comes back at a time of its own"}
-	labelHeld       = Label{"held", []string{heldNo, heldYes}, "`yes`: a pause, a verdict, a spent budget or an open breaker holds the customer's exports back"}
-	labelHoldReason = Label{"reason", holdReasons(), "[errors.md](errors.md); `web_ui`: paused in asynq's web UI"}
-	labelCustomers  = Label{"state", texts(operate.LaneStates()), "as `icims-export lanes` shows it"}
-	labelLane       = Label{"state", []string{laneClosing, laneOpen, laneWanted}, "`waiting`: customers for whom there is no lane left"}
-	labelBreaker    = Label{"state", worker.BreakerStates(), "of the circuit breaker"}
-	labelFinding    = Label{"finding", texts(worker.Findings()), "as in `worker/observer.go`"}
-	labelControl    = Label{"kind", texts(store.ControlKinds(), labelOther), "of the control task"}
-	labelForgery    = Label{"what", texts([]store.Forgery{store.ForgedTask, store.ForgedExport}), "as in `store/forgery.go`"}
-	labelControlEnd = Label{"end", texts(control.Ends()), "`lost`: to another run of the task"}
-	labelIntakeEnd  = Label{"end", texts(intake.Ends()), "`readable`, `unknown_type`: refused, and erased from Redis"}
-	labelLoss       = Label{"kind", texts(store.LossKinds()), "as in `store/went_back.go`"}
+	labelWork       = Label{"state", []string{workActive, workLate, workWaiting}, "`later`: scheduled"}
+	labelHeld       = Label{"held", []string{heldNo, heldYes}, "`yes`: blocked by a pause, a refused account, used-up daily calls or an open circuit breaker"}
+	labelHoldReason = Label{"reason", holdReasons(), "see [errors.md](errors.md); `web_ui`: paused in asynq's web UI"}
+	labelCustomers  = Label{"state", texts(operate.LaneStates()), "as in `icims-export lanes`"}
+	labelLane       = Label{"state", []string{laneClosing, laneOpen, laneWanted}, "`waiting`: customers that wait for a free lane"}
+	labelBreaker    = Label{"state", worker.BreakerStates(), "state of the circuit breaker"}
+	labelFinding    = Label{"finding", texts(worker.Findings()), "see `worker/observer.go`"}
+	labelControl    = Label{"kind", texts(store.ControlKinds(), labelOther), "kind of control task"}
+	labelForgery    = Label{"what", texts([]store.Forgery{store.ForgedTask, store.ForgedExport}), "see `store/forgery.go`"}
+	labelControlEnd = Label{"end", texts(control.Ends()), "`lost`: another run took over"}
+	labelIntakeEnd  = Label{"end", texts(intake.Ends()), "`readable`, `unknown_type`: refused and erased from Redis"}
+	labelLoss       = Label{"kind", texts(store.LossKinds()), "see `store/went_back.go`"}
 	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export check`"}
-	labelTrouble    = Label{"trouble", texts(store.Troubles()), "as in `store/trouble.go`"}
+	labelTrouble    = Label{"trouble", texts(store.Troubles()), "see `store/trouble_list.go`"}
 	labelTrip       = Label{"kind", []string{tripCommand, tripPipeline}, ""}
-	labelCheck      = Label{"check", []string{checkLanes, checkLedger, checkRedis}, "as `/readyz` lists them"}
-	labelField      = Label{"field", texts(readback.Fields()), "as in [read-back.md](read-back.md)"}
+	labelCheck      = Label{"check", []string{checkLanes, checkLedger, checkRedis}, "as in `/readyz`"}
+	labelField      = Label{"field", texts(readback.Fields()), "see [read-back.md](read-back.md)"}
 	labelCustomer   = Label{"customer", nil, "iCIMS's customer id"}
-	labelRoute      = Label{"operation", nil, "of the HTTP API, as in `api/openapi.yaml`; `none`: no such route"}
+	labelRoute      = Label{"operation", nil, "of the HTTP API, see `api/openapi.yaml`; `none`: unknown route"}
 )
 
 // within is a value if it is one of the label's, else "other" or "none", whichever

@@ -46,7 +46,7 @@ func TestMetricsPageIsUpToDate(t *testing.T) {
 // table lists the metrics, and then their labels.
 func table() string {
 	var b strings.Builder
-	b.WriteString("\n| metric | kind | shown by | labels | what it tells |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("\n| metric | kind | shown by | labels | meaning |\n| --- | --- | --- | --- | --- |\n")
 	var labels []metrics.Label
 	of := map[string][]string{}
 	for _, m := range metrics.Catalog() {
@@ -62,13 +62,13 @@ func table() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Source, strings.Join(names, ", "), m.Help)
 	}
 	slices.SortStableFunc(labels, func(a, b metrics.Label) int { return strings.Compare(a.Name, b.Name) })
-	b.WriteString("\n| label | of | values | |\n| --- | --- | --- | --- |\n")
+	b.WriteString("\n| label | of | values | meaning |\n| --- | --- | --- | --- |\n")
 	for _, l := range labels {
 		const few = 8
 		values := "open"
 		switch {
 		case len(l.Values) > few:
-			values = fmt.Sprintf("%d, by the code", len(l.Values))
+			values = fmt.Sprintf("%d values", len(l.Values))
 		case l.Values != nil:
 			values = "`" + strings.Join(l.Values, "`, `") + "`"
 		}
