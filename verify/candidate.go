@@ -72,7 +72,7 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 	case o.State == store.Done:
 		candidate = ok("created as person %d", o.Person)
 		if o.Counter == store.CountUpdated {
-			candidate = ok("person %d was there already and is up to date", o.Person)
+			candidate = ok("person %d already existed and is up to date", o.Person)
 		}
 		if x.report.Job != 0 {
 			onJob = ok("workflow %d on job %d", o.Workflow, x.report.Job)
@@ -83,12 +83,12 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 		if o.Reason == store.ReasonJobNotFound {
 			onJob = failed(CodeJobUnknown, nil)
 		} else if o.Reason == store.Reason(icims.ReasonAccessDenied) {
-			onJob = verdict{state: Failed, code: CodeRightMissing, cause: "The account may not put people on jobs (create recruiting workflows)."}
+			onJob = verdict{state: Failed, code: CodeRightMissing, cause: "The account may not add people to jobs (create recruiting workflows)."}
 		}
 		return candidate, onJob
 	case o.State == store.Dead && o.Reason == store.ReasonJobNotFound:
 		// Jobs are read before anybody is created.
-		return verdict{state: Skipped, code: CodeJobUnknown, cause: "The candidate was not sent, as the job is not there."}, failed(CodeJobUnknown, nil)
+		return verdict{state: Skipped, code: CodeJobUnknown, cause: "The candidate was not sent because the job does not exist."}, failed(CodeJobUnknown, nil)
 	case o.State == store.Dead && o.Reason == store.Reason(icims.ReasonAccessDenied):
 		return verdict{state: Failed, code: CodeRightMissing, cause: "The account may not create or update people."}, onJob
 	case o.State == store.Dead:

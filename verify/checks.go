@@ -240,7 +240,7 @@ func (x *run) quota(ctx context.Context) verdict {
 	s := standings[0]
 	switch {
 	case s.Budget == 0:
-		return ok("the account's limit is not known")
+		return ok("the account's limit is unknown")
 	case s.Left <= 0:
 		return failed(CodeQuotaExhausted, nil)
 	}

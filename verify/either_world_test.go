@@ -251,7 +251,7 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 				t.Errorf("saved: %+v", conn.Profile)
 			}
 			for _, check := range report.Checks {
-				if check.Name == verify.CheckSearchMany && c.or == store.No && (!strings.Contains(check.Cause, "several addresses") || !strings.Contains(check.Remedy, "each candidate is looked up by itself")) {
+				if check.Name == verify.CheckSearchMany && c.or == store.No && (!strings.Contains(check.Cause, "several addresses") || !strings.Contains(check.Remedy, "Each candidate is looked up by itself")) {
 					t.Errorf("%+v", check)
 				}
 			}

@@ -69,7 +69,7 @@ func (x *run) judgeStored(back readBack, sent int) verdict {
 	case slices.Contains(missing, fieldEmail):
 		return failed(CodeEmailHidden, nil)
 	case len(missing) > 0:
-		return warned(CodeNotStored, "Not there when the test candidate was read back: "+strings.Join(missing, ", ")+".")
+		return warned(CodeNotStored, "Missing when the test candidate was read back: "+strings.Join(missing, ", ")+".")
 	}
 	return ok("all of %s", counted(sent, "field"))
 }

@@ -14,9 +14,9 @@ import (
 type Args struct {
 	// Job is the job that the test candidate is sent to, by its system id; 0 for the
 	// first that the portals show.
-	Job int64 `json:"job,omitempty" doc:"The job that was chosen for the test candidate."`
+	Job int64 `json:"job,omitempty" doc:"The chosen job for the test candidate."`
 	// NoTestCandidate leaves the test candidate out: nothing is written then.
-	NoTestCandidate bool `json:"no_test_candidate,omitempty" doc:"No test candidate was to be sent."`
+	NoTestCandidate bool `json:"no_test_candidate,omitempty" doc:"Do not send a test candidate."`
 }
 
 // State is how a check stands.
@@ -24,12 +24,12 @@ type State string
 
 // The states of a check.
 const (
-	Pending State = "pending" // its turn is to come
+	Pending State = "pending" // not started
 	Running State = "running"
 	OK      State = "ok"
-	Warned  State = "warned"  // exports work, but not in every respect
+	Warned  State = "warned"  // exports work with limits
 	Failed  State = "failed"  // exports do not work
-	Skipped State = "skipped" // it would make no sense, or was not asked for
+	Skipped State = "skipped" // depends on a failed check, or was not requested
 )
 
 // Name names a kind of check.
@@ -58,19 +58,19 @@ const (
 
 // titles say what a check is about.
 var titles = map[Name]string{
-	CheckSettings:     "The settings are complete",
+	CheckSettings:     "Settings are complete",
 	CheckReach:        "iCIMS can be reached",
 	CheckCredentials:  "iCIMS accepts user and password",
 	CheckAddress:      "iCIMS accepts this service's address",
-	CheckCustomer:     "The customer id is the account's",
+	CheckCustomer:     "The customer id matches the account",
 	CheckPortal:       "The job portal can be read",
 	CheckSearch:       "People can be searched",
-	CheckPerson:       "A person's fields are there",
-	CheckWorkflow:     "A workflow's fields are there",
+	CheckPerson:       "Person fields exist",
+	CheckWorkflow:     "Workflow fields exist",
 	CheckQuota:        "Calls are left for today",
 	CheckTest:         "The test candidate is in iCIMS",
 	CheckTestWorkflow: "The test candidate is on the job",
-	CheckStored:       "iCIMS has stored what was sent",
+	CheckStored:       "iCIMS stored all fields",
 	CheckFolder:       "A person's folder can be read",
 	CheckVisible:      "A search finds the test candidate",
 	CheckSearchMany:   "One search finds several people",
@@ -79,24 +79,24 @@ var titles = map[Name]string{
 
 // Check is what one check has found.
 type Check struct {
-	Name  Name   `json:"name" doc:"Which check: docs/verification.md explains them." example:"credentials"`
-	Title string `json:"title" doc:"What it is about."`
+	Name  Name   `json:"name" doc:"The check; see docs/verification.md." example:"credentials"`
+	Title string `json:"title" doc:"The check in words."`
 	// Subject tells checks of one name apart: the portal.
-	Subject string `json:"subject,omitempty" doc:"The portal that it is about."`
-	State   State  `json:"state" enum:"pending,running,ok,warned,failed,skipped" doc:"How it stands."`
+	Subject string `json:"subject,omitempty" doc:"The checked portal."`
+	State   State  `json:"state" enum:"pending,running,ok,warned,failed,skipped" doc:"The state of the check."`
 	// Code says what is wrong, for programs: one of Codes. Empty for a check that is ok.
-	Code Code `json:"code,omitempty" doc:"What is wrong, for programs: a code of docs/verification.md." example:"credentials_refused"`
+	Code Code `json:"code,omitempty" doc:"The code of the problem; see docs/verification.md." example:"credentials_refused"`
 	// Cause and Remedy say the same to a person.
 	Cause  string `json:"cause,omitempty" doc:"What is wrong."`
-	Remedy string `json:"remedy,omitempty" doc:"What to do about it."`
+	Remedy string `json:"remedy,omitempty" doc:"What to do."`
 	// Found is what a check that is ok has seen.
-	Found string `json:"found,omitempty" doc:"What was seen."`
+	Found string `json:"found,omitempty" doc:"What the check found."`
 	// Calls to iCIMS that it took, and Took how long, in milliseconds.
-	Calls int   `json:"calls" doc:"Calls to iCIMS that it took."`
-	Took  int64 `json:"took_ms,omitempty" doc:"How long it took."`
+	Calls int   `json:"calls" doc:"Calls to iCIMS."`
+	Took  int64 `json:"took_ms,omitempty" doc:"Duration."`
 	// Status and Transaction are iCIMS's, for a support ticket.
 	Status      int    `json:"status,omitempty" doc:"iCIMS's HTTP status."`
-	Transaction string `json:"transaction,omitempty" doc:"iCIMS's id of the call, for its support."`
+	Transaction string `json:"transaction,omitempty" doc:"iCIMS's transaction id, for iCIMS support."`
 }
 
 // Result is how a verification came out.
@@ -108,26 +108,26 @@ const (
 	ResultConnected  Result = "connected"  // all checks are ok
 	ResultDegraded   Result = "degraded"   // some failed or warned
 	ResultRefused    Result = "refused"    // iCIMS refuses credentials, account or address
-	ResultIncomplete Result = "incomplete" // it could not be finished, as for want of calls: nothing is said of the connection
+	ResultIncomplete Result = "incomplete" // unfinished, for example because calls ran out; the connection's state is unchanged
 )
 
 // Report is what a verification has found, or has found so far.
 type Report struct {
-	Result Result `json:"result" enum:"running,connected,degraded,refused,incomplete" doc:"How it came out: docs/verification.md explains the results."`
+	Result Result `json:"result" enum:"running,connected,degraded,refused,incomplete" doc:"The result; see docs/verification.md."`
 	// Revision is that of the connection's settings, where it is the store's.
-	Revision int64 `json:"connection_revision,omitempty" doc:"The revision of the connection that was verified."`
+	Revision int64 `json:"connection_revision,omitempty" doc:"The verified revision of the connection."`
 	// Before is the connection's state when it began.
-	Before store.ConnectionState `json:"before,omitempty" doc:"The connection's state when it began."`
+	Before store.ConnectionState `json:"before,omitempty" doc:"The connection's state before."`
 	// State is the connection's state after it; empty where that was not changed.
-	State  store.ConnectionState `json:"connection_state,omitempty" doc:"The connection's state that came of it."`
-	Checks []Check               `json:"checks" doc:"In their order."`
+	State  store.ConnectionState `json:"connection_state,omitempty" doc:"The connection's state afterwards."`
+	Checks []Check               `json:"checks" doc:"The checks in order."`
 	// Job is where the test candidate was sent to; Person and Workflow are its ids.
 	Job      int64         `json:"job,omitempty" doc:"The job that the test candidate was sent to."`
 	Person   int64         `json:"person,omitempty" doc:"The test candidate in iCIMS."`
-	Workflow int64         `json:"workflow,omitempty" doc:"Its workflow on the job."`
+	Workflow int64         `json:"workflow,omitempty" doc:"The test candidate's workflow."`
 	Batch    store.BatchID `json:"batch,omitempty" doc:"The batch of the test candidate."`
 	// Profile is what the verification has found out about the customer's iCIMS.
-	Profile store.TenantProfile `json:"profile,omitzero" doc:"What the verification has found out about the customer's iCIMS."`
+	Profile store.TenantProfile `json:"profile,omitzero" doc:"What the verification learned about the customer's iCIMS."`
 }
 
 // Read reads the report of a control task. Before a worker begins it is empty.
@@ -177,8 +177,8 @@ func (r Report) Worst() (Check, bool) {
 type Verification struct {
 	store.ControlView
 
-	Asks   Args   `json:"asks" doc:"What it was asked for."`
-	Report Report `json:"report" doc:"What was found, or found so far."`
+	Asks   Args   `json:"asks" doc:"The request."`
+	Report Report `json:"report" doc:"The results so far."`
 }
 
 // View returns what is shown of a control task of this kind.

@@ -49,7 +49,7 @@ func (x *run) seen(waited time.Duration, first bool) verdict {
 	if x.made || !first {
 		return ok("after %s", waited.Round(time.Second/10))
 	}
-	return ok("at once, as it was there before")
+	return ok("at once; it existed before")
 }
 
 // finds reports whether an exact search for addresses finds the test candidate.
@@ -88,9 +88,9 @@ func (x *run) searchMany(ctx context.Context) verdict {
 		return failed(fault(refused), refused)
 	}
 	x.profile.IgnoresCase = store.AnswerOf(swapped)
-	heeds := "upper and lower case are heeded"
+	heeds := "search is case-sensitive"
 	if swapped {
-		heeds = "upper and lower case make no difference"
+		heeds = "search ignores case"
 	}
 	if !both {
 		v := warned(CodeSearchSingle, "")
@@ -177,7 +177,7 @@ func (x *run) findsPair(ctx context.Context) (found bool, refusal *icims.Error, 
 // folder tells whether the account sees who is an employee.
 func (x *run) folder() verdict {
 	if x.profile.SeesFolder == store.No && x.Conn.MissingFolder == store.MissingFolderCandidate {
-		return ok("hidden; the connection says that people without one are candidates")
+		return ok("hidden; the connection treats people without one as candidates")
 	}
 	if x.profile.SeesFolder == store.No {
 		return failed(CodeFolderHidden, nil)
@@ -218,9 +218,9 @@ func (x *run) search(ctx context.Context) verdict {
 	}
 	x.allowed++
 	if shape.Errors {
-		return ok("nobody found is an object \"errors\" with code %s", codeText(shape.Code))
+		return ok("an empty search returns an object \"errors\" with code %s", codeText(shape.Code))
 	}
-	return ok("nobody found is an empty list")
+	return ok("an empty search returns an empty list")
 }
 
 func codeText(code int) string {

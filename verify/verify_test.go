@@ -74,7 +74,7 @@ func TestVerification(t *testing.T) {
 		"a wrong password is told, and nothing else is tried": {
 			conn: func(c *store.Connection) { c.Password = "wrong" },
 			said: good(skipped(map[string]string{"credentials": "failed credentials_refused"}, append(afterAccount, "address", "customer")...)), result: verify.ResultRefused, state: store.CredentialsRejected,
-			remedy: "Enter the API user's name and password anew",
+			remedy: "Enter the API user's name and password again",
 		},
 		"an address that is not allow-listed is told apart from a missing right, with the addresses to list": {
 			before: func(r *rig) { r.tenant.Block() },
@@ -100,7 +100,7 @@ func TestVerification(t *testing.T) {
 				all := good(skipped(map[string]string{"portal 77": "failed portal_unknown"}, ofTest...))
 				delete(all, "portal 2")
 				return all
-			}(), result: verify.ResultDegraded, state: store.ConnectionDegraded, remedy: "Paste the portal's URL anew",
+			}(), result: verify.ResultDegraded, state: store.ConnectionDegraded, remedy: "Copy the portal's URL from iCIMS again",
 		},
 		"a portal that the account may not see": {
 			before: func(r *rig) { r.tenant.Hide("portal", 2) },
@@ -125,7 +125,7 @@ func TestVerification(t *testing.T) {
 		"names that the tenant does not have, and what was left out for it": {
 			conn: func(c *store.Connection) { c.LinkedInField = "field99999" },
 			said: good(map[string]string{"person_schema": "warned optional_field_missing", "test_candidate": "warned test_incomplete", "test_stored": "warned not_stored"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
-			remedy: "Correct the names in the connection",
+			remedy: "Correct their names in the connection",
 		},
 		"a status that the tenant does not have": {
 			conn: func(c *store.Connection) { c.Status = store.NodeRef{Value: "Sent By Somebody"} },
