@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -12,6 +13,10 @@ import (
 )
 
 type workerCommand struct{}
+
+// trimEvery is how often a worker returns unused memory to the system. Go keeps what a peak
+// took for a long time, and a worker needs little once its lanes are closed.
+const trimEvery = time.Minute
 
 // Run serves until it is stopped.
 func (workerCommand) Run(ctx context.Context, p *process) error {
@@ -85,8 +90,12 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 		source.Run(ctx, reread)
 	}()
 
+	trim := time.NewTicker(trimEvery)
+	defer trim.Stop()
 	for {
 		select {
+		case <-trim.C:
+			debug.FreeOSMemory()
 		case <-p.hangups:
 			rereadKeyset(keys, log)
 			reload(p, hosts, log, func(fromFile []store.Connection) {
