@@ -18,6 +18,9 @@ type fieldLesson struct {
 	refused map[string]bool // different values
 }
 
+// wasTaken is the lesson of every field of which a value was taken. It never changes.
+var wasTaken = &fieldLesson{taken: true}
+
 const (
 	// dropAfter is how many different values of a field are refused before it is left
 	// out from the start, and how often one value is before that is.
@@ -97,7 +100,7 @@ func (t *tenant) accepted(r request, warned map[string]bool) {
 	defer t.mu.Unlock()
 	take := func(name string) {
 		if !warned[name] {
-			t.fields[name] = &fieldLesson{taken: true}
+			t.fields[name] = wasTaken
 		}
 	}
 	if r.collection != "" {
