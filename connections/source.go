@@ -277,7 +277,7 @@ func (s *Source) leaveOut(customer, why string) {
 		ctx, cancel := context.WithTimeout(context.Background(), noteTime)
 		defer cancel()
 		if err := s.ledger.NoteForgery(ctx, customer, store.ForgedConnection); err != nil {
-			s.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the check cannot be told of a forgery")
+			s.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not record a forged connection")
 		}
 	}
 }

@@ -46,8 +46,8 @@ type Query struct {
 	By string
 }
 
-// ErrCursor: the cursor is not one that a page had.
-var ErrCursor = errors.New("the cursor is not one that a page had")
+// ErrCursor: not a cursor of this list.
+var ErrCursor = errors.New("not a cursor of this list")
 
 // List answers a query. Where the list has become old it asks for a refresh, of
 // which a customer has one at a time, and answers with what there is. Errors:

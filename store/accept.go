@@ -76,7 +76,7 @@ func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, e
 		return nil, err
 	}
 	if len(answers) != len(exports) {
-		return nil, fmt.Errorf("ledger: accept answered for %d of %d exports", len(answers), len(exports))
+		return nil, fmt.Errorf("ledger: accept returned %d of %d exports", len(answers), len(exports))
 	}
 	accepted := make([]Accepted, 0, len(exports))
 	for i, e := range exports {

@@ -53,7 +53,7 @@ var (
 	// expired. Nobody is told which.
 	ErrAPIKeyRefused = errors.New("the API key is refused")
 	// ErrNoAPIKey: no key has that id.
-	ErrNoAPIKey = errors.New("there is no API key with that id")
+	ErrNoAPIKey = errors.New("no API key with that id")
 )
 
 const (
@@ -86,7 +86,7 @@ func randomText(n int) string {
 	return base32Lower.EncodeToString(raw)
 }
 
-var errNoCustomer = errors.New("an API key needs a customer, or to be good for all")
+var errNoCustomer = errors.New("an API key needs a customer, or all customers")
 
 func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
 	var k sealedAPIKey

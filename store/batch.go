@@ -62,7 +62,7 @@ func (s BatchSpec) options() string {
 func JobOf(target string) int64 { return number(strings.TrimPrefix(target, "j")) }
 
 // ErrBatchCancelled: the batch was cancelled, so nothing more is taken into it.
-var ErrBatchCancelled = errors.New("the batch was cancelled and takes no more candidates; to send them all the same, send a new batch")
+var ErrBatchCancelled = errors.New("the batch was canceled and accepts no more candidates; send a new batch instead")
 
 // OpenBatch opens a batch, or finds the one that the idempotency key opened
 // before. It returns a BatchConflictError where that one differs, and a
@@ -156,7 +156,7 @@ func (b Batch) Incomplete() string {
 
 // ErrNoBatch: there is no such batch, or it ended longer ago than outcomes are
 // kept.
-var ErrNoBatch = errors.New("no such batch, or it ended longer ago than outcomes are kept")
+var ErrNoBatch = errors.New("no such batch, or its results have expired")
 
 // Batch reads the state of a batch. It returns ErrNoBatch for an unknown one.
 func (l *Ledger) Batch(ctx context.Context, id BatchID) (Batch, error) {

@@ -129,7 +129,7 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 		c.State = State(text(answer[1]))
 	case ClaimGone:
 	default:
-		return nil, fmt.Errorf("ledger: claim answered %q", c.Verdict)
+		return nil, fmt.Errorf("ledger: claim returned %q", c.Verdict)
 	}
 	return c, nil
 }

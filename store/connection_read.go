@@ -70,7 +70,7 @@ func (s *seenConnections) see(customer string, at int64) {
 }
 
 // ErrNoConnection: the store has no connection of the customer.
-var ErrNoConnection = errors.New("the customer has no connection in the store")
+var ErrNoConnection = errors.New("the customer has no stored connection")
 
 // Connection reads a customer's connection. It returns ErrNoConnection where there
 // never was one; one that was removed is returned without settings. Where this

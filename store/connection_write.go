@@ -10,8 +10,8 @@ import (
 
 var connectionScript = newScript(evenWhenFull + luaConnectionMoves() + scriptText("connection"))
 
-// ErrConnectionExists: the customer has a connection already; it can be edited.
-var ErrConnectionExists = errors.New("the customer has a connection already")
+// ErrConnectionExists: the customer already has a connection; it can be edited.
+var ErrConnectionExists = errors.New("the customer already has a connection")
 
 // ConnectionChangedError: somebody else has changed the connection since it was
 // read.

@@ -140,8 +140,8 @@ func inUTC(t time.Time) time.Time {
 	return t.UTC()
 }
 
-// ErrNoControlTask: there is no such control task, or it has expired.
-var ErrNoControlTask = errors.New("there is no such control task")
+// ErrNoControlTask: no such control task, or it has expired.
+var ErrNoControlTask = errors.New("no such control task")
 
 // keptControlTasks is how many control tasks of a kind are kept for a customer.
 const keptControlTasks = 20

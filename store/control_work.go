@@ -47,7 +47,7 @@ type ControlStep struct {
 }
 
 // ErrControlTaskLost: the task has ended, or was begun again elsewhere.
-var ErrControlTaskLost = errors.New("ledger: the control task has ended, or was begun again elsewhere")
+var ErrControlTaskLost = errors.New("ledger: the control task has ended, or another worker runs it")
 
 // StepControlTask records a step. It returns ErrControlTaskLost if the claim no longer
 // holds.
@@ -77,7 +77,7 @@ type LeftErrand struct {
 func (l *Ledger) LeftErrands(ctx context.Context) ([]LeftErrand, error) {
 	found, err := l.redis.ZRangeWithScores(ctx, errandsKey, 0, -1).Result()
 	if err != nil {
-		return nil, fmt.Errorf("list what the previous version left: %w", err)
+		return nil, fmt.Errorf("list data of the previous version: %w", err)
 	}
 	left := make([]LeftErrand, len(found))
 	for i, z := range found {

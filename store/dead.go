@@ -163,11 +163,11 @@ func (l *Ledger) CountDeadOf(ctx context.Context, customers ...string) ([]int64,
 	return found, nil
 }
 
-// ErrNotDead: the export is no dead letter, or not any more.
-var ErrNotDead = errors.New("the export is no dead letter")
+// ErrNotDead: the export is not a dead letter, or not any more.
+var ErrNotDead = errors.New("the export is not a dead letter")
 
 // Revive sets a dead export going again with a fresh retry budget. The caller runs its
-// task. It returns ErrNotDead where the export is no dead letter any more.
+// task. It returns ErrNotDead where the export is not a dead letter any more.
 func (l *Ledger) Revive(ctx context.Context, ref Ref, who, why string) error {
 	revived, err := l.ReviveAll(ctx, ref.Customer, []string{ref.Export}, who, why)
 	if err == nil && len(revived) == 0 {

@@ -31,7 +31,7 @@ func (l *Ledger) tellEvent(ctx context.Context, customer, kind, text string) err
 	}
 	err = l.essential(ctx, "XADD", eventsKey(customer), "MAXLEN", "~", keptEvents, "*", "k", kind, "t", text, "at", now.UnixMilli(), "u", 0)
 	if err != nil {
-		return fmt.Errorf("tell event: %w", err)
+		return fmt.Errorf("record event: %w", err)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (l *Ledger) TellBreaker(ctx context.Context, customer, worker, state string
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("tell breaker: %w", err)
+		return fmt.Errorf("record circuit breaker: %w", err)
 	}
 	return l.tellEvent(ctx, customer, "breaker", state)
 }

@@ -29,7 +29,7 @@ func allForgeries() []Forgery { return []Forgery{ForgedTask, ForgedExport, Forge
 
 // ErrForged is returned for a sealed value whose key is there, but which was made for
 // another place or was changed. It is an ErrSealed, too.
-var ErrForged = fmt.Errorf("%w: it was changed in Redis, or moved there from elsewhere", ErrSealed)
+var ErrForged = fmt.Errorf("%w: it was changed or moved in Redis", ErrSealed)
 
 // The violations that forgeries leave.
 const (

@@ -46,7 +46,7 @@ func (l *Ledger) BeginJobRead(ctx context.Context, customer string, job int64) (
 		return JobReading, nil // it has just been forgotten: ask again
 	}
 	if err != nil {
-		return JobUnread, fmt.Errorf("read what is known of a job: %w", err)
+		return JobUnread, fmt.Errorf("read the state of a job: %w", err)
 	}
 	return JobState(state), nil
 }
@@ -61,7 +61,7 @@ func (l *Ledger) NoteJob(ctx context.Context, customer string, job int64, state 
 		err = l.redis.Set(ctx, key, string(state), jobKept).Err()
 	}
 	if err != nil {
-		return fmt.Errorf("note what is known of a job: %w", err)
+		return fmt.Errorf("record the state of a job: %w", err)
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ const keptJobs = 90 * 24 * time.Hour
 const jobChunk = 500
 
 // ErrJobsMoved: another process has changed the list since it was read.
-var ErrJobsMoved = errors.New("the list of jobs was changed meanwhile")
+var ErrJobsMoved = errors.New("the job list changed meanwhile")
 
 // Jobs reads a customer's list. Where it is still at the version of known, known is
 // returned as it is. A list that this keyset cannot open is as none: it is read
@@ -231,7 +231,7 @@ func (l *Ledger) writeJobs(ctx context.Context, customer string, list JobList, c
 // ForgetJobs drops a customer's list.
 func (l *Ledger) ForgetJobs(ctx context.Context, customer string) error {
 	if err := l.redis.Del(ctx, jobsKey(customer), jobChunksKey(customer)).Err(); err != nil {
-		return fmt.Errorf("forget jobs: %w", err)
+		return fmt.Errorf("delete jobs: %w", err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // all of it compressed. The first byte tells the form.
 const jobsForm = 1
 
-var errJobsForm = errors.New("the list of jobs is not readable")
+var errJobsForm = errors.New("the job list is not readable")
 
 const jobProvisional = 1 // flags
 

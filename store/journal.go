@@ -59,7 +59,7 @@ func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
 	}
 	e.At = e.At.UTC().Truncate(time.Millisecond)
 	if err := l.appendJournal(ctx, e); err != nil {
-		return fmt.Errorf("write journal: %w", err)
+		return fmt.Errorf("write audit log: %w", err)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ const (
 )
 
 // ErrJournalCursor: the cursor is none that a page of the journal had.
-var ErrJournalCursor = errors.New("the cursor is not one of the journal")
+var ErrJournalCursor = errors.New("not a cursor of the audit log")
 
 // Journal reads a page of the journal, the latest entry first.
 func (l *Ledger) Journal(ctx context.Context, f JournalFilter) (JournalPage, error) {
@@ -180,7 +180,7 @@ func (l *Ledger) journalLengths(ctx context.Context, day, oldest time.Time) ([]i
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
+		return nil, fmt.Errorf("read audit log: %w", err)
 	}
 	lengths := make([]int64, len(asked))
 	for i, a := range asked {
@@ -193,7 +193,7 @@ func (l *Ledger) journalPart(ctx context.Context, day time.Time, from, to int64)
 	key := journalKey(day)
 	sealed, err := l.redis.LRange(ctx, key, from, to).Result()
 	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
+		return nil, fmt.Errorf("read audit log: %w", err)
 	}
 	entries := make([]JournalEntry, len(sealed))
 	for i, item := range sealed {

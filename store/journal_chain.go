@@ -96,7 +96,7 @@ func (l *Ledger) appendJournal(ctx context.Context, e JournalEntry) error {
 		}
 		head = text(answer[1])
 	}
-	return errors.New("too many processes write at once")
+	return errors.New("too many concurrent writers")
 }
 
 // registerDay puts a day on the list of days, after its first entry. A process that is
@@ -132,7 +132,7 @@ func (l *Ledger) registerDay(ctx context.Context, day string, ends time.Time) er
 			return err
 		}
 	}
-	return errors.New("too many processes write at once")
+	return errors.New("too many concurrent writers")
 }
 
 func (l *Ledger) journalDayList(ctx context.Context) (read string, days journalDaysList, err error) {
@@ -167,7 +167,7 @@ func (l *Ledger) CheckJournal(ctx context.Context) ([]string, error) {
 	}
 	_, days, err := l.journalDayList(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
+		return nil, fmt.Errorf("read audit log: %w", err)
 	}
 	now := time.Now()
 	var found []string
@@ -177,12 +177,12 @@ func (l *Ledger) CheckJournal(ctx context.Context) ([]string, error) {
 		expected := days.Ends[name] > now.Unix()
 		exists, err := l.redis.Exists(ctx, journalKey(day)).Result()
 		if err != nil {
-			return nil, fmt.Errorf("read journal: %w", err)
+			return nil, fmt.Errorf("read audit log: %w", err)
 		}
 		if exists == 0 && !expected {
 			// The head of a day without entries stays where only the entries were removed.
 			if exists, err = l.redis.Exists(ctx, journalHeadKey(name)).Result(); err != nil {
-				return nil, fmt.Errorf("read journal: %w", err)
+				return nil, fmt.Errorf("read audit log: %w", err)
 			} else if exists == 0 {
 				continue
 			}
@@ -226,7 +226,7 @@ func (l *Ledger) checkDay(ctx context.Context, day time.Time) (journalDayCheck, 
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return d, fmt.Errorf("read journal: %w", err)
+		return d, fmt.Errorf("read audit log: %w", err)
 	}
 	opened := l.openHead(head.Val(), headKey)
 	d.count, d.headRead, d.restarted, d.before = opened.Count, opened.Count > 0, opened.Restarted, opened.Before
@@ -234,7 +234,7 @@ func (l *Ledger) checkDay(ctx context.Context, day time.Time) (journalDayCheck, 
 	for from := int64(0); from < length.Val(); from += journalPage {
 		items, err := l.redis.LRange(ctx, key, from, min(from+journalPage, length.Val())-1).Result()
 		if err != nil {
-			return d, fmt.Errorf("read journal: %w", err)
+			return d, fmt.Errorf("read audit log: %w", err)
 		}
 		for _, item := range items {
 			var e numberedEntry

@@ -56,15 +56,15 @@ func NewKeyset() (*Keyset, error) {
 func ParseKeyset(data []byte) (*Keyset, error) {
 	var file keysetFile
 	if err := json.Unmarshal(data, &file); err != nil || file.Sealing == nil || file.Hashing == nil {
-		return nil, errors.New("not a keyset; make one with: icims-export keys new > keyset.json")
+		return nil, errors.New("not a keyset; create one with: icims-export keys new > keyset.json")
 	}
 	sealing, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(file.Sealing)))
 	if err != nil {
-		return nil, errors.New("its part \"sealing\" is damaged; restore the file from its backup")
+		return nil, errors.New("\"sealing\" is damaged; restore the file from a backup")
 	}
 	hashing, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(file.Hashing)))
 	if err != nil {
-		return nil, errors.New("its part \"hashing\" is damaged; restore the file from its backup")
+		return nil, errors.New("\"hashing\" is damaged; restore the file from a backup")
 	}
 	return newKeyset(sealing, hashing)
 }

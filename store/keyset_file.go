@@ -50,7 +50,7 @@ func readKeysetFile(path string) (*Keyset, fs.FileInfo, error) {
 }
 
 // ErrOtherKeyset: the file holds the keyset of another deployment.
-var ErrOtherKeyset = errors.New("its hashing key differs: it is not another version of the keyset in use")
+var ErrOtherKeyset = errors.New("its hashing key differs from that of the keyset in use")
 
 // Reread reads the file of the keyset again where it has changed, and reports whether
 // it has. With an error the keyset stays as it was. A keyset that was not read from a

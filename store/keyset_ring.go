@@ -57,7 +57,7 @@ func (k *Keyset) KeyIDs() []KeyID { return slices.Clone(k.ring.Load().ids) }
 var ErrNoKey = errors.New("the keyset has no such key")
 
 // ErrPrimaryKey: the key seals, so that it cannot be dropped.
-var ErrPrimaryKey = errors.New("the key is the one that seals")
+var ErrPrimaryKey = errors.New("the key is in use for sealing")
 
 // WithNewKey returns the keyset with one more sealing key, which seals from then on;
 // on standby it only opens until it is promoted. The hashing key is the same.

@@ -140,7 +140,7 @@ func (l *Ledger) Rest(ctx context.Context, a Announced, until time.Time) (bool, 
 func (l *Ledger) rest(ctx context.Context, a Announced, until string) (bool, error) {
 	n, err := restScript.of(l).Run(ctx, l.redis, []string{lanesKey}, a.Customer, a.stamp, until, longestRest.Milliseconds()).Int()
 	if err != nil {
-		return false, fmt.Errorf("put a lane off: %w", err)
+		return false, fmt.Errorf("postpone a lane: %w", err)
 	}
 	return n == 1, nil
 }

@@ -32,7 +32,7 @@ func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neigh
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("read neighbours: %w", err)
+		return nil, fmt.Errorf("read adjacent rows: %w", err)
 	}
 	var waiting []Neighbour
 	var candidates []string

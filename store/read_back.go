@@ -98,7 +98,7 @@ func (l *Ledger) ReadBacks(ctx context.Context, customers ...string) (map[string
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("read the figures of read-backs: %w", err)
+		return nil, fmt.Errorf("read read-backs: %w", err)
 	}
 	found := map[string]ReadBack{}
 	for i, cmd := range read {

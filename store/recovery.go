@@ -48,7 +48,7 @@ func (l *Ledger) CountMoving(ctx context.Context, customers ...string) ([]int64,
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("count moving exports: %w", err)
+		return nil, fmt.Errorf("count live exports: %w", err)
 	}
 	moving := make([]int64, len(customers))
 	for i, n := range counts {
@@ -75,7 +75,7 @@ type Moving struct {
 func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, dueKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil {
-		return nil, fmt.Errorf("list moving exports: %w", err)
+		return nil, fmt.Errorf("list live exports: %w", err)
 	}
 	return l.movingOf(ctx, customer, found)
 }
@@ -105,14 +105,14 @@ func (l *Ledger) CountFresh(ctx context.Context, customer string, now time.Time)
 func (l *Ledger) Begun(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, begunKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil || len(found) == 0 {
-		return nil, wrapped("list exports that have begun", err)
+		return nil, wrapped("list started exports", err)
 	}
 	later := make([]redis.Z, len(found))
 	for i, z := range found {
 		later[i] = redis.Z{Score: float64(before.Add(time.Minute).UnixMilli()), Member: z.Member}
 	}
 	if err := l.redis.ZAddArgs(ctx, begunKey(customer), redis.ZAddArgs{XX: true, Members: later}).Err(); err != nil {
-		return nil, fmt.Errorf("list exports that have begun: %w", err)
+		return nil, fmt.Errorf("list started exports: %w", err)
 	}
 	return l.movingOf(ctx, customer, found)
 }
@@ -147,7 +147,7 @@ func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.T
 		}
 		return visit(moving)
 	})
-	return wrapped("list moving exports", err)
+	return wrapped("list live exports", err)
 }
 
 // Stand reads where exports stand. The State of one whose record is gone is empty.
@@ -165,7 +165,7 @@ func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) (
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("read moving exports: %w", err)
+		return nil, fmt.Errorf("read live exports: %w", err)
 	}
 	list := make([]Moving, len(exports))
 	for i, id := range exports {
@@ -194,7 +194,7 @@ func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []strin
 	// XX and GT: never bring back what has ended, nor undo what happened since.
 	err := l.redis.ZAddArgs(ctx, dueKey(customer), redis.ZAddArgs{XX: true, GT: true, Members: members}).Err()
 	if err != nil {
-		return fmt.Errorf("put off: %w", err)
+		return fmt.Errorf("postpone: %w", err)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func TestKeysetFileIsTakenUpAgain(t *testing.T) {
 		want string
 	}{
 		"half a file":                   {"{", "not a keyset"},
-		"another deployment's keyset":   {string(exported(t, newKeys(t))), "another version of the keyset"},
+		"another deployment's keyset":   {string(exported(t, newKeys(t))), "differs from that of the keyset in use"},
 		"and of one that is gone again": {"", "no such file"},
 	} {
 		if c.text == "" {

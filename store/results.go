@@ -175,7 +175,7 @@ func (l *Ledger) batchPage(ctx context.Context, key, customer, from string, n in
 }
 
 // ErrPlace: a list was to be continued from where it never ended.
-var ErrPlace = errors.New("no such place in the list")
+var ErrPlace = errors.New("no such position in the list")
 
 func parsePlace(place string) (score, local string, err error) {
 	if place == "" {

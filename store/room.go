@@ -34,7 +34,7 @@ func (e *TooManyWaitingError) Is(target error) bool { return target == ErrTooMan
 
 // Errors that have no room for candidates as their cause.
 var (
-	ErrTooManyWaiting = errors.New("the customer has as many candidates waiting as it may have")
+	ErrTooManyWaiting = errors.New("the customer has reached its limit of waiting candidates")
 	ErrMemoryReserved = errors.New("Redis's memory is nearly full, so no candidates are accepted") //nolint:staticcheck // a name
 )
 

@@ -43,7 +43,7 @@ type BatchConflictError struct {
 }
 
 // ErrBatchConflict is what every BatchConflictError is, by errors.Is.
-var ErrBatchConflict = errors.New("the idempotency key belongs to a batch with another target, other options or other rows")
+var ErrBatchConflict = errors.New("the idempotency key belongs to a batch with another target, options or rows")
 
 // Is makes it an ErrBatchConflict.
 func (e *BatchConflictError) Is(target error) bool { return target == ErrBatchConflict }
@@ -93,7 +93,7 @@ func specConflict(id BatchID, s BatchSpec, target, options string) *BatchConflic
 }
 
 // ErrRowsLost: Redis has lost rows that this sending had brought.
-var ErrRowsLost = errors.New("Redis has lost rows of the batch while it was sent") //nolint:staticcheck // a name
+var ErrRowsLost = errors.New("Redis lost rows of the batch while it was sent") //nolint:staticcheck // a name
 
 // differs is the error that scripts answer for rows that are not those of an earlier
 // sending; nil for other answers.

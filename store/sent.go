@@ -107,7 +107,7 @@ func (l *Ledger) sentByDay(ctx context.Context, customer string) ([][]SentRecord
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read what exports sent: %w", err)
+		return nil, fmt.Errorf("read sent values: %w", err)
 	}
 	var days [][]SentRecord
 	seen := map[int64]bool{}

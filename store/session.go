@@ -38,7 +38,7 @@ func (s Session) usedEach() time.Duration {
 }
 
 // ErrNoSession means that the session does not exist or has ended.
-var ErrNoSession = errors.New("there is no such session")
+var ErrNoSession = errors.New("no such session")
 
 const (
 	sessionIDBytes = apiKeyIDBytes

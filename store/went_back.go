@@ -78,7 +78,7 @@ func (l Loss) Remedy() string {
 
 // ErrWentBack: Redis went back since the export was claimed, or another server answers,
 // so nothing may be created now.
-var ErrWentBack = errors.New("ledger: Redis went back, nothing is created until iCIMS has settled")
+var ErrWentBack = errors.New("ledger: Redis lost writes; creates wait for the settle time")
 
 // seen is what this process has seen of Redis. It must not outlive the state that it
 // comes from, which is what it is compared for.
@@ -145,7 +145,7 @@ func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Dura
 	s.mu.Unlock()
 	answer, err := noticeLossScript.of(l).Run(ctx, l.redis, []string{redisKey}, worker, left, known, settle.Milliseconds()).Slice()
 	if err != nil {
-		return Loss{}, false, fmt.Errorf("see whether Redis went back: %w", err)
+		return Loss{}, false, fmt.Errorf("check Redis for lost writes: %w", err)
 	}
 	epoch := number(text(answer[2]))
 	s.mu.Lock()
@@ -219,7 +219,7 @@ func (l *Ledger) leaveBeats(ctx context.Context, workers ...string) error {
 		fields[i] = "beat:" + w
 	}
 	if err := l.redis.HDel(ctx, redisKey, fields...).Err(); err != nil {
-		return fmt.Errorf("remove the beats of workers: %w", err)
+		return fmt.Errorf("remove heartbeats: %w", err)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func splitWords(e Entry) (Entry, *words) {
 func (l *Ledger) sealWords(ref Ref, w *words) (string, error) {
 	data, err := json.Marshal(w)
 	if err != nil {
-		return "", fmt.Errorf("encode iCIMS's words: %w", err)
+		return "", fmt.Errorf("encode messages of iCIMS: %w", err)
 	}
 	sealed, err := l.keys.Seal(data, wordsKey(ref.Customer, ref.Export))
 	return fmt.Sprintf("w%08d%s", len(sealed), sealed), err

@@ -54,7 +54,7 @@ func (f Fleet) Alive() bool {
 func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
 	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), listedFor.Milliseconds()).Slice()
 	if err != nil {
-		return Fleet{}, fmt.Errorf("beat: %w", err)
+		return Fleet{}, fmt.Errorf("heartbeat: %w", err)
 	}
 	return readFleet(millis(text(answer[0])), pairs(answer[1])), nil
 }
@@ -93,7 +93,7 @@ func readFleet(now time.Time, entries map[string]string) Fleet {
 func (l *Ledger) Leave(ctx context.Context, worker string) error {
 	err := l.redis.HDel(ctx, workersKey, worker).Err()
 	if err != nil {
-		err = fmt.Errorf("leave the list of workers: %w", err)
+		err = fmt.Errorf("deregister the worker: %w", err)
 	}
 	return errors.Join(err, l.leaveBeats(ctx, worker))
 }

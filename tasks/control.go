@@ -95,7 +95,7 @@ func controlTaskID(t store.ControlTask) string {
 func ParseControl(t *asynq.Task, taskID string) (customer string, kind store.ControlKind, id string, err error) {
 	var ref controlReference
 	if err := json.Unmarshal(t.Payload(), &ref); err != nil {
-		return "", "", "", errors.New("the payload is no reference to a control task")
+		return "", "", "", errors.New("the payload does not reference a control task")
 	}
 	parts := strings.Split(taskID, ":")
 	if len(parts) != 3 || parts[0] != ref.Customer || parts[1] != string(ref.Kind) || !store.ValidCustomer(ref.Customer) || ref.Kind == "" || ControlTasks()[t.Type()] != ref.Kind {

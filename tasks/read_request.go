@@ -38,7 +38,7 @@ type RequestOptions struct {
 const ReadAhead = 4 << 20
 
 // ErrLongList: the candidates are longer than ReadAhead. What follows them is refused as a row.
-var ErrLongList = errors.New("the candidates are longer than what is read ahead")
+var ErrLongList = errors.New("the candidate list exceeds the read-ahead limit")
 
 // ReadRequest reads a batch in one JSON object, whose members may have any order as long as the
 // candidates fit into ReadAhead. A JSON array is taken for the candidates alone.

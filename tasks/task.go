@@ -67,10 +67,10 @@ func substituteID(e Export) string { return TaskID(e.Ref) + ":" + strconv.Format
 func ParseTask(t *asynq.Task) (store.Ref, error) {
 	var r reference
 	if err := json.Unmarshal(t.Payload(), &r); err != nil {
-		return store.Ref{}, errors.New("the payload is no reference to an export") // its text may be anything
+		return store.Ref{}, errors.New("the payload does not reference an export") // its text may be anything
 	}
 	if !store.ValidCustomer(r.Customer) || r.Export == "" {
-		return store.Ref{}, errors.New("the payload is no reference to an export")
+		return store.Ref{}, errors.New("the payload does not reference an export")
 	}
 	return store.Ref{Customer: r.Customer, Export: r.Export}, nil
 }

@@ -43,7 +43,7 @@ func abandon(ctx context.Context, r *control.Run) {
 	}
 	r.ConnRevision = c.Revision
 	if err := move(ctx, r, beforeOf(r), ""); err != nil {
-		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not end the connection's state verifying")
+		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not restore the connection's state")
 	}
 }
 

@@ -82,7 +82,7 @@ func (v Verifier) do(ctx context.Context, r *control.Run) (any, error) {
 	x := &run{Run: r, verifier: v, profile: r.Conn.Profile, report: Report{Result: ResultRunning, Revision: r.ConnRevision}}
 	if len(r.Args) > 0 {
 		if err := json.Unmarshal(r.Args, &x.args); err != nil {
-			return nil, errors.New("what the verification is to do is not readable")
+			return nil, errors.New("the arguments of the verification are not readable")
 		}
 	}
 	if err := x.begin(ctx); err != nil {

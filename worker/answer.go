@@ -72,7 +72,7 @@ func (x *export) again(o outcome, now time.Time) *redeliver.Error {
 func waitingText(reason store.Reason, now time.Time, after time.Duration) string {
 	text := "waiting: " + reason.Info().Title
 	if after >= time.Minute {
-		text += "; tried again " + at(now, after)
+		text += "; next attempt " + at(now, after)
 	}
 	return text
 }

@@ -66,7 +66,7 @@ func (w *Worker) serveAside(ctx context.Context) error {
 		LogLevel:                 asynq.WarnLevel,
 	})
 	if err := w.aside.Start(w.asideHandler()); err != nil {
-		return fmt.Errorf("serve the queues outside the lanes: %w", err)
+		return fmt.Errorf("serve control and intake queues: %w", err)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func newBreaker(customer string, log zerolog.Logger, told func(state string)) *b
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errNoVerdict) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed")
+			log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed state")
 			t.changed(to == gobreaker.StateClosed, time.Now())
 			told(to.String())
 		},
@@ -55,7 +55,7 @@ func newBreaker(customer string, log zerolog.Logger, told func(state string)) *b
 }
 
 // errNoVerdict marks a call that tells nothing about iCIMS's health.
-var errNoVerdict = errors.New("no verdict on iCIMS's health")
+var errNoVerdict = errors.New("the call does not count for the circuit breaker")
 
 // tellBreaker lets others see the state of this process's breaker for a customer.
 func (w *Worker) tellBreaker(customer string) func(state string) {
@@ -70,7 +70,7 @@ func (w *Worker) tellBreaker(customer string) func(state string) {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()
 			if err := w.ledger.TellBreaker(ctx, customer, w.id, state); err != nil {
-				w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("the state of the circuit breaker could not be told")
+				w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not record the circuit breaker's state")
 			}
 		})
 	}
@@ -127,7 +127,7 @@ func health(req *http.Request, answer *http.Response, err error) error {
 	case err == nil && (answer.StatusCode >= 500 || answer.StatusCode == http.StatusRequestTimeout):
 		return fmt.Errorf("status %d", answer.StatusCode)
 	case err == nil && icims.AccountStatus(answer) == icims.StatusIntercepted:
-		return fmt.Errorf("status %d that is not iCIMS's", answer.StatusCode)
+		return fmt.Errorf("status %d, not from iCIMS", answer.StatusCode)
 	case err == nil && answer.StatusCode >= 400:
 		return errNoVerdict
 	case err == nil:

@@ -20,7 +20,7 @@ import (
 func (w *Worker) readBack(ctx context.Context, r *control.Run) (any, error) {
 	var args readback.Args
 	if err := json.Unmarshal(r.Args, &args); err != nil {
-		return nil, errors.New("what is to be read back is not readable")
+		return nil, errors.New("the arguments of the read-back are not readable")
 	}
 	report, err := readback.Read(r.ControlTask)
 	if err != nil {

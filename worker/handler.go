@@ -108,7 +108,7 @@ func (h *handler) deleteSettled(ctx context.Context, x *export) {
 		err = h.queues.Delete(ctx, x.ref.Customer, settled...)
 	}
 	if err != nil {
-		h.lane.log.Warn().Err(err).Msg("tasks of settled dead letters could not be deleted")
+		h.lane.log.Warn().Err(err).Msg("could not delete tasks of settled dead letters")
 	}
 }
 
@@ -144,7 +144,7 @@ func (h *handler) answer(t *asynq.Task, x *export, o outcome) error {
 	}
 	if h.lane.settings.TaskRetention > 0 {
 		if _, err := t.ResultWriter().Write([]byte(x.result(o))); err != nil {
-			h.lane.log.Debug().Err(err).Msg("the result of a task could not be written")
+			h.lane.log.Debug().Err(err).Msg("could not write a task's result")
 		}
 	}
 	return nil

@@ -135,7 +135,7 @@ func (w *Worker) look(ctx context.Context) error {
 	if len(waiting) > 0 && now.Sub(w.crowded) >= crowdedEvery {
 		w.crowded = now
 		w.log.Warn().Int("waiting", len(waiting)).Int("lanes", len(w.lanes)).
-			Msg("all lanes of this process are taken, so customers take turns; raise ICIMS_EXPORT_MAX_LANES or start another worker")
+			Msg("all lanes of this process are taken, so customers wait; raise ICIMS_EXPORT_MAX_LANES or start another worker")
 	}
 	return nil
 }
@@ -210,7 +210,7 @@ func (w *Worker) consider(ctx context.Context, fleet store.Fleet, customer strin
 	})
 }
 
-// unseen logs that a customer's work cannot be seen, at most once a minute.
+// unseen logs that cannot read a customer's work, at most once a minute.
 func (w *Worker) unseen(ctx context.Context, customer string, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
@@ -219,7 +219,7 @@ func (w *Worker) unseen(ctx context.Context, customer string, err error) {
 	defer w.mu.Unlock()
 	if now := time.Now(); now.Sub(w.complained[customer]) >= crowdedEvery {
 		w.complained[customer] = now
-		message := "a customer's work cannot be seen"
+		message := "cannot read a customer's work"
 		if store.Broken(err) {
 			message = brokenKeys
 		}
@@ -335,6 +335,6 @@ func (w *Worker) runNow(customer string) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err = errors.Join(err, w.ledger.Hasten(ctx, customer)); err != nil {
-		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("waiting exports could not be run now")
+		w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not run waiting exports now")
 	}
 }

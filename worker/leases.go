@@ -106,7 +106,7 @@ func (l *leases) renew(ctx context.Context) {
 }
 
 // errUntrusted is the cause of a write that is put off.
-var errUntrusted = errors.New("the claim was not renewed lately")
+var errUntrusted = errors.New("the claim was not renewed recently")
 
 // untrustedPause is when a write that was put off is considered again.
 const untrustedPause = time.Second

@@ -217,7 +217,7 @@ func TestRejectedCredentials(t *testing.T) {
 	// The corrected connection takes effect at once.
 	r.conn.Password = "changed by the customer"
 	r.worker.SetConnections([]store.Connection{r.conn})
-	if !strings.Contains(r.logs.String(), "connection taken up") {
+	if !strings.Contains(r.logs.String(), "connection loaded") {
 		t.Error("the log does not say that the connection was taken up")
 	}
 	if b := r.finished(id); b.Created != 50 {

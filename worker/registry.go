@@ -67,7 +67,7 @@ func (r *registry) noticeLoss(ctx context.Context) {
 	loss, news, err := r.ledger.NoticeLoss(ctx, r.self().Worker, r.settle())
 	switch {
 	case err != nil && ctx.Err() == nil:
-		r.log.Error().Err(err).Fields(store.LogFields(err)).Msg("heartbeat failed: cannot see whether Redis went back")
+		r.log.Error().Err(err).Fields(store.LogFields(err)).Msg("heartbeat failed: cannot check Redis for lost writes")
 	case news:
 		r.log.Error().Str("kind", string(loss.Kind)).Float64("lost_seconds", loss.LostSeconds).Time("creates_from", loss.CreatesFrom).
 			Str("remedy", loss.Remedy()).Msg(loss.String())

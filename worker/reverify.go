@@ -65,7 +65,7 @@ func (w *Worker) AskDueVerifications(ctx context.Context, now time.Time) (asked 
 		if _, _, err := tasks.RequestControl(ctx, w.redis, w.ledger, c.Customer, store.ControlVerify, struct{}{}, VerifiedBySchedule); err != nil {
 			return asked, err
 		}
-		w.log.Info().Str("customer", c.Customer).Msg("the connection is verified again, as its last verification is long ago")
+		w.log.Info().Str("customer", c.Customer).Msg("scheduled verification requested")
 		asked++
 	}
 	return asked, nil

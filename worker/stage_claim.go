@@ -93,7 +93,7 @@ func (l *lane) refuse(ctx context.Context, ref store.Ref) bool {
 // candidate's data stays with the dead letter.
 func (s claimStage) forgedExport(ctx context.Context, x *export) outcome {
 	s.forged(ctx, store.ForgedExport, x.ref, "export refused: its record was changed in Redis")
-	return outcome{kind: dead, reason: store.ReasonForged, err: errors.New("the record does not fit what was accepted")}
+	return outcome{kind: dead, reason: store.ReasonForged, err: errors.New("the record differs from the accepted candidate")}
 }
 
 // forged tells everybody of a forgery.
@@ -101,7 +101,7 @@ func (l *lane) forged(ctx context.Context, what store.Forgery, ref store.Ref, me
 	l.observer.Forged(what)
 	l.log.Error().Str("export", ref.Export).Str("export_of", ref.Customer).Msg(message)
 	if err := l.ledger.NoteForgery(ctx, l.conn.Customer, what); err != nil {
-		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the check cannot be told of a forgery")
+		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not record a forged export")
 	}
 }
 

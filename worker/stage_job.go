@@ -99,6 +99,6 @@ func (l *lane) noteJob(ctx context.Context, x *export, state store.JobState) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
 	if err := l.ledger.NoteJob(ctx, x.ref.Customer, int64(x.job), state); err != nil {
-		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("what was read of a job cannot be recorded")
+		l.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not record the state of a job")
 	}
 }

@@ -83,7 +83,7 @@ func (s *sweep) run(ctx context.Context) {
 	defer s.leads.Store(false)
 	for {
 		if err := s.round(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error().Err(err).Fields(store.LogFields(err)).Msg("the sweep failed")
+			s.log.Error().Err(err).Fields(store.LogFields(err)).Msg("sweep failed")
 		}
 		select {
 		case <-ctx.Done():
@@ -185,7 +185,7 @@ func (s *sweep) each(ctx context.Context, customers []string, do func(ctx contex
 			if err := do(ctx, customer); store.Broken(err) {
 				s.log.Error().Err(err).Str("customer", customer).Msg(brokenKeys)
 			} else if err != nil && ctx.Err() == nil {
-				s.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("the sweep failed for a customer")
+				s.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("sweep failed for a customer")
 			}
 		})
 	}
@@ -340,6 +340,6 @@ func (s *sweep) pause(ctx context.Context, customer string, now time.Time) error
 func (s *sweep) found(customer string, what Finding, n int) {
 	if n > 0 {
 		s.observer.Reconciled(what, n)
-		s.log.Warn().Str("customer", customer).Str("finding", findings[what]).Int("count", n).Msg("put right")
+		s.log.Warn().Str("customer", customer).Str("finding", findings[what]).Int("count", n).Msg("repaired")
 	}
 }

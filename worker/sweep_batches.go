@@ -59,7 +59,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 			errs = append(errs, fmt.Errorf("customer %s: %w", customer, err))
 		}
 		if swept.Broken > 0 {
-			r.log.Error().Str("customer", customer).Int("batches", swept.Broken).Msg("batches whose keys in Redis are broken are kept for ever")
+			r.log.Error().Str("customer", customer).Int("batches", swept.Broken).Msg("batches with broken Redis keys are never deleted")
 		}
 		r.found(customer, FindingAbandoned, swept.Closed)
 		if err := r.tidy(ctx, customer, now); err != nil {

@@ -72,7 +72,7 @@ func (w *Worker) tellTroubles(now time.Time) {
 			defer cancel()
 			err := w.tellVerdict(ctx, conn, store.ConnectionDegraded, store.ReasonBreakerOpen)
 			if err != nil {
-				w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("that iCIMS has been failing for long cannot be recorded: it is tried again")
+				w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not mark the connection as degraded; retrying")
 			} else {
 				w.forgetVerdicts(customer)
 			}

@@ -119,7 +119,7 @@ func (l *lane) tellStore(to saying) error {
 	defer cancel()
 	err := l.tell(ctx, l.conn, to.to, to.reason)
 	if err != nil && ctx.Err() == nil {
-		l.log.Warn().Err(err).Fields(store.LogFields(err)).Str("state", string(to.to)).Msg("what iCIMS says of the connection cannot be recorded")
+		l.log.Warn().Err(err).Fields(store.LogFields(err)).Str("state", string(to.to)).Msg("could not record the connection's state")
 	}
 	return err
 }

@@ -150,7 +150,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	if w.cancel != nil { // at the start it says how many there are
 		for customer, now := range next {
 			if before, known := w.connections[customer]; !known || before != now {
-				w.log.Info().Str("customer", customer).Bool("changed", known).Msg("connection taken up")
+				w.log.Info().Str("customer", customer).Bool("changed", known).Msg("connection loaded")
 			}
 		}
 	}
@@ -239,20 +239,20 @@ func (w *Worker) Stop() {
 	w.mu.Unlock()
 	w.beside.Wait()
 	// Others are to open its lanes now.
-	w.saying("leaves", w.registry.beat)
+	w.saying("could not send the last heartbeat", w.registry.beat)
 	w.stopAside()
 	w.retiring.Wait()
 	w.stopBeating()
 	w.beating.Wait()
 	// What could not be handed back in time is taken over once its lease has run out.
-	w.saying("has ended", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
+	w.saying("could not deregister the worker", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
 }
 
-// saying tells the other workers about this one.
-func (w *Worker) saying(what string, say func(context.Context) error) {
+// saying tells the other workers about this one. It logs failed if that fails.
+func (w *Worker) saying(failed string, say func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	if err := say(ctx); err != nil {
-		w.log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not say that this worker " + what)
+		w.log.Warn().Err(err).Fields(store.LogFields(err)).Msg(failed)
 	}
 }

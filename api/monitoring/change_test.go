@@ -209,7 +209,7 @@ func TestTextsOfOthersAreNotShown(t *testing.T) {
 	t.Parallel()
 	for text, ours := range map[string]bool{
 		"": true,
-		"waiting: the day's calls are used up; tried again on 2026-11-23 at 00:00 UTC": true,
+		"waiting: the day's calls are used up; next attempt on 2026-11-23 at 00:00 UTC": true,
 		"no answer to create person; checking at 14:03 UTC":                            true,
 		"iCIMS did not answer in time (search people) (attempt 12)":                    true,
 		"created person 9002612345, workflow 2101112345":                               true,
@@ -218,7 +218,7 @@ func TestTextsOfOthersAreNotShown(t *testing.T) {
 		"failed: Each worker that started it died.":                                    true,
 		"comes back in 1m31s":                                                          true,
 		"asynq: task lease expired":                                                    true,
-		"the payload is no reference to an export: skip retry for the task":            true,
+		"the payload does not reference an export: skip retry for the task":            true,
 		"comes back in 1m31s, Ana":                                                     false,
 		"created person Duarte":                                                        false,
 		"created person 90026, +1 425 555 0143":                                        false,

@@ -85,11 +85,11 @@ func formatError(text string) string {
 // phrases are what our last errors and results consist of besides reasons, what control
 // tasks wait for, and numbers.
 const phrases = `
-	waiting: tried again at on UTC. no answer to; checking. iCIMS answered to (attempt). dead letter.
+	waiting: next attempt at on UTC. no answer to; checking. iCIMS answered to (attempt). dead letter.
 	search people, read person, create person, update person, add to person, search workflows, read workflow, create workflow, update workflow, read job, a write.
 	people.get people.patch people.collection.add workflows.search workflows.get workflows.pair workflows.create workflows.patch jobs.get
 	created updated person, workflow. skipped: exported on as person. nothing to do: the export has ended. ended before.
-	the outcome could not be recorded. the payload is no reference to an export or a control task. the task ID does not match the payload.
+	the outcome could not be recorded. the payload does not reference an export or a control task. the task ID does not match the payload.
 	done, calls to iCIMS. failed. unexpected fault of this service; the log has its stack.
 	comes back in. asynq: task lease expired. context deadline exceeded. context canceled. skip retry for the task.`
 

@@ -217,7 +217,7 @@ func readAnswer(call *redis.Cmd) (wireAnswer, error) {
 	}
 	var a wireAnswer
 	if err := json.NewDecoder(strings.NewReader(text)).Decode(&a); err != nil {
-		return wireAnswer{}, fmt.Errorf("quota: answer of the script: %w", err)
+		return wireAnswer{}, fmt.Errorf("quota: response of the script: %w", err)
 	}
 	return a, nil
 }

@@ -184,7 +184,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 	conn, revision, connErr := t.connectionOf(ctx, customer)
 	unusable, ok := errors.AsType[*failure](connErr)
 	if connErr != nil && !ok {
-		log.Error().Err(connErr).Fields(store.LogFields(connErr)).Msg("a control task waits: its connection cannot be read")
+		log.Error().Err(connErr).Fields(store.LogFields(connErr)).Msg("control task waits: cannot read its connection")
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	try, last := tasks.ControlAttempt(ctx)
@@ -194,7 +194,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 		write(task, "ended before")
 		return nil
 	case err != nil && !errors.Is(err, store.ErrSealed):
-		log.Error().Err(err).Fields(store.LogFields(err)).Msg("a control task waits: it cannot be started")
+		log.Error().Err(err).Fields(store.LogFields(err)).Msg("control task waits: cannot start it")
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	r := t.newRun(claim, task, conn, revision, log)

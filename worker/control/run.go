@@ -239,7 +239,7 @@ func (t *Tasks) record(r *Run, s store.ControlStep) error {
 	case errors.Is(err, store.ErrControlTaskLost):
 		return t.lost(r)
 	case err != nil:
-		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the result of a control task cannot be recorded; it runs again")
+		r.Log.Warn().Err(err).Fields(store.LogFields(err)).Msg("could not record the result of a control task; it runs again")
 		return redeliver.Waiting(waitsForRecord, faultPause)
 	}
 	return nil

@@ -105,7 +105,7 @@ func (h *Handler) process(ctx context.Context, t *asynq.Task) error {
 	case errors.Is(err, tasks.ErrReadable):
 		return h.refuse(ctx, id, EndReadable)
 	case err != nil:
-		h.Log.Warn().Str("task", tasks.OpaqueID(id)).Err(err).Msg("an intake task cannot be opened")
+		h.Log.Warn().Str("task", tasks.OpaqueID(id)).Err(err).Msg("cannot open an intake task")
 		h.Ended(EndSealed)
 		return archive(failedSealed)
 	}
@@ -145,7 +145,7 @@ func (h *Handler) judge(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt,
 	case errors.Is(err, store.ErrMemoryReserved):
 		return redeliver.Waiting(waitsForMemory, fullPause)
 	}
-	h.Log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", batch.Customer).Msg("an intake task waits")
+	h.Log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", batch.Customer).Msg("intake task waits")
 	return redeliver.Waiting(waitsForRedis, faultPause)
 }
 
@@ -194,7 +194,7 @@ func (h *Handler) refuse(ctx context.Context, id string, why End) error {
 	}
 	_, err = asynq.NewClientFromRedisClient(h.Redis).EnqueueContext(ctx, asynq.NewTask(tasks.TypeRefused, payload), options...)
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("a task cannot be refused yet: it waits")
+		h.Log.Error().Err(err).Fields(store.LogFields(err)).Msg("intake task waits: cannot refuse it yet")
 		return redeliver.Waiting(waitsForRedis, faultPause)
 	}
 	h.Log.Error().Str("task", tasks.OpaqueID(id)).Str("why", string(why)).Msg("task refused and erased")
