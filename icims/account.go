@@ -6,19 +6,19 @@ import (
 	"net/http"
 )
 
-// StatusNotAuthorized is what [AccountStatus] returns where iCIMS accepts the credentials and
-// refuses the user every call. It is no HTTP status.
+// StatusNotAuthorized is returned by [AccountStatus] when iCIMS accepts the credentials but the
+// user may not use the API at all. It is not an HTTP status.
 const StatusNotAuthorized = 1401
 
-// StatusIntercepted is what [AccountStatus] returns for a refusal or redirect that is not
-// iCIMS's.
+// StatusIntercepted is returned by [AccountStatus] for a refusal or redirect that does not come
+// from iCIMS.
 const StatusIntercepted = http.StatusBadGateway
 
-// AccountStatus returns what an answer says of the account: 401 for refused credentials, 403
-// for denied access and [StatusNotAuthorized], whatever status iCIMS chose to say so (API sheet
-// §3.2, §4). A refusal that is not iCIMS's says nothing of the account, so it is
-// [StatusIntercepted]. For all other answers it returns their own status. It leaves the body
-// to be read.
+// AccountStatus returns what a response says about the account: 401 for refused credentials, 403
+// for denied access and [StatusNotAuthorized] for a user without API rights, whatever HTTP status
+// iCIMS used (API sheet §3.2, §4). A refusal that does not come from iCIMS says nothing about the
+// account and returns [StatusIntercepted]. Other responses return their own status. The body can
+// still be read afterwards.
 func AccountStatus(answer *http.Response) int {
 	switch status := answer.StatusCode; {
 	case status < 300 || status >= 600, status == http.StatusTooManyRequests:

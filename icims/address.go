@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// AddressKind is what keeps an address from being called.
+// AddressKind says why an address may not be called.
 type AddressKind string
 
 // The kinds of addresses that are not public.
@@ -19,12 +19,12 @@ const (
 	AddressReserved  AddressKind = "reserved"
 )
 
-// metadata are the addresses at which clouds tell a machine its own credentials.
-// One of them is public by its range.
+// metadata lists the cloud metadata addresses, which serve a machine its own credentials. One of
+// them lies in a public range.
 var metadata = addresses("169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
 
-// reserved are the blocks beside private, loopback, link-local and multicast
-// ones in which no public host can be (the IANA special-purpose registries).
+// reserved lists the special-purpose blocks of the IANA registries that can hold no public host,
+// beyond private, loopback, link-local and multicast ones.
 var reserved = networks(
 	"0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
 	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
@@ -33,7 +33,7 @@ var reserved = networks(
 var (
 	shared  = netip.MustParsePrefix("100.64.0.0/10")
 	nat64   = netip.MustParsePrefix("64:ff9b::/96")
-	unicast = netip.MustParsePrefix("2000::/3") // all that is public of IPv6
+	unicast = netip.MustParsePrefix("2000::/3") // all public IPv6 addresses
 )
 
 func addresses(texts ...string) []netip.Addr {
@@ -52,8 +52,8 @@ func networks(texts ...string) []netip.Prefix {
 	return list
 }
 
-// plain is the IPv4 address that an IPv6 one leads to: a mapped one, or one of
-// the translator that IPv6-only networks reach the rest by (RFC 6052).
+// plain returns the IPv4 address behind an IPv4-mapped or NAT64 IPv6 address (RFC 6052), or a
+// itself.
 func plain(a netip.Addr) netip.Addr {
 	a = a.Unmap()
 	if nat64.Contains(a) {
@@ -63,7 +63,7 @@ func plain(a netip.Addr) netip.Addr {
 	return a
 }
 
-// kindOf is what keeps an address from being public; "" where it is.
+// kindOf returns why an address is not public, or "" if it is.
 func kindOf(a netip.Addr) AddressKind {
 	a = plain(a)
 	within := func(p netip.Prefix) bool { return p.Contains(a) }

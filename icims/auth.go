@@ -12,26 +12,25 @@ import (
 
 // Auth puts credentials on a request.
 type Auth interface {
-	// Authorize sets headers of req, which is its own copy. body is what the
-	// request will send; it must not be changed. An *[AuthError] says how to
-	// class a failure; any other error is taken for a passing one.
+	// Authorize sets headers of req, which is the caller's own copy. body is what the request will
+	// send and must not be changed. An *[AuthError] sets the class of a failure; any other error
+	// counts as temporary.
 	Authorize(req *http.Request, body []byte) error
 }
 
-// renewer is an Auth that can do something about a 401, once per call.
+// renewer is an Auth that can react to a 401, once per call.
 type renewer interface {
-	// renew reports whether trying again with other credentials makes sense.
-	// authorization is the header that was refused.
+	// renew reports whether to retry with new credentials. authorization is the header that was
+	// refused.
 	renew(authorization string) bool
 }
 
-// binder is an Auth that has to know the client it serves.
+// binder is an Auth that needs to know its client.
 type binder interface {
 	bind(root *url.URL, wire http.RoundTripper, timeout time.Duration) error
 }
 
-// AuthError is a failure to get credentials onto a request. Nothing was sent
-// to the API.
+// AuthError means that no credentials could be set. Nothing was sent to the API.
 type AuthError struct {
 	Class      Class
 	Reason     Reason
@@ -47,7 +46,7 @@ func (e *AuthError) Unwrap() error { return e.Err }
 
 // Basic authenticates with user and password (API sheet §2.1).
 func Basic(user, pass string) Auth {
-	// A closure, so that nothing that prints a struct prints the password.
+	// A closure, so that printing the struct never prints the password.
 	return basic{func() string {
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+pass))
 	}}

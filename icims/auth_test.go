@@ -46,7 +46,7 @@ func TestHMACVectors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The formulas once more, from the text of the canonical request.
+			// The same formulas, applied to the canonical request.
 			sum := sha256.Sum256([]byte(tt.canonical))
 			mac := hmac.New(sha256.New, key)
 			fmt.Fprintf(mac, "x-icims-v1-hmac-sha256\n2017-10-18T14:53:40+0000\n%x", sum)
@@ -103,7 +103,7 @@ func TestHMACSignsWhatIsSent(t *testing.T) {
 	}
 }
 
-// tokenServer counts what it hands out: "token-1", "token-2", ...
+// tokenServer issues and counts tokens: "token-1", "token-2", ...
 func tokenServer(t *testing.T, lifetime int) (string, *atomic.Int32) {
 	t.Helper()
 	var n atomic.Int32

@@ -11,13 +11,13 @@ import (
 	"slices"
 )
 
-// judgeStatus classes an answer that is not a success: by its status first,
-// then by iCIMS's code (API sheet §3.2, §4). own reports whether the answer is
-// iCIMS's. Any other one comes from a proxy, a firewall or a gateway, and is a
-// fault of the network: it says nothing about the request.
+// judgeStatus classifies a response that is not a success, by its status first and then by iCIMS's
+// code (API sheet §3.2, §4). own reports whether the response comes from iCIMS. Any other response
+// comes from a proxy, firewall or gateway. It counts as a network fault and says nothing about the
+// request.
 func judgeStatus(op Op, status int, problems []Problem, rate RateLimit, own bool) (Class, Reason) {
 	exhausted := rate.Known && rate.Remaining == 0
-	// A write that failed on iCIMS's side is looked into first, whatever its code says.
+	// A write that failed on iCIMS's side may have taken effect, whatever its code.
 	refused := status >= 400 && status < 500 || status >= 500 && status < 600 && op.lostClass() != ClassUnknown
 	has := func(code int) bool {
 		return slices.ContainsFunc(problems, func(p Problem) bool { return p.Code == code })
@@ -27,13 +27,13 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit, own bool
 		return ClassDefer, ReasonRateLimited
 	case status == http.StatusTooManyRequests,
 		exhausted && status >= 400 && status < 500,
-		// The day's last call may be a create that took effect and failed after.
+		// The last call of the day may be a create that took effect before it failed.
 		exhausted && status == http.StatusServiceUnavailable && op.Repeatable:
 		return ClassDefer, ReasonQuotaExhausted
 	case status >= 300 && status < 400 && !own:
 		return op.lostClass(), ReasonRedirected
 	case status == http.StatusSeeOther:
-		// "The answer is elsewhere" is what a create that worked may say.
+		// A create that succeeded may also answer with a redirect.
 		return permanentUnlessLost(op), ReasonRedirected
 	case status >= 300 && status < 400:
 		return ClassPermanent, ReasonRedirected
@@ -48,8 +48,8 @@ func judgeStatus(op Op, status int, problems []Problem, rate RateLimit, own bool
 	case status == http.StatusForbidden, refused && has(codeAccessDenied):
 		return ClassAccess, ReasonAccessDenied
 	case status == http.StatusNotFound && !has(codeNotFound):
-		// iCIMS says by code that a record does not exist. A page, or the JSON, of a proxy
-		// or gateway proves nothing.
+		// iCIMS reports a missing record by a code. A page or JSON of a proxy or gateway proves
+		// nothing.
 		return op.lostClass(), ReasonBadAnswer
 	case status == http.StatusNotFound:
 		return ClassPermanent, ReasonNotFound
@@ -82,7 +82,7 @@ func permanentUnlessLost(op Op) Class {
 	return ClassPermanent
 }
 
-// judgeTransport classes a call that got no answer.
+// judgeTransport classifies a call without a response.
 func judgeTransport(op Op, sent Sent, err error) (Class, Reason) {
 	class := op.lostClass()
 	if sent == SentNo {
@@ -123,7 +123,7 @@ func isTLS(err error) bool {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
-	// An alert of either side, for example a refused protocol version.
+	// A TLS alert of either side, for example for a refused protocol version.
 	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "remote error" || e.Op == "local error") {
 		return true
 	}
@@ -131,9 +131,8 @@ func isTLS(err error) bool {
 	return ok
 }
 
-// discreet wraps the cause of a failure so that errors.Is and errors.As work
-// and its text does not show: texts of net/http and of a middleware may hold
-// URLs, addresses and bytes of an answer.
+// discreet wraps the cause of a failure: errors.Is and errors.As work, but its text is hidden.
+// Texts of net/http and of a middleware may contain URLs, addresses and parts of a response.
 func discreet(err error) error {
 	if err == nil {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// verdicts says what each status means for reads, for writes that may be done
-// twice, and for creates. Later rows win.
+// verdicts lists the class of each status for reads, for idempotent writes and for creates. Later
+// rows win.
 var verdicts = []struct {
 	from, to                 int
 	read, repeatable, create Class
@@ -21,7 +21,7 @@ var verdicts = []struct {
 	{400, 499, ClassPermanent, ClassPermanent, ClassPermanent, ReasonRefused},
 	{401, 401, ClassCredentials, ClassCredentials, ClassCredentials, ReasonCredentials},
 	{403, 403, ClassAccess, ClassAccess, ClassAccess, ReasonAccessDenied},
-	{404, 404, ClassRetry, ClassRetry, ClassUnknown, ReasonBadAnswer}, // without an error of iCIMS
+	{404, 404, ClassRetry, ClassRetry, ClassUnknown, ReasonBadAnswer}, // without an iCIMS error
 	{408, 408, ClassRetry, ClassRetry, ClassUnknown, ReasonTimeout},
 	{409, 409, ClassPermanent, ClassPermanent, ClassPermanent, ReasonConflict},
 	{413, 413, ClassPermanent, ClassPermanent, ClassPermanent, ReasonTooLarge},
@@ -32,7 +32,7 @@ var verdicts = []struct {
 	{600, 999, ClassRetry, ClassRetry, ClassUnknown, ReasonBadAnswer},
 }
 
-// ownHeader marks an answer as iCIMS's.
+// ownHeader marks a response as iCIMS's.
 var ownHeader = http.Header{"X-Transaction": {"{2A06CCC7-D2CC-5C91-2591-89CF1FF4F939}"}}
 
 func TestEveryStatusForEveryOperation(t *testing.T) {
@@ -68,8 +68,8 @@ func TestEveryStatusForEveryOperation(t *testing.T) {
 	}
 }
 
-// TestOnlyICIMSRefuses: what bears none of iCIMS's marks comes from something in
-// between, and says nothing about the request or the account.
+// TestOnlyICIMSRefuses: a response without iCIMS's marks comes from a system in between and says
+// nothing about the request or the account.
 func TestOnlyICIMSRefuses(t *testing.T) {
 	pages := map[string]struct {
 		header http.Header
@@ -84,7 +84,7 @@ func TestOnlyICIMSRefuses(t *testing.T) {
 	for name, page := range pages {
 		for status := 300; status <= 599; status++ {
 			if status == http.StatusTooManyRequests {
-				continue // says when to come again, whoever says it
+				continue // its Retry-After counts, whoever sends it
 			}
 			c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(status, page.header, page.body)))
 			for _, k := range calls {
@@ -122,7 +122,7 @@ func TestOnlyICIMSRefuses(t *testing.T) {
 	}
 }
 
-// TestAUserWithoutWebServicesIsNoWrongPassword: only iCIMS's words tell the two apart.
+// TestAUserWithoutWebServicesIsNoWrongPassword: only iCIMS's message distinguishes the two.
 func TestAUserWithoutWebServicesIsNoWrongPassword(t *testing.T) {
 	for _, status := range []int{400, 401, 403, 404} {
 		for _, code := range []int{3, 6, 7} {

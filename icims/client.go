@@ -13,17 +13,16 @@ import (
 
 // Defaults of a client.
 const (
-	// DefaultCallTimeout is what iCIMS recommends (API sheet §1).
+	// DefaultCallTimeout is the timeout iCIMS recommends (API sheet §1).
 	DefaultCallTimeout = 30 * time.Second
-	// DefaultMaxBody bounds an answer. The largest legitimate one is a search
-	// of 1,000 rows, about 100 KB, or a schema.
+	// DefaultMaxBody limits a response. The largest legitimate ones are a search of 1,000 rows
+	// (about 100 KB) and a schema.
 	DefaultMaxBody = 8 << 20
 	userAgent      = "icims-export"
 )
 
-// Middleware wraps the transport of a client. It sees every call, without the
-// credentials, and learns what the call is from [OpOf] of the request's
-// context. It refuses a call by returning a [RefusedError].
+// Middleware wraps the transport of a client. It sees every call, without the credentials; [OpOf]
+// of the request's context names the operation. It refuses a call by returning a [RefusedError].
 type Middleware func(http.RoundTripper) http.RoundTripper
 
 // Client calls the API of one customer with one account. It is safe for
@@ -37,7 +36,7 @@ type Client struct {
 	timeout  time.Duration
 	maxBody  int64
 	now      func() time.Time
-	// nobodyCode means "nothing found", beside code 2; see WithNobodyCode.
+	// nobodyCode is a second code, besides 2, that means "nothing found"; see WithNobodyCode.
 	nobodyCode atomic.Int64
 
 	base       http.RoundTripper
@@ -45,10 +44,10 @@ type Client struct {
 	middleware []Middleware
 }
 
-// Option changes a client while it is made.
+// Option configures a client.
 type Option func(*Client) error
 
-// WithCallTimeout bounds one call from its signature to the end of its answer.
+// WithCallTimeout limits one call, from signing to the end of the response.
 func WithCallTimeout(d time.Duration) Option {
 	return func(c *Client) error {
 		if d <= 0 {
@@ -59,8 +58,8 @@ func WithCallTimeout(d time.Duration) Option {
 	}
 }
 
-// WithMiddleware puts mw around the calls, the first outermost. It may be given
-// several times; later ones are further inside.
+// WithMiddleware adds middleware around the calls, the first outermost. Later options add further
+// inside.
 func WithMiddleware(mw ...Middleware) Option {
 	return func(c *Client) error {
 		for _, m := range mw {
@@ -73,9 +72,9 @@ func WithMiddleware(mw ...Middleware) Option {
 	}
 }
 
-// WithBaseTransport replaces the transport under the wire layer, and with it
-// the guard over hosts and addresses. One that is no *http.Transport is taken to
-// have sent whatever it was given.
+// WithBaseTransport replaces the transport under the wire layer, including the guard over hosts and
+// addresses. A transport other than *http.Transport is assumed to have sent every request it was
+// given.
 func WithBaseTransport(rt http.RoundTripper) Option {
 	return func(c *Client) error {
 		if rt == nil {
@@ -86,9 +85,8 @@ func WithBaseTransport(rt http.RoundTripper) Option {
 	}
 }
 
-// WithHosts says which hosts may be called beside iCIMS's own, and at which
-// addresses. What is refused by it fails with a *[DialRefusedError] in the chain
-// of its *[Error].
+// WithHosts sets the hosts that may be called besides iCIMS's own, and their addresses. A refused
+// host fails with a *[DialRefusedError] in the chain of the *[Error].
 func WithHosts(policy HostPolicy) Option {
 	return func(c *Client) error {
 		c.hosts = policy
@@ -96,7 +94,7 @@ func WithHosts(policy HostPolicy) Option {
 	}
 }
 
-// WithMaxBody bounds an answer, in bytes.
+// WithMaxBody limits a response, in bytes.
 func WithMaxBody(n int64) Option {
 	return func(c *Client) error {
 		if n <= 0 {
@@ -107,7 +105,7 @@ func WithMaxBody(n int64) Option {
 	}
 }
 
-// WithClock replaces the clock from which waits are computed.
+// WithClock replaces the clock used to compute waits.
 func WithClock(now func() time.Time) Option {
 	return func(c *Client) error {
 		if now == nil {
@@ -118,9 +116,9 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
-// New returns a client for one customer. root is the origin of the API, for
-// example https://api.icims.com, and customer the number of the customer's
-// instance. Its errors never repeat a credential.
+// New returns a client for one customer. root is the origin of the API, for example
+// https://api.icims.com. customer is the customer's instance number. Errors never contain a
+// credential.
 func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, error) {
 	switch {
 	case root == nil || root.Host == "" || root.Scheme != "https" && root.Scheme != "http":
@@ -161,7 +159,7 @@ func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, er
 	return c, nil
 }
 
-// newChain builds the layers in the order the package comment gives.
+// newChain builds the layers in the order described in the package comment.
 func (c *Client) newChain() http.RoundTripper {
 	var rt http.RoundTripper = &authLayer{auth: c.auth, next: c.wire}
 	rt = &deadlineLayer{timeout: c.timeout, next: rt}
@@ -171,7 +169,7 @@ func (c *Client) newChain() http.RoundTripper {
 	return rt
 }
 
-// CloseIdleConnections closes what the pool keeps open.
+// CloseIdleConnections closes idle connections of the pool.
 func (c *Client) CloseIdleConnections() {
 	if t, ok := c.base.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()

@@ -16,8 +16,8 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 )
 
-// The simulator was written independently of the client. These tests hold the
-// two readings of the API against each other.
+// The simulator was written independently of the client. These tests compare the two
+// interpretations of the API.
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
@@ -33,7 +33,7 @@ func TestTheSimulatorKnowsEveryOperation(t *testing.T) {
 	}
 }
 
-// simulator is a hostile one with a portal of three jobs.
+// simulator returns a hostile simulator with a portal of three jobs.
 func simulator(t *testing.T) (*icimstest.Simulator, *icimstest.Tenant) {
 	t.Helper()
 	sim := icimstest.New(icimstest.Config{Seed: 7, Latency: icimstest.Latency{None: true}})
@@ -68,8 +68,8 @@ func dial(t *testing.T, sim *icimstest.Simulator, auth func(root string) icims.A
 
 func basic(string) icims.Auth { return icims.Basic("user", "secret") }
 
-// TestEveryOperationOnce runs one export through the simulator, with password
-// and with token, and checks that every operation took part.
+// TestEveryOperationOnce runs one export with password and with token, and checks that it used
+// every operation.
 func TestEveryOperationOnce(t *testing.T) {
 	for name, auth := range map[string]func(string) icims.Auth{
 		"basic": basic,
@@ -177,9 +177,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestFaultsOfTheSimulator strikes one create and one read with each fault. The
-// verdict on the create must fit what happened: after a retryable failure or a
-// deferral nobody may exist.
+// TestFaultsOfTheSimulator injects each fault into one create and one read. The class of the create
+// must match its effect: after ClassRetry or ClassDefer no person may exist.
 func TestFaultsOfTheSimulator(t *testing.T) {
 	tests := []struct {
 		fault        icimstest.Fault
@@ -208,7 +207,7 @@ func TestFaultsOfTheSimulator(t *testing.T) {
 			sim, tenant := simulator(t)
 			timeout := icims.DefaultCallTimeout
 			if tt.fault == icimstest.TimeoutBefore || tt.fault == icimstest.TimeoutAfter {
-				timeout = 500 * time.Millisecond // the simulator answers these only when the client has gone
+				timeout = 500 * time.Millisecond // the simulator answers these only after the client disconnects
 			}
 			c := dial(t, sim, basic, icims.WithCallTimeout(timeout), icims.WithMaxBody(64<<10))
 			known := tenant.AddPerson(map[string]any{"firstname": "Bo", "lastname": "Lind", "email": "bo.lind@example.com"})

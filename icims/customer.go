@@ -14,8 +14,8 @@ type Customer struct {
 	BuildVersion string
 }
 
-// Customer reads the instance. It is the cheapest proof of the credentials and
-// the customer id (API sheet §2.4).
+// Customer reads the instance. It is the cheapest check of the credentials and the customer ID (API
+// sheet §2.4).
 func (c *Client) Customer(ctx context.Context) (*Customer, *Response, error) {
 	req, err := c.newRequest(ctx, opCustomer, nil, "", nil)
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *Client) Customer(ctx context.Context) (*Customer, *Response, error) {
 // IsTest reports whether this is a test instance.
 func (v *Customer) IsTest() bool { return v.Type == "test" }
 
-// UnmarshalJSON reads the fields this package knows.
+// UnmarshalJSON reads the known fields.
 func (v *Customer) UnmarshalJSON(b []byte) error {
 	raw, err := object(b)
 	if err != nil {

@@ -12,14 +12,13 @@ import (
 	"time"
 )
 
-// DialRefusedError refuses to send anything to a host. Nothing was sent, and no
-// connection was opened. Its text is a sentence for operators; it names the
-// host and never its address, which may tell of an inner network.
+// DialRefusedError means that a host may not be called. Nothing was sent and no connection was
+// opened. Its text is written for operators: it names the host but never its address, which could
+// reveal an internal network.
 type DialRefusedError struct {
-	// Host is the name, or the address, that was to be called.
+	// Host is the name or address to be called.
 	Host string
-	// Kind is what the host's address is; empty where the host itself is not
-	// allowed.
+	// Kind is the kind of the host's address; empty if the host itself is not allowed.
 	Kind AddressKind
 }
 
@@ -31,12 +30,11 @@ func (e *DialRefusedError) Error() string {
 		e.Host, strings.ReplaceAll(string(e.Kind), "_", " "))
 }
 
-// dialGuard opens connections to allowed hosts at allowed addresses. An address
-// is judged when it is about to be dialled, after all resolving: a name that
-// leads elsewhere the second time (DNS rebinding) gains nothing.
+// dialGuard opens connections to allowed hosts at allowed addresses. It checks the address at dial
+// time, after name resolution, so DNS rebinding cannot bypass it.
 type dialGuard struct {
 	hosts    HostPolicy
-	resolver *net.Resolver // nil: that of the system
+	resolver *net.Resolver // nil: the system resolver
 }
 
 const dialTime = 10 * time.Second
@@ -67,7 +65,7 @@ func (g *dialGuard) dial(ctx context.Context, network, addr string) (net.Conn, e
 	return d.DialContext(ctx, network, addr)
 }
 
-// proxyAddr is what net/http dials for a proxy.
+// proxyAddr returns the address net/http dials for a proxy.
 func proxyAddr(proxy *url.URL) string {
 	port := proxy.Port()
 	if port == "" {
@@ -76,8 +74,8 @@ func proxyAddr(proxy *url.URL) string {
 	return net.JoinHostPort(proxy.Hostname(), port)
 }
 
-// check refuses a request to an origin that is not allowed, so that no idle
-// connection, proxy or sign-in host takes it.
+// check refuses a request to an origin that is not allowed, before an idle connection, a proxy or a
+// sign-in host could be used for it.
 func (g *dialGuard) check(u *url.URL) error {
 	if !g.hosts.allowsCall(u) {
 		return &DialRefusedError{Host: strings.ToLower(u.Hostname())}

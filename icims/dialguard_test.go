@@ -79,8 +79,7 @@ func TestWhatIsListedMayBeCalled(t *testing.T) {
 	}
 }
 
-// names is a resolver that gives a name's addresses in turn, the last one for
-// good.
+// names is a resolver that returns a name's addresses in turn, then the last one forever.
 type names struct {
 	mu      sync.Mutex
 	answers map[string][][]string
@@ -101,7 +100,7 @@ func (n *names) next(name string) []string {
 	return turns[0]
 }
 
-// resolver speaks DNS over a pipe.
+// resolver serves DNS over a pipe.
 func (n *names) resolver() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		here, there := net.Pipe()
@@ -145,7 +144,7 @@ func (n *names) serve(conn io.ReadWriter) error {
 	return err
 }
 
-// named is a client of the server by a name that n resolves.
+// named returns a client of the server with a host name that n resolves.
 func named(t *testing.T, n *names, srv *httptest.Server, name string, opts ...Option) *Client {
 	t.Helper()
 	root := "http://" + name + ":" + mustURL(t, srv.URL).Port()

@@ -17,16 +17,15 @@ const (
 	hmacDateLayout    = "2006-01-02T15:04:05-0700"
 )
 
-// HMACOption changes how HMAC signs.
+// HMACOption configures HMAC.
 type HMACOption func(*hmacAuth)
 
-// HMACClock replaces the clock of the signature's date.
+// HMACClock replaces the clock for the signature's date.
 func HMACClock(now func() time.Time) HMACOption {
 	return func(a *hmacAuth) { a.now = now }
 }
 
-// HMAC signs each request with a shared key, in the scheme
-// x-icims-v1-hmac-sha256 (API sheet §2.3).
+// HMAC signs each request with a shared key by the scheme x-icims-v1-hmac-sha256 (API sheet §2.3).
 func HMAC(user string, key []byte, opts ...HMACOption) Auth {
 	key = slices.Clone(key)
 	a := &hmacAuth{
@@ -42,7 +41,7 @@ func HMAC(user string, key []byte, opts ...HMACOption) Auth {
 
 type hmacAuth struct {
 	user string
-	// sign is a closure, so that nothing that prints a struct prints the key.
+	// A closure, so that printing the struct never prints the key.
 	sign func(string) string
 	now  func() time.Time
 }
@@ -79,7 +78,7 @@ func (a *hmacAuth) Authorize(req *http.Request, body []byte) error {
 	return nil
 }
 
-// requestPath is the path as it goes over the wire.
+// requestPath returns the path as sent on the wire.
 func requestPath(req *http.Request) string {
 	if p := req.URL.EscapedPath(); p != "" {
 		return p

@@ -8,19 +8,17 @@ import (
 	"strings"
 )
 
-// HostPolicy says to which origins credentials may be sent, at which addresses
-// these may be, and by which way. The zero value allows iCIMS's own hosts only,
-// at public addresses, directly.
+// HostPolicy says to which origins credentials may be sent, at which addresses, and through which
+// proxy. The zero value allows only iCIMS's own hosts, at public addresses, without a proxy.
 type HostPolicy struct {
 	origins map[string]bool
 	private []netip.Prefix
 	proxy   *url.URL
 }
 
-// ParseHostPolicy reads the setting ICIMS_EXPORT_ICIMS_HOSTS: origins that are
-// allowed beside iCIMS's own, comma separated, for example
-// "http://127.0.0.1:8899". An origin with an address instead of a name allows
-// that address, public or not; localhost allows loopback addresses.
+// ParseHostPolicy reads the setting ICIMS_EXPORT_ICIMS_HOSTS: a comma-separated list of origins
+// that are allowed besides iCIMS's own, for example "http://127.0.0.1:8899". An origin given as an
+// address allows that address, public or not. localhost allows loopback addresses.
 func ParseHostPolicy(setting string) (HostPolicy, error) {
 	p := HostPolicy{origins: map[string]bool{}}
 	for entry := range strings.SplitSeq(setting, ",") {
@@ -37,10 +35,9 @@ func ParseHostPolicy(setting string) (HostPolicy, error) {
 	return p, nil
 }
 
-// WithPrivateAddresses returns the policy with further addresses that allowed
-// hosts may be at although they are not public: addresses ("10.0.0.5") and
-// networks ("10.0.0.0/8"). The addresses at which clouds hand out credentials
-// are allowed only where they are listed as such, not by a network around them.
+// WithPrivateAddresses returns the policy with additional non-public addresses for allowed hosts:
+// addresses ("10.0.0.5") and networks ("10.0.0.0/8"). Cloud metadata addresses must be listed
+// individually; a surrounding network does not allow them.
 func (p HostPolicy) WithPrivateAddresses(list ...string) (HostPolicy, error) {
 	p.private = slices.Clone(p.private)
 	for _, text := range list {
@@ -66,13 +63,13 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 	return network.Masked(), nil
 }
 
-// WithProxy returns the policy with an HTTP proxy for all calls but those to
-// localhost and to origins that are addresses. The proxy may be anywhere; what
-// addresses the hosts have is for the proxy to judge, which resolves them.
+// WithProxy returns the policy with an HTTP proxy for all calls except those to localhost and to
+// origins given as addresses. The proxy may have any address. It resolves the hosts, so their
+// addresses are not checked here.
 func (p HostPolicy) WithProxy(proxy string) (HostPolicy, error) {
 	u, err := url.Parse(proxy)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		// Not quoted: it may hold a password.
+		// Not quoted: it may contain a password.
 		return HostPolicy{}, errors.New("must be the address of an HTTP proxy, such as http://proxy.example.com:3128")
 	}
 	p.proxy = u
@@ -85,7 +82,7 @@ func (p HostPolicy) Allows(u *url.URL) bool {
 	return regions[o] != "" || p.origins[o]
 }
 
-// allowsCall is Allows with iCIMS's sign-in hosts.
+// allowsCall is Allows, plus iCIMS's sign-in hosts.
 func (p HostPolicy) allowsCall(u *url.URL) bool { return p.Allows(u) || signInHosts[origin(u)] }
 
 // allowsDial reports whether any allowed origin is at host and port.
@@ -102,8 +99,7 @@ func (p HostPolicy) allowsDial(host, port string) bool {
 	return false
 }
 
-// refuses is what keeps an allowed host from being called at an address; ""
-// where nothing does.
+// refuses returns why an allowed host may not be called at an address, or "".
 func (p HostPolicy) refuses(host string, a netip.Addr) AddressKind {
 	kind := kindOf(a)
 	if kind == "" {
@@ -122,7 +118,7 @@ func (p HostPolicy) refuses(host string, a netip.Addr) AddressKind {
 	return kind
 }
 
-// proxyOf is the proxy for a call, or nil.
+// proxyOf returns the proxy for a call, or nil.
 func (p HostPolicy) proxyOf(u *url.URL) *url.URL {
 	if _, err := netip.ParseAddr(u.Hostname()); err == nil || strings.EqualFold(u.Hostname(), "localhost") {
 		return nil
@@ -130,7 +126,7 @@ func (p HostPolicy) proxyOf(u *url.URL) *url.URL {
 	return p.proxy
 }
 
-// origin is scheme, host and port in one spelling.
+// origin returns scheme, host and port in normalized form.
 func origin(u *url.URL) string {
 	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname())
 	if strings.Contains(host, ":") {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// The ids of iCIMS records within one customer. They are read from numbers and
-// from strings, since iCIMS shows both (API sheet §7).
+// The IDs of iCIMS records within one customer. iCIMS sends both numbers and strings (API sheet
+// §7).
 type (
 	PersonID   int64
 	WorkflowID int64
@@ -17,13 +17,13 @@ func (id PersonID) String() string   { return strconv.FormatInt(int64(id), 10) }
 func (id WorkflowID) String() string { return strconv.FormatInt(int64(id), 10) }
 func (id JobID) String() string      { return strconv.FormatInt(int64(id), 10) }
 
-// UnmarshalJSON accepts 1000, "1000" and null, which leaves the id alone.
+// UnmarshalJSON accepts 1000, "1000" and null, which leaves the ID unchanged.
 func (id *PersonID) UnmarshalJSON(b []byte) error { return unmarshalID((*int64)(id), b) }
 
-// UnmarshalJSON accepts 1000, "1000" and null, which leaves the id alone.
+// UnmarshalJSON accepts 1000, "1000" and null, which leaves the ID unchanged.
 func (id *WorkflowID) UnmarshalJSON(b []byte) error { return unmarshalID((*int64)(id), b) }
 
-// UnmarshalJSON accepts 1000, "1000" and null, which leaves the id alone.
+// UnmarshalJSON accepts 1000, "1000" and null, which leaves the ID unchanged.
 func (id *JobID) UnmarshalJSON(b []byte) error { return unmarshalID((*int64)(id), b) }
 
 func unmarshalID(dst *int64, b []byte) error {
@@ -37,7 +37,7 @@ func unmarshalID(dst *int64, b []byte) error {
 	return err
 }
 
-// errID does not repeat what it could not read.
+// errID does not contain the text that could not be read.
 var errID error = detail("id is no whole number above zero")
 
 // parseID reads a positive number, quoted or not.

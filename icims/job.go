@@ -10,22 +10,21 @@ import (
 type Job struct {
 	ID    JobID
 	Title string
-	// Number is the requisition number people know the job by ("2025-1709"),
-	// which is not its id.
+	// Number is the requisition number shown to users ("2025-1709"). It is not the ID.
 	Number string
 	Folder *ListNode
 	// Location is the label of the job's address.
 	Location string
-	// Updated is iCIMS's text for when the job last changed, in UTC.
+	// Updated is iCIMS's text for the last change, in UTC.
 	Updated string
-	// Raw holds every field as it came, by its API name.
+	// Raw holds every field as received, by API name.
 	Raw map[string]json.RawMessage
 }
 
-// JobFields are the fields that fill a Job.
+// jobFields are the fields of a Job.
 var jobFields = []string{"jobtitle", "jobid", "joblocation", "folder", "updateddate"}
 
-// Job reads a job. Without field names it asks for those that fill a Job.
+// Job reads a job. Without field names it requests the fields of a Job.
 func (c *Client) Job(ctx context.Context, id JobID, fields ...string) (*Job, *Response, error) {
 	if len(fields) == 0 {
 		fields = jobFields
@@ -43,7 +42,7 @@ func (c *Client) Job(ctx context.Context, id JobID, fields ...string) (*Job, *Re
 	return j, resp, nil
 }
 
-// UnmarshalJSON reads the fields this package knows and keeps all in Raw.
+// UnmarshalJSON reads the known fields and keeps all fields in Raw.
 func (j *Job) UnmarshalJSON(b []byte) error {
 	raw, err := object(b)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// secrets must show in nothing a call returns: credentials, what was sent, and
-// what a server may repeat of it.
+// secrets must not appear in anything a call returns: credentials, what was sent, and what a server
+// may repeat of it.
 var secrets = []string{
 	"pass-word", base64.StdEncoding.EncodeToString([]byte("integration:pass-word")), "aW50ZWdyYXRpb24",
 	"Ana", "Duarte", "ana.duarte", "example.com", "555 0143", "s3cret", "searchJson", "token=",
 }
 
-// wantDiscreet prints v in every way a program might and looks for secrets.
+// wantDiscreet prints v with every verb and looks for secrets.
 func wantDiscreet(t *testing.T, v any) {
 	t.Helper()
 	data, err := json.Marshal(v)
@@ -42,7 +42,7 @@ func wantDiscreet(t *testing.T, v any) {
 	}
 }
 
-// echo puts all it was sent into every place a server can speak through.
+// echo repeats the whole request in every part of the response.
 func echo(status int, contentType, format string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

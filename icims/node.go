@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ListNode is the value of a list field (API sheet §6.1). Ids that begin with D
-// mean the same in every tenant, those with C are the tenant's own; the label
-// of a D node may have been renamed, so compare ids first.
+// ListNode is the value of a list field (API sheet §6.1). IDs that start with D mean the same in
+// every tenant; IDs that start with C belong to one tenant. A tenant may rename the label of a D
+// node, so compare IDs first.
 type ListNode struct {
 	ID             string
 	Value          string
@@ -16,11 +16,10 @@ type ListNode struct {
 	Abbrev         string
 }
 
-// errNode does not repeat what it could not read.
+// errNode does not contain the text that could not be read.
 var errNode error = detail("list value is neither object, text nor array")
 
-// UnmarshalJSON reads a node, the bare text of an old drop-down, or the first
-// of several nodes.
+// UnmarshalJSON reads a node, the plain text of an old drop-down, or the first of several nodes.
 func (n *ListNode) UnmarshalJSON(b []byte) error {
 	b = bytes.TrimSpace(b)
 	*n = ListNode{}
@@ -50,12 +49,12 @@ func (n *ListNode) UnmarshalJSON(b []byte) error {
 	return errNode
 }
 
-// IsZero reports whether the node names nothing.
+// IsZero reports whether the node is empty.
 func (n *ListNode) IsZero() bool { return n == nil || *n == ListNode{} }
 
-// Matches reports whether the node carries label, alone or after the name of
-// its bin: "Recruiter Submitted", "New Submissions - Recruiter Submitted" or
-// "New Submissions: Recruiter Submitted" (API sheet §9.4).
+// Matches reports whether the node has the label, alone or prefixed with its bin: "Recruiter
+// Submitted", "New Submissions - Recruiter Submitted" or "New Submissions: Recruiter Submitted"
+// (API sheet §9.4).
 func (n *ListNode) Matches(label string) bool {
 	label = strings.ToLower(strings.TrimSpace(label))
 	if n == nil || label == "" {
@@ -76,7 +75,7 @@ func (n *ListNode) hasPrefix(prefix string) bool {
 		strings.HasPrefix(strings.ToLower(n.FormattedValue), prefix)
 }
 
-// text is a string that also reads a number, a boolean or a list node's label.
+// text is a string that can also be decoded from a number, a boolean or a list node's label.
 type text string
 
 var errText error = detail("value is no text")

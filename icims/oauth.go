@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// The audience every token is asked for (API sheet §2.2).
+// oauthAudience is the audience requested for every token (API sheet §2.2).
 const oauthAudience = "https://api.icims.com/v1/"
 
 // tokenURLs are the token endpoints by API host (API sheet §1, §2.2).
@@ -25,26 +25,24 @@ var tokenURLs = map[string]string{
 	"api-ca.icims.com": "https://login.icims.ca/oauth/token",
 }
 
-// OAuthOption changes how OAuth gets tokens.
+// OAuthOption configures OAuth.
 type OAuthOption func(*oauth)
 
-// OAuthTokenURL sets the token endpoint. Without it the endpoint of the API
-// root's region is used.
+// OAuthTokenURL sets the token endpoint. The default is the endpoint of the API root's region.
 func OAuthTokenURL(u string) OAuthOption {
 	return func(a *oauth) { a.tokenURL = u }
 }
 
-// OAuthClock replaces the clock by which tokens expire.
+// OAuthClock replaces the clock used for token expiry.
 func OAuthClock(now func() time.Time) OAuthOption {
 	return func(a *oauth) { a.now = now }
 }
 
-// OAuth authenticates with tokens of the client-credentials grant (API sheet
-// §2.2). A token is kept until shortly before it expires, since iCIMS throttles
-// whoever asks for too many; callers that need one at the same time share one
-// request. A token that the API refuses is replaced once. An OAuth belongs to
-// one client; its token requests do not pass the middleware, since they go to
-// another host and do not count as API calls.
+// OAuth authenticates with tokens of the client-credentials grant (API sheet §2.2). A token is
+// cached until shortly before it expires, because iCIMS throttles token requests. Concurrent
+// callers share one request. A token that the API refuses is replaced once. An OAuth belongs to one
+// client. Its token requests bypass the middleware: they go to another host and do not count as API
+// calls.
 func OAuth(clientID, secret string, opts ...OAuthOption) Auth {
 	a := &oauth{now: time.Now}
 	a.form = func() string {
@@ -60,7 +58,7 @@ func OAuth(clientID, secret string, opts ...OAuthOption) Auth {
 }
 
 type oauth struct {
-	// form is a closure, so that nothing that prints a struct prints the secret.
+	// A closure, so that printing the struct never prints the secret.
 	form     func() string
 	tokenURL string
 	now      func() time.Time
@@ -94,8 +92,8 @@ func (a *oauth) bind(root *url.URL, wire http.RoundTripper, timeout time.Duratio
 func (a *oauth) Authorize(req *http.Request, _ []byte) error {
 	token, ok := a.cached()
 	if !ok {
-		// The request for a token must outlive a caller that gives up, since
-		// others may be waiting for it.
+		// The token request must outlive a caller that is canceled, since others may be waiting for
+		// it.
 		done := a.flight.DoChan("token", func() (any, error) {
 			if token, ok := a.cached(); ok {
 				return token, nil
@@ -125,7 +123,7 @@ func (a *oauth) cached() (func() string, bool) {
 	return a.token, true
 }
 
-// renew forgets the token that was refused, unless it has been replaced since.
+// renew drops the refused token, unless it has been replaced since.
 func (a *oauth) renew(authorization string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -135,12 +133,12 @@ func (a *oauth) renew(authorization string) bool {
 	return authorization != ""
 }
 
-// earlyExpiry is how long before its end a token is no longer used.
+// earlyExpiry returns how long before its expiry a token stops being used.
 func earlyExpiry(lifetime time.Duration) time.Duration {
 	return min(lifetime/10, 5*time.Minute)
 }
 
-// shortLifetime is assumed of a token that does not tell its own.
+// shortLifetime is assumed for a token without a lifetime.
 const shortLifetime = time.Hour
 
 func (a *oauth) fetch() (func() string, error) {
@@ -181,8 +179,7 @@ func (a *oauth) fetch() (func() string, error) {
 	return token, nil
 }
 
-// tokenError classes a failure of the token endpoint. Its text holds nothing of
-// the answer.
+// tokenError classifies a failure of the token endpoint. Its text contains nothing of the response.
 func tokenError(status int, h http.Header, now time.Time, err error, body ...byte) error {
 	e := &AuthError{Class: ClassRetry, Reason: ReasonTokenServer, Status: status, Err: discreet(err)}
 	if _, refused := errors.AsType[*DialRefusedError](err); refused {
@@ -212,5 +209,5 @@ func tokenError(status int, h http.Header, now time.Time, err error, body ...byt
 	return e
 }
 
-// tokenPause is the window over which iCIMS counts token requests.
+// tokenPause is the window in which iCIMS counts token requests.
 const tokenPause = 10 * time.Minute

@@ -6,22 +6,21 @@ import (
 	"slices"
 )
 
-// Op describes one operation of the API: what it is called in logs and
-// metrics, where it lives, and whether it may be repeated.
+// Op describes one API operation: its name in logs and metrics, its route, and whether it may be
+// repeated.
 type Op struct {
-	// Name is stable and free of personal data, for example "people.create".
+	// Name is stable and contains no personal data, for example "people.create".
 	Name string
 	// Method and Pattern are the route: "POST", "/customers/{customer}/people".
 	Method  string
 	Pattern string
-	// Section is where the API sheet describes it.
+	// Section is the section of the API sheet that describes it.
 	Section string
-	// Write is set where the operation changes something in iCIMS.
+	// Write is set if the operation changes something in iCIMS.
 	Write bool
-	// Repeatable is set where doing it twice leaves iCIMS as doing it once:
-	// reads, PATCH, and collection entries, which iCIMS stores only once
-	// (API sheet §5.7). The answer to a lost call that is not repeatable is
-	// [ClassUnknown].
+	// Repeatable is set if repeating the operation does not change the result: reads, PATCH, and
+	// collection entries, which iCIMS stores only once (API sheet §5.7). A lost response to any
+	// other operation is [ClassUnknown].
 	Repeatable bool
 }
 
@@ -47,20 +46,19 @@ var ops = []Op{
 	opAddEntry, opWorkflow, opPairWorkflow, opCreateWorkflow, opPatchWorkflow, opJob, opSchema,
 }
 
-// Ops returns every operation the client can make.
+// Ops returns every operation of the client.
 func Ops() []Op { return slices.Clone(ops) }
 
 type opKey struct{}
 
-// OpOf returns the operation of the request that carries ctx, for middleware
-// that labels or prices calls. It is the zero Op outside a call.
+// OpOf returns the operation of the request with context ctx, for middleware that labels or prices
+// calls. Outside a call it is the zero Op.
 func OpOf(ctx context.Context) Op {
 	op, _ := ctx.Value(opKey{}).(Op)
 	return op
 }
 
-// lostClass is the class of a call whose answer was lost after it may have
-// been sent.
+// lostClass returns the class of a call that may have been sent and got no response.
 func (o Op) lostClass() Class {
 	if o.Repeatable {
 		return ClassRetry

@@ -59,8 +59,8 @@ func TestPersonJobSearch(t *testing.T) {
 	}
 }
 
-// An empty result makes the caller create a person, so nothing but a clear
-// "nobody" may be read as one.
+// TestWhatCountsAsNobodyFound: an empty result makes the caller create a person, so only an
+// unambiguous response may be read as one.
 func TestWhatCountsAsNobodyFound(t *testing.T) {
 	tests := []struct {
 		body string
@@ -194,7 +194,7 @@ func TestSearchesThatAreNotSent(t *testing.T) {
 	}
 }
 
-// idServer answers searches over the ids 1..n, as iCIMS does.
+// idServer answers searches over the IDs 1..n, as iCIMS does.
 func idServer(t *testing.T, mux *http.ServeMux, n int, descending bool) *int {
 	calls := new(int)
 	answer := func(w http.ResponseWriter, filters []Filter) {
@@ -343,8 +343,8 @@ func TestPersonRead(t *testing.T) {
 	}
 }
 
-// A folder that cannot be read must not look like no folder: an employee would
-// be overwritten.
+// TestAPersonWhoseFolderCannotBeRead: a folder that cannot be read must not look like no folder, or
+// an employee would be overwritten.
 func TestAPersonWhoseFolderCannotBeRead(t *testing.T) {
 	c := newClient(t, "https://api.icims.com", Basic("u", "p"), WithBaseTransport(answering(200, nil, `{"firstname":"Ana","folder":13}`)))
 	_, _, err := c.Person(t.Context(), 1)

@@ -7,19 +7,18 @@ import (
 	"regexp"
 )
 
-// Person is a person's profile. A field that is empty, that the account may
-// not see or that was not asked for is missing, and iCIMS does not say which
-// of the three it is (API sheet §5.1).
+// Person is a person's profile. A missing field is empty, hidden from the account, or was not
+// requested; iCIMS does not say which (API sheet §5.1).
 type Person struct {
 	ID        PersonID
 	FirstName string
 	LastName  string
 	Email     string
-	// Folder is the person's status; nil where it is missing.
+	// Folder is the person's status, or nil if missing.
 	Folder *ListNode
-	// Phones are in iCIMS's order, the primary one first.
+	// Phones are in iCIMS's order, the primary phone first.
 	Phones []Phone
-	// Raw holds every field as it came, by its API name.
+	// Raw holds every field as received, by API name.
 	Raw map[string]json.RawMessage
 }
 
@@ -33,8 +32,8 @@ type Phone struct {
 	Primary   bool
 }
 
-// Person reads a profile. Without field names iCIMS answers with first name,
-// last name, e-mail and folder (API sheet §5.1).
+// Person reads a profile. Without field names iCIMS returns first name, last name, email and folder
+// (API sheet §5.1).
 func (c *Client) Person(ctx context.Context, id PersonID, fields ...string) (*Person, *Response, error) {
 	req, err := c.readRequest(ctx, opPerson, "person", int64(id), fields)
 	if err != nil {
@@ -45,13 +44,12 @@ func (c *Client) Person(ctx context.Context, id PersonID, fields ...string) (*Pe
 	if err != nil {
 		return nil, resp, err
 	}
-	p.ID = id // the object does not hold it
+	p.ID = id // the object does not contain it
 	return p, resp, nil
 }
 
-// CreatePerson makes a profile and returns its id (API sheet §5.2). iCIMS does
-// not look for a person of the same e-mail: search first. A lost answer is
-// ClassUnknown.
+// CreatePerson creates a profile and returns its ID (API sheet §5.2). iCIMS does not check for an
+// existing person with the same email: search first. A lost response is ClassUnknown.
 func (c *Client) CreatePerson(ctx context.Context, f Fields) (PersonID, *Response, error) {
 	if err := fieldsBody(opCreatePerson, f); err != nil {
 		return 0, nil, err
@@ -64,14 +62,14 @@ func (c *Client) CreatePerson(ctx context.Context, f Fields) (PersonID, *Respons
 	return PersonID(id), resp, err
 }
 
-// PatchPerson changes the fields given and no others (API sheet §5.5).
+// PatchPerson changes only the given fields (API sheet §5.5).
 func (c *Client) PatchPerson(ctx context.Context, id PersonID, f Fields) (*Response, error) {
 	return c.patch(ctx, opPatchPerson, "person", int64(id), f)
 }
 
-// AddCollectionEntry adds an entry to a collection such as "phones" and
-// returns its number, or 0 where iCIMS does not tell it. An entry that is
-// there already is not stored twice and is a success (API sheet §5.7).
+// AddCollectionEntry adds an entry to a collection such as "phones" and returns its number, or 0 if
+// iCIMS does not return it. An entry that already exists is not stored twice and counts as a
+// success (API sheet §5.7).
 func (c *Client) AddCollectionEntry(ctx context.Context, id PersonID, collection string, f Fields) (int64, *Response, error) {
 	if id <= 0 || !readField.MatchString(collection) {
 		return 0, nil, badRequest(opAddEntry, detail("person id above zero and a lower case collection name needed"))
@@ -94,7 +92,7 @@ func (c *Client) AddCollectionEntry(ctx context.Context, id PersonID, collection
 	return entry, resp, nil
 }
 
-// UnmarshalJSON reads the fields this package knows and keeps all in Raw.
+// UnmarshalJSON reads the known fields and keeps all fields in Raw.
 func (p *Person) UnmarshalJSON(b []byte) error {
 	raw, err := object(b)
 	if err != nil {
@@ -137,9 +135,8 @@ func (p *Phone) UnmarshalJSON(b []byte) error {
 
 var mergedName = regexp.MustCompile(`(?i)^\s*merged with (\d+)`)
 
-// MergedInto returns the id of the person this one was merged into: iCIMS
-// renames the discarded profile "Merged with <id> - <date>" and takes its
-// e-mail (API sheet §5.4).
+// MergedInto returns the ID of the person this one was merged into. iCIMS renames the discarded
+// profile to "Merged with <id> - <date>" and removes its email (API sheet §5.4).
 func (p *Person) MergedInto() (PersonID, bool) {
 	m := mergedName.FindStringSubmatch(p.FirstName)
 	if m == nil || p.Email != "" {
@@ -165,8 +162,7 @@ const (
 	candidateLabel       = "cand:"
 )
 
-// Purged reports whether the person is about to be deleted and does not count
-// as a hit.
+// Purged reports whether the person is about to be deleted and must not count as a match.
 func (p *Person) Purged() bool {
 	switch {
 	case p.Folder.IsZero():
@@ -177,9 +173,9 @@ func (p *Person) Purged() bool {
 	return p.Folder.hasPrefix(purgeLabel)
 }
 
-// Protected reports whether the person is an employee, a former one, a
-// contractor or a hiring manager, whose profile must not be overwritten
-// silently. A folder that the account may not see protects nobody.
+// Protected reports whether the person is an employee, a former employee, a contractor or a hiring
+// manager. Such a profile must not be overwritten without a decision. A hidden folder does not
+// protect.
 func (p *Person) Protected() bool {
 	if p.Folder.IsZero() {
 		return false
@@ -202,8 +198,8 @@ func (p *Person) Candidate() bool {
 	return p.Folder.hasPrefix(candidateLabel)
 }
 
-// isStockFolder reports whether the meaning of a folder is known by its id, so
-// that a renamed label cannot mislead.
+// isStockFolder reports whether the folder's ID defines its meaning, so that a renamed label is
+// ignored.
 func isStockFolder(id string) bool {
 	switch id {
 	case FolderPurge, FolderUnreviewed, FolderActive, folderHMActive, folderHMInactive,

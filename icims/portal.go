@@ -10,21 +10,19 @@ import (
 	"time"
 )
 
-// PortalJob is a job as a portal lists it (API sheet §8). The list has no
-// titles.
+// PortalJob is a job in a portal's list (API sheet §8). The list contains no titles.
 type PortalJob struct {
 	ID JobID
-	// PortalURL is the public page of the job.
+	// PortalURL is the job's public page.
 	PortalURL string
 	Self      string
-	// Updated is when the job last changed; zero where iCIMS did not say.
+	// Updated is when the job last changed; zero if iCIMS did not say.
 	Updated time.Time
 }
 
-// ProvisionalTitle guesses a title from the job's public page, for the time
-// until the job has been read: "customer-service-representative" becomes
-// "Customer service representative". It is empty where there is nothing to go
-// by.
+// ProvisionalTitle derives a title from the job's public page, for use until the job is read:
+// "customer-service-representative" becomes "Customer service representative". It is empty if the
+// URL contains no title.
 func (j PortalJob) ProvisionalTitle() string {
 	u, err := url.Parse(j.PortalURL)
 	if err != nil {
@@ -43,8 +41,8 @@ func (j PortalJob) ProvisionalTitle() string {
 	return strings.ToUpper(string(r[:1])) + string(r[1:])
 }
 
-// SearchPortal returns at most MaxSearchResults jobs of a portal, named by id or
-// name, with ids above after; 0 means from the start (API sheet §8).
+// SearchPortal returns at most MaxSearchResults jobs of a portal, given by ID or name, with IDs
+// above after; 0 starts at the beginning (API sheet §8).
 func (c *Client) SearchPortal(ctx context.Context, portal string, after JobID) ([]PortalJob, *Response, error) {
 	if after <= 0 {
 		return c.searchPortal(ctx, portal, nil)
@@ -84,11 +82,10 @@ func (c *Client) searchPortal(ctx context.Context, portal string, filter *Filter
 	return jobs, resp, nil
 }
 
-// PortalJobs returns all jobs of a portal by ascending id, without doubles. It
-// makes one call for every MaxSearchResults jobs begun. iCIMS promises ascending
-// order and shows descending in its own sample, and does not say of which end that
-// is; so a full page is continued upwards, and downwards where it does not ascend
-// and nothing is above it.
+// PortalJobs returns all jobs of a portal by ascending ID, without duplicates. It makes one call
+// per page of MaxSearchResults jobs. iCIMS documents ascending order, but its own sample is
+// descending. So paging continues above a full page, and below it if the page does not ascend and
+// nothing is above.
 func (c *Client) PortalJobs(ctx context.Context, portal string) ([]PortalJob, error) {
 	first, _, err := c.searchPortal(ctx, portal, nil)
 	if err != nil {
@@ -124,8 +121,8 @@ func (c *Client) PortalJobs(ctx context.Context, portal string) ([]PortalJob, er
 	return all, nil
 }
 
-// followPortal reads page after page beyond the largest id, or below the
-// smallest, until one adds nothing.
+// followPortal reads page after page above the largest ID, or below the smallest, until a page adds
+// nothing.
 func (c *Client) followPortal(ctx context.Context, portal string, page []PortalJob, keep func([]PortalJob) int, op string) error {
 	byID := func(a, b PortalJob) int { return cmp.Compare(a.ID, b.ID) }
 	for range maxPages {
@@ -145,8 +142,8 @@ func (c *Client) followPortal(ctx context.Context, portal string, page []PortalJ
 	return &Error{Op: opSearchPortal.Name, Class: ClassPermanent, Reason: ReasonBadAnswer, Sent: SentYes, Err: detail("portal does not end")}
 }
 
-// parseTime reads iCIMS's dates, which are UTC (API sheet §6.1), and returns
-// the zero time for anything else.
+// parseTime parses iCIMS's dates, which are UTC (API sheet §6.1). It returns the zero time for
+// anything else.
 func parseTime(s string) time.Time {
 	for _, layout := range []string{"2006-01-02 03:04 PM", time.DateOnly} {
 		if t, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {

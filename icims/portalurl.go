@@ -7,29 +7,29 @@ import (
 	"strings"
 )
 
-// PortalURL is a job portal as a customer's settings name it.
+// PortalURL is a job portal from a customer's settings.
 type PortalURL struct {
 	// Root is the origin of the API, for [New].
 	Root     *url.URL
 	Customer string
-	// Portal is the portal's id or name.
+	// Portal is the portal's ID or name.
 	Portal string
 }
 
-// String returns the URL in its usual form.
+// String returns the URL in canonical form.
 func (p PortalURL) String() string {
 	return p.Root.String() + "/customers/" + p.Customer + "/search/portals/" + url.PathEscape(p.Portal) + "?staleness=0"
 }
 
-// portalForm is what a portal URL must look like; it closes most refusals.
+// portalForm is the expected form of a portal URL; most error messages end with it.
 const portalForm = "https://api.icims.com/customers/{customerId}/search/portals/{jobPortalId}?staleness=0"
 
-// PortalURLError refuses a job portal URL. Its text says what to change and
-// does not repeat the URL, which may hold a password.
+// PortalURLError refuses a job portal URL. Its text says what to change. It does not contain the
+// URL, which may hold a password.
 type PortalURLError struct {
-	// Index counts the URLs from 1; 0 means all of them together.
+	// Index counts the URLs from 1; 0 means all of them.
 	Index int
-	// Code is stable and meant for programs, for example "placeholder".
+	// Code is stable and machine-readable, for example "placeholder".
 	Code string
 	// Message is a sentence that says what is wrong and what to change.
 	Message string
@@ -42,9 +42,9 @@ func (e *PortalURLError) Error() string {
 	return fmt.Sprintf("job portal URL %d: %s", e.Index, e.Message)
 }
 
-// ParsePortalURLs reads one or more job portal URLs, separated by commas or
-// line breaks. All must be on one origin that allow permits and belong to one
-// customer. Doubles are dropped. It fails with a *[PortalURLError].
+// ParsePortalURLs parses one or more job portal URLs, separated by commas or line breaks. All must
+// have the same origin, allowed by allow, and the same customer. Duplicates are dropped. It fails
+// with a *[PortalURLError].
 func ParsePortalURLs(text string, allow HostPolicy) ([]PortalURL, error) {
 	var list []PortalURL
 	seen := map[string]bool{}
@@ -130,8 +130,8 @@ func parsePortalURL(entry string, allow HostPolicy) (p PortalURL, code, message 
 	return PortalURL{Root: root, Customer: segments[1], Portal: portal}, "", ""
 }
 
-// pathOf is what follows the host, roughly: brackets in the host are those of
-// an IPv6 address.
+// pathOf returns what follows the host, approximately. Brackets in the host belong to an IPv6
+// address.
 func pathOf(entry string) string {
 	if _, rest, ok := strings.Cut(entry, "://"); ok {
 		entry = rest

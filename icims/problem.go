@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// CodeUnknown is the code of a problem that came without a readable one.
+// CodeUnknown is the code of a problem without a readable code.
 const CodeUnknown = -1
 
-// The error codes whose meaning is known (API sheet §3.2).
+// The error codes with a known meaning (API sheet §3.2).
 const (
 	codeInternal     = 0
 	codeRequired     = 1
@@ -23,21 +23,20 @@ const (
 	codeCredentials  = 6
 )
 
-// Problem is one error or warning of iCIMS (API sheet §3.1). It prints as its
-// code and field only: iCIMS's message may repeat what was sent.
+// Problem is one error or warning of iCIMS (API sheet §3.1). It prints only its code and field,
+// because iCIMS's message may contain what was sent.
 type Problem struct {
-	// Code is iCIMS's, or CodeUnknown.
+	// Code is iCIMS's code, or CodeUnknown.
 	Code int `json:"code"`
-	// Field is the API name of the field meant, or empty.
+	// Field is the field's API name, or empty.
 	Field string `json:"field,omitempty"`
 
-	// message is behind a pointer so that no verb of fmt prints it, not even
-	// when a Problem is nested in something else.
+	// A pointer, so that no fmt verb prints it, even when a Problem is nested in another value.
 	message *string
 }
 
-// Text returns iCIMS's message without the field's name. It may hold personal
-// data: keep it sealed.
+// Text returns iCIMS's message without the field's name. It may contain personal data: store it
+// encrypted only.
 func (p Problem) Text() string {
 	if p.message == nil {
 		return ""
@@ -45,7 +44,7 @@ func (p Problem) Text() string {
 	return *p.message
 }
 
-// Required reports whether the field is missing, rather than wrong.
+// Required reports whether the field is missing rather than invalid.
 func (p Problem) Required() bool { return p.Code == codeRequired }
 
 func (p Problem) String() string {
@@ -62,16 +61,16 @@ func (p Problem) String() string {
 // GoString keeps %#v as discreet as %v.
 func (p Problem) GoString() string { return "icims.Problem{" + p.String() + "}" }
 
-// problemReader collects problems without doubles: iCIMS names the same one in
-// a header and in the body.
+// problemReader collects problems without duplicates: iCIMS reports the same problem in a header
+// and in the body.
 type problemReader struct {
-	// sent returns the request's body, against which field names are checked.
+	// sent returns the request's body, to check field names against.
 	sent     func() []byte
 	problems []Problem
 }
 
-// readProblems reads all errors and warnings of an answer. sent returns the
-// body of the request; few answers have a problem to check against it.
+// readProblems reads all errors and warnings of a response. sent returns the request's body. It is
+// called only when a problem needs it.
 func readProblems(h http.Header, body []byte, sent func() []byte) []Problem {
 	r := &problemReader{sent: sent}
 	for _, name := range []string{"X-Error", "X-Warning"} {
@@ -83,7 +82,7 @@ func readProblems(h http.Header, body []byte, sent func() []byte) []Problem {
 	return r.problems
 }
 
-// addHeader reads "code:detail" or "code:field:detail".
+// addHeader parses "code:detail" or "code:field:detail".
 func (r *problemReader) addHeader(v string) {
 	v = strings.TrimSpace(v)
 	if v == "" {
@@ -101,8 +100,8 @@ func (r *problemReader) addHeader(v string) {
 	r.add(int(n), rest)
 }
 
-// addBody reads the arrays "errors" and "warnings". Of a body that was cut or
-// is no JSON it saves the codes.
+// addBody parses the arrays "errors" and "warnings". From a truncated body or one that is not JSON
+// it reads only the codes.
 func (r *problemReader) addBody(body []byte) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 || body[0] != '{' {
@@ -130,7 +129,7 @@ func (r *problemReader) addList(raw json.RawMessage) {
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
-		list = []json.RawMessage{raw} // one problem without an array around it
+		list = []json.RawMessage{raw} // a single problem without an array
 	}
 	for _, item := range list {
 		var p struct {
@@ -157,7 +156,7 @@ func parseCode(raw []byte) int {
 	return int(n)
 }
 
-// add splits "field: detail" and drops doubles.
+// add splits "field: detail" and drops duplicates.
 func (r *problemReader) add(code int, text string) {
 	text = strings.TrimSpace(text)
 	field := ""
@@ -174,11 +173,10 @@ func (r *problemReader) add(code int, text string) {
 	r.problems = append(r.problems, Problem{Code: code, Field: field, message: &text})
 }
 
-// isField reports whether the start of a message may be taken for a field's
-// name. Field names are printed, and a message may just as well start with the
-// value it complains about. So a name that was sent is one; any other must look
-// like iCIMS's own, which are lower case (API sheet §1), and be no part of a
-// value that was sent.
+// isField reports whether the start of a message is a field name. Field names are printed, and a
+// message may start with the rejected value instead. So the name must either be one that was sent,
+// or look like iCIMS's own names, which are lower case (API sheet §1), and not be part of a sent
+// value.
 func (r *problemReader) isField(name string) bool {
 	if len(name) > 64 {
 		return false
@@ -192,7 +190,7 @@ func (r *problemReader) isField(name string) bool {
 	walk(doc, func(k string) { key = key || k == name }, func(v string) {
 		value = value || strings.Contains(strings.ToLower(v), lower)
 	})
-	// A path below a field that was sent, as in rcf3211.school or education[1].school.
+	// A path below a sent field, as in rcf3211.school or education[1].school.
 	first, rest, _ := strings.Cut(strings.ReplaceAll(name, "[", "."), ".")
 	below := false
 	if fields, ok := doc.(map[string]any); ok && rest != "" {
@@ -213,8 +211,8 @@ var (
 	anyName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 	plainName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	pathName  = regexp.MustCompile(`^[a-z][a-z0-9_]*(\[[0-9]+\])?(\.[a-z0-9_]+)*$`)
-	// Dots occur in the names of filters and of collections' children. An
-	// e-mail's local part has them too, hence the closed set of first parts.
+	// Names of filters and of collections' children contain dots. So does the local part of an
+	// email address, hence the closed set of prefixes.
 	dottedName = regexp.MustCompile(`^(person|job|applicantworkflow|phones|addresses|education|workexperience)(\.[a-z0-9_]+)+$`)
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// told is a Problem with its text laid open.
+// told is a Problem with its text exposed.
 type told struct {
 	Code        int
 	Field, Text string

@@ -8,8 +8,7 @@ import (
 	"strconv"
 )
 
-// ProfileLink is the value of a field that points to another record (API sheet
-// §6.1).
+// ProfileLink is the value of a field that references another record (API sheet §6.1).
 type ProfileLink struct {
 	ID int64
 	// Value is the other record's label: a person's name or a job's title.
@@ -17,7 +16,7 @@ type ProfileLink struct {
 	Profile string
 }
 
-// UnmarshalJSON reads a link, or the bare id it is written as.
+// UnmarshalJSON reads a link or a plain ID.
 func (l *ProfileLink) UnmarshalJSON(b []byte) error {
 	*l = ProfileLink{}
 	if string(b) == "null" {

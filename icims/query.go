@@ -6,10 +6,10 @@ import (
 
 // Operators of filters and groups (API sheet §7).
 const (
-	// OpExact compares text as a whole. Whether it heeds case is not
-	// documented: compare what comes back.
+	// OpExact compares the whole text. Whether it is case-sensitive is not documented: compare the
+	// results yourself.
 	OpExact = "=="
-	// OpEqual compares numbers, dates and nodes; of text it means "contains".
+	// OpEqual compares numbers, dates and nodes; for text it means "contains".
 	OpEqual   = "="
 	OpGreater = ">"
 	OpLess    = "<"
@@ -18,24 +18,23 @@ const (
 	OpOr  = "|"
 )
 
-// MaxSearchResults is the number of hits in one answer at most.
+// MaxSearchResults is the maximum number of results in one response.
 const MaxSearchResults = 1000
 
 // Query is a group of filters and further groups (API sheet §7).
 type Query struct {
 	Filters []Filter `json:"filters,omitempty"`
-	// Operator joins them; empty means OpAnd.
+	// Operator joins the filters and groups; empty means OpAnd.
 	Operator string  `json:"operator,omitempty"`
 	Children []Query `json:"children,omitempty"`
 
-	// Staleness is the acceptable age of the result in minutes. Zero, the
-	// default, has iCIMS search live.
+	// Staleness is the acceptable age of the result, in minutes. Zero, the default, means a live
+	// search.
 	Staleness int `json:"-"`
 }
 
-// Filter compares one attribute with values. Several values mean any of them where
-// the attribute is a list. Of text that is not documented: there each value takes a
-// filter of its own, in a group with OpOr.
+// Filter compares one attribute with values. For list attributes several values mean any of them.
+// For text this is not documented: use one filter per value, in a group with OpOr.
 type Filter struct {
 	Name           string   `json:"name"`
 	Value          []string `json:"value"`
@@ -43,10 +42,9 @@ type Filter struct {
 	SecondaryValue []string `json:"secondaryValue,omitempty"`
 }
 
-// EmailQuery finds the people with any of the addresses, by one filter for each in
-// a group with OpOr. op is OpExact or, for "contains", OpEqual. Blank addresses are
-// left out, since they would match everybody; with none left the search is refused
-// before it is sent.
+// EmailQuery finds the people with any of the addresses, with one filter each in a group with OpOr.
+// op is OpExact or, for "contains", OpEqual. Blank addresses are left out, since they would match
+// everyone. With no address left, the search is refused before it is sent.
 func EmailQuery(op string, emails ...string) Query {
 	var q Query
 	seen := make(map[string]bool, len(emails))
@@ -74,7 +72,7 @@ func PersonJobQuery(person PersonID, job JobID) Query {
 	}
 }
 
-// check refuses what iCIMS would refuse, and what it would take for "all".
+// check refuses queries that iCIMS would refuse or would read as "all".
 func (q Query) check() error {
 	if len(q.Filters) == 0 && len(q.Children) == 0 {
 		return detail("a search needs at least one filter")

@@ -156,7 +156,7 @@ func TestRecordedSearches(t *testing.T) {
 	}
 }
 
-// TestEveryRecordingIsRead fails when a recording is added that no test reads.
+// TestEveryRecordingIsRead fails for a recording that no test reads.
 func TestEveryRecordingIsRead(t *testing.T) {
 	var n int
 	err := filepath.WalkDir(filepath.Join("testdata", "recorded"), func(path string, d os.DirEntry, err error) error {

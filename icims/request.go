@@ -12,15 +12,14 @@ import (
 	"strings"
 )
 
-// Fields is the body of a create or patch: field name → value. Names are lower
-// case throughout, nested ones too (API sheet §1). A nil or "" clears a field.
+// Fields is the body of a create or patch, by field name. Names are lower case at every level (API
+// sheet §1). A nil or "" clears a field.
 type Fields map[string]any
 
 // params are the values of a pattern's placeholders.
 type params map[string]string
 
-// newRequest builds the request of one operation. It fails only for arguments
-// that cannot be sent.
+// newRequest builds the request of one operation. It fails only for arguments that cannot be sent.
 func (c *Client) newRequest(ctx context.Context, op Op, p params, query string, body any) (*http.Request, error) {
 	u := *c.root
 	path, raw := u.Path, u.EscapedPath()
@@ -51,8 +50,7 @@ func (c *Client) newRequest(ctx context.Context, op Op, p params, query string, 
 		if err != nil {
 			return nil, badRequest(op, detail("body cannot be written as JSON"))
 		}
-		// A bytes.Reader gives the request its Content-Length, which iCIMS
-		// wants (API sheet §1).
+		// A bytes.Reader sets the Content-Length, which iCIMS requires (API sheet §1).
 		reader = bytes.NewReader(data)
 	}
 	req, err := http.NewRequestWithContext(context.WithValue(ctx, opKey{}, op), op.Method, u.String(), reader)
@@ -71,7 +69,7 @@ func badRequest(op Op, err error) *Error {
 	return &Error{Op: op.Name, Class: ClassPermanent, Reason: ReasonBadRequest, Sent: SentNo, Err: err}
 }
 
-// fieldsBody checks what a create or patch would send.
+// fieldsBody checks the body of a create or patch.
 func fieldsBody(op Op, f Fields) error {
 	if len(f) == 0 {
 		return badRequest(op, detail("no fields to write"))
@@ -91,9 +89,8 @@ func fieldsBody(op Op, f Fields) error {
 	return nil
 }
 
-// eachName calls on for every member name that v will have as JSON, at any
-// depth. What fields are usually made of is walked as it is, since writing and
-// reading it costs more than all else that is done for a call.
+// eachName calls on for every member name of v's JSON, at any depth. The common types are walked
+// directly, because encoding and decoding costs more than the rest of a call.
 func eachName(v any, on func(string)) error {
 	switch v := v.(type) {
 	case nil, bool, string, int, int64, float64, json.Number:
@@ -136,7 +133,7 @@ func eachName(v any, on func(string)) error {
 
 var readField = regexp.MustCompile(`^[a-z][a-z0-9_.]*$`)
 
-// fieldsQuery is the query that asks for certain fields only.
+// fieldsQuery returns the query that selects fields.
 func fieldsQuery(op Op, fields []string) (string, error) {
 	if len(fields) == 0 {
 		return "", nil
@@ -149,7 +146,7 @@ func fieldsQuery(op Op, fields []string) (string, error) {
 	return "fields=" + strings.Join(fields, ","), nil
 }
 
-// attempt is what one pass through the chain leaves behind for the client.
+// attempt collects the results of one pass through the chain.
 type attempt struct {
 	sent          sentTracker
 	authorization string
@@ -162,25 +159,24 @@ func attemptOf(ctx context.Context) *attempt {
 	return a
 }
 
-// answer is a success with its body still to be interpreted.
+// answer is a success whose body is not decoded yet.
 type answer struct {
 	*Response
-	// body is what could be read; bodyErr says why that is not all.
+	// body is what could be read; bodyErr says why it is incomplete.
 	body    []byte
 	bodyErr error
-	// location is the Location header as it came.
+	// location is the Location header as received.
 	location string
 	op       Op
 }
 
-// bareDo sends a request through the chain. It returns the answer of any 2xx
-// and an *Error for everything else; the Response is there whenever iCIMS
-// answered.
+// bareDo sends a request through the chain. It returns the answer of any 2xx and an *Error for
+// everything else. The Response is set whenever iCIMS answered.
 func (c *Client) bareDo(req *http.Request) (*answer, *Response, error) {
 	ans, resp, authorization, err := c.try(req)
-	// Only a refused token is worth a second try. A 401 that does not bear iCIMS's
-	// marks may come from a gateway that checks tokens: the next call gets a new one,
-	// and this one is repeated if it may be.
+	// Only a refused token is worth a retry. A 401 without iCIMS's marks may come from a gateway
+	// that checks tokens: the next call gets a new token, and this one is repeated if it is
+	// repeatable.
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusUnauthorized && e.Reason != ReasonNotAuthorized {
 		r, ok := c.auth.(renewer)
 		sure := e.Class == ClassCredentials || OpOf(req.Context()).Repeatable
@@ -274,7 +270,7 @@ func (a *answer) decode(v any) error {
 	return nil
 }
 
-// bad is the error of a 2xx that cannot be used.
+// bad returns the error for an unusable 2xx response.
 func (a *answer) bad(reason Reason, err error) *Error {
 	return &Error{
 		Op: a.op.Name, Class: a.op.lostClass(), Reason: reason, Status: a.Status, Problems: a.Warnings,
@@ -282,15 +278,14 @@ func (a *answer) bad(reason Reason, err error) *Error {
 	}
 }
 
-// isHTML reports whether the body is a page: a proxy's or a login's, not an
-// answer of the API.
+// isHTML reports whether the body is a page, as a proxy or login sends, rather than an API
+// response.
 func (a *answer) isHTML() bool {
 	return bytes.HasPrefix(bytes.TrimSpace(a.body), []byte("<")) ||
 		strings.HasPrefix(a.Header.Get("Content-Type"), "text/html")
 }
 
-// doPatch sends a write that returns nothing. Any 2xx is a success (API sheet
-// §5.5), except a page.
+// doPatch sends a write that returns nothing. Any 2xx except a page is a success (API sheet §5.5).
 func (c *Client) doPatch(req *http.Request) (*Response, error) {
 	ans, resp, err := c.bareDo(req)
 	if err == nil && ans.isHTML() {
@@ -299,8 +294,8 @@ func (c *Client) doPatch(req *http.Request) (*Response, error) {
 	return resp, err
 }
 
-// doCreate sends a write that returns the id of what it made, as the last
-// segment of Location below parent.
+// doCreate sends a write that returns the ID of the new record, as the last segment of Location
+// below parent.
 func (c *Client) doCreate(req *http.Request, parent string) (int64, *Response, error) {
 	ans, resp, err := c.bareDo(req)
 	if err != nil {
@@ -313,8 +308,7 @@ func (c *Client) doCreate(req *http.Request, parent string) (int64, *Response, e
 	return id, resp, nil
 }
 
-// locationID reads ".../<parent>/<id>". Of the URL nothing else matters: it is
-// never called.
+// locationID parses ".../<parent>/<id>". The rest of the URL is ignored; it is never called.
 func locationID(location, parent string) (int64, bool) {
 	u, err := url.Parse(location)
 	if err != nil {

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Response is what is worth keeping of an answer besides its content.
+// Response is the metadata of a response.
 type Response struct {
 	Status int
-	// Transaction is iCIMS's id of the call, for a support ticket.
+	// Transaction is iCIMS's ID of the call, for support tickets.
 	Transaction string
 	Rate        RateLimit
-	// Warnings are the problems of a call that succeeded all the same, for
-	// example a source that was stored but is on no list (API sheet §3.3).
+	// Warnings are the problems of a call that succeeded, for example a source that was stored but
+	// is on no list (API sheet §3.3).
 	Warnings []Problem
-	// Header is the answer's, without cookies and problem texts.
+	// Header is the response's header, without cookies and problem texts.
 	Header http.Header `json:"-"`
 
-	// noList is set where a search said "nothing found" without a list.
+	// noList is set if a search reported "nothing found" without a list.
 	noList bool
 }
 
-// String leaves the headers out, which may repeat what was sent.
+// String omits the headers, which may repeat what was sent.
 func (r *Response) String() string {
 	s := fmt.Sprintf("status %d", r.Status)
 	if r.Transaction != "" {
@@ -41,14 +41,13 @@ func (r *Response) String() string {
 // GoString keeps %#v as discreet as %v.
 func (r *Response) GoString() string { return "&icims.Response{" + r.String() + "}" }
 
-// RateLimit is the state of the daily quota as iCIMS reported it (API sheet
-// §4).
+// RateLimit is the daily quota as reported by iCIMS (API sheet §4).
 type RateLimit struct {
 	Limit     int
 	Remaining int
-	// Reset is the time left until the quota is full again, at midnight UTC.
+	// Reset is the time until the quota resets, at midnight UTC.
 	Reset time.Duration
-	// Known is false where the answer did not say.
+	// Known is false if the response did not report the quota.
 	Known bool
 
 	resetKnown bool
@@ -67,7 +66,7 @@ func newResponse(r *http.Response, now time.Time) *Response {
 	}
 }
 
-// transaction keeps an id that looks like one: it is printed in errors.
+// transaction returns v if it looks like an ID, since it is printed in errors.
 func transaction(v string) string {
 	if len(v) > 64 || strings.ContainsFunc(v, func(r rune) bool {
 		return !strings.ContainsRune("{}-_0123456789abcdefABCDEF", r)
@@ -98,8 +97,8 @@ func parseCount(v string) (int64, bool) {
 
 const day = 24 * time.Hour
 
-// parseReset reads seconds until midnight UTC. A figure far beyond a day is
-// taken for an epoch, which is how most other APIs fill this header.
+// parseReset parses seconds until midnight UTC. A value far beyond a day is read as an epoch, which
+// most other APIs send.
 func parseReset(v string, now time.Time) (time.Duration, bool) {
 	n, ok := parseCount(v)
 	if !ok {
@@ -112,13 +111,13 @@ func parseReset(v string, now time.Time) (time.Duration, bool) {
 	return d, d >= 0 && d <= day
 }
 
-// deferFor is how long to stay away after a refusal for lack of calls.
+// deferFor returns how long to wait after a refusal for lack of calls.
 func deferFor(h http.Header, rate RateLimit, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date // midnight is iCIMS's, not that of our clock
+		now = date // midnight by iCIMS's clock, not ours
 	}
 	if rate.Known && rate.Remaining > 0 {
-		// Calls are left for the day, so this is a limit over a shorter time.
+		// Calls are left for the day, so this is a limit over a shorter period.
 		if d, ok := parseRetryAfter(h.Get("Retry-After"), now); ok {
 			return d
 		}
@@ -136,8 +135,7 @@ func deferFor(h http.Header, rate RateLimit, now time.Time) time.Duration {
 	return untilMidnight(now)
 }
 
-// throttlePause is the pause after a 429 that names neither an exhausted quota
-// nor a time.
+// throttlePause is the pause after a 429 with neither an exhausted quota nor a time.
 const throttlePause = time.Minute
 
 func untilMidnight(now time.Time) time.Duration {

@@ -9,24 +9,23 @@ import (
 	"slices"
 )
 
-// The record types a schema can be read of (API sheet §10). A recruiting
-// workflow goes by the name of "submittal".
+// The record types that have a schema (API sheet §10). A recruiting workflow is called "submittal".
 const (
 	SchemaPerson   = "person"
 	SchemaWorkflow = "submittal"
 )
 
-// Schema is what fields the account sees of a type of record.
+// Schema lists the fields of a record type that the account sees.
 type Schema struct {
 	Type string
-	// Properties are the fields by their API names.
+	// Properties are the fields by API name.
 	Properties map[string]*SchemaProperty
-	// Raw is the JSON Schema as it came.
+	// Raw is the JSON Schema as received.
 	Raw json.RawMessage
 }
 
-// SchemaProperty is one field. A collection is an array whose Items have the
-// integer property "entry".
+// SchemaProperty is one field. A collection is an array whose Items have the integer property
+// "entry".
 type SchemaProperty struct {
 	Type       string
 	Format     string
@@ -35,7 +34,7 @@ type SchemaProperty struct {
 	Items      *SchemaProperty
 }
 
-// Schema reads the fields of a type of record (API sheet §10).
+// Schema reads the fields of a record type (API sheet §10).
 func (c *Client) Schema(ctx context.Context, typ string) (*Schema, *Response, error) {
 	if !readField.MatchString(typ) {
 		return nil, nil, badRequest(opSchema, detail("record type must be lower case letters"))
@@ -58,7 +57,7 @@ func (c *Client) Schema(ctx context.Context, typ string) (*Schema, *Response, er
 	return &Schema{Type: typ, Properties: root.Properties, Raw: ans.body}, resp, nil
 }
 
-// Collections returns the names of the fields that hold entries, sorted.
+// Collections returns the names of the collections, sorted.
 func (s *Schema) Collections() []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {

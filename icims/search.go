@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// SearchPeople returns the ids of at most MaxSearchResults people, without
-// doubles (API sheet §7).
+// SearchPeople returns the IDs of at most MaxSearchResults people, without duplicates (API sheet
+// §7).
 func (c *Client) SearchPeople(ctx context.Context, q Query) ([]PersonID, *Response, error) {
 	return search[PersonID](ctx, c, opSearchPeople, q)
 }
 
-// SearchWorkflows returns the ids of at most MaxSearchResults recruiting
-// workflows, without doubles (API sheet §7).
+// SearchWorkflows returns the IDs of at most MaxSearchResults recruiting workflows, without
+// duplicates (API sheet §7).
 func (c *Client) SearchWorkflows(ctx context.Context, q Query) ([]WorkflowID, *Response, error) {
 	return search[WorkflowID](ctx, c, opSearchWorkflows, q)
 }
@@ -53,13 +53,12 @@ func search[ID ~int64](ctx context.Context, c *Client, op Op, q Query) ([]ID, *R
 	return ids, resp, nil
 }
 
-// maxPages ends a paging that a faulty server would keep going for ever.
+// maxPages stops paging if a faulty server never ends it.
 const maxPages = 1000
 
 func staleness(minutes int) string { return "staleness=" + strconv.Itoa(minutes) }
 
-// row is one search result. The id comes from "id" or, where that is missing,
-// from the end of "self".
+// row is one search result. The ID comes from "id" or, if that is missing, from the end of "self".
 type row struct {
 	id                       int64
 	self, portalURL, updated string
@@ -90,17 +89,17 @@ func (r *row) UnmarshalJSON(b []byte) error {
 
 var errRow error = detail("search result without a readable id")
 
-// NobodyShape is how a search says that it has found nothing (API sheet §7): by an
-// empty list or, as in a sample of iCIMS's documentation, by an object "errors".
+// NobodyShape is how a search reports that it found nothing (API sheet §7): with an empty list or,
+// as in a sample of iCIMS's documentation, with an object "errors".
 type NobodyShape struct {
-	// Errors is set where it is the object.
+	// Errors is set for the object.
 	Errors bool
 	// Code is the code of the object's problems, or CodeUnknown.
 	Code int
 }
 
-// Nobody makes a search for people that has no hit, and returns what the answer
-// looks like. A search with hits is an error.
+// Nobody runs a search for people that must find nothing, and returns the shape of the response. A
+// search with results is an error.
 func (c *Client) Nobody(ctx context.Context, q Query) (NobodyShape, *Response, error) {
 	ids, resp, err := c.SearchPeople(ctx, q)
 	e, failed := errors.AsType[*Error](err)
@@ -121,9 +120,9 @@ func (c *Client) Nobody(ctx context.Context, q Query) (NobodyShape, *Response, e
 
 var errSomebody error = detail("a search for nobody has a hit")
 
-// WithNobodyCode has searches take an object "errors" whose problems all have this
-// code for "nothing found", as they take one with code 2. Give the code that
-// [Client.Nobody] returned for this customer; 0 changes nothing.
+// WithNobodyCode makes searches read an object "errors" whose problems all have this code as
+// "nothing found", as they do for code 2. Pass the code that [Client.Nobody] returned for this
+// customer; 0 changes nothing.
 func WithNobodyCode(code int) Option {
 	return func(c *Client) error {
 		c.KnowNobody(code)
@@ -131,7 +130,7 @@ func WithNobodyCode(code int) Option {
 	}
 }
 
-// KnowNobody is WithNobodyCode for a client that is in use, as during a verification.
+// KnowNobody is WithNobodyCode for a client in use, as during a verification.
 func (c *Client) KnowNobody(code int) {
 	if code != codeInternal {
 		c.nobodyCode.Store(int64(code))
@@ -143,9 +142,9 @@ func onlyCode(problems []Problem, codes ...int) bool {
 	return len(problems) > 0 && !slices.ContainsFunc(problems, other)
 }
 
-// rows reads search results. An answer without the list is no result at all, least
-// of all "nobody found": that would have people created twice. The one exception is
-// an object "errors" whose codes are all among those that mean nothing was found.
+// rows reads search results. A response without a list is an error, never "nothing found": that
+// would create people twice. The exception is an object "errors" whose codes all mean that nothing
+// was found.
 func (a *answer) rows(nobody ...int) ([]row, error) {
 	var doc struct {
 		Results json.RawMessage `json:"searchResults"`

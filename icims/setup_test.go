@@ -18,8 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// basePath is not empty, so that a client which drops the path of its root
-// fails the tests.
+// basePath is not empty, so that a client that drops the path of its root fails.
 const basePath = "/some/base"
 
 const testCustomer = "1234"
@@ -70,7 +69,7 @@ func newClient(t *testing.T, root string, auth Auth, opts ...Option) *Client {
 	return c
 }
 
-// hostsOf is the policy that allows some origins.
+// hostsOf returns the policy that allows the origins.
 func hostsOf(t *testing.T, origins ...string) HostPolicy {
 	t.Helper()
 	policy, err := ParseHostPolicy(strings.Join(origins, ","))
@@ -80,14 +79,14 @@ func hostsOf(t *testing.T, origins ...string) HostPolicy {
 	return policy
 }
 
-// withDial replaces how connections are opened, without a guard.
+// withDial replaces the dialer, without a guard.
 func withDial(dial func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
 	base := newTransport(&dialGuard{})
 	base.DialContext = dial
 	return WithBaseTransport(base)
 }
 
-// call is one use of one operation, with the answer that makes it succeed.
+// call is one use of one operation and the response that makes it succeed.
 type call struct {
 	op       Op
 	do       func(context.Context, *Client) (*Response, error)
@@ -159,7 +158,7 @@ var calls = []call{
 	}, 200, "", `{"properties":{}}`},
 }
 
-// succeed writes the answer that makes the call succeed.
+// succeed writes the response that makes the call succeed.
 func (k call) succeed(w http.ResponseWriter) {
 	if k.location != "" {
 		w.Header().Set("Location", k.location)
@@ -183,7 +182,7 @@ func TestCallsUseEveryOperationOnce(t *testing.T) {
 	}
 }
 
-// wantError returns the *Error that err must be.
+// wantError returns err as an *Error, or fails.
 func wantError(t *testing.T, err error) *Error {
 	t.Helper()
 	e, ok := err.(*Error)
@@ -193,8 +192,7 @@ func wantError(t *testing.T, err error) *Error {
 	return e
 }
 
-// testRequestFailures runs one operation into the failures every operation
-// shares.
+// testRequestFailures runs one operation through the failures common to all operations.
 func testRequestFailures(t *testing.T, k call) {
 	t.Helper()
 	check := func(t *testing.T, err error, class Class, reason Reason, sent Sent) {
@@ -325,7 +323,7 @@ func TestEveryCallOnTheWire(t *testing.T) {
 				w.Header().Set("Set-Cookie", "JSESSIONID=1")
 				k.succeed(w)
 			})
-			for range 2 { // the second would send a cookie, if one were kept
+			for range 2 { // the second would send a cookie, if one had been kept
 				resp, err := k.do(t.Context(), c)
 				if err != nil {
 					t.Fatal(err)
@@ -349,7 +347,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// answering is a base transport that gives one answer to everything.
+// answering is a base transport that returns the same response to every request.
 func answering(status int, header http.Header, body string) roundTripper {
 	return func(r *http.Request) (*http.Response, error) {
 		h := header.Clone()

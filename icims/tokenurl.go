@@ -14,9 +14,8 @@ var signInHosts = map[string]bool{
 	"https://login-isv.icimsmco.net": true, // partners' sandboxes
 }
 
-// CheckTokenURL refuses a token endpoint to which client secrets must not be sent:
-// one that is neither at iCIMS nor at an origin that allow permits. Its error says
-// what to change.
+// CheckTokenURL refuses a token endpoint that is neither iCIMS's nor at an origin allowed by allow:
+// client secrets must not be sent there. Its error says what to change.
 func CheckTokenURL(text string, allow HostPolicy) error {
 	u, err := url.Parse(text)
 	switch {
@@ -30,17 +29,16 @@ func CheckTokenURL(text string, allow HostPolicy) error {
 	return nil
 }
 
-// TokenURLOf is the token endpoint of the region that an API root belongs to; ""
-// where none is known.
+// TokenURLOf returns the token endpoint of the region of an API root, or "" if unknown.
 func TokenURLOf(root *url.URL) string { return tokenURLs[strings.ToLower(root.Hostname())] }
 
-// regions are the data regions by API host (API sheet §1).
+// regions maps API hosts to data regions (API sheet §1).
 var regions = map[string]string{
 	"https://api.icims.com":    "US",
 	"https://api-eu.icims.com": "EU",
 	"https://api-ca.icims.com": "CA",
 }
 
-// RegionOf is the data region that an API root belongs to: "US", "EU" or "CA"; ""
-// for a host that is not iCIMS's.
+// RegionOf returns the data region of an API root, "US", "EU" or "CA", or "" for a host that is not
+// iCIMS's.
 func RegionOf(root *url.URL) string { return regions[origin(root)] }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// newTransport speaks HTTP/1.1 only, since iCIMS answers anything else with
-// 505, and TLS 1.2 or later (API sheet §1).
+// newTransport uses HTTP/1.1 only, since iCIMS answers anything else with 505, and TLS 1.2 or later
+// (API sheet §1).
 func newTransport(guard *dialGuard) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		Proxy:                  guard.proxy, // that of the settings; those of the environment are not looked at
+		Proxy:                  guard.proxy, // from the settings; environment variables are ignored
 		DialContext:            guard.dial,
 		Protocols:              protocols,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -23,14 +23,13 @@ func newTransport(guard *dialGuard) *http.Transport {
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    16,
 		MaxResponseHeaderBytes: 256 << 10,
-		// Short, since a write on a connection that the other side is just
-		// closing is a write whose fate has to be looked up.
+		// Short, since a write on a connection that the other side is closing has an unknown
+		// outcome and must be looked up.
 		IdleConnTimeout: 20 * time.Second,
 	}
 }
 
-// deadlineLayer bounds everything below it. The answer has been read by the
-// time it returns.
+// deadlineLayer limits everything below it. The response has been read when it returns.
 type deadlineLayer struct {
 	timeout time.Duration
 	next    http.RoundTripper
@@ -41,16 +40,16 @@ func (l *deadlineLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer cancel()
 	resp, err := l.next.RoundTrip(req.WithContext(ctx))
 	if resp != nil {
-		// What was sent below holds the credentials; nobody above gets it.
+		// The request sent below contains the credentials; hide it from the layers above.
 		resp.Request = req
 	}
 	return resp, err
 }
 
-// wire is the innermost layer: it sends, and reads the answer completely.
+// wire is the innermost layer: it sends the request and reads the whole response.
 type wire struct {
 	base    http.RoundTripper
-	guard   *dialGuard // nil where base is the caller's
+	guard   *dialGuard // nil if base is the caller's
 	traced  bool
 	maxBody int64
 }
@@ -90,13 +89,11 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// unrepeatable keeps net/http from sending a request twice on its own: it
-// replays whatever it holds for idempotent when a kept-alive connection breaks
-// before the answer, even though iCIMS may have counted the call. A body that
-// cannot be rewound prevents that for reads; writes are replayed only with an
-// idempotency header. What is left is a second try after nothing at all was
-// written, which net/http does for requests with GetBody and which costs no
-// call.
+// unrepeatable keeps net/http from sending a request twice. net/http replays idempotent requests
+// when a kept-alive connection breaks before the response, although iCIMS may have counted the
+// call. A body that cannot be rewound prevents that for reads; writes are replayed only with an
+// idempotency header. net/http still retries requests with GetBody when nothing at all was written;
+// that costs no call.
 func unrepeatable(req *http.Request) *http.Request {
 	if req.Body == nil || req.Body == http.NoBody {
 		req.Body, req.GetBody, req.ContentLength = io.NopCloser(noBytes{}), nil, 0
@@ -113,11 +110,11 @@ type noBytes struct{}
 
 func (noBytes) Read([]byte) (int, error) { return 0, io.EOF }
 
-// errTooLarge ends a body that is over the limit.
+// errTooLarge ends a body over the limit.
 var errTooLarge error = detail("answer over the limit")
 
-// readBody reads a body into memory. What went wrong is told to whoever reads
-// it again, after the bytes that did come: the status may decide all the same.
+// readBody reads a body into memory. A read error is returned after the bytes that arrived, when
+// the body is read again: the status alone may be enough.
 func readBody(body io.ReadCloser, limit int64) io.ReadCloser {
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
@@ -140,7 +137,7 @@ func (b *keptBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo hides the reader's own, which would hide the error.
+// WriteTo hides the embedded reader's WriteTo, which would lose the error.
 func (b *keptBody) WriteTo(w io.Writer) (int64, error) {
 	n, err := b.Reader.WriteTo(w)
 	if err == nil {

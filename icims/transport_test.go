@@ -31,8 +31,8 @@ func callOf(t *testing.T, op Op) call {
 	return call{}
 }
 
-// A kept-alive connection that breaks after the request was written is the
-// case in which net/http would repeat a read by itself.
+// TestNoCallIsRepeatedByTheTransport: net/http repeats a read if a kept-alive connection breaks
+// after the request was written.
 func TestNoCallIsRepeatedByTheTransport(t *testing.T) {
 	for _, k := range calls {
 		t.Run(k.op.Name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestNoCallIsRepeatedForAnIdempotencyHeader(t *testing.T) {
 	}
 }
 
-// brokenConn refuses to write once told so, without having written a byte.
+// brokenConn refuses writes once broken, without having written a byte.
 type brokenConn struct {
 	net.Conn
 	broken *atomic.Bool
@@ -183,8 +183,8 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// pipeListener connects a client and a server without sockets, so that time in
-// a synctest bubble moves on when both wait.
+// pipeListener connects a client and a server without sockets, so that time in a synctest bubble
+// advances when both wait.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -272,7 +272,7 @@ func TestWaitingInAMiddlewareIsNotPartOfTheCallTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wait := func(next http.RoundTripper) http.RoundTripper {
 			return roundTripper(func(r *http.Request) (*http.Response, error) {
-				time.Sleep(time.Hour) // of the bubble
+				time.Sleep(time.Hour) // in the bubble
 				return next.RoundTrip(r)
 			})
 		}
@@ -310,7 +310,7 @@ func TestACallerThatGivesUpDuringAWrite(t *testing.T) {
 	}
 }
 
-// rawServer answers every request with the same bytes and closes.
+// rawServer answers every request with the same bytes and closes the connection.
 func rawServer(t *testing.T, answer string) *Client {
 	t.Helper()
 	srv := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -8,25 +8,23 @@ import (
 	"strings"
 )
 
-// Workflow is a recruiting workflow: one person's way through one job (API
-// sheet §9).
+// Workflow is a recruiting workflow: one person's application to one job (API sheet §9).
 type Workflow struct {
 	ID WorkflowID
-	// Job and Person are 0 where the account may not see them.
+	// Job and Person are 0 if the account may not see them.
 	Job    JobID
 	Person PersonID
-	// Status is nil where it is empty or hidden.
+	// Status is nil if it is empty or hidden.
 	Status     *ListNode
 	Source     string
 	SourceName string
-	// Raw holds every field as it came, by its API name.
+	// Raw holds every field as received, by API name.
 	Raw map[string]json.RawMessage
 }
 
-// CreateWorkflow links a person ("associatedprofile") to a job ("baseprofile")
-// and returns the id of the link (API sheet §9.1). What iCIMS does about a
-// second link of the same pair is not known: search first with
-// [PersonJobQuery]. A lost answer is ClassUnknown.
+// CreateWorkflow links a person ("associatedprofile") to a job ("baseprofile") and returns the ID
+// of the link (API sheet §9.1). How iCIMS treats a second link of the same pair is not known:
+// search first with [PersonJobQuery]. A lost response is ClassUnknown.
 func (c *Client) CreateWorkflow(ctx context.Context, f Fields) (WorkflowID, *Response, error) {
 	if err := fieldsBody(opCreateWorkflow, f); err != nil {
 		return 0, nil, err
@@ -54,9 +52,8 @@ func (c *Client) Workflow(ctx context.Context, id WorkflowID, fields ...string) 
 	return w, resp, nil
 }
 
-// PairWorkflow reads the workflow that links a person to a job (API sheet §9.3). Where
-// there is none, the error is [Error.Missing], also if iCIMS says so by an answer
-// without content.
+// PairWorkflow reads the workflow that links a person to a job (API sheet §9.3). Without one, the
+// error is [Error.Missing], also if iCIMS returns a success without content.
 func (c *Client) PairWorkflow(ctx context.Context, person PersonID, job JobID) (*Workflow, *Response, error) {
 	if person <= 0 || job <= 0 {
 		return nil, nil, badRequest(opPairWorkflow, detail("person id and job id must be above zero"))
@@ -88,8 +85,8 @@ func (c *Client) PairWorkflow(ctx context.Context, person PersonID, job JobID) (
 	return w, resp, nil
 }
 
-// holdsNothing reports whether a success says that there is no such record: by an
-// empty object or list, or an object "errors" with code 2.
+// holdsNothing reports whether a success says that the record does not exist: by an empty object or
+// list, or an object "errors" with code 2.
 func (a *answer) holdsNothing() bool {
 	if a.bodyErr != nil {
 		return false
@@ -99,8 +96,8 @@ func (a *answer) holdsNothing() bool {
 		strings.Contains(body, `"errors":`) && onlyCode(a.Warnings, codeNotFound)
 }
 
-// linkedWorkflow returns the id of the workflow that an object's links name, or 0: the
-// object itself does not hold it (API sheet §5.1).
+// linkedWorkflow returns the ID of the workflow in an object's links, or 0: the object itself does
+// not contain it (API sheet §5.1).
 func linkedWorkflow(raw map[string]json.RawMessage) WorkflowID {
 	var links []struct {
 		URL text `json:"url"`
@@ -116,18 +113,16 @@ func linkedWorkflow(raw map[string]json.RawMessage) WorkflowID {
 	return 0
 }
 
-// StatusQuery finds the workflows that are in a status, by its label or node id
-// (API sheet §0.3).
+// StatusQuery finds the workflows with a status, by label or node ID (API sheet §0.3).
 func StatusQuery(status string) Query {
 	return Query{Filters: []Filter{{Name: "applicantworkflow.status", Value: []string{status}}}}
 }
 
-// learnFrom is how many workflows are read to learn the id of a status.
+// learnFrom is how many workflows are read to find the ID of a status.
 const learnFrom = 3
 
-// FindStatus returns the status that has a label, as a workflow of the tenant
-// shows it; nil where no workflow is in it. It takes one search, and a call for
-// each workflow read, of which there are three at most.
+// FindStatus returns the status with a label, as a workflow of the tenant shows it, or nil if no
+// workflow has it. It takes one search and at most three reads.
 func (c *Client) FindStatus(ctx context.Context, label string) (*ListNode, error) {
 	ids, _, err := c.SearchWorkflows(ctx, StatusQuery(label))
 	if err != nil {
@@ -138,7 +133,7 @@ func (c *Client) FindStatus(ctx context.Context, label string) (*ListNode, error
 		w, _, err := c.Workflow(ctx, id, "status")
 		switch ClassOf(err) {
 		case ClassPermanent, ClassAccess:
-			continue // gone, or not for this account: the next one may do
+			continue // deleted or hidden: try the next
 		default:
 		}
 		if err != nil {
@@ -151,12 +146,12 @@ func (c *Client) FindStatus(ctx context.Context, label string) (*ListNode, error
 	return nil, nil
 }
 
-// PatchWorkflow changes the fields given and no others (API sheet §9.3).
+// PatchWorkflow changes only the given fields (API sheet §9.3).
 func (c *Client) PatchWorkflow(ctx context.Context, id WorkflowID, f Fields) (*Response, error) {
 	return c.patch(ctx, opPatchWorkflow, "workflow", int64(id), f)
 }
 
-// UnmarshalJSON reads the fields this package knows and keeps all in Raw.
+// UnmarshalJSON reads the known fields and keeps all fields in Raw.
 func (w *Workflow) UnmarshalJSON(b []byte) error {
 	raw, err := object(b)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// answer is what a route decided, before it becomes bytes.
+// answer is the result of a route, before encoding.
 type answer struct {
 	status   int
-	location string // path; the base URL is put in front
+	location string // path; the base URL is prepended
 	errors   []problem
 	warnings []problem
 	body     any // marshalled as JSON unless nil
@@ -40,7 +40,7 @@ func created(location string, id int64) answer {
 	return answer{status: http.StatusCreated, location: location, created: id}
 }
 
-// patched is the answer to a PATCH of the record at a path.
+// patched returns the answer to a PATCH of the record at a path.
 func (t *Tenant) patched(location string) answer {
 	a := answer{status: t.behaviour.PatchStatus}
 	if t.behaviour.PatchLocation == Present {
@@ -51,7 +51,7 @@ func (t *Tenant) patched(location string) answer {
 
 func noContent() answer { return answer{status: http.StatusNoContent} }
 
-// response is an answer turned into what goes over the wire.
+// response is an answer encoded for the wire.
 type response struct {
 	status  int
 	header  http.Header
@@ -59,7 +59,7 @@ type response struct {
 	chunked bool
 }
 
-// render adds the headers that every iCIMS answer carries.
+// render adds the headers that every iCIMS response has.
 func (c *call) render(a answer) response {
 	h := make(http.Header, 20)
 	h["Cache-Control"] = []string{"no-cache,no-store,no-transform,must-revalidate,max-age=0,s-maxage=0"}
@@ -124,7 +124,7 @@ func (c *call) render(a answer) response {
 	return res
 }
 
-// write sends a response in full.
+// write sends the whole response.
 func (res response) write(w http.ResponseWriter) {
 	dst := w.Header()
 	maps.Copy(dst, res.header)
@@ -147,7 +147,7 @@ func (res response) write(w http.ResponseWriter) {
 	w.Write(res.body)
 }
 
-// bytes is the response as it would look on the wire.
+// bytes returns the response as sent on the wire.
 func (res response) bytes() []byte {
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(res.status) + " " + http.StatusText(res.status) + "\r\n")
@@ -157,7 +157,7 @@ func (res response) bytes() []byte {
 	return b.Bytes()
 }
 
-// mustJSON marshals values built by this package, which always marshal.
+// mustJSON encodes values built by this package, which never fail to encode.
 func mustJSON(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// credentials are what an account proves itself with.
+// credentials are the credentials of an account.
 type credentials struct {
 	username, password, hmacKey, clientID, clientSecret string
 }
 
 const hmacScheme = "x-icims-v1-hmac-sha256"
 
-// unauthorized is the recorded answer to wrong credentials.
+// unauthorized returns the recorded response to wrong credentials.
 func unauthorized() answer {
 	a := refuse(http.StatusUnauthorized, problem{code: codeCredentials, detail: "Invalid Username or Password credentials provided."})
 	a.header = [][2]string{{"WWW-Authenticate", `Basic realm="iCIMS"`}, {"WWW-Authenticate", hmacScheme}}
 	return a
 }
 
-// notAuthorized is the answer to a user who may not use the API at all.
+// notAuthorized returns the response to a user who may not use the API at all.
 func (t *Tenant) notAuthorized() answer {
 	return refuse(t.behaviour.WebServicesStatus, problem{code: codeCredentials, detail: "The provided Username is not Authorized to access Web Services"})
 }
 
-// authentic checks the Authorization header by its scheme.
+// authentic checks the Authorization header.
 func (c *call) authentic() bool {
 	creds := c.tenant.creds.Load()
 	scheme, rest, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
@@ -45,7 +45,7 @@ func (c *call) authentic() bool {
 	return false
 }
 
-// signed verifies an HMAC signature over the canonical request.
+// signed verifies the HMAC signature of the canonical request.
 func (c *call) signed(creds *credentials, params string) bool {
 	var user, names, signature string
 	for part := range strings.SplitSeq(params, ",") {

@@ -142,7 +142,7 @@ func TestOAuth(t *testing.T) {
 
 func TestHMAC(t *testing.T) {
 	b := open(t, calm(), func(c *TenantConfig) { c.HMACKey = "key" })
-	// sign follows the recorded client: canonical request, string to sign.
+	// sign signs like the recorded client: canonical request, string to sign.
 	sign := func(req *http.Request, body, key string) {
 		sum := sha256.Sum256([]byte(body))
 		req.Header.Set("X-Icims-Content-Sha256", hex.EncodeToString(sum[:]))

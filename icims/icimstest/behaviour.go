@@ -6,94 +6,86 @@ import (
 	"slices"
 )
 
-// Behaviour decides what iCIMS does where nobody public says so. Each switch
-// stands for one assumption; an empty one takes the default named first.
+// Behaviour sets what iCIMS does where it is not publicly documented. Each switch represents one
+// assumption. An empty switch takes its default, the value listed first.
 type Behaviour struct {
-	// DuplicateEmail is the answer to POST /people with an address that a
-	// person already has: allow, reject400code4 or reject409.
+	// DuplicateEmail is the response to POST /people with an address that a person already has:
+	// allow, reject400code4 or reject409.
 	DuplicateEmail string `json:"duplicate_email,omitempty" yaml:"duplicate_email"`
-	// DuplicateWorkflow is the answer to a second workflow of a person and a
-	// job: reject400, return_existing or allow.
+	// DuplicateWorkflow is the response to a second workflow of a person and a job: reject400,
+	// return_existing or allow.
 	DuplicateWorkflow string `json:"duplicate_workflow,omitempty" yaml:"duplicate_workflow"`
-	// CollectionPatch is what an array in a profile PATCH does to the entries
-	// already there: append or replace.
+	// CollectionPatch is what an array in a profile PATCH does to existing entries: append or
+	// replace.
 	CollectionPatch string `json:"collection_patch,omitempty" yaml:"collection_patch"`
-	// DuplicateEntryLocation is what Location holds after a collection POST
-	// that changed nothing: existing or absent.
+	// DuplicateEntryLocation is the Location after a collection POST that changed nothing: existing
+	// or absent.
 	DuplicateEntryLocation string `json:"duplicate_entry_location,omitempty" yaml:"duplicate_entry_location"`
-	// StatusByValue says what a status named by its label alone does: accepted,
-	// refused, ignored (the workflow is made in the default status) or
-	// ignored_with_warning.
+	// StatusByValue is how a status given only by its label is treated: accepted, refused, ignored
+	// (the workflow gets the default status) or ignored_with_warning.
 	StatusByValue string `json:"status_by_value,omitempty" yaml:"status_by_value"`
-	// MissingStatus is the status of a workflow created without one: first
-	// (of the first bin) or none.
+	// MissingStatus is the status of a workflow created without one: first (of the first bin) or
+	// none.
 	MissingStatus string `json:"missing_status,omitempty" yaml:"missing_status"`
-	// UnknownListValue is what happens to a list value that the tenant does
-	// not have: refuse or warn (saved without it).
+	// UnknownListValue is how an unknown list value is treated: refuse or warn (saved without it).
 	UnknownListValue string `json:"unknown_list_value,omitempty" yaml:"unknown_list_value"`
-	// UnknownField is what happens to a field that the tenant or the account does
-	// not have: warn (saved without it) or refuse. The documented example of a bad
-	// field name is a warning.
+	// UnknownField is how a field is treated that the tenant or the account does not have: warn
+	// (saved without it) or refuse. iCIMS documents a warning for a bad field name.
 	UnknownField string `json:"unknown_field,omitempty" yaml:"unknown_field"`
-	// EntryProblemNames is what a problem with a value within a collection names:
-	// path (education.school), child (school) or collection (education).
+	// EntryProblemNames is the field name in a problem with a value within a collection: path
+	// (education.school), child (school) or collection (education).
 	EntryProblemNames string `json:"entry_problem_names,omitempty" yaml:"entry_problem_names"`
-	// OverlongText is what happens to text over the field's limit: refuse or
-	// truncate.
+	// OverlongText is how text over the field's limit is treated: refuse or truncate.
 	OverlongText string `json:"overlong_text,omitempty" yaml:"overlong_text"`
-	// WarningCarrier is where "saved, but" is said: both, header or body.
+	// WarningCarrier is where warnings of a saved record are sent: both, header or body.
 	WarningCarrier string `json:"warning_carrier,omitempty" yaml:"warning_carrier"`
-	// SearchEmailCase says how == compares e-mail addresses: sensitive or
-	// insensitive.
+	// SearchEmailCase is how == compares email addresses: sensitive or insensitive.
 	SearchEmailCase string `json:"search_email_case,omitempty" yaml:"search_email_case"`
-	// PeopleInSearch is whom a search for people finds: everybody or nobody, as
-	// for an account that may not see people in lists; reading one by id works.
+	// PeopleInSearch is what a search for people finds: everybody, or nobody for an account that
+	// may not list people. Reading a person by ID works in both cases.
 	PeopleInSearch string `json:"people_in_search,omitempty" yaml:"people_in_search"`
-	// TextValues says what several values in one text filter of a search mean: first
-	// (only the first counts) or any of them. For list filters they mean any.
+	// TextValues is the meaning of several values in one text filter of a search: first (only the
+	// first counts) or any. For list filters it is always any.
 	TextValues string `json:"text_values,omitempty" yaml:"text_values"`
-	// GroupOr says what the operator "|" of a group of filters does: any (of them),
-	// first (the others are not heeded) or refused.
+	// GroupOr is the meaning of the operator "|" in a group of filters: any, first (the others are
+	// ignored) or refused.
 	GroupOr string `json:"group_or,omitempty" yaml:"group_or"`
-	// EmptySearch is the answer to a search without hits: list (empty), errors (200
-	// with code 2), errors404 (404 with code 2) or uncoded (200 with "CODE" for a
-	// code, the sample of iCIMS's documentation).
+	// EmptySearch is the response to a search without results: list (empty), errors (200 with code
+	// 2), errors404 (404 with code 2) or uncoded (200 with the literal "CODE", as in the sample of
+	// iCIMS's documentation).
 	EmptySearch string `json:"empty_search,omitempty" yaml:"empty_search"`
-	// EmailView says whether the account can read people's e-mail addresses: shown
-	// or hidden.
+	// EmailView is whether the account can read people's email addresses: shown or hidden.
 	EmailView string `json:"email_view,omitempty" yaml:"email_view"`
-	// PairSearch says whether a search for workflows by person and job finds one
-	// that exists: finds or misses.
+	// PairSearch is whether a search for workflows by person and job finds an existing one: finds
+	// or misses.
 	PairSearch string `json:"pair_search,omitempty" yaml:"pair_search"`
-	// PairRoute says whether applicantworkflows/person/{person}/job/{job} is there:
-	// present, absent (404 with a page), denied (403) or empty_object (present, and 200 with an
-	// empty object for a pair that is not linked, instead of 404).
+	// PairRoute is whether applicantworkflows/person/{person}/job/{job} exists: present, absent
+	// (404 with a page), denied (403) or empty_object (200 with an empty object instead of 404 for
+	// a pair that is not linked).
 	PairRoute string `json:"pair_route,omitempty" yaml:"pair_route"`
-	// Folder says whether people come with their folder: shown or hidden.
+	// Folder is whether people include their folder: shown or hidden.
 	Folder string `json:"folder,omitempty" yaml:"folder"`
-	// EntryPrimary says whether entries of phones and addresses tell which of them
-	// is primary: absent, as recorded, or present, as documented.
+	// EntryPrimary is whether entries of phones and addresses mark the primary one: absent, as
+	// recorded, or present, as documented.
 	EntryPrimary string `json:"entry_primary,omitempty" yaml:"entry_primary"`
-	// PatchLocation says whether the answer to a PATCH has a Location: present, as
-	// recorded, or absent. PatchStatus is its status: 204 or 200.
+	// PatchLocation is whether the response to a PATCH has a Location: present, as recorded, or
+	// absent. PatchStatus is its status: 204 or 200.
 	PatchLocation string `json:"patch_location,omitempty" yaml:"patch_location"`
 	PatchStatus   int    `json:"patch_status,omitempty" yaml:"patch_status"`
-	// TransactionHeader says whether answers carry X-Transaction: present, as
-	// recorded, or absent.
+	// TransactionHeader is whether responses have X-Transaction: present, as recorded, or absent.
 	TransactionHeader string `json:"transaction_header,omitempty" yaml:"transaction_header"`
-	// WebServices says whether the account may use the API at all: granted or
-	// refused. WebServicesStatus is the status of that refusal, 401 by default.
+	// WebServices is whether the account may use the API at all: granted or refused.
+	// WebServicesStatus is the status of the refusal, 401 by default.
 	WebServices       string `json:"web_services,omitempty" yaml:"web_services"`
 	WebServicesStatus int    `json:"web_services_status,omitempty" yaml:"web_services_status"`
-	// QuotaStatus answers calls beyond the daily limit: 429, 403 or 503.
+	// QuotaStatus is the status of calls over the daily limit: 429, 403 or 503.
 	QuotaStatus int `json:"quota_status,omitempty" yaml:"quota_status"`
-	// RetryAfter says whether calls beyond a limit are told when to come again:
-	// absent or present.
+	// RetryAfter is whether refusals over a limit have a Retry-After: absent or present.
 	RetryAfter string `json:"retry_after,omitempty" yaml:"retry_after"`
-	// BlockedIPStatus answers addresses that are not allow-listed: 403 or 401.
+	// BlockedIPStatus is the status for addresses that are not allow-listed: 403 or 401.
 	BlockedIPStatus int `json:"blocked_ip_status,omitempty" yaml:"blocked_ip_status"`
-	// MissingRightStatus answers routes the account has no right to: 403 or
-	// 404 (both with code 3).
+	// MissingRightStatus is the status of routes the account has no right to: 403 or 404, both with
+	// code 3.
 	MissingRightStatus int `json:"missing_right_status,omitempty" yaml:"missing_right_status"`
 }
 
@@ -177,7 +169,7 @@ func (b Behaviour) withDefaults() Behaviour {
 	})
 }
 
-// over returns b with its empty switches taken from base.
+// over returns b with empty switches taken from base.
 func (b Behaviour) over(base Behaviour) Behaviour {
 	fill(&b.DuplicateEmail, base.DuplicateEmail)
 	fill(&b.DuplicateWorkflow, base.DuplicateWorkflow)
@@ -219,8 +211,7 @@ func fill[T comparable](v *T, def T) {
 	}
 }
 
-// check refuses values that no switch has: a misspelt one would act as if it
-// were not there.
+// check refuses unknown values: a misspelled one would be ignored silently.
 func (b Behaviour) check() error {
 	for _, s := range []struct {
 		name, value string

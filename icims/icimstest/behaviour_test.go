@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The README has a row for every switch, with every value that check allows.
+// TestTheREADMEListsEverySwitch: the README has a row for every switch, with every value that check
+// allows.
 func TestTheREADMEListsEverySwitch(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")

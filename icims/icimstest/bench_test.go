@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkExport is what one candidate costs: a create and a workflow, with
-// a look-up of 50 addresses for every 50 of them, among 20,000 people.
+// BenchmarkExport measures one candidate: a create and a workflow, plus a look-up of 50 addresses
+// for every 50 candidates, among 20,000 people.
 func BenchmarkExport(b *testing.B) {
 	cfg := Config{Latency: Latency{None: true}, KeepCalls: -1}
 	sim := New(cfg)

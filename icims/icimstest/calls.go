@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Call is one request as the simulator saw it. Credentials are not kept.
+// Call is one request received by the simulator, without credentials.
 type Call struct {
 	At       time.Time     `json:"at"`
 	Seq      int           `json:"seq"`
@@ -16,18 +16,18 @@ type Call struct {
 	Query    string        `json:"query,omitempty"`
 	Route    string        `json:"route"`            // name of the pattern; "" when none matched
 	Section  string        `json:"section"`          // of the API sheet
-	Status   int           `json:"status"`           // what was sent; 0 while in flight or when no answer was sent
-	Fault    string        `json:"fault,omitempty"`  // the fault that struck
+	Status   int           `json:"status"`           // as sent; 0 while in flight or without a response
+	Fault    string        `json:"fault,omitempty"`  // the injected fault
 	Effect   bool          `json:"effect,omitempty"` // the call changed something
 	Created  int64         `json:"created,omitempty"`
 	Body     []byte        `json:"-"`
 	Took     time.Duration `json:"took"`
 }
 
-// bodyBudget bounds the request bodies kept in the log, in bytes.
+// bodyBudget limits the request bodies kept in the log, in bytes.
 const bodyBudget = 64 << 20
 
-// callLog keeps the last calls in a ring and counts all of them.
+// callLog keeps the last calls in a ring and counts all calls.
 type callLog struct {
 	mu     sync.Mutex
 	keep   int
@@ -43,7 +43,7 @@ func newCallLog(keep int) *callLog {
 	return &callLog{keep: max(keep, 0), counts: map[string]int{}, oldest: 1}
 }
 
-// begin enters a call and numbers it.
+// begin adds a call and numbers it.
 func (l *callLog) begin(c *Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,8 +81,7 @@ func (l *callLog) update(f func()) {
 	f()
 }
 
-// Calls returns the kept calls in the order they arrived. Management requests
-// are not calls.
+// Calls returns the kept calls in order of arrival, without management requests.
 func (s *Simulator) Calls() []Call {
 	l := s.calls
 	l.mu.Lock()
@@ -94,14 +93,14 @@ func (s *Simulator) Calls() []Call {
 	return out
 }
 
-// CallCount is the number of calls since the start or the last ResetCalls.
+// CallCount returns the number of calls since the start or the last ResetCalls.
 func (s *Simulator) CallCount() int {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()
 	return s.calls.total
 }
 
-// CallCounts is CallCount by route name.
+// CallCounts returns CallCount by route name.
 func (s *Simulator) CallCounts() map[string]int {
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()
@@ -110,8 +109,7 @@ func (s *Simulator) CallCounts() map[string]int {
 	return out
 }
 
-// ResetCalls empties the call log. Seq starts again at 1; the daily quota is
-// left as it is.
+// ResetCalls empties the call log. Seq restarts at 1; the daily quota is unchanged.
 func (s *Simulator) ResetCalls() {
 	l := s.calls
 	l.mu.Lock()

@@ -2,9 +2,9 @@ package icimstest
 
 import "maps"
 
-// Change edits fields of a person as a recruiter does in iCIMS, past the rules for the
-// account: a text or a list of entries replaces one, nil removes a field or a whole collection. It panics where
-// there is no such person.
+// Change edits fields of a person as a recruiter does in iCIMS, bypassing the account's rules. A
+// text or a list of entries replaces the old value; nil removes a field or a whole collection. It
+// panics if the person does not exist.
 func (t *Tenant) Change(id int64, fields map[string]any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -19,7 +19,7 @@ func (t *Tenant) Change(id int64, fields map[string]any) {
 		switch {
 		case value == nil:
 			delete(next, name)
-		case collection: // as a caller would send them
+		case collection: // in the form a caller sends
 			d, problems, _ := t.draft(nil, map[string]any{name: entries}, true)
 			if len(problems) > 0 {
 				panic("icimstest: " + problems[0].message())

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// collectionOf finds the collection of a path; only collections can be
-// written entry by entry.
+// collectionOf returns the collection of a path; only collections can be written entry by entry.
 func (c *call) collectionOf() (*person, *field, *answer) {
 	p, missing := c.person()
 	if missing != nil {
@@ -35,7 +34,7 @@ func (t *Tenant) setEntries(p *person, f *field, entries []entry, now time.Time)
 	t.storePerson(p, next, now, false)
 }
 
-// collectionsAdd stores an entry. An identical one is success without change.
+// collectionsAdd stores an entry. An identical entry succeeds without a change.
 func collectionsAdd(c *call) answer {
 	body, bad := c.object()
 	if bad != nil {
@@ -57,7 +56,7 @@ func collectionsAdd(c *call) answer {
 		return badRequest(s.errors...)
 	}
 	if e.values == nil {
-		a := t.patched("") // nothing is left of it
+		a := t.patched("") // no value remained
 		a.warnings = s.warnings
 		return a
 	}
@@ -77,7 +76,7 @@ func collectionsAdd(c *call) answer {
 	return a
 }
 
-// entryOf finds the entry of a path.
+// entryOf returns the entry of a path.
 func (c *call) entryOf() (*person, *field, int, *answer) {
 	p, f, missing := c.collectionOf()
 	if missing != nil {
@@ -147,7 +146,7 @@ func collectionsDelete(c *call) answer {
 	return noContent()
 }
 
-// ClearFields takes values out of a person's profile, as an administrator may.
+// ClearFields removes values from a person's profile, as an administrator can.
 func (t *Tenant) ClearFields(person int64, names ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// phones are number and primary mark of a person's phones, in order.
+// phones returns the number and primary mark of a person's phones, in order.
 func (b *bench) phones(path string) []string {
 	b.t.Helper()
 	out := []string{}

@@ -5,35 +5,32 @@ import (
 	"time"
 )
 
-// Config sets up a Simulator. The zero value is a usable, hostile iCIMS.
+// Config configures a Simulator. The zero value is a usable, hostile iCIMS.
 type Config struct {
-	// Seed feeds all randomness. Two simulators with one seed that receive
-	// the same calls in the same order behave alike.
+	// Seed seeds all randomness. Two simulators with the same seed behave the same for the same
+	// calls in the same order.
 	Seed uint64
-	// Now is the simulator's clock; nil is time.Now.
+	// Now is the simulator's clock; nil means time.Now.
 	Now func() time.Time
-	// Behaviour holds the switches for tenants that do not set their own.
+	// Behaviour is the default for tenants that do not set their own.
 	Behaviour Behaviour
-	// Faults are the fault rates at the start; see SetFaults.
+	// Faults are the initial fault rates; see SetFaults.
 	Faults Faults
-	// Latency says how slow answers are.
+	// Latency delays responses.
 	Latency Latency
 	// Quirks are the harmless oddities that iCIMS may show at any time.
 	Quirks Quirks
-	// KeepCalls is how many calls the log keeps: 0 is 200,000, -1 is none
-	// (counters only).
+	// KeepCalls is how many calls the log keeps: 0 means 200,000, -1 none (counters only).
 	KeepCalls int
-	// MaxBody is the largest request body in bytes; 0 is 4 MiB. A larger one
-	// is answered with 413.
+	// MaxBody is the maximum request body in bytes; 0 means 4 MiB. Larger ones get a 413.
 	MaxBody int64
-	// TokenLifetime is how long an OAuth token lives; 0 is 24 hours.
+	// TokenLifetime is the lifetime of an OAuth token; 0 means 24 hours.
 	TokenLifetime time.Duration
 	// Sleep waits for d or until ctx is done; nil uses a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Latency delays some answers. The zero value delays one call in twenty by 2
-// to 40 ms.
+// Latency delays some responses. The zero value delays one call in twenty by 2 to 40 ms.
 type Latency struct {
 	None bool          `json:"none,omitempty" yaml:"none"`
 	Rate float64       `json:"rate,omitempty" yaml:"rate"`
@@ -41,23 +38,21 @@ type Latency struct {
 	Max  time.Duration `json:"max,omitempty" yaml:"max"`
 }
 
-// Quirks are rates (0..1) of oddities that do no damage. The zero value turns
-// all of them on at their default rates; None turns them off. A negative rate
-// turns one of them off.
+// Quirks are rates (0..1) of harmless oddities. The zero value enables all of them at their default
+// rates; None disables them. A negative rate disables one.
 type Quirks struct {
 	None bool `json:"none,omitempty" yaml:"none"`
-	// Warnings is the share of creates that carry a code-4 warning about a
-	// field that was stored nevertheless. Default 0.05.
+	// Warnings is the share of creates with a code-4 warning about a field that was stored anyway.
+	// Default 0.05.
 	Warnings float64 `json:"warnings,omitempty" yaml:"warnings"`
-	// StringIDs is the share of search answers with quoted ids. Default 0.3.
+	// StringIDs is the share of search responses with quoted IDs. Default 0.3.
 	StringIDs float64 `json:"string_ids,omitempty" yaml:"string_ids"`
-	// Unknown is the share of answers with JSON fields and headers that
-	// nobody has seen before. Default 0.3.
+	// Unknown is the share of responses with unknown JSON fields and headers. Default 0.3.
 	Unknown float64 `json:"unknown,omitempty" yaml:"unknown"`
-	// Chunked is the share of JSON answers without Content-Length. Default 0.3.
+	// Chunked is the share of JSON responses without Content-Length. Default 0.3.
 	Chunked float64 `json:"chunked,omitempty" yaml:"chunked"`
-	// AscendingPortals lists portal rows by ascending id. The documentation's
-	// own sample is in descending order, so that is the default.
+	// AscendingPortals lists portal rows by ascending ID. The default is descending, as in the
+	// documentation's own sample.
 	AscendingPortals bool `json:"ascending_portals,omitempty" yaml:"ascending_portals"`
 }
 

@@ -10,8 +10,7 @@ import (
 
 var errNotObject = errors.New("the body is not one JSON object")
 
-// decodeObject reads a body that must be exactly one JSON object. Numbers stay
-// json.Number.
+// decodeObject decodes a body that must be exactly one JSON object. Numbers stay json.Number.
 func decodeObject(body []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
@@ -25,7 +24,7 @@ func decodeObject(body []byte) (map[string]any, error) {
 	return out, nil
 }
 
-// object reads the body of a write.
+// object decodes the body of a write.
 func (c *call) object() (map[string]any, *answer) {
 	body, err := decodeObject(c.body)
 	if err != nil {
@@ -35,7 +34,7 @@ func (c *call) object() (map[string]any, *answer) {
 	return body, nil
 }
 
-// asInt reads a bare integer; quoted ids are not integers.
+// asInt reads an integer; quoted IDs are not integers.
 func asInt(v any) (int64, bool) {
 	n, isNumber := v.(json.Number)
 	if !isNumber {
@@ -45,7 +44,7 @@ func asInt(v any) (int64, bool) {
 	return i, err == nil
 }
 
-// atoi reads an id out of a path; 0, which is nobody's id, when it is none.
+// atoi parses an ID in a path, or returns 0, which is never an ID.
 func atoi(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// emailIndex finds the people who have an address, or one that contains a given
-// part, without a look at everyone. It may name people who had it once.
+// emailIndex finds the people with an address, or with one that contains a given part, without a
+// full scan. It may return people who had the address before.
 type emailIndex struct {
-	whole map[string][]int64 // by address in lower case
-	tails map[string][]int64 // by what stands before an @
+	whole map[string][]int64 // by lower-case address
+	tails map[string][]int64 // by the last characters before the @
 }
 
 func newEmailIndex() emailIndex {
 	return emailIndex{whole: map[string][]int64{}, tails: map[string][]int64{}}
 }
 
-// tailLength is how many bytes before an @ are indexed: enough to tell most
-// addresses from each other, and few enough for most to have them.
+// tailLength is how many bytes before the @ are indexed: enough to distinguish most addresses, and
+// short enough for most to have them.
 const tailLength = 4
 
-// add notes that a person has an address.
+// add records that a person has an address.
 func (x emailIndex) add(email string, id int64) {
 	email = strings.ToLower(email)
 	if email == "" || slices.Contains(x.whole[email], id) {
@@ -35,11 +35,11 @@ func (x emailIndex) add(email string, id int64) {
 	}
 }
 
-// exactly returns who has the address, in any case.
+// exactly returns the people with the address, ignoring case.
 func (x emailIndex) exactly(email string) []int64 { return x.whole[strings.ToLower(email)] }
 
-// containing returns all whose address may contain the value, in any case. It
-// knows only for a value with enough before an @.
+// containing returns everyone whose address may contain the value, ignoring case. It returns false
+// if the value has too little text before an @.
 func (x emailIndex) containing(value string) ([]int64, bool) {
 	value = strings.ToLower(value)
 	for i := tailLength; i < len(value); i++ {
@@ -50,7 +50,7 @@ func (x emailIndex) containing(value string) ([]int64, bool) {
 	return nil, false
 }
 
-// candidates returns, ascending, those who may satisfy a search that pins one of
+// candidates returns, in ascending order, the people who may satisfy a search that restricts one of
 // the named filters to addresses: in one filter, or in each of a group with "|".
 func (x emailIndex) candidates(g group, names ...string) ([]int64, bool) {
 	var ids []int64
@@ -81,7 +81,7 @@ func (x emailIndex) candidates(g group, names ...string) ([]int64, bool) {
 	return sorted(ids), some
 }
 
-// ofFilter returns those who may satisfy one filter, if it is one of the named.
+// ofFilter returns the people who may satisfy one filter, if its name is in names.
 func (x emailIndex) ofFilter(f filter, names []string) ([]int64, bool) {
 	if !slices.Contains(names, f.name) || slices.Contains(f.values, "") || f.op != "==" && f.op != "=" {
 		return nil, false

@@ -8,38 +8,38 @@ import (
 // Fault names one way a call goes wrong.
 type Fault string
 
-// The faults. "Before" means that nothing took effect, "after" that the write
-// did and only its answer was lost.
+// The faults. "Before" means that nothing took effect. "After" means that the write took effect and
+// only its response was lost.
 const (
 	FaultNone      Fault = ""
 	Error500Before Fault = "error500_before"
 	Error500After  Fault = "error500_after"
 	TimeoutBefore  Fault = "timeout_before"
 	TimeoutAfter   Fault = "timeout_after"
-	TimeoutLate    Fault = "timeout_late" // takes effect LateBy after the client gave up
+	TimeoutLate    Fault = "timeout_late" // takes effect LateBy after the client disconnected
 	ResetBefore    Fault = "reset_before"
 	ResetAfter     Fault = "reset_after"
-	ResetMidBody   Fault = "reset_mid_body" // took effect, half of the answer arrives
+	ResetMidBody   Fault = "reset_mid_body" // took effect, half of the response arrives
 	Error503       Fault = "error503"
 	Error429       Fault = "error429"
 	Error429Bare   Fault = "error429_bare" // no rate headers
 	SlowBody       Fault = "slow_body"
 
-	// HTMLError and the next four are answers of a proxy, firewall or gateway in
-	// front of iCIMS, without any mark of iCIMS.
+	// HTMLError and the next four are responses of a proxy, firewall or gateway in front of iCIMS,
+	// without any mark of iCIMS.
 	HTMLError         Fault = "html_error"
 	RedirectElsewhere Fault = "redirect_elsewhere"
 	Page403           Fault = "page_403"
 	Page404           Fault = "page_404"
 	Page404After      Fault = "page_404_after" // took effect
 
-	TruncatedJSON   Fault = "truncated_json" // took effect, valid HTTP, cut JSON
+	TruncatedJSON   Fault = "truncated_json" // took effect, valid HTTP, truncated JSON
 	OverlongJSON    Fault = "overlong_json"
 	Unauthorized    Fault = "unauthorized"
 	AccessDenied404 Fault = "access_denied_404"
 	Gateway404      Fault = "gateway_404" // a 404 of a gateway in between: a page, or JSON
-	Slow            Fault = "slow"        // answers after Rule.Delay
-	StatusBefore    Fault = "status"      // answers with Rule.Status, nothing took effect
+	Slow            Fault = "slow"        // responds after Rule.Delay
+	StatusBefore    Fault = "status"      // responds with Rule.Status, nothing took effect
 )
 
 const elsewhere = "http://elsewhere.invalid"
@@ -54,7 +54,7 @@ func (f Fault) known() bool {
 	return false
 }
 
-// Faults are rates, 0 to 1 per call, of which at most one strikes a call.
+// Faults are rates, 0 to 1 per call. At most one fault is injected into a call.
 type Faults struct {
 	Error500Before    float64 `json:"error500_before,omitempty" yaml:"error500_before"`
 	Error500After     float64 `json:"error500_after,omitempty" yaml:"error500_after"`
@@ -79,17 +79,15 @@ type Faults struct {
 	Page404           float64 `json:"page_404,omitempty" yaml:"page_404"`
 	Page404After      float64 `json:"page_404_after,omitempty" yaml:"page_404_after"`
 
-	// SearchLag is how long a write stays invisible to searches, live ones
-	// (staleness=0) included.
+	// SearchLag is how long searches, including live ones (staleness=0), do not see a write.
 	SearchLag time.Duration `json:"search_lag,omitempty" yaml:"search_lag"`
-	// SlowFor is how long a slow body takes; default 1 s.
+	// SlowFor is the duration of a slow body; default 1 s.
 	SlowFor time.Duration `json:"slow_for,omitempty" yaml:"slow_for"`
 	// LateBy is the delay of TimeoutLate; default 1 s.
 	LateBy time.Duration `json:"late_by,omitempty" yaml:"late_by"`
-	// OverlongBytes is the size of an overlong answer; default 16 MiB.
+	// OverlongBytes is the size of an overlong response; default 16 MiB.
 	OverlongBytes int `json:"overlong_bytes,omitempty" yaml:"overlong_bytes"`
-	// RedirectTo is the origin that redirect_elsewhere leads to; default a
-	// host that does not exist.
+	// RedirectTo is the target origin of redirect_elsewhere; default a host that does not exist.
 	RedirectTo string `json:"redirect_to,omitempty" yaml:"redirect_to"`
 }
 
@@ -101,8 +99,8 @@ func (f Faults) withDefaults() Faults {
 	return f
 }
 
-// draw picks at most one fault by the rates. It always uses one random
-// number, so that a changed rate does not shift the rest of a run.
+// draw picks at most one fault by rate. It always uses one random number, so changing a rate does
+// not shift the rest of a run.
 func (f *Faults) draw(rng *rand.Rand) Fault {
 	u := rng.Float64()
 	for _, c := range [...]struct {

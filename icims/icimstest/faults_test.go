@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// outcome is how a create looked to its caller.
+// outcome is the result of a create as its caller sees it.
 type outcome struct {
 	status int
 	header http.Header
@@ -21,8 +21,7 @@ type outcome struct {
 	err    error
 }
 
-// create makes POST /people; the caller gives up when the simulator says that
-// it withholds the answer.
+// create sends POST /people. The caller disconnects when the simulator withholds the response.
 func (b *bench) create(ctx context.Context) outcome {
 	req := b.request("POST", "/customers/1234/people", ana+"}").WithContext(ctx)
 	res, err := b.client.Do(req)
@@ -66,7 +65,7 @@ func TestFaults(t *testing.T) {
 	}
 	cases := []struct {
 		fault  Fault
-		people int // that exist afterwards
+		people int // afterwards
 		check  func(*testing.T, outcome)
 	}{
 		{Error500Before, 0, status(500)},
@@ -137,7 +136,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 			if o := b.create(t.Context()); o.status != 201 {
-				t.Errorf("the rule strikes twice: %+v", o)
+				t.Errorf("the rule injects twice: %+v", o)
 			}
 		})
 	}
@@ -161,7 +160,7 @@ func TestFaults(t *testing.T) {
 func TestTimeouts(t *testing.T) {
 	cases := []struct {
 		fault Fault
-		gone  int // people when the caller gave up
+		gone  int // people when the caller disconnected
 		later int // people after LateBy
 	}{{TimeoutBefore, 0, 0}, {TimeoutAfter, 1, 1}, {TimeoutLate, 0, 1}}
 	for _, tc := range cases {
@@ -258,7 +257,7 @@ func TestFaultRates(t *testing.T) {
 	for _, f := range first {
 		count[f]++
 	}
-	t.Run("faults strike at their rates", func(t *testing.T) {
+	t.Run("faults occur at their rates", func(t *testing.T) {
 		if n := count["error503"]; n < 340 || n > 460 {
 			t.Errorf("%d of 2000, expected about 400", n)
 		}

@@ -56,7 +56,7 @@ func growing(name, title, list string) *field {
 	return &field{name: name, title: title, kind: kindNode, list: list, growing: true}
 }
 
-// personFields are the fields a tenant's account may see and set.
+// personFields returns the fields that a tenant's account may see and set.
 func (t *Tenant) personFields() map[string]*field {
 	w, e := t.cfg.WorkExperience, t.cfg.Education
 	phones := collection("phones", "Phones",
@@ -110,7 +110,7 @@ func (t *Tenant) personFields() map[string]*field {
 	return out
 }
 
-// workflowFields are the optional fields of a recruiting workflow.
+// workflowFields returns the optional fields of a recruiting workflow.
 func workflowFields() map[string]*field {
 	return map[string]*field{
 		"status":     nodeOf("status", "Status", listStatus),
@@ -119,8 +119,8 @@ func workflowFields() map[string]*field {
 	}
 }
 
-// scan collects what is wrong with a body, in the order of its field names so
-// that answers do not change from call to call.
+// scan collects the problems of a body in the order of its field names, so that responses are
+// deterministic.
 type scan struct {
 	t        *Tenant
 	errors   []problem
@@ -142,7 +142,7 @@ func (s *scan) unknown(name string) {
 	s.errors = append(s.errors, p)
 }
 
-// pathOf is what problems with a child of a collection name.
+// pathOf returns the field name used in problems with a child of a collection.
 func (s *scan) pathOf(f *field, child string) string {
 	switch s.t.behaviour.EntryProblemNames {
 	case Child:
@@ -155,8 +155,8 @@ func (s *scan) pathOf(f *field, child string) string {
 
 func cleared(raw any) bool { return raw == nil || raw == "" }
 
-// value checks a scalar or list value and returns what is stored. The second
-// result is false when nothing is to be stored.
+// value checks a scalar or list value and returns the value to store. The second result is false if
+// nothing is stored.
 func (s *scan) value(f *field, path string, raw any) (any, bool) {
 	switch f.kind {
 	case kindText, kindEmail:

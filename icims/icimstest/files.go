@@ -42,7 +42,7 @@ func fileGet(c *call) answer {
 	return answer{status: http.StatusOK, raw: stored.data, rawType: stored.media}
 }
 
-// fileText shows text files only: nothing else is extracted here.
+// fileText returns text files only; nothing else is extracted.
 func fileText(c *call) answer {
 	a := fileGet(c)
 	if media, _, _ := mime.ParseMediaType(a.rawType); a.status == http.StatusOK && media != "text/plain" {
@@ -54,7 +54,7 @@ func fileText(c *call) answer {
 	return a
 }
 
-// filePatch takes one file part of a multipart form.
+// filePatch accepts one file part of a multipart form.
 func filePatch(c *call) answer {
 	media, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" {
@@ -85,7 +85,7 @@ func filePatch(c *call) answer {
 	return noContent()
 }
 
-// fileDelete works for every file but a person's resume.
+// fileDelete deletes any file except a person's resume.
 func fileDelete(c *call) answer {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()

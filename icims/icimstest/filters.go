@@ -13,15 +13,14 @@ type filterDef[R any] struct {
 	num  func(R) int64
 	list func(R) []string // node ids
 	date func(R) time.Time
-	// csv numbers may come comma separated in one value.
+	// csv means that one value may contain several comma-separated numbers.
 	csv bool
-	// foldExact compares == without regard to case.
+	// foldExact makes == ignore case.
 	foldExact func(R) bool
 }
 
-// compile turns a search into a predicate over records, and takes out of it what
-// the behaviour does not heed. A filter that the record type does not know rejects
-// the whole search.
+// compile turns a search into a predicate over records and removes filters that the behaviour
+// ignores. A filter unknown to the record type rejects the whole search.
 func compile[R any](g *group, defs map[string]filterDef[R], b Behaviour) (func(R) bool, *problem) {
 	if g.any {
 		switch b.GroupOr {
@@ -70,7 +69,7 @@ func compile[R any](g *group, defs map[string]filterDef[R], b Behaviour) (func(R
 	}, nil
 }
 
-// firstOnly leaves of a group its first filter, or its first child.
+// firstOnly reduces a group to its first filter, or its first child.
 func (g *group) firstOnly() {
 	if len(g.filters) > 0 {
 		g.filters, g.children = g.filters[:1], nil
@@ -97,7 +96,7 @@ func compileFilter[R any](f filter, def filterDef[R]) (func(R) bool, *problem) {
 	return dateFilter(f, def, badOp)
 }
 
-// textFilter: == is exact, = contains; several values mean any of them.
+// textFilter: == compares exactly, = means contains; several values mean any of them.
 func textFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool, *problem) {
 	lower := make([]string, len(f.values))
 	for i, v := range f.values {
@@ -127,7 +126,7 @@ func textFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool
 	return nil, badOp
 }
 
-// numberFilter: an empty value stands for the beginning of all ids.
+// numberFilter: an empty value means the start of the ID range.
 func numberFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool, *problem) {
 	var numbers []int64
 	for _, v := range f.values {
@@ -190,8 +189,7 @@ func ordered(op string) (func(int) bool, bool) {
 	return nil, false
 }
 
-// dateFilter ignores a badly formed date, which widens the search to
-// everything.
+// dateFilter ignores a malformed date, so the search returns everything.
 func dateFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool, *problem) {
 	hit, isOrder := ordered(f.op)
 	if !isOrder && f.op != "=" && f.op != "!=" {
@@ -220,7 +218,7 @@ func dateFilter[R any](f filter, def filterDef[R], badOp *problem) (func(R) bool
 	}, nil
 }
 
-// filterDate reads a date of a filter with the span it stands for.
+// filterDate parses a filter's date and the period it covers.
 func filterDate(s string) (time.Time, time.Duration, bool) {
 	if at, err := time.Parse("2006-01-02 03:04 PM", s); err == nil {
 		return at, time.Minute, true

@@ -16,12 +16,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const customer = "1234"
 
-// calm is a simulator without delays and quirks, at a fixed time.
+// calm configures a simulator without delays and quirks, at a fixed time.
 func calm() Config {
 	return Config{Seed: 1, Now: func() time.Time { return noon }, Latency: Latency{None: true}, Quirks: Quirks{None: true}}
 }
 
-// refusing is calm, refuses field names that do not exist, and tells which entry is primary.
+// refusing is calm, but refuses unknown field names and marks the primary entry.
 func refusing() Config {
 	c := calm()
 	c.Behaviour.UnknownField, c.Behaviour.EntryPrimary = Refuse, Present
@@ -59,7 +59,7 @@ func open(t *testing.T, cfg Config, change ...func(*TenantConfig)) *bench {
 	return &bench{t: t, sim: sim, tenant: tenant, url: srv.URL, client: client}
 }
 
-// reply is an answer read in full.
+// reply is a response, read completely.
 type reply struct {
 	status int
 	header http.Header
@@ -75,7 +75,7 @@ func (r reply) json(t *testing.T) map[string]any {
 	return out
 }
 
-// problems are the messages of an answer as "code message".
+// problems returns the messages of a response as "code message".
 func (r reply) problems(t *testing.T, array string) []string {
 	t.Helper()
 	out := []string{}
@@ -118,13 +118,13 @@ func (b *bench) send(req *http.Request) reply {
 	return reply{res.StatusCode, res.Header, bytes.TrimSpace(body)}
 }
 
-// do makes a call below /customers/1234.
+// do sends a request below /customers/1234.
 func (b *bench) do(method, path, body string) reply {
 	b.t.Helper()
 	return b.send(b.request(method, "/customers/"+customer+path, body))
 }
 
-// must is do with a status that has to be.
+// must is do, and fails the test on another status.
 func (b *bench) must(status int, method, path, body string) reply {
 	b.t.Helper()
 	r := b.do(method, path, body)
@@ -136,7 +136,7 @@ func (b *bench) must(status int, method, path, body string) reply {
 
 const ana = `{"firstname":"Ana","lastname":"Duarte","email":"ana.duarte@example.com"`
 
-// createAna creates a person with further fields and returns its path.
+// createAna creates a person with additional fields and returns its path.
 func (b *bench) createAna(more string) string {
 	b.t.Helper()
 	r := b.must(http.StatusCreated, "POST", "/people", ana+more+"}")

@@ -7,17 +7,16 @@ import (
 	"time"
 )
 
-// writeCounts are writes to people that existed before the call.
+// writeCounts counts writes to people that existed before the call.
 type writeCounts struct {
 	experience, education, employees, purged int
 }
 
-// fillTime is how long after the first entry of a history further ones belong to
-// the same write.
+// fillTime is how long after the first entry of a history further entries count as the same write.
 const fillTime = time.Minute
 
-// noteWrite counts what a write to an existing person touched. add: the write
-// adds an entry and changes no other.
+// noteWrite counts what a write to an existing person changed. add means that the write adds an
+// entry and changes no other.
 func (t *Tenant) noteWrite(p *person, now time.Time, add bool, collections ...string) {
 	touched := func(name string) bool {
 		switch {
@@ -48,26 +47,25 @@ func (t *Tenant) noteWrite(p *person, now time.Time, add bool, collections ...st
 	}
 }
 
-// Invariants are what an export must keep, as seen from iCIMS.
+// Invariants counts what an export must never do, as seen from iCIMS.
 type Invariants struct {
-	// DuplicateProfiles are addresses that several people have; purged and
-	// merged people do not count.
+	// DuplicateProfiles are addresses shared by several people, except purged and merged people.
 	DuplicateProfiles  []DuplicateProfile  `json:"duplicate_profiles"`
 	DuplicateWorkflows []DuplicateWorkflow `json:"duplicate_workflows"`
-	// CallsOverLimit were made beyond a daily limit, CallsOverRate and
-	// CallsOverInFlight beyond the other limits.
+	// CallsOverLimit counts calls beyond a daily limit, CallsOverRate and CallsOverInFlight calls
+	// beyond the other limits.
 	CallsOverLimit    int `json:"calls_over_limit"`
 	CallsOverRate     int `json:"calls_over_rate"`
 	CallsOverInFlight int `json:"calls_over_in_flight"`
-	// ExperienceWrites and EducationWrites are accepted writes to these
-	// collections of people who existed before and whose history was not empty.
+	// ExperienceWrites and EducationWrites are accepted writes to these collections of existing
+	// people with a history.
 	ExperienceWrites int `json:"experience_writes"`
 	EducationWrites  int `json:"education_writes"`
-	// EmployeeWrites went to people in an Emp: or HM: folder, PurgedWrites to
-	// merged people or people in the Purge folder.
+	// EmployeeWrites counts writes to people in an Emp: or HM: folder, PurgedWrites those to merged
+	// people or people in the Purge folder.
 	EmployeeWrites int `json:"employee_writes"`
 	PurgedWrites   int `json:"purged_writes"`
-	People         int `json:"people"` // purged ones left out
+	People         int `json:"people"` // without purged people
 	Workflows      int `json:"workflows"`
 }
 
@@ -86,8 +84,8 @@ type DuplicateWorkflow struct {
 	IDs      []int64 `json:"ids"`
 }
 
-// Violations names what must never happen: duplicates and calls beyond a
-// limit. It is empty when all is well and holds no personal data.
+// Violations lists what must never happen: duplicates and calls beyond a limit. It is empty if
+// there are none, and contains no personal data.
 func (i Invariants) Violations() []string {
 	var out []string
 	for _, d := range i.DuplicateProfiles {
@@ -108,7 +106,7 @@ func (i Invariants) Violations() []string {
 	return out
 }
 
-// Invariants counts over all tenants.
+// Invariants returns the counts over all tenants.
 func (s *Simulator) Invariants() Invariants {
 	inv := Invariants{DuplicateProfiles: []DuplicateProfile{}, DuplicateWorkflows: []DuplicateWorkflow{}}
 	tenants := s.Tenants()

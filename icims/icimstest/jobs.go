@@ -9,7 +9,7 @@ type job struct {
 	hidden bool
 }
 
-// AddJob posts a job on its portals; a job of the same id is replaced.
+// AddJob posts a job on its portals and replaces a job with the same ID.
 func (t *Tenant) AddJob(j Job) {
 	if j.Updated.IsZero() {
 		j.Updated = t.sim.cfg.Now()
@@ -27,7 +27,7 @@ func (t *Tenant) AddJob(j Job) {
 	t.jobs[j.ID] = &job{Job: j}
 }
 
-// RemoveJob deletes a job, as an administrator does. What is linked to it stays.
+// RemoveJob deletes a job, as an administrator does. Its workflows stay.
 func (t *Tenant) RemoveJob(id int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +63,7 @@ func jobsGet(c *call) answer {
 	return ok(out)
 }
 
-// field is the value of a job's field, nil when it is empty or unknown.
+// field returns the value of a job's field, or nil if it is empty or unknown.
 func (j *job) field(t *Tenant, name, base string) any {
 	switch name {
 	case "id":

@@ -9,17 +9,14 @@ import (
 	"time"
 )
 
-// Limits bound a tenant's calls beside the day's budget. A call beyond them is
-// answered with 429, has no effect, spends nothing of the budget and is counted
-// by kind. Zero: no bound.
+// Limits restrict a tenant's calls in addition to the daily budget. A call beyond them gets a 429,
+// has no effect, does not use the budget and is counted by kind. Zero means no limit.
 type Limits struct {
-	// CallsPerSecond fills a bucket of Burst calls (default 1), of which each
-	// call takes one.
+	// CallsPerSecond is the refill rate of a token bucket of size Burst (default 1).
 	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second,omitempty"`
 	Burst          int     `yaml:"burst" json:"burst,omitempty"`
-	// InFlight is how many calls may be on their way at the same time. A call is
-	// from its arrival until the first byte of its answer is sent, or until the
-	// answer is withheld for good.
+	// InFlight is the maximum number of concurrent calls. A call is in flight from its arrival
+	// until the first byte of its response is sent, or until the response is withheld for good.
 	InFlight int `yaml:"in_flight" json:"in_flight,omitempty"`
 }
 
@@ -31,44 +28,43 @@ func (l Limits) check() error {
 }
 
 func (s SecondSpender) check() error {
-	if !(s.Share >= 0 && s.Share < 1) || !(s.CallsPerSecond >= 0) { // so put, NaN is refused as well
+	if !(s.Share >= 0 && s.Share < 1) || !(s.CallsPerSecond >= 0) { // this form also refuses NaN
 		return errors.New("second_spender: share is from 0 to below 1, calls_per_second not below zero")
 	}
 	return nil
 }
 
-// Traffic is how a tenant was called since the start or the last reset: by
-// calls with good credentials, those over a limit included.
+// Traffic counts a tenant's calls since the start or the last reset: calls with valid credentials,
+// including those over a limit.
 type Traffic struct {
 	Customer string `json:"customer"`
 	Calls    int    `json:"calls"`
-	// OverDay, OverRate and OverInFlight are calls beyond a limit. One call is
-	// counted once.
+	// OverDay, OverRate and OverInFlight count calls beyond a limit. A call is counted once.
 	OverDay      int `json:"over_day"`
 	OverRate     int `json:"over_rate"`
 	OverInFlight int `json:"over_in_flight"`
-	// WorstSecond is the largest number of calls that arrived within any second.
+	// WorstSecond is the largest number of arrivals within any second.
 	WorstSecond int `json:"worst_second"`
-	// MostInFlight is the largest number of calls on their way at the same time.
+	// MostInFlight is the largest number of concurrent calls.
 	MostInFlight int       `json:"most_in_flight"`
 	First        time.Time `json:"first,omitzero"` // arrival of the first call
 	Last         time.Time `json:"last,omitzero"`
 	Today        Day       `json:"today"`
-	Days         []Day     `json:"days"` // ended ones, the last 32
+	Days         []Day     `json:"days"` // ended days, the last 32
 }
 
-// meter counts a tenant's calls and holds them against its limits.
+// meter counts a tenant's calls and checks them against its limits.
 type meter struct {
 	mu       sync.Mutex
 	limits   Limits
 	tokens   float64
-	filled   time.Time // when tokens was right
+	filled   time.Time // when tokens was last updated
 	inFlight int
 	second   []time.Time // arrivals within the last second, oldest first
 	seen     Traffic
 }
 
-// verdict says what a call is over.
+// verdict says which limit a call exceeds.
 type verdict int
 
 const (
@@ -77,12 +73,12 @@ const (
 	overInFlight
 )
 
-// arrive counts a call. Unless it is over a limit, it is in flight until leave.
+// arrive counts a call. Unless it exceeds a limit, it is in flight until leave.
 func (m *meter) arrive(now time.Time) verdict {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now.Before(m.seen.Last) {
-		now = m.seen.Last // calls race from their clock to here
+		now = m.seen.Last // calls may arrive out of order
 	}
 	m.seen.Calls++
 	if m.seen.First.IsZero() {
@@ -113,9 +109,9 @@ func (m *meter) window(now time.Time) {
 	m.seen.WorstSecond = max(m.seen.WorstSecond, len(m.second))
 }
 
-// take takes a call from the bucket, which is full at first.
+// take removes a call from the bucket, which starts full.
 func (m *meter) take(now time.Time) bool {
-	const hair = 1e-9 // lost in adding up
+	const hair = 1e-9 // rounding error
 	if m.limits.CallsPerSecond <= 0 {
 		return true
 	}
@@ -133,7 +129,7 @@ func (m *meter) take(now time.Time) bool {
 	return true
 }
 
-// wait is after how long the bucket holds a call again.
+// wait returns how long until the bucket holds a call again.
 func (m *meter) wait() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -155,8 +151,7 @@ func (m *meter) reset() {
 	m.seen, m.second, m.filled = Traffic{MostInFlight: m.inFlight}, nil, time.Time{}
 }
 
-// arrive holds a call against the tenant's limits. The answer is nil where it
-// is within them.
+// arrive checks a call against the tenant's limits. It returns nil if the call is within them.
 func (c *call) arrive() *answer {
 	v := c.tenant.meter.arrive(c.sim.cfg.Now())
 	if v == within {
@@ -172,21 +167,21 @@ func (c *call) arrive() *answer {
 	return &a
 }
 
-// retryAfter adds the header, where the tenant sends it at all.
+// retryAfter adds the header, if the tenant sends it.
 func (c *call) retryAfter(a *answer, wait time.Duration) {
 	if c.tenant.behaviour.RetryAfter == Present {
 		a.header = append(a.header, [2]string{"Retry-After", strconv.Itoa(max(wholeSeconds(wait), 1))})
 	}
 }
 
-// gone takes the call out of flight: nothing more of it is to be waited for.
+// gone removes the call from those in flight.
 func (c *call) gone() {
 	if c.leave != nil {
 		c.leave()
 	}
 }
 
-// SetLimits changes the tenant's limits at once. It panics on limits below zero.
+// SetLimits changes the tenant's limits at once. It panics on negative limits.
 func (t *Tenant) SetLimits(l Limits) {
 	if err := l.check(); err != nil {
 		panic("icimstest: " + err.Error())
@@ -197,7 +192,7 @@ func (t *Tenant) SetLimits(l Limits) {
 	t.meter.tokens = min(t.meter.tokens, float64(max(l.Burst, 1)))
 }
 
-// Traffic counts the tenant's calls.
+// Traffic returns the tenant's call counts.
 func (t *Tenant) Traffic() Traffic {
 	t.meter.mu.Lock()
 	seen := t.meter.seen
@@ -211,5 +206,5 @@ func (t *Tenant) Traffic() Traffic {
 	return seen
 }
 
-// ResetTraffic counts anew, with a full bucket. The day's budget stays spent.
+// ResetTraffic resets the counts and fills the bucket. The daily budget is unchanged.
 func (t *Tenant) ResetTraffic() { t.meter.reset() }

@@ -119,7 +119,7 @@ func TestWorstSecond(t *testing.T) {
 }
 
 func TestCallsInFlight(t *testing.T) {
-	// get makes a call without a network and returns its status; 0 is none.
+	// get makes a call without a network and returns its status; 0 means none.
 	get := func(t *testing.T, sim *Simulator, patience time.Duration) int {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -189,7 +189,7 @@ func TestCallsInFlight(t *testing.T) {
 	})
 	t.Run("who makes the next call on reading the answer is never over", func(t *testing.T) {
 		cfg := calm()
-		cfg.Quirks = Quirks{Chunked: 1} // half of the answer arrives before the rest is sent
+		cfg.Quirks = Quirks{Chunked: 1} // half of the response arrives before the rest is sent
 		b := open(t, cfg, func(c *TenantConfig) { c.Limits.InFlight = 1 })
 		for range 200 {
 			b.must(200, "GET", "", "")
@@ -236,7 +236,7 @@ func TestDays(t *testing.T) {
 	}
 	rest(t, "1", "60")
 	rest(t, "0", "60")
-	rest(t, "0", "60") // one over
+	rest(t, "0", "60") // one over the limit
 	clock.advance(time.Minute)
 	rest(t, "1", "43200")
 	clock.advance(36 * time.Hour)
@@ -258,7 +258,7 @@ func TestSecondSpender(t *testing.T) {
 		for range calls {
 			b.must(200, "GET", "", "")
 		}
-		// A third of a call for each of ours; five standard deviations are 130.
+		// A third of a call for each of the caller's; five standard deviations are 130.
 		if got := b.tenant.Traffic().Today; got.Own != calls || math.Abs(float64(got.Others)-1000) > 130 {
 			t.Errorf("%+v", got)
 		}
@@ -287,7 +287,7 @@ func TestSecondSpender(t *testing.T) {
 			}
 		}
 		clock.advance(3 * time.Second)
-		rest(t, 200, "15") // four of the other's, one of ours
+		rest(t, 200, "15") // four of the second spender's, one of the caller's
 		clock.advance(9 * time.Second)
 		rest(t, 200, "16") // three of each in the new day's first two seconds
 		clock.advance(time.Minute)

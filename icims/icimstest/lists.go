@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The lists that fields draw on. Names in published use are those of the List
-// API; the growing ones carry working names.
+// The lists used by fields. The names in published are those of the List API; the growing lists
+// have working names.
 const (
 	listPhoneType   = "lists.phone_type"
 	listAddressType = "lists.address_type"
@@ -20,10 +20,10 @@ const (
 	listSchool      = "lists.school"
 	listDegree      = "lists.degree"
 	listMajor       = "lists.major"
-	listStatus      = "recruiting statuses" // published under no name
+	listStatus      = "recruiting statuses" // not published
 )
 
-// node is a list entry as stored on a record and as iCIMS shows it.
+// node is a list entry as stored on a record and returned by iCIMS.
 type node struct {
 	ID             string `json:"id"`
 	Value          string `json:"value"`
@@ -64,7 +64,7 @@ func (l *list) add(e *listEntry) *listEntry {
 	return e
 }
 
-// The standard nodes that are public.
+// The public standard nodes.
 var (
 	standardFolders = []Node{
 		{"D32002", "Purge"}, {"D32006", "Cand:Unreviewed"}, {"D32007", "Cand:Active"}, {"D32011", "HM:Active"}, {"D32012", "HM:Inactive"},
@@ -76,7 +76,7 @@ var (
 	states               = []node{{ID: "D41001005", Value: "California", Abbrev: "CA"}, {ID: "D41001024", Value: "Massachusetts", Abbrev: "MA"}, {ID: "D41001035", Value: "New York", Abbrev: "NY"}, {ID: "D41001050", Value: "Washington", Abbrev: "WA"}}
 )
 
-// buildLists makes the lists of a tenant from its configuration.
+// buildLists creates the lists of a tenant from its configuration.
 func (t *Tenant) buildLists() {
 	t.lists = map[string]*list{}
 	for _, name := range []string{listPhoneType, listAddressType, listFolders, listSources, listCountry, listState, listSchool, listDegree, listMajor, listStatus} {
@@ -117,14 +117,14 @@ func (t *Tenant) buildLists() {
 	}
 }
 
-// newNodeID numbers a node made by the tenant.
+// newNodeID returns the ID of a new node of the tenant.
 func (t *Tenant) newNodeID() string {
 	t.nodeSeq++
 	return "C" + strconv.Itoa(t.nodeSeq)
 }
 
-// node resolves what a caller sent for a list field: an object with id, or
-// with value only. A growing list takes unknown values in.
+// node resolves the value of a list field: an object with id or value. A growing list adds unknown
+// values.
 func (t *Tenant) node(f *field, raw any) (*listEntry, string) {
 	obj, isObject := raw.(map[string]any)
 	if !isObject {
@@ -182,7 +182,7 @@ func listsIndex(c *call) answer {
 	return ok(map[string]any{"lists": names})
 }
 
-// listsGet shows one level of a list in pages of size (1,000 at most).
+// listsGet returns one level of a list in pages of size (1,000 at most).
 func listsGet(c *call) answer {
 	t := c.tenant
 	t.mu.RLock()

@@ -15,8 +15,8 @@ import (
 //	    portals: [{id: 1, name: jobs}]
 //	    jobs: [{id: 1709, title: Data Engineer, portals: [1]}]
 //
-// Unknown names are refused, and so are tenants without customer, user name or
-// password and tenants whose people do not fit.
+// It refuses unknown names, tenants without customer, user name or password, and tenants with
+// invalid people.
 func LoadTenants(r io.Reader) ([]TenantConfig, error) {
 	var in struct {
 		Tenants []TenantConfig `yaml:"tenants"`

@@ -11,7 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// State is what GET /_sim/state answers.
+// State is the response to GET /_sim/state.
 type State struct {
 	Calls        int            `json:"calls"`
 	CallsByRoute map[string]int `json:"calls_by_route"`
@@ -29,7 +29,7 @@ type TenantState struct {
 	Remaining int    `json:"remaining"`
 }
 
-// State counts records and calls.
+// State returns the counts of records and calls.
 func (s *Simulator) State() State {
 	st := State{Calls: s.CallCount(), CallsByRoute: s.CallCounts(), Tenants: []TenantState{}}
 	for _, t := range s.Tenants() {
@@ -42,8 +42,8 @@ func (s *Simulator) State() State {
 	return st
 }
 
-// manage are the management endpoints. They are no calls: neither logged nor
-// counted, and open to everyone who reaches the port.
+// manage lists the management endpoints. Their requests are not calls: they are not logged or
+// counted, and need no credentials.
 var manage = map[string]func(*Simulator, *http.Request) (any, error){
 	"GET health":      func(*Simulator, *http.Request) (any, error) { return map[string]any{"status": "ok"}, nil },
 	"GET routes":      func(*Simulator, *http.Request) (any, error) { return Routes(), nil },
@@ -88,7 +88,7 @@ func (s *Simulator) serveManagement(w http.ResponseWriter, r *http.Request) {
 	w.Write(mustJSON(out))
 }
 
-// read decodes a management body: YAML or JSON, unknown names refused.
+// read decodes a management body, YAML or JSON, and refuses unknown names.
 func read(r io.Reader, into any) error {
 	raw, err := io.ReadAll(r)
 	if err != nil {
@@ -100,7 +100,7 @@ func read(r io.Reader, into any) error {
 	return nil
 }
 
-// of finds the tenant that a management request names.
+// of returns the tenant of a management request.
 func (s *Simulator) of(customer string) (*Tenant, error) {
 	t := s.Tenant(customer)
 	if t == nil {
@@ -109,7 +109,7 @@ func (s *Simulator) of(customer string) (*Tenant, error) {
 	return t, nil
 }
 
-// manageCalls lists the newest calls, oldest first. Bodies come with body=1.
+// manageCalls lists the newest calls, oldest first, with bodies if body=1.
 func manageCalls(s *Simulator, r *http.Request) (any, error) {
 	q := r.URL.Query()
 	limit := 100
@@ -165,9 +165,9 @@ func manageRules(s *Simulator, r *http.Request) (any, error) {
 	return done, nil
 }
 
-// manageReset drops calls, rules, faults, workflows and people that were not
-// in the tenants' configuration; ?only=calls drops the call log alone,
-// ?only=traffic what was counted against rate and calls in flight.
+// manageReset removes calls, rules, faults, workflows and people that are not in the tenants'
+// configuration. ?only=calls clears only the call log, ?only=traffic only the counts of rate and
+// calls in flight.
 func manageReset(s *Simulator, r *http.Request) (any, error) {
 	switch r.URL.Query().Get("only") {
 	case "calls":
@@ -242,7 +242,7 @@ func managePurge(s *Simulator, r *http.Request) (any, error) {
 	return done, nil
 }
 
-// manageTraffic counts the calls of one customer, or of all.
+// manageTraffic returns the call counts of one customer, or of all.
 func manageTraffic(s *Simulator, r *http.Request) (any, error) {
 	tenants := s.Tenants()
 	if customer := r.URL.Query().Get("customer"); customer != "" {
@@ -260,7 +260,7 @@ func manageTraffic(s *Simulator, r *http.Request) (any, error) {
 	return map[string]any{"traffic": out}, nil
 }
 
-// manageLimits sets limits and the second spender, and spends calls of the day.
+// manageLimits sets limits and the second spender, and uses up calls of the day.
 func manageLimits(s *Simulator, r *http.Request) (any, error) {
 	var in struct {
 		Customer string

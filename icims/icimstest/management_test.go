@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// manage makes a management request, without credentials.
+// manage sends a management request, without credentials.
 func (b *bench) manage(method, path, body string) reply {
 	b.t.Helper()
 	req, err := http.NewRequest(method, b.url+"/_sim/"+path, strings.NewReader(body))

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// tokens are the OAuth tokens issued so far.
+// tokens are the OAuth tokens issued.
 type tokens struct {
 	mu     sync.Mutex
 	issued map[string]token
@@ -22,7 +22,7 @@ type token struct {
 	expires time.Time
 }
 
-// audience is what a client must ask a token for.
+// audience is the audience that a client must request.
 const audience = "https://api.icims.com/v1/"
 
 func (ts *tokens) valid(s string, t *Tenant, now time.Time) bool {
@@ -48,8 +48,7 @@ func oauthError(status int, code, description string) answer {
 	return answer{status: status, body: map[string]any{"error": code, "error_description": description}}
 }
 
-// oauthToken grants client credentials. More than 500 tokens in ten minutes
-// are throttled.
+// oauthToken grants client credentials. It throttles more than 500 tokens in ten minutes.
 func oauthToken(c *call) answer {
 	media, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	form, err := url.ParseQuery(string(c.body))

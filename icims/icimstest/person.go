@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// person is a profile. fields is replaced, never changed in place, so that
-// searches can go on seeing an older version.
+// person is a profile. fields is replaced, never changed in place, so that searches can use an
+// older version.
 type person struct {
 	id      int64
 	fields  map[string]any
@@ -19,10 +19,10 @@ type person struct {
 	updated time.Time
 	merged  int64
 	hidden  bool
-	// filled is when the API first wrote to a collection that was empty.
+	// filled is when the API first wrote to an empty collection.
 	filled map[string]time.Time
-	// lagged is what searches see until the search lag since changed has
-	// passed; nil while lagging means that they do not see the person yet.
+	// lagged is what searches see until the search lag since changed has passed; nil while lagging
+	// means that they do not see the person yet.
 	lagged  map[string]any
 	changed time.Time
 	lagging bool
@@ -35,10 +35,10 @@ type entry struct {
 	values  map[string]any
 }
 
-// draftPerson is a checked body on its way into a person.
+// draftPerson is a checked body to be stored.
 type draftPerson struct {
 	fields  map[string]any
-	touched []string // collections that the body named
+	touched []string // collections in the body
 }
 
 func (p *person) text(name string) string {
@@ -51,11 +51,11 @@ func folderID(fields map[string]any) string {
 	return n.ID
 }
 
-// purged reports whether the person only waits to be deleted.
+// purged reports whether the person is about to be deleted.
 func (p *person) purged() bool { return p.merged != 0 || folderID(p.fields) == "D32002" }
 
-// draft checks a body against an existing person (nil: a new one). Seeding
-// skips the rules on required fields.
+// draft checks a body against an existing person, or against nil for a new one. Seeding skips the
+// rules on required fields.
 func (t *Tenant) draft(p *person, body map[string]any, seeding bool) (draftPerson, []problem, []problem) {
 	s := &scan{t: t}
 	d := draftPerson{fields: map[string]any{}}
@@ -107,8 +107,8 @@ func (t *Tenant) draft(p *person, body map[string]any, seeding bool) (draftPerso
 	return d, s.errors, s.warnings
 }
 
-// unstore gives back to the tenant's unstored fields what they had. Fields that are
-// no person's have their type in front.
+// unstore restores the previous values of the tenant's unstored fields. Fields of other types than
+// person have their type as a prefix.
 func (t *Tenant) unstore(fields, before map[string]any, prefix string) {
 	for _, name := range t.cfg.UnstoredFields {
 		local, own := strings.CutPrefix(name, prefix)
@@ -122,8 +122,8 @@ func (t *Tenant) unstore(fields, before map[string]any, prefix string) {
 	}
 }
 
-// sourcename keeps the rule that a source name needs a source from the list.
-// The source itself is stored whatever it says.
+// sourcename applies the rule that a source name needs a source from the list. The source itself is
+// always stored.
 func (s *scan) sourcename(fields, body map[string]any) {
 	if _, sent := body["sourcename"]; !sent || fields["sourcename"] == nil {
 		return
@@ -176,7 +176,7 @@ func (t *Tenant) mergeEntries(s *scan, f *field, old []entry, raw any, existing 
 	return out
 }
 
-// checkEntry applies a body to an entry; values is nil when it was refused.
+// checkEntry applies a body to an entry; values is nil if it was refused.
 func (t *Tenant) checkEntry(s *scan, f *field, e entry, obj map[string]any) entry {
 	before, warned := len(s.errors), len(s.warnings)
 	values := make(map[string]any, len(obj))
@@ -204,7 +204,7 @@ func (t *Tenant) checkEntry(s *scan, f *field, e entry, obj map[string]any) entr
 		}
 	}
 	if len(values) == 0 && len(s.warnings) > warned {
-		return entry{} // nothing is left of it
+		return entry{} // no value remained
 	}
 	if len(values) == 0 && len(s.errors) == before {
 		s.refuse(f.name, "The entry has no values.")
@@ -216,8 +216,7 @@ func (t *Tenant) checkEntry(s *scan, f *field, e entry, obj map[string]any) entr
 	return e
 }
 
-// putEntry adds or replaces an entry. Identical entries are not stored twice:
-// the one already there is returned instead.
+// putEntry adds or replaces an entry. For an identical entry it returns the existing one.
 func (t *Tenant) putEntry(f *field, entries []entry, e entry) ([]entry, entry) {
 	for _, other := range entries {
 		if other.id != e.id && reflect.DeepEqual(other.values, e.values) {
@@ -237,8 +236,8 @@ func (t *Tenant) putEntry(f *field, entries []entry, e entry) ([]entry, entry) {
 	return settlePrimary(f, entries, e.id), e
 }
 
-// settlePrimary leaves exactly one primary entry, and puts it first: the one
-// just written if it asks for it, else the one there was, else the first.
+// settlePrimary leaves exactly one primary entry and moves it to the front: the one just written if
+// it requests it, else the previous one, else the first.
 func settlePrimary(f *field, entries []entry, written int64) []entry {
 	if !f.primary || len(entries) == 0 {
 		return entries
@@ -272,8 +271,8 @@ func (t *Tenant) insertPerson(id int64, d draftPerson, now time.Time, visible bo
 	return p
 }
 
-// storePerson replaces a person's fields and keeps the version that searches
-// see meanwhile. Callers hold the lock.
+// storePerson replaces a person's fields and keeps the old version for searches. Callers hold the
+// lock.
 func (t *Tenant) storePerson(p *person, fields map[string]any, now time.Time, visible bool) {
 	lag := t.sim.faults.Load().SearchLag
 	switch {
@@ -286,8 +285,7 @@ func (t *Tenant) storePerson(p *person, fields map[string]any, now time.Time, vi
 	t.emails.add(p.text("email"), p.id)
 }
 
-// searchable is the version of the person that a search sees; nil when it
-// sees none.
+// searchable returns the version of the person that a search sees, or nil.
 func (p *person) searchable(now time.Time, lag time.Duration) map[string]any {
 	if p.hidden {
 		return nil
@@ -298,7 +296,7 @@ func (p *person) searchable(now time.Time, lag time.Duration) map[string]any {
 	return p.fields
 }
 
-// holders are the people who have an address now, purged ones left out.
+// holders returns the people who have an address, without purged ones.
 func (t *Tenant) holders(email string) []int64 {
 	var out []int64
 	for _, id := range t.emails.exactly(email) {
@@ -309,7 +307,7 @@ func (t *Tenant) holders(email string) []int64 {
 	return out
 }
 
-// person looks a person of a path up; the answer says why there is none.
+// person returns the person of a path, or an answer that says why not.
 func (c *call) person() (*person, *answer) {
 	p := c.tenant.people[atoi(c.arg("person"))]
 	if p == nil {
@@ -350,7 +348,7 @@ func peopleCreate(c *call) answer {
 	return a
 }
 
-// remark is a warning about something that was stored all the same.
+// remark returns a warning about a value that was stored anyway.
 func (c *call) remark(fields map[string]any) []problem {
 	if c.rng.Float64() >= c.sim.cfg.Quirks.Warnings {
 		return nil

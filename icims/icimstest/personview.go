@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// PersonView is a person as the API would show it with every field asked for.
+// PersonView is a person as the API returns it with every field requested.
 type PersonView struct {
 	ID     int64          `json:"id"`
 	Fields map[string]any `json:"fields"`
-	Merged int64          `json:"merged,omitempty"` // the person it was merged with
+	Merged int64          `json:"merged,omitempty"` // the person it was merged into
 	Purged bool           `json:"purged,omitempty"` // merged, or in the Purge folder
 }
 
@@ -22,7 +22,7 @@ func link(title, url string) map[string]any {
 
 const selfTitle = "The current profile being viewed."
 
-// wanted reads ?fields=; nil means that none were named.
+// wanted parses ?fields=; nil means that none were named.
 func (c *call) wanted() []string {
 	names := c.r.URL.Query().Get("fields")
 	if names == "" {
@@ -55,8 +55,7 @@ func peopleGet(c *call) answer {
 	return ok(out)
 }
 
-// showPerson renders the named fields. What is empty, hidden or unknown is
-// simply absent.
+// showPerson renders the named fields. Empty, hidden and unknown fields are absent.
 func (t *Tenant) showPerson(p *person, names []string, base string) map[string]any {
 	out := make(map[string]any, len(names)+1)
 	for _, name := range names {
@@ -100,7 +99,7 @@ func (t *Tenant) showEntry(f *field, e entry) map[string]any {
 	return m
 }
 
-// viewPerson renders everything, as plain JSON values.
+// viewPerson renders all fields as plain JSON values.
 func (t *Tenant) viewPerson(p *person) PersonView {
 	fields := t.showPerson(p, sortedKeys(t.fields), "https://api.icims.com")
 	plain, err := decodeObject(mustJSON(fields))
@@ -121,7 +120,7 @@ func (t *Tenant) Person(id int64) (map[string]any, bool) {
 	return t.viewPerson(p).Fields, true
 }
 
-// People returns everyone by ascending id.
+// People returns everyone by ascending ID.
 func (t *Tenant) People() []PersonView {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -132,8 +131,8 @@ func (t *Tenant) People() []PersonView {
 	return out
 }
 
-// PeopleWithEmail returns the ids of everyone who has the address now, in any
-// case of its letters, purged people left out.
+// PeopleWithEmail returns the IDs of the people who have the address, ignoring case, without purged
+// people.
 func (t *Tenant) PeopleWithEmail(email string) []int64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -11,14 +11,14 @@ type portal struct {
 	hidden bool
 }
 
-// AddPortal opens a job portal.
+// AddPortal adds a job portal.
 func (t *Tenant) AddPortal(id int, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.portals = append(t.portals, &portal{Portal: Portal{ID: id, Name: name}})
 }
 
-// portal finds the portal of a path by id or by name.
+// portal returns the portal of a path, by ID or by name.
 func (c *call) portal() (*portal, *answer) {
 	key := c.arg("portal")
 	for _, p := range c.tenant.portals {
@@ -34,7 +34,7 @@ func (c *call) portal() (*portal, *answer) {
 	return nil, &a
 }
 
-// portalRow is one job of a portal: no title in it.
+// portalRow is one job of a portal, without a title.
 type portalRow struct {
 	PortalURL   string `json:"portalUrl"`
 	Self        string `json:"self"`
@@ -42,8 +42,8 @@ type portalRow struct {
 	UpdatedDate string `json:"updatedDate"`
 }
 
-// portalsSearch lists a portal's jobs: the lowest 1,000 ids that fit, though
-// shown in descending order. No filter is needed.
+// portalsSearch lists a portal's jobs: the 1,000 lowest matching IDs, in descending order. No
+// filter is needed.
 func portalsSearch(c *call) answer {
 	q, bad := c.query(true)
 	if bad != nil {
@@ -87,7 +87,7 @@ func portalsSearch(c *call) answer {
 	return ok(map[string]any{"searchResults": rows})
 }
 
-// slug is a title as portals put it into URLs.
+// slug returns a title in the form used by portal URLs.
 func slug(title string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(title), func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
@@ -116,7 +116,7 @@ func portalsFilters(c *call) answer {
 	return ok(map[string]any{"filters": rows})
 }
 
-// portalsJob is the portal's view of a job.
+// portalsJob returns the portal's view of a job.
 func portalsJob(c *call) answer {
 	t := c.tenant
 	t.mu.RLock()

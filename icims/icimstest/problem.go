@@ -2,8 +2,7 @@ package icimstest
 
 import "strconv"
 
-// The error codes of iCIMS. Codes above 6 are not public; codeOther stands
-// for all of them.
+// The error codes of iCIMS. Codes above 6 are not public; codeOther represents them.
 const (
 	codeInternal     = 0
 	codeRequired     = 1
@@ -14,8 +13,8 @@ const (
 	codeOther        = 7
 )
 
-// problem is one entry of errors or warnings. About a field, its message
-// starts with the field's id and a colon.
+// problem is one entry of errors or warnings. The message about a field starts with the field's ID
+// and a colon.
 type problem struct {
 	code   int
 	field  string
@@ -29,7 +28,7 @@ func (p problem) message() string {
 	return p.field + ": " + p.detail
 }
 
-// header is the form of X-Error and X-Warning.
+// header returns the form used in X-Error and X-Warning.
 func (p problem) header() string {
 	if p.field == "" {
 		return strconv.Itoa(p.code) + ":" + p.detail

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// filter and group are a search as iCIMS writes it.
+// filter and group are a search in iCIMS's format.
 type filter struct {
 	name, op          string
 	values, secondary []string
@@ -46,8 +46,8 @@ func searchProblem(detail string) *problem {
 	return &problem{code: codeInvalid, detail: detail}
 }
 
-// query reads the search of a call from its body or from ?searchJson=. A
-// portal may be searched without one.
+// query reads the search of a call from its body or from ?searchJson=. If optional, as for portals,
+// there may be none.
 func (c *call) query(optional bool) (query, *answer) {
 	refused := func(p *problem) *answer { a := refuse(searchErrorStatus, *p); return &a }
 	params := c.r.URL.Query()
@@ -173,7 +173,7 @@ func parseFilter(raw []byte) (filter, *problem) {
 
 var errNotTexts = errors.New("not an array of strings")
 
-// texts reads an array whose elements are all strings.
+// texts decodes an array of strings.
 func texts(raw json.RawMessage) ([]string, error) {
 	var items []*string
 	if err := json.Unmarshal(raw, &items); err != nil {
@@ -189,8 +189,8 @@ func texts(raw json.RawMessage) ([]string, error) {
 	return out, nil
 }
 
-// pinned returns the values of a filter that every result must satisfy, so
-// that an index can be used.
+// pinned returns the values of a filter that every result must satisfy, so that an index can be
+// used.
 func (g group) pinned(op string, names ...string) ([]string, bool) {
 	if g.any && len(g.filters)+len(g.children) > 1 {
 		return nil, false
@@ -210,7 +210,7 @@ func (g group) pinned(op string, names ...string) ([]string, bool) {
 	return nil, false
 }
 
-// after is the id that every result must exceed, 0 when there is none.
+// after returns the ID that every result must exceed, or 0.
 func (g group) after(name string) int64 {
 	if v, found := g.pinned(">", name); found && len(v) == 1 {
 		return atoi(strings.TrimSpace(v[0]))

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzQuery looks for searches that are taken in though they are no JSON, or
-// that break the compilation into a predicate.
+// FuzzQuery looks for searches that are accepted although they are not JSON, or that break the
+// compilation into a predicate.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{
 		`{"filters":[` + byEmail("a@example.com") + `]}`,
@@ -32,7 +32,7 @@ func FuzzQuery(f *testing.F) {
 		if problem != nil {
 			return
 		}
-		// What the index offers must contain every hit.
+		// The index must contain every hit.
 		if match(personHit{tenant, p, p.fields}) && len(tenant.candidatePeople(g)) != 1 {
 			t.Errorf("the index misses a hit of %s", raw)
 		}

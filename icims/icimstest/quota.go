@@ -8,62 +8,59 @@ import (
 	"time"
 )
 
-// SecondSpender is somebody else who makes calls with the same account. Its
-// calls are only counted: they use up the day's budget and show in the rate
-// headers, but leave rate and calls in flight to the caller. It stops where
-// the budget ends.
+// SecondSpender is another system that makes calls with the same account. Its calls are only
+// counted: they use up the daily budget and show in the rate headers, but do not affect rate and
+// calls in flight. It stops at the end of the budget.
 type SecondSpender struct {
-	// Share of all calls on the account that are the other's, 0 to below 1. For
-	// each call of the caller's the other makes Share/(1-Share), drawn by the
-	// seed, just before it.
+	// Share is the other system's share of all calls on the account, from 0 to below 1. For each
+	// call of the caller it makes Share/(1-Share) calls just before, drawn by the seed.
 	Share float64 `yaml:"share" json:"share,omitempty"`
-	// CallsPerSecond are made all the time, whether or not the caller calls.
+	// CallsPerSecond are made at a constant rate, whether or not the caller makes calls.
 	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second,omitempty"`
 }
 
-// Day is the account of one budget window.
+// Day counts the calls of one budget window.
 type Day struct {
 	Start  time.Time `json:"start"`
 	Limit  int       `json:"limit"`
-	Own    int       `json:"own"`    // the caller's, those over the limit left out
+	Own    int       `json:"own"`    // the caller's, without those over the limit
 	Others int       `json:"others"` // the second spender's and SpendQuota's
 	Over   int       `json:"over"`   // the caller's calls beyond the limit
 }
 
-// Unused is what was left of the day's budget.
+// Unused returns the unused part of the day's budget.
 func (d Day) Unused() int { return max(d.Limit-d.Own-d.Others, 0) }
 
-// keptDays bounds the accounts of ended days.
+// keptDays limits how many ended days are kept.
 const keptDays = 32
 
-// quota counts a tenant's calls by days, which are windows of a fixed length.
+// quota counts a tenant's calls by day, a window of fixed length.
 type quota struct {
 	mu      sync.Mutex
 	length  time.Duration
-	begins  time.Duration // of a day, after midnight UTC
+	begins  time.Duration // start of a day, after midnight UTC
 	spender SecondSpender
 	day     Day
 	ended   []Day
 	over    int       // over all days
-	counted time.Time // up to when the second spender's steady calls are counted
-	owed    float64   // of them, less than one
+	counted time.Time // the second spender's constant calls are counted up to here
+	owed    float64   // fraction of such a call
 }
 
-// start is when the day began that now is in.
+// start returns the start of the day that contains now.
 func (q *quota) start(now time.Time) time.Time {
 	return now.UTC().Add(-q.begins).Truncate(q.length).Add(q.begins)
 }
 
-// end is when the budget is whole again.
+// end returns when the budget resets.
 func (q *quota) end() time.Time { return q.day.Start.Add(q.length) }
 
-// roll counts what the second spender did meanwhile, and starts a new day when
-// it is time.
+// roll counts the second spender's calls and starts a new day if one is due.
 func (q *quota) roll(now time.Time) {
 	start := q.start(now)
 	switch {
 	case q.day.Start.IsZero():
-		q.day.Start, q.counted = start, now // the second spender begins with the tenant
+		q.day.Start, q.counted = start, now // the second spender starts with the tenant
 	case start.After(q.day.Start):
 		q.steady(q.end())
 		q.ended = append(q.ended, q.day)
@@ -76,7 +73,7 @@ func (q *quota) roll(now time.Time) {
 	q.steady(now)
 }
 
-// steady counts the second spender's calls by the clock.
+// steady counts the second spender's constant calls.
 func (q *quota) steady(until time.Time) {
 	if since := until.Sub(q.counted); since > 0 {
 		q.owed += q.spender.CallsPerSecond * since.Seconds()
@@ -89,7 +86,7 @@ func (q *quota) steady(until time.Time) {
 
 func (q *quota) others(n int) { q.day.Others += min(n, q.day.Unused()) }
 
-// spend takes one call from the day's budget; false means that none was left.
+// spend takes one call from the day's budget, and returns false if none is left.
 func (q *quota) spend(now time.Time, rng *rand.Rand) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -111,7 +108,7 @@ func (q *quota) spend(now time.Time, rng *rand.Rand) bool {
 	return true
 }
 
-// state is what the rate headers tell.
+// state returns the values of the rate headers.
 func (q *quota) state(now time.Time) (limit, remaining int, reset time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -119,7 +116,7 @@ func (q *quota) state(now time.Time) (limit, remaining int, reset time.Duration)
 	return q.day.Limit, q.day.Unused(), q.end().Sub(now)
 }
 
-// reset forgets all that was spent.
+// reset clears all counts.
 func (q *quota) reset() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,7 +124,7 @@ func (q *quota) reset() {
 	q.ended, q.over, q.owed = nil, 0, 0
 }
 
-// rateHeaders are on every answer; the reset is in seconds, rounded up.
+// rateHeaders adds the rate headers; the reset is in seconds, rounded up.
 func (c *call) rateHeaders(h http.Header) {
 	limit, remaining, reset := c.tenant.quota.state(c.now)
 	h["X-Ratelimit-Limit"] = []string{strconv.Itoa(limit)}
@@ -137,15 +134,14 @@ func (c *call) rateHeaders(h http.Header) {
 
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// SetDailyLimit changes the tenant's calls per day at once.
+// SetDailyLimit changes the tenant's daily limit at once.
 func (t *Tenant) SetDailyLimit(limit int) {
 	t.quota.mu.Lock()
 	defer t.quota.mu.Unlock()
 	t.quota.day.Limit = limit
 }
 
-// SetSecondSpender changes what somebody else spends, from now on. It panics on
-// a share that is none.
+// SetSecondSpender changes the second spender at once. It panics on an invalid share.
 func (t *Tenant) SetSecondSpender(s SecondSpender) {
 	if err := s.check(); err != nil {
 		panic("icimstest: " + err.Error())

@@ -13,8 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shape reduces JSON to its key sets and types; an array is the union of the
-// shapes of its elements.
+// shape reduces JSON to its keys and types; an array is the union of its elements' shapes.
 func shape(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -64,7 +63,7 @@ func likeRecording(t *testing.T, name string, r reply) {
 	}
 }
 
-// TestRecordings holds answers against what iCIMS was seen to answer.
+// TestRecordings compares responses with recorded responses of iCIMS.
 func TestRecordings(t *testing.T) {
 	t.Run("a person with custom fields and an address", func(t *testing.T) {
 		b := open(t, calm(), func(c *TenantConfig) {
@@ -130,7 +129,7 @@ func TestRecordings(t *testing.T) {
 		for name, want := range recording(t, "mapc-youth_match/create-workflow-headers.json").(map[string]any) {
 			got := r.header.Get(name)
 			switch {
-			case name == "x-newrelic-app-data": // a monitoring product's
+			case name == "x-newrelic-app-data": // added by a monitoring product
 			case slices.Contains(varying, name):
 				if got == "" {
 					t.Errorf("no header %s", name)
@@ -145,18 +144,18 @@ func TestRecordings(t *testing.T) {
 	})
 }
 
-// byEmail is the filter of an exact e-mail look-up.
+// byEmail returns the filter for an exact email look-up.
 func byEmail(emails ...string) string {
 	return `{"name":"person.email","value":["` + strings.Join(emails, `","`) + `"],"operator":"=="}`
 }
 
-// search makes a live search with the given filters, all of which must hold.
+// search makes a live search with filters joined by AND.
 func (b *bench) search(kind string, filters ...string) reply {
 	b.t.Helper()
 	return b.must(http.StatusOK, "POST", "/search/"+kind+"?staleness=0", `{"filters":[`+strings.Join(filters, ",")+`]}`)
 }
 
-// hits are the ids of a search answer.
+// hits returns the IDs of a search response.
 func (r reply) hits(t *testing.T) []int64 {
 	t.Helper()
 	out := []int64{}

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Route is one call that iCIMS knows. Section is the place in the API sheet it
-// rests on.
+// Route is one call that iCIMS supports. Section is the section of the API sheet it is based on.
 type Route struct {
 	Name    string `json:"name"`
 	Method  string `json:"method"`
@@ -15,7 +14,7 @@ type Route struct {
 	Section string `json:"section"`
 }
 
-// Routes lists every call the simulator answers.
+// Routes lists every call the simulator supports.
 func Routes() []Route {
 	out := make([]Route, len(routeTable))
 	for i, r := range routeTable {
@@ -55,8 +54,7 @@ func newRouteTable() []*route {
 	r := func(name, method, pattern, section string, handle func(*call) answer) *route {
 		return &route{Route: Route{name, method, pattern, section}, handle: handle, segments: strings.Split(pattern[1:], "/")}
 	}
-	// Literal segments stand before placeholders of the same shape: the first
-	// match wins.
+	// Literal segments come before placeholders of the same shape: the first match wins.
 	return []*route{
 		r("oauth.token", "POST", "/oauth/token", "2.2", oauthToken),
 		r("customers.get", "GET", customerPath, "10", customerGet),
@@ -101,7 +99,7 @@ func newRouteTable() []*route {
 	}
 }
 
-// splitPath cuts an escaped path into its decoded segments.
+// splitPath splits an escaped path into decoded segments.
 func splitPath(escaped string) []string {
 	parts := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
 	for i, p := range parts {
@@ -114,8 +112,8 @@ func splitPath(escaped string) []string {
 	return parts
 }
 
-// match finds the route of a call. pathKnown tells a wrong method (405) from a
-// wrong path (404).
+// match returns the route of a call. pathKnown distinguishes a wrong method (405) from a wrong path
+// (404).
 func match(method string, path []string) (found *route, pathKnown bool) {
 	for _, r := range routeTable {
 		if !r.fits(path) {
@@ -145,7 +143,7 @@ func (r *route) fits(path []string) bool {
 	return true
 }
 
-// arg is the value of a placeholder, "" when the route has none of that name.
+// arg returns the value of a placeholder, or "" if the route does not have it.
 func (c *call) arg(name string) string {
 	for i, s := range c.route.segments {
 		if len(s) == len(name)+2 && s[1:len(s)-1] == name {

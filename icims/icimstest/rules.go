@@ -9,36 +9,34 @@ import (
 	"time"
 )
 
-// Rule strikes chosen calls with a fault. Empty conditions match every call.
+// Rule injects a fault into matching calls. Empty conditions match every call.
 type Rule struct {
 	Customer string `json:"customer,omitempty" yaml:"customer"`
-	Route    string `json:"route,omitempty" yaml:"route"` // name as in Routes
+	Route    string `json:"route,omitempty" yaml:"route"` // a name from Routes
 	Method   string `json:"method,omitempty" yaml:"method"`
-	// Email matches calls about a person with this address: the body holds
-	// it, or the person addressed by the path or the workflow has it.
+	// Email matches calls about a person with this address: the body contains it, or the person of
+	// the path or of the workflow has it.
 	Email string `json:"email,omitempty" yaml:"email"`
-	// Match is a further condition; it must not call the Simulator.
+	// Match is a further condition. It must not call the Simulator.
 	Match func(Call) bool `json:"-" yaml:"-"`
-	// Nth is the first matching call that is struck, from 1; 0 is 1.
+	// Nth is the first matching call to get the fault, from 1; 0 means 1.
 	Nth int `json:"nth,omitempty" yaml:"nth"`
-	// Times is how many matching calls are struck from there on: 0 is one,
-	// -1 all.
+	// Times is how many matching calls get the fault from there on: 0 means one, -1 all.
 	Times int `json:"times,omitempty" yaml:"times"`
-	// Rate is the share of the matching calls that are struck, 0 to 1; 0 is all.
+	// Rate is the share of matching calls that get the fault, 0 to 1; 0 means all.
 	Rate float64 `json:"rate,omitempty" yaml:"rate"`
 
 	Fault Fault `json:"fault" yaml:"fault"`
-	// Status is the answer of the fault "status"; it replaces that of the pages of
-	// a proxy (html_error, redirect_elsewhere, page_...) too.
+	// Status is the response status of the fault "status" and of pages of a proxy (html_error,
+	// redirect_elsewhere, page_...).
 	Status int `json:"status,omitempty" yaml:"status"`
-	// Code is iCIMS's error code in the answer of the fault "status"; 0 stands for none of
-	// those that say why.
+	// Code is iCIMS's error code in the response of the fault "status"; 0 means an unspecific code.
 	Code int `json:"code,omitempty" yaml:"code"`
-	// Delay is waited before the answer, whatever the fault.
+	// Delay is added before the response, for every fault.
 	Delay time.Duration `json:"delay,omitempty" yaml:"delay"`
 }
 
-// rules holds the rules in force with their counts.
+// rules holds the active rules and their counts.
 type rules struct {
 	any  atomic.Bool
 	mu   sync.Mutex
@@ -47,11 +45,11 @@ type rules struct {
 
 type ruleState struct {
 	Rule
-	seen, struck int
+	seen, injected int
 }
 
-// AddRule puts a rule in force. Earlier rules go first; a call is struck by
-// one rule at most. It panics on a fault or route that does not exist.
+// AddRule activates a rule. Earlier rules take precedence; at most one applies to a call. It panics
+// on an unknown fault or route.
 func (s *Simulator) AddRule(r Rule) {
 	if err := r.check(); err != nil {
 		panic("icimstest: " + err.Error())
@@ -72,7 +70,7 @@ func (r Rule) check() error {
 	return nil
 }
 
-// ClearRules drops all rules.
+// ClearRules removes all rules.
 func (s *Simulator) ClearRules() {
 	s.rules.mu.Lock()
 	defer s.rules.mu.Unlock()
@@ -80,7 +78,7 @@ func (s *Simulator) ClearRules() {
 	s.rules.any.Store(false)
 }
 
-func (rs *rules) strike(c *call) (Rule, bool) {
+func (rs *rules) pick(c *call) (Rule, bool) {
 	if !rs.any.Load() {
 		return Rule{}, false
 	}
@@ -94,10 +92,10 @@ func (rs *rules) strike(c *call) (Rule, bool) {
 		if r.seen < max(r.Nth, 1) {
 			continue
 		}
-		if r.Times >= 0 && r.struck >= max(r.Times, 1) || r.Rate > 0 && c.rng.Float64() >= r.Rate {
+		if r.Times >= 0 && r.injected >= max(r.Times, 1) || r.Rate > 0 && c.rng.Float64() >= r.Rate {
 			continue
 		}
-		r.struck++
+		r.injected++
 		return r.Rule, true
 	}
 	return Rule{}, false
@@ -115,7 +113,7 @@ func (r *ruleState) matches(c *call) bool {
 	return true
 }
 
-// about reports whether the call concerns a person with this address.
+// about reports whether the call is about a person with this address.
 func (c *call) about(email string) bool {
 	if bytes.Contains(bytes.ToLower(c.body), []byte(strings.ToLower(email))) {
 		return true

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRules(t *testing.T) {
-	// statuses are the answers to n look-ups of the customer.
+	// statuses returns the responses to n reads of the customer.
 	statuses := func(b *bench, n int) []int {
 		var out []int
 		for range n {
@@ -22,14 +22,14 @@ func TestRules(t *testing.T) {
 		rule Rule
 		want []int
 	}{
-		{"strikes once", Rule{Fault: Error503}, []int{503, 200, 200, 200}},
-		{"strikes as often as told", Rule{Fault: Error503, Times: 2}, []int{503, 503, 200, 200}},
-		{"strikes from the nth on", Rule{Fault: Error503, Nth: 2, Times: 2}, []int{200, 503, 503, 200}},
-		{"strikes always", Rule{Fault: Error503, Times: -1}, []int{503, 503, 503, 503}},
-		{"strikes a route only", Rule{Route: "people.create", Fault: Error503, Times: -1}, []int{200, 200, 200, 200}},
-		{"strikes a customer only", Rule{Customer: "99", Fault: Error503, Times: -1}, []int{200, 200, 200, 200}},
-		{"strikes what its predicate says", Rule{Match: func(c Call) bool { return c.Seq == 3 }, Fault: Error503}, []int{200, 200, 503, 200}},
-		{"strikes a method only", Rule{Method: "GET", Fault: Error503}, []int{503, 200, 200, 200}},
+		{"injects once", Rule{Fault: Error503}, []int{503, 200, 200, 200}},
+		{"injects Times times", Rule{Fault: Error503, Times: 2}, []int{503, 503, 200, 200}},
+		{"injects from Nth on", Rule{Fault: Error503, Nth: 2, Times: 2}, []int{200, 503, 503, 200}},
+		{"injects always", Rule{Fault: Error503, Times: -1}, []int{503, 503, 503, 503}},
+		{"matches a route", Rule{Route: "people.create", Fault: Error503, Times: -1}, []int{200, 200, 200, 200}},
+		{"matches a customer", Rule{Customer: "99", Fault: Error503, Times: -1}, []int{200, 200, 200, 200}},
+		{"matches by predicate", Rule{Match: func(c Call) bool { return c.Seq == 3 }, Fault: Error503}, []int{200, 200, 503, 200}},
+		{"matches a method", Rule{Method: "GET", Fault: Error503}, []int{503, 200, 200, 200}},
 		{"answers any status", Rule{Fault: StatusBefore, Status: 408}, []int{408, 200, 200, 200}},
 		{"may show a page with status 200", Rule{Fault: HTMLError, Status: 200}, []int{200, 200, 200, 200}},
 	}
@@ -62,7 +62,7 @@ func TestRules(t *testing.T) {
 			}
 		})
 	})
-	t.Run("cleared rules strike no more", func(t *testing.T) {
+	t.Run("cleared rules inject nothing", func(t *testing.T) {
 		b := open(t, calm())
 		b.sim.AddRule(Rule{Fault: Error503, Times: -1})
 		b.sim.ClearRules()

@@ -17,7 +17,7 @@ func customerGet(c *call) answer {
 	return a
 }
 
-// property is the JSON Schema of a field.
+// property returns the JSON Schema of a field.
 func (f *field) property() map[string]any {
 	p := map[string]any{"title": f.title}
 	str := map[string]any{"type": "string"}
@@ -53,7 +53,7 @@ func (f *field) property() map[string]any {
 	return p
 }
 
-// properties are the schemas of every field of a type that the account sees.
+// properties returns the schemas of every field of a type that the account sees.
 func (t *Tenant) properties(kind string) map[string]any {
 	out := map[string]any{}
 	profile := func(title string) map[string]any {

@@ -22,13 +22,13 @@ type workflowHit struct {
 	job    *job
 }
 
-// searchRow is one search result: only an id and its address come back.
+// searchRow is one search result: an ID and its URL.
 type searchRow struct {
 	ID   any    `json:"id"`
 	Self string `json:"self"`
 }
 
-// quoted decides whether this answer shows its ids as strings.
+// quoted decides whether this response sends its IDs as strings.
 func (c *call) quoted() bool {
 	q := c.sim.cfg.Quirks
 	return q.StringIDs > 0 && c.rng.Float64() < q.StringIDs
@@ -141,8 +141,8 @@ func newWorkflowFilters() map[string]filterDef[workflowHit] {
 	return out
 }
 
-// statusNames are what a search may call the status by: its id, or its text with
-// or without its bin.
+// statusNames returns the names a search may use for the status: its ID, or its text with or
+// without its bin.
 func (h workflowHit) statusNames() []string {
 	n, _ := h.f.fields["status"].(node)
 	names := []string{n.ID, n.Value}
@@ -160,7 +160,7 @@ func (h workflowHit) bin() string {
 	return ""
 }
 
-// through makes a filter of one record type one of another that leads to it.
+// through adapts a filter of one record type to another that refers to it.
 func through[A, B any](def filterDef[B], to func(A) B) filterDef[A] {
 	out := filterDef[A]{csv: def.csv}
 	if def.text != nil {
@@ -203,7 +203,7 @@ func searchPeople(c *call) answer {
 	return c.rows(ids, "people")
 }
 
-// personHit is the person as a search sees it now, if it does.
+// personHit returns the person as a search sees it, or false.
 func (t *Tenant) personHit(id int64, now time.Time, lag time.Duration) (personHit, bool) {
 	p := t.people[id]
 	if p == nil {
@@ -216,8 +216,8 @@ func (t *Tenant) personHit(id int64, now time.Time, lag time.Duration) (personHi
 	return personHit{t, p, fields}, fields != nil
 }
 
-// candidatePeople are the ids worth looking at, ascending: by index where the
-// search pins e-mail addresses or ids, else everyone after the last id.
+// candidatePeople returns the IDs to check, in ascending order: by index if the search restricts
+// email addresses or IDs, else everyone after the last ID.
 func (t *Tenant) candidatePeople(g group) []int64 {
 	if ids, pinned := t.emails.candidates(g, "person.email", "person.emailaddress"); pinned {
 		return ids
@@ -242,7 +242,7 @@ func sorted(ids []int64) []int64 {
 	return slices.Compact(ids)
 }
 
-// firstHits takes the first 1,000 ids that match.
+// firstHits returns the first 1,000 matching IDs.
 func firstHits(candidates []int64, match func(int64) bool) []int64 {
 	out := []int64{}
 	for _, id := range candidates {
@@ -300,7 +300,7 @@ func searchWorkflows(c *call) answer {
 	return c.rows(ids, "applicantworkflows")
 }
 
-// workflowHit is the workflow as a search sees it now, if it does.
+// workflowHit returns the workflow as a search sees it, or false.
 func (t *Tenant) workflowHit(id int64, now time.Time, lag time.Duration) (workflowHit, bool) {
 	f := t.flows[id]
 	if f == nil || lag > 0 && now.Sub(f.created) < lag {
@@ -313,8 +313,7 @@ func (t *Tenant) workflowHit(id int64, now time.Time, lag time.Duration) (workfl
 	return workflowHit{f, personHit{t, p, p.fields}, j}, true
 }
 
-// candidateWorkflows narrows by index where the search pins people, their
-// addresses, jobs or ids.
+// candidateWorkflows uses an index if the search restricts people, their addresses, jobs or IDs.
 func (t *Tenant) candidateWorkflows(g group) []int64 {
 	people, byPerson := g.pinned("=", "applicantworkflow.person.id")
 	jobs, byJob := g.pinned("=", "applicantworkflow.job.id")

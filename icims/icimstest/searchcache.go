@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// searchCache holds results by search. It is shared by all users of a tenant,
-// as iCIMS's is, and forgets everything when it is full.
+// searchCache holds results by search. All users of a tenant share it, as in iCIMS. It is cleared
+// when it is full.
 type searchCache struct {
 	mu      sync.Mutex
 	results map[string]cachedResult
@@ -19,8 +19,8 @@ type cachedResult struct {
 
 const searchCacheSize = 2048
 
-// through answers from the cache unless the result is older than the search
-// accepts; a staleness of zero always searches.
+// through returns the cached result unless it is older than the search accepts; a staleness of zero
+// always searches.
 func (sc *searchCache) through(now time.Time, q query, kind string, search func() []int64) []int64 {
 	key := kind + "\n" + q.key
 	if q.stale > 0 {

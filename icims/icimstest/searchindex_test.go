@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// hostileTenant has people with alike, odd and changed addresses, some of them
-// hidden, merged, purged or not yet searchable, and their workflows.
+// hostileTenant has people with similar, odd and changed addresses, some of them hidden, merged,
+// purged or not yet searchable, and their workflows.
 func hostileTenant(rng *rand.Rand, now func() time.Time) *Tenant {
 	cfg := calm()
 	cfg.Now = now
@@ -46,12 +46,12 @@ func hostileTenant(rng *rand.Rand, now func() time.Time) *Tenant {
 	for range 4 {
 		tenant.Hide("person", pick())
 		tenant.Purge(pick())
-		_ = tenant.merge(pick(), pick()) // not where one of the two is gone
+		_ = tenant.merge(pick(), pick()) // fails if one of the two is deleted
 	}
 	return tenant
 }
 
-// change gives a person another address, which searches see at once or later.
+// change sets a person's address; searches see it at once or later.
 func (t *Tenant) change(id int64, email string, visible bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +70,7 @@ func anAddress(rng *rand.Rand) string {
 	return local + oneOf(rng, "", "", "1", "2") + oneOf(rng, "@", "@", "@", "") + oneOf(rng, "example.com", "EXAMPLE.com", "example.org", "b.example.com@example.com")
 }
 
-// aValue is an address as it may be, in another spelling, or a part of one.
+// aValue returns an address, a different spelling of one, or a part of one.
 func aValue(rng *rand.Rand) string {
 	v := []rune(anAddress(rng))
 	if rng.IntN(3) == 0 {

@@ -13,7 +13,7 @@ type serverKey struct{}
 
 // Server serves a Simulator over HTTP on a free port of 127.0.0.1.
 type Server struct {
-	// URL is the API root, such as http://127.0.0.1:8899.
+	// URL is the API root, for example http://127.0.0.1:8899.
 	URL string
 
 	server *http.Server
@@ -22,8 +22,7 @@ type Server struct {
 	served chan struct{}
 }
 
-// NewServer starts a server; the caller closes it. It panics when there is no
-// port to listen on.
+// NewServer starts a server; the caller closes it. It panics if it cannot listen.
 func NewServer(s *Simulator) *Server {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,9 +48,8 @@ func NewServer(s *Simulator) *Server {
 	return srv
 }
 
-// HTTPServer is a server for a standalone simulator; the caller listens and
-// shuts down. HTTP/2 is accepted on the wire so that it can be refused with
-// 505.
+// HTTPServer returns a server for a standalone simulator; the caller listens and shuts down. It
+// accepts HTTP/2, to refuse it with 505.
 func HTTPServer(s *Simulator) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -59,12 +57,12 @@ func HTTPServer(s *Simulator) *http.Server {
 	return &http.Server{Handler: s, Protocols: &protocols, ReadHeaderTimeout: 10 * time.Second}
 }
 
-// PortalURL is a job portal's URL as customers paste it.
+// PortalURL returns a job portal's URL in the form customers paste it.
 func (srv *Server) PortalURL(customer string, portal int) string {
 	return fmt.Sprintf("%s/customers/%s/search/portals/%d?staleness=0", srv.URL, customer, portal)
 }
 
-// Close breaks all connections and waits for the calls in flight.
+// Close closes all connections and waits for the calls in flight.
 func (srv *Server) Close() {
 	srv.stop()
 	srv.server.Close()

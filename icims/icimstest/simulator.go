@@ -14,22 +14,20 @@ import (
 	"time"
 )
 
-// Simulator is an iCIMS in memory. It is an http.Handler and safe for
-// concurrent use.
+// Simulator simulates iCIMS in memory. It is an http.Handler and safe for concurrent use.
 type Simulator struct {
 	cfg    Config
 	faults atomic.Pointer[Faults]
 	rules  rules
 	calls  *callLog
 	tokens tokens
-	serial atomic.Uint64 // feeds each call's randomness
+	serial atomic.Uint64 // seeds each call's randomness
 
 	mu      sync.RWMutex
 	tenants map[string]*Tenant
 }
 
-// New makes a Simulator without tenants. It panics on a behaviour that does
-// not exist.
+// New returns a Simulator without tenants. It panics on an unknown behaviour.
 func New(cfg Config) *Simulator {
 	if err := cfg.Behaviour.check(); err != nil {
 		panic("icimstest: " + err.Error())
@@ -47,7 +45,7 @@ func (s *Simulator) SetFaults(f Faults) {
 	s.faults.Store(&f)
 }
 
-// Tenant returns the tenant of a customer id, or nil.
+// Tenant returns the tenant of a customer ID, or nil.
 func (s *Simulator) Tenant(customer string) *Tenant {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -77,7 +75,7 @@ func (s *Simulator) tenantByClient(id, secret string) *Tenant {
 	return nil
 }
 
-// call is one request on its way through the simulator.
+// call is one request in progress.
 type call struct {
 	sim    *Simulator
 	tenant *Tenant
@@ -90,10 +88,10 @@ type call struct {
 	now    time.Time
 	log    *Call
 	effect bool
-	leave  func() // ends the call's time in flight; nil while it is not
+	leave  func() // ends the call's time in flight; nil while it is not in flight
 }
 
-// ServeHTTP answers calls, and management requests under /_sim/.
+// ServeHTTP serves calls, and management requests under /_sim/.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/_sim/") {
 		s.serveManagement(w, r)
@@ -115,7 +113,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.calls.begin(c.log)
 
 	res := c.serve(w, refused, pathKnown)
-	c.gone() // before the caller can have read the answer and made the next call
+	c.gone() // before the caller can read the response and make the next call
 	s.calls.update(func() {
 		c.log.Took = s.cfg.Now().Sub(c.now)
 		if res != nil {
@@ -127,7 +125,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve runs one call. nil means that the answer was sent or withheld already.
+// serve runs one call. nil means that the response was already sent or withheld.
 func (c *call) serve(w http.ResponseWriter, refused *answer, pathKnown bool) *response {
 	if refused == nil {
 		refused = c.admit(pathKnown)
@@ -138,26 +136,26 @@ func (c *call) serve(w http.ResponseWriter, refused *answer, pathKnown bool) *re
 	}
 	faults := c.sim.faults.Load()
 	fault := faults.draw(c.rng)
-	rule, struck := c.sim.rules.strike(c)
-	if struck {
+	rule, matched := c.sim.rules.pick(c)
+	if matched {
 		fault = rule.Fault
 	}
 	c.sim.calls.update(func() { c.log.Fault = string(fault) })
 	if err := c.delay(rule.Delay); err != nil {
 		return nil
 	}
-	return c.strike(w, fault, rule, faults)
+	return c.inject(w, fault, rule, faults)
 }
 
-// handle executes the call: from here on it may take effect. The log knows
-// before the caller does.
+// handle executes the call, which may take effect. The log records the effect before the caller
+// gets the response.
 func (c *call) handle() answer {
 	a := c.route.handle(c)
 	c.sim.calls.update(func() { c.log.Effect, c.log.Created = c.effect, a.created })
 	return a
 }
 
-// delay makes answers slow now and then. No lock is held meanwhile.
+// delay makes some responses slow. It holds no lock.
 func (c *call) delay(extra time.Duration) error {
 	l := c.sim.cfg.Latency
 	if !l.None && c.rng.Float64() < l.Rate {
@@ -172,7 +170,7 @@ func (c *call) delay(extra time.Duration) error {
 	return c.sim.cfg.Sleep(c.r.Context(), extra)
 }
 
-// readBody reads the body and refuses what cannot be one.
+// readBody reads the body and refuses an invalid one.
 func (c *call) readBody(w http.ResponseWriter) *answer {
 	r := c.r
 	if r.ProtoMajor != 1 || r.ProtoMinor != 1 {
@@ -199,8 +197,8 @@ func (c *call) readBody(w http.ResponseWriter) *answer {
 	return nil
 }
 
-// admit decides whether the caller may make this call at all. Calls refused
-// for their credentials or address do not count against the quota.
+// admit decides whether the caller may make this call. Calls refused for their credentials or
+// address do not count against the quota.
 func (c *call) admit(pathKnown bool) *answer {
 	done := func(a answer) *answer { return &a }
 	if c.route != nil && c.route.Name == "oauth.token" {
@@ -247,7 +245,7 @@ func (c *call) admit(pathKnown bool) *answer {
 	return nil
 }
 
-// baseURL is scheme and host as the caller used them.
+// baseURL returns the scheme and host the caller used.
 func baseURL(r *http.Request) string {
 	scheme := r.Header.Get("X-Forwarded-Proto")
 	if scheme == "" {
@@ -259,13 +257,13 @@ func baseURL(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
-// guid is the form of x-transaction.
+// guid returns an x-transaction ID.
 func (c *call) guid() string {
 	a, b := c.rng.Uint64(), c.rng.Uint64()
 	return fmt.Sprintf("{%08X-%04X-%04X-%04X-%012X}", uint32(a>>32), uint16(a>>16), uint16(a), uint16(b>>48), b&0xffffffffffff)
 }
 
-// waitGone waits until the caller gives up.
+// waitGone waits until the caller disconnects.
 func (c *call) waitGone() {
 	c.gone()
 	<-c.r.Context().Done()

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMisspeltSwitchesAreRefused: one that was passed over would leave the default.
+// TestMisspeltSwitchesAreRefused: an ignored switch would keep the default.
 func TestMisspeltSwitchesAreRefused(t *testing.T) {
 	bad := map[string]Behaviour{
 		"status_by_value":     {StatusByValue: "ignore"},

@@ -17,7 +17,7 @@ type Tenant struct {
 	behaviour Behaviour
 	creds     atomic.Pointer[credentials]
 	blocked   atomic.Bool
-	barred    atomic.Bool                     // from all web services
+	barred    atomic.Bool                     // no API rights at all
 	rights    atomic.Pointer[map[string]bool] // denied routes
 	quota     quota
 	meter     meter
@@ -45,9 +45,8 @@ type Tenant struct {
 	cache searchCache
 }
 
-// AddTenant puts a customer with its portals, jobs and people in place. A
-// second tenant of the same customer id replaces the first. It panics on
-// routes, behaviours and person fields that do not exist.
+// AddTenant adds a customer with its portals, jobs and people. It replaces a tenant with the same
+// customer ID. It panics on unknown routes, behaviours and person fields.
 func (s *Simulator) AddTenant(cfg TenantConfig) *Tenant {
 	if err := cfg.check(); err != nil {
 		panic("icimstest: " + err.Error())
@@ -76,7 +75,7 @@ func (s *Simulator) AddTenant(cfg TenantConfig) *Tenant {
 	return t
 }
 
-// empty drops people and workflows.
+// empty removes people and workflows.
 func (t *Tenant) empty() {
 	t.personSeq, t.entrySeq, t.flowSeq = 90_000, 5_000, 21_000
 	t.people, t.order, t.emails = map[int64]*person{}, nil, newEmailIndex()
@@ -86,7 +85,7 @@ func (t *Tenant) empty() {
 	t.cache.clear()
 }
 
-// populate adds what the configuration lists.
+// populate adds the records of the configuration.
 func (t *Tenant) populate() {
 	for _, p := range t.cfg.Portals {
 		t.AddPortal(p.ID, p.Name)
@@ -99,8 +98,8 @@ func (t *Tenant) populate() {
 	}
 }
 
-// Reset returns the tenant to the people of its configuration: no workflows,
-// quota unused, no calls counted. Portals, jobs, rights and credentials stay.
+// Reset resets the tenant to the people of its configuration, without workflows, quota use and call
+// counts. Portals, jobs, rights and credentials stay.
 func (t *Tenant) Reset() {
 	t.mu.Lock()
 	t.empty()
@@ -112,7 +111,7 @@ func (t *Tenant) Reset() {
 	}
 }
 
-// Customer is the tenant's customer id.
+// Customer returns the tenant's customer ID.
 func (t *Tenant) Customer() string { return t.cfg.Customer }
 
 // SetPassword changes the password at once.
@@ -122,17 +121,17 @@ func (t *Tenant) SetPassword(password string) {
 	t.creds.Store(&c)
 }
 
-// SetWebServices gives or takes the right to use the API at all.
+// SetWebServices grants or revokes the right to use the API at all.
 func (t *Tenant) SetWebServices(granted bool) { t.barred.Store(!granted) }
 
-// Block refuses every address, as if none were allow-listed; Unblock ends it.
+// Block refuses every address, as if none were allow-listed, until Unblock.
 func (t *Tenant) Block() { t.blocked.Store(true) }
 
 // Unblock ends Block.
 func (t *Tenant) Unblock() { t.blocked.Store(false) }
 
-// Deny takes the right to the named routes away; it replaces earlier denials.
-// It panics on a route that does not exist.
+// Deny revokes the right to the named routes and replaces earlier denials. It panics on an unknown
+// route.
 func (t *Tenant) Deny(routes ...string) {
 	set := make(map[string]bool, len(routes))
 	for _, r := range routes {
@@ -146,8 +145,8 @@ func (t *Tenant) Deny(routes ...string) {
 
 func (t *Tenant) denied(route string) bool { return (*t.rights.Load())[route] }
 
-// Hide lets the account no longer see a person, job or portal: it is answered
-// with code 3 and not found by searches. Kind is "person", "job" or "portal".
+// Hide hides a person, job or portal from the account: reads return code 3 and searches do not find
+// it. Kind is "person", "job" or "portal".
 func (t *Tenant) Hide(kind string, id int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,9 +170,8 @@ func (t *Tenant) Hide(kind string, id int64) {
 	}
 }
 
-// AddPerson seeds a person with fields as an API caller would send them, but
-// past required fields and duplicates, and returns its id. "id" may be given.
-// It panics on fields that the tenant does not have.
+// AddPerson seeds a person with fields in the API's format and returns its ID. It skips the checks
+// for required fields and duplicates. fields may contain "id". It panics on unknown fields.
 func (t *Tenant) AddPerson(fields map[string]any) int64 {
 	id, err := t.seed(fields)
 	if err != nil {
@@ -207,9 +205,9 @@ func (t *Tenant) seed(fields map[string]any) (int64, error) {
 	return t.insertPerson(id, draft, t.sim.cfg.Now(), true).id, nil
 }
 
-// Merge folds the discarded person into the primary one, as an administrator
-// does: renamed, without e-mail, in the Purge folder. Its workflows move. It
-// panics unless these are two people of the tenant.
+// Merge merges the discarded person into the primary one, as an administrator does. The discarded
+// person is renamed, loses its email and moves to the Purge folder; its workflows move to the
+// primary. It panics unless both exist and differ.
 func (t *Tenant) Merge(discarded, primary int64) {
 	if err := t.merge(discarded, primary); err != nil {
 		panic("icimstest: " + err.Error())
@@ -245,7 +243,7 @@ func (t *Tenant) merge(discarded, primary int64) error {
 	return nil
 }
 
-// Purge deletes a person with its workflows. Cached searches go on naming it.
+// Purge deletes a person with its workflows. Cached searches still return it.
 func (t *Tenant) Purge(id int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -261,5 +259,5 @@ func (t *Tenant) Purge(id int64) {
 	}
 }
 
-// dateTime is the DATETIME form of iCIMS: 12-hour, UTC.
+// dateTime formats a time in iCIMS's DATETIME format: 12-hour, UTC.
 func dateTime(at time.Time) string { return at.UTC().Format("2006-01-02 03:04 PM") }

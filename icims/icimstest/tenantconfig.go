@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TenantConfig describes one customer of iCIMS. Only Customer, Username and
-// Password have no default.
+// TenantConfig describes one customer of iCIMS. Only Customer, Username and Password have no
+// default.
 type TenantConfig struct {
 	Customer     string `yaml:"customer" json:"customer"`
 	Username     string `yaml:"username" json:"username"`
@@ -19,42 +19,40 @@ type TenantConfig struct {
 	Name string `yaml:"name" json:"name,omitempty"`
 	// DailyLimit is the number of calls per day; default 10,000.
 	DailyLimit int `yaml:"daily_limit" json:"daily_limit,omitempty"`
-	// DayStart is when a day begins, after midnight UTC; DayLength is how long it
-	// is, by default 24 hours.
+	// DayStart is the start of a day, after midnight UTC. DayLength is its length, by default 24
+	// hours.
 	DayStart  time.Duration `yaml:"day_start" json:"day_start,omitempty"`
 	DayLength time.Duration `yaml:"day_length" json:"day_length,omitempty"`
-	// SecondSpender is somebody else who spends of the same budget.
+	// SecondSpender is another system that uses the same budget.
 	SecondSpender SecondSpender `yaml:"second_spender" json:"second_spender,omitzero"`
-	// Limits bound rate and calls in flight.
+	// Limits restrict rate and calls in flight.
 	Limits Limits `yaml:"limits" json:"limits,omitzero"`
-	// Required are the person fields that must not be empty; default first
-	// name, last name and e-mail. An empty, non-nil slice requires nothing.
+	// Required are the person fields that must not be empty; default first name, last name and
+	// email. An empty, non-nil slice requires nothing.
 	Required []string `yaml:"required" json:"required,omitempty"`
 	// PhoneTypes are the labels of lists.phone_type.
 	PhoneTypes []string `yaml:"phone_types" json:"phone_types,omitempty"`
-	// Sources are the entries of lists.sources. Other texts are stored too,
-	// but take no sourcename.
+	// Sources are the entries of lists.sources. Other texts are stored too, but accept no
+	// sourcename.
 	Sources []string `yaml:"sources" json:"sources,omitempty"`
 	// Statuses are the recruiting workflow statuses, bin by bin.
 	Statuses []Status `yaml:"statuses" json:"statuses,omitempty"`
-	// Folders are person folders beyond the standard ones.
+	// Folders are person folders in addition to the standard ones.
 	Folders []Node `yaml:"folders" json:"folders,omitempty"`
 	// LinkedInField is a custom URL field such as field51001; empty: none.
 	LinkedInField string `yaml:"linkedin_field" json:"linkedin_field,omitempty"`
-	// CustomFields are further person fields by name: text, url, number, date,
-	// list or multilist.
+	// CustomFields are additional person fields by name: text, url, number, date, list or
+	// multilist.
 	CustomFields map[string]string `yaml:"custom_fields" json:"custom_fields,omitempty"`
 	// HiddenFields are fields the account may neither see nor set.
 	HiddenFields []string `yaml:"hidden_fields" json:"hidden_fields,omitempty"`
-	// UnstoredFields are fields that the account may set without a complaint, and
-	// that keep what they had: "education" of a person, "applicantworkflow.source"
-	// of a workflow.
+	// UnstoredFields are fields that the account may set without an error, but whose value does not
+	// change: "education" of a person, "applicantworkflow.source" of a workflow.
 	UnstoredFields []string `yaml:"unstored_fields" json:"unstored_fields,omitempty"`
-	// HiddenEntries are list entries by list name (lists.school) that exist
-	// but are hidden, so that a growing list refuses them.
+	// HiddenEntries are list entries by list name (lists.school) that exist but are hidden, so that
+	// a growing list refuses them.
 	HiddenEntries map[string][]string `yaml:"hidden_entries" json:"hidden_entries,omitempty"`
-	// WorkExperience and Education are the tenant's names for the two history
-	// collections.
+	// WorkExperience and Education are the tenant's names for the two history collections.
 	WorkExperience WorkExperienceNames `yaml:"work_experience" json:"work_experience"`
 	Education      EducationNames      `yaml:"education" json:"education"`
 	// DeniedRoutes are routes (see Routes) the account has no right to.
@@ -67,8 +65,8 @@ type TenantConfig struct {
 	People  []map[string]any `yaml:"people" json:"people,omitempty"`
 }
 
-// Node is an entry of an iCIMS list: a D id is the same in every tenant, a C
-// id was made by the tenant.
+// Node is an entry of an iCIMS list. A D ID is the same in every tenant; a C ID belongs to one
+// tenant.
 type Node struct {
 	ID    string `yaml:"id" json:"id"`
 	Value string `yaml:"value" json:"value"`
@@ -83,7 +81,7 @@ type Status struct {
 	Guarded bool `yaml:"guarded" json:"guarded,omitempty"`
 }
 
-// label is how iCIMS shows the status: behind its bin.
+// label returns the status as iCIMS shows it, with its bin.
 func (s Status) label() string {
 	if s.Bin == "" {
 		return s.Value
@@ -91,7 +89,7 @@ func (s Status) label() string {
 	return s.Bin + " - " + s.Value
 }
 
-// Portal is a job portal, addressed by id or by name.
+// Portal is a job portal, addressed by ID or by name.
 type Portal struct {
 	ID   int    `yaml:"id" json:"id"`
 	Name string `yaml:"name" json:"name"`
@@ -128,7 +126,7 @@ type EducationNames struct {
 	Major      string `yaml:"major" json:"major,omitempty"`
 }
 
-// check refuses what would have no effect.
+// check refuses settings without an effect.
 func (c TenantConfig) check() error {
 	for _, name := range c.DeniedRoutes {
 		if !routeNames[name] {
@@ -177,8 +175,8 @@ func (c TenantConfig) withDefaults() TenantConfig {
 	return c
 }
 
-// DefaultStatuses are two bins of stock statuses. Only the ids of External
-// Portal and Self-Withdrew are public; the others follow their pattern.
+// DefaultStatuses are two bins of stock statuses. Only the IDs of External Portal and Self-Withdrew
+// were public; the others follow their pattern.
 func DefaultStatuses() []Status {
 	const submissions, evaluation, rejected = "New Submissions", "Evaluation", "Rejected"
 	return []Status{
@@ -195,8 +193,8 @@ func DefaultStatuses() []Status {
 	}
 }
 
-// DemoTenant is a tenant worth looking at: two portals that share jobs, a
-// LinkedIn field and "SeekOut" among its sources.
+// DemoTenant returns a tenant for demos: two portals that share jobs, a LinkedIn field and
+// "SeekOut" among its sources.
 func DemoTenant(customer, username, password string) TenantConfig {
 	titles := []string{
 		"Data Engineer", "Staff Software Engineer", "Product Designer", "Site Reliability Engineer", "Customer Service Representative",

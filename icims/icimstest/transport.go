@@ -12,16 +12,15 @@ import (
 	"testing/iotest"
 )
 
-// Transport calls the simulator without a network, for tests under
-// testing/synctest and for benchmarks. A reset is an error that wraps
-// ECONNRESET; everything else is as over HTTP/1.1, except that a slow body
-// arrives in one piece.
+// Transport calls the simulator without a network, for tests under testing/synctest and for
+// benchmarks. A reset is an error that wraps ECONNRESET. Everything else is as over HTTP/1.1,
+// except that a slow body arrives in one piece.
 func (s *Simulator) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ s *Simulator }
 
-// recorder is an http.ResponseWriter in memory. It cannot be hijacked, so a
-// fault that breaks the connection panics with http.ErrAbortHandler.
+// recorder is an in-memory http.ResponseWriter. It cannot be hijacked, so a fault that breaks the
+// connection panics with http.ErrAbortHandler.
 type recorder struct {
 	header http.Header
 	status int
@@ -42,8 +41,7 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// RoundTrip runs the handler in a goroutine of its own, so that a caller that
-// gives up is answered at once, whatever the handler does then.
+// RoundTrip runs the handler in its own goroutine, so that a canceled caller returns at once.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := r.Clone(context.WithValue(r.Context(), serverKey{}, context.WithoutCancel(r.Context())))
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1

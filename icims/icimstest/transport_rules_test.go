@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestTransportRules are the rules of HTTP that iCIMS insists on.
+// TestTransportRules checks the HTTP rules that iCIMS enforces.
 func TestTransportRules(t *testing.T) {
 	b := open(t, calm())
 	t.Run("HTTP/2 is 505", func(t *testing.T) {

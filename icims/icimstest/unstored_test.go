@@ -2,7 +2,7 @@ package icimstest
 
 import "testing"
 
-// Fields that are taken without a complaint and not stored keep what they had.
+// TestUnstoredFields: fields that are accepted but not stored keep their value.
 func TestUnstoredFields(t *testing.T) {
 	b := open(t, calm(), func(c *TenantConfig) {
 		c.UnstoredFields = []string{"source", "phones", "education", "applicantworkflow.status"}
@@ -30,7 +30,7 @@ func TestUnstoredFields(t *testing.T) {
 	}
 }
 
-// People whom a search never shows can be read all the same.
+// TestPeopleWhomNoSearchShows: people hidden from searches can still be read.
 func TestPeopleWhomNoSearchShows(t *testing.T) {
 	for shown, want := range map[string]int{Everybody: 1, Nobody: 0} {
 		cfg := calm()

@@ -27,7 +27,7 @@ type statusChange struct {
 	by     string
 }
 
-// WorkflowView is a recruiting workflow as the API would show it.
+// WorkflowView is a recruiting workflow as the API returns it.
 type WorkflowView struct {
 	ID         int64     `json:"id"`
 	Person     int64     `json:"person"`
@@ -65,7 +65,8 @@ func (t *Tenant) dropWorkflow(f *workflow) {
 	}
 }
 
-// AddWorkflow seeds a workflow in the first status and returns its id.
+// AddWorkflow seeds a workflow and returns its ID. status is a node ID; an unknown one leaves the
+// workflow without a status.
 func (t *Tenant) AddWorkflow(person, job int64, status string) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,7 +77,7 @@ func (t *Tenant) AddWorkflow(person, job int64, status string) int64 {
 	return t.insertWorkflow(person, job, fields, t.sim.cfg.Now().Add(-time.Hour)).id
 }
 
-// MoveWorkflow puts a workflow into a status, as a recruiter does.
+// MoveWorkflow changes the status of a workflow, as a recruiter does.
 func (t *Tenant) MoveWorkflow(id int64, status string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,14 +134,14 @@ func (t *Tenant) draftWorkflow(s *scan, old, body map[string]any) map[string]any
 	return fields
 }
 
-// ignoresStatus reports whether a status is given by its label alone, and passed over.
+// ignoresStatus reports whether a status is given only by its label and ignored.
 func (t *Tenant) ignoresStatus(raw any) bool {
 	obj, _ := raw.(map[string]any)
 	_, byID := obj["id"]
 	return !byID && (t.behaviour.StatusByValue == Ignored || t.behaviour.StatusByValue == IgnoredWarn)
 }
 
-// profileID reads a mandatory profile link, which must be a bare integer.
+// profileID reads a mandatory profile link, which must be an unquoted integer.
 func (s *scan) profileID(body map[string]any, name string) int64 {
 	raw, sent := body[name]
 	if !sent || cleared(raw) {
@@ -318,7 +319,7 @@ func workflowsPatch(c *call) answer {
 	return a
 }
 
-// workflowsLog shows the newest 100 status changes, newest first.
+// workflowsLog returns the newest 100 status changes, newest first.
 func workflowsLog(c *call) answer {
 	c.tenant.mu.RLock()
 	defer c.tenant.mu.RUnlock()
@@ -333,7 +334,7 @@ func workflowsLog(c *call) answer {
 	return answer{status: http.StatusOK, body: map[string]any{"submittalstatuslog": rows}}
 }
 
-// Workflows returns all workflows by ascending id.
+// Workflows returns all workflows by ascending ID.
 func (t *Tenant) Workflows() []WorkflowView {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

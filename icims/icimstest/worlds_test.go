@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// world opens a simulator with one switch turned.
+// world starts a simulator with one switch changed.
 func world(t *testing.T, turn func(*Behaviour)) *bench {
 	t.Helper()
 	cfg := calm()
@@ -104,19 +104,19 @@ func TestGateway404(t *testing.T) {
 	b := open(t, calm())
 	path := b.createAna("")
 	b.sim.AddRule(Rule{Route: "people.get", Fault: Gateway404, Times: -1, Rate: 0.5})
-	struck, bodies := 0, map[string]bool{}
+	injected, bodies := 0, map[string]bool{}
 	for range 100 {
 		r := b.do("GET", path, "")
 		if r.status == http.StatusOK {
 			continue
 		}
-		struck++
+		injected++
 		bodies[string(r.body)] = true
 		if r.status != 404 || r.header.Get("X-Transaction")+r.header.Get("X-Error") != "" {
 			t.Errorf("%d %v", r.status, r.header)
 		}
 	}
-	if struck < 25 || struck > 75 || len(bodies) != 2 {
-		t.Errorf("%d of 100 struck, bodies %v", struck, bodies)
+	if injected < 25 || injected > 75 || len(bodies) != 2 {
+		t.Errorf("%d of 100 injected, bodies %v", injected, bodies)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// strike lets the call happen with one fault, or with none.
-func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Faults) *response {
+// inject runs the call with one fault, or with none.
+func (c *call) inject(w http.ResponseWriter, fault Fault, rule Rule, faults *Faults) *response {
 	send := func(a answer) *response {
 		res := c.render(a)
 		return &res
@@ -111,8 +111,8 @@ func (c *call) strike(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 
 const notFoundPage = "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
 
-// gateway404 is the 404 of a gateway that has lost its way to iCIMS: a page, or JSON
-// of its own, without iCIMS's headers.
+// gateway404 is the 404 of a gateway that cannot route to iCIMS: a page, or its own JSON, without
+// iCIMS's headers.
 func (c *call) gateway404() *response {
 	res := &response{status: http.StatusNotFound, header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, body: []byte(notFoundPage)}
 	if c.rng.IntN(2) == 0 {
@@ -122,8 +122,7 @@ func (c *call) gateway404() *response {
 	return res
 }
 
-// page is an answer of something in front of iCIMS. Its status is the rule's, or
-// the usual one.
+// page is a response of a system in front of iCIMS. Its status is the rule's, or the usual one.
 func page(rule Rule, usual int) *response {
 	fill(&rule.Status, usual)
 	title := strconv.Itoa(rule.Status) + " " + http.StatusText(rule.Status)
@@ -132,7 +131,7 @@ func page(rule Rule, usual int) *response {
 	return &response{status: rule.Status, header: h, body: []byte(body)}
 }
 
-// reset breaks the connection with RST and sends nothing.
+// reset resets the connection with RST and sends nothing.
 func (c *call) reset(w http.ResponseWriter) {
 	c.gone()
 	conn, _, err := http.NewResponseController(w).Hijack()
@@ -145,8 +144,8 @@ func (c *call) reset(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// cut sends half of an answer and closes the connection. An answer without a
-// body is cut within its headers. No RST here: it could overtake the half.
+// cut sends half of a response and closes the connection. A response without a body is cut within
+// its headers. No RST, since it could overtake the half.
 func (c *call) cut(w http.ResponseWriter, res response) {
 	c.gone()
 	if rec, inMemory := w.(*recorder); inMemory && len(res.body) > 0 {
@@ -165,7 +164,7 @@ func (c *call) cut(w http.ResponseWriter, res response) {
 	conn.Close()
 }
 
-// drip sends an answer in ten pieces over the given time.
+// drip sends a response in ten pieces over the given time.
 func (c *call) drip(w http.ResponseWriter, res response, over time.Duration) {
 	const pieces = 10
 	c.gone()
