@@ -5,8 +5,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Auth is what authenticates the calls of a connection that was checked. It serves
-// one client.
+// Auth returns the authentication for the calls of a checked connection. It serves one client.
 func Auth(c store.Connection) icims.Auth {
 	switch c.Auth {
 	case store.AuthHMAC:

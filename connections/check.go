@@ -14,17 +14,17 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Problem is one setting of a connection that cannot be as it is. It names the
-// setting and never repeats its value.
+// Problem is one invalid setting of a connection. It names the setting and never contains its
+// value.
 type Problem struct {
-	Setting string `json:"setting"` // as the file of connections calls it
-	Code    string `json:"code"`    // stable, for programs
+	Setting string `json:"setting"` // name in the connections file
+	Code    string `json:"code"`    // stable, machine-readable
 	Message string `json:"message"` // a sentence that says what to change
 }
 
 func (p Problem) Error() string { return p.Setting + ": " + p.Message }
 
-// InvalidError refuses a connection, with all its problems.
+// InvalidError refuses a connection and lists all its problems.
 type InvalidError struct{ Problems []Problem }
 
 func (e *InvalidError) Error() string {
@@ -35,8 +35,7 @@ func (e *InvalidError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Check judges a connection by itself, without a call. It fails with an
-// *InvalidError.
+// Check validates a connection without a call. It fails with an *InvalidError.
 func Check(c store.Connection, hosts icims.HostPolicy) error {
 	k := checker{c: c.WithDefaults(), hosts: hosts}
 	k.account()
@@ -46,9 +45,8 @@ func Check(c store.Connection, hosts icims.HostPolicy) error {
 	return k.result()
 }
 
-// CheckEdit judges a connection that takes the place of another, of which it may
-// keep the password by giving none. The old password goes nowhere else: for another
-// host, or another way to authenticate, it has to be given anew.
+// CheckEdit validates a connection that replaces another. An empty password keeps the old one. For
+// another host or another type of authentication the password must be entered again.
 func CheckEdit(before, after store.Connection, hosts icims.HostPolicy) error {
 	k := checker{c: after.WithDefaults(), hosts: hosts}
 	if after.Password == "" {
@@ -65,7 +63,7 @@ func CheckEdit(before, after store.Connection, hosts icims.HostPolicy) error {
 	return k.result()
 }
 
-// rootOf is the API root of a connection; "" where its portal URLs are wrong.
+// rootOf returns the API root of a connection, or "" if its portal URLs are invalid.
 func rootOf(c store.Connection, hosts icims.HostPolicy) string {
 	list, err := icims.ParsePortalURLs(c.PortalURLs, hosts)
 	if err != nil {
@@ -74,8 +72,8 @@ func rootOf(c store.Connection, hosts icims.HostPolicy) string {
 	return list[0].Root.String()
 }
 
-// Region is the data region that a connection's portals are in: "US", "EU", "CA", or
-// "other" for a host that is not iCIMS's.
+// Region returns the data region of a connection's portals: "US", "EU", "CA", or "other" for a host
+// that is not iCIMS's.
 func Region(c store.Connection, hosts icims.HostPolicy) string {
 	if list, err := icims.ParsePortalURLs(c.PortalURLs, hosts); err == nil {
 		if region := icims.RegionOf(list[0].Root); region != "" {
@@ -156,7 +154,7 @@ func (k *checker) portals() {
 	}
 }
 
-// fieldName is how iCIMS's API names fields: lower case throughout.
+// fieldName matches iCIMS's API field names, which are all lower case.
 var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_.]{0,63}$`)
 
 func (k *checker) tenant() {

@@ -17,8 +17,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// While a node of a cluster is out of reach, the connections of customers that have
-// nothing on it are read and taken up; those on it stay as they were known.
+// TestALostNodeHidesOnlyItsOwnConnections: while a node of a cluster is unreachable, connections on
+// the other nodes are still read and applied. Those on the node keep their last known state.
 func TestALostNodeHidesOnlyItsOwnConnections(t *testing.T) {
 	const patience = 500 * time.Millisecond
 	for _, tc := range []struct {
@@ -43,7 +43,7 @@ func TestALostNodeHidesOnlyItsOwnConnections(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			cluster := redistest.StartCluster(t, 3, redistest.Config("cluster-require-full-coverage", "no"), redistest.AppendOnly("always"))
-			// Not as patient as usual, so that the test need not wait for a node that hangs.
+			// Shorter timeouts than usual, so that the test does not wait for a hanging node.
 			client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs(), ContextTimeoutEnabled: true, ReadTimeout: patience})
 			t.Cleanup(func() { _ = client.Close() })
 			ctx, ledger := t.Context(), store.NewLedger(client, newKeys(t))
@@ -64,7 +64,7 @@ func TestALostNodeHidesOnlyItsOwnConnections(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = knew.latest()
-			// What changes now is not known to the one that has read before.
+			// A process that has already read this connection does not see the change.
 			edited := good(struck[0])
 			edited.Username = "edited"
 			if _, err := ledger.EditConnection(ctx, edited, 1, "ana", ""); err != nil {
@@ -91,7 +91,7 @@ func TestALostNodeHidesOnlyItsOwnConnections(t *testing.T) {
 			}
 			news := &workers{told: make(chan []string, 100)}
 			after := connections.NewSource(ledger, hosts(t, ""), zerolog.Nop(), news.apply)
-			// The store's would win, if it could be read.
+			// A stored connection takes precedence, even while it cannot be read.
 			after.SetFile([]store.Connection{good(struck[1])})
 			if err := after.Load(ctx); err != nil {
 				t.Fatalf("a worker that starts now: %v", err)
@@ -128,7 +128,7 @@ func nodeOf(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClien
 	return slices.Index(cluster.Addrs(), node.Options().Addr)
 }
 
-// connectionsOn finds two customers whose keys are on a node.
+// connectionsOn returns two customers whose keys are on a node.
 func connectionsOn(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient, node int) (customers []string) {
 	t.Helper()
 	for id := 1000; len(customers) < 2; id++ {

@@ -1,4 +1,3 @@
-// Package connections says what a customer's connection must be, how its calls are
-// authenticated, and which connections are in use: those of the store and those of
-// the file of connections.
+// Package connections validates customers' connections, returns their authentication, and keeps
+// track of the connections in use: those of the store and those of the connections file.
 package connections

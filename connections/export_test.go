@@ -1,4 +1,4 @@
 package connections
 
-// CatchUp is what Run does now and then.
+// CatchUp is the periodic step of Run.
 var CatchUp = (*Source).catchUp

@@ -14,8 +14,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Source keeps the connections in use: those of the store, and of the file for
-// customers that the store does not know. Its methods are for one goroutine.
+// Source keeps the connections in use: those of the store, and those of the file for customers
+// without a stored connection. It is not safe for concurrent use.
 type Source struct {
 	ledger *store.Ledger
 	hosts  icims.HostPolicy
@@ -23,17 +23,16 @@ type Source struct {
 	apply  func([]store.Connection)
 
 	file map[string]store.Connection
-	// profiles are those of the file's connections.
+	// profiles are the profiles of the file's connections.
 	profiles map[string]store.KeptProfile
 	stored   map[string]store.StoredConnection
-	unread   map[string]bool             // in the store, and out of reach: they stay as they were
-	mark     int64                       // of the store's changes that are known
-	told     map[string]string           // by customer: why its connection is left out
-	applied  map[string]store.Connection // nil: nothing yet
+	unread   map[string]bool             // stored but unreachable: keep the last known state
+	mark     int64                       // position in the store's change log
+	told     map[string]string           // by customer: the logged reason why its connection is not used
+	applied  map[string]store.Connection // nil: none applied yet
 }
 
-// NewSource returns a source that hands the connections in use to apply, all of
-// them, whenever they have changed.
+// NewSource returns a source that calls apply with all connections in use whenever they change.
 func NewSource(ledger *store.Ledger, hosts icims.HostPolicy, log zerolog.Logger, apply func([]store.Connection)) *Source {
 	return &Source{
 		ledger: ledger, hosts: hosts, log: log, apply: apply,
@@ -41,7 +40,7 @@ func NewSource(ledger *store.Ledger, hosts icims.HostPolicy, log zerolog.Logger,
 	}
 }
 
-// SetFile replaces the connections of the file, which have been checked.
+// SetFile replaces the connections of the file. They must have been checked.
 func (s *Source) SetFile(connections []store.Connection) {
 	clear(s.file)
 	for _, c := range connections {
@@ -50,9 +49,9 @@ func (s *Source) SetFile(connections []store.Connection) {
 	s.merge()
 }
 
-// Load reads all connections of the store. Before it nothing is applied. What is on
-// a node of a cluster that is out of reach is read later, by Run; where nothing else
-// is to be had it returns the error.
+// Load reads all connections of the store. Nothing is applied before it. Connections on an
+// unreachable node of a cluster are read later, by Run. If nothing can be read and nothing else is
+// available, it returns the error.
 func (s *Source) Load(ctx context.Context) error {
 	customers, mark, err := s.ledger.ConnectionChanges(ctx, 0)
 	if err != nil {
@@ -75,27 +74,27 @@ func (s *Source) Load(ctx context.Context) error {
 	return nil
 }
 
-// Len is how many connections are in use.
+// Len returns the number of connections in use.
 func (s *Source) Len() int { return len(s.applied) }
 
-// Unread is how many connections of the store are out of reach.
+// Unread returns the number of stored connections that are unreachable.
 func (s *Source) Unread() int { return len(s.unread) }
 
 const (
-	// changesEvery is how often changes are looked for whose message was missed.
+	// changesEvery is how often to check for changes whose message was missed.
 	changesEvery = 5 * time.Second
-	// allEvery is how often all connections are read: a writer may have died before
-	// it could tell of its change.
+	// allEvery is how often to read all connections: a writer may crash before it publishes its
+	// change.
 	allEvery = 5 * time.Minute
 )
 
-// Run takes up changes until ctx ends, after Load. Each time reread delivers, the
-// connections of the file are set to what it brings.
+// Run applies changes until ctx ends. Call Load first. Each value received from reread replaces the
+// connections of the file.
 func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 	announced := s.ledger.ConnectionAnnouncements(ctx)
 	ended := announced
 	defer func() {
-		for range ended { // until the subscription has ended
+		for range ended { // until the subscription ends
 		}
 	}()
 	changes, all := time.NewTicker(changesEvery), time.NewTicker(allEvery)
@@ -111,7 +110,7 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 			s.takeProfiles(ctx, slices.Collect(maps.Keys(s.file))...)
 			s.merge()
 		case customer, ok := <-announced:
-			if !ok { // for good: changes are looked for all the same
+			if !ok { // closed for good; polling continues
 				announced = nil
 				continue
 			}
@@ -127,7 +126,7 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 	}
 }
 
-// catchUp reads what was changed since the last look, and what was out of reach then.
+// catchUp reads what changed since the last call, and what was unreachable then.
 func (s *Source) catchUp(ctx context.Context) error {
 	missed := slices.Collect(maps.Keys(s.unread))
 	customers, mark, err := s.ledger.ConnectionChanges(ctx, s.mark)
@@ -144,13 +143,13 @@ func (s *Source) read(ctx context.Context, customers ...string) {
 	if len(customers) == 0 {
 		return
 	}
-	_, _ = s.take(ctx, customers...) // what cannot be read is told, and read later
+	_, _ = s.take(ctx, customers...) // errors are logged, and reads repeated later
 	s.takeProfiles(ctx, customers...)
 	s.merge()
 }
 
-// take reads connections of the store and returns how many it found. Those out of
-// reach stay as they were.
+// take reads connections of the store and returns how many it found. Unreachable ones keep their
+// last known state.
 func (s *Source) take(ctx context.Context, customers ...string) (found int, err error) {
 	read, err := s.ledger.ConnectionsOf(ctx, customers...)
 	before := len(s.unread)
@@ -177,8 +176,8 @@ func (s *Source) take(ctx context.Context, customers ...string) (found int, err 
 	return len(read), err
 }
 
-// takeProfiles reads the profiles of those customers that have a connection in the file alone. What
-// cannot be read stays as it was.
+// takeProfiles reads the profiles of customers that have a connection only in the file. Unreadable
+// profiles stay unchanged.
 func (s *Source) takeProfiles(ctx context.Context, customers ...string) {
 	var filed []string
 	for _, customer := range customers {
@@ -212,7 +211,7 @@ func (s *Source) merge() {
 	}
 	next := make(map[string]store.Connection, len(s.stored)+len(s.file))
 	for customer, c := range s.file {
-		// The store's would win, if it could be read.
+		// A stored connection takes precedence, even while it cannot be read.
 		if _, stored := s.stored[customer]; !stored && !s.unread[customer] {
 			c.Profile = s.ledger.Keys().ProfileFor(c, s.profiles[customer])
 			next[customer] = c
@@ -235,7 +234,7 @@ func (s *Source) merge() {
 	s.apply(slices.Collect(maps.Values(next)))
 }
 
-// unusable says why a stored connection is not used; "" where it is.
+// unusable returns why a stored connection cannot be used, or "".
 func (s *Source) unusable(c store.StoredConnection) string {
 	switch {
 	case !c.Below().Kept():
@@ -261,10 +260,10 @@ const (
 	forged  = "it was replaced in Redis, as by an older one: find out who can write to Redis, then enter it again with icims-export connection edit"
 )
 
-// noteTime is how long to try to tell the check of something.
+// noteTime is the timeout for notes to the consistency check.
 const noteTime = 2 * time.Second
 
-// leaveOut tells once why a connection is not used.
+// leaveOut reports once why a connection is not used.
 func (s *Source) leaveOut(customer, why string) {
 	if s.told[customer] == why {
 		return

@@ -13,8 +13,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// What a verification finds out is taken up by running workers, whether the connection is the
-// store's or the file's.
+// TestSourceTakesUpProfiles: running workers apply the results of a verification, for connections
+// of the store and of the file.
 func TestSourceTakesUpProfiles(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {

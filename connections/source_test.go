@@ -17,7 +17,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// workers stands for what takes the connections up.
+// workers represents the consumer of the connections.
 type workers struct {
 	mu   sync.Mutex
 	last []string // "customer user", ordered
@@ -35,7 +35,7 @@ func (w *workers) apply(list []store.Connection) {
 	w.told <- w.last
 }
 
-// latest is what was applied last.
+// latest returns what was applied last.
 func (w *workers) latest() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,7 +96,7 @@ func TestSource(t *testing.T) {
 		defer func() { stop(); <-ended }()
 		expect := func(what string, want ...string) {
 			t.Helper()
-			for got := range w.told { // a wrong one is followed by nothing, and the test runs out of time
+			for got := range w.told { // nothing follows a wrong one, and the test times out
 				if cmp.Equal(want, got) {
 					return
 				}
@@ -120,7 +120,8 @@ func TestSource(t *testing.T) {
 	})
 }
 
-// What was changed while nobody listened is found without any message.
+// TestSourceFindsWhatItMissed: changes made while nothing was subscribed are found without a
+// message.
 func TestSourceFindsWhatItMissed(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)

@@ -34,7 +34,8 @@ const (
 	fieldAssociated = "associatedprofile"
 )
 
-// Person is the body that creates the candidate's profile (API sheet §6.7). Empty values are left out, since an empty text would clear a field.
+// Person returns the body that creates the candidate's profile (API sheet §6.7). Empty values are
+// omitted, since an empty text would clear a field.
 func Person(c tasks.Candidate, conn store.Connection) (icims.Fields, []Warning) {
 	conn = conn.WithDefaults()
 	var ws WarningSet
@@ -58,10 +59,10 @@ func Person(c tasks.Candidate, conn store.Connection) (icims.Fields, []Warning) 
 	return f, ws
 }
 
-// Changes is what differs between the candidate and the stored profile: the body of
-// a PATCH, empty if nothing differs, and the phones that are missing, each to be
-// added to the collection "phones". Folder, source, email, work experience and
-// education of an existing person stay as they are, and no field is ever cleared.
+// Changes returns the differences between the candidate and the stored profile: the body of a
+// PATCH, empty if there are none, and the missing phones, each to be added to the collection
+// "phones". Folder, source, email, work experience and education of an existing person do not
+// change, and no field is ever cleared.
 func Changes(c tasks.Candidate, conn store.Connection, p icims.Person) (changes icims.Fields, newPhones []icims.Fields, _ []Warning) {
 	var ws WarningSet
 	changes = icims.Fields{}
@@ -81,7 +82,8 @@ func Changes(c tasks.Candidate, conn store.Connection, p icims.Person) (changes 
 	return changes, phoneEntries(c.Phones, p.Phones, &ws), ws
 }
 
-// ReadFields are the fields that Changes compares, and those that tell a merged, purged or employed person (API sheet §5.4, §5.6).
+// ReadFields returns the fields that Changes compares, and those that identify a merged, purged or
+// employed person (API sheet §5.4, §5.6).
 func ReadFields(conn store.Connection) []string {
 	names := []string{FieldFirstName, FieldLastName, FieldEmail, FieldFolder, FieldPhones}
 	if conn.LinkedInField != "" {
@@ -90,8 +92,8 @@ func ReadFields(conn store.Connection) []string {
 	return names
 }
 
-// Workflow is the body that puts the person on the job (API sheet §9.1). Without a
-// status iCIMS uses its own first one.
+// Workflow returns the body that adds the person to the job (API sheet §9.1). Without a status
+// iCIMS uses its first one.
 func Workflow(person icims.PersonID, job icims.JobID, conn store.Connection, status store.NodeRef) icims.Fields {
 	f := icims.Fields{
 		fieldBase:       int64(job),
@@ -104,8 +106,7 @@ func Workflow(person icims.PersonID, job icims.JobID, conn store.Connection, sta
 	return f
 }
 
-// Node refers to a list node, by id if there is one, since labels may be
-// renamed (API sheet §6.1).
+// Node refers to a list node, by ID if there is one, since labels may be renamed (API sheet §6.1).
 func Node(n store.NodeRef) icims.Fields {
 	if n.ID != "" {
 		return icims.Fields{"id": n.ID}
@@ -125,10 +126,9 @@ func setEntries(f icims.Fields, name string, entries []icims.Fields) {
 	}
 }
 
-// phoneEntries maps the phones that are not among the stored ones. Numbers are
-// compared by their digits alone, so that "+1 (425) 555-0143" is
-// "1.425.555.0143", but not the same without the country code: which country a
-// bare number belongs to cannot be known.
+// phoneEntries maps the phones that are not stored yet. Numbers are compared by digits: "+1 (425)
+// 555-0143" equals "1.425.555.0143", but not the number without the country code, since the country
+// of a bare number is unknown.
 func phoneEntries(phones []tasks.Phone, stored []icims.Phone, ws *WarningSet) []icims.Fields {
 	known := make(map[string]bool, len(phones)+len(stored))
 	for _, p := range stored {
@@ -164,8 +164,8 @@ func digits(s string) string {
 	}, s)
 }
 
-// phoneType is the label that iCIMS has for a type (API sheet §6.3); empty for
-// an unknown one, understood if nothing is lost by that.
+// phoneType returns iCIMS's label for a type (API sheet §6.3), or "" for an unknown one. understood
+// is false if information is lost.
 func phoneType(label string) (kind string, understood bool) {
 	letters := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) {
@@ -189,9 +189,8 @@ func phoneType(label string) (kind string, understood bool) {
 	return "", false
 }
 
-// positionEntries maps work experience. Other exporters send a position only
-// when employer, title and start are all known (API sheet §6.5); here what is
-// known is sent, as long as one can tell what the position is.
+// positionEntries maps work experience. Other exporters require employer, title and start (API
+// sheet §6.5). This one sends what is known, if it identifies the position.
 func positionEntries(positions []tasks.WorkExperience, names store.WorkExperienceFields, ws *WarningSet) []icims.Fields {
 	var entries []icims.Fields
 	for _, w := range positions {
@@ -218,10 +217,9 @@ func positionEntries(positions []tasks.WorkExperience, names store.WorkExperienc
 	return entries
 }
 
-// positionDates completes partial dates to their first day (API sheet §6.6);
-// empty dates stay empty, which for the end means "current". An end that falls
-// before the start only because it is less precise, as in March 2021 to 2021,
-// becomes the start.
+// positionDates completes partial dates to their first day (API sheet §6.6). Empty dates stay
+// empty; an empty end means "current". If the end is before the start only because it is less
+// precise, as in March 2021 to 2021, it becomes the start.
 func positionDates(w tasks.WorkExperience) (start, end string) {
 	start, _ = tasks.FullDate(w.Start)
 	end, _ = tasks.FullDate(w.End)
@@ -231,8 +229,8 @@ func positionDates(w tasks.WorkExperience) (start, end string) {
 	return start, end
 }
 
-// schoolEntries maps education. School and degree are lists that grow by what
-// is sent (API sheet §5.5, §6.4).
+// schoolEntries maps education. School and degree are lists to which iCIMS adds new values (API
+// sheet §5.5, §6.4).
 func schoolEntries(schools []tasks.Education, names store.EducationFields) []icims.Fields {
 	var entries []icims.Fields
 	for _, e := range schools {
@@ -250,8 +248,8 @@ func schoolEntries(schools []tasks.Education, names store.EducationFields) []ici
 	return entries
 }
 
-// cutText shortens s to limit characters without leaving half of a composed
-// one: a letter keeps its accents, an emoji its modifiers, or goes with them.
+// cutText shortens s to limit characters without splitting a composed character: a letter keeps its
+// accents and an emoji its modifiers, or both are cut.
 func cutText(s string, limit int) (text string, cut bool) {
 	runes := []rune(s)
 	if len(runes) <= limit {
@@ -274,13 +272,12 @@ func joinsLeft(r rune) bool {
 	return unicode.Is(unicode.M, r) || r == zeroWidthJoiner || r >= 0x1f3fb && r <= 0x1f3ff // skin tones
 }
 
-// differs reports whether ours is to be written over stored. Nothing is never
-// written over something.
+// differs reports whether ours must overwrite stored. An empty value never overwrites anything.
 func differs(ours, stored string) bool {
 	return ours != "" && norm.NFC.String(strings.TrimSpace(ours)) != norm.NFC.String(strings.TrimSpace(stored))
 }
 
-// storedText reads a field that iCIMS answers as text or as a list node.
+// storedText reads a field that iCIMS returns as text or as a list node.
 func storedText(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

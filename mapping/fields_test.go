@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// mappingCandidates reads the candidates of a file, all of which must be accepted.
+// mappingCandidates reads the candidates of a file, all of which must be valid.
 func mappingCandidates(t *testing.T, name string) []tasks.Candidate {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -51,7 +51,7 @@ func storedPerson(t *testing.T, text string) icims.Person {
 	return p
 }
 
-// otherTenant is a connection whose tenant calls everything by other names.
+// otherTenant returns a connection whose tenant uses other names for everything.
 func otherTenant() store.Connection {
 	return store.Connection{
 		Source: "Sourcing", Folder: store.NodeRef{Value: "Cand:New"}, Status: store.NodeRef{ID: "C36951"}, LinkedInField: "field51001",
@@ -62,8 +62,8 @@ func otherTenant() store.Connection {
 	}
 }
 
-// storedAna is a profile of the first candidate as iCIMS holds it, with other
-// values in every field that an update compares, and in those it leaves alone.
+// storedAna is a profile of the first candidate in iCIMS with other values in every field, both
+// those that an update compares and those it leaves alone.
 const storedAna = `{"firstname":"Anna","lastname":"Duarte","email":"ANA.DUARTE@example.com",
 	"folder":{"id":"D32006","value":"Cand:Unreviewed"},"source":"Referral","field51001":"https://www.linkedin.com/in/old",
 	"phones":[{"entry":5310,"phonenumber":"1.425.555.0143","primary":true,"phonetype":{"id":"D83002","value":"Home"}}],
@@ -119,7 +119,8 @@ func TestRequestBodiesGolden(t *testing.T) {
 	}
 }
 
-// The example of the API sheet §6.7, but for the order of fields.
+// TestCreateIsTheSheetsExample compares with the example of API sheet §6.7, except for the order of
+// fields.
 func TestCreateIsTheSheetsExample(t *testing.T) {
 	const want = `{"firstname":"Ana","lastname":"Duarte","email":"ana.duarte@example.com","folder":{"id":"D32007"},"source":"SeekOut",
 		"phones":[{"phonetype":{"value":"Mobile"},"phonenumber":"+1 425 555 0143"}],

@@ -6,10 +6,9 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Preview is what the export of a candidate would send, were the candidate new
-// in iCIMS: the body that creates the person and, for a job, the one that
-// creates the workflow, which lacks only the person's id. A candidate who is
-// there already gets less. Nothing is sent.
+// Preview returns what the export of a candidate would send if the candidate were new in iCIMS: the
+// body that creates the person and, for a job, the body that creates the workflow, without the
+// person's ID. For an existing candidate less is sent. Preview makes no calls.
 func Preview(c tasks.Candidate, conn store.Connection, job int64, dummyDomain string) (person, workflow map[string]any, _ []Warning) {
 	conn = conn.WithDefaults()
 	if c.Email == "" {

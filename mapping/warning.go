@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// Warning is something that was not sent, or not sent as given, although the
-// export as a whole succeeded. It is a code of a closed set and never carries a
-// value of the candidate; WarningFieldRefused carries the name of the field behind
-// a colon, as in "field_refused:workexperience", and WarningSaved likewise.
+// Warning says that a value was not sent, or not sent as given, although the export succeeded. It
+// is a code of a closed set and never contains candidate data. WarningFieldRefused carries the
+// field name after a colon, as in "field_refused:workexperience"; so does WarningSaved.
 type Warning string
 
-// The warnings, as their texts explain them.
+// The warnings; see Text.
 const (
 	WarningTitleCut         Warning = "title_cut"
 	WarningEmployerCut      Warning = "employer_cut"
@@ -49,7 +48,7 @@ var warningTexts = map[Warning]string{
 	WarningExperienceOwed:   "Work experience is missing or incomplete in iCIMS. A later export adds it where the profile has none.",
 }
 
-// Warnings are all codes, sorted.
+// Warnings returns all codes, sorted.
 func Warnings() []Warning {
 	all := make([]Warning, 0, len(warningTexts))
 	for w := range warningTexts {
@@ -61,8 +60,8 @@ func Warnings() []Warning {
 
 var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// About names the field that the warning is about. A name that iCIMS does not use
-// for fields is left out, since it may be something else.
+// About adds the name of the field. A name that iCIMS does not use for fields is dropped, since it
+// may be something else.
 func (w Warning) About(field string) Warning {
 	if !fieldName.MatchString(field) {
 		return w
@@ -70,14 +69,13 @@ func (w Warning) About(field string) Warning {
 	return w + Warning(":"+field)
 }
 
-// Code is the warning without the name of a field.
+// Code returns the warning without the name of a field.
 func (w Warning) Code() Warning {
 	code, _, _ := strings.Cut(string(w), ":")
 	return Warning(code)
 }
 
-// Text is the warning as a sentence for people; the bare code for a warning of
-// an unknown version.
+// Text returns the warning as a sentence, or the code for a warning of an unknown version.
 func (w Warning) Text() string {
 	text, ok := warningTexts[w.Code()]
 	if !ok {
@@ -92,7 +90,7 @@ func (w Warning) Text() string {
 // WarningSet is a set of warnings that keeps their order.
 type WarningSet []Warning
 
-// Add adds those that are not in the set yet.
+// Add adds warnings that are not in the set.
 func (ws *WarningSet) Add(more ...Warning) {
 	for _, w := range more {
 		if !slices.Contains(*ws, w) {
@@ -101,12 +99,12 @@ func (ws *WarningSet) Add(more ...Warning) {
 	}
 }
 
-// Owes reports whether something of the person's history is not in iCIMS.
+// Owes reports whether part of the person's history is missing in iCIMS.
 func (ws WarningSet) Owes() bool {
 	return slices.Contains(ws, WarningEducationOwed) || slices.Contains(ws, WarningExperienceOwed)
 }
 
-// Codes renders the set for the ledger.
+// Codes encodes the set for the ledger.
 func (ws WarningSet) Codes() string {
 	codes := make([]string, len(ws))
 	for i, w := range ws {
@@ -115,7 +113,7 @@ func (ws WarningSet) Codes() string {
 	return strings.Join(codes, ",")
 }
 
-// ParseWarnings reads the codes that the ledger keeps of an export.
+// ParseWarnings decodes the codes stored in the ledger.
 func ParseWarnings(codes string) []Warning {
 	var ws WarningSet
 	for code := range strings.SplitSeq(codes, ",") {
