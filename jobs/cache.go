@@ -7,12 +7,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// cachedJobs bounds how many jobs a process keeps opened, over all customers: about
-// 60 MB.
+// cachedJobs limits how many decrypted jobs a process keeps, over all customers: about 60 MB.
 const cachedJobs = 200_000
 
-// cache keeps lists opened, so that searching as somebody types costs one small
-// command.
+// cache keeps decrypted lists, so that search-as-you-type costs one small Redis command.
 type cache struct {
 	mu    sync.Mutex
 	lists map[string]*cached
@@ -54,7 +52,7 @@ func (c *cache) touch(e *cached) {
 	e.used = c.clock
 }
 
-// put keeps a list, and drops those that were not used for longest.
+// put adds a list and evicts the least recently used ones.
 func (c *cache) put(customer string, e *cached) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,12 +1,11 @@
-// Package jobs keeps the lists of the customers' jobs: what is posted on the portals
-// of a connection, with titles, so that somebody can choose where candidates go.
+// Package jobs keeps the customers' job lists: the jobs posted on the portals of a connection, with
+// titles, from which users choose where candidates go.
 //
-// iCIMS lists ids only, 1,000 to a call, and wants one more call for each title, of
-// the 10,000 or so that a customer has a day. So a list is kept ([store.JobList]), a
-// title is read once and again only when the job has changed, and no more than a
-// share of the day is spent on it ([Share]). Until a title was read, the address of
-// the job's public page gives one that will do.
+// iCIMS lists only IDs, 1,000 per call, and needs one more call per title, out of about 10,000
+// calls a customer has per day. So the list is stored ([store.JobList]), a title is read again only
+// after the job has changed, and a refresh uses at most a share of the daily calls ([Share]). Until
+// a title is read, it is derived from the URL of the job's public page.
 //
-// [Refresh] reads the list, in a worker, as a control task. [Lister] answers from what is
-// kept, asks for a refresh when that has become old, and says how it stands.
+// [Refresh] reads the list in a worker, as a control task. [Lister] answers from the stored list,
+// requests a refresh when the list is stale, and reports its state.
 package jobs

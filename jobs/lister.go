@@ -12,14 +12,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Lister answers from the lists that are kept. It is safe for concurrent use; make
-// one for a process.
+// Lister answers from the stored lists. It is safe for concurrent use; create one per process.
 type Lister struct {
 	Ledger   *store.Ledger
 	Hosts    icims.HostPolicy
 	Settings Settings
-	// Filed is the connection that a customer has in the file of connections, if any;
-	// nil where there is no file.
+	// Filed returns a customer's connection in the connections file, if any; nil without a file.
 	Filed func(customer string) (store.Connection, bool)
 	Now   func() time.Time
 	// Request requests a control task: tasks.RequestControl.
@@ -28,37 +26,35 @@ type Lister struct {
 	cache cache
 }
 
-// Query is what somebody wants to see of a list.
+// Query selects jobs of a list.
 type Query struct {
-	// Text is searched for; empty: all jobs.
+	// Text is the search text; empty means all jobs.
 	Text string
-	// Limit bounds the page; 0: no limit. Cursor is ListPage.Next of the page before.
+	// Limit is the page size; 0 means no limit. Cursor is ListPage.Next of the previous page.
 	Limit  int
 	Cursor string
-	// Wait is for how long to wait where there is no list yet, or a refresh was asked
-	// for.
+	// Wait is how long to wait if there is no list yet, or if a refresh was requested.
 	Wait time.Duration
-	// Refresh asks for a refresh, whatever the age of the list.
+	// Refresh requests a refresh, whatever the age of the list.
 	Refresh bool
-	// Hurry ends the waiting when it is closed; nil: never.
+	// Hurry ends the wait when it is closed; may be nil.
 	Hurry <-chan struct{}
-	// By says who asks.
+	// By is the requester.
 	By string
 }
 
-// ErrCursor: not a cursor of this list.
+// ErrCursor: the cursor is not from a previous page.
 var ErrCursor = errors.New("not a cursor of this list")
 
-// List answers a query. Where the list has become old it asks for a refresh, of
-// which a customer has one at a time, and answers with what there is. Errors:
-// store.ErrNoConnection where the customer has neither connection nor list,
-// ErrCursor.
+// List answers a query. If the list is stale it requests a refresh, at most one per customer at a
+// time, and returns what is stored. Errors: store.ErrNoConnection if the customer has neither
+// connection nor list, ErrCursor.
 func (l *Lister) List(ctx context.Context, customer string, q Query) (ListPage, error) {
 	below, err := parseCursor(q.Cursor)
 	if err != nil {
 		return ListPage{}, err
 	}
-	s, err := l.look(ctx, customer)
+	s, err := l.load(ctx, customer)
 	if err != nil {
 		return ListPage{}, err
 	}
@@ -76,8 +72,8 @@ func (l *Lister) List(ctx context.Context, customer string, q Query) (ListPage, 
 	return s.answer(q, below), nil
 }
 
-// Titles are those of jobs, as far as the list that is kept has them, however old it is:
-// no refresh is asked for. Provisional ones are among them.
+// Titles returns the titles of jobs in the stored list, whatever its age, including provisional
+// ones. It requests no refresh.
 func (l *Lister) Titles(ctx context.Context, customer string, ids ...int64) (map[int64]string, error) {
 	list, _, err := l.cache.read(ctx, l.Ledger, customer)
 	if err != nil {
@@ -85,7 +81,7 @@ func (l *Lister) Titles(ctx context.Context, customer string, ids ...int64) (map
 	}
 	titles := make(map[int64]string, len(ids))
 	for _, id := range ids {
-		// The newest come first.
+		// Jobs are in descending order.
 		at, found := slices.BinarySearchFunc(list.Jobs, id, func(j store.ListedJob, id int64) int { return cmp.Compare(id, j.ID) })
 		if found && list.Jobs[at].Title != "" {
 			titles[id] = list.Jobs[at].Title
@@ -94,28 +90,28 @@ func (l *Lister) Titles(ctx context.Context, customer string, ids ...int64) (map
 	return titles, nil
 }
 
-// state is how a customer's list stands.
+// state is the state of a customer's list.
 type state struct {
 	settings Settings
 	customer string
-	portals  []string // of the connection; nil where it is not known here
+	portals  []string // of the connection; nil if unknown
 	hash     string
 	list     store.JobList
 	index    index
 	budget   int
-	held     store.Reason      // why no refresh may be made
-	task     store.ControlTask // the latest refresh; its ID is empty where there was none
-	mended   time.Time         // failures before it say nothing any more
+	held     store.Reason      // why no refresh may run
+	task     store.ControlTask // the latest refresh; its ID is empty if there was none
+	resolved time.Time         // failures before it are obsolete
 	now      time.Time
 }
 
-func (l *Lister) look(ctx context.Context, customer string) (state, error) {
+func (l *Lister) load(ctx context.Context, customer string) (state, error) {
 	s := state{settings: l.Settings, customer: customer, now: l.Now()}
 	conn, known, err := l.connection(ctx, customer, &s)
 	if err != nil {
 		return s, err
 	}
-	// First the task: what it has read is there when it is over.
+	// Load the task before the list: when a task has ended, its result is in the list.
 	s.task, err = l.Ledger.LastControlTask(ctx, customer, store.ControlJobs)
 	if err != nil && !errors.Is(err, store.ErrNoControlTask) {
 		return s, err
@@ -126,10 +122,10 @@ func (l *Lister) look(ctx context.Context, customer string) (state, error) {
 	if !known && s.list.Version == 0 {
 		return s, store.ErrNoConnection
 	}
-	return s, l.stand(ctx, conn, known, &s)
+	return s, l.limits(ctx, conn, known, &s)
 }
 
-// connection finds the portals and what the connection's state says against calls.
+// connection loads the connection, its portals, and the reason why its state forbids calls.
 func (l *Lister) connection(ctx context.Context, customer string, s *state) (store.Connection, bool, error) {
 	stored, err := l.Ledger.Connection(ctx, customer)
 	conn, known := stored.Connection, err == nil && stored.Below().Kept()
@@ -145,9 +141,9 @@ func (l *Lister) connection(ctx context.Context, customer string, s *state) (sto
 	if !known {
 		return conn, false, nil
 	}
-	s.held, s.mended = heldIn[stored.State], stored.Edited
-	if stored.State == store.ConnectionConnected && stored.Since.After(s.mended) {
-		s.mended = stored.Since
+	s.held, s.resolved = heldIn[stored.State], stored.Edited
+	if stored.State == store.ConnectionConnected && stored.Since.After(s.resolved) {
+		s.resolved = stored.Since
 	}
 	if portals, err := icims.ParsePortalURLsOf(customer, conn.PortalURLs, l.Hosts); err == nil {
 		s.portals = PortalNames(portals)
@@ -156,12 +152,12 @@ func (l *Lister) connection(ctx context.Context, customer string, s *state) (sto
 	return conn, true, nil
 }
 
-// heldIn are the states of a connection in which no refresh may be made, and why.
+// heldIn maps the connection states that forbid a refresh to the reason.
 var heldIn = map[store.ConnectionState]store.Reason{
 	store.ConnectionPaused: store.ReasonPaused, store.CredentialsRejected: "icims_credentials", store.AccessDenied: "icims_access_denied",
 }
 
-// PortalNames are the portals' ids or names.
+// PortalNames returns the portals' IDs or names.
 func PortalNames(portals []icims.PortalURL) []string {
 	names := make([]string, len(portals))
 	for i, p := range portals {
@@ -170,7 +166,7 @@ func PortalNames(portals []icims.PortalURL) []string {
 	return names
 }
 
-// read reads the list. One of other portals than the connection has now is as none.
+// read loads the list. A list of other portals than the connection's is ignored.
 func (l *Lister) read(ctx context.Context, s *state) error {
 	var err error
 	s.list, s.index, err = l.cache.read(ctx, l.Ledger, s.customer)
@@ -180,8 +176,8 @@ func (l *Lister) read(ctx context.Context, s *state) error {
 	return err
 }
 
-// stand finds the day's share, and what the lane says against calls.
-func (l *Lister) stand(ctx context.Context, conn store.Connection, known bool, s *state) error {
+// limits loads the daily budget and the reason why the lane forbids calls.
+func (l *Lister) limits(ctx context.Context, conn store.Connection, known bool, s *state) error {
 	caller := store.Caller{Limits: conn.Limits}
 	if known {
 		caller = store.Caller{Credentials: l.Ledger.Keys().CredentialsHash(conn), Limits: conn.Limits.Or(store.DefaultLimits())}
@@ -201,8 +197,8 @@ func (l *Lister) stand(ctx context.Context, conn store.Connection, known bool, s
 	return nil
 }
 
-// Held is why a refresh must not be made now; empty where it may. A control task's calls
-// are not held back by verdicts and pauses, and a list is not worth that.
+// Held returns why a refresh must not run now, or "". Verdicts and pauses do not stop the calls of
+// a control task, but a list is not worth the calls.
 func Held(s store.Standing) store.Reason {
 	if s.Pause != nil {
 		return store.ReasonPaused
@@ -210,33 +206,33 @@ func Held(s store.Standing) store.Reason {
 	return s.ClosedExpress.Reason
 }
 
-// stale reports whether the list is older than it should be.
+// stale reports whether the list is too old.
 func (s *state) stale() bool {
 	return s.list.AsOf.IsZero() || s.now.Sub(s.list.AsOf) >= s.settings.maxAge(s.list, s.budget, s.now)
 }
 
-// underway reports whether a refresh waits or runs.
+// underway reports whether a refresh is waiting or running.
 func (s *state) underway() bool { return s.task.ID != "" && !s.task.State.Ended() }
 
-// failed reports whether the last refresh failed, and would today: the connection was
-// neither changed nor found working since.
-func (s *state) failed() bool { return s.list.Failed != "" && s.list.FailedAt.After(s.mended) }
+// failed reports whether the last refresh failed and the connection has neither been changed nor
+// found working since.
+func (s *state) failed() bool { return s.list.Failed != "" && s.list.FailedAt.After(s.resolved) }
 
-// titlesAlone reports whether the refresh that is under way has read the list already.
+// titlesAlone reports whether the running refresh has already read the list.
 func (s *state) titlesAlone() bool {
 	return s.task.State == store.ControlRunning && s.list.AsOf.After(s.task.Began)
 }
 
-// askAgain is when one asks once more for a refresh that no worker has begun: whoever
-// asked for it may have died before he could tell the workers.
+// askAgain is when to repeat a request that no worker has started: the requester may have crashed
+// before it notified the workers.
 const askAgain = 2 * time.Second
 
-// due reports whether to ask for a refresh.
+// due reports whether to request a refresh.
 func (s *state) due(wanted bool) bool {
 	if s.underway() {
 		return s.task.State == store.ControlWaiting && s.now.Sub(s.task.Asked) >= askAgain
 	}
-	// Whoever insists is bounded by the share, and after it by the age.
+	// Explicit requests are limited by the share, and beyond it by the age.
 	if wanted && (s.list.SpentOn(s.now) < s.budget || s.now.Sub(s.list.AsOf) >= s.settings.MaxAge) {
 		return true
 	}
@@ -244,10 +240,10 @@ func (s *state) due(wanted bool) bool {
 	return s.stale() && (!failed || wanted)
 }
 
-// waitEvery is how often a list is looked at that somebody waits for.
+// waitEvery is the poll interval while waiting for a list.
 const waitEvery = 100 * time.Millisecond
 
-// await waits until a refresh has read the list, or has ended without.
+// await waits until a refresh has read the list or has ended.
 func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	before := s.list.AsOf
 	waiting, cancel := context.WithTimeout(ctx, q.Wait)
@@ -255,7 +251,7 @@ func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	tick := time.NewTicker(waitEvery)
 	defer tick.Stop()
 	for {
-		// It may have ended before it was joined.
+		// The task may already have ended.
 		task, err := l.Ledger.ControlTask(ctx, s.customer, store.ControlJobs, s.task.ID)
 		if err == nil {
 			s.task = task
@@ -278,7 +274,7 @@ func (l *Lister) await(ctx context.Context, s *state, q Query) error {
 	}
 }
 
-// answer is a page of the list.
+// answer returns a page of the list.
 func (s *state) answer(q Query, below int64) ListPage {
 	a := ListPage{ListState: ListState{Customer: s.customer, Total: len(s.list.Jobs), Stale: s.stale()}, Jobs: []Job{}}
 	fits := s.index.search(s.list.Jobs, q.Text)
@@ -302,7 +298,7 @@ func (s *state) answer(q Query, below int64) ListPage {
 	if !s.list.AsOf.IsZero() {
 		a.AsOf = &s.list.AsOf
 	}
-	s.tellRefresh(&a)
+	s.addRefresh(&a)
 	left := max(s.budget-s.list.SpentOn(s.now), 0)
 	a.Calls = ListCalls{
 		Last: ListCost{s.list.ListCalls, s.list.TitleCalls}, Next: ListCost{max(s.list.ListCalls, len(s.portals)), min(a.Titles.Pending, left)},
@@ -318,8 +314,8 @@ func (s *state) answer(q Query, below int64) ListPage {
 	return a
 }
 
-// tellRefresh says how a refresh goes, or why there is none.
-func (s *state) tellRefresh(a *ListPage) {
+// addRefresh adds the progress of a refresh, or why there is none.
+func (s *state) addRefresh(a *ListPage) {
 	if s.underway() {
 		a.Refreshing = true
 		a.Refresh = &ListRefresh{Asked: s.task.Asked, Calls: s.task.Calls}
@@ -338,7 +334,7 @@ func (s *state) tellRefresh(a *ListPage) {
 	}
 }
 
-// failure is why a refresh failed that left nothing in the list.
+// failure returns why a refresh failed without a note in the list.
 func (s *state) failure() *ListTrouble {
 	switch s.task.Failure {
 	case store.ControlNoConnection, store.ControlUnusable, store.ControlSealed:
@@ -359,19 +355,19 @@ func parseCursor(cursor string) (int64, error) {
 	return below, nil
 }
 
-// Sighting is what the list that is kept tells of one job.
+// Sighting is the stored information about one job.
 type Sighting struct {
-	// Missing: the list has no such job, so that it may be the wrong one. Where there is
-	// no list, or it lacks a portal, nothing is missing.
+	// Missing: the list does not contain the job, so its ID may be wrong. Always false without a
+	// list, or if the list lacks a portal.
 	Missing bool
-	// Age is how old the list is; Stale that it is older than it should be.
+	// Age is the age of the list; Stale means that it is too old.
 	Age   time.Duration
 	Stale bool
 }
 
-// Sight looks for a job in the list. It makes no call and asks for nothing.
+// Sight looks for a job in the list. It makes no call and requests no refresh.
 func (l *Lister) Sight(ctx context.Context, customer string, job int64) (Sighting, error) {
-	s, err := l.look(ctx, customer)
+	s, err := l.load(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) || err == nil && s.list.AsOf.IsZero() {
 		return Sighting{}, nil
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// asked are the refreshes that were asked for.
+// asked returns the requested refreshes.
 func (r *rig) asked() []store.ControlTask {
 	r.t.Helper()
 	list, err := r.ledger.ControlTasks(r.t.Context(), customer, store.ControlJobs)
@@ -26,7 +26,7 @@ func (r *rig) asked() []store.ControlTask {
 	return list
 }
 
-// work does the refresh that was asked for, as a worker does.
+// work runs the requested refresh, as a worker does.
 func (r *rig) work() jobs.Refreshed {
 	r.t.Helper()
 	claim := testrig.BeginControl(r.t, r.ledger, customer, store.ControlJobs)
@@ -80,7 +80,7 @@ func TestWhoeverInsistsGetsARefreshWithinTheShare(t *testing.T) {
 		r.work()
 		return true
 	}
-	for n := range 97 { // the first takes 4 calls, each other one
+	for n := range 97 { // the first takes 4 calls, each of the others one
 		if !refreshed() {
 			t.Fatalf("refresh %d was not asked for", n+1)
 		}
@@ -235,7 +235,7 @@ func TestPages(t *testing.T) {
 		for _, j := range a.Jobs {
 			got = append(got, j.ID)
 		}
-		if page == 0 { // what comes and goes between pages shifts nothing
+		if page == 0 { // jobs added and removed between pages shift nothing
 			r.post(100, 1, 1)
 			r.post(25, 1, 7)
 			r.refresh()

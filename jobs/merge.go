@@ -9,12 +9,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// rereadAfter is when a job is read again of which nothing tells whether it has
-// changed, or whose title is still a guess.
+// rereadAfter is when to read a job again that has no change date or only a provisional title.
 const rereadAfter = 24 * time.Hour
 
-// merge is what the portals list, with what is known of these jobs from before: each
-// job once, the newest first. Those whose Read is zero are to be read.
+// merge returns the jobs on the portals with what is already known of them: each job once, the
+// newest first. Jobs with a zero Read must be read.
 func merge(known []store.ListedJob, rows []icims.PortalJob, now time.Time) []store.ListedJob {
 	before := make(map[int64]store.ListedJob, len(known))
 	for _, j := range known {
@@ -43,18 +42,18 @@ func merge(known []store.ListedJob, rows []icims.PortalJob, now time.Time) []sto
 	return jobs
 }
 
-// outdated reports whether a job is to be read again that was last changed at a time.
+// outdated reports whether a job, last changed at updated, must be read again.
 func outdated(j store.ListedJob, updated, now time.Time) bool {
 	if !j.Updated.Equal(updated) {
 		return true
 	}
-	// iCIMS tells the minute: one that was read in the minute of its change may have
-	// changed once more in it.
+	// iCIMS's dates have minute precision: a job that was read in the minute of its change may have
+	// changed again in it.
 	settled := !updated.IsZero() && j.Read.After(updated) && !j.Provisional
 	return !settled && now.Sub(j.Read) >= rereadAfter
 }
 
-// pending are the places of the jobs that are to be read.
+// pending returns the indexes of the jobs to read.
 func pending(jobs []store.ListedJob) []int {
 	var places []int
 	for i, j := range jobs {

@@ -14,48 +14,47 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Client is what a refresh needs of iCIMS.
+// Client is the part of the iCIMS client that a refresh uses.
 type Client interface {
 	PortalJobs(ctx context.Context, portal string) ([]icims.PortalJob, error)
 	Job(ctx context.Context, id icims.JobID, fields ...string) (*icims.Job, *icims.Response, error)
 }
 
-// Refresh reads a customer's list anew.
+// Refresh reads a customer's list.
 type Refresh struct {
 	Ledger   *store.Ledger
 	Customer string
-	// Portals are those of the connection, in its order.
+	// Portals are the connection's portals, in its order.
 	Portals []string
-	// List and Titles make the calls for the list, for which somebody waits, and for
-	// titles, which are to stand back behind exports.
+	// List makes the calls for the list, for which a user may be waiting. Titles makes the calls
+	// for titles, which have lower priority than exports.
 	List, Titles Client
-	// Calls is how many calls were made so far.
+	// Calls returns the number of calls made.
 	Calls func() int
-	// Budget is how many calls a day list and titles may take together. The list
-	// is read all the same, titles are left for another day.
+	// Budget is the daily number of calls for list and titles together. The list is read even
+	// beyond it; titles wait for the next day.
 	Budget int
-	// Held says why no calls are to be made now; empty where they may. It is asked
-	// before the list is read, and now and then while titles are.
+	// Held returns why no calls may be made now, or "". It is called before the list is read, and
+	// regularly while titles are read.
 	Held func(ctx context.Context) (store.Reason, error)
 	Now  func() time.Time
-	// Sleep waits for a while, or until ctx ends.
+	// Sleep waits for d or until ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Refreshed is what a refresh has done.
+// Refreshed is the result of a refresh.
 type Refreshed struct {
 	Jobs       int `json:"jobs"`
 	ListCalls  int `json:"list_calls"`
 	TitleCalls int `json:"title_calls"`
-	// Pending jobs still wait for their title.
+	// Pending is how many titles are still to be read.
 	Pending int `json:"pending"`
-	// Stopped is why; empty where none wait, or where the day's share is spent.
+	// Stopped is why titles are left; empty if none are, or if the daily budget is used up.
 	Stopped store.Reason `json:"stopped,omitempty"`
 }
 
-// Run reads the list, which can be seen from then on, and after it the titles, whose
-// progress can be seen as well. What iCIMS says against it is no error: that is noted
-// with the list.
+// Run reads the list, which is visible from then on, and then the titles, with visible progress. An
+// iCIMS error is not returned but stored with the list.
 func (r *Refresh) Run(ctx context.Context) (Refreshed, error) {
 	list, err := r.Ledger.Jobs(ctx, r.Customer, store.JobList{})
 	if err != nil {
@@ -88,24 +87,24 @@ func (r *Refresh) Run(ctx context.Context) (Refreshed, error) {
 	return Refreshed{Jobs: len(list.Jobs), ListCalls: list.ListCalls, TitleCalls: list.TitleCalls, Pending: list.Pending(), Stopped: stopped}, err
 }
 
-// failed notes that the list could not be read.
+// failed records that the list could not be read.
 func (r *Refresh) failed(ctx context.Context, list store.JobList, err error, calls int) (Refreshed, error) {
 	done := Refreshed{Jobs: len(list.Jobs), ListCalls: calls, Pending: list.Pending(), Stopped: reasonOf(err)}
 	interrupted := ctx.Err()
-	if interrupted == nil { // otherwise another worker goes on
+	if interrupted == nil { // otherwise another worker continues
 		list.Failed, list.FailedAt = done.Stopped, r.Now()
 	}
 	_, noted := r.Ledger.SaveJobsAt(context.WithoutCancel(ctx), r.Customer, list, nil, calls, r.Now())
 	return done, cmp.Or(interrupted, noted)
 }
 
-// PortalsHash tells the portals of a connection from others.
+// PortalsHash returns a hash of a connection's portals.
 func PortalsHash(ledger *store.Ledger, customer string, portals []string) string {
 	return ledger.Keys().PortalsHash(customer, portals...)
 }
 
-// rows reads what all portals list. One that iCIMS does not show is left out and
-// noted, as long as there is another.
+// rows reads the lists of all portals. A portal that iCIMS does not return is skipped and noted if
+// another one can be read.
 func (r *Refresh) rows(ctx context.Context) ([]icims.PortalJob, map[int]store.Reason, error) {
 	var rows []icims.PortalJob
 	var unreadable map[int]store.Reason
@@ -137,10 +136,10 @@ func (r *Refresh) rows(ctx context.Context) ([]icims.PortalJob, map[int]store.Re
 const (
 	titlesAtOnce  = 2
 	titlesPerSave = 20
-	failuresTaken = 3 // titles in a row, until the rest is left for later
+	failuresTaken = 3 // failed titles in a row before the rest is postponed
 )
 
-// titles reads jobs until none is left, or the day's share is spent.
+// titles reads jobs until none is left or the daily budget is used up.
 func (r *Refresh) titles(ctx context.Context, list store.JobList) (store.JobList, store.Reason, error) {
 	places := pending(list.Jobs)
 	for len(places) > 0 {
@@ -152,7 +151,7 @@ func (r *Refresh) titles(ctx context.Context, list store.JobList) (store.JobList
 			return list, held, err
 		}
 		counted := r.Calls()
-		// What others see of the list must not change under them.
+		// Other readers of the list must not see it change.
 		list.Jobs = slices.Clone(list.Jobs)
 		read, stopped := r.readJobs(ctx, list.Jobs, places[:n])
 		calls := r.Calls() - counted
@@ -169,8 +168,7 @@ func (r *Refresh) titles(ctx context.Context, list store.JobList) (store.JobList
 	return list, "", nil
 }
 
-// readJobs reads jobs into the places of a list. It returns those that were read, and
-// why it stopped before all were.
+// readJobs reads jobs of a list by index. It returns the indexes it read, and why it stopped early.
 func (r *Refresh) readJobs(ctx context.Context, jobs []store.ListedJob, places []int) (read []int, stopped store.Reason) {
 	var mu sync.Mutex
 	var readers sync.WaitGroup
@@ -216,8 +214,7 @@ func (r *Refresh) readJobs(ctx context.Context, jobs []store.ListedJob, places [
 	return read, stopped
 }
 
-// readJob is a job with what iCIMS says of it. One that cannot be read keeps what it
-// has.
+// readJob returns a job with iCIMS's data. A job that cannot be read keeps what it has.
 func (r *Refresh) readJob(ctx context.Context, j store.ListedJob) (store.ListedJob, error) {
 	now := r.Now()
 	var read *icims.Job
@@ -236,7 +233,7 @@ func (r *Refresh) readJob(ctx context.Context, j store.ListedJob) (store.ListedJ
 	return j, nil
 }
 
-// line is a text of iCIMS as one line of bounded length.
+// line returns a text of iCIMS as one line of limited length.
 func line(text string) string {
 	const longest = 300
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
@@ -249,11 +246,11 @@ func line(text string) string {
 const (
 	tries      = 3
 	firstPause = 2 * time.Second
-	// longestWait is for how long a refresh waits where iCIMS asks it to come later.
+	// longestWait is how long a refresh waits when iCIMS asks it to.
 	longestWait = 30 * time.Second
 )
 
-// patiently repeats a call that may succeed the next time.
+// patiently repeats a call that may succeed on the next try.
 func (r *Refresh) patiently(ctx context.Context, call func() error) error {
 	pause := firstPause
 	for try := 1; ; try++ {
@@ -277,8 +274,7 @@ func (r *Refresh) patiently(ctx context.Context, call func() error) error {
 	}
 }
 
-// isOfRecord tells a refusal that is about one record from those that any call would
-// meet.
+// isOfRecord reports whether a refusal is about one record rather than about every call.
 func isOfRecord(err error) bool {
 	refusal, ok := errors.AsType[*icims.Error](err)
 	if !ok {

@@ -48,7 +48,7 @@ func TestOnePortalOf2000Jobs(t *testing.T) {
 	if done, _ := r.refresh(); done.Jobs != 2000 {
 		t.Fatalf("%+v", done)
 	}
-	// A full last page takes one more call, to learn that it was the last.
+	// After a full last page one more call is needed.
 	if _, calls := r.refresh(); calls != 3 {
 		t.Errorf("the second listing took %d calls", calls)
 	}
@@ -61,7 +61,7 @@ func TestTitlesAreReadAgainWhereTheJobMayHaveChanged(t *testing.T) {
 	day := 24 * time.Hour
 	for _, tt := range []struct {
 		name  string
-		posts time.Time // when the job was last changed before the first refresh
+		posts time.Time // last change of the job before the first refresh
 		then  func(*rig)
 		calls int
 		title string
@@ -92,7 +92,7 @@ func TestTitlesAreReadAgainWhereTheJobMayHaveChanged(t *testing.T) {
 		r := newRig(t, 1, 2)
 		r.post(1, 3, 1)
 		r.refresh()
-		r.post(2, 1, 7) // on no portal of the connection any more
+		r.post(2, 1, 7) // on a portal that is not the connection's
 		r.post(9, 1, 2)
 		if done, calls := r.refresh(); calls != 3 || done.Jobs != 3 {
 			t.Errorf("%d calls, %+v", calls, done)
@@ -115,11 +115,11 @@ func TestTitlesTakeNoMoreThanTheDaysShare(t *testing.T) {
 	if a.Total != 130 || a.Titles != (jobs.ListTitles{Pending: 70, Provisional: 70}) {
 		t.Errorf("%d jobs, %+v", a.Total, a.Titles)
 	}
-	// The newest have their title; the others one that their page gives.
+	// The newest have their title; the others a provisional one from their page.
 	if newest, oldest := a.Jobs[0], a.Jobs[129]; newest.Title != "Engineer, Team 130" || newest.Provisional || oldest.Title != "Engineer team 1" || !oldest.Provisional {
 		t.Errorf("%+v, %+v", newest, oldest)
 	}
-	// The list is read all the same, and titles are on the next day.
+	// The list is read even so, and titles on the next day.
 	if _, calls := r.refresh(); calls != 1 {
 		t.Errorf("the second refresh of the day took %d calls", calls)
 	}
@@ -137,7 +137,7 @@ func TestWhatStopsARefresh(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		before  func(*rig)
-		done    jobs.Refreshed // calls aside
+		done    jobs.Refreshed // without calls
 		calls   int
 		problem store.Reason
 	}{

@@ -27,8 +27,8 @@ const (
 	password = "correct horse battery staple"
 )
 
-// rig is a customer with jobs in a simulated iCIMS, and a Redis. Refreshes are made
-// by the test, at the time that its clock shows.
+// rig is a customer with jobs in a simulated iCIMS, and a Redis. The test runs the refreshes, at
+// the time of its clock.
 type rig struct {
 	t      *testing.T
 	sim    *icimstest.Simulator
@@ -47,7 +47,7 @@ type rig struct {
 	slept atomic.Int64
 }
 
-// start is when the tests begin: the jobs have been as they are for long.
+// start is when the tests begin, long after the last change of a job.
 var start = time.Date(2026, 11, 3, 9, 30, 0, 0, time.UTC)
 
 func newRig(t *testing.T, portals ...int) *rig {
@@ -99,8 +99,8 @@ func newRig(t *testing.T, portals ...int) *rig {
 	return r
 }
 
-// enteredAt makes the connection one whose settings were changed at a time of the
-// test's clock: Redis has one of its own.
+// enteredAt sets when the connection's settings were changed, by the test's clock: Redis has its
+// own.
 func (r *rig) enteredAt(at time.Time) {
 	r.t.Helper()
 	if err := r.redis.HSet(r.t.Context(), "ix:{"+customer+"}:conn", "at", at.UnixMilli(), "since", at.UnixMilli()).Err(); err != nil {
@@ -112,7 +112,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// post posts jobs from an id on, which have not changed since the day before.
+// post posts jobs with IDs starting at from, last changed the day before.
 func (r *rig) post(from int64, n int, portals ...int) {
 	for i := range int64(n) {
 		r.tenant.AddJob(icimstest.Job{
@@ -122,8 +122,8 @@ func (r *rig) post(from int64, n int, portals ...int) {
 	}
 }
 
-// refresh is one as a worker makes it; it returns what it did and how many calls the
-// simulator saw.
+// refresh runs a refresh as a worker does. It returns the result and the number of calls the
+// simulator received.
 func (r *rig) refresh() (jobs.Refreshed, int) {
 	r.t.Helper()
 	done, err := r.refreshOf(r.t.Context())

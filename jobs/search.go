@@ -11,11 +11,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// strokes are letters that Unicode does not take apart into a plain one and an
-// accent.
+// strokes maps letters that Unicode does not decompose into a plain letter and an accent.
 var strokes = strings.NewReplacer("ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "æ", "ae", "œ", "oe", "ı", "i", "ħ", "h")
 
-// fold is a text as it is compared: without case, accents and the like.
+// fold returns a text for comparison, without case and accents.
 func fold(text string) string {
 	ascii := true
 	for i := range len(text) {
@@ -34,7 +33,7 @@ func fold(text string) string {
 	return strokes.Replace(text)
 }
 
-// index is what jobs are searched by, in their order.
+// index is the searchable text of jobs, in their order.
 type index []string
 
 func newIndex(jobs []store.ListedJob) index {
@@ -45,8 +44,8 @@ func newIndex(jobs []store.ListedJob) index {
 	return lines
 }
 
-// search reports which jobs have all words of a text: anywhere in title, number or
-// location, in any order; or an id that begins with the word.
+// search returns a filter for jobs that contain all words of a text in title, number or location,
+// in any order, or whose ID starts with the word.
 func (x index) search(jobs []store.ListedJob, text string) func(place int) bool {
 	words := strings.Fields(fold(text))
 	return func(place int) bool {

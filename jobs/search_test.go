@@ -27,9 +27,9 @@ func TestSearch(t *testing.T) {
 		"μηχανικός":         {17},
 		"orsted gard":       {17},
 		"2026-0042":         {1709},
-		"17":                {1709, 1710, 17}, // ids that begin so, and a number
+		"17":                {1709, 1710, 17}, // IDs with this prefix, and a number
 		"1709":              {1709},
-		"21":                nil, // no id begins so
+		"21":                nil, // no ID has this prefix
 		"(m/w/d)":           {1710},
 	} {
 		fits := newIndex(list).search(list, text)
@@ -61,7 +61,7 @@ func TestOpenedListsAreBounded(t *testing.T) {
 	if c.lists["1"] == nil || c.lists["2"] != nil || c.lists["3"] == nil || c.jobs != cachedJobs/2+1 {
 		t.Errorf("%d jobs of %d customers", c.jobs, len(c.lists))
 	}
-	c.put("3", list(2*cachedJobs)) // larger than the bound by itself
+	c.put("3", list(2*cachedJobs)) // by itself over the limit
 	if len(c.lists) != 1 || c.jobs != 2*cachedJobs {
 		t.Errorf("%d jobs of %d customers", c.jobs, len(c.lists))
 	}

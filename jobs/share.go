@@ -6,32 +6,30 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Settings of the lists.
+// Settings configures the job lists.
 type Settings struct {
-	// MaxAge is how old a list may get before it counts as stale.
+	// MaxAge is when a list becomes stale.
 	MaxAge time.Duration
-	// Share is the part of a customer's calls a day, in percent, that list and titles
-	// may take.
+	// Share is the percentage of a customer's daily calls for list and titles.
 	Share int
 }
 
-// DefaultSettings returns the settings of a deployment that sets none.
+// DefaultSettings returns the defaults.
 func DefaultSettings() Settings { return Settings{MaxAge: 10 * time.Minute, Share: 10} }
 
-// Budget is how many calls a day list and titles may take, of a customer who has
-// calls a day.
+// Budget returns how many calls per day list and titles may take, out of calls.
 func (s Settings) Budget(calls int) int { return calls * s.Share / 100 }
 
 const (
 	day = 24 * time.Hour
-	// sparing is how old a list may get on a day whose share is spent.
+	// sparing is the maximum age of a list on a day whose share is used up.
 	sparing = time.Hour
-	// afterFailure is when a refresh that failed is tried again.
+	// afterFailure is when a failed refresh is retried.
 	afterFailure = time.Minute
 )
 
-// maxAge is how old a list may get: at an even pace over a day, refreshes alone take
-// no more than the share.
+// maxAge returns the maximum age of a list: spread evenly over a day, refreshes alone use at most
+// the share.
 func (s Settings) maxAge(l store.JobList, budget int, now time.Time) time.Duration {
 	age := s.MaxAge
 	if budget > 0 {

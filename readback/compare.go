@@ -6,22 +6,22 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Fate is what became of a field that was sent.
+// Fate is the result of comparing a field.
 type Fate string
 
-// The fates.
+// The results of comparing a field.
 const (
 	Arrived Fate = "arrived"
-	// Changed: iCIMS has another value, or not all entries of a collection.
+	// Changed: iCIMS has another value, or lacks entries of a collection.
 	Changed Fate = "changed"
-	// Missing: iCIMS shows no value. It is empty, or hidden from the account.
+	// Missing: iCIMS returns no value. It is empty, or hidden from the account.
 	Missing Fate = "missing"
 )
 
-// hashing is a keyed hash of a field's value.
+// hashing returns a keyed hash of a field's value.
 type hashing func(f Field, value string) string
 
-// single is a digest of the value of a field that recruiters change; "" of others.
+// single returns a digest of the value of a field that recruiters change, or "" for other fields.
 func single(f Field, conn store.Connection, shown json.RawMessage, hash hashing) string {
 	if all := valuesOf(f, conn, decoded(shown)); f.moves() && len(all) == 1 && len(all[0].forms) > 0 {
 		return hash(f, all[0].forms[0])
@@ -29,7 +29,7 @@ func single(f Field, conn store.Connection, shown json.RawMessage, hash hashing)
 	return ""
 }
 
-// compare tells what became of a field, by what iCIMS shows of it.
+// compare returns the fate of a field, from the value iCIMS returned.
 func compare(f Field, conn store.Connection, sent []string, shown json.RawMessage, hash hashing) Fate {
 	there := map[string]bool{}
 	for _, v := range valuesOf(f, conn, decoded(shown)) {
@@ -48,7 +48,7 @@ func compare(f Field, conn store.Connection, sent []string, shown json.RawMessag
 	return Arrived
 }
 
-// names are the fields of a person or a workflow to be read, by their names in iCIMS.
+// names returns the iCIMS names of the fields to read of a person or a workflow.
 func (d Digests) names(conn store.Connection, ofWorkflow bool) []string {
 	var names []string
 	for _, f := range Fields() {

@@ -1,4 +1,4 @@
-// Package readback compares what exports sent with what iCIMS has: a sample of exported
-// people and workflows is read back. What was sent is known by keyed digests alone, and
-// what is read is neither stored nor shown.
+// Package readback compares what exports sent with what iCIMS has: it reads a sample of exported
+// people and workflows. Sent values are stored only as keyed digests. Values read are neither
+// stored nor shown.
 package readback

@@ -30,14 +30,14 @@ func Fields() []Field {
 	return []Field{FirstName, LastName, Email, Folder, Source, LinkedIn, Phones, WorkExperience, Education, Status, WorkflowSource}
 }
 
-// moves reports whether recruiters change the field as part of their work, so that
-// another value does not speak against the export.
+// moves reports whether recruiters change the field as part of their work. A different value is
+// then no sign of a failed export.
 func (f Field) moves() bool { return f == Folder || f == Status }
 
-// ofWorkflow reports whether it is a field of a workflow.
+// ofWorkflow reports whether the field belongs to a workflow.
 func (f Field) ofWorkflow() bool { return f == Status || f == WorkflowSource }
 
-// name is the field's name in iCIMS with a connection, or "" where it has none.
+// name returns the field's iCIMS name with a connection, or "" if it has none.
 func (f Field) name(conn store.Connection) string {
 	switch f {
 	case FirstName, LastName, WorkExperience, Education, LinkedIn:
@@ -60,8 +60,8 @@ func (f Field) name(conn store.Connection) string {
 	}
 }
 
-// Digests are what is kept of what an export sent: for each field a keyed digest of each
-// value, one for each entry of a collection.
+// Digests are the stored digests of what an export sent: per field one keyed digest for each value,
+// and for a collection one for each entry.
 type Digests map[Field][]string
 
 // String encodes digests for the ledger: "first_name=k2c4d6q,phones=a.b".
@@ -75,8 +75,7 @@ func (d Digests) String() string {
 	return strings.Join(parts, ",")
 }
 
-// parseDigests reads what String has written. What it does not know is left out: a newer
-// version wrote it.
+// parseDigests decodes what String wrote. It skips unknown fields, which a newer version wrote.
 func parseDigests(text string) Digests {
 	d := Digests{}
 	for part := range strings.SplitSeq(text, ",") {

@@ -6,19 +6,19 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// DefaultSample is how many people a read-back looks at, and MaxSample how many at most.
+// DefaultSample is the default number of people in a read-back, MaxSample the maximum.
 const (
 	DefaultSample = 50
 	MaxSample     = 500
 )
 
-// Plan is a read-back before it is asked for: its sample, and what it costs.
+// Plan is the sample of a read-back and its cost, before it is requested.
 type Plan struct {
 	Args
 
 	People, Workflows int
-	Calls             int // at most
-	// Left is how many calls it may make today; Known tells whether that is known.
+	Calls             int // maximum
+	// Left is how many calls it may make today, if Known.
 	Left  int
 	Known bool
 }
@@ -40,11 +40,11 @@ func NewPlan(ctx context.Context, ledger *store.Ledger, conn store.Connection, s
 	return p, nil
 }
 
-// Short reports whether fewer calls are left than it takes.
+// Short reports whether too few calls are left.
 func (p Plan) Short() bool { return p.Known && p.Left < p.Calls }
 
-// CallsLeft is how many calls a read-back may make today: what is reserved for small
-// batches is not for it. It is not known before the first call of all.
+// CallsLeft returns how many calls a read-back may make today, without those reserved for small
+// batches. It is unknown before the customer's first call.
 func CallsLeft(s store.Standing) (left int, known bool) {
 	return max(s.Left-s.Reserve, 0), s.Budget > 0
 }

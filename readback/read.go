@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Client is what a read-back needs of iCIMS.
+// Client is the part of the iCIMS client that a read-back uses.
 type Client interface {
 	Person(ctx context.Context, id icims.PersonID, fields ...string) (*icims.Person, *icims.Response, error)
 	Workflow(ctx context.Context, id icims.WorkflowID, fields ...string) (*icims.Workflow, *icims.Response, error)
@@ -21,17 +21,16 @@ type Reader struct {
 	Conn   store.Connection
 	Client Client
 	Keys   *store.Keyset
-	// Tell is called after each record with what was found so far.
+	// Tell is called after each record with the findings so far.
 	Tell func(ctx context.Context, r Findings) error
 }
 
-// failuresTaken is how many calls in a row may fail until the rest is left.
+// failuresTaken is how many calls in a row may fail before the rest is skipped.
 const failuresTaken = 3
 
-// Run reads the records that the report has not come to yet, and adds what it finds. It
-// makes at most one call for each person and one for each workflow: none is repeated. A
-// refusal that any other call would meet ends it, and is in the report. The error is that
-// of Tell.
+// Run reads the records that the report does not cover yet and adds the findings. It makes at most
+// one call per person and one per workflow, without retries. A refusal that would affect every call
+// ends it and is recorded in the report. It returns the error of Tell.
 func (r *Reader) Run(ctx context.Context, records []store.SentRecord, report Findings) (Findings, error) {
 	r.Conn = r.Conn.WithDefaults()
 	report.Result = ResultRunning
@@ -54,8 +53,7 @@ func (r *Reader) Run(ctx context.Context, records []store.SentRecord, report Fin
 	return report, nil
 }
 
-// record reads one person with the workflow. It returns why no more calls are to be
-// made, if so.
+// record reads one person and the workflow. It returns why no more calls may be made, or "".
 func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Findings, failures *int) store.Reason {
 	sent := parseDigests(s.Digests)
 	hash := func(export string) hashing {
@@ -95,14 +93,13 @@ func (r *Reader) record(ctx context.Context, s store.SentRecord, report *Finding
 	return stopped
 }
 
-// away reports whether a person who can be read is on the way out: merged into another
-// one, or in the folder of those who will be deleted.
+// away reports whether a readable person is merged into another one or about to be deleted.
 func away(p *icims.Person) bool {
 	_, merged := p.MergedInto()
 	return merged || p.Purged()
 }
 
-// state is what a call told of a record.
+// state is what a call says about a record.
 type state int
 
 const (
@@ -111,8 +108,8 @@ const (
 	unread
 )
 
-// judge tells a record that is gone from a call that says nothing of it, and why no more
-// calls are to be made, if so.
+// judge distinguishes a deleted record from a call that says nothing about it. It also returns why
+// no more calls may be made, or "".
 func judge(err error, failures *int) (state, store.Reason) {
 	refusal, ok := errors.AsType[*icims.Error](err)
 	switch {
@@ -132,11 +129,11 @@ func judge(err error, failures *int) (state, store.Reason) {
 	return unread, store.Reason(refusal.Reason)
 }
 
-// count adds what became of the fields of a record that was read. own hashes values as the export
+// count adds the results for the fields of a record that was read. own hashes values as the export
 // did, common as for all exports of the customer.
 func (r *Findings) count(sent Digests, conn store.Connection, ofWorkflow bool, shown map[string]json.RawMessage, own, common hashing, id int64) {
 	for _, f := range Fields() {
-		// A field that the connection has no name for any more cannot be looked at.
+		// A field without a name in the connection cannot be read.
 		if len(sent[f]) == 0 || f.ofWorkflow() != ofWorkflow || f.name(conn) == "" {
 			continue
 		}

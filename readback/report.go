@@ -9,14 +9,13 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Args are what a read-back is asked for. The sample is drawn when it is asked for, so
-// that the calls are known before they are made.
+// Args are the arguments of a read-back. The sample is drawn when it is requested, so that the
+// number of calls is known beforehand.
 type Args struct {
 	Records []store.SentRecord `json:"records"`
 }
 
-// Calls is how many calls to iCIMS records take at most: one for each person, one for
-// each workflow.
+// Calls returns the maximum number of iCIMS calls for records: one per person, one per workflow.
 func Calls(records []store.SentRecord) int {
 	n := len(records)
 	for _, r := range records {
@@ -27,27 +26,27 @@ func Calls(records []store.SentRecord) int {
 	return n
 }
 
-// Result is how a read-back came out.
+// Result is the result of a read-back.
 type Result string
 
 // The results.
 const (
 	ResultRunning    Result = "running"
 	ResultComplete   Result = "complete"
-	ResultIncomplete Result = "incomplete" // no more calls could be made: see Stopped
+	ResultIncomplete Result = "incomplete" // calls could not be completed: see Stopped
 )
 
-// Findings are what a read-back has found, or has found so far.
+// Findings are the findings of a read-back, so far.
 type Findings struct {
 	Result    Result       `json:"result" enum:"running,complete,incomplete" doc:"How it came out. An incomplete one could make no more calls: its figures are not kept."`
 	People    RecordCount  `json:"people" doc:"The people of the sample."`
 	Workflows RecordCount  `json:"workflows" doc:"Their workflows."`
 	Fields    []FieldCount `json:"fields" nullable:"false" doc:"What became of each field that exports sent."`
-	// PresenceOnly counts people of whose exports it is not kept what they sent.
+	// PresenceOnly counts people whose exports have no stored digests.
 	PresenceOnly int `json:"presence_only" doc:"People of whose exports it is not known any more what they sent: only whether they are there was looked at."`
 	// Read is how many records were read.
 	Read int `json:"read" doc:"How many people of the sample were looked at so far."`
-	// Stopped is why an incomplete one ended; Problem and Remedy say it to a person.
+	// Stopped is why an incomplete read-back ended; Problem and Remedy say so in words.
 	Stopped store.Reason `json:"stopped,omitempty" doc:"Why it is incomplete, for programs: one of docs/errors.md."`
 	Problem string       `json:"problem,omitempty" doc:"Why it is incomplete."`
 	Remedy  string       `json:"remedy,omitempty" doc:"What to do about it."`
@@ -71,7 +70,7 @@ func (c *RecordCount) add(s state, id int64) {
 	}
 }
 
-// FieldCount is what became of a field.
+// FieldCount counts the results for one field.
 type FieldCount struct {
 	Field   Field   `json:"field" doc:"The field." example:"education"`
 	Sent    int     `json:"sent" doc:"How many exports of the sample sent it."`
@@ -80,19 +79,19 @@ type FieldCount struct {
 	Missing int     `json:"missing" doc:"iCIMS shows no value: not stored, removed since, or hidden from the account."`
 	Share   float64 `json:"share" doc:"The part that arrived, from 0 to 1. For folder and workflow status, which recruiters change, another value counts as arrived, unless all that were sent have one and the same other value."`
 	// Other is a keyed digest of the only other value that iCIMS had of a field that recruiters
-	// change; empty for none, various for several.
+	// change; empty for none, "various" for several.
 	Other string `json:"other,omitempty" doc:"For folder and workflow status: a keyed digest of the one other value that iCIMS has, or various."`
-	// Examples are records in which it did not arrive.
+	// Examples are records in which the field did not arrive.
 	Examples []int64 `json:"examples,omitempty" doc:"IDs in iCIMS of the first people, or workflows, in which it is changed or missing."`
 }
 
 // shownExamples is how many examples of a field are kept.
 const shownExamples = 3
 
-// various is the digest of several values.
+// various stands for the digests of several values.
 const various = "various"
 
-// add counts what became of the field in one record. other is a digest of the value that iCIMS has
+// add counts the result for the field in one record. other is a digest of the value iCIMS has
 // instead.
 func (c *FieldCount) add(fate Fate, other string, id int64) {
 	c.Sent++
@@ -122,20 +121,20 @@ func (c *FieldCount) add(fate Fate, other string, id int64) {
 	c.Share = float64(good) / float64(c.Sent)
 }
 
-// ignored reports whether iCIMS seems to ignore a field that recruiters change: each export that sent
-// it, of enough to tell, has the same other value.
+// ignored reports whether iCIMS seems to ignore a field that recruiters change: enough exports sent
+// it, and all have the same other value.
 func (c FieldCount) ignored() bool {
 	return c.Field.moves() && c.Sent >= store.ReadBackLeast && c.Changed == c.Sent && c.Other != various
 }
 
-// Low reports whether less than half of the field arrived, of enough exports to tell.
+// Low reports whether less than half of the values arrived, out of enough exports.
 func (c FieldCount) Low() bool { return c.figure().Low() }
 
 func (c FieldCount) figure() store.ReadBackFigure {
 	return store.ReadBackFigure{Sent: c.Sent, Arrived: c.Arrived, Changed: c.Changed, Missing: c.Missing, Share: c.Share}
 }
 
-// Figures are those of a complete read-back, to be kept.
+// Figures returns the figures of a complete read-back, for storage.
 func (r Findings) Figures(at time.Time) store.ReadBack {
 	kept := store.ReadBack{At: at.UTC().Truncate(time.Millisecond), Fields: map[string]store.ReadBackFigure{}}
 	for _, c := range r.Fields {
@@ -144,7 +143,7 @@ func (r Findings) Figures(at time.Time) store.ReadBack {
 	return kept
 }
 
-// Clean reports whether nothing is gone and no field is low.
+// Clean reports whether no record is gone and no field is low.
 func (r Findings) Clean() bool {
 	for _, c := range r.Fields {
 		if c.Low() {
@@ -154,7 +153,7 @@ func (r Findings) Clean() bool {
 	return len(r.People.Gone)+len(r.Workflows.Gone) == 0
 }
 
-// Stop ends the report of a read-back that can make no more calls.
+// Stop marks the report as incomplete.
 func (r *Findings) Stop(why store.Reason) {
 	r.Result, r.Stopped = ResultIncomplete, why
 	r.Problem, r.Remedy = why.Info().Title, why.Info().Hint
@@ -164,7 +163,7 @@ func empty() Findings {
 	return Findings{Result: ResultRunning, Fields: []FieldCount{}, People: RecordCount{Gone: []int64{}}, Workflows: RecordCount{Gone: []int64{}}}
 }
 
-// Read reads the report of a control task. Before a worker begins it is empty.
+// Read decodes the report of a control task. It is empty until a worker starts the task.
 func Read(e store.ControlTask) (Findings, error) {
 	r := empty()
 	if len(e.Result) > 0 {
@@ -178,7 +177,7 @@ func Read(e store.ControlTask) (Findings, error) {
 	return r, nil
 }
 
-// ReadBack is a control task of this kind, as people and programs see it.
+// ReadBack is a read-back's control task as shown to users and programs.
 type ReadBack struct {
 	store.ControlView
 
@@ -187,7 +186,7 @@ type ReadBack struct {
 	Report   Findings `json:"report" doc:"What was found, or found so far."`
 }
 
-// View returns what is shown of a control task of this kind.
+// View returns the public view of a read-back's control task.
 func View(t store.ControlTask) (ReadBack, error) {
 	v := ReadBack{ControlView: t.View()}
 	var args Args

@@ -12,12 +12,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// maxEntries bounds the entries of a collection whose digests are kept.
+// maxEntries is the maximum number of entries per collection with stored digests.
 const maxEntries = 10
 
-// Digest returns the digests of fields that iCIMS accepted from an export. sent are
-// bodies of requests for a person (create, update, or one phone), or with ofWorkflow for
-// a workflow.
+// Digest returns the digests of fields that iCIMS accepted from an export. sent are the bodies of
+// the requests for a person (create, update, or one phone) or, with ofWorkflow, for a workflow.
 func Digest(conn store.Connection, hash func(f Field, value string) string, ofWorkflow bool, sent ...icims.Fields) Digests {
 	conn = conn.WithDefaults()
 	d := Digests{}
@@ -40,8 +39,8 @@ func Digest(conn store.Connection, hash func(f Field, value string) string, ofWo
 	return d
 }
 
-// plain turns the fields of a request into what JSON would read of them, so that what is
-// sent and what is read are compared in one shape.
+// plain converts the fields of a request to decoded JSON, so that sent and read values have the
+// same types.
 func plain(value any) any {
 	data, err := json.Marshal(value)
 	if err != nil {
@@ -58,10 +57,10 @@ func decoded(data json.RawMessage) any {
 	return v
 }
 
-// value is one value of a field in the forms that count as equal. It is never shown.
+// value is one value of a field, in all forms that count as equal. It is never shown.
 type value struct{ forms []string }
 
-// valuesOf lists the values of a field: one, or one for each entry of a collection.
+// valuesOf returns the values of a field, one per entry of a collection.
 func valuesOf(f Field, conn store.Connection, v any) []value {
 	switch f {
 	case Phones:
@@ -108,7 +107,7 @@ func entries(v any, of func(map[string]any) []string) []value {
 	return all
 }
 
-// forms are those that are not empty.
+// forms returns the non-empty forms.
 func forms(all ...string) []string {
 	var kept []string
 	for _, form := range all {
@@ -119,7 +118,7 @@ func forms(all ...string) []string {
 	return kept
 }
 
-// text is a text, or the label of a list node.
+// text returns a text, or the label of a list node.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -132,8 +131,8 @@ func text(v any) string {
 	}
 }
 
-// nodeForms are the forms of a list node: its id, its label, and the label without the
-// name of the bin before it. One that is sent has an id or a label.
+// nodeForms returns the forms of a list node: its ID, its label, and the label without its bin. A
+// node that is sent has an ID or a label.
 func nodeForms(v any) []string {
 	node, ok := v.(map[string]any)
 	if !ok {
@@ -150,8 +149,8 @@ func nodeForms(v any) []string {
 	return all
 }
 
-// fold evens out what iCIMS may change of a text without losing any of it: case, white
-// space and the composition of letters.
+// fold normalizes what iCIMS may change in a text without loss: case, white space and Unicode
+// composition.
 func fold(s string) string {
 	return cases.Fold().String(norm.NFC.String(strings.Join(strings.Fields(s), " ")))
 }
@@ -175,7 +174,7 @@ func digits(s string) string {
 	}, s)
 }
 
-// address evens out a URL: scheme, case and a slash at its end do not matter.
+// address normalizes a URL: scheme, case and a trailing slash do not matter.
 func address(s string) string {
 	s = fold(s)
 	for _, scheme := range []string{"https://", "http://"} {
@@ -184,7 +183,7 @@ func address(s string) string {
 	return strings.TrimRight(s, "/")
 }
 
-// date is the day of a date, without a time behind it.
+// date returns the day of a date or time.
 func date(s string) string {
 	const day = len("2021-03-15")
 	if s = strings.TrimSpace(s); len(s) > day && s[4] == '-' && s[7] == '-' {

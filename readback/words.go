@@ -7,14 +7,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// The kinds of violations that a read-back can show.
+// The kinds of violations of a read-back.
 const (
 	ViolationPerson   = "remote_person"   // an exported person who is not in iCIMS
 	ViolationWorkflow = "remote_workflow" // a workflow that is not in iCIMS
 	ViolationField    = "remote_field"    // a field of which less than half arrived
 )
 
-// Violations are what a read-back found that should not be.
+// Violations returns the violations found by a read-back.
 func (v ReadBack) Violations() []store.Violation {
 	var found []store.Violation
 	violate := func(kind, format string, args ...any) {
@@ -48,7 +48,7 @@ func times(n int) string {
 	return prose.Grouped(n) + " times"
 }
 
-// Summary counts the records that were read, and the calls.
+// Summary counts the records read and the calls.
 func (v ReadBack) Summary() string {
 	text := fmt.Sprintf("Read back from iCIMS with %s: %s, %d gone; %s, %d gone.", prose.Plural(v.Calls, "call"),
 		People(v.Report.People.Found), len(v.Report.People.Gone), prose.Plural(v.Report.Workflows.Found, "workflow"), len(v.Report.Workflows.Gone))
@@ -61,13 +61,13 @@ func (v ReadBack) Summary() string {
 	return text
 }
 
-// Percent is the share of a field that arrived.
+// Percent returns the share of values that arrived.
 func (c FieldCount) Percent() string { return fmt.Sprintf("%.0f%%", 100*c.Share) }
 
-// Headings are those of the table of fields.
+// Headings returns the headings of the field table.
 func Headings() []string { return []string{"field", "sent", "arrived", "changed", "missing", "share"} }
 
-// People is "1 person", "2 people".
+// People returns "1 person" or "2 people".
 func People(n int) string {
 	if n == 1 {
 		return "1 person"
@@ -75,7 +75,7 @@ func People(n int) string {
 	return prose.Grouped(n) + " people"
 }
 
-// SampleText is the size of the sample, as in "50 people and 50 workflows".
+// SampleText returns the size of the sample, such as "50 people and 50 workflows".
 func (p Plan) SampleText() string {
 	text := People(p.People)
 	if p.Workflows > 0 {
@@ -84,7 +84,7 @@ func (p Plan) SampleText() string {
 	return text
 }
 
-// CostText is what a read-back costs, as in "50 people and 50 workflows: up to 100 calls of
+// CostText returns the cost of a read-back, such as "50 people and 50 workflows: up to 100 calls of
 // 9,994 left today.".
 func (p Plan) CostText() string {
 	text := p.SampleText() + ": up to " + prose.Plural(p.Calls, "call")

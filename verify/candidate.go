@@ -14,11 +14,10 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-// by is how the ledger names verifications.
+// by is the name of verifications in the ledger.
 const by = "verification"
 
-// test sends the test candidate. It is an export like any other, so that what is
-// shown to work is what exports do.
+// test sends the test candidate as a normal export, so that it proves what exports do.
 func (x *run) test(ctx context.Context) verdict {
 	workflow := x.place(CheckTestWorkflow)
 	if x.args.NoTestCandidate {
@@ -26,7 +25,7 @@ func (x *run) test(ctx context.Context) verdict {
 		return verdict{state: Skipped, code: CodeNotAsked}
 	}
 	for _, c := range x.report.Checks {
-		// Without these it would surely fail, or be sent to a job that was not seen.
+		// Without these the export would fail, or go to a job that was not seen.
 		if c.State == Failed && slices.Contains([]Name{CheckPortal, CheckSearch, CheckPerson, CheckWorkflow}, c.Name) {
 			return verdict{state: Skipped, code: CodeNeedsEarlier}
 		}
@@ -60,8 +59,7 @@ func (x *run) test(ctx context.Context) verdict {
 	return candidate
 }
 
-// judgeTest tells how the test candidate's export ended, for the person and for the
-// workflow.
+// judgeTest returns how the test candidate's export ended, for the person and for the workflow.
 func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 	onJob = verdict{state: Skipped, code: CodeNeedsEarlier}
 	if x.report.Job == 0 {
@@ -87,7 +85,7 @@ func (x *run) judgeTest(o store.Outcome) (candidate, onJob verdict) {
 		}
 		return candidate, onJob
 	case o.State == store.Dead && o.Reason == store.ReasonJobNotFound:
-		// Jobs are read before anybody is created.
+		// Jobs are read before a person is created.
 		return verdict{state: Skipped, code: CodeJobUnknown, cause: "The candidate was not sent because the job does not exist."}, failed(CodeJobUnknown, nil)
 	case o.State == store.Dead && o.Reason == store.Reason(icims.ReasonAccessDenied):
 		return verdict{state: Failed, code: CodeRightMissing, cause: "The account may not create or update people."}, onJob
@@ -133,9 +131,8 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// tidy leaves neither a dead letter nor an export that goes on some time: another
-// verification sends another one. A write that may have taken effect is left to be
-// settled, as with any export.
+// tidy leaves neither a dead letter nor a pending export: the next verification sends a new one. A
+// write that may have taken effect stays to be resolved, as for any export.
 func (x *run) tidy(ctx context.Context, batch store.BatchID, ref store.Ref, o store.Outcome) error {
 	const why = "the test candidate of a verification"
 	switch {

@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// account does the checks of which one call tells: whether iCIMS can be reached, and
-// lets the account in. It returns whether nothing else makes sense.
+// account runs the checks that depend on a single call: whether iCIMS is reachable and accepts the
+// account. It returns true if further checks make no sense.
 func (x *run) account(ctx context.Context) (stop bool, err error) {
 	v, err := x.one(ctx, x.place(CheckSettings), func(context.Context) verdict { return x.settings() })
 	if err != nil || v.state != OK {
@@ -45,7 +45,7 @@ func (x *run) account(ctx context.Context) (stop bool, err error) {
 	return stop, x.tell(ctx)
 }
 
-// hostCause says of a host that may not be called what is wrong with it.
+// hostCause says why a host may not be called.
 func hostCause(e *icims.Error) string {
 	if e.Reason != icims.ReasonAddressRefused {
 		return ""
@@ -56,7 +56,7 @@ func hostCause(e *icims.Error) string {
 	return ""
 }
 
-// admission is what the answer about the customer says of account and address.
+// admission returns what the response about the customer says about account and address.
 func (x *run) admission(customer *icims.Customer, refusal *icims.Error) map[Name]verdict {
 	skipped := verdict{state: Skipped, code: CodeNeedsEarlier}
 	let := map[Name]verdict{CheckCredentials: ok(""), CheckAddress: ok(""), CheckCustomer: skipped}
@@ -82,8 +82,8 @@ func (x *run) admission(customer *icims.Customer, refusal *icims.Error) map[Name
 		let[CheckCredentials] = skipped
 		let[CheckAddress] = failed(CodeAddressRefused, refusal)
 	case denied(refusal) && codeless(refusal):
-		// It neither says why nor that this is about the customer: the whole account, or
-		// the address.
+		// It does not say why, or that this is about the customer: the whole account, or the
+		// address.
 		let[CheckCredentials] = skipped
 		let[CheckAddress] = failed(CodeAccountDenied, refusal)
 	case denied(refusal):
@@ -97,7 +97,7 @@ func (x *run) admission(customer *icims.Customer, refusal *icims.Error) map[Name
 	return let
 }
 
-// settings judges the connection by itself.
+// settings checks the connection without a call.
 func (x *run) settings() verdict {
 	client, err := x.Client()
 	if err != nil {
@@ -110,8 +110,8 @@ func (x *run) settings() verdict {
 	return ok("")
 }
 
-// part is how a call about one part of iCIMS came out that failed; what says what the
-// account may not do.
+// part returns the verdict for a failed call about one part of iCIMS; what says what the account
+// may not do.
 func (x *run) part(e *icims.Error, what string, hidden State, code Code) verdict {
 	switch general := fault(e); {
 	case general != "":
@@ -144,7 +144,7 @@ func (x *run) portal(ctx context.Context, portal string) verdict {
 	if x.job == 0 {
 		x.job = int64(jobs[0].ID)
 	}
-	// The test candidate stays on the job it was put on, while that is posted.
+	// The test candidate stays on its job while that is posted.
 	for _, j := range jobs {
 		if int64(j.ID) == x.profile.TestJob {
 			x.job = x.profile.TestJob
@@ -163,7 +163,7 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// personSchema looks whether the fields are there that exports fill in.
+// personSchema checks that the fields exist that exports set.
 func (x *run) personSchema(ctx context.Context) verdict {
 	required := []string{"firstname", "lastname", "email"}
 	w, e := x.Conn.Fields.WorkExperience, x.Conn.Fields.Education
@@ -173,8 +173,8 @@ func (x *run) personSchema(ctx context.Context) verdict {
 	})
 }
 
-// workflowSchema looks whether a workflow has the fields that link it, and those that
-// the connection sets.
+// workflowSchema checks that a workflow has the link fields and the fields that the connection
+// sets.
 func (x *run) workflowSchema(ctx context.Context) verdict {
 	return x.schema(ctx, icims.SchemaWorkflow, []string{"baseprofile", "associatedprofile"}, []string{"status", "source"}, nil)
 }
@@ -215,7 +215,7 @@ func (x *run) schema(ctx context.Context, typ string, required, optional []strin
 	return ok("%s", counted(len(s.Properties), "field"))
 }
 
-// lacks lists the names that are no properties. Empty names are no fields.
+// lacks returns the names that are not properties, ignoring empty names.
 func lacks(properties map[string]*icims.SchemaProperty, names []string) []string {
 	var missing []string
 	for _, name := range names {
@@ -226,10 +226,10 @@ func lacks(properties map[string]*icims.SchemaProperty, names []string) []string
 	return missing
 }
 
-// low is the part of the day's calls below which a warning is given: one in so many.
+// low is the fraction of the daily calls below which a warning is given: 1/low.
 const low = 10
 
-// quota looks how many calls are left for the day. It makes none.
+// quota checks how many calls are left for the day, without a call.
 func (x *run) quota(ctx context.Context) verdict {
 	standings, err := x.Ledger().StandingsFor(ctx, []string{x.Customer}, []store.Caller{{
 		Credentials: x.Ledger().Keys().CredentialsHash(x.Conn), Limits: x.Conn.Limits,

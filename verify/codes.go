@@ -139,7 +139,7 @@ func Codes() []Code { return slices.Sorted(maps.Keys(codes)) }
 // Info explains the code.
 func (c Code) Info() CodeInfo { return codes[c] }
 
-// remedy is the remedy of a code, with the addresses to allow-list.
+// remedy returns the remedy of a code, with the addresses to allow-list.
 func (c Code) remedy(egress []string) string {
 	addresses := "this service's addresses"
 	if len(egress) > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-// begin notes that the connection is being verified, and how it stood before.
+// begin records that the connection is being verified, and its previous state.
 func (x *run) begin(ctx context.Context) error {
 	if !x.Conn.Stored {
 		return nil
@@ -20,13 +20,12 @@ func (x *run) begin(ctx context.Context) error {
 		return err
 	}
 	if x.report.Before = c.Below(); x.report.Before == store.ConnectionVerifying {
-		x.report.Before = beforeOf(x.Run) // a worker died over it
+		x.report.Before = beforeOf(x.Run) // a worker crashed during it
 	}
 	return move(ctx, x.Run, store.ConnectionVerifying, "")
 }
 
-// beforeOf is how the connection stood before a verification that was begun by
-// another worker.
+// beforeOf returns the connection's state before a verification that another worker started.
 func beforeOf(r *control.Run) store.ConnectionState {
 	var report Report
 	if json.Unmarshal(r.Result, &report) == nil && report.Before != "" && report.Before != store.ConnectionVerifying {
@@ -35,7 +34,7 @@ func beforeOf(r *control.Run) store.ConnectionState {
 	return store.ConnectionNew
 }
 
-// abandon leaves the connection as it stood before.
+// abandon restores the connection's previous state.
 func abandon(ctx context.Context, r *control.Run) {
 	c, err := r.Ledger().Connection(ctx, r.Customer)
 	if err != nil || c.Below() != store.ConnectionVerifying {
@@ -47,10 +46,10 @@ func abandon(ctx context.Context, r *control.Run) {
 	}
 }
 
-// conclude says how the verification came out, and moves the connection.
+// conclude sets the result of the verification and the connection's state.
 func (x *run) conclude(ctx context.Context) error {
 	if x.allowed == 0 && x.denied > 0 && x.report.Checks[x.place(CheckAddress)].State == OK {
-		// Not one right but all of them: the account itself, or the address.
+		// All rights are missing, not just one: it is the account itself, or the address.
 		x.set(x.place(CheckAddress), failed(CodeAccountDenied, nil), 0)
 	}
 	to, reason := x.outcome()
@@ -64,18 +63,18 @@ func (x *run) conclude(ctx context.Context) error {
 		err = move(ctx, x.Run, to, reason)
 	}
 	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
-		// The report is about what was before, so it says nothing of the connection.
+		// The connection has changed, so the report says nothing about it.
 		x.report.State, x.report.Result = "", ResultIncomplete
 	}
 	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied
 	refused = refused || x.Conn.Profile.SeesPeople == store.No && x.profile.SeesPeople == store.Yes
 	if err == nil && x.report.State != "" && refused && (to == store.ConnectionConnected || to == store.ConnectionDegraded) {
-		x.RunNow() // what waited for this
+		x.RunNow() // start exports that waited for this
 	}
 	return err
 }
 
-// outcome is the result, the state that the connection is in by that, and why.
+// outcome returns the result, the new state of the connection, and the reason.
 func (x *run) outcome() (store.ConnectionState, store.Reason) {
 	states := map[Name]Check{}
 	for _, c := range x.report.Checks {
@@ -120,12 +119,11 @@ func (x *run) outcome() (store.ConnectionState, store.Reason) {
 	}
 }
 
-// reasonOf is the code as the connection's history tells it.
+// reasonOf returns the code as used in the connection's history.
 func reasonOf(c Code) store.Reason { return store.VerifyReason(string(c)) }
 
-// move moves the connection that the task is about. Workers may move it at the same
-// time, by what iCIMS says of exports: where there is no direct way, it goes by
-// "verifying".
+// move changes the state of the task's connection. Workers may change it at the same time, by the
+// responses to exports. Without a direct transition it goes through "verifying".
 func move(ctx context.Context, r *control.Run, to store.ConnectionState, reason store.Reason) error {
 	if to == "" {
 		to = store.ConnectionNew

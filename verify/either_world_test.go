@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/verify"
 )
 
-// forgetPeople makes the ledger forget who has which address, as it does after an hour.
+// forgetPeople removes the known addresses from the ledger, as happens after an hour.
 func (r *rig) forgetPeople() {
 	r.t.Helper()
 	keys, err := r.redis.Keys(r.t.Context(), "ix:{"+customer+"}:k:*").Result()
@@ -28,7 +28,7 @@ func (r *rig) forgetPeople() {
 	}
 }
 
-// wantSaid compares what a report says of its checks.
+// wantSaid compares the checks of a report.
 func wantSaid(t *testing.T, report verify.Report, result verify.Result, changes map[string]string) {
 	t.Helper()
 	if diff := cmp.Diff(good(changes), said(report)); diff != "" || report.Result != result {
@@ -36,7 +36,7 @@ func wantSaid(t *testing.T, report verify.Report, result verify.Result, changes 
 	}
 }
 
-// ofTenant are the findings without what differs from run to run.
+// ofTenant ignores what differs from run to run.
 var ofTenant = cmpopts.IgnoreFields(store.TenantProfile{}, "VerifiedAt", "SearchLag", "TestPerson", "TestJob")
 
 func honest() store.TenantProfile {
@@ -123,7 +123,7 @@ func TestEitherWorldPeopleAreHiddenFromSearches(t *testing.T) {
 			if n := r.sim.CallCounts()["search.people"]; n > 30 {
 				t.Errorf("%d searches", n)
 			}
-			// A week later it is the same test person, whether a search shows it or not.
+			// A week later it is the same test person, whether or not a search finds it.
 			r.forgetPeople()
 			again := r.verify(verify.Args{})
 			if people := r.sim.Invariants().People; people != 1 || again.Person != first.Person || again.Result != c.result {
@@ -146,7 +146,7 @@ func TestEitherWorldSearchLagIsMeasured(t *testing.T) {
 			if got.SearchLag < lag || got.SettleTime(deployment) > deployment != longer {
 				t.Errorf("lag %s, settle time %s", got.SearchLag, got.SettleTime(deployment))
 			}
-			// The test candidate is there by now: that says nothing new of the lag.
+			// The test candidate exists by now, which says nothing new about the lag.
 			r.verify(verify.Args{})
 			if again := r.connection().Profile.SearchLag; again < lag {
 				t.Errorf("forgotten: %s", again)
@@ -181,7 +181,7 @@ func TestEitherWorldAcceptedFieldsAreNotStored(t *testing.T) {
 			}
 			changes := map[string]string{"test_stored": "warned not_stored"}
 			if slices.Contains(c.unstored, "applicantworkflow.status") {
-				// The export has noticed that already, and left the status out.
+				// The export has already noticed that, and omitted the status.
 				changes["test_workflow"] = "warned status_refused"
 			}
 			wantSaid(t, report, verify.ResultDegraded, changes)
@@ -202,8 +202,8 @@ func TestEitherWorldAcceptedFieldsAreNotStored(t *testing.T) {
 	}
 }
 
-// A folder that is missing from the test candidate is a failed check, since employees are told from
-// candidates by it.
+// TestFolderThatCannotBeReadFailsTheVerification: a missing folder of the test candidate is a
+// failed check, since the folder distinguishes employees from candidates.
 func TestFolderThatCannotBeReadFailsTheVerification(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.HiddenFields = []string{"folder"} }})
@@ -213,12 +213,13 @@ func TestFolderThatCannotBeReadFailsTheVerification(t *testing.T) {
 	}
 }
 
-// A field that is stored only with a second try, as after a right was granted, is not missing.
+// TestTestCandidateIsCompletedOnceRightsAreGranted: a field that is stored only on the second try,
+// as after a right was granted, is not missing.
 func TestTestCandidateIsCompletedOnceRightsAreGranted(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{})
 	id := r.verify(verify.Args{}).Person
-	// As one that was made before the account might set them.
+	// As for a person created before the account could set these fields.
 	r.tenant.ClearFields(id, "education", "source")
 	wantSaid(t, r.verify(verify.Args{}), verify.ResultConnected, nil)
 	fields, _ := r.tenant.Person(id)
@@ -227,8 +228,9 @@ func TestTestCandidateIsCompletedOnceRightsAreGranted(t *testing.T) {
 	}
 }
 
-// Where one search does not find several addresses, verification says and saves so, and exports made
-// with that profile look each address up by itself.
+// TestEitherWorldVerificationTriesSeveralAddresses: if one search does not find several addresses,
+// verification reports and saves that, and exports with that profile look up each address
+// individually.
 func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	for group, c := range map[string]struct {
@@ -293,8 +295,8 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 	}
 }
 
-// Where neither a search nor a read shows a workflow, the check fails. The next verification does not put
-// the test candidate on the job again.
+// TestEitherWorldWorkflowsAreHidden: if neither a search nor a read finds a workflow, the check
+// fails. The next verification does not add the test candidate to the job again.
 func TestEitherWorldWorkflowsAreHidden(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/icims"
 )
 
-// fault is what an error of a call says of the connection, whatever the call was for.
-// Empty: it is about what was asked for.
+// fault returns what a call's error says about the connection, whatever the call was for. Empty:
+// the error is about the call's subject.
 func fault(e *icims.Error) Code {
 	switch e.Reason {
 	case icims.ReasonTimeout:
@@ -59,8 +59,7 @@ func fault(e *icims.Error) Code {
 	}
 }
 
-// passing are codes after which nothing can be said of the connection: it was not the
-// time to verify.
+// passing reports whether the code is temporary, so that the connection could not be verified.
 func passing(c Code) bool {
 	return slices.Contains([]Code{CodeQuotaExhausted, CodeSlowDown, CodeHeldBack, CodeFault}, c)
 }
@@ -68,9 +67,8 @@ func passing(c Code) bool {
 // denied reports whether iCIMS says that the account may not do this.
 func denied(e *icims.Error) bool { return e.Reason == icims.ReasonAccessDenied }
 
-// aboutAddress tells a refusal of the address that a call came from, by iCIMS's words:
-// with which status it refuses addresses is not documented, and neither is a code
-// (API sheet §1).
+// aboutAddress reports whether iCIMS's message refuses the caller's IP address. The status and code
+// of such refusals are not documented (API sheet §1).
 func aboutAddress(e *icims.Error) bool {
 	return slices.ContainsFunc(e.Problems, func(p icims.Problem) bool {
 		text := strings.ToLower(p.Text())
@@ -79,7 +77,7 @@ func aboutAddress(e *icims.Error) bool {
 	})
 }
 
-// codeless reports whether iCIMS gave no code that says what is refused.
+// codeless reports whether iCIMS gave no code that says what it refused.
 func codeless(e *icims.Error) bool {
 	return !slices.ContainsFunc(e.Problems, func(p icims.Problem) bool { return p.Code == codeDenied })
 }
@@ -87,7 +85,7 @@ func codeless(e *icims.Error) bool {
 // codeDenied is iCIMS's code for "it exists, but you may not see it" (API sheet §3.2).
 const codeDenied = 3
 
-// settingsCause names the settings that are wrong.
+// settingsCause names the invalid settings.
 func settingsCause(err error) string {
 	invalid, ok := errors.AsType[*connections.InvalidError](err)
 	if !ok {
@@ -100,7 +98,7 @@ func settingsCause(err error) string {
 	return strings.Join(texts, "; ") + "."
 }
 
-// dialRefused is the guard's refusal to open a connection; nil for none.
+// dialRefused returns the guard's refusal to open a connection, or nil.
 func dialRefused(e *icims.Error) *icims.DialRefusedError {
 	refused, ok := errors.AsType[*icims.DialRefusedError](error(e))
 	if !ok {

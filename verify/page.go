@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// about says more about a check than its title.
+// about explains a check beyond its title.
 var about = []struct {
 	name Name
 	text string

@@ -13,25 +13,25 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Fields of a workflow have their type in front.
+// ofWorkflow is the prefix of workflow fields.
 const ofWorkflow = "applicantworkflow."
 
-// What every export needs to read back.
+// The fields needed by every read-back.
 const (
 	fieldEmail  = "email"
 	fieldFolder = "folder"
 	fieldStatus = "status"
 )
 
-// readBack is the test candidate as iCIMS has it, and what of it is missing.
+// readBack is the test candidate as stored in iCIMS, and its missing fields.
 type readBack struct {
 	person  *icims.Person
 	flow    *icims.Workflow
 	missing []string
 }
 
-// stored reads the test candidate back and compares it field by field with what was sent. What is
-// missing is sent once more: an update of an older test candidate sends less than all.
+// stored reads the test candidate and compares it field by field with what was sent. Missing fields
+// are sent once more: an update of an existing test candidate does not send all fields.
 func (x *run) stored(ctx context.Context) verdict {
 	candidate := tasks.TestCandidate(x.Ledger().Keys(), x.Conn, x.DummyDomain())
 	person, flow, _ := mapping.Preview(candidate, x.Conn, x.report.Job, x.DummyDomain())
@@ -106,7 +106,7 @@ func (x *run) read(ctx context.Context, person, flow icims.Fields) (readBack, *i
 	return back, nil
 }
 
-// isStatus reports whether a workflow is in the connection's status.
+// isStatus reports whether a workflow has the connection's status.
 func isStatus(has *icims.ListNode, want store.NodeRef) bool {
 	if want.ID != "" {
 		return has != nil && strings.EqualFold(has.ID, want.ID)
@@ -114,7 +114,7 @@ func isStatus(has *icims.ListNode, want store.NodeRef) bool {
 	return has.Matches(want.Value)
 }
 
-// sendAgain sends the fields that are missing. What iCIMS refuses of them stays missing.
+// sendAgain sends the missing fields. Fields that iCIMS refuses stay missing.
 func (x *run) sendAgain(ctx context.Context, person, flow icims.Fields, missing []string) *icims.Error {
 	again, flowAgain := icims.Fields{}, icims.Fields{}
 	for _, name := range missing {
@@ -146,8 +146,8 @@ func (x *run) sendAgain(ctx context.Context, person, flow icims.Fields, missing 
 	return nil
 }
 
-// missingOf lists what was sent and is not there, by name, in order. Of a collection each child counts
-// that is in no entry. A value that iCIMS writes otherwise is there.
+// missingOf returns the names of sent fields that are not stored, sorted. A child of a collection
+// is missing if no entry has it. A value in another notation is not missing.
 func missingOf(sent icims.Fields, raw map[string]json.RawMessage, prefix string) []string {
 	var missing []string
 	for _, name := range slices.Sorted(maps.Keys(sent)) {
@@ -167,7 +167,7 @@ func missingOf(sent icims.Fields, raw map[string]json.RawMessage, prefix string)
 func childrenMissing(sent []icims.Fields, raw json.RawMessage) []string {
 	var entries []map[string]json.RawMessage
 	if json.Unmarshal(raw, &entries) != nil {
-		return nil // it is there, in a form that is not known
+		return nil // stored, in an unknown form
 	}
 	missing := map[string]bool{}
 	for _, entry := range sent {

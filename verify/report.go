@@ -1,6 +1,5 @@
-// Package verify finds out whether a customer's connection works: check after check,
-// and in the end with a test candidate. A worker does it, since the workers' addresses
-// are those that iCIMS knows.
+// Package verify verifies a customer's connection, check by check, and finally with a test
+// candidate. It runs in a worker, since iCIMS allow-lists the workers' addresses.
 package verify
 
 import (
@@ -10,16 +9,15 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Args are what a verification is asked for.
+// Args are the arguments of a verification.
 type Args struct {
-	// Job is the job that the test candidate is sent to, by its system id; 0 for the
-	// first that the portals show.
+	// Job is the ID of the job for the test candidate; 0 means the first job of the portals.
 	Job int64 `json:"job,omitempty" doc:"The chosen job for the test candidate."`
-	// NoTestCandidate leaves the test candidate out: nothing is written then.
+	// NoTestCandidate skips the test candidate. Nothing is written then.
 	NoTestCandidate bool `json:"no_test_candidate,omitempty" doc:"Do not send a test candidate."`
 }
 
-// State is how a check stands.
+// State is the state of a check.
 type State string
 
 // The states of a check.
@@ -77,29 +75,29 @@ var titles = map[Name]string{
 	CheckPair:         "A person's workflow on a job can be read",
 }
 
-// Check is what one check has found.
+// Check is the result of one check.
 type Check struct {
 	Name  Name   `json:"name" doc:"The check; see docs/verification.md." example:"credentials"`
 	Title string `json:"title" doc:"The check in words."`
-	// Subject tells checks of one name apart: the portal.
+	// Subject distinguishes checks with the same name: the portal.
 	Subject string `json:"subject,omitempty" doc:"The checked portal."`
 	State   State  `json:"state" enum:"pending,running,ok,warned,failed,skipped" doc:"The state of the check."`
-	// Code says what is wrong, for programs: one of Codes. Empty for a check that is ok.
+	// Code is the machine-readable problem, one of Codes. Empty for a check that is ok.
 	Code Code `json:"code,omitempty" doc:"The code of the problem; see docs/verification.md." example:"credentials_refused"`
-	// Cause and Remedy say the same to a person.
+	// Cause and Remedy say the same in words.
 	Cause  string `json:"cause,omitempty" doc:"What is wrong."`
 	Remedy string `json:"remedy,omitempty" doc:"What to do."`
-	// Found is what a check that is ok has seen.
+	// Found is the finding of a check that is ok.
 	Found string `json:"found,omitempty" doc:"What the check found."`
-	// Calls to iCIMS that it took, and Took how long, in milliseconds.
+	// Calls is the number of calls to iCIMS; Took is the duration in milliseconds.
 	Calls int   `json:"calls" doc:"Calls to iCIMS."`
 	Took  int64 `json:"took_ms,omitempty" doc:"Duration."`
-	// Status and Transaction are iCIMS's, for a support ticket.
+	// Status and Transaction are from iCIMS's response, for support tickets.
 	Status      int    `json:"status,omitempty" doc:"iCIMS's HTTP status."`
 	Transaction string `json:"transaction,omitempty" doc:"iCIMS's transaction id, for iCIMS support."`
 }
 
-// Result is how a verification came out.
+// Result is the result of a verification.
 type Result string
 
 // The results.
@@ -111,26 +109,26 @@ const (
 	ResultIncomplete Result = "incomplete" // unfinished, for example because calls ran out; the connection's state is unchanged
 )
 
-// Report is what a verification has found, or has found so far.
+// Report contains the findings of a verification, so far.
 type Report struct {
 	Result Result `json:"result" enum:"running,connected,degraded,refused,incomplete" doc:"The result; see docs/verification.md."`
-	// Revision is that of the connection's settings, where it is the store's.
+	// Revision is the revision of the connection's settings, if it is stored.
 	Revision int64 `json:"connection_revision,omitempty" doc:"The verified revision of the connection."`
-	// Before is the connection's state when it began.
+	// Before is the connection's state before the verification.
 	Before store.ConnectionState `json:"before,omitempty" doc:"The connection's state before."`
-	// State is the connection's state after it; empty where that was not changed.
+	// State is the connection's state afterwards; empty if it did not change.
 	State  store.ConnectionState `json:"connection_state,omitempty" doc:"The connection's state afterwards."`
 	Checks []Check               `json:"checks" doc:"The checks in order."`
-	// Job is where the test candidate was sent to; Person and Workflow are its ids.
+	// Job is the test candidate's job; Person and Workflow are its IDs in iCIMS.
 	Job      int64         `json:"job,omitempty" doc:"The job that the test candidate was sent to."`
 	Person   int64         `json:"person,omitempty" doc:"The test candidate in iCIMS."`
 	Workflow int64         `json:"workflow,omitempty" doc:"The test candidate's workflow."`
 	Batch    store.BatchID `json:"batch,omitempty" doc:"The batch of the test candidate."`
-	// Profile is what the verification has found out about the customer's iCIMS.
+	// Profile is what the verification learned about the customer's iCIMS.
 	Profile store.TenantProfile `json:"profile,omitzero" doc:"What the verification learned about the customer's iCIMS."`
 }
 
-// Read reads the report of a control task. Before a worker begins it is empty.
+// Read decodes the report of a control task. It is empty until a worker starts the task.
 func Read(e store.ControlTask) (Report, error) {
 	r := Report{Result: ResultRunning, Checks: []Check{}}
 	if len(e.Result) == 0 {
@@ -148,7 +146,7 @@ func Read(e store.ControlTask) (Report, error) {
 	return r, nil
 }
 
-// end ends a report that nobody goes on with, since its verification was not done.
+// end ends the report of a verification that was not completed.
 func (r *Report) end() {
 	if r.Result == ResultRunning {
 		r.Result = ResultIncomplete
@@ -160,8 +158,7 @@ func (r *Report) end() {
 	}
 }
 
-// Worst is the check that speaks most against the connection: the first that failed,
-// else the first that warned; false for none.
+// Worst returns the most severe check: the first failed one, else the first warned one, else false.
 func (r Report) Worst() (Check, bool) {
 	for _, state := range []State{Failed, Warned} {
 		for _, c := range r.Checks {
@@ -173,7 +170,7 @@ func (r Report) Worst() (Check, bool) {
 	return Check{}, false
 }
 
-// Verification is a control task of this kind, as people and programs see it.
+// Verification is a verification's control task as shown to users and programs.
 type Verification struct {
 	store.ControlView
 
@@ -181,7 +178,7 @@ type Verification struct {
 	Report Report `json:"report" doc:"The results so far."`
 }
 
-// View returns what is shown of a control task of this kind.
+// View returns the public view of a verification's control task.
 func View(t store.ControlTask) (Verification, error) {
 	v := Verification{ControlView: t.View()}
 	if len(t.Args) > 0 {

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Verifications mostly wait until a worker looks for them.
+	// Verifications mostly wait for a worker to poll.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
@@ -36,7 +36,7 @@ const (
 	password = "correct horse battery staple"
 )
 
-// rig is a worker that verifies connections with a simulated iCIMS.
+// rig is a worker that verifies connections against a simulated iCIMS.
 type rig struct {
 	t        *testing.T
 	sim      *icimstest.Simulator
@@ -46,10 +46,10 @@ type rig struct {
 	producer *tasks.Client
 	worker   *worker.Worker
 	logs     *testrig.Log
-	passed   atomic.Int64 // by which the clock of verifications and simulator is ahead
+	passed   atomic.Int64 // how far the clock of verifications and simulator is ahead
 }
 
-// now is the clock of simulator and verifications: resting takes no time.
+// now is the clock of simulator and verifications: rests take no time.
 func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.passed.Load())) }
 
 func (r *rig) rest(_ context.Context, _ *control.Run, d time.Duration) error {
@@ -128,7 +128,7 @@ func (r *rig) ask(args verify.Args) store.ControlTask {
 	return e
 }
 
-// verify asks for a verification and waits for its end.
+// verify requests a verification and waits for its end.
 func (r *rig) verify(args verify.Args) verify.Report {
 	r.t.Helper()
 	e := r.ask(args)
@@ -161,7 +161,7 @@ func (r *rig) connection() store.StoredConnection {
 	return c
 }
 
-// said is what a report says of its checks: "name subject: state code".
+// said returns the checks of a report as "name subject: state code".
 func said(report verify.Report) map[string]string {
 	all := map[string]string{}
 	for _, c := range report.Checks {

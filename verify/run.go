@@ -16,26 +16,23 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-// Verifier does verifications for a worker.
+// Verifier runs verifications in a worker.
 type Verifier struct {
-	// Egress are the addresses that iCIMS sees the workers' calls come from, for
-	// remedies.
+	// Egress lists the workers' IP addresses as iCIMS sees them, for remedies.
 	Egress []string
-	// Now and Rest are the clock that the wait for the search index goes by; nil for the
-	// machine's.
+	// Now and Rest are the clock for the wait for the search index; nil means the system's.
 	Now  func() time.Time
 	Rest func(ctx context.Context, r *control.Run, d time.Duration) error
-	// Lag is for how long that index is waited for; 0 means store.MaxSearchLag.
+	// Lag is how long to wait for the search index; 0 means store.MaxSearchLag.
 	Lag time.Duration
 }
 
-// Work is how a worker runs control tasks of the kind store.ControlVerify.
+// Work returns the handler for control tasks of the kind store.ControlVerify.
 func (v Verifier) Work() control.Work {
 	return control.Work{Do: v.do, Abandon: abandon, AtOnce: atOnce}
 }
 
-// atOnce is how many verifications a process does at the same time. They spend their
-// time waiting for iCIMS.
+// atOnce is how many verifications a process runs concurrently. They mostly wait for iCIMS.
 const atOnce = 16
 
 // run is one verification.
@@ -46,25 +43,24 @@ type run struct {
 	args     Args
 	report   Report
 	client   *icims.Client
-	// profile is what is known of the customer's iCIMS: at first from the last verification.
+	// profile is what is known about the customer's iCIMS, initially from the last verification.
 	profile store.TenantProfile
-	// sent is when the test candidate was sent. there tells that it is in iCIMS, made that
-	// this verification made it, and statusRefused that its workflow has another status.
+	// sent is when the test candidate was sent. there means that it is in iCIMS, made that this
+	// verification created it, and statusRefused that its workflow has another status.
 	sent                       time.Time
 	there, made, statusRefused bool
 	back                       readBack
-	// job is the first job that a portal showed.
+	// job is the first job listed by a portal.
 	job int64
-	// denied and allowed count the parts that the account was kept from, and those that
-	// it could read.
+	// denied and allowed count the parts that the account was denied or could read.
 	denied, allowed int
 }
 
-// verdict is how a check came out.
+// verdict is the result of a check.
 type verdict struct {
 	state State
 	code  Code
-	// cause and remedy are said instead of the code's own.
+	// cause and remedy override those of the code.
 	cause, remedy string
 	found         string
 	err           error // of the call
@@ -100,7 +96,7 @@ func (v Verifier) do(ctx context.Context, r *control.Run) (any, error) {
 	return x.report, err
 }
 
-// plan lists the checks to come, so that whoever follows sees how many there are.
+// plan lists the checks to run, so that clients see the total.
 func (x *run) plan() {
 	add := func(name Name, subject string) {
 		x.report.Checks = append(x.report.Checks, Check{Name: name, Title: titles[name], Subject: subject, State: Pending})
@@ -108,7 +104,7 @@ func (x *run) plan() {
 	for _, name := range []Name{CheckSettings, CheckReach, CheckCredentials, CheckAddress, CheckCustomer} {
 		add(name, "")
 	}
-	portals, _ := icims.ParsePortalURLsOf(x.Customer, x.Conn.PortalURLs, x.Hosts()) // CheckSettings tells
+	portals, _ := icims.ParsePortalURLsOf(x.Customer, x.Conn.PortalURLs, x.Hosts()) // CheckSettings reports the error
 	for _, p := range portals {
 		add(CheckPortal, p.Portal)
 	}
@@ -119,7 +115,7 @@ func (x *run) plan() {
 	}
 }
 
-// checks goes through the checks. An error is one of Redis, or that another run of the task has begun.
+// checks runs the checks. It returns an error of Redis, or if another run of the task has started.
 func (x *run) checks(ctx context.Context) error {
 	stop, err := x.account(ctx)
 	if err != nil {
@@ -138,13 +134,13 @@ func (x *run) checks(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// What is refused to all calls is refused to the later ones too.
+		// What is refused to all calls is refused to the later checks too.
 		stop = v.state == Failed && (passing(v.code) || slices.Contains([]Code{CodeCredentials, CodeAddressRefused, CodeNotAuthorized}, v.code))
 	}
 	return nil
 }
 
-// check does one of those that need to be let in.
+// check runs a check that needs access.
 func (x *run) check(ctx context.Context, c Check) verdict {
 	switch c.Name {
 	case CheckPortal:
@@ -161,12 +157,12 @@ func (x *run) check(ctx context.Context, c Check) verdict {
 		return x.test(ctx)
 	case CheckStored, CheckFolder, CheckVisible, CheckSearchMany, CheckPair:
 		return x.afterTest(ctx, c.Name)
-	default: // CheckTestWorkflow: told with CheckTest
+	default: // CheckTestWorkflow: set with CheckTest
 		return verdict{state: Skipped, code: CodeNeedsEarlier}
 	}
 }
 
-// one does a check, and tells those who follow that it begins and how it came out.
+// one runs a check and reports its start and its result.
 func (x *run) one(ctx context.Context, i int, check func(context.Context) verdict) (verdict, error) {
 	x.report.Checks[i].State = Running
 	if err := x.tell(ctx); err != nil {
@@ -182,7 +178,7 @@ func (x *run) one(ctx context.Context, i int, check func(context.Context) verdic
 	return v, x.tell(ctx)
 }
 
-// set notes how a check came out.
+// set records the result of a check.
 func (x *run) set(i int, v verdict, calls int) {
 	c := &x.report.Checks[i]
 	c.State, c.Code, c.Found, c.Calls = v.state, v.code, v.found, calls
@@ -193,7 +189,7 @@ func (x *run) set(i int, v verdict, calls int) {
 	if c.Remedy == "" {
 		c.Remedy = v.code.remedy(x.verifier.Egress)
 	}
-	// A check may find something wrong without a refusal: then the error is a nil *icims.Error.
+	// A check may fail without a refusal: then the error is a nil *icims.Error.
 	if e, isCall := errors.AsType[*icims.Error](v.err); isCall && e != nil {
 		c.Status, c.Transaction = e.Status, e.Transaction
 	}
@@ -204,7 +200,7 @@ func (x *run) set(i int, v verdict, calls int) {
 	x.Log.WithLevel(level).Str("check", string(c.Name)).Str("state", string(v.state)).Str("code", string(v.code)).Int("calls", calls).Msg("verified")
 }
 
-// place is where a check is in the report.
+// place returns the index of a check in the report.
 func (x *run) place(name Name) int {
 	for i, c := range x.report.Checks {
 		if c.Name == name {
@@ -223,10 +219,10 @@ func (x *run) now() time.Time {
 	return time.Now()
 }
 
-// lag is for how long the test candidate is searched for.
+// lag returns how long to search for the test candidate.
 func (x *run) lag() time.Duration { return cmp.Or(x.verifier.Lag, store.MaxSearchLag) }
 
-// rest waits without keeping other verifications from their turn.
+// rest waits without blocking other verifications.
 func (x *run) rest(ctx context.Context, d time.Duration) error {
 	if x.verifier.Rest != nil {
 		return x.verifier.Rest(ctx, x.Run, d)
@@ -234,14 +230,13 @@ func (x *run) rest(ctx context.Context, d time.Duration) error {
 	return x.Rest(ctx, d)
 }
 
-// tries is how often a call is made that failed by a fault that may pass.
+// tries is how often a call with a temporary failure is made.
 const tries = 2
 
-// again is the pause before another try.
+// again is the pause before a retry.
 const again = time.Second
 
-// called makes a call, and once more where that may help. What it returns is nil, or
-// an error of the client.
+// called makes a call and retries it once if that may help. It returns nil or a client error.
 func called(ctx context.Context, call func() error) *icims.Error {
 	for try := 1; ; try++ {
 		err := call()

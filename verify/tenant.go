@@ -14,9 +14,9 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// This file finds out how the customer's iCIMS behaves where nobody documents it: the tenant profile.
+// This file fills the tenant profile: undocumented behavior of the customer's iCIMS.
 
-// visible searches for the test candidate until a search finds it, and measures how long that takes.
+// visible searches for the test candidate until it is found, and measures how long that takes.
 func (x *run) visible(ctx context.Context) verdict {
 	pause := time.Second
 	const longest = 30 * time.Second
@@ -40,7 +40,7 @@ func (x *run) visible(ctx context.Context) verdict {
 	}
 }
 
-// seen notes that a search has found the test candidate. One that was there before shows no lag.
+// seen records that a search has found the test candidate. An existing candidate shows no lag.
 func (x *run) seen(waited time.Duration, first bool) verdict {
 	x.profile.SeesPeople = store.Yes
 	if x.made || !first {
@@ -62,7 +62,7 @@ func (x *run) finds(ctx context.Context, emails ...string) (bool, *icims.Error) 
 	return slices.Contains(ids, icims.PersonID(x.report.Person)), refusal
 }
 
-// testEmail is the test candidate's address, as iCIMS has it where that can be read.
+// testEmail returns the test candidate's address, as stored in iCIMS if it can be read.
 func (x *run) testEmail() string {
 	if x.back.person != nil && x.back.person.Email != "" {
 		return x.back.person.Email
@@ -70,8 +70,8 @@ func (x *run) testEmail() string {
 	return tasks.TestCandidate(x.Ledger().Keys(), x.Conn, x.DummyDomain()).Email
 }
 
-// searchMany is the positive control of the search that exports make for many candidates at once: the
-// test candidate's address comes last, behind unknown ones. It also looks whether case matters.
+// searchMany is the positive control for the search that exports make for many candidates: the test
+// candidate's address comes last, after unknown ones. It also checks whether case matters.
 func (x *run) searchMany(ctx context.Context) verdict {
 	const enough = 2
 	addresses := make([]string, 0, max(x.LookupBatch(), enough))
@@ -109,13 +109,13 @@ func swapCase(s string) string {
 	}, s)
 }
 
-// nobodysAddress is an address that nobody has.
+// nobodysAddress returns an address that no person has.
 func nobodysAddress() string {
 	return "nobody-" + strings.ToLower(rand.Text()[:12]) + "@example.com"
 }
 
-// pair reads the test candidate's workflow by person and job, as exports do before they put a person
-// on a job who was there already.
+// pair reads the test candidate's workflow by person and job, as exports do before they add an
+// existing person to a job.
 func (x *run) pair(ctx context.Context) verdict {
 	switch {
 	case x.report.Job == 0:
@@ -153,7 +153,7 @@ func (x *run) pair(ctx context.Context) verdict {
 }
 
 // findsPair reports whether a search for workflows by person and job finds the test candidate's.
-// Searches lag behind, so it asks a few times. An error is the context's.
+// Searches lag, so it tries a few times. It returns only the context's error.
 func (x *run) findsPair(ctx context.Context) (found bool, refusal *icims.Error, err error) {
 	const tries = 4
 	for try := range tries {
@@ -174,7 +174,7 @@ func (x *run) findsPair(ctx context.Context) (found bool, refusal *icims.Error, 
 	return false, nil, nil
 }
 
-// folder tells whether the account sees who is an employee.
+// folder checks whether the account can tell who is an employee.
 func (x *run) folder() verdict {
 	if x.profile.SeesFolder == store.No && x.Conn.MissingFolder == store.MissingFolderCandidate {
 		return ok("hidden; the connection treats people without one as candidates")
@@ -192,7 +192,7 @@ func describe(n *icims.ListNode) string {
 	return n.Value
 }
 
-// nobody searches for an address that cannot exist, and notes the shape of the answer.
+// nobody searches for an address that cannot exist and records the shape of the response.
 func (x *run) nobody(ctx context.Context) (icims.NobodyShape, *icims.Error) {
 	var shape icims.NobodyShape
 	refusal := called(ctx, func() (err error) {
@@ -210,7 +210,7 @@ func (x *run) nobody(ctx context.Context) (icims.NobodyShape, *icims.Error) {
 	return shape, nil
 }
 
-// search looks for an address that nobody has.
+// search looks for an address that no person has.
 func (x *run) search(ctx context.Context) verdict {
 	shape, refusal := x.nobody(ctx)
 	if refusal != nil {
@@ -230,7 +230,7 @@ func codeText(code int) string {
 	return fmt.Sprint(code)
 }
 
-// afterTest does a check that needs the test candidate in iCIMS.
+// afterTest runs a check that needs the test candidate in iCIMS.
 func (x *run) afterTest(ctx context.Context, name Name) verdict {
 	switch {
 	case x.args.NoTestCandidate:
@@ -258,8 +258,8 @@ func (x *run) afterTest(ctx context.Context, name Name) verdict {
 	}
 }
 
-// keep saves the tenant profile, unless the verification could not be finished: then that of the
-// last one holds.
+// keep saves the tenant profile. If the verification could not be completed, the last profile
+// stays.
 func (x *run) keep(ctx context.Context) error {
 	if x.report.Result == ResultIncomplete || x.profile == x.Conn.Profile && !x.there {
 		return nil

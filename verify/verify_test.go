@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/verify"
 )
 
-// good is what is said of a connection that works.
+// good returns the checks of a connection that works.
 func good(changes map[string]string) map[string]string {
 	all := map[string]string{
 		"settings": "ok", "reach": "ok", "credentials": "ok", "address": "ok", "customer": "ok", "portal 1": "ok", "portal 2": "ok",
@@ -27,7 +27,7 @@ func good(changes map[string]string) map[string]string {
 	return all
 }
 
-// skipped says of checks that they were skipped for an earlier one.
+// skipped marks checks as skipped because of an earlier one.
 func skipped(changes map[string]string, names ...string) map[string]string {
 	for _, name := range names {
 		changes[name] = "skipped needs_earlier_check"
@@ -42,7 +42,7 @@ var ofTest = append([]string{"test_candidate", "test_workflow"}, afterTest...)
 
 var afterAccount = append([]string{"portal 1", "portal 2", "person_search", "person_schema", "workflow_schema", "quota"}, ofTest...)
 
-// unasked says of checks that they were not asked for.
+// unasked marks checks that were not requested.
 func unasked(names ...string) map[string]string {
 	all := map[string]string{}
 	for _, name := range names {
