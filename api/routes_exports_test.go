@@ -168,7 +168,7 @@ func TestAReusedKeyIsRefusedWithWhatDiffers(t *testing.T) {
 		"another address":    {"?job=7", strings.Join([]string{rows[0], rows[1], other}, "\n"), mediaNDJSON, "candidates[2]", "Row 3 is not"},
 		"a corrected row":    {"?job=7", strings.Join([]string{rows[0], row("c-9"), rows[2]}, "\n"), mediaNDJSON, "candidates[1]", "Row 2 is not"},
 		"a row more":         {"?job=7", strings.Join(append(slices.Clone(rows), row("c-3")), "\n"), mediaNDJSON, "candidates", "complete with 3 rows"},
-		"a row less":         {"?job=7", strings.Join(rows[:2], "\n"), mediaNDJSON, "candidates", "has 3 rows, and there are fewer"},
+		"a row less":         {"?job=7", strings.Join(rows[:2], "\n"), mediaNDJSON, "candidates", "has 3 rows, and fewer were sent"},
 		"other rows in CSV":  {"?job=7", csv("c-1,Ana,Duarte,other@example.com"), mediaCSV, "candidates[0]", "Row 1 is not"},
 		"other rows in JSON": {"", `{"job":7,"candidates":[` + rows[0] + `,` + rows[2] + `]}`, mediaJSON, "candidates[1]", "Row 2 is not"},
 	} {

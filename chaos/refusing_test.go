@@ -35,7 +35,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 			"OOM", []string{"of its memory", "no candidates are accepted"}, "Raise "},
 		{"read-only, as a replica", []string{"REPLICAOF", "127.0.0.1", "1"}, []string{"REPLICAOF", "NO", "ONE"}, "READONLY", nil, "at the master"},
 		{"without enough replicas", []string{"CONFIG", "SET", "min-replicas-to-write", "1"}, []string{"CONFIG", "SET", "min-replicas-to-write", "0"},
-			"NOREPLICAS", nil, "Start its replicas"},
+			"NOREPLICAS", nil, "Start the replicas"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -32,10 +32,10 @@ func (y *tally) stories(t *testing.T, r *rig, batches []store.BatchID) {
 	ctx := context.Background()
 	y.told = map[string]int{}
 	phrases := []struct{ begin, name string }{
-		{"the lost POST had created person", "people adopted"},
-		{"iCIMS has nobody with this e-mail, so the lost POST", "people's POSTs repeated"},
+		{"the lost POST created person", "people adopted"},
+		{"iCIMS has nobody with this email: the lost POST", "people's POSTs repeated"},
 		{"workflow", "workflows found or adopted"},
-		{"the lost POST had made no workflow", "workflows' POSTs repeated"},
+		{"the lost POST created no workflow", "workflows' POSTs repeated"},
 	}
 	for _, batch := range batches {
 		outcomes, err := r.ledger.Outcomes(ctx, batch, 0, 1_000_000)

@@ -92,9 +92,9 @@ func trouble(reason store.Reason) *ListTrouble {
 var remedies = map[store.Reason]string{
 	"icims_not_found":     "Check the portal's id or name in the connection's portal URLs.",
 	"icims_access_denied": "Ask iCIMS to let the integration user see the job portal, or to allow-list this service's addresses.",
-	"icims_credentials":   "Put the right credentials into the connection, then ask for the jobs again.",
-	store.ReasonPaused:    "The list is refreshed again when the customer's pause is over.",
-	store.ReasonInternal:  "Look for the control task in the worker's log; the refresh is tried again when the jobs are asked for.",
+	"icims_credentials":   "Put the right credentials into the connection, then refresh the jobs.",
+	store.ReasonPaused:    "The list is refreshed when the customer's pause ends.",
+	store.ReasonInternal:  "Search the worker's log for the control task. The refresh is retried when the jobs are requested again.",
 }
 
 func shown(j store.ListedJob) Job {

@@ -42,8 +42,8 @@ func TestStoryIsToldInSentences(t *testing.T) {
 			"Attempt 2, on 2026-03-04 at 05:06: the lost POST had created person 17, who is adopted. It worked.",
 		},
 		"what a search after a lost answer has shown": {
-			store.Entry{What: "resolved", Attempt: 2, Findings: []string{"iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated"}}, false,
-			"Attempt 2, on 2026-03-04 at 05:06: iCIMS has nobody with this e-mail, so the lost POST did not take effect and is repeated.",
+			store.Entry{What: "resolved", Attempt: 2, Findings: []string{"iCIMS has nobody with this email: the lost POST did not take effect and is repeated"}}, false,
+			"Attempt 2, on 2026-03-04 at 05:06: iCIMS has nobody with this email: the lost POST did not take effect and is repeated.",
 		},
 		"a pause that is no attempt, before any call": {
 			store.Entry{What: "deferred", Reason: "icims_quota_exhausted", Attempt: 1, Again: 3600, Calls: []store.Called{{Op: "admit"}}}, false,

@@ -278,23 +278,23 @@ func (a *auditor) judge(batch BatchID, f facts) {
 		return
 	}
 	if !f.payload {
-		a.violatef(ViolationPayloadMissing, batch, f.export, "The export is %s, but the candidate's data is gone.", f.state)
+		a.violatef(ViolationPayloadMissing, batch, f.export, "The export is %s, but the candidate's data is missing.", f.state)
 	}
 	if f.state == Dead {
 		if !f.dead {
-			a.violatef(ViolationNotDead, batch, f.export, "The export is dead, but not listed among the dead letters.")
+			a.violatef(ViolationNotDead, batch, f.export, "The export is dead, but missing from the list of dead letters.")
 		}
 		return
 	}
 	switch {
 	case f.due.IsZero():
-		a.violatef(ViolationNotDue, batch, f.export, "The export is %s, but has no time at which somebody looks after it.", f.state)
+		a.violatef(ViolationNotDue, batch, f.export, "The export is %s, but not scheduled, so the sweep cannot find it.", f.state)
 	case a.now.Sub(f.due) > a.Late:
-		a.violatef(ViolationStuck, batch, f.export, "The export is %s and was to go on %s ago.", f.state, a.now.Sub(f.due).Round(time.Second))
+		a.violatef(ViolationStuck, batch, f.export, "The export is %s and overdue by %s.", f.state, a.now.Sub(f.due).Round(time.Second))
 	}
 	if f.working() && f.lease.After(a.now) && f.emailHash != "" {
 		if other := a.holders[f.emailHash]; other != "" && other != f.export {
-			a.violatef(ViolationEmailShared, batch, f.export, "The export is in work at the same time as %s, which has the same e-mail.", other)
+			a.violatef(ViolationEmailShared, batch, f.export, "The export is in progress at the same time as %s, which has the same email.", other)
 		}
 		a.holders[f.emailHash] = f.export
 	}

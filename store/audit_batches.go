@@ -111,7 +111,7 @@ func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error)
 				t.expired++
 			default:
 				t.lost++
-				a.violatef(ViolationLost, id, f.export, "The export was accepted, but there is neither a record nor an outcome of it.")
+				a.violatef(ViolationLost, id, f.export, "The export was accepted, but has neither a record nor an outcome.")
 			}
 		}
 		if err := a.locks(ctx, id, list); err != nil {
@@ -145,7 +145,7 @@ func (t *tally) count(c Counter) {
 func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 	check := func(name string, from, counted, to int) {
 		if counted+t.expired+t.lost < from || counted > to {
-			a.violatef(ViolationCount, id, "", "The batch counts %d %s, but there are %d.", to, name, counted)
+			a.violatef(ViolationCount, id, "", "The batch counts %d %s, but %d exist.", to, name, counted)
 		}
 	}
 	check("created", before.created, t.created, after.created)
@@ -156,10 +156,10 @@ func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 		return
 	}
 	if t.dead != before.dead {
-		a.violatef(ViolationCount, id, "", "The batch counts %d dead letters, but there are %d.", before.dead, t.dead)
+		a.violatef(ViolationCount, id, "", "The batch counts %d dead letters, but %d exist.", before.dead, t.dead)
 	}
 	if t.moving != before.moving() {
-		a.violatef(ViolationSum, id, "", "Of %d accepted exports %d must be moving by the batch's counts, but %d are.", before.accepted, before.moving(), t.moving)
+		a.violatef(ViolationSum, id, "", "By the batch's counts %[2]d of %[1]d accepted exports are live, but %[3]d are.", before.accepted, before.moving(), t.moving)
 	}
 }
 
@@ -188,9 +188,9 @@ func (a *auditor) locks(ctx context.Context, id BatchID, list []facts) error {
 		switch owner := owners[i].Val(); owner {
 		case f.export:
 		case "":
-			a.violatef(ViolationEmailUnlocked, id, f.export, "The export is in work without the lock of its e-mail.")
+			a.violatef(ViolationEmailUnlocked, id, f.export, "The export is in progress without the lock of its email.")
 		default:
-			a.violatef(ViolationEmailUnlocked, id, f.export, "The export is in work, but %s has the lock of its e-mail.", owner)
+			a.violatef(ViolationEmailUnlocked, id, f.export, "The export is in progress, but %s holds the lock of its email.", owner)
 		}
 	}
 	return nil
@@ -225,7 +225,7 @@ func (a *auditor) remembered(ctx context.Context, id BatchID, list []facts) erro
 		// Outcomes are kept to the second.
 		forgotten := f.outcome.At.Unix()*1000 <= erased
 		if _, ok := markers[f.outcome.Candidate]; !ok && !forgotten {
-			a.violatef(ViolationMarkerMissing, id, f.export, "The export is done, but no marker says so: a later batch would send the candidate again.")
+			a.violatef(ViolationMarkerMissing, id, f.export, "The export is done but has no success marker: a later batch would send the candidate again.")
 		}
 	}
 	return nil

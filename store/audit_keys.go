@@ -28,7 +28,7 @@ func (l *Ledger) auditKeys(ctx context.Context, customers []string, auditors map
 		}
 		for customer, locals := range sorted {
 			a := auditors[customer]
-			if err := a.broken("keys that no batch leads to", "", a.leftovers(ctx, locals)); err != nil {
+			if err := a.broken("keys without a batch", "", a.leftovers(ctx, locals)); err != nil {
 				return err
 			}
 		}
@@ -150,7 +150,7 @@ func (a *auditor) payloadsLeft(ctx context.Context, ids []string) error {
 	}
 	for _, f := range list {
 		if f.state == "" && f.payload {
-			a.violatef(ViolationPayloadLeft, "", f.export, "The export has ended, but the candidate's data is still kept.")
+			a.violatef(ViolationPayloadLeft, "", f.export, "The export has ended, but the candidate's data still exists.")
 		}
 	}
 	return nil
@@ -184,7 +184,7 @@ func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 	}
 	for _, id := range kept {
 		if !owned[id] {
-			a.violatef(ViolationStoryLeft, "", id, "The export has ended, but its story is kept for ever.")
+			a.violatef(ViolationStoryLeft, "", id, "The export has ended, but its timeline never expires.")
 		}
 	}
 	return nil
@@ -242,7 +242,7 @@ func (a *auditor) hidden(ctx context.Context, locals []string) error {
 	}
 	for i, local := range locals {
 		if exists[i].Val() == 1 && errors.Is(listed[i].Err(), redis.Nil) && errors.Is(tests[i].Err(), redis.Nil) {
-			a.violatef(ViolationHiddenBatch, BatchID(a.customer+"-"+local), "", "The batch is not in the list of the customer's batches.")
+			a.violatef(ViolationHiddenBatch, BatchID(a.customer+"-"+local), "", "The batch is missing from the customer's list of batches.")
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ func (a *auditor) markers(ctx context.Context) error {
 		// A clock may be a little ahead.
 		if !ok || m.Person <= 0 || m.ExportedAt.Unix() <= 0 || m.ExportedAt.After(a.now.Add(24*time.Hour)) ||
 			len(field) != 16 || strings.Trim(field, "0123456789abcdef") != "" {
-			a.violatef(ViolationMarker, "", "", "A marker (bucket %d, field %q) does not say which person was exported, and when.", bucket, field)
+			a.violatef(ViolationMarker, "", "", "A success marker (bucket %d, field %q) does not name the person and the time.", bucket, field)
 		}
 	})
 }

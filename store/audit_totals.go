@@ -18,16 +18,16 @@ func (a *auditor) totals(ctx context.Context) error {
 	n := func(i int) int64 { return number(text(answer[i])) }
 	live, illegal, due, dead, moving, died := n(0), n(1), n(2), n(3), n(4), n(5)
 	if live != moving {
-		a.violatef(ViolationLive, "", "", "The counter of moving exports says %d, but by their counts the batches have %d.", live, moving)
+		a.violatef(ViolationLive, "", "", "The counter of live exports is %d, but the batches count %d.", live, moving)
 	}
 	if due != moving {
-		a.violatef(ViolationDueCount, "", "", "%d exports have a time at which they go on, but by their counts the batches have %d that move.", due, moving)
+		a.violatef(ViolationDueCount, "", "", "%d exports are scheduled, but the batches count %d live ones.", due, moving)
 	}
 	if dead != died {
-		a.violatef(ViolationDeadCount, "", "", "%d exports are listed as dead letters, but by their counts the batches have %d.", dead, died)
+		a.violatef(ViolationDeadCount, "", "", "%d exports are listed as dead letters, but the batches count %d.", dead, died)
 	}
 	if illegal != 0 {
-		a.violatef(ViolationIllegalMoves, "", "", "%d moves were asked for that the state machine lacks, which shows a bug; they were refused.", illegal)
+		a.violatef(ViolationIllegalMoves, "", "", "%d illegal state transitions were refused, which indicates a bug.", illegal)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (a *auditor) lists(ctx context.Context) error {
 				batch = BatchID(a.customer + "-" + f.batch)
 			}
 			if !f.due.IsZero() && !f.moving() {
-				a.violatef(ViolationDueStray, batch, f.export, "The export is to go on some time, but %s.", standing(f.state))
+				a.violatef(ViolationDueStray, batch, f.export, "The export is scheduled, but %s.", standing(f.state))
 			}
 			if f.dead && f.state != Dead {
 				a.violatef(ViolationDeadStray, batch, f.export, "The export is listed as a dead letter, but %s.", standing(f.state))
@@ -101,7 +101,7 @@ func (a *auditor) lists(ctx context.Context) error {
 
 func standing(s State) string {
 	if s == "" {
-		return "there is no record of it"
+		return "it has no record"
 	}
 	return "it is " + string(s)
 }

@@ -62,13 +62,13 @@ const (
 )
 
 var controlFailures = map[ControlFailure]ReasonInfo{
-	ControlNoConnection: {"The customer has no connection.", "Enter one: icims-export connection add."},
+	ControlNoConnection: {"The customer has no connection.", "Add one: icims-export connection add."},
 	ControlSealed:       {"The workers' keyset cannot open the connection.", "Give the workers the newest keyset: icims-export keys status."},
 	ControlUnusable:     {"The connection has invalid settings.", "Correct them: icims-export connection show lists them."},
 	ControlChanged:      {"The connection was changed meanwhile.", "Verify it again."},
 	ControlExpired:      {"No worker started it within an hour.", "Start a worker (icims-export worker), then request it again."},
 	ControlGaveUp:       {"Each worker that started it died.", "Check the workers' logs for the cause, then request it again."},
-	ControlInternal:     {"An unexpected fault of this service.", "Find the customer in the workers' logs, then request it again."},
+	ControlInternal:     {"An unexpected internal error.", "Search the workers' logs for the customer, then request it again."},
 }
 
 // Info explains a failure to a person.

@@ -73,7 +73,7 @@ func (a *auditor) forgeries(ctx context.Context) error {
 		return err
 	}
 	if found[a.customer].Forged {
-		a.violatef(ViolationForgedConnection, "", "", "The connection in Redis is not the one that was entered last. It is not used. Find out who can write to Redis, and enter the connection again.")
+		a.violatef(ViolationForgedConnection, "", "", "The connection in Redis was changed or replaced by another program. It is not used. Find out who can write to Redis, and enter the connection again.")
 	}
 	for _, f := range allForgeries() {
 		count, last := forgeryFields(f)
@@ -121,7 +121,7 @@ func (a *auditor) sealed(ctx context.Context, id BatchID, list []facts) error {
 		}
 		_, err := a.openPayload([]byte(sealed), Ref{a.customer, f.export}, to)
 		if errors.Is(err, ErrForged) || a.keys.ExportID(string(id), f.candidate) != f.export {
-			a.violatef(ViolationForgedExport, id, f.export, "The export has another target, other options or another candidate than it was accepted with: its record was changed in Redis. It will not be sent.")
+			a.violatef(ViolationForgedExport, id, f.export, "The export's record was changed in Redis: its target, options or candidate differ from the accepted ones. It will not be sent.")
 		}
 	}
 	return nil

@@ -274,7 +274,7 @@ func (d journalDayCheck) problems(expected bool) []string {
 	case !d.headRead:
 	default:
 		if d.restarted {
-			p = append(p, "the count of its entries was removed and began again, so earlier ones may be missing")
+			p = append(p, "the count of its entries was removed and restarted, so earlier ones may be missing")
 		}
 		if missing := d.count - d.numbers; missing > 0 {
 			p = append(p, entries(missing)+" missing, or this keyset does not open them")
@@ -284,12 +284,12 @@ func (d journalDayCheck) problems(expected bool) []string {
 		}
 	}
 	if d.twice > 0 {
-		p = append(p, fmt.Sprintf("numbers given twice: %d", d.twice))
+		p = append(p, fmt.Sprintf("duplicate numbers: %d", d.twice))
 	} else if d.moved {
-		p = append(p, "entries changed places")
+		p = append(p, "entries were reordered")
 	}
 	if d.forged > 0 {
-		p = append(p, entries(d.forged)+" changed, or copied from elsewhere")
+		p = append(p, entries(d.forged)+" changed or copied from elsewhere")
 	}
 	return p
 }

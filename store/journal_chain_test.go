@@ -52,7 +52,7 @@ func TestRemovedJournalEntriesAreReported(t *testing.T) {
 			first, second := c.LIndex(t.Context(), today, 0).Val(), c.LIndex(t.Context(), today, 1).Val()
 			c.LSet(t.Context(), today, 0, second)
 			c.LSet(t.Context(), today, 1, first)
-		}, "entries changed places"},
+		}, "entries were reordered"},
 		"the count of another day": {func(t *testing.T, c redis.UniversalClient) {
 			c.Set(t.Context(), head(0), c.Get(t.Context(), head(1)).Val(), 0)
 		}, "count of its entries was removed"},

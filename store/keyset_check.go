@@ -26,13 +26,13 @@ type KeysetError struct {
 
 func (e *KeysetError) Error() string {
 	if e.OtherHashing {
-		return "the keyset is not the one that this Redis was filled with: its hashing key is another one"
+		return "the keyset is not the one used with this Redis: its hashing key differs"
 	}
 	ids := make([]string, len(e.Missing))
 	for i, id := range e.Missing {
 		ids[i] = strconv.FormatUint(uint64(id), 10)
 	}
-	return "the keyset lacks the sealing key " + strings.Join(ids, ", ") + ", which data in this Redis is sealed with"
+	return "the keyset lacks the sealing key " + strings.Join(ids, ", ") + ", which seals data in this Redis"
 }
 
 // CheckKeyset compares the keyset with the store's check values and enters those of

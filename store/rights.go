@@ -80,7 +80,7 @@ type RightsError struct {
 }
 
 func (e *RightsError) Error() string {
-	return fmt.Sprintf("the Redis user %s lacks rights: %s. Give it these, as an administrator of Redis: %s", e.User, strings.Join(e.Missing, "; "), e.Grant())
+	return fmt.Sprintf("the Redis user %s lacks rights: %s. Grant them as a Redis administrator: %s", e.User, strings.Join(e.Missing, "; "), e.Grant())
 }
 
 // Grant is the command that gives the user the rights.

@@ -52,7 +52,7 @@ func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) 
 	)
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		name := "the Redis node " + node.Options().Addr
-		found := []string{name + " does not answer: exports of the customers that have keys there wait; start it, or let a replica take its place"}
+		found := []string{name + " does not answer, so exports of customers on it wait; start it, or promote a replica"}
 		if answers(ctx, node) == nil {
 			found = settingRisks(ctx, node, name)
 		}
@@ -87,16 +87,16 @@ func settingRisks(ctx context.Context, client redis.Cmdable, name string) []stri
 	}
 	var risks []string
 	if on := read("appendonly", "aof_enabled"); on == "no" || on == "0" {
-		risks = append(risks, name+" keeps no append-only file: a restart loses every export that is still moving and every marker since the last snapshot; set appendonly yes")
+		risks = append(risks, name+" keeps no append-only file: a restart loses exports and success markers since the last snapshot; set appendonly yes")
 	}
 	if policy := read("maxmemory-policy", "maxmemory_policy"); policy != "" && policy != "noeviction" {
-		risks = append(risks, name+" may evict keys ("+policy+"): exports and markers vanish without a word; set maxmemory-policy noeviction")
+		risks = append(risks, name+" may evict keys ("+policy+"), which silently loses exports and success markers; set maxmemory-policy noeviction")
 	}
 	if on := read("cluster-enabled", "cluster_enabled"); (on == "yes" || on == "1") && read("cluster-require-full-coverage", "") == "yes" {
-		risks = append(risks, name+" refuses everything while another node is lost and has no replica: one dead node stops all customers; set cluster-require-full-coverage no")
+		risks = append(risks, name+" refuses all commands while a node without a replica is down, which stops all customers; set cluster-require-full-coverage no")
 	}
 	if len(unchecked) > 0 {
-		risks = append(risks, name+" could not be checked: it refuses CONFIG GET and does not tell "+strings.Join(unchecked, ", ")+" in INFO; make sure of appendonly yes and maxmemory-policy noeviction yourself, or allow INFO")
+		risks = append(risks, name+" could not be checked: it refuses CONFIG GET, and INFO lacks "+strings.Join(unchecked, ", ")+"; make sure that appendonly is yes and maxmemory-policy noeviction, or allow INFO")
 	}
 	return risks
 }

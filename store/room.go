@@ -26,7 +26,7 @@ type TooManyWaitingError struct {
 }
 
 func (e *TooManyWaitingError) Error() string {
-	return fmt.Sprintf("customer %s may have %d candidates waiting or in dead letters, and has them", e.Customer, e.Most)
+	return fmt.Sprintf("customer %s has reached its limit of %d waiting candidates, dead letters included", e.Customer, e.Most)
 }
 
 // Is makes it an ErrTooManyWaiting.
@@ -54,7 +54,7 @@ type MemoryReservedError struct {
 }
 
 func (e *MemoryReservedError) Error() string {
-	return fmt.Sprintf("Redis uses %d%% of its memory; from %d%% on no candidates are accepted, so that exports and operators can go on", 100*e.Used/e.Max, e.Percent)
+	return fmt.Sprintf("Redis uses %d%% of its memory; above %d%% no candidates are accepted, so that exports and operators can continue", 100*e.Used/e.Max, e.Percent)
 }
 
 // Is makes it an ErrMemoryReserved.

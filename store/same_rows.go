@@ -56,11 +56,11 @@ func (e *BatchConflictError) What() string {
 	case DiffersInOptions:
 		return fmt.Sprintf("batch %s has another %s", e.Batch, strings.Join(e.Options, " and another "))
 	case DiffersInRow:
-		return fmt.Sprintf("row %d is not the one that batch %s has", e.Row, e.Batch)
+		return fmt.Sprintf("row %d differs from that of batch %s", e.Row, e.Batch)
 	case HasMoreRows:
-		return fmt.Sprintf("batch %s is complete with %s, and there are more", e.Batch, rowCount(e.Rows))
+		return fmt.Sprintf("batch %s is complete with %s, and more were sent", e.Batch, rowCount(e.Rows))
 	default:
-		return fmt.Sprintf("batch %s has %s, and there are fewer", e.Batch, rowCount(e.Rows))
+		return fmt.Sprintf("batch %s has %s, and fewer were sent", e.Batch, rowCount(e.Rows))
 	}
 }
 

@@ -1,7 +1,6 @@
 package store
 
-// Trouble is what is wrong with Redis, of a closed list: for metrics, and for
-// whoever has to mend it.
+// Trouble names what is wrong with Redis, for metrics and messages. The list is fixed.
 type Trouble string
 
 // The troubles.
@@ -41,31 +40,31 @@ var troubles = []struct {
 	prefixes []string
 	info     ReasonInfo
 }{
-	{TroubleUnreachable, true, nil, ReasonInfo{"Redis cannot be reached", "Start it, or correct ICIMS_EXPORT_REDIS_URL, or check the network in between."}},
-	{TroubleClosed, true, nil, ReasonInfo{"Redis closes the connection without an answer", "If it expects TLS, write rediss:// in ICIMS_EXPORT_REDIS_URL. Otherwise its log says why."}},
-	{TroubleName, false, nil, ReasonInfo{"Redis's host name is not known", "Correct the host in ICIMS_EXPORT_REDIS_URL, or check the name server."}},
-	{TroubleSlow, true, nil, ReasonInfo{"Redis does not answer in time", "Check its load, its slow commands (SLOWLOG GET), and the network in between."}},
-	{TroubleTLS, false, nil, ReasonInfo{"Redis does not speak TLS at this port", "Use its TLS port, or write redis:// instead of rediss:// in ICIMS_EXPORT_REDIS_URL."}},
-	{TroubleAuthority, false, nil, ReasonInfo{"Redis's certificate is of an unknown authority", "Name the authority's certificate (PEM) with ICIMS_EXPORT_REDIS_CA_FILE."}},
-	{TroubleCertificate, false, nil, ReasonInfo{"Redis's certificate is not valid", "Renew it, or use the host name that it is made out to in ICIMS_EXPORT_REDIS_URL."}},
-	{TroubleClientCertificate, false, nil, ReasonInfo{"Redis asks for a client certificate", "Set tls-auth-clients no in its configuration. Client certificates are not supported; use a password."}},
+	{TroubleUnreachable, true, nil, ReasonInfo{"Redis cannot be reached", "Start Redis, correct ICIMS_EXPORT_REDIS_URL, or check the network."}},
+	{TroubleClosed, true, nil, ReasonInfo{"Redis closes the connection without a response", "If Redis expects TLS, use rediss:// in ICIMS_EXPORT_REDIS_URL. Otherwise check its log."}},
+	{TroubleName, false, nil, ReasonInfo{"Redis's host name cannot be resolved", "Correct the host in ICIMS_EXPORT_REDIS_URL, or check DNS."}},
+	{TroubleSlow, true, nil, ReasonInfo{"Redis does not answer in time", "Check Redis's load, its slow commands (SLOWLOG GET) and the network."}},
+	{TroubleTLS, false, nil, ReasonInfo{"Redis does not use TLS on this port", "Use Redis's TLS port, or redis:// instead of rediss:// in ICIMS_EXPORT_REDIS_URL."}},
+	{TroubleAuthority, false, nil, ReasonInfo{"Redis's certificate is signed by an unknown authority", "Set ICIMS_EXPORT_REDIS_CA_FILE to the authority's certificate (PEM)."}},
+	{TroubleCertificate, false, nil, ReasonInfo{"Redis's certificate is not valid", "Renew it, or use the host name in the certificate in ICIMS_EXPORT_REDIS_URL."}},
+	{TroubleClientCertificate, false, nil, ReasonInfo{"Redis asks for a client certificate", "Set tls-auth-clients no in Redis's configuration and use a password. Client certificates are not supported."}},
 	{TroubleLogin, false, []string{"NOAUTH", "WRONGPASS", "ERR AUTH", "ERR invalid password", "ERR invalid username"}, ReasonInfo{"Redis refuses the user name or password", "Correct them in ICIMS_EXPORT_REDIS_URL or ICIMS_EXPORT_REDIS_PASSWORD_FILE."}},
-	{TroubleProtected, false, []string{"DENIED"}, ReasonInfo{"Redis takes no connections from other machines: it is in protected mode", "Set a password for Redis (requirepass, or a user with an ACL) and put it into ICIMS_EXPORT_REDIS_URL."}},
-	{TroubleClients, true, []string{"ERR max number of clients", "max number of clients"}, ReasonInfo{"Redis has no connections left", "Raise its maxclients, or close connections that nobody uses (CLIENT LIST)."}},
+	{TroubleProtected, false, []string{"DENIED"}, ReasonInfo{"Redis accepts no connections from other machines: it is in protected mode", "Set a password for Redis (requirepass, or a user with an ACL) and put it into ICIMS_EXPORT_REDIS_URL."}},
+	{TroubleClients, true, []string{"ERR max number of clients", "max number of clients"}, ReasonInfo{"Redis has no connections left", "Raise maxclients, or close unused connections (CLIENT LIST)."}},
 	{TroubleDatabase, false, []string{"ERR DB index", "ERR invalid DB index", "ERR SELECT is not allowed"}, ReasonInfo{"Redis has no database with this number", "Correct the number at the end of ICIMS_EXPORT_REDIS_URL, or raise databases in Redis's configuration."}},
-	{TroubleKind, false, []string{"MOVED", "ERR This instance has cluster support disabled", "ERR unknown command 'sentinel'"}, ReasonInfo{"Redis is of another kind than ICIMS_EXPORT_REDIS_URL says", "Write redis:// for a single server, redis+sentinel:// for Sentinels, redis+cluster:// for a cluster."}},
-	{TroubleMaster, false, []string{"ERR No such master"}, ReasonInfo{"Sentinel knows no master of this name", "Correct the name behind the hosts in ICIMS_EXPORT_REDIS_URL (SENTINEL MASTERS lists the names)."}},
-	{TroubleForbidden, false, []string{"NOPERM", "ERR The user executing the script"}, ReasonInfo{"Redis forbids this user what the service needs", "Give the user the rights it needs, as an administrator of Redis: " + grantTo(someUser)}},
-	{TroubleCommand, false, []string{"ERR unknown command", "ERR unknown subcommand", "ERR Unknown Redis command"}, ReasonInfo{"Redis does not know a command, or it is disabled there", "Allow the command. docs/redis.md lists what is needed."}},
-	{TroubleLoading, true, []string{"LOADING", "MASTERDOWN"}, ReasonInfo{"Redis is still loading its data", "Nothing to do, unless it lasts."}},
-	{TroubleBusy, true, []string{"BUSY ", "UNKILLABLE"}, ReasonInfo{"Redis is blocked by a script", "Wait until it ends. SCRIPT KILL ends one that has not written yet."}},
-	{TroubleFull, true, []string{"OOM"}, ReasonInfo{"Redis takes no writes: its memory is full", "Raise its maxmemory, or free memory. Nothing was evicted, so nothing is lost."}},
-	{TroubleReadOnly, true, []string{"READONLY"}, ReasonInfo{"Redis takes no writes: it is a read-only replica", "Point ICIMS_EXPORT_REDIS_URL at the master, or wait for the fail-over to end."}},
-	{TroubleDisk, true, []string{"MISCONF"}, ReasonInfo{"Redis takes no writes: it cannot persist them", "Check its log and the free space on its disk."}},
-	{TroubleReplicas, true, []string{"NOREPLICAS"}, ReasonInfo{"Redis takes no writes: too few replicas follow it", "Start its replicas, or lower min-replicas-to-write."}},
-	{TroubleCluster, true, []string{"CLUSTERDOWN", "TRYAGAIN"}, ReasonInfo{"A part of the Redis cluster is missing", "Start the missing nodes, or let replicas take their place."}},
-	{TroubleAborted, true, []string{"EXECABORT"}, ReasonInfo{"Redis refused a part of a transaction", "Its memory may be full, or it may be a replica. Its log says more."}},
-	{TroubleOther, false, nil, ReasonInfo{"Redis refuses a command", "Look at the log of this process, and at that of Redis."}},
+	{TroubleKind, false, []string{"MOVED", "ERR This instance has cluster support disabled", "ERR unknown command 'sentinel'"}, ReasonInfo{"Redis is not of the kind in ICIMS_EXPORT_REDIS_URL", "Use redis:// for a single server, redis+sentinel:// for Sentinel, redis+cluster:// for a cluster."}},
+	{TroubleMaster, false, []string{"ERR No such master"}, ReasonInfo{"Sentinel knows no master with this name", "Correct the master's name in ICIMS_EXPORT_REDIS_URL (SENTINEL MASTERS lists the names)."}},
+	{TroubleForbidden, false, []string{"NOPERM", "ERR The user executing the script"}, ReasonInfo{"The Redis user lacks rights", "Grant the user its rights as a Redis administrator: " + grantTo(someUser)}},
+	{TroubleCommand, false, []string{"ERR unknown command", "ERR unknown subcommand", "ERR Unknown Redis command"}, ReasonInfo{"A command is unknown to Redis or disabled", "Allow the command. docs/redis.md lists the required commands."}},
+	{TroubleLoading, true, []string{"LOADING", "MASTERDOWN"}, ReasonInfo{"Redis is still loading its data", "No action needed, unless this persists."}},
+	{TroubleBusy, true, []string{"BUSY ", "UNKILLABLE"}, ReasonInfo{"Redis is blocked by a script", "Wait until the script ends. SCRIPT KILL ends a script that has not written yet."}},
+	{TroubleFull, true, []string{"OOM"}, ReasonInfo{"Redis accepts no writes: its memory is full", "Raise maxmemory, or free memory. Nothing was evicted or lost."}},
+	{TroubleReadOnly, true, []string{"READONLY"}, ReasonInfo{"Redis accepts no writes: it is a read-only replica", "Point ICIMS_EXPORT_REDIS_URL at the master, or wait for the failover to end."}},
+	{TroubleDisk, true, []string{"MISCONF"}, ReasonInfo{"Redis accepts no writes: it cannot persist them", "Check Redis's log and free disk space."}},
+	{TroubleReplicas, true, []string{"NOREPLICAS"}, ReasonInfo{"Redis accepts no writes: too few replicas follow it", "Start the replicas, or lower min-replicas-to-write."}},
+	{TroubleCluster, true, []string{"CLUSTERDOWN", "TRYAGAIN"}, ReasonInfo{"A part of the Redis cluster is missing", "Start the missing nodes, or promote replicas."}},
+	{TroubleAborted, true, []string{"EXECABORT"}, ReasonInfo{"Redis refused part of a transaction", "Its memory may be full, or it may be a replica. Check its log."}},
+	{TroubleOther, false, nil, ReasonInfo{"Redis refuses a command", "Check the logs of this process and of Redis."}},
 }
 
 // Troubles lists all troubles.

@@ -48,9 +48,9 @@ type Loss struct {
 	// At is when a worker noticed, by Redis's clock.
 	At time.Time `json:"at" doc:"When a worker noticed."`
 	// LostSeconds is how much is missing, to the beat of a worker (2 s).
-	LostSeconds float64 `json:"lost_seconds,omitempty" doc:"How much is missing, in seconds, as far as workers know; left out where nobody does."`
+	LostSeconds float64 `json:"lost_seconds,omitempty" doc:"Lost time in seconds, if known."`
 	// CreatesFrom is when records are created in iCIMS again.
-	CreatesFrom time.Time `json:"creates_from" doc:"When records are created in iCIMS again."`
+	CreatesFrom time.Time `json:"creates_from" doc:"When creates in iCIMS resume."`
 }
 
 // String tells what happened.
@@ -61,19 +61,19 @@ func (l Loss) String() string {
 	case l.Kind == LossWentBack && l.LostSeconds > 0:
 		return fmt.Sprintf("Redis lost the last %.0f seconds", math.Ceil(l.LostSeconds))
 	case l.Kind == LossWentBack:
-		return "Redis lost its last writes"
+		return "Redis lost recent writes"
 	case l.Kind == LossPossible:
-		return "Redis restarted or failed over and may have lost its last writes"
+		return "Redis restarted or failed over and may have lost recent writes"
 	}
-	return "Redis has lost nothing"
+	return "Redis lost no writes"
 }
 
 // Remedy says what an operator is to do.
 func (l Loss) Remedy() string {
 	if l.Kind == LossEmptied {
-		return "Restore a copy of Redis if there is one; otherwise send the batches again with their keys."
+		return "Restore a copy of Redis. Without a copy, send the batches again with their idempotency keys."
 	}
-	return "Send the batches of that time again with their keys, and check that connections and API keys are as you left them."
+	return "Send the batches of that time again with their idempotency keys. Check connections and API keys for lost changes."
 }
 
 // ErrWentBack: Redis went back since the export was claimed, or another server answers,

@@ -76,7 +76,7 @@ func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.
 			if lives[i] == tasks.NoTask && m.State != "" && !m.State.Ended() {
 				found.Add(store.Violation{
 					Kind: ViolationNoTask, Customer: customer, Export: m.Export,
-					Text: fmt.Sprintf("The export is %s, was to go on %s ago, and has no task that would wake it.", m.State, now.Sub(m.Due).Round(time.Second)),
+					Text: fmt.Sprintf("The export is %s, overdue by %s, and has no task.", m.State, now.Sub(m.Due).Round(time.Second)),
 				})
 			}
 		}

@@ -26,16 +26,16 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 			return failed(err)
 		}
 		if id != 0 {
-			x.tellf("workflow %d links the person to the job already", id)
+			x.tellf("workflow %d already links the person to the job", id)
 			s.recheckStatus(ctx, x, id)
 			return outcome{kind: done, workflow: id}
 		}
 		if why, spent := s.retries.spent(x.claim); x.claim.Intent == store.IntentWorkflow && spent {
-			x.tellf("the lost POST had made no workflow; it is not repeated any more")
+			x.tellf("the lost POST created no workflow and is not repeated")
 			return outcome{kind: dead, reason: why}
 		}
 		if x.claim.Intent == store.IntentWorkflow {
-			x.tellf("the lost POST had made no workflow and is repeated")
+			x.tellf("the lost POST created no workflow and is repeated")
 		}
 	}
 	// Before the intent is recorded: exports that wait here have nothing open.
@@ -148,7 +148,7 @@ func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Erro
 			return failed(err)
 		}
 		if id != 0 {
-			x.tellf("iCIMS refused a second workflow; %d is there already", id)
+			x.tellf("iCIMS refused a second workflow; workflow %d already exists", id)
 			return outcome{kind: done, workflow: id}
 		}
 	}
@@ -165,7 +165,7 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 	case err != nil:
 		return failed(err)
 	case p == nil:
-		x.tellf("person %d is gone from iCIMS, so the e-mail is looked up anew", x.personID)
+		x.tellf("person %d no longer exists in iCIMS, so the email is looked up again", x.personID)
 		o := failed(refusal)
 		o.kind, o.forget = retry, true
 		return o
@@ -177,7 +177,7 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 	case err != nil:
 		return failed(err)
 	case state == store.JobThere:
-		x.tellf("iCIMS knows both the person and job %d, so the workflow is tried again", x.job)
+		x.tellf("iCIMS knows both the person and job %d, so the workflow is retried", x.job)
 		o.kind = retry
 	default:
 		// A job that the account may not read is missing by elimination.
@@ -191,7 +191,7 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 // the record holds for this POST too: should its answer be lost, the next attempt
 // follows the merge again.
 func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID) outcome {
-	x.tellf("person %d has been merged into person %d", x.personID, into)
+	x.tellf("person %d was merged into person %d", x.personID, into)
 	x.warn(mapping.WarningPersonMerged)
 	x.personID, x.personMade, x.madeNow = into, false, false
 	id, err := s.existing(ctx, x)
@@ -199,7 +199,7 @@ func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID)
 		return failed(err)
 	}
 	if id != 0 {
-		x.tellf("workflow %d links the person to the job already", id)
+		x.tellf("workflow %d already links the person to the job", id)
 		return outcome{kind: done, workflow: id}
 	}
 	return s.place(ctx, x)

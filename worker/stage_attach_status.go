@@ -69,7 +69,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	right := sent
 	if right.ID == "" {
 		if right, err = s.searchStatus(ctx, s.conn.Status.Value); err != nil {
-			x.tellf("the status's id could not be searched: %v", err)
+			x.tellf("the status's id could not be found: %v", err)
 			x.warn(mapping.WarningStatusDropped)
 			return
 		}
@@ -84,7 +84,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 		s.tenant.settleStatus(right, true)
 		return
 	}
-	x.tellf("iCIMS passed over the status, so it was set by its id")
+	x.tellf("iCIMS ignored the status, so it was set by its id")
 	s.tenant.settleStatus(right, false)
 }
 

@@ -72,7 +72,7 @@ func (s jobStage) read(ctx context.Context, x *export) (store.JobState, outcome)
 	if o := failed(err); o.kind != retry || x.claim.Attempts < jobReadTries {
 		return state, o
 	}
-	x.tellf("job %d could not be read, so the export goes on without", x.job)
+	x.tellf("job %d could not be read; the export continues without it", x.job)
 	return state, outcome{}
 }
 

@@ -100,7 +100,7 @@ func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome
 		return o
 	}
 	x.person = f.people[0]
-	x.tellf("iCIMS refused a second profile with this e-mail; person %d has it", x.person.ID)
+	x.tellf("iCIMS refused a second profile with this email; person %d has it", x.person.ID)
 	step := store.Step{To: store.Created, Lease: s.settings.Lease, Person: int64(x.person.ID), Warnings: x.warnings.Codes()}
 	if err := s.ledger.Step(ctx, x.claim, step); err != nil {
 		return ledgerFault(err)

@@ -83,7 +83,7 @@ func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID) erro
 			}
 		}
 		if len(entries) > 0 {
-			x.tellf("%s had no entries in iCIMS and was added, as an earlier export could not", collection)
+			x.tellf("%s had no entries in iCIMS and was added; an earlier export could not add it", collection)
 		}
 	}
 	return nil

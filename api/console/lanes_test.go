@@ -177,7 +177,7 @@ func TestLanesTellLostWrites(t *testing.T) {
 	var client redis.UniversalClient
 	w := newWard(t, func(d *api.Deps, _ *Options) { client = d.Redis })
 	p := w.person(api.ScopeRead)
-	const says, remedy = "Redis lost the last 5 seconds", "Send the batches of that time again with their keys"
+	const says, remedy = "Redis lost the last 5 seconds", "Send the batches of that time again with their idempotency keys"
 	p.get("/lanes").lacks(t, "Redis lost")
 	now, err := client.Time(t.Context()).Result()
 	if err != nil {

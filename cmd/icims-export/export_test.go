@@ -273,10 +273,10 @@ func TestExportRefusesOtherRowsUnderOneKey(t *testing.T) {
 	first.wantStatus(t, statusPartial)
 	sent := decode[exportResult](t, first.out)
 	for name, c := range map[string]struct{ content, says string }{
-		"another row":     {strings.Replace(candidates, "Ottoline", "Other", 1), "row 1 is not the one that batch " + string(sent.Batch) + " has"},
-		"a row more":      {candidates + strings.Replace(lines[0], "c-1", "c-99", 1), "is complete with 3 rows, and there are more"},
-		"a row less":      {lines[0], "has 3 rows, and there are fewer"},
-		"a corrected row": {lines[0] + strings.Replace(lines[0], "c-1", "c-2", 1) + lines[2], "row 2 is not the one"},
+		"another row":     {strings.Replace(candidates, "Ottoline", "Other", 1), "row 1 differs from that of batch " + string(sent.Batch)},
+		"a row more":      {candidates + strings.Replace(lines[0], "c-1", "c-99", 1), "is complete with 3 rows, and more were sent"},
+		"a row less":      {lines[0], "has 3 rows, and fewer were sent"},
+		"a corrected row": {lines[0] + strings.Replace(lines[0], "c-1", "c-2", 1) + lines[2], "row 2 differs"},
 	} {
 		r := export("other.ndjson", c.content)
 		r.wantStatus(t, statusMisused)

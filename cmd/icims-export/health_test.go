@@ -133,7 +133,7 @@ func TestHealthKnowsWhereTheProcessOfItsSettingsListens(t *testing.T) {
 		redis.Kill(t)
 		r = call(t, "health")
 		r.wantStatus(t, statusFailed)
-		if !strings.Contains(r.errors, "answers 503 Service Unavailable. Redis cannot be reached") || !strings.Contains(r.errors, "Start it, or correct ICIMS_EXPORT_REDIS_URL") {
+		if !strings.Contains(r.errors, "answers 503 Service Unavailable. Redis cannot be reached") || !strings.Contains(r.errors, "Start Redis, correct ICIMS_EXPORT_REDIS_URL") {
 			t.Errorf("it says %s", r.errors)
 		}
 	})

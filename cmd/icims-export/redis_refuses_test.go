@@ -146,21 +146,21 @@ func TestWhyRedisCannotBeUsed(t *testing.T) {
 		url  string
 		says []string
 	}{
-		"nothing listens":       {"redis://127.0.0.1:1", []string{"Redis cannot be reached", "connection refused", "Start it", "run the command again"}},
+		"nothing listens":       {"redis://127.0.0.1:1", []string{"Redis cannot be reached", "connection refused", "Start Redis", "run the command again"}},
 		"wrong database":        {"redis://" + plain.Addr() + "/99", []string{"no database with this number", "DB index is out of range", "ICIMS_EXPORT_REDIS_URL"}},
 		"no password":           {"redis://" + locked.Addr(), []string{"refuses the user name or password", "NOAUTH"}},
 		"wrong password":        {"redis://:wrong-one@" + locked.Addr(), []string{"refuses the user name or password", "WRONGPASS"}},
 		"no connections left":   {"redis://" + full.Addr(), []string{"no connections left", "max number of clients reached", "maxclients"}},
 		"protected mode":        {"redis://" + through(t, started()), []string{"protected mode", "DENIED", "Set a password"}},
-		"plain URL, TLS port":   {"redis://" + tlsOnly, []string{"closes the connection without an answer", "rediss://"}},
-		"TLS URL, plain port":   {"rediss://" + plain.Addr(), []string{"does not speak TLS at this port", "redis:// instead of rediss://"}},
+		"plain URL, TLS port":   {"redis://" + tlsOnly, []string{"closes the connection without a response", "rediss://"}},
+		"TLS URL, plain port":   {"rediss://" + plain.Addr(), []string{"does not use TLS on this port", "redis:// instead of rediss://"}},
 		"unknown authority":     {"rediss://" + tlsOnly, []string{"unknown authority", "ICIMS_EXPORT_REDIS_CA_FILE"}},
-		"unknown master":        {"redis+sentinel://" + sentinel(t, plain.Addr()) + "/nomaster", []string{"Sentinel knows no master of this name", "SENTINEL MASTERS"}},
-		"no Sentinel":           {"redis+sentinel://" + plain.Addr() + "/mymaster", []string{"another kind", "unknown command 'sentinel'", "redis+sentinel://"}},
-		"no cluster":            {"redis+cluster://" + plain.Addr(), []string{"another kind", "cluster support disabled"}},
-		"SMEMBERS is disabled":  {"redis://" + started(redistest.Config("rename-command", `SMEMBERS ""`)), []string{"disabled there", "unknown command 'smembers'", "docs/redis.md"}},
-		"a node of a cluster":   {"redis://" + redistest.StartCluster(t, 3).Addrs()[0], []string{"another kind", "MOVED", "redis+cluster://"}},
-		"the user may not read": {"redis://" + started(redistest.Config("user", "default on nopass ~other:* &* +@all")), []string{"forbids this user", "NOPERM"}},
+		"unknown master":        {"redis+sentinel://" + sentinel(t, plain.Addr()) + "/nomaster", []string{"Sentinel knows no master with this name", "SENTINEL MASTERS"}},
+		"no Sentinel":           {"redis+sentinel://" + plain.Addr() + "/mymaster", []string{"not of the kind", "unknown command 'sentinel'", "redis+sentinel://"}},
+		"no cluster":            {"redis+cluster://" + plain.Addr(), []string{"not of the kind", "cluster support disabled"}},
+		"SMEMBERS is disabled":  {"redis://" + started(redistest.Config("rename-command", `SMEMBERS ""`)), []string{"unknown to Redis or disabled", "unknown command 'smembers'", "docs/redis.md"}},
+		"a node of a cluster":   {"redis://" + redistest.StartCluster(t, 3).Addrs()[0], []string{"not of the kind", "MOVED", "redis+cluster://"}},
+		"the user may not read": {"redis://" + started(redistest.Config("user", "default on nopass ~other:* &* +@all")), []string{"user lacks rights", "NOPERM"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := call(t, "lanes", "--all", "--redis-url="+c.url)

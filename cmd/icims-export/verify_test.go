@@ -18,7 +18,7 @@ func TestVerifyTellsEachCheckAndHowItCameOut(t *testing.T) {
 	if !strings.Contains(r.errors, "Customer 1234 is connected. It took ") {
 		t.Errorf("%s", r.errors)
 	}
-	if !strings.Contains(r.errors, "One search finds several people: candidates are looked up together.") {
+	if !strings.Contains(r.errors, "One search finds several people: candidates are looked up in batches.") {
 		t.Errorf("what was found out is not told: %s", r.errors)
 	}
 	r.wantNone(t, testPassword)

@@ -50,11 +50,11 @@ func (r Refusal) Begin(t testing.TB, s *Server) {
 // Refusals are the ways in which a Redis that answers refuses writes.
 func Refusals() []Refusal {
 	return []Refusal{
-		{"out of memory", "OOM", "OOM", "its memory is full", "Raise its maxmemory", set("maxmemory", "1")},
-		{"disk full", "MISCONF", "MISCONF", "it cannot persist them", "free space on its disk", FailSaving},
+		{"out of memory", "OOM", "OOM", "its memory is full", "Raise maxmemory", set("maxmemory", "1")},
+		{"disk full", "MISCONF", "MISCONF", "it cannot persist them", "free disk space", FailSaving},
 		{"read-only replica", "READONLY", "READONLY", "it is a read-only replica", "at the master", do("replicaof", "127.0.0.1", "1")},
-		{"too few replicas", "NOREPLICAS", "NOREPLICAS", "too few replicas follow it", "Start its replicas", set("min-replicas-to-write", "1")},
-		{"no permission", "NOPERM", "The user executing the script can't run", "forbids this user", "ACL SETUSER <user> resetkeys ~ix:*", do("acl", "setuser", "default", "-@write")},
+		{"too few replicas", "NOREPLICAS", "NOREPLICAS", "too few replicas follow it", "Start the replicas", set("min-replicas-to-write", "1")},
+		{"no permission", "NOPERM", "The user executing the script can't run", "user lacks rights", "ACL SETUSER <user> resetkeys ~ix:*", do("acl", "setuser", "default", "-@write")},
 	}
 }
 
