@@ -14,17 +14,17 @@ import (
 )
 
 type apikeysCommand struct {
-	New    apikeysNewCommand    `cmd:"" help:"Make a key to the HTTP API. It is shown this once."`
-	List   apikeysListCommand   `cmd:"" help:"List the keys, and when each was last used."`
-	Revoke apikeysRevokeCommand `cmd:"" help:"Make a key useless, at once."`
+	New    apikeysNewCommand    `cmd:"" help:"Create an API key. It is shown only once."`
+	List   apikeysListCommand   `cmd:"" help:"List API keys and their last use."`
+	Revoke apikeysRevokeCommand `cmd:"" help:"Revoke an API key at once."`
 }
 
 type apikeysNewCommand struct {
-	Name         string   `required:"" placeholder:"TEXT" help:"Whose key it is; the journal shows it."`
-	Scope        []string `required:"" placeholder:"SCOPE,..." help:"What it may do: read, export, operate, admin. Each includes read; admin includes all."`
-	Customer     []string `placeholder:"ID,..." help:"Customers that it is good for."`
-	AllCustomers bool     `help:"It is good for all customers, also for those that come later."`
-	Expires      string   `placeholder:"TIME" help:"When it ends: a span such as 90d or 12h, or a time such as 2027-01-31 (local). Without it never."`
+	Name         string   `required:"" placeholder:"TEXT" help:"Owner of the key, as shown in the audit log."`
+	Scope        []string `required:"" placeholder:"SCOPE,..." help:"Scope: read, export, operate or admin. Each includes read; admin includes all."`
+	Customer     []string `placeholder:"ID,..." help:"Customers that the key is valid for."`
+	AllCustomers bool     `help:"Make the key valid for all customers, including future ones."`
+	Expires      string   `placeholder:"TIME" help:"Expiry: a duration such as 90d or 12h, or a time such as 2027-01-31 (local). Default: never."`
 	whoAndWhy
 }
 
@@ -138,7 +138,7 @@ func keyEnd(k store.APIKey, now time.Time, layout string) string {
 }
 
 type apikeysListCommand struct {
-	All  bool `help:"Those revoked or expired in the last 90 days as well."`
+	All  bool `help:"Include keys revoked or expired in the last 90 days."`
 	JSON bool `name:"json" help:"Print the list as one JSON array."`
 }
 
@@ -195,7 +195,7 @@ func keyIDOf(text string) string {
 }
 
 type apikeysRevokeCommand struct {
-	ID string `arg:"" help:"The key's id: what follows ixk_ up to the next underscore. apikeys list shows it."`
+	ID string `arg:"" help:"The key's id, as apikeys list shows it: the part of the key between ixk_ and the next underscore."`
 	whoAndWhy
 }
 

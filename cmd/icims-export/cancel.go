@@ -13,13 +13,13 @@ import (
 )
 
 type cancelCommand struct {
-	Batch    string `arg:"" optional:"" help:"Id of the batch."`
-	Customer string `placeholder:"ID" help:"All batches of this customer, instead of one."`
+	Batch    string `arg:"" optional:"" help:"Batch id."`
+	Customer string `placeholder:"ID" help:"Cancel all batches of this customer."`
 
-	Why      string        `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when."`
-	Who      string        `placeholder:"NAME" help:"Who does it; user@host without."`
-	DryRun   bool          `help:"Only count what would be cancelled."`
-	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are in the middle of a call."`
+	Why      string        `placeholder:"TEXT" help:"Reason, recorded in the audit log."`
+	Who      string        `placeholder:"NAME" help:"Who does it. Default: user@host."`
+	DryRun   bool          `help:"Only count the exports to cancel."`
+	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are making a call."`
 	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
 }
 

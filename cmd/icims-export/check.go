@@ -19,12 +19,12 @@ import (
 )
 
 type checkCommand struct {
-	Customer string        `placeholder:"ID" help:"Only this customer; all customers without."`
-	Late     time.Duration `default:"5m" placeholder:"DURATION" help:"By how much an export may be late before it counts as stuck."`
-	Remote   remoteFlag    `help:"Also read exported people and workflows back from iCIMS, and compare them with what was sent. Needs --customer."`
-	Sample   int           `default:"50" placeholder:"N" help:"How many people --remote reads back, at most 500."`
-	Yes      bool          `help:"Make the calls of --remote without asking."`
-	Wait     time.Duration `default:"30m" placeholder:"DURATION" help:"For how long to wait for --remote. It goes on in any case."`
+	Customer string        `placeholder:"ID" help:"Only this customer. Default: all."`
+	Late     time.Duration `default:"5m" placeholder:"DURATION" help:"Delay after which an overdue export counts as stuck."`
+	Remote   remoteFlag    `help:"Also read exported people and workflows back from iCIMS and compare them with the sent values. Needs --customer."`
+	Sample   int           `default:"50" placeholder:"N" help:"Number of people that --remote reads back, up to 500."`
+	Yes      bool          `help:"Do not ask before making the calls of --remote."`
+	Wait     time.Duration `default:"30m" placeholder:"DURATION" help:"How long to wait for --remote. It continues in the background."`
 	whoAndWhy
 }
 

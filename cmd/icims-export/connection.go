@@ -19,18 +19,18 @@ import (
 )
 
 type connectionCommand struct {
-	List   connectionListCommand   `cmd:"" help:"List the connections in the store."`
-	Show   connectionShowCommand   `cmd:"" help:"Show a connection, and what happened to it."`
-	Add    connectionAddCommand    `cmd:"" help:"Enter a customer's connection. Running workers take it up within seconds."`
-	Edit   connectionEditCommand   `cmd:"" help:"Change settings of a connection; those that are not named stay."`
+	List   connectionListCommand   `cmd:"" help:"List stored connections."`
+	Show   connectionShowCommand   `cmd:"" help:"Show a connection and its history."`
+	Add    connectionAddCommand    `cmd:"" help:"Add a customer's connection. Running workers load it within seconds."`
+	Edit   connectionEditCommand   `cmd:"" help:"Change settings of a connection. Other settings stay."`
 	Remove connectionRemoveCommand `cmd:"" help:"Erase a connection's settings and credentials."`
 }
 
 // passwordFlags say where a password comes from. It is never an argument, since
 // other users of the machine can see those.
 type passwordFlags struct {
-	PasswordFile string `placeholder:"FILE" xor:"password" help:"File that holds only the password (for hmac the key, for oauth the client secret); - for standard input."`
-	PasswordEnv  string `placeholder:"NAME" xor:"password" help:"Environment variable that holds it."`
+	PasswordFile string `placeholder:"FILE" xor:"password" help:"File that contains only the password (for hmac the key, for oauth the client secret), or - for standard input."`
+	PasswordEnv  string `placeholder:"NAME" xor:"password" help:"Environment variable with the password."`
 }
 
 // read reads the password; prompt asks for it where no other source is named.
@@ -69,8 +69,8 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 
 // whoAndWhy is what the commands that change something have in common.
 type whoAndWhy struct {
-	Why  string `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when."`
-	Who  string `placeholder:"NAME" help:"Who does it; user@host without."`
+	Why  string `placeholder:"TEXT" help:"Reason, recorded in the audit log."`
+	Who  string `placeholder:"NAME" help:"Who does it. Default: user@host."`
 	JSON bool   `name:"json" help:"Print the result as one JSON object."`
 }
 
@@ -118,9 +118,9 @@ func customerOf(text string) error {
 
 type connectionAddCommand struct {
 	Customer string   `arg:"" help:"iCIMS's customer id."`
-	Settings []string `arg:"" optional:"" name:"setting" help:"name=value, such as username=export-user and portal_urls=https://…; docs/connections.md lists the names."`
-	Verify   bool     `help:"Verify it then, with a test candidate. With --json the verification follows as a second object."`
-	Import   bool     `help:"Begin with the customer's entry in the file of connections, its password included."`
+	Settings []string `arg:"" optional:"" name:"setting" help:"name=value, such as username=export-user and portal_urls=https://…. docs/connections.md lists the names."`
+	Verify   bool     `help:"Verify the connection afterwards, with a test candidate. With --json the verification is a second object."`
+	Import   bool     `help:"Start from the customer's entry in the connections file, including the password."`
 	passwordFlags
 	whoAndWhy
 }
@@ -200,9 +200,9 @@ func withoutDefaults(c store.Connection) store.Connection {
 
 type connectionEditCommand struct {
 	Customer string   `arg:"" help:"iCIMS's customer id."`
-	Settings []string `arg:"" optional:"" name:"setting" help:"name=value, such as limits.in_flight=2; an empty value is the default. docs/connections.md lists the names."`
-	Password bool     `help:"Ask for a new password. Without it, and without the flags below, the old one stays."`
-	Revision int64    `placeholder:"N" help:"Only if it still has this revision."`
+	Settings []string `arg:"" optional:"" name:"setting" help:"name=value, such as limits.in_flight=2. An empty value resets to the default. docs/connections.md lists the names."`
+	Password bool     `help:"Ask for a new password. Default: keep the old one."`
+	Revision int64    `placeholder:"N" help:"Only if the connection still has this revision."`
 	passwordFlags
 	whoAndWhy
 }

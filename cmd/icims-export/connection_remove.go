@@ -14,11 +14,11 @@ import (
 
 type connectionRemoveCommand struct {
 	Customer string        `arg:"" help:"iCIMS's customer id."`
-	Exports  string        `enum:"keep,cancel" default:"keep" help:"What becomes of exports that wait: keep, until there is a connection again, or cancel."`
-	Markers  string        `enum:"keep,erase" default:"keep" help:"Who was exported before: keep, or erase, so that they would be sent again."`
-	Revision int64         `placeholder:"N" help:"Only if it still has this revision."`
-	DryRun   bool          `help:"Only tell what would be done."`
-	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are in the middle of a call."`
+	Exports  string        `enum:"keep,cancel" default:"keep" help:"Waiting exports: keep them for a new connection, or cancel them."`
+	Markers  string        `enum:"keep,erase" default:"keep" help:"Success markers of exported candidates: keep, or erase so that candidates can be sent again."`
+	Revision int64         `placeholder:"N" help:"Only if the connection still has this revision."`
+	DryRun   bool          `help:"Only show what would be done."`
+	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are making a call."`
 	whoAndWhy
 }
 

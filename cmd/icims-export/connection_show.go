@@ -21,8 +21,8 @@ import (
 type connectionView struct{ operate.ConnectionView }
 
 type connectionListCommand struct {
-	All  bool `help:"Also removed ones."`
-	JSON bool `name:"json" help:"Print one JSON object a line."`
+	All  bool `help:"Include removed connections."`
+	JSON bool `name:"json" help:"Print one JSON object per line."`
 }
 
 // Run lists the connections.

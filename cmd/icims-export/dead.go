@@ -12,20 +12,20 @@ import (
 type deadCommand struct {
 	List     deadListCommand     `cmd:"" help:"List dead letters."`
 	Show     deadShowCommand     `cmd:"" help:"Explain one dead letter."`
-	Retry    deadRetryCommand    `cmd:"" help:"Set dead letters going again, with a fresh retry budget."`
-	Transfer deadTransferCommand `cmd:"" help:"Send the candidates of dead letters to another job, where theirs was the wrong one."`
-	Discard  deadDiscardCommand  `cmd:"" help:"Give dead letters up for good, and purge the candidates' data."`
+	Retry    deadRetryCommand    `cmd:"" help:"Retry dead letters with a new retry budget."`
+	Transfer deadTransferCommand `cmd:"" help:"Send the candidates of dead letters to another job."`
+	Discard  deadDiscardCommand  `cmd:"" help:"Discard dead letters and purge the candidates' data."`
 }
 
 // deadChoice says which dead letters are meant. Left out, a condition holds for
 // all.
 type deadChoice struct {
-	Customer string `placeholder:"ID" help:"Only of this customer; all customers without."`
+	Customer string `placeholder:"ID" help:"Only of this customer. Default: all."`
 	Batch    string `placeholder:"ID" help:"Only of this batch."`
 	Reason   string `placeholder:"CODE" help:"Only for this reason (docs/errors.md lists them)."`
-	Since    string `placeholder:"TIME" help:"Only those given up since: 24h or 7d ago, or a time such as 2026-11-22T15:04:05Z."`
-	Text     string `placeholder:"TEXT" help:"Only those that have this text in their reason, or in operation, status or codes of what iCIMS said last."`
-	DryRun   bool   `help:"Only count what would be chosen, by reason."`
+	Since    string `placeholder:"TIME" help:"Only those that failed since: 24h or 7d ago, or a time such as 2026-11-22T15:04:05Z."`
+	Text     string `placeholder:"TEXT" help:"Only those with this text in their reason, or in operation, status or codes of iCIMS's last response."`
+	DryRun   bool   `help:"Only count the matching dead letters by reason."`
 }
 
 // named reports whether the choice narrows anything down.

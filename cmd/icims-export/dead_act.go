@@ -12,12 +12,12 @@ import (
 
 // deadAct is what retry, transfer and discard have in common.
 type deadAct struct {
-	What string `arg:"" optional:"" name:"which" help:"One dead letter, CUSTOMER:EXPORT as listed, or the id of a candidate."`
+	What string `arg:"" optional:"" name:"which" help:"A dead letter (CUSTOMER:EXPORT) or a candidate id."`
 	deadChoice
 
-	All  bool   `help:"Every dead letter of every customer."`
-	Why  string `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when."`
-	Who  string `placeholder:"NAME" help:"Who does it; user@host without."`
+	All  bool   `help:"All dead letters of all customers."`
+	Why  string `placeholder:"TEXT" help:"Reason, recorded in the audit log."`
+	Who  string `placeholder:"NAME" help:"Who does it. Default: user@host."`
 	JSON bool   `name:"json" help:"Print the result as one JSON object."`
 }
 

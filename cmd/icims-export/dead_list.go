@@ -16,8 +16,8 @@ import (
 type deadListCommand struct {
 	deadChoice
 
-	Limit int  `default:"-1" placeholder:"N" help:"Show at most N of them, 0 for all; 100 on a terminal, all elsewhere."`
-	JSON  bool `name:"json" help:"Print one JSON object a line."`
+	Limit int  `default:"-1" placeholder:"N" help:"Show at most N, 0 for all. Default: 100 on a terminal, otherwise all."`
+	JSON  bool `name:"json" help:"Print one JSON object per line."`
 }
 
 // Run lists what is chosen.

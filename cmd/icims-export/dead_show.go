@@ -16,10 +16,10 @@ import (
 )
 
 type deadShowCommand struct {
-	Customer string `arg:"" help:"iCIMS's customer id; or the dead letter as listed, CUSTOMER:EXPORT."`
-	Which    string `arg:"" optional:"" help:"Id of the candidate, or of the export."`
-	ShowData bool   `help:"Open the candidate's data and show what an export sends of it. This is personal data; that it was shown is recorded."`
-	Who      string `placeholder:"NAME" help:"Who looks at the data; user@host without."`
+	Customer string `arg:"" help:"iCIMS's customer id, or the dead letter (CUSTOMER:EXPORT)."`
+	Which    string `arg:"" optional:"" help:"Candidate id or export id."`
+	ShowData bool   `help:"Show the candidate's data that an export sends. This is personal data; the audit log records the access."`
+	Who      string `placeholder:"NAME" help:"Who views the data. Default: user@host."`
 	JSON     bool   `name:"json" help:"Print JSON."`
 }
 

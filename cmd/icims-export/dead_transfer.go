@@ -12,7 +12,7 @@ import (
 type deadTransferCommand struct {
 	deadAct
 
-	ToJob int64 `required:"" placeholder:"ID" help:"System id of the job that the candidates go to."`
+	ToJob int64 `required:"" placeholder:"ID" help:"System id of the new job."`
 }
 
 // Run sends the candidates of what is chosen to another job.

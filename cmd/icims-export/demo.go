@@ -18,10 +18,10 @@ import (
 )
 
 type demoCommand struct {
-	Candidates int    `default:"200" placeholder:"N" help:"How many candidates to make up, 10 to 2000."`
-	Seed       uint64 `default:"1" help:"Another seed makes up other people."`
-	Exit       bool   `help:"End after the summary, without the console and the API."`
-	JSON       bool   `name:"json" help:"Print the summary as one line of JSON, and end."`
+	Candidates int    `default:"200" placeholder:"N" help:"Number of candidates to generate, 10 to 2000."`
+	Seed       uint64 `default:"1" help:"Seed of the generated people."`
+	Exit       bool   `help:"Exit after the summary, without console and API."`
+	JSON       bool   `name:"json" help:"Print the summary as one line of JSON and exit."`
 }
 
 const (

@@ -13,11 +13,11 @@ import (
 
 type eraseCommand struct {
 	Customer  string `arg:"" help:"iCIMS's customer id."`
-	Candidate string `arg:"" help:"The candidate's id, as handed over."`
+	Candidate string `arg:"" help:"The candidate's id, as submitted."`
 
-	Why      string        `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when. Do not name the candidate."`
-	Who      string        `placeholder:"NAME" help:"Who does it; user@host without."`
-	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are in the middle of a call."`
+	Why      string        `placeholder:"TEXT" help:"Reason, recorded in the audit log. Do not name the candidate."`
+	Who      string        `placeholder:"NAME" help:"Who does it. Default: user@host."`
+	Patience time.Duration `default:"15s" placeholder:"DURATION" help:"How long to wait for exports that are making a call."`
 	JSON     bool          `name:"json" help:"Print the receipt as one JSON object."`
 }
 

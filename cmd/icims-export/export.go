@@ -26,14 +26,14 @@ type exportCommand struct {
 
 	Customer            string `required:"" placeholder:"ID" help:"iCIMS's customer id."`
 	Job                 int64  `required:"" xor:"target" placeholder:"ID" help:"Export to this job: its system id, the number in its URL."`
-	Prospects           bool   `required:"" xor:"target" help:"Export as prospects, to no job."`
-	GenerateDummyEmails bool   `help:"Make up addresses for candidates without one."`
-	IncludeExported     bool   `help:"Send candidates again that were exported before."`
-	IdempotencyKey      string `placeholder:"KEY" help:"Makes sending the file twice with the same key one batch."`
-	Format              string `enum:"auto,ndjson,csv" default:"auto" help:"Form of the input: auto, ndjson or csv. Auto goes by the file's ending, else by its first character."`
-	DryRun              bool   `help:"Send nothing; show what would be sent of the first 3 candidates (--json: of all), and how many calls it would take."`
-	All                 bool   `help:"With --dry-run: show what would be sent of every candidate."`
-	Wait                bool   `help:"Wait for the end and show the result. Implied where Redis is embedded, which then exports within this process."`
+	Prospects           bool   `required:"" xor:"target" help:"Export as prospects, without a job."`
+	GenerateDummyEmails bool   `help:"Generate dummy addresses for candidates without an email."`
+	IncludeExported     bool   `help:"Include previously exported candidates."`
+	IdempotencyKey      string `placeholder:"KEY" help:"Key that makes repeated submissions one batch."`
+	Format              string `enum:"auto,ndjson,csv" default:"auto" help:"Input format: auto, ndjson or csv. Auto uses the file extension, else the first character."`
+	DryRun              bool   `help:"Send nothing. Show the data of the first 3 candidates (--json: of all) and the number of calls."`
+	All                 bool   `help:"With --dry-run: show all candidates."`
+	Wait                bool   `help:"Wait for the end and show the result. Always on with an embedded Redis, which exports inside this process."`
 	JSON                bool   `name:"json" help:"Print the result as JSON."`
 
 	inputBroke bool // reading the input failed

@@ -19,9 +19,9 @@ import (
 )
 
 type healthCommand struct {
-	URL     string        `arg:"" optional:"" help:"Address of the process, such as http://127.0.0.1:8080. Without it the one of this machine that metrics_listen gives, or else api_listen."`
-	Live    bool          `help:"Ask whether it is alive (/healthz) and need not be started again, not whether it can work (/readyz)."`
-	Timeout time.Duration `default:"5s" placeholder:"DURATION" help:"Longest time for its answer."`
+	URL     string        `arg:"" optional:"" help:"Address of the process, such as http://127.0.0.1:8080. Default: metrics_listen or api_listen on this machine."`
+	Live    bool          `help:"Check liveness (/healthz) instead of readiness (/readyz)."`
+	Timeout time.Duration `default:"5s" placeholder:"DURATION" help:"Timeout."`
 }
 
 // longestHealth is more than any process says of its health.

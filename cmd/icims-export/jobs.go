@@ -17,10 +17,10 @@ import (
 type jobsCommand struct {
 	Customer string `arg:"" help:"iCIMS's customer id."`
 
-	Search  string        `placeholder:"TEXT" help:"Only jobs with all these words in title, number or location, in any order, without regard to case and accents; or with an id that begins so."`
-	Refresh bool          `help:"Read the list from iCIMS anew, whatever its age."`
-	Wait    time.Duration `default:"30s" placeholder:"DURATION" help:"For how long to wait for a list that is being read: the first one, or with --refresh."`
-	Limit   int           `default:"-1" placeholder:"N" help:"Show at most N of them, 0 for all; 100 on a terminal, all elsewhere."`
+	Search  string        `placeholder:"TEXT" help:"Only jobs with all these words in title, number or location, ignoring case and accents, or with an id that starts so."`
+	Refresh bool          `help:"Refresh the list from iCIMS."`
+	Wait    time.Duration `default:"30s" placeholder:"DURATION" help:"How long to wait for the first list, or for --refresh."`
+	Limit   int           `default:"-1" placeholder:"N" help:"Show at most N, 0 for all. Default: 100 on a terminal, otherwise all."`
 	JSON    bool          `name:"json" help:"Print one JSON object."`
 }
 

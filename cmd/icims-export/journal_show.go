@@ -9,12 +9,12 @@ import (
 )
 
 type journalCommand struct {
-	Customer string `placeholder:"ID" help:"Only what was done for this customer."`
-	Who      string `placeholder:"NAME" help:"Only what was done by this one: the name of an API key, or user@host."`
-	What     string `placeholder:"NAME" help:"Only this: a command such as \"connection edit\", or an operation of the API such as put-connection."`
-	Since    string `placeholder:"TIME" help:"Only what was done since: 24h or 7d ago, or a time such as 2026-11-22T15:04:05Z."`
-	Limit    int    `default:"100" placeholder:"N" help:"Show at most N entries, the latest."`
-	JSON     bool   `name:"json" help:"Print one JSON object a line."`
+	Customer string `placeholder:"ID" help:"Only changes for this customer."`
+	Who      string `placeholder:"NAME" help:"Only changes by this API key name or user@host."`
+	What     string `placeholder:"NAME" help:"Only this action: a command such as \"connection edit\", or an operation of the API such as put-connection."`
+	Since    string `placeholder:"TIME" help:"Only changes since: 24h or 7d ago, or a time such as 2026-11-22T15:04:05Z."`
+	Limit    int    `default:"100" placeholder:"N" help:"Show at most the latest N entries."`
+	JSON     bool   `name:"json" help:"Print one JSON object per line."`
 }
 
 // Run tells who changed what.

@@ -13,17 +13,17 @@ import (
 )
 
 type keysCommand struct {
-	New     keysNewCommand     `cmd:"" help:"Print a fresh keyset: keys that seal personal data in Redis."`
-	Status  keysStatusCommand  `cmd:"" help:"Show the sealing keys, and how much in Redis is sealed with each."`
-	Rotate  keysRotateCommand  `cmd:"" help:"Add a new sealing key to the keyset, which seals from then on."`
-	Promote keysPromoteCommand `cmd:"" help:"Let a key that was added on standby seal."`
-	Reseal  keysResealCommand  `cmd:"" help:"Seal all of Redis anew with the key that seals, while exports run."`
-	Drop    keysDropCommand    `cmd:"" help:"Remove a key from the keyset with which nothing is sealed any more."`
-	Adopt   keysAdoptCommand   `cmd:"" help:"After the loss of keys: go on with this keyset, and give up what only those could open."`
+	New     keysNewCommand     `cmd:"" help:"Create a keyset, which seals personal data in Redis."`
+	Status  keysStatusCommand  `cmd:"" help:"Show the sealing keys and how many values each seals."`
+	Rotate  keysRotateCommand  `cmd:"" help:"Add a sealing key to the keyset and use it for new values."`
+	Promote keysPromoteCommand `cmd:"" help:"Use a standby key for new values."`
+	Reseal  keysResealCommand  `cmd:"" help:"Reseal all values in Redis with the current key, while exports run."`
+	Drop    keysDropCommand    `cmd:"" help:"Remove an unused key from the keyset."`
+	Adopt   keysAdoptCommand   `cmd:"" help:"After losing keys: accept this keyset and give up values that only the lost keys open."`
 }
 
 type keysNewCommand struct {
-	To string `placeholder:"FILE" help:"Write it to this file, readable by this user only. One that is there already stays as it is."`
+	To string `placeholder:"FILE" help:"Write the keyset to this file, readable by this user only. An existing file is kept."`
 }
 
 // Run prints the keyset on stdout, or writes it to a file.

@@ -80,7 +80,7 @@ func keyLines(keys *store.Keyset, sealed map[store.KeyID]int, checked []store.Ke
 }
 
 type keysResealCommand struct {
-	Settle time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait before the last look, for processes to take the key up."`
+	Settle time.Duration `default:"10s" placeholder:"DURATION" help:"How long to wait before the last scan, so that processes load the key."`
 	JSON   bool          `name:"json" help:"Print the result as one JSON object."`
 }
 
@@ -169,7 +169,7 @@ func pauseFor(ctx context.Context, d time.Duration) error {
 }
 
 type keysAdoptCommand struct {
-	Why string `placeholder:"TEXT" help:"Why the other keys cannot be had any more."`
+	Why string `placeholder:"TEXT" help:"Why the other keys are lost."`
 }
 
 // Run makes the keyset the store's.

@@ -11,7 +11,7 @@ import (
 )
 
 type keysRotateCommand struct {
-	Standby bool `help:"Let the key only open for now, until keys promote: for several machines with a copy of the file each."`
+	Standby bool `help:"Only open with the key until keys promote. For several machines with copies of the file."`
 }
 
 // Run adds a key.
@@ -91,7 +91,7 @@ func withStore(ctx context.Context, p *process, keys *store.Keyset, without stri
 }
 
 type keysPromoteCommand struct {
-	Key string `arg:"" help:"Id of the key, as keys status lists it."`
+	Key string `arg:"" help:"Key id, as keys status shows it."`
 }
 
 // Run lets another key seal.
@@ -116,7 +116,7 @@ func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
 }
 
 type keysDropCommand struct {
-	Key string `arg:"" help:"Id of the key, as keys status lists it."`
+	Key string `arg:"" help:"Key id, as keys status shows it."`
 }
 
 // Run removes a key, unless something is sealed with it.

@@ -14,8 +14,8 @@ import (
 )
 
 type lanesCommand struct {
-	Customer string `arg:"" optional:"" help:"Show one customer in detail: calls, queues, batches, and what happened last."`
-	All      bool   `help:"Also customers without work and without a reason to wait."`
+	Customer string `arg:"" optional:"" help:"Show one customer in detail: calls, queues, batches and recent events."`
+	All      bool   `help:"Include idle customers."`
 	JSON     bool   `name:"json" help:"Print one JSON object."`
 }
 

@@ -15,15 +15,15 @@ import (
 // laneOrder is what pause and resume have in common.
 type laneOrder struct {
 	Customer string `arg:"" help:"iCIMS's customer id."`
-	Why      string `placeholder:"TEXT" help:"Why it is done; recorded with who did it, and when."`
-	Who      string `placeholder:"NAME" help:"Who does it; user@host without."`
+	Why      string `placeholder:"TEXT" help:"Reason, recorded in the audit log."`
+	Who      string `placeholder:"NAME" help:"Who does it. Default: user@host."`
 	JSON     bool   `name:"json" help:"Print the result as one JSON object."`
 }
 
 type pauseCommand struct {
 	laneOrder
 
-	Until string `placeholder:"TIME" help:"When it goes on by itself: a span such as 2h or 3d, a time of this day such as 18:30, or a time such as 2026-11-22T18:30:00Z. Without it: when somebody resumes."`
+	Until string `placeholder:"TIME" help:"End of the pause: a duration such as 2h or 3d, a time today such as 18:30, or a time such as 2026-11-22T18:30:00Z. Default: until resumed."`
 }
 
 type resumeCommand struct{ laneOrder }

@@ -15,7 +15,7 @@ import (
 )
 
 type redisACLCommand struct {
-	To string `required:"" placeholder:"FILE" help:"Write the ACL file here, for Redis's option aclfile. It holds only a hash of the password."`
+	To string `required:"" placeholder:"FILE" help:"Path of the ACL file for Redis's option aclfile. It contains only a hash of the password."`
 }
 
 const (

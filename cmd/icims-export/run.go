@@ -27,34 +27,34 @@ const (
 type grammar struct {
 	config.Settings
 
-	Demo       demoCommand       `cmd:"" help:"Export made-up candidates into a simulated iCIMS and show what happens. Needs nothing else."`
+	Demo       demoCommand       `cmd:"" help:"Export generated candidates into a simulated iCIMS. Needs no setup."`
 	Export     exportCommand     `cmd:"" help:"Export the candidates of a file."`
-	Status     statusCommand     `cmd:"" help:"Show what became of a batch. Exits with 1 while anything of it moves."`
-	Show       showCommand       `cmd:"" help:"Tell the whole story of a candidate's exports."`
-	Cancel     cancelCommand     `cmd:"" help:"End exports that wait, of a batch or of a customer."`
-	Erase      eraseCommand      `cmd:"" help:"Erase all that is kept of a candidate."`
-	Connection connectionCommand `cmd:"" help:"Enter, change, show and remove customers' connections in the store."`
-	Verify     verifyCommand     `cmd:"" help:"Find out whether a customer's connection works, with a test candidate. Exits with 3 where it does in part, with 1 where it does not."`
+	Status     statusCommand     `cmd:"" help:"Show the results of a batch. Exits with 1 while exports are in progress."`
+	Show       showCommand       `cmd:"" help:"Show the timeline of a candidate's exports."`
+	Cancel     cancelCommand     `cmd:"" help:"Cancel waiting exports of a batch or a customer."`
+	Erase      eraseCommand      `cmd:"" help:"Erase all data of a candidate."`
+	Connection connectionCommand `cmd:"" help:"Add, edit, show and remove customers' connections."`
+	Verify     verifyCommand     `cmd:"" help:"Verify a customer's connection with a test candidate. Exits with 3 if it works with limits, with 1 if it does not."`
 	Jobs       jobsCommand       `cmd:"" help:"List the jobs that candidates can be exported to."`
-	Dead       deadCommand       `cmd:"" help:"List, explain, retry, send to another job and discard exports that were given up."`
-	Lanes      lanesCommand      `cmd:"" help:"Show how customers stand: what waits, calls left, and why anything is held back."`
-	Pause      pauseCommand      `cmd:"" help:"Make no calls for a customer, at once in all workers; exports wait."`
-	Resume     resumeCommand     `cmd:"" help:"End a customer's pause."`
-	Check      checkCommand      `cmd:"" aliases:"audit" help:"Prove that no export is lost and that all records agree, with --remote also that iCIMS has what was sent. Exits with 3 where they don't."`
-	Journal    journalCommand    `cmd:"" help:"Tell who changed what, over the API and at the command line."`
-	Worker     workerCommand     `cmd:"" help:"Put accepted candidates into iCIMS until stopped."`
-	Serve      serveCommand      `cmd:"" help:"Serve the HTTP API until stopped."`
-	Health     healthCommand     `cmd:"" help:"Ask a running worker or API whether it can work. Exits with 1 where it can't."`
-	APIKeys    apikeysCommand    `cmd:"" name:"apikeys" help:"Make, list and revoke keys to the HTTP API."`
+	Dead       deadCommand       `cmd:"" help:"List, explain, retry, transfer and discard dead letters."`
+	Lanes      lanesCommand      `cmd:"" help:"Show customers' queues, calls left, and what blocks them."`
+	Pause      pauseCommand      `cmd:"" help:"Pause a customer: all workers stop its calls at once, exports wait."`
+	Resume     resumeCommand     `cmd:"" help:"Resume a paused customer."`
+	Check      checkCommand      `cmd:"" aliases:"audit" help:"Check that no export is lost and all records agree; with --remote, that iCIMS stored what was sent. Exits with 3 on violations."`
+	Journal    journalCommand    `cmd:"" help:"Show the audit log: changes over the API and the command line."`
+	Worker     workerCommand     `cmd:"" help:"Run a worker, which exports accepted candidates to iCIMS."`
+	Serve      serveCommand      `cmd:"" help:"Serve the HTTP API and the console."`
+	Health     healthCommand     `cmd:"" help:"Check whether a running worker or API is ready. Exits with 1 if not."`
+	APIKeys    apikeysCommand    `cmd:"" name:"apikeys" help:"Create, list and revoke API keys."`
 	Sessions   sessionsCommand   `cmd:"" help:"List and end console sessions."`
-	Sim        simCommand        `cmd:"" help:"Run a simulated iCIMS to try things out against."`
-	Keys       keysCommand       `cmd:"" help:"Make sealing keys, exchange them while exports run, and see what is sealed with which."`
-	RedisACL   redisACLCommand   `cmd:"" name:"redis-acl" help:"Make a password and an ACL file for a Redis that serves icims-export alone. Files that exist stay."`
+	Sim        simCommand        `cmd:"" help:"Run a simulated iCIMS."`
+	Keys       keysCommand       `cmd:"" help:"Create, rotate and inspect sealing keys."`
+	RedisACL   redisACLCommand   `cmd:"" name:"redis-acl" help:"Create a password and an ACL file for a dedicated Redis. Existing files are kept."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
-const description = "Exports candidates into iCIMS, each of them effectively once.\n\n" +
-	"Exit status: 0 all done or skipped, 3 some refused or dead (or violations found), 2 wrong use, 1 the rest."
+const description = "Exports candidates to iCIMS, each effectively once.\n\n" +
+	"Exit status: 0 all done or skipped, 3 some refused or dead (or violations found), 2 usage error, 1 other errors."
 
 // withSettings are the commands that use the settings; the help of the others
 // leaves them out.

@@ -15,9 +15,9 @@ import (
 
 type showCommand struct {
 	Customer  string `arg:"" help:"iCIMS's customer id."`
-	Candidate string `arg:"" help:"The candidate's id, as handed over."`
-	Words     bool   `help:"Also iCIMS's own words, which may repeat what was sent; that they were read is recorded."`
-	Who       string `placeholder:"NAME" help:"Who reads iCIMS's own words; user@host without."`
+	Candidate string `arg:"" help:"The candidate's id, as submitted."`
+	Words     bool   `help:"Include iCIMS's messages, which may repeat sent data. The audit log records the access."`
+	Who       string `placeholder:"NAME" help:"Who reads iCIMS's messages. Default: user@host."`
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
 

@@ -19,24 +19,24 @@ import (
 )
 
 type simCommand struct {
-	Listen     string             `default:"127.0.0.1:8899" placeholder:"ADDRESS" help:"Address to listen on. Whoever reaches it can read and change everything."`
-	Customer   string             `default:"1234" placeholder:"ID" help:"Customer id of the one tenant."`
-	Username   string             `default:"export-user" placeholder:"NAME" help:"Its API user."`
-	Password   string             `default:"made-up" placeholder:"TEXT" help:"Its password. Not a real one: it is printed."`
-	Tenants    string             `type:"existingfile" placeholder:"FILE" help:"YAML file of tenants, instead of the one."`
-	People     int                `placeholder:"N" help:"Made-up people who are there from the start; without it none."`
-	Jobs       int                `default:"12" placeholder:"N" help:"Jobs, numbered from 1701."`
-	Seed       uint64             `default:"1" help:"Seed of the made-up people, quirks and faults."`
-	DailyLimit int                `default:"10000" placeholder:"N" help:"Calls that the tenant has a day (UTC)."`
-	Rate       float64            `name:"limit-rate" placeholder:"N" help:"Calls a second beyond which the tenant refuses with 429; without it none is too many."`
-	Burst      int                `name:"limit-burst" placeholder:"N" help:"Calls that may come at once, with --limit-rate; without it 1."`
-	InFlight   int                `name:"limit-in-flight" placeholder:"N" help:"Calls at the same time beyond which the tenant refuses with 429."`
-	RetryAfter bool               `help:"Tell refused calls when to come again."`
-	Others     float64            `name:"second-spender" placeholder:"SHARE" help:"Share of all calls on the account that somebody else makes, such as 0.1."`
-	Calm       bool               `help:"Neither delays nor oddities."`
-	Fault      map[string]float64 `placeholder:"KIND=RATE" help:"Share of calls that go wrong, such as error500_after=0.01. A wrong kind lists them all. Can be repeated."`
-	SearchLag  time.Duration      `placeholder:"DURATION" help:"Time for which searches miss what was written; without it none."`
-	Latency    time.Duration      `placeholder:"DURATION" help:"Time that every call takes; without it one in twenty takes up to 40ms."`
+	Listen     string             `default:"127.0.0.1:8899" placeholder:"ADDRESS" help:"Address to listen on. It has no protection."`
+	Customer   string             `default:"1234" placeholder:"ID" help:"Customer id of the tenant."`
+	Username   string             `default:"export-user" placeholder:"NAME" help:"API user of the tenant."`
+	Password   string             `default:"made-up" placeholder:"TEXT" help:"Password of the tenant. It is printed, so do not use a real one."`
+	Tenants    string             `type:"existingfile" placeholder:"FILE" help:"YAML file with several tenants."`
+	People     int                `placeholder:"N" help:"Number of generated people at start. Default: none."`
+	Jobs       int                `default:"12" placeholder:"N" help:"Number of jobs, with ids from 1701."`
+	Seed       uint64             `default:"1" help:"Seed of the generated people, quirks and faults."`
+	DailyLimit int                `default:"10000" placeholder:"N" help:"Calls per day (UTC)."`
+	Rate       float64            `name:"limit-rate" placeholder:"N" help:"Calls per second before 429 responses. Default: no limit."`
+	Burst      int                `name:"limit-burst" placeholder:"N" help:"Burst for --limit-rate. Default: 1."`
+	InFlight   int                `name:"limit-in-flight" placeholder:"N" help:"Concurrent calls before 429 responses."`
+	RetryAfter bool               `help:"Send Retry-After with 429 responses."`
+	Others     float64            `name:"second-spender" placeholder:"SHARE" help:"Share of the account's calls made by another integration, such as 0.1."`
+	Calm       bool               `help:"No delays and no quirks."`
+	Fault      map[string]float64 `placeholder:"KIND=RATE" help:"Share of calls that fail, such as error500_after=0.01. Can be repeated. An unknown kind lists all kinds."`
+	SearchLag  time.Duration      `placeholder:"DURATION" help:"Time until searches find new records. Default: none."`
+	Latency    time.Duration      `placeholder:"DURATION" help:"Duration of every call. Default: one in twenty takes up to 40ms."`
 }
 
 // Run serves until it is stopped.

@@ -17,9 +17,9 @@ import (
 )
 
 type statusCommand struct {
-	Batch   string `arg:"" help:"Id of the batch, as printed when it was accepted."`
-	Failed  bool   `help:"Only the candidates that failed." xor:"only"`
-	Refused bool   `help:"Only the rows that were refused, with reason and remedy." xor:"only"`
+	Batch   string `arg:"" help:"Batch id, as printed by export."`
+	Failed  bool   `help:"Only failed candidates." xor:"only"`
+	Refused bool   `help:"Only refused rows, with reason and remedy." xor:"only"`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 

@@ -13,9 +13,9 @@ import (
 
 type verifyCommand struct {
 	Customer        string        `arg:"" help:"iCIMS's customer id."`
-	Job             int64         `placeholder:"ID" help:"Job for the test candidate, by its system id; without it the first that a portal shows."`
-	NoTestCandidate bool          `help:"Send no test candidate, so that nothing is written in iCIMS."`
-	Wait            time.Duration `default:"10m" placeholder:"DURATION" help:"For how long to follow it. It goes on in any case."`
+	Job             int64         `placeholder:"ID" help:"System id of the test candidate's job. Default: the first job of a portal."`
+	NoTestCandidate bool          `help:"Send no test candidate; write nothing to iCIMS."`
+	Wait            time.Duration `default:"10m" placeholder:"DURATION" help:"How long to follow it. It continues in the background."`
 	whoAndWhy
 }
 
