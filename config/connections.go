@@ -17,19 +17,18 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// fileConnection is a connection as the file has it.
+// fileConnection is a connection in the file's format.
 type fileConnection struct {
 	store.Connection `yaml:",inline"`
 	PasswordFile     string `yaml:"password_file"`
 	PasswordEnv      string `yaml:"password_env"`
 }
 
-// ReadConnections reads the file of connections, passwords included, which it
-// fetches from files (relative to the folder of path) and from lookupEnv. One
-// bad connection does not stop the others: the good ones are returned with
-// their defaults filled in (limits are those of connections that give none), together with the joined *FileError of the bad
-// ones. Warnings are sentences about what works and should still be changed.
-// The portal URLs are not looked into.
+// ReadConnections reads the connections file, including passwords from files (relative to the
+// folder of path) and from lookupEnv. A bad connection does not affect the others: the good ones
+// are returned with defaults filled in (limits apply to connections without any), together with the
+// joined *FileError of the bad ones. Warnings are sentences about settings that work but should be
+// changed. Portal URLs are not checked.
 func ReadConnections(path string, lookupEnv func(string) (string, bool), limits store.Limits) (good []store.Connection, warnings []string, err error) {
 	root, err := parseMapping(path)
 	if err != nil {
@@ -87,7 +86,7 @@ func (r *connectionReader) read(item ast.Node) store.Connection {
 	r.check(mapping, reflect.TypeFor[fileConnection](), "")
 	var c fileConnection
 	if len(r.problems) > 0 {
-		// The customer is still worth knowing, to notice its doubles.
+		// The customer is still needed to detect duplicates.
 		c.Customer = scalarOf(mapping, "customer")
 		return c.Connection
 	}
@@ -102,13 +101,12 @@ func (r *connectionReader) read(item ast.Node) store.Connection {
 	return c.Connection
 }
 
-// check refuses keys that t does not have, at any depth, and limits that bound
-// nothing.
+// check refuses keys that t does not have, at any depth, and limits that limit nothing.
 func (r *connectionReader) check(mapping *ast.MappingNode, t reflect.Type, parent string) {
 	fields := yamlFields(t)
 	known := slices.Sorted(maps.Keys(fields))
 	if parent == "" {
-		known = append(known, "password") // refused below, with a better sentence
+		known = append(known, "password") // refused below, with a better message
 	}
 	entries, problems := checkKeys(r.path, mapping, known)
 	r.problems = append(r.problems, problems...)
@@ -156,8 +154,7 @@ func (r *connectionReader) checkLimit(e entry, field reflect.Type) {
 	}
 }
 
-// decodeProblem keeps the line of an error and drops the library's excerpt of
-// the file.
+// decodeProblem keeps the line of an error and drops the library's excerpt of the file.
 func (r *connectionReader) decodeProblem(err error) {
 	line := r.line
 	var at yaml.Error
@@ -221,7 +218,7 @@ func (r *connectionReader) passwordFile(name string) store.Secret {
 	return store.Secret(password)
 }
 
-// asMapping is the node as a mapping with at least one key, or nil.
+// asMapping returns the node as a mapping with at least one key, or nil.
 func asMapping(node ast.Node) *ast.MappingNode {
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -234,7 +231,7 @@ func asMapping(node ast.Node) *ast.MappingNode {
 	return nil
 }
 
-// scalarOf is the text of a key's plain value as it stands in the file.
+// scalarOf returns a key's plain value as written in the file.
 func scalarOf(mapping *ast.MappingNode, key string) string {
 	for _, v := range mapping.Values {
 		if v.Key.GetToken().Value == key {
@@ -245,7 +242,7 @@ func scalarOf(mapping *ast.MappingNode, key string) string {
 	return ""
 }
 
-// yamlFields are the names and types of a struct's fields in YAML.
+// yamlFields returns the YAML names and types of a struct's fields.
 func yamlFields(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for f := range t.Fields() {
@@ -260,7 +257,7 @@ func yamlFields(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// isCustomer reports whether the text can be an iCIMS customer id.
+// isCustomer reports whether the text is a valid iCIMS customer ID.
 func isCustomer(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// folder holds a file of connections and the password files it names.
+// folder creates a connections file and the password files it names.
 func folder(t *testing.T, connections string, passwords map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -10,7 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// durationMapper reads Go's durations and whole days.
+// durationMapper parses Go durations and whole days.
 type durationMapper struct{}
 
 func (durationMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
@@ -28,11 +28,11 @@ func (durationMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) erro
 
 const day = 24 * time.Hour
 
-// parseDuration reads 90s, 1h30m and 30d.
+// parseDuration parses 90s, 1h30m and 30d.
 func parseDuration(text string) (time.Duration, error) {
 	const remedy = "write it as a number with a unit, such as 30s, 5m, 24h or 30d"
 	if days, ok := strings.CutSuffix(text, "d"); ok {
-		const most = 36_500 // a century, far from where a duration overflows
+		const most = 36_500 // a century, far from an overflow
 		n, err := strconv.Atoi(days)
 		if err != nil || n < -most || n > most {
 			return 0, fmt.Errorf("%q is no duration: %s", text, remedy)

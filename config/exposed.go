@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// ExposedFile warns of a file of secrets that every user of the machine can read; "" of
-// others. what is what the file is called, such as "the keyset".
+// ExposedFile returns a warning about a secrets file that every user of the machine can read, or
+// "". what describes the file, such as "the keyset".
 func ExposedFile(what, file string) string {
 	const othersMayRead = 0o004
 	info, err := os.Stat(file)

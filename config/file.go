@@ -16,11 +16,11 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// FileError is one thing wrong in a YAML file. It never repeats a value: the
-// file may hold a secret in the wrong place.
+// FileError is one error in a YAML file. It never contains a value: the file may hold a secret in
+// the wrong place.
 type FileError struct {
 	File    string
-	Line    int // counted from 1; 0 where the file as a whole is meant
+	Line    int // counted from 1; 0 means the whole file
 	Message string
 }
 
@@ -31,11 +31,11 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
 }
 
-// File is the flag that names the YAML file of the settings.
+// File is the flag that names the YAML settings file.
 type File string
 
-// BeforeResolve reads the file and offers its values for what neither a flag
-// nor the environment sets. Kong calls it.
+// BeforeResolve reads the file and provides its values for settings without a flag or environment
+// variable. Kong calls it.
 func (File) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	path, ok := ctx.FlagValue(trace.Flag).(File)
 	if !ok || path == "" {
@@ -49,7 +49,7 @@ func (File) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	return nil
 }
 
-// fileKey is the name under which a flag is known in the file.
+// fileKey returns a flag's key in the file.
 func fileKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
 type fileValue struct {
@@ -57,17 +57,17 @@ type fileValue struct {
 	text string
 }
 
-// fileValues resolves flags from a file that has been read.
+// fileValues resolves flags from a file.
 type fileValues struct {
 	file   string
 	values map[string]fileValue
 }
 
-// Validate has nothing to add: unknown keys were refused on reading.
+// Validate does nothing: unknown keys are refused when the file is read.
 func (fileValues) Validate(*kong.Application) error { return nil }
 
-// Resolve offers the file's value. Kong lets a resolver overrule the
-// environment, so the environment is asked here.
+// Resolve returns the file's value. Kong lets a resolver override the environment, so Resolve
+// checks the environment itself.
 func (v fileValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	value, ok := v.values[fileKey(flag.Name)]
 	if !ok {
@@ -78,7 +78,7 @@ func (v fileValues) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 			return nil, nil //nolint:nilnil // see above
 		}
 	}
-	// Read once into nothing, so that the error can name the line.
+	// Parse once and discard the result, so that the error can name the line.
 	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: value.text})
 	scratch := reflect.New(flag.Target.Type()).Elem()
 	if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, scratch); err != nil {
@@ -111,7 +111,7 @@ func readSettingsFile(path string) (fileValues, error) {
 	return values, errors.Join(problems...)
 }
 
-// flat renders a scalar or a list of scalars as a flag's value.
+// flat returns a scalar or a list of scalars as a flag's value.
 func flat(node ast.Node) (string, error) {
 	switch n := node.(type) {
 	case *ast.NullNode:
@@ -135,8 +135,7 @@ func flat(node ast.Node) (string, error) {
 	}
 }
 
-// scalarText is a plain value as it stands in the file, so that 0123 keeps its
-// zero.
+// scalarText returns a plain value as written in the file, so that 0123 keeps its zero.
 func scalarText(node ast.Node) (string, bool) {
 	switch n := node.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
@@ -148,8 +147,7 @@ func scalarText(node ast.Node) (string, bool) {
 	}
 }
 
-// parseMapping reads a YAML file whose top level is a mapping; an empty file
-// is an empty mapping.
+// parseMapping reads a YAML file whose top level is a mapping. An empty file is an empty mapping.
 func parseMapping(path string) (*ast.MappingNode, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -177,8 +175,7 @@ func parseMapping(path string) (*ast.MappingNode, error) {
 	}
 }
 
-// plainCause is an error of the file system without the path, which the
-// sentence around it already names.
+// plainCause returns a file system error without the path, which the surrounding sentence names.
 func plainCause(err error) string {
 	if pathErr := (*os.PathError)(nil); errors.As(err, &pathErr) {
 		return pathErr.Err.Error()
@@ -186,8 +183,8 @@ func plainCause(err error) string {
 	return err.Error()
 }
 
-// yamlError keeps the line of a YAML error and drops the excerpt of the file
-// and any value that the library's message carries.
+// yamlError keeps the line of a YAML error and drops the library's message, which may contain an
+// excerpt of the file.
 func yamlError(path string, err error) error {
 	out := &FileError{File: path, Message: "is not valid YAML: check the indentation and the quotes near this line"}
 	var at yaml.Error
@@ -204,8 +201,7 @@ type entry struct {
 	node ast.Node
 }
 
-// checkKeys returns the entries whose key is known and a problem for each of
-// the others.
+// checkKeys returns the entries with a known key, and an error for each of the others.
 func checkKeys(path string, mapping *ast.MappingNode, known []string) ([]entry, []error) {
 	var (
 		entries  []entry

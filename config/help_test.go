@@ -17,7 +17,7 @@ func TestHelp(t *testing.T) {
 		cli grammar
 		out bytes.Buffer
 	)
-	// Kong asks to exit after --help and goes on where it may not.
+	// Kong asks to exit after --help and continues if it may not.
 	k, err := kong.New(&cli, append(config.Options(), kong.Writers(&out, io.Discard), kong.Exit(func(int) {}))...)
 	if err != nil {
 		t.Fatal(err)

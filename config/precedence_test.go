@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/config"
 )
 
-// TestMain clears the settings of whoever runs the tests.
+// TestMain clears the settings in the environment.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "ICIMS_EXPORT_") {
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// grammar is shaped like the real command line: settings beside subcommands.
+// grammar is shaped like the real command line: settings and subcommands.
 type grammar struct {
 	config.Settings `embed:""`
 

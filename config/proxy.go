@@ -5,8 +5,7 @@ import (
 	"strconv"
 )
 
-// ProxyURL is the address of an HTTP proxy; empty for none. Printed, it shows no
-// password.
+// ProxyURL is the address of an HTTP proxy, or empty. It prints without the password.
 type ProxyURL string
 
 // String returns the address without credentials.

@@ -16,37 +16,31 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Embedded is the value of the Redis URL that asks for a Redis inside the
-// process.
+// Embedded is the Redis URL for a Redis inside the process.
 const Embedded = "embedded"
 
-// ErrEmbedded is returned by RedisClient where there is nothing to connect to,
-// because the Redis runs inside the process.
+// ErrEmbedded is returned by RedisClient for the embedded Redis, which has no address.
 var ErrEmbedded = errors.New("the Redis is embedded: it is started, not connected to")
 
 const (
 	redisDialTimeout = 5 * time.Second
-	// redisDials is how often a connection is tried in each of the four attempts at a
-	// command. By default it would be five times: a Redis that is down is then told of
-	// after 1.7 seconds, which is as long as the probes of health wait.
+	// redisDials is how often each of the four attempts of a command dials. With the default of
+	// five, an unreachable Redis is reported only after 1.7 seconds, the timeout of health probes.
 	redisDials = 2
-	// redisAnswerTimeout leaves room for a busy server; commands that may
-	// wait longer pass a context.
+	// redisAnswerTimeout allows for a busy server. Commands that may take longer pass a context.
 	redisAnswerTimeout = 5 * time.Second
-	// redisTopologyAge is how old the client's picture of a cluster may get. A node
-	// that is dead or hangs redirects nobody to the replica that has taken its
-	// place, so only a new picture leads there.
+	// redisTopologyAge is the maximum age of the client's view of a cluster. A dead or hanging node
+	// does not redirect to the replica that replaced it; only a new view does.
 	redisTopologyAge = 5 * time.Second
 )
 
-// RedisURL is the address of Redis. Printed, it shows no password.
+// RedisURL is the address of Redis. It prints without the password.
 type RedisURL string
 
 // Embedded reports whether the Redis runs inside the process.
 func (u RedisURL) Embedded() bool { return u == Embedded }
 
-// String returns the form of the URL and the hosts, without credentials and
-// options.
+// String returns the scheme and the hosts, without credentials and options.
 func (u RedisURL) String() string {
 	if u.Embedded() {
 		return Embedded
@@ -64,9 +58,8 @@ func (u RedisURL) GoString() string { return strconv.Quote(u.String()) }
 // MarshalText keeps the password out of JSON.
 func (u RedisURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// RedisClient returns a client for the Redis URL, which need not be reachable
-// yet. It returns ErrEmbedded for the embedded Redis and a *Problem for a URL
-// that cannot be read.
+// RedisClient returns a client for the Redis URL, which may be unreachable. It returns ErrEmbedded
+// for the embedded Redis and a *Problem for an invalid URL.
 func (s Settings) RedisClient() (redis.UniversalClient, error) {
 	if s.RedisURL.Embedded() {
 		return nil, ErrEmbedded
@@ -94,15 +87,15 @@ func (s Settings) RedisClient() (redis.UniversalClient, error) {
 	return target.client(authorities), nil
 }
 
-// redisTarget is a Redis that can be connected to: one of three kinds.
+// redisTarget is a Redis to connect to: one of three kinds.
 type redisTarget struct {
 	single   *redis.Options
 	sentinel *redis.FailoverOptions
 	cluster  *redis.ClusterOptions
 }
 
-// client returns a client that trusts the authorities, nil for those of the system. It
-// sends no CLIENT command, which some services forbid.
+// client returns a client that trusts the authorities, or the system's if nil. It sends no CLIENT
+// command, which some services forbid.
 func (t redisTarget) client(authorities *x509.CertPool) redis.UniversalClient {
 	client := t.plainClient(authorities)
 	client.AddHook(abortedHook{})
@@ -135,8 +128,7 @@ func (t redisTarget) plainClient(authorities *x509.CertPool) redis.UniversalClie
 	}
 }
 
-// redisParts is a Redis URL taken apart. It may name several hosts, which a
-// URL of net/url may not.
+// redisParts is a parsed Redis URL. Unlike a URL of net/url it may name several hosts.
 type redisParts struct {
 	scheme   string
 	hosts    []string
@@ -147,9 +139,8 @@ type redisParts struct {
 	text     string
 }
 
-// redisProblem says what is wrong with the URL without quoting any of it: a
-// password with an unescaped / or ? ends up in parts that look harmless, and
-// the libraries' errors repeat them.
+// redisProblem reports an invalid URL without quoting any of it: a password with an unescaped / or
+// ? ends up in other parts of the URL, and the libraries' errors contain them.
 func redisProblem(message, remedy string) error {
 	return &Problem{envOf("RedisURL"), message, remedy}
 }
@@ -171,7 +162,7 @@ func splitRedisURL(text string) (redisParts, error) {
 	at := strings.LastIndex(authority, "@")
 	credentials, hosts := authority[:at+1], authority[at+1:]
 
-	// net/url reads all but the hosts.
+	// net/url parses everything except the hosts.
 	u, err := url.Parse(scheme + "://" + credentials + "host" + tail)
 	if err != nil || u.Fragment != "" {
 		return redisParts{}, unreadable
@@ -193,7 +184,7 @@ func splitRedisURL(text string) (redisParts, error) {
 
 var redisSchemes = []string{"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 
-// parseRedisURL reads all forms but "embedded".
+// parseRedisURL parses all forms except "embedded".
 func parseRedisURL(text string) (redisTarget, error) {
 	p, err := splitRedisURL(text)
 	if err != nil {
@@ -298,8 +289,7 @@ func (p redisParts) cluster() (redisTarget, error) {
 	}}, nil
 }
 
-// noMaintenanceNotes spares each connection a command that only Redis
-// Enterprise knows.
+// noMaintenanceNotes avoids a command on each connection that only Redis Enterprise supports.
 func noMaintenanceNotes() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }

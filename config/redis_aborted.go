@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// abortedHook gives a transaction that Redis did not begin the error of the command that
-// Redis refused. EXECABORT alone does not tell a full memory from a replica.
+// abortedHook replaces the error of an aborted transaction with that of the command that Redis
+// refused. EXECABORT alone does not distinguish full memory from a read-only replica.
 type abortedHook struct{}
 
 func (abortedHook) DialHook(next redis.DialHook) redis.DialHook { return next }

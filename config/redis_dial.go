@@ -12,15 +12,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// redisHandshakeLimit is how long a TLS handshake may take. A port without TLS never
-// answers one.
+// redisHandshakeLimit is the timeout of a TLS handshake. A port without TLS never answers one.
 const redisHandshakeLimit = 3 * time.Second
 
-// redisKeepAlive notices connections whose other end is gone.
+// redisKeepAlive detects connections whose other end is gone.
 var redisKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Minute, Interval: time.Minute, Count: 3}
 
-// redisDialer connects to Redis. Failures of TLS are a *store.HandshakeError, so that
-// they can be told apart from a Redis that is slow.
+// redisDialer connects to Redis. TLS failures are a *store.HandshakeError, so that they can be
+// distinguished from a slow Redis.
 func redisDialer(timeout time.Duration, secure *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: timeout, KeepAliveConfig: redisKeepAlive}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -49,9 +48,9 @@ func redisDialer(timeout time.Duration, secure *tls.Config) func(context.Context
 	}
 }
 
-// plainConn is a connection without TLS that reports why Redis turned it away. Redis tells
-// so in its first answer and closes the connection; the client takes that answer for the
-// word of an old Redis, goes on, and would report a broken pipe.
+// plainConn is a connection without TLS that reports why Redis rejected it. Redis says so in its
+// first reply and closes the connection. The client would take that reply for one of an old Redis
+// and report a broken pipe.
 type plainConn struct {
 	*net.TCPConn
 	answered bool
@@ -79,7 +78,7 @@ func (c *plainConn) Write(p []byte) (int, error) {
 	return c.TCPConn.Write(p)
 }
 
-// redisAuthorities reads the file of the authorities that Redis's certificate may be of.
+// redisAuthorities reads the file of certificate authorities for Redis's certificate.
 func redisAuthorities(file string) (*x509.CertPool, error) {
 	problem := func(message string) error {
 		return &Problem{envOf("RedisCAFile"), message, "name a file of certificates in PEM that this user can read"}

@@ -7,9 +7,9 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// ReadRedisPassword reads a file that holds only the password of the Redis user. White
-// space around the password is removed. The error is a *Problem, which does not repeat the name:
-// somebody may have set the password in its place.
+// ReadRedisPassword reads a file that contains only the Redis user's password and trims white
+// space. The error is a *Problem. It does not contain the name, which may be a password set by
+// mistake.
 func ReadRedisPassword(file string) (store.Secret, error) {
 	problem := func(message, remedy string) error {
 		return &Problem{envOf("RedisPasswordFile"), message, remedy}
@@ -28,13 +28,13 @@ func ReadRedisPassword(file string) (store.Secret, error) {
 	return store.Secret(password), nil
 }
 
-// redisPasswordConflict refuses a password in the URL beside one in a file. It returns a
-// *Problem or nil. An embedded Redis has no password, and ignores the file.
+// redisPasswordConflict refuses a password in both the URL and a file. It returns a *Problem or
+// nil. An embedded Redis has no password and ignores the file.
 func (s Settings) redisPasswordConflict() error {
 	if s.RedisPasswordFile == "" || s.RedisURL.Embedded() {
 		return nil
 	}
-	if p, err := splitRedisURL(string(s.RedisURL)); err != nil || p.password == "" { // Validate names an unreadable URL
+	if p, err := splitRedisURL(string(s.RedisURL)); err != nil || p.password == "" { // Validate reports an invalid URL
 		return nil //nolint:nilerr // see above
 	}
 	return &Problem{
@@ -43,7 +43,7 @@ func (s Settings) redisPasswordConflict() error {
 	}
 }
 
-// setPassword sets the password of the Redis user, not that of Sentinels.
+// setPassword sets the password of the Redis user, not of the Sentinels.
 func (t redisTarget) setPassword(password string) {
 	switch {
 	case t.sentinel != nil:

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// passwordFile makes a file such as ICIMS_EXPORT_REDIS_PASSWORD_FILE names.
+// passwordFile creates a file for ICIMS_EXPORT_REDIS_PASSWORD_FILE.
 func passwordFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "redis-password")

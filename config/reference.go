@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Reference is the text of docs/configuration.md.
+// Reference returns the text of docs/configuration.md.
 func Reference() string {
 	var b strings.Builder
 	b.WriteString(referenceHead)

@@ -1,6 +1,5 @@
-// Package config holds every setting of icims-export in one struct, reads it
-// from flags, environment and file, checks it as a whole and writes its own
-// reference.
+// Package config holds all settings of icims-export in one struct. It reads them from flags,
+// environment and file, validates them together and generates their reference.
 package config
 
 import (
@@ -12,8 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Settings is everything that can be set. A flag wins over the environment,
-// the environment over the file that Config names, the file over the default.
+// Settings contains all settings. Precedence: flag, environment, the file named by Config, default.
 type Settings struct {
 	Config File `name:"config" env:"ICIMS_EXPORT_CONFIG" placeholder:"FILE" group:"files" help:"YAML file with any of these settings, with underscores in their names (call_timeout: 30s)."`
 
@@ -102,14 +100,14 @@ var groups = []kong.Group{
 	{Key: "logging", Title: "Logging"},
 }
 
-// Limits are those of connections that give none.
+// Limits returns the limits of connections without their own.
 func (s Settings) Limits() store.Limits {
 	return store.Limits{
 		CallsPerSecond: s.CallsPerSecond, Burst: s.Burst, InFlight: s.InFlight, CallsPerDay: s.CallsPerDay, ExpressReserve: s.ExpressReserve, DayAssumed: true,
 	}
 }
 
-// Options are what a kong parser needs whose grammar embeds Settings.
+// Options returns the kong options for a grammar that embeds Settings.
 func Options() []kong.Option {
 	return []kong.Option{
 		kong.ExplicitGroups(groups),
@@ -117,7 +115,7 @@ func Options() []kong.Option {
 	}
 }
 
-// setting is what one field of Settings says about itself.
+// setting describes one field of Settings.
 type setting struct {
 	field string
 	key   string // in the file

@@ -58,7 +58,7 @@ var (
 	logFormats = []string{"auto", "console", "json"}
 )
 
-// Problem is one setting that is wrong or does not go with another.
+// Problem is one setting that is invalid or conflicts with another.
 type Problem struct {
 	// Setting is the name of the environment variable.
 	Setting string
@@ -68,9 +68,8 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Setting + " " + p.Message + ": " + p.Remedy }
 
-// Validate checks each setting and how they go together. It returns all
-// problems, joined, each of them a *Problem. Kong calls it at the end of
-// parsing.
+// Validate checks each setting and their combinations. It returns all problems joined, each a
+// *Problem. Kong calls it after parsing.
 func (s Settings) Validate() error {
 	var c checks
 	c.redis(s.RedisURL)
@@ -81,7 +80,7 @@ func (s Settings) Validate() error {
 		c.add("RedisCAFile", "is set, but the Redis URL asks for no TLS", "write rediss:// in ICIMS_EXPORT_REDIS_URL, or leave the file out")
 	}
 	c.hosts(s.IcimsHosts)
-	c.way(s)
+	c.proxy(s)
 	c.durations(s)
 	c.between("LookupBatch", s.LookupBatch, maxLookupBatch)
 	c.between("LaneConcurrency", s.LaneConcurrency, maxLaneConcurrency)
@@ -93,7 +92,7 @@ func (s Settings) Validate() error {
 	}
 	c.between("MaxWaiting", s.MaxWaiting, maxMaxWaiting)
 	c.between("AcceptMemory", s.AcceptMemory, maxAcceptMemory)
-	if !(s.CallsPerSecond >= minCallsPerSecond && s.CallsPerSecond <= maxCallsPerSecond) { // so put, NaN is refused as well
+	if !(s.CallsPerSecond >= minCallsPerSecond && s.CallsPerSecond <= maxCallsPerSecond) { // this form also refuses NaN
 		c.add("CallsPerSecond", fmt.Sprintf("is %g", s.CallsPerSecond), "give a number from 0.01 to 10000")
 	}
 	c.between("Burst", s.Burst, maxBurst)
@@ -118,7 +117,7 @@ func (s Settings) Validate() error {
 			c.add("OTLPEndpoint", err.Error(), "write scheme, host and port of the collector")
 		}
 	}
-	if !(s.TraceRatio >= 0 && s.TraceRatio <= 1) { // so put, NaN is refused as well
+	if !(s.TraceRatio >= 0 && s.TraceRatio <= 1) { // this form also refuses NaN
 		c.add("TraceRatio", fmt.Sprintf("is %g", s.TraceRatio), "give a number from 0 to 1")
 	}
 	if s.MetricsListen != "" {
@@ -136,7 +135,7 @@ func (c *checks) add(field, message, remedy string) {
 	*c = append(*c, &Problem{envOf(field), message, remedy})
 }
 
-// envOf is the environment variable of a field of Settings.
+// envOf returns the environment variable of a field of Settings.
 func envOf(field string) string {
 	f, ok := reflect.TypeFor[Settings]().FieldByName(field)
 	if !ok {
@@ -154,8 +153,8 @@ func (c *checks) redis(u RedisURL) {
 	}
 }
 
-// durations checks the times, first each alone, then against each other. A
-// time that is wrong by itself is left out of the comparisons.
+// durations checks each duration, then their relations. An invalid duration is excluded from the
+// comparisons.
 func (c *checks) durations(s Settings) {
 	positive := func(field string, d time.Duration) bool {
 		if d <= 0 {
@@ -198,14 +197,14 @@ func (c *checks) durations(s Settings) {
 	}
 }
 
-// address checks where a process is to listen.
+// address checks a listen address.
 func (c *checks) address(field, address, such string) {
 	if host, port, err := net.SplitHostPort(address); err != nil || port == "" || strings.ContainsAny(host, "/@ ") {
 		c.add(field, "is not an address with a port", "write one such as "+such)
 	}
 }
 
-// api checks what serve needs.
+// api checks the settings of serve.
 func (c *checks) api(s Settings) {
 	c.address("APIListen", s.APIListen, "127.0.0.1:8080, or :8080 for all addresses of this machine")
 	if s.APITLSCert != "" && s.APITLSKey == "" {
@@ -228,7 +227,7 @@ func (c *checks) api(s Settings) {
 	if s.JournalRetention < minJournalRetention {
 		c.add("JournalRetention", fmt.Sprintf("is %s", short(s.JournalRetention)), "give at least 24h, so that it can be looked up who did what")
 	}
-	if !(s.APIKeyRate >= minKeyRate && s.APIKeyRate <= maxKeyRate) { // so put, NaN is refused as well
+	if !(s.APIKeyRate >= minKeyRate && s.APIKeyRate <= maxKeyRate) { // this form also refuses NaN
 		c.add("APIKeyRate", fmt.Sprintf("is %g", s.APIKeyRate), "give a number from 0.1 to 100000")
 	}
 	c.between("APIMaxUpload", s.APIMaxUpload, maxUploadMiB)
@@ -240,7 +239,7 @@ func (c *checks) api(s Settings) {
 	}
 }
 
-// egress checks the addresses that customers are told.
+// egress checks the addresses shown to customers.
 func (c *checks) egress(s Settings) {
 	for i, address := range s.EgressAddresses {
 		if !isNetwork(address) {
@@ -271,14 +270,14 @@ func (c *checks) oneOf(field, value string, known []string) {
 func (c *checks) hosts(origins []string) {
 	for i, origin := range origins {
 		if problem := originProblem(origin); problem != "" {
-			// The entry is counted, not quoted: it may hold credentials.
+			// The entry is counted, not quoted: it may contain credentials.
 			c.add("IcimsHosts", fmt.Sprintf("has an entry (number %d) that %s", i+1, problem), "write only scheme, host and port, such as http://127.0.0.1:8899")
 		}
 	}
 }
 
-// way checks how the hosts are reached.
-func (c *checks) way(s Settings) {
+// proxy checks how the hosts are reached.
+func (c *checks) proxy(s Settings) {
 	for i, text := range s.IcimsPrivateAddresses {
 		if _, err := icims.ParseNetwork(text); err != nil {
 			c.add("IcimsPrivateAddresses", fmt.Sprintf("has an entry (number %d) that %v", i+1, err), "write addresses and networks, such as 10.0.0.5,172.16.0.0/12")
@@ -311,8 +310,8 @@ func originProblem(origin string) string {
 	}
 }
 
-// DomainProblem says what is wrong with a domain name, "" where nothing is: it must be
-// as RFC 1035 wants it, in ASCII and with room for the local part of an e-mail address.
+// DomainProblem returns why a domain name is invalid, or "". It must follow RFC 1035, in ASCII, and
+// leave room for the local part of an email address.
 func DomainProblem(domain string) string {
 	const maxDomain, maxLabel = 200, 63
 	labels := strings.Split(domain, ".")
@@ -337,7 +336,7 @@ func isDomainRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-'
 }
 
-// short renders 1h0m0s as 1h.
+// short formats 1h0m0s as 1h.
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

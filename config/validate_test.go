@@ -12,9 +12,8 @@ import (
 	"github.com/seekout/icims-export/config"
 )
 
-// TestBustedConfigurations shows that a parser which embeds Settings refuses
-// what Validate refuses. It reads one bad configuration per file. Its first
-// line is the sentence that refuses it.
+// TestBustedConfigurations: a parser that embeds Settings refuses what Validate refuses. Each file
+// is one bad configuration; its first line is the expected error.
 func TestBustedConfigurations(t *testing.T) {
 	files, err := filepath.Glob("testdata/busted_*.yml")
 	if err != nil || len(files) == 0 {
@@ -46,7 +45,7 @@ func TestBustedConfigurations(t *testing.T) {
 }
 
 func TestEverySettingThatCanBeWrongHasABustedFile(t *testing.T) {
-	free := map[string]bool{"Config": true, "Keyset": true, "Connections": true, "MetricsCustomers": true, "Console": true} // names of files, which are checked when read, and switches
+	free := map[string]bool{"Config": true, "Keyset": true, "Connections": true, "MetricsCustomers": true, "Console": true} // files, which are checked when read, and switches
 	files, _ := filepath.Glob("testdata/busted_*.yml")
 	seen := map[string]bool{}
 	for _, path := range files {

@@ -1,21 +1,19 @@
-// Package forecast says when a batch will be done. It is arithmetic only: what it needs
-// to know is read by its callers.
+// Package forecast computes when a batch will be done. It only calculates; its callers read the
+// inputs.
 //
-// [Of] takes what the batch still needs ([Demand]: calls of its own, and those of the
-// customer's other open batches) and how the customer stands (store.Standing: rate,
-// calls left, closures, pause), and returns a [Forecast].
+// [Of] takes the remaining work of the batch ([Demand]: its own calls, and those of the customer's
+// other open batches) and the customer's quota status (store.Standing: rate, calls left, closures,
+// pause), and returns a [Forecast].
 //
-// A batch of N calls is done when N calls, and those that other batches make in
-// between, have been made:
+// A batch is done when its calls, and the calls that other batches make in between, have been made:
 //
-//   - at most so many a second, or as many as a slow iCIMS allows;
-//   - at most so many a day, less what others spend on the account and, for a large
-//     batch, less what is kept for small ones until later in the day;
+//   - at most at the rate limit, or the rate of a slow iCIMS;
+//   - at most the daily quota, without the calls of other users of the account and, for a large
+//     batch, without the calls reserved for small batches until later in the day;
 //   - none while the customer is paused or iCIMS has closed the account for a time.
 //
-// Where nobody can know when it goes on, as with refused credentials or a pause without
-// an end, Done is zero and Waits says why. With more to do a batch is never done
-// earlier.
+// If the end is unknown, as with refused credentials or a pause without an end, Done is zero and
+// Waits is the reason. More work never makes a batch end earlier.
 //
-// How many calls a batch needs comes from what its exports took so far: store.Costs.
+// The number of calls per export comes from past exports: store.Costs.
 package forecast

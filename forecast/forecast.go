@@ -7,30 +7,30 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Demand is a batch for whose end somebody waits.
+// Demand is the remaining work of a batch.
 type Demand struct {
-	Calls float64 // it still needs
-	// Others are calls that other open batches of the customer make before the end.
+	Calls float64 // remaining calls of the batch
+	// Others is the number of calls that other open batches of the customer make before the end.
 	Others float64
-	// Express: the batch is small, so that it waits for no other one and may use the
-	// whole budget.
+	// Express means that the batch is small: it does not wait for others and may use the whole
+	// quota.
 	Express bool
 }
 
-// Forecast is when a batch will be done, and what that takes.
+// Forecast is when a batch will be done, and how many calls that takes.
 type Forecast struct {
-	Calls     int          `json:"calls_to_go"`       // the batch still needs
-	Ahead     int          `json:"calls_before_done"` // with those that other batches make before its end
+	Calls     int          `json:"calls_to_go"`       // remaining calls of the batch
+	Ahead     int          `json:"calls_before_done"` // including those of other batches before its end
 	LeftToday int          `json:"calls_left_today"`  // of the customer
 	PerDay    int          `json:"calls_per_day"`
-	Resets    time.Time    `json:"resets"`          // when today's calls are followed by a new day's
-	Done      time.Time    `json:"done,omitzero"`   // zero: nobody can tell
-	Waits     store.Reason `json:"waits,omitempty"` // why no calls are made now, but for a day's that are used up
-	Until     time.Time    `json:"until,omitzero"`  // of the wait; zero: nobody knows
+	Resets    time.Time    `json:"resets"`          // when the daily quota resets
+	Done      time.Time    `json:"done,omitzero"`   // zero: unknown
+	Waits     store.Reason `json:"waits,omitempty"` // why no calls are made now, except for a used-up quota
+	Until     time.Time    `json:"until,omitzero"`  // end of the wait; zero: unknown
 }
 
-// Of says when a batch will be done, as its customer stands now. The limits are those
-// of the connection; they hold as long as no call was ever made.
+// Of returns when a batch will be done with its customer's current quota status. limits are the
+// connection's limits; they apply before the first call.
 func Of(now time.Time, d Demand, s store.Standing, limits store.Limits) Forecast {
 	if s.Budget == 0 {
 		s.Budget, s.Left = limits.CallsPerDay, limits.CallsPerDay
@@ -56,11 +56,11 @@ func Of(now time.Time, d Demand, s store.Standing, limits store.Limits) Forecast
 		f.Waits, f.Until = c.Reason, c.Until
 		p.Opens = c.Until
 	}
-	// iCIMS itself says that none are left, whatever was counted here.
+	// iCIMS itself reports that no calls are left, whatever was counted here.
 	if s.ClosedExpress.Reason == reasonQuota {
 		f.LeftToday, p.Left = 0, 0
 	}
-	// Nobody knows when somebody mends an account, or resumes.
+	// It is unknown when an account is fixed or an open-ended pause is lifted.
 	if f.Waits != "" && (f.Until.IsZero() || f.Waits == reasonCredentials || f.Waits == reasonAccess || f.Waits == reasonNotAuthorized) {
 		return f
 	}
@@ -70,7 +70,7 @@ func Of(now time.Time, d Demand, s store.Standing, limits store.Limits) Forecast
 	return f
 }
 
-// The client's reasons that matter here.
+// The relevant reasons of package icims.
 const (
 	reasonQuota       store.Reason = "icims_quota_exhausted"
 	reasonCredentials store.Reason = "icims_credentials"
@@ -79,8 +79,8 @@ const (
 	reasonNotAuthorized store.Reason = "icims_not_authorized"
 )
 
-// wait is why no calls are made, other than that the day's are used up: those come
-// again by themselves, part of them within the day.
+// wait returns why no calls are made, other than a used-up quota: its calls come back without
+// action, partly within the day.
 func wait(s store.Standing) store.Closure {
 	switch {
 	case s.Pause != nil:
@@ -91,10 +91,10 @@ func wait(s store.Standing) store.Closure {
 	return store.Closure{}
 }
 
-// pace is how many calls a second to reckon with: those that are made, where a
-// slow iCIMS keeps a busy customer below its rate, else those that may be.
+// pace returns the expected calls per second: the actual rate if a slow iCIMS keeps a busy customer
+// below its limit, else the limit.
 func pace(s store.Standing) float64 {
-	const idle = 0.25 // of the rate; below it there is too little to do, or a beginning
+	const idle = 0.25 // of the limit; below it there is too little work, or it just started
 	busy := s.MaxInFlight > 0 && s.InFlight >= s.MaxInFlight
 	if busy && s.Rate > idle*s.CallsPerSecond && s.Rate < s.CallsPerSecond {
 		return s.Rate
@@ -102,7 +102,7 @@ func pace(s store.Standing) float64 {
 	return s.CallsPerSecond
 }
 
-// foreign is how many calls a day others seem to make on the account.
+// foreign returns how many calls per day others seem to make with the account.
 func foreign(s store.Standing, now time.Time) float64 {
 	passed := day - s.WindowEnd.Sub(now)
 	if passed < time.Hour {

@@ -5,37 +5,36 @@ import (
 	"time"
 )
 
-// plan is what the end of a batch depends on.
+// plan contains what the end of a batch depends on.
 type plan struct {
 	Now   time.Time
-	Calls float64 // that the batch still needs
-	// Others are calls that other open batches of the customer make before the end.
+	Calls float64 // remaining calls of the batch
+	// Others is the number of calls that other open batches of the customer make before the end.
 	Others float64
 
-	PerSecond float64 // calls that may be made
-	PerDay    int     // calls of a full day
+	PerSecond float64 // rate limit
+	PerDay    int     // quota of a full day
 	Left      int     // calls left in the day that ends at DayEnd
 	DayEnd    time.Time
-	// Reserve is the share of PerDay that is kept for small batches, and released
-	// by the hour as the day passes.
+	// Reserve is the share of PerDay that is reserved for small batches, and released hourly during
+	// the day.
 	Reserve float64
-	// Foreign is how many calls a day somebody else spends on the account.
+	// Foreign is how many calls per day other users of the account make.
 	Foreign float64
-	// Opens is when calls are made again; zero where they are being made.
+	// Opens is when calls resume; zero if they are being made.
 	Opens time.Time
 }
 
-// lastQuarter is before the end of a day when nothing is kept in reserve any more.
+// lastQuarter is the end of a day, without a reserve.
 const lastQuarter = 15 * time.Minute
 
 const day = 24 * time.Hour
 
-// ahead is how many calls are made until the batch is done: its own, and those of
-// others.
+// ahead returns how many calls are made until the batch is done: its own, and those of others.
 func (p plan) ahead() float64 { return p.Calls + p.Others }
 
-// done is when the batch will be done, and false where it never will. With more to
-// do it is never earlier.
+// done returns when the batch will be done, or false for never. More work never gives an earlier
+// time.
 func (p plan) done() (time.Time, bool) {
 	if p.Calls <= 0 {
 		return p.Now, true
@@ -54,7 +53,7 @@ func (p plan) done() (time.Time, bool) {
 	if each <= 0 {
 		return time.Time{}, false
 	}
-	const tooFar = 100 * 365 // days; beyond that a time says nothing
+	const tooFar = 100 * 365 // days; later times are meaningless
 	whole := math.Ceil(work/each) - 1
 	if whole > tooFar {
 		return time.Time{}, false
@@ -63,11 +62,11 @@ func (p plan) done() (time.Time, bool) {
 		work -= whole * each
 		next = p.fullDay(w.end.Add(time.Duration(whole) * day))
 	}
-	// Rounding may leave a trace more than fits.
+	// Rounding may leave slightly more than fits.
 	return next.done(min(work, each))
 }
 
-// budgetDay is a day of calls, or what is left of one.
+// budgetDay is a day of calls, or the rest of one.
 type budgetDay struct {
 	start, end time.Time
 	calls      float64 // that may be made in it
@@ -82,7 +81,7 @@ func (p plan) fullDay(start time.Time) budgetDay {
 	}
 }
 
-// firstDay is what is left of the day in which calls can be made first.
+// firstDay returns the rest of the first day in which calls can be made.
 func (p plan) firstDay() budgetDay {
 	start := p.Now
 	if p.Opens.After(start) {
@@ -94,26 +93,25 @@ func (p plan) firstDay() budgetDay {
 		w.calls = max(float64(p.Left)-p.Foreign*p.DayEnd.Sub(p.Now).Hours()/24, 0)
 		return w
 	}
-	// The day that is known of is over by then; later ones begin at the same hour.
+	// The known day is over by then; later days begin at the same hour.
 	w := p.fullDay(p.DayEnd.Add(start.Sub(p.DayEnd).Truncate(day)))
 	w.start = start
 	return w
 }
 
-// capacity is how many calls can be made in the day.
+// capacity returns how many calls can be made in the day.
 func (w budgetDay) capacity() float64 {
 	return min(w.calls, w.perSecond*w.end.Sub(w.start).Seconds())
 }
 
-// done is when so many calls have been made, and false where they are not made in
-// this day.
+// done returns when the calls have been made, or false if the day is too short.
 func (w budgetDay) done(calls float64) (time.Time, bool) {
 	if calls > w.capacity() {
 		return time.Time{}, false
 	}
 	at := w.start.Add(time.Duration(calls / w.perSecond * float64(time.Second)))
 	if w.perHour > 0 {
-		// The last of the day's calls are released hour by hour.
+		// The last calls of the day are released hour by hour.
 		kept := min(math.Floor((w.calls-calls)/w.perHour), 24)
 		released := w.end.Add(-time.Duration(kept) * time.Hour)
 		if kept < 1 {

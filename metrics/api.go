@@ -7,14 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// APIMetrics count the requests of the HTTP API.
+// APIMetrics counts the requests of the HTTP API.
 type APIMetrics struct {
 	routes   Label
 	requests *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 }
 
-// NewAPIMetrics enters the API's metrics into the registry, with its operations.
+// NewAPIMetrics registers the API's metrics for its operations.
 func NewAPIMetrics(r prometheus.Registerer, operations []string) *APIMetrics {
 	routes := labelRoute
 	routes.Values = append(slices.Clone(operations), labelNone)
@@ -23,7 +23,7 @@ func NewAPIMetrics(r prometheus.Registerer, operations []string) *APIMetrics {
 	return &APIMetrics{routes: routes, requests: counted.counterIn(r), took: timed.histogramIn(r)}
 }
 
-// Answered counts a request. api.Deps takes it.
+// Answered counts a request. It implements the hook of api.Deps.
 func (m *APIMetrics) Answered(operation string, status int, took time.Duration) {
 	operation = m.routes.within(operation)
 	m.requests.WithLabelValues(operation, classOf(status)).Inc()

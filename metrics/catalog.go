@@ -7,20 +7,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Namespace is what the names of all metrics begin with.
+// Namespace is the prefix of all metric names.
 const Namespace = "icims_export"
 
-// Kind is what a metric is.
+// Kind is the type of a metric.
 type Kind string
 
-// The kinds of metrics.
+// The types of metrics.
 const (
 	Counter   Kind = "counter"
 	Gauge     Kind = "gauge"
 	Histogram Kind = "histogram"
 )
 
-// Source is which processes show a metric.
+// Source says which processes export a metric.
 type Source string
 
 // The sources.
@@ -65,8 +65,7 @@ func declareTimes(source Source, name, help string, buckets []float64, labels ..
 	return m
 }
 
-// Catalog lists all metrics of this package, those of customers included, by source
-// and name.
+// Catalog returns all metrics of this package, including those per customer, by source and name.
 func Catalog() []Metric {
 	all := make([]Metric, len(catalog))
 	for i, m := range catalog {
@@ -152,7 +151,7 @@ func (m *Metric) desc() *prometheus.Desc {
 	return prometheus.NewDesc(m.Name, m.Help, m.labelNames(), nil)
 }
 
-// counterIn makes the counter, with all its series.
+// counterIn registers the counter with all its series.
 func (m *Metric) counterIn(r prometheus.Registerer) *prometheus.CounterVec {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.Help}, m.labelNames())
 	m.each(func(values []string) { vec.WithLabelValues(values...) })
@@ -160,7 +159,7 @@ func (m *Metric) counterIn(r prometheus.Registerer) *prometheus.CounterVec {
 	return vec
 }
 
-// histogramIn makes the histogram, with all its series.
+// histogramIn registers the histogram with all its series.
 func (m *Metric) histogramIn(r prometheus.Registerer) *prometheus.HistogramVec {
 	vec := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: m.Name, Help: m.Help, Buckets: m.buckets}, m.labelNames())
 	m.each(func(values []string) { vec.WithLabelValues(values...) })
@@ -168,7 +167,7 @@ func (m *Metric) histogramIn(r prometheus.Registerer) *prometheus.HistogramVec {
 	return vec
 }
 
-// each calls f with each combination of the labels' values.
+// each calls f with every combination of label values.
 func (m *Metric) each(f func(values []string)) { combine(m.Labels, nil, f) }
 
 func combine(labels []Label, so []string, f func([]string)) {

@@ -1,9 +1,7 @@
-// Package metrics counts what goes on, for Prometheus, and tells whether a process
-// is alive and ready.
+// Package metrics exports metrics for Prometheus and reports whether a process is alive and ready.
 //
-// All metrics are declared in catalog.go. The values of each label are a closed set
-// from the code (labels.go) and are there from the start, so that no label can hold
-// anything of a candidate and a rate can be taken of what has not happened yet. The
-// one open label is the customer; it is there only where the setting
-// metrics_customers says so, and only in gauges of lanes and budgets.
+// All metrics are declared in catalog.go. The values of each label are a closed set (labels.go) and
+// exist from the start. So no label can contain candidate data, and rates work for events that have
+// not happened yet. The only open label is the customer. It exists only with the setting
+// metrics_customers, and only in gauges of lanes and budgets.
 package metrics

@@ -14,63 +14,62 @@ import (
 )
 
 const (
-	// fleetEvery is the least time between two readings of the fleet, and fleetLimit the
-	// most that one may take. Prometheus waits ten seconds for its answer.
+	// fleetEvery is the minimum time between two readings of the fleet, fleetLimit the timeout of
+	// one. Prometheus waits ten seconds for a response.
 	fleetEvery = 10 * time.Second
 	fleetLimit = 4 * time.Second
-	// fleetOld is after how long without a reading nothing is shown.
+	// fleetOld is when metrics of an old reading are no longer exported.
 	fleetOld = 5 * time.Minute
-	// placeCommands is what it takes to see how one customer with work stands, and
-	// fleetCommands how many commands a second readings may come to in the long run.
+	// placeCommands is the number of commands to read a customer with work, fleetCommands the limit
+	// of commands per second for readings, on average.
 	placeCommands = 17
 	fleetCommands = 1000
-	// scanStep is how many customers' dead letters are counted at each reading: with
-	// it a thousand idle customers cost some commands a second.
+	// scanStep is how many customers' dead letters are counted per reading: about a few commands
+	// per second for a thousand idle customers.
 	scanStep  = 30
 	placePage = 250
 	apart     = 16
 )
 
-// Fleet shows what is the same seen from every process: queues, budgets, dead letters
-// and audits of all customers. It reads when it is asked, and only in the process that
-// leads. Customers without work cost next to nothing: their dead letters are counted,
-// and their counters audited, some at a time.
+// Fleet exports what is the same for all processes: queues, budgets, dead letters and consistency
+// checks of all customers. It reads on collection, and only in the leader. Customers without work
+// cost little: their dead letters are counted and their counters checked in small groups.
 type Fleet struct {
-	desk      *operate.Desk
+	admin     *operate.Desk
 	leads     func() bool
 	customers bool
 	now       func() time.Time
 
 	mu       sync.Mutex
-	read, at time.Time // when it was last begun, and when it last succeeded
-	seen     census
+	read, at time.Time // start of the last reading, and time of the last success
+	seen     snapshot
 	failed   int
 	audits   int
 	scan     scan
 }
 
-// census is what one reading saw.
-type census struct {
+// snapshot is the result of one reading.
+type snapshot struct {
 	busy    []string
-	places  map[string]operate.Place // of those of the busy that could be read
+	places  map[string]operate.Place // customers with work that could be read
 	workers int
 	loss    store.Loss
 }
 
-// scan is how far the reading of all customers has come, and what it found.
+// scan is the progress and result of reading all customers.
 type scan struct {
 	all        []string
 	at, busyAt int
 	dead       map[string]int64
 	violations map[string]map[string]int // by customer and kind
-	readBacks  map[string]store.ReadBack // of those that had one
+	readBacks  map[string]store.ReadBack // last read-backs
 }
 
-// NewFleet returns a collector for the fleet's metrics; leads tells whether this
-// process is to show them. byCustomer adds those of each customer with work.
-func NewFleet(desk *operate.Desk, leads func() bool, byCustomer bool) *Fleet {
+// NewFleet returns a collector for the fleet's metrics. leads reports whether this process exports
+// them. byCustomer adds metrics for each customer with work.
+func NewFleet(admin *operate.Desk, leads func() bool, byCustomer bool) *Fleet {
 	return &Fleet{
-		desk: desk, leads: leads, customers: byCustomer, now: time.Now,
+		admin: admin, leads: leads, customers: byCustomer, now: time.Now,
 		scan: scan{dead: map[string]int64{}, violations: map[string]map[string]int{}, readBacks: map[string]store.ReadBack{}},
 	}
 }
@@ -82,7 +81,7 @@ var fleetMetrics = []*Metric{
 
 var customerMetrics = []*Metric{customerDepth, customerOldest, customerState, customerBudget, customerLeft, customerFieldShare, customerFieldEarlier, customerReadBack}
 
-// Describe names what it shows.
+// Describe implements prometheus.Collector.
 func (f *Fleet) Describe(out chan<- *prometheus.Desc) {
 	describe(out, fleetMetrics)
 	if f.customers {
@@ -90,7 +89,7 @@ func (f *Fleet) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect shows the fleet as it was read last, and reads it first where that is due.
+// Collect exports the last reading, and first reads again if it is due.
 func (f *Fleet) Collect(out chan<- prometheus.Metric) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,7 +100,7 @@ func (f *Fleet) Collect(out chan<- prometheus.Metric) {
 		f.read = now
 		ctx, cancel := context.WithTimeout(context.Background(), fleetLimit)
 		defer cancel()
-		if err := f.look(ctx); err != nil {
+		if err := f.refresh(ctx); err != nil {
 			f.failed++
 		} else {
 			f.at = now
@@ -119,26 +118,26 @@ func (f *Fleet) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// pause is how long a reading is good for: longer where there is much to read.
+// pause is the minimum age for a new reading; longer if there is much to read.
 func (f *Fleet) pause() time.Duration {
 	return max(fleetEvery, time.Duration(len(f.seen.busy)*placeCommands)*time.Second/fleetCommands)
 }
 
-// look reads the fleet.
-func (f *Fleet) look(ctx context.Context) error {
-	listed, err := f.desk.Ledger.Announced(ctx)
+// refresh reads the fleet.
+func (f *Fleet) refresh(ctx context.Context) error {
+	listed, err := f.admin.Ledger.Announced(ctx)
 	if err != nil {
 		return err
 	}
-	crew, err := f.desk.Crew(ctx)
+	crew, err := f.admin.Crew(ctx)
 	if err != nil {
 		return err
 	}
-	loss, err := f.desk.Ledger.LastLoss(ctx)
+	loss, err := f.admin.Ledger.LastLoss(ctx)
 	if err != nil {
 		return err
 	}
-	c := census{loss: loss, places: map[string]operate.Place{}, workers: len(crew)}
+	c := snapshot{loss: loss, places: map[string]operate.Place{}, workers: len(crew)}
 	for _, a := range listed {
 		c.busy = append(c.busy, a.Customer)
 	}
@@ -149,15 +148,15 @@ func (f *Fleet) look(ctx context.Context) error {
 		}
 	}
 	f.seen = c
-	return f.walk(ctx)
+	return f.scanSome(ctx)
 }
 
-// places reads how customers stand. Where that fails each is read by itself: of a
-// cluster one node may be out of reach.
+// places reads the status of customers. If that fails, it reads each individually: one node of a
+// cluster may be unreachable.
 func (f *Fleet) places(ctx context.Context, page []string, into map[string]operate.Place) error {
 	together, cancel := context.WithTimeout(ctx, fleetLimit/2)
 	defer cancel()
-	all, err := f.desk.Places(together, page...)
+	all, err := f.admin.Places(together, page...)
 	for i := range all {
 		into[page[i]] = all[i]
 	}
@@ -175,7 +174,7 @@ func (f *Fleet) places(ctx context.Context, page []string, into map[string]opera
 			defer func() { <-slots }()
 			var one []operate.Place
 			oneErr := panics.Contain(func() (err error) {
-				one, err = f.desk.Places(ctx, customer)
+				one, err = f.admin.Places(ctx, customer)
 				return err
 			})
 			mu.Lock()
@@ -189,11 +188,11 @@ func (f *Fleet) places(ctx context.Context, page []string, into map[string]opera
 	return err // unless one could be read
 }
 
-// walk goes on with what is looked at some customers at a time.
-func (f *Fleet) walk(ctx context.Context) error {
+// scanSome continues the scan with the next customers.
+func (f *Fleet) scanSome(ctx context.Context) error {
 	s := &f.scan
 	if s.at >= len(s.all) {
-		all, err := f.desk.Ledger.Customers(ctx)
+		all, err := f.admin.Ledger.Customers(ctx)
 		if err != nil {
 			return err
 		}
@@ -205,11 +204,11 @@ func (f *Fleet) walk(ctx context.Context) error {
 	}
 	page := s.all[s.at:min(s.at+scanStep, len(s.all))]
 	s.at += len(page)
-	dead, err := f.desk.Ledger.DeadOf(ctx, page...)
+	dead, err := f.admin.Ledger.DeadOf(ctx, page...)
 	if err != nil {
 		return err
 	}
-	readBacks, err := f.desk.Ledger.ReadBacks(ctx, page...)
+	readBacks, err := f.admin.Ledger.ReadBacks(ctx, page...)
 	if err != nil {
 		return err
 	}
@@ -236,7 +235,7 @@ func (f *Fleet) walk(ctx context.Context) error {
 	return nil
 }
 
-// forget drops what is known of customers that are no more.
+// forget removes customers that no longer exist.
 func forget[T any](known map[string]T, all []string) {
 	for customer := range known {
 		if !slices.Contains(all, customer) {
@@ -246,7 +245,7 @@ func forget[T any](known map[string]T, all []string) {
 }
 
 func (f *Fleet) audit(ctx context.Context, customer string) error {
-	found, err := f.desk.Ledger.QuickAudit(ctx, customer)
+	found, err := f.admin.Ledger.QuickAudit(ctx, customer)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 type show = func(m *Metric, value float64, labels ...string)
 
-// queueWork is what one queue of a customer holds.
+// queueWork is the work in one queue of a customer.
 type queueWork struct {
 	name  string
 	state tasks.QueueState
@@ -21,12 +21,12 @@ func queuesOf(p operate.Place) []queueWork {
 	return []queueWork{{queueBulk, p.Queues.Bulk(), held}, {queueExpress, p.Queues.Express, held && !p.Hold.BulkOnly}}
 }
 
-// depths are the numbers of a queue by the label "state".
+// depths returns the numbers of a queue by the label "state".
 func (q queueWork) depths() map[string]int {
 	return map[string]int{workWaiting: q.state.Pending, workActive: q.state.Active, workLate: q.state.Later()}
 }
 
-// show shows what was seen of the fleet as a whole.
+// show exports the metrics of the whole fleet.
 func (f *Fleet) show(show show) {
 	f.showQueues(show)
 	f.showCalls(show)
@@ -109,7 +109,7 @@ func (f *Fleet) showCalls(show show) {
 	for _, p := range f.seen.places {
 		s := p.Standing
 		if s.Budget == 0 {
-			continue // never called
+			continue // no calls yet
 		}
 		all += s.Budget
 		left += max(s.Left, 0)
@@ -120,7 +120,7 @@ func (f *Fleet) showCalls(show show) {
 	show(budgetRatio, ratio)
 }
 
-// showReadBacks shows the figures of customers' last read-backs.
+// showReadBacks exports the figures of customers' last read-backs.
 func (f *Fleet) showReadBacks(show show) {
 	for customer, r := range f.scan.readBacks {
 		show(customerReadBack, float64(r.At.UnixMilli())/1000, customer)
@@ -136,7 +136,7 @@ func (f *Fleet) showReadBacks(show show) {
 	}
 }
 
-// showCustomers shows what was seen of each customer with work.
+// showCustomers exports the metrics of each customer with work.
 func (f *Fleet) showCustomers(show show) {
 	f.showReadBacks(show)
 	for customer, p := range f.seen.places {

@@ -40,7 +40,7 @@ func (c *commandCount) ProcessPipelineHook(next redis.ProcessPipelineHook) redis
 	}
 }
 
-// fleetRig is a fleet with a clock of its own.
+// fleetRig is a fleet with its own clock.
 type fleetRig struct {
 	*Fleet
 	t        *testing.T
@@ -64,7 +64,7 @@ func newFleetRig(t *testing.T, client redis.UniversalClient, byCustomer bool) *f
 	return r
 }
 
-// collect reads the fleet's metrics as name{values of labels}.
+// collect returns the fleet's metrics as name{label values}.
 func (r *fleetRig) collect() map[string]float64 {
 	r.t.Helper()
 	registry := prometheus.NewRegistry()
@@ -124,7 +124,7 @@ func TestFleetShowsQueuesAndHolds(t *testing.T) {
 		"budget_left_ratio": 1, "dead_letters": 0, "workers": 0, "fleet_read_failures_total": 0, "audit_violations live_count": 0,
 	})
 	if found["lane_oldest_age_seconds yes express"]+found["lane_oldest_age_seconds no express"] == 0 {
-		// The labels are in the order of their names.
+		// The labels are sorted by name.
 		t.Errorf("nothing has waited: %v", found)
 	}
 
@@ -178,7 +178,8 @@ func TestFleetShowsQueuesAndHolds(t *testing.T) {
 	})
 }
 
-// A thousand customers without work cost at most ten commands a second.
+// TestIdleCustomersCostNextToNothing: a thousand customers without work cost at most ten commands
+// per second.
 func TestIdleCustomersCostNextToNothing(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
@@ -189,7 +190,7 @@ func TestIdleCustomersCostNextToNothing(t *testing.T) {
 		if _, err := client.SAdd(ctx, "ix:customers", customer).Result(); err != nil {
 			t.Fatal(err)
 		}
-		// Batches of the past month, which the audit reads.
+		// Batches of the past month, which the consistency check reads.
 		for b := range 10 {
 			if err := client.ZAdd(ctx, "ix:{"+customer+"}:batches", redis.Z{Score: float64(b), Member: fmt.Sprintf("abcdefgh2345%04d", b)}).Err(); err != nil {
 				t.Fatal(err)
@@ -200,7 +201,7 @@ func TestIdleCustomersCostNextToNothing(t *testing.T) {
 	client.AddHook(count)
 	const minutes = 10
 	began := r.clock
-	for ; r.clock.Sub(began) < minutes*time.Minute; r.clock = r.clock.Add(5 * time.Second) { // often asked
+	for ; r.clock.Sub(began) < minutes*time.Minute; r.clock = r.clock.Add(5 * time.Second) { // frequent scrapes
 		r.collect()
 	}
 	perSecond := float64(count.n.Load()) / (minutes * 60)
@@ -224,7 +225,7 @@ func TestManyBusyCustomersAreReadLessOften(t *testing.T) {
 	}
 }
 
-// When Redis has lost writes is shown by how it came to.
+// TestFleetShowsLostWrites: losses of Redis writes are exported by cause.
 func TestFleetShowsLostWrites(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)

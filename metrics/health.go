@@ -12,26 +12,25 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// The checks of readiness.
+// The readiness checks.
 const (
-	checkRedis  = "redis"  // answers
-	checkLedger = "ledger" // takes writes
-	checkLanes  = "lanes"  // the worker serves
+	checkRedis  = "redis"  // responds
+	checkLedger = "ledger" // accepts writes
+	checkLanes  = "lanes"  // the worker serves lanes
 )
 
 const (
-	// risksLimit is how long Redis has to tell its settings.
+	// risksLimit is the timeout for reading Redis's settings.
 	risksLimit = 2 * time.Second
-	// risksFor is for how long it is believed what the settings of Redis were.
+	// risksFor is how long Redis's settings are cached.
 	risksFor = time.Minute
 )
 
-// Readiness is whether a process can work, and what keeps it from that.
+// Readiness says whether a process can work, and if not, why.
 type Readiness struct {
 	Status string  `json:"status"` // "ready" or "not_ready"
 	Checks []Check `json:"checks"`
-	// AtRisk are settings of Redis by which exports may be lost. They keep nobody from
-	// working.
+	// AtRisk are settings of Redis that may lose exports. They do not affect readiness.
 	AtRisk []string `json:"at_risk,omitempty"`
 }
 
@@ -43,7 +42,7 @@ const (
 	statusNotReady = "not_ready"
 )
 
-// Check is one thing that a process needs.
+// Check is one readiness check.
 type Check struct {
 	Name    string `json:"check"`
 	OK      bool   `json:"ok"`
@@ -54,10 +53,10 @@ type Check struct {
 // Health checks whether a process works.
 type Health struct {
 	Redis redis.UniversalClient
-	// Writes looks whether Redis takes writes.
+	// Writes checks whether Redis accepts writes.
 	Writes *store.WriteProbe
-	// Lanes says why no lanes are served, Alive why the process is to be restarted;
-	// nil where there is nothing of the kind.
+	// Lanes returns why no lanes are served, Alive why the process must be restarted. Both may be
+	// nil.
 	Lanes, Alive func() error
 
 	mu       sync.Mutex
@@ -66,7 +65,7 @@ type Health struct {
 	risksSet bool
 }
 
-// Ready looks whether the process can work. What it says of Redis may be a second old.
+// Ready checks whether the process can work. The state of Redis may be one second old.
 func (h *Health) Ready(ctx context.Context) Readiness {
 	answers, writes := Check{Name: checkRedis, OK: true}, Check{Name: checkLedger, OK: true}
 	if err := h.Writes.Look(ctx); err != nil {
@@ -97,8 +96,8 @@ func (h *Health) Ready(ctx context.Context) Readiness {
 	return r
 }
 
-// riskSettings are the settings of Redis by which exports may be lost, as of the last
-// minute; false where they are not known.
+// riskSettings returns the settings of Redis that may lose exports, cached for a minute; false if
+// they are unknown.
 func (h *Health) riskSettings(ctx context.Context) ([]string, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,10 +114,10 @@ func (h *Health) riskSettings(ctx context.Context) ([]string, bool) {
 
 var healthMetrics = []*Metric{ready, redisRisks}
 
-// Describe names what it shows.
+// Describe implements prometheus.Collector.
 func (h *Health) Describe(out chan<- *prometheus.Desc) { describe(out, healthMetrics) }
 
-// Collect shows the checks.
+// Collect exports the checks.
 func (h *Health) Collect(out chan<- prometheus.Metric) {
 	show := showing(out)
 	for _, c := range h.Ready(context.Background()).Checks {

@@ -18,7 +18,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// ask asks a path of a process's health.
+// ask requests a path of a process's health server.
 func ask(t *testing.T, h *metrics.Health, path string) (int, metrics.Readiness, string) {
 	t.Helper()
 	answer := httptest.NewRecorder()
@@ -120,8 +120,8 @@ func TestReadinessAndMetricsShareALookAtRedis(t *testing.T) {
 	}
 }
 
-// Settings are risks whether or not the Redis user may read them by CONFIG. What nobody can
-// read counts as one.
+// TestRisksAreCountedWithoutCONFIG: settings are risks whether or not the Redis user may read them
+// with CONFIG. Unreadable settings count as a risk.
 func TestRisksAreCountedWithoutCONFIG(t *testing.T) {
 	t.Parallel()
 	evicts, forbidden := redistest.Config("maxmemory-policy", "allkeys-lru"), func(command string) redistest.Option {
@@ -206,7 +206,7 @@ func TestTroublesOfRedisAreCounted(t *testing.T) {
 	ctx := t.Context()
 	ledger := newLedger(t, client)
 	_ = client.Get(ctx, "there is none").Err()
-	if _, err := ledger.Standings(ctx, "1"); err != nil { // teaches a script
+	if _, err := ledger.Standings(ctx, "1"); err != nil { // loads a script
 		t.Fatal(err)
 	}
 	if n := value(t, registry, "redis_errors_total"); n != 0 {

@@ -12,16 +12,16 @@ import (
 	"github.com/seekout/icims-export/worker/intake"
 )
 
-// Label is a label with all values that it can have.
+// Label is a label and all its values.
 type Label struct {
 	Name string
-	// Values are all that it can have; none for the customer, whose values are ids.
+	// Values are all possible values; none for the customer, whose values are IDs.
 	Values []string
-	// Meaning says what the values stand for, or where they are explained.
+	// Meaning explains the values, or says where they are documented.
 	Meaning string
 }
 
-// labelOther stands for what is in no list: something that a newer version tells.
+// labelOther replaces unknown values, for example from a newer version.
 const (
 	labelNone  = "none"
 	labelOther = "other"
@@ -45,12 +45,12 @@ func operationNames() []string {
 	return texts(names, labelOther)
 }
 
-// statusClasses are what HTTP answers are told apart by.
+// statusClasses are the classes of HTTP statuses.
 var statusClasses = []string{"2xx", "3xx", "4xx", "5xx", labelNone}
 
 const hundred = 100
 
-// classOf is the class of a status; "none" for 0, where no answer came.
+// classOf returns the class of a status, or "none" for 0, without a response.
 func classOf(status int) string {
 	if i := status/hundred - 2; i >= 0 && i < len(statusClasses)-1 {
 		return statusClasses[i]
@@ -58,7 +58,7 @@ func classOf(status int) string {
 	return labelNone
 }
 
-// What a queue, a state of work and a hold may be.
+// The values for queues, states of work and holds.
 const (
 	queueBulk, queueExpress           = "bulk", "express"
 	workWaiting, workActive, workLate = "waiting", "active", "later"
@@ -68,7 +68,7 @@ const (
 	tripCommand, tripPipeline         = "command", "pipeline"
 )
 
-// holdReasons are why all calls of a customer may be held back.
+// holdReasons are the reasons why all calls of a customer may be blocked.
 func holdReasons() []string {
 	return texts([]store.Reason{
 		store.ReasonPaused, store.ReasonBreakerOpen,
@@ -103,8 +103,7 @@ var (
 	labelRoute      = Label{"operation", nil, "of the HTTP API, see `api/openapi.yaml`; `none`: unknown route"}
 )
 
-// within is a value if it is one of the label's, else "other" or "none", whichever
-// the label has.
+// within returns the value if the label has it, else "other" or "none", whichever the label has.
 func (l Label) within(value string) string {
 	switch {
 	case slices.Contains(l.Values, value):

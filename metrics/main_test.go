@@ -33,7 +33,7 @@ const (
 	password = "correct horse battery staple"
 )
 
-// rig is an observed worker with its Redis and a simulated iCIMS.
+// rig is a worker with metrics, its Redis and a simulated iCIMS.
 type rig struct {
 	t        *testing.T
 	sim      *icimstest.Simulator
@@ -93,7 +93,7 @@ func (r *rig) eventually(what string, holds func() bool) {
 	testrig.Eventually(r.t, what, holds)
 }
 
-// send hands a batch over.
+// send submits a batch.
 func send(t *testing.T, producer *tasks.Client, customer string, candidates ...tasks.Candidate) store.BatchID {
 	t.Helper()
 	receipt, err := producer.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: tasks.Candidates(candidates...)})
@@ -106,7 +106,7 @@ func send(t *testing.T, producer *tasks.Client, customer string, candidates ...t
 	return receipt.Batch
 }
 
-// finished waits for the end of a batch.
+// finished waits until a batch has ended.
 func (r *rig) finished(id store.BatchID) store.Batch {
 	r.t.Helper()
 	var b store.Batch
@@ -120,7 +120,7 @@ func (r *rig) finished(id store.BatchID) store.Batch {
 	return b
 }
 
-// people are made up, and full of what must appear nowhere.
+// people returns candidates with data that must never be exported.
 func people(n int) []tasks.Candidate {
 	all := make([]tasks.Candidate, n)
 	for i := range all {
@@ -135,7 +135,7 @@ func people(n int) []tasks.Candidate {
 
 var telltales = []string{"Ana", "Duarte", "cand-0", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
-// families gathers, by name.
+// families gathers the metrics by name.
 func families(t *testing.T, g prometheus.Gatherer) map[string]*dto.MetricFamily {
 	t.Helper()
 	all, err := g.Gather()
@@ -149,7 +149,7 @@ func families(t *testing.T, g prometheus.Gatherer) map[string]*dto.MetricFamily 
 	return byName
 }
 
-// text is all that is shown to Prometheus.
+// text returns everything that Prometheus would scrape.
 func text(t *testing.T, g prometheus.Gatherer) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -161,8 +161,7 @@ func text(t *testing.T, g prometheus.Gatherer) string {
 	return b.String()
 }
 
-// value adds up the series of a metric whose labels have the values, which are given
-// as name=value.
+// value sums the series of a metric whose labels have the values, given as name=value.
 func value(t *testing.T, g prometheus.Gatherer, name string, labels ...string) float64 {
 	t.Helper()
 	sum := 0.0

@@ -43,7 +43,7 @@ func TestMetricsPageIsUpToDate(t *testing.T) {
 	}
 }
 
-// table lists the metrics, and then their labels.
+// table returns the tables of metrics and labels.
 func table() string {
 	var b strings.Builder
 	b.WriteString("\n| metric | kind | shown by | labels | meaning |\n| --- | --- | --- | --- | --- |\n")

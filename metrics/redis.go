@@ -11,16 +11,15 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// redisHook counts what a client asks of Redis.
+// redisHook counts a client's Redis commands.
 type redisHook struct {
 	trips, errors *prometheus.CounterVec
 	commands      prometheus.Counter
 	took          *prometheus.HistogramVec
 }
 
-// WatchRedis counts the client's round trips. A pipeline is one of them, also where a
-// cluster's client sends parts of it to several nodes. What subscriptions deliver is
-// not counted.
+// WatchRedis counts the client's round trips. A pipeline counts as one, even if a cluster's client
+// splits it over several nodes. Messages of subscriptions are not counted.
 func WatchRedis(r prometheus.Registerer, client redis.UniversalClient) {
 	client.AddHook(&redisHook{
 		trips: redisTrips.counterIn(r), errors: redisErrors.counterIn(r), commands: redisCommands.counterIn(r).WithLabelValues(),
@@ -28,7 +27,7 @@ func WatchRedis(r prometheus.Registerer, client redis.UniversalClient) {
 	})
 }
 
-// DialHook leaves connecting as it is: what fails there, the command tells.
+// DialHook does nothing: the command reports dial failures.
 func (h *redisHook) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
 }
@@ -43,8 +42,7 @@ func (h *redisHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook counts a pipeline. Its trouble is that of its first command
-// with one.
+// ProcessPipelineHook counts a pipeline, with the trouble of its first failed command.
 func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		start := time.Now()
@@ -58,8 +56,8 @@ func (h *redisHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 	}
 }
 
-// troubleIn is the trouble that a command met. What go-redis asks for with a new
-// connection an older Redis need not know.
+// troubleIn returns the trouble of a failed command. It ignores errors of commands that go-redis
+// sends on a new connection and an older Redis does not know.
 func troubleIn(cmd redis.Cmder, err error) store.Trouble {
 	trouble := store.TroubleOf(err)
 	if name := cmd.Name(); (trouble == store.TroubleOther || trouble == store.TroubleCommand) && (name == "client" || name == "hello") {

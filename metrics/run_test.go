@@ -19,7 +19,7 @@ func TestMetricsOfARun(t *testing.T) {
 	}}, true)
 	api := metrics.NewAPIMetrics(r.registry, []string{"whoami", "enqueue"})
 	api.Answered("whoami", 200, 0)
-	api.Answered("/v1/candidates/cand-000001", 404, 0) // no operation
+	api.Answered("/v1/candidates/cand-000001", 404, 0) // not an operation
 	t.Run("what has not happened yet is shown as 0", func(t *testing.T) {
 		have := families(t, r.registry)
 		for name, series := range map[string]int{
@@ -32,11 +32,11 @@ func TestMetricsOfARun(t *testing.T) {
 	})
 	r.start()
 	r.eventually("it leads", func() bool { return r.worker.Vitals().Leads })
-	waiting := send(t, r.producer, "77", people(3)...) // nobody has a connection for it
+	waiting := send(t, r.producer, "77", people(3)...) // without a connection
 	b := r.finished(send(t, r.producer, customer, people(200)...))
 	again := r.finished(send(t, r.producer, customer, people(200)...))
 	r.eventually("the worker has met the customer without a connection", func() bool { return r.worker.Vitals().Refused == 1 })
-	// The ledger knows of an end one answer of Redis before the worker that counts it.
+	// The ledger ends an export one round trip before the worker counts it.
 	ends := []string{"outcome=created", "outcome=updated", "outcome=skipped", "outcome=dead"}
 	r.eventually("the worker has counted every end", func() bool {
 		counted := 0.0
@@ -60,7 +60,7 @@ func TestMetricsOfARun(t *testing.T) {
 		}
 	})
 	t.Run("calls are counted as iCIMS counts them", func(t *testing.T) {
-		// Whether iCIMS has seen those that got no answer is as it may be.
+		// Whether iCIMS has received calls without a response is random.
 		all, unanswered, seen := value(t, r.registry, "calls_total"), value(t, r.registry, "calls_total", "status=none"), float64(r.sim.CallCount())
 		if seen > all || seen < all-unanswered {
 			t.Errorf("%v are counted, %v of them without an answer; iCIMS has seen %v", all, unanswered, seen)
@@ -112,7 +112,7 @@ func TestMetricsOfARun(t *testing.T) {
 		declared := map[string]bool{}
 		for _, m := range metrics.Catalog() {
 			declared[m.Name] = true
-			// Shown of customers whose exports were read back: TestAFieldThatStopsArrivingIsCounted.
+			// Exported only for customers with a read-back: TestAFieldThatStopsArrivingIsCounted.
 			if strings.Contains(m.Name, "_customer_read_back_") {
 				continue
 			}

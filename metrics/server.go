@@ -13,18 +13,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// NewRegistry returns a registry with what Go and the system tell of the process.
+// NewRegistry returns a registry with Go and process metrics.
 func NewRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return r
 }
 
-// scrapesAtOnce bounds what callers can make a process do.
+// scrapesAtOnce limits concurrent scrapes.
 const scrapesAtOnce = 3
 
-// Handler answers /metrics, /healthz and /readyz. It asks for no key: it is for an
-// address that only those reach who may see them.
+// Handler serves /metrics, /healthz and /readyz without authentication. Listen on an internal
+// address only.
 func Handler(g prometheus.Gatherer, h *Health) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{
@@ -54,7 +54,7 @@ func answer(w http.ResponseWriter, r Readiness, good bool) {
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(r) //nolint:errchkjson // it is made of texts, and nobody is left to tell
+	_ = enc.Encode(r) //nolint:errchkjson // only texts, and the client may be gone
 }
 
 const (
@@ -64,7 +64,7 @@ const (
 	stopWithin    = 2 * time.Second
 )
 
-// Serve answers on a listener until ctx ends.
+// Serve serves on a listener until ctx ends.
 func Serve(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: headersWithin, ReadTimeout: headersWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/worker/intake"
 )
 
-// WorkerMetrics count what goes on in a worker. Worker.Observe takes them.
+// WorkerMetrics counts the events of a worker. Pass it to Worker.Observe.
 type WorkerMetrics struct {
 	exports, calls, refused, breakers, findings, control, intake, forged *prometheus.CounterVec
 	took, waited                                                         *prometheus.HistogramVec
@@ -20,8 +20,7 @@ type WorkerMetrics struct {
 
 var _ worker.Observer = (*WorkerMetrics)(nil)
 
-// NewWorkerMetrics enters a worker's metrics into the registry. vitals tells how it
-// does.
+// NewWorkerMetrics registers a worker's metrics. vitals returns the worker's state.
 func NewWorkerMetrics(r prometheus.Registerer, vitals func() worker.Vitals) *WorkerMetrics {
 	m := &WorkerMetrics{
 		exports: newExports(r), calls: callsTotal.counterIn(r), refused: permitsRefused.counterIn(r), breakers: breakerChanges.counterIn(r),
@@ -32,8 +31,8 @@ func NewWorkerMetrics(r prometheus.Registerer, vitals func() worker.Vitals) *Wor
 	return m
 }
 
-// newExports makes the counter of exports, with the series that can be: who was
-// created was so for no reason.
+// newExports registers the counter of exports with all possible series: created exports have no
+// reason.
 func newExports(r prometheus.Registerer) *prometheus.CounterVec {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: exportsTotal.Name, Help: exportsTotal.Help}, exportsTotal.labelNames())
 	for _, how := range worker.Outcomes() {
@@ -45,7 +44,7 @@ func newExports(r prometheus.Registerer) *prometheus.CounterVec {
 	return vec
 }
 
-// reasonsOf are the reasons that an outcome can have.
+// reasonsOf returns the possible reasons of an outcome.
 func reasonsOf(how worker.Outcome) []string {
 	switch how {
 	case worker.OutcomeCreated, worker.OutcomeUpdated, worker.OutcomeReleased:
@@ -71,7 +70,7 @@ func (m *WorkerMetrics) Called(op icims.Op, status int, took time.Duration) {
 	m.took.WithLabelValues(name).Observe(took.Seconds())
 }
 
-// Permitted counts what waited for a permit.
+// Permitted counts a wait for a permit.
 func (m *WorkerMetrics) Permitted(express bool, waited time.Duration, granted bool) {
 	queue := queueBulk
 	if express {
@@ -84,7 +83,7 @@ func (m *WorkerMetrics) Permitted(express bool, waited time.Duration, granted bo
 	m.waited.WithLabelValues(queue).Observe(waited.Seconds())
 }
 
-// BreakerIs counts a change of a breaker.
+// BreakerIs counts a state change of a breaker.
 func (m *WorkerMetrics) BreakerIs(state string) {
 	m.breakers.WithLabelValues(labelBreaker.within(state)).Inc()
 }
@@ -104,20 +103,20 @@ func (m *WorkerMetrics) ControlTaskEnded(kind store.ControlKind, end control.End
 	m.control.WithLabelValues(labelControl.within(string(kind)), labelControlEnd.within(string(end))).Inc()
 }
 
-// IntakeEnded counts a task of an upstream service.
+// IntakeEnded counts an intake task.
 func (m *WorkerMetrics) IntakeEnded(how intake.End) {
 	m.intake.WithLabelValues(labelIntakeEnd.within(string(how))).Inc()
 }
 
-// vitalsCollector shows how a worker does.
+// vitalsCollector exports the state of a worker.
 type vitalsCollector func() worker.Vitals
 
 var vitalMetrics = []*Metric{callsInFlight, callsAtOnce, breakers, lanes, lanesAtOnce, customersRefused, controlRunning, leader}
 
-// Describe names what it shows.
+// Describe implements prometheus.Collector.
 func (vitalsCollector) Describe(out chan<- *prometheus.Desc) { describe(out, vitalMetrics) }
 
-// Collect shows it.
+// Collect implements prometheus.Collector.
 func (c vitalsCollector) Collect(out chan<- prometheus.Metric) {
 	v, show := c(), showing(out)
 	show(callsInFlight, float64(v.Calls))
@@ -146,7 +145,7 @@ func describe(out chan<- *prometheus.Desc, metrics []*Metric) {
 	}
 }
 
-// showing returns what shows one value.
+// showing returns a function that exports one value.
 func showing(out chan<- prometheus.Metric) func(m *Metric, value float64, labels ...string) {
 	return func(m *Metric, value float64, labels ...string) {
 		kind := prometheus.GaugeValue

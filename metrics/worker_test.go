@@ -24,10 +24,10 @@ func TestWhatAWorkerTellsIsCounted(t *testing.T) {
 	m.ControlTaskEnded("of a newer version", control.EndDone)
 	m.Permitted(true, time.Second, true)
 	m.Permitted(false, 0, false)
-	m.Handled(worker.OutcomeDead, "ana.duarte@example.com") // no reason at all
+	m.Handled(worker.OutcomeDead, "ana.duarte@example.com") // not a reason
 	m.Handled(worker.OutcomeCreated, "")
 	m.Called(icims.Op{Name: "people.get"}, 404, 0)
-	m.Called(icims.Op{Name: "/people/1234"}, 0, 0) // no operation
+	m.Called(icims.Op{Name: "/people/1234"}, 0, 0) // not an operation
 
 	families, err := registry.Gather()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestWhatAWorkerTellsIsCounted(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]float64{ // the labels are in the order of their names
+	want := map[string]float64{ // labels sorted by name
 		"reconciler_findings_total no_task": 4, "breaker_changes_total open": 1, "breakers open": 1, "lanes open": 3, "lanes waiting": 2,
 		"control_tasks_total lost verify": 1, "control_tasks_total done other": 1, "control_tasks_running verify": 1, "control_tasks_running other": 2,
 		"permit_wait_seconds express": 1, "permits_refused_total bulk": 1,

@@ -7,15 +7,15 @@ import (
 // Scope is the instrumentation scope of all spans.
 const Scope = "github.com/seekout/icims-export"
 
-// The attributes of spans and their events. They hold ids, counts and codes of
-// closed sets: nothing of a candidate, no text of iCIMS's and no URL. Candidate ids
-// are left out as well, since a collector keeps what `icims-export erase` cannot reach.
+// The attributes of spans and their events: IDs, counts and codes of closed sets. They contain no
+// candidate data, no text from iCIMS and no URL. Candidate IDs are omitted too, since `icims-export
+// erase` cannot reach a collector's data.
 const (
 	Customer    = attribute.Key("icims.customer")
 	Batch       = attribute.Key("icims.batch")
 	Export      = attribute.Key("icims.export")
 	Queue       = attribute.Key("icims.queue")        // bulk, express
-	Attempt     = attribute.Key("icims.attempt")      // which one of the export this is, from 1
+	Attempt     = attribute.Key("icims.attempt")      // attempt of the export, from 1
 	Outcome     = attribute.Key("icims.outcome")      // done, skipped, deferred, ...
 	Reason      = attribute.Key("icims.reason")       // see docs/errors.md
 	Calls       = attribute.Key("icims.calls")        // to iCIMS
@@ -26,7 +26,7 @@ const (
 	Kind        = attribute.Key("icims.control_task_kind")
 
 	Operation = attribute.Key("icims.operation") // people.create, ...
-	Sent      = attribute.Key("icims.sent")      // whether iCIMS can have seen the call: no, maybe, yes
+	Sent      = attribute.Key("icims.sent")      // whether iCIMS can have received the call: no, maybe, yes
 	Waited    = attribute.Key("icims.waited_ms")
 
 	Method   = attribute.Key("http.request.method")

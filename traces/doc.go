@@ -1,4 +1,3 @@
-// Package traces is what the spans of producer and worker have in common: the
-// attributes that they may carry, and how a span is named to another process. It
-// needs OpenTelemetry's API alone; package otlp delivers what is recorded.
+// Package traces contains what the spans of producer and worker share: their attributes, and how a
+// span is passed to another process. It needs only OpenTelemetry's API; package otlp exports spans.
 package traces

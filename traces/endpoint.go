@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// path is where collectors take spans, by OTLP over HTTP.
+// path is where collectors accept spans by OTLP over HTTP.
 const path = "/v1/traces"
 
-// ParseEndpoint returns the address to which spans are sent, below that of a collector.
-// Its errors complete the sentence "the endpoint ...", without repeating it.
+// ParseEndpoint returns the URL for spans below a collector's address. Its errors complete the
+// sentence "the endpoint ..." and do not contain the address.
 func ParseEndpoint(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	switch {

@@ -8,12 +8,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Header is the name under which a task carries its parent, as in HTTP.
+// Header is the name of the parent in a task, as in HTTP.
 const Header = "traceparent"
 
-// Parent names the span of ctx to another process, as W3C Trace Context does; empty
-// where it is not recorded, since nobody could follow it. The state that vendors add
-// to a trace is left out: nobody knows what is in it.
+// Parent returns the span of ctx in W3C Trace Context format, or "" if it is not recorded. It omits
+// the vendors' trace state, whose content is unknown.
 func Parent(ctx context.Context) string {
 	if sc := trace.SpanContextFromContext(ctx); !sc.IsValid() || !sc.IsSampled() {
 		return ""
@@ -23,15 +22,13 @@ func Parent(ctx context.Context) string {
 	return carrier[Header]
 }
 
-// Remote is the span that Parent named; one that is not valid where the text is no
-// such name.
+// Remote parses the result of Parent. It returns an invalid span context for other text.
 func Remote(parent string) trace.SpanContext {
 	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{Header: parent})
 	return trace.SpanContextFromContext(ctx)
 }
 
-// Incoming makes the span that a request's headers name the parent of what is done
-// with ctx.
+// Incoming returns ctx with the span in a request's headers as parent.
 func Incoming(ctx context.Context, header http.Header) context.Context {
 	sc := Remote(header.Get(Header))
 	if !sc.IsValid() {

@@ -1,3 +1,3 @@
-// Package figures holds what benchmarks have in common: figures that were
-// measured several times, goals they are held against, and the table of both.
+// Package figures contains what benchmarks share: repeated measurements, goals, and a table of
+// both.
 package figures

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Processor names the CPU where the system tells.
+// Processor returns the name of the CPU, if the system reports it.
 func Processor() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
@@ -21,14 +21,13 @@ func Processor() string {
 	return "unnamed CPU"
 }
 
-// CPUSeconds is the processor time that a process has used so far; 0 where the
-// system has no /proc.
+// CPUSeconds returns a process's processor time; 0 without /proc.
 func CPUSeconds(pid int) float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
-	// Fields are counted from behind the name, which may hold blanks.
+	// Fields are counted after the name, which may contain spaces.
 	const user, system, ticksPerSecond = 11, 12, 100
 	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	u, _ := strconv.ParseFloat(f[user], 64)
@@ -36,12 +35,10 @@ func CPUSeconds(pid int) float64 {
 	return (u + s) / ticksPerSecond
 }
 
-// ResidentMB is the memory that a process holds, in MB; 0 where the system has
-// no /proc.
+// ResidentMB returns a process's resident memory in MB; 0 without /proc.
 func ResidentMB(pid int) float64 { return statusMB(pid, "VmRSS:") }
 
-// PeakMB is the most memory that a process has held so far, in MB; 0 where the system
-// has no /proc.
+// PeakMB returns a process's peak resident memory in MB; 0 without /proc.
 func PeakMB(pid int) float64 { return statusMB(pid, "VmHWM:") }
 
 func statusMB(pid int, field string) float64 {

@@ -9,10 +9,10 @@ import (
 // Sample is one figure measured several times.
 type Sample []float64
 
-// Exactly is a figure that needs no repeating.
+// Exactly returns a sample of one value.
 func Exactly(v float64) Sample { return Sample{v} }
 
-// Median is the middle of the sample; NaN where nothing was measured.
+// Median returns the median; NaN if empty.
 func (s Sample) Median() float64 {
 	n := len(s)
 	if n == 0 {
@@ -25,8 +25,8 @@ func (s Sample) Median() float64 {
 	return sorted[n/2]
 }
 
-// Quantile is the smallest value that at least the share q (0 to 1) of the
-// sample does not exceed; NaN where nothing was measured.
+// Quantile returns the smallest value that at least the share q (0 to 1) of the sample does not
+// exceed; NaN if empty.
 func (s Sample) Quantile(q float64) float64 {
 	n := len(s)
 	if n == 0 {
@@ -36,7 +36,7 @@ func (s Sample) Quantile(q float64) float64 {
 	return slices.Sorted(slices.Values(s))[min(max(i, 0), n-1)]
 }
 
-// Text shows the median, and the extremes of several values.
+// Text formats the median, and the extremes of several values.
 func (s Sample) Text(format, unit string) string {
 	text := fmt.Sprintf(format, s.Median()) + unit
 	if len(s) > 1 {
@@ -45,7 +45,7 @@ func (s Sample) Text(format, unit string) string {
 	return text
 }
 
-// Per divides pairs of neighbouring runs, which met the same noise.
+// Per divides pairs of neighboring runs, which had the same noise.
 func (s Sample) Per(other Sample) Sample {
 	ratios := make(Sample, len(s))
 	for i := range s {
@@ -54,7 +54,7 @@ func (s Sample) Per(other Sample) Sample {
 	return ratios
 }
 
-// Minus subtracts pairs of neighbouring runs.
+// Minus subtracts pairs of neighboring runs.
 func (s Sample) Minus(other Sample) Sample {
 	rest := make(Sample, len(s))
 	for i := range s {
@@ -63,8 +63,7 @@ func (s Sample) Minus(other Sample) Sample {
 	return rest
 }
 
-// Jain is the fairness index of shares: 1 where all are equal, 1/n where one
-// has everything.
+// Jain returns the fairness index of shares: 1 if all are equal, 1/n if one has everything.
 func Jain(shares []float64) float64 {
 	sum, squares := 0.0, 0.0
 	for _, x := range shares {

@@ -8,20 +8,20 @@ import (
 	"text/tabwriter"
 )
 
-// Goal is a bound that a figure is held against.
+// Goal is a bound for a figure.
 type Goal struct {
 	bound        float64
 	atLeast      bool
 	unit, format string
 }
 
-// AtLeast is a lower bound. The format is that of the figure, such as %.2f.
+// AtLeast returns a lower bound. format is that of the figure, such as %.2f.
 func AtLeast(bound float64, unit, format string) Goal { return Goal{bound, true, unit, format} }
 
-// AtMost is an upper bound.
+// AtMost returns an upper bound.
 func AtMost(bound float64, unit, format string) Goal { return Goal{bound, false, unit, format} }
 
-// Met reports whether the figure keeps the bound.
+// Met reports whether v satisfies the bound.
 func (g Goal) Met(v float64) bool {
 	if g.atLeast {
 		return v >= g.bound
@@ -37,12 +37,12 @@ func (g Goal) String() string {
 	return word + fmt.Sprintf(g.format, g.bound) + g.unit
 }
 
-// Table collects rows in the order of measurement. It serves one goroutine.
+// Table collects rows in order of measurement. It is not safe for concurrent use.
 type Table struct{ rows []row }
 
 type row struct{ name, value, goal, verdict string }
 
-// Judge adds a figure with a goal, which its median is held against.
+// Judge adds a figure with a goal for its median.
 func (t *Table) Judge(name string, s Sample, g Goal) {
 	verdict := "not met"
 	if g.Met(s.Median()) {

@@ -1,3 +1,2 @@
-// Package child runs processes for tests and benchmarks: the program, the
-// simulator and whatever else they kill, freeze and count.
+// Package child runs processes for tests and benchmarks, which kill, freeze and measure them.
 package child

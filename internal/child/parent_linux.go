@@ -2,8 +2,8 @@ package child
 
 import "syscall"
 
-// dieWithParent makes the kernel kill the child when the test process ends in
-// whatever way, a panic or a time-out included.
+// dieWithParent makes the kernel kill the child when the test process ends, even by a panic or a
+// timeout.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -12,21 +12,21 @@ import (
 	"syscall"
 )
 
-// The ports of children are below those that systems give to outgoing connections, and the
-// ports 10,000 above them as well, which nodes of a Redis cluster use.
+// The ports of children are below those that systems use for outgoing connections, and so are the
+// ports 10,000 above, which nodes of a Redis cluster use.
 const (
 	firstPort = 11_000
 	ports     = 9_000
 )
 
-// reserved keeps the locks of this process's ports.
+// reserved holds the locks of this process's ports.
 var reserved struct {
 	mu    sync.Mutex
 	locks []*os.File
 }
 
-// FreePort reserves a loopback port for the life of this process. Other processes of this user
-// that ask do not get it, so a child may be killed and started again on it.
+// FreePort reserves a loopback port for the lifetime of this process. Other processes of the same
+// user do not get it, so a child can be killed and restarted on it.
 func FreePort() (int, error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("icims-export-ports-%d", os.Getuid()))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -51,7 +51,7 @@ func FreePort() (int, error) {
 }
 
 func isFree(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // it is closed at once
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // closed at once
 	if err != nil {
 		return false
 	}

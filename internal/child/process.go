@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// Process is a process that a test has started and may kill.
+// Process is a process started by a test.
 type Process struct {
 	Name string
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
-	err  error         // of its end; to be read after done
+	err  error         // its result; valid after done
 }
 
-// ErrStubborn: a process did not stop when it was asked to.
+// ErrStubborn: a process did not stop in time.
 var ErrStubborn = errors.New("did not stop in time and was killed")
 
-// Start starts a command on a thread that lives as long as the process, since
-// Linux sends the parent-death signal when the starting thread ends.
+// Start starts a command on a thread that lives as long as the process, since Linux sends the
+// parent-death signal when the starting thread ends.
 func Start(name string, cmd *exec.Cmd) (*Process, error) {
 	cmd.SysProcAttr = dieWithParent()
 	p := &Process{Name: name, cmd: cmd, done: make(chan struct{})}
@@ -46,14 +46,13 @@ func Start(name string, cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// PID is the number of the process.
+// PID returns the process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err waits for the end of the process and returns what was wrong with it, as
-// exec.Cmd.Wait does.
+// Err waits for the end of the process and returns the error of exec.Cmd.Wait.
 func (p *Process) Err() error {
 	<-p.done
 	return p.err
@@ -69,17 +68,17 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Signal sends a signal; it fails only where the process has ended.
+// Signal sends a signal; it fails only if the process has ended.
 func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// Kill ends the process with SIGKILL and waits until it is gone.
+// Kill kills the process with SIGKILL and waits for its end.
 func (p *Process) Kill() {
 	p.Signal(syscall.SIGKILL)
 	<-p.done
 }
 
-// Stop asks the process to end, and kills it where it has not after the grace
-// time. The error is that of its end, or ErrStubborn.
+// Stop asks the process to end and kills it after the grace time. It returns the process's error,
+// or ErrStubborn.
 func (p *Process) Stop(grace time.Duration) error {
 	p.Signal(syscall.SIGTERM)
 	timer := time.NewTimer(grace)
@@ -93,7 +92,7 @@ func (p *Process) Stop(grace time.Duration) error {
 	}
 }
 
-// LogFile opens the log of a process for appending: it outlives restarts.
+// LogFile opens the log of a process for appending, so that it survives restarts.
 func LogFile(dir, name string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

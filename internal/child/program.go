@@ -21,7 +21,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// FreeAddr is an address of this machine alone, with a port of FreePort.
+// FreeAddr returns a loopback address with a port of FreePort.
 func FreeAddr() (string, error) {
 	port, err := FreePort()
 	if err != nil {

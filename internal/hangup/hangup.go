@@ -1,6 +1,6 @@
-// Package hangup receives SIGHUP from as early in a process's life as Go allows. Long-running
-// commands read their files again on SIGHUP; a SIGHUP that nobody receives ends the process.
-// The package imports nothing else of this module, so that Go initializes it among the first.
+// Package hangup receives SIGHUP as early in a process's life as Go allows. Long-running commands
+// reload their files on SIGHUP; without a receiver it would end the process. The package imports
+// nothing else of this module, so that Go initializes it among the first.
 package hangup
 
 import (
@@ -17,11 +17,11 @@ func listen() chan os.Signal {
 	return c
 }
 
-// Received delivers SIGHUP, also one that came before the call.
+// Received delivers SIGHUP, including one from before the call.
 func Received() <-chan os.Signal { return received }
 
-// Restore makes SIGHUP end the process again, for commands that have nothing to read again. One
-// that came before the call takes effect now.
+// Restore makes SIGHUP end the process again, for commands that have nothing to reload. A SIGHUP
+// from before the call takes effect now.
 func Restore() {
 	signal.Reset(syscall.SIGHUP)
 	select {

@@ -1,4 +1,4 @@
-// Package panics turns panics into errors that hold nothing of what was thrown, which may be
+// Package panics turns panics into errors that do not contain the panic value, which may be
 // personal data.
 package panics
 
@@ -11,18 +11,17 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Error stands for a panic. Its text is fixed.
+// Error is the error for a panic. Its text is constant.
 type Error struct {
-	// Type is the Go type of what was thrown.
+	// Type is the Go type of the panic value.
 	Type string
-	// Stack lists functions, files and lines. Other than runtime/debug.Stack it shows no
-	// arguments.
+	// Stack lists functions, files and lines, without the arguments that runtime/debug.Stack shows.
 	Stack string
 }
 
 func (*Error) Error() string { return "unexpected fault of this service; the log has its stack" }
 
-// Contain runs f. It returns a panic in f as *Error.
+// Contain runs f and returns a panic in f as *Error.
 func Contain(f func() error) (err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
@@ -32,7 +31,7 @@ func Contain(f func() error) (err error) {
 	return f()
 }
 
-// Logged is Contain that logs the panic of a part of this service.
+// Logged is Contain, and logs the panic with the name of a part of this service.
 func Logged(log zerolog.Logger, part string, f func() error) error {
 	var returned error
 	err := Contain(func() error { returned = f(); return nil })
@@ -43,7 +42,7 @@ func Logged(log zerolog.Logger, part string, f func() error) error {
 	return returned
 }
 
-// stack is that of the goroutine, without the frames of this package.
+// stack returns the goroutine's stack without the frames of this package.
 func stack() string {
 	const most, own = 64, 3 // runtime.Callers, stack, and the deferred function
 	pcs := make([]uintptr, most)

@@ -32,8 +32,8 @@ func readBugs() ([]planting, error) {
 	return bugs, nil
 }
 
-// plant returns the file's text with the bug in it. It fails where the code has changed so that the
-// text is not there once.
+// plant returns the file's text with the bug. It fails if the text to replace does not occur
+// exactly once.
 func (b planting) plant(root string) (string, error) {
 	source, err := os.ReadFile(filepath.Join(root, b.File))
 	if err != nil {

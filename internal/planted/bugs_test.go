@@ -9,7 +9,7 @@ import (
 
 const root = "../.."
 
-// TestPlantedBugsFitTheCode is quick: whether the bugs are found is for make planted.
+// TestPlantedBugsFitTheCode is quick; make planted checks whether tests find the bugs.
 func TestPlantedBugsFitTheCode(t *testing.T) {
 	t.Parallel()
 	bugs, err := readBugs()

@@ -1,6 +1,6 @@
-// Command planted shows that tests find what they are there for: it breaks the code in one place at
-// a time and expects the named test to fail. Nothing is written to the working tree: the go command
-// is given the broken file as an overlay.
+// Command planted checks that tests find bugs: it breaks the code in one place at a time and
+// expects the named test to fail. It does not change the working tree: the go command gets the
+// broken file as an overlay.
 //
 //	go run ./internal/planted [-only TEXT]
 package main
@@ -24,7 +24,7 @@ func main() {
 	os.Exit(report(*only))
 }
 
-// report runs and returns the exit status.
+// report runs the checks and returns the exit status.
 func report(only string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -68,8 +68,8 @@ func run(ctx context.Context, only string) (missed int, err error) {
 	return missed, nil
 }
 
-// found runs the test over the broken code. The code must still compile: a compiler that complains
-// is no test.
+// found runs the test with the broken code. The code must compile: a compile error is no test
+// failure.
 func (b planting) found(ctx context.Context) (found bool, output string, err error) {
 	broken, err := b.plant(".")
 	if err != nil {
@@ -98,13 +98,13 @@ func (b planting) found(ctx context.Context) (found bool, output string, err err
 	if strings.Contains(string(out), "no tests to run") {
 		return false, "", fmt.Errorf("%s has no %s", b.Package, b.Test)
 	}
-	if strings.Contains(string(out), "panic: test timed out after") { // says nothing of what is broken
+	if strings.Contains(string(out), "panic: test timed out after") { // does not name the broken part
 		return false, "the test was not over within " + testTimeout, nil
 	}
 	return err != nil, string(out), nil
 }
 
-// testTimeout is longer than a test waits for what does not come about.
+// testTimeout is longer than a test waits for something that never happens.
 const testTimeout = "10m"
 
 func writeOverlay(dir, file, text string) (string, error) {

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// Clock renders times for a reader, by where the reader is and what time it is. The
-// zero Clock is for whoever sits at this machine now.
+// Clock formats times for a reader, by the reader's time zone and current time. The zero Clock is
+// for a user of this machine, now.
 type Clock struct {
-	// In is the reader's time zone; nil is that of this machine.
+	// In is the reader's time zone; nil means this machine's.
 	In *time.Location
-	// Now is what the time is for the reader; zero is now.
+	// Now is the reader's current time; zero means now.
 	Now time.Time
-	// Full names the day and the zone always, since the text may be read another day
-	// or elsewhere.
+	// Full always includes the day and the zone, since the text may be read on another day or in
+	// another place.
 	Full bool
 }
 
-// UTC is the clock for readers of whom nothing is known.
+// UTC is the clock for unknown readers.
 var UTC = Clock{In: time.UTC, Full: true}
 
 const near = 12 * time.Hour
@@ -36,7 +36,7 @@ func (c Clock) local(t time.Time) (time.Time, bool) {
 	return t.In(c.In), !c.Full && c.now().Sub(t).Abs() < near
 }
 
-// Moment renders a time briefly; nothing for none.
+// Moment formats a time briefly; a zero time is empty.
 func (c Clock) Moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -51,7 +51,7 @@ func (c Clock) Moment(t time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// When is a moment within a sentence.
+// When formats a moment within a sentence.
 func (c Clock) When(t time.Time) string {
 	t, sameDay := c.local(t)
 	switch {
@@ -63,7 +63,7 @@ func (c Clock) When(t time.Time) string {
 	return "on " + t.Format("2006-01-02 at 15:04")
 }
 
-// Until renders the end of a wait; open stands for one without end.
+// Until formats the end of a wait; open is returned for one without end.
 func (c Clock) Until(t time.Time, open string) string {
 	if t.IsZero() {
 		return open
@@ -75,11 +75,11 @@ func (c Clock) Until(t time.Time, open string) string {
 	return fmt.Sprintf("until %s (in %s)", c.Moment(t), Span(left))
 }
 
-// Moment is Clock.Moment at this machine.
+// Moment is Clock.Moment for this machine.
 func Moment(t time.Time) string { return Clock{}.Moment(t) }
 
-// When is Clock.When at this machine.
+// When is Clock.When for this machine.
 func When(t time.Time) string { return Clock{}.When(t) }
 
-// Until is Clock.Until at this machine.
+// Until is Clock.Until for this machine.
 func Until(t time.Time, open string) string { return Clock{}.Until(t, open) }

@@ -2,8 +2,8 @@ package prose
 
 import "fmt"
 
-// DidYouMean ends a sentence about an unknown name with the known one that
-// looks most like it, or with nothing.
+// DidYouMean returns the end of a sentence about an unknown name, with the most similar known name,
+// or "".
 func DidYouMean(name string, known []string) string {
 	best, distance := "", len(name)/2+1
 	for _, k := range known {
@@ -17,7 +17,7 @@ func DidYouMean(name string, known []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// edits is the Levenshtein distance of two short names.
+// edits returns the Levenshtein distance of two short names.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

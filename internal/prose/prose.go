@@ -1,5 +1,5 @@
-// Package prose puts numbers, times and findings into plain sentences, for people at
-// the command line and behind the API.
+// Package prose formats numbers, times and findings as plain sentences, for the command line and
+// the API.
 package prose
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Grouped renders a number with commas between thousands.
+// Grouped formats a number with commas between thousands.
 func Grouped(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -18,7 +18,7 @@ func Grouped(n int) string {
 	return s
 }
 
-// Plural is "1 dead letter", "2 dead letters".
+// Plural returns "1 dead letter" or "2 dead letters".
 func Plural(n int, thing string) string {
 	if n != 1 {
 		thing += "s"
@@ -26,7 +26,7 @@ func Plural(n int, thing string) string {
 	return Grouped(n) + " " + thing
 }
 
-// Span renders a duration by its two largest units.
+// Span formats a duration with its two largest units.
 func Span(d time.Duration) string {
 	switch {
 	case d >= 24*time.Hour:
@@ -38,11 +38,10 @@ func Span(d time.Duration) string {
 	case d >= time.Second:
 		return fmt.Sprintf("%ds", d/time.Second)
 	}
-	return "1s" // less is nothing to plan with
+	return "1s" // shorter spans are useless for planning
 }
 
-// Sentence gives text a capital and a full stop. The name of iCIMS keeps its
-// small letter.
+// Sentence adds a capital letter and a period. "iCIMS" keeps its lower-case letter.
 func Sentence(text string) string {
 	if text == "" {
 		return ""

@@ -6,10 +6,9 @@ import (
 	"unicode"
 )
 
-// Printable shows the characters of a text that would change how the text around it
-// is displayed. The text is somebody else's: an escape sequence could rewrite the
-// screen, and a bidirectional control character could reorder a line. Line breaks and
-// tabs become blanks.
+// Printable escapes characters that would change how the surrounding text is displayed. In
+// untrusted text an escape sequence could rewrite the screen, and a bidirectional control character
+// could reorder a line. Line breaks and tabs become spaces.
 func Printable(text string) string {
 	if !strings.ContainsFunc(text, misleads) {
 		return text
@@ -28,16 +27,16 @@ func Printable(text string) string {
 	return b.String()
 }
 
-// Misleading reports whether a character changes how the text around it is displayed.
-// Line breaks and tabs do not: they are a part of laid-out text.
+// Misleading reports whether a character changes how the surrounding text is displayed. Line breaks
+// and tabs do not: they are part of formatted text.
 func Misleading(r rune) bool { return r != '\n' && r != '\t' && misleads(r) }
 
-// Escape is the visible form of a character, such as <U+202E>.
+// Escape returns the visible form of a character, for example <U+202E>.
 func Escape(r rune) string { return fmt.Sprintf("<U+%04X>", r) }
 
 func misleads(r rune) bool {
 	switch {
-	case r < ' ', r >= 0x7f && r < 0xa0: // control characters, among them escape
+	case r < ' ', r >= 0x7f && r < 0xa0: // control characters, including escape
 		return true
 	case unicode.Is(unicode.Bidi_Control, r):
 		return true
@@ -45,7 +44,7 @@ func misleads(r rune) bool {
 		return true
 	case r >= 0xfff9 && r <= 0xfffb: // annotations
 		return true
-	case r >= 0xe0000 && r <= 0xe007f: // tags, which are invisible
+	case r >= 0xe0000 && r <= 0xe007f: // invisible tags
 		return true
 	}
 	return false

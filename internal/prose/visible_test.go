@@ -16,7 +16,7 @@ func TestPrintable(t *testing.T) {
 		"a\u009b2Jb":                        "a<U+009B>2Jb",
 		"two\r\nlines\tand a tab":           "two  lines and a tab",
 		"a\u2028b":                          "a<U+2028>b",
-		"نیم\u200cفاصله":                    "نیم\u200cفاصله", // a joiner is a part of words
+		"نیم\u200cفاصله":                    "نیم\u200cفاصله", // joiners are part of words
 		"tag\U000e0041":                     "tag<U+E0041>",
 		"null\x00":                          "null<U+0000>",
 		"Hebrew mark \u200f, Arabic \u061c": "Hebrew mark <U+200F>, Arabic <U+061C>",

@@ -1,5 +1,5 @@
-// Package testrig has what the tests of several packages set up alike: a clock, a log, and
-// exports in any state.
+// Package testrig provides what tests of several packages share: a clock, a log, and exports in any
+// state.
 package testrig
 
 import (
@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// Clock stands still until it is moved on.
+// Clock is a clock that stands still until Pass.
 type Clock struct {
 	mu sync.Mutex
 	at time.Time
 }
 
-// NewClock returns a clock that shows the present.
+// NewClock returns a clock set to the current time.
 func NewClock() *Clock { return ClockAt(time.Now()) }
 
-// ClockAt returns a clock that shows the time.
+// ClockAt returns a clock set to a time.
 func ClockAt(at time.Time) *Clock { return &Clock{at: at} }
 
-// Now is the time that the clock shows.
+// Now returns the clock's time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at
 }
 
-// Pass moves the clock on.
+// Pass advances the clock.
 func (c *Clock) Pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// BeginControl begins the customer's latest control task of a kind, as a worker does.
+// BeginControl starts the customer's latest control task of a kind, as a worker does.
 func BeginControl(t *testing.T, ledger *store.Ledger, customer string, kind store.ControlKind) store.ControlClaim {
 	t.Helper()
 	last, err := ledger.LastControlTask(t.Context(), customer, kind)

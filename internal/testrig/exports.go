@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Numbered are n candidates' ids: c-00007 and so on from 7.
+// Numbered returns n candidate IDs: c-00007 and so on from 7.
 func Numbered(from, n int) []string {
 	ids := make([]string, n)
 	for i := range ids {
@@ -23,8 +23,8 @@ func Numbered(from, n int) []string {
 	return ids
 }
 
-// Accept takes candidates into a closed batch of their own, without any task. All are called
-// Ottoline Quillfeather, so that a name or address can be looked for where none may be.
+// Accept accepts candidates into a closed batch, without tasks. All are named Ottoline
+// Quillfeather, so that tests can search for personal data.
 func Accept(t testing.TB, l *store.Ledger, customer string, job int64, candidates ...string) (store.BatchID, []store.Ref) {
 	t.Helper()
 	return AcceptAs(t, l, store.BatchSpec{Customer: customer, Job: job}, candidates...)
@@ -55,7 +55,7 @@ func AcceptAs(t testing.TB, l *store.Ledger, spec store.BatchSpec, candidates ..
 	return batch, refs
 }
 
-// Claim takes an export in hand, as a worker would.
+// Claim claims an export, as a worker does.
 func Claim(t testing.TB, l *store.Ledger, ref store.Ref) *store.Claim {
 	t.Helper()
 	c, err := l.Claim(t.Context(), ref, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
@@ -65,7 +65,7 @@ func Claim(t testing.TB, l *store.Ledger, ref store.Ref) *store.Claim {
 	return c
 }
 
-// Finish ends exports, as a worker would.
+// Finish ends exports, as a worker does.
 func Finish(t testing.TB, l *store.Ledger, f store.Finish, refs ...store.Ref) {
 	t.Helper()
 	for _, ref := range refs {
@@ -75,7 +75,7 @@ func Finish(t testing.TB, l *store.Ledger, f store.Finish, refs ...store.Ref) {
 	}
 }
 
-// GiveUp makes dead letters of exports, after a call that was refused.
+// GiveUp turns exports into dead letters, after a refused call.
 func GiveUp(t testing.TB, l *store.Ledger, reason store.Reason, call store.Called, refs ...store.Ref) {
 	t.Helper()
 	Finish(t, l, store.Finish{
@@ -84,8 +84,8 @@ func GiveUp(t testing.TB, l *store.Ledger, reason store.Reason, call store.Calle
 	}, refs...)
 }
 
-// LeaveProfile makes a dead letter of an export that created a person before its job was
-// found to be missing.
+// LeaveProfile makes an export a dead letter that created a person before its job was found to be
+// missing.
 func LeaveProfile(t testing.TB, l *store.Ledger, person int64, ref store.Ref) {
 	t.Helper()
 	c := Claim(t, l, ref)
@@ -97,8 +97,7 @@ func LeaveProfile(t testing.TB, l *store.Ledger, person int64, ref store.Ref) {
 	}
 }
 
-// Uncount forgets for which reasons exports of a batch ended, as if that had been before
-// batches began to count them.
+// Uncount removes the count of reasons of a batch, as for a batch from before they were counted.
 func Uncount(t testing.TB, r redis.UniversalClient, batch store.BatchID, ended store.Counter, reason store.Reason) {
 	t.Helper()
 	customer, local, _ := strings.Cut(string(batch), "-")
@@ -107,14 +106,13 @@ func Uncount(t testing.TB, r redis.UniversalClient, batch store.BatchID, ended s
 	}
 }
 
-// Calls that iCIMS has refused; what it says to the first names somebody.
+// Refused iCIMS calls; the message of the first contains a name.
 var (
 	RefusedEmail = store.Called{Op: "people.create", Status: 400, Reason: "icims_field_refused", Sent: "yes", Transaction: "T-17", Problems: []string{"code 4 on email: ottoline@example.com is not welcome"}}
 	NoJob        = store.Called{Op: "workflows.create", Status: 404, Reason: "icims_not_found", Sent: "yes", Transaction: "T-18"}
 )
 
-// Call makes calls for a customer, of which the last is answered with the status and the
-// others with 200.
+// Call makes n calls for a customer. The last is answered with the status, the others with 200.
 func Call(t testing.TB, l *store.Ledger, customer string, n, status int) {
 	t.Helper()
 	r := quota.Request{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1}
@@ -137,7 +135,7 @@ func Call(t testing.TB, l *store.Ledger, customer string, n, status int) {
 	}
 }
 
-// IDs are the exports' own, without their customers.
+// IDs returns the exports' IDs without their customers.
 func IDs(refs []store.Ref) []string {
 	ids := make([]string, len(refs))
 	for i, ref := range refs {
@@ -146,7 +144,7 @@ func IDs(refs []store.Ref) []string {
 	return ids
 }
 
-// Refs are a customer's exports by their ids.
+// Refs returns a customer's exports by ID.
 func Refs(customer string, ids ...string) []store.Ref {
 	refs := make([]store.Ref, len(ids))
 	for i, id := range ids {
@@ -155,8 +153,8 @@ func Refs(customer string, ids ...string) []store.Ref {
 	return refs
 }
 
-// Enqueue gives exports their tasks, as a producer does after it accepted them. One that
-// the ledger does not know gets a task of the usual queue.
+// Enqueue enqueues tasks for exports, as a producer does after accepting them. An export unknown to
+// the ledger gets a task in the bulk queue.
 func Enqueue(t testing.TB, client redis.UniversalClient, l *store.Ledger, customer string, exports ...string) {
 	t.Helper()
 	stand, err := l.Stand(t.Context(), customer, exports)

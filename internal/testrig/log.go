@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Log keeps what was logged, by whichever goroutine.
+// Log stores log lines. It is safe for concurrent use.
 type Log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-// Write takes a line.
+// Write adds a line.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -27,18 +27,18 @@ func (l *Log) String() string {
 	return l.b.String()
 }
 
-// Tail is the last lines, to be shown beside what failed.
+// Tail returns the last lines, to print with a failure.
 func (l *Log) Tail() string {
 	const shown = 30
 	lines := strings.Split(l.String(), "\n")
 	return strings.Join(lines[max(0, len(lines)-shown):], "\n")
 }
 
-// Count is how many lines have the message.
+// Count returns how many lines have the message.
 func (l *Log) Count(message string) int { return strings.Count(l.String(), `"`+message+`"`) }
 
-// Eventually looks again and again until the condition holds. Where it does not in good time
-// the test fails, with the tails of the logs.
+// Eventually polls until the condition holds. If it does not in time, the test fails with the tails
+// of the logs.
 func Eventually(t testing.TB, what string, holds func() bool, logs ...*Log) {
 	t.Helper()
 	const (

@@ -10,14 +10,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Verified is the tenant profile that a verification of the simulator finds.
+// Verified returns the tenant profile of a verified simulator.
 func Verified() store.TenantProfile {
 	return store.TenantProfile{
 		VerifiedAt: time.Now().UnixMilli(), SearchOr: store.Yes, SeesPeople: store.Yes, ReadsPair: store.Yes, SeesFolder: store.Yes, KeepsStatus: store.Yes,
 	}
 }
 
-// Verify keeps that profile for a connection. The revision is 0 for one of the connections file.
+// Verify stores that profile for a connection. revision is 0 for one of the connections file.
 func Verify(t testing.TB, l *store.Ledger, c store.Connection, revision int64) {
 	t.Helper()
 	if err := l.SaveProfile(t.Context(), c, revision, Verified()); err != nil {
@@ -25,8 +25,8 @@ func Verify(t testing.TB, l *store.Ledger, c store.Connection, revision int64) {
 	}
 }
 
-// VerifyFile keeps that profile for the connections of a file, with changes. env is the environment
-// of the program that reads the file.
+// VerifyFile stores that profile for the connections of a file, with changes. env is the
+// environment of the program that reads the file.
 func VerifyFile(t testing.TB, l *store.Ledger, path string, env []string, changes ...func(*store.TenantProfile)) {
 	t.Helper()
 	value := func(name string) (string, bool) {

@@ -9,22 +9,21 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
-// delivery is an exporter whose failures are told now and then, and are of no matter
-// otherwise.
+// delivery is an exporter that logs failures at a limited rate and otherwise ignores them.
 type delivery struct {
 	trace.SpanExporter
 
 	log    zerolog.Logger
 	now    func() time.Time
-	ending context.Context //nolint:containedctx // the exporter's life
+	ending context.Context //nolint:containedctx // lifetime of the exporter
 	giveUp context.CancelFunc
 
 	mu   sync.Mutex
 	told time.Time
-	lost int // spans since then
+	lost int // spans since the last log entry
 }
 
-// tellEvery is how often a failure is told.
+// tellEvery is how often a failure is logged.
 const tellEvery = time.Minute
 
 func newDelivery(e trace.SpanExporter, log zerolog.Logger) *delivery {
@@ -33,7 +32,7 @@ func newDelivery(e trace.SpanExporter, log zerolog.Logger) *delivery {
 	return d
 }
 
-// ExportSpans delivers spans until that is given up.
+// ExportSpans exports spans until shutdown.
 func (d *delivery) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -46,7 +45,7 @@ func (d *delivery) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) 
 
 func (d *delivery) failed(spans int, err error) {
 	if d.ending.Err() != nil {
-		return // given up, which is told already
+		return // shutting down; already logged
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package otlp delivers spans to an OpenTelemetry collector, by OTLP over HTTP. A
-// collector that is away or slow costs spans, never time.
+// Package otlp exports spans to an OpenTelemetry collector by OTLP over HTTP. An unreachable or
+// slow collector loses spans but never delays work.
 package otlp
 
 import (
@@ -18,28 +18,27 @@ import (
 	"github.com/seekout/icims-export/traces"
 )
 
-// Settings say where spans go, and how many.
+// Settings configures the export of spans.
 type Settings struct {
-	// Endpoint is the collector's address, such as http://127.0.0.1:4318; below it
-	// spans go to /v1/traces.
+	// Endpoint is the collector's address, for example http://127.0.0.1:4318. Spans go to
+	// /v1/traces below it.
 	Endpoint string
-	// Ratio is which part of the traces is recorded that begin here, from 0 to 1. One
-	// that began elsewhere is recorded if it is recorded there.
+	// Ratio is the share of traces to record, 0 to 1, if they start here. A trace that started
+	// elsewhere is recorded if it is recorded there.
 	Ratio float64
-	// Version of the program.
+	// Version is the program's version.
 	Version string
 }
 
 const (
-	// service is the name of the program, unless OTEL_SERVICE_NAME gives another.
+	// service is the program's name, unless OTEL_SERVICE_NAME is set.
 	service = "icims-export"
-	// flushTime bounds how long the last spans may take at the end.
+	// flushTime is the timeout for the last spans.
 	flushTime = 3 * time.Second
 )
 
-// Start begins to deliver. What OpenTelemetry's own variables say about headers,
-// certificates, time-outs, queues, the resource and the sampler holds. stop delivers
-// what is left, for at most three seconds.
+// Start starts the export. OpenTelemetry's own variables for headers, certificates, timeouts,
+// queues, resource and sampler apply. stop exports the remaining spans, for at most three seconds.
 func Start(ctx context.Context, s Settings, log zerolog.Logger) (provider api.TracerProvider, stop func(), err error) {
 	target, err := traces.ParseEndpoint(s.Endpoint)
 	if err != nil {

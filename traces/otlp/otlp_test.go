@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// collector is one that keeps what it gets, once it may answer.
+// collector stores what it receives, and responds once it is released.
 type collector struct {
 	*httptest.Server
 
@@ -93,13 +93,13 @@ func TestTheRatioDecidesWhatIsRecorded(t *testing.T) {
 	}
 }
 
-// The collector answers only when everything else is over: if anything waited for it,
-// this test would not end.
+// TestACollectorThatHangsIsWaitedForByNobody: the collector responds only at the end of the test.
+// If anything waited for it, the test would not end.
 func TestACollectorThatHangsIsWaitedForByNobody(t *testing.T) {
 	answers := make(chan struct{})
 	c := collect(t, answers, http.StatusOK)
 	tracer, stop, log := start(t, c.URL, 1)
-	for range 10_000 { // far more than are kept
+	for range 10_000 { // far more than are queued
 		_, span := tracer.Start(t.Context(), "a made-up span")
 		span.End()
 	}
@@ -113,7 +113,7 @@ func TestACollectorThatHangsIsWaitedForByNobody(t *testing.T) {
 func TestACollectorThatIsAwayIsToldOnce(t *testing.T) {
 	c := collect(t, always(), http.StatusBadRequest)
 	tracer, stop, log := start(t, c.URL, 1)
-	for range 2_000 { // in several deliveries
+	for range 2_000 { // in several requests
 		_, span := tracer.Start(t.Context(), "a made-up span")
 		span.End()
 	}
