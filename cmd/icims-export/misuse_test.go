@@ -83,7 +83,7 @@ func TestHelpLeavesOutWhatDoesNotMatter(t *testing.T) {
 func TestHelpShowsDefaults(t *testing.T) {
 	t.Parallel()
 	for command, want := range map[string][]string{
-		"check":  {"counts as stuck (default 5m).", "at most 500 (default 50)."},
+		"check":  {"counts as stuck (default 5m).", "up to 500 (default 50)."},
 		"sim":    {"(default 127.0.0.1:8899).", "--seed=1"},
 		"worker": {"(default 30s, $ICIMS_EXPORT_CALL_TIMEOUT).", "passwords in Redis (see: keys new) ($ICIMS_EXPORT_KEYSET)."},
 	} {
