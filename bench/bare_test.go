@@ -24,9 +24,8 @@ import (
 
 const bareType = "bare:export"
 
-// bareHandler does what one would write first: the candidate is the payload of
-// the task, and the handler posts person and workflow. It knows neither what
-// was exported before nor what becomes of a lost answer.
+// bareHandler is the obvious implementation: the task's payload is the candidate, and the handler
+// posts person and workflow. It does not check for earlier exports or lost responses.
 type bareHandler struct {
 	root   string
 	conn   store.Connection
@@ -35,7 +34,7 @@ type bareHandler struct {
 	done   chan struct{}
 }
 
-// ProcessTask exports the candidate that the task holds.
+// ProcessTask exports the task's candidate.
 func (h *bareHandler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	var c tasks.Candidate
 	if err := json.Unmarshal(t.Payload(), &c); err != nil {
@@ -56,7 +55,7 @@ func (h *bareHandler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	return nil
 }
 
-// post creates a record and returns its id.
+// post creates a record and returns its ID.
 func (h *bareHandler) post(ctx context.Context, path string, fields map[string]any) (int64, error) {
 	body, err := json.Marshal(fields)
 	if err != nil {
@@ -84,12 +83,12 @@ func (h *bareHandler) post(ctx context.Context, path string, fields map[string]a
 	return strconv.ParseInt(location[strings.LastIndex(location, "/")+1:], 10, 64)
 }
 
-// runBare has a bare asynq server export candidates that wait in its queue.
+// runBare exports queued candidates with a bare asynq server.
 func runBare(b *testing.B, server *redistest.Server, sim *simulator, candidates []tasks.Candidate, longer time.Duration) run {
 	b.Helper()
 	watch := emptied(b, server)
 	client, count := countedClient(b, server, longer)
-	// Filled without delay: only working off is measured here.
+	// Enqueued without delay: only processing is measured here.
 	producer := asynq.NewClientFromRedisClient(watch)
 	for _, c := range candidates {
 		if _, err := producer.EnqueueContext(b.Context(), asynq.NewTask(bareType, encode(b, c)), asynq.MaxRetry(0)); err != nil {
@@ -97,7 +96,7 @@ func runBare(b *testing.B, server *redistest.Server, sim *simulator, candidates 
 		}
 	}
 
-	transport := &http.Transport{MaxIdleConnsPerHost: concurrency, IdleConnTimeout: 20 * time.Second} // as the worker's client
+	transport := &http.Transport{MaxIdleConnsPerHost: concurrency, IdleConnTimeout: 20 * time.Second} // like the worker's client
 	defer transport.CloseIdleConnections()
 	h := &bareHandler{root: sim.url, conn: connection(sim), client: &http.Client{Transport: transport, Timeout: icims.DefaultCallTimeout}, done: make(chan struct{})}
 	h.left.Store(int64(len(candidates)))
@@ -125,5 +124,5 @@ func runBare(b *testing.B, server *redistest.Server, sim *simulator, candidates 
 	spent = cpuOf(b, watch, sim).since(spent)
 	calls := sim.holds(b, len(candidates))
 	queue.Shutdown()
-	return run{seconds: seconds, cpu: spent, calls: calls, queue: count.Load() + int64(len(candidates))} // and one to enqueue each
+	return run{seconds: seconds, cpu: spent, calls: calls, queue: count.Load() + int64(len(candidates))} // plus one per candidate to enqueue
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// people makes n candidates of about 1.4 KB JSON each, which differ in id and
-// address between series. The same series is always the same people.
+// people returns n candidates of about 1.4 KB JSON each. ID and address depend on the series; the
+// same series always returns the same people.
 func people(series, n int) []tasks.Candidate {
 	faker := gofakeit.New(uint64(series) + 1)
 	all := make([]tasks.Candidate, n)
@@ -49,7 +49,7 @@ func people(series, n int) []tasks.Candidate {
 	return all
 }
 
-// jsonSize is the mean size of the candidates as JSON.
+// jsonSize returns the mean JSON size of the candidates.
 func jsonSize(b *testing.B, all []tasks.Candidate) float64 {
 	b.Helper()
 	total := 0

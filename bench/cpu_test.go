@@ -10,11 +10,11 @@ import (
 	"github.com/seekout/icims-export/bench/figures"
 )
 
-// cpu is processor time in seconds, by process. Unlike elapsed time it hardly
-// depends on what else the machine does.
+// cpu is processor time in seconds, by process. Unlike elapsed time it hardly depends on other
+// load.
 type cpu struct{ self, redis, simulator float64 }
 
-// cpuOf reads the processor time used so far. sim may be nil.
+// cpuOf returns the processor time used so far. sim may be nil.
 func cpuOf(b *testing.B, client redis.UniversalClient, sim *simulator) cpu {
 	b.Helper()
 	server, err := strconv.Atoi(infoField(b, client, "server", "process_id"))

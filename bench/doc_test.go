@@ -1,8 +1,8 @@
-// Package bench_test measures what the ledger costs: throughput, calls, Redis
-// round trips and Redis memory, each beside the same work done by asynq alone.
+// Package bench_test measures the cost of the ledger: throughput, calls, Redis round trips and
+// Redis memory, compared to the same work with asynq alone.
 //
-// The two sides of a comparison take turns and each figure is a median, since
-// machines are noisy: ratios are what can be compared between machines.
+// Both sides run in turns, and each figure is a median. Machines are noisy; compare only ratios
+// between machines.
 //
 //	make bench
 //	make bench ARGS="-rounds 3 -exports 1000"

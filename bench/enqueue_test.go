@@ -13,8 +13,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// BenchmarkEnqueue compares handing candidates to the producer's client with
-// enqueueing them one by one as asynq tasks.
+// BenchmarkEnqueue compares the producer's client with enqueueing asynq tasks one by one.
 func BenchmarkEnqueue(b *testing.B) {
 	server := redistest.Start(b)
 	learnServer(b, server.Client(b))
@@ -26,22 +25,22 @@ func BenchmarkEnqueue(b *testing.B) {
 		results.Note("  CPU per candidate with Redis's, one by one", plain.cpu, "%.0f", " µs")
 		results.Note("  CPU per candidate with Redis's, as a batch", ours.cpu, "%.0f", " µs")
 
-		const shorter = 5 // one by one takes its time here
+		const shorter = 5 // enqueueing one by one is slow here
 		plain, ours = compareEnqueue(b, server, few, *enqueued/shorter, away)
 		judge(b, "batch : one by one, Redis 0.5 ms away", ours.perSecond.Per(plain.perSecond), figures.AtLeast(4, "", "%.1f"), "away-ratio")
 	}
 }
 
-// few is how many runs suffice where waiting outweighs noise.
+// few is the number of runs if waiting outweighs noise.
 const few = 3
 
-// enqueueing is how one side did.
+// enqueueing is the result of one side.
 type enqueueing struct {
 	perSecond figures.Sample
 	cpu       figures.Sample // microseconds per candidate, with Redis's
 }
 
-// compareEnqueue lets both sides enqueue n candidates in turns.
+// compareEnqueue enqueues n candidates on both sides, in turns.
 func compareEnqueue(b *testing.B, server *redistest.Server, rounds, n int, longer time.Duration) (plain, ours enqueueing) {
 	b.Helper()
 	watch := server.Client(b)

@@ -17,20 +17,19 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// concurrency is how many exports either side works on at once.
+// concurrency is the number of concurrent exports on each side.
 const concurrency = 16
 
-// run is what one run of one side took.
+// run is the cost of one run of one side.
 type run struct {
 	seconds float64
 	cpu     cpu
-	calls   int   // of iCIMS
+	calls   int   // to iCIMS
 	queue   int64 // Redis round trips of asynq, in the producer and the worker
-	ledger  int64 // Redis round trips of the ledger, likewise
+	ledger  int64 // Redis round trips of the ledger, in both
 }
 
-// BenchmarkExport compares the worker with a bare asynq handler that makes the
-// same two calls.
+// BenchmarkExport compares the worker with a bare asynq handler that makes the same two calls.
 func BenchmarkExport(b *testing.B) {
 	server, sim := redistest.Start(b), startSimulator(b, heedsCase)
 	learnServer(b, server.Client(b))
@@ -43,7 +42,7 @@ func BenchmarkExport(b *testing.B) {
 		results.Note("exports/s, bare asynq handler", of(bare, perSecond), "%.0f", "")
 		results.Note("exports/s, worker with ledger", of(ours, perSecond), "%.0f", "")
 		results.Note("worker : bare handler", of(ours, perSecond).Per(of(bare, perSecond)), "%.2f", "")
-		// Elapsed time is only as good as the machine is quiet; this hardly depends on it.
+		// Unlike elapsed time, this hardly depends on other load.
 		all := func(r run) float64 { return r.cpu.self + r.cpu.redis + r.cpu.simulator }
 		results.Note("  the same by processor time, all processes", of(bare, all).Per(of(ours, all)), "%.2f", "")
 		judge(b, "CPU of worker and Redis per export", of(ours, func(r run) float64 { return milliseconds(r.cpu.self+r.cpu.redis) / float64(*exports) }), figures.AtMost(0.9, " ms", "%.2f"), "CPU-ms/export")
@@ -66,9 +65,8 @@ func BenchmarkExport(b *testing.B) {
 	}
 }
 
-// callsIgnoringCase counts the calls per candidate of a customer whose exact
-// search ignores upper and lower case, which a worker finds out by itself as soon
-// as a person is old enough to be searched for.
+// callsIgnoringCase counts the calls per candidate of a customer whose exact search ignores case. A
+// worker detects that once a person is old enough for searches.
 func callsIgnoringCase(b *testing.B, server *redistest.Server) figures.Sample {
 	b.Helper()
 	sim := startSimulator(b, ignoresCase)
@@ -81,8 +79,8 @@ func callsIgnoringCase(b *testing.B, server *redistest.Server) figures.Sample {
 	return s
 }
 
-// callsUnverified counts the calls per candidate of a connection of which nothing is known: each
-// address is searched by itself, and again without heeding case.
+// callsUnverified counts the calls per candidate of an unverified connection: each address is
+// searched individually, and again for other cases.
 func callsUnverified(b *testing.B, server *redistest.Server) figures.Sample {
 	b.Helper()
 	sim := startSimulator(b, heedsCase)
@@ -96,7 +94,7 @@ func callsUnverified(b *testing.B, server *redistest.Server) figures.Sample {
 	return s
 }
 
-// compareExport lets both sides export n candidates in turns.
+// compareExport exports n candidates on both sides, in turns.
 func compareExport(b *testing.B, server *redistest.Server, sim *simulator, rounds, n int, longer time.Duration) (bare, ours []run) {
 	b.Helper()
 	for i := range rounds + 1 {
@@ -120,7 +118,7 @@ func of(runs []run, figure func(run) float64) figures.Sample {
 	return s
 }
 
-// noteCPU adds where the processor time went.
+// noteCPU adds the processor time by process.
 func noteCPU(name string, runs []run) {
 	each := func(pick func(cpu) float64) float64 {
 		return milliseconds(of(runs, func(r run) float64 { return pick(r.cpu) }).Median()) / float64(*exports)
@@ -144,7 +142,7 @@ func connection(sim *simulator) store.Connection {
 	return c
 }
 
-// runWorker has a worker export candidates that wait in the queue.
+// runWorker exports queued candidates with a worker.
 func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidates []tasks.Candidate, longer time.Duration, change ...func(*worker.Settings)) run {
 	b.Helper()
 	watch := emptied(b, server)
@@ -152,7 +150,7 @@ func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidate
 	if err != nil {
 		b.Fatal(err)
 	}
-	// A worker uses one client for both; two tell whose the round trips are.
+	// A worker uses one client for both; two clients separate the round trips.
 	queueClient, queueTrips := countedClient(b, server, longer)
 	ledgerClient, ledgerTrips := countedClient(b, server, longer)
 	ledger := store.NewLedger(ledgerClient, keys)
@@ -184,7 +182,7 @@ func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidate
 	if err := w.Start(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	// Each look costs the worker's side processor time, so there are few.
+	// Each poll costs processor time, so there are few.
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for range poll.C {
@@ -208,7 +206,7 @@ func runWorker(b *testing.B, server *redistest.Server, sim *simulator, candidate
 	return r
 }
 
-// emptied returns an uncounted client of the server, which holds nothing.
+// emptied returns an uncounted client of the server, after emptying it.
 func emptied(b *testing.B, server *redistest.Server) redis.UniversalClient {
 	b.Helper()
 	client := server.Client(b)

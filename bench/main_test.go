@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(tableAfter{redistest.Main(m)})
 }
 
-// tableAfter prints what the benchmarks have found once all of them are done.
+// tableAfter prints the results after all benchmarks.
 type tableAfter struct{ inner redistest.Runner }
 
 func (r tableAfter) Run() int {

@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// BenchmarkMarkerMemory measures what the memory of a finished export takes.
+// BenchmarkMarkerMemory measures the Redis memory of a finished export's marker.
 func BenchmarkMarkerMemory(b *testing.B) {
 	server := redistest.Start(b)
 	client := server.Client(b)
@@ -40,9 +40,8 @@ func candidateID(i int) string { return fmt.Sprintf("c-%09d", i) }
 
 const firstPerson, firstWorkflow = 100_000, 500_000
 
-// writeMarkers writes what n finished exports to a job leave behind. The ledger
-// itself would take minutes for a million; checkMarkers sees to it that these
-// are what it writes and reads.
+// writeMarkers writes the keys of n finished exports to a job. The ledger itself would need minutes
+// for a million; checkMarkers checks that it writes and reads the same.
 func writeMarkers(b *testing.B, client redis.UniversalClient, n int) {
 	b.Helper()
 	pipe := client.Pipeline()
@@ -69,8 +68,7 @@ func markerPlace(candidate string) (key, field string) {
 	return "ix:{" + customer + "}:m:" + strconv.FormatUint(n%buckets, 10), digits[3:19]
 }
 
-// checkMarkers fails where the ledger does not read what was written, or writes
-// something else.
+// checkMarkers fails if the ledger cannot read these keys, or writes different ones.
 func checkMarkers(b *testing.B, client redis.UniversalClient, n int) {
 	b.Helper()
 	keys, err := store.NewKeyset()

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// BenchmarkQueuedMemory measures what a queued export takes of Redis.
+// BenchmarkQueuedMemory measures the Redis memory of a queued export.
 func BenchmarkQueuedMemory(b *testing.B) {
 	server := redistest.Start(b)
 	client := server.Client(b)
@@ -33,7 +33,7 @@ func BenchmarkQueuedMemory(b *testing.B) {
 	}
 }
 
-// usedMemory is what Redis holds apart from its clients' buffers.
+// usedMemory returns Redis's memory use without its clients' buffers.
 func usedMemory(b *testing.B, client redis.UniversalClient) float64 {
 	b.Helper()
 	used, err := strconv.ParseFloat(infoField(b, client, "memory", "used_memory"), 64)

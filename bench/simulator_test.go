@@ -15,9 +15,8 @@ import (
 )
 
 const (
-	// simulatorEnv makes the test binary serve the simulator, so that it runs in
-	// a process of its own. The CPUs are shared, by both sides alike. Its value
-	// says whether the exact search by e-mail heeds upper and lower case.
+	// simulatorEnv makes the test binary serve the simulator in its own process. Both sides share
+	// the CPUs equally. Its value says whether the exact email search is case-sensitive.
 	simulatorEnv = "ICIMS_EXPORT_BENCH_SIMULATOR"
 	heedsCase    = "heeds-case"
 	ignoresCase  = "ignores-case"
@@ -28,8 +27,8 @@ const (
 	job      = 1701
 )
 
-// serveSimulator serves an iCIMS without latency, oddities and call log until
-// in ends, and prints its URL.
+// serveSimulator serves an iCIMS without latency, quirks and call log until in ends. It prints its
+// URL.
 func serveSimulator(kind string, in io.Reader, out io.Writer) error {
 	cfg := icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}, KeepCalls: -1}
 	if kind == ignoresCase {
@@ -48,7 +47,7 @@ func serveSimulator(kind string, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// simulator is that process, seen from outside.
+// simulator is that process.
 type simulator struct {
 	unverified bool // its connection was never verified
 
@@ -96,7 +95,7 @@ func (s *simulator) portal() string {
 	return fmt.Sprintf("%s/customers/%s/search/portals/1?staleness=0", s.url, customer)
 }
 
-// reset forgets people, workflows and calls.
+// reset removes people, workflows and calls.
 func (s *simulator) reset(b *testing.B) {
 	b.Helper()
 	answer, err := s.client.Post(s.url+"/_sim/reset", "application/json", nil)
@@ -109,7 +108,7 @@ func (s *simulator) reset(b *testing.B) {
 	}
 }
 
-// holds expects n people, each with a workflow, and returns the calls made.
+// holds checks for n people with a workflow each, and returns the calls made.
 func (s *simulator) holds(b *testing.B, n int) (calls int) {
 	b.Helper()
 	answer, err := s.client.Get(s.url + "/_sim/state")

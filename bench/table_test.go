@@ -17,15 +17,14 @@ var results struct {
 	redis string // version of the server
 }
 
-// judge adds a figure with a goal. A goal that is missed fails nothing: the
-// machine may be to blame.
+// judge adds a figure with a goal. A missed goal is no failure: the machine may be slow.
 func judge(b *testing.B, name string, v figures.Sample, g figures.Goal, metric string) {
 	b.Helper()
 	results.Judge(name, v, g)
 	b.ReportMetric(v.Median(), metric)
 }
 
-// learnServer notes the version of the server for the table's head.
+// learnServer records the server's version for the table's head.
 func learnServer(b *testing.B, client redis.UniversalClient) {
 	b.Helper()
 	results.redis = infoField(b, client, "server", "redis_version")

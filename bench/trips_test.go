@@ -12,12 +12,10 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// away is how much longer a round trip to a Redis on another machine takes than
-// to one on this machine.
+// away is the additional round-trip time to a Redis on another machine.
 const away = 500 * time.Microsecond
 
-// trips counts the round trips of a client, a command or a pipeline each, and
-// makes them as long as over a network.
+// trips counts a client's round trips, commands or pipelines, and adds the latency of a network.
 type trips struct {
 	atomic.Int64
 
@@ -26,7 +24,7 @@ type trips struct {
 
 var _ redis.Hook = (*trips)(nil)
 
-// DialHook leaves connecting alone.
+// DialHook does nothing.
 func (t *trips) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
 }
@@ -57,8 +55,7 @@ func (t *trips) count(cmd redis.Cmder) {
 	}
 }
 
-// countedClient returns a client whose round trips are counted, and longer by
-// some time.
+// countedClient returns a client with counted round trips, each delayed by longer.
 func countedClient(b *testing.B, server *redistest.Server, longer time.Duration) (redis.UniversalClient, *trips) {
 	b.Helper()
 	client, count := server.Client(b), &trips{longer: longer}

@@ -20,24 +20,23 @@ import (
 const (
 	workerKillEvery = 2 * time.Second
 	redisKillEvery  = 15 * time.Second
-	weatherEvery    = 3 * time.Second // how often the search lag changes
+	lagEvery        = 3 * time.Second // how often the search lag changes
 	firstBurst      = 3 * time.Second
 	burstEvery      = 90 * time.Second
-	// A worker that is frozen for so long finds others at work on its exports when
-	// it goes on, or finds them done.
+	// While a worker is frozen for this long, other workers take over its exports or finish them.
 	frozenLeast = 14 * time.Second
 	frozenMost  = 22 * time.Second
 	freezeEvery = 8 * time.Second
-	// What the simulator does late, it does after the caller has given up, and a
-	// frozen one does not give up: the settle time would be over long before. So
-	// nothing is late from shortly before a freeze until after it.
+	// The simulator performs late writes after the caller has disconnected. A frozen caller does
+	// not disconnect, and the settle time would be over long before. So no write is late from
+	// shortly before a freeze until after it.
 	noneLate    = 2*callTimeout + 500*time.Millisecond
 	defaultSize = 400
-	// callsPerCandidate is what an export costs in this storm, repetitions included (32,000 to
+	// callsPerCandidate is the number of calls per export in this test, retries included (32,000 to
 	// 34,000 calls for 10,200 candidates in the full runs).
 	callsPerCandidate = 3.3
-	// calmLimit is how long after the last fault everything must have ended. A full run takes
-	// the storm's six minutes, this, and about one minute to start and to compare: under ten.
+	// calmLimit is how long after the last fault everything must have ended. A full run takes six
+	// minutes of faults, this, and about one minute to start and to compare: under ten.
 	calmLimit = 150 * time.Second
 )
 
@@ -55,8 +54,8 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// TestChaos exports candidates while workers, Redis, producers and iCIMS fail
-// all the time, and counts afterwards.
+// TestChaos exports candidates while workers, Redis, producers and iCIMS fail continuously, and
+// compares the results afterwards.
 func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute or more")
@@ -68,8 +67,8 @@ func TestChaos(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	everyone := newCrowd(rng, size)
 
-	// Faults strike for stormLimit at most. The rate is such that the work would take most of
-	// that time if nothing struck, and ends in the calm after it.
+	// Faults are injected for at most stormLimit. The rate is set so that the work would take most
+	// of that time without faults, and ends after it.
 	stormLimit := 40*time.Second + time.Duration(size)*time.Second/32
 	work := float64(size) * callsPerCandidate
 	server := redistest.Start(t, redistest.AppendOnly("everysec"))
@@ -80,7 +79,7 @@ func TestChaos(t *testing.T) {
 	r.sim.seedPeople(everyone.present)
 
 	s := &storm{rig: r, server: server, rng: rng, file: newAppendOnlyFile(t, r.redis), probe: newProbe(t, server.Addr()), limit: stormLimit}
-	receipts := s.rage(t, everyone)
+	receipts := s.run(t, everyone)
 	calm := time.Now()
 	var batches []store.BatchID
 	for _, receipt := range receipts {
@@ -92,11 +91,11 @@ func TestChaos(t *testing.T) {
 
 	s.tally.calls = r.sim.calls(r.dir)
 	check(t, r, everyone, receipts, circumstances{forgetful: s.tally.forgetful > 0, unfinished: unfinished})
-	s.tally.stories(t, r, batches)
+	s.tally.timelines(t, r, batches)
 	s.tally.print(t, seed, size)
 }
 
-// storm breaks everything by a schedule that the seed gives.
+// storm breaks processes and iCIMS by a schedule from the seed.
 type storm struct {
 	rig    *rig
 	server *redistest.Server
@@ -107,9 +106,8 @@ type storm struct {
 	probe  *probe
 }
 
-// weather is what the simulated iCIMS does wrong; the search lag changes all
-// the time.
-func (s *storm) weather(late bool) icimstest.Faults {
+// faults returns the faults of the simulated iCIMS; the search lag changes continuously.
+func (s *storm) faults(late bool) icimstest.Faults {
 	lateRate := 0.0
 	if late {
 		lateRate = 0.01
@@ -121,9 +119,9 @@ func (s *storm) weather(late bool) icimstest.Faults {
 	}
 }
 
-// rage sends all deliveries and breaks things until nearly all is done or the
-// time is over. It leaves everything running and without faults.
-func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
+// run sends all deliveries and injects faults until nearly all is done or the time is over.
+// Everything is running and without faults when it returns.
+func (s *storm) run(t *testing.T, c crowd) []tasks.Receipt {
 	t.Helper()
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), s.limit+2*time.Minute)
@@ -151,16 +149,16 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		sent <- nil
 	}()
 
-	s.rig.sim.setFaults(s.weather(true))
+	s.rig.sim.setFaults(s.faults(true))
 	kill, redisKill := time.NewTicker(workerKillEvery), time.NewTicker(redisKillEvery)
-	weather, burst := time.NewTicker(weatherEvery), time.NewTicker(firstBurst)
+	lagChange, burst := time.NewTicker(lagEvery), time.NewTicker(firstBurst)
 	look := time.NewTicker(500 * time.Millisecond)
 	end := time.NewTimer(s.limit)
 	freeze := time.NewTicker(freezeEvery)
 	var redisBack, chill, thaw <-chan time.Time
 	var frozen *child.Process
 	defer func() {
-		for _, tick := range []*time.Ticker{kill, redisKill, weather, burst, look, freeze} {
+		for _, tick := range []*time.Ticker{kill, redisKill, lagChange, burst, look, freeze} {
 			tick.Stop()
 		}
 		end.Stop()
@@ -189,7 +187,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 					s.tally.bytesLost += s.file.cut(t)
 				}
 				s.tally.redisKilled++
-				// Mostly back at once, at times only after all leases have run out.
+				// Usually a short outage, sometimes longer than all leases.
 				down := time.Duration(s.rng.Int64N(int64(1500 * time.Millisecond)))
 				if s.rng.IntN(4) == 0 {
 					down = lease + 2*time.Second
@@ -205,7 +203,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 			}
 		case <-freeze.C:
 			if chill == nil && thaw == nil {
-				s.rig.sim.setFaults(s.weather(false))
+				s.rig.sim.setFaults(s.faults(false))
 				chill = time.After(noneLate)
 			}
 		case <-chill:
@@ -217,8 +215,8 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 		case <-thaw:
 			frozen.Signal(syscall.SIGCONT)
 			frozen, thaw = nil, nil
-		case <-weather.C:
-			s.rig.sim.setFaults(s.weather(chill == nil && thaw == nil))
+		case <-lagChange.C:
+			s.rig.sim.setFaults(s.faults(chill == nil && thaw == nil))
 		case <-burst.C:
 			s.rig.sim.ask("POST", "rules", icimstest.Rule{Customer: throttled, Fault: icimstest.Error429, Times: 3}, nil)
 			burst.Reset(burstEvery)
@@ -228,7 +226,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 				s.rig.revive()
 			}
 			if known := ids.Load(); allSent && known != nil {
-				if moving, ok := s.rig.moving(*known); ok && moving <= c.total/20 {
+				if pending, ok := s.rig.pending(*known); ok && pending <= c.total/20 {
 					over = true
 				}
 			}
@@ -238,7 +236,7 @@ func (s *storm) rage(t *testing.T, c crowd) []tasks.Receipt {
 	}
 	s.rig.sim.setFaults(icimstest.Faults{})
 	s.rig.sim.ask("DELETE", "rules", nil, nil)
-	// Once more all of them, which also ends their minutes of silence after a 429.
+	// Restart all once more, which also ends their pauses of a minute after a 429.
 	for i, w := range s.rig.workers {
 		w.Kill()
 		s.rig.startWorker(i)

@@ -14,10 +14,10 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// mostShown bounds how many findings of a kind a failed run prints.
+// mostShown limits how many findings of a kind a failed run prints.
 const mostShown = 10
 
-// findings collects what is wrong, by kind.
+// findings collects errors by kind.
 type findings struct {
 	t    *testing.T
 	seen map[string]int
@@ -38,17 +38,17 @@ func (f *findings) addf(kind, format string, args ...any) {
 	}
 }
 
-// circumstances are what a comparison has to allow for.
+// circumstances are what a comparison must allow for.
 type circumstances struct {
-	// forgetful: Redis has forgotten acknowledged writes, maybe who made a person. That one is
-	// then found by email and reported as updated.
+	// forgetful means that Redis has lost acknowledged writes, possibly who created a person. That
+	// person is then found by email and reported as updated.
 	forgetful bool
-	// unfinished is how many exports still moved when the time was over. That fails the test;
-	// what has ended is compared all the same.
+	// unfinished is how many exports were pending at the end. That fails the test; the ended
+	// exports are compared anyway.
 	unfinished int
 }
 
-// check compares what was sent, what the ledger says and what is in iCIMS.
+// check compares what was sent with the ledger and with iCIMS.
 func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, given circumstances) {
 	t.Helper()
 	f := &findings{t, map[string]int{}}
@@ -73,7 +73,7 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, given circum
 			f.addf("people", "iCIMS has %d people, %d were there before or are said to be created", len(iCIMS.people), made)
 		}
 		for name, ids := range iCIMS.byName {
-			if len(ids) > 1 { // a name is one candidate's
+			if len(ids) > 1 { // each candidate has a unique name
 				f.addf("doubled", "%s has the profiles %v", name, ids)
 			}
 		}
@@ -84,7 +84,7 @@ func check(t *testing.T, r *rig, c crowd, receipts []tasks.Receipt, given circum
 	r.audit(f)
 }
 
-// checkBatch checks one batch and returns how many people it says to have created.
+// checkBatch checks one batch and returns how many people it reports as created.
 func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt, given circumstances) int {
 	ctx := context.Background()
 	b, err := r.ledger.Batch(ctx, receipt.Batch)
@@ -133,14 +133,14 @@ func checkBatch(f *findings, r *rig, s *sight, d delivery, receipt tasks.Receipt
 	return b.Created
 }
 
-// checkLedger checks what is left behind in Redis.
+// checkLedger checks the remaining keys in Redis.
 func checkLedger(f *findings, r *rig, customer string) {
 	ctx := context.Background()
 	if n, err := r.ledger.IllegalMoves(ctx, customer); err != nil || n != 0 {
 		f.addf("illegal", "%d illegal moves were asked for (%v)", n, err)
 	}
 	if n, err := r.ledger.Live(ctx, customer); err != nil || n != 0 {
-		f.addf("stuck", "%d exports are counted as moving (%v)", n, err)
+		f.addf("stuck", "%d exports are counted as pending (%v)", n, err)
 	}
 	for _, pattern := range []string{"x:*", "p:*", "l:*", "due"} {
 		keys, err := keysOf(ctx, r.redis, "ix:{"+customer+"}:"+pattern)
@@ -150,7 +150,7 @@ func checkLedger(f *findings, r *rig, customer string) {
 	}
 }
 
-// keysOf lists keys, of a cluster those on all masters.
+// keysOf lists keys, in a cluster those on all masters.
 func keysOf(ctx context.Context, client redis.UniversalClient, pattern string) (keys []string, err error) {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
@@ -167,14 +167,14 @@ func keysOf(ctx context.Context, client redis.UniversalClient, pattern string) (
 	return keys, err
 }
 
-// audit runs the program's own audit.
+// audit runs the program's consistency check.
 func (r *rig) audit(f *findings) {
 	if out, err := r.command("audit").CombinedOutput(); err != nil {
 		f.addf("audit", "%v\n%s", err, out)
 	}
 }
 
-// sight is all that is in iCIMS.
+// sight is the content of iCIMS.
 type sight struct {
 	people map[int64]person
 	byName map[string][]int64
@@ -194,7 +194,7 @@ func newSight(s *simulator, customer string) *sight {
 	return v
 }
 
-// checkDone checks that what was reported as done is in iCIMS.
+// checkDone checks that iCIMS contains what was reported as done.
 func (s *sight) checkDone(f *findings, d delivery, row tasks.Candidate, o store.Outcome) {
 	p, there := s.people[o.Person]
 	if !there || row.Email != "" && !strings.EqualFold(p.Fields.Email, row.Email) {

@@ -23,15 +23,15 @@ import (
 const (
 	clusterNodes     = 3
 	customersPerNode = 3
-	// clusterDown is for how long a node's slots are served by nobody.
+	// clusterDown is how long a node's slots are not served.
 	clusterDown = 2 * time.Second
-	// clusterTimeout is after which a replica takes the place of a silent master.
+	// clusterTimeout is when a replica replaces an unresponsive master.
 	clusterTimeout = 3 * time.Second
 )
 
-// TestCluster exports for customers whose ledgers lie on all nodes of a cluster.
-// One node is killed and comes back with its data. Another one hangs, so that
-// requests to it run into their time-outs, and is replaced by its replica.
+// TestCluster exports for customers with ledgers on all nodes of a cluster. One node is killed and
+// restarted with its data. Another one hangs, so that requests to it time out, and is replaced by
+// its replica.
 func TestCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes most of a minute")
@@ -40,7 +40,7 @@ func TestCluster(t *testing.T) {
 	cluster := redistest.StartCluster(t, clusterNodes, redistest.AppendOnly("everysec"),
 		redistest.Config("cluster-require-full-coverage", "no"), redistest.Config("cluster-node-timeout", fmt.Sprint(clusterTimeout.Milliseconds())))
 	client := openCluster(t, cluster)
-	// The first to be struck holds the list of lanes, which all customers share.
+	// The first node holds the list of lanes, which all customers share.
 	first := nodeOf(t, cluster, client, "ix:lanes")
 	second := (first + 1) % clusterNodes
 	replica := cluster.AddReplica(t, second)
@@ -81,7 +81,7 @@ func TestCluster(t *testing.T) {
 	t.Logf("replaced after %s", time.Since(frozen).Round(100*time.Millisecond))
 	eventually(t, 30*time.Second, "the customers of the replaced node go on", r.progress(more, m.homes[second]))
 	t.Logf("its customers went on after %s", time.Since(frozen).Round(100*time.Millisecond))
-	cluster.SignalNode(t, second, syscall.SIGCONT) // it is a replica, and does not know yet
+	cluster.SignalNode(t, second, syscall.SIGCONT) // it is now a replica, and does not know yet
 	r.sim.setFaults(icimstest.Faults{})
 	receipts = append(receipts, more...)
 	unfinished := r.await(batchesOf(receipts), time.Minute)
@@ -96,8 +96,8 @@ func TestCluster(t *testing.T) {
 	check(t, r, crowd{deliveries: slices.Concat(waves[0].deliveries, waves[1].deliveries)}, receipts, circumstances{unfinished: unfinished})
 }
 
-// newWave makes a large and a small batch for each customer, to the same job.
-// Some people are in both.
+// newWave returns a large and a small batch for each customer, to the same job. Some people are in
+// both.
 func newWave(name string, customers []string, large, small int) crowd {
 	var c crowd
 	for _, customer := range customers {
@@ -114,16 +114,16 @@ func newWave(name string, customers []string, large, small int) crowd {
 	return c
 }
 
-// clusterMap says which customers' keys lie on which nodes.
+// clusterMap maps customers' keys to nodes.
 type clusterMap struct {
 	homes [][]string // by node: customers whose ledgers lie there
-	// touched are, by customer, the nodes of its ledger and its queues. These have
-	// different hash tags.
+	// touched are, by customer, the nodes of its ledger and its queues, which have different hash
+	// tags.
 	touched map[string][]int
 }
 
-// newMap finds customers for each node: first one that has nothing on the
-// others, which should not notice when one of them dies.
+// newMap finds customers for each node: first one without keys on other nodes, which must not be
+// affected when one of them fails.
 func newMap(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClient) clusterMap {
 	t.Helper()
 	m := clusterMap{homes: make([][]string, clusterNodes), touched: map[string][]int{}}
@@ -145,7 +145,7 @@ func newMap(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClien
 	return m
 }
 
-// without lists the customers that have nothing on a node.
+// without returns the customers without keys on a node.
 func (m clusterMap) without(node int) (customers []string) {
 	for customer, touched := range m.touched {
 		if !slices.Contains(touched, node) {
@@ -155,7 +155,7 @@ func (m clusterMap) without(node int) (customers []string) {
 	return customers
 }
 
-// sendAll hands batches over, a few at the same time.
+// sendAll submits batches, several concurrently.
 func (r *rig) sendAll(t *testing.T, deliveries []delivery) []tasks.Receipt {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -177,7 +177,7 @@ func (r *rig) sendAll(t *testing.T, deliveries []delivery) []tasks.Receipt {
 	return receipts
 }
 
-// endedOf counts what has ended of the customers' batches.
+// endedOf counts the ended exports of the customers' batches.
 func (r *rig) endedOf(receipts []tasks.Receipt, customers []string) (ended int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -194,8 +194,7 @@ func (r *rig) endedOf(receipts []tasks.Receipt, customers []string) (ended int, 
 	return ended, nil
 }
 
-// progress returns a check that succeeds once more has ended of the customers'
-// batches than when it was first asked.
+// progress returns a check that succeeds once more exports have ended than at its first call.
 func (r *rig) progress(receipts []tasks.Receipt, customers []string) func() error {
 	before := -1
 	return func() error {
@@ -213,8 +212,8 @@ func (r *rig) progress(receipts []tasks.Receipt, customers []string) func() erro
 	}
 }
 
-// openCluster returns a client like the program's: one that learns soon who has
-// taken the place of a node that hangs.
+// openCluster returns a client like the program's, which soon learns the replacement of a hanging
+// node.
 func openCluster(t *testing.T, cluster *redistest.Cluster) *redis.ClusterClient {
 	t.Helper()
 	opened, err := config.Settings{RedisURL: config.RedisURL(cluster.URL())}.RedisClient()
@@ -238,7 +237,7 @@ func nodeOf(t *testing.T, cluster *redistest.Cluster, client *redis.ClusterClien
 	return slices.Index(cluster.Addrs(), node.Options().Addr)
 }
 
-// keysOn counts the keys of the customers' ledgers that the node itself holds.
+// keysOn counts the customers' ledger keys on a node.
 func keysOn(t *testing.T, cluster *redistest.Cluster, node int, customers []string) int {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: cluster.Addrs()[node]})

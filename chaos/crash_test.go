@@ -11,13 +11,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// loseLastSecond makes each kill of Redis a crash of its machine: what was
-// written to the append-only file in the last second is lost, as appendfsync
-// everysec allows. A killed process alone loses nothing that it has written. The
-// run then tells what was lost and doubled, and does not fail for it.
+// loseLastSecond makes each kill of Redis simulate a crash of its machine: the last second of the
+// append-only file is lost, as appendfsync everysec allows. A killed process alone loses nothing it
+// has written. The run then reports lost and duplicate records, and does not fail for them.
 var loseLastSecond = os.Getenv("CHAOS_LOSE_SECOND") != ""
 
-// appendOnlyFile watches how the newest part of the file grows.
+// appendOnlyFile samples the size of the newest part of the file.
 type appendOnlyFile struct {
 	dir     string
 	samples []sample // the last seconds, oldest first
@@ -38,7 +37,7 @@ func newAppendOnlyFile(t *testing.T, client redis.UniversalClient) *appendOnlyFi
 	return &appendOnlyFile{dir: filepath.Join(answer["dir"], "appendonlydir")}
 }
 
-// look notes the size.
+// look adds a sample.
 func (f *appendOnlyFile) look() {
 	paths, err := filepath.Glob(filepath.Join(f.dir, "*.incr.aof"))
 	if err != nil || len(paths) != 1 {
@@ -55,7 +54,7 @@ func (f *appendOnlyFile) look() {
 	}
 }
 
-// cut drops what was written after a second ago. Redis must be dead.
+// cut removes what was written in the last second. Redis must be dead.
 func (f *appendOnlyFile) cut(t *testing.T) (lost int64) {
 	t.Helper()
 	for _, s := range slices.Backward(f.samples) {

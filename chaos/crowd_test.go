@@ -14,31 +14,31 @@ type delivery struct {
 	key      string // idempotency key
 	job      int64  // 0: prospects
 	dummies  bool
-	include  bool // candidates that were exported before as well
+	include  bool // include previously exported candidates
 	rows     []tasks.Candidate
 }
 
-// crowd is everyone who is exported in a run, and who is in iCIMS before it.
+// crowd contains the deliveries of a run, and the people in iCIMS before it.
 type crowd struct {
 	deliveries []delivery
 	present    []map[string]any // people in iCIMS from the start
 	total      int
 }
 
-// presentIn is the customer that has people from the start.
+// presentIn is the customer with existing people.
 const presentIn = customer
 
 // Shares of the candidates.
 const (
-	shareShared  = 0.10 // have an e-mail that other candidates have too
-	sharePresent = 0.02 // have the e-mail of somebody who is in iCIMS already
+	shareShared  = 0.10 // have the same email as other candidates
+	sharePresent = 0.02 // have the email of a person already in iCIMS
 	shareAgain   = 0.03 // are in another batch as well
-	shareDummy   = 0.25 // of a batch with dummies: have no e-mail
+	shareDummy   = 0.25 // of a batch with dummies: have no email
 )
 
-// newCrowd makes n candidates in at least five batches: to the same job twice, so that
-// people with the same e-mail meet there, as prospects, with dummies, and with
-// those exported before. A few more go to the customer that is throttled.
+// newCrowd returns n candidates in at least five batches: two to the same job, so that people with
+// the same email occur in both, prospects, one with dummies, and one that includes previously
+// exported candidates. A few more go to the throttled customer.
 func newCrowd(rng *rand.Rand, n int) crowd {
 	c := crowd{total: n}
 	kinds := []delivery{
@@ -86,7 +86,7 @@ func newCrowd(rng *rand.Rand, n int) crowd {
 			}
 			switch u := rng.Float64(); {
 			case u < shareShared:
-				// Often the address of the one before, so that both are worked on at once.
+				// Often the previous address, so that both are processed concurrently.
 				if rng.IntN(2) == 0 {
 					lately = shared[rng.IntN(len(shared))]
 				}
@@ -105,7 +105,7 @@ func newCrowd(rng *rand.Rand, n int) crowd {
 				person.Email = ""
 			}
 			sent[person.ID] = true
-			if person.Email != "" { // with another dummy address it would be another profile
+			if person.Email != "" { // another dummy address would be another profile
 				everyone = append(everyone, person)
 			}
 			d.rows = append(d.rows, person)

@@ -1,6 +1,5 @@
-// Package chaos runs the real programs against a real Redis and a simulated
-// iCIMS, breaks all of them while they work, and counts afterwards: nothing may
-// be lost and nothing doubled. docs/reliability.md tells what it has found.
+// Package chaos runs the real programs with a real Redis and a simulated iCIMS, and breaks all of
+// them while they work. Nothing may be lost or duplicated. docs/reliability.md lists the results.
 //
 //	make chaos                       # 10,000 candidates, at most ten minutes
 //	make chaos CHAOS_CANDIDATES=500  # a smaller run

@@ -19,9 +19,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// TestSentinelFailover kills the master while several customers' lanes are at
-// work; three Sentinels make the replica the master. One customer's first
-// batches arrive only then.
+// TestSentinelFailover kills the master while several customers' lanes are working. Three Sentinels
+// promote the replica. One customer's first batches arrive after that.
 func TestSentinelFailover(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -58,7 +57,7 @@ func TestSentinelFailover(t *testing.T) {
 	eventually(t, time.Minute, "all lanes have begun", func() error { return r.begun(receipts) })
 	master.Kill(t)
 	killed := time.Now()
-	receipts = append(receipts, r.sendAll(t, late)...) // not before the fail-over
+	receipts = append(receipts, r.sendAll(t, late)...) // not before the failover
 	everyone.deliveries = append(everyone.deliveries, late...)
 	t.Logf("the newcomer's batches were taken %s after the master was killed", time.Since(killed).Round(100*time.Millisecond))
 	master.Restart(t) // the Sentinels make it a replica
@@ -75,7 +74,7 @@ func TestSentinelFailover(t *testing.T) {
 	check(t, r, everyone, receipts, circumstances{unfinished: unfinished})
 }
 
-// begun reports whether something has ended of each customer's exports.
+// begun reports whether an export of each customer has ended.
 func (r *rig) begun(receipts []tasks.Receipt) error {
 	for _, customer := range r.customers {
 		sent := slices.ContainsFunc(receipts, func(receipt tasks.Receipt) bool { return receipt.Batch.Customer() == customer })
@@ -89,7 +88,7 @@ func (r *rig) begun(receipts []tasks.Receipt) error {
 	return nil
 }
 
-// startSentinels starts three Sentinels that watch a master named "exports".
+// startSentinels starts three Sentinels for a master named "exports".
 func startSentinels(t *testing.T, host, port string) []string {
 	t.Helper()
 	dir := t.TempDir()

@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silent{}) // it would tell of each Redis that was killed
+	redis.SetLogger(silent{}) // it would log each killed Redis
 	goleak.VerifyTestMain(binaryAfter{redistest.Main(m)})
 }
 

@@ -9,12 +9,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// probe counts in Redis all the time, to learn whether a Redis that was killed
-// has lost what it had acknowledged: with appendfsync everysec it holds writes
-// back while an fsync is under way.
+// probe increments a counter in Redis continuously, to detect whether a killed Redis has lost
+// acknowledged writes: with appendfsync everysec it delays writes during an fsync.
 type probe struct {
 	client *redis.Client
-	acked  atomic.Int64 // the last count that Redis has confirmed
+	acked  atomic.Int64 // the last acknowledged count
 	paused atomic.Bool
 	stop   context.CancelFunc
 	done   chan struct{}
@@ -55,8 +54,8 @@ func newProbe(t *testing.T, addr string) *probe {
 	return p
 }
 
-// lost returns how many confirmed counts a Redis that is up again has forgotten.
-// The probe was paused when it was killed.
+// lost returns how many acknowledged counts a restarted Redis has lost. The probe was paused during
+// the kill.
 func (p *probe) lost(t *testing.T) int64 {
 	t.Helper()
 	acked := p.acked.Load()

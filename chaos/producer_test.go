@@ -19,22 +19,21 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// producer sends one delivery with the real program until it is told that all
-// of it was accepted.
+// producer submits one delivery with the real program and retries until all of it is accepted.
 type producer struct {
 	rig      *rig
 	delivery delivery
 	rng      *rand.Rand
-	pace     time.Duration // pause after each few rows, so that faults can strike in between
-	kills    int           // tries that are killed in the middle
+	pace     time.Duration // pause after each few rows, so that faults occur in between
+	kills    int           // tries that are killed midway
 	killed   *atomic.Int64
 	failed   *atomic.Int64
 }
 
-// errGivenUp: the batch could not be handed over.
-var errGivenUp = errors.New("the producer could not hand its batch over")
+// errNotSubmitted: the batch could not be submitted.
+var errNotSubmitted = errors.New("the producer could not submit its batch")
 
-// send returns the receipt of the try that went through.
+// send returns the receipt of the successful try.
 func (p *producer) send(ctx context.Context) (tasks.Receipt, error) {
 	for try := 0; ctx.Err() == nil; try++ {
 		killAfter := -1
@@ -57,7 +56,7 @@ func (p *producer) send(ctx context.Context) (tasks.Receipt, error) {
 		}
 		timer.Stop()
 	}
-	return tasks.Receipt{}, fmt.Errorf("%w: %s", errGivenUp, p.delivery.key)
+	return tasks.Receipt{}, fmt.Errorf("%w: %s", errNotSubmitted, p.delivery.key)
 }
 
 func (p *producer) try(ctx context.Context, killAfter int) (tasks.Receipt, error) {
@@ -106,7 +105,7 @@ func (p *producer) try(ctx context.Context, killAfter int) (tasks.Receipt, error
 	return receipt, nil
 }
 
-// feed writes the rows and kills the program in the middle where told to.
+// feed writes the rows and optionally kills the program midway.
 func (p *producer) feed(w *io.PipeWriter, c *child.Process, killAfter int) {
 	defer w.Close()
 	const breath = 50 // rows

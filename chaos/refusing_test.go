@@ -19,16 +19,16 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// TestRedisRefusesWrites makes Redis refuse all writes in mid-batch.
+// TestRedisRefusesWrites makes Redis refuse all writes during a batch.
 func TestRedisRefusesWrites(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute each")
 	}
 	for _, tc := range []struct {
 		name        string
-		begin, mend []string // as CONFIG SET or a command of its own
-		said        string   // what workers say, and producers
-		orBefore    []string // what producers say that refuse before Redis does: all of it
+		begin, undo []string // for CONFIG SET, or a command
+		said        string   // log message of workers and producers
+		orBefore    []string // or all of these, of producers that refuse before Redis does
 		remedy      string
 	}{
 		{"out of memory", []string{"CONFIG", "SET", "maxmemory", "1mb"}, []string{"CONFIG", "SET", "maxmemory", "0"},
@@ -67,14 +67,14 @@ func TestRedisRefusesWrites(t *testing.T) {
 				t.Errorf("the producer tells addresses: %s", errors)
 			}
 			eventually(t, 20*time.Second, "all workers meet the refusal and go on", func() error { return r.waiting(t, tc.said) })
-			// Longer than a lease, so that claims run out meanwhile.
+			// Longer than a lease, so that claims expire.
 			<-time.After(lease + 2*time.Second)
 			for _, w := range r.workers {
 				if !w.Running() {
 					t.Errorf("%s ended", w.Name)
 				}
 			}
-			r.do(t, client, tc.mend...)
+			r.do(t, client, tc.undo...)
 
 			receipts = append(receipts, r.sendSurely(t, everyone.deliveries[last]))
 			unfinished := r.await(batchesOf(receipts), 2*time.Minute)
@@ -85,7 +85,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 	}
 }
 
-// containsAll reports whether a text has all the parts, of which there is at least one.
+// containsAll reports whether a text contains all parts, and there is at least one.
 func containsAll(text string, parts []string) bool {
 	return len(parts) > 0 && !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(text, part) })
 }
@@ -98,12 +98,12 @@ func batchesOf(receipts []tasks.Receipt) []store.BatchID {
 	return ids
 }
 
-// newProducer returns a producer that nobody interrupts.
+// newProducer returns a producer without interruptions.
 func newProducer(r *rig, d delivery) *producer {
 	return &producer{rig: r, delivery: d, rng: rand.New(rand.NewPCG(1, 1)), killed: new(atomic.Int64), failed: new(atomic.Int64)}
 }
 
-// sendSurely hands a batch over.
+// sendSurely submits a batch.
 func (r *rig) sendSurely(t *testing.T, d delivery) tasks.Receipt {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -126,7 +126,7 @@ func (r *rig) do(t *testing.T, client redis.UniversalClient, command ...string) 
 	}
 }
 
-// awaitStarted waits until some of the exports have ended and some have not.
+// awaitStarted waits until some exports have ended and some have not.
 func (r *rig) awaitStarted(t *testing.T, receipts []tasks.Receipt, ended int) {
 	t.Helper()
 	total := 0
@@ -134,14 +134,14 @@ func (r *rig) awaitStarted(t *testing.T, receipts []tasks.Receipt, ended int) {
 		total += receipt.Accepted
 	}
 	eventually(t, time.Minute, "the work has begun", func() error {
-		if moving, ok := r.moving(batchesOf(receipts)); !ok || total-moving < ended {
+		if pending, ok := r.pending(batchesOf(receipts)); !ok || total-pending < ended {
 			return errors.New("not yet")
 		}
 		return nil
 	})
 }
 
-// log returns what a process has logged.
+// log returns a process's log.
 func (r *rig) log(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(r.dir, name+".log"))
@@ -151,7 +151,7 @@ func (r *rig) log(t *testing.T, name string) string {
 	return string(text)
 }
 
-// waiting reports whether each worker has told of Redis's refusal.
+// waiting reports whether each worker has logged Redis's refusal.
 func (r *rig) waiting(t *testing.T, said string) error {
 	for _, w := range r.workers {
 		if !strings.Contains(r.log(t, w.Name), said) {

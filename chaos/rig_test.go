@@ -18,8 +18,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Two customers: most candidates are exported to the first; only the second is
-// hit by bursts of 429, since one of them silences a lane for a minute.
+// Two customers: most candidates are exported to the first. Only the second gets bursts of 429,
+// since one of them pauses a lane for a minute.
 const (
 	customer  = "1234"
 	throttled = "5678"
@@ -27,18 +27,17 @@ const (
 
 var customers = []string{customer, throttled}
 
-// Times of the workers under test: much shorter than in production, but in the
-// same order, so that a run of minutes sees what a day would.
+// Timeouts of the workers under test: much shorter than in production, in the same order, so that
+// minutes show what a day would.
 const (
 	callTimeout = time.Second
-	settleTime  = 8 * time.Second // longer than the longest search lag and a call together
+	settleTime  = 8 * time.Second // longer than the longest search lag plus a call
 	maxLag      = 5 * time.Second
 	lease       = 3 * time.Second
 	grace       = 15 * time.Second
 )
 
-// rig is one installation: its files, its Redis, the simulated iCIMS and the
-// workers.
+// rig is an installation: its files, its Redis, the simulated iCIMS and the workers.
 type rig struct {
 	t       *testing.T
 	dir     string // logs and files; kept when the test fails
@@ -48,7 +47,7 @@ type rig struct {
 	workers []*child.Process
 	ledger  *store.Ledger
 	redis   redis.UniversalClient
-	// customers are those with a connection and a tenant.
+	// customers have a connection and a tenant.
 	customers []string
 }
 
@@ -131,7 +130,7 @@ func (r *rig) write(path string, data []byte) {
 	}
 }
 
-// command is a run of the program.
+// command returns a command of the program.
 func (r *rig) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(r.binary, args...)
 	cmd.Env = r.env
@@ -139,7 +138,7 @@ func (r *rig) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// output runs the program to its end, which must be a good one.
+// output runs the program, which must succeed, and returns its output.
 func (r *rig) output(args ...string) []byte {
 	r.t.Helper()
 	cmd := r.command(args...)
@@ -152,8 +151,8 @@ func (r *rig) output(args ...string) []byte {
 	return out
 }
 
-// startWorker starts a worker in place i. One that meets a Redis that is down
-// ends at once, and is started again like one that was killed.
+// startWorker starts worker i. A worker that finds Redis down exits, and is restarted like a killed
+// one.
 func (r *rig) startWorker(i int) {
 	r.t.Helper()
 	name := fmt.Sprintf("worker-%d", i+1)
@@ -169,7 +168,7 @@ func (r *rig) startWorker(i int) {
 	}
 }
 
-// revive starts workers again that have ended.
+// revive restarts workers that have exited.
 func (r *rig) revive() {
 	for i, w := range r.workers {
 		if !w.Running() {
@@ -178,7 +177,7 @@ func (r *rig) revive() {
 	}
 }
 
-// stopWorkers stops all workers in good order.
+// stopWorkers shuts down all workers.
 func (r *rig) stopWorkers() {
 	r.t.Helper()
 	for _, w := range r.workers {
@@ -188,9 +187,9 @@ func (r *rig) stopWorkers() {
 	}
 }
 
-// moving counts what has not ended yet of the batches. ok is false while Redis
-// cannot say.
-func (r *rig) moving(batches []store.BatchID) (moving int, ok bool) {
+// pending returns how many exports of the batches have not ended. ok is false while Redis is
+// unreachable.
+func (r *rig) pending(batches []store.BatchID) (pending int, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	for _, id := range batches {
@@ -198,16 +197,16 @@ func (r *rig) moving(batches []store.BatchID) (moving int, ok bool) {
 		if err != nil {
 			return 0, false
 		}
-		moving += b.Moving()
+		pending += b.Moving()
 		if b.Ended.IsZero() && b.Moving() == 0 {
-			moving++ // not closed yet
+			pending++ // not closed yet
 		}
 	}
-	return moving, true
+	return pending, true
 }
 
-// await polls until the batches have ended, at most for the limit, and returns how many exports
-// still move then. It fails no test: what has ended is compared in any case.
+// await polls until the batches have ended, for at most the limit, and returns how many exports are
+// pending. It does not fail: the ended exports are compared in any case.
 func (r *rig) await(batches []store.BatchID, limit time.Duration) (unfinished int) {
 	r.t.Helper()
 	deadline := time.NewTimer(limit)
@@ -215,14 +214,14 @@ func (r *rig) await(batches []store.BatchID, limit time.Duration) (unfinished in
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		moving, ok := r.moving(batches)
-		if ok && moving == 0 {
+		pending, ok := r.pending(batches)
+		if ok && pending == 0 {
 			return 0
 		}
 		r.revive()
 		select {
 		case <-deadline.C:
-			return max(moving, 1)
+			return max(pending, 1)
 		case <-tick.C:
 		}
 	}

@@ -25,15 +25,15 @@ const (
 	firstJob   = 1701
 )
 
-// simulator is the simulated iCIMS, a process of its own.
+// simulator is the simulated iCIMS in its own process.
 type simulator struct {
 	t      *testing.T
 	origin string
 	http   *http.Client
 }
 
-// tenant is as unhelpful as iCIMS may be: it neither refuses a second profile
-// nor a second workflow, and heeds the case of addresses.
+// tenant allows what iCIMS may allow: duplicate profiles and workflows, and case-sensitive
+// addresses.
 const tenant = `  - customer: "%s"
     username: export-user
     password: made-up
@@ -104,7 +104,7 @@ func eventually(t *testing.T, limit time.Duration, what string, try func() error
 	}
 }
 
-// ask calls a management endpoint, which are no calls of iCIMS.
+// ask requests a management endpoint, which does not count as an iCIMS call.
 func (s *simulator) ask(method, path string, body, into any) {
 	s.t.Helper()
 	if err := s.try(method, path, body, into); err != nil {
@@ -144,7 +144,7 @@ func (s *simulator) send(method, path string, data []byte, into any) error {
 
 func (s *simulator) setFaults(f icimstest.Faults) {
 	s.t.Helper()
-	data, err := yaml.Marshal(f) // durations with their unit, as the endpoint wants them
+	data, err := yaml.Marshal(f) // durations with units, as the endpoint expects
 	if err == nil {
 		err = s.send("POST", "faults", data, nil)
 	}
@@ -160,7 +160,7 @@ func (s *simulator) invariants() icimstest.Invariants {
 	return i
 }
 
-// person is a profile as the simulator lists it.
+// person is a profile in the simulator's list.
 type person struct {
 	ID     int64 `json:"id"`
 	Fields struct {
@@ -183,13 +183,13 @@ func (s *simulator) workflows(customer string) []icimstest.WorkflowView {
 	return list
 }
 
-// seedPeople puts people into the first customer's iCIMS who were there before.
+// seedPeople adds existing people to the first customer's iCIMS.
 func (s *simulator) seedPeople(people []map[string]any) {
 	s.t.Helper()
 	s.ask("POST", "people", map[string]any{"customer": customer, "people": people}, nil)
 }
 
-// calls lists all calls that were made, and keeps them with the logs.
+// calls returns all calls and stores them with the logs.
 func (s *simulator) calls(dir string) []icimstest.Call {
 	s.t.Helper()
 	var got struct {

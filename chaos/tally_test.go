@@ -13,12 +13,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// tally is what happened in a run.
+// tally counts the events of a run.
 type tally struct {
 	workersKilled, workersFrozen     int
 	redisKilled                      int
 	bytesLost                        int64 // of the append-only file
-	forgetful                        int   // kills after which Redis had forgotten acknowledged writes
+	forgetful                        int   // kills after which Redis had lost acknowledged writes
 	forgotten                        int64 // of the probe's writes
 	producersKilled, producersFailed atomic.Int64
 	raged, calmed                    time.Duration
@@ -26,8 +26,8 @@ type tally struct {
 	told                             map[string]int
 }
 
-// stories counts what the exports' stories tell.
-func (y *tally) stories(t *testing.T, r *rig, batches []store.BatchID) {
+// timelines counts the events in the exports' timelines.
+func (y *tally) timelines(t *testing.T, r *rig, batches []store.BatchID) {
 	t.Helper()
 	ctx := context.Background()
 	y.told = map[string]int{}

@@ -7,7 +7,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// The rules that the service prints are those of the ACL file and of the docs.
+// TestACLFileAndDocsHaveTheRightsThatArePrinted: the rules that the service prints match the ACL
+// file and the docs.
 func TestACLFileAndDocsHaveTheRightsThatArePrinted(t *testing.T) {
 	if want := "user default off\nuser icims-export on >CHANGE-THIS-PASSWORD " + store.RedisRights + "\n"; string(read(t, "redis/users.acl")) != want {
 		t.Errorf("redis/users.acl is not\n%s", want)

@@ -10,7 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// composeFile is what these tests look at in docker-compose.yml.
+// composeFile is the tested part of docker-compose.yml.
 type composeFile struct {
 	Services map[string]service `yaml:"services"`
 	Networks map[string]struct {
@@ -50,12 +50,12 @@ type healthcheck struct {
 	Retries     int      `yaml:"retries"`
 }
 
-// patience is for how long compose waits for health at the least.
+// patience returns how long compose waits at least for a healthy service.
 func (h healthcheck) patience() time.Duration {
 	return time.Duration(h.StartPeriod) + time.Duration(h.Retries)*time.Duration(h.Interval)
 }
 
-// duration is a time as compose writes it.
+// duration is a duration in compose's format.
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
@@ -64,15 +64,15 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// runs reports whether a service goes on until it is stopped.
+// runs reports whether a service runs until it is stopped.
 func (s service) runs() bool { return s.Restart != "no" }
 
-// chosen reports whether a service is started with the profiles.
+// chosen reports whether the profiles start a service.
 func (s service) chosen(profiles []string) bool {
 	return len(s.Profiles) == 0 || slices.ContainsFunc(s.Profiles, func(p string) bool { return slices.Contains(profiles, p) })
 }
 
-// mounts are the sources of what a service mounts, by the path they have there.
+// mounts returns the sources of a service's mounts, by target path.
 func (s service) mounts() map[string]string {
 	all := map[string]string{}
 	for _, v := range s.Volumes {
@@ -82,10 +82,10 @@ func (s service) mounts() map[string]string {
 	return all
 }
 
-// braced is how the file names a variable: always with a value for want of one.
+// braced matches how the file refers to a variable: always with a default.
 var braced = regexp.MustCompile(`\$\{(\w+):-([^}]*)\}`)
 
-// compose reads docker-compose.yml with the variables that .env would set.
+// compose reads docker-compose.yml with the variables of .env.
 func compose(t *testing.T, env map[string]string) composeFile {
 	t.Helper()
 	text := braced.ReplaceAllStringFunc(string(read(t, "../docker-compose.yml")), func(found string) string {
@@ -99,7 +99,7 @@ func compose(t *testing.T, env map[string]string) composeFile {
 		t.Error("docker-compose.yml names a variable without a value for want of one")
 	}
 	var c composeFile
-	// What a service says itself wins over what is merged into it.
+	// A service's own keys override merged ones.
 	if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.AllowDuplicateMapKey()); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func compose(t *testing.T, env map[string]string) composeFile {
 	return c
 }
 
-// dotenv reads a file such as .env.
+// dotenv reads a .env file.
 func dotenv(t *testing.T, path string) map[string]string {
 	t.Helper()
 	all := map[string]string{}

@@ -18,27 +18,26 @@ import (
 	"github.com/seekout/icims-export/internal/child"
 )
 
-// stack runs the services of docker-compose.yml as processes of this machine: the same
-// commands, variables, files and health checks in the same order. Only what containers
-// have to themselves is exchanged: names of services and ports for free ports of this
-// machine, and volumes for folders.
+// stack runs the services of docker-compose.yml as local processes, with the same commands,
+// variables, files and health checks, in the same order. It replaces only what containers isolate:
+// service names and ports become free local ports, and volumes become folders.
 type stack struct {
 	t       *testing.T
 	file    composeFile
 	dir     string
 	program string
 	names   *regexp.Regexp
-	// copies are what is started of each service, in the order of their start.
+	// copies are the instances of each service, in start order.
 	copies  map[string][]*instance
 	started []*instance
 }
 
-// instance is one container, if it were one.
+// instance represents one container.
 type instance struct {
 	stack   *stack
 	name    string // worker-2
 	service service
-	ports   map[string]string // free addresses by the port they stand for
+	ports   map[string]string // local addresses by container port
 	process *child.Process
 }
 
@@ -66,12 +65,12 @@ func newStack(t *testing.T, file composeFile) *stack {
 	return s
 }
 
-// newInstance makes one of a service, which is not started yet.
+// newInstance returns an instance of a service that is not started yet.
 func (s *stack) newInstance(name string, of service) *instance {
 	return &instance{stack: s, name: name, service: of, ports: map[string]string{}}
 }
 
-// at is the address on this machine that stands for a port of the instance.
+// at returns the local address for a port of the instance.
 func (i *instance) at(port string) string {
 	i.stack.t.Helper()
 	if i.ports[port] == "" {
@@ -84,7 +83,7 @@ func (i *instance) at(port string) string {
 	return i.ports[port]
 }
 
-// here is what a text of the file means on this machine.
+// here translates a text of the file to this machine.
 func (i *instance) here(text string) string {
 	i.stack.t.Helper()
 	for at, volume := range i.service.mounts() {
@@ -105,7 +104,7 @@ func (i *instance) here(text string) string {
 	})
 }
 
-// first is the instance of a service that its name stands for.
+// first returns the instance that a service's name resolves to.
 func (s *stack) first(name string) *instance {
 	s.t.Helper()
 	if len(s.copies[name]) == 0 {
@@ -114,7 +113,7 @@ func (s *stack) first(name string) *instance {
 	return s.copies[name][0]
 }
 
-// command runs a program of the instance's image with its variables.
+// command returns a command of the instance's image with its variables.
 func (i *instance) command(ctx context.Context, args ...string) *exec.Cmd {
 	i.stack.t.Helper()
 	for n := range args {
@@ -129,13 +128,13 @@ func (i *instance) command(ctx context.Context, args ...string) *exec.Cmd {
 		cmd.Env = append(cmd.Env, name+"="+i.here(value))
 	}
 	cmd.Dir = i.stack.dir
-	if data := i.service.mounts()["/data"]; data != "" { // the folder that Redis's image works in
+	if data := i.service.mounts()["/data"]; data != "" { // the working directory of Redis's image
 		cmd.Dir = filepath.Join(i.stack.dir, "volumes", data)
 	}
 	return cmd
 }
 
-// own is the command of the service as its image begins it.
+// own returns the service's command, including the image's entrypoint.
 func (i *instance) own(args ...string) []string {
 	if i.service.Build != "" {
 		return append([]string{"/icims-export"}, args...)
@@ -153,7 +152,7 @@ func (i *instance) start() {
 	defer log.Close()
 	cmd := i.command(context.WithoutCancel(t.Context()), i.own(i.service.Command...)...)
 	if cmd.Args[0] == "redis-server" {
-		cmd.Args = append(cmd.Args, "--bind", "127.0.0.1") // a container's other addresses are its own
+		cmd.Args = append(cmd.Args, "--bind", "127.0.0.1") // a container has its own addresses
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	if i.process, err = child.Start(i.name, cmd); err != nil {
@@ -170,8 +169,8 @@ func (i *instance) log() string {
 	return string(text)
 }
 
-// up starts all services of the profiles, each when those that it waits for are as it
-// wants them, and returns when all are well.
+// up starts all services of the profiles, each after its dependencies, and returns when all are
+// healthy.
 func (s *stack) up(profiles []string) {
 	s.t.Helper()
 	for name, of := range s.file.Services {
@@ -213,7 +212,7 @@ func (s *stack) up(profiles []string) {
 	}
 }
 
-// await waits for what others want of the instance.
+// await waits for a condition of depends_on.
 func (i *instance) await(condition string) {
 	t := i.stack.t
 	t.Helper()
@@ -243,7 +242,7 @@ func (i *instance) await(condition string) {
 	}
 }
 
-// healthy runs the health check as it is given.
+// healthy runs the health check.
 func (i *instance) healthy(ctx context.Context) (string, error) {
 	i.stack.t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(i.service.Healthcheck.Timeout))
@@ -255,7 +254,7 @@ func (i *instance) healthy(ctx context.Context) (string, error) {
 	return string(out), err
 }
 
-// run runs a command as docker compose run does, and returns what it prints.
+// run runs a command like docker compose run and returns its output.
 func (s *stack) run(name string, args ...string) string {
 	s.t.Helper()
 	of, ok := s.file.Services[name]
@@ -273,7 +272,7 @@ func (s *stack) run(name string, args ...string) string {
 	return string(out)
 }
 
-// down stops everything within the times that it has for that, last started first.
+// down stops everything within the stop grace periods, last started first.
 func (s *stack) down() {
 	s.t.Helper()
 	const usual = 10 * time.Second

@@ -16,8 +16,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// documented is the command of README.md that holds a text, without docker compose run
-// and its flags: the service and the arguments.
+// documented returns the command of README.md that contains a text, without docker compose run and
+// its flags: the service and the arguments.
 func documented(t *testing.T, text string) (name string, args []string) {
 	t.Helper()
 	for line := range strings.Lines(string(read(t, "README.md"))) {
@@ -30,7 +30,7 @@ func documented(t *testing.T, text string) (name string, args []string) {
 	return "", nil
 }
 
-// asker asks the API with a key.
+// asker requests the API with a key.
 type asker struct {
 	t         *testing.T
 	root, key string
@@ -74,8 +74,8 @@ func (a asker) do(method, path string, body, into any) {
 	}
 }
 
-// What docker-compose.yml and README.md say works, from the first start to an export and
-// a stop, with nothing but the containers left out.
+// TestComposeRunsWithoutDocker follows docker-compose.yml and README.md without containers, from
+// the first start to an export and a stop.
 func TestComposeRunsWithoutDocker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts six processes")
@@ -137,7 +137,7 @@ func TestComposeRunsWithoutDocker(t *testing.T) {
 	s.down()
 }
 
-// published is the port of an instance that is published, as the instance knows it.
+// published returns the published port of an instance, as the instance knows it.
 func published(t *testing.T, i *instance) string {
 	t.Helper()
 	ports := i.service.Ports
@@ -147,8 +147,8 @@ func published(t *testing.T, i *instance) string {
 	return ports[0][strings.LastIndex(ports[0], ":")+1:]
 }
 
-// checkProcesses asks each process for its readiness and metrics, as load balancer and
-// Prometheus do.
+// checkProcesses requests readiness and metrics of each process, as a load balancer and Prometheus
+// do.
 func checkProcesses(t *testing.T, s *stack, ask asker) {
 	t.Helper()
 	ask.key = ""
@@ -180,13 +180,13 @@ func checkProcesses(t *testing.T, s *stack, ask asker) {
 			created += n
 		}
 	}
-	const exported, verified = 2, 1 // the verification's test candidate is one, too
+	const exported, verified = 2, 1 // including the verification's test candidate
 	if created != exported+verified {
 		t.Errorf("the workers count %d created people", created)
 	}
 }
 
-// checkFilesStay runs the services that make files once more, as each start does.
+// checkFilesStay runs the services that create files again, as each start does.
 func checkFilesStay(t *testing.T, s *stack) {
 	t.Helper()
 	files := map[string][]string{"keyset": {"/keys/keyset.json"}, "redis-acl": {"/keys/redis-password", "/acl/users.acl"}}

@@ -146,7 +146,7 @@ func TestCompose(t *testing.T) {
 	})
 }
 
-// bytesOf reads a size such as 2g or 512mb.
+// bytesOf parses a size such as 2g or 512mb.
 func bytesOf(t *testing.T, text string) int {
 	t.Helper()
 	parts := regexp.MustCompile(`^(\d+)([mg])b?$`).FindStringSubmatch(text)
@@ -160,8 +160,8 @@ func bytesOf(t *testing.T, text string) int {
 	return n << map[string]int{"m": 20, "g": 30}[parts[2]]
 }
 
-// Prometheus asks all processes with metrics, and no others, by names that it can
-// resolve.
+// TestPrometheusScrapesTheProcessesOfCompose: Prometheus scrapes exactly the processes with
+// metrics, by resolvable names.
 func TestPrometheusScrapesTheProcessesOfCompose(t *testing.T) {
 	t.Parallel()
 	c := compose(t, nil)
@@ -204,7 +204,7 @@ func TestPrometheusScrapesTheProcessesOfCompose(t *testing.T) {
 	if !slices.Equal(asked, listening) {
 		t.Errorf("Prometheus asks %q, and %q have metrics", asked, listening)
 	}
-	// The rules are tested by the promtool of that version: v0.316.0 is 3.16.0.
+	// The rules are tested with the promtool of that version: v0.316.0 is 3.16.0.
 	tool := regexp.MustCompile(`(?m)^PROMTOOL_VERSION := v0\.(\d)(\d\d)\.(\d+)$`).FindStringSubmatch(string(read(t, "../Makefile")))
 	if tool == nil || prometheus.Image != fmt.Sprintf("prom/prometheus:v%s.%s.%s", tool[1], tool[2], tool[3]) {
 		t.Errorf("Prometheus is %s, promtool of %q", prometheus.Image, tool)

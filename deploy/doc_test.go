@@ -1,3 +1,3 @@
-// Package deploy holds no code: its tests keep alert rules, dashboard and runbook in
-// step with the metrics.
+// Package deploy contains no code. Its tests keep alert rules, dashboard and runbook consistent
+// with the metrics.
 package deploy

@@ -54,7 +54,7 @@ func alerts(t *testing.T) []rule {
 	return all
 }
 
-// panel is what the tests look at in a panel of the dashboard.
+// panel is the tested part of a dashboard panel.
 type panel struct {
 	ID      int    `json:"id"`
 	Type    string `json:"type"`
@@ -80,7 +80,7 @@ func panels(t *testing.T) []panel {
 	return dashboard.Panels
 }
 
-// queries are all of alerts and dashboard, by where they stand.
+// queries returns all queries of alerts and dashboard, by location.
 func queries(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -96,17 +96,17 @@ func queries(t *testing.T) map[string]string {
 }
 
 var (
-	// selector is a metric with its matchers, if any.
+	// selector matches a metric with its matchers, if any.
 	selector = regexp.MustCompile(`\b((?:icims_export_\w+)|up)\b(?:\{([^}]*)\})?`)
 	matcher  = regexp.MustCompile(`(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"`)
 	grouping = regexp.MustCompile(`\b(?:by|without|on|ignoring)\s*\(([^)]*)\)`)
 	legend   = regexp.MustCompile(`\{\{(\w+)\}\}`)
 )
 
-// fromPrometheus are labels that Prometheus adds to each series, and le.
+// fromPrometheus are the labels that Prometheus adds to each series, and le.
 var fromPrometheus = []string{"job", "instance", "le"}
 
-// catalog are the metrics by the names that queries know: a histogram has three.
+// catalog returns the metrics by the names in queries: a histogram has three.
 func catalog() map[string]metrics.Metric {
 	known := map[string]metrics.Metric{"up": {Name: "up", Kind: metrics.Gauge}}
 	for _, m := range metrics.Catalog() {
@@ -144,7 +144,7 @@ func TestQueriesNameWhatThereIs(t *testing.T) {
 			for _, problem := range wrongMatchers(m, s[2]) {
 				t.Errorf("%s: %s %s", where, s[1], problem)
 			}
-			// What only grows says nothing by itself, and what does not has no rate.
+			// Counters need a rate, and gauges have none.
 			rated := regexp.MustCompile(`(?:rate|increase)\(` + regexp.QuoteMeta(s[0]) + `\[`).MatchString(query)
 			if rated != (m.Kind != metrics.Gauge) {
 				t.Errorf("%s: the %s %s is rated: %v", where, m.Kind, s[1], rated)
@@ -167,7 +167,7 @@ func TestQueriesNameWhatThereIs(t *testing.T) {
 	}
 }
 
-// wrongMatchers names what is wrong with the matchers of a metric.
+// wrongMatchers returns the errors in a metric's matchers.
 func wrongMatchers(m metrics.Metric, text string) []string {
 	var problems []string
 	for _, match := range matcher.FindAllStringSubmatch(text, -1) {
@@ -230,8 +230,8 @@ func TestPanelsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// promtool understands the dashboard's queries. It is not at hand everywhere: make
-// rules runs this test with it.
+// TestDashboardQueriesAreUnderstood: promtool accepts the dashboard's queries. make rules runs this
+// test with promtool.
 func TestDashboardQueriesAreUnderstood(t *testing.T) {
 	promtool := os.Getenv("PROMTOOL")
 	if promtool == "" {

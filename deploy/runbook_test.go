@@ -11,7 +11,7 @@ import (
 
 const runbook = "https://github.com/seekout/icims-export/blob/main/docs/runbook.md#"
 
-// sections are those of the runbook, by title.
+// sections returns the sections of the runbook by title.
 func sections(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -89,7 +89,7 @@ func TestEveryAlertIsTestedBothWays(t *testing.T) {
 	}
 }
 
-// The series that the rules are tested with are such as the processes show.
+// TestTestedSeriesNameWhatThereIs: the series in the rules' tests are series that processes export.
 func TestTestedSeriesNameWhatThereIs(t *testing.T) {
 	t.Parallel()
 	known := catalog()

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/config"
 )
 
-// settingNames are the variables of all settings.
+// settingNames returns the variables of all settings.
 func settingNames() []string {
 	var known []string
 	for f := range reflect.TypeFor[config.Settings]().Fields() {

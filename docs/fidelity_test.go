@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The table names every test that runs a switch of the simulator in both positions, and
-// only those.
+// TestFidelityNamesEveryEitherWorldTest: the table names every test that runs a switch of the
+// simulator in both positions, and no other.
 func TestFidelityNamesEveryEitherWorldTest(t *testing.T) {
 	t.Parallel()
 	var named []string

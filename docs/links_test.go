@@ -1,5 +1,5 @@
-// Package docs_test keeps the documents honest: links lead somewhere, files that
-// are named exist, and code that is shown is code that compiles.
+// Package docs_test checks the documentation: links resolve, named files exist, and shown code
+// compiles.
 package docs_test
 
 import (
@@ -20,13 +20,13 @@ var (
 	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
 	fence    = regexp.MustCompile("(?ms)^```.*?^```$")
 	filePath = regexp.MustCompile("`((?:[a-zA-Z0-9_.-]+/)+[a-zA-Z0-9_-]+\\.(?:go|lua|sh|md))`")
-	// ledgerKey is a line of the list of keys in store/keys.go.
+	// ledgerKey matches a line of the key list in store/keys.go.
 	ledgerKey = regexp.MustCompile(`(?m)^//\t(ix:\S+(?: hash>\S*)?) {2,}`)
 	variable  = regexp.MustCompile(`\bICIMS_EXPORT_[A-Z_]+`)
 	goBlock   = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 )
 
-// documents returns all Markdown files, by their path from the root.
+// documents returns all Markdown files by path from the root.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -54,7 +54,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// anchor is the name that GitHub gives a heading.
+// anchor returns GitHub's anchor for a heading.
 func anchor(title string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(strings.ReplaceAll(title, "`", "")) {
@@ -93,7 +93,7 @@ func TestLinksResolve(t *testing.T) {
 				t.Errorf("%s: %q is no link", name, m[1])
 				continue
 			case target.Scheme != "":
-				continue // elsewhere
+				continue // external
 			}
 			path := name
 			if target.Path != "" {
@@ -121,7 +121,8 @@ func TestNamedFilesExist(t *testing.T) {
 	}
 }
 
-// docs/configuration.md is generated from the settings, so it has them all.
+// TestNamedVariablesExist: docs/configuration.md is generated from the settings, so it has them
+// all.
 func TestNamedVariablesExist(t *testing.T) {
 	t.Parallel()
 	all := documents(t)
@@ -134,7 +135,7 @@ func TestNamedVariablesExist(t *testing.T) {
 	}
 }
 
-// docs/redis-keys.md names every key and every script of the ledger.
+// TestTheLedgerIsDescribed: docs/redis-keys.md names every key and every script of the ledger.
 func TestTheLedgerIsDescribed(t *testing.T) {
 	t.Parallel()
 	text := documents(t)["docs/redis-keys.md"]
@@ -171,7 +172,7 @@ func TestEveryDecisionIsInTheIndex(t *testing.T) {
 	}
 }
 
-// The Go code of the README is taken from examples that run as tests.
+// TestReadmeShowsCodeThatRuns: the README's Go code comes from examples that run as tests.
 func TestReadmeShowsCodeThatRuns(t *testing.T) {
 	t.Parallel()
 	examples, err := os.ReadFile(filepath.Join(root, "tasks", "example_test.go"))

@@ -11,11 +11,11 @@ import (
 
 var (
 	testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	// namedTest is how documents name a test, and maybe one case of it.
+	// namedTest matches how documents name a test, with an optional subtest.
 	namedTest = regexp.MustCompile("`(Test[A-Z]\\w*)`(?: \"([^\"\\n]+)\")?")
 )
 
-// testFiles returns the sources of all files that hold a test, by its name.
+// testFiles returns the sources of all test files, by test name.
 func testFiles(t *testing.T) map[string]string {
 	t.Helper()
 	sources := map[string]string{}
@@ -35,7 +35,7 @@ func testFiles(t *testing.T) map[string]string {
 	return sources
 }
 
-// A promise is worth what its tests are: those that documents name exist.
+// TestNamedTestsExist: the tests that documents name exist.
 func TestNamedTestsExist(t *testing.T) {
 	t.Parallel()
 	sources, named := testFiles(t), 0
@@ -55,7 +55,7 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// Each guarantee names its tests and its limits.
+// TestEveryPromiseNamesItsTests: each guarantee names its tests and its limits.
 func TestEveryPromiseNamesItsTests(t *testing.T) {
 	t.Parallel()
 	promises := strings.Split(documents(t)["docs/guarantees.md"], "\n## ")[1:]

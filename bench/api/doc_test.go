@@ -1,5 +1,4 @@
-// Package api_test measures what handing candidates over by HTTP costs beside handing
-// them over from Go, and how much memory that takes.
+// Package api_test compares the cost and memory of submitting candidates over HTTP and from Go.
 //
 //	make bench
 package api_test

@@ -18,7 +18,7 @@ var (
 	candidates = flag.Int("uploaded", 100_000, "candidates an upload")
 )
 
-// results are printed once all is measured.
+// results are printed at the end.
 var results figures.Table
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tableAfter{redistest.Main(m)}) }

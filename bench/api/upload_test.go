@@ -26,8 +26,8 @@ const (
 	job      = 1709
 )
 
-// BenchmarkUpload hands the same file over by curl and icims-export serve, and by
-// package tasks within this process, in turns.
+// BenchmarkUpload submits the same file with curl to icims-export serve, and with package tasks in
+// this process, in turns.
 func BenchmarkUpload(b *testing.B) {
 	s := newStage(b)
 	file := s.write(*candidates)
@@ -52,7 +52,7 @@ func BenchmarkUpload(b *testing.B) {
 	}
 }
 
-// stage is a Redis, and an API in a process of its own.
+// stage is a Redis, and an API in its own process.
 type stage struct {
 	b      *testing.B
 	redis  redis.UniversalClient
@@ -98,7 +98,7 @@ func newStage(b *testing.B) *stage {
 	return s
 }
 
-// wait waits until the API answers.
+// wait waits until the API responds.
 func (s *stage) wait() {
 	s.b.Helper()
 	ctx, cancel := context.WithTimeout(s.b.Context(), time.Minute)
@@ -123,7 +123,7 @@ func (s *stage) wait() {
 	}
 }
 
-// write makes a file of candidates, with eleven positions and two schools each.
+// write creates a file of candidates with eleven positions and two schools each.
 func (s *stage) write(n int) string {
 	s.b.Helper()
 	file, err := os.Create(filepath.Join(s.b.TempDir(), "people.ndjson"))
@@ -156,7 +156,7 @@ func (s *stage) write(n int) string {
 	return file.Name()
 }
 
-// empty empties Redis, but for what the API needs.
+// empty removes everything from Redis except what the API needs.
 func (s *stage) empty() {
 	s.b.Helper()
 	ctx := s.b.Context()

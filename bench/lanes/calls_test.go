@@ -8,9 +8,9 @@ import (
 	"github.com/seekout/icims-export/bench/figures"
 )
 
-// BenchmarkCalls counts the iCIMS calls of a new candidate to a job. Each process looks
-// people up for itself, so that two cost a little more than one. Where a customer's exact
-// search heeds case, each look-up is two searches.
+// BenchmarkCalls counts the iCIMS calls for a new candidate to a job. Each process looks up people
+// itself, so two processes cost slightly more than one. If a customer's exact search is
+// case-sensitive, each look-up is two searches.
 func BenchmarkCalls(b *testing.B) {
 	for b.Loop() {
 		for _, ignoresCase := range []bool{true, false} {
@@ -26,7 +26,7 @@ func BenchmarkCalls(b *testing.B) {
 	}
 }
 
-// callsOf counts the calls per candidate, of one new customer a round.
+// callsOf counts the calls per candidate, with a new customer per round.
 func callsOf(b *testing.B, processes int, ignoresCase bool) figures.Sample {
 	b.Helper()
 	all := accounts(*rounds, unlimited)
@@ -39,7 +39,7 @@ func callsOf(b *testing.B, processes int, ignoresCase bool) figures.Sample {
 	for _, a := range all {
 		batch := r.enqueue(a.customer, *fresh)
 		if _, ok := r.finished(batch, time.Now(), patience); !ok {
-			b.Fatalf("%d of %d exports have not ended in %s", r.moving(batch), *fresh, patience)
+			b.Fatalf("%d of %d exports have not ended in %s", r.unfinished(batch), *fresh, patience)
 		}
 		calls = append(calls, float64(r.sim.traffic(a.customer).Calls)/float64(*fresh))
 	}

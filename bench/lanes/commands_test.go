@@ -11,15 +11,14 @@ import (
 	"time"
 )
 
-// commandCount is what clients asked of Redis over some time.
+// commandCount counts clients' Redis commands.
 type commandCount struct {
 	total int
 	kinds map[string]int
 }
 
-// commands counts the commands that arrive at Redis. What scripts call inside of
-// Redis is not counted, unlike in INFO. Nothing of the benchmark's own may be
-// asked meanwhile.
+// commands counts the commands that arrive at Redis. Unlike INFO it does not count commands inside
+// scripts. The benchmark must not send any in the meantime.
 func (r *rig) commands(d time.Duration) commandCount {
 	r.b.Helper()
 	conn, err := net.Dial("tcp", r.server.Addr())
@@ -59,7 +58,7 @@ func (r *rig) commands(d time.Duration) commandCount {
 	}
 }
 
-// shape is a key without what differs between customers.
+// shape returns a key without its customer-specific parts.
 func shape(key string) string {
 	var out strings.Builder
 	for _, c := range key {
@@ -71,7 +70,7 @@ func shape(key string) string {
 	return out.String()[:min(out.Len(), most)]
 }
 
-// shown lists the most frequent kinds, by second.
+// shown lists the most frequent kinds, per second.
 func shown(kinds map[string]int, seconds float64) string {
 	const most = 6
 	names := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int { return cmp.Or(cmp.Compare(kinds[b], kinds[a]), cmp.Compare(a, b)) })

@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/bench/figures"
 )
 
-// BenchmarkDays counts what three simulated days leave of their budgets. A day
-// passes in a test with a clock of its own, which this runs.
+// BenchmarkDays measures how much of their budgets three simulated days leave unused. It runs a
+// test with a simulated clock.
 func BenchmarkDays(b *testing.B) {
 	unusedOf := regexp.MustCompile(`day \d+: own (\d+), others (\d+), over (\d+), unused (\d+) of (\d+)`)
 	for b.Loop() {

@@ -10,9 +10,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// BenchmarkBusy lets many customers with full queues share the machine: first
-// within their usual limits, which it can serve all, then with limits that it
-// cannot, so that they compete.
+// BenchmarkBusy runs many customers with full queues: first with the usual limits, which the
+// machine can fully serve, then with higher limits, for which they compete.
 func BenchmarkBusy(b *testing.B) {
 	for b.Loop() {
 		b.Run("within", func(b *testing.B) { busyWithin(b) })
@@ -20,7 +19,7 @@ func BenchmarkBusy(b *testing.B) {
 	}
 }
 
-// fill gives each customer as many exports, and waits until all are served.
+// fill enqueues exports for each customer and waits until all are being served.
 func (r *rig) fill(all []account, each int) {
 	r.b.Helper()
 	for _, a := range all {
@@ -42,7 +41,7 @@ func busyWithin(b *testing.B) {
 	all := accounts(*busy, usual)
 	r := newRig(b, all)
 	r.start(*processes)
-	lasts := float64(*rounds+2) * window.Seconds() // with what the rest of this takes
+	lasts := float64(*rounds+2) * window.Seconds() // including the rest of the benchmark
 	r.fill(all, fifty+int(lasts*usual.CallsPerSecond/callsEach))
 	var used, jain, cpu, cost figures.Sample
 	for range *rounds {
@@ -73,8 +72,8 @@ func busyBeyond(b *testing.B) {
 	limits := store.Limits{CallsPerSecond: 200, Burst: 20, InFlight: 16, CallsPerDay: plenty}
 	all := accounts(*busy, limits)
 	r := newRig(b, all)
-	const quickest = 1500   // exports a second that this machine may do
-	long := 3 * *window / 2 // in a short one, chance alone would spread the shares
+	const quickest = 1500   // exports per second that this machine may reach
+	long := 3 * *window / 2 // in a shorter one, chance would spread the shares
 	each := int(float64(*rounds+1)*long.Seconds()*quickest)/len(all) + fifty
 	for _, a := range all {
 		r.enqueue(a.customer, each)
@@ -102,7 +101,7 @@ func sum(values []float64) float64 {
 	return total
 }
 
-// gained is what each customer got within a time.
+// gained returns how many exports each customer got in a period.
 func (r *rig) gained(all []account, d time.Duration) (got []float64, took time.Duration) {
 	r.b.Helper()
 	begin, before := time.Now(), r.sim.made()
@@ -115,7 +114,7 @@ func (r *rig) gained(all []account, d time.Duration) (got []float64, took time.D
 	return got, took
 }
 
-// cpu is what the workers have used of processor time, in seconds.
+// cpu returns the workers' processor time in seconds.
 func (r *rig) cpu() float64 {
 	sum := 0.0
 	for _, w := range r.workers {
@@ -130,7 +129,7 @@ func (r *rig) noteOver() {
 	judgeOver(r.b, r.sim.traffics("traffic")...)
 }
 
-// judgeOver adds the calls over a limit, which must be none.
+// judgeOver adds the calls over a limit; the goal is zero.
 func judgeOver(b *testing.B, seen ...icimstest.Traffic) {
 	b.Helper()
 	var day, rate, inFlight int

@@ -10,21 +10,20 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// usual are the limits of a customer who has set none.
+// usual are the default limits.
 var usual = store.Limits{CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: plenty}
 
-// resting is for how long no lane has been open when the memory of an idle process is read.
+// resting is how long no lane has been open when an idle process's memory is measured.
 const resting = 3 * time.Minute
 
-// BenchmarkIdle has one process know many customers without work, and measures
-// what it does meanwhile and how soon one of them is served. It is the leader as
-// well, and nobody takes a share of the work off it.
+// BenchmarkIdle runs one process with many customers without work. It measures the idle cost and
+// how soon a customer is served. The process is also the leader.
 func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
 		all := accounts(*idle, usual)
 		r := newRig(b, all)
 		r.start(1)
-		// Each has had a batch before, so that ledger and queue know it.
+		// Each has had a batch before, so ledger and queue know it.
 		var last []store.BatchID
 		for _, a := range all {
 			last = append(last, r.enqueue(a.customer, 1))
@@ -44,7 +43,7 @@ func BenchmarkIdle(b *testing.B) {
 		}
 		judge(b, "Redis commands/s of a process with 1,000 idle customers", commands, figures.AtMost(10, "", "%.1f"), "idle-commands/s")
 		table.Say("  kinds, in the last round", shown(kinds, (*window/2).Seconds()))
-		// Go collects what the lanes have left, and returns it to the system, within two minutes.
+		// Within two minutes Go collects the lanes' memory and returns it to the system.
 		time.Sleep(time.Until(closed.Add(resting)))
 		memory := figures.Exactly(figures.ResidentMB(r.workers[0].PID()))
 		judge(b, "memory of a process with 1,000 idle customers", memory, figures.AtMost(80, " MB", "%.0f"), "idle-MB")
@@ -76,7 +75,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// connections are those to Redis of a worker, on average.
+// connections returns the mean number of Redis connections of a worker.
 func (r *rig) connections() int {
 	r.b.Helper()
 	list, err := r.redis.ClientList(r.b.Context()).Result()
@@ -87,7 +86,7 @@ func (r *rig) connections() int {
 	return (strings.Count(list, "addr=") - strings.Count(list, "laddr=") - int(own)) / len(r.workers)
 }
 
-// goroutines has a worker show its stacks, which ends it.
+// goroutines makes a worker print its stacks, which ends it.
 func (r *rig) goroutines(i int) int {
 	r.b.Helper()
 	w := r.workers[i]

@@ -13,9 +13,9 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// BenchmarkKill kills one of the processes while it works for many customers,
-// and watches how soon each of them, and each export that it held, goes on. An
-// export that was killed in the middle of a write waits for the settle time first.
+// BenchmarkKill kills a process that works for many customers, and measures how soon each customer
+// and each claimed export continues. An export that was killed during a write first waits for the
+// settle time.
 func BenchmarkKill(b *testing.B) {
 	const customers = 40
 	for b.Loop() {
@@ -23,7 +23,7 @@ func BenchmarkKill(b *testing.B) {
 		r := newRig(b, all)
 		r.start(*processes - 1)
 		times := min(*rounds, kills)
-		const enough = settling + patience // of work for each round, and one more
+		const enough = settling + patience // work for each round, and one more
 		each := int(float64(times+1) * enough.Seconds() * usual.CallsPerSecond / callsEach)
 		r.fill(all, each)
 		var goOn, flow, held, writing figures.Sample
@@ -50,16 +50,16 @@ func BenchmarkKill(b *testing.B) {
 }
 
 const (
-	// settling is longer than lanes take to move to a new process.
+	// settling is longer than lanes need to move to a new process.
 	settling = 20 * time.Second
-	// kills is how many processes are killed at most: each takes two minutes or more.
+	// kills is the maximum number of killed processes: each takes at least two minutes.
 	kills = 3
-	// patience is for how long a death is looked at.
+	// patience is how long the effects of a kill are measured.
 	patience = 3 * time.Minute
 )
 
-// startVictim starts one more worker, waits until it has its share of the work,
-// and returns its name among the workers.
+// startVictim starts another worker, waits until it has its share of the work, and returns its
+// name.
 func (r *rig) startVictim() string {
 	r.b.Helper()
 	before := r.fleet()
@@ -87,16 +87,16 @@ func (r *rig) fleet() map[string]store.Peer {
 	return fleet.Workers
 }
 
-// aftermath is what followed a death.
+// aftermath contains the effects of a kill.
 type aftermath struct {
 	worker string
 	died   time.Time
-	left   map[store.Ref]bool // held exports that have not gone on, and whether they were in a write
+	left   map[store.Ref]bool // claimed exports that have not continued, and whether they were in a write
 
 	held, writing int
-	goOn, settled time.Duration // until the last export went on, out of a write or not
+	goOn, settled time.Duration // until the last export continued, outside or inside a write
 	flow          time.Duration // longest pause of a customer
-	attempts      int           // most that were counted of an export that was held
+	attempts      int           // maximum counted for a claimed export
 }
 
 func (r *rig) kill(all []account, worker string) *aftermath {
@@ -122,9 +122,9 @@ func (r *rig) kill(all []account, worker string) *aftermath {
 		r.b.Errorf("the killed process held nothing")
 	}
 	for !r.look(all, after) && time.Since(after.died) < patience {
-		time.Sleep(200 * time.Millisecond) // each look costs the workers processor time
+		time.Sleep(200 * time.Millisecond) // each poll costs the workers processor time
 	}
-	for _, writing := range after.left { // at least
+	for _, writing := range after.left { // lower bound
 		if writing {
 			after.settled = patience
 		} else {
@@ -142,7 +142,7 @@ func (r *rig) kill(all []account, worker string) *aftermath {
 	return after
 }
 
-// longestPause is the longest time without a call.
+// longestPause returns the longest time without a call.
 func longestPause(from, to time.Time, at []time.Time) time.Duration {
 	longest := time.Duration(0)
 	for _, t := range append(slices.Clone(at), to) {
@@ -153,7 +153,7 @@ func longestPause(from, to time.Time, at []time.Time) time.Duration {
 	return longest
 }
 
-// heldBy lists the customer's exports that a worker holds.
+// heldBy returns the customer's exports that a worker has claimed.
 func (r *rig) heldBy(customer, worker string) []store.Moving {
 	r.b.Helper()
 	active, err := tasks.NewQueues(r.redis, 0).Active(customer)
@@ -171,12 +171,12 @@ func (r *rig) heldBy(customer, worker string) []store.Moving {
 	return slices.DeleteFunc(moving, func(m store.Moving) bool { return !working(m) || r.holder(m.Ref) != worker })
 }
 
-// working reports whether some worker holds an export.
+// working reports whether a worker has claimed an export.
 func working(m store.Moving) bool {
 	return slices.Contains([]store.State{store.Claimed, store.Creating, store.Created, store.Placing}, m.State)
 }
 
-// holder is the worker that claimed an export last.
+// holder returns the worker that claimed an export last.
 func (r *rig) holder(ref store.Ref) string {
 	r.b.Helper()
 	worker, err := r.redis.HGet(r.b.Context(), "ix:{"+ref.Customer+"}:x:"+ref.Export, "wk").Result()
@@ -186,8 +186,8 @@ func (r *rig) holder(ref store.Ref) string {
 	return worker
 }
 
-// look forgets the exports that have gone on: others hold them, or they have
-// ended. Those that were only put off have not. It reports whether none is left.
+// look removes the exports that have continued: another worker has claimed them, or they have
+// ended. Rescheduled exports have not. It reports whether none is left.
 func (r *rig) look(all []account, after *aftermath) bool {
 	r.b.Helper()
 	for _, a := range all {
@@ -217,7 +217,7 @@ func (r *rig) look(all []account, after *aftermath) bool {
 	return len(after.left) == 0
 }
 
-// attempts are those counted of an export; of one that has ended, none is told.
+// attempts returns the attempts counted for an export that has not ended.
 func (r *rig) attempts(ref store.Ref) int {
 	n, _ := r.redis.HGet(r.b.Context(), "ix:{"+ref.Customer+"}:x:"+ref.Export, "at").Int()
 	return n

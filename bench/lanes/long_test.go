@@ -7,8 +7,8 @@ import (
 	"github.com/seekout/icims-export/bench/figures"
 )
 
-// BenchmarkLongQueue compares the pace with a million exports of one customer
-// waiting to that with ten thousand. The state is that of real batches.
+// BenchmarkLongQueue compares the throughput with a million waiting exports of one customer to that
+// with ten thousand. The state comes from real batches.
 func BenchmarkLongQueue(b *testing.B) {
 	if *many < (*rounds+1)**few {
 		b.Fatal("-many is too small for so many rounds: the long queue would become a short one")
@@ -48,8 +48,8 @@ func BenchmarkLongQueue(b *testing.B) {
 	}
 }
 
-// shortQueue is the pace of a customer with a short queue, which waits when the
-// workers start.
+// shortQueue returns the throughput of a customer with a short queue, enqueued before the workers
+// start.
 func (r *rig) shortQueue(customer string) float64 {
 	r.b.Helper()
 	r.enqueue(customer, *few)
@@ -66,8 +66,8 @@ func (r *rig) shortQueue(customer string) float64 {
 	return pace
 }
 
-// pace is how many exports of the customer are made in a second, over half of a
-// short queue. A tenth passes before, while lanes open.
+// pace returns the customer's exports per second, over half of a short queue. The first tenth is
+// skipped, while lanes open.
 func (r *rig) pace(customer string) float64 {
 	r.b.Helper()
 	const limit = 2 * time.Minute

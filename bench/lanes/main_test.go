@@ -17,7 +17,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// Sizes of the runs. The defaults are those of the recorded figures.
+// Sizes of the runs. The defaults are those of the published figures.
 var (
 	rounds    = flag.Int("rounds", 5, "how often each figure is measured")
 	processes = flag.Int("processes", 4, "worker processes")
@@ -35,7 +35,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silent{}) // it would tell of each connection that a killed worker breaks
+	redis.SetLogger(silent{}) // it would log each connection broken by a killed worker
 	goleak.VerifyTestMain(tableAfter{redistest.Main(m)})
 }
 
@@ -43,10 +43,10 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// table collects what was found.
+// table collects the results.
 var table figures.Table
 
-// tableAfter prints the table once all benchmarks are done.
+// tableAfter prints the table after all benchmarks.
 type tableAfter struct{ inner redistest.Runner }
 
 func (r tableAfter) Run() int {

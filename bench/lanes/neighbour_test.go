@@ -9,12 +9,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// fifty candidates are more than the express queue takes.
+// fifty candidates exceed the limit of the express queue.
 const fifty = 50
 
-// BenchmarkNeighbour enqueues 50 exports of a customer while a neighbour has a
-// crowd waiting, and while nobody has. Each time it is a customer that was not
-// seen before: its lane has to be opened as well.
+// BenchmarkNeighbour enqueues 50 exports of a customer, with and without many waiting exports of
+// another one. Each time the customer is new, so its lane must be opened as well.
 func BenchmarkNeighbour(b *testing.B) {
 	for b.Loop() {
 		all := accounts(1+2*(*rounds), theRate)
@@ -40,7 +39,7 @@ func BenchmarkNeighbour(b *testing.B) {
 		table.Note("  p50 alone", medianAlone, "%.0f", " ms")
 		table.Note("  p50 beside the neighbour", medianBeside, "%.0f", " ms")
 		for _, w := range r.workers {
-			w.Kill() // the crowd need not be served
+			w.Kill() // the other exports need not be served
 		}
 	}
 }
@@ -51,21 +50,20 @@ func (s *simulator) flows(customer string) {
 	s.rig.eventually(startTime, "the neighbour is served", func() bool { return s.traffic(customer).Calls > fifty })
 }
 
-// startsOfFifty hands 50 exports over and returns after how many milliseconds
-// each was begun, counted from the call of Enqueue.
+// startsOfFifty submits 50 exports and returns the milliseconds from the call of Enqueue to the
+// start of each.
 func (r *rig) startsOfFifty(customer string) figures.Sample {
 	r.b.Helper()
 	r.sim.ask("POST", "reset?only=calls", nil)
 	begin := time.Now()
 	batch := r.enqueue(customer, fifty)
 	if _, ok := r.finished(batch, begin, time.Minute); !ok {
-		r.b.Errorf("%d of 50 have not ended within a minute", r.moving(batch))
+		r.b.Errorf("%d of 50 have not ended within a minute", r.unfinished(batch))
 	}
 	return since(begin, r.sim.starts(customer), fifty)
 }
 
-// since are milliseconds from a time to each arrival; what never arrived took
-// for ever.
+// since returns the milliseconds from a time to each arrival; infinite for missing ones.
 func since(begin time.Time, at []time.Time, n int) figures.Sample {
 	s := make(figures.Sample, 0, n)
 	for _, t := range at {
@@ -79,10 +77,9 @@ func since(begin time.Time, at []time.Time, n int) figures.Sample {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// BenchmarkColleague enqueues 50 exports of a recruiter while a colleague of the
-// same customer has many waiting, in the queue of large batches. By their weights
-// the recruiter gets three exports of four, once those that were in hand before
-// have ended: ten in each of two processes.
+// BenchmarkColleague enqueues 50 exports of a recruiter while many of a colleague of the same
+// customer wait in the bulk queue. By weight the recruiter gets three of four exports, once those
+// already claimed have ended: ten in each of two processes.
 func BenchmarkColleague(b *testing.B) {
 	limits := store.Limits{CallsPerSecond: 100, Burst: 10, InFlight: 16, CallsPerDay: plenty}
 	const limit = 30 * time.Second
@@ -91,7 +88,7 @@ func BenchmarkColleague(b *testing.B) {
 		r := newRig(b, all)
 		r.start(*processes)
 		customer := all[0].customer
-		r.finished(r.enqueue(customer, fifty), time.Now(), limit) // the lane is open from here on
+		r.finished(r.enqueue(customer, fifty), time.Now(), limit) // opens the lane
 		var alone, beside, others, used figures.Sample
 		for i := range 2 * *rounds {
 			if i == *rounds {

@@ -9,11 +9,10 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// series tells the candidates of one batch from those of all others.
+// series makes the candidates of each batch distinct.
 var series int
 
-// people makes n new candidates, one at a time: a million of them need not be in
-// memory at once.
+// people returns n new candidates, one at a time: a million do not have to be in memory.
 func people(n int) iter.Seq2[tasks.Candidate, error] {
 	series++
 	s := series
@@ -31,7 +30,7 @@ func people(n int) iter.Seq2[tasks.Candidate, error] {
 	}
 }
 
-// enqueue hands n candidates to a job of the customer over, as a producer does.
+// enqueue submits n candidates for a job of the customer, as a producer does.
 func (r *rig) enqueue(customer string, n int) store.BatchID {
 	r.b.Helper()
 	receipt, err := r.producer.Enqueue(r.b.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(job), Candidates: people(n)})
@@ -41,8 +40,8 @@ func (r *rig) enqueue(customer string, n int) store.BatchID {
 	return receipt.Batch
 }
 
-// moving counts what has not ended of a batch.
-func (r *rig) moving(id store.BatchID) int {
+// unfinished returns how many exports of a batch have not ended.
+func (r *rig) unfinished(id store.BatchID) int {
 	r.b.Helper()
 	batch, err := r.ledger.Batch(r.b.Context(), id)
 	if err != nil {
@@ -54,10 +53,10 @@ func (r *rig) moving(id store.BatchID) int {
 	return batch.Moving()
 }
 
-// finished waits for the end of a batch, and returns how long that took since a
-// time. It is false where the limit passed before.
+// finished waits for the end of a batch and returns the time since `since`, or false after the
+// limit.
 func (r *rig) finished(id store.BatchID, since time.Time, limit time.Duration) (time.Duration, bool) {
 	r.b.Helper()
-	ok := within(limit, func() bool { return r.moving(id) == 0 })
+	ok := within(limit, func() bool { return r.unfinished(id) == 0 })
 	return time.Since(since), ok
 }

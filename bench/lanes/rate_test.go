@@ -11,14 +11,13 @@ import (
 var (
 	// theRate is the limit of customers whose exports are to start soon.
 	theRate = store.Limits{CallsPerSecond: 200, Burst: 20, InFlight: 16, CallsPerDay: plenty}
-	// fullRate is the limit of the customer whose share of it is measured: 20,000 exports
-	// take less than two minutes. The burst is half a second's calls; that of the default
-	// limits is two seconds'.
+	// fullRate is the limit of the customer whose use of it is measured: 20,000 exports take less
+	// than two minutes. The burst is half a second of calls; the default is two seconds.
 	fullRate = store.Limits{CallsPerSecond: 400, Burst: 200, InFlight: 64, CallsPerDay: plenty}
 )
 
-// BenchmarkRate lets one customer with a full queue be served by all processes.
-// One long run is looked at in as many parts as there are rounds.
+// BenchmarkRate serves one customer with a full queue by all processes. One long run is divided
+// into as many parts as there are rounds.
 func BenchmarkRate(b *testing.B) {
 	for b.Loop() {
 		all := accounts(1, fullRate)
@@ -28,7 +27,7 @@ func BenchmarkRate(b *testing.B) {
 		batch := r.enqueue(customer, *rated)
 		expected := time.Duration(float64(*rated) * callsEach / fullRate.CallsPerSecond * float64(time.Second))
 		if _, ok := r.finished(batch, time.Now(), 2*expected+time.Minute); !ok {
-			b.Errorf("%d exports have not ended in twice the time", r.moving(batch))
+			b.Errorf("%d exports have not ended in twice the time", r.unfinished(batch))
 		}
 		at := arrivals(r.sim.calls("calls?limit=1000000&customer=" + customer))
 		seen := r.sim.traffic(customer)
@@ -47,7 +46,7 @@ func BenchmarkRate(b *testing.B) {
 
 const percent = 100
 
-// shares are what was used of the rate in n equal parts of the time.
+// shares returns the used share of the rate, in n equal parts of the time.
 func shares(at []time.Time, n int, perSecond float64) figures.Sample {
 	start, part := at[0], at[len(at)-1].Sub(at[0])/time.Duration(n)
 	counts := make([]float64, n)
@@ -60,8 +59,7 @@ func shares(at []time.Time, n int, perSecond float64) figures.Sample {
 	return counts
 }
 
-// judge adds a figure with a goal. A goal that is missed fails nothing: the
-// machine may be to blame.
+// judge adds a figure with a goal. A missed goal is no failure: the machine may be slow.
 func judge(b *testing.B, name string, s figures.Sample, g figures.Goal, metric string) {
 	b.Helper()
 	table.Judge(name, s, g)

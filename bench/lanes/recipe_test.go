@@ -20,9 +20,9 @@ import (
 	"github.com/seekout/icims-export/bench/figures"
 )
 
-// The recipe of asynq's wiki for rate limits: a task that finds no permit fails
-// with an error that is no failure, and comes back at a random time within ten
-// seconds. All customers share a queue.
+// The rate limit recipe of asynq's wiki: a task without a permit returns an error that does not
+// count as a failure, and is retried at a random time within ten seconds. All customers share a
+// queue.
 
 type rateLimitError struct{ retryIn time.Duration }
 
@@ -40,7 +40,7 @@ func retryDelay(n int, err error, task *asynq.Task) time.Duration {
 	return asynq.DefaultRetryDelayFunc(n, err, task)
 }
 
-// recipe is a handler by that recipe.
+// recipe is the handler of that recipe.
 type recipe struct {
 	origin   string
 	client   *http.Client
@@ -52,7 +52,7 @@ type recipeTask struct {
 	Email    string `json:"email"`
 }
 
-// ProcessTask makes a person and a workflow.
+// ProcessTask creates a person and a workflow.
 func (h *recipe) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	var task recipeTask
 	if err := json.Unmarshal(t.Payload(), &task); err != nil {
@@ -96,7 +96,7 @@ func (h *recipe) post(ctx context.Context, customer, path string, fields map[str
 	return res.Header.Get("Location"), nil
 }
 
-// BenchmarkRecipe is BenchmarkNeighbour by the recipe.
+// BenchmarkRecipe is BenchmarkNeighbour with the recipe.
 func BenchmarkRecipe(b *testing.B) {
 	const limit = 3 * time.Minute
 	for b.Loop() {
@@ -137,8 +137,7 @@ func BenchmarkRecipe(b *testing.B) {
 	}
 }
 
-// plain enqueues n tasks of a customer, several at a time, since asynq takes one
-// per round trip.
+// plain enqueues n tasks of a customer concurrently, since asynq takes one per round trip.
 func (r *rig) plain(customer string, n int) {
 	r.b.Helper()
 	const sides = 8

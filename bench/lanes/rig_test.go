@@ -22,25 +22,23 @@ const (
 	username = "export-user"
 	password = "made-up"
 	job      = 1701
-	// callsEach is what a new candidate to a job costs: person, workflow, and a
-	// share of the look-up.
+	// callsEach is the calls per new candidate to a job: person, workflow, and a share of the
+	// look-up.
 	callsEach     = 2.04
-	plenty        = 1_000_000_000 // calls a day
+	plenty        = 1_000_000_000 // calls per day
 	defaultWindow = 20 * time.Second
-	grace         = 20 * time.Second // of a process to stop
+	grace         = 20 * time.Second // for a process to stop
 )
 
-// account is a customer with the limits that both sides go by: the simulator
-// enforces what the connection promises.
+// account is a customer with limits. The simulator enforces what the connection promises.
 type account struct {
 	customer string
 	limits   store.Limits
-	// ignoresCase: its exact search finds an address in another case, and verification
-	// has found that out.
+	// ignoresCase means that its exact search ignores case, and that verification has detected it.
 	ignoresCase bool
 }
 
-// accounts makes n customers with the same limits.
+// accounts returns n customers with the same limits.
 func accounts(n int, limits store.Limits) []account {
 	const first = 10_001
 	all := make([]account, n)
@@ -50,10 +48,10 @@ func accounts(n int, limits store.Limits) []account {
 	return all
 }
 
-// unlimited are limits that do not bind on this machine.
+// unlimited are limits that do not apply on this machine.
 var unlimited = store.Limits{CallsPerSecond: 1_000_000, Burst: 1_000_000, InFlight: 1000, CallsPerDay: plenty}
 
-// rig is one installation: Redis, the simulated iCIMS, and workers.
+// rig is an installation: Redis, the simulated iCIMS, and workers.
 type rig struct {
 	b        *testing.B
 	dir      string
@@ -64,12 +62,12 @@ type rig struct {
 	ledger   *store.Ledger
 	producer *tasks.Client
 	sim      *simulator
-	profile  func(*store.TenantProfile) // what verification has found out besides
+	profile  func(*store.TenantProfile) // further results of the verification
 	workers  []*child.Process
 	started  int // workers so far
 }
 
-// newRig starts Redis and the simulator, and no worker.
+// newRig starts Redis and the simulator, without workers.
 func newRig(b *testing.B, customers []account) *rig {
 	b.Helper()
 	binary, err := program()
@@ -138,14 +136,14 @@ func (r *rig) write(path, text string) {
 	}
 }
 
-// command is a run of the program.
+// command returns a command of the program.
 func (r *rig) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(r.binary, args...)
 	cmd.Env, cmd.Dir = r.env, r.dir
 	return cmd
 }
 
-// launch starts the program as a process of its own, with a log.
+// launch starts the program in its own process, with a log.
 func (r *rig) launch(name string, cmd *exec.Cmd) *child.Process {
 	r.b.Helper()
 	log, err := child.LogFile(r.dir, name)
@@ -161,7 +159,7 @@ func (r *rig) launch(name string, cmd *exec.Cmd) *child.Process {
 	return p
 }
 
-// start starts n workers, for verified connections, and waits until they serve.
+// start starts n workers for verified connections and waits until they serve.
 func (r *rig) start(n int) {
 	r.b.Helper()
 	testrig.VerifyFile(r.b, r.ledger, filepath.Join(r.dir, "connections.yml"), r.env, r.profile)
@@ -182,7 +180,7 @@ func (r *rig) start(n int) {
 
 const startTime = 30 * time.Second
 
-// stop stops all workers in good order.
+// stop shuts down all workers.
 func (r *rig) stop() {
 	r.b.Helper()
 	for _, w := range r.workers {
@@ -201,7 +199,7 @@ func (r *rig) log(w *child.Process) string {
 	return string(text)
 }
 
-// lanes counts the lanes that are open, by the workers' logs.
+// lanes returns the number of open lanes, from the workers' logs.
 func (r *rig) lanes() (open int) {
 	for _, w := range r.workers {
 		log := r.log(w)
@@ -210,7 +208,7 @@ func (r *rig) lanes() (open int) {
 	return open
 }
 
-// lanesOpened counts the lanes that were opened so far, by the workers' logs.
+// lanesOpened returns the number of lanes opened so far, from the workers' logs.
 func (r *rig) lanesOpened() (n int) {
 	for _, w := range r.workers {
 		n += strings.Count(r.log(w), `"lane opened"`)
@@ -231,7 +229,7 @@ func within(limit time.Duration, holds func() bool) bool {
 	return true
 }
 
-// eventually is within for what must happen.
+// eventually is within, and fails otherwise.
 func (r *rig) eventually(limit time.Duration, what string, holds func() bool) {
 	r.b.Helper()
 	if !within(limit, holds) {

@@ -13,10 +13,10 @@ import (
 	"github.com/seekout/icims-export/internal/child"
 )
 
-// latency is how long each call takes: as good as none, and the same for all.
+// latency is the duration of each call: almost none, and the same for all.
 const latency = 2 * time.Millisecond
 
-// simulator is the simulated iCIMS, a process of its own.
+// simulator is the simulated iCIMS in its own process.
 type simulator struct {
 	rig     *rig
 	origin  string
@@ -53,7 +53,7 @@ func startSimulator(r *rig, customers []account) *simulator {
 	return s
 }
 
-// ask calls a management endpoint, which are no calls of iCIMS.
+// ask requests a management endpoint, which does not count as an iCIMS call.
 func (s *simulator) ask(method, path string, into any) {
 	s.rig.b.Helper()
 	if err := s.try(method, path, into); err != nil {
@@ -83,13 +83,13 @@ func (s *simulator) try(method, path string, into any) error {
 	return json.Unmarshal(answer, into)
 }
 
-// traffic is how a customer was called.
+// traffic returns the call counts of a customer.
 func (s *simulator) traffic(customer string) icimstest.Traffic {
 	s.rig.b.Helper()
 	return s.traffics("traffic?customer=" + customer)[0]
 }
 
-// traffics is how all customers were called.
+// traffics returns the call counts of all customers.
 func (s *simulator) traffics(path string) []icimstest.Traffic {
 	s.rig.b.Helper()
 	var out struct {
@@ -99,7 +99,7 @@ func (s *simulator) traffics(path string) []icimstest.Traffic {
 	return out.Traffic
 }
 
-// called is how many calls were made for all customers.
+// called returns the number of calls for all customers.
 func (s *simulator) called() (calls int) {
 	s.rig.b.Helper()
 	for _, t := range s.traffics("traffic") {
@@ -108,14 +108,14 @@ func (s *simulator) called() (calls int) {
 	return calls
 }
 
-// starts are when the customer's people were created: the first call that an
-// export makes for itself. A look-up is made for many.
+// starts returns when the customer's people were created: the first call of an individual export. A
+// look-up is made for many.
 func (s *simulator) starts(customer string) []time.Time {
 	s.rig.b.Helper()
 	return arrivals(s.calls("calls?limit=1000000&route=people.create&customer=" + customer))
 }
 
-// calls lists calls that the log has kept, oldest first.
+// calls returns the logged calls, oldest first.
 func (s *simulator) calls(path string) []icimstest.Call {
 	s.rig.b.Helper()
 	var out struct {
@@ -133,7 +133,7 @@ func arrivals(calls []icimstest.Call) []time.Time {
 	return at
 }
 
-// made is how many exports each customer got so far: its workflows.
+// made returns how many exports each customer got so far, by workflows.
 func (s *simulator) made() map[string]int {
 	s.rig.b.Helper()
 	var state icimstest.State

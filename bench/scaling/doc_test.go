@@ -1,6 +1,5 @@
-// Package scaling_test measures what docs/scaling.md calculates with: Redis
-// commands and processor time per export, what an open lane costs while nothing
-// happens in it, and what ended exports leave behind in Redis.
+// Package scaling_test measures the inputs of docs/scaling.md: Redis commands and processor time
+// per export, the cost of an idle open lane, and the Redis memory of ended exports.
 //
 //	make bench-scaling
 package scaling_test

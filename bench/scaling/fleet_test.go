@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// BenchmarkFleet measures what the keys take that all customers and processes
-// share: of a cluster, one node has all of it.
+// BenchmarkFleet measures the keys that all customers and processes share: in a cluster, one node
+// holds them all.
 func BenchmarkFleet(b *testing.B) {
 	const (
 		processes = 200

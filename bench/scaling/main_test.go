@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// results are printed once all is measured.
+// results are printed at the end.
 var results figures.Table
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tableAfter{redistest.Main(m)}) }

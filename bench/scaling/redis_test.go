@@ -14,14 +14,14 @@ import (
 	"github.com/seekout/icims-export/bench/figures"
 )
 
-// load is what Redis has done.
+// load is the work of Redis.
 type load struct {
-	calls map[string]float64 // by command, those of scripts included
+	calls map[string]float64 // by command, including those of scripts
 	other map[string]float64 // by name in INFO, see counters
 	cpu   float64            // seconds
 }
 
-// counters are what INFO counts beside commands.
+// counters are the counters of INFO other than commands.
 var counters = []struct{ section, name, meaning, format, unit string }{
 	{"stats", "total_reads_processed", "requests, a pipeline each", "%.2f", ""},
 	{"stats", "total_net_input_bytes", "received", "%.0f", " B"},
@@ -29,12 +29,12 @@ var counters = []struct{ section, name, meaning, format, unit string }{
 	{"persistence", "aof_current_size", "written to the append-only file", "%.0f", " B"},
 }
 
-// loadOf reads what a server has done so far.
+// loadOf reads a server's counters.
 func loadOf(b *testing.B, client redis.UniversalClient) load {
 	b.Helper()
 	l := load{calls: map[string]float64{}, other: map[string]float64{}}
 	for _, c := range counters {
-		// A Redis without append-only file does not tell its size.
+		// Without an append-only file Redis does not report its size.
 		l.other[c.name] = number(b, cmp.Or(infoLines(b, client, c.section)[c.name], "0"))
 	}
 	for name, fields := range infoLines(b, client, "commandstats") {
@@ -55,7 +55,7 @@ func loadOf(b *testing.B, client redis.UniversalClient) load {
 
 func (l load) since(start load) load { return l.less(start, 1) }
 
-// less takes off what was before, or what goes on beside.
+// less subtracts an earlier or concurrent load.
 func (l load) less(other load, times float64) load {
 	d := load{calls: map[string]float64{}, other: map[string]float64{}, cpu: l.cpu - times*other.cpu}
 	for command, n := range l.calls {
@@ -79,7 +79,7 @@ func (l load) per(n float64) load {
 	return d
 }
 
-// note adds rows for the load, the commands of which there are most first.
+// note adds rows for the load, the most frequent commands first.
 func (l load) note(name, unit string) {
 	total := 0.0
 	for _, calls := range l.calls {
@@ -106,7 +106,7 @@ func (l load) brief(name string) {
 	results.Say(name, fmt.Sprintf("%.0f µs of Redis, %.0f B sent", 1e6*l.cpu, l.other["total_net_output_bytes"]))
 }
 
-// connections counts the server's connections without that of the observer.
+// connections counts the server's connections, without the observer's.
 func connections(b *testing.B, client redis.UniversalClient) (all, subscribed int) {
 	b.Helper()
 	list, err := client.ClientList(b.Context()).Result()
@@ -126,7 +126,7 @@ func connections(b *testing.B, client redis.UniversalClient) (all, subscribed in
 	return all, subscribed
 }
 
-// bytesByKind sums the memory of all keys by what they are. digits stand for ids.
+// bytesByKind sums the memory of all keys by kind. digits match IDs.
 func bytesByKind(b *testing.B, client redis.UniversalClient) map[string]float64 {
 	b.Helper()
 	sums := map[string]float64{}
@@ -153,8 +153,8 @@ func bytesByKind(b *testing.B, client redis.UniversalClient) map[string]float64 
 	}
 }
 
-// kindOf names what a key holds: m for ix:{1234}:m:17, b:o for the outcomes of
-// a batch, asynq for the queue's.
+// kindOf returns the kind of a key: m for ix:{1234}:m:17, b:o for the outcomes of a batch, asynq
+// for the queue's.
 func kindOf(key string) string {
 	parts := strings.Split(key, ":")
 	switch {

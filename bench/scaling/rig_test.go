@@ -25,8 +25,7 @@ const (
 	unlimited = 1_000_000_000
 )
 
-// rig is a Redis, a simulated iCIMS without latency and a worker, the latter two
-// in this process.
+// rig is a Redis, a simulated iCIMS without latency and a worker, the latter two in this process.
 type rig struct {
 	b         *testing.B
 	server    *redistest.Server
@@ -35,10 +34,10 @@ type rig struct {
 	producer  *tasks.Client
 	worker    *worker.Worker
 	customers []string
-	rows      int // handed over so far
+	rows      int // submitted so far
 }
 
-// newRig starts a worker for n customers. Each may be called so often a second.
+// newRig starts a worker for n customers with a rate limit.
 func newRig(b *testing.B, n, callsPerSecond int, change func(*worker.Settings)) *rig {
 	b.Helper()
 	sim := icimstest.New(icimstest.Config{Latency: icimstest.Latency{None: true}, Quirks: icimstest.Quirks{None: true}, KeepCalls: -1})
@@ -87,7 +86,7 @@ func (r *rig) start() {
 	r.b.Cleanup(r.worker.Stop)
 }
 
-// send hands over a batch of new candidates.
+// send submits a batch of new candidates.
 func (r *rig) send(customer string, n int) store.BatchID {
 	r.b.Helper()
 	rows := make([]tasks.Candidate, n)

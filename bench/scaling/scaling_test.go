@@ -14,23 +14,22 @@ import (
 )
 
 const (
-	span    = 15 * time.Second // for which idle things are watched
-	settled = 3 * time.Second  // after which they are idle
-	paced   = 20               // customers of a paced run
+	span    = 15 * time.Second // how long idle systems are observed
+	settled = 3 * time.Second  // until they are idle
+	paced   = 20               // customers of a rate-limited run
 	each    = 100              // exports of each of them
 )
 
 func staysOpen(s *worker.Settings) { s.LaneIdle = time.Hour }
 
-// over is what Redis does per second while only time passes.
+// over returns Redis's load per second over a period.
 func (r *rig) over(d time.Duration) load {
 	start, begin := loadOf(r.b, r.watch), time.Now()
 	<-time.After(d)
 	return loadOf(r.b, r.watch).since(start).per(time.Since(begin).Seconds())
 }
 
-// BenchmarkIdle watches a process that has nothing to do, and one whose lanes
-// are open all the same.
+// BenchmarkIdle measures a process without work, and one with idle open lanes.
 func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
 		r := newRig(b, 50, unlimited, staysOpen)
@@ -55,8 +54,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// memoryInUse is what this process holds after a collection, the simulator's part
-// included.
+// memoryInUse returns the memory of this process after a collection, including the simulator.
 func memoryInUse() float64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -72,8 +70,8 @@ func (r *rig) sendAll(rows int) []store.BatchID {
 	return batches
 }
 
-// BenchmarkCommands counts what Redis does for an export: where the customers'
-// rate holds it up, as is usual, and at full speed.
+// BenchmarkCommands counts Redis's work per export: limited by the customers' rate, as is usual,
+// and at full speed.
 func BenchmarkCommands(b *testing.B) {
 	for b.Loop() {
 		const perSecond = 20
@@ -99,8 +97,7 @@ func BenchmarkCommands(b *testing.B) {
 	}
 }
 
-// BenchmarkLeftovers measures what ended exports leave behind, by the size of
-// their batches.
+// BenchmarkLeftovers measures the Redis memory of ended exports, by batch size.
 func BenchmarkLeftovers(b *testing.B) {
 	const total = 10_000
 	for b.Loop() {
