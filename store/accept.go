@@ -7,50 +7,50 @@ import (
 	"time"
 )
 
-// NewExport is one candidate to be taken into the ledger.
+// NewExport is one candidate to accept into the ledger.
 type NewExport struct {
 	Export    string // from Keyset.ExportID
 	Candidate string
-	EmailHash string // from Keyset.EmailHash; empty only for no address at all
-	Payload   []byte // in clear; sealed before it leaves the process
-	Row       int    // of the input, from 1; 0: there is none
+	EmailHash string // from Keyset.EmailHash; empty if the candidate has no address
+	Payload   []byte // plaintext; sealed before it leaves the process
+	Row       int    // 1-based row of the input; 0 for none
 }
 
-// Accepted tells what became of one NewExport.
+// Accepted is the result of accepting one NewExport.
 type Accepted struct {
 	Export string
-	// New is false for an export that an earlier sending of the batch brought.
+	// New is false for an export that an earlier submission of the batch created.
 	New bool
-	// State is where that earlier one stands; Queued for a new one.
+	// State is the export's current state; Queued for a new one.
 	State State
-	// Row, counted from 0, and Queue are those of its task, where it is Queued.
+	// Row (0-based) and Queue belong to the export's task. Set only while it is Queued.
 	Row   int
 	Queue QueueSize
 }
 
-// QueueSize says to which of its customer's queues an export's task goes, by the size of
-// its batch.
+// QueueSize selects one of a customer's queues by the size of the batch.
 type QueueSize string
 
-// The sizes of queues.
+// The queue sizes.
 const (
 	ExpressQueue QueueSize = "express"
 	NormalQueue  QueueSize = ""
 	LargeQueue   QueueSize = "large"
 )
 
-// firstLook is when the sweep first looks for the task of an export: late
-// enough for its producer to have enqueued it.
+// firstLook is when the sweep first looks for an export's task. By then the producer has enqueued
+// it.
 const firstLook = 30 * time.Second
 
-// AcceptFor takes exports of a batch that was opened by the spec into the ledger, all in
-// one script, and seals them for its target and options. An export that is already
-// there, moving or ended, is left as it is. Where the batch was cancelled it returns
-// those that are there already, and ErrBatchCancelled if there were others; where the
-// customer has too many candidates waiting, those that had room, and ErrTooManyWaiting. Their
-// tasks go to the customer's queue of that size. rows are those of the input that the exports came in: where an earlier sending
-// brought others nothing is accepted, and it returns a BatchConflictError. Rows without
-// digests are not compared.
+// AcceptFor accepts exports into a batch in one script and seals their payloads for the batch's
+// target and options. The batch must have been opened with spec. Existing exports, in progress or
+// finished, stay unchanged. The tasks go to the customer's queue of the given size.
+//
+// If the batch was canceled, AcceptFor returns the existing exports, and ErrBatchCancelled if there
+// were new ones. If the customer has too many waiting candidates, it returns those accepted and
+// ErrTooManyWaiting. rows describes the input rows of the exports: if an earlier submission sent
+// different rows, AcceptFor accepts nothing and returns a BatchConflictError. Rows without digests
+// are not compared.
 func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, exports []NewExport, rows Rows, size QueueSize) ([]Accepted, error) {
 	if len(exports) == 0 {
 		return nil, nil

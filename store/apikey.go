@@ -15,61 +15,61 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// APIKey is a key to the HTTP API, without its secret.
+// APIKey is an HTTP API key without its secret.
 type APIKey struct {
 	ID string `json:"id"`
-	// Name says whose it is; the journal shows it.
+	// Name is the owner of the key, shown in the audit log.
 	Name   string   `json:"name"`
 	Scopes []string `json:"scopes"`
-	// Customers are those that the key is good for; nil for all.
+	// Customers lists the customers the key can access; nil means all.
 	Customers []string  `json:"customers,omitempty"`
 	Created   time.Time `json:"created"`
 	By        string    `json:"by"`
 	Expires   time.Time `json:"expires,omitzero"`
 	Revoked   time.Time `json:"revoked,omitzero"`
-	// LastUsed is coarse: to the hour.
+	// LastUsed has a resolution of one hour.
 	LastUsed time.Time `json:"last_used,omitzero"`
 }
 
-// Usable reports whether the key opens anything at the time.
+// Usable reports whether the key is valid at the given time.
 func (k APIKey) Usable(now time.Time) bool {
 	return k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires))
 }
 
-// sealedAPIKey is what is sealed of a key: all of it, so that whoever can write to
-// Redis can neither make keys nor widen one.
+// sealedAPIKey is the sealed record of a key. Everything is sealed, so write access to Redis allows
+// neither creating keys nor widening one.
 type sealedAPIKey struct {
 	APIKey
 
 	Hash []byte `json:"hash"`
-	// Origin and Revision are those of the list of keys when the key was made;
-	// keys of earlier versions have none.
+	// Origin and Revision of the key list at the time the key was created. Empty in keys of earlier
+	// versions.
 	Origin   string `json:"origin,omitempty"`
 	Revision int64  `json:"list_revision,omitempty"`
 }
 
 var (
-	// ErrAPIKeyRefused: there is no such key, or it has another secret, or is revoked or
-	// expired. Nobody is told which.
+	// ErrAPIKeyRefused means the key is unknown, revoked or expired, or its secret is wrong. The
+	// caller does not learn which.
 	ErrAPIKeyRefused = errors.New("the API key is refused")
-	// ErrNoAPIKey: no key has that id.
+	// ErrNoAPIKey means no key has that ID.
 	ErrNoAPIKey = errors.New("no API key with that id")
 )
 
 const (
 	apiKeyMark     = "ixk_"
-	apiKeyIDBytes  = 10 // of random, 16 characters
+	apiKeyIDBytes  = 10 // random bytes, 16 characters
 	apiSecretBytes = 32
 
-	apiKeyUsed     = ":u" // after the id: when it was last used
+	apiKeyUsed     = ":u" // suffix of the ID: time of last use
 	apiKeyUsedEach = time.Hour
 )
 
-// NewAPIKey enters a key; ID and Created are filled in. The token is all that opens
-// with it, and is not kept: nobody can read it again.
+// NewAPIKey creates a key and fills in ID and Created. It returns the token, which is not stored
+// and cannot be recovered.
 func (l *Ledger) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey, string, error) {
 	if k.Customers != nil && len(k.Customers) == 0 {
-		return APIKey{}, "", errNoCustomer // it would be kept as one for all
+		return APIKey{}, "", errNoCustomer // an empty list would mean all customers
 	}
 	k.ID, k.Created = randomText(apiKeyIDBytes), now.UTC().Truncate(time.Second)
 	k.Revoked, k.LastUsed = time.Time{}, time.Time{}
@@ -82,7 +82,7 @@ func (l *Ledger) NewAPIKey(ctx context.Context, k APIKey, now time.Time) (APIKey
 
 func randomText(n int) string {
 	raw := make([]byte, n)
-	_, _ = rand.Read(raw) // ends the process where there is no randomness
+	_, _ = rand.Read(raw) // crashes the process if there is no randomness
 	return base32Lower.EncodeToString(raw)
 }
 
@@ -94,15 +94,15 @@ func (l *Ledger) openAPIKey(id, sealed string) (sealedAPIKey, error) {
 	if err != nil {
 		return k, err
 	}
-	// The id is within: a record that was copied to another id is no key.
+	// The sealed record contains the ID, so a record copied to another ID is rejected.
 	if err := json.Unmarshal(data, &k); err != nil || k.ID != id {
 		return sealedAPIKey{}, ErrSealed
 	}
 	return k, nil
 }
 
-// CheckAPIKey returns the key of a token. It returns ErrAPIKeyRefused for all that is
-// none, with the same work for each reason; other errors are those of Redis.
+// CheckAPIKey returns the key of a token. It returns ErrAPIKeyRefused for every invalid token, with
+// the same work for each reason. Other errors come from Redis.
 func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (APIKey, error) {
 	id, secret := splitAPIToken(token)
 	values, err := l.redis.HMGet(ctx, apiKeysKey, id, id+apiKeyUsed, apiKeysList).Result()
@@ -125,13 +125,13 @@ func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (
 	k.LastUsed = usedAt(text(values[1]))
 	if now.Sub(k.LastUsed) >= apiKeyUsedEach {
 		k.LastUsed = now.UTC().Truncate(apiKeyUsedEach)
-		// That it could not be noted is no reason to refuse the key.
+		// A failure to record the use does not reject the key.
 		_ = l.redis.HSet(ctx, apiKeysKey, id+apiKeyUsed, k.LastUsed.Unix()).Err()
 	}
 	return k.APIKey, nil
 }
 
-// splitAPIToken takes a token apart. Of what is none it makes an id that no key has.
+// splitAPIToken splits a token into ID and secret. An invalid token gets an ID that no key has.
 func splitAPIToken(token string) (id, secret string) {
 	rest, ok := strings.CutPrefix(token, apiKeyMark)
 	id, secret, cut := strings.Cut(rest, "_")
@@ -147,15 +147,15 @@ func validAPIKeyID(id string) bool {
 	return len(id) == apiKeyIDLength && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// nobodyID is the id of the key that stands in for one that is not there.
+// nobodyID is the ID of the placeholder key that unknown IDs are compared with.
 const nobodyID = "nobody"
 
-// nobody is a sealed key that no secret opens.
+// nobody returns a sealed key that matches no secret.
 func (l *Ledger) nobody() string {
 	l.nobodyOnce.Do(func() {
 		data, err := json.Marshal(sealedAPIKey{APIKey: APIKey{ID: nobodyID, Name: nobodyID, Scopes: []string{"read"}}, Hash: make([]byte, apiKeyHashBytes)})
 		if err != nil {
-			panic(err) // a struct of texts
+			panic(err) // unreachable: the struct holds only strings
 		}
 		sealed, err := l.keys.Seal(data, apiKeysKey)
 		if err == nil {
@@ -173,9 +173,9 @@ func usedAt(field string) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
-// APIKeys lists all keys, the oldest first. Revoked and expired ones are included for 90
-// days, and until the next key is made or revoked. Those
-// that this keyset cannot open have nothing but their id, and are of no use.
+// APIKeys lists all keys, oldest first. Revoked and expired keys stay listed for 90 days, and until
+// the next key is created or revoked. A key that this keyset cannot open has only its ID and cannot
+// be used.
 func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
 	fields, err := l.redis.HGetAll(ctx, apiKeysKey).Result()
 	if err != nil {
@@ -206,8 +206,8 @@ func (l *Ledger) APIKeys(ctx context.Context) ([]APIKey, error) {
 	return all, nil
 }
 
-// RevokeAPIKey makes a key useless from now on. It stays listed for 90 days. Revoking it
-// again changes nothing. It returns ErrNoAPIKey where no key has that id.
+// RevokeAPIKey revokes a key immediately. The key stays listed for 90 days. Revoking it again has
+// no effect. It returns ErrNoAPIKey if no key has that ID.
 func (l *Ledger) RevokeAPIKey(ctx context.Context, id string, now time.Time) (APIKey, error) {
 	sealed, err := l.redis.HGet(ctx, apiKeysKey, id).Result()
 	switch {
@@ -218,7 +218,7 @@ func (l *Ledger) RevokeAPIKey(ctx context.Context, id string, now time.Time) (AP
 	}
 	k, err := l.openAPIKey(id, sealed)
 	if err != nil {
-		// It opens nothing as it is; so it may as well go.
+		// The record cannot be opened, so the key is unusable and its record can be removed.
 		k.APIKey = APIKey{ID: id, Revoked: now}
 		return k.APIKey, l.writeAPIKey(ctx, k, true, now)
 	}

@@ -10,42 +10,41 @@ import (
 	"time"
 )
 
-// apiKeyList names the API keys that are good, sealed as a whole. Whoever can write to
-// Redis may put back the record of a key from before its end, but cannot forge the list:
-// a key that it does not name opens nothing. So nothing has to be remembered of keys that
-// are gone.
+// apiKeyList is the sealed list of valid API keys. Write access to Redis allows restoring the
+// record of a revoked key, but not forging the list, and a key that is not on the list is rejected.
+// So deleted keys need no record.
 type apiKeyList struct {
-	// Origin is drawn when the list is made. Keys carry that of their list, so that one
-	// made after another was deleted revives no key.
+	// Origin is a random value, drawn when the list is created. Each key carries the origin of its
+	// list, so a list created after a deletion cannot revive old keys.
 	Origin string `json:"origin"`
-	// Revision grows with each change.
+	// Revision increases with each change.
 	Revision int64 `json:"revision"`
-	// Good are the keys that were not revoked; nil in lists of earlier versions, which
-	// name the revoked keys only.
+	// Good lists the keys that are not revoked; nil in lists of earlier versions, which contain
+	// only Revoked.
 	Good []string `json:"good_keys"`
-	// Revoked says of keys when they were revoked, for as long as their records are kept.
+	// Revoked maps keys to the time of revocation, as long as their records are kept.
 	Revoked map[string]time.Time `json:"revoked_keys"`
 
-	sealed string // as it was read
+	sealed string // as read
 }
 
 const (
-	apiKeysList = ":revoked" // no key has that id
-	// apiKeyKept is for how long a key is listed after it was revoked or has expired. The
-	// next change of a key removes it then.
+	apiKeysList = ":revoked" // no key has this ID
+	// apiKeyKept is how long a key stays listed after it was revoked or expired. The next change to
+	// any key then removes it.
 	apiKeyKept = 90 * 24 * time.Hour
 )
 
 var apiKeysScript = loadEssentialFleetScript("apikeys")
 
-// seenAPIKeyList is the latest list that this process has seen.
+// seenAPIKeyList is the latest list this process has seen.
 type seenAPIKeyList struct {
 	mu     sync.Mutex
 	latest apiKeyList
 }
 
-// later returns the list, or the one that this process has seen where that is later:
-// somebody has put back an older one.
+// later returns the newer of list and the latest list this process has seen. An older list in Redis
+// means that a previous value was written back.
 func (s *seenAPIKeyList) later(list apiKeyList) apiKeyList {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,7 +57,7 @@ func (s *seenAPIKeyList) later(list apiKeyList) apiKeyList {
 	return list
 }
 
-// openAPIKeyList opens the list. Of none, or one that does not open, nothing is known.
+// openAPIKeyList opens the list. It returns an empty list if sealed is empty or cannot be opened.
 func (l *Ledger) openAPIKeyList(sealed string) apiKeyList {
 	list := apiKeyList{}
 	data, err := l.keys.Open([]byte(sealed), apiKeysKey)
@@ -69,7 +68,7 @@ func (l *Ledger) openAPIKeyList(sealed string) apiKeyList {
 	return l.apiKeys.later(list)
 }
 
-// allows reports whether a key may be good by the list.
+// allows reports whether the list permits a key.
 func (a apiKeyList) allows(k sealedAPIKey) bool {
 	if a.Good != nil {
 		return slices.Contains(a.Good, k.ID)
@@ -77,12 +76,12 @@ func (a apiKeyList) allows(k sealedAPIKey) bool {
 	if _, revoked := a.Revoked[k.ID]; revoked {
 		return false
 	}
-	// The first keys had no list.
+	// The first keys were created without a list.
 	return k.Origin == "" || k.Origin == a.Origin && k.Revision <= a.Revision
 }
 
-// nextAPIKeyList returns the list with a key entered or revoked, and the keys whose records
-// may go. Records are all fields in Redis.
+// nextAPIKeyList returns the list after adding or revoking k, and the keys whose records can be
+// removed. records holds all fields of the Redis hash.
 func (l *Ledger) nextAPIKeyList(list apiKeyList, k sealedAPIKey, records map[string]string, now time.Time) (next apiKeyList, over []string) {
 	next = apiKeyList{Origin: list.Origin, Revision: list.Revision + 1, Good: []string{}, Revoked: maps.Clone(list.Revoked)}
 	if next.Origin == "" {
@@ -107,7 +106,7 @@ func (l *Ledger) nextAPIKeyList(list apiKeyList, k sealedAPIKey, records map[str
 		case good:
 			next.Good = append(next.Good, id)
 		case end.IsZero() && list.Good != nil:
-			over = append(over, id) // somebody has put it back
+			over = append(over, id) // a removed record was written back
 		}
 	}
 	if k.Revoked.IsZero() {
@@ -118,7 +117,7 @@ func (l *Ledger) nextAPIKeyList(list apiKeyList, k sealedAPIKey, records map[str
 	return next, over
 }
 
-// ended is when a key was revoked or has expired; zero where it has no end.
+// ended returns when a key was revoked or expired; zero if neither applies.
 func ended(k APIKey, revoked time.Time) time.Time {
 	var first time.Time
 	for _, at := range []time.Time{k.Revoked, k.Expires, revoked} {
@@ -129,8 +128,8 @@ func ended(k APIKey, revoked time.Time) time.Time {
 	return first
 }
 
-// writeAPIKey writes a key, or removes its record where `remove` is set, together with
-// the list, and removes the records of keys that ended long ago.
+// writeAPIKey writes the list and the key's record, or removes that record if remove is set. It
+// also removes the records of keys that ended more than apiKeyKept ago.
 func (l *Ledger) writeAPIKey(ctx context.Context, k sealedAPIKey, remove bool, now time.Time) error {
 	for {
 		records, err := l.redis.HGetAll(ctx, apiKeysKey).Result()

@@ -10,8 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Violation is something that must never be so: a sentence about a customer's
-// records that names no candidate.
+// Violation describes an inconsistency in a customer's records. It names no candidate.
 type Violation struct {
 	Kind     string  `json:"kind"` // stable code, see the constants
 	Customer string  `json:"customer,omitempty"`
@@ -20,34 +19,34 @@ type Violation struct {
 	Text     string  `json:"text"`
 }
 
-// The kinds of violations that the ledger itself can show.
+// The kinds of violations the ledger can detect by itself.
 const (
-	ViolationSum            = "batch_sum"        // accepted is not the sum of its parts
-	ViolationCount          = "batch_count"      // a count of a batch differs from the records
-	ViolationLive           = "live_count"       // the customer's count of moving exports is wrong
-	ViolationDueCount       = "due_count"        // more or fewer exports are due than move
-	ViolationDeadCount      = "dead_count"       // more or fewer dead letters are listed than there are
-	ViolationLost           = "export_lost"      // accepted, but neither record nor outcome
-	ViolationNoBatch        = "record_no_batch"  // a record whose batch does not exist or list it
-	ViolationHiddenBatch    = "batch_hidden"     // a batch that is not among the customer's
-	ViolationNotDue         = "not_due"          // a moving record that nobody will look after
-	ViolationStuck          = "stuck"            // late by more than some minutes
-	ViolationDueStray       = "due_stray"        // a due entry without a moving record
-	ViolationNotDead        = "dead_unlisted"    // a dead record that is not listed as one
-	ViolationDeadStray      = "dead_stray"       // listed as dead, but not so
-	ViolationEmailShared    = "email_shared"     // two workers hold exports of one e-mail
-	ViolationEmailUnlocked  = "email_unlocked"   // an export in work without the lock of its e-mail
+	ViolationSum            = "batch_sum"        // accepted differs from the sum of its parts
+	ViolationCount          = "batch_count"      // a batch counter differs from the records
+	ViolationLive           = "live_count"       // the customer's count of exports in progress is wrong
+	ViolationDueCount       = "due_count"        // the due list and the exports in progress differ in number
+	ViolationDeadCount      = "dead_count"       // the list of dead letters differs in number from the records
+	ViolationLost           = "export_lost"      // accepted, but without record and outcome
+	ViolationNoBatch        = "record_no_batch"  // the record's batch does not exist or does not list it
+	ViolationHiddenBatch    = "batch_hidden"     // the batch is missing from the customer's list
+	ViolationNotDue         = "not_due"          // a record in progress that the sweep cannot find
+	ViolationStuck          = "stuck"            // overdue by several minutes
+	ViolationDueStray       = "due_stray"        // a due entry without a record in progress
+	ViolationNotDead        = "dead_unlisted"    // a dead record missing from the dead-letter list
+	ViolationDeadStray      = "dead_stray"       // listed as a dead letter, but not dead
+	ViolationEmailShared    = "email_shared"     // two workers hold exports with the same email
+	ViolationEmailUnlocked  = "email_unlocked"   // an export is being worked on without its email lock
 	ViolationPayloadMissing = "payload_missing"  // a live or dead record without its payload
-	ViolationPayloadLeft    = "payload_left"     // the data of a candidate whose export has ended
-	ViolationStoryLeft      = "story_left"       // a story of an ended export that is kept for ever
-	ViolationMarker         = "marker_malformed" // a marker that points at no person
+	ViolationPayloadLeft    = "payload_left"     // candidate data of a finished export
+	ViolationStoryLeft      = "story_left"       // the timeline of a finished export without expiry
+	ViolationMarker         = "marker_malformed" // a marker without a valid person
 	ViolationMarkerMissing  = "marker_missing"   // a done export without a marker
-	ViolationJournal        = "journal_changed"  // entries of the journal were removed or changed; no customer's
-	ViolationUnreadable     = "keys_broken"      // keys that have another type, or malformed numbers
-	ViolationIllegalMoves   = "illegal_moves"    // moves that the state machine lacks were asked for
+	ViolationJournal        = "journal_changed"  // audit log entries were removed or changed; belongs to no customer
+	ViolationUnreadable     = "keys_broken"      // keys with the wrong type or malformed numbers
+	ViolationIllegalMoves   = "illegal_moves"    // transitions that the state machine does not allow were requested
 )
 
-// Audit is what a walk over the records of one customer found.
+// Audit is the result of checking one customer's records.
 type Audit struct {
 	Customer  string `json:"customer"`
 	Batches   int    `json:"batches"`
@@ -57,36 +56,35 @@ type Audit struct {
 	Dead      int    `json:"dead"`
 	Cancelled int    `json:"cancelled"`
 	Moving    int    `json:"moving"`
-	// Expired are accepted exports of old batches whose outcomes are kept no more.
+	// Expired counts accepted exports of old batches whose outcomes have expired.
 	Expired int `json:"expired,omitempty"`
 	Markers int `json:"markers"`
 
 	Findings
 }
 
-// AuditOptions set how an audit is made.
+// AuditOptions configure an audit.
 type AuditOptions struct {
-	// Late is by how much a moving export may be overdue.
+	// Late is how far an export in progress may be overdue.
 	Late time.Duration
-	// Pause is how long to wait before a suspect is looked at once more.
+	// Pause is the wait before a suspected violation is checked again.
 	Pause time.Duration
 }
 
-// DefaultAuditOptions returns the options of a production audit.
+// DefaultAuditOptions returns the options for production.
 func DefaultAuditOptions() AuditOptions {
 	return AuditOptions{Late: 5 * time.Minute, Pause: 2 * time.Second}
 }
 
 const (
 	auditPage = 200
-	// auditTries is how often the sums of a batch are taken while it keeps moving.
+	// auditTries is how often a batch is counted while its exports keep changing state.
 	auditTries = 3
 )
 
-// Audit proves the promises that the records of customers can show. It takes no
-// lock, so that it can be made at any time: what belongs to one export is read in
-// one transaction, and whatever looks wrong is looked at once more after a pause
-// and reported only if it is still so.
+// Audit checks the guarantees that the records of customers can show. It takes no lock and can run
+// at any time: the keys of one export are read in one transaction, and each suspected violation is
+// checked again after a pause before it is reported.
 func (l *Ledger) Audit(ctx context.Context, customers []string, o AuditOptions) ([]Audit, error) {
 	audits, err := l.audit(ctx, customers, o)
 	if err != nil {
@@ -127,14 +125,14 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// auditor makes one walk.
+// auditor runs one audit.
 type auditor struct {
 	*Ledger
 	AuditOptions
 	customer string
 	now      time.Time
 	found    Audit
-	holders  map[string]string // e-mail hash → the export in work
+	holders  map[string]string // email hash → export being worked on
 }
 
 func (l *Ledger) audit(ctx context.Context, customers []string, o AuditOptions) ([]Audit, error) {
@@ -169,7 +167,7 @@ func (l *Ledger) audit(ctx context.Context, customers []string, o AuditOptions) 
 	return audits, nil
 }
 
-// unique drops what was found twice: a scan may show a key more than once.
+// unique drops duplicates: a scan may return a key twice.
 func unique(violations []Violation) []Violation {
 	seen := map[Violation]bool{}
 	return slices.DeleteFunc(violations, func(v Violation) bool {
@@ -183,8 +181,8 @@ func (a *auditor) violatef(kind string, batch BatchID, export, format string, ar
 	a.found.Add(Violation{kind, a.customer, batch, export, fmt.Sprintf(format, args...)})
 }
 
-// broken reports keys that cannot be read, and passes other errors on: the rest, and the
-// other customers, are checked all the same.
+// broken reports unreadable keys as a violation, so that the audit can continue. It returns other
+// errors.
 func (a *auditor) broken(what string, batch BatchID, err error) error {
 	if !Broken(err) {
 		return err
@@ -193,13 +191,13 @@ func (a *auditor) broken(what string, batch BatchID, err error) error {
 	return nil
 }
 
-// UnreadableViolation tells that some of a customer's keys could not be checked.
+// UnreadableViolation reports that some of a customer's keys could not be checked.
 func UnreadableViolation(customer string, batch BatchID, what string) Violation {
 	return Violation{ViolationUnreadable, customer, batch, "", "Keys in Redis are broken, so the " + what + " could not be checked: a key has another type, or a number is malformed."}
 }
 
-// failure is the first error of a pipeline other than a missing value. The error that
-// go-redis returns for a pipeline is the first of any kind.
+// failure returns the first error of a pipeline other than redis.Nil. The error that go-redis
+// returns for a pipeline is the first of any kind.
 func failure(sent []redis.Cmder, err error) error {
 	if err == nil || !errors.Is(err, redis.Nil) {
 		return err
@@ -212,15 +210,15 @@ func failure(sent []redis.Cmder, err error) error {
 	return nil
 }
 
-// facts are all that is kept of one export, read in one transaction.
+// facts are all keys of one export, read in one transaction.
 type facts struct {
 	export                           string
 	state                            State
 	batch, row, candidate, emailHash string
 	lease                            time.Time
-	due                              time.Time // zero: not in the list of those that are due
+	due                              time.Time // zero if not in the due list
 	dead, payload                    bool
-	outcome                          Outcome // zero without one
+	outcome                          Outcome // zero if there is none
 }
 
 func (f facts) moving() bool { return f.state != "" && !f.state.Ended() }
@@ -228,8 +226,8 @@ func (f facts) working() bool {
 	return f.state == Claimed || f.state == Creating || f.state == Created || f.state == Placing
 }
 
-// look reads exports. Those of one batch name it, so that their outcomes are read
-// as well; "" reads the batch that the record names.
+// look reads exports with their outcomes in batch. If batch is empty, it uses the batch named by
+// the record.
 func (a *auditor) look(ctx context.Context, batch BatchID, exports []string) ([]facts, error) {
 	type answers struct {
 		record    *redis.SliceCmd

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// batches walks over all exports of all batches that are kept.
+// batches checks all exports of all batches that are kept.
 func (a *auditor) batches(ctx context.Context) error {
 	return a.eachBatchPage(ctx, a.customer, func(locals []string) error {
 		for _, local := range locals {
@@ -20,13 +20,13 @@ func (a *auditor) batches(ctx context.Context) error {
 	})
 }
 
-// tally is what a walk over a batch has counted.
+// tally holds the counts of one pass over a batch.
 type tally struct {
 	created, updated, skipped, dead, cancelled, moving int
 	lost, expired                                      int
 }
 
-// batch walks over one batch, and again while it moves too much to be summed up.
+// batch checks one batch. It repeats the pass if exports change state too fast for a total.
 func (a *auditor) batch(ctx context.Context, id BatchID) error {
 	known := a.found.clone()
 	for try := 1; ; try++ {
@@ -36,7 +36,7 @@ func (a *auditor) batch(ctx context.Context, id BatchID) error {
 			return err
 		}
 		if !before.exists {
-			return nil // it has expired
+			return nil // expired
 		}
 		if rows != before.accepted {
 			a.violatef(ViolationSum, id, "", "The batch counts %d accepted candidates, but lists %d.", before.accepted, rows)
@@ -65,7 +65,7 @@ func (a *auditor) batch(ctx context.Context, id BatchID) error {
 	}
 }
 
-// counts reads the counters of a batch, and how many exports it lists.
+// counts reads a batch's counters and the number of exports it lists.
 func (a *auditor) counts(ctx context.Context, id BatchID) (counts, int, error) {
 	var fields *redis.SliceCmd
 	var rows *redis.IntCmd
@@ -79,10 +79,10 @@ func (a *auditor) counts(ctx context.Context, id BatchID) (counts, int, error) {
 	return readCounts(fields.Val()), int(rows.Val()), nil
 }
 
-// walk looks at every export of a batch.
+// walk checks every export of a batch.
 func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error) {
 	var t tally
-	// Outcomes are kept for this long after the end at least.
+	// Outcomes are kept at least this long after the end.
 	expiring := a.now.Sub(c.opened) >= a.retention
 	for from := int64(0); ; from += auditPage {
 		ids, err := a.redis.LRange(ctx, rowsKey(id), from, from+auditPage-1).Result()
@@ -136,12 +136,12 @@ func (t *tally) count(c Counter) {
 		t.skipped++
 	case CountCancelled:
 		t.cancelled++
-	case CountDead: // without a record: shows in the sums
+	case CountDead: // without a record: shows up in the sums
 	}
 }
 
-// compare holds the counters against the records. While a batch moves, a counter
-// that only grows must have passed what was counted in between.
+// compare checks the counters against the records. A growing counter of a batch in progress must
+// lie between its value before the pass and its value after.
 func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 	check := func(name string, from, counted, to int) {
 		if counted+t.expired+t.lost < from || counted > to {
@@ -163,7 +163,7 @@ func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 	}
 }
 
-// locks checks that who works on an export holds the lock of its e-mail.
+// locks checks that each export being worked on holds the lock of its email.
 func (a *auditor) locks(ctx context.Context, id BatchID, list []facts) error {
 	var working []facts
 	for _, f := range list {
@@ -196,8 +196,7 @@ func (a *auditor) locks(ctx context.Context, id BatchID, list []facts) error {
 	return nil
 }
 
-// remembered checks that done candidates have a marker, without which they would
-// be sent again.
+// remembered checks that exported candidates have a marker. Without one they would be sent again.
 func (a *auditor) remembered(ctx context.Context, id BatchID, list []facts) error {
 	var done []facts
 	var candidates []string
@@ -222,7 +221,7 @@ func (a *auditor) remembered(ctx context.Context, id BatchID, list []facts) erro
 		return err
 	}
 	for _, f := range done {
-		// Outcomes are kept to the second.
+		// Outcomes have a resolution of one second.
 		forgotten := f.outcome.At.Unix()*1000 <= erased
 		if _, ok := markers[f.outcome.Candidate]; !ok && !forgotten {
 			a.violatef(ViolationMarkerMissing, id, f.export, "The export is done but has no success marker: a later batch would send the candidate again.")

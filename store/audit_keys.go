@@ -11,8 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// auditKeys looks through all keys for what no batch leads to. One scan serves
-// all customers.
+// auditKeys scans all keys for records that no batch refers to. One scan serves all customers.
 func (l *Ledger) auditKeys(ctx context.Context, customers []string, auditors map[string]*auditor) error {
 	pattern := keyRoot + "{*"
 	if len(customers) == 1 {
@@ -74,7 +73,7 @@ func scan(ctx context.Context, client redis.Cmdable, pattern string, handle func
 	}
 }
 
-// leftovers checks keys of the customer, named without the prefix.
+// leftovers checks keys of the customer, given without the prefix.
 func (a *auditor) leftovers(ctx context.Context, locals []string) error {
 	var records, payloads, stories, batches []string
 	for _, local := range locals {
@@ -103,7 +102,7 @@ func (a *auditor) leftovers(ctx context.Context, locals []string) error {
 	return a.hidden(ctx, batches)
 }
 
-// unlisted finds records whose batch does not exist, or does not list them.
+// unlisted finds records whose batch does not exist or does not list them.
 func (a *auditor) unlisted(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -139,7 +138,7 @@ func (a *auditor) unlisted(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// payloadsLeft finds the data of candidates whose exports have ended.
+// payloadsLeft finds candidate data of finished exports.
 func (a *auditor) payloadsLeft(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -156,7 +155,7 @@ func (a *auditor) payloadsLeft(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// storiesLeft finds stories of ended exports that never expire.
+// storiesLeft finds timelines of finished exports that never expire.
 func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -173,7 +172,7 @@ func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 	}
 	var kept []string
 	for i, id := range ids {
-		const forever = time.Duration(-1) // as TTL answers, -2 for a key that is gone
+		const forever = time.Duration(-1) // TTL returns -2 for a missing key
 		if live[i].Val() == 0 && left[i].Val() == forever {
 			kept = append(kept, id)
 		}
@@ -190,7 +189,7 @@ func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// ownedStories returns those of the stories that go with a batch.
+// ownedStories returns the timelines that expire together with a batch.
 func (a *auditor) ownedStories(ctx context.Context, ids []string) (map[string]bool, error) {
 	owned := map[string]bool{}
 	if len(ids) == 0 {
@@ -223,7 +222,7 @@ func (a *auditor) ownedStories(ctx context.Context, ids []string) (map[string]bo
 	return owned, err
 }
 
-// hidden finds batches that are not in the customer's list.
+// hidden finds batches missing from the customer's list.
 func (a *auditor) hidden(ctx context.Context, locals []string) error {
 	if len(locals) == 0 {
 		return nil

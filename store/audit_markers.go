@@ -10,12 +10,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// markers checks that every marker points at a person.
+// markers checks that every marker names a person.
 func (a *auditor) markers(ctx context.Context) error {
 	return a.eachMarker(ctx, a.customer, func(bucket int, field, value string) {
 		a.found.Markers++
 		m, ok := parseMarker(value)
-		// A clock may be a little ahead.
+		// Allow for a clock that runs ahead.
 		if !ok || m.Person <= 0 || m.ExportedAt.Unix() <= 0 || m.ExportedAt.After(a.now.Add(24*time.Hour)) ||
 			len(field) != 16 || strings.Trim(field, "0123456789abcdef") != "" {
 			a.violatef(ViolationMarker, "", "", "A success marker (bucket %d, field %q) does not name the person and the time.", bucket, field)
@@ -23,12 +23,12 @@ func (a *auditor) markers(ctx context.Context) error {
 	})
 }
 
-// markerPage is about how many markers are read of a bucket at once. Of a bucket that
-// Redis keeps compact, up to 512 markers, all come together.
+// markerPage is about how many markers are read from a bucket at once. Redis returns all markers of
+// a compact bucket, up to 512, in one reply.
 const markerPage = 512
 
-// eachMarker calls yield with each marker of a customer. One may come twice while many are
-// added.
+// eachMarker calls yield with each marker of a customer. It may repeat a marker while many are
+// being added.
 func (l *Ledger) eachMarker(ctx context.Context, customer string, yield func(bucket int, field, value string)) error {
 	const at = 16
 	for from := 0; from < markerBuckets; from += at {
@@ -61,8 +61,7 @@ func (l *Ledger) eachMarker(ctx context.Context, customer string, yield func(buc
 	return nil
 }
 
-// sampleMarkers returns up to n markers of a customer, each as likely as the
-// other.
+// sampleMarkers returns up to n markers of a customer, chosen uniformly at random.
 func (l *Ledger) sampleMarkers(ctx context.Context, customer string, n int) ([]Marker, error) {
 	var sample []Marker
 	seen := 0

@@ -7,9 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// QuickAudit compares the counters of a customer with those of its batches, as Audit
-// does beside much else: a transaction that reads some numbers for each batch that is
-// kept, so that it can be made all the time.
+// QuickAudit compares a customer's counters with those of its batches. It reads a few numbers per
+// batch in one transaction, so it can run continuously. Audit includes this check.
 func (l *Ledger) QuickAudit(ctx context.Context, customer string) ([]Violation, error) {
 	a := &auditor{Ledger: l, customer: customer}
 	if err := a.totals(ctx); err != nil {
@@ -18,12 +17,12 @@ func (l *Ledger) QuickAudit(ctx context.Context, customer string) ([]Violation, 
 	return a.found.Violations, nil
 }
 
-// QuickViolations lists the kinds of violations that QuickAudit can find.
+// QuickViolations lists the kinds of violations QuickAudit can find.
 func QuickViolations() []string {
 	return []string{ViolationLive, ViolationDueCount, ViolationDeadCount, ViolationIllegalMoves}
 }
 
-// DeadOf counts the dead letters of customers, in their order.
+// DeadOf counts the dead letters of customers, in the order given.
 func (l *Ledger) DeadOf(ctx context.Context, customers ...string) ([]int64, error) {
 	if len(customers) == 0 {
 		return nil, nil

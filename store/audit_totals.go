@@ -8,8 +8,8 @@ import (
 
 var totalsScript = loadFleetScript("totals")
 
-// totals compares the customer's counters with the batches. One script adds them up, so
-// that they agree at any moment, however many batches there are.
+// totals compares the customer's counters with the sum over its batches. One script adds them up,
+// so they must agree exactly at any time.
 func (a *auditor) totals(ctx context.Context) error {
 	answer, err := a.run(ctx, totalsScript, countersKey(a.customer), prefix(a.customer))
 	if err != nil {
@@ -53,7 +53,7 @@ func readCounts(v []any) counts {
 	return counts{n(0), n(1), n(2), n(3), n(4), n(5), millis(text(v[6])), text(v[6]) != ""}
 }
 
-// lists looks for entries of the two lists of exports that nothing stands behind.
+// lists finds entries without a matching record in the due list and the dead-letter list.
 func (a *auditor) lists(ctx context.Context) error {
 	check := func(ids []string) error {
 		list, err := a.look(ctx, "", ids)
@@ -77,7 +77,7 @@ func (a *auditor) lists(ctx context.Context) error {
 	for _, key := range []string{dueKey(a.customer), deadKey(a.customer)} {
 		var cursor uint64
 		for {
-			// Members and scores in turn.
+			// ZScan returns members and scores alternately.
 			page, next, err := a.redis.ZScan(ctx, key, cursor, "", auditPage).Result()
 			if err != nil {
 				return fmt.Errorf("list %s: %w", key, err)

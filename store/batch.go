@@ -18,26 +18,24 @@ const (
 	targetProspects = "p"
 )
 
-// BatchSpec is what all exports of a batch share.
+// BatchSpec holds the settings shared by all exports of a batch.
 type BatchSpec struct {
 	Customer string
-	// IdempotencyKey makes sending twice the same as sending once; empty for a
-	// batch of its own.
+	// IdempotencyKey makes a repeated submission return the same batch. An empty key always creates
+	// a new one.
 	IdempotencyKey string
-	// Job is the system id of the job to attach to; 0 exports prospects.
+	// Job is the system ID of the job to attach to; 0 exports prospects.
 	Job                       int64
 	GenerateDummyEmails       bool
 	IncludePreviouslyExported bool
-	// Test: it sends the test candidate of a verification. Lists of batches, averages
-	// and reports leave it out.
+	// Test marks the test candidate of a verification. Batch lists, averages and reports leave such
+	// batches out.
 	Test bool
-	// Trace names the span of whoever hands the batch over, as W3C's traceparent.
-	// Claims bring it along. Empty: nothing is traced, or kept.
+	// Trace is the producer's span as a W3C traceparent. Claims return it. Empty: no tracing.
 	Trace string
 }
 
-// TestCandidate is the id of the test candidate of verifications. No producer may use
-// it.
+// TestCandidate is the candidate ID that verifications use. Producers must not use it.
 const TestCandidate = "icims-export:test"
 
 func (s BatchSpec) target() string {
@@ -58,15 +56,15 @@ func (s BatchSpec) options() string {
 	return o
 }
 
-// JobOf returns the job of a batch's target, and 0 for prospects.
+// JobOf returns the job of a batch's target, or 0 for prospects.
 func JobOf(target string) int64 { return number(strings.TrimPrefix(target, "j")) }
 
-// ErrBatchCancelled: the batch was cancelled, so nothing more is taken into it.
+// ErrBatchCancelled means the batch was canceled and accepts no more exports.
 var ErrBatchCancelled = errors.New("the batch was canceled and accepts no more candidates; send a new batch instead")
 
-// OpenBatch opens a batch, or finds the one that the idempotency key opened
-// before. It returns a BatchConflictError where that one differs, and a
-// TooManyWaitingError where a new one would have no room.
+// OpenBatch creates a batch, or finds the one with the same idempotency key. It returns a
+// BatchConflictError if that batch differs, and a TooManyWaitingError if the customer has no room
+// for a new one.
 func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again bool, err error) {
 	key := s.IdempotencyKey
 	if key == "" {
@@ -96,8 +94,8 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 	return id, text(answer[0]) == "again", nil
 }
 
-// CloseBatch notes that the producer has handed over every candidate, and how
-// many rows it refused.
+// CloseBatch records that the producer has submitted every candidate, and how many rows it
+// rejected.
 func (l *Ledger) CloseBatch(ctx context.Context, batch BatchID, refused int) error {
 	return l.CloseSending(ctx, batch, &Refused{count: refused}, false)
 }
@@ -107,8 +105,8 @@ type Batch struct {
 	ID        BatchID   `json:"batch"`
 	Job       int64     `json:"job,omitempty"` // 0: prospects
 	Opened    time.Time `json:"opened"`
-	Closed    time.Time `json:"closed,omitzero"` // zero while the producer is still sending
-	Ended     time.Time `json:"ended,omitzero"`  // zero while anything moves
+	Closed    time.Time `json:"closed,omitzero"` // zero while the producer is still submitting
+	Ended     time.Time `json:"ended,omitzero"`  // zero while any export is in progress
 	Accepted  int       `json:"accepted"`
 	Refused   int       `json:"refused"`
 	Created   int       `json:"created"`
@@ -116,26 +114,26 @@ type Batch struct {
 	Skipped   int       `json:"skipped"`
 	Dead      int       `json:"dead"`
 	Cancelled int       `json:"cancelled"`
-	Calls     int       `json:"calls"` // to iCIMS so far
-	// WithoutWorkflow is how many profiles exports to a job have created that died or were
-	// canceled before the workflow.
+	Calls     int       `json:"calls"` // iCIMS API calls so far
+	// WithoutWorkflow counts profiles whose exports to a job died or were canceled before the
+	// workflow was created.
 	WithoutWorkflow int `json:"profiles_without_workflow,omitempty"`
-	// Abandoned tells that no row came for so long that the batch was closed, although its
-	// producer had not said that this was all.
+	// Abandoned is set if the batch was closed because the producer stopped sending rows without
+	// closing it.
 	Abandoned bool `json:"abandoned,omitempty"`
 
 	GenerateDummyEmails       bool `json:"generate_dummy_emails,omitempty"`
 	IncludePreviouslyExported bool `json:"include_previously_exported,omitempty"`
-	Test                      bool `json:"test,omitempty"` // of a verification
+	Test                      bool `json:"test,omitempty"` // part of a verification
 }
 
-// Moving is how many exports of the batch have not ended.
+// Moving returns the number of exports that are not finished.
 func (b Batch) Moving() int {
 	return b.Accepted - b.Created - b.Updated - b.Skipped - b.Dead - b.Cancelled
 }
 
-// ProfilesWithoutWorkflow says how many profiles exist without a workflow; nothing where
-// none does.
+// ProfilesWithoutWorkflow returns a sentence with the number of profiles without a workflow, or ""
+// if there are none.
 func (b Batch) ProfilesWithoutWorkflow() string {
 	switch b.WithoutWorkflow {
 	case 0:
@@ -146,7 +144,7 @@ func (b Batch) ProfilesWithoutWorkflow() string {
 	return fmt.Sprintf("%d profiles exist without a workflow", b.WithoutWorkflow)
 }
 
-// Incomplete says that the producer vanished, and what to do; nothing where it did not.
+// Incomplete returns a message with a remedy if the producer vanished, and "" otherwise.
 func (b Batch) Incomplete() string {
 	if !b.Abandoned {
 		return ""
@@ -154,8 +152,7 @@ func (b Batch) Incomplete() string {
 	return "The producer stopped sending, so this batch was closed. Rows may be missing: send it again with the same idempotency key to add them."
 }
 
-// ErrNoBatch: there is no such batch, or it ended longer ago than outcomes are
-// kept.
+// ErrNoBatch means the batch does not exist or its outcomes have expired.
 var ErrNoBatch = errors.New("no such batch, or its results have expired")
 
 // Batch reads the state of a batch. It returns ErrNoBatch for an unknown one.
@@ -196,16 +193,14 @@ func readBatch(id BatchID, f map[string]string) Batch {
 // batchPage is how many batches are read at once.
 const batchPage = 200
 
-// OpenBatches lists the batches of a customer of which anything moves, the latest
-// first.
+// OpenBatches lists a customer's batches with exports in progress, newest first.
 func (l *Ledger) OpenBatches(ctx context.Context, customer string) ([]Batch, error) {
 	live, err := l.Live(ctx, customer)
 	if err != nil {
 		return nil, err
 	}
 	var open []Batch
-	// The customer's counter tells when all that moves has been seen, so that years
-	// of finished batches are not read.
+	// Stop as soon as all live exports are found, so that finished batches are not read.
 	for from := int64(0); live > 0; from += batchPage {
 		ids, err := l.redis.ZRevRange(ctx, batchesKey(customer), from, from+batchPage-1).Result()
 		if err != nil {
@@ -234,23 +229,22 @@ func (l *Ledger) OpenBatches(ctx context.Context, customer string) ([]Batch, err
 	return open, nil
 }
 
-// Outcome is how one export of a batch stands or ended.
+// Outcome is the current state or the result of one export of a batch.
 type Outcome struct {
 	Export    string    `json:"export"`
 	Candidate string    `json:"candidate"`
 	State     State     `json:"state"`
-	Counter   Counter   `json:"outcome,omitempty"` // for ended exports
+	Counter   Counter   `json:"outcome,omitempty"` // for finished exports
 	Reason    Reason    `json:"reason,omitempty"`
 	Person    int64     `json:"person,omitempty"`
 	Workflow  int64     `json:"workflow,omitempty"`
-	At        time.Time `json:"at,omitzero"`  // of the end
-	Due       time.Time `json:"due,omitzero"` // of the next try
+	At        time.Time `json:"at,omitzero"`  // end
+	Due       time.Time `json:"due,omitzero"` // next attempt
 	Attempts  int       `json:"attempts,omitempty"`
 	Warnings  string    `json:"warnings,omitempty"` // codes, comma separated
 }
 
-// Outcomes lists a page of a batch's exports in the order in which they were
-// accepted.
+// Outcomes lists a page of a batch's exports in the order they were accepted.
 func (l *Ledger) Outcomes(ctx context.Context, batch BatchID, from, n int) ([]Outcome, error) {
 	ids, err := l.redis.LRange(ctx, rowsKey(batch), int64(from), int64(from+n-1)).Result()
 	if err != nil {
@@ -259,8 +253,7 @@ func (l *Ledger) Outcomes(ctx context.Context, batch BatchID, from, n int) ([]Ou
 	return l.outcomesOf(ctx, slices.Repeat([]BatchID{batch}, len(ids)), ids)
 }
 
-// outcomesOf reads how exports stand or ended; the State of one that does not
-// exist is empty.
+// outcomesOf reads the outcomes of exports. State is empty for an export that does not exist.
 func (l *Ledger) outcomesOf(ctx context.Context, batches []BatchID, ids []string) ([]Outcome, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -269,8 +262,7 @@ func (l *Ledger) outcomesOf(ctx context.Context, batches []BatchID, ids []string
 	live := make([]*redis.SliceCmd, len(ids))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			// The record first: an export that ends in between is then seen by its
-			// outcome.
+			// Read the record first: if the export finishes in between, its outcome is found.
 			live[i] = p.HMGet(ctx, recordKey(batches[i].Customer(), id), "st", "c", "rs", "pe", "due", "at", "wa")
 			ended[i] = p.HGet(ctx, batchKey(batches[i])+":o:"+outcomeBucket(id), id)
 		}
@@ -303,8 +295,8 @@ func (l *Ledger) outcomesOf(ctx context.Context, batches []BatchID, ids []string
 	return outcomes, nil
 }
 
-// readLine reads "state|counter|reason|person|workflow|seconds|warnings|candidate", as
-// finish.lua writes it.
+// readLine parses "state|counter|reason|person|workflow|seconds|warnings|candidate", as written by
+// finish.lua.
 func (o *Outcome) readLine(line string) {
 	const parts = 8
 	f := strings.SplitN(line, "|", parts)

@@ -15,28 +15,28 @@ var (
 	stopBatchScript = loadEssentialScript("stop_batch")
 )
 
-// CancelOptions set how exports are cancelled.
+// CancelOptions configure a cancellation.
 type CancelOptions struct {
 	Who, Why string
-	// DryRun only counts what would be cancelled.
+	// DryRun only counts.
 	DryRun bool
 }
 
-// Cancellation counts what became of exports that were to be cancelled.
+// Cancellation counts the exports of a cancellation by result.
 type Cancellation struct {
-	// Cancelled have ended, their data purged; in a dry run they would have.
+	// Cancelled exports have ended and their data is purged; in a dry run, they would be.
 	Cancelled int `json:"cancelled" doc:"Have ended, their candidates' data purged; in a dry run they would have."`
-	// PeopleLeft are those of the cancelled whose person is in iCIMS already, without
-	// what was to follow, such as the workflow on a job.
+	// PeopleLeft counts canceled exports whose person already exists in iCIMS without the next
+	// step, such as the workflow on a job.
 	PeopleLeft int `json:"people_left" doc:"Those of the cancelled whose person is in iCIMS already, without what was to follow."`
-	// Busy are in the hands of a worker, or wait for the outcome of a write that may
-	// have taken effect. They end by themselves, or wait again and can be cancelled.
+	// Busy exports are held by a worker or wait for the outcome of an unconfirmed write. They
+	// finish, or wait again and can then be canceled.
 	Busy int `json:"busy" doc:"In the middle of a call, or waiting for the outcome of a write: they end by themselves, or can be cancelled later."`
-	// Dead are dead letters, which are discarded rather than cancelled.
+	// Dead letters are discarded instead of canceled.
 	Dead int `json:"dead" doc:"Dead letters, which are discarded rather than cancelled."`
-	// Ended had ended before.
+	// Ended exports had finished before.
 	Ended int `json:"ended" doc:"Had ended before."`
-	// Exports are the cancelled ones. The caller removes their tasks.
+	// Exports lists the canceled exports. The caller removes their tasks.
 	Exports []string `json:"-"`
 }
 
@@ -49,14 +49,13 @@ func (c *Cancellation) add(other Cancellation) {
 	c.Exports = append(c.Exports, other.Exports...)
 }
 
-// cancelPage is how many exports are cancelled in one pipeline. Each is a script of
-// its own, so that others of Redis's clients come in between.
+// cancelPage is how many exports one pipeline cancels. Each is a separate script, so other Redis
+// clients are served in between.
 const cancelPage = 500
 
-// Cancel ends all exports of a batch that wait. It may be called again, for those
-// that were busy, and while the batch is still being sent: what arrives later is not
-// taken in, see ErrBatchCancelled. It returns ErrNoBatch
-// for an unknown batch, and with any error what was done before.
+// Cancel ends all waiting exports of a batch. Call it again for those that were busy. It can run
+// while the batch is being submitted: later exports are rejected with ErrBatchCancelled. It returns
+// ErrNoBatch for an unknown batch. With an error it also returns the work done so far.
 func (l *Ledger) Cancel(ctx context.Context, batch BatchID, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
 	if err := l.stopBatch(ctx, batch, o.DryRun); err != nil {
@@ -79,8 +78,8 @@ func (l *Ledger) Cancel(ctx context.Context, batch BatchID, o CancelOptions) (Ca
 	}
 }
 
-// stopBatch sees to it that nothing more comes into a batch; in a dry run it only
-// looks whether there is one.
+// stopBatch makes a batch reject further exports. In a dry run it only checks that the batch
+// exists.
 func (l *Ledger) stopBatch(ctx context.Context, batch BatchID, dryRun bool) error {
 	if dryRun {
 		n, err := l.redis.Exists(ctx, batchKey(batch)).Result()
@@ -96,8 +95,8 @@ func (l *Ledger) stopBatch(ctx context.Context, batch BatchID, dryRun bool) erro
 	return err
 }
 
-// CancelCustomer ends all exports of a customer that wait, batch by batch, and takes
-// nothing more into batches that are being sent.
+// CancelCustomer ends all waiting exports of a customer, batch by batch, and closes batches that
+// are being submitted to further exports.
 func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
 	batches, err := l.OpenBatches(ctx, customer)
@@ -123,8 +122,8 @@ func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOp
 	return all, nil
 }
 
-// beingSent lists those of the customer's latest batches of which more may come,
-// also where nothing of them moves.
+// beingSent lists the customer's latest batches that may receive more exports, including those with
+// none in progress.
 func (l *Ledger) beingSent(ctx context.Context, customer string) ([]BatchID, error) {
 	locals, err := l.redis.ZRevRange(ctx, batchesKey(customer), 0, batchPage-1).Result()
 	if err != nil {
@@ -161,7 +160,7 @@ func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, 
 	})
 	for i, answer := range answers {
 		switch {
-		case answer == nil: // it was not reached
+		case answer == nil: // not reached
 		case text(answer[0]) == "ok":
 			c.Cancelled++
 			c.Exports = append(c.Exports, waiting[i])
@@ -179,8 +178,8 @@ func (l *Ledger) cancelPage(ctx context.Context, customer string, ids []string, 
 	return c, err
 }
 
-// waiting returns those of the exports that can be cancelled and how many of them have
-// a person in iCIMS, and counts the others.
+// waiting returns the exports that can be canceled and how many of them have a person in iCIMS. It
+// counts the others in c.
 func (l *Ledger) waiting(ctx context.Context, customer string, ids []string, c *Cancellation) (waiting []string, people int, err error) {
 	records := make([]*redis.SliceCmd, len(ids))
 	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {

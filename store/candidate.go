@@ -10,14 +10,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ExportOf is one export of a candidate, found by the candidate's id.
+// ExportOf is one export of a candidate, found by the candidate's ID.
 type ExportOf struct {
 	Batch Batch
 	Outcome
 }
 
-// ExportsOf finds the exports of a candidate in all batches that are kept, the
-// oldest first. Those that were erased are not among them.
+// ExportsOf finds a candidate's exports in all batches that are kept, oldest first. It does not
+// return erased exports.
 func (l *Ledger) ExportsOf(ctx context.Context, customer, candidate string) ([]ExportOf, error) {
 	exports, err := l.exportsOf(ctx, customer, candidate)
 	if err != nil {
@@ -41,15 +41,15 @@ func (l *Ledger) ExportsOf(ctx context.Context, customer, candidate string) ([]E
 	return found, nil
 }
 
-// batchedOutcome is an outcome, and the batch it belongs to.
+// batchedOutcome is an outcome with its batch.
 type batchedOutcome struct {
 	Outcome
 
 	batch BatchID
 }
 
-// exportsOf finds a candidate's exports by their names: an export is named by batch
-// and candidate, so no index is needed.
+// exportsOf finds a candidate's exports by their IDs. An export ID is derived from batch and
+// candidate, so no index is needed.
 func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]batchedOutcome, error) {
 	var found []batchedOutcome
 	err := l.eachBatchPage(ctx, customer, func(locals []string) error {
@@ -73,8 +73,8 @@ func (l *Ledger) exportsOf(ctx context.Context, customer, candidate string) ([]b
 	return found, err
 }
 
-// eachBatchPage calls visit with the batches of a customer in the order of their opening,
-// and then with those of verifications, a page at a time.
+// eachBatchPage calls visit with a customer's batches in the order they were opened, then with
+// those of verifications, one page at a time.
 func (l *Ledger) eachBatchPage(ctx context.Context, customer string, visit func(locals []string) error) error {
 	for _, key := range []string{batchesKey(customer), testsKey(customer)} {
 		if err := l.eachListed(ctx, key, batchPage, visit); err != nil {
@@ -84,8 +84,7 @@ func (l *Ledger) eachBatchPage(ctx context.Context, customer string, visit func(
 	return nil
 }
 
-// eachListed calls visit with the members of a sorted set in their order, a page at a
-// time.
+// eachListed calls visit with the members of a sorted set in order, one page at a time.
 func (l *Ledger) eachListed(ctx context.Context, key string, size int, visit func(members []string) error) error {
 	return l.eachScored(ctx, key, "+inf", size, func(page []redis.Z) error {
 		members := make([]string, len(page))
@@ -96,11 +95,10 @@ func (l *Ledger) eachListed(ctx context.Context, key string, size int, visit fun
 	})
 }
 
-// eachScored calls visit with the members of a sorted set up to a score, in their order, a
-// page at a time. Whatever else changes meanwhile, a member that keeps its score comes
-// once.
+// eachScored calls visit with the members of a sorted set up to a score, in order, one page at a
+// time. A member that keeps its score is visited exactly once, whatever else changes.
 func (l *Ledger) eachScored(ctx context.Context, key, upTo string, size int, visit func([]redis.Z) error) error {
-	from, seen := "-inf", map[any]bool{} // members with the score that the last page ended with
+	from, seen := "-inf", map[any]bool{} // members with the last score of the previous page
 	for {
 		page, err := l.redis.ZRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{Min: from, Max: upTo, Count: int64(size + len(seen))}).Result()
 		if err != nil {

@@ -9,49 +9,49 @@ import (
 	"time"
 )
 
-// Intent is a write that was begun and whose answer is not recorded.
+// Intent is a write that was started and whose response is not recorded.
 type Intent string
 
-// The intents: none, the POST of a person, the POST of a workflow.
+// The intents: none, POST of a person, POST of a workflow.
 const (
 	NoIntent       Intent = ""
 	IntentPerson   Intent = "p"
 	IntentWorkflow Intent = "w"
 )
 
-// ClaimOptions set how an export is claimed.
+// ClaimOptions configure a claim.
 type ClaimOptions struct {
-	// Lease is how long the claim holds without being renewed.
+	// Lease is how long the claim is valid without renewal.
 	Lease time.Duration
-	// Settle is how long after an interrupted write iCIMS may still complete it.
+	// Settle is how long iCIMS may take to complete an interrupted write.
 	Settle time.Duration
-	// Worker names the process that claims, see Beat.
+	// Worker is the name of the claiming process, see Beat.
 	Worker string
-	// PastPause claims in spite of a pause of the customer.
+	// PastPause claims even if the customer is paused.
 	PastPause bool
 }
 
-// Verdict is how a claim was answered.
+// Verdict is the result of a claim.
 type Verdict string
 
 // The verdicts of a claim.
 const (
 	ClaimOK        Verdict = "ok"
 	ClaimGone      Verdict = "gone"      // ended and purged
-	ClaimEnded     Verdict = "ended"     // dead, or otherwise not to be worked on
-	ClaimHeld      Verdict = "held"      // another worker holds it, for Wait at most
-	ClaimPaused    Verdict = "paused"    // the customer is paused, for Wait or until somebody resumes
+	ClaimEnded     Verdict = "ended"     // dead or finished
+	ClaimHeld      Verdict = "held"      // held by another worker, for Wait at most
+	ClaimPaused    Verdict = "paused"    // the customer is paused, for Wait or until resumed
 	ClaimUnsettled Verdict = "unsettled" // an interrupted write settles after Wait
-	ClaimLocked    Verdict = "locked"    // another export works on the same e-mail
-	ClaimWentBack  Verdict = "went_back" // Redis may have lost a create, which settles after Wait
+	ClaimLocked    Verdict = "locked"    // another export with the same email is in progress
+	ClaimWentBack  Verdict = "went_back" // Redis may have lost the record of a create, which settles after Wait
 )
 
-// Claim is an export in the hands of one worker, with all that is known of it.
+// Claim is an export held by one worker, with everything known about it.
 type Claim struct {
 	Ref
 	Verdict Verdict
-	// Wait is how long a claim that was not given has to wait; for ClaimLocked and
-	// ClaimPaused 0 where that is not known.
+	// Wait is how long to wait before the next claim. For ClaimLocked and ClaimPaused it is 0 if
+	// unknown.
 	Wait time.Duration
 
 	Batch     BatchID
@@ -60,52 +60,51 @@ type Claim struct {
 	EmailHash string
 	State     State
 	Payload   []byte
-	Target    string // as given to OpenBatch
+	Target    string // as passed to OpenBatch
 	Options   string
-	Trace     string // as given to OpenBatch
+	Trace     string // as passed to OpenBatch
 
-	Intent     Intent // found open at the claim, to be resolved before any write
-	Person     int64  // recorded by earlier work; 0 = not yet
-	PersonMade bool   // that person was created by this export
-	// PersonProven: this service recorded the person for this export. One that is not
-	// proven is a hint: it was recorded by an earlier version, for the dead letter that the
-	// export replaces, or by somebody who can write to Redis.
+	Intent     Intent // open when claimed; must be resolved before any write
+	Person     int64  // recorded by an earlier attempt; 0 = none
+	PersonMade bool   // this export created Person
+	// PersonProven means this service recorded Person for this export. An unproven person is only a
+	// hint: it was recorded by an earlier version or for the dead letter that this export replaces,
+	// or it was written to Redis by someone else.
 	PersonProven bool
 	Attempts     int
-	// Failing is how long ago the first attempt failed, by Redis's clock; 0 while
-	// none did. Time that was spent waiting does not count.
+	// Failing is the time since the first failed attempt, by the Redis clock; 0 if none failed.
+	// Time spent waiting does not count.
 	Failing  time.Duration
-	Panics   int    // attempts that ended in a panic of this service
-	Reason   Reason // why it was put off last
+	Panics   int    // attempts that panicked
+	Reason   Reason // of the last deferral
 	Warnings string
 
 	Marker      *Marker // of an earlier export of the candidate; nil = none
-	KnownPerson int64   // person lately known under this e-mail; 0 = none
-	// KnownProven tells that this service recorded KnownPerson.
+	KnownPerson int64   // person recently found for this email; 0 = none
+	// KnownProven means this service recorded KnownPerson.
 	KnownProven bool
-	// KnownWorkflows were lately made for that person, by job, and recorded by this service.
+	// KnownWorkflows are workflows this service recently created for KnownPerson, by job.
 	KnownWorkflows map[int64]int64
 
-	// Epoch is that of the customer's keys: it grows whenever Redis lost writes, or may
-	// have, and what was learned before then counts no more.
+	// Epoch is the epoch of the customer's keys. It increases when Redis lost writes or may have,
+	// and everything cached before then is invalid.
 	Epoch int64
-	// JobState is what is known of the batch's job.
+	// JobState is the known state of the batch's job.
 	JobState JobState
 
-	// token is the fencing token: it grows with each claim of the export.
+	// token is the fencing token. It increases with each claim of the export.
 	token int64
-	// wrongJob are dead letters of the candidate whose job was missing.
+	// wrongJob lists the candidate's dead letters whose job was missing.
 	wrongJob []string
 }
 
-// WrongJob lists dead letters of the candidate whose job was missing. Finish settles them
-// if the export gets a workflow.
+// WrongJob lists the candidate's dead letters whose job was missing. Finish settles them if the
+// export gets a workflow.
 func (c *Claim) WrongJob() []string { return c.wrongJob }
 
-// Claim takes an export for one worker. Everything but ClaimOK means that there
-// is nothing to do, or not now. Errors are Redis's, and ErrSealed for a payload
-// that this keyset cannot open: ErrForged for one that was accepted for another target or
-// with other options.
+// Claim takes an export for one worker. Every verdict except ClaimOK means that there is nothing to
+// do, or not yet. Errors come from Redis, except ErrSealed for a payload this keyset cannot open,
+// and ErrForged for one that was accepted with another target or other options.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
 	if err := l.meet(ctx, o, ref.Customer); err != nil {
 		return nil, err
@@ -120,7 +119,7 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	case ClaimOK:
 		return c, l.readClaim(c, answer)
 	case ClaimHeld, ClaimPaused, ClaimUnsettled, ClaimLocked:
-		// The script tells how long, not until when: clocks may differ.
+		// The script returns a duration, not a time: clocks may differ.
 		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
 	case ClaimWentBack:
 		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
@@ -134,15 +133,14 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 	return c, nil
 }
 
-// newRequest names one request, so that its repetition is known: go-redis repeats
-// those whose answer was lost. It need only differ from the other requests for the
-// same export.
+// newRequest returns a request ID, so that scripts recognize a repeated request: go-redis repeats
+// requests whose response was lost. It only needs to be unique among requests for one export.
 func newRequest() string { return rand.Text()[:8] }
 
 func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.token = number(text(answer[1]))
 	c.State = Claimed
-	record := pairs(answer[2]) // as it was before
+	record := pairs(answer[2]) // before the claim
 	c.Batch = BatchID(c.Customer + "-" + record["b"])
 	c.Row = int(number(record["r"]))
 	c.Candidate = record["c"]
@@ -181,15 +179,14 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 
 func (c *Claim) destination() destination { return destination{c.Target, c.Options} }
 
-// heed takes what a claim tells of the customer's keys.
+// heed applies what the claim reports about the customer's keys.
 func (l *Ledger) heed(c *Claim, told any) {
 	now := readEpoch(told)
 	l.seen.claimed(c.Customer, now)
 	c.Epoch = now.epoch
 }
 
-// IncludesExported reports whether the batch asked for candidates that were
-// exported before as well.
+// IncludesExported reports whether the batch includes previously exported candidates.
 func (c *Claim) IncludesExported() bool { return strings.Contains(c.Options, optionInclude) }
 
 func number(s string) int64 {

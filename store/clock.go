@@ -8,11 +8,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Now is the time by Redis's clock, which leases and due times go by.
+// Now returns the time by the Redis clock, which leases and due times use.
 func (l *Ledger) Now(ctx context.Context) (time.Time, error) { return l.nowAt(ctx, lanesKey) }
 
-// nowAt is the time by the clock of the server that has a key: of a cluster any
-// other may be out of reach, or a little off.
+// nowAt returns the time of the server that holds a key. Other nodes of a cluster may be
+// unreachable, or their clocks may differ slightly.
 func (l *Ledger) nowAt(ctx context.Context, key string) (time.Time, error) {
 	if l.simulated {
 		ms, err := l.redis.Get(ctx, SimulatedClockKey).Int64()
@@ -29,8 +29,8 @@ func (l *Ledger) nowAt(ctx context.Context, key string) (time.Time, error) {
 	return now, nil
 }
 
-// nodeOf is the master of a cluster that has a key; nil without a cluster, or where
-// its topology is not known.
+// nodeOf returns the cluster master that holds a key; nil without a cluster or if the topology is
+// unknown.
 func (l *Ledger) nodeOf(ctx context.Context, key string) *redis.Client {
 	cluster, ok := l.redis.(*redis.ClusterClient)
 	if !ok {

@@ -7,61 +7,61 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// Connection is one customer's iCIMS account and how that tenant is set up.
+// Connection holds the iCIMS account and the settings of one customer.
 type Connection struct {
-	// Customer is iCIMS's customer id: the number of one ATS instance.
+	// Customer is the iCIMS customer ID: the number of one ATS instance.
 	Customer string `yaml:"customer" json:"customer"`
-	// Auth is the way the calls are authenticated: "" is AuthBasic.
+	// Auth is the authentication method; "" means AuthBasic.
 	Auth AuthKind `yaml:"auth" json:"auth,omitempty"`
-	// Username is the API user's name; for AuthOAuth the client id.
+	// Username is the name of the API user; for AuthOAuth the client ID.
 	Username string `yaml:"username" json:"username"`
-	// Password is the user's password, for AuthHMAC the shared key, for AuthOAuth the
-	// client secret. It is never read from or written to a plain file.
+	// Password is the user's password, for AuthHMAC the shared key, for AuthOAuth the client
+	// secret. It is never read from or written to a plain file.
 	Password Secret `yaml:"-" json:"-"`
-	// TokenURL is where AuthOAuth gets its tokens; empty for that of the region.
+	// TokenURL is the token endpoint for AuthOAuth; empty for the region's default.
 	TokenURL string `yaml:"token_url" json:"token_url,omitempty"`
-	// Capabilities is what the connection may be used for, comma separated.
+	// Capabilities lists the permitted uses of the connection, comma separated.
 	Capabilities Capabilities `yaml:"capabilities" json:"capabilities,omitempty"`
-	// PortalURLs holds one or more job portal URLs, comma separated, as the
-	// customer pastes them. Their origin is the API root of the connection.
+	// PortalURLs holds one or more job portal URLs, comma separated, as pasted by the customer.
+	// Their origin is the API root of the connection.
 	PortalURLs string `yaml:"portal_urls" json:"portal_urls"`
-	// Source is the text stored as source of persons and workflows.
+	// Source is the source text of persons and workflows.
 	Source string  `yaml:"source" json:"source"`
 	Status NodeRef `yaml:"status" json:"status"`
 	Folder NodeRef `yaml:"folder" json:"folder"`
-	// MissingFolder says whose profiles are updated whose folder iCIMS does not show:
-	// empty for nobody's, since they may be employees; MissingFolderCandidate for all.
+	// MissingFolder selects whether to update profiles whose folder iCIMS does not show. Empty:
+	// none, since they may be employees. MissingFolderCandidate: all.
 	MissingFolder string `yaml:"missing_folder" json:"missing_folder,omitempty"`
-	// LinkedInField is the tenant's custom URL field ("field51001"). Empty
-	// means that profile URLs are left out, with a warning.
+	// LinkedInField is the tenant's custom URL field ("field51001"). If empty, profile URLs are
+	// left out with a warning.
 	LinkedInField string `yaml:"linkedin_field" json:"linkedin_field,omitempty"`
-	// DummyDomain is the domain of addresses made up for this customer's candidates;
-	// empty for that of the deployment.
+	// DummyDomain is the domain of this customer's dummy email addresses; empty for the
+	// deployment's default.
 	DummyDomain string     `yaml:"dummy_email_domain" json:"dummy_email_domain,omitempty"`
 	Limits      Limits     `yaml:"limits" json:"limits"`
 	Fields      FieldNames `yaml:"fields" json:"fields"`
-	// Stored: it is the store's, whose state follows what iCIMS says to it.
+	// Stored means the connection comes from the store, which tracks its state.
 	Stored bool `yaml:"-" json:"-"`
-	// Profile is what verification has found out about the customer's iCIMS. It is kept beside the
+	// Profile is what verification found out about the customer's iCIMS. It is stored next to the
 	// settings and is not one of them.
 	Profile TenantProfile `yaml:"-" json:"-"`
 }
 
-// AuthKind is a way to authenticate calls.
+// AuthKind is an authentication method.
 type AuthKind string
 
-// The ways to authenticate.
+// The authentication methods.
 const (
 	AuthBasic AuthKind = "basic"
 	AuthHMAC  AuthKind = "hmac"
 	AuthOAuth AuthKind = "oauth"
 )
 
-// AuthKinds lists them.
+// AuthKinds lists the authentication methods.
 func AuthKinds() []AuthKind { return []AuthKind{AuthBasic, AuthHMAC, AuthOAuth} }
 
-// Capabilities is what a connection may be used for: words, comma separated. It is
-// a text, so that connections can be compared.
+// Capabilities lists the permitted uses of a connection as comma-separated words. It is a string so
+// that connections are comparable.
 type Capabilities string
 
 // CanExport is the capability to export candidates.
@@ -75,8 +75,8 @@ func (c Capabilities) List() []string {
 	return strings.FieldsFunc(string(c), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// NodeRef names a node of an iCIMS list, by id (preferred: labels may be
-// renamed) or by its visible value.
+// NodeRef identifies a node of an iCIMS list by ID (preferred, since labels can be renamed) or by
+// its visible value.
 type NodeRef struct {
 	ID    string `yaml:"id" json:"id,omitempty"`
 	Value string `yaml:"value" json:"value,omitempty"`
@@ -85,12 +85,10 @@ type NodeRef struct {
 // IsZero reports whether neither id nor value is set.
 func (n NodeRef) IsZero() bool { return n == NodeRef{} }
 
-// Limits bound the calls that may be made for one customer, by all processes
-// together.
+// Limits bound the calls for one customer across all processes.
 type Limits = quota.Limits
 
-// FieldNames are the names under which a tenant's API knows the two history
-// collections. They differ between tenants.
+// FieldNames are the tenant's names of the two history collections. They differ between tenants.
 type FieldNames struct {
 	WorkExperience WorkExperienceFields `yaml:"work_experience" json:"work_experience"`
 	Education      EducationFields      `yaml:"education" json:"education"`
@@ -112,12 +110,11 @@ type EducationFields struct {
 	Degree     string `yaml:"degree" json:"degree"`
 }
 
-// MissingFolderCandidate takes people for candidates whose folder iCIMS does not show.
+// MissingFolderCandidate treats people whose folder iCIMS does not show as candidates.
 const MissingFolderCandidate = "candidate"
 
-// Connection defaults: iCIMS's stock nodes where they are public, the sheet's
-// working names where a tenant's own are not known, and the limits of the
-// standard licence.
+// Connection defaults: public iCIMS list nodes, the API sheet's working names for nodes that differ
+// by tenant, and the limits of the standard license.
 const (
 	DefaultSource = "SeekOut"
 	DefaultStatus = "Recruiter Submitted"
@@ -130,7 +127,7 @@ const (
 	DefaultExpressReserve = 5 // percent
 )
 
-// DefaultLimits are the limits of a connection that gives none.
+// DefaultLimits returns the limits of a connection that sets none.
 func DefaultLimits() Limits {
 	return Limits{
 		CallsPerSecond: DefaultCallsPerSecond, Burst: DefaultBurst, InFlight: DefaultInFlight,
@@ -138,8 +135,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// WithDefaults returns the connection with every empty setting that has a
-// default filled in.
+// WithDefaults returns the connection with its empty settings replaced by their defaults.
 func (c Connection) WithDefaults() Connection {
 	c.Auth = or(c.Auth, AuthBasic)
 	c.Capabilities = or(c.Capabilities, CanExport)
@@ -178,7 +174,7 @@ func or[T comparable](v, fallback T) T {
 	return v
 }
 
-// Secret is a string that refuses to be printed.
+// Secret is a string that does not print its value.
 type Secret string
 
 const redacted = "[redacted]"

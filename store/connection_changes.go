@@ -10,12 +10,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Workers take up changed connections while they run: a message tells them at once,
-// and the list of connections, ordered by change, what they missed.
+// Workers reload changed connections while they run. A message announces each change. Workers that
+// missed it find it in the list of connections, which is ordered by change.
 
 var noteConnectionScript = loadEssentialFleetScript("note_connection")
 
-// noteConnection tells all workers that a customer's connection was changed.
+// noteConnection announces the change of a customer's connection to all workers.
 func (l *Ledger) noteConnection(ctx context.Context, customer string) error {
 	if err := noteConnectionScript.of(l).Run(ctx, l.redis, []string{connectionsKey}, customer).Err(); err != nil {
 		return fmt.Errorf("note changed connection: %w", err)
@@ -24,9 +24,9 @@ func (l *Ledger) noteConnection(ctx context.Context, customer string) error {
 	return nil
 }
 
-// ConnectionChanges lists the customers whose connection was changed since a mark,
-// in the order of the changes, and returns the mark to go on from. Mark 0 lists all
-// customers that ever had one in the store.
+// ConnectionChanges lists the customers whose connection changed since a mark, in the order of the
+// changes, and returns the mark for the next call. Mark 0 lists all customers that ever had a
+// connection in the store.
 func (l *Ledger) ConnectionChanges(ctx context.Context, since int64) (customers []string, mark int64, err error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, connectionsKey, &redis.ZRangeBy{
 		Min: "(" + strconv.FormatInt(since, 10), Max: "+inf",
@@ -42,14 +42,13 @@ func (l *Ledger) ConnectionChanges(ctx context.Context, since int64) (customers 
 	return customers, mark, nil
 }
 
-// ConnectionAnnouncements delivers the customers whose connection was changed, until
-// ctx ends. What is announced while Redis is out of reach is missed; see
-// ConnectionChanges.
+// ConnectionAnnouncements delivers the customers whose connection changed, until ctx ends. It
+// misses changes while Redis is unreachable; use ConnectionChanges to find those.
 func (l *Ledger) ConnectionAnnouncements(ctx context.Context) <-chan string {
 	return listen(ctx, l, connectionsChannel, 0, func(customer string) string { return customer })
 }
 
-// CompareCustomers orders customer ids as numbers.
+// CompareCustomers orders customer IDs as numbers.
 func CompareCustomers(x, y string) int {
 	return cmp.Or(len(x)-len(y), strings.Compare(x, y))
 }

@@ -17,13 +17,13 @@ import (
 const (
 	// connectionPage is how many connections are read in one round trip.
 	connectionPage = 250
-	// connectionPatience is how long a page may take: a node of a cluster that hangs
-	// would hold up what the others have.
+	// connectionPatience is the timeout for a page, so that a hanging cluster node does not block
+	// the results of the others.
 	connectionPatience = 5 * time.Second
 )
 
-// UnreadError tells that the connections of some customers could not be read, as
-// when a node of a cluster is out of reach. Those of the others were.
+// UnreadError means the connections of some customers could not be read, for example because a
+// cluster node is unreachable. The other connections are valid.
 type UnreadError struct {
 	Customers []string
 	cause     error
@@ -38,9 +38,9 @@ func (e *UnreadError) Error() string {
 
 func (e *UnreadError) Unwrap() error { return e.cause }
 
-// Connections reads all connections of the store, removed ones included, ordered by
-// customer. Those that this keyset cannot open are marked as sealed. With
-// *UnreadError it returns those that could be read.
+// Connections reads all connections in the store, including removed ones, ordered by customer.
+// Connections that this keyset cannot open are marked as sealed. With *UnreadError it returns the
+// connections that could be read.
 func (l *Ledger) Connections(ctx context.Context) ([]StoredConnection, error) {
 	customers, err := l.redis.ZRange(ctx, connectionsKey, 0, -1).Result()
 	if err != nil {
@@ -55,11 +55,10 @@ func (l *Ledger) Connections(ctx context.Context) ([]StoredConnection, error) {
 	return all, err
 }
 
-// ConnectionsOf reads the connections of customers. Customers without one are
-// missing from the result, as are those that *UnreadError names.
+// ConnectionsOf reads the connections of customers. The result leaves out customers without a
+// connection, and those listed in *UnreadError.
 func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[string]StoredConnection, error) {
-	// Each node by itself: where one keeps a pipeline waiting go-redis drops what the
-	// others have answered.
+	// Read each node separately: if one times out, go-redis drops the replies of the others.
 	nodes := map[*redis.Client][]string{}
 	for _, customer := range customers {
 		node := l.nodeOf(ctx, connectionKey(customer))
@@ -98,8 +97,8 @@ func (l *Ledger) ConnectionsOf(ctx context.Context, customers ...string) (map[st
 	return found, nil
 }
 
-// connectionsOfNode reads page by page. With an error it returns what it has read,
-// and of whom it has read nothing.
+// connectionsOfNode reads page by page. With an error it returns the connections found and the
+// customers it did not read.
 func (l *Ledger) connectionsOfNode(ctx context.Context, customers []string) (found map[string]StoredConnection, rest []string, err error) {
 	found = make(map[string]StoredConnection, len(customers))
 	for from := 0; from < len(customers); from += connectionPage {
@@ -131,7 +130,7 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 		return fmt.Errorf("read connections: %w", err)
 	}
 	inForce := make([]*Pause, len(page))
-	var now time.Time // read only where a pause has an end
+	var now time.Time // read only if a pause has an end
 	for i, customer := range page {
 		inForce[i] = l.readPause(customer, pauses[i].Val())
 		if inForce[i] == nil || inForce[i].Until.IsZero() {
@@ -151,7 +150,7 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 			if !Broken(documents[i].Err()) && !Broken(pauses[i].Err()) {
 				return fmt.Errorf("read connections: %w", broken)
 			}
-			// The others are read. Its exports wait until somebody looks.
+			// The other connections are valid. This customer's exports wait for a repair.
 			found[customer] = StoredConnection{
 				Connection: Connection{Customer: customer}, State: ConnectionNew, base: ConnectionNew, Sealed: true, Forged: true,
 			}
@@ -163,7 +162,7 @@ func (l *Ledger) connectionPage(ctx context.Context, page []string, found map[st
 		}
 		c := l.readConnection(customer, fields, inForce[i], seen[i])
 		if !c.Sealed && c.base.Kept() {
-			// One that cannot be read costs calls, and nothing else.
+			// An unreadable profile only costs extra calls.
 			c.Profile = l.keys.ProfileFor(c.Connection, l.openProfile(customer, profiles[i].Val()))
 		}
 		found[customer] = c

@@ -9,57 +9,57 @@ import (
 	"time"
 )
 
-// StoredConnection is a customer's connection as the store keeps it.
+// StoredConnection is a customer's connection as stored.
 type StoredConnection struct {
 	Connection
 
-	// Revision grows with each change of the settings.
+	// Revision increases with each change of the settings.
 	Revision int64           `json:"revision"`
 	State    ConnectionState `json:"state"`
-	// Reason is why it is in that state: the code of a check or of a refusal.
+	// Reason is the code of the check or rejection that led to the state.
 	Reason Reason    `json:"reason,omitempty"`
-	Since  time.Time `json:"since,omitzero"`   // in that state
+	Since  time.Time `json:"since,omitzero"`   // of the current state
 	Edited time.Time `json:"edited,omitzero"`  // last change of the settings
 	Pause  *Pause    `json:"pause,omitempty"`  // in force
 	Sealed bool      `json:"sealed,omitempty"` // this keyset cannot open the settings
 
-	// Forged: the settings were written to Redis by somebody else, such as older ones. Then
-	// they count as sealed.
+	// Forged means another writer changed the settings in Redis, for example by restoring older
+	// ones. They count as sealed.
 	Forged bool `json:"forged,omitempty"`
 
-	base ConnectionState // the state below a pause
+	base ConnectionState // ignoring a pause
 }
 
-// Below is the state that the connection has once its pause is over.
+// Below returns the state the connection has once its pause ends.
 func (c StoredConnection) Below() ConnectionState { return c.base }
 
-// sealedConnection is what is sealed: the settings with the password.
+// sealedConnection is the sealed record: the settings with the password.
 type sealedConnection struct {
 	Connection
 
 	Password string `json:"password"`
-	// Revision is the one that these settings have; earlier versions did not seal it.
+	// Revision of these settings. Earlier versions did not seal it.
 	Revision int64 `json:"revision,omitempty"`
-	// SealedAt is when they were entered, in ms by Redis's clock.
+	// SealedAt is when the settings were saved, in ms by the Redis clock.
 	SealedAt int64 `json:"sealed_at,omitempty"`
 }
 
-// seenConnections remembers how late the settings of customers were that this process
-// has seen, to know older ones that are put back.
+// seenConnections remembers the latest settings of each customer that this process has seen, so
+// that it detects older ones written back.
 type seenConnections struct {
 	mu    sync.Mutex
-	until map[string]int64 // ms by Redis's clock
+	until map[string]int64 // ms by the Redis clock
 }
 
-// after is a time that is not before any that was seen: another server's clock may be
-// behind.
+// after returns at, or the latest time seen for the customer if that is later: another server's
+// clock may be behind.
 func (s *seenConnections) after(customer string, at int64) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(at, s.until[customer])
 }
 
-// see notes settings of a time.
+// see records the time of settings.
 func (s *seenConnections) see(customer string, at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,12 +69,12 @@ func (s *seenConnections) see(customer string, at int64) {
 	s.until[customer] = max(at, s.until[customer])
 }
 
-// ErrNoConnection: the store has no connection of the customer.
+// ErrNoConnection means the store has no connection for the customer.
 var ErrNoConnection = errors.New("the customer has no stored connection")
 
-// Connection reads a customer's connection. It returns ErrNoConnection where there
-// never was one; one that was removed is returned without settings. Where this
-// keyset cannot open it the rest is returned together with ErrSealed.
+// Connection reads a customer's connection. It returns ErrNoConnection if there never was one. A
+// removed connection has no settings. If this keyset cannot open the settings, the rest is returned
+// with ErrSealed.
 func (l *Ledger) Connection(ctx context.Context, customer string) (StoredConnection, error) {
 	found, err := l.ConnectionsOf(ctx, customer)
 	if err != nil {
@@ -90,9 +90,9 @@ func (l *Ledger) Connection(ctx context.Context, customer string) (StoredConnect
 	return c, nil
 }
 
-// readConnection puts together what is kept of a connection, and its pause in force. seen is how
-// late the settings were that this process had seen before it began to read: another reader may
-// see later ones meanwhile.
+// readConnection assembles a connection and its current pause. seen is the time of the latest
+// settings this process had seen before the read began; other readers may see later ones in the
+// meantime.
 func (l *Ledger) readConnection(customer string, fields map[string]string, pause *Pause, seen int64) StoredConnection {
 	c := StoredConnection{
 		Connection: Connection{Customer: customer}, Revision: number(fields["rev"]), Reason: Reason(fields["rs"]),
@@ -117,7 +117,7 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 		c.Sealed, c.Forged = true, errors.Is(err, ErrForged)
 		return c
 	}
-	// Settings of earlier versions are as old as can be.
+	// Settings of earlier versions have no time, so they may be of any age.
 	if opened.Revision != 0 && opened.Revision != c.Revision || opened.SealedAt < seen {
 		c.Sealed, c.Forged = true, true
 		return c
@@ -128,42 +128,42 @@ func (l *Ledger) readConnection(customer string, fields map[string]string, pause
 	return c
 }
 
-// sealConnection seals settings for the revision that they will have.
+// sealConnection seals settings for the revision they are about to get.
 func (l *Ledger) sealConnection(ctx context.Context, c Connection, revision int64) ([]byte, error) {
 	now, err := l.nowAt(ctx, connectionKey(c.Customer))
 	if err != nil {
 		return nil, err
 	}
 	at := l.connections.after(c.Customer, now.UnixMilli())
-	data, err := json.Marshal(sealedConnection{c, string(c.Password), revision, at}) //nolint:gosec // to be sealed below
+	data, err := json.Marshal(sealedConnection{c, string(c.Password), revision, at}) //nolint:gosec // sealed below
 	if err != nil {
 		return nil, fmt.Errorf("encode connection: %w", err)
 	}
 	return l.keys.Seal(data, connectionKey(c.Customer))
 }
 
-// ConnectionEvent is one thing that happened to a connection.
+// ConnectionEvent is one entry of a connection's history.
 type ConnectionEvent struct {
 	At  time.Time `json:"at"`
 	Who string    `json:"who"`
 	Why string    `json:"why,omitempty"`
-	// What is "added", "edited", "removed", "moved", "paused" or "resumed"; "sealed" for
-	// an entry that this keyset cannot open, of which nothing else is known.
+	// What is "added", "edited", "removed", "moved", "paused" or "resumed"; or "sealed" for an
+	// entry that this keyset cannot open.
 	What string          `json:"what"`
 	From ConnectionState `json:"from"`
 	To   ConnectionState `json:"to"`
-	// Reason is the code of a check or of a refusal.
+	// Reason is the code of a check or rejection.
 	Reason Reason `json:"reason,omitempty"`
-	// Settings names those that were changed, never their values.
+	// Settings lists the names of the changed settings, never their values.
 	Settings []string `json:"settings,omitempty"`
 	Revision int64    `json:"revision,omitempty"`
 }
 
-// keptConnectionEvents is how many entries a history keeps; the script has the same.
+// keptConnectionEvents is how many entries a history keeps. connection.lua has the same number.
 const keptConnectionEvents = 100
 
-// ConnectionHistory lists what happened to a customer's connection, the latest
-// first: the last 100 entries. It outlives the connection.
+// ConnectionHistory lists the last 100 entries of a connection's history, newest first. The history
+// outlives the connection.
 func (l *Ledger) ConnectionHistory(ctx context.Context, customer string) ([]ConnectionEvent, error) {
 	sealed, err := l.redis.LRange(ctx, historyKey(customer), 0, keptConnectionEvents-1).Result()
 	if err != nil {
@@ -173,7 +173,7 @@ func (l *Ledger) ConnectionHistory(ctx context.Context, customer string) ([]Conn
 	for i, item := range sealed {
 		data, err := l.keys.Open([]byte(item), historyKey(customer))
 		if err != nil {
-			events[i].What = "sealed" // with a key that was lost: the rest is worth showing
+			events[i].What = "sealed" // with a lost key: the rest is still useful
 			continue
 		}
 		if err := json.Unmarshal(data, &events[i]); err != nil {

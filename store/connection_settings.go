@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// ChangedSettings names the settings in which two connections differ, as the file of
-// connections calls them, nested ones with dots.
+// ChangedSettings lists the settings in which two connections differ, by their names in the
+// connections file, with dots for nested ones.
 func ChangedSettings(before, after Connection) []string {
 	var names []string
 	if before.Password != after.Password {
@@ -22,15 +22,15 @@ func ChangedSettings(before, after Connection) []string {
 		}
 		delete(had, name)
 	})
-	for name := range had { // those that are left out now
+	for name := range had { // settings that were removed
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
 }
 
-// SettingNames lists the settings of a connection, as the file of connections calls
-// them, nested ones with dots; without customer and password.
+// SettingNames lists the settings of a connection by their names in the connections file, with dots
+// for nested ones. Customer and password are left out.
 func SettingNames() []string {
 	var names []string
 	eachSetting("", reflect.ValueOf(&Connection{}).Elem(), func(name string, _ reflect.Value) {
@@ -41,12 +41,11 @@ func SettingNames() []string {
 	return names
 }
 
-// SettingError refuses a setting of a connection that does not exist, or a value of
-// the wrong form.
+// SettingError rejects an unknown setting of a connection or a malformed value.
 type SettingError struct {
 	Setting string
 	Unknown bool
-	Zero    bool // a number that stands for its default cannot be given as 0
+	Zero    bool // a number whose zero value means the default, so 0 is not allowed
 }
 
 func (e *SettingError) Error() string {
@@ -59,7 +58,7 @@ func (e *SettingError) Error() string {
 	return fmt.Sprintf("the setting %s must be a number", e.Setting)
 }
 
-// Set sets a setting by its name. It fails with a *SettingError.
+// Set sets a setting by name. It returns a *SettingError if that fails.
 func (c *Connection) Set(name, value string) error {
 	if !slices.Contains(SettingNames(), name) {
 		return &SettingError{Setting: name, Unknown: true}
@@ -85,7 +84,7 @@ func setField(field reflect.Value, value string) error {
 	switch {
 	case field.Kind() == reflect.String:
 		field.SetString(value)
-	case value == "": // its default
+	case value == "": // the default
 		field.SetZero()
 	case field.CanInt():
 		n, err := strconv.Atoi(value)
@@ -99,7 +98,7 @@ func setField(field reflect.Value, value string) error {
 	return nil
 }
 
-// Settings calls yield with each setting that has a value, in their order.
+// Settings calls yield with each setting that has a value, in order.
 func (c Connection) Settings(yield func(name, value string)) {
 	eachSetting("", reflect.ValueOf(c), func(name string, field reflect.Value) {
 		if !field.IsZero() {

@@ -5,20 +5,18 @@ import (
 	"slices"
 )
 
-// ConnectionState is how a customer's connection stands. docs/connections.md has
-// the chart.
+// ConnectionState is the state of a customer's connection. docs/connections.md has the chart.
 type ConnectionState string
 
-// The states of a connection. ConnectionAbsent is that of a customer who has none
-// in the store.
+// The states of a connection. ConnectionAbsent means the customer has none in the store.
 const (
 	ConnectionAbsent    ConnectionState = "absent"
-	ConnectionNew       ConnectionState = "new"                  // entered or changed, not verified since
-	ConnectionVerifying ConnectionState = "verifying"            // somebody is verifying it
+	ConnectionNew       ConnectionState = "new"                  // added or changed, not verified since
+	ConnectionVerifying ConnectionState = "verifying"            // verification is running
 	ConnectionConnected ConnectionState = "connected"            // all checks passed
 	ConnectionDegraded  ConnectionState = "degraded"             // usable, but a check failed
-	CredentialsRejected ConnectionState = "credentials_rejected" // iCIMS refuses user name or password
-	AccessDenied        ConnectionState = "access_denied"        // iCIMS refuses the user or this service's address
+	CredentialsRejected ConnectionState = "credentials_rejected" // iCIMS rejects the user name or password
+	AccessDenied        ConnectionState = "access_denied"        // iCIMS rejects the user or this service's address
 	ConnectionPaused    ConnectionState = "paused"               // an operator suspended the calls
 	ConnectionRemoved   ConnectionState = "removed"              // settings and credentials are erased
 )
@@ -31,9 +29,9 @@ func ConnectionStates() []ConnectionState {
 	}
 }
 
-// connectionMoves is the state machine: every legal move. The script carries the
-// same table, made from this one. A pause lies over the state and is not kept in
-// its place: from ConnectionPaused leads back whatever the state is by then.
+// connectionMoves is the state machine: all legal transitions. The Lua script gets a table
+// generated from it. A pause overlays the state and is not stored as one, so ConnectionPaused
+// returns to whatever the state is by then.
 var connectionMoves = map[ConnectionState][]ConnectionState{
 	ConnectionAbsent:    {ConnectionNew},
 	ConnectionNew:       {ConnectionVerifying, CredentialsRejected, AccessDenied, ConnectionPaused, ConnectionRemoved},
@@ -46,19 +44,18 @@ var connectionMoves = map[ConnectionState][]ConnectionState{
 	ConnectionRemoved:   {ConnectionNew},
 }
 
-// CanMoveConnection reports whether a connection has a move from one state to the
-// other.
+// CanMoveConnection reports whether a connection may change from one state to another.
 func CanMoveConnection(from, to ConnectionState) bool {
 	return slices.Contains(connectionMoves[from], to)
 }
 
-// Kept reports whether settings and credentials are there in this state.
+// Kept reports whether settings and credentials exist in this state.
 func (s ConnectionState) Kept() bool { return s != ConnectionAbsent && s != ConnectionRemoved }
 
 // luaConnectionMoves renders the table for the script.
 func luaConnectionMoves() string { return luaTable(connectionMoves) }
 
-// ConnectionMoveError refuses a move that connections do not have.
+// ConnectionMoveError rejects an illegal transition.
 type ConnectionMoveError struct {
 	Customer string
 	From, To ConnectionState

@@ -10,22 +10,21 @@ import (
 
 var connectionScript = newScript(evenWhenFull + luaConnectionMoves() + scriptText("connection"))
 
-// ErrConnectionExists: the customer already has a connection; it can be edited.
+// ErrConnectionExists means the customer already has a connection.
 var ErrConnectionExists = errors.New("the customer already has a connection")
 
-// ConnectionChangedError: somebody else has changed the connection since it was
-// read.
+// ConnectionChangedError means the connection was changed after it was read.
 type ConnectionChangedError struct {
 	Customer string
-	Revision int64 // that it has now
+	Revision int64 // current revision
 }
 
 func (e *ConnectionChangedError) Error() string {
 	return fmt.Sprintf("the connection of customer %s was changed meanwhile and has revision %d now", e.Customer, e.Revision)
 }
 
-// AddConnection enters a customer's connection. Its settings are kept as they are
-// given, without defaults. It returns ErrConnectionExists where there is one.
+// AddConnection creates a customer's connection. It stores the settings as given, without defaults.
+// It returns ErrConnectionExists if there is one.
 func (l *Ledger) AddConnection(ctx context.Context, c Connection, who, why string) (StoredConnection, error) {
 	if !ValidCustomer(c.Customer) || c.Password == "" {
 		return StoredConnection{}, errors.New("a connection needs a customer id and a password")
@@ -41,7 +40,7 @@ func (l *Ledger) AddConnection(ctx context.Context, c Connection, who, why strin
 	if err != nil {
 		return StoredConnection{}, err
 	}
-	// Listed before it is there, so that none is there that is not listed.
+	// List it before it exists, so that every connection is listed.
 	if err := l.noteConnection(ctx, c.Customer); err != nil {
 		return StoredConnection{}, err
 	}
@@ -58,16 +57,15 @@ func (l *Ledger) AddConnection(ctx context.Context, c Connection, who, why strin
 	return l.Connection(ctx, c.Customer)
 }
 
-// EditConnection replaces the settings of a customer's connection that was read at
-// a revision. An empty password keeps the old one. What verification has found holds
-// no longer, unless only the limits or the like have changed. Errors:
-// *ConnectionChangedError, ErrNoConnection, and ErrSealed where the old password is
-// to be kept and cannot be opened.
+// EditConnection replaces the settings of a customer's connection that was read at a revision. An
+// empty password keeps the old one. The connection must be verified again, unless only limits and
+// the like changed. Errors: *ConnectionChangedError, ErrNoConnection, and ErrSealed if the old
+// password must be kept and cannot be opened.
 func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int64, who, why string) (StoredConnection, error) {
 	for {
 		old, err := l.Connection(ctx, c.Customer)
 		switch {
-		case errors.Is(err, ErrSealed) && c.Password != "": // then all of it is replaced
+		case errors.Is(err, ErrSealed) && c.Password != "": // everything is replaced
 		case err != nil:
 			return old, err
 		case !old.base.Kept():
@@ -96,7 +94,7 @@ func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int6
 			event: ConnectionEvent{Who: who, Why: why, What: "edited", Settings: settings, Revision: revision + 1},
 		})
 		if changed, ok := errors.AsType[*ConnectionChangedError](err); ok && changed.Revision == revision {
-			continue // its state has moved: that is no other editor
+			continue // only its state changed, not its settings
 		}
 		if err != nil {
 			return old, err
@@ -105,14 +103,14 @@ func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int6
 	}
 }
 
-// verifiedAs reports whether what was verified holds for other settings as well.
+// verifiedAs reports whether the verification also covers other settings.
 func (c StoredConnection) verifiedAs(other Connection) bool {
 	return c.decides() == other.decides()
 }
 
-// RemoveConnection erases settings and credentials of a customer's connection that
-// was read at a revision; 0 for any, and forgets the list of jobs. Its history stays.
-// Exports and markers are left alone, see CancelCustomer and EraseMarkers.
+// RemoveConnection erases the settings and credentials of a customer's connection that was read at
+// a revision (0 for any), and the job list. The history stays. Exports and markers stay too, see
+// CancelCustomer and EraseMarkers.
 func (l *Ledger) RemoveConnection(ctx context.Context, customer string, revision int64, who, why string) error {
 	err := l.moveConnection(ctx, customer, ConnectionMove{To: ConnectionRemoved, Revision: revision, Who: who, Why: why}, "removed")
 	if err != nil {
@@ -121,21 +119,20 @@ func (l *Ledger) RemoveConnection(ctx context.Context, customer string, revision
 	return l.ForgetJobs(ctx, customer)
 }
 
-// ConnectionMove moves a connection to another state.
+// ConnectionMove is a transition of a connection to another state.
 type ConnectionMove struct {
 	To ConnectionState
-	// Reason is the code of the check or of the refusal that speaks for it.
+	// Reason is the code of the check or rejection behind it.
 	Reason Reason
-	// Revision is that of the settings that the move is about, so that a verdict on
-	// the old ones does not hit those entered since; 0 for any.
+	// Revision of the settings the transition refers to, so that a result for old settings does not
+	// affect newer ones; 0 for any.
 	Revision int64
 	Who, Why string
 }
 
-// MoveConnection moves a connection to another state, or gives its state another
-// reason. While it is paused the new state shows when the pause is over. A move to
-// where it stands is no move. Errors: ErrNoConnection, *ConnectionMoveError and
-// *ConnectionChangedError.
+// MoveConnection changes the state of a connection, or the reason for its state. While the
+// connection is paused, the new state shows when the pause ends. A transition to the current state
+// has no effect. Errors: ErrNoConnection, *ConnectionMoveError and *ConnectionChangedError.
 func (l *Ledger) MoveConnection(ctx context.Context, customer string, m ConnectionMove) error {
 	return l.moveConnection(ctx, customer, m, "moved")
 }
@@ -146,7 +143,7 @@ func (l *Ledger) moveConnection(ctx context.Context, customer string, m Connecti
 		switch {
 		case err != nil && !errors.Is(err, ErrSealed):
 			return err
-		case m.To == ConnectionPaused: // what Pause is for
+		case m.To == ConnectionPaused: // use Pause instead
 			return &ConnectionMoveError{customer, old.base, m.To}
 		case m.Revision != 0 && m.Revision != old.Revision:
 			return &ConnectionChangedError{customer, old.Revision}
@@ -162,14 +159,14 @@ func (l *Ledger) moveConnection(ctx context.Context, customer string, m Connecti
 			event: ConnectionEvent{Who: m.Who, Why: m.Why, What: what, Reason: m.Reason, Revision: revision},
 		})
 		if _, ok := errors.AsType[*ConnectionChangedError](err); ok {
-			continue // the next look tells whether the move still makes sense
+			continue // the next read shows whether the transition still applies
 		}
 		return err
 	}
 }
 
-// tellPause notes in the history of a connection that it was paused or resumed. A
-// customer without one in the store has no history.
+// tellPause adds a pause or resume to the connection's history. A customer without a connection in
+// the store has no history.
 func (l *Ledger) tellPause(ctx context.Context, customer, who, why string, paused bool) error {
 	for {
 		old, err := l.Connection(ctx, customer)
@@ -197,20 +194,19 @@ func (l *Ledger) tellPause(ctx context.Context, customer, who, why string, pause
 type connectionChange struct {
 	to       ConnectionState
 	reason   Reason
-	document []byte // nil: as it is
+	document []byte // nil: unchanged
 	expect   int64  // revision
 	event    ConnectionEvent
 }
 
-// changeConnection makes one change to the connection as it was read, and tells all
-// workers.
+// changeConnection applies one change to the connection as it was read, and notifies all workers.
 func (l *Ledger) changeConnection(ctx context.Context, old StoredConnection, c connectionChange) error {
 	customer := old.Customer
 	c.event.At = time.Now()
 	if c.event.From == "" {
 		c.event.From, c.event.To = old.base, c.to
 		if c.to == ConnectionRemoved {
-			c.event.From = old.State // a pause does not outlive it
+			c.event.From = old.State // a pause does not outlive the connection
 		}
 	}
 	data, err := json.Marshal(c.event)

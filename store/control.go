@@ -14,12 +14,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A control task is work for a customer's iCIMS other than an export: a verification, a
-// refresh of the job list, a read-back. Workers run it as an asynq task outside the lanes,
-// see worker/control. The ledger keeps its arguments, its progress and its result.
+// A control task calls a customer's iCIMS for something other than an export: a verification, a
+// job-list refresh, a read-back. Workers run it as an asynq task outside the lanes, see
+// worker/control. The ledger keeps its arguments, progress and result.
 
-// ControlKind says what a control task is for. A customer has at most one of a kind that
-// waits or runs.
+// ControlKind is the kind of a control task. A customer has at most one waiting or running task of
+// each kind.
 type ControlKind string
 
 // The kinds of control tasks.
@@ -46,19 +46,19 @@ const (
 // Ended reports whether the state is final.
 func (s ControlState) Ended() bool { return s == ControlDone || s == ControlFailed }
 
-// ControlFailure says why a control task failed. What iCIMS answers is a result, not a
+// ControlFailure is the reason a control task failed. A response from iCIMS is a result, not a
 // failure.
 type ControlFailure string
 
-// Why control tasks fail.
+// The reasons why control tasks fail.
 const (
-	ControlNoConnection ControlFailure = "no_connection"     // the customer has none, or none any more
+	ControlNoConnection ControlFailure = "no_connection"     // the customer has none
 	ControlSealed       ControlFailure = "connection_sealed" // the worker's keyset cannot open it
 	ControlUnusable     ControlFailure = "connection_unusable"
 	ControlChanged      ControlFailure = "connection_changed" // while the task ran
 	ControlExpired      ControlFailure = "expired"            // no worker began it within an hour
-	ControlGaveUp       ControlFailure = "gave_up"            // its workers died three times
-	ControlInternal     ControlFailure = "internal"           // the worker's log says more
+	ControlGaveUp       ControlFailure = "gave_up"            // its workers crashed three times
+	ControlInternal     ControlFailure = "internal"           // see the worker's log
 )
 
 var controlFailures = map[ControlFailure]ReasonInfo{
@@ -71,7 +71,7 @@ var controlFailures = map[ControlFailure]ReasonInfo{
 	ControlInternal:     {"An unexpected internal error.", "Search the workers' logs for the customer, then request it again."},
 }
 
-// Info explains a failure to a person.
+// Info returns the text shown for a failure.
 func (f ControlFailure) Info() ReasonInfo {
 	if info, ok := controlFailures[f]; ok {
 		return info
@@ -79,8 +79,8 @@ func (f ControlFailure) Info() ReasonInfo {
 	return ReasonInfo{Title: string(f), Hint: "A newer version of this service recorded it."}
 }
 
-// ControlTask is the record of a control task. The last 20 of a kind are kept, as long as
-// outcomes are.
+// ControlTask is the record of a control task. The last 20 of a kind are kept, as long as outcomes
+// are.
 type ControlTask struct {
 	ID       string         `json:"id"`
 	Customer string         `json:"customer"`
@@ -88,23 +88,23 @@ type ControlTask struct {
 	By       string         `json:"by,omitempty"` // who requested it
 	State    ControlState   `json:"state"`
 	Failure  ControlFailure `json:"failure,omitempty"`
-	// Asked, Began and Ended are by Redis's clock.
+	// Asked, Began and Ended are times of the Redis clock.
 	Asked time.Time `json:"asked"`
 	Began time.Time `json:"began,omitzero"`
 	Ended time.Time `json:"ended,omitzero"`
-	// Calls to iCIMS so far.
+	// Calls counts iCIMS API calls so far.
 	Calls int `json:"calls"`
-	// Tries is 1 for the first run, and one more after each worker that died.
+	// Tries counts runs: 1 for the first, plus 1 for each worker that crashed.
 	Tries int `json:"tries,omitempty"`
-	// Args and Result belong to the kind, as JSON. A running task may show what it has
-	// found so far.
+	// Args and Result are JSON whose form depends on the kind. A running task may have a partial
+	// result.
 	Args   json.RawMessage `json:"args,omitempty"`
 	Result json.RawMessage `json:"result,omitempty"`
-	// Revision grows with each change.
+	// Revision increases with each change.
 	Revision int64 `json:"revision"`
 }
 
-// ControlView is what people and programs see of a control task of any kind.
+// ControlView is the public view of a control task of any kind.
 type ControlView struct {
 	ID       string         `json:"id" doc:"The ID." example:"abcdefgh234567ij"`
 	Customer string         `json:"customer" doc:"iCIMS's customer ID." example:"1234"`
@@ -120,7 +120,7 @@ type ControlView struct {
 	Revision int64          `json:"revision" doc:"Grows with each change: pass it as seen to wait for the next."`
 }
 
-// View returns what is shown of the task.
+// View returns the public view of the task.
 func (t ControlTask) View() ControlView {
 	v := ControlView{
 		ID: t.ID, Customer: t.Customer, State: t.State, Failure: t.Failure, By: t.By,
@@ -140,7 +140,7 @@ func inUTC(t time.Time) time.Time {
 	return t.UTC()
 }
 
-// ErrNoControlTask: no such control task, or it has expired.
+// ErrNoControlTask means the control task does not exist or has expired.
 var ErrNoControlTask = errors.New("no such control task")
 
 // keptControlTasks is how many control tasks of a kind are kept for a customer.
@@ -151,9 +151,9 @@ var (
 	stepControlScript    = loadEssentialFleetScript("control_step")
 )
 
-// RecordControlTask records a new control task, or joins the one of its kind that waits or
-// runs, whatever that one's arguments are. args are encoded as JSON; by says who asks. The
-// caller enqueues it: see tasks.RequestControl.
+// RecordControlTask records a new control task, or joins the waiting or running one of its kind,
+// whatever its arguments. args are encoded as JSON; by is the name of the requester. The caller
+// enqueues the task: see tasks.RequestControl.
 func (l *Ledger) RecordControlTask(ctx context.Context, customer string, kind ControlKind, args any, by string) (t ControlTask, joined bool, err error) {
 	if !ValidCustomer(customer) {
 		return ControlTask{}, false, fmt.Errorf("record a control task: %q is no customer id", customer)
@@ -204,8 +204,8 @@ func (l *Ledger) ControlTask(ctx context.Context, customer string, kind ControlK
 	return e, err
 }
 
-// ControlTasks reads the last 20 control tasks of a kind, the latest first. It leaves out
-// those that a lost key has sealed.
+// ControlTasks reads the last 20 control tasks of a kind, newest first. It leaves out tasks sealed
+// with a lost key.
 func (l *Ledger) ControlTasks(ctx context.Context, customer string, kind ControlKind) ([]ControlTask, error) {
 	ids, err := l.redis.LRange(ctx, controlsOf(customer, kind), 0, keptControlTasks-1).Result()
 	if err != nil || len(ids) == 0 {
@@ -235,8 +235,8 @@ func (l *Ledger) ControlTasks(ctx context.Context, customer string, kind Control
 	return list, nil
 }
 
-// LastControlTask reads the latest control task of a kind. It returns ErrNoControlTask if
-// there is none, or if a lost key has sealed it.
+// LastControlTask reads the latest control task of a kind. It returns ErrNoControlTask if there is
+// none, or if it is sealed with a lost key.
 func (l *Ledger) LastControlTask(ctx context.Context, customer string, kind ControlKind) (ControlTask, error) {
 	id, err := l.redis.LIndex(ctx, controlsOf(customer, kind), 0).Result()
 	if errors.Is(err, redis.Nil) {
@@ -252,8 +252,8 @@ func (l *Ledger) LastControlTask(ctx context.Context, customer string, kind Cont
 	return e, err
 }
 
-// LastDone reads the latest control task of a kind that is done, for each customer that
-// has one. It leaves out those that a lost key has sealed.
+// LastDone reads the latest done control task of a kind for each customer that has one. It leaves
+// out tasks sealed with a lost key.
 func (l *Ledger) LastDone(ctx context.Context, kind ControlKind, customers ...string) (map[string]ControlTask, error) {
 	if len(customers) == 0 {
 		return nil, nil
@@ -334,11 +334,11 @@ func (l *Ledger) readControlTask(customer, id string, fields map[string]string) 
 	return e, nil
 }
 
-// followEvery is how often a followed control task is read.
+// followEvery is the interval at which AwaitControlTask polls.
 const followEvery = 100 * time.Millisecond
 
-// AwaitControlTask waits until a control task has changed since it was read, and returns
-// it. At the end of ctx it returns the task as it was last, and no error.
+// AwaitControlTask waits until a control task has changed since it was read, and returns it. When
+// ctx ends, it returns the task as last seen, and no error.
 func (l *Ledger) AwaitControlTask(ctx context.Context, seen ControlTask) (ControlTask, error) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()

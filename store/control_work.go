@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// What workers do with control tasks. asynq decides who runs one and when. The fencing
-// token in the record makes it harmless that asynq may start a task again while an earlier
-// run still goes on: the last run that began has the task.
+// asynq decides which worker runs a control task and when. It may start a task again while an
+// earlier run is still in progress. The fencing token in the record makes that harmless: the last
+// run to begin owns the task.
 
 // ControlClaim is a control task that a worker has begun.
 type ControlClaim struct {
@@ -19,10 +19,9 @@ type ControlClaim struct {
 	token string
 }
 
-// BeginControlTask begins a control task. try counts its runs, from 1; runs that were
-// handed back do not count. Earlier runs of the task can record nothing after this. It
-// returns ErrControlTaskLost if the task has ended or is gone. With ErrSealed it returns a
-// claim nonetheless, for StepControlTask.
+// BeginControlTask begins a control task. try counts its runs from 1, without runs that returned it
+// to the queue. Earlier runs can record nothing after this. It returns ErrControlTaskLost if the
+// task has ended or is gone. With ErrSealed it still returns a claim, for StepControlTask.
 func (l *Ledger) BeginControlTask(ctx context.Context, customer string, kind ControlKind, id string, try int) (ControlClaim, error) {
 	answer, err := l.run(ctx, stepControlScript, controlKey(customer, id), "", "", 0, "", "", try)
 	switch {
@@ -32,25 +31,24 @@ func (l *Ledger) BeginControlTask(ctx context.Context, customer string, kind Con
 		return ControlClaim{}, ErrControlTaskLost
 	}
 	t, err := l.readControlTask(customer, id, pairs(answer[2]))
-	t.ID, t.Customer, t.Kind = id, customer, kind // also of one that cannot be opened
+	t.ID, t.Customer, t.Kind = id, customer, kind // set even if the task cannot be opened
 	return ControlClaim{ControlTask: t, token: text(answer[1])}, err
 }
 
-// ControlStep is what a worker records about a control task that it has begun.
+// ControlStep is an update to a control task that the worker has begun.
 type ControlStep struct {
-	// Result is what was found so far, or in the end; nil leaves it. It is encoded as JSON.
+	// Result is the partial or final result, encoded as JSON; nil keeps the current one.
 	Result any
 	Calls  int
-	// To ends the task, or hands it back (ControlWaiting). Empty: it goes on.
+	// To ends the task, or returns it to the queue (ControlWaiting). Empty: the task keeps running.
 	To      ControlState
 	Failure ControlFailure
 }
 
-// ErrControlTaskLost: the task has ended, or was begun again elsewhere.
+// ErrControlTaskLost means the task has ended or another worker has begun it.
 var ErrControlTaskLost = errors.New("ledger: the control task has ended, or another worker runs it")
 
-// StepControlTask records a step. It returns ErrControlTaskLost if the claim no longer
-// holds.
+// StepControlTask records a step. It returns ErrControlTaskLost if the claim is no longer valid.
 func (l *Ledger) StepControlTask(ctx context.Context, c ControlClaim, s ControlStep) error {
 	key := controlKey(c.Customer, c.ID)
 	result, err := l.sealJSON(s.Result, key)
@@ -64,16 +62,16 @@ func (l *Ledger) StepControlTask(ctx context.Context, c ControlClaim, s ControlS
 	return err
 }
 
-// LeftErrand is a control task that a version with a queue of its own left.
+// LeftErrand is a control task left in the queue of an earlier version.
 type LeftErrand struct {
 	Customer string
 	Kind     ControlKind
-	// Due is when to run it: at once, or when the lease of the worker that ran it ends.
+	// Due is when to run it: immediately, or when the lease of its worker ends.
 	Due    time.Time
 	member string
 }
 
-// LeftErrands lists the control tasks that a version with a queue of its own left.
+// LeftErrands lists the control tasks left in the queue of an earlier version.
 func (l *Ledger) LeftErrands(ctx context.Context) ([]LeftErrand, error) {
 	found, err := l.redis.ZRangeWithScores(ctx, errandsKey, 0, -1).Result()
 	if err != nil {
@@ -87,7 +85,7 @@ func (l *Ledger) LeftErrands(ctx context.Context) ([]LeftErrand, error) {
 	return left, nil
 }
 
-// ForgetErrand takes one off that queue, once it is enqueued as a task.
+// ForgetErrand removes a task from that queue after it was enqueued in asynq.
 func (l *Ledger) ForgetErrand(ctx context.Context, e LeftErrand) error {
 	return wrapped("forget what the previous version left", l.redis.ZRem(ctx, errandsKey, e.member).Err())
 }

@@ -7,8 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Kind tells exports apart by what they cost: to a job or not, and whether
-// candidates are among them who were exported before.
+// Kind classifies exports by cost: to a job or not, with or without previously exported candidates.
 type Kind string
 
 // KindOf returns the kind of a batch's exports. Job 0 means prospects.
@@ -28,8 +27,8 @@ func (c *Claim) kind() Kind { return KindOf(JobOf(c.Target), c.IncludesExported(
 // Kind returns the kind of the batch's exports.
 func (b Batch) Kind() Kind { return KindOf(b.Job, b.IncludePreviouslyExported) }
 
-// stock is what an export of the kind takes as long as nothing was measured: a
-// new person, found by two searches for fifty addresses each, and a workflow.
+// stock is the assumed number of calls per export before any is measured: a new person, found by
+// two searches of fifty addresses each, and a workflow.
 func (k Kind) stock() float64 {
 	const searches, write = 2.0 / 50, 1
 	if k == KindOf(0, false) || k == KindOf(0, true) {
@@ -38,35 +37,35 @@ func (k Kind) stock() float64 {
 	return searches + 2*write
 }
 
-// Costs is how many calls exports of a customer took lately, by kind.
+// Costs holds the recent cost of a customer's exports by kind.
 type Costs map[Kind]Cost
 
-// Cost is how many calls so many exports took.
+// Cost is the number of calls that a number of exports took.
 type Cost struct {
 	Exports, Calls int
 }
 
-// doubt is how many exports an assumption weighs as much as, beside measured ones.
+// doubt is the weight of the assumed cost, in exports.
 const doubt = 20
 
-// with weighs an assumption against what was measured.
+// with returns the average of the assumed and the measured cost per export.
 func (c Cost) with(assumed float64) float64 {
 	return (doubt*assumed + float64(c.Calls)) / float64(doubt+c.Exports)
 }
 
-// Each is how many calls an export of the kind takes which is not skipped. Before
-// any was measured it is what such exports take everywhere.
+// Each returns the expected calls of an export of the kind that is not skipped. Without
+// measurements it is the assumed cost.
 func (c Costs) Each(kind Kind) float64 { return c[kind].with(kind.stock()) }
 
-// Remaining is how many calls a batch still needs. It goes by what its exports
-// took so far, skipped ones included, and at its beginning by those of its kind.
+// Remaining returns how many calls a batch still needs. It uses the average of its finished
+// exports, including skipped ones, and starts from the cost of their kind.
 func (c Costs) Remaining(b Batch) float64 {
 	each := Cost{Exports: b.Accepted - b.Moving(), Calls: b.Calls}.with(c.Each(b.Kind()))
 	return float64(b.Moving()) * each
 }
 
-// Costs reads how many calls exports of the customer took: of each kind the last
-// 500 to 1,000, later ones weighing more.
+// Costs reads how many calls the customer's exports took: of each kind the last 500 to 1,000, with
+// more weight on recent ones.
 func (l *Ledger) Costs(ctx context.Context, customer string) (Costs, error) {
 	costs := Costs{}
 	kinds := []Kind{KindOf(0, false), KindOf(0, true), KindOf(1, false), KindOf(1, true)}

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DeadLetter is an export that was given up and waits for a person. It is kept
-// until somebody retries or discards it.
+// DeadLetter is an export that failed permanently. It is kept until an operator retries or discards
+// it.
 type DeadLetter struct {
 	Ref
 	Batch     BatchID
@@ -20,26 +20,26 @@ type DeadLetter struct {
 	Reason    Reason
 	At        time.Time
 	Attempts  int
-	Person    int64 // known in iCIMS already; 0 = not
+	Person    int64 // if already known in iCIMS; 0 = no
 	Warnings  string
 }
 
-// DeadFilter chooses dead letters; empty fields choose all.
+// DeadFilter selects dead letters; empty fields select all.
 type DeadFilter struct {
 	Batch  BatchID
 	Reason Reason
 	Since  time.Time
-	// After is the last letter of an earlier listing, to go on behind it: its time and
-	// its export. It need not be there any more.
+	// After is the last letter of the previous page: its time and its export. It need not exist any
+	// more.
 	After DeadLetter
 }
 
-// Chooses reports whether the filter lets a letter through.
+// Chooses reports whether the filter selects a letter.
 func (f DeadFilter) Chooses(d DeadLetter) bool {
 	return (f.Batch == "" || d.Batch == f.Batch) && (f.Reason == "" || d.Reason == f.Reason) && d.At.UnixMilli() >= f.Since.UnixMilli() && !f.before(d.At.UnixMilli(), d.Export)
 }
 
-// before reports whether a letter belongs to an earlier listing.
+// before reports whether a letter belongs to a previous page.
 func (f DeadFilter) before(at int64, export string) bool {
 	if f.After.Export == "" {
 		return false
@@ -50,12 +50,11 @@ func (f DeadFilter) before(at int64, export string) bool {
 
 const deadPage = 500
 
-// DeadLetters calls yield for each chosen dead letter of a customer, the oldest
-// first, until yield returns false. Letters that die meanwhile may be missed;
-// letters that are retried meanwhile are passed over.
+// DeadLetters calls yield for each selected dead letter of a customer, oldest first, until yield
+// returns false. It may miss letters that die during the call, and skips those that are retried.
 func (l *Ledger) DeadLetters(ctx context.Context, customer string, filter DeadFilter, yield func(DeadLetter) bool) error {
-	// The listing goes by time of death and last id, not by position: letters that
-	// are retried while it runs would shift positions.
+	// Page by time of death and last ID, not by position: retries during the listing shift
+	// positions.
 	from, seen := "-inf", map[string]bool{}
 	if !filter.Since.IsZero() {
 		from = strconv.FormatInt(filter.Since.UnixMilli(), 10)
@@ -78,7 +77,7 @@ func (l *Ledger) DeadLetters(ctx context.Context, customer string, filter DeadFi
 		if len(fresh) == 0 && len(found) < count {
 			return nil
 		}
-		if len(fresh) == 0 { // all of them died in one moment, and belong to an earlier listing
+		if len(fresh) == 0 { // all died at the same time and belong to a previous page
 			for _, z := range found {
 				seen[member(z)] = true
 			}
@@ -144,7 +143,7 @@ func (l *Ledger) CountDead(ctx context.Context, customer string) (int64, error) 
 	return n, nil
 }
 
-// CountDeadOf returns how many dead letters each of the customers has, in their order.
+// CountDeadOf returns the number of dead letters of each customer, in the order given.
 func (l *Ledger) CountDeadOf(ctx context.Context, customers ...string) ([]int64, error) {
 	counts := make([]*redis.IntCmd, len(customers))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -163,11 +162,11 @@ func (l *Ledger) CountDeadOf(ctx context.Context, customers ...string) ([]int64,
 	return found, nil
 }
 
-// ErrNotDead: the export is not a dead letter, or not any more.
+// ErrNotDead means the export is not a dead letter.
 var ErrNotDead = errors.New("the export is not a dead letter")
 
-// Revive sets a dead export going again with a fresh retry budget. The caller runs its
-// task. It returns ErrNotDead where the export is not a dead letter any more.
+// Revive retries a dead export with a fresh retry budget. The caller runs its task. It returns
+// ErrNotDead if the export is not a dead letter.
 func (l *Ledger) Revive(ctx context.Context, ref Ref, who, why string) error {
 	revived, err := l.ReviveAll(ctx, ref.Customer, []string{ref.Export}, who, why)
 	if err == nil && len(revived) == 0 {
@@ -176,7 +175,7 @@ func (l *Ledger) Revive(ctx context.Context, ref Ref, who, why string) error {
 	return err
 }
 
-// Discard gives a dead export up for good and purges the candidate's data.
+// Discard ends a dead export permanently and purges the candidate's data.
 func (l *Ledger) Discard(ctx context.Context, ref Ref, who, why string) error {
 	entry, err := l.sealEntry(ref, &Entry{At: time.Now(), What: "discarded", Who: who, Why: why})
 	if err != nil {
@@ -193,7 +192,7 @@ func (l *Ledger) Discard(ctx context.Context, ref Ref, who, why string) error {
 	return nil
 }
 
-// Action is something that an operator did to a customer's exports.
+// Action is an operator's action on a customer's exports.
 type Action struct {
 	At    time.Time `json:"at"`
 	Who   string    `json:"who"`
@@ -202,10 +201,10 @@ type Action struct {
 	Count int       `json:"count"`
 }
 
-// keptActions bounds the log of actions of a customer.
+// keptActions bounds a customer's action log.
 const keptActions = 10_000
 
-// Act records an action. It is sealed, since people write reasons freely.
+// Act records an action. It is sealed because reasons are free text.
 func (l *Ledger) Act(ctx context.Context, customer string, a Action) error {
 	data, err := json.Marshal(a)
 	if err != nil {
@@ -222,8 +221,8 @@ func (l *Ledger) Act(ctx context.Context, customer string, a Action) error {
 	return nil
 }
 
-// Actions lists the latest n actions on a customer's exports, the newest first, and
-// counts those among them that this keyset cannot open, which are left out.
+// Actions lists the latest n actions on a customer's exports, newest first. closed counts those
+// among them that this keyset cannot open; they are left out.
 func (l *Ledger) Actions(ctx context.Context, customer string, n int) (actions []Action, closed int, err error) {
 	messages, err := l.redis.XRevRangeN(ctx, actionsKey(customer), "+", "-", int64(n)).Result()
 	if err != nil {
@@ -234,7 +233,7 @@ func (l *Ledger) Actions(ctx context.Context, customer string, n int) (actions [
 		sealed, _ := m.Values["a"].(string)
 		data, err := l.keys.Open([]byte(sealed), actionsKey(customer))
 		if errors.Is(err, ErrSealed) {
-			closed++ // with a key that was lost: the rest is worth showing
+			closed++ // with a lost key: the rest is still useful
 			continue
 		}
 		var a Action

@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ReviveAll is Revive for many exports of a customer in one round trip. It returns those
-// that were dead letters; the others are passed over.
+// ReviveAll is Revive for many exports of a customer in one round trip. It returns those that were
+// dead letters and skips the others.
 func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []string, who, why string) (revived []string, err error) {
 	entry := &Entry{At: time.Now(), What: "retried", Who: who, Why: why}
 	answers, err := l.many(ctx, reviveScript, customer, exports, entry, func(export, sealed string) []any {
@@ -28,8 +28,8 @@ func (l *Ledger) ReviveAll(ctx context.Context, customer string, exports []strin
 	return revived, nil
 }
 
-// DiscardAll is Discard for many exports of a customer in one round trip. It
-// returns how many were dead letters still.
+// DiscardAll is Discard for many exports of a customer in one round trip. It returns how many were
+// dead letters.
 func (l *Ledger) DiscardAll(ctx context.Context, customer string, exports []string, who, why string) (int, error) {
 	entry := &Entry{At: time.Now(), What: "discarded", Who: who, Why: why}
 	answers, err := l.many(ctx, discardScript, customer, exports, entry, func(export, sealed string) []any {
@@ -47,8 +47,8 @@ func (l *Ledger) DiscardAll(ctx context.Context, customer string, exports []stri
 	return n, nil
 }
 
-// many runs a script for each export in one pipeline. With an error it returns the
-// answers up to there; those after it are nil.
+// many runs a script for each export in one pipeline. With an error it returns the answers received
+// before it; the rest are nil.
 func (l *Ledger) many(ctx context.Context, s script, customer string, exports []string, entry *Entry, args func(export, sealed string) []any) ([][]any, error) {
 	sealed := make([]string, len(exports))
 	for i, export := range exports {
@@ -69,8 +69,7 @@ func (l *Ledger) many(ctx context.Context, s script, customer string, exports []
 	return lists, err
 }
 
-// DeadLetter reads one dead letter. It returns ErrNotDead where the export is
-// none.
+// DeadLetter reads one dead letter. It returns ErrNotDead if the export is not one.
 func (l *Ledger) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
 	score, err := l.redis.ZScore(ctx, deadKey(ref.Customer), ref.Export).Result()
 	if errors.Is(err, redis.Nil) {
@@ -89,7 +88,7 @@ func (l *Ledger) DeadLetter(ctx context.Context, ref Ref) (DeadLetter, error) {
 	return letters[0], nil
 }
 
-// DeadLettersOf reads those of the exports that are dead letters, in their order.
+// DeadLettersOf reads the exports that are dead letters, in the order given.
 func (l *Ledger) DeadLettersOf(ctx context.Context, customer string, exports []string) ([]DeadLetter, error) {
 	if len(exports) == 0 {
 		return nil, nil
@@ -113,9 +112,8 @@ func (l *Ledger) DeadLettersOf(ctx context.Context, customer string, exports []s
 	return l.deadLetters(ctx, customer, found)
 }
 
-// LastEntries returns the latest entry of each export's story, in the order of
-// the exports; nil for an export without a story, and What is WhatSealed where this
-// keyset cannot open the entry.
+// LastEntries returns the latest timeline entry of each export, in the order given. It is nil for
+// an export without a timeline. What is WhatSealed if this keyset cannot open the entry.
 func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []string) ([]*Entry, error) {
 	heads := make([]*redis.StringCmd, len(exports))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -135,7 +133,7 @@ func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []str
 		}
 		data, err := l.keys.Open([]byte(sealed), storyKey(customer, exports[i]))
 		if errors.Is(err, ErrSealed) {
-			entries[i] = &Entry{What: WhatSealed} // with a key that was lost: the others are worth listing
+			entries[i] = &Entry{What: WhatSealed} // with a lost key: the rest is still useful
 			continue
 		}
 		if err != nil {
@@ -149,8 +147,7 @@ func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []str
 	return entries, nil
 }
 
-// Payload opens what is kept of the candidate of a live or dead export. It
-// returns ErrGone for one that has ended.
+// Payload opens the payload of a live or dead export. It returns ErrGone for a finished one.
 func (l *Ledger) Payload(ctx context.Context, ref Ref) ([]byte, error) {
 	sealed, err := l.redis.Get(ctx, payloadKey(ref.Customer, ref.Export)).Bytes()
 	if errors.Is(err, redis.Nil) {

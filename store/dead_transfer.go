@@ -14,41 +14,44 @@ import (
 
 var transferScript = loadEssentialScript("transfer")
 
-// Transfer sends the candidates of dead exports to another job of their customer. Each
-// gets an export of a new batch, to go on there with what is known of the person, and the
-// dead one ends. The new exports have the options of the old ones: for each set of options
-// there is a batch, opened when its first export comes. Make one with NewTransfer for each
-// thing that somebody does.
+// Transfer moves the candidates of dead exports to another job of their customer. Each gets an
+// export in a new batch, which continues with the person found so far, and the dead export ends.
+// The new exports keep their options: there is one batch per set of options, opened when first
+// needed. Use one Transfer, made by NewTransfer, per operator action.
 type Transfer struct {
 	Customer string
 	Job      int64
 	Who, Why string
-	// batches are those that take exports in, by their options.
+	// batches maps options to the batch that receives the exports.
 	batches map[string]BatchID
-	// sent are the candidates that go there by it.
+	// sent holds the candidates this Transfer has moved.
 	sent map[string]bool
 }
 
-// NewTransfer sends candidates of a customer to a job.
+// NewTransfer moves candidates of a customer to a job.
 func NewTransfer(customer string, job int64, who, why string) *Transfer {
 	return &Transfer{Customer: customer, Job: job, Who: who, Why: why, batches: map[string]BatchID{}, sent: map[string]bool{}}
 }
 
-// Transferred is a dead letter that was sent to another job. The caller puts the task of
-// the new export into the queue.
+// Transferred is a dead letter that was moved to another job. The caller enqueues the task of the
+// new export.
 type Transferred struct {
-	From  string // the export that was dead
-	To    string // the one that takes its place
+	From  string // the dead export
+	To    string // its replacement
 	Batch BatchID
 }
 
-// Transfer sends those of the exports to the job that are dead letters still, each in one
-// script, and at most so many, 0 for all. It leaves as they are: those that are on their
-// way to that job anyway, those of verifications, those of which a write may have taken
-// effect that nobody knows of, those whose data this keyset cannot open, and those of a
-// candidate who was sent by this Transfer already, whatever the options. It returns those
-// that were sent, also with an error, and how many of the exports it went through, which
-// are the first of them: all, unless it has sent as many as it may.
+// Transfer moves those of the exports to the job that are still dead letters, each in one script,
+// and at most `most` (0 for all). It skips:
+//
+// - exports that already go to that job
+// - exports of verifications
+// - exports with an unconfirmed write
+// - exports whose data this keyset cannot open
+// - candidates that this Transfer already moved, whatever the options.
+//
+// It returns the moved exports, also with an error, and how many of the given exports it processed.
+// It processes them in order: all, unless it reached `most`.
 func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string, most int) ([]Transferred, int, error) {
 	letters, err := l.transferable(ctx, tr, exports)
 	if err != nil {
@@ -72,7 +75,7 @@ func (l *Ledger) Transfer(ctx context.Context, tr *Transfer, exports []string, m
 	return done, through, nil
 }
 
-// firstOfEach parts the first letter of each candidate from the others.
+// firstOfEach separates the first letter of each candidate from the others.
 func firstOfEach(letters []transferable) (first, others []transferable) {
 	met := make(map[string]bool, len(letters))
 	for _, d := range letters {
@@ -86,7 +89,7 @@ func firstOfEach(letters []transferable) (first, others []transferable) {
 	return first, others
 }
 
-// transferEach sends letters of different candidates.
+// transferEach moves letters of different candidates.
 func (l *Ledger) transferEach(ctx context.Context, tr *Transfer, letters []transferable) ([]Transferred, error) {
 	calls := make([]scriptCall, len(letters))
 	sent := make([]Transferred, len(letters))
@@ -113,9 +116,9 @@ func (l *Ledger) transferEach(ctx context.Context, tr *Transfer, letters []trans
 	return done, err
 }
 
-// transferable is a dead letter that can be sent to another job.
+// transferable is a dead letter that can be moved to another job.
 type transferable struct {
-	place                             int // among the exports that were asked for
+	place                             int // index among the requested exports
 	export, token, candidate, options string
 	payload                           []byte
 	from                              BatchID
@@ -145,7 +148,7 @@ func (l *Ledger) transferCall(tr *Transfer, d transferable, to Transferred) (scr
 	}}, nil
 }
 
-// transferable reads those of the exports that can be sent to the job.
+// transferable reads those of the exports that can be moved to the job.
 func (l *Ledger) transferable(ctx context.Context, tr *Transfer, exports []string) ([]transferable, error) {
 	records, payloads, err := l.readDead(ctx, tr.Customer, exports)
 	if err != nil {
@@ -194,7 +197,7 @@ func (l *Ledger) readDead(ctx context.Context, customer string, exports []string
 	asked, sealed := make([]*redis.SliceCmd, len(exports)), make([]*redis.StringCmd, len(exports))
 	_, err = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, export := range exports {
-			// The record first: should the payload change afterwards, the token has.
+			// Read the record first: if the payload changes afterwards, the token has changed too.
 			asked[i] = p.HMGet(ctx, recordKey(customer, export), "st", "tk", "c", "b", "in")
 			sealed[i] = p.Get(ctx, payloadKey(customer, export))
 		}
@@ -205,8 +208,8 @@ func (l *Ledger) readDead(ctx context.Context, customer string, exports []string
 	}
 	records, payloads = make([][]any, len(exports)), make([]string, len(exports))
 	for i := range exports {
-		// The pipeline's error is the first: a payload that is gone hides a connection that
-		// broke after it.
+		// The pipeline's error is the first one: a missing payload hides a connection that broke
+		// after it.
 		if records[i], err = asked[i].Result(); err != nil {
 			return nil, nil, err
 		}
@@ -217,7 +220,7 @@ func (l *Ledger) readDead(ctx context.Context, customer string, exports []string
 	return records, payloads, nil
 }
 
-// placeName is what a batch's target is called.
+// placeName describes the target of a batch.
 func placeName(job int64) string {
 	if job == 0 {
 		return "the prospects"

@@ -8,14 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// destination is where the candidates of a batch go, and how: target and options as
-// they are in the batch's record. Each payload is sealed for it, so that a batch whose
-// record was changed opens no payload.
+// destination holds target and options as recorded in the batch. Each payload is sealed for them,
+// so a batch with a changed record opens no payload.
 type destination struct{ target, options string }
 
 func (s BatchSpec) destination() destination { return destination{s.target(), s.options()} }
 
-// place is the additional data that a payload is sealed with.
+// place returns the additional data a payload is sealed with.
 func (d destination) place(ref Ref) string {
 	return payloadPlace(ref) + "\n" + d.target + "\n" + d.options
 }
@@ -24,8 +23,8 @@ func (l *Ledger) sealPayload(data []byte, ref Ref, to destination) ([]byte, erro
 	return l.keys.Seal(data, to.place(ref))
 }
 
-// openPayload opens the payload of an export. One that was sealed before destinations
-// were a part of it opens as well: nobody can make such a one of another.
+// openPayload opens the payload of an export. It also opens payloads sealed by versions that did
+// not include the destination. They cannot be forged from payloads that include it.
 func (l *Ledger) openPayload(sealed []byte, ref Ref, to destination) ([]byte, error) {
 	data, err := l.keys.Open(sealed, to.place(ref))
 	if errors.Is(err, ErrForged) {
@@ -34,7 +33,7 @@ func (l *Ledger) openPayload(sealed []byte, ref Ref, to destination) ([]byte, er
 	return data, err
 }
 
-// destinationsOf reads where exports go, by their records.
+// destinationsOf reads the destinations of exports from their records.
 func (l *Ledger) destinationsOf(ctx context.Context, refs []Ref) ([]destination, error) {
 	batches := make([]*redis.StringCmd, len(refs))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {

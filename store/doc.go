@@ -1,4 +1,3 @@
-// Package store keeps everything that lasts: the ledger of exports, success
-// markers, batches and connections, in Redis. It knows nothing of queues or of
-// iCIMS.
+// Package store keeps all durable state in Redis: the ledger of exports, batches, success markers,
+// connections, API keys and the audit log. It depends neither on queues nor on iCIMS.
 package store

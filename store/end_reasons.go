@@ -8,18 +8,17 @@ import (
 	"strings"
 )
 
-// EndReason is how many exports of a batch ended in a way for a reason.
+// EndReason is the number of exports of a batch that ended with a counter and a reason.
 type EndReason struct {
 	Counter Counter
 	Reason  Reason
 	Count   int
 }
 
-// EndReasons tells for which reasons exports of a batch ended, the most frequent first.
-// The batch keeps count of them, so that none of its exports is looked at. Those that
-// move are not counted, nor those that ended without a reason. The counts are whole unless
-// some of the batch's exports ended before batches began to keep them: then there are none.
-// It returns ErrNoBatch for an unknown batch.
+// EndReasons returns the reasons why exports of a batch ended, most frequent first. The batch keeps
+// these counts, so no export is read. Exports in progress and exports without a reason are not
+// counted. whole is false, and there are no counts, if exports of the batch ended before batches
+// kept them. It returns ErrNoBatch for an unknown batch.
 func (l *Ledger) EndReasons(ctx context.Context, id BatchID) (found []EndReason, whole bool, err error) {
 	fields, err := l.redis.HGetAll(ctx, batchKey(id)).Result()
 	if err != nil {
@@ -48,6 +47,6 @@ func (l *Ledger) EndReasons(ctx context.Context, id BatchID) (found []EndReason,
 	return found, true, nil
 }
 
-// reasoned are the ways to end of which each has a reason, so that as many reasons were
-// counted as exports ended so.
+// reasoned lists the counters whose exports always have a reason, so that their sums must match the
+// counted reasons.
 var reasoned = [...]Counter{CountSkipped, CountDead, CountCancelled}

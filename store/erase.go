@@ -11,50 +11,46 @@ import (
 
 var eraseScript = loadEssentialScript("erase")
 
-// EraseOptions set how a candidate is erased.
+// EraseOptions configure an erasure.
 type EraseOptions struct {
 	Who, Why string
-	// Settle is how long after it was begun a write may still take effect that nobody
-	// knows the outcome of: those of the worker (ICIMS_EXPORT_SETTLE_TIME) or longer.
-	// It matters for dead letters alone. 0: DefaultEraseSettle.
+	// Settle is how long an unconfirmed write may take to complete: the worker's
+	// ICIMS_EXPORT_SETTLE_TIME or longer. It only matters for dead letters. 0: DefaultEraseSettle.
 	Settle time.Duration
 }
 
-// DefaultEraseSettle is far beyond the time in which iCIMS completes a write.
+// DefaultEraseSettle is far longer than iCIMS needs to complete a write.
 const DefaultEraseSettle = 15 * time.Minute
 
-// emailStaysKnown is for how long it stays known whose e-mail it is, by a keyed hash:
-// until look-ups have been used up that found nobody (five minutes at most), and
-// iCIMS's search shows the person. Else another candidate with the same e-mail could
-// become a second profile.
+// emailStaysKnown is how long the person of an email, as a keyed hash, stays known after an
+// erasure: until look-ups without a match have expired (five minutes at most) and iCIMS's search
+// shows the person. Otherwise, another candidate with the same email could become a second profile.
 const emailStaysKnown = 10 * time.Minute
 
-// ErasureReceipt tells what of a candidate was erased. It names no candidate.
+// ErasureReceipt lists what was erased of a candidate. It names no candidate.
 type ErasureReceipt struct {
-	// Reference stands for the candidate: a keyed hash, the same for each erasure of
-	// the candidate, by which the erasure can be shown later.
+	// Reference stands for the candidate. It is a keyed hash, the same for each erasure of the
+	// candidate, so the erasure can be proven later.
 	Reference string    `json:"reference"`
 	Customer  string    `json:"customer"`
 	At        time.Time `json:"at"`
-	// Complete says that nothing is left. If not, an export is in work: erase again.
+	// Complete means nothing is left. Otherwise an export is in progress: erase again.
 	Complete bool `json:"complete"`
-	// Cancelled exports had not begun or waited for another try.
+	// Cancelled exports had not started or waited for a retry.
 	Cancelled int `json:"cancelled"`
-	// DeadLetters were given up for good.
+	// DeadLetters were discarded.
 	DeadLetters int `json:"dead_letters"`
-	// Ended exports keep their places in the batches' counts, and nothing else.
+	// Ended exports stay in the batches' counts, without any candidate data.
 	Ended int `json:"ended"`
 	// RefusedRows named the candidate. They stay, without the ID.
 	RefusedRows int `json:"refused_rows"`
-	// Marker says that it was known that the candidate is exported.
+	// Marker is set if the candidate had a success marker.
 	Marker bool `json:"marker"`
-	// People are the candidate's profiles in iCIMS, where they stay.
+	// People are the candidate's profiles in iCIMS. They are not deleted there.
 	People []int64 `json:"people"`
-	// InWork are exports that a worker has in hand, or of which it is not known yet
-	// whether a write took effect.
+	// InWork lists exports that a worker holds, or that have an unconfirmed write.
 	InWork []ExportInWork `json:"in_work"`
-	// Exports are all of the candidate's. The caller removes the tasks of those that had not
-	// ended.
+	// Exports lists all exports of the candidate. The caller removes the tasks of unfinished ones.
 	Exports []string `json:"-"`
 }
 
@@ -63,7 +59,7 @@ func (r ErasureReceipt) Nothing() bool {
 	return r.Cancelled+r.DeadLetters+r.Ended+r.RefusedRows == 0 && !r.Marker
 }
 
-// With adds what a later erasure of the same candidate has done.
+// With adds the result of a later erasure of the same candidate.
 func (r ErasureReceipt) With(later ErasureReceipt) ErasureReceipt {
 	later.Cancelled += r.Cancelled
 	later.DeadLetters += r.DeadLetters
@@ -84,7 +80,7 @@ type ExportInWork struct {
 	State  State   `json:"state"`
 }
 
-// CandidateReference stands for a candidate where the id must not: in what outlasts an
+// CandidateReference returns the keyed hash that stands for a candidate in records that outlive an
 // erasure.
 func (l *Ledger) CandidateReference(customer, candidate string) string {
 	return l.keys.hash("erased", customer, candidate)
@@ -94,18 +90,18 @@ func (l *Ledger) emptyReceipt(customer, candidate string) ErasureReceipt {
 	return ErasureReceipt{Reference: l.CandidateReference(customer, candidate), Customer: customer, People: []int64{}, InWork: []ExportInWork{}}
 }
 
-// eraseRounds bounds how often it is looked for exports that came meanwhile. One comes by
-// a transfer or another batch, so that a second one hardly ever does.
+// eraseRounds bounds how often Erase looks for new exports. They come from a transfer or another
+// batch, so a second round is rarely needed.
 const eraseRounds = 5
 
-// Erase erases what is kept of a candidate: data, stories, marker, and the candidate's
-// id wherever it is. Exports that have not begun are cancelled, dead letters given up;
-// ended ones keep their outcome without a name, since counts and idempotency keys rest
-// on it. An export that may be in the middle of a write is left as it is, together with
-// the marker: the receipt is incomplete then, and Erase is to be called again. So it is
-// where exports keep coming while it is erased. Exports that are handed over afterwards
-// are new ones. Erasing what is unknown is no error. With an error the receipt tells what
-// was erased before.
+// Erase erases a candidate's data: payloads, timelines, marker, and the candidate ID everywhere.
+// Exports that have not started are canceled, and dead letters are discarded. Finished ones keep
+// their outcome without a name, because counts and idempotency keys depend on it.
+//
+// An export that may be in the middle of a write stays unchanged, together with the marker. The
+// receipt is then incomplete, and Erase must be called again. The same applies if new exports keep
+// arriving. Exports submitted afterwards are new ones. Erasing an unknown candidate is not an
+// error. With an error, the receipt lists what was erased before it.
 func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseOptions) (ErasureReceipt, error) {
 	if o.Settle <= 0 {
 		o.Settle = DefaultEraseSettle
@@ -127,8 +123,8 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 	return receipt, err
 }
 
-// eraseAll erases until no export is left that it has not seen: a dead letter that is sent
-// to another job goes on as an export that was not listed.
+// eraseAll repeats until there is no unseen export left: a transferred dead letter continues as an
+// export that was not listed.
 func (l *Ledger) eraseAll(ctx context.Context, customer, candidate string, settle time.Duration) (ErasureReceipt, error) {
 	receipt := l.emptyReceipt(customer, candidate)
 	exports, err := l.exportsOf(ctx, customer, candidate)
@@ -158,12 +154,12 @@ func (l *Ledger) eraseAll(ctx context.Context, customer, candidate string, settl
 			}
 			return receipt, nil
 		}
-		// With those it knew: as long as one of them is in work, the marker stays.
+		// Include the known exports: while one of them is in progress, the marker stays.
 		exports = listed
 	}
 }
 
-// unseen are those of the exports that are neither erased nor among the known ones.
+// unseen returns the exports that are neither erased nor known.
 func unseen(listed, known []batchedOutcome) []batchedOutcome {
 	ids := make(map[string]bool, len(known))
 	for _, e := range known {
@@ -172,7 +168,7 @@ func unseen(listed, known []batchedOutcome) []batchedOutcome {
 	return slices.DeleteFunc(slices.Clone(listed), func(e batchedOutcome) bool { return e.Reason == ReasonErased || ids[e.Export] })
 }
 
-// eraseListed erases in one script what is kept of a candidate that has these exports.
+// eraseListed erases a candidate with the given exports in one script.
 func (l *Ledger) eraseListed(ctx context.Context, customer, candidate string, settle time.Duration, exports []batchedOutcome) (ErasureReceipt, error) {
 	receipt := l.emptyReceipt(customer, candidate)
 	bucket, _ := markerPlace(customer, candidate)

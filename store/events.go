@@ -8,12 +8,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Event is one thing that happened to a customer's lane as a whole. It names no
-// candidate and holds no secret: it is kept as it is.
+// Event is an event of a customer's lane. It contains no candidate and no secret, so it is stored
+// in plaintext.
 type Event struct {
 	At time.Time `json:"at"`
-	// Kind is "closed" or "opened" for the calls as a whole (Text is then the
-	// reason), "breaker", "paused", "resumed", or another word of whoever told it.
+	// Kind is "closed" or "opened" for calls as a whole (Text is then the reason), "breaker",
+	// "paused", "resumed", or another word chosen by the caller.
 	Kind string `json:"kind"`
 	Text string `json:"text"`
 	// Until is when a closure ends; zero for other events.
@@ -23,7 +23,7 @@ type Event struct {
 // keptEvents is about how many events of a customer are kept.
 const keptEvents = 200
 
-// tellEvent adds an event to those of the customer.
+// tellEvent adds an event for the customer.
 func (l *Ledger) tellEvent(ctx context.Context, customer, kind, text string) error {
 	now, err := l.nowAt(ctx, eventsKey(customer))
 	if err != nil {
@@ -36,7 +36,7 @@ func (l *Ledger) tellEvent(ctx context.Context, customer, kind, text string) err
 	return nil
 }
 
-// Events lists the customer's last n events, the latest first.
+// Events lists a customer's last n events, newest first.
 func (l *Ledger) Events(ctx context.Context, customer string, n int) ([]Event, error) {
 	messages, err := l.redis.XRevRangeN(ctx, eventsKey(customer), "+", "-", int64(n)).Result()
 	if err != nil {
@@ -52,11 +52,11 @@ func (l *Ledger) Events(ctx context.Context, customer string, n int) ([]Event, e
 	return events, nil
 }
 
-// breakersKept is for how long a breaker counts as open whose worker says no more.
+// breakersKept is how long an open breaker is shown if its worker stops reporting.
 const breakersKept = 10 * time.Minute
 
-// TellBreaker keeps the state of one worker's circuit breaker for a customer, for
-// others to see; closed ones are not kept.
+// TellBreaker publishes the state of one worker's circuit breaker for a customer. Closed breakers
+// are not stored.
 func (l *Ledger) TellBreaker(ctx context.Context, customer, worker, state string) error {
 	key := breakersKey(customer)
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// mostOfKind is how many violations of one kind are kept for a customer. Further ones are
-// counted, so that a check of broken records takes no more memory than one of sound ones.
+// mostOfKind is how many violations of one kind are kept for a customer. Further ones are only
+// counted, so that checking broken records needs no more memory than checking sound ones.
 const mostOfKind = 1000
 
-// Findings are the violations that a check has found for a customer.
+// Findings are the violations found for a customer.
 type Findings struct {
 	Violations []Violation `json:"violations"`
-	// More counts, by kind, violations beyond the first 1,000 of their kind.
+	// More counts violations beyond the first 1,000 of their kind, by kind.
 	More map[string]int `json:"more_violations,omitempty"`
 
 	kept map[string]int // by kind
@@ -37,7 +37,7 @@ func (f *Findings) Add(v Violation) {
 	f.Violations = append(f.Violations, v)
 }
 
-// Count is how many violations there are, those that are only counted included.
+// Count returns the number of violations, including those only counted.
 func (f Findings) Count() int {
 	n := len(f.Violations)
 	for _, more := range f.More {
@@ -46,7 +46,7 @@ func (f Findings) Count() int {
 	return n
 }
 
-// Join adds what another part of the check has found.
+// Join adds the findings of another part of the check.
 func (f *Findings) Join(other Findings) {
 	for _, v := range other.Violations {
 		f.Add(v)
@@ -59,8 +59,8 @@ func (f *Findings) Join(other Findings) {
 	}
 }
 
-// Confirmed returns those of the findings that an earlier look had as well. Of a kind of
-// which that look found too many to keep, all count as seen.
+// Confirmed returns the findings that an earlier check also had. If that check found too many of a
+// kind to keep, all of that kind count as confirmed.
 func (f Findings) Confirmed(earlier Findings) Findings {
 	seen := make(map[Violation]bool, len(earlier.Violations))
 	for _, v := range earlier.Violations {
@@ -83,12 +83,12 @@ func (f Findings) Confirmed(earlier Findings) Findings {
 	return both
 }
 
-// clone returns findings that further ones leave alone.
+// clone returns an independent copy.
 func (f Findings) clone() Findings {
 	return Findings{slices.Clone(f.Violations), maps.Clone(f.More), maps.Clone(f.kept)}
 }
 
-// mark is the violation without figures that change from look to look.
+// mark returns the violation without numbers that change between checks.
 func (v Violation) mark() Violation {
 	switch v.Kind {
 	case ViolationMarker:

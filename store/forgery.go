@@ -9,29 +9,29 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Forgery is a record in Redis that this service did not write as it stands. It was
-// refused: nothing was sent to iCIMS by it.
+// Forgery is a Redis record that this service did not write in its current form. It was rejected,
+// and nothing was sent to iCIMS because of it.
 type Forgery string
 
-// The forgeries.
+// The kinds of forgeries.
 const (
-	// ForgedTask is a task in the queue of a customer that names another customer's export.
+	// ForgedTask is a task in a customer's queue that names another customer's export.
 	ForgedTask Forgery = "task"
-	// ForgedExport is an export whose target, options, candidate or e-mail is not the one
-	// that it was accepted with, or whose person is somebody else.
+	// ForgedExport is an export whose target, options, candidate, email or person differs from what
+	// this service recorded.
 	ForgedExport Forgery = "export"
-	// ForgedConnection is a connection that was replaced by an older or a foreign one.
+	// ForgedConnection is a connection that was replaced by an older or foreign one.
 	ForgedConnection Forgery = "connection"
 )
 
-// allForgeries lists all forgeries.
+// allForgeries lists all kinds of forgeries.
 func allForgeries() []Forgery { return []Forgery{ForgedTask, ForgedExport, ForgedConnection} }
 
-// ErrForged is returned for a sealed value whose key is there, but which was made for
-// another place or was changed. It is an ErrSealed, too.
+// ErrForged means that the key of a sealed value is known, but the value was sealed for another
+// place or was changed. It is also an ErrSealed.
 var ErrForged = fmt.Errorf("%w: it was changed or moved in Redis", ErrSealed)
 
-// The violations that forgeries leave.
+// The violations that report forgeries.
 const (
 	ViolationForgedTask       = "forged_task"
 	ViolationForgedExport     = "forged_export"
@@ -44,14 +44,14 @@ var forgeries = map[Forgery]struct{ violation, text string }{
 	ForgedConnection: {ViolationForgedConnection, "The connection was replaced in Redis %d times, the last time on %s. It was refused. Find out who can write to Redis, and enter the connection again."},
 }
 
-// forgeryKept is for how long the check reports a forgery that was refused.
+// forgeryKept is how long the check reports a rejected forgery.
 const forgeryKept = 30 * 24 * time.Hour
 
 func forgeryFields(f Forgery) (count, last string) {
 	return "forged:" + string(f), "forged:" + string(f) + ":at"
 }
 
-// NoteForgery counts a forgery that was refused, for the check to report.
+// NoteForgery counts a rejected forgery, for the check to report.
 func (l *Ledger) NoteForgery(ctx context.Context, customer string, f Forgery) error {
 	now, err := l.Now(ctx)
 	if err != nil {
@@ -66,7 +66,7 @@ func (l *Ledger) NoteForgery(ctx context.Context, customer string, f Forgery) er
 	return wrapped("note a forgery", err)
 }
 
-// forgeries reports what workers have refused lately, and a forged connection.
+// forgeries reports recently rejected forgeries, and a forged connection.
 func (a *auditor) forgeries(ctx context.Context) error {
 	found, err := a.ConnectionsOf(ctx, a.customer)
 	if err != nil {
@@ -89,8 +89,7 @@ func (a *auditor) forgeries(ctx context.Context) error {
 	return nil
 }
 
-// sealed checks that what is kept of exports opens for the target, options and names in
-// their records.
+// sealed checks that the payloads of exports open for the target, options and IDs in their records.
 func (a *auditor) sealed(ctx context.Context, id BatchID, list []facts) error {
 	var kept []facts
 	for _, f := range list {
@@ -98,7 +97,7 @@ func (a *auditor) sealed(ctx context.Context, id BatchID, list []facts) error {
 			kept = append(kept, f)
 		}
 	}
-	if len(kept) == 0 || a.keys == nil { // without a keyset nothing can be opened
+	if len(kept) == 0 || a.keys == nil { // without a keyset, nothing can be opened
 		return nil
 	}
 	payloads := make([]*redis.StringCmd, len(kept))
@@ -117,7 +116,7 @@ func (a *auditor) sealed(ctx context.Context, id BatchID, list []facts) error {
 	for i, f := range kept {
 		sealed := payloads[i].Val()
 		if sealed == "" {
-			continue // it has ended meanwhile
+			continue // finished in the meantime
 		}
 		_, err := a.openPayload([]byte(sealed), Ref{a.customer, f.export}, to)
 		if errors.Is(err, ErrForged) || a.keys.ExportID(string(id), f.candidate) != f.export {

@@ -11,18 +11,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// InputRows tells which row of the input an export of a batch came in. Rows that were
-// refused have no export, so places and rows drift apart; the batch keeps where they do,
-// which costs nothing where no row was refused.
+// InputRows maps exports of a batch to their rows of the input. Refused rows have no export, so
+// positions and rows diverge. The batch stores only where the difference changes, which takes no
+// space if no row was refused.
 type InputRows struct{ shifts []rowShift }
 
-// rowShift: from a place on rows are so far ahead of their places.
+// rowShift means that from a position on, rows are ahead of positions by a fixed number.
 type rowShift struct {
 	place, by int
 	known     bool
 }
 
-// InputRows reads them for a batch; of an unknown one rows and places are the same.
+// InputRows reads the rows of a batch. For an unknown batch, rows and positions are equal.
 func (l *Ledger) InputRows(ctx context.Context, batch BatchID) (InputRows, error) {
 	text, err := l.redis.HGet(ctx, batchKey(batch), "sh").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -31,7 +31,7 @@ func (l *Ledger) InputRows(ctx context.Context, batch BatchID) (InputRows, error
 	return readInputRows(text), nil
 }
 
-// readInputRows reads "place:shift,place:shift", as accept.lua writes it.
+// readInputRows parses "place:shift,place:shift", as written by accept.lua.
 func readInputRows(text string) InputRows {
 	var r InputRows
 	if text == "" {
@@ -45,7 +45,7 @@ func readInputRows(text string) InputRows {
 	return r
 }
 
-// At is the row of the export at a place, both from 1; 0 where it is not known.
+// At returns the row of the export at a position, both 1-based; 0 if unknown.
 func (r InputRows) At(place int) int {
 	n := sort.Search(len(r.shifts), func(i int) bool { return r.shifts[i].place > place })
 	switch {

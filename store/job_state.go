@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// JobState is what is known of a job in iCIMS. All processes share it.
+// JobState is the known state of a job in iCIMS, shared by all processes.
 type JobState string
 
 // The states of a job.
@@ -19,19 +19,19 @@ const (
 	JobUnread     JobState = ""
 	JobReading    JobState = "reading"    // a process is reading it
 	JobThere      JobState = "there"      // it exists
-	JobMissing    JobState = "missing"    // iCIMS says that it does not exist
+	JobMissing    JobState = "missing"    // iCIMS reports that it does not exist
 	JobUnreadable JobState = "unreadable" // the account may not read it
 )
 
 const (
-	// jobKept is how long a job is not read again. Each workflow that is created starts it anew.
+	// jobKept is how long a job is not read again. Each created workflow extends it.
 	jobKept = 10 * time.Minute
-	// jobReadAtMost is after which time another process reads a job, should the first have died.
+	// jobReadAtMost is when another process may read the job, in case the first one crashed.
 	jobReadAtMost = time.Minute
 )
 
-// BeginJobRead returns what is known of a job. The caller is to read it where that is
-// JobUnread, and to tell with NoteJob; until then others are told JobReading.
+// BeginJobRead returns the known state of a job. If that is JobUnread, the caller must read the job
+// and call NoteJob; until then, other callers get JobReading.
 func (l *Ledger) BeginJobRead(ctx context.Context, customer string, job int64) (JobState, error) {
 	key := jobStateKey(customer, job)
 	mine, err := l.redis.SetNX(ctx, key, string(JobReading), jobReadAtMost).Result()
@@ -43,7 +43,7 @@ func (l *Ledger) BeginJobRead(ctx context.Context, customer string, job int64) (
 	}
 	state, err := l.redis.Get(ctx, key).Result()
 	if errors.Is(err, redis.Nil) {
-		return JobReading, nil // it has just been forgotten: ask again
+		return JobReading, nil // just expired: ask again
 	}
 	if err != nil {
 		return JobUnread, fmt.Errorf("read the state of a job: %w", err)
@@ -51,7 +51,7 @@ func (l *Ledger) BeginJobRead(ctx context.Context, customer string, job int64) (
 	return JobState(state), nil
 }
 
-// NoteJob notes what was read of a job. JobUnread lets the next caller read it.
+// NoteJob records the state of a job. JobUnread lets the next caller read it.
 func (l *Ledger) NoteJob(ctx context.Context, customer string, job int64, state JobState) error {
 	key := jobStateKey(customer, job)
 	var err error
@@ -66,8 +66,8 @@ func (l *Ledger) NoteJob(ctx context.Context, customer string, job int64, state 
 	return nil
 }
 
-// settledLetters returns the dead letters of a candidate that a workflow of the claim's
-// batch settles, each with the entry of its story.
+// settledLetters returns the candidate's dead letters that a workflow for the claim's batch
+// settles, each with its timeline entry.
 func (l *Ledger) settledLetters(c *Claim, f Finish) ([]any, error) {
 	if f.To != Done || f.Workflow == 0 {
 		return nil, nil
@@ -84,7 +84,7 @@ func (l *Ledger) settledLetters(c *Claim, f Finish) ([]any, error) {
 	return args, nil
 }
 
-// exportsOf reads a list of exports.
+// exportsOf splits a list of exports.
 func exportsOf(list string) []string {
 	return slices.DeleteFunc(strings.Split(list, ","), func(id string) bool { return id == "" })
 }

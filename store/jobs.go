@@ -13,41 +13,41 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The list of a customer's jobs is kept so that it is read from iCIMS seldom, and
-// each title once. The fields of ix:{1234}:jobs; times are ms since 1970:
+// The job list of a customer is cached, so that iCIMS is read rarely and each title only once. The
+// fields of ix:{1234}:jobs; times are ms since 1970:
 //
-//	v    version: grows with each change; w: the name of the last one
+//	v    version: increases with each change; w: the request that made the last one
 //	at   when the list was last read in full
-//	po   hash that tells which portals it is of
-//	n    how many jobs, un: how many of them still wait for their title
-//	bad  portals that could not be read, by their place in the connection: 2=icims_not_found,...
-//	lc   calls that the last reading of the list took, tc: those for titles since
-//	d    the UTC day that sp is about, sp: calls of that day
-//	ef   why the last refresh failed, ea: when; empty after one that did not
+//	po   hash of the portals it was read from
+//	n    number of jobs, un: number of jobs without a title yet
+//	bad  unreadable portals, by position in the connection: 2=icims_not_found,...
+//	lc   calls of the last reading of the list, tc: calls for titles since
+//	d    the UTC day of sp, sp: calls on that day
+//	ef   why the last refresh failed, ea: when; empty after a successful one
 //
 // The jobs are in ix:{1234}:jobs:l, in chunks, each packed and sealed.
 var jobsScript = loadFleetScript("jobs")
 
-// JobList is the list of a customer's jobs as it was last read.
+// JobList is the cached list of a customer's jobs.
 type JobList struct {
-	// Jobs are ordered by descending id: the newest first.
+	// Jobs are ordered by descending ID: newest first.
 	Jobs []ListedJob
-	// Version tells one state of the list from another; 0: none was ever read.
+	// Version identifies a state of the list; 0: never read.
 	Version int64
 	// AsOf is when the list was last read in full.
 	AsOf time.Time
-	// Portals tells which portals the list is of, see PortalsHash.
+	// Portals identifies the portals of the list, see PortalsHash.
 	Portals string
-	// Unreadable are portals that could not be read for good, by their place in the
-	// connection, from 1 on.
+	// Unreadable maps portals that could not be read to the reason, by 1-based position in the
+	// connection.
 	Unreadable map[int]Reason
-	// ListCalls is what the last reading of the list took in calls, TitleCalls what
-	// titles have taken since.
+	// ListCalls counts the calls of the last reading of the list, TitleCalls the calls for titles
+	// since.
 	ListCalls, TitleCalls int
-	// Spent is what list and titles took on Day (UTC, as 2006-01-02).
+	// Spent counts the calls for list and titles on Day (UTC, as 2006-01-02).
 	Day   string
 	Spent int
-	// Failed is why the last refresh came to nothing; empty where it did not.
+	// Failed is why the last refresh failed; empty if it did not.
 	Failed   Reason
 	FailedAt time.Time
 }
@@ -56,14 +56,13 @@ type JobList struct {
 type ListedJob struct {
 	ID    int64
 	Title string
-	// Number is the requisition number, Location a text; both only of jobs that were
-	// read.
+	// Number is the requisition number, Location a text. Both are set only for jobs that were read.
 	Number, Location string
-	// Updated is when the job last changed, by the minute; zero: iCIMS did not say.
+	// Updated is when the job last changed, to the minute; zero if iCIMS did not report it.
 	Updated time.Time
-	// Read is when the job was read for its title, by the minute; zero: not yet.
+	// Read is when the job's title was read, to the minute; zero: not yet.
 	Read time.Time
-	// Provisional: the title is a guess.
+	// Provisional means the title is a guess.
 	Provisional bool
 }
 
@@ -78,7 +77,7 @@ func (l JobList) Pending() int {
 	return n
 }
 
-// SpentOn is what list and titles have taken in calls on the UTC day of a time.
+// SpentOn returns the calls for list and titles on the UTC day of a time.
 func (l JobList) SpentOn(t time.Time) int {
 	if l.Day != t.UTC().Format(time.DateOnly) {
 		return 0
@@ -86,18 +85,17 @@ func (l JobList) SpentOn(t time.Time) int {
 	return l.Spent
 }
 
-// keptJobs is for how long a list is kept that nobody refreshes.
+// keptJobs is how long a list is kept without a refresh.
 const keptJobs = 90 * 24 * time.Hour
 
 // jobChunk is how many jobs are sealed together: about 20 KB.
 const jobChunk = 500
 
-// ErrJobsMoved: another process has changed the list since it was read.
+// ErrJobsMoved means another process changed the list after it was read.
 var ErrJobsMoved = errors.New("the job list changed meanwhile")
 
-// Jobs reads a customer's list. Where it is still at the version of known, known is
-// returned as it is. A list that this keyset cannot open is as none: it is read
-// from iCIMS again.
+// Jobs reads a customer's list. If its version is that of known, Jobs returns known. A list that
+// this keyset cannot open counts as missing and is read from iCIMS again.
 func (l *Ledger) Jobs(ctx context.Context, customer string, known JobList) (JobList, error) {
 	key := jobsKey(customer)
 	version, err := l.redis.HGet(ctx, key, "v").Int64()
@@ -163,9 +161,8 @@ func readJobsHead(fields map[string]string) JobList {
 	return list
 }
 
-// SaveJobs puts a list into the place of the one of its version, with the calls that
-// were made since. It returns the list as it is kept, with its new version, and
-// ErrJobsMoved where the version is another by now.
+// SaveJobs replaces the list of the same version and adds the calls made since. It returns the list
+// as stored, with its new version, or ErrJobsMoved if the version has changed.
 func (l *Ledger) SaveJobs(ctx context.Context, customer string, list JobList, calls int, now time.Time) (JobList, error) {
 	args := []any{"all"}
 	for chunk := range slices.Chunk(list.Jobs, jobChunk) {
@@ -178,8 +175,8 @@ func (l *Ledger) SaveJobs(ctx context.Context, customer string, list JobList, ca
 	return l.writeJobs(ctx, customer, list, args, calls, now)
 }
 
-// SaveJobsAt is SaveJobs for a list in which no jobs came or went, and changed only
-// at the given places.
+// SaveJobsAt is SaveJobs for a list with the same jobs, of which only those at the given positions
+// changed.
 func (l *Ledger) SaveJobsAt(ctx context.Context, customer string, list JobList, places []int, calls int, now time.Time) (JobList, error) {
 	changed := make([]int, len(places))
 	for i, place := range places {
@@ -228,7 +225,7 @@ func (l *Ledger) writeJobs(ctx context.Context, customer string, list JobList, c
 	return list, nil
 }
 
-// ForgetJobs drops a customer's list.
+// ForgetJobs deletes a customer's list.
 func (l *Ledger) ForgetJobs(ctx context.Context, customer string) error {
 	if err := l.redis.Del(ctx, jobsKey(customer), jobChunksKey(customer)).Err(); err != nil {
 		return fmt.Errorf("delete jobs: %w", err)
@@ -236,12 +233,12 @@ func (l *Ledger) ForgetJobs(ctx context.Context, customer string) error {
 	return nil
 }
 
-// PortalsHash tells the portals of one connection from those of another.
+// PortalsHash returns a keyed hash that identifies the portals of a connection.
 func (k *Keyset) PortalsHash(customer string, portals ...string) string {
 	return k.hash("portals", append([]string{customer}, portals...)...)
 }
 
-// atMillis is a time in ms since 1970; 0 for none.
+// atMillis returns ms since 1970; 0 for the zero time.
 func atMillis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Jobs are packed before they are sealed: numbers of variable length, ids as the
-// distance to the one before, times in minutes since 1970, texts with their length;
-// all of it compressed. The first byte tells the form.
+// Jobs are packed before they are sealed: varints, IDs as the difference to the previous one, times
+// in minutes since 1970, strings with their length. The result is compressed. The first byte is the
+// version of the format.
 const jobsForm = 1
 
 var errJobsForm = errors.New("the job list is not readable")

@@ -13,36 +13,35 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// JournalEntry is one line of the journal: who changed what. Each change has two: one
-// before it, so that no change can be missing, and one that tells how it went. They
-// share the request.
+// JournalEntry is one entry of the audit log. Each change has two entries with the same request:
+// one before it, so that no change goes unlogged, and one with its outcome.
 type JournalEntry struct {
 	At      time.Time      `json:"at" doc:"When."`
 	Request string         `json:"request" doc:"The same for both entries of a change."`
 	Outcome JournalOutcome `json:"outcome" enum:"asked,done,refused,failed,sealed" doc:"How it stands: asked, before it; done; refused, nothing was changed; failed, it may have been changed in part; sealed, the keyset does not open the entry."`
 	// Who is the name of the API key, or the user at the command line.
 	Who string `json:"who" doc:"The name of the API key, or the user at the command line."`
-	// Key is the id of the API key; empty for the command line.
+	// Key is the ID of the API key; empty for the command line.
 	Key string `json:"key,omitempty" doc:"The id of the API key; left out for the command line."`
-	// What is the id of the API's operation, or the command.
+	// What is the ID of the API operation, or the command.
 	What     string `json:"what" doc:"The id of the API's operation, or the command."`
 	Customer string `json:"customer,omitempty" doc:"For which customer."`
-	// Object is what was changed of the customer's: a batch, an export, a candidate.
+	// Object is what was changed: a batch, an export, a candidate.
 	Object string `json:"object,omitempty" doc:"What was changed: a batch, an export, a candidate."`
 	Why    string `json:"why,omitempty" doc:"The reason that was given."`
-	// Code is that of the refusal or failure.
+	// Code of the refusal or failure.
 	Code string `json:"code,omitempty" doc:"That of the refusal or failure."`
 }
 
-// JournalOutcome is how a change stands.
+// JournalOutcome is the outcome of a change.
 type JournalOutcome string
 
-// The outcomes. A change that has "asked" alone was cut off: it may have been made.
+// The outcomes. A change with only "asked" was interrupted and may have been made.
 const (
 	JournalAsked   JournalOutcome = "asked"
 	JournalDone    JournalOutcome = "done"
 	JournalRefused JournalOutcome = "refused" // nothing was changed
-	JournalFailed  JournalOutcome = "failed"  // it may have been changed in part
+	JournalFailed  JournalOutcome = "failed"  // possibly changed in part
 	// JournalSealed is an entry that this keyset cannot open.
 	JournalSealed JournalOutcome = "sealed"
 )
@@ -51,8 +50,8 @@ const journalDay = "20060102"
 
 func journalKey(day time.Time) string { return journalPrefix + day.UTC().Format(journalDay) }
 
-// Note adds an entry to the journal. There is no way to change or remove one: they go
-// with their day, when it is older than the journal's age.
+// Note adds an entry to the audit log. Entries cannot be changed or removed. They expire by day,
+// after the configured age.
 func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
@@ -66,18 +65,18 @@ func (l *Ledger) Note(ctx context.Context, e JournalEntry) error {
 
 func dayOf(at time.Time) time.Time { return at.UTC().Truncate(24 * time.Hour) }
 
-// JournalFilter chooses entries of the journal.
+// JournalFilter selects entries of the audit log.
 type JournalFilter struct {
-	// Customers are those whose entries are wanted; nil for all, and those that are
-	// about no customer.
+	// Customers selects the entries of these customers; nil selects all, including those without a
+	// customer.
 	Customers []string
-	// Who and What, where they are set, must be the same.
+	// Who and What select exact matches, if set.
 	Who, What string
-	// Since leaves out what is older.
+	// Since leaves out older entries.
 	Since time.Time
-	// Limit is how many entries a page has at most; 0 for 100.
+	// Limit is the maximum page size; 0 means 100.
 	Limit int
-	// Cursor goes on where another page ended.
+	// Cursor of the previous page's Next.
 	Cursor string
 }
 
@@ -86,27 +85,27 @@ func (f JournalFilter) chooses(e JournalEntry) bool {
 		(f.Who == "" || f.Who == e.Who) && (f.What == "" || f.What == e.What) && !e.At.Before(f.Since)
 }
 
-// JournalPage is a part of the journal, the latest entry first.
+// JournalPage is a page of the audit log, newest entry first.
 type JournalPage struct {
 	Entries []JournalEntry `json:"entries"`
-	// Next is the cursor of the page that follows; empty at the end. A page may be
-	// short, or even empty, and still have one: only so much is looked through at once.
+	// Next is the cursor of the next page; empty at the end. Each page reads a limited number of
+	// entries, so it may be short or even empty and still have a Next.
 	Next string `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
-	// Problems are what CheckJournal found.
+	// Problems are the findings of CheckJournal.
 	Problems []string `json:"problems,omitempty" doc:"On the first page, for keys of all customers: entries that were removed, changed or moved in Redis, a sentence for each day."`
 }
 
 const (
 	journalPage      = 500    // entries read in one round trip
-	journalLook      = 10_000 // entries that a page looks through at most
-	journalDays      = 32     // days whose length is asked for in one round trip
+	journalLook      = 10_000 // entries read per page at most
+	journalDays      = 32     // days whose length is read in one round trip
 	journalPageLimit = 100
 )
 
-// ErrJournalCursor: the cursor is none that a page of the journal had.
+// ErrJournalCursor means the cursor was not returned by a page of the audit log.
 var ErrJournalCursor = errors.New("not a cursor of the audit log")
 
-// Journal reads a page of the journal, the latest entry first.
+// Journal reads a page of the audit log, newest entry first.
 func (l *Ledger) Journal(ctx context.Context, f JournalFilter) (JournalPage, error) {
 	now := time.Now()
 	f.Limit = or(f.Limit, journalPageLimit)
@@ -154,11 +153,11 @@ func (l *Ledger) Journal(ctx context.Context, f JournalFilter) (JournalPage, err
 	return page, nil
 }
 
-// journalPlace is where reading begins: at the entries of a day below a number; -1 for
-// all of them.
+// journalPlace returns where to start reading: at the entries of day with an index below `below`,
+// or all of them if that is -1.
 func journalPlace(cursor string, now time.Time) (day time.Time, below int64, err error) {
 	if cursor == "" {
-		// Another machine's clock may be a little ahead.
+		// Another machine's clock may be slightly ahead.
 		return dayOf(now).AddDate(0, 0, 1), -1, nil
 	}
 	text, at, _ := strings.Cut(cursor, "-")
@@ -170,7 +169,7 @@ func journalPlace(cursor string, now time.Time) (day time.Time, below int64, err
 	return day, below, nil
 }
 
-// journalLengths are the lengths of some days from the given one backwards.
+// journalLengths returns the number of entries of consecutive days, from day backwards.
 func (l *Ledger) journalLengths(ctx context.Context, day, oldest time.Time) ([]int64, error) {
 	var asked []*redis.IntCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -202,7 +201,7 @@ func (l *Ledger) journalPart(ctx context.Context, day time.Time, from, to int64)
 			err = json.Unmarshal(data, &entries[i])
 		}
 		if err != nil {
-			// With a key that was lost: that there was something is worth showing.
+			// With a lost key: show at least that there was an entry.
 			entries[i] = JournalEntry{At: day, Outcome: JournalSealed}
 		}
 	}

@@ -11,50 +11,50 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The journal is numbered, so that a removed entry leaves a gap. Each entry holds its
-// number of the day inside its sealed text. A sealed head counts the entries of the
-// day, and a sealed list names the days. Entries of earlier versions have no number.
+// Audit log entries are numbered, so that a removed entry leaves a gap. Each sealed entry contains
+// its number within the day. A sealed head counts the day's entries, and a sealed list names the
+// days. Entries of earlier versions have no number.
 
 var (
 	journalScript     = loadEssentialFleetScript("journal")
 	journalDaysScript = loadEssentialFleetScript("journal_days")
 )
 
-// journalTries is how often an entry is written while other processes write theirs.
+// journalTries is how often appending an entry is retried while other processes append theirs.
 const journalTries = 100
 
-// numberedEntry is an entry as it is sealed.
+// numberedEntry is the sealed form of an entry.
 type numberedEntry struct {
 	JournalEntry
 
-	Number int `json:"number,omitempty"` // from 1 on; 0 from earlier versions
+	Number int `json:"number,omitempty"` // from 1; 0 in earlier versions
 }
 
-// journalHead says how many numbered entries a day has.
+// journalHead is the number of numbered entries of a day.
 type journalHead struct {
 	Count int `json:"count"`
-	// Restarted: there was a head before that was removed or changed.
+	// Restarted means that a previous head was removed or changed.
 	Restarted bool `json:"restarted,omitempty"`
-	// Before is the latest day that the list of days had when this day began. It shows
-	// that the list was removed together with that day.
+	// Before is the latest day in the list of days when this day began. It reveals that the list
+	// was removed together with that day.
 	Before string `json:"before,omitempty"`
 }
 
-// journalDaysList names the days with numbered entries.
+// journalDaysList lists the days with numbered entries.
 type journalDaysList struct {
 	// Ends holds when each day expires (s since 1970).
 	Ends map[string]int64 `json:"ends"`
-	// Started is the first day. An earlier one with numbers shows that there was a list
-	// before.
+	// Started is the first day. An earlier day with numbers reveals that a previous list was
+	// removed.
 	Started string `json:"started"`
 }
 
 func (d journalDaysList) startedAfter(day string) bool { return d.Started == "" || d.Started > day }
 
-// journalHeadKey has the slot of the day's entries on Redis Cluster.
+// journalHeadKey has the same slot as the day's entries on Redis Cluster.
 func journalHeadKey(day string) string { return keyRoot + "{" + journalPrefix + day + "}:head" }
 
-// appendJournal writes an entry with the next number of its day.
+// appendJournal appends an entry with the next number of its day.
 func (l *Ledger) appendJournal(ctx context.Context, e JournalEntry) error {
 	day := e.At.Format(journalDay)
 	key, headKey := journalKey(e.At), journalHeadKey(day)
@@ -66,7 +66,7 @@ func (l *Ledger) appendJournal(ctx context.Context, e JournalEntry) error {
 	for range journalTries {
 		next := l.openHead(head, headKey)
 		if next.Count == 0 {
-			// The change must be noted whatever became of the head, so it begins again.
+			// The entry must be written even if the head is invalid, so start a new head.
 			_, days, err := l.journalDayList(ctx)
 			if err != nil {
 				return err
@@ -99,8 +99,8 @@ func (l *Ledger) appendJournal(ctx context.Context, e JournalEntry) error {
 	return errors.New("too many concurrent writers")
 }
 
-// registerDay puts a day on the list of days, after its first entry. A process that is
-// killed in between leaves that to the next entry.
+// registerDay adds a day to the list of days, after its first entry. If the process is killed in
+// between, the next entry does it.
 func (l *Ledger) registerDay(ctx context.Context, day string, ends time.Time) error {
 	now := time.Now()
 	if ends.Before(now) {
@@ -145,7 +145,7 @@ func (l *Ledger) journalDayList(ctx context.Context) (read string, days journalD
 		err = json.Unmarshal(data, &days)
 	}
 	if err != nil {
-		return read, journalDaysList{}, nil //nolint:nilerr // the next entry begins a new list
+		return read, journalDaysList{}, nil //nolint:nilerr // the next entry starts a new list
 	}
 	return read, days, nil
 }
@@ -158,9 +158,8 @@ func (l *Ledger) openHead(sealed, key string) journalHead {
 	return head
 }
 
-// CheckJournal reports entries that were removed, replaced or moved in Redis, one
-// sentence for each finding, the oldest day first. It reads the whole journal. Without
-// a keyset it checks nothing.
+// CheckJournal reports entries that were removed, replaced or moved in Redis, one sentence per
+// finding, oldest day first. It reads the whole audit log. Without a keyset it checks nothing.
 func (l *Ledger) CheckJournal(ctx context.Context) ([]string, error) {
 	if l.keys == nil {
 		return nil, nil
@@ -180,7 +179,7 @@ func (l *Ledger) CheckJournal(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("read audit log: %w", err)
 		}
 		if exists == 0 && !expected {
-			// The head of a day without entries stays where only the entries were removed.
+			// If only the entries were removed, the head of the day remains.
 			if exists, err = l.redis.Exists(ctx, journalHeadKey(name)).Result(); err != nil {
 				return nil, fmt.Errorf("read audit log: %w", err)
 			} else if exists == 0 {
@@ -202,15 +201,15 @@ func (l *Ledger) CheckJournal(ctx context.Context) ([]string, error) {
 	return found, nil
 }
 
-// journalDayCheck is what a walk over a day found.
+// journalDayCheck is the result of checking one day.
 type journalDayCheck struct {
-	count     int // by the head
+	count     int // from the head
 	headRead  bool
 	restarted bool
 	before    string
-	numbers   int // how many numbers from 1 to count are there
+	numbers   int // how many of the numbers 1 to count are present
 	twice     int
-	outside   int // numbers above the head's count
+	outside   int // numbers above count
 	moved     bool
 	forged    int
 }
@@ -218,7 +217,7 @@ type journalDayCheck struct {
 func (l *Ledger) checkDay(ctx context.Context, day time.Time) (journalDayCheck, error) {
 	var d journalDayCheck
 	key, headKey := journalKey(day), journalHeadKey(day.Format(journalDay))
-	// Entries that come after the head was read are not counted.
+	// Entries appended after the head was read are not counted.
 	var head *redis.StringCmd
 	var length *redis.IntCmd
 	_, err := l.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
@@ -263,7 +262,7 @@ func (l *Ledger) checkDay(ctx context.Context, day time.Time) (journalDayCheck, 
 	return d, nil
 }
 
-// problems words what is wrong with the day.
+// problems describes what is wrong with the day.
 func (d journalDayCheck) problems(expected bool) []string {
 	var p []string
 	switch {

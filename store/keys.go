@@ -1,85 +1,84 @@
 package store
 
 import (
-	"crypto/sha1" //nolint:gosec // a spread over buckets that scripts can compute as well, not a secret
+	"crypto/sha1" //nolint:gosec // used to spread fields over buckets in a way scripts can compute, not to hide anything
 	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
 )
 
-// This file names every key that the store uses. All keys of a customer share
-// the hash tag {<customer>}, so that a script may touch several of them on
-// Redis Cluster.
+// This file names every Redis key of the store. All keys of a customer share the hash tag
+// {<customer>}, so that a script may touch several of them on Redis Cluster.
 //
 //	ix:{1234}:x:<export>         hash    live or dead export, see recordFields
 //	ix:{1234}:p:<export>         string  its payload, sealed
 //	ix:{1234}:b:<batch>          hash    target, options and counts of a batch
-//	ix:{1234}:b:<batch>:r        list    its export ids in order of arrival
-//	ix:{1234}:b:<batch>:s        set     its ended exports that left a story
+//	ix:{1234}:b:<batch>:r        list    its export IDs in order of acceptance
+//	ix:{1234}:b:<batch>:s        set     its finished exports that have a timeline
 //	ix:{1234}:b:<batch>:refused  list    its refused rows, in chunks, packed and sealed
-//	ix:{1234}:b:<batch>:digests  string  keyed hashes of its rows, refused ones included
-//	ix:{1234}:b:<batch>:o:<nn>   hash    outcomes of ended exports, by export id
-//	ix:{1234}:m:<nnn>            hash    success markers, by hashed candidate id
-//	ix:{1234}:l:<e-mail hash>    string  lock: the export that works on an e-mail; the
-//	                                     same by hashed candidate id, unless exports are
-//	                                     to include those exported before
-//	ix:{1234}:k:<e-mail hash>    string  person known to have that e-mail, for a while
-//	ix:{1234}:s:<export>         list    the export's story: its last 20 entries, sealed
-//	ix:{1234}:words:<export>     list    iCIMS's own words in them, sealed, until the export ends
-//	ix:{1234}:due                zset    moving exports by when to look after them
-//	ix:{1234}:begun              zset    those that have begun and wait, by when they go on
+//	ix:{1234}:b:<batch>:digests  string  keyed hashes of its rows, including refused ones
+//	ix:{1234}:b:<batch>:o:<nn>   hash    outcomes of finished exports, by export ID
+//	ix:{1234}:m:<nnn>            hash    success markers, by hashed candidate ID
+//	ix:{1234}:l:<e-mail hash>     string  lock: the export working on an email; also by hashed
+//	                                     candidate ID, unless the batch includes
+//	                                     previously exported candidates
+//	ix:{1234}:k:<e-mail hash>     string  person with that email, kept for an hour
+//	ix:{1234}:s:<export>         list    the export's timeline: its last 20 entries, sealed
+//	ix:{1234}:words:<export>     list    quotes from iCIMS for these entries, sealed; deleted
+//	                                     when the export ends
+//	ix:{1234}:due                zset    exports in progress, by when the sweep looks at them
+//	ix:{1234}:begun              zset    started exports that wait, by when they continue
 //	ix:{1234}:dead               zset    dead exports by time of death
-//	ix:{1234}:job:<job>          string  what was last read of a job, for a few minutes
+//	ix:{1234}:job:<job>          string  state of a job when last read, kept for ten minutes
 //	ix:{1234}:wrong_job          hash    dead exports whose job was missing, by hashed
-//	                                     candidate id
+//	                                     candidate ID
 //	ix:{1234}:batches            zset    batches by time of opening
-//	ix:{1234}:tests              zset    the same of verifications
-//	ix:{1234}:actions            stream  what operators did to exports, and why
+//	ix:{1234}:tests              zset    the same for batches of verifications
+//	ix:{1234}:actions            stream  operators' actions on exports, sealed
 //	ix:{1234}:pause              hash    an operator's pause; who and why sealed
-//	ix:{1234}:c                  hash    counters of the customer, and what exports cost
-//	ix:{1234}:limits             hash    calls granted and what iCIMS said, see store/quota
-//	ix:{1234}:flying             zset    permits in use, by when they expire
+//	ix:{1234}:c                  hash    counters of the customer, and the cost of exports
+//	ix:{1234}:limits             hash    calls granted and reported by iCIMS, see store/quota
+//	ix:{1234}:flying             zset    permits in use, by expiry
 //	ix:{1234}:breakers           hash    open circuit breakers, by worker
-//	ix:{1234}:events             stream  what happened to the lane: closed, opened, paused, ...
+//	ix:{1234}:events             stream  events of the lane: closed, opened, paused, ...
 //	ix:{1234}:conn               hash    connection: sealed document, revision, state
 //	ix:{1234}:conn:h             list    its history, sealed: the last 100 entries
-//	ix:{1234}:conn:profile       string  what verification has found out, sealed
-//	ix:{1234}:errands:<kind>     list    control tasks of a kind, the latest first: the last 20
-//	ix:{1234}:errand:<id>        hash    a control task; arguments, result and asker sealed
-//	ix:{1234}:jobs               hash    about the list of jobs, see jobs.go
+//	ix:{1234}:conn:profile       string  findings of the last verification, sealed
+//	ix:{1234}:errands:<kind>     list    control tasks of a kind, newest first: the last 20
+//	ix:{1234}:errand:<id>        hash    a control task; arguments, result, requester sealed
+//	ix:{1234}:jobs               hash    state of the job list, see jobs.go
 //	ix:{1234}:jobs:l             list    the jobs, in chunks, packed and sealed
-//	ix:{1234}:sent:<day>         list    digests of what exports sent on that day (of Unix
-//	                                     time), the last 200, see sent.go
+//	ix:{1234}:sent:<day>         list    digests of what exports sent on that day (since
+//	                                     1970), the last 200, see sent.go
 //	ix:{1234}:read_back          string  figures of the last read-back, as JSON
 //	ix:customers                 set     customers that ever had a batch
-//	ix:connections               zset    customers with a connection in the store, by
-//	                                     when it was last changed
-//	ix:apikeys                   hash    keys to the HTTP API, sealed whole, by id; <id>:u
-//	                                     is when one was last used, :revoked the
-//	                                     sealed list of those that are good
-//	ix:journal:<yyyymmdd>        list    who changed what on that day (UTC), sealed
-//	ix:{ix:journal:<day>}:head   string  how many entries that day has, sealed
+//	ix:connections               zset    customers with a connection in the store, by time of
+//	                                     the last change
+//	ix:apikeys                   hash    HTTP API keys, sealed, by ID; <id>:u is the last use,
+//	                                     :revoked the sealed list of valid keys
+//	ix:journal:<yyyymmdd>        list    audit log of that day (UTC), sealed
+//	ix:{ix:journal:<day>}:head   string  number of entries of that day, sealed
 //	ix:journals                  string  the days with entries, sealed
 //	ix:sessions                  hash    console sessions, each sealed; <id>:last_used
-//	ix:keyset                    hash    check values: is this the keyset of this store?
+//	ix:keyset                    hash    check values that identify the store's keyset
 //	ix:paused                    set     customers that have a pause
 //	ix:lanes                     zset    customers with work, by when they want a lane
-//	ix:errands                   zset    control tasks ("1234:verify") that a version with a
-//	                                     queue of its own left; workers take them over
-//	ix:workers                   hash    worker processes: last beat, lanes, room for more
-//	ix:redis                     hash    which server answers, the last beats of workers, and
-//	                                     when Redis last lost writes
-//	ix:ready                     string  never there: SET … XX shows whether Redis takes writes
+//	ix:errands                   zset    control tasks ("1234:verify") left by a version with
+//	                                     its own queue; workers enqueue them in asynq
+//	ix:workers                   hash    worker processes: last heartbeat, lanes, free lanes
+//	ix:redis                     hash    identity of the server, last heartbeats of workers,
+//	                                     last loss of writes
+//	ix:ready                     string  never exists: SET … XX tests whether Redis takes writes
 //
-// Scripts build keys from the customer's prefix, as asynq's do.
+// Scripts build keys from the customer's prefix, as asynq's scripts do.
 const keyRoot = "ix:"
 
 const (
 	lanesKey   = keyRoot + "lanes"
 	errandsKey = keyRoot + "errands"
-	// The channel has the slot of the list: a cluster's node that has neither is of
-	// no matter to announcements.
+	// The channel has the same slot as the list: announcements do not depend on other cluster
+	// nodes.
 	lanesChannel = "{" + lanesKey + "}:announced"
 	customersKey = keyRoot + "customers"
 	pausedKey    = keyRoot + "paused"
@@ -89,7 +88,7 @@ const (
 	keysetKey    = keyRoot + "keyset"
 	apiKeysKey   = keyRoot + "apikeys"
 	sessionsKey  = keyRoot + "sessions"
-	// The day follows.
+	// Followed by the day.
 	journalPrefix  = keyRoot + "journal:"
 	journalDaysKey = keyRoot + "journals"
 
@@ -97,7 +96,7 @@ const (
 	connectionsChannel = "{" + connectionsKey + "}:changed"
 )
 
-// prefix is what all keys of the customer begin with.
+// prefix returns the common prefix of a customer's keys.
 func prefix(customer string) string { return keyRoot + "{" + customer + "}:" }
 
 func recordKey(customer, export string) string  { return prefix(customer) + "x:" + export }
@@ -125,7 +124,7 @@ func jobChunksKey(customer string) string { return jobsKey(customer) + ":l" }
 
 func readBackKey(customer string) string { return prefix(customer) + "read_back" }
 
-// sentKey holds what the exports of a day (since 1970, UTC) have sent.
+// sentKey holds the digests of what exports sent on a day (UTC, since 1970).
 func sentKey(customer string, day int64) string {
 	return prefix(customer) + "sent:" + strconv.FormatInt(day, 10)
 }
@@ -142,27 +141,25 @@ func batchKey(batch BatchID) string {
 
 func rowsKey(batch BatchID) string { return batchKey(batch) + ":r" }
 
-// endedStoriesKey holds the exports that have ended and left a story.
+// endedStoriesKey holds the finished exports that have a timeline.
 func endedStoriesKey(batch BatchID) string { return batchKey(batch) + ":s" }
 
-// refusedKey holds the rows that were refused.
+// refusedKey holds the refused rows.
 func refusedKey(batch BatchID) string { return batchKey(batch) + ":refused" }
 
-// outcomeBucket spreads the outcomes of a batch over 1,024 hashes: about 100
-// fields each for 100,000 candidates, which Redis keeps as compact lists.
+// outcomeBucket spreads a batch's outcomes over 1,024 hashes: about 100 fields each for 100,000
+// candidates, few enough for Redis's compact encoding.
 func outcomeBucket(export string) string { return export[:2] }
 
-// Markers are spread over 2,048 hashes by the candidate's hash: up to a million
-// candidates of a customer stay within the 512 fields up to which Redis keeps a
-// hash compact.
+// Markers are spread over 2,048 hashes by the candidate's hash. With up to a million candidates per
+// customer, each stays below the 512 fields of Redis's compact encoding.
 const markerBuckets = 2048
 
-// markerPlace returns bucket key and field of a candidate's marker. The field
-// keeps 64 bits: together with the bucket 75, so that a million candidates
-// share one with a chance of 1 in 10^11. Scripts compute the same from
-// redis.sha1hex.
+// markerPlace returns bucket key and field of a candidate's marker. The field has 64 bits, 75 with
+// the bucket: the chance that any two of a million candidates share one is about 1 in 10^11.
+// Scripts compute the same from redis.sha1hex.
 func markerPlace(customer, candidate string) (key, field string) {
-	sum := sha1.Sum([]byte(candidate)) //nolint:gosec // as above
+	sum := sha1.Sum([]byte(candidate)) //nolint:gosec // see the import
 	digits := hex.EncodeToString(sum[:])
 	n, _ := strconv.ParseUint(digits[:3], 16, 16)
 	return markerBucket(customer, int(n%markerBuckets)), digits[3:19]
@@ -170,10 +167,10 @@ func markerPlace(customer, candidate string) (key, field string) {
 
 func markerBucket(customer string, n int) string { return prefix(customer) + "m:" + strconv.Itoa(n) }
 
-// BatchID names a batch: its customer, a dash and 16 characters.
+// BatchID identifies a batch: its customer, a dash and 16 characters.
 type BatchID string
 
-// Customer returns the customer whose batch it is.
+// Customer returns the customer of the batch.
 func (b BatchID) Customer() string {
 	customer, _, _ := strings.Cut(string(b), "-")
 	return customer
@@ -184,7 +181,7 @@ func (b BatchID) local() string {
 	return local
 }
 
-// ParseBatchID checks a batch id that a person typed.
+// ParseBatchID checks a batch ID entered by a user.
 func ParseBatchID(text string) (BatchID, error) {
 	customer, local, ok := strings.Cut(text, "-")
 	if !ok || !ValidCustomer(customer) || len(local) != 16 || strings.Trim(local, "abcdefghijklmnopqrstuvwxyz234567") != "" {
@@ -193,8 +190,8 @@ func ParseBatchID(text string) (BatchID, error) {
 	return BatchID(text), nil
 }
 
-// ValidCustomer reports whether text can be an iCIMS customer id: digits only,
-// which also keeps keys and queue names free of surprises.
+// ValidCustomer reports whether text can be an iCIMS customer ID: digits only, which is also safe
+// in keys and queue names.
 func ValidCustomer(text string) bool {
 	return text != "" && len(text) <= 18 && strings.Trim(text, "0123456789") == ""
 }

@@ -16,10 +16,9 @@ import (
 	"github.com/tink-crypto/tink-go/v2/prf"
 )
 
-// Keyset holds the two secrets of a deployment: the AEAD keys that seal what is
-// personal, and the PRF key behind keyed hashes. Hashes are looked up by value,
-// so their key stays while the AEAD keys may rotate. One that was read from a file
-// takes up sealing keys that are added there.
+// Keyset holds a deployment's secrets: the AEAD keys that seal personal data, and the PRF key for
+// keyed hashes. Hashes are looked up by value, so the PRF key never changes, while AEAD keys may
+// rotate. A keyset read from a file picks up sealing keys added to the file.
 type Keyset struct {
 	hashing *keyset.Handle
 	prf     *prf.Set
@@ -27,11 +26,11 @@ type Keyset struct {
 	source  *keysetSource // nil: not from a file
 }
 
-// ErrSealed is returned when sealed data does not open: written under a key
-// that the keyset lacks, or moved to a place it was not sealed for.
+// ErrSealed means sealed data cannot be opened: the keyset lacks its key, or the data was moved to
+// a place it was not sealed for.
 var ErrSealed = errors.New("sealed data cannot be opened with this keyset")
 
-// ErrPayloadMissing is returned for an export whose data is not in Redis any more.
+// ErrPayloadMissing means the export's data is not in Redis.
 var ErrPayloadMissing = errors.New("the candidate's data is missing in Redis")
 
 type keysetFile struct {
@@ -39,7 +38,7 @@ type keysetFile struct {
 	Hashing json.RawMessage `json:"hashing"`
 }
 
-// NewKeyset makes fresh keys: AES-256-GCM for sealing, HMAC-SHA-256 for hashes.
+// NewKeyset generates keys: AES-256-GCM for sealing, HMAC-SHA-256 for hashes.
 func NewKeyset() (*Keyset, error) {
 	sealing, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
@@ -52,7 +51,7 @@ func NewKeyset() (*Keyset, error) {
 	return newKeyset(sealing, hashing)
 }
 
-// ParseKeyset is the inverse of Keyset.Export. Its errors hold no key material.
+// ParseKeyset is the inverse of Keyset.Export. Its errors contain no key material.
 func ParseKeyset(data []byte) (*Keyset, error) {
 	var file keysetFile
 	if err := json.Unmarshal(data, &file); err != nil || file.Sealing == nil || file.Hashing == nil {
@@ -83,7 +82,7 @@ func newKeyset(sealing, hashing *keyset.Handle) (*Keyset, error) {
 	return k, nil
 }
 
-// Export returns the keys in clear, for the keyset file.
+// Export returns the keys in plaintext, for the keyset file.
 func (k *Keyset) Export() ([]byte, error) {
 	sealing, err := exportHandle(k.ring.Load().handle)
 	if err != nil {
@@ -104,8 +103,8 @@ func exportHandle(h *keyset.Handle) (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
-// Seal encrypts data for one place. It opens only with the same place, so that
-// a sealed value copied to another key is worthless.
+// Seal encrypts data for one place. It can only be opened for the same place, so a sealed value
+// copied to another key is useless.
 func (k *Keyset) Seal(data []byte, place string) ([]byte, error) {
 	k.lookNowAndThen()
 	sealed, err := k.ring.Load().aead.Encrypt(data, []byte(place))
@@ -115,8 +114,8 @@ func (k *Keyset) Seal(data []byte, place string) ([]byte, error) {
 	return sealed, nil
 }
 
-// Open decrypts what Seal made. It returns ErrSealed where that fails, and without
-// a keyset always; ErrForged where the key is there.
+// Open decrypts the result of Seal. On failure it returns ErrSealed, or ErrForged if it has the
+// key. Without a keyset it always fails.
 func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
 	if k == nil {
 		return nil, ErrSealed
@@ -127,7 +126,7 @@ func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
 		return data, nil
 	}
 	id, ok := SealedBy(sealed)
-	// Another process may have taken up a key that was added since.
+	// Another process may already use a key that was added since the file was read.
 	if ok && !ring.holds(id) && k.lookAgain(ring) {
 		ring = k.ring.Load()
 		if data, err := ring.aead.Decrypt(sealed, []byte(place)); err == nil {
@@ -142,33 +141,32 @@ func (k *Keyset) Open(sealed []byte, place string) ([]byte, error) {
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// hash returns 80 bits of a keyed hash over the parts as 16 characters. The
-// kind keeps hashes of different things apart.
+// hash returns 80 bits of a keyed hash over parts, as 16 characters. Different kinds give different
+// hashes.
 func (k *Keyset) hash(kind string, parts ...string) string {
 	input := kind + "\x00" + strings.Join(parts, "\x00")
 	const bytesOf80Bits = 10
 	sum, err := k.prf.ComputePrimaryPRF([]byte(input), bytesOf80Bits)
 	if err != nil {
-		// HMAC over memory fails only for an output length that it cannot give.
+		// HMAC in memory only fails for an unsupported output length.
 		panic(fmt.Sprintf("store: keyed hash: %v", err))
 	}
 	return base32Lower.EncodeToString(sum)
 }
 
-// EmailHash is the keyed hash under which an address appears in Redis. Case is
-// folded, since addresses that differ in case alone are one person.
+// EmailHash returns the keyed hash that stands for an address in Redis. Addresses that differ only
+// in case have the same hash, since they are the same person.
 func (k *Keyset) EmailHash(customer, email string) string {
 	return k.hash("email", customer, strings.ToLower(email))
 }
 
-// CredentialsHash tells one user name and password of a customer from another, and
-// one way to use them.
+// CredentialsHash identifies a customer's user name, password and authentication method.
 func (k *Keyset) CredentialsHash(c Connection) string {
 	return k.hash("credentials", c.Customer, c.Username, string(c.Password), string(or(c.Auth, AuthBasic)), c.TokenURL)
 }
 
-// BatchID names a batch by the producer's idempotency key, so that the same key
-// leads to the same batch without a look-up.
+// BatchID derives a batch ID from the producer's idempotency key, so that the same key finds the
+// same batch without a look-up.
 func (k *Keyset) BatchID(customer, idempotencyKey string) string {
 	return customer + "-" + k.hash("batch", customer, idempotencyKey)
 }
@@ -176,12 +174,12 @@ func (k *Keyset) BatchID(customer, idempotencyKey string) string {
 // apiKeyHashBytes is the length of the hash of an API key's secret.
 const apiKeyHashBytes = 32
 
-// apiKeyHash is what is kept of the secret of an API key. A secret is random and
-// long, so that nobody can try them all, and a slow hash would add nothing.
+// apiKeyHash returns the hash stored for an API key's secret. The secret is long and random, so a
+// slow hash would add no security.
 func (k *Keyset) apiKeyHash(id, secret string) []byte {
 	sum, err := k.prf.ComputePrimaryPRF([]byte("apikey\x00"+id+"\x00"+secret), apiKeyHashBytes)
 	if err != nil {
-		panic(fmt.Sprintf("store: keyed hash: %v", err)) // as above
+		panic(fmt.Sprintf("store: keyed hash: %v", err)) // as in hash
 	}
 	return sum
 }
@@ -189,23 +187,23 @@ func (k *Keyset) apiKeyHash(id, secret string) []byte {
 // RowDigestSize is the length of a RowDigest.
 const RowDigestSize = 8
 
-// RowDigest tells a row of a batch's input from other ones. It is a keyed hash, so that
-// whoever has none of the keys learns nothing of the row from it.
+// RowDigest identifies a row of a batch's input. It is a keyed hash: without the key it reveals
+// nothing about the row.
 func (k *Keyset) RowDigest(batch BatchID, row []byte) []byte {
 	sum, err := k.prf.ComputePrimaryPRF(slices.Concat([]byte("row\x00"+batch+"\x00"), row), RowDigestSize)
 	if err != nil {
-		panic(fmt.Sprintf("store: keyed hash: %v", err)) // as above
+		panic(fmt.Sprintf("store: keyed hash: %v", err)) // as in hash
 	}
 	return sum
 }
 
-// personProof shows that this service recorded a person for an export. Whoever can only
-// write to Redis cannot make one.
+// personProof proves that this service recorded a person for an export. Write access to Redis is
+// not enough to create one.
 func (k *Keyset) personProof(ref Ref, person int64) string {
 	return k.hash("person", ref.Customer, ref.Export, idText(person))
 }
 
-// ExportID names the export of one candidate in one batch.
+// ExportID returns the ID of a candidate's export in a batch.
 func (k *Keyset) ExportID(batch, candidate string) string {
 	return k.hash("export", batch, candidate)
 }

@@ -8,19 +8,18 @@ import (
 	"strings"
 )
 
-// The store keeps check values, so that a process with a wrong keyset notices before
-// it does any harm: one by the hashing key, and one sealed by each sealing key that
-// has been in use and is not known to be done with.
+// The store keeps check values, so that a process with a wrong keyset fails at start: one made by
+// the hashing key, and one sealed by each sealing key that may still have values in the store.
 const (
 	hashingCheck = "h"
-	sealingCheck = "k:" // and the id of the key
+	sealingCheck = "k:" // followed by the key ID
 )
 
-// KeysetError: the keyset is not that of this store, or lacks keys of it.
+// KeysetError means the keyset does not belong to this store, or lacks keys.
 type KeysetError struct {
-	// OtherHashing: its hashing key is another one.
+	// OtherHashing means the hashing key differs.
 	OtherHashing bool
-	// Missing are the sealing keys that it lacks.
+	// Missing lists the sealing keys that the keyset lacks.
 	Missing []KeyID
 }
 
@@ -35,14 +34,13 @@ func (e *KeysetError) Error() string {
 	return "the keyset lacks the sealing key " + strings.Join(ids, ", ") + ", which seals data in this Redis"
 }
 
-// CheckKeyset compares the keyset with the store's check values and enters those of
-// its primary key where they are missing. It fails with a *KeysetError. Whoever seals
-// calls it at start.
+// CheckKeyset compares the keyset with the store's check values, and adds those of its primary key
+// if missing. It returns a *KeysetError on mismatch. Call it at start in every process that seals.
 func (l *Ledger) CheckKeyset(ctx context.Context) error {
 	hash := l.keys.hash("check")
 	values, err := l.redis.HGetAll(ctx, keysetKey).Result()
 	if err == nil && values[hashingCheck] == "" {
-		// The first keyset to come is the store's.
+		// The first keyset used becomes the store's.
 		if err = l.redis.HSetNX(ctx, keysetKey, hashingCheck, hash).Err(); err == nil {
 			values, err = l.redis.HGetAll(ctx, keysetKey).Result()
 		}
@@ -67,20 +65,20 @@ func (l *Ledger) CheckKeyset(ctx context.Context) error {
 		slices.Sort(missing)
 		return &KeysetError{Missing: missing}
 	}
-	// A Redis that refuses writes for a while is no reason not to start.
+	// A Redis that temporarily rejects writes must not prevent a start.
 	if values[checkField(l.keys.Primary())] != "" {
 		return nil
 	}
 	return l.enterKey(ctx)
 }
 
-// enterKey enters the check value of the key that seals.
+// enterKey adds the check value of the key that seals.
 func (l *Ledger) enterKey(ctx context.Context) error {
 	sealed, err := l.keys.Seal([]byte("check"), checkPlace(l.keys.Primary()))
 	if err != nil {
 		return err
 	}
-	// By the key that has really sealed it: another may just have been taken up.
+	// Use the ID of the key that sealed: another may have become primary just now.
 	id, _ := SealedBy(sealed)
 	if id != l.keys.Primary() {
 		return l.enterKey(ctx)
@@ -91,8 +89,7 @@ func (l *Ledger) enterKey(ctx context.Context) error {
 	return nil
 }
 
-// AdoptKeyset makes the keyset the store's, whatever was sealed with others: that
-// does not open any more.
+// AdoptKeyset makes the keyset the store's. Values sealed with other keys can no longer be opened.
 func (l *Ledger) AdoptKeyset(ctx context.Context) error {
 	if err := l.redis.Del(ctx, keysetKey).Err(); err != nil {
 		return fmt.Errorf("adopt keyset: %w", err)
@@ -100,7 +97,7 @@ func (l *Ledger) AdoptKeyset(ctx context.Context) error {
 	return l.CheckKeyset(ctx)
 }
 
-// forgetKeys removes the check values of keys with which nothing is sealed any more.
+// forgetKeys removes the check values of keys that have no values left in the store.
 func (l *Ledger) forgetKeys(ctx context.Context, ids []KeyID) error {
 	if len(ids) == 0 {
 		return nil
@@ -115,7 +112,7 @@ func (l *Ledger) forgetKeys(ctx context.Context, ids []KeyID) error {
 	return nil
 }
 
-// CheckedKeys lists the sealing keys that the store has check values of.
+// CheckedKeys lists the sealing keys with a check value in the store.
 func (l *Ledger) CheckedKeys(ctx context.Context) ([]KeyID, error) {
 	fields, err := l.redis.HKeys(ctx, keysetKey).Result()
 	if err != nil {

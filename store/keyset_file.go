@@ -11,17 +11,16 @@ import (
 	"time"
 )
 
-// keysetSource is the file that a keyset was read from.
+// keysetSource is the file a keyset was read from.
 type keysetSource struct {
 	path   string
 	mu     sync.Mutex
-	read   fs.FileInfo  // the file as it was read
-	looked atomic.Int64 // when the file was last looked at, ns
+	read   fs.FileInfo  // the file when last read
+	looked atomic.Int64 // when the file was last checked, ns
 }
 
-// ReadKeysetFile reads a keyset that `icims-export keys new` printed. It takes up
-// sealing keys that are added to the file later, by itself: within seconds, and at
-// once where something was sealed with them.
+// ReadKeysetFile reads a keyset printed by `icims-export keys new`. The keyset picks up sealing
+// keys added to the file later: within seconds, or at once if something was sealed with them.
 func ReadKeysetFile(path string) (*Keyset, error) {
 	keys, info, err := readKeysetFile(path)
 	if err != nil {
@@ -33,7 +32,7 @@ func ReadKeysetFile(path string) (*Keyset, error) {
 }
 
 func readKeysetFile(path string) (*Keyset, fs.FileInfo, error) {
-	// Before the content: a file that is replaced in between is read once more.
+	// Stat before reading: a file replaced in between is then read again.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read keyset: %w", err)
@@ -49,12 +48,11 @@ func readKeysetFile(path string) (*Keyset, fs.FileInfo, error) {
 	return keys, info, nil
 }
 
-// ErrOtherKeyset: the file holds the keyset of another deployment.
+// ErrOtherKeyset means the file holds the keyset of another deployment.
 var ErrOtherKeyset = errors.New("its hashing key differs from that of the keyset in use")
 
-// Reread reads the file of the keyset again where it has changed, and reports whether
-// it has. With an error the keyset stays as it was. A keyset that was not read from a
-// file never changes.
+// Reread reads the keyset's file again if it has changed, and reports whether it has. With an error
+// the keyset stays as it was. A keyset that was not read from a file never changes.
 func (k *Keyset) Reread() (bool, error) {
 	s := k.source
 	if s == nil {
@@ -82,43 +80,43 @@ func (k *Keyset) Reread() (bool, error) {
 	return true, nil
 }
 
-// lookEvery is how often the file is looked at for new keys by who seals.
+// lookEvery is how often sealing checks the file for new keys.
 const lookEvery = 5 * time.Second
 
 func (k *Keyset) lookNowAndThen() {
 	if s := k.source; s != nil && time.Now().UnixNano()-s.looked.Load() > int64(lookEvery) {
-		_, _ = k.Reread() // else the keys in use are as good as before
+		_, _ = k.Reread() // on error, keep using the current keys
 	}
 }
 
-// lookAgain reports whether other keys have taken the place of the given ones.
+// lookAgain reports whether the keyset has other keys than the given ones now.
 func (k *Keyset) lookAgain(than *ring) bool {
 	_, _ = k.Reread()
 	return k.ring.Load() != than
 }
 
-// WriteKeysetFile puts a keyset in the place of the file, or makes it: whole or not
-// at all, and readable by whom it was before.
+// WriteKeysetFile creates or replaces a keyset file atomically. It keeps the mode and owner of an
+// existing file.
 func WriteKeysetFile(path string, keys *Keyset) error {
 	before, err := os.Stat(path)
 	if err != nil {
 		before = nil
 	}
-	// A link is followed: it is the file that is replaced.
+	// Follow a symbolic link: replace its target.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
 	return placeKeyset(path, keys, before, os.Rename)
 }
 
-// CreateKeysetFile makes a keyset's file, readable by this user only: whole or not at
-// all. One that is there already stays, and the error is fs.ErrExist.
+// CreateKeysetFile creates a keyset file atomically, readable by this user only. If the file
+// exists, it is not changed and the error is fs.ErrExist.
 func CreateKeysetFile(path string, keys *Keyset) error {
-	return placeKeyset(path, keys, nil, os.Link) // which replaces nothing
+	return placeKeyset(path, keys, nil, os.Link) // os.Link does not replace a file
 }
 
-// placeKeyset writes a file beside the path, with mode and owner of the one that was
-// there, if any, and puts it there.
+// placeKeyset writes a file next to path, with the mode and owner of the previous one, if any, and
+// calls place to move it to path.
 func placeKeyset(path string, keys *Keyset, before fs.FileInfo, place func(from, to string) error) error {
 	data, err := keys.Export()
 	if err != nil {
@@ -128,7 +126,7 @@ func placeKeyset(path string, keys *Keyset, before fs.FileInfo, place func(from,
 	if err != nil {
 		return fmt.Errorf("write keyset: %w", err)
 	}
-	defer func() { _ = os.Remove(next.Name()) }() // gone already where it was renamed
+	defer func() { _ = os.Remove(next.Name()) }() // fails if it was renamed
 	mode := fs.FileMode(0o600)
 	if before != nil {
 		mode = before.Mode().Perm()

@@ -11,16 +11,15 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// KeyID tells one sealing key from another. It is no secret: it stands in clear at
-// the beginning of all that the key has sealed.
+// KeyID identifies a sealing key. It is not secret: each sealed value begins with it, in plaintext.
 type KeyID uint32
 
-// ring is the sealing keys, of which one seals and all open.
+// ring holds the sealing keys. The primary seals; all of them open.
 type ring struct {
 	handle  *keyset.Handle
 	aead    tink.AEAD
 	primary KeyID
-	ids     []KeyID // in the order in which they were added
+	ids     []KeyID // in the order they were added
 }
 
 func newRing(handle *keyset.Handle) (*ring, error) {
@@ -38,7 +37,7 @@ func newRing(handle *keyset.Handle) (*ring, error) {
 
 func (r *ring) holds(id KeyID) bool { return slices.Contains(r.ids, id) }
 
-// SealedBy tells which key sealed a value; false for what is no sealed value.
+// SealedBy returns the key that sealed a value; false if the value is not sealed.
 func SealedBy(sealed []byte) (KeyID, bool) {
 	const version, header = 1, 5
 	if len(sealed) < header || sealed[0] != version {
@@ -47,20 +46,20 @@ func SealedBy(sealed []byte) (KeyID, bool) {
 	return KeyID(binary.BigEndian.Uint32(sealed[1:header])), true
 }
 
-// Primary is the key that seals.
+// Primary returns the key that seals.
 func (k *Keyset) Primary() KeyID { return k.ring.Load().primary }
 
-// KeyIDs lists the sealing keys, the oldest first.
+// KeyIDs lists the sealing keys, oldest first.
 func (k *Keyset) KeyIDs() []KeyID { return slices.Clone(k.ring.Load().ids) }
 
-// ErrNoKey: the keyset has no such sealing key.
+// ErrNoKey means the keyset has no such sealing key.
 var ErrNoKey = errors.New("the keyset has no such key")
 
-// ErrPrimaryKey: the key seals, so that it cannot be dropped.
+// ErrPrimaryKey means the key cannot be dropped because it is the primary.
 var ErrPrimaryKey = errors.New("the key is in use for sealing")
 
-// WithNewKey returns the keyset with one more sealing key, which seals from then on;
-// on standby it only opens until it is promoted. The hashing key is the same.
+// WithNewKey returns the keyset with one more sealing key. The new key becomes the primary; with
+// standby it only opens until it is promoted. The hashing key stays the same.
 func (k *Keyset) WithNewKey(standby bool) (*Keyset, KeyID, error) {
 	var added KeyID
 	next, err := k.changed(func(m *keyset.Manager) error {
@@ -75,8 +74,8 @@ func (k *Keyset) WithNewKey(standby bool) (*Keyset, KeyID, error) {
 	return next, added, err
 }
 
-// WithPrimary returns the keyset with another of its keys as the one that seals. It
-// returns ErrNoKey where it lacks that one.
+// WithPrimary returns the keyset with another of its keys as the primary. It returns ErrNoKey if it
+// lacks that key.
 func (k *Keyset) WithPrimary(id KeyID) (*Keyset, error) {
 	if !k.ring.Load().holds(id) {
 		return nil, ErrNoKey
@@ -84,8 +83,8 @@ func (k *Keyset) WithPrimary(id KeyID) (*Keyset, error) {
 	return k.changed(func(m *keyset.Manager) error { return m.SetPrimary(uint32(id)) })
 }
 
-// Without returns the keyset without one of its keys: what that one has sealed opens
-// no longer. Errors: ErrNoKey, ErrPrimaryKey.
+// Without returns the keyset without one of its keys. Values sealed with that key can no longer be
+// opened. Errors: ErrNoKey, ErrPrimaryKey.
 func (k *Keyset) Without(id KeyID) (*Keyset, error) {
 	switch r := k.ring.Load(); {
 	case !r.holds(id):
@@ -108,7 +107,7 @@ func (k *Keyset) changed(change func(*keyset.Manager) error) (*Keyset, error) {
 	return newKeyset(handle, k.hashing)
 }
 
-// idBytes lists the sealing keys as SealedBy finds them in a value: 4 bytes each.
+// idBytes returns the IDs of the sealing keys as found in sealed values: 4 bytes each.
 func (k *Keyset) idBytes() []byte {
 	var all []byte
 	for _, id := range k.ring.Load().ids {

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// known is who was lately found or created under an e-mail, with the workflows lately
-// created for that person, by job. In Redis it is
+// known is the person recently found or created for an email, with the workflows recently created
+// for that person, by job. The Redis value is
 //
 //	person|=proof,job:workflow,job=proof,...
 //
-// The proofs show that this service wrote it: whoever can only write to Redis cannot make one.
-// Earlier versions wrote none and read over them.
+// The proofs show that this service wrote it; write access to Redis is not enough to create one.
+// Earlier versions wrote none and ignore them.
 type known struct {
 	person    int64
 	proven    bool
-	workflows map[int64]int64 // those with a proof
+	workflows map[int64]int64 // only those with a valid proof
 }
 
-// knownProof proves the person for an e-mail, and with a job the person's workflow.
+// knownProof proves the person of an email or, with a job, the person's workflow.
 func (k *Keyset) knownProof(customer, emailHash string, person, job, workflow int64) string {
 	return k.hash("known", customer, emailHash, idText(person), idText(job), idText(workflow))
 }
@@ -48,8 +48,8 @@ func (k *Keyset) readKnown(customer, emailHash, value string) known {
 	return found
 }
 
-// KnowPerson remembers for an hour who has an e-mail address, unless somebody is known
-// already, so that an export reads that person before it searches.
+// KnowPerson remembers the person of an email for an hour, unless one is known already, so that an
+// export reads that person before it searches.
 func (l *Ledger) KnowPerson(ctx context.Context, customer, emailHash string, person int64) error {
 	if person == 0 {
 		return nil

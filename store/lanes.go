@@ -12,13 +12,12 @@ import (
 	"github.com/seekout/icims-export/internal/panics"
 )
 
-// Producers announce the customers they bring work for, so that no worker has
-// to look through all customers. The list holds every customer with moving
-// exports, by when it next wants a lane: now where work was announced, later
-// where all of it waits for a time.
+// Producers announce customers with new work, so that workers need not poll all customers. The list
+// holds every customer with exports in progress, by when it next wants a lane: now if work was
+// announced, later if all of it waits.
 
-// longestRest bounds how far ahead a customer's next lane is put off: what comes
-// meanwhile without an announcement waits no longer.
+// longestRest limits how far a customer's next lane is postponed. Work that arrives without an
+// announcement waits at most this long.
 const longestRest = 10 * time.Minute
 
 var (
@@ -26,13 +25,13 @@ var (
 	restScript     = loadEssentialFleetScript("rest")
 )
 
-// Announce tells the workers that the customer has work.
+// Announce notifies the workers that the customer has work.
 func (l *Ledger) Announce(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, false)
 }
 
-// Hasten makes a customer that waits for a later time want its lane now: the
-// reasons for waiting may be gone. One without work is left alone.
+// Hasten makes a waiting customer want its lane now, because the reason for waiting may be gone. It
+// has no effect on a customer without work.
 func (l *Ledger) Hasten(ctx context.Context, customer string) error {
 	return l.announce(ctx, customer, true)
 }
@@ -48,19 +47,16 @@ func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool)
 	return nil
 }
 
-// tellChange tells the workers to look at a customer whose lane may have to
-// close.
+// tellChange makes workers check whether a customer's lane must close.
 func (l *Ledger) tellChange(ctx context.Context, customer string) {
 	l.publish(ctx, lanesChannel, customer+changed)
 }
 
-// publish sends a message by the node that has the list it is about, whose key the
-// channel's name holds. go-redis would take any node of a cluster, so also one that
-// hangs.
+// publish sends a message through the cluster node that holds the list, whose key is part of the
+// channel's name. go-redis would use any node, including one that hangs.
 //
-// A message is a hint: whoever misses it reads the same from a key within seconds. So a
-// message that cannot be sent is reported, once until one can be sent again, and fails
-// nothing.
+// Messages are hints: a worker that misses one reads the same from a key within seconds. So a
+// failure to send is not an error. It is reported once, until sending works again.
 func (l *Ledger) publish(ctx context.Context, channel, message string) {
 	cmd := redis.NewIntCmd(ctx, "publish", channel, message)
 	cmd.SetFirstKeyPos(1)
@@ -70,22 +66,20 @@ func (l *Ledger) publish(ctx context.Context, channel, message string) {
 	}
 }
 
-// Announced is a customer with work, as read from the list.
+// Announced is a customer with work, as listed.
 type Announced struct {
 	Customer string
-	// Wants is when it next wants a lane, by Redis's clock: in the past where it
-	// wants one now.
+	// Wants is when it next wants a lane, by the Redis clock. A time in the past means now.
 	Wants time.Time
-	stamp int64 // its score (µs), which no later announcement has
+	stamp int64 // its score (µs); each announcement sets a different one
 }
 
-// Announced lists all customers with work, those that want a lane first that
-// have wanted it longest.
+// Announced lists all customers with work, longest-waiting first.
 func (l *Ledger) Announced(ctx context.Context) ([]Announced, error) {
 	return l.listed(ctx, "+inf")
 }
 
-// Wanted lists the customers that want a lane by a time of Redis's clock.
+// Wanted lists the customers that want a lane before a time of the Redis clock.
 func (l *Ledger) Wanted(ctx context.Context, by time.Time) ([]Announced, error) {
 	return l.listed(ctx, strconv.FormatInt(by.UnixMicro(), 10))
 }
@@ -106,8 +100,8 @@ func announcedAt(customer string, score float64) Announced {
 	return Announced{Customer: customer, Wants: time.UnixMicro(int64(score)), stamp: int64(score)}
 }
 
-// AnnouncedOf reads where customers stand in the list, to be compared by Rest and
-// Withdraw. Those that are not listed are missing from the result.
+// AnnouncedOf reads the entries of customers, to pass them to Rest and Withdraw. The result leaves
+// out customers that are not listed.
 func (l *Ledger) AnnouncedOf(ctx context.Context, customers ...string) (map[string]Announced, error) {
 	listed := make(map[string]Announced, len(customers))
 	if len(customers) == 0 {
@@ -118,21 +112,20 @@ func (l *Ledger) AnnouncedOf(ctx context.Context, customers ...string) (map[stri
 		return nil, fmt.Errorf("read announced lanes: %w", err)
 	}
 	for i, score := range scores {
-		if score != 0 { // how go-redis tells a missing member
+		if score != 0 { // go-redis returns 0 for a missing member
 			listed[customers[i]] = announcedAt(customers[i], score)
 		}
 	}
 	return listed, nil
 }
 
-// Withdraw takes a customer whose work is done off the list, unless it was
-// announced again since.
+// Withdraw removes a customer whose work is done from the list, unless it was announced again.
 func (l *Ledger) Withdraw(ctx context.Context, a Announced) (bool, error) {
 	return l.rest(ctx, a, "")
 }
 
-// Rest notes when a customer whose work waits for a time next wants a lane, at
-// most ten minutes ahead, unless it was announced again since.
+// Rest postpones the next lane of a customer whose work waits, by ten minutes at most, unless it
+// was announced again.
 func (l *Ledger) Rest(ctx context.Context, a Announced, until time.Time) (bool, error) {
 	return l.rest(ctx, a, strconv.FormatInt(until.UnixMicro(), 10))
 }
@@ -145,33 +138,32 @@ func (l *Ledger) rest(ctx context.Context, a Announced, until string) (bool, err
 	return n == 1, nil
 }
 
-// Announcement is what the workers are told of a customer.
+// Announcement is a message about a customer.
 type Announcement struct {
 	Customer string
-	// Changed: not that it has work, but that something may forbid or allow its
-	// calls since, such as a pause.
+	// Changed means there may be no new work, but something may permit or forbid calls, such as a
+	// pause.
 	Changed bool
 }
 
-// changed marks a message that is no announcement of work.
+// changed marks a message that does not announce work.
 const changed = " changed"
 
-// announcementsAhead is how many announcements may wait to be heard.
+// announcementsAhead is how many announcements may be buffered.
 const announcementsAhead = 256
 
-// Announcements delivers announcements as they are made, until ctx ends. The
-// channel misses what is announced while Redis is out of reach: Announced has
-// all customers with work.
+// Announcements delivers announcements until ctx ends. It misses those sent while Redis is
+// unreachable: use Announced to list all customers with work.
 func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 	return listen(ctx, l, lanesChannel, announcementsAhead, announcement)
 }
 
-// quietFor is after how long without a message a subscription sees whether Redis still
-// answers. What is missed meanwhile is read from keys within seconds.
+// quietFor is how long a subscription waits without a message before it checks that Redis still
+// answers. Missed messages are read from keys within seconds.
 const quietFor = 15 * time.Second
 
-// listen delivers what is published on a channel until ctx ends; as many messages as ahead
-// may wait to be heard. One that makes read panic is left out.
+// listen delivers messages of a channel until ctx ends, and buffers up to ahead of them. It drops a
+// message that makes read panic.
 func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, read func(message string) T) <-chan T {
 	subscription := l.redis.Subscribe(ctx, channel)
 	out := make(chan T, ahead)

@@ -13,8 +13,8 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// Ledger is the record of every export: what was accepted, where it stands and
-// how it ended. It is the truth; the queue only says when to look.
+// Ledger records every export: its acceptance, its state and its outcome. It is the source of
+// truth; the queue only decides when an export runs.
 type Ledger struct {
 	redis     redis.UniversalClient
 	keys      *Keyset
@@ -26,7 +26,7 @@ type Ledger struct {
 
 	journalAge   time.Duration
 	nobodyOnce   sync.Once
-	nobodySealed string // see nobody
+	nobodySealed string // cache of nobody
 	apiKeys      seenAPIKeyList
 	connections  seenConnections
 
@@ -38,27 +38,27 @@ type Ledger struct {
 	onPublishError func(error) // see OnPublishError
 }
 
-// Option changes a setting of a Ledger.
+// Option configures a Ledger.
 type Option func(*Ledger)
 
-// DefaultRetention is how long the outcomes of a finished batch are kept, and
-// with them the memory of its idempotency key. Markers stay for good.
+// DefaultRetention is how long the outcomes of a finished batch and its idempotency key are kept.
+// Markers never expire.
 const DefaultRetention = 30 * 24 * time.Hour
 
 // WithRetention sets how long outcomes of finished batches are kept.
 func WithRetention(d time.Duration) Option { return func(l *Ledger) { l.retention = d } }
 
-// DefaultJournalAge is how long it is known who changed what.
+// DefaultJournalAge is how long audit log entries are kept.
 const DefaultJournalAge = 400 * 24 * time.Hour
 
-// WithJournalAge sets how long entries of the journal are kept.
+// WithJournalAge sets how long audit log entries are kept.
 func WithJournalAge(d time.Duration) Option { return func(l *Ledger) { l.journalAge = d } }
 
-// OnPublishError sets what is done with the first of several messages to the workers
-// that cannot be sent, such as logging it. Nothing else comes of it.
+// OnPublishError sets a function that is called, for example to log it, with the first of
+// consecutive errors from sending messages to workers.
 func OnPublishError(report func(error)) Option { return func(l *Ledger) { l.onPublishError = report } }
 
-// NewLedger returns the ledger kept in the Redis that the client speaks to.
+// NewLedger returns a ledger stored in the client's Redis.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {
 	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultJournalAge, maxWaiting: DefaultMaxWaiting, acceptMemory: DefaultAcceptMemory}
 	l.seen.beating = make(chan struct{}, 1)
@@ -73,20 +73,20 @@ func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *L
 	return l
 }
 
-// Quota returns the limits of the customers' accounts, which are kept in the same Redis.
+// Quota returns the customers' limits, stored in the same Redis.
 func (l *Ledger) Quota() *quota.Store { return l.quota }
 
-// Keys returns the keyset that the ledger seals with.
+// Keys returns the keyset the ledger seals with.
 func (l *Ledger) Keys() *Keyset { return l.keys }
 
-// Errors that a move of an export may meet. All three mean: stop working on it.
+// Errors of transitions. All three mean: stop working on the export.
 var (
-	// ErrStale: another worker has claimed the export since.
+	// ErrStale means another worker has claimed the export since.
 	ErrStale = errors.New("ledger: the claim is stale, another worker holds the export")
-	// ErrGone: the export has ended and its record is purged.
+	// ErrGone means the export has ended and its record is purged.
 	ErrGone = errors.New("ledger: the export has ended")
-	// ErrIllegalMove: the state machine has no such move. It is counted, since it
-	// shows a bug.
+	// ErrIllegalMove means the state machine does not allow the transition. It is counted, since it
+	// indicates a bug.
 	ErrIllegalMove = errors.New("ledger: illegal move")
 )
 
@@ -107,7 +107,7 @@ func moveError(answer []any, to State) error {
 	}
 }
 
-// Ref names one export. It is all that the queue knows of it.
+// Ref identifies an export. Tasks contain nothing else.
 type Ref struct {
 	Customer string
 	Export   string
@@ -116,13 +116,12 @@ type Ref struct {
 // payloadPlace binds a sealed payload to its export.
 func payloadPlace(ref Ref) string { return payloadKey(ref.Customer, ref.Export) }
 
-// IllegalMoves returns how often a customer's export was asked to make a move
-// that the state machine lacks.
+// IllegalMoves returns how often an illegal transition was requested for a customer's exports.
 func (l *Ledger) IllegalMoves(ctx context.Context, customer string) (int64, error) {
 	return l.counter(ctx, customer, "illegal")
 }
 
-// Live returns how many exports of the customer are still moving.
+// Live returns how many of the customer's exports are in progress.
 func (l *Ledger) Live(ctx context.Context, customer string) (int64, error) {
 	return l.counter(ctx, customer, "live")
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Marker remembers that a candidate was exported. It is all that is left of a
-// finished export for good, and holds nothing personal.
+// Marker records that a candidate was exported. It is the only permanent trace of a finished export
+// and contains no personal data.
 type Marker struct {
 	Person     int64
-	ExportedAt time.Time       // to the second
+	ExportedAt time.Time       // resolution of one second
 	Workflows  map[int64]int64 // by job
-	// Owed are the parts of the person's history that iCIMS did not take: education,
+	// Owed lists the parts of the person's history that iCIMS did not accept: education,
 	// work_experience.
 	Owed []string
 }
 
-// parseMarker reads "person|unix seconds|job:workflow,job:workflow", and after
-// another bar what is owed.
+// parseMarker parses "person|unix seconds|job:workflow,job:workflow", optionally followed by
+// another bar and Owed.
 func parseMarker(s string) (Marker, bool) {
 	person, rest, ok := strings.Cut(s, "|")
 	if !ok {
@@ -37,7 +37,7 @@ func parseMarker(s string) (Marker, bool) {
 	return m, true
 }
 
-// parseJobs reads "job:workflow,job:workflow".
+// parseJobs parses "job:workflow,job:workflow".
 func parseJobs(s string) map[int64]int64 {
 	jobs := map[int64]int64{}
 	for pair := range strings.SplitSeq(s, ",") {
@@ -48,8 +48,8 @@ func parseJobs(s string) map[int64]int64 {
 	return jobs
 }
 
-// Markers looks up which of the candidates were exported to the customer's
-// iCIMS. Candidates that were not are missing from the result.
+// Markers looks up which candidates were exported to the customer's iCIMS. The result leaves out
+// the others.
 func (l *Ledger) Markers(ctx context.Context, customer string, candidates []string) (map[string]Marker, error) {
 	found := make(map[string]Marker, len(candidates))
 	commands := make([]*redis.StringCmd, len(candidates))
@@ -71,22 +71,21 @@ func (l *Ledger) Markers(ctx context.Context, customer string, candidates []stri
 	return found, nil
 }
 
-// Among the counters: when a customer's markers were erased, and when an export that
-// was in work then ended last, which left none.
+// Fields of the customer's counters: when its markers were erased, and when the last export that
+// was in progress at that time ended. Such exports leave no marker.
 const (
 	erasedField   = "erased"
 	unmarkedField = "unmarked"
 )
 
-// EraseMarkers forgets who of the customer was exported, and returns how many that
-// were: they will be sent again. Exports that are in work leave none either; those that
-// are begun later do.
+// EraseMarkers erases all markers of a customer and returns how many there were. These candidates
+// will be sent again. Exports in progress leave no marker; exports that start later do.
 func (l *Ledger) EraseMarkers(ctx context.Context, customer string) (int, error) {
 	now, err := l.nowAt(ctx, countersKey(customer))
 	if err != nil {
 		return 0, err
 	}
-	// Before the first is gone, so that an audit does not miss them.
+	// Set this before the first marker is deleted, so that an audit does not report it missing.
 	if err := l.essential(ctx, "HSET", countersKey(customer), erasedField, now.UnixMilli()); err != nil {
 		return 0, fmt.Errorf("erase markers: %w", err)
 	}

@@ -8,16 +8,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Neighbour is an export of the same batch that has to look up its candidate.
+// Neighbour is an export of the same batch that needs a look-up.
 type Neighbour struct {
 	Export  string
 	Payload []byte
 }
 
-// Neighbours returns those of n exports of the claim's batch, from a row on, that have to
-// look up their candidates: nothing of them is in iCIMS yet, as far as the ledger knows,
-// and they are not going to be skipped. Those whose data this keyset cannot open are left
-// out.
+// Neighbours returns which of n exports of the claim's batch, starting at a row, need a look-up:
+// nothing of them is known to be in iCIMS, and they will not be skipped. It leaves out exports
+// whose data this keyset cannot open.
 func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neighbour, error) {
 	ids, err := l.redis.LRange(ctx, rowsKey(c.Batch), int64(from), int64(from+n-1)).Result()
 	if err != nil {
@@ -43,7 +42,7 @@ func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neigh
 		}
 		payload, err := l.openPayload([]byte(payloads[i].Val()), Ref{c.Customer, id}, c.destination())
 		if err != nil {
-			continue // its own claim reports it
+			continue // its own claim reports the error
 		}
 		waiting, candidates = append(waiting, Neighbour{id, payload}), append(candidates, text(r[3]))
 	}
@@ -63,5 +62,5 @@ func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neigh
 	return kept, nil
 }
 
-// looksUp are the states of exports that have to look up their candidates.
+// looksUp lists the states of exports that need a look-up.
 var looksUp = map[State]bool{Queued: true, Claimed: true, Deferred: true, Retrying: true}

@@ -8,26 +8,25 @@ import (
 	"time"
 )
 
-// Pause is an operator's word that no calls are to be made for a customer.
+// Pause is an operator's pause of all calls for a customer.
 type Pause struct {
 	By    string    `json:"by"`
 	Why   string    `json:"why"`
 	At    time.Time `json:"at"`
-	Until time.Time `json:"until,omitzero"` // zero: until somebody resumes
+	Until time.Time `json:"until,omitzero"` // zero: until resumed
 }
 
-// Over reports whether the pause has ended by itself at a time.
+// Over reports whether the pause has expired at a time.
 func (p Pause) Over(now time.Time) bool { return !p.Until.IsZero() && !now.Before(p.Until) }
 
 func pauseKey(customer string) string { return prefix(customer) + "pause" }
 
-// queuesPaused is set in the record of a pause once asynq's queues are paused as well. The
-// sweep pauses them where it is not.
+// queuesPaused is set in the pause record once asynq's queues are paused too. The sweep pauses them
+// if it is not set.
 const queuesPaused = "queues"
 
-// Pause suspends the calls for a customer, in place of any earlier pause. Exports
-// in the middle of their calls finish; all others wait, and no attempt is counted.
-// A pause whose time is over suspends nothing.
+// Pause suspends a customer's calls and replaces any earlier pause. Exports in the middle of their
+// calls finish; all others wait without using an attempt. An expired pause has no effect.
 func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	if p.At.IsZero() {
 		p.At = time.Now()
@@ -44,16 +43,16 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 	if !p.Until.IsZero() {
 		until = p.Until.UnixMilli()
 	}
-	// So that it is listed, also where it has had no batch yet.
+	// The customer must be listed, even if it has had no batch yet.
 	if err := l.essential(ctx, "SADD", customersKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	// It replaces a pause whose end may resume the queues at this moment.
+	// Overwrite a previous pause whose expiry may resume the queues right now.
 	err = l.essential(ctx, "HSET", pauseKey(customer), "by", by, "why", why, "at", p.At.UnixMilli(), "until", until, queuesPaused, "")
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	// Whoever finds it listed without a record takes it off the list.
+	// A reader that finds the customer listed without a record removes it from the list.
 	if err := l.essential(ctx, "SADD", pausedKey, customer); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
@@ -69,7 +68,7 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 		l.tellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
 }
 
-// Resume ends a customer's pause; false where there was none.
+// Resume ends a customer's pause; false if there was none.
 func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, error) {
 	n, err := l.redis.Del(ctx, pauseKey(customer)).Result()
 	if err != nil {
@@ -85,14 +84,14 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 		l.tellEvent(ctx, customer, "resumed", ""))
 }
 
-// letGoOn lets what waited for the end of a pause go on at once.
+// letGoOn resumes the work that waited for the end of a pause.
 func (l *Ledger) letGoOn(ctx context.Context, customer string) error {
-	// The change is told for lanes that are open, the announcement for those that closed.
+	// The change is for open lanes, the announcement for closed ones.
 	l.tellChange(ctx, customer)
 	return l.Hasten(ctx, customer)
 }
 
-// EndPause removes a pause whose time is over. One that an operator began meanwhile stays.
+// EndPause removes an expired pause. A newer pause stays.
 func (l *Ledger) EndPause(ctx context.Context, customer string) error {
 	ended, err := endPauseScript.of(l).Run(ctx, l.redis, []string{pauseKey(customer)}).Bool()
 	if err != nil {
@@ -104,8 +103,8 @@ func (l *Ledger) EndPause(ctx context.Context, customer string) error {
 	return errors.Join(l.letGoOn(ctx, customer), l.tellEvent(ctx, customer, "resumed", ""))
 }
 
-// PausedCustomers lists the customers that have a pause, or had one: PauseRecord takes a
-// customer without one off the list.
+// PausedCustomers lists customers that have or had a pause. PauseRecord removes those without one
+// from the list.
 func (l *Ledger) PausedCustomers(ctx context.Context) ([]string, error) {
 	customers, err := l.redis.SMembers(ctx, pausedKey).Result()
 	if err != nil {
@@ -114,20 +113,20 @@ func (l *Ledger) PausedCustomers(ctx context.Context) ([]string, error) {
 	return customers, nil
 }
 
-// PauseRecord returns the record of a customer's pause, also of one that is over, and
-// whether asynq's queues were paused for it; nil where there is none.
+// PauseRecord returns the record of a customer's pause, even if it has expired, and whether asynq's
+// queues were paused for it; nil if there is none.
 func (l *Ledger) PauseRecord(ctx context.Context, customer string) (p *Pause, queues bool, err error) {
 	fields, err := l.redis.HGetAll(ctx, pauseKey(customer)).Result()
 	if err != nil {
 		return nil, false, fmt.Errorf("read pause: %w", err)
 	}
-	if len(fields) == 0 { // it has ended
+	if len(fields) == 0 { // ended in the meantime
 		err = wrapped("unlist a pause", l.redis.SRem(ctx, pausedKey, customer).Err())
 	}
 	return l.readPause(customer, fields), fields[queuesPaused] != "", err
 }
 
-// NoteQueuesPaused notes that asynq's queues are paused for the customer's pause.
+// NoteQueuesPaused records that asynq's queues are paused for the customer's pause.
 func (l *Ledger) NoteQueuesPaused(ctx context.Context, customer string) error {
 	n, err := l.redis.Exists(ctx, pauseKey(customer)).Result()
 	if err == nil && n == 1 {
@@ -136,14 +135,14 @@ func (l *Ledger) NoteQueuesPaused(ctx context.Context, customer string) error {
 	return wrapped("note a pause", err)
 }
 
-// PauseOf returns the customer's pause; nil where there is none, or none any more.
+// PauseOf returns the customer's current pause; nil if there is none.
 func (l *Ledger) PauseOf(ctx context.Context, customer string) (*Pause, error) {
 	fields, err := l.redis.HGetAll(ctx, pauseKey(customer)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read pause: %w", err)
 	}
 	if len(fields) == 0 {
-		return nil, nil //nolint:nilnil // no pause is no error
+		return nil, nil //nolint:nilnil // no pause is not an error
 	}
 	now, err := l.nowAt(ctx, pauseKey(customer))
 	if err != nil {
@@ -156,8 +155,8 @@ func (l *Ledger) PauseOf(ctx context.Context, customer string) (*Pause, error) {
 	return p, nil
 }
 
-// readPause reads the fields of a pause; nil for none. What this keyset cannot
-// open is left out: a pause holds for those too who cannot read its reason.
+// readPause parses the fields of a pause; nil for none. It leaves out fields this keyset cannot
+// open: the pause applies even if its reason is unreadable.
 func (l *Ledger) readPause(customer string, fields map[string]string) *Pause {
 	if len(fields) == 0 {
 		return nil

@@ -12,33 +12,33 @@ import (
 
 var profileScript = loadEssentialFleetScript("profile")
 
-// profileKept is for how long a profile is kept that no verification renews. That of a connection of
-// the store goes with the connection; of one that is taken out of the file nobody is told.
+// profileKept is how long a profile is kept without a new verification. The profile of a stored
+// connection is deleted with it. The removal of a connection from the file is not reported.
 const profileKept = 366 * 24 * time.Hour
 
-// KeptProfile is a tenant profile as it is kept: with the settings that it was found with.
+// KeptProfile is a stored tenant profile with the settings it was found with.
 type KeptProfile struct {
 	Profile TenantProfile `json:"profile"`
-	// Settings is a keyed hash of them.
+	// Settings is a keyed hash of these settings.
 	Settings string `json:"settings"`
 }
 
-// decides is the connection without the settings that leave a verification's findings as they are.
+// decides returns the connection without the settings that do not affect verification.
 func (c Connection) decides() Connection {
 	c.Limits, c.DummyDomain, c.Capabilities = Limits{}, "", ""
 	c.Profile, c.Stored = TenantProfile{}, false
 	return c
 }
 
-// settingsHash tells the settings that decide what a verification finds from others.
+// settingsHash identifies the settings that affect verification.
 func (k *Keyset) settingsHash(c Connection) string {
 	parts := []string{string(c.Password)}
 	c.WithDefaults().decides().Settings(func(name, value string) { parts = append(parts, name, value) })
 	return k.hash("settings", parts...)
 }
 
-// ProfileFor is what of a kept profile holds for a connection. Other settings keep what is known of
-// iCIMS whatever account is used: the test candidate, and how long searches lag behind.
+// ProfileFor returns the part of a stored profile that applies to a connection. With other
+// settings, that is what does not depend on the account: the test candidate and the search lag.
 func (k *Keyset) ProfileFor(c Connection, kept KeptProfile) TenantProfile {
 	if kept.Settings == "" {
 		return TenantProfile{}
@@ -49,9 +49,9 @@ func (k *Keyset) ProfileFor(c Connection, kept KeptProfile) TenantProfile {
 	return kept.Profile
 }
 
-// SaveProfile keeps what a verification has found out with a connection, and tells the workers. The
-// revision is that of the connection that was verified, 0 for one of the file: it returns
-// *ConnectionChangedError where the store's has another by now.
+// SaveProfile stores the findings of a verification and notifies the workers. revision is that of
+// the verified connection, 0 for one from the file. It returns *ConnectionChangedError if the
+// stored connection has changed.
 func (l *Ledger) SaveProfile(ctx context.Context, c Connection, revision int64, p TenantProfile) error {
 	key := profileKey(c.Customer)
 	sealed, err := l.sealJSON(KeptProfile{Profile: p, Settings: l.keys.settingsHash(c)}, key)
@@ -68,8 +68,8 @@ func (l *Ledger) SaveProfile(ctx context.Context, c Connection, revision int64, 
 	return l.noteConnection(ctx, c.Customer)
 }
 
-// openProfile opens what is kept of a profile. One that does not open is none: exports make the
-// safest choice then.
+// openProfile opens a stored profile. An unreadable one counts as missing: exports then make the
+// safest choice.
 func (l *Ledger) openProfile(customer, sealed string) KeptProfile {
 	var kept KeptProfile
 	if sealed == "" {
@@ -82,8 +82,8 @@ func (l *Ledger) openProfile(customer, sealed string) KeptProfile {
 	return kept
 }
 
-// KeptProfiles reads the profiles of customers whose connection is not the store's. Customers without
-// one are missing.
+// KeptProfiles reads the profiles of customers whose connection is not in the store. The result
+// leaves out customers without one.
 func (l *Ledger) KeptProfiles(ctx context.Context, customers ...string) (map[string]KeptProfile, error) {
 	found := map[string]KeptProfile{}
 	for from := 0; from < len(customers); from += connectionPage {
@@ -107,7 +107,7 @@ func (l *Ledger) KeptProfiles(ctx context.Context, customers ...string) (map[str
 	return found, nil
 }
 
-// WithProfile returns a connection of the file with its profile as the store has it now.
+// WithProfile returns a connection from the file with its current profile from the store.
 func (l *Ledger) WithProfile(ctx context.Context, c Connection) (Connection, error) {
 	kept, err := l.KeptProfiles(ctx, c.Customer)
 	if err == nil {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Finding is one finding of a verification, and what it means for exports.
+// Finding is one finding of a verification and its meaning for exports.
 type Finding struct {
 	Name   string `json:"name" doc:"What it is about, for programs." example:"search_or"`
 	Answer Answer `json:"answer,omitempty" enum:"yes,no" doc:"What was found; left out where it is not known."`
 	Means  string `json:"means" doc:"What that means for exports, and what it costs."`
 }
 
-// Findings describes what is known about a customer's iCIMS.
+// Findings describes the known behavior of a customer's iCIMS.
 func (p TenantProfile) Findings() []Finding {
 	var list []Finding
 	if p.VerifiedAt == 0 {

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Step is one move of a claimed export towards its end.
+// Step is one transition of a claimed export.
 type Step struct {
 	To    State // Creating, Created or Placing
 	Lease time.Duration
-	// Person is recorded as soon as it is known; 0 = not by this step.
+	// Person is recorded as soon as it is known; 0 = unchanged.
 	Person int64
-	// PersonMade tells that this export created the person.
+	// PersonMade means this export created the person.
 	PersonMade bool
-	// Warnings so far, as Claim.Warnings.
+	// Warnings so far, as in Claim.Warnings.
 	Warnings string
-	Entry    *Entry // for the export's story; nil = nothing worth telling
+	Entry    *Entry // for the export's timeline; nil = none
 }
 
-// Step moves a claimed export on and renews its lease. It returns ErrStale,
-// ErrGone or ErrIllegalMove where the claim does not hold, and ErrWentBack where nothing
-// may be created: then a person whom the step names is recorded all the same.
+// Step records a transition of a claimed export and renews its lease. It returns ErrStale, ErrGone
+// or ErrIllegalMove if the claim is invalid, and ErrWentBack if nothing may be created. In the
+// latter case it still records the step's person.
 func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 	made := "u"
 	if s.PersonMade {
@@ -47,24 +47,23 @@ func (l *Ledger) Step(ctx context.Context, c *Claim, s Step) error {
 	return nil
 }
 
-// Hold hands a claimed export back.
+// Hold releases a claimed export.
 type Hold struct {
 	To     State // Deferred, Retrying or Unknown
 	Delay  time.Duration
 	Reason Reason
-	// Forget drops the recorded person, who is gone from iCIMS.
+	// Forget drops the recorded person, who does not exist in iCIMS.
 	Forget   bool
-	Attempts int // to be added: 1 for a failed attempt, 0 for "not now"
-	Panics   int // to be added: 1 for an attempt that ended in a panic
-	Calls    int // made since the claim
+	Attempts int // to add: 1 for a failed attempt, 0 for a deferral
+	Panics   int // to add: 1 for an attempt that panicked
+	Calls    int // since the claim
 	Warnings string
 	Entry    *Entry
 }
 
-// Hold hands a claimed export back, to come again after a delay. Handing back
-// from Creating or Placing as anything but Unknown states that the write did
-// not take effect. An intent that was open at the claim stays open, and the
-// export Unknown. Errors as for Step.
+// Hold releases a claimed export, to run again after a delay. Leaving Creating or Placing for any
+// state but Unknown means that the write did not take effect. If an intent was open at the claim,
+// it stays open and the export becomes Unknown. Errors as for Step.
 func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
 	entry, err := l.sealEntry(c.Ref, h.Entry)
 	if err != nil {
@@ -79,7 +78,7 @@ func (l *Ledger) Hold(ctx context.Context, c *Claim, h Hold) error {
 	return moveError(answer, h.To)
 }
 
-// Counter is the column of a batch's counts that an export ends in.
+// Counter is the batch counter that an export ends in.
 type Counter string
 
 // The counters.
@@ -91,25 +90,25 @@ const (
 	CountCancelled Counter = "cancelled"
 )
 
-// Finish is the end of an export.
+// Finish ends an export.
 type Finish struct {
 	To       State // Done, Skipped, Dead or Cancelled
 	Counter  Counter
-	Reason   Reason // why, for all but Done
+	Reason   Reason // set for every state but Done
 	Person   int64
 	Workflow int64 // 0 for prospects
 	Job      int64
-	Calls    int // made since the claim
+	Calls    int // since the claim
 	Warnings string
 	Entry    *Entry
-	// Sent holds digests of what was sent, for a read-back: kept of the last exports of a
-	// day. Empty: nothing is kept.
+	// Sent holds digests of what was sent, for a read-back. They are kept for the last exports of a
+	// day. Empty: none.
 	Sent string
 }
 
-// Finish ends a claimed export: it records the outcome, sets the success marker
-// (Done), counts, purges the payload (all but Dead, which may be retried) and
-// frees the e-mail, in one script. Errors as for Step.
+// Finish ends a claimed export in one script: it records the outcome, sets the success marker
+// (Done), counts, purges the payload (except for Dead, which may be retried) and releases the
+// email. Errors as for Step.
 func (l *Ledger) Finish(ctx context.Context, c *Claim, f Finish) error {
 	entry, err := l.sealEntry(c.Ref, f.Entry)
 	if err != nil {
@@ -142,8 +141,8 @@ func (l *Ledger) Renew(ctx context.Context, c *Claim, lease time.Duration) error
 	return moveError(answer, Claimed)
 }
 
-// Redraw gives a claimed export that has written nothing another dummy address.
-// It returns false where another export works on that address.
+// Redraw replaces the dummy address of a claimed export that has written nothing. It returns false
+// if another export is working on the new address.
 func (l *Ledger) Redraw(ctx context.Context, c *Claim, emailHash string, payload []byte) (bool, error) {
 	sealed, err := l.sealPayload(payload, c.Ref, c.destination())
 	if err != nil {
@@ -171,7 +170,7 @@ func flag(b bool) int {
 	return 0
 }
 
-// idText renders an iCIMS id, and 0 as nothing.
+// idText formats an iCIMS ID; "" for 0.
 func idText(id int64) string {
 	if id == 0 {
 		return ""

@@ -14,46 +14,45 @@ import (
 // ReadBack holds the figures of a customer's last read-back.
 type ReadBack struct {
 	At time.Time `json:"at"`
-	// Fields are those that the sample sent. One that only an earlier sample did has the
-	// figure Earlier alone.
+	// Fields are the fields sent in the sample. A field sent only in an earlier sample has only
+	// Earlier.
 	Fields map[string]ReadBackFigure `json:"fields"`
 }
 
-// ReadBackFigure is what became of a field that exports sent.
+// ReadBackFigure is the result for one field that exports sent.
 type ReadBackFigure struct {
 	Sent    int `json:"sent"`
 	Arrived int `json:"arrived"`
 	Changed int `json:"changed"`
 	Missing int `json:"missing"`
-	// Share is the part that arrived, from 0 to 1.
+	// Share is the fraction that arrived, from 0 to 1.
 	Share float64 `json:"share"`
-	// Earlier is the share of the last read-back before in which the field arrived;
-	// nil where there was none.
+	// Earlier is the share of the last previous read-back in which the field arrived; nil if none.
 	Earlier *float64 `json:"earlier,omitempty"`
 }
 
-// When a field counts as lost: it used to arrive, and does no longer.
+// A field counts as lost if its share was high and has become low.
 const (
 	readBackUsual = 0.9
 	readBackLost  = 0.5
 )
 
-// ReadBackLeast is how many exports have to have sent a field until its share tells anything.
+// ReadBackLeast is how many exports must have sent a field for its share to be meaningful.
 const ReadBackLeast = 5
 
-// Low reports whether less than half of a field arrived, of enough exports to tell.
+// Low reports whether less than half of a field's values arrived, out of enough exports.
 func (f ReadBackFigure) Low() bool { return f.Sent >= ReadBackLeast && f.Share < readBackLost }
 
-// Lost reports whether the field used to arrive and does no longer.
+// Lost reports whether the field arrived earlier but not in this read-back.
 func (f ReadBackFigure) Lost() bool {
 	return f.Low() && f.Earlier != nil && *f.Earlier >= readBackUsual
 }
 
-// readBackKept is for how long the figures of a read-back are kept.
+// readBackKept is how long the figures of a read-back are kept.
 const readBackKept = 90 * 24 * time.Hour
 
-// usual is what the share of a field was when it last arrived. A share that is low, or of
-// too few exports, is no measure: then the one before it stays.
+// usual returns the share of a field when it last arrived. A low share, or one from too few
+// exports, does not replace the previous value.
 func (f ReadBackFigure) usual() *float64 {
 	if f.Sent < ReadBackLeast || f.Low() {
 		return f.Earlier
@@ -61,8 +60,7 @@ func (f ReadBackFigure) usual() *float64 {
 	return &f.Share
 }
 
-// KeepReadBack keeps the figures of a customer's read-back, and what the share of each
-// field was before.
+// KeepReadBack stores the figures of a customer's read-back, with each field's previous share.
 func (l *Ledger) KeepReadBack(ctx context.Context, customer string, r ReadBack) error {
 	last, err := l.ReadBacks(ctx, customer)
 	if err != nil {
@@ -72,7 +70,7 @@ func (l *Ledger) KeepReadBack(ctx context.Context, customer string, r ReadBack) 
 	for name, before := range last[customer].Fields {
 		if f := fields[name]; before.usual() != nil {
 			f.Earlier = before.usual()
-			fields[name] = f // also of a field that this sample did not send
+			fields[name] = f // also fields not in this sample
 		}
 	}
 	r.Fields = fields
@@ -84,8 +82,8 @@ func (l *Ledger) KeepReadBack(ctx context.Context, customer string, r ReadBack) 
 	return wrapped("keep a read-back", err)
 }
 
-// ReadBacks reads the figures of customers' last read-backs. Those without one are
-// missing from the result.
+// ReadBacks reads the figures of customers' last read-backs. The result leaves out customers
+// without one.
 func (l *Ledger) ReadBacks(ctx context.Context, customers ...string) (map[string]ReadBack, error) {
 	if len(customers) == 0 {
 		return nil, nil
@@ -103,7 +101,7 @@ func (l *Ledger) ReadBacks(ctx context.Context, customers ...string) (map[string
 	found := map[string]ReadBack{}
 	for i, cmd := range read {
 		var r ReadBack
-		// What is not readable is somebody else's: it says nothing.
+		// This service did not write an unreadable value: ignore it.
 		if cmd.Val() != "" && json.Unmarshal([]byte(cmd.Val()), &r) == nil {
 			found[customers[i]] = r
 		}

@@ -4,17 +4,17 @@ import (
 	"strings"
 )
 
-// Reason is why an export was skipped, is waiting or is a dead letter: a stable code from
-// a closed set. Codes that begin with "icims_" come from the API client.
+// Reason is why an export was skipped, is waiting or is a dead letter: a stable code from a closed
+// set. Codes that begin with "icims_" come from the API client.
 type Reason string
 
-// ReasonInfo explains a reason to a person.
+// ReasonInfo explains a reason to a user.
 type ReasonInfo struct {
 	Title string // what happened, in a few words
 	Hint  string // what to do about it
 }
 
-// The reasons of this service itself.
+// The reasons of this service.
 const (
 	ReasonExportedBefore Reason = "exported_before"
 
@@ -36,27 +36,27 @@ const (
 	ReasonBudgetSpent   Reason = "retry_budget_spent"
 	ReasonPayloadSealed Reason = "payload_sealed"
 	ReasonPayloadBroken Reason = "payload_broken"
-	// ReasonPayloadMissing is that of exports whose data is not in Redis any more.
+	// ReasonPayloadMissing: the export's data is not in Redis.
 	ReasonPayloadMissing Reason = "payload_missing"
-	// ReasonForged is that of exports whose record was changed in Redis.
+	// ReasonForged: the export's record was changed in Redis.
 	ReasonForged     Reason = "record_forged"
 	ReasonDummyTaken Reason = "dummy_taken"
 
-	// ReasonEmailUnreadable, ReasonEmailAmbiguous and ReasonPersonVanished are those of exports whose
-	// look-up cannot tell whether the candidate is in iCIMS already, ReasonLinkUnreadable of those that
-	// may be on the job already.
+	// ReasonEmailUnreadable, ReasonEmailAmbiguous and ReasonPersonVanished: the look-up cannot tell
+	// whether the candidate is already in iCIMS. ReasonLinkUnreadable: it cannot tell whether the
+	// candidate is already on the job.
 	ReasonEmailUnreadable Reason = "email_unreadable"
 	ReasonEmailAmbiguous  Reason = "email_ambiguous"
 	ReasonPersonVanished  Reason = "person_vanished"
 	ReasonLinkUnreadable  Reason = "link_unreadable"
-	// ReasonPeopleHidden is that of exports whose connection cannot search for people.
+	// ReasonPeopleHidden: the connection cannot search for people.
 	ReasonPeopleHidden Reason = "people_hidden"
 
 	ReasonCancelled Reason = "cancelled"
 	ReasonErased    Reason = "erased"
-	// ReasonTransferred is that of dead letters whose candidate goes on as another export.
+	// ReasonTransferred: the dead letter's candidate continues in another export.
 	ReasonTransferred Reason = "transferred"
-	// ReasonSettled is that of dead letters of a wrong job whose candidate a later batch exported.
+	// ReasonSettled: a later batch exported the candidate of a dead letter with a wrong job.
 	ReasonSettled Reason = "settled"
 )
 
@@ -148,15 +148,14 @@ func (r Reason) Info() ReasonInfo {
 	return ReasonInfo{Title: string(r), Hint: "A newer version of icims-export recorded it. See the documentation of that version."}
 }
 
-// verifyMark begins the reasons of connections that are codes of verifications. They
-// are no reasons of exports.
+// verifyMark is the prefix of connection reasons that are codes of verifications. Exports do not
+// have them.
 const verifyMark = "verify_"
 
-// VerifyReason is the code of a verification as a connection's state and history tell
-// it.
+// VerifyReason returns a verification code as a reason, for the state and history of a connection.
 func VerifyReason(code string) Reason { return Reason(verifyMark + code) }
 
-// verifyInfo explains such a reason by its code.
+// verifyInfo explains such a reason.
 func (r Reason) verifyInfo() (ReasonInfo, bool) {
 	code, ok := strings.CutPrefix(string(r), verifyMark)
 	return ReasonInfo{

@@ -5,7 +5,7 @@ import "slices"
 // Effect is what a reason does to an export.
 type Effect string
 
-// The effects. An export that waits comes back by itself.
+// The effects. A waiting export continues without intervention.
 const (
 	EffectSkip Effect = "skip"
 	EffectWait Effect = "wait"
@@ -13,7 +13,7 @@ const (
 	EffectEnd  Effect = "cancelled"
 )
 
-// effects of the reasons: the usual one first.
+// effects of the reasons, the usual one first.
 var effects = map[Reason][]Effect{
 	ReasonExportedBefore: {EffectSkip},
 
@@ -78,6 +78,6 @@ var effects = map[Reason][]Effect{
 	"icims_auth_unavailable":  {EffectWait},
 }
 
-// Effects returns what the reason does to an export, the usual effect first. It
-// is nil for an unknown code.
+// Effects returns the effects of the reason on an export, the usual one first; nil for an unknown
+// code.
 func (r Reason) Effects() []Effect { return slices.Clone(effects[r]) }

@@ -124,7 +124,7 @@ Each skipped, waiting or failed export has one of these reason codes. Codes are 
 	return b.String()
 }
 
-// capital begins a sentence; the name of iCIMS stays as it is.
+// capital capitalizes the first letter of a sentence, except for the name iCIMS.
 func capital(s string) string {
 	if s == "" || strings.HasPrefix(s, "iCIMS") {
 		return s

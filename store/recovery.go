@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// KnowsCustomer reports whether a customer ever had a batch, a pause, a verification or a connection
-// in the store.
+// KnowsCustomer reports whether a customer ever had a batch, a pause, a verification or a
+// connection in the store.
 func (l *Ledger) KnowsCustomer(ctx context.Context, customer string) (bool, error) {
 	var listed *redis.BoolCmd
 	var connection *redis.IntCmd
@@ -35,7 +35,7 @@ func (l *Ledger) Customers(ctx context.Context) ([]string, error) {
 	return customers, nil
 }
 
-// CountMoving counts the moving exports of customers, in their order.
+// CountMoving counts the exports in progress of each customer, in the order given.
 func (l *Ledger) CountMoving(ctx context.Context, customers ...string) ([]int64, error) {
 	if len(customers) == 0 {
 		return nil, nil
@@ -57,10 +57,10 @@ func (l *Ledger) CountMoving(ctx context.Context, customers ...string) ([]int64,
 	return moving, nil
 }
 
-// Moving is an export that has not ended, or a dead letter, with what its task names.
+// Moving is an export in progress or a dead letter, with what its task contains.
 type Moving struct {
 	Ref
-	State     State // empty: the record is gone
+	State     State // empty: no record
 	Batch     BatchID
 	Row       int
 	Candidate string
@@ -70,8 +70,7 @@ type Moving struct {
 	Due       time.Time
 }
 
-// Overdue lists up to n moving exports that were to be looked at before a time,
-// the longest overdue first.
+// Overdue lists up to n exports whose due time is before a time, longest overdue first.
 func (l *Ledger) Overdue(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, dueKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil {
@@ -92,16 +91,16 @@ func (l *Ledger) movingOf(ctx context.Context, customer string, due []redis.Z) (
 	return moving, err
 }
 
-// CountFresh counts the exports that are to be looked at for the first time within a moment:
-// they were just accepted, and may have no task yet.
+// CountFresh counts exports that were just accepted and may have no task yet: their first check is
+// due within firstLook.
 func (l *Ledger) CountFresh(ctx context.Context, customer string, now time.Time) (int64, error) {
 	from, to := strconv.FormatInt(now.UnixMilli(), 10), strconv.FormatInt(now.Add(firstLook).UnixMilli(), 10)
 	n, err := l.redis.ZCount(ctx, dueKey(customer), from, to).Result()
 	return n, wrapped("count exports", err)
 }
 
-// Begun lists up to n exports that have begun, and that were to go on before a time. They
-// are listed again after a minute.
+// Begun lists up to n started exports that should have continued before a time. They are listed
+// again after a minute.
 func (l *Ledger) Begun(ctx context.Context, customer string, before time.Time, n int) ([]Moving, error) {
 	found, err := l.redis.ZRangeByScoreWithScores(ctx, begunKey(customer), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
 	if err != nil || len(found) == 0 {
@@ -117,8 +116,7 @@ func (l *Ledger) Begun(ctx context.Context, customer string, before time.Time, n
 	return l.movingOf(ctx, customer, found)
 }
 
-// TakeOver drops what earlier versions kept for their own queue, and lists the pauses that
-// they recorded.
+// TakeOver deletes the keys of the queue of earlier versions, and lists the pauses they recorded.
 func (l *Ledger) TakeOver(ctx context.Context, customers ...string) error {
 	paused := make([]*redis.IntCmd, len(customers))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -137,8 +135,8 @@ func (l *Ledger) TakeOver(ctx context.Context, customers ...string) error {
 	return wrapped("take over from an earlier version", err)
 }
 
-// EachOverdue calls visit with all moving exports that were to be looked at before a time,
-// the longest overdue first, a page of so many at a time.
+// EachOverdue calls visit with all exports whose due time is before a time, longest overdue first,
+// up to `page` at a time.
 func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.Time, page int, visit func([]Moving) error) error {
 	err := l.eachScored(ctx, dueKey(customer), strconv.FormatInt(before.UnixMilli(), 10), page, func(due []redis.Z) error {
 		moving, err := l.movingOf(ctx, customer, due)
@@ -150,7 +148,7 @@ func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.T
 	return wrapped("list live exports", err)
 }
 
-// Stand reads where exports stand. The State of one whose record is gone is empty.
+// Stand reads the states of exports. State is empty for an export without a record.
 func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) ([]Moving, error) {
 	if len(exports) == 0 {
 		return nil, nil
@@ -182,7 +180,7 @@ func (l *Ledger) Stand(ctx context.Context, customer string, exports []string) (
 	return list, nil
 }
 
-// LookAgain puts off when the exports are looked at next: all is well with them.
+// LookAgain postpones the next check of exports that need no repair.
 func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []string, at time.Time) error {
 	if len(exports) == 0 {
 		return nil
@@ -191,7 +189,7 @@ func (l *Ledger) LookAgain(ctx context.Context, customer string, exports []strin
 	for i, e := range exports {
 		members[i] = redis.Z{Score: float64(at.UnixMilli()), Member: e}
 	}
-	// XX and GT: never bring back what has ended, nor undo what happened since.
+	// XX and GT: never restore a finished export, nor undo a later update.
 	err := l.redis.ZAddArgs(ctx, dueKey(customer), redis.ZAddArgs{XX: true, GT: true, Members: members}).Err()
 	if err != nil {
 		return fmt.Errorf("postpone: %w", err)

@@ -16,16 +16,16 @@ import (
 // counted.
 const MostRefusedRows = 10_000
 
-// RefusedRow is a row of the input that was refused. It holds no value of the row except a
-// candidate ID that is safe to show.
+// RefusedRow is a refused row of the input. It contains no value of the row except a candidate ID
+// that is safe to show.
 type RefusedRow struct {
-	Row       int          `json:"row"`            // of the input, from 1
-	Line      int          `json:"line,omitempty"` // of the file; 0 where there are no lines
+	Row       int          `json:"row"`            // 1-based row of the input
+	Line      int          `json:"line,omitempty"` // line of the file; 0 if the input has no lines
 	Candidate string       `json:"id,omitempty"`
 	Problems  []RowProblem `json:"problems"`
 }
 
-// RowProblem is one reason for which a row was refused.
+// RowProblem is one reason why a row was refused.
 type RowProblem struct {
 	Field   string `json:"field,omitempty"`
 	Code    string `json:"code"`
@@ -33,16 +33,16 @@ type RowProblem struct {
 	Remedy  string `json:"remedy,omitempty"`
 }
 
-// Refused collects the refused rows of one sending. The zero value is ready to use. Rows are packed
-// as they come, so that many of them take little memory.
+// Refused collects the refused rows of one submission. The zero value is ready to use. It packs
+// rows as they are added, to save memory.
 type Refused struct {
 	count   int
 	pending []RefusedRow
 	packed  [][]byte
-	err     error // of packing
+	err     error // from packing
 }
 
-// refusedChunk is how many rows are sealed together. Each chunk but the last has exactly as many.
+// refusedChunk is how many rows are sealed together. Only the last chunk may have fewer.
 const refusedChunk = 500
 
 // Add adds a row. Beyond MostRefusedRows it only counts.
@@ -63,15 +63,15 @@ func (r *Refused) pack() {
 	r.packed, r.pending, r.err = append(r.packed, packed), nil, errors.Join(r.err, err)
 }
 
-// CloseSending is CloseBatch that keeps the refused rows with the batch, sealed, in place of those
-// of an earlier sending. A sending that broke off does not replace a longer list of an earlier one.
+// CloseSending is CloseBatch that also stores the refused rows, sealed, in place of those of an
+// earlier submission. An interrupted submission does not replace a longer list.
 func (l *Ledger) CloseSending(ctx context.Context, batch BatchID, r *Refused, brokeOff bool) error {
 	return l.closeSending(ctx, batch, r, brokeOff, Rows{Before: -1})
 }
 
-// CompleteSending is CloseSending of a sending that brought all of its rows. rows are those that
-// did not come with a chunk of exports. From now on the batch takes no other row: where an earlier
-// sending brought others or more it returns a BatchConflictError, and changes nothing.
+// CompleteSending is CloseSending for a submission that sent all its rows. rows are the rows not
+// sent with a chunk of exports. From now on the batch accepts no other row. If an earlier
+// submission sent different or more rows, it returns a BatchConflictError and changes nothing.
 func (l *Ledger) CompleteSending(ctx context.Context, batch BatchID, r *Refused, rows Rows) error {
 	return l.closeSending(ctx, batch, r, false, rows)
 }
@@ -95,11 +95,10 @@ func (l *Ledger) closeSending(ctx context.Context, batch BatchID, r *Refused, br
 	return differs(batch, answer)
 }
 
-// RefusedRows lists refused rows of a batch in the order of the input, at most n, after the first
-// `from` of them. more reports whether there are others. It returns ErrSealed where the keyset
-// cannot open them.
+// RefusedRows lists up to n refused rows of a batch in input order, after the first `from`. more
+// reports whether there are more. It returns ErrSealed if the keyset cannot open them.
 func (l *Ledger) RefusedRows(ctx context.Context, batch BatchID, from, n int) (rows []RefusedRow, more bool, err error) {
-	first, last := from/refusedChunk, (from+n)/refusedChunk // one row more, to see whether there is one
+	first, last := from/refusedChunk, (from+n)/refusedChunk // read one row more, to set more
 	chunks, err := l.redis.LRange(ctx, refusedKey(batch), int64(first), int64(last)).Result()
 	if err != nil {
 		return nil, false, fmt.Errorf("read refused rows: %w", err)
@@ -129,7 +128,7 @@ func (l *Ledger) openRefused(batch BatchID, sealed string) ([]RefusedRow, error)
 	return unpackRefused(packed)
 }
 
-// refusedForm is the first byte of packed rows: compressed JSON follows.
+// refusedForm is the first byte of packed rows, followed by compressed JSON.
 const refusedForm = 1
 
 func packRefused(rows []RefusedRow) ([]byte, error) {
@@ -160,8 +159,8 @@ func unpackRefused(packed []byte) (rows []RefusedRow, err error) {
 	return rows, nil
 }
 
-// eraseRefused takes the ID of a candidate out of the refused rows of all batches. It returns how
-// many rows named the candidate. Chunks that change meanwhile are read again.
+// eraseRefused removes a candidate's ID from the refused rows of all batches. It returns how many
+// rows named the candidate. It reads a chunk again if it changes concurrently.
 func (l *Ledger) eraseRefused(ctx context.Context, customer, candidate string) (int, error) {
 	erased := 0
 	err := l.eachBatchPage(ctx, customer, func(page []string) error {

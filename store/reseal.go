@@ -12,19 +12,19 @@ import (
 
 var resealScript = loadEssentialFleetScript("reseal")
 
-// Resealing is what one walk over all that is sealed has found and done.
+// Resealing is the result of one pass over all sealed values.
 type Resealing struct {
-	// Sealed counts the sealed values by the key that sealed them, as they were found.
+	// Sealed counts the sealed values by the key found on them.
 	Sealed map[KeyID]int
-	// Replaced are those that are sealed with the primary key now.
+	// Replaced counts values that were sealed again with the primary key.
 	Replaced int
-	// Unopened are sealed with a key that the keyset lacks, or damaged.
+	// Unopened counts values whose key is missing or that are damaged.
 	Unopened int
-	// Moved changed while they were being replaced: another walk will find them.
+	// Moved counts values that changed while being replaced: another pass will find them.
 	Moved int
 }
 
-// Old is how many values were found to be sealed with another key than the one given.
+// Old returns how many values were sealed with a key other than primary.
 func (r Resealing) Old(primary KeyID) int {
 	n := 0
 	for id, count := range r.Sealed {
@@ -35,18 +35,18 @@ func (r Resealing) Old(primary KeyID) int {
 	return n
 }
 
-// SealedWith counts all sealed values by the key that sealed them. It opens nothing.
+// SealedWith counts all sealed values by key, without opening them.
 func (l *Ledger) SealedWith(ctx context.Context) (map[KeyID]int, error) {
 	w := resealer{Ledger: l, found: Resealing{Sealed: map[KeyID]int{}}}
 	err := w.walk(ctx)
 	return w.found.Sealed, err
 }
 
-// Reseal walks over all that is sealed in the store, once, and seals anew what was
-// sealed with another key than the primary. It takes no lock: whatever changes
-// meanwhile is left as it is. What processes seal that have not yet taken up the key
-// is found by the next walk; a walk that finds nothing old, after all processes have,
-// is the last. Only then the old keys' check values are forgotten.
+// Reseal makes one pass over all sealed values and seals those of other keys again with the primary
+// key. It takes no lock and leaves values alone that change concurrently. Processes that have not
+// loaded the new key may still seal with the old one; the next pass finds those values. Once all
+// processes have loaded it and a pass finds no old value, Reseal removes the old keys' check
+// values.
 func (l *Ledger) Reseal(ctx context.Context) (Resealing, error) {
 	if err := l.CheckKeyset(ctx); err != nil {
 		return Resealing{}, err
@@ -75,7 +75,7 @@ type resealer struct {
 	*Ledger
 
 	replace bool
-	mu      sync.Mutex // a cluster's nodes are walked over at the same time
+	mu      sync.Mutex // a cluster's nodes are scanned concurrently
 	found   Resealing
 }
 
@@ -90,15 +90,15 @@ func (w *resealer) walk(ctx context.Context) error {
 	})
 }
 
-// sealedPlace is a key under which something sealed is kept.
+// sealedPlace is a key with sealed values.
 type sealedPlace struct {
 	key, kind string
-	fields    []string // of a hash; none for all
-	export    *Ref     // whose payload it is; nil for all else
+	fields    []string // of a hash; empty for all
+	export    *Ref     // set for a payload, nil otherwise
 	to        destination
 }
 
-// sealedAt tells whether anything sealed is kept under a key, and how.
+// sealedAt reports whether a key holds sealed values, and how.
 func sealedAt(key string) (sealedPlace, bool) {
 	if key == apiKeysKey || key == sessionsKey {
 		return sealedPlace{key: key, kind: "hash"}, true
@@ -131,12 +131,12 @@ func sealedAt(key string) (sealedPlace, bool) {
 	}
 }
 
-// sealedValues is what was read of one place.
+// sealedValues are the values read from one place.
 type sealedValues struct {
 	sealedPlace
 
 	values []string
-	ids    []string // of a stream's entries
+	ids    []string // of stream entries
 }
 
 func (w *resealer) page(ctx context.Context, keys []string) error {
@@ -172,7 +172,7 @@ func (w *resealer) page(ctx context.Context, keys []string) error {
 	return w.replaceAll(ctx, calls)
 }
 
-// count counts sealed values by their keys, and returns how many are of old ones.
+// count counts sealed values by key, and returns how many have an old key.
 func (w *resealer) count(values []string) (old int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -195,7 +195,7 @@ func (w *resealer) lost(n int) {
 	w.found.Unopened += n
 }
 
-// replaceAll runs the script for some places and counts what it has done.
+// replaceAll runs the script for some places and counts the results.
 func (w *resealer) replaceAll(ctx context.Context, calls []scriptCall) error {
 	answers, err := w.pipelined(ctx, resealScript, calls)
 	w.mu.Lock()
@@ -212,8 +212,8 @@ func (w *resealer) replaceAll(ctx context.Context, calls []scriptCall) error {
 	return err
 }
 
-// journal walks over one day of the journal. It only ever grows, so that entries keep
-// their places; there may be too many of them for one round trip.
+// journal processes one day of the audit log. The list only grows, so entries keep their positions.
+// It may be too long for one round trip.
 func (w *resealer) journal(ctx context.Context, key string) error {
 	for from := int64(0); ; from += journalPage {
 		values, err := w.redis.LRange(ctx, key, from, from+journalPage-1).Result()
@@ -245,14 +245,14 @@ func (w *resealer) journal(ctx context.Context, key string) error {
 	}
 }
 
-// sealedAnew is a sealed value as the primary key seals it.
+// sealedAnew returns a value sealed again with the primary key.
 func (w *resealer) sealedAnew(at sealedPlace, value string) (string, error) {
 	place := at.key
 	if at.export != nil {
 		place = at.to.place(*at.export)
 	}
 	data, err := w.keys.Open([]byte(value), place)
-	if at.export != nil && errors.Is(err, ErrForged) { // sealed before destinations were a part of it
+	if at.export != nil && errors.Is(err, ErrForged) { // sealed by a version without destinations
 		place = at.key
 		data, err = w.keys.Open([]byte(value), place)
 	}
@@ -263,7 +263,7 @@ func (w *resealer) sealedAnew(at sealedPlace, value string) (string, error) {
 	return string(sealed), err
 }
 
-// destinations reads where the exports go whose payloads are among the places.
+// destinations reads the destinations of the exports whose payloads are among the places.
 func (w *resealer) destinations(ctx context.Context, places []sealedPlace) error {
 	var refs []Ref
 	for _, p := range places {
@@ -286,7 +286,7 @@ func (w *resealer) destinations(ctx context.Context, places []sealedPlace) error
 	return nil
 }
 
-// read reads what is kept under the places. What has gone meanwhile is left out.
+// read reads the values of places. It leaves out keys deleted in the meantime.
 func (w *resealer) read(ctx context.Context, places []sealedPlace) ([]sealedValues, error) {
 	if len(places) == 0 {
 		return nil, nil
@@ -336,14 +336,14 @@ func (w *resealer) read(ctx context.Context, places []sealedPlace) ([]sealedValu
 	return read, nil
 }
 
-// headOf is enough of a sealed value to know it by: version, key and nonce.
+// headOf returns the start of a sealed value, enough to identify it: version, key and nonce.
 func headOf(sealed string) string {
 	const version, id, nonce = 1, 4, 12
 	return sealed[:min(len(sealed), version+id+nonce)]
 }
 
-// resealed are the script's arguments for a place, none where nothing is to be
-// replaced; and how many values do not open.
+// resealed returns the script's arguments for a place, or none if there is nothing to replace, and
+// how many values cannot be opened.
 func (w *resealer) resealed(v sealedValues) (args []any, unopened int) {
 	if v.kind == "stream" {
 		args = append(args, len(v.ids), v.ids[0], v.ids[len(v.ids)-1])

@@ -10,11 +10,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ResultFilter chooses exports of a batch; empty fields choose all.
+// ResultFilter selects exports of a batch; empty fields select all.
 type ResultFilter struct {
-	// Counter chooses those that ended so.
+	// Counter selects exports that ended with it.
 	Counter Counter
-	// Moving chooses those that have not ended.
+	// Moving selects exports in progress.
 	Moving bool
 	Reason Reason
 }
@@ -33,28 +33,27 @@ func (f ResultFilter) chooses(o Outcome) bool {
 type Result struct {
 	Outcome
 
-	Row int // counted from 1, in the order in which rows were accepted
-	// InputRow is that of the input, refused rows counted; 0 where it is not known.
+	Row int // 1-based, in the order rows were accepted
+	// InputRow is the 1-based row of the input, counting refused rows; 0 if unknown.
 	InputRow int
 }
 
-// ResultPage is a part of a batch's results.
+// ResultPage is a page of a batch's results.
 type ResultPage struct {
 	Results []Result
-	// Next is the number of rows that have been looked at: from where the next page
-	// begins. 0: there are no more.
+	// Next is where the next page starts: the number of rows read so far. 0 at the end.
 	Next int
 }
 
 const (
 	resultChunk = 500
-	// resultRows bounds the rows that one page looks at where few are chosen.
+	// resultRows limits the rows read per page if few match.
 	resultRows = 10_000
 )
 
-// Results lists exports of a batch in the order in which they were accepted, from a
-// number of rows on: at most limit of them, and fewer or none where many rows have to
-// be passed over. The batch may move meanwhile: its rows keep their places.
+// Results lists up to limit exports of a batch in the order they were accepted, starting after
+// `from` rows. It may return fewer, or none, if many rows do not match. Rows keep their positions
+// while the batch is in progress.
 func (l *Ledger) Results(ctx context.Context, batch BatchID, f ResultFilter, from, limit int) (ResultPage, error) {
 	var page ResultPage
 	inputs, err := l.InputRows(ctx, batch)
@@ -89,7 +88,7 @@ func (l *Ledger) Results(ctx context.Context, batch BatchID, f ResultFilter, fro
 	return page, nil
 }
 
-// BatchesOf reads batches in one round trip. Unknown ones are missing from the result.
+// BatchesOf reads batches in one round trip. The result leaves out unknown ones.
 func (l *Ledger) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Batch, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -113,13 +112,13 @@ func (l *Ledger) BatchesOf(ctx context.Context, ids ...BatchID) (map[BatchID]Bat
 	return batches, nil
 }
 
-// BatchPage lists a customer's batches, the latest first, from a place on: "" for the
-// beginning, else the next one that the page before has told. It is "" after the last.
+// BatchPage lists a customer's batches, newest first. from is "" for the first page, then next of
+// the previous page, which is "" at the end.
 func (l *Ledger) BatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
 	return l.batchPage(ctx, batchesKey(customer), customer, from, n)
 }
 
-// TestBatchPage is BatchPage for the batches of verifications.
+// TestBatchPage is BatchPage for batches of verifications.
 func (l *Ledger) TestBatchPage(ctx context.Context, customer, from string, n int) (batches []Batch, next string, err error) {
 	return l.batchPage(ctx, testsKey(customer), customer, from, n)
 }
@@ -134,8 +133,8 @@ func (l *Ledger) batchPage(ctx context.Context, key, customer, from string, n in
 		upTo = last
 	}
 	for len(batches) < n {
-		// Some more, for those that were opened in the same millisecond as the last one,
-		// and for those that have expired.
+		// Read some more, in case several were opened in the same millisecond as the last one, or
+		// have expired.
 		found, err := l.redis.ZRevRangeByScoreWithScores(ctx, key, &redis.ZRangeBy{
 			Min: "-inf", Max: upTo, Count: int64(n + batchPage),
 		}).Result()
@@ -147,7 +146,7 @@ func (l *Ledger) batchPage(ctx context.Context, key, customer, from string, n in
 		for _, z := range found {
 			place := strconv.FormatFloat(z.Score, 'f', 0, 64)
 			if from != "" && place == last && member(z) >= lastLocal {
-				continue // on an earlier page: of one score, those are listed backwards
+				continue // on an earlier page: equal scores are listed in reverse order
 			}
 			id := BatchID(customer + "-" + member(z))
 			ids, places[id] = append(ids, id), place+"-"+member(z)
@@ -174,7 +173,7 @@ func (l *Ledger) batchPage(ctx context.Context, key, customer, from string, n in
 	return batches, next, nil
 }
 
-// ErrPlace: a list was to be continued from where it never ended.
+// ErrPlace means the page cursor is invalid.
 var ErrPlace = errors.New("no such position in the list")
 
 func parsePlace(place string) (score, local string, err error) {

@@ -12,35 +12,34 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// RedisRights are the rights that the service's Redis user needs, as Redis's ACL
-// writes them. The error at start prints this line; deploy/redis/users.acl and
-// docs/redis.md repeat it. It grants commands by category, so that an upgrade of the
-// service rarely needs another line: the keys limit what they reach.
+// RedisRights are the rights the service's Redis user needs, in ACL syntax. The error at start
+// prints this line; deploy/redis/users.acl and docs/redis.md repeat it. It grants commands by
+// category, so that upgrades rarely need a change; the key patterns limit their reach.
 const RedisRights = "resetkeys ~ix:* ~asynq:* resetchannels &{ix:* &asynq:cancel " +
 	"-@all +@read +@write +@connection -@dangerous " +
 	"+eval +evalsha +time +multi +exec +discard +publish +subscribe +unsubscribe " +
 	"+info +cluster|slots +cluster|info +cluster|keyslot"
 
-// RedisUser is the user of the service in a file that RedisACL makes.
+// RedisUser is the name of the service's user in RedisACL.
 const RedisUser = "icims-export"
 
-// RedisACL is an ACL file for a Redis that serves icims-export alone. It holds the hash of
-// the password, so it need not be secret if the password is random. The user health needs
-// no password and can only ping, for health checks.
+// RedisACL returns an ACL file for a Redis that serves only icims-export. It contains the hash of
+// the password, so it need not be secret if the password is random. The user health needs no
+// password and can only ping, for health checks.
 func RedisACL(password Secret) string {
 	return "user default off\n" +
 		"user health on nopass resetkeys resetchannels -@all +ping\n" +
 		"user " + RedisUser + " on " + RedisPasswordHash(password) + " " + RedisRights + "\n"
 }
 
-// RedisPasswordHash is the password as an ACL file holds it.
+// RedisPasswordHash returns the password as written in an ACL file.
 func RedisPasswordHash(password Secret) string {
 	sum := sha256.Sum256([]byte(password))
 	return "#" + hex.EncodeToString(sum[:])
 }
 
-// Commands are checked on a key of ours and on one of asynq's, with arguments that
-// Redis can find the keys in. Nothing is run.
+// Commands are checked on one of our keys and one of asynq's, with arguments in which Redis can
+// find the keys. They are not executed.
 var (
 	neededOnKeys = strings.Fields(`
 		append=K,a del=K exists=K expire=K,1 expireat=K,1 get=K getrange=K,0,4 hdel=K,a hexists=K,a hget=K,a hgetall=K hincrby=K,a,1 hkeys=K
@@ -51,16 +50,15 @@ var (
 		zremrangebyrank=K,0,1 zremrangebyscore=K,0,1 zrevrange=K,0,1 zrevrangebyscore=K,1,0 zscan=K,0 zscore=K,a`)
 	neededOnChannels = []string{"publish=K,a", "subscribe=K"}
 	neededAnywhere   = []string{"evalsha=a,0", "time", "multi", "exec", "scan=0", "echo=a"}
-	// INFO, MEMORY USAGE and CONFIG GET are missed by nobody: what they would show is
-	// reported as not known.
+	// INFO, MEMORY USAGE and CONFIG GET are optional: without them, their values are reported as
+	// unknown.
 
 	keyTargets     = []string{keyRoot + "*", "asynq:*"}
 	channelTargets = []string{lanesChannel, connectionsChannel, "asynq:cancel"}
 )
 
-// rightsScript answers which of the commands in ARGV the user may not run; nothing for
-// a command that the server does not know. Redis can check that since 7.0; an older one
-// answers with false.
+// rightsScript returns which commands in ARGV the user may not run. It leaves out commands the
+// server does not know. It returns false on Redis before 7.0, which cannot check rights.
 var rightsScript = redis.NewScript(`
 if not redis.acl_check_cmd then return false end
 local missing = {}
@@ -73,7 +71,7 @@ end
 return missing
 `)
 
-// RightsError says that the Redis user lacks rights.
+// RightsError means the Redis user lacks rights.
 type RightsError struct {
 	User    string
 	Missing []string // such as "keys ix:*"
@@ -83,14 +81,13 @@ func (e *RightsError) Error() string {
 	return fmt.Sprintf("the Redis user %s lacks rights: %s. Grant them as a Redis administrator: %s", e.User, strings.Join(e.Missing, "; "), e.Grant())
 }
 
-// Grant is the command that gives the user the rights.
+// Grant returns the command that grants the rights.
 func (e *RightsError) Grant() string { return grantTo(e.User) }
 
 func grantTo(user string) string { return "ACL SETUSER " + user + " " + RedisRights }
 
-// CheckRights returns a *RightsError where the Redis user may not do what the service
-// has to; of a cluster, on any of its masters. It runs nothing but a script that
-// changes nothing. A server that cannot tell, such as Redis 6, passes.
+// CheckRights returns a *RightsError if the Redis user lacks rights, on any master of a cluster. It
+// only runs a read-only script. A server that cannot check rights, such as Redis 6, passes.
 func (l *Ledger) CheckRights(ctx context.Context) error {
 	cluster, ok := l.redis.(*redis.ClusterClient)
 	if !ok {
@@ -100,7 +97,7 @@ func (l *Ledger) CheckRights(ctx context.Context) error {
 		mu      sync.Mutex
 		refused error
 	)
-	_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { // a node that is down cannot tell
+	_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { // ignore a node that is down
 		if err := checkRights(ctx, node, userOf(cluster)); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
@@ -111,7 +108,7 @@ func (l *Ledger) CheckRights(ctx context.Context) error {
 	return refused
 }
 
-// userOf is the name that the client logs in with.
+// userOf returns the user name the client logs in with.
 func userOf(client redis.UniversalClient) string {
 	name := ""
 	switch c := client.(type) {
@@ -133,7 +130,7 @@ func checkRights(ctx context.Context, client redis.Cmdable, user string) error {
 	case TroubleOf(err) == TroubleForbidden:
 		return &RightsError{User: user, Missing: []string{"the command EVAL"}}
 	case err != nil:
-		return nil //nolint:nilerr // it cannot tell, or is out of reach, which the next command tells
+		return nil //nolint:nilerr // cannot be checked, or is unreachable, which the next command reports
 	}
 	refused := make(map[string]bool, len(answer))
 	for _, command := range answer {
@@ -149,7 +146,7 @@ func checkRights(ctx context.Context, client redis.Cmdable, user string) error {
 	return &RightsError{User: user, Missing: missing}
 }
 
-// commandOn is a needed command with its arguments, on one of the targets.
+// commandOn returns a needed command with its arguments, for one of the targets.
 func commandOn(needed, target string) string {
 	name, args, _ := strings.Cut(needed, "=")
 	example := strings.Replace(target, "*", "{rights}", 1)
@@ -166,8 +163,8 @@ func commandsOn(needed, targets []string) []any {
 	return all
 }
 
-// refusedOn names what was refused: a target where no command is allowed on it, the
-// commands where some are; those that are refused on all targets once.
+// refusedOn returns what is refused: targets on which no command is permitted, and the single
+// commands on the other targets. Commands refused on all targets appear once.
 func refusedOn(refused map[string]bool, kind string, needed, targets []string) []string {
 	var missing []string
 	seen := map[string]bool{}
@@ -193,7 +190,7 @@ func refusedOn(refused map[string]bool, kind string, needed, targets []string) [
 	return missing
 }
 
-// NeededCommands are the names of the commands that CheckRights looks at.
+// NeededCommands returns the names of the commands CheckRights checks.
 func NeededCommands() []string {
 	commands := slices.Concat(neededOnKeys, neededOnChannels, neededAnywhere)
 	names := append(make([]string, 0, len(commands)+1), "eval")

@@ -11,9 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Reach reports whether Redis answers: of a cluster, at least one master, since
-// customers whose keys lie there can be served. It asks with ECHO, since a Redis that
-// cannot persist refuses PING but still answers reads.
+// Reach returns nil if Redis answers. On a cluster one master is enough, since its customers can be
+// served. It sends ECHO, because a Redis that cannot persist rejects PING but still answers reads.
 func Reach(ctx context.Context, client redis.UniversalClient) error {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
@@ -35,9 +34,9 @@ func Reach(ctx context.Context, client redis.UniversalClient) error {
 
 func answers(ctx context.Context, client redis.Cmdable) error { return client.Echo(ctx, "").Err() }
 
-// Risks names what about the Redis behind the client may lose exports, or stop
-// them; of a cluster, about any of its masters. It asks CONFIG, then INFO. Settings that
-// neither tells are a risk of their own: they could not be checked.
+// Risks lists settings of the Redis servers that may lose or stop exports, checking each master of
+// a cluster. It reads CONFIG, then INFO. Settings that neither returns are listed too, since they
+// could not be checked.
 func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) {
 	if err := Reach(ctx, client); err != nil {
 		return nil, fmt.Errorf("reach Redis: %w", err)
@@ -68,7 +67,7 @@ func Risks(ctx context.Context, client redis.UniversalClient) ([]string, error) 
 	return risks, nil
 }
 
-// settingRisks looks at one server.
+// settingRisks checks one server.
 func settingRisks(ctx context.Context, client redis.Cmdable, name string) []string {
 	var info map[string]string
 	var unchecked []string
@@ -101,7 +100,7 @@ func settingRisks(ctx context.Context, client redis.Cmdable, name string) []stri
 	return risks
 }
 
-// infoOf reads what INFO tells, of all sections or some; empty where it is refused.
+// infoOf reads all or some sections of INFO; empty if refused.
 func infoOf(ctx context.Context, client redis.Cmdable, sections ...string) map[string]string {
 	values := map[string]string{}
 	text, _ := client.Info(ctx, sections...).Result() // a refusal leaves the settings unchecked

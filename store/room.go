@@ -11,15 +11,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DefaultMaxWaiting is how many candidates a customer may have waiting.
+// DefaultMaxWaiting is how many waiting candidates a customer may have.
 const DefaultMaxWaiting = 200_000
 
-// WithMaxWaiting sets how many candidates a customer may have waiting, dead letters
-// included, which keep their data as well. 0 sets no limit.
+// WithMaxWaiting sets how many waiting candidates a customer may have, including dead letters,
+// which keep their data. 0 means no limit.
 func WithMaxWaiting(n int) Option { return func(l *Ledger) { l.maxWaiting = n } }
 
-// TooManyWaitingError refuses candidates of a customer that has as many waiting as it may
-// have. The candidates before them are accepted.
+// TooManyWaitingError means the customer's limit of waiting candidates is reached. The candidates
+// before that are accepted.
 type TooManyWaitingError struct {
 	Customer string
 	Most     int
@@ -29,49 +29,49 @@ func (e *TooManyWaitingError) Error() string {
 	return fmt.Sprintf("customer %s has reached its limit of %d waiting candidates, dead letters included", e.Customer, e.Most)
 }
 
-// Is makes it an ErrTooManyWaiting.
+// Is reports whether target is ErrTooManyWaiting.
 func (e *TooManyWaitingError) Is(target error) bool { return target == ErrTooManyWaiting }
 
-// Errors that have no room for candidates as their cause.
+// Errors that mean there is no room for candidates.
 var (
 	ErrTooManyWaiting = errors.New("the customer has reached its limit of waiting candidates")
 	ErrMemoryReserved = errors.New("Redis's memory is nearly full, so no candidates are accepted") //nolint:staticcheck // a name
 )
 
-// DefaultAcceptMemory is the part of Redis's memory (percent of maxmemory) up to which
-// candidates are accepted.
+// DefaultAcceptMemory is the share of Redis's memory (percent of maxmemory) up to which candidates
+// are accepted.
 const DefaultAcceptMemory = 85
 
-// WithAcceptMemory sets up to which part of Redis's memory (percent of maxmemory)
-// candidates are accepted. The rest is for exports on their way, and for operators. 100
-// keeps no reserve.
+// WithAcceptMemory sets the share of Redis's memory (percent of maxmemory) up to which candidates
+// are accepted. The rest is reserved for exports in progress and for operators. 100 reserves
+// nothing.
 func WithAcceptMemory(percent int) Option { return func(l *Ledger) { l.acceptMemory = percent } }
 
-// MemoryReservedError refuses candidates while Redis's memory is nearly full.
+// MemoryReservedError means Redis's memory is nearly full.
 type MemoryReservedError struct {
 	Used, Max int64 // bytes
-	Percent   int   // of Max, up to which candidates are accepted
+	Percent   int   // limit for accepting candidates, of Max
 }
 
 func (e *MemoryReservedError) Error() string {
 	return fmt.Sprintf("Redis uses %d%% of its memory; above %d%% no candidates are accepted, so that exports and operators can continue", 100*e.Used/e.Max, e.Percent)
 }
 
-// Is makes it an ErrMemoryReserved.
+// Is reports whether target is ErrMemoryReserved.
 func (e *MemoryReservedError) Is(target error) bool { return target == ErrMemoryReserved }
 
-// memoryLookFor is for how long a look at Redis's memory is good.
+// memoryLookFor is how long a reading of Redis's memory is valid.
 const memoryLookFor = time.Second
 
-// memoryLook is what was last seen of Redis's memory.
+// memoryLook is the last reading of Redis's memory.
 type memoryLook struct {
 	mu        sync.Mutex
 	at        time.Time
 	used, max int64
 }
 
-// memoryForMore returns a MemoryReservedError where only the reserve is left. Where Redis
-// does not tell, or has no limit, it returns nil.
+// memoryForMore returns a MemoryReservedError if only the reserve is left. It returns nil if Redis
+// does not report its memory or has no limit.
 func (l *Ledger) memoryForMore(ctx context.Context) error {
 	const all = 100
 	if l.acceptMemory <= 0 || l.acceptMemory >= all {
@@ -90,15 +90,14 @@ func (l *Ledger) memoryForMore(ctx context.Context) error {
 	return nil
 }
 
-// memoryOf reads how much memory Redis uses, and how much it may; of a cluster, of the
-// master that is fullest.
+// memoryOf reads Redis's memory usage and limit; on a cluster, those of the fullest master.
 func memoryOf(ctx context.Context, client redis.UniversalClient) (used, most int64) {
 	cluster, ok := client.(*redis.ClusterClient)
 	if !ok {
 		return memoryOfOne(ctx, client)
 	}
 	var mu sync.Mutex
-	// A master that does not answer refuses by itself.
+	// Ignore a master that does not answer: it rejects candidates by itself.
 	_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		u, m := memoryOfOne(ctx, node)
 		mu.Lock()

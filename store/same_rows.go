@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Rows are rows of a batch's input, refused ones included, for a comparison with those that
-// an earlier sending with the same idempotency key brought.
+// Rows are rows of a batch's input, including refused ones, to compare with those of an earlier
+// submission with the same idempotency key.
 type Rows struct {
-	// Before is how many rows came before them.
+	// Before is the number of rows before them.
 	Before int
-	// Digests has a Keyset.RowDigest for each row.
+	// Digests holds a Keyset.RowDigest for each row.
 	Digests []byte
 }
 
-// Difference is in what a sending differs from an earlier one with the same idempotency key.
+// Difference is how a submission differs from an earlier one with the same idempotency key.
 type Difference string
 
 // The differences.
@@ -27,28 +27,28 @@ const (
 	HasFewerRows     Difference = "fewer" // than are in the batch
 )
 
-// BatchConflictError refuses a sending whose idempotency key belongs to a batch with another
-// target, other options or other rows. Nothing of it is accepted.
+// BatchConflictError means the idempotency key belongs to a batch with another target, other
+// options or other rows. Nothing was accepted.
 type BatchConflictError struct {
 	Batch   BatchID
 	Differs Difference
 	// Row is the first row that differs, from 1, for DiffersInRow.
 	Row int
-	// Rows is how many rows the batch has, for HasMoreRows and HasFewerRows.
+	// Rows is the batch's number of rows, for HasMoreRows and HasFewerRows.
 	Rows int
-	// Job is that of the batch, 0 for prospects.
+	// Job of the batch, 0 for prospects.
 	Job int64
-	// Options are those that differ, for DiffersInOptions.
+	// Options that differ, for DiffersInOptions.
 	Options []string
 }
 
-// ErrBatchConflict is what every BatchConflictError is, by errors.Is.
+// ErrBatchConflict matches every BatchConflictError with errors.Is.
 var ErrBatchConflict = errors.New("the idempotency key belongs to a batch with another target, options or rows")
 
-// Is makes it an ErrBatchConflict.
+// Is reports whether target is ErrBatchConflict.
 func (e *BatchConflictError) Is(target error) bool { return target == ErrBatchConflict }
 
-// What says what differs, as a sentence without its full stop.
+// What describes the difference, as a sentence without a period.
 func (e *BatchConflictError) What() string {
 	switch e.Differs {
 	case DiffersInJob:
@@ -75,7 +75,7 @@ func (e *BatchConflictError) Error() string {
 	return "the idempotency key was used before: " + e.What() + "; send the same batch again, or use another key"
 }
 
-// specConflict is the conflict of a spec with the target and options of its batch.
+// specConflict compares a spec with the target and options of its batch.
 func specConflict(id BatchID, s BatchSpec, target, options string) *BatchConflictError {
 	e := &BatchConflictError{Batch: id, Differs: DiffersInJob, Job: JobOf(target)}
 	if target == s.target() {
@@ -92,11 +92,10 @@ func specConflict(id BatchID, s BatchSpec, target, options string) *BatchConflic
 	return e
 }
 
-// ErrRowsLost: Redis has lost rows that this sending had brought.
+// ErrRowsLost means Redis lost rows that this submission had already sent.
 var ErrRowsLost = errors.New("Redis lost rows of the batch while it was sent") //nolint:staticcheck // a name
 
-// differs is the error that scripts answer for rows that are not those of an earlier
-// sending; nil for other answers.
+// differs converts a script's reply about differing rows to an error; nil for other replies.
 func differs(batch BatchID, answer []any) error {
 	if len(answer) == 0 {
 		return nil

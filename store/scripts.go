@@ -31,12 +31,12 @@ var (
 	endPauseScript   = loadEssentialFleetScript("end_pause")
 )
 
-// script is a Lua script in two forms that differ in their clock alone.
+// script is a Lua script in two variants that differ only in their clock.
 type script struct{ live, simulated *redis.Script }
 
-// Leases and waits are measured by the clock of Redis alone, so that the clocks
-// of workers may differ or jump. server is the identity of the server that answers: it
-// changes with a restart and with a fail-over, and is ” where INFO is forbidden.
+// Leases and waits use the Redis clock only, so workers' clocks may differ or jump. server is the
+// identity of the server: it changes with a restart and with a failover, and is empty if INFO is
+// forbidden.
 const (
 	liveClock = `local function micros()
   local t = redis.call('TIME')
@@ -54,15 +54,14 @@ local function micros() return now() * 1000 end
 `
 )
 
-// SimulatedClockKey holds the time (ms since 1970) that a ledger goes by which
-// was made WithSimulatedClock.
+// SimulatedClockKey holds the time (ms since 1970) of a ledger made WithSimulatedClock.
 const SimulatedClockKey = quota.SimulatedClockKey
 
-// SimulatedServerKey holds the identity of the server that such a ledger goes by.
+// SimulatedServerKey holds the server identity for such a ledger.
 const SimulatedServerKey = quota.SimulatedServerKey
 
-// WithSimulatedClock makes the ledger go by the time in SimulatedClockKey instead
-// of that of Redis. It is for simulations, which pass days in seconds.
+// WithSimulatedClock makes the ledger use the time in SimulatedClockKey instead of the Redis clock,
+// for simulations that pass days in seconds.
 func WithSimulatedClock() Option { return func(l *Ledger) { l.simulated = true } }
 
 func (s script) of(l *Ledger) *redis.Script {
@@ -72,24 +71,24 @@ func (s script) of(l *Ledger) *redis.Script {
 	return s.live
 }
 
-// evenWhenFull lets a script write although Redis has reached its maxmemory: Redis refuses
-// only a script whose first write takes memory, so this one takes none and changes nothing.
-// It is for what ends exports and for what operators do, never for taking candidates in.
+// evenWhenFull lets a script write when Redis has reached its maxmemory. Redis only rejects a
+// script whose first write needs memory, so this write needs none and changes nothing. Use it for
+// ending exports and for operators' actions, never for accepting candidates.
 const evenWhenFull = "redis.pcall('HDEL', KEYS[1], '')\n"
 
-// loadScript loads a script about exports.
+// loadScript loads a script that works on exports.
 func loadScript(parts ...string) script { return newScript(aboutExports(parts...)) }
 
-// loadEssentialScript loads one that writes even when Redis is full.
+// loadEssentialScript loads one that also writes when Redis is full.
 func loadEssentialScript(parts ...string) script {
 	return newScript(evenWhenFull + aboutExports(parts...))
 }
 
-// loadFleetScript loads a script about keys that no customer owns: without what
-// comes before the others, which is about an export.
+// loadFleetScript loads a script that works on keys of no customer, without the prelude for
+// exports.
 func loadFleetScript(name string) script { return newScript(scriptText(name)) }
 
-// loadEssentialFleetScript loads one that writes even when Redis is full.
+// loadEssentialFleetScript loads one that also writes when Redis is full.
 func loadEssentialFleetScript(name string) script { return newScript(evenWhenFull + scriptText(name)) }
 
 func aboutExports(parts ...string) string {
@@ -113,7 +112,7 @@ func scriptText(name string) string {
 	return string(text) + "\n"
 }
 
-// run executes a script whose answer is an array that begins with a word.
+// run executes a script whose reply is an array starting with a word.
 func (l *Ledger) run(ctx context.Context, s script, key string, args ...any) ([]any, error) {
 	answer, err := s.of(l).Run(ctx, l.redis, []string{key}, args...).Slice()
 	if err != nil {
@@ -124,7 +123,7 @@ func (l *Ledger) run(ctx context.Context, s script, key string, args ...any) ([]
 
 var commandScript = redis.NewScript(evenWhenFull + "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))")
 
-// essential runs a command about one key, even when Redis is full.
+// essential runs a command on one key, even if Redis is full.
 func (l *Ledger) essential(ctx context.Context, command, key string, args ...any) error {
 	err := commandScript.Run(ctx, l.redis, []string{key}, append([]any{command}, args...)...).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -133,20 +132,20 @@ func (l *Ledger) essential(ctx context.Context, command, key string, args ...any
 	return nil
 }
 
-// scriptCall is one call of a script that is run for many keys.
+// scriptCall is one call of a script that runs for many keys.
 type scriptCall struct {
 	key  string
 	args []any
 }
 
-// pipelined runs a script for each call in one pipeline. With an error it returns the
-// answers up to there; those after it are nil.
+// pipelined runs a script once per call in one pipeline. With an error it returns the replies
+// before it; the rest are nil.
 func (l *Ledger) pipelined(ctx context.Context, s script, calls []scriptCall) ([]any, error) {
 	if len(calls) == 0 {
 		return nil, nil
 	}
 	asked := make([]*redis.Cmd, len(calls))
-	// Its error is that of one of the calls.
+	// The pipeline's error repeats one of the calls' errors.
 	_, _ = l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, c := range calls {
 			asked[i] = s.of(l).EvalSha(ctx, p, []string{c.key}, c.args...)
@@ -157,7 +156,7 @@ func (l *Ledger) pipelined(ctx context.Context, s script, calls []scriptCall) ([
 	for i, c := range calls {
 		answer, err := asked[i].Result()
 		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			// The server does not know the script yet; this call teaches it.
+			// The script is not loaded on the server: this call loads it.
 			answer, err = s.of(l).Run(ctx, l.redis, []string{c.key}, c.args...).Result()
 		}
 		if err != nil {

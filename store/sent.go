@@ -10,21 +10,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// KeptSent is for how many exports of a day and customer it is kept what they sent: the
-// last ones. A read-back needs a sample, not all of them.
+// KeptSent is for how many exports per day and customer the sent digests are kept: the last ones. A
+// read-back only needs a sample.
 const KeptSent = 200
 
-// SentRecord is what is kept of what an export sent. It holds no value: Digests tells
-// only whether a value that is read from iCIMS is the one that was sent.
+// SentRecord describes what an export sent, without any value. A digest only tells whether a value
+// read from iCIMS equals the one sent.
 type SentRecord struct {
 	Export   string    `json:"export"`
 	Person   int64     `json:"person"`
-	Workflow int64     `json:"workflow,omitempty"` // 0: for a prospect
+	Workflow int64     `json:"workflow,omitempty"` // 0 for a prospect
 	At       time.Time `json:"at"`
-	Digests  string    `json:"digests,omitempty"` // empty: nothing is known of what was sent
+	Digests  string    `json:"digests,omitempty"` // empty: unknown
 }
 
-// parseSent reads "export|person|workflow|seconds|digests", as finish.lua writes it.
+// parseSent parses "export|person|workflow|seconds|digests", as written by finish.lua.
 func parseSent(line string) (SentRecord, bool) {
 	const parts = 5
 	f := strings.SplitN(line, "|", parts)
@@ -34,19 +34,18 @@ func parseSent(line string) (SentRecord, bool) {
 	return SentRecord{Export: f[0], Person: number(f[1]), Workflow: number(f[2]), At: time.Unix(number(f[3]), 0), Digests: f[4]}, true
 }
 
-// sentDigestLength is that of a digest: 35 bits. Another value has the same digest once
-// in 3·10^10.
+// sentDigestLength is the length of a digest: 35 bits. The chance that another value has the same
+// digest is 1 in 3·10^10.
 const sentDigestLength = 7
 
-// SentDigest is a keyed digest of a value that an export sent. Equal values of two
-// exports have different ones.
+// SentDigest is a keyed digest of a value that an export sent. Equal values in different exports
+// have different digests.
 func (k *Keyset) SentDigest(customer, export, field, value string) string {
 	return k.hash("sent", customer, export, field, value)[:sentDigestLength]
 }
 
-// SampleSent returns up to n records of what a customer's exports sent, spread over the
-// days for which any is kept, each of another person. Where those are too few, exported
-// people are added of whom only the ids are known.
+// SampleSent returns up to n records of what a customer's exports sent, spread over all kept days,
+// each for a different person. If there are too few, it adds exported people with only their IDs.
 func (l *Ledger) SampleSent(ctx context.Context, customer string, n int) ([]SentRecord, error) {
 	days, err := l.sentByDay(ctx, customer)
 	if err != nil {
@@ -90,8 +89,8 @@ func (l *Ledger) SampleSent(ctx context.Context, customer string, n int) ([]Sent
 	return sample, nil
 }
 
-// sentByDay reads the records of each day, the latest day first. Of a person only the
-// last record counts: it tells what iCIMS was sent last. Within a day they are shuffled.
+// sentByDay reads the records of each day, newest day first, shuffled within a day. Of each person
+// it returns only the last record, which matches what iCIMS should hold.
 func (l *Ledger) sentByDay(ctx context.Context, customer string) ([][]SentRecord, error) {
 	const day = 24 * time.Hour
 	now, err := l.nowAt(ctx, countersKey(customer))

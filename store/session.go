@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Session is a console session that somebody opened with an API key. The record lets
-// operators list and end it. The API key itself is in the browser's sealed cookie only.
+// Session is a console session opened with an API key. Operators can list and end sessions. The API
+// key itself is only in the browser's sealed cookie.
 type Session struct {
 	ID      string    `json:"id" doc:"The session's ID. It opens nothing."`
 	Key     string    `json:"key" doc:"The ID of its API key."`
@@ -20,18 +20,18 @@ type Session struct {
 	Began   time.Time `json:"began" doc:"When somebody logged in."`
 	Used    time.Time `json:"used" doc:"When it was last used, to the minute."`
 	Until   time.Time `json:"until" doc:"When it ends at the latest."`
-	// IdleSeconds is how long it may stay unused.
+	// IdleSeconds is how long the session may stay unused.
 	IdleSeconds int64 `json:"idle_seconds" doc:"How many seconds it may stay unused before it ends."`
 }
 
-// Ended reports whether the session is too old or has been unused for too long.
+// Ended reports whether the session has reached its maximum age or idle time.
 func (s Session) Ended(now time.Time) bool {
 	return !now.Before(s.Until) || now.Sub(s.Used) >= s.idle()
 }
 
 func (s Session) idle() time.Duration { return time.Duration(s.IdleSeconds) * time.Second }
 
-// usedEach is how exactly the last use is recorded. A short idle time needs more.
+// usedEach is the resolution of the last use. A short idle time needs a finer one.
 func (s Session) usedEach() time.Duration {
 	const share = 10
 	return min(time.Minute, s.idle()/share)
@@ -42,15 +42,14 @@ var ErrNoSession = errors.New("no such session")
 
 const (
 	sessionIDBytes = apiKeyIDBytes
-	// sessionLastUsed follows the ID of a session in the name of a field.
+	// sessionLastUsed is the suffix of a session ID in a field name.
 	sessionLastUsed = ":last_used"
-	// mostSessions is how many sessions an API key may have. Another one ends the session
-	// of the key that has been unused for longest.
+	// mostSessions is how many sessions an API key may have. Another one ends the key's session
+	// with the oldest last use.
 	mostSessions = 100
 )
 
-// NewSession records a session and returns it with its ID. It removes sessions that have
-// ended.
+// NewSession records a session and returns it with its ID. It removes ended sessions.
 func (l *Ledger) NewSession(ctx context.Context, s Session) (Session, error) {
 	s.ID, s.Used = randomText(sessionIDBytes), s.Began
 	sealed, err := l.sealJSON(s, sessionsKey)
@@ -71,8 +70,7 @@ func (l *Ledger) NewSession(ctx context.Context, s Session) (Session, error) {
 	return s, nil
 }
 
-// UseSession returns a session. It returns ErrNoSession if the session has ended. With
-// touch the session counts as used now.
+// UseSession returns a session, or ErrNoSession if it has ended. With touch it records a use.
 func (l *Ledger) UseSession(ctx context.Context, id string, now time.Time, touch bool) (Session, error) {
 	values, err := l.redis.HMGet(ctx, sessionsKey, id, id+sessionLastUsed).Result()
 	if err != nil {
@@ -100,7 +98,7 @@ func (l *Ledger) openSession(id, sealed, used string) (Session, error) {
 	if err != nil {
 		return s, err
 	}
-	// The record names its ID, so that a copy under another ID is refused.
+	// The sealed record contains the ID, so a record copied to another ID is rejected.
 	if err := json.Unmarshal(data, &s); err != nil || s.ID != id {
 		return Session{}, ErrSealed
 	}
@@ -108,14 +106,14 @@ func (l *Ledger) openSession(id, sealed, used string) (Session, error) {
 	return s, nil
 }
 
-// Sessions lists the sessions that have not ended, the latest first.
+// Sessions lists the sessions that have not ended, newest first.
 func (l *Ledger) Sessions(ctx context.Context, now time.Time) ([]Session, error) {
 	all, _, err := l.readSessions(ctx, now)
 	return all, err
 }
 
-// readSessions returns the sessions that have not ended, the latest first, and all other
-// fields of the hash.
+// readSessions returns the sessions that have not ended, newest first, and all other fields of the
+// hash.
 func (l *Ledger) readSessions(ctx context.Context, now time.Time) (all []Session, others []string, err error) {
 	fields, err := l.redis.HGetAll(ctx, sessionsKey).Result()
 	if err != nil {
@@ -147,7 +145,7 @@ func (l *Ledger) readSessions(ctx context.Context, now time.Time) (all []Session
 
 // EndSession ends a session. It returns ErrNoSession if there is none.
 func (l *Ledger) EndSession(ctx context.Context, id string) error {
-	if !validAPIKeyID(id) { // session IDs look the same
+	if !validAPIKeyID(id) { // session IDs have the same form
 		return ErrNoSession
 	}
 	n, err := l.redis.HDel(ctx, sessionsKey, id, id+sessionLastUsed).Result()
@@ -160,8 +158,7 @@ func (l *Ledger) EndSession(ctx context.Context, id string) error {
 	return nil
 }
 
-// trimSessions removes sessions that have ended, and makes room for another one of the
-// API key.
+// trimSessions removes ended sessions and makes room for another one of the API key.
 func (l *Ledger) trimSessions(ctx context.Context, key string, now time.Time) error {
 	all, over, err := l.readSessions(ctx, now)
 	if err != nil {

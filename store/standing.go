@@ -10,69 +10,67 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// Standing is the quota status of a customer, with what else keeps calls from being made.
+// Standing is a customer's quota status, with everything else that prevents calls.
 type Standing struct {
 	Customer string
-	// Own and Others are calls of this window: ours, and those of others who use
-	// the same account, as far as iCIMS's headers told of them.
+	// Own and Others count the calls of this window: ours, and those of other users of the same
+	// account, as far as iCIMS's headers report them.
 	Own, Others int
-	// Budget is how many calls a window has; 0: none was ever made. Left is what
-	// may still be made, Reserve the part of it that is kept for express now.
+	// Budget is the number of calls per window; 0 if none was ever made. Left is what remains of
+	// it, Reserve the part of Left reserved for express now.
 	Budget, Left, Reserve int
 	WindowEnd             time.Time
 	InFlight              int
-	// Rate is how many calls a second were made lately, CallsPerSecond how many may
-	// be.
+	// Rate is the recent number of calls per second, CallsPerSecond its limit.
 	Rate, CallsPerSecond float64
-	// MaxInFlight is how many may be in flight at once.
+	// MaxInFlight is the limit of calls in flight.
 	MaxInFlight int
-	// Closed says why no calls of large batches are made, ClosedExpress why none
-	// at all are.
+	// Closed is why bulk calls are not permitted, ClosedExpress why no calls at all are.
 	Closed, ClosedExpress Closure
 	Pause                 *Pause
-	// PauseOver: a pause has ended by itself, and its record is about to be removed.
+	// PauseOver means a pause has expired and its record is about to be removed.
 	PauseOver bool
-	// Breakers are circuit breakers that are not closed, by worker.
+	// Breakers are the circuit breakers that are not closed, by worker.
 	Breakers map[string]string
 	LastGood time.Time
 }
 
-// Closure is why no calls are made. Its zero value means: open.
+// Closure is why calls are not permitted. The zero value means open.
 type Closure struct {
 	Reason Reason
-	Until  time.Time // zero: nobody knows
+	Until  time.Time // zero: unknown
 }
 
-// ClosureOf returns a closure of the quota.
+// ClosureOf converts a quota closure.
 func ClosureOf(c quota.Closure) Closure { return Closure{Reason(c.Reason), c.Until} }
 
-// Quota returns the closure as the quota has it.
+// Quota converts the closure to a quota closure.
 func (c Closure) Quota() quota.Closure {
 	return quota.Closure{Reason: string(c.Reason), Until: c.Until}
 }
 
-// Open reports whether calls may be made.
+// Open reports whether calls are permitted.
 func (c Closure) Open() bool { return c.Reason == "" }
 
-// At returns the closure at a time: one that has ended is open.
+// At returns the closure at a time; one that has ended is open.
 func (c Closure) At(now time.Time) Closure { return ClosureOf(c.Quota().At(now)) }
 
-// Caller is who would call a customer's iCIMS.
+// Caller is the connection that would make calls to a customer's iCIMS.
 type Caller struct {
-	// Credentials tells them from others, see Keyset.CredentialsHash: verdicts on
-	// others are left out. Empty: all count.
+	// Credentials is the Keyset.CredentialsHash. Verdicts on other credentials are ignored. Empty:
+	// all count.
 	Credentials string
-	// Limits are those that the caller would go by. Zero: those in force.
+	// Limits of the connection. Zero: those in force.
 	Limits Limits
 }
 
-// Standings reads how customers stand, in their order.
+// Standings reads the quota status of customers, in the order given.
 func (l *Ledger) Standings(ctx context.Context, customers ...string) ([]Standing, error) {
 	return l.StandingsFor(ctx, customers, make([]Caller, len(customers)))
 }
 
-// StandingsFor is Standings for callers, one for each customer: changed credentials
-// or limits may have opened what was closed.
+// StandingsFor is Standings for callers, one per customer: changed credentials or limits may have
+// reopened an account.
 func (l *Ledger) StandingsFor(ctx context.Context, customers []string, callers []Caller) ([]Standing, error) {
 	if len(customers) == 0 {
 		return nil, nil

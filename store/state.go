@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// State is where an export stands. docs/state-machine.md draws the chart.
+// State is the state of an export. docs/state-machine.md draws the chart.
 type State string
 
-// The states. An export in Done, Skipped or Cancelled has ended; Dead waits for
-// a person; the others are moving.
+// The states. Done, Skipped and Cancelled are final; Dead waits for an operator; in all others, the
+// export is in progress.
 const (
 	Queued    State = "queued"
 	Claimed   State = "claimed"
@@ -20,7 +20,7 @@ const (
 	Placing   State = "placing"  // intent: POST of the workflow
 	Deferred  State = "deferred"
 	Retrying  State = "retrying"
-	Unknown   State = "unknown" // a write whose answer was lost
+	Unknown   State = "unknown" // a write whose response was lost
 	Done      State = "done"
 	Skipped   State = "skipped"
 	Dead      State = "dead"
@@ -32,9 +32,9 @@ func States() []State {
 	return []State{Queued, Claimed, Creating, Created, Placing, Deferred, Retrying, Unknown, Done, Skipped, Dead, Cancelled}
 }
 
-// moves is the state machine: every legal move. The scripts carry the same
-// table, made from this one. A claim is legal from every moving state, since it
-// is also how an export is taken over from a worker that died.
+// moves is the state machine: all legal transitions. The scripts get a table generated from it. A
+// claim is legal from every state in progress, because it also takes over the export of a crashed
+// worker.
 var moves = map[State][]State{
 	Queued:   {Claimed, Cancelled},
 	Claimed:  {Claimed, Creating, Created, Placing, Done, Skipped, Deferred, Retrying, Unknown, Dead},
@@ -47,14 +47,12 @@ var moves = map[State][]State{
 	Dead:     {Queued, Cancelled},
 }
 
-// CanMove reports whether the state machine has a move from one state to the
-// other.
+// CanMove reports whether the state machine allows a transition.
 func CanMove(from, to State) bool {
 	return slices.Contains(moves[from], to)
 }
 
-// Ended reports whether nothing more will happen to an export in this state by
-// itself.
+// Ended reports whether an export in this state stays as it is unless an operator acts.
 func (s State) Ended() bool { return s == Done || s == Skipped || s == Cancelled || s == Dead }
 
 // luaMoves renders the table for the scripts.
@@ -63,7 +61,7 @@ func luaMoves() string { return luaTable(moves) }
 func luaTable[S ~string](moves map[S][]S) string {
 	froms := slices.Sorted(maps.Keys(moves))
 	var b strings.Builder
-	// Strings rather than nested tables: the table is built at every call.
+	// Use strings rather than nested tables: the table is built on every call.
 	b.WriteString("local moves = {\n")
 	for _, from := range froms {
 		fmt.Fprintf(&b, "  %s = ' ", from)

@@ -11,39 +11,38 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Entry is one thing that happened to an export, as its story tells it. It is sealed. iCIMS's
-// own words are kept apart, see words.go.
+// Entry is one entry of an export's timeline. It is sealed. Quotes from iCIMS are stored
+// separately, see words.go.
 type Entry struct {
 	At time.Time `json:"at"`
-	// What is the outcome of an attempt ("retry", "unknown", "done", ...) or the
-	// name of something done from outside ("retried by operator").
+	// What is the outcome of an attempt ("retry", "unknown", "done", ...) or the name of an outside
+	// action ("retried by operator").
 	What     string   `json:"what"`
 	Reason   Reason   `json:"reason,omitempty"`
 	Attempt  int      `json:"attempt,omitempty"`
-	Again    int64    `json:"again,omitempty"`    // seconds until the next try
-	Findings []string `json:"findings,omitempty"` // what was learned and decided, in sentences
+	Again    int64    `json:"again,omitempty"`    // seconds until the next attempt
+	Findings []string `json:"findings,omitempty"` // findings and decisions, in sentences
 	Calls    []Called `json:"calls,omitempty"`
 	Who      string   `json:"who,omitempty"`
 	Why      string   `json:"why,omitempty"`
 }
 
-// WhatSealed is the What of an entry that this keyset cannot open, of which nothing
-// else is known.
+// WhatSealed is the What of an entry that this keyset cannot open.
 const WhatSealed = "sealed"
 
-// Called is one call of an attempt that did not go smoothly.
+// Called is one call of an attempt that did not succeed at once.
 type Called struct {
 	Op          string `json:"op"`
 	Status      int    `json:"status,omitempty"`
 	Reason      string `json:"reason,omitempty"`
 	Sent        string `json:"sent,omitempty"`
 	Transaction string `json:"transaction,omitempty"`
-	// Problems are code and field, ": " and iCIMS's own words. Those may repeat what was sent, so
-	// they go when the export ends.
+	// Problems are code and field, ": " and iCIMS's message. Messages may repeat what was sent, so
+	// they are deleted when the export ends.
 	Problems []string `json:"problems,omitempty"`
 }
 
-// sealEntry renders an entry for a script; nothing for none.
+// sealEntry renders an entry for a script; "" for nil.
 func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
 	if e == nil {
 		return "", nil
@@ -61,8 +60,8 @@ func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
 	return apart + string(sealed), err
 }
 
-// Story returns what happened to an export, the oldest first, as far as it is
-// kept: the last 20 entries, and for a finished export as long as its outcome.
+// Story returns the timeline of an export, oldest entry first: the last 20 entries. That of a
+// finished export is kept as long as its outcome.
 func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
 	key := storyKey(ref.Customer, ref.Export)
 	var told, said *redis.StringSliceCmd
@@ -78,7 +77,7 @@ func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
 	for _, item := range slices.Backward(sealed) {
 		data, err := l.keys.Open([]byte(item), key)
 		if errors.Is(err, ErrSealed) {
-			story = append(story, Entry{What: WhatSealed}) // with a key that was lost: the rest is worth telling
+			story = append(story, Entry{What: WhatSealed}) // with a lost key: the rest is still useful
 			continue
 		}
 		if err != nil {

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Swept tells what a sweep over a customer's batches has changed.
+// Swept counts what a sweep over a customer's batches changed.
 type Swept struct {
-	Forgotten int // batches that had expired
-	Closed    int // open batches whose producer had vanished
-	Broken    int // batches that could not be read
+	Forgotten int // expired batches
+	Closed    int // open batches whose producer vanished
+	Broken    int // unreadable batches
 }
 
-// sweptPage is how many batches one script looks at, so that others wait for Redis a
-// millisecond at most.
+// sweptPage is how many batches one script processes, so that it blocks Redis for a millisecond at
+// most.
 const sweptPage = 100
 
-// SweepBatches takes the batches of a customer that have expired off the lists, and closes
-// open ones that have taken no row for a time. What was accepted into those is worked as
-// usual, and the same idempotency key still adds to them.
+// SweepBatches removes a customer's expired batches from the lists, and closes open batches without
+// a new row for the idle time. Their accepted exports continue, and the same idempotency key can
+// still add rows.
 func (l *Ledger) SweepBatches(ctx context.Context, customer string, idle time.Duration) (Swept, error) {
 	var swept Swept
 	for _, key := range []string{batchesKey(customer), testsKey(customer)} {

@@ -16,8 +16,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TroubleOf is what an error of Redis says is wrong with it; empty where nothing is:
-// a missing value, a script that it has yet to learn, a caller that gave up.
+// TroubleOf returns the problem with Redis that an error indicates. It is empty if there is none:
+// for a missing value, a script that is not loaded, a canceled request.
 func TroubleOf(err error) Trouble {
 	d, known := Diagnose(err)
 	switch {
@@ -29,19 +29,19 @@ func TroubleOf(err error) Trouble {
 	return d.Trouble
 }
 
-// Diagnosis explains to a person why Redis refused a command or a connection.
+// Diagnosis explains to a user why Redis rejected a command or connection.
 type Diagnosis struct {
 	Trouble Trouble
 	said    string
 }
 
-// Diagnose explains an error. It returns false for errors that tell nothing about
-// Redis's health: no error, a missing value, a canceled request, a failure of our own.
+// Diagnose explains an error. It returns false for errors unrelated to Redis's health: nil, a
+// missing value, a canceled request, an internal error.
 func Diagnose(err error) (Diagnosis, bool) {
 	if err == nil {
 		return Diagnosis{}, false
 	}
-	// Sentinel answers nil for a master that it does not know.
+	// Sentinel returns nil for an unknown master.
 	if strings.Contains(err.Error(), "all sentinels specified in configuration are unreachable") && errors.Is(err, redis.Nil) {
 		return Diagnosis{Trouble: TroubleMaster}, true
 	}
@@ -56,13 +56,13 @@ func Diagnose(err error) (Diagnosis, bool) {
 	return Diagnosis{trouble, wayText(err)}, trouble != ""
 }
 
-// Said is what Redis or the network said in its own words, without values of commands
-// and without addresses.
+// Said returns the message of Redis or the network, without values of commands and without
+// addresses.
 func (d Diagnosis) Said() string {
 	const longest = 200
 	said, _, _ := strings.Cut(d.said, ", with args beginning with")
 	said, _, _ = strings.Cut(said, "\n")
-	// The text on protected mode goes on for a page.
+	// The message on protected mode is a page long.
 	if first, _, more := strings.Cut(said, ". "); more && len(said) > longest {
 		said = first
 	}
@@ -72,7 +72,7 @@ func (d Diagnosis) Said() string {
 	return strings.TrimRight(strings.TrimSpace(said), ".")
 }
 
-// Problem is one sentence: what is wrong, and Redis's own words.
+// Problem returns one sentence: what is wrong, with Redis's message.
 func (d Diagnosis) Problem() string {
 	title := d.Trouble.Info().Title
 	if said := d.Said(); said != "" {
@@ -81,7 +81,7 @@ func (d Diagnosis) Problem() string {
 	return title + "."
 }
 
-// Remedy is what to do about it.
+// Remedy returns what to do about it.
 func (d Diagnosis) Remedy() string {
 	hint := d.Trouble.Info().Hint
 	if user := userIn.FindStringSubmatch(d.said); user != nil {
@@ -90,16 +90,16 @@ func (d Diagnosis) Remedy() string {
 	return hint
 }
 
-// someUser stands for the name of a Redis user where Redis does not tell it, as before 7.2.
+// someUser stands for the Redis user if Redis does not report it, as before 7.2.
 const someUser = "<user>"
 
 var userIn = regexp.MustCompile(`^NOPERM User (\S+) has no permissions`)
 
-// String is the problem with its remedy.
+// String returns the problem with its remedy.
 func (d Diagnosis) String() string { return d.Problem() + " " + d.Remedy() }
 
-// LogFields are the fields that a line of log about an error has besides the error: what is
-// wrong with Redis, and the remedy. Other errors have none.
+// LogFields returns extra log fields for an error: the problem with Redis, and the remedy. It is
+// empty for other errors.
 func LogFields(err error) []any {
 	d, ok := Diagnose(err)
 	if !ok || d.Trouble == TroubleOther {
@@ -108,14 +108,13 @@ func LogFields(err error) []any {
 	return []any{"redis", d.Problem(), "remedy", d.Remedy()}
 }
 
-// RefusedError is Redis's answer to a new connection that it closes at once. The client
-// would otherwise report a broken pipe.
+// RefusedError is an error with which Redis closes a new connection. Otherwise the client would
+// report a broken pipe.
 type RefusedError struct{ Said string }
 
 func (e *RefusedError) Error() string { return e.Said }
 
-// Refusal is the RefusedError in the first answer on a connection, as it was read; nil
-// where it is none.
+// Refusal returns the RefusedError in the first reply on a connection; nil if there is none.
 func Refusal(answer []byte) error {
 	text, isError := strings.CutPrefix(string(answer), "-")
 	if !isError {
@@ -130,15 +129,15 @@ func Refusal(answer []byte) error {
 	}
 }
 
-// HandshakeError is a TLS handshake that failed.
+// HandshakeError is a failed TLS handshake.
 type HandshakeError struct{ Err error }
 
 func (e *HandshakeError) Error() string { return "TLS handshake: " + e.Err.Error() }
 
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// settled reports whether an error is no failure of Redis: a missing value, a
-// transaction to repeat, a caller that gave up, an answer that leads elsewhere.
+// settled reports whether an error is not a failure of Redis: a missing value, a transaction to
+// repeat, a canceled request, a cluster redirect.
 func settled(err error) bool {
 	if errors.Is(err, redis.Nil) || errors.Is(err, redis.TxFailedErr) || errors.Is(err, context.Canceled) {
 		return true
@@ -147,7 +146,7 @@ func settled(err error) bool {
 	return ok && hasPrefix(text, "NOSCRIPT", "ASK", "BUSYGROUP")
 }
 
-// reply is Redis's answer in an error.
+// reply returns the error reply of Redis in an error.
 func reply(err error) (string, bool) {
 	if answered, ok := errors.AsType[redis.Error](err); ok {
 		return answered.Error(), true
@@ -158,8 +157,8 @@ func reply(err error) (string, bool) {
 	return "", false
 }
 
-// causeInScript is why a command of a script failed. Redis before 7 puts the script's
-// place before it.
+// causeInScript returns why a command in a script failed. Redis before 7 puts the script's location
+// before it.
 func causeInScript(text string) string {
 	if _, cause, ok := strings.Cut(text, ": -"); ok && hasPrefix(text, "ERR Error running script") {
 		return cause
@@ -180,8 +179,7 @@ func hasPrefix(text string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }
 
-// troubleOnTheWay is why a command got no answer; empty where the error is none of the
-// network.
+// troubleOnTheWay returns why a command got no reply; empty if the error is not a network error.
 func troubleOnTheWay(err error) Trouble {
 	closed := slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET}, func(e error) bool { return errors.Is(err, e) })
 	if closed {
@@ -227,7 +225,7 @@ func troubleOfTLS(err error) Trouble {
 	return ""
 }
 
-// wayText is the innermost text of an error of the network. It has no address.
+// wayText returns the innermost text of a network error. It contains no address.
 func wayText(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.Err
@@ -251,8 +249,8 @@ func wayText(err error) string {
 	return ""
 }
 
-// Broken reports whether an error is about what a key holds, such as a value of another
-// type, rather than about Redis: then the other customers can be read.
+// Broken reports whether an error is about the value of a key, such as a wrong type, rather than
+// about Redis. Other customers can then still be read.
 func Broken(err error) bool {
 	if _, ok := errors.AsType[*strconv.NumError](err); ok {
 		return true

@@ -1,39 +1,39 @@
 package store
 
-// Trouble names what is wrong with Redis, for metrics and messages. The list is fixed.
+// Trouble is a problem with Redis, from a closed list, for metrics and error messages.
 type Trouble string
 
-// The troubles.
+// The problems.
 const (
 	TroubleUnreachable       Trouble = "unreachable"        // no connection
-	TroubleClosed            Trouble = "connection_closed"  // it closes connections without an answer
-	TroubleName              Trouble = "unknown_host"       // no such name
-	TroubleSlow              Trouble = "timeout"            // no answer in time
-	TroubleTLS               Trouble = "tls"                // no TLS spoken there, or none that fits
-	TroubleAuthority         Trouble = "unknown_authority"  // of its certificate
-	TroubleCertificate       Trouble = "certificate"        // expired, or for another name
-	TroubleClientCertificate Trouble = "client_certificate" // it asks for one
-	TroubleLogin             Trouble = "login"              // user name or password refused
-	TroubleProtected         Trouble = "protected_mode"     // it takes local connections only
-	TroubleClients           Trouble = "max_clients"        // it has no connections left
+	TroubleClosed            Trouble = "connection_closed"  // Redis closes connections without a reply
+	TroubleName              Trouble = "unknown_host"       // no such host
+	TroubleSlow              Trouble = "timeout"            // no reply in time
+	TroubleTLS               Trouble = "tls"                // no TLS, or no common version
+	TroubleAuthority         Trouble = "unknown_authority"  // certificate of an unknown authority
+	TroubleCertificate       Trouble = "certificate"        // certificate expired, or for another name
+	TroubleClientCertificate Trouble = "client_certificate" // Redis requires a client certificate
+	TroubleLogin             Trouble = "login"              // user name or password rejected
+	TroubleProtected         Trouble = "protected_mode"     // Redis accepts only local connections
+	TroubleClients           Trouble = "max_clients"        // Redis has no connections left
 	TroubleDatabase          Trouble = "wrong_database"     // no database with this number
-	TroubleKind              Trouble = "wrong_kind"         // of Redis: single, Sentinel or cluster
+	TroubleKind              Trouble = "wrong_kind"         // single, Sentinel or cluster
 	TroubleMaster            Trouble = "unknown_master"     // Sentinel does not know the name
-	TroubleForbidden         Trouble = "forbidden"          // the user may not do this
+	TroubleForbidden         Trouble = "forbidden"          // the user lacks rights
 	TroubleCommand           Trouble = "unknown_command"    // renamed, disabled, or too new
-	TroubleLoading           Trouble = "loading"            // it has just started
-	TroubleBusy              Trouble = "busy"               // a script blocks it
-	TroubleFull              Trouble = "out_of_memory"      // and evicts nothing, as it should
+	TroubleLoading           Trouble = "loading"            // Redis has just started
+	TroubleBusy              Trouble = "busy"               // a script blocks Redis
+	TroubleFull              Trouble = "out_of_memory"      // memory is full and noeviction is set
 	TroubleReadOnly          Trouble = "read_only"          // a replica
-	TroubleDisk              Trouble = "disk"               // it cannot persist
-	TroubleReplicas          Trouble = "replicas"           // too few follow it
+	TroubleDisk              Trouble = "disk"               // Redis cannot persist
+	TroubleReplicas          Trouble = "replicas"           // too few replicas
 	TroubleCluster           Trouble = "cluster_down"       // a part of the cluster is missing
-	TroubleAborted           Trouble = "transaction"        // one of its commands was refused
+	TroubleAborted           Trouble = "transaction"        // a command of the transaction was rejected
 	TroubleOther             Trouble = "other"
 )
 
-// troubles explain each trouble. The prefixes begin Redis's own errors; the first that
-// fits counts. passes marks troubles that may end without a change of the settings.
+// troubles explains each problem. The prefixes are the beginnings of Redis's errors; the first
+// match counts. passes marks problems that may end without a change of settings.
 var troubles = []struct {
 	trouble  Trouble
 	passes   bool
@@ -67,7 +67,7 @@ var troubles = []struct {
 	{TroubleOther, false, nil, ReasonInfo{"Redis refuses a command", "Check the logs of this process and of Redis."}},
 }
 
-// Troubles lists all troubles.
+// Troubles lists all problems.
 func Troubles() []Trouble {
 	all := make([]Trouble, len(troubles))
 	for i, t := range troubles {
@@ -76,7 +76,7 @@ func Troubles() []Trouble {
 	return all
 }
 
-// Info explains the trouble.
+// Info explains the problem.
 func (t Trouble) Info() ReasonInfo {
 	for _, known := range troubles {
 		if known.trouble == t {
@@ -86,8 +86,8 @@ func (t Trouble) Info() ReasonInfo {
 	return TroubleOther.Info()
 }
 
-// Passes reports whether the trouble may end without a change of our settings, so that
-// the same command may work later.
+// Passes reports whether the problem may end without a change of our settings, so that the same
+// command may succeed later.
 func (t Trouble) Passes() bool {
 	for _, known := range troubles {
 		if known.trouble == t {
@@ -97,7 +97,7 @@ func (t Trouble) Passes() bool {
 	return false
 }
 
-// Answers reports whether Redis is there and answers, so that reading goes on.
+// Answers reports whether Redis still answers reads.
 func (t Trouble) Answers() bool {
 	switch t {
 	case TroubleFull, TroubleReadOnly, TroubleDisk, TroubleReplicas, TroubleForbidden, TroubleCommand, TroubleOther:

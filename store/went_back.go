@@ -12,48 +12,47 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A Redis that is restored from a copy, fails over to a replica that lagged, or is
-// emptied forgets writes that it had acknowledged: who was created in iCIMS, and what was
-// about to be. Workers notice in two ways (docs/adr/0021-redis-goes-back.md):
+// A Redis that is restored from a copy, fails over to a lagging replica, or is emptied loses
+// acknowledged writes: people created in iCIMS, and intents. Workers detect this in two ways
+// (docs/adr/0021-redis-goes-back.md):
 //
-//   - Every claim compares the identity of the server (run_id of INFO) and the number of
-//     claims with what the customer's counters say, and with what this process has seen.
-//   - Every beat of a worker leaves a number and expects to find it at the next one.
+//   - Every claim compares the server's identity (run_id of INFO) and the number of claims with the
+//     customer's counters, and with what this process has seen.
+//   - Every heartbeat of a worker writes a number and expects to find it at the next one.
 //
-// Either way nothing is created for the settle time, and what was looked up before counts
-// no more.
+// In both cases nothing is created for the settle time, and earlier look-ups are discarded.
 
 var noticeLossScript = loadFleetScript("notice_loss")
 
-// LossKind is how Redis came to lose writes.
+// LossKind is how Redis lost writes.
 type LossKind string
 
 // The kinds of loss.
 const (
-	// LossPossible: another server answers, after a restart or a fail-over. It may
-	// have lost its last writes.
+	// LossPossible: another server answers, after a restart or failover. It may have lost its last
+	// writes.
 	LossPossible LossKind = "possible"
-	// LossWentBack: the server had forgotten beats of a worker.
+	// LossWentBack: the server lost heartbeats of a worker.
 	LossWentBack LossKind = "went_back"
-	// LossEmptied: the ledger is empty but was not.
+	// LossEmptied: the ledger was emptied.
 	LossEmptied LossKind = "emptied"
 )
 
-// LossKinds lists them.
+// LossKinds lists the kinds of loss.
 func LossKinds() []LossKind { return []LossKind{LossPossible, LossWentBack, LossEmptied} }
 
-// Loss is the last time that Redis lost writes, or may have. Its zero value means never.
+// Loss is the last time Redis lost writes, or may have. The zero value means never.
 type Loss struct {
 	Kind LossKind `json:"kind" doc:"How Redis came to lose writes: possible (another server answers, after a restart or a fail-over), went_back (it forgot what it had acknowledged) or emptied."`
-	// At is when a worker noticed, by Redis's clock.
+	// At is when a worker noticed, by the Redis clock.
 	At time.Time `json:"at" doc:"When a worker noticed."`
-	// LostSeconds is how much is missing, to the beat of a worker (2 s).
+	// LostSeconds is how much is missing, with the resolution of a heartbeat (2 s).
 	LostSeconds float64 `json:"lost_seconds,omitempty" doc:"Lost time in seconds, if known."`
-	// CreatesFrom is when records are created in iCIMS again.
+	// CreatesFrom is when creating records in iCIMS resumes.
 	CreatesFrom time.Time `json:"creates_from" doc:"When creates in iCIMS resume."`
 }
 
-// String tells what happened.
+// String describes the loss.
 func (l Loss) String() string {
 	switch {
 	case l.Kind == LossEmptied:
@@ -68,7 +67,7 @@ func (l Loss) String() string {
 	return "Redis lost no writes"
 }
 
-// Remedy says what an operator is to do.
+// Remedy returns what an operator should do.
 func (l Loss) Remedy() string {
 	if l.Kind == LossEmptied {
 		return "Restore a copy of Redis. Without a copy, send the batches again with their idempotency keys."
@@ -76,25 +75,24 @@ func (l Loss) Remedy() string {
 	return "Send the batches of that time again with their idempotency keys. Check connections and API keys for lost changes."
 }
 
-// ErrWentBack: Redis went back since the export was claimed, or another server answers,
-// so nothing may be created now.
+// ErrWentBack means Redis lost writes since the export was claimed, or another server answers, so
+// nothing may be created now.
 var ErrWentBack = errors.New("ledger: Redis lost writes; creates wait for the settle time")
 
-// seen is what this process has seen of Redis. It must not outlive the state that it
-// comes from, which is what it is compared for.
+// seen is the state of Redis as seen by this process, for comparison with its current state.
 type seen struct {
-	beating chan struct{} // holds a token while nobody beats
+	beating chan struct{} // holds a token while no heartbeat runs
 
 	mu        sync.Mutex
 	customers map[string]seenCustomer
 	fleet     seenFleet
 }
 
-// seenCustomer is the epoch of a customer's keys, which begins with each loss, and the
-// highest number of claims in it.
+// seenCustomer holds the epoch of a customer's keys, which increases with each loss, and the
+// highest number of claims in that epoch.
 type seenCustomer struct{ epoch, claims int64 }
 
-// seenFleet is what the last beats have left and learned.
+// seenFleet holds the results of the last heartbeats.
 type seenFleet struct {
 	beats  map[string]string // by worker: number and time (ms)
 	server string            // identity
@@ -108,7 +106,7 @@ func (s *seen) customer(id string) (c seenCustomer, known bool) {
 	return c, known
 }
 
-// claimed takes what a claim was answered.
+// claimed records the result of a claim.
 func (s *seen) claimed(id string, now seenCustomer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +119,7 @@ func (s *seen) claimed(id string, now seenCustomer) {
 	}
 }
 
-// args are what a script compares.
+// args returns the values that scripts compare.
 func (s *seen) args(id string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,9 +127,9 @@ func (s *seen) args(id string) string {
 	return fmt.Sprintf("%d:%d:%d:%s", c.epoch, c.claims, s.fleet.epoch, s.fleet.server)
 }
 
-// NoticeLoss is a worker's beat that finds out whether Redis went back since the last one.
-// It returns the last loss, and whether this process has not heard of it before. Nothing is
-// created in iCIMS for the settle time after a loss.
+// NoticeLoss is a worker's heartbeat that detects whether Redis lost writes since the previous one.
+// It returns the last loss, and whether it is new to this process. Nothing is created in iCIMS for
+// the settle time after a loss.
 func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Duration) (last Loss, news bool, err error) {
 	s := &l.seen
 	select {
@@ -158,28 +156,28 @@ func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Dura
 	if epoch <= known {
 		return last, false, nil
 	}
-	// A process that has just started hears of old losses, too.
+	// A process that has just started also reports old losses.
 	return last, left != "" || text(answer[4]) == "1", nil
 }
 
-// meet sees to it that this process has beaten before it first claims for a customer: a
-// ledger that was emptied looks like one of a new customer.
+// meet makes sure this process has sent a heartbeat before it first claims for a customer: an
+// emptied ledger looks like that of a new customer.
 func (l *Ledger) meet(ctx context.Context, o ClaimOptions, customer string) error {
 	if _, known := l.seen.customer(customer); known || o.Worker == "" {
 		return nil
 	}
 	_, _, err := l.NoticeLoss(ctx, o.Worker, o.Settle)
 	if _, cluster := l.redis.(*redis.ClusterClient); err != nil && !cluster {
-		return err // of a cluster a node out of reach stops no customers of others
+		return err // an unreachable cluster node must not stop customers on other nodes
 	}
 	l.seen.claimed(customer, seenCustomer{})
 	return nil
 }
 
-// lossTold is for how long a loss is told to whoever looks at how things stand.
+// lossTold is how long a loss is reported.
 const lossTold = 24 * time.Hour
 
-// RecentLoss is the last loss where that was within the last day; nil without one.
+// RecentLoss returns the last loss if it was within the last day, or nil.
 func (l *Ledger) RecentLoss(ctx context.Context) (*Loss, error) {
 	last, err := l.LastLoss(ctx)
 	if err != nil || last.Kind == "" {
@@ -192,8 +190,7 @@ func (l *Ledger) RecentLoss(ctx context.Context) (*Loss, error) {
 	return &last, nil
 }
 
-// LastLoss is the last time that Redis lost writes, or may have; zero: never, as far as
-// is known.
+// LastLoss returns the last time Redis lost writes, or may have; zero if never.
 func (l *Ledger) LastLoss(ctx context.Context) (Loss, error) {
 	fields, err := l.redis.HGetAll(ctx, redisKey).Result()
 	if err != nil {
@@ -212,7 +209,7 @@ func readLoss(fields map[string]string) Loss {
 	}
 }
 
-// leaveBeats forgets the beats of workers that have ended.
+// leaveBeats deletes the heartbeats of ended workers.
 func (l *Ledger) leaveBeats(ctx context.Context, workers ...string) error {
 	fields := make([]string, len(workers))
 	for i, w := range workers {
@@ -224,7 +221,7 @@ func (l *Ledger) leaveBeats(ctx context.Context, workers ...string) error {
 	return nil
 }
 
-// readEpoch reads "epoch:claims".
+// readEpoch parses "epoch:claims".
 func readEpoch(v any) seenCustomer {
 	epoch, claims, _ := strings.Cut(text(v), ":")
 	return seenCustomer{number(epoch), number(claims)}

@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// words are what iCIMS said to the calls of one entry of a story. iCIMS repeats in them what was
-// sent to it, so they are kept apart from the story: they help as long as somebody may retry the
-// export, and go when it has ended. Scripts cannot open either, so one argument carries both: "w",
-// the length of the sealed words in eight digits, the words, the entry.
+// words are iCIMS's messages about the calls of one timeline entry. They may repeat what was sent,
+// so they are stored apart from the timeline and deleted when the export has ended; until then they
+// help to decide about a retry. Scripts cannot open either, so one argument carries both: "w", the
+// length of the sealed words in eight digits, the words, the entry.
 type words struct {
-	At    time.Time  `json:"at"` // of the entry
+	At    time.Time  `json:"at"` // time of the entry
 	Calls [][]string `json:"calls"`
 }
 
-// splitWords takes iCIMS's words out of an entry and leaves codes and fields; nil without any.
+// splitWords moves iCIMS's messages out of an entry and leaves codes and fields; nil if there are
+// none.
 func splitWords(e Entry) (Entry, *words) {
 	w := words{At: e.At}
 	found := false
@@ -37,7 +38,7 @@ func splitWords(e Entry) (Entry, *words) {
 	return e, &w
 }
 
-// sealWords renders words as they stand in front of the entry.
+// sealWords renders words as the prefix of the entry.
 func (l *Ledger) sealWords(ref Ref, w *words) (string, error) {
 	data, err := json.Marshal(w)
 	if err != nil {
@@ -47,10 +48,10 @@ func (l *Ledger) sealWords(ref Ref, w *words) (string, error) {
 	return fmt.Sprintf("w%08d%s", len(sealed), sealed), err
 }
 
-// allWords are those of an export's entries.
+// allWords are the words of an export's entries.
 type allWords []words
 
-// openWords opens what can be opened: a story is worth telling without them.
+// openWords opens what it can: the timeline is useful without the rest.
 func (l *Ledger) openWords(ref Ref, sealed []string) allWords {
 	var all allWords
 	for _, item := range sealed {
@@ -63,7 +64,7 @@ func (l *Ledger) openWords(ref Ref, sealed []string) allWords {
 	return all
 }
 
-// join gives an entry the words that were taken out of it.
+// join restores the messages of an entry.
 func (all allWords) join(e *Entry) {
 	for _, w := range all {
 		if !w.At.Equal(e.At) || len(w.Calls) != len(e.Calls) {

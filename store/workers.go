@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// beatTTL is how long after its last beat a worker counts as dead.
+// beatTTL is how long after its last heartbeat a worker counts as dead.
 const beatTTL = 7 * time.Second
 
-// listedFor is for how long a worker that has fallen silent stays in the list of workers.
+// listedFor is how long a worker without heartbeats stays in the list.
 const listedFor = time.Minute
 
 var beatScript = loadEssentialFleetScript("beat")
@@ -19,28 +19,28 @@ var beatScript = loadEssentialFleetScript("beat")
 // Peer is a worker process in the list.
 type Peer struct {
 	Worker string
-	Beat   time.Time // of its last beat, by Redis's clock
+	Beat   time.Time // last heartbeat, by the Redis clock
 	Lanes  int       // open
-	Free   int       // how many more it can open; -1 once it is stopping
-	// Refuses are customers that it cannot serve, for want of a usable connection.
+	Free   int       // how many more it can open; -1 while it is stopping
+	// Refuses lists customers it cannot serve, for lack of a usable connection.
 	Refuses []string
-	// Unreachable are customers whose iCIMS does not answer this process.
+	// Unreachable lists customers whose iCIMS does not answer this process.
 	Unreachable []string
 }
 
-// Fleet is the list of workers at one time of Redis's clock.
+// Fleet is the list of workers at a time of the Redis clock.
 type Fleet struct {
 	Now     time.Time
 	Workers map[string]Peer
 }
 
-// Lives reports whether the worker has beaten lately.
+// Lives reports whether the worker has sent a heartbeat recently.
 func (f Fleet) Lives(worker string) bool {
 	p, known := f.Workers[worker]
 	return known && f.Now.Sub(p.Beat) < beatTTL
 }
 
-// Alive reports whether any worker lives that takes work.
+// Alive reports whether any live worker accepts work.
 func (f Fleet) Alive() bool {
 	for worker, p := range f.Workers {
 		if p.Free >= 0 && f.Lives(worker) {
@@ -50,7 +50,7 @@ func (f Fleet) Alive() bool {
 	return false
 }
 
-// Beat says that a worker process lives and what it has room for, and returns all workers.
+// Beat sends a worker's heartbeat with its free lanes, and returns all workers.
 func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
 	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), listedFor.Milliseconds()).Slice()
 	if err != nil {
@@ -72,7 +72,7 @@ func (l *Ledger) Fleet(ctx context.Context) (Fleet, error) {
 	return readFleet(now, entries), nil
 }
 
-// readFleet reads entries "beat (ms) lanes free refused,refused unreachable,unreachable".
+// readFleet parses entries "beat (ms) lanes free refused,refused unreachable,unreachable".
 func readFleet(now time.Time, entries map[string]string) Fleet {
 	f := Fleet{Now: now, Workers: make(map[string]Peer, len(entries))}
 	for worker, entry := range entries {
@@ -89,7 +89,7 @@ func readFleet(now time.Time, entries map[string]string) Fleet {
 	return f
 }
 
-// Leave takes a worker process that has ended off the list.
+// Leave removes an ended worker process from the list.
 func (l *Ledger) Leave(ctx context.Context, worker string) error {
 	err := l.redis.HDel(ctx, workersKey, worker).Err()
 	if err != nil {

@@ -10,39 +10,38 @@ import (
 )
 
 const (
-	// probeFor is for how long a look at Redis answers whoever asks.
+	// probeFor is how long a result is valid.
 	probeFor = time.Second
-	// probeLimit is how long Redis has for its answer.
+	// probeLimit is the timeout for Redis's reply.
 	probeLimit = 2 * time.Second
 )
 
-// WriteProbe shares a look at whether Redis takes writes, which is a write itself: who
-// asks for a process's readiness needs no key, and must not be able to make the process
-// write more.
+// WriteProbe caches whether Redis takes writes, which it checks with a write. Readiness requests
+// need no API key, so they must not cause more writes than one a second.
 type WriteProbe struct {
 	writable func(context.Context) error
 	now      func() time.Time
 	flight   singleflight.Group
 
-	// Only the one in flight reads and writes these.
-	at  time.Time // the end of the last look
-	err error     // what it found
+	// Only the check in progress reads and writes these.
+	at  time.Time // end of the last check
+	err error     // its result
 }
 
-// NewWriteProbe returns a probe that looks with writable, such as Ledger.Writable, once
-// a second at most by the given clock.
+// NewWriteProbe returns a probe that calls writable, such as Ledger.Writable, at most once a second
+// by the given clock.
 func NewWriteProbe(writable func(context.Context) error, now func() time.Time) *WriteProbe {
 	return &WriteProbe{writable: writable, now: now}
 }
 
-// Look is what the last look found, or a new one where that is a second old; it takes
-// two seconds at most. Its error is one that TroubleOf tells apart.
+// Look returns the result of the last check, or of a new one if that is a second old. It takes at
+// most two seconds. TroubleOf classifies its error.
 func (p *WriteProbe) Look(ctx context.Context) error {
 	_, err, _ := p.flight.Do("", func() (any, error) {
 		if !p.at.IsZero() && p.now().Sub(p.at) < probeFor {
 			return nil, p.err
 		}
-		// The look is for others too, who stay when the first to ask goes.
+		// Other callers wait for this check too, so it must outlive the first caller's request.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeLimit)
 		defer cancel()
 		p.err = p.writable(ctx)
@@ -52,12 +51,12 @@ func (p *WriteProbe) Look(ctx context.Context) error {
 	return err
 }
 
-// readyFor is for how long the trace of a look at the ledger stays.
+// readyFor is the expiry of the key that Writable tests.
 const readyFor = time.Minute
 
-// Writable checks that Redis answers and takes writes. Its error is one that
-// TroubleOf tells apart. It changes a key only where that is there, and nobody makes it: Redis
-// refuses such a write like any other.
+// Writable checks that Redis answers and takes writes. TroubleOf classifies its error. It only
+// writes a key that already exists, and nothing creates that key: Redis rejects the write like any
+// other.
 func (l *Ledger) Writable(ctx context.Context) error {
 	err := l.redis.SetArgs(ctx, readyKey, "1", redis.SetArgs{Mode: "XX", TTL: readyFor}).Err()
 	if errors.Is(err, redis.Nil) {
