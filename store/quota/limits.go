@@ -5,22 +5,20 @@ import (
 	"time"
 )
 
-// Limits bound the calls that may be made for one customer, by all processes
-// together.
+// Limits bound the calls for one customer across all processes.
 type Limits struct {
 	CallsPerSecond float64 `yaml:"calls_per_second" json:"calls_per_second"`
-	// Burst is how many calls above the even rate iCIMS tolerates at once.
+	// Burst is how many calls above the even rate iCIMS accepts at once.
 	Burst       int `yaml:"burst" json:"burst"`
 	InFlight    int `yaml:"in_flight" json:"in_flight"`
 	CallsPerDay int `yaml:"calls_per_day" json:"calls_per_day"`
-	// ExpressReserve is the part of the day's calls, in percent, that is kept for
-	// small batches.
+	// ExpressReserve is the percentage of the day's calls reserved for small batches.
 	ExpressReserve int `yaml:"express_reserve" json:"express_reserve"`
-	// DayAssumed: CallsPerDay is a default, which the limit that iCIMS reports replaces.
+	// DayAssumed means CallsPerDay is a default, replaced by the limit that iCIMS reports.
 	DayAssumed bool `yaml:"-" json:"day_assumed,omitempty"`
 }
 
-// Or returns the limits with missing ones taken from defaults.
+// Or returns the limits with missing values taken from defaults.
 func (l Limits) Or(defaults Limits) Limits {
 	l.CallsPerSecond = cmp.Or(l.CallsPerSecond, defaults.CallsPerSecond)
 	l.Burst = cmp.Or(l.Burst, defaults.Burst)
@@ -32,12 +30,11 @@ func (l Limits) Or(defaults Limits) Limits {
 	return l
 }
 
-// Lateness is how much later than After a call may start. A permit that is later
-// must be returned unused, or more calls than allowed could arrive together. Half
-// of the burst is for late calls: one half of that for a slow process, the other
-// for the network.
+// Lateness is how much later than After a call may start. A permit that is later must be returned
+// unused, or more calls than permitted could arrive together. Half of the burst is for late calls:
+// one half of that for a slow process, the other for the network.
 func (l Limits) Lateness() time.Duration {
-	// A permit that is used later than this could expire before its call is over.
+	// A permit used later than this could expire before its call ends.
 	const least, most = 20 * time.Millisecond, 5 * time.Second
 	seconds := float64(l.Burst/2) / l.CallsPerSecond / 2
 	return max(time.Duration(min(seconds, most.Seconds())*float64(time.Second)), least)

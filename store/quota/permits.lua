@@ -1,6 +1,6 @@
--- Takes back permits that are over and grants new ones. A request with "peek" changes
--- nothing. KEYS[1] is the state, whose fields doc.go explains. ARGV[1] is the prefix of the
--- customer's keys, ARGV[2] the request and ARGV[3] its limits, both as JSON.
+-- Takes back finished permits and grants new ones. A request with "peek" changes nothing.
+-- KEYS[1]: state, see doc.go for its fields. ARGV: prefix of the customer's keys, the request and its
+-- limits as JSON.
 local prefix, request, limits = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
 local state_key, flying_key, peek = KEYS[1], prefix .. 'flying', request.peek
 local now_us = micros()
@@ -19,27 +19,27 @@ take_over(state, set)
 local serving = ''
 if not peek then
   set('limits', ARGV[3])
-  -- Another server may have lost the latest permits. Their calls are over then.
+  -- Another server may have lost the latest permits. Grant nothing until their calls have ended.
   serving = server()
   local before = request.server ~= '' and request.server or state.server or serving
   if serving ~= '' then
     if before ~= serving and state.server ~= serving then set('unknown_until', now + request.call_ms) end
     set('server', serving)
   end
-  -- The call of a permit that nobody returned in time may have been made.
+  -- The call of an expired permit may have been made.
   set('returned', get('returned') + redis.call('ZREMRANGEBYSCORE', flying_key, '-inf', int(now)))
 elseif limits.calls_per_second <= 0 and state.limits then
-  limits = cjson.decode(state.limits) -- an onlooker goes by the limits used last
+  limits = cjson.decode(state.limits) -- peek uses the limits of the last request
 end
 local spacing = 1000000 / math.max(limits.calls_per_second, 1e-6) -- µs between two calls
 local function in_flight() return redis.call('ZCOUNT', flying_key, '(' .. int(now), '+inf') end
 local function event(kind, reason, until_at)
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', 200, '*', 'k', kind, 't', reason, 'at', int(now), 'u', int(until_at))
 end
--- Calls a second, as an average that fades within five seconds.
+-- Calls per second, as an exponential average over five seconds.
 local function recent_rate() return get('recent_rate') * math.exp(-math.max(now - get('recent_rate_at'), 0) / 5000) end
 
--- Windows of the day's budget. A window starts with the calls in flight: they may be counted in it.
+-- Windows of the day's budget. iCIMS may count the calls in flight in the new window.
 local function begin_window(window_end, guessed, used)
   set('window', get('window') + 1)
   set('window_end', window_end)
@@ -50,19 +50,19 @@ local function begin_window(window_end, guessed, used)
   set('exhausted_until', nil)
 end
 local function own() return get('used') - get('foreign') end
-if get('window') == 0 then -- midnight UTC, until iCIMS tells another hour
+if get('window') == 0 then -- midnight UTC, until iCIMS reports another time
   begin_window((math.floor(now / day) + 1) * day + second, true, 0)
 elseif now >= get('window_end') then
   local days = math.floor((now - get('window_end')) / day) + 1
   begin_window(get('window_end') + days * day, true, in_flight() + math.ceil(2 * recent_rate()))
 end
 
--- correct_budget believes x-ratelimit-*. The mark says how many own calls had been granted
--- (own) and had come back (returned) when this call's permit was granted. An answer that is
--- late tells what was used at least, but not the time of the reset.
+-- correct_budget applies x-ratelimit-*. `mark` holds how many of our calls had been granted (own)
+-- and returned when this call's permit was granted. A late response only gives a lower bound of the
+-- used calls, not the time of the reset.
 local function correct_budget(mark, limit, remaining, reset, in_time)
   if mark.window ~= get('window') then return end
-  local came_back_since = get('returned') - mark.returned - 1 -- without this one
+  local came_back_since = get('returned') - mark.returned - 1 -- not counting this one
   local at_least = limit - remaining
   local at_most = in_time and at_least + in_flight() + came_back_since or math.huge
   local window_end, next_window = now + (reset + 1) * second, false
@@ -80,14 +80,14 @@ local function correct_budget(mark, limit, remaining, reset, in_time)
   if limit <= 0 then return end
   set('limit', limit)
   if next_window then return end
-  -- Once there is a second spender, later calls of our own are assumed not to be counted yet.
+  -- With a second user of the account, assume that iCIMS has not yet counted our later calls.
   if in_time and get('foreign') + get('foreign_before') > 0 then at_least = at_least + math.max(own() - mark.own, 0) end
   local used = math.min(math.max(get('used'), at_least), at_most)
   set('foreign', math.max(get('foreign') + used - get('used'), 0))
   set('used', used)
 end
 
--- A verdict on the account belongs to the credentials that it was given to.
+-- A verdict on the account belongs to the credentials of the call.
 local my_verdict = 'verdict:' .. request.credentials
 local function verdict(field)
   local reason, until_at, in_a_row, at = string.match(state[field] or '', '^([^:]*):(%d+):(%d+):(%d+)$')
@@ -99,7 +99,7 @@ end
 local function doubling(first, in_a_row) return math.min(first * 2 ^ math.min(in_a_row, 11), hour) end
 local function refused(reason)
   local _, until_at, in_a_row = verdict(my_verdict)
-  if now < until_at then return end -- calls in flight together are one refusal
+  if now < until_at then return end -- calls in flight together count as one refusal
   until_at = now + doubling(60 * second, in_a_row)
   set_verdict(reason, until_at, in_a_row + 1, now)
   event('closed', reason, until_at)
@@ -121,12 +121,12 @@ local function judge(status, remaining, retry_after)
       set_verdict(reason, until_at, 0, at)
     end
   elseif remaining == 0 then
-    return -- about the budget alone
+    return -- only about the budget
   elseif status == 401 then
     refused('icims_credentials')
-  elseif status == 1401 then -- the user may not use the API at all
+  elseif status == 1401 then -- the user may not use the API
     refused('icims_not_authorized')
-  elseif status == 403 and now - get('last_success') >= 60 * second then -- else about one right
+  elseif status == 403 and now - get('last_success') >= 60 * second then -- otherwise only one right is missing
     refused('icims_access_denied')
   elseif status == 429 and retry_after > 0 and retry_after * second <= day then
     rate_limited(now + retry_after * second)
@@ -136,7 +136,7 @@ local function judge(status, remaining, retry_after)
   end
 end
 
--- Permits that are over, and those of this very request where it is repeated.
+-- Finished permits, and those of this request if it is repeated.
 local function take_back(id) return redis.call('ZREM', flying_key, id) == 1 end
 local function give_back_call() set('used', math.max(get('used') - 1, get('foreign'))) end
 for i = 1, request.express + request.bulk do
@@ -154,28 +154,28 @@ for _, permit in ipairs(request.returned or {}) do
   judge(permit.status, permit.remaining, permit.retry_after)
 end
 
--- The day's budget. A limit that iCIMS reports replaces an assumed one and bounds one that is set.
+-- The day's budget. A limit reported by iCIMS replaces an assumed one and caps a configured one.
 local limit, budget = get('limit'), limits.calls_per_day
 if limit > 0 and (limits.day_assumed or limit < budget) then budget = limit end
 local foreign = math.max(get('foreign'), get('foreign_before'))
 local function calls_left()
   if limit == 0 then return budget - own() end
-  -- What a second spender may take while our calls are in flight, twice.
+  -- Twice what a second user may spend while our calls are in flight.
   local share = foreign / (foreign + math.max(own(), 1))
   local margin = foreign > 0 and 2 + math.ceil(2 * share * limits.in_flight) or 0
   return math.min(budget - own(), limit - get('used') - margin)
 end
--- The reserve for express shrinks every hour and ends 15 minutes before the window does.
+-- The reserve for express shrinks every hour and ends 15 minutes before the window.
 local reserve_per_hour = budget * limits.express_reserve / 100 / 24
 local time_left = get('window_end') - now
 local reserve = time_left > hour / 4 and math.floor(reserve_per_hour * math.min(math.ceil(time_left / hour), 24)) or 0
 
--- Closures. The one that ends last counts.
+-- Closures. The last one to end applies.
 local closed, closed_until = nil, 0
 local function close(reason, until_at)
   if until_at > now and until_at > closed_until then closed, closed_until = reason, until_at end
 end
-if peek and request.credentials == '' then -- an onlooker sees each verdict that no success followed
+if peek and request.credentials == '' then -- without credentials, show each verdict that no success followed
   for field in pairs(state) do
     local reason, until_at, _, at = verdict(field)
     if reason and string.sub(field, 1, 8) == 'verdict:' and at >= get('last_success') then close(reason, until_at) end
@@ -187,7 +187,7 @@ if not request.control then close('redis_went_back', tonumber(redis.call('HGET',
 close('redis_went_back', get('unknown_until'))
 close('icims_rate_limited', get('rate_limited_until'))
 close('icims_quota_exhausted', get('exhausted_until'))
-local void = closed ~= nil -- iCIMS said no: permits in hand are not used either
+local void = closed ~= nil -- iCIMS refuses calls: permits in hand must not be used
 local function close_if_spent()
   if budget > 0 and calls_left() <= 0 then close('icims_quota_exhausted', get('window_end')) end
 end
@@ -195,14 +195,14 @@ close_if_spent()
 
 local permits, full, ask_again_us = {}, false, 0
 if not peek then
-  -- Half of the burst is for calls that arrive late. Express may use the other half ahead of
-  -- time, bulk half of that. A slot is granted up to 100 ms before it comes up.
+  -- Half of the burst is for calls that arrive late. Express may use the other half ahead of time,
+  -- bulk half of that. A slot is granted up to 100 ms early.
   local ahead_express, horizon = limits.burst - math.floor(limits.burst / 2), 100000
   local ahead_bulk = math.ceil(ahead_express / 2)
   local latest = now_us + ahead_express * spacing + horizon
   if get('next_slot_us') > latest + spacing then set('next_slot_us', latest) end -- limits or the clock changed
 
-  -- Processes that have waited for longer than this one, and for long, go first.
+  -- Processes that have waited longer go first.
   local waiting, longer_waiting = 'waiting:' .. request.worker, 0
   local since = tonumber(string.match(state[waiting] or '', '^%d+') or now)
   for field, value in pairs(state) do
@@ -215,12 +215,12 @@ if not peek then
       end
     end
   end
-  -- One call asks for all in a window that iCIMS has not confirmed, and where nothing was heard of
-  -- a second spender for a minute.
+  -- Only one call at a time in a window that iCIMS has not confirmed, or if iCIMS has not reported
+  -- its count for a minute and there is a second user.
   local unheard = limit > 0 and (get('window_guessed') == 1 or foreign > 0 and now - get('heard_at') > 60 * second)
   local room = (unheard and 1 or limits.in_flight) - in_flight() - longer_waiting
 
-  -- grant adds a permit, or returns what it lacks.
+  -- grant adds a permit, or returns what is missing.
   local function grant(kind, ahead)
     local left = calls_left() - (kind == 'bulk' and reserve or 0)
     if closed or left <= 0 then return 'budget' end
@@ -240,7 +240,7 @@ if not peek then
     permits[#permits + 1] = {express = kind == 'express', after_us = slot - now_us, mark = mark}
     set('express_in_a_row', kind == 'bulk' and 0 or get('express_in_a_row') + 1)
   end
-  -- Express goes first, but each tenth permit is for bulk.
+  -- Express goes first, but every tenth permit is for bulk.
   local wanted, lacks = {express = request.express, bulk = request.bulk}, {}
   local function open(kind) return wanted[kind] > 0 and not lacks[kind] end
   while open('express') or open('bulk') do
@@ -270,7 +270,7 @@ if not peek then
   redis.call('PEXPIRE', state_key, 8 * day)
 end
 
--- Bulk is held until the reserve has shrunk below what is left.
+-- Bulk waits until the reserve has shrunk below what is left.
 local left = calls_left()
 local bulk_closed, bulk_until = closed, closed_until
 if budget > 0 and left > 0 and left <= reserve then
@@ -279,7 +279,7 @@ if budget > 0 and left > 0 and left <= reserve then
   if at > bulk_until then bulk_closed, bulk_until = 'icims_quota_exhausted', at end
 end
 local function span(at) return math.max(at - now, 0) end
-local paused_until = tonumber(redis.call('HGET', prefix .. 'pause', 'until') or '-1') -- 0: until somebody resumes
+local paused_until = tonumber(redis.call('HGET', prefix .. 'pause', 'until') or '-1') -- 0: until resumed
 return cjson.encode({
   server = serving,
   permits = #permits > 0 and permits or nil, full = full, ask_again_us = ask_again_us, void = void,

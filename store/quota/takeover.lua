@@ -1,5 +1,5 @@
--- Takes over the state that an earlier version left, whose fields had short names. What is not
--- renamed was of use to its processes alone, which have ended.
+-- Converts the state of an earlier version, whose fields had short names. Fields that are not
+-- renamed were only used by its processes.
 local renamed = {
   tat = 'next_slot_us', w = 'window_end', wg = 'window_guessed', wn = 'window', l = 'limit', lh = 'heard_at', pf = 'foreign_before',
   qu = 'exhausted_until', qe = 'exhaustion_told', ru = 'rate_limited_until', rn = 'rate_limited_times', lg = 'last_success',
@@ -10,7 +10,7 @@ local function take_over(state, set)
   if not state.wn then return end
   local old = {}
   for field, value in pairs(state) do old[field] = value end
-  -- A process of the old version that still runs has counted its calls anew.
+  -- A running process of the old version counts its calls separately.
   set('used', (tonumber(old.used) or 0) + (tonumber(old.own) or 0) + (tonumber(old.fo) or 0))
   set('foreign', (tonumber(old.foreign) or 0) + (tonumber(old.fo) or 0))
   for field, value in pairs(old) do

@@ -1,15 +1,13 @@
--- Takes a chunk of exports into the ledger. KEYS[1] batch.
--- ARGV: prefix, '', batch, ms until a task must exist, queue ('': the usual one), ids of the
--- sealing keys that the caller has (4 bytes each), how many candidates the customer may
--- have waiting (0: any), how many rows of the input came before this chunk, digests of its
--- rows, refused ones included ('': rows are not compared), then per export: id, candidate,
--- e-mail hash, payload, row of the input (0: none).
--- Returns per export: 'new|row', or the state of the one that was accepted before; as
--- 'queued|row|queue' where it has not begun;
--- 'stopped' for one that comes after its batch was cancelled; 'full' for one more than
--- the customer may have waiting. Nothing is accepted where rows are not those of an earlier
--- sending: {'conflict', 'row', which} | {'conflict', 'more', rows of the complete batch} |
--- {'lost'}.
+-- Accepts a chunk of exports.
+-- KEYS[1]: batch.
+-- ARGV: prefix, '', batch, ms until a task must exist, queue ('': the default), IDs of the caller's
+-- sealing keys (4 bytes each), the customer's limit of waiting candidates (0: none), number of input
+-- rows before this chunk, digests of its rows, including refused ones ('': do not compare rows);
+-- then per export: id, candidate, email hash, payload, input row (0: none).
+-- Returns per export: 'new|row'; the state of an existing export, 'queued|row|queue' if it has not
+-- started; 'stopped' if the batch was canceled; 'full' if the customer's limit is reached.
+-- Accepts nothing if rows differ from an earlier submission: {'conflict', 'row', which} |
+-- {'conflict', 'more', rows of the complete batch} | {'lost'}.
 local batch, t, answers, added, met = ARGV[3], now(), {}, 0, false
 local before, digests = tonumber(ARGV[8]), ARGV[9]
 local rows, differs
@@ -17,10 +15,11 @@ if digests ~= '' then
   rows, differs = compare_rows(KEYS[1], before, digests)
   if differs then return differs end
 end
--- A row from which on there was no room is sent again, or another in its place.
+-- The digests end before the first row without room: the producer may send another row in its
+-- place.
 local upto = before + #digests / digest_size
--- Where rows of the input begin to be so far from the places of their exports; '?' where
--- that is not known, as after too many such places.
+-- Where the distance between input rows and positions changes; '?' if it is unknown, for example
+-- after too many changes.
 local shifts, shifted = redis.call('HGET', KEYS[1], 'sh') or '', false
 local last = string.match(shifts, ':([^:]+)$') or '0'
 local function shift(place, row)
@@ -31,7 +30,7 @@ local function shift(place, row)
 end
 local stopped = redis.call('HEXISTS', KEYS[1], 'stopped') == 1
 local room = redis.call('HEXISTS', KEYS[1], 'test') == 1 and math.huge or room_for(ARGV[7])
--- opens reports whether the caller's keyset can have sealed a value.
+-- opens reports whether the caller's keyset may have sealed a value.
 local function opens(head)
   if #head < 5 then return false end
   for at = 1, #ARGV[6], 4 do
@@ -39,8 +38,8 @@ local function opens(head)
   end
   return false
 end
--- restore replaces data that is missing or was sealed with a key that is lost. An export
--- in work is left alone, and one with an open write keeps its address.
+-- restore replaces a payload that is missing or sealed with a lost key. It does not change an
+-- export that is being worked on, or the email of one with an unconfirmed write.
 local function restore(id, hash, sealed)
   local rec, payload = prefix .. 'x:' .. id, prefix .. 'p:' .. id
   local r = redis.call('HMGET', rec, 'st', 'in', 'eh')
@@ -80,7 +79,7 @@ if digests ~= '' and upto > rows then
   redis.call('APPEND', KEYS[1] .. ':digests', string.sub(digests, (rows - before) * digest_size + 1, (upto - before) * digest_size))
 end
 if shifted then redis.call('HSET', KEYS[1], 'sh', shifts) end
--- The producer lives: sweep_batches leaves the batch open.
+-- The producer is active: sweep_batches must leave the batch open.
 if met or added > 0 then redis.call('HSET', KEYS[1], 'last_accepted', int(t)) end
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'accepted', added)

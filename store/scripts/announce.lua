@@ -1,6 +1,6 @@
--- A customer wants a lane now. KEYS: list of lanes; ARGV: customer, '1' to leave
--- alone one that is not listed. No two announcements of a customer have the same
--- score, so that whoever compares it notices each.
+-- Makes a customer want a lane now. Each announcement sets a different score, so that readers detect
+-- it by comparing scores.
+-- KEYS[1]: list of lanes. ARGV: customer, '1' to skip a customer that is not listed.
 local old = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not old and ARGV[2] == '1' then return 0 end
 local at = now() * 1000

@@ -1,6 +1,6 @@
--- A worker process lives, and learns who else does. Those that have been silent for long go.
--- KEYS: list of workers; ARGV: worker, its open lanes, how many more it can open, customers it
--- refuses, customers whose iCIMS it cannot reach, for how many ms silent ones stay.
+-- Records a worker's heartbeat and returns all workers. Removes workers without a recent heartbeat.
+-- KEYS[1]: list of workers. ARGV: worker, its open lanes, how many more it can open, customers it
+-- refuses, customers whose iCIMS it cannot reach, ms after which silent workers are removed.
 local t = now()
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', t) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5])
 local workers = redis.call('HGETALL', KEYS[1])

@@ -1,10 +1,9 @@
--- Ends an export that waits, and purges its data. KEYS[1] record.
--- ARGV: prefix, export, retention s, story entry.
--- Returns {'ok', the person that is in iCIMS already or ''} | {'gone'} | {'not waiting', state}.
+-- Cancels a waiting export and purges its data.
+-- KEYS[1]: record. ARGV: prefix, export, retention s, timeline entry.
+-- Returns {'ok', person already in iCIMS or ''} | {'gone'} | {'not waiting', state}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
--- Of an open write it must first be found out whether it took effect; and dead
--- exports are discarded.
+-- An unconfirmed write must be resolved first. Dead exports are discarded instead.
 if r['in'] or r.st == 'dead' or not legal(r.st, 'cancelled') then return {'not waiting', r.st} end
 local t = now()
 write_outcome(r.b, export, 'cancelled|cancelled|cancelled|' .. (r.pe or '') .. '||' ..

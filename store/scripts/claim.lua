@@ -1,16 +1,16 @@
--- Gives an export to one worker. KEYS[1] record.
--- ARGV: prefix, export, lease ms, settle ms, worker, request, in spite of a pause 0|1, what
--- the process has seen of Redis (epoch:claims:epoch of the fleet:server of the fleet).
+-- Claims an export for one worker.
+-- KEYS[1]: record. ARGV: prefix, export, lease ms, settle ms, worker, request, claim despite a pause
+-- 0|1, what the process has seen of Redis (epoch:claims:fleet epoch:fleet server).
 -- Returns {'gone'} | {'ended', state} | {'held', ms} | {'paused', ms or 0} |
 -- {'unsettled', ms} | {'locked', ms} | {'went_back', ms, epoch:claims} |
--- {'ok', token, record as it was, payload, batch, marker, known, ms since its first failure,
--- epoch:claims, what is known of the job, dead letters of a wrong job}.
+-- {'ok', token, record before the claim, payload, batch, marker, known, ms since its first failure,
+-- epoch:claims, known state of the job, dead letters of a wrong job}.
 local key, t = KEYS[1], now()
 local flat = redis.call('HGETALL', key)
 local r = named(flat)
 if not r.st then return {'gone'} end
 
--- A pause lets nothing begin, from the moment it is recorded.
+-- A pause applies to all claims from the moment it is recorded.
 local paused
 if ARGV[7] ~= '1' then
   local till = tonumber(redis.call('HGET', prefix .. 'pause', 'until') or '-1')
@@ -21,8 +21,8 @@ if ARGV[7] ~= '1' then
   end
 end
 
--- A request that comes again, since its answer was lost, is given what it was given
--- before: otherwise the export would wait until its lease has ended.
+-- A request is repeated if its reply was lost. It gets the same reply again; otherwise the export
+-- would wait until its lease expires.
 local again = r.rq == ARGV[6] and r.st == 'claimed' and tonumber(r.le) > t
 
 local batch_key = prefix .. 'b:' .. r.b
@@ -33,25 +33,24 @@ local marker_key, marker_field = marker_place(r.c)
 local epoch, claims = epoch_of(t, ARGV[8], tonumber(ARGV[4]))
 local function seen() return int(epoch) .. ':' .. int(claims) end
 
--- take returns why the export is not to be worked on, or takes its locks.
+-- take returns why the export cannot be claimed, or takes its locks.
 local function take()
   if not legal(r.st, 'claimed') then return {'ended', r.st} end
   if tonumber(r.le or '0') > t then return {'held', int(tonumber(r.le) - t)} end
   if paused then return paused end
 
-  -- Somebody may have been created whose record Redis has lost.
+  -- Redis may have lost the record of a created person.
   if epoch > t then
     due(export, epoch)
     return {'went_back', int(epoch - t), seen()}
   end
 
-  -- A write whose answer was never recorded may still take effect: wait until it
-  -- surely has or has not.
+  -- A write without a recorded response may still take effect: wait until it has settled.
   if r['in'] then
     local settled = tonumber(r.ia) + tonumber(ARGV[4])
     if settled > t then
-      -- Whoever began the write has lost the export: its late word would be about a
-      -- write that is looked into already.
+      -- The worker that started the write loses the export: its late report would be about a write
+      -- that is already being resolved.
       if r.st ~= 'unknown' then redis.call('HINCRBY', key, 'tk', 1) end
       redis.call('HSET', key, 'st', 'unknown', 'le', '0', 'due', int(settled))
       due(export, settled)
@@ -60,10 +59,9 @@ local function take()
     end
   end
 
-  -- One export at a time works on an e-mail, and on a candidate who is to be
-  -- skipped once exported. A holder that has neither a lease nor an open intent
-  -- counts as dead and loses the lock; and with it its claim, since its worker may
-  -- only have been frozen.
+  -- Only one export at a time may work on an email, and on a candidate to be skipped once exported.
+  -- A holder without a lease and an open intent counts as dead. It loses the lock and its claim,
+  -- since its worker may only have been frozen.
   local locks, losers = {}, {}
   if r.eh ~= '' then locks[1] = prefix .. 'l:' .. r.eh end
   if not include then locks[#locks + 1] = prefix .. 'l:' .. marker_field end
@@ -95,11 +93,11 @@ local known = r.eh ~= '' and redis.call('GET', prefix .. 'k:' .. r.eh) or ''
 local token = r.tk
 if not again then
   local lease = t + tonumber(ARGV[3])
-  -- A Redis that went back gives no token a second time.
+  -- The token stays unique even if Redis lost earlier claims.
   token = int(math.max(tonumber(r.tk or '0') + 1, t))
   claims = redis.call('HINCRBY', prefix .. 'c', 'claims', 1)
   redis.call('HSET', key, 'st', 'claimed', 'le', int(lease), 'tk', token, 'wk', ARGV[5], 'rq', ARGV[6])
-  -- When markers were erased last: see finish.
+  -- When markers were last erased: see finish.lua.
   local erased = redis.call('HGET', prefix .. 'c', 'erased')
   if erased then redis.call('HSET', key, 'er', erased) end
   due(export, lease)

@@ -1,13 +1,13 @@
--- Records a control task of a kind, or joins the one that waits or runs. KEYS: the
--- customer's control tasks of the kind, the latest first. ARGV: prefix, id, kind, who
--- asks (sealed), arguments (sealed), how many are kept, for how long (ms).
+-- Records a control task, or joins the waiting or running one of its kind.
+-- KEYS[1]: the customer's control tasks of the kind, newest first. ARGV: prefix, id, kind, requester
+-- (sealed), arguments (sealed), how many are kept, for how long (ms).
 -- Returns {'new' | 'joined', id}.
 local prefix, id = ARGV[1], ARGV[2]
 local last = redis.call('LINDEX', KEYS[1], 0)
-if last == id then return {'new', id} end -- repeated, as the answer was lost
+if last == id then return {'new', id} end -- repeated because the reply was lost
 if last then
   local state = redis.call('HGET', prefix .. 'errand:' .. last, 'st')
-  -- Somebody wants the waiting one now, so that it does not expire.
+  -- A new request for the waiting task restarts its expiry.
   if state == 'waiting' then redis.call('HSET', prefix .. 'errand:' .. last, 'asked', string.format('%.0f', now())) end
   if state == 'waiting' or state == 'running' then return {'joined', last} end
 end

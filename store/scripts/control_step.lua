@@ -1,12 +1,12 @@
--- A worker begins a control task, tells what it found, ends it or hands it back. KEYS: the
--- task's record. ARGV: fencing token or '' to begin, result (sealed) or '', calls, next
+-- Begins a control task, records its result, ends it or returns it to the queue.
+-- KEYS[1]: the task's record. ARGV: fencing token or '' to begin, result (sealed) or '', calls, next
 -- state or '', failure or '', try.
 -- Returns {'ok', token, fields} | {'lost'}.
 local key, token, to = KEYS[1], ARGV[1], ARGV[4]
 local state, current = unpack(redis.call('HMGET', key, 'st', 'tk'))
 local ms = string.format('%.0f', now())
 if token == '' then
-  -- Whoever begins last has it: asynq may start a task again whose worker still runs.
+  -- The last run to begin owns the task: asynq may start it again while another run is in progress.
   if state ~= 'waiting' and state ~= 'running' then return {'lost'} end
   token = string.format('%.0f', redis.call('HINCRBY', key, 'tk', 1))
   redis.call('HSETNX', key, 'began', ms)
@@ -15,7 +15,7 @@ if token == '' then
   return {'ok', token, redis.call('HGETALL', key)}
 end
 if current ~= token then return {'lost'} end
-if to ~= '' and state == to then return {'ok'} end -- repeated, as the answer was lost
+if to ~= '' and state == to then return {'ok'} end -- repeated because the reply was lost
 if state ~= 'running' then return {'lost'} end
 redis.call('HSET', key, 'calls', ARGV[3])
 if ARGV[2] ~= '' then redis.call('HSET', key, 'result', ARGV[2]) end

@@ -1,5 +1,5 @@
--- Gives a dead export up for good and purges its data. KEYS[1] record.
--- ARGV: prefix, export, retention s, story entry.
+-- Ends a dead export permanently and purges its data.
+-- KEYS[1]: record. ARGV: prefix, export, retention s, timeline entry.
 -- Returns {'ok'} | {'gone'} | {'not dead', state}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end

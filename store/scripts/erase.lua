@@ -1,10 +1,10 @@
--- Erases what is kept of a candidate. KEYS[1] bucket of the candidate's marker.
--- ARGV: prefix, '', candidate, retention s, ms after which a write that was begun has
--- settled, s for which an e-mail stays known at most; then the candidate's exports: batch, id.
--- What may be in the middle of a write is left alone, and with it the marker, which
--- its end would bring back.
--- Returns {'ok', cancelled, dead letters, ended, marker 0|1, people, busy}; busy has
--- id and state in turn.
+-- Erases a candidate's data. An export that may be in the middle of a write stays unchanged, together
+-- with the marker, since its end would set the marker again.
+-- KEYS[1]: bucket of the candidate's marker. ARGV: prefix, '', candidate, retention s, ms after which
+-- a write has settled, s for which the email's person stays known at most; then the candidate's
+-- exports: batch, id.
+-- Returns {'ok', canceled, dead letters, ended, marker 0|1, people, busy}; busy alternates id and
+-- state.
 local candidate, retention, settle, stays, t = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), now()
 local cancelled, letters, ended, busy, people, seen = 0, 0, 0, {}, {}, {}
 
@@ -20,13 +20,13 @@ local function may_end(r)
   return not r['in'] and legal(r.st, 'cancelled')
 end
 
--- forget lets go of whom the e-mail belongs to, in a while.
+-- forget limits how long the person of an email stays known.
 local function forget(hash)
   local key = prefix .. 'k:' .. hash
   if redis.call('TTL', key) > stays then redis.call('EXPIRE', key, ARGV[6]) end
 end
 
--- forget_sent drops the digests of what an ended export sent.
+-- forget_sent deletes the digests of what a finished export sent.
 local function forget_sent(seconds)
   local key = sent_place(seconds)
   for _, entry in ipairs(redis.call('LRANGE', key, 0, -1)) do
@@ -36,7 +36,7 @@ end
 
 for i = 7, #ARGV, 2 do
   local batch, key = ARGV[i], prefix .. 'x:' .. ARGV[i + 1]
-  export = ARGV[i + 1] -- whose locks are released
+  export = ARGV[i + 1] -- for release_locks
   local r, place, batch_key = fields(key), outcome_place(batch, export), prefix .. 'b:' .. batch
   local line = redis.call('HGET', place, export)
   if r.st and not may_end(r) then
@@ -66,7 +66,7 @@ for i = 7, #ARGV, 2 do
       ended = ended + 1
       meet(person)
       if tonumber(seconds) then forget_sent(seconds) end
-      -- The line stays: a batch that is sent again must not bring the candidate back.
+      -- The line stays: submitting the batch again must not restore the candidate.
       redis.call('HSET', place, export, state .. '|' .. counter .. '|erased|||' .. seconds .. '||')
       if redis.call('EXISTS', batch_key) == 1 then
         because(batch_key, counter, reason, -1)

@@ -1,10 +1,9 @@
--- Ends an export: outcome, marker, counts and purge in one go. KEYS[1] record.
--- ARGV: prefix, export, token, to, counter, reason, person, workflow, job,
--- warnings, retention s, story entry or '', kind of
--- export, calls it took, ms for which the job is known to be there, digests of what was
--- sent or '', for how many exports of a day those are kept, proofs of the person for the
--- e-mail and of the workflow; then the dead letters that a workflow settles: export, story
--- entry.
+-- Ends an export: outcome, marker, counts and purge.
+-- KEYS[1]: record. ARGV: prefix, export, token, to, counter, reason, person, workflow, job, warnings,
+-- retention s, timeline entry or '', kind of export, its calls, ms for which the job is known to
+-- exist, digests of what was sent or '', number of exports per day to keep them for, proofs of the
+-- person for the email and of the workflow; then the dead letters that a workflow settles: export,
+-- timeline entry.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -18,8 +17,8 @@ if to == 'done' then
 end
 local erased = to == 'done' and redis.call('HGET', prefix .. 'c', 'erased')
 if erased and erased ~= r.er then
-  -- Markers were erased while this was in work: it is to leave none either. An audit
-  -- looks for those that came later only.
+  -- Markers were erased while this export was in progress, so it leaves none. An audit expects
+  -- markers only of exports that ended after this time.
   redis.call('HSET', prefix .. 'c', 'unmarked', int(t))
 elseif to == 'done' then
   local key, field = marker_place(r.c)
@@ -29,7 +28,7 @@ elseif to == 'done' then
     local p, _, j = string.match(old, '^(%d*)|(%d*)|([^|]*)')
     if p == person then jobs = j end
   end
-  -- What iCIMS did not take of the person's history, by the warnings.
+  -- The parts of the person's history that iCIMS did not accept, from the warnings.
   local owed = {}
   for _, part in ipairs({'education', 'work_experience'}) do
     if string.find(ARGV[10], part .. '_owed', 1, true) then owed[#owed + 1] = part end
@@ -47,7 +46,7 @@ if to == 'dead' then
   enter_dead(export, r, reason, t)
   note_profile(batch_key, r, 1)
   if ARGV[10] ~= '' then redis.call('HSET', KEYS[1], 'wa', ARGV[10]) end
-  -- A refusal is certain: the write did not take effect.
+  -- iCIMS rejected the write, so it did not take effect.
   if r.st == 'creating' or r.st == 'placing' then redis.call('HDEL', KEYS[1], 'in', 'ia') end
 else
   redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
@@ -62,7 +61,7 @@ if ARGV[16] ~= '' and redis.call('HGET', batch_key, 'test') ~= '1' then
   local key = sent_place(seconds)
   redis.call('LPUSH', key, table.concat({export, person, workflow, seconds, ARGV[16]}, '|'))
   redis.call('LTRIM', key, 0, tonumber(ARGV[17]) - 1)
-  -- The list goes with its first entry, so that no entry outlives its batch.
+  -- The list expires with its first entry, so that no entry outlives its batch.
   if redis.call('TTL', key) < 0 then redis.call('EXPIRE', key, ARGV[11]) end
 end
 
@@ -70,8 +69,8 @@ tally(batch_key, counter, reason, 1)
 cost(batch_key, ARGV[13], ARGV[14], to ~= 'skipped')
 end_batch(batch_key, t, ARGV[11])
 
--- The job is there. Dead letters of the candidate that named a wrong one before this
--- export was handed over have nothing left to do.
+-- The job exists. Dead letters of the candidate for a wrong job, older than this export, are
+-- settled.
 if to == 'done' and workflow ~= '' then
   redis.call('SET', prefix .. 'job:' .. job, 'there', 'PX', ARGV[15])
   for i = 20, #ARGV, 2 do
@@ -82,7 +81,7 @@ if to == 'done' and workflow ~= '' then
       write_outcome(o.b, id, 'cancelled|cancelled|settled|' .. (o.pe or '') .. '||' .. seconds .. '|' .. (o.wa or '') .. '|' .. o.c)
       leave_dead(id, o)
       redis.call('DEL', prefix .. 'x:' .. id, prefix .. 'p:' .. id)
-      export = id -- whose story is told
+      export = id -- for tell and keep_story
       tell(ARGV[i + 1])
       keep_story(o.b)
       tally(old_key, 'dead', o.rs, -1)

@@ -1,6 +1,6 @@
--- Opens a batch, or finds the one that the same idempotency key opened before.
--- KEYS[1] batch. ARGV: prefix, batch, target, options, '1' for a test, how many candidates
--- the customer may have waiting (0: any), span if it is traced.
+-- Creates a batch, or finds the one with the same idempotency key.
+-- KEYS[1]: batch. ARGV: prefix, batch, target, options, '1' for a test, the customer's limit of
+-- waiting candidates (0: none), span if it is traced.
 -- Returns {'new'} | {'again'} | {'conflict', target, options} | {'full'}.
 local b = redis.call('HMGET', KEYS[1], 't', 'o')
 if b[1] then

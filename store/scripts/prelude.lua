@@ -1,8 +1,8 @@
--- Prepended to every script, after its clock and the table of legal moves.
+-- Prepended to the scripts about exports, after the clock and the table of legal transitions.
 local prefix, export = ARGV[1], ARGV[2]
 local record = prefix .. 'x:' .. export
 
--- legal reports whether the state machine has a move.
+-- legal reports whether the state machine allows a transition.
 local function legal(from, to)
   local targets = moves[from]
   return targets and string.find(targets, ' ' .. to .. ' ', 1, true) ~= nil
@@ -20,21 +20,21 @@ local function fields(key) return named(redis.call('HGETALL', key)) end
 
 local function count(name, by) redis.call('HINCRBY', prefix .. 'c', name, by) end
 
--- room_for is how many candidates more a customer may have waiting, of the number that
--- it may have at all ('0': any). Dead letters count: they keep their data, too.
+-- room_for returns how many more candidates a customer may have waiting. `most` is the limit ('0':
+-- none). Dead letters count, since they keep their data.
 local function room_for(most)
   if most == '0' then return math.huge end
   local moving = tonumber(redis.call('HGET', prefix .. 'c', 'live') or '0')
   return tonumber(most) - moving - redis.call('ZCARD', prefix .. 'dead')
 end
 
--- cost counts the calls that an export took: for its batch, and for the average of
--- its kind. That one is halved now and then, so that late exports weigh more.
+-- cost adds an export's calls to its batch and to the average of its kind. The average is halved
+-- now and then, so that recent exports weigh more.
 local function cost(batch_key, kind, calls, ended)
   if calls ~= '0' then
     redis.call('HINCRBY', batch_key, 'calls', calls)
   end
-  -- A test says nothing about what exports cost.
+  -- Tests do not represent the cost of exports.
   if redis.call('HGET', batch_key, 'test') then return end
   if calls ~= '0' then count('calls:' .. kind, calls) end
   if ended and redis.call('HINCRBY', prefix .. 'c', 'ended:' .. kind, 1) >= 1000 then
@@ -45,21 +45,21 @@ local function cost(batch_key, kind, calls, ended)
   end
 end
 
--- because counts how many exports of a batch ended so for a reason.
+-- because counts exports of a batch by counter and reason.
 local function because(batch_key, counter, reason, by)
   if reason == '' then return end
   local field = 'r:' .. counter .. ':' .. reason
-  -- Less than none: those before were not counted yet by whoever ended them.
+  -- Below zero: exports that ended in an earlier version were not counted.
   if redis.call('HINCRBY', batch_key, field, by) <= 0 then redis.call('HDEL', batch_key, field) end
 end
 
--- tally counts the end of an export for its batch; by -1 takes one back.
+-- tally counts the end of an export for its batch; by = -1 undoes that.
 local function tally(batch_key, counter, reason, by)
   redis.call('HINCRBY', batch_key, 'n:' .. counter, by)
   because(batch_key, counter, reason, by)
 end
 
--- Where the marker of a candidate lives; keys.go computes the same.
+-- marker_place returns the marker's key and field; keys.go computes the same.
 local function marker_place(candidate)
   local digits = redis.sha1hex(candidate)
   return prefix .. 'm:' .. int(tonumber(string.sub(digits, 1, 3), 16) % 2048), string.sub(digits, 4, 19)
@@ -69,19 +69,19 @@ local function outcome_place(batch, id)
   return prefix .. 'b:' .. batch .. ':o:' .. string.sub(id, 1, 2)
 end
 
--- Where digests of what exports sent are kept, by when an export ended; sentKey computes
--- the same.
+-- sent_place returns the key of the digests of what exports sent on the day of `seconds`; sentKey
+-- computes the same.
 local function sent_place(seconds) return prefix .. 'sent:' .. int(math.floor(tonumber(seconds) / 86400)) end
 
--- Every moving export has a time at which something must have happened to it;
--- the reconciler looks at those that are over it.
+-- due sets when the sweep looks at an export in progress. By then something must have happened to
+-- it.
 local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
 
--- begun lists an export that has begun, and waits: it goes ahead of those that have not.
+-- begun lists a started export that waits. It runs before exports that have not started.
 local function begun(id, at) redis.call('ZADD', prefix .. 'begun', int(at), id) end
 
--- tell adds a sealed entry to the export's story, of which the last 20 are kept. iCIMS's
--- words in front of it (see words.go) are kept apart.
+-- tell adds a sealed entry to the export's timeline, which keeps the last 20. iCIMS's messages, the
+-- entry's prefix (see words.go), are stored separately.
 local function tell(entry)
   if entry == '' then return end
   local function add(list, item)
@@ -108,9 +108,9 @@ local function with_job(jobs, job, workflow)
   return table.concat(kept, ',')
 end
 
--- know remembers for an hour who an e-mail belongs to, and the workflows lately
--- made for that person: searches of iCIMS lag, and look-ups are remembered. known.go
--- describes the value and its proofs.
+-- know stores the person of an email for an hour, with the workflows recently created for that
+-- person: iCIMS's search lags, and look-ups are cached. known.go describes the value and its
+-- proofs.
 local function know(hash, person, proof, job, workflow, workflow_proof)
   if hash == '' then return end
   local key = prefix .. 'k:' .. hash
@@ -133,15 +133,15 @@ local function release_lock(hash)
   if redis.call('GET', lock) == export then redis.call('DEL', lock) end
 end
 
--- release_locks frees what a claim locked: the e-mail and the candidate.
+-- release_locks releases the locks of a claim: the email and the candidate.
 local function release_locks(r)
   if r.eh ~= '' then release_lock(r.eh) end
   local _, field = marker_place(r.c)
   release_lock(field)
 end
 
--- each_of_batch calls visit for every key that lives and goes with a batch, but for
--- its hash. A new kind of key that belongs to a batch is added here.
+-- each_of_batch calls visit for every key that expires together with the batch's hash. Add new
+-- kinds of batch keys here.
 local function each_of_batch(key, visit)
   for _, part in ipairs({':r', ':s', ':refused', ':digests'}) do visit(key .. part) end
   local rows = redis.call('LLEN', key .. ':r')
@@ -156,13 +156,13 @@ local function each_of_batch(key, visit)
   for _, id in ipairs(redis.call('SMEMBERS', key .. ':s')) do visit(prefix .. 's:' .. id) end
 end
 
--- compare_rows compares rows of a sending with those of earlier ones: 8 bytes of digest
--- for each, of the rows after the first `before`. It returns how many rows the batch has,
--- and what to answer where they differ.
+-- compare_rows compares rows with those of earlier submissions. `digests` holds 8 bytes for each
+-- row after the first `before`. It returns the batch's number of rows, and the reply if rows
+-- differ.
 local digest_size = 8
 local function compare_rows(batch_key, before, digests)
   local rows = redis.call('STRLEN', batch_key .. ':digests') / digest_size
-  -- Redis has lost rows that this sending has brought.
+  -- Redis lost rows of this submission.
   if before > rows then return rows, {'lost'} end
   local known = redis.call('GETRANGE', batch_key .. ':digests', before * digest_size, before * digest_size + #digests - 1)
   if known ~= string.sub(digests, 1, #known) then
@@ -177,36 +177,36 @@ local function compare_rows(batch_key, before, digests)
   return rows
 end
 
--- expire_batch lets a batch and all that belongs to it go after a time (s).
+-- expire_batch makes a batch and all its keys expire after a time (s).
 local function expire_batch(key, retention)
   each_of_batch(key, function(k) redis.call('EXPIRE', k, retention) end)
   redis.call('EXPIRE', key, retention)
 end
 
--- keep_batch keeps a batch that was to expire, and all that belongs to it.
+-- keep_batch cancels the expiry of a batch and all its keys.
 local function keep_batch(key)
   if redis.call('PERSIST', key) == 1 then
     each_of_batch(key, function(k) redis.call('PERSIST', k) end)
   end
 end
 
--- write_outcome writes how an export of a batch ended.
+-- write_outcome writes the outcome of an export.
 local function write_outcome(batch, id, line)
   local place = outcome_place(batch, id)
   redis.call('HSET', place, id, line)
-  redis.call('PERSIST', place) -- earlier releases let outcomes expire one by one
+  redis.call('PERSIST', place) -- earlier versions set an expiry on single outcomes
 end
 
--- keep_story notes that a story is one of an ended export: it goes with the batch. iCIMS's
--- words may repeat what was sent, and go now.
+-- keep_story makes the timeline of a finished export expire with its batch, and deletes iCIMS's
+-- messages, which may repeat what was sent.
 local function keep_story(batch)
   redis.call('UNLINK', prefix .. 'words:' .. export)
   local story = prefix .. 's:' .. export
   if redis.call('EXISTS', story) == 1 then redis.call('SADD', prefix .. 'b:' .. batch .. ':s', export) end
 end
 
--- end_batch notes the end of a batch that is closed and of which nothing moves
--- any more, and lets it expire unless a dead export still needs it.
+-- end_batch ends a closed batch without exports in progress. The batch then expires, unless it has
+-- dead exports.
 local function end_batch(key, t, retention)
   local b = redis.call('HMGET', key, 'closed', 'accepted', 'n:dead', 'n:created', 'n:updated', 'n:skipped', 'n:cancelled')
   local ended = 0
@@ -216,10 +216,9 @@ local function end_batch(key, t, retention)
   if tonumber(b[3] or '0') == 0 then expire_batch(key, retention) end
 end
 
--- epoch_of returns the epoch of the customer's keys and how many claims were given in
--- it. An epoch is named by the time from which on records are created in iCIMS: it begins
--- when Redis went back, or may have. known is what a process has seen, as
--- epoch:claims:epoch of the fleet:server of the fleet.
+-- epoch_of returns the epoch of the customer's keys and the number of claims in it. An epoch is the
+-- time from which records may be created in iCIMS; a new one starts when Redis lost writes or may
+-- have. `known` is what the process has seen: epoch:claims:fleet epoch:fleet server.
 local function epoch_of(t, known, settle)
   local c = redis.call('HMGET', prefix .. 'c', 'creates_from', 'claims', 'server')
   local stored, claims, id = tonumber(c[1] or '0'), tonumber(c[2] or '0'), server()
@@ -236,7 +235,7 @@ local function epoch_of(t, known, settle)
   return epoch, claims
 end
 
--- went_back reports whether Redis went back since an epoch, or may have.
+-- went_back reports whether Redis lost writes since an epoch, or may have.
 local function went_back(epoch)
   local c, id = redis.call('HMGET', prefix .. 'c', 'creates_from', 'server'), server()
   return tonumber(c[1] or '0') ~= tonumber(epoch) or (id ~= '' and c[2] and c[2] ~= '' and c[2] ~= id)
@@ -244,8 +243,8 @@ end
 
 local job_missing = 'job_not_found'
 
--- note_profile counts a person whom an export to a job created and who has no workflow;
--- by -1 the person has one now, or another export goes on with them.
+-- note_profile counts a person created by an export to a job and left without a workflow. by = -1
+-- if the person got one, or another export continues with the person.
 local function note_profile(batch_key, r, by)
   if r.pm ~= 'c' or string.sub(redis.call('HGET', batch_key, 't') or '', 1, 1) ~= 'j' then return end
   if redis.call('HINCRBY', batch_key, 'profiles_without_workflow', by) <= 0 then
@@ -253,7 +252,7 @@ local function note_profile(batch_key, r, by)
   end
 end
 
--- enter_dead lists an export as a dead letter; leave_dead takes it off the lists.
+-- enter_dead adds an export to the lists of dead letters; leave_dead removes it.
 local function enter_dead(id, r, reason, at)
   redis.call('ZADD', prefix .. 'dead', int(at), id)
   if reason ~= job_missing then return end
@@ -280,15 +279,15 @@ end
 -- job_of returns the job of a batch's target; nil for prospects.
 local function job_of(target) return string.match(target or '', '^j(%d+)$') end
 
--- ask_again forgets that a job was missing: somebody may have corrected it.
+-- ask_again forgets that a job was missing: it may exist now.
 local function ask_again(target)
   local job = job_of(target)
   local key = job and prefix .. 'job:' .. job
   if key and redis.call('GET', key) == 'missing' then redis.call('DEL', key) end
 end
 
--- refuse answers a move that is not legal. Illegal moves are counted: they are bugs, unless
--- Redis has forgotten the moves before.
+-- refuse returns the reply to an illegal transition and counts it. It is a bug, unless Redis lost
+-- an earlier transition.
 local function refuse(state)
   local c, id = redis.call('HMGET', prefix .. 'c', 'creates_from', 'server'), server()
   if tonumber(c[1] or '0') > now() or (id ~= '' and (c[2] or '') ~= '' and c[2] ~= id) then return {'went_back'} end
@@ -296,9 +295,8 @@ local function refuse(state)
   return {'illegal', state}
 end
 
--- answer_early returns the answer where a worker that holds `token` may not move
--- the record to `to`, or has done so before: a client repeats a script when the
--- answer was lost.
+-- answer_early returns the reply if a worker with `token` may not change the record's state to
+-- `to`, or has already done so: the client repeats a script if the reply was lost.
 local function answer_early(r, token, to)
   if not r.st then return {'gone'} end
   if r.tk ~= token then return {'stale'} end

@@ -1,6 +1,6 @@
--- Keeps what verification has found out about a customer's iCIMS. KEYS[1] connection.
--- ARGV: revision of the connection that was verified, 0 for one that is not the store's; the
--- profile (sealed); for how long it is kept (ms).
+-- Stores the findings of a verification.
+-- KEYS[1]: connection. ARGV: revision of the verified connection, 0 if it is not in the store; the
+-- profile (sealed); its expiry (ms).
 -- Returns {'ok'} | {'changed', revision}.
 local revision = redis.call('HGET', KEYS[1], 'rev') or '0'
 if revision ~= ARGV[1] then return {'changed', revision} end

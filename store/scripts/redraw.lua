@@ -1,5 +1,6 @@
--- Gives an export another dummy address. KEYS[1] record.
--- ARGV: prefix, export, token, new e-mail hash, new payload.
+-- Replaces an export's dummy address.
+-- KEYS[1]: record. ARGV: prefix, export, token, new email hash, new payload.
+-- Returns {'ok'} | {'gone'} | {'stale'} | {'taken'}, or as refuse.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
 if r.tk ~= ARGV[3] then return {'stale'} end

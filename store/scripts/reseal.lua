@@ -1,11 +1,9 @@
--- Replaces sealed values by the same, sealed with another key, unless they have
--- changed meanwhile. KEYS[1] key. ARGV: kind, then
--- string, list, hash: pairs of the beginning of the old value, and the new one.
--- stream: how many entries, the first and the last id; then all ids, each with its
--- new value.
--- items: of a list to which entries are only ever added: triples of an index, the
--- beginning of the old value there, and the new one.
--- Returns how many were replaced; -1 for a stream that has changed.
+-- Replaces sealed values by the same values sealed with another key, unless they have changed.
+-- KEYS[1]: key. ARGV: kind, then by kind
+-- string, list, hash: pairs of the old value's beginning and the new value.
+-- stream: number of entries, first and last ID; then all IDs, each with its new value.
+-- items (a list that only grows): triples of index, the old value's beginning, and the new value.
+-- Returns the number of replaced values; -1 for a stream that has changed.
 local key, kind, replaced = KEYS[1], ARGV[1], 0
 local function begins(value, head) return value and string.sub(value, 1, #head) == head end
 
@@ -24,7 +22,7 @@ elseif kind == 'items' then
 elseif kind == 'stream' then
   local first, last = redis.call('XRANGE', key, '-', '+', 'COUNT', 1), redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
   if #first == 0 or redis.call('XLEN', key) ~= tonumber(ARGV[2]) or first[1][1] ~= ARGV[3] or last[1][1] ~= ARGV[4] then return -1 end
-  -- Entries of a stream cannot be changed, so it is written anew.
+  -- Stream entries cannot be changed, so write the stream again.
   redis.call('DEL', key)
   for i = 5, #ARGV, 2 do
     redis.call('XADD', key, ARGV[i], 'a', ARGV[i + 1])

@@ -1,6 +1,7 @@
--- A customer's lane closes: when it next wants one, or '' to take it off the list,
--- unless it was announced since its score was read. KEYS: list of lanes; ARGV:
--- customer, score as read, when (µs), the longest rest (ms).
+-- Sets when a customer next wants a lane, or removes it from the list, unless it was announced since
+-- its score was read.
+-- KEYS[1]: list of lanes. ARGV: customer, score as read, time (µs) or '' to remove it, maximum delay
+-- (ms).
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score or tonumber(score) ~= tonumber(ARGV[2]) then return 0 end
 if ARGV[3] == '' then return redis.call('ZREM', KEYS[1], ARGV[1]) end

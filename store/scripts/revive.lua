@@ -1,12 +1,12 @@
--- Sets a dead export going again. KEYS[1] record.
--- ARGV: prefix, export, ms until a task must exist, story entry.
+-- Retries a dead export.
+-- KEYS[1]: record. ARGV: prefix, export, ms until a task must exist, timeline entry.
 -- Returns {'ok'} | {'gone'} | {'not dead', state}.
 local r = fields(KEYS[1])
 if not r.st then return {'gone'} end
 if r.st ~= 'dead' then return {'not dead', r.st} end
 redis.call('HSET', KEYS[1], 'st', 'queued', 'at', '0')
 redis.call('HDEL', KEYS[1], 'fa', 'panics', 'rs', 'da', 'due')
--- A worker that repeats the move to dead, its answer lost, is told "stale".
+-- A worker that repeats its transition to dead, because the reply was lost, gets "stale".
 redis.call('HINCRBY', KEYS[1], 'tk', 1)
 leave_dead(export, r)
 redis.call('HDEL', outcome_place(r.b, export), export)

@@ -1,12 +1,11 @@
--- Moves a claimed export one step on and renews its lease. KEYS[1] record.
--- ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '',
--- warnings, story entry or '', epoch of the claim, proofs of the person for the export and
--- for the e-mail.
+-- Records a transition of a claimed export and renews its lease.
+-- KEYS[1]: record. ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '', warnings,
+-- timeline entry or '', epoch of the claim, proofs of the person for the export and for the email.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 local early = answer_early(r, ARGV[3], to)
 if early then return early end
--- Nothing is created after Redis went back, but who was is recorded.
+-- After a loss nothing is created, but an already created person is recorded.
 local refused = (to == 'creating' or to == 'placing') and went_back(ARGV[10])
 if refused then
   if ARGV[6] == '' or not legal(r.st, 'created') then return {'went_back'} end
@@ -23,8 +22,8 @@ elseif to == 'placing' then
 else
   redis.call('HDEL', KEYS[1], 'in', 'ia')
 end
--- A person recorded by an earlier attempt is old news: another export may have
--- made a new one for the e-mail since.
+-- Skip a person recorded by an earlier attempt: another export may have created a new one for the
+-- email since.
 if ARGV[6] ~= '' and ARGV[6] ~= r.pe then
   redis.call('HSET', KEYS[1], 'pe', ARGV[6], 'pm', ARGV[7])
   know(r.eh, ARGV[6], ARGV[12], '', '', '')

@@ -1,7 +1,8 @@
--- Takes batches that have expired off the list of batches, and closes open ones whose
--- producer has vanished. KEYS[1] list. ARGV: prefix, '', ms without a row after which an
--- open batch is closed, retention s, batches. A batch whose keys are broken is left alone.
--- Returns {batches taken off the list, batches closed, broken batches}.
+-- Removes expired batches from the list, and closes open ones whose producer has vanished. Skips
+-- batches with broken keys.
+-- KEYS[1]: list of batches. ARGV: prefix, '', ms without a row after which an open batch is closed,
+-- retention s; then batches.
+-- Returns {removed, closed, broken}.
 local t, idle, forgotten, closed, broken = now(), tonumber(ARGV[3]), 0, 0, 0
 local function sweep(batch)
   local key = prefix .. 'b:' .. batch

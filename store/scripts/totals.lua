@@ -1,6 +1,6 @@
--- Adds up the counters of all batches of a customer, at one moment with the customer's own.
--- KEYS[1] counters of the customer. ARGV: prefix.
--- Returns {moving, illegal moves, due, dead; by the batches: moving, dead}.
+-- Adds up the counters of all batches of a customer, consistent with the customer's own counters.
+-- KEYS[1]: counters of the customer. ARGV: prefix.
+-- Returns {live, illegal, due, dead; sums over the batches: live, dead}.
 local prefix = ARGV[1]
 local function int(n) return string.format('%.0f', n or 0) end
 local c = redis.call('HMGET', KEYS[1], 'live', 'illegal')

@@ -1,19 +1,19 @@
--- Sends the candidate of a dead export to another job: as an export of the batch that goes
--- there, which is opened by the first of them. KEYS[1] record.
--- ARGV: prefix, export, token, batch, its target, its options, the export there, its
--- payload, ms until a task must exist, retention s, story entries of the old and the new one.
--- Returns {'ok'} | {'gone'} | {'not dead', state} | {'changed'} | {'unsettled'} |
--- {'there'} | {'stopped'}.
+-- Moves the candidate of a dead export to another job, as an export of a batch for that job. The first
+-- export opens the batch.
+-- KEYS[1]: record. ARGV: prefix, export, token, new batch, its target, its options, new export, its
+-- payload, ms until a task must exist, retention s, timeline entries of the old and the new export.
+-- Returns {'ok'} | {'gone'} | {'not dead', state} | {'changed'} | {'unsettled'} | {'there'} |
+-- {'stopped'}.
 local r, t = fields(KEYS[1]), now()
 local batch, id, retention = ARGV[4], ARGV[7], ARGV[10]
 local rec, batch_key = prefix .. 'x:' .. id, prefix .. 'b:' .. batch
 local there = redis.call('EXISTS', rec) == 1 or redis.call('HEXISTS', outcome_place(batch, id), id) == 1
--- Gone into that batch already: the answer was lost.
+-- Already moved to that batch: the reply was lost.
 if not r.st then return there and {'ok'} or {'gone'} end
 if r.st ~= 'dead' then return {'not dead', r.st} end
--- It was worked on since the caller read it: the payload may be another one.
+-- The export ran after the caller read it: the payload may differ.
 if (r.tk or '0') ~= ARGV[3] then return {'changed'} end
--- Of an open write it must first be found out whether it took effect.
+-- An unconfirmed write must be resolved first.
 if r['in'] then return {'unsettled'} end
 if there then return {'there'} end
 local b = redis.call('HMGET', batch_key, 't', 'stopped')
@@ -22,19 +22,19 @@ if b[2] then return {'stopped'} end
 if not b[1] then
   ask_again(ARGV[5])
   redis.call('ZADD', prefix .. 'batches', int(t), batch)
-  -- Its rows are those of no input.
+  -- Its exports have no input rows.
   redis.call('HSET', batch_key, 't', ARGV[5], 'o', ARGV[6], 'opened', int(t), 'refused', '0', 'sh', '1:?')
 end
 local row = redis.call('RPUSH', batch_key .. ':r', id) - 1
 redis.call('HSET', rec, 'st', 'queued', 'b', batch, 'r', int(row), 'c', r.c, 'eh', r.eh, 'q', int(t))
--- A person who was made already is not made again.
+-- The new export must not create the person again.
 for _, name in ipairs({'pe', 'pm', 'wa'}) do
   if r[name] then redis.call('HSET', rec, name, r[name]) end
 end
 redis.call('SET', prefix .. 'p:' .. id, ARGV[8])
 due(id, t + tonumber(ARGV[9]))
 redis.call('HINCRBY', batch_key, 'accepted', 1)
--- Nobody may be left to close it. It may have ended before this one came.
+-- No producer closes this batch. It may have ended before this export was added.
 redis.call('HSET', batch_key, 'closed', int(t))
 redis.call('HDEL', batch_key, 'ended')
 keep_batch(batch_key)
