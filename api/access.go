@@ -13,7 +13,7 @@ import (
 // AccessEndedError is the cause with which a request's context ends when its caller has
 // lost access.
 type AccessEndedError struct {
-	// Detail is a sentence that says what has ended.
+	// Detail says what has ended, as a sentence.
 	Detail string
 }
 

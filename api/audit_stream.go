@@ -14,35 +14,35 @@ import (
 
 // AuditReport is what an audit of a customer found.
 type AuditReport struct {
-	Clean   bool        `json:"clean" doc:"There is no violation."`
+	Clean   bool        `json:"clean" doc:"No violations were found."`
 	Counts  AuditCounts `json:"counts"`
-	Worker  bool        `json:"worker" doc:"Some worker looks after late exports."`
-	Seconds float64     `json:"seconds" doc:"What the audit took."`
+	Worker  bool        `json:"worker" doc:"A worker re-enqueues overdue exports."`
+	Seconds float64     `json:"seconds" doc:"Duration of the check in seconds."`
 	// Violations are shown in part where there are many, those of a kind beyond the first
 	// 1,000 never.
-	Violations      []store.Violation `json:"violations" doc:"What must never be so: the first 1,000. A stream has them before, the first 1,000 of each kind."`
-	ViolationsFound int               `json:"violations_found" doc:"How many there are."`
+	Violations      []store.Violation `json:"violations" doc:"The first 1,000 violations. A stream sends violations before the result, the first 1,000 of each kind."`
+	ViolationsFound int               `json:"violations_found" doc:"Number of violations."`
 }
 
 // AuditCounts add a customer's exports up.
 type AuditCounts struct {
 	Batches   int `json:"batches"`
-	Accepted  int `json:"accepted" doc:"The sum of the others."`
+	Accepted  int `json:"accepted" doc:"The sum of the other counts."`
 	Done      int `json:"done"`
 	Skipped   int `json:"skipped"`
 	Dead      int `json:"dead"`
 	Cancelled int `json:"cancelled"`
 	Moving    int `json:"moving"`
-	Expired   int `json:"expired" doc:"Of old batches, whose outcomes are kept no more."`
-	Markers   int `json:"markers" doc:"Candidates of whom it is kept that they are in iCIMS."`
+	Expired   int `json:"expired" doc:"Exports of old batches whose results were deleted."`
+	Markers   int `json:"markers" doc:"Records of exported candidates."`
 }
 
 // AuditLine is a line of an audit's stream. It has one of these fields.
 type AuditLine struct {
-	Auditing  *float64         `json:"auditing,omitempty" doc:"It goes on: for how many seconds so far."`
-	Violation *store.Violation `json:"violation,omitempty" doc:"Something that must never be so."`
-	Result    *AuditReport     `json:"result,omitempty" doc:"The last line of an audit that was made to its end."`
-	Problem   *Problem         `json:"problem,omitempty" doc:"The last line of one that was not."`
+	Auditing  *float64         `json:"auditing,omitempty" doc:"In progress: seconds so far."`
+	Violation *store.Violation `json:"violation,omitempty" doc:"A violation."`
+	Result    *AuditReport     `json:"result,omitempty" doc:"The last line of a complete check."`
+	Problem   *Problem         `json:"problem,omitempty" doc:"The last line of an incomplete check."`
 }
 
 const (
@@ -61,7 +61,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 	case s.auditing <- struct{}{}:
 		defer func() { <-s.auditing }()
 	default:
-		s.refuse(w, r, newProblem(CodeBusy, "An audit is being made already.").after(askAgain))
+		s.refuse(w, r, newProblem(CodeBusy, "A check is already running.").after(askAgain))
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())

@@ -15,12 +15,12 @@ type putConnectionInput struct {
 	CustomerPath
 	RevisionMatch
 
-	IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"With *, only a customer without a connection gets one."`
+	IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* adds a connection only if the customer has none."`
 	Body        struct {
 		ConnectionSettings
 
-		Password string `json:"password,omitempty" maxLength:"65536" writeOnly:"true" format:"password" doc:"The API user's password; for hmac the shared key, for oauth the client secret. Left out, an edit keeps the old one."`
-		Why      string `json:"why,omitempty" maxLength:"1000" doc:"Why it is done. An edit needs it."`
+		Password string `json:"password,omitempty" maxLength:"65536" writeOnly:"true" format:"password" doc:"The API user's password; for hmac the shared key, for oauth the client secret. If omitted, an edit keeps the current one."`
+		Why      string `json:"why,omitempty" maxLength:"1000" doc:"The reason. Required for an edit."`
 	}
 }
 
@@ -76,18 +76,18 @@ func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c 
 
 // whyMissing refuses a change without a reason.
 func whyMissing(field string) error {
-	return problem(CodeInvalid, "", FieldProblem{field, "is missing", "say why it is done: it is recorded with who did it"})
+	return problem(CodeInvalid, "", FieldProblem{field, "is missing", "give a reason for the audit log"})
 }
 
 type deleteConnectionInput struct {
 	CustomerPath
 	RevisionMatch
 
-	Exports  string `query:"exports" enum:"keep,cancel" default:"keep" doc:"What becomes of exports that wait: keep, until there is a connection again, or cancel."`
-	Markers  string `query:"markers" enum:"keep,erase" default:"keep" doc:"Who was exported before: keep, or erase, so that they would be sent again."`
-	DryRun   bool   `query:"dry_run" doc:"Only tell what would be done."`
-	Patience int    `query:"patience" minimum:"0" maximum:"30" default:"5" doc:"For how many seconds to wait for exports in the middle of their calls."`
-	Why      string `query:"why" maxLength:"200" doc:"Why it is done; recorded with who did it. Only a dry run needs none. It must name nobody: addresses are logged on the way."`
+	Exports  string `query:"exports" enum:"keep,cancel" default:"keep" doc:"Waiting exports: keep them until the customer has a connection again, or cancel them."`
+	Markers  string `query:"markers" enum:"keep,erase" default:"keep" doc:"Records of exported candidates: keep, or erase so that the same candidates can be exported again."`
+	DryRun   bool   `query:"dry_run" doc:"Only return what would be done."`
+	Patience int    `query:"patience" minimum:"0" maximum:"30" default:"5" doc:"Seconds to wait for running exports."`
+	Why      string `query:"why" maxLength:"200" doc:"The reason, recorded in the audit log. Required unless it is a dry run. It must not contain personal data: URLs are logged."`
 }
 
 func (in *deleteConnectionInput) changesNothing() bool { return in.DryRun }

@@ -5,34 +5,34 @@ import "github.com/seekout/icims-export/store"
 // ConnectionSettings are the settings of a connection, all but its password, by the
 // names that the file of connections has. A number of 0 cannot be given.
 type ConnectionSettings struct {
-	Auth          string            `json:"auth,omitempty" enum:"basic,hmac,oauth" doc:"How calls are authenticated; basic where it is left out."`
-	Username      string            `json:"username,omitempty" maxLength:"1000" doc:"The API user's name; for oauth the client id."`
-	TokenURL      string            `json:"token_url,omitempty" maxLength:"2000" doc:"Where oauth gets its tokens; left out, the sign-in host of the region."`
-	Capabilities  string            `json:"capabilities,omitempty" maxLength:"1000" doc:"What it may be used for, comma separated; export where it is left out."`
-	PortalURLs    string            `json:"portal_urls,omitempty" maxLength:"20000" doc:"One or more job portal URLs, comma separated, as iCIMS shows them."`
-	Source        string            `json:"source,omitempty" maxLength:"1000" doc:"The source of persons and workflows."`
+	Auth          string            `json:"auth,omitempty" enum:"basic,hmac,oauth" doc:"Authentication method; basic by default."`
+	Username      string            `json:"username,omitempty" maxLength:"1000" doc:"The API user's name; for oauth the client ID."`
+	TokenURL      string            `json:"token_url,omitempty" maxLength:"2000" doc:"Token URL for oauth; the region's sign-in host by default."`
+	Capabilities  string            `json:"capabilities,omitempty" maxLength:"1000" doc:"Uses of the connection, comma-separated; export by default."`
+	PortalURLs    string            `json:"portal_urls,omitempty" maxLength:"20000" doc:"One or more job portal URLs, comma-separated, as shown in iCIMS."`
+	Source        string            `json:"source,omitempty" maxLength:"1000" doc:"The source of people and workflows."`
 	Status        *NodeSetting      `json:"status,omitempty" doc:"The status of workflows."`
-	Folder        *NodeSetting      `json:"folder,omitempty" doc:"The folder of persons."`
-	MissingFolder string            `json:"missing_folder,omitempty" maxLength:"20" doc:"Whether people whose folder iCIMS does not show are updated: left out, no, since they may be employees; candidate, yes." example:"candidate"`
-	LinkedInField string            `json:"linkedin_field,omitempty" maxLength:"100" doc:"The tenant's custom field for the profile's URL; left out, URLs are." example:"field51001"`
-	DummyDomain   string            `json:"dummy_email_domain,omitempty" maxLength:"300" doc:"Of addresses made up for this customer's candidates."`
-	Limits        *LimitSettings    `json:"limits,omitempty" doc:"Bounds of the calls, for all processes together."`
+	Folder        *NodeSetting      `json:"folder,omitempty" doc:"The folder of new people."`
+	MissingFolder string            `json:"missing_folder,omitempty" maxLength:"20" doc:"Set to candidate to update people whose folder iCIMS does not show. By default, they are not updated, since they may be employees." example:"candidate"`
+	LinkedInField string            `json:"linkedin_field,omitempty" maxLength:"100" doc:"The tenant's custom field for the profile URL. If omitted, URLs are not exported." example:"field51001"`
+	DummyDomain   string            `json:"dummy_email_domain,omitempty" maxLength:"300" doc:"Domain of this customer's dummy email addresses."`
+	Limits        *LimitSettings    `json:"limits,omitempty" doc:"Rate limits, shared by all processes."`
 	Fields        *FieldNameSetting `json:"fields,omitempty" doc:"The tenant's names for work experience and education."`
 }
 
 // NodeSetting names a node of an iCIMS list by its id, or by its visible value.
 type NodeSetting struct {
-	ID    string `json:"id,omitempty" maxLength:"1000" doc:"The node's id; better, since labels may be renamed." example:"D10106"`
-	Value string `json:"value,omitempty" maxLength:"1000" doc:"Its visible value."`
+	ID    string `json:"id,omitempty" maxLength:"1000" doc:"The node's ID. Preferred, since labels can be renamed." example:"D10106"`
+	Value string `json:"value,omitempty" maxLength:"1000" doc:"The node's label."`
 }
 
 // LimitSettings are the limits of a connection.
 type LimitSettings struct {
-	CallsPerSecond float64 `json:"calls_per_second,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Calls a second, on the average." example:"5"`
-	Burst          int     `json:"burst,omitempty" minimum:"1" maximum:"1000000" doc:"Calls above the even rate that are tolerated at once." example:"10"`
-	InFlight       int     `json:"in_flight,omitempty" minimum:"1" maximum:"100000" doc:"Calls at the same time." example:"4"`
-	CallsPerDay    int     `json:"calls_per_day,omitempty" minimum:"1" maximum:"1000000000" doc:"Calls a day (UTC)." example:"10000"`
-	ExpressReserve int     `json:"express_reserve,omitempty" minimum:"1" maximum:"90" doc:"The part of the day's calls, in percent, that is kept for small batches." example:"5"`
+	CallsPerSecond float64 `json:"calls_per_second,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Average calls per second." example:"5"`
+	Burst          int     `json:"burst,omitempty" minimum:"1" maximum:"1000000" doc:"Burst: calls allowed at once above the average rate." example:"10"`
+	InFlight       int     `json:"in_flight,omitempty" minimum:"1" maximum:"100000" doc:"Concurrent calls." example:"4"`
+	CallsPerDay    int     `json:"calls_per_day,omitempty" minimum:"1" maximum:"1000000000" doc:"Calls per day (UTC)." example:"10000"`
+	ExpressReserve int     `json:"express_reserve,omitempty" minimum:"1" maximum:"90" doc:"Percentage of the daily calls that is reserved for small batches." example:"5"`
 }
 
 // FieldNameSetting are the names of two collections in a tenant's API.

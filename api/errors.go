@@ -66,7 +66,7 @@ func problemOf(err error) *Problem {
 		return newProblem(CodeConnectionInvalid, "", connectionFields(invalid)...)
 	}
 	if errors.Is(err, store.ErrJournalCursor) || errors.Is(err, store.ErrPlace) || errors.Is(err, jobs.ErrCursor) {
-		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not one that a page had", "leave it out, or give the page's next as it is"})
+		return newProblem(CodeInvalid, "", FieldProblem{"query.cursor", "is not a valid cursor", "omit it, or pass the previous page's next unchanged"})
 	}
 	if p := roomProblem(err); p != nil {
 		return p
@@ -102,7 +102,7 @@ const roomAgain = time.Minute
 // errors.
 func roomProblem(err error) *Problem {
 	if waiting, ok := errors.AsType[*store.TooManyWaitingError](err); ok {
-		return newProblem(CodeTooManyWaiting, fmt.Sprintf("It may have %s waiting, dead letters included.", prose.Plural(waiting.Most, "candidate"))).after(roomAgain)
+		return newProblem(CodeTooManyWaiting, fmt.Sprintf("The limit is %s, including dead letters.", prose.Plural(waiting.Most, "waiting candidate"))).after(roomAgain)
 	}
 	if reserved, ok := errors.AsType[*store.MemoryReservedError](err); ok {
 		return newProblem(CodeStoreFull, reserved.Error()+".").after(roomAgain)
@@ -112,20 +112,20 @@ func roomProblem(err error) *Problem {
 
 // conflictProblem says in what a batch differs from the one that its key belongs to.
 func conflictProblem(e *store.BatchConflictError) *Problem {
-	const same, other = "send what was sent before", "or use another Idempotency-Key"
+	const same, other = "send the same content as before", "or use another Idempotency-Key"
 	var fields []FieldProblem
 	field := func(name, problem string) {
 		fields = append(fields, FieldProblem{name, problem, same + ", " + other})
 	}
 	switch e.Differs {
 	case store.DiffersInJob:
-		field("job", "is not the one of batch "+string(e.Batch))
+		field("job", "differs from batch "+string(e.Batch))
 	case store.DiffersInOptions:
 		for _, option := range e.Options {
-			field("options."+option, "is not as in batch "+string(e.Batch))
+			field("options."+option, "differs from batch "+string(e.Batch))
 		}
 	case store.DiffersInRow:
-		field(fmt.Sprintf("candidates[%d]", e.Row-1), fmt.Sprintf("is not row %d of batch %s", e.Row, e.Batch))
+		field(fmt.Sprintf("candidates[%d]", e.Row-1), fmt.Sprintf("differs from row %d of batch %s", e.Row, e.Batch))
 	case store.HasMoreRows:
 		field("candidates", fmt.Sprintf("are more than the %s of batch %s, which is complete", prose.Plural(e.Rows, "row"), e.Batch))
 	case store.HasFewerRows:
@@ -135,12 +135,12 @@ func conflictProblem(e *store.BatchConflictError) *Problem {
 	return newProblem(CodeBatchConflict, strings.ToUpper(what[:1])+what[1:]+". Nothing was accepted.", fields...)
 }
 
-// connectionProblems say in a few words what the codes are about whose message tells
-// only what to do. The messages of others begin with it.
+// connectionProblems describe the codes whose message has only
+// the remedy. The messages of other codes begin with the problem.
 var connectionProblems = map[string]string{
-	"missing": "is missing", "wrong_customer": "is no customer id", "unknown_auth": "is none of those there are",
-	"control_character": "has characters that cannot be seen", "unknown_capability": "holds a word that is not known here", "not_a_text": "is no single line, or too long",
-	"not_a_field_name": "is no name of a field", "not_a_domain": "is no domain name", "out_of_range": "is too small or too large", "password_needed": "is needed for this change",
+	"missing": "is missing", "wrong_customer": "is not a customer ID", "unknown_auth": "is not an authentication method",
+	"control_character": "contains invisible characters", "unknown_capability": "contains an unknown word", "not_a_text": "is not a single line, or is too long",
+	"not_a_field_name": "is not a field name", "not_a_domain": "is not a domain name", "out_of_range": "is out of range", "password_needed": "is required for this change",
 	"other_customer": "cannot be used for this customer",
 }
 
@@ -153,7 +153,7 @@ func connectionFields(invalid *connections.InvalidError) []FieldProblem {
 			f.Remedy = strings.TrimPrefix(p.Message, "job portal URLs: ")
 			if entry, ok := strings.CutPrefix(p.Message, "job portal URL "); ok {
 				number, rest, _ := strings.Cut(entry, ": ")
-				f.Problem, f.Remedy = "cannot be used because of entry "+number, rest
+				f.Problem, f.Remedy = "has an invalid entry "+number, rest
 			}
 		}
 		if f.Problem == "" {
@@ -173,7 +173,7 @@ func bodyProblem(err error) *Problem {
 	case errors.Is(err, errSlowBody), errors.Is(err, errReadBody) && errors.Is(err, os.ErrDeadlineExceeded):
 		return newProblem(CodeTimeout, "")
 	case errors.Is(err, errReadBody):
-		return newProblem(CodeMalformed, "The body broke off.")
+		return newProblem(CodeMalformed, "The body ended early.")
 	}
 	return nil
 }

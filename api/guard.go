@@ -59,7 +59,7 @@ func (s *Server) admitKey(r *http.Request, req *request) (func(), error) {
 		return nil, refused
 	}
 	if !req.principal.Has(req.op.Scope) {
-		err = problem(CodeScopeMissing, "The operation needs the scope "+string(req.op.Scope)+".")
+		err = problem(CodeScopeMissing, "The operation requires the "+string(req.op.Scope)+" scope.")
 	} else {
 		err = s.bind(r, req)
 	}
@@ -117,7 +117,7 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 		s.guards.known.remove(token)
 	}
 	if s.guards.failures.count(from) {
-		s.Log.Warn().Str("address", from).Msg("many requests without a valid API key come from this address: it has to wait")
+		s.Log.Warn().Str("address", from).Msg("too many requests without a valid API key from this address: requests are refused for a while")
 	}
 	return Principal{}, refused
 }

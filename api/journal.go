@@ -98,7 +98,7 @@ func (s *Server) enterAfter(ctx context.Context, req *request, err error) {
 		}
 	}
 	if err := s.enter(ctx, req, outcome, code); err != nil {
-		s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Str("outcome", string(outcome)).Msg("how a change went could not be entered in the journal; that it was asked for is there")
+		s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Str("outcome", string(outcome)).Msg("writing the outcome of a change to the audit log failed; the request itself is recorded")
 	}
 }
 

@@ -55,7 +55,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	}
 	address, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Prefix{}, errors.New("is neither an address nor a network")
+		return netip.Prefix{}, errors.New("is not an IP address or network")
 	}
 	return netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()), nil
 }
@@ -175,7 +175,7 @@ func (l *keyLimits) admit(key string, upload bool) (leave func(), refused *Probl
 	}
 	switch {
 	case upload && k.uploads >= l.uploads:
-		return nil, newProblem(CodeRateLimited, fmt.Sprintf("It has %s under way, which is as many as it may have at the same time.", prose.Plural(k.uploads, "upload"))).after(uploadWait)
+		return nil, newProblem(CodeRateLimited, fmt.Sprintf("The key has %s in progress, which is the limit.", prose.Plural(k.uploads, "upload"))).after(uploadWait)
 	case upload && l.uploading >= l.most:
 		return nil, newProblem(CodeBusy, fmt.Sprintf("All API keys together have %s under way, which is as many as there may be at the same time.", prose.Plural(l.uploading, "upload"))).after(uploadWait)
 	case k.open >= l.open:

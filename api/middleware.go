@@ -29,7 +29,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		fault := recover()
 		a.finish()
 		if fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // it is that very value
-			s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Bytes("stack", debug.Stack()).Msg("a request met an unexpected fault")
+			s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Bytes("stack", debug.Stack()).Msg("unexpected error in a request")
 			if a.begun() {
 				fault = http.ErrAbortHandler // the other side must see that it is no whole answer
 			} else {

@@ -29,7 +29,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	requestOf(r.Context()).op = pagesOp
 	if !s.guards.pages.enter() {
 		w.Header().Set("Retry-After", "5")
-		http.Error(w, "The console answers as many requests as it can. Try again in a few seconds.", http.StatusServiceUnavailable)
+		http.Error(w, "The console is busy. Try again in a few seconds.", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.guards.pages.leave()

@@ -64,7 +64,7 @@ func TestStrangersHaveAShareOfThePagesByAddress(t *testing.T) {
 	for range most {
 		hold("192.0.2.1")
 	}
-	if got := from("192.0.2.1", "/login"); got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") != "5" || !strings.Contains(string(got.body), "without a log-in") {
+	if got := from("192.0.2.1", "/login"); got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") != "5" || !strings.Contains(string(got.body), "without a session") {
 		t.Errorf("one too many: %d: %s", got.StatusCode, got.body)
 	}
 	from("192.0.2.1", "/known").is(http.StatusOK, nil)

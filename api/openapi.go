@@ -19,10 +19,10 @@ const (
 
 var problemGoType = reflect.TypeFor[Problem]()
 
-const apiDescription = `Exports sourced candidates into customers' iCIMS, each of them effectively once.
+const apiDescription = `Exports sourced candidates into customers' iCIMS, each effectively once.
 
-Every request but those for its health and this document has an API key: ` + "`Authorization: Bearer ixk_…`" + `. A key has scopes and may be bound to customers;
-` + "`read`" + ` is in every other scope, and ` + "`admin`" + ` includes all. Refusals are ` + "`application/problem+json`" + ` with a stable ` + "`code`" + `: docs/api.md lists them.`
+Send an API key with every request except health checks and this document: ` + "`Authorization: Bearer ixk_…`" + `. A key has scopes and may be limited to customers;
+every scope includes ` + "`read`" + `, and ` + "`admin`" + ` includes all. Errors are ` + "`application/problem+json`" + ` with a stable ` + "`code`" + `, listed in docs/api.md.`
 
 func humaConfig() huma.Config {
 	ownErrors()
@@ -34,11 +34,11 @@ func humaConfig() huma.Config {
 				Title: "icims-export", Version: Version, Description: apiDescription,
 				License: &huma.License{Name: "See LICENSE", URL: "https://github.com/seekout/icims-export/blob/main/LICENSE"},
 			},
-			Servers: []*huma.Server{{URL: "http://127.0.0.1:8080", Description: "Where icims-export serve listens unless told otherwise."}},
+			Servers: []*huma.Server{{URL: "http://127.0.0.1:8080", Description: "The default address of icims-export serve."}},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					securityScheme: {Type: "http", Scheme: "bearer", Description: "An API key, made with icims-export apikeys new."},
+					securityScheme: {Type: "http", Scheme: "bearer", Description: "An API key, created with icims-export apikeys new."},
 				},
 			},
 			Security: []map[string][]string{{securityScheme: {}}},

@@ -89,17 +89,17 @@ func (o op) document(doc *huma.Operation) {
 func (o op) describe() string {
 	text := strings.TrimSpace(o.Description)
 	if o.Scope != scopeNone && o.Scope != scopeAny {
-		text += fmt.Sprintf("\n\nNeeds the scope `%s`.", o.Scope)
+		text += fmt.Sprintf("\n\nRequires the `%s` scope.", o.Scope)
 	}
 	if o.Changes {
-		text += " The change is entered in the journal."
+		text += " Recorded in the audit log."
 	}
 	if len(o.Errors) > 0 {
 		names := make([]string, len(o.Errors))
 		for i, code := range o.Errors {
 			names[i] = "`" + string(code) + "`"
 		}
-		text += "\n\nCodes of its own: " + strings.Join(names, ", ") + "."
+		text += "\n\nSpecific error codes: " + strings.Join(names, ", ") + "."
 	}
 	return strings.TrimSpace(text)
 }
@@ -174,7 +174,7 @@ func checkRaw(doc *huma.Operation, r *http.Request) error {
 	var unknown []FieldProblem
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return problem(CodeInvalid, "", FieldProblem{"query", "cannot be read", "percent-encode what has a meaning of its own, such as & and %"})
+		return problem(CodeInvalid, "", FieldProblem{"query", "is malformed", "percent-encode special characters such as & and %"})
 	}
 	for name := range query {
 		if p := placeOf(doc, "query."+name); !p.known {
@@ -190,7 +190,7 @@ func checkRaw(doc *huma.Operation, r *http.Request) error {
 	}
 	kind, _, err = mime.ParseMediaType(kind)
 	if err != nil || doc.RequestBody.Content[kind] == nil {
-		return problem(CodeMediaType, "There are "+strings.Join(slices.Sorted(maps.Keys(doc.RequestBody.Content)), ", ")+".")
+		return problem(CodeMediaType, "Send one of "+strings.Join(slices.Sorted(maps.Keys(doc.RequestBody.Content)), ", ")+".")
 	}
 	return nil
 }
@@ -241,7 +241,7 @@ func (s *Server) problemOf(ctx context.Context, err error) *Problem {
 		p = newProblem(CodeStopping, "").after(askAgain)
 	}
 	if p.Code == CodeInternal {
-		s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Str("error", kindsOf(err)).Msg("a request met an unexpected fault")
+		s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Str("error", kindsOf(err)).Msg("unexpected error in a request")
 	}
 	if fields := store.LogFields(err); p.Code == CodeUnavailable && fields != nil {
 		s.Log.Warn().Str("request", req.id).Str("op", req.op.ID).Fields(fields).Msg("a request failed because of Redis")

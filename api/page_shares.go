@@ -44,9 +44,9 @@ type fullShare struct {
 
 // Shares that can be full.
 var (
-	keyFull       = &fullShare{http.StatusTooManyRequests, "With this API key come as many requests for pages as are answered at the same time."}
-	addressFull   = &fullShare{http.StatusTooManyRequests, "From this address come as many requests without a log-in as are answered at the same time."}
-	strangersFull = &fullShare{http.StatusServiceUnavailable, "The console answers as many requests without a log-in as it can."}
+	keyFull       = &fullShare{http.StatusTooManyRequests, "Too many concurrent page requests with this API key."}
+	addressFull   = &fullShare{http.StatusTooManyRequests, "Too many concurrent requests without a session from this address."}
+	strangersFull = &fullShare{http.StatusServiceUnavailable, "Too many concurrent requests without a session."}
 )
 
 // enter takes a place, or says which share is full.

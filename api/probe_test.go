@@ -96,35 +96,35 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		query, body string
 		want        []FieldProblem
 	}{
-		"a field is missing": {"", `{}`, []FieldProblem{{"name", "is missing", "give it"}}},
+		"a field is missing": {"", `{}`, []FieldProblem{{"name", "is missing", "add it"}}},
 		"a field is too long": {"", `{"name":"` + strings.Repeat("x", 21) + `"}`, []FieldProblem{
-			{"name", "is too long", "give at most 20 characters"},
+			{"name", "is too long", "use at most 20 characters"},
 		}},
-		"a field is empty that must not be":   {"", `{"name":""}`, []FieldProblem{{"name", "is missing", "give it"}}},
-		"a number is too large, further down": {"", `{"name":"a","limits":{"in_flight":2000}}`, []FieldProblem{{"limits.in_flight", "is too large", "give at most 1000"}}},
-		"a number is none":                    {"", `{"name":"a","limits":{"in_flight":"` + canary + `"}}`, []FieldProblem{{"limits.in_flight", "is no whole number", "give a whole number"}}},
-		"an item of a list has another type":  {"", `{"name":"a","tags":["b",7]}`, []FieldProblem{{"tags[1]", "is no text", "give a text"}}},
-		"a list has too many items":           {"", `{"name":"a","tags":["b","c","d","e"]}`, []FieldProblem{{"tags", "has too many items", "give at most 3"}}},
-		"a value of a map has another type":   {"", `{"name":"a","extra":{"` + canary + `":"x"}}`, []FieldProblem{{"extra.*", "is no whole number", "give a whole number"}}},
-		"an address is none":                  {"", `{"name":"a","email":"` + canary + `"}`, []FieldProblem{{"email", "is no e-mail address", "give one such as name@example.com"}}},
+		"a field is empty that must not be":   {"", `{"name":""}`, []FieldProblem{{"name", "is missing", "add it"}}},
+		"a number is too large, further down": {"", `{"name":"a","limits":{"in_flight":2000}}`, []FieldProblem{{"limits.in_flight", "is too large", "use at most 1000"}}},
+		"a number is none":                    {"", `{"name":"a","limits":{"in_flight":"` + canary + `"}}`, []FieldProblem{{"limits.in_flight", "must be an integer", "use an integer"}}},
+		"an item of a list has another type":  {"", `{"name":"a","tags":["b",7]}`, []FieldProblem{{"tags[1]", "must be a string", "use a string"}}},
+		"a list has too many items":           {"", `{"name":"a","tags":["b","c","d","e"]}`, []FieldProblem{{"tags", "has too many items", "use at most 3"}}},
+		"a value of a map has another type":   {"", `{"name":"a","extra":{"` + canary + `":"x"}}`, []FieldProblem{{"extra.*", "must be an integer", "use an integer"}}},
+		"an address is none":                  {"", `{"name":"a","email":"` + canary + `"}`, []FieldProblem{{"email", "is not an email address", "use an address such as name@example.com"}}},
 		"a field is not known": {"", `{"name":"a","` + canary + `":1}`, []FieldProblem{
-			{"body", "holds a name that is not known here", "leave it out; there are email, extra, limits, name, tags, why"},
+			{"body", "has an unknown field", "remove it; known fields are email, extra, limits, name, tags, why"},
 		}},
 		"a field is not known, further down": {"", `{"name":"a","limits":{"` + canary + `":1}}`, []FieldProblem{
-			{"limits", "holds a name that is not known here", "leave it out; there are in_flight"},
+			{"limits", "has an unknown field", "remove it; known fields are in_flight"},
 		}},
 		"a name looks like a path": {"", `{"name":"a","limits.in_flight":1}`, []FieldProblem{
-			{"body", "holds a name that is not known here", "leave it out; the OpenAPI document lists what there is"},
+			{"body", "has an unknown field", "remove it; see the OpenAPI document for known fields"},
 		}},
-		"the body is a list": {"", `["` + canary + `"]`, []FieldProblem{{"body", "is no object", "give an object"}}},
+		"the body is a list": {"", `["` + canary + `"]`, []FieldProblem{{"body", "must be an object", "use an object"}}},
 		"a parameter is not known": {"?" + canary + "=1", `{"name":"a"}`, []FieldProblem{
-			{"query", "holds a name that is not known here", "leave it out; there are kind, limit, since"},
+			{"query", "has an unknown field", "remove it; known fields are kind, limit, since"},
 		}},
-		"a parameter is no number":       {"?limit=" + canary, `{"name":"a"}`, []FieldProblem{{"query.limit", "is no whole number", "give a whole number"}}},
-		"a parameter is too small":       {"?limit=0", `{"name":"a"}`, []FieldProblem{{"query.limit", "is too small", "give at least 1"}}},
-		"a parameter is no time":         {"?since=" + canary, `{"name":"a"}`, []FieldProblem{{"query.since", "is no time", "give a time such as 2026-11-22T15:04:05Z"}}},
-		"a parameter is none of a list":  {"?kind=" + canary, `{"name":"a"}`, []FieldProblem{{"query.kind", "is none of those there are", "give one of one, two"}}},
-		"a number does not fit the type": {"", `{"name":"a","limits":{"in_flight":1e300}}`, []FieldProblem{{"limits.in_flight", "is too large", "give at most 1000"}}},
+		"a parameter is no number":       {"?limit=" + canary, `{"name":"a"}`, []FieldProblem{{"query.limit", "must be an integer", "use an integer"}}},
+		"a parameter is too small":       {"?limit=0", `{"name":"a"}`, []FieldProblem{{"query.limit", "is too small", "use at least 1"}}},
+		"a parameter is no time":         {"?since=" + canary, `{"name":"a"}`, []FieldProblem{{"query.since", "is not a valid time", "use a time such as 2026-11-22T15:04:05Z"}}},
+		"a parameter is none of a list":  {"?kind=" + canary, `{"name":"a"}`, []FieldProblem{{"query.kind", "is not an allowed value", "use one of one, two"}}},
+		"a number does not fit the type": {"", `{"name":"a","limits":{"in_flight":1e300}}`, []FieldProblem{{"limits.in_flight", "is too large", "use at most 1000"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := r.call(key, http.MethodPut, probePath+tt.query, tt.body)

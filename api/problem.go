@@ -11,16 +11,16 @@ import (
 // Problem is what a request is refused with, as application/problem+json (RFC 9457).
 // It repeats nothing of what was sent: that may be personal, or a password.
 type Problem struct {
-	Type   string `json:"type" format:"uri-reference" doc:"Where the code is explained." example:"https://github.com/seekout/icims-export/blob/main/docs/api.md#invalid_request"`
-	Title  string `json:"title" doc:"What happened, the same for each problem of the code."`
+	Type   string `json:"type" format:"uri-reference" doc:"Documentation of the code." example:"https://github.com/seekout/icims-export/blob/main/docs/api.md#invalid_request"`
+	Title  string `json:"title" doc:"Summary of the code, the same for every occurrence."`
 	Status int    `json:"status" doc:"The HTTP status." example:"422"`
-	Detail string `json:"detail,omitempty" doc:"What happened this time."`
-	Code   Code   `json:"code" doc:"What happened, for programs: one of the list in docs/api.md." example:"invalid_request"`
+	Detail string `json:"detail,omitempty" doc:"Details of this occurrence."`
+	Code   Code   `json:"code" doc:"A stable code for programs, listed in docs/api.md." example:"invalid_request"`
 	// Errors are the fields that are wrong.
-	Errors []FieldProblem `json:"errors,omitempty" doc:"The fields that are wrong."`
+	Errors []FieldProblem `json:"errors,omitempty" doc:"The invalid fields."`
 	// Receipt is what became of the candidates that came before.
-	Receipt   *Sent  `json:"receipt,omitempty" doc:"Where an export broke off: what became of the candidates that came before."`
-	RequestID string `json:"request_id" doc:"What the service's log knows the request by." example:"abcdefgh234567ij"`
+	Receipt   *Sent  `json:"receipt,omitempty" doc:"For an interrupted export: the result for the candidates before the interruption."`
+	RequestID string `json:"request_id" doc:"The request's ID in the service's log." example:"abcdefgh234567ij"`
 
 	retryAfter time.Duration
 	header     http.Header
@@ -28,9 +28,9 @@ type Problem struct {
 
 // FieldProblem is one field that is wrong.
 type FieldProblem struct {
-	Field   string `json:"field" doc:"The field's place in the body, or query., path. or header. and the name of a parameter." example:"limits.in_flight"`
-	Problem string `json:"problem" doc:"What is wrong with it. Never its value." example:"is too large"`
-	Remedy  string `json:"remedy,omitempty" doc:"What to do about it." example:"give at most 1000"`
+	Field   string `json:"field" doc:"The field's path in the body, or query., path. or header. and a parameter's name." example:"limits.in_flight"`
+	Problem string `json:"problem" doc:"The problem. Never contains the value." example:"is too large"`
+	Remedy  string `json:"remedy,omitempty" doc:"The remedy." example:"use at most 1000"`
 }
 
 const problemType = "https://github.com/seekout/icims-export/blob/main/docs/api.md#"

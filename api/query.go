@@ -44,7 +44,7 @@ func (q *rawQuery) flag(name string) *bool {
 	case !given:
 		return nil
 	case text != "true" && text != "false":
-		q.wrong(name, "is neither true nor false", "give true or false")
+		q.wrong(name, "must be true or false", "pass true or false")
 		return nil
 	}
 	return new(text == "true")
@@ -58,7 +58,7 @@ func (q *rawQuery) number(name string) int64 {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
-		q.wrong(name, "is no whole number above 0", "give one")
+		q.wrong(name, "must be a positive integer", "pass an integer from 1")
 		return 0
 	}
 	return n
@@ -69,11 +69,11 @@ func (q *rawQuery) err() error {
 	slices.Sort(q.known)
 	for name := range q.values {
 		if !slices.Contains(q.known, name) {
-			remedy := "leave it out"
+			remedy := "remove it"
 			if len(q.known) > 0 {
-				remedy += "; there are " + strings.Join(q.known, ", ")
+				remedy += "; known parameters are " + strings.Join(q.known, ", ")
 			}
-			q.problems = append(q.problems, FieldProblem{"query", "holds a name that is not known here", remedy})
+			q.problems = append(q.problems, FieldProblem{"query", "has an unknown parameter", remedy})
 			break
 		}
 	}
@@ -91,7 +91,7 @@ func readExportQuery(r *http.Request) (exportQuery, error) {
 	}
 	keys := r.Header.Values("Idempotency-Key")
 	if len(keys) > 1 || len(keys) == 1 && (keys[0] == "" || len(keys[0]) > 256) {
-		q.problems = append(q.problems, FieldProblem{"header.Idempotency-Key", "is given twice, empty, or longer than 256 bytes", "give one such as a UUID"})
+		q.problems = append(q.problems, FieldProblem{"header.Idempotency-Key", "is repeated, empty or longer than 256 bytes", "send one value, such as a UUID"})
 	} else if len(keys) == 1 {
 		asked.key = keys[0]
 	}

@@ -72,10 +72,10 @@ const (
 // there. They hold what was handed over, and are for who did so.
 type SampleRequests struct {
 	Candidate string         `json:"candidate"`
-	Dummy     bool           `json:"dummy_email,omitempty" doc:"The address is made up, and will be another one."`
-	Person    map[string]any `json:"person" doc:"Creates the person."`
-	Workflow  map[string]any `json:"workflow,omitempty" doc:"Puts the person on the job; it lacks the person's id."`
-	Warnings  []string       `json:"warnings,omitempty" doc:"What is not sent as it was given, in sentences."`
+	Dummy     bool           `json:"dummy_email,omitempty" doc:"The email is a dummy address; the export generates another one."`
+	Person    map[string]any `json:"person" doc:"The request that creates the person."`
+	Workflow  map[string]any `json:"workflow,omitempty" doc:"The request that adds the person to the job, without the person's ID."`
+	Warnings  []string       `json:"warnings,omitempty" doc:"Values that are not sent as given, in sentences."`
 }
 
 func requestsOf(p tasks.Payload, conn store.Connection, job int64, domain string) SampleRequests {
@@ -92,7 +92,7 @@ func requestsOf(p tasks.Payload, conn store.Connection, job int64, domain string
 type ExportedBefore struct {
 	Candidate string    `json:"candidate"`
 	At        time.Time `json:"exported_at" doc:"When the candidate was exported."`
-	Person    int64     `json:"person,omitempty" doc:"iCIMS's id of the person."`
+	Person    int64     `json:"person,omitempty" doc:"iCIMS's ID of the person."`
 }
 
 func (r *Rehearsal) skip(candidate string, before store.Marker) {

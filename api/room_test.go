@@ -40,7 +40,7 @@ func TestOneCustomersVolumeIsBounded(t *testing.T) {
 	if got := p.Receipt; got == nil || got.Batch != id || got.Accepted != 5 || answer.Header.Get("Retry-After") == "" {
 		t.Fatalf("answered %s", answer.body)
 	}
-	for _, want := range []string{"5 candidates waiting", "5 candidates were accepted into batch " + string(id), "again with the same Idempotency-Key"} {
+	for _, want := range []string{"5 waiting candidates", "5 candidates were accepted into batch " + string(id), "again with the same Idempotency-Key"} {
 		if !strings.Contains(p.Detail, want) {
 			t.Errorf("%q is missing in %q", want, p.Detail)
 		}

@@ -15,14 +15,14 @@ func (s *Server) registerAudit() {
 	schemas := s.huma.OpenAPI().Components.Schemas
 	registerRaw(s, op{
 		ID: "audit", Method: http.MethodGet, Path: "/v1/customers/{customer}/audit", Scope: ScopeOperate, Tags: []string{"audit"},
-		Summary: "Prove that no export is lost",
-		Description: "Walks over all records of the customer and of the queue, without a lock, and takes about ten seconds for 100,000 exports. As `application/json` it answers " +
-			"when it is done, with the first 1,000 violations; as `application/x-ndjson` it sends a line every few seconds, then all violations one by one, and last the result or a problem. " +
-			"One audit at a time is made by each process.",
+		Summary: "Check that no export is lost",
+		Description: "Compares all records of the customer with the queue, without locking. Takes about ten seconds for 100,000 exports. With `application/json`, the response comes " +
+			"at the end, with the first 1,000 violations. With `application/x-ndjson`, it sends a line every few seconds, then each violation, then the result or a problem. " +
+			"Each process runs one check at a time.",
 		Errors: []Code{CodeBusy},
 	}, huma.Operation{
 		Responses: map[string]*huma.Response{"200": {
-			Description: "The result, or lines that end with it.",
+			Description: "The result, or lines that end with the result.",
 			Content: map[string]*huma.MediaType{
 				"application/json":     {Schema: schemas.Schema(reflect.TypeFor[AuditReport](), true, "AuditReport")},
 				"application/x-ndjson": {Schema: schemas.Schema(reflect.TypeFor[AuditLine](), true, "AuditLine")},
@@ -31,20 +31,20 @@ func (s *Server) registerAudit() {
 	}, s.audit)
 	register(s, op{
 		ID: "list-journal", Method: http.MethodGet, Path: "/v1/journal", Scope: ScopeAdmin, Tags: []string{"audit"},
-		Summary: "Tell who changed what",
-		Description: "Every change that was made over the API or at the command line, the latest first, page by page: once before it (`asked`) and once after it. " +
-			"A key that is bound to customers sees what was done for these. A page may be short, or even empty, and still have a next one.",
+		Summary: "List the audit log",
+		Description: "Every change made through the API or the CLI, newest first: one entry before the change (`asked`) and one after it. " +
+			"A key limited to customers sees their entries. A page may be short or empty and still have a next one.",
 		Errors: []Code{CodeCustomerUnknown},
 	}, s.journal)
 }
 
 type journalInput struct {
-	Customer string    `query:"customer" pattern:"^[0-9]{1,18}$" doc:"Only what was done for this customer."`
-	Who      string    `query:"who" maxLength:"200" doc:"Only what was done by this one: the name of an API key, or of a user at the command line."`
-	What     string    `query:"what" maxLength:"100" doc:"Only this operation." example:"put-connection"`
-	Since    time.Time `query:"since" doc:"Only what was done since."`
-	Limit    int       `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many at most."`
-	Cursor   string    `query:"cursor" maxLength:"100" doc:"The next of the page before."`
+	Customer string    `query:"customer" pattern:"^[0-9]{1,18}$" doc:"Only entries of this customer."`
+	Who      string    `query:"who" maxLength:"200" doc:"Only entries of this API key or CLI user, by name."`
+	What     string    `query:"what" maxLength:"100" doc:"Only entries of this operation." example:"put-connection"`
+	Since    time.Time `query:"since" doc:"Only entries since this time."`
+	Limit    int       `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Page size."`
+	Cursor   string    `query:"cursor" maxLength:"100" doc:"The previous page's next."`
 }
 
 func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body store.JournalPage }, error) {

@@ -16,7 +16,7 @@ import (
 type BatchPath struct {
 	CustomerPath
 
-	Batch string `path:"batch" pattern:"^[0-9]{1,18}-[a-z2-7]{16}$" doc:"Id of the batch." example:"1234-abcdefgh234567ij"`
+	Batch string `path:"batch" pattern:"^[0-9]{1,18}-[a-z2-7]{16}$" doc:"The batch's ID." example:"1234-abcdefgh234567ij"`
 }
 
 func (p BatchPath) id() store.BatchID { return store.BatchID(p.Batch) }
@@ -25,12 +25,12 @@ func (p BatchPath) id() store.BatchID { return store.BatchID(p.Batch) }
 type BatchStatus struct {
 	store.Batch
 
-	JobTitle string `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
+	JobTitle string `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
 
-	Moving int `json:"moving" doc:"How many exports have not ended."`
+	Moving int `json:"moving" doc:"Exports in progress."`
 	// Forecast is missing where nothing of the batch moves.
-	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
-	Waits    []string           `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences; only while something of the batch moves."`
+	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"The batch's forecast."`
+	Waits    []string           `json:"waits,omitempty" doc:"What blocks the customer's exports, in sentences; only while the batch is in progress."`
 }
 
 func (s *Server) registerBatches() {
@@ -39,22 +39,22 @@ func (s *Server) registerBatches() {
 	unknown := []Code{CodeNoBatch}
 	register(s, op{
 		ID: "list-batches", Method: http.MethodGet, Path: customer + "/batches", Scope: ScopeRead, Tags: tags,
-		Summary: "List a customer's batches", Description: "The latest first, without forecasts. What keeps those of which something moves is told beside each.",
+		Summary: "List a customer's batches", Description: "Newest first, without forecasts. `waits` says what blocks a batch in progress.",
 	}, s.listBatches)
 	register(s, op{
 		ID: "get-batch", Method: http.MethodGet, Path: batch, Scope: ScopeRead, Tags: tags, Errors: unknown,
-		Summary: "Tell how a batch stands", Description: "With counts, and when it will be done.",
+		Summary: "Get a batch", Description: "With counts and a forecast.",
 	}, s.getBatch)
 	register(s, op{
 		ID: "list-results", Method: http.MethodGet, Path: batch + "/results", Scope: ScopeRead, Tags: tags, Errors: unknown,
-		Summary: "List what became of each candidate",
-		Description: "In the order in which they were accepted. Where a filter passes many rows over, a page may hold fewer than asked for, or none: go on as long as there is a `next`. " +
-			"Refused rows are listed apart.",
+		Summary: "List a batch's results",
+		Description: "In input order. With a filter, a page may be short or empty: continue as long as there is a `next`. " +
+			"Refused rows are listed separately.",
 	}, s.listResults)
 	register(s, op{
 		ID: "cancel-batch", Method: http.MethodPost, Path: batch + "/cancel", Scope: ScopeExport, Changes: true, Tags: tags, Errors: unknown,
-		Summary:     "Cancel what waits of a batch",
-		Description: "Exports in the middle of a call end by themselves, and are counted as `busy`; ask again for those that were put off instead.",
+		Summary:     "Cancel a batch's waiting exports",
+		Description: "Running exports finish and are counted as `busy`. If one is rescheduled instead, cancel again.",
 	}, s.cancelBatch)
 	s.registerRefused()
 	s.registerEvents()
@@ -63,15 +63,15 @@ func (s *Server) registerBatches() {
 type listBatchesInput struct {
 	CustomerPath
 
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many at most."`
-	Cursor string `query:"cursor" maxLength:"60" doc:"The page before's next."`
-	Tests  bool   `query:"tests" doc:"Those of verifications instead."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Page size."`
+	Cursor string `query:"cursor" maxLength:"60" doc:"The previous page's next."`
+	Tests  bool   `query:"tests" doc:"List verification batches instead."`
 }
 
 // BatchList is a page of batches.
 type BatchList struct {
 	Batches []BatchStatus `json:"batches"`
-	Next    string        `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
+	Next    string        `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 }
 
 type listBatchesOutput struct{ Body BatchList }
@@ -138,27 +138,27 @@ func (s *Server) statusOf(ctx context.Context, b store.Batch) BatchStatus {
 type listResultsInput struct {
 	BatchPath
 
-	Outcome string `query:"outcome" enum:"created,updated,skipped,dead,cancelled,moving" doc:"Only those that ended so, or have not ended."`
-	Reason  string `query:"reason" maxLength:"64" pattern:"^[a-z0-9_]+$" doc:"Only those with this reason; docs/errors.md lists them."`
-	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many at most."`
-	Cursor  string `query:"cursor" maxLength:"20" doc:"The page before's next."`
-	Count   bool   `query:"count" doc:"Also count for which reasons exports of the batch ended, whatever the filter."`
+	Outcome string `query:"outcome" enum:"created,updated,skipped,dead,cancelled,moving" doc:"Only this outcome; moving for exports in progress."`
+	Reason  string `query:"reason" maxLength:"64" pattern:"^[a-z0-9_]+$" doc:"Only this reason, listed in docs/errors.md."`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Page size."`
+	Cursor  string `query:"cursor" maxLength:"20" doc:"The previous page's next."`
+	Count   bool   `query:"count" doc:"Also count the ended exports by reason, ignoring the filter."`
 }
 
 // ResultList is a page of results.
 type ResultList struct {
 	Results []operate.Outcome `json:"results"`
-	Next    string            `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
+	Next    string            `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 
-	ByReason []EndTally `json:"by_reason,omitzero" doc:"With count: for which reasons exports of the batch ended, the most frequent first. Those that move are not counted, nor those that ended without one. Missing where some ended before batches began to count them, which would make the counts too low."`
+	ByReason []EndTally `json:"by_reason,omitzero" doc:"With count: ended exports by reason, most frequent first, without exports that ended without a reason. Omitted if some exports ended before batches had these counts."`
 }
 
 // EndTally is how many exports of a batch ended in a way for a reason.
 type EndTally struct {
-	Outcome store.Counter `json:"outcome" doc:"How they ended."`
+	Outcome store.Counter `json:"outcome" doc:"The outcome."`
 	Reason  store.Reason  `json:"reason" doc:"Why: a code of docs/errors.md."`
 	Title   string        `json:"title" doc:"The reason in words."`
-	Count   int           `json:"count" doc:"How many they are."`
+	Count   int           `json:"count" doc:"Number of exports."`
 }
 
 type listResultsOutput struct{ Body ResultList }
@@ -215,8 +215,8 @@ type cancelBatchInput struct {
 	BatchPath
 
 	Body struct {
-		Why    string `json:"why,omitempty" maxLength:"500" doc:"Why it is done; recorded with who did it. It names nobody. Only a dry run needs none."`
-		DryRun bool   `json:"dry_run,omitempty" doc:"Only count."`
+		Why    string `json:"why,omitempty" maxLength:"500" doc:"The reason, recorded in the audit log, without personal data. Required unless it is a dry run."`
+		DryRun bool   `json:"dry_run,omitempty" doc:"Only count, cancel nothing."`
 	}
 }
 

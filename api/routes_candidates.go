@@ -17,7 +17,7 @@ import (
 type CandidatePath struct {
 	CustomerPath
 
-	Candidate string `path:"candidate" pattern:"^[A-Za-z0-9][A-Za-z0-9._:~-]*$" maxLength:"128" doc:"The candidate's id, as handed over." example:"c-000123"`
+	Candidate string `path:"candidate" pattern:"^[A-Za-z0-9][A-Za-z0-9._:~-]*$" maxLength:"128" doc:"The candidate's ID, as submitted." example:"c-000123"`
 }
 
 func (s *Server) registerCandidates() {
@@ -25,18 +25,18 @@ func (s *Server) registerCandidates() {
 	tags := []string{"candidates"}
 	register(s, op{
 		ID: "look-up-exported", Method: http.MethodPost, Path: customer + "/exported", Scope: ScopeRead, Tags: tags,
-		Summary: "Tell who was exported, and when", Description: "For up to 1,000 candidates at once: what an icon beside each needs. Those who were not exported are missing from the answer.",
+		Summary: "Look up exported candidates", Description: "For up to 1,000 candidates at once. The response omits candidates that were not exported.",
 	}, s.lookUpExported)
 	register(s, op{
 		ID: "get-candidate", Method: http.MethodGet, Path: candidate, Scope: ScopeRead, Tags: tags, Errors: []Code{CodeNoCandidate, CodeCannotOpen},
-		Summary: "Tell a candidate's story", Description: "All exports of the candidate that are kept, what happened to each, in sentences, and where it stands.",
+		Summary: "Get a candidate", Description: "The candidate's exports with their timelines in sentences and their state.",
 	}, s.getCandidate)
 	register(s, op{
 		ID: "erase-candidate", Method: http.MethodDelete, Path: candidate, Scope: ScopeAdmin, Changes: true, Tags: tags, Errors: []Code{CodeInWork},
 		Summary: "Erase a candidate",
-		Description: "Erases all that is kept of the candidate: data, stories, marker, and the id wherever it is. Exports that wait are cancelled, dead letters given up; counts stay. " +
-			"What may be in the middle of a write is left until its outcome is known: then the answer is `in_work`, all else is erased, and the request is to be made again. " +
-			"A profile in iCIMS stays; it is the customer's to delete. Erasing somebody unknown succeeds.",
+		Description: "Erases the candidate's data, timelines, export record and ID. Waiting exports are canceled and dead letters discarded; counts do not change. " +
+			"An export with an unconfirmed write is kept: the response is `in_work`, everything else is erased. Repeat the request later. " +
+			"The profile in iCIMS stays; the customer must delete it. Erasing an unknown candidate succeeds.",
 	}, s.eraseCandidate)
 }
 
@@ -44,17 +44,17 @@ type lookUpExportedInput struct {
 	CustomerPath
 
 	Body struct {
-		Candidates []string `json:"candidates" minItems:"1" maxItems:"1000" doc:"Ids as handed over."`
+		Candidates []string `json:"candidates" minItems:"1" maxItems:"1000" doc:"IDs as submitted."`
 	}
 }
 
 // Exported is an earlier export of a candidate.
 type Exported struct {
 	Candidate  string             `json:"candidate"`
-	ExportedAt time.Time          `json:"exported_at" doc:"When last, to the second."`
-	Person     int64              `json:"person" doc:"iCIMS's id of the profile."`
-	Link       string             `json:"link,omitempty" doc:"The profile's address."`
-	Workflows  []ExportedWorkflow `json:"workflows" doc:"On which jobs."`
+	ExportedAt time.Time          `json:"exported_at" doc:"Time of the last export, to the second."`
+	Person     int64              `json:"person" doc:"iCIMS's ID of the profile."`
+	Link       string             `json:"link,omitempty" doc:"The profile's URL."`
+	Workflows  []ExportedWorkflow `json:"workflows" doc:"The person's workflows, by job."`
 }
 
 // ExportedWorkflow links an exported candidate with a job.
@@ -65,7 +65,7 @@ type ExportedWorkflow struct {
 
 // ExportedList tells who was exported.
 type ExportedList struct {
-	Exported []Exported `json:"exported" doc:"Those who were, in the order of the request."`
+	Exported []Exported `json:"exported" doc:"The exported candidates, in the order of the request."`
 }
 
 type lookUpExportedOutput struct{ Body ExportedList }
@@ -95,7 +95,7 @@ func (s *Server) lookUpExported(ctx context.Context, in *lookUpExportedInput) (*
 type getCandidateInput struct {
 	CandidatePath
 
-	Words bool `query:"words" doc:"Also iCIMS's own words, which may repeat what was sent. Needs the scope operate. That they were read is entered in the journal."`
+	Words bool `query:"words" doc:"Include iCIMS's messages, which may contain personal data. Requires the operate scope. Viewing is recorded in the audit log."`
 }
 
 type getCandidateOutput struct{ Body operate.CandidateStory }
@@ -106,7 +106,7 @@ func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getC
 	}
 	// iCIMS's words may repeat personal data, which a key that reads results need not see.
 	if !principalOf(ctx).Has(ScopeOperate) {
-		return nil, problem(CodeScopeMissing, "Reading iCIMS's own words needs the scope operate. Without words=true the scope read is enough.")
+		return nil, problem(CodeScopeMissing, "Reading iCIMS's messages requires the operate scope. Without words=true, the read scope is enough.")
 	}
 	noteOf(ctx).Why = "with iCIMS's own words"
 	return noted(ctx, s, func() (*getCandidateOutput, error) { return s.tellCandidate(ctx, in) })
@@ -126,7 +126,7 @@ func (s *Server) tellCandidate(ctx context.Context, in *getCandidateInput) (*get
 type eraseCandidateInput struct {
 	CandidatePath
 
-	Why string `query:"why" minLength:"1" maxLength:"200" pattern:"\\S" required:"true" doc:"Why it is done, such as a ticket's number; recorded with who did it. It must not name the candidate: addresses are logged on the way."`
+	Why string `query:"why" minLength:"1" maxLength:"200" pattern:"\\S" required:"true" doc:"The reason, such as a ticket number, recorded in the audit log. It must not name the candidate: URLs are logged."`
 }
 
 type eraseCandidateOutput struct{ Body store.ErasureReceipt }

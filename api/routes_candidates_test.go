@@ -51,7 +51,7 @@ func TestACandidatesStory(t *testing.T) {
 	})
 	var story operate.CandidateStory
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-1", nil).is(http.StatusOK, &story)
-	if len(story.Exports) != 1 || story.Marker != nil || len(story.Exports[0].Told) != 1 || !strings.Contains(story.Exports[0].Told[0], "given up") || story.Exports[0].Batch.ID != r.batch {
+	if len(story.Exports) != 1 || story.Marker != nil || len(story.Exports[0].Told) != 1 || !strings.Contains(story.Exports[0].Told[0], "so the export failed") || story.Exports[0].Batch.ID != r.batch {
 		t.Errorf("%+v", story)
 	}
 	r.call(key, http.MethodGet, "/v1/customers/1234/candidates/c-2", nil).problem(CodeNoCandidate)

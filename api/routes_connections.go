@@ -16,69 +16,69 @@ func (s *Server) registerConnections() {
 	register(s, op{
 		ID: "list-connections", Method: http.MethodGet, Path: "/v1/connections", Scope: ScopeRead, Tags: []string{"connections"},
 		Summary:     "List connections",
-		Description: "Those of the key's customers, ordered by customer, page by page. Where the service was given the file of connections, those that stand only there are among them (`filed`).",
+		Description: "Connections of the key's customers, ordered by customer. If the service has a connections file, includes the connections that are only there (`filed`).",
 	}, s.listConnections)
 	register(s, op{
 		ID: "get-connection", Method: http.MethodGet, Path: "/v1/customers/{customer}/connection", Scope: ScopeRead, Tags: []string{"connections"},
 		Summary:     "Show a connection",
-		Description: "The password is never shown. `ETag` is the revision that an edit names; one that stands only in the file of connections (`filed`) has none.",
+		Description: "The password is never returned. `ETag` is the revision for an edit; a connection that is only in the connections file (`filed`) has none.",
 		Errors:      []Code{CodeNoConnection},
 	}, s.getConnection)
 	register(s, op{
 		ID: "put-connection", Method: http.MethodPut, Path: "/v1/customers/{customer}/connection", Scope: ScopeAdmin, Changes: true, Tags: []string{"connections"},
-		Summary: "Enter or edit a connection",
-		Description: "The body holds all settings; what is left out has its default. An edit without a password keeps the old one, unless it would send it to another host " +
-			"or in another way, and needs `why`. With `If-Match` it is refused where somebody else has changed the connection since, with `If-None-Match: *` where there is one already. " +
-			"Workers take it up within seconds.",
+		Summary: "Add or edit a connection",
+		Description: "The body has all settings; omitted settings have their defaults. An edit without a password keeps the current one, unless the edit changes the host " +
+			"or the authentication method. An edit requires `why`. `If-Match` refuses the edit if the connection has changed since, `If-None-Match: *` if there is one already. " +
+			"Workers apply it within seconds.",
 		Errors: []Code{CodeConnectionInvalid, CodeConnectionChanged, CodeConnectionExists, CodeCannotOpen},
 	}, s.putConnection)
 	register(s, op{
 		ID: "delete-connection", Method: http.MethodDelete, Path: "/v1/customers/{customer}/connection", Scope: ScopeAdmin, Changes: true, Tags: []string{"connections"},
 		Summary: "Remove a connection",
-		Description: "Erases settings and credentials; the history stays. Exports that wait are kept until there is a connection again, or cancelled; who was exported before is " +
-			"kept, or erased, so that they would be sent again. One that is removed already is no error, so that a removal that broke off can be repeated.",
+		Description: "Erases settings and credentials; the history is kept. Waiting exports are kept until there is a connection again, or canceled. Records of exported candidates are " +
+			"kept, or erased so that the same candidates can be exported again. Removing a removed connection succeeds, so an interrupted removal can be repeated.",
 		Errors: []Code{CodeNoConnection, CodeConnectionChanged},
 	}, s.deleteConnection)
 	register(s, op{
 		ID: "list-connection-history", Method: http.MethodGet, Path: "/v1/customers/{customer}/connection/history", Scope: ScopeRead, Tags: []string{"connections"},
-		Summary:     "Tell what happened to a connection",
-		Description: "Who changed it, when and why, and how it stood since: the latest 100 entries, the latest first. It outlives the connection.",
+		Summary:     "List a connection's history",
+		Description: "Changes and states with time, person and reason: the latest 100 entries, newest first. Kept after the connection is removed.",
 		Errors:      []Code{CodeNoConnection},
 	}, s.connectionHistory)
 }
 
 // Connection is a customer's connection, without its password.
 type Connection struct {
-	Customer string             `json:"customer" doc:"iCIMS's customer id." example:"1234"`
-	Settings ConnectionSettings `json:"settings" doc:"The settings that were entered; what is left out has its default."`
-	InUse    ConnectionSettings `json:"in_use" doc:"The settings with their defaults, as the workers use them."`
-	Revision int64              `json:"revision" doc:"Grows with each change of the settings." example:"3"`
-	State    string             `json:"state" doc:"How it stands: docs/connections.md has the states." example:"connected"`
-	Reason   store.Reason       `json:"reason,omitempty" doc:"Why it is in that state: a code of docs/errors.md or docs/verification.md."`
+	Customer string             `json:"customer" doc:"iCIMS's customer ID." example:"1234"`
+	Settings ConnectionSettings `json:"settings" doc:"The settings as entered; omitted settings have their defaults."`
+	InUse    ConnectionSettings `json:"in_use" doc:"All settings in use, with defaults."`
+	Revision int64              `json:"revision" doc:"Increases with each change of the settings." example:"3"`
+	State    string             `json:"state" doc:"The state, explained in docs/connections.md." example:"connected"`
+	Reason   store.Reason       `json:"reason,omitempty" doc:"The reason for the state: a code of docs/errors.md or docs/verification.md."`
 	Title    string             `json:"title,omitempty" doc:"The reason in words."`
-	Hint     string             `json:"hint,omitempty" doc:"What to do about it."`
-	Since    time.Time          `json:"since,omitzero" doc:"When it came into that state."`
+	Hint     string             `json:"hint,omitempty" doc:"The remedy."`
+	Since    time.Time          `json:"since,omitzero" doc:"Since when the connection is in this state."`
 	Edited   time.Time          `json:"edited,omitzero" doc:"When the settings were last changed."`
-	Pause    *store.Pause       `json:"pause,omitempty" doc:"The pause that is in force."`
-	Below    string             `json:"below_pause,omitempty" doc:"The state that it has once the pause is over."`
-	Region   string             `json:"region,omitempty" doc:"The data region of its portals: US, EU, CA or other."`
-	Portals  []string           `json:"portals,omitempty" doc:"Its job portals, one by one."`
-	Problem  string             `json:"problem,omitempty" doc:"What is wrong with its settings, so that it cannot be used."`
+	Pause    *store.Pause       `json:"pause,omitempty" doc:"The current pause."`
+	Below    string             `json:"below_pause,omitempty" doc:"The state after the pause."`
+	Region   string             `json:"region,omitempty" doc:"The portals' data region: US, EU, CA or other."`
+	Portals  []string           `json:"portals,omitempty" doc:"The job portals."`
+	Problem  string             `json:"problem,omitempty" doc:"The problem of the settings; the connection cannot be used."`
 	Sealed   bool               `json:"sealed,omitempty" doc:"The service's keyset does not open the settings."`
-	Filed    bool               `json:"filed,omitempty" doc:"The store has none (absent): this is the one of the file of connections, and changes only there. One that is entered takes its place."`
-	Findings []store.Finding    `json:"findings,omitempty" doc:"What verification has found out about the customer's iCIMS, and what it means for exports."`
-	Verified *Verified          `json:"verified,omitempty" doc:"Its latest verification that was done; left out where it cannot be read, and in the answer to a change of it."`
+	Filed    bool               `json:"filed,omitempty" doc:"The connection is only in the connections file, and edited there. A connection added through the API replaces it."`
+	Findings []store.Finding    `json:"findings,omitempty" doc:"Findings of the verification about the customer's iCIMS, with their effect on exports."`
+	Verified *Verified          `json:"verified,omitempty" doc:"The latest complete verification; omitted if unreadable, and in the response to a change."`
 
-	DeadLetters int `json:"dead_letters,omitempty" doc:"In the list alone: how many exports of the customer were given up and wait for somebody."`
-	Kept        int `json:"kept_exports,omitempty" doc:"In the list alone: how many exports wait while something keeps the customer's, such as a pause or a day whose calls are used up; the lane tells what."`
+	DeadLetters int `json:"dead_letters,omitempty" doc:"The customer's dead letters; only in the list."`
+	Kept        int `json:"kept_exports,omitempty" doc:"Waiting exports while the lane is blocked, such as by a pause or the daily limit; only in the list."`
 }
 
 // Verified is a verification that was done, in short.
 type Verified struct {
-	ID     string        `json:"id" doc:"The verification's id." example:"abcdefgh234567ij"`
+	ID     string        `json:"id" doc:"The verification's ID." example:"abcdefgh234567ij"`
 	Ended  time.Time     `json:"ended" doc:"When it ended."`
-	Result verify.Result `json:"result" enum:"connected,degraded,refused,incomplete" doc:"How it came out: docs/verification.md explains the results."`
-	Worst  *verify.Check `json:"worst,omitempty" doc:"The check that speaks most against the connection; left out where none does."`
+	Result verify.Result `json:"result" enum:"connected,degraded,refused,incomplete" doc:"The result, explained in docs/verification.md."`
+	Worst  *verify.Check `json:"worst,omitempty" doc:"The most severe failed check or warning; omitted if there is none."`
 }
 
 // addVerified tells when connections were verified last, and what came of it. What cannot
@@ -99,7 +99,7 @@ func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 		}
 		v, err := verify.View(e)
 		if err != nil {
-			s.Log.Error().Str("customer", c.Customer).Str("verification", e.ID).Str("error", kindsOf(err)).Msg("a verification cannot be read: its connection is shown without")
+			s.Log.Error().Str("customer", c.Customer).Str("verification", e.ID).Str("error", kindsOf(err)).Msg("reading a verification failed; its connection is shown without it")
 			continue
 		}
 		c.Verified = &Verified{ID: v.ID, Ended: v.Ended, Result: v.Report.Result}
@@ -131,13 +131,13 @@ func connectionOf(v operate.ConnectionView) Connection {
 // Connections is a page of connections.
 type Connections struct {
 	Connections []Connection `json:"connections"`
-	Next        string       `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+	Next        string       `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 }
 
 func (s *Server) listConnections(ctx context.Context, in *struct {
 	CustomerPage
 
-	Removed bool `query:"removed" doc:"Also those that were removed."`
+	Removed bool `query:"removed" doc:"Include removed connections."`
 }) (*struct{ Body Connections }, error) {
 	page, next, err := s.Desk.ConnectionPage(ctx, operate.ConnectionQuery{Removed: in.Removed, May: principalOf(ctx).May, After: in.Cursor, Limit: in.Limit})
 	if err != nil {
@@ -157,8 +157,8 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 
 // CustomerPage is a part of a list that is ordered by customer.
 type CustomerPage struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many at most."`
-	Cursor string `query:"cursor" pattern:"^[0-9]{1,18}$" doc:"The next of the page before."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Page size."`
+	Cursor string `query:"cursor" pattern:"^[0-9]{1,18}$" doc:"The previous page's next."`
 }
 
 type connectionOutput struct {
@@ -186,7 +186,7 @@ func (s *Server) getConnection(ctx context.Context, in *struct{ CustomerPath }) 
 
 // ConnectionHistory is what happened to a connection.
 type ConnectionHistory struct {
-	Events []store.ConnectionEvent `json:"events" doc:"The latest first."`
+	Events []store.ConnectionEvent `json:"events" doc:"Newest first."`
 }
 
 func (s *Server) connectionHistory(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ConnectionHistory }, error) {
@@ -202,7 +202,7 @@ func (s *Server) connectionHistory(ctx context.Context, in *struct{ CustomerPath
 
 // RevisionMatch is what a change asks of the revision that it is made to.
 type RevisionMatch struct {
-	IfMatch string `header:"If-Match" maxLength:"100" doc:"The revision that may be changed, as ETag gave it; left out, or *, for any." example:"\"3\""`
+	IfMatch string `header:"If-Match" maxLength:"100" doc:"The revision to change, from ETag; omit it or send * for any." example:"\"3\""`
 }
 
 // revision is the one that may be changed; 0 for any.
@@ -213,7 +213,7 @@ func (m RevisionMatch) revision() (int64, error) {
 	}
 	revision, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(text, "W/"), `"`), 10, 64)
 	if err != nil || revision <= 0 {
-		return 0, problem(CodeInvalid, "", FieldProblem{"header.If-Match", "is no revision", "give one as the header ETag had it, or leave it out"})
+		return 0, problem(CodeInvalid, "", FieldProblem{"header.If-Match", "is not a revision", "send the ETag header's value, or omit it"})
 	}
 	return revision, nil
 }

@@ -109,8 +109,8 @@ func TestConnectionIsRefusedFieldByField(t *testing.T) {
 		},
 		"another host":        {aConnection("portal_urls", "https://icims.example.com/customers/1234/search/portals/1"), CodeConnectionInvalid, []string{"portal_urls"}, ""},
 		"no password":         {aConnection("password", nil), CodeConnectionInvalid, []string{"password"}, "give the password"},
-		"no calls at all":     {aConnection("limits", map[string]any{"calls_per_second": 0}), CodeInvalid, []string{"limits.calls_per_second"}, "give more than 0"},
-		"all of the day kept": {aConnection("limits", map[string]any{"express_reserve": 100}), CodeInvalid, []string{"limits.express_reserve"}, "give at most 90"},
+		"no calls at all":     {aConnection("limits", map[string]any{"calls_per_second": 0}), CodeInvalid, []string{"limits.calls_per_second"}, "use more than 0"},
+		"all of the day kept": {aConnection("limits", map[string]any{"express_reserve": 100}), CodeInvalid, []string{"limits.express_reserve"}, "use at most 90"},
 		"a misspelt setting":  {aConnection("limits", map[string]any{"inflight": 3}), CodeInvalid, []string{"limits"}, "in_flight"},
 		"half a body":         {`{"username":"x`, CodeMalformed, nil, ""},
 	} {

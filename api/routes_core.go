@@ -12,21 +12,21 @@ import (
 // exported name. The guard has checked that it is a number and that the key is good
 // for it.
 type CustomerPath struct {
-	Customer string `path:"customer" pattern:"^[0-9]{1,18}$" doc:"iCIMS's customer id." example:"1234"`
+	Customer string `path:"customer" pattern:"^[0-9]{1,18}$" doc:"iCIMS's customer ID." example:"1234"`
 }
 
 func (s *Server) registerCore() {
 	register(s, op{
 		ID: "whoami", Method: http.MethodGet, Path: "/v1/whoami", Scope: scopeAny, Tags: []string{"service"},
-		Summary: "Tell what an API key may do",
+		Summary: "Get the API key's permissions",
 	}, s.whoami)
 	register(s, op{
 		ID: "healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"service"}, Errors: []Code{CodeStopping},
-		Summary: "Tell whether the service can work", Description: "Answers 200 while Redis answers and the service is not being stopped. It needs no key and tells nothing else.",
+		Summary: "Check liveness", Description: "Responds 200 while Redis responds and the service is not stopping. Requires no key.",
 	}, s.healthz)
 	register(s, op{
 		ID: "readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"service"}, Errors: []Code{CodeStopping},
-		Summary: "Tell whether the service takes changes", Description: "Answers 200 while Redis answers and takes writes. The detail of any other answer says what is wrong with it. An answer may be a second old. It needs no key.",
+		Summary: "Check readiness", Description: "Responds 200 while Redis accepts writes; otherwise `detail` has the problem. The response may be a second old. Requires no key.",
 	}, s.readyz)
 	for path, contentType := range map[string]string{"/openapi.json": "application/openapi+json", "/openapi.yaml": "application/openapi+yaml"} {
 		s.handle(op{ID: "openapi", Method: http.MethodGet, Path: path}, func(w http.ResponseWriter, r *http.Request) {
@@ -51,12 +51,12 @@ type whoamiOutput struct {
 
 // WhoAmI is what an API key may do.
 type WhoAmI struct {
-	Key          string     `json:"key" doc:"The key's id." example:"abcdefgh234567ij"`
-	Name         string     `json:"name" doc:"The name it was made with."`
-	Scopes       []Scope    `json:"scopes" enum:"read,export,operate,admin" doc:"What it may do. Each includes read; admin includes all."`
-	Customers    []string   `json:"customers,omitempty" doc:"The customers that it is good for, where it is bound to some."`
-	AllCustomers bool       `json:"all_customers" doc:"It is bound to no customer."`
-	Expires      *time.Time `json:"expires,omitempty" doc:"When it expires, if ever."`
+	Key          string     `json:"key" doc:"The key's ID." example:"abcdefgh234567ij"`
+	Name         string     `json:"name" doc:"The key's name."`
+	Scopes       []Scope    `json:"scopes" enum:"read,export,operate,admin" doc:"The key's scopes. Each includes read; admin includes all."`
+	Customers    []string   `json:"customers,omitempty" doc:"The key's customers, if it is limited to some."`
+	AllCustomers bool       `json:"all_customers" doc:"The key is valid for all customers."`
+	Expires      *time.Time `json:"expires,omitempty" doc:"When the key expires, if ever."`
 }
 
 func (s *Server) whoami(ctx context.Context, _ *struct{}) (*whoamiOutput, error) {
@@ -74,7 +74,7 @@ type healthOutput struct {
 
 // Health is how the service does.
 type Health struct {
-	Status string `json:"status" enum:"ok" doc:"It can work."`
+	Status string `json:"status" enum:"ok" doc:"The service is healthy."`
 }
 
 // healthTime is how long Redis has for its answer.

@@ -18,52 +18,52 @@ func (s *Server) registerDeadLetters() {
 	const path = "/v1/customers/{customer}/dead-letters"
 	register(s, op{
 		ID: "count-dead-letters", Method: http.MethodGet, Path: "/v1/dead-letters", Scope: ScopeRead, Tags: []string{"dead letters"},
-		Summary: "Tell who has dead letters", Description: "The key's customers that have some, the most first.",
+		Summary: "List customers with dead letters", Description: "The key's customers with dead letters, most first.",
 	}, s.countDeadLetters)
 	register(s, op{
 		ID: "list-dead-letters", Method: http.MethodGet, Path: path, Scope: ScopeRead, Tags: []string{"dead letters"},
 		Summary: "List dead letters",
-		Description: "Exports that were given up and wait for somebody, the oldest first, page by page. A page may be short, or even empty, and still have a next one: " +
-			"only so much is looked through at once.",
+		Description: "Failed exports, oldest first. A page may be short or empty and still have a next one: " +
+			"each request searches a limited number.",
 	}, s.listDeadLetters)
 	register(s, op{
 		ID: "get-dead-letter", Method: http.MethodGet, Path: path + "/{export}", Scope: ScopeRead, Tags: []string{"dead letters"},
-		Summary: "Explain a dead letter", Description: "What happened, in sentences, and what to do. The candidate's data stays sealed.",
+		Summary: "Get a dead letter", Description: "With its timeline in sentences and the remedy, without the candidate's data.",
 		Errors: []Code{CodeNotDead, CodeCannotOpen},
 	}, s.getDeadLetter)
-	const many = " Chosen are those that `exports` names, or that `filter` lets through; `all` is needed for all of them. At most `limit` are taken care of; " +
-		"where there are `more`, ask again. With `dry_run` they are only counted, and some shown."
+	const many = " Select dead letters by `exports` or `filter`, or with `all`. One request handles at most `limit`; " +
+		"if there are `more`, repeat it. `dry_run` only counts them and returns a sample."
 	register(s, op{
 		ID: "retry-dead-letters", Method: http.MethodPost, Path: path + "/retry", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
-		Summary:     "Set dead letters going again",
-		Description: "Each gets a fresh retry budget, and goes on where it was: a person who is in iCIMS already is not made twice." + many,
+		Summary:     "Retry dead letters",
+		Description: "Each export gets a fresh retry budget and continues where it stopped. Existing people are not created again." + many,
 		Errors:      []Code{CodeCannotOpen},
 	}, s.deadHandler((*operate.Desk).RetryDead))
 	register(s, op{
 		ID: "discard-dead-letters", Method: http.MethodPost, Path: path + "/discard", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
-		Summary:     "Give dead letters up for good",
-		Description: "The candidates' data is purged." + many,
+		Summary:     "Discard dead letters",
+		Description: "Deletes the candidates' data." + many,
 		Errors:      []Code{CodeCannotOpen},
 	}, s.deadHandler((*operate.Desk).DiscardDead))
 	register(s, op{
 		ID: "transfer-dead-letters", Method: http.MethodPost, Path: path + "/transfer", Scope: ScopeOperate, Changes: true, Tags: []string{"dead letters"},
-		Summary: "Send the candidates of dead letters to another job",
-		Description: "For those whose job was the wrong one. Each goes on in a new batch, with the options of its old one and with what is known of the person, who is not made twice; " +
-			"the dead letter ends as cancelled, with the reason `transferred`. Left as they are: those that go to that job anyway, those of which a write may have taken effect that nobody " +
-			"knows of, which a retry finds out, those whose data cannot be opened, and of several of one candidate in a request all but the first that goes; they do not count towards `limit`." + many,
+		Summary: "Move dead letters to another job",
+		Description: "For candidates that were exported to a wrong job. They continue in a new batch with the same options; existing people are not created again. " +
+			"The dead letters end as canceled with the reason `transferred`. Not moved: dead letters that already go to that job, exports with an unconfirmed write " +
+			"(retry them), exports with unreadable data, and duplicates of a candidate. They do not count toward `limit`." + many,
 		Errors: []Code{CodeCannotOpen},
 	}, s.transferDead)
 }
 
 // DeadCustomers are the customers that have dead letters.
 type DeadCustomers struct {
-	Customers []operate.DeadCustomer `json:"customers" doc:"The most first."`
-	Total     int64                  `json:"total" doc:"How many dead letters there are in all."`
-	More      int                    `json:"more,omitempty" doc:"How many customers have some beyond those that are listed."`
+	Customers []operate.DeadCustomer `json:"customers" doc:"Most dead letters first."`
+	Total     int64                  `json:"total" doc:"Total number of dead letters."`
+	More      int                    `json:"more,omitempty" doc:"Customers with dead letters beyond this list."`
 }
 
 func (s *Server) countDeadLetters(ctx context.Context, in *struct {
-	Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many customers at most."`
+	Limit int `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Page size."`
 }) (*struct{ Body DeadCustomers }, error) {
 	found, err := s.Desk.DeadCustomers(ctx, principalOf(ctx).Customers)
 	if err != nil {
@@ -79,25 +79,25 @@ func (s *Server) countDeadLetters(ctx context.Context, in *struct {
 
 // DeadLetters is a page of dead letters.
 type DeadLetters struct {
-	Total       int64              `json:"total" doc:"How many the customer has, whatever the filter."`
+	Total       int64              `json:"total" doc:"The customer's dead letters, ignoring the filter."`
 	DeadLetters []operate.DeadLine `json:"dead_letters"`
-	Next        string             `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+	Next        string             `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 
-	ByReason  []operate.DeadTally `json:"by_reason,omitempty" doc:"With count: how many the filter lets through for each reason, on whatever page; the most frequent first."`
-	Uncounted bool                `json:"uncounted,omitempty" doc:"There are more than were counted."`
+	ByReason  []operate.DeadTally `json:"by_reason,omitempty" doc:"With count: matching dead letters of all pages by reason, most frequent first."`
+	Uncounted bool                `json:"uncounted,omitempty" doc:"There are more dead letters than were counted."`
 }
 
 type listDeadInput struct {
 	CustomerPath
 
-	Batch     string    `query:"batch" maxLength:"100" doc:"Only of this batch."`
-	Reason    string    `query:"reason" maxLength:"100" doc:"Only for this reason: a code of docs/errors.md." example:"job_not_found"`
-	Since     time.Time `query:"since" doc:"Only those given up since."`
-	Candidate string    `query:"candidate" maxLength:"1000" doc:"Only of this candidate."`
-	Text      string    `query:"text" maxLength:"200" doc:"Only those that have this text in their reason, or in operation, status or codes of what iCIMS said last."`
-	Limit     int       `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many at most."`
-	Cursor    string    `query:"cursor" maxLength:"200" doc:"The next of the page before."`
-	Count     bool      `query:"count" doc:"Also count what the filter lets through, for each reason: up to 100,000."`
+	Batch     string    `query:"batch" maxLength:"100" doc:"Only this batch."`
+	Reason    string    `query:"reason" maxLength:"100" doc:"Only this reason: a code of docs/errors.md." example:"job_not_found"`
+	Since     time.Time `query:"since" doc:"Only exports that failed since this time."`
+	Candidate string    `query:"candidate" maxLength:"1000" doc:"Only this candidate."`
+	Text      string    `query:"text" maxLength:"200" doc:"Only dead letters with this text in the reason, or in the operation, status or codes of iCIMS's last response."`
+	Limit     int       `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Page size."`
+	Cursor    string    `query:"cursor" maxLength:"200" doc:"The previous page's next."`
+	Count     bool      `query:"count" doc:"Also count matching dead letters by reason, up to 100,000."`
 }
 
 func (s *Server) listDeadLetters(ctx context.Context, in *listDeadInput) (*struct{ Body DeadLetters }, error) {
@@ -156,16 +156,16 @@ func parseDeadCursor(text string) (store.DeadLetter, error) {
 	return store.DeadLetter{Ref: store.Ref{Export: export}, At: time.UnixMilli(ms)}, nil
 }
 
-var badCursor = problem(CodeInvalid, "", FieldProblem{"query.cursor", "is not one that a page had", "leave it out, or give the page's next as it is"})
+var badCursor = problem(CodeInvalid, "", FieldProblem{"query.cursor", "is not a valid cursor", "omit it, or pass the previous page's next unchanged"})
 
 // deadFilter says which dead letters of a customer are meant.
 type deadFilter struct {
-	Batch     string    `json:"batch,omitempty" maxLength:"100" doc:"Only of this batch."`
-	Reason    string    `json:"reason,omitempty" maxLength:"100" doc:"Only for this reason: a code of docs/errors.md." example:"job_not_found"`
-	Since     time.Time `json:"since,omitzero" doc:"Only those given up since."`
-	Until     time.Time `json:"until,omitzero" doc:"Only those given up until then. With as_of of a dry run, none is chosen that was not counted."`
-	Candidate string    `json:"candidate,omitempty" maxLength:"1000" doc:"Only of this candidate."`
-	Text      string    `json:"text,omitempty" maxLength:"200" doc:"Only those that have this text in their reason, or in operation, status or codes of what iCIMS said last."`
+	Batch     string    `json:"batch,omitempty" maxLength:"100" doc:"Only this batch."`
+	Reason    string    `json:"reason,omitempty" maxLength:"100" doc:"Only this reason: a code of docs/errors.md." example:"job_not_found"`
+	Since     time.Time `json:"since,omitzero" doc:"Only exports that failed since this time."`
+	Until     time.Time `json:"until,omitzero" doc:"Only exports that failed until this time. Pass a dry run's as_of to select exactly what it counted."`
+	Candidate string    `json:"candidate,omitempty" maxLength:"1000" doc:"Only this candidate."`
+	Text      string    `json:"text,omitempty" maxLength:"200" doc:"Only dead letters with this text in the reason, or in the operation, status or codes of iCIMS's last response."`
 }
 
 // choice checks the filter; place is where its fields stand in the request.
@@ -173,13 +173,13 @@ func (f deadFilter) choice(customer, place string) (operate.DeadChoice, error) {
 	c := operate.DeadChoice{Customers: []string{customer}, Text: f.Text, Candidate: f.Candidate}
 	c.Since = f.Since
 	if f.Reason != "" && !slices.Contains(store.Reasons(), store.Reason(f.Reason)) {
-		return c, problem(CodeInvalid, "", FieldProblem{place + "reason", "is none of those there are", "docs/errors.md lists them"})
+		return c, problem(CodeInvalid, "", FieldProblem{place + "reason", "is not a known reason", "use a code of docs/errors.md"})
 	}
 	c.Reason = store.Reason(f.Reason)
 	if f.Batch != "" {
 		batch, err := store.ParseBatchID(f.Batch)
 		if err != nil || batch.Customer() != customer {
-			return c, problem(CodeInvalid, "", FieldProblem{place + "batch", "is no batch of this customer", "give its id as it was told when the batch was handed over"})
+			return c, problem(CodeInvalid, "", FieldProblem{place + "batch", "is not a batch ID of this customer", "use the batch ID from the response to the export"})
 		}
 		c.Batch = batch
 	}
@@ -189,7 +189,7 @@ func (f deadFilter) choice(customer, place string) (operate.DeadChoice, error) {
 func (s *Server) getDeadLetter(ctx context.Context, in *struct {
 	CustomerPath
 
-	Export string `path:"export" maxLength:"200" doc:"The export's id, as listed."`
+	Export string `path:"export" maxLength:"200" doc:"The export's ID, as listed."`
 }) (*struct{ Body operate.ExplainedDead }, error) {
 	letter, err := s.Desk.DeadLetter(ctx, store.Ref{Customer: in.Customer, Export: in.Export})
 	if err != nil {
@@ -210,12 +210,12 @@ const (
 
 // DeadOrder says which dead letters are meant, and why something is done about them.
 type DeadOrder struct {
-	Filter  *deadFilter `json:"filter,omitempty" doc:"Which are meant."`
-	Exports []string    `json:"exports,omitempty" maxItems:"1000" maxLength:"16" pattern:"^[a-z2-7]*$" doc:"The ids of those that are meant, as listed."`
-	All     bool        `json:"all,omitempty" doc:"All of the customer are meant."`
-	DryRun  bool        `json:"dry_run,omitempty" doc:"Only count them, and show some."`
-	Limit   int         `json:"limit,omitempty" minimum:"1" maximum:"10000" doc:"How many are taken care of at most; 10,000 where it is left out."`
-	Why     string      `json:"why,omitempty" maxLength:"1000" doc:"Why it is done. Only a dry run needs none."`
+	Filter  *deadFilter `json:"filter,omitempty" doc:"Selects dead letters by filter."`
+	Exports []string    `json:"exports,omitempty" maxItems:"1000" maxLength:"16" pattern:"^[a-z2-7]*$" doc:"Selects dead letters by export ID, as listed."`
+	All     bool        `json:"all,omitempty" doc:"Selects all dead letters of the customer."`
+	DryRun  bool        `json:"dry_run,omitempty" doc:"Only count dead letters and return a sample."`
+	Limit   int         `json:"limit,omitempty" minimum:"1" maximum:"10000" doc:"Maximum number of dead letters; 10,000 by default."`
+	Why     string      `json:"why,omitempty" maxLength:"1000" doc:"The reason. Required unless it is a dry run."`
 }
 
 type deadActInput struct {
@@ -227,13 +227,13 @@ func (in *deadActInput) changesNothing() bool { return in.Body.DryRun }
 
 // DeadLettersChanged is what was done about dead letters, or in a dry run would be.
 type DeadLettersChanged struct {
-	DryRun   bool                `json:"dry_run" doc:"Nothing was done."`
-	AsOf     time.Time           `json:"as_of" doc:"Those that were given up later were not chosen."`
-	Chosen   int                 `json:"chosen" doc:"How many were chosen."`
-	Done     int                 `json:"done" doc:"How many it was done to. The others had been taken care of meanwhile; or, sent to another job, they are among those that stay as they are."`
-	More     bool                `json:"more" doc:"There are more than the limit: ask again."`
-	ByReason []operate.DeadCount `json:"by_reason" doc:"How many were chosen for each reason."`
-	Sample   []operate.DeadLine  `json:"sample,omitempty" doc:"Of a dry run: some of those that were chosen."`
+	DryRun   bool                `json:"dry_run" doc:"Nothing was changed."`
+	AsOf     time.Time           `json:"as_of" doc:"Exports that failed after this time were not selected."`
+	Chosen   int                 `json:"chosen" doc:"Selected dead letters."`
+	Done     int                 `json:"done" doc:"Handled dead letters. The others were already handled or, for a transfer, cannot be moved."`
+	More     bool                `json:"more" doc:"There are more than the limit: repeat the request."`
+	ByReason []operate.DeadCount `json:"by_reason" doc:"Selected dead letters by reason."`
+	Sample   []operate.DeadLine  `json:"sample,omitempty" doc:"For a dry run: a sample of the selected dead letters."`
 }
 
 type deadAct func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
@@ -267,7 +267,7 @@ func changedDead(choice operate.DeadChoice, done operate.DeadResult) DeadLetters
 func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder) (operate.DeadChoice, error) {
 	filter := value(body.Filter)
 	if filter == (deadFilter{}) && len(body.Exports) == 0 && !body.All {
-		return operate.DeadChoice{}, problem(CodeInvalid, "", FieldProblem{"filter", "is missing", "say which dead letters are meant: filter, exports, or all"})
+		return operate.DeadChoice{}, problem(CodeInvalid, "", FieldProblem{"filter", "is missing", "select dead letters with filter, exports or all"})
 	}
 	if strings.TrimSpace(body.Why) == "" && !body.DryRun {
 		return operate.DeadChoice{}, whyMissing("why")

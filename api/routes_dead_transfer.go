@@ -13,7 +13,7 @@ type transferDeadInput struct {
 	Body struct {
 		DeadOrder
 
-		Job int64 `json:"job" minimum:"1" doc:"System id of the job that the candidates go to." example:"1709"`
+		Job int64 `json:"job" minimum:"1" doc:"System ID of the new job." example:"1709"`
 	}
 }
 
@@ -23,10 +23,10 @@ func (in *transferDeadInput) changesNothing() bool { return in.Body.DryRun }
 type DeadLettersTransferred struct {
 	DeadLettersChanged
 
-	Job        int64           `json:"job" doc:"System id of the job."`
-	JobTitle   string          `json:"job_title,omitempty" doc:"Its title, where the kept list of jobs has it."`
-	JobWarning string          `json:"job_warning,omitempty" doc:"The job may be the wrong one: it is on none of the customer's portals."`
-	Batches    []store.BatchID `json:"batches,omitempty" doc:"The new batches in which the candidates go on: one for each set of options."`
+	Job        int64           `json:"job" doc:"System ID of the job."`
+	JobTitle   string          `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
+	JobWarning string          `json:"job_warning,omitempty" doc:"Warns that the job is on none of the customer's portals and may be wrong."`
+	Batches    []store.BatchID `json:"batches,omitempty" doc:"The candidates' new batches: one per set of options."`
 }
 
 func (s *Server) transferDead(ctx context.Context, in *transferDeadInput) (*struct{ Body DeadLettersTransferred }, error) {

@@ -67,7 +67,7 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 		t.Errorf("a dry run: %+v", counted)
 	}
 	var strange DeadLettersTransferred
-	if act(map[string]any{"filter": byReason, "job": 998, "dry_run": true}).is(http.StatusOK, &strange); !strings.Contains(strange.JobWarning, "Job 998 is not on the job portals") || strange.JobTitle != "" {
+	if act(map[string]any{"filter": byReason, "job": 998, "dry_run": true}).is(http.StatusOK, &strange); !strings.Contains(strange.JobWarning, "Job 998 is not on the portals") || strange.JobTitle != "" {
 		t.Errorf("to a job that is on no portal: %+v", strange)
 	}
 	if n := dead(); n != all || len(r.journalOf("1234")) != before {
@@ -110,7 +110,7 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 		t.Errorf("they have no tasks: %+v, %v", states, err)
 	}
 	actions, _, err := r.Ledger.Actions(t.Context(), "1234", 1)
-	if err != nil || len(actions) != 1 || actions[0].What != "sent dead letters to job 7" || actions[0].Why != "the wrong number" || actions[0].Who != "test operate" {
+	if err != nil || len(actions) != 1 || actions[0].What != "moved dead letters to job 7" || actions[0].Why != "the wrong number" || actions[0].Who != "test operate" {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}
 	entries := r.journalOf("1234")
@@ -199,7 +199,7 @@ func TestATransferThatBrokeOffNamesItsBatches(t *testing.T) {
 	order := map[string]any{"all": true, "job": 7, "why": "the wrong number"}
 	breaks.Store(true)
 	p := r.call(key, http.MethodPost, "/v1/customers/1234/dead-letters/transfer", order).problem(CodeUnavailable)
-	told, ok := strings.CutPrefix(p.Detail, "It broke off after 1 dead letter: ask again to go on. The candidates go on in batch ")
+	told, ok := strings.CutPrefix(p.Detail, "Stopped after 1 dead letter. Repeat the request to continue. The candidates continue in batch ")
 	b, err := r.Ledger.Batch(t.Context(), store.BatchID(strings.TrimSuffix(told, ".")))
 	if !ok || err != nil || b.Job != 7 || b.Accepted != 1 {
 		t.Errorf("%q: %+v, %v", p.Detail, b, err)

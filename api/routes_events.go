@@ -18,18 +18,18 @@ func (s *Server) registerEvents() {
 	registerRaw(s, op{
 		ID: "follow-batch", Method: http.MethodGet, Path: "/v1/customers/{customer}/batches/{batch}/events", Scope: ScopeRead, Tags: []string{"batches"},
 		Errors: []Code{CodeNoBatch}, Summary: "Follow a batch",
-		Description: "Server-sent events. `progress` tells how the batch stands, at once and whenever that has changed, at most once a second; `end` is the last one. " +
-			"The data of both is what `get-batch` answers. When the API key is revoked or expires, the stream ends within seconds with the event `problem`, whose data is the problem. The stream also ends when the service is stopped and after half an hour: connect again, with the header `Last-Event-ID`, so that nothing is told twice. " +
-			"Who has had the end is answered 204.",
+		Description: "Server-sent events: `progress` immediately and after each change, at most once per second; `end` is the last event. " +
+			"The data of both is the response of `get-batch`. When the API key is revoked or expires, the stream ends within seconds with the event `problem`. It also ends when the service stops and after 30 minutes: reconnect with `Last-Event-ID` to skip known events. " +
+			"After `end`, the response is 204.",
 	}, huma.Operation{
 		Parameters: []*huma.Param{{
-			Name: "Last-Event-ID", In: "header", Description: "The id of the last event that was received.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(200)},
+			Name: "Last-Event-ID", In: "header", Description: "The ID of the last received event.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(200)},
 		}},
 		Responses: map[string]*huma.Response{
-			"200": {Description: "Events as they come.", Content: map[string]*huma.MediaType{mediaEvents: {
+			"200": {Description: "A stream of events.", Content: map[string]*huma.MediaType{mediaEvents: {
 				Schema: &huma.Schema{Type: huma.TypeString, Description: "Lines `id:`, `event:` and `data:`; the data is a BatchStatus as JSON."},
 			}}},
-			"204": {Description: "The batch has ended, and that was told."},
+			"204": {Description: "The batch has ended and the end event was received."},
 		},
 	}, s.followBatch)
 }

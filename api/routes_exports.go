@@ -24,33 +24,33 @@ type Sent struct {
 	tasks.Receipt
 
 	// RefusedRows counts all of them, also those that the list has no room for.
-	RefusedRows int `json:"refused_rows" doc:"How many rows were refused, also those that the list has no room for."`
+	RefusedRows int `json:"refused_rows" doc:"Refused rows, including those that are not listed."`
 	// Forecast is missing where nothing of the batch moves.
-	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"When the batch will be done, as things stand."`
-	Waits    []string           `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
+	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"The batch's forecast."`
+	Waits    []string           `json:"waits,omitempty" doc:"What blocks the customer's exports, in sentences."`
 	// JobTitle is empty where the kept list of jobs does not know it.
-	JobTitle string `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
+	JobTitle string `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
 	// JobWarning is a sentence; empty where there is nothing to say.
-	JobWarning string `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one; or was not, where the list is old."`
+	JobWarning string `json:"job_warning,omitempty" doc:"Warns that the job was not found on the customer's portals and may be wrong."`
 }
 
 // Rehearsal is what would become of candidates if they were handed over.
 type Rehearsal struct {
-	DryRun      bool                    `json:"dry_run" doc:"True: nothing was handed over."`
-	Accepted    int                     `json:"accepted" doc:"How many would be accepted."`
-	Dummies     int                     `json:"dummies,omitempty" doc:"How many of them would get a made-up address."`
-	RefusedRows int                     `json:"refused_rows" doc:"How many rows would be refused, also those that the list has no room for."`
+	DryRun      bool                    `json:"dry_run" doc:"True: nothing was submitted."`
+	Accepted    int                     `json:"accepted" doc:"Rows that would be accepted."`
+	Dummies     int                     `json:"dummies,omitempty" doc:"Accepted rows that would get a dummy email address."`
+	RefusedRows int                     `json:"refused_rows" doc:"Rows that would be refused, including those that are not listed."`
 	Refused     []tasks.Refusal         `json:"refused,omitempty"`
 	Warnings    []tasks.RepeatedWarning `json:"warnings,omitempty"`
 	MoreRefused int                     `json:"more_refused,omitempty"`
 	MoreWarned  int                     `json:"more_warned,omitempty"`
-	Estimate    operate.Estimate        `json:"estimate" doc:"Between how many calls it would take."`
-	Forecast    forecast.Forecast       `json:"forecast" doc:"When it would be done, as things stand. Its calls_to_go is the number to reckon with, by what earlier exports took: it lies within the estimate."`
-	Waits       []string                `json:"waits,omitempty" doc:"What keeps the customer's exports, in sentences."`
-	JobTitle    string                  `json:"job_title,omitempty" doc:"The job's title, where the kept list of jobs has it."`
-	JobWarning  string                  `json:"job_warning,omitempty" doc:"That the job is not on the customer's job portals, so that it may be the wrong one; or was not, where the list is old."`
-	Skips       []ExportedBefore        `json:"skips,omitempty" doc:"The first of those who would be skipped."`
-	Requests    []SampleRequests        `json:"requests,omitempty" doc:"What would be sent to iCIMS for the first of the others. It holds what was handed over."`
+	Estimate    operate.Estimate        `json:"estimate" doc:"The range of calls."`
+	Forecast    forecast.Forecast       `json:"forecast" doc:"The forecast. calls_to_go is the expected number of calls, based on earlier exports; it is within the estimate."`
+	Waits       []string                `json:"waits,omitempty" doc:"What blocks the customer's exports, in sentences."`
+	JobTitle    string                  `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
+	JobWarning  string                  `json:"job_warning,omitempty" doc:"Warns that the job was not found on the customer's portals and may be wrong."`
+	Skips       []ExportedBefore        `json:"skips,omitempty" doc:"The first candidates that would be skipped."`
+	Requests    []SampleRequests        `json:"requests,omitempty" doc:"Sample requests to iCIMS for the first new candidates. They contain the submitted data."`
 }
 
 // told bounds the refusals and the kinds of warnings in one answer.
@@ -73,41 +73,41 @@ func (s *Server) registerExports() {
 	}
 	body := map[string]*huma.MediaType{
 		mediaJSON:   {Schema: requestSchema(schemas)},
-		mediaNDJSON: rows("One candidate a line, as a JSON object."),
+		mediaNDJSON: rows("One JSON object per line."),
 		mediaCSV:    rows("A header row, then one candidate a row. docs/input.md lists the columns."),
 		mediaTSV:    rows("As CSV, separated by tabs."),
 	}
 	registerRaw(s, op{
 		ID: "create-export", Method: http.MethodPost, Path: "/v1/customers/{customer}/exports", Scope: ScopeExport, Changes: true,
 		Tags: []string{"exports"}, Status: http.StatusAccepted, Summary: "Export candidates",
-		Description: `Hands candidates over. The body is read as it comes, so it may be large, and what was read is accepted even if the rest never comes: with the same
-` + "`Idempotency-Key`" + ` it is sent again as a whole, and only what is missing is added. Bad rows are refused one by one, each with field, problem and remedy; the others go on.
+		Description: `Submits candidates. The body is streamed, so it may be large. Rows are accepted as they arrive: if the request is interrupted, repeat it with the same
+` + "`Idempotency-Key`" + ` and only missing rows are added. Invalid rows are refused with field, problem and remedy; the other rows are exported.
 
-Say where they go: ` + "`job`" + `, or ` + "`prospects=true`" + ` for no job; in the query, or in the body where that is one JSON object. Its members may have any order; where ` + "`candidates`" + ` is longer than 4 MiB it must be the last.
+Specify either ` + "`job`" + ` or ` + "`prospects=true`" + `, in the query or in a JSON object body. Fields may be in any order; ` + "`candidates`" + ` must be last if it is longer than 4 MiB.
 
-With ` + "`dry_run=true`" + ` nothing is handed over, and the answer is what it would take.`,
+` + "`dry_run=true`" + ` submits nothing and returns the estimated cost.`,
 		Errors: []Code{CodeNoConnection, CodeBatchConflict, CodeBatchCancelled, CodeBatchInvalid, CodeNothingAccepted, CodeIncomplete, CodeTooManyRows, CodeTooManyWaiting, CodeStoreFull, CodeCannotOpen},
 		Spares: isDryRun, Uploads: true,
 	}, huma.Operation{
 		Parameters: []*huma.Param{
-			{Name: "job", In: "query", Description: "System id of the job, the number in its URL.", Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)}},
-			boolParam("prospects", "Export to no job."),
-			boolParam("generate_dummy_emails", "Make up addresses for candidates without one."),
-			boolParam("include_previously_exported", "Send candidates again that were exported before."),
-			boolParam("dry_run", "Hand nothing over."),
+			{Name: "job", In: "query", Description: "System ID of the job, the number in its URL.", Schema: &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)}},
+			boolParam("prospects", "Export without a job."),
+			boolParam("generate_dummy_emails", "Generate dummy email addresses for candidates without one."),
+			boolParam("include_previously_exported", "Include previously exported candidates."),
+			boolParam("dry_run", "Validate and estimate only."),
 			{
-				Name: "Idempotency-Key", In: "header", Description: "Makes sending the same batch twice one batch. Use one wherever a request may be repeated.",
+				Name: "Idempotency-Key", In: "header", Description: "Repeated requests with the same key are one batch. Send one whenever a request may be retried.",
 				Schema: &huma.Schema{Type: huma.TypeString, MaxLength: new(256)},
 			},
 		},
 		RequestBody: &huma.RequestBody{Required: true, Content: body},
 		Responses: map[string]*huma.Response{
 			"200": {
-				Description: "A dry run, or a batch all of which an earlier request had brought.",
+				Description: "A dry run, or a repeated batch that was already complete.",
 				Content:     map[string]*huma.MediaType{mediaJSON: {Schema: &huma.Schema{AnyOf: []*huma.Schema{schemaOf(schemas, Sent{}), schemaOf(schemas, Rehearsal{})}}}},
 			},
 			"202": {Description: "The batch is accepted.", Content: schema(Sent{}), Headers: map[string]*huma.Param{
-				"Location": {Description: "Where the batch is.", Schema: &huma.Schema{Type: huma.TypeString}},
+				"Location": {Description: "The batch's URL.", Schema: &huma.Schema{Type: huma.TypeString}},
 			}},
 		},
 	}, s.createExport)
@@ -180,7 +180,7 @@ func (s *Server) usableConnection(ctx context.Context, customer string) (store.C
 		return conn, err
 	}
 	if !stored.Below().Kept() {
-		return conn, problem(CodeNoConnection, "It was removed.")
+		return conn, problem(CodeNoConnection, "The connection was removed.")
 	}
 	return stored.WithDefaults(), nil
 }
@@ -214,10 +214,10 @@ func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks
 	}
 	switch {
 	case q.job != 0 && is(q.prospects):
-		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "is given together with prospects", "specify either job or prospects"})
+		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "conflicts with prospects", "specify either job or prospects"})
 	case q.job != 0 || is(q.prospects):
 	case errors.Is(unread, tasks.ErrLongList):
-		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "is missing in front of the candidates", fmt.Sprintf("in a body of more than %d MiB put job or prospects before candidates, or into the query", tasks.ReadAhead>>20)})
+		return b, problem(CodeBatchInvalid, "", FieldProblem{"job", "must come before the candidates", fmt.Sprintf("in a body of more than %d MiB, put job or prospects before candidates or in the query", tasks.ReadAhead>>20)})
 	case unread != nil:
 		return b, unread
 	default:
@@ -236,7 +236,7 @@ func (q *exportQuery) take(body tasks.Request) error {
 	}
 	if body.Job != nil {
 		if *body.Job <= 0 {
-			return problem(CodeBatchInvalid, "", FieldProblem{"job", "is no system id", "give the number in the job's URL"})
+			return problem(CodeBatchInvalid, "", FieldProblem{"job", "is not a system ID", "use the number in the job's URL"})
 		}
 		if q.job != 0 && q.job != *body.Job {
 			differs("job")
@@ -320,13 +320,13 @@ func requestSchema(schemas huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, Required: []string{"candidates"}, AdditionalProperties: false,
 		Properties: map[string]*huma.Schema{
-			"job":       {Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0), Description: "System id of the job."},
-			"prospects": flag("Export to no job."),
+			"job":       {Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0), Description: "System ID of the job."},
+			"prospects": flag("Export without a job."),
 			"options": {Type: huma.TypeObject, AdditionalProperties: false, Properties: map[string]*huma.Schema{
-				"generate_dummy_emails":       flag("Make up addresses for candidates without one."),
-				"include_previously_exported": flag("Send candidates again that were exported before."),
+				"generate_dummy_emails":       flag("Generate dummy email addresses for candidates without one."),
+				"include_previously_exported": flag("Include previously exported candidates."),
 			}},
-			"candidates": {Type: huma.TypeArray, Items: schemaOf(schemas, tasks.Candidate{}), Description: "Where it is longer than 4 MiB it must be the last member."},
+			"candidates": {Type: huma.TypeArray, Items: schemaOf(schemas, tasks.Candidate{}), Description: "If longer than 4 MiB, it must be the last member."},
 		},
 	}
 }

@@ -165,12 +165,12 @@ func TestAReusedKeyIsRefusedWithWhatDiffers(t *testing.T) {
 		"another job":        {"?job=8", strings.Join(rows, "\n"), mediaNDJSON, "job", "goes to job 7"},
 		"no job":             {"?prospects=true", strings.Join(rows, "\n"), mediaNDJSON, "job", "goes to job 7"},
 		"an option":          {"?job=7&generate_dummy_emails=true", strings.Join(rows, "\n"), mediaNDJSON, "options.generate_dummy_emails", "another generate_dummy_emails"},
-		"another address":    {"?job=7", strings.Join([]string{rows[0], rows[1], other}, "\n"), mediaNDJSON, "candidates[2]", "Row 3 is not"},
-		"a corrected row":    {"?job=7", strings.Join([]string{rows[0], row("c-9"), rows[2]}, "\n"), mediaNDJSON, "candidates[1]", "Row 2 is not"},
+		"another address":    {"?job=7", strings.Join([]string{rows[0], rows[1], other}, "\n"), mediaNDJSON, "candidates[2]", "Row 3 differs from"},
+		"a corrected row":    {"?job=7", strings.Join([]string{rows[0], row("c-9"), rows[2]}, "\n"), mediaNDJSON, "candidates[1]", "Row 2 differs from"},
 		"a row more":         {"?job=7", strings.Join(append(slices.Clone(rows), row("c-3")), "\n"), mediaNDJSON, "candidates", "complete with 3 rows"},
 		"a row less":         {"?job=7", strings.Join(rows[:2], "\n"), mediaNDJSON, "candidates", "has 3 rows, and fewer were sent"},
-		"other rows in CSV":  {"?job=7", csv("c-1,Ana,Duarte,other@example.com"), mediaCSV, "candidates[0]", "Row 1 is not"},
-		"other rows in JSON": {"", `{"job":7,"candidates":[` + rows[0] + `,` + rows[2] + `]}`, mediaJSON, "candidates[1]", "Row 2 is not"},
+		"other rows in CSV":  {"?job=7", csv("c-1,Ana,Duarte,other@example.com"), mediaCSV, "candidates[0]", "Row 1 differs from"},
+		"other rows in JSON": {"", `{"job":7,"candidates":[` + rows[0] + `,` + rows[2] + `]}`, mediaJSON, "candidates[1]", "Row 2 differs from"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := send(c.query, c.body, c.kind).problem(CodeBatchConflict)
@@ -393,8 +393,8 @@ func TestMembersOfABodyMayHaveAnyOrder(t *testing.T) {
 	}
 	for body, want := range map[string]string{
 		`{"candidates":[` + candidate + `]}`:                                         "is missing",
-		`{"candidates":[` + candidate + `],"job":1709,"prospects":true}`:             "is given together with prospects",
-		`{"candidates":[` + candidate + strings.Repeat(" ", 5<<20) + `],"job":1709}`: "is missing in front of the candidates",
+		`{"candidates":[` + candidate + `],"job":1709,"prospects":true}`:             "conflicts with prospects",
+		`{"candidates":[` + candidate + strings.Repeat(" ", 5<<20) + `],"job":1709}`: "must come before the candidates",
 	} {
 		p := r.call(key, http.MethodPost, path, body, "Content-Type", "application/json").problem(CodeBatchInvalid)
 		if len(p.Errors) != 1 || p.Errors[0].Field != "job" || p.Errors[0].Problem != want {

@@ -93,11 +93,11 @@ func TestExportsAndDryRunsTellOfTheirJobWhatTheKeptListKnows(t *testing.T) {
 		}
 	}
 	told("a job of the list", "job=2", "Café Manager 2", "")
-	told("another one", "job=9", "", "Job 9 is not on the job portals of customer 1234: ")
+	told("another one", "job=9", "", "Job 9 is not on the portals of customer 1234. ")
 	told("no job", "prospects=true", "", "")
 	r.now.Pass(time.Hour)
 	told("a job of an old list", "job=2", "Café Manager 2", "")
-	told("one that an old list lacks", "job=9", "", "Job 9 was not on the job portals of customer 1234 when the list of jobs was read, 1h 0m ago: ")
+	told("one that an old list lacks", "job=9", "", "Job 9 was not on the portals of customer 1234, as of 1h 0m ago. ")
 	r.now.Pass(25 * time.Hour)
 	told("one that a list of yesterday lacks", "job=9", "", "")
 	if asked := r.askedForJobs(mine); len(asked) != 0 {

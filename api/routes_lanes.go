@@ -13,29 +13,29 @@ import (
 func (s *Server) registerLanes() {
 	register(s, op{
 		ID: "list-lanes", Method: http.MethodGet, Path: "/v1/lanes", Scope: ScopeRead, Tags: []string{"lanes"},
-		Summary:     "Show how customers stand",
-		Description: "What waits, calls made and left, and why anything is held back: of the key's customers, ordered by customer, page by page.",
+		Summary:     "List lanes",
+		Description: "Waiting exports, calls and blocks of the key's customers, ordered by customer.",
 	}, s.listLanes)
 	register(s, op{
 		ID: "get-lane", Method: http.MethodGet, Path: "/v1/customers/{customer}/lane", Scope: ScopeRead, Tags: []string{"lanes"},
-		Summary:     "Show how a customer stands",
-		Description: "Also its open batches with the time when they will be done, and what happened last.",
+		Summary:     "Get a lane",
+		Description: "With open batches, their forecasts and recent activity.",
 	}, s.getLane)
 	register(s, op{
 		ID: "pause-lane", Method: http.MethodPost, Path: "/v1/customers/{customer}/lane/pause", Scope: ScopeOperate, Changes: true, Tags: []string{"lanes"},
-		Summary: "Make no calls for a customer",
-		Description: "It holds at once in all workers: exports in the middle of their calls finish, all others wait. It takes the place of an earlier pause. Without `until` it " +
-			"lasts until somebody resumes.",
+		Summary: "Pause a lane",
+		Description: "Takes effect immediately in all workers: running exports finish, all others wait. Replaces an earlier pause. Without `until`, the pause " +
+			"lasts until resumed.",
 	}, s.pauseLane)
 	register(s, op{
 		ID: "resume-lane", Method: http.MethodPost, Path: "/v1/customers/{customer}/lane/resume", Scope: ScopeOperate, Changes: true, Tags: []string{"lanes"},
-		Summary: "End a customer's pause", Description: "Also one that was made in asynq's web UI.",
+		Summary: "Resume a lane", Description: "Also ends a pause from asynq's web UI.",
 	}, s.resumeLane)
 	register(s, op{
 		ID: "cancel-exports", Method: http.MethodPost, Path: "/v1/customers/{customer}/cancel", Scope: ScopeOperate, Changes: true, Tags: []string{"lanes"},
-		Summary: "End all exports of a customer that wait",
-		Description: "Their candidates' data is purged. What is in the middle of a call, or waits for the outcome of a write, is left alone and counted as busy: " +
-			"ask again should it be put off.",
+		Summary: "Cancel a customer's waiting exports",
+		Description: "Deletes the candidates' data. Running exports and exports with an unconfirmed write are not canceled and counted as busy: " +
+			"if one is rescheduled, cancel again.",
 		Errors: []Code{CodeCannotOpen},
 	}, s.cancelExports)
 }
@@ -43,7 +43,7 @@ func (s *Server) registerLanes() {
 func (s *Server) listLanes(ctx context.Context, in *struct {
 	CustomerPage
 
-	All bool `query:"all" doc:"Also customers without work and without a reason to wait."`
+	All bool `query:"all" doc:"Include idle customers."`
 }) (*struct{ Body operate.LaneList }, error) {
 	list, err := s.Desk.Lanes(ctx, operate.LaneQuery{All: in.All, Only: principalOf(ctx).Customers, After: in.Cursor, Limit: in.Limit})
 	if err != nil {
@@ -65,8 +65,8 @@ type pausedOutput struct{ Body operate.Paused }
 func (s *Server) pauseLane(ctx context.Context, in *struct {
 	CustomerPath
 	Body struct {
-		Why   string    `json:"why" minLength:"1" maxLength:"1000" doc:"Why it is done: whoever wonders is shown it."`
-		Until time.Time `json:"until,omitzero" doc:"When it goes on by itself."`
+		Why   string    `json:"why" minLength:"1" maxLength:"1000" doc:"The reason, shown in the lane."`
+		Until time.Time `json:"until,omitzero" doc:"When the lane resumes."`
 	}
 }) (*pausedOutput, error) {
 	if strings.TrimSpace(in.Body.Why) == "" {
@@ -78,7 +78,7 @@ func (s *Server) pauseLane(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if !in.Body.Until.IsZero() && !in.Body.Until.After(now) {
-		return nil, problem(CodeInvalid, "", FieldProblem{"until", "is over", "give a time to come, or leave it out to pause until somebody resumes"})
+		return nil, problem(CodeInvalid, "", FieldProblem{"until", "is in the past", "use a future time, or omit it to pause until resumed"})
 	}
 	paused, err := s.Desk.Pause(ctx, in.Customer, store.Pause{By: principalOf(ctx).Name, Why: in.Body.Why, At: now, Until: in.Body.Until})
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *Server) pauseLane(ctx context.Context, in *struct {
 func (s *Server) resumeLane(ctx context.Context, in *struct {
 	CustomerPath
 	Body struct {
-		Why string `json:"why" minLength:"1" maxLength:"1000" doc:"Why it is done."`
+		Why string `json:"why" minLength:"1" maxLength:"1000" doc:"The reason."`
 	}
 }) (*pausedOutput, error) {
 	if strings.TrimSpace(in.Body.Why) == "" {
@@ -106,9 +106,9 @@ func (s *Server) resumeLane(ctx context.Context, in *struct {
 type cancelExportsInput struct {
 	CustomerPath
 	Body struct {
-		Why      string `json:"why,omitempty" maxLength:"1000" doc:"Why it is done. Only a dry run needs none."`
-		DryRun   bool   `json:"dry_run,omitempty" doc:"Only count what would be cancelled."`
-		Patience int    `json:"patience,omitempty" minimum:"0" maximum:"30" doc:"For how many seconds to wait for exports in the middle of their calls."`
+		Why      string `json:"why,omitempty" maxLength:"1000" doc:"The reason. Required unless it is a dry run."`
+		DryRun   bool   `json:"dry_run,omitempty" doc:"Only count, cancel nothing."`
+		Patience int    `json:"patience,omitempty" minimum:"0" maximum:"30" doc:"Seconds to wait for running exports."`
 	}
 }
 

@@ -14,49 +14,49 @@ import (
 func (s *Server) registerReadBacks() {
 	register(s, op{
 		ID: "start-read-back", Method: http.MethodPost, Path: "/v1/customers/{customer}/read-backs", Scope: ScopeOperate, Changes: true, Status: http.StatusAccepted, Tags: []string{"read-backs"},
-		Summary: "Read exported people and workflows back",
-		Description: "A worker reads a sample back from iCIMS and compares it with what was sent; docs/read-back.md explains the counts. It takes one call for each person and one for each workflow: `max_calls` tells how many, and bounds them when it is sent. " +
-			"If one is running for the customer, that one is answered, with `joined`. Follow it with `wait`.",
+		Summary: "Start a read-back",
+		Description: "A worker reads a sample of exported people and workflows from iCIMS and compares it with what was sent; see docs/read-back.md. It makes one call per person and workflow; `max_calls` limits them. " +
+			"If a read-back is already running for the customer, it is returned with `joined`. Follow it with `wait`.",
 		Errors: []Code{CodeNoConnection, CodeCallsShort},
 	}, s.startReadBack)
 	register(s, op{
 		ID: "plan-read-back", Method: http.MethodGet, Path: "/v1/customers/{customer}/read-backs/plan", Scope: ScopeRead, Tags: []string{"read-backs"},
-		Summary: "Show what a read-back costs", Description: "The size of the sample and the most calls to iCIMS that it takes. Nothing is read.",
+		Summary: "Get the cost of a read-back", Description: "The sample size and the maximum number of calls to iCIMS. Nothing is read.",
 		Errors: []Code{CodeNoConnection},
 	}, s.planReadBack)
 	register(s, op{
 		ID: "get-read-back", Method: http.MethodGet, Path: "/v1/customers/{customer}/read-backs/{read_back}", Scope: ScopeRead, Tags: []string{"read-backs"},
-		Summary:     "Show a read-back",
-		Description: "What was found, also while it runs. With `wait` the answer comes when it has ended, with `seen` as well when anything has changed since, or when the time is over.",
+		Summary:     "Get a read-back",
+		Description: "Available while it runs. `wait` delays the response until it ends or the time is over; with `seen`, also until it changes.",
 		Errors:      []Code{CodeNoReadBack},
 	}, s.getReadBack)
 	register(s, op{
 		ID: "list-read-backs", Method: http.MethodGet, Path: "/v1/customers/{customer}/read-backs", Scope: ScopeRead, Tags: []string{"read-backs"},
-		Summary: "List read-backs", Description: "The last 20, the latest first, for as long as results are kept.",
+		Summary: "List read-backs", Description: "The latest 20, newest first, within the retention of results.",
 	}, s.listReadBacks)
 }
 
 // ReadBackOrder is what to read back.
 type ReadBackOrder struct {
-	Sample   int `json:"sample,omitempty" minimum:"1" maximum:"500" default:"50" doc:"How many people to read back."`
-	MaxCalls int `json:"max_calls,omitempty" minimum:"1" doc:"Refuse the read-back if it takes more calls to iCIMS."`
+	Sample   int `json:"sample,omitempty" minimum:"1" maximum:"500" default:"50" doc:"People to read back."`
+	MaxCalls int `json:"max_calls,omitempty" minimum:"1" doc:"Refuse the read-back if it needs more calls to iCIMS."`
 }
 
 // StartedReadBack is a read-back that was asked for.
 type StartedReadBack struct {
 	readback.ReadBack
 
-	Joined bool `json:"joined,omitempty" doc:"It was running already: this is somebody else's, with that one's sample."`
+	Joined bool `json:"joined,omitempty" doc:"The read-back was already running, with its own sample."`
 }
 
 // ReadBackPlan is what a read-back would cost.
 type ReadBackPlan struct {
-	People    int    `json:"people" doc:"People of the sample."`
+	People    int    `json:"people" doc:"People in the sample."`
 	Workflows int    `json:"workflows" doc:"Their workflows."`
-	Calls     int    `json:"calls" doc:"Calls to iCIMS that it takes at most."`
-	Left      *int   `json:"left,omitempty" doc:"Calls that it may make today; left out before the first call of all."`
-	Short     bool   `json:"short" doc:"It takes more calls than are left: it would be refused."`
-	Cost      string `json:"cost" doc:"The same in a sentence." example:"50 people and 50 workflows: up to 100 calls of 9,994 left today."`
+	Calls     int    `json:"calls" doc:"Maximum number of calls to iCIMS."`
+	Left      *int   `json:"left,omitempty" doc:"Calls it may make today; omitted before the customer's first call."`
+	Short     bool   `json:"short" doc:"It needs more calls than are left, so it would be refused."`
+	Cost      string `json:"cost" doc:"The cost in a sentence." example:"50 people and 50 workflows: up to 100 calls of 9,994 left today."`
 }
 
 // readBackPlan draws the sample of a read-back.
@@ -71,7 +71,7 @@ func (s *Server) readBackPlan(ctx context.Context, customer string, sample int) 
 func (s *Server) planReadBack(ctx context.Context, in *struct {
 	CustomerPath
 
-	Sample int `query:"sample" minimum:"1" maximum:"500" default:"50" doc:"How many people to read back."`
+	Sample int `query:"sample" minimum:"1" maximum:"500" default:"50" doc:"People to read back."`
 }) (*struct{ Body ReadBackPlan }, error) {
 	p, err := s.readBackPlan(ctx, in.Customer, in.Sample)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *Server) planReadBack(ctx context.Context, in *struct {
 }
 
 type startedReadBackOutput struct {
-	Location string `header:"Location" doc:"Where to follow it."`
+	Location string `header:"Location" doc:"The read-back's URL."`
 	Body     StartedReadBack
 }
 
@@ -99,10 +99,10 @@ func (s *Server) startReadBack(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if plan.Short() {
-		return nil, problem(CodeCallsShort, fmt.Sprintf("it takes up to %d calls, and %d are left today", plan.Calls, plan.Left))
+		return nil, problem(CodeCallsShort, fmt.Sprintf("It needs up to %d calls; %d are left today.", plan.Calls, plan.Left))
 	}
 	if in.Body.MaxCalls > 0 && plan.Calls > in.Body.MaxCalls {
-		return nil, problem(CodeCallsShort, fmt.Sprintf("it takes up to %d calls, and `max_calls` is %d", plan.Calls, in.Body.MaxCalls))
+		return nil, problem(CodeCallsShort, fmt.Sprintf("It needs up to %d calls; `max_calls` is %d.", plan.Calls, in.Body.MaxCalls))
 	}
 	e, joined, err := s.Desk.RequestControl(ctx, in.Customer, store.ControlReadBack, plan.Args, principalOf(ctx).Name)
 	if err != nil {
@@ -127,9 +127,9 @@ func (s *Server) readBackOf(ctx context.Context, t store.ControlTask) (readback.
 func (s *Server) getReadBack(ctx context.Context, in *struct {
 	CustomerPath
 
-	ReadBack string `path:"read_back" pattern:"^[a-z2-7]{16}$" doc:"The read-back's id." example:"abcdefgh234567ij"`
-	Wait     string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"For how many seconds to wait for its end, at most 30."`
-	Seen     int64  `query:"seen" minimum:"0" doc:"The revision that is known: wait for any change of it instead."`
+	ReadBack string `path:"read_back" pattern:"^[a-z2-7]{16}$" doc:"The read-back's ID." example:"abcdefgh234567ij"`
+	Wait     string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"Seconds to wait for the end, at most 30."`
+	Seen     int64  `query:"seen" minimum:"0" doc:"The known revision: wait for a change instead."`
 }) (*struct{ Body readback.ReadBack }, error) {
 	t, err := s.followedTask(ctx, in.Customer, store.ControlReadBack, in.ReadBack, in.Wait, in.Seen)
 	if errors.Is(err, store.ErrNoControlTask) {
@@ -144,7 +144,7 @@ func (s *Server) getReadBack(ctx context.Context, in *struct {
 
 // ReadBacks are the latest of a customer.
 type ReadBacks struct {
-	ReadBacks []readback.ReadBack `json:"read_backs" doc:"The latest first."`
+	ReadBacks []readback.ReadBack `json:"read_backs" doc:"Newest first."`
 }
 
 func (s *Server) listReadBacks(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body ReadBacks }, error) {

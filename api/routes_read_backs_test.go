@@ -38,7 +38,7 @@ func TestAReadBackIsAskedForAndShown(t *testing.T) {
 	r.call(r.key(ScopeRead), http.MethodPost, path, map[string]any{}).problem(CodeScopeMissing)
 	asked := r.call(operator, http.MethodPost, path, map[string]any{"sample": 2, "max_calls": 4})
 	v := decoded[StartedReadBack](asked)
-	if asked.StatusCode != http.StatusAccepted || v.People != 2 || v.MaxCalls != 4 || v.State != store.ControlWaiting || v.Problem != "No active workers, so nothing moves." {
+	if asked.StatusCode != http.StatusAccepted || v.People != 2 || v.MaxCalls != 4 || v.State != store.ControlWaiting || v.Problem != "No active workers." {
 		t.Errorf("asked: %d %s", asked.StatusCode, asked.body)
 	}
 	place := asked.Header.Get("Location")

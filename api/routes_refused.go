@@ -13,23 +13,23 @@ func (s *Server) registerRefused() {
 		ID: "list-refused-rows", Method: http.MethodGet, Path: "/v1/customers/{customer}/batches/{batch}/refused", Scope: ScopeRead, Tags: []string{"batches"},
 		Errors:  []Code{CodeNoBatch, CodeCannotOpen},
 		Summary: "List a batch's refused rows",
-		Description: "In the order of the input, each with field, problem and remedy, and without the row's values. They are kept as long as the batch: the first 10,000, those of the last complete request " +
-			"where the batch was sent several times. A batch from before refused rows were kept has none.",
+		Description: "In input order, with field, problem and remedy, without the row's values. The first 10,000 are kept as long as the batch; if the batch was sent several times, those of the last " +
+			"complete request. Batches from before this feature have none.",
 	}, s.listRefused)
 }
 
 type listRefusedInput struct {
 	BatchPath
 
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"How many at most."`
-	Cursor string `query:"cursor" maxLength:"20" doc:"The page before's next."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200" doc:"Page size."`
+	Cursor string `query:"cursor" maxLength:"20" doc:"The previous page's next."`
 }
 
 // RefusedList is a page of a batch's refused rows.
 type RefusedList struct {
-	RefusedRows int             `json:"refused_rows" doc:"How many rows were refused, including those that are not kept."`
+	RefusedRows int             `json:"refused_rows" doc:"Refused rows, including those that are not kept."`
 	Refused     []tasks.Refusal `json:"refused"`
-	Next        string          `json:"next,omitempty" doc:"The cursor of the next page; missing on the last."`
+	Next        string          `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 }
 
 type listRefusedOutput struct{ Body RefusedList }

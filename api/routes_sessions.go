@@ -12,21 +12,21 @@ func (s *Server) registerSessions() {
 	register(s, op{
 		ID: "list-sessions", Method: http.MethodGet, Path: "/v1/sessions", Scope: scopeAny, Tags: []string{"service"},
 		Summary: "List console sessions",
-		Description: "The open console sessions of this API key, the latest first. A key with the scope `admin` and all customers sees the sessions of all keys. " +
-			"A session's ID opens nothing.",
+		Description: "Open console sessions of this API key, newest first. A key with the `admin` scope and all customers sees the sessions of all keys. " +
+			"A session's ID grants no access.",
 	}, s.listSessions)
 	register(s, op{
 		ID: "end-session", Method: http.MethodDelete, Path: "/v1/sessions/{session}", Scope: scopeAny, Tags: []string{"service"}, Errors: []Code{CodeNoSession},
 		Summary: "End a console session",
-		Description: "Its open pages and uploads end within seconds, and its cookie opens nothing. The API key stays valid: revoke it with `icims-export apikeys revoke`. " +
-			"The change is entered in the journal. It is made even if the journal cannot be written.",
+		Description: "Open pages and uploads of the session end within seconds. The API key stays valid: revoke it with `icims-export apikeys revoke`. " +
+			"Recorded in the audit log. The session ends even if the audit log cannot be written.",
 		Status: http.StatusNoContent,
 	}, s.endSession)
 }
 
 // SessionList lists console sessions.
 type SessionList struct {
-	Sessions []store.Session `json:"sessions" doc:"The latest first."`
+	Sessions []store.Session `json:"sessions" doc:"Newest first."`
 }
 
 func (s *Server) listSessions(ctx context.Context, _ *struct{}) (*struct{ Body SessionList }, error) {
@@ -66,7 +66,7 @@ func (s *Server) endSession(ctx context.Context, in *endSessionInput) (*struct{}
 	req.note.Object = in.Session
 	if err := s.enter(ctx, req, store.JournalAsked, ""); err != nil {
 		// Access must end all the same.
-		s.Log.Error().Str("request", req.id).Str("key", req.principal.Key).Str("session", in.Session).Msg("ending a session that is not in the journal, because the journal cannot be written")
+		s.Log.Error().Str("request", req.id).Str("key", req.principal.Key).Str("session", in.Session).Msg("session ended without a record: writing the audit log failed")
 	}
 	err = s.Ledger.EndSession(ctx, in.Session)
 	s.enterAfter(ctx, req, err)

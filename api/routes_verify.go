@@ -12,31 +12,31 @@ import (
 func (s *Server) registerVerifications() {
 	register(s, op{
 		ID: "get-egress", Method: http.MethodGet, Path: "/v1/egress", Scope: ScopeRead, Tags: []string{"verifications"},
-		Summary:     "List the addresses that iCIMS has to allow",
-		Description: "The addresses from which iCIMS sees this service's calls come: customers need to have them allow-listed for their API user. They are those of the setting `egress_addresses`.",
+		Summary:     "List the IP addresses to allow-list",
+		Description: "The source addresses of this service's calls, from the setting `egress_addresses`. iCIMS must allow-list them for the customer's API user.",
 	}, s.egress)
 	register(s, op{
 		ID: "verify-connection", Method: http.MethodPost, Path: "/v1/customers/{customer}/verifications", Scope: ScopeAdmin, Changes: true, Status: http.StatusAccepted, Tags: []string{"verifications"},
 		Summary: "Verify a connection",
-		Description: "A worker goes through named checks and sends a test candidate to the chosen job, or to the first that a portal shows; docs/verification.md explains the checks and their codes. " +
-			"Where one is under way for the customer that one is answered, with `joined`. Follow it with `wait`.",
+		Description: "A worker runs the checks and exports a test candidate to the job, or to the first job on a portal. docs/verification.md explains the checks and their codes. " +
+			"If a verification is already running for the customer, it is returned with `joined`. Follow it with `wait`.",
 		Errors: []Code{CodeNoConnection},
 	}, s.startVerification)
 	register(s, op{
 		ID: "get-verification", Method: http.MethodGet, Path: "/v1/customers/{customer}/verifications/{verification}", Scope: ScopeRead, Tags: []string{"verifications"},
-		Summary:     "Show a verification",
-		Description: "What was found, also while it runs. With `wait` the answer comes when it has ended, with `seen` as well when anything has changed since, or when the time is over.",
+		Summary:     "Get a verification",
+		Description: "Available while it runs. `wait` delays the response until it ends or the time is over; with `seen`, also until it changes.",
 		Errors:      []Code{CodeNoVerification},
 	}, s.getVerification)
 	register(s, op{
 		ID: "list-verifications", Method: http.MethodGet, Path: "/v1/customers/{customer}/verifications", Scope: ScopeRead, Tags: []string{"verifications"},
-		Summary: "List verifications", Description: "The last 20, the latest first, for as long as results are kept.",
+		Summary: "List verifications", Description: "The latest 20, newest first, within the retention of results.",
 	}, s.listVerifications)
 }
 
 // Egress are the addresses that iCIMS has to allow.
 type Egress struct {
-	Addresses []string `json:"addresses" doc:"Addresses and networks; empty where the setting lists none." example:"192.0.2.7"`
+	Addresses []string `json:"addresses" doc:"Addresses and networks; empty if not configured." example:"192.0.2.7"`
 }
 
 func (s *Server) egress(context.Context, *struct{}) (*struct{ Body Egress }, error) {
@@ -45,19 +45,19 @@ func (s *Server) egress(context.Context, *struct{}) (*struct{ Body Egress }, err
 
 // VerificationOrder is what to verify.
 type VerificationOrder struct {
-	Job           int64 `json:"job,omitempty" minimum:"1" doc:"The job for the test candidate, by its system id; left out, the first that a portal shows." example:"1701"`
-	TestCandidate *bool `json:"test_candidate,omitempty" default:"true" doc:"Send the test candidate. Without it nothing is written in iCIMS."`
+	Job           int64 `json:"job,omitempty" minimum:"1" doc:"System ID of the job for the test candidate; by default, the first job on a portal." example:"1701"`
+	TestCandidate *bool `json:"test_candidate,omitempty" default:"true" doc:"Export a test candidate. If false, nothing is written to iCIMS."`
 }
 
 // StartedVerification is a verification that was asked for.
 type StartedVerification struct {
 	verify.Verification
 
-	Joined bool `json:"joined,omitempty" doc:"It was under way already, so that this is somebody else's, with what that one asked for."`
+	Joined bool `json:"joined,omitempty" doc:"The verification was already running, with its own options."`
 }
 
 type startedOutput struct {
-	Location string `header:"Location" doc:"Where to follow it."`
+	Location string `header:"Location" doc:"The verification's URL."`
 	Body     StartedVerification
 }
 
@@ -96,9 +96,9 @@ func (s *Server) verificationOf(ctx context.Context, t store.ControlTask) (verif
 func (s *Server) getVerification(ctx context.Context, in *struct {
 	CustomerPath
 
-	Verification string `path:"verification" pattern:"^[a-z2-7]{16}$" doc:"The verification's id." example:"abcdefgh234567ij"`
-	Wait         string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"For how many seconds to wait for its end, at most 30."`
-	Seen         int64  `query:"seen" minimum:"0" doc:"The revision that is known: wait for any change of it instead."`
+	Verification string `path:"verification" pattern:"^[a-z2-7]{16}$" doc:"The verification's ID." example:"abcdefgh234567ij"`
+	Wait         string `query:"wait" pattern:"^([0-9]|[12][0-9]|30)s?$" default:"0s" doc:"Seconds to wait for the end, at most 30."`
+	Seen         int64  `query:"seen" minimum:"0" doc:"The known revision: wait for a change instead."`
 }) (*struct{ Body verify.Verification }, error) {
 	t, err := s.followedTask(ctx, in.Customer, store.ControlVerify, in.Verification, in.Wait, in.Seen)
 	if errors.Is(err, store.ErrNoControlTask) {
@@ -126,7 +126,7 @@ func (s *Server) followedTask(ctx context.Context, customer string, kind store.C
 
 // Verifications are the latest of a customer.
 type Verifications struct {
-	Verifications []verify.Verification `json:"verifications" doc:"The latest first."`
+	Verifications []verify.Verification `json:"verifications" doc:"Newest first."`
 }
 
 func (s *Server) listVerifications(ctx context.Context, in *struct{ CustomerPath }) (*struct{ Body Verifications }, error) {

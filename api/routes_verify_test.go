@@ -35,7 +35,7 @@ func TestAVerificationIsAskedForAndFollowed(t *testing.T) {
 	if asked.StatusCode != http.StatusAccepted || v.Joined || v.State != store.ControlWaiting || v.Asks.Job != 1701 || v.By != "test admin" {
 		t.Errorf("asked: %d %+v", asked.StatusCode, v)
 	}
-	if v.Problem != "No active workers, so nothing moves." {
+	if v.Problem != "No active workers." {
 		t.Errorf("without a worker: %q", v.Problem)
 	}
 	place := asked.Header.Get("Location")

@@ -80,24 +80,24 @@ func brokenOff(err error, sent Sent, again bool) error {
 	p := problemOf(err)
 	p.Receipt = &sent
 	if p.Code == CodeBatchCancelled {
-		p.Detail = fmt.Sprintf("%d of these candidates are in batch %s, and nothing more is taken in.", sent.Accepted, sent.Batch)
+		p.Detail = fmt.Sprintf("%d of these candidates are in batch %s. No more are accepted.", sent.Accepted, sent.Batch)
 		return p
 	}
-	text := "No candidate was accepted before."
+	text := "No candidates were accepted."
 	if sent.Accepted > 0 {
-		text = fmt.Sprintf("%s accepted into batch %s before it broke off, and will be exported.", counted(sent.Accepted), sent.Batch)
+		text = fmt.Sprintf("%s accepted into batch %s before the error and will be exported.", counted(sent.Accepted), sent.Batch)
 	}
 	switch {
 	case p.Code == CodeAccessEnded && again:
-		text += " Send all of it again with the same Idempotency-Key and another API key: only what is missing is added."
+		text += " Send everything again with the same Idempotency-Key and another API key: only missing rows are added."
 	case p.Code == CodeTooManyRows && again:
 		text += " Send the other rows as another batch, with another Idempotency-Key."
 	case p.Code == CodeTooManyRows:
 		text += " Send the other rows as another batch."
 	case again:
-		text += " Send all of it again with the same Idempotency-Key: only what is missing is added."
+		text += " Send everything again with the same Idempotency-Key: only missing rows are added."
 	case sent.Accepted > 0:
-		text += " With an Idempotency-Key, sending all of it again would add only what is missing."
+		text += " With an Idempotency-Key, you could send everything again and only missing rows would be added."
 	}
 	p.Detail = strings.TrimSpace(p.Detail + " " + text)
 	return p
@@ -116,7 +116,7 @@ func onlyRehearsed(err error) error {
 	if p == nil {
 		return err
 	}
-	p.Detail += " It was a dry run: nothing was handed over."
+	p.Detail += " This was a dry run: nothing was submitted."
 	return p
 }
 
@@ -124,10 +124,10 @@ func onlyRehearsed(err error) error {
 // kept it from being; nil for other errors.
 func inputProblem(err error) *Problem {
 	if cut, ok := errors.AsType[*tasks.CutError](err); ok {
-		return newProblem(CodeIncomplete, fmt.Sprintf("It ends in line %d.", cut.Line))
+		return newProblem(CodeIncomplete, fmt.Sprintf("The input ends in line %d.", cut.Line))
 	}
 	if beyond, ok := errors.AsType[*tasks.TooManyRowsError](err); ok {
-		text := fmt.Sprintf("A batch may have %d rows; nothing was read from row %d on", beyond.Most, beyond.Most+1)
+		text := fmt.Sprintf("A batch may have %d rows. Nothing was read from row %d on", beyond.Most, beyond.Most+1)
 		if beyond.Line > 0 {
 			text += fmt.Sprintf(" (line %d)", beyond.Line)
 		}

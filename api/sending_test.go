@@ -21,7 +21,7 @@ func TestAnExportWithTooManyRowsTellsWhatWasAccepted(t *testing.T) {
 	}
 	rows := strings.Join([]string{row("c-1"), noEmail, row("c-3"), row("c-4")}, "\n")
 	dry := send("&dry_run=true", rows).problem(CodeTooManyRows)
-	if dry.Receipt != nil || !strings.Contains(dry.Detail, "nothing was handed over") {
+	if dry.Receipt != nil || !strings.Contains(dry.Detail, "nothing was submitted") {
 		t.Errorf("a dry run: %+v", dry)
 	}
 	for again := range 2 {
@@ -69,7 +69,7 @@ func TestABodyThatEndsInTheMiddleIsNoSuccess(t *testing.T) {
 		t.Errorf("receipt of nothing: %+v", p.Receipt)
 	}
 	p = r.call(key, http.MethodPost, "/v1/customers/1234/exports?job=7&dry_run=true", row("c-9")[:20], "Content-Type", "application/x-ndjson").problem(CodeIncomplete)
-	if !strings.Contains(p.Detail, "nothing was handed over") {
+	if !strings.Contains(p.Detail, "nothing was submitted") {
 		t.Errorf("a dry run: %q", p.Detail)
 	}
 }

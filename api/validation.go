@@ -37,7 +37,7 @@ func humaProblem(doc *huma.Operation, status int, errs []error) *Problem {
 	}
 	switch status {
 	case http.StatusBadRequest:
-		return newProblem(CodeMalformed, "The body is missing or no valid JSON.")
+		return newProblem(CodeMalformed, "The body is missing or not valid JSON.")
 	case http.StatusRequestTimeout:
 		return newProblem(CodeTimeout, "")
 	case http.StatusRequestEntityTooLarge:
@@ -63,9 +63,9 @@ func fieldsOf(doc *huma.Operation, errs []error) []FieldProblem {
 		case errors.As(err, &detail):
 			f = fieldOf(doc, detail)
 		case errors.As(err, &wrongType):
-			f = FieldProblem{Field: wrongType.Field, Problem: "has a value that does not fit", Remedy: "give one of the kind that the OpenAPI document names"}
+			f = FieldProblem{Field: wrongType.Field, Problem: "has a value of the wrong type", Remedy: "use the type in the OpenAPI document"}
 		default:
-			f = FieldProblem{Field: "body", Problem: "has a value that does not fit", Remedy: "compare it with the OpenAPI document"}
+			f = FieldProblem{Field: "body", Problem: "has an invalid value", Remedy: "check the OpenAPI document"}
 		}
 		if !slices.Contains(fields, f) {
 			fields = append(fields, f)
@@ -99,9 +99,9 @@ const isMissing = "is missing"
 // missing is the problem of a field that is left out, or is empty and must not be.
 func missing(field string) FieldProblem {
 	if strings.HasSuffix("."+field, ".why") {
-		return FieldProblem{Field: field, Problem: isMissing, Remedy: "say why"}
+		return FieldProblem{Field: field, Problem: isMissing, Remedy: "give a reason"}
 	}
-	return FieldProblem{Field: field, Problem: isMissing, Remedy: "give it"}
+	return FieldProblem{Field: field, Problem: isMissing, Remedy: "add it"}
 }
 
 func joinField(parent, name string) string {
@@ -122,35 +122,35 @@ func cutBetween(text, before, after string) (string, bool) {
 // findings puts the beginnings of huma's messages into our words. What follows them
 // comes from the schema.
 var findings = []struct{ message, problem, remedy string }{
-	{"required ", isMissing, "give it"},
-	{"invalid integer", "is no whole number", "give a whole number"},
-	{"invalid float", "is no number", "give a number"},
-	{"invalid boolean", "is neither true nor false", "give true or false"},
-	{"invalid date/time", "is no time", "give a time such as 2026-11-22T15:04:05Z"},
-	{"expected value to be one of ", "is none of those there are", "give one of "},
-	{"expected number >= ", "is too small", "give at least "},
-	{"expected number > ", "is too small", "give more than "},
-	{"expected number <= ", "is too large", "give at most "},
-	{"expected number < ", "is too large", "give less than "},
-	{"expected length >= ", "is too short", "give at least "},
-	{"expected length <= ", "is too long", "give at most "},
-	{"expected array length >= ", "has too few items", "give at least "},
-	{"expected array length <= ", "has too many items", "give at most "},
-	{"expected array items to be unique", "has an item twice", "give each once"},
-	{"expected string to match pattern ", "does not look as it should", "it must match "},
-	{"expected string to be RFC 3339 date-time", "is no time", "give a time such as 2026-11-22T15:04:05Z"},
-	{"expected string to be RFC 5322 email", "is no e-mail address", "give one such as name@example.com"},
-	{"expected string to be RFC 3986 uri", "is no URL", "give a whole one, with https://"},
-	{"expected string to be RFC 4122 uuid", "is no UUID", "give one"},
-	{"expected string to be regex", "is no regular expression", "correct it"},
-	{"expected string to be ", "does not look as it should", "it must be "},
-	{"expected duration", "is no duration", "give a number with a unit, such as 30s"},
-	{"expected string", "is no text", "give a text"},
-	{"expected integer", "is no whole number", "give a whole number"},
-	{"expected number", "is no number", "give a number"},
-	{"expected boolean", "is neither true nor false", "give true or false"},
-	{"expected array", "is no list", "give a list"},
-	{"expected object", "is no object", "give an object"},
+	{"required ", isMissing, "add it"},
+	{"invalid integer", "must be an integer", "use an integer"},
+	{"invalid float", "must be a number", "use a number"},
+	{"invalid boolean", "must be true or false", "use true or false"},
+	{"invalid date/time", "is not a valid time", "use a time such as 2026-11-22T15:04:05Z"},
+	{"expected value to be one of ", "is not an allowed value", "use one of "},
+	{"expected number >= ", "is too small", "use at least "},
+	{"expected number > ", "is too small", "use more than "},
+	{"expected number <= ", "is too large", "use at most "},
+	{"expected number < ", "is too large", "use less than "},
+	{"expected length >= ", "is too short", "use at least "},
+	{"expected length <= ", "is too long", "use at most "},
+	{"expected array length >= ", "has too few items", "use at least "},
+	{"expected array length <= ", "has too many items", "use at most "},
+	{"expected array items to be unique", "has duplicate items", "remove duplicates"},
+	{"expected string to match pattern ", "has an invalid format", "it must match "},
+	{"expected string to be RFC 3339 date-time", "is not a valid time", "use a time such as 2026-11-22T15:04:05Z"},
+	{"expected string to be RFC 5322 email", "is not an email address", "use an address such as name@example.com"},
+	{"expected string to be RFC 3986 uri", "is not a URL", "use a full URL with https://"},
+	{"expected string to be RFC 4122 uuid", "is not a UUID", "use a UUID"},
+	{"expected string to be regex", "is not a regular expression", "correct it"},
+	{"expected string to be ", "has an invalid format", "it must be "},
+	{"expected duration", "is not a duration", "use a number with a unit, such as 30s"},
+	{"expected string", "must be a string", "use a string"},
+	{"expected integer", "must be an integer", "use an integer"},
+	{"expected number", "must be a number", "use a number"},
+	{"expected boolean", "must be true or false", "use true or false"},
+	{"expected array", "must be a list", "use a list"},
+	{"expected object", "must be an object", "use an object"},
 }
 
 func findingOf(message string) (found, remedy string) {
@@ -171,7 +171,7 @@ func findingOf(message string) (found, remedy string) {
 		}
 		return f.problem, f.remedy
 	}
-	return "is not as it should be", "compare it with the OpenAPI document"
+	return "is invalid", "check the OpenAPI document"
 }
 
 // place is a field that huma names.
@@ -183,11 +183,11 @@ type place struct {
 
 // unknown is the problem of a name that the document does not have.
 func (p place) unknown() FieldProblem {
-	remedy := "leave it out; the OpenAPI document lists what there is"
+	remedy := "remove it; see the OpenAPI document for known fields"
 	if len(p.siblings) > 0 {
-		remedy = "leave it out; there are " + strings.Join(p.siblings, ", ")
+		remedy = "remove it; known fields are " + strings.Join(p.siblings, ", ")
 	}
-	return FieldProblem{Field: p.field, Problem: "holds a name that is not known here", Remedy: remedy}
+	return FieldProblem{Field: p.field, Problem: "has an unknown field", Remedy: remedy}
 }
 
 // placeOf finds a field in the operation's document. Names that are not in there come

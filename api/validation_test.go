@@ -5,9 +5,9 @@ import "testing"
 func TestLengthsAreToldAsPeopleSayThem(t *testing.T) {
 	for message, want := range map[string][2]string{
 		"expected length >= 1":    {isMissing, ""},
-		"expected length >= 8":    {"is too short", "give at least 8 characters"},
-		"expected length <= 1":    {"is too long", "give at most 1 character"},
-		"expected length <= 1000": {"is too long", "give at most 1,000 characters"},
+		"expected length >= 8":    {"is too short", "use at least 8 characters"},
+		"expected length <= 1":    {"is too long", "use at most 1 character"},
+		"expected length <= 1000": {"is too long", "use at most 1,000 characters"},
 	} {
 		if found, remedy := findingOf(message); found != want[0] || remedy != want[1] {
 			t.Errorf("%s: %q, %q; want %q", message, found, remedy, want)
@@ -16,7 +16,7 @@ func TestLengthsAreToldAsPeopleSayThem(t *testing.T) {
 }
 
 func TestAMissingReasonIsAskedFor(t *testing.T) {
-	for field, want := range map[string]string{"why": "say why", "query.why": "say why", "name": "give it", "whys.not": "give it"} {
+	for field, want := range map[string]string{"why": "give a reason", "query.why": "give a reason", "name": "add it", "whys.not": "add it"} {
 		if p := missing(field); p.Problem != "is missing" || p.Remedy != want {
 			t.Errorf("%s: %+v, want %q", field, p, want)
 		}

@@ -73,7 +73,7 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 	}
 	if refused > 0 {
 		r.Violations = append(r.Violations, store.Violation{Kind: ViolationIntake, Text: fmt.Sprintf(
-			"%s refused and erased in the last 24 hours: of an unknown type, or not sealed. Find the producer by the archive of %s in asynq's web UI; it must make tasks with tasks.NewTask.",
+			"%s refused and erased in the last 24 hours: unknown type or not sealed. The archive of %s in asynq's web UI shows the producer, which must create tasks with tasks.NewTask.",
 			were(refused), tasks.IntakeQueue)})
 	}
 	fleet, err := d.Ledger.Fleet(ctx)

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// BrokenOffError ends what was done in part. It can be done again, and goes on from
+// BrokenOffError is a partial failure. Repeating the action continues from
 // there.
 type BrokenOffError struct {
 	Done  int    // how many
@@ -20,13 +20,13 @@ type BrokenOffError struct {
 }
 
 func (e *BrokenOffError) Error() string {
-	return fmt.Sprintf("it broke off after %d (%s): %v", e.Done, e.Thing, e.Err)
+	return fmt.Sprintf("stopped after %d (%s): %v", e.Done, e.Thing, e.Err)
 }
 
 // Unwrap returns why.
 func (e *BrokenOffError) Unwrap() error { return e.Err }
 
-// UnrecordedError tells of what was done, but could not be recorded.
+// UnrecordedError: the action was done, but could not be recorded.
 type UnrecordedError struct {
 	Done  int
 	Thing string
@@ -36,7 +36,7 @@ type UnrecordedError struct {
 }
 
 func (e *UnrecordedError) Error() string {
-	return fmt.Sprintf("done (%d, %s), but that could not be recorded: %v", e.Done, e.Thing, e.Err)
+	return fmt.Sprintf("done (%d, %s), but not recorded in the audit log: %v", e.Done, e.Thing, e.Err)
 }
 
 // Unwrap returns why.
@@ -76,9 +76,9 @@ func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.Canc
 		}
 	}
 	if all.Cancelled > 0 && !options.DryRun {
-		what := "cancelled all exports that waited"
+		what := "canceled all waiting exports"
 		if scope.Batch != "" {
-			what = "cancelled batch " + string(scope.Batch)
+			what = "canceled batch " + string(scope.Batch)
 		}
 		action := store.Action{At: time.Now(), Who: options.Who, What: what, Why: options.Why, Count: all.Cancelled}
 		if told := d.Ledger.Act(context.WithoutCancel(ctx), scope.Customer, action); told != nil && err == nil {

@@ -112,11 +112,11 @@ type RemovalOrder struct {
 
 // Removal is what was done.
 type Removal struct {
-	Customer string              `json:"customer" doc:"iCIMS's customer id."`
-	DryRun   bool                `json:"dry_run,omitempty" doc:"Nothing was done."`
-	Waiting  int64               `json:"waiting" doc:"Exports that are kept."`
-	Exports  *store.Cancellation `json:"exports,omitempty" doc:"What became of exports, where they were cancelled."`
-	Markers  *int                `json:"markers_erased,omitempty" doc:"Candidates of whom it was forgotten that they were exported."`
+	Customer string              `json:"customer" doc:"iCIMS's customer ID."`
+	DryRun   bool                `json:"dry_run,omitempty" doc:"Nothing was changed."`
+	Waiting  int64               `json:"waiting" doc:"Waiting exports that are kept."`
+	Exports  *store.Cancellation `json:"exports,omitempty" doc:"The canceled exports, if any."`
+	Markers  *int                `json:"markers_erased,omitempty" doc:"Erased records of exported candidates."`
 }
 
 // RemoveConnection removes a customer's connection. One that is removed already is no
@@ -164,7 +164,7 @@ func (d *Desk) removeSettings(ctx context.Context, customer string, o RemovalOrd
 func (d *Desk) eraseMarkers(ctx context.Context, customer, who, why string) (int, error) {
 	n, err := d.Ledger.EraseMarkers(ctx, customer)
 	if err == nil {
-		err = d.Ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased who was exported", Why: why, Count: n})
+		err = d.Ledger.Act(context.WithoutCancel(ctx), customer, store.Action{At: time.Now(), Who: who, What: "erased the records of exported candidates", Why: why, Count: n})
 	}
 	if err != nil {
 		return n, &BrokenOffError{Done: n, Thing: "marker", Err: err}

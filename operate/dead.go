@@ -137,20 +137,20 @@ func (l Letter) has(text string) bool {
 
 // DeadLine is a dead letter as it is listed.
 type DeadLine struct {
-	Customer    string        `json:"customer" doc:"iCIMS's customer id."`
-	Export      string        `json:"export" doc:"The export's id."`
-	Batch       store.BatchID `json:"batch" doc:"The batch it belongs to."`
-	Candidate   string        `json:"candidate" doc:"The candidate's id, as handed over."`
-	Died        time.Time     `json:"died" doc:"When it was given up."`
-	Attempts    int           `json:"attempts" doc:"How often it was tried."`
+	Customer    string        `json:"customer" doc:"iCIMS's customer ID."`
+	Export      string        `json:"export" doc:"The export's ID."`
+	Batch       store.BatchID `json:"batch" doc:"The export's batch."`
+	Candidate   string        `json:"candidate" doc:"The candidate's ID, as submitted."`
+	Died        time.Time     `json:"died" doc:"When the export failed."`
+	Attempts    int           `json:"attempts" doc:"Number of attempts."`
 	Reason      store.Reason  `json:"reason" doc:"Why: a code of docs/errors.md."`
 	Title       string        `json:"title" doc:"The reason in words."`
-	Hint        string        `json:"hint" doc:"What to do about it."`
-	Person      int64         `json:"person,omitempty" doc:"The person, where one is in iCIMS already."`
-	Operation   string        `json:"operation,omitempty" doc:"The call that failed last."`
-	Status      int           `json:"status,omitempty" doc:"The status of iCIMS's answer to it."`
-	Codes       []string      `json:"codes,omitempty" doc:"The codes and fields of that answer."`
-	Transaction string        `json:"transaction,omitempty" doc:"By what iCIMS support can find the call."`
+	Hint        string        `json:"hint" doc:"The remedy."`
+	Person      int64         `json:"person,omitempty" doc:"The person in iCIMS, if there is one."`
+	Operation   string        `json:"operation,omitempty" doc:"The last failed call."`
+	Status      int           `json:"status,omitempty" doc:"The status of iCIMS's response."`
+	Codes       []string      `json:"codes,omitempty" doc:"The codes and fields of the response."`
+	Transaction string        `json:"transaction,omitempty" doc:"The transaction ID, for iCIMS support."`
 }
 
 // Line is the letter as it is listed.
@@ -171,9 +171,9 @@ func (l Letter) Line() DeadLine {
 // DeadCount is how many dead letters there are for a reason.
 type DeadCount struct {
 	Reason store.Reason `json:"reason" doc:"A code of docs/errors.md."`
-	Count  int          `json:"count" doc:"How many there are."`
+	Count  int          `json:"count" doc:"Number of dead letters."`
 	Title  string       `json:"title" doc:"The reason in words."`
-	Hint   string       `json:"hint" doc:"What to do about it."`
+	Hint   string       `json:"hint" doc:"The remedy."`
 }
 
 // DeadCounts counts by reason.

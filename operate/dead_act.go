@@ -43,7 +43,7 @@ type DeadResult struct {
 type CustomersError struct{ N int }
 
 func (e *CustomersError) Error() string {
-	return fmt.Sprintf("a job belongs to one customer, but the dead letters of %d are meant", e.N)
+	return fmt.Sprintf("a job belongs to one customer, but %d customers were selected", e.N)
 }
 
 // RetryDead sets what is chosen going again, with a fresh retry budget. Errors:
@@ -164,7 +164,7 @@ func (d *Desk) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r 
 
 func (d *Desk) recordDead(ctx context.Context, r DeadResult) error {
 	what := map[string]string{
-		"retry": "retried dead letters", "discard": "discarded dead letters", "transfer": fmt.Sprintf("sent dead letters to job %d", r.Job),
+		"retry": "retried dead letters", "discard": "discarded dead letters", "transfer": fmt.Sprintf("moved dead letters to job %d", r.Job),
 	}[r.Action]
 	for customer, n := range r.Customers {
 		if n == 0 {

@@ -14,14 +14,14 @@ import (
 type ExplainedDead struct {
 	DeadLine
 
-	Job      int64          `json:"job,omitempty" doc:"The job it was to go to; left out for prospects."`
-	JobTitle string         `json:"job_title,omitempty" doc:"Its title, where the kept list of jobs has it."`
-	Meaning  string         `json:"documentation" doc:"Where the reason is explained."`
-	Told     []string       `json:"told" doc:"Its story in sentences, the oldest first."`
-	Warnings []string       `json:"warnings,omitempty" doc:"What was not sent as given."`
+	Job      int64          `json:"job,omitempty" doc:"The job; omitted for prospects."`
+	JobTitle string         `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
+	Meaning  string         `json:"documentation" doc:"The reason's section in the documentation."`
+	Told     []string       `json:"told" doc:"The timeline in sentences, oldest first."`
+	Warnings []string       `json:"warnings,omitempty" doc:"Values that were not sent as given."`
 	Link     string         `json:"link,omitempty" doc:"The profile in iCIMS."`
-	Data     map[string]any `json:"data,omitempty" doc:"What creates the person; at the command line only."`
-	Workflow map[string]any `json:"workflow,omitempty" doc:"What creates the workflow; at the command line only."`
+	Data     map[string]any `json:"data,omitempty" doc:"The request that creates the person; only in the CLI."`
+	Workflow map[string]any `json:"workflow,omitempty" doc:"The request that creates the workflow; only in the CLI."`
 }
 
 // DeadLetter reads one dead letter. It returns store.ErrNotDead where there is none.
@@ -93,7 +93,7 @@ func (d *Desk) OpenDead(ctx context.Context, explained *ExplainedDead, who strin
 		return false, ErrDataBroken
 	}
 	conn, known := d.Connection(ctx, explained.Customer)
-	action := store.Action{At: time.Now(), Who: who, What: "looked at the data of export " + explained.Export, Count: 1}
+	action := store.Action{At: time.Now(), Who: who, What: "viewed the data of export " + explained.Export, Count: 1}
 	if err := d.Ledger.Act(ctx, explained.Customer, action); err != nil {
 		return known, &UnrecordedError{Thing: "look", Err: err}
 	}

@@ -15,8 +15,8 @@ import (
 type DeadTally struct {
 	DeadCount
 
-	Oldest time.Time `json:"oldest" doc:"When the first of them was given up."`
-	Latest time.Time `json:"latest" doc:"When the last of them was given up."`
+	Oldest time.Time `json:"oldest" doc:"When the first of them failed."`
+	Latest time.Time `json:"latest" doc:"When the last of them failed."`
 }
 
 // TallyDead counts what is chosen by reason, the most frequent first. more tells that

@@ -56,7 +56,7 @@ func (d *Desk) Customers(ctx context.Context, named string) ([]string, error) {
 type UnknownCustomerError struct{ Customer string }
 
 func (e *UnknownCustomerError) Error() string {
-	return fmt.Sprintf("unknown customer %s: it has no connection and never had a batch; check the number", e.Customer)
+	return fmt.Sprintf("unknown customer %s: no connection and no batches; check the ID", e.Customer)
 }
 
 // Known fails with *UnknownCustomerError for a customer of whom nothing is known: no batch, no

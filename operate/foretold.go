@@ -8,28 +8,28 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// Foretold is a forecast as text: what is to be done, what is left of the day, and
-// when it will be done. kept tells that something keeps the exports of which the
-// forecast does not know, such as that no worker runs.
+// Foretold is a forecast as text: calls to make, calls left today and the
+// estimated end. kept: something blocks the exports that the
+// forecast does not know, such as missing workers.
 func Foretold(f forecast.Forecast, now time.Time, kept bool) string {
-	text := aboutCalls(f.Calls) + " to go"
+	text := aboutCalls(f.Calls) + " remaining"
 	if others := f.Ahead - f.Calls; others > 0 {
-		text += fmt.Sprintf(", and %s of other batches in between", prose.Grouped(others))
+		text += fmt.Sprintf(", after %s of other batches", prose.Grouped(others))
 	}
 	return text + "; " + within(f, now, kept)
 }
 
-// Reckoned is what exports would take that are not handed over yet, in sentences. The one
-// number that is reckoned with stands first, then between which it lies. asOf says
-// what the day's calls are told by.
+// Reckoned is the cost of exports that are not submitted yet, in sentences: the
+// expected number of calls, then its range. asOf says what the
+// day's calls are based on.
 func Reckoned(e Estimate, f forecast.Forecast, asOf string, now time.Time, kept bool) string {
 	if e.Candidates == 0 {
-		return "It would take no calls to iCIMS."
+		return "No calls to iCIMS."
 	}
-	text := fmt.Sprintf("It would take %s to iCIMS, going by what such exports take: %s if all are new there, and at most %s. %s: ",
-		aboutCalls(f.Calls), prose.Grouped(e.Least), prose.Grouped(e.Most), asOf)
+	text := prose.Sentence(fmt.Sprintf("%s to iCIMS (%s if all candidates are new, at most %s)",
+		aboutCalls(f.Calls), prose.Grouped(e.Least), prose.Grouped(e.Most))) + " " + asOf + ": "
 	if others := f.Ahead - f.Calls; others > 0 {
-		text += prose.Plural(others, "call") + " of other batches in between; "
+		text += prose.Plural(others, "call") + " of other batches first; "
 	}
 	return text + within(f, now, kept) + "."
 }
@@ -41,21 +41,21 @@ func aboutCalls(n int) string {
 	return "about " + prose.Plural(n, "call")
 }
 
-// within is what is left of the day, and when it will be done.
+// within is the calls left today and the estimated end.
 func within(f forecast.Forecast, now time.Time, kept bool) string {
 	text := fmt.Sprintf("%s of %s left today", prose.Grouped(f.LeftToday), prose.Grouped(f.PerDay))
 	switch {
 	case !f.Done.IsZero() && kept:
-		return text + "; done " + About(f.Done, now) + " if it went on at once"
+		return text + "; done " + About(f.Done, now) + " if resumed now"
 	case !f.Done.IsZero():
 		return text + "; done " + About(f.Done, now)
 	case f.Waits != "":
-		return text + "; when it will be done depends on when it goes on"
+		return text + "; ETA unknown until exports resume"
 	}
-	return text + "; it will not be done as things stand"
+	return text + "; cannot finish within the current limits"
 }
 
-// About renders a time that is an estimate.
+// About formats an estimated time.
 func About(t, now time.Time) string {
 	left := t.Sub(now)
 	if left < time.Minute {
@@ -69,7 +69,7 @@ func About(t, now time.Time) string {
 	case t.Format(time.DateOnly) == now.Format(time.DateOnly):
 		return "about " + t.Format("15:04 UTC")
 	case t.Sub(now) < 300*24*time.Hour:
-		return "about " + t.Format("2 Jan 15:04 UTC")
+		return "about " + t.Format("2 Jan, 15:04 UTC")
 	}
 	return "about " + t.Format("2 Jan 2006")
 }

@@ -17,16 +17,16 @@ func TestForetoldInWords(t *testing.T) {
 		kept   bool
 		want   string
 	}{
-		"across days":                        {func(f *forecast.Forecast) { f.Done = time.Date(2026, 11, 24, 14, 9, 40, 0, time.UTC) }, false, "about 12,300 calls to go; 2,480 of 10,000 left today; done about 24 Nov 14:10 UTC"},
+		"across days":                        {func(f *forecast.Forecast) { f.Done = time.Date(2026, 11, 24, 14, 9, 40, 0, time.UTC) }, false, "about 12,300 calls remaining; 2,480 of 10,000 left today; done about 24 Nov, 14:10 UTC"},
 		"the same day":                       {func(f *forecast.Forecast) { f.Done = now.Add(2 * time.Hour) }, false, "; done about 14:00 UTC"},
 		"the next year":                      {func(f *forecast.Forecast) { f.Done = now.AddDate(1, 0, 0) }, false, "; done about 22 Nov 2027"},
 		"within the hour":                    {func(f *forecast.Forecast) { f.Done = now.Add(11*time.Minute + 40*time.Second) }, false, "; done in about 12 minutes"},
 		"at once":                            {func(f *forecast.Forecast) { f.Done = now.Add(time.Second) }, false, "; done within a minute"},
-		"one call":                           {func(f *forecast.Forecast) { f.Calls, f.Ahead, f.Done = 1, 1, now }, false, "1 call to go; "},
-		"in turns":                           {func(f *forecast.Forecast) { f.Ahead, f.Done = 14_300, now }, false, "12,300 calls to go, and 2,000 of other batches in between; 2,480"},
-		"kept by what forecasts do not know": {func(f *forecast.Forecast) { f.Done = now.Add(2 * time.Hour) }, true, "; done about 14:00 UTC if it went on at once"},
-		"paused without end":                 {func(f *forecast.Forecast) { f.Waits = store.ReasonPaused }, false, "; when it will be done depends on when it goes on"},
-		"never":                              {func(*forecast.Forecast) {}, false, "; it will not be done as things stand"},
+		"one call":                           {func(f *forecast.Forecast) { f.Calls, f.Ahead, f.Done = 1, 1, now }, false, "1 call remaining; "},
+		"in turns":                           {func(f *forecast.Forecast) { f.Ahead, f.Done = 14_300, now }, false, "12,300 calls remaining, after 2,000 of other batches; 2,480"},
+		"kept by what forecasts do not know": {func(f *forecast.Forecast) { f.Done = now.Add(2 * time.Hour) }, true, "; done about 14:00 UTC if resumed now"},
+		"paused without end":                 {func(f *forecast.Forecast) { f.Waits = store.ReasonPaused }, false, "; ETA unknown until exports resume"},
+		"never":                              {func(*forecast.Forecast) {}, false, "; cannot finish within the current limits"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := forecast.Forecast{Calls: 12_300, Ahead: 12_300, LeftToday: 2480, PerDay: 10_000}
@@ -48,16 +48,16 @@ func TestReckonedInWords(t *testing.T) {
 	}{
 		"one number, and between which it lies": {
 			Estimate{Candidates: 100, Least: 202, Most: 404}, forecast.Forecast{Calls: 204, Ahead: 204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, false,
-			"It would take about 204 calls to iCIMS, going by what such exports take: 202 if all are new there, and at most 404. As things stand: 9,000 of 10,000 left today; done within a minute.",
+			"About 204 calls to iCIMS (202 if all candidates are new, at most 404). Currently: 9,000 of 10,000 left today; done within a minute.",
 		},
 		"in turns, and kept": {
 			Estimate{Candidates: 100, Least: 202, Most: 404}, forecast.Forecast{Calls: 204, Ahead: 1204, LeftToday: 9000, PerDay: 10_000, Done: now.Add(time.Second)}, true,
-			"As things stand: 1,000 calls of other batches in between; 9,000 of 10,000 left today; done within a minute if it went on at once.",
+			"Currently: 1,000 calls of other batches first; 9,000 of 10,000 left today; done within a minute if resumed now.",
 		},
-		"nobody would be sent": {Estimate{Skipped: 3}, forecast.Forecast{}, false, "It would take no calls to iCIMS."},
+		"nobody would be sent": {Estimate{Skipped: 3}, forecast.Forecast{}, false, "No calls to iCIMS."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Reckoned(c.e, c.f, "As things stand", now, c.kept); !strings.HasSuffix(got, c.want) {
+			if got := Reckoned(c.e, c.f, "Currently", now, c.kept); !strings.HasSuffix(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

@@ -11,20 +11,20 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Happening is something that happened to a customer's exports, by itself or by an
+// Happening is an entry of a lane's activity: an event or an action of an
 // operator.
 type Happening struct {
 	At   time.Time
 	Text string
-	// Times is how often it happened within a minute, as in each of several workers.
+	// Times counts repetitions within a minute, such as one per worker.
 	Times int
 }
 
-// Happened tells what happened last, the latest first.
+// Happened lists the recent activity, newest first.
 func (l LaneDetail) Happened(at prose.Clock) []Happening {
 	var all []Happening
 	for _, e := range l.Events {
-		// Of pauses the actions tell more, where they can be read.
+		// Readable actions say more about pauses.
 		if len(l.Actions) > 0 && (e.Kind == "paused" || e.Kind == "resumed") {
 			continue
 		}
@@ -45,7 +45,7 @@ func (l LaneDetail) Happened(at prose.Clock) []Happening {
 	return all[:min(len(all), shownEvents)]
 }
 
-// once puts together what happened several times within a minute.
+// once merges equal entries within a minute.
 func once(all []Happening) []Happening {
 	var kept []Happening
 	for _, h := range all {
@@ -64,16 +64,16 @@ func eventText(e store.Event, at prose.Clock) string {
 	reason := store.Reason(e.Text).Info().Title
 	switch e.Kind {
 	case "closed":
-		text := "no calls: " + reason
+		text := "lane closed: " + reason
 		if !e.Until.IsZero() {
 			text += ", until " + at.Moment(e.Until)
 		}
 		return text
 	case "opened":
-		return "calls again, after: " + reason
+		return "lane open again after: " + reason
 	case "breaker":
 		return map[string]string{
-			"open": "calls suspended, since iCIMS keeps failing", "half-open": "iCIMS is probed with one call", "closed": "iCIMS answers again; calls go on",
+			"open": "calls suspended: iCIMS keeps failing", "half-open": "probing iCIMS with one call", "closed": "iCIMS responds again; calls resumed",
 		}[e.Text]
 	}
 	return strings.TrimSpace(e.Kind + " " + prose.Printable(e.Text))

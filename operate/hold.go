@@ -10,18 +10,18 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// LaneState is how it stands with a customer's exports, in a word.
+// LaneState is the state of a customer's lane.
 type LaneState string
 
 // The states, in the order in which they are listed.
 const (
-	LaneOpen    LaneState = "open"    // exports are being worked on
+	LaneOpen    LaneState = "open"    // exports are in progress
 	LaneWaiting LaneState = "waiting" // for a worker
-	LaneLater   LaneState = "later"   // all that there is waits for a time of its own
-	LanePaused  LaneState = "paused"  // by somebody
-	LaneClosed  LaneState = "closed"  // by what iCIMS said, or the day's calls are used up
-	LaneFailing LaneState = "failing" // iCIMS keeps failing, so that calls are suspended
-	LaneIdle    LaneState = "idle"    // there is no work
+	LaneLater   LaneState = "later"   // all exports are scheduled
+	LanePaused  LaneState = "paused"  // by an operator
+	LaneClosed  LaneState = "closed"  // by iCIMS, or the daily limit is used up
+	LaneFailing LaneState = "failing" // iCIMS keeps failing, so calls are suspended
+	LaneIdle    LaneState = "idle"    // no exports
 	// LaneUnreadable: the customer's keys in Redis cannot be read.
 	LaneUnreadable LaneState = "unreadable"
 )
@@ -31,21 +31,21 @@ func LaneStates() []LaneState {
 	return []LaneState{LaneOpen, LaneWaiting, LaneLater, LanePaused, LaneClosed, LaneFailing, LaneIdle, LaneUnreadable}
 }
 
-// Hold is what keeps a customer's exports, if anything does.
+// Hold is the state of a lane and what blocks it, if anything.
 type Hold struct {
-	State  LaneState    `json:"state" enum:"open,waiting,later,paused,closed,failing,idle,unreadable" doc:"How it stands: open, worked on; waiting, for a worker; later, for a time of its own; paused, by somebody; closed, by what iCIMS said or since the day's calls are used up; failing, iCIMS keeps failing; idle, no work; unreadable, the customer's keys in Redis cannot be read."`
-	Reason store.Reason `json:"reason,omitempty" doc:"Why it is held back: a code of docs/errors.md."`
-	By     string       `json:"by,omitempty" doc:"Who paused it."`
-	Why    string       `json:"why,omitempty" doc:"Why it was paused."`
-	Until  time.Time    `json:"until,omitzero" doc:"When it goes on by itself, if that is known."`
-	// BulkOnly: small batches go on.
-	BulkOnly bool `json:"bulk_only,omitempty" doc:"Small batches go on."`
+	State  LaneState    `json:"state" enum:"open,waiting,later,paused,closed,failing,idle,unreadable" doc:"State: open (exports in progress), waiting (for a worker), later (all exports are scheduled), paused (by an operator), closed (by iCIMS, or the daily limit is used up), failing (iCIMS keeps failing), idle (no exports), unreadable (the customer's keys in Redis cannot be read)."`
+	Reason store.Reason `json:"reason,omitempty" doc:"Why the lane is blocked: a code of docs/errors.md."`
+	By     string       `json:"by,omitempty" doc:"Who paused the lane."`
+	Why    string       `json:"why,omitempty" doc:"Why the lane was paused."`
+	Until  time.Time    `json:"until,omitzero" doc:"When the lane resumes, if known."`
+	// BulkOnly: small batches continue.
+	BulkOnly bool `json:"bulk_only,omitempty" doc:"Small batches continue."`
 }
 
-// WebUI stands for whoever pauses a queue there, of whom asynq keeps nothing.
-const WebUI = "the queue's web UI"
+// WebUI stands for the unknown user who paused a queue in asynq's web UI.
+const WebUI = "asynq's web UI"
 
-// holdOf says what keeps a customer's exports: the strongest of all reasons.
+// holdOf returns what blocks a customer's exports: the strongest of all reasons.
 func holdOf(s store.Standing, q tasks.QueueStates) Hold {
 	if s.PauseOver { // a worker is about to resume the queues
 		q.Express.Paused, q.Normal.Paused, q.Large.Paused = false, false, false
@@ -89,12 +89,12 @@ func isOpen(breakers map[string]string) bool {
 	return false
 }
 
-// Keeps reports whether something keeps exports that would otherwise go on.
+// Keeps reports whether the lane is blocked.
 func (h Hold) Keeps() bool {
 	return h.State == LanePaused || h.State == LaneClosed || h.State == LaneFailing
 }
 
-// Text is what the state's word leaves open; empty for nothing.
+// Text explains the state; "" for states without an explanation.
 func (h Hold) Text(at prose.Clock) string {
 	text := ""
 	switch h.State {
@@ -104,34 +104,34 @@ func (h Hold) Text(at prose.Clock) string {
 			text = "in " + WebUI
 		}
 		if h.Reason != "" {
-			text += " " + at.Until(h.Until, "until somebody resumes")
+			text += " " + at.Until(h.Until, "until resumed")
 		}
 		if h.Why != "" {
 			text += ": " + prose.Printable(h.Why)
 		}
 	case LaneClosed:
-		text = h.Reason.Info().Title + ", " + at.Until(h.Until, "nobody knows until when")
+		text = h.Reason.Info().Title + ", " + at.Until(h.Until, "end unknown")
 	case LaneFailing:
 		text = h.Reason.Info().Title
 	case LaneUnreadable:
-		text = "the customer's keys in Redis are broken; the worker's log names the error"
+		text = "the customer's keys in Redis are broken; see the worker's log"
 	case LaneIdle, LaneOpen, LaneWaiting, LaneLater:
 	}
 	if h.BulkOnly {
-		text += "; small batches go on"
+		text += "; small batches continue"
 	}
 	return text
 }
 
-// Told is the state with what is to be said about it.
+// Told is the state with its explanation.
 func (h Hold) Told(at prose.Clock) string {
 	switch h.State {
 	case LanePaused:
 		return "paused " + h.Text(at)
 	case LaneClosed:
-		return "closed, since " + h.Text(at)
+		return "closed because " + h.Text(at)
 	case LaneFailing:
-		return "failing, so that calls are suspended"
+		return "failing: calls are suspended"
 	case LaneUnreadable:
 		return "unreadable: " + h.Text(at)
 	case LaneIdle, LaneOpen, LaneWaiting, LaneLater:
@@ -139,18 +139,18 @@ func (h Hold) Told(at prose.Clock) string {
 	return string(h.State)
 }
 
-// Warning is the hold as sentences for whoever waits for the customer's exports.
+// Warning describes a blocked lane in sentences, with the remedy.
 func (h Hold) Warning(at prose.Clock, customer string) string {
 	which := "Customer " + customer
 	switch {
 	case h.By == WebUI:
-		queue := "queues"
+		queue := "all queues are"
 		if h.BulkOnly {
-			queue = "queue for large batches"
+			queue = "the queues for large batches are"
 		}
-		return fmt.Sprintf("%s: the %s are paused in %s; icims-export resume %s sets them going.", which, queue, WebUI, customer)
+		return fmt.Sprintf("%s: %s paused in %s. To resume: icims-export resume %s.", which, queue, WebUI, customer)
 	case h.State == LanePaused:
-		return fmt.Sprintf("%s is paused %s. Exports wait; icims-export resume %s sets them going.", which, h.Text(at), customer)
+		return fmt.Sprintf("%s is paused %s. To resume: icims-export resume %s.", which, h.Text(at), customer)
 	case h.State == LaneClosed || h.State == LaneFailing:
 		return fmt.Sprintf("%s: %s. %s", which, h.Text(at), h.Reason.Info().Hint)
 	}

@@ -47,8 +47,8 @@ func missingJob(customer string, job int64, seen jobs.Sighting) string {
 	case !seen.Missing || seen.Age >= tellingJobs:
 		return ""
 	case seen.Stale:
-		return fmt.Sprintf("Job %d was not on the job portals of customer %s when the list of jobs was read, %s ago: check its id, or read the list anew. The candidates are exported to it all the same.",
+		return fmt.Sprintf("Job %d was not on the portals of customer %s, as of %s ago. Check the number, or refresh the jobs. Candidates are exported to this job anyway.",
 			job, customer, prose.Span(seen.Age))
 	}
-	return fmt.Sprintf("Job %d is not on the job portals of customer %s: check its id, or the list of jobs. The candidates are exported to it all the same.", job, customer)
+	return fmt.Sprintf("Job %d is not on the portals of customer %s. Check the number. Candidates are exported to this job anyway.", job, customer)
 }

@@ -15,8 +15,8 @@ func TestAMissingJobIsWarnedOfAsFarAsTheListTells(t *testing.T) {
 	}{
 		"a fresh list has it":               {jobs.Sighting{Age: time.Minute}, ""},
 		"there is no list":                  {jobs.Sighting{}, ""},
-		"a fresh list lacks it":             {jobs.Sighting{Missing: true, Age: time.Minute}, "Job 9 is not on the job portals of customer 1234: check its id"},
-		"an old list lacks it":              {jobs.Sighting{Missing: true, Age: 3*time.Hour + 5*time.Minute, Stale: true}, "Job 9 was not on the job portals of customer 1234 when the list of jobs was read, 3h 5m ago: check"},
+		"a fresh list lacks it":             {jobs.Sighting{Missing: true, Age: time.Minute}, "Job 9 is not on the portals of customer 1234. Check the number"},
+		"an old list lacks it":              {jobs.Sighting{Missing: true, Age: 3*time.Hour + 5*time.Minute, Stale: true}, "Job 9 was not on the portals of customer 1234, as of 3h 5m ago. Check"},
 		"a list of yesterday tells no more": {jobs.Sighting{Missing: true, Age: tellingJobs, Stale: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestAMissingJobIsWarnedOfAsFarAsTheListTells(t *testing.T) {
 			if got == "" != (c.want == "") || !strings.HasPrefix(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
-			if got != "" && !strings.HasSuffix(got, "The candidates are exported to it all the same.") {
+			if got != "" && !strings.HasSuffix(got, "Candidates are exported to this job anyway.") {
 				t.Errorf("it does not say that they are exported: %q", got)
 			}
 		})

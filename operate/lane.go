@@ -13,12 +13,12 @@ import (
 type LaneDetail struct {
 	Lane
 
-	Workers int           `json:"workers" doc:"Workers that have been heard of lately."`
-	Outage  *Outage       `json:"outage,omitempty" doc:"What keeps the exports of all customers: Redis refuses writes, or no worker runs."`
-	Batches []OpenBatch   `json:"open_batches" doc:"Batches of which something moves, the oldest first."`
-	Events  []store.Event `json:"events" doc:"What happened last by itself, the latest first."`
+	Workers int           `json:"workers" doc:"Active workers."`
+	Outage  *Outage       `json:"outage,omitempty" doc:"What blocks the exports of all customers: Redis refuses writes, or no worker runs."`
+	Batches []OpenBatch   `json:"open_batches" doc:"Open batches, oldest first."`
+	Events  []store.Event `json:"events" doc:"Recent events, newest first."`
 	// Actions are what operators did; they stay closed without the sealing keys.
-	Actions []store.Action `json:"actions,omitempty" doc:"What operators did last, the latest first."`
+	Actions []store.Action `json:"actions,omitempty" doc:"Recent actions of operators, newest first."`
 	// SealedActions are those that this keyset does not open.
 	SealedActions int `json:"sealed_actions,omitempty"`
 }
@@ -32,7 +32,7 @@ func (l LaneDetail) Kept() bool {
 type OpenBatch struct {
 	store.Batch
 
-	Forecast forecast.Forecast `json:"forecast" doc:"When it will be done, as things stand."`
+	Forecast forecast.Forecast `json:"forecast" doc:"The batch's forecast."`
 }
 
 // shownEvents is how many events and actions are shown.

@@ -10,31 +10,31 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Lane is how one customer stands, as it is listed.
+// Lane is one customer's lane in the list.
 type Lane struct {
-	Customer string `json:"customer" doc:"iCIMS's customer id."`
+	Customer string `json:"customer" doc:"iCIMS's customer ID."`
 	Hold
 
 	Express     int       `json:"waiting_express" doc:"Exports of small batches that wait for a worker."`
 	Bulk        int       `json:"waiting_bulk" doc:"Exports of large batches that wait for a worker."`
-	Active      int       `json:"active" doc:"Exports in work."`
-	Later       int       `json:"later" doc:"Exports that wait for a time of their own."`
-	Next        time.Time `json:"next,omitzero" doc:"When the first of these comes back."`
-	Oldest      float64   `json:"oldest_seconds" doc:"For how long the oldest has waited."`
-	PausedInWeb []string  `json:"paused_in_web_ui,omitempty" doc:"Queues that were paused in asynq's web UI."`
+	Active      int       `json:"active" doc:"Exports in progress."`
+	Later       int       `json:"later" doc:"Scheduled exports."`
+	Next        time.Time `json:"next,omitzero" doc:"When the first scheduled export is due."`
+	Oldest      float64   `json:"oldest_seconds" doc:"Wait of the oldest export in seconds."`
+	PausedInWeb []string  `json:"paused_in_web_ui,omitempty" doc:"Queues that are paused in asynq's web UI."`
 	Calls       Calls     `json:"calls"`
 	LastGood    time.Time `json:"last_good_call,omitzero" doc:"When a call last succeeded."`
 	// Breakers are those that are not closed, by worker.
 	Breakers   map[string]string `json:"breakers,omitempty" doc:"Circuit breakers that are not closed, by worker."`
-	Connection string            `json:"connection,omitempty" doc:"What is wrong with the connection, as far as it is known."`
+	Connection string            `json:"connection,omitempty" doc:"The connection's problem, if known."`
 }
 
 // BreakerTexts says of each circuit breaker that is not closed whose fault that is: iCIMS's, or
 // the worker's where other workers reach iCIMS.
 func (l Lane) BreakerTexts() []string {
-	text := "%s in worker %s: it cannot reach iCIMS, but other workers can; check its network"
+	text := "%s in worker %s: this worker cannot reach iCIMS, but others can. Check its network"
 	if l.State == LaneFailing {
-		text = "%s in worker %s: iCIMS does not answer, so calls are suspended"
+		text = "%s in worker %s: iCIMS does not respond, so calls are suspended"
 	}
 	texts := make([]string, 0, len(l.Breakers))
 	for _, worker := range slices.Sorted(maps.Keys(l.Breakers)) {
@@ -43,32 +43,31 @@ func (l Lane) BreakerTexts() []string {
 	return texts
 }
 
-// Calls is what a customer has of calls. A customer that was never called has none,
-// but will.
+// Calls is a customer's rate limit and usage. Before the first call it is zero.
 type Calls struct {
-	PerSecond   float64   `json:"per_second" doc:"Calls a second made lately."`
-	MaxRate     float64   `json:"per_second_allowed" doc:"Calls a second that may be made."`
+	PerSecond   float64   `json:"per_second" doc:"Current calls per second."`
+	MaxRate     float64   `json:"per_second_allowed" doc:"Allowed calls per second."`
 	InFlight    int       `json:"in_flight" doc:"Calls in flight."`
-	MaxInFlight int       `json:"in_flight_allowed" doc:"Calls that may be in flight at once."`
-	PerDay      int       `json:"per_day" doc:"Calls that the day has (UTC); 0: none was ever made."`
+	MaxInFlight int       `json:"in_flight_allowed" doc:"Allowed concurrent calls."`
+	PerDay      int       `json:"per_day" doc:"Allowed calls per day (UTC); 0 before the first call."`
 	Own         int       `json:"made_today" doc:"Calls made today."`
-	Others      int       `json:"made_by_others_today" doc:"Calls of others on the account, as far as iCIMS told of them."`
+	Others      int       `json:"made_by_others_today" doc:"Calls by other users of the account, as reported by iCIMS."`
 	Left        int       `json:"left_today" doc:"Calls left today."`
-	Reserve     int       `json:"kept_for_small_batches" doc:"The part of them that is kept for small batches."`
-	Resets      time.Time `json:"resets,omitzero" doc:"When the next day begins."`
+	Reserve     int       `json:"kept_for_small_batches" doc:"Calls of these that are reserved for small batches."`
+	Resets      time.Time `json:"resets,omitzero" doc:"When the daily limit resets."`
 }
 
-// LaneList are the customers that are worth looking at.
+// LaneList is a page of lanes.
 type LaneList struct {
 	Lanes   []Lane `json:"lanes"`
-	Hidden  int    `json:"without_work" doc:"Customers that were left out, since they have no work."`
-	Workers int    `json:"workers" doc:"Workers that have been heard of lately."`
-	// Outage is what keeps the exports of all customers.
-	Outage *Outage `json:"outage,omitempty" doc:"What keeps the exports of all customers: Redis refuses writes, or no worker runs."`
+	Hidden  int    `json:"without_work" doc:"Omitted customers without work."`
+	Workers int    `json:"workers" doc:"Active workers."`
+	// Outage is what blocks the exports of all customers.
+	Outage *Outage `json:"outage,omitempty" doc:"What blocks the exports of all customers: Redis refuses writes, or no worker runs."`
 	// Loss is the last time that Redis lost writes, where that was within the last day.
-	Loss *store.Loss `json:"redis_loss,omitempty" doc:"The last time that Redis lost writes, or may have, where that was within the last day."`
+	Loss *store.Loss `json:"redis_loss,omitempty" doc:"The last time in the past day that Redis lost writes, or may have."`
 	// Next is the customer behind which the list goes on; "" at its end.
-	Next string `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+	Next string `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 }
 
 // LaneQuery chooses customers.
@@ -171,9 +170,9 @@ func connectionNote(customer string, crew Crew, filed map[string]store.Connectio
 	_, isFiled := filed[customer]
 	switch {
 	case crew.refuse(customer):
-		return "no worker has a usable one"
+		return "not usable by any worker"
 	case filed != nil && !isFiled && !have[customer]:
-		return "none usable here"
+		return "not found here"
 	}
 	return ""
 }

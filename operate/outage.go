@@ -7,20 +7,20 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Outage is why no customer's exports go on: Redis refuses writes, or no worker runs.
+// Outage is what blocks the exports of all customers: Redis refuses writes, or no worker runs.
 // Commands, API and console all show this text.
 type Outage struct {
-	Trouble store.Trouble `json:"trouble,omitempty" doc:"What is wrong with Redis; left out where only a worker is missing."`
-	Problem string        `json:"problem" doc:"What is wrong; of Redis in its own words, too."`
-	Remedy  string        `json:"remedy" doc:"What to do."`
+	Trouble store.Trouble `json:"trouble,omitempty" doc:"The problem of Redis; omitted if only workers are missing."`
+	Problem string        `json:"problem" doc:"The problem, with Redis's message."`
+	Remedy  string        `json:"remedy" doc:"The remedy."`
 }
 
 // String is the problem with its remedy.
 func (o Outage) String() string { return o.Problem + " " + o.Remedy }
 
-var noWorkers = Outage{Problem: "No active workers, so nothing moves.", Remedy: "Start one: icims-export worker."}
+var noWorkers = Outage{Problem: "No active workers.", Remedy: "Start one: icims-export worker."}
 
-// Outage returns what keeps the exports of all customers; nil for nothing. It writes to
+// Outage returns what blocks the exports of all customers; nil for nothing. It writes to
 // Redis, which is how it learns whether Redis takes writes.
 func (d *Desk) Outage(ctx context.Context) (*Outage, error) {
 	crew, err := d.Crew(ctx)

@@ -8,13 +8,13 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Outcome is how one export stands, explained.
+// Outcome is the state of one export, explained.
 type Outcome struct {
 	store.Outcome
 
 	// Row is its place in the batch; InputRow that in what was sent.
-	Row      int      `json:"row,omitempty" doc:"Its place among the accepted rows of the batch, from 1; left out beside a candidate."`
-	InputRow int      `json:"input_row,omitempty" doc:"Its row of what was sent, from 1, as refusals name theirs; left out where it is not known."`
+	Row      int      `json:"row,omitempty" doc:"Position among the batch's accepted rows, from 1; omitted in a candidate's exports."`
+	InputRow int      `json:"input_row,omitempty" doc:"Row of the input, from 1, as in refusals; omitted if unknown."`
 	Title    string   `json:"title,omitempty"` // of the reason
 	Hint     string   `json:"hint,omitempty"`
 	Warnings []string `json:"warnings,omitempty"` // as sentences

@@ -9,29 +9,29 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Paused is the result of a pause or a resumption.
+// Paused is the result of a pause or resume.
 type Paused struct {
 	Customer string       `json:"customer" doc:"iCIMS's customer id."`
-	Pause    *store.Pause `json:"pause,omitempty" doc:"The pause that holds now."`
-	Before   *store.Pause `json:"before,omitempty" doc:"The pause that it replaces or ends."`
-	WebUI    []string     `json:"resumed_in_web_ui,omitempty" doc:"Queues that had been paused in asynq's web UI."`
-	Waiting  int          `json:"waiting" doc:"Exports that wait."`
-	Hold     Hold         `json:"now" doc:"How it stands now."`
-	Warning  string       `json:"warning,omitempty" doc:"That nothing is known of the customer, so that the number may be wrong."`
+	Pause    *store.Pause `json:"pause,omitempty" doc:"The current pause."`
+	Before   *store.Pause `json:"before,omitempty" doc:"The pause that was replaced or ended."`
+	WebUI    []string     `json:"resumed_in_web_ui,omitempty" doc:"Queues that were paused in asynq's web UI."`
+	Waiting  int          `json:"waiting" doc:"Waiting exports."`
+	Hold     Hold         `json:"now" doc:"The lane's state now."`
+	Warning  string       `json:"warning,omitempty" doc:"Set if the customer is unknown: check the ID."`
 }
 
-// PauseUnknownError: it is not known whether the pause has begun or ended.
+// PauseUnknownError: it is unknown whether the pause has begun or ended.
 type PauseUnknownError struct{ Err error }
 
 func (e *PauseUnknownError) Error() string {
-	return "whether it took effect is not known: " + e.Err.Error()
+	return "it is unknown whether the change took effect: " + e.Err.Error()
 }
 
 // Unwrap returns why.
 func (e *PauseUnknownError) Unwrap() error { return e.Err }
 
 // Pause pauses a customer's exports until a time, by Redis's clock, or for zero until
-// somebody resumes.
+// resumed.
 func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
 	r := Paused{Customer: customer, Pause: &pause}
 	var err error
@@ -58,7 +58,7 @@ func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (P
 // A pause of a customer of whom nothing is known holds all the same: it may be one whose
 // connection is entered later, or stands in a file that only the workers have. Who stops
 // exports in haste must not be kept from it.
-const unknownPaused = "Nothing is known of this customer, neither a connection nor a batch: check the number. The pause holds for whatever comes."
+const unknownPaused = "This customer has no connection and no batches: check the ID. The pause is in effect."
 
 // known reports whether there is anything of a customer: a connection, even one that was
 // removed, or a batch.
@@ -76,8 +76,8 @@ func (d *Desk) known(ctx context.Context, customer string) (bool, error) {
 	return len(batches) > 0, err
 }
 
-// Resume sets a customer's exports going again, whoever paused them: an operator, or
-// somebody in asynq's web UI.
+// Resume resumes a customer's exports, whether paused by an operator or
+// in asynq's web UI.
 func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, error) {
 	r := Paused{Customer: customer}
 	var err error
@@ -95,7 +95,7 @@ func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, e
 	return r, d.look(ctx, &r)
 }
 
-// look reads how many exports wait, and how it stands now.
+// look reads the waiting exports and the lane's state.
 func (d *Desk) look(ctx context.Context, r *Paused) error {
 	places, err := d.Places(ctx, r.Customer)
 	if err != nil {
@@ -118,7 +118,7 @@ func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]st
 	if err := d.queues().Resume(ctx, customer); err != nil {
 		return nil, err
 	}
-	action := store.Action{At: time.Now(), Who: who, What: "resumed what was paused in " + WebUI, Why: why}
+	action := store.Action{At: time.Now(), Who: who, What: "resumed queues paused in " + WebUI, Why: why}
 	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
 }
 

@@ -11,14 +11,14 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Prospect is when something will be done, and what keeps it.
+// Prospect is a forecast and what blocks the exports.
 type Prospect struct {
 	Forecast forecast.Forecast `json:"forecast"`
-	// Waits are sentences about what keeps the customer's exports; none where they go on.
+	// Waits are sentences about what blocks the customer's exports; none if nothing does.
 	Waits []string `json:"waits,omitempty"`
 }
 
-// Prospect foretells the end of an open batch.
+// Prospect forecasts the end of an open batch.
 func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospect, error) {
 	f, err := d.Forecast(ctx, b)
 	if err != nil {
@@ -31,7 +31,7 @@ func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospe
 	return Prospect{f, kept}, nil
 }
 
-// Forecast says when an open batch will be done.
+// Forecast is when an open batch will be done.
 func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
 	costs, err := d.Ledger.Costs(ctx, customer)
@@ -76,7 +76,7 @@ func othersBefore(calls float64, b store.Batch, open []store.Batch, costs store.
 	return before
 }
 
-// Waits tells in sentences what keeps the customer's exports now; none where they go on.
+// Waits returns sentences about what blocks the customer's exports; none if nothing does.
 func (d *Desk) Waits(ctx context.Context, customer string, waits Waits) ([]string, error) {
 	places, err := d.Places(ctx, customer)
 	if err != nil {
@@ -85,7 +85,7 @@ func (d *Desk) Waits(ctx context.Context, customer string, waits Waits) ([]strin
 	return waits.of(ctx, d, customer, places[0]), nil
 }
 
-// Waits says what keeps a customer's exports: a pause, a closed lane, a missing
+// Waits describes what blocks a customer's exports: a pause, a closed lane, a missing
 // connection, no worker.
 type Waits struct {
 	Clock prose.Clock // of the reader
@@ -106,7 +106,7 @@ func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []str
 	case outage != nil:
 		sentences = append(sentences, outage.String())
 	case known && crew.refuse(customer):
-		sentences = append(sentences, fmt.Sprintf("No worker has a usable connection for customer %s, so exports wait until one has: add or correct it in their file of connections, and send them SIGHUP.", customer))
+		sentences = append(sentences, fmt.Sprintf("No worker has a usable connection for customer %s. Add or correct it in the workers' connections file, then send them SIGHUP.", customer))
 	case w.NoConnection != nil:
 		have, err := d.stored(ctx, customer)
 		if text := w.NoConnection(customer); text != "" && err == nil && !have[customer] {
@@ -119,7 +119,7 @@ func (w Waits) of(ctx context.Context, d *Desk, customer string, at Place) []str
 	return sentences
 }
 
-// Demand foretells the end of exports that are not handed over yet, all of a kind.
+// Demand forecasts the end of exports of one kind that are not submitted yet.
 func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, e Estimate, limits store.Limits, waits Waits) (Prospect, error) {
 	costs, err := d.Ledger.Costs(ctx, customer)
 	if err != nil {
@@ -137,15 +137,15 @@ func (d *Desk) Demand(ctx context.Context, customer string, kind store.Kind, e E
 	return Prospect{f, kept}, nil
 }
 
-// Estimate is between how many calls exports would take.
+// Estimate is the range of calls that exports need.
 type Estimate struct {
-	Candidates int `json:"candidates" doc:"How many would be sent."`
-	Skipped    int `json:"skipped" doc:"How many would be skipped, since they were exported before."`
-	Least      int `json:"calls_least" doc:"Calls if all are new in iCIMS or, if they are there, unchanged."`
-	Most       int `json:"calls_most" doc:"Calls if all are there and everything about them differs."`
+	Candidates int `json:"candidates" doc:"Candidates to export."`
+	Skipped    int `json:"skipped" doc:"Candidates to skip, since they were exported before."`
+	Least      int `json:"calls_least" doc:"Calls if all candidates are new in iCIMS or unchanged there."`
+	Most       int `json:"calls_most" doc:"Calls if all candidates are in iCIMS and every field differs."`
 }
 
-// Add counts a candidate that would be sent to a job, or for 0 to the prospects.
+// Add counts a candidate to export to a job, or as a prospect for 0.
 func (e *Estimate) Add(c tasks.Candidate, job int64) {
 	e.Candidates++
 	// New: the person. There already: read it, at most change it and add each
@@ -167,7 +167,7 @@ func (e *Estimate) LookUp(batch int) {
 	e.Most += 2 * lookups
 }
 
-// Demand is what to reckon with, by what exports of the kind took so far: a number
+// Demand is the expected calls, from the average of past exports of the kind: a number
 // between Least and Most.
 func (e Estimate) Demand(costs store.Costs, kind store.Kind) forecast.Demand {
 	calls := float64(e.Candidates) * costs.Each(kind)

@@ -10,10 +10,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// callPhrases say what a call was to do.
+// callPhrases describe calls by operation.
 var callPhrases = map[string]string{
 	"customer.get":          "read the customer",
-	"people.search":         "search for the e-mail",
+	"people.search":         "search for the email",
 	"workflows.search":      "search for the workflow",
 	"portals.search":        "read the job portal",
 	"people.get":            "read the person",
@@ -28,50 +28,50 @@ var callPhrases = map[string]string{
 	"schema.get":            "read the field definitions",
 }
 
-// CallPhrase says what a call is to do, such as "create the person". Of what is no call
+// CallPhrase describes a call, such as "create the person". For anything else
 // it is "".
 func CallPhrase(op string) string { return callPhrases[op] }
 
-// Storyteller turns the story of an export into sentences.
+// Storyteller writes the timeline of an export in sentences.
 type Storyteller struct {
-	// Words adds iCIMS's own, which may repeat what was sent.
+	// Words adds iCIMS's messages, which may repeat what was sent.
 	Words bool
 	// Clock is that of the reader.
 	Clock prose.Clock
 }
 
-// tell tells one entry: what was found, what came of it, what iCIMS answered, and
-// when it was to go on.
+// tell describes one entry: findings, result, iCIMS's responses and
+// the next attempt.
 func (s Storyteller) tell(e store.Entry) string {
 	if e.What == store.WhatSealed {
-		return "Something that this keyset does not open."
+		return "Unreadable entry: this keyset does not open it."
 	}
-	begin, what := fmt.Sprintf("Attempt %d, %s: ", e.Attempt, s.Clock.When(e.At)), e.Reason.Info().Title
+	begin, what := fmt.Sprintf("Attempt %d %s: ", e.Attempt, s.Clock.When(e.At)), e.Reason.Info().Title
 	switch e.What {
 	case "retry":
 	case "unknown":
-		what = "it could not be known yet whether a write took effect"
+		what = "unconfirmed write"
 	case "deferred":
-		begin, what = strings.TrimSuffix(prose.Sentence(s.Clock.When(e.At)), ".")+": ", "put off, which counts as no attempt: "+what
+		begin, what = strings.TrimSuffix(prose.Sentence(s.Clock.When(e.At)), ".")+": ", "postponed without counting an attempt: "+what
 	case "dead":
-		what += ", so it was given up"
+		what += ", so the export failed"
 	case "done":
-		what = "it worked"
+		what = "succeeded"
 	case "skipped":
-		what = "skipped, " + what
+		what = "skipped: " + what
 	case "resolved":
 		what = "" // the findings say it
 	case "retried":
-		return prose.Sentence(fmt.Sprintf("%s %s set it going again: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
+		return prose.Sentence(fmt.Sprintf("%s %s retried it: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	case "cancelled":
-		return prose.Sentence(fmt.Sprintf("%s %s cancelled it: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
+		return prose.Sentence(fmt.Sprintf("%s %s canceled it: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	case "transferred":
-		act := prose.Sentence(fmt.Sprintf("%s %s sent the candidate to another job: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
+		act := prose.Sentence(fmt.Sprintf("%s %s moved the candidate to another job: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 		return act + " " + prose.Sentence(strings.Join(e.Findings, ". "))
 	case "settled":
-		return prose.Sentence(s.Clock.When(e.At)+" it was settled") + " " + prose.Sentence(strings.Join(e.Findings, ". "))
+		return prose.Sentence(s.Clock.When(e.At)+" settled") + " " + prose.Sentence(strings.Join(e.Findings, ". "))
 	case "discarded":
-		return prose.Sentence(fmt.Sprintf("%s %s gave it up for good: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
+		return prose.Sentence(fmt.Sprintf("%s %s discarded it: “%s”", s.Clock.When(e.At), prose.Printable(e.Who), prose.Printable(e.Why)))
 	default:
 		what = e.What
 	}
@@ -96,14 +96,14 @@ func again(e store.Entry) string {
 	pause := prose.Span(time.Duration(e.Again) * time.Second)
 	switch e.What {
 	case "unknown":
-		return "after a pause of " + pause + " iCIMS was to be searched, before anything is repeated"
+		return "iCIMS is searched after " + pause + ", before anything is repeated"
 	case "retry":
-		return "it was to be tried again after " + pause
+		return "next attempt after " + pause
 	}
-	return "it was to go on after " + pause
+	return "continues after " + pause
 }
 
-// lower begins what follows a colon.
+// lower makes the first word lowercase, for text after a colon.
 func lower(text string) string {
 	first, rest, _ := strings.Cut(text, " ")
 	if len(first) < 2 || first != strings.ToUpper(first[:1])+strings.ToLower(first[1:]) {
@@ -112,7 +112,7 @@ func lower(text string) string {
 	return strings.ToLower(first) + " " + rest
 }
 
-// call tells what iCIMS answered.
+// call describes iCIMS's response.
 func (s Storyteller) call(c store.Called) string {
 	phrase, made := callPhrases[c.Op]
 	switch {
@@ -121,9 +121,9 @@ func (s Storyteller) call(c store.Called) string {
 	case c.Status == 0 && c.Sent == "no":
 		return fmt.Sprintf("the request to %s was not sent", phrase)
 	case c.Status == 0:
-		return fmt.Sprintf("the request to %s was sent, but no answer came", phrase)
+		return fmt.Sprintf("no response to the request to %s", phrase)
 	}
-	text := fmt.Sprintf("iCIMS answered the request to %s with status %d", phrase, c.Status)
+	text := fmt.Sprintf("iCIMS responded to the request to %s with status %d", phrase, c.Status)
 	text = strings.Join(append([]string{text}, codesOf(c)...), ", ")
 	if c.Transaction != "" {
 		text += " (transaction " + c.Transaction + ")"
@@ -134,13 +134,13 @@ func (s Storyteller) call(c store.Called) string {
 	said := []string{prose.Sentence(text)}
 	for _, p := range c.Problems {
 		if _, words, ok := strings.Cut(p, ": "); ok && words != "" {
-			said = append(said, fmt.Sprintf("It said: “%s”.", strings.TrimRight(prose.Printable(words), ".")))
+			said = append(said, fmt.Sprintf("Message: “%s”.", strings.TrimRight(prose.Printable(words), ".")))
 		}
 	}
 	return strings.Join(said, " ")
 }
 
-// codesOf are codes and fields without iCIMS's own words, which may repeat what
+// codesOf returns codes and fields without iCIMS's messages, which may repeat what
 // was sent.
 func codesOf(c store.Called) []string {
 	codes := make([]string, 0, len(c.Problems))
@@ -153,8 +153,8 @@ func codesOf(c store.Called) []string {
 	return codes
 }
 
-// Stands says how an export to a job (0 for none) stands or ended, and what to do or
-// where to look.
+// Stands describes the state of an export to a job (0 for none), and the next step or
+// link.
 func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
 	place := ""
 	if job != 0 && o.Workflow != 0 {
@@ -162,42 +162,42 @@ func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
 	}
 	next := ""
 	if !o.Due.IsZero() {
-		next = " The next try is due " + s.Clock.When(o.Due) + "."
+		next = " Next attempt " + s.Clock.When(o.Due) + "."
 	}
 	switch o.State {
 	case store.Queued:
-		return []string{"It waits for a worker."}
+		return []string{"Waiting for a worker."}
 	case store.Claimed:
-		return []string{"A worker has it in hand."}
+		return []string{"In progress."}
 	case store.Creating:
-		return []string{"A worker is creating the person right now."}
+		return []string{"In progress: creating the person."}
 	case store.Created, store.Placing:
-		return []string{fmt.Sprintf("Person %d is in iCIMS; a worker is putting the person on job %d.", o.Person, job)}
+		return []string{fmt.Sprintf("In progress: person %d exists in iCIMS; adding the person to job %d.", o.Person, job)}
 	case store.Deferred, store.Retrying, store.Unknown:
 		known := ""
 		if o.Person != 0 {
-			known = fmt.Sprintf(" Person %d is in iCIMS already.", o.Person)
+			known = fmt.Sprintf(" Person %d exists in iCIMS.", o.Person)
 		}
-		return []string{"It waits: " + o.Title + "." + known + next, o.Hint}
+		return []string{"Waiting: " + o.Title + "." + known + next, o.Hint}
 	case store.Done:
 		how := "was created"
 		if o.Counter == store.CountUpdated {
-			how = "was in iCIMS already and is up to date"
+			how = "was already in iCIMS and is up to date"
 		}
-		return []string{fmt.Sprintf("It was done %s: person %d %s%s.", s.Clock.When(o.At), o.Person, how, place), l.Person(o.Person)}
+		return []string{fmt.Sprintf("Done %s: person %d %s%s.", s.Clock.When(o.At), o.Person, how, place), l.Person(o.Person)}
 	case store.Skipped:
-		return []string{fmt.Sprintf("It was skipped %s: %s, as person %d.", s.Clock.When(o.At), o.Title, o.Person), l.Person(o.Person)}
+		return []string{fmt.Sprintf("Skipped %s: %s, as person %d.", s.Clock.When(o.At), o.Title, o.Person), l.Person(o.Person)}
 	case store.Cancelled:
 		if o.Reason == store.ReasonTransferred {
-			return []string{"It was sent to another job " + s.Clock.When(o.At) + ", and goes on as an export of its own."}
+			return []string{"Moved to another job " + s.Clock.When(o.At) + " as a new export."}
 		}
 		if o.Reason == store.ReasonSettled {
-			return []string{"It was settled " + s.Clock.When(o.At) + ": a later batch exported the candidate to a job."}
+			return []string{"Settled " + s.Clock.When(o.At) + ": a later batch exported the candidate to a job."}
 		}
 		if o.Reason == store.ReasonCancelled {
-			return []string{"It was cancelled " + s.Clock.When(o.At) + ", and the candidate's data purged."}
+			return []string{"Canceled " + s.Clock.When(o.At) + ". The candidate's data was deleted."}
 		}
-		return []string{"It was given up for good " + s.Clock.When(o.At) + ", and the candidate's data purged."}
+		return []string{"Discarded " + s.Clock.When(o.At) + ". The candidate's data was deleted."}
 	case store.Dead:
 		at := ""
 		if !o.At.IsZero() {
@@ -205,9 +205,9 @@ func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
 		}
 		known := ""
 		if o.Person != 0 {
-			known = fmt.Sprintf(" Person %d is in iCIMS already, and a retry goes on from there.", o.Person)
+			known = fmt.Sprintf(" Person %d exists in iCIMS; a retry continues from there.", o.Person)
 		}
-		return []string{fmt.Sprintf("It is a dead letter, given up%s: %s.%s", at, o.Title, known), o.Hint}
+		return []string{fmt.Sprintf("Failed%s: %s.%s", at, o.Title, known), o.Hint}
 	}
-	return []string{"It is " + string(o.State) + "."}
+	return []string{"State: " + string(o.State) + "."}
 }

@@ -84,7 +84,7 @@ func TestCustomersAreSharedOut(t *testing.T) {
 		f.must(err)
 		for _, l := range list.Lanes {
 			texts := strings.Join(l.BreakerTexts(), "\n")
-			if l.State == operate.LaneFailing || !strings.Contains(texts, "it cannot reach iCIMS, but other workers can") || strings.Contains(texts, f.members[2].id) {
+			if l.State == operate.LaneFailing || !strings.Contains(texts, "this worker cannot reach iCIMS, but others can") || strings.Contains(texts, f.members[2].id) {
 				t.Errorf("customer %s is %s: %s", l.Customer, l.State, texts)
 			}
 		}

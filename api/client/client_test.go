@@ -175,7 +175,7 @@ func TestAReceiptTellsOfTheJobWhatTheListKnows(t *testing.T) {
 	if _, err := r.ledger.SaveJobs(t.Context(), customer, list, 1, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for job, want := range map[int64]client.Sent{7: {JobTitle: "Data Engineer"}, 9: {JobWarning: "Job 9 is not on the job portals"}} {
+	for job, want := range map[int64]client.Sent{7: {JobTitle: "Data Engineer"}, 9: {JobWarning: "Job 9 is not on the portals"}} {
 		sent, err := r.Enqueue(t.Context(), tasks.Batch{Customer: customer, Target: tasks.Target{Job: job}, Candidates: many(1)})
 		if err != nil || sent.JobTitle != want.JobTitle || !strings.HasPrefix(sent.JobWarning, want.JobWarning) || (sent.JobWarning == "") != (want.JobWarning == "") {
 			t.Errorf("job %d: title %q, warning %q, %v", job, sent.JobTitle, sent.JobWarning, err)

@@ -12,7 +12,7 @@ type batchView struct {
 	standing
 
 	Results results
-	// RefusedRows are those that the batch keeps.
+	// RefusedRows are the refused rows that the batch keeps.
 	RefusedRows refusedRows
 	// Unread is why they cannot be read; nil where they can.
 	Unread *Refusal
@@ -50,7 +50,7 @@ func (v *visit) batch() error {
 	return v.page("batch", "Export to "+s.Target(), page)
 }
 
-// targetOf is where candidates go, with the job's title where that is known.
+// targetOf is the destination, with the job's title if known.
 func targetOf(job int64, title string) string {
 	if job == 0 {
 		return "prospects"
@@ -62,10 +62,10 @@ func targetOf(job int64, title string) string {
 	return target
 }
 
-// Target is where the batch goes.
+// Target is the batch's destination.
 func (s standing) Target() string { return targetOf(s.Job, s.JobTitle) }
 
-// batchResults answers with the table of results, for htmx to put it in place; without
+// batchResults answers with the table of results for htmx; without
 // it with the whole page.
 func (v *visit) batchResults() error {
 	if !v.byHTMX() {

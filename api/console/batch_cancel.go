@@ -7,11 +7,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// cancelForm asks whether a batch is to be cancelled.
+// cancelForm asks to confirm the cancellation of a batch.
 type cancelForm struct {
 	standing
 
-	// Would is what a cancellation would end now.
+	// Would is what a cancellation would cancel now.
 	Would   store.Cancellation
 	Why     string
 	Refused *Refusal
@@ -21,10 +21,10 @@ type cancelForm struct {
 func (f cancelForm) Wrong() *api.FieldProblem { return f.Refused.Of("why") }
 
 var (
-	saidCancelled     = say("batch-cancelled", "What waited is cancelled, and its candidates' data purged.")
-	saidPartCancelled = say("batch-part-cancelled", "What waited is cancelled, and its candidates' data purged. Some exports are in the middle of a call: they end by themselves. Should any be put off instead, cancel again.")
-	saidPeopleLeft    = say("batch-people-left", "What waited is cancelled, and its candidates' data purged. For some the person was made in iCIMS already, without what was to follow: the results of those who were cancelled show the person.")
-	saidNothingWaited = say("batch-nothing-waited", "Nothing waited any more, so nothing was cancelled.")
+	saidCancelled     = say("batch-cancelled", "Canceled. The data of the canceled candidates was deleted.")
+	saidPartCancelled = say("batch-part-cancelled", "Canceled. The data of the canceled candidates was deleted. Some exports are still running and will finish; if one is rescheduled instead, cancel again.")
+	saidPeopleLeft    = say("batch-people-left", "Canceled. The data of the canceled candidates was deleted. Some people were already created in iCIMS and stay there without the remaining steps; the results of canceled exports list them.")
+	saidNothingWaited = say("batch-nothing-waited", "No exports were waiting, so nothing was canceled.")
 )
 
 func (v *visit) askToCancel() error {

@@ -11,29 +11,29 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// results are what became of the candidates of a batch: a page of them.
+// results is a page of the results of a batch.
 type results struct {
 	Customer, Batch string
 	Outcome, Reason string
 	Rows            []result
-	// Hints tell once for each reason of the page what it means.
+	// Hints explain each reason of the page once.
 	Hints []reasonHint
-	// Ended are the reasons for which exports of the batch ended; nil where the batch has
+	// Ended are the reasons for which exports of the batch ended; nil if the batch has
 	// not counted all of them.
 	Ended []api.EndTally
 	// More leads to the next page; "" on the last.
 	More  string
 	Later bool // it is not the first page
-	// Lives tells that it changes while one looks.
+	// Lives: the results may still change.
 	Lives bool
 	// Accepted is how many candidates the batch has.
 	Accepted int
 }
 
-// result is what became of a candidate.
+// result is the result of one candidate.
 type result struct{ operate.Outcome }
 
-// Word is the outcome, or where the export stands.
+// Word is the outcome, or the state of an open export.
 func (r result) Word() string {
 	switch {
 	case r.State == store.Dead:
@@ -44,20 +44,20 @@ func (r result) Word() string {
 	return string(r.State)
 }
 
-// reasonHint is a reason with what is to be done about it.
+// reasonHint is a reason with its remedy.
 type reasonHint struct{ Code, Title, Hint string }
 
-// outcomes are those that results can be filtered by, as the API calls them.
+// outcomes are the API's names of the outcomes to filter by.
 var outcomes = []string{"created", "updated", "skipped", "dead", "cancelled", "moving"}
 
 // Outcomes are the choices of the filter.
 func (results) Outcomes() []string { return outcomes }
 
-// reasonChoice is a reason by which the results can be filtered.
+// reasonChoice is a reason to filter by.
 type reasonChoice struct {
 	Code, Title string
-	// Count is how many exports of the batch ended for it; 0 where none has, as where it
-	// puts some off.
+	// Count is how many exports of the batch ended for it; 0 if none has, such as if it
+	// only postpones exports.
 	Count int
 }
 
@@ -94,13 +94,13 @@ func (r results) Reasons() []reasonChoice {
 	return choices
 }
 
-// Filtered reports whether only some are asked for.
+// Filtered reports whether a filter is set.
 func (r results) Filtered() bool { return r.Outcome != "" || r.Reason != "" }
 
 // Path is the address of the batch's page.
 func (r results) Path() string { return batchPage(r.Customer, r.Batch) }
 
-// Part is where htmx gets the same page of results anew.
+// Part is where htmx refreshes the page of results.
 func (r results) Part() string { return r.Path() + "/results" + r.query("") }
 
 func (r results) query(cursor string) string {

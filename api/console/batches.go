@@ -22,14 +22,14 @@ func (c *Console) registerBatches() {
 type batchesPage struct {
 	Customer string
 	Batches  []standing
-	// Tests: those of verifications are shown instead.
+	// Tests: shows verification batches instead.
 	Tests     bool
 	Later     bool // it is not the first page
 	More      string
 	MayExport bool
 }
 
-// Moving reports whether one of the list does, so that it is worth looking again.
+// Moving reports whether a batch of the list is in progress, so that the list refreshes.
 func (p batchesPage) Moving() bool {
 	for _, b := range p.Batches {
 		if !b.Over() {
@@ -39,7 +39,7 @@ func (p batchesPage) Moving() bool {
 	return false
 }
 
-// Waits are sentences about what keeps those of the page that move: all the same, as
+// Waits are sentences about what blocks the open batches: all the same, as
 // they are the customer's.
 func (p batchesPage) Waits() []string {
 	for _, b := range p.Batches {
@@ -50,7 +50,7 @@ func (p batchesPage) Waits() []string {
 	return nil
 }
 
-// Lane leads to where the lane is set going; nil where that is not what is waited for.
+// Lane links to the lane if resuming it unblocks the exports; else nil.
 func (p batchesPage) Lane() *link { return openLane(p.Customer, p.Waits()) }
 
 // Path is the list's address.
@@ -87,7 +87,7 @@ func (v *visit) batches() error {
 	}
 	title := "Batches"
 	if page.Tests {
-		title = "Batches of verifications"
+		title = "Verification batches"
 	}
 	return v.page("batches", title, page)
 }

@@ -47,7 +47,7 @@ func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
 		said  []string
 	}{
 		"nothing keeps it":          {func(w ward) { w.beat() }, goesOn, nil},
-		"the customer is paused":    {func(w ward) { w.beat(); w.pause(mine, markup) }, waits, []string{"is paused by ana until somebody resumes: &lt;script&gt;", `href="/customers/1234/lane"`}},
+		"the customer is paused":    {func(w ward) { w.beat(); w.pause(mine, markup) }, waits, []string{"is paused by ana until resumed: &lt;script&gt;", `href="/customers/1234/lane"`}},
 		"its calls are used up":     {func(w ward) { w.beat(); w.spend(mine) }, waits, []string{html.EscapeString(store.Reason("icims_quota_exhausted").Info().Hint)}},
 		"its account is refused":    {func(w ward) { w.beat(); w.called(mine, 3, 401) }, waits, []string{"iCIMS refuses the user name or password, until"}},
 		"iCIMS keeps failing":       {func(w ward) { w.beat(); w.breaks(mine) }, waits, []string{html.EscapeString(store.ReasonBreakerOpen.Info().Hint)}},
@@ -68,11 +68,11 @@ func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
 			list.wants(t, http.StatusOK, append(c.said, c.badge, `<span class="badge good">complete</span>`)...)
 			list.lacks(t, "<script>alert", "<b>it</b>")
 			if c.said == nil {
-				list.lacks(t, "Exports wait")
+				list.lacks(t, "Exports are waiting")
 			}
 			page := p.get("/customers/1234/batches/" + string(batch))
 			page.wants(t, http.StatusOK, c.said...)
-			if page.has("It waits.") != (c.badge == waits) {
+			if page.has("The export is waiting.") != (c.badge == waits) {
 				t.Errorf("the batch's page says something else: %s", page.text)
 			}
 		})
@@ -87,21 +87,21 @@ func TestABatchIsPutIntoWords(t *testing.T) {
 		state  string
 		said   string
 	}{
-		"while candidates come in":     {batch: store.Batch{Accepted: 4, Created: 1}, state: "receiving", said: "Candidates are still coming in. A quarter is done."},
+		"while candidates come in":     {batch: store.Batch{Accepted: 4, Created: 1}, state: "receiving", said: "Receiving candidates. 25% done."},
 		"at its begin":                 {batch: store.Batch{Accepted: 4, Closed: now}, state: "exporting", said: "Exporting."},
-		"just before the half":         {batch: store.Batch{Accepted: 1000, Created: 499, Closed: now}, state: "exporting", said: "Exporting. A quarter is done."},
-		"past the half":                {batch: store.Batch{Accepted: 1000, Created: 501, Closed: now}, state: "exporting", said: "Exporting. Half is done."},
-		"a moment before the end":      {batch: store.Batch{Accepted: 1000, Created: 500, Skipped: 499, Closed: now}, state: "exporting", said: "Exporting. Three quarters are done."},
+		"just before the half":         {batch: store.Batch{Accepted: 1000, Created: 499, Closed: now}, state: "exporting", said: "Exporting. 25% done."},
+		"past the half":                {batch: store.Batch{Accepted: 1000, Created: 501, Closed: now}, state: "exporting", said: "Exporting. 50% done."},
+		"a moment before the end":      {batch: store.Batch{Accepted: 1000, Created: 500, Skipped: 499, Closed: now}, state: "exporting", said: "Exporting. 75% done."},
 		"kept by a sentence":           {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Waits: []string{"No worker runs now."}}, state: "waiting", said: "Waiting."},
 		"kept by what forecasts know":  {batch: store.Batch{Accepted: 4, Closed: now}, status: api.BatchStatus{Forecast: &forecast.Forecast{Waits: store.ReasonPaused}}, state: "waiting", said: "Waiting."},
-		"at its end":                   {batch: store.Batch{Accepted: 1200, Created: 1199, Dead: 1, Closed: now}, state: "partly dead", said: "Export ended: 1 of 1,200 is dead. 1,199 created, 1 dead."},
+		"at its end":                   {batch: store.Batch{Accepted: 1200, Created: 1199, Dead: 1, Closed: now}, state: "partly dead", said: "Export ended: 1 of 1,200 failed. 1,199 created, 1 dead."},
 		"with all well":                {batch: store.Batch{Accepted: 3, Created: 1, Updated: 1, Skipped: 1, Refused: 2, Closed: now}, state: "complete", said: "Export complete. 1 created, 1 updated, 1 skipped."},
-		"given up as a whole":          {batch: store.Batch{Accepted: 2, Dead: 2, Closed: now}, state: "dead", said: "Export ended: 2 of 2 are dead. 2 dead."},
-		"given up and cancelled":       {batch: store.Batch{Accepted: 2, Dead: 1, Cancelled: 1, Closed: now}, state: "dead", said: "Export ended: 1 of 2 is dead. 1 dead, 1 cancelled."},
-		"cancelled as a whole":         {batch: store.Batch{Accepted: 2, Cancelled: 2, Closed: now}, state: "cancelled", said: "Cancelled. 2 cancelled."},
-		"cancelled in part":            {batch: store.Batch{Accepted: 2, Updated: 1, Cancelled: 1, Closed: now}, state: "partly cancelled", said: "Cancelled: 1 of 2 candidates. 1 updated, 1 cancelled."},
-		"without an accepted row":      {batch: store.Batch{Refused: 3, Closed: now}, state: "empty", said: "No candidate was accepted."},
-		"before the first one came in": {batch: store.Batch{}, state: "receiving", said: "Candidates are still coming in."},
+		"given up as a whole":          {batch: store.Batch{Accepted: 2, Dead: 2, Closed: now}, state: "dead", said: "Export ended: 2 of 2 failed. 2 dead."},
+		"given up and cancelled":       {batch: store.Batch{Accepted: 2, Dead: 1, Cancelled: 1, Closed: now}, state: "dead", said: "Export ended: 1 of 2 failed. 1 dead, 1 canceled."},
+		"cancelled as a whole":         {batch: store.Batch{Accepted: 2, Cancelled: 2, Closed: now}, state: "cancelled", said: "Canceled. 2 canceled."},
+		"cancelled in part":            {batch: store.Batch{Accepted: 2, Updated: 1, Cancelled: 1, Closed: now}, state: "partly cancelled", said: "Canceled: 1 of 2 candidates. 1 updated, 1 canceled."},
+		"without an accepted row":      {batch: store.Batch{Refused: 3, Closed: now}, state: "empty", said: "No candidates accepted."},
+		"before the first one came in": {batch: store.Batch{}, state: "receiving", said: "Receiving candidates."},
 	} {
 		c.status.Batch = c.batch
 		s := standing{BatchStatus: c.status, now: now}
@@ -121,7 +121,7 @@ func TestBatchesComeInPages(t *testing.T) {
 	p := w.person(api.ScopeRead)
 	first := p.get("/customers/1234/batches")
 	second := p.get(linkTo(t, first.text, "/customers/1234/batches?cursor="))
-	second.wants(t, http.StatusOK, "To the newest")
+	second.wants(t, http.StatusOK, "Newest batches")
 	for _, id := range ids {
 		if first.has(id) == second.has(id) {
 			t.Errorf("%s is on both pages, or on none", id)
@@ -145,13 +145,13 @@ func linkTo(t *testing.T, text, begins string) string {
 
 func TestAnEmptyListLeadsToTheExport(t *testing.T) {
 	w := newWard(t)
-	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusNotFound, "no such customer")
+	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusNotFound, "Customer not found")
 	w.connect(mine)
-	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusOK, "Nothing was exported", `href="/customers/1234/export"`)
+	w.person(api.ScopeExport).get("/customers/1234/batches").wants(t, http.StatusOK, "No batches yet", `href="/customers/1234/export"`)
 	got := w.person(api.ScopeRead).get("/customers/1234/batches")
-	got.wants(t, http.StatusOK, "scope export")
+	got.wants(t, http.StatusOK, "the export scope")
 	got.lacks(t, `href="/customers/1234/export"`)
-	w.person(api.ScopeRead).get("/customers/1234/batches?tests=true").wants(t, http.StatusOK, "No verification has exported")
+	w.person(api.ScopeRead).get("/customers/1234/batches?tests=true").wants(t, http.StatusOK, "No verification batches yet")
 }
 
 func TestABatchTellsHowItStands(t *testing.T) {
@@ -163,17 +163,17 @@ func TestABatchTellsHowItStands(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3, Calls: 3}, refs[0])
 	got := p.get(path)
-	got.wants(t, http.StatusOK, "Export to job 1709", "Exporting", "You can leave this page", "1 of 4 candidates done (25 %)", "with 3 calls to iCIMS", "calls to go", `hx-sse:connect="`+path+`/events"`,
-		`role="status">Exporting. A quarter is done.<`, "Refresh", `href="`+path+`/cancel"`, "https://api.icims.com/customers/1234/linkTo/people/17", "person 17", "workflow 3",
+	got.wants(t, http.StatusOK, "Export to job 1709", "Exporting", "if you leave this page", "1 of 4 candidates done (25%), 3 calls to iCIMS", "calls remaining", `hx-sse:connect="`+path+`/events"`,
+		`role="status">Exporting. 25% done.<`, "Refresh", `href="`+path+`/cancel"`, "https://api.icims.com/customers/1234/linkTo/people/17", "person 17", "workflow 3",
 		`href="/customers/1234/candidates?id=c-1"`)
 	w.person(api.ScopeRead, mine).get(path).lacks(t, path+"/cancel")
 
 	w.finish(store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore}, refs[1])
 	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, refs[2], refs[3])
 	got = p.get(path)
-	got.wants(t, http.StatusOK, "Export ended: 2 of 4 are dead", "4 of 4 candidates done (100 %)", "2 are dead: they were given up until somebody retries them.", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
-		"Exported before", "to whichever job. To have them on this job as well", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export ended: 2 of 4 are dead. 1 created, 1 skipped, 2 dead.<`)
-	got.lacks(t, "Export complete", "You can leave this page", "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
+	got.wants(t, http.StatusOK, "Export ended: 2 of 4 failed", "4 of 4 candidates done (100%)", "2 exports failed and are kept as dead letters.", `href="/customers/1234/dead-letters?batch=`+string(batch)+`"`,
+		"Exported before", "to any job, are skipped. To add them to this job", "The job does not exist or cannot be seen", html.EscapeString(store.ReasonJobNotFound.Info().Hint), `role="status">Export ended: 2 of 4 failed. 1 created, 1 skipped, 2 dead.<`)
+	got.lacks(t, "Export complete", "if you leave this page", "hx-sse:connect", "hx-trigger", path+"/cancel", "Refresh", "Quillfeather", "example.com")
 }
 
 func TestABatchThatIsKeptSaysWhy(t *testing.T) {
@@ -184,7 +184,7 @@ func TestABatchThatIsKeptSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := w.person(api.ScopeRead).get("/customers/1234/batches/" + string(batch))
-	got.wants(t, http.StatusOK, "Export to prospects", "Waiting", "It waits.", "No active workers", "An operator has paused the customer&#39;s exports", `<a href="/customers/1234/lane">Open the lane</a>`)
+	got.wants(t, http.StatusOK, "Export to prospects", "Waiting", "The export is waiting.", "No active workers", "An operator has paused the customer&#39;s exports", `<a href="/customers/1234/lane">View lane</a>`)
 	got.lacks(t, "<script>alert", "<b>it</b>")
 }
 
@@ -194,7 +194,7 @@ func TestOnlyACommandForTheLaneLeadsToIt(t *testing.T) {
 		"No active workers, so nothing moves. Start one: icims-export worker.":                   false,
 		"Customer 5678: the user name or password is wrong. Correct the connection's user name.": false,
 	} {
-		to := openLane("5678", []string{"It waits.", sentence})
+		to := openLane("5678", []string{"The export is waiting.", sentence})
 		if (to != nil) != leads || to != nil && to.Path != "/customers/5678/lane" {
 			t.Errorf("%q leads to %v", sentence, to)
 		}
@@ -210,11 +210,11 @@ func TestResultsAreFilteredAndComeInPages(t *testing.T) {
 	all := p.get(path)
 	all.wants(t, http.StatusOK, "c-00000", "c-00099")
 	all.lacks(t, "c-00100")
-	p.get(strings.TrimSuffix(linkTo(t, all.text, path+"?cursor="), "#results")).wants(t, http.StatusOK, "c-00100", "To the first")
+	p.get(strings.TrimSuffix(linkTo(t, all.text, path+"?cursor="), "#results")).wants(t, http.StatusOK, "c-00100", "First page")
 	dead := p.get(path + "?outcome=dead&reason=job_not_found")
-	dead.wants(t, http.StatusOK, "c-00002", "<option selected>dead</option>", `value="job_not_found" selected>`)
+	dead.wants(t, http.StatusOK, "c-00002", `<option value="dead" selected>dead</option>`, `value="job_not_found" selected>`)
 	dead.lacks(t, "c-00001", "c-00003")
-	p.get(path+"?outcome=created").wants(t, http.StatusOK, "There is none like that")
+	p.get(path+"?outcome=created").wants(t, http.StatusOK, "No matching results")
 	p.get(path+"?outcome=sold").wants(t, http.StatusUnprocessableEntity)
 	p.get(path+"?reason=%3Cb%3E").wants(t, http.StatusUnprocessableEntity)
 
@@ -290,17 +290,17 @@ func TestWhatWaitsOfABatchIsCancelled(t *testing.T) {
 	w.finish(store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17}, refs[0])
 	path := "/customers/1234/batches/" + string(batch)
 	p := w.person(api.ScopeExport, mine)
-	p.get(path+"/cancel").wants(t, http.StatusOK, "<strong>2 exports</strong> wait and end", "Cancel 2 exports", `name="why"`)
+	p.get(path+"/cancel").wants(t, http.StatusOK, "<strong>2 waiting exports</strong> will be canceled", "Cancel 2 exports", `name="why"`)
 	if b, err := w.ledger.Batch(t.Context(), batch); err != nil || b.Cancelled != 0 {
 		t.Fatalf("asking cancels: %+v, %v", b, err)
 	}
-	p.post(path+"/cancel", url.Values{"why": {"  "}}).wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, "Is missing: say why", "Cancel 2 exports")
+	p.post(path+"/cancel", url.Values{"why": {"  "}}).wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, "Missing. Give a reason", "Cancel 2 exports")
 	w.person(api.ScopeRead).post(path+"/cancel", url.Values{"why": {"x"}}).wants(t, http.StatusForbidden)
 	got := p.post(path+"/cancel", url.Values{"why": {"the wrong list"}})
 	if got.StatusCode != http.StatusSeeOther || got.to() != path+"?did="+saidCancelled {
 		t.Fatalf("%d to %q", got.StatusCode, got.to())
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "What waited is cancelled", "Cancelled: 2 of 3 candidates. 1 created, 2 cancelled.")
+	p.get(got.to()).wants(t, http.StatusOK, "The data of the canceled candidates was deleted", "Canceled: 2 of 3 candidates. 1 created, 2 canceled.")
 	p.get(path+"/cancel").wants(t, http.StatusOK, "nothing to cancel")
 	if got := p.post(path+"/cancel", url.Values{"why": {"again"}}); got.to() != path+"?did="+saidNothingWaited {
 		t.Errorf("a second time: %d to %q", got.StatusCode, got.to())

@@ -24,27 +24,27 @@ func candidatePath(customer, id string) string {
 	return withQuery("/customers/"+customer+"/candidates", url.Values{"id": {id}})
 }
 
-// candidatesPage is a candidate's story, or what was found of several.
+// candidatesPage is a candidate's timeline, or the status of several candidates.
 type candidatesPage struct {
 	Customer string
 	ID       string
 	Wrong    *api.FieldProblem
-	// Story is nil where none was asked for, or nothing is known.
+	// Story is nil without a candidate, or if none was found.
 	Story   *operate.CandidateStory
 	Exports []exportStory
-	// Words: iCIMS's own are shown as well.
+	// Words: iCIMS's messages are shown as well.
 	Words      bool
 	MayOperate bool
 	MayErase   bool
 	Several    *severalCandidates
 }
 
-// Moving reports whether anything of the story is still to come.
+// Moving reports whether an export of the candidate is in progress.
 func (p candidatesPage) Moving() bool {
 	return slices.ContainsFunc(p.Exports, func(x exportStory) bool { return x.Moving() })
 }
 
-// Self is the address of the story.
+// Self is the address of the timeline.
 func (p candidatesPage) Self() string {
 	q := url.Values{"id": {p.ID}}
 	if p.Words {
@@ -53,7 +53,7 @@ func (p candidatesPage) Self() string {
 	return withQuery("/customers/"+p.Customer+"/candidates", q)
 }
 
-// exportStory is one export, plainly told.
+// exportStory is one export with its timeline.
 type exportStory struct {
 	operate.ExportStory
 
@@ -63,7 +63,7 @@ type exportStory struct {
 // Moving reports whether the export has not ended.
 func (x exportStory) Moving() bool { return !x.Outcome.State.Ended() }
 
-// State is how it stands, in a word or two.
+// State is the export's state in a word or two.
 func (x exportStory) State() string {
 	switch s := x.Outcome.State; s {
 	case store.Done:
@@ -71,7 +71,7 @@ func (x exportStory) State() string {
 	case store.Dead:
 		return "dead letter"
 	case store.Claimed, store.Creating, store.Created, store.Placing:
-		return "in work"
+		return "in progress"
 	case store.Queued, store.Deferred, store.Retrying, store.Unknown:
 		return "waiting"
 	default:
@@ -79,7 +79,7 @@ func (x exportStory) State() string {
 	}
 }
 
-// Told is where it stands, and Hint what to do.
+// Standing is the export's state in a sentence.
 func (x exportStory) Standing() string {
 	if len(x.Stands) == 0 {
 		return ""
@@ -87,7 +87,7 @@ func (x exportStory) Standing() string {
 	return x.Stands[0]
 }
 
-// Hint is what to do about it; "" where nothing is to be done.
+// Hint is the next step; "" for none.
 func (x exportStory) Hint() string {
 	if len(x.Stands) < 2 || x.Stands[1] == x.Outcome.Link {
 		return ""
@@ -95,17 +95,17 @@ func (x exportStory) Hint() string {
 	return x.Stands[1]
 }
 
-// candidateShape is that of ids, as the API has it.
+// candidateShape is the API's format of candidate IDs.
 var candidateShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$`)
 
-// notAnID tells what is wrong with what was entered.
-var notAnID = api.FieldProblem{Field: "id", Problem: "this is no candidate's id", Remedy: "enter the id that was handed over with the export: letters, digits and . _ : ~ -, never a name or an address"}
+// notAnID refuses a malformed ID.
+var notAnID = api.FieldProblem{Field: "id", Problem: "invalid candidate ID", Remedy: "Enter the ID that was submitted with the export: letters, digits and . _ : ~ -, not a name or an email address"}
 
-// longestID is how long an id is at most, as the API has it.
+// longestID is the API's limit for candidate IDs.
 const longestID = 128
 
-// longID tells that what was entered is too long for an id.
-var longID = api.FieldProblem{Field: "id", Problem: "this is too long for a candidate's id", Remedy: "enter one of at most 128 characters, as it was handed over with the export"}
+// longID refuses an ID that is too long.
+var longID = api.FieldProblem{Field: "id", Problem: "candidate ID is too long", Remedy: "Enter at most 128 characters"}
 
 func (v *visit) showCandidate() error {
 	q := v.r.URL.Query()
@@ -116,7 +116,7 @@ func (v *visit) showCandidate() error {
 	if !candidateShape.MatchString(p.ID) {
 		if p.Wrong = &notAnID; len(p.ID) > longestID {
 			p.Wrong = &longID
-			p.ID = "" // as much as that is not shown again
+			p.ID = "" // too long to be shown again
 		}
 		return v.pageWith(&Refusal{Status: http.StatusUnprocessableEntity}, "candidates", "Candidates", p)
 	}
@@ -131,7 +131,7 @@ func (v *visit) showCandidate() error {
 	for i, x := range story.Exports {
 		p.Exports = append(p.Exports, exportStory{x, i + 1})
 	}
-	slices.Reverse(p.Exports) // the latest is why somebody looks
+	slices.Reverse(p.Exports) // newest first
 	if v.byHTMX() {
 		return v.part("candidates", "story", p)
 	}
@@ -148,7 +148,7 @@ func (v *visit) story(id string, words bool) (operate.CandidateStory, error) {
 	return story, err
 }
 
-// severalCandidates tells of each whether he was exported.
+// severalCandidates is the export status of several candidates.
 type severalCandidates struct {
 	Entered string
 	Rows    []candidateRow
@@ -181,14 +181,14 @@ func (v *visit) showCandidates() error {
 	}
 	switch {
 	case len(distinct) == 0:
-		s.Refused = &api.FieldProblem{Field: "ids", Problem: "no id was entered", Remedy: "enter one a line"}
+		s.Refused = &api.FieldProblem{Field: "ids", Problem: "no ID entered", Remedy: "Enter one ID per line"}
 	case len(distinct) > mostCandidates:
-		s.Refused = &api.FieldProblem{Field: "ids", Problem: "these are more than 1,000", Remedy: "look them up in several goes"}
+		s.Refused = &api.FieldProblem{Field: "ids", Problem: "more than 1,000 IDs", Remedy: "Split the list"}
 	case slices.ContainsFunc(distinct, func(id string) bool { return !candidateShape.MatchString(id) }):
 		at := slices.IndexFunc(distinct, func(id string) bool { return !candidateShape.MatchString(id) })
-		s.Refused = &api.FieldProblem{Field: "ids", Problem: "“" + distinct[at] + "” is no candidate's id", Remedy: "ids are as handed over, never a name or an address"}
+		s.Refused = &api.FieldProblem{Field: "ids", Problem: "“" + distinct[at] + "” is not a candidate ID", Remedy: "Enter IDs as submitted, not names or email addresses"}
 		if begins := []rune(distinct[at]); len(distinct[at]) > longestID {
-			s.Refused = &api.FieldProblem{Field: "ids", Problem: "what begins with “" + string(begins[:min(len(begins), 20)]) + "” is too long for a candidate's id", Remedy: "an id has at most 128 characters"}
+			s.Refused = &api.FieldProblem{Field: "ids", Problem: "the ID starting with “" + string(begins[:min(len(begins), 20)]) + "” is too long", Remedy: "Enter at most 128 characters per ID"}
 		}
 	}
 	if s.Refused != nil {

@@ -55,27 +55,27 @@ func TestACandidatesStoryIsToldPlainly(t *testing.T) {
 	w := newWard(t)
 	w.known()
 	p := w.person(api.ScopeRead)
-	p.get(candidates).wants(t, http.StatusOK, "Look a candidate up", "Look up many at once")
+	p.get(candidates).wants(t, http.StatusOK, "Look up a candidate", "Look up several")
 	got := p.get(candidates + "?id=+c-1+")
-	got.wants(t, http.StatusOK, "In iCIMS", "person 17</a>", "linkTo/people/17", "on job 1709 with workflow 3", "It waits for a worker.", "nobody has the e-mail yet", "It worked",
-		"It was skipped", "Export 3 of 3, to job 1710", "to the prospects", `hx-get="/customers/1234/candidates?id=c-1"`)
+	got.wants(t, http.StatusOK, "In iCIMS", "person 17</a>", "linkTo/people/17", "on job 1709 with workflow 3", "Waiting for a worker.", "nobody has the e-mail yet", "Succeeded",
+		"Skipped ", "Export 3 of 3 to job 1710", "to prospects", `hx-get="/customers/1234/candidates?id=c-1"`)
 	got.lacks(t, append(personal, "Erase")...)
 	if i, j := strings.Index(got.text, "Export 3 of 3"), strings.Index(got.text, "Export 1 of 3"); i > j {
 		t.Error("the latest export does not come first")
 	}
 	part := p.get(candidates+"?id=c-1", "HX-Request", "true")
 	part.wants(t, http.StatusOK, "Export 3 of 3")
-	part.lacks(t, "<html", "Look up many")
+	part.lacks(t, "<html", "Look up several")
 	for name, c := range map[string]struct {
 		id     string
 		status int
 		want   string
 	}{
-		"of whom nothing is known": {"c-99", http.StatusNotFound, "Nothing is known of <strong>c-99</strong>"},
-		"entered as an address":    {"ana@example.com", http.StatusUnprocessableEntity, "never a name or an address"},
-		"entered as a path":        {"../batches", http.StatusUnprocessableEntity, "This is no candidate&#39;s id"},
-		"entered as dots":          {"..", http.StatusUnprocessableEntity, "This is no candidate&#39;s id"},
-		"entered as a novel":       {strings.Repeat("c", 5000), http.StatusUnprocessableEntity, "too long for a candidate&#39;s id: enter one of at most 128 characters"},
+		"of whom nothing is known": {"c-99", http.StatusNotFound, "No exports found for <strong>c-99</strong>"},
+		"entered as an address":    {"ana@example.com", http.StatusUnprocessableEntity, "not a name or an email address"},
+		"entered as a path":        {"../batches", http.StatusUnprocessableEntity, "Invalid candidate ID"},
+		"entered as dots":          {"..", http.StatusUnprocessableEntity, "Invalid candidate ID"},
+		"entered as a novel":       {strings.Repeat("c", 5000), http.StatusUnprocessableEntity, "Candidate ID is too long. Enter at most 128 characters"},
 		"entered as markup":        {markup, http.StatusUnprocessableEntity, "&lt;b&gt;it&lt;/b&gt;"},
 	} {
 		t.Run("one "+name, func(t *testing.T) {
@@ -94,9 +94,9 @@ func TestWhatICIMSSaidIsShownOnlyWhenAskedFor(t *testing.T) {
 	reader.get(candidates+"?id=c-200&words=1").wants(t, http.StatusForbidden)
 	p := w.person(api.ScopeOperate)
 	got := p.get(candidates + "?id=c-200")
-	got.wants(t, http.StatusOK, "Not exported so far", "dead letter", "code 4 on email", "Decide what becomes of it", "words=1")
+	got.wants(t, http.StatusOK, "Not exported yet", "dead letter", "code 4 on email", "View dead letter", "words=1")
 	got.lacks(t, personal...)
-	p.get(candidates+"?id=c-200&words=1").wants(t, http.StatusOK, "ottoline@example.com is not welcome", "they may repeat what was sent")
+	p.get(candidates+"?id=c-200&words=1").wants(t, http.StatusOK, "ottoline@example.com is not welcome", "They may contain personal data")
 }
 
 func TestManyCandidatesAreLookedUpAtOnce(t *testing.T) {
@@ -109,11 +109,11 @@ func TestManyCandidatesAreLookedUpAtOnce(t *testing.T) {
 		t.Error("they are not in the order in which they were entered")
 	}
 	for name, c := range map[string]struct{ ids, want string }{
-		"none":       {" \n", "No id was entered"},
-		"an address": {"c-1\nana@example.com", "“ana@example.com” is no candidate"},
-		"a novel":    {strings.Repeat("c", 5000), "What begins with “cccccccccccccccccccc” is too long for a candidate&#39;s id"},
+		"none":       {" \n", "No ID entered"},
+		"an address": {"c-1\nana@example.com", "“ana@example.com” is not a candidate"},
+		"a novel":    {strings.Repeat("c", 5000), "The ID starting with “cccccccccccccccccccc” is too long"},
 		"markup":     {`<b>it</b>`, "&lt;b&gt;it&lt;/b&gt;"},
-		"too many":   {strings.Join(testrig.Numbered(0, mostCandidates+1), "\n"), "more than 1,000"},
+		"too many":   {strings.Join(testrig.Numbered(0, mostCandidates+1), "\n"), "More than 1,000"},
 	} {
 		t.Run("but not "+name, func(t *testing.T) {
 			got := p.post(candidates, url.Values{"ids": {c.ids}})
@@ -129,24 +129,24 @@ func TestACandidateIsErasedByWhoMay(t *testing.T) {
 	w.known()
 	operator, p := w.person(api.ScopeOperate), w.person(api.ScopeAdmin)
 	operator.get(candidates+"?id=c-1").lacks(t, "Erase")
-	operator.get(candidates+"/erase?id=c-1").wants(t, http.StatusForbidden, "lacks the scope")
+	operator.get(candidates+"/erase?id=c-1").wants(t, http.StatusForbidden, "lacks a scope")
 	operator.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusForbidden)
 	p.get(candidates+"?id=c-1").wants(t, http.StatusOK, candidates+"/erase?id=c-1")
-	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 export that waits: cancelled", "2 ended exports", "person 17", "cannot be undone", "nothing personal")
+	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 waiting export: canceled", "2 completed exports", "person 17", "cannot be undone", "do not enter names")
 	for name, why := range map[string]string{"without a why": "", "with a why of blanks": "  ", "with the id": "C-1 asked for it", "with an address": "ana@example.com asked"} {
 		t.Run("not "+name, func(t *testing.T) {
-			p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {why}}).wants(t, http.StatusUnprocessableEntity, "why-wrong", `aria-invalid="true"`, "1 export that waits")
+			p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {why}}).wants(t, http.StatusUnprocessableEntity, "why-wrong", `aria-invalid="true"`, "1 waiting export")
 		})
 	}
 	if m, err := w.ledger.Markers(t.Context(), "1234", []string{"c-1"}); err != nil || len(m) != 1 {
 		t.Fatalf("something was erased: %v", err)
 	}
 	got := p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {markup}})
-	got.wants(t, http.StatusOK, "is erased", "Keep this receipt", "1 export that had not ended", "2 ended exports", "person 17", "&lt;b&gt;it")
+	got.wants(t, http.StatusOK, "was erased", "Keep this receipt", "1 open export", "2 completed exports", "person 17", "&lt;b&gt;it")
 	got.lacks(t, "<b>it</b>", ">c-1<", `"c-1"`)
-	p.get(candidates+"?id=c-1").wants(t, http.StatusNotFound, "Nothing is known of")
-	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusOK, "Nothing was kept of the candidate")
-	p.get(candidates+"/erase?id=c-99").wants(t, http.StatusOK, "Nothing is known of this candidate now")
+	p.get(candidates+"?id=c-1").wants(t, http.StatusNotFound, "No exports found for")
+	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusOK, "No data found for this candidate.")
+	p.get(candidates+"/erase?id=c-99").wants(t, http.StatusOK, "No data found for this candidate.")
 	if strings.Contains(w.log.String(), "c-1") {
 		t.Error("the log names the candidate")
 	}
@@ -163,8 +163,8 @@ func TestWhatIsInWorkIsErasedLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := w.person(api.ScopeAdmin)
-	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 export in work: left until")
-	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusConflict, "are in work", "Try again in 90 s", `value="DSR-17"`, "Erase for good")
+	p.get(candidates+"/erase?id=c-1").wants(t, http.StatusOK, "1 export in progress: not erased while a write is unconfirmed")
+	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusConflict, "are in work", "Try again in 90s", `value="DSR-17"`, "Erase permanently")
 }
 
 // interrupter does something just before a command of its choice goes to Redis.
@@ -205,7 +205,7 @@ func TestAnExportThatEndsWhileItsStoryIsReadIsToldAsOne(t *testing.T) {
 		i.left.Store(n)
 		got := p.get("/customers/1234/candidates?id=" + id)
 		got.wants(t, http.StatusOK, "Candidate "+id)
-		if got.has("It was done", "Not exported so far") {
+		if got.has("It was done", "Not exported yet") {
 			t.Errorf("ended before command %d: %s", n, got.text)
 		}
 		if i.left.Load() > 0 {

@@ -123,15 +123,15 @@ func (v *visit) showRemoval(form removalForm) error {
 		return err
 	}
 	if form.Refused != nil {
-		return v.pageWith(form.Refused, "connection-remove", "Remove the connection", form)
+		return v.pageWith(form.Refused, "connection-remove", "Remove connection", form)
 	}
-	return v.page("connection-remove", "Remove the connection", form)
+	return v.page("connection-remove", "Remove connection", form)
 }
 
 // What is said of a removal.
 var (
-	saidRemoved = say("connection-removed", "The connection is removed: its settings and credentials are erased. Nothing is sent to this iCIMS any more.")
-	saidBusy    = say("connection-removed-busy", "The connection is removed. Some exports were in the middle of a call and were not cancelled: remove it once more in a minute to cancel them too.")
+	saidRemoved = say("connection-removed", "Connection removed. Its settings and credentials were erased.")
+	saidBusy    = say("connection-removed-busy", "Connection removed. Some running exports were not canceled: repeat the removal in a minute to cancel them, too.")
 )
 
 func (v *visit) removeConnection() error {

@@ -126,7 +126,7 @@ func (v *visit) saveForm(form connectionForm, password string) error {
 	}
 	form.Exists = refused.Code == api.CodeConnectionExists
 	if refused.Code == api.CodeCustomerUnknown {
-		form.Refused = refusedFields([]api.FieldProblem{{Field: "customer", Problem: "is not one that your key is good for", Remedy: "check the number, or log in with another key"}})
+		form.Refused = refusedFields([]api.FieldProblem{{Field: "customer", Problem: "is not available to your key", Remedy: "Check the ID or log in with another key"}})
 	}
 	if refused.Code == api.CodeConnectionChanged {
 		if err := v.explainChange(&form); err != nil {
@@ -138,14 +138,14 @@ func (v *visit) saveForm(form connectionForm, password string) error {
 
 // What a connection's page begins with after a change.
 var (
-	saidEntered = say("connection-entered", "The connection is saved. One step is left: find out whether it works.")
-	saidSaved   = say("connection-saved", "The change is saved. Workers take it up within seconds. Find out whether it works.")
+	saidEntered = say("connection-entered", "Connection saved. Verify it to check that it works.")
+	saidSaved   = say("connection-saved", "Changes saved. Workers apply them within seconds. Verify the connection to check that it works.")
 )
 
 func (v *visit) putConnection(form *connectionForm, password string) error {
 	body, wrong := nest(form.Values)
 	if form.New && !store.ValidCustomer(form.Customer) {
-		wrong = append(wrong, api.FieldProblem{Field: "customer", Problem: "is no customer id", Remedy: "give iCIMS's customer id, digits only, such as 1234"})
+		wrong = append(wrong, api.FieldProblem{Field: "customer", Problem: "is not a customer ID", Remedy: "Enter iCIMS's customer ID, digits only, such as 1234"})
 	}
 	if wrong = append(wrong, form.ownProblems(stepCapabilities)...); len(wrong) > 0 {
 		return refusedFields(wrong)
@@ -192,7 +192,7 @@ func (v *visit) keepSpelling(body map[string]any) error {
 func (f *connectionForm) ownProblems(step string) []api.FieldProblem {
 	var list []api.FieldProblem
 	if step == stepCapabilities && f.Values["capabilities"] == "" {
-		list = append(list, api.FieldProblem{Field: "capabilities", Problem: "are none", Remedy: "choose what the connection is for"})
+		list = append(list, api.FieldProblem{Field: "capabilities", Problem: "are missing", Remedy: "Choose what the connection is used for"})
 	}
 	_, wrong := nest(f.Values)
 	return append(list, wrong...)
@@ -257,9 +257,9 @@ func (v *visit) showForm(form connectionForm) error {
 	if form.Egress, err = v.egress(); err != nil {
 		return err
 	}
-	title := "Edit the connection"
+	title := "Edit connection"
 	if form.New {
-		title = "Add a connection"
+		title = "Add connection"
 	}
 	if form.Refused != nil {
 		return v.pageWith(form.Refused, "connection-form", title, form)

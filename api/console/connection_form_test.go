@@ -115,7 +115,7 @@ func TestDefaultsAreThoseOfTheStore(t *testing.T) {
 func TestAConnectionIsEnteredInSteps(t *testing.T) {
 	r := newRig(t)
 	p := r.person(api.ScopeAdmin)
-	p.get("/connections/new").wants(t, http.StatusOK, "Add a connection", `aria-current="step">Capabilities`, `placeholder="SeekOut"`, `value="credentials">Go on`)
+	p.get("/connections/new").wants(t, http.StatusOK, "Add connection", `aria-current="step">Capabilities`, `placeholder="SeekOut"`, `value="credentials">Continue`)
 
 	first := url.Values{"go": {"credentials"}, "capabilities": {"export"}, "source": {markup}, "limits.in_flight": {"2"}}
 	second := p.post("/connections/new", first)
@@ -134,7 +134,7 @@ func TestAConnectionIsEnteredInSteps(t *testing.T) {
 	if c.Password != secret || c.Username != "export-user" || c.Limits.InFlight != 2 || len(strings.Split(c.PortalURLs, ",")) != 2 {
 		t.Errorf("entered %+v", c.Connection)
 	}
-	p.get(done.to()).wants(t, http.StatusOK, "The connection is saved", `aria-current="step">Verify`, "Any job")
+	p.get(done.to()).wants(t, http.StatusOK, "Connection saved", `aria-current="step">Verify`, "Any job")
 	if log := r.log.String(); strings.Contains(log, secret) {
 		t.Error("the password is in the log")
 	}
@@ -146,18 +146,18 @@ func TestWhatIsWrongStandsBesideItsFieldAndValuesAreKept(t *testing.T) {
 		has  []string
 	}{
 		"no customer id":              {entered("customer", "12x"), []string{`id="customer-wrong"`, "digits only", `aria-current="step">Credentials`, `value="export-user"`}},
-		"a placeholder in a portal":   {entered("portal_urls", "https://api.icims.com/customers/{customerId}/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> cannot be used because of entry 1: a placeholder is left in it", `href="#portal_urls"`}},
-		"another customer's portal":   {entered("portal_urls", "https://api.icims.com/customers/77/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> cannot be used for this customer: the number after /customers/"}},
+		"a placeholder in a portal":   {entered("portal_urls", "https://api.icims.com/customers/{customerId}/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> has an invalid entry 1. A placeholder is left in it", `href="#portal_urls"`}},
+		"another customer's portal":   {entered("portal_urls", "https://api.icims.com/customers/77/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> cannot be used for this customer. The number after /customers/"}},
 		"no user name":                {entered("username", " "), []string{`id="username-wrong"`, "name of the iCIMS API user"}},
 		"no password":                 {entered("password", ""), []string{`id="password-wrong"`}},
 		"a field that is none":        {entered("linkedin_field", "Field 1"), []string{`id="linkedin_field-wrong"`, `aria-current="step">Capabilities`, `value="Field 1"`, `type="hidden" name="username" value="export-user"`}},
-		"a limit that is no number":   {entered("limits.burst", "many"), []string{`id="limits-burst-wrong"`, "Is no number", "<details open>"}},
-		"a limit out of range":        {entered("limits.express_reserve", "91"), []string{`id="limits-express_reserve-wrong"`, "Is too large"}},
-		"a limit that is not whole":   {entered("limits.burst", "1.5"), []string{`id="limits-burst-wrong"`, "whole number"}},
+		"a limit that is no number":   {entered("limits.burst", "many"), []string{`id="limits-burst-wrong"`, "Must be a number", "<details open>"}},
+		"a limit out of range":        {entered("limits.express_reserve", "91"), []string{`id="limits-express_reserve-wrong"`, "Too large"}},
+		"a limit that is not whole":   {entered("limits.burst", "1.5"), []string{`id="limits-burst-wrong"`, "Must be an integer"}},
 		"a status with a line break":  {entered("status.value", "a\nb"), []string{`id="status-value-wrong"`, `href="#status-value"`}},
-		"nothing to be used for":      {entered("capabilities", ""), []string{`id="capabilities-wrong"`, "choose what the connection is for"}},
+		"nothing to be used for":      {entered("capabilities", ""), []string{`id="capabilities-wrong"`, "Choose what the connection is used for"}},
 		"markup in what was entered":  {entered("username", markup+":", "source", markup), []string{`id="username-wrong"`}},
-		"a key for other customers":   {entered("customer", "77"), []string{`id="customer-wrong"`, "is not one that your key is good for"}},
+		"a key for other customers":   {entered("customer", "77"), []string{`id="customer-wrong"`, "Not available to your key"}},
 		"a way to log in, not known":  {entered("auth", "magic"), []string{`id="auth-wrong"`}},
 		"tokens from elsewhere":       {entered("auth", "oauth", "token_url", "http://evil.example/"), []string{`id="token_url-wrong"`}},
 		"the first step alone, wrong": {entered("go", "credentials", "limits.burst", "many"), []string{`id="limits-burst-wrong"`}},
@@ -179,7 +179,7 @@ func TestACustomerWhoHasAConnectionGetsNoSecond(t *testing.T) {
 	r := newRig(t)
 	r.connected()
 	got := r.person(api.ScopeAdmin).post("/connections/new", entered("username", "another"))
-	got.wants(t, http.StatusConflict, "has a connection already", `href="/connections/1234/edit"`, `value="another"`)
+	got.wants(t, http.StatusConflict, "already has a connection", `href="/connections/1234/edit"`, `value="another"`)
 	if c := r.stored(); c.Username != "export-user" {
 		t.Errorf("it was replaced: %+v", c.Connection)
 	}
@@ -200,12 +200,12 @@ func TestAnEditKeepsThePasswordAndWhatItDoesNotTouch(t *testing.T) {
 	first := p.get("/connections/1234/edit")
 	first.wants(t, http.StatusOK, `value="field51001"`, `name="revision" value="1"`, `type="hidden" name="username" value="export-user"`)
 	first.lacks(t, string(before.Password))
-	p.get("/connections/1234/edit?step=credentials").wants(t, http.StatusOK, "Unchanged unless you enter one", `type="hidden" name="linkedin_field" value="field51001"`)
+	p.get("/connections/1234/edit?step=credentials").wants(t, http.StatusOK, "Leave empty to keep the current password", `type="hidden" name="linkedin_field" value="field51001"`)
 
 	form := fields(first.text)
 	form.Set("go", "save")
 	form.Set("limits.burst", "3")
-	p.post("/connections/1234/edit", form).wants(t, http.StatusUnprocessableEntity, `id="why-wrong"`, "say why it is done")
+	p.post("/connections/1234/edit", form).wants(t, http.StatusUnprocessableEntity, `id="why-wrong"`, "Give a reason")
 	form.Set("why", "they asked")
 	if got := p.post("/connections/1234/edit", form); got.StatusCode != http.StatusSeeOther || got.to() != "/connections/1234/verify?did=connection-saved" {
 		t.Fatalf("%d to %q: %s", got.StatusCode, got.to(), got.text)
@@ -227,7 +227,7 @@ func TestThePasswordGoesToNoOtherHostWithoutBeingEntered(t *testing.T) {
 	form.Set("go", "save")
 	form.Set("why", "they moved")
 	form.Set("portal_urls", strings.Replace(portalURL, "api.icims.com", "api-eu.icims.com", 1))
-	p.post("/connections/1234/edit", form).wants(t, http.StatusUnprocessableEntity, `id="password-wrong"`, "enter it anew", "api-eu.icims.com")
+	p.post("/connections/1234/edit", form).wants(t, http.StatusUnprocessableEntity, `id="password-wrong"`, "enter it again", "api-eu.icims.com")
 	form.Set("password", "another secret")
 	if got := p.post("/connections/1234/edit", form); got.StatusCode != http.StatusSeeOther || r.stored().Password != "another secret" {
 		t.Errorf("%d: %s", got.StatusCode, got.text)
@@ -248,8 +248,8 @@ func TestTwoEditorsDoNotOverwriteEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := p.post("/connections/1234/edit", form)
-	got.wants(t, http.StatusPreconditionFailed, "Somebody else changed the connection while you edited it. Nothing of yours was saved.", "joe changed it", "quick &amp; first",
-		"&lt;b&gt;Theirs&lt;/b&gt;", `data-label="In your form">Mine`, `name="revision" value="2"`, "Put mine in place of theirs")
+	got.wants(t, http.StatusPreconditionFailed, "Your changes were not saved: the connection was changed while you edited it.", "Changed by joe", "quick &amp; first",
+		"&lt;b&gt;Theirs&lt;/b&gt;", `data-label="Yours">Mine`, `name="revision" value="2"`, "Overwrite and verify")
 	if c := r.stored(); c.Source != "<b>Theirs</b>" {
 		t.Fatalf("it was overwritten: %q", c.Source)
 	}
@@ -289,7 +289,7 @@ func TestOnlyAdministratorsEnterConnections(t *testing.T) {
 	for _, scope := range []api.Scope{api.ScopeRead, api.ScopeExport, api.ScopeOperate} {
 		p := r.person(scope)
 		for _, path := range []string{"/connections/new", "/connections/1234/edit", "/connections/1234/remove", "/connections/1234/verify"} {
-			p.get(path).wants(t, http.StatusForbidden, "This needs the scope admin")
+			p.get(path).wants(t, http.StatusForbidden, "This requires the admin scope")
 		}
 		p.post("/connections/new", entered()).wants(t, http.StatusForbidden)
 		p.post("/connections/1234/edit", entered("revision", "1", "why", "x")).wants(t, http.StatusForbidden)
@@ -303,5 +303,5 @@ func TestOnlyAdministratorsEnterConnections(t *testing.T) {
 
 func TestAFormThatHoldsTooMuchIsRefused(t *testing.T) {
 	got := newRig(t).person(api.ScopeAdmin).post("/connections/new", entered("source", strings.Repeat("x", longestForm)))
-	got.wants(t, http.StatusRequestEntityTooLarge, "The form holds too much")
+	got.wants(t, http.StatusRequestEntityTooLarge, "The form is too large")
 }

@@ -114,7 +114,7 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 func (c *Console) denyForeign(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Console: c, w: w, r: r}
 	v.fail(&Refusal{Status: http.StatusForbidden, Problem: api.Problem{
-		Title: "the request came from another site", Detail: "Nothing was changed. Open the console itself and try again there.",
+		Title: "the request came from another site", Detail: "Nothing was changed. Open the console and try again.",
 	}})
 }
 
@@ -123,7 +123,7 @@ func (c *Console) nothingHere(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	v.fail(&Refusal{Status: http.StatusNotFound, Problem: api.Problem{Title: "there is nothing at this address", Detail: "Perhaps the link is old, or was cut."}})
+	v.fail(&Refusal{Status: http.StatusNotFound, Problem: api.Problem{Title: "page not found", Detail: "The link may be outdated or incomplete."}})
 }
 
 // monitoring lets in who may see all customers' exports.
@@ -134,7 +134,7 @@ func (c *Console) monitoring(w http.ResponseWriter, r *http.Request) {
 	}
 	if !v.Who.AllCustomers {
 		v.fail(&Refusal{Status: http.StatusForbidden, Problem: api.Problem{
-			Title: "this needs a key for all customers", Detail: "asynq's web UI shows the queues of every customer, so that a key which is bound to some cannot open it. Lanes shows those of yours.",
+			Title: "this page requires a key for all customers", Detail: "It shows the queues of all customers. Open Lanes to see yours.",
 		}})
 		return
 	}

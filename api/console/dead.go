@@ -37,7 +37,7 @@ type deadFilter struct {
 	Reason    string `json:"reason,omitempty"`
 	Batch     string `json:"batch,omitempty"`
 	Candidate string `json:"candidate,omitempty"`
-	// Until leaves out those that were given up later; an address has none.
+	// Until leaves out those that failed later; an address has none.
 	Until time.Time `json:"until,omitzero"`
 }
 
@@ -60,7 +60,7 @@ func (f deadFilter) query() url.Values {
 // Any reports whether anything is left out.
 func (f deadFilter) Any() bool { return f != deadFilter{} }
 
-// deadLettersPage shows why exports were given up, and which.
+// deadLettersPage lists failed exports and their reasons.
 type deadLettersPage struct {
 	api.DeadLetters
 
@@ -68,7 +68,7 @@ type deadLettersPage struct {
 	Reasons    []deadReason
 	Filter     deadFilter
 	MayOperate bool
-	// Hold is what keeps retried exports from going on; "" for nothing.
+	// Hold is what blocks retried exports; "" for nothing.
 	Hold string
 	More string
 	// Result is what was just done; nil for nothing.
@@ -87,16 +87,16 @@ type deadReason struct {
 	Path    string
 	Meaning string
 	Mend    *link
-	// Vain: a retry sends in vain what was refused.
+	// Vain: a retry alone fails again.
 	Vain bool
-	// Astray: the job was the wrong one, or is gone, so that another one may help.
+	// Astray: the job was wrong or is gone, so another job may help.
 	Astray bool
 }
 
-// AtOnce reports whether they were given up in one go, as far as people tell the time.
+// AtOnce reports whether all of them failed within a minute.
 func (r deadReason) AtOnce() bool { return r.Latest.Sub(r.Oldest) < time.Minute }
 
-// Given counts what the filter lets through.
+// Given counts the dead letters that match the filter.
 func (p deadLettersPage) Given() int {
 	n := 0
 	for _, r := range p.Reasons {
@@ -105,7 +105,7 @@ func (p deadLettersPage) Given() int {
 	return n
 }
 
-// Latest is when the last of them was given up.
+// Latest is when the last of them failed.
 func (p deadLettersPage) Latest() time.Time {
 	var latest time.Time
 	for _, r := range p.Reasons {
@@ -187,7 +187,7 @@ func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, 
 	return p, err
 }
 
-// holds says what keeps the customer's exports; "" for nothing.
+// holds says what blocks the customer's exports; "" for nothing.
 func (p lanePage) holds() string {
 	switch {
 	case p.Keeps():
@@ -195,7 +195,7 @@ func (p lanePage) holds() string {
 	case p.Detail.Outage != nil:
 		return strings.TrimSuffix(p.Detail.Outage.String(), ".")
 	case p.Connection != "":
-		return "of the connection, " + p.Connection
+		return "connection: " + p.Connection
 	}
 	return ""
 }
@@ -208,9 +208,9 @@ type deadLetterPage struct {
 	Mend       *link
 	MayOperate bool
 	Hold       string
-	Vain       bool // a retry alone does not help
+	Vain       bool // a retry alone fails again
 	Astray     bool // another job may help
-	// Gone: it is no dead letter any more.
+	// Gone: it is no longer a dead letter.
 	Gone bool
 }
 
@@ -235,15 +235,15 @@ func (v *visit) showDeadLetter() error {
 	return v.page("dead-letter", "Dead letter", p)
 }
 
-// answered is what iCIMS said last, in a few words.
+// answered is iCIMS's last response in a few words.
 func answered(l operate.DeadLine) string {
 	phrase := operate.CallPhrase(l.Operation)
 	if phrase == "" {
 		return "" // held back before any call was made
 	}
-	said := append([]string{"none"}, l.Codes...)
+	said := append([]string{"no response"}, l.Codes...)
 	if l.Status != 0 {
 		said[0] = strconv.Itoa(l.Status)
 	}
-	return strings.Join(said, ", ") + ", when asked to " + phrase
+	return strings.Join(said, ", ") + " (" + phrase + ")"
 }

@@ -30,7 +30,7 @@ type deadOrder struct {
 	Why string `json:"why,omitempty"`
 	// Job is where those go that are sent to another job; 0 where none was chosen.
 	Job int64 `json:"job,omitempty"`
-	// Warned is the job that whoever sends has been warned of; 0 for none.
+	// Warned is the job that the reader has been warned of; 0 for none.
 	Warned int64 `json:"-"`
 	// Candidate is the one whose page comes next; "" for the list.
 	Candidate string `json:"-"`
@@ -109,7 +109,7 @@ func (r deadReview) Heading() string {
 	case actDiscard:
 		return "Discard dead letters?"
 	case actTransfer:
-		return "Send them to another job?"
+		return "Move candidates to another job?"
 	}
 	return "Retry dead letters?"
 }
@@ -126,7 +126,7 @@ func (v *visit) reviewDead() error {
 		if err != nil {
 			return err
 		}
-		p.Refused = &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{Title: "none is chosen", Detail: "Tick the dead letters that are meant, or take all of a reason."}}
+		p.Refused = &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{Title: "nothing selected", Detail: "Select dead letters, or retry all of one reason."}}
 		return v.pageWith(p.Refused, "dead-letters", "Dead letters", p)
 	}
 	return v.review(o, nil)
@@ -178,25 +178,25 @@ func (v *visit) pickJob(r *deadReview) error {
 	case r.Job != 0:
 		r.Picker.Wrong = r.Refused.Of("job")
 	case chosen == "":
-		r.Picker.Wrong = &api.FieldProblem{Field: "job", Problem: "no job is chosen", Remedy: "choose the one that they go to"}
+		r.Picker.Wrong = &api.FieldProblem{Field: "job", Problem: "is missing", Remedy: "Choose a job"}
 	default:
 		r.Picker.Wrong = noJobNumber
 	}
 	return nil
 }
 
-var saidRetried = say("retried", "It is set going again, with a fresh retry budget. Below is how it goes on.")
+var saidRetried = say("retried", "Retried with a fresh retry budget. See its progress below.")
 
 var (
-	saidTransferred  = say("transferred", "The candidates go on here, to the job that you chose. Their dead letters have ended.")
-	saidSentUnlisted = say("transferred-unlisted", "The candidates go on here, to the job that you chose. It is not on the customer's job portals, or was not when the list of jobs was read: check its number. Their dead letters have ended.")
+	saidTransferred  = say("transferred", "Candidates moved. They continue in this batch.")
+	saidSentUnlisted = say("transferred-unlisted", "Candidates moved. They continue in this batch. The job was not found on the customer's portals: check its number.")
 )
 
 // actOnDead does what was reviewed.
 func (v *visit) actOnDead(act string) error {
 	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act}
 	if act == actTransfer && o.Job != 0 && o.Job != o.Warned && o.Why != "" {
-		// Of a job that may be the wrong one it is warned before anybody is sent there.
+		// Warn of a job that may be wrong before candidates move there.
 		would, err := v.wouldDo(o)
 		if err != nil {
 			return err

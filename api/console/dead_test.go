@@ -48,18 +48,18 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeOperate)
 	w.accept(mine, 7)
-	p.get(deadLetters).wants(t, http.StatusOK, "No export of this customer was given up")
+	p.get(deadLetters).wants(t, http.StatusOK, "No dead letters.")
 	jobless, ids := w.sorrows()
 	got := p.get(deadLetters)
-	got.wants(t, http.StatusOK, "<strong>8 exports</strong> were given up, for 2 reasons", "The job does not exist or cannot be seen", "iCIMS refuses the value of a field",
-		"Check the job&#39;s system id", "The job is read once before the first profile of a batch is created", "Retry all 5…", "Discard all 3…", "Retry all 8, whatever the reason…",
-		"c-100", "404, when asked to create the workflow", "400, code 4 on email, when asked to create the person", "/connections/1234", deadLetters+"/"+ids[0])
-	got.lacks(t, append(personal, "c-900", "do not go on now")...)
-	if strings.Count(got.text, "A retry alone does not help") != 1 || strings.Count(got.text, `<button name="act" value="retry" class="primary">`) != 1 || strings.Count(got.text, `<button name="act" value="transfer" class="primary">To another job…`) != 1 {
+	got.wants(t, http.StatusOK, "<strong>8 exports</strong> failed, for 2 reasons", "The job does not exist or cannot be seen", "iCIMS refuses the value of a field",
+		"Check the job&#39;s system id", "The job is read once before the first profile of a batch is created", "Retry 5…", "Discard 3…", "Retry all 8 (any reason)…",
+		"c-100", "404 (create the workflow)", "400, code 4 on email (create the person)", "/connections/1234", deadLetters+"/"+ids[0])
+	got.lacks(t, append(personal, "c-900", "Exports of this customer are waiting")...)
+	if strings.Count(got.text, "A retry alone fails again") != 1 || strings.Count(got.text, `<button name="act" value="retry" class="primary">`) != 1 || strings.Count(got.text, `<button name="act" value="transfer" class="primary">Move to another job…`) != 1 {
 		t.Error("it is not said, for the job alone, that a retry does not help and what does")
 	}
-	p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusOK, "A retry alone does not help", "To another job…", "Why (optional)")
-	p.get(deadLetters+"/"+ids[len(ids)-1]).lacks(t, "A retry alone does not help", "To another job…")
+	p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusOK, "A retry alone fails again", "Move to another job…", "Reason (optional)")
+	p.get(deadLetters+"/"+ids[len(ids)-1]).lacks(t, "A retry alone fails again", "Move to another job…")
 	if strings.Index(got.text, "reason-job_not_found") > strings.Index(got.text, "reason-icims_field_refused") {
 		t.Error("the most frequent reason does not come first")
 	}
@@ -70,7 +70,7 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 		"by reason":    {"?reason=icims_field_refused", []string{"c-200", "3 of 8", "remove this filter"}, []string{"c-100", "The job does not exist"}},
 		"by batch":     {"?batch=" + string(jobless), []string{"c-100", "5 of 8"}, []string{"c-200"}},
 		"by candidate": {"?candidate=+c-201+", []string{"c-201", "1 of 8"}, []string{"c-200"}},
-		"to nobody":    {"?candidate=nobody", []string{"No dead letter matches", "Show all 8"}, []string{"c-200"}},
+		"to nobody":    {"?candidate=nobody", []string{"No matching dead letters", "Show all 8"}, []string{"c-200"}},
 	} {
 		t.Run("and filtered "+name, func(t *testing.T) {
 			got := p.get(deadLetters + c.query)
@@ -80,8 +80,8 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	}
 	t.Run("a filter that is none is shown again with what is wrong", func(t *testing.T) {
 		got := p.get(deadLetters + "?batch=" + url.QueryEscape(markup))
-		got.wants(t, http.StatusUnprocessableEntity, "is no batch of this customer", `aria-invalid="true"`, "&lt;b&gt;it")
-		got.lacks(t, "<b>it</b>", "No dead letter matches", "No export of this customer")
+		got.wants(t, http.StatusUnprocessableEntity, "is not a batch ID of this customer", `aria-invalid="true"`, "&lt;b&gt;it")
+		got.lacks(t, "<b>it</b>", "No matching dead letters", "No dead letters.")
 	})
 	t.Run("who may only read is offered no change", func(t *testing.T) {
 		got := w.person(api.ScopeRead).get(deadLetters)
@@ -91,7 +91,7 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 	t.Run("that retries would wait is said at once", func(t *testing.T) {
 		w.pause("1234", markup)
 		got := p.get(deadLetters)
-		got.wants(t, http.StatusOK, "do not go on now, retried ones neither: paused by ana until somebody resumes: &lt;script&gt;")
+		got.wants(t, http.StatusOK, "are waiting, and retries will wait, too: paused by ana until resumed: &lt;script&gt;")
 		got.lacks(t, "<b>it</b>")
 	})
 }
@@ -99,7 +99,7 @@ func TestDeadLettersAreGroupedByReason(t *testing.T) {
 func TestWhoHasDeadLettersIsShownBeforeACustomerIsChosen(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
-	p.get("/dead-letters").wants(t, http.StatusOK, "No customer has dead letters")
+	p.get("/dead-letters").wants(t, http.StatusOK, "No dead letters.")
 	w.sorrows()
 	w.connect("5")
 	got := p.get("/dead-letters")
@@ -121,7 +121,7 @@ func TestDeadLettersComeInPages(t *testing.T) {
 	path := deadLetters + "?reason=job_not_found"
 	for pages := 1; ; pages++ {
 		got := p.get(path)
-		got.wants(t, http.StatusOK, fmt.Sprintf("Retry all %d…", shownDead+3))
+		got.wants(t, http.StatusOK, fmt.Sprintf("Retry %d…", shownDead+3))
 		for _, part := range strings.Split(got.text, `name="export" value="`)[1:] {
 			id, _, _ := strings.Cut(part, `"`)
 			seen[id] = true
@@ -143,8 +143,8 @@ func TestADeadLetterIsExplained(t *testing.T) {
 	jobless, ids := w.sorrows()
 	p := w.person(api.ScopeOperate)
 	got := p.get(deadLetters + "/" + ids[0])
-	got.wants(t, http.StatusOK, "The job does not exist or cannot be seen.", "What to do:", "Check the job&#39;s system id", "job 999", string(jobless), "after 1 attempt", "T-18", "so it was given up",
-		"404, when asked to create the workflow", `href="/customers/1234/candidates?id=c-100"`, ">Retry</button>", "Discard…")
+	got.wants(t, http.StatusOK, "The job does not exist or cannot be seen.", "Next step:", "Check the job&#39;s system id", "job 999", string(jobless), "after 1 attempt", "T-18", "so the export failed",
+		"404 (create the workflow)", `href="/customers/1234/candidates?id=c-100"`, ">Retry</button>", "Discard…")
 	got.lacks(t, personal...)
 	w.person(api.ScopeRead).get(deadLetters+"/"+ids[0]).lacks(t, "<form method=\"post\" action=\"/customers", ">Retry</button>")
 	for _, which := range []string{"none", url.PathEscape(markup), "%2e%2e", ids[0] + "%2f.."} {
@@ -156,17 +156,17 @@ func TestADeadLetterIsExplained(t *testing.T) {
 	}
 	t.Run("one is retried, and its candidate's story follows", func(t *testing.T) {
 		got := p.post(deadLetters+"/retry", url.Values{"export": {ids[0]}, "of": {"c-100"}, "why": {" "}})
-		got.wants(t, http.StatusUnprocessableEntity, "why-wrong", "<strong>1 dead letter</strong> would be set going again", `name="export" value="`+ids[0])
+		got.wants(t, http.StatusUnprocessableEntity, "why-wrong", "<strong>1 dead letter</strong> will be retried", `name="export" value="`+ids[0])
 		got = p.post(deadLetters+"/retry", url.Values{"export": {ids[0]}, "of": {"c-100"}, "why": {markup}})
 		if got.StatusCode != http.StatusSeeOther || got.to() != "/customers/1234/candidates?id=c-100&did=retried" {
 			t.Fatalf("%d to %q", got.StatusCode, got.to())
 		}
 		got = p.get(got.to())
-		got.wants(t, http.StatusOK, "It is set going again", "It waits for a worker", "test operate set it going again: “&lt;script&gt;", `hx-trigger="every 3s`)
+		got.wants(t, http.StatusOK, "Retried with a fresh retry budget", "Waiting for a worker", "test operate retried it: “&lt;script&gt;", `hx-trigger="every 3s`)
 		got.lacks(t, append(personal, "<b>it</b>")...)
-		p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusNotFound, "This export is no dead letter", deadLetters)
+		p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusNotFound, "Dead letter not found", deadLetters)
 		// It was taken care of: once more does nothing, and says so.
-		p.post(deadLetters+"/review", url.Values{"act": {"retry"}, "export": {ids[0]}}).wants(t, http.StatusOK, "None of them is left")
+		p.post(deadLetters+"/review", url.Values{"act": {"retry"}, "export": {ids[0]}}).wants(t, http.StatusOK, "already handled")
 	})
 }
 
@@ -176,23 +176,23 @@ func TestDeadLettersAreReviewedBeforeTheyAreActedOn(t *testing.T) {
 	p := w.person(api.ScopeOperate)
 	review := func(form url.Values) shown { return p.post(deadLetters+"/review", form) }
 	got := review(url.Values{"act": {"discard"}, "reason": {"job_not_found"}})
-	got.wants(t, http.StatusOK, "<strong>5 dead letters</strong> would be given up for good", "cannot be undone", "c-100", `name="reason" value="job_not_found"`, `action="`+deadLetters+`/discard"`)
+	got.wants(t, http.StatusOK, "<strong>5 dead letters</strong> will be discarded", "cannot be undone", "c-100", `name="reason" value="job_not_found"`, `action="`+deadLetters+`/discard"`)
 	got.lacks(t, append(personal, "c-200")...)
-	review(url.Values{"act": {"retry"}, "export": {ids[0], ids[5]}}).wants(t, http.StatusOK, "<strong>2 dead letters</strong>", "is not made twice", `value="`+ids[5])
+	review(url.Values{"act": {"retry"}, "export": {ids[0], ids[5]}}).wants(t, http.StatusOK, "<strong>2 dead letters</strong>", "Existing people are not created again", `value="`+ids[5])
 	review(url.Values{"act": {"retry"}, "all": {"1"}}).wants(t, http.StatusOK, "<strong>8 dead letters</strong>", `name="all" value="1"`)
-	review(url.Values{"act": {"retry"}, "in-reason": {"job_not_found"}}).wants(t, http.StatusUnprocessableEntity, "None is chosen", "c-100", "5 of 8")
+	review(url.Values{"act": {"retry"}, "in-reason": {"job_not_found"}}).wants(t, http.StatusUnprocessableEntity, "Nothing selected", "c-100", "5 of 8")
 	review(url.Values{"act": {"eat"}, "all": {"1"}}).wants(t, http.StatusBadRequest, "Nothing was changed")
-	review(url.Values{"act": {"retry"}, "reason": {markup}}).wants(t, http.StatusUnprocessableEntity, "is none of those there are")
+	review(url.Values{"act": {"retry"}, "reason": {markup}}).wants(t, http.StatusUnprocessableEntity, "is not a known reason")
 	t.Run("without a why, or a choice, nothing is done", func(t *testing.T) {
 		got := p.post(deadLetters+"/discard", url.Values{"reason": {"job_not_found"}})
 		got.wants(t, http.StatusUnprocessableEntity, `aria-invalid="true"`, "why-wrong", "<strong>5 dead letters</strong>", `name="reason" value="job_not_found"`)
-		p.post(deadLetters+"/discard", url.Values{"why": {"x"}}).wants(t, http.StatusUnprocessableEntity, "say which dead letters are meant")
+		p.post(deadLetters+"/discard", url.Values{"why": {"x"}}).wants(t, http.StatusUnprocessableEntity, "Select dead letters with filter, exports or all")
 	})
 	t.Run("without the scope neither", func(t *testing.T) {
 		reader := w.person(api.ScopeRead)
 		for _, path := range []string{"/review", "/retry", "/discard"} {
 			form := url.Values{"act": {"retry"}, "all": {"1"}, "why": {"x"}}
-			reader.post(deadLetters+path, form).wants(t, http.StatusForbidden, "lacks the scope")
+			reader.post(deadLetters+path, form).wants(t, http.StatusForbidden, "lacks a scope")
 			w.person(api.ScopeOperate, "77").post(deadLetters+path, form).wants(t, http.StatusNotFound)
 		}
 	})
@@ -227,7 +227,7 @@ func TestNoneIsActedOnThatWasGivenUpAfterTheReview(t *testing.T) {
 				t.Errorf("%d, and %d of 10 are left: %s", got.StatusCode, n, got.text)
 			}
 			for _, ref := range later {
-				p.get(deadLetters+"/"+ref.Export).wants(t, http.StatusOK, "Decide")
+				p.get(deadLetters+"/"+ref.Export).wants(t, http.StatusOK, "Actions")
 			}
 		})
 	}
@@ -255,7 +255,7 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	if got.StatusCode != http.StatusSeeOther || w.deadLeft("1234") != 7 {
 		t.Fatalf("%d: %s", got.StatusCode, got.text)
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "1 dead letter discarded, and the data purged.")
+	p.get(got.to()).wants(t, http.StatusOK, "1 dead letter discarded, candidate data deleted.")
 	if _, err := w.ledger.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
 		t.Error("the data is kept")
 	}
@@ -266,10 +266,10 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	}
 	back := got.to()
 	got = p.get(back)
-	got.wants(t, http.StatusOK, "5 dead letters set going again.", "5 exports of the customer still to be done; none given up since.", `hx-trigger="every 3s`, "See how it goes on")
+	got.wants(t, http.StatusOK, "5 dead letters retried.", "5 exports of the customer in progress; none failed again.", `hx-trigger="every 3s`, "Refresh</a>")
 	part := p.get(back, "HX-Request", "true")
-	part.wants(t, http.StatusOK, "5 exports of the customer still to be done")
-	part.wants(t, http.StatusOK, "<strong>2 exports</strong> were given up", `id="dead-`+ids[6])
+	part.wants(t, http.StatusOK, "5 exports of the customer in progress")
+	part.wants(t, http.StatusOK, "<strong>2 exports</strong> failed", `id="dead-`+ids[6])
 	part.lacks(t, "<html", `id="dead-now"`)
 	for name, address := range map[string]string{"with an act that is none": "?act=eat&n=5", "with words": "?act=retry&n=" + url.QueryEscape(markup) + "&at=x", "that overflows": "?act=retry&n=1&at=9223372036854775807"} {
 		t.Run("an address "+name+" puts nothing on the page", func(t *testing.T) {
@@ -283,13 +283,13 @@ func TestWhatWasRetriedIsFollowedToItsEnd(t *testing.T) {
 		r    deadResult
 		want string
 	}{
-		"while it moves":                {deadResult{Done: 5, Moving: 3}, "3 exports of the customer still to be done; none given up since."},
-		"while it moves and some fail":  {deadResult{Done: 5, Moving: 3, Again: 2}, "still to be done; 2 given up since."},
-		"while something keeps it":      {deadResult{Done: 5, Moving: 3, Hold: "paused by ana"}, "They wait: paused by ana."},
-		"when it worked":                {deadResult{Done: 5}, "nothing was given up since: it worked."},
-		"when one came back":            {deadResult{Done: 5, Again: 1}, "1 export was given up since: for it nothing has been fixed."},
-		"when there was nothing to do":  {deadResult{}, "Nothing was done: they had been taken care of meanwhile."},
-		"when others were there before": {deadResult{Done: 5, Passed: 2}, "2 had been taken care of meanwhile."},
+		"while it moves":                {deadResult{Done: 5, Moving: 3}, "3 exports of the customer in progress; none failed again."},
+		"while it moves and some fail":  {deadResult{Done: 5, Moving: 3, Again: 2}, "in progress; 2 failed again."},
+		"while something keeps it":      {deadResult{Done: 5, Moving: 3, Hold: "paused by ana"}, "Waiting: paused by ana."},
+		"when it worked":                {deadResult{Done: 5}, "Done. No exports failed again."},
+		"when one came back":            {deadResult{Done: 5, Again: 1}, "1 export failed again: the cause is not fixed."},
+		"when there was nothing to do":  {deadResult{}, "Nothing to do: the dead letters were already handled."},
+		"when others were there before": {deadResult{Done: 5, Passed: 2}, "2 already handled."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.r.Act, c.r.At = "retry", time.Now()

@@ -21,29 +21,29 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 	p := w.person(api.ScopeOperate)
 
 	ask := p.post(deadLetters+"/review", url.Values{"act": {"transfer"}, "reason": {"job_not_found"}})
-	ask.wants(t, http.StatusOK, "Send them to another job?", "<strong>5 dead letters</strong> would end, and their candidates go to another job.", "a person who is in iCIMS already is not made twice",
-		`value="1709"`, "Data Engineer", "Or the number of a job that is not shown", `action="`+deadLetters+`/transfer"`, "Send 5 candidates to this job")
+	ask.wants(t, http.StatusOK, "Move candidates to another job?", "<strong>5 candidates</strong> will move to the job you choose.", "Existing people are not created again",
+		`value="1709"`, "Data Engineer", "Or enter a job number", `action="`+deadLetters+`/transfer"`, "Move 5 candidates")
 	ask.lacks(t, append(personal, "c-200", "is chosen")...)
 	form := fields(ask.text)
 	for name, c := range map[string]struct {
 		change url.Values
 		want   []string
 	}{
-		"without a job":          {url.Values{"why": {"the wrong number"}}, []string{"No job is chosen", `value="the wrong number"`}},
-		"to what is no number":   {url.Values{"job_number": {markup}, "why": {"x"}}, []string{"Is no job&#39;s number"}},
+		"without a job":          {url.Values{"why": {"the wrong number"}}, []string{"Missing. Choose a job", `value="the wrong number"`}},
+		"to what is no number":   {url.Values{"job_number": {markup}, "why": {"x"}}, []string{"Not a job number"}},
 		"without a why":          {url.Values{"job": {"1709"}}, []string{"why-wrong", `value="1709" checked`}},
-		"without either of both": {url.Values{}, []string{"No job is chosen"}},
+		"without either of both": {url.Values{}, []string{"Missing. Choose a job"}},
 	} {
 		t.Run("not "+name, func(t *testing.T) {
 			sent := maps.Clone(form)
 			sent.Del("why")
 			maps.Copy(sent, c.change)
 			got := p.post(deadLetters+"/transfer", sent)
-			got.wants(t, http.StatusUnprocessableEntity, append(c.want, `aria-invalid="true"`, "<strong>5 dead letters</strong>", `name="reason" value="job_not_found"`)...)
+			got.wants(t, http.StatusUnprocessableEntity, append(c.want, `aria-invalid="true"`, "<strong>5 candidates</strong>", `name="reason" value="job_not_found"`)...)
 			got.lacks(t, "<b>it</b>")
 		})
 	}
-	w.person(api.ScopeRead).post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}}).wants(t, http.StatusForbidden, "lacks the scope")
+	w.person(api.ScopeRead).post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}}).wants(t, http.StatusForbidden, "lacks a scope")
 	w.person(api.ScopeOperate, "77").post(deadLetters+"/transfer", url.Values{"all": {"1"}, "job": {"1709"}, "why": {"x"}}).wants(t, http.StatusNotFound)
 	if n := w.deadLeft(mine); n != 8 {
 		t.Fatalf("%d of 8 are left", n)
@@ -55,9 +55,9 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 	if got.StatusCode != http.StatusSeeOther || !strings.HasSuffix(got.to(), "?did="+saidTransferred) || w.deadLeft(mine) != 3 {
 		t.Fatalf("%d to %q, %d are left: %s", got.StatusCode, got.to(), w.deadLeft(mine), got.text)
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "Export to job 1709 “Data Engineer”", "The candidates go on here", "0 of 5 candidates done")
-	p.get("/customers/1234/batches/"+string(jobless)).wants(t, http.StatusOK, "Cancelled. 5 cancelled.", "An operator sent the candidate to another job (5)")
-	p.get("/customers/1234/candidates?id=c-100").wants(t, http.StatusOK, "goes on as an export of its own", "test operate sent the candidate to another job: “the wrong number”", "to job 1709 “Data Engineer”", "to job 999</h3>")
+	p.get(got.to()).wants(t, http.StatusOK, "Export to job 1709 “Data Engineer”", "Candidates moved.", "0 of 5 candidates done")
+	p.get("/customers/1234/batches/"+string(jobless)).wants(t, http.StatusOK, "Canceled. 5 canceled.", "An operator sent the candidate to another job (5)")
+	p.get("/customers/1234/candidates?id=c-100").wants(t, http.StatusOK, "as a new export", "test operate moved the candidate to another job: “the wrong number”", "to job 1709 “Data Engineer”", "to job 999</h3>")
 
 	t.Run("what stays is told", func(t *testing.T) {
 		_, ref := w.accept(mine, 42, "c-300")
@@ -66,13 +66,13 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 		if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), deadLetters+"?act=transfer&") {
 			t.Fatalf("%d to %q", got.StatusCode, got.to())
 		}
-		p.get(got.to()).wants(t, http.StatusOK, "1 dead letter sent to another job", "1 stayed: they go to that job anyway", "It goes on in <a", batchPage(mine, w.latest(mine)))
+		p.get(got.to()).wants(t, http.StatusOK, "1 candidate moved to another job", "1 dead letter not moved: already going to that job", "New batch: <a", batchPage(mine, w.latest(mine)))
 	})
 	t.Run("that all stay is told as what it is", func(t *testing.T) {
 		got := p.post(deadLetters+"/transfer", url.Values{"reason": {"icims_field_refused"}, "job": {"1709"}, "why": {"x"}})
 		shown := p.get(got.to())
-		shown.wants(t, http.StatusOK, "None was sent to another job.", "2 stayed: they go to that job anyway")
-		shown.lacks(t, "Nothing was done", "taken care of meanwhile.</strong>")
+		shown.wants(t, http.StatusOK, "No candidates were moved.", "2 dead letters not moved: already going to that job")
+		shown.lacks(t, "Nothing to do", "already handled.</strong>")
 	})
 	t.Run("an address that tells of it follows nothing", func(t *testing.T) {
 		for _, n := range []int{0, 3} {
@@ -97,13 +97,13 @@ func TestOfAJobOnNoPortalItIsWarnedBeforeDeadLettersAreSentThere(t *testing.T) {
 	w.listed(someJobs...)
 	_, ids := w.sorrows()
 	p := w.person(api.ScopeOperate)
-	const first = "Nobody has been sent there yet: choose another job, or confirm"
+	const first = "Nothing has been moved yet. Choose another job, or submit again"
 	order := func(job, warned string, exports ...string) url.Values {
 		return url.Values{"export": exports, "job_number": {job}, "warned": {warned}, "why": {"the wrong number"}}
 	}
 
 	asked := p.post(deadLetters+"/transfer", order("1710", "", ids[0]))
-	asked.wants(t, http.StatusOK, first, "Job 1710 is not on the job portals of customer 1234", `name="warned" value="1710"`, `value="1710" checked`, `value="the wrong number"`, "<strong>1 dead letter</strong>")
+	asked.wants(t, http.StatusOK, first, "Job 1710 is not on the portals of customer 1234", `name="warned" value="1710"`, `value="1710" checked`, `value="the wrong number"`, "<strong>1 candidate</strong>")
 	p.post(deadLetters+"/transfer", order("1711", "1710", ids[0])).wants(t, http.StatusOK, first, "Job 1711 is not on", `name="warned" value="1711"`)
 	whyless := order("1710", "", ids[0])
 	whyless.Del("why")
@@ -118,13 +118,13 @@ func TestOfAJobOnNoPortalItIsWarnedBeforeDeadLettersAreSentThere(t *testing.T) {
 	if to := batchPage(mine, w.latest(mine)) + "?did=" + saidSentUnlisted; got.StatusCode != http.StatusSeeOther || got.to() != to {
 		t.Fatalf("%d to %q, want %q: %s", got.StatusCode, got.to(), to, got.text)
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "Export to job 1710", "It is not on the customer&#39;s job portals")
+	p.get(got.to()).wants(t, http.StatusOK, "Export to job 1710", "The job was not found on the customer&#39;s portals")
 	_, there := w.accept(mine, 1710, "c-300")
 	w.giveUp(store.ReasonJobNotFound, testrig.NoJob, there...)
 	got = p.post(deadLetters+"/transfer", order("1710", "1710", ids[1], there[0].Export))
-	p.get(got.to()).wants(t, http.StatusOK, "1 dead letter sent to another job", "It goes on in <a", batchPage(mine, w.latest(mine)), "Job 1710 is not on the customer's job portals")
+	p.get(got.to()).wants(t, http.StatusOK, "1 candidate moved to another job", "New batch: <a", batchPage(mine, w.latest(mine)), "Job 1710 was not found on the customer's portals")
 	got = p.post(deadLetters+"/transfer", order("1709", "", ids[2]))
-	p.get(got.to()).lacks(t, "portals, or was not")
+	p.get(got.to()).lacks(t, "was not found on the customer")
 }
 
 func TestTheBatchesOfSentDeadLettersAreLinked(t *testing.T) {
@@ -140,7 +140,7 @@ func TestTheBatchesOfSentDeadLettersAreLinked(t *testing.T) {
 	if err != nil || len(batches) != 2 {
 		t.Fatalf("%+v, %v", batches, err)
 	}
-	p.get(got.to()).wants(t, http.StatusOK, "2 dead letters sent to another job", "They go on in <a", batchPage(mine, string(batches[0].ID)), batchPage(mine, string(batches[1].ID)))
+	p.get(got.to()).wants(t, http.StatusOK, "2 candidates moved to another job", "New batches: <a", batchPage(mine, string(batches[0].ID)), batchPage(mine, string(batches[1].ID)))
 }
 
 func TestAnAddressNamesOnlyBatchesThatCanBe(t *testing.T) {

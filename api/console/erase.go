@@ -10,12 +10,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// erasePage asks before a candidate is erased, and then shows the receipt.
+// erasePage asks to confirm an erasure, then shows the receipt.
 type erasePage struct {
 	Customer string
 	ID       string
 	Story    operate.CandidateStory
-	// Waiting, Dead, Ended and Busy count his exports.
+	// Waiting, Dead, Ended and Busy count the candidate's exports.
 	Waiting, Dead, Ended, Busy int
 
 	Why     string
@@ -28,8 +28,8 @@ func (v *visit) askToErase() error {
 	return v.eraseForm(erasePage{ID: strings.TrimSpace(v.r.URL.Query().Get("id"))})
 }
 
-// eraseForm shows what would be erased. Somebody of whom nothing is known can be erased
-// all the same: the receipt says so.
+// eraseForm shows what would be erased. An unknown candidate can be erased,
+// too: the receipt says so.
 func (v *visit) eraseForm(p erasePage) error {
 	p.Customer = v.Customer
 	if !candidateShape.MatchString(p.ID) {
@@ -53,9 +53,9 @@ func (v *visit) eraseForm(p erasePage) error {
 		}
 	}
 	if p.Refused != nil {
-		return v.pageWith(p.Refused, "erase", "Erase a candidate?", p)
+		return v.pageWith(p.Refused, "erase", "Erase candidate?", p)
 	}
-	return v.page("erase", "Erase a candidate?", p)
+	return v.page("erase", "Erase candidate?", p)
 }
 
 func (v *visit) erase() error {
@@ -79,22 +79,21 @@ func (v *visit) erase() error {
 		return err
 	}
 	p.Receipt, p.Nothing = &receipt, receipt.Nothing()
-	return v.page("erase", "The candidate is erased", p)
+	return v.page("erase", "Candidate erased", p)
 }
 
-// whyNot refuses a reason that would outlast the candidate's data with the candidate in
-// it: the reason is kept.
+// whyNot refuses a reason that identifies the candidate, since the reason is kept.
 func (p erasePage) whyNot() *Refusal {
 	var problem string
 	switch {
 	case strings.Contains(strings.ToLower(p.Why), strings.ToLower(p.ID)):
-		problem = "names the candidate"
+		problem = "contains the candidate ID"
 	case strings.Contains(p.Why, "@"):
-		problem = "seems to have an e-mail address"
+		problem = "contains an email address"
 	default:
 		return nil
 	}
 	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{
-		Title: "nothing was erased", Errors: []api.FieldProblem{{Field: "query.why", Problem: problem, Remedy: "enter a ticket's number or the like: it is kept after the candidate is gone"}},
+		Title: "nothing was erased", Errors: []api.FieldProblem{{Field: "query.why", Problem: problem, Remedy: "Enter a ticket number instead: the reason is kept after the data is erased"}},
 	}}
 }

@@ -18,18 +18,18 @@ func (c *Console) registerExport() {
 	c.handle("GET "+export+"/preview", "export", api.ScopeExport, (*visit).toExport)
 }
 
-// exportForm is the form by which candidates are handed over.
+// exportForm is the form to export candidates.
 type exportForm struct {
 	Customer       string
 	Job            jobPicker
 	Again, Dummies bool
 	Kind, Text     string
-	// File is the name of the file that was chosen: it has to be chosen again.
+	// File is the name of the chosen file, which must be chosen again.
 	File string
 	Key  string
 	// Largest is how large a file may be, in MiB.
 	Largest int64
-	// Obstacles are what would keep the exports.
+	// Obstacles are what would block the exports.
 	Obstacles []obstacle
 	Refused   *exportRefused
 	Preview   *previewed
@@ -38,7 +38,7 @@ type exportForm struct {
 // Path is the form's address.
 func (f exportForm) Path() string { return "/customers/" + f.Customer + "/export" }
 
-// WrongInput is what is wrong with the candidates as a whole.
+// WrongInput is the problem with the input as a whole.
 func (f exportForm) WrongInput() *api.FieldProblem {
 	if f.Refused == nil {
 		return nil
@@ -46,12 +46,12 @@ func (f exportForm) WrongInput() *api.FieldProblem {
 	return f.Refused.of("candidates", "body")
 }
 
-// exportKinds are the kinds of input, as they are chosen and called.
+// exportKinds are the input formats.
 var exportKinds = []struct{ Value, Name string }{
-	{"", "by the file's name, or how it begins"}, {"csv", "CSV, or separated by tabs"}, {"ndjson", "JSON, one candidate a line"}, {"json", "JSON, one list or object"},
+	{"", "Detect automatically"}, {"csv", "CSV or tab-separated"}, {"ndjson", "NDJSON (one candidate per line)"}, {"json", "JSON (list or object)"},
 }
 
-// Kinds are the kinds of input.
+// Kinds are the input formats.
 func (exportForm) Kinds() any { return exportKinds }
 
 func (v *visit) export() error {
@@ -64,7 +64,7 @@ func (v *visit) export() error {
 
 func (v *visit) toExport() error { return v.redirect("/customers/"+v.Customer+"/export", "") }
 
-// exportForm is the form with what was entered.
+// exportForm fills the form with the input.
 func (v *visit) exportForm(in *handedIn) (exportForm, error) {
 	const mebi = 1 << 20
 	_, chosen := pickedJob(in.fields, "job")
@@ -80,7 +80,7 @@ func (v *visit) exportForm(in *handedIn) (exportForm, error) {
 	return f, err
 }
 
-// exportAgain shows the form with what it was refused for.
+// exportAgain shows the form with its refusal.
 func (v *visit) exportAgain(in *handedIn, refused *exportRefused) error {
 	f, err := v.exportForm(in)
 	if err != nil {
@@ -88,7 +88,7 @@ func (v *visit) exportAgain(in *handedIn, refused *exportRefused) error {
 	}
 	f.Refused = refused
 	if refused.Setup != nil {
-		f.Obstacles = nil // it is what the form was refused for
+		f.Obstacles = nil // the refusal already says so
 	}
 	f.Job.Wrong = refused.of("job", "query.job")
 	if refused.Another {
@@ -98,14 +98,13 @@ func (v *visit) exportAgain(in *handedIn, refused *exportRefused) error {
 }
 
 var (
-	saidHandedOver = say("handed-over", "The candidates are handed over.")
-	saidSentTwice  = say("sent-twice", "This form was sent before. Nothing was taken in twice.")
+	saidHandedOver = say("handed-over", "Export started.")
+	saidSentTwice  = say("sent-twice", "This form was already submitted. No candidate was added twice.")
 )
 
-// handOver hands candidates over as they come. The answer is the page of their batch;
-// where there is more to tell than that page does, it is the receipt: the API tells of
-// refused rows but once, and keeps none. Whoever loads the receipt again sends the form
-// again, which its idempotency key makes harmless.
+// handOver submits candidates as they arrive. The answer is the batch's page, or the
+// receipt if there is more to say. The API returns refused rows only once. Reloading the
+// receipt submits the form again, which its idempotency key makes harmless.
 func (v *visit) handOver() error {
 	in, query, err := v.readExport()
 	var sent api.Sent
@@ -136,8 +135,8 @@ func (v *visit) handOver() error {
 	return v.receipt(sent, in)
 }
 
-// goOnAfterLogin answers an upload that was cut off with the log-in page, and says what was
-// accepted. After the log-in the form is the same batch as before.
+// goOnAfterLogin answers an interrupted upload with the log-in page and says how many
+// candidates were accepted. After the log-in the form continues the same batch.
 func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
 	_, job := pickedJob(in.fields, "job")
 	form := url.Values{"key": {in.key()}, "job": {job}}
@@ -147,8 +146,8 @@ func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
 		}
 	}
 	told := *refused
-	told.Title = "The upload was cut off"
-	told.Detail = fmt.Sprintf("Your session or its API key has ended. Accepted so far: %s (batch %s). Log in and choose the file again: only what is missing is added.",
+	told.Title = "Upload interrupted"
+	told.Detail = fmt.Sprintf("Your session or API key has ended. Accepted so far: %s (batch %s). Log in and choose the file again: only missing candidates are added.",
 		prose.Plural(refused.Receipt.Accepted, "candidate"), refused.Receipt.Batch)
 	v.forget()
 	v.Who = api.WhoAmI{}
@@ -156,20 +155,20 @@ func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
 	return nil
 }
 
-// silent reports whether a receipt says nothing that the batch's page does not say.
+// silent reports whether the batch's page says everything that the receipt says.
 func silent(sent api.Sent) bool {
 	return sent.RefusedRows == 0 && len(sent.Warnings) == 0 && sent.Dummies == 0 && sent.JobWarning == ""
 }
 
-// exportRefused is why an export was refused, as a page says it.
+// exportRefused is why an export was refused.
 type exportRefused struct {
 	Refusal
 
-	// Safe: all of it can be sent again.
+	// Safe: the whole input can be submitted again.
 	Safe bool
-	// Another: the form becomes another batch when it is sent again.
+	// Another: submitting the form again starts another batch.
 	Another bool
-	// Setup is where the connection is entered that is missing; nil where none is.
+	// Setup links to where the missing connection is added; nil if there is one.
 	Setup   *link
 	Refused refusedRows
 }
@@ -183,7 +182,7 @@ func (r *exportRefused) of(fields ...string) *api.FieldProblem {
 	return nil
 }
 
-// refusedExport puts a refusal into the words of a form, which has no headers.
+// refusedExport rewords a refusal for a form, which has no headers.
 func (v *visit) refusedExport(refused *Refusal) *exportRefused {
 	r := &exportRefused{Refusal: *refused, Safe: true}
 	switch refused.Code {
@@ -193,11 +192,11 @@ func (v *visit) refusedExport(refused *Refusal) *exportRefused {
 		r.Safe, r.Setup = false, v.toConnect()
 	case api.CodeBatchConflict:
 		r.Safe, r.Another = false, true
-		r.Title, r.Errors = "this form was sent before with something else", nil
-		r.Detail += " To export this as well, choose the file again and press Export: it becomes a batch of its own."
+		r.Title, r.Errors = "this form was already submitted with other content", nil
+		r.Detail += " To export this as a separate batch, choose the file again and press Export."
 	case api.CodeBatchCancelled, api.CodeTooManyRows:
 		r.Safe, r.Another = false, true
-	default: // a fault on the way
+	default: // a transient error
 	}
 	words := strings.NewReplacer(" with the same Idempotency-Key", " from this form", ", with another Idempotency-Key", " from this form", "the body", "the file", "The body", "The file")
 	r.Title, r.Detail = words.Replace(r.Title), words.Replace(r.Detail)
@@ -207,13 +206,13 @@ func (v *visit) refusedExport(refused *Refusal) *exportRefused {
 	return r
 }
 
-// inputLabels are what the API's places are called in the form.
+// inputLabels are the form's labels of API fields.
 var inputLabels = map[string]string{
-	"job": "Job", "query.job": "Job", "candidates": "Candidates", "body": "The input",
-	"options.generate_dummy_emails": "Generate dummy e-mail addresses", "options.include_previously_exported": "Include those exported before",
+	"job": "Job", "query.job": "Job", "candidates": "Candidates", "body": "Input",
+	"options.generate_dummy_emails": "Generate dummy email addresses", "options.include_previously_exported": "Include previously exported candidates",
 }
 
-// Fields are what is wrong, each with the label of its field.
+// Fields are the problems with the labels of their fields.
 func (r *exportRefused) Fields() []api.FieldProblem {
 	fields := make([]api.FieldProblem, len(r.Errors))
 	for i, f := range r.Errors {

@@ -94,7 +94,7 @@ func (in *handedIn) readField(part *multipart.Part) error {
 	case len(text) <= most:
 		in.fields.Add(part.FormName(), string(text))
 	case part.FormName() == "text":
-		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are too long to be pasted: a field takes 1 MiB", Remedy: "save them as a file and choose that"})
+		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are longer than 1 MiB", Remedy: "Save it as a file and choose the file"})
 	default:
 		return notWhole()
 	}
@@ -114,9 +114,9 @@ func (in *handedIn) take(file *multipart.Part) error {
 	pasted := strings.TrimSpace(in.text) != ""
 	switch {
 	case in.file != "" && pasted:
-		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are in a file and in the text field", Remedy: "empty the text field, or choose no file"})
+		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are in a file and in the text field", Remedy: "Clear the text field or remove the file"})
 	case in.file == "" && !pasted:
-		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are missing", Remedy: "choose a file, or paste them into the text field"})
+		return incomplete(api.FieldProblem{Field: "candidates", Problem: "are missing", Remedy: "Choose a file or paste the candidates"})
 	case pasted:
 		content = bufio.NewReader(strings.NewReader(in.text))
 	}
@@ -163,12 +163,12 @@ func kindOf(chosen, file string, head []byte) string {
 
 // notWhole refuses a form that cannot be read.
 func notWhole() error {
-	return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Code: api.CodeMalformed, Title: "the form did not arrive as a whole", Detail: "The connection broke, or it came too slowly."}}
+	return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Code: api.CodeMalformed, Title: "the upload was incomplete", Detail: "The connection was interrupted or too slow."}}
 }
 
 // incomplete refuses a form in which something is missing.
 func incomplete(fields ...api.FieldProblem) *Refusal {
-	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{Code: api.CodeInvalid, Title: "something is missing or wrong in the form", Errors: fields}}
+	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{Code: api.CodeInvalid, Title: "check the form", Errors: fields}}
 }
 
 // newKey makes the idempotency key of a form: however often it is sent, it is one batch.
@@ -194,7 +194,7 @@ func (in *handedIn) ask() (url.Values, *api.FieldProblem) {
 	case text == jobless:
 		q.Set("prospects", "true")
 	case text == "":
-		return nil, &api.FieldProblem{Field: "job", Problem: "was not chosen", Remedy: "choose a job, or prospects for none"}
+		return nil, &api.FieldProblem{Field: "job", Problem: "is missing", Remedy: "Choose a job or prospects"}
 	default:
 		return nil, noJobNumber
 	}

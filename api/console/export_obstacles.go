@@ -36,15 +36,15 @@ func (v *visit) obstacles() ([]obstacle, error) {
 
 // unconnected is that there is no connection.
 func (v *visit) unconnected() *obstacle {
-	return &obstacle{Shut: true, Text: "This customer has no connection, so that nothing can be exported yet.", Mend: v.toConnect()}
+	return &obstacle{Shut: true, Text: "This customer has no connection. Add one to export candidates.", Mend: v.toConnect()}
 }
 
 // toConnect is where a connection is entered, or where it is said who may.
 func (v *visit) toConnect() *link {
 	if v.May(api.ScopeAdmin) {
-		return &link{Name: "Enter a connection", Path: "/connections/new?customer=" + v.Customer}
+		return &link{Name: "Add connection", Path: "/connections/new?customer=" + v.Customer}
 	}
-	return &link{Name: "See the connection; entering one takes a key with the scope admin", Path: "/connections/" + v.Customer}
+	return &link{Name: "View connection (adding one requires a key with the admin scope)", Path: "/connections/" + v.Customer}
 }
 
 // ofConnection is what speaks against the connection; nil for nothing. Of its pause the
@@ -70,9 +70,9 @@ func (v *visit) ofConnection() (*obstacle, error) {
 	case state == store.ConnectionRemoved:
 		return v.unconnected(), nil
 	case state == store.ConnectionVerifying:
-		t = trouble{"The connection is being verified just now.", "To know that exports will work, wait for the result."}
+		t = trouble{"The connection is being verified.", "Wait for the result to be sure that exports work."}
 	case c.Filed && c.Verified == nil, state == store.ConnectionNew && c.Problem == "" && !c.Sealed:
-		t = trouble{"The connection was not verified since it was entered or changed.", "Verify it first, to know that exports will work."}
+		t = trouble{"The connection has not been verified since its last change.", "Verify it first to be sure that exports work."}
 	case c.Filed && c.Verified.Worst == nil:
 		t = trouble{}
 	case state == store.ConnectionDegraded:
@@ -95,26 +95,26 @@ func (v *visit) ofLane(told bool) ([]obstacle, error) {
 	}
 	var found []obstacle
 	lane := laneRow{detail.Lane, v.clock()}
-	mend := link{Name: "Open the lane", Path: lanePath(v.Customer)}
+	mend := link{Name: "View lane", Path: lanePath(v.Customer)}
 	if v.May(api.ScopeOperate) && lane.State == operate.LanePaused {
-		mend.Name = "Resume it in the lane"
+		mend.Name = "Resume lane"
 	}
 	switch refusedByICIMS := lane.Reason == "icims_credentials" || lane.Reason == "icims_access_denied" || lane.Reason == "icims_not_authorized"; {
 	case lane.State == operate.LanePaused:
-		found = append(found, obstacle{Text: "Exports would wait, since the lane is paused " + lane.Why(), Mend: &mend})
+		found = append(found, obstacle{Text: "Exports will wait: the lane is paused " + lane.Why(), Mend: &mend})
 	case lane.Keeps() && told && refusedByICIMS: // that is why the connection is as it is
 	case lane.Keeps():
 		if to := lane.Mend(); to != nil {
 			mend = *to
 		}
-		found = append(found, obstacle{Text: strings.TrimSpace("Exports would wait: " + lane.Why() + " " + lane.Hint()), Mend: &mend})
+		found = append(found, obstacle{Text: strings.TrimSpace("Exports will wait: " + lane.Why() + " " + lane.Hint()), Mend: &mend})
 	}
 	switch {
 	case detail.Outage != nil:
-		found = append(found, obstacle{Text: "Exports would wait. " + detail.Outage.String()})
+		found = append(found, obstacle{Text: "Exports will wait. " + detail.Outage.String()})
 	case lane.Connection != "" && !told:
 		to := toConnection(v.Customer)
-		found = append(found, obstacle{Text: "Exports would wait, since no worker has a usable connection of this customer: enter or correct it.", Mend: &to})
+		found = append(found, obstacle{Text: "Exports will wait: no worker has a usable connection for this customer. Add or correct it.", Mend: &to})
 	}
 	return found, nil
 }

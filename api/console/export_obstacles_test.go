@@ -28,7 +28,7 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 	const absent, idle = "has no connection", "No active workers"
 	verifying := store.ConnectionMove{To: store.ConnectionVerifying}
 	connected := store.ConnectionMove{To: store.ConnectionConnected}
-	toConnection, toLane := `href="/connections/1234">Look at the connection`, `href="/customers/1234/lane">Open the lane`
+	toConnection, toLane := `href="/connections/1234">View connection`, `href="/customers/1234/lane">View lane`
 	specs := map[string]struct {
 		scope       api.Scope
 		arrange     func(ward)
@@ -36,11 +36,11 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 	}{
 		"no connection": {
 			api.ScopeExport, func(ward) {},
-			[]string{`class="note bad">This customer has no connection, so that nothing can be exported yet.`, `href="/connections/1234">See the connection`, "a key with the scope admin"},
+			[]string{`class="note bad">This customer has no connection. Add one to export candidates.`, `href="/connections/1234">View connection`, "a key with the admin scope"},
 			[]string{"/connections/new", idle},
 		},
 		"no connection, for who may enter one": {
-			api.ScopeAdmin, func(ward) {}, []string{absent, `href="/connections/new?customer=1234">Enter a connection`}, []string{"a key with the scope admin"},
+			api.ScopeAdmin, func(ward) {}, []string{absent, `href="/connections/new?customer=1234">Add connection`}, []string{"a key with the admin scope"},
 		},
 		"a connection that was removed": {
 			api.ScopeExport, func(w ward) {
@@ -52,10 +52,10 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 		},
 		"one that was never verified": {
 			api.ScopeExport, func(w ward) { w.connect(mine) },
-			[]string{`class="note warn">The connection was not verified since it was entered or changed. Verify it first, to know that exports will work.`, toConnection}, []string{absent, idle},
+			[]string{`class="note warn">The connection has not been verified since its last change. Verify it first to be sure that exports work.`, toConnection}, []string{absent, idle},
 		},
 		"one that is being verified": {
-			api.ScopeExport, func(w ward) { w.connect(mine); w.move(mine, verifying) }, []string{"is being verified just now", toConnection}, []string{"was not verified"},
+			api.ScopeExport, func(w ward) { w.connect(mine); w.move(mine, verifying) }, []string{"is being verified", toConnection}, []string{"has not been verified"},
 		},
 		"one that is connected": {
 			api.ScopeExport, func(w ward) { w.connect(mine); w.move(mine, verifying, connected) }, nil, []string{`<p class="note`},
@@ -64,7 +64,7 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 			api.ScopeExport, func(w ward) {
 				w.connect(mine)
 				w.move(mine, verifying, store.ConnectionMove{To: store.ConnectionDegraded, Reason: "verify_" + store.Reason(verify.CodeRightMissing)})
-			}, []string{"The connection is degraded. Its verification found: right missing. Look at the verification", toConnection}, []string{absent},
+			}, []string{"The connection is degraded. Verification found: right missing. See the verification", toConnection}, []string{absent},
 		},
 		"one that is degraded, with its verification": {
 			api.ScopeExport, func(w ward) {
@@ -78,7 +78,7 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 				w.connect(mine)
 				w.move(mine, store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials"})
 				w.called(mine, 1, http.StatusUnauthorized)
-			}, []string{"iCIMS refuses the user name or password. Put the right credentials", toConnection}, []string{"Exports would wait"},
+			}, []string{"iCIMS refuses the user name or password. Put the right credentials", toConnection}, []string{"Exports will wait"},
 		},
 		"a lane that iCIMS closed": {
 			api.ScopeExport, func(w ward) {
@@ -86,15 +86,15 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 				w.connect(mine)
 				w.move(mine, verifying, connected)
 			},
-			[]string{"Exports would wait: iCIMS refuses the user name or password, until", toConnection}, nil,
+			[]string{"Exports will wait: iCIMS refuses the user name or password, until", toConnection}, nil,
 		},
 		"a paused lane": {
 			api.ScopeExport, func(w ward) { w.connect(mine); w.move(mine, verifying, connected); w.pause(mine, markup) },
-			[]string{"Exports would wait, since the lane is paused by ana until somebody resumes: &lt;script&gt;", toLane}, []string{"<script>alert", "not verified"},
+			[]string{"Exports will wait: the lane is paused by ana until resumed: &lt;script&gt;", toLane}, []string{"<script>alert", "not verified"},
 		},
 		"a paused lane, for who may resume it": {
 			api.ScopeAdmin, func(w ward) { w.connect(mine); w.pause(mine, "maintenance") },
-			[]string{"paused by ana", `href="/customers/1234/lane">Resume it in the lane`, "was not verified"}, nil,
+			[]string{"paused by ana", `href="/customers/1234/lane">Resume lane`, "has not been verified"}, nil,
 		},
 		"no worker": {
 			api.ScopeExport, func(w ward) {
@@ -111,7 +111,7 @@ func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 				if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: []string{mine}}); err != nil {
 					w.t.Fatal(err)
 				}
-			}, []string{"since no worker has a usable connection of this customer", toConnection}, nil,
+			}, []string{"no worker has a usable connection for this customer", toConnection}, nil,
 		},
 	}
 	for name, s := range specs {
@@ -135,12 +135,12 @@ func TestAConnectionOfTheFileIsNoneThatIsMissing(t *testing.T) {
 	w.beat()
 	p := w.person(api.ScopeExport)
 	got := p.get(exportPath)
-	got.wants(t, http.StatusOK, "was not verified since it was entered", `href="/connections/1234">Look at the connection`)
+	got.wants(t, http.StatusOK, "has not been verified since", `href="/connections/1234">View connection`)
 	got.lacks(t, "has no connection")
 	w.verified(verify.ResultConnected, verify.Check{Name: verify.CheckCredentials, State: verify.OK})
 	p.get(exportPath).lacks(t, `class="note`)
 	w.verified(verify.ResultRefused, verify.Check{Name: verify.CheckCredentials, State: verify.Failed, Code: verify.CodeCredentials, Cause: "iCIMS refuses the user.", Remedy: "Enter another."})
-	p.get(exportPath).wants(t, http.StatusOK, "iCIMS refuses the user. Enter another. It changes only in the workers")
+	p.get(exportPath).wants(t, http.StatusOK, "iCIMS refuses the user. Enter another. Edit it in the workers")
 	if got := p.send(exportPath, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7"); got.StatusCode != http.StatusSeeOther {
 		t.Errorf("it was refused: %d %s", got.StatusCode, got.text)
 	}
@@ -153,10 +153,10 @@ func TestAMissingConnectionIsSaidOnce(t *testing.T) {
 	p := w.person(api.ScopeAdmin)
 	for _, path := range []string{exportPath, exportPath + "/preview"} {
 		got := p.send(path, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7")
-		got.wants(t, http.StatusNotFound, "The customer has no connection", `href="/connections/new?customer=1234">Enter a connection`)
-		if n := strings.Count(got.text, "Enter a connection</a>"); n != 1 {
+		got.wants(t, http.StatusNotFound, "The customer has no connection", `href="/connections/new?customer=1234">Add connection`)
+		if n := strings.Count(got.text, "Add connection</a>"); n != 1 {
 			t.Errorf("%s leads to the connection %d times", path, n)
 		}
 	}
-	p.send(exportPath, "", "", "key", newKey(), "job", "7").wants(t, http.StatusUnprocessableEntity, "are missing: choose a file", "has no connection")
+	p.send(exportPath, "", "", "key", newKey(), "job", "7").wants(t, http.StatusUnprocessableEntity, "are missing. Choose a file", "has no connection")
 }

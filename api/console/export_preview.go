@@ -72,7 +72,7 @@ func (v *visit) rehearse(in *handedIn, query url.Values, p *previewed) error {
 // costs says how many calls it would take, and until when.
 func (p *previewed) costs(v *visit) string {
 	kept := len(p.Waits) > 0 && p.Forecast.Waits == ""
-	return operate.Reckoned(p.Estimate, p.Forecast, "As things stand", v.Now(), kept)
+	return operate.Reckoned(p.Estimate, p.Forecast, "Currently", v.Now(), kept)
 }
 
 // Cost is what it would take, in sentences.
@@ -84,9 +84,9 @@ func (p previewed) Target() string { return targetOf(p.Job, p.JobTitle) }
 // Said is the preview in a sentence.
 func (p previewed) Said() string {
 	if p.Failed != nil {
-		return "There is no preview: " + p.Failed.Title + "."
+		return "No preview: " + p.Failed.Title + "."
 	}
-	said := fmt.Sprintf("Preview: %s would be sent, %s skipped, %s refused.", prose.Grouped(p.Estimate.Candidates), prose.Grouped(p.Estimate.Skipped), prose.Grouped(p.RefusedRows))
+	said := fmt.Sprintf("Preview: %s to export, %s skipped, %s refused.", prose.Grouped(p.Estimate.Candidates), prose.Grouped(p.Estimate.Skipped), prose.Grouped(p.RefusedRows))
 	return strings.TrimSpace(said + " " + p.JobWarning)
 }
 

@@ -116,9 +116,9 @@ func (v *visit) receipt(sent api.Sent, in *handedIn) error {
 		s := v.standingOf(b)
 		page.Standing = &s
 	}
-	title := "Handed over"
+	title := "Export started"
 	if sent.Accepted == 0 {
-		title = "Nothing was accepted"
+		title = "No rows accepted"
 	}
 	return v.page("receipt", title, page)
 }

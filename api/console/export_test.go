@@ -74,8 +74,8 @@ func TestAnExportBeginsWithAForm(t *testing.T) {
 	w.connect(mine)
 	p := w.person(api.ScopeExport, mine)
 	got := p.get(exportPath + "?job=1709")
-	got.wants(t, http.StatusOK, `enctype="multipart/form-data"`, `value="1709" checked`, "No job: prospects", `name="include_previously_exported"`, `name="generate_dummy_emails"`,
-		`formaction="/customers/1234/export/preview"`, "1,024 MiB", "costs no call", "An export to any job counts", "Choose a file below, or paste", "<summary>Paste candidates instead of a file</summary>", "put on this job as well")
+	got.wants(t, http.StatusOK, `enctype="multipart/form-data"`, `value="1709" checked`, "Prospects <span", `name="include_previously_exported"`, `name="generate_dummy_emails"`,
+		`formaction="/customers/1234/export/preview"`, "1,024 MiB", "makes no calls", "candidates exported before, to any job or to none", "Choose a file or paste", "<summary>Paste candidates</summary>", "adds them to this job, too")
 	if hiddenKey(t, got) == hiddenKey(t, p.get(exportPath)) {
 		t.Error("two forms have one key")
 	}
@@ -83,7 +83,7 @@ func TestAnExportBeginsWithAForm(t *testing.T) {
 		t.Error("a field stands behind the file, so that the file cannot be handed on as it comes")
 	}
 	reader := w.person(api.ScopeRead, mine)
-	reader.get(exportPath).wants(t, http.StatusForbidden, "scope export")
+	reader.get(exportPath).wants(t, http.StatusForbidden, "the export scope")
 	reader.send(exportPath, "a.csv", csvOf("c-1"), "job", "7").wants(t, http.StatusForbidden)
 	if got := p.get(exportPath + "/preview"); got.to() != exportPath {
 		t.Errorf("an address of a preview leads to %q", got.to())
@@ -124,13 +124,13 @@ func TestAFileIsExported(t *testing.T) {
 			}
 			page := "/customers/1234/batches/" + string(b.ID)
 			if b.GenerateDummyEmails { // something is to be told
-				got.wants(t, http.StatusOK, "made-up address", `href="`+page+`"`, page+"/events")
+				got.wants(t, http.StatusOK, "dummy address", `href="`+page+`"`, page+"/events")
 				return
 			}
 			if got.StatusCode != http.StatusSeeOther || got.to() != page+"?did="+saidHandedOver {
 				t.Fatalf("%d to %q: %s", got.StatusCode, got.to(), got.text)
 			}
-			p.get(got.to()).wants(t, http.StatusOK, "The candidates are handed over.")
+			p.get(got.to()).wants(t, http.StatusOK, "Export started.")
 		})
 	}
 }
@@ -165,8 +165,8 @@ func TestAReceiptTellsOfRefusedRows(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	content := csvOf("c-1", "c-2") + "c-3,Secretname,Quillfeather,\nc-4,Secretname,Quillfeather,not an address\n"
 	got := p.send(exportPath, markup+".csv", content, "key", newKey(), "job", "1709")
-	got.wants(t, http.StatusOK, "2 candidates of", "2 rows refused", "row 3", "line 4", "c-3", "<code>email</code>", "is missing", "turn on generate dummy e-mail addresses", "row 4",
-		"hx-sse:connect", "keeps them", "candidates that were exported are skipped", `href="/customers/1234/export"`)
+	got.wants(t, http.StatusOK, "2 candidates from", "2 rows refused", "row 3", "line 4", "c-3", "<code>email</code>", "is missing", "turn on generate dummy e-mail addresses", "row 4",
+		"hx-sse:connect", "keeps them", "Previously exported candidates are skipped", `href="/customers/1234/export"`)
 	got.lacks(t, "Secretname", "not an address", "<script>alert", "<b>it</b>")
 }
 
@@ -179,7 +179,7 @@ func TestAReceiptGroupsAndBoundsItsList(t *testing.T) {
 		fmt.Fprintf(&content, "c-%d,A,B,\n", i+1)
 	}
 	got := w.person(api.ScopeExport).send(exportPath, "a.csv", content.String(), "key", newKey(), "job", "1709")
-	got.wants(t, http.StatusOK, "Nothing was accepted", "No row could be accepted", "1,011 rows are refused. Only the first 1,000 are told of",
+	got.wants(t, http.StatusOK, "No rows accepted", "No rows were accepted", "1,011 rows refused. Counts below cover the first 1,000",
 		"999 × <code>email</code> is missing", "… and 989 more rows", "1 × <code>email</code>", "row 11 ")
 	got.lacks(t, "row 12 ", "hx-sse:connect", "are skipped")
 	if strings.Index(got.text, "999 ×") > strings.Index(got.text, "1 × <code>") {
@@ -210,17 +210,17 @@ func TestAFormThatIsSentTwiceIsOneBatch(t *testing.T) {
 	if !strings.HasSuffix(first.to(), saidHandedOver) || !strings.HasSuffix(again.to(), saidSentTwice) {
 		t.Errorf("to %q, then to %q", first.to(), again.to())
 	}
-	p.get(again.to()).wants(t, http.StatusOK, "Nothing was taken in twice")
+	p.get(again.to()).wants(t, http.StatusOK, "No candidate was added twice")
 
 	elsewhere := p.send(exportPath, "a.csv", csvOf("c-1", "c-2"), "key", key, "job", "8")
-	elsewhere.wants(t, http.StatusConflict, "sent before with something else", "goes to job 7", "Nothing was accepted", "a batch of its own", "Choose a.csv again", `value="8" checked`)
+	elsewhere.wants(t, http.StatusConflict, "already submitted with other content", "goes to job 7", "Nothing was accepted", "as a separate batch", "Choose a.csv again", `value="8" checked`)
 	if other := hiddenKey(t, elsewhere); other == key {
 		t.Error("the form keeps the key that belongs to the other batch")
 	}
 	// Another file, or the same one with its refused rows corrected.
-	for name, file := range map[string]string{"Row 2 is not": csvOf("c-1", "c-3"), "complete with 2 rows": csvOf("c-1", "c-2", "c-3")} {
+	for name, file := range map[string]string{"Row 2 differs from": csvOf("c-1", "c-3"), "complete with 2 rows": csvOf("c-1", "c-2", "c-3")} {
 		other := p.send(exportPath, "a.csv", file, "key", key, "job", "7")
-		other.wants(t, http.StatusConflict, "sent before with something else", name, "Nothing was accepted", "a batch of its own")
+		other.wants(t, http.StatusConflict, "already submitted with other content", name, "Nothing was accepted", "as a separate batch")
 		if hiddenKey(t, other) == key {
 			t.Error("the form keeps the key that belongs to the other batch")
 		}
@@ -236,15 +236,15 @@ func TestAFormIsShownAgainWithWhatIsWrong(t *testing.T) {
 		fields, wants       []string
 		status              int
 	}{
-		{"without a target", "a.csv", csvOf("c-1"), nil, []string{"was not chosen", `id="job-wrong"`, "Choose a.csv again"}, http.StatusUnprocessableEntity},
-		{"with a job that is no number", "a.csv", csvOf("c-1"), []string{"job_number", markup}, []string{"is no job&#39;s number", "&lt;script&gt;"}, http.StatusUnprocessableEntity},
-		{"without candidates", "", "", []string{"job", "7"}, []string{"are missing: choose a file", `id="input-wrong"`, `value="7" checked`}, http.StatusUnprocessableEntity},
+		{"without a target", "a.csv", csvOf("c-1"), nil, []string{"Missing. Choose a job or prospects", `id="job-wrong"`, "Choose a.csv again"}, http.StatusUnprocessableEntity},
+		{"with a job that is no number", "a.csv", csvOf("c-1"), []string{"job_number", markup}, []string{"not a job number", "&lt;script&gt;"}, http.StatusUnprocessableEntity},
+		{"without candidates", "", "", []string{"job", "7"}, []string{"are missing. Choose a file", `id="input-wrong"`, `value="7" checked`}, http.StatusUnprocessableEntity},
 		{"with nothing at all", "", "", nil, []string{`id="job-wrong"`, `id="input-wrong"`}, http.StatusUnprocessableEntity},
-		{"with a file and text", "a.csv", csvOf("c-1"), []string{"job", "7", "text", csvOf(markup)}, []string{"in a file and in the text field", "&lt;script&gt;"}, http.StatusUnprocessableEntity},
-		{"with a text that is too long", "", "", []string{"job", "7", "text", strings.Repeat("x", longestText+1)}, []string{"a field takes 1 MiB"}, http.StatusUnprocessableEntity},
-		{"with an empty file", "a.csv", "", []string{"job", "7", "generate_dummy_emails", "true"}, []string{"The candidates are missing: send at least one", `name="generate_dummy_emails" value="true" checked`}, http.StatusUnprocessableEntity},
+		{"with a file and text", "a.csv", csvOf("c-1"), []string{"job", "7", "text", csvOf(markup)}, []string{"are in a file and in the text field", "&lt;script&gt;"}, http.StatusUnprocessableEntity},
+		{"with a text that is too long", "", "", []string{"job", "7", "text", strings.Repeat("x", longestText+1)}, []string{"are longer than 1 MiB"}, http.StatusUnprocessableEntity},
+		{"with an empty file", "a.csv", "", []string{"job", "7", "generate_dummy_emails", "true"}, []string{"The candidates are missing. Send at least one", `name="generate_dummy_emails" value="true" checked`}, http.StatusUnprocessableEntity},
 		{"with JSON that says something else", "a.json", `{"job":8,"candidates":[]}`, []string{"job", "7"}, []string{"one thing in the query and another in the body", `id="job-wrong"`}, http.StatusUnprocessableEntity},
-		{"with a field that is too long", "a.csv", csvOf("c-1"), []string{"job", strings.Repeat("7", longestField+1)}, []string{"did not arrive as a whole"}, http.StatusBadRequest},
+		{"with a field that is too long", "a.csv", csvOf("c-1"), []string{"job", strings.Repeat("7", longestField+1)}, []string{"upload was incomplete"}, http.StatusBadRequest},
 	}
 	w := newWard(t)
 	w.connect(mine)
@@ -263,7 +263,7 @@ func TestAFormIsShownAgainWithWhatIsWrong(t *testing.T) {
 		})
 	}
 	t.Run("in another encoding", func(t *testing.T) {
-		p.post(exportPath, map[string][]string{"job": {"7"}}).wants(t, http.StatusBadRequest, "did not arrive as a whole", "Sending it again is safe")
+		p.post(exportPath, map[string][]string{"job": {"7"}}).wants(t, http.StatusBadRequest, "upload was incomplete", "Accepted candidates are not added twice")
 	})
 	if all := w.batches(); len(all) != 0 {
 		t.Errorf("%d batches were opened", len(all))
@@ -273,8 +273,8 @@ func TestAFormIsShownAgainWithWhatIsWrong(t *testing.T) {
 func TestACustomerWithoutAConnectionIsToldWhatToDo(t *testing.T) {
 	w := newWard(t)
 	got := w.person(api.ScopeExport).send(exportPath, "a.csv", csvOf("c-1"), "key", newKey(), "job", "7")
-	got.wants(t, http.StatusNotFound, "The customer has no connection", "takes a key with the scope admin")
-	got.lacks(t, "Sending it again is safe")
+	got.wants(t, http.StatusNotFound, "The customer has no connection", "a key with the admin scope")
+	got.lacks(t, "Accepted candidates are not added twice")
 }
 
 func TestAFileThatBreaksOffCanBeSentAgain(t *testing.T) {
@@ -285,7 +285,7 @@ func TestAFileThatBreaksOffCanBeSentAgain(t *testing.T) {
 	contentType, body := filled("a.csv", csvOf("c-1", "c-2", "c-3"), "key", key, "job", "7")
 	cut := body.Bytes()[:bytes.Index(body.Bytes(), []byte("c-3,Otto"))+8]
 	got := p.do(http.MethodPost, exportPath, bytes.NewReader(cut), "Content-Type", contentType, "Sec-Fetch-Site", "same-origin")
-	got.wants(t, http.StatusBadRequest, "Sending it again is safe", "2 candidates are accepted", "Choose a.csv again", "from this form")
+	got.wants(t, http.StatusBadRequest, "Accepted candidates are not added twice", "2 candidates accepted before the error", "Choose a.csv again", "from this form")
 	got.lacks(t, "Idempotency-Key", "The body")
 	if hiddenKey(t, got) != key {
 		t.Fatal("the form lost its key")
@@ -342,8 +342,8 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	content := csvOf("c-1") + "c-2," + `"` + strings.ReplaceAll(markup, `"`, `""`) + `"` + ",Quillfeather,c-2@example.com\nc-3,Ottoline,Quillfeather,\n"
 	wants := []string{
-		"<b>1</b> would be sent", "<b>1</b> skipped", "<b>1</b> refused", "It would take about 3 calls to iCIMS, going by what such exports take: 3 if all are new there, and at most 6. As things stand: 10,000 of 10,000 left today", "It is small",
-		"row 3", "<code>email</code>", "person 17", "candidates?id=c-1", "to whichever job. To have them on this job as well", "&#34;firstname&#34;", "&lt;script&gt;", "baseprofile",
+		"<b>1</b> to export", "<b>1</b> skipped", "<b>1</b> refused", "About 3 calls to iCIMS (3 if all candidates are new, at most 6). Currently: 10,000 of 10,000 left today", "Small batches run ahead",
+		"row 3", "<code>email</code>", "person 17", "candidates?id=c-1", "to any job, are skipped. To add them to this job", "&#34;firstname&#34;", "&lt;script&gt;", "baseprofile",
 	}
 	page := p.send(exportPath+"/preview", "a.csv", content, "key", newKey(), "job", "7")
 	page.wants(t, http.StatusOK, append(wants, "<html", "choose the file again", "Choose a.csv again", `value="7" checked`)...)
@@ -351,22 +351,22 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 
 	contentType, body := filled("a.csv", content, "key", newKey(), "job", "7")
 	part := p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true")
-	part.wants(t, http.StatusOK, append(wants, `<hx-partial hx-target="#preview-said"`, "Preview: 1 would be sent, 1 skipped, 1 refused.", "the file is still chosen")...)
+	part.wants(t, http.StatusOK, append(wants, `<hx-partial hx-target="#preview-said"`, "Preview: 1 to export, 1 skipped, 1 refused.", "your file is still selected")...)
 	part.lacks(t, "<html", "<form", "<script>alert")
 
 	contentType, body = filled("", "", "key", newKey(), "job", "7", "text", content)
 	pasted := p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true")
 	pasted.wants(t, http.StatusOK, "press Export above.")
-	pasted.lacks(t, "the file is still chosen")
+	pasted.lacks(t, "your file is still selected")
 
 	contentType, body = filled("", "", "key", newKey(), "job", "7", "text", csvOf("c-1"))
 	nobody := p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true")
-	nobody.wants(t, http.StatusOK, "<b>1</b> skipped", "Nobody would be sent.")
+	nobody.wants(t, http.StatusOK, "<b>1</b> skipped", "No candidates to export.")
 	nobody.lacks(t, "press Export above")
 
 	contentType, body = filled("", "", "key", newKey())
 	p.do(http.MethodPost, exportPath+"/preview", body, "Content-Type", contentType, "Sec-Fetch-Site", "same-origin", "HX-Request", "true").
-		wants(t, http.StatusUnprocessableEntity, "There is no preview", "are missing")
+		wants(t, http.StatusUnprocessableEntity, "No preview: ", "are missing")
 	if all := w.batches(); len(all) != 1 {
 		t.Errorf("there are %d batches", len(all))
 	}
@@ -376,20 +376,20 @@ func TestAPreviewHandsNothingOver(t *testing.T) {
 }
 
 func TestPreviewAndReceiptNameTheJobAndWarnOfAMissingOne(t *testing.T) {
-	const missing = "Job 9 is not on the job portals of customer 1234"
+	const missing = "Job 9 is not on the portals of customer 1234"
 	specs := map[string]struct {
 		job                string
 		age                time.Duration
 		preview, receipt   []string
 		previewLack, rLack []string
 	}{
-		"a listed job": {"1709", 0, []string{"to job 1709 “Data Engineer”</h2>"}, []string{"1 candidate of a.csv is accepted for job 1709 “Data Engineer”, 1 row refused."}, []string{"is not on the job portals"}, []string{"is not on"}},
+		"a listed job": {"1709", 0, []string{"to job 1709 “Data Engineer”</h2>"}, []string{"1 candidate from a.csv accepted for job 1709 “Data Engineer”, 1 row refused."}, []string{"is not on the portals"}, []string{"is not on"}},
 		"a listed job with markup in its title": {
 			"1701", 0, []string{"job 1701 “&lt;b&gt;Bold&lt;/b&gt; Engineer”"}, []string{"job 1701 “&lt;b&gt;Bold&lt;/b&gt; Engineer”"}, []string{"<b>Bold"}, []string{"<b>Bold"},
 		},
 		"one that is not listed":             {"9", 0, []string{"to job 9</h2>", missing}, []string{"accepted for job 9, ", missing}, nil, nil},
-		"one that an old list lacks":         {"9", time.Hour, []string{"Job 9 was not on the job portals", "1h 0m ago"}, []string{"1h 0m ago"}, nil, nil},
-		"one that a list of yesterday lacks": {"9", 25 * time.Hour, []string{"to job 9</h2>"}, []string{"accepted for job 9, "}, []string{"job portals of customer"}, []string{"job portals of customer"}},
+		"one that an old list lacks":         {"9", time.Hour, []string{"Job 9 was not on the portals", "1h 0m ago"}, []string{"1h 0m ago"}, nil, nil},
+		"one that a list of yesterday lacks": {"9", 25 * time.Hour, []string{"to job 9</h2>"}, []string{"accepted for job 9, "}, []string{"portals of customer"}, []string{"portals of customer"}},
 		"no job":                             {"prospects", 0, []string{"to prospects</h2>"}, []string{"accepted as prospects, 1 row refused."}, nil, nil},
 	}
 	for name, s := range specs {

@@ -16,10 +16,10 @@ func (v *visit) readForm() error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, longestForm)
 	err := v.r.ParseForm()
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return &Refusal{Status: http.StatusRequestEntityTooLarge, Problem: api.Problem{Title: "the form holds too much", Detail: "Nothing was changed. Enter less at once."}}
+		return &Refusal{Status: http.StatusRequestEntityTooLarge, Problem: api.Problem{Title: "the form is too large", Detail: "Nothing was changed. Enter less text."}}
 	}
 	if err != nil {
-		return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title: "the form cannot be read", Detail: "Nothing was changed. Go back, load the page again and send it once more."}}
+		return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title: "the form cannot be read", Detail: "Nothing was changed. Go back, reload the page and submit again."}}
 	}
 	return nil
 }

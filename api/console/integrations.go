@@ -68,7 +68,7 @@ func (v *visit) toIntegrations() error {
 }
 
 // inFile is how a connection stands that is only in the file of connections.
-const inFile = "in the file"
+const inFile = "connections file"
 
 // Stands is the connection's state.
 func (c integration) Stands() string {
@@ -86,18 +86,18 @@ type trouble struct{ Title, Remedy string }
 func (c integration) Trouble() trouble {
 	switch {
 	case c.Sealed:
-		return trouble{"This service's keyset does not open the settings.", "Whoever runs the service gives it the newest keyset, or the connection is entered anew."}
+		return trouble{"This service's keyset does not open the settings.", "Ask an operator to install the current keyset, or add the connection again."}
 	case c.Filed && c.Verified != nil && c.Verified.Worst != nil:
-		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy + " It changes only in the workers' file of connections."}
+		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy + " Edit it in the workers' connections file."}
 	case c.Filed:
-		return trouble{"It stands in the workers' file of connections, and changes only there.", ""}
+		return trouble{"Managed in the connections file.", ""}
 	case c.Problem != "":
 		return trouble{sentenceCase(c.Problem) + ".", "Edit the connection."}
 	case c.Verified != nil && c.Verified.Worst != nil && store.VerifyReason(string(c.Verified.Worst.Code)) == c.Reason:
 		// What the verification says is plainer than the name of its code.
 		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy}
 	case c.Reason == "" && c.State == string(store.ConnectionNew):
-		return trouble{"Nobody has verified it since it was entered or changed.", "It is used all the same. Verify it to know that it works."}
+		return trouble{"Not verified since its last change.", "Verify the connection to check that it works. Exports already use it."}
 	}
 	if c.Title == "" {
 		return trouble{}
@@ -107,8 +107,8 @@ func (c integration) Trouble() trouble {
 
 // connectionWords are the states of a connection as pages call them.
 var connectionWords = map[string]string{
-	string(store.ConnectionAbsent): "not entered", string(store.ConnectionNew): "not verified", string(store.ConnectionVerifying): "verifying",
-	string(store.ConnectionConnected): "connected", string(store.ConnectionDegraded): "degraded", string(store.CredentialsRejected): "credentials refused",
+	string(store.ConnectionAbsent): "no connection", string(store.ConnectionNew): "not verified", string(store.ConnectionVerifying): "verifying",
+	string(store.ConnectionConnected): "connected", string(store.ConnectionDegraded): "degraded", string(store.CredentialsRejected): "credentials rejected",
 	string(store.AccessDenied): "access denied", string(store.ConnectionPaused): "paused", string(store.ConnectionRemoved): "removed",
 }
 

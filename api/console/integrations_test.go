@@ -32,10 +32,10 @@ func (r *rig) moved(reason store.Reason, states ...store.ConnectionState) {
 
 func TestWithoutConnectionsThePageExplainsTheSteps(t *testing.T) {
 	r := newRig(t, func(d *api.Deps, _ *Options) { d.Settings.EgressAddresses = []string{"192.0.2.7", "192.0.2.8"} })
-	r.person(api.ScopeAdmin).get("/").wants(t, http.StatusOK, "is connected yet", "<b>Capabilities</b>", "<b>Verify</b>", `href="/connections/new"`,
+	r.person(api.ScopeAdmin).get("/").wants(t, http.StatusOK, "No connections yet", "<b>Capabilities</b>", "<b>Verify</b>", `href="/connections/new"`,
 		"192.0.2.7, 192.0.2.8", `data-copy="192.0.2.7, 192.0.2.8"`, "allow-list them")
 	got := r.person(api.ScopeOperate).get("/")
-	got.wants(t, http.StatusOK, "takes a key with the scope admin")
+	got.wants(t, http.StatusOK, "a key with the admin scope")
 	got.lacks(t, `href="/connections/new"`)
 	newRig(t).person(api.ScopeRead).get("/").wants(t, http.StatusOK, "egress_addresses")
 }
@@ -49,11 +49,11 @@ func TestTheListLeadsToExportsThatNeedSomebody(t *testing.T) {
 	w.sorrows()
 	got := p.get("/")
 	got.wants(t, http.StatusOK, `<span class="badge good">connected</span> <a class="badge bad" href="/customers/1234/dead-letters">8 dead</a>`)
-	got.lacks(t, "/customers/1234/lane", "Nothing to do.")
+	got.lacks(t, "/customers/1234/lane", "No action needed.")
 	_, refs := w.accept(mine, 1709, "c-1")
 	w.enqueue(refs...)
 	w.pause(mine, "go-live")
-	p.get("/").wants(t, http.StatusOK, `<a class="badge warn" href="/customers/1234/lane">1 export waits</a>`, "8 dead")
+	p.get("/").wants(t, http.StatusOK, `<a class="badge warn" href="/customers/1234/lane">1 waiting</a>`, "8 dead")
 }
 
 func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
@@ -61,11 +61,11 @@ func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
 		before func(*rig)
 		has    []string
 	}{
-		"not verified": {func(*rig) {}, []string{"not verified", "Nobody has verified it", "Verify it to know"}},
+		"not verified": {func(*rig) {}, []string{"not verified", "Not verified since", "Verify the connection to check"}},
 		"connected": {func(r *rig) { r.moved("", store.ConnectionVerifying, store.ConnectionConnected) },
-			[]string{`class="badge good">connected`, "Nothing to do."}},
-		"credentials refused": {func(r *rig) { r.moved("icims_credentials", store.CredentialsRejected) },
-			[]string{`class="badge bad">credentials refused`, "iCIMS refuses the user name or password", "Put the right credentials"}},
+			[]string{`class="badge good">connected`, "No action needed."}},
+		"credentials rejected": {func(r *rig) { r.moved("icims_credentials", store.CredentialsRejected) },
+			[]string{`class="badge bad">credentials rejected`, "iCIMS refuses the user name or password", "Put the right credentials"}},
 		"paused": {func(r *rig) {
 			if err := r.ledger.Pause(r.t.Context(), mine, store.Pause{By: "ana", Why: markup, Until: time.Now().Add(time.Hour)}); err != nil {
 				r.t.Fatal(err)
@@ -85,10 +85,10 @@ func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
 			for _, path := range []string{"/", "/connections/1234"} {
 				has := c.has
 				if path != "/" && name == "connected" {
-					has = []string{"All checks of its last verification passed"}
+					has = []string{"The last verification passed all checks"}
 				}
 				if path != "/" && name == "paused" {
-					has = []string{"Paused by ana", "&lt;script&gt;", "Exports wait meanwhile", "the connection is not verified"}
+					has = []string{"Paused by ana", "&lt;script&gt;", "Exports are waiting", "State after the pause: not verified"}
 				}
 				got := p.get(path)
 				got.wants(t, http.StatusOK, has...)
@@ -133,10 +133,10 @@ func TestTheListOfConnectionsHasPages(t *testing.T) {
 	second := p.get("/?cursor=" + last)
 	second.wants(t, http.StatusOK, `href="/connections/`+more+`"`)
 	second.lacks(t, `href="/connections/`+last+`"`, `rel="next"`)
-	p.get("/?cursor="+more).wants(t, http.StatusOK, "There are no more connections")
+	p.get("/?cursor="+more).wants(t, http.StatusOK, "No more connections")
 	bound := r.person(api.ScopeRead, "103").get("/")
 	bound.wants(t, http.StatusOK, `href="/connections/103"`)
-	bound.lacks(t, `href="/connections/104"`, "Open a customer by number")
+	bound.lacks(t, `href="/connections/104"`, "Open customer")
 }
 
 func TestACustomerIsOpenedByNumber(t *testing.T) {
@@ -146,7 +146,7 @@ func TestACustomerIsOpenedByNumber(t *testing.T) {
 			t.Errorf("%q leads to %q", query, got.to())
 		}
 	}
-	p.get("/?wrong=1").wants(t, http.StatusOK, "is a number of at most 18 digits")
+	p.get("/?wrong=1").wants(t, http.StatusOK, "Enter up to 18 digits")
 }
 
 func TestAConnectionTellsItsSettingsAndHistory(t *testing.T) {
@@ -158,19 +158,19 @@ func TestAConnectionTellsItsSettingsAndHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := r.person(api.ScopeAdmin).get("/connections/1234")
-	admin.wants(t, http.StatusOK, "&lt;i&gt;user&lt;/i&gt;", "field51001", "<dt>Calls at the same time</dt><dd>2</dd>", "<dt>Calls a second</dt><dd>5 <span class=\"fine\">default</span>", portalURL,
-		"What is known of this iCIMS", "Not verified: each new candidate costs about 4 calls instead of 2", "revision 2", "edited <span class=\"fine\">username</span>", "joe", "maria", "a new customer", "Verify now", `href="/connections/1234/edit"`, `href="/connections/1234/remove"`, `href="/customers/1234/jobs"`,
+	admin.wants(t, http.StatusOK, "&lt;i&gt;user&lt;/i&gt;", "field51001", "<dt>Concurrent calls</dt><dd>2</dd>", "<dt>Calls per second</dt><dd>5 <span class=\"fine\">default</span>", portalURL,
+		"Findings about this iCIMS", "Not verified: each new candidate costs about 4 calls instead of 2", "revision 2", "edited <span class=\"fine\">username</span>", "joe", "maria", "a new customer", "Verify now", `href="/connections/1234/edit"`, `href="/connections/1234/remove"`, `href="/customers/1234/jobs"`,
 		`href="/customers/1234/export"`, `href="/customers/1234/batches"`, `href="/customers/1234/dead-letters"`)
 	admin.lacks(t, "<script>alert", "<i>user", "correct horse")
 	reader := r.person(api.ScopeRead, mine).get("/connections/1234")
-	reader.wants(t, http.StatusOK, "takes a key with the scope admin")
+	reader.wants(t, http.StatusOK, "a key with the admin scope")
 	reader.lacks(t, "Verify now", "/edit", "/remove", `href="/customers/1234/export"`)
 	r.person(api.ScopeRead, "77").get("/connections/1234").wants(t, http.StatusNotFound)
 }
 
 func TestACustomerWithoutAConnectionIsToldWhereOneMayBe(t *testing.T) {
 	r := newRig(t)
-	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "not entered", "file of connections", `href="/connections/new?customer=1234"`, "Verify now", "Test Candidate (icims-export)", "or write nothing")
+	r.person(api.ScopeAdmin).get("/connections/1234").wants(t, http.StatusOK, "no connection", "connections file", `href="/connections/new?customer=1234"`, "Verify now", "Test Candidate (icims-export)", "or to skip the test person")
 	r.connected()
 	if err := r.ledger.RemoveConnection(t.Context(), mine, 0, "joe", "they left"); err != nil {
 		t.Fatal(err)
@@ -188,9 +188,9 @@ func TestACustomerOfTheFileOfConnectionsIsListedToReadOnly(t *testing.T) {
 	})
 	p := r.person(api.ScopeAdmin)
 	list := p.get("/")
-	list.wants(t, http.StatusOK, `href="/connections/1234"`, `class="badge plain">in the file`, "changes only there", ">US<", ">never<")
+	list.wants(t, http.StatusOK, `href="/connections/1234"`, `class="badge plain">connections file`, "Managed in the connections file", ">US<", ">never<")
 	page := p.get("/connections/1234")
-	page.wants(t, http.StatusOK, `class="badge plain">in the file`, "changes only there", "file-user", portalURL, "Verify now", `href="/connections/new?customer=1234"`)
+	page.wants(t, http.StatusOK, `class="badge plain">connections file`, "Managed in the connections file", "file-user", portalURL, "Verify now", `href="/connections/new?customer=1234"`)
 	page.lacks(t, "correct horse", "/connections/1234/edit", "/connections/1234/remove", "Last changed")
 	if got := p.get("/connections/1234/edit"); got.to() != "/connections/new?customer=1234" {
 		t.Errorf("an edit leads to %q", got.to())
@@ -198,7 +198,7 @@ func TestACustomerOfTheFileOfConnectionsIsListedToReadOnly(t *testing.T) {
 	p.get("/connections/1234/remove").wants(t, http.StatusNotFound, "no connection")
 	r.verified(verify.ResultRefused, verify.Check{Name: verify.CheckCredentials, State: verify.Failed, Code: verify.CodeCredentials, Cause: "iCIMS refuses the user.", Remedy: "Enter another."})
 	for _, path := range []string{"/", "/connections/1234"} {
-		p.get(path).wants(t, http.StatusOK, "iCIMS refuses the user.", "Enter another. It changes only in the workers&#39; file of connections.", "/verifications/")
+		p.get(path).wants(t, http.StatusOK, "iCIMS refuses the user.", "Enter another. Edit it in the workers&#39; connections file.", "/verifications/")
 	}
 	p.get("/customers/1234/lane").lacks(t, "This customer has no connection")
 }
@@ -210,11 +210,11 @@ func TestARemovalAsksWhyAndTellsWhatItDoes(t *testing.T) {
 	w.enqueue(refs...)
 	p := w.person(api.ScopeAdmin, mine)
 	form := p.get("/connections/1234/remove")
-	form.wants(t, http.StatusOK, "Exports that wait (2 now)", "2 exports would be cancelled", "nobody is sent twice", `name="revision" value="1"`)
+	form.wants(t, http.StatusOK, "Waiting exports (2)", "Cancels 2 exports", "Prevents duplicate exports", `name="revision" value="1"`)
 	p.post("/connections/1234/remove", url.Values{"revision": {"1"}, "exports": {"cancel"}, "markers": {"erase"}, "why": {" "}}).
 		wants(t, http.StatusUnprocessableEntity, `id="why-wrong"`, `value="cancel" checked`, `value="erase" checked`)
 	p.post("/connections/1234/remove", url.Values{"revision": {"7"}, "why": {markup}}).
-		wants(t, http.StatusPreconditionFailed, "Somebody else changed the connection meanwhile. Nothing was removed.", "&lt;script&gt;", `name="revision" value="1"`)
+		wants(t, http.StatusPreconditionFailed, "Not removed: the connection has changed.", "&lt;script&gt;", `name="revision" value="1"`)
 	if c := w.stored(); c.State != store.ConnectionNew {
 		t.Fatalf("it is %s", c.State)
 	}
@@ -222,10 +222,10 @@ func TestARemovalAsksWhyAndTellsWhatItDoes(t *testing.T) {
 	if done.StatusCode != http.StatusSeeOther || done.to() != "/connections/1234?did=connection-removed" {
 		t.Fatalf("%d to %q: %s", done.StatusCode, done.to(), done.text)
 	}
-	p.get(done.to()).wants(t, http.StatusOK, "The connection is removed", "they left")
+	p.get(done.to()).wants(t, http.StatusOK, "Connection removed", "they left")
 	if n, err := w.ledger.Live(t.Context(), mine); err != nil || n != 0 {
 		t.Errorf("%d exports wait still, %v", n, err)
 	}
-	p.get("/connections/1234/remove").wants(t, http.StatusOK, "removed already")
+	p.get("/connections/1234/remove").wants(t, http.StatusOK, "already removed")
 	w.person(api.ScopeAdmin).get("/connections/77/remove").wants(t, http.StatusNotFound, "no connection")
 }

@@ -34,8 +34,8 @@ func TestJobsAreCalledByTheirTitlesWhereThoseAreKnown(t *testing.T) {
 		"in a story":                    {candidate + "c-1", "to job 1709 “Data Engineer”</h3>"},
 		"where somebody was put":        {candidate + "c-2", "on job 1709 “Data Engineer” with workflow 3"},
 		"in the story of a stray":       {candidate + "c-4", "to job 999</h3>"},
-		"of a dead letter":              {dead + refs[0].Export, "job 1709 “Data Engineer”, in batch"},
-		"of a stray's dead letter":      {dead + strays[0].Export, "job 999, in batch"},
+		"of a dead letter":              {dead + refs[0].Export, "job 1709 “Data Engineer”, batch"},
+		"of a stray's dead letter":      {dead + strays[0].Export, "job 999, batch"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := p.get(c.path)

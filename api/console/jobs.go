@@ -55,8 +55,8 @@ const (
 
 // withouts are what these choices are called.
 var withouts = map[string]jobChoice{
-	jobless:  {Value: jobless, Title: "No job: prospects", Notes: []string{"they are in iCIMS, and on no job"}},
-	firstJob: {Value: firstJob, Title: "Any job", Notes: []string{"the first that a portal shows"}},
+	jobless:  {Value: jobless, Title: "Prospects", Notes: []string{"added without a job"}},
+	firstJob: {Value: firstJob, Title: "Any job", Notes: []string{"the first on a portal"}},
 }
 
 // jobChoice is one of a picker's choices.
@@ -138,12 +138,12 @@ func (p *jobPicker) choices() []jobChoice {
 func (p *jobPicker) unfound(id, title string, chosen bool) jobChoice {
 	c := jobChoice{Value: strings.TrimSpace(id), Title: title, Chosen: chosen}
 	if title != "" {
-		c.Notes = []string{"number " + c.Value, "chosen before"}
+		c.Notes = []string{"number " + c.Value, "selected"}
 		return c
 	}
 	c.Title = "Job " + c.Value
 	if p.Refused == nil && p.List.AsOf != nil {
-		c.Notes = []string{"not in the list of jobs"}
+		c.Notes = []string{"not in the job list"}
 	}
 	return c
 }
@@ -157,7 +157,7 @@ func notesOf(j jobs.Job) []string {
 		}
 	}
 	if j.Provisional {
-		notes = append(notes, "title not read yet")
+		notes = append(notes, "title not loaded yet")
 	}
 	return notes
 }
@@ -194,7 +194,7 @@ func pickedJob(form url.Values, field string) (id int64, text string) {
 }
 
 // noJobNumber is what is wrong with a choice that pickedJob reads as no job.
-var noJobNumber = &api.FieldProblem{Field: "job", Problem: "is no job's number", Remedy: "choose a job, or give its system id, which is a number: it stands in the address of the job's page in iCIMS"}
+var noJobNumber = &api.FieldProblem{Field: "job", Problem: "is not a job number", Remedy: "Choose a job or enter its system ID, the number in the address of the job's page in iCIMS"}
 
 // jobID reads a job's system id; 0 where the text is none.
 func jobID(text string) int64 {
@@ -237,7 +237,7 @@ func (v *visit) jobs() error {
 }
 
 // saidJobsAsked stands above the jobs of which a refresh was asked for.
-var saidJobsAsked = say("jobs-asked", "The jobs are being read from iCIMS anew. The list below is the old one until that is done.")
+var saidJobsAsked = say("jobs-asked", "Refreshing jobs from iCIMS. The list below updates when done.")
 
 func (v *visit) refreshJobs() error {
 	if err := v.post(v.customerPath("jobs", "refresh"), nil, nil); err != nil {
@@ -253,7 +253,7 @@ func (v *visit) refreshJobs() error {
 func (v *visit) pickerPart(q url.Values) error {
 	field := q.Get("field")
 	if !fieldName.MatchString(field) {
-		return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title: "the request cannot be read", Detail: "Load the page again."}}
+		return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Title: "invalid request", Detail: "Reload the page."}}
 	}
 	_, chosen := pickedJob(q, field)
 	p, err := v.searchedPicker(field, chosen, q.Get("without"), strings.TrimSpace(q.Get("q")))

@@ -65,12 +65,12 @@ func TestThePickerNarrowsItsChoicesAsOneTypes(t *testing.T) {
 		query     string
 		has, lack []string
 	}{
-		"all jobs":                           {"", []string{`value="1709"`, `value="42"`, "3 jobs. As of"}, []string{"checked"}},
+		"all jobs":                           {"", []string{`value="1709"`, `value="42"`, "3 jobs. Updated"}, []string{"checked"}},
 		"words in any order":                 {"q=engineer+data", []string{`value="1709"`, "number 1709 · 2026-1709 · Berlin"}, []string{`value="42"`}},
 		"without accents":                    {"q=gartner", []string{`value="42"`}, []string{`value="1709"`}},
 		"the beginning of a number":          {"q=170", []string{`value="1709"`, `value="1701"`}, []string{`value="42"`}},
-		"a number that no listed job has":    {"q=99999", []string{`value="99999"`, "not in the list of jobs"}, []string{`value="1709"`}},
-		"the chosen job stays":               {"q=gartner&job=1709", []string{`value="1709" checked`, "Data Engineer", "chosen before", `value="42"`}, nil},
+		"a number that no listed job has":    {"q=99999", []string{`value="99999"`, "not in the job list"}, []string{`value="1709"`}},
+		"the chosen job stays":               {"q=gartner&job=1709", []string{`value="1709" checked`, "Data Engineer", "selected", `value="42"`}, nil},
 		"the choice of no job stays":         {"q=gartner&job=prospects&without=prospects", []string{`value="prospects" checked`, `value="42"`}, nil},
 		"no choice of no job where none may": {"q=gartner&job=prospects", nil, []string{`value="prospects"`}},
 		"markup in titles is text":           {"", []string{"&lt;b&gt;Bold&lt;/b&gt;", "&lt;script&gt;alert(1)"}, []string{"<b>Bold", "<script>alert"}},
@@ -107,12 +107,12 @@ func TestThePickerWorksWithoutAList(t *testing.T) {
 		t.Errorf("without a connection: %d: %s", got.StatusCode, got.text)
 	}
 	r.connected()
-	if got := p.get(part, "HX-Request", "true"); !got.has("are being read from iCIMS", `hx-trigger="every 2s"`, `value="77" checked`) {
+	if got := p.get(part, "HX-Request", "true"); !got.has("Loading jobs from iCIMS", `hx-trigger="every 2s"`, `value="77" checked`) {
 		t.Errorf("while the list is read: %s", got.text)
 	}
 	r.listed(someJobs...)
 	r.now.Pass(30 * time.Minute)
-	if got := p.get(part, "HX-Request", "true"); !got.has("3 jobs", "being read anew") {
+	if got := p.get(part, "HX-Request", "true"); !got.has("3 jobs", "Refreshing…") {
 		t.Errorf("while the list is read anew: %s", got.text)
 	}
 }
@@ -148,17 +148,17 @@ func TestTheJobsPage(t *testing.T) {
 		t.Errorf("without a connection: %d: %s", got.StatusCode, got.text)
 	}
 	r.connected()
-	if got := p.get("/customers/1234/jobs"); !got.has("are being read from iCIMS", "Look again") {
+	if got := p.get("/customers/1234/jobs"); !got.has("Loading jobs from iCIMS", "Refresh") {
 		t.Errorf("before the list is read: %s", got.text)
 	}
 	r.listed(someJobs...)
-	if got := p.get("/customers/1234/jobs?q=engineer"); !got.has("Data Engineer", "&lt;b&gt;Bold", "2 jobs. As of", `/customers/1234/export?job=1709`) || got.has("Gärtner") {
+	if got := p.get("/customers/1234/jobs?q=engineer"); !got.has("Data Engineer", "&lt;b&gt;Bold", "2 jobs. Updated", `/customers/1234/export?job=1709`) || got.has("Gärtner") {
 		t.Errorf("searched: %s", got.text)
 	}
-	if got := p.get("/customers/1234/jobs?q=plumber"); !got.has("No job has all these words") {
+	if got := p.get("/customers/1234/jobs?q=plumber"); !got.has("No jobs found") {
 		t.Errorf("nothing found: %s", got.text)
 	}
-	if got := reader.get("/customers/1234/jobs"); !got.has("Data Engineer") || got.has("Export to it") || got.has("jobs/refresh") {
+	if got := reader.get("/customers/1234/jobs"); !got.has("Data Engineer") || got.has(">Export<") || got.has("jobs/refresh") {
 		t.Errorf("a reader sees: %s", got.text)
 	}
 	if got := reader.post("/customers/1234/jobs/refresh", nil); got.StatusCode != http.StatusForbidden {
@@ -175,7 +175,7 @@ func TestARefreshIsAskedFor(t *testing.T) {
 	if got.StatusCode != http.StatusSeeOther || got.to() != "/customers/1234/jobs?did=jobs-asked" {
 		t.Fatalf("%d to %q", got.StatusCode, got.to())
 	}
-	if page := p.get(got.to()); !page.has("being read from iCIMS anew", "The list is being read anew") {
+	if page := p.get(got.to()); !page.has("Refreshing jobs from iCIMS", "Refreshing…") {
 		t.Errorf("%s", page.text)
 	}
 	asked, err := r.ledger.ControlTasks(t.Context(), mine, store.ControlJobs)

@@ -12,17 +12,17 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// lanePage is one customer: how it stands, and what may be done about it.
+// lanePage is one customer's lane with its actions.
 type lanePage struct {
 	laneRow
 
 	Detail operate.LaneDetail
-	// Happened is what happened last, the latest first.
+	// Happened is the recent activity, newest first.
 	Happened   []operate.Happening
 	Batches    []laneBatch
 	MayOperate bool
 	Form       holdForm
-	// Unconnected: the customer has no connection, as far as is known here.
+	// Unconnected: no connection of the customer is known here.
 	Unconnected bool
 }
 
@@ -36,13 +36,13 @@ type laneBatch struct {
 // Ended is how many of its exports have ended.
 func (b laneBatch) Ended() int { return b.Accepted - b.Moving() }
 
-// holdForm is what was entered to pause or to resume.
+// holdForm is the input of the pause and resume forms.
 type holdForm struct {
 	Why, For, Until string
 	Refused         *Refusal
 }
 
-// pauseTimes are how long a pause can last, beside one until a time of its own.
+// pauseTimes are the durations that the pause form offers.
 var pauseTimes = []struct {
 	For  time.Duration
 	Name string
@@ -110,21 +110,21 @@ func (v *visit) findConnection(p *lanePage) error {
 // Stands is the state in a sentence, for the head of the page.
 func (p lanePage) Stands() string {
 	return map[operate.LaneState]string{
-		operate.LaneOpen: "Exports are being worked on.", operate.LaneWaiting: "Exports wait for a worker to take them up.",
-		operate.LaneLater: "All exports wait for a time of their own.", operate.LaneIdle: "There is nothing to be done.", operate.LaneUnreadable: "The customer's keys in Redis cannot be read.",
+		operate.LaneOpen: "Exports are in progress.", operate.LaneWaiting: "Exports are waiting for a worker.",
+		operate.LaneLater: "All exports are scheduled for later.", operate.LaneIdle: "No exports.", operate.LaneUnreadable: "The customer's keys in Redis are unreadable.",
 		operate.LanePaused: p.Why(), operate.LaneClosed: p.Why(), operate.LaneFailing: p.Why(),
 	}[p.State]
 }
 
-// Paused reports whether there is a pause that can be ended.
+// Paused reports whether there is a pause to end.
 func (p lanePage) Paused() bool { return p.State == operate.LanePaused || len(p.PausedInWeb) > 0 }
 
-// Kept is how many of the calls left are kept for small batches.
+// Kept is how many of the remaining calls are reserved for small batches.
 func (p lanePage) Kept() int { return min(p.Calls.Reserve, p.Calls.Left) }
 
 var (
-	saidPaused  = say("paused", "The lane is paused: what is in the middle of its calls finishes, all else waits.")
-	saidResumed = say("resumed", "The lane is resumed: its exports go on as fast as iCIMS allows.")
+	saidPaused  = say("paused", "Lane paused. Running exports finish, all others wait.")
+	saidResumed = say("resumed", "Lane resumed.")
 )
 
 func (v *visit) pauseLane() error {
@@ -153,18 +153,18 @@ func (v *visit) resumeLane() error {
 	return v.held(err, form, saidResumed)
 }
 
-// whyIn refuses a change that nobody gives a reason for; field is the reason's place in
+// whyIn refuses a change without a reason; field is the reason's place in
 // the API's request.
 func whyIn(why, field string) error {
 	if why != "" {
 		return nil
 	}
 	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{
-		Title: "nothing was changed", Errors: []api.FieldProblem{{Field: field, Problem: "is missing", Remedy: "say why it is done: it is recorded with who did it"}},
+		Title: "nothing was changed", Errors: []api.FieldProblem{{Field: field, Problem: "is missing", Remedy: "Enter a reason for the audit log"}},
 	}}
 }
 
-// held shows the lane again, after a pause or a resumption or with why there is none.
+// held shows the lane again after a pause or resume, or after its refusal.
 func (v *visit) held(err error, form holdForm, did string) error {
 	refused, ok := refusalOf(err)
 	if err != nil && (!ok || refused.Status == http.StatusUnauthorized) {
@@ -184,20 +184,20 @@ func (v *visit) held(err error, form holdForm, did string) error {
 	return v.pageWith(refused, "lane", "Lane", p)
 }
 
-// until is when the pause ends; zero for when somebody resumes.
+// until is when the pause ends; zero for until resumed.
 func (f holdForm) until(now time.Time) (time.Time, error) {
 	wrong := func(problem, remedy string) error {
 		return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{
-			Title: "the pause was not made", Errors: []api.FieldProblem{{Field: "until", Problem: problem, Remedy: remedy}},
+			Title: "the lane was not paused", Errors: []api.FieldProblem{{Field: "until", Problem: problem, Remedy: remedy}},
 		}}
 	}
 	switch {
 	case f.Until != "" && f.For != "":
-		return time.Time{}, wrong("is given beside a duration", "choose one of the two")
+		return time.Time{}, wrong("cannot be combined with a duration", "Choose one of them")
 	case f.For != "":
 		d, err := time.ParseDuration(f.For)
 		if err != nil || d <= 0 {
-			return time.Time{}, wrong("is no duration", "choose one of those there are")
+			return time.Time{}, wrong("is not a duration", "Choose one from the list")
 		}
 		return now.Add(d), nil
 	case f.Until == "":
@@ -208,5 +208,5 @@ func (f holdForm) until(now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, wrong("is no time", "give it as 2026-11-22T18:30, in UTC")
+	return time.Time{}, wrong("is not a valid time", "Enter it like 2026-11-22T18:30, in UTC")
 }

@@ -21,7 +21,7 @@ func (c *Console) registerLanes() {
 	c.handle("POST /customers/{customer}/lane/resume", "lanes", api.ScopeOperate, (*visit).resumeLane)
 }
 
-// lanesPage is the list of customers and how they stand.
+// lanesPage is the list of customers and their states.
 type lanesPage struct {
 	operate.LaneList
 
@@ -29,7 +29,7 @@ type lanesPage struct {
 	// Summary counts the states.
 	Summary string
 	All     bool
-	// Self is the address of this page of the list, All's of the list with or without
+	// Self is the address of this page, Other that of the list with or without
 	// idle customers, More that of the next page.
 	Self, Other, More string
 	AsOf              time.Time
@@ -55,7 +55,7 @@ func (v *visit) showLanes() error {
 	for _, l := range p.Lanes {
 		p.Rows = append(p.Rows, laneRow{l, clock})
 	}
-	// Whoever looks wants to see first what does not go on.
+	// Blocked customers come first.
 	slices.SortStableFunc(p.Rows, func(x, y laneRow) int { return x.rank() - y.rank() })
 	p.Summary = summaryOf(p.Rows, cursor != "" || p.Next != "")
 	p.Self, p.Other = lanesPath(p.All, cursor), lanesPath(!p.All, "")
@@ -82,7 +82,7 @@ func lanesPath(all bool, cursor string) string {
 	return "/lanes?" + q.Encode()
 }
 
-// clock tells times to whoever looks at a page now.
+// clock is the clock for the reader of a page.
 func (v *visit) clock() prose.Clock { return prose.Clock{In: time.UTC, Now: v.Now()} }
 
 // summaryOf counts the states.
@@ -98,24 +98,24 @@ func summaryOf(rows []laneRow, part bool) string {
 	var states []string
 	for _, state := range operate.LaneStates() {
 		if n := counts[state]; n > 0 {
-			states = append(states, prose.Grouped(n)+" "+string(state))
+			states = append(states, prose.Grouped(n)+" "+word(state))
 		}
 	}
-	text := fmt.Sprintf("%s: %s; %s to be done.", prose.Plural(len(rows), "customer"), strings.Join(states, ", "), prose.Plural(exports, "export"))
+	text := fmt.Sprintf("%s: %s; %s remaining.", prose.Plural(len(rows), "customer"), strings.Join(states, ", "), prose.Plural(exports, "export"))
 	if part {
-		text = "On this page " + text
+		text = "On this page: " + text
 	}
 	return text
 }
 
-// laneRow is one customer, told to whoever looks at a page now.
+// laneRow is one customer in the list.
 type laneRow struct {
 	operate.Lane
 
 	clock prose.Clock
 }
 
-// rank orders those first who need somebody.
+// rank sorts customers that need attention first.
 func (l laneRow) rank() int {
 	switch {
 	case l.Keeps() || l.Connection != "":
@@ -126,7 +126,7 @@ func (l laneRow) rank() int {
 	return 1
 }
 
-// Why is what the state's word leaves open.
+// Why explains the state.
 func (l laneRow) Why() string {
 	if text := l.Text(l.clock); text != "" {
 		return strings.TrimSuffix(text, ".") + "."
@@ -134,7 +134,7 @@ func (l laneRow) Why() string {
 	return ""
 }
 
-// Hint is what to do about a closed lane. What ends a pause is a button.
+// Hint is the remedy for a closed lane. A pause has a button instead.
 func (l laneRow) Hint() string {
 	if l.State == operate.LaneClosed || l.State == operate.LaneFailing {
 		return l.Reason.Info().Hint
@@ -142,7 +142,7 @@ func (l laneRow) Hint() string {
 	return ""
 }
 
-// Mend is where a person mends what keeps the customer, beside its lane.
+// Mend links to the page that fixes what blocks the customer, other than its lane.
 func (l laneRow) Mend() *link {
 	reason := l.Reason
 	if l.Connection != "" && !l.Keeps() {
@@ -154,7 +154,7 @@ func (l laneRow) Mend() *link {
 	return nil
 }
 
-// Changes is when the state changes by itself.
+// Changes is when the lane resumes.
 func (l laneRow) Changes() string {
 	in := func(t time.Time) string {
 		if left := t.Sub(l.clock.Now); left > 0 {
@@ -166,16 +166,16 @@ func (l laneRow) Changes() string {
 	case l.Keeps() && !l.Until.IsZero():
 		return in(l.Until)
 	case l.State == operate.LanePaused:
-		return "when somebody resumes"
+		return "when resumed"
 	case l.Keeps():
-		return "not known"
+		return "unknown"
 	case l.State == operate.LaneLater && !l.Next.IsZero():
 		return in(l.Next)
 	}
 	return ""
 }
 
-// Waits is for how long the oldest has waited.
+// Waits is how long the oldest export has waited.
 func (l laneRow) Waits() string {
 	if l.Oldest <= 0 {
 		return ""
@@ -183,7 +183,7 @@ func (l laneRow) Waits() string {
 	return prose.Span(time.Duration(l.Oldest * float64(time.Second)))
 }
 
-// Rate is calls a second, made and allowed.
+// Rate is the calls per second, made and allowed.
 func (l laneRow) Rate() string {
 	if l.Calls.MaxRate <= 0 {
 		return ""
@@ -191,5 +191,5 @@ func (l laneRow) Rate() string {
 	return strconv.FormatFloat(l.Calls.PerSecond, 'f', 1, 64) + " of " + strconv.FormatFloat(l.Calls.MaxRate, 'g', -1, 64)
 }
 
-// Spent reports whether the day's calls are used up.
+// Spent reports whether the daily limit is used up.
 func (l laneRow) Spent() bool { return l.Calls.PerDay > 0 && l.Calls.Left == 0 }

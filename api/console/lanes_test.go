@@ -31,7 +31,7 @@ func (w ward) resume(customer string) {
 func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
-	p.get("/lanes").wants(t, http.StatusOK, "No customer has work", "No active workers")
+	p.get("/lanes").wants(t, http.StatusOK, "No active or blocked customers", "No active workers")
 	_, refs := w.accept("1234", 1709, testrig.Numbered(0, 30)...)
 	w.enqueue(refs...)
 	w.accept("77", 0, "c-1")
@@ -40,13 +40,13 @@ func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 	w.accept("9", 0) // who has no work
 	w.beat()
 	got := p.get("/lanes")
-	got.wants(t, http.StatusOK, "3 customers: 1 waiting, 1 paused, 1 closed; 30 exports to be done.", `href="/customers/1234/lane"`, "iCIMS refuses the user name or password, until",
-		"Put the right credentials into the connection", `href="/connections/77"`, "by ana until somebody resumes: &lt;script&gt;", "when somebody resumes", "9,997", "Show all (1 more)")
+	got.wants(t, http.StatusOK, "3 customers: 1 waiting, 1 paused, 1 closed; 30 exports remaining.", `href="/customers/1234/lane"`, "iCIMS refuses the user name or password, until",
+		"Put the right credentials into the connection", `href="/connections/77"`, "by ana until resumed: &lt;script&gt;", "when resumed", "9,997", "Show all (1 more)")
 	got.lacks(t, "<script>alert", "<b>it</b>", `id="lane-9"`, "No worker")
 	if i, j := strings.Index(got.text, `id="lane-77"`), strings.Index(got.text, `id="lane-1234"`); i < 0 || j < i {
 		t.Error("who is held back does not come first")
 	}
-	p.get("/lanes?all=1").wants(t, http.StatusOK, `id="lane-9"`, "Hide those without work", `hx-get="/lanes?all=1"`)
+	p.get("/lanes?all=1").wants(t, http.StatusOK, `id="lane-9"`, "Hide idle customers", `hx-get="/lanes?all=1"`)
 	part := p.get("/lanes", "HX-Request", "true")
 	part.wants(t, http.StatusOK, `id="lane-1234"`)
 	part.lacks(t, "<html", `id="lanes"`)
@@ -68,16 +68,16 @@ func TestALaneTellsCallsBatchesAndWhatHappened(t *testing.T) {
 	w.called("1234", 3, 200)
 	w.beat()
 	got := p.get("/customers/1234/lane")
-	got.wants(t, http.StatusOK, "Exports wait for a worker", "<b>30</b> wait in large batches", "3 made; 9,997 of 10,000 left", string(batch), "job 1709", "0 of 30", "calls to go",
-		`href="/customers/1234/batches/`+string(batch)+`"`, "Nothing out of the ordinary")
-	got.lacks(t, "Pause this lane", "/lane/pause")
+	got.wants(t, http.StatusOK, "Exports are waiting for a worker", "<b>30</b> queued in large batches", "3 made; 9,997 of 10,000 left", string(batch), "job 1709", "0 of 30", "calls remaining",
+		`href="/customers/1234/batches/`+string(batch)+`"`, "No activity yet")
+	got.lacks(t, "Pause lane", "/lane/pause")
 	w.pause("1234", markup)
 	got = p.get("/customers/1234/lane", "HX-Request", "true")
-	got.wants(t, http.StatusOK, "by ana until somebody resumes: &lt;script&gt;", "ana paused: “&lt;script&gt;", "depends on when it goes on")
+	got.wants(t, http.StatusOK, "by ana until resumed: &lt;script&gt;", "ana paused: “&lt;script&gt;", "ETA unknown until exports resume")
 	got.lacks(t, "<script>alert", "<b>it</b>", "<html", "/lane/resume")
-	p.get("/customers/99/lane").wants(t, http.StatusNotFound, "no such customer")
+	p.get("/customers/99/lane").wants(t, http.StatusNotFound, "Customer not found")
 	w.connect("99")
-	p.get("/customers/99/lane").wants(t, http.StatusOK, "There is nothing to be done", "None was made so far", "No batch is under way")
+	p.get("/customers/99/lane").wants(t, http.StatusOK, "No exports.", "No calls yet", "No open batches")
 }
 
 func TestALaneIsPausedAndResumed(t *testing.T) {
@@ -98,12 +98,12 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 		form url.Values
 		want string
 	}{
-		"without a why":                     {url.Values{"for": {"1h0m0s"}}, "Is missing: say why"},
+		"without a why":                     {url.Values{"for": {"1h0m0s"}}, "Missing. Enter a reason"},
 		"with a why of blanks":              {url.Values{"why": {"  "}}, "pause-why-wrong"},
 		"until a time that is over":         {url.Values{"why": {markup}, "until": {"2020-01-01T00:00"}}, "pause-until-wrong"},
 		"until a time that is none":         {url.Values{"why": {markup}, "until": {markup}}, "pause-until-wrong"},
 		"for a duration that is none":       {url.Values{"why": {markup}, "for": {"-1h"}}, "pause-until-wrong"},
-		"for a duration and until a moment": {url.Values{"why": {markup}, "for": {"1h0m0s"}, "until": {later.Format("2006-01-02T15:04")}}, "choose one of the two"},
+		"for a duration and until a moment": {url.Values{"why": {markup}, "for": {"1h0m0s"}, "until": {later.Format("2006-01-02T15:04")}}, "Choose one of them"},
 	} {
 		t.Run("not "+name, func(t *testing.T) {
 			got := p.post(lane+"/pause", c.form)
@@ -121,9 +121,9 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 		form  url.Values
 		until time.Time
 	}{
-		"until somebody resumes": {url.Values{"why": {"go-live"}}, time.Time{}},
-		"for a while":            {url.Values{"why": {"go-live"}, "for": {"1h0m0s"}}, w.now.Now().Add(time.Hour)},
-		"until a time, in UTC":   {url.Values{"why": {"go-live"}, "until": {later.Format("2006-01-02T15:04")}}, later},
+		"until resumed":        {url.Values{"why": {"go-live"}}, time.Time{}},
+		"for a while":          {url.Values{"why": {"go-live"}, "for": {"1h0m0s"}}, w.now.Now().Add(time.Hour)},
+		"until a time, in UTC": {url.Values{"why": {"go-live"}, "until": {later.Format("2006-01-02T15:04")}}, later},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := p.post(lane+"/pause", c.form)
@@ -134,8 +134,8 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 				t.Errorf("the pause is %+v", pause)
 			}
 			got = p.get(got.to())
-			got.wants(t, http.StatusOK, "The lane is paused", "Resume the lane", "go-live")
-			got.lacks(t, "Pause this lane")
+			got.wants(t, http.StatusOK, "Lane paused", "Resume lane", "go-live")
+			got.lacks(t, "Pause lane")
 			p.post(lane+"/resume", url.Values{"why": {" "}}).wants(t, http.StatusUnprocessableEntity, "resume-why-wrong")
 			if pauseOf() == nil {
 				t.Error("resumed without a why")
@@ -144,13 +144,13 @@ func TestALaneIsPausedAndResumed(t *testing.T) {
 			if got.to() != lane+"?did=resumed" || pauseOf() != nil {
 				t.Errorf("%d to %q", got.StatusCode, got.to())
 			}
-			p.get(got.to()).wants(t, http.StatusOK, "The lane is resumed", "Pause this lane", "it went well")
+			p.get(got.to()).wants(t, http.StatusOK, "Lane resumed", "Pause lane", "it went well")
 		})
 	}
 	t.Run("only by who may", func(t *testing.T) {
 		reader := w.person(api.ScopeRead)
 		for _, path := range []string{"/pause", "/resume"} {
-			reader.post(lane+path, url.Values{"why": {"x"}}).wants(t, http.StatusForbidden, "lacks the scope")
+			reader.post(lane+path, url.Values{"why": {"x"}}).wants(t, http.StatusForbidden, "lacks a scope")
 			w.person(api.ScopeOperate, "77").post(lane+path, url.Values{"why": {"x"}}).wants(t, http.StatusNotFound)
 		}
 		if pause := pauseOf(); pause != nil {
@@ -165,7 +165,7 @@ func TestALaneSaysThatThereIsNoConnection(t *testing.T) {
 	p := w.person(api.ScopeRead)
 	p.get("/customers/5/lane").wants(t, http.StatusOK, "This customer has no connection", `href="/connections/5"`)
 	got := p.get("/connections/5")
-	got.wants(t, http.StatusOK, "not entered")
+	got.wants(t, http.StatusOK, "no connection")
 	got.lacks(t, "never")
 	r := newRig(t)
 	r.connected()

@@ -35,7 +35,7 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Console: c, w: w, r: r}
 	if r.ContentLength < 0 || r.ContentLength > api.SmallForm {
-		v.fail(&Refusal{Status: http.StatusRequestEntityTooLarge, Problem: api.Problem{Title: "this is no log-in", Detail: "Open the page again and enter the key there."}})
+		v.fail(&Refusal{Status: http.StatusRequestEntityTooLarge, Problem: api.Problem{Title: "the request is too large", Detail: "Reload the page and enter the API key."}})
 		return
 	}
 	form := loginForm{Next: localPath(r.PostFormValue("next"))}
@@ -63,7 +63,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Console: c, w: w, r: r}
 	if s, ok := c.sessionOf(r); ok {
 		if err := c.API.Ledger.EndSession(r.Context(), s.ID); err != nil && !errors.Is(err, store.ErrNoSession) {
-			c.Log.Error().Str("key", s.Who.Key).Str("session", s.ID).Msg("log-out failed: Redis does not answer, so the session goes on until it is idle")
+			c.Log.Error().Str("key", s.Who.Key).Str("session", s.ID).Msg("log-out failed: Redis does not respond; the session stays open until it is idle")
 			v.forget()
 			v.fail(unavailable(err))
 			return

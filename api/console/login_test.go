@@ -53,7 +53,7 @@ func TestAKeyThatIsNoneIsRefusedWithASentence(t *testing.T) {
 	r := newRig(t)
 	for _, key := range []string{"", "nonsense", "ixk_abc", strings.Repeat("x", 5000), "<script>alert(1)</script>"} {
 		got := r.visitor().post("/login", url.Values{"key": {key}})
-		if got.StatusCode != http.StatusUnauthorized || !got.has("no valid API key") || len(got.Cookies()) > 0 {
+		if got.StatusCode != http.StatusUnauthorized || !got.has("Invalid API key") || len(got.Cookies()) > 0 {
 			t.Errorf("%d: %s", got.StatusCode, got.text)
 		}
 		if key != "" && strings.Contains(got.text, key) {
@@ -170,7 +170,7 @@ func TestASessionEnds(t *testing.T) {
 			if got := p.get("/batches"); got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), "/login") {
 				t.Errorf("afterwards: %d to %q", got.StatusCode, got.to())
 			}
-			if got := p.get("/batches", "HX-Request", "true"); got.StatusCode != http.StatusUnauthorized || got.Header.Get("HX-Retarget") != "#session" || !got.has("what you have entered stays") {
+			if got := p.get("/batches", "HX-Request", "true"); got.StatusCode != http.StatusUnauthorized || got.Header.Get("HX-Retarget") != "#session" || !got.has("your input is kept") {
 				t.Errorf("afterwards, for htmx: %d at %q: %s", got.StatusCode, got.Header.Get("HX-Retarget"), got.text)
 			}
 			form := r.server.URL + "/customers/1234/export?x=1"
@@ -192,7 +192,7 @@ func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
 	p.get(wanted).wants(t, http.StatusOK)
 	// Nothing is left for the question who it is.
 	got := p.get(wanted)
-	got.wants(t, http.StatusTooManyRequests, "The API key makes too many requests.", "Try again in 2 s.", `href="/customers/1234/batches?tests=true">Try again`, `aria-label="Sections"`, `href="/lanes"`, "test export", "Log out")
+	got.wants(t, http.StatusTooManyRequests, "Too many requests with this API key.", "Try again in 2s.", `href="/customers/1234/batches?tests=true">Try again`, `aria-label="Sections"`, `href="/lanes"`, "test export", "Log out")
 	if after := got.Header.Get("Retry-After"); after != "2" {
 		t.Errorf("Retry-After is %q", after)
 	}
@@ -301,7 +301,7 @@ func TestAKeyOfOneCustomerOpensNoOthers(t *testing.T) {
 	if got := p.get("/batches?customer=77"); got.to() != "/customers/77/batches" {
 		t.Errorf("the chosen one: %d to %q", got.StatusCode, got.to())
 	}
-	if got := p.get("/monitoring"); got.StatusCode != http.StatusForbidden || !got.has("needs a key for all customers") {
+	if got := p.get("/monitoring"); got.StatusCode != http.StatusForbidden || !got.has("requires a key for all customers") {
 		t.Errorf("asynq's web UI: %d: %s", got.StatusCode, got.text)
 	}
 }

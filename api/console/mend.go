@@ -7,13 +7,13 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// mends says on which page something can be done about a reason.
+// mends maps a reason to the page that fixes it.
 var mends = map[store.Reason]func(customer string) link{
 	"icims_credentials": toConnection, "icims_access_denied": toConnection, "icims_not_authorized": toConnection, "icims_intercepted": toConnection, "icims_auth_unavailable": toConnection, "icims_address_refused": toConnection,
 	"icims_redirected": toConnection, "icims_unreachable": toConnection, "icims_tls": toConnection, "icims_field_refused": toConnection, store.ReasonNoConnection: toConnection,
 
 	store.ReasonJobNotFound: func(customer string) link {
-		return link{Name: "Look at the jobs", Path: "/customers/" + customer + "/jobs"}
+		return link{Name: "View jobs", Path: "/customers/" + customer + "/jobs"}
 	},
 
 	store.ReasonBudgetSpent: toLane, store.ReasonBreakerOpen: toLane, store.ReasonPaused: toLane, "icims_quota_exhausted": toLane, "icims_rate_limited": toLane,
@@ -21,24 +21,23 @@ var mends = map[store.Reason]func(customer string) link{
 	store.ReasonPayloadBroken: toExport, store.ReasonForged: toExport, store.ReasonPayloadSealed: toExport, store.ReasonPayloadMissing: toExport, "icims_not_found": toExport, "icims_request_too_large": toExport,
 }
 
-// vainRetries are reasons that stay as they are when the same is sent to the same place.
+// vainRetries are reasons for which a retry without changes fails again.
 var vainRetries = []store.Reason{store.ReasonJobNotFound, store.ReasonPayloadBroken, store.ReasonForged, "icims_not_found", "icims_request_too_large"}
 
-// vain reports whether a retry alone does not help.
+// vain reports whether a retry alone fails again.
 func vain(reason store.Reason) bool { return slices.Contains(vainRetries, reason) }
 
 func toConnection(customer string) link {
-	return link{Name: "Look at the connection", Path: "/connections/" + customer}
+	return link{Name: "View connection", Path: "/connections/" + customer}
 }
 
-func toLane(customer string) link { return link{Name: "Look at the lane", Path: lanePath(customer)} }
+func toLane(customer string) link { return link{Name: "View lane", Path: lanePath(customer)} }
 
 func toExport(customer string) link {
 	return link{Name: "Export again", Path: "/customers/" + customer + "/export"}
 }
 
-// mendOf is the page on which a person can do something about a reason; nil where there
-// is none.
+// mendOf is the page that fixes a reason; nil for none.
 func mendOf(customer string, reason store.Reason) *link {
 	to, ok := mends[reason]
 	if !ok {
@@ -48,16 +47,16 @@ func mendOf(customer string, reason store.Reason) *link {
 	return &l
 }
 
-// openLane is the lane's page where one of the sentences names the command that sets the
-// lane going; nil else.
+// openLane links to the lane's page if one of the sentences names the resume command;
+// else it is nil.
 func openLane(customer string, waits []string) *link {
 	for _, sentence := range waits {
 		if strings.Contains(sentence, "icims-export resume") {
-			return &link{Name: "Open the lane", Path: lanePath(customer)}
+			return &link{Name: "View lane", Path: lanePath(customer)}
 		}
 	}
 	return nil
 }
 
-// meaning is what docs/errors.md says about a reason, without its backquotes.
+// meaning is the text of docs/errors.md about a reason, without backquotes.
 func meaning(reason store.Reason) string { return strings.ReplaceAll(reason.Meaning(), "`", "") }

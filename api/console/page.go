@@ -138,8 +138,8 @@ func (v *visit) write(status int, name, part string, data any) {
 	var b bytes.Buffer
 	if err := v.render(&b, name, part, data); err != nil {
 		// What the template says may hold what it was to show.
-		v.Log.Error().Str("page", name).Str("part", part).Msg("a page cannot be rendered")
-		http.Error(v.w, "an unexpected fault of this service", http.StatusInternalServerError)
+		v.Log.Error().Str("page", name).Str("part", part).Msg("rendering a console page failed")
+		http.Error(v.w, "unexpected error", http.StatusInternalServerError)
 		return
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -150,7 +150,7 @@ func (v *visit) write(status int, name, part string, data any) {
 func (v *visit) render(w io.Writer, name, part string, data any) error {
 	p, ok := v.pages[name]
 	if !ok {
-		return fmt.Errorf("there is no page %q", name)
+		return fmt.Errorf("unknown page %q", name)
 	}
 	var b bytes.Buffer
 	if err := p.ExecuteTemplate(&b, part, data); err != nil {

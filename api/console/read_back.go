@@ -45,7 +45,7 @@ func (v *visit) showReadBackForm(form readBackForm) error {
 }
 
 // saidReadBackJoined stands above a read-back that somebody else asked for.
-var saidReadBackJoined = say("read-back-joined", "A read-back is running already. This is that one, with its own sample.")
+var saidReadBackJoined = say("read-back-joined", "A read-back is already running. It uses its own sample size.")
 
 // startReadBack starts a read-back that costs no more calls than the form showed.
 func (v *visit) startReadBack() error {
@@ -55,7 +55,7 @@ func (v *visit) startReadBack() error {
 	var started api.StartedReadBack
 	err := v.post(v.customerPath("read-backs"), order, &started)
 	if refused, ok := refusalOf(err); ok && refused.Code == api.CodeCallsShort {
-		refused.Title, refused.Detail = "The sample costs other calls than shown", "Check the new cost, then read back."
+		refused.Title, refused.Detail = "The cost has changed", "Check the new cost, then start the read-back again."
 		return v.showReadBackForm(readBackForm{Sample: order.Sample, Refused: refused})
 	}
 	if err != nil {

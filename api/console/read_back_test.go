@@ -35,7 +35,7 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 	// The cost comes first.
 	form := p.get("/connections/1234/read-back?sample=6")
 	form.wants(t, http.StatusOK, "6 people and 6 workflows: up to 12 calls", `name="calls" value="12"`, `name="sample" value="6"`)
-	p.post("/customers/1234/read-backs", url.Values{"sample": {"6"}, "calls": {"11"}}).wants(t, http.StatusConflict, "6 people and 6 workflows: up to 12 calls", "The sample costs other calls than shown")
+	p.post("/customers/1234/read-backs", url.Values{"sample": {"6"}, "calls": {"11"}}).wants(t, http.StatusConflict, "6 people and 6 workflows: up to 12 calls", "The cost has changed")
 	got := p.post("/customers/1234/read-backs", url.Values{"sample": {"6"}, "calls": {"12"}})
 	if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got.to(), "/customers/1234/read-backs/") {
 		t.Fatalf("%d to %q: %s", got.StatusCode, got.to(), got.text)

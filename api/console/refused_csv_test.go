@@ -62,7 +62,7 @@ func TestRefusedRowsCanBeDownloadedWithoutWhatTheyHold(t *testing.T) {
 	head, first := []string{"row", "line", "field", "reason", "remedy"}, []string{"2", "3", "email", "is missing, and iCIMS takes no candidate without"}
 	for _, path := range []string{exportPath + "/preview", exportPath} {
 		got := p.send(path, "a.csv", content, "key", newKey(), "job", "7")
-		got.wants(t, http.StatusOK, "All of them, with row, field, reason and remedy")
+		got.wants(t, http.StatusOK, "All rows: row number, field, reason and remedy")
 		rows := got.downloaded(t)
 		if len(rows) != 4 || !cmp.Equal(rows[0], head) || !cmp.Equal(rows[1][:4], first) {
 			t.Fatalf("%s: %q", path, rows)
@@ -95,7 +95,7 @@ func TestWhereMoreRowsAreRefusedTheFileSaysSo(t *testing.T) {
 		fmt.Fprintf(&content, "c-%d,A,B,\n", i+1)
 	}
 	got := w.person(api.ScopeExport).send(exportPath+"/preview", "a.csv", content.String(), "key", newKey(), "job", "7")
-	got.wants(t, http.StatusOK, "1,010 rows are refused. Only the first 1,000 are told of", "The first 1,000 of 1,010, with row")
+	got.wants(t, http.StatusOK, "1,010 rows refused. Counts below cover the first 1,000", "The first 1,000 of 1,010 rows: row number")
 	if rows := got.downloaded(t); len(rows) != 1001 || rows[1000][0] != "1000" {
 		t.Errorf("%d rows", len(rows))
 	}
@@ -186,7 +186,7 @@ func TestABatchShowsItsRefusedRows(t *testing.T) {
 	path := "/customers/1234/batches/" + string(batches[0].ID)
 	reader := w.person(api.ScopeRead, mine)
 	page := reader.get(path)
-	page.wants(t, http.StatusOK, "1,011 rows are refused. Only the first 1,000 are told of", "1,000 × <code>email</code>", `href="`+path+`/refused.csv"`, "All of them, with row, candidate ID, field", `<span class="id">c-1</span>`)
+	page.wants(t, http.StatusOK, "1,011 rows refused. Counts below cover the first 1,000", "1,000 × <code>email</code>", `href="`+path+`/refused.csv"`, "All rows: row number, candidate ID, field", `<span class="id">c-1</span>`)
 	page.lacks(t, "Secretname", "data:text/csv")
 
 	file := reader.get(path + "/refused.csv")
@@ -223,5 +223,5 @@ func TestABatchWithoutItsRefusedRowsSaysSo(t *testing.T) {
 	if err := w.ledger.CloseBatch(t.Context(), id, 3); err != nil {
 		t.Fatal(err)
 	}
-	p.get("/customers/1234/batches/"+string(id)).wants(t, http.StatusOK, "Refused rows", "Details of these rows are not available")
+	p.get("/customers/1234/batches/"+string(id)).wants(t, http.StatusOK, "Refused rows", "Details are not available")
 }

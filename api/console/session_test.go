@@ -176,7 +176,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 			got := <-answered
 			_ = to.Close()
 			before := accepted()
-			got.wants(t, http.StatusUnauthorized, "The upload was cut off", prose.Plural(before, "candidate")+" (batch "+string(batch)+")", "only what is missing is added")
+			got.wants(t, http.StatusUnauthorized, "Upload interrupted", prose.Plural(before, "candidate")+" (batch "+string(batch)+")", "only missing candidates are added")
 			next := regexp.MustCompile(`name="next" value="([^"]*)"`).FindStringSubmatch(got.text)
 			if next == nil {
 				t.Fatalf("no way back in %s", got.text)
@@ -237,7 +237,7 @@ func TestSessionsPage(t *testing.T) {
 	}
 	own, others := ids["test read"], ids["test export"]
 	page := p.get("/sessions")
-	page.wants(t, http.StatusOK, own, "this session", "127.0.0.1", "Open sessions of your API key", "after 1h 0m without use")
+	page.wants(t, http.StatusOK, own, "this session", "127.0.0.1", "Open sessions of your API key", "after 1h 0m of inactivity")
 	page.lacks(t, others, "/end")
 	p.get("/lanes").wants(t, http.StatusOK, `href="/sessions"`)
 
@@ -250,7 +250,7 @@ func TestSessionsPage(t *testing.T) {
 	if got.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d: %s", got.StatusCode, got.text)
 	}
-	admin.get(got.to()).wants(t, http.StatusOK, "The session has ended.")
+	admin.get(got.to()).wants(t, http.StatusOK, "Session ended.")
 	if got := r.visitor().get("/lanes", "Cookie", cookie.Name+"="+cookie.Value); got.StatusCode != http.StatusSeeOther {
 		t.Errorf("the session goes on: %d", got.StatusCode)
 	}

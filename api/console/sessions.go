@@ -28,7 +28,7 @@ type shownSession struct {
 	Own bool
 }
 
-var saidSessionEnded = say("session-ended", "The session has ended.")
+var saidSessionEnded = say("session-ended", "Session ended.")
 
 func (v *visit) sessions() error {
 	var list api.SessionList

@@ -47,20 +47,20 @@ const (
 // settings are all settings of a connection but its password, in the order of the form.
 var settings = []setting{
 	{Name: "capabilities", Label: "Capabilities", Step: stepCapabilities},
-	{Name: "source", Label: "Source", Help: "What iCIMS shows as source of the people and of their place on a job.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
-	{Name: "missing_folder", Label: "People without a visible folder", Help: "Empty: their profiles are left alone, since they may be employees. candidate: they are updated.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
-	{Name: "linkedin_field", Label: "Field for the profile's link", Help: "iCIMS has none of its own: the customer's custom field of the kind URL. Empty: links are left out.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
-	{Name: "dummy_email_domain", Label: "Domain of made-up e-mail addresses", Help: "For candidates without one, where an export asks for it. Empty: the service's own.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
-	{Name: "status.value", Label: "Status on a job, by its name", Help: "As iCIMS's list of statuses shows it.", Kind: kindText, Step: stepCapabilities, Group: groupStatus},
-	{Name: "status.id", Label: "or by its number in iCIMS", Help: "Such as D10106. It stays right when somebody renames the status.", Kind: kindText, Step: stepCapabilities, Group: groupStatus},
-	{Name: "folder.value", Label: "Folder of people, by its name", Help: "Where new people are put.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
+	{Name: "source", Label: "Source", Help: "The source that iCIMS shows for people and workflows.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
+	{Name: "missing_folder", Label: "People without a visible folder", Help: "Default: do not update their profiles, since they may be employees. Enter candidate to update them.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
+	{Name: "linkedin_field", Label: "Field for the profile link", Help: "A custom URL field in the customer's iCIMS. If empty, links are not exported.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
+	{Name: "dummy_email_domain", Label: "Domain of dummy email addresses", Help: "For exports that generate dummy addresses. Defaults to the service's domain.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
+	{Name: "status.value", Label: "Status on a job, by its name", Help: "As shown in iCIMS's list of statuses.", Kind: kindText, Step: stepCapabilities, Group: groupStatus},
+	{Name: "status.id", Label: "or by its number in iCIMS", Help: "Such as D10106. Remains valid if the status is renamed.", Kind: kindText, Step: stepCapabilities, Group: groupStatus},
+	{Name: "folder.value", Label: "Folder of people, by its name", Help: "The folder of new people.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
 	{Name: "folder.id", Label: "or by its number in iCIMS", Help: "Such as D32007.", Kind: kindText, Step: stepCapabilities, Group: groupFolder},
 
-	{Name: "limits.calls_per_second", Label: "Calls a second", Help: "On the average.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "0", Max: "1000000"},
-	{Name: "limits.burst", Label: "Calls at once above that", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "1000000"},
-	{Name: "limits.in_flight", Label: "Calls at the same time", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "100000"},
-	{Name: "limits.calls_per_day", Label: "Calls a day", Help: "Days begin at midnight UTC.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "1000000000"},
-	{Name: "limits.express_reserve", Label: "Kept for small batches, in percent", Help: "Of the day's calls.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "90"},
+	{Name: "limits.calls_per_second", Label: "Calls per second", Help: "On average.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "0", Max: "1000000"},
+	{Name: "limits.burst", Label: "Burst", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "1000000"},
+	{Name: "limits.in_flight", Label: "Concurrent calls", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "100000"},
+	{Name: "limits.calls_per_day", Label: "Calls per day", Help: "Resets at midnight UTC.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "1000000000"},
+	{Name: "limits.express_reserve", Label: "Reserved for small batches, in percent", Help: "Share of the calls per day.", Kind: kindNumber, Step: stepCapabilities, Group: groupLimits, Min: "1", Max: "90"},
 
 	{Name: "fields.work_experience.collection", Label: "Collection of positions", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
 	{Name: "fields.work_experience.employer", Label: "Employer", Kind: kindText, Step: stepCapabilities, Group: groupPositions},
@@ -71,9 +71,9 @@ var settings = []setting{
 	{Name: "fields.education.school", Label: "School", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
 	{Name: "fields.education.degree", Label: "Degree", Kind: kindText, Step: stepCapabilities, Group: groupSchools},
 
-	{Name: "auth", Label: "How to log in", Step: stepCredentials},
-	{Name: "username", Label: "User name", Step: stepCredentials},
-	{Name: "token_url", Label: "Where tokens come from", Step: stepCredentials},
+	{Name: "auth", Label: "Authentication", Step: stepCredentials},
+	{Name: "username", Label: "Username", Step: stepCredentials},
+	{Name: "token_url", Label: "Token URL", Step: stepCredentials},
 	{Name: "portal_urls", Label: "Job portals", Step: stepCredentials},
 }
 
@@ -87,9 +87,9 @@ func labelOf(field string) string {
 	}
 	switch field {
 	case "customer":
-		return "Customer id"
+		return "Customer ID"
 	case "why":
-		return "Why"
+		return "Reason"
 	case "password":
 		return "Password"
 	}
@@ -153,7 +153,7 @@ func nest(flat map[string]string) (map[string]any, []api.FieldProblem) {
 			value = strings.Join(strings.Fields(strings.ReplaceAll(text, ",", " ")), ", ")
 		case s.Kind == kindNumber:
 			if _, err := strconv.ParseFloat(text, 64); err != nil || !json.Valid([]byte(text)) {
-				wrong = append(wrong, api.FieldProblem{Field: s.Name, Problem: "is no number", Remedy: "give a number, or leave it empty"})
+				wrong = append(wrong, api.FieldProblem{Field: s.Name, Problem: "must be a number", Remedy: "Enter a number or leave the field empty"})
 				continue
 			}
 			value = json.Number(text)

@@ -10,12 +10,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// standing is how a batch stands, in words. Its template is shared by the page of the
-// batch, its stream of events and the receipt of an export.
+// standing is a batch's progress in words. Its template is shared by the batch's
+// page, its event stream and the receipt of an export.
 type standing struct {
 	api.BatchStatus
 
-	// MayCancel tells that its reader may cancel the batch.
+	// MayCancel: the reader may cancel the batch.
 	MayCancel bool
 	now       time.Time
 }
@@ -24,11 +24,11 @@ func (v *visit) standingOf(b api.BatchStatus) standing {
 	return standing{b, v.May(api.ScopeExport), v.Now()}
 }
 
-// Over reports whether nothing of the batch will change any more by itself. The API's
-// stream of events ends by the same rule.
+// Over reports whether the batch has ended. The API's event
+// stream ends by the same rule.
 func (s standing) Over() bool { return !s.Closed.IsZero() && s.Batch.Moving() == 0 }
 
-// Customer is whose batch it is.
+// Customer is the batch's customer.
 func (s standing) Customer() string { return s.ID.Customer() }
 
 // Path is the address of the batch's page.
@@ -39,7 +39,7 @@ func batchPage(customer, batch string) string {
 	return "/customers/" + customer + "/batches/" + batch
 }
 
-// State is how it stands in a word.
+// State is the batch's state in a word.
 func (s standing) State() string {
 	switch {
 	case s.Over() && s.Accepted == 0:
@@ -62,35 +62,31 @@ func (s standing) State() string {
 	return "exporting"
 }
 
-// headings are the states as a person would say it.
+// headings are the headings of states.
 var headings = map[string]string{
-	"empty": "No candidate was accepted", "cancelled": "Cancelled", "complete": "Export complete",
-	"receiving": "Candidates are still coming in", "waiting": "Waiting", "exporting": "Exporting",
+	"empty": "No candidates accepted", "cancelled": "Canceled", "complete": "Export complete",
+	"receiving": "Receiving candidates", "waiting": "Waiting", "exporting": "Exporting",
 }
 
-// Heading is how it stands in a few words. "Export complete" is said only where none is
-// dead or cancelled.
+// Heading is the state in a few words. It is "Export complete" only if no export is
+// dead or canceled.
 func (s standing) Heading() string {
 	switch s.State() {
 	case "dead", "partly dead":
-		are := "are"
-		if s.Dead == 1 {
-			are = "is"
-		}
-		return fmt.Sprintf("Export ended: %s of %s %s dead", prose.Grouped(s.Dead), prose.Grouped(s.Accepted), are)
+		return fmt.Sprintf("Export ended: %s of %s failed", prose.Grouped(s.Dead), prose.Grouped(s.Accepted))
 	case "partly cancelled":
-		return fmt.Sprintf("Cancelled: %s of %s", prose.Grouped(s.Cancelled), prose.Plural(s.Accepted, "candidate"))
+		return fmt.Sprintf("Canceled: %s of %s", prose.Grouped(s.Cancelled), prose.Plural(s.Accepted, "candidate"))
 	}
 	return headings[s.State()]
 }
 
-// Held reports whether something keeps the exports.
+// Held reports whether the exports are blocked.
 func (s standing) Held() bool { return len(s.Waits) > 0 || s.Forecast != nil && s.Forecast.Waits != "" }
 
 // Done is how many exports have ended.
 func (s standing) Done() int { return s.Accepted - s.Batch.Moving() }
 
-// Percent is how much of the batch has ended; 100 only when all of it has.
+// Percent is the ended share of the batch; 100 only when all exports have ended.
 func (s standing) Percent() int {
 	const all = 100
 	if s.Accepted == 0 {
@@ -99,7 +95,7 @@ func (s standing) Percent() int {
 	return s.Done() * all / s.Accepted
 }
 
-// Foretold is when it will be done, as a sentence; "" where nobody can tell.
+// Foretold is the forecast as a sentence; "" for none.
 func (s standing) Foretold() string {
 	if s.Forecast == nil || s.Over() {
 		return ""
@@ -107,7 +103,7 @@ func (s standing) Foretold() string {
 	return prose.Sentence(operate.Foretold(*s.Forecast, s.now, len(s.Waits) > 0 && s.Forecast.Waits == ""))
 }
 
-// Lane leads to where the lane is set going; nil where that is not what is waited for.
+// Lane links to the lane if resuming it unblocks the exports; else nil.
 func (s standing) Lane() *link {
 	hint := s.Reason().Hint
 	return openLane(s.Customer(), append([]string{hint}, s.Waits...))
@@ -121,11 +117,11 @@ func (s standing) Reason() store.ReasonInfo {
 	return s.Forecast.Waits.Info()
 }
 
-// quarters are what is said of each quarter of a batch that has ended.
-var quarters = [...]string{"", "A quarter is done.", "Half is done.", "Three quarters are done.", ""}
+// quarters are announced as a batch progresses.
+var quarters = [...]string{"", "25% done.", "50% done.", "75% done.", ""}
 
-// Step is what a screen reader says. It changes at a few steps only, however often the
-// counts do.
+// Step is the text for screen readers. It changes only at a few steps, however often the
+// counts change.
 func (s standing) Step() string {
 	if s.Over() {
 		return s.Heading() + ". " + s.Counted()
@@ -138,7 +134,7 @@ func (s standing) Step() string {
 	return said
 }
 
-// Counted are the counts that are not zero, as a sentence.
+// Counted lists the counts that are not zero as a sentence.
 func (s standing) Counted() string {
 	text := ""
 	for _, c := range s.Counts() {
@@ -148,19 +144,19 @@ func (s standing) Counted() string {
 		if text != "" {
 			text += ", "
 		}
-		text += prose.Grouped(c.N) + " " + c.Name
+		text += prose.Grouped(c.N) + " " + word(c.Name)
 	}
 	return prose.Sentence(text)
 }
 
-// count is how many exports of a batch ended in a way.
+// count is the number of exports with an outcome.
 type count struct {
 	Name string
 	N    int
 	Tone string
 }
 
-// Counts are how many ended in which way, in the order in which they are told.
+// Counts are the numbers per outcome, in display order.
 func (s standing) Counts() []count {
 	return []count{
 		{"created", s.Created, "good"}, {"updated", s.Updated, "good"}, {"skipped", s.Skipped, "plain"}, {"dead", s.Dead, "bad"}, {"cancelled", s.Cancelled, "warn"},

@@ -37,13 +37,13 @@ func (v *visit) showVerificationForm(form verificationForm, chosen string) error
 		return err
 	}
 	if form.Refused != nil {
-		return v.pageWith(form.Refused, "connection-verify", "Verify the connection", form)
+		return v.pageWith(form.Refused, "connection-verify", "Verify connection", form)
 	}
-	return v.page("connection-verify", "Verify the connection", form)
+	return v.page("connection-verify", "Verify connection", form)
 }
 
 // saidJoined stands above a verification that somebody else has asked for.
-var saidJoined = say("verification-joined", "A verification was under way already: this is that one, with the job that it was asked for.")
+var saidJoined = say("verification-joined", "A verification is already running. It uses its own options.")
 
 // startVerification asks for a verification. A form without the field test, such as the
 // button on a connection's page, asks for one with the test candidate to any job.
@@ -55,7 +55,7 @@ func (v *visit) startVerification() error {
 	if order.Job = id; id == 0 && chosen != "" && chosen != firstJob {
 		form.Job.Wrong = noJobNumber
 		form.Refused = refusedFields([]api.FieldProblem{*noJobNumber})
-		form.Refused.Title = "the job is none"
+		form.Refused.Title = "invalid job"
 		return v.showVerificationForm(form, chosen)
 	}
 	var started api.StartedVerification
@@ -175,7 +175,7 @@ func (p verificationPage) Credentials() bool {
 
 // checkWords are what the states of checks are called.
 var checkWords = map[verify.State]string{
-	verify.Pending: "to come", verify.Running: "running", verify.OK: "passed", verify.Warned: "warning", verify.Failed: "failed", verify.Skipped: "skipped",
+	verify.Pending: "pending", verify.Running: "running", verify.OK: "passed", verify.Warned: "warning", verify.Failed: "failed", verify.Skipped: "skipped",
 }
 
 // checkWord is what a check's state is called.
@@ -189,7 +189,7 @@ var resultWords = map[verify.Result]string{
 // resultWord is what a verification came to.
 func resultWord(v verify.Verification) string {
 	if v.State == store.ControlFailed {
-		return "not done"
+		return "not verified"
 	}
 	return resultWords[v.Report.Result]
 }

@@ -68,7 +68,7 @@ func TestAVerificationIsAskedForFromTheForm(t *testing.T) {
 			if again.to() != got.to()+"?did=verification-joined" {
 				t.Errorf("asked again: to %q", again.to())
 			}
-			p.get(again.to()).wants(t, http.StatusOK, "under way already")
+			p.get(again.to()).wants(t, http.StatusOK, "already running")
 		})
 	}
 }
@@ -78,7 +78,7 @@ func TestAJobThatIsNoneIsToldBesideThePicker(t *testing.T) {
 	r.connected()
 	p := r.person(api.ScopeAdmin, mine)
 	got := p.post("/customers/1234/verifications", url.Values{"choose": {"1"}, "job_number": {"<b>x"}})
-	got.wants(t, http.StatusUnprocessableEntity, `id="job-wrong"`, "Is no job&#39;s number", `value="&lt;b&gt;x"`)
+	got.wants(t, http.StatusUnprocessableEntity, `id="job-wrong"`, "Not a job number", `value="&lt;b&gt;x"`)
 	got.lacks(t, `name="test" value="yes" checked`)
 	r.person(api.ScopeAdmin, "77").post("/customers/77/verifications", nil).wants(t, http.StatusSeeOther) // it may be in the file
 }
@@ -91,12 +91,12 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim := func() store.ControlClaim {
-		p.get("/connections/1234").wants(t, http.StatusOK, "A verification is under way")
+		p.get("/connections/1234").wants(t, http.StatusOK, "Verification in progress")
 		list, err := r.ledger.ControlTasks(t.Context(), mine, store.ControlVerify)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.get("/customers/1234/verifications/"+list[0].ID).wants(t, http.StatusOK, "No active workers", "Look again", `hx-trigger="every 1s"`)
+		p.get("/customers/1234/verifications/"+list[0].ID).wants(t, http.StatusOK, "No active workers", "Refresh", `hx-trigger="every 1s"`)
 		return r.begun(verify.Args{})
 	}()
 	path := "/customers/1234/verifications/" + claim.ID
@@ -106,7 +106,7 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 		{Name: verify.CheckQuota, Title: "Calls are left for today", State: verify.Pending},
 	}}})
 	got := p.get(path, "HX-Request", "true")
-	got.wants(t, http.StatusOK, "1 of 3 checks done", `class="badge good">passed`, "the host answers", `class="badge busy">running`, "to come", "&lt;script&gt;", `hx-trigger="every 1s"`)
+	got.wants(t, http.StatusOK, "1 of 3 checks done", `class="badge good">passed`, "the host answers", `class="badge busy">running`, "pending", "&lt;script&gt;", `hx-trigger="every 1s"`)
 	got.lacks(t, "<html", "<script>alert", "Verify again")
 	r.step(claim, store.ControlStep{To: store.ControlFailed, Failure: store.ControlSealed})
 	got = p.get(path, "HX-Request", "true")
@@ -126,17 +126,17 @@ func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
 		has, lack []string
 	}{
 		"connected": {verify.ResultConnected, []verify.Check{passed},
-			[]string{`class="verdict good"><h2>Connected</h2>`, "90001", "1709", `href="/customers/1234/export"`, "Verify again"}, []string{"192.0.2.7", "Edit the connection"}},
+			[]string{`class="verdict good"><h2>Connected</h2>`, "90001", "1709", `href="/customers/1234/export"`, "Verify again"}, []string{"192.0.2.7", "Edit connection"}},
 		"a warning": {verify.ResultDegraded, []verify.Check{passed, bad(verify.CheckTest, verify.Warned, verify.CodeNoJob)},
-			[]string{"It works, but not in every respect", "It is &lt;i&gt;so&lt;/i&gt;.", "Do that.", "Edit the connection"}, []string{"<i>so", "192.0.2.7", "Connected</h2>"}},
+			[]string{"Connected with warnings", "It is &lt;i&gt;so&lt;/i&gt;.", "Do that.", "Edit connection"}, []string{"<i>so", "192.0.2.7", "Connected</h2>"}},
 		"a check that failed": {verify.ResultDegraded, []verify.Check{passed, bad(verify.CheckSearch, verify.Failed, verify.CodeRightMissing), skipped},
-			[]string{"It does not work yet", "A check: failed.", "status 403", "{AB}", "Fix the failed check, then verify again."}, []string{"An earlier check failed.", "Fix the earlier one", "192.0.2.7"}},
+			[]string{"Verification failed", "A check: failed.", "status 403", "{AB}", "Fix the failed check, then verify again."}, []string{"An earlier check failed.", "Fix the earlier one", "192.0.2.7"}},
 		"the address refused": {verify.ResultRefused, []verify.Check{bad(verify.CheckAddress, verify.Failed, verify.CodeAddressRefused)},
 			[]string{"iCIMS refuses", `data-copy="192.0.2.7"`, "allow-list it"}, []string{"step=credentials"}},
-		"the credentials refused": {verify.ResultRefused, []verify.Check{bad(verify.CheckCredentials, verify.Failed, verify.CodeCredentials)},
+		"the credentials rejected": {verify.ResultRefused, []verify.Check{bad(verify.CheckCredentials, verify.Failed, verify.CodeCredentials)},
 			[]string{"iCIMS refuses", `href="/connections/1234/edit?step=credentials"`, `data-copy="192.0.2.7"`}, nil},
 		"not finished": {verify.ResultIncomplete, []verify.Check{passed, bad(verify.CheckTest, verify.Warned, verify.CodeQuotaExhausted)},
-			[]string{"Not finished", "Nothing is said of the connection", "Do that."}, []string{"Edit the connection"}},
+			[]string{"Verification incomplete", "state is unchanged", "Do that."}, []string{"Edit connection"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -144,14 +144,14 @@ func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
 			r.connected()
 			path := r.verified(c.result, c.checks...)
 			got := r.person(api.ScopeAdmin, mine).get(path)
-			got.wants(t, http.StatusOK, append(c.has, `name="job" value="1709"`, "Asked for by maria", "10 calls")...)
+			got.wants(t, http.StatusOK, append(c.has, `name="job" value="1709"`, "Run by maria", "10 calls")...)
 			got.lacks(t, append(c.lack, "every 1s")...)
 			if strings.Count(got.text, "Do that.") > 1 {
 				t.Error("what to do is said twice")
 			}
 			reader := r.person(api.ScopeRead, mine).get(path)
 			reader.wants(t, http.StatusOK, "Verification")
-			reader.lacks(t, "Verify again", "Edit the connection", `href="/customers/1234/export"`)
+			reader.lacks(t, "Verify again", "Edit connection", `href="/customers/1234/export"`)
 		})
 	}
 }
@@ -162,6 +162,6 @@ func TestVerificationsOfOthersAreNotShown(t *testing.T) {
 	path := r.verified(verify.ResultConnected)
 	r.person(api.ScopeAdmin, "77").get(path).wants(t, http.StatusNotFound)
 	p := r.person(api.ScopeAdmin)
-	p.get(strings.Replace(path, mine, "77", 1)).wants(t, http.StatusNotFound, "no such verification")
+	p.get(strings.Replace(path, mine, "77", 1)).wants(t, http.StatusNotFound, "Verification not found")
 	p.get("/customers/1234/verifications/nonsense").wants(t, http.StatusUnprocessableEntity)
 }

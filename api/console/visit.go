@@ -135,7 +135,7 @@ func unavailable(err error) *Refusal {
 func (v *visit) bind(scope api.Scope) error {
 	if !v.May(scope) {
 		return &Refusal{Status: http.StatusForbidden, Problem: api.Problem{
-			Title: "the API key lacks the scope", Detail: "This needs the scope " + string(scope) + ", which " + v.Who.Name + " does not have. Log in with another key, or ask an administrator to do it.",
+			Title: "the API key lacks a scope", Detail: "This requires the " + string(scope) + " scope, which the key " + v.Who.Name + " does not have. Log in with another key or ask an administrator.",
 		}}
 	}
 	customer := v.r.PathValue("customer")
@@ -144,7 +144,7 @@ func (v *visit) bind(scope api.Scope) error {
 	}
 	if !store.ValidCustomer(customer) || !v.Who.AllCustomers && !slices.Contains(v.Who.Customers, customer) {
 		return &Refusal{Status: http.StatusNotFound, Problem: api.Problem{
-			Title: "there is no such customer for this API key", Detail: "Check the number in the address. A key that is bound to customers sees no others.",
+			Title: "customer not found", Detail: "Check the ID in the address. Your key may not include this customer.",
 		}}
 	}
 	v.Customer = customer
@@ -190,8 +190,8 @@ func (v *visit) fail(err error) {
 	}
 	var refusal *Refusal
 	if !errors.As(err, &refusal) {
-		v.Log.Error().Str("page", v.section).Msg("a page met an unexpected fault")
-		refusal = &Refusal{Status: http.StatusInternalServerError, Problem: api.Problem{Title: "an unexpected fault of this service", Detail: "Try again; if it stays, its operators find more in the log."}}
+		v.Log.Error().Str("page", v.section).Msg("unexpected error in a console page")
+		refusal = &Refusal{Status: http.StatusInternalServerError, Problem: api.Problem{Title: "unexpected error", Detail: "Try again. If it happens again, ask an operator to check the log."}}
 	}
 	if refusal.Status == http.StatusUnauthorized {
 		v.forget()

@@ -49,11 +49,11 @@ func TestCancel(t *testing.T) {
 		t.Errorf("another customer has %d moving exports, want 2", live)
 	}
 	actions, _, err := w.ledger.Actions(t.Context(), "1234", 10)
-	if err != nil || len(actions) != 2 || actions[1].Who != "ana" || actions[1].Why != "the wrong list" || actions[1].Count != 3 || actions[1].What != "cancelled batch "+string(batch) {
+	if err != nil || len(actions) != 2 || actions[1].Who != "ana" || actions[1].Why != "the wrong list" || actions[1].Count != 3 || actions[1].What != "canceled batch "+string(batch) {
 		t.Errorf("recorded: %+v, %v", actions, err)
 	}
 	r = w.call("show", "1234", "c-00003")
-	r.wantAll(t, "It was cancelled", "ana", "the wrong list")
+	r.wantAll(t, "Canceled ", "ana", "the wrong list")
 	w.call("audit").wantStatus(t, statusDone)
 }
 

@@ -159,7 +159,7 @@ func TestDeadRetry(t *testing.T) {
 		r.wantStatus(t, statusDone)
 		r.wantAll(t, "1 dead letter set going again")
 		shown := w.call("show", "1234", "c-00000")
-		shown.wantAll(t, "somebody set it going again", "the job is open again")
+		shown.wantAll(t, "somebody retried it", "the job is open again")
 	})
 	t.Run("one by its candidate", func(t *testing.T) {
 		r := w.call("dead", "retry", "c-00001", "--why=x", "--json")
@@ -210,7 +210,7 @@ func TestDeadTransfer(t *testing.T) {
 		t.Errorf("left are %v", got)
 	}
 	w.call("journal", "--customer=1234").wantAll(t, "dead transfer", "to job 1709")
-	w.call("show", "1234", "c-00000").wantAll(t, "somebody sent the candidate to another job", "the wrong number", "to job 1709")
+	w.call("show", "1234", "c-00000").wantAll(t, "somebody moved the candidate to another job", "the wrong number", "to job 1709")
 	w.call("dead", "transfer", "--batch="+string(jobless), "--to-job=1709", "--why=x").wantAll(t, "No dead letter matches")
 
 	done := decode[operate.DeadResult](t, w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--why=the addresses are right", "--json").out)
@@ -232,7 +232,7 @@ func TestDeadDiscard(t *testing.T) {
 	if got := listed(t, w.call("dead", "list", "--json")); len(got) != 6 {
 		t.Errorf("left are %v", got)
 	}
-	w.call("show", "1234", "c-00005").wantAll(t, "gave it up for good", "bad addresses", "data purged")
+	w.call("show", "1234", "c-00005").wantAll(t, "discarded it", "bad addresses", "data was deleted")
 	w.call("dead", "discard", "--all", "--why=x").wantAll(t, "6 dead letters discarded")
 	for _, e := range redisKeys(t, w) {
 		if strings.Contains(e, "}:p:") {

@@ -132,7 +132,7 @@ func TestDryRun(t *testing.T) {
 		r.wantStatus(t, statusPartial)
 		r.wantNone(t, personal...)
 		for _, want := range []string{`"Ottoline"`, `"ottoline@example.com"`, `{"value":"Mobile"}`, "field51001", "worktitle", "baseprofile", "Recruiter Submitted",
-			"Would be refused", "It would take about 3 calls to iCIMS, going by what such exports take: 3 if all are"} {
+			"Would be refused", "About 3 calls to iCIMS (3 if all candidates are"} {
 			if !strings.Contains(r.out, want) {
 				t.Errorf("%q is missing in\n%s", want, r.out)
 			}
@@ -220,7 +220,7 @@ func TestExportThroughAWorker(t *testing.T) {
 	})
 	t.Run("a dry run shows the skip and writes nothing to Redis", func(t *testing.T) {
 		r := export("--dry-run")
-		if !strings.Contains(r.out, "skipped: exported before") || !strings.Contains(r.out, "It would take no calls") {
+		if !strings.Contains(r.out, "skipped: exported before") || !strings.Contains(r.out, "No calls to iCIMS") {
 			t.Errorf("got %s", r.out)
 		}
 	})

@@ -69,7 +69,7 @@ func TestExportToAJobThatIsNotOnThePortalsIsWarnedOf(t *testing.T) {
 	w.work()
 	w.call("jobs", "1234", "--wait=1m").wantStatus(t, statusDone)
 	file := w.file(t, "candidates.ndjson", strings.SplitAfter(candidates, "\n")[0])
-	const warning = "Job 4711 is not on the job portals of customer 1234"
+	const warning = "Job 4711 is not on the portals of customer 1234"
 	for _, more := range []string{"--dry-run", "--json", ""} {
 		for job, warned := range map[string]bool{"4711": true, "1701": false} {
 			args := []string{"export", file, "--customer=1234", "--job=" + job}

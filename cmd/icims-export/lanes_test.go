@@ -77,13 +77,13 @@ func TestLanes(t *testing.T) {
 	t.Run("one customer is shown with calls, batches and what happened", func(t *testing.T) {
 		r := w.call("lanes", "77")
 		r.wantStatus(t, statusDone)
-		r.wantAll(t, "Customer 77: closed, since iCIMS refuses the user name or password, until", "3 made; 9,997 of 10,000 left", "of them kept for small batches", "What happened last:",
-			"no calls: iCIMS refuses the user name or password", "none usable here")
-		w.call("lanes", "1234").wantAll(t, "Customer 1234: waiting", "30 in large batches, 0 in small ones; the oldest for", string(b), "to job 1709, 0 of 30 ended; about 62 calls to go")
+		r.wantAll(t, "Customer 77: closed because iCIMS refuses the user name or password, until", "3 made; 9,997 of 10,000 left", "of them kept for small batches", "What happened last:",
+			"lane closed: iCIMS refuses the user name or password", "not found here")
+		w.call("lanes", "1234").wantAll(t, "Customer 1234: waiting", "30 in large batches, 0 in small ones; the oldest for", string(b), "to job 1709, 0 of 30 ended; about 62 calls remaining")
 	})
 	t.Run("what operators did is told with it", func(t *testing.T) {
 		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)
-		w.call("lanes", "1234").wantAll(t, "paused by ana until somebody resumes: go-live", "ana paused: “go-live”", "depends on when it goes on")
+		w.call("lanes", "1234").wantAll(t, "paused by ana until resumed: go-live", "ana paused: “go-live”", "ETA unknown until exports resume")
 	})
 	t.Run("a customer that is none is refused", func(t *testing.T) {
 		w.call("lanes", "acme").wantStatus(t, statusMisused)
@@ -129,8 +129,8 @@ func TestLanesFitTheTerminal(t *testing.T) {
 		"customer  express       bulk  active  later  oldest  calls/s  left today  state",
 		"1234            3     12,300       4     12      2h    4.9/5       2,480  open",
 		"77              0  1,000,000       0      0  3d 11h                       paused",
-		"  → paused by ana@host until somebody resumes: the tenant is moved",
-		"  → closed, since the day's calls are used up, nobody knows until when",
+		"  → paused by ana@host until resumed: the tenant is moved",
+		"  → closed because the day's calls are used up, end unknown",
 	} {
 		if !strings.Contains(out.String(), want+"\n") && !strings.Contains(out.String(), want+" ") {
 			t.Errorf("%q is missing in\n%s", want, out.String())

@@ -106,7 +106,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := w.call("lanes", "1234")
-		r.wantAll(t, "paused in the queue's web UI; small batches go on")
+		r.wantAll(t, "paused in asynq's web UI; small batches continue")
 		r = w.call("resume", "1234", "--why=done", "--json")
 		r.wantStatus(t, statusDone)
 		if got := decode[operate.Paused](t, r.out); len(got.WebUI) != 1 || got.WebUI[0] != "bulk" || got.Waiting != 1 || got.Hold.State != operate.LaneWaiting {

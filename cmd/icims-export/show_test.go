@@ -16,7 +16,7 @@ func TestShow(t *testing.T) {
 	t.Run("a candidate's exports are told with how they stand", func(t *testing.T) {
 		r := w.call("show", "1234", "c-00000")
 		r.wantStatus(t, statusDone)
-		r.wantAll(t, "Candidate c-00000 of customer 1234", "Export 1 of 1, to job 999", string(jobless), "Attempt 1", "status 404", "It is a dead letter", "Check the job's system id", "1234:"+ids[0])
+		r.wantAll(t, "Candidate c-00000 of customer 1234", "Export 1 of 1, to job 999", string(jobless), "Attempt 1", "status 404", "Failed ", "Check the job's system id", "1234:"+ids[0])
 		r.wantNone(t, "Quillfeather", "example.com")
 	})
 	t.Run("one that went well is linked", func(t *testing.T) {

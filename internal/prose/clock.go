@@ -44,11 +44,11 @@ func (c Clock) Moment(t time.Time) string {
 	t, sameDay := c.local(t)
 	switch {
 	case c.Full:
-		return t.Format("2006-01-02 15:04:05 MST")
+		return t.Format("2 Jan 2006, 15:04:05 MST")
 	case sameDay:
 		return t.Format("15:04:05")
 	}
-	return t.Format("2006-01-02 15:04")
+	return t.Format("2 Jan 2006, 15:04")
 }
 
 // When formats a moment within a sentence.
@@ -56,11 +56,11 @@ func (c Clock) When(t time.Time) string {
 	t, sameDay := c.local(t)
 	switch {
 	case c.Full:
-		return "on " + t.Format("2006-01-02 at 15:04:05 MST")
+		return "on " + t.Format("2 Jan 2006, 15:04:05 MST")
 	case sameDay:
 		return "at " + t.Format("15:04:05")
 	}
-	return "on " + t.Format("2006-01-02 at 15:04")
+	return "on " + t.Format("2 Jan 2006, 15:04")
 }
 
 // Until formats the end of a wait; open is returned for one without end.

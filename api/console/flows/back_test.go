@@ -15,13 +15,13 @@ func TestGoingBackAfterAnExportPicksNoOtherJob(t *testing.T) {
 	b.picks("recruiter", "Technical Recruiter")
 	chosen := b.job()
 	if chosen == "" {
-		t.Fatal("no job is chosen")
+		t.Fatal("Choose a job")
 	}
-	b.uploads("File with candidates", candidatesFile(t))
+	b.uploads("File", candidatesFile(t))
 	b.goes("Export")
 	b.sees("12 candidates of candidates.csv are accepted")
 	b.leaves(func() { _, _ = ask[bool](b, `history.back() || true`) }) // the page may be gone before it answers
-	b.sees("1. Where to")
+	b.sees("1. Destination")
 	if now := b.job(); now != "" && now != chosen {
 		t.Errorf("job %s was chosen, and %s is after going back", chosen, now)
 	}

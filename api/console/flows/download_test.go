@@ -54,17 +54,17 @@ func TestRefusedRowsAreDownloadedFromPreviewAndReceipt(t *testing.T) {
 			b.logIn(s.key(api.ScopeExport))
 			b.visit("/customers/" + customer + "/export")
 			b.ticks("No job: prospects…")
-			b.uploads("File with candidates", candidatesFile(t))
+			b.uploads("File", candidatesFile(t))
 			if b.scriptless {
 				b.goes("Preview")
 			} else {
 				b.click("Preview")
 			}
-			b.sees("Nothing was sent yet.", "2 refused")
+			b.sees("Nothing has been sent yet.", "2 refused")
 			b.hasRefused(b.downloads("Download refused rows (CSV)", "refused-rows.csv"))
-			b.sees("Nothing was sent yet.")
+			b.sees("Nothing has been sent yet.")
 			if b.scriptless {
-				b.uploads("File with candidates", candidatesFile(t))
+				b.uploads("File", candidatesFile(t))
 			}
 			b.goes("Export")
 			b.sees("accepted as prospects, 2 rows refused.")

@@ -17,16 +17,16 @@ func TestLoggingInAndOut(t *testing.T) {
 
 	b.fill("API key", "ixk_mistyped")
 	b.goes("Log in")
-	b.sees("This is no valid API key.")
+	b.sees("Invalid API key.")
 	b.audit("log-in refused")
 
 	b.fill("API key", s.key(api.ScopeAdmin))
 	b.goes("Log in")
-	b.sees("Which customer?", "Maria")
+	b.sees("Customer ID", "Maria")
 	b.audit("chooser")
-	b.fill("Which customer?", "12x4")
-	b.click("Go on")
-	b.sees("Which customer?")
+	b.fill("Customer ID", "12x4")
+	b.click("Open")
+	b.sees("Customer ID")
 
 	b.visit("/nowhere")
 	b.sees("There is nothing at this address")

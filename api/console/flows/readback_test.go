@@ -20,7 +20,7 @@ func TestExportsAreReadBackAndWhatIsMissingIsNamed(t *testing.T) {
 
 	b.visit("/customers/" + customer + "/export")
 	b.picks("recruiter", "Technical Recruiter")
-	b.click("Paste candidates instead of a file")
+	b.click("Paste candidates")
 	b.fill("Candidates", csv(0, exported))
 	b.goes("Export")
 	b.sees("Export complete", "12 of 12 candidates done")

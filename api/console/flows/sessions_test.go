@@ -33,7 +33,7 @@ func TestAnOpenPageSaysThatItsSessionHasEnded(t *testing.T) {
 	admin.sees("Open sessions of all API keys", "Tom", "this session")
 	admin.audit("sessions")
 	admin.goes("End session " + s.sessionOf("Tom"))
-	admin.sees("The session has ended.")
+	admin.sees("Session ended.")
 	admin.lacks("Tom")
 
 	reader.sees("Your session has ended", "in another tab")
