@@ -20,7 +20,7 @@ import (
 const Embedded = "embedded"
 
 // ErrEmbedded is returned by RedisClient for the embedded Redis, which has no address.
-var ErrEmbedded = errors.New("the Redis is embedded: it is started, not connected to")
+var ErrEmbedded = errors.New("the embedded Redis has no address to connect to")
 
 const (
 	redisDialTimeout = 5 * time.Second

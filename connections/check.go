@@ -53,7 +53,7 @@ func CheckEdit(before, after store.Connection, hosts icims.HostPolicy) error {
 		k.c.Password = before.Password
 		before = before.WithDefaults()
 		if before.Auth != k.c.Auth || before.TokenURL != k.c.TokenURL || rootOf(before, hosts) != rootOf(k.c, hosts) {
-			k.addf("password", "password_needed", "enter it anew, since it would be used in another way or sent to another host than before")
+			k.addf("password", "password_needed", "enter it again: the host or the type of authentication has changed")
 		}
 	}
 	k.account()
@@ -102,28 +102,28 @@ func (k *checker) result() error {
 
 func (k *checker) account() {
 	if !store.ValidCustomer(k.c.Customer) {
-		k.addf("customer", "wrong_customer", "give iCIMS's customer id, digits only, such as 1234")
+		k.addf("customer", "wrong_customer", "enter the iCIMS customer ID, digits only, such as 1234")
 	}
 	if !slices.Contains(store.AuthKinds(), k.c.Auth) {
-		k.addf("auth", "unknown_auth", "give basic (user name and password), hmac (user and shared key) or oauth (client id and secret)")
+		k.addf("auth", "unknown_auth", "use basic (user name and password), hmac (user and shared key) or oauth (client ID and secret)")
 	}
 	switch user := k.c.Username; {
 	case strings.TrimSpace(user) == "":
-		k.addf("username", "missing", "give the name of the iCIMS API user, or for oauth the client id")
+		k.addf("username", "missing", "enter the name of the iCIMS API user, or for oauth the client ID")
 	case strings.ContainsFunc(user, unicode.IsControl):
-		k.addf("username", "control_character", "remove line breaks and other characters that cannot be seen")
+		k.addf("username", "control_character", "remove line breaks and other invisible characters")
 	case k.c.Auth == store.AuthBasic && strings.Contains(user, ":"):
-		k.addf("username", "colon", "a user name cannot hold a colon; give only the name, and the password apart from it")
+		k.addf("username", "colon", "a user name cannot contain a colon; enter only the name")
 	}
 	switch password := string(k.c.Password); {
 	case password == "":
-		k.addf("password", "missing", "give the password, or for hmac the shared key, for oauth the client secret")
+		k.addf("password", "missing", "enter the password, or for hmac the shared key, for oauth the client secret")
 	case strings.ContainsAny(password, "\r\n\x00"):
-		k.addf("password", "several_lines", "it has several lines; give only the password")
+		k.addf("password", "several_lines", "it has several lines; enter only the password")
 	}
 	for _, word := range k.c.Capabilities.List() {
 		if word != store.CanExport {
-			k.addf("capabilities", "unknown_capability", "there is only the capability %q", store.CanExport)
+			k.addf("capabilities", "unknown_capability", "the only capability is %q", store.CanExport)
 			break
 		}
 	}
@@ -137,20 +137,20 @@ func (k *checker) portals() {
 			problem.Code = refused.Code
 			// A simulator has no certificate.
 			if refused.Code == "not_https" {
-				problem.Message += "; a simulator's origin is allowed with ICIMS_EXPORT_ICIMS_HOSTS"
+				problem.Message += "; allow a simulator's origin with ICIMS_EXPORT_ICIMS_HOSTS"
 			}
 		}
 		k.problems = append(k.problems, problem)
 	}
 	switch {
 	case k.c.TokenURL != "" && k.c.Auth != store.AuthOAuth:
-		k.addf("token_url", "not_oauth", "only oauth gets tokens; leave it out")
+		k.addf("token_url", "not_oauth", "only oauth uses tokens; remove it")
 	case k.c.TokenURL != "":
 		if err := icims.CheckTokenURL(k.c.TokenURL, k.hosts); err != nil {
 			k.addf("token_url", "wrong_token_url", "%v", err)
 		}
 	case k.c.Auth == store.AuthOAuth && err == nil && icims.TokenURLOf(portals[0].Root) == "":
-		k.addf("token_url", "missing", "no sign-in host is known for the host of the portals; give the URL that tokens come from")
+		k.addf("token_url", "missing", "the sign-in host for the portals' host is unknown; enter the URL of the token endpoint")
 	}
 }
 
@@ -163,7 +163,7 @@ func (k *checker) tenant() {
 	} {
 		const longest = 255
 		if strings.ContainsFunc(text.value, unicode.IsControl) || len(text.value) > longest {
-			k.addf(text.setting, "not_a_text", "give one line of at most %d characters", longest)
+			k.addf(text.setting, "not_a_text", "enter one line of at most %d characters", longest)
 		}
 	}
 	w, e := k.c.Fields.WorkExperience, k.c.Fields.Education
@@ -174,15 +174,15 @@ func (k *checker) tenant() {
 		{"fields.education.collection", e.Collection}, {"fields.education.school", e.School}, {"fields.education.degree", e.Degree},
 	} {
 		if name.value != "" && !fieldName.MatchString(name.value) {
-			k.addf(name.setting, "not_a_field_name", "give the name of the field in iCIMS's API, in lower case, such as field51001")
+			k.addf(name.setting, "not_a_field_name", "enter the field's name in iCIMS's API, in lower case, such as field51001")
 		}
 	}
 	if k.c.MissingFolder != "" && k.c.MissingFolder != store.MissingFolderCandidate {
-		k.addf("missing_folder", "not_a_choice", "leave it out, or give candidate: then people whose folder iCIMS does not show are updated")
+		k.addf("missing_folder", "not_a_choice", "remove it, or use candidate to update people whose folder iCIMS does not show")
 	}
 	if k.c.DummyDomain != "" {
 		if problem := config.DomainProblem(k.c.DummyDomain); problem != "" {
-			k.addf("dummy_email_domain", "not_a_domain", "give a plain domain name such as seekout.example.com")
+			k.addf("dummy_email_domain", "not_a_domain", "enter a plain domain name such as seekout.example.com")
 		}
 	}
 }
@@ -201,7 +201,7 @@ func (k *checker) limits() {
 		{"express_reserve", float64(l.ExpressReserve), 90}, // percent
 	} {
 		if math.IsNaN(n.value) || n.value < 0 || n.value > n.most {
-			k.addf("limits."+n.setting, "out_of_range", "give a number above zero, at most %g; left out, it has its default", n.most)
+			k.addf("limits."+n.setting, "out_of_range", "enter a number above zero, at most %g, or remove it for the default", n.most)
 		}
 	}
 }

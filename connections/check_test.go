@@ -66,7 +66,7 @@ func TestCheck(t *testing.T) {
 		"portals of two regions":    {func(c *store.Connection) { c.PortalURLs += "," + strings.Replace(c.PortalURLs, "api.", "api-ca.", 1) }, "portal_urls mixed_hosts", "second connection"},
 		"an unknown authentication": {func(c *store.Connection) { c.Auth = "ntlm" }, "auth unknown_auth", "oauth"},
 		"no user":                   {func(c *store.Connection) { c.Username = " " }, "username missing", "API user"},
-		"user and password in one":  {func(c *store.Connection) { c.Username = "user:secret" }, "username colon", "apart"},
+		"user and password in one":  {func(c *store.Connection) { c.Username = "user:secret" }, "username colon", "only the name"},
 		"a user with a line break":  {func(c *store.Connection) { c.Username = "user\n" }, "username control_character", "remove"},
 		"no password":               {func(c *store.Connection) { c.Password = "" }, "password missing", "client secret"},
 		"a password of two lines":   {func(c *store.Connection) { c.Password = "a\nb" }, "password several_lines", "only the password"},
@@ -74,11 +74,11 @@ func TestCheck(t *testing.T) {
 			c.Auth = store.AuthOAuth
 			c.TokenURL = "https://login.example.com/oauth/token"
 		}, "token_url wrong_token_url", "login.icims.com"},
-		"a token URL for nothing": {func(c *store.Connection) { c.TokenURL = simulator + "/oauth/token" }, "token_url not_oauth", "leave it out"},
+		"a token URL for nothing": {func(c *store.Connection) { c.TokenURL = simulator + "/oauth/token" }, "token_url not_oauth", "remove it"},
 		"OAuth without a known sign-in": {func(c *store.Connection) {
 			c.Auth = store.AuthOAuth
 			c.PortalURLs = simulator + "/customers/1234/search/portals/1"
-		}, "token_url missing", "tokens come from"},
+		}, "token_url missing", "URL of the token endpoint"},
 		"an unknown capability":        {func(c *store.Connection) { c.Capabilities = "export,dance" }, "capabilities unknown_capability", "export"},
 		"a field's label for its name": {func(c *store.Connection) { c.LinkedInField = "LinkedIn URL" }, "linkedin_field not_a_field_name", "field51001"},
 		"a collection's label":         {func(c *store.Connection) { c.Fields.Education.School = "School" }, "fields.education.school not_a_field_name", "lower case"},

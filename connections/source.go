@@ -121,7 +121,7 @@ func (s *Source) Run(ctx context.Context, reread <-chan []store.Connection) {
 			err = s.Load(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.log.Error().Err(err).Fields(store.LogFields(err)).Msg("changed connections cannot be read")
+			s.log.Error().Err(err).Fields(store.LogFields(err)).Msg("cannot read changed connections")
 		}
 	}
 }
@@ -168,9 +168,9 @@ func (s *Source) take(ctx context.Context, customers ...string) (found int, err 
 	}
 	switch after := len(s.unread); {
 	case after > before && ctx.Err() == nil:
-		s.log.Error().Err(err).Fields(store.LogFields(err)).Int("customers", after).Msg("connections cannot be read: they stay as they were known")
+		s.log.Error().Err(err).Fields(store.LogFields(err)).Int("customers", after).Msg("cannot read connections; using their last known state")
 	case after == 0 && before > 0:
-		s.log.Info().Int("customers", before).Msg("the connections that could not be read are read")
+		s.log.Info().Int("customers", before).Msg("unreadable connections read again")
 	}
 	maps.Copy(s.stored, read)
 	return len(read), err
@@ -194,7 +194,7 @@ func (s *Source) takeProfiles(ctx context.Context, customers ...string) {
 	found, err := s.ledger.KeptProfiles(ctx, filed...)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.Warn().Err(err).Msg("tenant profiles cannot be read: they stay as they were known")
+			s.log.Warn().Err(err).Msg("cannot read tenant profiles; using their last known state")
 		}
 		return
 	}
@@ -239,13 +239,13 @@ func (s *Source) unusable(c store.StoredConnection) string {
 	switch {
 	case !c.Below().Kept():
 		if _, filed := s.file[c.Customer]; filed {
-			return "it was removed in the store, so that of the file is not used either: add it with icims-export connection add"
+			return "it was removed from the store, so the file's connection is not used: add it with icims-export connection add"
 		}
 		return removed
 	case c.Forged:
 		return forged
 	case c.Sealed:
-		return "this keyset cannot open it: see icims-export keys status"
+		return "this keyset cannot decrypt it: see icims-export keys status"
 	case !c.WithDefaults().Capabilities.Has(store.CanExport):
 		return fmt.Sprintf("it lacks the capability %q", store.CanExport)
 	}
@@ -257,7 +257,7 @@ func (s *Source) unusable(c store.StoredConnection) string {
 
 const (
 	removed = "it was removed"
-	forged  = "it was replaced in Redis, as by an older one: find out who can write to Redis, then enter it again with icims-export connection edit"
+	forged  = "it was modified in Redis, for example replaced by an older one: find out who can write to Redis, then save it again with icims-export connection edit"
 )
 
 // noteTime is the timeout for notes to the consistency check.
@@ -270,7 +270,7 @@ func (s *Source) leaveOut(customer, why string) {
 	}
 	s.told[customer] = why
 	if why != removed {
-		s.log.Error().Str("customer", customer).Str("problem", why).Msg("a connection is left out, its exports wait")
+		s.log.Error().Str("customer", customer).Str("problem", why).Msg("connection not used; its exports wait")
 	}
 	if why == forged {
 		ctx, cancel := context.WithTimeout(context.Background(), noteTime)

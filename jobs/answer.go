@@ -9,71 +9,71 @@ import (
 
 // Job is a job that candidates can be sent to.
 type Job struct {
-	ID    int64  `json:"id" doc:"The id to export to." example:"1709"`
-	Title string `json:"title" doc:"Its title." example:"Data Engineer"`
+	ID    int64  `json:"id" doc:"The ID to export to." example:"1709"`
+	Title string `json:"title" doc:"The job's title." example:"Data Engineer"`
 	// Provisional is false if the title comes from iCIMS.
-	Provisional bool       `json:"provisional,omitempty" doc:"The title was made from the address of the job's page; iCIMS's own is not read yet, or cannot be."`
-	Number      string     `json:"number,omitempty" doc:"The requisition number that people know it by." example:"2026-1709"`
-	Location    string     `json:"location,omitempty" doc:"Where it is."`
-	Updated     *time.Time `json:"updated,omitempty" doc:"When it last changed in iCIMS."`
+	Provisional bool       `json:"provisional,omitempty" doc:"The title comes from the URL of the job's page, because iCIMS's title has not been read yet or cannot be read."`
+	Number      string     `json:"number,omitempty" doc:"The requisition number shown to users." example:"2026-1709"`
+	Location    string     `json:"location,omitempty" doc:"The job's location."`
+	Updated     *time.Time `json:"updated,omitempty" doc:"The last change in iCIMS."`
 }
 
 // ListPage is a page of a customer's job list, with the state of the list.
 type ListPage struct {
 	ListState
 
-	Jobs  []Job  `json:"jobs" nullable:"false" doc:"The jobs that were found, the newest first."`
-	Found int    `json:"found" doc:"How many jobs fit the search."`
-	Next  string `json:"next,omitempty" doc:"The cursor of the next page; left out on the last one."`
+	Jobs  []Job  `json:"jobs" nullable:"false" doc:"The jobs, newest first."`
+	Found int    `json:"found" doc:"The number of jobs that match the search."`
+	Next  string `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last one."`
 }
 
 // ListState is the state of a customer's job list.
 type ListState struct {
-	Customer string `json:"customer" doc:"iCIMS's customer id." example:"1234"`
-	Total    int    `json:"total" doc:"How many jobs the list has."`
+	Customer string `json:"customer" doc:"The iCIMS customer ID." example:"1234"`
+	Total    int    `json:"total" doc:"The number of jobs in the list."`
 	// AsOf is nil until the list has been read.
-	AsOf       *time.Time   `json:"as_of,omitempty" doc:"When the list was read from iCIMS; left out as long as none was."`
-	Stale      bool         `json:"stale" doc:"The list is older than it should be, or there is none yet."`
-	Refreshing bool         `json:"refreshing" doc:"It is being read anew, or was asked to be."`
-	Refresh    *ListRefresh `json:"refresh,omitempty" doc:"How far that is."`
-	Titles     ListTitles   `json:"titles" doc:"How many jobs have no title of iCIMS's yet."`
-	Calls      ListCalls    `json:"calls" doc:"What the list costs in calls to iCIMS, which count against the customer's calls a day."`
+	AsOf       *time.Time   `json:"as_of,omitempty" doc:"When the list was read from iCIMS; omitted until then."`
+	Stale      bool         `json:"stale" doc:"The list is too old, or there is none yet."`
+	Refreshing bool         `json:"refreshing" doc:"A refresh is waiting or running."`
+	Refresh    *ListRefresh `json:"refresh,omitempty" doc:"The progress of the refresh."`
+	Titles     ListTitles   `json:"titles" doc:"Jobs without their iCIMS title."`
+	Calls      ListCalls    `json:"calls" doc:"The list's iCIMS calls, which count toward the customer's daily limit."`
 	// Unreadable are portals of the connection that iCIMS does not return.
-	Unreadable []ListTrouble `json:"unreadable,omitempty" doc:"Portals of the connection that iCIMS does not show, so that their jobs are missing."`
-	Problem    *ListTrouble  `json:"problem,omitempty" doc:"Why the list is not refreshed, or could not be."`
+	Unreadable []ListTrouble `json:"unreadable,omitempty" doc:"Portals of the connection that iCIMS does not return. Their jobs are missing."`
+	Problem    *ListTrouble  `json:"problem,omitempty" doc:"Why the list is not refreshed, or why the refresh failed."`
 }
 
 // ListRefresh is the progress of a refresh.
 type ListRefresh struct {
-	Asked time.Time  `json:"asked" doc:"When it was asked for."`
-	Began *time.Time `json:"began,omitempty" doc:"When a worker began; left out while it waits for one."`
-	Calls int        `json:"calls" doc:"Calls that it took so far."`
+	Asked time.Time  `json:"asked" doc:"When the refresh was requested."`
+	Began *time.Time `json:"began,omitempty" doc:"When a worker started it; omitted while it waits."`
+	Calls int        `json:"calls" doc:"Calls so far."`
 }
 
 // ListTitles counts jobs by the state of their title.
 type ListTitles struct {
-	Pending     int `json:"pending" doc:"Jobs that are to be read."`
-	Provisional int `json:"provisional" doc:"Jobs whose title is provisional, those that could not be read included."`
+	Pending     int `json:"pending" doc:"Jobs still to be read."`
+	Provisional int `json:"provisional" doc:"Jobs with a provisional title, including those that could not be read."`
 }
 
 // ListCalls is the cost of a list in calls.
 type ListCalls struct {
-	Last  ListCost `json:"last" doc:"What the last refresh took."`
-	Next  ListCost `json:"next" doc:"What the next one will take, as far as can be told."`
-	Today int      `json:"today" doc:"What list and titles have taken today (UTC)."`
-	Share int      `json:"share" doc:"What they may take a day (setting jobs_share); titles are left for the next day then."`
+	Last  ListCost `json:"last" doc:"Calls of the last refresh."`
+	Next  ListCost `json:"next" doc:"Estimated calls of the next refresh."`
+	Today int      `json:"today" doc:"Calls for list and titles today (UTC)."`
+	Share int      `json:"share" doc:"The daily limit of calls for list and titles (setting jobs_share). Titles beyond it are read on later days."`
 }
 
 // ListCost is the cost of one refresh.
 type ListCost struct {
-	List   int `json:"list" doc:"Calls for the list: one for each portal and 1,000 jobs."`
-	Titles int `json:"titles" doc:"Calls for titles: one for each job that is new or has changed."`
+	List   int `json:"list" doc:"Calls for the list: one per portal and 1,000 jobs."`
+	Titles int `json:"titles" doc:"Calls for titles: one per new or changed job."`
 }
 
 // ListTrouble is a problem with its remedy.
 type ListTrouble struct {
-	Portal string       `json:"portal,omitempty" doc:"The portal that it is about."`
-	Reason store.Reason `json:"reason" doc:"What happened, for programs: one of docs/errors.md."`
+	Portal string       `json:"portal,omitempty" doc:"The affected portal."`
+	Reason store.Reason `json:"reason" doc:"The reason code; see docs/errors.md."`
 	Title  string       `json:"title" doc:"What happened."`
 	Remedy string       `json:"remedy" doc:"What to do about it."`
 	At     *time.Time   `json:"at,omitempty" doc:"When."`

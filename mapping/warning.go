@@ -31,21 +31,21 @@ const (
 )
 
 var warningTexts = map[Warning]string{
-	WarningTitleCut:         "A job title was cut to the 64 characters that iCIMS takes.",
-	WarningEmployerCut:      "An employer's name was cut to the 128 characters that iCIMS takes.",
+	WarningTitleCut:         "A job title was cut to 64 characters.",
+	WarningEmployerCut:      "An employer's name was cut to 128 characters.",
 	WarningPositionSkipped:  "A position with neither employer nor title was left out.",
 	WarningPhoneTypeDropped: "A phone number was sent without its type, which this iCIMS account does not have.",
-	WarningLinkedInSkipped:  "The profile URL was left out, since the connection names no field for it (linkedin_field).",
-	WarningStatusDropped:    "The workflow may not be in the status of the connection, since iCIMS did not take it. Give the status's node id in the connection.",
-	WarningPersonMerged:     "The profile had been merged with another one in iCIMS, which was used instead.",
-	WarningSeveralProfiles:  "iCIMS holds several profiles with this e-mail address; one of them was used.",
+	WarningLinkedInSkipped:  "The profile URL was left out: the connection names no field for it (linkedin_field).",
+	WarningStatusDropped:    "The workflow may not have the connection's status: iCIMS did not accept it. Set the status's node ID in the connection.",
+	WarningPersonMerged:     "The profile was merged with another in iCIMS, which was used instead.",
+	WarningSeveralProfiles:  "iCIMS has several profiles with this email; one of them was used.",
 	WarningFieldRefused:     "iCIMS refused a field; the rest was saved.",
-	WarningNotUpdated:       "The profile belongs to an employee or hiring manager, so its data was left as it is.",
-	WarningSaved:            "iCIMS saved the record, but warned about a field.",
-	WarningFolderDropped:    "iCIMS did not take the folder of the connection, so the profile is in the one that iCIMS chose. Correct the folder, or move the profile.",
-	WarningFolderHidden:     "iCIMS does not show the profile's folder, so it may be an employee's and was left as it is. Let the API user see the folder, or set missing_folder to candidate.",
-	WarningEducationOwed:    "Education is missing or incomplete in iCIMS. A later export adds it where the profile has none.",
-	WarningExperienceOwed:   "Work experience is missing or incomplete in iCIMS. A later export adds it where the profile has none.",
+	WarningNotUpdated:       "The profile belongs to an employee or hiring manager and was not changed.",
+	WarningSaved:            "iCIMS saved the record with a warning about a field.",
+	WarningFolderDropped:    "iCIMS did not accept the connection's folder and chose another. Correct the folder, or move the profile.",
+	WarningFolderHidden:     "iCIMS does not show the profile's folder. It may be an employee's, so the profile was not changed. Let the API user see the folder, or set missing_folder to candidate.",
+	WarningEducationOwed:    "Education is missing or incomplete in iCIMS. A later export adds it if the profile has none.",
+	WarningExperienceOwed:   "Work experience is missing or incomplete in iCIMS. A later export adds it if the profile has none.",
 }
 
 // Warnings returns all codes, sorted.

@@ -38,25 +38,25 @@ const (
 
 // Findings are the findings of a read-back, so far.
 type Findings struct {
-	Result    Result       `json:"result" enum:"running,complete,incomplete" doc:"How it came out. An incomplete one could make no more calls: its figures are not kept."`
+	Result    Result       `json:"result" enum:"running,complete,incomplete" doc:"The result. The figures of an incomplete read-back are not stored."`
 	People    RecordCount  `json:"people" doc:"The people of the sample."`
 	Workflows RecordCount  `json:"workflows" doc:"Their workflows."`
-	Fields    []FieldCount `json:"fields" nullable:"false" doc:"What became of each field that exports sent."`
+	Fields    []FieldCount `json:"fields" nullable:"false" doc:"The result for each field that exports sent."`
 	// PresenceOnly counts people whose exports have no stored digests.
-	PresenceOnly int `json:"presence_only" doc:"People of whose exports it is not known any more what they sent: only whether they are there was looked at."`
+	PresenceOnly int `json:"presence_only" doc:"People whose sent values have expired: only their presence was checked."`
 	// Read is how many records were read.
-	Read int `json:"read" doc:"How many people of the sample were looked at so far."`
+	Read int `json:"read" doc:"People of the sample checked so far."`
 	// Stopped is why an incomplete read-back ended; Problem and Remedy say so in words.
-	Stopped store.Reason `json:"stopped,omitempty" doc:"Why it is incomplete, for programs: one of docs/errors.md."`
+	Stopped store.Reason `json:"stopped,omitempty" doc:"The reason code of an incomplete read-back; see docs/errors.md."`
 	Problem string       `json:"problem,omitempty" doc:"Why it is incomplete."`
 	Remedy  string       `json:"remedy,omitempty" doc:"What to do about it."`
 }
 
 // RecordCount counts records of the sample.
 type RecordCount struct {
-	Found  int     `json:"found" doc:"Those that iCIMS has."`
-	Gone   []int64 `json:"gone" nullable:"false" doc:"IDs in iCIMS of those that it does not have any more: deleted, merged, or hidden from the account."`
-	Unread int     `json:"unread" doc:"Those whose call failed, so that nothing is known."`
+	Found  int     `json:"found" doc:"Records that iCIMS has."`
+	Gone   []int64 `json:"gone" nullable:"false" doc:"iCIMS IDs of records that are deleted, merged, or hidden from the account."`
+	Unread int     `json:"unread" doc:"Records whose call failed."`
 }
 
 func (c *RecordCount) add(s state, id int64) {
@@ -73,16 +73,16 @@ func (c *RecordCount) add(s state, id int64) {
 // FieldCount counts the results for one field.
 type FieldCount struct {
 	Field   Field   `json:"field" doc:"The field." example:"education"`
-	Sent    int     `json:"sent" doc:"How many exports of the sample sent it."`
-	Arrived int     `json:"arrived" doc:"In iCIMS as it was sent."`
-	Changed int     `json:"changed" doc:"iCIMS has another value, or not all entries: changed since, cut, or replaced."`
-	Missing int     `json:"missing" doc:"iCIMS shows no value: not stored, removed since, or hidden from the account."`
-	Share   float64 `json:"share" doc:"The part that arrived, from 0 to 1. For folder and workflow status, which recruiters change, another value counts as arrived, unless all that were sent have one and the same other value."`
+	Sent    int     `json:"sent" doc:"Exports of the sample that sent the field."`
+	Arrived int     `json:"arrived" doc:"Exports whose value is in iCIMS as sent."`
+	Changed int     `json:"changed" doc:"Exports whose value differs in iCIMS, or lacks entries: edited later, truncated or replaced."`
+	Missing int     `json:"missing" doc:"Exports without a value in iCIMS: not stored, removed later, or hidden from the account."`
+	Share   float64 `json:"share" doc:"The share that arrived, from 0 to 1. Recruiters change folder and workflow status, so a different value counts as arrived, unless all exports have the same different value."`
 	// Other is a keyed digest of the only other value that iCIMS had of a field that recruiters
 	// change; empty for none, "various" for several.
-	Other string `json:"other,omitempty" doc:"For folder and workflow status: a keyed digest of the one other value that iCIMS has, or various."`
+	Other string `json:"other,omitempty" doc:"For folder and workflow status: a keyed digest of the only different value in iCIMS, or various."`
 	// Examples are records in which the field did not arrive.
-	Examples []int64 `json:"examples,omitempty" doc:"IDs in iCIMS of the first people, or workflows, in which it is changed or missing."`
+	Examples []int64 `json:"examples,omitempty" doc:"iCIMS IDs of the first people or workflows with a changed or missing value."`
 }
 
 // shownExamples is how many examples of a field are kept.
@@ -182,8 +182,8 @@ type ReadBack struct {
 	store.ControlView
 
 	People   int      `json:"people" doc:"People of the sample."`
-	MaxCalls int      `json:"max_calls" doc:"Calls to iCIMS that it takes at most: one for each person, one for each workflow."`
-	Report   Findings `json:"report" doc:"What was found, or found so far."`
+	MaxCalls int      `json:"max_calls" doc:"The maximum number of iCIMS calls: one per person, one per workflow."`
+	Report   Findings `json:"report" doc:"The findings so far."`
 }
 
 // View returns the public view of a read-back's control task.

@@ -17,7 +17,7 @@ func ParseEndpoint(endpoint string) (string, error) {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return "", errors.New("is not an address such as http://127.0.0.1:4318")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", errors.New("must hold neither user, query nor fragment, credentials go into OTEL_EXPORTER_OTLP_HEADERS")
+		return "", errors.New("must not contain user, query or fragment; set credentials in OTEL_EXPORTER_OTLP_HEADERS")
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	if !strings.HasSuffix(u.Path, path) {

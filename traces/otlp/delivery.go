@@ -51,7 +51,7 @@ func (d *delivery) failed(spans int, err error) {
 	defer d.mu.Unlock()
 	d.lost += spans
 	if now := d.now(); d.told.IsZero() || now.Sub(d.told) >= tellEvery {
-		d.log.Warn().Err(err).Int("spans", d.lost).Msg("traces cannot be delivered; exports go on")
+		d.log.Warn().Err(err).Int("spans", d.lost).Msg("cannot export traces; candidate exports are not affected")
 		d.told, d.lost = now, 0
 	}
 }

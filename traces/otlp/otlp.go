@@ -64,7 +64,7 @@ func Start(ctx context.Context, s Settings, log zerolog.Logger) (provider api.Tr
 		ending, cancel := context.WithTimeout(context.Background(), flushTime)
 		defer cancel()
 		if err := sdk.Shutdown(ending); err != nil {
-			log.Warn().Msg("the last traces could not be delivered in time")
+			log.Warn().Msg("cannot export the last traces in time")
 		}
 		out.giveUp()
 	}, nil

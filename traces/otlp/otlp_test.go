@@ -105,7 +105,7 @@ func TestACollectorThatHangsIsWaitedForByNobody(t *testing.T) {
 	}
 	stop()
 	close(answers)
-	if !strings.Contains(log.String(), "could not be delivered in time") {
+	if !strings.Contains(log.String(), "last traces in time") {
 		t.Errorf("log %s", log)
 	}
 }
@@ -118,7 +118,7 @@ func TestACollectorThatIsAwayIsToldOnce(t *testing.T) {
 		span.End()
 	}
 	stop()
-	if n := strings.Count(log.String(), "traces cannot be delivered"); n != 1 {
+	if n := strings.Count(log.String(), "cannot export traces"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, log)
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
