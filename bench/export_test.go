@@ -31,7 +31,7 @@ type run struct {
 
 // BenchmarkExport compares the worker with a bare asynq handler that makes the same two calls.
 func BenchmarkExport(b *testing.B) {
-	server, sim := redistest.Start(b), startSimulator(b, heedsCase)
+	server, sim := redistest.Start(b), startSimulator(b, caseSensitive)
 	learnServer(b, server.Client(b))
 	for b.Loop() {
 		bare, ours := compareExport(b, server, sim, *rounds, *exports, 0)
@@ -49,7 +49,7 @@ func BenchmarkExport(b *testing.B) {
 		noteCPU("  by process", ours)
 		noteCPU("  bare handler", bare)
 		judge(b, "iCIMS calls per candidate", callsIgnoringCase(b, server), figures.AtMost(2.03, "", "%.3f"), "calls/export")
-		results.Note("  where exact search heeds case", of(ours, func(r run) float64 { return each(int64(r.calls)) }), "%.3f", "")
+		results.Note("  if exact search is case-sensitive", of(ours, func(r run) float64 { return each(int64(r.calls)) }), "%.3f", "")
 		results.Note("  where the connection was never verified", callsUnverified(b, server), "%.3f", "")
 
 		queueOf := func(r run) float64 { return each(r.queue) }
@@ -83,7 +83,7 @@ func callsIgnoringCase(b *testing.B, server *redistest.Server) figures.Sample {
 // searched individually, and again for other cases.
 func callsUnverified(b *testing.B, server *redistest.Server) figures.Sample {
 	b.Helper()
-	sim := startSimulator(b, heedsCase)
+	sim := startSimulator(b, caseSensitive)
 	sim.unverified = true
 	n := *exports / 10
 	var s figures.Sample

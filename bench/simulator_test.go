@@ -17,9 +17,9 @@ import (
 const (
 	// simulatorEnv makes the test binary serve the simulator in its own process. Both sides share
 	// the CPUs equally. Its value says whether the exact email search is case-sensitive.
-	simulatorEnv = "ICIMS_EXPORT_BENCH_SIMULATOR"
-	heedsCase    = "heeds-case"
-	ignoresCase  = "ignores-case"
+	simulatorEnv  = "ICIMS_EXPORT_BENCH_SIMULATOR"
+	caseSensitive = "case-sensitive"
+	ignoresCase   = "ignores-case"
 
 	customer = "1234"
 	username = "export-user"

@@ -27,7 +27,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
 		begin, undo []string // for CONFIG SET, or a command
-		said        string   // log message of workers and producers
+		message     string   // log message of workers and producers
 		orBefore    []string // or all of these, of producers that refuse before Redis does
 		remedy      string
 	}{
@@ -57,7 +57,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 				t.Error("a batch was accepted that cannot be kept")
 			}
 			errors := r.log(t, "producer-"+late.delivery.key)
-			if !strings.Contains(errors, tc.said) && !containsAll(errors, tc.orBefore) {
+			if !strings.Contains(errors, tc.message) && !containsAll(errors, tc.orBefore) {
 				t.Errorf("the producer does not say what is wrong: %s", errors)
 			}
 			if !containsAll(errors, []string{tc.remedy, "send the file again with the same idempotency key"}) {
@@ -66,7 +66,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 			if strings.Contains(errors, "@example.com") {
 				t.Errorf("the producer tells addresses: %s", errors)
 			}
-			eventually(t, 20*time.Second, "all workers meet the refusal and go on", func() error { return r.waiting(t, tc.said) })
+			eventually(t, 20*time.Second, "all workers meet the refusal and go on", func() error { return r.waiting(t, tc.message) })
 			// Longer than a lease, so that claims expire.
 			<-time.After(lease + 2*time.Second)
 			for _, w := range r.workers {
@@ -152,9 +152,9 @@ func (r *rig) log(t *testing.T, name string) string {
 }
 
 // waiting reports whether each worker has logged Redis's refusal.
-func (r *rig) waiting(t *testing.T, said string) error {
+func (r *rig) waiting(t *testing.T, message string) error {
 	for _, w := range r.workers {
-		if !strings.Contains(r.log(t, w.Name), said) {
+		if !strings.Contains(r.log(t, w.Name), message) {
 			return errors.New(w.Name + " has not met it")
 		}
 	}

@@ -65,7 +65,7 @@ func TestRedisURLForms(t *testing.T) {
 				}
 			}
 			if dials < 1 || dials > 2 {
-				t.Errorf("a Redis that is down is dialled %d times in each attempt at a command", dials)
+				t.Errorf("a Redis that is down is dialed %d times in each attempt at a command", dials)
 			}
 		})
 	}

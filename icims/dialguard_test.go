@@ -199,13 +199,13 @@ func TestDNSRebinding(t *testing.T) {
 		_, _, err := c.Customer(t.Context())
 		wantDialRefused(t, err, name, AddressMetadata)
 	})
-	t.Run("the address that was judged is the one that is dialled", func(t *testing.T) {
+	t.Run("the address that was judged is the one that is dialed", func(t *testing.T) {
 		n := &names{answers: map[string][][]string{name: {{"127.0.0.1"}, {"10.0.0.1"}}}}
 		if _, _, err := start(t, n).Customer(t.Context()); err != nil || n.asked != 1 {
 			t.Errorf("%v after %d look-ups, want success after one", err, n.asked)
 		}
 	})
-	t.Run("of several addresses only those allowed are dialled", func(t *testing.T) {
+	t.Run("of several addresses only those allowed are dialed", func(t *testing.T) {
 		n := &names{answers: map[string][][]string{name: {{"10.0.0.1", "169.254.169.254", "127.0.0.1"}}}}
 		if _, _, err := start(t, n).Customer(t.Context()); err != nil {
 			t.Error(err)

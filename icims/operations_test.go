@@ -366,7 +366,7 @@ func TestAWarningOnACreate(t *testing.T) {
 			if err != nil || id != 90210 {
 				t.Fatalf("%d, %v", id, err)
 			}
-			if diff := cmp.Diff([]told{{4, "sourcename", "no"}}, laidOpen(resp.Warnings)); diff != "" {
+			if diff := cmp.Diff([]plainProblem{{4, "sourcename", "no"}}, exposed(resp.Warnings)); diff != "" {
 				t.Error(diff)
 			}
 		})

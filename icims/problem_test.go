@@ -11,16 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// told is a Problem with its text exposed.
-type told struct {
+// plainProblem is a Problem with its text exposed.
+type plainProblem struct {
 	Code        int
 	Field, Text string
 }
 
-func laidOpen(problems []Problem) []told {
-	var out []told
+func exposed(problems []Problem) []plainProblem {
+	var out []plainProblem
 	for _, p := range problems {
-		out = append(out, told{p.Code, p.Field, p.Text()})
+		out = append(out, plainProblem{p.Code, p.Field, p.Text()})
 	}
 	return out
 }
@@ -31,54 +31,54 @@ func TestReadProblems(t *testing.T) {
 		header http.Header
 		body   string
 		sent   string
-		want   []told
+		want   []plainProblem
 	}{
 		{name: "nothing"},
-		{name: "a header with a code", header: http.Header{"X-Error": {"2:Job not found."}}, want: []told{{2, "", "Job not found."}}},
-		{name: "a header with a field", header: http.Header{"X-Error": {"1:email:is required"}}, want: []told{{1, "email", "is required"}}},
-		{name: "a header for each problem", header: http.Header{"X-Error": {"1:email:a", "1:lastname:a"}}, want: []told{{1, "email", "a"}, {1, "lastname", "a"}}},
-		{name: "a warning", header: http.Header{"X-Warning": {"4:sourcename:b"}}, want: []told{{4, "sourcename", "b"}}},
-		{name: "a header with a code only", header: http.Header{"X-Error": {"3"}}, want: []told{{3, "", ""}}},
-		{name: "a header without a code", header: http.Header{"X-Error": {"out of order"}}, want: []told{{-1, "", "out of order"}}},
-		{name: "a filter", header: http.Header{"X-Error": {"4:person.email:c"}}, want: []told{{4, "person.email", "c"}}},
-		{name: "a name is no field", header: http.Header{"X-Error": {"4:Ana:c", "4:ana.duarte:c"}}, want: []told{{4, "", "Ana:c"}, {4, "", "ana.duarte:c"}}},
-		{name: "a field in upper case that was sent", header: http.Header{"X-Error": {"4:firstName:c"}}, sent: `{"firstName":"x"}`, want: []told{{4, "firstName", "c"}}},
+		{name: "a header with a code", header: http.Header{"X-Error": {"2:Job not found."}}, want: []plainProblem{{2, "", "Job not found."}}},
+		{name: "a header with a field", header: http.Header{"X-Error": {"1:email:is required"}}, want: []plainProblem{{1, "email", "is required"}}},
+		{name: "a header for each problem", header: http.Header{"X-Error": {"1:email:a", "1:lastname:a"}}, want: []plainProblem{{1, "email", "a"}, {1, "lastname", "a"}}},
+		{name: "a warning", header: http.Header{"X-Warning": {"4:sourcename:b"}}, want: []plainProblem{{4, "sourcename", "b"}}},
+		{name: "a header with a code only", header: http.Header{"X-Error": {"3"}}, want: []plainProblem{{3, "", ""}}},
+		{name: "a header without a code", header: http.Header{"X-Error": {"out of order"}}, want: []plainProblem{{-1, "", "out of order"}}},
+		{name: "a filter", header: http.Header{"X-Error": {"4:person.email:c"}}, want: []plainProblem{{4, "person.email", "c"}}},
+		{name: "a name is no field", header: http.Header{"X-Error": {"4:Ana:c", "4:ana.duarte:c"}}, want: []plainProblem{{4, "", "Ana:c"}, {4, "", "ana.duarte:c"}}},
+		{name: "a field in upper case that was sent", header: http.Header{"X-Error": {"4:firstName:c"}}, sent: `{"firstName":"x"}`, want: []plainProblem{{4, "firstName", "c"}}},
 		{name: "an empty header", header: http.Header{"X-Error": {" "}}},
-		{name: "a colon in a sentence", header: http.Header{"X-Error": {"0:It failed: see log"}}, want: []told{{0, "", "It failed: see log"}}},
+		{name: "a colon in a sentence", header: http.Header{"X-Error": {"0:It failed: see log"}}, want: []plainProblem{{0, "", "It failed: see log"}}},
 		{
 			name: "wrong credentials as recorded",
 			body: `{"errors":[{"errorMessage":"Invalid Username or Password credentials provided.","errorCode":6}]}`,
-			want: []told{{6, "", "Invalid Username or Password credentials provided."}},
+			want: []plainProblem{{6, "", "Invalid Username or Password credentials provided."}},
 		},
-		{name: "a quoted code", body: `{"errors":[{"errorMessage":"x","errorCode":"4"}]}`, want: []told{{4, "", "x"}}},
-		{name: "no code", body: `{"errors":[{"errorMessage":"x"}]}`, want: []told{{-1, "", "x"}}},
-		{name: "a code that is none", body: `{"errors":[{"errorMessage":"x","errorCode":{}}]}`, want: []told{{-1, "", "x"}}},
-		{name: "errors and warnings", body: `{"errors":[{"errorCode":1}],"warnings":[{"errorCode":4}]}`, want: []told{{1, "", ""}, {4, "", ""}}},
-		{name: "an object instead of an array", body: `{"errors":{"errorMessage":"x","errorCode":1}}`, want: []told{{1, "", "x"}}},
-		{name: "text instead of an object", body: `{"errors":["x"]}`, want: []told{{-1, "", "x"}}},
+		{name: "a quoted code", body: `{"errors":[{"errorMessage":"x","errorCode":"4"}]}`, want: []plainProblem{{4, "", "x"}}},
+		{name: "no code", body: `{"errors":[{"errorMessage":"x"}]}`, want: []plainProblem{{-1, "", "x"}}},
+		{name: "a code that is none", body: `{"errors":[{"errorMessage":"x","errorCode":{}}]}`, want: []plainProblem{{-1, "", "x"}}},
+		{name: "errors and warnings", body: `{"errors":[{"errorCode":1}],"warnings":[{"errorCode":4}]}`, want: []plainProblem{{1, "", ""}, {4, "", ""}}},
+		{name: "an object instead of an array", body: `{"errors":{"errorMessage":"x","errorCode":1}}`, want: []plainProblem{{1, "", "x"}}},
+		{name: "text instead of an object", body: `{"errors":["x"]}`, want: []plainProblem{{-1, "", "x"}}},
 		{name: "null", body: `{"errors":null,"warnings":null}`},
-		{name: "unknown members", body: `{"errors":[{"errorCode":1,"new":[1]}],"other":true}`, want: []told{{1, "", ""}}},
+		{name: "unknown members", body: `{"errors":[{"errorCode":1,"new":[1]}],"other":true}`, want: []plainProblem{{1, "", ""}}},
 		{
 			name:   "the same in header and body is one",
 			header: http.Header{"X-Warning": {"4:sourcename:Provided source is not valid so cannot set sourcename."}},
 			body:   `{"warnings":[{"errorMessage":"sourcename: Provided source is not valid so cannot set sourcename.","errorCode":4}]}`,
-			want:   []told{{4, "sourcename", "Provided source is not valid so cannot set sourcename."}},
+			want:   []plainProblem{{4, "sourcename", "Provided source is not valid so cannot set sourcename."}},
 		},
-		{name: "a body that was cut", body: `{"errors":[{"errorMessage":"x","errorCode":"3"},{"errorM`, want: []told{{3, "", ""}}},
+		{name: "a body that was cut", body: `{"errors":[{"errorMessage":"x","errorCode":"3"},{"errorM`, want: []plainProblem{{3, "", ""}}},
 		{name: "a page", body: `<html>"errorCode":3</html>`},
 		{name: "a search result", body: `{"searchResults":[]}`},
 		{
 			name: "a message that begins with what was sent is no field", body: `{"errors":[{"errorMessage":"duarte: no","errorCode":4}]}`,
-			sent: `{"lastname":"Duarte"}`, want: []told{{4, "", "duarte: no"}},
+			sent: `{"lastname":"Duarte"}`, want: []plainProblem{{4, "", "duarte: no"}},
 		},
 		{
 			name: "a field that was sent is one, though a value holds its name", body: `{"errors":[{"errorMessage":"email: no","errorCode":4}]}`,
-			sent: `{"email":"no-email@example.com"}`, want: []told{{4, "email", "no"}},
+			sent: `{"email":"no-email@example.com"}`, want: []plainProblem{{4, "email", "no"}},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := laidOpen(readProblems(tt.header, []byte(tt.body), func() []byte { return []byte(tt.sent) }))
+			got := exposed(readProblems(tt.header, []byte(tt.body), func() []byte { return []byte(tt.sent) }))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}

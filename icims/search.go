@@ -109,7 +109,7 @@ func (c *Client) Nobody(ctx context.Context, q Query) (NobodyShape, *Response, e
 	case err != nil:
 		return NobodyShape{}, resp, err
 	case len(ids) > 0:
-		return NobodyShape{}, resp, &Error{Op: opSearchPeople.Name, Class: ClassPermanent, Reason: ReasonBadAnswer, Status: resp.Status, Sent: SentYes, Err: errSomebody}
+		return NobodyShape{}, resp, &Error{Op: opSearchPeople.Name, Class: ClassPermanent, Reason: ReasonBadAnswer, Status: resp.Status, Sent: SentYes, Err: errUnexpectedHit}
 	case resp.Status == http.StatusNotFound:
 		return NobodyShape{Errors: true, Code: codeNotFound}, resp, nil
 	case resp.noList:
@@ -118,7 +118,7 @@ func (c *Client) Nobody(ctx context.Context, q Query) (NobodyShape, *Response, e
 	return NobodyShape{}, resp, nil
 }
 
-var errSomebody error = detail("a search for nobody has a hit")
+var errUnexpectedHit error = detail("a search for nobody has a hit")
 
 // WithNobodyCode makes searches read an object "errors" whose problems all have this code as
 // "nothing found", as they do for code 2. Pass the code that [Client.Nobody] returned for this

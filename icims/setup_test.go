@@ -287,10 +287,10 @@ func TestRequestFailures(t *testing.T) {
 func TestEveryCallOnTheWire(t *testing.T) {
 	for _, k := range calls {
 		t.Run(k.op.Name, func(t *testing.T) {
-			var labelled Op
+			var labeled Op
 			label := func(next http.RoundTripper) http.RoundTripper {
 				return roundTripper(func(r *http.Request) (*http.Response, error) {
-					labelled = OpOf(r.Context())
+					labeled = OpOf(r.Context())
 					return next.RoundTrip(r)
 				})
 			}
@@ -335,8 +335,8 @@ func TestEveryCallOnTheWire(t *testing.T) {
 			if !reached {
 				t.Fatal("the route was not reached")
 			}
-			if labelled != k.op {
-				t.Errorf("middleware saw %+v, want %+v", labelled, k.op)
+			if labeled != k.op {
+				t.Errorf("middleware saw %+v, want %+v", labeled, k.op)
 			}
 		})
 	}

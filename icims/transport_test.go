@@ -107,10 +107,10 @@ func TestAWriteOfWhichNothingWentOut(t *testing.T) {
 			name = "was not sent if there is no new connection"
 		}
 		t.Run(name, func(t *testing.T) {
-			var seen, dialled atomic.Int32
+			var seen, dialed atomic.Int32
 			var broken atomic.Bool
 			dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
-				first := dialled.Add(1) == 1
+				first := dialed.Add(1) == 1
 				if !first && !redial {
 					return nil, errors.New("no route")
 				}

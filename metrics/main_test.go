@@ -133,7 +133,7 @@ func people(n int) []tasks.Candidate {
 	return all
 }
 
-var telltales = []string{"Ana", "Duarte", "cand-0", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
+var personalData = []string{"Ana", "Duarte", "cand-0", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
 // families gathers the metrics by name.
 func families(t *testing.T, g prometheus.Gatherer) map[string]*dto.MetricFamily {

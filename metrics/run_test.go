@@ -157,9 +157,9 @@ func TestMetricsOfARun(t *testing.T) {
 	})
 	t.Run("nothing of those who were exported is shown", func(t *testing.T) {
 		shown := text(t, r.registry)
-		for _, telltale := range append(telltales, string(b.ID), string(waiting)) {
-			if strings.Contains(shown, telltale) {
-				t.Errorf("%q is shown", telltale)
+		for _, value := range append(personalData, string(b.ID), string(waiting)) {
+			if strings.Contains(shown, value) {
+				t.Errorf("%q is shown", value)
 			}
 		}
 	})

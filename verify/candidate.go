@@ -53,7 +53,7 @@ func (x *run) test(ctx context.Context) verdict {
 	x.made = x.there && o.Counter == store.CountCreated
 	candidate, onJob := x.judgeTest(o)
 	x.set(workflow, onJob, 0)
-	if err := x.tidy(ctx, batch, ref, o); err != nil {
+	if err := x.cleanUp(ctx, batch, ref, o); err != nil {
 		return failed(CodeFault, err)
 	}
 	return candidate
@@ -131,9 +131,9 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// tidy leaves neither a dead letter nor a pending export: the next verification sends a new one. A
+// cleanUp leaves neither a dead letter nor a pending export: the next verification sends a new one. A
 // write that may have taken effect stays to be resolved, as for any export.
-func (x *run) tidy(ctx context.Context, batch store.BatchID, ref store.Ref, o store.Outcome) error {
+func (x *run) cleanUp(ctx context.Context, batch store.BatchID, ref store.Ref, o store.Outcome) error {
 	const why = "the test candidate of a verification"
 	switch {
 	case o.State == store.Dead:

@@ -28,10 +28,10 @@ func (r *rig) forgetPeople() {
 	}
 }
 
-// wantSaid compares the checks of a report.
-func wantSaid(t *testing.T, report verify.Report, result verify.Result, changes map[string]string) {
+// wantChecks compares the checks of a report.
+func wantChecks(t *testing.T, report verify.Report, result verify.Result, changes map[string]string) {
 	t.Helper()
-	if diff := cmp.Diff(good(changes), said(report)); diff != "" || report.Result != result {
+	if diff := cmp.Diff(good(changes), checkStates(report)); diff != "" || report.Result != result {
 		t.Errorf("result %s, want %s; checks (-want +got):\n%s\n%s", report.Result, result, diff, shown(report))
 	}
 }
@@ -103,7 +103,7 @@ func TestEitherWorldPeopleAreHiddenFromSearches(t *testing.T) {
 	t.Parallel()
 	for shown, c := range map[string]struct {
 		result verify.Result
-		said   map[string]string
+		states map[string]string
 		sees   store.Answer
 	}{
 		icimstest.Everybody: {verify.ResultConnected, nil, store.Yes},
@@ -113,7 +113,7 @@ func TestEitherWorldPeopleAreHiddenFromSearches(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behaviour = &icimstest.Behaviour{PeopleInSearch: shown} }})
 			first := r.verify(verify.Args{})
-			wantSaid(t, first, c.result, c.said)
+			wantChecks(t, first, c.result, c.states)
 			if got := r.connection().Profile.SeesPeople; got != c.sees {
 				t.Errorf("sees people: %q", got)
 			}
@@ -141,7 +141,7 @@ func TestEitherWorldSearchLagIsMeasured(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{})
 			r.sim.SetFaults(icimstest.Faults{SearchLag: lag})
-			wantSaid(t, r.verify(verify.Args{}), verify.ResultConnected, nil)
+			wantChecks(t, r.verify(verify.Args{}), verify.ResultConnected, nil)
 			got := r.connection().Profile
 			if got.SearchLag < lag || got.SettleTime(deployment) > deployment != longer {
 				t.Errorf("lag %s, settle time %s", got.SearchLag, got.SettleTime(deployment))
@@ -176,7 +176,7 @@ func TestEitherWorldAcceptedFieldsAreNotStored(t *testing.T) {
 				t.Errorf("%+v", profile)
 			}
 			if c.missing == "" {
-				wantSaid(t, report, verify.ResultConnected, nil)
+				wantChecks(t, report, verify.ResultConnected, nil)
 				return
 			}
 			changes := map[string]string{"test_stored": "warned not_stored"}
@@ -184,7 +184,7 @@ func TestEitherWorldAcceptedFieldsAreNotStored(t *testing.T) {
 				// The export has already noticed that, and omitted the status.
 				changes["test_workflow"] = "warned status_refused"
 			}
-			wantSaid(t, report, verify.ResultDegraded, changes)
+			wantChecks(t, report, verify.ResultDegraded, changes)
 			for _, check := range report.Checks {
 				if check.Name != verify.CheckStored {
 					continue
@@ -208,7 +208,7 @@ func TestFolderThatCannotBeReadFailsTheVerification(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.HiddenFields = []string{"folder"} }})
 	report := r.verify(verify.Args{})
-	if got := said(report)["folder"]; got != "failed folder_hidden" || report.Result != verify.ResultDegraded || r.connection().Profile.SeesFolder != store.No {
+	if got := checkStates(report)["folder"]; got != "failed folder_hidden" || report.Result != verify.ResultDegraded || r.connection().Profile.SeesFolder != store.No {
 		t.Errorf("%s, %s\n%s", got, report.Result, shown(report))
 	}
 }
@@ -221,7 +221,7 @@ func TestTestCandidateIsCompletedOnceRightsAreGranted(t *testing.T) {
 	id := r.verify(verify.Args{}).Person
 	// As for a person created before the account could set these fields.
 	r.tenant.ClearFields(id, "education", "source")
-	wantSaid(t, r.verify(verify.Args{}), verify.ResultConnected, nil)
+	wantChecks(t, r.verify(verify.Args{}), verify.ResultConnected, nil)
 	fields, _ := r.tenant.Person(id)
 	if fields["education"] == nil || fields["source"] == nil {
 		t.Errorf("%v", fields)
@@ -235,7 +235,7 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 	t.Parallel()
 	for group, c := range map[string]struct {
 		result verify.Result
-		said   map[string]string
+		states map[string]string
 		or     store.Answer
 	}{
 		icimstest.Any:     {verify.ResultConnected, nil, store.Yes},
@@ -247,7 +247,7 @@ func TestEitherWorldVerificationTriesSeveralAddresses(t *testing.T) {
 			const n = 10
 			r := newRig(t, rigOptions{tenant: func(cfg *icimstest.TenantConfig) { cfg.Behaviour = &icimstest.Behaviour{GroupOr: group} }})
 			report := r.verify(verify.Args{})
-			wantSaid(t, report, c.result, c.said)
+			wantChecks(t, report, c.result, c.states)
 			conn := r.connection()
 			if conn.Profile.SearchOr != c.or {
 				t.Errorf("saved: %+v", conn.Profile)
@@ -316,7 +316,7 @@ func TestEitherWorldWorkflowsAreHidden(t *testing.T) {
 				cfg.Behaviour = &icimstest.Behaviour{PairSearch: c.search, PairRoute: c.route, DuplicateWorkflow: icimstest.Allow}
 			}})
 			for range 2 {
-				wantSaid(t, r.verify(verify.Args{}), c.result, map[string]string{"workflow_of_person": c.said})
+				wantChecks(t, r.verify(verify.Args{}), c.result, map[string]string{"workflow_of_person": c.said})
 				r.forgetPeople()
 			}
 			if inv := r.sim.Invariants(); len(inv.Violations()) > 0 || inv.Workflows != 1 {

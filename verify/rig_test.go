@@ -161,8 +161,8 @@ func (r *rig) connection() store.StoredConnection {
 	return c
 }
 
-// said returns the checks of a report as "name subject: state code".
-func said(report verify.Report) map[string]string {
+// checkStates returns the checks of a report as "name subject: state code".
+func checkStates(report verify.Report) map[string]string {
 	all := map[string]string{}
 	for _, c := range report.Checks {
 		name, text := string(c.Name), string(c.State)

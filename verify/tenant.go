@@ -88,16 +88,16 @@ func (x *run) searchMany(ctx context.Context) verdict {
 		return failed(fault(refused), refused)
 	}
 	x.profile.IgnoresCase = store.AnswerOf(swapped)
-	heeds := "search is case-sensitive"
+	caseText := "search is case-sensitive"
 	if swapped {
-		heeds = "search ignores case"
+		caseText = "search ignores case"
 	}
 	if !both {
 		v := warned(CodeSearchSingle, "")
-		v.err, v.found = refusal, heeds
+		v.err, v.found = refusal, caseText
 		return v
 	}
-	return ok("the last of %d addresses is found; %s", len(addresses)+1, heeds)
+	return ok("the last of %d addresses is found; %s", len(addresses)+1, caseText)
 }
 
 func swapCase(s string) string {

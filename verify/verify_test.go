@@ -42,8 +42,8 @@ var ofTest = append([]string{"test_candidate", "test_workflow"}, afterTest...)
 
 var afterAccount = append([]string{"portal 1", "portal 2", "person_search", "person_schema", "workflow_schema", "quota"}, ofTest...)
 
-// unasked marks checks that were not requested.
-func unasked(names ...string) map[string]string {
+// notRequested marks checks that were not requested.
+func notRequested(names ...string) map[string]string {
 	all := map[string]string{}
 	for _, name := range names {
 		all[name] = "skipped not_asked_for"
@@ -59,44 +59,44 @@ func TestVerification(t *testing.T) {
 		before func(*rig)
 		args   verify.Args
 
-		said   map[string]string
+		states map[string]string
 		result verify.Result
 		state  store.ConnectionState
 		remedy string // of the worst check, in part
 	}{
 		"a connection that works is connected, with a test candidate on the first job": {
-			said: good(nil), result: verify.ResultConnected, state: store.ConnectionConnected,
+			states: good(nil), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
 		"without a test candidate nothing is written": {
-			args: verify.Args{NoTestCandidate: true},
-			said: good(unasked(ofTest...)), result: verify.ResultConnected, state: store.ConnectionConnected,
+			args:   verify.Args{NoTestCandidate: true},
+			states: good(notRequested(ofTest...)), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
 		"a wrong password is told, and nothing else is tried": {
-			conn: func(c *store.Connection) { c.Password = "wrong" },
-			said: good(skipped(map[string]string{"credentials": "failed credentials_refused"}, append(afterAccount, "address", "customer")...)), result: verify.ResultRefused, state: store.CredentialsRejected,
+			conn:   func(c *store.Connection) { c.Password = "wrong" },
+			states: good(skipped(map[string]string{"credentials": "failed credentials_refused"}, append(afterAccount, "address", "customer")...)), result: verify.ResultRefused, state: store.CredentialsRejected,
 			remedy: "Enter the API user's name and password again",
 		},
 		"an address that is not allow-listed is told apart from a missing right, with the addresses to list": {
 			before: func(r *rig) { r.tenant.Block() },
-			said:   good(skipped(map[string]string{"address": "failed address_refused"}, append(afterAccount, "credentials", "customer")...)), result: verify.ResultRefused, state: store.AccessDenied,
+			states: good(skipped(map[string]string{"address": "failed address_refused"}, append(afterAccount, "credentials", "customer")...)), result: verify.ResultRefused, state: store.AccessDenied,
 			remedy: "allow-list 192.0.2.7, 192.0.2.8 for the API user",
 		},
 		"an address that iCIMS refuses with 401 is not taken for a wrong password": {
 			tenant: func(c *icimstest.TenantConfig) { c.Behaviour = &icimstest.Behaviour{BlockedIPStatus: 401} },
 			before: func(r *rig) { r.tenant.Block() },
-			said:   good(skipped(map[string]string{"address": "failed address_refused"}, append(afterAccount, "credentials", "customer")...)), result: verify.ResultRefused, state: store.AccessDenied,
+			states: good(skipped(map[string]string{"address": "failed address_refused"}, append(afterAccount, "credentials", "customer")...)), result: verify.ResultRefused, state: store.AccessDenied,
 			remedy: "allow-list 192.0.2.7",
 		},
 		"an account that may not do anything is told from one that lacks one right": {
 			before: func(r *rig) { r.tenant.Deny("customers.get", "portals.search", "search.people", "schema.get") },
-			said: good(skipped(map[string]string{
+			states: good(skipped(map[string]string{
 				"address": "failed account_denied", "customer": "warned customer_hidden", "portal 1": "failed portal_hidden", "portal 2": "failed portal_hidden", "person_search": "failed right_missing",
 				"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden",
 			}, ofTest...)), result: verify.ResultRefused, state: store.AccessDenied, remedy: "the group of integration users",
 		},
 		"a portal that is not there": {
 			conn: func(c *store.Connection) { c.PortalURLs = strings.ReplaceAll(c.PortalURLs, "portals/2", "portals/77") },
-			said: func() map[string]string {
+			states: func() map[string]string {
 				all := good(skipped(map[string]string{"portal 77": "failed portal_unknown"}, ofTest...))
 				delete(all, "portal 2")
 				return all
@@ -104,76 +104,76 @@ func TestVerification(t *testing.T) {
 		},
 		"a portal that the account may not see": {
 			before: func(r *rig) { r.tenant.Hide("portal", 2) },
-			said:   good(skipped(map[string]string{"portal 2": "failed portal_hidden"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"portal 2": "failed portal_hidden"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "the right to the job portal",
 		},
 		"a missing right to search people, with either status": {
 			tenant: func(c *icimstest.TenantConfig) {
 				c.DeniedRoutes, c.Behaviour = []string{"search.people"}, &icimstest.Behaviour{MissingRightStatus: 404}
 			},
-			said: good(skipped(map[string]string{"person_search": "failed right_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"person_search": "failed right_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "give the API user the right",
 		},
 		"schemas that the account may not read are a warning alone": {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"schema.get"} },
-			said:   good(map[string]string{"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(map[string]string{"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"a field that is hidden, and without which nobody can be exported": {
 			tenant: func(c *icimstest.TenantConfig) { c.HiddenFields = []string{"email"} },
-			said:   good(skipped(map[string]string{"person_schema": "failed field_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"person_schema": "failed field_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"names that the tenant does not have, and what was left out for it": {
-			conn: func(c *store.Connection) { c.LinkedInField = "field99999" },
-			said: good(map[string]string{"person_schema": "warned optional_field_missing", "test_candidate": "warned test_incomplete", "test_stored": "warned not_stored"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			conn:   func(c *store.Connection) { c.LinkedInField = "field99999" },
+			states: good(map[string]string{"person_schema": "warned optional_field_missing", "test_candidate": "warned test_incomplete", "test_stored": "warned not_stored"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "Correct their names in the connection",
 		},
 		"a status that the tenant does not have": {
-			conn: func(c *store.Connection) { c.Status = store.NodeRef{Value: "Sent By Somebody"} },
-			said: good(map[string]string{"test_workflow": "warned status_refused"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			conn:   func(c *store.Connection) { c.Status = store.NodeRef{Value: "Sent By Somebody"} },
+			states: good(map[string]string{"test_workflow": "warned status_refused"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "Correct the connection's status",
 		},
 		"a chosen job that is not there": {
-			args: verify.Args{Job: 999_999},
-			said: good(skipped(map[string]string{"test_candidate": "skipped job_unknown", "test_workflow": "failed job_unknown"}, afterTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			args:   verify.Args{Job: 999_999},
+			states: good(skipped(map[string]string{"test_candidate": "skipped job_unknown", "test_workflow": "failed job_unknown"}, afterTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 			remedy: "Choose another job",
 		},
 		"an account that may not create people": {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"people.create"} },
-			said:   good(skipped(map[string]string{"test_candidate": "failed right_missing"}, append(afterTest, "test_workflow")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"test_candidate": "failed right_missing"}, append(afterTest, "test_workflow")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"an account that may not put people on jobs": {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.create"} },
-			said:   good(skipped(map[string]string{"test_workflow": "failed right_missing"}, "workflow_of_person")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"test_workflow": "failed right_missing"}, "workflow_of_person")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"portals without a job: the test candidate becomes a prospect": {
 			tenant: func(c *icimstest.TenantConfig) { c.Jobs = nil },
-			said:   good(map[string]string{"test_workflow": "skipped no_job", "workflow_of_person": "skipped no_job"}), result: verify.ResultConnected, state: store.ConnectionConnected,
+			states: good(map[string]string{"test_workflow": "skipped no_job", "workflow_of_person": "skipped no_job"}), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
 		"calls that run out say nothing of the connection": {
 			tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 3 },
-			said:   good(skipped(map[string]string{"person_search": "failed quota_exhausted"}, "person_schema", "workflow_schema", "quota", "test_candidate", "test_workflow", "test_stored", "folder", "test_found", "search_many", "workflow_of_person")), result: verify.ResultIncomplete, state: store.ConnectionNew,
+			states: good(skipped(map[string]string{"person_search": "failed quota_exhausted"}, "person_schema", "workflow_schema", "quota", "test_candidate", "test_workflow", "test_stored", "folder", "test_found", "search_many", "workflow_of_person")), result: verify.ResultIncomplete, state: store.ConnectionNew,
 			remedy: "after midnight UTC",
 		},
 		"few calls left are a warning": {
 			tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 1000 },
 			before: func(r *rig) { r.tenant.SpendQuota(950) },
-			said:   good(map[string]string{"quota": "warned quota_low"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(map[string]string{"quota": "warned quota_low"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"an iCIMS that fails": {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Error500Before: 1}) },
-			said:   good(skipped(map[string]string{"reach": "failed icims_failing"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"reach": "failed icims_failing"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"a host that answers that iCIMS is elsewhere": {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{RedirectElsewhere: 1}) },
-			said:   good(skipped(map[string]string{"reach": "failed redirected"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"reach": "failed redirected"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"a firewall that answers instead of iCIMS": {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Page403: 1}) },
-			said:   good(skipped(map[string]string{"reach": "failed intercepted"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
+			states: good(skipped(map[string]string{"reach": "failed intercepted"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
 		"a host that nothing listens at": {
 			conn: func(c *store.Connection) { c.PortalURLs = "http://127.0.0.1:1/customers/1234/search/portals/1" },
-			said: func() map[string]string {
+			states: func() map[string]string {
 				all := good(skipped(map[string]string{"settings": "failed settings_wrong"}, append(afterAccount, "reach", "credentials", "address", "customer")...))
 				delete(all, "portal 1")
 				delete(all, "portal 2")
@@ -186,7 +186,7 @@ func TestVerification(t *testing.T) {
 					r.t.Fatal(err)
 				}
 			},
-			said: good(nil), result: verify.ResultConnected, state: store.ConnectionConnected,
+			states: good(nil), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestVerification(t *testing.T) {
 				c.before(r)
 			}
 			report := r.verify(c.args)
-			if diff := cmp.Diff(c.said, said(report)); diff != "" {
+			if diff := cmp.Diff(c.states, checkStates(report)); diff != "" {
 				t.Errorf("%s\n%s", diff, shown(report))
 			}
 			if report.Result != c.result || report.State != c.state || r.connection().Below() != c.state {
@@ -340,7 +340,7 @@ func TestWhoFollowsAVerificationSeesItsChecksOneByOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(report.Checks) > 0 {
-			states = append(states, said(report)["portal 1"])
+			states = append(states, checkStates(report)["portal 1"])
 		}
 	}
 	states = slices.Compact(states)
@@ -365,7 +365,7 @@ func TestAConnectionThatIsChangedMeanwhileIsToBeVerifiedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !edited && said(report)["portal 1"] == "running" {
+		if !edited && checkStates(report)["portal 1"] == "running" {
 			conn, err := r.ledger.Connection(t.Context(), customer)
 			if err != nil {
 				t.Fatal(err)

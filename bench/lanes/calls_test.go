@@ -16,7 +16,7 @@ func BenchmarkCalls(b *testing.B) {
 		for _, ignoresCase := range []bool{true, false} {
 			suffix, metric := "", "calls"
 			if !ignoresCase {
-				suffix, metric = ", where exact search heeds case", "calls-heeding-case"
+				suffix, metric = ", if exact search is case-sensitive", "calls-case-sensitive"
 			}
 			one, two := callsOf(b, 1, ignoresCase), callsOf(b, 2, ignoresCase)
 			judge(b, "iCIMS calls per new candidate to a job, one process"+suffix, one, figures.AtMost(2.03, "", "%.3f"), metric+"-one")

@@ -29,13 +29,13 @@ func startSimulator(r *rig, customers []account) *simulator {
 	var tenants strings.Builder
 	tenants.WriteString("tenants:\n")
 	for _, a := range customers {
-		heeds := icimstest.Sensitive
+		emailCase := icimstest.Sensitive
 		if a.ignoresCase {
-			heeds = icimstest.Insensitive
+			emailCase = icimstest.Insensitive
 		}
 		fmt.Fprintf(&tenants, "  - {customer: %q, username: %s, password: %s, daily_limit: %d, limits: {calls_per_second: %v, burst: %d, in_flight: %d}, "+
 			"behaviour: {search_email_case: %s}, portals: [{id: 1, name: jobs}], jobs: [{id: %d, title: Data Engineer, portals: [1]}]}\n",
-			a.customer, username, password, a.limits.CallsPerDay, a.limits.CallsPerSecond, a.limits.Burst, a.limits.InFlight, heeds, job)
+			a.customer, username, password, a.limits.CallsPerDay, a.limits.CallsPerSecond, a.limits.Burst, a.limits.InFlight, emailCase, job)
 	}
 	file := filepath.Join(r.dir, "tenants.yml")
 	r.write(file, tenants.String())

@@ -15,7 +15,7 @@ type answer struct {
 	location string // path; the base URL is prepended
 	errors   []problem
 	warnings []problem
-	body     any // marshalled as JSON unless nil
+	body     any // marshaled as JSON unless nil
 	raw      []byte
 	rawType  string
 	header   [][2]string

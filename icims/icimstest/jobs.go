@@ -79,14 +79,14 @@ func (j *job) field(t *Tenant, name, base string) any {
 	case "folder":
 		value := jobFolders[j.Folder]
 		fill(&value, j.Folder)
-		return labelled(j.Folder, value)
+		return labeled(j.Folder, value)
 	case "numberofpositions":
 		if j.Openings > 0 {
 			return j.Openings
 		}
 	case "positioncategory":
 		if j.Category.ID != "" {
-			return labelled(j.Category.ID, j.Category.Value)
+			return labeled(j.Category.ID, j.Category.Value)
 		}
 	case "updateddate":
 		return dateTime(j.Updated)

@@ -31,7 +31,7 @@ type node struct {
 	Abbrev         string `json:"abbrev,omitempty"`
 }
 
-func labelled(id, value string) node { return node{ID: id, Value: value, FormattedValue: value} }
+func labeled(id, value string) node { return node{ID: id, Value: value, FormattedValue: value} }
 
 type listEntry struct {
 	node
@@ -83,20 +83,20 @@ func (t *Tenant) buildLists() {
 		t.lists[name] = newList()
 	}
 	for _, n := range append(append([]Node(nil), standardFolders...), t.cfg.Folders...) {
-		t.lists[listFolders].add(&listEntry{node: labelled(n.ID, n.Value)})
+		t.lists[listFolders].add(&listEntry{node: labeled(n.ID, n.Value)})
 	}
 	for _, n := range standardAddressTypes {
-		t.lists[listAddressType].add(&listEntry{node: labelled(n.ID, n.Value)})
+		t.lists[listAddressType].add(&listEntry{node: labeled(n.ID, n.Value)})
 	}
 	for _, v := range t.cfg.PhoneTypes {
 		id := standardPhoneTypes[strings.ToLower(v)]
 		if id == "" {
 			id = t.newNodeID()
 		}
-		t.lists[listPhoneType].add(&listEntry{node: labelled(id, v)})
+		t.lists[listPhoneType].add(&listEntry{node: labeled(id, v)})
 	}
 	for _, v := range t.cfg.Sources {
-		t.lists[listSources].add(&listEntry{node: labelled(t.newNodeID(), v)})
+		t.lists[listSources].add(&listEntry{node: labeled(t.newNodeID(), v)})
 	}
 	for _, n := range countries {
 		t.lists[listCountry].add(&listEntry{node: n})
@@ -105,14 +105,14 @@ func (t *Tenant) buildLists() {
 		t.lists[listState].add(&listEntry{node: n})
 	}
 	for _, s := range t.cfg.Statuses {
-		t.lists[listStatus].add(&listEntry{node: labelled(s.ID, s.label()), short: s.Value, bin: s.Bin, guarded: s.Guarded})
+		t.lists[listStatus].add(&listEntry{node: labeled(s.ID, s.label()), short: s.Value, bin: s.Bin, guarded: s.Guarded})
 	}
 	for name, values := range t.cfg.HiddenEntries {
 		if t.lists[name] == nil {
 			t.lists[name] = newList()
 		}
 		for _, v := range values {
-			t.lists[name].add(&listEntry{node: labelled(t.newNodeID(), v), hidden: true})
+			t.lists[name].add(&listEntry{node: labeled(t.newNodeID(), v), hidden: true})
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (t *Tenant) node(f *field, raw any) (*listEntry, string) {
 		}
 	}
 	if f.growing && len(matches) == 0 {
-		return l.add(&listEntry{node: labelled(t.newNodeID(), value)}), ""
+		return l.add(&listEntry{node: labeled(t.newNodeID(), value)}), ""
 	}
 	return nil, "The list value " + value + " is not valid."
 }

@@ -177,13 +177,13 @@ tenants:
 		t.Errorf("%+v", b)
 	}
 	for name, bad := range map[string]string{
-		"no tenants":            "tenants: []",
-		"an unknown name":       "tenants: [{customer: \"1\", username: u, password: p, colour: red}]",
-		"a customer in words":   "tenants: [{customer: acme, username: u, password: p}]",
-		"a misspelt behaviour":  "tenants: [{customer: \"1\", username: u, password: p, behaviour: {duplicate_email: reject}}]",
-		"an unknown route":      "tenants: [{customer: \"1\", username: u, password: p, denied_routes: [people.delete]}]",
-		"no password":           "tenants: [{customer: \"1\", username: u}]",
-		"a person with a fault": "tenants: [{customer: \"1\", username: u, password: p, people: [{shoesize: 1}]}]",
+		"no tenants":             "tenants: []",
+		"an unknown name":        "tenants: [{customer: \"1\", username: u, password: p, colour: red}]",
+		"a customer in words":    "tenants: [{customer: acme, username: u, password: p}]",
+		"a misspelled behaviour": "tenants: [{customer: \"1\", username: u, password: p, behaviour: {duplicate_email: reject}}]",
+		"an unknown route":       "tenants: [{customer: \"1\", username: u, password: p, denied_routes: [people.delete]}]",
+		"no password":            "tenants: [{customer: \"1\", username: u}]",
+		"a person with a fault":  "tenants: [{customer: \"1\", username: u, password: p, people: [{shoesize: 1}]}]",
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
 			if _, err := LoadTenants(strings.NewReader(bad)); err == nil {

@@ -261,7 +261,7 @@ func (t *Tenant) insertPerson(id int64, d draftPerson, now time.Time, visible bo
 	}
 	t.personSeq = max(t.personSeq, id)
 	if d.fields["folder"] == nil {
-		d.fields["folder"] = labelled("D32006", "Cand:Unreviewed")
+		d.fields["folder"] = labeled("D32006", "Cand:Unreviewed")
 	}
 	p := &person{id: id, created: now}
 	t.people[id] = p

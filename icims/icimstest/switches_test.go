@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMisspeltSwitchesAreRefused: an ignored switch would keep the default.
-func TestMisspeltSwitchesAreRefused(t *testing.T) {
+// TestMisspelledSwitchesAreRefused: an ignored switch would keep the default.
+func TestMisspelledSwitchesAreRefused(t *testing.T) {
 	bad := map[string]Behaviour{
 		"status_by_value":     {StatusByValue: "ignore"},
 		"unknown_field":       {UnknownField: "warning"},

@@ -227,7 +227,7 @@ func (t *Tenant) merge(discarded, primary int64) error {
 	next["firstname"] = fmt.Sprintf("Merged with %d - %s", primary, now.UTC().Format("1/2/2006"))
 	delete(next, "lastname")
 	delete(next, "email")
-	next["folder"] = labelled("D32002", "Purge")
+	next["folder"] = labeled("D32002", "Purge")
 	t.storePerson(d, next, now, true)
 	d.merged = primary
 	for _, id := range slices.Clone(t.byPerson[discarded]) {
