@@ -14,15 +14,15 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// A revoked key stays revoked whatever of its records from before is put back, unless
-// all of them are, and then in every process that has seen the revocation.
+// A revoked key stays revoked whichever of its old records is written back. Only if all are written
+// back together is a process fooled that has not seen the revocation.
 func TestRevokedKeyStaysRevoked(t *testing.T) {
 	t.Parallel()
 	const hash = "ix:apikeys"
 	type before map[string]string
 	for name, attack := range map[string]struct {
 		forge func(*testing.T, redis.UniversalClient, string, before)
-		// sameProcess: only a process that has seen the revocation can tell.
+		// sameProcess: only a process that has seen the revocation detects it.
 		sameProcess bool
 	}{
 		"its record": {forge: func(t *testing.T, c redis.UniversalClient, id string, b before) {
@@ -60,7 +60,7 @@ func TestRevokedKeyStaysRevoked(t *testing.T) {
 			if _, err := l.CheckAPIKey(t.Context(), otherToken, keyDay); err != nil {
 				t.Errorf("the other key: %v", err)
 			}
-			if name == "its record, long after" { // nothing is remembered of the key
+			if name == "its record, long after" { // the key has no record any more
 				if _, _, err := l.NewAPIKey(t.Context(), store.APIKey{Name: "later"}, keyDay.Add(90*24*time.Hour)); err != nil {
 					t.Fatal(err)
 				}
@@ -135,8 +135,8 @@ func TestAPIKeysThatHaveEndedAreRemoved(t *testing.T) {
 	}
 }
 
-// A list of an earlier version names the revoked keys instead of the good ones. The next
-// change of a key turns it round.
+// A list of an earlier version names the revoked keys instead of the valid ones. The next change of
+// a key converts it.
 func TestAPIKeyListOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	client, keys := redistest.Start(t).Client(t), newKeys(t)
@@ -168,7 +168,7 @@ func TestAPIKeyListOfAnEarlierVersion(t *testing.T) {
 	check("when nothing is remembered of the revocation")
 }
 
-// rewriteAPIKeys changes what is sealed in a field of the API keys.
+// rewriteAPIKeys changes the sealed content of a field of the API keys.
 func rewriteAPIKeys(t *testing.T, client redis.UniversalClient, keys *store.Keyset, field string, change func(map[string]any)) string {
 	t.Helper()
 	data, err := keys.Open([]byte(client.HGet(t.Context(), "ix:apikeys", field).Val()), "ix:apikeys")
@@ -191,7 +191,7 @@ func rewriteAPIKeys(t *testing.T, client redis.UniversalClient, keys *store.Keys
 	return string(sealed)
 }
 
-// Keys of earlier versions, which know no list, are good until they are revoked.
+// Keys of earlier versions, which had no list, stay valid until they are revoked.
 func TestAPIKeyOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	client, keys := redistest.Start(t).Client(t), newKeys(t)

@@ -49,7 +49,7 @@ func TestAPIKeyIsGoodForWhatItWasMadeFor(t *testing.T) {
 func TestAPIKeyForNoCustomerIsNotMade(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Start(t).Client(t), newKeys(t))
-	// Nil is for all customers; what was left of a list must not become that.
+	// Nil means all customers; an empty list must not turn into that.
 	k := store.APIKey{Name: "console", Scopes: []string{"read"}, Customers: []string{}}
 	if _, _, err := l.NewAPIKey(t.Context(), k, keyDay); err == nil {
 		t.Error("it was made")
@@ -134,7 +134,7 @@ func TestAPIKeyIsRevoked(t *testing.T) {
 	}
 }
 
-// Whoever can read Redis finds neither names nor what would open anything.
+// Read access to Redis reveals neither names nor anything usable as a key.
 func TestAPIKeysAreNotReadableInRedis(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)

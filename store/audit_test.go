@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// quick looks at a suspect again at once: nothing moves in these specifications.
+// quick checks a suspected violation again immediately: nothing changes in these tests.
 var quick = store.AuditOptions{Late: 5 * time.Minute}
 
 func (b *book) audit() store.Audit {
@@ -26,7 +26,7 @@ func (b *book) audit() store.Audit {
 	return audits[0]
 }
 
-// lives brings exports of each kind into being, by legal moves alone.
+// lives creates exports in each state, by legal transitions only.
 type lives struct{ queued, working, retrying, done, skipped, dead, discarded store.Ref }
 
 func (b *book) lives() lives {

@@ -18,10 +18,10 @@ import (
 
 var why = store.CancelOptions{Who: "ana", Why: "the wrong list"}
 
-// apart leaves out which exports were cancelled.
+// apart ignores which exports were canceled.
 var apart = cmpopts.IgnoreFields(store.Cancellation{}, "Exports")
 
-// inState brings a new export into a state as life does.
+// inState brings a new export into a state by regular transitions.
 func (b *book) inState(s store.State) store.Ref {
 	b.t.Helper()
 	ref := b.accept(string(s), string(s)+"@example.com")
@@ -107,7 +107,7 @@ func TestCancelEndsWhatWaitsAndNothingElse(t *testing.T) {
 	})
 }
 
-// ordered makes two dumps comparable: Redis keeps no order of keys and fields.
+// ordered makes dumps comparable: Redis does not keep the order of keys and fields.
 func ordered(dump redistest.Snapshot) redistest.Snapshot {
 	for _, key := range dump {
 		slices.Sort(key.Values)

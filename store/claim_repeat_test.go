@@ -13,10 +13,10 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// echo repeats the next script, as go-redis does when an answer is lost.
+// echo repeats the next script, as go-redis does when a reply is lost.
 type echo struct {
 	armed bool
-	// between is done between the two.
+	// between runs between the two.
 	between func()
 }
 
@@ -39,7 +39,7 @@ func (e *echo) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// A claim whose answer was lost is repeated: it gives what it gave before.
+// A claim whose reply was lost is repeated and returns the same result.
 func TestARepeatedClaimGivesTheSameExport(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(b *book) store.Ref{
@@ -82,7 +82,7 @@ func TestARepeatedClaimGivesTheSameExport(t *testing.T) {
 					lost := &echo{}
 					client.AddHook(lost)
 					b := openBook(t, client, store.BatchSpec{})
-					// The first claim of a process looks first whether Redis went back.
+					// The first claim of a process first checks for a loss of Redis.
 					b.claimed(b.accept("another", "another@example.com"))
 					ref, rival := prepare(b), b.accept("rival", "a@example.com")
 					if between == "others between" {
@@ -110,7 +110,7 @@ func TestARepeatedClaimGivesTheSameExport(t *testing.T) {
 	}
 }
 
-// claimGist is what a worker goes by.
+// claimGist holds the fields a worker uses.
 type claimGist struct {
 	Candidate  string
 	Payload    string

@@ -9,8 +9,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// TestChartOfConnectionStates keeps docs/connections.md in step with the code. The
-// chart leaves out the moves to paused and removed, and those out of a pause.
+// TestChartOfConnectionStates keeps docs/connections.md in sync with the code. The chart leaves out
+// the transitions to paused and removed, and those out of a pause.
 func TestChartOfConnectionStates(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/connections.md")

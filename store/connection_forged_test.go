@@ -10,14 +10,13 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// Settings that were entered earlier are refused when somebody writes them back, and
-// may be entered again.
+// Older settings that are written back to Redis are rejected, but may be entered again.
 func TestOlderConnectionIsRefused(t *testing.T) {
 	t.Parallel()
 	const key = "ix:{1234}:conn"
 	for name, c := range map[string]struct {
 		forge func(*testing.T, redis.UniversalClient, map[string]string)
-		// sameProcess: only a process that has seen the later ones can tell.
+		// sameProcess: only a process that has seen the later settings detects it.
 		sameProcess, removed bool
 	}{
 		"the document": {forge: func(t *testing.T, c redis.UniversalClient, b map[string]string) {
@@ -40,7 +39,7 @@ func TestOlderConnectionIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := client.HGetAll(t.Context(), key).Val()
-			// The clock of Redis has to move on.
+			// Wait until the Redis clock has advanced.
 			for start, _ := l.Now(t.Context()); ; {
 				if now, err := l.Now(t.Context()); err != nil || now.Sub(start).Milliseconds() > 1 {
 					break
@@ -80,7 +79,7 @@ func TestOlderConnectionIsRefused(t *testing.T) {
 	}
 }
 
-// Settings that an earlier version sealed are used, and bound when they are edited.
+// Settings sealed by an earlier version are used, and bound to a revision when edited.
 func TestConnectionOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	client, keys := redistest.Start(t).Client(t), newKeys(t)

@@ -22,7 +22,7 @@ func connectionOf(customer string) store.Connection {
 	}
 }
 
-// register is a ledger that keeps connections.
+// register is a ledger with connections.
 type register struct {
 	*store.Ledger
 	t     *testing.T
@@ -89,7 +89,7 @@ func TestConnectionsAreKeptSealed(t *testing.T) {
 		if !errors.Is(err, store.ErrSealed) || !sealed.Sealed || sealed.State != store.ConnectionNew {
 			t.Errorf("by another keyset: %+v, %v", sealed, err)
 		}
-		// A document that is moved to another customer's place opens nowhere.
+		// A document copied to another customer's key cannot be opened.
 		r.added("77")
 		document, err := client.HGet(t.Context(), "ix:{1234}:conn", "d").Result()
 		if err != nil {
@@ -179,8 +179,8 @@ func isChanged(err error) bool {
 	return ok
 }
 
-// Of many who edit what they read at the same time, each change but one is refused,
-// and none is overwritten unseen.
+// If many users edit the same revision at once, every change but one is rejected, and none is
+// overwritten unseen.
 func TestEditorsDoNotOverwriteEachOther(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
@@ -216,7 +216,7 @@ func TestEditorsDoNotOverwriteEachOther(t *testing.T) {
 				}
 			})
 		}
-		// Verdicts come in between and stand in nobody's way.
+		// Concurrent verdicts do not get in the way.
 		crowd.Go(func() {
 			for range 50 {
 				for _, to := range []store.ConnectionState{store.ConnectionVerifying, store.ConnectionConnected} {
@@ -240,8 +240,8 @@ func TestEditorsDoNotOverwriteEachOther(t *testing.T) {
 	})
 }
 
-// Every pair of states is tried: the script makes the moves that the table has and
-// refuses all others.
+// Tries every pair of states: the script allows the transitions in the table and rejects all
+// others.
 func TestEveryPairOfConnectionStates(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
@@ -263,8 +263,8 @@ func TestEveryPairOfConnectionStates(t *testing.T) {
 	})
 }
 
-// tryMove makes a move in the way that it is made in life, and reports whether the
-// connection stands there now, and the history says so.
+// tryMove makes a transition as production code does, and reports whether the connection is in the
+// new state and the history has an entry.
 func (r *register) tryMove(customer string, from, to store.ConnectionState) bool {
 	r.t.Helper()
 	ctx := r.t.Context()
@@ -314,7 +314,7 @@ func TestConnectionPause(t *testing.T) {
 		if c := r.read("1234"); c.State != store.ConnectionPaused || c.Below() != store.ConnectionConnected || c.Pause.Why != "a migration" {
 			t.Errorf("paused: %+v", c)
 		}
-		// A verdict on calls that were in flight shows when the pause is over.
+		// A verdict on calls that were in flight shows when the pause ends.
 		if err := r.MoveConnection(ctx, "1234", store.ConnectionMove{To: store.CredentialsRejected, Reason: "icims_credentials"}); err != nil {
 			t.Fatal(err)
 		}
@@ -384,7 +384,7 @@ func TestConnectionChangesAreTold(t *testing.T) {
 		if !cmp.Equal(order, []string{"9", "77", "1234"}) || all[0].State != store.ConnectionRemoved {
 			t.Errorf("all: %v", order)
 		}
-		// The subscription may have come after the first ones.
+		// The subscription may have started after the first messages.
 		for customer := range told {
 			if customer == "9" {
 				return
@@ -447,6 +447,6 @@ func TestMarkersAreErased(t *testing.T) {
 		if left, err := b.Markers(t.Context(), customer, []string{"a", "b", "c"}); err != nil || len(left) != 0 {
 			t.Errorf("left: %v, %v", left, err)
 		}
-		b.auditIsClean() // nobody takes them for lost
+		b.auditIsClean() // the audit does not report them as lost
 	})
 }

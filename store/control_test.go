@@ -164,7 +164,7 @@ func controlFenced(b *controlBook) {
 		}
 	}
 	b.step(second, store.ControlStep{To: store.ControlDone, Result: "theirs"})
-	b.step(second, store.ControlStep{To: store.ControlDone, Result: "theirs"}) // as after a lost answer
+	b.step(second, store.ControlStep{To: store.ControlDone, Result: "theirs"}) // as after a lost reply
 	if e := b.read(second.ID); string(e.Result) != `"theirs"` {
 		b.t.Errorf("%+v", e)
 	}

@@ -18,7 +18,7 @@ func (b *book) costs() store.Costs {
 	return costs
 }
 
-// spend takes an export to its end with so many calls.
+// spend finishes an export with a number of calls.
 func (b *book) spend(candidate string, calls int) {
 	b.t.Helper()
 	b.finish(b.claimed(b.accept(candidate, candidate+"@example.com")), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 1, Calls: calls})
@@ -43,7 +43,7 @@ func TestCosts(t *testing.T) {
 		put := store.Hold{To: store.Retrying, Attempts: 1, Calls: 3}
 		c := b.claimed(ref)
 		b.hold(c, put)
-		b.hold(c, put) // its answer was lost
+		b.hold(c, put) // its reply was lost
 		b.finish(b.claimed(ref), done)
 		skipped := b.claimed(b.accept("c-2", "b@example.com"))
 		b.finish(skipped, store.Finish{To: store.Skipped, Counter: store.CountSkipped, Reason: store.ReasonExportedBefore})

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// deadOnes gives up so many exports.
+// deadOnes creates n dead letters.
 func (b *book) deadOnes(n int) []string {
 	b.t.Helper()
 	ids := make([]string, n)
@@ -93,7 +93,7 @@ func TestDeadLettersAreListedInParts(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{})
-	// More than one page of letters that died in one moment, among others.
+	// More than one page of letters that died at the same time, among others.
 	const many = 1230
 	ids := b.deadOnes(many)
 	sameMoment := make([]redis.Z, many)

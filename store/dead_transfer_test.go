@@ -15,10 +15,10 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// jobless ends an export as one whose job does not exist.
+// jobless ends an export whose job does not exist.
 var jobless = store.Finish{To: store.Dead, Counter: store.CountDead, Reason: store.ReasonJobNotFound, Warnings: "w"}
 
-// dead takes a candidate in who becomes a dead letter; a person was made on the way.
+// dead creates a dead letter for a candidate, with a person already created.
 func (b *book) dead(candidate string) store.Ref {
 	b.t.Helper()
 	ref := b.accept(candidate, candidate+"@example.com")
@@ -28,7 +28,7 @@ func (b *book) dead(candidate string) store.Ref {
 	return ref
 }
 
-// transfer sends exports to a job.
+// transfer moves exports to a job.
 func (b *book) transfer(job int64, refs ...store.Ref) []store.Transferred {
 	b.t.Helper()
 	exports := make([]string, len(refs))
@@ -194,7 +194,7 @@ func TestATransferSendsTheNextOfACandidateWhereTheFirstStays(t *testing.T) {
 func TestATransferSendsAsManyAsItMay(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 1709})
-	exports := []string{b.dead("c-1").Export, b.dead("c-2").Export} // which go there anyway
+	exports := []string{b.dead("c-1").Export, b.dead("c-2").Export} // which already go there
 	b.again(store.BatchSpec{Job: 999})
 	for _, candidate := range []string{"c-3", "c-4", "c-5"} {
 		exports = append(exports, b.dead(candidate).Export)
@@ -210,8 +210,8 @@ func TestATransferSendsAsManyAsItMay(t *testing.T) {
 	}
 }
 
-// cut breaks the connection behind the first answer to a read of dead letters, which tells
-// that a payload is gone, as a pipeline of a cluster does it.
+// cut breaks the connection after the first reply to a read of dead letters, which reports a
+// missing payload, as in a pipeline of a cluster.
 type cut struct{}
 
 func (cut) DialHook(next redis.DialHook) redis.DialHook          { return next }
@@ -243,7 +243,7 @@ func TestABrokenConnectionIsNotTakenForDeadLettersThatStay(t *testing.T) {
 	}
 }
 
-// interlude does something once before a script, or instead of an answer of a pipeline of them.
+// interlude calls a function once before a script, or instead of a reply in a pipeline of scripts.
 type interlude struct {
 	before func()
 	repeat bool
@@ -254,7 +254,7 @@ func (*interlude) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (i *interlude) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		args := cmd.Args()
-		// A single command that is run by a script so that a full Redis takes it is none.
+		// Skip a single command wrapped in a script so that it works on a full Redis.
 		const firstArg = 4
 		wrapped := len(args) > firstArg && slices.Contains([]any{"XADD", "HSET", "SADD", "RPUSH"}, args[firstArg])
 		if strings.HasPrefix(cmd.Name(), "eval") && !wrapped {
@@ -291,7 +291,7 @@ func TestATransferWhoseAnswerWasLostIsToldAsDone(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{Job: 999})
-	b.transfer(1, b.dead("c-0")) // which lets Redis know the script
+	b.transfer(1, b.dead("c-0")) // loads the script
 	refs := []store.Ref{b.dead("c-1"), b.dead("c-2")}
 	client.AddHook(&interlude{repeat: true})
 	sent := b.transfer(1709, refs...)

@@ -198,7 +198,7 @@ func eraseKeepsTheEmailKnown(b *book) {
 }
 
 func eraseManyBatches(b *book) {
-	const batches = 520 // more than one page of them
+	const batches = 520 // more than one page
 	for i := range batches {
 		if i > 0 {
 			b.again(store.BatchSpec{Job: int64(i)})

@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// fill takes all memory of a Redis, so that it refuses plain writes.
+// fill uses up a Redis's memory, so that it rejects plain writes.
 func fill(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	ctx := t.Context()
@@ -27,8 +27,8 @@ func fill(t *testing.T, client redis.UniversalClient) {
 	}
 }
 
-// While Redis is full, candidates are refused, exports on their way end, and whatever
-// operators do to end work or access goes through.
+// While Redis is full, candidates are refused, exports in progress finish, and every operator
+// action that ends work or access succeeds.
 func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	keys, err := store.NewKeyset()
@@ -100,7 +100,7 @@ func TestFullRedisTakesOperatorsActions(t *testing.T) {
 	}
 }
 
-// Candidates are refused from a part of the memory on, before anything else is.
+// Candidates are refused at a share of the memory, before anything else is.
 func TestMemoryReserveIsKeptFromProducers(t *testing.T) {
 	client := redistest.Start(t).Client(t)
 	keys, err := store.NewKeyset()
@@ -134,7 +134,7 @@ func TestMemoryReserveIsKeptFromProducers(t *testing.T) {
 	if err := client.Set(ctx, "plain", "x", 0).Err(); err != nil {
 		t.Errorf("a plain write is refused already: %v", err)
 	}
-	// Who may not be asked for INFO is not held up.
+	// Without the right to run INFO, nothing is blocked.
 	if err := client.Do(ctx, "ACL", "SETUSER", "default", "-info").Err(); err != nil {
 		t.Fatal(err)
 	}

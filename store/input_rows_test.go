@@ -49,7 +49,7 @@ func TestResultsKnowTheRowsOfTheInput(t *testing.T) {
 			t.Errorf("kept although no row was refused: %q", kept())
 		}
 		accept(5, 6)       // 4 was refused
-		accept(1, 2, 8, 9) // sent again
+		accept(1, 2, 8, 9) // submitted again
 		are(1, 2, 3, 5, 6, 8, 9)
 		if want := "4:1,6:2"; kept() != want {
 			t.Errorf("kept %q, want %q", kept(), want)
@@ -62,7 +62,7 @@ func TestResultsKnowTheRowsOfTheInput(t *testing.T) {
 	})
 }
 
-// What is kept of the rows is bounded, whatever is refused.
+// The stored row shifts are bounded, whatever is refused.
 func TestWhatIsKeptOfTheRowsIsBounded(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
@@ -71,7 +71,7 @@ func TestWhatIsKeptOfTheRowsIsBounded(t *testing.T) {
 	exports := make([]store.NewExport, n)
 	for i := range exports {
 		exports[i] = b.newExport(fmt.Sprintf("c-%d", i), fmt.Sprintf("c-%d@example.com", i))
-		exports[i].Row = 2*i + 2 // each other row is refused
+		exports[i].Row = 2*i + 2 // every other row is refused
 	}
 	for _, part := range [][]store.NewExport{exports[:700], exports[700:]} {
 		if _, err := b.Accept(part...); err != nil {

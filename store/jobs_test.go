@@ -16,7 +16,7 @@ import (
 
 var jobsNow = time.Date(2026, 11, 3, 9, 30, 0, 0, time.UTC)
 
-// manyJobs are jobs as companies have them: few titles are like another.
+// manyJobs are realistic jobs: few titles are alike.
 func manyJobs(n int) []store.ListedJob {
 	r := rand.New(rand.NewPCG(1, 2))
 	words := strings.Fields(`Senior Junior Lead Principal Data Software Sales Regional Account Customer Service Registered Nurse Intensive Care Supply
@@ -149,11 +149,11 @@ func TestJobsAreSealedAndResealed(t *testing.T) {
 	}
 }
 
-// TestJobsTakeLittleRoom holds what docs/jobs.md says.
+// TestJobsTakeLittleRoom checks the size stated in docs/jobs.md.
 func TestJobsTakeLittleRoom(t *testing.T) {
 	client := redistest.Shared(t).Client(t)
 	ledger := store.NewLedger(client, newKeys(t))
-	const n, most = 10_000, 50 // bytes a job
+	const n, most = 10_000, 50 // bytes per job
 	if _, err := ledger.SaveJobs(t.Context(), "1234", store.JobList{Jobs: manyJobs(n)}, 1, jobsNow); err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// TestRemovedJournalEntriesAreReported changes the journal as somebody with write
-// access to Redis can.
+// TestRemovedJournalEntriesAreReported changes the audit log as someone with write access to Redis
+// can.
 func TestRemovedJournalEntriesAreReported(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC()
@@ -76,7 +76,7 @@ func TestRemovedJournalEntriesAreReported(t *testing.T) {
 				if all := strings.Join(found, "\n"); (tt.want == "") != (all == "") || !strings.Contains(all, tt.want) {
 					t.Errorf("found %q, want %q", all, tt.want)
 				}
-				// What comes after hides nothing.
+				// A later entry hides nothing.
 				if err := l.Note(t.Context(), store.JournalEntry{At: now, Outcome: store.JournalDone}); err != nil {
 					t.Fatal(err)
 				}
@@ -88,8 +88,7 @@ func TestRemovedJournalEntriesAreReported(t *testing.T) {
 	}
 }
 
-// TestJournalNumbersEntriesOfManyProcesses shows that entries written at once keep
-// their numbers apart.
+// TestJournalNumbersEntriesOfManyProcesses shows that concurrent entries get different numbers.
 func TestJournalNumbersEntriesOfManyProcesses(t *testing.T) {
 	t.Parallel()
 	client, keys := redistest.Shared(t).Client(t), newKeys(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// noted enters entries, one for each customer, an interval apart up to now.
+// noted adds one entry per customer, at intervals of `apart` up to now.
 func noted(t *testing.T, l *store.Ledger, apart time.Duration, customers ...string) {
 	t.Helper()
 	now := time.Now()
@@ -28,7 +28,7 @@ func noted(t *testing.T, l *store.Ledger, apart time.Duration, customers ...stri
 	}
 }
 
-// pages reads the journal to its end and returns the requests.
+// pages reads the audit log to its end and returns the requests.
 func pages(t *testing.T, l *store.Ledger, f store.JournalFilter) (requests []string, n int) {
 	t.Helper()
 	for {
@@ -95,8 +95,7 @@ func TestJournalGoesByAge(t *testing.T) {
 	keys := newKeys(t)
 	l := store.NewLedger(client, keys, store.WithJournalAge(48*time.Hour))
 	noted(t, l, 24*time.Hour, "1", "2", "3", "4", "5")
-	// Redis itself takes the days that are over their age, and the reader does not ask
-	// for others.
+	// Redis expires days beyond the age, and the reader does not ask for others.
 	got, _ := pages(t, l, store.JournalFilter{})
 	if !slices.Contains(got, "r-4") || !slices.Contains(got, "r-2") || slices.Contains(got, "r-0") {
 		t.Errorf("got %v", got)
@@ -138,7 +137,7 @@ func TestJournalShowsThatThereIsWhatItCannotOpen(t *testing.T) {
 	if err != nil || len(page.Entries) != 2 || page.Entries[0].Outcome != store.JournalSealed {
 		t.Errorf("%+v, %v", page, err)
 	}
-	// To whom it might not concern it is not even shown that there is something.
+	// Readers without access do not even see that there is an entry.
 	page, err = other.Journal(t.Context(), store.JournalFilter{Customers: []string{"1"}})
 	if err != nil || len(page.Entries) != 0 {
 		t.Errorf("%+v, %v", page, err)

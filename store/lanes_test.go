@@ -55,7 +55,7 @@ func (b *lanesBook) now() time.Time {
 	return now
 }
 
-// wanted lists who wants a lane by a time.
+// wanted lists the customers that want a lane before a time.
 func (b *lanesBook) wanted(by time.Time) []string {
 	b.t.Helper()
 	listed, err := b.Wanted(b.t.Context(), by)
@@ -138,7 +138,7 @@ func longRest(b *lanesBook) {
 }
 
 func closeAnnouncements(b *lanesBook) {
-	const times = 200 // several in a millisecond, on any machine
+	const times = 200 // several per millisecond, on any machine
 	for range times {
 		b.announce("1")
 		read := b.listed("1")
@@ -155,9 +155,9 @@ func closeAnnouncements(b *lanesBook) {
 	}
 }
 
-// The closing reads the list, then looks for work, and rests only where it sees
-// none. Work is put in before it is announced. Then whatever the interleaving,
-// work is never there without a customer that wants a lane.
+// A closing lane reads the list, then looks for work, and rests only if it finds none. Producers
+// enqueue before they announce. Whatever the interleaving, a customer with work always wants a
+// lane.
 func announcementsRaceTheClosing(b *lanesBook) {
 	const producers, each = 4, 100
 	var working sync.WaitGroup

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 
 const customer = "1234"
 
-// book is a ledger with the settings that the specifications share.
+// book is a ledger with the settings shared by the tests.
 type book struct {
 	*store.Ledger
 	t     *testing.T
@@ -47,7 +47,7 @@ func openBookAt(t *testing.T, client redis.UniversalClient, spec store.BatchSpec
 	return b
 }
 
-// Accept takes exports into the book's batch.
+// Accept accepts exports into the book's batch.
 func (b *book) Accept(exports ...store.NewExport) ([]store.Accepted, error) {
 	to, err := b.Batch(b.t.Context(), b.batch)
 	if err != nil {
@@ -66,7 +66,7 @@ func (b *book) newExport(candidate, email string) store.NewExport {
 	}
 }
 
-// accept takes one candidate in and returns its reference.
+// accept accepts one candidate and returns its reference.
 func (b *book) accept(candidate, email string) store.Ref {
 	b.t.Helper()
 	e := b.newExport(candidate, email)
@@ -118,8 +118,7 @@ func (b *book) hold(c *store.Claim, h store.Hold) {
 	}
 }
 
-// force writes record fields behind the ledger's back, to stand for time that
-// has passed or a worker that died.
+// force writes record fields directly, to simulate passed time or a crashed worker.
 func (b *book) force(ref store.Ref, fieldsAndValues ...any) {
 	b.t.Helper()
 	if err := b.redis.HSet(b.t.Context(), "ix:{"+ref.Customer+"}:x:"+ref.Export, fieldsAndValues...).Err(); err != nil {
@@ -334,7 +333,7 @@ func emailLock(b *book) {
 	if got := b.claimed(first); got.KnownPerson != 7 {
 		b.t.Errorf("known person %d, want 7", got.KnownPerson)
 	}
-	// A holder that died without an open intent does not block.
+	// A crashed holder without an open intent does not block.
 	b.force(first, "le", "1")
 	third := b.accept("c-3", "a@example.com")
 	b.claimed(third)
@@ -413,7 +412,7 @@ func revivedIntent(b *book) {
 		ref := b.accept(name, name+"@example.com")
 		c := b.claimed(ref)
 		b.step(c, store.Step{To: store.Creating})
-		if lost { // the answer to the write; what becomes of it is never found out
+		if lost { // the response to the write; its outcome is never resolved
 			b.hold(c, store.Hold{To: store.Unknown})
 			c = b.claim(ref, store.ClaimOptions{Lease: time.Hour})
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// lifetimes returns how long each key of the batch, and each story of its exports, is
-// kept; -1 for no time to live.
+// lifetimes returns the time to live of each key of the batch, and of each timeline of its exports;
+// -1 for none.
 func (b *book) lifetimes() map[string]time.Duration {
 	b.t.Helper()
 	ctx, left := b.t.Context(), map[string]time.Duration{}
@@ -27,7 +27,7 @@ func (b *book) lifetimes() map[string]time.Duration {
 	return left
 }
 
-// A batch of 3 exports is short enough to look at each of its rows, one of 600 is not.
+// A batch of 3 exports is small enough to visit each of its rows, one of 600 is not.
 func TestWhatBelongsToABatchLivesAsLongAsTheBatch(t *testing.T) {
 	t.Parallel()
 	for _, rows := range []int{3, 600} {
@@ -61,12 +61,12 @@ func TestWhatBelongsToABatchLivesAsLongAsTheBatch(t *testing.T) {
 					t.Errorf("%+v", got.Violations)
 				}
 
-				// Discarded, it lets the batch go; accepted again, it would stay.
+				// Discarding it makes the batch expire; accepting it again would keep the batch.
 				if err := b.Discard(t.Context(), refs[0], "somebody", "a test"); err != nil {
 					t.Fatal(err)
 				}
 				left, stories := b.lifetimes(), 0
-				if len(left) < 5 { // the batch, its rows, list of stories, refused rows and outcomes
+				if len(left) < 5 { // the batch, its rows, list of timelines, refused rows and outcomes
 					t.Errorf("after its end there are %v", left)
 				}
 				for key, ttl := range left {

@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// A worker that was frozen thaws after another export of the same e-mail has
-// taken the lock: it must not write beside it.
+// A frozen worker resumes after another export of the same email has taken the lock: it must not
+// write concurrently.
 func TestLostLockEndsTheClaim(t *testing.T) {
 	t.Parallel()
 	for name, freeze := range map[string]func(*book, *store.Claim){
@@ -64,7 +64,7 @@ func newClock(t *testing.T) *clock {
 	return c
 }
 
-// pass lets time go by.
+// pass advances the clock.
 func (c *clock) pass(d time.Duration) {
 	c.t.Helper()
 	c.now = c.now.Add(d)

@@ -11,22 +11,22 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// model is what the ledger is to do, in memory and for one caller at a time. It
-// keeps no counters: whatever can be counted is counted when asked for.
+// model is an in-memory reference of the ledger for one caller at a time. It keeps no counters:
+// counts are computed on request.
 type model struct {
 	now     int64 // ms
 	exports []*modelExport
 	batches []*modelBatch
-	locks   map[string]*modelExport // by e-mail, and by candidate
-	known   map[string]knowledge    // by e-mail
+	locks   map[string]*modelExport // by email, and by candidate
+	known   map[string]knowledge    // by email
 	markers map[string]knowledge    // by candidate
-	begun   map[*modelExport]int64  // that wait, by when they go on
+	begun   map[*modelExport]int64  // waiting, by when they continue
 	illegal int
 	paused  bool
-	resumes int64 // when the pause ends by itself; 0 = never
+	resumes int64 // when the pause expires; 0 = never
 
-	server, claimedOn string // which one answers, and which one answered the last claim
-	epoch             int64  // when records are created again
+	server, claimedOn string // which one is active, and which one was at the last claim
+	epoch             int64  // when creating resumes
 }
 
 type modelBatch struct {
@@ -34,15 +34,15 @@ type modelBatch struct {
 	job     int64
 	include bool
 	closed  bool
-	stopped bool // by cancelling it
-	// sent is when it was opened, or last took a row.
+	stopped bool // by a cancellation
+	// sent is when it was opened, or last accepted a row.
 	sent      int64
 	abandoned bool
 	rows      []*modelExport
 	refused   []store.RefusedRow
 
-	// digests are those of the rows that were sent, complete how many they are at the end
-	// of a sending that brought all of them; 0: none has.
+	// digests of the submitted rows; complete is their number at the end of a complete submission;
+	// 0: none.
 	digests  []string
 	complete int
 }
@@ -61,28 +61,28 @@ type modelExport struct {
 	counter  store.Counter
 	token    int64
 	lease    int64 // its end
-	due      int64 // when to look after it; 0 = never
-	back     int64 // when it was to come back, as last held
+	due      int64 // when the sweep looks at it; 0 = never
+	back     int64 // when it was due to continue, as last held
 	intent   store.Intent
 	since    int64 // of the intent
 	person   int64
 	made     bool
 	attempts int
 	queue    store.QueueSize
-	erased   bool // what is left is its outcome, without a name
+	erased   bool // only its outcome is left, without a name
 	accepted int64
 	died     int64
 	reason   store.Reason
-	passedOn bool // the person whom it made has a workflow by another export, or will
+	passedOn bool // the person it created has a workflow by another export, or will have
 }
 
-// knowledge is a person and the workflows made for them, by job.
+// knowledge is a person with the workflows created for them, by job.
 type knowledge struct {
 	Person    int64
 	Workflows map[int64]int64
 }
 
-// claimed is what a claim is answered.
+// claimed is the reply to a claim.
 type claimed struct {
 	Verdict       store.Verdict
 	Wait          int64
@@ -105,7 +105,7 @@ func (m *model) export(id string) *modelExport {
 
 func (m *model) after(d time.Duration) int64 { return m.now + d.Milliseconds() }
 
-// recorded reports whether the export has a record: it moves or is dead.
+// recorded reports whether the export has a record: it is in progress or dead.
 func (e *modelExport) recorded() bool {
 	return e.state != "" && (e.state == store.Dead || !e.state.Ended())
 }
@@ -116,16 +116,16 @@ func (e *modelExport) working() bool {
 	return e.state == store.Claimed || e.writing() || e.state == store.Created
 }
 
-// writing reports whether a POST may be on its way.
+// writing reports whether a POST may be in progress.
 func (e *modelExport) writing() bool { return e.state == store.Creating || e.state == store.Placing }
 
-// held reports whether the export keeps others of its e-mail out.
+// held reports whether the export blocks others with its email.
 func (m *model) held(e *modelExport) bool {
 	return e.moving() && (e.lease > m.now || e.intent != store.NoIntent)
 }
 
-// lockNames are what a claim locks: the e-mail, and the candidate unless the
-// batch includes those exported before.
+// lockNames returns what a claim locks: the email, and the candidate unless the batch includes
+// previously exported candidates.
 func (e *modelExport) lockNames() []string {
 	if e.batch.include {
 		return []string{e.email}
@@ -141,7 +141,7 @@ func (m *model) unlock(e *modelExport) {
 	}
 }
 
-// with adds what was learned of a person; of another one it forgets the rest.
+// with adds what was learned about a person; for a different person it forgets the rest.
 func (k knowledge) with(person, job, workflow int64) knowledge {
 	if k.Person != person || k.Workflows == nil {
 		k = knowledge{person, map[int64]int64{}}
@@ -166,7 +166,7 @@ func (m *model) accept(e *modelExport, size store.QueueSize) store.Accepted {
 	return store.Accepted{Export: e.id, New: true, State: store.Queued, Row: len(e.batch.rows) - 1, Queue: size}
 }
 
-// differs compares rows with those that the batch has, of the rows from a place on.
+// differs compares rows with those the batch has, starting at a position.
 func (b *modelBatch) differs(before int, rows []string) error {
 	for i, row := range rows {
 		if at := before + i; at < len(b.digests) && b.digests[at] != row {
@@ -179,12 +179,12 @@ func (b *modelBatch) differs(before int, rows []string) error {
 	return nil
 }
 
-// note keeps the rows that the batch does not have yet.
+// note adds the rows that the batch does not have yet.
 func (b *modelBatch) note(before int, rows []string) {
 	b.digests = append(b.digests, rows[min(len(rows), len(b.digests)-before):]...)
 }
 
-// completeSending ends a sending of all its rows.
+// completeSending ends a submission of all its rows.
 func (m *model) completeSending(b *modelBatch, rows []string) error {
 	if err := b.differs(0, rows); err != nil {
 		return err
@@ -226,7 +226,7 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	}
 	if settled := e.since + o.Settle.Milliseconds(); e.intent != store.NoIntent && settled > m.now {
 		if e.state != store.Unknown {
-			e.token++ // whoever wrote has lost it
+			e.token++ // its writer has lost the export
 		}
 		e.state, e.lease, e.due, e.back, m.begun[e] = store.Unknown, 0, settled, settled, settled
 		return claimed{Verdict: store.ClaimUnsettled, Wait: settled - m.now}
@@ -249,7 +249,7 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	}
 	for owner, working := range losers {
 		if working {
-			owner.token++ // with the lock it loses the claim
+			owner.token++ // it loses the claim with the lock
 		}
 	}
 	for _, name := range e.lockNames() {
@@ -267,8 +267,8 @@ func (m *model) claim(e *modelExport, o store.ClaimOptions) claimed {
 	}
 }
 
-// settle begins a new epoch where another server answers than at the last claim, since
-// it may have lost what the one before knew.
+// settle starts a new epoch if another server is active than at the last claim, since writes may be
+// lost.
 func (m *model) settle(after time.Duration) {
 	if m.claimedOn != "" && m.claimedOn != m.server {
 		m.epoch = max(m.now+after.Milliseconds(), m.epoch+1)
@@ -276,7 +276,7 @@ func (m *model) settle(after time.Duration) {
 	m.claimedOn = m.server
 }
 
-// refuse is the answer to an illegal move: a bug, unless Redis may have gone back.
+// refuse returns the reply to an illegal transition: a bug, unless Redis may have lost writes.
 func (m *model) refuse() string {
 	if m.epoch > m.now || m.claimedOn != "" && m.claimedOn != m.server {
 		return "went_back"
@@ -285,7 +285,7 @@ func (m *model) refuse() string {
 	return "illegal"
 }
 
-// early is the answer to a move that is not to be made, or has been made.
+// early returns the reply to a transition that is not allowed, or already done.
 func (m *model) early(e *modelExport, token int64, to store.State) string {
 	switch {
 	case !e.recorded():
@@ -337,7 +337,7 @@ func (m *model) hold(e *modelExport, token int64, h store.Hold) string {
 		return early
 	}
 	if h.To != store.Unknown && e.writing() {
-		e.intent, e.since = store.NoIntent, 0 // the write surely did not take effect
+		e.intent, e.since = store.NoIntent, 0 // the write did not take effect
 	}
 	e.state = h.To
 	if e.intent != store.NoIntent {
@@ -381,7 +381,7 @@ func (m *model) finish(e *modelExport, token int64, f store.Finish) string {
 	return "ok"
 }
 
-// settleLetters ends the dead letters of a wrong job that an export was sent to replace.
+// settleLetters ends the dead letters of a wrong job that an export replaces.
 func (m *model) settleLetters(by *modelExport, person int64) {
 	for _, e := range m.exports {
 		if e.wrongJob() && e.candidate == by.candidate && e.intent == store.NoIntent && e.died < by.accepted {
@@ -395,7 +395,7 @@ func (e *modelExport) wrongJob() bool {
 	return e.state == store.Dead && e.reason == store.ReasonJobNotFound
 }
 
-// withoutWorkflow reports whether the export created a person who has no workflow.
+// withoutWorkflow reports whether the export created a person without a workflow.
 func (e *modelExport) withoutWorkflow() bool {
 	return e.made && !e.passedOn && (e.state == store.Dead || e.state == store.Cancelled)
 }
@@ -433,7 +433,7 @@ func (m *model) redraw(e *modelExport, token int64, email string) string {
 	return "ok"
 }
 
-// overdue are the exports to be looked at before a time.
+// overdue returns the exports whose due time is before a time.
 func (m *model) overdue(before int64) map[string]string {
 	late := map[string]string{}
 	for _, e := range m.exports {
@@ -444,7 +444,8 @@ func (m *model) overdue(before int64) map[string]string {
 	return late
 }
 
-// lateBegun are those that have begun and were to go on. They are listed again in a minute.
+// lateBegun returns the started exports that should have continued. They are listed again after a
+// minute.
 func (m *model) lateBegun() map[string]string {
 	late := map[string]string{}
 	for e, at := range m.begun {
@@ -465,15 +466,15 @@ func (m *model) revive(e *modelExport) bool {
 		return false
 	}
 	e.state, e.counter, e.attempts, e.back = store.Queued, "", 0, 0
-	e.token++ // the worker that let it die has nothing more to say
+	e.token++ // the worker that ended it cannot change it again
 	e.due = m.after(30 * time.Second)
 	return true
 }
 
-// elsewhere is the job to which dead exports are sent.
+// elsewhere is the job that dead exports are moved to.
 const elsewhere = 1712
 
-// transfers reports whether an export can be sent to the other job.
+// transfers reports whether an export can be moved to the other job.
 func (m *model) transfers(e *modelExport) bool {
 	if e.state != store.Dead || e.intent != store.NoIntent || e.batch.job == elsewhere {
 		return false
@@ -483,7 +484,7 @@ func (m *model) transfers(e *modelExport) bool {
 	})
 }
 
-// closeBatch ends a sending. One that broke off does not replace more than it has.
+// closeBatch ends a submission. An interrupted one does not replace a longer list of refused rows.
 func (m *model) closeBatch(b *modelBatch, refused []store.RefusedRow, brokeOff bool) {
 	if b.complete > 0 {
 		return
@@ -540,7 +541,7 @@ func (m *model) cancel(b *modelBatch) store.Cancellation {
 	return c
 }
 
-// erase forgets a candidate, except for what may be in the middle of a write.
+// erase erases a candidate, except for what may be in the middle of a write.
 func (m *model) erase(candidate string, settle time.Duration) (receipt store.ErasureReceipt) {
 	for _, e := range m.exports {
 		if e.candidate == candidate && e.state != "" {
@@ -579,7 +580,7 @@ func (m *model) erase(candidate string, settle time.Duration) (receipt store.Era
 	return receipt
 }
 
-// crowd names exports of one e-mail that may be writing at the same time.
+// crowd returns exports of one email that may be writing at the same time.
 func (m *model) crowd() []string {
 	writers := map[string][]string{}
 	for _, e := range m.exports {
@@ -614,7 +615,7 @@ func (m *model) batch(b *modelBatch) map[string]int {
 	return counts
 }
 
-// kept renders everything that lasts.
+// kept renders all permanent state.
 func (m *model) kept(emails []string) map[string]string {
 	live := 0
 	kept := map[string]string{"illegal": strconv.Itoa(m.illegal)}

@@ -18,10 +18,9 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// TestLedgerBehavesLikeItsModel makes moves at random, by several workers with
-// current and with stale claims, each now and then twice as a client does whose
-// answer was lost, and compares all that the ledger keeps with the model after
-// each. Where it fails it prints the shortest sequence that does.
+// TestLedgerBehavesLikeItsModel makes random transitions by several workers with current and stale
+// claims, sometimes repeated as a client does after a lost reply. It compares the ledger with the
+// model after each. On failure it prints the shortest failing sequence.
 func TestLedgerBehavesLikeItsModel(t *testing.T) {
 	t.Parallel()
 	// Each candidate has an export in each batch.
@@ -41,7 +40,7 @@ func TestLedgerBehavesLikeItsModel(t *testing.T) {
 				ledger := store.NewLedger(client, keys, store.WithSimulatedClock())
 				play := newPlay(t, client, lost, ledger, emails)
 				play.accept(t)
-				for range 3 { // rapid makes about 15 moves each time
+				for range 3 { // rapid runs about 15 actions each time
 					t.Repeat(play.actions())
 				}
 			})
@@ -51,16 +50,16 @@ func TestLedgerBehavesLikeItsModel(t *testing.T) {
 
 var queueSizes = []store.QueueSize{store.ExpressQueue, store.NormalQueue, store.LargeQueue}
 
-// opened is how many batches a play begins with. Others come by transfer.
+// opened is the initial number of batches. Transfers open more.
 const opened = 3
 
-// play holds the ledger beside its model.
+// play runs the ledger next to its model.
 type play struct {
 	*store.Ledger
 	t         *rapid.T
 	redis     redis.UniversalClient
 	model     *model
-	echo      *echo    // repeats a script, as a client does whose answer was lost
+	echo      *echo    // repeats a script, as a client does after a lost reply
 	emails    []string // hashes
 	claims    []*store.Claim
 	elsewhere *store.Transfer
@@ -102,14 +101,13 @@ func (p *play) must(err error) {
 	}
 }
 
-// pass lets time go by.
+// pass advances the clock.
 func (p *play) pass(d time.Duration) {
 	p.model.now += d.Milliseconds()
 	p.must(p.redis.Set(p.t.Context(), store.SimulatedClockKey, p.model.now, 0).Err())
 }
 
-// serve lets another server answer, with all that the one before knew: it is the worker
-// who cannot know that.
+// serve switches to another server with all the data of the previous one. Workers cannot know that.
 func (p *play) serve(id string) {
 	p.model.server = id
 	p.must(p.redis.Set(p.t.Context(), store.SimulatedServerKey, id, 0).Err())
@@ -142,8 +140,7 @@ func (p *play) actions() map[string]func(*rapid.T) {
 		"pause":       p.pause,
 		"resume":      p.resume,
 	}
-	// rapid chooses among all with the same chance: what workers do most is there
-	// several times.
+	// rapid chooses actions with equal probability: repeat those that workers do most.
 	for _, often := range []string{"", " again", " and again"} {
 		actions["claim"+often] = p.claim
 		actions["step"+often] = p.step
@@ -154,8 +151,7 @@ func (p *play) actions() map[string]func(*rapid.T) {
 	return actions
 }
 
-// twice runs an action, and sometimes once more, as go-redis does when an answer
-// was lost.
+// twice runs an action, and sometimes once more, as go-redis does after a lost reply.
 func twice(t *rapid.T, action func()) {
 	action()
 	if seldom(t, "answer lost") {
@@ -163,8 +159,7 @@ func twice(t *rapid.T, action func()) {
 	}
 }
 
-// seldom is true once in four times. Of rapid's generators only this one does
-// not prefer one end.
+// seldom is true once in four times. Other rapid generators prefer one end.
 func seldom(t *rapid.T, what string) bool {
 	once := rapid.Bool().Draw(t, what)
 	return once && rapid.Bool().Draw(t, what)
@@ -190,8 +185,7 @@ func (p *play) drawExport(t *rapid.T) (*modelExport, store.Ref) {
 	return e, store.Ref{Customer: customer, Export: e.id}
 }
 
-// drawClaim chooses a claim: mostly one that holds, sometimes any that was ever
-// made.
+// drawClaim chooses a claim: mostly a valid one, sometimes any earlier one.
 func (p *play) drawClaim(t *rapid.T) (*modelExport, *store.Claim) {
 	claims := p.claims
 	if !seldom(t, "any claim") {
@@ -220,7 +214,7 @@ func (p *play) accept(t *rapid.T) {
 				continue
 			}
 			email := e.email
-			if e.state != "" { // redrawn since, maybe
+			if e.state != "" { // its address may have been redrawn
 				email = "another"
 			}
 			exports = append(exports, store.NewExport{Export: e.id, Candidate: e.candidate, EmailHash: email, Payload: []byte("x")})
@@ -239,7 +233,7 @@ func (p *play) accept(t *rapid.T) {
 	})
 }
 
-// send sends a batch in two chunks: the same rows each time, or others.
+// send submits a batch in two chunks: the same rows each time, or others.
 func (p *play) send(t *rapid.T) {
 	batch := rapid.SampledFrom(p.model.batches[:opened]).Draw(t, "batch")
 	var exports []*modelExport
@@ -275,7 +269,7 @@ func (p *play) send(t *rapid.T) {
 	})
 }
 
-// sendChunk sends some of the rows, and reports whether the sending goes on.
+// sendChunk submits some of the rows, and reports whether the submission continues.
 func (p *play) sendChunk(t *rapid.T, batch *modelBatch, exports []*modelExport, before int, rows []string) bool {
 	if len(exports) == 0 {
 		return true
@@ -360,7 +354,7 @@ func (p *play) claim(t *rapid.T) {
 	}
 }
 
-// claimOnce claims and compares the answer.
+// claimOnce claims and compares the reply.
 func (p *play) claimOnce(ref store.Ref, want claimed, o store.ClaimOptions) {
 	got, err := p.Claim(p.t.Context(), ref, o)
 	p.must(err)
@@ -446,7 +440,7 @@ func (p *play) redraw(t *rapid.T) {
 	})
 }
 
-// overdue looks at what is late, as the sweep does, and puts off when to look again.
+// overdue lists overdue exports, as the sweep does, and postpones their next check.
 func (p *play) overdue(t *rapid.T) {
 	before := p.model.now - rapid.SampledFrom([]int64{0, 10_000}).Draw(t, "late by")
 	late, err := p.Overdue(t.Context(), customer, time.UnixMilli(before), 100)
@@ -462,14 +456,14 @@ func (p *play) overdue(t *rapid.T) {
 	}
 }
 
-// begun takes those that have begun and are late, as the sweep does.
+// begun lists started exports that are overdue, as the sweep does.
 func (p *play) begun(t *rapid.T) {
 	late, err := p.Begun(t.Context(), customer, time.UnixMilli(p.model.now), 100)
 	p.must(err)
 	p.same("begun", stands(late), p.model.lateBegun())
 }
 
-// stands renders exports as the sweep sees them.
+// stands formats exports as the sweep sees them.
 func stands(moving []store.Moving) map[string]string {
 	all := map[string]string{}
 	for _, m := range moving {
@@ -496,8 +490,8 @@ func (p *play) discard(t *rapid.T) {
 	})
 }
 
-// transfer sends a dead export to another job. All that are sent there meet in the batches
-// of one transfer, one for each set of options.
+// transfer moves a dead export to another job. All of them go to the batches of one transfer, one
+// per set of options.
 func (p *play) transfer(t *rapid.T) {
 	e, ref := p.drawExport(t)
 	twice(t, func() {
@@ -531,7 +525,7 @@ func (p *play) erase(t *rapid.T) {
 	})
 }
 
-// word is the script's word for an error of a move.
+// word returns the script's word for an error of a transition.
 func word(err error) string {
 	switch {
 	case err == nil:
@@ -549,8 +543,8 @@ func word(err error) string {
 	}
 }
 
-// compare reads all that the ledger keeps, and looks after what must hold in
-// model and ledger alike.
+// compare compares the complete state of the ledger with the model, and checks the invariants of
+// both.
 func (p *play) compare(t *rapid.T) {
 	p.same("kept", p.kept(), p.model.kept(p.emails))
 	for _, b := range p.model.batches {
@@ -573,7 +567,7 @@ func (p *play) compare(t *rapid.T) {
 	p.same("writers of one e-mail", p.model.crowd(), []string(nil))
 }
 
-// reasons are those of a batch's ends, as the batch counts them.
+// reasons returns the end reasons counted by a batch.
 func (p *play) reasons(batch store.BatchID) map[string]int {
 	counted, whole, err := p.EndReasons(p.t.Context(), batch)
 	p.must(err)
@@ -585,7 +579,7 @@ func (p *play) reasons(batch store.BatchID) map[string]int {
 	return reasons
 }
 
-// toldReasons are the same, as each export tells its own.
+// toldReasons returns the same, counted from its exports.
 func (p *play) toldReasons(batch store.BatchID) map[string]int {
 	outcomes, err := p.Outcomes(p.t.Context(), batch, 0, 100)
 	p.must(err)
@@ -598,7 +592,7 @@ func (p *play) toldReasons(batch store.BatchID) map[string]int {
 	return reasons
 }
 
-// bit makes a truth countable.
+// bit converts a bool to 0 or 1.
 func bit(b bool) int {
 	if b {
 		return 1
@@ -606,7 +600,7 @@ func bit(b bool) int {
 	return 0
 }
 
-// kept renders what is in Redis, as model.kept does.
+// kept renders the content of Redis, as model.kept does.
 func (p *play) kept() map[string]string {
 	ctx := p.t.Context()
 	root := "ix:{" + customer + "}:"
@@ -707,7 +701,7 @@ func atoi(s string) int64 {
 	return n
 }
 
-// readKnown reads "person|job:workflow,job:workflow".
+// readKnown parses "person|job:workflow,job:workflow".
 func readKnown(s string) knowledge {
 	person, jobs, _ := strings.Cut(s, "|")
 	k := knowledge{Person: atoi(person), Workflows: map[int64]int64{}}

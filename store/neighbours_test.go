@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// Neighbours are those of a chunk that have to look up their candidates.
+// Neighbours are the exports of a chunk that need a look-up.
 func TestNeighboursAreThoseThatHaveToLookUp(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -32,7 +32,7 @@ func TestOpenBatches(t *testing.T) {
 			t.Errorf("before anything was accepted: %v", got)
 		}
 		waiting := old.accept("c-1", "a@example.com")
-		// More finished ones than are read at once lie between.
+		// In between are more finished ones than are read at once.
 		for i := range 250 {
 			b := open(fmt.Sprint("finished ", i))
 			if i%50 == 0 {

@@ -88,8 +88,8 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// The sweep ends a pause whose time is over, and pauses asynq's queues for one of which it
-// is not noted that they are.
+// The sweep ends an expired pause, and pauses asynq's queues if the record does not say they are
+// paused.
 func TestTheSweepSeesPauses(t *testing.T) {
 	t.Parallel()
 	clock := newClock(t)
@@ -126,7 +126,7 @@ func TestTheSweepSeesPauses(t *testing.T) {
 		t.Errorf("after the pause: %+v, %t", p, queues)
 	}
 	must(b.NoteQueuesPaused(ctx, customer))
-	must(b.EndPause(ctx, customer)) // its time is not over
+	must(b.EndPause(ctx, customer)) // it has not expired
 	if p, queues := record(); p == nil || !queues {
 		t.Errorf("once noted: %+v, %t", p, queues)
 	}
@@ -135,7 +135,7 @@ func TestTheSweepSeesPauses(t *testing.T) {
 	if p, _ := record(); p == nil || !p.Over(clock.now) {
 		t.Errorf("over: %+v", p)
 	}
-	// An operator pauses again while the sweep ends the one that is over.
+	// An operator pauses again while the sweep ends the expired pause.
 	must(b.Pause(ctx, customer, store.Pause{By: "ben"}))
 	must(b.EndPause(ctx, customer))
 	if p, queues := record(); p == nil || p.By != "ben" || queues {

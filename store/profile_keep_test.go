@@ -12,12 +12,12 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// foundOut is a profile whose text is easily found in Redis.
+// foundOut is a profile whose text is easy to find in Redis.
 var foundOut = store.TenantProfile{
 	VerifiedAt: 1_800_000_000_000, SearchOr: store.Yes, SearchLag: 4 * time.Second, StatusID: "D37002023", TestPerson: 7101, Missing: "education,field51001",
 }
 
-// kept is what stays of it with other settings.
+// kept is the part that applies to other settings.
 var kept = store.TenantProfile{SearchLag: foundOut.SearchLag, TestPerson: foundOut.TestPerson}
 
 func (r *register) saves(c store.StoredConnection) {
@@ -49,7 +49,7 @@ func TestProfileIsKeptSealedAndToldToWorkers(t *testing.T) {
 		if keys := redistest.Dump(t, client).Holding("D37002023", "field51001", "7101"); len(keys) > 0 {
 			t.Errorf("in clear in %v", keys)
 		}
-		// One that is moved to another customer's place opens nowhere, and neither does one that is damaged.
+		// A profile copied to another customer's key, or a damaged one, cannot be opened.
 		r.added("77")
 		sealed, err := client.Get(ctx, "ix:{1234}:conn:profile").Result()
 		if err != nil {
@@ -61,7 +61,7 @@ func TestProfileIsKeptSealedAndToldToWorkers(t *testing.T) {
 				t.Errorf("%s: %+v", name, got)
 			}
 		}
-		// Without its key the connection is read all the same.
+		// Without its profile the connection can still be read.
 		client.Del(ctx, "ix:{77}:conn:profile")
 		client.LPush(ctx, "ix:{77}:conn:profile", "not even a text")
 		if got := r.read("77"); got.Username != "export-user" || got.Profile != (store.TenantProfile{}) {
@@ -137,7 +137,7 @@ func TestProfileOfAConnectionOfTheFile(t *testing.T) {
 		if _, err := r.Connection(ctx, "9"); !errors.Is(err, store.ErrNoConnection) {
 			t.Errorf("the store has it: %v", err)
 		}
-		// What was entered in the store since is another connection.
+		// A connection entered in the store later is a different one.
 		r.added("9")
 		if err := r.SaveProfile(ctx, c, 0, foundOut); !isChanged(err) {
 			t.Errorf("the file's, although the store has one: %v", err)

@@ -166,7 +166,7 @@ func TestRefusedRowsAreSealed(t *testing.T) {
 	if by, ok := store.SealedBy([]byte(sealed[0])); !ok || by != b.Keys().Primary() {
 		t.Errorf("sealed by %d, %t", by, ok)
 	}
-	// Another keyset does not open them, and neither does another batch.
+	// Neither another keyset nor another batch can open them.
 	if _, _, err := other.RefusedRows(t.Context(), b.batch, 0, 1); !errors.Is(err, store.ErrSealed) {
 		t.Errorf("with another keyset: %v", err)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// keysetFile writes a fresh keyset to a file.
+// keysetFile writes a new keyset to a file.
 func keysetFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keyset.json")
@@ -30,7 +30,7 @@ func keysetFile(t *testing.T) string {
 	return path
 }
 
-// process is what a process has of the keyset in a file.
+// process returns the keyset as a process reads it from a file.
 func process(t *testing.T, path string) *store.Keyset {
 	t.Helper()
 	keys, err := store.ReadKeysetFile(path)
@@ -81,7 +81,7 @@ func TestSealingKeysAreExchanged(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		// What is looked up by hash is found after a rotation.
+		// Values looked up by hash are found after a rotation.
 		if keys.EmailHash("1", "a@b.c") != old.EmailHash("1", "a@b.c") || keys.ExportID("b", "c") != old.ExportID("b", "c") || keys.BatchID("1", "k") != old.BatchID("1", "k") ||
 			keys.CredentialsHash(connectionOf("1")) != old.CredentialsHash(connectionOf("1")) {
 			t.Errorf("%s: the hashes are others", name)
@@ -129,7 +129,7 @@ func TestKeysetFileIsTakenUpAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The other process meets the key before it looks at the file.
+	// The other process sees a value of the new key before it checks the file.
 	if data, err := second.Open(sealed, "here"); err != nil || string(data) != "x" {
 		t.Errorf("by the other process: %q, %v", data, err)
 	}
@@ -209,7 +209,7 @@ func TestCheckKeyset(t *testing.T) {
 	})
 }
 
-// everythingSealed makes one of all that the store seals.
+// everythingSealed creates one of everything the store seals.
 func everythingSealed(b *book) {
 	b.t.Helper()
 	ctx := b.t.Context()
@@ -236,7 +236,7 @@ func everythingSealed(b *book) {
 	}
 }
 
-// readable reads all of it back.
+// readable reads it all back.
 func readable(b *book) string {
 	b.t.Helper()
 	ctx, mine := b.t.Context(), b.batch.Customer()
@@ -268,7 +268,7 @@ func readable(b *book) string {
 	return told.String()
 }
 
-// keysIn are the sealing keys whose values are anywhere in Redis, wherever that is.
+// keysIn returns the sealing keys with values anywhere in Redis.
 func keysIn(t *testing.T, client redis.UniversalClient, of *store.Keyset) map[store.KeyID]bool {
 	t.Helper()
 	found := map[store.KeyID]bool{}
@@ -320,7 +320,7 @@ func TestReseal(t *testing.T) {
 		if ids, err := b.CheckedKeys(t.Context()); err != nil || !cmp.Equal(ids, []store.KeyID{id}) {
 			t.Errorf("check values of %v, %v", ids, err)
 		}
-		// Wherever it may be: nothing is left that the old key opens.
+		// No value that the old key opens is left anywhere.
 		if found := keysIn(t, client, next); found[old.Primary()] || !found[id] {
 			t.Errorf("sealed in Redis by %v, want %d alone", found, id)
 		}
@@ -353,7 +353,7 @@ func TestResealTellsWhatItCannotOpen(t *testing.T) {
 	}
 }
 
-// While everything changes all the time nothing gets lost or comes back.
+// While everything changes concurrently, nothing is lost or restored.
 func TestResealDisturbsNobody(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {

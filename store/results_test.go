@@ -16,7 +16,7 @@ import (
 func TestResultsPageByPage(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
-	const rows = 1300 // some chunks
+	const rows = 1300 // several chunks
 	exports := make([]store.NewExport, rows)
 	for i := range exports {
 		exports[i] = b.newExport(fmt.Sprintf("c-%d", i+1), fmt.Sprintf("c-%d@example.com", i+1))
@@ -38,7 +38,7 @@ func TestResultsPageByPage(t *testing.T) {
 		filter store.ResultFilter
 		limit  int
 		want   []int // rows
-		count  int   // where they are too many to name
+		count  int   // if there are too many to list
 		pages  int
 	}{
 		{"all of them", store.ResultFilter{}, 500, nil, rows, 3},

@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// users gives a server users, each with the rules of an ACL file and the password "pass".
+// users creates users on a server, each with ACL rules and the password "pass".
 func users(t *testing.T, server *redistest.Server, rules map[string]string) {
 	t.Helper()
 	for name, text := range rules {
@@ -85,7 +85,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 			} else if !slices.Equal(lacking.Missing, c.want) {
 				t.Errorf("missing are %q, want %q", lacking.Missing, c.want)
 			}
-			// The line that is printed mends it.
+			// The printed line fixes it.
 			args := []any{}
 			for word := range strings.FieldsSeq(lacking.Grant()) {
 				args = append(args, word)
@@ -103,7 +103,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 	}
 }
 
-// A server that cannot tell what a user may do is no reason not to start.
+// A server that cannot check rights must not prevent a start.
 func TestRightsThatNobodyCanTell(t *testing.T) {
 	if err := ledgerOf(t, redistest.Miniredis(t)).CheckRights(t.Context()); err != nil {
 		t.Error(err)
@@ -140,8 +140,8 @@ func TestRightsOnEachNodeOfACluster(t *testing.T) {
 	}
 }
 
-// TestScriptsUseCheckedCommands reads the commands of our Lua scripts and of asynq's:
-// the check at start has to know each.
+// TestScriptsUseCheckedCommands reads the commands of our Lua scripts and of asynq's: the check at
+// start must include each.
 func TestScriptsUseCheckedCommands(t *testing.T) {
 	folder, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/hibiken/asynq").Output()
 	if err != nil {
@@ -164,15 +164,15 @@ func TestScriptsUseCheckedCommands(t *testing.T) {
 		}
 		for _, match := range called.FindAllSubmatch(text, -1) {
 			name := strings.ToLower(string(match[1]))
-			if name != "memory" && !slices.Contains(checked, name) { // the web UI alone shows sizes
+			if name != "memory" && !slices.Contains(checked, name) { // only the web UI shows sizes
 				t.Errorf("%s calls %s, which the check of rights does not know", filepath.Base(file), name)
 			}
 		}
 	}
 }
 
-// Messages to the workers are hints: a user that may not send any, or that loses the
-// right while the service runs, gets its work done all the same.
+// Messages to workers are hints: the work is done even if the user may not publish, or loses that
+// right while the service runs.
 func TestPublishThatIsRefusedBreaksNothing(t *testing.T) {
 	server := redistest.Start(t)
 	users(t, server, map[string]string{"mute": "~* resetchannels +@all"})

@@ -46,7 +46,7 @@ func TestRisks(t *testing.T) {
 	}
 }
 
-// Each node of a cluster has settings of its own, and any of them may be wrong.
+// Each node of a cluster has its own settings, and any of them may be wrong.
 func TestRisksOfACluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3, redistest.AppendOnly("everysec"), redistest.Config("cluster-require-full-coverage", "no"))

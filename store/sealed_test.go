@@ -11,8 +11,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// After a sealing key was lost and given up, what it sealed is told apart from the
-// rest, which stays readable.
+// After a sealing key was lost and abandoned, its values are marked and the rest stays readable.
 func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
@@ -51,8 +50,7 @@ func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
 	}
 }
 
-// An export that was in work when who was exported is forgotten leaves no marker; one
-// that is begun later does.
+// An export in progress while markers are erased leaves no marker; one that starts later does.
 func TestWhatWasInWorkWhenMarkersWereErasedLeavesNone(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
@@ -76,7 +74,7 @@ func TestWhatWasInWorkWhenMarkersWereErasedLeavesNone(t *testing.T) {
 	b.auditIsClean()
 }
 
-// Whoever lists jobs or verifications asks for the last one first.
+// Lists of jobs and verifications start with the newest one.
 func TestAControlTaskThatALostKeySealedHidesNoLaterOne(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)

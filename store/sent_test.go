@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// sender is a book that counts people.
+// sender is a book that numbers people.
 type sender struct {
 	*book
 	person int64
@@ -25,7 +25,7 @@ func newSender(t *testing.T, client redis.UniversalClient, spec store.BatchSpec)
 	return &sender{book: openBook(t, client, spec)}
 }
 
-// lists are the keys with what exports sent.
+// lists returns the keys with what exports sent.
 func (s *sender) lists() []string {
 	s.t.Helper()
 	var keys []string
@@ -38,7 +38,7 @@ func (s *sender) lists() []string {
 	return keys
 }
 
-// nextDay makes what was sent look a day older.
+// nextDay makes the sent records a day older.
 func (s *sender) nextDay() {
 	s.t.Helper()
 	for _, key := range s.lists() {
@@ -52,7 +52,7 @@ func (s *sender) nextDay() {
 	}
 }
 
-// send ends so many exports, each of another candidate and person.
+// send ends n exports, each of a different candidate and person.
 func (s *sender) send(n int) {
 	s.t.Helper()
 	for range n {
@@ -91,7 +91,7 @@ func TestASampleOfWhatWasSentIsSpreadOverDays(t *testing.T) {
 		if perDay[0] != 2 || perDay[1] != 2 || perDay[2] != 2 {
 			t.Errorf("by day: %v", perDay)
 		}
-		// People of whom only the marker is left make up the rest.
+		// People with only a marker make up the rest.
 		keys := s.lists()
 		if len(keys) != 3 {
 			t.Fatalf("%v", keys)
@@ -193,7 +193,7 @@ func TestAFieldIsLostThatUsedToArrive(t *testing.T) {
 	}{
 		{20, 2, false}, // it never arrived
 		{20, 16, false},
-		{20, 2, false}, // it did not use to arrive in nine of ten
+		{20, 2, false}, // it arrived in less than nine of ten before
 		{20, 19, false},
 		{20, 9, true},
 		{3, 0, false}, // too few to tell

@@ -62,7 +62,7 @@ func TestSessionsDoNotPileUp(t *testing.T) {
 	})
 }
 
-// Whoever can write to Redis makes no session that was not opened by a log-in.
+// Write access to Redis does not allow creating a session without a login.
 func TestForgedSessionsOpenNothing(t *testing.T) {
 	client := redistest.Shared(t).Client(t)
 	keys, err := store.NewKeyset()
@@ -86,8 +86,7 @@ func TestForgedSessionsOpenNothing(t *testing.T) {
 	}
 }
 
-// The last use is exact enough for short idle times, and no write revives a session that has
-// ended.
+// The last use is fine enough for short idle times, and no write revives an ended session.
 func TestUseOfASession(t *testing.T) {
 	client := redistest.Shared(t).Client(t)
 	keys, err := store.NewKeyset()

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// noon is when the tests begin.
+// noon is the start time of the tests.
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func simulated(t *testing.T, now time.Time) (*store.Ledger, redis.UniversalClient) {

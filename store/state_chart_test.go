@@ -14,7 +14,7 @@ import (
 
 const chartFile = "../docs/state-machine.md"
 
-// pair is a move from one state to another. Begin and end of the chart are "[*]".
+// pair is a transition. The start and end of the chart are "[*]".
 type pair struct{ From, To store.State }
 
 const outside store.State = "[*]"
@@ -26,7 +26,7 @@ var (
 	stateRow   = regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| ([^|`][^|]*) \\|$")
 )
 
-// TestChartOfStates keeps docs/state-machine.md in step with the code.
+// TestChartOfStates keeps docs/state-machine.md in sync with the code.
 func TestChartOfStates(t *testing.T) {
 	t.Parallel()
 	text := readChart(t)
@@ -90,8 +90,8 @@ func readChart(t *testing.T) string {
 	return string(text)
 }
 
-// arrowsOf reads the chart. It fails for a line that is no arrow between known
-// states, which would otherwise be compared with nothing.
+// arrowsOf parses the chart. It fails on a line that is not an arrow between known states, which
+// would otherwise be ignored.
 func arrowsOf(t *testing.T, text string) map[pair]bool {
 	t.Helper()
 	blocks := chartBlock.FindAllStringSubmatch(text, -1)

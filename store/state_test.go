@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// Every pair of states is tried: the scripts make the moves that the table has
-// and refuse and count all others.
+// Tries every pair of states: the scripts allow the transitions in the table, and reject and count
+// all others.
 func TestEveryPairOfStates(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
@@ -25,7 +25,7 @@ func TestEveryPairOfStates(t *testing.T) {
 				c := b.claimed(ref)
 				b.force(ref, "st", string(from))
 				err := b.move(c, to)
-				// A repeated move is one whose answer was lost.
+				// A transition to the current state repeats one whose reply was lost.
 				legal := store.CanMove(from, to) || from == to
 				switch {
 				case legal && err != nil:
@@ -43,8 +43,8 @@ func TestEveryPairOfStates(t *testing.T) {
 	})
 }
 
-// movesByWorkers are the states that a claimed export can be moved to; claims
-// and cancellations have scripts of their own.
+// movesByWorkers lists the states a worker can move a claimed export to; claims and cancellations
+// have their own scripts.
 var movesByWorkers = []store.State{
 	store.Creating, store.Created, store.Placing, store.Deferred, store.Retrying,
 	store.Unknown, store.Done, store.Skipped, store.Dead,

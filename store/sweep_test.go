@@ -13,7 +13,7 @@ import (
 
 const day = 24 * time.Hour
 
-// sweptBook is a book whose clock the test moves.
+// sweptBook is a book with a simulated clock.
 type sweptBook struct {
 	*book
 	now time.Time
@@ -65,8 +65,8 @@ func (s *sweptBook) done(ref store.Ref) {
 	s.finish(s.claimed(ref), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 7})
 }
 
-// eachClock runs a suite where a simulated clock is possible: in a cluster its key is on one
-// node alone.
+// eachClock runs a suite on backends that support a simulated clock: in a cluster, its key is on
+// one node only.
 func eachClock(t *testing.T, suite func(t *testing.T, client redis.UniversalClient)) {
 	t.Helper()
 	t.Run("redis", func(t *testing.T) { suite(t, redistest.Start(t).Client(t)) })
@@ -86,7 +86,7 @@ func TestABatchWhoseProducerVanishedEnds(t *testing.T) {
 		if swept := s.sweep(); swept != (store.Swept{}) || !s.read().Closed.IsZero() {
 			t.Fatalf("23 hours after the last row: %+v, %+v", swept, s.read())
 		}
-		s.accept("c-1", "one@example.com") // sent again: the producer lives
+		s.accept("c-1", "one@example.com") // submitted again: the producer is active
 		s.pass(23 * time.Hour)
 		if swept := s.sweep(); swept != (store.Swept{}) {
 			t.Fatalf("23 hours after a row was sent again: %+v", swept)
@@ -111,7 +111,7 @@ func TestABatchWhoseProducerVanishedEnds(t *testing.T) {
 			}
 		}
 
-		// The same key still completes it.
+		// The same key can still complete it.
 		spec.Customer = customer
 		if id, again, err := s.OpenBatch(t.Context(), spec); err != nil || !again || id != s.batch {
 			t.Fatalf("opened again: %s, %t, %v", id, again, err)
@@ -136,14 +136,14 @@ func TestExpiredBatchesLeaveTheLists(t *testing.T) {
 	kept := s.batch
 	s.accept("c-1", "one@example.com")
 	local := func(id store.BatchID) string { return string(id)[len(customer)+1:] }
-	// More than a page of them were opened in the same moment.
+	// More than a page of them were opened at the same time.
 	for i := range 250 {
 		id, _, err := s.OpenBatch(t.Context(), store.BatchSpec{Customer: customer, IdempotencyKey: fmt.Sprint(i), Test: i%5 == 0})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if i < 230 {
-			// As if its time to live had passed.
+			// As if it had expired.
 			s.redis.Del(t.Context(), "ix:{"+customer+"}:b:"+local(id))
 		}
 	}
@@ -154,7 +154,7 @@ func TestExpiredBatchesLeaveTheLists(t *testing.T) {
 	if listed != 17 || tests != 4 {
 		t.Errorf("%d batches and %d tests are listed", listed, tests)
 	}
-	// One whose keys are broken keeps the others from nothing.
+	// A batch with broken keys does not block the others.
 	s.redis.HSet(t.Context(), "ix:{"+customer+"}:b:"+local(kept), "accepted", "some")
 	s.pass(day)
 	if swept := s.sweep(); swept.Closed != 21 || swept.Broken != 1 {

@@ -7,7 +7,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Redis says the same in several forms, by its version and by where a command failed.
+// Redis words the same error differently, depending on its version and on where a command failed.
 func TestDiagnoseReadsEachFormOfAnAnswer(t *testing.T) {
 	for said, want := range map[string]struct {
 		trouble store.Trouble
@@ -29,7 +29,7 @@ func TestDiagnoseReadsEachFormOfAnAnswer(t *testing.T) {
 	}
 }
 
-// redisAnswer is an error that Redis answered with.
+// redisAnswer is an error reply of Redis.
 type redisAnswer string
 
 func (e redisAnswer) Error() string { return string(e) }

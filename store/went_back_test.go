@@ -7,8 +7,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// A machine that fails takes Redis and all workers with it, and Redis comes back without its
-// latest writes. Nobody is left who could remember; only the server is another one.
+// A machine fails with Redis and all workers, and Redis restarts without its latest writes. No
+// process remembers them; only the server's identity differs.
 func TestALossIsNoticedByWorkersThatHaveJustStarted(t *testing.T) {
 	t.Parallel()
 	const settle = 90 * time.Second
@@ -36,7 +36,7 @@ func TestALossIsNoticedByWorkersThatHaveJustStarted(t *testing.T) {
 	if loss := start("a"); loss.Kind != "" {
 		t.Errorf("nothing was lost: %+v", loss)
 	}
-	for _, server := range []string{"two", "three"} { // the second time one before has been told
+	for _, server := range []string{"two", "three"} { // the second time, an earlier loss is known
 		clock.pass(time.Hour)
 		serve(server)
 		loss := start("b" + server)

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// iCIMS repeats in its answers what was sent to it.
+// iCIMS's responses repeat what was sent.
 func TestICIMSWordsGoWithTheDeadLetter(t *testing.T) {
 	t.Parallel()
 	const said = "ottoline@example.com is not welcome"

@@ -11,16 +11,16 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// account stands for iCIMS: it holds calls against its limits by itself.
+// account simulates iCIMS: it checks the calls against its own limits.
 type account struct {
 	limits   quota.Limits
 	resetsAt time.Duration // of the day
-	share    float64       // of all calls that others make, as ours are made
-	hidden   bool          // it sends no headers
+	share    float64       // of calls by other users, relative to ours
+	hidden   bool          // no headers in responses
 
 	windowEnd time.Time
 	used, own int
-	owed      float64 // calls that others are still to make
+	owed      float64 // calls that other users have yet to make
 	tokens    float64
 	filled    time.Time
 	flying    int
@@ -42,7 +42,7 @@ func (a *account) roll(now time.Time) {
 	}
 }
 
-// arrive takes a call, and returns what its answer will say.
+// arrive counts a call, and returns what its response will say.
 func (a *account) arrive(now time.Time) quota.Returned {
 	a.roll(now)
 	burst := float64(a.limits.Burst)
@@ -75,20 +75,20 @@ func (a *account) arrive(now time.Time) quota.Returned {
 	return r
 }
 
-// fleet is a number of processes that have more to do than they may.
+// fleet is a number of processes that want more calls than permitted.
 type fleet struct {
 	*permitRig
 	rng     *rand.Rand
 	account *account
 	latency time.Duration // of calls, at most
-	prompt  bool          // they arrive in order, and all take as long
-	loss    float64       // of answers of Redis
-	repeats float64       // of requests, whose first answer is lost
+	prompt  bool          // calls arrive in order and take equally long
+	loss    float64       // of Redis replies
+	repeats float64       // of requests, whose first reply is lost
 	deaths  float64       // of processes, at each request
 	giveUps float64       // of callers, before their call
-	rests   float64       // of processes
-	express float64       // of what is wanted
-	demand  int           // permits that a process wants at most
+	rests   float64       // of processes without work
+	express float64       // of requested permits
+	demand  int           // permits a process requests at most
 	born    int
 	events  events
 	asks    int
@@ -97,16 +97,16 @@ type fleet struct {
 
 type fleetProcess struct {
 	name     string
-	in       int // permits in hand
+	in       int // held permits
 	returned []quota.Returned
-	next     time.Time // of the request that is planned
+	next     time.Time // of the planned request
 	dead     bool
-	full     bool // it waits for permits in flight
+	full     bool // waits for permits in flight
 }
 
 type event struct {
 	at time.Time
-	n  int // of two at a time the first planned comes first
+	n  int // tie-breaker: the first planned comes first
 	do func()
 }
 
@@ -135,12 +135,12 @@ func (f *fleet) plan(at time.Time, do func()) {
 	heap.Push(&f.events, event{at, f.events.n, do})
 }
 
-// upTo is a time between none and d, in whole milliseconds as all times here.
+// upTo returns a random time up to d, in whole milliseconds like all times here.
 func (f *fleet) upTo(d time.Duration) time.Duration {
 	return time.Duration(f.rng.Int64N(d.Milliseconds()+1)) * time.Millisecond
 }
 
-// run lets the fleet work for a time.
+// run runs the fleet for a time.
 func (f *fleet) run(processes int, d time.Duration) {
 	f.t.Helper()
 	end := f.now.Add(d)
@@ -230,7 +230,7 @@ func (f *fleet) work(p *fleetProcess) {
 	}
 }
 
-// use makes the call of a permit, or gives it back.
+// use makes the call of a permit, or returns it unused.
 func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
 	late, latency := f.limits.Lateness(), f.upTo(f.latency)
 	if f.prompt {
@@ -243,7 +243,7 @@ func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
 		r.Permit = permit
 		p.in--
 		p.returned = append(p.returned, r)
-		if p.full || p.next.IsZero() { // else it goes with the next request
+		if p.full || p.next.IsZero() { // otherwise it goes with the next request
 			f.planAsk(p, f.upTo(5*time.Millisecond))
 		}
 	}
@@ -251,8 +251,8 @@ func (f *fleet) use(p *fleetProcess, permit quota.Permit) {
 		f.plan(f.now.Add(f.upTo(late)), func() { done(quota.Unused(permit)) })
 		return
 	}
-	// Late by as much as is tolerated of the process, and of the network. The caller's
-	// clock ticks in whole milliseconds.
+	// Late by the tolerance for process and network. The caller's clock ticks in whole
+	// milliseconds.
 	slot := f.now.Add(permit.After).Add(time.Millisecond - 1).Truncate(time.Millisecond)
 	leaves := max(slot.Sub(f.now), 0) + f.upTo(max(late+min(permit.After, 0), 0))
 	f.plan(f.now.Add(leaves+f.upTo(late-time.Millisecond)), func() {
@@ -283,8 +283,8 @@ func newFleetOn(r *permitRig, seed uint64) *fleet {
 	return f
 }
 
-// TestFleetKeepsTheLimits lets processes work, lose answers and die, under random
-// limits, and looks at what iCIMS sees.
+// TestFleetKeepsTheLimits runs processes that lose replies and crash, under random limits, and
+// checks the calls that iCIMS receives.
 func TestFleetKeepsTheLimits(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -307,7 +307,7 @@ func TestFleetKeepsTheLimits(t *testing.T) {
 	}
 }
 
-// TestFleetUsesTheRate lets four processes have enough to do.
+// TestFleetUsesTheRate gives four processes enough work to use the full rate.
 func TestFleetUsesTheRate(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{20, 50, 100} {
@@ -328,7 +328,7 @@ func TestFleetUsesTheRate(t *testing.T) {
 	}
 }
 
-// TestFleetKeepsTheDay spends the budgets of days, of which others take a part.
+// TestFleetKeepsTheDay spends the budgets of several days, shared with another user.
 func TestFleetKeepsTheDay(t *testing.T) {
 	cases := []struct {
 		name      string
@@ -338,9 +338,9 @@ func TestFleetKeepsTheDay(t *testing.T) {
 		loss      float64
 		inFlight  int
 		processes int
-		clocks    bool // not by UTC alone
+		clocks    bool // the day does not start at midnight UTC
 		prompt    bool
-		unused    int // of 1,000, on a whole day
+		unused    int // of 1,000, on a full day
 	}{
 		{name: "alone, all calls are used", clocks: true, inFlight: 4, processes: 2, unused: 0},
 		{name: "alone, with answers of Redis lost and callers who give up", inFlight: 4, processes: 2, loss: 0.02, unused: 2},
@@ -368,7 +368,7 @@ func TestFleetKeepsTheDay(t *testing.T) {
 				f.account.share, f.account.hidden, f.loss, f.giveUps = c.share, c.hidden, c.loss, c.loss
 				f.express = 0
 				if f.prompt = c.prompt; f.prompt {
-					// Without the hourly steps of the reserve the end comes in full flight.
+					// Without the hourly steps of the reserve, the budget ends at full rate.
 					f.latency, f.express = time.Second, 1
 				}
 				if c.assumed {

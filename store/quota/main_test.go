@@ -10,8 +10,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Each check takes half a second, and one that fails is made smaller for a while.
-	// -rapid.checks asks for more.
+	// Each check takes half a second, and a failing one is shrunk for a while. Use -rapid.checks
+	// for more.
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}

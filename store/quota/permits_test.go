@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// permitRig asks for permits as processes do, in a time of its own.
+// permitRig requests permits as processes do, with its own clock.
 type permitRig struct {
 	t      *testing.T
 	redis  redis.UniversalClient
@@ -22,11 +22,10 @@ type permitRig struct {
 	first  int64
 }
 
-// generous are limits that do not bind. The burst is large enough for express and
-// bulk to be given ten permits at once.
+// generous are limits that do not bind. The burst allows ten permits at once for express and bulk.
 var generous = quota.Limits{CallsPerSecond: 1000, Burst: 40, InFlight: 100, CallsPerDay: 1_000_000, ExpressReserve: 5}
 
-// noon is when the tests begin.
+// noon is the start time of the tests.
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func newPermitRig(t *testing.T, limits quota.Limits) *permitRig {
@@ -45,7 +44,7 @@ func (r *permitRig) pass(d time.Duration) {
 	}
 }
 
-// request is of worker a, with the rig's limits, unless changed.
+// request returns a request of worker a with the rig's limits.
 func (r *permitRig) request(express, bulk int, returned ...quota.Returned) quota.Request {
 	r.first += 100
 	return quota.Request{
@@ -76,21 +75,21 @@ func (r *permitRig) status() quota.Status {
 	return s[0]
 }
 
-// answered is a permit whose call was answered with a status and no headers.
+// answered returns a permit whose call got a status and no headers.
 func answered(p quota.Permit, status int) quota.Returned {
 	return quota.Returned{Permit: p, Status: status, Limit: quota.Absent, Remaining: quota.Absent, Reset: quota.Absent, RetryAfter: quota.Absent}
 }
 
-// counted is a permit whose answer tells of the budget.
+// counted returns a permit whose response reports the budget.
 func counted(p quota.Permit, limit, remaining int, reset time.Duration) quota.Returned {
 	a := answered(p, 200)
 	a.Limit, a.Remaining, a.Reset = limit, remaining, int(reset.Seconds())
 	return a
 }
 
-// until is how long a closure lasts from the rig's time on.
+// lasts returns how long a closure lasts, counted from the rig's time.
 func (r *permitRig) lasts(c quota.Closure) time.Duration {
-	// Closures are told by the caller's clock.
+	// Closures use the caller's clock.
 	return time.Until(c.Until).Round(time.Second)
 }
 
@@ -196,7 +195,7 @@ func TestPermitsAreIdempotent(t *testing.T) {
 }
 
 func TestPermitRate(t *testing.T) {
-	// Of a burst of 10 half is for jitter; express uses 5, bulk 3.
+	// Half of a burst of 10 is for jitter; express uses 5, bulk 3.
 	limits := generous
 	limits.CallsPerSecond, limits.Burst = 5, 10
 	t.Run("bulk uses its part of the burst, then slots a little ahead of their time", func(t *testing.T) {
@@ -226,7 +225,7 @@ func TestPermitRate(t *testing.T) {
 			granted += len(r.bulk(10).Permits)
 			r.pass(100 * time.Millisecond)
 		}
-		// The burst may be used again, and the slots of two seconds.
+		// The burst is available again, plus the slots of two seconds.
 		if granted < 5 || granted > limits.Burst+2*5 {
 			t.Errorf("granted %d", granted)
 		}
@@ -272,7 +271,7 @@ func TestASpentBudgetIsNotOpenedByOlderAnswers(t *testing.T) {
 		return a
 	}
 	r.bulk(0, told(p[0], 0))
-	// Counted by iCIMS before the other, and answered after it.
+	// iCIMS counted it before the other and answered it later.
 	if a := r.bulk(1, told(p[1], 3)); len(a.Permits) != 0 || a.Closed.Reason != "icims_quota_exhausted" {
 		t.Errorf("%+v", a)
 	}
@@ -290,7 +289,7 @@ func TestLateness(t *testing.T) {
 	}{
 		{10, 1, 20 * time.Millisecond},
 		{5, 10, 500 * time.Millisecond},
-		{0.1, 20, 5 * time.Second}, // its permit is not kept for longer
+		{0.1, 20, 5 * time.Second}, // its permit expires then
 	} {
 		if got := (quota.Limits{CallsPerSecond: c.rate, Burst: c.burst}).Lateness(); got != c.want {
 			t.Errorf("%g calls a second with a burst of %d: %s, want %s", c.rate, c.burst, got, c.want)
@@ -306,7 +305,7 @@ func TestBudget(t *testing.T) {
 		p := r.bulk(1).Permits
 		r.bulk(0, counted(p[0], 1000, 899, 5*time.Hour))
 		s := r.status()
-		// Their share is 100 of 101 calls, so twice that of 100 in flight, and two.
+		// The other user's share is 100 of 101 calls: twice that of 100 in flight, plus two.
 		if s.Own != 1 || s.Foreign != 100 || s.Left != 899-2-199 {
 			t.Errorf("%+v", s)
 		}
@@ -319,7 +318,7 @@ func TestBudget(t *testing.T) {
 		p := r.bulk(5).Permits
 		var back []quota.Returned
 		for _, lost := range p {
-			back = append(back, answered(lost, 0)) // a broken connection: iCIMS may not have seen it
+			back = append(back, answered(lost, 0)) // a broken connection: iCIMS may not have received it
 		}
 		p = r.bulk(1, back...).Permits
 		r.bulk(0, counted(p[0], 1000, 999, time.Hour))
@@ -331,7 +330,7 @@ func TestBudget(t *testing.T) {
 		r := newPermitRig(t, limits)
 		p := r.bulk(3).Permits
 		r.bulk(0, counted(p[0], 1000, 600, time.Minute))
-		r.pass(time.Minute) // iCIMS has reset, our own end is a second later
+		r.pass(time.Minute) // iCIMS has reset, our window ends a second later
 		p = r.bulk(1).Permits
 		r.bulk(0, counted(p[0], 1000, 999, 24*time.Hour))
 		if s := r.status(); s.Own > 3 || s.Foreign != 0 || s.Left < 790 {
@@ -367,7 +366,7 @@ func TestBudget(t *testing.T) {
 		r := newPermitRig(t, limits) // 12 hours before the end
 		p := r.bulk(1).Permits
 		r.bulk(0, counted(p[0], 1000, 20, 12*time.Hour))
-		r.limits.InFlight = 1 // so that the margin for others is small
+		r.limits.InFlight = 1 // so that the margin for other users is small
 		a := r.bulk(1)
 		s := r.status()
 		if len(a.Permits) != 0 || a.Closed.Reason != "icims_quota_exhausted" || !a.ClosedExpress.Open() || s.Reserve < 25 {
@@ -378,7 +377,7 @@ func TestBudget(t *testing.T) {
 			t.Fatalf("express: %+v", x)
 		}
 		r.bulk(0, quota.Unused(x.Permits[0]))
-		// It is told when there will be one for bulk.
+		// The reply says when the next bulk permit is available.
 		r.pass(r.lasts(a.Closed) - 5*time.Second)
 		if a := r.bulk(1); len(a.Permits) != 0 {
 			t.Error("given before its time")
@@ -443,7 +442,7 @@ func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
 	if got := r.bulk(1); len(got.Permits) != 1 || !r.status().Closed.Open() {
 		t.Errorf("after its success exports get %+v, %+v", got, r.status().Closed)
 	}
-	// What is spent is spent for errands too.
+	// Control tasks cannot exceed the budget either.
 	spent := errand(1)
 	errand(0, counted(spent.Permits[0], 100, 0, time.Hour))
 	if got := errand(1); len(got.Permits) != 0 || got.ClosedExpress.Reason != "icims_quota_exhausted" {
@@ -451,7 +450,7 @@ func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
 	}
 }
 
-// A server that answers instead of another one may have lost the latest calls.
+// A server that replaces another one may have lost the latest calls.
 func TestAnotherServerGrantsNoCallTooMany(t *testing.T) {
 	t.Parallel()
 	for name, keeps := range map[string]bool{"whose copy has some of the calls": true, "whose copy is older than the first call": false} {

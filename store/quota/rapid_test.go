@@ -9,10 +9,10 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// TestNeverACallOverWhateverHappens lets processes with random limits spend two days of an
-// account. They lose answers, repeat requests, die and give up, calls take long, somebody
-// else spends the same budget evenly and in bursts, and iCIMS's day starts at an hour that
-// only its headers tell. The account counts for itself.
+// TestNeverACallOverWhateverHappens runs processes with random limits for two days of an account.
+// They lose replies, repeat requests, crash and abandon calls; calls are slow; another user spends
+// the same budget evenly and in bursts; and only headers reveal when iCIMS's day starts. The
+// account counts by itself.
 func TestNeverACallOverWhateverHappens(t *testing.T) {
 	t.Parallel()
 	const budget = 400
@@ -24,7 +24,7 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 		}
 		share := rapid.SampledFrom([]float64{0, 0, 0.1, 0.2}).Draw(rt, "second spender's share")
 		limits.InFlight = rapid.IntRange(1, 4).Draw(rt, "in flight")
-		if share > 0 { // so that the margin for calls in flight is less than one percent
+		if share > 0 { // so that the margin for calls in flight is below one percent
 			limits.InFlight = min(limits.InFlight, 2)
 		}
 		if err := shared.redis.FlushDB(t.Context()).Err(); err != nil {
@@ -62,7 +62,7 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 		}
 		wasted := budget / 100
 		if f.deaths+f.giveUps > 0 {
-			wasted++ // the last permit of a day may be one that nobody used
+			wasted++ // the last permit of a day may stay unused
 		}
 		for i, unused := range a.unused {
 			if unused > wasted {
@@ -72,8 +72,8 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 	})
 }
 
-// TestAnswersThatComeBackLateCount lets a process that has little to do return its answers an
-// hour after they came, while somebody else spends the same budget.
+// TestAnswersThatComeBackLateCount runs a process with little work that returns its permits an hour
+// late, while another user spends the same budget.
 func TestAnswersThatComeBackLateCount(t *testing.T) {
 	t.Parallel()
 	const budget = 400

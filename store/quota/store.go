@@ -20,10 +20,9 @@ var (
 )
 
 const (
-	// SimulatedClockKey holds the time (ms since 1970) that a store made with NewSimulated
-	// goes by.
+	// SimulatedClockKey holds the time (ms since 1970) of a store made with NewSimulated.
 	SimulatedClockKey = "ix:clock"
-	// SimulatedServerKey holds the identity of the Redis server that such a store sees.
+	// SimulatedServerKey holds the server identity for such a store.
 	SimulatedServerKey = "ix:simulated-server"
 
 	liveClock = `local function micros()
@@ -38,8 +37,8 @@ end
 	simulatedClock = `local function micros() return tonumber(redis.call('GET', '` + SimulatedClockKey + `')) * 1000 end
 local function server() return redis.call('GET', '` + SimulatedServerKey + `') or '' end
 `
-	// Redis refuses a script whose first write takes memory when maxmemory is reached. This
-	// write takes none and changes nothing, so that calls in flight can still be finished.
+	// At maxmemory, Redis only rejects a script whose first write needs memory. This write needs
+	// none and changes nothing, so that calls in flight can still be finished.
 	evenWhenFull = "redis.pcall('HDEL', KEYS[1], '')\n"
 )
 
@@ -52,14 +51,14 @@ var (
 type Store struct {
 	redis   redis.UniversalClient
 	script  *redis.Script
-	servers sync.Map // customer: run_id of the server that answered last
+	servers sync.Map // customer: run_id of the server that replied last
 }
 
-// New returns the store kept in a Redis.
+// New returns a store in the client's Redis.
 func New(client redis.UniversalClient) *Store { return &Store{redis: client, script: liveScript} }
 
-// NewSimulated is New for simulations, which pass days in seconds: it goes by the time in
-// SimulatedClockKey.
+// NewSimulated is New with the clock in SimulatedClockKey, for simulations that pass days in
+// seconds.
 func NewSimulated(client redis.UniversalClient) *Store {
 	return &Store{redis: client, script: simulatedScript}
 }
@@ -67,9 +66,9 @@ func NewSimulated(client redis.UniversalClient) *Store {
 func prefix(customer string) string   { return "ix:{" + customer + "}:" }
 func stateKey(customer string) string { return prefix(customer) + "limits" }
 
-// Ask returns permits that are over and asks for new ones, in one round trip. After an
-// error the permits of the request may have been granted: the next request must return
-// them as unused, see UnknownPermit, and return again what this one returned.
+// Ask returns finished permits and requests new ones, in one round trip. After an error the
+// requested permits may have been granted: the next request must return them as unused, see
+// UnknownPermit, and repeat the returned permits of this one.
 func (s *Store) Ask(ctx context.Context, customer string, r Request) (Answer, error) {
 	before, _ := s.servers.Load(customer)
 	server, _ := before.(string)
@@ -91,17 +90,17 @@ func (s *Store) Ask(ctx context.Context, customer string, r Request) (Answer, er
 	return answer, nil
 }
 
-// Caller is who would make calls for a customer.
+// Caller is the connection that would make calls for a customer.
 type Caller struct {
 	Customer string
-	// Credentials are the caller's, as in Request: verdicts on others are left out. Empty:
-	// all verdicts count that no success followed.
+	// Credentials as in Request: verdicts on others are ignored. Empty: all verdicts apply that no
+	// success followed.
 	Credentials string
-	// Limits are the caller's. Zero: those used last.
+	// Limits of the connection. Zero: those used last.
 	Limits Limits
 }
 
-// Statuses returns the status for each caller, in one round trip. It changes nothing.
+// Statuses returns the status for each caller in one round trip. It changes nothing.
 func (s *Store) Statuses(ctx context.Context, callers ...Caller) ([]Status, error) {
 	if len(callers) == 0 {
 		return nil, nil
@@ -114,7 +113,7 @@ func (s *Store) Statuses(ctx context.Context, callers ...Caller) ([]Status, erro
 		}
 	}
 	calls := make([]*redis.Cmd, len(callers))
-	// Its error is that of one of the calls.
+	// The pipeline's error repeats one of the calls' errors.
 	_, _ = s.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, c := range callers {
 			calls[i] = s.script.EvalSha(ctx, p, []string{stateKey(c.Customer)}, arguments[i]...)
@@ -124,7 +123,7 @@ func (s *Store) Statuses(ctx context.Context, callers ...Caller) ([]Status, erro
 	now := time.Now()
 	statuses := make([]Status, len(callers))
 	for i, call := range calls {
-		if redis.HasErrorPrefix(call.Err(), "NOSCRIPT") { // this server does not know the script yet
+		if redis.HasErrorPrefix(call.Err(), "NOSCRIPT") { // the script is not loaded on this server
 			call = s.script.Run(ctx, s.redis, []string{stateKey(callers[i].Customer)}, arguments[i]...)
 		}
 		a, err := readAnswer(call)
@@ -136,14 +135,14 @@ func (s *Store) Statuses(ctx context.Context, callers ...Caller) ([]Status, erro
 	return statuses, nil
 }
 
-// wireRequest is a Request as the script reads it.
+// wireRequest is the JSON form of a Request.
 type wireRequest struct {
 	Request
 
 	Peek   bool  `json:"peek"`
 	HoldMS int64 `json:"hold_ms"`
 	CallMS int64 `json:"call_ms"`
-	// Server is the run_id that this process saw last; empty: none.
+	// Server is the run_id this process saw last; empty: none.
 	Server   string         `json:"server"`
 	Returned []wireReturned `json:"returned,omitempty"`
 }
@@ -176,7 +175,7 @@ func (r wireRequest) args(customer string) ([]any, error) {
 	return []any{prefix(customer), string(request), string(limits)}, nil
 }
 
-// wireAnswer is what the script answers. It reports spans, because clocks may differ.
+// wireAnswer is the reply of the script. It contains durations, because clocks may differ.
 type wireAnswer struct {
 	Server  string `json:"server"`
 	Permits []struct {
@@ -247,8 +246,8 @@ func (a wireAnswer) status(now time.Time) Status {
 	return s
 }
 
-// windowEnd is the end of the window by this process's clock, or by that of Redis where the
-// clocks agree: that one does not move with each answer.
+// windowEnd returns the end of the window by this process's clock, or by the Redis clock if the two
+// agree: the latter does not change with each reply.
 func windowEnd(reckoned, kept time.Time) time.Time {
 	const agree = 2 * time.Second
 	if reckoned.Sub(kept).Abs() < agree {

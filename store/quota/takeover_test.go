@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// leaveOldState writes the limits as the version with short field names left them at noon: 700 of
-// 1,000 calls were ours, 40 somebody else's, and one call is in flight.
+// leaveOldState writes the state of the version with short field names at noon: 700 of 1,000 calls
+// were ours, 40 of another user, and one call is in flight.
 func leaveOldState(t *testing.T, r *permitRig, more map[string]string) {
 	t.Helper()
 	ms := func(at time.Time) string { return strconv.FormatInt(at.UnixMilli(), 10) }
@@ -54,7 +54,7 @@ func TestStateOfThePreviousVersionIsTakenOver(t *testing.T) {
 				t.Errorf("field %s is left", field)
 			}
 		}
-		// The window keeps its end, and the next one starts afresh.
+		// The window keeps its end, and the next one starts with new counts.
 		r.pass(6*time.Hour + 2*time.Second)
 		if s := r.status(); s.Own > 10 || s.Foreign != 0 {
 			t.Errorf("in the next window: %+v", s)

@@ -7,8 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Miniredis returns a client of an empty in-process Redis that ends with the
-// test. Its keys never expire: time does not move there.
+// Miniredis returns a client of an empty in-process Redis that ends with the test. Its keys never
+// expire, because its clock does not advance.
 func Miniredis(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	client := newClient(miniredis.RunT(t).Addr(), 0)
@@ -16,9 +16,9 @@ func Miniredis(t testing.TB) redis.UniversalClient {
 	return client
 }
 
-// EachBackend runs a conformance suite against a real Redis, miniredis and a
-// cluster of three nodes. Each run starts with an empty Redis. The cluster is used again by
-// the next test, so a suite must not change how it is configured.
+// EachBackend runs a conformance suite against a real Redis, miniredis and a three-node cluster.
+// Each run starts with an empty Redis. Later tests reuse the cluster, so a suite must not change
+// its configuration.
 func EachBackend(t *testing.T, suite func(t *testing.T, client redis.UniversalClient)) {
 	t.Helper()
 	t.Run("redis", func(t *testing.T) { suite(t, Start(t).Client(t)) })

@@ -15,16 +15,16 @@ import (
 
 const clusterSlots = 16_384
 
-// Cluster is a Redis Cluster. Its masters come first among the nodes, and have
-// no replicas but those added with AddReplica.
+// Cluster is a Redis Cluster. The masters come first among its nodes. Only AddReplica adds
+// replicas.
 type Cluster struct {
 	nodes    []*process
 	settings []string
 }
 
-// StartCluster runs a cluster of masters for this test and returns once every
-// node says that all slots are served. Cluster mode knows only database 0:
-// tests that share a cluster keep apart by their keys.
+// StartCluster runs a cluster of masters for this test and returns once every node reports that all
+// slots are served. Cluster mode only has database 0: tests that share a cluster must use different
+// keys.
 func StartCluster(t testing.TB, nodes int, opts ...Option) *Cluster {
 	t.Helper()
 	c, err := newCluster(nodes, opts...)
@@ -48,7 +48,7 @@ func newCluster(nodes int, opts ...Option) (*Cluster, error) {
 		"maxmemory-policy noeviction",
 		"cluster-enabled yes",
 		"cluster-config-file nodes.conf",
-		// Long enough that a busy machine does not fail a node over.
+		// Long enough that a busy machine causes no failover.
 		"cluster-node-timeout 15000",
 		"repl-diskless-sync-delay 0",
 	}}
@@ -65,7 +65,7 @@ func newCluster(nodes int, opts ...Option) (*Cluster, error) {
 	return c, nil
 }
 
-// remove kills the nodes and deletes their folders.
+// remove kills the nodes and deletes their directories.
 func (c *Cluster) remove() error {
 	var errs []error
 	for _, p := range c.nodes {
@@ -76,7 +76,7 @@ func (c *Cluster) remove() error {
 	return errors.Join(errs...)
 }
 
-// Addrs are the nodes' addresses.
+// Addrs returns the addresses of the nodes.
 func (c *Cluster) Addrs() []string {
 	addrs := make([]string, len(c.nodes))
 	for i, p := range c.nodes {
@@ -85,11 +85,10 @@ func (c *Cluster) Addrs() []string {
 	return addrs
 }
 
-// URL is the cluster's address in the form of the setting
-// ICIMS_EXPORT_REDIS_URL.
+// URL returns the cluster's address for the setting ICIMS_EXPORT_REDIS_URL.
 func (c *Cluster) URL() string { return "redis+cluster://" + strings.Join(c.Addrs(), ",") }
 
-// Client returns a new client that is closed when the test ends.
+// Client returns a new client, closed when the test ends.
 func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
 	t.Helper()
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs(), ContextTimeoutEnabled: true})
@@ -97,11 +96,11 @@ func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
 	return client
 }
 
-// KillNode ends one node with SIGKILL. Its slots are then served by nobody,
-// until it is restarted or a replica has taken its place.
+// KillNode kills one node with SIGKILL. Its slots are not served until it is restarted or a replica
+// takes over.
 func (c *Cluster) KillNode(node int) { c.nodes[node].kill() }
 
-// SignalNode sends a node a signal, such as one that freezes it.
+// SignalNode sends a signal to a node, for example to freeze it.
 func (c *Cluster) SignalNode(t testing.TB, node int, signal os.Signal) {
 	t.Helper()
 	if err := c.nodes[node].cmd.Process.Signal(signal); err != nil {
@@ -109,9 +108,8 @@ func (c *Cluster) SignalNode(t testing.TB, node int, signal os.Signal) {
 	}
 }
 
-// RestartNode starts a node again with the same address and folder: without
-// AppendOnly it has forgotten all but its place in the cluster. It returns once
-// the node has loaded its data.
+// RestartNode starts a node with the same address and directory and returns once it has loaded its
+// data. Without AppendOnly it only keeps its place in the cluster.
 func (c *Cluster) RestartNode(t testing.TB, node int) {
 	t.Helper()
 	c.nodes[node].kill()
@@ -120,9 +118,9 @@ func (c *Cluster) RestartNode(t testing.TB, node int) {
 	}
 }
 
-// AddReplica gives a master a replica and returns the number of the new node,
-// once it has the master's data. A replica takes the place of a dead master
-// after the cluster-node-timeout (15 s unless changed with Config).
+// AddReplica adds a replica to a master and returns the number of the new node, once it has the
+// master's data. A replica replaces a dead master after the cluster-node-timeout (15 s unless
+// changed with Config).
 func (c *Cluster) AddReplica(t testing.TB, master int) int {
 	t.Helper()
 	p, err := launch(c.settings)
@@ -177,7 +175,7 @@ func (c *Cluster) launch() error {
 	return errors.Join(errs...)
 }
 
-// join shares the slots out, introduces the nodes and waits for the cluster.
+// join distributes the slots, connects the nodes and waits for the cluster.
 func (c *Cluster) join() error {
 	ctx := context.Background()
 	share := clusterSlots / len(c.nodes)
@@ -204,8 +202,7 @@ func (c *Cluster) introduce(ctx context.Context, p *process, index, from, to int
 	if err := client.ClusterAddSlotsRange(ctx, from, to).Err(); err != nil {
 		return fmt.Errorf("add slots: %w", err)
 	}
-	// Different epochs from the start spare the nodes a round of sorting out
-	// who has which.
+	// Different initial epochs save the nodes a round of conflict resolution over slots.
 	if err := client.Do(ctx, "cluster", "set-config-epoch", index+1).Err(); err != nil {
 		return fmt.Errorf("set epoch: %w", err)
 	}

@@ -1,5 +1,5 @@
-// Package redistest gives tests real Redis servers as child processes: a
-// server of a test's own (Start), a logical database of one that the package's
-// tests share (Shared), a cluster (StartCluster), and miniredis for comparison
-// (Miniredis). Everything listens on loopback and ends with the test.
+// Package redistest provides real Redis servers as child processes of tests: a server for one test
+// (Start), a logical database of a server shared by the package's tests (Shared), a cluster
+// (StartCluster), and miniredis for comparison (Miniredis). All listen on loopback and end with the
+// test.
 package redistest

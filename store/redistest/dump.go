@@ -12,21 +12,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Entry is one key with all it holds, in clear.
+// Entry is one key with its values, in plaintext.
 type Entry struct {
 	Key  string
 	Type string
-	// Values are a string's value, a hash's fields and values in turn, the
-	// members of a list, set or sorted set (there followed by their scores),
-	// or the ids, fields and values of a stream.
+	// Values are a string's value, a hash's fields and values alternately, the members of a list,
+	// set or sorted set (there followed by their scores), or the IDs, fields and values of a
+	// stream.
 	Values []string
 }
 
-// Snapshot is everything that was found in Redis, in no particular order.
+// Snapshot is the content of a Redis, in no particular order.
 type Snapshot []Entry
 
-// Holding names the keys whose name or values contain one of the needles,
-// upper and lower case not told apart.
+// Holding returns the keys whose name or values contain one of the needles, ignoring case.
 func (s Snapshot) Holding(needles ...string) []string {
 	var keys []string
 	for _, e := range s {
@@ -39,7 +38,7 @@ func (s Snapshot) Holding(needles ...string) []string {
 	return keys
 }
 
-// String renders the snapshot for a failing test.
+// String formats the snapshot for a test failure.
 func (s Snapshot) String() string {
 	var b strings.Builder
 	for _, e := range s {
@@ -48,9 +47,9 @@ func (s Snapshot) String() string {
 	return b.String()
 }
 
-// Dump reads every key of the client's database, of a cluster on all its
-// masters. It may run while others write: keys that vanish meanwhile are left
-// out. A type that it cannot read fails the test, so that nothing is overlooked.
+// Dump reads every key of the client's database, or of all masters of a cluster. It may run
+// concurrently with writes and leaves out keys that vanish. An unknown type fails the test, so that
+// nothing is missed.
 func Dump(t testing.TB, client redis.UniversalClient) Snapshot {
 	t.Helper()
 	ctx := context.Background()
@@ -104,7 +103,7 @@ func dumpNode(ctx context.Context, c redis.Cmdable) (Snapshot, error) {
 	}
 }
 
-// readEntry reads one key, again where its type changed in between.
+// readEntry reads one key, and again if its type changed in between.
 func readEntry(ctx context.Context, c redis.Cmdable, key string) (Entry, error) {
 	const tries = 10
 	var last error

@@ -2,7 +2,7 @@ package redistest
 
 import "context"
 
-// DiesWithParent says whether this system kills children with their parent.
+// DiesWithParent reports whether this system kills children with their parent.
 var DiesWithParent = dieWithParent() != nil
 
 // Poll is poll.

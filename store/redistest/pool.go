@@ -9,14 +9,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// clusters are those that no test uses at the moment. A cluster takes two seconds to start.
+// clusters holds the clusters that no test is using. Starting a cluster takes two seconds.
 var clusters struct {
 	sync.Mutex
 	free []*Cluster
 }
 
-// borrowCluster returns an empty cluster of three nodes that no other test uses. Without
-// Main, which stops clusters after the tests of the package, it is the test's own.
+// borrowCluster returns an empty three-node cluster that no other test uses. Main stops the
+// clusters after the package's tests; without Main, the cluster belongs to the test.
 func borrowCluster(t testing.TB) *Cluster {
 	t.Helper()
 	shared.Lock()
@@ -50,7 +50,7 @@ func takeCluster() (*Cluster, error) {
 	return c, nil
 }
 
-// giveBack empties the cluster for the next test. One that cannot be emptied is stopped.
+// giveBack empties the cluster for the next test. If that fails, it stops the cluster.
 func (c *Cluster) giveBack() error {
 	ctx := context.Background()
 	for _, p := range c.nodes {
@@ -71,7 +71,7 @@ func (c *Cluster) giveBack() error {
 	return nil
 }
 
-// stopClusters stops the clusters that tests have given back.
+// stopClusters stops the clusters in the pool.
 func stopClusters() error {
 	clusters.Lock()
 	defer clusters.Unlock()

@@ -20,20 +20,18 @@ import (
 
 const (
 	loopback = "127.0.0.1"
-	// startLimit is generous because the machines that run tests are often
-	// busy with compiling the next package.
+	// startLimit is generous because test machines are often busy compiling the next package.
 	startLimit = 30 * time.Second
-	// portTries bounds how often another port is tried, since a port that was
-	// free a moment ago may be taken by somebody else.
+	// portTries limits how many ports are tried, since a free port may be taken before the server
+	// uses it.
 	portTries = 5
 )
 
-// errNoBinary is what a machine without Redis fails with.
+// errNoBinary is the error on a machine without Redis.
 var errNoBinary = errors.New("redis-server is not on the PATH: these tests need a real one; " +
 	"run them with `make test`, which gets it, or install it (Debian and Ubuntu: apt-get install redis-server, macOS: brew install redis)")
 
-// process is one redis-server: its folder and port stay the same over a
-// restart.
+// process is one redis-server. It keeps its directory and port across restarts.
 type process struct {
 	dir      string
 	port     int
@@ -43,8 +41,8 @@ type process struct {
 	done <-chan struct{} // closed when the child has ended
 }
 
-// launch starts a server in a new temporary folder on a port of child.FreePort: the port
-// stays its own while it is killed and started again.
+// launch starts a server in a new temporary directory on a port of child.FreePort, which stays
+// reserved while the server is killed and restarted.
 func launch(settings []string) (*process, error) {
 	dir, err := os.MkdirTemp("", "redistest-")
 	if err != nil {
@@ -76,8 +74,7 @@ func (p *process) dumpFile() string { return filepath.Join(p.dir, "dump.rdb") }
 
 func (p *process) logFile() string { return filepath.Join(p.dir, "redis.log") }
 
-// start runs the server and returns once it answers PING, which it does not
-// before its data are loaded.
+// start runs the server and returns once it answers PING, after it has loaded its data.
 func (p *process) start() error {
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -101,7 +98,7 @@ func (p *process) start() error {
 
 	p.cmd = exec.Command(binary, file)
 	p.cmd.Dir = p.dir
-	// A file, not a buffer: exec then needs no copying goroutine.
+	// A file instead of a buffer: exec then needs no copying goroutine.
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = dieWithParent()
 	if p.done, err = spawn(p.cmd); err != nil {
@@ -123,16 +120,16 @@ func (p *process) waitReady() error {
 	})
 }
 
-// kill ends the child with SIGKILL and waits until it is gone.
+// kill ends the child with SIGKILL and waits for it.
 func (p *process) kill() {
 	if p.done == nil {
 		return
 	}
-	_ = p.cmd.Process.Kill() // fails only where the child has already ended
+	_ = p.cmd.Process.Kill() // only fails if the child has already ended
 	<-p.done
 }
 
-// remove kills the child and deletes its folder.
+// remove kills the child and deletes its directory.
 func (p *process) remove() error {
 	p.kill()
 	return os.RemoveAll(p.dir)
@@ -147,9 +144,8 @@ func (p *process) logTail() string {
 	return string(log[max(0, len(log)-most):])
 }
 
-// spawn starts the command on a thread that lives as long as the child: Linux
-// sends the parent-death signal when the starting thread ends, and Go is free
-// to end threads.
+// spawn starts the command on a thread that lives as long as the child: Linux sends the
+// parent-death signal when the starting thread ends, and Go may end threads.
 func spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 	started := make(chan error, 1)
 	done := make(chan struct{})
@@ -160,7 +156,7 @@ func spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // its status does not matter: tests kill it
+			_ = cmd.Wait() // ignore the status: tests kill it
 		}
 	}()
 	if err := <-started; err != nil {
@@ -170,13 +166,13 @@ func spawn(cmd *exec.Cmd) (<-chan struct{}, error) {
 	return done, nil
 }
 
-// permanent ends a poll at once.
+// permanent is an error that ends a poll immediately.
 type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// poll calls ready with growing pauses until it succeeds, fails for good, or
-// startLimit is over.
+// poll calls ready with growing pauses until it succeeds, returns a permanent error, or startLimit
+// is over.
 func poll(ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()

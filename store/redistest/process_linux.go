@@ -2,8 +2,8 @@ package redistest
 
 import "syscall"
 
-// dieWithParent makes the kernel kill the child when the test process ends in
-// whatever way, a panic or a time-out included.
+// dieWithParent makes the kernel kill the child when the test process ends, including by a panic or
+// timeout.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,6 +4,6 @@ package redistest
 
 import "syscall"
 
-// dieWithParent has no counterpart outside Linux: a child outlives a test
-// process that is killed before its clean-up.
+// dieWithParent has no effect outside Linux: a child survives a test process that is killed before
+// its cleanup.
 func dieWithParent() *syscall.SysProcAttr { return nil }

@@ -220,8 +220,8 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// TestChildDiesWithParent runs this test binary again, kills it as an
-// out-of-memory kill would, and looks for the server that it had started.
+// TestChildDiesWithParent runs this test binary again, kills it as the OOM killer would, and checks
+// that its server ends.
 func TestChildDiesWithParent(t *testing.T) {
 	const pidFile = "REDISTEST_PID_FILE"
 	if file := os.Getenv(pidFile); file != "" {
@@ -232,7 +232,7 @@ func TestChildDiesWithParent(t *testing.T) {
 	if !redistest.DiesWithParent {
 		t.Skip("needs Linux's parent-death signal")
 	}
-	dir := t.TempDir() // also for what the killed process leaves behind
+	dir := t.TempDir() // also holds what the killed process leaves behind
 	file := dir + "/pid"
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChildDiesWithParent$")
 	cmd.Env = append(os.Environ(), pidFile+"="+file, "TMPDIR="+dir)
@@ -251,7 +251,7 @@ func TestChildDiesWithParent(t *testing.T) {
 	}))
 }
 
-// alive tells a running process from one that waits to be reaped.
+// alive distinguishes a running process from a zombie.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")

@@ -9,18 +9,17 @@ import (
 	"testing"
 )
 
-// Refusal is a way in which a Redis that answers refuses writes.
+// Refusal is a way in which a running Redis rejects writes.
 type Refusal struct {
 	Name string
 
-	says, orSays string // of Redis's answer to a write, and to a script that writes
-	means        string // of what this project says about it
-	remedy       string // of what it says is to be done
+	says, orSays string // Redis's reply to a write, and to a script that writes
+	means        string // this service's explanation
+	remedy       string // this service's remedy
 	begin        func(t testing.TB, s *Server)
 }
 
-// Missing returns what a text lacks that explains the refusal: Redis's own words, the
-// cause, the remedy.
+// Missing returns what an explanation of the refusal lacks: Redis's message, the cause, the remedy.
 func (r Refusal) Missing(text string) []string {
 	var missing []string
 	if !strings.Contains(text, r.says) && !strings.Contains(text, r.orSays) {
@@ -40,14 +39,14 @@ func (r Refusal) Start(t testing.TB) *Server {
 	return Start(t, Config("save", "3600 1"), Config("enable-protected-configs", "yes"))
 }
 
-// Begin makes the server refuse writes, as one of Start can.
+// Begin makes a server from Start reject writes.
 func (r Refusal) Begin(t testing.TB, s *Server) {
 	t.Helper()
 	s.refuseShared(t)
 	r.begin(t, s)
 }
 
-// Refusals are the ways in which a Redis that answers refuses writes.
+// Refusals returns the ways in which a running Redis rejects writes.
 func Refusals() []Refusal {
 	return []Refusal{
 		{"out of memory", "OOM", "OOM", "its memory is full", "Raise maxmemory", set("maxmemory", "1")},
@@ -69,9 +68,9 @@ func do(args ...any) func(testing.TB, *Server) {
 	}
 }
 
-// FailSaving takes the folder away that the server saves to, so that saving fails as on a
-// full disk. That works for every user, root included. The server saves (save) and lets
-// the folder be set (enable-protected-configs).
+// FailSaving makes saving fail as on a full disk, by pointing the server to a missing directory. It
+// works for every user, including root. The server must save (save) and allow changing the
+// directory (enable-protected-configs).
 func FailSaving(t testing.TB, s *Server) {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "gone")

@@ -9,14 +9,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is a running redis-server and one of its logical databases.
+// Server is a running redis-server with one of its logical databases.
 type Server struct {
 	process *process
 	db      int
 	shared  bool
 }
 
-// Option changes how a server is started.
+// Option configures how a server is started.
 type Option func(*[]string)
 
 // Config sets one line of redis.conf, for example Config("maxmemory", "8mb").
@@ -24,15 +24,14 @@ func Config(name, value string) Option {
 	return func(s *[]string) { *s = append(*s, name+" "+value) }
 }
 
-// AppendOnly makes the server keep an append-only file, so that its data
-// outlive Kill and Restart. fsync is "always", "everysec" or "no".
+// AppendOnly makes the server keep an append-only file, so that its data survives Kill and Restart.
+// fsync is "always", "everysec" or "no".
 func AppendOnly(fsync string) Option {
 	return func(s *[]string) { *s = append(*s, "appendonly yes", "appendfsync "+fsync) }
 }
 
-// Start runs a redis-server for this test alone. It never evicts and, without
-// AppendOnly, keeps nothing over a restart. A machine without redis-server
-// fails the test.
+// Start runs a redis-server for this test. It never evicts keys and, without AppendOnly, loses its
+// data on restart. The test fails on a machine without redis-server.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	p, err := launch(settings(opts...))
@@ -55,17 +54,17 @@ func settings(opts ...Option) []string {
 	return lines
 }
 
-// Addr is the server's host and port.
+// Addr returns the server's host and port.
 func (s *Server) Addr() string { return s.process.addr() }
 
-// DB is the number of the logical database that URL and Client use.
+// DB returns the number of the logical database used by URL and Client.
 func (s *Server) DB() int { return s.db }
 
-// URL is the server's address with the database, as redis.ParseURL reads it.
+// URL returns the server's address with the database, for redis.ParseURL.
 func (s *Server) URL() string { return fmt.Sprintf("redis://%s/%d", s.Addr(), s.db) }
 
-// Client returns a new client that is closed when the test ends. Two clients
-// of one Server see the same data.
+// Client returns a new client, closed when the test ends. All clients of a Server see the same
+// data.
 func (s *Server) Client(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	client := newClient(s.Addr(), s.db)
@@ -73,15 +72,15 @@ func (s *Server) Client(t testing.TB) redis.UniversalClient {
 	return client
 }
 
-// Kill ends the server with SIGKILL, as a crash would.
+// Kill ends the server with SIGKILL, like a crash.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	s.refuseShared(t)
 	s.process.kill()
 }
 
-// Restart starts the server again with the same address and folder, after
-// Kill or instead of it. It returns once the server has loaded its data.
+// Restart starts the server again with the same address and directory, and kills it first if it
+// runs. It returns once the server has loaded its data.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.refuseShared(t)
@@ -91,8 +90,8 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-// Dump returns everything that the databases of this server hold; of a shared
-// server, the database of this test.
+// Dump returns the content of all databases of this server; for a shared server, of this test's
+// database.
 func (s *Server) Dump(t testing.TB) Snapshot {
 	t.Helper()
 	if s.shared {
@@ -133,8 +132,8 @@ func (s *Server) refuseShared(t testing.TB) {
 	}
 }
 
-// Backup returns a copy of what the server holds, as an operator would keep it: what is
-// written afterwards is not in it.
+// Backup returns a copy of the server's data, as an operator would make it. Later writes are not in
+// it.
 func (s *Server) Backup(t testing.TB) []byte {
 	t.Helper()
 	s.refuseShared(t)
@@ -150,8 +149,8 @@ func (s *Server) Backup(t testing.TB) []byte {
 	return copied
 }
 
-// Restore stops the server and starts it with a copy that Backup made. The server must
-// not be AppendOnly, or Redis would load that file instead.
+// Restore restarts the server with a copy made by Backup. The server must not be AppendOnly, or
+// Redis would load that file instead.
 func (s *Server) Restore(t testing.TB, copied []byte) {
 	t.Helper()
 	s.Kill(t)

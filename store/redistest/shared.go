@@ -12,7 +12,7 @@ import (
 // databases is how many tests can use the shared server at the same time.
 const databases = 256
 
-// shared is the server that the tests of one package have in common.
+// shared is the server shared by the tests of one package.
 var shared struct {
 	sync.Mutex
 	installed bool
@@ -21,10 +21,9 @@ var shared struct {
 	free      []int
 }
 
-// Shared gives the test an empty logical database of a server that is started
-// once per package, so that parallel tests do not see each other's keys.
-// Pub/sub channels are not separated by databases: a test that publishes takes
-// a server of its own. TestMain must pass its M through Main.
+// Shared returns an empty logical database of a server that is started once per package, so that
+// parallel tests do not see each other's keys. Databases do not separate pub/sub channels: a test
+// that publishes needs its own server. TestMain must pass its M through Main.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	s, err := acquire()
@@ -66,8 +65,7 @@ func acquire() (*Server, error) {
 	return s, nil
 }
 
-// release empties the database before the next test gets it. A database that
-// cannot be emptied is not given away again.
+// release empties the database for the next test. A database that cannot be emptied is not reused.
 func release(s *Server) error {
 	client := newClient(s.Addr(), s.db)
 	defer client.Close()
@@ -80,7 +78,7 @@ func release(s *Server) error {
 	return nil
 }
 
-// Runner is what TestMain runs: *testing.M, or what Main makes of it.
+// Runner is what TestMain runs: *testing.M, or the result of Main.
 type Runner interface{ Run() int }
 
 // Main wraps a package's tests so that the shared server and clusters, if any were started,

@@ -9,25 +9,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Switch leads clients to one server, and to another one after a fail-over, as Sentinel
-// does.
+// Switch connects clients to one server, and to another one after a failover, like Sentinel.
 type Switch struct {
 	mu   sync.Mutex
 	addr string
 }
 
-// NewSwitch returns a switch that leads to a server.
+// NewSwitch returns a switch that connects to a server.
 func NewSwitch(s *Server) *Switch { return &Switch{addr: s.Addr()} }
 
-// To leads new connections to another server.
+// To connects new connections to another server.
 func (s *Switch) To(server *Server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.addr = server.Addr()
 }
 
-// Client returns a client that goes where the switch leads. It is closed when the test
-// ends.
+// Client returns a client that follows the switch. It is closed when the test ends.
 func (s *Switch) Client(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
@@ -44,7 +42,7 @@ func (s *Switch) Client(t testing.TB) redis.UniversalClient {
 	return client
 }
 
-// HostPort is the server's address in two parts.
+// HostPort returns the server's address in two parts.
 func HostPort(t testing.TB, s *Server) (host, port string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(s.Addr())
