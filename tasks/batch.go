@@ -8,48 +8,45 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Target is where the candidates of a batch go: to a job, or, for the zero
-// value, among the prospects.
+// Target is the destination of a batch's candidates: a job, or prospects for the zero value.
 type Target struct {
-	// Job is iCIMS's system id of the job (the number in its URL, not the
-	// requisition number); 0 exports prospects, without a workflow.
+	// Job is the system ID of the iCIMS job (the number in its URL, not the requisition number); 0
+	// exports prospects, without a workflow.
 	Job int64 `json:"job,omitempty"`
 }
 
-// Prospects is the target of an export to no job.
+// Prospects is the target without a job.
 var Prospects = Target{}
 
-// ToJob is the target of an export to a job.
+// ToJob returns the target for a job.
 func ToJob(id int64) Target { return Target{Job: id} }
 
-// Batch is what a producer hands over at once.
+// Batch is one submission of a producer.
 type Batch struct {
 	Customer string
 	Target   Target
 	Options  Options
-	// IdempotencyKey makes sending the batch twice the same as sending it once,
-	// for as long as outcomes are kept. Use one wherever a send may be repeated. It stands
-	// for one list of rows: corrected rows need another key.
+	// IdempotencyKey makes submitting the batch again have no further effect, for as long as
+	// outcomes are kept. Set one wherever a submission may be repeated. It identifies one list of
+	// rows: corrected rows need another key.
 	IdempotencyKey string
-	// Candidates are read once, in order. An error of type *RowError refuses one
-	// row; any other ends the reading. See Read and Candidates.
+	// Candidates are read once, in order. A *RowError refuses one row; any other error ends the
+	// input. See Read and Candidates.
 	Candidates iter.Seq2[Candidate, error]
-	// Told bounds how many refusals, and how many kinds of warnings, the receipt tells
-	// of; 0: all. What is beyond is counted only, so that the receipt of a large batch
-	// of bad rows stays small.
+	// Told limits how many refusals, and how many kinds of warnings, the receipt lists; 0: all. The
+	// rest is only counted, so that the receipt of a large batch of bad rows stays small.
 	Told int
-	// MaxRows is how many rows are read, refused ones included; 0: DefaultMaxRows.
-	// Where there are more, Enqueue returns *TooManyRowsError.
+	// MaxRows is how many rows are read, including refused ones; 0: DefaultMaxRows. If there are
+	// more, Enqueue returns *TooManyRowsError.
 	MaxRows int
-	// MayGoOn, unless it is nil, is called before each part of the batch is written. Its
-	// error ends the sending, and nothing more is accepted.
+	// MayGoOn, if set, is called before each part of the batch is written. Its error ends the
+	// submission, and nothing more is accepted.
 	MayGoOn func(context.Context) error
 }
 
-// DefaultMaxRows is how many rows a batch may have unless told otherwise. What a batch
-// takes grows with its rows: in the producer up to 100 bytes each, to find doubles, and
-// in Redis some 2 KB. At iCIMS's usual 10,000 calls a day a million candidates are more
-// than half a year of work.
+// DefaultMaxRows is the default limit of rows per batch. Each row takes up to 100 bytes in the
+// producer, to find duplicates, and about 2 KB in Redis. At iCIMS's usual 10,000 calls a day, a
+// million candidates take more than half a year.
 const DefaultMaxRows = 1_000_000
 
 func (b Batch) mostRows() int {
@@ -59,7 +56,7 @@ func (b Batch) mostRows() int {
 	return DefaultMaxRows
 }
 
-// Candidates makes the input of a batch from candidates in memory.
+// Candidates returns the input of a batch from candidates in memory.
 func Candidates(candidates ...Candidate) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		for _, c := range candidates {
@@ -70,39 +67,37 @@ func Candidates(candidates ...Candidate) iter.Seq2[Candidate, error] {
 	}
 }
 
-// Receipt tells what became of a batch that was handed over.
+// Receipt is the result of submitting a batch.
 type Receipt struct {
 	Batch store.BatchID `json:"batch" doc:"The batch's id."`
-	// Accepted counts candidates that are in the ledger now; Again counts those
-	// of them that an earlier sending of the same batch had brought.
+	// Accepted counts candidates that are in the ledger now; Again counts those that an earlier
+	// submission of the batch had already brought.
 	Accepted int `json:"accepted" doc:"How many candidates are in the batch by this request."`
 	Again    int `json:"again,omitempty" doc:"How many of them an earlier request with the same Idempotency-Key had brought."`
-	// Known: an earlier sending with the same idempotency key opened the batch.
+	// Known means an earlier submission with the same idempotency key opened the batch.
 	Known bool `json:"known,omitempty" doc:"An earlier request with the same Idempotency-Key opened the batch."`
-	// Dummies counts accepted candidates that were given a made-up address.
+	// Dummies counts accepted candidates that got a dummy address.
 	Dummies  int               `json:"dummies,omitempty" doc:"How many of the accepted got a made-up e-mail address."`
 	Refused  []Refusal         `json:"refused,omitempty" doc:"Rows that were not accepted, each with why: the first 1,000."`
 	Warnings []RepeatedWarning `json:"warnings,omitempty" doc:"What was noticed about rows that were accepted."`
-	// MoreRefused counts refusals, MoreWarned rows with warnings, that are not told of,
-	// see Batch.Told.
+	// MoreRefused counts refusals and MoreWarned rows with warnings beyond Batch.Told.
 	MoreRefused int `json:"more_refused,omitempty" doc:"Refused rows that the list has no room for."`
 	MoreWarned  int `json:"more_warned,omitempty" doc:"Rows with warnings that the list has no room for."`
 }
 
-// RefusedRows is how many rows were refused.
+// RefusedRows returns how many rows were refused.
 func (r Receipt) RefusedRows() int { return len(r.Refused) + r.MoreRefused }
 
-// Refusal is one row that was not accepted, and why.
+// Refusal is a refused row with its problems.
 type Refusal struct {
-	// Row is counted from 1, in order of arrival; Line is that of the file, where there
-	// is one.
+	// Row is counted from 1, in input order; Line is the line of the file, if there is one.
 	Row       int       `json:"row" doc:"The row of what was sent, from 1, without a header. Results call it input_row."`
 	Line      int       `json:"line,omitempty" doc:"The line in which the row begins, where it came in lines."`
 	Candidate string    `json:"candidate,omitempty" doc:"The candidate's id, where the row has a usable one."`
 	Problems  []Problem `json:"problems" doc:"What is wrong with it."`
 }
 
-// kept is what the batch keeps of the refusal.
+// kept returns the stored form of the refusal.
 func (r Refusal) kept() store.RefusedRow {
 	row := store.RefusedRow{Row: r.Row, Line: r.Line, Candidate: r.Candidate, Problems: make([]store.RowProblem, len(r.Problems))}
 	for i, p := range r.Problems {
@@ -111,7 +106,7 @@ func (r Refusal) kept() store.RefusedRow {
 	return row
 }
 
-// RefusalOf is the refusal that a batch keeps.
+// RefusalOf returns the refusal for a stored row.
 func RefusalOf(row store.RefusedRow) Refusal {
 	r := Refusal{Row: row.Row, Line: row.Line, Candidate: row.Candidate, Problems: make([]Problem, len(row.Problems))}
 	for i, p := range row.Problems {
@@ -120,8 +115,7 @@ func RefusalOf(row store.RefusedRow) Refusal {
 	return r
 }
 
-// RepeatedWarning is a problem that did not refuse its rows, told once for all
-// rows that have it.
+// RepeatedWarning is a problem that did not refuse its rows, listed once for all rows with it.
 type RepeatedWarning struct {
 	Problem
 	Rows      int `json:"rows" doc:"How many rows have it."`
@@ -149,12 +143,12 @@ func (b Batch) validate() error {
 	return nil
 }
 
-// Options are the two choices a producer has for a batch.
+// Options are the producer's options for a batch.
 type Options struct {
-	// GenerateDummyEmails accepts candidates without an e-mail address and
-	// gives them a made-up one, since iCIMS does not take a person without.
+	// GenerateDummyEmails accepts candidates without an email address and gives them a dummy one,
+	// since iCIMS requires an address.
 	GenerateDummyEmails bool `json:"generate_dummy_emails"`
-	// IncludePreviouslyExported sends candidates again that an earlier export
-	// already delivered, instead of skipping them.
+	// IncludePreviouslyExported exports candidates again that an earlier export delivered, instead
+	// of skipping them.
 	IncludePreviouslyExported bool `json:"include_previously_exported"`
 }

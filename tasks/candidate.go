@@ -1,13 +1,11 @@
-// Package tasks is what producers import: the candidate as they hand it over,
-// the batch they hand it over in, and the client that accepts a batch.
+// Package tasks is what producers import: candidates, batches, and the client that accepts batches.
 package tasks
 
-// Candidate is one sourced person as an upstream service hands it over. All
-// text is UTF-8 and is sent to iCIMS as given, apart from the cuts that
-// docs/mapping.md lists.
+// Candidate is one sourced person as an upstream service submits it. All text is UTF-8 and is sent
+// to iCIMS as given, except for the cuts listed in docs/mapping.md.
 type Candidate struct {
-	// ID is the producer's own identifier. It names the candidate in
-	// receipts, logs and markers, so it must not itself be personal data.
+	// ID is the producer's own identifier. It appears in receipts, logs and markers, so it must not
+	// be personal data.
 	ID             string           `json:"id"`
 	FirstName      string           `json:"first_name"`
 	LastName       string           `json:"last_name"`
@@ -17,20 +15,19 @@ type Candidate struct {
 	WorkExperience []WorkExperience `json:"work_experience,omitempty"`
 	Education      []Education      `json:"education,omitempty"`
 
-	// origin is where a reader found the candidate; zero for candidates that
-	// were built in memory.
+	// origin is where a reader found the candidate; zero for candidates built in memory.
 	origin origin
 }
 
-// Phone is one telephone number. Type is a label such as "mobile", "home" or
-// "work"; empty means unknown.
+// Phone is a telephone number. Type is a label such as "mobile", "home" or "work"; empty if
+// unknown.
 type Phone struct {
 	Number string `json:"number"`
 	Type   string `json:"type,omitempty"`
 }
 
-// WorkExperience is one position. Start and End are partial dates ("2021",
-// "2021-03" or "2021-03-15"); an empty End means the current position.
+// WorkExperience is one position. Start and End are partial dates ("2021", "2021-03" or
+// "2021-03-15"); an empty End means the current position.
 type WorkExperience struct {
 	Employer string `json:"employer,omitempty"`
 	Title    string `json:"title,omitempty"`
@@ -44,20 +41,20 @@ type Education struct {
 	Degree string `json:"degree,omitempty"`
 }
 
-// origin is the place of a candidate in the input it was read from.
+// origin is the position of a candidate in its input.
 type origin struct {
 	line     int
 	warnings []Problem
 }
 
-// Line is the line of the input on which a reader found the candidate, counted
-// from 1; 0 for candidates that were built in memory.
+// Line returns the 1-based line of the input on which a reader found the candidate; 0 for
+// candidates built in memory.
 func (c Candidate) Line() int { return c.origin.line }
 
-// Warnings are what a reader noticed without refusing the row, such as unknown
-// fields. What concerns a CSV header is reported with the first candidate.
+// Warnings returns what a reader noticed without refusing the row, such as unknown fields. Warnings
+// about a CSV header are reported with the first candidate.
 func (c Candidate) Warnings() []Problem { return c.origin.warnings }
 
-// digested is what a row is compared by when its batch is sent again: the candidate as it
-// was given, before a dummy address is chosen. It stays the same from release to release.
+// digested returns the bytes by which rows are compared when a batch is submitted again: the
+// candidate as given, before a dummy address is chosen. They must not change between releases.
 func (c Candidate) digested() []byte { return Payload{Candidate: c}.Encode() }

@@ -25,17 +25,16 @@ type Client struct {
 	tracer      trace.Tracer // nil: no traces
 }
 
-// ClientOption changes a setting of a Client.
+// ClientOption configures a Client.
 type ClientOption func(*Client)
 
-// WithDummyDomain sets the domain of generated addresses.
+// WithDummyDomain sets the domain of dummy addresses.
 func WithDummyDomain(domain string) ClientOption { return func(c *Client) { c.dummyDomain = domain } }
 
 // WithChunk sets how many candidates are written to Redis in one round trip.
 func WithChunk(n int) ClientOption { return func(c *Client) { c.chunk = max(1, n) } }
 
-// WithTaskRetention sets how long asynq keeps a completed task, to be seen in its web UI;
-// 0 keeps none.
+// WithTaskRetention sets how long asynq's web UI shows a completed task; 0 means not at all.
 func WithTaskRetention(d time.Duration) ClientOption { return func(c *Client) { c.retention = d } }
 
 // Defaults of a Client.
@@ -44,8 +43,7 @@ const (
 	DefaultChunk       = 500
 )
 
-// NewClient returns a client that keeps its ledger and queues in the Redis
-// behind the given go-redis client.
+// NewClient returns a client that keeps its ledger and queues in the client's Redis.
 func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...ClientOption) *Client {
 	c := &Client{redis: client, ledger: ledger, dummyDomain: DefaultDummyDomain, chunk: DefaultChunk, retention: DefaultRetention}
 	for _, o := range options {
@@ -55,19 +53,24 @@ func NewClient(client redis.UniversalClient, ledger *store.Ledger, options ...Cl
 	return c
 }
 
-// Enqueue accepts a batch: each good candidate gets a record in the ledger and
-// a task, each bad one a refusal in the receipt.
+// Enqueue accepts a batch: each valid candidate gets a record in the ledger and a task, each
+// invalid one a refusal in the receipt. The receipt counts what was accepted, also with an error;
+// those exports run.
 //
-// Errors: *BatchError where the batch as a whole is wrong; *store.BatchConflictError
-// where its idempotency key belongs to a batch with another target, other options or other
-// rows, of which nothing is accepted then; store.ErrBatchCancelled where
-// it was cancelled, maybe while it is being sent; store.ErrTooManyWaiting where the
-// customer has too many candidates waiting; store.ErrMemoryReserved where Redis is nearly
-// full; an error of the input, among them *CutError and *TooManyRowsError; or one of
-// Redis. The receipt counts what was accepted before and is being exported. Sending
-// the batch again with the same idempotency key brings the rest, but for that of a batch
-// with too many rows. Without a good row there is no batch, and the error
-// *NothingAcceptedError comes with the refusals in the receipt.
+// Errors:
+//
+//   - *BatchError: the batch as a whole is invalid.
+//   - *store.BatchConflictError: the idempotency key belongs to a batch with another target, other
+//     options or other rows. Nothing was accepted.
+//   - store.ErrBatchCancelled: the batch was canceled, maybe during the submission.
+//   - store.ErrTooManyWaiting: the customer has too many waiting candidates.
+//   - store.ErrMemoryReserved: Redis's memory is nearly full.
+//   - *NothingAcceptedError: there was no valid row, so there is no batch. The receipt lists the
+//     refusals.
+//   - Errors of the input, such as *CutError and *TooManyRowsError, and of Redis.
+//
+// Submitting the batch again with the same idempotency key adds the rest, except after
+// *TooManyRowsError.
 func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err
@@ -78,8 +81,7 @@ func (c *Client) Enqueue(ctx context.Context, b Batch) (Receipt, error) {
 	return c.enqueue(ctx, b, "")
 }
 
-// enqueue is Enqueue of a batch that is valid as a whole. parent names the span that
-// it is a part of; empty for none.
+// enqueue is Enqueue for a valid batch. parent is the parent span, or empty.
 func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, error) {
 	spec := store.BatchSpec{
 		Customer: b.Customer, IdempotencyKey: b.IdempotencyKey, Job: b.Target.Job,
@@ -119,8 +121,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	}
 	id := s.receipt.Batch
 	if err != nil {
-		// A batch that nobody closes never ends. What may follow under the same key
-		// opens it again.
+		// A batch that is not closed never ends. A later submission with the same key reopens it.
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
 		_ = c.ledger.CloseSending(closing, id, &s.refused, true)
@@ -141,7 +142,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	return s.receipt, inputErr
 }
 
-// closeTime is for how long closing a batch that broke off is tried.
+// closeTime is the timeout for closing an interrupted batch.
 const closeTime = 5 * time.Second
 
 // sending is the state of one Enqueue.
@@ -149,31 +150,31 @@ type sending struct {
 	client   *Client
 	batch    Batch
 	spec     store.BatchSpec
-	id       store.BatchID // the batch's, which is opened with its first chunk
+	id       store.BatchID // of the batch, which is opened with its first chunk
 	receipt  Receipt
 	row      int
 	seen     seenRows
-	refused  store.Refused   // what the batch keeps of receipt.Refused, and more of it
-	warnings map[Problem]int // place in receipt.Warnings
+	refused  store.Refused   // the refusals to store; receipt.Refused may list fewer
+	warnings map[Problem]int // index in receipt.Warnings
 	pending  []store.NewExport
-	rows     store.Rows // that are not written yet
-	dummies  []int      // rows of pending candidates with made-up addresses
+	rows     store.Rows // not written yet
+	dummies  []int      // rows of pending candidates with dummy addresses
 	flushed  bool
-	size     store.QueueSize  // once flushed
-	writing  chan chunkResult // of the chunk that is being written; nil = none
-	parent   string           // names the batch's span; empty where there is none
+	size     store.QueueSize  // set once flushed
+	writing  chan chunkResult // of the chunk being written; nil = none
+	parent   string           // the batch's span; empty if there is none
 
 	dummyDomain string
 }
 
-// chunkResult is what became of one chunk.
+// chunkResult is the result of writing one chunk.
 type chunkResult struct {
 	accepted, again, dummies int
 	err                      error
 }
 
-// chooseDomain prefers the customer's own domain for dummy addresses. A connection
-// that this producer cannot open is the workers' affair.
+// chooseDomain prefers the customer's own domain for dummy addresses. It ignores a connection that
+// this producer cannot open; workers report that.
 func (s *sending) chooseDomain(ctx context.Context) error {
 	if !s.batch.Options.GenerateDummyEmails {
 		return nil
@@ -185,12 +186,12 @@ func (s *sending) chooseDomain(ctx context.Context) error {
 	return err
 }
 
-// read takes candidates in until the input ends, and tells its errors from those
-// of Redis: what was read before the input broke is still accepted.
+// read accepts candidates until the input ends. It separates errors of the input from those of
+// Redis: candidates read before an input error are still accepted.
 func (s *sending) read(ctx context.Context) (inputErr, err error) {
 	return s.each(ctx, func(c Candidate) error {
 		s.take(c)
-		// How large the batch is decides about its queue.
+		// Wait until the size of the batch, and so its queue, is known.
 		if len(s.pending) < s.client.chunk || !s.flushed && len(s.pending) <= normalLimit {
 			return nil
 		}
@@ -198,8 +199,8 @@ func (s *sending) read(ctx context.Context) (inputErr, err error) {
 	})
 }
 
-// each passes on the candidates of the input and refuses its bad rows. inputErr is why
-// the input is not read to its end.
+// each calls visit with the candidates of the input and refuses invalid rows. inputErr is why the
+// input was not read to its end.
 func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputErr, err error) {
 	for candidate, err := range s.batch.Candidates {
 		refused, bad := errors.AsType[*RowError](err)
@@ -235,9 +236,9 @@ func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputE
 	return nil, nil
 }
 
-// note keeps the digest of a row.
+// note adds the digest of a row.
 func (s *sending) note(row []byte) {
-	if s.id != "" { // a review compares nothing
+	if s.id != "" { // a review does not compare rows
 		s.rows.Digests = append(s.rows.Digests, s.client.ledger.Keys().RowDigest(s.id, row)...)
 	}
 }
@@ -252,7 +253,7 @@ func (s *sending) refuse(line int, candidate string, problems []Problem) {
 	s.receipt.Refused = append(s.receipt.Refused, r)
 }
 
-// take checks a candidate and puts it among the pending ones.
+// take validates a candidate and adds it to the pending ones.
 func (s *sending) take(c Candidate) {
 	s.warn(c)
 	c = c.cleaned()
@@ -316,8 +317,8 @@ func (s *sending) flush(ctx context.Context) error {
 	return nil
 }
 
-// flushChunk begins to write the first n pending candidates once the chunk before them is
-// written. Meanwhile the next ones are read and sealed, which takes as long.
+// flushChunk starts writing the first n pending candidates once the previous chunk is written.
+// Meanwhile the next ones are read and sealed, which takes about as long.
 func (s *sending) flushChunk(ctx context.Context, n int) error {
 	if err := s.written(); err != nil {
 		return err
@@ -352,8 +353,8 @@ func (s *sending) flushChunk(ctx context.Context, n int) error {
 	return nil
 }
 
-// rowsOf takes the rows that the first n pending candidates came in; with the last of them
-// those that were refused after it as well.
+// rowsOf removes the rows of the first n pending candidates from s.rows and returns them. With the
+// last candidate, it also returns the refused rows after it.
 func (s *sending) rowsOf(n int) store.Rows {
 	size := len(s.rows.Digests)
 	if n < len(s.pending) && size > 0 {
@@ -364,7 +365,7 @@ func (s *sending) rowsOf(n int) store.Rows {
 	return rows
 }
 
-// open opens the batch, once there is something to put into it.
+// open opens the batch before its first chunk.
 func (s *sending) open(ctx context.Context) error {
 	id, known, err := s.client.ledger.OpenBatch(ctx, s.spec)
 	if err != nil {
@@ -374,7 +375,7 @@ func (s *sending) open(ctx context.Context) error {
 	return nil
 }
 
-// written waits for the chunk that is being written and counts it.
+// written waits for the chunk being written and counts it.
 func (s *sending) written() error {
 	if s.writing == nil {
 		return nil
@@ -387,8 +388,8 @@ func (s *sending) written() error {
 	return r.err
 }
 
-// write writes a chunk: the ledger first, since a task without a record would do
-// nothing, while a record without a task can be found.
+// write writes a chunk, to the ledger first: the sweep finds a record without a task, but a task
+// without a record would do nothing.
 func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
 	accepted, err := s.client.ledger.AcceptFor(ctx, s.spec, s.receipt.Batch, chunk, rows, s.size)
 	if err != nil {
@@ -398,7 +399,7 @@ func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store
 		r.err = err
 		return
 	}
-	// The exports of a large batch are linked to its trace, not parts of it.
+	// The exports of a large batch are linked to its trace, not part of it.
 	trace := ""
 	if s.size == store.ExpressQueue {
 		trace = s.parent
@@ -418,23 +419,23 @@ func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store
 		case a.New:
 			fresh = append(fresh, e)
 		case a.State == store.Queued:
-			// A task is put in for what an earlier sending brought as well, as long as it has
-			// not begun: that sending may have died before it did.
+			// Also enqueue exports of an earlier submission that have not started: it may have
+			// failed before it enqueued them.
 			again = append(again, e)
 		}
 		if !a.New {
 			r.again++
 		}
 	}
-	// What is enqueued begins, also where the rest is not.
+	// Announce what was enqueued, even if the rest failed.
 	r.err = errors.Join(s.client.queues.Enqueue(ctx, fresh...), s.client.queues.EnqueueMissing(ctx, again...), s.announce(ctx))
 	if r.err == nil {
 		r.err = err
 	}
 }
 
-// announce tells the workers of the customer, also where the caller has given up: what was
-// accepted stays accepted.
+// announce notifies the workers of the customer's work, even if the caller's context has ended:
+// accepted candidates stay accepted.
 func (s *sending) announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()

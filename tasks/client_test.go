@@ -49,13 +49,13 @@ func (p *producer) send(b tasks.Batch) tasks.Receipt {
 	return r
 }
 
-// queued counts the tasks in a queue; one that does not exist has none.
+// queued counts the tasks in a queue; 0 if it does not exist.
 func (p *producer) queued(queue string) int {
 	p.t.Helper()
 	return infoOf(p.t, p.inspector, queue).Size
 }
 
-// infoOf is what asynq says of a queue; nothing of one that does not exist.
+// infoOf returns asynq's information about a queue; empty if it does not exist.
 func infoOf(t *testing.T, inspector *asynq.Inspector, queue string) *asynq.QueueInfo {
 	t.Helper()
 	all, err := inspector.Queues()

@@ -1,7 +1,7 @@
 package tasks
 
-// Codes of problems that refuse a row. They are stable; docs/input.md lists
-// each with its meaning and remedy.
+// Codes of problems that refuse a row. They are stable; docs/input.md lists each with its meaning
+// and remedy.
 const (
 	codeNotText         = "not_text"
 	codeNotUTF8         = "not_utf8"

@@ -14,20 +14,20 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// ControlQueue is the asynq queue of control tasks: what workers do for a customer's iCIMS
-// besides exports. Every worker serves it, outside the lanes.
+// ControlQueue is the asynq queue of control tasks: calls to a customer's iCIMS other than exports.
+// Every worker serves it, outside the lanes.
 const ControlQueue = "icims:control"
 
 const (
-	// controlTries is how often a control task is run whose workers die.
+	// controlTries is how often a control task runs if its workers crash.
 	controlTries = 3
-	// controlTimeout bounds one run. Calls have deadlines of their own.
+	// controlTimeout limits one run. Calls have their own deadlines.
 	controlTimeout = 6 * time.Hour
-	// controlRetention is how long asynq shows a control task that has ended.
+	// controlRetention is how long asynq shows a finished control task.
 	controlRetention = 10 * time.Minute
 )
 
-// ControlTasks tells, by asynq task type, the kinds of control tasks.
+// ControlTasks maps asynq task types to the kinds of control tasks.
 func ControlTasks() map[string]store.ControlKind {
 	types := map[string]store.ControlKind{}
 	for _, kind := range store.ControlKinds() {
@@ -36,33 +36,32 @@ func ControlTasks() map[string]store.ControlKind {
 	return types
 }
 
-// controlType is the asynq task type of a kind: icims:verify, icims:jobs, icims:readback.
+// controlType returns the asynq task type of a kind: icims:verify, icims:jobs, icims:readback.
 func controlType(kind store.ControlKind) string {
 	return "icims:" + strings.ReplaceAll(string(kind), "_", "")
 }
 
-// controlReference is the payload of a control task. It holds nothing personal.
+// controlReference is the payload of a control task. It contains nothing personal.
 type controlReference struct {
 	Customer string            `json:"customer"`
 	Kind     store.ControlKind `json:"kind"`
 }
 
-// RequestControl requests a control task of a kind for a customer: it is recorded in the
-// ledger and enqueued. A request joins the task of its kind that waits or runs for the
-// customer, if there is one, whatever that one's arguments are. args are encoded as JSON;
-// by says who asks.
+// RequestControl records a control task for a customer and enqueues it. If one of the same kind
+// waits or runs, the request joins it, whatever its arguments. args are encoded as JSON; by is the
+// name of the requester.
 func RequestControl(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
 	t, joined, err = ledger.RecordControlTask(ctx, customer, kind, args, by)
 	if err != nil {
 		return t, false, err
 	}
-	// One that was joined may have lost its task: whoever recorded it died before this, or
-	// somebody deleted it.
+	// The joined one may have no task: its requester failed before enqueueing, or the task was
+	// deleted.
 	return t, joined, EnqueueControl(ctx, client, t, 0)
 }
 
-// EnqueueControl enqueues the task of a record, to run after a while. It does nothing if
-// asynq has the task and will run it.
+// EnqueueControl enqueues the task of a record, to run after a delay. It has no effect if asynq has
+// the task and will run it.
 func EnqueueControl(ctx context.Context, client redis.UniversalClient, t store.ControlTask, after time.Duration) error {
 	payload, err := json.Marshal(controlReference{t.Customer, t.Kind})
 	if err != nil {
@@ -74,8 +73,7 @@ func EnqueueControl(ctx context.Context, client redis.UniversalClient, t store.C
 		asynq.MaxRetry(controlTries), asynq.Timeout(controlTimeout), asynq.Retention(controlRetention))
 	_, err = asynq.NewClientFromRedisClient(client).EnqueueContext(ctx, task)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		// Run it now if it was archived or waits for a time. A task that is pending or
-		// active cannot be run, and need not.
+		// Run it now if it is archived or scheduled. A pending or active task needs no run.
 		_ = asynq.NewInspectorFromRedisClient(client).RunTask(ControlQueue, id)
 		return nil
 	}
@@ -85,13 +83,13 @@ func EnqueueControl(ctx context.Context, client redis.UniversalClient, t store.C
 	return nil
 }
 
-// controlTaskID names the task of a record. The record's ID is in it, so that a task that
-// asynq still keeps never stands in the way of a later one of the kind.
+// controlTaskID returns the task ID of a record. It contains the record's ID, so that a task that
+// asynq still keeps never blocks a later one of the kind.
 func controlTaskID(t store.ControlTask) string {
 	return t.Customer + ":" + string(t.Kind) + ":" + t.ID
 }
 
-// ParseControl reads the customer, kind and record ID of a control task.
+// ParseControl returns the customer, kind and record ID of a control task.
 func ParseControl(t *asynq.Task, taskID string) (customer string, kind store.ControlKind, id string, err error) {
 	var ref controlReference
 	if err := json.Unmarshal(t.Payload(), &ref); err != nil {
@@ -104,15 +102,15 @@ func ParseControl(t *asynq.Task, taskID string) (customer string, kind store.Con
 	return ref.Customer, ref.Kind, parts[2], nil
 }
 
-// ControlAttempt tells which run of a control task this is, from 1, and whether it may run
-// once more. Runs that were handed back do not count.
+// ControlAttempt returns the number of this run of a control task, from 1, and whether it is the
+// last. Runs that returned the task to the queue do not count.
 func ControlAttempt(ctx context.Context) (try int, last bool) {
 	died, _ := asynq.GetRetryCount(ctx)
 	return died + 1, died >= controlTries
 }
 
-// TakeOverErrands enqueues the control tasks that a version with a queue of its own left in
-// Redis. One that a worker of that version runs waits until its lease has ended.
+// TakeOverErrands enqueues the control tasks left in Redis by a version with its own queue. A task
+// that a worker of that version runs waits until its lease ends.
 func TakeOverErrands(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger) error {
 	left, err := ledger.LeftErrands(ctx)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// csvRow gathers the cells of one row. Groups are kept by their number until
-// the row is complete, since columns may stand in any order.
+// csvRow collects the cells of one row. Groups are kept by number until the row is complete, since
+// columns may be in any order.
 type csvRow struct {
 	c         Candidate
 	phones    []Phone
@@ -18,8 +18,7 @@ type csvRow struct {
 
 func (r *csvRow) warn(p Problem) { r.warnings = addProblem(r.warnings, p) }
 
-// candidate puts the groups that hold anything into the candidate, in the
-// order of their numbers.
+// candidate adds the non-empty groups to the candidate, in the order of their numbers.
 func (r *csvRow) candidate() Candidate {
 	r.c.Phones = kept(r.phones, func(p Phone) bool { return clean(p.Number) != "" })
 	r.c.WorkExperience = kept(r.positions, func(w WorkExperience) bool {
@@ -37,8 +36,7 @@ var plainColumns = map[string]func(*csvRow, string){
 	"linkedin_url": func(r *csvRow, v string) { r.c.LinkedInURL = v },
 }
 
-// groupColumns are the columns of repeated groups, by their name without the
-// number.
+// groupColumns are the columns of repeated groups, by name without the number.
 var groupColumns = map[string]func(*csvRow, int, string){
 	"phone_number":     func(r *csvRow, n int, v string) { nth(&r.phones, n).Number = v },
 	"phone_type":       func(r *csvRow, n int, v string) { nth(&r.phones, n).Type = v },
@@ -60,8 +58,7 @@ func nth[T any](list *[]T, n int) *T {
 
 var groupName = regexp.MustCompile(`^(phone|work|education)([1-9][0-9]{0,2})(_[a-z]+)$`)
 
-// csvColumn returns how a column's cells are stored; ok is false for columns
-// that are not a candidate's.
+// csvColumn returns the function that stores a column's cells; ok is false for unknown columns.
 func csvColumn(name string) (store func(*csvRow, string), ok bool) {
 	if store, ok = plainColumns[name]; ok {
 		return store, true
@@ -81,8 +78,7 @@ func csvColumn(name string) (store func(*csvRow, string), ok bool) {
 	return func(r *csvRow, v string) { group(r, n, v) }, true
 }
 
-// groupSlips are ways in which other systems write a group's columns, folded
-// and with the number taken out.
+// groupSlips are names that other systems use for a group's columns, folded and without the number.
 var groupSlips = map[string]string{
 	"phone": "phone#_number", "phonenumber": "phone#_number", "mobile": "phone#_number", "telephone": "phone#_number", "phonetype": "phone#_type",
 	"workemployer": "work#_employer", "employer": "work#_employer", "company": "work#_employer", "workcompany": "work#_employer",
@@ -95,7 +91,7 @@ var groupSlips = map[string]string{
 
 var digitRun = regexp.MustCompile(`[0-9]+`)
 
-// intendedColumn is the column that name is a slip of, or "".
+// intendedColumn returns the column that name is probably meant to be, or "".
 func intendedColumn(name string) string {
 	plain := []string{"id", "first_name", "last_name", "email", "linkedin_url"}
 	if column := intended(name, plain); column != "" {

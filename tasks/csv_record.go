@@ -8,21 +8,20 @@ import (
 )
 
 const (
-	// maxCells is far beyond the columns that candidates have.
+	// maxCells is far more than the columns of a candidate.
 	maxCells = 2000
-	// maxRecordLines bounds what a forgotten closing quote can swallow.
+	// maxRecordLines limits how much a missing closing quote can consume.
 	maxRecordLines = 100
 )
 
-// csvRecord is one record of a CSV file. Its text is kept in one buffer that
-// the next record reuses.
+// csvRecord is one record of a CSV file. Its text is in a buffer that the next record reuses.
 type csvRecord struct {
 	line    int // of the first character
 	endLine int // of the last
 	text    []byte
-	ends    []int // where each cell ends in text
+	ends    []int // end of each cell in text
 	problem *Problem
-	cut     bool // the input ends in the middle of it
+	cut     bool // the input ends inside the record
 }
 
 func (r *csvRecord) cells() int { return len(r.ends) }
@@ -38,22 +37,21 @@ func (r *csvRecord) cell(i int) []byte {
 	return r.text[from:r.ends[i]]
 }
 
-// blank reports whether no cell holds anything.
+// blank reports whether all cells are empty.
 func (r *csvRecord) blank() bool {
 	return r.problem == nil && len(bytes.TrimSpace(r.text)) == 0
 }
 
-// csvReader splits its input into records. encoding/csv would do but for two
-// things: it buffers without bound after an opening quote, and it gives up a
-// file at the first stray quote.
+// csvReader splits its input into records. encoding/csv is unsuitable for two reasons: it buffers
+// without limit after an opening quote, and it stops at the first stray quote.
 type csvReader struct {
 	in    *input
 	comma byte
 	rec   csvRecord
 }
 
-// next reads one record, or returns io.EOF, or what reading failed with. The
-// record is valid until the next call.
+// next reads one record. It returns io.EOF at the end, or the read error. The record is valid until
+// the next call.
 func (r *csvReader) next() (*csvRecord, error) {
 	rec := &r.rec
 	*rec = csvRecord{line: r.in.line, endLine: r.in.line, text: rec.text[:0], ends: rec.ends[:0]}
@@ -73,7 +71,7 @@ func (r *csvReader) next() (*csvRecord, error) {
 				return nil, err
 			}
 			if state == inQuotes {
-				// A whole file ends with its last line: there somebody forgot a quote.
+				// A complete file ends with a line break: a quote is missing.
 				rec.refuse(quoteOpen())
 				rec.cut = last != '\n'
 			}
@@ -85,7 +83,7 @@ func (r *csvReader) next() (*csvRecord, error) {
 		}
 		last, rec.endLine = b, r.in.line
 		if b == '\n' {
-			rec.endLine-- // the break still belongs to the line it ends
+			rec.endLine-- // the line break belongs to the line it ends
 		}
 		switch {
 		case state == inQuotes && b == '"':
@@ -125,8 +123,7 @@ func quoteOpen() Problem {
 
 func (r *csvRecord) refuse(p Problem) { r.problem = &p }
 
-// abandon refuses the record and moves to the next line; last is the byte read
-// last.
+// abandon refuses the record and skips to the next line; last is the byte read last.
 func (r *csvReader) abandon(last byte, p Problem) error {
 	r.rec.refuse(p)
 	for last != '\n' {
@@ -142,7 +139,7 @@ func (r *csvReader) abandon(last byte, p Problem) error {
 	return nil
 }
 
-// readCSVByte reads a byte with every kind of line end (LF, CRLF, CR) made LF.
+// readCSVByte reads a byte and converts every kind of line end (LF, CRLF, CR) to LF.
 func (in *input) readCSVByte() (byte, error) {
 	b, err := in.r.ReadByte()
 	if err != nil {
@@ -160,13 +157,13 @@ func (in *input) readCSVByte() (byte, error) {
 	return b, nil
 }
 
-// peekLine looks at the first line that holds anything, as far as the buffer
-// reaches. It waits for no more than that line, since the input may be a pipe.
+// peekLine returns the first non-empty line, as far as it is in the buffer. It waits for no more
+// than that line, since the input may be a pipe.
 func (in *input) peekLine() []byte {
 	start, seen := 0, 0
 	for {
 		_, err := in.r.Peek(in.r.Buffered() + 1)
-		head, _ := in.r.Peek(in.r.Buffered()) // cannot fail: is there
+		head, _ := in.r.Peek(in.r.Buffered()) // cannot fail: it is buffered
 		for ; seen < len(head); seen++ {
 			if head[seen] != '\r' && head[seen] != '\n' {
 				continue
@@ -182,9 +179,8 @@ func (in *input) peekLine() []byte {
 	}
 }
 
-// delimiter guesses what separates the cells of the header: Excel writes
-// semicolons where the comma is the decimal sign, and tabs as "Unicode text".
-// Consumes the line "sep=;" that Excel puts first.
+// delimiter guesses the delimiter from the header: Excel writes semicolons if the comma is the
+// decimal sign, and tabs as "Unicode text". It consumes the line "sep=;" that Excel puts first.
 func (in *input) delimiter() byte {
 	head := in.peekLine()
 	if len(head) == 5 && bytes.EqualFold(head[:4], []byte("sep=")) {

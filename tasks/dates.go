@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Years outside this range are slips of the keyboard, not careers.
+// Years outside this range are typos.
 const (
 	minYear = 1900
 	maxYear = 2200
@@ -22,8 +22,8 @@ type partialDate struct {
 	year, month, day int
 }
 
-// parsePartialDate reads "2021", "2021-03" or "2021-03-15". It returns
-// errDateMalformed or errDateImpossible.
+// parsePartialDate parses "2021", "2021-03" or "2021-03-15". It returns errDateMalformed or
+// errDateImpossible.
 func parsePartialDate(s string) (partialDate, error) {
 	var d partialDate
 	ok := true
@@ -69,8 +69,8 @@ func parsePartialDate(s string) (partialDate, error) {
 	return d, nil
 }
 
-// before reports whether d is certainly earlier than o. Dates are compared at
-// the precision they share: 2021 is not before 2021-03.
+// before reports whether d is certainly earlier than o. Dates are compared at the precision they
+// share: 2021 is not before 2021-03.
 func (d partialDate) before(o partialDate) bool {
 	if d.year != o.year {
 		return d.year < o.year
@@ -84,9 +84,8 @@ func (d partialDate) before(o partialDate) bool {
 	return d.day != 0 && o.day != 0 && d.day < o.day
 }
 
-// FullDate completes a partial date to its first day, as iCIMS wants it (API
-// sheet §6.6): "2021" becomes "2021-01-01", "2021-03" becomes "2021-03-01". ok
-// is false for an empty or invalid date.
+// FullDate completes a partial date to its first day, as required by iCIMS (API sheet §6.6): "2021"
+// becomes "2021-01-01", "2021-03" becomes "2021-03-01". ok is false for an empty or invalid date.
 func FullDate(partial string) (date string, ok bool) {
 	d, err := parsePartialDate(partial)
 	if err != nil {

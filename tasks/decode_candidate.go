@@ -9,13 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxNesting is far beyond what a candidate needs.
+// maxNesting is far more than a candidate needs.
 const maxNesting = 32
 
-// decodeCandidate reads one JSON object. encoding/json alone would take
-// "EMAIL" for "email", the last of two equal keys, and replace broken UTF-8
-// without a word; the fields are therefore read token by token. On problems
-// the candidate holds as much as could be read.
+// decodeCandidate decodes one JSON object, token by token. encoding/json would accept "EMAIL" for
+// "email" and the last of two equal keys, and silently replace invalid UTF-8. On problems, the
+// candidate contains as much as could be read.
 func decodeCandidate(row []byte) (Candidate, []Problem) {
 	if p, bad := jsonProblem(row); bad {
 		return Candidate{}, []Problem{p}
@@ -53,7 +52,7 @@ func decodeCandidate(row []byte) (Candidate, []Problem) {
 	return c, d.problems
 }
 
-// jsonProblem judges a row before its fields are looked at.
+// jsonProblem checks a row before its fields are read.
 func jsonProblem(row []byte) (Problem, bool) {
 	if !utf8.Valid(row) {
 		return Problem{Code: codeNotUTF8, Message: "the row is not valid UTF-8", Remedy: "write the file as UTF-8"}, true
@@ -80,7 +79,7 @@ func jsonProblem(row []byte) (Problem, bool) {
 	return Problem{}, false
 }
 
-// nesting is the greatest depth of brackets outside of strings.
+// nesting returns the maximum depth of brackets outside strings.
 func nesting(row []byte) int {
 	depth, deepest := 0, 0
 	inString, escaped := false, false
@@ -103,7 +102,7 @@ func nesting(row []byte) int {
 	return deepest
 }
 
-// candidateDecoder walks over valid JSON and notes what does not fit.
+// candidateDecoder walks over valid JSON and collects problems.
 type candidateDecoder struct {
 	dec      *json.Decoder
 	problems []Problem
@@ -111,8 +110,7 @@ type candidateDecoder struct {
 	failed   bool
 }
 
-// token returns the next token. The row is known to be valid, so there is one
-// wherever the walk asks.
+// token returns the next token. The row is valid JSON, so there always is one.
 func (d *candidateDecoder) token() json.Token {
 	t, err := d.dec.Token()
 	if err != nil {
@@ -130,7 +128,7 @@ func (d *candidateDecoder) warn(field, code, message, remedy string) {
 	d.warnings = addProblem(d.warnings, Problem{Field: field, Code: code, Message: message, Remedy: remedy})
 }
 
-// skip passes over the value that begins with t.
+// skip skips the value that begins with t.
 func (d *candidateDecoder) skip(t json.Token) {
 	for depth := 0; ; t = d.token() {
 		switch t {

@@ -16,8 +16,8 @@ var (
 	emailHost  = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+([A-Za-z]{2,63}|[Xx][Nn]--[A-Za-z0-9-]{1,58}[A-Za-z0-9])$`)
 )
 
-// emailProblem judges a non-empty, trimmed address. It is pragmatic: it
-// accepts what mail providers give out, not all that RFC 5322 allows.
+// emailProblem checks a non-empty, trimmed address. It accepts what mail providers allow, not
+// everything RFC 5322 does.
 func emailProblem(addr string) (Problem, bool) {
 	p := Problem{Field: "email"}
 	refuse := func(code, message, remedy string) (Problem, bool) {
@@ -54,15 +54,14 @@ func emailProblem(addr string) (Problem, bool) {
 
 const dummyPrefix = "no-email-"
 
-// DummyEmail is the made-up address of a candidate who has none. The number may
-// be negative: DummyEmail(-352233856, "seekout.example.com") is
-// "no-email--352233856@seekout.example.com".
+// DummyEmail returns a dummy address for a candidate without one. The number may be negative:
+// DummyEmail(-352233856, "seekout.example.com") is "no-email--352233856@seekout.example.com".
 func DummyEmail(number int32, domain string) string {
 	return dummyPrefix + strconv.FormatInt(int64(number), 10) + "@" + domain
 }
 
-// IsDummyEmail reports whether addr is one that DummyEmail makes for domain.
-// Letter case is ignored, since systems on the way may change it.
+// IsDummyEmail reports whether DummyEmail made addr for domain. It ignores case, since other
+// systems may change it.
 func IsDummyEmail(addr, domain string) bool {
 	local, host, found := strings.Cut(addr, "@")
 	if !found || !strings.EqualFold(host, domain) {

@@ -17,7 +17,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// breaksOff gives n candidates and then an error of the input.
+// breaksOff yields n candidates and then an error.
 func breaksOff(n int) iter.Seq2[tasks.Candidate, error] {
 	return func(yield func(tasks.Candidate, error) bool) {
 		for c, err := range many(n) {
@@ -31,8 +31,8 @@ func breaksOff(n int) iter.Seq2[tasks.Candidate, error] {
 
 var errBroken = errors.New("connection reset")
 
-// The size of the whole batch decides about the queue, also where it is sent in chunks and
-// where its input breaks off.
+// The size of the whole batch selects its queue, even if it is sent in chunks or its input ends
+// early.
 func TestTheSizeOfABatchChoosesItsQueue(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -65,8 +65,8 @@ func TestTheSizeOfABatchChoosesItsQueue(t *testing.T) {
 	}
 }
 
-// What a broken sending brought stays in its queue when the batch is sent again and turns
-// out larger: a task ID is unique within one queue only.
+// Exports of an interrupted submission stay in their queue if the batch is larger when submitted
+// again: a task ID is unique only within one queue.
 func TestABatchSentAgainInAnotherSizeHasOneTaskForEach(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
@@ -79,7 +79,7 @@ func TestABatchSentAgainInAnotherSizeHasOneTaskForEach(t *testing.T) {
 	}
 }
 
-// One that was moved to the express queue is not given another task when its batch is sent
+// An export that was moved to the express queue gets no other task when its batch is submitted
 // again.
 func TestABatchSentAgainFindsWhatWasMoved(t *testing.T) {
 	t.Parallel()
@@ -95,7 +95,7 @@ func TestABatchSentAgainFindsWhatWasMoved(t *testing.T) {
 	}
 }
 
-// A task holds customer, batch, row, candidate and export, and nothing else.
+// A task contains customer, batch, row, candidate and export, and nothing else.
 func TestATaskHoldsAReferenceAndNothingElse(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
@@ -123,7 +123,7 @@ func TestATaskHoldsAReferenceAndNothingElse(t *testing.T) {
 	}
 }
 
-// failing lets the first n tasks into asynq's queues, and then fails until it is healed.
+// failing lets the first n tasks into asynq's queues, then fails until it is reset.
 type failing struct {
 	mu   sync.Mutex
 	left int
@@ -154,14 +154,14 @@ func TestRedisFailsWhileTasksAreEnqueued(t *testing.T) {
 	t.Parallel()
 	client, fails := redistest.Start(t).Client(t), &failing{left: 250}
 	p := newProducer(t, client, tasks.WithChunk(100))
-	// Redis has asynq's script then.
+	// This loads asynq's script.
 	if _, err := p.Enqueue(t.Context(), tasks.Batch{Customer: "77", Candidates: many(1)}); err != nil {
 		t.Fatal(err)
 	}
 	client.AddHook(fails)
 	r, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: many(500)})
 	fails.mu.Lock()
-	fails.left = 10_000 // it is well again
+	fails.left = 10_000 // stop failing
 	fails.mu.Unlock()
 	b, readErr := p.ledger.Batch(t.Context(), r.Batch)
 	if readErr != nil {

@@ -15,8 +15,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// exportShortlist hands the people of a shortlist over, for a job. README.md
-// shows this function as it is here.
+// exportShortlist submits the people of a shortlist for a job. README.md shows this function.
 func exportShortlist(ctx context.Context, redisAddr, keysetFile string, people iter.Seq2[tasks.Candidate, error]) (store.BatchID, error) {
 	client := redis.NewClient(&redis.Options{Addr: redisAddr}) // the Redis of the workers
 	defer client.Close()

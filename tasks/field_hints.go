@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// plainName is what the name of a field or column looks like. Anything else
-// may be a value that has got into its place, and is not shown.
+// plainName matches names of fields and columns. Anything else may be a misplaced value and is not
+// shown.
 var plainName = regexp.MustCompile(`^[A-Za-z]+[0-9]{0,3}(_[A-Za-z]+[0-9]{0,3})*$`)
 
 func showable(name string) bool { return len(name) <= 40 && plainName.MatchString(name) }
 
-// otherNames are what other systems call our fields.
+// otherNames are other systems' names of our fields.
 var otherNames = map[string]string{
 	"candidateid": "id", "externalid": "id",
 	"givenname": "first_name", "forename": "first_name",
@@ -28,7 +28,7 @@ var otherNames = map[string]string{
 	"schoolname": "school", "university": "school",
 }
 
-// intended is the known name that name is a slip of, or "".
+// intended returns the known name that name is probably meant to be, or "".
 func intended(name string, known []string) string {
 	folded := fold(name)
 	for _, k := range known {

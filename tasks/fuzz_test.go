@@ -17,8 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// canary marks values, so that one that leaks is told from a word of the
-// message.
+// canary marks values, to distinguish a leaked value from a word of the message.
 const canary = "Zq7xKv"
 
 func FuzzReadNDJSON(f *testing.F) { fuzzReader(f, "*.*json", ReadNDJSON) }
@@ -103,8 +102,8 @@ func checkProblems(t *testing.T, problems []Problem, codes []string) {
 		if !slices.Contains(codes, p.Code) {
 			t.Errorf("unknown code %q", p.Code)
 		}
-		// The name of an unknown field is shown if it looks like one, so a
-		// canary may stand there, but nowhere else.
+		// The name of an unknown field is shown if it looks like one. A canary may appear there,
+		// but nowhere else.
 		told := p.Message + p.Remedy
 		if p.Code != codeFieldUnknown && p.Code != codeColumnUnknown {
 			told += p.Field

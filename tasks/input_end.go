@@ -2,21 +2,20 @@ package tasks
 
 import "fmt"
 
-// TooManyRowsError: the batch has more rows than a batch may have. The rows before
-// were read, and what is good of them is accepted and being exported; nothing of the
-// others is. They are to be sent as a batch of their own: sent again under the same
-// idempotency key the batch ends at the same row.
+// TooManyRowsError means the batch has too many rows. Valid rows before the limit are accepted and
+// exported; the rest are not. Submit the rest as another batch: with the same idempotency key, the
+// batch ends at the same row.
 type TooManyRowsError struct {
-	Most int // rows that were read
-	Line int // of the first row that was not, where there are lines
+	Most int // rows read
+	Line int // of the first row not read, if the input has lines
 }
 
 func (e *TooManyRowsError) Error() string {
 	return fmt.Sprintf("the batch has more than %d rows; send those from row %d on as another batch", e.Most, e.Most+1)
 }
 
-// NothingAcceptedError: the input has no good row, so that there is no batch. The receipt beside
-// it has the refusals.
+// NothingAcceptedError means the input has no valid row, so there is no batch. The receipt lists
+// the refusals.
 type NothingAcceptedError struct{ Refused int }
 
 func (e *NothingAcceptedError) Error() string {
@@ -26,23 +25,23 @@ func (e *NothingAcceptedError) Error() string {
 	return fmt.Sprintf("all %d rows were refused, so there is no batch; correct them and send them again", e.Refused)
 }
 
-// CutError: the input ends in the middle of a row, or of the JSON that holds the rows.
-// The rows before were read; the last one is among the refusals. Sending the whole of
-// it under the same idempotency key brings what is missing.
+// CutError means the input ends inside a row, or inside the JSON around the rows. The rows before
+// were read; the last one is among the refusals. Submitting the complete input with the same
+// idempotency key adds the missing rows.
 type CutError struct {
-	Row  int // that was cut
-	Line int // where it begins
+	Row  int // the cut row
+	Line int // where that row begins
 }
 
 func (e *CutError) Error() string {
 	return fmt.Sprintf("the input ends in the middle, in line %d", e.Line)
 }
 
-// seenRows are the rows of one batch by the ids of their exports, to find doubles. It
-// is what grows in memory with the rows of a batch, so it holds no pointers.
+// seenRows maps the export IDs of a batch to rows, to find duplicates. It grows with the rows of a
+// batch, so it contains no pointers.
 type seenRows map[[exportIDSize]byte]uint32
 
-// exportIDSize is how long the id of an export is, see store.Keyset.ExportID.
+// exportIDSize is the length of an export ID, see store.Keyset.ExportID.
 const exportIDSize = 16
 
 func (s seenRows) row(export string) (row uint32, twice bool) {

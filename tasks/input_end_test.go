@@ -69,9 +69,9 @@ func TestAnInputThatEndsInTheMiddleIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		read     func(string) (tasks.Batch, error)
 		input    string
-		cutLine  int // whole: it is not cut
+		cutLine  int // 0: not cut
 		accepted int
-		refused  string // the code of the last row
+		refused  string // the code of the last row's refusal
 	}{
 		"JSON in a candidate":                            {json, `{"job":7,"candidates":[` + ana + ",\n" + `{"id":"c-2"`, 2, 1, "array_unfinished"},
 		"JSON behind a candidate":                        {json, `{"job":7,"candidates":[` + ana + `,`, 1, 1, "array_unfinished"},

@@ -14,14 +14,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// IntakeQueue is the asynq queue, and TypeIntake the type, of tasks that bring one candidate
-// each. Every worker serves it.
+// IntakeQueue is the asynq queue, and TypeIntake the type, of tasks with one candidate each. Every
+// worker serves it.
 const (
 	IntakeQueue = "icims:intake"
 	TypeIntake  = "icims:intake"
 )
 
-// TypeRefused is the type of tasks that stand for refused ones, whose payload was erased.
+// TypeRefused is the type of tasks that replace refused ones, whose payload was erased.
 const TypeRefused = "icims:refused"
 
 const (
@@ -29,7 +29,7 @@ const (
 	intakeRetention = 24 * time.Hour
 )
 
-// Order is one candidate with where it goes.
+// Order is one candidate with its target and options.
 type Order struct {
 	Customer  string    `json:"-"`
 	Target    Target    `json:"target"`
@@ -37,31 +37,29 @@ type Order struct {
 	Candidate Candidate `json:"candidate"`
 }
 
-// IntakeResult is the result of an intake task, as JSON: the batch of one that the
-// candidate became, and its export.
+// IntakeResult is the result of an intake task, as JSON: the batch of one candidate that was
+// created, and its export.
 type IntakeResult struct {
 	Batch  store.BatchID `json:"batch"`
 	Export string        `json:"export"`
 }
 
-// intakePayload is what asynq stores of an intake task.
+// intakePayload is the payload of an intake task.
 type intakePayload struct {
 	Customer string `json:"customer"`
 	Order    []byte `json:"order"` // sealed, for the customer and the task's ID
 }
 
-// NewTask returns an asynq task that brings one candidate. Enqueue it with any asynq client
-// on the Redis of the workers. The candidate is sealed with the keyset that producers and
-// workers share.
+// NewTask returns an asynq task that submits one candidate. Enqueue it with any asynq client on the
+// workers' Redis. The candidate is sealed with the keyset shared by producers and workers.
 //
-// Enqueueing it twice exports the candidate once: the task's ID is the idempotency key. Give
-// a stable one with asynq.TaskID here, not when enqueueing, since the candidate is sealed
-// for it; it must be opaque, like a candidate's ID. Further options replace the defaults:
-// the queue icims:intake, and a result that is kept for 24 hours.
+// The task ID is the idempotency key: enqueueing a task twice exports the candidate once. Pass a
+// stable ID with asynq.TaskID here, not when enqueueing, since the candidate is sealed for it. The
+// ID must be opaque, like a candidate's ID. Other options replace the defaults: the queue
+// icims:intake, and a result kept for 24 hours.
 //
-// A worker checks the candidate. If something is wrong with it, asynq archives the task; the
-// last error names field, problem and remedy. NewTask returns *BatchError if the order is
-// wrong as a whole.
+// A worker validates the candidate. If it is invalid, asynq archives the task; the last error has
+// field, problem and remedy. NewTask returns *BatchError if the order as a whole is invalid.
 func NewTask(keys *store.Keyset, o Order, options ...asynq.Option) (*asynq.Task, error) {
 	id := strings.ToLower(rand.Text())
 	for _, option := range options {
@@ -93,21 +91,21 @@ func NewTask(keys *store.Keyset, o Order, options ...asynq.Option) (*asynq.Task,
 	}, options...)...), nil
 }
 
-// OpaqueID returns the ID if it may be shown, else "".
+// OpaqueID returns the ID if it is safe to show, else "".
 func OpaqueID(id string) string { return usableID(id) }
 
 func intakePlace(customer, taskID string) string { return "intake:" + customer + ":" + taskID }
 
 func intakeKey(taskID string) string { return "intake:" + taskID }
 
-// ErrReadable: the payload of a task is not sealed, so it may hold a readable candidate.
+// ErrReadable means the payload of a task is not sealed, so it may contain a readable candidate.
 var ErrReadable = errors.New("the payload is not sealed")
 
-// sealedVersion is the first byte of everything that a keyset seals.
+// sealedVersion is the first byte of every sealed value.
 const sealedVersion = 1
 
-// ParseIntake opens an intake task. Errors: ErrReadable, or store.ErrSealed if the keyset
-// cannot open it, or it was sealed for another customer or task ID.
+// ParseIntake opens an intake task. Errors: ErrReadable, or store.ErrSealed if the keyset cannot
+// open it, or if it was sealed for another customer or task ID.
 func ParseIntake(keys *store.Keyset, taskID string, payload []byte) (Batch, error) {
 	var p intakePayload
 	decoder := json.NewDecoder(bytes.NewReader(payload))

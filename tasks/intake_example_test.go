@@ -12,8 +12,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// enqueueCandidate hands one candidate over with a plain asynq client. docs/intake.md shows
-// this function as it is here.
+// enqueueCandidate submits one candidate with a plain asynq client. docs/intake.md shows this
+// function.
 func enqueueCandidate(ctx context.Context, client *asynq.Client, keys *store.Keyset, c tasks.Candidate) (taskID string, err error) {
 	task, err := tasks.NewTask(keys, tasks.Order{
 		Customer:  "1234",

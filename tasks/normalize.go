@@ -7,8 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// withoutBlanks leaves phones, positions and schools without content out of a cleaned
-// candidate, in place.
+// withoutBlanks removes empty phones, positions and schools from a cleaned candidate, in place.
 func (c Candidate) withoutBlanks() Candidate {
 	c.Phones = kept(c.Phones, func(p Phone) bool { return p.Number != "" })
 	c.WorkExperience = kept(c.WorkExperience, func(w WorkExperience) bool { return w != WorkExperience{} })
@@ -16,9 +15,9 @@ func (c Candidate) withoutBlanks() Candidate {
 	return c
 }
 
-// cleaned returns the candidate with every value trimmed, inner line breaks and tabs made
+// cleaned returns the candidate with every value trimmed, inner line breaks and tabs replaced by
 // spaces, and text composed (NFC). It shares no slices with c, and keeps empty entries, so that
-// the indexes in problems are those of the input.
+// indexes in problems match the input.
 func (c Candidate) cleaned() Candidate {
 	c.ID = clean(c.ID)
 	c.FirstName = clean(c.FirstName)
@@ -37,8 +36,8 @@ func (c Candidate) cleaned() Candidate {
 	return c
 }
 
-// clean trims white space and the invisible characters that copying from web
-// pages and spreadsheets leaves at the ends of values.
+// clean trims white space and the invisible characters that copying from web pages and spreadsheets
+// adds to values.
 func clean(s string) string {
 	if isPlain(s) && !strings.HasPrefix(s, " ") && !strings.HasSuffix(s, " ") {
 		return s
@@ -52,7 +51,7 @@ func clean(s string) string {
 	return norm.NFC.String(s)
 }
 
-// isPlain reports whether s is printable ASCII throughout, as most values are.
+// isPlain reports whether s is only printable ASCII, as most values are.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -77,7 +76,7 @@ func mapped[T any](in []T, f func(T) T) []T {
 	return out
 }
 
-// kept filters in place; in belongs to the caller alone.
+// kept filters in place; the caller must own in.
 func kept[T any](in []T, keep func(T) bool) []T {
 	out := in[:0]
 	for _, v := range in {

@@ -5,27 +5,26 @@ import (
 	"errors"
 )
 
-// Payload is what the ledger keeps sealed of a candidate until the export ends.
+// Payload is the sealed data of a candidate, kept in the ledger until the export ends.
 type Payload struct {
 	Candidate Candidate
-	// Dummy tells that the e-mail address is made up.
+	// Dummy means the email address is a dummy.
 	Dummy bool
 }
 
-// A payload is written as its values one after the other, each with its length:
-// two thirds of the size of JSON, and several times as quick to read. Redis
-// holds one for every queued export.
+// A payload is a sequence of values, each with its length: two thirds of the size of JSON, and
+// several times as fast to read. Redis holds one per queued export.
 const (
-	// payloadVersion begins a payload. Other values in another order need another
-	// version, since queued exports outlive an update of the program.
+	// payloadVersion is the first byte of a payload. Increase it if values or their order change,
+	// since queued exports outlive an update.
 	payloadVersion      = 1
 	payloadVersionDummy = payloadVersion | 0x80
 )
 
-// errPayload holds nothing of the data.
+// errPayload contains none of the data.
 var errPayload = errors.New("payload is not readable as a candidate")
 
-// Encode renders the payload for the ledger.
+// Encode encodes the payload for the ledger.
 func (p Payload) Encode() []byte {
 	c := p.Candidate
 	w := payloadWriter{make([]byte, 0, 1024)}
@@ -50,7 +49,7 @@ func (p Payload) Encode() []byte {
 	return w.data
 }
 
-// DecodePayload is the inverse of Encode. Its error holds nothing of the data.
+// DecodePayload is the inverse of Encode. Its error contains none of the data.
 func DecodePayload(data []byte) (Payload, error) {
 	if len(data) == 0 || data[0] != payloadVersion && data[0] != payloadVersionDummy {
 		return Payload{}, errPayload
@@ -88,15 +87,14 @@ func (w *payloadWriter) texts(values ...string) {
 	}
 }
 
-// payloadReader reads values until the data prove broken; from then on all are
-// empty. What it reads shares one string.
+// payloadReader reads values until it finds the data broken; after that all values are empty. All
+// values share one string.
 type payloadReader struct {
 	rest   string
 	broken bool
 }
 
-// count reads a number of bytes or entries, which cannot be more than the bytes
-// that are left.
+// count reads a number of bytes or entries. It cannot exceed the number of bytes left.
 func (r *payloadReader) count() int {
 	n, shift := uint64(0), 0
 	for i := range min(len(r.rest), binary.MaxVarintLen32) {

@@ -10,11 +10,11 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// sameCandidate compares all that a producer can set.
+// sameCandidate compares all fields that a producer can set.
 var sameCandidate = cmp.Options{cmpopts.IgnoreUnexported(tasks.Candidate{}), cmpopts.EquateEmpty()}
 
-// filled has a text of its own in every field of every group, found by
-// reflection, so that a new field cannot be forgotten.
+// filled has a different text in every field of every group, set by reflection, so that no new
+// field is missed.
 func filled(t *testing.T) tasks.Candidate {
 	t.Helper()
 	var c tasks.Candidate
@@ -87,7 +87,7 @@ func TestPayload(t *testing.T) {
 	})
 }
 
-// FuzzDecodePayload expects every payload that is read to be written alike.
+// FuzzDecodePayload checks that every payload that can be read encodes to the same bytes.
 func FuzzDecodePayload(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(tasks.Payload{}.Encode())

@@ -5,19 +5,17 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with one field of one input row. It never
-// carries the value itself: input is personal data and problems are logged,
-// printed and returned to callers.
+// Problem is a problem with one field of one input row. It never contains the value: input is
+// personal data, and problems are logged, printed and returned to callers.
 type Problem struct {
-	// Field is the path of the field in the candidate's JSON, for example
-	// "email" or "work_experience[1].end"; empty when the row as a whole is
-	// meant.
+	// Field is the path of the field in the candidate's JSON, for example "email" or
+	// "work_experience[1].end"; empty for the row as a whole.
 	Field string `json:"field,omitempty"`
-	// Code is stable and meant for programs, for example "email_missing".
+	// Code is stable, for use by programs, for example "email_missing".
 	Code string `json:"code"`
 	// Message says what is wrong, without repeating the value.
 	Message string `json:"message"`
-	// Remedy says what to do about it.
+	// Remedy says how to fix it.
 	Remedy string `json:"remedy"`
 }
 
@@ -33,17 +31,16 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// RowError refuses one row of the input. The batch goes on with the next row.
+// RowError refuses one row of the input. The batch continues with the next row.
 type RowError struct {
-	// Line is the line of the input, counted from 1 (a CSV record that spans
-	// several lines is named by its first); 0 for candidates that were built in
-	// memory.
+	// Line is the 1-based line of the input (of the first line for a CSV record of several); 0 for
+	// candidates built in memory.
 	Line int
-	// Candidate is the id, where the row had a usable one.
+	// Candidate is the ID, if the row had a usable one.
 	Candidate string
 	Problems  []Problem
-	// Cut: the input ends in the middle of the row, or before the JSON does that holds
-	// the rows, so that others may be missing. It is the last row.
+	// Cut means the input ends inside the row, or before the end of the JSON around the rows, so
+	// that rows may be missing. It is the last row.
 	Cut bool
 }
 
@@ -62,8 +59,7 @@ func (e *RowError) Error() string {
 	return place + " refused: " + strings.Join(texts, "; ")
 }
 
-// digested is what a row that no reader could make a candidate of is compared by: what is
-// wrong with it.
+// digested returns the bytes by which an unreadable row is compared: its problems.
 func (e *RowError) digested() []byte {
 	w := payloadWriter{}
 	w.texts("refused", e.Candidate)

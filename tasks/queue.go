@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// QueueName is the asynq queue of a customer for batches of a size.
+// QueueName returns a customer's asynq queue for batches of a size.
 func QueueName(customer string, size store.QueueSize) string {
 	if size == store.NormalQueue {
 		return queuePrefix + customer
@@ -26,11 +26,11 @@ func QueueName(customer string, size store.QueueSize) string {
 
 const queuePrefix = "icims:"
 
-// sizes are those of a customer's queues, the small ones first.
+// sizes are the sizes of a customer's queues, smallest first.
 var sizes = []store.QueueSize{store.ExpressQueue, store.NormalQueue, store.LargeQueue}
 
-// QueueNames are all queues of a customer, those of small batches first. A queue exists
-// once it is used.
+// QueueNames returns all queues of a customer, for small batches first. A queue exists once it is
+// used.
 func QueueNames(customer string) []string {
 	names := make([]string, len(sizes))
 	for i, size := range sizes {
@@ -39,20 +39,19 @@ func QueueNames(customer string) []string {
 	return names
 }
 
-// The largest batches that go through the express queue, and through the normal one.
+// The maximum batch sizes of the express queue and the normal queue.
 const (
 	expressLimit = 25
 	normalLimit  = 1_000
 )
 
-// GoesExpress reports whether a batch of so many candidates goes through the
-// express queue.
+// GoesExpress reports whether a batch of so many candidates uses the express queue.
 func GoesExpress(candidates int) bool { return candidates <= expressLimit }
 
-// Weights are the shares of the queues in an open lane.
+// Weights are the weights of the queues in an open lane.
 var Weights = map[store.QueueSize]int{store.ExpressQueue: 6, store.NormalQueue: 3, store.LargeQueue: 1}
 
-// SizeOf is the queue of a batch of so many candidates.
+// SizeOf returns the queue size for a batch of so many candidates.
 func SizeOf(candidates int) store.QueueSize {
 	switch {
 	case candidates <= expressLimit:
@@ -63,25 +62,24 @@ func SizeOf(candidates int) store.QueueSize {
 	return store.LargeQueue
 }
 
-// enqueueAtOnce is how many tasks are enqueued at the same time: asynq takes one at a time.
+// enqueueAtOnce is how many tasks are enqueued concurrently: asynq takes one per call.
 const enqueueAtOnce = 16
 
-// Queues puts the tasks of exports into asynq's queues, runs them and removes them. It is
-// safe for concurrent use.
+// Queues enqueues, runs and deletes the tasks of exports in asynq. It is safe for concurrent use.
 type Queues struct {
 	redis     redis.UniversalClient
 	inspector *asynq.Inspector
 	retention time.Duration
 }
 
-// NewQueues returns the queues in the Redis behind the client. asynq keeps completed tasks
-// for the retention; 0 keeps none.
+// NewQueues returns the queues in the client's Redis. asynq keeps completed tasks for the
+// retention; 0 keeps none.
 func NewQueues(client redis.UniversalClient, retention time.Duration) *Queues {
 	return &Queues{client, asynq.NewInspectorFromRedisClient(client), retention}
 }
 
-// enqueuer is an asynq client for one call. asynq's client enters a queue into the list of
-// queues once; a queue that was deleted since would be missing from the web UI.
+// enqueuer is an asynq client for one call. asynq's client adds a queue to the list of queues only
+// once; a queue deleted since would be missing from the web UI.
 type enqueuer struct {
 	client    *asynq.Client
 	retention time.Duration
@@ -91,14 +89,14 @@ func (q *Queues) enqueuer() enqueuer {
 	return enqueuer{asynq.NewClientFromRedisClient(q.redis), q.retention}
 }
 
-// Enqueue gives each export its task. One that has a task in its queue already keeps it.
+// Enqueue enqueues the tasks of exports. An export with a task in its queue keeps that task.
 func (q *Queues) Enqueue(ctx context.Context, exports ...Export) error {
 	put := q.enqueuer()
 	return each(ctx, exports, put.enqueue)
 }
 
-// EnqueueMissing is Enqueue for exports that may have been moved to the express queue: a
-// task ID is unique within its queue only.
+// EnqueueMissing is Enqueue for exports that may have been moved to the express queue: a task ID is
+// unique only within its queue.
 func (q *Queues) EnqueueMissing(ctx context.Context, exports ...Export) error {
 	put := q.enqueuer()
 	return each(ctx, exports, func(ctx context.Context, e Export) error {
@@ -115,8 +113,8 @@ func (p enqueuer) enqueue(ctx context.Context, e Export) error {
 	return err
 }
 
-// add reports whether the task is new. One that has the ID already stays: it may also be
-// this very call's, repeated by go-redis after a lost answer.
+// add reports whether the task is new. An existing task with the ID stays: it may also come from
+// this call, repeated by go-redis after a lost reply.
 func (p enqueuer) add(ctx context.Context, e Export, options ...asynq.Option) (added bool, err error) {
 	task, err := newTask(e, p.retention)
 	if err != nil {
@@ -129,9 +127,9 @@ func (p enqueuer) add(ctx context.Context, e Export, options ...asynq.Option) (a
 	return err == nil, nil
 }
 
-// Substitute gives exports whose tasks nobody works on, although asynq counts them as
-// active, another task in the express queue: they may hold an e-mail's lock. It returns how
-// many got one; the others have one. asynq forgets a substitute as soon as it ends.
+// Substitute enqueues another task, in the express queue, for exports whose task asynq counts as
+// active although no worker runs it. Such exports may hold an email's lock. It returns how many
+// were enqueued; the others have a substitute. asynq deletes a substitute as soon as it ends.
 func (q *Queues) Substitute(ctx context.Context, exports ...Export) (int, error) {
 	put := q.enqueuer()
 	return count(ctx, exports, func(ctx context.Context, e Export) (bool, error) {
@@ -141,15 +139,15 @@ func (q *Queues) Substitute(ctx context.Context, exports ...Export) (int, error)
 	})
 }
 
-// Run makes the tasks of exports pending that wait for a time or are archived. An export
-// without a task gets one.
+// Run makes the scheduled, retrying or archived tasks of exports pending. An export without a task
+// gets one.
 func (q *Queues) Run(ctx context.Context, exports ...Export) error {
 	put := q.enqueuer()
 	return each(ctx, exports, func(ctx context.Context, e Export) error { return q.run(ctx, put, e) })
 }
 
-// runWithin is for how long an active task is waited for: asynq archives a task a moment
-// after its export has become a dead letter.
+// runWithin is how long Run waits for an active task: asynq archives a task a moment after its
+// export has become a dead letter.
 const runWithin = 2 * time.Second
 
 func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
@@ -163,15 +161,15 @@ func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
 		case state == asynq.TaskStatePending:
 			return nil
 		case state == asynq.TaskStateCompleted:
-			_, err = q.remove(queue, TaskID(e.Ref)) // it keeps its ID
+			_, err = q.remove(queue, TaskID(e.Ref)) // the new task gets the same ID
 		case state == asynq.TaskStateActive && time.Since(began) > runWithin:
-			return nil // the sweep looks at it, should nobody be at work on it
+			return nil // if no worker runs it, the sweep repairs it
 		case state != asynq.TaskStateActive:
 			if err = q.inspector.RunTask(queue, TaskID(e.Ref)); err == nil {
 				return nil
 			}
 		}
-		// Somebody was faster, or asynq is about to archive it: look again.
+		// Another process ran it, or asynq is about to archive it: check again.
 		if err != nil && time.Since(began) > 2*runWithin {
 			return fmt.Errorf("run a task: %w", err)
 		}
@@ -181,8 +179,8 @@ func (q *Queues) run(ctx context.Context, put enqueuer, e Export) error {
 	}
 }
 
-// find tells in which queue an export's task is, and its state; the queue is empty where
-// there is no task. An export that was hurried has it in the express queue.
+// find returns the queue and state of an export's task; the queue is empty if there is no task.
+// Hurry may have moved it to the express queue.
 func (q *Queues) find(e Export) (queue string, state asynq.TaskState, err error) {
 	for _, queue := range placesOf(e) {
 		task, err := q.inspector.GetTaskInfo(queue, TaskID(e.Ref))
@@ -202,8 +200,8 @@ func placesOf(e Export) []string {
 	return slices.Compact([]string{QueueName(e.Customer, e.Queue), QueueName(e.Customer, store.ExpressQueue)})
 }
 
-// brokenTask reports whether a task has lost what it is about, as after a fail-over. asynq
-// takes such a task up and never ends it.
+// brokenTask reports whether a task has lost its data, for example after a failover. asynq would
+// start such a task and never end it.
 func brokenTask(err error) bool {
 	return strings.Contains(err.Error(), "could not decode task message") || strings.Contains(err.Error(), "is not supported task state")
 }
@@ -212,9 +210,9 @@ func missing(err error) bool {
 	return errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound)
 }
 
-// Hurry moves the tasks of exports that wait to the express queue, ahead of large batches.
-// An export without a task gets one there. Every other task stays where it is. It returns
-// how many tasks it put there.
+// Hurry moves the waiting tasks of exports to the express queue, ahead of large batches. It
+// enqueues one there for an export without a task, and leaves all other tasks alone. It returns how
+// many tasks it put there.
 func (q *Queues) Hurry(ctx context.Context, exports ...Export) (int, error) {
 	put := q.enqueuer()
 	return count(ctx, exports, func(ctx context.Context, e Export) (bool, error) {
@@ -225,7 +223,7 @@ func (q *Queues) Hurry(ctx context.Context, exports ...Export) (int, error) {
 		}
 		if queue != "" {
 			if removed, err := q.remove(queue, TaskID(e.Ref)); err != nil || !removed {
-				return false, err // somebody works on it by now
+				return false, err // a worker has started it
 			}
 		}
 		e.Queue = store.ExpressQueue
@@ -237,8 +235,8 @@ func waits(state asynq.TaskState) bool {
 	return state == asynq.TaskStatePending || state == asynq.TaskStateScheduled || state == asynq.TaskStateRetry
 }
 
-// remove deletes a task, and reports whether it did: an active one stays, and one that is
-// not there needs nothing.
+// remove deletes a task, and reports whether it did. It returns no error for an active or a missing
+// task.
 func (q *Queues) remove(queue, id string) (bool, error) {
 	for try := 0; ; try++ {
 		err := q.inspector.DeleteTask(queue, id)
@@ -250,13 +248,13 @@ func (q *Queues) remove(queue, id string) (bool, error) {
 		case infoErr != nil && !missing(infoErr), infoErr == nil && task.State != asynq.TaskStateActive && try == 2:
 			return false, fmt.Errorf("delete a task: %w", err)
 		case infoErr != nil || task.State == asynq.TaskStateActive:
-			return false, nil //nolint:nilerr // it is gone, or being worked on
+			return false, nil //nolint:nilerr // it is gone or active
 		}
 	}
 }
 
-// Alive tells of each export, in their order, whether it has a task that will run or is
-// being worked on, and which of the two.
+// Alive returns for each export, in the order given, whether it has a task that will run or is
+// active.
 func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Life, error) {
 	lives := make([]Life, len(exports))
 	err := eachAt(ctx, len(exports), func(_ context.Context, i int) error {
@@ -275,14 +273,14 @@ func (q *Queues) Alive(ctx context.Context, exports ...Export) ([]Life, error) {
 // Life is whether the task of an export will run.
 type Life uint8
 
-// What may be with a task.
+// The values of Life.
 const (
-	NoTask Life = iota // or one that is archived or completed
+	NoTask Life = iota // or an archived or completed one
 	Waits
 	Works
 )
 
-// LastError is what asynq keeps of a task's last failure; empty for none.
+// LastError returns the error of a task's last failure; empty for none.
 func (q *Queues) LastError(queue, id string) (string, error) {
 	task, err := q.inspector.GetTaskInfo(queue, id)
 	if err != nil {
@@ -291,9 +289,9 @@ func (q *Queues) LastError(queue, id string) (string, error) {
 	return task.LastErr, nil
 }
 
-// Delete deletes the tasks of exports that have ended, and the substitutes that wait. A task
-// that is still active is about to be completed, and is waited for a moment; whoever works
-// on it for longer finds its export ended.
+// Delete deletes the tasks of finished exports, and their waiting substitutes. A task that is still
+// active is about to complete: Delete waits a moment for it. If it runs longer, its worker finds
+// the export ended.
 func (q *Queues) Delete(ctx context.Context, customer string, exports ...string) error {
 	existing, err := q.existing(customer)
 	if err != nil {
@@ -330,12 +328,12 @@ func (q *Queues) Delete(ctx context.Context, customer string, exports ...string)
 	})
 }
 
-// deleteSubstitutes deletes the substitutes of exports that wait in an express queue. Their
-// IDs are known to the queue alone.
+// deleteSubstitutes deletes the waiting substitutes of exports in an express queue. Only the queue
+// knows their IDs.
 func (q *Queues) deleteSubstitutes(ctx context.Context, express string, exports []string) error {
 	const (
 		page  = 500
-		pages = 20 // there are hardly ever as many
+		pages = 20 // rarely needed
 	)
 	var found []string
 	for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){q.inspector.ListPendingTasks, q.inspector.ListRetryTasks} {
@@ -362,7 +360,7 @@ func (q *Queues) deleteSubstitutes(ctx context.Context, express string, exports 
 	return context.Cause(ctx)
 }
 
-// deleteWithin is for how long an active task is waited for that is to be deleted.
+// deleteWithin is how long Delete waits for an active task.
 const deleteWithin = time.Second
 
 // pause waits until asynq may have moved a task.
@@ -375,8 +373,8 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// Empty deletes all pending tasks of a customer, for a cancellation of very many exports:
-// to delete them one by one takes long. The caller calls EnqueueMissing for the others.
+// Empty deletes all pending tasks of a customer, when canceling very many exports: deleting each
+// takes too long. The caller must call EnqueueMissing for the other exports.
 func (q *Queues) Empty(customer string) error {
 	existing, err := q.existing(customer)
 	for _, queue := range existing {
@@ -387,7 +385,7 @@ func (q *Queues) Empty(customer string) error {
 	return err
 }
 
-// RunLater makes all tasks of a customer pending that wait for a time: the reasons for
+// RunLater makes all scheduled and retrying tasks of a customer pending, because the reason for
 // waiting may be gone.
 func (q *Queues) RunLater(customer string) error {
 	existing, err := q.existing(customer)
@@ -399,7 +397,7 @@ func (q *Queues) RunLater(customer string) error {
 	return err
 }
 
-// existing are the queues of a customer that asynq knows.
+// existing returns the queues of a customer that asynq has.
 func (q *Queues) existing(customer string) ([]string, error) {
 	all, err := q.inspector.Queues()
 	if err != nil {
@@ -408,8 +406,8 @@ func (q *Queues) existing(customer string) ([]string, error) {
 	return slices.DeleteFunc(QueueNames(customer), func(name string) bool { return !slices.Contains(all, name) }), nil
 }
 
-// Active lists the exports whose tasks asynq counts as active, and whether their worker
-// has stopped renewing asynq's lease.
+// Active lists the exports whose tasks asynq counts as active, and whether their worker has stopped
+// renewing asynq's lease.
 func (q *Queues) Active(customer string) (orphaned map[store.Ref]bool, err error) {
 	orphaned = map[store.Ref]bool{}
 	for _, queue := range QueueNames(customer) {
@@ -429,10 +427,10 @@ func (q *Queues) Active(customer string) (orphaned map[store.Ref]bool, err error
 	return orphaned, nil
 }
 
-// activePage is more than all processes work on of a customer.
+// activePage is more than the number of exports of a customer in progress in all processes.
 const activePage = 1_000
 
-// Pause pauses a customer's queues, also those that do not exist yet.
+// Pause pauses a customer's queues, including those that do not exist yet.
 func (q *Queues) Pause(ctx context.Context, customer string) error {
 	return q.setPaused(ctx, customer, true)
 }
@@ -456,7 +454,7 @@ func (q *Queues) setPaused(ctx context.Context, customer string, paused bool) er
 			continue
 		}
 		if err := change(queue); err != nil {
-			// asynq refuses what somebody else did at the same time.
+			// asynq returns an error if another process did the same.
 			now, readErr := ReadQueueStates(ctx, q.redis, customer)
 			if readErr != nil || now[0].all()[i].Paused != paused {
 				return fmt.Errorf("pause or resume a queue: %w", err)
@@ -466,12 +464,12 @@ func (q *Queues) setPaused(ctx context.Context, customer string, paused bool) er
 	return nil
 }
 
-// each does something to many exports, some at the same time.
+// each calls do for many exports, some concurrently.
 func each(ctx context.Context, exports []Export, do func(context.Context, Export) error) error {
 	return eachAt(ctx, len(exports), func(ctx context.Context, i int) error { return do(ctx, exports[i]) })
 }
 
-// count is each for what may be done or not. It returns to how many it was done.
+// count is each for an action that may not apply. It returns for how many it did.
 func count(ctx context.Context, exports []Export, do func(context.Context, Export) (bool, error)) (int, error) {
 	var n atomic.Int64
 	err := each(ctx, exports, func(ctx context.Context, e Export) error {
@@ -496,5 +494,5 @@ func eachAt(ctx context.Context, n int, do func(ctx context.Context, i int) erro
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return context.Cause(ctx) // it was not done to all
+	return context.Cause(ctx) // not done for all
 }

@@ -11,40 +11,39 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// QueueState is how full one of a customer's queues is.
+// QueueState is the state of one of a customer's queues.
 type QueueState struct {
-	Pending   int // ready to be worked on
-	Active    int // being worked on, by asynq's count
-	Lost      int // of them those whose worker has died: asynq delivers them again once a server of the queue runs
-	Scheduled int // that come back later
-	Retry     int // that come back later after a failure or a wait
+	Pending   int // ready to run
+	Active    int // running, according to asynq
+	Lost      int // part of Active whose worker crashed: asynq retries them once a server of the queue runs
+	Scheduled int // waiting for a time
+	Retry     int // waiting for a time after a failure or deferral
 	Archived  int // dead letters
-	Completed int // kept to be seen
-	// Oldest is for how long the first of the pending ones has waited.
+	Completed int // kept for display
+	// Oldest is how long the first pending task has waited.
 	Oldest time.Duration
-	// Next is when the first of those comes back that come back later; zero
-	// without any.
+	// Next is when the first scheduled or retrying task is due; zero if there is none.
 	Next time.Time
-	// Paused is asynq's own pause, as by its web UI.
+	// Paused is asynq's own pause, as shown in its web UI.
 	Paused bool
 }
 
-// Later is how many tasks come back at a time of their own.
+// Later returns how many tasks wait for a time.
 func (s QueueState) Later() int { return s.Scheduled + s.Retry }
 
-// QueueStates is the state of a customer's queues.
+// QueueStates holds the states of a customer's queues.
 type QueueStates struct{ Express, Normal, Large QueueState }
 
-// all are the states in the order of QueueNames.
+// all returns the states in the order of QueueNames.
 func (s QueueStates) all() []QueueState { return []QueueState{s.Express, s.Normal, s.Large} }
 
-// Bulk is the state of the queues of large and of usual batches together.
+// Bulk returns the combined state of the normal and the large queue.
 func (s QueueStates) Bulk() QueueState { return s.Normal.with(s.Large) }
 
-// ForgetLost takes tasks of dead workers for ones that are worked on.
+// ForgetLost counts the tasks of crashed workers as running.
 func (s *QueueStates) ForgetLost() { s.Express.Lost, s.Normal.Lost, s.Large.Lost = 0, 0, 0 }
 
-// Total is the state of all queues together. It is paused where one of them is.
+// Total returns the combined state of all queues. It is paused if any of them is.
 func (s QueueStates) Total() QueueState { return s.Express.with(s.Bulk()) }
 
 func (s QueueState) with(o QueueState) QueueState {
@@ -59,12 +58,12 @@ func (s QueueState) with(o QueueState) QueueState {
 	return sum
 }
 
-// statePage is how many customers are asked for in one pipeline.
+// statePage is how many customers one pipeline reads.
 const statePage = 250
 
-// ReadQueueStates reads the queues of customers, in their order: two pipelines for
-// up to 250 of them. asynq's Inspector would sample the memory of each queue as well, some
-// 200 commands; a test pins the keys that this reads instead, and it writes none.
+// ReadQueueStates reads the queues of customers, in the order given, with two pipelines per 250
+// customers. asynq's Inspector would also sample the memory of each queue, about 200 commands. A
+// test checks the keys read instead.
 func ReadQueueStates(ctx context.Context, client redis.UniversalClient, customers ...string) ([]QueueStates, error) {
 	all := make([]QueueStates, 0, len(customers))
 	for page := range slices.Chunk(customers, statePage) {
@@ -77,7 +76,7 @@ func ReadQueueStates(ctx context.Context, client redis.UniversalClient, customer
 	return all, nil
 }
 
-// stateCommands ask for the state of one queue.
+// stateCommands are the commands that read the state of one queue.
 type stateCommands struct {
 	queue                            string
 	pending, active, scheduled, late *redis.IntCmd
@@ -88,7 +87,7 @@ type stateCommands struct {
 	lost                             *redis.IntCmd
 }
 
-// lostAfter is for how long asynq's lease of a task is over when asynq takes it for lost.
+// lostAfter is how long after the end of its lease asynq considers a task lost.
 const lostAfter = 30 * time.Second
 
 func readQueueStates(ctx context.Context, client redis.UniversalClient, customers []string) ([]QueueStates, error) {
@@ -137,7 +136,7 @@ func readQueueStates(ctx context.Context, client redis.UniversalClient, customer
 	return states, nil
 }
 
-// firstFailure is the first error of a pipeline that is more than a missing value.
+// firstFailure returns the first error of a pipeline other than a missing value.
 func firstFailure(commands []redis.Cmder) error {
 	for _, c := range commands {
 		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) {
@@ -170,10 +169,10 @@ func (c stateCommands) state(now time.Time) QueueState {
 	return s
 }
 
-// asynqKey is a key of one of asynq's queues.
+// asynqKey returns a key of one of asynq's queues.
 func asynqKey(queue, name string) string { return "asynq:{" + queue + "}:" + name }
 
-// Pending counts the tasks of customers, in their order, that are ready to be worked on.
+// Pending counts the pending tasks of each customer, in the order given.
 func Pending(ctx context.Context, client redis.UniversalClient, customers ...string) ([]int, error) {
 	counts := make([]int, 0, len(customers))
 	for page := range slices.Chunk(customers, statePage) {

@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// The states are read from asynq's own keys: they must be what asynq itself says.
+// The states are read from asynq's keys: they must match asynq's own Inspector.
 func TestQueueStatesAreWhatAsynqSays(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
@@ -83,7 +83,7 @@ func TestALostTaskIsCounted(t *testing.T) {
 	t.Parallel()
 	q := newQueues(t, redistest.Start(t).Client(t), 0)
 	q.put(normal, "task")
-	// asynq takes it up, and its worker dies.
+	// asynq starts it, and its worker crashes.
 	prefix := "asynq:{" + normal + "}:"
 	q.must(q.redis.RPopLPush(t.Context(), prefix+"pending", prefix+"active").Err())
 	q.must(q.redis.HSet(t.Context(), prefix+"t:task", "state", "active").Err())
@@ -97,7 +97,7 @@ func TestALostTaskIsCounted(t *testing.T) {
 	}
 }
 
-// sameAsAsynq compares a state with asynq's word.
+// sameAsAsynq compares a state with asynq's Inspector.
 func (q *queues) sameAsAsynq(queue string, got tasks.QueueState, since time.Time) {
 	q.t.Helper()
 	info := infoOf(q.t, q.inspector, queue)
@@ -113,7 +113,7 @@ func (q *queues) sameAsAsynq(queue string, got tasks.QueueState, since time.Time
 	}
 }
 
-// next is when asynq says that the next task comes back.
+// next returns when the next task is due, according to asynq.
 func (q *queues) next(queue string) time.Time {
 	var next time.Time
 	for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){q.inspector.ListScheduledTasks, q.inspector.ListRetryTasks} {

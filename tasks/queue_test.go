@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// queues are a customer's queues beside asynq's own tools.
+// queues are a customer's queues with asynq's own tools.
 type queues struct {
 	*tasks.Queues
 	t         *testing.T
@@ -35,15 +35,15 @@ func (q *queues) must(err error) {
 	}
 }
 
-// put enqueues a task that is nobody's export.
+// put enqueues a task that belongs to no export.
 func (q *queues) put(queue, id string, options ...asynq.Option) {
 	q.t.Helper()
 	_, err := q.client.EnqueueContext(q.t.Context(), asynq.NewTask("test", nil), append(options, asynq.Queue(queue), asynq.TaskID(id), asynq.Retention(time.Hour))...)
 	q.must(err)
 }
 
-// work lets an asynq server take the first task of a queue. It returns once that one is in
-// the hands of the handler, and what it returns lets the handler end and stops the server.
+// work lets an asynq server start the first task of a queue. It returns once the handler runs. The
+// returned function ends the handler and stops the server.
 func (q *queues) work(queue string, handle asynq.HandlerFunc) (end func()) {
 	q.t.Helper()
 	begun, released := make(chan struct{}), make(chan struct{})
@@ -67,8 +67,8 @@ func (q *queues) work(queue string, handle asynq.HandlerFunc) (end func()) {
 	}
 }
 
-// bring brings a pending task into a state, as life does. It must be the only one of its
-// queue that is pending.
+// bring brings a pending task into a state by regular transitions. It must be the only pending task
+// of its queue.
 func (q *queues) bring(queue, id string, to asynq.TaskState) {
 	q.t.Helper()
 	answers := map[asynq.TaskState]error{
@@ -92,7 +92,7 @@ func (q *queues) hurry(ctx context.Context, exports ...tasks.Export) error {
 	return err
 }
 
-// state is that of a task; "none" for one that is not there.
+// state returns the state of a task; "none" if it does not exist.
 func (q *queues) state(queue, id string) string {
 	q.t.Helper()
 	info, err := q.inspector.GetTaskInfo(queue, id)
@@ -120,11 +120,11 @@ func export(size store.QueueSize) tasks.Export {
 	}
 }
 
-// states are those in which a task may be; "none" is without one.
+// states are the possible states of a task; "none" means there is no task.
 var states = []string{"none", "pending", "active", "retry", "archived", "completed"}
 
-// inState makes an export's task and brings it into a state. What it returns ends the work
-// of an active one.
+// inState creates an export's task and brings it into a state. The returned function ends an active
+// task.
 func (q *queues) inState(e tasks.Export, state string) (end func()) {
 	q.t.Helper()
 	if state == "none" {
@@ -143,14 +143,14 @@ func (q *queues) inState(e tasks.Export, state string) (end func()) {
 	return func() {}
 }
 
-// In each state of a task, what is done to it leaves it in the state that is told here, and
-// never makes a second one. The ID stays.
+// Each operation changes a task in each state as listed here, never creates a second task, and
+// keeps the ID.
 func TestTasksInEachState(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	for name, tc := range map[string]struct {
 		do   func(ctx context.Context, q *queues, e tasks.Export) error
-		want map[string]string // state in the export's own queue and in the express queue, if it differs
+		want map[string]string // state in the export's own queue, and in the express queue if different
 	}{
 		"run": {
 			func(ctx context.Context, q *queues, e tasks.Export) error { return q.Run(ctx, e) },
@@ -269,8 +269,8 @@ func TestATaskKeepsItsID(t *testing.T) {
 	}
 }
 
-// A substitute stands in for a task that nobody works on and that keeps its ID. One claim
-// gets one, whoever sees it first.
+// A substitute replaces a task that no worker runs and that keeps its ID. One claim gets one,
+// whoever notices first.
 func TestSubstitute(t *testing.T) {
 	t.Parallel()
 	q := newQueues(t, redistest.Start(t).Client(t), 0)
@@ -306,8 +306,7 @@ func TestSubstitute(t *testing.T) {
 	}
 }
 
-// Hurry tells how many tasks it has moved: none of those that are in the express queue
-// already.
+// Hurry counts the tasks it moved, not those already in the express queue.
 func TestHurryCountsWhatItMoves(t *testing.T) {
 	t.Parallel()
 	q := newQueues(t, redistest.Start(t).Client(t), 0)
@@ -348,7 +347,7 @@ func TestPauseAndResume(t *testing.T) {
 					t.Errorf("paused %t: %+v", paused, s)
 				}
 			}
-			// What comes after the pause waits, too.
+			// Tasks that arrive after the pause wait too.
 			q.must(q.Pause(t.Context(), customer))
 			q.must(q.Enqueue(t.Context(), export(store.LargeQueue)))
 			if info, err := q.inspector.GetQueueInfo(large); err != nil || !info.Paused || info.Pending != 1 {

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// maxRow bounds one row of input in bytes; a reader holds no more than that.
-// The largest candidate that Validate accepts is smaller.
+// maxRow limits one row of input in bytes, and so the memory of a reader. The largest candidate
+// that Validate accepts is smaller.
 const maxRow = 1 << 20
 
-// Read reads candidates from r, as CSV or as JSON by the ending of name (.csv,
-// .tsv, .ndjson, .jsonl, .json), else by the first character of the input.
+// Read reads candidates from r, as CSV or JSON depending on the suffix of name (.csv, .tsv,
+// .ndjson, .jsonl, .json), or else on the first character of the input.
 //
-// An error of type *RowError refuses one row and reading goes on. Any other
-// error is one of reading r and is the last thing yielded.
+// A *RowError refuses one row and reading continues. Any other error comes from r and is the last
+// value.
 func Read(r io.Reader, name string) iter.Seq2[Candidate, error] {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".csv", ".tsv":
@@ -37,13 +37,13 @@ func Read(r io.Reader, name string) iter.Seq2[Candidate, error] {
 	}
 }
 
-// input is the byte stream of a file, with the line it stands on.
+// input is the byte stream of a file, with the current line.
 type input struct {
 	r *bufio.Reader
-	// line is the number of the line the next byte belongs to.
+	// line is the number of the line of the next byte.
 	line int
 	buf  []byte
-	// open: the line that was read last has no end, as the input has.
+	// open means the last line of the input has no line end.
 	open bool
 }
 
@@ -53,9 +53,9 @@ func newInput(r io.Reader) *input {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// begin skips a byte order mark and refuses what is not text at all.
+// begin skips a byte order mark and refuses input that is not text.
 func (in *input) begin() *RowError {
-	head, _ := in.r.Peek(4) // an error comes again with the next read
+	head, _ := in.r.Peek(4) // the next read returns the error again
 	if bytes.HasPrefix(head, byteOrderMark) {
 		_, _ = in.r.Discard(len(byteOrderMark)) // cannot fail: just peeked
 		return nil
@@ -69,8 +69,8 @@ func (in *input) begin() *RowError {
 	return nil
 }
 
-// peekNonBlank looks at the first byte that is neither white space nor part of
-// a byte order mark, without consuming anything. It sees as far as the buffer.
+// peekNonBlank returns the first byte that is neither white space nor part of a byte order mark,
+// without consuming anything. It is limited to the buffer.
 func (in *input) peekNonBlank() (byte, error) {
 	for n := 1; ; n++ {
 		head, err := in.r.Peek(n)
@@ -102,15 +102,14 @@ func (in *input) skipBlank() error {
 	}
 }
 
-// readLine returns the next line without its end. tooLong says that it was
-// over maxRow and has been skipped. The text is valid until the next call. At
-// the end of the input the error is io.EOF.
+// readLine returns the next line without its end. tooLong means it exceeded maxRow and was skipped.
+// The text is valid until the next call. At the end of the input the error is io.EOF.
 func (in *input) readLine() (text []byte, line int, tooLong bool, err error) {
 	line = in.line
 	in.buf = in.buf[:0]
 	for {
 		part, err := in.r.ReadSlice('\n')
-		if len(in.buf)+len(part) > maxRow+2 { // the line's end does not count
+		if len(in.buf)+len(part) > maxRow+2 { // not counting the line end
 			tooLong = true
 		}
 		if !tooLong {
@@ -130,7 +129,7 @@ func (in *input) readLine() (text []byte, line int, tooLong bool, err error) {
 	}
 }
 
-// readFailed names where reading stopped; nil at the regular end.
+// readFailed returns an error with the position where reading stopped; nil at the regular end.
 func (in *input) readFailed(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -142,7 +141,7 @@ func refusal(line int, id string, problems ...Problem) *RowError {
 	return &RowError{Line: line, Candidate: usableID(id), Problems: problems}
 }
 
-// cut refuses what is left of a row in whose middle the input ends.
+// cut refuses the rest of a row if the input ends inside it.
 func cut(line int, p Problem) *RowError {
 	refused := refusal(line, "", p)
 	refused.Cut = true

@@ -10,13 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// ReadCSV reads candidates from CSV with a header row; docs/input.md lists the
-// columns. Semicolons and tabs are recognised as separators by the header.
-// Rows are read one at a time in constant memory.
+// ReadCSV reads candidates from CSV with a header row; docs/input.md lists the columns. It detects
+// semicolons and tabs as delimiters from the header. It reads one row at a time, in constant
+// memory.
 //
-// An error of type *RowError refuses one row and reading goes on, except that
-// nothing can be read under a refused header. Any other error is one of
-// reading r and is the last thing yielded.
+// A *RowError refuses one row and reading continues, except after a refused header. Any other error
+// comes from r and is the last value.
 func ReadCSV(r io.Reader) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		readCSV(newInput(r), yield)
@@ -60,13 +59,13 @@ func readCSV(in *input, yield func(Candidate, error) bool) {
 	}
 }
 
-// csvFile is a CSV file whose header has been understood.
+// csvFile is a CSV file with a valid header.
 type csvFile struct {
 	reader csvReader
 	header []string
 	// columns holds how to store a cell, by position; nil for unknown columns.
 	columns []func(*csvRow, string)
-	// pending are the header's warnings until a candidate takes them along.
+	// pending are the header's warnings, to be reported with the first candidate.
 	pending []Problem
 }
 
@@ -84,7 +83,7 @@ func (f *csvFile) readHeader(rec *csvRecord) *RowError {
 		f.header[i] = clean(string(rec.cell(i)))
 	}
 	for n := len(f.header); n > 0 && f.header[n-1] == ""; n-- {
-		f.header = f.header[:n-1] // spreadsheets leave empty columns behind
+		f.header = f.header[:n-1] // spreadsheets add empty columns
 	}
 	var problems []Problem
 	known := 0
@@ -121,7 +120,7 @@ func unknownColumn(i int, name string) Problem {
 		p.Remedy = fmt.Sprintf("rename it to %q", intended)
 	}
 	if p.Field == "" {
-		// Without a name, the column's number keeps two warnings apart.
+		// Without a name, the number of the column distinguishes the warnings.
 		p.Field = fmt.Sprintf("column %d", i+1)
 	}
 	return p

@@ -8,12 +8,11 @@ import (
 	"iter"
 )
 
-// ReadNDJSON reads candidates from newline-delimited JSON, one object a line,
-// or from one JSON array of objects. Rows are read one at a time in constant
-// memory.
+// ReadNDJSON reads candidates from newline-delimited JSON, one object per line, or from one JSON
+// array of objects. It reads one row at a time, in constant memory.
 //
-// An error of type *RowError refuses one row and reading goes on. Any other
-// error is one of reading r and is the last thing yielded.
+// A *RowError refuses one row and reading continues. Any other error comes from r and is the last
+// value.
 func ReadNDJSON(r io.Reader) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		readNDJSON(newInput(r), yield)
@@ -57,8 +56,8 @@ func readNDJSON(in *input, yield func(Candidate, error) bool) {
 	}
 }
 
-// yieldLine is yieldJSON for a line. One without an end may be a whole candidate, as
-// editors write the last one, or what is left of one.
+// yieldLine is yieldJSON for a line. A last line without a line end may be complete, as some
+// editors write it, or cut off.
 func yieldLine(in *input, text []byte, line int, tooLong bool, yield func(Candidate, error) bool) bool {
 	if in.open && !tooLong && len(text) <= maxRow && endsEarly(text) {
 		return yield(Candidate{}, cut(line, Problem{Code: codeNotJSON, Message: "the input ends in the middle of the row", Remedy: "check that the input is complete"}))
@@ -66,7 +65,7 @@ func yieldLine(in *input, text []byte, line int, tooLong bool, yield func(Candid
 	return yieldJSON(text, line, tooLong, yield)
 }
 
-// endsEarly reports whether JSON is right as far as it goes, and not at its end.
+// endsEarly reports whether text is a valid prefix of JSON, but incomplete.
 func endsEarly(text []byte) bool {
 	var whole json.RawMessage
 	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&whole), io.ErrUnexpectedEOF)
@@ -85,12 +84,12 @@ func yieldJSON(text []byte, line int, tooLong bool, yield func(Candidate, error)
 }
 
 func readArray(in *input, yield func(Candidate, error) bool) {
-	_, _ = in.r.Discard(1) // the bracket: just peeked
+	_, _ = in.r.Discard(1) // the bracket, just peeked
 	readElements(in, yield, endArray)
 }
 
-// readElements streams the elements of a JSON array whose bracket has been read.
-// Commas are not insisted on: what matters is where each element begins and ends.
+// readElements reads the elements of a JSON array after its opening bracket. It tolerates missing
+// commas, since only the extent of each element matters.
 func readElements(in *input, yield func(Candidate, error) bool, end func(*input, func(Candidate, error) bool)) {
 	var err error
 	for err == nil {
@@ -144,9 +143,8 @@ func endArray(in *input, yield func(Candidate, error) bool) {
 	}
 }
 
-// readElement collects the array element that begins with first, up to its
-// closing bracket, or for a scalar up to what ends one. It judges nothing but
-// the extent.
+// readElement reads the array element that begins with first, up to its closing bracket or, for a
+// scalar, up to the next delimiter. It only determines the extent.
 func (in *input) readElement(first byte) (text []byte, tooLong bool, err error) {
 	in.buf = in.buf[:0]
 	depth, inString, escaped := 0, false, false

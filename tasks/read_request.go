@@ -13,16 +13,15 @@ import (
 //
 //	{"job": 1709, "options": {"generate_dummy_emails": true}, "candidates": [{...}, ...]}
 //
-// Members that are not given are nil.
+// Missing members are nil.
 type Request struct {
 	Job       *int64
 	Prospects *bool
 	Options   RequestOptions
-	// Unread says why the members that follow the candidates are not known: ErrLongList, or
-	// *CutError or an error of reading where the list breaks off. It is nil where they are known.
+	// Unread is why the members after the candidates are unknown: ErrLongList, or *CutError or a
+	// read error if the list ends early. It is nil if they are known.
 	Unread error
-	// Candidates can be read once, and are read as they come. Errors are as those of
-	// ReadNDJSON.
+	// Candidates can be read once, and are read incrementally. Errors are as for ReadNDJSON.
 	Candidates iter.Seq2[Candidate, error]
 }
 
@@ -32,19 +31,19 @@ type RequestOptions struct {
 	IncludePreviouslyExported *bool `json:"include_previously_exported"`
 }
 
-// ReadAhead is how many bytes of the candidates are kept in memory, to see whether other members
-// follow them. A longer list must be the last member: it is read as it comes, so that memory does
-// not grow with it.
+// ReadAhead is how many bytes of candidates are kept in memory to read the members after them. A
+// longer list must be the last member: it is read incrementally, so that memory does not grow with
+// it.
 const ReadAhead = 4 << 20
 
-// ErrLongList: the candidates are longer than ReadAhead. What follows them is refused as a row.
+// ErrLongList means the candidates exceed ReadAhead. Members after them are refused as a row.
 var ErrLongList = errors.New("the candidate list exceeds the read-ahead limit")
 
-// ReadRequest reads a batch in one JSON object, whose members may have any order as long as the
-// candidates fit into ReadAhead. A JSON array is taken for the candidates alone.
+// ReadRequest reads a batch from one JSON object. Its members may be in any order if the candidates
+// fit in ReadAhead. A JSON array is read as the candidates.
 //
-// Errors: *BatchError where the object is not of that form, *CutError where it ends
-// before its candidates begin, else one of reading r.
+// Errors: *BatchError if the object is invalid, *CutError if it ends before its candidates, or an
+// error from r.
 func ReadRequest(r io.Reader) (Request, error) {
 	in := newInput(r)
 	var q Request
@@ -88,8 +87,8 @@ func ReadRequest(r io.Reader) (Request, error) {
 
 var errNamedTwice = &BatchError{"body", "names a member twice", "give each once"}
 
-// readCandidates prepares reading the list of candidates, and reads the members that follow it
-// where the list is short enough.
+// readCandidates prepares reading the candidates, and reads the members after them if the list is
+// short enough.
 func (q *Request) readCandidates(in *input, seen map[string]bool) error {
 	switch first, err := in.nextByte(); {
 	case err != nil:
@@ -120,7 +119,7 @@ func (q *Request) readCandidates(in *input, seen map[string]bool) error {
 	return nil
 }
 
-// readBehind reads the members that follow the list of candidates, whose bracket has been read.
+// readBehind reads the members after the candidates, whose opening bracket has been read.
 func (q *Request) readBehind(in *input, seen map[string]bool) error {
 	for {
 		switch b, err := in.nextByte(); {
@@ -153,7 +152,7 @@ func (q *Request) readBehind(in *input, seen map[string]bool) error {
 	}
 }
 
-// failing fails as reading did.
+// failing is a reader that fails with the original read error.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
@@ -185,7 +184,7 @@ func (q *Request) readMember(in *input, name string) error {
 	return nil
 }
 
-// nextByte is the next one that is not blank.
+// nextByte returns the next byte that is not white space.
 func (in *input) nextByte() (byte, error) {
 	if err := in.skipBlank(); err != nil {
 		return 0, err
@@ -193,8 +192,7 @@ func (in *input) nextByte() (byte, error) {
 	return in.r.ReadByte()
 }
 
-// memberName reads up to the colon behind the name of the next member; "" at the end
-// of the object.
+// memberName reads the name of the next member and its colon; "" at the end of the object.
 func (in *input) memberName() (string, error) {
 	wrong := &BatchError{"body", "is no valid JSON", "write it as one JSON object"}
 	for {
@@ -251,7 +249,7 @@ func (in *input) value() (text []byte, tooLong bool, err error) {
 	}
 }
 
-// unfinished says that the body ended too early, or what reading failed with.
+// unfinished returns an error for a body that ended early, or the read error.
 func (in *input) unfinished(err error) error {
 	if errors.Is(err, io.EOF) {
 		return &CutError{Line: in.line}
@@ -259,13 +257,13 @@ func (in *input) unfinished(err error) error {
 	return in.readFailed(err)
 }
 
-// array is the candidates of an array whose bracket has been read. end judges what
+// array returns the candidates of an array whose opening bracket has been read. end checks what
 // follows it.
 func (in *input) array(end func(*input, func(Candidate, error) bool)) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) { readElements(in, yield, end) }
 }
 
-// endObject passes over the members that follow the candidates, which have been read.
+// endObject skips the members after the candidates, which have already been read.
 func endObject(in *input, yield func(Candidate, error) bool) {
 	for {
 		name, err := in.memberName()
@@ -283,7 +281,7 @@ func endObject(in *input, yield func(Candidate, error) bool) {
 	}
 }
 
-// endLongObject expects the end of the object whose last member the array must be.
+// endLongObject expects the end of the object after its candidates, which must be the last member.
 func endLongObject(in *input, yield func(Candidate, error) bool) {
 	b, err := in.nextByte()
 	if err == nil && b == '}' {

@@ -33,7 +33,7 @@ func collect(seq iter.Seq2[Candidate, error]) []readRow {
 	return rows
 }
 
-// describe prints what was read and judged, one block per row.
+// describe formats rows and their problems, one block per row.
 func describe(rows []readRow) string {
 	var b strings.Builder
 	for _, row := range rows {
@@ -241,7 +241,7 @@ func TestReadStopsWhenAsked(t *testing.T) {
 	}
 }
 
-// endless yields the same byte over and over, left times.
+// endless yields the same byte left times.
 type endless struct {
 	left int
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Review judges a batch as Client.Enqueue does, but writes nothing: visit gets
-// each candidate that would be accepted, as it would be kept, and the receipt
-// tells of the others. Warnings, doubles and dummy addresses are those of a true
-// sending, except that each sending draws its own dummies.
+// Review validates a batch as Client.Enqueue does, but writes nothing. It calls visit with each
+// candidate that would be accepted, in its stored form; the receipt lists the others. Warnings,
+// duplicates and dummy addresses are as in a submission, except that each submission draws its own
+// dummies.
 //
-// Errors: *BatchError, an error of the input as Client.Enqueue has them, or one of
-// visit, which ends the review. The receipt tells of what came before.
+// Errors: *BatchError, errors of the input as for Client.Enqueue, or those of visit, which end the
+// review. The receipt covers what came before.
 func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, error) {
 	if err := b.validate(); err != nil {
 		return Receipt{}, err

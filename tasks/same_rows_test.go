@@ -18,26 +18,26 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// sameRows is a producer that sends under one key, in chunks of ten rows.
+// sameRows is a producer that submits under one key, in chunks of ten rows.
 type sameRows struct {
 	*producer
 	key string
 }
 
-// try sends rows with the key.
+// try submits rows with the key.
 func (p sameRows) try(rows iter.Seq2[tasks.Candidate, error]) (tasks.Receipt, error) {
 	p.t.Helper()
 	return p.Enqueue(p.t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: p.key, Candidates: rows})
 }
 
-// kept is all that Redis holds, but for the queue, into which tasks are put again, and for
-// when a producer last brought a row of the batch.
+// kept returns everything in Redis, except for the queue, where tasks are added again, and the time
+// of the batch's last row.
 func (p sameRows) kept() map[string][]string {
 	p.t.Helper()
 	all := slices.DeleteFunc(redistest.Dump(p.t, p.redis), func(e redistest.Entry) bool { return !strings.HasPrefix(e.Key, "ix:{") })
 	kept := map[string][]string{}
 	for _, e := range all {
-		if e.Type == "hash" { // in any order
+		if e.Type == "hash" { // the order varies
 			pairs := slices.DeleteFunc(slices.Collect(slices.Chunk(e.Values, 2)), func(pair []string) bool { return pair[0] == "last_accepted" })
 			slices.SortFunc(pairs, slices.Compare)
 			e.Values = slices.Concat(pairs...)
@@ -47,7 +47,7 @@ func (p sameRows) kept() map[string][]string {
 	return kept
 }
 
-// list makes rows by their ids; "!" before one makes it a row that is refused.
+// list returns rows by ID; "!" before an ID makes a row that is refused.
 func list(ids ...string) iter.Seq2[tasks.Candidate, error] {
 	return func(yield func(tasks.Candidate, error) bool) {
 		for _, id := range ids {
@@ -136,7 +136,7 @@ func TestAReusedKeyWithOtherRowsIsRefused(t *testing.T) {
 					t.Errorf("it changed %s", diff)
 				}
 
-				// The rows that were sent first are the same batch still.
+				// The rows submitted first are still the same batch.
 				again, err := p.try(list(first...))
 				if err != nil || again.Batch != sent.Batch || again.Accepted != 34 || again.Again != 34 || again.RefusedRows() != 1 {
 					t.Errorf("the same rows: %+v, %v", again, err)
@@ -190,7 +190,7 @@ func TestASendingThatBrokeOffIsCompletedByItsRows(t *testing.T) {
 			if err != nil || whole.Batch != part.Batch || whole.Accepted != 34 || whole.Again != part.Accepted {
 				t.Errorf("completed: %+v, %v", whole, err)
 			}
-			// A repetition that breaks off takes nothing back.
+			// An interrupted repetition changes nothing.
 			if _, err := p.try(broken(13, c.err)); err == nil || errors.Is(err, store.ErrBatchConflict) {
 				t.Errorf("it breaks off again: %v", err)
 			}
@@ -204,7 +204,7 @@ func TestASendingThatBrokeOffIsCompletedByItsRows(t *testing.T) {
 	}
 }
 
-// A batch that ended at the most rows a batch may have goes on where the limit is raised.
+// A batch that ended at the row limit continues if the limit is raised.
 func TestABatchWithTooManyRowsGoesOnUnderAHigherLimit(t *testing.T) {
 	t.Parallel()
 	p := sameRows{newProducer(t, redistest.Shared(t).Client(t), tasks.WithChunk(10)), "k"}
@@ -230,8 +230,8 @@ func TestDummyAddressesAreNoOtherRows(t *testing.T) {
 	}
 }
 
-// Two producers send other rows under one key at the same time: one of them wins, and the
-// batch holds the rows of that one alone.
+// Two producers submit different rows under one key concurrently: one of them wins, and the batch
+// has only its rows.
 func TestProducersWithOneKeyAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string][]string{
@@ -273,7 +273,7 @@ func TestProducersWithOneKeyAtTheSameTime(t *testing.T) {
 	}
 }
 
-// A batch that an earlier version has taken in has no digests: it can still be sent again.
+// A batch accepted by an earlier version has no digests and can still be submitted again.
 func TestABatchOfAnEarlierVersionIsSentAgain(t *testing.T) {
 	t.Parallel()
 	p := sameRows{newProducer(t, redistest.Shared(t).Client(t), tasks.WithChunk(10)), "k"}

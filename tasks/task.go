@@ -14,40 +14,40 @@ import (
 	"github.com/seekout/icims-export/traces"
 )
 
-// TypeExport is the asynq task type of one candidate's export.
+// TypeExport is the asynq task type of an export.
 const TypeExport = "icims:export"
 
 const (
-	// maxRetry is out of reach: the ledger counts attempts and decides when to give up.
-	// At its limit asynq would archive a task unasked.
+	// maxRetry is never reached: the ledger counts attempts and decides when an export fails. asynq
+	// would archive a task at its limit.
 	maxRetry = 10_000
 	// taskTimeout covers the waits for permits and all calls of one export.
 	taskTimeout = 15 * time.Minute
 )
 
-// DefaultRetention is how long asynq keeps a completed task, to be seen in its web UI.
+// DefaultRetention is how long asynq's web UI shows a completed task.
 const DefaultRetention = 10 * time.Minute
 
-// Export is what the task of one export names.
+// Export is an export with everything its task contains.
 type Export struct {
 	store.Ref
 
 	Batch     store.BatchID
-	Row       int // of the batch, from 1
+	Row       int // 1-based row of the batch
 	Candidate string
 	Queue     store.QueueSize
 	Token     int64 // of the last claim, for a substitute
-	// Trace names the span that the task is a part of; empty for none.
+	// Trace is the parent span; empty for none.
 	Trace string
 }
 
-// ExportOf is the task of an export as the ledger has it.
+// ExportOf returns the task data of an export in the ledger.
 func ExportOf(m store.Moving) Export {
 	return Export{Ref: m.Ref, Batch: m.Batch, Row: m.Row + 1, Candidate: m.Candidate, Queue: m.Queue, Token: m.Token}
 }
 
-// reference is the whole payload of a task. asynq's web UI shows payloads, so it holds
-// nothing personal: customer and candidate are opaque IDs by contract.
+// reference is the payload of a task. asynq's web UI shows payloads, so it contains nothing
+// personal: customer and candidate are opaque IDs by contract.
 type reference struct {
 	Customer  string `json:"customer"`
 	Batch     string `json:"batch,omitempty"`
@@ -56,18 +56,18 @@ type reference struct {
 	Export    string `json:"export"`
 }
 
-// TaskID is the ID of an export's task, the same for the life of the export.
+// TaskID returns the ID of an export's task, which never changes.
 func TaskID(ref store.Ref) string { return ref.Customer + ":" + ref.Export }
 
-// substituteID is the ID of a task that stands in for one that asynq counts as active
-// although nobody works on it, and which keeps its ID.
+// substituteID returns the ID of a task that replaces one that asynq counts as active although no
+// worker runs it. The original keeps its ID.
 func substituteID(e Export) string { return TaskID(e.Ref) + ":" + strconv.FormatInt(e.Token, 36) }
 
-// ParseTask reads which export a task is for.
+// ParseTask returns the export of a task.
 func ParseTask(t *asynq.Task) (store.Ref, error) {
 	var r reference
 	if err := json.Unmarshal(t.Payload(), &r); err != nil {
-		return store.Ref{}, errors.New("the payload does not reference an export") // its text may be anything
+		return store.Ref{}, errors.New("the payload does not reference an export") // the error may quote the payload
 	}
 	if !store.ValidCustomer(r.Customer) || r.Export == "" {
 		return store.Ref{}, errors.New("the payload does not reference an export")
@@ -75,7 +75,7 @@ func ParseTask(t *asynq.Task) (store.Ref, error) {
 	return store.Ref{Customer: r.Customer, Export: r.Export}, nil
 }
 
-// exportOfID reads the export that a task ID names.
+// exportOfID returns the export of a task ID.
 func exportOfID(id string) (store.Ref, bool) {
 	parts := strings.Split(id, ":")
 	if len(parts) < 2 || !store.ValidCustomer(parts[0]) {
@@ -84,7 +84,7 @@ func exportOfID(id string) (store.Ref, bool) {
 	return store.Ref{Customer: parts[0], Export: parts[1]}, true
 }
 
-// newTask makes the task of an export.
+// newTask returns the task of an export.
 func newTask(e Export, retention time.Duration) (*asynq.Task, error) {
 	payload, err := json.Marshal(reference{e.Customer, string(e.Batch), e.Row, e.Candidate, e.Export})
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// TestCandidate is whom verifications send: recognisable in iCIMS at a glance, with a
-// value in each field that exports fill in. The address is always the same for a
-// customer, so that the person is found again, and known to whoever has the keyset alone.
+// TestCandidate returns the candidate that verifications send. It is easy to recognize in iCIMS and
+// has a value in each exported field. A customer's address is always the same, so that the person
+// is found again, and only derivable with the keyset.
 func TestCandidate(keys *store.Keyset, conn store.Connection, domain string) Candidate {
 	c := Candidate{
 		ID: store.TestCandidate, FirstName: "Test", LastName: "Candidate (icims-export)", Email: testEmail(keys, conn.Customer, domain),
@@ -29,12 +29,11 @@ func testEmail(keys *store.Keyset, customer, domain string) string {
 	return DummyEmail(int32(h.Sum32()), domain)
 }
 
-// AcceptTest puts the test candidate into the ledger, as a batch of its own that is
-// marked as a test, to the job or as a prospect for 0. Somebody has to take the export
-// through the stages: it gets no task unless that takes long. The same key brings the
-// same batch.
+// AcceptTest accepts the test candidate in a test batch, for a job or as a prospect (0). It
+// enqueues no task: the caller runs the export, unless that takes so long that the sweep enqueues
+// it. The same key gives the same batch.
 func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection, domain string, job int64, key string) (store.BatchID, store.Ref, error) {
-	// An earlier test candidate is updated.
+	// Update an earlier test candidate.
 	spec := store.BatchSpec{
 		Customer: conn.Customer, IdempotencyKey: key, Job: job, GenerateDummyEmails: true, IncludePreviouslyExported: true, Test: true,
 	}
@@ -45,7 +44,7 @@ func AcceptTest(ctx context.Context, ledger *store.Ledger, conn store.Connection
 	keys := ledger.Keys()
 	candidate := TestCandidate(keys, conn, domain)
 	hash := keys.EmailHash(conn.Customer, candidate.Email)
-	// Where no search shows it, it is not created again.
+	// Use the known person if no search finds it, instead of creating another.
 	if err := ledger.KnowPerson(ctx, conn.Customer, hash, conn.Profile.TestPerson); err != nil {
 		return "", store.Ref{}, err
 	}

@@ -11,22 +11,22 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// asynq keeps 10,000 archived tasks for 90 days, drops what exceeds that, and its archive
-// fails when very many expire together. So archives are trimmed well below.
+// asynq keeps 10,000 archived tasks for 90 days and drops the rest, and its archive fails if very
+// many expire together. So archives are trimmed well below these limits.
 const (
 	asynqArchive = 10_000
 	archiveSize  = 5_000
 	archiveAge   = 60 * 24 * time.Hour
 )
 
-// Any reports whether asynq knows a queue of the customer.
+// Any reports whether asynq has a queue of the customer.
 func (q *Queues) Any(customer string) (bool, error) {
 	existing, err := q.existing(customer)
 	return len(existing) > 0, err
 }
 
-// TrimArchives deletes the oldest archived tasks of a customer. Their dead letters stay in
-// the ledger, and retrying one enqueues it anew. It returns how many it has deleted.
+// TrimArchives deletes the oldest archived tasks of a customer and returns how many. Their dead
+// letters stay in the ledger; retrying one enqueues a new task.
 func (q *Queues) TrimArchives(ctx context.Context, customer string, now time.Time) (int, error) {
 	states, err := ReadQueueStates(ctx, q.redis, customer)
 	if err != nil {
@@ -43,14 +43,14 @@ func (q *Queues) TrimArchives(ctx context.Context, customer string, now time.Tim
 	return trimmed, nil
 }
 
-// TrimShared is TrimArchives for the queues that all customers share.
+// TrimShared is TrimArchives for the queues shared by all customers.
 func (q *Queues) TrimShared(ctx context.Context, now time.Time) error {
 	all, err := q.inspector.Queues()
 	if err != nil {
 		return fmt.Errorf("list queues: %w", err)
 	}
 	for _, queue := range []string{ControlQueue, IntakeQueue} {
-		if !slices.Contains(all, queue) { // GetQueueInfo has no error of its own for that
+		if !slices.Contains(all, queue) { // GetQueueInfo has no specific error for that
 			continue
 		}
 		info, err := q.inspector.GetQueueInfo(queue)
@@ -64,9 +64,8 @@ func (q *Queues) TrimShared(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// trimArchive deletes archived tasks from the oldest on: those beyond archiveSize, and those
-// that failed before a time. When somebody archived a task by hand asynq does not tell, so
-// such a task stays.
+// trimArchive deletes the oldest archived tasks: those beyond archiveSize, and those that failed
+// before a time. asynq does not record when a task was archived by hand, so such a task stays.
 func (q *Queues) trimArchive(ctx context.Context, queue string, size int, before time.Time) (trimmed int, err error) {
 	const page = 500
 	var old []string
@@ -104,8 +103,8 @@ func (q *Queues) trimArchive(ctx context.Context, queue string, size int, before
 	return trimmed, context.Cause(ctx)
 }
 
-// DeleteArchived deletes the archived tasks of those of a customer's exports that ended says
-// are no dead letters any more.
+// DeleteArchived deletes archived tasks of a customer whose exports, according to ended, are not
+// dead letters.
 func (q *Queues) DeleteArchived(ctx context.Context, customer string, ended func(ctx context.Context, exports []string) (map[string]bool, error)) error {
 	const page = 500
 	existing, err := q.existing(customer)
@@ -150,9 +149,9 @@ func (q *Queues) DeleteArchived(ctx context.Context, customer string, ended func
 	return context.Cause(ctx)
 }
 
-// Tidy removes what asynq keeps of a customer without work: completed tasks whose retention
-// is over, which asynq removes only while some server serves their queue, and queues in
-// which nothing has happened since yesterday, so that the web UI stays short.
+// Tidy deletes what asynq keeps of a customer without work: completed tasks beyond their retention,
+// which asynq only deletes while a server runs for their queue, and queues unused since the
+// previous day. That keeps the web UI short.
 func (q *Queues) Tidy(ctx context.Context, customer string) error {
 	existing, err := q.existing(customer)
 	if err != nil {
@@ -184,13 +183,13 @@ func (q *Queues) Tidy(ctx context.Context, customer string) error {
 	return ctx.Err()
 }
 
-// deleteCompleted deletes the completed tasks of a queue once the retention of all is over,
-// and reports whether it is not.
+// deleteCompleted deletes the completed tasks of a queue once the retention of all is over. kept
+// reports whether it is not.
 func (q *Queues) deleteCompleted(queue string, n int) (kept bool, err error) {
 	if n == 0 {
 		return false, nil
 	}
-	last, err := q.inspector.ListCompletedTasks(queue, asynq.PageSize(1), asynq.Page(n)) // it expires last
+	last, err := q.inspector.ListCompletedTasks(queue, asynq.PageSize(1), asynq.Page(n)) // last to expire
 	if err != nil {
 		return false, fmt.Errorf("list completed tasks: %w", err)
 	}

@@ -49,7 +49,7 @@ func TestArchivesAreTrimmed(t *testing.T) {
 				t.Errorf("the old task %s is %s", id, got)
 			}
 		}
-		// What the archive keeps is complete: asynq can run it again.
+		// The archived task is complete: asynq can run it again.
 		if err := q.inspector.RunTask(normal, "task-5029"); err != nil {
 			t.Error(err)
 		}
@@ -89,7 +89,7 @@ func TestArchivesAreTrimmed(t *testing.T) {
 		q := newQueues(t, redistest.Start(t).Client(t), 0)
 		q.archive(normal, "old", 150)
 		last := time.Now()
-		testrig.Eventually(t, "the next second begins", func() bool { return time.Now().Unix() > last.Unix() }) // asynq's clock is no finer
+		testrig.Eventually(t, "the next second begins", func() bool { return time.Now().Unix() > last.Unix() }) // asynq's clock has a resolution of one second
 		q.archive(normal, "young", 150)
 		if n, err := q.TrimArchives(t.Context(), customer, time.Unix(last.Unix()+1, 0).Add(60*day)); n != 150 || err != nil {
 			t.Errorf("%d of 150 old tasks trimmed, %v", n, err)
@@ -144,11 +144,11 @@ func TestQueuesWithoutWorkAreTidied(t *testing.T) {
 				t.Fatalf("%d completed tasks deleted, %v", n, err)
 			}
 		}
-		q.listed(express, normal, large) // all were used today
+		q.listed(express, normal, large) // all were used on the same day
 		q.usedDaysAgo(normal, 1)
 		q.usedDaysAgo(large, 2)
 		q.listed(express, normal)
-		// It comes back with its next task.
+		// It returns with its next task.
 		q.must(q.Enqueue(t.Context(), export(store.LargeQueue)))
 		q.listed(express, normal, large)
 	})
@@ -211,7 +211,7 @@ func TestQueuesWithoutWorkAreTidied(t *testing.T) {
 	})
 }
 
-// archive makes tasks and lets an asynq server give them up.
+// archive creates tasks and lets an asynq server archive them.
 func (q *queues) archive(queue, prefix string, n int) {
 	q.t.Helper()
 	var group errgroup.Group
@@ -239,8 +239,8 @@ func (q *queues) archived(queue string) int {
 	return int(n)
 }
 
-// archivedAt moves the time at which asynq archived a task, but not what the task itself
-// says: the archive is in that order.
+// archivedAt changes when asynq archived a task, but not the time in the task: the archive is in
+// that order.
 func (q *queues) archivedAt(queue, id string, at time.Time) {
 	q.t.Helper()
 	n, err := q.redis.ZAddArgs(q.t.Context(), "asynq:{"+queue+"}:archived", redis.ZAddArgs{XX: true, Ch: true, Members: []redis.Z{{Score: float64(at.Unix()), Member: id}}}).Result()
@@ -249,7 +249,7 @@ func (q *queues) archivedAt(queue, id string, at time.Time) {
 	}
 }
 
-// usedDaysAgo makes what asynq counted for today what it counted for an earlier day.
+// usedDaysAgo moves asynq's counts of this day to an earlier one.
 func (q *queues) usedDaysAgo(queue string, days int) {
 	q.t.Helper()
 	for _, kind := range []string{"processed", "failed"} {
@@ -260,7 +260,7 @@ func (q *queues) usedDaysAgo(queue string, days int) {
 	}
 }
 
-// listed tidies the customer's queues and expects asynq to list some of them.
+// listed tidies the customer's queues and checks which ones asynq lists.
 func (q *queues) listed(want ...string) {
 	q.t.Helper()
 	q.must(q.Tidy(q.t.Context(), customer))

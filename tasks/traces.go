@@ -11,9 +11,8 @@ import (
 	"github.com/seekout/icims-export/traces"
 )
 
-// WithTraces records a span for each batch and each chunk of it. What the workers
-// do for the batch is linked to it, or a part of it where it goes through the express
-// queue (docs/tracing.md).
+// WithTraces records a span for each batch and each of its chunks. The workers' spans are linked to
+// it, or part of it for the express queue (docs/tracing.md).
 func WithTraces(provider trace.TracerProvider) ClientOption {
 	return func(c *Client) {
 		if provider != nil {
@@ -22,7 +21,7 @@ func WithTraces(provider trace.TracerProvider) ClientOption {
 	}
 }
 
-// begin starts a span below that of ctx; nil where the trace is not recorded.
+// begin starts a child span of ctx; nil if the trace is not recorded.
 func (c *Client) begin(ctx context.Context, name string, kind trace.SpanKind, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
 	within, span := c.tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(attributes...))
 	if !span.IsRecording() {
@@ -42,7 +41,7 @@ func (c *Client) traced(ctx context.Context, b Batch) (Receipt, error) {
 	receipt, err := c.enqueue(ctx, b, traces.Parent(ctx))
 	span.SetAttributes(traces.Batch.String(string(receipt.Batch)), traces.Accepted.Int(receipt.Accepted), traces.Refused.Int(receipt.RefusedRows()))
 	if err != nil {
-		span.SetStatus(codes.Error, "") // its text may be the input's
+		span.SetStatus(codes.Error, "") // the error may quote the input
 	}
 	return receipt, err
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Sizes in characters beyond which a value is a mistake of the producer.
-// Titles and employers are cut much earlier when they are sent, which is no
-// reason to refuse the candidate.
+// Maximum sizes in characters; longer values are mistakes. Titles and employers are cut to shorter
+// limits when sent, which does not refuse the candidate.
 const (
 	maxID    = 128
 	maxName  = 128
@@ -35,12 +34,12 @@ var (
 	rounded    = regexp.MustCompile(`^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$`)
 )
 
-// Validate returns what refuses the candidate under the given options; none
-// means that the candidate is accepted. Values are judged as they would be
-// sent, that is trimmed and composed. No problem repeats a value.
+// Validate returns the problems that refuse the candidate under the given options; it is accepted
+// if there are none. Values are checked as they would be sent: trimmed and composed. No problem
+// contains a value.
 func (c Candidate) Validate(o Options) []Problem { return c.cleaned().problems(o) }
 
-// problems is Validate of a cleaned candidate.
+// problems is Validate for a cleaned candidate.
 func (c Candidate) problems(o Options) []Problem {
 	var v validation
 	v.id(c.ID)
@@ -54,7 +53,7 @@ func (c Candidate) problems(o Options) []Problem {
 	return v.problems
 }
 
-// usableID returns the id if it may be shown, else "".
+// usableID returns the ID if it is safe to show, else "".
 func usableID(id string) string {
 	var v validation
 	id = clean(id)
@@ -69,8 +68,8 @@ type validation struct {
 	problems []Problem
 }
 
-// field is where a value stands: a field of the candidate, or one of an entry.
-// It becomes text only where there is something to say about it.
+// field is the location of a value: a field of the candidate or of an entry. It is only formatted
+// if there is a problem.
 type field struct {
 	name  string
 	list  string // of the entry
@@ -88,7 +87,7 @@ func (v *validation) add(f field, code, message, remedy string) {
 	v.problems = addProblem(v.problems, Problem{Field: f.String(), Code: code, Message: message, Remedy: remedy})
 }
 
-// maxProblems bounds what is said about one row.
+// maxProblems limits the problems listed for one row.
 const maxProblems = 20
 
 func addProblem(list []Problem, p Problem) []Problem {
@@ -122,8 +121,8 @@ func (v *validation) id(id string) {
 	}
 }
 
-// looksLikePhone tells a written phone number from an id. Digits alone are an
-// id: numeric keys are the commonest kind.
+// looksLikePhone distinguishes a phone number from an ID. Only digits is an ID: numeric keys are
+// the most common kind.
 func looksLikePhone(s string) bool {
 	digits := 0
 	for _, c := range []byte(s) {
@@ -145,7 +144,7 @@ func (v *validation) name(at field, value, missing string) {
 	v.text(at, value, maxName)
 }
 
-// text judges a value's size and characters, and reports whether it is sound.
+// text checks the size and characters of a value, and reports whether they are valid.
 func (v *validation) text(at field, value string, limit int) bool {
 	if len(value) <= limit && isPlain(value) {
 		return true
@@ -173,8 +172,7 @@ func (v *validation) email(addr string, o Options) {
 		}
 		return
 	}
-	// An address that is no sound text would fail below as well, but for a
-	// reason that helps less.
+	// An address with invalid characters would fail below too, but with a less helpful problem.
 	if !v.text(at, addr, maxText) {
 		return
 	}
@@ -187,7 +185,7 @@ func (v *validation) phones(phones []Phone) {
 	count := 0
 	for i, p := range phones {
 		if p.Number == "" {
-			continue // a type alone says nothing
+			continue // a type without a number is ignored
 		}
 		if count++; count > maxPhones {
 			v.tooMany(field{name: "phones"}, maxPhones)

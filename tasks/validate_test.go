@@ -22,8 +22,7 @@ func ana() Candidate {
 	}
 }
 
-// values are all values of a candidate that are long enough to be recognised
-// in a text.
+// values returns all values of a candidate that are long enough to be recognized in a text.
 func values(c Candidate) []string {
 	all := []string{c.ID, c.FirstName, c.LastName, c.Email, c.LinkedInURL}
 	for _, p := range c.Phones {
@@ -168,7 +167,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// innocent are values of the table that are words of the messages as well.
+// innocent are values of the table that also occur in messages.
 var innocent = []string{"12"}
 
 func TestNormalized(t *testing.T) {
@@ -257,7 +256,7 @@ func TestCodesAreDocumented(t *testing.T) {
 		documented = append(documented, m[1])
 	}
 	codes := append(slices.Clone(refusingCodes), warningCodes...)
-	codes = append(codes, "id_duplicate") // found by the client, not here
+	codes = append(codes, "id_duplicate") // reported by the client, not here
 	less := cmpopts.SortSlices(strings.Compare)
 	if diff := cmp.Diff(codes, documented, less); diff != "" {
 		t.Errorf("-code +docs\n%s", diff)
