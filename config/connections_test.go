@@ -167,12 +167,12 @@ func TestBadConnections(t *testing.T) {
 		"a customer given twice":            {item(`customer: "1", username: u, portal_urls: p, password_env: ICIMS_PASSWORD`), ":3: customer 1 is given twice, first in line 2: keep one"},
 		"a limit of zero":                   {item(base + "password_env: ICIMS_PASSWORD, limits: {calls_per_day: 0}"), `:3: "calls_per_day" must be a number above zero`},
 		"a negative limit":                  {item(base + "password_env: ICIMS_PASSWORD, limits: {calls_per_second: -1}"), `:3: "calls_per_second" must be a number above zero`},
-		"an endless limit":                  {item(base + "password_env: ICIMS_PASSWORD, limits: {calls_per_second: .inf}"), `:3: "calls_per_second" must be a number above zero`},
+		"an infinite limit":                 {item(base + "password_env: ICIMS_PASSWORD, limits: {calls_per_second: .inf}"), `:3: "calls_per_second" must be a number above zero`},
 		"too large a reserve":               {item(base + "password_env: ICIMS_PASSWORD, limits: {express_reserve: 91}"), `:3: "express_reserve" must be a number of percent from 1 to 90`},
 		"a limit that is no number":         {item(base + "password_env: ICIMS_PASSWORD, limits: {burst: many}"), `:3: "burst" must be a number above zero`},
 		"limits that are no mapping":        {item(base + "password_env: ICIMS_PASSWORD, limits: 5"), `:3: "limits" must hold names with values`},
-		"a list in place of a text":         {item(base + "password_env: ICIMS_PASSWORD, source: [a]"), `:3: "source" must have a plain value`},
-		"a text in place of a connection":   {good + "  - acme\n", ":3: a connection must hold names with values"},
+		"a list instead of a text":          {item(base + "password_env: ICIMS_PASSWORD, source: [a]"), `:3: "source" must have a plain value`},
+		"a text instead of a connection":    {good + "  - acme\n", ":3: a connection must hold names with values"},
 		"a second name at the top":          {good + "conections: []\n", `:3: "conections" is not known here; did you mean "connections"?`},
 	}
 	for name, tt := range tests {
@@ -205,11 +205,11 @@ func TestBadConnections(t *testing.T) {
 
 func TestUnreadableConnections(t *testing.T) {
 	for name, tt := range map[string]struct{ yaml, want string }{
-		"a file without the list":      {"customers: []\n", "has no list of connections"},
-		"an empty file":                {"", "has no list of connections"},
-		"a mapping in place of a list": {"connections: {customer: 1}\n", `:1: "connections" must be a list`},
-		"broken YAML":                  {"connections:\n  - password: \"hunter2\n", "is not valid YAML"},
-		"broken indentation":           {"connections:\n  - customer: 1\n   password: hunter2\n", "is not valid YAML"},
+		"a file without the list":     {"customers: []\n", "has no list of connections"},
+		"an empty file":               {"", "has no list of connections"},
+		"a mapping instead of a list": {"connections: {customer: 1}\n", `:1: "connections" must be a list`},
+		"broken YAML":                 {"connections:\n  - password: \"hunter2\n", "is not valid YAML"},
+		"broken indentation":          {"connections:\n  - customer: 1\n   password: hunter2\n", "is not valid YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _, err := config.ReadConnections(folder(t, tt.yaml, nil), environment, store.DefaultLimits())

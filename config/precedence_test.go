@@ -239,19 +239,19 @@ func TestFileIsRefused(t *testing.T) {
 		"an unknown name is shown with its line and the nearest known one": {
 			"log_level: info\ncall_timout: 3s\n", `:2: "call_timout" is not known here; did you mean "call_timeout"?`,
 		},
-		"a name that resembles nothing gets no advice": {"zzzzzz: 1\n", `:1: "zzzzzz" is not known here`},
-		"a file cannot name another file":              {"config: other.yml\n", `:1: "config" is not known here`},
-		"a name given twice":                           {"lease: 1m\nlease: 2m\n", "settings.yml:"},
-		"a value of the wrong form is shown with its line": {
+		"an unknown name without similar ones gets no suggestion": {"zzzzzz: 1\n", `:1: "zzzzzz" is not known here`},
+		"a file cannot name another file":                         {"config: other.yml\n", `:1: "config" is not known here`},
+		"a name given twice":                                      {"lease: 1m\nlease: 2m\n", "settings.yml:"},
+		"a value of the wrong type is shown with its line": {
 			"\n\nlease: soon\n", `:3: "soon" is no duration: write it as a number with a unit, such as 30s, 5m, 24h or 30d`,
 		},
-		"a duration without a unit":     {"lease: 30\n", `:1: "30" is no duration`},
-		"a number that is none":         {"lookup_batch: many\n", ":1: "},
-		"a name without a value":        {"lease:\n", ":1: lease has no value: give one or remove the line"},
-		"a mapping in place of a value": {"lease: {a: 1}\n", ":1: lease must be a plain value"},
-		"a list at the top":             {"- a\n", ":1: must hold names with values"},
-		"broken YAML":                   {"lease: \"1m\nlog_level: [", "is not valid YAML"},
-		"two documents":                 {"lease: 1m\n---\nlease: 1m\n", "several YAML documents"},
+		"a duration without a unit":    {"lease: 30\n", `:1: "30" is no duration`},
+		"not a number":                 {"lookup_batch: many\n", ":1: "},
+		"a name without a value":       {"lease:\n", ":1: lease has no value: give one or remove the line"},
+		"a mapping instead of a value": {"lease: {a: 1}\n", ":1: lease must be a plain value"},
+		"a list at the top":            {"- a\n", ":1: must hold names with values"},
+		"broken YAML":                  {"lease: \"1m\nlog_level: [", "is not valid YAML"},
+		"two documents":                {"lease: 1m\n---\nlease: 1m\n", "several YAML documents"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -69,7 +69,7 @@ func TestWrongRedisPasswordFileIsRefused(t *testing.T) {
 		"no such file":  {"redis://u@h/0", password, "cannot be read (no such file or directory)"},
 		"empty":         {"redis://u@h/0", passwordFile(t, " \n"), "names an empty file"},
 		"several lines": {"redis://u@h/0", passwordFile(t, password+"\n"+password), "keep only the password"},
-		"beside a password in the URL": {
+		"with a password in the URL": {
 			"redis+cluster://u:" + password + "@h", passwordFile(t, password), "ICIMS_EXPORT_REDIS_URL has a password as well",
 		},
 	} {

@@ -81,7 +81,7 @@ func TestValidateAccepts(t *testing.T) {
 	for name, arg := range map[string]string{
 		"the embedded Redis":               "--redis-url=embedded",
 		"a retry maximum equal to minimum": "--retry-min=1h",
-		"a look-up each time":              "--lookup-memo=0s",
+		"no look-up cache":                 "--lookup-memo=0s",
 		"the largest look-up":              "--lookup-batch=200",
 		"an origin without a port":         "--icims-hosts=https://api.example.com",
 		"an IPv6 origin":                   "--icims-hosts=http://[::1]:8899",

@@ -74,7 +74,7 @@ func TestCheck(t *testing.T) {
 			c.Auth = store.AuthOAuth
 			c.TokenURL = "https://login.example.com/oauth/token"
 		}, "token_url wrong_token_url", "login.icims.com"},
-		"a token URL for nothing": {func(c *store.Connection) { c.TokenURL = simulator + "/oauth/token" }, "token_url not_oauth", "remove it"},
+		"a token URL without OAuth": {func(c *store.Connection) { c.TokenURL = simulator + "/oauth/token" }, "token_url not_oauth", "remove it"},
 		"OAuth without a known sign-in": {func(c *store.Connection) {
 			c.Auth = store.AuthOAuth
 			c.PortalURLs = simulator + "/customers/1234/search/portals/1"
@@ -129,7 +129,7 @@ func TestTheOldPasswordGoesNowhereElse(t *testing.T) {
 		"another host": {func(c *store.Connection) {
 			c.PortalURLs = strings.Replace(c.PortalURLs, "https://api.icims.com", "http://localhost:1", 1)
 		}, true},
-		"another way": {func(c *store.Connection) { c.Auth = store.AuthHMAC }, true},
+		"another type of authentication": {func(c *store.Connection) { c.Auth = store.AuthHMAC }, true},
 		"another host, with a password": {func(c *store.Connection) {
 			c.PortalURLs, c.Password = strings.Replace(c.PortalURLs, "https://api.icims.com", "http://localhost:1", 1), "next"
 		}, false},

@@ -25,7 +25,7 @@ func TestCompose(t *testing.T) {
 			}
 		})
 	}
-	t.Run("Redis keeps what it is told, evicts nothing, and is full before it is killed", func(t *testing.T) {
+	t.Run("Redis persists data, evicts nothing, and is full before it is killed", func(t *testing.T) {
 		redis := c.Services["redis"]
 		command := strings.Join(redis.Command, " ")
 		for _, flags := range []string{"--appendonly yes", "--maxmemory-policy noeviction"} {
@@ -63,7 +63,7 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	})
-	each("whoever is broken into can do little", func(t *testing.T, name string, s service) {
+	each("services have few privileges", func(t *testing.T, name string, s service) {
 		if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
 			t.Errorf("%s: read-only %v, without capabilities %q, %q", name, s.ReadOnly, s.CapDrop, s.SecurityOpt)
 		}
@@ -76,12 +76,12 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s is of the image %s", name, s.Image)
 		}
 	})
-	each("whatever goes on has a health check, and is started again", func(t *testing.T, name string, s service) {
+	each("long-running services have a health check and are restarted", func(t *testing.T, name string, s service) {
 		if s.runs() && (len(s.Healthcheck.Test) < 2 || s.Healthcheck.Test[0] != "CMD" || s.Healthcheck.patience() == 0 || s.Healthcheck.Timeout == 0 || s.Restart != "unless-stopped") {
 			t.Errorf("%s has %+v, and is started again %s", name, s.Healthcheck, s.Restart)
 		}
 	})
-	each("whoever is waited for can be", func(t *testing.T, name string, s service) {
+	each("dependencies have a matching condition", func(t *testing.T, name string, s service) {
 		for other, d := range s.DependsOn {
 			on, ok := c.Services[other]
 			switch {
@@ -113,7 +113,7 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%s has %s for a stop of %s, %v", name, time.Duration(s.StopGracePeriod), text, err)
 		}
 	})
-	t.Run("only those who need Redis reach it, and it reaches nobody", func(t *testing.T) {
+	t.Run("only services that need Redis reach it, and it reaches none", func(t *testing.T) {
 		networks := c.Services["redis"].Networks
 		if len(networks) != 1 || !c.Networks[networks[0]].Internal || len(c.Services["redis"].Ports) > 0 {
 			t.Fatalf("it is in %q, and publishes %q", networks, c.Services["redis"].Ports)

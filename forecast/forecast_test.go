@@ -47,17 +47,17 @@ func TestForecast(t *testing.T) {
 			limits:   func(l *store.Limits) { l.ExpressReserve = 5 },
 			want:     func(f *forecast.Forecast) { f.LeftToday, f.Done = calls, midnight.Add(-15*time.Minute) },
 		},
-		"a pause puts it off and is told": {
+		"a pause delays it and is reported": {
 			standing: func(s *store.Standing) { s.Pause = &store.Pause{By: "joe", Until: now.Add(time.Hour)} },
 			want: func(f *forecast.Forecast) {
 				f.Waits, f.Until, f.Done = store.ReasonPaused, now.Add(time.Hour), now.Add(70*time.Minute)
 			},
 		},
-		"of a pause without end nobody can tell": {
+		"a pause without an end has no forecast": {
 			standing: func(s *store.Standing) { s.Pause = &store.Pause{By: "joe"} },
 			want:     func(f *forecast.Forecast) { f.Waits, f.Done = store.ReasonPaused, time.Time{} },
 		},
-		"a refused account waits for somebody, not for the next try": {
+		"a refused account waits for a user, not for the next try": {
 			standing: func(s *store.Standing) {
 				s.ClosedExpress = store.Closure{Reason: "icims_credentials", Until: now.Add(time.Minute)}
 			},

@@ -18,7 +18,7 @@ func TestPlan(t *testing.T) {
 	}{
 		"nothing to do is done now":                                       {func(o *plan) { o.Calls = 0 }, noon},
 		"within the day the rate decides":                                 {func(o *plan) { o.Calls = 6000 }, noon.Add(20 * time.Minute)},
-		"over the day's budget it goes on after the reset":                {func(o *plan) { o.Calls, o.Left = 6000, 3000 }, midnight.Add(10 * time.Minute)},
+		"over the daily quota it continues after the reset":               {func(o *plan) { o.Calls, o.Left = 6000, 3000 }, midnight.Add(10 * time.Minute)},
 		"and over several resets":                                         {func(o *plan) { o.Calls, o.Left = 24_500, 1500 }, midnight.Add(48*time.Hour + 10*time.Minute)},
 		"exactly full days end with the last call, not at the next reset": {func(o *plan) { o.Calls, o.Left = 20_000, 0 }, midnight.Add(24*time.Hour + 2000*time.Second)},
 		"calls of others come before its end":                             {func(o *plan) { o.Calls, o.Others = 3000, 600 }, noon.Add(12 * time.Minute)},

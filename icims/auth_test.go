@@ -202,7 +202,7 @@ func TestOAuth(t *testing.T) {
 			t.Errorf("%d tokens, %d calls, %d permits, want 2 of each", tokens.Load(), seen.Load(), permits)
 		}
 	})
-	t.Run("a second refusal is the credentials' fault", func(t *testing.T) {
+	t.Run("a second refusal means wrong credentials", func(t *testing.T) {
 		u, tokens := tokenServer(t, 86400)
 		c, seen := oauthClient(t, OAuth("id", "s&cret", OAuthTokenURL(u)), func(string) bool { return false })
 		_, _, err := c.CreatePerson(t.Context(), personFields)
@@ -217,7 +217,7 @@ func TestOAuth(t *testing.T) {
 			t.Errorf("got %v after %d calls", err, seen.Load())
 		}
 	})
-	t.Run("a caller that gives up does not take the token from the others", func(t *testing.T) {
+	t.Run("a canceled caller does not affect the others' token", func(t *testing.T) {
 		asked, release := make(chan struct{}), make(chan struct{})
 		srv := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(asked) // a second request would panic
@@ -250,8 +250,8 @@ func TestTokenFailures(t *testing.T) {
 		reason Reason
 	}{
 		{"wrong client", 401, nil, `{"error":"access_denied","error_description":"s3cret"}`, ClassCredentials, ReasonCredentials},
-		{"wrong client, told with 403", 403, nil, `{"error":"access_denied"}`, ClassCredentials, ReasonCredentials},
-		{"wrong client, told with 400", 400, nil, `{"error":"invalid_client"}`, ClassCredentials, ReasonCredentials},
+		{"wrong client with 403", 403, nil, `{"error":"access_denied"}`, ClassCredentials, ReasonCredentials},
+		{"wrong client with 400", 400, nil, `{"error":"invalid_client"}`, ClassCredentials, ReasonCredentials},
 		{"address not allowed", 403, nil, `{"error":"forbidden"}`, ClassAccess, ReasonAccessDenied},
 		{"a page of a proxy", 403, nil, "<html>403</html>", ClassRetry, ReasonTokenServer},
 		{"a proxy that wants a password", 401, nil, "", ClassRetry, ReasonTokenServer},

@@ -218,7 +218,7 @@ func TestWhenADeferralEnds(t *testing.T) {
 		{"a reset of zero is now, not a day later", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "0"}, time.Second, ReasonQuotaExhausted},
 		{"a reset without a count", map[string]string{"X-Ratelimit-Reset": "90"}, 90 * time.Second, ReasonQuotaExhausted},
 		{"a reset given as an epoch", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": fmt.Sprint(now.Unix() + 120)}, 2 * time.Minute, ReasonQuotaExhausted},
-		{"a reset of more than a day is not believed", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "99999"}, 3 * time.Hour, ReasonQuotaExhausted},
+		{"a reset of more than a day is ignored", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "99999"}, 3 * time.Hour, ReasonQuotaExhausted},
 		{"a reset that is no number", map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "soon"}, 3 * time.Hour, ReasonQuotaExhausted},
 		{"Retry-After in seconds", map[string]string{"Retry-After": "7"}, 7 * time.Second, ReasonQuotaExhausted},
 		{"Retry-After as a date", map[string]string{"Retry-After": "Mon, 30 Mar 2026 21:00:30 GMT"}, 30 * time.Second, ReasonQuotaExhausted},

@@ -189,7 +189,7 @@ func TestDNSRebinding(t *testing.T) {
 		srv := newServer(t, answer)
 		return named(t, n, srv, name, loopback(t, "http://"+name+":"+mustURL(t, srv.URL).Port()))
 	}
-	t.Run("a name that moves to an inner address is refused from then on", func(t *testing.T) {
+	t.Run("a name that changes to a private address is refused", func(t *testing.T) {
 		n := &names{answers: map[string][][]string{name: {{"127.0.0.1"}, {"169.254.169.254"}}}}
 		c := start(t, n)
 		if _, _, err := c.Customer(t.Context()); err != nil {
@@ -199,7 +199,7 @@ func TestDNSRebinding(t *testing.T) {
 		_, _, err := c.Customer(t.Context())
 		wantDialRefused(t, err, name, AddressMetadata)
 	})
-	t.Run("the address that was judged is the one that is dialed", func(t *testing.T) {
+	t.Run("the checked address is the dialed one", func(t *testing.T) {
 		n := &names{answers: map[string][][]string{name: {{"127.0.0.1"}, {"10.0.0.1"}}}}
 		if _, _, err := start(t, n).Customer(t.Context()); err != nil || n.asked != 1 {
 			t.Errorf("%v after %d look-ups, want success after one", err, n.asked)
@@ -211,12 +211,12 @@ func TestDNSRebinding(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("even iCIMS's own name is not followed to an inner address", func(t *testing.T) {
+	t.Run("a private address is refused even for iCIMS's own name", func(t *testing.T) {
 		n := &names{answers: map[string][][]string{"api.icims.com": {{"192.168.0.10"}}}}
 		_, _, err := resolvedBy(t, n, newClient(t, "https://api.icims.com", Basic("u", "p"))).Customer(t.Context())
 		wantDialRefused(t, err, "api.icims.com", AddressPrivate)
 	})
-	t.Run("nor is that of its sign-in host", func(t *testing.T) {
+	t.Run("and for its sign-in host", func(t *testing.T) {
 		n := &names{answers: map[string][][]string{"login.icims.com": {{"127.0.0.1"}}}}
 		_, _, err := resolvedBy(t, n, newClient(t, "https://api.icims.com", OAuth("id", "s"))).Customer(t.Context())
 		wantDialRefused(t, err, "login.icims.com", AddressLoopback)
@@ -239,7 +239,7 @@ func TestHostsThatAreNotAllowedAreNotCalled(t *testing.T) {
 		_, _, err := newClient(t, "https://api.icims.com", auth, WithHosts(HostPolicy{})).Customer(t.Context())
 		wantDialRefused(t, err, "127.0.0.1", "")
 	})
-	t.Run("what a redirect names", func(t *testing.T) {
+	t.Run("the target of a redirect", func(t *testing.T) {
 		c, mux := setup(t)
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, called.URL, http.StatusFound) })
 		_, _, err := c.Customer(t.Context())
@@ -257,7 +257,7 @@ func TestHostsThatAreNotAllowedAreNotCalled(t *testing.T) {
 }
 
 func TestProxy(t *testing.T) {
-	t.Run("none is used but that of the settings", func(t *testing.T) {
+	t.Run("only the proxy of the settings is used", func(t *testing.T) {
 		for _, root := range []string{"https://api.icims.com/", "https://login.icims.com/", "http://api.example.com/"} {
 			proxy, err := newTransport(&dialGuard{}).Proxy(&http.Request{URL: mustURL(t, root)})
 			if proxy != nil || err != nil {
@@ -265,7 +265,7 @@ func TestProxy(t *testing.T) {
 			}
 		}
 	})
-	t.Run("it may be at an inner address, and resolves the names", func(t *testing.T) {
+	t.Run("it may have a private address, and resolves names", func(t *testing.T) {
 		var asked *url.URL
 		proxy := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			asked = r.URL
@@ -287,7 +287,7 @@ func TestProxy(t *testing.T) {
 			t.Error("a simulator on this machine is called by way of the proxy")
 		}
 	})
-	t.Run("it takes no calls for hosts that are not allowed", func(t *testing.T) {
+	t.Run("it gets no calls for hosts that are not allowed", func(t *testing.T) {
 		proxy := newServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was called") }))
 		policy, err := (HostPolicy{}).WithProxy(proxy.URL)
 		if err != nil {

@@ -67,7 +67,7 @@ func echo(status int, contentType, format string) http.HandlerFunc {
 func TestNoCallShowsASecret(t *testing.T) {
 	faults := map[string]http.HandlerFunc{
 		"reset": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"an answer that is no HTTP": func(w http.ResponseWriter, r *http.Request) {
+		"a response that is not HTTP": func(w http.ResponseWriter, r *http.Request) {
 			conn, buf, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				t.Error(err)

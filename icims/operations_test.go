@@ -430,7 +430,7 @@ func TestArgumentsThatAreNotSent(t *testing.T) {
 		"a create without fields":   func(ctx context.Context) error { _, _, err := c.CreatePerson(ctx, nil); return err },
 		"a workflow without fields": func(ctx context.Context) error { _, _, err := c.CreateWorkflow(ctx, nil); return err },
 		"a patch without fields":    func(ctx context.Context) error { _, err := c.PatchPerson(ctx, 1, Fields{}); return err },
-		"a patch of nobody":         func(ctx context.Context) error { _, err := c.PatchPerson(ctx, 0, personFields); return err },
+		"a patch without a person":  func(ctx context.Context) error { _, err := c.PatchPerson(ctx, 0, personFields); return err },
 		"a field in upper case": func(ctx context.Context) error {
 			_, _, err := c.CreatePerson(ctx, Fields{"firstName": "A"})
 			return err
@@ -440,21 +440,21 @@ func TestArgumentsThatAreNotSent(t *testing.T) {
 			return err
 		},
 		"a value that is no JSON": func(ctx context.Context) error { _, err := c.PatchPerson(ctx, 1, Fields{"a": func() {}}); return err },
-		"an entry of nobody": func(ctx context.Context) error {
+		"an entry without a person": func(ctx context.Context) error {
 			_, _, err := c.AddCollectionEntry(ctx, 0, "phones", phoneFields)
 			return err
 		},
-		"an entry of a collection of no name": func(ctx context.Context) error {
+		"an entry of an unnamed collection": func(ctx context.Context) error {
 			_, _, err := c.AddCollectionEntry(ctx, 1, "../x", phoneFields)
 			return err
 		},
-		"a read of nobody":              func(ctx context.Context) error { _, _, err := c.Person(ctx, -1); return err },
-		"a read of a field of no name":  func(ctx context.Context) error { _, _, err := c.Person(ctx, 1, "a&b"); return err },
-		"a read of no job":              func(ctx context.Context) error { _, _, err := c.Job(ctx, 0); return err },
-		"a read of no workflow":         func(ctx context.Context) error { _, _, err := c.Workflow(ctx, 0); return err },
-		"a portal of no name":           func(ctx context.Context) error { _, _, err := c.SearchPortal(ctx, "", 0); return err },
+		"a read without a person":       func(ctx context.Context) error { _, _, err := c.Person(ctx, -1); return err },
+		"a read of an empty field name": func(ctx context.Context) error { _, _, err := c.Person(ctx, 1, "a&b"); return err },
+		"a read without a job":          func(ctx context.Context) error { _, _, err := c.Job(ctx, 0); return err },
+		"a read without a workflow":     func(ctx context.Context) error { _, _, err := c.Workflow(ctx, 0); return err },
+		"a portal without a name":       func(ctx context.Context) error { _, _, err := c.SearchPortal(ctx, "", 0); return err },
 		"a portal that leads elsewhere": func(ctx context.Context) error { _, _, err := c.SearchPortal(ctx, "..", 0); return err },
-		"a schema of no name":           func(ctx context.Context) error { _, _, err := c.Schema(ctx, "a/b"); return err },
+		"a schema without a name":       func(ctx context.Context) error { _, _, err := c.Schema(ctx, "a/b"); return err },
 	}
 	for name, do := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -155,7 +155,7 @@ func TestTLS(t *testing.T) {
 		base.TLSClientConfig.RootCAs.AddCert(srv.Certificate())
 		return srv, base
 	}
-	t.Run("a server that offers HTTP/2 is spoken to in HTTP/1.1", func(t *testing.T) {
+	t.Run("HTTP/1.1 is used even if the server offers HTTP/2", func(t *testing.T) {
 		srv, base := start(t, func(s *httptest.Server) { s.EnableHTTP2 = true })
 		v, _, err := newClient(t, srv.URL, Basic("u", "p"), WithBaseTransport(base)).Customer(t.Context())
 		if err != nil {
@@ -174,7 +174,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("got %v, want retry for TLS, not sent", e)
 		}
 	})
-	t.Run("a certificate of somebody else is refused before anything is sent", func(t *testing.T) {
+	t.Run("another host's certificate is refused before anything is sent", func(t *testing.T) {
 		srv, _ := start(t, func(*httptest.Server) {})
 		_, _, err := newClient(t, srv.URL, Basic("u", "p")).CreatePerson(t.Context(), personFields)
 		if e := wantError(t, err); e.Class != ClassRetry || e.Reason != ReasonTLS || e.Sent != SentNo {
@@ -341,7 +341,7 @@ func TestBrokenAnswers(t *testing.T) {
 		{"a read that is no JSON", opPerson, "HTTP/1.1 200 OK\nContent-Length: 2\n\n{]", ClassRetry, ReasonBadAnswer},
 		{"a read without a body", opPerson, "HTTP/1.1 200 OK\nContent-Length: 0\n\n", ClassRetry, ReasonBadAnswer},
 		{"a status line that was cut", opCreatePerson, "HTTP/1.1 2", ClassUnknown, ReasonConnectionLost},
-		{"an answer that is no HTTP", opCreatePerson, "hello\n\n", ClassUnknown, ReasonConnectionLost},
+		{"a response that is not HTTP", opCreatePerson, "hello\n\n", ClassUnknown, ReasonConnectionLost},
 		{"a create whose body was cut but whose id came", opCreatePerson, "HTTP/1.1 201 Created\n" + location + "Content-Length: 100\n\n{", ClassNone, ""},
 		{"a create without Location", opCreatePerson, "HTTP/1.1 201 Created\nContent-Length: 0\n\n", ClassUnknown, ReasonBadAnswer},
 		{"a create with the Location of something else", opCreatePerson, "HTTP/1.1 201 Created\nLocation: /login/7\nContent-Length: 0\n\n", ClassUnknown, ReasonBadAnswer},

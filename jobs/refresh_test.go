@@ -66,9 +66,9 @@ func TestTitlesAreReadAgainWhereTheJobMayHaveChanged(t *testing.T) {
 		calls int
 		title string
 	}{
-		{"not where nothing has changed", start.Add(-day), func(*rig) {}, 1, "Welder"},
+		{"not without a change", start.Add(-day), func(*rig) {}, 1, "Welder"},
 		{"not after weeks either", start.Add(-day), func(r *rig) { r.clock.Pass(30 * day) }, 1, "Welder"},
-		{"where iCIMS tells another time", start.Add(-day), func(r *rig) { change(r, "Plumber", start.Add(time.Minute)) }, 2, "Plumber"},
+		{"if iCIMS reports another time", start.Add(-day), func(r *rig) { change(r, "Plumber", start.Add(time.Minute)) }, 2, "Plumber"},
 		{"not within a day of having been read in the minute of a change", start, func(r *rig) { r.clock.Pass(day - time.Minute) }, 1, "Welder"},
 		{"a day after having been read in the minute of a change", start, func(r *rig) { change(r, "Plumber", start); r.clock.Pass(day) }, 2, "Plumber"},
 	} {
@@ -143,18 +143,18 @@ func TestWhatStopsARefresh(t *testing.T) {
 	}{
 		{"a pause: nothing is called", func(r *rig) { r.held = store.ReasonPaused }, jobs.Refreshed{Jobs: 3, Stopped: store.ReasonPaused}, 0, ""},
 		{"a wrong password: the list stays", func(r *rig) { r.tenant.SetPassword("another") }, jobs.Refreshed{Jobs: 3, Stopped: "icims_credentials"}, 1, "icims_credentials"},
-		{"a list that fails now and then is read again", func(r *rig) {
+		{"a list with temporary failures is read again", func(r *rig) {
 			strike(r, "portals.search", icimstest.Rule{Fault: "status", Status: 503, Times: 2})
 		}, jobs.Refreshed{Jobs: 4}, 4, ""},
-		{"a list that keeps failing: it stays", func(r *rig) {
+		{"a list that keeps failing: the stored one stays", func(r *rig) {
 			strike(r, "portals.search", icimstest.Rule{Fault: "status", Status: 503, Times: -1})
 		}, jobs.Refreshed{Jobs: 3, Stopped: "icims_server_error"}, 3, "icims_server_error"},
-		{"a portal that is gone, where there is no other: the list stays", func(r *rig) { r.tenant.Hide("portal", 1) },
+		{"the only portal is gone: the list stays", func(r *rig) { r.tenant.Hide("portal", 1) },
 			jobs.Refreshed{Jobs: 3, Stopped: "icims_access_denied"}, 1, "icims_access_denied"},
 		{"a job that may not be read keeps its provisional title", func(r *rig) {
 			strike(r, "jobs.get", icimstest.Rule{Fault: "status", Status: 404, Code: 2})
 		}, jobs.Refreshed{Jobs: 4}, 2, ""},
-		{"titles that may not be read are left for later", func(r *rig) { r.tenant.Deny("jobs.get") },
+		{"unreadable titles are postponed", func(r *rig) { r.tenant.Deny("jobs.get") },
 			jobs.Refreshed{Jobs: 4, Pending: 1, Stopped: "icims_access_denied"}, 2, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

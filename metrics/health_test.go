@@ -58,7 +58,7 @@ func TestReadyTellsWhatIsWrongWithRedis(t *testing.T) {
 		}},
 		"a full disk": {redis: true, says: "it cannot persist them", options: []redistest.Option{redistest.Config("save", "3600 1"), redistest.Config("enable-protected-configs", "yes")},
 			spoil: func(t *testing.T, s *redistest.Server, _ redis.UniversalClient) { redistest.FailSaving(t, s) }},
-		"a Redis that has gone": {says: "cannot be reached", spoil: func(t *testing.T, s *redistest.Server, _ redis.UniversalClient) {
+		"an unreachable Redis": {says: "cannot be reached", spoil: func(t *testing.T, s *redistest.Server, _ redis.UniversalClient) {
 			s.Kill(t)
 		}},
 		"a Redis that may evict is a risk, but works": {redis: true, ledger: true, risk: "may evict keys", spoil: func(t *testing.T, _ *redistest.Server, client redis.UniversalClient) {

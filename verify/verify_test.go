@@ -71,12 +71,12 @@ func TestVerification(t *testing.T) {
 			args:   verify.Args{NoTestCandidate: true},
 			states: good(notRequested(ofTest...)), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
-		"a wrong password is told, and nothing else is tried": {
+		"a wrong password is reported, and nothing else is tried": {
 			conn:   func(c *store.Connection) { c.Password = "wrong" },
 			states: good(skipped(map[string]string{"credentials": "failed credentials_refused"}, append(afterAccount, "address", "customer")...)), result: verify.ResultRefused, state: store.CredentialsRejected,
 			remedy: "Enter the API user's name and password again",
 		},
-		"an address that is not allow-listed is told apart from a missing right, with the addresses to list": {
+		"an address that is not allow-listed differs from a missing right, and is shown": {
 			before: func(r *rig) { r.tenant.Block() },
 			states: good(skipped(map[string]string{"address": "failed address_refused"}, append(afterAccount, "credentials", "customer")...)), result: verify.ResultRefused, state: store.AccessDenied,
 			remedy: "allow-list 192.0.2.7, 192.0.2.8 for the API user",
@@ -87,7 +87,7 @@ func TestVerification(t *testing.T) {
 			states: good(skipped(map[string]string{"address": "failed address_refused"}, append(afterAccount, "credentials", "customer")...)), result: verify.ResultRefused, state: store.AccessDenied,
 			remedy: "allow-list 192.0.2.7",
 		},
-		"an account that may not do anything is told from one that lacks one right": {
+		"an account without any rights differs from one that lacks one right": {
 			before: func(r *rig) { r.tenant.Deny("customers.get", "portals.search", "search.people", "schema.get") },
 			states: good(skipped(map[string]string{
 				"address": "failed account_denied", "customer": "warned customer_hidden", "portal 1": "failed portal_hidden", "portal 2": "failed portal_hidden", "person_search": "failed right_missing",
@@ -118,7 +118,7 @@ func TestVerification(t *testing.T) {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"schema.get"} },
 			states: good(map[string]string{"person_schema": "warned schema_hidden", "workflow_schema": "warned schema_hidden"}), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
-		"a field that is hidden, and without which nobody can be exported": {
+		"a hidden field that every export needs": {
 			tenant: func(c *icimstest.TenantConfig) { c.HiddenFields = []string{"email"} },
 			states: good(skipped(map[string]string{"person_schema": "failed field_missing"}, ofTest...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
@@ -141,7 +141,7 @@ func TestVerification(t *testing.T) {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"people.create"} },
 			states: good(skipped(map[string]string{"test_candidate": "failed right_missing"}, append(afterTest, "test_workflow")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
-		"an account that may not put people on jobs": {
+		"an account that may not add people to jobs": {
 			tenant: func(c *icimstest.TenantConfig) { c.DeniedRoutes = []string{"workflows.create"} },
 			states: good(skipped(map[string]string{"test_workflow": "failed right_missing"}, "workflow_of_person")), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
@@ -149,7 +149,7 @@ func TestVerification(t *testing.T) {
 			tenant: func(c *icimstest.TenantConfig) { c.Jobs = nil },
 			states: good(map[string]string{"test_workflow": "skipped no_job", "workflow_of_person": "skipped no_job"}), result: verify.ResultConnected, state: store.ConnectionConnected,
 		},
-		"calls that run out say nothing of the connection": {
+		"a used-up quota says nothing about the connection": {
 			tenant: func(c *icimstest.TenantConfig) { c.DailyLimit = 3 },
 			states: good(skipped(map[string]string{"person_search": "failed quota_exhausted"}, "person_schema", "workflow_schema", "quota", "test_candidate", "test_workflow", "test_stored", "folder", "test_found", "search_many", "workflow_of_person")), result: verify.ResultIncomplete, state: store.ConnectionNew,
 			remedy: "after midnight UTC",
@@ -163,15 +163,15 @@ func TestVerification(t *testing.T) {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Error500Before: 1}) },
 			states: good(skipped(map[string]string{"reach": "failed icims_failing"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
-		"a host that answers that iCIMS is elsewhere": {
+		"a host that redirects": {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{RedirectElsewhere: 1}) },
 			states: good(skipped(map[string]string{"reach": "failed redirected"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
-		"a firewall that answers instead of iCIMS": {
+		"a firewall that responds instead of iCIMS": {
 			before: func(r *rig) { r.sim.SetFaults(icimstest.Faults{Page403: 1}) },
 			states: good(skipped(map[string]string{"reach": "failed intercepted"}, append(afterAccount, "credentials", "address", "customer")...)), result: verify.ResultDegraded, state: store.ConnectionDegraded,
 		},
-		"a host that nothing listens at": {
+		"a host without a listener": {
 			conn: func(c *store.Connection) { c.PortalURLs = "http://127.0.0.1:1/customers/1234/search/portals/1" },
 			states: func() map[string]string {
 				all := good(skipped(map[string]string{"settings": "failed settings_wrong"}, append(afterAccount, "reach", "credentials", "address", "customer")...))
@@ -180,7 +180,7 @@ func TestVerification(t *testing.T) {
 				return all
 			}(), result: verify.ResultDegraded, state: store.ConnectionNew,
 		},
-		"a paused customer is verified all the same": {
+		"a paused customer is verified": {
 			before: func(r *rig) {
 				if err := r.ledger.Pause(r.t.Context(), customer, store.Pause{By: "joe", Why: "test"}); err != nil {
 					r.t.Fatal(err)
@@ -265,9 +265,9 @@ func TestTheTestCandidateIsMadeOnceAndKeptOutOfReports(t *testing.T) {
 func TestATestCandidateThatFailsLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before func(*rig) }{
-		"refused for good":                    {func(r *rig) { r.tenant.Deny("people.create") }},
-		"put off, as the day's calls ran out": {func(r *rig) { r.tenant.SetDailyLimit(6) }},
-		"not let on the job":                  {func(r *rig) { r.tenant.Deny("workflows.create") }},
+		"refused for good":                           {func(r *rig) { r.tenant.Deny("people.create") }},
+		"postponed, because the day's calls ran out": {func(r *rig) { r.tenant.SetDailyLimit(6) }},
+		"not added to the job":                       {func(r *rig) { r.tenant.Deny("workflows.create") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -403,10 +403,10 @@ func TestTheReportOfAVerificationThatWasNotDoneHasEnded(t *testing.T) {
 		want   verify.Result
 		checks []verify.State
 	}{
-		"one that runs":                        {store.ControlRunning, broken, verify.ResultRunning, []verify.State{verify.OK, verify.Running, verify.Pending}},
-		"one that waits":                       {store.ControlWaiting, nil, verify.ResultRunning, nil},
-		"one whose workers died":               {store.ControlFailed, broken, verify.ResultIncomplete, []verify.State{verify.OK, verify.Skipped, verify.Skipped}},
-		"one that nobody began until too late": {store.ControlFailed, nil, verify.ResultIncomplete, nil},
+		"one that runs":                      {store.ControlRunning, broken, verify.ResultRunning, []verify.State{verify.OK, verify.Running, verify.Pending}},
+		"one that waits":                     {store.ControlWaiting, nil, verify.ResultRunning, nil},
+		"one whose workers crashed":          {store.ControlFailed, broken, verify.ResultIncomplete, []verify.State{verify.OK, verify.Skipped, verify.Skipped}},
+		"one that no worker started in time": {store.ControlFailed, nil, verify.ResultIncomplete, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

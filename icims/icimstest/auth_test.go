@@ -164,7 +164,7 @@ func TestHMAC(t *testing.T) {
 		}
 		return b.send(req).status
 	}
-	t.Run("a signed call is let in", func(t *testing.T) {
+	t.Run("a signed call is accepted", func(t *testing.T) {
 		if s := signed(nil); s != 201 {
 			t.Error(s)
 		}

@@ -51,7 +51,7 @@ func TestCallLog(t *testing.T) {
 			t.Error(b.sim.Calls())
 		}
 	})
-	t.Run("old bodies go when there are too many of them", func(t *testing.T) {
+	t.Run("old bodies are dropped when there are too many", func(t *testing.T) {
 		l := newCallLog(100)
 		for range 100 + 30 {
 			l.begin(&Call{Body: make([]byte, bodyBudget/20)})

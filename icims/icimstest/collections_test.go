@@ -54,7 +54,7 @@ func TestCollectionEntries(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the first entry is primary until another asks to be", func(t *testing.T) {
+	t.Run("the first entry is primary until another requests it", func(t *testing.T) {
 		b := open(t, refusing())
 		path := b.createAna(`,"phones":[{"phonenumber":"1"},{"phonenumber":"2"}]`)
 		if diff := cmp.Diff([]string{"1 primary", "2"}, b.phones(path)); diff != "" {

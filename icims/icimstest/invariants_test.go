@@ -30,7 +30,7 @@ func TestInvariants(t *testing.T) {
 			t.Error(v)
 		}
 	})
-	t.Run("a changed address is no duplicate any more", func(t *testing.T) {
+	t.Run("a changed address no longer counts as a duplicate", func(t *testing.T) {
 		b := open(t, calm())
 		b.createAna("")
 		path := b.createAna("")

@@ -57,12 +57,12 @@ func TestRateLimit(t *testing.T) {
 		calls(t, 200, 429)
 		traffic(t, 7, 3, 7)
 	})
-	t.Run("no more than the burst is saved up", func(t *testing.T) {
+	t.Run("no more than the burst accumulates", func(t *testing.T) {
 		clock.advance(time.Hour)
 		calls(t, 200, 200, 200, 429)
 		traffic(t, 11, 4, 7)
 	})
-	t.Run("a refused call spends nothing of the day, has no effect and is told nothing by default", func(t *testing.T) {
+	t.Run("a refused call spends no quota, has no effect and by default no Retry-After", func(t *testing.T) {
 		r := b.must(429, "POST", "/people", ana+"}")
 		if r.header.Get("Retry-After") != "" || r.header.Get("X-Ratelimit-Remaining") != "9993" {
 			t.Error(r.header)
@@ -71,7 +71,7 @@ func TestRateLimit(t *testing.T) {
 			t.Errorf("%d people", n)
 		}
 	})
-	t.Run("calls with wrong credentials are none of the account", func(t *testing.T) {
+	t.Run("calls with wrong credentials are not the account's", func(t *testing.T) {
 		before := b.tenant.Traffic().Calls
 		req := b.request("GET", "/customers/1234", "")
 		req.SetBasicAuth("user", "x")
@@ -167,7 +167,7 @@ func TestCallsInFlight(t *testing.T) {
 			}
 		})
 	})
-	t.Run("a call whose answer is withheld is not waited for", func(t *testing.T) {
+	t.Run("a withheld response ends the call's time in flight", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			sim := New(Config{Latency: Latency{None: true}, Quirks: Quirks{None: true}})
 			acme := sim.AddTenant(tenant)
@@ -187,7 +187,7 @@ func TestCallsInFlight(t *testing.T) {
 			}
 		})
 	})
-	t.Run("who makes the next call on reading the answer is never over", func(t *testing.T) {
+	t.Run("a call after reading the response is never over the limit", func(t *testing.T) {
 		cfg := calm()
 		cfg.Quirks = Quirks{Chunked: 1} // half of the response arrives before the rest is sent
 		b := open(t, cfg, func(c *TenantConfig) { c.Limits.InFlight = 1 })
@@ -252,7 +252,7 @@ func TestDays(t *testing.T) {
 }
 
 func TestSecondSpender(t *testing.T) {
-	t.Run("it takes its share of all calls", func(t *testing.T) {
+	t.Run("it uses its share of all calls", func(t *testing.T) {
 		b := open(t, calm(), func(c *TenantConfig) { c.SecondSpender.Share = 0.25 })
 		const calls = 3000
 		for range calls {
@@ -275,7 +275,7 @@ func TestSecondSpender(t *testing.T) {
 			t.Error(diff)
 		}
 	})
-	t.Run("it calls by the clock, over the end of the day, and stops at the budget", func(t *testing.T) {
+	t.Run("constant calls continue over the end of the day and stop at the budget", func(t *testing.T) {
 		clock := newClock(noon.Add(12*time.Hour - 10*time.Second))
 		cfg := calm()
 		cfg.Now = clock.Now
@@ -298,7 +298,7 @@ func TestSecondSpender(t *testing.T) {
 			t.Errorf("%+v\n%s", seen, diff)
 		}
 	})
-	t.Run("its calls take nothing of the rate", func(t *testing.T) {
+	t.Run("its calls do not affect the rate", func(t *testing.T) {
 		b := open(t, calm(), func(c *TenantConfig) {
 			c.Limits, c.SecondSpender = Limits{CallsPerSecond: 1, Burst: 5}, SecondSpender{Share: 0.9}
 		})

@@ -19,7 +19,7 @@ func (b *bench) manage(method, path, body string) reply {
 }
 
 func TestManagement(t *testing.T) {
-	t.Run("requests are no calls", func(t *testing.T) {
+	t.Run("requests do not count as calls", func(t *testing.T) {
 		b := open(t, calm())
 		if r := b.manage("GET", "health", ""); r.status != 200 || b.sim.CallCount() != 0 {
 			t.Errorf("status %d, %d calls", r.status, b.sim.CallCount())
@@ -36,7 +36,7 @@ func TestManagement(t *testing.T) {
 			t.Error(diff)
 		}
 	})
-	t.Run("calls are listed by route, newest kept, without bodies unless asked for", func(t *testing.T) {
+	t.Run("calls are listed by route, newest kept, without bodies by default", func(t *testing.T) {
 		b := open(t, calm())
 		for range 3 {
 			b.createAna("")

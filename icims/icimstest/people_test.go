@@ -156,7 +156,7 @@ func TestDuplicateEmail(t *testing.T) {
 }
 
 func TestReadPerson(t *testing.T) {
-	t.Run("without fields a default subset comes back", func(t *testing.T) {
+	t.Run("without fields a default subset is returned", func(t *testing.T) {
 		b := open(t, calm())
 		path := b.createAna(`,"source":"SeekOut","phones":[{"phonenumber":"1"}]`)
 		got := sortedKeys(b.must(200, "GET", path, "").json(t))
@@ -171,7 +171,7 @@ func TestReadPerson(t *testing.T) {
 			t.Error(diff)
 		}
 	})
-	t.Run("nobody is code 2", func(t *testing.T) {
+	t.Run("a missing person is code 2", func(t *testing.T) {
 		b := open(t, calm())
 		r := b.must(404, "GET", "/people/1", "")
 		if diff := cmp.Diff([]string{"2 Person not found."}, r.problems(t, "errors")); diff != "" {
@@ -210,7 +210,7 @@ func TestPatchPerson(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the required rule holds for fields that the record lacks", func(t *testing.T) {
+	t.Run("required fields must be present on the record", func(t *testing.T) {
 		b := open(t, calm())
 		id := b.tenant.AddPerson(map[string]any{"firstname": "Ana", "lastname": "Duarte"})
 		r := b.must(400, "PATCH", "/people/"+itoa(id), `{"source":"SeekOut"}`)
@@ -237,7 +237,7 @@ func TestMergedPerson(t *testing.T) {
 			t.Error(got)
 		}
 	})
-	t.Run("it is no duplicate any more", func(t *testing.T) {
+	t.Run("it no longer counts as a duplicate", func(t *testing.T) {
 		if v := b.sim.Invariants().Violations(); len(v) > 0 {
 			t.Error(v)
 		}
@@ -247,7 +247,7 @@ func TestMergedPerson(t *testing.T) {
 			t.Error(w)
 		}
 	})
-	t.Run("a workflow for a job that both had goes away", func(t *testing.T) {
+	t.Run("of two workflows for the same job one is removed", func(t *testing.T) {
 		again := b.tenant.AddPerson(map[string]any{"email": "again@example.com"})
 		b.tenant.AddWorkflow(again, 1709, "D10106")
 		b.tenant.Merge(again, primary)

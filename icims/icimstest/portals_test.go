@@ -85,7 +85,7 @@ func TestPortals(t *testing.T) {
 
 func TestJobs(t *testing.T) {
 	b := open(t, calm())
-	t.Run("only the fields asked for come back", func(t *testing.T) {
+	t.Run("only the requested fields are returned", func(t *testing.T) {
 		got := b.must(200, "GET", "/jobs/1709?fields=jobtitle,jobid,joblocation,folder", "").json(t)
 		want := map[string]any{"jobtitle": "Data Engineer", "jobid": "2026-1709",
 			"folder": map[string]any{"id": "D31001", "value": "Approved", "formattedvalue": "Approved"}, "links": got["links"]}

@@ -13,7 +13,7 @@ func TestQuirks(t *testing.T) {
 	cfg := calm()
 	cfg.Quirks = Quirks{Warnings: 1, StringIDs: 1, Unknown: 1, Chunked: 1}
 	b := open(t, cfg)
-	t.Run("a create may carry a warning about what it stored all the same", func(t *testing.T) {
+	t.Run("a create may warn about a field it stored", func(t *testing.T) {
 		r := b.must(201, "POST", "/people", ana+`,"source":"SeekOut"}`)
 		if diff := cmp.Diff([]string{"4 source: Provided source is not in the list of sources."}, r.problems(t, "warnings")); diff != "" {
 			t.Error(diff)
@@ -28,7 +28,7 @@ func TestQuirks(t *testing.T) {
 			t.Error(row)
 		}
 	})
-	t.Run("fields and headers that nobody knows may appear", func(t *testing.T) {
+	t.Run("unknown fields and headers may appear", func(t *testing.T) {
 		r := b.must(200, "GET", "/people/90001", "")
 		if _, seen := r.json(t)["platformnotice"]; !seen || r.header.Get("X-Platform-Shard") == "" {
 			t.Errorf("%s %v", r.body, r.header)

@@ -20,7 +20,7 @@ func TestDailyLimit(t *testing.T) {
 		}
 	}
 	b := open(t, cfg, func(c *TenantConfig) { c.DailyLimit = 3 })
-	t.Run("every answer says limit, rest and the seconds to midnight UTC", func(t *testing.T) {
+	t.Run("every response has limit, remaining and the seconds to midnight UTC", func(t *testing.T) {
 		limits(t, b.must(200, "GET", "", ""), "3", "2", "9299")
 		limits(t, b.must(404, "GET", "/people/1", ""), "3", "1", "9299")
 	})
@@ -36,11 +36,11 @@ func TestDailyLimit(t *testing.T) {
 			t.Errorf("%d calls over the limit", n)
 		}
 	})
-	t.Run("a new UTC day starts anew", func(t *testing.T) {
+	t.Run("the quota resets at midnight UTC", func(t *testing.T) {
 		now.Add(9299)
 		limits(t, b.must(200, "GET", "", ""), "3", "2", "86400")
 	})
-	t.Run("somebody else may spend too", func(t *testing.T) {
+	t.Run("other users' calls count", func(t *testing.T) {
 		b.tenant.SpendQuota(1)
 		limits(t, b.must(200, "GET", "", ""), "3", "0", "86400")
 	})

@@ -79,7 +79,7 @@ func TestRecordings(t *testing.T) {
 			t.Error(diff)
 		}
 	})
-	t.Run("a person of whom not all fields asked for have a value", func(t *testing.T) {
+	t.Run("a person without values for all requested fields", func(t *testing.T) {
 		b := open(t, calm())
 		path := b.createAna(`,"hiredate":"2013-04-30","startdate":"2013-05-03"`)
 		likeRecording(t, "macat-connect/second_icims_candidate.json",

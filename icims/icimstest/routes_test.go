@@ -51,7 +51,7 @@ func TestSchema(t *testing.T) {
 			t.Error(sortedKeys(props))
 		}
 	})
-	t.Run("one field can be asked for", func(t *testing.T) {
+	t.Run("one field can be requested", func(t *testing.T) {
 		got := b.must(200, "GET", "/profiledefinitions/v1/submittal/status/schema", "").json(t)
 		if got["type"] != "object" {
 			t.Error(got)
@@ -120,7 +120,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s %v", r.body, r.header)
 		}
 	})
-	t.Run("the profile shows where it is", func(t *testing.T) {
+	t.Run("the profile contains its URL", func(t *testing.T) {
 		got := b.must(200, "GET", "/people/90001?fields=resume", "").json(t)["resume"].(map[string]any)
 		if got["file"] != b.url+"/customers/1234"+path {
 			t.Error(got)
@@ -130,7 +130,7 @@ func TestFiles(t *testing.T) {
 		b.must(405, "POST", path, "{}")
 		b.must(405, "DELETE", path, "")
 	})
-	t.Run("its text can be had", func(t *testing.T) {
+	t.Run("its text can be read", func(t *testing.T) {
 		if r := b.must(200, "GET", "/people/90001/fields/resume/text", ""); string(r.body) != "A life." {
 			t.Errorf("%s", r.body)
 		}

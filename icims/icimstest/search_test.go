@@ -57,14 +57,14 @@ func TestSearchPeople(t *testing.T) {
 		want    []int64
 	}{
 		{"== is exact in case", byEmail("ana@example.com"), []int64{ana}},
-		{"of several values of a text the first counts", byEmail("bo@example.com", "nobody@example.com", "ana@example.com"), []int64{other}},
+		{"only the first of several text values counts", byEmail("bo@example.com", "nobody@example.com", "ana@example.com"), []int64{other}},
 		{"several values of a list mean any of them", `{"name":"person.folder","value":["D32002","D32013"]}`, []int64{upper, other}},
 		{"== finds no part", byEmail("ana@example"), []int64{}},
 		{"= contains, in any case", `{"name":"person.email","value":["ana@example.com"],"operator":"="}`, []int64{ana, upper, longer}},
 		{"the default operator is =", `{"name":"person.lastname","value":["uart"]}`, []int64{ana, upper}},
 		{"!== is not exact", `{"name":"person.email","value":["ana@example.com"],"operator":"!=="}`, []int64{upper, longer, other}},
 		{"all filters must hold", `{"name":"person.firstname","value":["Ana"],"operator":"=="},{"name":"person.folder","value":["D32013"]}`, []int64{upper}},
-		{"an unknown node id finds nobody", `{"name":"person.folder","value":["D99999"]}`, []int64{}},
+		{"an unknown node ID finds no one", `{"name":"person.folder","value":["D99999"]}`, []int64{}},
 		{"a label is no node id", `{"name":"person.folder","value":["Cand:Active"]}`, []int64{}},
 		{"> pages by id", fmt.Sprintf(`{"name":"person.id","value":["%d"],"operator":">"}`, upper), []int64{longer, other}},
 		{"an empty id is before all", `{"name":"person.id","value":[""],"operator":">"}`, []int64{ana, upper, longer, other}},

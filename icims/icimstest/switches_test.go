@@ -57,7 +57,7 @@ func TestSwitches(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a hidden folder is kept and not told", func(t *testing.T) {
+	t.Run("a hidden folder is stored and not returned", func(t *testing.T) {
 		b := with(t, Behaviour{Folder: Hidden})
 		path := b.createAna(`,"folder":{"id":"D32007"}`)
 		if p := b.must(200, "GET", path+"?fields=folder,email", "").json(t); p["folder"] != nil || p["email"] == nil {
@@ -78,7 +78,7 @@ func TestSwitches(t *testing.T) {
 			t.Errorf("headers %v", r.header)
 		}
 	})
-	t.Run("a status named by its label may be passed over", func(t *testing.T) {
+	t.Run("a status given by its label may be ignored", func(t *testing.T) {
 		for mode, warnings := range map[string]int{Ignored: 0, IgnoredWarn: 1} {
 			b := with(t, Behaviour{StatusByValue: mode})
 			b.createAna("")
