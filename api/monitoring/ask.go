@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// reply is an answer to a request for the API.
+// reply is a response of the API.
 type reply struct {
 	status int
 	text   string
@@ -38,22 +38,22 @@ func (h *Handler) ask(r *http.Request, path string, body []byte) reply {
 	seen := askInner(h.inner, method, &url.URL{Path: h.options.Path + "/api" + path, RawQuery: queryOf(r.URL.Query())}, body)
 	switch {
 	case seen.status == http.StatusNotFound, seen.status >= http.StatusBadRequest && missing(seen.body.String()):
-		return reply{status: http.StatusNotFound, text: "There is no such queue or task.\n"}
+		return reply{status: http.StatusNotFound, text: "Queue or task not found.\n"}
 	case seen.status >= http.StatusBadRequest:
-		h.options.Log.Warn().Int("status", seen.status).Msg("asynq's web UI met a failure")
-		return reply{status: http.StatusBadGateway, text: "Redis did not answer as expected. See the page /lanes, or icims-export lanes.\n"}
+		h.options.Log.Warn().Int("status", seen.status).Msg("asynq's web UI failed")
+		return reply{status: http.StatusBadGateway, text: "Unexpected response from Redis. See the Lanes page or icims-export lanes.\n"}
 	case seen.body.Len() == 0:
 		return reply{status: seen.status}
 	}
 	text, err := hide(seen.body.Bytes())
 	if err != nil {
-		h.options.Log.Error().Msg("asynq's web UI gave an answer that is no JSON")
-		return reply{status: http.StatusBadGateway, text: "asynq's web UI gave no answer that can be shown.\n"}
+		h.options.Log.Error().Msg("asynq's web UI returned invalid JSON")
+		return reply{status: http.StatusBadGateway, text: "asynq's web UI returned an invalid response.\n"}
 	}
 	return reply{status: seen.status, text: string(text), json: true}
 }
 
-// missing reports whether a failure of asynq's says that there is no such queue, which
+// missing reports whether a failure of asynq's means an unknown queue, which
 // asynqmon has no status for.
 func missing(failure string) bool {
 	return strings.Contains(failure, "NOT_FOUND") || strings.Contains(failure, "queue not found")

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Change is something that is changed through the web UI.
+// Change is a change through the web UI.
 type Change struct {
 	// What is pause-queue, resume-queue, or run-, archive- or delete- with task, tasks or
 	// (without archive) all-tasks.
@@ -93,7 +93,7 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, ro
 	h.shared.forget()
 	if answer.status >= http.StatusBadRequest {
 		done(errNotDone)
-		answer.text = "Nothing was changed: the task or queue has changed since the page was loaded, or Redis did not answer. Reload the page.\n"
+		answer.text = "Nothing was changed: the task or queue has changed since the page was loaded, or Redis did not respond. Reload the page.\n"
 		answer.write(w)
 		return
 	}
@@ -109,7 +109,7 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, ro
 	}
 	if h.options.Announce != nil && c.Customer != "" && c.What != "pause-queue" {
 		if err := h.options.Announce(r.Context(), c.Customer); err != nil {
-			log.Warn().Err(err).Fields(store.LogFields(err)).Msg("the customer's lanes could not be woken after a change in asynq's web UI; they find out by themselves")
+			log.Warn().Err(err).Fields(store.LogFields(err)).Msg("waking the customer's lanes after a change in asynq's web UI failed; they notice within ten minutes")
 		}
 	}
 	answer.write(w)

@@ -161,7 +161,7 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
-	if text := log.String(); strings.Count(text, `"changed in asynq's web UI"`) != 10 || !strings.Contains(text, "could not be woken") {
+	if text := log.String(); strings.Count(text, `"changed in asynq's web UI"`) != 10 || !strings.Contains(text, "waking the customer") {
 		t.Errorf("log: %s", text)
 	}
 }

@@ -79,7 +79,7 @@ func formatError(text string) string {
 	if isOurText(text) || intake.Shown(text) {
 		return text
 	}
-	return "a failure whose text is not shown; the worker's log has it"
+	return "error text hidden; see the worker's log"
 }
 
 // phrases are what our last errors and results consist of besides reasons, what control

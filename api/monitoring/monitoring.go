@@ -89,7 +89,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !under || path != "" && path[0] != '/':
 		refuse(w, http.StatusNotFound, "Page not found.")
 	case !look && !mayOperate:
-		refuse(w, http.StatusForbidden, "Changes need an API key with the scope operate.")
+		refuse(w, http.StatusForbidden, "Changes require an API key with the operate scope.")
 	case isAPI && (api == "" || api[0] == '/'):
 		h.serveAPI(w, r, api)
 	case !look:

@@ -118,15 +118,15 @@ func (h *Handler) serveUI(w http.ResponseWriter, r *http.Request, path string, p
 		return
 	}
 	if last := path[strings.LastIndex(path, "/")+1:]; strings.HasPrefix(path, "/static/") || strings.Contains(last, ".") {
-		refuse(w, http.StatusNotFound, "There is no such file.")
+		refuse(w, http.StatusNotFound, "File not found.")
 		return
 	}
 	answer := *p
 	answer.Nonce = rand.Text()
 	var text bytes.Buffer
 	if err := frame.Execute(&text, answer); err != nil {
-		h.options.Log.Error().Err(err).Msg("asynq's web UI cannot be shown")
-		refuse(w, http.StatusInternalServerError, "The page could not be made.")
+		h.options.Log.Error().Err(err).Msg("rendering asynq's web UI failed")
+		refuse(w, http.StatusInternalServerError, "Rendering the page failed.")
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -103,15 +103,15 @@ var refusals = []struct {
 }{
 	{
 		regexp.MustCompile(`cancel(_all)?$`),
-		"Canceling a task only restarts its export. To cancel exports, use icims-export cancel or the page /batches.",
+		"Canceling a task only restarts its export. To cancel exports, use icims-export cancel or the Batches page.",
 	},
 	{
 		regexp.MustCompile(`archive_all$`),
-		"asynq cannot archive many tasks at once without leaving some behind. To cancel exports, use icims-export cancel or the page /batches.",
+		"asynq cannot archive many tasks at once without leaving some behind. To cancel exports, use icims-export cancel or the Batches page.",
 	},
 	{
 		regexp.MustCompile(`^/queues/[^/]+$`),
-		"Queues are not deleted here. icims-export removes a queue that has been empty for a day. To stop a customer's exports, pause its queues, or use icims-export pause or the page /lanes.",
+		"Queues are not deleted here. icims-export removes a queue that has been empty for a day. To stop a customer's exports, pause its queues, or use icims-export pause or the Lanes page.",
 	},
 }
 
@@ -144,7 +144,7 @@ func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, path string) 
 	route, change, found := routeOf(r.Method, path)
 	switch {
 	case !found && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		refuse(w, http.StatusNotFound, "icims-export has no such queue or task.")
+		refuse(w, http.StatusNotFound, "Queue or task not found.")
 	case !found:
 		refuse(w, http.StatusForbidden, refusalOf(path))
 	case route.what != "":

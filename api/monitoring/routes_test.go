@@ -202,7 +202,7 @@ func TestWhoMayOnlyLookChangesNothing(t *testing.T) {
 		if method == http.MethodGet {
 			continue
 		}
-		if w := call(t, h, method, "/monitoring/api"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "the scope operate") {
+		if w := call(t, h, method, "/monitoring/api"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "the operate scope") {
 			t.Errorf("%s: %d %s", route, w.Code, w.Body)
 		}
 	}

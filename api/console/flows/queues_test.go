@@ -186,7 +186,7 @@ func TestAsynqsWebUI(t *testing.T) {
 	stop()
 	stopped = true
 	b.visit("/monitoring/servers")
-	b.sees("No worker is running: each worker has a server here for the queue icims:control.")
+	b.sees("No workers are running. Start one with icims-export worker.")
 	b.photograph("asynq no servers")
 
 	for _, path := range []string{"/redis", "/schedulers"} {

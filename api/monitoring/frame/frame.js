@@ -25,7 +25,7 @@
 
   var refused = ["Archive All", "Cancel All"];
   var noServers = "No servers found at this time.";
-  var explained = "No worker is running: each worker has a server here for the queue icims:control. Start one with icims-export worker. A customer has a server only while there is something to do.";
+  var explained = "No workers are running. Start one with icims-export worker. Each worker has a server for the queue icims:control; a customer has a server only while it has work.";
   function adapt() {
     document.querySelectorAll("#action-menu li").forEach(function (item) {
       if (refused.indexOf(item.textContent) >= 0) {
