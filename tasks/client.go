@@ -265,7 +265,7 @@ func (s *sending) take(c Candidate) {
 		if first, twice := s.seen.row(id); twice {
 			problems = append(problems, Problem{
 				Field: "id", Code: "id_duplicate",
-				Message: fmt.Sprintf("the same id is in row %d of this batch", first),
+				Message: fmt.Sprintf("is a duplicate ID (also in row %d)", first),
 				Remedy:  "send each candidate once",
 			})
 		}

@@ -65,7 +65,7 @@ func jsonProblem(row []byte) (Problem, bool) {
 	if err := json.Unmarshal(row, &whole); err != nil {
 		// The error's own text quotes the input.
 		if json.NewDecoder(bytes.NewReader(row)).Decode(&whole) == nil {
-			return Problem{Code: codeTrailingData, Message: "there is more on the line after the candidate", Remedy: "put each candidate on a line of its own"}, true
+			return Problem{Code: codeTrailingData, Message: "extra content after the candidate on the same line", Remedy: "put each candidate on its own line"}, true
 		}
 		p := Problem{Code: codeNotJSON, Message: "the row is not valid JSON", Remedy: "write each candidate as one JSON object on one line"}
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {

@@ -76,7 +76,7 @@ func ExampleClient_Enqueue() {
 	}
 	fmt.Println("accepted for customer", batch.Customer())
 	// Output:
-	// row 3: last_name: is missing; give the candidate's last name
+	// row 3: last_name: is missing; add the candidate's last name
 	// accepted for customer 1234
 }
 

@@ -95,7 +95,7 @@ func (f *csvFile) readHeader(rec *csvRecord) *RowError {
 		case !ok:
 			f.pending = addProblem(f.pending, unknownColumn(i, name))
 		case seen[name]:
-			problems = addProblem(problems, Problem{Field: name, Code: codeHeaderRepeated, Message: "is the name of two columns", Remedy: "rename or remove one of them"})
+			problems = addProblem(problems, Problem{Field: name, Code: codeHeaderRepeated, Message: "is a duplicate column name", Remedy: "rename or remove one of them"})
 		}
 		if ok {
 			known++
@@ -112,7 +112,7 @@ func (f *csvFile) readHeader(rec *csvRecord) *RowError {
 }
 
 func unknownColumn(i int, name string) Problem {
-	p := Problem{Code: codeColumnUnknown, Message: fmt.Sprintf("column %d is not one of a candidate's and was left out", i+1), Remedy: "remove it, or rename it if it should be read"}
+	p := Problem{Code: codeColumnUnknown, Message: fmt.Sprintf("column %d is unknown and was ignored", i+1), Remedy: "remove it or rename it"}
 	if showable(name) {
 		p.Field = name
 	}
@@ -127,8 +127,8 @@ func unknownColumn(i int, name string) Problem {
 }
 
 func noColumnKnown(header []string) Problem {
-	p := Problem{Code: codeHeaderUnknown, Message: "the first row names no column of a candidate, so nothing was read",
-		Remedy: "begin the file with a row that names the columns: id, first_name, last_name, email, phone1_number, phone1_type, linkedin_url, " +
+	p := Problem{Code: codeHeaderUnknown, Message: "the first row has no known column name, so nothing was read",
+		Remedy: "start the file with a header row of these columns: id, first_name, last_name, email, phone1_number, phone1_type, linkedin_url, " +
 			"work1_employer, work1_title, work1_start, work1_end, education1_school, education1_degree"}
 	var renames []string
 	for i, name := range header {

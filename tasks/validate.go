@@ -104,20 +104,20 @@ func addProblem(list []Problem, p Problem) []Problem {
 
 func (v *validation) id(id string) {
 	at := field{name: "id"}
-	const remedy = "use an opaque id of your own: up to 128 letters, digits and . _ : ~ - starting with a letter or digit"
+	const remedy = "use an opaque ID of your own: up to 128 letters, digits and . _ : ~ - starting with a letter or digit"
 	switch {
 	case id == "":
 		v.add(at, codeIDMissing, "is missing", remedy)
 	case strings.Contains(id, "@"):
-		v.add(at, codeIDPersonal, "looks like an e-mail address, and ids are shown in logs", remedy)
+		v.add(at, codeIDPersonal, "looks like an email address, and IDs appear in logs", remedy)
 	case looksLikePhone(id):
-		v.add(at, codeIDPersonal, "looks like a phone number, and ids are shown in logs", remedy)
+		v.add(at, codeIDPersonal, "looks like a phone number, and IDs appear in logs", remedy)
 	case id == store.TestCandidate:
-		v.add(at, codeIDReserved, "is that of the test candidate of verifications", "use another id")
+		v.add(at, codeIDReserved, "is reserved for the test candidate", "use another ID")
 	case len(id) > maxID:
 		v.add(at, codeIDMalformed, "is longer than 128 bytes", remedy)
 	case !idShape.MatchString(id):
-		v.add(at, codeIDMalformed, "has a space or a character that ids may not have", remedy)
+		v.add(at, codeIDMalformed, "has a space or another invalid character", remedy)
 	}
 }
 
@@ -138,7 +138,7 @@ func looksLikePhone(s string) bool {
 
 func (v *validation) name(at field, value, missing string) {
 	if value == "" {
-		v.add(at, missing, "is missing", "give the candidate's "+strings.ReplaceAll(at.name, "_", " "))
+		v.add(at, missing, "is missing", "add the candidate's "+strings.ReplaceAll(at.name, "_", " "))
 		return
 	}
 	v.text(at, value, maxName)
@@ -154,7 +154,7 @@ func (v *validation) text(at field, value string, limit int) bool {
 		v.add(at, codeNotUTF8, "is not valid UTF-8", "encode the text as UTF-8")
 		return false
 	case utf8.RuneCountInString(value) > limit:
-		v.add(at, codeValueTooLong, fmt.Sprintf("is longer than %d characters", limit), "shorten it, or check that values have not been run together")
+		v.add(at, codeValueTooLong, fmt.Sprintf("is longer than %d characters", limit), "shorten it, or check that values were not joined")
 		return false
 	case strings.IndexFunc(value, unicode.IsControl) >= 0:
 		v.add(at, codeControlCharacters, "has control characters", "remove them")
@@ -167,8 +167,8 @@ func (v *validation) email(addr string, o Options) {
 	at := field{name: "email"}
 	if addr == "" {
 		if !o.GenerateDummyEmails {
-			v.add(at, codeEmailMissing, "is missing, and iCIMS takes no candidate without",
-				"add the address, or turn on generate dummy e-mail addresses")
+			v.add(at, codeEmailMissing, "is missing; iCIMS requires it",
+				"add an email, or generate dummy email addresses")
 		}
 		return
 	}
@@ -197,7 +197,7 @@ func (v *validation) phones(phones []Phone) {
 			case rounded.MatchString(p.Number):
 				v.add(at, codePhoneRounded, "was rounded by a spreadsheet", "format the column as text and enter the number again")
 			case strings.IndexFunc(p.Number, unicode.IsDigit) < 0:
-				v.add(at, codePhoneNoDigits, "has no digit", "give a phone number, or leave it out")
+				v.add(at, codePhoneNoDigits, "has no digit", "add a phone number, or omit it")
 			}
 		}
 		v.text(field{"type", "phones", i}, p.Type, maxPhone)
@@ -205,7 +205,7 @@ func (v *validation) phones(phones []Phone) {
 }
 
 func (v *validation) tooMany(at field, limit int) {
-	v.add(at, codeTooMany, fmt.Sprintf("has more than %d entries", limit), fmt.Sprintf("send the %d that matter most", limit))
+	v.add(at, codeTooMany, fmt.Sprintf("has more than %d entries", limit), fmt.Sprintf("send the %d most important ones", limit))
 }
 
 func (v *validation) linkedIn(link string) {
@@ -216,7 +216,7 @@ func (v *validation) linkedIn(link string) {
 	u, err := url.Parse(link)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", !strings.Contains(u.Hostname(), "."), u.User != nil, strings.ContainsAny(link, " <>\""):
-		v.add(at, codeLinkedInMalformed, "is not a web address", "give the profile's full URL, starting with https://, or leave it out")
+		v.add(at, codeLinkedInMalformed, "is not a web address", "use the profile's full URL, starting with https://, or omit it")
 	}
 }
 
@@ -254,7 +254,7 @@ func (v *validation) date(at field, value string) (partialDate, bool) {
 		}
 		v.add(at, codeDateMalformed, "is not a date of the form YYYY, YYYY-MM or YYYY-MM-DD", remedy)
 	case err != nil:
-		v.add(at, codeDateImpossible, fmt.Sprintf("is a date that does not exist or lies outside %d to %d", minYear, maxYear), "correct the date")
+		v.add(at, codeDateImpossible, fmt.Sprintf("is not a valid date between %d and %d", minYear, maxYear), "correct the date")
 	}
 	return d, err == nil
 }

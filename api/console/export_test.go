@@ -165,7 +165,7 @@ func TestAReceiptTellsOfRefusedRows(t *testing.T) {
 	p := w.person(api.ScopeExport, mine)
 	content := csvOf("c-1", "c-2") + "c-3,Secretname,Quillfeather,\nc-4,Secretname,Quillfeather,not an address\n"
 	got := p.send(exportPath, markup+".csv", content, "key", newKey(), "job", "1709")
-	got.wants(t, http.StatusOK, "2 candidates from", "2 rows refused", "row 3", "line 4", "c-3", "<code>email</code>", "is missing", "turn on generate dummy e-mail addresses", "row 4",
+	got.wants(t, http.StatusOK, "2 candidates from", "2 rows refused", "row 3", "line 4", "c-3", "<code>email</code>", "is missing", "generate dummy email addresses", "row 4",
 		"hx-sse:connect", "keeps them", "Previously exported candidates are skipped", `href="/customers/1234/export"`)
 	got.lacks(t, "Secretname", "not an address", "<script>alert", "<b>it</b>")
 }

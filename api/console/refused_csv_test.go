@@ -59,7 +59,7 @@ func TestRefusedRowsCanBeDownloadedWithoutWhatTheyHold(t *testing.T) {
 	w.connect(mine)
 	p := w.person(api.ScopeExport, mine)
 	content := csvOf("c-1") + "c-3,Secretname,Quillfeather,\n\"c 4\",Secretname,Quillfeather,not an address\n"
-	head, first := []string{"row", "line", "field", "reason", "remedy"}, []string{"2", "3", "email", "is missing, and iCIMS takes no candidate without"}
+	head, first := []string{"row", "line", "field", "reason", "remedy"}, []string{"2", "3", "email", "is missing; iCIMS requires it"}
 	for _, path := range []string{exportPath + "/preview", exportPath} {
 		got := p.send(path, "a.csv", content, "key", newKey(), "job", "7")
 		got.wants(t, http.StatusOK, "All rows: row number, field, reason and remedy")
