@@ -186,7 +186,7 @@ func TestBadConnections(t *testing.T) {
 				t.Fatalf("got  %v\nwant %s", err, tt.want)
 			}
 			if fileErr := (*config.FileError)(nil); !errors.As(err, &fileErr) {
-				t.Errorf("a %T is no *FileError", err)
+				t.Errorf("a %T is not a *FileError", err)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the password is in: %v", err)
@@ -246,7 +246,7 @@ func FuzzReadConnections(f *testing.F) {
 			}
 		}
 		if fileErr := (*config.FileError)(nil); err != nil && !errors.As(err, &fileErr) {
-			t.Errorf("a %T is no *FileError", err)
+			t.Errorf("a %T is not a *FileError", err)
 		}
 	})
 }

@@ -263,7 +263,7 @@ func TestFileIsRefused(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", err, tt.want)
 			}
 			if fileErr := (*config.FileError)(nil); !errors.As(err, &fileErr) {
-				t.Errorf("a %T is no *FileError", err)
+				t.Errorf("a %T is not a *FileError", err)
 			}
 		})
 	}

@@ -149,7 +149,7 @@ func FuzzRedisURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		_, _, _, err := config.ParseRedisURL(text)
 		if problem := (*config.Problem)(nil); err != nil && !errors.As(err, &problem) {
-			t.Errorf("a %T is no *Problem", err)
+			t.Errorf("a %T is not a *Problem", err)
 		}
 		_ = config.RedisURL(text).String()
 	})

@@ -28,7 +28,7 @@ func TestBustedConfigurations(t *testing.T) {
 			first, _, _ := strings.Cut(string(text), "\n")
 			want, ok := strings.CutPrefix(first, "# want: ")
 			if !ok {
-				t.Fatal("the first line does not say what is wanted")
+				t.Fatal("the first line does not contain the expected error")
 			}
 			_, got := parse(t, "--config="+path)
 			if got == nil {
@@ -38,7 +38,7 @@ func TestBustedConfigurations(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if problem := (*config.Problem)(nil); !errors.As(got, &problem) {
-				t.Errorf("a %T is no *Problem", got)
+				t.Errorf("a %T is not a *Problem", got)
 			}
 		})
 	}

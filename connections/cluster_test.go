@@ -87,17 +87,17 @@ func TestALostNodeHidesOnlyItsOwnConnections(t *testing.T) {
 			}
 			_ = connections.CatchUp(before, ctx)
 			if diff := cmp.Diff(usual(struck[0], other[0], other[1]), knew.latest()); diff != "" {
-				t.Errorf("what was known stays, and what is new and within reach is taken up (-want +got):\n%s", diff)
+				t.Errorf("known connections stay, and new reachable ones are applied (-want +got):\n%s", diff)
 			}
 			news := &workers{told: make(chan []string, 100)}
 			after := connections.NewSource(ledger, hosts(t, ""), zerolog.Nop(), news.apply)
 			// A stored connection takes precedence, even while it cannot be read.
 			after.SetFile([]store.Connection{good(struck[1])})
 			if err := after.Load(ctx); err != nil {
-				t.Fatalf("a worker that starts now: %v", err)
+				t.Fatalf("load in a new worker: %v", err)
 			}
 			if diff := cmp.Diff(usual(other[0], other[1]), news.latest()); diff != "" {
-				t.Errorf("a worker that starts now serves those within reach (-want +got):\n%s", diff)
+				t.Errorf("a new worker serves the reachable connections (-want +got):\n%s", diff)
 			}
 
 			tc.heal(t, cluster, victim)

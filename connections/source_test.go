@@ -87,7 +87,7 @@ func TestSource(t *testing.T) {
 			t.Errorf("the store's win over the file's (-want +got):\n%s", diff)
 		}
 		if text := log.String(); !strings.Contains(text, `the capability \"export\"`) || !strings.Contains(text, "not one of iCIMS's") || strings.Contains(text, password) {
-			t.Errorf("what is left out is told with the reason: %s", text)
+			t.Errorf("the log lacks the reason: %s", text)
 		}
 
 		running, stop := context.WithCancel(ctx)
@@ -141,6 +141,6 @@ func TestSourceFindsWhatItMissed(t *testing.T) {
 		t.Errorf("applied %v", got)
 	}
 	if err := connections.CatchUp(s, ctx); err != nil || len(w.told) != 0 {
-		t.Errorf("nothing has changed, yet %d more applied (%v)", len(w.told), err)
+		t.Errorf("applied %d more without a change (%v)", len(w.told), err)
 	}
 }

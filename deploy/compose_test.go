@@ -202,7 +202,7 @@ func TestPrometheusScrapesTheProcessesOfCompose(t *testing.T) {
 	slices.Sort(asked)
 	slices.Sort(listening)
 	if !slices.Equal(asked, listening) {
-		t.Errorf("Prometheus asks %q, and %q have metrics", asked, listening)
+		t.Errorf("Prometheus scrapes %q, but %q have metrics", asked, listening)
 	}
 	// The rules are tested with the promtool of that version: v0.316.0 is 3.16.0.
 	tool := regexp.MustCompile(`(?m)^PROMTOOL_VERSION := v0\.(\d)(\d\d)\.(\d+)$`).FindStringSubmatch(string(read(t, "../Makefile")))

@@ -26,7 +26,7 @@ func TestDockerfile(t *testing.T) {
 	})
 	t.Run("the program does not run as root", func(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^USER [1-9]\d*:[1-9]\d*$`).MatchString(last) {
-			t.Error("there is no numeric user above 0")
+			t.Error("no numeric user above 0")
 		}
 	})
 	t.Run("volumes for the keys and Redis's users belong to the program's user", func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestDockerfile(t *testing.T) {
 	t.Run("the builder gets every folder that the program is made of", func(t *testing.T) {
 		lines := strings.Split(string(read(t, "../.dockerignore")), "\n")
 		if !slices.Contains(lines, "*") {
-			t.Error("not everything else is left out")
+			t.Error("not all other files are excluded")
 		}
 		listed, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cmd/icims-export").Output()
 		if err != nil {

@@ -162,7 +162,7 @@ func TestQueriesNameWhatThereIs(t *testing.T) {
 		perCustomer := strings.HasPrefix(m.Name, "icims_export_customer_")
 		spare := []string{"icims_export_calls_in_flight", "icims_export_calls_in_flight_limit", "icims_export_audits_total", "icims_export_redis_commands_total", "icims_export_fleet_read_timestamp_seconds"}
 		if !used[m.Name] && !perCustomer && !slices.Contains(spare, m.Name) {
-			t.Errorf("nobody looks at %s", m.Name)
+			t.Errorf("no alert or panel uses %s", m.Name)
 		}
 	}
 }

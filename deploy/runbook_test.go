@@ -53,7 +53,7 @@ func TestEveryAlertHasItsSectionInTheRunbook(t *testing.T) {
 	}
 	for title := range book {
 		if strings.HasPrefix(title, "Icims") && !names[title] {
-			t.Errorf("the runbook has a section %s, which is no alert", title)
+			t.Errorf("the runbook has a section %s, which is not an alert", title)
 		}
 	}
 }

@@ -58,6 +58,6 @@ func TestUnits(t *testing.T) {
 		t.Errorf("both show metrics at %q", slices.Collect(maps.Keys(metricsAt)))
 	}
 	if confined[0] == "" || confined[0] != confined[1] {
-		t.Error("one may do what the other may not")
+		t.Error("the units have different permissions")
 	}
 }

@@ -21,7 +21,7 @@ func TestFidelityNamesEveryEitherWorldTest(t *testing.T) {
 	}
 	for _, name := range named {
 		if !strings.HasPrefix(name, "TestEitherWorld") {
-			t.Errorf("docs/fidelity.md names %s, which is no TestEitherWorld", name)
+			t.Errorf("docs/fidelity.md names %s, which is not a TestEitherWorld", name)
 		}
 	}
 }

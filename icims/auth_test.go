@@ -83,7 +83,7 @@ func TestHMACSignsWhatIsSent(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		digest := fmt.Sprintf("%x", sha256.Sum256(body))
 		if r.Header.Get("X-Icims-Content-Sha256") != digest {
-			t.Error("digest is not that of the body")
+			t.Error("digest does not match the body")
 		}
 		canonical := strings.Join([]string{
 			r.Method, basePath + r.URL.EscapedPath(), r.URL.RawQuery,

@@ -222,7 +222,7 @@ func TestFaultsOfTheSimulator(t *testing.T) {
 			switch icims.ClassOf(err) {
 			case icims.ClassNone:
 				if !exists {
-					t.Error("a create succeeded and nobody exists")
+					t.Error("a create succeeded without a person")
 				}
 			case icims.ClassUnknown:
 			default:

@@ -284,7 +284,7 @@ func TestProxy(t *testing.T) {
 			t.Errorf("the proxy was asked for %v, the resolver %d times", asked, n.asked)
 		}
 		if policy.proxyOf(mustURL(t, "http://127.0.0.1:8899/")) != nil || policy.proxyOf(mustURL(t, "http://LOCALHOST:8899/")) != nil {
-			t.Error("a simulator on this machine is called by way of the proxy")
+			t.Error("a local simulator is called through the proxy")
 		}
 	})
 	t.Run("it gets no calls for hosts that are not allowed", func(t *testing.T) {

@@ -125,7 +125,7 @@ func TestNoFailureBeforeTheWireShowsASecret(t *testing.T) {
 				_, err := k.do(t.Context(), c)
 				wantDiscreet(t, wantError(t, err))
 				if !errors.Is(err, errSecret) {
-					t.Error("the cause cannot be asked for")
+					t.Error("errors.As does not find the cause")
 				}
 			})
 		}

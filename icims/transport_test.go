@@ -257,7 +257,7 @@ func TestTimeouts(t *testing.T) {
 					t.Errorf("got %v, want %s, sent %s", e, tt.class, tt.sent)
 				}
 				if !errors.Is(err, context.DeadlineExceeded) {
-					t.Error("error is no context.DeadlineExceeded")
+					t.Error("error is not context.DeadlineExceeded")
 				}
 				if d := time.Since(start); d != 7*time.Second {
 					t.Errorf("took %s, want the call timeout", d)
@@ -306,7 +306,7 @@ func TestACallerThatGivesUpDuringAWrite(t *testing.T) {
 		t.Errorf("got %v, want unknown, canceled, sent maybe", e)
 	}
 	if !errors.Is(err, context.Canceled) {
-		t.Error("error is no context.Canceled")
+		t.Error("error is not context.Canceled")
 	}
 }
 

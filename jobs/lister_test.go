@@ -49,7 +49,7 @@ func TestAListIsAskedForOnceAndServedUntilItIsOld(t *testing.T) {
 	}
 	r.list(jobs.Query{By: "joe"})
 	if asked := r.asked(); len(asked) != 1 || asked[0].By != "maria" {
-		t.Fatalf("asked for %+v", asked)
+		t.Fatalf("requested %+v", asked)
 	}
 	r.work()
 	r.clock.Pass(10*time.Minute - time.Second)
@@ -82,7 +82,7 @@ func TestWhoeverInsistsGetsARefreshWithinTheShare(t *testing.T) {
 	}
 	for n := range 97 { // the first takes 4 calls, each of the others one
 		if !refreshed() {
-			t.Fatalf("refresh %d was not asked for", n+1)
+			t.Fatalf("refresh %d was not requested", n+1)
 		}
 	}
 	if a := r.list(jobs.Query{}); a.Calls.Today != 100 || a.Calls.Share != 100 {
@@ -96,7 +96,7 @@ func TestWhoeverInsistsGetsARefreshWithinTheShare(t *testing.T) {
 		t.Error("the share is spent, and a list of ten minutes counts as stale")
 	}
 	if !refreshed() {
-		t.Error("a list of ten minutes is not read for somebody who insists")
+		t.Error("an explicit request does not refresh a list of ten minutes")
 	}
 	r.clock.Pass(time.Hour)
 	if a := r.list(jobs.Query{}); !a.Stale || !a.Refreshing {
@@ -143,7 +143,7 @@ func TestNoRefreshIsAskedForWhereCallsAreNotToBeMade(t *testing.T) {
 			}
 			a := r.list(jobs.Query{Refresh: true, Wait: time.Hour})
 			if a.Refreshing || len(r.asked()) != 0 || problemOf(a) != tt.reason || a.Problem.Remedy == "" {
-				t.Errorf("asked %d times, %+v", len(r.asked()), a.Problem)
+				t.Errorf("requested %d times, %+v", len(r.asked()), a.Problem)
 			}
 		})
 	}
@@ -283,7 +283,7 @@ func TestWhoeverWaitsSeesTheFirstList(t *testing.T) {
 		}
 	}
 	if n := len(r.asked()); n != 1 {
-		t.Errorf("two readers asked for %d refreshes", n)
+		t.Errorf("two readers requested %d refreshes", n)
 	}
 }
 

@@ -38,7 +38,7 @@ func TestASecondListingOf2000UnchangedJobsReadsNoTitles(t *testing.T) {
 		}
 	}
 	if want := (jobs.ListCalls{Last: jobs.ListCost{List: 3}, Next: jobs.ListCost{List: 3}, Today: 2006, Share: 1000}); a.Calls != want {
-		t.Errorf("told %+v, want %+v", a.Calls, want)
+		t.Errorf("got %+v, want %+v", a.Calls, want)
 	}
 }
 

@@ -72,7 +72,7 @@ func TestMetricsOfARun(t *testing.T) {
 			t.Error("creates or faults are missing")
 		}
 		if waited := value(t, r.registry, "permit_wait_seconds", "queue=bulk"); waited == 0 {
-			t.Error("nobody waited for a permit")
+			t.Error("no export waited for a permit")
 		}
 	})
 	t.Run("round trips to Redis are counted", func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestMetricsOfARun(t *testing.T) {
 			}
 		}
 		if checked < 100 {
-			t.Errorf("only %d were looked at", checked)
+			t.Errorf("only %d were checked", checked)
 		}
 	})
 	t.Run("nothing of those who were exported is shown", func(t *testing.T) {

@@ -211,7 +211,7 @@ func TestVerification(t *testing.T) {
 				}
 			}
 			if strings.Contains(shown(report)+r.logs.String(), password) || strings.Contains(r.logs.String(), "Test Candidate") {
-				t.Error("the password, or a name, is told")
+				t.Error("the log contains the password or a name")
 			}
 			inv := r.sim.Invariants()
 			if len(inv.DuplicateProfiles)+len(inv.DuplicateWorkflows) > 0 {

@@ -39,7 +39,7 @@ func BenchmarkDays(b *testing.B) {
 			unused = append(unused, percent*float64(n[3])/limit)
 		}
 		if len(unused) == 0 {
-			b.Fatalf("no day was told of:\n%s", out)
+			b.Fatalf("no day in the output:\n%s", out)
 		}
 		judge(b, "budget of 1,000 calls a day, more wanted, somebody else takes a tenth: calls over it", figures.Exactly(float64(over)), figures.AtMost(0, "", "%.0f"), "over")
 		judge(b, "  unused at the reset, of the day's budget", unused, figures.AtMost(1, " %", "%.1f"), "%unused")

@@ -10,7 +10,7 @@ func TestAPortIsGivenOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if seen[port] {
-			t.Fatalf("port %d is given twice", port)
+			t.Fatalf("port %d was returned twice", port)
 		}
 		seen[port] = true
 	}

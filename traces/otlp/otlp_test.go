@@ -119,7 +119,7 @@ func TestACollectorThatIsAwayIsToldOnce(t *testing.T) {
 	}
 	stop()
 	if n := strings.Count(log.String(), "cannot export traces"); n != 1 {
-		t.Errorf("told %d times:\n%s", n, log)
+		t.Errorf("logged %d times:\n%s", n, log)
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
@@ -128,6 +128,6 @@ func TestACollectorThatIsAwayIsToldOnce(t *testing.T) {
 	span.End()
 	stop()
 	if log.Len() == 0 {
-		t.Error("nothing is told of a collector that is not there")
+		t.Error("an unreachable collector is not logged")
 	}
 }
