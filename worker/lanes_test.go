@@ -293,6 +293,20 @@ func (r *rig) must(err error) {
 // is refused by the claim, so it does not matter when the worker hears of the pause.
 func TestNothingIsWrittenAfterAPause(t *testing.T) {
 	t.Parallel()
+	for name, pause := range map[string]func(*rig, store.Pause){
+		"with its queues": (*rig).pause,
+		// What a lane took just before the queues were paused is claimed after the pause.
+		"whose queues still run": func(r *rig, p store.Pause) { r.must(r.ledger.Pause(r.t.Context(), customer, p)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nothingIsWrittenAfter(t, pause)
+		})
+	}
+}
+
+func nothingIsWrittenAfter(t *testing.T, pause func(*rig, store.Pause)) {
+	t.Helper()
 	r := newRig(t, rigOptions{sim: calm(), settings: func(s *worker.Settings) { s.LaneIdle = time.Hour }})
 	r.run(tasks.ToJob(job), tasks.Options{}, people(1)...) // the lane is open from here on
 	r.eventually("its permits are back", func() bool {
@@ -300,7 +314,7 @@ func TestNothingIsWrittenAfterAPause(t *testing.T) {
 		r.must(err)
 		return n == 0
 	})
-	r.pause(store.Pause{By: "maria", Why: "their go-live"})
+	pause(r, store.Pause{By: "maria", Why: "their go-live", At: time.Now()})
 	calls := r.sim.CallCount()
 
 	const n = 18

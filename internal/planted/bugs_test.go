@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,12 +29,28 @@ func TestPlantedBugsFitTheCode(t *testing.T) {
 		} else if strings.Contains(text, b.Old) && !strings.Contains(b.New, b.Old) {
 			t.Errorf("%q is not planted", b.Bug)
 		}
+		if !hasTest(t, b.Package, b.Test) {
+			t.Errorf("%s has no %s", b.Package, b.Test)
+		}
 		if b.Promise < 1 || b.Promise >= len(promises) || !strings.HasPrefix(promises[b.Promise], fmt.Sprint(b.Promise)) {
 			t.Errorf("%q breaks promise %d, which docs/guarantees.md does not make", b.Bug, b.Promise)
 		} else if !strings.Contains(promises[b.Promise], "`"+b.Test+"`") {
 			t.Errorf("docs/guarantees.md does not name %s under promise %d", b.Test, b.Promise)
 		}
 	}
+}
+
+// hasTest reports whether a package has a test of this name.
+func hasTest(t *testing.T, pkg, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, pkg, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), "\nfunc "+name+"(")
+	})
 }
 
 func TestABugThatFitsNoMoreIsTold(t *testing.T) {

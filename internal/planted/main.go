@@ -52,11 +52,15 @@ func run(ctx context.Context, only string) (missed int, err error) {
 		}
 		start := time.Now()
 		found, output, err := b.found(ctx)
-		if err != nil {
-			return missed, err
+		if ctx.Err() != nil {
+			return missed, ctx.Err()
 		}
 		verdict := "found by"
-		if !found {
+		switch {
+		case err != nil: // the others are tried all the same
+			missed++
+			verdict, output = "NOT TRIED", err.Error()
+		case !found:
 			missed++
 			verdict = "MISSED by"
 		}
