@@ -25,17 +25,17 @@ type CancelOptions struct {
 // Cancellation counts the exports of a cancellation by result.
 type Cancellation struct {
 	// Cancelled exports have ended and their data is purged; in a dry run, they would be.
-	Cancelled int `json:"cancelled" doc:"Have ended, their candidates' data purged; in a dry run they would have."`
+	Cancelled int `json:"cancelled" doc:"Canceled exports, whose candidate data was deleted. For a dry run, exports that would be canceled."`
 	// PeopleLeft counts canceled exports whose person already exists in iCIMS without the next
 	// step, such as the workflow on a job.
-	PeopleLeft int `json:"people_left" doc:"Those of the cancelled whose person is in iCIMS already, without what was to follow."`
+	PeopleLeft int `json:"people_left" doc:"Canceled exports whose person was already created in iCIMS, without the remaining steps."`
 	// Busy exports are held by a worker or wait for the outcome of an unconfirmed write. They
 	// finish, or wait again and can then be canceled.
-	Busy int `json:"busy" doc:"In the middle of a call, or waiting for the outcome of a write: they end by themselves, or can be cancelled later."`
+	Busy int `json:"busy" doc:"Running exports and exports with an unconfirmed write. They finish, or can be canceled later."`
 	// Dead letters are discarded instead of canceled.
-	Dead int `json:"dead" doc:"Dead letters, which are discarded rather than cancelled."`
+	Dead int `json:"dead" doc:"Dead letters, which are not canceled but can be discarded."`
 	// Ended exports had finished before.
-	Ended int `json:"ended" doc:"Had ended before."`
+	Ended int `json:"ended" doc:"Exports that had already ended."`
 	// Exports lists the canceled exports. The caller removes their tasks.
 	Exports []string `json:"-"`
 }

@@ -106,18 +106,18 @@ type ControlTask struct {
 
 // ControlView is the public view of a control task of any kind.
 type ControlView struct {
-	ID       string         `json:"id" doc:"The ID." example:"abcdefgh234567ij"`
+	ID       string         `json:"id" doc:"The task's ID." example:"abcdefgh234567ij"`
 	Customer string         `json:"customer" doc:"iCIMS's customer ID." example:"1234"`
 	State    ControlState   `json:"state" enum:"waiting,running,done,failed" doc:"Waiting for a worker, running, done, or failed. A refusal by iCIMS is a result, not a failure."`
-	Failure  ControlFailure `json:"failure,omitempty" doc:"Why it failed, for programs."`
-	Problem  string         `json:"problem,omitempty" doc:"Why it failed, or what it waits for."`
-	Remedy   string         `json:"remedy,omitempty" doc:"What to do about that."`
-	By       string         `json:"by,omitempty" doc:"Who requested it."`
-	Asked    time.Time      `json:"asked" doc:"When it was requested."`
-	Began    time.Time      `json:"began,omitzero" doc:"When a worker began."`
-	Ended    time.Time      `json:"ended,omitzero" doc:"When it ended."`
+	Failure  ControlFailure `json:"failure,omitempty" doc:"A code for the failure."`
+	Problem  string         `json:"problem,omitempty" doc:"Why the task failed, or what it waits for."`
+	Remedy   string         `json:"remedy,omitempty" doc:"The remedy."`
+	By       string         `json:"by,omitempty" doc:"Who requested the task."`
+	Asked    time.Time      `json:"asked" doc:"When the task was requested."`
+	Began    time.Time      `json:"began,omitzero" doc:"When a worker started the task."`
+	Ended    time.Time      `json:"ended,omitzero" doc:"When the task ended."`
 	Calls    int            `json:"calls" doc:"Calls to iCIMS so far."`
-	Revision int64          `json:"revision" doc:"Grows with each change: pass it as seen to wait for the next."`
+	Revision int64          `json:"revision" doc:"Increases with each change. Pass it as seen to wait for the next one."`
 }
 
 // View returns the public view of the task.

@@ -16,21 +16,21 @@ import (
 // JournalEntry is one entry of the audit log. Each change has two entries with the same request:
 // one before it, so that no change goes unlogged, and one with its outcome.
 type JournalEntry struct {
-	At      time.Time      `json:"at" doc:"When."`
-	Request string         `json:"request" doc:"The same for both entries of a change."`
-	Outcome JournalOutcome `json:"outcome" enum:"asked,done,refused,failed,sealed" doc:"How it stands: asked, before it; done; refused, nothing was changed; failed, it may have been changed in part; sealed, the keyset does not open the entry."`
+	At      time.Time      `json:"at" doc:"Time of the entry."`
+	Request string         `json:"request" doc:"The change's ID, shared by both of its entries."`
+	Outcome JournalOutcome `json:"outcome" enum:"asked,done,refused,failed,sealed" doc:"asked (before the change), done, refused (nothing was changed), failed (possibly changed in part) or sealed (this keyset does not open the entry)."`
 	// Who is the name of the API key, or the user at the command line.
-	Who string `json:"who" doc:"The name of the API key, or the user at the command line."`
+	Who string `json:"who" doc:"The API key's name, or the CLI user."`
 	// Key is the ID of the API key; empty for the command line.
-	Key string `json:"key,omitempty" doc:"The id of the API key; left out for the command line."`
+	Key string `json:"key,omitempty" doc:"The API key's ID; omitted for the CLI."`
 	// What is the ID of the API operation, or the command.
-	What     string `json:"what" doc:"The id of the API's operation, or the command."`
-	Customer string `json:"customer,omitempty" doc:"For which customer."`
+	What     string `json:"what" doc:"The API operation's ID, or the CLI command."`
+	Customer string `json:"customer,omitempty" doc:"The customer."`
 	// Object is what was changed: a batch, an export, a candidate.
-	Object string `json:"object,omitempty" doc:"What was changed: a batch, an export, a candidate."`
-	Why    string `json:"why,omitempty" doc:"The reason that was given."`
+	Object string `json:"object,omitempty" doc:"The changed object: a batch, an export or a candidate."`
+	Why    string `json:"why,omitempty" doc:"The given reason."`
 	// Code of the refusal or failure.
-	Code string `json:"code,omitempty" doc:"That of the refusal or failure."`
+	Code string `json:"code,omitempty" doc:"The error code of a refusal or failure."`
 }
 
 // JournalOutcome is the outcome of a change.
@@ -90,9 +90,9 @@ type JournalPage struct {
 	Entries []JournalEntry `json:"entries"`
 	// Next is the cursor of the next page; empty at the end. Each page reads a limited number of
 	// entries, so it may be short or even empty and still have a Next.
-	Next string `json:"next,omitempty" doc:"The cursor of the next page; left out at the end."`
+	Next string `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 	// Problems are the findings of CheckJournal.
-	Problems []string `json:"problems,omitempty" doc:"On the first page, for keys of all customers: entries that were removed, changed or moved in Redis, a sentence for each day."`
+	Problems []string `json:"problems,omitempty" doc:"On the first page, for keys of all customers: entries that were removed, changed or moved in Redis, one sentence per day."`
 }
 
 const (

@@ -8,9 +8,9 @@ import (
 
 // Finding is one finding of a verification and its meaning for exports.
 type Finding struct {
-	Name   string `json:"name" doc:"What it is about, for programs." example:"search_or"`
-	Answer Answer `json:"answer,omitempty" enum:"yes,no" doc:"What was found; left out where it is not known."`
-	Means  string `json:"means" doc:"What that means for exports, and what it costs."`
+	Name   string `json:"name" doc:"The finding's code." example:"search_or"`
+	Answer Answer `json:"answer,omitempty" enum:"yes,no" doc:"The found value; omitted if unknown."`
+	Means  string `json:"means" doc:"The effect on exports and their cost."`
 }
 
 // Findings describes the known behavior of a customer's iCIMS.

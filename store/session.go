@@ -13,15 +13,15 @@ import (
 // Session is a console session opened with an API key. Operators can list and end sessions. The API
 // key itself is only in the browser's sealed cookie.
 type Session struct {
-	ID      string    `json:"id" doc:"The session's ID. It opens nothing."`
-	Key     string    `json:"key" doc:"The ID of its API key."`
-	Name    string    `json:"name" doc:"The name of that key."`
+	ID      string    `json:"id" doc:"The session's ID. It grants no access."`
+	Key     string    `json:"key" doc:"The API key's ID."`
+	Name    string    `json:"name" doc:"The API key's name."`
 	Address string    `json:"address,omitempty" doc:"The IP address of the log-in; for IPv6 its /64 network."`
-	Began   time.Time `json:"began" doc:"When somebody logged in."`
-	Used    time.Time `json:"used" doc:"When it was last used, to the minute."`
-	Until   time.Time `json:"until" doc:"When it ends at the latest."`
+	Began   time.Time `json:"began" doc:"Time of the log-in."`
+	Used    time.Time `json:"used" doc:"Last use, to the minute."`
+	Until   time.Time `json:"until" doc:"When the session expires at the latest."`
 	// IdleSeconds is how long the session may stay unused.
-	IdleSeconds int64 `json:"idle_seconds" doc:"How many seconds it may stay unused before it ends."`
+	IdleSeconds int64 `json:"idle_seconds" doc:"Seconds of inactivity after which the session ends."`
 }
 
 // Ended reports whether the session has reached its maximum age or idle time.

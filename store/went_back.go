@@ -43,9 +43,9 @@ func LossKinds() []LossKind { return []LossKind{LossPossible, LossWentBack, Loss
 
 // Loss is the last time Redis lost writes, or may have. The zero value means never.
 type Loss struct {
-	Kind LossKind `json:"kind" doc:"How Redis came to lose writes: possible (another server answers, after a restart or a fail-over), went_back (it forgot what it had acknowledged) or emptied."`
+	Kind LossKind `json:"kind" doc:"possible (another server responds after a restart or fail-over), went_back (acknowledged writes are lost) or emptied."`
 	// At is when a worker noticed, by the Redis clock.
-	At time.Time `json:"at" doc:"When a worker noticed."`
+	At time.Time `json:"at" doc:"When a worker noticed the loss."`
 	// LostSeconds is how much is missing, with the resolution of a heartbeat (2 s).
 	LostSeconds float64 `json:"lost_seconds,omitempty" doc:"Lost time in seconds, if known."`
 	// CreatesFrom is when creating records in iCIMS resumes.

@@ -69,20 +69,20 @@ func Candidates(candidates ...Candidate) iter.Seq2[Candidate, error] {
 
 // Receipt is the result of submitting a batch.
 type Receipt struct {
-	Batch store.BatchID `json:"batch" doc:"The batch's id."`
+	Batch store.BatchID `json:"batch" doc:"The batch's ID."`
 	// Accepted counts candidates that are in the ledger now; Again counts those that an earlier
 	// submission of the batch had already brought.
-	Accepted int `json:"accepted" doc:"How many candidates are in the batch by this request."`
-	Again    int `json:"again,omitempty" doc:"How many of them an earlier request with the same Idempotency-Key had brought."`
+	Accepted int `json:"accepted" doc:"Candidates of this request in the batch."`
+	Again    int `json:"again,omitempty" doc:"Accepted candidates that an earlier request with the same Idempotency-Key already added."`
 	// Known means an earlier submission with the same idempotency key opened the batch.
 	Known bool `json:"known,omitempty" doc:"An earlier request with the same Idempotency-Key opened the batch."`
 	// Dummies counts accepted candidates that got a dummy address.
-	Dummies  int               `json:"dummies,omitempty" doc:"How many of the accepted got a made-up e-mail address."`
-	Refused  []Refusal         `json:"refused,omitempty" doc:"Rows that were not accepted, each with why: the first 1,000."`
-	Warnings []RepeatedWarning `json:"warnings,omitempty" doc:"What was noticed about rows that were accepted."`
+	Dummies  int               `json:"dummies,omitempty" doc:"Accepted candidates with a dummy email address."`
+	Refused  []Refusal         `json:"refused,omitempty" doc:"The first 1,000 refused rows with their problems."`
+	Warnings []RepeatedWarning `json:"warnings,omitempty" doc:"Warnings about accepted rows."`
 	// MoreRefused counts refusals and MoreWarned rows with warnings beyond Batch.Told.
-	MoreRefused int `json:"more_refused,omitempty" doc:"Refused rows that the list has no room for."`
-	MoreWarned  int `json:"more_warned,omitempty" doc:"Rows with warnings that the list has no room for."`
+	MoreRefused int `json:"more_refused,omitempty" doc:"Refused rows beyond the list."`
+	MoreWarned  int `json:"more_warned,omitempty" doc:"Rows with warnings beyond the list."`
 }
 
 // RefusedRows returns how many rows were refused.
@@ -91,10 +91,10 @@ func (r Receipt) RefusedRows() int { return len(r.Refused) + r.MoreRefused }
 // Refusal is a refused row with its problems.
 type Refusal struct {
 	// Row is counted from 1, in input order; Line is the line of the file, if there is one.
-	Row       int       `json:"row" doc:"The row of what was sent, from 1, without a header. Results call it input_row."`
-	Line      int       `json:"line,omitempty" doc:"The line in which the row begins, where it came in lines."`
-	Candidate string    `json:"candidate,omitempty" doc:"The candidate's id, where the row has a usable one."`
-	Problems  []Problem `json:"problems" doc:"What is wrong with it."`
+	Row       int       `json:"row" doc:"Row of the input, from 1, without the header. Results call it input_row."`
+	Line      int       `json:"line,omitempty" doc:"The row's first line, for line-based input."`
+	Candidate string    `json:"candidate,omitempty" doc:"The candidate's ID, if the row has a valid one."`
+	Problems  []Problem `json:"problems" doc:"The row's problems."`
 }
 
 // kept returns the stored form of the refusal.
@@ -118,8 +118,8 @@ func RefusalOf(row store.RefusedRow) Refusal {
 // RepeatedWarning is a problem that did not refuse its rows, listed once for all rows with it.
 type RepeatedWarning struct {
 	Problem
-	Rows      int `json:"rows" doc:"How many rows have it."`
-	FirstLine int `json:"first_line,omitempty" doc:"The line of the first of them."`
+	Rows      int `json:"rows" doc:"Rows with this warning."`
+	FirstLine int `json:"first_line,omitempty" doc:"The first line with this warning."`
 }
 
 // BatchError refuses a batch as a whole.
