@@ -153,7 +153,7 @@ func connectionFields(invalid *connections.InvalidError) []FieldProblem {
 			f.Remedy = strings.TrimPrefix(p.Message, "job portal URLs: ")
 			if entry, ok := strings.CutPrefix(p.Message, "job portal URL "); ok {
 				number, rest, _ := strings.Cut(entry, ": ")
-				f.Problem, f.Remedy = "has an invalid entry "+number, rest
+				f.Problem, f.Remedy = "entry "+number+" is invalid", rest
 			}
 		}
 		if f.Problem == "" {

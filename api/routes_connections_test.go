@@ -108,7 +108,7 @@ func TestConnectionIsRefusedFieldByField(t *testing.T) {
 			[]string{"username", "portal_urls", "linkedin_field"}, "colon",
 		},
 		"another host":        {aConnection("portal_urls", "https://icims.example.com/customers/1234/search/portals/1"), CodeConnectionInvalid, []string{"portal_urls"}, ""},
-		"no password":         {aConnection("password", nil), CodeConnectionInvalid, []string{"password"}, "give the password"},
+		"no password":         {aConnection("password", nil), CodeConnectionInvalid, []string{"password"}, "enter the password"},
 		"no calls at all":     {aConnection("limits", map[string]any{"calls_per_second": 0}), CodeInvalid, []string{"limits.calls_per_second"}, "use more than 0"},
 		"all of the day kept": {aConnection("limits", map[string]any{"express_reserve": 100}), CodeInvalid, []string{"limits.express_reserve"}, "use at most 90"},
 		"a misspelt setting":  {aConnection("limits", map[string]any{"inflight": 3}), CodeInvalid, []string{"limits"}, "in_flight"},

@@ -15,11 +15,11 @@ func TestGoingBackAfterAnExportPicksNoOtherJob(t *testing.T) {
 	b.picks("recruiter", "Technical Recruiter")
 	chosen := b.job()
 	if chosen == "" {
-		t.Fatal("Choose a job")
+		t.Fatal("no job is chosen")
 	}
 	b.uploads("File", candidatesFile(t))
 	b.goes("Export")
-	b.sees("12 candidates of candidates.csv are accepted")
+	b.sees("12 candidates from candidates.csv accepted")
 	b.leaves(func() { _, _ = ask[bool](b, `history.back() || true`) }) // the page may be gone before it answers
 	b.sees("1. Destination")
 	if now := b.job(); now != "" && now != chosen {

@@ -24,7 +24,7 @@ func (b *tab) entersConnection(s *service, secret string) {
 	b.fill("Password", secret)
 	b.fill("Job portals", s.icims.PortalURL(customer, 1)+"\n"+s.icims.PortalURL(customer, 2))
 	b.goes("Save and verify")
-	b.sees("Connection saved.", "Send the test candidate")
+	b.sees("Connection saved.", "Export a test candidate")
 }
 
 // correctsPassword goes from a failed verification to the saved form.
@@ -32,7 +32,7 @@ func (b *tab) correctsPassword() {
 	b.t.Helper()
 	b.goes("Edit connection")
 	b.fill("Password", password)
-	b.fill("Why", "the password was mistyped")
+	b.fill("Reason", "the password was mistyped")
 	b.goes("Save and verify")
 	b.sees("Changes saved.")
 }
@@ -84,7 +84,7 @@ func TestAConnectionIsEnteredExplainedAndMended(t *testing.T) {
 	b.goes("Remove…")
 	b.audit("connection, about to remove")
 	b.fill("Reason", "they left us")
-	b.goes("Remove the connection of customer 1234")
+	b.goes("Remove connection of customer 1234")
 	b.sees("Settings and credentials are erased")
 	b.audit("connection, removed")
 }

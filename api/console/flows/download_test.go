@@ -53,7 +53,7 @@ func TestRefusedRowsAreDownloadedFromPreviewAndReceipt(t *testing.T) {
 			}
 			b.logIn(s.key(api.ScopeExport))
 			b.visit("/customers/" + customer + "/export")
-			b.ticks("No job: prospects…")
+			b.ticks("Prospects…")
 			b.uploads("File", candidatesFile(t))
 			if b.scriptless {
 				b.goes("Preview")

@@ -29,7 +29,7 @@ func TestLoggingInAndOut(t *testing.T) {
 	b.sees("Customer ID")
 
 	b.visit("/nowhere")
-	b.sees("There is nothing at this address")
+	b.sees("Page not found")
 	b.audit("nothing there")
 
 	b.goes("Log out")

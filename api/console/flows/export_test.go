@@ -24,7 +24,7 @@ func (b *tab) picks(word, title string) {
 	b.t.Helper()
 	b.sees("Data Engineer") // the list is read from iCIMS
 	b.fill("Search by title, number or location", word)
-	b.sees("1 job. As of")
+	b.sees("1 job. Updated")
 	b.ticks(title + "…")
 }
 
@@ -40,13 +40,13 @@ func TestCandidatesAreExportedOnceAndThoseWhoFailAreMended(t *testing.T) {
 	b.picks("recruiter", "Technical Recruiter")
 	b.uploads("File", candidatesFile(t))
 	b.click("Preview")
-	b.sees("Nothing has been sent yet.", "12 would be sent", "2 refused", "c-101", "c-102")
+	b.sees("Nothing has been sent yet.", "12 to export", "2 refused", "c-101", "c-102")
 	b.audit("export, preview")
 	s.counts(0, 0)
 
 	s.hold("workflows.create", address(exported-1))
 	b.goes("Export")
-	b.sees("12 candidates of candidates.csv are accepted for job 1709 “Technical Recruiter”, 2 rows refused.", "11 of 12 candidates done")
+	b.sees("12 candidates from candidates.csv accepted for job 1709 “Technical Recruiter”, 2 rows refused.", "11 of 12 candidates done")
 	b.sees("The export continues if you leave this page.")
 	b.lacks("Export complete")
 	b.audit("export, under way")
@@ -71,7 +71,7 @@ func TestTheExportFormLeadsToWhatWouldKeepTheExports(t *testing.T) {
 	s := newService(t)
 	b := s.login(api.ScopeAdmin)
 	b.visit("/customers/" + customer + "/export")
-	b.sees("This customer has no connection, so that nothing can be exported yet.")
+	b.sees("This customer has no connection. Add one to export candidates.")
 	b.audit("export, no connection")
 	b.goes("Add connection")
 	b.sees("Add connection")
@@ -92,7 +92,7 @@ func (b *tab) exportsAgain(t *testing.T) {
 	b.picks("1709", "Technical Recruiter")
 	b.uploads("File", candidatesFile(t))
 	b.click("Preview")
-	b.sees("0 would be sent", "12 skipped", "Skipped candidates")
+	b.sees("0 to export", "12 skipped", "Skipped candidates")
 	b.goes("Export")
 	b.sees("Export complete", "12 skipped")
 	b.goes("View batch")
@@ -113,25 +113,25 @@ func (b *tab) mendsThoseWhoFail(s *service) {
 	b.click("Paste candidates")
 	b.fill("Candidates", csv(exported, exported+3))
 	b.goes("Export")
-	b.sees("Export ended: 3 of 3 are dead", "3 dead", "3 are dead: they were given up")
+	b.sees("Export ended: 3 of 3 failed", "3 dead", "3 exports failed and are kept as dead letters")
 	b.audit("batch, dead")
 	b.goes("Review and retry")
 	b.sees("Next step:", "iCIMS denies access", id(exported))
 	b.audit("dead letters")
 	b.goes(id(exported))
-	b.sees("What happened", "already exists; a retry continues from there")
+	b.sees("Timeline", "already exists; a retry continues from there")
 	b.audit("dead letter")
 
 	s.sim.ClearRules() // somebody gave the account the right
-	b.fill("Why", "the account may attach candidates to jobs now")
+	b.fill("Reason", "the account may attach candidates to jobs now")
 	b.goes("Retry")
 	b.sees("Retried with a fresh retry budget", "In iCIMS as person")
 	b.audit("candidate, retried")
 	b.turns("Dead letters")
-	b.goes("Retry all 2…")
-	b.sees("2 dead letters would be set going again.")
+	b.goes("Retry 2…")
+	b.sees("2 dead letters will be retried.")
 	b.audit("dead letters, about to retry")
-	b.fill("Why", "the account may attach candidates to jobs now")
+	b.fill("Reason", "the account may attach candidates to jobs now")
 	b.goes("Retry 2 dead letters")
 	b.sees("Done. No exports failed again.")
 	b.audit("dead letters, retried")
@@ -148,14 +148,14 @@ func (b *tab) erasesCandidate() {
 	b.audit("candidate")
 	b.goes("Erase " + id(0) + "…")
 	b.audit("candidate, about to erase")
-	b.fill("Why", "DSR-17")
+	b.fill("Reason", "DSR-17")
 	b.goes("Erase permanently")
 	b.sees("The candidate's data was erased.", "Receipt")
 	b.audit("candidate, erased")
 	b.goes("Back to candidates")
 	b.fill("Candidate ID", id(0))
 	b.goes("Look up")
-	b.sees("Nothing is known of " + id(0))
+	b.sees("No exports found for " + id(0))
 }
 
 // seenByReader checks that a key that may only read has no way to change anything, on all
@@ -172,12 +172,12 @@ func (s *service) seenByReader() {
 		if err != nil || len(forms) > 0 {
 			s.t.Errorf("%s can be changed by a key that may only read: %q, %v", path, forms, err)
 		}
-		for _, name := range []string{"Export", "Export candidates", "Verify now", "Edit", "Remove…", "Add connection", "Cancel remaining…", "Erase " + id(1) + "…", "Pause lane"} {
+		for _, name := range []string{"Export", "Export candidates", "Verify now", "Edit", "Remove…", "Add connection", "Cancel remaining…", "Erase " + id(1) + "…", "Pause lane…"} {
 			if b.has(name) {
 				s.t.Errorf("%s has %q for a key that may only read", path, name)
 			}
 		}
 	}
 	b.visit(base + "/export")
-	b.sees("This needs the scope export")
+	b.sees("This requires the export scope")
 }
