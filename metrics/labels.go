@@ -93,9 +93,9 @@ var (
 	labelForgery    = Label{"what", texts([]store.Forgery{store.ForgedTask, store.ForgedExport}), "see `store/forgery.go`"}
 	labelControlEnd = Label{"end", texts(control.Ends()), "`lost`: another run took over"}
 	labelIntakeEnd  = Label{"end", texts(intake.Ends()), "`readable`, `unknown_type`: refused and erased from Redis"}
-	labelLoss       = Label{"kind", texts(store.LossKinds()), "see `store/went_back.go`"}
+	labelLoss       = Label{"kind", texts(store.LossKinds()), "see `store/redis_loss.go`"}
 	labelViolation  = Label{"kind", texts(store.QuickViolations()), "as in `icims-export check`"}
-	labelTrouble    = Label{"trouble", texts(store.Troubles()), "see `store/trouble_list.go`"}
+	labelTrouble    = Label{"trouble", texts(store.Troubles()), "see `store/redis_problems.go`"}
 	labelTrip       = Label{"kind", []string{tripCommand, tripPipeline}, ""}
 	labelCheck      = Label{"check", []string{checkLanes, checkLedger, checkRedis}, "as in `/readyz`"}
 	labelField      = Label{"field", texts(readback.Fields()), "see [read-back.md](read-back.md)"}

@@ -56,7 +56,7 @@ func (l *Ledger) AcceptFor(ctx context.Context, spec BatchSpec, batch BatchID, e
 		return nil, nil
 	}
 	customer, to := batch.Customer(), spec.destination()
-	if err := l.memoryForMore(ctx); err != nil {
+	if err := l.checkMemory(ctx); err != nil {
 		return nil, err
 	}
 	args := make([]any, 0, 9+5*len(exports))

@@ -112,7 +112,7 @@ func (l *Ledger) CheckAPIKey(ctx context.Context, token string, now time.Time) (
 	hash, holder, sealed := l.keys.apiKeyHash(id, secret), id, text(values[0])
 	known := sealed != ""
 	if !known {
-		holder, sealed = nobodyID, l.nobody()
+		holder, sealed = placeholderKeyID, l.placeholderKey()
 	}
 	k, err := l.openAPIKey(holder, sealed)
 	if err != nil {
@@ -136,7 +136,7 @@ func splitAPIToken(token string) (id, secret string) {
 	rest, ok := strings.CutPrefix(token, apiKeyMark)
 	id, secret, cut := strings.Cut(rest, "_")
 	if !ok || !cut || !validAPIKeyID(id) {
-		return nobodyID, token
+		return placeholderKeyID, token
 	}
 	return id, secret
 }
@@ -147,22 +147,22 @@ func validAPIKeyID(id string) bool {
 	return len(id) == apiKeyIDLength && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// nobodyID is the ID of the placeholder key that unknown IDs are compared with.
-const nobodyID = "nobody"
+// placeholderKeyID is the ID of the placeholder key that unknown IDs are compared with.
+const placeholderKeyID = "nobody"
 
-// nobody returns a sealed key that matches no secret.
-func (l *Ledger) nobody() string {
-	l.nobodyOnce.Do(func() {
-		data, err := json.Marshal(sealedAPIKey{APIKey: APIKey{ID: nobodyID, Name: nobodyID, Scopes: []string{"read"}}, Hash: make([]byte, apiKeyHashBytes)})
+// placeholderKey returns a sealed key that matches no secret.
+func (l *Ledger) placeholderKey() string {
+	l.placeholderOnce.Do(func() {
+		data, err := json.Marshal(sealedAPIKey{APIKey: APIKey{ID: placeholderKeyID, Name: placeholderKeyID, Scopes: []string{"read"}}, Hash: make([]byte, apiKeyHashBytes)})
 		if err != nil {
 			panic(err) // unreachable: the struct holds only strings
 		}
 		sealed, err := l.keys.Seal(data, apiKeysKey)
 		if err == nil {
-			l.nobodySealed = string(sealed)
+			l.placeholderSealed = string(sealed)
 		}
 	})
-	return l.nobodySealed
+	return l.placeholderSealed
 }
 
 func usedAt(field string) time.Time {

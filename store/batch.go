@@ -71,7 +71,7 @@ func (l *Ledger) OpenBatch(ctx context.Context, s BatchSpec) (id BatchID, again 
 		key = rand.Text()
 	}
 	id = BatchID(l.keys.BatchID(s.Customer, key))
-	if err := l.memoryForMore(ctx); err != nil {
+	if err := l.checkMemory(ctx); err != nil {
 		return "", false, err
 	}
 	if err := l.redis.SAdd(ctx, customersKey, s.Customer).Err(); err != nil {

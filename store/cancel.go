@@ -103,7 +103,7 @@ func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOp
 	if err != nil {
 		return all, err
 	}
-	ids, err := l.beingSent(ctx, customer)
+	ids, err := l.receivingRows(ctx, customer)
 	if err != nil {
 		return all, err
 	}
@@ -122,9 +122,9 @@ func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOp
 	return all, nil
 }
 
-// beingSent lists the customer's latest batches that may receive more exports, including those with
-// none in progress.
-func (l *Ledger) beingSent(ctx context.Context, customer string) ([]BatchID, error) {
+// receivingRows lists the customer's latest batches that may receive more exports, including those
+// with none in progress.
+func (l *Ledger) receivingRows(ctx context.Context, customer string) ([]BatchID, error) {
 	locals, err := l.redis.ZRevRange(ctx, batchesKey(customer), 0, batchPage-1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list batches: %w", err)

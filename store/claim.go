@@ -106,7 +106,7 @@ func (c *Claim) WrongJob() []string { return c.wrongJob }
 // do, or not yet. Errors come from Redis, except ErrSealed for a payload this keyset cannot open,
 // and ErrForged for one that was accepted with another target or other options.
 func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, error) {
-	if err := l.meet(ctx, o, ref.Customer); err != nil {
+	if err := l.ensureHeartbeat(ctx, o, ref.Customer); err != nil {
 		return nil, err
 	}
 	answer, err := l.run(ctx, claimScript, recordKey(ref.Customer, ref.Export),
@@ -123,7 +123,7 @@ func (l *Ledger) Claim(ctx context.Context, ref Ref, o ClaimOptions) (*Claim, er
 		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
 	case ClaimWentBack:
 		c.Wait = time.Duration(max(number(text(answer[1])), 0)) * time.Millisecond
-		l.heed(c, answer[2])
+		l.applyEpoch(c, answer[2])
 	case ClaimEnded:
 		c.State = State(text(answer[1]))
 	case ClaimGone:
@@ -165,7 +165,7 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 	c.KnownPerson, c.KnownProven, c.KnownWorkflows = found.person, found.proven, found.workflows
 
 	c.Failing = time.Duration(number(text(answer[7]))) * time.Millisecond
-	l.heed(c, answer[8])
+	l.applyEpoch(c, answer[8])
 	c.JobState, c.wrongJob = JobState(text(answer[9])), exportsOf(text(answer[10]))
 	if text(answer[3]) == "" {
 		return fmt.Errorf("payload of export %s: %w", c.Export, ErrPayloadMissing)
@@ -179,8 +179,8 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 
 func (c *Claim) destination() destination { return destination{c.Target, c.Options} }
 
-// heed applies what the claim reports about the customer's keys.
-func (l *Ledger) heed(c *Claim, told any) {
+// applyEpoch applies what the claim reports about the customer's keys.
+func (l *Ledger) applyEpoch(c *Claim, told any) {
 	now := readEpoch(told)
 	l.seen.claimed(c.Customer, now)
 	c.Epoch = now.epoch

@@ -105,7 +105,7 @@ func (l *Ledger) EditConnection(ctx context.Context, c Connection, revision int6
 
 // verifiedAs reports whether the verification also covers other settings.
 func (c StoredConnection) verifiedAs(other Connection) bool {
-	return c.decides() == other.decides()
+	return c.verifiedSettings() == other.verifiedSettings()
 }
 
 // RemoveConnection erases the settings and credentials of a customer's connection that was read at
@@ -165,9 +165,9 @@ func (l *Ledger) moveConnection(ctx context.Context, customer string, m Connecti
 	}
 }
 
-// tellPause adds a pause or resume to the connection's history. A customer without a connection in
+// notePause adds a pause or resume to the connection's history. A customer without a connection in
 // the store has no history.
-func (l *Ledger) tellPause(ctx context.Context, customer, who, why string, paused bool) error {
+func (l *Ledger) notePause(ctx context.Context, customer, who, why string, paused bool) error {
 	for {
 		old, err := l.Connection(ctx, customer)
 		switch {

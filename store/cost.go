@@ -27,9 +27,9 @@ func (c *Claim) kind() Kind { return KindOf(JobOf(c.Target), c.IncludesExported(
 // Kind returns the kind of the batch's exports.
 func (b Batch) Kind() Kind { return KindOf(b.Job, b.IncludePreviouslyExported) }
 
-// stock is the assumed number of calls per export before any is measured: a new person, found by
-// two searches of fifty addresses each, and a workflow.
-func (k Kind) stock() float64 {
+// assumedCost is the assumed number of calls per export before any is measured: a new person, found
+// by two searches of fifty addresses each, and a workflow.
+func (k Kind) assumedCost() float64 {
 	const searches, write = 2.0 / 50, 1
 	if k == KindOf(0, false) || k == KindOf(0, true) {
 		return searches + write
@@ -45,17 +45,17 @@ type Cost struct {
 	Exports, Calls int
 }
 
-// doubt is the weight of the assumed cost, in exports.
-const doubt = 20
+// assumedWeight is the weight of the assumed cost, in exports.
+const assumedWeight = 20
 
 // with returns the average of the assumed and the measured cost per export.
 func (c Cost) with(assumed float64) float64 {
-	return (doubt*assumed + float64(c.Calls)) / float64(doubt+c.Exports)
+	return (assumedWeight*assumed + float64(c.Calls)) / float64(assumedWeight+c.Exports)
 }
 
 // Each returns the expected calls of an export of the kind that is not skipped. Without
 // measurements it is the assumed cost.
-func (c Costs) Each(kind Kind) float64 { return c[kind].with(kind.stock()) }
+func (c Costs) Each(kind Kind) float64 { return c[kind].with(kind.assumedCost()) }
 
 // Remaining returns how many calls a batch still needs. It uses the average of its finished
 // exports, including skipped ones, and starts from the cost of their kind.

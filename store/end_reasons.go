@@ -36,7 +36,7 @@ func (l *Ledger) EndReasons(ctx context.Context, id BatchID) (found []EndReason,
 			counted[Counter(counter)] += count
 		}
 	}
-	for _, c := range reasoned {
+	for _, c := range countersWithReason {
 		if counted[c] != int(number(fields["n:"+string(c)])) {
 			return nil, false, nil
 		}
@@ -47,6 +47,6 @@ func (l *Ledger) EndReasons(ctx context.Context, id BatchID) (found []EndReason,
 	return found, true, nil
 }
 
-// reasoned lists the counters whose exports always have a reason, so that their sums must match the
-// counted reasons.
-var reasoned = [...]Counter{CountSkipped, CountDead, CountCancelled}
+// countersWithReason lists the counters whose exports always have a reason, so that their sums must
+// match the counted reasons.
+var countersWithReason = [...]Counter{CountSkipped, CountDead, CountCancelled}

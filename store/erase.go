@@ -117,8 +117,8 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 	}
 	n := receipt.Cancelled + receipt.DeadLetters + receipt.Ended
 	told := Action{At: receipt.At, Who: o.Who, What: "erased a candidate (reference " + receipt.Reference + ")", Why: o.Why, Count: n}
-	if untold := l.Act(context.WithoutCancel(ctx), customer, told); untold != nil {
-		err = errors.Join(err, fmt.Errorf("the candidate is erased, but recording it failed: %w", untold))
+	if actErr := l.Act(context.WithoutCancel(ctx), customer, told); actErr != nil {
+		err = errors.Join(err, fmt.Errorf("the candidate is erased, but recording it failed: %w", actErr))
 	}
 	return receipt, err
 }

@@ -23,8 +23,8 @@ type Event struct {
 // keptEvents is about how many events of a customer are kept.
 const keptEvents = 200
 
-// tellEvent adds an event for the customer.
-func (l *Ledger) tellEvent(ctx context.Context, customer, kind, text string) error {
+// addEvent adds an event for the customer.
+func (l *Ledger) addEvent(ctx context.Context, customer, kind, text string) error {
 	now, err := l.nowAt(ctx, eventsKey(customer))
 	if err != nil {
 		return err
@@ -71,5 +71,5 @@ func (l *Ledger) TellBreaker(ctx context.Context, customer, worker, state string
 	if err != nil {
 		return fmt.Errorf("record circuit breaker: %w", err)
 	}
-	return l.tellEvent(ctx, customer, "breaker", state)
+	return l.addEvent(ctx, customer, "breaker", state)
 }

@@ -7,5 +7,5 @@ func (c *Claim) Token() int64 { return c.token }
 
 // TellEvent adds an event to those of the customer.
 func (l *Ledger) TellEvent(ctx context.Context, customer, kind, text string) error {
-	return l.tellEvent(ctx, customer, kind, text)
+	return l.addEvent(ctx, customer, kind, text)
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// mostOfKind is how many violations of one kind are kept for a customer. Further ones are only
+// maxPerKind is how many violations of one kind are kept for a customer. Further ones are only
 // counted, so that checking broken records needs no more memory than checking sound ones.
-const mostOfKind = 1000
+const maxPerKind = 1000
 
 // Findings are the violations found for a customer.
 type Findings struct {
@@ -23,7 +23,7 @@ func NewFindings() Findings { return Findings{Violations: []Violation{}} }
 
 // Add adds a violation.
 func (f *Findings) Add(v Violation) {
-	if f.kept[v.Kind] >= mostOfKind {
+	if f.kept[v.Kind] >= maxPerKind {
 		if f.More == nil {
 			f.More = map[string]int{}
 		}

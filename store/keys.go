@@ -103,20 +103,20 @@ func recordKey(customer, export string) string  { return prefix(customer) + "x:"
 func payloadKey(customer, export string) string { return prefix(customer) + "p:" + export }
 func countersKey(customer string) string        { return prefix(customer) + "c" }
 
-func storyKey(customer, export string) string { return prefix(customer) + "s:" + export }
-func wordsKey(customer, export string) string { return prefix(customer) + "words:" + export }
-func dueKey(customer string) string           { return prefix(customer) + "due" }
-func begunKey(customer string) string         { return prefix(customer) + "begun" }
-func deadKey(customer string) string          { return prefix(customer) + "dead" }
-func batchesKey(customer string) string       { return prefix(customer) + "batches" }
-func testsKey(customer string) string         { return prefix(customer) + "tests" }
-func actionsKey(customer string) string       { return prefix(customer) + "actions" }
-func breakersKey(customer string) string      { return prefix(customer) + "breakers" }
-func eventsKey(customer string) string        { return prefix(customer) + "events" }
-func connectionKey(customer string) string    { return prefix(customer) + "conn" }
-func historyKey(customer string) string       { return connectionKey(customer) + ":h" }
-func profileKey(customer string) string       { return connectionKey(customer) + ":profile" }
-func jobsKey(customer string) string          { return prefix(customer) + "jobs" }
+func timelineKey(customer, export string) string { return prefix(customer) + "s:" + export }
+func wordsKey(customer, export string) string    { return prefix(customer) + "words:" + export }
+func dueKey(customer string) string              { return prefix(customer) + "due" }
+func begunKey(customer string) string            { return prefix(customer) + "begun" }
+func deadKey(customer string) string             { return prefix(customer) + "dead" }
+func batchesKey(customer string) string          { return prefix(customer) + "batches" }
+func testsKey(customer string) string            { return prefix(customer) + "tests" }
+func actionsKey(customer string) string          { return prefix(customer) + "actions" }
+func breakersKey(customer string) string         { return prefix(customer) + "breakers" }
+func eventsKey(customer string) string           { return prefix(customer) + "events" }
+func connectionKey(customer string) string       { return prefix(customer) + "conn" }
+func historyKey(customer string) string          { return connectionKey(customer) + ":h" }
+func profileKey(customer string) string          { return connectionKey(customer) + ":profile" }
+func jobsKey(customer string) string             { return prefix(customer) + "jobs" }
 func jobStateKey(customer string, job int64) string {
 	return prefix(customer) + "job:" + idText(job)
 }
@@ -141,8 +141,8 @@ func batchKey(batch BatchID) string {
 
 func rowsKey(batch BatchID) string { return batchKey(batch) + ":r" }
 
-// endedStoriesKey holds the finished exports that have a timeline.
-func endedStoriesKey(batch BatchID) string { return batchKey(batch) + ":s" }
+// endedTimelinesKey holds the finished exports that have a timeline.
+func endedTimelinesKey(batch BatchID) string { return batchKey(batch) + ":s" }
 
 // refusedKey holds the refused rows.
 func refusedKey(batch BatchID) string { return batchKey(batch) + ":refused" }

@@ -106,7 +106,7 @@ func exportHandle(h *keyset.Handle) (json.RawMessage, error) {
 // Seal encrypts data for one place. It can only be opened for the same place, so a sealed value
 // copied to another key is useless.
 func (k *Keyset) Seal(data []byte, place string) ([]byte, error) {
-	k.lookNowAndThen()
+	k.rereadIfDue()
 	sealed, err := k.ring.Load().aead.Encrypt(data, []byte(place))
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)

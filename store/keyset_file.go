@@ -80,11 +80,11 @@ func (k *Keyset) Reread() (bool, error) {
 	return true, nil
 }
 
-// lookEvery is how often sealing checks the file for new keys.
-const lookEvery = 5 * time.Second
+// rereadEvery is how often sealing checks the file for new keys.
+const rereadEvery = 5 * time.Second
 
-func (k *Keyset) lookNowAndThen() {
-	if s := k.source; s != nil && time.Now().UnixNano()-s.looked.Load() > int64(lookEvery) {
+func (k *Keyset) rereadIfDue() {
+	if s := k.source; s != nil && time.Now().UnixNano()-s.looked.Load() > int64(rereadEvery) {
 		_, _ = k.Reread() // on error, keep using the current keys
 	}
 }

@@ -16,13 +16,13 @@ import (
 // holds every customer with exports in progress, by when it next wants a lane: now if work was
 // announced, later if all of it waits.
 
-// longestRest limits how far a customer's next lane is postponed. Work that arrives without an
+// maxLaneDelay limits how far a customer's next lane is postponed. Work that arrives without an
 // announcement waits at most this long.
-const longestRest = 10 * time.Minute
+const maxLaneDelay = 10 * time.Minute
 
 var (
 	announceScript = loadEssentialFleetScript("announce")
-	restScript     = loadEssentialFleetScript("rest")
+	postponeScript = loadEssentialFleetScript("postpone_lane")
 )
 
 // Announce notifies the workers that the customer has work.
@@ -47,8 +47,8 @@ func (l *Ledger) announce(ctx context.Context, customer string, listedOnly bool)
 	return nil
 }
 
-// tellChange makes workers check whether a customer's lane must close.
-func (l *Ledger) tellChange(ctx context.Context, customer string) {
+// publishChange makes workers check whether a customer's lane must close.
+func (l *Ledger) publishChange(ctx context.Context, customer string) {
 	l.publish(ctx, lanesChannel, customer+changed)
 }
 
@@ -121,17 +121,17 @@ func (l *Ledger) AnnouncedOf(ctx context.Context, customers ...string) (map[stri
 
 // Withdraw removes a customer whose work is done from the list, unless it was announced again.
 func (l *Ledger) Withdraw(ctx context.Context, a Announced) (bool, error) {
-	return l.rest(ctx, a, "")
+	return l.updateLane(ctx, a, "")
 }
 
 // Rest postpones the next lane of a customer whose work waits, by ten minutes at most, unless it
 // was announced again.
 func (l *Ledger) Rest(ctx context.Context, a Announced, until time.Time) (bool, error) {
-	return l.rest(ctx, a, strconv.FormatInt(until.UnixMicro(), 10))
+	return l.updateLane(ctx, a, strconv.FormatInt(until.UnixMicro(), 10))
 }
 
-func (l *Ledger) rest(ctx context.Context, a Announced, until string) (bool, error) {
-	n, err := restScript.of(l).Run(ctx, l.redis, []string{lanesKey}, a.Customer, a.stamp, until, longestRest.Milliseconds()).Int()
+func (l *Ledger) updateLane(ctx context.Context, a Announced, until string) (bool, error) {
+	n, err := postponeScript.of(l).Run(ctx, l.redis, []string{lanesKey}, a.Customer, a.stamp, until, maxLaneDelay.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("postpone a lane: %w", err)
 	}
@@ -158,9 +158,9 @@ func (l *Ledger) Announcements(ctx context.Context) <-chan Announcement {
 	return listen(ctx, l, lanesChannel, announcementsAhead, announcement)
 }
 
-// quietFor is how long a subscription waits without a message before it checks that Redis still
-// answers. Missed messages are read from keys within seconds.
-const quietFor = 15 * time.Second
+// subscriptionCheck is how long a subscription waits without a message before it checks that Redis
+// still answers. Missed messages are read from keys within seconds.
+const subscriptionCheck = 15 * time.Second
 
 // listen delivers messages of a channel until ctx ends, and buffers up to ahead of them. It drops a
 // message that makes read panic.
@@ -170,7 +170,7 @@ func listen[T any](ctx context.Context, l *Ledger, channel string, ahead int, re
 	go func() {
 		defer close(out)
 		defer func() { _ = subscription.Close() }()
-		messages := subscription.Channel(redis.WithChannelHealthCheckInterval(quietFor))
+		messages := subscription.Channel(redis.WithChannelHealthCheckInterval(subscriptionCheck))
 		for {
 			select {
 			case <-ctx.Done():

@@ -24,15 +24,15 @@ type Ledger struct {
 
 	seen seen
 
-	journalAge   time.Duration
-	nobodyOnce   sync.Once
-	nobodySealed string // cache of nobody
-	apiKeys      seenAPIKeyList
-	connections  seenConnections
+	journalAge        time.Duration
+	placeholderOnce   sync.Once
+	placeholderSealed string // cache of placeholderKey
+	apiKeys           seenAPIKeyList
+	connections       seenConnections
 
 	maxWaiting   int
 	acceptMemory int // percent
-	memory       memoryLook
+	memory       memoryReading
 
 	publishFails   atomic.Bool
 	onPublishError func(error) // see OnPublishError
@@ -61,8 +61,8 @@ func OnPublishError(report func(error)) Option { return func(l *Ledger) { l.onPu
 // NewLedger returns a ledger stored in the client's Redis.
 func NewLedger(client redis.UniversalClient, keys *Keyset, options ...Option) *Ledger {
 	l := &Ledger{redis: client, keys: keys, retention: DefaultRetention, journalAge: DefaultJournalAge, maxWaiting: DefaultMaxWaiting, acceptMemory: DefaultAcceptMemory}
-	l.seen.beating = make(chan struct{}, 1)
-	l.seen.beating <- struct{}{}
+	l.seen.heartbeatToken = make(chan struct{}, 1)
+	l.seen.heartbeatToken <- struct{}{}
 	for _, o := range options {
 		o(l)
 	}

@@ -61,11 +61,11 @@ func (l *Ledger) Pause(ctx context.Context, customer string, p Pause) error {
 		span = "until " + p.Until.UTC().Format(time.RFC3339)
 		what += " " + span
 	}
-	l.tellChange(ctx, customer)
+	l.publishChange(ctx, customer)
 	return errors.Join(
 		l.Act(ctx, customer, Action{At: p.At, Who: p.By, What: what, Why: p.Why}),
-		l.tellPause(ctx, customer, p.By, p.Why, true),
-		l.tellEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
+		l.notePause(ctx, customer, p.By, p.Why, true),
+		l.addEvent(ctx, customer, "paused", span)) // who and why are sealed, in the action
 }
 
 // Resume ends a customer's pause; false if there was none.
@@ -78,16 +78,16 @@ func (l *Ledger) Resume(ctx context.Context, customer, by, why string) (bool, er
 		return false, nil
 	}
 	return true, errors.Join(
-		l.letGoOn(ctx, customer),
+		l.resumeWork(ctx, customer),
 		l.Act(ctx, customer, Action{At: time.Now(), Who: by, What: "resumed", Why: why}),
-		l.tellPause(ctx, customer, by, why, false),
-		l.tellEvent(ctx, customer, "resumed", ""))
+		l.notePause(ctx, customer, by, why, false),
+		l.addEvent(ctx, customer, "resumed", ""))
 }
 
-// letGoOn resumes the work that waited for the end of a pause.
-func (l *Ledger) letGoOn(ctx context.Context, customer string) error {
+// resumeWork resumes the work that waited for the end of a pause.
+func (l *Ledger) resumeWork(ctx context.Context, customer string) error {
 	// The change is for open lanes, the announcement for closed ones.
-	l.tellChange(ctx, customer)
+	l.publishChange(ctx, customer)
 	return l.Hasten(ctx, customer)
 }
 
@@ -100,7 +100,7 @@ func (l *Ledger) EndPause(ctx context.Context, customer string) error {
 	if !ended {
 		return nil
 	}
-	return errors.Join(l.letGoOn(ctx, customer), l.tellEvent(ctx, customer, "resumed", ""))
+	return errors.Join(l.resumeWork(ctx, customer), l.addEvent(ctx, customer, "resumed", ""))
 }
 
 // PausedCustomers lists customers that have or had a pause. PauseRecord removes those without one

@@ -51,9 +51,9 @@ func (f ReadBackFigure) Lost() bool {
 // readBackKept is how long the figures of a read-back are kept.
 const readBackKept = 90 * 24 * time.Hour
 
-// usual returns the share of a field when it last arrived. A low share, or one from too few
+// lastGoodShare returns the share of a field when it last arrived. A low share, or one from too few
 // exports, does not replace the previous value.
-func (f ReadBackFigure) usual() *float64 {
+func (f ReadBackFigure) lastGoodShare() *float64 {
 	if f.Sent < ReadBackLeast || f.Low() {
 		return f.Earlier
 	}
@@ -68,8 +68,8 @@ func (l *Ledger) KeepReadBack(ctx context.Context, customer string, r ReadBack) 
 	}
 	fields := maps.Clone(r.Fields)
 	for name, before := range last[customer].Fields {
-		if f := fields[name]; before.usual() != nil {
-			f.Earlier = before.usual()
+		if f := fields[name]; before.lastGoodShare() != nil {
+			f.Earlier = before.lastGoodShare()
 			fields[name] = f // also fields not in this sample
 		}
 	}

@@ -226,7 +226,7 @@ func (w *resealer) journal(ctx context.Context, key string) error {
 				if id, ok := SealedBy([]byte(value)); !ok || id == w.keys.Primary() {
 					continue
 				}
-				next, err := w.sealedAnew(sealedPlace{key: key}, value)
+				next, err := w.sealAgain(sealedPlace{key: key}, value)
 				if err != nil {
 					w.lost(1)
 					continue
@@ -245,8 +245,8 @@ func (w *resealer) journal(ctx context.Context, key string) error {
 	}
 }
 
-// sealedAnew returns a value sealed again with the primary key.
-func (w *resealer) sealedAnew(at sealedPlace, value string) (string, error) {
+// sealAgain returns a value sealed again with the primary key.
+func (w *resealer) sealAgain(at sealedPlace, value string) (string, error) {
 	place := at.key
 	if at.export != nil {
 		place = at.to.place(*at.export)
@@ -352,7 +352,7 @@ func (w *resealer) resealed(v sealedValues) (args []any, unopened int) {
 	for i, value := range v.values {
 		next := value
 		if id, ok := SealedBy([]byte(value)); ok && id != w.keys.Primary() {
-			sealed, err := w.sealedAnew(v.sealedPlace, value)
+			sealed, err := w.sealAgain(v.sealedPlace, value)
 			if err != nil {
 				unopened++
 			} else {

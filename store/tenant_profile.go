@@ -30,7 +30,8 @@ type TenantProfile struct {
 	StatusID string `json:"status_id,omitempty"`
 	// KeepsStatus: the test candidate's workflow had the connection's status when read back.
 	KeepsStatus Answer `json:"keeps_status,omitempty"`
-	// ReadsPair: GET applicantworkflows/person/{person}/job/{job} finds the test candidate's workflow.
+	// ReadsPair: GET applicantworkflows/person/{person}/job/{job} finds the test candidate's
+	// workflow.
 	ReadsPair Answer `json:"reads_pair,omitempty"`
 	// FindsPair: a search for workflows by person and job finds the test candidate's. Only checked
 	// if ReadsPair is No.

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// beatTTL is how long after its last heartbeat a worker counts as dead.
-const beatTTL = 7 * time.Second
+// heartbeatTTL is how long after its last heartbeat a worker counts as dead.
+const heartbeatTTL = 7 * time.Second
 
-// listedFor is how long a worker without heartbeats stays in the list.
-const listedFor = time.Minute
+// silentWorkersKept is how long a worker without heartbeats stays in the list.
+const silentWorkersKept = time.Minute
 
-var beatScript = loadEssentialFleetScript("beat")
+var heartbeatScript = loadEssentialFleetScript("heartbeat")
 
 // Peer is a worker process in the list.
 type Peer struct {
@@ -37,7 +37,7 @@ type Fleet struct {
 // Lives reports whether the worker has sent a heartbeat recently.
 func (f Fleet) Lives(worker string) bool {
 	p, known := f.Workers[worker]
-	return known && f.Now.Sub(p.Beat) < beatTTL
+	return known && f.Now.Sub(p.Beat) < heartbeatTTL
 }
 
 // Alive reports whether any live worker accepts work.
@@ -52,7 +52,7 @@ func (f Fleet) Alive() bool {
 
 // Beat sends a worker's heartbeat with its free lanes, and returns all workers.
 func (l *Ledger) Beat(ctx context.Context, p Peer) (Fleet, error) {
-	answer, err := beatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), listedFor.Milliseconds()).Slice()
+	answer, err := heartbeatScript.of(l).Run(ctx, l.redis, []string{workersKey}, p.Worker, p.Lanes, p.Free, strings.Join(p.Refuses, ","), strings.Join(p.Unreachable, ","), silentWorkersKept.Milliseconds()).Slice()
 	if err != nil {
 		return Fleet{}, fmt.Errorf("heartbeat: %w", err)
 	}
@@ -95,5 +95,5 @@ func (l *Ledger) Leave(ctx context.Context, worker string) error {
 	if err != nil {
 		err = fmt.Errorf("deregister the worker: %w", err)
 	}
-	return errors.Join(err, l.leaveBeats(ctx, worker))
+	return errors.Join(err, l.deleteHeartbeats(ctx, worker))
 }

@@ -91,7 +91,7 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 	if spec.IdempotencyKey == "" {
 		spec.IdempotencyKey = crand.Text()
 	}
-	s := &sending{
+	s := &submission{
 		client: c, batch: b, spec: spec, id: store.BatchID(c.ledger.Keys().BatchID(spec.Customer, spec.IdempotencyKey)), dummyDomain: c.dummyDomain,
 		seen: seenRows{}, warnings: map[Problem]int{},
 		parent: parent,
@@ -145,8 +145,8 @@ func (c *Client) enqueue(ctx context.Context, b Batch, parent string) (Receipt, 
 // closeTime is the timeout for closing an interrupted batch.
 const closeTime = 5 * time.Second
 
-// sending is the state of one Enqueue.
-type sending struct {
+// submission is the state of one Enqueue.
+type submission struct {
 	client   *Client
 	batch    Batch
 	spec     store.BatchSpec
@@ -175,7 +175,7 @@ type chunkResult struct {
 
 // chooseDomain prefers the customer's own domain for dummy addresses. It ignores a connection that
 // this producer cannot open; workers report that.
-func (s *sending) chooseDomain(ctx context.Context) error {
+func (s *submission) chooseDomain(ctx context.Context) error {
 	if !s.batch.Options.GenerateDummyEmails {
 		return nil
 	}
@@ -188,7 +188,7 @@ func (s *sending) chooseDomain(ctx context.Context) error {
 
 // read accepts candidates until the input ends. It separates errors of the input from those of
 // Redis: candidates read before an input error are still accepted.
-func (s *sending) read(ctx context.Context) (inputErr, err error) {
+func (s *submission) read(ctx context.Context) (inputErr, err error) {
 	return s.each(ctx, func(c Candidate) error {
 		s.take(c)
 		// Wait until the size of the batch, and so its queue, is known.
@@ -201,7 +201,7 @@ func (s *sending) read(ctx context.Context) (inputErr, err error) {
 
 // each calls visit with the candidates of the input and refuses invalid rows. inputErr is why the
 // input was not read to its end.
-func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputErr, err error) {
+func (s *submission) each(ctx context.Context, visit func(Candidate) error) (inputErr, err error) {
 	for candidate, err := range s.batch.Candidates {
 		refused, bad := errors.AsType[*RowError](err)
 		if err != nil && !bad {
@@ -237,13 +237,13 @@ func (s *sending) each(ctx context.Context, visit func(Candidate) error) (inputE
 }
 
 // note adds the digest of a row.
-func (s *sending) note(row []byte) {
+func (s *submission) note(row []byte) {
 	if s.id != "" { // a review does not compare rows
 		s.rows.Digests = append(s.rows.Digests, s.client.ledger.Keys().RowDigest(s.id, row)...)
 	}
 }
 
-func (s *sending) refuse(line int, candidate string, problems []Problem) {
+func (s *submission) refuse(line int, candidate string, problems []Problem) {
 	r := Refusal{Row: s.row, Line: line, Candidate: candidate, Problems: problems}
 	s.refused.Add(r.kept())
 	if s.batch.Told > 0 && len(s.receipt.Refused) >= s.batch.Told {
@@ -254,7 +254,7 @@ func (s *sending) refuse(line int, candidate string, problems []Problem) {
 }
 
 // take validates a candidate and adds it to the pending ones.
-func (s *sending) take(c Candidate) {
+func (s *submission) take(c Candidate) {
 	s.warn(c)
 	c = c.cleaned()
 	problems := c.problems(s.batch.Options)
@@ -288,7 +288,7 @@ func (s *sending) take(c Candidate) {
 	})
 }
 
-func (s *sending) warn(c Candidate) {
+func (s *submission) warn(c Candidate) {
 	for _, w := range c.Warnings() {
 		i, seen := s.warnings[w]
 		if !seen && s.batch.Told > 0 && len(s.receipt.Warnings) >= s.batch.Told {
@@ -305,7 +305,7 @@ func (s *sending) warn(c Candidate) {
 }
 
 // flush writes the pending candidates, in chunks.
-func (s *sending) flush(ctx context.Context) error {
+func (s *submission) flush(ctx context.Context) error {
 	if !s.flushed {
 		s.size, s.flushed = SizeOf(len(s.pending)), true
 	}
@@ -319,7 +319,7 @@ func (s *sending) flush(ctx context.Context) error {
 
 // flushChunk starts writing the first n pending candidates once the previous chunk is written.
 // Meanwhile the next ones are read and sealed, which takes about as long.
-func (s *sending) flushChunk(ctx context.Context, n int) error {
+func (s *submission) flushChunk(ctx context.Context, n int) error {
 	if err := s.written(); err != nil {
 		return err
 	}
@@ -355,7 +355,7 @@ func (s *sending) flushChunk(ctx context.Context, n int) error {
 
 // rowsOf removes the rows of the first n pending candidates from s.rows and returns them. With the
 // last candidate, it also returns the refused rows after it.
-func (s *sending) rowsOf(n int) store.Rows {
+func (s *submission) rowsOf(n int) store.Rows {
 	size := len(s.rows.Digests)
 	if n < len(s.pending) && size > 0 {
 		size = (s.pending[n-1].Row - s.rows.Before) * store.RowDigestSize
@@ -366,7 +366,7 @@ func (s *sending) rowsOf(n int) store.Rows {
 }
 
 // open opens the batch before its first chunk.
-func (s *sending) open(ctx context.Context) error {
+func (s *submission) open(ctx context.Context) error {
 	id, known, err := s.client.ledger.OpenBatch(ctx, s.spec)
 	if err != nil {
 		return fmt.Errorf("open batch: %w", err)
@@ -376,7 +376,7 @@ func (s *sending) open(ctx context.Context) error {
 }
 
 // written waits for the chunk being written and counts it.
-func (s *sending) written() error {
+func (s *submission) written() error {
 	if s.writing == nil {
 		return nil
 	}
@@ -390,7 +390,7 @@ func (s *sending) written() error {
 
 // write writes a chunk, to the ledger first: the sweep finds a record without a task, but a task
 // without a record would do nothing.
-func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
+func (s *submission) write(ctx context.Context, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
 	accepted, err := s.client.ledger.AcceptFor(ctx, s.spec, s.receipt.Batch, chunk, rows, s.size)
 	if err != nil {
 		r.dummies = 0
@@ -436,7 +436,7 @@ func (s *sending) write(ctx context.Context, chunk []store.NewExport, rows store
 
 // announce notifies the workers of the customer's work, even if the caller's context has ended:
 // accepted candidates stay accepted.
-func (s *sending) announce(ctx context.Context) error {
+func (s *submission) announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
 	return s.client.ledger.Announce(ctx, s.batch.Customer)

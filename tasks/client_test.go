@@ -206,14 +206,14 @@ func TestEnqueue(t *testing.T) {
 				}
 			}})
 		}
-		for _, sending := range []string{"first", "again"} {
-			r, err := send(map[string]int{"first": 1_050}[sending])
+		for _, submission := range []string{"first", "again"} {
+			r, err := send(map[string]int{"first": 1_050}[submission])
 			if !errors.Is(err, store.ErrBatchCancelled) || r.Accepted < 1_020 || r.Accepted > 1_050 {
-				t.Errorf("%s: %v, receipt %+v", sending, err, r)
+				t.Errorf("%s: %v, receipt %+v", submission, err, r)
 			}
 			b, err := p.ledger.Batch(t.Context(), batch)
 			if err != nil || b.Moving() != 0 || b.Ended.IsZero() {
-				t.Errorf("%s: %+v, %v", sending, b, err)
+				t.Errorf("%s: %+v, %v", submission, b, err)
 			}
 		}
 	})

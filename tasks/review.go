@@ -22,7 +22,7 @@ func Review(b Batch, dummyDomain string, visit func(Payload) error) (Receipt, er
 	if err != nil {
 		return Receipt{}, err
 	}
-	s := &sending{
+	s := &submission{
 		client: &Client{ledger: store.NewLedger(nil, keys)}, batch: b, dummyDomain: dummyDomain,
 		seen: seenRows{}, warnings: map[Problem]int{},
 	}

@@ -47,7 +47,7 @@ func (c *Client) traced(ctx context.Context, b Batch) (Receipt, error) {
 }
 
 // tracedChunk is write within a span.
-func (s *sending) tracedChunk(ctx context.Context, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
+func (s *submission) tracedChunk(ctx context.Context, chunk []store.NewExport, rows store.Rows, r *chunkResult) {
 	ctx, span := s.client.begin(ctx, "accept chunk", trace.SpanKindInternal,
 		traces.Customer.String(s.batch.Customer), traces.Batch.String(string(s.receipt.Batch)), traces.Rows.Int(len(chunk)))
 	if span == nil {

@@ -1,6 +1,6 @@
--- Takes back finished permits and grants new ones. A request with "peek" changes nothing.
--- KEYS[1]: state, see doc.go for its fields. ARGV: prefix of the customer's keys, the request and its
--- limits as JSON.
+-- Takes back finished permits and grants new ones. A request with "peek" changes nothing. KEYS[1]:
+-- state, see doc.go for its fields. ARGV: prefix of the customer's keys, the request and its limits
+-- as JSON.
 local prefix, request, limits = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
 local state_key, flying_key, peek = KEYS[1], prefix .. 'flying', request.peek
 local now_us = micros()
@@ -62,9 +62,9 @@ end
 -- used calls, not the time of the reset.
 local function correct_budget(mark, limit, remaining, reset, in_time)
   if mark.window ~= get('window') then return end
-  local came_back_since = get('returned') - mark.returned - 1 -- not counting this one
+  local returned_since = get('returned') - mark.returned - 1 -- not counting this one
   local at_least = limit - remaining
-  local at_most = in_time and at_least + in_flight() + came_back_since or math.huge
+  local at_most = in_time and at_least + in_flight() + returned_since or math.huge
   local window_end, next_window = now + (reset + 1) * second, false
   if in_time and reset > 0 and reset * second <= day then
     next_window = get('window_guessed') == 0 and window_end > get('window_end') + 60 * second
@@ -137,14 +137,14 @@ local function judge(status, remaining, retry_after)
 end
 
 -- Finished permits, and those of this request if it is repeated.
-local function take_back(id) return redis.call('ZREM', flying_key, id) == 1 end
-local function give_back_call() set('used', math.max(get('used') - 1, get('foreign'))) end
+local function end_permit(id) return redis.call('ZREM', flying_key, id) == 1 end
+local function refund_call() set('used', math.max(get('used') - 1, get('foreign'))) end
 for i = 1, request.express + request.bulk do
-  if take_back(request.worker .. ':' .. int(request.first + i - 1)) then give_back_call() end
+  if end_permit(request.worker .. ':' .. int(request.first + i - 1)) then refund_call() end
 end
 for _, permit in ipairs(request.returned or {}) do
-  local in_time = take_back(permit.id)
-  if in_time and permit.unused then give_back_call() end
+  local in_time = end_permit(permit.id)
+  if in_time and permit.unused then refund_call() end
   if in_time and not permit.unused then set('returned', get('returned') + 1) end
   local window, granted, returned = string.match(permit.mark, '^(%d+):(%d+):(%d+)$')
   if window and not permit.unused and permit.remaining >= 0 then
@@ -217,8 +217,8 @@ if not peek then
   end
   -- Only one call at a time in a window that iCIMS has not confirmed, or if iCIMS has not reported
   -- its count for a minute and there is a second user.
-  local unheard = limit > 0 and (get('window_guessed') == 1 or foreign > 0 and now - get('heard_at') > 60 * second)
-  local room = (unheard and 1 or limits.in_flight) - in_flight() - longer_waiting
+  local unconfirmed = limit > 0 and (get('window_guessed') == 1 or foreign > 0 and now - get('heard_at') > 60 * second)
+  local room = (unconfirmed and 1 or limits.in_flight) - in_flight() - longer_waiting
 
   -- grant adds a permit, or returns what is missing.
   local function grant(kind, ahead)
@@ -244,9 +244,9 @@ if not peek then
   local wanted, lacks = {express = request.express, bulk = request.bulk}, {}
   local function open(kind) return wanted[kind] > 0 and not lacks[kind] end
   while open('express') or open('bulk') do
-    local bulks_turn = get('express_in_a_row') >= 9
-    local kind = open('bulk') and (bulks_turn or not open('express')) and 'bulk' or 'express'
-    lacks[kind] = grant(kind, (kind == 'bulk' and not bulks_turn) and ahead_bulk or ahead_express)
+    local bulk_next = get('express_in_a_row') >= 9
+    local kind = open('bulk') and (bulk_next or not open('express')) and 'bulk' or 'express'
+    lacks[kind] = grant(kind, (kind == 'bulk' and not bulk_next) and ahead_bulk or ahead_express)
     if not lacks[kind] then wanted[kind] = wanted[kind] - 1 end
   end
   if #permits > 0 then

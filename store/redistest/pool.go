@@ -30,7 +30,7 @@ func borrowCluster(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.giveBack(); err != nil {
+		if err := c.returnToPool(); err != nil {
 			t.Errorf("empty a cluster: %v", err)
 		}
 	})
@@ -50,8 +50,8 @@ func takeCluster() (*Cluster, error) {
 	return c, nil
 }
 
-// giveBack empties the cluster for the next test. If that fails, it stops the cluster.
-func (c *Cluster) giveBack() error {
+// returnToPool empties the cluster for the next test. If that fails, it stops the cluster.
+func (c *Cluster) returnToPool() error {
 	ctx := context.Background()
 	for _, p := range c.nodes {
 		client := newClient(p.addr(), 0)

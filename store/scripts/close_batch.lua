@@ -1,10 +1,9 @@
--- Closes a batch: the producer has submitted everything. A submission without anything new keeps the
--- time of the previous one.
--- KEYS[1]: batch. ARGV: prefix, '', refused rows, retention s, '1' for an interrupted submission,
--- number of input rows sent in chunks (-1: do not compare rows), digests of the rows after them; then
--- chunks of the refused rows, sealed.
--- Returns {'ok'}, or as accept.lua if rows differ from an earlier submission, or
--- {'conflict', 'fewer', rows of the batch} if that had more.
+-- Closes a batch: the producer has submitted everything. A submission without anything new keeps
+-- the time of the previous one. KEYS[1]: batch. ARGV: prefix, '', refused rows, retention s, '1'
+-- for an interrupted submission, number of input rows sent in chunks (-1: do not compare rows),
+-- digests of the rows after them; then chunks of the refused rows, sealed. Returns {'ok'}, or as
+-- accept.lua if rows differ from an earlier submission, or {'conflict', 'fewer', rows of the batch}
+-- if that had more.
 local t, before, broke_off = now(), tonumber(ARGV[6]), ARGV[5] == '1'
 if before >= 0 then
   local rows, differs = compare_rows(KEYS[1], before, ARGV[7])

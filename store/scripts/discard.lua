@@ -8,8 +8,8 @@ write_outcome(r.b, export, 'cancelled|cancelled|' .. (r.rs or '') .. '|' .. (r.p
   int(math.floor(now() / 1000)) .. '|' .. (r.wa or '') .. '|' .. r.c)
 leave_dead(export, r)
 redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
-tell(ARGV[4])
-keep_story(r.b)
+add_entry(ARGV[4])
+keep_timeline(r.b)
 local batch_key = prefix .. 'b:' .. r.b
 tally(batch_key, 'dead', r.rs or '', -1)
 tally(batch_key, 'cancelled', r.rs or '', 1)

@@ -1,14 +1,13 @@
--- Erases a candidate's data. An export that may be in the middle of a write stays unchanged, together
--- with the marker, since its end would set the marker again.
--- KEYS[1]: bucket of the candidate's marker. ARGV: prefix, '', candidate, retention s, ms after which
--- a write has settled, s for which the email's person stays known at most; then the candidate's
--- exports: batch, id.
+-- Erases a candidate's data. An export that may be in the middle of a write stays unchanged,
+-- together with the marker, since its end would set the marker again. KEYS[1]: bucket of the
+-- candidate's marker. ARGV: prefix, '', candidate, retention s, ms after which a write has settled,
+-- s for which the email's person stays known at most; then the candidate's exports: batch, id.
 -- Returns {'ok', canceled, dead letters, ended, marker 0|1, people, busy}; busy alternates id and
 -- state.
 local candidate, retention, settle, stays, t = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), now()
 local cancelled, letters, ended, busy, people, seen = 0, 0, 0, {}, {}, {}
 
-local function meet(person)
+local function add_person(person)
   if person and person ~= '' and not seen[person] then
     seen[person] = true
     people[#people + 1] = person
@@ -20,8 +19,8 @@ local function may_end(r)
   return not r['in'] and legal(r.st, 'cancelled')
 end
 
--- forget limits how long the person of an email stays known.
-local function forget(hash)
+-- limit_known limits how long the person of an email stays known.
+local function limit_known(hash)
   local key = prefix .. 'k:' .. hash
   if redis.call('TTL', key) > stays then redis.call('EXPIRE', key, ARGV[6]) end
 end
@@ -41,16 +40,16 @@ for i = 7, #ARGV, 2 do
   local line = redis.call('HGET', place, export)
   if r.st and not may_end(r) then
     busy[#busy + 1], busy[#busy + 2] = export, r.st
-    meet(r.pe)
+    add_person(r.pe)
   elseif r.st then
-    meet(r.pe)
+    add_person(r.pe)
     write_outcome(batch, export, 'cancelled|cancelled|erased|||' .. int(math.floor(t / 1000)) .. '||')
     redis.call('DEL', key, prefix .. 'p:' .. export, prefix .. 's:' .. export, prefix .. 'words:' .. export)
     redis.call('ZREM', prefix .. 'due', export)
     redis.call('ZREM', prefix .. 'begun', export)
     if r.st == 'dead' then leave_dead(export, r) else note_profile(batch_key, r, 1) end
     release_locks(r)
-    if r.eh and r.eh ~= '' then forget(r.eh) end
+    if r.eh and r.eh ~= '' then limit_known(r.eh) end
     if r.st == 'dead' then
       letters = letters + 1
       tally(batch_key, 'dead', r.rs or '', -1)
@@ -64,13 +63,13 @@ for i = 7, #ARGV, 2 do
     local state, counter, reason, person, seconds = string.match(line, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|[^|]*|([^|]*)|')
     if reason ~= 'erased' then
       ended = ended + 1
-      meet(person)
+      add_person(person)
       if tonumber(seconds) then forget_sent(seconds) end
       -- The line stays: submitting the batch again must not restore the candidate.
       redis.call('HSET', place, export, state .. '|' .. counter .. '|erased|||' .. seconds .. '||')
       if redis.call('EXISTS', batch_key) == 1 then
-        because(batch_key, counter, reason, -1)
-        because(batch_key, counter, 'erased', 1)
+        count_reason(batch_key, counter, reason, -1)
+        count_reason(batch_key, counter, 'erased', 1)
       end
     end
     redis.call('DEL', prefix .. 's:' .. export)
@@ -80,7 +79,7 @@ end
 
 local _, field = marker_place(candidate)
 local marker = redis.call('HGET', KEYS[1], field)
-if marker then meet(string.match(marker, '^%d+')) end
+if marker then add_person(string.match(marker, '^%d+')) end
 local erased = 0
 if #busy == 0 then erased = redis.call('HDEL', KEYS[1], field) end
 return {'ok', int(cancelled), int(letters), int(ended), int(erased), people, busy}

@@ -1,9 +1,8 @@
--- Ends an export: outcome, marker, counts and purge.
--- KEYS[1]: record. ARGV: prefix, export, token, to, counter, reason, person, workflow, job, warnings,
--- retention s, timeline entry or '', kind of export, its calls, ms for which the job is known to
--- exist, digests of what was sent or '', number of exports per day to keep them for, proofs of the
--- person for the email and of the workflow; then the dead letters that a workflow settles: export,
--- timeline entry.
+-- Ends an export: outcome, marker, counts and purge. KEYS[1]: record. ARGV: prefix, export, token,
+-- to, counter, reason, person, workflow, job, warnings, retention s, timeline entry or '', kind of
+-- export, its calls, ms for which the job is known to exist, digests of what was sent or '', number
+-- of exports per day to keep them for, proofs of the person for the email and of the workflow; then
+-- the dead letters that a workflow settles: export, timeline entry.
 local r = fields(KEYS[1])
 local to, counter, reason = ARGV[4], ARGV[5], ARGV[6]
 local person, workflow, job = ARGV[7], ARGV[8], ARGV[9]
@@ -51,8 +50,8 @@ if to == 'dead' then
 else
   redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
 end
-tell(ARGV[12])
-if to ~= 'dead' then keep_story(r.b) end
+add_entry(ARGV[12])
+if to ~= 'dead' then keep_timeline(r.b) end
 redis.call('ZREM', prefix .. 'due', export)
 release_locks(r)
 count('live', -1)
@@ -81,9 +80,9 @@ if to == 'done' and workflow ~= '' then
       write_outcome(o.b, id, 'cancelled|cancelled|settled|' .. (o.pe or '') .. '||' .. seconds .. '|' .. (o.wa or '') .. '|' .. o.c)
       leave_dead(id, o)
       redis.call('DEL', prefix .. 'x:' .. id, prefix .. 'p:' .. id)
-      export = id -- for tell and keep_story
-      tell(ARGV[i + 1])
-      keep_story(o.b)
+      export = id -- for add_entry and keep_timeline
+      add_entry(ARGV[i + 1])
+      keep_timeline(o.b)
       tally(old_key, 'dead', o.rs, -1)
       tally(old_key, 'cancelled', 'settled', 1)
       if o.pe == person then note_profile(old_key, o, -1) end

@@ -19,7 +19,7 @@ end
 if to ~= 'unknown' and r['in'] then to = 'unknown' end
 redis.call('HSET', KEYS[1], 'st', to, 'le', '0', 'due', int(t + tonumber(ARGV[5])), 'rs', ARGV[6])
 due(export, t + tonumber(ARGV[5]))
-tell(ARGV[9])
+add_entry(ARGV[9])
 if ARGV[10] == '1' then
   redis.call('HDEL', KEYS[1], 'pe', 'pm', 'person_proof')
   -- Another export may have created a new person for the email in the meantime.

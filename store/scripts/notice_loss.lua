@@ -1,9 +1,7 @@
--- A worker's heartbeat that detects whether Redis lost writes. A repeated heartbeat, whose reply was
--- lost, finds the number it wrote itself.
--- KEYS[1]: state of Redis. ARGV: worker, value of its last heartbeat ('' for the first), the epoch it
--- knows, settle ms.
--- Returns the value of this heartbeat, the server, the epoch, all fields, and '1' if this heartbeat
--- detected the loss.
+-- A worker's heartbeat that detects whether Redis lost writes. A repeated heartbeat, whose reply
+-- was lost, finds the number it wrote itself. KEYS[1]: state of Redis. ARGV: worker, value of its
+-- last heartbeat ('' for the first), the epoch it knows, settle ms. Returns the value of this
+-- heartbeat, the server, the epoch, all fields, and '1' if this heartbeat detected the loss.
 local t, key, field = now(), KEYS[1], 'beat:' .. ARGV[1]
 local function int(n) return string.format('%.0f', n) end
 local r, flat = {}, redis.call('HGETALL', key)

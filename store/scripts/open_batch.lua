@@ -13,5 +13,5 @@ redis.call('ZADD', prefix .. (ARGV[5] == '1' and 'tests' or 'batches'), int(now(
 if ARGV[5] == '1' then redis.call('HSET', KEYS[1], 'test', '1') end
 redis.call('HSET', KEYS[1], 't', ARGV[3], 'o', ARGV[4], 'opened', int(now()))
 if ARGV[7] then redis.call('HSET', KEYS[1], 'tp', ARGV[7]) end
-ask_again(ARGV[3])
+forget_missing_job(ARGV[3])
 return {'new'}

@@ -45,8 +45,8 @@ local function cost(batch_key, kind, calls, ended)
   end
 end
 
--- because counts exports of a batch by counter and reason.
-local function because(batch_key, counter, reason, by)
+-- count_reason counts exports of a batch by counter and reason.
+local function count_reason(batch_key, counter, reason, by)
   if reason == '' then return end
   local field = 'r:' .. counter .. ':' .. reason
   -- Below zero: exports that ended in an earlier version were not counted.
@@ -56,7 +56,7 @@ end
 -- tally counts the end of an export for its batch; by = -1 undoes that.
 local function tally(batch_key, counter, reason, by)
   redis.call('HINCRBY', batch_key, 'n:' .. counter, by)
-  because(batch_key, counter, reason, by)
+  count_reason(batch_key, counter, reason, by)
 end
 
 -- marker_place returns the marker's key and field; keys.go computes the same.
@@ -80,9 +80,9 @@ local function due(id, at) redis.call('ZADD', prefix .. 'due', int(at), id) end
 -- begun lists a started export that waits. It runs before exports that have not started.
 local function begun(id, at) redis.call('ZADD', prefix .. 'begun', int(at), id) end
 
--- tell adds a sealed entry to the export's timeline, which keeps the last 20. iCIMS's messages, the
--- entry's prefix (see words.go), are stored separately.
-local function tell(entry)
+-- add_entry adds a sealed entry to the export's timeline, which keeps the last 20. iCIMS's
+-- messages, the entry's prefix (see icims_messages.go), are stored separately.
+local function add_entry(entry)
   if entry == '' then return end
   local function add(list, item)
     redis.call('LPUSH', list, item)
@@ -109,7 +109,7 @@ local function with_job(jobs, job, workflow)
 end
 
 -- know stores the person of an email for an hour, with the workflows recently created for that
--- person: iCIMS's search lags, and look-ups are cached. known.go describes the value and its
+-- person: iCIMS's search lags, and look-ups are cached. known_person.go describes the value and its
 -- proofs.
 local function know(hash, person, proof, job, workflow, workflow_proof)
   if hash == '' then return end
@@ -197,12 +197,12 @@ local function write_outcome(batch, id, line)
   redis.call('PERSIST', place) -- earlier versions set an expiry on single outcomes
 end
 
--- keep_story makes the timeline of a finished export expire with its batch, and deletes iCIMS's
+-- keep_timeline makes the timeline of a finished export expire with its batch, and deletes iCIMS's
 -- messages, which may repeat what was sent.
-local function keep_story(batch)
+local function keep_timeline(batch)
   redis.call('UNLINK', prefix .. 'words:' .. export)
-  local story = prefix .. 's:' .. export
-  if redis.call('EXISTS', story) == 1 then redis.call('SADD', prefix .. 'b:' .. batch .. ':s', export) end
+  local timeline = prefix .. 's:' .. export
+  if redis.call('EXISTS', timeline) == 1 then redis.call('SADD', prefix .. 'b:' .. batch .. ':s', export) end
 end
 
 -- end_batch ends a closed batch without exports in progress. The batch then expires, unless it has
@@ -279,8 +279,8 @@ end
 -- job_of returns the job of a batch's target; nil for prospects.
 local function job_of(target) return string.match(target or '', '^j(%d+)$') end
 
--- ask_again forgets that a job was missing: it may exist now.
-local function ask_again(target)
+-- forget_missing_job forgets that a job was missing: it may exist now.
+local function forget_missing_job(target)
   local job = job_of(target)
   local key = job and prefix .. 'job:' .. job
   if key and redis.call('GET', key) == 'missing' then redis.call('DEL', key) end

@@ -13,11 +13,11 @@ redis.call('HDEL', outcome_place(r.b, export), export)
 local batch_key = prefix .. 'b:' .. r.b
 tally(batch_key, 'dead', r.rs or '', -1)
 note_profile(batch_key, r, -1)
-ask_again(redis.call('HGET', batch_key, 't'))
+forget_missing_job(redis.call('HGET', batch_key, 't'))
 redis.call('HDEL', batch_key, 'ended')
 keep_batch(batch_key)
 redis.call('SREM', batch_key .. ':s', export)
 count('live', 1)
 due(export, now() + tonumber(ARGV[3]))
-tell(ARGV[4])
+add_entry(ARGV[4])
 return {'ok'}

@@ -1,6 +1,6 @@
--- Records a transition of a claimed export and renews its lease.
--- KEYS[1]: record. ARGV: prefix, export, token, to, lease ms, person or '', made c|u or '', warnings,
--- timeline entry or '', epoch of the claim, proofs of the person for the export and for the email.
+-- Records a transition of a claimed export and renews its lease. KEYS[1]: record. ARGV: prefix,
+-- export, token, to, lease ms, person or '', made c|u or '', warnings, timeline entry or '', epoch
+-- of the claim, proofs of the person for the export and for the email.
 local r = fields(KEYS[1])
 local to = ARGV[4]
 local early = answer_early(r, ARGV[3], to)
@@ -14,7 +14,7 @@ end
 local t = now()
 redis.call('HSET', KEYS[1], 'st', to, 'le', int(t + tonumber(ARGV[5])))
 due(export, t + tonumber(ARGV[5]))
-tell(ARGV[9])
+add_entry(ARGV[9])
 if to == 'creating' then
   redis.call('HSET', KEYS[1], 'in', 'p', 'ia', int(t))
 elseif to == 'placing' then

@@ -1,9 +1,8 @@
--- Moves the candidate of a dead export to another job, as an export of a batch for that job. The first
--- export opens the batch.
--- KEYS[1]: record. ARGV: prefix, export, token, new batch, its target, its options, new export, its
--- payload, ms until a task must exist, retention s, timeline entries of the old and the new export.
--- Returns {'ok'} | {'gone'} | {'not dead', state} | {'changed'} | {'unsettled'} | {'there'} |
--- {'stopped'}.
+-- Moves the candidate of a dead export to another job, as an export of a batch for that job. The
+-- first export opens the batch. KEYS[1]: record. ARGV: prefix, export, token, new batch, its
+-- target, its options, new export, its payload, ms until a task must exist, retention s, timeline
+-- entries of the old and the new export. Returns {'ok'} | {'gone'} | {'not dead', state} |
+-- {'changed'} | {'unsettled'} | {'there'} | {'stopped'}.
 local r, t = fields(KEYS[1]), now()
 local batch, id, retention = ARGV[4], ARGV[7], ARGV[10]
 local rec, batch_key = prefix .. 'x:' .. id, prefix .. 'b:' .. batch
@@ -20,7 +19,7 @@ local b = redis.call('HMGET', batch_key, 't', 'stopped')
 if b[2] then return {'stopped'} end
 
 if not b[1] then
-  ask_again(ARGV[5])
+  forget_missing_job(ARGV[5])
   redis.call('ZADD', prefix .. 'batches', int(t), batch)
   -- Its exports have no input rows.
   redis.call('HSET', batch_key, 't', ARGV[5], 'o', ARGV[6], 'opened', int(t), 'refused', '0', 'sh', '1:?')
@@ -47,8 +46,8 @@ write_outcome(r.b, export, 'cancelled|cancelled|transferred|' .. (r.pe or '') ..
 leave_dead(export, r)
 note_profile(old_key, r, -1)
 redis.call('DEL', KEYS[1], prefix .. 'p:' .. export)
-tell(ARGV[11])
-keep_story(r.b)
+add_entry(ARGV[11])
+keep_timeline(r.b)
 tally(old_key, 'dead', r.rs or '', -1)
 tally(old_key, 'cancelled', 'transferred', 1)
 end_batch(old_key, t, retention)

@@ -54,7 +54,7 @@ var troubles = []struct {
 	{TroubleDatabase, false, []string{"ERR DB index", "ERR invalid DB index", "ERR SELECT is not allowed"}, ReasonInfo{"Redis has no database with this number", "Correct the number at the end of ICIMS_EXPORT_REDIS_URL, or raise databases in Redis's configuration."}},
 	{TroubleKind, false, []string{"MOVED", "ERR This instance has cluster support disabled", "ERR unknown command 'sentinel'"}, ReasonInfo{"Redis is not of the kind in ICIMS_EXPORT_REDIS_URL", "Use redis:// for a single server, redis+sentinel:// for Sentinel, redis+cluster:// for a cluster."}},
 	{TroubleMaster, false, []string{"ERR No such master"}, ReasonInfo{"Sentinel knows no master with this name", "Correct the master's name in ICIMS_EXPORT_REDIS_URL (SENTINEL MASTERS lists the names)."}},
-	{TroubleForbidden, false, []string{"NOPERM", "ERR The user executing the script"}, ReasonInfo{"The Redis user lacks rights", "Grant the user its rights as a Redis administrator: " + grantTo(someUser)}},
+	{TroubleForbidden, false, []string{"NOPERM", "ERR The user executing the script"}, ReasonInfo{"The Redis user lacks rights", "Grant the user its rights as a Redis administrator: " + grantTo(unknownUser)}},
 	{TroubleCommand, false, []string{"ERR unknown command", "ERR unknown subcommand", "ERR Unknown Redis command"}, ReasonInfo{"A command is unknown to Redis or disabled", "Allow the command. docs/redis.md lists the required commands."}},
 	{TroubleLoading, true, []string{"LOADING", "MASTERDOWN"}, ReasonInfo{"Redis is still loading its data", "No action needed, unless this persists."}},
 	{TroubleBusy, true, []string{"BUSY ", "UNKILLABLE"}, ReasonInfo{"Redis is blocked by a script", "Wait until the script ends. SCRIPT KILL ends a script that has not written yet."}},

@@ -97,7 +97,7 @@ func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error)
 			return t, err
 		}
 		for _, f := range list {
-			a.judge(id, f)
+			a.checkExport(id, f)
 			switch {
 			case f.state != "" && f.batch != id.local():
 				a.violatef(ViolationNoBatch, id, f.export, "The record of the export names another batch.")
@@ -117,7 +117,7 @@ func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error)
 		if err := a.locks(ctx, id, list); err != nil {
 			return t, err
 		}
-		if err := a.remembered(ctx, id, list); err != nil {
+		if err := a.checkDoneMarkers(ctx, id, list); err != nil {
 			return t, err
 		}
 		if err := a.sealed(ctx, id, list); err != nil {
@@ -196,8 +196,9 @@ func (a *auditor) locks(ctx context.Context, id BatchID, list []facts) error {
 	return nil
 }
 
-// remembered checks that exported candidates have a marker. Without one they would be sent again.
-func (a *auditor) remembered(ctx context.Context, id BatchID, list []facts) error {
+// checkDoneMarkers checks that exported candidates have a marker. Without one they would be sent
+// again.
+func (a *auditor) checkDoneMarkers(ctx context.Context, id BatchID, list []facts) error {
 	var done []facts
 	var candidates []string
 	for _, f := range list {

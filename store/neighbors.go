@@ -37,7 +37,7 @@ func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neigh
 	var candidates []string
 	for i, id := range ids {
 		r := records[i].Val()
-		if len(r) < 4 || r[1] != nil || r[2] != nil || !looksUp[State(text(r[0]))] {
+		if len(r) < 4 || r[1] != nil || r[2] != nil || !needsLookUp[State(text(r[0]))] {
 			continue
 		}
 		payload, err := l.openPayload([]byte(payloads[i].Val()), Ref{c.Customer, id}, c.destination())
@@ -62,5 +62,5 @@ func (l *Ledger) Neighbours(ctx context.Context, c *Claim, from, n int) ([]Neigh
 	return kept, nil
 }
 
-// looksUp lists the states of exports that need a look-up.
-var looksUp = map[State]bool{Queued: true, Claimed: true, Deferred: true, Retrying: true}
+// needsLookUp lists the states of exports that need a look-up.
+var needsLookUp = map[State]bool{Queued: true, Claimed: true, Deferred: true, Retrying: true}

@@ -85,13 +85,13 @@ func (d Diagnosis) Problem() string {
 func (d Diagnosis) Remedy() string {
 	hint := d.Trouble.Info().Hint
 	if user := userIn.FindStringSubmatch(d.said); user != nil {
-		hint = strings.Replace(hint, someUser, user[1], 1)
+		hint = strings.Replace(hint, unknownUser, user[1], 1)
 	}
 	return hint
 }
 
-// someUser stands for the Redis user if Redis does not report it, as before 7.2.
-const someUser = "<user>"
+// unknownUser stands for the Redis user if Redis does not report it, as before 7.2.
+const unknownUser = "<user>"
 
 var userIn = regexp.MustCompile(`^NOPERM User (\S+) has no permissions`)
 

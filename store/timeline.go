@@ -12,7 +12,7 @@ import (
 )
 
 // Entry is one entry of an export's timeline. It is sealed. Quotes from iCIMS are stored
-// separately, see words.go.
+// separately, see icims_messages.go.
 type Entry struct {
 	At time.Time `json:"at"`
 	// What is the outcome of an attempt ("retry", "unknown", "done", ...) or the name of an outside
@@ -52,7 +52,7 @@ func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode story: %w", err)
 	}
-	sealed, err := l.keys.Seal(data, storyKey(ref.Customer, ref.Export))
+	sealed, err := l.keys.Seal(data, timelineKey(ref.Customer, ref.Export))
 	if err != nil || words == nil {
 		return string(sealed), err
 	}
@@ -63,7 +63,7 @@ func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
 // Story returns the timeline of an export, oldest entry first: the last 20 entries. That of a
 // finished export is kept as long as its outcome.
 func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
-	key := storyKey(ref.Customer, ref.Export)
+	key := timelineKey(ref.Customer, ref.Export)
 	var told, said *redis.StringSliceCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		told, said = p.LRange(ctx, key, 0, -1), p.LRange(ctx, wordsKey(ref.Customer, ref.Export), 0, -1)

@@ -118,7 +118,7 @@ func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []str
 	heads := make([]*redis.StringCmd, len(exports))
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, export := range exports {
-			heads[i] = p.LIndex(ctx, storyKey(customer, export), 0)
+			heads[i] = p.LIndex(ctx, timelineKey(customer, export), 0)
 		}
 		return nil
 	})
@@ -131,7 +131,7 @@ func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []str
 		if sealed == "" {
 			continue
 		}
-		data, err := l.keys.Open([]byte(sealed), storyKey(customer, exports[i]))
+		data, err := l.keys.Open([]byte(sealed), timelineKey(customer, exports[i]))
 		if errors.Is(err, ErrSealed) {
 			entries[i] = &Entry{What: WhatSealed} // with a lost key: the rest is still useful
 			continue

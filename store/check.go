@@ -270,8 +270,8 @@ func (a *auditor) look(ctx context.Context, batch BatchID, exports []string) ([]
 	return list, nil
 }
 
-// judge checks one export of a batch.
-func (a *auditor) judge(batch BatchID, f facts) {
+// checkExport checks one export of a batch.
+func (a *auditor) checkExport(batch BatchID, f facts) {
 	if f.state == "" {
 		return
 	}

@@ -90,20 +90,20 @@ func (a *auditor) leftovers(ctx context.Context, locals []string) error {
 			}
 		}
 	}
-	if err := a.unlisted(ctx, records); err != nil {
+	if err := a.unlistedRecords(ctx, records); err != nil {
 		return err
 	}
 	if err := a.payloadsLeft(ctx, payloads); err != nil {
 		return err
 	}
-	if err := a.storiesLeft(ctx, stories); err != nil {
+	if err := a.timelinesLeft(ctx, stories); err != nil {
 		return err
 	}
-	return a.hidden(ctx, batches)
+	return a.unlistedBatches(ctx, batches)
 }
 
-// unlisted finds records whose batch does not exist or does not list them.
-func (a *auditor) unlisted(ctx context.Context, ids []string) error {
+// unlistedRecords finds records whose batch does not exist or does not list them.
+func (a *auditor) unlistedRecords(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -129,10 +129,10 @@ func (a *auditor) unlisted(ctx context.Context, ids []string) error {
 		case f.state == "":
 		case exists[i].Val() == 0:
 			a.violatef(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not exist.", f.state)
-			a.judge(batch, f)
+			a.checkExport(batch, f)
 		case listed[i].Val() != f.export:
 			a.violatef(ViolationNoBatch, batch, f.export, "The export is %s, but its batch does not list it.", f.state)
-			a.judge(batch, f)
+			a.checkExport(batch, f)
 		}
 	}
 	return nil
@@ -155,15 +155,15 @@ func (a *auditor) payloadsLeft(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// storiesLeft finds timelines of finished exports that never expire.
-func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
+// timelinesLeft finds timelines of finished exports that never expire.
+func (a *auditor) timelinesLeft(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	live, left := make([]*redis.IntCmd, len(ids)), make([]*redis.DurationCmd, len(ids))
 	_, err := a.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			live[i], left[i] = p.Exists(ctx, recordKey(a.customer, id)), p.TTL(ctx, storyKey(a.customer, id))
+			live[i], left[i] = p.Exists(ctx, recordKey(a.customer, id)), p.TTL(ctx, timelineKey(a.customer, id))
 		}
 		return nil
 	})
@@ -177,7 +177,7 @@ func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 			kept = append(kept, id)
 		}
 	}
-	owned, err := a.ownedStories(ctx, kept)
+	owned, err := a.ownedTimelines(ctx, kept)
 	if err != nil {
 		return err
 	}
@@ -189,8 +189,8 @@ func (a *auditor) storiesLeft(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// ownedStories returns the timelines that expire together with a batch.
-func (a *auditor) ownedStories(ctx context.Context, ids []string) (map[string]bool, error) {
+// ownedTimelines returns the timelines that expire together with a batch.
+func (a *auditor) ownedTimelines(ctx context.Context, ids []string) (map[string]bool, error) {
 	owned := map[string]bool{}
 	if len(ids) == 0 {
 		return owned, nil
@@ -203,7 +203,7 @@ func (a *auditor) ownedStories(ctx context.Context, ids []string) (map[string]bo
 		listed := make([]*redis.BoolSliceCmd, len(locals))
 		_, err := a.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, local := range locals {
-				listed[i] = p.SMIsMember(ctx, endedStoriesKey(BatchID(a.customer+"-"+local)), members...)
+				listed[i] = p.SMIsMember(ctx, endedTimelinesKey(BatchID(a.customer+"-"+local)), members...)
 			}
 			return nil
 		})
@@ -222,8 +222,8 @@ func (a *auditor) ownedStories(ctx context.Context, ids []string) (map[string]bo
 	return owned, err
 }
 
-// hidden finds batches missing from the customer's list.
-func (a *auditor) hidden(ctx context.Context, locals []string) error {
+// unlistedBatches finds batches missing from the customer's list.
+func (a *auditor) unlistedBatches(ctx context.Context, locals []string) error {
 	if len(locals) == 0 {
 		return nil
 	}

@@ -16,8 +16,8 @@ import (
 // days. Entries of earlier versions have no number.
 
 var (
-	journalScript     = loadEssentialFleetScript("journal")
-	journalDaysScript = loadEssentialFleetScript("journal_days")
+	auditLogScript     = loadEssentialFleetScript("audit_log")
+	auditLogDaysScript = loadEssentialFleetScript("audit_log_days")
 )
 
 // journalTries is how often appending an entry is retried while other processes append theirs.
@@ -87,7 +87,7 @@ func (l *Ledger) appendJournal(ctx context.Context, e JournalEntry) error {
 		if err != nil {
 			return err
 		}
-		answer, err := journalScript.of(l).Run(ctx, l.redis, []string{key, headKey}, head, sealed, entry, ends.Unix()).Slice()
+		answer, err := auditLogScript.of(l).Run(ctx, l.redis, []string{key, headKey}, head, sealed, entry, ends.Unix()).Slice()
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (l *Ledger) registerDay(ctx context.Context, day string, ends time.Time) er
 		if err != nil {
 			return err
 		}
-		done, err := journalDaysScript.of(l).Run(ctx, l.redis, []string{journalDaysKey}, read, sealed).Int()
+		done, err := auditLogDaysScript.of(l).Run(ctx, l.redis, []string{journalDaysKey}, read, sealed).Int()
 		if err != nil || done == 1 {
 			return err
 		}

@@ -81,7 +81,7 @@ var ErrWentBack = errors.New("ledger: Redis lost writes; creates wait for the se
 
 // seen is the state of Redis as seen by this process, for comparison with its current state.
 type seen struct {
-	beating chan struct{} // holds a token while no heartbeat runs
+	heartbeatToken chan struct{} // holds a token while no heartbeat runs
 
 	mu        sync.Mutex
 	customers map[string]seenCustomer
@@ -133,11 +133,11 @@ func (s *seen) args(id string) string {
 func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Duration) (last Loss, news bool, err error) {
 	s := &l.seen
 	select {
-	case <-s.beating:
+	case <-s.heartbeatToken:
 	case <-ctx.Done():
 		return Loss{}, false, context.Cause(ctx)
 	}
-	defer func() { s.beating <- struct{}{} }()
+	defer func() { s.heartbeatToken <- struct{}{} }()
 	s.mu.Lock()
 	left, known := s.fleet.beats[worker], s.fleet.epoch
 	s.mu.Unlock()
@@ -160,9 +160,9 @@ func (l *Ledger) NoticeLoss(ctx context.Context, worker string, settle time.Dura
 	return last, left != "" || text(answer[4]) == "1", nil
 }
 
-// meet makes sure this process has sent a heartbeat before it first claims for a customer: an
-// emptied ledger looks like that of a new customer.
-func (l *Ledger) meet(ctx context.Context, o ClaimOptions, customer string) error {
+// ensureHeartbeat makes sure this process has sent a heartbeat before it first claims for a
+// customer: an emptied ledger looks like that of a new customer.
+func (l *Ledger) ensureHeartbeat(ctx context.Context, o ClaimOptions, customer string) error {
 	if _, known := l.seen.customer(customer); known || o.Worker == "" {
 		return nil
 	}
@@ -174,8 +174,8 @@ func (l *Ledger) meet(ctx context.Context, o ClaimOptions, customer string) erro
 	return nil
 }
 
-// lossTold is how long a loss is reported.
-const lossTold = 24 * time.Hour
+// lossReportedFor is how long a loss is reported.
+const lossReportedFor = 24 * time.Hour
 
 // RecentLoss returns the last loss if it was within the last day, or nil.
 func (l *Ledger) RecentLoss(ctx context.Context) (*Loss, error) {
@@ -184,7 +184,7 @@ func (l *Ledger) RecentLoss(ctx context.Context) (*Loss, error) {
 		return nil, err
 	}
 	now, err := l.nowAt(ctx, redisKey)
-	if err != nil || now.Sub(last.At) > lossTold {
+	if err != nil || now.Sub(last.At) > lossReportedFor {
 		return nil, err
 	}
 	return &last, nil
@@ -209,8 +209,8 @@ func readLoss(fields map[string]string) Loss {
 	}
 }
 
-// leaveBeats deletes the heartbeats of ended workers.
-func (l *Ledger) leaveBeats(ctx context.Context, workers ...string) error {
+// deleteHeartbeats deletes the heartbeats of ended workers.
+func (l *Ledger) deleteHeartbeats(ctx context.Context, workers ...string) error {
 	fields := make([]string, len(workers))
 	for i, w := range workers {
 		fields[i] = "beat:" + w

@@ -23,8 +23,8 @@ type KeptProfile struct {
 	Settings string `json:"settings"`
 }
 
-// decides returns the connection without the settings that do not affect verification.
-func (c Connection) decides() Connection {
+// verifiedSettings returns the connection without the settings that do not affect verification.
+func (c Connection) verifiedSettings() Connection {
 	c.Limits, c.DummyDomain, c.Capabilities = Limits{}, "", ""
 	c.Profile, c.Stored = TenantProfile{}, false
 	return c
@@ -33,7 +33,7 @@ func (c Connection) decides() Connection {
 // settingsHash identifies the settings that affect verification.
 func (k *Keyset) settingsHash(c Connection) string {
 	parts := []string{string(c.Password)}
-	c.WithDefaults().decides().Settings(func(name, value string) { parts = append(parts, name, value) })
+	c.WithDefaults().verifiedSettings().Settings(func(name, value string) { parts = append(parts, name, value) })
 	return k.hash("settings", parts...)
 }
 

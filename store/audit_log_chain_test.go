@@ -46,7 +46,7 @@ func TestRemovedJournalEntriesAreReported(t *testing.T) {
 		}, "1 entry is missing"},
 		"an entry of another day": {func(t *testing.T, c redis.UniversalClient) {
 			c.LSet(t.Context(), today, 2, c.LIndex(t.Context(), yesterday, 2).Val())
-		}, "1 entry is changed, or copied from elsewhere"},
+		}, "1 entry is changed or copied from elsewhere"},
 		"an entry replaced by noise": {func(t *testing.T, c redis.UniversalClient) { c.LSet(t.Context(), today, 2, "noise") }, "1 entry is missing"},
 		"two entries swapped": {func(t *testing.T, c redis.UniversalClient) {
 			first, second := c.LIndex(t.Context(), today, 0).Val(), c.LIndex(t.Context(), today, 1).Val()

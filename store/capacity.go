@@ -60,19 +60,19 @@ func (e *MemoryReservedError) Error() string {
 // Is reports whether target is ErrMemoryReserved.
 func (e *MemoryReservedError) Is(target error) bool { return target == ErrMemoryReserved }
 
-// memoryLookFor is how long a reading of Redis's memory is valid.
-const memoryLookFor = time.Second
+// memoryReadingFor is how long a reading of Redis's memory is valid.
+const memoryReadingFor = time.Second
 
-// memoryLook is the last reading of Redis's memory.
-type memoryLook struct {
+// memoryReading is the last reading of Redis's memory.
+type memoryReading struct {
 	mu        sync.Mutex
 	at        time.Time
 	used, max int64
 }
 
-// memoryForMore returns a MemoryReservedError if only the reserve is left. It returns nil if Redis
+// checkMemory returns a MemoryReservedError if only the reserve is left. It returns nil if Redis
 // does not report its memory or has no limit.
-func (l *Ledger) memoryForMore(ctx context.Context) error {
+func (l *Ledger) checkMemory(ctx context.Context) error {
 	const all = 100
 	if l.acceptMemory <= 0 || l.acceptMemory >= all {
 		return nil
@@ -80,7 +80,7 @@ func (l *Ledger) memoryForMore(ctx context.Context) error {
 	m := &l.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if now := time.Now(); now.Sub(m.at) >= memoryLookFor {
+	if now := time.Now(); now.Sub(m.at) >= memoryReadingFor {
 		m.used, m.max = memoryOf(ctx, l.redis)
 		m.at = now
 	}
