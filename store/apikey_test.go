@@ -24,7 +24,7 @@ func newAPIKey(t *testing.T, l *store.Ledger, k store.APIKey) (store.APIKey, str
 	return made, token
 }
 
-func TestAPIKeyIsGoodForWhatItWasMadeFor(t *testing.T) {
+func TestAPIKeyRoundTrip(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		l := store.NewLedger(client, newKeys(t))
@@ -46,7 +46,7 @@ func TestAPIKeyIsGoodForWhatItWasMadeFor(t *testing.T) {
 	})
 }
 
-func TestAPIKeyForNoCustomerIsNotMade(t *testing.T) {
+func TestAPIKeyNeedsACustomer(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Start(t).Client(t), newKeys(t))
 	// Nil means all customers; an empty list must not turn into that.

@@ -12,9 +12,9 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// TestRemovedJournalEntriesAreReported changes the audit log as someone with write access to Redis
+// TestRemovedAuditLogEntriesAreReported changes the audit log as someone with write access to Redis
 // can.
-func TestRemovedJournalEntriesAreReported(t *testing.T) {
+func TestRemovedAuditLogEntriesAreReported(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC()
 	name := func(daysAgo int) string { return now.AddDate(0, 0, -daysAgo).Format("20060102") }
@@ -88,8 +88,8 @@ func TestRemovedJournalEntriesAreReported(t *testing.T) {
 	}
 }
 
-// TestJournalNumbersEntriesOfManyProcesses shows that concurrent entries get different numbers.
-func TestJournalNumbersEntriesOfManyProcesses(t *testing.T) {
+// TestAuditLogNumbersConcurrentEntries shows that concurrent entries get different numbers.
+func TestAuditLogNumbersConcurrentEntries(t *testing.T) {
 	t.Parallel()
 	client, keys := redistest.Shared(t).Client(t), newKeys(t)
 	var group errgroup.Group

@@ -46,7 +46,7 @@ func pages(t *testing.T, l *store.Ledger, f store.JournalFilter) (requests []str
 	}
 }
 
-func TestJournalIsReadLatestFirst(t *testing.T) {
+func TestAuditLogIsReadNewestFirst(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		l := store.NewLedger(client, newKeys(t))
@@ -75,7 +75,7 @@ func TestJournalIsReadLatestFirst(t *testing.T) {
 	})
 }
 
-func TestJournalKeepsThePlaceWhileItGrows(t *testing.T) {
+func TestAuditLogCursorIsStable(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	noted(t, l, time.Minute, "1", "1", "1", "1")
@@ -89,7 +89,7 @@ func TestJournalKeepsThePlaceWhileItGrows(t *testing.T) {
 	}
 }
 
-func TestJournalGoesByAge(t *testing.T) {
+func TestAuditLogExpiresByAge(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	keys := newKeys(t)
@@ -115,7 +115,7 @@ func TestJournalGoesByAge(t *testing.T) {
 	}
 }
 
-func TestJournalCursorIsChecked(t *testing.T) {
+func TestAuditLogCursorIsChecked(t *testing.T) {
 	t.Parallel()
 	l := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	for _, cursor := range []string{"x", "20261122", "20261122-", "20261122--1", "20261122-x", "99991231-0", "2026-11-22-4"} {
@@ -128,7 +128,7 @@ func TestJournalCursorIsChecked(t *testing.T) {
 	}
 }
 
-func TestJournalShowsThatThereIsWhatItCannotOpen(t *testing.T) {
+func TestAuditLogShowsUnreadableEntries(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	noted(t, store.NewLedger(client, newKeys(t)), time.Second, "1", "2")
@@ -144,7 +144,7 @@ func TestJournalShowsThatThereIsWhatItCannotOpen(t *testing.T) {
 	}
 }
 
-func TestJournalIsNotReadableInRedis(t *testing.T) {
+func TestAuditLogIsNotReadableInRedis(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	l := store.NewLedger(client, newKeys(t))

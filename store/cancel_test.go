@@ -50,7 +50,7 @@ func (b *book) inState(s store.State) store.Ref {
 	return ref
 }
 
-func TestCancelEndsWhatWaitsAndNothingElse(t *testing.T) {
+func TestCancelEndsOnlyWaitingExports(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{})
@@ -265,7 +265,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-func TestCancelTellsOfPeopleWhoAreInICIMS(t *testing.T) {
+func TestCancelCountsPeopleInICIMS(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{Job: 1709})

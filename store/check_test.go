@@ -72,7 +72,7 @@ func TestAudit(t *testing.T) {
 	})
 }
 
-func TestAuditFindsWhatIsPlanted(t *testing.T) {
+func TestCheckFindsPlantedViolations(t *testing.T) {
 	t.Parallel()
 	const p = "ix:{" + customer + "}:"
 	type plant struct {
@@ -184,7 +184,7 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 	}
 }
 
-func TestAuditOfWhatMoves(t *testing.T) {
+func TestCheckDuringChanges(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{})
@@ -223,7 +223,7 @@ func TestAuditOfWhatMoves(t *testing.T) {
 	}
 }
 
-func TestAuditOfOldBatches(t *testing.T) {
+func TestCheckOfOldBatches(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{})

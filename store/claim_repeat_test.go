@@ -40,7 +40,7 @@ func (e *echo) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // A claim whose reply was lost is repeated and returns the same result.
-func TestARepeatedClaimGivesTheSameExport(t *testing.T) {
+func TestRepeatedClaimReturnsTheSameExport(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(b *book) store.Ref{
 		"one that has not begun": func(b *book) store.Ref { return b.accept("c-1", "a@example.com") },

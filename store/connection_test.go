@@ -328,7 +328,7 @@ func TestConnectionPause(t *testing.T) {
 	})
 }
 
-func TestVerdictsAreAboutOneRevision(t *testing.T) {
+func TestVerdictsApplyToOneRevision(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		r, ctx := newRegister(t, client), t.Context()
@@ -352,7 +352,7 @@ func TestVerdictsAreAboutOneRevision(t *testing.T) {
 	})
 }
 
-func TestConnectionChangesAreTold(t *testing.T) {
+func TestConnectionChangesAreAnnounced(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		r, ctx := newRegister(t, client), t.Context()

@@ -89,7 +89,7 @@ func TestManyDeadLetters(t *testing.T) {
 	})
 }
 
-func TestDeadLettersAreListedInParts(t *testing.T) {
+func TestDeadLettersPageByPage(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{})

@@ -42,7 +42,7 @@ func (b *book) transfer(job int64, refs ...store.Ref) []store.Transferred {
 	return sent
 }
 
-func TestADeadLetterGoesOnToAnotherJob(t *testing.T) {
+func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{Job: 999, IncludePreviouslyExported: true})
@@ -94,7 +94,7 @@ func TestADeadLetterGoesOnToAnotherJob(t *testing.T) {
 	})
 }
 
-func TestATransferKeepsTheOptionsOfEach(t *testing.T) {
+func TestTransferKeepsOptions(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 999})
 	refs := []store.Ref{b.dead("c-1"), b.dead("c-2")}
@@ -115,7 +115,7 @@ func TestATransferKeepsTheOptionsOfEach(t *testing.T) {
 	}
 }
 
-func TestWhatATransferLeavesAlone(t *testing.T) {
+func TestTransferSkips(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(b *book) store.Ref{
 		"what waits":                         func(b *book) store.Ref { return b.inState(store.Queued) },
@@ -146,7 +146,7 @@ func TestWhatATransferLeavesAlone(t *testing.T) {
 	}
 }
 
-func TestATransferSendsACandidateOnce(t *testing.T) {
+func TestTransferMovesACandidateOnce(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]store.BatchSpec{
 		"with the same options": {Job: 998},
@@ -173,7 +173,7 @@ func TestATransferSendsACandidateOnce(t *testing.T) {
 	}
 }
 
-func TestATransferSendsTheNextOfACandidateWhereTheFirstStays(t *testing.T) {
+func TestTransferTriesTheNextLetterOfACandidate(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{Job: 999})
@@ -191,7 +191,7 @@ func TestATransferSendsTheNextOfACandidateWhereTheFirstStays(t *testing.T) {
 	b.auditIsClean()
 }
 
-func TestATransferSendsAsManyAsItMay(t *testing.T) {
+func TestTransferLimit(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 1709})
 	exports := []string{b.dead("c-1").Export, b.dead("c-2").Export} // which already go there
@@ -230,7 +230,7 @@ func (cut) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipe
 	}
 }
 
-func TestABrokenConnectionIsNotTakenForDeadLettersThatStay(t *testing.T) {
+func TestTransferReportsABrokenConnection(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{Job: 999})
@@ -287,7 +287,7 @@ func (i *interlude) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 	}
 }
 
-func TestATransferWhoseAnswerWasLostIsToldAsDone(t *testing.T) {
+func TestRepeatedTransferReportsSuccess(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{Job: 999})
@@ -305,7 +305,7 @@ func TestATransferWhoseAnswerWasLostIsToldAsDone(t *testing.T) {
 	b.auditIsClean()
 }
 
-func TestADeadLetterThatWasWorkedOnMeanwhileStays(t *testing.T) {
+func TestTransferSkipsAChangedDeadLetter(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{Job: 999})

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestABatchCountsWhyItsExportsEnded(t *testing.T) {
+func TestBatchCountsEndReasons(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{})
@@ -71,7 +71,7 @@ func TestABatchCountsWhyItsExportsEnded(t *testing.T) {
 	})
 }
 
-func TestReasonsOfABatchThatBeganBeforeTheyWereCounted(t *testing.T) {
+func TestEndReasonsOfAnOlderBatch(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
 	ctx := t.Context()

@@ -13,7 +13,7 @@ import (
 )
 
 // iCIMS's responses repeat what was sent.
-func TestICIMSWordsGoWithTheDeadLetter(t *testing.T) {
+func TestICIMSMessagesEndWithTheDeadLetter(t *testing.T) {
 	t.Parallel()
 	const said = "ottoline@example.com is not welcome"
 	refused := func(to store.State, counter store.Counter) store.Finish {

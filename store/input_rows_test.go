@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-func TestResultsKnowTheRowsOfTheInput(t *testing.T) {
+func TestResultsHaveInputRows(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{})
@@ -63,7 +63,7 @@ func TestResultsKnowTheRowsOfTheInput(t *testing.T) {
 }
 
 // The stored row shifts are bounded, whatever is refused.
-func TestWhatIsKeptOfTheRowsIsBounded(t *testing.T) {
+func TestRowShiftsAreBounded(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{})

@@ -38,7 +38,7 @@ func manyJobs(n int) []store.ListedJob {
 	return jobs
 }
 
-func TestAListOfJobsIsKeptAsItIs(t *testing.T) {
+func TestJobListRoundTrip(t *testing.T) {
 	ledger := store.NewLedger(redistest.Shared(t).Client(t), newKeys(t))
 	read := func(known store.JobList) store.JobList {
 		t.Helper()

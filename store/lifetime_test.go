@@ -28,7 +28,7 @@ func (b *book) lifetimes() map[string]time.Duration {
 }
 
 // A batch of 3 exports is small enough to visit each of its rows, one of 600 is not.
-func TestWhatBelongsToABatchLivesAsLongAsTheBatch(t *testing.T) {
+func TestBatchKeysExpireTogether(t *testing.T) {
 	t.Parallel()
 	for _, rows := range []int{3, 600} {
 		t.Run(fmt.Sprint(rows), func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // Neighbours are the exports of a chunk that need a look-up.
-func TestNeighboursAreThoseThatHaveToLookUp(t *testing.T) {
+func TestNeighboursNeedALookUp(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		include bool

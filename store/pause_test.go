@@ -90,7 +90,7 @@ func TestPause(t *testing.T) {
 
 // The sweep ends an expired pause, and pauses asynq's queues if the record does not say they are
 // paused.
-func TestTheSweepSeesPauses(t *testing.T) {
+func TestPausesInTheSweep(t *testing.T) {
 	t.Parallel()
 	clock := newClock(t)
 	b := openBookAt(t, clock.client, store.BatchSpec{}, store.WithSimulatedClock())

@@ -27,7 +27,7 @@ func (r *register) saves(c store.StoredConnection) {
 	}
 }
 
-func TestProfileIsKeptSealedAndToldToWorkers(t *testing.T) {
+func TestProfileIsSealedAndAnnounced(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		r, ctx := newRegister(t, client), t.Context()
@@ -70,7 +70,7 @@ func TestProfileIsKeptSealedAndToldToWorkers(t *testing.T) {
 	})
 }
 
-func TestProfileHoldsForTheSettingsItWasFoundWith(t *testing.T) {
+func TestProfileAppliesToItsSettings(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	r, ctx := newRegister(t, client), t.Context()
@@ -116,7 +116,7 @@ func TestProfileHoldsForTheSettingsItWasFoundWith(t *testing.T) {
 	}
 }
 
-func TestProfileOfAConnectionOfTheFile(t *testing.T) {
+func TestProfileOfAFileConnection(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		r, ctx := newRegister(t, client), t.Context()
@@ -145,7 +145,7 @@ func TestProfileOfAConnectionOfTheFile(t *testing.T) {
 	})
 }
 
-func TestProfileIsSealedAnewWithTheNextKey(t *testing.T) {
+func TestProfileIsResealed(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	path := keysetFile(t)

@@ -34,7 +34,7 @@ func setClock(t *testing.T, client redis.UniversalClient, now time.Time) {
 	}
 }
 
-func TestStandingsChangeNothing(t *testing.T) {
+func TestStandingsAreReadOnly(t *testing.T) {
 	ledger, client := simulated(t, noon)
 	standing := func() store.Standing {
 		s, err := ledger.Standings(t.Context(), "1234")

@@ -9,7 +9,7 @@ import (
 
 // A machine fails with Redis and all workers, and Redis restarts without its latest writes. No
 // process remembers them; only the server's identity differs.
-func TestALossIsNoticedByWorkersThatHaveJustStarted(t *testing.T) {
+func TestNewWorkersNoticeALoss(t *testing.T) {
 	t.Parallel()
 	const settle = 90 * time.Second
 	clock := newClock(t)

@@ -95,7 +95,7 @@ func TestRefusedRowsAreBounded(t *testing.T) {
 	}
 }
 
-func TestALaterSendingReplacesRefusedRows(t *testing.T) {
+func TestResubmissionReplacesRefusedRows(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{IdempotencyKey: "k"})
@@ -124,7 +124,7 @@ func TestALaterSendingReplacesRefusedRows(t *testing.T) {
 	})
 }
 
-func TestErasingTakesTheIDOutOfRefusedRows(t *testing.T) {
+func TestErasingRemovesTheIDFromRefusedRows(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		b := openBook(t, client, store.BatchSpec{})

@@ -53,7 +53,7 @@ func rotate(t *testing.T, path string) store.KeyID {
 	return id
 }
 
-func TestSealingKeysAreExchanged(t *testing.T) {
+func TestSealingKeyRotation(t *testing.T) {
 	t.Parallel()
 	old := newKeys(t)
 	sealed, err := old.Seal([]byte("x"), "here")
@@ -108,7 +108,7 @@ func TestSealingKeysAreExchanged(t *testing.T) {
 	}
 }
 
-func TestKeysetFileIsTakenUpAgain(t *testing.T) {
+func TestKeysetFileIsReread(t *testing.T) {
 	t.Parallel()
 	path := keysetFile(t)
 	if err := os.Chmod(path, 0o640); err != nil {
@@ -335,7 +335,7 @@ func TestReseal(t *testing.T) {
 	})
 }
 
-func TestResealTellsWhatItCannotOpen(t *testing.T) {
+func TestResealCountsUnopenedValues(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{})
@@ -354,7 +354,7 @@ func TestResealTellsWhatItCannotOpen(t *testing.T) {
 }
 
 // While everything changes concurrently, nothing is lost or restored.
-func TestResealDisturbsNobody(t *testing.T) {
+func TestResealDuringChanges(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		path := keysetFile(t)

@@ -132,7 +132,7 @@ func TestBatchesPageByPage(t *testing.T) {
 	})
 }
 
-func TestBatchesOfReadsThoseThatThereAre(t *testing.T) {
+func TestBatchesOfLeavesOutUnknownBatches(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 7})
 	b.accept("c-1", "c-1@example.com")

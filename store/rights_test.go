@@ -104,7 +104,7 @@ func TestMissingRightsAreNamed(t *testing.T) {
 }
 
 // A server that cannot check rights must not prevent a start.
-func TestRightsThatNobodyCanTell(t *testing.T) {
+func TestUncheckableRights(t *testing.T) {
 	if err := ledgerOf(t, redistest.Miniredis(t)).CheckRights(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // After a sealing key was lost and abandoned, its values are marked and the rest stays readable.
-func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
+func TestUnreadableValuesHideNothingElse(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	lost, b := openBook(t, client, store.BatchSpec{}), openBook(t, client, store.BatchSpec{})
@@ -51,7 +51,7 @@ func TestWhatALostKeySealedHidesNothingElse(t *testing.T) {
 }
 
 // An export in progress while markers are erased leaves no marker; one that starts later does.
-func TestWhatWasInWorkWhenMarkersWereErasedLeavesNone(t *testing.T) {
+func TestExportInProgressLeavesNoMarkerAfterErasure(t *testing.T) {
 	t.Parallel()
 	b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
 	done := func(c *store.Claim) {
@@ -75,7 +75,7 @@ func TestWhatWasInWorkWhenMarkersWereErasedLeavesNone(t *testing.T) {
 }
 
 // Lists of jobs and verifications start with the newest one.
-func TestAControlTaskThatALostKeySealedHidesNoLaterOne(t *testing.T) {
+func TestUnreadableControlTaskHidesNoLaterOne(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	lost, l := store.NewLedger(client, newKeys(t)), store.NewLedger(client, newKeys(t))

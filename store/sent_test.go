@@ -73,7 +73,7 @@ func (s *sender) sample(n int) []store.SentRecord {
 	return sample
 }
 
-func TestASampleOfWhatWasSentIsSpreadOverDays(t *testing.T) {
+func TestSampleOfSentValuesSpreadsOverDays(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		s := newSender(t, client, store.BatchSpec{Job: 1701})
@@ -112,7 +112,7 @@ func TestASampleOfWhatWasSentIsSpreadOverDays(t *testing.T) {
 	})
 }
 
-func TestWhatWasSentIsKeptOfTheLastExportsOfADayAndGoes(t *testing.T) {
+func TestSentValuesAreKeptForTheLastExportsOfADay(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		s := newSender(t, client, store.BatchSpec{Job: 1701})
@@ -138,7 +138,7 @@ func TestWhatWasSentIsKeptOfTheLastExportsOfADayAndGoes(t *testing.T) {
 	})
 }
 
-func TestNothingIsKeptOfWhatATestSent(t *testing.T) {
+func TestNoSentValuesAreKeptOfATest(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		s := newSender(t, client, store.BatchSpec{Job: 1701, Test: true})
@@ -149,7 +149,7 @@ func TestNothingIsKeptOfWhatATestSent(t *testing.T) {
 	})
 }
 
-func TestErasingForgetsWhatWasSent(t *testing.T) {
+func TestErasingDeletesSentDigests(t *testing.T) {
 	t.Parallel()
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
 		s := newSender(t, client, store.BatchSpec{Job: 1701})
@@ -167,7 +167,7 @@ func TestErasingForgetsWhatWasSent(t *testing.T) {
 	})
 }
 
-func TestAFieldIsLostThatUsedToArrive(t *testing.T) {
+func TestFieldThatStopsArrivingIsLost(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
 	b := openBook(t, client, store.BatchSpec{Customer: "4711"})

@@ -73,7 +73,7 @@ func eachClock(t *testing.T, suite func(t *testing.T, client redis.UniversalClie
 	t.Run("miniredis", func(t *testing.T) { suite(t, redistest.Miniredis(t)) })
 }
 
-func TestABatchWhoseProducerVanishedEnds(t *testing.T) {
+func TestBatchOfAVanishedProducerIsClosed(t *testing.T) {
 	t.Parallel()
 	eachClock(t, func(t *testing.T, client redis.UniversalClient) {
 		spec := store.BatchSpec{IdempotencyKey: "k"}

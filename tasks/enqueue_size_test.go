@@ -33,7 +33,7 @@ var errBroken = errors.New("connection reset")
 
 // The size of the whole batch selects its queue, even if it is sent in chunks or its input ends
 // early.
-func TestTheSizeOfABatchChoosesItsQueue(t *testing.T) {
+func TestBatchSizeSelectsTheQueue(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	for size, queue := range map[int]string{1: express, 25: express, 26: normal, 1_000: normal, 1_001: large, 1_600: large} {
@@ -67,7 +67,7 @@ func TestTheSizeOfABatchChoosesItsQueue(t *testing.T) {
 
 // Exports of an interrupted submission stay in their queue if the batch is larger when submitted
 // again: a task ID is unique only within one queue.
-func TestABatchSentAgainInAnotherSizeHasOneTaskForEach(t *testing.T) {
+func TestResubmittedBatchOfOtherSizeKeepsOneTaskPerExport(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
 	if _, err := p.Enqueue(t.Context(), tasks.Batch{Customer: customer, IdempotencyKey: "k", Candidates: breaksOff(20)}); !errors.Is(err, errBroken) {
@@ -81,7 +81,7 @@ func TestABatchSentAgainInAnotherSizeHasOneTaskForEach(t *testing.T) {
 
 // An export that was moved to the express queue gets no other task when its batch is submitted
 // again.
-func TestABatchSentAgainFindsWhatWasMoved(t *testing.T) {
+func TestResubmittedBatchFindsMovedTasks(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
 	first := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(30)})
@@ -96,7 +96,7 @@ func TestABatchSentAgainFindsWhatWasMoved(t *testing.T) {
 }
 
 // A task contains customer, batch, row, candidate and export, and nothing else.
-func TestATaskHoldsAReferenceAndNothingElse(t *testing.T) {
+func TestTaskContainsOnlyAReference(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Start(t).Client(t))
 	r := p.send(tasks.Batch{Candidates: tasks.Candidates(candidate(""), candidate("c-1"), candidate("c-2"))})

@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-func TestABatchEndsAtItsLastRow(t *testing.T) {
+func TestBatchEndsAtTheRowLimit(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Shared(t).Client(t), tasks.WithChunk(2))
 	lines := "id,first_name,last_name,email\n" +
@@ -49,7 +49,7 @@ func TestABatchEndsAtItsLastRow(t *testing.T) {
 	}
 }
 
-func TestAnInputThatEndsInTheMiddleIsTold(t *testing.T) {
+func TestTruncatedInputIsReported(t *testing.T) {
 	t.Parallel()
 	const (
 		ana   = `{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"c-1@example.com"}`
@@ -113,7 +113,7 @@ func TestAnInputThatEndsInTheMiddleIsTold(t *testing.T) {
 	}
 }
 
-func TestTheRestOfACutInputIsBroughtByItsKey(t *testing.T) {
+func TestResubmissionCompletesATruncatedInput(t *testing.T) {
 	t.Parallel()
 	p := newProducer(t, redistest.Shared(t).Client(t))
 	const whole = `{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"c-1@example.com"}` + "\n" + `{"id":"c-2","first_name":"Ana","last_name":"Duarte","email":"c-2@example.com"}`

@@ -45,7 +45,7 @@ func TestTheIntakeGuideShowsTheExample(t *testing.T) {
 	}
 }
 
-func TestATaskIDThatMayBePersonalIsRefused(t *testing.T) {
+func TestTaskIDMustBeOpaque(t *testing.T) {
 	t.Parallel()
 	keys, err := store.NewKeyset()
 	if err != nil {

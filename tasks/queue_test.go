@@ -221,7 +221,7 @@ func TestTasksInEachState(t *testing.T) {
 	}
 }
 
-func TestWhetherATaskWillRun(t *testing.T) {
+func TestAlive(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	for state, want := range map[string]tasks.Life{"none": tasks.NoTask, "pending": tasks.Waits, "retry": tasks.Waits, "active": tasks.Works, "archived": tasks.NoTask, "completed": tasks.NoTask} {
@@ -307,7 +307,7 @@ func TestSubstitute(t *testing.T) {
 }
 
 // Hurry counts the tasks it moved, not those already in the express queue.
-func TestHurryCountsWhatItMoves(t *testing.T) {
+func TestHurryCountsMovedTasks(t *testing.T) {
 	t.Parallel()
 	q := newQueues(t, redistest.Start(t).Client(t), 0)
 	e, other := export(store.LargeQueue), export(store.LargeQueue)
@@ -357,7 +357,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-func TestWhatIsStoppedIsNotDone(t *testing.T) {
+func TestCanceledContextStopsQueueWork(t *testing.T) {
 	t.Parallel()
 	q := newQueues(t, redistest.Start(t).Client(t), 0)
 	ctx, stop := context.WithCancel(t.Context())

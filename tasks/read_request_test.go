@@ -100,7 +100,7 @@ func describeRequest(q Request, err error) string {
 	return strings.Join(told, ", ")
 }
 
-func TestReadRequestTellsABrokenConnectionFromAnEnd(t *testing.T) {
+func TestReadRequestDistinguishesAReadErrorFromTheEnd(t *testing.T) {
 	broken := errors.New("connection reset")
 	for _, body := range []string{``, `{"job":7`, `{"candidates":[{"id":"a"},{"id"`, `{"candidates":[{"id":"a"}]`} {
 		q, err := ReadRequest(io.MultiReader(strings.NewReader(body), iotest.ErrReader(broken)))

@@ -127,7 +127,7 @@ func codesOf(rows []readRow) []string {
 	return codes
 }
 
-func TestReadRecognises(t *testing.T) {
+func TestReadRecognizes(t *testing.T) {
 	const anaCSV = "id,first_name,last_name,email\nc-1,Ana,Duarte,ana@example.com\n"
 	long := strings.Repeat("x", maxRow)
 	for _, tc := range []struct {
@@ -258,7 +258,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestReadersSkipOverlongRowsWithoutHoldingThem(t *testing.T) {
+func TestReadersSkipOverlongRows(t *testing.T) {
 	const size = 16 * maxRow
 	for _, tc := range []struct{ name, file, head string }{
 		{"a JSON line", "x.ndjson", ""},

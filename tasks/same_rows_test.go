@@ -146,7 +146,7 @@ func TestAReusedKeyWithOtherRowsIsRefused(t *testing.T) {
 	})
 }
 
-func TestASendingThatBrokeOffIsCompletedByItsRows(t *testing.T) {
+func TestInterruptedSubmissionIsCompleted(t *testing.T) {
 	t.Parallel()
 	all := with(numbered(35), 12, "!c-12")
 	broken := func(after int, err error) iter.Seq2[tasks.Candidate, error] {
@@ -205,7 +205,7 @@ func TestASendingThatBrokeOffIsCompletedByItsRows(t *testing.T) {
 }
 
 // A batch that ended at the row limit continues if the limit is raised.
-func TestABatchWithTooManyRowsGoesOnUnderAHigherLimit(t *testing.T) {
+func TestBatchAtTheRowLimitContinuesUnderAHigherLimit(t *testing.T) {
 	t.Parallel()
 	p := sameRows{newProducer(t, redistest.Shared(t).Client(t), tasks.WithChunk(10)), "k"}
 	for _, most := range []int{15, 15, 40} {
@@ -217,7 +217,7 @@ func TestABatchWithTooManyRowsGoesOnUnderAHigherLimit(t *testing.T) {
 }
 
 // Candidates without an address get another dummy each time.
-func TestDummyAddressesAreNoOtherRows(t *testing.T) {
+func TestDummyAddressesDoNotChangeRows(t *testing.T) {
 	t.Parallel()
 	p := sameRows{newProducer(t, redistest.Shared(t).Client(t)), "k"}
 	for _, again := range []int{0, 2} {
@@ -274,7 +274,7 @@ func TestProducersWithOneKeyAtTheSameTime(t *testing.T) {
 }
 
 // A batch accepted by an earlier version has no digests and can still be submitted again.
-func TestABatchOfAnEarlierVersionIsSentAgain(t *testing.T) {
+func TestBatchOfAnEarlierVersionCanBeResubmitted(t *testing.T) {
 	t.Parallel()
 	p := sameRows{newProducer(t, redistest.Shared(t).Client(t), tasks.WithChunk(10)), "k"}
 	first, err := p.try(list(numbered(25)...))

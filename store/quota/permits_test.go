@@ -262,7 +262,7 @@ func afters(a quota.Answer) string {
 	return fmt.Sprint(list)
 }
 
-func TestASpentBudgetIsNotOpenedByOlderAnswers(t *testing.T) {
+func TestOlderResponsesDoNotReopenASpentBudget(t *testing.T) {
 	r := newPermitRig(t, generous)
 	p := r.bulk(2).Permits
 	told := func(p quota.Permit, remaining int) quota.Returned {
@@ -419,7 +419,7 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-func TestAnErrandPassesAVerdictAndItsSuccessEndsIt(t *testing.T) {
+func TestControlCallIgnoresAVerdictAndItsSuccessEndsIt(t *testing.T) {
 	t.Parallel()
 	r := newPermitRig(t, generous)
 	errand := func(n int, returned ...quota.Returned) quota.Answer {

@@ -72,9 +72,9 @@ func TestNeverACallOverWhateverHappens(t *testing.T) {
 	})
 }
 
-// TestAnswersThatComeBackLateCount runs a process with little work that returns its permits an hour
+// TestLateResponsesCount runs a process with little work that returns its permits an hour
 // late, while another user spends the same budget.
-func TestAnswersThatComeBackLateCount(t *testing.T) {
+func TestLateResponsesCount(t *testing.T) {
 	t.Parallel()
 	const budget = 400
 	f := newFleet(t, 0x20c, quota.Limits{CallsPerSecond: 20, Burst: 10, InFlight: 2, CallsPerDay: budget, ExpressReserve: 5})

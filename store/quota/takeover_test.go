@@ -31,7 +31,7 @@ func leaveOldState(t *testing.T, r *permitRig, more map[string]string) {
 	}
 }
 
-func TestStateOfThePreviousVersionIsTakenOver(t *testing.T) {
+func TestStateOfThePreviousVersionIsConverted(t *testing.T) {
 	limits := quota.Limits{CallsPerSecond: 5, Burst: 10, InFlight: 4, CallsPerDay: 1000, ExpressReserve: 5}
 	t.Run("counts, window and limits", func(t *testing.T) {
 		r := newPermitRig(t, limits)
