@@ -50,7 +50,7 @@ func BenchmarkExport(b *testing.B) {
 		noteCPU("  bare handler", bare)
 		judge(b, "iCIMS calls per candidate", callsIgnoringCase(b, server), figures.AtMost(2.03, "", "%.3f"), "calls/export")
 		results.Note("  if exact search is case-sensitive", of(ours, func(r run) float64 { return each(int64(r.calls)) }), "%.3f", "")
-		results.Note("  where the connection was never verified", callsUnverified(b, server), "%.3f", "")
+		results.Note("  if the connection was never verified", callsUnverified(b, server), "%.3f", "")
 
 		queueOf := func(r run) float64 { return each(r.queue) }
 		both := func(r run) float64 { return each(r.queue + r.ledger) }

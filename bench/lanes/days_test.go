@@ -41,9 +41,9 @@ func BenchmarkDays(b *testing.B) {
 		if len(unused) == 0 {
 			b.Fatalf("no day in the output:\n%s", out)
 		}
-		judge(b, "budget of 1,000 calls a day, more wanted, somebody else takes a tenth: calls over it", figures.Exactly(float64(over)), figures.AtMost(0, "", "%.0f"), "over")
+		judge(b, "budget of 1,000 calls a day, more needed, another system uses a tenth: calls over it", figures.Exactly(float64(over)), figures.AtMost(0, "", "%.0f"), "over")
 		judge(b, "  unused at the reset, of the day's budget", unused, figures.AtMost(1, " %", "%.1f"), "%unused")
-		table.Note("  taken by somebody else", others, "%.1f", " %")
+		table.Note("  calls of the other system", others, "%.1f", " %")
 		table.Note("  days; calls made in them", figures.Exactly(float64(len(unused))), "%.0f", "; "+strconv.Itoa(calls))
 	}
 }

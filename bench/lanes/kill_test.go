@@ -26,20 +26,20 @@ func BenchmarkKill(b *testing.B) {
 		const enough = settling + patience // work for each round, and one more
 		each := int(float64(times+1) * enough.Seconds() * usual.CallsPerSecond / callsEach)
 		r.fill(all, each)
-		var goOn, flow, held, writing figures.Sample
+		var resumed, flow, held, writing figures.Sample
 		var unwritten figures.Sample
 		attempts := 0
 		for range times {
 			after := r.kill(all, r.startVictim())
-			goOn, flow = append(goOn, max(after.goOn, after.settled).Seconds()), append(flow, after.flow.Seconds())
+			resumed, flow = append(resumed, max(after.resumed, after.settled).Seconds()), append(flow, after.flow.Seconds())
 			held, writing = append(held, float64(after.held)), append(writing, float64(after.writing))
-			unwritten = append(unwritten, after.goOn.Seconds())
+			unwritten = append(unwritten, after.resumed.Seconds())
 			attempts = max(attempts, after.attempts)
 		}
-		judge(b, "kill -9 of one of 4 processes, 40 customers: until each export that it held goes on", goOn, figures.AtMost(120, " s", "%.1f"), "goes-on-s")
-		judge(b, "  attempts counted for an export that it held", figures.Exactly(float64(attempts)), figures.AtMost(0, "", "%.0f"), "attempts")
-		table.Note("  until each goes on that was in no write", unwritten, "%.1f", " s")
-		table.Note("  exports that it held", held, "%.0f", "")
+		judge(b, "kill -9 of one of 4 processes, 40 customers: until each export it had claimed continues", resumed, figures.AtMost(120, " s", "%.1f"), "continue-s")
+		judge(b, "  attempts counted for an export it had claimed", figures.Exactly(float64(attempts)), figures.AtMost(0, "", "%.0f"), "attempts")
+		table.Note("  until each continues that was not in a write", unwritten, "%.1f", " s")
+		table.Note("  exports it had claimed", held, "%.0f", "")
 		table.Note("  of these in a write, which settles for 90 s", writing, "%.0f", "")
 		table.Note("  longest time without a call of a customer", flow, "%.1f", " s")
 		r.noteOver()
@@ -94,7 +94,7 @@ type aftermath struct {
 	left   map[store.Ref]bool // claimed exports that have not continued, and whether they were in a write
 
 	held, writing int
-	goOn, settled time.Duration // until the last export continued, outside or inside a write
+	resumed, settled time.Duration // until the last export continued, outside or inside a write
 	flow          time.Duration // longest pause of a customer
 	attempts      int           // maximum counted for a claimed export
 }
@@ -128,7 +128,7 @@ func (r *rig) kill(all []account, worker string) *aftermath {
 		if writing {
 			after.settled = patience
 		} else {
-			after.goOn = patience
+			after.resumed = patience
 		}
 	}
 	over := time.Now()
@@ -205,7 +205,7 @@ func (r *rig) look(all []account, after *aftermath) bool {
 			if m.State != "" && !m.State.Ended() && (!working(m) || r.holder(m.Ref) == after.worker) {
 				continue
 			}
-			took := &after.goOn
+			took := &after.resumed
 			if after.left[m.Ref] {
 				took = &after.settled
 			}

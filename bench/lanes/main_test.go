@@ -23,7 +23,7 @@ var (
 	processes = flag.Int("processes", 4, "worker processes")
 	rated     = flag.Int("rated", 20_000, "exports of the customer whose rate is measured")
 	fresh     = flag.Int("fresh", 2_000, "new candidates of a batch whose calls are counted")
-	crowd     = flag.Int("crowd", 100_000, "exports that a neighbour has waiting")
+	crowd     = flag.Int("crowd", 100_000, "waiting exports of the neighbor")
 	colleague = flag.Int("colleague", 20_000, "exports that a colleague of the same customer has waiting")
 	many      = flag.Int("many", 1_000_000, "exports waiting in the long queue")
 	few       = flag.Int("few", 10_000, "exports waiting in the short queue")

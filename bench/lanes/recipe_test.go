@@ -96,7 +96,7 @@ func (h *recipe) post(ctx context.Context, customer, path string, fields map[str
 	return res.Header.Get("Location"), nil
 }
 
-// BenchmarkRecipe is BenchmarkNeighbour with the recipe.
+// BenchmarkRecipe is BenchmarkNeighbor with the recipe.
 func BenchmarkRecipe(b *testing.B) {
 	const limit = 3 * time.Minute
 	for b.Loop() {
@@ -129,9 +129,9 @@ func BenchmarkRecipe(b *testing.B) {
 		beside := starts()
 		used := float64(r.sim.traffic(crowded).Calls-before) / time.Since(from).Seconds() / theRate.CallsPerSecond
 		table.Note("the same by asynq's recipe for rate limits, one shared queue: p95 alone", figures.Exactly(alone.Quantile(0.95)), "%.0f", " ms")
-		table.Note("  p95 beside the neighbour (Inf: not within 3 minutes)", figures.Exactly(beside.Quantile(0.95)), "%.0f", " ms")
-		table.Note("  p50 beside the neighbour", figures.Exactly(beside.Median()), "%.0f", " ms")
-		table.Note("  share of the neighbour's rate that is used meanwhile", figures.Exactly(percent*used), "%.0f", " %")
+		table.Note("  p95 beside the neighbor (Inf: not within 3 minutes)", figures.Exactly(beside.Quantile(0.95)), "%.0f", " ms")
+		table.Note("  p50 beside the neighbor", figures.Exactly(beside.Median()), "%.0f", " ms")
+		table.Note("  used share of the neighbor's rate", figures.Exactly(percent*used), "%.0f", " %")
 		b.ReportMetric(beside.Quantile(0.95)/alone.Quantile(0.95), "ratio")
 		server.Shutdown()
 	}

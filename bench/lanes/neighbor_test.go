@@ -12,9 +12,9 @@ import (
 // fifty candidates exceed the limit of the express queue.
 const fifty = 50
 
-// BenchmarkNeighbour enqueues 50 exports of a customer, with and without many waiting exports of
+// BenchmarkNeighbor enqueues 50 exports of a customer, with and without many waiting exports of
 // another one. Each time the customer is new, so its lane must be opened as well.
-func BenchmarkNeighbour(b *testing.B) {
+func BenchmarkNeighbor(b *testing.B) {
 	for b.Loop() {
 		all := accounts(1+2*(*rounds), theRate)
 		crowded, others := all[0], all[1:]
@@ -33,11 +33,11 @@ func BenchmarkNeighbour(b *testing.B) {
 				beside, medianBeside = append(beside, starts.Quantile(0.95)), append(medianBeside, starts.Median())
 			}
 		}
-		judge(b, "50 exports beside a neighbour's 100,000 : alone, p95 of their start", figures.Exactly(beside.Median()/alone.Median()), figures.AtMost(1.2, "", "%.2f"), "ratio")
+		judge(b, "50 exports beside a neighbor's 100,000 : alone, p95 of their start", figures.Exactly(beside.Median()/alone.Median()), figures.AtMost(1.2, "", "%.2f"), "ratio")
 		table.Note("  p95 alone, 200 calls/s", alone, "%.0f", " ms")
-		table.Note("  p95 beside the neighbour", beside, "%.0f", " ms")
+		table.Note("  p95 beside the neighbor", beside, "%.0f", " ms")
 		table.Note("  p50 alone", medianAlone, "%.0f", " ms")
-		table.Note("  p50 beside the neighbour", medianBeside, "%.0f", " ms")
+		table.Note("  p50 beside the neighbor", medianBeside, "%.0f", " ms")
 		for _, w := range r.workers {
 			w.Kill() // the other exports need not be served
 		}
@@ -47,7 +47,7 @@ func BenchmarkNeighbour(b *testing.B) {
 // flows waits until the customer is being served.
 func (s *simulator) flows(customer string) {
 	s.rig.b.Helper()
-	s.rig.eventually(startTime, "the neighbour is served", func() bool { return s.traffic(customer).Calls > fifty })
+	s.rig.eventually(startTime, "the neighbor is served", func() bool { return s.traffic(customer).Calls > fifty })
 }
 
 // startsOfFifty submits 50 exports and returns the milliseconds from the call of Enqueue to the
