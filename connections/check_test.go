@@ -58,7 +58,7 @@ func TestCheck(t *testing.T) {
 		"a placeholder left in a URL": {func(c *store.Connection) {
 			c.PortalURLs = strings.Replace(c.PortalURLs, "portals/1", "portals/{jobPortalId}", 1)
 		}, "portal_urls placeholder", "replace {customerId}"},
-		"another customer's portal": {func(c *store.Connection) { c.PortalURLs = strings.Replace(c.PortalURLs, "1234", "99", 1) }, "portal_urls other_customer", "correct whichever"},
+		"another customer's portal": {func(c *store.Connection) { c.PortalURLs = strings.Replace(c.PortalURLs, "1234", "99", 1) }, "portal_urls other_customer", "correct one of them"},
 		"a host that is not iCIMS": {func(c *store.Connection) {
 			c.PortalURLs = strings.Replace(c.PortalURLs, "icims.com", "icims.example", 1)
 		}, "portal_urls not_icims", "api-eu.icims.com"},

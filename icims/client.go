@@ -51,7 +51,7 @@ type Option func(*Client) error
 func WithCallTimeout(d time.Duration) Option {
 	return func(c *Client) error {
 		if d <= 0 {
-			return errors.New("call timeout: must be more than zero")
+			return errors.New("call timeout: must be positive")
 		}
 		c.timeout = d
 		return nil
@@ -98,7 +98,7 @@ func WithHosts(policy HostPolicy) Option {
 func WithMaxBody(n int64) Option {
 	return func(c *Client) error {
 		if n <= 0 {
-			return errors.New("largest answer: must be more than zero bytes")
+			return errors.New("maximum response: must be positive")
 		}
 		c.maxBody = n
 		return nil
@@ -124,9 +124,9 @@ func New(root *url.URL, customer string, auth Auth, opts ...Option) (*Client, er
 	case root == nil || root.Host == "" || root.Scheme != "https" && root.Scheme != "http":
 		return nil, errors.New("icims: API root: must be an http or https URL such as https://api.icims.com")
 	case root.User != nil || root.RawQuery != "" || root.Fragment != "":
-		return nil, errors.New("icims: API root: must hold neither user, query nor fragment")
+		return nil, errors.New("icims: API root: must not contain user, query or fragment")
 	case !isNumber(customer):
-		return nil, errors.New("icims: customer id: must be the number of the iCIMS instance, digits only")
+		return nil, errors.New("icims: customer ID: must be the number of the iCIMS instance, digits only")
 	case auth == nil:
 		return nil, errors.New("icims: auth: missing; use Basic, HMAC or OAuth")
 	}

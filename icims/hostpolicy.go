@@ -58,7 +58,7 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 	}
 	network, err := netip.ParsePrefix(text)
 	if err != nil || network.Addr().Is4In6() {
-		return netip.Prefix{}, errors.New("is neither an address nor a network such as 10.0.0.0/8")
+		return netip.Prefix{}, errors.New("is not an address or a network such as 10.0.0.0/8")
 	}
 	return network.Masked(), nil
 }

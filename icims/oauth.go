@@ -76,14 +76,14 @@ func (a *oauth) bind(root *url.URL, wire http.RoundTripper, timeout time.Duratio
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.wire != nil {
-		return errors.New("oauth: already in use by another client; make one for each")
+		return errors.New("oauth: already used by another client; create one per client")
 	}
 	if a.tokenURL == "" {
 		a.tokenURL = TokenURLOf(root)
 	}
 	u, err := url.Parse(a.tokenURL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return errors.New("oauth: no token URL is known for this API root; set one with OAuthTokenURL")
+		return errors.New("oauth: unknown token URL for this API root; set one with OAuthTokenURL")
 	}
 	a.wire, a.timeout = wire, timeout
 	return nil
@@ -166,7 +166,7 @@ func (a *oauth) fetch() (func() string, error) {
 	}
 	if err != nil || json.Unmarshal(body, &doc) != nil || doc.Token == "" || strings.ContainsAny(doc.Token, " \r\n") ||
 		doc.Type != "" && !strings.EqualFold(doc.Type, "bearer") {
-		return nil, tokenError(resp.StatusCode, resp.Header, a.now(), errors.New("no usable token in the answer"))
+		return nil, tokenError(resp.StatusCode, resp.Header, a.now(), errors.New("no usable token in the response"))
 	}
 	lifetime := shortLifetime
 	if s, err := doc.Life.Float64(); err == nil && s > 0 && s < 1e9 {

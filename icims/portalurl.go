@@ -84,7 +84,7 @@ func ParsePortalURLsOf(customer, text string, allow HostPolicy) ([]PortalURL, er
 		return nil, err
 	}
 	if list[0].Customer != customer {
-		return nil, &PortalURLError{0, "other_customer", "the number after /customers/ is not the customer id of this connection; correct whichever of the two is wrong"}
+		return nil, &PortalURLError{0, "other_customer", "the number after /customers/ is not this connection's customer ID; correct one of them"}
 	}
 	return list, nil
 }
@@ -98,26 +98,26 @@ func parsePortalURL(entry string, allow HostPolicy) (p PortalURL, code, message 
 	u, err := url.Parse(entry)
 	switch {
 	case placeholder.MatchString(pathOf(entry)):
-		return p, "placeholder", "a placeholder is left in it; replace {customerId} and {jobPortalId} by the numbers of your iCIMS"
+		return p, "placeholder", "it contains a placeholder; replace {customerId} and {jobPortalId} with your iCIMS numbers"
 	case err != nil || u.Host == "" || u.Opaque != "":
-		return p, "malformed", "this is no complete URL; use the form " + portalForm
+		return p, "malformed", "it is not a complete URL; use the form " + portalForm
 	case u.User != nil:
-		return p, "user_in_url", "remove the user and password before the @; they have fields of their own"
+		return p, "user_in_url", "remove the user and password before the @; enter them in their own fields"
 	case !allow.Allows(u) && u.Scheme != "https":
-		return p, "not_https", "it must start with https://, so that the password is not sent in the clear"
+		return p, "not_https", "it must start with https://, so that the password is encrypted"
 	case !allow.Allows(u):
 		return p, "not_icims", "the host is not one of iCIMS's; use api.icims.com or api-eu.icims.com, or have the operator allow this origin in ICIMS_EXPORT_ICIMS_HOSTS"
 	}
 	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(u.EscapedPath(), "/"), "/"), "/")
 	if len(segments) != 5 || segments[0] != "customers" || segments[2] != "search" || segments[3] != "portals" {
-		return p, "wrong_path", "the part after the host must be /customers/{customerId}/search/portals/{jobPortalId}, all in lower case"
+		return p, "wrong_path", "the path must be /customers/{customerId}/search/portals/{jobPortalId}, in lower case"
 	}
 	if !isNumber(segments[1]) {
-		return p, "wrong_customer", "what follows /customers/ must be the customer id, digits only"
+		return p, "wrong_customer", "the part after /customers/ must be the customer ID, digits only"
 	}
 	portal, err := url.PathUnescape(segments[4])
 	if err != nil || !portalName.MatchString(portal) {
-		return p, "wrong_portal", "what follows /search/portals/ must be the id or the name of one job portal"
+		return p, "wrong_portal", "the part after /search/portals/ must be the ID or name of one job portal"
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil || len(query) > 1 || len(query) == 1 && !query.Has("staleness") || u.Fragment != "" {
@@ -125,7 +125,7 @@ func parsePortalURL(entry string, allow HostPolicy) (p PortalURL, code, message 
 	}
 	root, err := url.Parse(origin(u))
 	if err != nil {
-		return p, "malformed", "this is no complete URL; use the form " + portalForm
+		return p, "malformed", "it is not a complete URL; use the form " + portalForm
 	}
 	return PortalURL{Root: root, Customer: segments[1], Portal: portal}, "", ""
 }

@@ -20,7 +20,7 @@ func CheckTokenURL(text string, allow HostPolicy) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("it is no complete URL; use a form such as https://login.icims.com/oauth/token")
+		return errors.New("it is not a complete URL; use one such as https://login.icims.com/oauth/token")
 	case u.User != nil:
 		return errors.New("remove the user and password before the @")
 	case !signInHosts[origin(u)] && !allow.origins[origin(u)]:

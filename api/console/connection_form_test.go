@@ -146,7 +146,7 @@ func TestWhatIsWrongStandsBesideItsFieldAndValuesAreKept(t *testing.T) {
 		has  []string
 	}{
 		"no customer id":              {entered("customer", "12x"), []string{`id="customer-wrong"`, "digits only", `aria-current="step">Credentials`, `value="export-user"`}},
-		"a placeholder in a portal":   {entered("portal_urls", "https://api.icims.com/customers/{customerId}/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> entry 1 is invalid. A placeholder is left in it", `href="#portal_urls"`}},
+		"a placeholder in a portal":   {entered("portal_urls", "https://api.icims.com/customers/{customerId}/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> entry 1 is invalid. It contains a placeholder", `href="#portal_urls"`}},
 		"another customer's portal":   {entered("portal_urls", "https://api.icims.com/customers/77/search/portals/1"), []string{`id="portal_urls-wrong"`, "Job portals</a> cannot be used for this customer. The number after /customers/"}},
 		"no user name":                {entered("username", " "), []string{`id="username-wrong"`, "name of the iCIMS API user"}},
 		"no password":                 {entered("password", ""), []string{`id="password-wrong"`}},

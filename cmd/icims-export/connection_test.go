@@ -38,7 +38,7 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 		t.Errorf("%s", r.errors)
 	}
 	r = calls(statusMisused, "add", "1234", strings.Replace(w.portal("1"), "portals/1", "portals/{jobPortalId}", 1))
-	if !strings.Contains(r.errors, "placeholder is left") || !strings.Contains(r.errors, "username: give the name") {
+	if !strings.Contains(r.errors, "contains a placeholder") || !strings.Contains(r.errors, "username: enter the name") {
 		t.Errorf("all problems at once: %s", r.errors)
 	}
 	r = calls(statusMisused, "add", "1234", "username=export-user", w.portal("1"))

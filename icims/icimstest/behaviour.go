@@ -244,7 +244,7 @@ func (b Behaviour) check() error {
 		{"pair_route", b.PairRoute, []string{Present, Absent, Denied, EmptyObject}},
 	} {
 		if s.value != "" && !slices.Contains(s.allowed, s.value) {
-			return fmt.Errorf("behaviour.%s: %q is none of %v", s.name, s.value, s.allowed)
+			return fmt.Errorf("behaviour.%s: %q is not one of %v", s.name, s.value, s.allowed)
 		}
 	}
 	if b.PatchStatus != 0 && b.PatchStatus != http.StatusNoContent && b.PatchStatus != http.StatusOK {
@@ -255,7 +255,7 @@ func (b Behaviour) check() error {
 		"web_services_status": b.WebServicesStatus,
 	} {
 		if status != 0 && (status < 400 || status > 599) {
-			return fmt.Errorf("behaviour.%s: %d is no status of a refusal", name, status)
+			return fmt.Errorf("behaviour.%s: %d is not a status of refusals", name, status)
 		}
 	}
 	return nil

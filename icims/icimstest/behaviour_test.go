@@ -16,7 +16,7 @@ func TestTheREADMEListsEverySwitch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := regexp.MustCompile(`is none of \[(.*)\]$`)
+	allowed := regexp.MustCompile(`is not one of \[(.*)\]$`)
 	for f := range reflect.TypeFor[Behaviour]().Fields() {
 		row := ""
 		for line := range strings.Lines(string(readme)) {

@@ -10,7 +10,7 @@ func (t *Tenant) Change(id int64, fields map[string]any) {
 	defer t.mu.Unlock()
 	p := t.people[id]
 	if p == nil {
-		panic("icimstest: there is no such person to change")
+		panic("icimstest: unknown person")
 	}
 	next := make(map[string]any, len(p.fields))
 	maps.Copy(next, p.fields)

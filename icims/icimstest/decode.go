@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-var errNotObject = errors.New("the body is not one JSON object")
+var errNotObject = errors.New("the body is not a JSON object")
 
 // decodeObject decodes a body that must be exactly one JSON object. Numbers stay json.Number.
 func decodeObject(body []byte) (map[string]any, error) {

@@ -22,14 +22,14 @@ type Limits struct {
 
 func (l Limits) check() error {
 	if l.CallsPerSecond < 0 || math.IsNaN(l.CallsPerSecond) || l.Burst < 0 || l.InFlight < 0 {
-		return errors.New("limits: none of them can be below zero")
+		return errors.New("limits: must not be negative")
 	}
 	return nil
 }
 
 func (s SecondSpender) check() error {
 	if !(s.Share >= 0 && s.Share < 1) || !(s.CallsPerSecond >= 0) { // this form also refuses NaN
-		return errors.New("second_spender: share is from 0 to below 1, calls_per_second not below zero")
+		return errors.New("second_spender: share must be at least 0 and below 1, calls_per_second must not be negative")
 	}
 	return nil
 }

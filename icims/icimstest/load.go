@@ -25,14 +25,14 @@ func LoadTenants(r io.Reader) ([]TenantConfig, error) {
 		return nil, err
 	}
 	if len(in.Tenants) == 0 {
-		return nil, errors.New("tenants: name at least one")
+		return nil, errors.New("tenants: at least one is required")
 	}
 	for i, t := range in.Tenants {
 		if t.Customer == "" || t.Username == "" || t.Password == "" {
-			return nil, fmt.Errorf("tenants[%d]: customer, username and password are needed", i)
+			return nil, fmt.Errorf("tenants[%d]: customer, username and password are required", i)
 		}
 		if atoi(t.Customer) == 0 {
-			return nil, fmt.Errorf("tenants[%d]: customer is a number, such as 1234", i)
+			return nil, fmt.Errorf("tenants[%d]: customer must be a number such as 1234", i)
 		}
 		if err := t.check(); err != nil {
 			return nil, fmt.Errorf("tenants[%d]: %w", i, err)

@@ -95,7 +95,7 @@ func read(r io.Reader, into any) error {
 		return err
 	}
 	if err := yaml.UnmarshalWithOptions(raw, into, yaml.Strict()); err != nil {
-		return fmt.Errorf("the body does not fit: %w", err)
+		return fmt.Errorf("invalid body: %w", err)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func read(r io.Reader, into any) error {
 func (s *Simulator) of(customer string) (*Tenant, error) {
 	t := s.Tenant(customer)
 	if t == nil {
-		return nil, fmt.Errorf("there is no customer %q", customer)
+		return nil, fmt.Errorf("unknown customer %q", customer)
 	}
 	return t, nil
 }
@@ -116,7 +116,7 @@ func manageCalls(s *Simulator, r *http.Request) (any, error) {
 	if v := q.Get("limit"); v != "" {
 		var err error
 		if limit, err = strconv.Atoi(v); err != nil || limit < 0 {
-			return nil, fmt.Errorf("limit %q is no number", v)
+			return nil, fmt.Errorf("limit %q is not a number", v)
 		}
 	}
 	type shown struct {

@@ -62,10 +62,10 @@ func (s *Simulator) AddRule(r Rule) {
 
 func (r Rule) check() error {
 	if !r.Fault.known() {
-		return fmt.Errorf("there is no fault %q", r.Fault)
+		return fmt.Errorf("unknown fault %q", r.Fault)
 	}
 	if r.Route != "" && !routeNames[r.Route] {
-		return fmt.Errorf("there is no route %q", r.Route)
+		return fmt.Errorf("unknown route %q", r.Route)
 	}
 	return nil
 }

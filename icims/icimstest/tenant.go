@@ -136,7 +136,7 @@ func (t *Tenant) Deny(routes ...string) {
 	set := make(map[string]bool, len(routes))
 	for _, r := range routes {
 		if !routeNames[r] {
-			panic("icimstest: there is no route " + r)
+			panic("icimstest: unknown route " + r)
 		}
 		set[r] = true
 	}
@@ -166,7 +166,7 @@ func (t *Tenant) Hide(kind string, id int64) {
 			}
 		}
 	default:
-		panic("icimstest: nothing to hide of kind " + kind)
+		panic("icimstest: cannot hide records of kind " + kind)
 	}
 }
 
@@ -194,7 +194,7 @@ func (t *Tenant) seed(fields map[string]any) (int64, error) {
 	var id int64
 	if v, given := body["id"]; given {
 		if id, _ = asInt(v); id <= 0 || t.people[id] != nil {
-			return 0, fmt.Errorf("person id %v is not free", v)
+			return 0, fmt.Errorf("person ID %v is already used", v)
 		}
 		delete(body, "id")
 	}

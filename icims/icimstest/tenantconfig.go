@@ -130,11 +130,11 @@ type EducationNames struct {
 func (c TenantConfig) check() error {
 	for _, name := range c.DeniedRoutes {
 		if !routeNames[name] {
-			return fmt.Errorf("denied_routes: there is no route %q", name)
+			return fmt.Errorf("denied_routes: unknown route %q", name)
 		}
 	}
 	if c.DayLength < 0 || c.DayStart < 0 {
-		return errors.New("day_length and day_start cannot be below zero")
+		return errors.New("day_length and day_start must not be negative")
 	}
 	if err := errors.Join(c.Limits.check(), c.SecondSpender.check()); err != nil {
 		return err
