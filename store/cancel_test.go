@@ -90,18 +90,18 @@ func TestCancelEndsOnlyWaitingExports(t *testing.T) {
 				t.Errorf("%s: the candidate's data is kept: %v", s, err)
 			}
 			if v := b.claim(refs[s], longLease).Verdict; v != store.ClaimGone {
-				t.Errorf("%s: a task that fires later is told %s", s, v)
+				t.Errorf("%s: a later claim gets %s", s, v)
 			}
 			story, err := b.Story(t.Context(), refs[s])
 			if err != nil || len(story) == 0 || story[len(story)-1].What != "cancelled" || story[len(story)-1].Who != "ana" {
-				t.Errorf("%s: the story %+v, %v", s, story, err)
+				t.Errorf("%s: timeline %+v, %v", s, story, err)
 			}
 		}
 		if got, err := b.Cancel(t.Context(), b.batch, why); err != nil || !cmp.Equal(got, store.Cancellation{Busy: 5, Dead: 1, Ended: 5}) {
 			t.Errorf("again: %+v, %v", got, err)
 		}
 		if n, _ := b.IllegalMoves(t.Context(), customer); n != 0 {
-			t.Errorf("%d illegal moves", n)
+			t.Errorf("%d illegal transitions", n)
 		}
 		b.auditIsClean()
 	})
@@ -148,7 +148,7 @@ func TestCancel(t *testing.T) {
 				b.t.Errorf("the batch expires in %s", ttl)
 			}
 		}},
-		{"a batch sent again with its key stays cancelled", func(b *book) {
+		{"a resubmitted batch stays canceled", func(b *book) {
 			e := b.newExport("a", "a@example.com")
 			for again := range 2 {
 				got, err := b.Accept(e)
@@ -161,7 +161,7 @@ func TestCancel(t *testing.T) {
 			}
 			b.auditIsClean()
 		}},
-		{"what a cancelled batch's producer still sends is not taken in", func(b *book) {
+		{"a canceled batch accepts no more rows", func(b *book) {
 			first, late := b.newExport("a", "a@example.com"), b.newExport("b", "b@example.com")
 			if _, err := b.Accept(first); err != nil {
 				b.t.Fatal(err)
@@ -178,7 +178,7 @@ func TestCancel(t *testing.T) {
 			}
 			b.auditIsClean()
 		}},
-		{"a dry run leaves a batch open to what is still sent", func(b *book) {
+		{"a dry run keeps a batch open for more rows", func(b *book) {
 			if _, err := b.Cancel(b.t.Context(), b.batch, store.CancelOptions{DryRun: true}); err != nil {
 				b.t.Fatal(err)
 			}
@@ -186,7 +186,7 @@ func TestCancel(t *testing.T) {
 				b.t.Error(err)
 			}
 		}},
-		{"of a customer's batches those are cancelled as well of which nothing has come yet", func(b *book) {
+		{"a customer's empty batches are canceled too", func(b *book) {
 			if _, err := b.CancelCustomer(b.t.Context(), b.batch.Customer(), why); err != nil {
 				b.t.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestCancel(t *testing.T) {
 				b.t.Error(err)
 			}
 		}},
-		{"a dead export that was set going again with an open write is left to find out", func(b *book) {
+		{"a retried export with an unconfirmed write stays", func(b *book) {
 			ref := b.accept("a", "a@example.com")
 			c := b.claimed(ref)
 			b.step(c, store.Step{To: store.Creating})
@@ -209,13 +209,13 @@ func TestCancel(t *testing.T) {
 				b.t.Errorf("%+v, %v", got, err)
 			}
 		}},
-		{"an unknown batch is told", func(b *book) {
+		{"an unknown batch is an error", func(b *book) {
 			unknown := store.BatchID(b.Keys().BatchID(b.batch.Customer(), "never"))
 			if _, err := b.Cancel(b.t.Context(), unknown, why); !errors.Is(err, store.ErrNoBatch) {
 				b.t.Errorf("%v", err)
 			}
 		}},
-		{"a customer's batches are cancelled together, and nobody else's", func(b *book) {
+		{"all batches of one customer are canceled, and no others", func(b *book) {
 			mine := b.batch.Customer()
 			other := openBook(b.t, b.redis, store.BatchSpec{Customer: "99"})
 			other.accept("z", "z@example.com")
@@ -230,7 +230,7 @@ func TestCancel(t *testing.T) {
 				b.t.Errorf("%+v, %v", got, err)
 			}
 			if live, _ := b.Live(b.t.Context(), mine); live != 0 {
-				b.t.Errorf("%d still moving", live)
+				b.t.Errorf("%d still in progress", live)
 			}
 			if other.counts().Moving() != 1 {
 				b.t.Error("another customer's export was cancelled")

@@ -97,7 +97,7 @@ func TestCheckFindsPlantedViolations(t *testing.T) {
 		{"the customer's counter is bumped", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
 			return r.HIncrBy(ctx, p+"c", "live", 1).Err()
 		}, []string{store.ViolationLive}},
-		{"an illegal move was counted", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
+		{"an illegal transition was counted", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
 			return r.HIncrBy(ctx, p+"c", "illegal", 1).Err()
 		}, []string{store.ViolationIllegalMoves}},
 		{"a batch vanishes", func(ctx context.Context, r redis.UniversalClient, b *book, _ lives) error {
@@ -116,38 +116,38 @@ func TestCheckFindsPlantedViolations(t *testing.T) {
 			late := float64(time.Now().Add(-6 * time.Minute).UnixMilli())
 			return r.ZAdd(ctx, p+"due", redis.Z{Score: late, Member: v.retrying.Export}).Err()
 		}, []string{store.ViolationStuck}},
-		{"an ended export is due", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
+		{"a finished export is due", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.ZAdd(ctx, p+"due", redis.Z{Score: 9e15, Member: v.done.Export}).Err()
 		}, []string{store.ViolationDueStray, store.ViolationDueCount}},
 		{"a dead letter is not listed", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.ZRem(ctx, p+"dead", v.dead.Export).Err()
 		}, []string{store.ViolationNotDead, store.ViolationDeadCount}},
-		{"a moving export is listed as dead", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
+		{"an export in progress is listed as dead", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.ZAdd(ctx, p+"dead", redis.Z{Score: 1, Member: v.queued.Export}).Err()
 		}, []string{store.ViolationDeadStray, store.ViolationDeadCount}},
-		{"two exports of one e-mail are in work", func(ctx context.Context, r redis.UniversalClient, b *book, v lives) error {
+		{"two exports of one email are in progress", func(ctx context.Context, r redis.UniversalClient, b *book, v lives) error {
 			return r.HSet(ctx, p+"x:"+v.queued.Export, "st", "claimed", "le", time.Now().Add(time.Hour).UnixMilli(),
 				"eh", b.Keys().EmailHash(customer, "working@example.com")).Err()
 		}, []string{store.ViolationEmailShared, store.ViolationEmailUnlocked}},
 		{"a lock is lost", func(ctx context.Context, r redis.UniversalClient, b *book, _ lives) error {
 			return r.Del(ctx, p+"l:"+b.Keys().EmailHash(customer, "working@example.com")).Err()
 		}, []string{store.ViolationEmailUnlocked}},
-		{"the data of a moving export vanishes", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
+		{"the data of an export in progress vanishes", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.Del(ctx, p+"p:"+v.retrying.Export).Err()
 		}, []string{store.ViolationPayloadMissing}},
 		{"the data of a dead export vanishes", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.Del(ctx, p+"p:"+v.dead.Export).Err()
 		}, []string{store.ViolationPayloadMissing}},
-		{"the data of an ended export stays", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
+		{"the data of a finished export stays", func(ctx context.Context, r redis.UniversalClient, _ *book, v lives) error {
 			return r.Set(ctx, p+"p:"+v.done.Export, "sealed", 0).Err()
 		}, []string{store.ViolationPayloadLeft}},
-		{"the story of an ended export never expires", func(ctx context.Context, r redis.UniversalClient, b *book, v lives) error {
+		{"the timeline of a finished export never expires", func(ctx context.Context, r redis.UniversalClient, b *book, v lives) error {
 			return r.SRem(ctx, p+"b:"+local(b)+":s", v.done.Export).Err()
 		}, []string{store.ViolationStoryLeft}},
-		{"a marker points at nobody", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
+		{"a marker names no person", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
 			return r.HSet(ctx, p+"m:7", "0123456789abcdef", "0|1700000000|").Err()
 		}, []string{store.ViolationMarker}},
-		{"a marker is no marker", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
+		{"a marker is malformed", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {
 			return r.HSet(ctx, p+"m:7", "somebody", "17|1700000000|").Err()
 		}, []string{store.ViolationMarker}},
 		{"the marker of a done export vanishes", func(ctx context.Context, r redis.UniversalClient, _ *book, _ lives) error {

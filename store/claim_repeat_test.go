@@ -88,7 +88,7 @@ func TestRepeatedClaimReturnsTheSameExport(t *testing.T) {
 					if between == "others between" {
 						lost.between = func() {
 							if v := b.claim(rival, longLease).Verdict; v != store.ClaimLocked {
-								t.Errorf("between the two another export of the e-mail is %s", v)
+								t.Errorf("between the two, another export of the email is %s", v)
 							}
 						}
 					}

@@ -27,7 +27,7 @@ func (b *book) spend(candidate string, calls int) {
 func TestCosts(t *testing.T) {
 	t.Parallel()
 	done := store.Finish{To: store.Done, Counter: store.CountCreated, Person: 1, Calls: 2}
-	t.Run("before anything was measured an export costs what exports cost everywhere", func(t *testing.T) {
+	t.Run("without measurements an export has the assumed cost", func(t *testing.T) {
 		b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{Job: 1})
 		for kind, want := range map[store.Kind]float64{
 			store.KindOf(1, false): 2.04, store.KindOf(1, true): 2.04, store.KindOf(0, false): 1.04, store.KindOf(0, true): 1.04,
@@ -79,7 +79,7 @@ func TestCosts(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what was long ago weighs less and less", func(t *testing.T) {
+	t.Run("older exports weigh less", func(t *testing.T) {
 		b := openBook(t, redistest.Shared(t).Client(t), store.BatchSpec{})
 		for i := range 2000 {
 			b.spend(fmt.Sprintf("cheap-%d", i), 1)

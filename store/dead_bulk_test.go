@@ -44,7 +44,7 @@ func TestManyDeadLetters(t *testing.T) {
 				}
 			}
 		})
-		t.Run("one is found by its export, with its data", func(t *testing.T) {
+		t.Run("a letter is found by its export, with its data", func(t *testing.T) {
 			ref := store.Ref{Customer: customer, Export: ids[3]}
 			d, err := b.DeadLetter(t.Context(), ref)
 			if err != nil || d.Candidate != "c-3" || d.Batch != b.batch || d.Reason != "icims_refused" {
@@ -54,7 +54,7 @@ func TestManyDeadLetters(t *testing.T) {
 				t.Errorf("payload %q, %v", data, err)
 			}
 		})
-		t.Run("they are revived at once, those that are dead no more passed over, also without the script", func(t *testing.T) {
+		t.Run("all are revived in one call, others are skipped, and the script need not be loaded", func(t *testing.T) {
 			if err := client.ScriptFlush(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestDeadLettersPageByPage(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a page goes on behind a letter that is gone", func(t *testing.T) {
+	t.Run("a page continues after a deleted letter", func(t *testing.T) {
 		if err := b.Discard(t.Context(), all[600].Ref, "x", "y"); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestDeadLettersPageByPage(t *testing.T) {
 			t.Errorf("%d letters", len(rest))
 		}
 	})
-	t.Run("those that are named are read in their order, without the others", func(t *testing.T) {
+	t.Run("named letters are read in order, others are left out", func(t *testing.T) {
 		got, err := b.DeadLettersOf(t.Context(), customer, []string{all[700].Export, "none", all[600].Export, all[3].Export})
 		if err != nil || !slices.Equal(got, []store.DeadLetter{all[700], all[3]}) {
 			t.Errorf("%+v, %v", got, err)

@@ -84,7 +84,7 @@ func TestDeadLetterMovesToAnotherJob(t *testing.T) {
 		for at, want := range map[store.Ref]string{ref: "It goes on in batch " + string(b.batch) + ", to job 1709", fresh: "It was a dead letter of batch " + string(from) + ", to job 999"} {
 			story, err := b.Story(t.Context(), at)
 			if err != nil || len(story) == 0 || story[len(story)-1].What != "transferred" || story[len(story)-1].Who != "ana" || !slices.Equal(story[len(story)-1].Findings, []string{want}) {
-				t.Errorf("story: %+v, %v", story, err)
+				t.Errorf("timeline: %+v, %v", story, err)
 			}
 		}
 		if _, err := b.DeadLetter(t.Context(), other); err != nil {
@@ -322,7 +322,7 @@ func TestTransferSkipsAChangedDeadLetter(t *testing.T) {
 		b.finish(c, jobless)
 	}})
 	if sent := b.transfer(1709, ref); len(sent) != 0 {
-		t.Errorf("what was read before was sent: %+v", sent)
+		t.Errorf("transferred a stale letter: %+v", sent)
 	}
 	if payload, err := b.Payload(t.Context(), ref); err != nil || string(payload) != "redrawn" {
 		t.Errorf("%q, %v", payload, err)

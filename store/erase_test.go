@@ -71,13 +71,13 @@ func TestErasingByState(t *testing.T) {
 			}
 			o := b.outcome(row)
 			if o.Candidate != "" || o.Reason != store.ReasonErased || o.Person != 0 || !o.State.Ended() || o.State == store.Dead {
-				t.Errorf("%s: what is left is %+v", s.state, o)
+				t.Errorf("%s: remaining outcome %+v", s.state, o)
 			}
 			if story, err := b.Story(t.Context(), ref); err != nil || len(story) != 0 {
-				t.Errorf("%s: its story is left: %v, %v", s.state, story, err)
+				t.Errorf("%s: its timeline remains: %v, %v", s.state, story, err)
 			}
 			if v := b.claim(ref, longLease).Verdict; v != store.ClaimGone {
-				t.Errorf("%s: a task that fires later is told %s", s.state, v)
+				t.Errorf("%s: a later claim gets %s", s.state, v)
 			}
 			if found, err := b.ExportsOf(t.Context(), customer, candidate); err != nil || len(found) != 0 {
 				t.Errorf("%s: it is found still: %+v, %v", s.state, found, err)
@@ -88,7 +88,7 @@ func TestErasingByState(t *testing.T) {
 		}
 		b.auditIsClean()
 		if n, _ := b.IllegalMoves(t.Context(), customer); n != 0 {
-			t.Errorf("%d illegal moves", n)
+			t.Errorf("%d illegal transitions", n)
 		}
 	})
 }
@@ -99,18 +99,18 @@ func TestErasing(t *testing.T) {
 		name string
 		test func(*book)
 	}{
-		{"a write under way is never forgotten: marker and export stay until it has ended", eraseUnderWay},
-		{"a dead letter with a write of which nobody knows is kept until it has settled", eraseUnsettledDeadLetter},
-		{"a batch that is sent again does not bring the candidate back", eraseThenSendAgain},
-		{"the e-mail stays known for some minutes, so that nobody else becomes a second profile", eraseKeepsTheEmailKnown},
+		{"a write in progress keeps marker and export until it ends", eraseUnderWay},
+		{"a dead letter with an unconfirmed write is kept until it has settled", eraseUnsettledDeadLetter},
+		{"a resubmitted batch does not restore the candidate", eraseThenSendAgain},
+		{"the email stays known for some minutes, to prevent a second profile", eraseKeepsTheEmailKnown},
 		{"a candidate of several batches is erased from all of them", eraseManyBatches},
-		{"the candidate's id is nowhere in Redis any more", eraseLeavesNoTrace},
-		{"a dead letter that is sent to another job meanwhile is erased there", eraseWhatWentOnMeanwhile},
-		{"it is not complete where exports keep coming meanwhile", eraseWhatKeepsComing},
-		{"other candidates keep what is theirs", eraseNobodyElse},
+		{"the candidate's ID is nowhere in Redis", eraseLeavesNoTrace},
+		{"a dead letter transferred during the erasure is erased", eraseWhatWentOnMeanwhile},
+		{"it is incomplete if exports keep arriving", eraseWhatKeepsComing},
+		{"other candidates keep their data", eraseNobodyElse},
 		{"the batch ends with its last candidate erased", eraseEndsTheBatch},
-		{"it is recorded who erased and why, without the candidate's id", eraseIsRecorded},
-		{"somebody unknown is no error and leaves no trace", eraseUnknown},
+		{"the action log has who and why, without the candidate's ID", eraseIsRecorded},
+		{"an unknown candidate is no error and leaves no trace", eraseUnknown},
 	}
 	for _, s := range specs {
 		t.Run(s.name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func eraseKeepsTheEmailKnown(b *book) {
 	}
 	other := b.claim(b.accept("c-2", "shared@example.com"), store.ClaimOptions{Lease: time.Minute})
 	if other.KnownPerson != 17 {
-		b.t.Errorf("the e-mail is known as person %d, want 17", other.KnownPerson)
+		b.t.Errorf("the email's known person is %d, want 17", other.KnownPerson)
 	}
 	hash := b.Keys().EmailHash(customer, "shared@example.com")
 	if left := b.redis.TTL(b.t.Context(), "ix:{"+customer+"}:k:"+hash).Val(); left <= 0 || left > 10*time.Minute {

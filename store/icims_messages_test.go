@@ -66,7 +66,7 @@ func TestICIMSMessagesEndWithTheDeadLetter(t *testing.T) {
 					return string(text)
 				}
 				if before := told(); strings.Count(before, said) != 2 || !strings.Contains(before, "code 4 on email: ") {
-					t.Fatalf("a dead letter is told with %s", before)
+					t.Fatalf("the timeline of a dead letter has %s", before)
 				}
 				end(t, b, ref)
 				switch after := told(); {

@@ -84,7 +84,7 @@ func TestJobListRoundTrip(t *testing.T) {
 		t.Errorf("%d jobs of a shorter list", len(got.Jobs))
 	}
 	if got := read(list); len(got.Jobs) != 2 || &got.Jobs[0] != &list.Jobs[0] {
-		t.Error("what is known already is read again")
+		t.Error("a known list was read again")
 	}
 	if list.SpentOn(jobsNow.Add(24*time.Hour)) != 0 || list.SpentOn(jobsNow) != 17 {
 		t.Error("calls count for another day")

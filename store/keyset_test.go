@@ -29,7 +29,7 @@ func TestSealing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Contains(sealed, []byte("Duarte")) {
-		t.Error("what is sealed can be read")
+		t.Error("sealed data is readable")
 	}
 	if got, err := keys.Open(sealed, "ix:{1234}:p:a"); err != nil || string(got) != "Ana Duarte" {
 		t.Errorf("opened %q, %v", got, err)

@@ -208,7 +208,7 @@ func announcementsRaceTheClosing(b *lanesBook) {
 		}
 	}
 	if done != producers*each {
-		b.t.Errorf("%d of %d were done when nobody wanted a lane any more, after %d closings", done, producers*each, closed)
+		b.t.Errorf("%d of %d were done when no customer wanted a lane, after %d closings", done, producers*each, closed)
 	}
 }
 

@@ -152,22 +152,22 @@ func TestLedger(t *testing.T) {
 		test func(*book)
 	}{
 		{"an export to a job goes from queued to done and leaves a marker", store.BatchSpec{Job: 1709}, exportToJob},
-		{"accepting the same candidate again changes nothing, live or ended", store.BatchSpec{}, acceptAgain},
+		{"accepting the same candidate again changes nothing", store.BatchSpec{}, acceptAgain},
 		{"an export that ended cannot be claimed", store.BatchSpec{}, claimEnded},
-		{"a claim with a running lease keeps others out", store.BatchSpec{}, leaseHolds},
-		{"an expired lease lets another worker in and makes the first one stale", store.BatchSpec{}, leaseExpires},
-		{"an interrupted write is left alone until it has settled", store.BatchSpec{}, interruptedWrite},
-		{"a renewed lease holds; a stale or ended one cannot be renewed", store.BatchSpec{}, renewal},
-		{"exports of one e-mail go one after the other", store.BatchSpec{}, emailLock},
-		{"a lost write keeps the e-mail locked, whatever its lease", store.BatchSpec{}, emailLockUnknown},
-		{"a person just created is known to the next export of the e-mail", store.BatchSpec{}, knownPerson},
-		{"a retried export counts its attempts and keeps what it knows", store.BatchSpec{Job: 5}, retryKeepsProgress},
-		{"an open intent stays open when the export is put off", store.BatchSpec{}, openIntentStays},
-		{"a dead export keeps its payload and frees its e-mail", store.BatchSpec{}, deadExport},
-		{"a revived export looks for its last write only where that may have taken effect", store.BatchSpec{}, revivedIntent},
-		{"a marker gathers jobs of one person and starts anew with another", store.BatchSpec{Job: 1, IncludePreviouslyExported: true}, markerJobs},
-		{"a batch ends when it is closed and nothing of it moves", store.BatchSpec{}, batchEnds},
-		{"a dummy address can be redrawn before anything was written, not after", store.BatchSpec{}, redraw},
+		{"a claim with a valid lease blocks others", store.BatchSpec{}, leaseHolds},
+		{"after its lease expires, another worker can claim and the first is stale", store.BatchSpec{}, leaseExpires},
+		{"an interrupted write waits until it has settled", store.BatchSpec{}, interruptedWrite},
+		{"a lease can be renewed, unless it is stale or the export has ended", store.BatchSpec{}, renewal},
+		{"exports of one email run one at a time", store.BatchSpec{}, emailLock},
+		{"an unconfirmed write keeps the email locked, whatever its lease", store.BatchSpec{}, emailLockUnknown},
+		{"a new person is known to the next export of the email", store.BatchSpec{}, knownPerson},
+		{"a retried export counts its attempts and keeps its progress", store.BatchSpec{Job: 5}, retryKeepsProgress},
+		{"an open intent stays open when the export is deferred", store.BatchSpec{}, openIntentStays},
+		{"a dead export keeps its payload and releases its email", store.BatchSpec{}, deadExport},
+		{"a retried export looks for its last write only if it may have taken effect", store.BatchSpec{}, revivedIntent},
+		{"a marker collects the jobs of one person", store.BatchSpec{Job: 1, IncludePreviouslyExported: true}, markerJobs},
+		{"a batch ends when it is closed and its exports have finished", store.BatchSpec{}, batchEnds},
+		{"a dummy address can only be redrawn before a write", store.BatchSpec{}, redraw},
 		{"an announced customer is withdrawn unless announced again", store.BatchSpec{}, withdrawal},
 	}
 	redistest.EachBackend(t, func(t *testing.T, client redis.UniversalClient) {
@@ -322,7 +322,7 @@ func emailLock(b *book) {
 	first, second := b.accept("c-1", "a@example.com"), b.accept("c-2", "A@Example.com")
 	c := b.claimed(first)
 	if v := b.claim(second, longLease).Verdict; v != store.ClaimLocked {
-		b.t.Fatalf("claim of the same e-mail: %s, want locked", v)
+		b.t.Fatalf("claim of the same email: %s, want locked", v)
 	}
 	b.hold(c, store.Hold{To: store.Retrying, Reason: "icims_server_error", Attempts: 1})
 	d := b.claimed(second)

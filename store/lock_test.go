@@ -44,7 +44,7 @@ func TestLostLockEndsTheClaim(t *testing.T) {
 			b.step(d, store.Step{To: store.Created, Person: 8, PersonMade: true})
 			b.finish(d, store.Finish{To: store.Done, Counter: store.CountCreated, Person: 8})
 			if got := b.claimed(first); got.KnownPerson != 8 {
-				t.Errorf("the first goes on with known person %d, want 8", got.KnownPerson)
+				t.Errorf("the first continues with known person %d, want 8", got.KnownPerson)
 			}
 		})
 	}
@@ -87,6 +87,6 @@ func TestDeathRepeatedAfterARetryIsStale(t *testing.T) {
 		t.Errorf("the repeated death: %v, want ErrStale", err)
 	}
 	if n, err := b.IllegalMoves(t.Context(), customer); n != 0 || err != nil {
-		t.Errorf("%d illegal moves, %v", n, err)
+		t.Errorf("%d illegal transitions, %v", n, err)
 	}
 }

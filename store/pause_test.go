@@ -38,7 +38,7 @@ func TestPause(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(&open, current()); diff != "" {
-			t.Errorf("until somebody resumes: %s", diff)
+			t.Errorf("until resumed: %s", diff)
 		}
 		if a := <-told; a.Customer != customer || !a.Changed {
 			t.Errorf("workers were told %+v", a)
@@ -168,7 +168,7 @@ func awaitSubscriber(t *testing.T, client redis.UniversalClient) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("nobody listens")
+			t.Fatal("no subscriber")
 		}
 	}
 }

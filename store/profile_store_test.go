@@ -102,7 +102,7 @@ func TestProfileAppliesToItsSettings(t *testing.T) {
 			t.Errorf("%s: %+v", name, edited.Profile)
 		}
 		if err := r.SaveProfile(ctx, stored.Connection, stored.Revision, foundOut); !isChanged(err) {
-			t.Errorf("%s: saved for what was verified before: %v", name, err)
+			t.Errorf("%s: saved for an outdated revision: %v", name, err)
 		}
 		if err := r.RemoveConnection(ctx, "1234", 0, "ana", ""); err != nil {
 			t.Fatal(err)

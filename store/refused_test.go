@@ -145,7 +145,7 @@ func TestErasingRemovesTheIDFromRefusedRows(t *testing.T) {
 		var got []store.RefusedRow
 		got, _ = b.refused(0, len(rows))
 		if diff := cmp.Diff(rows, got); diff != "" {
-			t.Errorf("what is left (-want +got):\n%s", diff)
+			t.Errorf("remaining rows (-want +got):\n%s", diff)
 		}
 		if again := b.erase("c-3"); again.RefusedRows != 0 || !again.Nothing() {
 			t.Errorf("again: %+v", again)

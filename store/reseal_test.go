@@ -88,7 +88,7 @@ func TestSealingKeyRotation(t *testing.T) {
 		}
 	}
 	if _, err := old.Open(byNext, "here"); !errors.Is(err, store.ErrSealed) {
-		t.Errorf("the old keys open what the new one sealed: %v", err)
+		t.Errorf("the old keys open a value of the new one: %v", err)
 	}
 	if _, err := next.Without(id); !errors.Is(err, store.ErrPrimaryKey) {
 		t.Errorf("the key that seals was dropped: %v", err)
@@ -424,7 +424,7 @@ func TestResealDuringChanges(t *testing.T) {
 		}
 		story, err := b.Story(t.Context(), ref)
 		if err != nil || len(story) != 20 || story[19].Attempt != acts-1 {
-			t.Errorf("the story has %d entries, %v", len(story), err)
+			t.Errorf("the timeline has %d entries, %v", len(story), err)
 		}
 	})
 }

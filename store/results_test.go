@@ -42,13 +42,13 @@ func TestResultsPageByPage(t *testing.T) {
 		pages  int
 	}{
 		{"all of them", store.ResultFilter{}, 500, nil, rows, 3},
-		{"all of them, a few at a time", store.ResultFilter{}, 433, nil, rows, 4},
-		{"those that are dead", store.ResultFilter{Counter: store.CountDead}, 100, []int{700, 1300}, 0, 1},
-		{"those that are dead, one by one", store.ResultFilter{Counter: store.CountDead}, 1, []int{700, 1300}, 0, 3},
+		{"all, a few at a time", store.ResultFilter{}, 433, nil, rows, 4},
+		{"dead", store.ResultFilter{Counter: store.CountDead}, 100, []int{700, 1300}, 0, 1},
+		{"dead, one by one", store.ResultFilter{Counter: store.CountDead}, 1, []int{700, 1300}, 0, 3},
 		{"by reason", store.ResultFilter{Reason: store.ReasonJobNotFound}, 100, []int{1300}, 0, 1},
 		{"by outcome and reason", store.ResultFilter{Counter: store.CountDead, Reason: store.ReasonExportedBefore}, 100, nil, 0, 1},
-		{"those that were created", store.ResultFilter{Counter: store.CountCreated}, 100, []int{2}, 0, 1},
-		{"those that move", store.ResultFilter{Moving: true}, 1000, nil, rows - 4, 2},
+		{"created", store.ResultFilter{Counter: store.CountCreated}, 100, []int{2}, 0, 1},
+		{"in progress", store.ResultFilter{Moving: true}, 1000, nil, rows - 4, 2},
 	}
 	for _, s := range specs {
 		t.Run(s.name, func(t *testing.T) {

@@ -18,9 +18,9 @@ func TestRisks(t *testing.T) {
 		start func(t *testing.T) *redistest.Server
 		risks []string
 	}{
-		{"a Redis that keeps everything is no risk", func(t *testing.T) *redistest.Server { return redistest.Start(t, redistest.AppendOnly("everysec")) }, nil},
-		{"a Redis without a log loses what moves", func(t *testing.T) *redistest.Server { return redistest.Start(t) }, []string{"appendonly"}},
-		{"a Redis that evicts loses anything", func(t *testing.T) *redistest.Server {
+		{"a durable Redis has no risks", func(t *testing.T) *redistest.Server { return redistest.Start(t, redistest.AppendOnly("everysec")) }, nil},
+		{"a Redis without a log loses exports in progress", func(t *testing.T) *redistest.Server { return redistest.Start(t) }, []string{"appendonly"}},
+		{"a Redis that evicts keys loses data", func(t *testing.T) *redistest.Server {
 			return redistest.Start(t, redistest.AppendOnly("everysec"), redistest.Config("maxmemory-policy", "allkeys-lru"))
 		}, []string{"allkeys-lru"}},
 		{"without CONFIG the same risks are found in INFO", func(t *testing.T) *redistest.Server {

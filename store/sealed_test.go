@@ -46,7 +46,7 @@ func TestUnreadableValuesHideNothingElse(t *testing.T) {
 		whats = append(whats, e.What)
 	}
 	if diff := cmp.Diff([]string{store.WhatSealed, "retried"}, whats); diff != "" || err != nil {
-		t.Errorf("story (-want +got):\n%s%v", diff, err)
+		t.Errorf("timeline (-want +got):\n%s%v", diff, err)
 	}
 }
 

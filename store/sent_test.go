@@ -128,7 +128,7 @@ func TestSentValuesAreKeptForTheLastExportsOfADay(t *testing.T) {
 			}
 		}
 		if known != 200 || len(kept) != 230 {
-			t.Errorf("what was sent is known of %d of %d", known, len(kept))
+			t.Errorf("sent values are known for %d of %d", known, len(kept))
 		}
 		for _, key := range s.lists() {
 			if left := client.TTL(t.Context(), key).Val(); left <= 0 || left > store.DefaultRetention {
@@ -162,7 +162,7 @@ func TestErasingDeletesSentDigests(t *testing.T) {
 			people[r.Person] = true
 		}
 		if len(people) != 2 || people[2] {
-			t.Errorf("what was sent is known of %v", people)
+			t.Errorf("sent values are known for %v", people)
 		}
 	})
 }

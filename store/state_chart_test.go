@@ -31,7 +31,7 @@ func TestChartOfStates(t *testing.T) {
 	t.Parallel()
 	text := readChart(t)
 
-	t.Run("the arrows are the moves, pair by pair", func(t *testing.T) {
+	t.Run("the arrows match the transitions", func(t *testing.T) {
 		t.Parallel()
 		arrows := arrowsOf(t, text)
 		for _, from := range store.States() {
@@ -50,7 +50,7 @@ func TestChartOfStates(t *testing.T) {
 		}
 	})
 
-	t.Run("each move has one sentence", func(t *testing.T) {
+	t.Run("each transition has one sentence", func(t *testing.T) {
 		t.Parallel()
 		told := map[pair]int{}
 		for _, row := range moveRow.FindAllStringSubmatch(text, -1) {

@@ -38,7 +38,7 @@ func TestEveryPairOfStates(t *testing.T) {
 			}
 		}
 		if counted, err := b.IllegalMoves(t.Context(), customer); err != nil || counted != refused {
-			t.Errorf("%d illegal moves counted (%v), want %d", counted, err, refused)
+			t.Errorf("%d illegal transitions counted (%v), want %d", counted, err, refused)
 		}
 	})
 }

@@ -105,7 +105,7 @@ func TestEnqueue(t *testing.T) {
 		})
 	})
 
-	t.Run("bad rows are refused by row, field and remedy, and the rest goes on", func(t *testing.T) {
+	t.Run("invalid rows are refused with row, field and remedy, and the rest is accepted", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
 		bad := candidate("c-2")
@@ -129,7 +129,7 @@ func TestEnqueue(t *testing.T) {
 			t.Errorf("double: %+v", f)
 		}
 		if text := fmt.Sprintf("%+v", r.Refused); strings.Contains(text, "ana@") || strings.Contains(text, "Duarte") {
-			t.Errorf("the receipt repeats what it refuses: %s", text)
+			t.Errorf("the receipt repeats refused values: %s", text)
 		}
 		if b, err := p.ledger.Batch(t.Context(), r.Batch); err != nil || b.Refused != 3 || b.Accepted != 2 {
 			t.Errorf("batch %+v, %v", b, err)
@@ -156,7 +156,7 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 
-	t.Run("sent twice with one key it is one batch, and the second sending heals the first", func(t *testing.T) {
+	t.Run("submitted twice with one key, it is one batch, and the second submission repairs the first", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
 		first := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(100)})
@@ -186,7 +186,7 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 
-	t.Run("a batch that is cancelled while it is sent takes no more", func(t *testing.T) {
+	t.Run("a batch canceled during its submission accepts no more", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t), tasks.WithChunk(10))
 		batch := store.BatchID(p.ledger.Keys().BatchID(customer, "k"))
@@ -218,7 +218,7 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 
-	t.Run("an input that breaks off leaves what was read accepted", func(t *testing.T) {
+	t.Run("rows before an input error stay accepted", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
 		broken := errors.New("connection reset")
@@ -248,7 +248,7 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 
-	t.Run("dummy addresses are made only where asked for", func(t *testing.T) {
+	t.Run("dummy addresses are only generated on request", func(t *testing.T) {
 		t.Parallel()
 		p := newProducer(t, redistest.Start(t).Client(t))
 		nameless := candidate("c-1")

@@ -55,7 +55,7 @@ func drawDay(t *rapid.T, label string) (day time.Time, partial string) {
 }
 
 func TestDateProperties(t *testing.T) {
-	t.Run("what is written can be read, and completes to its first day", rapid.MakeCheck(func(t *rapid.T) {
+	t.Run("a partial date can be parsed and completes to its first day", rapid.MakeCheck(func(t *rapid.T) {
 		day, partial := drawDay(t, "day")
 		d, err := parsePartialDate(partial)
 		if err != nil || d.year != day.Year() {

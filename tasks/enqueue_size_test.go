@@ -174,7 +174,7 @@ func TestRedisFailsWhileTasksAreEnqueued(t *testing.T) {
 		t.Errorf("%d tasks, want those before the failure", n)
 	}
 	if announced, err := p.ledger.Announced(t.Context()); err != nil || len(announced) != 2 {
-		t.Errorf("what was enqueued is not announced: %v, %v", announced, err)
+		t.Errorf("enqueued tasks are not announced: %v, %v", announced, err)
 	}
 
 	again := p.send(tasks.Batch{IdempotencyKey: "k", Candidates: many(500)})

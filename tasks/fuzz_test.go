@@ -88,7 +88,7 @@ func checkRow(t *testing.T, c Candidate, err error, lines int) {
 	}
 	again, decodeProblems := decodeCandidate(text)
 	if len(decodeProblems) > 0 {
-		t.Fatalf("what was accepted cannot be read again: %v", decodeProblems)
+		t.Fatalf("an accepted candidate cannot be read again: %v", decodeProblems)
 	}
 	n.origin, again.origin = origin{}, origin{}
 	if diff := cmp.Diff(n, again, cmp.AllowUnexported(Candidate{}, origin{}), cmpopts.EquateEmpty()); diff != "" {

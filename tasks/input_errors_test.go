@@ -27,7 +27,7 @@ func TestBatchEndsAtTheRowLimit(t *testing.T) {
 		t.Fatalf("three rows of four: %v", err)
 	}
 	if first.Accepted != 2 || len(first.Refused) != 1 {
-		t.Errorf("what came before is not told of: %+v", first)
+		t.Errorf("earlier rows are missing in the receipt: %+v", first)
 	}
 	kept, err := p.ledger.Batch(t.Context(), first.Batch)
 	if err != nil || kept.Accepted != 2 || kept.Refused != 1 || kept.Closed.IsZero() {

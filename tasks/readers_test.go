@@ -157,7 +157,7 @@ func TestReadRecognizes(t *testing.T) {
 		{"an over-long CSV row and skips it", "x.csv", "id\n1\n" + long + "y\n2\n", []string{"2:ok", "3:row_too_long", "4:ok"}},
 		{"a header that is too long", "x.csv", long + "y\n2\n", []string{"1:row_too_long"}},
 		{"a quote that is never closed", "x.csv", "id\n1\n\"2\n3\n", []string{"2:ok", "3:quote_open"}},
-		{"a quote that is not closed within 100 lines, and goes on behind", "x.csv", "id\n\"1" + strings.Repeat("\nx", 100) + "\n7\n", []string{"2:quote_open", "102:ok", "103:ok"}},
+		{"a quote not closed within 100 lines, and the rows after it", "x.csv", "id\n\"1" + strings.Repeat("\nx", 100) + "\n7\n", []string{"2:quote_open", "102:ok", "103:ok"}},
 		{"text after a closing quote", "x.csv", "id,email\n\"1\" x,\"2\n3,4\n", []string{"2:quote_stray", "3:ok"}},
 		{"quotes inside a bare cell as they are", "x.csv", "id,first_name\n1,5\" tall\n", []string{"2:ok"}},
 		{"a short row", "x.csv", "id,email\n1\n", []string{"2:ok", "2:warning:row_short"}},
@@ -318,7 +318,7 @@ func TestHints(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a header of other names is told what to rename, without repeating it", func(t *testing.T) {
+	t.Run("other systems' column names get a hint, without repeating the name", func(t *testing.T) {
 		rows := collect(ReadCSV(strings.NewReader("Given Name,Surname,E-mail\n1,2,3\n")))
 		text := rows[0].err.Error()
 		if !strings.Contains(text, "column 1 to first_name, column 2 to last_name, column 3 to email") || strings.Contains(text, "Surname") {

@@ -100,7 +100,7 @@ func TestArchivesAreTrimmed(t *testing.T) {
 		}
 	})
 
-	t.Run("the age of a task that somebody archived by hand is unknown, and it stays", func(t *testing.T) {
+	t.Run("a task archived by hand has no known age and stays", func(t *testing.T) {
 		t.Parallel()
 		q := newQueues(t, redistest.Start(t).Client(t), 0)
 		for i := range 120 {
@@ -120,7 +120,7 @@ func TestArchivesAreTrimmed(t *testing.T) {
 		}
 	})
 
-	t.Run("queues that nobody has used are not needed", func(t *testing.T) {
+	t.Run("unused queues need not exist", func(t *testing.T) {
 		t.Parallel()
 		q := newQueues(t, redistest.Start(t).Client(t), 0)
 		n, err := q.TrimArchives(t.Context(), customer, time.Now())
@@ -153,7 +153,7 @@ func TestQueuesWithoutWorkAreTidied(t *testing.T) {
 		q.listed(express, normal, large)
 	})
 
-	t.Run("queues that are paused stay", func(t *testing.T) {
+	t.Run("paused queues stay", func(t *testing.T) {
 		t.Parallel()
 		q := newQueues(t, redistest.Start(t).Client(t), 0)
 		q.put(normal, "task")

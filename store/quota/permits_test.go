@@ -161,7 +161,7 @@ func TestPermitsInFlight(t *testing.T) {
 }
 
 func TestPermitsAreIdempotent(t *testing.T) {
-	t.Run("a request that is repeated holds what it gave once", func(t *testing.T) {
+	t.Run("a repeated request returns the same permits", func(t *testing.T) {
 		r := newPermitRig(t, generous)
 		q := r.request(1, 2)
 		r.ask(q)
@@ -172,7 +172,7 @@ func TestPermitsAreIdempotent(t *testing.T) {
 			t.Errorf("%d in flight, %d calls", s.InFlight, s.Own)
 		}
 	})
-	t.Run("permits whose answer was lost are given back by their number", func(t *testing.T) {
+	t.Run("permits of a lost reply are returned by number", func(t *testing.T) {
 		r := newPermitRig(t, generous)
 		q := r.request(0, 2)
 		r.ask(q)
@@ -209,7 +209,7 @@ func TestPermitRate(t *testing.T) {
 			t.Errorf("slots %s", got)
 		}
 	})
-	t.Run("express passes what bulk has reserved", func(t *testing.T) {
+	t.Run("express overtakes bulk", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		r.bulk(10)
 		if got := afters(r.ask(r.request(1, 0))); got != "[0s]" {
@@ -300,7 +300,7 @@ func TestLateness(t *testing.T) {
 func TestBudget(t *testing.T) {
 	limits := generous
 	limits.CallsPerDay = 1000
-	t.Run("what iCIMS counts beyond our calls is others', and a margin is left for more of them", func(t *testing.T) {
+	t.Run("iCIMS's other counted calls belong to other users, and leave a margin for them", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		p := r.bulk(1).Permits
 		r.bulk(0, counted(p[0], 1000, 899, 5*time.Hour))
@@ -387,7 +387,7 @@ func TestBudget(t *testing.T) {
 			t.Errorf("not given in time: %+v", a)
 		}
 	})
-	t.Run("where nothing was heard of others for long, one call asks", func(t *testing.T) {
+	t.Run("without recent news of other users, one call at a time", func(t *testing.T) {
 		r := newPermitRig(t, limits)
 		p := r.bulk(1).Permits
 		r.bulk(0, counted(p[0], 1000, 899, 5*time.Hour))

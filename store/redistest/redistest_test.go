@@ -82,7 +82,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestStartSaysWhatIsWrong(t *testing.T) {
-	t.Run("a missing redis-server is named with what to install", func(t *testing.T) {
+	t.Run("a missing redis-server error says what to install", func(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())
 		got := fatal(func(tb testing.TB) { redistest.Start(tb) })
 		for _, part := range []string{"redis-server is not on the PATH", "apt-get install redis-server", "brew install redis"} {
