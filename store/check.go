@@ -221,7 +221,7 @@ type facts struct {
 	outcome                          Outcome // zero if there is none
 }
 
-func (f facts) moving() bool { return f.state != "" && !f.state.Ended() }
+func (f facts) inProgress() bool { return f.state != "" && !f.state.Ended() }
 func (f facts) working() bool {
 	return f.state == Claimed || f.state == Creating || f.state == Created || f.state == Placing
 }

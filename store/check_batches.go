@@ -22,8 +22,8 @@ func (a *auditor) batches(ctx context.Context) error {
 
 // tally holds the counts of one pass over a batch.
 type tally struct {
-	created, updated, skipped, dead, cancelled, moving int
-	lost, expired                                      int
+	created, updated, skipped, dead, cancelled, inProgress int
+	lost, expired                                          int
 }
 
 // batch checks one batch. It repeats the pass if exports change state too fast for a total.
@@ -59,7 +59,7 @@ func (a *auditor) batch(ctx context.Context, id BatchID) error {
 		a.found.Skipped += t.skipped
 		a.found.Dead += t.dead
 		a.found.Cancelled += t.cancelled
-		a.found.Moving += t.moving
+		a.found.Moving += t.inProgress
 		a.found.Expired += t.expired
 		return nil
 	}
@@ -104,7 +104,7 @@ func (a *auditor) walk(ctx context.Context, id BatchID, c counts) (tally, error)
 			case f.state == Dead:
 				t.dead++
 			case f.state != "":
-				t.moving++
+				t.inProgress++
 			case f.outcome.State != "":
 				t.count(f.outcome.Counter)
 			case expiring:
@@ -158,8 +158,8 @@ func (a *auditor) compare(id BatchID, before, after counts, t tally) {
 	if t.dead != before.dead {
 		a.violatef(ViolationCount, id, "", "The batch counts %d dead letters, but %d exist.", before.dead, t.dead)
 	}
-	if t.moving != before.moving() {
-		a.violatef(ViolationSum, id, "", "By the batch's counts %[2]d of %[1]d accepted exports are live, but %[3]d are.", before.accepted, before.moving(), t.moving)
+	if t.inProgress != before.inProgress() {
+		a.violatef(ViolationSum, id, "", "By the batch's counts %[2]d of %[1]d accepted exports are live, but %[3]d are.", before.accepted, before.inProgress(), t.inProgress)
 	}
 }
 

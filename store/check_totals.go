@@ -16,12 +16,12 @@ func (a *auditor) totals(ctx context.Context) error {
 		return fmt.Errorf("add up batches: %w", err)
 	}
 	n := func(i int) int64 { return number(text(answer[i])) }
-	live, illegal, due, dead, moving, died := n(0), n(1), n(2), n(3), n(4), n(5)
-	if live != moving {
-		a.violatef(ViolationLive, "", "", "The counter of live exports is %d, but the batches count %d.", live, moving)
+	live, illegal, due, dead, liveByBatch, died := n(0), n(1), n(2), n(3), n(4), n(5)
+	if live != liveByBatch {
+		a.violatef(ViolationLive, "", "", "The counter of live exports is %d, but the batches count %d.", live, liveByBatch)
 	}
-	if due != moving {
-		a.violatef(ViolationDueCount, "", "", "%d exports are scheduled, but the batches count %d live ones.", due, moving)
+	if due != liveByBatch {
+		a.violatef(ViolationDueCount, "", "", "%d exports are scheduled, but the batches count %d live ones.", due, liveByBatch)
 	}
 	if dead != died {
 		a.violatef(ViolationDeadCount, "", "", "%d exports are listed as dead letters, but the batches count %d.", dead, died)
@@ -41,7 +41,7 @@ type counts struct {
 	exists                                               bool
 }
 
-func (c counts) moving() int {
+func (c counts) inProgress() int {
 	return c.accepted - c.created - c.updated - c.skipped - c.dead - c.cancelled
 }
 
@@ -65,7 +65,7 @@ func (a *auditor) lists(ctx context.Context) error {
 			if f.batch != "" {
 				batch = BatchID(a.customer + "-" + f.batch)
 			}
-			if !f.due.IsZero() && !f.moving() {
+			if !f.due.IsZero() && !f.inProgress() {
 				a.violatef(ViolationDueStray, batch, f.export, "The export is scheduled, but %s.", standing(f.state))
 			}
 			if f.dead && f.state != Dead {

@@ -180,8 +180,8 @@ func (l *Ledger) readClaim(c *Claim, answer []any) error {
 func (c *Claim) destination() destination { return destination{c.Target, c.Options} }
 
 // applyEpoch applies what the claim reports about the customer's keys.
-func (l *Ledger) applyEpoch(c *Claim, told any) {
-	now := readEpoch(told)
+func (l *Ledger) applyEpoch(c *Claim, reported any) {
+	now := readEpoch(reported)
 	l.seen.claimed(c.Customer, now)
 	c.Epoch = now.epoch
 }

@@ -116,8 +116,8 @@ func (l *Ledger) Erase(ctx context.Context, customer, candidate string, o EraseO
 		return receipt, err
 	}
 	n := receipt.Cancelled + receipt.DeadLetters + receipt.Ended
-	told := Action{At: receipt.At, Who: o.Who, What: "erased a candidate (reference " + receipt.Reference + ")", Why: o.Why, Count: n}
-	if actErr := l.Act(context.WithoutCancel(ctx), customer, told); actErr != nil {
+	action := Action{At: receipt.At, Who: o.Who, What: "erased a candidate (reference " + receipt.Reference + ")", Why: o.Why, Count: n}
+	if actErr := l.Act(context.WithoutCancel(ctx), customer, action); actErr != nil {
 		err = errors.Join(err, fmt.Errorf("the candidate is erased, but recording it failed: %w", actErr))
 	}
 	return receipt, err

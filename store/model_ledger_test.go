@@ -110,7 +110,7 @@ func (e *modelExport) recorded() bool {
 	return e.state != "" && (e.state == store.Dead || !e.state.Ended())
 }
 
-func (e *modelExport) moving() bool { return e.recorded() && e.state != store.Dead }
+func (e *modelExport) inProgress() bool { return e.recorded() && e.state != store.Dead }
 
 func (e *modelExport) working() bool {
 	return e.state == store.Claimed || e.writing() || e.state == store.Created
@@ -121,7 +121,7 @@ func (e *modelExport) writing() bool { return e.state == store.Creating || e.sta
 
 // held reports whether the export blocks others with its email.
 func (m *model) held(e *modelExport) bool {
-	return e.moving() && (e.lease > m.now || e.intent != store.NoIntent)
+	return e.inProgress() && (e.lease > m.now || e.intent != store.NoIntent)
 }
 
 // lockNames returns what a claim locks: the email, and the candidate unless the batch includes
@@ -437,7 +437,7 @@ func (m *model) redraw(e *modelExport, token int64, email string) string {
 func (m *model) overdue(before int64) map[string]string {
 	late := map[string]string{}
 	for _, e := range m.exports {
-		if e.moving() && e.due <= before {
+		if e.inProgress() && e.due <= before {
 			late[e.id] = e.stand()
 		}
 	}
@@ -605,7 +605,7 @@ func (m *model) batch(b *modelBatch) map[string]int {
 		}
 		counts["accepted"]++
 		counts["without workflow"] += bit(e.withoutWorkflow())
-		if e.moving() {
+		if e.inProgress() {
 			counts["moving"]++
 		} else {
 			counts[string(e.counter)]++
@@ -624,7 +624,7 @@ func (m *model) kept(emails []string) map[string]string {
 			kept["export "+e.id] = line(e.state, e.token, e.lease, string(e.intent), e.since, e.person, e.made, int64(e.attempts), e.back, e.email, string(e.queue))
 			kept["payload "+e.id] = "kept"
 		}
-		if e.moving() {
+		if e.inProgress() {
 			live++
 			kept["due "+e.id] = strconv.FormatInt(e.due, 10)
 		}

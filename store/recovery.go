@@ -50,11 +50,11 @@ func (l *Ledger) CountMoving(ctx context.Context, customers ...string) ([]int64,
 	if err != nil {
 		return nil, fmt.Errorf("count live exports: %w", err)
 	}
-	moving := make([]int64, len(customers))
+	live := make([]int64, len(customers))
 	for i, n := range counts {
-		moving[i] = n.Val()
+		live[i] = n.Val()
 	}
-	return moving, nil
+	return live, nil
 }
 
 // Moving is an export in progress or a dead letter, with what its task contains.
@@ -84,11 +84,11 @@ func (l *Ledger) movingOf(ctx context.Context, customer string, due []redis.Z) (
 	for i, z := range due {
 		exports[i], _ = z.Member.(string)
 	}
-	moving, err := l.Stand(ctx, customer, exports)
-	for i := range moving {
-		moving[i].Due = time.UnixMilli(int64(due[i].Score))
+	live, err := l.Stand(ctx, customer, exports)
+	for i := range live {
+		live[i].Due = time.UnixMilli(int64(due[i].Score))
 	}
-	return moving, err
+	return live, err
 }
 
 // CountFresh counts exports that were just accepted and may have no task yet: their first check is
@@ -139,11 +139,11 @@ func (l *Ledger) TakeOver(ctx context.Context, customers ...string) error {
 // up to `page` at a time.
 func (l *Ledger) EachOverdue(ctx context.Context, customer string, before time.Time, page int, visit func([]Moving) error) error {
 	err := l.eachScored(ctx, dueKey(customer), strconv.FormatInt(before.UnixMilli(), 10), page, func(due []redis.Z) error {
-		moving, err := l.movingOf(ctx, customer, due)
+		live, err := l.movingOf(ctx, customer, due)
 		if err != nil {
 			return err
 		}
-		return visit(moving)
+		return visit(live)
 	})
 	return wrapped("list live exports", err)
 }

@@ -64,15 +64,15 @@ func (l *Ledger) sealEntry(ref Ref, e *Entry) (string, error) {
 // finished export is kept as long as its outcome.
 func (l *Ledger) Story(ctx context.Context, ref Ref) ([]Entry, error) {
 	key := timelineKey(ref.Customer, ref.Export)
-	var told, said *redis.StringSliceCmd
+	var entries, messages *redis.StringSliceCmd
 	_, err := l.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		told, said = p.LRange(ctx, key, 0, -1), p.LRange(ctx, wordsKey(ref.Customer, ref.Export), 0, -1)
+		entries, messages = p.LRange(ctx, key, 0, -1), p.LRange(ctx, wordsKey(ref.Customer, ref.Export), 0, -1)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read story: %w", err)
 	}
-	sealed, words := told.Val(), l.openWords(ref, said.Val())
+	sealed, words := entries.Val(), l.openWords(ref, messages.Val())
 	story := make([]Entry, 0, len(sealed))
 	for _, item := range slices.Backward(sealed) {
 		data, err := l.keys.Open([]byte(item), key)

@@ -308,17 +308,17 @@ func (q *Queues) Delete(ctx context.Context, customer string, exports ...string)
 	}
 	return each(ctx, refs, func(ctx context.Context, e Export) error {
 		for began := time.Now(); ; {
-			gone := true
+			deleted := true
 			for _, queue := range existing {
 				removed, err := q.remove(queue, TaskID(e.Ref))
 				if err != nil || removed {
 					return err
 				}
 				if _, err := q.inspector.GetTaskInfo(queue, TaskID(e.Ref)); err == nil {
-					gone = false
+					deleted = false
 				}
 			}
-			if gone || time.Since(began) > deleteWithin {
+			if deleted || time.Since(began) > deleteWithin {
 				return nil
 			}
 			if err := pause(ctx); err != nil {

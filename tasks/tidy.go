@@ -112,7 +112,7 @@ func (q *Queues) DeleteArchived(ctx context.Context, customer string, ended func
 		return err
 	}
 	for _, queue := range existing {
-		var gone []string
+		var obsolete []string
 		for n := 1; n <= asynqArchive/page && ctx.Err() == nil; n++ {
 			tasks, err := q.inspector.ListArchivedTasks(queue, asynq.PageSize(page), asynq.Page(n))
 			if err != nil && !missing(err) {
@@ -130,14 +130,14 @@ func (q *Queues) DeleteArchived(ctx context.Context, customer string, ended func
 			}
 			for id, export := range exports {
 				if over[export] {
-					gone = append(gone, id)
+					obsolete = append(deleted, id)
 				}
 			}
 			if len(tasks) < page {
 				break
 			}
 		}
-		for _, id := range gone {
+		for _, id := range obsolete {
 			if ctx.Err() != nil {
 				break
 			}
