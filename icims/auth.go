@@ -12,9 +12,9 @@ import (
 
 // Auth puts credentials on a request.
 type Auth interface {
-	// Authorize sets headers of req, which is the caller's own copy. body is what the request will
-	// send and must not be changed. An *[AuthError] sets the class of a failure; any other error
-	// counts as temporary.
+	// Authorize sets headers of req, a copy that it may change. body is what the request will send
+	// and must not be changed. An *[AuthError] sets the class of a failure; any other error counts
+	// as temporary.
 	Authorize(req *http.Request, body []byte) error
 }
 

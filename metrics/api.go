@@ -23,7 +23,7 @@ func NewAPIMetrics(r prometheus.Registerer, operations []string) *APIMetrics {
 	return &APIMetrics{routes: routes, requests: counted.counterIn(r), took: timed.histogramIn(r)}
 }
 
-// Answered counts a request. It implements the hook of api.Deps.
+// Answered counts a request. Set it as api.Deps.Answered.
 func (m *APIMetrics) Answered(operation string, status int, took time.Duration) {
 	operation = m.routes.within(operation)
 	m.requests.WithLabelValues(operation, classOf(status)).Inc()

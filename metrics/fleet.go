@@ -24,8 +24,8 @@ const (
 	// of commands per second for readings, on average.
 	placeCommands = 17
 	fleetCommands = 1000
-	// scanStep is how many customers' dead letters are counted per reading: about a few commands
-	// per second for a thousand idle customers.
+	// scanStep is how many customers' dead letters are counted per reading. A thousand idle
+	// customers cost a few commands per second.
 	scanStep  = 30
 	placePage = 250
 	apart     = 16

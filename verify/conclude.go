@@ -63,7 +63,7 @@ func (x *run) conclude(ctx context.Context) error {
 		err = move(ctx, x.Run, to, reason)
 	}
 	if _, changed := errors.AsType[*store.ConnectionChangedError](err); changed {
-		// The connection has changed, so the report says nothing about it.
+		// The report describes settings that have changed since.
 		x.report.State, x.report.Result = "", ResultIncomplete
 	}
 	refused := x.report.Before == store.CredentialsRejected || x.report.Before == store.AccessDenied

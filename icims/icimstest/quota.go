@@ -44,7 +44,7 @@ type quota struct {
 	ended   []Day
 	over    int       // over all days
 	counted time.Time // the second spender's constant calls are counted up to here
-	owed    float64   // fraction of such a call
+	owed    float64   // the fraction of a call not counted yet
 }
 
 // start returns the start of the day that contains now.
