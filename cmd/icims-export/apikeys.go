@@ -59,7 +59,7 @@ func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
 			Token string `json:"token"`
 		}{key, token})
 	}
-	p.sayf("The key %s, %q: %s; %s; %s. Keep what follows where only its user can read it: it is not shown again.",
+	p.sayf("Key %s, %q: %s; %s; %s. Store the key below where only its user can read it. It is shown only once.",
 		key.ID, prose.Printable(key.Name), strings.Join(key.Scopes, ", "), customersOf(key), keyEnd(key, now, time.DateTime))
 	fmt.Fprintln(p.stdout, token)
 	return nil
@@ -71,11 +71,11 @@ const longestKeyName = 100
 func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 	k := store.APIKey{Name: strings.TrimSpace(c.Name)}
 	if k.Name == "" || len(k.Name) > longestKeyName {
-		return k, misused("--name: give 1 to %d characters that say whose key it is", longestKeyName)
+		return k, misused("--name must have 1 to %d characters and name the key's owner", longestKeyName)
 	}
 	for _, scope := range c.Scope {
 		if scope = strings.ToLower(strings.TrimSpace(scope)); !slices.Contains(api.Scopes(), api.Scope(scope)) {
-			return k, misused("--scope %q is not known: there are read, export, operate and admin", scope)
+			return k, misused("--scope %q is unknown: use read, export, operate or admin", scope)
 		}
 		if !slices.Contains(k.Scopes, scope) {
 			k.Scopes = append(k.Scopes, scope)
@@ -83,14 +83,14 @@ func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 	}
 	for _, customer := range c.Customer {
 		if customer = strings.TrimSpace(customer); !store.ValidCustomer(customer) {
-			return k, misused("--customer %q is no customer id of iCIMS: digits only", customer)
+			return k, misused("--customer %q is not an iCIMS customer id: digits only", customer)
 		}
 		if !slices.Contains(k.Customers, customer) {
 			k.Customers = append(k.Customers, customer)
 		}
 	}
 	if c.AllCustomers == (len(k.Customers) > 0) {
-		return k, misused("say for whom the key is good: --customer 1234, or --all-customers")
+		return k, misused("name the key's customers: --customer 1234, or --all-customers")
 	}
 	if c.Expires == "" {
 		return k, nil
@@ -104,7 +104,7 @@ func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 
 // parseEnd reads when a key ends.
 func parseEnd(text string, now time.Time) (time.Time, error) {
-	refused := misused("--expires %q is no time to come: write how long it is good, such as 90d or 12h, or a time such as 2027-01-31 or 2027-01-31T15:04:05Z", text)
+	refused := misused("--expires %q is not a future time: use a duration such as 90d or 12h, or a time such as 2027-01-31 or 2027-01-31T15:04:05Z", text)
 	end, ok := readUntil(text, now)
 	if !ok || !end.After(now) {
 		return time.Time{}, refused
@@ -164,7 +164,7 @@ func (c *apikeysListCommand) Run(ctx context.Context, p *process) error {
 		return writeJSON(p.stdout, shown)
 	}
 	if len(shown) == 0 {
-		p.sayf("There is no API key: make one with icims-export apikeys new --name TEXT --scope read --all-customers")
+		p.sayf("No API keys. Create one with icims-export apikeys new --name TEXT --scope read --all-customers")
 		return nil
 	}
 	width, _ := terminal(p.stdout)
@@ -181,7 +181,7 @@ func (c *apikeysListCommand) Run(ctx context.Context, p *process) error {
 			c = dim
 		}
 		if k.Name == "" {
-			name = "(sealed with another keyset: useless)"
+			name = "(sealed with another keyset: unusable)"
 		}
 		rows = append(rows, []cell{{k.ID, c}, {name, c}, {strings.Join(k.Scopes, ","), c}, {used, c}, {keyEnd(k, now, time.DateOnly), c}, {customersOf(k), c}})
 	}
@@ -212,7 +212,7 @@ func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
 		key, err = o.Ledger.RevokeAPIKey(ctx, id, time.Now())
 		switch {
 		case errors.Is(err, store.ErrNoAPIKey):
-			return misused("there is no API key with that id: icims-export apikeys list --all shows them")
+			return misused("no API key has that id: icims-export apikeys list --all shows the ids")
 		case err != nil:
 			return o.lost(err)
 		}
@@ -224,6 +224,6 @@ func (c *apikeysRevokeCommand) Run(ctx context.Context, p *process) error {
 	if c.JSON {
 		return writeJSON(p.stdout, key)
 	}
-	p.sayf("The key %s, %q, opens nothing any more.", key.ID, prose.Printable(key.Name))
+	p.sayf("Key %s, %q, is revoked.", key.ID, prose.Printable(key.Name))
 	return nil
 }

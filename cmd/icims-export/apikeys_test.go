@@ -26,7 +26,7 @@ func TestAPIKeyIsMadeListedAndRevoked(t *testing.T) {
 		time.Until(key.Expires).Round(24*time.Hour) != 90*24*time.Hour {
 		t.Errorf("%+v", key)
 	}
-	if strings.Contains(r.errors, token) || !strings.Contains(r.errors, "it is not shown again") {
+	if strings.Contains(r.errors, token) || !strings.Contains(r.errors, "It is shown only once") {
 		t.Errorf("it says %s", r.errors)
 	}
 	r = w.call("apikeys", "list")
@@ -78,13 +78,13 @@ func TestAPIKeyThatIsNotClearIsNotMade(t *testing.T) {
 	}{
 		"without a name":              {[]string{"--scope=read", "--all-customers"}, "--name"},
 		"without a scope":             {[]string{"--name=x", "--all-customers"}, "--scope"},
-		"with an unknown scope":       {[]string{"--name=x", "--scope=root", "--all-customers"}, "there are read, export, operate and admin"},
+		"with an unknown scope":       {[]string{"--name=x", "--scope=root", "--all-customers"}, "use read, export, operate or admin"},
 		"for nobody":                  {[]string{"--name=x", "--scope=read"}, "--all-customers"},
 		"for some and for all":        {[]string{"--name=x", "--scope=read", "--customer=1234", "--all-customers"}, "--all-customers"},
 		"for no customer":             {[]string{"--name=x", "--scope=read", "--customer=acme"}, "digits only"},
-		"with an end that is no time": {[]string{"--name=x", "--scope=read", "--all-customers", "--expires=soon"}, "no time to come"},
-		"with an end that is over":    {[]string{"--name=x", "--scope=read", "--all-customers", "--expires=2020-01-31"}, "no time to come"},
-		"with a name of blanks":       {[]string{"--name=  ", "--scope=read", "--all-customers"}, "whose key it is"},
+		"with an end that is no time": {[]string{"--name=x", "--scope=read", "--all-customers", "--expires=soon"}, "not a future time"},
+		"with an end that is over":    {[]string{"--name=x", "--scope=read", "--all-customers", "--expires=2020-01-31"}, "not a future time"},
+		"with a name of blanks":       {[]string{"--name=  ", "--scope=read", "--all-customers"}, "name the key's owner"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := w.call(append([]string{"apikeys", "new"}, tt.args...)...)
@@ -131,7 +131,7 @@ func TestRevocationNeedsNoLog(t *testing.T) {
 			if _, err := w.ledger.CheckAPIKey(t.Context(), token, time.Now()); !errors.Is(err, store.ErrAPIKeyRefused) {
 				t.Errorf("the key is still good: %v", err)
 			}
-			if got := strings.Contains(r.errors, "not in the journal"); got != tt.says {
+			if got := strings.Contains(r.errors, "missing this change"); got != tt.says {
 				t.Errorf("it says %s", r.errors)
 			}
 		})

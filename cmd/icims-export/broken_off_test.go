@@ -17,7 +17,7 @@ func TestWhatBrokeOffTellsWhatWasDone(t *testing.T) {
 		err  error
 		want string
 	}{
-		"in the middle":                  {&operate.BrokenOffError{Done: 3, Thing: "export", Err: cause}, "it broke off after 3 exports. Connection refused."},
+		"in the middle":                  {&operate.BrokenOffError{Done: 3, Thing: "export", Err: cause}, "stopped after 3 exports. Connection refused."},
 		"with batches of its own":        {&operate.BrokenOffError{Done: 3, Thing: "dead letter", Err: cause, Batches: batches}, "3 dead letters, sent in [1234-aaaaaaaaaaaaaaaa 1234-bbbbbbbbbbbbbbbb]. Connection refused."},
 		"done, and not recorded":         {&operate.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause}, "1 dead letter done, but"},
 		"done in a batch, not recorded":  {&operate.UnrecordedError{Done: 1, Thing: "dead letter", Err: cause, Batches: batches[:1]}, "1 dead letter done, sent in [1234-aaaaaaaaaaaaaaaa], but"},

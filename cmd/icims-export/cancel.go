@@ -41,7 +41,7 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	r := cancelResult{Customer: c.Customer, DryRun: c.DryRun, Who: whoIs(c.Who), Why: c.Why}
 	switch {
 	case (c.Batch == "") == (c.Customer == ""):
-		return misused("say what to cancel: the id of a batch, or --customer for all batches of a customer")
+		return misused("name what to cancel: a batch id, or --customer for all batches of a customer")
 	case c.Batch != "":
 		var err error
 		if r.Batch, err = store.ParseBatchID(c.Batch); err != nil {
@@ -49,10 +49,10 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 		}
 		r.Customer = r.Batch.Customer()
 	case !store.ValidCustomer(c.Customer):
-		return misused("--customer must be iCIMS's customer id, digits only")
+		return misused("--customer must be an iCIMS customer id, digits only")
 	}
 	if strings.TrimSpace(c.Why) == "" && !c.DryRun {
-		return misused("say why with --why: it is recorded with who did it")
+		return misused("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, !c.DryRun)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	}
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
 	if errors.Is(err, store.ErrNoBatch) {
-		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", r.Batch)
+		return failed("batch %s does not exist in this Redis; its results may have expired (ICIMS_EXPORT_RESULT_RETENTION)", r.Batch)
 	}
 	if err != nil {
 		return err
@@ -91,16 +91,16 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 // cancel cancels what waits, and explains what went wrong.
 func (o *operator) cancel(ctx context.Context, scope operate.CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	done, err := o.Cancel(ctx, scope, options, patience)
-	return done, brokenOff(err, "cancelled")
+	return done, brokenOff(err, "canceled")
 }
 
 // brokenOff explains what was done in part; participle is what was being done.
 func brokenOff(err error, participle string) error {
 	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
-		return failed("it broke off after %s%s. %s Then run the command again to go on.", prose.Plural(part.Done, part.Thing), sentInto(part.Batches), causeOf(part.Err))
+		return failed("stopped after %s%s. %s Then run the command again to continue.", prose.Plural(part.Done, part.Thing), sentInto(part.Batches), causeOf(part.Err))
 	}
 	if untold, ok := errors.AsType[*operate.UnrecordedError](err); ok {
-		return failed("%s %s%s, but that could not be recorded. %s", prose.Plural(untold.Done, untold.Thing), participle, sentInto(untold.Batches), causeOf(untold.Err))
+		return failed("%s %s%s, but recording it failed. %s", prose.Plural(untold.Done, untold.Thing), participle, sentInto(untold.Batches), causeOf(untold.Err))
 	}
 	return err
 }
@@ -115,19 +115,19 @@ func sentInto(batches []store.BatchID) string {
 
 func (r cancelResult) write(p *process) {
 	width, _ := terminal(p.stdout)
-	verb := "cancelled, and the candidates' data purged."
+	verb := "canceled, and the candidates' data purged."
 	if r.DryRun {
-		verb = "would be cancelled."
+		verb = "would be canceled."
 	}
 	fmt.Fprintf(p.stdout, "%s %s\n", prose.Plural(r.Cancelled, "export"), verb)
 	for _, left := range []struct {
 		n    int
 		text string
 	}{
-		{r.PeopleLeft, "of them whose person is in iCIMS already: the rest, such as the workflow on the job, is not made. icims-export status BATCH names these people; whoever is not wanted there is removed in iCIMS."},
-		{r.Busy, "in the middle of their calls, or with a write of which iCIMS has not told the outcome: they end by themselves. Should they be put off instead, give the command again."},
-		{r.Dead, "dead already: icims-export dead discard ends those."},
-		{r.Ended, "ended before."},
+		{r.PeopleLeft, "of them already have a person in iCIMS, but get no workflow. icims-export status BATCH lists these people; remove unwanted ones in iCIMS."},
+		{r.Busy, "are making calls or have a write without a response. They end on their own. Run the command again to cancel any that return to waiting."},
+		{r.Dead, "are dead letters: use icims-export dead discard."},
+		{r.Ended, "had ended before."},
 	} {
 		if left.n > 0 {
 			hang(p.stdout, width, fmt.Sprintf("%8s  ", prose.Grouped(left.n)), left.text)

@@ -27,7 +27,7 @@ func TestCancel(t *testing.T) {
 
 	r := w.call("cancel", string(batch), "--dry-run")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "3 exports would be cancelled", "1  in the middle", "1  dead already")
+	r.wantAll(t, "3 exports would be canceled", "1  are making calls", "1  are dead letters")
 
 	w.call("cancel", string(batch)).wantStatus(t, statusMisused)
 	w.call("cancel", "--why=x").wantStatus(t, statusMisused)
@@ -41,7 +41,7 @@ func TestCancel(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	r = w.call("cancel", "--customer=1234", "--why=they left", "--patience=0s")
-	r.wantAll(t, "2 exports cancelled, and the candidates' data purged.")
+	r.wantAll(t, "2 exports canceled, and the candidates' data purged.")
 	if b, err := w.ledger.Batch(t.Context(), other); err != nil || b.Cancelled != 2 || b.Moving() != 0 {
 		t.Errorf("%+v, %v", b, err)
 	}
@@ -72,7 +72,7 @@ func TestCancelTellsOfPeopleLeftInICIMS(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := w.call("cancel", string(batch), "--why=the wrong list", "--patience=0s")
-	r.wantAll(t, "2 exports cancelled", "1  of them whose person is in iCIMS already", "the workflow on the job")
+	r.wantAll(t, "2 exports canceled", "1  of them already have a person in iCIMS", "but get no workflow")
 }
 
 func TestCancelMany(t *testing.T) {

@@ -45,7 +45,7 @@ func (r *remoteFlag) Decode(ctx *kong.DecodeContext) error {
 	n, err := strconv.Atoi(fmt.Sprint(token.Value))
 	switch {
 	case token.Type == kong.FlagValueToken && (err != nil || n <= 0):
-		return errors.New("takes no value: give the number of people with --sample")
+		return errors.New("takes no value: set the number of people with --sample")
 	case token.Type == kong.FlagValueToken || token.IsValue() && err == nil:
 		ctx.Scan.Pop()
 		r.sample = n
@@ -108,7 +108,7 @@ func (c *checkCommand) Run(ctx context.Context, p *process) error {
 	case !r.Clean:
 		return errViolations
 	case r.ReadBack != nil && r.ReadBack.Report.Result != readback.ResultComplete:
-		return failed("not everything was read back: %s", whyIncomplete(*r.ReadBack))
+		return failed("read-back incomplete: %s", whyIncomplete(*r.ReadBack))
 	}
 	return nil
 }
@@ -120,11 +120,11 @@ func (c *checkCommand) check() error {
 	}
 	switch {
 	case c.Customer != "" && !store.ValidCustomer(c.Customer):
-		return misused("--customer must be iCIMS's customer id, digits only")
+		return misused("--customer must be an iCIMS customer id, digits only")
 	case c.Sample < 1 || c.Sample > readback.MaxSample:
 		return misused("--sample must be from 1 to %d people", readback.MaxSample)
 	case c.Remote.asked && c.Customer == "":
-		return misused("--remote spends calls of a customer: name one with --customer")
+		return misused("--remote takes calls of a customer: name it with --customer")
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func printAudit(p *process, r operate.AuditResult) {
 	defer writeRisks(out, width, r.Risks)
 	if r.Clean {
 		var b strings.Builder
-		hang(&b, width, "", clean+" Every accepted candidate is done, skipped, dead, cancelled or still moving; counters, lists, locks, data and markers agree with the records.")
+		hang(&b, width, "", clean+" Every accepted candidate is done, skipped, dead, canceled or in progress. Counters, lists, locks, data and success markers agree with the records.")
 		fmt.Fprint(out, strings.Replace(b.String(), clean, s.paint(green, clean), 1))
 		return
 	}
@@ -181,7 +181,7 @@ func printAudit(p *process, r operate.AuditResult) {
 	}
 	if !r.Worker && r.Outage == nil {
 		fmt.Fprintln(out)
-		hang(out, width, "", "No worker looks after late exports just now. Run this again in a minute.")
+		hang(out, width, "", "No worker is the leader, so overdue exports are not re-enqueued. Run this again in a minute.")
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func (c *checkCommand) plan(ctx context.Context, o *operator) (readback.Plan, error) {
 	conn, ok := o.Connection(ctx, c.Customer)
 	if !ok {
-		return readback.Plan{}, misused("customer %s has no usable connection: enter one with icims-export connection add, or name the file of connections with ICIMS_EXPORT_CONNECTIONS", c.Customer)
+		return readback.Plan{}, misused("customer %s has no usable connection: add one with icims-export connection add, or set ICIMS_EXPORT_CONNECTIONS", c.Customer)
 	}
 	plan, err := readback.NewPlan(ctx, o.Ledger, conn.WithDefaults(), c.Sample)
 	if err != nil {
@@ -24,11 +24,11 @@ func (c *checkCommand) plan(ctx context.Context, o *operator) (readback.Plan, er
 	}
 	switch {
 	case plan.Calls == 0:
-		o.p.sayf("Customer %s has no exported candidates, so nothing is read back.", c.Customer)
+		o.p.sayf("Customer %s has no exported candidates to read back.", c.Customer)
 	case plan.Short():
-		return plan, failed("reading back %s takes up to %s, and %s left today: lower --sample, or run this again after midnight UTC", plan.SampleText(), prose.Plural(plan.Calls, "call"), areLeft(plan.Left))
+		return plan, failed("reading back %s takes up to %s, but %s left today: lower --sample, or run this again after midnight UTC", plan.SampleText(), prose.Plural(plan.Calls, "call"), areLeft(plan.Left))
 	case !c.Yes && !agreed(o.p, plan.CostText()+" Continue?"):
-		return plan, misused("nothing was read back: agree, or give --yes")
+		return plan, misused("nothing was read back: confirm, or use --yes")
 	}
 	return plan, nil
 }
@@ -54,7 +54,7 @@ func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.
 		return nil, o.actFailed(err)
 	}
 	if joined {
-		o.p.sayf("A read-back that %s asked for is running already; this follows it.", prose.Printable(e.By))
+		o.p.sayf("A read-back requested by %s is running; following it.", prose.Printable(e.By))
 	}
 	var v readback.ReadBack
 	f := &controlFollower{operator: o, what: "read-back", progress: newProgress(o.p)}

@@ -39,7 +39,7 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	case f.PasswordEnv != "":
 		value, ok := p.lookupEnv(f.PasswordEnv)
 		if !ok || value == "" {
-			return "", misused("the environment variable %s is not set: set it to the password", f.PasswordEnv)
+			return "", misused("environment variable %s is not set: set it to the password", f.PasswordEnv)
 		}
 		return store.Secret(value), nil
 	case f.PasswordFile == "-":
@@ -47,7 +47,7 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	case f.PasswordFile != "":
 		file, err := os.Open(f.PasswordFile)
 		if err != nil {
-			return "", misused("the password file %s cannot be read (%s): correct --password-file", f.PasswordFile, rootCause(err))
+			return "", misused("password file %s cannot be read (%s): correct --password-file", f.PasswordFile, rootCause(err))
 		}
 		defer file.Close()
 		return onlyLine("the password file "+f.PasswordFile, file)
@@ -56,9 +56,9 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	}
 	in, isFile := p.stdin.(*os.File)
 	if !isFile || !term.IsTerminal(int(in.Fd())) {
-		return "", misused("there is no terminal to ask for the password at: give --password-file (- for standard input) or --password-env")
+		return "", misused("no terminal to prompt for the password: use --password-file (- for standard input) or --password-env")
 	}
-	fmt.Fprint(p.stderr, "Password (it is not shown): ")
+	fmt.Fprint(p.stderr, "Password (hidden): ")
 	typed, err := term.ReadPassword(int(in.Fd()))
 	fmt.Fprintln(p.stderr)
 	if err != nil {
@@ -80,14 +80,14 @@ func apply(c *store.Connection, settings []string) error {
 		name, value, ok := strings.Cut(text, "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		if name == "password" {
-			return misused("a password must not be an argument, since other users of the machine can see those: leave it out and type it, or give --password-file or --password-env")
+			return misused("do not pass a password as an argument, since other users of the machine can see it: enter it at the prompt, or use --password-file or --password-env")
 		}
 		if !ok {
-			return misused("%q is no setting: write name=value, such as username=export-user", name)
+			return misused("%q is not a setting: use name=value, such as username=export-user", name)
 		}
 		err := c.Set(name, value)
 		if wrong, ok := errors.AsType[*store.SettingError](err); ok && wrong.Unknown {
-			return misused("a connection has no setting %q%s\nit has %s", name, prose.DidYouMean(name, store.SettingNames()), strings.Join(store.SettingNames(), ", "))
+			return misused("unknown setting %q%s\nsettings: %s", name, prose.DidYouMean(name, store.SettingNames()), strings.Join(store.SettingNames(), ", "))
 		}
 		if err != nil {
 			return misused("%v", err)
@@ -111,7 +111,7 @@ func refusedConnection(err error) error {
 
 func customerOf(text string) error {
 	if !store.ValidCustomer(text) {
-		return misused("%q is no customer id of iCIMS: digits only", text)
+		return misused("%q is not an iCIMS customer id: digits only", text)
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	if c.Import {
 		entry, ok := p.filed(zerolog.Nop()).usable()[c.Customer]
 		if !ok {
-			return misused("the file of connections (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
+			return misused("the connections file (ICIMS_EXPORT_CONNECTIONS) has no usable entry for customer %s", c.Customer)
 		}
 		conn = withoutDefaults(entry)
 	}
@@ -172,7 +172,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 		return err
 	})
 	if errors.Is(err, store.ErrConnectionExists) {
-		return misused("customer %s has a connection already, of revision %d: change it with icims-export connection edit, or remove it first", c.Customer, stored.Revision)
+		return misused("customer %s already has a connection (revision %d): change it with icims-export connection edit, or remove it first", c.Customer, stored.Revision)
 	}
 	if err != nil {
 		return o.actFailed(err)
@@ -236,10 +236,10 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if len(c.Settings) == 0 && after.Password == "" {
-		return misused("say what to change: settings as name=value, or --password")
+		return misused("name what to change: settings as name=value, or --password")
 	}
 	if strings.TrimSpace(c.Why) == "" {
-		return misused("say why with --why: it is recorded with who did it")
+		return misused("give a reason with --why; the audit log records it")
 	}
 	var stored store.StoredConnection
 	err = o.journalled(ctx, &store.JournalEntry{What: "connection edit", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
@@ -262,7 +262,7 @@ func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 }
 
 func changedMeanwhile(e *store.ConnectionChangedError) error {
-	return failed("the connection of customer %s was changed meanwhile and has revision %d now: look at it with icims-export connection show %s, then give the command again", e.Customer, e.Revision, e.Customer)
+	return failed("the connection of customer %s changed meanwhile and now has revision %d: check it with icims-export connection show %s, then run the command again", e.Customer, e.Revision, e.Customer)
 }
 
 // stored reads a customer's connection that is there.
@@ -270,7 +270,7 @@ func (o *operator) stored(ctx context.Context, customer string) (store.StoredCon
 	c, err := o.Ledger.Connection(ctx, customer)
 	switch {
 	case errors.Is(err, store.ErrNoConnection), err == nil && !c.Below().Kept():
-		return c, failed("the store has no connection of customer %s: icims-export connection add enters one, icims-export connection list shows those there are", customer)
+		return c, failed("customer %s has no stored connection: icims-export connection add adds one, icims-export connection list shows all", customer)
 	case err != nil:
 		return c, o.lost(err)
 	}
@@ -283,7 +283,7 @@ func (w whoAndWhy) report(p *process, what string, c store.StoredConnection, hos
 		return writeJSON(p.stdout, view)
 	}
 	width, _ := terminal(p.stdout)
-	hang(p.stdout, width, "", fmt.Sprintf("The connection of customer %s was %s: revision %d, %s, region %s, %s. Workers take it up within seconds.",
+	hang(p.stdout, width, "", fmt.Sprintf("The connection of customer %s was %s: revision %d, %s, region %s, %s. Workers load it within seconds.",
 		c.Customer, what, c.Revision, c.State, view.Region, prose.Plural(len(view.Portals), "portal")))
 	return nil
 }
@@ -297,9 +297,9 @@ func onlyLine(name string, in io.Reader) (store.Secret, error) {
 	case err != nil:
 		return "", misused("%s cannot be read: %s", name, rootCause(err))
 	case password == "":
-		return "", misused("%s is empty: write the password into it", name)
+		return "", misused("%s is empty: it must contain the password", name)
 	case strings.ContainsAny(password, "\r\n"):
-		return "", misused("%s has several lines: keep only the password", name)
+		return "", misused("%s has several lines: it must contain only the password", name)
 	}
 	return store.Secret(password), nil
 }

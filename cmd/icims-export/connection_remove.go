@@ -28,7 +28,7 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if strings.TrimSpace(c.Why) == "" && !c.DryRun {
-		return misused("say why with --why: it is recorded with who did it")
+		return misused("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -63,7 +63,7 @@ func (o *operator) notRemoved(err error, customer string) error {
 		return changedMeanwhile(changed)
 	}
 	if errors.Is(err, store.ErrNoConnection) {
-		return failed("the store has no connection of customer %s; one of the file of connections is removed there", customer)
+		return failed("customer %s has no stored connection; remove a connection of the connections file there", customer)
 	}
 	return o.actFailed(err)
 }
@@ -72,18 +72,18 @@ func writeRemoval(p *process, r operate.Removal) {
 	width, _ := terminal(p.stdout)
 	say := func(format string, args ...any) { hang(p.stdout, width, "", fmt.Sprintf(format, args...)) }
 	if r.DryRun {
-		say("The connection of customer %s would be removed; nothing was done.", r.Customer)
+		say("Would remove the connection of customer %s. Nothing was changed.", r.Customer)
 	} else {
-		say("The connection of customer %s is removed; its history stays. Workers let go of it within seconds.", r.Customer)
+		say("Removed the connection of customer %s. Its history stays. Workers stop using it within seconds.", r.Customer)
 	}
-	verb := map[bool]string{false: "cancelled", true: "would be cancelled"}[r.DryRun]
+	verb := map[bool]string{false: "canceled", true: "would be canceled"}[r.DryRun]
 	if r.Exports != nil {
-		say("%s %s; %s in the middle of their calls.", prose.Plural(r.Exports.Cancelled, "export"), verb, prose.Grouped(r.Exports.Busy))
+		say("%s %s; %s are making calls.", prose.Plural(r.Exports.Cancelled, "export"), verb, prose.Grouped(r.Exports.Busy))
 	}
 	if r.Markers != nil {
-		say("%s erased: these candidates would be sent again.", prose.Plural(*r.Markers, "marker"))
+		say("%s erased: these candidates can be sent again.", prose.Plural(*r.Markers, "marker"))
 	}
 	if r.Waiting > 0 && !r.DryRun {
-		say("%s and go on when the customer has a connection again.", prose.Plural(int(r.Waiting), "export")+" wait")
+		say("%s until the customer has a connection again.", prose.Plural(int(r.Waiting), "export")+" wait")
 	}
 }

@@ -44,7 +44,7 @@ func (c *connectionListCommand) Run(ctx context.Context, p *process) error {
 	if err := c.write(p, all, hosts); err != nil || unread == nil {
 		return err
 	}
-	return failed("%d more are not listed, since they cannot be read. %s", len(unread.Customers), causeOf(err))
+	return failed("%d more cannot be read. %s", len(unread.Customers), causeOf(err))
 }
 
 func (c *connectionListCommand) write(p *process, all []store.StoredConnection, hosts icims.HostPolicy) error {
@@ -67,7 +67,7 @@ func (c *connectionListCommand) write(p *process, all []store.StoredConnection, 
 		return nil
 	}
 	if n == 0 {
-		p.sayf("The store has no connection: icims-export connection add enters one. Those of the file of connections are not listed.")
+		p.sayf("No stored connections. Add one with icims-export connection add. Connections of the connections file are not listed.")
 		return nil
 	}
 	width, onTerminal := terminal(p.stdout)
@@ -101,7 +101,7 @@ func (v connectionView) row() []cell {
 		auth, portals = string(v.WithDefaults().Auth), strconv.Itoa(len(v.Portals))
 	}
 	if v.Sealed {
-		problem = "sealed: this keyset does not open it"
+		problem = "sealed with another keyset"
 	}
 	if v.Reason != "" && problem == "" {
 		problem = v.Reason.Info().Title
@@ -145,7 +145,7 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *process) error {
 	defer closeRedis()
 	stored, err := o.Ledger.Connection(ctx, c.Customer)
 	if errors.Is(err, store.ErrNoConnection) {
-		return failed("the store has no connection of customer %s: icims-export connection add enters one", c.Customer)
+		return failed("customer %s has no stored connection: add one with icims-export connection add", c.Customer)
 	}
 	if err != nil && !errors.Is(err, store.ErrSealed) {
 		return o.lost(err)
@@ -168,13 +168,13 @@ func (v connectionView) write(p *process, s config.Settings) error {
 		hang(p.stdout, width, "  ", prose.Sentence(info.Title)+" → "+info.Hint)
 	}
 	if v.Pause != nil {
-		hang(p.stdout, width, "  ", fmt.Sprintf("Paused by %s: “%s”. Below the pause it is %s.", prose.Printable(v.Pause.By), prose.Printable(v.Pause.Why), v.Below()))
+		hang(p.stdout, width, "  ", fmt.Sprintf("Paused by %s: “%s”. Without the pause it is %s.", prose.Printable(v.Pause.By), prose.Printable(v.Pause.Why), v.Below()))
 	}
 	if v.Problem != "" {
-		hang(p.stdout, width, "  ", "It cannot be used: "+v.Problem)
+		hang(p.stdout, width, "  ", "Unusable: "+v.Problem)
 	}
 	if v.Sealed {
-		hang(p.stdout, width, "  ", "This keyset does not open its settings: see icims-export keys status.")
+		hang(p.stdout, width, "  ", "This keyset does not open its settings: run icims-export keys status.")
 	}
 	if v.Region != "" {
 		if err := v.settings(p, paint, s); err != nil {
@@ -182,12 +182,12 @@ func (v connectionView) write(p *process, s config.Settings) error {
 		}
 	}
 	if v.Region != "" {
-		fmt.Fprintln(p.stdout, "\nWhat is known of the customer's iCIMS:")
+		fmt.Fprintln(p.stdout, "\nThe customer's iCIMS:")
 		for _, f := range v.Profile.Findings() {
 			hang(p.stdout, width, "  • ", f.Means)
 		}
 	}
-	fmt.Fprintln(p.stdout, "\nWhat happened to it, the latest first:")
+	fmt.Fprintln(p.stdout, "\nHistory, latest first:")
 	for _, e := range v.History {
 		hang(p.stdout, width, "  • ", happened(e))
 	}
@@ -197,7 +197,7 @@ func (v connectionView) write(p *process, s config.Settings) error {
 // settings writes the settings, those left out with their default.
 func (v connectionView) settings(p *process, paint style, s config.Settings) error {
 	t := &table{out: p.stdout, style: paint, indent: 2}
-	rows := [][]cell{cells("region", v.Region), cells("password", "set, and never shown")}
+	rows := [][]cell{cells("region", v.Region), cells("password", "set (hidden)")}
 	given := map[string]bool{}
 	v.Settings(func(name, _ string) { given[name] = true })
 	use := v.WithDefaults()
@@ -229,14 +229,14 @@ func (v connectionView) settings(p *process, paint style, s config.Settings) err
 // unitOf is what a setting's number counts, where its name does not say.
 func unitOf(name string) string {
 	return map[string]string{
-		"limits.burst": " calls", "limits.in_flight": " calls", "limits.express_reserve": " % of the day's calls, kept for small batches",
+		"limits.burst": " calls", "limits.in_flight": " calls", "limits.express_reserve": "% of the day's calls, reserved for small batches",
 	}[name]
 }
 
 // happened is an event of a connection's history in a sentence.
 func happened(e store.ConnectionEvent) string {
 	if e.What == "sealed" {
-		return "something that this keyset does not open"
+		return "sealed with another keyset"
 	}
 	text := fmt.Sprintf("%s %s %s it", e.At.Local().Format(time.DateTime), prose.Printable(e.Who), e.What)
 	switch {

@@ -30,7 +30,7 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 		return r
 	}
 	r := calls(statusMisused, "add", "1234", "username=export-user", "password="+testPassword, w.portal("1"))
-	if !strings.Contains(r.errors, "must not be an argument") {
+	if !strings.Contains(r.errors, "as an argument") {
 		t.Errorf("%s", r.errors)
 	}
 	r = calls(statusMisused, "add", "1234", "limits.inflight=x")
@@ -72,7 +72,7 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 	}
 
 	r = calls(statusDone, "show", "1234")
-	r.wantAll(t, "customer 1234 is new", "revision 3", "set, and never shown", "limits.in_flight", "5 % of the day's calls", "bo edited it (limits.in_flight, status.id): “they asked”", "ana added it: “a new customer”")
+	r.wantAll(t, "customer 1234 is new", "revision 3", "set (hidden)", "limits.in_flight", "5% of the day's calls", "bo edited it (limits.in_flight, status.id): “they asked”", "ana added it: “a new customer”")
 	if strings.Contains(r.out, "status.value") {
 		t.Errorf("a default is shown beside the status's id\n%s", r.out)
 	}
@@ -92,15 +92,15 @@ func TestConnectionIsEnteredChangedShownAndRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls(statusMisused, "remove", "1234")
-	calls(statusDone, "remove", "1234", "--dry-run", "--exports=cancel").wantAll(t, "would be removed", "3 exports would be cancelled")
-	calls(statusDone, "remove", "1234", "--why=they left", "--patience=0s").wantAll(t, "is removed", "3 exports wait")
+	calls(statusDone, "remove", "1234", "--dry-run", "--exports=cancel").wantAll(t, "Would remove", "3 exports would be canceled")
+	calls(statusDone, "remove", "1234", "--why=they left", "--patience=0s").wantAll(t, "Removed the connection", "3 exports wait")
 	calls(statusFailed, "edit", "1234", "source=x", "--why=x")
 	r = calls(statusDone, "remove", "1234", "--why=for good", "--exports=cancel", "--markers=erase", "--patience=0s", "--json")
 	if got := decode[operate.Removal](t, r.out); got.Exports.Cancelled != 3 || *got.Markers != 1 || got.Waiting != 0 {
 		t.Errorf("%s", r.out)
 	}
 	calls(statusDone, "show", "1234").wantAll(t, "is removed", "removed it, new before and removed since: “they left”")
-	if r := calls(statusDone, "list"); r.out != "" || !strings.Contains(r.errors, "has no connection") {
+	if r := calls(statusDone, "list"); r.out != "" || !strings.Contains(r.errors, "No stored connections") {
 		t.Errorf("%q %q", r.out, r.errors)
 	}
 	calls(statusFailed, "remove", "99", "--why=x")
@@ -180,7 +180,7 @@ func TestWorkerWaitsForItsFirstConnection(t *testing.T) {
 		stop()
 		r := <-ended
 		r.wantStatus(t, statusDone)
-		if !strings.Contains(r.errors, "there is no usable connection yet") {
+		if !strings.Contains(r.errors, "no usable connection yet") {
 			t.Errorf("it does not say that it waits: %s", r.errors)
 		}
 	}()

@@ -23,7 +23,7 @@ func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (f
 		}, Log: log,
 	})
 	if err != nil {
-		return nil, failed("asynq's web UI cannot be made: %s", rootCause(err))
+		return nil, failed("asynq's web UI cannot be created: %s", rootCause(err))
 	}
 	version, _ := versions()
 	if version == "(devel)" {
@@ -32,7 +32,7 @@ func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (f
 	pages, err := console.New(console.Options{API: server, Keys: server.Ledger.Keys(), Monitoring: queues, Idle: idle, Version: version, Log: log})
 	if err != nil {
 		_ = queues.Close()
-		return nil, failed("the console cannot be made: %s", rootCause(err))
+		return nil, failed("the console cannot be created: %s", rootCause(err))
 	}
 	server.Mount(pages)
 	return func() { _ = queues.Close() }, nil

@@ -35,10 +35,10 @@ func (c deadChoice) named() bool {
 
 func (c deadChoice) check() error {
 	if c.Customer != "" && !store.ValidCustomer(c.Customer) {
-		return misused("--customer must be iCIMS's customer id, digits only")
+		return misused("--customer must be an iCIMS customer id, digits only")
 	}
 	if c.Reason != "" && !slices.Contains(store.Reasons(), store.Reason(c.Reason)) {
-		return misused("--reason %q is none of the reasons: docs/errors.md lists them, and --dry-run counts those that there are", c.Reason)
+		return misused("--reason %q is unknown: docs/errors.md lists all reasons, and --dry-run counts the current ones", c.Reason)
 	}
 	return nil
 }
@@ -53,13 +53,13 @@ func (c deadChoice) search(ctx context.Context, o *operator, what string) (opera
 			return s, misused("%v", err)
 		}
 		if c.Customer != "" && c.Customer != s.Batch.Customer() {
-			return s, misused("batch %s is not one of customer %s: leave --customer out", c.Batch, c.Customer)
+			return s, misused("batch %s does not belong to customer %s: omit --customer", c.Batch, c.Customer)
 		}
 		c.Customer = s.Batch.Customer()
 	}
 	if customer, export, ok := strings.Cut(what, ":"); ok && store.ValidCustomer(customer) {
 		if c.Customer != "" && c.Customer != customer {
-			return s, misused("%s is not of customer %s: leave --customer and --batch out", what, c.Customer)
+			return s, misused("%s does not belong to customer %s: omit --customer and --batch", what, c.Customer)
 		}
 		c.Customer, s.Exports = customer, []string{export}
 	} else {

@@ -53,13 +53,13 @@ func (d deed) object(what string) string {
 
 func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 	if !c.All && !c.DryRun && c.What == "" && !c.named() {
-		return misused("this would %s all dead letters of all customers: say which, or --all", d.name)
+		return misused("this would %s all dead letters of all customers: narrow it down, or use --all", d.name)
 	}
 	if err := c.check(); err != nil {
 		return err
 	}
 	if strings.TrimSpace(c.Why) == "" && !c.DryRun {
-		return misused("say why with --why: it is recorded with who did it")
+		return misused("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 		return err
 	}
 	if d.job != 0 && len(search.Customers) != 1 {
-		return misused("a job is one customer's: say whose dead letters are meant, with --customer, --batch, or CUSTOMER:EXPORT")
+		return misused("a job belongs to one customer: name the customer's dead letters with --customer, --batch, or CUSTOMER:EXPORT")
 	}
 	if c.DryRun {
 		counts, err := o.CountDead(ctx, search)
@@ -125,7 +125,7 @@ func (o *operator) actFailed(err error) error {
 
 func (c *deadAct) report(p *process, r operate.DeadResult) error {
 	if r.Chosen == 0 && c.What != "" {
-		return failed("there is no dead letter %s: it may have been retried or discarded meanwhile; icims-export dead list shows those there are", c.What)
+		return failed("no dead letter %s: it may have been retried or discarded meanwhile; icims-export dead list shows all", c.What)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, r)
@@ -135,7 +135,7 @@ func (c *deadAct) report(p *process, r operate.DeadResult) error {
 		return nil
 	}
 	width, _ := terminal(p.stdout)
-	text := prose.Plural(r.Done, "dead letter") + " set going again; the workers take them up as fast as each customer's limits allow."
+	text := prose.Plural(r.Done, "dead letter") + " retried. Workers process them as fast as each customer's limits allow."
 	switch r.Action {
 	case "transfer":
 		text = transferred(r)
@@ -143,7 +143,7 @@ func (c *deadAct) report(p *process, r operate.DeadResult) error {
 		text = prose.Plural(r.Done, "dead letter") + " discarded, and the candidates' data purged."
 	}
 	if passed := r.Chosen - r.Done; passed > 0 && r.Action != "transfer" {
-		text += fmt.Sprintf(" %s had been taken care of meanwhile.", prose.Grouped(passed))
+		text += fmt.Sprintf(" %s were already retried, discarded or transferred.", prose.Grouped(passed))
 	}
 	hang(p.stdout, width, "", text)
 	writeCountsByReasonBriefly(p, r.ByReason)

@@ -107,7 +107,7 @@ func writeDeadCounts(p *process, counts operate.DeadCounts, asJSON bool) error {
 		return nil
 	}
 	width, _ := terminal(p.stdout)
-	fmt.Fprintf(p.stdout, "%s would be chosen:\n", prose.Plural(counts.Total(), "dead letter"))
+	fmt.Fprintf(p.stdout, "%s match:\n", prose.Plural(counts.Total(), "dead letter"))
 	writeCountsByReason(p.stdout, width, counts)
 	return nil
 }

@@ -29,10 +29,10 @@ func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 		c.Customer, c.Which = customer, export
 	}
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is no customer id of iCIMS: digits only, before the candidate", c.Customer)
+		return misused("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	}
 	if c.Which == "" {
-		return misused("say which dead letter of customer %s: the id of the candidate or export; see icims-export dead show --help", c.Customer)
+		return misused("name the dead letter of customer %s: a candidate id or export id; see icims-export dead show --help", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -85,15 +85,15 @@ func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *operate.
 	untold, unrecorded := errors.AsType[*operate.UnrecordedError](err)
 	switch {
 	case unrecorded:
-		return failed("the data is not shown, since that could not be recorded. %s", causeOf(untold.Err))
+		return failed("the data is not shown, because the audit log cannot record it. %s", causeOf(untold.Err))
 	case errors.Is(err, operate.ErrDataBroken):
-		return failed("the candidate's data cannot be read: export the candidate again, and discard this one")
+		return failed("the candidate's data cannot be read: export the candidate again, and discard this dead letter")
 	case isRedis(err):
 		return o.lost(err)
 	case err != nil:
-		return failed("the candidate's data cannot be opened (%s): see whether ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
+		return failed("the candidate's data cannot be opened (%s): check that ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
 	case !known:
-		o.p.sayf("The customer has no usable connection here, so fields have their default names.")
+		o.p.sayf("The customer has no usable connection here. Fields have their default names.")
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *operate.
 func printDead(p *process, shown operate.ExplainedDead, opened bool) {
 	out, s := p.stdout, style{p.colours(p.stdout)}
 	width, _ := terminal(out)
-	target := "the prospects"
+	target := "prospects"
 	if shown.Job != 0 {
 		target = fmt.Sprintf("job %d", shown.Job)
 	}
@@ -116,27 +116,27 @@ func printDead(p *process, shown operate.ExplainedDead, opened bool) {
 	line("given up", fmt.Sprintf("%s, after %s", strings.TrimPrefix(prose.When(shown.Died), "at "), prose.Plural(shown.Attempts, "attempt")))
 	line("batch", fmt.Sprintf("%s, to %s", shown.Batch, target))
 	if shown.Person != 0 {
-		line("in iCIMS", strings.TrimSpace(fmt.Sprintf("person %d is there already %s", shown.Person, shown.Link)))
+		line("in iCIMS", strings.TrimSpace(fmt.Sprintf("person %d already exists %s", shown.Person, shown.Link)))
 	}
 	hang(out, width, "  → ", shown.Hint)
-	hang(out, width, "    ", shown.Meaning+" says more.")
+	hang(out, width, "    ", shown.Meaning+" explains the reason.")
 
-	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "What happened:"))
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Timeline:"))
 	for _, told := range shown.Told {
 		paragraph(out, width, told)
 	}
 	if len(shown.Told) == 0 {
-		paragraph(out, width, "Nothing of it is kept.")
+		paragraph(out, width, "No entries.")
 	}
 	for _, w := range shown.Warnings {
 		paragraph(out, width, "Remark: "+w)
 	}
 	fmt.Fprintln(out)
 	if opened {
-		writeFields(out, s, width, "What creates the person:", shown.Data)
-		writeFields(out, s, width, "What creates the workflow, with the person:", shown.Workflow)
+		writeFields(out, s, width, "Request that creates the person:", shown.Data)
+		writeFields(out, s, width, "Request that creates the workflow:", shown.Workflow)
 	} else {
-		hang(out, width, "", "The candidate's data is sealed; --show-data opens it and shows what is sent.")
+		hang(out, width, "", "The candidate's data is sealed. --show-data shows the data that is sent.")
 	}
 	fmt.Fprintf(out, "icims-export dead retry %s:%s --why \"...\"\n", shown.Customer, shown.Export)
 }

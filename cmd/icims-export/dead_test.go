@@ -100,7 +100,7 @@ func TestDeadList(t *testing.T) {
 	})
 	t.Run("a dry run counts by reason", func(t *testing.T) {
 		r := w.call("dead", "list", "--dry-run", "--customer=1234")
-		r.wantAll(t, "8 dead letters would be chosen", "5  the job does not exist", "3  iCIMS refuses the value of a field (icims_field_refused)")
+		r.wantAll(t, "8 dead letters match", "5  the job does not exist", "3  iCIMS refuses the value of a field (icims_field_refused)")
 	})
 	t.Run("without a keyset the letters are listed all the same", func(t *testing.T) {
 		r := call(t, "dead", "list", "--json", "--redis-url="+w.url)
@@ -121,20 +121,20 @@ func TestDeadIsMisused(t *testing.T) {
 		"an unknown reason":                   {[]string{"dead", "list", "--reason=nope"}, "docs/errors.md"},
 		"a time that is none":                 {[]string{"dead", "list", "--since=yesterday"}, "24h or 7d"},
 		"a batch that is none":                {[]string{"dead", "list", "--batch=1234"}, "is not a batch id"},
-		"a batch of another customer":         {[]string{"dead", "list", "--customer=77", "--batch=" + string(jobless)}, "leave --customer out"},
+		"a batch of another customer":         {[]string{"dead", "list", "--customer=77", "--batch=" + string(jobless)}, "omit --customer"},
 		"a customer that is none":             {[]string{"dead", "list", "--customer=acme"}, "digits only"},
 		"a retry without a why":               {[]string{"dead", "retry", "--customer=1234"}, "--why"},
 		"a discard without a why":             {[]string{"dead", "discard", "c-00001"}, "--why"},
 		"a discard of everything by omission": {[]string{"dead", "discard", "--why=x"}, "--all"},
 		"a transfer to no job":                {[]string{"dead", "transfer", "--customer=1234", "--why=x"}, "--to-job"},
 		"a transfer to half a job":            {[]string{"dead", "transfer", "--customer=1234", "--why=x", "--to-job=0"}, "positive number"},
-		"a transfer of several customers'":    {[]string{"dead", "transfer", "--all", "--why=x", "--to-job=7"}, "one customer's"},
-		"a transfer of a candidate of any":    {[]string{"dead", "transfer", "crm:42", "--why=x", "--to-job=7"}, "one customer's"},
+		"a transfer of several customers'":    {[]string{"dead", "transfer", "--all", "--why=x", "--to-job=7"}, "belongs to one customer"},
+		"a transfer of a candidate of any":    {[]string{"dead", "transfer", "crm:42", "--why=x", "--to-job=7"}, "belongs to one customer"},
 		"a transfer without a why":            {[]string{"dead", "transfer", "--customer=1234", "--to-job=7"}, "--why"},
 		"an unknown subcommand":               {[]string{"dead", "bury"}, "see icims-export dead --help"},
 		"an unknown flag of a subcommand":     {[]string{"dead", "list", "--colour"}, "see icims-export dead list --help"},
 		"a show without a candidate":          {[]string{"dead", "show", "1234"}, "see icims-export dead show --help"},
-		"a show of half a word":               {[]string{"dead", "show", "1234:"}, "say which dead letter of customer 1234"},
+		"a show of half a word":               {[]string{"dead", "show", "1234:"}, "name the dead letter of customer 1234"},
 		"a show of a customer that is none":   {[]string{"dead", "show", "acme:abc"}, "digits only"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestDeadRetry(t *testing.T) {
 	t.Run("one by customer and export, with who and why in its story", func(t *testing.T) {
 		r := w.call("dead", "retry", "1234:"+ids[0], "--why=the job is open again", "--who=somebody")
 		r.wantStatus(t, statusDone)
-		r.wantAll(t, "1 dead letter set going again")
+		r.wantAll(t, "1 dead letter retried")
 		shown := w.call("show", "1234", "c-00000")
 		shown.wantAll(t, "somebody retried it", "the job is open again")
 	})
@@ -175,10 +175,10 @@ func TestDeadRetry(t *testing.T) {
 		}
 	})
 	t.Run("a dry run changes nothing and needs no why", func(t *testing.T) {
-		w.call("dead", "retry", "--dry-run").wantAll(t, "7 dead letters would be chosen")
+		w.call("dead", "retry", "--dry-run").wantAll(t, "7 dead letters match")
 	})
 	t.Run("some by a filter, recorded once with their number", func(t *testing.T) {
-		w.call("dead", "retry", "--text=404", "--why=reopened", "--who=somebody").wantAll(t, "4 dead letters set going again")
+		w.call("dead", "retry", "--text=404", "--why=reopened", "--who=somebody").wantAll(t, "4 dead letters retried")
 		actions, _, err := w.ledger.Actions(t.Context(), "1234", 10)
 		if err != nil || len(actions) != 3 || actions[0].Count != 3 || actions[0].Who != "somebody" || actions[0].Why != "reopened" {
 			t.Errorf("%+v, %v", actions, err)
@@ -202,7 +202,7 @@ func TestDeadTransfer(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	jobless, _, _ := w.sorrows()
-	w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--dry-run").wantAll(t, "8 dead letters would be chosen")
+	w.call("dead", "transfer", "--customer=1234", "--to-job=1709", "--dry-run").wantAll(t, "8 dead letters match")
 	r := w.call("dead", "transfer", "--batch="+string(jobless), "--to-job=1709", "--why=the wrong number", "--who=somebody")
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "5 candidates sent to job 1709", "icims-export status 1234-")
@@ -219,7 +219,7 @@ func TestDeadTransfer(t *testing.T) {
 	}
 	_, ids := w.accept("1234", 1709, 20, 1)
 	w.kill("1234", "icims_field_refused", testrig.RefusedEmail, ids...)
-	w.call("dead", "transfer", "1234:"+ids[0], "--to-job=1709", "--why=x").wantAll(t, "No candidate was sent to job 1709", "1 stayed: they go to that job anyway")
+	w.call("dead", "transfer", "1234:"+ids[0], "--to-job=1709", "--why=x").wantAll(t, "No candidate was sent to job 1709", "1 stayed: they already go to that job")
 	w.call("audit", "--late=1ms").wantStatus(t, statusDone)
 }
 

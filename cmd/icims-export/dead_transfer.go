@@ -40,10 +40,10 @@ func transferred(r operate.DeadResult) string {
 	}
 	text += fmt.Sprintf(" to job %d.", r.Job)
 	if len(watch) > 0 {
-		text += " What becomes of them: " + strings.Join(watch, "; ") + "."
+		text += " Follow them: " + strings.Join(watch, "; ") + "."
 	}
 	if stayed := r.Chosen - r.Done; stayed > 0 {
-		text += " " + prose.Grouped(stayed) + " stayed: they go to that job anyway, their data or a write's outcome is not known here, the candidate is among the others, or they had been taken care of meanwhile."
+		text += " " + prose.Grouped(stayed) + " stayed: they already go to that job, their data is missing, a write is unconfirmed, the candidate is a duplicate, or they were already retried, discarded or transferred."
 	}
 	return text
 }

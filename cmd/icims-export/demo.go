@@ -142,8 +142,8 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	}
 	defer w.Stop()
 
-	p.sayf("A demo: the Redis, the worker and the iCIMS (simulated, at %s) run inside this process, and nothing of it lasts.", server.URL)
-	p.sayf("%d made-up candidates go to job %d; %d of them are in iCIMS already.\n", c.Candidates, demoJob, len(cast.known))
+	p.sayf("Demo: Redis, worker and a simulated iCIMS (%s) run inside this process. Nothing is kept.", server.URL)
+	p.sayf("%d generated candidates go to job %d; %d of them already exist in iCIMS.\n", c.Candidates, demoJob, len(cast.known))
 	d := demo{p: p, redis: client, sim: sim, ledger: ledger, client: tasks.NewClient(client, ledger, tasks.WithTraces(provider), tasks.WithTaskRetention(p.settings.TaskRetention)), links: operate.LinksOf(conn, hosts), seen: seen, health: health}
 	first, err := d.export(ctx, "exporting", "demo-1", cast.rows)
 	if err != nil {
@@ -247,7 +247,7 @@ func demoFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return failed("the demo was stopped")
 	}
-	return failed("the demo broke off (%s): please report it together with the seed", rootCause(err))
+	return failed("the demo failed (%s): report it with the seed", rootCause(err))
 }
 
 func (d *demo) summary(batches ...demoBatch) demoSummary {

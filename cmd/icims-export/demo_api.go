@@ -65,7 +65,7 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 	listener, err := demoListener(ctx)
 	if err != nil {
 		server.Close()
-		return failed("the demo found no free port for its API (%s)", rootCause(err))
+		return failed("no free port for the demo's API (%s)", rootCause(err))
 	}
 	_, token, err := d.ledger.NewAPIKey(ctx, store.APIKey{Name: "demo", Scopes: []string{string(api.ScopeAdmin)}, By: "the demo"}, time.Now())
 	if err != nil {
@@ -76,7 +76,7 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 	d.seen.serve(ctx, d.health)
 	d.welcome(originOf(listener.Addr()), token, origin)
 	if err := server.Serve(ctx, listener, nil, demoStop); err != nil {
-		return failed("the API cannot go on: %s", rootCause(err))
+		return failed("the API failed: %s", rootCause(err))
 	}
 	return nil
 }
@@ -84,10 +84,10 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 // welcome says where everything is.
 func (d *demo) welcome(address, token, origin string) {
 	out := d.p.stdout
-	d.p.sayf("\nThe HTTP API answers until Ctrl-C, with a worker behind it; docs/api.md walks through it with:")
+	d.p.sayf("\nThe HTTP API and a worker run until Ctrl-C. To follow docs/api.md, set:")
 	fmt.Fprintf(out, "\n  export API=%s KEY=%s\n  export ICIMS=%s\n  curl -H \"Authorization: Bearer $KEY\" $API/v1/customers/%s/batches\n\n", address, token, origin, demoCustomer)
-	d.p.sayf("The simulated iCIMS has a second customer, %s, whose connection is not entered yet: user %s, password %s,\nportal %s/customers/%s/search/portals/1. Prometheus finds metrics at http://%s/metrics.",
+	d.p.sayf("The simulated iCIMS has a second customer, %s, without a connection: user %s, password %s,\nportal %s/customers/%s/search/portals/1. Metrics: http://%s/metrics.",
 		demoFresh, demoUser, demoPassword, origin, demoFresh, d.seen.listener.Addr())
-	heading := style{d.p.colours(out)}.paint(bold, "The console: open the address, log in with the key, which may do everything.")
+	heading := style{d.p.colours(out)}.paint(bold, "Console: open the address and log in with the key.")
 	fmt.Fprintf(out, "\n%s\n\n  address  %s\n  key      %s\n\n", heading, address, token)
 }

@@ -17,22 +17,22 @@ func (d *demo) print(ctx context.Context, sum demoSummary, cast demoCast) error 
 	writeCounts(out, s, width, first, again)
 
 	fmt.Fprintln(out)
-	hang(out, width, "", fmt.Sprintf("By its own count, iCIMS now has %d people, and %d workflows on job %d.", sum.People, sum.Workflows, demoJob))
+	hang(out, width, "", fmt.Sprintf("The simulated iCIMS now has %d people, and %d workflows on job %d.", sum.People, sum.Workflows, demoJob))
 	for _, v := range sum.Violations {
 		fmt.Fprintln(out, s.paint(red, "  violated: "+v))
 	}
 	if err := d.printExamples(ctx, out, s, width, first, cast); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Refused rows, of which nothing was sent:"))
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Refused rows (not sent):"))
 	writeRefusals(out, width, 0, first.refusals)
 
 	fmt.Fprintln(out)
-	hang(out, width, "", "Then the same batch again: every candidate was skipped, without a call, and the bad rows were refused as before.")
+	hang(out, width, "", "The same batch again: every candidate was skipped without a call, and the bad rows were refused again.")
 	fmt.Fprintln(out)
-	hang(out, width, "", "Next: \"icims-export sim\" runs this iCIMS by itself, \"icims-export export --help\" sends it your own file.")
+	hang(out, width, "", "Next: \"icims-export sim\" runs this iCIMS alone. \"icims-export export --help\" explains how to send your own file.")
 	if len(sum.Violations) > 0 {
-		return failed("the simulator saw what must never happen; please report it together with the seed")
+		return failed("the simulator found violations; report them with the seed")
 	}
 	return nil
 }
@@ -55,13 +55,13 @@ func writeCounts(out io.Writer, s style, width int, first, again demoBatch) {
 	_ = t.write(
 		header("", "first", "again", ""),
 		row("accepted", first.Accepted, again.Accepted, bold, ""),
-		row("  created", first.Created, again.Created, green, "a new profile, and a workflow on the job"),
-		row("  updated", first.Updated, again.Updated, green, "had a profile under the same e-mail"),
+		row("  created", first.Created, again.Created, green, "new profile and workflow"),
+		row("  updated", first.Updated, again.Updated, green, "profile with the same email existed"),
 		row("  skipped", first.Skipped, again.Skipped, green, "exported before"),
-		row("  dead", first.Dead, again.Dead, red, "given up until somebody retries it"),
+		row("  dead", first.Dead, again.Dead, red, "failed; retry or discard"),
 		row("refused", first.Refused, again.Refused, red, "see below"),
-		[]cell{{"calls to iCIMS", plain}, count(first.Calls, cyan), count(again.Calls, cyan), {"of which iCIMS grants about 10,000 a day", dim}},
-		[]cell{{"  per candidate", plain}, perCandidate(first), perCandidate(again), {"e-mails are looked up 50 at a time", dim}},
+		[]cell{{"calls to iCIMS", plain}, count(first.Calls, cyan), count(again.Calls, cyan), {"iCIMS grants about 10,000 a day", dim}},
+		[]cell{{"  per candidate", plain}, perCandidate(first), perCandidate(again), {"emails are looked up 50 at a time", dim}},
 		[]cell{{"seconds", plain}, {fmt.Sprintf("%.1f", first.Seconds), dim}, {fmt.Sprintf("%.1f", again.Seconds), dim}, {}},
 	)
 }
@@ -87,7 +87,7 @@ func (d *demo) printExamples(ctx context.Context, out io.Writer, s style, width 
 		}
 		rows = append(rows, []cell{{names[o.Export], plain}, how, {id(o.Person), plain}, {id(o.Workflow), plain}, {noteOf(o), dim}})
 	}
-	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Some of them:"))
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Examples:"))
 	t := table{out: out, style: s, indent: 2, width: width}
 	_ = t.write(append([][]cell{header("candidate", "outcome", "person", "workflow", "")}, rows...)...)
 	return nil

@@ -48,7 +48,7 @@ func TestDemo(t *testing.T) {
 			}
 		}
 		r.wantNone(t, "\x1b", "\r", "linkedin.com")
-		if !strings.Contains(r.errors, "nothing of it lasts") {
+		if !strings.Contains(r.errors, "Nothing is kept") {
 			t.Errorf("it is not said that nothing lasts: %s", r.errors)
 		}
 	})
@@ -59,7 +59,7 @@ func TestDemoServesTheAPIUntilItIsStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ready := make(chan struct{})
-	said := &watch{text: "whose connection is not entered yet", then: func() { close(ready) }}
+	said := &watch{text: "without a connection", then: func() { close(ready) }}
 	out := &watch{text: "curl", then: func() {}}
 	ended := make(chan int, 1)
 	go func() {

@@ -95,7 +95,7 @@ func (c *exportCommand) planned(ctx context.Context, p *process, look *operator)
 		}
 	}
 	if p.settings.Connections == "" {
-		p.sayf("No connections are set, so the field names and limits are the defaults (ICIMS_EXPORT_CONNECTIONS).")
+		p.sayf("No connections are set (ICIMS_EXPORT_CONNECTIONS), so field names and limits are the defaults.")
 		return store.Connection{Customer: c.Customer}.WithDefaults(), nil
 	}
 	return c.connection(p)
@@ -110,7 +110,7 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
-		p.sayf("%s So it is not known who was exported before, nor how many calls are left today; none is shown as skipped.", prose.Sentence(err.Error()))
+		p.sayf("%s Previous exports and the calls left today are unknown, so no candidate is shown as skipped.", prose.Sentence(err.Error()))
 		return nil, func() {}
 	}
 	keys, _ := readKeyset(p.settings, p.warn) // tells who paused the customer
@@ -144,7 +144,7 @@ func (d *dryRun) flush(ctx context.Context) error {
 		}
 		var err error
 		if before, err = d.operator.Ledger.Markers(ctx, d.command.Customer, ids); err != nil {
-			return failed("it cannot be read from Redis who was exported before. %s Or use --redis-url=embedded, which knows nobody.", causeOf(err))
+			return failed("cannot read previous exports from Redis. %s Or use --redis-url=embedded, which has none.", causeOf(err))
 		}
 	}
 	for _, payload := range d.pending {
@@ -197,9 +197,9 @@ func (d *dryRun) show(v preview) error {
 		_, err := fmt.Fprintf(out, "%s  %s\n\n", d.style.paint(bold, v.Candidate), d.style.paint(dim, "skipped: "+v.Skip))
 		return err
 	}
-	note := "created, or updated if the e-mail is known to iCIMS"
+	note := "created, or updated if iCIMS has the email"
 	if v.Dummy {
-		note = "created; the e-mail address is made up"
+		note = "created with a dummy email address"
 	}
 	fmt.Fprintf(out, "%s  %s\n", d.style.paint(bold, v.Candidate), d.style.paint(dim, note))
 	d.writeBody("person", v.Person)
@@ -326,7 +326,7 @@ func (d *dryRun) writeOthers() {
 	}
 	fmt.Fprintf(d.p.stdout, "… and %s, not shown: --all shows them.\n\n", prose.Plural(others, "more candidate"))
 	if len(d.warnings) > 0 {
-		fmt.Fprintln(d.p.stdout, d.style.paint(bold, "Would be sent with a remark:"))
+		fmt.Fprintln(d.p.stdout, d.style.paint(bold, "Would be sent with warnings:"))
 		for _, w := range sortedKeys(d.warnings) {
 			hang(d.p.stdout, d.width, fmt.Sprintf("  %5d  ", d.warnings[w]), w.Text())
 		}
@@ -355,7 +355,7 @@ func (d *dryRun) foretell(ctx context.Context) []string {
 func (d *dryRun) cost(kept bool) string {
 	asOf := "As things stand"
 	if d.operator == nil {
-		asOf = "If none of the day's calls are used yet"
+		asOf = "With all of the day's calls left"
 	}
 	return operate.Reckoned(d.estimate.Estimate, d.estimate.Forecast, asOf, time.Now(), kept)
 }

@@ -25,11 +25,11 @@ type eraseCommand struct {
 func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 	switch {
 	case !store.ValidCustomer(c.Customer):
-		return misused("%q is no customer id of iCIMS: digits only, before the candidate", c.Customer)
+		return misused("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	case strings.TrimSpace(c.Candidate) == "":
-		return misused("give the candidate's id, as handed over")
+		return misused("give the candidate's id, as submitted")
 	case strings.TrimSpace(c.Why) == "":
-		return misused("say why with --why: it is recorded with who did it")
+		return misused("give a reason with --why; the audit log records it")
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if err != nil {
-		return failed("it broke off. %s Then run the command again to go on.", causeOf(err))
+		return failed("stopped. %s Then run the command again to continue.", causeOf(err))
 	}
 	if c.JSON {
 		err = writeJSON(p.stdout, receipt)
@@ -57,7 +57,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 		writeErasure(p, receipt, profiles(ctx, o, receipt))
 	}
 	if err == nil && !receipt.Complete {
-		return failed("not all is erased: an export is in the middle of a write, or it is not known yet whether one took effect. Give the command again in a minute or two; what is known of the write is kept until then, so that no second profile comes of it")
+		return failed("not everything is erased: an export has a write in progress or unconfirmed. Run the command again in a minute or two. Until then the record of the write is kept, which prevents a second profile")
 	}
 	return err
 }
@@ -97,7 +97,7 @@ func profiles(ctx context.Context, o *operator, r store.ErasureReceipt) []string
 func writeErasure(p *process, r store.ErasureReceipt, people []string) {
 	width, _ := terminal(p.stdout)
 	if r.Nothing() && r.Complete {
-		hang(p.stdout, width, "", "Nothing was kept of this candidate. Ids are as handed over, capitals included.")
+		hang(p.stdout, width, "", "No data of this candidate was found. Ids are case-sensitive.")
 		return
 	}
 	var done []string
@@ -105,29 +105,29 @@ func writeErasure(p *process, r store.ErasureReceipt, people []string) {
 		n    int
 		text string
 	}{
-		{r.Cancelled, prose.Plural(r.Cancelled, "export") + " cancelled that waited"},
-		{r.DeadLetters, prose.Plural(r.DeadLetters, "dead letter") + " given up"},
-		{r.Ended, prose.Plural(r.Ended, "ended export") + " without a name from now on"},
+		{r.Cancelled, prose.Plural(r.Cancelled, "export") + " canceled"},
+		{r.DeadLetters, prose.Plural(r.DeadLetters, "dead letter") + " discarded"},
+		{r.Ended, prose.Plural(r.Ended, "ended export") + " anonymized"},
 	} {
 		if part.n > 0 {
 			done = append(done, part.text)
 		}
 	}
 	if r.RefusedRows > 0 {
-		done = append(done, "the ID taken out of "+prose.Plural(r.RefusedRows, "refused row"))
+		done = append(done, "the ID removed from "+prose.Plural(r.RefusedRows, "refused row"))
 	}
 	if r.Marker {
-		done = append(done, "the marker of earlier exports gone")
+		done = append(done, "the success marker removed")
 	}
 	if len(done) > 0 {
 		hang(p.stdout, width, "", "Erased: "+strings.Join(done, ", ")+".")
 	}
-	hang(p.stdout, width, "", "Reference "+r.Reference+", which stands for the candidate in the records.")
+	hang(p.stdout, width, "", "Reference "+r.Reference+", which replaces the candidate in the records.")
 	for _, e := range r.InWork {
 		hang(p.stdout, width, "", fmt.Sprintf("Left: export %s of batch %s is %s.", e.Export, e.Batch, e.State))
 	}
 	if len(people) > 0 {
-		hang(p.stdout, width, "", "In iCIMS the profile stays; it is the customer's to delete:")
+		hang(p.stdout, width, "", "The profile stays in iCIMS. The customer can delete it:")
 		for _, place := range slices.Sorted(slices.Values(people)) {
 			fmt.Fprintf(p.stdout, "  %s\n", place)
 		}

@@ -22,11 +22,11 @@ func TestErase(t *testing.T) {
 	w.call("erase", "acme", "c-00000", "--why=x").wantStatus(t, statusMisused)
 	r := w.call("erase", "1234", "nobody", "--why=x")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "Nothing was kept of this candidate.")
+	r.wantAll(t, "No data of this candidate was found.")
 
 	r = w.call("erase", "1234", "c-00000", "--why=asked to be forgotten", "--who=ana")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "Erased: 1 export cancelled that waited.", "Reference ")
+	r.wantAll(t, "Erased: 1 export canceled.", "Reference ")
 	r = w.call("erase", "1234", "c-00001", "--why=x", "--json")
 	r.wantStatus(t, statusDone)
 	if got := decode[store.ErasureReceipt](t, r.out); !got.Complete || got.DeadLetters != 1 || got.Reference == "" {
@@ -40,7 +40,7 @@ func TestErase(t *testing.T) {
 	}
 	r = w.call("erase", "1234", "c-00002", "--why=x")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "1 ended export without a name from now on, the marker of earlier exports gone", "/linkTo/people/17")
+	r.wantAll(t, "1 ended export anonymized, the success marker removed", "/linkTo/people/17")
 
 	w.call("show", "1234", "c-00002").wantStatus(t, statusFailed)
 	if b, err := w.ledger.Batch(t.Context(), batch); err != nil || b.Accepted != 4 || b.Cancelled != 2 || b.Created != 1 || b.Moving() != 1 {

@@ -45,10 +45,10 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 		return misused("--job must be the system id of a job, the number in its URL")
 	}
 	if !store.ValidCustomer(c.Customer) {
-		return misused("--customer must be iCIMS's customer id, digits only")
+		return misused("--customer must be an iCIMS customer id, digits only")
 	}
 	if c.All && !c.DryRun {
-		return misused("--all is for --dry-run: an export sends every candidate anyhow")
+		return misused("--all is for --dry-run: an export always sends every candidate")
 	}
 	in, closeInput, err := c.open(p)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
 	if c.File == "-" {
 		if _, typed := terminal(p.stdin); typed {
-			p.sayf("Reading candidates from the terminal: one JSON object a line, or CSV with a header; Ctrl-D ends.")
+			p.sayf("Reading candidates from the terminal: one JSON object per line, or CSV with a header. End with Ctrl-D.")
 		}
 		return p.stdin, func() {}, nil
 	}
@@ -85,9 +85,9 @@ func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
 	case err == nil:
 		return nil, nil, misused("%s is a folder: name a file", c.File)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, misused("%s does not exist: correct the name, or give - for standard input", c.File)
+		return nil, nil, misused("%s does not exist: correct the name, or use - for standard input", c.File)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, nil, misused("%s may not be read: give this user the right to read it", c.File)
+		return nil, nil, misused("%s cannot be read: give this user read permission", c.File)
 	}
 	return nil, nil, misused("%s cannot be read: check the name", c.File)
 }
@@ -160,7 +160,7 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 		r.follow = "icims-export status " + string(r.receipt.Batch)
 		return r.write(nil)
 	}
-	return c.wait(ctx, p, r, ledger, fmt.Sprintf("Nothing has begun yet. Is a worker running (icims-export worker), with this Redis and a connection for customer %s?", c.Customer))
+	return c.wait(ctx, p, r, ledger, fmt.Sprintf("No export has started. Check that a worker runs (icims-export worker) with this Redis and a connection for customer %s.", c.Customer))
 }
 
 // lookAhead adds to the report when the batch will be done, and says what keeps it and
@@ -207,7 +207,7 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 		return err
 	}
 	defer closeRedis()
-	p.sayf("Redis is embedded: nothing is remembered after this run, so a later one skips nobody. People who are in iCIMS already are found by their e-mail.")
+	p.sayf("Redis is embedded and keeps nothing, so a later run skips nobody. Existing people are found by their email.")
 	ledger := newLedger(client, keys, p.settings)
 	log := p.logger(zerolog.WarnLevel)
 	provider, flush, err := p.traces(ctx, log)
@@ -290,29 +290,29 @@ func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 		return misused("%s", conflict)
 	}
 	if errors.Is(err, store.ErrBatchCancelled) {
-		return failed("batch %s was cancelled, with %d of these candidates in it: nothing more is taken in. To send them all the same, send the file again, %s",
-			r.receipt.Batch, r.receipt.Accepted, map[bool]string{true: "with another idempotency key", false: "as a batch of its own"}[c.IdempotencyKey != ""])
+		return failed("batch %s, with %d of these candidates, was canceled and accepts no more. To export them, send the file again %s",
+			r.receipt.Batch, r.receipt.Accepted, map[bool]string{true: "with another idempotency key", false: "as a new batch"}[c.IdempotencyKey != ""])
 	}
 	if r.receipt.Accepted > 0 {
-		p.sayf("Batch %s: %d candidates were accepted before it broke off, and are being exported.", r.receipt.Batch, r.receipt.Accepted)
+		p.sayf("Batch %s: %d candidates were accepted before the failure and are being exported.", r.receipt.Batch, r.receipt.Accepted)
 	}
 	remedy := "send the file again"
 	if c.IdempotencyKey != "" {
-		remedy += " with the same idempotency key, which brings only the rest"
+		remedy += " with the same idempotency key, which adds only the rest"
 	}
 	waiting, tooMany := errors.AsType[*store.TooManyWaitingError](err)
 	reserved, full := errors.AsType[*store.MemoryReservedError](err)
 	switch {
 	case tooMany:
-		return failed("customer %s has %s waiting, dead letters included, and may have no more (ICIMS_EXPORT_MAX_WAITING). When some have ended, %s", c.Customer, prose.Plural(waiting.Most, "candidate"), remedy)
+		return failed("customer %s has reached its limit of %s waiting, dead letters included (ICIMS_EXPORT_MAX_WAITING). When some have ended, %s", c.Customer, prose.Plural(waiting.Most, "candidate"), remedy)
 	case full:
 		return failed("%s. Raise Redis's maxmemory, cancel batches or discard dead letters, then %s", reserved, remedy)
 	case errors.Is(err, context.Canceled):
 		return failed("stopped; %s", remedy)
 	case c.inputBroke:
-		return failed("the input broke off (%s); %s", rootCause(err), remedy)
+		return failed("reading the input failed (%s); %s", rootCause(err), remedy)
 	}
-	return failed("the batch was not handed over completely. %s Then %s.", causeOf(err), remedy)
+	return failed("the batch was not submitted completely. %s Then %s.", causeOf(err), remedy)
 }
 
 // wait follows the batch to its end and reports.
@@ -323,10 +323,10 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 	embedded := p.settings.RedisURL.Embedded()
 	switch {
 	case ctx.Err() != nil && embedded:
-		p.sayf("Stopping: what is being sent is finished first; a second signal stops at once.")
-		return failed("stopped with %d of %d candidates exported; export the file again: who is in iCIMS already is found by e-mail and not made twice", result.Created+result.Updated, r.receipt.Accepted)
+		p.sayf("Stopping after the exports in progress. A second signal stops at once.")
+		return failed("stopped after %d of %d candidates. Export the file again: existing people are found by their email and not created twice", result.Created+result.Updated, r.receipt.Accepted)
 	case ctx.Err() != nil:
-		return failed("no longer waiting; the export goes on. Follow it with: icims-export status %s", r.receipt.Batch)
+		return failed("stopped waiting; the export continues. Follow it with: icims-export status %s", r.receipt.Batch)
 	case err != nil:
 		return failed("the batch cannot be followed. %s See: icims-export status %s", causeOf(err), r.receipt.Batch)
 	}

@@ -65,7 +65,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 		args := b.embedded("export", "-", "--format=csv", "--customer=1234", "--prospects", "--generate-dummy-emails", "--max-batch-rows=1", "--json")
 		r := invoke(t.Context(), strings.NewReader(asCSV), args...)
 		r.wantStatus(t, statusPartial)
-		const want = "more than 1 row, which is as many as a batch may have (ICIMS_EXPORT_MAX_BATCH_ROWS). Nothing was read from line 3 on: send the rest as another batch."
+		const want = "exceeds 1 row per batch (ICIMS_EXPORT_MAX_BATCH_ROWS). Nothing was read from line 3 on: send the rest as another batch."
 		got := decode[exportResult](t, r.out)
 		if got.Accepted != 1 || got.Result == nil || got.Result.Created != 1 || !strings.Contains(got.InputLeft, want) || !strings.Contains(r.errors, want) {
 			t.Errorf("got %s, %s", r.out, r.errors)
@@ -102,7 +102,7 @@ func TestExportWithEmbeddedRedis(t *testing.T) {
 		said := &watch{text: "iCIMS refuses the user name or password", then: cancel}
 		p := &process{stdin: strings.NewReader(asCSV), stdout: said, stderr: said, lookupEnv: lookup}
 		status := run(ctx, p, b.embedded("export", "-", "--customer=1234", "--prospects", "--generate-dummy-emails"))
-		if status != statusFailed || !strings.Contains(said.String(), "stopped with 0 of 2") {
+		if status != statusFailed || !strings.Contains(said.String(), "stopped after 0 of 2") {
 			t.Errorf("exit status %d\n%s", status, said)
 		}
 	})
@@ -116,7 +116,7 @@ func TestInputThatBreaksOff(t *testing.T) {
 			broken := io.MultiReader(strings.NewReader(asCSV), iotest.ErrReader(errors.New("the disk is gone")))
 			r := invoke(t.Context(), broken, b.embedded("export", "-", "--customer=1234", "--prospects", more)...)
 			r.wantStatus(t, statusFailed)
-			if !strings.Contains(r.errors, "the input broke off (the disk is gone); send the file again") {
+			if !strings.Contains(r.errors, "reading the input failed (the disk is gone); send the file again") {
 				t.Errorf("got %s", r.errors)
 			}
 		})
@@ -314,7 +314,7 @@ func TestExportOfACustomerWithTooManyWaiting(t *testing.T) {
 	file := w.file(t, "candidates.ndjson", candidates)
 	r := w.call("export", file, "--customer=1234", "--job="+testJob, "--generate-dummy-emails", "--max-waiting=4", "--idempotency-key=k")
 	r.wantStatus(t, statusFailed)
-	for _, want := range []string{"1 candidates were accepted", "customer 1234 has 4 candidates waiting", "ICIMS_EXPORT_MAX_WAITING", "send the file again with the same idempotency key"} {
+	for _, want := range []string{"1 candidates were accepted", "customer 1234 has reached its limit of 4 candidates waiting", "ICIMS_EXPORT_MAX_WAITING", "send the file again with the same idempotency key"} {
 		if !strings.Contains(r.errors, want) {
 			t.Errorf("%q is missing in %s", want, r.errors)
 		}

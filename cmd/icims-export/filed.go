@@ -62,11 +62,11 @@ func (f *filedConnections) usable() map[string]store.Connection {
 	f.seen = at
 	conns, err := f.read()
 	if err != nil {
-		f.log.Error().Str("problem", err.Error()).Msg("the file of connections cannot be used: what was read of it before is shown")
+		f.log.Error().Str("problem", err.Error()).Msg("the connections file is invalid; showing its previous content")
 		return f.good
 	}
 	for _, problem := range conns.problems {
-		f.log.Error().Str("problem", problem).Msg("a connection of the file is left out")
+		f.log.Error().Str("problem", problem).Msg("connection of the file left out")
 	}
 	f.good = make(map[string]store.Connection, len(conns.usable))
 	for _, conn := range conns.usable {

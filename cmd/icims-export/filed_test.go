@@ -97,7 +97,7 @@ func TestAFileOfConnectionsThatCannotBeReadChangesNothing(t *testing.T) {
 			}
 			r.shows("then", 2, "1234")
 			r.shows("asked again", 2, "1234")
-			if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "cannot be used") || strings.Contains(log, testPassword) {
+			if log := r.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "is invalid") || strings.Contains(log, testPassword) {
 				t.Errorf("the log: %s", log)
 			}
 			r.write(good+strings.ReplaceAll(strings.TrimPrefix(good, "connections:\n"), "1234", "77"), time.Hour)

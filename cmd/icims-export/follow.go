@@ -101,7 +101,7 @@ func pause(ctx context.Context, tick *time.Ticker) bool {
 func (f *follower) lost(err error) {
 	if !f.away {
 		f.away = true
-		f.p.sayf("%s Still waiting for it.", causeOf(err))
+		f.p.sayf("%s Still waiting.", causeOf(err))
 	}
 }
 

@@ -17,7 +17,7 @@ type controlFollower struct {
 	lonely   bool
 }
 
-var errWaited = errors.New("waited for long enough")
+var errWaited = errors.New("waiting timed out")
 
 // follow shows the task whenever it has changed, and returns once it has ended.
 func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait time.Duration, show func(store.ControlTask) error) error {

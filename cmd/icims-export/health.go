@@ -49,7 +49,7 @@ func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return misused("%s is no address: give one such as http://127.0.0.1:8080", address)
+		return misused("%s is not an address: use one such as http://127.0.0.1:8080", address)
 	}
 	response, err := client.Do(request)
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *healthCommand) address(s config.Settings) (address string, local bool, 
 func reachable(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "", misused("%s is no address to listen on: correct metrics_listen or api_listen", listen)
+		return "", misused("%s is not an address to listen on: correct metrics_listen or api_listen", listen)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

@@ -27,7 +27,7 @@ type jobsCommand struct {
 // Run lists a customer's jobs.
 func (c *jobsCommand) Run(ctx context.Context, p *process) error {
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is no customer id of iCIMS: digits only", c.Customer)
+		return misused("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -37,9 +37,9 @@ func (c *jobsCommand) Run(ctx context.Context, p *process) error {
 	page, err := c.list(ctx, o)
 	switch {
 	case errors.Is(err, store.ErrNoConnection):
-		return failed("customer %s has no connection: enter one with icims-export connection add %s", c.Customer, c.Customer)
+		return failed("customer %s has no connection: add one with icims-export connection add %s", c.Customer, c.Customer)
 	case ctx.Err() != nil:
-		return failed("stopped; a refresh that was asked for goes on")
+		return failed("stopped; a requested refresh continues")
 	case err != nil:
 		return o.lost(err)
 	}
@@ -61,7 +61,7 @@ func (c *jobsCommand) list(ctx context.Context, o *operator) (jobs.ListPage, err
 	}
 	progress := newProgress(o.p)
 	if progress.live {
-		progress.show("Asking for the jobs of customer " + c.Customer + " …")
+		progress.show("Requesting the jobs of customer " + c.Customer + " …")
 		defer progress.end()
 	}
 	return o.Jobs.List(ctx, c.Customer, q)
@@ -139,7 +139,7 @@ func (l jobList) summary(p *process, c *jobsCommand) {
 	}
 	say(l.count(c))
 	if l.Titles.Provisional > 0 {
-		text := prose.Plural(l.Titles.Provisional, "title") + " made from the address of the job's page"
+		text := prose.Plural(l.Titles.Provisional, "title") + " taken from the URL of the job's page"
 		if l.Titles.Pending > 0 {
 			text += fmt.Sprintf("; %s still to be read", prose.Plural(l.Titles.Pending, "job"))
 		}
@@ -149,11 +149,11 @@ func (l jobList) summary(p *process, c *jobsCommand) {
 		say(fmt.Sprintf("Portal %s is missing: %s. %s", prose.Printable(t.Portal), t.Title, t.Remedy))
 	}
 	if t := l.Problem; t != nil {
-		say(fmt.Sprintf("The list is not refreshed: %s. %s", t.Title, t.Remedy))
+		say(fmt.Sprintf("Refresh failed: %s. %s", t.Title, t.Remedy))
 	}
 	l.sayRefresh(say)
 	cost := l.Calls
-	say(fmt.Sprintf("Calls to iCIMS: %s for the list and %s for titles at the last refresh, %s and %s at the next; %s today, of a share of %s.",
+	say(fmt.Sprintf("Calls to iCIMS: last refresh %s for the list and %s for titles, next %s and %s; today %s of a share of %s.",
 		prose.Grouped(cost.Last.List), prose.Grouped(cost.Last.Titles), prose.Grouped(cost.Next.List), prose.Grouped(cost.Next.Titles),
 		prose.Grouped(cost.Today), prose.Grouped(cost.Share)))
 }
@@ -161,7 +161,7 @@ func (l jobList) summary(p *process, c *jobsCommand) {
 // count says how many jobs there are, and how old that is.
 func (l jobList) count(c *jobsCommand) string {
 	if l.AsOf == nil {
-		return fmt.Sprintf("No list of the jobs of customer %s was read yet.", l.Customer)
+		return fmt.Sprintf("The jobs of customer %s have not been read yet.", l.Customer)
 	}
 	text := prose.Plural(l.Found, "job")
 	if c.Search != "" {
@@ -182,10 +182,10 @@ func (l jobList) sayRefresh(say func(string)) {
 	case r.Began != nil && l.AsOf != nil && !l.Stale:
 		say("Titles are being read.")
 	case r.Began != nil:
-		say(fmt.Sprintf("The list is being read anew, with %s so far.", prose.Plural(r.Calls, "call")))
+		say(fmt.Sprintf("The list is being refreshed, with %s so far.", prose.Plural(r.Calls, "call")))
 	case l.now.Sub(r.Asked) >= lonely:
-		say(fmt.Sprintf("The list was asked for %s ago, and no worker has begun to read it: see whether one is running (icims-export worker).", prose.Span(l.now.Sub(r.Asked))))
+		say(fmt.Sprintf("The list was requested %s ago, but no worker has started: check that one runs (icims-export worker).", prose.Span(l.now.Sub(r.Asked))))
 	default:
-		say("The list was asked for: give the command again in a moment.")
+		say("The list was requested. Run the command again in a moment.")
 	}
 }

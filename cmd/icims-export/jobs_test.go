@@ -40,13 +40,13 @@ func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
 	w := newWard(t)
 	r := w.call("jobs", "1234", "--wait=0s")
 	r.wantStatus(t, statusDone)
-	if !strings.Contains(r.errors, "No list of the jobs of customer 1234 was read yet.") || !strings.Contains(r.errors, "The list was asked for") {
+	if !strings.Contains(r.errors, "The jobs of customer 1234 have not been read yet.") || !strings.Contains(r.errors, "The list was requested") {
 		t.Errorf("before a worker: %s", r.errors)
 	}
 	w.work()
 	r = w.call("jobs", "1234", "--wait=1m")
 	r.wantAll(t, "id\tnumber\tupdated\tlocation\ttitle\tprovisional\n", "1701\t")
-	if !strings.Contains(r.errors, "12 jobs, as of ") || !strings.Contains(r.errors, "of a share of ") {
+	if !strings.Contains(r.errors, "12 jobs, as of ") || !strings.Contains(r.errors, "of a share of") {
 		t.Errorf("%s", r.errors)
 	}
 	var page jobs.ListPage
@@ -58,7 +58,7 @@ func TestJobsAreListedWithWhatTheListCosts(t *testing.T) {
 	}
 	r = w.call("jobs", "1234", "--refresh", "--search=1701")
 	r.wantAll(t, "HQ - 1 Example Street Boston") // read with the title
-	if strings.Count(r.out, "\n") != 2 || !strings.Contains(r.errors, "1 job of 12 found") || !strings.Contains(r.errors, "1 for the list and 0 for titles at the last refresh") {
+	if strings.Count(r.out, "\n") != 2 || !strings.Contains(r.errors, "1 job of 12 found") || !strings.Contains(r.errors, "last refresh 1 for the list and 0 for titles") {
 		t.Errorf("%s%s", r.out, r.errors)
 	}
 }
@@ -97,7 +97,7 @@ func TestJobsThatCannotBeListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = w.call("jobs", "1234")
-	if !strings.Contains(r.errors, "The list is not refreshed: an operator has paused") {
+	if !strings.Contains(r.errors, "Refresh failed: an operator has paused") {
 		t.Errorf("%s", r.errors)
 	}
 }

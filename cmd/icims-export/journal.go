@@ -26,7 +26,7 @@ func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change
 	}
 	err, enterErr := changed(enter, change)
 	if enterErr != nil {
-		o.p.sayf("The journal has the request, but not its result. %s", causeOf(enterErr))
+		o.p.sayf("The audit log has the request, but not its result. %s", causeOf(enterErr))
 	}
 	return err
 }
@@ -38,7 +38,7 @@ func (o *operator) journalledAnyway(ctx context.Context, e *store.JournalEntry, 
 	askErr := enter(store.JournalAsked)
 	err, doneErr := changed(enter, change)
 	if unwritten := cmp.Or(askErr, doneErr); unwritten != nil {
-		o.p.sayf("Warning: this is not in the journal, or only in part, because the journal cannot be written. Note elsewhere what was done. %s", causeOf(unwritten))
+		o.p.sayf("Warning: the audit log is missing this change, or part of it, because it cannot be written. Record the change elsewhere. %s", causeOf(unwritten))
 	}
 	return err
 }
@@ -80,7 +80,7 @@ func changed(enter func(store.JournalOutcome) error, change func() error) (err, 
 type unjournalledError struct{ cause error }
 
 func (e *unjournalledError) Error() string {
-	return "the journal of changes cannot be written, so nothing was changed. " + causeOf(e.cause) + " Then run the command again."
+	return "the audit log cannot be written, so nothing was changed. " + causeOf(e.cause) + " Then run the command again."
 }
 
 func (e *unjournalledError) Unwrap() error { return e.cause }

@@ -21,7 +21,7 @@ type journalCommand struct {
 func (c *journalCommand) Run(ctx context.Context, p *process) error {
 	switch {
 	case c.Customer != "" && !store.ValidCustomer(c.Customer):
-		return misused("--customer must be iCIMS's customer id, digits only")
+		return misused("--customer must be an iCIMS customer id, digits only")
 	case c.Limit < 1:
 		return misused("--limit must be a number of at least 1")
 	}
@@ -67,7 +67,7 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 		return nil
 	}
 	if len(entries) == 0 {
-		p.sayf("The journal has no such entry.")
+		p.sayf("No matching entries.")
 		return nil
 	}
 	return writeJournal(p, entries)

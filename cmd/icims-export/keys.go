@@ -40,7 +40,7 @@ func (c *keysNewCommand) Run(p *process) error {
 		return err
 	}
 	if _, onTerminal := terminal(p.stdout); onTerminal {
-		p.sayf("These are secrets. Write them to a file that only the service can read, and name it with ICIMS_EXPORT_KEYSET:\n" +
+		p.sayf("These keys are secret. Write them to a file that only the service can read, and set ICIMS_EXPORT_KEYSET to it:\n" +
 			"  icims-export keys new --to keyset.json")
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s\n", data)
@@ -55,12 +55,12 @@ func (c *keysNewCommand) write(p *process, keys *store.Keyset) error {
 		if _, err := readKeyset(config.Settings{Keyset: c.To}, p.warn); err != nil {
 			return err
 		}
-		p.sayf("%s is a keyset already, and stays as it is.", c.To)
+		p.sayf("%s already is a keyset and was kept.", c.To)
 		return nil
 	case err != nil:
-		return failed("%s cannot be made (%s): name a file in a folder that this user may write to", c.To, rootCause(err))
+		return failed("%s cannot be created (%s): choose a folder that this user can write to", c.To, rootCause(err))
 	}
-	p.sayf("%s is made. Keep a copy of it, away from Redis: without it nobody can read what is sealed there.", c.To)
+	p.sayf("Created %s. Keep a copy away from Redis: without it sealed data is lost.", c.To)
 	return nil
 }
 
@@ -74,11 +74,11 @@ func checkKeyset(ctx context.Context, ledger *store.Ledger, s config.Settings) e
 	case !ok:
 		return redisFailed(s, err)
 	case wrong.OtherHashing:
-		return misused("%s is another keyset than the one that the Redis at %s was filled with: name that one with ICIMS_EXPORT_KEYSET, or restore it from its backup; "+
-			"if it is lost for good, icims-export keys adopt goes on with this one", s.Keyset, s.RedisURL)
+		return misused("%s is another keyset than the one that the Redis at %s was filled with: set ICIMS_EXPORT_KEYSET to that keyset, or restore it from a backup; "+
+			"if it is lost, icims-export keys adopt accepts this one", s.Keyset, s.RedisURL)
 	default:
-		return misused("%s lacks the sealing key %s, which data in the Redis at %s is sealed with: copy the newest keyset here, or restore it from its backup; "+
-			"if the key is lost for good, icims-export keys adopt gives up what it sealed", s.Keyset, idsText(wrong.Missing), s.RedisURL)
+		return misused("%s lacks the sealing key %s, which seals data in the Redis at %s: copy the newest keyset here, or restore it from a backup; "+
+			"if the key is lost, icims-export keys adopt gives up the values that it seals", s.Keyset, idsText(wrong.Missing), s.RedisURL)
 	}
 }
 
@@ -100,13 +100,13 @@ func parseKeyID(text string, keys *store.Keyset) (store.KeyID, error) {
 			return known, nil
 		}
 	}
-	return 0, misused("the keyset has no key %q: it has %s", text, idsText(keys.KeyIDs()))
+	return 0, misused("the keyset has no key %q; its keys are %s", text, idsText(keys.KeyIDs()))
 }
 
 // writeKeyset puts a changed keyset in the place of the file.
 func writeKeyset(p *process, keys *store.Keyset) error {
 	if err := store.WriteKeysetFile(p.settings.Keyset, keys); err != nil {
-		return failed("the keyset %s cannot be written (%s): nothing has changed; give the command on the machine and as the user that may write it, and in its folder", p.settings.Keyset, rootCause(err))
+		return failed("the keyset %s cannot be written (%s), so nothing changed: run the command on the machine with the file, as a user who can write to its folder", p.settings.Keyset, rootCause(err))
 	}
 	return nil
 }

@@ -120,14 +120,14 @@ func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed
 	for walk := range resealWalks {
 		if walk > 0 {
 			if err := pauseFor(ctx, c.Settle); err != nil {
-				return failed("stopped after %s: give the command again to go on", prose.Plural(r.Replaced, "value"))
+				return failed("stopped after %s: run the command again to continue", prose.Plural(r.Replaced, "value"))
 			}
 		}
 		found, err := o.Ledger.Reseal(ctx)
 		r.Replaced += found.Replaced
 		r.Left, r.Unopened = found.Old(r.Key), found.Unopened
 		if err != nil {
-			return failed("it broke off after %s. %s Then run the command again to go on.", prose.Plural(r.Replaced, "value"), causeOf(err))
+			return failed("stopped after %s. %s Then run the command again to continue.", prose.Plural(r.Replaced, "value"), causeOf(err))
 		}
 		if walk > 0 && r.Left == r.Unopened {
 			break
@@ -144,17 +144,17 @@ func (c *keysResealCommand) tell(o *operator, r resealed) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(p.stdout, "%s sealed anew with key %s.\n", prose.Plural(r.Replaced, "value"), idText(r.Key))
+		fmt.Fprintf(p.stdout, "%s resealed with key %s.\n", prose.Plural(r.Replaced, "value"), idText(r.Key))
 	}
 	switch {
 	case r.Unopened > 0:
-		return failed("%s cannot be opened and stay as they are: they are damaged, or their key is lost", prose.Plural(r.Unopened, "value"))
+		return failed("%s cannot be opened and were kept: they are damaged, or their key is lost", prose.Plural(r.Unopened, "value"))
 	case r.Left > 0:
-		return failed("%s were found sealed with another key each time: some process has not taken the keyset up; see that all have the newest file, then give the command again", prose.Plural(r.Left, "value"))
+		return failed("%s were sealed with another key in each scan: a process has not loaded the keyset. Make sure that all have the newest file, then run the command again", prose.Plural(r.Left, "value"))
 	}
 	if old := slices.DeleteFunc(o.Ledger.Keys().KeyIDs(), func(id store.KeyID) bool { return id == r.Key }); len(old) > 0 && !c.JSON {
 		width, _ := terminal(p.stdout)
-		hang(p.stdout, width, "", "Nothing is sealed with another key any more: icims-export keys drop removes "+idsText(old)+".")
+		hang(p.stdout, width, "", "No value is sealed with another key. icims-export keys drop removes "+idsText(old)+".")
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ type keysAdoptCommand struct {
 // Run makes the keyset the store's.
 func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if strings.TrimSpace(c.Why) == "" {
-		return misused("say why with --why: what only the lost keys could open is given up with this")
+		return misused("give a reason with --why: values sealed with the lost keys are given up")
 	}
 	o, closeRedis, err := openUnchecked(ctx, p, true)
 	if err != nil {
@@ -202,8 +202,8 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 		}
 	}
 	width, _ := terminal(p.stdout)
-	hang(p.stdout, width, "", fmt.Sprintf("The keyset %s is the store's now. %s in Redis cannot be opened with it: exports among them become dead letters (payload_sealed), and connections have to be entered anew.",
-		p.settings.Keyset, prose.Plural(lost, "value")))
+	hang(p.stdout, width, "", fmt.Sprintf("%s in Redis cannot be opened with the accepted keyset: affected exports become dead letters (payload_sealed), and affected connections must be entered again.",
+		prose.Plural(lost, "value")))
 	return nil
 }
 
@@ -216,7 +216,7 @@ func (o *operator) recordAdoption(ctx context.Context, why string) error {
 	for _, customer := range customers {
 		action := store.Action{At: time.Now(), Who: whoIs(""), What: "adopted the keyset after a loss of keys", Why: why}
 		if err := o.Ledger.Act(ctx, customer, action); err != nil {
-			return failed("the keyset is adopted, but that could not be recorded. %s", causeOf(err))
+			return failed("the keyset is accepted, but recording it failed. %s", causeOf(err))
 		}
 	}
 	return nil

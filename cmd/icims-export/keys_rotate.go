@@ -30,18 +30,18 @@ func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
 	}
 	width, _ := terminal(p.stdout)
 	if c.Standby {
-		fmt.Fprintf(p.stdout, "Key %s is in %s, on standby: it opens and does not seal yet.\n", idText(id), p.settings.Keyset)
-		hang(p.stdout, width, "", "Copy the file to every machine that has one of its own, then: icims-export keys promote "+idText(id)+".")
+		fmt.Fprintf(p.stdout, "Added key %s to %s on standby: it opens values but does not seal yet.\n", idText(id), p.settings.Keyset)
+		hang(p.stdout, width, "", "Copy the file to every machine with its own copy, then: icims-export keys promote "+idText(id)+".")
 		return nil
 	}
-	fmt.Fprintf(p.stdout, "Key %s is in %s and seals from now on; %s opens what was sealed before.\n", idText(id), p.settings.Keyset, idText(keys.Primary()))
+	fmt.Fprintf(p.stdout, "Added key %s to %s for new values; %s opens existing ones.\n", idText(id), p.settings.Keyset, idText(keys.Primary()))
 	return takenUp(ctx, p, next)
 }
 
 // takenUp enters a key that seals from now on, and tells what is left to do.
 func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
 	width, _ := terminal(p.stdout)
-	hang(p.stdout, width, "", "Keep a backup of the file. Processes that read it take the key up by themselves within seconds; machines with a copy need the new one. Then: icims-export keys reseal.")
+	hang(p.stdout, width, "", "Back up the file. Processes that read it load the key within seconds; copy the file to other machines. Then: icims-export keys reseal.")
 	return knownToStore(ctx, p, keys)
 }
 
@@ -111,7 +111,7 @@ func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
 	if err := changeKeyset(ctx, p, keys, next, store.JournalEntry{What: "keys promote", Object: idText(id)}); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "Key %s seals from now on.\n", idText(id))
+	fmt.Fprintf(p.stdout, "Key %s seals new values.\n", idText(id))
 	return takenUp(ctx, p, next)
 }
 
@@ -145,19 +145,19 @@ func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 	next, err := keys.Without(id)
 	switch {
 	case errors.Is(err, store.ErrPrimaryKey):
-		return misused("key %s is the one that seals: icims-export keys rotate adds another first", idText(id))
+		return misused("key %s seals new values: add another key first with icims-export keys rotate", idText(id))
 	case err != nil:
 		return err
 	case sealed[id] > 0:
-		return misused("%s in Redis are sealed with key %s: icims-export keys reseal first", prose.Plural(sealed[id], "value"), idText(id))
+		return misused("%s in Redis are sealed with key %s: run icims-export keys reseal first", prose.Plural(sealed[id], "value"), idText(id))
 	}
 	if slices.Contains(checked, id) {
-		return misused("key %s was in use since Redis was last sealed anew: icims-export keys reseal first", idText(id))
+		return misused("key %s was used since the last reseal: run icims-export keys reseal first", idText(id))
 	}
 	err = o.journalled(ctx, &store.JournalEntry{What: "keys drop", Object: idText(id)}, func() error { return writeKeyset(p, next) })
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "Key %s is out of %s; backups of Redis from before may still need it.\n", idText(id), p.settings.Keyset)
+	fmt.Fprintf(p.stdout, "Removed key %s from %s. Older backups of Redis may still need it.\n", idText(id), p.settings.Keyset)
 	return nil
 }

@@ -28,7 +28,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	r := w.call("keys", "rotate")
 	r.wantStatus(t, statusDone)
 	id := w.keys().Primary()
-	if id == old || !strings.Contains(r.out, idText(id)+" is in "+w.keyset+" and seals from now on") {
+	if id == old || !strings.Contains(r.out, idText(id)+" to "+w.keyset+" for new values") {
 		t.Fatalf("rotated: %s", r.out)
 	}
 	w.call("keys", "drop", idText(old)).wantStatus(t, statusMisused)
@@ -42,7 +42,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	}
 	r = w.call("keys", "reseal", "--settle=0s")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "43 values sealed anew with key "+idText(id), "keys drop removes "+idText(old))
+	r.wantAll(t, "43 values resealed with key "+idText(id), "keys drop removes "+idText(old))
 	r = w.call("keys", "status")
 	r.wantAll(t, "opens              0", "seals             46") // the exports, and the journal
 	if got, want := w.keyChanges(), "keys reseal done "+idText(id)+",keys reseal asked "+idText(id)+",keys rotate done "+idText(id)+",keys rotate asked "+idText(id); got != want {

@@ -49,7 +49,7 @@ func TestKeysNewToAFile(t *testing.T) {
 	t.Run("a keyset that is there stays", func(t *testing.T) {
 		r := call(t, "keys", "new", "--to="+path)
 		r.wantStatus(t, statusDone)
-		if now, err := os.ReadFile(path); err != nil || string(now) != string(made) || !strings.Contains(r.errors, "stays as it is") {
+		if now, err := os.ReadFile(path); err != nil || string(now) != string(made) || !strings.Contains(r.errors, "was kept") {
 			t.Errorf("%v, it is another one: %v; it says %s", err, string(now) != string(made), r.errors)
 		}
 	})

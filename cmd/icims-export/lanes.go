@@ -22,7 +22,7 @@ type lanesCommand struct {
 // Run lists the customers, or shows one.
 func (c *lanesCommand) Run(ctx context.Context, p *process) error {
 	if c.Customer != "" && !store.ValidCustomer(c.Customer) {
-		return misused("%q is no customer id of iCIMS: digits only", c.Customer)
+		return misused("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, false)
 	if err != nil {
@@ -191,7 +191,7 @@ func (r lanes) summary(p *process, onTerminal bool) {
 		counts[l.State]++
 		waiting += l.Express + l.Bulk + l.Active + l.Later
 	}
-	text := "No customer has work, and none is paused or closed."
+	text := "No customer has work, is paused or is blocked."
 	if len(r.Lanes) > 0 {
 		states := make([]string, 0, len(counts))
 		for _, state := range operate.LaneStates() {

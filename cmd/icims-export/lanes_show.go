@@ -75,7 +75,7 @@ func nextOf(l operate.Lane) string {
 }
 
 func (l shownLane) waiting() string {
-	text := fmt.Sprintf("%s in large batches, %s in small ones", prose.Grouped(l.Bulk), prose.Grouped(l.Express))
+	text := fmt.Sprintf("%s in large batches, %s in small batches", prose.Grouped(l.Bulk), prose.Grouped(l.Express))
 	if l.Oldest > 0 {
 		text += fmt.Sprintf("; the oldest for %s", prose.Span(oldestOf(l.Lane)))
 	}
@@ -84,19 +84,19 @@ func (l shownLane) waiting() string {
 
 func printCalls(c operate.Calls, line func(name, text string)) {
 	if c.PerDay == 0 {
-		line("calls", "none was made so far")
+		line("calls", "none so far")
 		return
 	}
-	line("calls", fmt.Sprintf("%.1f a second of %g; %d in flight of %d", c.PerSecond, c.MaxRate, c.InFlight, c.MaxInFlight))
+	line("calls", fmt.Sprintf("%.1f of %g per second; %d of %d in flight", c.PerSecond, c.MaxRate, c.InFlight, c.MaxInFlight))
 	today := fmt.Sprintf("%s made", prose.Grouped(c.Own))
 	if c.Others > 0 {
 		today += fmt.Sprintf(", and %s by others on the account", prose.Grouped(c.Others))
 	}
 	today += fmt.Sprintf("; %s of %s left", prose.Grouped(c.Left), prose.Grouped(c.PerDay))
 	if kept := min(c.Reserve, c.Left); kept > 0 {
-		today += fmt.Sprintf(", %s of them kept for small batches", prose.Grouped(kept))
+		today += fmt.Sprintf(", %s reserved for small batches", prose.Grouped(kept))
 	}
-	line("today", today+fmt.Sprintf("; new ones %s (in %s)", prose.When(c.Resets), prose.Span(time.Until(c.Resets))))
+	line("today", today+fmt.Sprintf("; resets %s (in %s)", prose.When(c.Resets), prose.Span(time.Until(c.Resets))))
 }
 
 // shownBatches is how many open batches a person is given.
@@ -129,13 +129,13 @@ func targetOf(b store.Batch) string {
 // printEvents tells what happened last, by itself and by operators.
 func (l shownLane) printEvents(out io.Writer, s style, width int) {
 	if l.SealedActions > 0 {
-		defer hang(out, width, "  ", fmt.Sprintf("%d of what operators did cannot be shown: this keyset does not open it.", l.SealedActions))
+		defer hang(out, width, "  ", fmt.Sprintf("%d operator actions cannot be shown: they are sealed with another keyset.", l.SealedActions))
 	}
 	all := l.Happened(prose.Clock{})
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "What happened last:"))
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Recent events:"))
 	for _, h := range all {
 		text := h.Text
 		if h.Times > 1 {

@@ -77,9 +77,9 @@ func TestLanes(t *testing.T) {
 	t.Run("one customer is shown with calls, batches and what happened", func(t *testing.T) {
 		r := w.call("lanes", "77")
 		r.wantStatus(t, statusDone)
-		r.wantAll(t, "Customer 77: closed because iCIMS refuses the user name or password, until", "3 made; 9,997 of 10,000 left", "of them kept for small batches", "What happened last:",
+		r.wantAll(t, "Customer 77: closed because iCIMS refuses the user name or password, until", "3 made; 9,997 of 10,000 left", "reserved for small batches", "Recent events:",
 			"lane closed: iCIMS refuses the user name or password", "not found here")
-		w.call("lanes", "1234").wantAll(t, "Customer 1234: waiting", "30 in large batches, 0 in small ones; the oldest for", string(b), "to job 1709, 0 of 30 ended; about 62 calls remaining")
+		w.call("lanes", "1234").wantAll(t, "Customer 1234: waiting", "30 in large batches, 0 in small batches; the oldest for", string(b), "to job 1709, 0 of 30 ended; about 62 calls remaining")
 	})
 	t.Run("what operators did is told with it", func(t *testing.T) {
 		w.call("pause", "1234", "--why=go-live", "--who=ana").wantStatus(t, statusDone)

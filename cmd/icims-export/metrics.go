@@ -37,7 +37,7 @@ func openMetrics(ctx context.Context, s config.Settings, log zerolog.Logger) (*o
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.MetricsListen)
 	if err != nil {
-		return nil, misused("cannot listen on %s for metrics (%s): give a free address of this machine with --metrics-listen, another one for each process", s.MetricsListen, rootCause(err))
+		return nil, misused("cannot listen on %s for metrics (%s): set --metrics-listen to a free address of this machine, a different one per process", s.MetricsListen, rootCause(err))
 	}
 	return &observed{registry: metrics.NewRegistry(), listener: listener, log: log, stop: func() { _ = listener.Close() }}, nil
 }
@@ -88,12 +88,12 @@ func (o *observed) serve(ctx context.Context, h *metrics.Health) {
 	ctx, o.stop = context.WithCancel(context.WithoutCancel(ctx))
 	o.serving.Go(func() {
 		if err := metrics.Serve(ctx, o.listener, metrics.Handler(o.registry, h)); err != nil && err != http.ErrServerClosed { //nolint:errorlint // it is that very value
-			o.log.Error().Str("problem", rootCause(err)).Msg("metrics are served no more")
+			o.log.Error().Str("problem", rootCause(err)).Msg("metrics server failed")
 		}
 	})
-	o.log.Info().Str("address", o.listener.Addr().String()).Msg("metrics are served")
+	o.log.Info().Str("address", o.listener.Addr().String()).Msg("metrics server started")
 	if tcp, ok := o.listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		o.log.Warn().Msg("other machines can reach the address of the metrics, which asks for no key: let only Prometheus and the load balancer reach it")
+		o.log.Warn().Msg("other machines can reach the metrics address, which requires no key: restrict it to Prometheus and load balancers")
 	}
 }
 

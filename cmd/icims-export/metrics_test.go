@@ -17,7 +17,7 @@ func (s *started) metricsAddress(t *testing.T) string {
 	t.Helper()
 	address := regexp.MustCompile(`"address":"([^"]+)"`)
 	for s.lines.Scan() {
-		if line := s.lines.Text(); strings.Contains(line, "metrics are served") {
+		if line := s.lines.Text(); strings.Contains(line, "metrics server started") {
 			return "http://" + address.FindStringSubmatch(line)[1]
 		}
 	}

@@ -39,7 +39,7 @@ func openOperator(ctx context.Context, p *process, needKeys bool) (*operator, fu
 // openUnchecked connects with whatever keyset there is.
 func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
 	if p.settings.RedisURL.Embedded() {
-		return nil, nil, misused("an embedded Redis keeps nothing that could be looked at: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
+		return nil, nil, misused("this command cannot use the embedded Redis, which is empty: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
 	}
 	var keys *store.Keyset
 	if p.settings.Keyset != "" || needKeys {
@@ -103,7 +103,7 @@ func (o *operator) lost(err error) error {
 	if isRedis(err) {
 		return redisFailed(o.p.settings, err)
 	}
-	return failed("the ledger cannot be read (%s): see whether Redis is well and ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
+	return failed("the ledger cannot be read (%s): check Redis, and that ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
 }
 
 // whoIs names the person at the command line.
@@ -139,5 +139,5 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, misused("--since %q is no time: write how long ago, such as 24h or 7d, or a time such as 2026-11-22T15:04:05Z", text)
+	return time.Time{}, misused("--since %q is not a time: use a duration such as 24h or 7d, or a time such as 2026-11-22T15:04:05Z", text)
 }

@@ -67,7 +67,7 @@ func (d digest) writeWarnings(out io.Writer, s style, width int) {
 	if len(d.warnings) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Done with a remark:"))
+	fmt.Fprintf(out, "\n%s\n", s.paint(bold, "Done with warnings:"))
 	for _, w := range slices.Sorted(maps.Keys(d.warnings)) {
 		hang(out, width, fmt.Sprintf("  %5d  ", d.warnings[w]), w.Text())
 	}

@@ -30,10 +30,10 @@ type resumeCommand struct{ laneOrder }
 
 func (c *laneOrder) check() error {
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is no customer id of iCIMS: digits only", c.Customer)
+		return misused("%q is not an iCIMS customer id: digits only", c.Customer)
 	}
 	if strings.TrimSpace(c.Why) == "" {
-		return misused("say why with --why: it is recorded with who did it, and shown to whoever wonders")
+		return misused("give a reason with --why; the audit log records it, and icims-export lanes shows it")
 	}
 	return nil
 }
@@ -69,11 +69,11 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 		return writeJSON(p.stdout, r)
 	}
 	width, _ := terminal(p.stdout)
-	text := fmt.Sprintf("Customer %s is paused %s.", c.Customer, prose.Until(end, "until somebody resumes"))
+	text := fmt.Sprintf("Customer %s is paused %s.", c.Customer, prose.Until(end, "until resumed"))
 	if r.Before != nil {
-		text += fmt.Sprintf(" This takes the place of the pause by %s, %s.", prose.Printable(r.Before.By), prose.Until(r.Before.Until, "which had no end"))
+		text += fmt.Sprintf(" This replaces the pause by %s, %s.", prose.Printable(r.Before.By), prose.Until(r.Before.Until, "which had no end"))
 	}
-	text += fmt.Sprintf(" Exports in the middle of their calls finish; %s and all that come keep their places.", waitingText(r))
+	text += fmt.Sprintf(" Exports that are making calls finish; %s and new ones keep their places in the queue.", waitingText(r))
 	hang(p.stdout, width, "", text)
 	if r.Warning != "" {
 		hang(p.stdout, width, "! ", r.Warning)
@@ -85,14 +85,14 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 // unpaused explains why a pause or resumption failed.
 func (o *operator) unpaused(err error, what, customer string) error {
 	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
-		return failed("it is not known whether the customer %s. %s See: icims-export lanes %s", what, causeOf(unknown.Err), customer)
+		return failed("cannot tell whether the customer %s. %s Check with: icims-export lanes %s", what, causeOf(unknown.Err), customer)
 	}
 	return o.actFailed(err)
 }
 
 func waitingText(r operate.Paused) string {
 	if r.Waiting == 1 {
-		return "the 1 that waits"
+		return "the waiting export"
 	}
 	return "the " + prose.Grouped(r.Waiting) + " that wait"
 }
@@ -137,7 +137,7 @@ func resumption(r operate.Paused) string {
 	}
 	text := fmt.Sprintf("Customer %s was not paused.", r.Customer)
 	if len(ended) > 0 {
-		text = fmt.Sprintf("Customer %s goes on: %s is over; %s are taken up as fast as its limits allow.", r.Customer, strings.Join(ended, " and "), waitingText(r))
+		text = fmt.Sprintf("Customer %s is resumed: %s ended. Workers process %s as fast as its limits allow.", r.Customer, strings.Join(ended, " and "), waitingText(r))
 	}
 	if r.Hold.Keeps() {
 		text += " But: " + r.Hold.Text(prose.Clock{}) + ". " + r.Hold.Reason.Info().Hint
@@ -153,9 +153,9 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 	at, ok := readUntil(text, now)
 	switch {
 	case !ok:
-		return at, misused("--until %q is no time: write a span such as 2h or 3d, a time of this day such as 18:30, or a time such as 2026-11-22T18:30:00Z", text)
+		return at, misused("--until %q is not a time: use a duration such as 2h or 3d, a time today such as 18:30, or a time such as 2026-11-22T18:30:00Z", text)
 	case !at.After(now):
-		return at, misused("--until %s is over: write a time to come, such as %s, or leave it out to pause until somebody resumes",
+		return at, misused("--until %s is in the past: use a future time such as %s, or omit it to pause until resumed",
 			text, now.Add(2*time.Hour).Local().Truncate(time.Minute).Format(time.RFC3339))
 	}
 	return at, nil

@@ -31,7 +31,7 @@ func TestUntil(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"tomorrow": "is no time", "25:00": "is no time", "11:59": "is over", "-2h": "is over", "0s": "is over", "2026-11-21": "is over", "d": "is no time",
+		"tomorrow": "is not a time", "25:00": "is not a time", "11:59": "is in the past", "-2h": "is in the past", "0s": "is in the past", "2026-11-21": "is in the past", "d": "is not a time",
 	} {
 		if got, err := parseUntil(text, now); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "2026-11-22T1") {
 			t.Errorf("%q: %s, %v, want an error that says %q and how to write it", text, got, err, want)
@@ -62,7 +62,7 @@ func TestPauseAndResume(t *testing.T) {
 	t.Run("another one takes its place, and says so", func(t *testing.T) {
 		r := w.call("pause", "1234", "--why=longer", "--who=joe")
 		r.wantStatus(t, statusDone)
-		r.wantAll(t, "until somebody resumes", "takes the place of the pause by ana")
+		r.wantAll(t, "until resumed", "replaces the pause by ana")
 		if p := read(); p == nil || p.By != "joe" || !p.Until.IsZero() {
 			t.Errorf("paused as %+v", p)
 		}
@@ -86,7 +86,7 @@ func TestPauseAndResume(t *testing.T) {
 	t.Run("resumed, it names the pause that is over", func(t *testing.T) {
 		r := w.call("resume", "1234", "--why=done", "--who=eve")
 		r.wantStatus(t, statusDone)
-		r.wantAll(t, "Customer 1234 goes on: the pause by joe (“longer”) is over")
+		r.wantAll(t, "Customer 1234 is resumed: the pause by joe (“longer”) ended")
 		if p := read(); p != nil {
 			t.Errorf("still paused: %+v", p)
 		}
@@ -126,8 +126,8 @@ func TestPauseAndResume(t *testing.T) {
 		"a pause without a why":      {[]string{"pause", "1234"}, "--why"},
 		"a resumption without a why": {[]string{"resume", "1234", "--why= "}, "--why"},
 		"a customer that is none":    {[]string{"pause", "acme", "--why=x"}, "digits only"},
-		"an end that is over":        {[]string{"pause", "1234", "--why=x", "--until=2020-01-01"}, "is over"},
-		"an end that is no time":     {[]string{"pause", "1234", "--why=x", "--until=soon"}, "is no time"},
+		"an end that is in the past": {[]string{"pause", "1234", "--why=x", "--until=2020-01-01"}, "is in the past"},
+		"an end that is not a time":  {[]string{"pause", "1234", "--why=x", "--until=soon"}, "is not a time"},
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
 			r := w.call(c.args...)

@@ -29,7 +29,7 @@ const (
 func (c *redisACLCommand) Run(p *process) error {
 	passwordFile := p.settings.RedisPasswordFile
 	if passwordFile == "" {
-		return misused("no password file is set: name it with ICIMS_EXPORT_REDIS_PASSWORD_FILE, and it is made")
+		return misused("no password file is set: set ICIMS_EXPORT_REDIS_PASSWORD_FILE to the file to create")
 	}
 	random := make([]byte, redisPasswordBytes)
 	_, _ = rand.Read(random) // never fails
@@ -54,7 +54,7 @@ func (c *redisACLCommand) Run(p *process) error {
 func (c *redisACLCommand) check(p *process, password store.Secret) error {
 	text, err := os.ReadFile(c.To)
 	if err != nil {
-		return failed("%s cannot be read (%s): give this user the right to read it", c.To, rootCause(err))
+		return failed("%s cannot be read (%s): give this user read permission", c.To, rootCause(err))
 	}
 	var rules []string
 	for line := range strings.Lines(string(text)) {
@@ -63,10 +63,10 @@ func (c *redisACLCommand) check(p *process, password store.Secret) error {
 		}
 	}
 	if !slices.Contains(rules, store.RedisPasswordHash(password)) && !slices.Contains(rules, ">"+string(password)) {
-		return failed("%s does not let the user %s in with the password of %s: restore the file that belongs to the other, or remove %s and run this again", c.To, store.RedisUser, p.settings.RedisPasswordFile, c.To)
+		return failed("%s does not accept the user %s with the password of %s: restore the matching file, or remove %s and run this again", c.To, store.RedisUser, p.settings.RedisPasswordFile, c.To)
 	}
 	if !strings.Contains(strings.Join(rules, " "), store.RedisRights) {
-		p.warn(c.To + " gives the user " + store.RedisUser + " other rights than this version needs, which are " + store.RedisRights)
+		p.warn(c.To + " gives the user " + store.RedisUser + " other rights than this version needs. It needs " + store.RedisRights)
 	}
 	return nil
 }
@@ -88,11 +88,11 @@ func createFile(p *process, path, text string, mode fs.FileMode) (bool, error) {
 	}()
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		p.sayf("%s exists already, and stays as it is.", path)
+		p.sayf("%s already exists and was kept.", path)
 		return false, nil
 	case err != nil:
-		return false, failed("%s cannot be made (%s): name a file in a folder that this user may write to", path, rootCause(err))
+		return false, failed("%s cannot be created (%s): choose a folder that this user can write to", path, rootCause(err))
 	}
-	p.sayf("%s is made.", path)
+	p.sayf("Created %s.", path)
 	return true, nil
 }

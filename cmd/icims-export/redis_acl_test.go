@@ -70,7 +70,7 @@ func TestRedisACLMakesPasswordAndUsers(t *testing.T) {
 		lost := filepath.Join(folder, "lost")
 		r := call(t, "redis-acl", "--redis-password-file="+lost, "--to="+acl)
 		r.wantStatus(t, statusFailed)
-		if !strings.Contains(r.errors, acl+" does not let the user icims-export in with the password of "+lost) || readText(t, acl, 0o644) != want {
+		if !strings.Contains(r.errors, acl+" does not accept the user icims-export with the password of "+lost) || readText(t, acl, 0o644) != want {
 			t.Errorf("it says %s", r.errors)
 		}
 	})

@@ -48,7 +48,7 @@ func leftRows(beyond *tasks.TooManyRowsError) string {
 	if beyond.Line > 0 {
 		from = fmt.Sprintf("line %d", beyond.Line)
 	}
-	return fmt.Sprintf("The input has more than %s, which is as many as a batch may have (ICIMS_EXPORT_MAX_BATCH_ROWS). Nothing was read from %s on: send the rest as another batch.",
+	return fmt.Sprintf("The input exceeds %s per batch (ICIMS_EXPORT_MAX_BATCH_ROWS). Nothing was read from %s on: send the rest as another batch.",
 		prose.Plural(beyond.Most, "row"), from)
 }
 
@@ -112,7 +112,7 @@ func (r *report) print(d digest) {
 	row("accepted", r.receipt.Accepted, bold, notesOf(r.receipt))
 	if b := r.result; b != nil {
 		row("  created", b.Created, green, "")
-		row("  updated", b.Updated, green, "were in iCIMS under the same e-mail")
+		row("  updated", b.Updated, green, "existed in iCIMS with the same email")
 		row("  skipped", b.Skipped, plain, "exported before")
 		row("  dead", b.Dead, red, "")
 		if b.Cancelled > 0 {
@@ -150,13 +150,13 @@ func (r *report) print(d digest) {
 func notesOf(r tasks.Receipt) string {
 	note := ""
 	if r.Again > 0 {
-		note = fmt.Sprintf("%d of them by an earlier sending", r.Again)
+		note = fmt.Sprintf("%d of them by an earlier submission", r.Again)
 	}
 	if r.Dummies > 0 {
 		if note != "" {
 			note += "; "
 		}
-		note += fmt.Sprintf("%d with a made-up e-mail address", r.Dummies)
+		note += fmt.Sprintf("%d with a dummy email address", r.Dummies)
 	}
 	return note
 }

@@ -101,7 +101,7 @@ func TestServiceWithTheDocumentedRights(t *testing.T) {
 			do(statusDone, "apikeys", "new", "--name", "a", "--scope", "read", "--all-customers")
 			do(statusDone, "journal")
 			s := startCommand(t, b.at(url, "serve", "--api-listen=127.0.0.1:0")...)
-			s.until(t, "the API is served")
+			s.until(t, "API started")
 			s.signal(t, syscall.SIGTERM)
 			s.wantEnd(t)
 			w.signal(t, syscall.SIGTERM)

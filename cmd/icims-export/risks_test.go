@@ -26,7 +26,7 @@ func TestRisksOfRedisAreLoggedAtTheStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			url := redistest.Start(t, c.options...).URL()
-			for running, args := range map[string][]string{"worker started": {"worker"}, "the API is served": {"serve", "--api-listen=127.0.0.1:0"}} {
+			for running, args := range map[string][]string{"worker started": {"worker"}, "API started": {"serve", "--api-listen=127.0.0.1:0"}} {
 				s := startCommand(t, b.at(url, args...)...)
 				for s.until(t, "AT RISK: "); !strings.Contains(s.lines.Text(), c.says); {
 					s.until(t, "AT RISK: ")

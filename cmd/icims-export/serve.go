@@ -22,7 +22,7 @@ type serveCommand struct{}
 // Run serves the HTTP API and the console until it is stopped.
 func (serveCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
-		return misused("an embedded Redis is seen by no worker: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers, or try icims-export demo")
+		return misused("`serve` cannot use the embedded Redis: no worker can reach it. Set ICIMS_EXPORT_REDIS_URL to the Redis of the workers, or try icims-export demo")
 	}
 	log := p.logger(zerolog.InfoLevel)
 	hosts, err := hostPolicy(p.settings)
@@ -80,14 +80,14 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", p.settings.APIListen)
 	if err != nil {
-		return misused("cannot listen on %s (%s): give a free address of this machine with --api-listen, such as 127.0.0.1:8081", p.settings.APIListen, rootCause(err))
+		return misused("cannot listen on %s (%s): set --api-listen to a free address of this machine, such as 127.0.0.1:8081", p.settings.APIListen, rootCause(err))
 	}
 	if err := warnServing(ctx, ledger, listener.Addr(), cert != nil, log); err != nil {
 		_ = listener.Close()
 		return redisFailed(p.settings, err)
 	}
 	seen.api(ctx, server) // so it is ready when it listens, and not before
-	log.Info().Stringer("redis", p.settings.RedisURL).Str("address", listener.Addr().String()).Bool("tls", cert != nil).Bool("console", p.settings.Console).Msg("the API is served")
+	log.Info().Stringer("redis", p.settings.RedisURL).Str("address", listener.Addr().String()).Bool("tls", cert != nil).Bool("console", p.settings.Console).Msg("API started")
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ctx, listener, cert, p.settings.ShutdownTimeout) }()
@@ -98,13 +98,13 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 			rereadCertificate(cert, log)
 			filed.again()
 		case <-stopping:
-			log.Info().Stringer("at_most", p.settings.ShutdownTimeout).Msg("stopping: requests that are being answered are finished; a second signal stops at once")
+			log.Info().Stringer("at_most", p.settings.ShutdownTimeout).Msg("stopping after the requests in progress; a second signal stops at once")
 			stopping = nil
 		case err := <-served:
 			if err != nil {
-				return failed("the API cannot go on: %s", rootCause(err))
+				return failed("the API failed: %s", rootCause(err))
 			}
-			log.Info().Msg("the API is stopped")
+			log.Info().Msg("API stopped")
 			return nil
 		}
 	}
@@ -116,7 +116,7 @@ func newAPI(desk *operate.Desk, s config.Settings, hosts icims.HostPolicy, log z
 		Redis: desk.Redis, Ledger: desk.Ledger, Producer: newProducer(desk.Redis, desk.Ledger, s, options...), Desk: desk, Hosts: hosts, Settings: apiSettings(s), Log: log,
 	})
 	if err != nil {
-		return nil, failed("the API cannot be made: %s", rootCause(err))
+		return nil, failed("the API cannot be created: %s", rootCause(err))
 	}
 	return server, nil
 }
@@ -143,7 +143,7 @@ func readCertificate(s config.Settings, warn func(string)) (*api.Certificate, er
 	}
 	cert, err := api.ReadCertificate(s.APITLSCert, s.APITLSKey)
 	if err != nil {
-		return nil, misused("%s and %s are no certificate with its key (%s): both must be PEM, and belong together", s.APITLSCert, s.APITLSKey, rootCause(err))
+		return nil, misused("%s and %s are not a certificate with its key (%s): both must be PEM and match", s.APITLSCert, s.APITLSKey, rootCause(err))
 	}
 	if warning := config.ExposedFile("the certificate's key", s.APITLSKey); warning != "" {
 		warn(warning)
@@ -156,16 +156,16 @@ func rereadCertificate(cert *api.Certificate, log zerolog.Logger) {
 		return
 	}
 	if err := cert.Reread(); err != nil {
-		log.Error().Str("problem", rootCause(err)).Msg("the certificate stays as it was")
+		log.Error().Str("problem", rootCause(err)).Msg("could not reload the certificate; keeping the old one")
 		return
 	}
-	log.Info().Msg("certificate read again")
+	log.Info().Msg("certificate reloaded")
 }
 
 // warnServing says what about the way the API is served may not be meant.
 func warnServing(ctx context.Context, ledger *store.Ledger, addr net.Addr, overTLS bool, log zerolog.Logger) error {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !overTLS && !tcp.IP.IsLoopback() {
-		log.Warn().Msg("AT RISK: other machines can reach this address, and what is sent, API keys too, is not encrypted: set api_tls_cert and api_tls_key, or let only a proxy that speaks TLS reach it")
+		log.Warn().Msg("AT RISK: other machines can reach this address without encryption, which exposes API keys: set api_tls_cert and api_tls_key, or put a TLS proxy in front")
 	}
 	keys, err := ledger.APIKeys(ctx)
 	if err != nil {
@@ -177,7 +177,7 @@ func warnServing(ctx context.Context, ledger *store.Ledger, addr net.Addr, overT
 			return nil
 		}
 	}
-	log.Warn().Msg("there is no API key that could be used: make one with icims-export apikeys new")
+	log.Warn().Msg("no usable API key: create one with icims-export apikeys new")
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (s *started) address(t *testing.T) string {
 	t.Helper()
 	for s.lines.Scan() {
 		var line struct{ Message, Address string }
-		if json.Unmarshal(s.lines.Bytes(), &line) == nil && line.Message == "the API is served" {
+		if json.Unmarshal(s.lines.Bytes(), &line) == nil && line.Message == "API started" {
 			return line.Address
 		}
 	}
@@ -33,7 +33,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	}
 	w := newWard(t)
 	s := startCommand(t, w.at(w.url, "serve", "--api-listen=127.0.0.1:0", "--log-format=json")...)
-	s.until(t, "there is no API key")
+	s.until(t, "no usable API key")
 	address := s.address(t)
 	token := strings.TrimSpace(w.call("apikeys", "new", "--name=console", "--scope=admin", "--all-customers").out)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/v1/whoami", nil)
@@ -52,7 +52,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 		t.Errorf("%d %+v, %v", response.StatusCode, who, err)
 	}
 	s.signal(t, syscall.SIGTERM)
-	s.until(t, "the API is stopped")
+	s.until(t, "API stopped")
 	s.wantEnd(t)
 }
 
@@ -87,7 +87,7 @@ func TestServeRefusesWhatItCannotServeWith(t *testing.T) {
 	t.Run("an embedded Redis", func(t *testing.T) {
 		r := call(t, "serve", "--redis-url=embedded")
 		r.wantStatus(t, statusMisused)
-		if !strings.Contains(r.errors, "seen by no worker") {
+		if !strings.Contains(r.errors, "no worker can reach it") {
 			t.Errorf("it says %s", r.errors)
 		}
 	})

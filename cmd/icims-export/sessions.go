@@ -69,7 +69,7 @@ func (c *sessionsEndCommand) Run(ctx context.Context, p *process) error {
 	err = o.journalledAnyway(ctx, &store.JournalEntry{What: "sessions end", Object: c.ID, Who: c.Who, Why: c.Why}, func() error {
 		switch err := o.Ledger.EndSession(ctx, c.ID); {
 		case errors.Is(err, store.ErrNoSession):
-			return misused("no open session has that ID: icims-export sessions list shows them")
+			return misused("no open session has that ID: icims-export sessions list shows the IDs")
 		case err != nil:
 			return o.lost(err)
 		}
@@ -84,6 +84,6 @@ func (c *sessionsEndCommand) Run(ctx context.Context, p *process) error {
 			Ended   bool   `json:"ended"`
 		}{c.ID, true})
 	}
-	p.sayf("Session %s has ended. Its API key is still valid: revoke it with icims-export apikeys revoke.", c.ID)
+	p.sayf("Session %s has ended. Its API key stays valid: revoke it with icims-export apikeys revoke.", c.ID)
 	return nil
 }

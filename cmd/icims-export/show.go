@@ -24,7 +24,7 @@ type showCommand struct {
 // Run tells the story of a candidate's exports.
 func (c *showCommand) Run(ctx context.Context, p *process) error {
 	if !store.ValidCustomer(c.Customer) {
-		return misused("%q is no customer id of iCIMS: digits only, before the candidate", c.Customer)
+		return misused("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -50,7 +50,7 @@ func (c *showCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if !shown.Known() {
-		return failed("nothing is known of candidate %s of customer %s: no export of the kind is kept, and none has put the candidate into iCIMS; ids are as handed over, capitals included", c.Candidate, c.Customer)
+		return failed("no exports found for candidate %s of customer %s, and no success marker; ids are case-sensitive", c.Candidate, c.Customer)
 	}
 	if c.JSON {
 		return writeJSON(p.stdout, shown)
@@ -65,13 +65,13 @@ func printStory(p *process, shown operate.CandidateStory) {
 	fmt.Fprintf(out, "Candidate %s of customer %s\n", s.paint(bold, shown.Candidate), shown.Customer)
 	printMarker(out, width, shown.Marker)
 	for i, x := range shown.Exports {
-		target := "to the prospects"
+		target := "to prospects"
 		if x.Batch.Job != 0 {
 			target = fmt.Sprintf("to job %d", x.Batch.Job)
 		}
 		fmt.Fprintln(out)
 		fmt.Fprintf(out, "%s %s\n", s.paint(bold, fmt.Sprintf("Export %d of %d, %s", i+1, len(shown.Exports), target)), s.paint(dim, "("+shown.Customer+":"+x.Outcome.Export+")"))
-		paragraph(out, width, fmt.Sprintf("Handed over %s in batch %s.%s", prose.When(x.Batch.Opened), x.Batch.ID, optionsOf(x.Batch)))
+		paragraph(out, width, fmt.Sprintf("Submitted %s in batch %s.%s", prose.When(x.Batch.Opened), x.Batch.ID, optionsOf(x.Batch)))
 		for _, told := range x.Told {
 			paragraph(out, width, told)
 		}
@@ -85,7 +85,7 @@ func printStory(p *process, shown operate.CandidateStory) {
 			}
 		}
 		for _, w := range x.Outcome.Warnings {
-			paragraph(out, width, "Remark: "+w)
+			paragraph(out, width, "Warning: "+w)
 		}
 		if x.Outcome.State == store.Dead {
 			fmt.Fprintf(out, "    icims-export dead retry %s:%s --why \"...\"\n", shown.Customer, x.Outcome.Export)
@@ -96,17 +96,17 @@ func printStory(p *process, shown operate.CandidateStory) {
 func optionsOf(b store.Batch) string {
 	text := ""
 	if b.IncludePreviouslyExported {
-		text += " It includes candidates that were exported before."
+		text += " It includes previously exported candidates."
 	}
 	if b.GenerateDummyEmails {
-		text += " Those without an e-mail address get a made-up one."
+		text += " Candidates without an email get a dummy address."
 	}
 	return text
 }
 
 func printMarker(out io.Writer, width int, m *operate.Marker) {
 	if m == nil {
-		hang(out, width, "", "No export of the candidate has been completed so far.")
+		hang(out, width, "", "No export of the candidate has completed.")
 		return
 	}
 	text := fmt.Sprintf("In iCIMS as person %d, last exported %s", m.Person, prose.When(m.ExportedAt))

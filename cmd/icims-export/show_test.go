@@ -40,7 +40,7 @@ func TestShow(t *testing.T) {
 	t.Run("a candidate of whom nothing is known is said to be so", func(t *testing.T) {
 		r := w.call("show", "1234", "nobody")
 		r.wantStatus(t, statusFailed)
-		if !strings.Contains(r.errors, "nothing is known of candidate nobody") {
+		if !strings.Contains(r.errors, "no exports found for candidate nobody") {
 			t.Errorf("got %s", r.errors)
 		}
 	})

@@ -70,7 +70,7 @@ func TestSignals(t *testing.T) {
 		w := startCommand(t, b.shared(miniredis.RunT(t), "worker")...)
 		w.until(t, "worker started")
 		w.signal(t, syscall.SIGHUP)
-		w.until(t, "connections read again")
+		w.until(t, "connections reloaded")
 		w.signal(t, syscall.SIGTERM)
 		w.until(t, "worker stopped")
 		w.wantEnd(t)
@@ -95,7 +95,7 @@ func TestSignals(t *testing.T) {
 	})
 	t.Run("other commands end with SIGHUP, as when their terminal is closed", func(t *testing.T) {
 		s := startCommand(t, "sim", "--listen=127.0.0.1:0")
-		s.until(t, "Look inside")
+		s.until(t, "Inspect it")
 		s.signal(t, syscall.SIGHUP)
 		for s.lines.Scan() {
 		}
@@ -106,7 +106,7 @@ func TestSignals(t *testing.T) {
 	})
 	t.Run("the simulator ends in order on SIGINT", func(t *testing.T) {
 		s := startCommand(t, "sim", "--listen=127.0.0.1:0")
-		s.until(t, "Look inside")
+		s.until(t, "Inspect it")
 		s.signal(t, os.Interrupt)
 		s.until(t, "Stopped after 0 calls")
 		s.wantEnd(t)

@@ -48,7 +48,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", c.Listen)
 	if err != nil {
-		return misused("cannot listen on %s: give a free address of this machine with --listen, such as 127.0.0.1:8898", c.Listen)
+		return misused("cannot listen on %s: set --listen to a free address of this machine, such as 127.0.0.1:8898", c.Listen)
 	}
 	origin := originOf(listener.Addr())
 	fmt.Fprint(p.stdout, connectionsFile(origin, tenants))
@@ -63,12 +63,12 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	go func() { served <- server.Serve(listener) }()
 	select {
 	case err := <-served:
-		return failed("the simulator cannot go on: %v", err)
+		return failed("the simulator failed: %v", err)
 	case <-ctx.Done():
 	}
 	_ = server.Close()
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return failed("the simulator ended badly: %v", err)
+		return failed("the simulator ended with an error: %v", err)
 	}
 	p.sayf("%s", simFarewell(sim))
 	return nil
@@ -124,7 +124,7 @@ func (c *simCommand) tenants() ([]icimstest.TenantConfig, error) {
 	case c.Rate < 0 || c.Burst < 0 || c.InFlight < 0:
 		return nil, misused("--limit-rate, --limit-burst and --limit-in-flight must not be below zero")
 	case c.Burst > 0 && c.Rate == 0:
-		return nil, misused("--limit-burst needs --limit-rate, of which it is the tolerance")
+		return nil, misused("--limit-burst needs --limit-rate")
 	case c.Others < 0 || c.Others >= 1:
 		return nil, misused("--second-spender must be from 0 to below 1, such as 0.1")
 	}
@@ -156,7 +156,7 @@ func (c *simCommand) faults() (icimstest.Faults, error) {
 		return f, fmt.Errorf("faults: %w", err)
 	}
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil || f.SearchLag+f.SlowFor+f.LateBy != 0 || f.OverlongBytes != 0 {
-		return f, misused("--fault: unknown kind; there are %s", strings.Join(faultKinds(), ", "))
+		return f, misused("--fault: unknown kind; known kinds: %s", strings.Join(faultKinds(), ", "))
 	}
 	f.SearchLag = c.SearchLag
 	return f, nil
@@ -234,9 +234,9 @@ func passwordEnv(t icimstest.TenantConfig, all []icimstest.TenantConfig) string 
 func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) string {
 	var b strings.Builder
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		b.WriteString("\nThis address can be reached from other machines, and the simulator protects nothing.\n")
+		b.WriteString("\nOther machines can reach this address, and the simulator has no protection.\n")
 	}
-	fmt.Fprintf(&b, "\nA simulated iCIMS answers at %s. Save the lines above as connections.yml, then:\n\n", origin)
+	fmt.Fprintf(&b, "\nThe simulated iCIMS listens on %s. Save the lines above as connections.yml, then:\n\n", origin)
 	fmt.Fprintf(&b, "  export ICIMS_EXPORT_CONNECTIONS=connections.yml ICIMS_EXPORT_ICIMS_HOSTS=%s", origin)
 	for _, t := range tenants {
 		fmt.Fprintf(&b, " %s=%s", passwordEnv(t, tenants), shellQuoted(t.Password))
@@ -249,7 +249,7 @@ func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) str
 		}
 		fmt.Fprintf(&b, "  icims-export export candidates.ndjson --redis-url embedded --customer %s %s\n", t.Customer, target)
 	}
-	fmt.Fprintf(&b, "\nLook inside with: curl %s/_sim/state (calls, people, workflows, invariants, ...)", origin)
+	fmt.Fprintf(&b, "\nInspect it with: curl %s/_sim/state (calls, people, workflows, invariants, ...)", origin)
 	return b.String()
 }
 

@@ -20,7 +20,7 @@ func TestSim(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		ready := make(chan struct{})
-		said := &watch{text: "Look inside", then: func() { close(ready) }}
+		said := &watch{text: "Inspect it", then: func() { close(ready) }}
 		file := &watch{text: "limits", then: func() {}}
 		ended := make(chan int)
 		go func() {

@@ -33,7 +33,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		return misused("%v", err)
 	}
 	if p.settings.RedisURL.Embedded() {
-		return misused("an embedded Redis keeps nothing that could be shown: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
+		return misused("status cannot use the embedded Redis, which is empty: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
 	}
 	client, closeRedis, err := openRedis(ctx, p.settings, p.warn)
 	if err != nil {
@@ -46,10 +46,10 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	ledger := newLedger(client, keys, p.settings)
 	b, err := ledger.Batch(ctx, id)
 	if errors.Is(err, store.ErrNoBatch) {
-		return failed("there is no batch %s in this Redis; it may have ended longer ago than outcomes are kept (ICIMS_EXPORT_RESULT_RETENTION)", id)
+		return failed("batch %s does not exist in this Redis; its results may have expired (ICIMS_EXPORT_RESULT_RETENTION)", id)
 	}
 	if err != nil {
-		return failed("the batch cannot be read. %s", causeOf(err))
+		return failed("cannot read the batch. %s", causeOf(err))
 	}
 	if c.Refused {
 		return c.printRefused(ctx, p, ledger, b)
@@ -72,7 +72,7 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 	}
 	switch {
 	case err != nil:
-		return failed("the outcomes cannot be shown. %s", causeOf(err))
+		return failed("cannot show the results. %s", causeOf(err))
 	case b.Moving() > 0 || b.Closed.IsZero():
 		return errMoving
 	case b.Dead > 0 || b.Refused > 0:
@@ -139,10 +139,10 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 	if b.Job != 0 {
 		target = fmt.Sprintf("job %d", b.Job)
 	}
-	state := s.paint(yellow, fmt.Sprintf("%d still moving", b.Moving()))
+	state := s.paint(yellow, fmt.Sprintf("%d in progress", b.Moving()))
 	switch {
 	case b.Closed.IsZero():
-		state = s.paint(yellow, "still being handed over")
+		state = s.paint(yellow, "still being submitted")
 	case b.Moving() == 0:
 		state = "complete"
 		if !b.Ended.IsZero() {

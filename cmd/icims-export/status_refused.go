@@ -27,10 +27,10 @@ func readRefused(ctx context.Context, ledger *store.Ledger, b store.Batch, most 
 	}
 	rows, _, err := ledger.RefusedRows(ctx, b.ID, 0, most)
 	if errors.Is(err, store.ErrSealed) {
-		return list, failed("the refused rows cannot be opened: see whether ICIMS_EXPORT_KEYSET is the keyset of the workers")
+		return list, failed("the refused rows cannot be opened: check that ICIMS_EXPORT_KEYSET is the workers' keyset")
 	}
 	if err != nil {
-		return list, failed("the refused rows cannot be read (%s): see whether Redis is well", rootCause(err))
+		return list, failed("the refused rows cannot be read (%s): check Redis", rootCause(err))
 	}
 	for _, row := range rows {
 		list.Refused = append(list.Refused, tasks.RefusalOf(row))
@@ -54,7 +54,7 @@ func (c *statusCommand) printRefused(ctx context.Context, p *process, ledger *st
 		err = writeRefusedTabs(p.stdout, list.Refused)
 	}
 	if left := b.Refused - len(list.Refused); left > 0 {
-		p.sayf("Rows refused: %d. Details are kept of %d.", b.Refused, len(list.Refused))
+		p.sayf("Rows refused: %d. Details are available for %d.", b.Refused, len(list.Refused))
 	}
 	return err
 }

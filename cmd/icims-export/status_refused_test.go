@@ -77,7 +77,7 @@ func TestStatusOfABatchWithoutDetailsOfRefusedRows(t *testing.T) {
 	if err := w.ledger.CloseBatch(t.Context(), batch, 3); err != nil {
 		t.Fatal(err)
 	}
-	if r := w.call("status", string(batch), "--refused"); !strings.Contains(r.errors, "Rows refused: 3. Details are kept of 0.") {
+	if r := w.call("status", string(batch), "--refused"); !strings.Contains(r.errors, "Rows refused: 3. Details are available for 0.") {
 		t.Errorf("from an earlier version: %+v", r)
 	}
 }

@@ -28,7 +28,7 @@ func (p *process) traces(ctx context.Context, log zerolog.Logger) (provider trac
 	case err != nil && ours:
 		return nil, none, misused("ICIMS_EXPORT_OTLP_ENDPOINT: %s", rootCause(err))
 	case err != nil:
-		log.Warn().Str("problem", rootCause(err)).Msg("OTEL_EXPORTER_OTLP_ENDPOINT is of no use, so nothing is traced")
+		log.Warn().Str("problem", rootCause(err)).Msg("OTEL_EXPORTER_OTLP_ENDPOINT is invalid, so nothing is traced")
 		return nil, none, nil
 	}
 	return provider, flush, nil
@@ -48,7 +48,7 @@ func (p *process) standardEndpoint(log zerolog.Logger) string {
 		return ""
 	}
 	if strings.EqualFold(protocol, "grpc") {
-		log.Warn().Msg("OTEL_EXPORTER_OTLP_PROTOCOL is grpc, which is not spoken, so nothing is traced: name an endpoint for http/protobuf with ICIMS_EXPORT_OTLP_ENDPOINT")
+		log.Warn().Msg("OTEL_EXPORTER_OTLP_PROTOCOL is grpc, which is not supported, so nothing is traced: set ICIMS_EXPORT_OTLP_ENDPOINT to an http/protobuf endpoint")
 		return ""
 	}
 	return endpoint

@@ -29,7 +29,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if c.Job < 0 {
-		return misused("%d is no job: give its system id, as icims-export jobs %s lists it", c.Job, c.Customer)
+		return misused("%d is not a job: use its system id from icims-export jobs %s", c.Job, c.Customer)
 	}
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 		return o.actFailed(err)
 	}
 	if joined {
-		o.p.sayf("A verification that %s asked for is under way already; this follows it.", prose.Printable(e.By))
+		o.p.sayf("A verification requested by %s is running; following it.", prose.Printable(e.By))
 	}
 	var v verify.Verification
 	f := &verifyFollower{controlFollower: controlFollower{operator: o, what: "verification", progress: newProgress(o.p)}, json: c.JSON}
@@ -159,7 +159,7 @@ func (f *verifyFollower) conclude(v verify.Verification) error {
 	if v.Report.Profile.VerifiedAt == 0 {
 		return nil // nothing new is known
 	}
-	hang(out, width, "", "What is known of the customer's iCIMS:")
+	hang(out, width, "", "The customer's iCIMS:")
 	for _, finding := range v.Report.Profile.Findings() {
 		hang(out, width, "  • ", finding.Means)
 	}
@@ -175,11 +175,11 @@ func verdictOf(v verify.Verification) string {
 	case verify.ResultConnected:
 		text = fmt.Sprintf("Customer %s is connected.", v.Customer)
 	case verify.ResultDegraded:
-		text = fmt.Sprintf("Customer %s can not be exported to in every respect: see what is marked above.", v.Customer)
+		text = fmt.Sprintf("Customer %s works with limits: see the marked checks above.", v.Customer)
 	case verify.ResultRefused:
-		text = fmt.Sprintf("iCIMS refuses the connection of customer %s; its exports wait until that is fixed.", v.Customer)
+		text = fmt.Sprintf("iCIMS refuses the connection of customer %s. Its exports wait until this is fixed.", v.Customer)
 	case verify.ResultIncomplete:
-		text = fmt.Sprintf("Customer %s could not be verified now, so nothing is said of its connection.", v.Customer)
+		text = fmt.Sprintf("Customer %s could not be verified now. Its connection is unchanged.", v.Customer)
 	case verify.ResultRunning:
 	}
 	return text + fmt.Sprintf(" It took %s to iCIMS.", prose.Plural(v.Calls, "call"))

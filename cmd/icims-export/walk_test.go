@@ -45,7 +45,7 @@ func TestWalkThroughTheAPI(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ready := make(chan struct{})
-	said := &watch{text: "whose connection is not entered yet", then: func() { close(ready) }}
+	said := &watch{text: "without a connection", then: func() { close(ready) }}
 	out := &watch{text: "curl", then: func() {}}
 	ended := make(chan int, 1)
 	go func() {

@@ -89,14 +89,14 @@ func redisFailed(s config.Settings, err error) error {
 func readKeyset(s config.Settings, warn func(string)) (*store.Keyset, error) {
 	const remedy = "icims-export keys new --to keyset.json"
 	if s.Keyset == "" {
-		return nil, misused("no keyset is set: make one with %q and name it with ICIMS_EXPORT_KEYSET; producers and workers share it", remedy)
+		return nil, misused("no keyset is set: create one with %q and set ICIMS_EXPORT_KEYSET to it; producers and workers share it", remedy)
 	}
 	keys, err := store.ReadKeysetFile(s.Keyset)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, misused("the keyset %s does not exist: correct ICIMS_EXPORT_KEYSET, or make one with %q", s.Keyset, remedy)
+		return nil, misused("the keyset %s does not exist: correct ICIMS_EXPORT_KEYSET, or create one with %q", s.Keyset, remedy)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, misused("the keyset %s may not be read: give this user the right to read it", s.Keyset)
+		return nil, misused("the keyset %s cannot be read: give this user read permission", s.Keyset)
 	case err != nil:
 		return nil, misused("%v", err)
 	}
@@ -200,10 +200,10 @@ type connections struct {
 func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(string) (string, bool)) (connections, error) {
 	var c connections
 	if s.Connections == "" {
-		return c, misused("no connections are set: write them into a YAML file (docs/configuration.md shows one) and name it with ICIMS_EXPORT_CONNECTIONS")
+		return c, misused("no connections are set: write a YAML file (see docs/configuration.md) and set ICIMS_EXPORT_CONNECTIONS to it")
 	}
 	if _, err := os.Stat(s.Connections); errors.Is(err, fs.ErrNotExist) {
-		return c, misused("%s does not exist: correct ICIMS_EXPORT_CONNECTIONS, or write it as docs/configuration.md shows", s.Connections)
+		return c, misused("%s does not exist: correct ICIMS_EXPORT_CONNECTIONS, or create it (see docs/configuration.md)", s.Connections)
 	}
 	good, warnings, err := config.ReadConnections(s.Connections, lookupEnv, s.Limits())
 	c.warnings = warnings
@@ -219,7 +219,7 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 	}
 	if len(c.usable) == 0 {
 		if len(c.problems) == 0 {
-			return c, misused("%s holds no connection: add one", s.Connections)
+			return c, misused("%s contains no connection: add one", s.Connections)
 		}
 		return c, misused("%s", strings.Join(c.problems, "\n"))
 	}

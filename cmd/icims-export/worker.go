@@ -21,7 +21,7 @@ const trimEvery = time.Minute
 // Run serves until it is stopped.
 func (workerCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
-		return misused("nobody could bring an embedded Redis work: set ICIMS_EXPORT_REDIS_URL to the Redis that producers use")
+		return misused("`worker` cannot use the embedded Redis: no producer can reach it. Set ICIMS_EXPORT_REDIS_URL to the Redis that producers use")
 	}
 	log := p.logger(zerolog.InfoLevel)
 	hosts, err := hostPolicy(p.settings)
@@ -40,7 +40,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	}
 	logConnections(log, fromFile)
 	if _, set := p.lookupEnv("HTTPS_PROXY"); set && p.settings.IcimsProxy == "" {
-		log.Warn().Msg("HTTPS_PROXY is set and not looked at: iCIMS is called directly, unless ICIMS_EXPORT_ICIMS_PROXY names the proxy")
+		log.Warn().Msg("HTTPS_PROXY is ignored: set ICIMS_EXPORT_ICIMS_PROXY to call iCIMS through a proxy")
 	}
 	seen, err := openMetrics(ctx, p.settings, log)
 	if err != nil {
@@ -74,11 +74,11 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	source := checks.NewSource(ledger, hosts, log, w.SetConnections)
 	source.SetFile(fromFile.usable)
 	if err := source.Load(ctx); err != nil {
-		return failed("the connections in Redis at %s cannot be read. %s", p.settings.RedisURL, causeOf(err))
+		return failed("cannot read the connections in Redis at %s. %s", p.settings.RedisURL, causeOf(err))
 	}
 	usable := source.Len()
 	if usable == 0 && source.Unread() == 0 {
-		log.Warn().Msg("there is no usable connection yet; one that is entered with icims-export connection add, or by the API, is taken up at once")
+		log.Warn().Msg("no usable connection yet: add one with icims-export connection add or the API; it is loaded at once")
 	}
 	if err := w.Start(ctx); err != nil {
 		return redisFailed(p.settings, err)
@@ -105,7 +105,7 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 				}
 			})
 		case <-ctx.Done():
-			log.Info().Stringer("at_most", p.settings.ShutdownTimeout).Msg("stopping: what is being sent is finished, the rest handed back; a second signal stops at once")
+			log.Info().Stringer("at_most", p.settings.ShutdownTimeout).Msg("stopping after the exports in progress; a second signal stops at once")
 			start := time.Now()
 			<-sourceEnded
 			w.Stop()
@@ -120,9 +120,9 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 func rereadKeyset(keys *store.Keyset, log zerolog.Logger) {
 	switch changed, err := keys.Reread(); {
 	case err != nil:
-		log.Error().Str("problem", err.Error()).Msg("the keyset stays as it was")
+		log.Error().Str("problem", err.Error()).Msg("could not reload the keyset; keeping the old one")
 	case changed:
-		log.Info().Msg("keyset read again")
+		log.Info().Msg("keyset reloaded")
 	}
 }
 
@@ -134,12 +134,12 @@ func reload(p *process, hosts icims.HostPolicy, log zerolog.Logger, apply func([
 	}
 	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
 	if err != nil {
-		log.Error().Str("problem", err.Error()).Msg("the connections stay as they were")
+		log.Error().Str("problem", err.Error()).Msg("could not reload the connections; keeping the old ones")
 		return
 	}
 	logConnections(log, conns)
 	apply(conns.usable)
-	log.Info().Int("connections", len(conns.usable)).Msg("connections read again")
+	log.Info().Int("connections", len(conns.usable)).Msg("connections reloaded")
 }
 
 func logConnections(log zerolog.Logger, c connections) {
@@ -147,6 +147,6 @@ func logConnections(log zerolog.Logger, c connections) {
 		log.Warn().Msg(warning)
 	}
 	for _, problem := range c.problems {
-		log.Error().Str("problem", problem).Msg("a connection is left out, its exports wait")
+		log.Error().Str("problem", problem).Msg("connection left out; its exports wait")
 	}
 }

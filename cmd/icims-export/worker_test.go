@@ -27,12 +27,12 @@ func TestReload(t *testing.T) {
 		want []string // customers; nil: nothing is applied
 		says string
 	}{
-		"a good file replaces the connections":             {good + second, []string{"1234", "77"}, "connections read again"},
-		"of a half good one the good ones are used":        {good + strings.ReplaceAll(second, "export-user", `""`), []string{"1234"}, "a connection is left out"},
-		"a connection to another host is left out":         {good + strings.ReplaceAll(second, b.origin, "https://example.com"), []string{"1234"}, "a connection is left out"},
-		"a broken file changes nothing":                    {"connections: [", nil, "the connections stay as they were"},
-		"a file without a usable connection is broken too": {b.connection("NOT_SET_ANYWHERE"), nil, "the connections stay as they were"},
-		"and so is one that has gone":                      {"", nil, "the connections stay as they were"},
+		"a good file replaces the connections":             {good + second, []string{"1234", "77"}, "connections reloaded"},
+		"of a half good one the good ones are used":        {good + strings.ReplaceAll(second, "export-user", `""`), []string{"1234"}, "connection left out"},
+		"a connection to another host is left out":         {good + strings.ReplaceAll(second, b.origin, "https://example.com"), []string{"1234"}, "connection left out"},
+		"a broken file changes nothing":                    {"connections: [", nil, "keeping the old ones"},
+		"a file without a usable connection is broken too": {b.connection("NOT_SET_ANYWHERE"), nil, "keeping the old ones"},
+		"and so is one that has gone":                      {"", nil, "keeping the old ones"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := b.file(t, "changing.yml", c.file)
