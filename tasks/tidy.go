@@ -130,7 +130,7 @@ func (q *Queues) DeleteArchived(ctx context.Context, customer string, ended func
 			}
 			for id, export := range exports {
 				if over[export] {
-					obsolete = append(deleted, id)
+					obsolete = append(obsolete, id)
 				}
 			}
 			if len(tasks) < page {
