@@ -35,13 +35,13 @@ func parseDuration(text string) (time.Duration, error) {
 		const most = 36_500 // a century, far from an overflow
 		n, err := strconv.Atoi(days)
 		if err != nil || n < -most || n > most {
-			return 0, fmt.Errorf("%q is no duration: %s", text, remedy)
+			return 0, fmt.Errorf("%q is not a duration: %s", text, remedy)
 		}
 		return time.Duration(n) * day, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no duration: %s", text, remedy)
+		return 0, fmt.Errorf("%q is not a duration: %s", text, remedy)
 	}
 	return d, nil
 }

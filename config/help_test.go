@@ -41,7 +41,7 @@ func TestHelp(t *testing.T) {
 func TestWrongEnvironmentIsNotHiddenByTheFile(t *testing.T) {
 	t.Setenv("ICIMS_EXPORT_LEASE", "soon")
 	_, err := parse(t, "--config="+file(t, "lease: 2m\n"))
-	if err == nil || !strings.Contains(err.Error(), `"soon" is no duration`) || !strings.Contains(err.Error(), "ICIMS_EXPORT_LEASE") {
+	if err == nil || !strings.Contains(err.Error(), `"soon" is not a duration`) || !strings.Contains(err.Error(), "ICIMS_EXPORT_LEASE") {
 		t.Errorf("got %v", err)
 	}
 }

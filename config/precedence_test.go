@@ -243,9 +243,9 @@ func TestFileIsRefused(t *testing.T) {
 		"a file cannot name another file":                         {"config: other.yml\n", `:1: "config" is not known here`},
 		"a name given twice":                                      {"lease: 1m\nlease: 2m\n", "settings.yml:"},
 		"a value of the wrong type is shown with its line": {
-			"\n\nlease: soon\n", `:3: "soon" is no duration: write it as a number with a unit, such as 30s, 5m, 24h or 30d`,
+			"\n\nlease: soon\n", `:3: "soon" is not a duration: write it as a number with a unit, such as 30s, 5m, 24h or 30d`,
 		},
-		"a duration without a unit":    {"lease: 30\n", `:1: "30" is no duration`},
+		"a duration without a unit":    {"lease: 30\n", `:1: "30" is not a duration`},
 		"not a number":                 {"lookup_batch: many\n", ":1: "},
 		"a name without a value":       {"lease:\n", ":1: lease has no value: give one or remove the line"},
 		"a mapping instead of a value": {"lease: {a: 1}\n", ":1: lease must be a plain value"},

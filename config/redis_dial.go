@@ -89,7 +89,7 @@ func redisAuthorities(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(data) {
-		return nil, problem("holds no certificate")
+		return nil, problem("contains no certificate")
 	}
 	return pool, nil
 }

@@ -208,10 +208,10 @@ func (c *checks) address(field, address, such string) {
 func (c *checks) api(s Settings) {
 	c.address("APIListen", s.APIListen, "127.0.0.1:8080, or :8080 for all addresses of this machine")
 	if s.APITLSCert != "" && s.APITLSKey == "" {
-		c.add("APITLSKey", "is missing beside the certificate", "name the file of its private key, or leave both out for plain HTTP")
+		c.add("APITLSKey", "is missing, but the certificate is set", "name the file of its private key, or leave both out for plain HTTP")
 	}
 	if s.APITLSCert == "" && s.APITLSKey != "" {
-		c.add("APITLSCert", "is missing beside the private key", "name the file of its certificate, or leave both out for plain HTTP")
+		c.add("APITLSCert", "is missing, but the private key is set", "name the file of its certificate, or leave both out for plain HTTP")
 	}
 	for i, network := range s.APITrustedProxies {
 		if !isNetwork(network) {
@@ -262,7 +262,7 @@ func (c *checks) between(field string, n, most int) {
 
 func (c *checks) oneOf(field, value string, known []string) {
 	if !slices.Contains(known, value) {
-		c.add(field, fmt.Sprintf("is %q, which is not known%s", value, strings.TrimSuffix(prose.DidYouMean(value, known), "?")),
+		c.add(field, fmt.Sprintf("is %q, which is unknown%s", value, strings.TrimSuffix(prose.DidYouMean(value, known), "?")),
 			"give one of "+strings.Join(known, ", "))
 	}
 }

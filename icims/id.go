@@ -38,7 +38,7 @@ func unmarshalID(dst *int64, b []byte) error {
 }
 
 // errID does not contain the text that could not be read.
-var errID error = detail("id is no whole number above zero")
+var errID error = detail("ID is not a positive integer")
 
 // parseID reads a positive number, quoted or not.
 func parseID(b []byte) (int64, error) {

@@ -78,7 +78,7 @@ func (n *ListNode) hasPrefix(prefix string) bool {
 // text is a string that can also be decoded from a number, a boolean or a list node's label.
 type text string
 
-var errText error = detail("value is no text")
+var errText error = detail("value is not a text")
 
 func (t *text) UnmarshalJSON(b []byte) error {
 	b = bytes.TrimSpace(b)

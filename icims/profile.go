@@ -60,7 +60,7 @@ func (c *Client) patch(ctx context.Context, op Op, name string, id int64, f Fiel
 	return c.doPatch(req)
 }
 
-var errObject error = detail("answer is no JSON object")
+var errObject error = detail("response is not a JSON object")
 
 func object(b []byte) (map[string]json.RawMessage, error) {
 	var raw map[string]json.RawMessage

@@ -76,7 +76,7 @@ func (s *Simulator) serveManagement(w http.ResponseWriter, r *http.Request) {
 	handle := manage[r.Method+" "+name]
 	if handle == nil {
 		w.WriteHeader(http.StatusNotFound)
-		w.Write(mustJSON(map[string]any{"error": "there is no " + r.Method + " /_sim/" + name}))
+		w.Write(mustJSON(map[string]any{"error": "unknown endpoint " + r.Method + " /_sim/" + name}))
 		return
 	}
 	out, err := handle(s, r)
