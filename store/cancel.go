@@ -95,8 +95,8 @@ func (l *Ledger) stopBatch(ctx context.Context, batch BatchID, dryRun bool) erro
 	return err
 }
 
-// CancelCustomer ends all waiting exports of a customer, batch by batch, and closes batches that
-// are being submitted to further exports.
+// CancelCustomer ends all waiting exports of a customer, batch by batch. Batches that are being
+// submitted accept no further exports.
 func (l *Ledger) CancelCustomer(ctx context.Context, customer string, o CancelOptions) (Cancellation, error) {
 	var all Cancellation
 	batches, err := l.OpenBatches(ctx, customer)

@@ -75,7 +75,7 @@ func scan(ctx context.Context, client redis.Cmdable, pattern string, handle func
 
 // leftovers checks keys of the customer, given without the prefix.
 func (a *auditor) leftovers(ctx context.Context, locals []string) error {
-	var records, payloads, stories, batches []string
+	var records, payloads, timelines, batches []string
 	for _, local := range locals {
 		switch kind, rest, _ := strings.Cut(local, ":"); kind {
 		case "x":
@@ -83,7 +83,7 @@ func (a *auditor) leftovers(ctx context.Context, locals []string) error {
 		case "p":
 			payloads = append(payloads, rest)
 		case "s":
-			stories = append(stories, rest)
+			timelines = append(timelines, rest)
 		case "b":
 			if !strings.Contains(rest, ":") {
 				batches = append(batches, rest)
@@ -96,7 +96,7 @@ func (a *auditor) leftovers(ctx context.Context, locals []string) error {
 	if err := a.payloadsLeft(ctx, payloads); err != nil {
 		return err
 	}
-	if err := a.timelinesLeft(ctx, stories); err != nil {
+	if err := a.timelinesLeft(ctx, timelines); err != nil {
 		return err
 	}
 	return a.unlistedBatches(ctx, batches)
@@ -168,7 +168,7 @@ func (a *auditor) timelinesLeft(ctx context.Context, ids []string) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read stories: %w", err)
+		return fmt.Errorf("read timelines: %w", err)
 	}
 	var kept []string
 	for i, id := range ids {
@@ -208,7 +208,7 @@ func (a *auditor) ownedTimelines(ctx context.Context, ids []string) (map[string]
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("read stories of batches: %w", err)
+			return fmt.Errorf("read timelines of batches: %w", err)
 		}
 		for _, batch := range listed {
 			for i, is := range batch.Val() {

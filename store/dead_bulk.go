@@ -123,7 +123,7 @@ func (l *Ledger) LastEntries(ctx context.Context, customer string, exports []str
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("read stories: %w", err)
+		return nil, fmt.Errorf("read timelines: %w", err)
 	}
 	entries := make([]*Entry, len(exports))
 	for i, head := range heads {

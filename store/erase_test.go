@@ -99,15 +99,15 @@ func TestErasing(t *testing.T) {
 		name string
 		test func(*book)
 	}{
-		{"a write in progress keeps marker and export until it ends", eraseUnderWay},
+		{"a write in progress keeps marker and export until it ends", eraseDuringWrite},
 		{"a dead letter with an unconfirmed write is kept until it has settled", eraseUnsettledDeadLetter},
-		{"a resubmitted batch does not restore the candidate", eraseThenSendAgain},
+		{"a resubmitted batch does not restore the candidate", eraseThenResubmit},
 		{"the email stays known for some minutes, to prevent a second profile", eraseKeepsTheEmailKnown},
 		{"a candidate of several batches is erased from all of them", eraseManyBatches},
 		{"the candidate's ID is nowhere in Redis", eraseLeavesNoTrace},
-		{"a dead letter transferred during the erasure is erased", eraseWhatWentOnMeanwhile},
-		{"it is incomplete if exports keep arriving", eraseWhatKeepsComing},
-		{"other candidates keep their data", eraseNobodyElse},
+		{"a dead letter transferred during the erasure is erased", eraseTransferredLetter},
+		{"it is incomplete if exports keep arriving", eraseDuringArrivals},
+		{"other candidates keep their data", eraseKeepsOthers},
 		{"the batch ends with its last candidate erased", eraseEndsTheBatch},
 		{"the action log has who and why, without the candidate's ID", eraseIsRecorded},
 		{"an unknown candidate is no error and leaves no trace", eraseUnknown},
@@ -120,7 +120,7 @@ func TestErasing(t *testing.T) {
 	}
 }
 
-func eraseUnderWay(b *book) {
+func eraseDuringWrite(b *book) {
 	first := b.accept("c-1", "c-1@example.com")
 	b.finish(b.claimed(first), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17, Job: 1709, Workflow: 3})
 	b.again(store.BatchSpec{Job: 1710, IncludePreviouslyExported: true})
@@ -165,7 +165,7 @@ func eraseUnsettledDeadLetter(b *book) {
 	b.auditIsClean()
 }
 
-func eraseThenSendAgain(b *book) {
+func eraseThenResubmit(b *book) {
 	for i, state := range []store.State{store.Queued, store.Done, store.Dead} {
 		b.inState(state)
 		b.erase(string(state))
@@ -240,7 +240,7 @@ func eraseLeavesNoTrace(b *book) {
 	b.auditIsClean()
 }
 
-func eraseWhatWentOnMeanwhile(b *book) {
+func eraseTransferredLetter(b *book) {
 	const candidate = "c-unmistakable"
 	ref := b.dead(candidate)
 	b.redis.AddHook(&interlude{before: func() { b.transfer(1710, ref) }})
@@ -259,7 +259,7 @@ func eraseWhatWentOnMeanwhile(b *book) {
 	b.auditIsClean()
 }
 
-func eraseWhatKeepsComing(b *book) {
+func eraseDuringArrivals(b *book) {
 	var comes interlude
 	var hand func()
 	hand = func() {
@@ -281,7 +281,7 @@ func eraseWhatKeepsComing(b *book) {
 	b.auditIsClean()
 }
 
-func eraseNobodyElse(b *book) {
+func eraseKeepsOthers(b *book) {
 	other := b.accept("c-2", "c-2@example.com")
 	done := b.accept("c-3", "c-3@example.com")
 	b.finish(b.claimed(done), store.Finish{To: store.Done, Counter: store.CountCreated, Person: 18})

@@ -38,8 +38,8 @@ func parseSent(line string) (SentRecord, bool) {
 // digest is 1 in 3·10^10.
 const sentDigestLength = 7
 
-// SentDigest is a keyed digest of a value that an export sent. Equal values in different exports
-// have different digests.
+// SentDigest returns a keyed digest of a value that an export sent. Equal values in different
+// exports have different digests.
 func (k *Keyset) SentDigest(customer, export, field, value string) string {
 	return k.hash("sent", customer, export, field, value)[:sentDigestLength]
 }
