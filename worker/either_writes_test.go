@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -278,4 +279,49 @@ func TestEitherWorldUnknownFields(t *testing.T) {
 			r.whole(b, 10)
 		})
 	}
+}
+
+// An account may be allowed to create people and not to change them, and a tenant may not take
+// the source of workflows: neither costs the candidate the workflow.
+func TestEitherWorldFieldsAreRefusedOnUpdateAndOfWorkflows(t *testing.T) {
+	t.Parallel()
+	refusal := func(route, field string) icimstest.Rule {
+		return icimstest.Rule{Route: route, Fault: icimstest.StatusBefore, Status: 400, Code: 4, Field: field, Times: -1}
+	}
+	t.Run("the source of a workflow is left out", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm()})
+		r.sim.AddRule(refusal("workflows.create", "source"))
+		const n = 60
+		b := r.run(tasks.ToJob(job), tasks.Options{}, people(n)...)
+		for _, o := range r.outcomes(b.ID) {
+			if o.Warnings != "field_refused:source" {
+				t.Errorf("warnings %q", o.Warnings)
+			}
+		}
+		r.whole(b, n)
+		const together = 16 // exports of a lane, which all begin before the third refusal
+		if calls := r.calls("workflows.create"); calls > n+3+together {
+			t.Errorf("%d calls for %d workflows", calls, n)
+		}
+	})
+	t.Run("a name that may not be changed stays", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, rigOptions{sim: calm()})
+		all := people(5) // the first four are in iCIMS by another name, and the last one is created after them
+		var ids []int64
+		for _, c := range all[:4] {
+			ids = append(ids, r.tenant.AddPerson(map[string]any{"firstname": "Other", "lastname": c.LastName, "email": c.Email}))
+		}
+		r.sim.AddRule(refusal("people.patch", "firstname"))
+		b := r.run(tasks.ToJob(job), tasks.Options{}, all[:4]...)
+		for i, o := range r.outcomes(b.ID) {
+			if !slices.Contains(ids, o.Person) || o.Workflow == 0 || !strings.Contains(o.Warnings, "field_refused:firstname") {
+				t.Errorf("outcome %d: %+v", i, o)
+			}
+		}
+		if created := r.run(tasks.ToJob(job), tasks.Options{}, all[4]); created.Created != 1 {
+			t.Errorf("afterwards: %+v", created)
+		}
+	})
 }

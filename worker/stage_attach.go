@@ -116,9 +116,13 @@ func noAnswer(e *icims.Error) bool {
 
 func (s attachStage) place(ctx context.Context, x *export) outcome {
 	known := x.status
-	status := known.ref
+	status, source := known.ref, s.tenant.takesSource(s.conn)
 	for {
 		fields := mapping.Workflow(x.personID, x.job, s.conn, status)
+		if !source {
+			delete(fields, mapping.FieldSource)
+			x.warn(mapping.WarningFieldRefused.About(mapping.FieldSource))
+		}
 		id, answer, err := s.client.CreateWorkflow(ctx, fields)
 		if err == nil {
 			x.sentWorkflow = append(x.sentWorkflow, fields)
@@ -129,7 +133,12 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 		if !ok || refusal.Class != icims.ClassPermanent {
 			return failed(err)
 		}
-		if aboutStatus(refusal) && !status.IsZero() {
+		if source && isAbout(refusal, mapping.FieldSource) {
+			s.tenant.refuseSource(s.conn)
+			source = false
+			continue
+		}
+		if isAbout(refusal, mapping.FieldStatus) && !status.IsZero() {
 			if status, err = s.nextStatus(ctx, status, known); err != nil {
 				return failed(err)
 			}

@@ -14,9 +14,9 @@ import (
 // read back. Where its status is another one, the id of the right one is searched by
 // its label, and set.
 
-// aboutStatus reports whether iCIMS complains about the status alone.
-func aboutStatus(e *icims.Error) bool {
-	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{mapping.FieldStatus})
+// isAbout reports whether iCIMS refuses a request for one field alone.
+func isAbout(e *icims.Error, field string) bool {
+	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{field})
 }
 
 // nextStatus chooses what to send instead of a refused status: the id that belongs to

@@ -127,7 +127,7 @@ func (s writeStage) update(ctx context.Context, x *export) outcome {
 	changes, phones, ws := mapping.Changes(x.payload.Candidate, s.conn, *x.person)
 	x.warn(ws...)
 	if len(changes) > 0 {
-		_, err := s.sendFields(x, request{fields: changes}, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, f) })
+		_, err := s.sendFields(x, request{fields: changes, update: true}, func(f icims.Fields) (*icims.Response, error) { return s.client.PatchPerson(ctx, id, f) })
 		if err != nil {
 			return s.updateFailed(err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seekout/icims-export/icims"
 	"github.com/seekout/icims-export/mapping"
+	"github.com/seekout/icims-export/store"
 )
 
 // fieldLesson is what is known of one field of the tenant's people. A refused value
@@ -36,6 +37,8 @@ type request struct {
 	// held are entries that were taken out, since one of them has a value that is
 	// refused and iCIMS does not say which: they are added one by one.
 	held []request
+	// update: the person exists, so that no field is required.
+	update bool
 }
 
 // prepare takes out of a request what the tenant is known to refuse.
@@ -144,7 +147,12 @@ func (t *tenant) relentOne(r *request, p icims.Problem) ([]mapping.Warning, bool
 	case !ok:
 		return nil, r.gone(p.Field) // named twice
 	case slices.Contains(requiredFields, name):
-		return nil, false
+		if !r.update || p.Required() {
+			return nil, false
+		}
+		// Not remembered: a create needs the field.
+		r.fields = without(r.fields, name)
+		return t.aboutField(name, ""), true
 	}
 	entries, isCollection := r.fields[name].([]icims.Fields)
 	switch {
@@ -235,6 +243,23 @@ func (t *tenant) refuseField(name string, value any) {
 		lesson.refused[key] = true
 	}
 	t.remember(key)
+}
+
+// workflowSource names the source of a workflow among the refused values.
+const workflowSource = "applicantworkflow." + mapping.FieldSource
+
+// takesSource reports whether workflows may have the connection's source.
+func (t *tenant) takesSource(conn store.Connection) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.refuses(workflowSource, conn.Source)
+}
+
+// refuseSource notes that iCIMS refused a workflow for its source.
+func (t *tenant) refuseSource(conn store.Connection) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.remember(valueKey(workflowSource, conn.Source))
 }
 
 func (t *tenant) remember(key string) {

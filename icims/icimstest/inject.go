@@ -77,7 +77,7 @@ func (c *call) inject(w http.ResponseWriter, fault Fault, rule Rule, faults *Fau
 		if rule.Code != 0 {
 			code = rule.Code
 		}
-		return send(refuse(rule.Status, problem{code: code, detail: http.StatusText(rule.Status) + "."}))
+		return send(refuse(rule.Status, problem{code: code, field: rule.Field, detail: http.StatusText(rule.Status) + "."}))
 	case TruncatedJSON:
 		res := c.render(c.handle())
 		if len(res.body) == 0 {

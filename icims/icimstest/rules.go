@@ -32,6 +32,9 @@ type Rule struct {
 	Status int `json:"status,omitempty" yaml:"status"`
 	// Code is iCIMS's error code in the response of the fault "status"; 0 means an unspecific code.
 	Code int `json:"code,omitempty" yaml:"code"`
+	// Field is the field that the response of the fault "status" names, if any. The fault then
+	// applies only to calls whose body has the field.
+	Field string `json:"field,omitempty" yaml:"field"`
 	// Delay is added before the response, for every fault.
 	Delay time.Duration `json:"delay,omitempty" yaml:"delay"`
 }
@@ -107,6 +110,7 @@ func (r *ruleState) matches(c *call) bool {
 		r.Route != "" && r.Route != c.log.Route,
 		r.Method != "" && r.Method != c.log.Method,
 		r.Email != "" && !c.about(r.Email),
+		r.Field != "" && !bytes.Contains(c.snapshot().Body, []byte(`"`+r.Field+`":`)),
 		r.Match != nil && !r.Match(c.snapshot()):
 		return false
 	}
