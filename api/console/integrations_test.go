@@ -72,7 +72,7 @@ func TestEachConnectionTellsHowItStandsAndWhatToDo(t *testing.T) {
 			}
 		}, []string{`class="badge warn">paused`, "Paused by ana: &lt;script&gt;", "Until <time"}},
 		"what a verification found": {func(r *rig) {
-			r.verified(verify.ResultDegraded, verify.Check{Name: verify.CheckTest, Title: "The test candidate is in iCIMS", State: verify.Warned, Code: verify.CodeNoJob, Cause: "The portals show no job.", Remedy: "Verify again when there is one."})
+			r.verified(verify.ResultDegraded, verify.Check{Name: verify.CheckTest, Title: "Test candidate", State: verify.Warned, Code: verify.CodeNoJob, Cause: "The portals show no job.", Remedy: "Verify again when there is one."})
 			r.moved(store.VerifyReason(string(verify.CodeNoJob)), store.ConnectionVerifying, store.ConnectionDegraded)
 		}, []string{`class="badge warn">degraded`, "The portals show no job.", "Verify again when there is one.", `/verifications/`}},
 	}

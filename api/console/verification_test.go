@@ -101,9 +101,9 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 	}()
 	path := "/customers/1234/verifications/" + claim.ID
 	r.step(claim, store.ControlStep{Result: verify.Report{Result: verify.ResultRunning, Checks: []verify.Check{
-		{Name: verify.CheckReach, Title: "iCIMS can be reached", State: verify.OK, Found: "the host answers"},
-		{Name: verify.CheckPortal, Title: "The job portal can be read", Subject: markup, State: verify.Running},
-		{Name: verify.CheckQuota, Title: "Calls are left for today", State: verify.Pending},
+		{Name: verify.CheckReach, Title: "Connection to iCIMS", State: verify.OK, Found: "the host answers"},
+		{Name: verify.CheckPortal, Title: "Job portal", Subject: markup, State: verify.Running},
+		{Name: verify.CheckQuota, Title: "Daily calls", State: verify.Pending},
 	}}})
 	got := p.get(path, "HX-Request", "true")
 	got.wants(t, http.StatusOK, "1 of 3 checks done", `class="badge good">passed`, "the host answers", `class="badge busy">running`, "pending", "&lt;script&gt;", `hx-trigger="every 1s"`)
@@ -115,11 +115,11 @@ func TestChecksAppearAsTheyAreDone(t *testing.T) {
 }
 
 func TestAVerificationSaysWhatCameOfItAndWhatToDo(t *testing.T) {
-	passed := verify.Check{Name: verify.CheckReach, Title: "iCIMS can be reached", State: verify.OK}
+	passed := verify.Check{Name: verify.CheckReach, Title: "Connection to iCIMS", State: verify.OK}
 	bad := func(name verify.Name, state verify.State, code verify.Code) verify.Check {
 		return verify.Check{Name: name, Title: "A check", State: state, Code: code, Cause: "It is <i>so</i>.", Remedy: "Do that.", Status: 403, Transaction: "{AB}"}
 	}
-	skipped := verify.Check{Name: verify.CheckTest, Title: "The test candidate is in iCIMS", State: verify.Skipped, Code: verify.CodeNeedsEarlier, Cause: "An earlier check failed.", Remedy: "Fix the earlier one."}
+	skipped := verify.Check{Name: verify.CheckTest, Title: "Test candidate", State: verify.Skipped, Code: verify.CodeNeedsEarlier, Cause: "An earlier check failed.", Remedy: "Fix the earlier one."}
 	cases := map[string]struct {
 		result    verify.Result
 		checks    []verify.Check
