@@ -93,10 +93,10 @@ type aftermath struct {
 	died   time.Time
 	left   map[store.Ref]bool // claimed exports that have not continued, and whether they were in a write
 
-	held, writing int
+	held, writing    int
 	resumed, settled time.Duration // until the last export continued, outside or inside a write
-	flow          time.Duration // longest pause of a customer
-	attempts      int           // maximum counted for a claimed export
+	flow             time.Duration // longest pause of a customer
+	attempts         int           // maximum counted for a claimed export
 }
 
 func (r *rig) kill(all []account, worker string) *aftermath {
