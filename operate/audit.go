@@ -13,32 +13,32 @@ import (
 	"github.com/seekout/icims-export/worker/intake"
 )
 
-// AuditResult is what an audit found.
+// AuditResult is the result of a consistency check.
 type AuditResult struct {
 	Clean      bool              `json:"clean"`
 	Customers  []store.Audit     `json:"customers"`
 	Violations []store.Violation `json:"violations"`
-	// More is how many violations there are beyond the first 1,000 of a kind of a customer.
+	// More counts the violations beyond the first 1,000 of a kind per customer.
 	More int `json:"more_violations,omitempty"`
-	// ReadBack is what iCIMS has of what was sent, where that was looked at.
+	// ReadBack is the comparison with iCIMS, if one was requested.
 	ReadBack *readback.ReadBack `json:"read_back,omitempty"`
-	// Worker tells whether some worker looks after late exports.
+	// Worker reports whether a worker is active, which repairs late exports.
 	Worker bool `json:"worker"`
-	// Outage is what keeps the exports of all customers.
+	// Outage is what blocks the exports of all customers.
 	Outage *Outage `json:"outage,omitempty"`
-	// Loss is the last time that Redis lost writes, where that was within the last day:
-	// records agree all the same with what Redis went back to.
+	// Loss is the last time in the past day that Redis lost writes. The records that Redis restored
+	// still agree with each other, so the check finds no violation.
 	Loss *store.Loss `json:"redis_loss,omitempty"`
-	// Risks are what about Redis's settings may lose exports, or could not be checked.
-	// They are no violations.
+	// Risks are Redis settings that may lose exports, or that could not be checked. They are not
+	// violations.
 	Risks   []string `json:"redis_risks,omitempty"`
 	Seconds float64  `json:"seconds"`
 }
 
-// ViolationIntake: somebody enqueued tasks that were refused and erased.
+// ViolationIntake means that a producer enqueued tasks that were refused and erased.
 const ViolationIntake = "intake_refused"
 
-// refusedFor is how long the check tells of refused tasks.
+// refusedFor is how long the check reports refused tasks.
 const refusedFor = 24 * time.Hour
 
 func were(n int) string {
@@ -48,8 +48,8 @@ func were(n int) string {
 	return prose.Grouped(n) + " tasks were"
 }
 
-// Audit proves of customers that no export is lost and that all records agree, the
-// queue's included.
+// Audit checks that no export of the customers is lost and that all records agree, including
+// asynq's queues.
 func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptions) (AuditResult, error) {
 	started := time.Now()
 	r := AuditResult{Violations: []store.Violation{}, Customers: []store.Audit{}}
@@ -94,7 +94,7 @@ func (d *Desk) Audit(ctx context.Context, customers []string, o store.AuditOptio
 	return r, nil
 }
 
-// Finish sums up what was found since a time.
+// Finish sets Clean and the duration since started.
 func (r *AuditResult) Finish(started time.Time) {
 	r.Clean = len(r.Violations) == 0
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()

@@ -13,15 +13,14 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// breakage is one way in which keys of customer 1001 are broken. The key may name the
-// customer's batch (BATCH) and export (EXPORT).
+// breakage breaks one key of customer 1001. The key's name may contain BATCH and EXPORT.
 type breakage struct {
 	key string
-	// field is set to value; without one the key is replaced by a text.
+	// field is set to value; without a field, the whole key is replaced by a string.
 	field, value string
-	// missing is a field that is removed.
+	// missing is the field to remove.
 	missing string
-	// sound: the check says something else of it, or nothing. It never stops.
+	// sound means that the check reports no unreadable keys. It never fails.
 	sound bool
 }
 
@@ -47,8 +46,8 @@ func breakages() []breakage {
 	return broken
 }
 
-// Whatever is wrong with the keys of one customer, check, lanes and connections show it
-// and go on to the others.
+// Broken keys of one customer show up in check, lanes and connections, which still process the
+// other customers.
 func TestBrokenKeysOfOneCustomerStopNoCheck(t *testing.T) {
 	t.Parallel()
 	for _, b := range breakages() {
@@ -82,7 +81,7 @@ func TestBrokenKeysOfOneCustomerStopNoCheck(t *testing.T) {
 					key = strings.NewReplacer("BATCH", local, "EXPORT", accepted[0].Export).Replace(key)
 				}
 			}
-			// What the check has to find of the other one.
+			// The other customer has a violation that the check must find.
 			client.Del(t.Context(), "ix:{1002}:p:"+refs["1002"].Export)
 			spoil(t, client, key, b)
 

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// One customer's broken keys hide neither the lanes nor the connections of others.
+// Broken keys of one customer do not hide the lanes and connections of others.
 func TestBrokenKeysOfOneCustomer(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"limits", "conn", "pause", "breakers"} {

@@ -9,13 +9,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// BrokenOffError is a partial failure. Repeating the action continues from
-// there.
+// BrokenOffError reports a partial failure. Repeating the action continues where it stopped.
 type BrokenOffError struct {
-	Done  int    // how many
-	Thing string // of what, such as "dead letter"
+	Done  int    // number of records
+	Thing string // kind of record, such as "dead letter"
 	Err   error
-	// Batches are those in which what was done goes on, where it does.
+	// Batches are the new batches of transferred candidates.
 	Batches []store.BatchID
 }
 
@@ -23,15 +22,15 @@ func (e *BrokenOffError) Error() string {
 	return fmt.Sprintf("stopped after %d (%s): %v", e.Done, e.Thing, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns the cause.
 func (e *BrokenOffError) Unwrap() error { return e.Err }
 
-// UnrecordedError: the action was done, but could not be recorded.
+// UnrecordedError means that the action was done but could not be recorded.
 type UnrecordedError struct {
 	Done  int
 	Thing string
 	Err   error
-	// Batches are those in which what was done goes on, where it does.
+	// Batches are the new batches of transferred candidates.
 	Batches []store.BatchID
 }
 
@@ -39,19 +38,18 @@ func (e *UnrecordedError) Error() string {
 	return fmt.Sprintf("done (%d, %s), but not recorded in the audit log: %v", e.Done, e.Thing, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns the cause.
 func (e *UnrecordedError) Unwrap() error { return e.Err }
 
-// CancelScope is what is cancelled: a batch, or all batches of a customer.
+// CancelScope selects what to cancel: a batch, or all batches of a customer.
 type CancelScope struct {
 	Customer string
-	Batch    store.BatchID // "" for all of the customer
+	Batch    store.BatchID // "" for all batches of the customer
 }
 
-// Cancel cancels what waits, and looks again for as long as patience lasts at what is
-// in the middle of a call: that may be put off and wait again. What was done is
-// recorded, also where it broke off. Errors: store.ErrNoBatch, *BrokenOffError and
-// *UnrecordedError.
+// Cancel cancels waiting exports. It retries exports that are in the middle of a call until
+// patience has passed, since they may be postponed and wait again. It records what was canceled,
+// even after an error. Errors: store.ErrNoBatch, *BrokenOffError and *UnrecordedError.
 func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	const pause = time.Second
 	once := func() (all store.Cancellation, err error) {
@@ -60,7 +58,7 @@ func (d *Desk) Cancel(ctx context.Context, scope CancelScope, options store.Canc
 		} else {
 			all, err = d.Ledger.CancelCustomer(ctx, scope.Customer, options)
 		}
-		// Also where it broke off.
+		// After an error, the tasks of the canceled exports must go too.
 		return all, errors.Join(err, d.remove(context.WithoutCancel(ctx), scope.Customer, all.Exports))
 	}
 	all, err := once()

@@ -9,17 +9,17 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// CandidateStory is all that is known of a candidate.
+// CandidateStory is everything known about a candidate.
 type CandidateStory struct {
 	Customer  string        `json:"customer"`
 	Candidate string        `json:"candidate"`
 	Marker    *Marker       `json:"marker,omitempty"`
 	Exports   []ExportStory `json:"exports"`
-	// JobTitles are those of the jobs named here, as far as the kept list of jobs has them.
+	// JobTitles are the titles of the jobs named here that are in the cached job list.
 	JobTitles map[int64]string `json:"job_titles,omitempty"`
 }
 
-// Marker is what is remembered of an exported candidate for good.
+// Marker is the permanent record of an exported candidate.
 type Marker struct {
 	Person     int64           `json:"person"`
 	ExportedAt time.Time       `json:"exported_at"`
@@ -31,14 +31,14 @@ type Marker struct {
 type ExportStory struct {
 	Batch   store.Batch `json:"batch"`
 	Outcome Outcome     `json:"outcome"`
-	Told    []string    `json:"told"` // the story in sentences, the oldest first
+	Told    []string    `json:"told"` // the timeline in sentences, oldest first
 	Stands  []string    `json:"stands"`
 }
 
 // Known reports whether anything is known of the candidate.
 func (c CandidateStory) Known() bool { return c.Marker != nil || len(c.Exports) > 0 }
 
-// CandidateStory tells the story of a candidate's exports.
+// CandidateStory returns the timeline of a candidate's exports.
 func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, teller Storyteller) (CandidateStory, error) {
 	l := d.Links(ctx, customer)
 	c := CandidateStory{Customer: customer, Candidate: candidate, Exports: []ExportStory{}}
@@ -58,8 +58,8 @@ func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, t
 		x.Stands = teller.Stands(x.Outcome, e.Batch.Job, l)
 		c.Exports = append(c.Exports, x)
 	}
-	// After the exports, which leave it when they end: an export that was done is never
-	// told of beside a candidate who was not exported.
+	// Read the markers after the exports: an export writes its marker when it ends, so the result
+	// never shows a completed export of a candidate without a marker.
 	markers, err := d.Ledger.Markers(ctx, customer, []string{candidate})
 	if err != nil {
 		return c, err
@@ -71,7 +71,7 @@ func (d *Desk) CandidateStory(ctx context.Context, customer, candidate string, t
 	return c, nil
 }
 
-// jobs are those to which the candidate was or is to be exported.
+// jobs lists the jobs of the candidate's past and pending exports.
 func (c CandidateStory) jobs() []int64 {
 	var jobs []int64
 	for _, x := range c.Exports {

@@ -10,21 +10,21 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// ConnectionView is a connection as it is shown: without its password.
+// ConnectionView is a connection without its password.
 type ConnectionView struct {
 	store.StoredConnection
 
-	// Filed: the store knows none of the customer, and this is that of the file of
-	// connections.
+	// Filed means that the connection comes from the connections file; the store has none for this
+	// customer.
 	Filed   bool     `json:"filed,omitempty"`
 	Region  string   `json:"region,omitempty"`
 	Portals []string `json:"portals,omitempty"`
-	// Problem is what is wrong with its settings, here and now.
+	// Problem describes invalid settings.
 	Problem string                  `json:"problem,omitempty"`
 	History []store.ConnectionEvent `json:"history,omitempty"`
 }
 
-// ViewConnection shows a stored connection.
+// ViewConnection returns a stored connection without its password.
 func ViewConnection(c store.StoredConnection, hosts icims.HostPolicy) ConnectionView {
 	v := ConnectionView{StoredConnection: c}
 	if !c.Sealed && c.Below().Kept() {
@@ -39,10 +39,10 @@ func (d *Desk) viewFiled(c store.Connection) ConnectionView {
 	return v
 }
 
-// Settled reports whether there are settings that can be read.
+// Settled reports whether the view has readable settings.
 func (v ConnectionView) Settled() bool { return v.Filed || !v.Sealed && v.Below().Kept() }
 
-// addSettings shows what the settings lead to, and takes the password out.
+// addSettings adds what follows from the settings, and removes the password.
 func (v *ConnectionView) addSettings(hosts icims.HostPolicy) {
 	c := v.Connection
 	v.Region = connections.Region(c, hosts)
@@ -57,8 +57,8 @@ func (v *ConnectionView) addSettings(hosts icims.HostPolicy) {
 	v.Password = ""
 }
 
-// ShowConnection shows a customer's connection: that of the store, or of the file where
-// the store knows none. Error: store.ErrNoConnection.
+// ShowConnection returns a customer's connection from the store, or from the connections file if
+// the store has none. Error: store.ErrNoConnection.
 func (d *Desk) ShowConnection(ctx context.Context, customer string) (ConnectionView, error) {
 	c, err := d.Ledger.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
@@ -75,8 +75,8 @@ func (d *Desk) ShowConnection(ctx context.Context, customer string) (ConnectionV
 	return ViewConnection(c, d.Hosts), nil
 }
 
-// AddConnection enters a customer's connection. Errors: *connections.InvalidError, and
-// store.ErrConnectionExists with the one there is.
+// AddConnection stores a customer's connection. Errors: *connections.InvalidError, and
+// store.ErrConnectionExists with the existing connection.
 func (d *Desk) AddConnection(ctx context.Context, c store.Connection, who, why string) (store.StoredConnection, error) {
 	if err := connections.Check(c, d.Hosts); err != nil {
 		return store.StoredConnection{}, err
@@ -84,9 +84,9 @@ func (d *Desk) AddConnection(ctx context.Context, c store.Connection, who, why s
 	return d.Ledger.AddConnection(ctx, c, who, why)
 }
 
-// EditConnection replaces the settings of a connection as it was read; a blank password
-// keeps the old one. Errors: *connections.InvalidError, *store.ConnectionChangedError
-// and those of the ledger.
+// EditConnection replaces the settings of a connection if it is still at the revision of before. An
+// empty password keeps the old one. Errors: *connections.InvalidError,
+// *store.ConnectionChangedError and those of the ledger.
 func (d *Desk) EditConnection(ctx context.Context, before store.StoredConnection, after store.Connection, who, why string) (store.StoredConnection, error) {
 	if err := connections.CheckEdit(before.Connection, after, d.Hosts); err != nil {
 		return before, err
@@ -94,23 +94,23 @@ func (d *Desk) EditConnection(ctx context.Context, before store.StoredConnection
 	return d.Ledger.EditConnection(ctx, after, before.Revision, who, why)
 }
 
-// RemovalOrder says how a connection is removed.
+// RemovalOrder says how to remove a connection.
 type RemovalOrder struct {
 	Who, Why string
-	// Revision is the one that may be removed; 0 for any.
+	// Revision is the expected revision; 0 for any.
 	Revision int64
-	// CancelExports cancels what waits; else it is kept until there is a connection
-	// again.
+	// CancelExports cancels waiting exports. Otherwise they are kept until the customer has a
+	// connection again.
 	CancelExports bool
-	// EraseMarkers forgets who was exported, so that they would be sent again.
+	// EraseMarkers erases the records of exported candidates, so that they would be exported again.
 	EraseMarkers bool
-	// Patience is how long to wait for exports in the middle of their calls.
+	// Patience is how long to wait for exports in the middle of a call.
 	Patience time.Duration
-	// DryRun only tells what would be done.
+	// DryRun changes nothing.
 	DryRun bool
 }
 
-// Removal is what was done.
+// Removal is the result of a removal.
 type Removal struct {
 	Customer string              `json:"customer" doc:"iCIMS's customer ID."`
 	DryRun   bool                `json:"dry_run,omitempty" doc:"Nothing was changed."`
@@ -119,10 +119,9 @@ type Removal struct {
 	Markers  *int                `json:"markers_erased,omitempty" doc:"Erased records of exported candidates."`
 }
 
-// RemoveConnection removes a customer's connection. One that is removed already is no
-// error, so that a removal that broke off can be repeated. Errors:
-// store.ErrNoConnection, *store.ConnectionChangedError, *BrokenOffError,
-// *UnrecordedError.
+// RemoveConnection removes a customer's connection. Removing it again is no error, so an
+// interrupted removal can be repeated. Errors: store.ErrNoConnection,
+// *store.ConnectionChangedError, *BrokenOffError, *UnrecordedError.
 func (d *Desk) RemoveConnection(ctx context.Context, customer string, o RemovalOrder) (Removal, error) {
 	r := Removal{Customer: customer, DryRun: o.DryRun}
 	if err := d.removeSettings(ctx, customer, o); err != nil {

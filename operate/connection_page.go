@@ -8,20 +8,19 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// ConnectionQuery chooses connections of the store and of the file.
+// ConnectionQuery selects connections of the store and the connections file.
 type ConnectionQuery struct {
-	// Removed: also those that were removed.
+	// Removed includes removed connections.
 	Removed bool
-	// May tells whose may be listed; nil for all.
+	// May reports whether a customer may be listed; nil for all.
 	May func(customer string) bool
-	// After leaves out the customers up to this one; Limit bounds how many are listed.
+	// After skips the customers up to and including this one. Limit is the page size.
 	After string
 	Limit int
 }
 
-// ConnectionPage lists connections, ordered by customer: those of the store, and of the
-// file for customers that the store does not know. next is the customer behind which the
-// list goes on; "" at its end.
+// ConnectionPage lists connections by customer: those of the store, and those of the file for
+// customers without a stored one. next is the cursor of the next page; "" on the last page.
 func (d *Desk) ConnectionPage(ctx context.Context, q ConnectionQuery) (page []ConnectionView, next string, err error) {
 	customers, _, err := d.Ledger.ConnectionChanges(ctx, 0)
 	if err != nil {
@@ -52,7 +51,7 @@ func (d *Desk) ConnectionPage(ctx context.Context, q ConnectionQuery) (page []Co
 	return page, "", nil
 }
 
-// listed is a customer's connection if it is to be listed.
+// listed returns a customer's connection if the query selects it.
 func (d *Desk) listed(q ConnectionQuery, customer string, found map[string]store.StoredConnection, filed map[string]store.Connection) (ConnectionView, bool) {
 	if c, ok := found[customer]; ok {
 		return ViewConnection(c, d.Hosts), q.Removed || c.Below().Kept()

@@ -8,12 +8,12 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// RequestControl requests a control task, see tasks.RequestControl.
+// RequestControl requests a control task; see tasks.RequestControl.
 func (d *Desk) RequestControl(ctx context.Context, customer string, kind store.ControlKind, args any, by string) (t store.ControlTask, joined bool, err error) {
 	return tasks.RequestControl(ctx, d.Redis, d.Ledger, customer, kind, args, by)
 }
 
-// Explain says in the view of a control task that waits what it waits for.
+// Explain adds to a waiting control task what it waits for.
 func (d *Desk) Explain(ctx context.Context, v *store.ControlView) error {
 	if v.State != store.ControlWaiting {
 		return nil
@@ -25,8 +25,8 @@ func (d *Desk) Explain(ctx context.Context, v *store.ControlView) error {
 	return err
 }
 
-// AwaitControl waits until a control task has ended or, if seen is not 0, has another
-// revision than that.
+// AwaitControl waits until a control task has ended or, if seen is not 0, has a revision other than
+// seen.
 func (d *Desk) AwaitControl(ctx context.Context, t store.ControlTask, wait time.Duration, seen int64) (store.ControlTask, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

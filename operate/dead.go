@@ -11,23 +11,23 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// DeadChoice says which dead letters are meant. Left out, a condition holds for all.
+// DeadChoice selects dead letters. An empty condition matches all.
 type DeadChoice struct {
 	store.DeadFilter
 
 	Customers []string
-	// Until leaves out those that died later: letters that are retried and die again
-	// meanwhile are not chosen twice.
+	// Until excludes letters that failed later, so that a letter that is retried and fails again
+	// during the action is not selected twice.
 	Until time.Time
-	// Text is looked for in the reason, and in operation, status or codes of what
-	// iCIMS said last.
+	// Text is searched for in the reason, and in the operation, status or codes of iCIMS's last
+	// response.
 	Text      string
-	Candidate string // only of this one
-	// Exports, where there are any, are the only ones meant, and all of one customer.
+	Candidate string // empty for all
+	// Exports, if any, selects only these. They belong to one customer.
 	Exports []string
 }
 
-// Letter is a dead letter with the end of its story, where that can be read.
+// Letter is a dead letter with the last entry of its timeline, if that is readable.
 type Letter struct {
 	store.DeadLetter
 	last *store.Entry
@@ -35,8 +35,8 @@ type Letter struct {
 
 const deadPage = 500
 
-// DeadLetters calls yield with what is chosen, at most 500 letters of one customer at
-// a time, until yield returns an error, which it returns.
+// DeadLetters calls yield with the selected letters, up to 500 of one customer at a time. If yield
+// returns an error, DeadLetters returns that error.
 func (d *Desk) DeadLetters(ctx context.Context, choice DeadChoice, yield func(customer string, page []Letter) error) error {
 	for _, customer := range choice.Customers {
 		if err := d.deadLettersOf(ctx, customer, choice, yield); err != nil {
@@ -82,7 +82,7 @@ func (d *Desk) deadLettersOf(ctx context.Context, customer string, choice DeadCh
 	return err
 }
 
-// named goes through the letters that were named one by one.
+// named reads the letters that choice.Exports names.
 func (d *Desk) named(ctx context.Context, customer string, choice DeadChoice, yield func(store.DeadLetter) bool) error {
 	for exports := range slices.Chunk(choice.Exports, deadPage) {
 		letters, err := d.Ledger.DeadLettersOf(ctx, customer, exports)
@@ -98,7 +98,7 @@ func (d *Desk) named(ctx context.Context, customer string, choice DeadChoice, yi
 	return nil
 }
 
-// letters adds how their stories ended, and goes by the text that was asked for.
+// letters adds the last timeline entry of each letter, and filters by text.
 func (d *Desk) letters(ctx context.Context, customer, text string, letters []store.DeadLetter) ([]Letter, error) {
 	list := make([]Letter, len(letters))
 	ids := make([]string, len(letters))
@@ -120,7 +120,7 @@ func (d *Desk) letters(ctx context.Context, customer, text string, letters []sto
 	return list, nil
 }
 
-// has reports whether the reason or the last failed call has the text.
+// has reports whether the reason or the last failed call contains the text.
 func (l Letter) has(text string) bool {
 	texts := []string{string(l.Reason)}
 	if l.last != nil {
@@ -135,7 +135,7 @@ func (l Letter) has(text string) bool {
 	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(strings.ToLower(t), text) })
 }
 
-// DeadLine is a dead letter as it is listed.
+// DeadLine is a dead letter in a list.
 type DeadLine struct {
 	Customer    string        `json:"customer" doc:"iCIMS's customer ID."`
 	Export      string        `json:"export" doc:"The export's ID."`
@@ -153,12 +153,12 @@ type DeadLine struct {
 	Transaction string        `json:"transaction,omitempty" doc:"The transaction ID, for iCIMS support."`
 }
 
-// Line is the letter as it is listed.
+// Line returns the letter as a list entry.
 func (l Letter) Line() DeadLine {
 	info := l.Reason.Info()
 	line := DeadLine{
 		Customer: l.Customer, Export: l.Export, Batch: l.Batch, Candidate: l.Candidate, Died: l.At.UTC(),
-		Attempts: l.Attempts + 1, // the ledger counts those that were followed by another
+		Attempts: l.Attempts + 1, // the ledger does not count the last attempt
 		Reason:   l.Reason, Title: info.Title, Hint: info.Hint, Person: l.Person,
 	}
 	if l.last != nil && len(l.last.Calls) > 0 {
@@ -168,7 +168,7 @@ func (l Letter) Line() DeadLine {
 	return line
 }
 
-// DeadCount is how many dead letters there are for a reason.
+// DeadCount counts the dead letters of one reason.
 type DeadCount struct {
 	Reason store.Reason `json:"reason" doc:"A code of docs/errors.md."`
 	Count  int          `json:"count" doc:"Number of dead letters."`
@@ -176,17 +176,17 @@ type DeadCount struct {
 	Hint   string       `json:"hint" doc:"The remedy."`
 }
 
-// DeadCounts counts by reason.
+// DeadCounts maps reasons to numbers of dead letters.
 type DeadCounts map[store.Reason]int
 
-// Add counts letters.
+// Add counts the letters of a page.
 func (c DeadCounts) Add(page []Letter) {
 	for _, l := range page {
 		c[l.Reason]++
 	}
 }
 
-// Total is how many letters were counted.
+// Total returns the number of letters counted.
 func (c DeadCounts) Total() int {
 	n := 0
 	for _, count := range c {
@@ -195,7 +195,7 @@ func (c DeadCounts) Total() int {
 	return n
 }
 
-// List is the counts, the largest first.
+// List returns the counts, largest first.
 func (c DeadCounts) List() []DeadCount {
 	list := make([]DeadCount, 0, len(c))
 	for _, r := range slices.Sorted(maps.Keys(c)) {
@@ -205,7 +205,7 @@ func (c DeadCounts) List() []DeadCount {
 	return list
 }
 
-// CountDead counts what is chosen.
+// CountDead counts the selected letters by reason.
 func (d *Desk) CountDead(ctx context.Context, choice DeadChoice) (DeadCounts, error) {
 	counts := DeadCounts{}
 	err := d.DeadLetters(ctx, choice, func(_ string, page []Letter) error {

@@ -13,41 +13,39 @@ import (
 // DeadOrder says who acts on dead letters, why, and on how many at most.
 type DeadOrder struct {
 	Who, Why string
-	// Most bounds to how many letters it is done; 0 for all. Those that stay as they are
-	// do not count: where there are more, it was done to some.
+	// Most limits how many letters are changed; 0 for all. Letters that cannot be changed do not
+	// count.
 	Most int
 }
 
-// DeadResult is what was done.
+// DeadResult is the result of an action on dead letters.
 type DeadResult struct {
 	Action string `json:"action"`
 	Chosen int    `json:"chosen"`
-	// Done is to how many it was done. The others had been taken care of meanwhile, or
-	// cannot be sent to that job and stay as they are.
+	// Done is how many were changed. The others were changed meanwhile, or cannot move to that job.
 	Done      int            `json:"done"`
 	Customers map[string]int `json:"customers"`
 	ByReason  []DeadCount    `json:"by_reason"`
 	Who       string         `json:"who"`
 	Why       string         `json:"why"`
 	Seconds   float64        `json:"seconds"`
-	// More: there are more than were to be taken care of at once.
+	// More means that Most was reached and letters remain.
 	More bool `json:"more,omitempty"`
-	// Job is where they were sent to, and Batches those that took them in; none where they
-	// were not sent to another job.
+	// Job is the target job of a transfer, and Batches are the new batches.
 	Job     int64           `json:"job,omitempty"`
 	Batches []store.BatchID `json:"batches,omitempty"`
 }
 
-// CustomersError refuses to send the dead letters of none or of several customers to a job,
-// which belongs to one.
+// CustomersError refuses a transfer for no customer or for several, since a job belongs to one
+// customer.
 type CustomersError struct{ N int }
 
 func (e *CustomersError) Error() string {
 	return fmt.Sprintf("a job belongs to one customer, but %d customers were selected", e.N)
 }
 
-// RetryDead sets what is chosen going again, with a fresh retry budget. Errors:
-// *BrokenOffError and *UnrecordedError, with what was done until then.
+// RetryDead retries the selected letters with a fresh retry budget. Errors: *BrokenOffError and
+// *UnrecordedError, with the number done.
 func (d *Desk) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
 	revive := func(ctx context.Context, customer string, exports []string) (int, error) {
 		return d.revive(ctx, customer, exports, o)
@@ -55,8 +53,8 @@ func (d *Desk) RetryDead(ctx context.Context, choice DeadChoice, o DeadOrder) (D
 	return d.actOnDead(ctx, choice, o, DeadResult{Action: "retry"}, toFirst(revive))
 }
 
-// DiscardDead gives what is chosen up for good and purges the candidates' data. Its
-// errors are those of RetryDead.
+// DiscardDead discards the selected letters and deletes the candidates' data. Its errors are those
+// of RetryDead.
 func (d *Desk) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) (DeadResult, error) {
 	discard := func(ctx context.Context, customer string, exports []string) (int, error) {
 		n, err := d.Ledger.DiscardAll(ctx, customer, exports, o.Who, o.Why)
@@ -65,9 +63,9 @@ func (d *Desk) DiscardDead(ctx context.Context, choice DeadChoice, o DeadOrder) 
 	return d.actOnDead(ctx, choice, o, DeadResult{Action: "discard"}, toFirst(discard))
 }
 
-// TransferDead sends the candidates of what is chosen to another job of their customer, in
-// new batches, and ends the dead letters: see store.Transfer, which tells what stays as it
-// is. Errors: *CustomersError, and those of RetryDead, which name the batches.
+// TransferDead exports the candidates of the selected letters to another job of their customer, in
+// new batches, and ends the dead letters. See store.Transfer for the letters that it skips. Errors:
+// *CustomersError, and those of RetryDead, which name the batches.
 func (d *Desk) TransferDead(ctx context.Context, choice DeadChoice, o DeadOrder, job int64) (DeadResult, error) {
 	r := DeadResult{Action: "transfer", Job: job}
 	if len(choice.Customers) != 1 {
@@ -107,11 +105,11 @@ func (d *Desk) revive(ctx context.Context, customer string, exports []string, o 
 	return len(revived), d.start(ctx, customer, revived)
 }
 
-// deadAct does something to at most so many of the exports, 0 for all. It tells how many of
-// them it went through, the first ones, and to how many of these it was done.
+// deadAct changes up to most of the exports; 0 for all. It processes them in order, and returns how
+// many it processed and how many of these it changed.
 type deadAct func(ctx context.Context, customer string, exports []string, most int) (through, done int, err error)
 
-// toFirst is the act that goes through no more exports than it may be done to.
+// toFirst limits an action that changes all given exports to the first of them.
 func toFirst(act func(ctx context.Context, customer string, exports []string) (int, error)) deadAct {
 	return func(ctx context.Context, customer string, exports []string, most int) (int, int, error) {
 		if most > 0 && len(exports) > most {
@@ -122,7 +120,7 @@ func toFirst(act func(ctx context.Context, customer string, exports []string) (i
 	}
 }
 
-// errEnough ends a walk over letters of which there are more than were asked for.
+// errEnough stops iterating over letters once the limit is reached.
 var errEnough = errors.New("enough")
 
 func (d *Desk) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r DeadResult, act deadAct) (DeadResult, error) {
@@ -153,12 +151,12 @@ func (d *Desk) actOnDead(ctx context.Context, choice DeadChoice, o DeadOrder, r 
 	switch _, broken := errors.AsType[*BrokenOffError](err); {
 	case errors.Is(err, errEnough):
 		err = nil
-	case err != nil && !broken && r.Done > 0: // the rest could not be read
+	case err != nil && !broken && r.Done > 0: // reading the rest failed
 		err = &BrokenOffError{Done: r.Done, Thing: "dead letter", Err: err}
 	}
 	r.ByReason = counts.List()
 	r.Seconds = time.Since(started).Round(10 * time.Millisecond).Seconds()
-	// What was done is recorded, even if it broke off or was stopped.
+	// Record what was done, even after an error or a cancellation.
 	return r, errors.Join(d.recordDead(context.WithoutCancel(ctx), r), err)
 }
 

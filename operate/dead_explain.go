@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// ExplainedDead is a dead letter explained.
+// ExplainedDead is a dead letter with its timeline.
 type ExplainedDead struct {
 	DeadLine
 
@@ -24,7 +24,7 @@ type ExplainedDead struct {
 	Workflow map[string]any `json:"workflow,omitempty" doc:"The request that creates the workflow; only in the CLI."`
 }
 
-// DeadLetter reads one dead letter. It returns store.ErrNotDead where there is none.
+// DeadLetter reads one dead letter. Error: store.ErrNotDead if there is none.
 func (d *Desk) DeadLetter(ctx context.Context, ref store.Ref) (Letter, error) {
 	letter, err := d.Ledger.DeadLetter(ctx, ref)
 	if err != nil {
@@ -37,8 +37,8 @@ func (d *Desk) DeadLetter(ctx context.Context, ref store.Ref) (Letter, error) {
 	return list[0], nil
 }
 
-// FindDead finds the dead letters of a customer by the id of the export or of the
-// candidate; none is no error.
+// FindDead finds a customer's dead letters by the ID of the export or the candidate. Finding none
+// is no error.
 func (d *Desk) FindDead(ctx context.Context, customer, which string) ([]Letter, error) {
 	letter, err := d.DeadLetter(ctx, store.Ref{Customer: customer, Export: which})
 	switch {
@@ -55,7 +55,7 @@ func (d *Desk) FindDead(ctx context.Context, customer, which string) ([]Letter, 
 	return found, err
 }
 
-// ExplainDead tells what became of a dead letter.
+// ExplainDead adds the timeline, job and warnings to a dead letter.
 func (d *Desk) ExplainDead(ctx context.Context, l Letter, teller Storyteller) (ExplainedDead, error) {
 	explained := ExplainedDead{
 		DeadLine: l.Line(), Meaning: "docs/errors.md#" + string(l.Reason), Told: []string{}, Link: d.Links(ctx, l.Customer).Person(l.Person),
@@ -76,13 +76,12 @@ func (d *Desk) ExplainDead(ctx context.Context, l Letter, teller Storyteller) (E
 	return explained, nil
 }
 
-// ErrDataBroken: what was kept of the candidate is no candidate.
+// ErrDataBroken means that the stored candidate cannot be decoded.
 var ErrDataBroken = errors.New("the candidate's data cannot be read")
 
-// OpenDead adds what the export sends, which is personal data, and records that
-// somebody saw it. known tells whether the customer has a usable connection; without
-// one fields have their default names. Errors: ErrDataBroken, *UnrecordedError, and
-// others where the data cannot be opened.
+// OpenDead adds what the export sends, which is personal data, and records who viewed it. known
+// reports whether the customer has a usable connection; without one, fields have their default
+// names. Errors: ErrDataBroken, *UnrecordedError, and others if the data cannot be opened.
 func (d *Desk) OpenDead(ctx context.Context, explained *ExplainedDead, who string) (known bool, err error) {
 	data, err := d.Ledger.Payload(ctx, store.Ref{Customer: explained.Customer, Export: explained.Export})
 	if err != nil {

@@ -6,20 +6,18 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// DeadPage is a part of a customer's dead letters, the oldest first.
+// DeadPage is a page of a customer's dead letters, oldest first.
 type DeadPage struct {
 	Letters []Letter
-	// Next is the letter behind which the next page begins; nil at the end. A page may
-	// be short, or even empty, and still have a next one: only so much is looked
-	// through at once.
+	// Next is the cursor of the next page; nil on the last page. A page may be short or empty and
+	// still have a next one, since a page reads at most deadLook letters.
 	Next *store.DeadLetter
 }
 
-// deadLook is how many letters a page looks through at most.
+// deadLook is how many letters a page reads at most.
 const deadLook = 5000
 
-// DeadPageOf lists at most limit of the dead letters that a customer has, behind
-// choice.After.
+// DeadPageOf lists up to limit selected dead letters of a customer, after choice.After.
 func (d *Desk) DeadPageOf(ctx context.Context, customer string, choice DeadChoice, limit int) (DeadPage, error) {
 	p := DeadPage{Letters: []Letter{}}
 	for looked := 0; ; {
@@ -52,7 +50,7 @@ func (d *Desk) DeadPageOf(ctx context.Context, customer string, choice DeadChoic
 	}
 }
 
-// deadPart reads the next letters of the filter.
+// deadPart reads the next letters that match the filter.
 func (d *Desk) deadPart(ctx context.Context, customer string, f store.DeadFilter) ([]store.DeadLetter, error) {
 	part := make([]store.DeadLetter, 0, deadPage)
 	err := d.Ledger.DeadLetters(ctx, customer, f, func(l store.DeadLetter) bool {

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// DeadTally is how many dead letters there are for a reason, and since when.
+// DeadTally counts the dead letters of one reason, with the first and last time.
 type DeadTally struct {
 	DeadCount
 
@@ -19,8 +19,8 @@ type DeadTally struct {
 	Latest time.Time `json:"latest" doc:"When the last of them failed."`
 }
 
-// TallyDead counts what is chosen by reason, the most frequent first. more tells that
-// there are others: at most so many are counted, or for 0 all.
+// TallyDead counts the selected letters by reason, most frequent first. most limits
+// how many it counts; 0 for all. more reports whether there are others.
 func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice, most int) (tallies []DeadTally, more bool, err error) {
 	by, n := map[store.Reason]*DeadTally{}, 0
 	count := func(l store.DeadLetter) bool {
@@ -40,7 +40,7 @@ func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice
 		t.Count, t.Latest = t.Count+1, l.At.UTC()
 		return true
 	}
-	if choice.Text == "" { // how their stories end need not be read
+	if choice.Text == "" { // timelines need not be read
 		err = d.Ledger.DeadLetters(ctx, customer, choice.DeadFilter, count)
 	} else {
 		err = d.deadLettersOf(ctx, customer, choice, func(_ string, page []Letter) error {
@@ -62,14 +62,14 @@ func (d *Desk) TallyDead(ctx context.Context, customer string, choice DeadChoice
 	return tallies, more, nil
 }
 
-// DeadCustomer is a customer that has dead letters.
+// DeadCustomer is a customer with dead letters.
 type DeadCustomer struct {
 	Customer string `json:"customer" doc:"iCIMS's customer id."`
 	Count    int64  `json:"count" doc:"How many dead letters there are."`
 }
 
-// DeadCustomers lists who has dead letters, the most first: of all customers, or only
-// of some.
+// DeadCustomers lists the customers with dead letters, most letters first: all customers, or only
+// the given ones.
 func (d *Desk) DeadCustomers(ctx context.Context, only []string) ([]DeadCustomer, error) {
 	customers := slices.Clone(only)
 	if only == nil {

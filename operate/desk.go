@@ -14,27 +14,28 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Desk is where operators work: the ledger with what else it takes to read it.
+// Desk is the admin service: everything that the CLI, API and console show and change.
 type Desk struct {
 	Redis  redis.UniversalClient
 	Ledger *store.Ledger
-	// Writes looks whether Redis takes writes; nil: each look is a write of its own.
+	// Writes reports whether Redis accepts writes; nil tests it with a write each time.
 	Writes *store.WriteProbe
-	// Closed: there are no sealing keys, so that stories, reasons and data stay closed.
+	// Closed means that there are no sealing keys, so that timelines, reasons and data cannot be
+	// read.
 	Closed bool
 	Hosts  icims.HostPolicy
-	// DummyDomain is that of the deployment.
+	// DummyDomain is the domain of generated email addresses.
 	DummyDomain string
-	// TaskRetention is for how long asynq keeps completed tasks.
+	// TaskRetention is how long asynq keeps completed tasks.
 	TaskRetention time.Duration
-	// Filed are the usable connections of the file of connections; nil where none is
-	// named or it cannot be read.
+	// Filed returns the usable connections of the connections file; nil if there is no file or it
+	// cannot be read.
 	Filed func() map[string]store.Connection
-	// Jobs answers about the customers' jobs, and needs the sealing keys.
+	// Jobs lists customers' jobs. It needs the sealing keys.
 	Jobs *jobs.Lister
 }
 
-// NewLister returns what answers about jobs.
+// NewLister returns a lister of customers' jobs.
 func (d *Desk) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lister {
 	return &jobs.Lister{Ledger: d.Ledger, Hosts: d.Hosts, Settings: settings, Now: now, Request: d.RequestControl, Filed: func(customer string) (store.Connection, bool) {
 		conn, ok := d.filed()[customer]
@@ -42,7 +43,7 @@ func (d *Desk) NewLister(settings jobs.Settings, now func() time.Time) *jobs.Lis
 	}}
 }
 
-// Customers are the one that was named, or all, ordered as numbers.
+// Customers returns the named customer, or all in numeric order.
 func (d *Desk) Customers(ctx context.Context, named string) ([]string, error) {
 	if named != "" {
 		return []string{named}, nil
@@ -52,15 +53,14 @@ func (d *Desk) Customers(ctx context.Context, named string) ([]string, error) {
 	return all, err
 }
 
-// UnknownCustomerError: nothing is known of the customer.
+// UnknownCustomerError means that a customer has no batch, pause or connection.
 type UnknownCustomerError struct{ Customer string }
 
 func (e *UnknownCustomerError) Error() string {
 	return fmt.Sprintf("unknown customer %s: no connection and no batches; check the ID", e.Customer)
 }
 
-// Known fails with *UnknownCustomerError for a customer of whom nothing is known: no batch, no
-// pause, no connection.
+// Known returns an *UnknownCustomerError for a customer without a batch, pause or connection.
 func (d *Desk) Known(ctx context.Context, customer string) error {
 	if _, filed := d.filed()[customer]; filed {
 		return nil
@@ -72,14 +72,13 @@ func (d *Desk) Known(ctx context.Context, customer string) error {
 	return err
 }
 
-// Connection is a customer's connection, where one is there and readable: the
-// store's, or that of the file.
+// Connection returns a customer's readable connection, from the store or the connections file.
 func (d *Desk) Connection(ctx context.Context, customer string) (store.Connection, bool) {
 	stored, err := d.Ledger.Connection(ctx, customer)
 	if errors.Is(err, store.ErrNoConnection) {
 		conn, ok := d.filed()[customer]
 		if ok {
-			conn, _ = d.Ledger.WithProfile(ctx, conn) // without it as before its first verification
+			conn, _ = d.Ledger.WithProfile(ctx, conn) // unknown before its first verification
 		}
 		return conn, ok
 	}
@@ -93,8 +92,7 @@ func (d *Desk) filed() map[string]store.Connection {
 	return d.Filed()
 }
 
-// Links are those of a customer's connection; none where there is no usable one:
-// what is shown is worth showing without.
+// Links returns the links into a customer's iCIMS; none without a usable connection.
 func (d *Desk) Links(ctx context.Context, customer string) Links {
 	conn, ok := d.Connection(ctx, customer)
 	if !ok {
@@ -103,7 +101,7 @@ func (d *Desk) Links(ctx context.Context, customer string) Links {
 	return LinksOf(conn, d.Hosts)
 }
 
-// limits are those of the customer's connection, else those of the standard licence.
+// limits returns the limits of the customer's connection, or the defaults.
 func (d *Desk) limits(ctx context.Context, customer string) store.Limits {
 	conn, _ := d.Connection(ctx, customer)
 	return conn.Limits.Or(store.DefaultLimits())

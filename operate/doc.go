@@ -1,4 +1,4 @@
-// Package operate is what people look up and do about exports: how an export stands
-// and what happened to it, dead letters, lanes, pauses, cancellation, connections. The
-// command line and the HTTP API are thin shells over it.
+// Package operate is the admin service: it looks up exports and their timelines, and manages dead
+// letters, lanes, pauses, cancellations and connections. The command line and the HTTP API are thin
+// layers over it.
 package operate

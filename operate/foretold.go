@@ -8,9 +8,8 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// Foretold is a forecast as text: calls to make, calls left today and the
-// estimated end. kept: something blocks the exports that the
-// forecast does not know, such as missing workers.
+// Foretold formats a forecast: calls to make, calls left today and the ETA. kept means that
+// something blocks the exports that the forecast does not know, such as missing workers.
 func Foretold(f forecast.Forecast, now time.Time, kept bool) string {
 	text := aboutCalls(f.Calls) + " remaining"
 	if others := f.Ahead - f.Calls; others > 0 {
@@ -19,9 +18,8 @@ func Foretold(f forecast.Forecast, now time.Time, kept bool) string {
 	return text + "; " + within(f, now, kept)
 }
 
-// Reckoned is the cost of exports that are not submitted yet, in sentences: the
-// expected number of calls, then its range. asOf says what the
-// day's calls are based on.
+// Reckoned formats the cost of exports that are not submitted yet: the expected number of calls,
+// then the range. asOf says what the calls left today are based on.
 func Reckoned(e Estimate, f forecast.Forecast, asOf string, now time.Time, kept bool) string {
 	if e.Candidates == 0 {
 		return "No calls to iCIMS."
@@ -41,7 +39,7 @@ func aboutCalls(n int) string {
 	return "about " + prose.Plural(n, "call")
 }
 
-// within is the calls left today and the estimated end.
+// within formats the calls left today and the ETA.
 func within(f forecast.Forecast, now time.Time, kept bool) string {
 	text := fmt.Sprintf("%s of %s left today", prose.Grouped(f.LeftToday), prose.Grouped(f.PerDay))
 	switch {
@@ -55,7 +53,7 @@ func within(f forecast.Forecast, now time.Time, kept bool) string {
 	return text + "; cannot finish within the current limits"
 }
 
-// About formats an estimated time.
+// About formats an ETA.
 func About(t, now time.Time) string {
 	left := t.Sub(now)
 	if left < time.Minute {

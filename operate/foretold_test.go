@@ -64,7 +64,7 @@ func TestReckonedInWords(t *testing.T) {
 	}
 }
 
-// The number that is reckoned with is never outside of what is said of it.
+// The forecast's number of calls lies within the estimated range.
 func TestWhatIsReckonedWithLiesWithinTheEstimate(t *testing.T) {
 	kind := store.KindOf(7, false)
 	for name, measured := range map[string]store.Cost{

@@ -11,8 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Happening is an entry of a lane's activity: an event or an action of an
-// operator.
+// Happening is an entry of a lane's activity: an event, or an action of an operator.
 type Happening struct {
 	At   time.Time
 	Text string
@@ -24,7 +23,7 @@ type Happening struct {
 func (l LaneDetail) Happened(at prose.Clock) []Happening {
 	var all []Happening
 	for _, e := range l.Events {
-		// Readable actions say more about pauses.
+		// Actions say more about pauses than events do.
 		if len(l.Actions) > 0 && (e.Kind == "paused" || e.Kind == "resumed") {
 			continue
 		}
@@ -59,7 +58,7 @@ func once(all []Happening) []Happening {
 	return kept
 }
 
-// eventText is an event as a sentence.
+// eventText describes an event.
 func eventText(e store.Event, at prose.Clock) string {
 	reason := store.Reason(e.Text).Info().Title
 	switch e.Kind {

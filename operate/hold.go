@@ -13,7 +13,7 @@ import (
 // LaneState is the state of a customer's lane.
 type LaneState string
 
-// The states, in the order in which they are listed.
+// The states, in the order of lists.
 const (
 	LaneOpen    LaneState = "open"    // exports are in progress
 	LaneWaiting LaneState = "waiting" // for a worker
@@ -22,11 +22,11 @@ const (
 	LaneClosed  LaneState = "closed"  // by iCIMS, or the daily limit is used up
 	LaneFailing LaneState = "failing" // iCIMS keeps failing, so calls are suspended
 	LaneIdle    LaneState = "idle"    // no exports
-	// LaneUnreadable: the customer's keys in Redis cannot be read.
+	// LaneUnreadable means that the customer's keys in Redis cannot be read.
 	LaneUnreadable LaneState = "unreadable"
 )
 
-// LaneStates lists all states.
+// LaneStates returns all states.
 func LaneStates() []LaneState {
 	return []LaneState{LaneOpen, LaneWaiting, LaneLater, LanePaused, LaneClosed, LaneFailing, LaneIdle, LaneUnreadable}
 }
@@ -38,14 +38,14 @@ type Hold struct {
 	By     string       `json:"by,omitempty" doc:"Who paused the lane."`
 	Why    string       `json:"why,omitempty" doc:"Why the lane was paused."`
 	Until  time.Time    `json:"until,omitzero" doc:"When the lane resumes, if known."`
-	// BulkOnly: small batches continue.
+	// BulkOnly means that small batches continue.
 	BulkOnly bool `json:"bulk_only,omitempty" doc:"Small batches continue."`
 }
 
-// WebUI stands for the unknown user who paused a queue in asynq's web UI.
+// WebUI names the unknown user who paused a queue in asynq's web UI.
 const WebUI = "asynq's web UI"
 
-// holdOf returns what blocks a customer's exports: the strongest of all reasons.
+// holdOf returns what blocks a customer's exports. Of several reasons it returns the strongest.
 func holdOf(s store.Standing, q tasks.QueueStates) Hold {
 	if s.PauseOver { // a worker is about to resume the queues
 		q.Express.Paused, q.Normal.Paused, q.Large.Paused = false, false, false
@@ -76,8 +76,8 @@ func holdOf(s store.Standing, q tasks.QueueStates) Hold {
 	return Hold{State: LaneIdle}
 }
 
-// reachedLately is for how long after a call that succeeded iCIMS counts as well: a breaker
-// that is open all the same is the fault of its process.
+// reachedLately is how long a successful call proves that iCIMS is reachable. A breaker that is
+// open nevertheless is a problem of its worker.
 const reachedLately = time.Minute
 
 func isOpen(breakers map[string]string) bool {
@@ -94,7 +94,7 @@ func (h Hold) Keeps() bool {
 	return h.State == LanePaused || h.State == LaneClosed || h.State == LaneFailing
 }
 
-// Text explains the state; "" for states without an explanation.
+// Text explains the state; "" if there is nothing to explain.
 func (h Hold) Text(at prose.Clock) string {
 	text := ""
 	switch h.State {
@@ -123,7 +123,7 @@ func (h Hold) Text(at prose.Clock) string {
 	return text
 }
 
-// Told is the state with its explanation.
+// Told returns the state with its explanation.
 func (h Hold) Told(at prose.Clock) string {
 	switch h.State {
 	case LanePaused:

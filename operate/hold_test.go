@@ -21,10 +21,10 @@ func TestHold(t *testing.T) {
 	for name, c := range map[string]struct {
 		standing store.Standing
 		queues   tasks.QueueStates
-		idle     LaneState // without any task
+		idle     LaneState // without tasks
 		state    LaneState // with tasks waiting in the bulk queue
 		text     string
-		advice   string // of the warning
+		advice   string // in the warning
 	}{
 		"nothing":            {idle: LaneIdle, state: LaneWaiting},
 		"calls in flight":    {standing: store.Standing{InFlight: 1}, idle: LaneOpen, state: LaneOpen},

@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/jobs"
 )
 
-// JobTitles are the titles of jobs, as far as the kept list of jobs has them: numbers are
-// worth showing without. It makes no call to iCIMS.
+// JobTitles returns the titles of jobs that are in the cached job list, and leaves out the others.
+// It makes no call to iCIMS.
 func (d *Desk) JobTitles(ctx context.Context, customer string, numbers ...int64) map[int64]string {
 	numbers = slices.DeleteFunc(slices.Clone(numbers), func(job int64) bool { return job == 0 })
 	if len(numbers) == 0 || d.Jobs == nil || d.Closed {
@@ -24,22 +24,22 @@ func (d *Desk) JobTitles(ctx context.Context, customer string, numbers ...int64)
 	return titles
 }
 
-// JobWarning is a sentence about a job that is not among those of the customer's
-// portals, as far as the kept list tells; "" where there is nothing to say. Exports go to
-// it all the same: it may be on no portal of the connection. It makes no call to iCIMS.
+// JobWarning returns a warning if the job is not on the customer's portals according to the cached
+// job list; "" otherwise. It is no error: the job may be on a portal that the connection does not
+// list. It makes no call to iCIMS.
 func (d *Desk) JobWarning(ctx context.Context, customer string, job int64) string {
 	if job == 0 || d.Jobs == nil || d.Closed {
 		return ""
 	}
 	seen, err := d.Jobs.Sight(ctx, customer, job)
 	if err != nil {
-		return "" // exports do not depend on the list
+		return "" // exports do not depend on the job list
 	}
 	return missingJob(customer, job, seen)
 }
 
-// tellingJobs is how old a list may be that still tells of missing jobs: customers post
-// new ones every day.
+// tellingJobs is the maximum age of a job list that is used for warnings: customers post new jobs
+// every day.
 const tellingJobs = 24 * time.Hour
 
 func missingJob(customer string, job int64, seen jobs.Sighting) string {

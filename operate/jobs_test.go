@@ -11,7 +11,7 @@ import (
 func TestAMissingJobIsWarnedOfAsFarAsTheListTells(t *testing.T) {
 	for name, c := range map[string]struct {
 		seen jobs.Sighting
-		want string // the beginning; "" for no warning
+		want string // prefix; "" for no warning
 	}{
 		"a fresh list has it":               {jobs.Sighting{Age: time.Minute}, ""},
 		"there is no list":                  {jobs.Sighting{}, ""},

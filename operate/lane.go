@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// LaneDetail is one customer in detail.
+// LaneDetail is a customer's lane with its batches and activity.
 type LaneDetail struct {
 	Lane
 
@@ -17,28 +17,28 @@ type LaneDetail struct {
 	Outage  *Outage       `json:"outage,omitempty" doc:"What blocks the exports of all customers: Redis refuses writes, or no worker runs."`
 	Batches []OpenBatch   `json:"open_batches" doc:"Open batches, oldest first."`
 	Events  []store.Event `json:"events" doc:"Recent events, newest first."`
-	// Actions are what operators did; they stay closed without the sealing keys.
+	// Actions are recent actions of operators. They cannot be read without the sealing keys.
 	Actions []store.Action `json:"actions,omitempty" doc:"Recent actions of operators, newest first."`
-	// SealedActions are those that this keyset does not open.
+	// SealedActions counts the actions that this keyset cannot open.
 	SealedActions int `json:"sealed_actions,omitempty"`
 }
 
-// Kept reports whether something keeps the exports of which forecasts do not know.
+// Kept reports whether something blocks the exports that forecasts do not know.
 func (l LaneDetail) Kept() bool {
 	return l.Outage != nil || l.Connection != "" || l.Keeps() && l.Reason != store.ReasonPaused
 }
 
-// OpenBatch is a batch of which something moves, and when it will be done.
+// OpenBatch is an open batch with its forecast.
 type OpenBatch struct {
 	store.Batch
 
 	Forecast forecast.Forecast `json:"forecast" doc:"The batch's forecast."`
 }
 
-// shownEvents is how many events and actions are shown.
+// shownEvents limits the events and actions that are shown.
 const shownEvents = 12
 
-// Lane shows how one customer stands.
+// Lane returns a customer's lane in detail.
 func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
 	places, err := d.Places(ctx, customer)
 	if err != nil {
@@ -69,7 +69,7 @@ func (d *Desk) Lane(ctx context.Context, customer string) (LaneDetail, error) {
 	return l, nil
 }
 
-// openBatches are the batches of which anything moves, the oldest first.
+// openBatches returns the customer's open batches, oldest first.
 func (d *Desk) openBatches(ctx context.Context, customer string, s store.Standing) ([]OpenBatch, error) {
 	open, err := d.Ledger.OpenBatches(ctx, customer)
 	if err != nil {

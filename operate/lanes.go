@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Lane is one customer's lane in the list.
+// Lane is a customer's lane in a list.
 type Lane struct {
 	Customer string `json:"customer" doc:"iCIMS's customer ID."`
 	Hold
@@ -24,13 +24,13 @@ type Lane struct {
 	PausedInWeb []string  `json:"paused_in_web_ui,omitempty" doc:"Queues that are paused in asynq's web UI."`
 	Calls       Calls     `json:"calls"`
 	LastGood    time.Time `json:"last_good_call,omitzero" doc:"When a call last succeeded."`
-	// Breakers are those that are not closed, by worker.
+	// Breakers are the circuit breakers that are not closed, by worker.
 	Breakers   map[string]string `json:"breakers,omitempty" doc:"Circuit breakers that are not closed, by worker."`
 	Connection string            `json:"connection,omitempty" doc:"The connection's problem, if known."`
 }
 
-// BreakerTexts says of each circuit breaker that is not closed whose fault that is: iCIMS's, or
-// the worker's where other workers reach iCIMS.
+// BreakerTexts explains each circuit breaker that is not closed: iCIMS does not respond, or this
+// worker cannot reach it although others can.
 func (l Lane) BreakerTexts() []string {
 	text := "%s in worker %s: this worker cannot reach iCIMS, but others can. Check its network"
 	if l.State == LaneFailing {
@@ -43,7 +43,7 @@ func (l Lane) BreakerTexts() []string {
 	return texts
 }
 
-// Calls is a customer's rate limit and usage. Before the first call it is zero.
+// Calls is a customer's quota status. It is zero before the first call.
 type Calls struct {
 	PerSecond   float64   `json:"per_second" doc:"Current calls per second."`
 	MaxRate     float64   `json:"per_second_allowed" doc:"Allowed calls per second."`
@@ -64,25 +64,25 @@ type LaneList struct {
 	Workers int    `json:"workers" doc:"Active workers."`
 	// Outage is what blocks the exports of all customers.
 	Outage *Outage `json:"outage,omitempty" doc:"What blocks the exports of all customers: Redis refuses writes, or no worker runs."`
-	// Loss is the last time that Redis lost writes, where that was within the last day.
+	// Loss is the last time in the past day that Redis lost writes.
 	Loss *store.Loss `json:"redis_loss,omitempty" doc:"The last time in the past day that Redis lost writes, or may have."`
-	// Next is the customer behind which the list goes on; "" at its end.
+	// Next is the cursor of the next page; "" on the last page.
 	Next string `json:"next,omitempty" doc:"The cursor of the next page; omitted on the last page."`
 }
 
-// LaneQuery chooses customers.
+// LaneQuery selects lanes.
 type LaneQuery struct {
-	// All: also customers without work and without a reason to wait.
+	// All includes customers without work and without a blocked lane.
 	All bool
-	// Only: none but these; nil for all.
+	// Only restricts the list to these customers; nil for all.
 	Only []string
-	// After leaves out the customers up to this one; "" for none.
+	// After skips the customers up to and including this one; "" for none.
 	After string
-	// Limit is how many lanes are listed at most; 0 for all.
+	// Limit is the page size; 0 for all.
 	Limit int
 }
 
-// Lanes lists how customers stand, ordered by customer.
+// Lanes lists lanes by customer.
 func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 	r := LaneList{Lanes: []Lane{}}
 	filed := d.filed()
@@ -124,7 +124,7 @@ func (d *Desk) Lanes(ctx context.Context, q LaneQuery) (LaneList, error) {
 	return r, nil
 }
 
-// laneCustomers are the customers that ever had exports, or have a connection.
+// laneCustomers returns the customers that ever had exports, or have a connection.
 func (d *Desk) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]store.Connection) ([]string, error) {
 	customers := slices.Clone(q.Only)
 	if q.Only == nil {
@@ -145,7 +145,7 @@ func (d *Desk) laneCustomers(ctx context.Context, q LaneQuery, filed map[string]
 	return after(slices.Compact(customers), q.After), nil
 }
 
-// connected are the customers that have a connection in the store.
+// connected returns the customers with a stored connection.
 func (d *Desk) connected(ctx context.Context) ([]string, error) {
 	customers, _, err := d.Ledger.ConnectionChanges(ctx, 0)
 	if err != nil {
@@ -155,7 +155,7 @@ func (d *Desk) connected(ctx context.Context) ([]string, error) {
 	return slices.DeleteFunc(customers, func(c string) bool { return !have[c] }), err
 }
 
-// after leaves out the customers of an ordered list up to one.
+// after skips the customers of a sorted list up to and including last.
 func after(customers []string, last string) []string {
 	at, found := slices.BinarySearchFunc(customers, last, store.CompareCustomers)
 	if found {
@@ -164,8 +164,8 @@ func after(customers []string, last string) []string {
 	return customers[at:]
 }
 
-// connectionNote says what is wrong with a customer's connection, as far as the
-// workers say so, or the file here and the store tell.
+// connectionNote describes the problem of a customer's connection: no worker can use it, or neither
+// the store nor this process's connections file has one.
 func connectionNote(customer string, crew Crew, filed map[string]store.Connection, have map[string]bool) string {
 	_, isFiled := filed[customer]
 	switch {

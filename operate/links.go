@@ -7,10 +7,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Links makes links into a customer's iCIMS. The zero Links makes none.
+// Links builds links into a customer's iCIMS. The zero value builds none.
 type Links struct{ root string }
 
-// LinksOf returns the links of a connection: none where its portal URLs are wrong.
+// LinksOf returns the links of a connection; none if its portal URLs are invalid.
 func LinksOf(conn store.Connection, hosts icims.HostPolicy) Links {
 	portals, err := icims.ParsePortalURLs(conn.PortalURLs, hosts)
 	if err != nil {
@@ -19,7 +19,7 @@ func LinksOf(conn store.Connection, hosts icims.HostPolicy) Links {
 	return Links{portals[0].Root.String() + "/customers/" + conn.Customer + "/linkTo/people/"}
 }
 
-// Person is the address of a person's profile; "" where it is not known.
+// Person returns the link to a person's profile; "" if unknown.
 func (l Links) Person(id int64) string {
 	if l.root == "" || id == 0 {
 		return ""

@@ -7,21 +7,21 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Outage is what blocks the exports of all customers: Redis refuses writes, or no worker runs.
-// Commands, API and console all show this text.
+// Outage is what blocks the exports of all customers: Redis refuses writes, or no worker runs. The
+// CLI, API and console show this text.
 type Outage struct {
 	Trouble store.Trouble `json:"trouble,omitempty" doc:"The problem of Redis; omitted if only workers are missing."`
 	Problem string        `json:"problem" doc:"The problem, with Redis's message."`
 	Remedy  string        `json:"remedy" doc:"The remedy."`
 }
 
-// String is the problem with its remedy.
+// String returns the problem and its remedy.
 func (o Outage) String() string { return o.Problem + " " + o.Remedy }
 
 var noWorkers = Outage{Problem: "No active workers.", Remedy: "Start one: icims-export worker."}
 
-// Outage returns what blocks the exports of all customers; nil for nothing. It writes to
-// Redis, which is how it learns whether Redis takes writes.
+// Outage returns what blocks the exports of all customers, or nil. It writes to Redis to find out
+// whether Redis accepts writes.
 func (d *Desk) Outage(ctx context.Context) (*Outage, error) {
 	crew, err := d.Crew(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (d *Desk) Outage(ctx context.Context) (*Outage, error) {
 func (d *Desk) outage(ctx context.Context, crew Crew) *Outage {
 	found, refuses := store.Diagnose(d.writable(ctx))
 	switch {
-	// Workers may have another user, with more rights.
+	// The workers may log in as a user with more rights.
 	case refuses && found.Trouble == store.TroubleForbidden && len(crew) > 0:
 		return nil
 	case refuses && found.Trouble == store.TroubleForbidden:
@@ -47,7 +47,7 @@ func (d *Desk) outage(ctx context.Context, crew Crew) *Outage {
 	return nil
 }
 
-// writeLimit is how long Redis has to take a write.
+// writeLimit is how long the test write may take.
 const writeLimit = 2 * time.Second
 
 func (d *Desk) writable(ctx context.Context) error {

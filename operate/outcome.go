@@ -8,11 +8,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Outcome is the state of one export, explained.
+// Outcome is the state of one export with title, hint and link.
 type Outcome struct {
 	store.Outcome
 
-	// Row is its place in the batch; InputRow that in what was sent.
+	// Row is the position among the batch's accepted rows; InputRow is the position in the input.
 	Row      int      `json:"row,omitempty" doc:"Position among the batch's accepted rows, from 1; omitted in a candidate's exports."`
 	InputRow int      `json:"input_row,omitempty" doc:"Row of the input, from 1, as in refusals; omitted if unknown."`
 	Title    string   `json:"title,omitempty"` // of the reason
@@ -21,7 +21,8 @@ type Outcome struct {
 	Link     string   `json:"link,omitempty"`
 }
 
-// Explain explains an outcome; row is its place in the batch, from 1.
+// Explain adds title, hint, warnings and link to an outcome. row is its position in the batch, from
+// 1.
 func Explain(o store.Outcome, row int, l Links) Outcome {
 	e := Outcome{Outcome: o, Row: row, Link: l.Person(o.Person), Warnings: warningsOf(o.Warnings)}
 	if o.Reason != "" {
@@ -31,7 +32,7 @@ func Explain(o store.Outcome, row int, l Links) Outcome {
 	return e
 }
 
-// warningsOf are an export's warnings as sentences.
+// warningsOf returns an export's warnings as sentences.
 func warningsOf(codes string) []string {
 	warnings := mapping.ParseWarnings(codes)
 	if len(warnings) == 0 {
@@ -44,10 +45,10 @@ func warningsOf(codes string) []string {
 	return texts
 }
 
-// pageSize is how many records are read at a time.
+// pageSize is the number of records per read.
 const pageSize = 500
 
-// Outcomes pages through all exports of a batch, in the order of its rows.
+// Outcomes iterates over all exports of a batch, in row order.
 func Outcomes(ctx context.Context, ledger *store.Ledger, batch store.BatchID, l Links) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
 		inputs, err := ledger.InputRows(ctx, batch)

@@ -20,18 +20,18 @@ type Paused struct {
 	Warning  string       `json:"warning,omitempty" doc:"Set if the customer is unknown: check the ID."`
 }
 
-// PauseUnknownError: it is unknown whether the pause has begun or ended.
+// PauseUnknownError means that it is unknown whether the change took effect.
 type PauseUnknownError struct{ Err error }
 
 func (e *PauseUnknownError) Error() string {
 	return "it is unknown whether the change took effect: " + e.Err.Error()
 }
 
-// Unwrap returns why.
+// Unwrap returns the cause.
 func (e *PauseUnknownError) Unwrap() error { return e.Err }
 
-// Pause pauses a customer's exports until a time, by Redis's clock, or for zero until
-// resumed.
+// Pause pauses a customer's exports until a time by Redis's clock, or until resumed if the time is
+// zero.
 func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (Paused, error) {
 	r := Paused{Customer: customer, Pause: &pause}
 	var err error
@@ -48,20 +48,18 @@ func (d *Desk) Pause(ctx context.Context, customer string, pause store.Pause) (P
 	if err := d.Ledger.Pause(ctx, customer, pause); err != nil {
 		return r, &PauseUnknownError{err}
 	}
-	// The workers do it where this fails.
+	// If this fails, the workers pause the queues.
 	if d.queues().Pause(ctx, customer) == nil {
 		_ = d.Ledger.NoteQueuesPaused(ctx, customer)
 	}
 	return r, d.look(ctx, &r)
 }
 
-// A pause of a customer of whom nothing is known holds all the same: it may be one whose
-// connection is entered later, or stands in a file that only the workers have. Who stops
-// exports in haste must not be kept from it.
+// An unknown customer can be paused: its connection may be added later, or may be in a file that
+// only the workers have. An urgent pause must not fail for that.
 const unknownPaused = "This customer has no connection and no batches: check the ID. The pause is in effect."
 
-// known reports whether there is anything of a customer: a connection, even one that was
-// removed, or a batch.
+// known reports whether a customer has a connection, even a removed one, or a batch.
 func (d *Desk) known(ctx context.Context, customer string) (bool, error) {
 	if _, ok := d.Connection(ctx, customer); ok {
 		return true, nil
@@ -95,7 +93,7 @@ func (d *Desk) Resume(ctx context.Context, customer, who, why string) (Paused, e
 	return r, d.look(ctx, &r)
 }
 
-// look reads the waiting exports and the lane's state.
+// look reads the number of waiting exports and the lane's state.
 func (d *Desk) look(ctx context.Context, r *Paused) error {
 	places, err := d.Places(ctx, r.Customer)
 	if err != nil {
@@ -105,7 +103,7 @@ func (d *Desk) look(ctx context.Context, r *Paused) error {
 	return nil
 }
 
-// resumeWebUI ends a pause that somebody began in asynq's web UI.
+// resumeWebUI ends a pause that was set in asynq's web UI.
 func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]string, error) {
 	states, err := tasks.ReadQueueStates(ctx, d.Redis, customer)
 	if err != nil {
@@ -122,8 +120,7 @@ func (d *Desk) resumeWebUI(ctx context.Context, customer, who, why string) ([]st
 	return paused, errors.Join(d.Ledger.Act(ctx, customer, action), d.Ledger.Hasten(ctx, customer))
 }
 
-// pausedIn names the paused queues, as the API does: bulk are those of all batches that are
-// not small.
+// pausedIn names the paused queues as the API does; bulk stands for all queues but express.
 func pausedIn(q tasks.QueueStates) (paused []string) {
 	if q.Express.Paused {
 		paused = append(paused, "express")

@@ -8,15 +8,15 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Place is how a customer stands: calls, queues, and what keeps its exports.
+// Place is a customer's quota status, queues and lane state.
 type Place struct {
 	Standing store.Standing
 	Queues   tasks.QueueStates
 	Hold     Hold
 }
 
-// Places reads how customers stand, in their order.
-// Where the keys of one are broken it stands as unreadable, and the others are read.
+// Places reads the status of customers, in their order. A customer whose keys are broken is
+// reported as unreadable; the others are read.
 func (d *Desk) Places(ctx context.Context, customers ...string) ([]Place, error) {
 	places, err := d.places(ctx, customers...)
 	if err == nil || !store.Broken(err) {
@@ -53,16 +53,16 @@ func (d *Desk) places(ctx context.Context, customers ...string) ([]Place, error)
 	return places, nil
 }
 
-// Waiting is how many exports wait, for a worker or for a time of their own.
+// Waiting returns how many exports wait for a worker or are scheduled.
 func (p Place) Waiting() int {
 	q := p.Queues.Total()
 	return q.Pending + q.Later()
 }
 
-// Crew are the workers that have been heard of lately.
+// Crew are the active workers.
 type Crew []store.Peer
 
-// Crew reads who works.
+// Crew reads the active workers.
 func (d *Desk) Crew(ctx context.Context) (Crew, error) {
 	fleet, err := d.Ledger.Fleet(ctx)
 	if err != nil {
@@ -77,8 +77,8 @@ func (d *Desk) Crew(ctx context.Context) (Crew, error) {
 	return c, nil
 }
 
-// refuse reports whether none of the workers has a usable connection for the
-// customer. They say so once they have met its work.
+// refuse reports whether no worker has a usable connection for the customer. A worker reports that
+// once it has seen work of the customer.
 func (c Crew) refuse(customer string) bool {
 	for _, peer := range c {
 		if !slices.Contains(peer.Refuses, customer) {
@@ -88,7 +88,7 @@ func (c Crew) refuse(customer string) bool {
 	return len(c) > 0
 }
 
-// stored tells which of the customers have a connection in the store.
+// stored reports which of the customers have a stored connection.
 func (d *Desk) stored(ctx context.Context, customers ...string) (map[string]bool, error) {
 	found, err := d.Ledger.ConnectionsOf(ctx, customers...)
 	if err != nil {

@@ -31,7 +31,7 @@ func (d *Desk) Prospect(ctx context.Context, b store.Batch, waits Waits) (Prospe
 	return Prospect{f, kept}, nil
 }
 
-// Forecast is when an open batch will be done.
+// Forecast returns the forecast of an open batch.
 func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
 	costs, err := d.Ledger.Costs(ctx, customer)
@@ -42,8 +42,8 @@ func (d *Desk) Forecast(ctx context.Context, b store.Batch) (forecast.Forecast, 
 	return d.forecast(ctx, b, demand, costs, d.limits(ctx, customer))
 }
 
-// forecast says when something will be done that needs calls of the customer beside its
-// open batches. The batch may be one of these, or one that is not sent yet: that comes last.
+// forecast computes the forecast of demand in addition to the customer's open batches. The batch is
+// one of these, or one that is not submitted yet, which comes last.
 func (d *Desk) forecast(ctx context.Context, b store.Batch, demand forecast.Demand, costs store.Costs, limits store.Limits) (forecast.Forecast, error) {
 	customer := b.ID.Customer()
 	open, err := d.Ledger.OpenBatches(ctx, customer)
@@ -55,12 +55,12 @@ func (d *Desk) forecast(ctx context.Context, b store.Batch, demand forecast.Dema
 	if err != nil {
 		return forecast.Forecast{}, err
 	}
-	// By this process's clock, as the times of the standing.
+	// The times of the standing are by this process's clock too.
 	return forecast.Of(time.Now(), demand, standings[0], limits), nil
 }
 
-// othersBefore are the calls that other open batches make before a batch ends. Of its own
-// queue those come first that were sent before; the other queues have their shares.
+// othersBefore estimates the calls that other open batches make before a batch ends. In its own
+// queue, earlier batches come first. The other queues get their shares.
 func othersBefore(calls float64, b store.Batch, open []store.Batch, costs store.Costs) float64 {
 	size, before := tasks.SizeOf(b.Accepted), 0.0
 	for _, other := range open {
@@ -89,8 +89,8 @@ func (d *Desk) Waits(ctx context.Context, customer string, waits Waits) ([]strin
 // connection, no worker.
 type Waits struct {
 	Clock prose.Clock // of the reader
-	// NoConnection is a sentence for a customer whose connection is not in the store and
-	// of whom no worker has said anything; "" for none. nil says nothing.
+	// NoConnection returns a warning for a customer without a stored connection that no worker has
+	// reported on; "" for none. nil returns no warnings.
 	NoConnection func(customer string) string
 }
 
@@ -145,12 +145,12 @@ type Estimate struct {
 	Most       int `json:"calls_most" doc:"Calls if all candidates are in iCIMS and every field differs."`
 }
 
-// Add counts a candidate to export to a job, or as a prospect for 0.
+// Add counts a candidate that is exported to a job; job is 0 for a prospect.
 func (e *Estimate) Add(c tasks.Candidate, job int64) {
 	e.Candidates++
-	// New: the person. There already: read it, at most change it and add each
-	// phone. For a job, new: the workflow; there already: look for it, and at most
-	// make it.
+	// A new person takes one call; an existing one is read, and possibly changed and given each
+	// phone. For a job, a new workflow takes one call; otherwise it is searched for and possibly
+	// created.
 	e.Least++
 	e.Most += 2 + len(c.Phones)
 	if job != 0 {
@@ -159,16 +159,16 @@ func (e *Estimate) Add(c tasks.Candidate, job int64) {
 	}
 }
 
-// LookUp counts the calls that look the candidates up, so many at a time. A second search
-// is made as long as it is not known whether the tenant heeds upper and lower case.
+// LookUp counts the lookup calls, each for up to batch candidates. It counts a second search per
+// lookup, since it may be unknown whether the tenant's search is case-sensitive.
 func (e *Estimate) LookUp(batch int) {
 	lookups := (e.Candidates + batch - 1) / batch
 	e.Least += lookups
 	e.Most += 2 * lookups
 }
 
-// Demand is the expected calls, from the average of past exports of the kind: a number
-// between Least and Most.
+// Demand returns the expected calls, from the average of past exports of the kind, limited to the
+// range from Least to Most.
 func (e Estimate) Demand(costs store.Costs, kind store.Kind) forecast.Demand {
 	calls := float64(e.Candidates) * costs.Each(kind)
 	return forecast.Demand{Calls: min(max(calls, float64(e.Least)), float64(e.Most)), Express: tasks.GoesExpress(e.Candidates)}

@@ -36,7 +36,7 @@ func TestForecastOfABatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Thirty prospects of 1.04 calls after the batch that was sent before, and the small one.
+	// Thirty prospects of 1.04 calls each, after the earlier batch and the small one.
 	if got.Calls != 32 || got.Ahead != 115 || got.LeftToday != 10_000 || got.Done.IsZero() || !got.Resets.After(time.Now()) {
 		t.Errorf("of thirty prospects: %+v", got)
 	}

@@ -28,20 +28,18 @@ var callPhrases = map[string]string{
 	"schema.get":            "read the field definitions",
 }
 
-// CallPhrase describes a call, such as "create the person". For anything else
-// it is "".
+// CallPhrase describes a call, such as "create the person". It returns "" for unknown operations.
 func CallPhrase(op string) string { return callPhrases[op] }
 
-// Storyteller writes the timeline of an export in sentences.
+// Storyteller writes the timeline of an export as sentences.
 type Storyteller struct {
-	// Words adds iCIMS's messages, which may repeat what was sent.
+	// Words includes iCIMS's messages, which may repeat personal data.
 	Words bool
-	// Clock is that of the reader.
+	// Clock formats times for the reader.
 	Clock prose.Clock
 }
 
-// tell describes one entry: findings, result, iCIMS's responses and
-// the next attempt.
+// tell describes one entry: findings, result, iCIMS's responses and the next attempt.
 func (s Storyteller) tell(e store.Entry) string {
 	if e.What == store.WhatSealed {
 		return "Unreadable entry: this keyset does not open it."
@@ -117,7 +115,7 @@ func (s Storyteller) call(c store.Called) string {
 	phrase, made := callPhrases[c.Op]
 	switch {
 	case !made:
-		return "" // held back before any call was made
+		return "" // delayed before a call
 	case c.Status == 0 && c.Sent == "no":
 		return fmt.Sprintf("the request to %s was not sent", phrase)
 	case c.Status == 0:
@@ -140,8 +138,7 @@ func (s Storyteller) call(c store.Called) string {
 	return strings.Join(said, " ")
 }
 
-// codesOf returns codes and fields without iCIMS's messages, which may repeat what
-// was sent.
+// codesOf returns codes and fields without iCIMS's messages, which may repeat personal data.
 func codesOf(c store.Called) []string {
 	codes := make([]string, 0, len(c.Problems))
 	for _, p := range c.Problems {
@@ -153,8 +150,7 @@ func codesOf(c store.Called) []string {
 	return codes
 }
 
-// Stands describes the state of an export to a job (0 for none), and the next step or
-// link.
+// Stands describes the state of an export to a job (0 for none), and the next step or link.
 func (s Storyteller) Stands(o Outcome, job int64, l Links) []string {
 	place := ""
 	if job != 0 && o.Workflow != 0 {

@@ -10,8 +10,8 @@ import (
 
 func (d *Desk) queues() *tasks.Queues { return tasks.NewQueues(d.Redis, d.TaskRetention) }
 
-// start puts exports into the queue that have just come into the ledger, or runs the tasks
-// of those that came back. Whatever is not enqueued here, the workers find by themselves.
+// start enqueues exports that were just accepted, or runs the tasks of retried ones. The sweep
+// enqueues whatever is missed here.
 func (d *Desk) start(ctx context.Context, customer string, exports []string) error {
 	stand, err := d.Ledger.Stand(ctx, customer, exports)
 	if err != nil {
@@ -26,11 +26,11 @@ func (d *Desk) start(ctx context.Context, customer string, exports []string) err
 	return errors.Join(d.queues().Run(ctx, all...), d.Ledger.Announce(ctx, customer))
 }
 
-// manyTasks is from how many deleted tasks on a queue is emptied, and filled again with
-// those that stay: asynq looks through the whole queue for each single task.
+// manyTasks is how many deletions justify emptying a queue and enqueueing the rest again: asynq
+// searches the whole queue for each single task.
 const manyTasks = 2_000
 
-// remove deletes the tasks of exports that have ended, so that asynq counts them no more.
+// remove deletes the tasks of ended exports from asynq's queues.
 func (d *Desk) remove(ctx context.Context, customer string, exports []string) error {
 	if len(exports) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func (d *Desk) remove(ctx context.Context, customer string, exports []string) er
 	if err != nil {
 		return err
 	}
-	// Those that were just accepted are due later than now.
+	// Just accepted exports are due later than now.
 	err = d.Ledger.EachOverdue(ctx, customer, now.AddDate(1, 0, 0), manyTasks, func(page []store.Moving) error {
 		var waiting []tasks.Export
 		for _, m := range page {
@@ -59,8 +59,8 @@ func (d *Desk) remove(ctx context.Context, customer string, exports []string) er
 	return errors.Join(err, queues.Delete(ctx, customer, exports...), d.Ledger.Announce(ctx, customer))
 }
 
-// removeEnded deletes the tasks of those of the exports that have ended, whoever ended them:
-// somebody may have retried one of them meanwhile.
+// removeEnded deletes the tasks of those exports that have ended. It reads their state, since an
+// export may have been retried meanwhile.
 func (d *Desk) removeEnded(ctx context.Context, customer string, exports []string) error {
 	stand, err := d.Ledger.Stand(ctx, customer, exports)
 	if err != nil {
@@ -78,8 +78,7 @@ func (d *Desk) removeEnded(ctx context.Context, customer string, exports []strin
 	return d.queues().Delete(ctx, customer, ended...)
 }
 
-// Erase erases a candidate, see store.Ledger.Erase, and the tasks of the candidate's
-// exports.
+// Erase erases a candidate and the tasks of the candidate's exports; see store.Ledger.Erase.
 func (d *Desk) Erase(ctx context.Context, customer, candidate string, o store.EraseOptions) (store.ErasureReceipt, error) {
 	receipt, err := d.Ledger.Erase(ctx, customer, candidate, o)
 	return receipt, errors.Join(err, d.removeEnded(context.WithoutCancel(ctx), customer, receipt.Exports))

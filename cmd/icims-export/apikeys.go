@@ -28,7 +28,7 @@ type apikeysNewCommand struct {
 	whoAndWhy
 }
 
-// Run makes a key and prints it.
+// Run creates a key and prints it.
 func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
 	now := time.Now()
 	key, err := c.key(now)
@@ -67,7 +67,7 @@ func (c *apikeysNewCommand) Run(ctx context.Context, p *process) error {
 
 const longestKeyName = 100
 
-// key is the key that was asked for.
+// key returns the key that the flags describe.
 func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 	k := store.APIKey{Name: strings.TrimSpace(c.Name)}
 	if k.Name == "" || len(k.Name) > longestKeyName {
@@ -102,7 +102,7 @@ func (c *apikeysNewCommand) key(now time.Time) (store.APIKey, error) {
 	return k, nil
 }
 
-// parseEnd reads when a key ends.
+// parseEnd parses a key's expiry time.
 func parseEnd(text string, now time.Time) (time.Time, error) {
 	refused := misused("--expires %q is not a future time: use a duration such as 90d or 12h, or a time such as 2027-01-31 or 2027-01-31T15:04:05Z", text)
 	end, ok := readUntil(text, now)
@@ -123,7 +123,7 @@ func customersOf(k store.APIKey) string {
 	}
 }
 
-// keyEnd says when a key ends or ended, in a layout of times.
+// keyEnd formats when a key expires or expired, in the given layout.
 func keyEnd(k store.APIKey, now time.Time, layout string) string {
 	switch {
 	case !k.Revoked.IsZero():
@@ -188,7 +188,7 @@ func (c *apikeysListCommand) Run(ctx context.Context, p *process) error {
 	return t.write(rows...)
 }
 
-// keyIDOf returns the ID of an API key, also from a whole key that somebody has pasted.
+// keyIDOf returns the ID of an API key, also from a whole key.
 func keyIDOf(text string) string {
 	id, _, _ := strings.Cut(strings.TrimPrefix(text, "ixk_"), "_")
 	return id

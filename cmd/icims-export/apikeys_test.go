@@ -36,7 +36,7 @@ func TestAPIKeyIsMadeListedAndRevoked(t *testing.T) {
 		t.Errorf("the list is %s", r.out)
 	}
 
-	// Whoever pastes the whole key means it.
+	// A whole key works as its ID.
 	r = w.call("apikeys", "revoke", token, "--json")
 	r.wantStatus(t, statusDone)
 	if revoked := decode[store.APIKey](t, r.out); revoked.ID != key.ID || revoked.Revoked.IsZero() {
@@ -101,8 +101,8 @@ func TestAPIKeyThatIsNotClearIsNotMade(t *testing.T) {
 	}
 }
 
-// A revocation goes through when the journal cannot be written, and says that it is not
-// there; so it does when Redis is full.
+// A key can be revoked even if the audit log cannot be written, or Redis is full. The command
+// reports the missing entry.
 func TestRevocationNeedsNoLog(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -23,7 +23,7 @@ type cancelCommand struct {
 	JSON     bool          `name:"json" help:"Print the result as one JSON object."`
 }
 
-// cancelResult is what was cancelled.
+// cancelResult is the command's JSON.
 type cancelResult struct {
 	Batch    store.BatchID `json:"batch,omitempty"`
 	Customer string        `json:"customer"`
@@ -36,7 +36,7 @@ type cancelResult struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Run cancels what waits of a batch, or of a customer.
+// Run cancels the waiting exports of a batch or a customer.
 func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	r := cancelResult{Customer: c.Customer, DryRun: c.DryRun, Who: whoIs(c.Who), Why: c.Why}
 	switch {
@@ -88,13 +88,13 @@ func (c *cancelCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// cancel cancels what waits, and explains what went wrong.
+// cancel cancels waiting exports, and explains errors.
 func (o *operator) cancel(ctx context.Context, scope operate.CancelScope, options store.CancelOptions, patience time.Duration) (store.Cancellation, error) {
 	done, err := o.Cancel(ctx, scope, options, patience)
 	return done, brokenOff(err, "canceled")
 }
 
-// brokenOff explains what was done in part; participle is what was being done.
+// brokenOff explains a partial failure; participle names the action, such as "canceled".
 func brokenOff(err error, participle string) error {
 	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
 		return failed("stopped after %s%s. %s Then run the command again to continue.", prose.Plural(part.Done, part.Thing), sentInto(part.Batches), causeOf(part.Err))
@@ -105,7 +105,7 @@ func brokenOff(err error, participle string) error {
 	return err
 }
 
-// sentInto names the batches in which candidates go on.
+// sentInto names the new batches of transferred candidates.
 func sentInto(batches []store.BatchID) string {
 	if len(batches) == 0 {
 		return ""

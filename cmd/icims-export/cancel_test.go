@@ -86,7 +86,7 @@ func TestCancelMany(t *testing.T) {
 	if got := decode[cancelResult](t, r.out); got.Cancelled != many {
 		t.Errorf("%+v", got)
 	}
-	// Redis runs one script at a time: a script that canceled all at once would hold up everybody.
+	// Redis runs one script at a time: canceling all at once would block all other clients.
 	const mostAtOnce = 500
 	if calls := w.scriptCalls() - before; calls < many/mostAtOnce {
 		t.Errorf("%d exports were canceled in %d scripts, more than %d in one", many, calls, mostAtOnce)
@@ -97,7 +97,7 @@ func TestCancelMany(t *testing.T) {
 	w.call("audit").wantStatus(t, statusDone)
 }
 
-// scriptCalls is how many scripts Redis has run.
+// scriptCalls returns how many scripts Redis has run.
 func (w *ward) scriptCalls() int {
 	w.t.Helper()
 	stats, err := w.redis.Info(w.t.Context(), "commandstats").Result()

@@ -28,17 +28,17 @@ type checkCommand struct {
 	whoAndWhy
 }
 
-// remoteFlag is --remote. Earlier versions gave the size of the sample with it
-// (--remote=50, --remote 50), which still works.
+// remoteFlag is --remote. It also accepts the sample size (--remote=50, --remote 50), for scripts
+// written for earlier versions.
 type remoteFlag struct {
 	asked  bool
 	sample int // 0: not given
 }
 
-// IsBool says that the flag needs no value.
+// IsBool tells kong that the flag needs no value.
 func (*remoteFlag) IsBool() bool { return true }
 
-// Decode reads the flag, and a value if there is one.
+// Decode parses the flag and its optional value.
 func (r *remoteFlag) Decode(ctx *kong.DecodeContext) error {
 	r.asked = true
 	token := ctx.Scan.Peek()
@@ -53,10 +53,10 @@ func (r *remoteFlag) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
-// errViolations ends a check that found something.
+// errViolations ends a check that found violations.
 var errViolations = &exit{status: statusPartial}
 
-// Run makes the check.
+// Run runs the consistency check.
 func (c *checkCommand) Run(ctx context.Context, p *process) error {
 	if err := c.check(); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (c *checkCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// check refuses flags that make no sense.
+// check refuses flags that cannot be combined.
 func (c *checkCommand) check() error {
 	if c.Remote.sample != 0 {
 		c.Sample = c.Remote.sample
@@ -129,7 +129,7 @@ func (c *checkCommand) check() error {
 	return nil
 }
 
-// agreed asks the person at the terminal.
+// agreed asks for confirmation on the terminal.
 func agreed(p *process, question string) bool {
 	if _, typed := terminal(p.stdin); !typed {
 		p.sayf("%s", question)
@@ -143,7 +143,7 @@ func agreed(p *process, question string) bool {
 
 const clean = "Clean."
 
-// shownViolations is how many of one kind a person is given for each customer.
+// shownViolations limits the violations of one kind per customer in text output.
 const shownViolations = 20
 
 func printAudit(p *process, r operate.AuditResult) {
@@ -185,7 +185,7 @@ func printAudit(p *process, r operate.AuditResult) {
 	}
 }
 
-// writeRisks tells what about Redis's settings may lose exports, or could not be checked.
+// writeRisks lists Redis settings that may lose exports, or could not be checked.
 func writeRisks(out io.Writer, width int, risks []string) {
 	for _, risk := range risks {
 		fmt.Fprintln(out)
@@ -193,7 +193,7 @@ func writeRisks(out io.Writer, width int, risks []string) {
 	}
 }
 
-// writeOutage tells what keeps exports, where that may be why something is wrong.
+// writeOutage prints the outage, if it may have caused the violations.
 func writeOutage(out io.Writer, width int, r operate.AuditResult) {
 	if o := r.Outage; o != nil && (o.Trouble != "" || !r.Clean) {
 		fmt.Fprintln(out)
@@ -201,7 +201,7 @@ func writeOutage(out io.Writer, width int, r operate.AuditResult) {
 	}
 }
 
-// placeOf names what a violation is about.
+// placeOf returns the customer, batch or export of a violation.
 func placeOf(v store.Violation) string {
 	var parts []string
 	if v.Customer != "" {

@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// plan draws the sample and has its cost agreed to. A plan without calls is for a
-// customer without exports.
+// plan draws the sample and asks for confirmation of its cost. A customer without exports has a
+// plan without calls.
 func (c *checkCommand) plan(ctx context.Context, o *operator) (readback.Plan, error) {
 	conn, ok := o.Connection(ctx, c.Customer)
 	if !ok {
@@ -40,7 +40,7 @@ func areLeft(n int) string {
 	return prose.Grouped(n) + " are"
 }
 
-// readBack asks for the read-back, and waits until it has ended.
+// readBack requests the read-back and waits until it has ended.
 func (c *checkCommand) readBack(ctx context.Context, o *operator, plan readback.Plan) (*readback.ReadBack, error) {
 	var (
 		e      store.ControlTask
@@ -81,7 +81,7 @@ func whyIncomplete(v readback.ReadBack) string {
 	return "run this again"
 }
 
-// printReadBack prints what became of each field.
+// printReadBack prints the result for each field.
 func printReadBack(out io.Writer, s style, width int, v readback.ReadBack) {
 	fmt.Fprintln(out)
 	if len(v.Report.Fields) > 0 {

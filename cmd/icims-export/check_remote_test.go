@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// exported exports so many candidates to a job.
+// exported exports n candidates to a job.
 func (w *ward) exported(n int) {
 	w.t.Helper()
 	w.work()
@@ -88,7 +88,7 @@ func TestCheckRemoteRefusesWhatTheDaysCallsDoNotSuffice(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.exported(3)
-	// The next calls tell that few are left.
+	// The next responses report that few calls are left.
 	w.tenant.SetDailyLimit(w.sim.CallCount() + 8)
 	w.call("verify", "1234", "--no-test-candidate")
 	w.sim.ResetCalls()

@@ -92,7 +92,7 @@ func redisZ(at time.Time, member string) redis.Z {
 	return redis.Z{Score: float64(at.UnixMilli()), Member: member}
 }
 
-// An audit tells which settings of Redis are a risk, and which nobody could check.
+// The check lists the Redis settings that are a risk, and those that could not be checked.
 func TestAuditTellsRisksOfRedis(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

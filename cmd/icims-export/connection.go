@@ -26,14 +26,14 @@ type connectionCommand struct {
 	Remove connectionRemoveCommand `cmd:"" help:"Erase a connection's settings and credentials."`
 }
 
-// passwordFlags say where a password comes from. It is never an argument, since
-// other users of the machine can see those.
+// passwordFlags choose where a password is read from. It is never an argument, since other users of
+// the machine can see those.
 type passwordFlags struct {
 	PasswordFile string `placeholder:"FILE" xor:"password" help:"File that contains only the password (for hmac the key, for oauth the client secret), or - for standard input."`
 	PasswordEnv  string `placeholder:"NAME" xor:"password" help:"Environment variable with the password."`
 }
 
-// read reads the password; prompt asks for it where no other source is named.
+// read reads the password; prompt asks for it if no flag names a source.
 func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	switch {
 	case f.PasswordEnv != "":
@@ -67,14 +67,14 @@ func (f passwordFlags) read(p *process, prompt bool) (store.Secret, error) {
 	return store.Secret(typed), nil
 }
 
-// whoAndWhy is what the commands that change something have in common.
+// whoAndWhy are the flags of commands that change something.
 type whoAndWhy struct {
 	Why  string `placeholder:"TEXT" help:"Reason, recorded in the audit log."`
 	Who  string `placeholder:"NAME" help:"Who does it. Default: user@host."`
 	JSON bool   `name:"json" help:"Print the result as one JSON object."`
 }
 
-// apply sets settings that are given as name=value.
+// apply applies settings given as name=value.
 func apply(c *store.Connection, settings []string) error {
 	for _, text := range settings {
 		name, value, ok := strings.Cut(text, "=")
@@ -96,7 +96,7 @@ func apply(c *store.Connection, settings []string) error {
 	return nil
 }
 
-// refusedConnection tells what is wrong with a connection, a line each.
+// refusedConnection lists the problems of a connection, one per line.
 func refusedConnection(err error) error {
 	invalid, ok := errors.AsType[*checks.InvalidError](err)
 	if !ok {
@@ -125,7 +125,7 @@ type connectionAddCommand struct {
 	whoAndWhy
 }
 
-// Run enters a connection.
+// Run adds a connection.
 func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	if err := customerOf(c.Customer); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	if err := apply(&conn, c.Settings); err != nil {
 		return err
 	}
-	// What is wrong with the rest is told before anybody is asked for a password.
+	// Check the settings before asking for a password.
 	unknown := conn
 	unknown.Password = "?"
 	if err := checks.Check(unknown, hosts); err != nil {
@@ -183,15 +183,15 @@ func (c *connectionAddCommand) Run(ctx context.Context, p *process) error {
 	return (&verifyCommand{Customer: c.Customer, Wait: verifyPatience, whoAndWhy: c.whoAndWhy}).verify(ctx, o)
 }
 
-// withoutDefaults leaves out what the file's reader has filled in, so that a default
-// that changes later holds for it.
+// withoutDefaults removes defaults that reading the file has filled in, so that the connection
+// follows later changes of a default.
 func withoutDefaults(c store.Connection) store.Connection {
 	defaults := map[string]string{}
 	store.Connection{}.WithDefaults().Settings(func(name, value string) { defaults[name] = value })
 	short := c
 	c.Settings(func(name, value string) {
 		if defaults[name] == value {
-			_ = short.Set(name, "") // it is one of its settings
+			_ = short.Set(name, "") // the name is a known setting
 		}
 	})
 	short.Limits.DayAssumed = false
@@ -207,7 +207,7 @@ type connectionEditCommand struct {
 	whoAndWhy
 }
 
-// Run changes settings.
+// Run edits settings.
 func (c *connectionEditCommand) Run(ctx context.Context, p *process) error {
 	if err := customerOf(c.Customer); err != nil {
 		return err
@@ -265,7 +265,7 @@ func changedMeanwhile(e *store.ConnectionChangedError) error {
 	return failed("the connection of customer %s changed meanwhile and now has revision %d: check it with icims-export connection show %s, then run the command again", e.Customer, e.Revision, e.Customer)
 }
 
-// stored reads a customer's connection that is there.
+// stored reads a customer's stored connection.
 func (o *operator) stored(ctx context.Context, customer string) (store.StoredConnection, error) {
 	c, err := o.Ledger.Connection(ctx, customer)
 	switch {
@@ -288,9 +288,9 @@ func (w whoAndWhy) report(p *process, what string, c store.StoredConnection, hos
 	return nil
 }
 
-// onlyLine reads a password that stands alone.
+// onlyLine reads a password from input that contains nothing else.
 func onlyLine(name string, in io.Reader) (store.Secret, error) {
-	const longest = 64 << 10 // keys for HMAC may be long
+	const longest = 64 << 10 // HMAC keys may be long
 	text, err := io.ReadAll(io.LimitReader(in, longest))
 	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	switch {

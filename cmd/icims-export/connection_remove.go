@@ -57,7 +57,7 @@ func (c *connectionRemoveCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// notRemoved explains why not all was done. What broke off can be repeated.
+// notRemoved explains an incomplete removal, which can be repeated.
 func (o *operator) notRemoved(err error, customer string) error {
 	if changed, ok := errors.AsType[*store.ConnectionChangedError](err); ok {
 		return changedMeanwhile(changed)

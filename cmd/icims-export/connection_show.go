@@ -17,7 +17,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// connectionView is a connection, for print.
+// connectionView prints a connection.
 type connectionView struct{ operate.ConnectionView }
 
 type connectionListCommand struct {
@@ -194,7 +194,7 @@ func (v connectionView) write(p *process, s config.Settings) error {
 	return nil
 }
 
-// settings writes the settings, those left out with their default.
+// settings prints the settings. Those that are not set show their default.
 func (v connectionView) settings(p *process, paint style, s config.Settings) error {
 	t := &table{out: p.stdout, style: paint, indent: 2}
 	rows := [][]cell{cells("region", v.Region), cells("password", "set (hidden)")}
@@ -226,14 +226,14 @@ func (v connectionView) settings(p *process, paint style, s config.Settings) err
 	return t.write(rows...)
 }
 
-// unitOf is what a setting's number counts, where its name does not say.
+// unitOf returns the unit of a setting whose name does not say it.
 func unitOf(name string) string {
 	return map[string]string{
 		"limits.burst": " calls", "limits.in_flight": " calls", "limits.express_reserve": "% of the day's calls, reserved for small batches",
 	}[name]
 }
 
-// happened is an event of a connection's history in a sentence.
+// happened describes an event of a connection's history.
 func happened(e store.ConnectionEvent) string {
 	if e.What == "sealed" {
 		return "sealed with another keyset"

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// portal is the URL of one of the simulator's job portals.
+// portal returns the URL of one of the simulator's job portals.
 func (b *bench) portal(n string) string {
 	return "portal_urls=" + b.origin + "/customers/1234/search/portals/" + n + "?staleness=0"
 }
@@ -115,14 +115,15 @@ func TestConnectionIsImportedFromTheFile(t *testing.T) {
 	if err != nil || c.Password != testPassword || c.Source != "Imported" || c.LinkedInField != "field51001" || c.Limits.Burst != 500 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	// Defaults are not entered as if they had been given.
+	// Defaults are not stored as if they had been set.
 	if !c.Status.IsZero() || c.Auth != "" || c.Limits.CallsPerDay != 0 || c.Fields != (store.FieldNames{}) {
 		t.Errorf("%+v", c)
 	}
 	w.call("connection", "add", "99", "--import").wantStatus(t, statusMisused)
 }
 
-// A worker without any file takes up what is entered and mended while it runs.
+// A worker without a connections file uses stored connections that are added or corrected while it
+// runs.
 func TestWorkerFollowsTheStoresConnections(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -168,7 +169,7 @@ func TestWorkerFollowsTheStoresConnections(t *testing.T) {
 	}
 }
 
-// A worker may be started before there is any connection.
+// A worker can start before there is any connection.
 func TestWorkerWaitsForItsFirstConnection(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -192,7 +193,7 @@ func TestWorkerWaitsForItsFirstConnection(t *testing.T) {
 	}
 }
 
-// untilAWorkerIsHeardOf waits for the first beat of a worker.
+// untilAWorkerIsHeardOf waits for a worker's first heartbeat.
 func (w *ward) untilAWorkerIsHeardOf() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
@@ -208,7 +209,7 @@ func (w *ward) untilAWorkerIsHeardOf() {
 	}
 }
 
-// until waits for the customer's connection to be as it must.
+// until waits until the customer's connection satisfies holds.
 func (w *ward) until(what string, holds func(store.StoredConnection) bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)

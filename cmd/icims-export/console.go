@@ -13,8 +13,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// mountConsole lets the API's address answer browsers as well, with asynq's web UI behind
-// the same log-in. idle is how long a session lasts without use. The returned function ends it.
+// mountConsole adds the console and asynq's web UI to the API server, behind one login. idle is how
+// long an unused session lasts. Call the returned function to close them.
 func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (func(), error) {
 	queues, err := monitoring.New(monitoring.Options{
 		Redis: server.Redis, Path: console.MonitoringPath, MayOperate: console.MayOperate, Announce: server.Ledger.Announce,
@@ -27,7 +27,7 @@ func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (f
 	}
 	version, _ := versions()
 	if version == "(devel)" {
-		version = "" // go run and go build know none
+		version = "" // unknown with go run and go build
 	}
 	pages, err := console.New(console.Options{API: server, Keys: server.Ledger.Keys(), Monitoring: queues, Idle: idle, Version: version, Log: log})
 	if err != nil {
@@ -38,8 +38,8 @@ func mountConsole(server *api.Server, idle time.Duration, log zerolog.Logger) (f
 	return func() { _ = queues.Close() }, nil
 }
 
-// noteChange enters a change that is requested in asynq's web UI in the audit log, and
-// returns what enters its end.
+// noteChange records in the audit log that a change was requested in asynq's web UI, and returns a
+// function that records its outcome.
 func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (func(error), error) {
 	const longest = 5 * time.Second
 	who, request := console.Visitor(r)
@@ -58,6 +58,6 @@ func noteChange(ledger *store.Ledger, r *http.Request, c monitoring.Change) (fun
 		if err != nil {
 			outcome = store.JournalFailed
 		}
-		_ = enter(outcome) // that it was asked for is in the journal already
+		_ = enter(outcome) // the request is already in the audit log
 	}, nil
 }

@@ -17,8 +17,7 @@ type deadCommand struct {
 	Discard  deadDiscardCommand  `cmd:"" help:"Discard dead letters and purge the candidates' data."`
 }
 
-// deadChoice says which dead letters are meant. Left out, a condition holds for
-// all.
+// deadChoice are the flags that select dead letters. A flag that is not set matches all.
 type deadChoice struct {
 	Customer string `placeholder:"ID" help:"Only of this customer. Default: all."`
 	Batch    string `placeholder:"ID" help:"Only of this batch."`
@@ -28,7 +27,7 @@ type deadChoice struct {
 	DryRun   bool   `help:"Only count the matching dead letters by reason."`
 }
 
-// named reports whether the choice narrows anything down.
+// named reports whether any flag is set.
 func (c deadChoice) named() bool {
 	return c.Customer != "" || c.Batch != "" || c.Reason != "" || c.Since != "" || c.Text != ""
 }
@@ -43,7 +42,7 @@ func (c deadChoice) check() error {
 	return nil
 }
 
-// search checks the choice. what names one: CUSTOMER:EXPORT, or a candidate.
+// search checks the flags. what names one dead letter, as CUSTOMER:EXPORT, or a candidate.
 func (c deadChoice) search(ctx context.Context, o *operator, what string) (operate.DeadChoice, error) {
 	s := operate.DeadChoice{Text: c.Text}
 	s.Reason = store.Reason(c.Reason)

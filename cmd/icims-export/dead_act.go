@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// deadAct is what retry, transfer and discard have in common.
+// deadAct are the flags and arguments that retry, transfer and discard share.
 type deadAct struct {
 	What string `arg:"" optional:"" name:"which" help:"A dead letter (CUSTOMER:EXPORT) or a candidate id."`
 	deadChoice
@@ -25,25 +25,25 @@ type deadRetryCommand struct{ deadAct }
 
 type deadDiscardCommand struct{ deadAct }
 
-// Run sets what is chosen going again.
+// Run retries the selected dead letters.
 func (c *deadRetryCommand) Run(ctx context.Context, p *process) error {
 	return c.run(ctx, p, deed{name: "retry", do: (*operate.Desk).RetryDead})
 }
 
-// Run gives what is chosen up for good.
+// Run discards the selected dead letters.
 func (c *deadDiscardCommand) Run(ctx context.Context, p *process) error {
 	return c.run(ctx, p, deed{name: "discard", do: (*operate.Desk).DiscardDead})
 }
 
-// deed is what is done to dead letters.
+// deed is an action on dead letters.
 type deed struct {
 	name string
-	// job is the one that they are sent to; 0 where they are not.
+	// job is the target job of a transfer; 0 otherwise.
 	job int64
 	do  func(*operate.Desk, context.Context, operate.DeadChoice, operate.DeadOrder) (operate.DeadResult, error)
 }
 
-// object is what the journal says the deed is about.
+// object describes the selection in the audit log.
 func (d deed) object(what string) string {
 	if d.job == 0 {
 		return what
@@ -90,7 +90,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 		return err
 	}
 	if len(customers) == 0 {
-		err = act() // there is nothing to change
+		err = act() // nothing to change
 	} else {
 		err = o.journalled(ctx, &store.JournalEntry{What: "dead " + d.name, Object: d.object(c.What), Who: c.Who, Why: c.Why}, act, customers...)
 	}
@@ -100,7 +100,7 @@ func (c *deadAct) run(ctx context.Context, p *process, d deed) error {
 	return c.report(p, result)
 }
 
-// mourners are those of the customers that have dead letters.
+// mourners returns those of the customers that have dead letters.
 func (o *operator) mourners(ctx context.Context, customers []string) ([]string, error) {
 	var with []string
 	for _, customer := range customers {
@@ -115,7 +115,7 @@ func (o *operator) mourners(ctx context.Context, customers []string) ([]string, 
 	return with, nil
 }
 
-// actFailed explains why not all was done.
+// actFailed explains a partial failure.
 func (o *operator) actFailed(err error) error {
 	if explained := brokenOff(err, "done"); toldAlready(explained) {
 		return explained

@@ -20,7 +20,7 @@ type deadListCommand struct {
 	JSON  bool `name:"json" help:"Print one JSON object per line."`
 }
 
-// Run lists what is chosen.
+// Run lists the selected dead letters.
 func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 	if err := c.check(); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (c *deadListCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// summary tells how many there are and what to do about them.
+// summary prints how many there are and the remedy.
 func (c *deadListCommand) summary(p *process, counts operate.DeadCounts, shown int) {
 	all := counts.Total()
 	switch {
@@ -93,7 +93,7 @@ func (c *deadListCommand) summary(p *process, counts operate.DeadCounts, shown i
 
 const noDeadLetters = "No dead letter matches."
 
-// writeDeadCounts is what a dry run prints.
+// writeDeadCounts prints the result of a dry run.
 func writeDeadCounts(p *process, counts operate.DeadCounts, asJSON bool) error {
 	if asJSON {
 		return writeJSON(p.stdout, struct {
@@ -112,7 +112,7 @@ func writeDeadCounts(p *process, counts operate.DeadCounts, asJSON bool) error {
 	return nil
 }
 
-// writeCountsByReason lists the reasons, the most frequent first, with what to do.
+// writeCountsByReason lists the reasons, most frequent first, with their remedies.
 func writeCountsByReason(out io.Writer, width int, counts operate.DeadCounts) {
 	var b strings.Builder
 	for _, c := range counts.List() {
@@ -138,7 +138,7 @@ func deadJSON(out io.Writer) func([]operate.Letter) error {
 
 var deadTitles = []string{"customer", "candidate", "export", "batch", "died", "attempts", "reason", "title", "person", "operation", "status", "codes", "transaction"}
 
-// deadTabs writes a line for each, for other programs.
+// deadTabs writes one tab-separated line per dead letter, for scripts.
 func deadTabs(out io.Writer) func([]operate.Letter) error {
 	titled := false
 	return func(page []operate.Letter) error {
@@ -182,7 +182,7 @@ func deadTable(out io.Writer, s style, width int) func([]operate.Letter) error {
 	}
 }
 
-// answerOf is what iCIMS said last, in a few words.
+// answerOf summarizes iCIMS's last response.
 func answerOf(l operate.DeadLine) string {
 	if l.Operation == "" {
 		return ""

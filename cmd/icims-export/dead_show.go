@@ -23,7 +23,7 @@ type deadShowCommand struct {
 	JSON     bool   `name:"json" help:"Print JSON."`
 }
 
-// Run explains the dead letters that are meant: most often one.
+// Run explains the selected dead letters, usually one.
 func (c *deadShowCommand) Run(ctx context.Context, p *process) error {
 	if customer, export, ok := strings.Cut(c.Customer, ":"); ok && c.Which == "" {
 		c.Customer, c.Which = customer, export
@@ -79,7 +79,7 @@ func (c *deadShowCommand) read(ctx context.Context, o *operator, l operate.Lette
 	return shown, nil
 }
 
-// open adds what the export sends, and records that somebody saw it.
+// open adds what the export sends, and records who viewed it.
 func (c *deadShowCommand) open(ctx context.Context, o *operator, shown *operate.ExplainedDead) error {
 	known, err := o.OpenDead(ctx, shown, whoIs(c.Who))
 	untold, unrecorded := errors.AsType[*operate.UnrecordedError](err)
@@ -141,7 +141,7 @@ func printDead(p *process, shown operate.ExplainedDead, opened bool) {
 	fmt.Fprintf(out, "icims-export dead retry %s:%s --why \"...\"\n", shown.Customer, shown.Export)
 }
 
-// writeFields names each field with its value.
+// writeFields prints each field with its value.
 func writeFields(out io.Writer, s style, width int, title string, fields map[string]any) {
 	if len(fields) == 0 {
 		return
@@ -153,7 +153,7 @@ func writeFields(out io.Writer, s style, width int, title string, fields map[str
 	fmt.Fprintln(out)
 }
 
-// valueOf is a field's value as it is sent.
+// valueOf formats a field's value as it is sent.
 func valueOf(value any) string {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)

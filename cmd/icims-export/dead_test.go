@@ -12,8 +12,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// sorrows are dead letters of two customers: five whose job is gone, three whose
-// e-mail was refused, and one of another customer.
+// sorrows makes dead letters of two customers: five for a job that does not exist, three for a
+// refused email, and one of the other customer.
 func (w *ward) sorrows() (jobless, refused store.BatchID, ids []string) {
 	w.t.Helper()
 	jobless, ids = w.accept("1234", 999, 0, 5)
@@ -25,7 +25,7 @@ func (w *ward) sorrows() (jobless, refused store.BatchID, ids []string) {
 	return jobless, refused, append(append(ids, more...), other...)
 }
 
-// listed are the candidates that a list of JSON lines names.
+// listed returns the candidates in a list of JSON lines.
 func listed(t *testing.T, r result) []string {
 	t.Helper()
 	r.wantStatus(t, statusDone)
@@ -293,7 +293,7 @@ func TestDeadShow(t *testing.T) {
 	})
 }
 
-// After a sealing key was lost, a story that it sealed stands in the way of nothing.
+// Dead letters can be managed after the sealing key of their timelines was lost.
 func TestDeadLettersWhoseStoryDoesNotOpenAreTakenCareOf(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)

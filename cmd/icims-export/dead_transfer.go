@@ -15,7 +15,7 @@ type deadTransferCommand struct {
 	ToJob int64 `required:"" placeholder:"ID" help:"System id of the new job."`
 }
 
-// Run sends the candidates of what is chosen to another job.
+// Run moves the candidates of the selected dead letters to another job.
 func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 	if c.ToJob < 1 {
 		return misused("--to-job must be the system id of a job, a positive number")
@@ -28,7 +28,7 @@ func (c *deadTransferCommand) Run(ctx context.Context, p *process) error {
 	}})
 }
 
-// transferred tells what became of candidates that were to go to another job.
+// transferred describes the result of a transfer.
 func transferred(r operate.DeadResult) string {
 	watch := make([]string, len(r.Batches))
 	for i, batch := range r.Batches {

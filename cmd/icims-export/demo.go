@@ -29,7 +29,7 @@ const (
 	demoJob      = 1709
 )
 
-// demoSettings are those of a worker that is in a hurry.
+// demoSettings are worker settings with short waits.
 func demoSettings() worker.Settings {
 	s := worker.DefaultSettings()
 	s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = 5*time.Second, 6*time.Second, 10*time.Second, 8*time.Second
@@ -38,7 +38,7 @@ func demoSettings() worker.Settings {
 	return s
 }
 
-// demo is a running demo: everything in one process.
+// demo is a running demo, with everything in one process.
 type demo struct {
 	p      *process
 	redis  redis.UniversalClient
@@ -50,7 +50,7 @@ type demo struct {
 	health *metrics.Health
 }
 
-// demoBatch is what became of one batch of the demo.
+// demoBatch is the result of one batch of the demo.
 type demoBatch struct {
 	Batch    store.BatchID `json:"batch"`
 	Accepted int           `json:"accepted"`
@@ -65,7 +65,7 @@ type demoBatch struct {
 	refusals []tasks.Refusal
 }
 
-// demoSummary adds the batches up.
+// demoSummary is the demo's JSON.
 type demoSummary struct {
 	Accepted  int `json:"accepted"`
 	Refused   int `json:"refused"`
@@ -74,14 +74,14 @@ type demoSummary struct {
 	Skipped   int `json:"skipped"`
 	Dead      int `json:"dead"`
 	Calls     int `json:"calls"`
-	People    int `json:"people"`    // by the simulator's own count
-	Workflows int `json:"workflows"` // likewise
-	// Violations are what must never happen, as the simulator sees it.
+	People    int `json:"people"`    // as counted by the simulator
+	Workflows int `json:"workflows"` // as counted by the simulator
+	// Violations are promises that the simulator saw broken.
 	Violations []string    `json:"violations"`
 	Batches    []demoBatch `json:"batches"`
 }
 
-// Run plays the demo.
+// Run runs the demo.
 func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	if c.Candidates < 10 || c.Candidates > 2000 {
 		return misused("--candidates must be a number from 10 to 2000")
@@ -119,7 +119,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	// What a verification finds out about the simulator.
+	// The profile that a verification of the simulator would store.
 	known := store.TenantProfile{VerifiedAt: time.Now().UnixMilli(), SearchOr: store.Yes, SeesPeople: store.Yes, ReadsPair: store.Yes, SeesFolder: store.Yes, KeepsStatus: store.Yes}
 	if err := ledger.SaveProfile(ctx, added.Connection, added.Revision, known); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (c *demoCommand) Run(ctx context.Context, p *process) error {
 	return d.serve(ctx, hosts, server.URL, tasks.WithTraces(provider))
 }
 
-// metrics begins to listen for Prometheus, unless the demo ends before anybody could ask.
+// metrics starts the metrics server, unless the demo ends before it could be scraped.
 func (c *demoCommand) metrics(ctx context.Context, p *process) (*observed, error) {
 	s := p.settings
 	switch {
@@ -178,7 +178,7 @@ func (c *demoCommand) metrics(ctx context.Context, p *process) (*observed, error
 func demoConnection(portalURLs string) store.Connection {
 	return store.Connection{
 		Customer: demoCustomer, Username: demoUser, Password: demoPassword, PortalURLs: portalURLs, LinkedInField: "field51001",
-		// Far more than iCIMS grants, for the sake of those who watch.
+		// Far more than iCIMS grants, to keep the demo short.
 		Limits: store.Limits{CallsPerSecond: 150, Burst: 20, InFlight: 16, CallsPerDay: 1_000_000},
 	}.WithDefaults()
 }
@@ -188,10 +188,10 @@ const (
 	demoPassword = "made-up"
 )
 
-// demoCast are the candidates of the demo.
+// demoCast are the demo's candidates.
 type demoCast struct {
-	rows  []tasks.Candidate // in the order of the batch, bad ones between
-	known []tasks.Candidate // are in iCIMS already
+	rows  []tasks.Candidate // in batch order, with bad rows in between
+	known []tasks.Candidate // already in iCIMS
 }
 
 func (c *demoCommand) cast() demoCast {
@@ -212,7 +212,7 @@ func (c *demoCommand) cast() demoCast {
 	return cast
 }
 
-// settle puts those who are in iCIMS already there.
+// settle adds the known candidates to the simulator.
 func (c demoCast) settle(sim *icimstest.Simulator) {
 	cfg := icimstest.DemoTenant(demoCustomer, demoUser, demoPassword)
 	cfg.DailyLimit = 1_000_000
@@ -223,7 +223,7 @@ func (c demoCast) settle(sim *icimstest.Simulator) {
 	}
 }
 
-// export sends candidates and waits for the end.
+// export exports candidates and waits for the result.
 func (d *demo) export(ctx context.Context, name, key string, rows []tasks.Candidate) (demoBatch, error) {
 	calls, started := d.sim.CallCount(), time.Now()
 	receipt, err := d.client.Enqueue(ctx, tasks.Batch{

@@ -18,12 +18,11 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// demoFresh is a customer of the simulated iCIMS whose connection is not entered yet,
-// for whoever follows docs/api.md.
+// demoFresh is a customer of the simulator without a connection. Readers of docs/api.md add it.
 const demoFresh = "5678"
 
-// followConnections lets the worker take up the store's connections as they change.
-// The returned function ends that.
+// followConnections makes the worker follow changes of stored connections, until the returned
+// function is called.
 func followConnections(ctx context.Context, ledger *store.Ledger, hosts icims.HostPolicy, log zerolog.Logger, w *worker.Worker) (func(), error) {
 	source := checks.NewSource(ledger, hosts, log, w.SetConnections)
 	if err := source.Load(ctx); err != nil {
@@ -35,7 +34,7 @@ func followConnections(ctx context.Context, ledger *store.Ledger, hosts icims.Ho
 	return func() { stop(); running.Wait() }, nil
 }
 
-// demoListener listens where serve does unless somebody does already.
+// demoListener listens on serve's default address, or on any port if that is taken.
 func demoListener(ctx context.Context) (net.Listener, error) {
 	var listen net.ListenConfig
 	if l, err := listen.Listen(ctx, "tcp", "127.0.0.1:8080"); err == nil {
@@ -44,10 +43,10 @@ func demoListener(ctx context.Context) (net.Listener, error) {
 	return listen.Listen(ctx, "tcp", "127.0.0.1:0") //nolint:wrapcheck // whoever calls does
 }
 
-// demoStop is how long requests have to end once the demo is stopped.
+// demoStop is the time limit for open requests after the demo is stopped.
 const demoStop = 3 * time.Second
 
-// serve offers the API and the console over what the demo has left, until the context ends.
+// serve serves the API and the console with the demo's data until the context ends.
 func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string, options ...tasks.ClientOption) error {
 	desk := d.p.desk(d.redis, d.ledger, false)
 	desk.Hosts, desk.Filed = hosts, nil
@@ -81,7 +80,7 @@ func (d *demo) serve(ctx context.Context, hosts icims.HostPolicy, origin string,
 	return nil
 }
 
-// welcome says where everything is.
+// welcome prints the addresses and the API key.
 func (d *demo) welcome(address, token, origin string) {
 	out := d.p.stdout
 	d.p.sayf("\nThe HTTP API and a worker run until Ctrl-C. To follow docs/api.md, set:")

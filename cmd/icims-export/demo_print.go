@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/operate"
 )
 
-// print shows what happened.
+// print prints the demo's results.
 func (d *demo) print(ctx context.Context, sum demoSummary, cast demoCast) error {
 	out, s := d.p.stdout, style{d.p.colours(d.p.stdout)}
 	width, _ := terminal(out)
@@ -37,7 +37,7 @@ func (d *demo) print(ctx context.Context, sum demoSummary, cast demoCast) error 
 	return nil
 }
 
-// writeCounts is the table of both batches.
+// writeCounts prints the counts of both batches as a table.
 func writeCounts(out io.Writer, s style, width int, first, again demoBatch) {
 	t := table{out: out, style: s, width: width, right: map[int]bool{1: true, 2: true}}
 	count := func(n int, c colour) cell {
@@ -66,10 +66,10 @@ func writeCounts(out io.Writer, s style, width int, first, again demoBatch) {
 	)
 }
 
-// shownExamples is how many exports of each kind are shown.
+// shownExamples limits the exports of each kind that are shown.
 const shownExamples = 2
 
-// printExamples shows some exports of each kind.
+// printExamples prints some exports of each kind.
 func (d *demo) printExamples(ctx context.Context, out io.Writer, s style, width int, b demoBatch, cast demoCast) error {
 	names := map[string]string{}
 	for _, c := range cast.rows {

@@ -109,13 +109,13 @@ func TestDemoServesTheAPIUntilItIsStopped(t *testing.T) {
 	}
 }
 
-// answered is an answer that was read to its end.
+// answered is a response whose body was read.
 type answered struct {
 	status int
 	text   string
 }
 
-// request makes a request with a form, if any; header are names and values in turn.
+// request makes a request, with a form if there is one. header alternates names and values.
 func request(t *testing.T, client *http.Client, method, address string, form url.Values, header ...string) answered {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))

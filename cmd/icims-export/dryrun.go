@@ -22,27 +22,26 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// preview is what would become of one candidate.
+// preview is the expected result for one candidate.
 type preview struct {
 	Candidate string         `json:"candidate"`
-	Skip      string         `json:"skip,omitempty"` // why nothing would be sent
+	Skip      string         `json:"skip,omitempty"` // why the candidate is skipped
 	Person    map[string]any `json:"person,omitempty"`
 	Workflow  map[string]any `json:"workflow,omitempty"`
-	Dummy     bool           `json:"dummy_email,omitempty"` // the address is made up, and another one each time
+	Dummy     bool           `json:"dummy_email,omitempty"` // the address is generated, and differs each time
 	Warnings  []string       `json:"warnings,omitempty"`
 }
 
-// estimate is how many calls a batch would take.
+// estimate is the expected number of calls of a batch.
 type estimate struct {
 	operate.Estimate
 
 	PerDay int `json:"calls_per_day"`
-	// Forecast is when it would be done, by what such exports cost lately.
+	// Forecast is based on the cost of recent exports of the same kind.
 	Forecast forecast.Forecast `json:"forecast"`
 }
 
-// dryRun shows what an export would do. It writes nothing, neither to iCIMS nor
-// to Redis.
+// dryRun shows what an export would do. It writes nothing to iCIMS or Redis.
 func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
 	look, closeRedis := c.openLedger(ctx, p)
 	defer closeRedis()
@@ -86,8 +85,8 @@ func (c *exportCommand) dryRun(ctx context.Context, p *process, rows iter.Seq2[t
 	return nil
 }
 
-// planned is the connection that an export would go by: the store's, where it can be
-// read, that of the file, or one of defaults where neither is set.
+// planned returns the connection that an export would use: the stored one if it is readable, else
+// the one in the file, else the defaults.
 func (c *exportCommand) planned(ctx context.Context, p *process, look *operator) (store.Connection, error) {
 	if look != nil {
 		if stored, err := look.Ledger.Connection(ctx, c.Customer); err == nil && stored.Below().Kept() {
@@ -101,9 +100,8 @@ func (c *exportCommand) planned(ctx context.Context, p *process, look *operator)
 	return c.connection(p)
 }
 
-// openLedger opens the ledger for reading who was exported before and how the
-// customer stands; nil where there is none. A Redis that is not there is no reason
-// not to show the rest.
+// openLedger opens the ledger to read earlier exports and the customer's status. It returns nil
+// without a usable Redis; the dry run shows the rest.
 func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, func()) {
 	if p.settings.RedisURL.Embedded() {
 		return nil, func() {}
@@ -113,11 +111,11 @@ func (c *exportCommand) openLedger(ctx context.Context, p *process) (*operator, 
 		p.sayf("%s Previous exports and the calls left today are unknown, so no candidate is shown as skipped.", prose.Sentence(err.Error()))
 		return nil, func() {}
 	}
-	keys, _ := readKeyset(p.settings, p.warn) // tells who paused the customer
+	keys, _ := readKeyset(p.settings, p.warn) // shows who paused the customer
 	return &operator{p.desk(client, newLedger(client, keys, p.settings), keys == nil), p}, closeRedis
 }
 
-// dryRun is a dry run under way.
+// dryRun is a dry run in progress.
 type dryRun struct {
 	command  *exportCommand
 	p        *process
@@ -128,13 +126,13 @@ type dryRun struct {
 
 	pending  []tasks.Payload
 	written  int
-	skips    int // that were shown
-	shown    int // candidates of whom what would be sent was shown
+	skips    int // skipped candidates shown
+	shown    int // candidates shown with their requests
 	warnings map[mapping.Warning]int
 	estimate estimate
 }
 
-// flush shows the pending candidates.
+// flush prints the pending candidates.
 func (d *dryRun) flush(ctx context.Context) error {
 	before := map[string]store.Marker{}
 	if d.operator != nil && !d.command.IncludeExported && len(d.pending) > 0 {
@@ -157,7 +155,7 @@ func (d *dryRun) flush(ctx context.Context) error {
 	return nil
 }
 
-// judge says what would become of a candidate, and counts the calls.
+// judge returns the expected result for a candidate, and counts its calls.
 func (d *dryRun) judge(payload tasks.Payload, before store.Marker, skip bool) preview {
 	v := preview{Candidate: payload.Candidate.ID, Dummy: payload.Dummy}
 	if skip {
@@ -211,11 +209,11 @@ func (d *dryRun) show(v preview) error {
 	return err
 }
 
-// shownPreviews is of how many candidates a person is shown what would be sent, and how
-// many of those who would be skipped, unless all are asked for.
+// shownPreviews limits the candidates whose requests are printed, and the skipped ones, without
+// --all.
 const shownPreviews = 3
 
-// leaveOut counts what is shown, and reports whether this one is too many.
+// leaveOut counts what is printed, and reports whether this one exceeds the limit.
 func (d *dryRun) leaveOut(v preview) bool {
 	count := &d.shown
 	if v.Skip != "" {
@@ -228,7 +226,7 @@ func (d *dryRun) leaveOut(v preview) bool {
 	return false
 }
 
-// writeBody writes the fields of a request, one a line.
+// writeBody prints the fields of a request, one per line.
 func (d *dryRun) writeBody(name string, fields map[string]any) {
 	if len(fields) == 0 {
 		return
@@ -252,18 +250,18 @@ func (d *dryRun) writeBody(name string, fields map[string]any) {
 	_ = t.write(rows...)
 }
 
-// readable renders a value of the mapping as JSON, with & and < as they are.
+// readable formats a value of the mapping as JSON, without escaping & and <.
 func readable(value any) string {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
-		panic(err) // the mapping is made of texts and numbers
+		panic(err) // the mapping consists of strings and numbers
 	}
 	return strings.TrimSpace(b.String())
 }
 
-// end shows what is refused, and the estimate. inputLeft says which rows were not read.
+// end prints the refused rows and the estimate. inputLeft describes the rows that were not read.
 func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, inputLeft string) error {
 	e := &d.estimate
 	if e.Candidates > 0 {
@@ -282,7 +280,7 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, inputLeft strin
 			Refused  []tasks.Refusal         `json:"refused,omitempty"`
 			Warnings []tasks.RepeatedWarning `json:"warnings,omitempty"`
 			Estimate estimate                `json:"estimate"`
-			Waits    []string                `json:"waits,omitempty"` // what keeps the customer's exports
+			Waits    []string                `json:"waits,omitempty"` // what blocks the customer's exports
 			Job      string                  `json:"job_warning,omitempty"`
 			Left     string                  `json:"input_left,omitempty"`
 		}{receipt.Accepted, receipt.Dummies, receipt.Refused, receipt.Warnings, *e, warnings, jobWarning, inputLeft})
@@ -318,7 +316,7 @@ func (d *dryRun) end(ctx context.Context, receipt tasks.Receipt, inputLeft strin
 	return nil
 }
 
-// writeOthers tells of those that were not shown.
+// writeOthers prints how many candidates were not shown.
 func (d *dryRun) writeOthers() {
 	others := d.estimate.Candidates + d.estimate.Skipped - d.shown - d.skips
 	if others == 0 {
@@ -334,8 +332,7 @@ func (d *dryRun) writeOthers() {
 	}
 }
 
-// foretell sets when the export would be done, and returns what keeps the
-// customer's exports.
+// foretell sets the forecast, and returns what blocks the customer's exports.
 func (d *dryRun) foretell(ctx context.Context) []string {
 	e, customer := &d.estimate, d.command.Customer
 	kind := store.KindOf(d.command.Job, d.command.IncludeExported)
@@ -351,7 +348,7 @@ func (d *dryRun) foretell(ctx context.Context) []string {
 	return r.Waits
 }
 
-// cost is the estimate in sentences.
+// cost describes the estimate.
 func (d *dryRun) cost(kept bool) string {
 	asOf := "As things stand"
 	if d.operator == nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// startEmbeddedRedis runs a Redis inside the process. It keeps nothing.
+// startEmbeddedRedis starts an in-memory Redis in this process.
 func startEmbeddedRedis() (client redis.UniversalClient, stop func(), err error) {
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {
 		return nil, nil, fmt.Errorf("start the embedded Redis: %w", err)
 	}
-	// Its keys expire only when it is told that time has passed.
+	// Its keys only expire when its clock is advanced.
 	ended, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)

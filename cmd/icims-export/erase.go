@@ -21,7 +21,7 @@ type eraseCommand struct {
 	JSON     bool          `name:"json" help:"Print the receipt as one JSON object."`
 }
 
-// Run erases all that is kept of a candidate.
+// Run erases all stored data of a candidate.
 func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 	switch {
 	case !store.ValidCustomer(c.Customer):
@@ -40,7 +40,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	var receipt store.ErasureReceipt
-	// The journal does not name whom it is about.
+	// The audit log does not name the candidate.
 	err = o.journalled(ctx, &store.JournalEntry{What: "erase", Customer: c.Customer, Who: c.Who, Why: c.Why}, func() (err error) {
 		receipt, err = c.erase(ctx, o)
 		return err
@@ -62,7 +62,7 @@ func (c *eraseCommand) Run(ctx context.Context, p *process) error {
 	return err
 }
 
-// erase erases, and looks again for as long as patience lasts at what is in work.
+// erase erases the candidate, and retries exports in progress until patience has passed.
 func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureReceipt, error) {
 	const pause = time.Second
 	conn, _ := o.Connection(ctx, c.Customer)
@@ -82,7 +82,7 @@ func (c *eraseCommand) erase(ctx context.Context, o *operator) (store.ErasureRec
 	return all, err
 }
 
-// profiles are where the candidate is in iCIMS.
+// profiles returns links to the candidate's profiles in iCIMS.
 func profiles(ctx context.Context, o *operator, r store.ErasureReceipt) []string {
 	l := o.Links(ctx, r.Customer)
 	places := make([]string, len(r.People))

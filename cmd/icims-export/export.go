@@ -65,7 +65,7 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 	return c.handOver(ctx, p, rows)
 }
 
-// open opens the file, or takes standard input.
+// open opens the file or standard input.
 func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
 	if c.File == "-" {
 		if _, typed := terminal(p.stdin); typed {
@@ -92,7 +92,7 @@ func (c *exportCommand) open(p *process) (io.Reader, func(), error) {
 	return nil, nil, misused("%s cannot be read: check the name", c.File)
 }
 
-// readAs is the name that tells tasks.Read the form of the input.
+// readAs returns the file name by which tasks.Read recognizes the input format.
 func (c *exportCommand) readAs() string {
 	if c.Format == "" || c.Format == "auto" {
 		return c.File
@@ -118,7 +118,7 @@ func (c *exportCommand) batch(p *process, rows iter.Seq2[tasks.Candidate, error]
 	}
 }
 
-// handOver gives the batch to the workers, and waits for them if told to.
+// handOver submits the batch to the workers, and with --wait waits for the result.
 func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
 	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
@@ -147,7 +147,7 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 		r.receipt, err = c.enqueue(ctx, p, newProducer(client, ledger, p.settings, tasks.WithTraces(provider)), rows)
 		entry.Object = string(r.receipt.Batch)
 		if r.receipt.Batch == "" {
-			return err // nothing goes on
+			return err // nothing was submitted
 		}
 		return r.heedEnd(err)
 	})
@@ -163,8 +163,7 @@ func (c *exportCommand) handOver(ctx context.Context, p *process, rows iter.Seq2
 	return c.wait(ctx, p, r, ledger, fmt.Sprintf("No export has started. Check that a worker runs (icims-export worker) with this Redis and a connection for customer %s.", c.Customer))
 }
 
-// lookAhead adds to the report when the batch will be done, and says what keeps it and
-// what is odd about its job.
+// lookAhead adds the forecast, what blocks the batch, and the job warning to the report.
 func (c *exportCommand) lookAhead(ctx context.Context, p *process, r *report, client redis.UniversalClient, ledger *store.Ledger) {
 	desk := p.desk(client, ledger, false)
 	if r.jobWarning = desk.JobWarning(ctx, c.Customer, c.Job); r.jobWarning != "" {
@@ -185,7 +184,7 @@ func (c *exportCommand) lookAhead(ctx context.Context, p *process, r *report, cl
 	}
 }
 
-// exportHere exports within this process, with a Redis that ends with it.
+// exportHere exports in this process, with an embedded Redis.
 func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Seq2[tasks.Candidate, error]) error {
 	hosts, err := hostPolicy(p.settings)
 	if err != nil {
@@ -232,7 +231,7 @@ func (c *exportCommand) exportHere(ctx context.Context, p *process, rows iter.Se
 	return c.wait(ctx, p, r, ledger, "")
 }
 
-// connection returns the usable connection of the customer.
+// connection returns the customer's usable connection.
 func (c *exportCommand) connection(p *process) (store.Connection, error) {
 	hosts, err := hostPolicy(p.settings)
 	if err != nil {
@@ -255,7 +254,7 @@ func (c *exportCommand) connection(p *process) (store.Connection, error) {
 	return conn, nil
 }
 
-// enqueue hands the rows over and shows how many were read.
+// enqueue submits the rows and shows how many were read.
 func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks.Client, rows iter.Seq2[tasks.Candidate, error]) (tasks.Receipt, error) {
 	progress := newProgress(p)
 	defer progress.end()
@@ -274,7 +273,7 @@ func (c *exportCommand) enqueue(ctx context.Context, p *process, producer *tasks
 	return producer.Enqueue(ctx, c.batch(p, counted))
 }
 
-// enqueueFailed explains why a batch was not handed over, or not all of it.
+// enqueueFailed explains why a batch was not submitted, or not completely.
 func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	if refused, ok := errors.AsType[*tasks.BatchError](err); ok {
 		return misused("the %s %s: %s", refused.Field, refused.Message, refused.Remedy)
@@ -315,7 +314,7 @@ func (c *exportCommand) enqueueFailed(p *process, r *report, err error) error {
 	return failed("the batch was not submitted completely. %s Then %s.", causeOf(err), remedy)
 }
 
-// wait follows the batch to its end and reports.
+// wait follows the batch to its end and prints the report.
 func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger *store.Ledger, idle string) error {
 	f := follower{p: p, ledger: ledger, batch: r.receipt.Batch, progress: newProgress(p), name: "exporting", idle: idle}
 	started := time.Now()
@@ -340,13 +339,13 @@ func (c *exportCommand) wait(ctx context.Context, p *process, r *report, ledger 
 // exportResult is the JSON of an export.
 type exportResult struct {
 	tasks.Receipt
-	Result   *store.Batch       `json:"result,omitempty"`   // once it has ended
-	Forecast *forecast.Forecast `json:"forecast,omitempty"` // until then
-	Waits    []string           `json:"waits,omitempty"`    // what keeps the exports, in sentences
+	Result   *store.Batch       `json:"result,omitempty"`   // once the batch has ended
+	Forecast *forecast.Forecast `json:"forecast,omitempty"` // until the batch has ended
+	Waits    []string           `json:"waits,omitempty"`    // what blocks the exports, in sentences
 	Failed   []operate.Outcome  `json:"failed,omitempty"`
-	// JobWarning: the job may be the wrong one.
+	// JobWarning warns about a job that may be wrong.
 	JobWarning string `json:"job_warning,omitempty"`
-	// InputLeft: rows of the input were not read, in a sentence.
+	// InputLeft describes the rows that were not read.
 	InputLeft string `json:"input_left,omitempty"`
 }
 

@@ -226,7 +226,7 @@ func TestExportThroughAWorker(t *testing.T) {
 	})
 	t.Run("the status lists each export", func(t *testing.T) {
 		r := call(t, b.shared(redis, "status", string(sent.Batch))...)
-		r.wantStatus(t, statusPartial) // of its refused rows
+		r.wantStatus(t, statusPartial) // because of its refused rows
 		lines := strings.Split(strings.TrimSpace(r.out), "\n")
 		if len(lines) != 2 || !strings.HasPrefix(lines[1], "1\tc-1\t") || !strings.Contains(lines[1], "\tcreated\t") || !strings.Contains(lines[1], b.origin+"/customers/1234/linkTo/people/") {
 			t.Errorf("got %s", r.out)

@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// filedConnections are the usable connections of the file of connections, for whoever
-// shows them. The file is read where it has changed: each request may ask.
+// filedConnections are the usable connections of the connections file. The file is read again after
+// it has changed, so each request may ask.
 type filedConnections struct {
 	path string
 	read func() (connections, error)
@@ -19,35 +19,34 @@ type filedConnections struct {
 	now  func() time.Time
 
 	mu   sync.Mutex
-	seen fileStamp                   // when it was read last, well or not
-	good map[string]store.Connection // of the last reading that gave any
+	seen fileStamp                   // of the last reading, successful or not
+	good map[string]store.Connection // of the last successful reading
 }
 
-// fileStamp tells one state of a file from another.
+// fileStamp identifies a version of a file.
 type fileStamp struct {
-	looked bool // else nobody has yet
+	looked bool // false before the first reading
 	size   int64
 	edited time.Time
 }
 
-// restTime is how long a file that was read before has to be unchanged to be read again:
-// until then it may be half written.
+// restTime is how long a changed file must be unchanged before it is read again: it may be half
+// written.
 const restTime = time.Second
 
-// filed returns those of the settings' file; log is told of what cannot be read.
+// filed returns the connections of the configured file. Errors go to the log.
 func (p *process) filed(log zerolog.Logger) *filedConnections {
 	hosts, err := hostPolicy(p.settings)
 	f := &filedConnections{path: p.settings.Connections, log: log, now: time.Now, read: func() (connections, error) {
 		return readConnections(p.settings, hosts, p.lookupEnv)
 	}}
 	if err != nil {
-		f.path = "" // without a policy none can be judged
+		f.path = "" // connections cannot be checked without a policy
 	}
 	return f
 }
 
-// usable are the connections by customer; nil where there are none to know. Nobody may
-// change them.
+// usable returns the connections by customer; nil if unknown. Callers must not change the map.
 func (f *filedConnections) usable() map[string]store.Connection {
 	if f.path == "" {
 		return nil
@@ -75,7 +74,7 @@ func (f *filedConnections) usable() map[string]store.Connection {
 	return f.good
 }
 
-// stamp looks at the file. f.mu is held.
+// stamp reads the file's stamp. f.mu is held.
 func (f *filedConnections) stamp() fileStamp {
 	info, err := os.Stat(f.path)
 	if err != nil {
@@ -84,8 +83,7 @@ func (f *filedConnections) stamp() fileStamp {
 	return fileStamp{true, info.Size(), info.ModTime()}
 }
 
-// again makes the file be read again though it has not changed: a password's own file
-// may have.
+// again forces a reading of an unchanged file: the file of a password may have changed.
 func (f *filedConnections) again() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 )
 
-// filedRig is a file of connections that is edited, and who shows it.
+// filedRig edits a connections file and reads it as the API does.
 type filedRig struct {
 	*bench
 	t     *testing.T
@@ -37,7 +37,7 @@ func newFiledRig(t *testing.T) *filedRig {
 	return r
 }
 
-// write writes the file, and lets it rest for the time.
+// write writes the file and waits for the given time.
 func (r *filedRig) write(text string, rests time.Duration) {
 	r.t.Helper()
 	r.file(r.t, "connections.yml", text)
@@ -47,7 +47,7 @@ func (r *filedRig) write(text string, rests time.Duration) {
 	r.now.Pass(rests)
 }
 
-// shows fails unless these customers are shown, after so many readings of the file.
+// shows checks the shown customers, and how often the file was read.
 func (r *filedRig) shows(when string, reads int, want ...string) {
 	r.t.Helper()
 	got := slices.Sorted(maps.Keys(r.filed.usable()))

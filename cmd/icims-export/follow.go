@@ -14,18 +14,18 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// follower waits for a batch to end and shows how it goes on.
+// follower waits for a batch to end and shows its progress.
 type follower struct {
 	p        *process
 	ledger   *store.Ledger
 	batch    store.BatchID
 	progress *progress
 	name     string
-	// idle is told once when nothing has begun for a while.
+	// idle is printed once if nothing has started for a while.
 	idle string
 
 	started time.Time
-	cursor  int // rows before it have ended
+	cursor  int // all rows before it have ended
 	told    string
 	away    bool   // Redis cannot be read
 	waiting string // for the progress line
@@ -34,16 +34,16 @@ type follower struct {
 
 const (
 	followEvery = 200 * time.Millisecond
-	// holdsEvery is how often the exports that wait are asked why.
+	// holdsEvery is how often waiting exports are read for their reasons.
 	holdsEvery = 3 * time.Second
-	// foretellEvery is how often the end is foretold anew.
+	// foretellEvery is how often the forecast is computed.
 	foretellEvery = 10 * time.Second
-	// idleAfter is how long nothing may begin before that is remarked on.
+	// idleAfter is how long nothing may start before the idle message.
 	idleAfter = 10 * time.Second
 	pageSize  = 500
 )
 
-// follow returns the batch when it has ended, or as it stands when ctx ends.
+// follow returns the batch once it has ended, or as it is when ctx ends.
 func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 	f.started = time.Now()
 	defer f.progress.end()
@@ -77,7 +77,7 @@ func (f *follower) follow(ctx context.Context) (store.Batch, error) {
 		}
 		if time.Since(foretold) >= foretellEvery {
 			foretold = time.Now()
-			// What cannot be foretold is left out.
+			// Errors leave the forecast out.
 			f.ahead, _ = f.p.desk(nil, f.ledger, true).Forecast(ctx, b)
 		}
 		f.progress.show(f.line(b))
@@ -97,7 +97,7 @@ func pause(ctx context.Context, tick *time.Ticker) bool {
 	}
 }
 
-// lost says once why Redis cannot be read. The export may well go on.
+// lost explains once why Redis cannot be read. The export may continue.
 func (f *follower) lost(err error) {
 	if !f.away {
 		f.away = true
@@ -105,7 +105,7 @@ func (f *follower) lost(err error) {
 	}
 }
 
-// line is the progress line.
+// line returns the progress line.
 func (f *follower) line(b store.Batch) string {
 	ended := b.Accepted - b.Moving()
 	line := fmt.Sprintf("%s %s %d/%d  created %d  updated %d  skipped %d", f.name, bar(ended, b.Accepted, 16), ended, b.Accepted, b.Created, b.Updated, b.Skipped)
@@ -121,12 +121,12 @@ func (f *follower) line(b store.Batch) string {
 	return line + f.end(ended, b.Accepted)
 }
 
-// farAhead is how far the end must be for the forecast, which knows of the day's
-// calls and of other batches, to be worth more than the pace so far.
+// farAhead is the remaining time from which the forecast, which includes the daily limit and other
+// batches, is used instead of the pace so far.
 const farAhead = time.Hour
 
-// end says when the batch will be done: by the pace so far, or where that is far
-// away or not known by what is foretold.
+// end returns the estimated end: by the pace so far, or by the forecast if the end is far ahead or
+// the pace unknown.
 func (f *follower) end(ended, all int) string {
 	now := time.Now()
 	left := f.ahead.Done.Sub(now)
@@ -142,7 +142,7 @@ func (f *follower) end(ended, all int) string {
 	}
 }
 
-// lookAtHolds says why exports wait, each time the reasons change.
+// lookAtHolds explains why exports wait, whenever the reasons change.
 func (f *follower) lookAtHolds(ctx context.Context, b store.Batch) error {
 	page, err := f.ledger.Outcomes(ctx, f.batch, f.cursor, pageSize)
 	if err != nil {
@@ -170,7 +170,7 @@ func (f *follower) lookAtHolds(ctx context.Context, b store.Batch) error {
 	switch {
 	case len(order) > 0:
 		f.waiting = order[0].Info().Title
-		// Passing hiccups are not worth a message: some export of this page moves.
+		// Do not report reasons that pass by themselves: some export of this page is in progress.
 		if told := fmt.Sprint(order); told != f.told && queued+total(reasons) >= len(page)-f.ended(page) {
 			f.told = told
 			for _, r := range order {

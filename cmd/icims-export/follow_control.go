@@ -19,7 +19,7 @@ type controlFollower struct {
 
 var errWaited = errors.New("waiting timed out")
 
-// follow shows the task whenever it has changed, and returns once it has ended.
+// follow shows the task whenever it changes, and returns once it has ended.
 func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait time.Duration, show func(store.ControlTask) error) error {
 	defer f.progress.end()
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, errWaited)
@@ -46,7 +46,7 @@ func (f *controlFollower) follow(ctx context.Context, t store.ControlTask, wait 
 	}
 }
 
-// explain says once why nobody runs the task.
+// explain explains once why no worker runs the task.
 func (f *controlFollower) explain(ctx context.Context) {
 	outage, err := f.Outage(ctx)
 	if err != nil || outage == nil || f.lonely {

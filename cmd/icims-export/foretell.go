@@ -12,19 +12,19 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// prospect is when a batch will be done, and what keeps it.
+// prospect is a forecast and what blocks the batch.
 type prospect struct {
 	forecast forecast.Forecast
 	warnings []string
 }
 
-// text is the forecast as a sentence.
+// text formats the forecast.
 func (r *prospect) text() string {
 	return prose.Sentence(operate.Foretold(r.forecast, time.Now(), len(r.warnings) > 0 && r.forecast.Waits == ""))
 }
 
-// prospectOf foretells the end of an open batch. It is worth less than the rest: a
-// Redis that fails just now leaves it out.
+// prospectOf forecasts the end of an open batch. It returns nil if Redis fails, since the rest of
+// the output is more important.
 func (p *process) prospectOf(ctx context.Context, desk *operate.Desk, b store.Batch) *prospect {
 	r, err := desk.Prospect(ctx, b, p.waits())
 	if err != nil {
@@ -33,7 +33,7 @@ func (p *process) prospectOf(ctx context.Context, desk *operate.Desk, b store.Ba
 	return &prospect{r.Forecast, r.Waits}
 }
 
-// json is the forecast, and nil where there is none.
+// json returns the forecast, or nil.
 func (r *prospect) json() *forecast.Forecast {
 	if r == nil {
 		return nil
@@ -41,7 +41,7 @@ func (r *prospect) json() *forecast.Forecast {
 	return &r.forecast
 }
 
-// heed are the warnings.
+// heed returns the warnings.
 func (r *prospect) heed() []string {
 	if r == nil {
 		return nil
@@ -49,7 +49,7 @@ func (r *prospect) heed() []string {
 	return r.warnings
 }
 
-// write prints the forecast and what keeps the batch.
+// write prints the forecast and what blocks the batch.
 func (r *prospect) write(out io.Writer, s style, width int) {
 	if r == nil {
 		return
@@ -60,7 +60,7 @@ func (r *prospect) write(out io.Writer, s style, width int) {
 	}
 }
 
-// writeWarning marks a sentence as one that somebody should heed.
+// writeWarning prints a sentence marked as a warning.
 func writeWarning(out io.Writer, s style, width int, text string) {
 	var b strings.Builder
 	hang(&b, width, "! ", text)

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// statusJSON is what status prints for programs.
+// statusJSON is the JSON of status.
 type statusJSON struct {
 	Batch    store.Batch
 	Forecast *forecast.Forecast
@@ -83,7 +83,7 @@ func TestExportSaysWhatKeepsIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare  func(*ward)
 		customer string
-		want     string // "": nothing
+		want     string // "" for none
 	}{
 		"a worker and a connection are there": {func(*ward) {}, "1234", ""},
 		"no connection":                       {func(*ward) {}, "77", "connections.yml has no usable connection for customer 77; unless the workers' own file has one, exports wait."},
@@ -154,7 +154,7 @@ func TestDryRunForetells(t *testing.T) {
 		return decode[struct{ Estimate estimate }](t, r.out).Estimate
 	}
 	before := dry()
-	// A hundred exports of the kind took five calls each.
+	// A hundred exports of this kind took five calls each.
 	_, ids := w.accept("1234", 1709, 500, 100)
 	for _, id := range ids {
 		c, err := w.ledger.Claim(t.Context(), store.Ref{Customer: "1234", Export: id}, store.ClaimOptions{Lease: time.Minute, Settle: time.Minute})
@@ -173,7 +173,7 @@ func TestDryRunForetells(t *testing.T) {
 func TestProgressEnds(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		done    time.Duration // foretold, from now on; 0: not at all
+		done    time.Duration // expected ETA from now on; 0 for none
 		waiting string
 		since   time.Duration
 		want    string

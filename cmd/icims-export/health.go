@@ -24,11 +24,11 @@ type healthCommand struct {
 	Timeout time.Duration `default:"5s" placeholder:"DURATION" help:"Timeout."`
 }
 
-// longestHealth is more than any process says of its health.
+// longestHealth limits the size of a health response.
 const longestHealth = 64 << 10
 
-// Run asks a process how it does, for health checks of containers: they have no
-// program but this one.
+// Run asks a process for its health. Container health checks use it, since the image contains no
+// other program.
 func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	if c.Timeout <= 0 {
 		return misused("--timeout must be above zero, such as 5s")
@@ -37,10 +37,10 @@ func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{DisableKeepAlives: true} // and no proxy
+	transport := &http.Transport{DisableKeepAlives: true} // no proxy
 	if local {
-		// What listens here was told its certificate by the same settings, which is made
-		// out to another name than that of this machine. Nothing secret is sent.
+		// The local process uses the certificate of the same settings, which is made out to another
+		// name than this machine's. Nothing secret is sent.
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see above
 	}
 	client := &http.Client{
@@ -68,7 +68,8 @@ func (c *healthCommand) Run(ctx context.Context, p *process) error {
 	return err
 }
 
-// address is where to ask, and whether that is this machine, by its own settings.
+// address returns which address to ask, and whether it is this machine's, from the process's
+// settings.
 func (c *healthCommand) address(s config.Settings) (address string, local bool, err error) {
 	at := &url.URL{Scheme: "http", Host: s.MetricsListen}
 	switch {
@@ -97,7 +98,7 @@ func (c *healthCommand) address(s config.Settings) (address string, local bool, 
 	return at.String(), local, nil
 }
 
-// reachable is how a process of this machine reaches one that listens on an address.
+// reachable returns the URL host for a listen address on this machine.
 func reachable(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -109,7 +110,7 @@ func reachable(listen string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// unanswered says why there is no answer, without the address.
+// unanswered explains why there is no response, without the address.
 func unanswered(err error, within time.Duration) string {
 	if timed, ok := errors.AsType[net.Error](err); ok && timed.Timeout() {
 		return "does not answer within " + within.String()
@@ -117,8 +118,8 @@ func unanswered(err error, within time.Duration) string {
 	return "does not answer (" + rootCause(err) + ")"
 }
 
-// toldHealth are the sentences of an answer: what is wrong, and what to do. A problem of
-// the API tells it as its detail, the address of the metrics check by check.
+// toldHealth returns the problems and remedies of a response: the detail of an API problem, or the
+// failed checks of the metrics server.
 func toldHealth(body []byte) []string {
 	var told struct {
 		Detail string `json:"detail"`
@@ -140,6 +141,6 @@ func toldHealth(body []byte) []string {
 	for _, risk := range told.AtRisk {
 		said = append(said, "At risk: "+prose.Sentence(risk))
 	}
-	// A Redis that is gone fails two checks with the same words.
+	// A missing Redis fails two checks with the same text.
 	return slices.DeleteFunc(slices.Compact(said), func(s string) bool { return s == "" })
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// answering is a process that gives one answer to /readyz and another to all else.
+// answering serves one response for /readyz and another for all other paths.
 func answering(readyz int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/readyz" {
@@ -63,7 +63,7 @@ func TestHealthTellsWhatAProcessAnswers(t *testing.T) {
 	}
 }
 
-// forward is a clock that goes a minute ahead whenever it is asked.
+// forward is a clock that advances by a minute on each call.
 type forward struct{ at time.Time }
 
 func (f *forward) now() time.Time {
@@ -77,7 +77,7 @@ func TestHealthTellsThatNobodyAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() // and accepts nobody
+	defer listener.Close() // never accepts
 	r := call(t, "health", "http://"+listener.Addr().String(), "--timeout=10ms")
 	r.wantStatus(t, statusFailed)
 	if !strings.Contains(r.errors, "does not answer within 10ms") {
@@ -93,7 +93,7 @@ func TestHealthTellsThatNobodyAnswers(t *testing.T) {
 
 func TestHealthKnowsWhereTheProcessOfItsSettingsListens(t *testing.T) {
 	server := httptest.NewUnstartedServer(answering(http.StatusOK, ""))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of a handshake that is refused
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake is refused
 	server.StartTLS()
 	defer server.Close()
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())

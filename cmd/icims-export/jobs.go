@@ -49,7 +49,7 @@ func (c *jobsCommand) Run(ctx context.Context, p *process) error {
 	return jobList{page, o.Jobs.Now()}.print(p, c)
 }
 
-// list asks for the jobs, and tells meanwhile that it waits.
+// list requests the jobs and shows that it waits.
 func (c *jobsCommand) list(ctx context.Context, o *operator) (jobs.ListPage, error) {
 	_, onTerminal := terminal(o.p.stdout)
 	q := jobs.Query{Text: c.Search, Wait: c.Wait, Refresh: c.Refresh, By: whoIs("")}
@@ -67,10 +67,10 @@ func (c *jobsCommand) list(ctx context.Context, o *operator) (jobs.ListPage, err
 	return o.Jobs.List(ctx, c.Customer, q)
 }
 
-// shownJobs is how many jobs a person is given.
+// shownJobs limits the jobs printed on a terminal.
 const shownJobs = 100
 
-// jobList is a list for print.
+// jobList prints a list of jobs.
 type jobList struct {
 	jobs.ListPage
 
@@ -130,7 +130,7 @@ func (l jobList) writeTabs(out io.Writer) error {
 	return err
 }
 
-// summary tells how the list stands, and what it costs.
+// summary prints the state of the list and its cost in calls.
 func (l jobList) summary(p *process, c *jobsCommand) {
 	width, _ := terminal(p.stderr)
 	say := func(text string) { hang(messages{p}, width, "", text) }
@@ -158,7 +158,7 @@ func (l jobList) summary(p *process, c *jobsCommand) {
 		prose.Grouped(cost.Today), prose.Grouped(cost.Share)))
 }
 
-// count says how many jobs there are, and how old that is.
+// count prints the number of jobs and the list's age.
 func (l jobList) count(c *jobsCommand) string {
 	if l.AsOf == nil {
 		return fmt.Sprintf("The jobs of customer %s have not been read yet.", l.Customer)
@@ -173,7 +173,7 @@ func (l jobList) count(c *jobsCommand) string {
 	return fmt.Sprintf("%s, as of %s ago.", text, prose.Span(l.now.Sub(*l.AsOf)))
 }
 
-// lonely is for how long a refresh waits for a worker before that is remarked on.
+// lonely is how long a refresh waits for a worker before the command says so.
 const lonely = 3 * time.Second
 
 func (l jobList) sayRefresh(say func(string)) {

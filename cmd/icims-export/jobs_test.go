@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// work starts a worker that ends with the test.
+// work starts a worker that stops with the test.
 func (w *ward) work() {
 	w.t.Helper()
 	hosts, err := icims.ParseHostPolicy(w.origin)

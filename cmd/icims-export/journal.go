@@ -12,13 +12,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// journalTime is how long an entry may take, whatever has become of its command.
+// journalTime limits how long an audit log entry may take, even after the command was interrupted.
 const journalTime = 5 * time.Second
 
-// journalled makes a change and enters it in the journal: before it, without which
-// nothing is changed, and after it. The entry says what is changed and why; whoever is
-// named there, and what the rest of it is, is filled in; the change may add what it was
-// made to. A change for several customers is entered for each.
+// journalled records a change in the audit log before and after making it. If the first entry
+// fails, nothing is changed. The entry contains What and Why; the rest is filled in, and change may
+// add the object. A change for several customers is recorded for each.
 func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change func() error, customers ...string) error {
 	enter := o.entering(ctx, e, customers)
 	if err := enter(store.JournalAsked); err != nil {
@@ -31,8 +30,8 @@ func (o *operator) journalled(ctx context.Context, e *store.JournalEntry, change
 	return err
 }
 
-// journalledAnyway is journalled for a change that ends somebody's access: it is made even
-// where the journal cannot be written, and the operator is told so.
+// journalledAnyway is journalled for a change that revokes access: it is made even if the audit log
+// cannot be written, with a warning.
 func (o *operator) journalledAnyway(ctx context.Context, e *store.JournalEntry, change func() error) error {
 	enter := o.entering(ctx, e, nil)
 	askErr := enter(store.JournalAsked)
@@ -43,7 +42,7 @@ func (o *operator) journalledAnyway(ctx context.Context, e *store.JournalEntry, 
 	return err
 }
 
-// entering returns what enters a change in the journal with how it stands.
+// entering returns a function that records a change with its outcome.
 func (o *operator) entering(ctx context.Context, e *store.JournalEntry, customers []string) func(store.JournalOutcome) error {
 	e.Request = "cli-" + strings.ToLower(rand.Text()[:12])
 	e.Who = whoIs(e.Who)
@@ -63,7 +62,7 @@ func (o *operator) entering(ctx context.Context, e *store.JournalEntry, customer
 	}
 }
 
-// changed makes a change and enters how it went.
+// changed makes a change and records its outcome.
 func changed(enter func(store.JournalOutcome) error, change func() error) (err, enterErr error) {
 	err = change()
 	outcome := store.JournalDone
@@ -76,7 +75,7 @@ func changed(enter func(store.JournalOutcome) error, change func() error) (err, 
 	return err, enter(outcome)
 }
 
-// unjournalledError ends a command whose change could not be entered, and was not made.
+// unjournalledError means that a change was not made because it could not be recorded.
 type unjournalledError struct{ cause error }
 
 func (e *unjournalledError) Error() string {
@@ -85,14 +84,14 @@ func (e *unjournalledError) Error() string {
 
 func (e *unjournalledError) Unwrap() error { return e.cause }
 
-// toldAlready reports whether an error says already what happened and what to do.
+// toldAlready reports whether an error already says what happened and the remedy.
 func toldAlready(err error) bool {
 	_, ended := errors.AsType[*exit](err)
 	_, unjournalled := errors.AsType[*unjournalledError](err)
 	return ended || unjournalled
 }
 
-// refusedWhole reports whether an error says that nothing was changed.
+// refusedWhole reports whether an error means that nothing was changed.
 func refusedWhole(err error) bool {
 	if e, ok := errors.AsType[*exit](err); ok && e.status == statusMisused {
 		return true

@@ -17,7 +17,7 @@ type journalCommand struct {
 	JSON     bool   `name:"json" help:"Print one JSON object per line."`
 }
 
-// Run tells who changed what.
+// Run prints the audit log.
 func (c *journalCommand) Run(ctx context.Context, p *process) error {
 	switch {
 	case c.Customer != "" && !store.ValidCustomer(c.Customer):
@@ -73,7 +73,7 @@ func (c *journalCommand) Run(ctx context.Context, p *process) error {
 	return writeJournal(p, entries)
 }
 
-// journal reads up to limit entries, the latest first. Pages may be short.
+// journal reads up to limit entries, latest first. Pages may be short.
 func (o *operator) journal(ctx context.Context, f store.JournalFilter, limit int) ([]store.JournalEntry, error) {
 	var entries []store.JournalEntry
 	for {

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Every command that changes something is in the journal before it does, and after.
+// Every command that changes something is recorded in the audit log before and after.
 func TestCommandsWriteTheJournal(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -34,7 +34,7 @@ func TestCommandsWriteTheJournal(t *testing.T) {
 		{[]string{"dead", "discard", "--batch=" + string(refused), "--why=because"}, "dead discard done 1234"},
 		{[]string{"dead", "discard", "--all", "--dry-run"}, ""},
 		{[]string{"dead", "retry", "--all", "--why=because"}, "dead retry done 77,dead retry done 1234"},
-		{[]string{"dead", "retry", "--all", "--why=because"}, ""}, // there are none any more
+		{[]string{"dead", "retry", "--all", "--why=because"}, ""}, // none are left
 		{[]string{"export", file, "--customer=1234", "--prospects"}, "export done 1234"},
 		{[]string{"cancel", "--customer=1234", "--why=because", "--dry-run"}, ""},
 		{[]string{"cancel", "--customer=1234", "--why=because", "--patience=0s"}, "cancel done 1234"},
@@ -98,7 +98,7 @@ func TestJournalIsShown(t *testing.T) {
 	w.call("journal", "--limit=0").wantStatus(t, statusMisused)
 }
 
-// journal is all of it, the oldest first.
+// journal returns the whole audit log, oldest first.
 func (w *ward) journal() []store.JournalEntry {
 	w.t.Helper()
 	page, err := w.ledger.Journal(w.t.Context(), store.JournalFilter{Limit: 1000})

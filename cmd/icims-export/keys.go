@@ -26,7 +26,7 @@ type keysNewCommand struct {
 	To string `placeholder:"FILE" help:"Write the keyset to this file, readable by this user only. An existing file is kept."`
 }
 
-// Run prints the keyset on stdout, or writes it to a file.
+// Run prints the keyset, or writes it to a file.
 func (c *keysNewCommand) Run(p *process) error {
 	keys, err := store.NewKeyset()
 	if err != nil {
@@ -47,8 +47,8 @@ func (c *keysNewCommand) Run(p *process) error {
 	return err
 }
 
-// write makes the file. Where there is one it is not lost, and that is no error: whoever
-// starts the service may always ask for it.
+// write creates the file. An existing file is kept, which is no error, so that each start of the
+// service can run the command.
 func (c *keysNewCommand) write(p *process, keys *store.Keyset) error {
 	switch err := store.CreateKeysetFile(c.To, keys); {
 	case errors.Is(err, fs.ErrExist):
@@ -64,7 +64,7 @@ func (c *keysNewCommand) write(p *process, keys *store.Keyset) error {
 	return nil
 }
 
-// checkKeyset refuses a keyset that is not the store's, and says what to do.
+// checkKeyset refuses a keyset other than the one the store was written with, and says what to do.
 func checkKeyset(ctx context.Context, ledger *store.Ledger, s config.Settings) error {
 	err := ledger.CheckKeyset(ctx)
 	wrong, ok := errors.AsType[*store.KeysetError](err)
@@ -92,7 +92,7 @@ func idsText(ids []store.KeyID) string {
 	return strings.Join(texts, ", ")
 }
 
-// parseKeyID reads the id of a key that the keyset holds.
+// parseKeyID parses the ID of a key in the keyset.
 func parseKeyID(text string, keys *store.Keyset) (store.KeyID, error) {
 	id, err := strconv.ParseUint(text, 10, 32)
 	for _, known := range keys.KeyIDs() {
@@ -103,7 +103,7 @@ func parseKeyID(text string, keys *store.Keyset) (store.KeyID, error) {
 	return 0, misused("the keyset has no key %q; its keys are %s", text, idsText(keys.KeyIDs()))
 }
 
-// writeKeyset puts a changed keyset in the place of the file.
+// writeKeyset replaces the file with a changed keyset.
 func writeKeyset(p *process, keys *store.Keyset) error {
 	if err := store.WriteKeysetFile(p.settings.Keyset, keys); err != nil {
 		return failed("the keyset %s cannot be written (%s), so nothing changed: run the command on the machine with the file, as a user who can write to its folder", p.settings.Keyset, rootCause(err))

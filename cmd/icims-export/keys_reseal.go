@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// keyLine is a sealing key as it is listed.
+// keyLine is a sealing key in a list.
 type keyLine struct {
 	Key    store.KeyID `json:"key"`
 	Role   string      `json:"role"` // seals, opens or missing
@@ -54,11 +54,11 @@ func (c *keysStatusCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	// What is wrong with it is told below what there is.
+	// The reason is printed below the list.
 	return checkKeyset(ctx, o.Ledger, p.settings)
 }
 
-// keyLines lists the keys of the keyset in their order, then those that are missing.
+// keyLines lists the keys of the keyset in order, then the missing ones.
 func keyLines(keys *store.Keyset, sealed map[store.KeyID]int, checked []store.KeyID) []keyLine {
 	ids := keys.KeyIDs()
 	var lines []keyLine
@@ -84,7 +84,7 @@ type keysResealCommand struct {
 	JSON   bool          `name:"json" help:"Print the result as one JSON object."`
 }
 
-// resealed is the result.
+// resealed is the command's JSON.
 type resealed struct {
 	Key      store.KeyID `json:"key"`
 	Replaced int         `json:"replaced"`
@@ -93,10 +93,10 @@ type resealed struct {
 	Seconds  float64     `json:"seconds"`
 }
 
-// resealWalks bounds how often all of Redis is looked through.
+// resealWalks limits the number of passes over Redis.
 const resealWalks = 6
 
-// Run seals everything anew.
+// Run reseals all values with the current key.
 func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 	o, closeRedis, err := openOperator(ctx, p, true)
 	if err != nil {
@@ -113,10 +113,10 @@ func (c *keysResealCommand) Run(ctx context.Context, p *process) error {
 	return c.tell(o, r)
 }
 
-// reseal seals everything anew and counts.
+// reseal reseals all values and counts them.
 func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed) error {
-	// The first walk does the work. Another one, after all processes have had the time
-	// to take the key up, shows that it is done.
+	// The first pass does the work. Another pass, after all processes had time to load the key,
+	// verifies it.
 	for walk := range resealWalks {
 		if walk > 0 {
 			if err := pauseFor(ctx, c.Settle); err != nil {
@@ -136,7 +136,7 @@ func (c *keysResealCommand) reseal(ctx context.Context, o *operator, r *resealed
 	return nil
 }
 
-// tell shows the result, and says what is left to do.
+// tell prints the result and what is left to do.
 func (c *keysResealCommand) tell(o *operator, r resealed) error {
 	p := o.p
 	if c.JSON {
@@ -172,7 +172,7 @@ type keysAdoptCommand struct {
 	Why string `placeholder:"TEXT" help:"Why the other keys are lost."`
 }
 
-// Run makes the keyset the store's.
+// Run adopts the keyset as the store's.
 func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	if strings.TrimSpace(c.Why) == "" {
 		return misused("give a reason with --why: values sealed with the lost keys are given up")
@@ -207,7 +207,7 @@ func (c *keysAdoptCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// recordAdoption records with every customer what was decided about all of them.
+// recordAdoption records the adoption for every customer.
 func (o *operator) recordAdoption(ctx context.Context, why string) error {
 	customers, err := o.customers(ctx, "")
 	if err != nil {

@@ -24,7 +24,7 @@ func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	// Only the keyset that is in use is worth a new key.
+	// Only the keyset in use gets a new key.
 	if err := changeKeyset(ctx, p, keys, next, store.JournalEntry{What: "keys rotate", Object: idText(id)}); err != nil {
 		return err
 	}
@@ -38,16 +38,15 @@ func (c *keysRotateCommand) Run(ctx context.Context, p *process) error {
 	return takenUp(ctx, p, next)
 }
 
-// takenUp enters a key that seals from now on, and tells what is left to do.
+// takenUp records a new sealing key in the store, and prints the next steps.
 func takenUp(ctx context.Context, p *process, keys *store.Keyset) error {
 	width, _ := terminal(p.stdout)
 	hang(p.stdout, width, "", "Back up the file. Processes that read it load the key within seconds; copy the file to other machines. Then: icims-export keys reseal.")
 	return knownToStore(ctx, p, keys)
 }
 
-// changeKeyset writes a keyset in the place of one that is the store's, and enters that
-// in the journal. Where Redis cannot be used it says so and goes on: a keyset can be
-// changed without.
+// changeKeyset replaces the keyset file and records that in the audit log. The keyset must be the
+// store's. Without a usable Redis it prints a warning and changes the file.
 func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, entry store.JournalEntry) error {
 	write := func() error { return writeKeyset(p, next) }
 	asked, err := withStore(ctx, p, keys, "compared with it, and the change not entered in the journal", func(o *operator) error {
@@ -59,14 +58,14 @@ func changeKeyset(ctx context.Context, p *process, keys, next *store.Keyset, ent
 	return write()
 }
 
-// knownToStore refuses a keyset that is not the store's, and enters its keys.
+// knownToStore refuses a keyset other than the store's, and records its keys.
 func knownToStore(ctx context.Context, p *process, keys *store.Keyset) error {
 	_, err := withStore(ctx, p, keys, "entered there", func(*operator) error { return nil })
 	return err
 }
 
-// withStore does something with the store once the keyset is known to be its own; asked
-// is false where there is no Redis that answers, so that the keyset was not.
+// withStore calls do if the keyset is the store's; asked is false if no Redis responds, so that the
+// keyset could not be checked.
 func withStore(ctx context.Context, p *process, keys *store.Keyset, without string, do func(*operator) error) (asked bool, err error) {
 	if p.settings.RedisURL.Embedded() {
 		return false, nil
@@ -94,7 +93,7 @@ type keysPromoteCommand struct {
 	Key string `arg:"" help:"Key id, as keys status shows it."`
 }
 
-// Run lets another key seal.
+// Run makes another key the sealing key.
 func (c *keysPromoteCommand) Run(ctx context.Context, p *process) error {
 	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {
@@ -119,7 +118,7 @@ type keysDropCommand struct {
 	Key string `arg:"" help:"Key id, as keys status shows it."`
 }
 
-// Run removes a key, unless something is sealed with it.
+// Run removes a key unless values are still sealed with it.
 func (c *keysDropCommand) Run(ctx context.Context, p *process) error {
 	keys, err := readKeyset(p.settings, p.warn)
 	if err != nil {

@@ -44,7 +44,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	r.wantStatus(t, statusDone)
 	r.wantAll(t, "43 values resealed with key "+idText(id), "keys drop removes "+idText(old))
 	r = w.call("keys", "status")
-	r.wantAll(t, "opens              0", "seals             46") // the exports, and the journal
+	r.wantAll(t, "opens              0", "seals             46") // the exports and the audit log
 	if got, want := w.keyChanges(), "keys reseal done "+idText(id)+",keys reseal asked "+idText(id)+",keys rotate done "+idText(id)+",keys rotate asked "+idText(id); got != want {
 		t.Errorf("the journal has %q, want %q", got, want)
 	}
@@ -61,7 +61,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 
-	// Whoever comes with the backup from before is told at start.
+	// The old backup is refused at startup.
 	w.keyset = backup
 	for _, args := range [][]string{{"worker"}, {"export", w.file(t, "c.ndjson", candidates), "--customer=1234", "--job=1709"}, {"dead", "retry", "--all", "--why=x"}, {"keys", "rotate"}, {"keys", "status"}} {
 		r := w.call(args...)
@@ -72,7 +72,7 @@ func TestKeysAreRotatedResealedAndDropped(t *testing.T) {
 	}
 }
 
-// keyChanges are those that the journal has, the latest first.
+// keyChanges returns the key changes in the audit log, latest first.
 func (w *ward) keyChanges() string {
 	w.t.Helper()
 	page, err := store.NewLedger(w.redis, w.keys()).Journal(w.t.Context(), store.JournalFilter{})
@@ -110,7 +110,7 @@ func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
 	w.accept("1234", 1709, 0, 3)
-	w.call("keys", "rotate").wantStatus(t, statusDone) // enters the keyset
+	w.call("keys", "rotate").wantStatus(t, statusDone) // records the keyset
 	w.keyset = w.file(t, "other.json", call(t, "keys", "new").out)
 	r := w.call("worker")
 	r.wantStatus(t, statusMisused)
@@ -120,7 +120,7 @@ func TestAnotherKeysetIsRefusedUntilItIsAdopted(t *testing.T) {
 	w.call("keys", "adopt").wantStatus(t, statusMisused)
 	r = w.call("keys", "adopt", "--why=the disk burned")
 	r.wantStatus(t, statusDone)
-	r.wantAll(t, "7 values in Redis cannot be opened") // the exports, and the journal of the rotation
+	r.wantAll(t, "7 values in Redis cannot be opened") // the exports and the audit log entries of the rotation
 	w.call("keys", "rotate").wantStatus(t, statusDone)
 	actions, _, err := store.NewLedger(w.redis, w.keys()).Actions(t.Context(), "1234", 1)
 	if err != nil || len(actions) != 1 || actions[0].Why != "the disk burned" {

@@ -85,8 +85,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// A keyset that every user of the machine can read is warned of, by each command that
-// reads it.
+// Each command that reads a keyset warns if other users can read the file.
 func TestExposedKeysetIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)

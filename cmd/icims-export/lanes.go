@@ -45,10 +45,10 @@ func (c *lanesCommand) Run(ctx context.Context, p *process) error {
 	return lanes{r}.print(p)
 }
 
-// lanes are how customers stand, for print.
+// lanes prints a list of lanes.
 type lanes struct{ operate.LaneList }
 
-// print writes the list: aligned on a terminal, separated by tabs elsewhere.
+// print prints the list: as a table on a terminal, tab-separated otherwise.
 func (r lanes) print(p *process) error {
 	width, onTerminal := terminal(p.stdout)
 	var err error
@@ -92,7 +92,7 @@ func (r lanes) writeTable(out io.Writer, s style, width int) error {
 	return nil
 }
 
-// laneNotes are what does not fit into the columns.
+// laneNotes returns notes that do not fit into the columns.
 func laneNotes(l operate.Lane) []string {
 	var notes []string
 	if l.Keeps() {
@@ -135,13 +135,12 @@ func laneCells(l operate.Lane) []cell {
 
 func oldestOf(l operate.Lane) time.Duration { return time.Duration(l.Oldest * float64(time.Second)) }
 
-// rateOf is calls a second made and allowed.
+// rateOf formats the current and the allowed calls per second.
 func rateOf(c operate.Calls) string {
 	return strconv.FormatFloat(c.PerSecond, 'f', 1, 64) + "/" + strconv.FormatFloat(c.MaxRate, 'g', -1, 64)
 }
 
-// spanBriefly renders a duration by its largest unit, and the next where it is
-// days.
+// spanBriefly formats a duration by its largest unit; days also show hours.
 func spanBriefly(d time.Duration) string {
 	first, rest, two := strings.Cut(prose.Span(d), " ")
 	if two && d >= 24*time.Hour {
@@ -175,7 +174,7 @@ func (r lanes) writeTabs(out io.Writer) error {
 	return err
 }
 
-// utc renders a time for programs; nothing for none.
+// utc formats a time for scripts; "" for the zero time.
 func utc(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -183,7 +182,7 @@ func utc(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }
 
-// summary counts the states, and says what is wrong with the whole.
+// summary counts the states, and prints what affects all lanes.
 func (r lanes) summary(p *process, onTerminal bool) {
 	counts := map[operate.LaneState]int{}
 	waiting := 0
@@ -214,7 +213,7 @@ func (r lanes) summary(p *process, onTerminal bool) {
 	}
 }
 
-// sayLoss tells that Redis lost writes lately.
+// sayLoss warns that Redis lost writes recently.
 func sayLoss(p *process, loss *store.Loss) {
 	if loss != nil {
 		p.sayf("Noticed %s: %s. %s", prose.When(loss.At), loss, loss.Remedy())

@@ -12,10 +12,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// shownLane is one customer in detail.
+// shownLane prints a customer's lane in detail.
 type shownLane struct{ operate.LaneDetail }
 
-// show shows one customer.
+// show prints one customer's lane.
 func (c *lanesCommand) show(ctx context.Context, o *operator) error {
 	l, err := o.Lane(ctx, c.Customer)
 	if err != nil {
@@ -65,8 +65,8 @@ func (l shownLane) print(p *process) {
 	l.printEvents(out, s, width)
 }
 
-// nextOf is when the first of those comes back that come back later. While nobody
-// works for the customer, that may be over.
+// nextOf formats when the first scheduled export is due. If no worker processes the customer, that
+// may be in the past.
 func nextOf(l operate.Lane) string {
 	if l.Next.After(time.Now()) {
 		return prose.When(l.Next)
@@ -99,7 +99,7 @@ func printCalls(c operate.Calls, line func(name, text string)) {
 	line("today", today+fmt.Sprintf("; resets %s (in %s)", prose.When(c.Resets), prose.Span(time.Until(c.Resets))))
 }
 
-// shownBatches is how many open batches a person is given.
+// shownBatches limits the open batches that are printed.
 const shownBatches = 10
 
 func (l shownLane) printBatches(out io.Writer, s style, width int) {
@@ -118,7 +118,7 @@ func (l shownLane) printBatches(out io.Writer, s style, width int) {
 	}
 }
 
-// targetOf is where a batch goes.
+// targetOf describes the target of a batch.
 func targetOf(b store.Batch) string {
 	if b.Job != 0 {
 		return fmt.Sprintf("job %d", b.Job)
@@ -126,7 +126,7 @@ func targetOf(b store.Batch) string {
 	return "prospects"
 }
 
-// printEvents tells what happened last, by itself and by operators.
+// printEvents prints the recent activity.
 func (l shownLane) printEvents(out io.Writer, s style, width int) {
 	if l.SealedActions > 0 {
 		defer hang(out, width, "  ", fmt.Sprintf("%d operator actions cannot be shown: they are sealed with another keyset.", l.SealedActions))

@@ -13,13 +13,13 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// enqueue gives exports of a customer their tasks.
+// enqueue enqueues the tasks of a customer's exports.
 func (w *ward) enqueue(customer string, ids ...string) {
 	w.t.Helper()
 	testrig.Enqueue(w.t, w.redis, w.ledger, customer, ids...)
 }
 
-// called makes calls for a customer, and ends the last one with a status.
+// called makes n calls for a customer. The last one ends with the status.
 func (w *ward) called(customer string, n, status int) {
 	w.t.Helper()
 	testrig.Call(w.t, w.ledger, customer, n, status)
@@ -41,7 +41,7 @@ func TestLanes(t *testing.T) {
 	w.enqueue("1234", ids...)
 	w.accept("77", 0, 30, 1)
 	w.called("77", 3, 401)
-	w.accept("9", 0, 31, 1) // whose task was lost
+	w.accept("9", 0, 31, 1) // its task is lost
 	if _, err := w.ledger.Beat(t.Context(), store.Peer{Worker: "w-1", Free: 10}); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestLanesFitTheTerminal(t *testing.T) {
 func TestManyLanes(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
-	const many = 600 // more than are read at once
+	const many = 600 // more than one page
 	for i := range many {
 		if err := w.ledger.Pause(t.Context(), fmt.Sprint(5000+i), store.Pause{By: "ana", Why: "x"}); err != nil {
 			t.Fatal(err)

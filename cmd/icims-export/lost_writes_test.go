@@ -10,8 +10,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// Whoever looks at the lanes or runs the check is told that Redis has lost writes, and what
-// to do.
+// lanes and check report that Redis has lost writes, with the remedy.
 func TestLostWritesAreTold(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -64,7 +63,7 @@ func TestLostWritesAreTold(t *testing.T) {
 	}
 }
 
-// beat is a worker's heartbeat. It reports whether Redis has lost writes since the last one.
+// beat sends a worker's heartbeat. It reports whether Redis has lost writes since the last one.
 func (w *ward) beat() bool {
 	w.t.Helper()
 	_, news, err := w.ledger.NoticeLoss(w.t.Context(), "a worker", time.Minute)

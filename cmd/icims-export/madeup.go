@@ -9,8 +9,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// madeUp makes candidates who do not exist: names from word lists, addresses
-// under example.com, phone numbers from the range that is kept for fiction.
+// madeUp generates candidates who do not exist: names from word lists, addresses under example.com,
+// and phone numbers reserved for fiction.
 type madeUp struct {
 	faker *gofakeit.Faker
 	n     int
@@ -23,7 +23,7 @@ var (
 	phoneTypes = []string{"mobile", "home", "work"}
 )
 
-// candidate makes the next candidate.
+// candidate returns the next candidate.
 func (m *madeUp) candidate() tasks.Candidate {
 	m.n++
 	f := m.faker
@@ -51,7 +51,7 @@ func (m *madeUp) candidate() tasks.Candidate {
 	return c
 }
 
-// plainLetters keeps what may stand in the local part of an address.
+// plainLetters keeps the characters that are allowed in the local part of an address.
 func plainLetters(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' {
@@ -61,8 +61,8 @@ func plainLetters(name string) string {
 	}, strings.ToLower(name))
 }
 
-// asPerson is the candidate as a person of the simulator: as somebody entered
-// them long ago, with a phone and without a history.
+// asPerson returns the candidate as a person who has been in the simulator for long, with a phone
+// and without a work history.
 func asPerson(c tasks.Candidate) map[string]any {
 	return map[string]any{
 		"firstname": c.FirstName, "lastname": c.LastName, "email": c.Email,
@@ -71,7 +71,7 @@ func asPerson(c tasks.Candidate) map[string]any {
 	}
 }
 
-// badRows are candidates that are refused, each for another reason.
+// badRows returns candidates that are refused, each for another reason.
 func (m *madeUp) badRows(taken tasks.Candidate) []tasks.Candidate {
 	noEmail, badEmail, noName, reversed, double := m.candidate(), m.candidate(), m.candidate(), m.candidate(), m.candidate()
 	noEmail.Email = ""

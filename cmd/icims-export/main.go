@@ -1,5 +1,5 @@
-// Command icims-export exports candidates into iCIMS: a worker, a producer for
-// files, a view of what became of a batch, a simulated iCIMS and a demo.
+// Command icims-export exports candidates into iCIMS. It runs the worker, API and console, submits
+// files, manages exports, and includes a simulator and a demo.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/internal/hangup"
 )
 
-// heedHangups are the commands that read files again on SIGHUP.
+// heedHangups are the commands that reload files on SIGHUP.
 var heedHangups = []string{"worker", "serve"}
 
 func main() {
@@ -20,7 +20,7 @@ func main() {
 		hangup.Restore()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks to end in good order; a second one ends at once.
+	// The first signal stops the command in an orderly way; a second one ends it immediately.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, &process{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,

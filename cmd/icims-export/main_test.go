@@ -19,8 +19,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// asCommand makes the test binary behave as the command itself, for tests that
-// need a process of their own.
+// asCommand makes the test binary run as the command, for tests that need a separate process.
 const asCommand = "ICIMS_EXPORT_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -39,14 +38,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// testVariables are the environment of all tests, which change none of them.
+// testVariables are the environment variables of all tests. Tests must not change them.
 var testVariables = map[string]string{
 	"TEST_ICIMS_PASSWORD": testPassword,
 	"WRONG_PASSWORD":      "not-" + testPassword,
 	"SOME_PASSWORD":       "a-password-of-no-account",
 }
 
-// result is what a command left behind.
+// result is the output and status of a command.
 type result struct {
 	status      int
 	out, errors string
@@ -67,7 +66,7 @@ func call(t *testing.T, args ...string) result {
 	return invoke(t.Context(), strings.NewReader(""), args...)
 }
 
-// wantStatus fails with everything that the command said.
+// wantStatus checks the exit status.
 func (r result) wantStatus(t *testing.T, status int) {
 	t.Helper()
 	if r.status != status {
@@ -100,7 +99,7 @@ const (
 	testJob      = "1709"
 )
 
-// bench is an iCIMS with the files that name it.
+// bench is a simulated iCIMS with a connections file and a keyset.
 type bench struct {
 	sim         *icimstest.Simulator
 	tenant      *icimstest.Tenant
@@ -132,7 +131,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// connection is a file of connections with one connection.
+// connection returns a connections file with one connection.
 func (b *bench) connection(passwordEnv string) string {
 	return fmt.Sprintf("connections:\n  - customer: \"1234\"\n    username: export-user\n    password_env: %s\n    portal_urls: \"%s/customers/1234/search/portals/1?staleness=0\"\n"+
 		"    linkedin_field: field51001\n    limits: {calls_per_second: 500, burst: 500, in_flight: 8}\n", passwordEnv, b.origin)
@@ -147,27 +146,26 @@ func (b *bench) file(t *testing.T, name, text string) string {
 	return path
 }
 
-// embedded are the flags for a Redis within the process.
+// embedded returns the flags for an embedded Redis.
 func (b *bench) embedded(args ...string) []string {
 	return append(args, "--redis-url=embedded", "--connections="+b.connections, "--icims-hosts="+b.origin)
 }
 
-// shared are the flags for a Redis of its own.
+// shared returns the flags for a separate Redis.
 func (b *bench) shared(redis *miniredis.Miniredis, args ...string) []string {
 	return b.at("redis://"+redis.Addr(), args...)
 }
 
-// at are the flags for the Redis of a URL.
+// at returns the flags for a Redis URL.
 func (b *bench) at(url string, args ...string) []string {
 	return append(args, "--redis-url="+url, "--connections="+b.connections, "--icims-hosts="+b.origin, "--keyset="+b.keyset)
 }
 
-// candidates are two good rows, of which one lacks the e-mail address, and one
-// that cannot be read.
+// candidates are two good rows, one of them without an email, and one invalid row.
 const candidates = `{"id":"c-1","first_name":"Ottoline","last_name":"Quillfeather","email":"ottoline@example.com","phones":[{"number":"+1 425 555 0143","type":"mobile"}],"linkedin_url":"https://www.linkedin.com/in/example","work_experience":[{"employer":"Contoso","title":"Data Engineer","start":"2021-03"}],"education":[{"school":"University of Porto","degree":"Master of Science"}]}
 {"id":"c-2","first_name":"Bartholomew","last_name":"Nightingale"}
 {"id":"c-3","first_name":"Zebulon","last_name":"Featherstone","email":"zebulon at example.com"}
 `
 
-// personal is what of candidates must not be printed about refused rows.
+// personal is personal data that must not be printed about refused rows.
 var personal = []string{"Bartholomew", "Nightingale", "Zebulon", "Featherstone", "zebulon", testPassword}

@@ -19,7 +19,7 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// observed is what others see of this process. Without an address nothing is counted.
+// observed serves the metrics and health of this process. Without an address, nothing is counted.
 type observed struct {
 	registry *prometheus.Registry
 	listener net.Listener
@@ -29,7 +29,7 @@ type observed struct {
 	serving sync.WaitGroup
 }
 
-// openMetrics begins to listen where metrics are to be served.
+// openMetrics starts listening if metrics are configured.
 func openMetrics(ctx context.Context, s config.Settings, log zerolog.Logger) (*observed, error) {
 	if s.MetricsListen == "" {
 		return &observed{stop: func() {}}, nil
@@ -44,19 +44,19 @@ func openMetrics(ctx context.Context, s config.Settings, log zerolog.Logger) (*o
 
 func (o *observed) on() bool { return o.registry != nil }
 
-// redis counts what a client asks of Redis.
+// redis counts the commands of a Redis client.
 func (o *observed) redis(client redis.UniversalClient) {
 	if o.on() {
 		metrics.WatchRedis(o.registry, client)
 	}
 }
 
-// worker shows a worker, which is not started yet.
+// worker serves the metrics of a worker that has not started yet.
 func (o *observed) worker(ctx context.Context, w *worker.Worker, client redis.UniversalClient, ledger *store.Ledger, byCustomer bool) {
 	o.serve(ctx, o.countWorker(w, client, ledger, byCustomer))
 }
 
-// countWorker counts what a worker does. It returns how it is doing.
+// countWorker registers a worker's metrics, and returns its health.
 func (o *observed) countWorker(w *worker.Worker, client redis.UniversalClient, ledger *store.Ledger, byCustomer bool) *metrics.Health {
 	if o.on() {
 		w.Observe(metrics.NewWorkerMetrics(o.registry, w.Vitals))
@@ -66,20 +66,20 @@ func (o *observed) countWorker(w *worker.Worker, client redis.UniversalClient, l
 	return &metrics.Health{Redis: client, Writes: store.NewWriteProbe(ledger.Writable, time.Now), Lanes: w.Ready, Alive: w.Alive}
 }
 
-// api shows a server, which does not serve yet.
+// api serves the metrics of an API server that has not started yet.
 func (o *observed) api(ctx context.Context, s *api.Server) {
 	o.countAPI(s)
 	o.serve(ctx, &metrics.Health{Redis: s.Redis, Writes: s.Writes()})
 }
 
-// countAPI counts what a server answers.
+// countAPI registers an API server's metrics.
 func (o *observed) countAPI(s *api.Server) {
 	if o.on() {
 		s.Answered = metrics.NewAPIMetrics(o.registry, s.Operations()).Answered
 	}
 }
 
-// serve answers until close.
+// serve serves metrics until close.
 func (o *observed) serve(ctx context.Context, h *metrics.Health) {
 	if !o.on() {
 		return
@@ -97,7 +97,7 @@ func (o *observed) serve(ctx context.Context, h *metrics.Health) {
 	}
 }
 
-// close ends it, last of all: a process that stops says so until it has.
+// close stops the server. It comes last, so that health is reported while the process stops.
 func (o *observed) close() {
 	o.stop()
 	o.serving.Wait()

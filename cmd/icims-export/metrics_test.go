@@ -12,7 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// metricsAddress reads stderr up to the line that tells where metrics are served.
+// metricsAddress reads stderr until the metrics address is logged.
 func (s *started) metricsAddress(t *testing.T) string {
 	t.Helper()
 	address := regexp.MustCompile(`"address":"([^"]+)"`)
@@ -59,7 +59,7 @@ func TestMetricsAreServedWhereThatIsSet(t *testing.T) {
 			s := startCommand(t, b.shared(redis, command, "--metrics-listen=127.0.0.1:0", "--api-listen=127.0.0.1:0", "--log-format=json")...)
 			url := s.metricsAddress(t)
 			go func() {
-				for s.lines.Scan() { // so that it can go on writing
+				for s.lines.Scan() { // keeps the process from blocking on stderr
 				}
 			}()
 			for deadline := time.Now().Add(time.Minute); ; {

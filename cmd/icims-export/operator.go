@@ -16,14 +16,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// operator is what commands need that look into the ledger of running workers.
+// operator has what commands need that read or change the workers' data.
 type operator struct {
 	*operate.Desk
 	p *process
 }
 
-// openOperator connects to the Redis of the workers. Without needKeys a missing
-// keyset is no error; with them it has to be the store's.
+// openOperator connects to the workers' Redis. Without needKeys the keyset may be missing;
+// otherwise it must be the store's.
 func openOperator(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
 	o, closeRedis, err := openUnchecked(ctx, p, needKeys)
 	if err != nil || !needKeys {
@@ -36,7 +36,7 @@ func openOperator(ctx context.Context, p *process, needKeys bool) (*operator, fu
 	return o, closeRedis, nil
 }
 
-// openUnchecked connects with whatever keyset there is.
+// openUnchecked connects with any keyset.
 func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, func(), error) {
 	if p.settings.RedisURL.Embedded() {
 		return nil, nil, misused("this command cannot use the embedded Redis, which is empty: set ICIMS_EXPORT_REDIS_URL to the Redis of the workers")
@@ -53,7 +53,7 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 		return nil, nil, err
 	}
 	ledger := newLedger(client, keys, p.settings)
-	if needKeys { // it may write
+	if needKeys { // the command may write
 		if err := checkRights(ctx, ledger, p.settings); err != nil {
 			closeRedis()
 			return nil, nil, err
@@ -62,9 +62,9 @@ func openUnchecked(ctx context.Context, p *process, needKeys bool) (*operator, f
 	return &operator{p.desk(client, ledger, keys == nil), p}, closeRedis, nil
 }
 
-// desk is where operators work. closed tells that there are no sealing keys.
+// desk returns the admin service. closed means that there are no sealing keys.
 func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, closed bool) *operate.Desk {
-	hosts, _ := hostPolicy(p.settings) // without one no host is known, and nothing is linked
+	hosts, _ := hostPolicy(p.settings) // without a policy there are no links
 	d := &operate.Desk{
 		Redis: client, Ledger: ledger, Closed: closed, Hosts: hosts, DummyDomain: p.settings.DummyEmailDomain, TaskRetention: p.settings.TaskRetention, Filed: p.filed(zerolog.Nop()).usable,
 	}
@@ -72,7 +72,7 @@ func (p *process) desk(client redis.UniversalClient, ledger *store.Ledger, close
 	return d
 }
 
-// known fails for a customer of whom nothing is known.
+// known returns an error for an unknown customer.
 func (o *operator) known(ctx context.Context, customer string) error {
 	err := o.Known(ctx, customer)
 	if unknown, ok := errors.AsType[*operate.UnknownCustomerError](err); ok {
@@ -84,7 +84,7 @@ func (o *operator) known(ctx context.Context, customer string) error {
 	return nil
 }
 
-// customers are the one that was named, or all. It fails for an unknown one.
+// customers returns the named customer, or all. An unknown customer is an error.
 func (o *operator) customers(ctx context.Context, named string) ([]string, error) {
 	if named != "" {
 		if err := o.known(ctx, named); err != nil {
@@ -98,7 +98,7 @@ func (o *operator) customers(ctx context.Context, named string) ([]string, error
 	return all, nil
 }
 
-// lost ends a command that could not go on.
+// lost explains an error that stopped the command.
 func (o *operator) lost(err error) error {
 	if isRedis(err) {
 		return redisFailed(o.p.settings, err)
@@ -106,7 +106,7 @@ func (o *operator) lost(err error) error {
 	return failed("the ledger cannot be read (%s): check Redis, and that ICIMS_EXPORT_KEYSET is the workers' keyset", rootCause(err))
 }
 
-// whoIs names the person at the command line.
+// whoIs returns the name of the user at the command line.
 func whoIs(named string) string {
 	if named != "" {
 		return named
@@ -121,7 +121,7 @@ func whoIs(named string) string {
 	return name
 }
 
-// parseSince reads a point in time: a time, a day, or how long ago it was.
+// parseSince parses a point in time: a time, a day or a duration ago.
 func parseSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// ward is a ledger on a real Redis that operators look after.
+// ward is a ledger on a real Redis for testing admin commands.
 type ward struct {
 	*bench
 	t      *testing.T
@@ -45,20 +45,20 @@ func (w *ward) call(args ...string) result {
 	return call(w.t, w.at(w.url, args...)...)
 }
 
-// accept takes so many candidates into a batch, without any task.
+// accept accepts n candidates into a batch, without tasks.
 func (w *ward) accept(customer string, job int64, from, n int) (store.BatchID, []string) {
 	w.t.Helper()
 	batch, refs := testrig.Accept(w.t, w.ledger, customer, job, testrig.Numbered(from, n)...)
 	return batch, testrig.IDs(refs)
 }
 
-// kill gives exports up, as a worker would.
+// kill makes dead letters of exports, as a worker would.
 func (w *ward) kill(customer string, reason store.Reason, call store.Called, ids ...string) {
 	w.t.Helper()
 	testrig.GiveUp(w.t, w.ledger, reason, call, testrig.Refs(customer, ids...)...)
 }
 
-// wantAll fails where any of the texts is missing on stdout.
+// wantAll checks that stdout contains all texts.
 func (r result) wantAll(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {

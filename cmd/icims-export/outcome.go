@@ -9,10 +9,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// whose names the candidate, or the export where its outcome has expired.
+// whose returns the candidate, or the export if its outcome has expired.
 func whose(o operate.Outcome) string { return cmp.Or(o.Candidate, o.Export) }
 
-// endOf is the outcome in a word, and its colour.
+// endOf returns the outcome's name and color.
 func endOf(o operate.Outcome) cell {
 	switch {
 	case o.State == store.Dead:
@@ -25,7 +25,7 @@ func endOf(o operate.Outcome) cell {
 	return cell{string(o.State), yellow}
 }
 
-// noteOf is what else is to be said, in one line.
+// noteOf returns further details in one line.
 func noteOf(o operate.Outcome) string {
 	parts := make([]string, 0, 3)
 	if o.Title != "" {

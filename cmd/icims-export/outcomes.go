@@ -12,14 +12,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// digest is what is worth saying about the exports of a batch beyond its counts.
+// digest collects what the report says about exports beyond their counts.
 type digest struct {
-	dead     []operate.Outcome // at most shownDead
-	more     int               // dead ones beyond these
+	dead     []operate.Outcome // up to shownDead
+	more     int               // further dead exports
 	warnings map[mapping.Warning]int
 }
 
-// shownDead bounds the dead exports that are listed.
+// shownDead limits the dead exports that are listed.
 const shownDead = 200
 
 func digestOf(exports iter.Seq2[operate.Outcome, error]) (digest, error) {
@@ -42,7 +42,7 @@ func digestOf(exports iter.Seq2[operate.Outcome, error]) (digest, error) {
 	return d, nil
 }
 
-// writeDead lists dead exports, and once for each reason what to do.
+// writeDead lists dead exports, with the remedy once per reason.
 func (d digest) writeDead(out io.Writer, s style, width int) {
 	if len(d.dead) == 0 {
 		return
@@ -62,7 +62,7 @@ func (d digest) writeDead(out io.Writer, s style, width int) {
 	}
 }
 
-// writeWarnings tells what was not sent as given.
+// writeWarnings lists values that were not sent as given.
 func (d digest) writeWarnings(out io.Writer, s style, width int) {
 	if len(d.warnings) == 0 {
 		return

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// laneOrder is what pause and resume have in common.
+// laneOrder are the flags that pause and resume share.
 type laneOrder struct {
 	Customer string `arg:"" help:"iCIMS's customer id."`
 	Why      string `placeholder:"TEXT" help:"Reason, recorded in the audit log."`
@@ -48,7 +48,7 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	// Pauses go by Redis's clock, which all workers share.
+	// Pauses use Redis's clock, which all workers share.
 	now, err := o.Ledger.Now(ctx)
 	if err != nil {
 		return o.lost(err)
@@ -82,7 +82,7 @@ func (c *pauseCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// unpaused explains why a pause or resumption failed.
+// unpaused explains why a pause or resume failed.
 func (o *operator) unpaused(err error, what, customer string) error {
 	if unknown, ok := errors.AsType[*operate.PauseUnknownError](err); ok {
 		return failed("cannot tell whether the customer %s. %s Check with: icims-export lanes %s", what, causeOf(unknown.Err), customer)
@@ -97,7 +97,7 @@ func waitingText(r operate.Paused) string {
 	return "the " + prose.Grouped(r.Waiting) + " that wait"
 }
 
-// Run sets the customer's exports going again, whoever paused them.
+// Run resumes the customer's exports.
 func (c *resumeCommand) Run(ctx context.Context, p *process) error {
 	if err := c.check(); err != nil {
 		return err
@@ -145,7 +145,7 @@ func resumption(r operate.Paused) string {
 	return text
 }
 
-// parseUntil reads when a pause ends.
+// parseUntil parses when a pause ends.
 func parseUntil(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

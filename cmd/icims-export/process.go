@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/config"
 )
 
-// process is what a command has of the world outside.
+// process is a command's environment.
 type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -22,13 +22,13 @@ type process struct {
 	settings       config.Settings
 
 	mu   sync.Mutex
-	live bool // a progress line stands at the end of stderr
+	live bool // stderr ends with a progress line
 }
 
-// defaultWidth is what is assumed of what is no terminal.
+// defaultWidth is the width of output that is not a terminal.
 const defaultWidth = 100
 
-// terminal returns the width of w, and whether it is a terminal at all.
+// terminal returns the width of w, and whether w is a terminal.
 func terminal(w any) (width int, ok bool) {
 	if shown, ok := w.(interface{ Unwrap() io.Writer }); ok {
 		w = shown.Unwrap()
@@ -44,7 +44,7 @@ func terminal(w any) (width int, ok bool) {
 	return width, true
 }
 
-// colours reports whether w takes colour codes.
+// colours reports whether w accepts color codes.
 func (p *process) colours(w any) bool {
 	_, ok := terminal(w)
 	if noColour, _ := p.lookupEnv("NO_COLOR"); noColour != "" {
@@ -54,8 +54,8 @@ func (p *process) colours(w any) bool {
 	return ok && kind != "dumb"
 }
 
-// sayf prints a message on stderr, its lines wrapped to the terminal. Indented
-// lines are to be copied and stay whole.
+// sayf prints a message on stderr, wrapped to the terminal's width. Indented lines are meant for
+// copying and are not wrapped.
 func (p *process) sayf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if width, onTerminal := terminal(p.stderr); onTerminal {
@@ -74,7 +74,7 @@ func (p *process) sayf(format string, args ...any) {
 	_, _ = io.WriteString(messages{p}, text+"\n")
 }
 
-// messages is stderr with the progress line out of the way.
+// messages writes to stderr, and removes the progress line first.
 type messages struct{ p *process }
 
 func (m messages) Write(text []byte) (int, error) {
@@ -84,7 +84,7 @@ func (m messages) Write(text []byte) (int, error) {
 	return m.p.stderr.Write(text)
 }
 
-// clearLine wipes the progress line. p.mu is held.
+// clearLine clears the progress line. p.mu is held.
 func (p *process) clearLine() {
 	if p.live {
 		_, _ = io.WriteString(p.stderr, wipeLine)
@@ -92,13 +92,13 @@ func (p *process) clearLine() {
 	}
 }
 
-// logger writes the log to stderr, at least at the given level.
+// logger returns a logger that writes to stderr, at the given level or above.
 func (p *process) logger(least zerolog.Level) zerolog.Logger {
 	level, err := zerolog.ParseLevel(p.settings.LogLevel)
 	if err != nil {
-		level = zerolog.InfoLevel // the settings have been checked
+		level = zerolog.InfoLevel // the settings were checked
 	}
-	// Whoever asks for more than usual gets it.
+	// A lower configured level wins.
 	if level == zerolog.InfoLevel {
 		level = max(level, least)
 	}

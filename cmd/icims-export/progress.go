@@ -8,8 +8,8 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// progress is a line on stderr that keeps changing where stderr is a terminal,
-// and a line now and then where it is not.
+// progress shows progress on stderr: in one changing line on a terminal, and in occasional lines
+// otherwise.
 type progress struct {
 	p     *process
 	live  bool
@@ -18,7 +18,7 @@ type progress struct {
 	shown string
 }
 
-// progressEvery is how often progress is told where it cannot be redrawn.
+// progressEvery is the interval of progress lines without a terminal.
 const progressEvery = 10 * time.Second
 
 func newProgress(p *process) *progress {
@@ -27,7 +27,7 @@ func newProgress(p *process) *progress {
 	return &progress{p: p, live: onTerminal && kind != "dumb", width: width, last: time.Now()}
 }
 
-// show tells how things stand.
+// show shows the current state.
 func (g *progress) show(line string) {
 	if !g.live {
 		if now := time.Now(); now.Sub(g.last) >= progressEvery && line != g.shown {
@@ -43,14 +43,14 @@ func (g *progress) show(line string) {
 	g.p.live = true
 }
 
-// end wipes the line.
+// end clears the line.
 func (g *progress) end() {
 	g.p.mu.Lock()
 	defer g.p.mu.Unlock()
 	g.p.clearLine()
 }
 
-// bar draws how much of something is done.
+// bar draws a progress bar.
 func bar(done, all, width int) string {
 	filled := 0
 	if all > 0 {
@@ -59,7 +59,7 @@ func bar(done, all, width int) string {
 	return strings.Repeat("█", filled) + strings.Repeat("░", width-filled)
 }
 
-// remaining estimates the time left, from what was done so far.
+// remaining estimates the remaining time from the pace so far.
 func remaining(done, all int, since time.Duration) string {
 	const tooEarly = 2 * time.Second
 	if done == 0 || done >= all || since < tooEarly {

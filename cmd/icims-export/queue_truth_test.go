@@ -24,7 +24,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// made are candidates that differ in ID and email.
+// made returns candidates that differ in ID and email.
 func made(prefix string, n int) []tasks.Candidate {
 	all := make([]tasks.Candidate, n)
 	for i := range all {
@@ -34,7 +34,7 @@ func made(prefix string, n int) []tasks.Candidate {
 	return all
 }
 
-// enqueued hands a batch of customer 1234 over, as a producer does.
+// enqueued submits a batch of customer 1234, as a producer does.
 func (w *ward) enqueued(job int64, candidates ...tasks.Candidate) store.BatchID {
 	w.t.Helper()
 	receipt, err := tasks.NewClient(w.redis, w.ledger).Enqueue(w.t.Context(), tasks.Batch{
@@ -55,7 +55,7 @@ func (w *ward) batch(id store.BatchID) store.Batch {
 	return b
 }
 
-// lane is customer 1234 as the command lists it.
+// lane returns customer 1234's lane as the command lists it.
 func (w *ward) lane() operate.Lane {
 	w.t.Helper()
 	for _, l := range decode[operate.LaneList](w.t, w.call("lanes", "--all", "--json").out).Lanes {
@@ -67,7 +67,7 @@ func (w *ward) lane() operate.Lane {
 	return operate.Lane{}
 }
 
-// queueTruth is what asynq's Inspector tells of customer 1234.
+// queueTruth is customer 1234's state according to asynq's Inspector.
 type queueTruth struct {
 	pending, active, later int
 	paused                 map[string]bool
@@ -100,7 +100,7 @@ func (w *ward) inspect() queueTruth {
 	return q
 }
 
-// apiOf serves the API on the ward's Redis, and returns how to read from it.
+// apiOf serves the API on the ward's Redis, and returns a function that reads from it.
 func (w *ward) apiOf() func(path string, into any) {
 	w.t.Helper()
 	server, err := api.New(api.Deps{Redis: w.redis, Ledger: w.ledger, Producer: tasks.NewClient(w.redis, w.ledger), Log: zerolog.Nop()})
@@ -137,7 +137,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 	lost := made("lost", 12)
 	large := w.enqueued(1701, slices.Concat(made("good", 260), sealed, lost)...)
 	small := w.enqueued(8888, made("jobless", 15)...)
-	// The data of the lost ones is taken away, that of the sealed ones spoiled; later both come back.
+	// Remove the data of some exports and corrupt that of others; both are restored later.
 	rename := func(from, to string) {
 		for _, c := range slices.Concat(lost, sealed) {
 			export := w.ledger.Keys().ExportID(string(large), c.ID)
@@ -243,8 +243,7 @@ func TestAsynqsArchiveHoldsTheDeadLetters(t *testing.T) {
 	w.call("check").wantStatus(t, statusDone)
 }
 
-// A cancellation takes the tasks of a batch along, and leaves those of another batch in the
-// same queue.
+// Canceling a batch deletes its tasks, and keeps those of another batch in the same queue.
 func TestACanceledBatchLeavesNoTasks(t *testing.T) {
 	t.Parallel()
 	for name, n := range map[string]int{"of usual size": 100, "of thousands": 2_050} {
@@ -276,7 +275,7 @@ func TestACanceledBatchLeavesNoTasks(t *testing.T) {
 	}
 }
 
-// Pauses of ours are pauses of asynq's queues, and the other way round.
+// A pause set here pauses asynq's queues, and the other way round.
 func TestPausesAreThoseOfAsynqsQueues(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -304,7 +303,7 @@ func TestPausesAreThoseOfAsynqsQueues(t *testing.T) {
 	}
 	w.work()
 	later := w.enqueued(1701, made("later", 3)...)
-	// held waits for the end of the pause, before which no call is made.
+	// held waits for the end of the pause, and checks that no call is made before.
 	held := func() {
 		t.Helper()
 		before := w.sim.CallCount()

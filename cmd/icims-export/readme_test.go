@@ -9,7 +9,7 @@ import (
 
 var anyNumber = regexp.MustCompile(`[0-9][0-9.,:]*`)
 
-// wordsOf returns the lines of a text with # for numbers and single blanks.
+// wordsOf returns the lines of a text, with numbers replaced by # and single spaces.
 func wordsOf(text string) map[string]bool {
 	lines := map[string]bool{}
 	for line := range strings.Lines(text) {
@@ -18,7 +18,7 @@ func wordsOf(text string) map[string]bool {
 	return lines
 }
 
-// README.md shows the lines that the demo prints, apart from the numbers.
+// README.md shows the lines that the demo prints, except for the numbers.
 func TestREADMEShowsTheDemo(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")

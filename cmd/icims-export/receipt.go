@@ -7,10 +7,10 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// shownRefusals is how many refused rows a terminal is given.
+// shownRefusals limits the refused rows printed on a terminal.
 const shownRefusals = 20
 
-// writeRefusals tells of each refused row what is wrong and what to do.
+// writeRefusals prints the problem and remedy of each refused row.
 func writeRefusals(out io.Writer, width, most int, refused []tasks.Refusal) {
 	shown := refused
 	if most > 0 && len(shown) > most {
@@ -42,7 +42,7 @@ func writeRefusals(out io.Writer, width, most int, refused []tasks.Refusal) {
 	}
 }
 
-// writeRowWarnings tells what was noticed about rows that were accepted.
+// writeRowWarnings prints the warnings about accepted rows.
 func writeRowWarnings(out io.Writer, width int, warnings []tasks.RepeatedWarning) {
 	for _, w := range warnings {
 		place := "in 1 row"

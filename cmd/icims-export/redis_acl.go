@@ -21,11 +21,11 @@ type redisACLCommand struct {
 const (
 	redisPasswordBytes = 32
 	redisPasswordMode  = 0o600
-	// redisACLMode lets Redis read the file, which runs as another user.
+	// redisACLMode lets Redis, which runs as another user, read the file.
 	redisACLMode = 0o644
 )
 
-// Run makes the files that do not exist yet. docker-compose.yml runs it at each start.
+// Run creates the missing files. docker-compose.yml runs it at each start.
 func (c *redisACLCommand) Run(p *process) error {
 	passwordFile := p.settings.RedisPasswordFile
 	if passwordFile == "" {
@@ -50,7 +50,7 @@ func (c *redisACLCommand) Run(p *process) error {
 	return c.check(p, password)
 }
 
-// check refuses an ACL file that does not let the service in.
+// check refuses an ACL file that does not allow the service.
 func (c *redisACLCommand) check(p *process, password store.Secret) error {
 	text, err := os.ReadFile(c.To)
 	if err != nil {
@@ -71,8 +71,8 @@ func (c *redisACLCommand) check(p *process, password store.Secret) error {
 	return nil
 }
 
-// createFile makes a file, whole or not at all, and says so. It reports false for a file
-// that exists, which stays as it is.
+// createFile creates a file atomically and says so. It returns false for an existing file, which it
+// does not change.
 func createFile(p *process, path, text string, mode fs.FileMode) (bool, error) {
 	err := func() error {
 		next, err := os.CreateTemp(filepath.Dir(path), ".new-*")
@@ -84,7 +84,7 @@ func createFile(p *process, path, text string, mode fs.FileMode) (bool, error) {
 		if err := errors.Join(err, next.Chmod(mode), next.Sync(), next.Close()); err != nil {
 			return err
 		}
-		return os.Link(next.Name(), path) // replaces nothing
+		return os.Link(next.Name(), path) // does not replace an existing file
 	}()
 	switch {
 	case errors.Is(err, fs.ErrExist):

@@ -101,12 +101,11 @@ func TestRedisACLMakesPasswordAndUsers(t *testing.T) {
 	}
 }
 
-// A password file that every user of the machine can read is warned of, by each command
-// that logs in with it.
+// Each command that reads a password file warns if other users can read the file.
 func TestExposedRedisPasswordIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	const warning = "can be read by every user of this machine: chmod 600 it"
-	server := aclServer(t, "user exporter on >hunter2 ~none:* +@all\n") // whose rights end each command
+	server := aclServer(t, "user exporter on >hunter2 ~none:* +@all\n") // lacks the rights for each command
 	b := newBench(t)
 	file := filepath.Join(t.TempDir(), "redis-password")
 	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {

@@ -21,8 +21,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// tlsRedis starts a Redis that speaks TLS as well, and returns the address of its TLS port
-// and the file of its authority.
+// tlsRedis starts a Redis with a TLS port, and returns the port's address and the CA file.
 func tlsRedis(t *testing.T, options ...redistest.Option) (addr, authority string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -67,8 +66,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// through is the address of a proxy whose connections come from 127.0.0.2, which Redis
-// takes for another machine.
+// through returns the address of a proxy that connects from 127.0.0.2, which Redis treats as
+// another machine.
 func through(t *testing.T, addr string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -98,7 +97,7 @@ func through(t *testing.T, addr string) string {
 	return l.Addr().String()
 }
 
-// sentinel starts a Sentinel that watches a Redis under the name mymaster.
+// sentinel starts a Sentinel that monitors a Redis as mymaster.
 func sentinel(t *testing.T, watched string) string {
 	t.Helper()
 	addr := freeAddress(t)
@@ -127,8 +126,7 @@ func sentinel(t *testing.T, watched string) string {
 	return addr
 }
 
-// Whatever keeps the command line from Redis is named, with Redis's own words and what
-// to do.
+// If a command cannot use Redis, it prints Redis's message and the remedy.
 func TestWhyRedisCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	plain := redistest.Start(t, redistest.Config("databases", "16"))
@@ -178,8 +176,8 @@ func TestWhyRedisCannotBeUsed(t *testing.T) {
 	}
 }
 
-// A Redis that refuses writes is named with its own words and what to do, and nobody is
-// told to start workers.
+// If Redis refuses writes, commands print Redis's message and the remedy, and do not ask for
+// workers.
 func TestWhyRedisTakesNoWrites(t *testing.T) {
 	t.Parallel()
 	for _, refusal := range redistest.Refusals() {
@@ -191,8 +189,8 @@ func TestWhyRedisTakesNoWrites(t *testing.T) {
 			input := w.file(t, "candidates.jsonl", `{"id":"c-1","first_name":"Ana","last_name":"Duarte","email":"ana@example.com"}`+"\n")
 			for _, args := range [][]string{{"lanes"}, {"lanes", "1234"}, {"lanes", "--json"}, {"status", string(batch)}, {"audit"}, {"export", input, "--customer=1234", "--job=1709", "--dry-run"}} {
 				r := w.call(args...)
-				// The exit status of status is that the batch has not ended, and an audit
-				// cannot read where the memory is full.
+				// status exits with the batch's status, and audit cannot read when the memory is
+				// full.
 				if args[0] != "status" && args[0] != "audit" {
 					r.wantStatus(t, statusDone)
 				}
@@ -209,7 +207,7 @@ func TestWhyRedisTakesNoWrites(t *testing.T) {
 	}
 }
 
-// namesRefusal wants Redis's words, the cause and the remedy, and nothing that is no help.
+// namesRefusal checks for Redis's message, the cause and the remedy, and for nothing misleading.
 func namesRefusal(t *testing.T, refusal redistest.Refusal, who, said string) {
 	t.Helper()
 	flat := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(strings.Join(strings.Fields(said), " "))
@@ -223,7 +221,7 @@ func namesRefusal(t *testing.T, refusal redistest.Refusal, who, said string) {
 	}
 }
 
-// Redis's certificate may be of a private authority.
+// Redis's certificate may be from a private CA.
 func TestRedisAuthorityFile(t *testing.T) {
 	t.Parallel()
 	addr, authority := tlsRedis(t, redistest.Config("tls-auth-clients", "no"))
@@ -251,7 +249,7 @@ func TestRedisAuthorityFile(t *testing.T) {
 	}
 }
 
-// Services forbid commands that nothing depends on.
+// Some services forbid commands that icims-export can do without.
 func TestRedisWithoutSomeCommands(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"CLIENT", "CONFIG", "INFO", "MEMORY", "HELLO"} {

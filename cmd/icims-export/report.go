@@ -12,25 +12,25 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// report is what export has to tell at its end.
+// report is the result of export.
 type report struct {
 	p       *process
 	json    bool
 	receipt tasks.Receipt
-	result  *store.Batch // nil where it was not waited for
-	ahead   *prospect    // nil where it was, or nobody can tell
+	result  *store.Batch // nil without waiting
+	ahead   *prospect    // nil after waiting, or if unknown
 	took    time.Duration
-	follow  string // the command that tells more
-	// jobWarning is a sentence about the job, which may be the wrong one.
+	follow  string // the command that shows more
+	// jobWarning warns about a job that may be wrong.
 	jobWarning string
-	// inputLeft says which rows were not read; empty where all were.
+	// inputLeft describes the rows that were not read; "" if all were.
 	inputLeft string
 }
 
 func (c *exportCommand) newReport(p *process) *report { return &report{p: p, json: c.JSON} }
 
-// heedEnd passes over errors of an input that was not read to its end although nothing
-// kept it from being: what was read goes on, and the report tells of it.
+// heedEnd ignores errors after which the rows read so far are exported: too many rows, and input
+// that ends in the middle of a row. The report mentions the rest.
 func (r *report) heedEnd(err error) error {
 	if beyond, ok := errors.AsType[*tasks.TooManyRowsError](err); ok {
 		r.inputLeft = leftRows(beyond)
@@ -52,8 +52,8 @@ func leftRows(beyond *tasks.TooManyRowsError) string {
 		prose.Plural(beyond.Most, "row"), from)
 }
 
-// write prints the report and returns what the exit status is made of. exports
-// are those of the batch, nil where it was not waited for.
+// write prints the report and returns the error for the exit status. exports are the batch's
+// exports; nil without waiting.
 func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 	var d digest
 	if exports != nil {
@@ -75,7 +75,7 @@ func (r *report) write(exports iter.Seq2[operate.Outcome, error]) error {
 	return nil
 }
 
-// writeRefused prints the report of an input without a good row.
+// writeRefused prints the report of an input without an accepted row.
 func (r *report) writeRefused() error {
 	if r.json {
 		if err := writeJSON(r.p.stdout, exportResult{Receipt: r.receipt}); err != nil {

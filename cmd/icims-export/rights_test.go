@@ -14,19 +14,19 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// aclServer is a real Redis with an ACL file.
+// aclServer starts a real Redis with an ACL file.
 func aclServer(t *testing.T, lines string) *redistest.Server {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "users.acl")
-	// The test itself looks as admin.
+	// The test itself connects as admin.
 	if err := os.WriteFile(file, []byte("user default on nopass ~* &* +@all\n"+lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return redistest.Start(t, redistest.Config("aclfile", `"`+file+`"`))
 }
 
-// The users of which each failed in its own way: nothing is accepted, and the sentence
-// names what is missing and the line that grants it.
+// Each user lacks one right: commands accept nothing, and name the missing right and the line that
+// grants it.
 func TestCommandsNameMissingRights(t *testing.T) {
 	t.Parallel()
 	server := aclServer(t, `user narrow on >narrow-pass ~asynq:* &asynq:* +@all -@dangerous
@@ -64,8 +64,8 @@ user ro on >ro-pass ~* &* +@read +@connection
 	}
 }
 
-// Everything that the service does, it does as the user that deploy/redis/users.acl
-// describes, and as one that may do all but what is dangerous.
+// The service works as the user of deploy/redis/users.acl, and as one with all rights but the
+// dangerous ones.
 func TestServiceWithTheDocumentedRights(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -112,7 +112,7 @@ func TestServiceWithTheDocumentedRights(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, entry := range log {
-				// What is only looked at: what is wrong with Redis's settings.
+				// Commands that only read Redis's settings.
 				if !slices.Contains([]string{"config|get", "info", "config"}, entry.Object) {
 					t.Errorf("the service was refused %s (%s)", entry.Object, entry.Reason)
 				}
@@ -121,7 +121,7 @@ func TestServiceWithTheDocumentedRights(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Those that other users, or anybody, may run, and those that only show things.
+			// Commands of other users, those open to all users, and read-only ones.
 			known := append(store.NeededCommands(), "acl", "auth", "hello", "ping", "select", "client", "command", "info", "config", "memory", "unsubscribe", "dbsize", "type", "cluster")
 			for _, match := range regexp.MustCompile(`cmdstat_(\w+)`).FindAllStringSubmatch(stats, -1) {
 				if !slices.Contains(known, match[1]) {

@@ -8,8 +8,8 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// Worker and API name what about Redis may lose exports when they start, also where CONFIG
-// is forbidden, and say so where nobody could check.
+// Worker and API log Redis settings that may lose exports at startup. Without CONFIG they log what
+// could not be checked.
 func TestRisksOfRedisAreLoggedAtTheStart(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

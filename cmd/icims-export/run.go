@@ -17,8 +17,8 @@ import (
 
 // Exit statuses.
 const (
-	statusDone    = 0 // everything was done or skipped
-	statusFailed  = 1 // everything that is not one of the others
+	statusDone    = 0 // all candidates were exported or skipped
+	statusFailed  = 1 // any other failure
 	statusMisused = 2 // wrong flags, settings or files
 	statusPartial = 3 // some candidates were refused or are dead
 )
@@ -56,8 +56,7 @@ type grammar struct {
 const description = "Exports candidates to iCIMS, each effectively once.\n\n" +
 	"Exit status: 0 all done or skipped, 3 some refused or dead (or violations found), 2 usage error, 1 other errors."
 
-// withSettings are the commands that use the settings; the help of the others
-// leaves them out.
+// withSettings are the commands that use the settings. The help of the others omits them.
 var withSettings = []string{"apikeys", "cancel", "check", "connection", "dead", "erase", "export", "health", "jobs", "journal", "keys", "lanes", "pause", "redis-acl", "resume", "serve", "sessions", "show", "status", "verify", "worker"}
 
 var subcommands = map[string][]string{
@@ -71,16 +70,14 @@ var subcommands = map[string][]string{
 // audit is the former name of check.
 var commands = append([]string{"audit", "demo", "sim", "version"}, withSettings...)
 
-// silence keeps go-redis from printing on its own: what it has to say comes back
-// as errors.
+// silence keeps go-redis from logging on its own: it also returns what it logs as errors.
 var silence = sync.OnceFunc(func() { redis.SetLogger(noLog{}) })
 
 type noLog struct{}
 
 func (noLog) Printf(context.Context, string, ...any) {}
 
-// run parses args and runs the command that they name. It returns the exit
-// status.
+// run parses args and runs the command. It returns the exit status.
 func run(ctx context.Context, p *process, args []string) int {
 	silence()
 	out := &visible{out: p.stdout}
@@ -94,7 +91,7 @@ func run(ctx context.Context, p *process, args []string) int {
 		kong.Writers(p.stdout, p.stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Help(printHelp), kong.ValueFormatter(helpOf),
-		// Kong asks to exit after --help and goes on where it may not.
+		// Kong calls this after --help and continues.
 		kong.Exit(func(int) { helped = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p),
 	)
@@ -119,8 +116,7 @@ func run(ctx context.Context, p *process, args []string) int {
 	return p.finish(parsed.Run())
 }
 
-// helpFor points to the help where the error is one of the command line, and does
-// not say itself what to do.
+// helpFor adds a pointer to the help to usage errors that do not name a remedy.
 func helpFor(args []string, err error) error {
 	_, setting := errors.AsType[*config.Problem](err)
 	_, file := errors.AsType[*config.FileError](err)
@@ -152,9 +148,8 @@ func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
-// shows reports whether the help of a command lists a group of settings: those of
-// the processes that run for long list what they are run by, others only what they
-// cannot do without.
+// shows reports whether a command's help lists a group of settings. worker and serve list the
+// settings they use; other commands list only what they need.
 func shows(selected *kong.Node, group string) bool {
 	if selected == nil || len(selected.Children) > 0 {
 		return false
@@ -169,12 +164,12 @@ func shows(selected *kong.Node, group string) bool {
 	}
 }
 
-// helpOf is the help of one flag with its default and its environment variable,
-// as far as neither the flag's name nor the help itself shows them.
+// helpOf returns a flag's help with its default and environment variable, unless the flag's name or
+// help already shows them.
 func helpOf(value *kong.Value) string {
 	var notes []string
 	switch {
-	case !value.HasDefault || value.Default == "" || strings.HasPrefix(value.Default, "-"): // none, or a number that stands for none
+	case !value.HasDefault || value.Default == "" || strings.HasPrefix(value.Default, "-"): // none, or a number that means none
 	case value.Flag == nil || value.Flag.PlaceHolder == "": // --seed=1 shows it
 	default:
 		notes = append(notes, "default "+value.Default)
@@ -188,7 +183,7 @@ func helpOf(value *kong.Value) string {
 	return strings.TrimSuffix(value.Help, ".") + " (" + strings.Join(notes, ", ") + ")."
 }
 
-// topCommand is the command that a subcommand belongs to.
+// topCommand returns the top-level command of a subcommand.
 func topCommand(node *kong.Node) *kong.Node {
 	for node.Parent != nil && node.Parent.Type == kong.CommandNode {
 		node = node.Parent
@@ -196,8 +191,8 @@ func topCommand(node *kong.Node) *kong.Node {
 	return node
 }
 
-// exit is an error that knows its exit status. Its message is a sentence for the
-// user that says what to do; empty where everything has been said.
+// exit is an error with an exit status. Its message is a sentence with the remedy, or empty if
+// everything was printed.
 type exit struct {
 	status  int
 	message string
@@ -205,20 +200,20 @@ type exit struct {
 
 func (e *exit) Error() string { return e.message }
 
-// misused refuses wrong use.
+// misused returns a usage error.
 func misused(format string, args ...any) error {
 	return &exit{statusMisused, fmt.Sprintf(format, args...)}
 }
 
-// failed ends a command that could not do its work.
+// failed returns an error for a command that failed.
 func failed(format string, args ...any) error {
 	return &exit{statusFailed, fmt.Sprintf(format, args...)}
 }
 
-// partial ends a command that has done its work, but not for all candidates.
+// partial ends a command that succeeded, but not for all candidates.
 var partial = &exit{status: statusPartial}
 
-// finish reports a command's error and returns the exit status.
+// finish prints a command's error and returns the exit status.
 func (p *process) finish(err error) int {
 	if err == nil {
 		return statusDone
@@ -230,7 +225,7 @@ func (p *process) finish(err error) int {
 	return statusFailed
 }
 
-// complain prints each line of an error as a message of the program.
+// complain prints each line of an error.
 func (p *process) complain(err error) {
 	if err == nil {
 		return

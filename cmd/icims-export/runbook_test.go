@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/config"
 )
 
-// Whoever is woken at night is not to meet a command that does not exist.
+// Every command in the runbook exists.
 func TestCommandsOfTheRunbookAreUnderstood(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/runbook.md")

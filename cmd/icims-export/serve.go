@@ -86,7 +86,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 		_ = listener.Close()
 		return redisFailed(p.settings, err)
 	}
-	seen.api(ctx, server) // so it is ready when it listens, and not before
+	seen.api(ctx, server) // ready once it listens, and not before
 	log.Info().Stringer("redis", p.settings.RedisURL).Str("address", listener.Addr().String()).Bool("tls", cert != nil).Bool("console", p.settings.Console).Msg("API started")
 
 	served := make(chan error, 1)
@@ -110,7 +110,7 @@ func (serveCommand) Run(ctx context.Context, p *process) error {
 	}
 }
 
-// newAPI returns the API that the settings describe.
+// newAPI returns the API configured by the settings.
 func newAPI(desk *operate.Desk, s config.Settings, hosts icims.HostPolicy, log zerolog.Logger, options ...tasks.ClientOption) (*api.Server, error) {
 	server, err := api.New(api.Deps{
 		Redis: desk.Redis, Ledger: desk.Ledger, Producer: newProducer(desk.Redis, desk.Ledger, s, options...), Desk: desk, Hosts: hosts, Settings: apiSettings(s), Log: log,
@@ -130,8 +130,8 @@ func apiSettings(s config.Settings) api.Settings {
 	}
 }
 
-// readCertificate reads the certificate that is set; nil where none is. warn is told where
-// others can read its key, too.
+// readCertificate reads the configured certificate, or returns nil. It calls warn if other users
+// can read the key.
 func readCertificate(s config.Settings, warn func(string)) (*api.Certificate, error) {
 	if s.APITLSCert == "" {
 		return nil, nil
@@ -162,7 +162,7 @@ func rereadCertificate(cert *api.Certificate, log zerolog.Logger) {
 	log.Info().Msg("certificate reloaded")
 }
 
-// warnServing says what about the way the API is served may not be meant.
+// warnServing logs settings of the API that may be unintended.
 func warnServing(ctx context.Context, ledger *store.Ledger, addr net.Addr, overTLS bool, log zerolog.Logger) error {
 	if tcp, ok := addr.(*net.TCPAddr); ok && !overTLS && !tcp.IP.IsLoopback() {
 		log.Warn().Msg("AT RISK: other machines can reach this address without encryption, which exposes API keys: set api_tls_cert and api_tls_key, or put a TLS proxy in front")
@@ -181,7 +181,7 @@ func warnServing(ctx context.Context, ledger *store.Ledger, addr net.Addr, overT
 	return nil
 }
 
-// logRisks names what about Redis may lose exports.
+// logRisks logs Redis settings that may lose exports.
 func logRisks(ctx context.Context, s config.Settings, client redis.UniversalClient, log zerolog.Logger) error {
 	risks, err := store.Risks(ctx, client)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// address reads stderr up to the line that tells where the API listens.
+// address reads stderr until the API's address is logged.
 func (s *started) address(t *testing.T) string {
 	t.Helper()
 	for s.lines.Scan() {

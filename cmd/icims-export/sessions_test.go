@@ -37,7 +37,7 @@ func TestSessionsCommand(t *testing.T) {
 			t.Errorf("the list lacks %s:\n%s", want, r.out)
 		}
 	}
-	// A pasted key means its ID.
+	// A whole key works as its ID.
 	listed := decode[[]store.Session](t, w.call("sessions", "list", "--key=ixk_abcdefgh234567ij_secret", "--json").out)
 	if len(listed) != 1 || listed[0].ID != one {
 		t.Errorf("listed: %+v", listed)

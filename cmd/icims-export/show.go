@@ -21,7 +21,7 @@ type showCommand struct {
 	JSON      bool   `name:"json" help:"Print JSON."`
 }
 
-// Run tells the story of a candidate's exports.
+// Run prints the timeline of a candidate's exports.
 func (c *showCommand) Run(ctx context.Context, p *process) error {
 	if !store.ValidCustomer(c.Customer) {
 		return misused("%q is not an iCIMS customer id (digits only); it comes before the candidate", c.Customer)
@@ -123,7 +123,7 @@ func printMarker(out io.Writer, width int, m *operate.Marker) {
 	}
 }
 
-// paragraph writes text wrapped, behind a bullet.
+// paragraph prints wrapped text after a bullet.
 func paragraph(out io.Writer, width int, text string) {
 	if text != "" {
 		hang(out, width, "  • ", text)

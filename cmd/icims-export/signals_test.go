@@ -12,7 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// started is the command in a process of its own.
+// started is the command in a separate process.
 type started struct {
 	*exec.Cmd
 
@@ -33,7 +33,7 @@ func startCommand(t *testing.T, args ...string) *started {
 	return &started{cmd, bufio.NewScanner(stderr)}
 }
 
-// until reads stderr up to a line that holds the text.
+// until reads stderr until a line contains the text.
 func (s *started) until(t *testing.T, text string) {
 	t.Helper()
 	for s.lines.Scan() {

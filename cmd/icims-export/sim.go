@@ -39,7 +39,7 @@ type simCommand struct {
 	Latency    time.Duration      `placeholder:"DURATION" help:"Duration of every call. Default: one in twenty takes up to 40ms."`
 }
 
-// Run serves until it is stopped.
+// Run serves the simulator until it is stopped.
 func (c *simCommand) Run(ctx context.Context, p *process) error {
 	sim, tenants, err := c.simulator()
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	fmt.Fprint(p.stdout, connectionsFile(origin, tenants))
 	p.sayf("%s", simHelp(origin, tenants, listener.Addr()))
 
-	// HTTP/2 is accepted on the wire so that it can be refused as iCIMS does.
+	// HTTP/2 is accepted on the wire, so that it can be refused as iCIMS does.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -74,7 +74,7 @@ func (c *simCommand) Run(ctx context.Context, p *process) error {
 	return nil
 }
 
-// simulator makes the simulator with its tenants.
+// simulator returns the simulator with its tenants.
 func (c *simCommand) simulator() (*icimstest.Simulator, []icimstest.TenantConfig, error) {
 	faults, err := c.faults()
 	if err != nil {
@@ -143,7 +143,7 @@ func (c *simCommand) tenants() ([]icimstest.TenantConfig, error) {
 	return []icimstest.TenantConfig{t}, nil
 }
 
-// faults reads the rates by the names that the simulator's own files use.
+// faults parses the rates, by their names in the simulator's own files.
 func (c *simCommand) faults() (icimstest.Faults, error) {
 	var f icimstest.Faults
 	for kind, rate := range c.Fault {
@@ -162,7 +162,7 @@ func (c *simCommand) faults() (icimstest.Faults, error) {
 	return f, nil
 }
 
-// faultKinds are the names of all rates.
+// faultKinds returns the names of all rates.
 func faultKinds() []string {
 	all := icimstest.Faults{
 		Error500Before: 1, Error500After: 1, TimeoutBefore: 1, TimeoutAfter: 1, TimeoutLate: 1, ResetBefore: 1, ResetAfter: 1, ResetMidBody: 1,
@@ -180,7 +180,7 @@ func faultKinds() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// originOf is how to reach a listener from this machine.
+// originOf returns the URL of a listener for this machine.
 func originOf(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
@@ -192,7 +192,7 @@ func originOf(addr net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// connectionsFile is a file of connections for the tenants.
+// connectionsFile returns a connections file for the tenants.
 func connectionsFile(origin string, tenants []icimstest.TenantConfig) string {
 	var b strings.Builder
 	b.WriteString("connections:\n")
@@ -210,7 +210,7 @@ func connectionsFile(origin string, tenants []icimstest.TenantConfig) string {
 	return b.String()
 }
 
-// limitsOf are a connection's limits for the tenant: its own, or generous ones.
+// limitsOf returns a connection's limits: the tenant's, or generous ones.
 func limitsOf(t icimstest.TenantConfig) string {
 	rate, burst, inFlight := 50.0, 50, 8
 	if l := t.Limits; l.CallsPerSecond > 0 {
@@ -222,7 +222,7 @@ func limitsOf(t icimstest.TenantConfig) string {
 	return fmt.Sprintf("{calls_per_second: %v, burst: %d, in_flight: %d, calls_per_day: %d}", rate, burst, inFlight, max(t.DailyLimit, 1))
 }
 
-// passwordEnv is the variable that holds a tenant's password.
+// passwordEnv returns the environment variable of a tenant's password.
 func passwordEnv(t icimstest.TenantConfig, all []icimstest.TenantConfig) string {
 	if len(all) == 1 {
 		return "ICIMS_PASSWORD"
@@ -230,7 +230,7 @@ func passwordEnv(t icimstest.TenantConfig, all []icimstest.TenantConfig) string 
 	return "ICIMS_PASSWORD_" + t.Customer
 }
 
-// simHelp says how to use the simulator.
+// simHelp explains how to use the simulator.
 func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) string {
 	var b strings.Builder
 	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
@@ -253,7 +253,7 @@ func simHelp(origin string, tenants []icimstest.TenantConfig, addr net.Addr) str
 	return b.String()
 }
 
-// simFarewell says what the simulator has seen.
+// simFarewell summarizes what the simulator has seen.
 func simFarewell(sim *icimstest.Simulator) string {
 	seen := sim.Invariants()
 	var b strings.Builder
@@ -264,7 +264,7 @@ func simFarewell(sim *icimstest.Simulator) string {
 	return b.String()
 }
 
-// shellQuoted is text as a shell reads it as one word.
+// shellQuoted quotes text for a shell.
 func shellQuoted(text string) string {
 	const harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:/@+"
 	if text != "" && strings.Trim(text, harmless) == "" {

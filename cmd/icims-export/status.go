@@ -23,7 +23,7 @@ type statusCommand struct {
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
-// errMoving ends status for a batch that has not ended.
+// errMoving ends status for an open batch.
 var errMoving = &exit{status: statusFailed}
 
 // Run prints the batch and its exports.
@@ -40,8 +40,8 @@ func (c *statusCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	defer closeRedis()
-	// Counts and outcomes are not sealed, so no keyset is needed; with one it can be
-	// told who paused the customer.
+	// Counts and outcomes are not sealed, so no keyset is needed. With one, the output shows who
+	// paused the customer.
 	keys, _ := readKeyset(p.settings, p.warn)
 	ledger := newLedger(client, keys, p.settings)
 	b, err := ledger.Batch(ctx, id)
@@ -91,8 +91,7 @@ func onlyDead(exports iter.Seq2[operate.Outcome, error]) iter.Seq2[operate.Outco
 	}
 }
 
-// print writes the counts and the exports: aligned and explained on a terminal,
-// separated by tabs elsewhere.
+// print prints the counts and the exports: as tables on a terminal, tab-separated otherwise.
 func (c *statusCommand) print(p *process, b store.Batch, ahead *prospect, exports iter.Seq2[operate.Outcome, error]) error {
 	width, onTerminal := terminal(p.stdout)
 	s := style{p.colours(p.stdout)}
@@ -133,7 +132,7 @@ func (c *statusCommand) print(p *process, b store.Batch, ahead *prospect, export
 	return nil
 }
 
-// writeBatch writes target and counts.
+// writeBatch prints the batch's target and counts.
 func writeBatch(out io.Writer, s style, b store.Batch) {
 	target := "prospects"
 	if b.Job != 0 {
@@ -159,7 +158,7 @@ func writeBatch(out io.Writer, s style, b store.Batch) {
 	}
 }
 
-// writeHints says once for each reason what to do.
+// writeHints prints the remedy once per reason.
 func writeHints(out io.Writer, width int, dead []operate.Outcome) {
 	said := map[store.Reason]bool{}
 	for _, o := range dead {
@@ -176,7 +175,7 @@ func writeHints(out io.Writer, width int, dead []operate.Outcome) {
 
 var tabTitles = []string{"row", "candidate", "export", "outcome", "reason", "title", "hint", "person", "workflow", "ended", "due", "attempts", "warnings", "link"}
 
-// writeTabs writes one line for each export, for other programs.
+// writeTabs prints one tab-separated line per export, for scripts.
 func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
 	if _, err := io.WriteString(out, strings.Join(tabTitles, "\t")+"\n"); err != nil {
 		return err
@@ -203,7 +202,7 @@ func writeTabs(out io.Writer, exports iter.Seq2[operate.Outcome, error]) error {
 	return nil
 }
 
-// writeStatusJSON writes one JSON object without holding all exports at once.
+// writeStatusJSON streams one JSON object, without holding all exports in memory.
 func writeStatusJSON(out io.Writer, b store.Batch, ahead *prospect, exports iter.Seq2[operate.Outcome, error]) error {
 	head, err := json.Marshal(struct {
 		Batch    store.Batch        `json:"batch"`
@@ -234,7 +233,7 @@ func writeStatusJSON(out io.Writer, b store.Batch, ahead *prospect, exports iter
 	return err
 }
 
-// id renders an iCIMS id, and 0 as nothing.
+// id formats an iCIMS ID; "" for 0.
 func id(n int64) string {
 	if n == 0 {
 		return ""

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// refusedList is what a batch keeps of its refused rows.
+// refusedList is a batch's stored refused rows.
 type refusedList struct {
 	Batch       store.BatchID   `json:"batch"`
 	RefusedRows int             `json:"refused_rows"`
@@ -38,7 +38,7 @@ func readRefused(ctx context.Context, ledger *store.Ledger, b store.Batch, most 
 	return list, nil
 }
 
-// printRefused prints the refused rows alone.
+// printRefused prints only the refused rows.
 func (c *statusCommand) printRefused(ctx context.Context, p *process, ledger *store.Ledger, b store.Batch) error {
 	list, err := readRefused(ctx, ledger, b, store.MostRefusedRows)
 	if err != nil {
@@ -59,7 +59,7 @@ func (c *statusCommand) printRefused(ctx context.Context, p *process, ledger *st
 	return err
 }
 
-// writeRefusedTabs writes a line for each problem of each row, for other programs.
+// writeRefusedTabs prints one tab-separated line per problem, for scripts.
 func writeRefusedTabs(out io.Writer, refused []tasks.Refusal) error {
 	var text strings.Builder
 	text.WriteString("row\tline\tcandidate\tfield\treason\tmessage\tremedy\n")

@@ -40,16 +40,16 @@ func TestStatusListsRefusedRows(t *testing.T) {
 	}
 	r.wantNone(t, "Quillfeather", "Bartholomew")
 
-	// Beside the results, which other programs read, stands where they are.
+	// Below the results, which scripts read, status names the command that lists them.
 	r = w.call("status", batch)
-	r.wantStatus(t, statusFailed) // it moves
+	r.wantStatus(t, statusFailed) // the batch is open
 	if want := "icims-export status " + batch + " --refused"; !strings.Contains(r.errors, want) || strings.Contains(r.out, "email_missing") {
 		t.Errorf("%q is missing in %s", want, r.errors)
 	}
 
 	w.call("status", batch, "--refused", "--failed").wantStatus(t, statusMisused)
 
-	// With a keyset that does not open them it says so.
+	// With a keyset that does not open the rows, status says so.
 	other, err := store.NewKeyset()
 	if err == nil {
 		err = os.Remove(w.keyset)

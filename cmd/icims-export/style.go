@@ -1,6 +1,6 @@
 package main
 
-// style puts colours around text, where the terminal takes them.
+// style colors text if the terminal supports it.
 type style struct{ on bool }
 
 type colour string

@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// table writes rows in aligned columns. Column widths only grow, so that it can
-// be written in parts.
+// table prints rows in aligned columns. Column widths only grow, so that a table can be printed in
+// parts.
 type table struct {
 	out    io.Writer
 	style  style
 	indent int
-	right  map[int]bool // columns that are aligned to the right
-	width  int          // of the terminal; 0: lines may be of any length
+	right  map[int]bool // right-aligned columns
+	width  int          // of the terminal; 0 for no limit
 	widths []int
 }
 
@@ -40,15 +40,15 @@ func header(texts ...string) []cell {
 	return row
 }
 
-const gap = 2 // blanks between columns
+const gap = 2 // spaces between columns
 
-// write writes rows. What does not fit the width is cut in the last column.
+// write prints rows. The last column is cut to the width.
 func (t *table) write(rows ...[]cell) error {
 	t.measure(rows...)
 	return t.print(rows...)
 }
 
-// measure makes the columns as wide as the rows need them.
+// measure widens the columns for the rows.
 func (t *table) measure(rows ...[]cell) {
 	for _, row := range rows {
 		for i, c := range row {
@@ -75,7 +75,7 @@ func (t *table) print(rows ...[]cell) error {
 			if t.right[i] {
 				blanks, pad = blanks+pad, 0
 			}
-			if text != "" { // no blanks at the ends of lines
+			if text != "" { // no trailing spaces
 				b.WriteString(strings.Repeat(" ", blanks))
 				b.WriteString(t.style.paint(c.colour, text))
 				used, blanks = used+blanks+size, 0
@@ -96,7 +96,7 @@ func clip(text string, width int) string {
 	return string([]rune(text)[:max(width-1, 0)]) + "…"
 }
 
-// wrap breaks text into lines of at most width characters where it has blanks.
+// wrap breaks text at spaces into lines of at most width characters.
 func wrap(text string, width int) []string {
 	var lines []string
 	line, size := "", 0
@@ -116,7 +116,7 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// hang writes text wrapped behind a head, its further lines indented below.
+// hang prints wrapped text after a head, with further lines indented.
 func hang(out io.Writer, width int, head, text string) {
 	indent := utf8.RuneCountInString(head)
 	for i, line := range wrap(text, max(width-indent, 24)) {

@@ -10,8 +10,8 @@ import (
 	"github.com/seekout/icims-export/traces/otlp"
 )
 
-// traces begins to deliver spans where a collector is set; the provider is nil where
-// none is. flush delivers the last of them.
+// traces starts exporting spans if a collector is configured; otherwise the provider is nil. flush
+// exports the remaining spans.
 func (p *process) traces(ctx context.Context, log zerolog.Logger) (provider trace.TracerProvider, flush func(), err error) {
 	none := func() {}
 	s := otlp.Settings{Endpoint: p.settings.OTLPEndpoint, Ratio: p.settings.TraceRatio}
@@ -34,8 +34,7 @@ func (p *process) traces(ctx context.Context, log zerolog.Logger) (provider trac
 	return provider, flush, nil
 }
 
-// standardEndpoint is the collector that OpenTelemetry's own variables name for
-// traces; empty for none.
+// standardEndpoint returns the traces collector of OpenTelemetry's own variables; "" for none.
 func (p *process) standardEndpoint(log zerolog.Logger) string {
 	endpoint, protocol := p.env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), p.env("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 	if endpoint == "" {

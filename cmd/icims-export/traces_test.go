@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// collector keeps what it is sent.
+// collector stores what it receives.
 type collector struct {
 	*httptest.Server
 
@@ -31,7 +31,7 @@ func collect(t *testing.T) *collector {
 	return c
 }
 
-// has reports whether each of the texts was sent.
+// has reports whether it has received all texts.
 func (c *collector) has(texts ...string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

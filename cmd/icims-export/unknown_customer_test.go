@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A mistyped number must not read as a customer without work.
+// A mistyped customer ID is not reported as a customer without work.
 func TestCommandsRefuseAnUnknownCustomer(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)
@@ -24,7 +24,7 @@ func TestCommandsRefuseAnUnknownCustomer(t *testing.T) {
 	for _, args := range []string{"lanes 1234", "audit --customer=1234", "cancel --customer=1234 --dry-run", "dead list --customer=1234", "show 1234 c-00001", "journal --customer=1234"} {
 		w.call(strings.Fields(args)...).wantStatus(t, statusDone)
 	}
-	// Nothing is known of a customer before the first pause.
+	// The customer is unknown until its first pause.
 	w.call("pause", "99", "--why=it begins tomorrow").wantStatus(t, statusDone)
 	w.call("lanes", "99").wantStatus(t, statusDone)
 }

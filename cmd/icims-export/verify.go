@@ -19,8 +19,7 @@ type verifyCommand struct {
 	whoAndWhy
 }
 
-// verifyPatience is for how long a verification is followed that is asked for beside
-// something else.
+// verifyPatience is how long other commands follow a verification that they request.
 const verifyPatience = 10 * time.Minute
 
 // Run verifies a connection.
@@ -39,7 +38,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *process) error {
 	return c.verify(ctx, o)
 }
 
-// verify asks for the verification, and shows its checks as they end.
+// verify requests the verification, and prints its checks as they end.
 func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 	var (
 		e      store.ControlTask
@@ -84,7 +83,7 @@ func (c *verifyCommand) verify(ctx context.Context, o *operator) error {
 	}
 }
 
-// verifyFollower shows a verification while it runs.
+// verifyFollower prints a verification while it runs.
 type verifyFollower struct {
 	controlFollower
 
@@ -92,7 +91,7 @@ type verifyFollower struct {
 	shown int // checks
 }
 
-// show prints the checks that have ended since, in their order.
+// show prints the checks that have ended since the last call.
 func (f *verifyFollower) show(v verify.Verification) error {
 	checks := v.Report.Checks
 	for f.shown < len(checks) {
@@ -124,8 +123,7 @@ var checkMarks = map[verify.State]cell{
 	verify.OK: {"✓", green}, verify.Warned: {"!", yellow}, verify.Failed: {"✗", red}, verify.Skipped: {"–", dim},
 }
 
-// print prints one check: with a mark and what to do on a terminal, separated by tabs
-// elsewhere.
+// print prints one check: with a mark and a remedy on a terminal, tab-separated otherwise.
 func (f *verifyFollower) print(c verify.Check) error {
 	width, onTerminal := terminal(f.p.stdout)
 	if !onTerminal {
@@ -148,7 +146,7 @@ func (f *verifyFollower) print(c verify.Check) error {
 	return nil
 }
 
-// conclude says in a sentence how it came out.
+// conclude prints the result.
 func (f *verifyFollower) conclude(v verify.Verification) error {
 	out := f.p.stdout
 	if _, onTerminal := terminal(out); !onTerminal {
@@ -157,7 +155,7 @@ func (f *verifyFollower) conclude(v verify.Verification) error {
 	width, _ := terminal(out)
 	hang(out, width, "", verdictOf(v))
 	if v.Report.Profile.VerifiedAt == 0 {
-		return nil // nothing new is known
+		return nil // nothing new
 	}
 	hang(out, width, "", "The customer's iCIMS:")
 	for _, finding := range v.Report.Profile.Findings() {

@@ -8,7 +8,7 @@ import (
 
 type versionCommand struct{}
 
-// Run prints the version that the Go toolchain has recorded.
+// Run prints the version recorded by the Go toolchain.
 func (versionCommand) Run(p *process) error {
 	version, revision := versions()
 	if revision != "" {

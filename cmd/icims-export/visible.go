@@ -13,26 +13,26 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// visible writes everything that a command prints. Texts of customers, candidates and
-// iCIMS are among it, so it shows characters that would change how a terminal displays
-// the rest: escape sequences, other control characters and bidirectional ones. What this
-// program itself uses for colors and its progress line passes.
+// visible writes all output of a command. Output includes texts from customers, candidates and
+// iCIMS, so it escapes characters that would change how a terminal displays the rest: escape
+// sequences, other control characters and bidirectional ones. The sequences that this program uses
+// for colors and progress pass unchanged.
 type visible struct {
 	out io.Writer
-	// json: the output is JSON, where \u202e is the same character and shows none.
+	// json means that the output is JSON, where \u202e is the same character in escaped form.
 	json bool
 
 	mu   sync.Mutex
-	rest []byte // of a character that came in part
+	rest []byte // of an incomplete character
 }
 
-// ours are the sequences that this program writes, where the terminal takes them.
+// ours are the sequences that this program writes to terminals.
 var ours = []string{string(bold), string(dim), string(red), string(green), string(yellow), string(cyan), endColour, wipeLine}
 
-// Unwrap is for whoever asks whether it is a terminal.
+// Unwrap returns the output, so that callers can check whether it is a terminal.
 func (v *visible) Unwrap() io.Writer { return v.out }
 
-// Write writes text with its control characters made visible.
+// Write writes text with its control characters escaped.
 func (v *visible) Write(text []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -79,12 +79,12 @@ func (v *visible) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// plainText reports whether a text can be written as it is.
+// plainText reports whether text needs no escaping.
 func plainText(text []byte) bool {
 	return utf8.Valid(text) && !bytes.ContainsFunc(text, prose.Misleading)
 }
 
-// ownSequence is the length of the sequence of this program that a text begins with.
+// ownSequence returns the length of this program's sequence at the start of text, or 0.
 func ownSequence(text []byte) int {
 	for _, s := range ours {
 		if bytes.HasPrefix(text, []byte(s)) {
@@ -94,7 +94,7 @@ func ownSequence(text []byte) int {
 	return 0
 }
 
-// unfinished is how many bytes at the end of a text are the beginning of a character.
+// unfinished returns how many bytes at the end of text are an incomplete character.
 func unfinished(text []byte) int {
 	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
 		last := text[len(text)-n:]

@@ -10,11 +10,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// misleading is a text of somebody else's that would rewrite a terminal.
+// misleading is foreign text that would rewrite a terminal.
 const misleading = "Ada \u202egnp.exe\x1b[2J\x1b]0;title\x07\u009b2K\u2028\u061c"
 
-// No command prints an escape sequence or a bidirectional control character that somebody
-// else wrote, in prose, tables or JSON.
+// No command prints escape sequences or bidirectional control characters from foreign text, in
+// prose, tables or JSON.
 func TestNoCommandPrintsControlCharacters(t *testing.T) {
 	t.Parallel()
 	w := newWard(t)

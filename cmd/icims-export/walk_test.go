@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// walk returns the shell commands of the tour in docs/api.md, without the addresses
-// that the demo prints.
+// walk returns the shell commands of the tour in docs/api.md, without the addresses that the demo
+// prints.
 func walk(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/api.md")

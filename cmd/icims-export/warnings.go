@@ -14,13 +14,12 @@ var stateColours = map[operate.LaneState]colour{
 	operate.LanePaused: cyan, operate.LaneClosed: red, operate.LaneFailing: red,
 }
 
-// waits says what keeps a customer's exports, to whoever sits at this machine.
+// waits returns how blocked exports are described to a reader at this machine.
 func (p *process) waits() operate.Waits {
 	return operate.Waits{NoConnection: p.connectionWarning}
 }
 
-// connectionWarning says that the customer has no usable connection, as far as the
-// file of connections tells that is named here.
+// connectionWarning warns if the connections file has no usable connection for the customer.
 func (p *process) connectionWarning(customer string) string {
 	if p.settings.Connections == "" {
 		return ""

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// watch is an output that does something once a text was written to it.
+// watch is a writer that calls a function once a text was written.
 type watch struct {
 	text string
 	then func()

@@ -22,8 +22,8 @@ import (
 	"github.com/seekout/icims-export/worker"
 )
 
-// openRedis connects to the Redis of the settings, or starts the embedded one,
-// and makes sure that it answers. warn is told where others can read its password.
+// openRedis connects to the configured Redis, or starts the embedded one, and pings it. It calls
+// warn if other users can read the password.
 func openRedis(ctx context.Context, s config.Settings, warn func(string)) (redis.UniversalClient, func(), error) {
 	if s.RedisURL.Embedded() {
 		return startEmbeddedRedis()
@@ -45,8 +45,7 @@ func openRedis(ctx context.Context, s config.Settings, warn func(string)) (redis
 	return client, func() { _ = client.Close() }, nil
 }
 
-// rootCause is the text of the innermost error, without the chain of those who
-// passed it on.
+// rootCause returns the text of the innermost error.
 func rootCause(err error) string {
 	for {
 		inner := errors.Unwrap(err)
@@ -57,8 +56,7 @@ func rootCause(err error) string {
 	}
 }
 
-// causeOf explains an error in sentences: what Redis says and what to do where it comes
-// from there, or else the innermost text.
+// causeOf explains an error: Redis's message and its remedy, or else the innermost text.
 func causeOf(err error) string {
 	if d, ok := store.Diagnose(err); ok {
 		return d.String()
@@ -66,13 +64,13 @@ func causeOf(err error) string {
 	return prose.Sentence(rootCause(err))
 }
 
-// isRedis reports whether an error comes from Redis or the way there.
+// isRedis reports whether an error comes from Redis or from the connection to it.
 func isRedis(err error) bool {
 	_, ok := store.Diagnose(err)
 	return ok
 }
 
-// redisFailed says why Redis is of no use now, and what to do.
+// redisFailed explains why Redis cannot be used, with the remedy.
 func redisFailed(s config.Settings, err error) error {
 	d, ok := store.Diagnose(err)
 	if !ok {
@@ -85,7 +83,7 @@ func redisFailed(s config.Settings, err error) error {
 	return failed("%s", strings.Join(sentences, " "))
 }
 
-// readKeyset reads the sealing keys. warn is told where others can read them, too.
+// readKeyset reads the sealing keys. It calls warn if other users can read them.
 func readKeyset(s config.Settings, warn func(string)) (*store.Keyset, error) {
 	const remedy = "icims-export keys new --to keyset.json"
 	if s.Keyset == "" {
@@ -109,12 +107,12 @@ func readKeyset(s config.Settings, warn func(string)) (*store.Keyset, error) {
 // warn prints a warning.
 func (p *process) warn(text string) { p.sayf("Warning: %s.", text) }
 
-// warnings are the log's.
+// warnings returns a function that logs warnings.
 func warnings(log zerolog.Logger) func(string) {
 	return func(text string) { log.Warn().Msg(text) }
 }
 
-// newLedger returns the ledger that the settings describe.
+// newLedger returns the ledger configured by the settings.
 func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settings, further ...store.Option) *store.Ledger {
 	options := append([]store.Option{
 		store.WithRetention(s.ResultRetention), store.WithJournalAge(s.JournalRetention), store.WithMaxWaiting(s.MaxWaiting), store.WithAcceptMemory(s.AcceptMemory),
@@ -122,14 +120,14 @@ func newLedger(client redis.UniversalClient, keys *store.Keyset, s config.Settin
 	return store.NewLedger(client, keys, options...)
 }
 
-// logPublishErrors logs messages to the workers that Redis does not take.
+// logPublishErrors logs messages to the workers that Redis does not accept.
 func logPublishErrors(log zerolog.Logger) store.Option {
 	return store.OnPublishError(func(err error) {
 		log.Warn().Str("problem", err.Error()).Msg("workers cannot be notified; they find new work within seconds")
 	})
 }
 
-// checkRights refuses a Redis user that may not do what the service has to.
+// checkRights refuses a Redis user without the rights that the service needs.
 func checkRights(ctx context.Context, ledger *store.Ledger, s config.Settings) error {
 	if err := ledger.CheckRights(ctx); err != nil {
 		return failed("at %s %v", s.RedisURL, err)
@@ -143,7 +141,7 @@ func newProducer(client redis.UniversalClient, ledger *store.Ledger, s config.Se
 	return tasks.NewClient(client, ledger, options...)
 }
 
-// newWorker returns a worker with the connections.
+// newWorker returns a worker for the connections.
 func newWorker(client redis.UniversalClient, ledger *store.Ledger, s config.Settings, hosts icims.HostPolicy, conns []store.Connection, log zerolog.Logger) *worker.Worker {
 	w := worker.New(client, ledger, workerSettings(s), hosts, log)
 	w.SetConnections(conns)
@@ -151,7 +149,7 @@ func newWorker(client redis.UniversalClient, ledger *store.Ledger, s config.Sett
 	return w
 }
 
-// serveControl makes a worker run verifications.
+// serveControl makes a worker run control tasks.
 func serveControl(w *worker.Worker, s config.Settings) {
 	w.ServeControl(store.ControlVerify, verify.Verifier{Egress: s.EgressAddresses}.Work())
 }
@@ -173,7 +171,7 @@ func jobsSettings(s config.Settings) jobs.Settings {
 	return jobs.Settings{MaxAge: s.JobsMaxAge, Share: s.JobsShare}
 }
 
-// hostPolicy says to which hosts credentials may be sent, and by which way.
+// hostPolicy says to which hosts credentials may be sent, and by which proxy.
 func hostPolicy(s config.Settings) (icims.HostPolicy, error) {
 	policy, err := icims.ParseHostPolicy(strings.Join(s.IcimsHosts, ","))
 	if err == nil {
@@ -188,15 +186,14 @@ func hostPolicy(s config.Settings) (icims.HostPolicy, error) {
 	return policy, nil
 }
 
-// connections is what the file of connections gives.
+// connections is the content of the connections file.
 type connections struct {
 	usable   []store.Connection
 	warnings []string
-	problems []string // of the connections that were left out, a sentence each
+	problems []string // of omitted connections, one sentence each
 }
 
-// readConnections reads the file of connections and judges them.
-// The error is one of the file as a whole.
+// readConnections reads and checks the connections file. The error is about the file as a whole.
 func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(string) (string, bool)) (connections, error) {
 	var c connections
 	if s.Connections == "" {
@@ -226,7 +223,7 @@ func readConnections(s config.Settings, hosts icims.HostPolicy, lookupEnv func(s
 	return c, nil
 }
 
-// of returns the connection of a customer.
+// of returns a customer's connection.
 func (c connections) of(customer string) (store.Connection, bool) {
 	for _, conn := range c.usable {
 		if conn.Customer == customer {

@@ -14,11 +14,11 @@ import (
 
 type workerCommand struct{}
 
-// trimEvery is how often a worker returns unused memory to the system. Go keeps what a peak
-// took for a long time, and a worker needs little once its lanes are closed.
+// trimEvery is how often a worker returns unused memory to the system. Go keeps the memory of a
+// peak for a long time, and a worker needs little once its lanes are closed.
 const trimEvery = time.Minute
 
-// Run serves until it is stopped.
+// Run runs the worker until it is stopped.
 func (workerCommand) Run(ctx context.Context, p *process) error {
 	if p.settings.RedisURL.Embedded() {
 		return misused("`worker` cannot use the embedded Redis: no producer can reach it. Set ICIMS_EXPORT_REDIS_URL to the Redis that producers use")
@@ -115,8 +115,8 @@ func (workerCommand) Run(ctx context.Context, p *process) error {
 	}
 }
 
-// rereadKeyset takes up new keys at once. It would be done within seconds anyhow, but
-// whoever sends a signal wants to know.
+// rereadKeyset loads new keys immediately. That happens within seconds anyway, but a signal should
+// have a visible effect.
 func rereadKeyset(keys *store.Keyset, log zerolog.Logger) {
 	switch changed, err := keys.Reread(); {
 	case err != nil:
@@ -126,11 +126,11 @@ func rereadKeyset(keys *store.Keyset, log zerolog.Logger) {
 	}
 }
 
-// reload reads the file of connections again and applies what is good in it. A
-// file from which nothing can be used changes nothing.
+// reload reads the connections file again and applies its valid connections. A file without any
+// valid connection changes nothing.
 func reload(p *process, hosts icims.HostPolicy, log zerolog.Logger, apply func([]store.Connection)) {
 	if p.settings.Connections == "" {
-		return // those of the store are taken up as they change
+		return // stored connections are followed as they change
 	}
 	conns, err := readConnections(p.settings, hosts, p.lookupEnv)
 	if err != nil {

@@ -24,7 +24,7 @@ func TestReload(t *testing.T) {
 	second := strings.TrimPrefix(strings.ReplaceAll(strings.Replace(good, "1234", "77", 1), "customers/1234", "customers/77"), "connections:\n")
 	for name, c := range map[string]struct {
 		file string
-		want []string // customers; nil: nothing is applied
+		want []string // customers; nil if nothing is applied
 		says string
 	}{
 		"a good file replaces the connections":             {good + second, []string{"1234", "77"}, "connections reloaded"},

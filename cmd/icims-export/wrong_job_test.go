@@ -11,7 +11,7 @@ func TestAWrongJobIsToldWithItsProfiles(t *testing.T) {
 	t.Parallel()
 	t.Run("export tells how many profiles have no workflow", func(t *testing.T) {
 		b := newBench(t)
-		b.tenant.Deny("jobs.get") // so that the workflow is the first to find out
+		b.tenant.Deny("jobs.get") // the workflow is the first to find out
 		file := b.file(t, "candidates.ndjson", candidates)
 		r := call(t, b.embedded("export", file, "--customer=1234", "--job=99")...)
 		r.wantStatus(t, statusPartial)
