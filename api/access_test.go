@@ -21,11 +21,11 @@ func chunksOfTen(d *Deps) {
 	d.Producer = tasks.NewClient(d.Redis, d.Ledger, tasks.WithChunk(10))
 }
 
-// The first rows are written once it is known that the batch is a large one, and those after
-// them ten by ten: of so many that were sent, so many are accepted.
+// The batch is known to be a large one once the first rows are written; the rows after them are
+// accepted ten at a time. Of sentRows rows, acceptedRows are accepted.
 const sentRows, acceptedRows = 1_025, 1_021
 
-// endings are the ways in which an API key stops being good.
+// endings are the ways in which an API key becomes invalid.
 var endings = map[string]func(r *rig, key string){
 	"revoked": func(r *rig, key string) {
 		if _, err := r.Ledger.RevokeAPIKey(r.t.Context(), strings.Split(key, "_")[1], r.now.Now()); err != nil {
@@ -72,7 +72,7 @@ func TestAccessEndsForOpenStreams(t *testing.T) {
 	}
 }
 
-// cancelAll cancels the exports of customer 1234 that wait.
+// cancelAll cancels the waiting exports of customer 1234.
 func (r *rig) cancelAll() {
 	r.t.Helper()
 	if _, err := r.Ledger.CancelCustomer(r.t.Context(), "1234", store.CancelOptions{Who: "a test", Why: "x"}); err != nil {
@@ -100,7 +100,7 @@ func (u upload) send(t *testing.T, from, n int) {
 	t.Helper()
 	for i := range n {
 		if _, err := io.WriteString(u, row(fmt.Sprintf("c-%d", from+i))+"\n"); err != nil {
-			return // the server has answered
+			return // the server has responded
 		}
 	}
 }
@@ -114,9 +114,8 @@ func (r *rig) live() int64 {
 	return n
 }
 
-// An upload is cut off when its API key is revoked or expires, even while its sender is
-// silent. The answer says what was accepted, and the same idempotency key goes on from there
-// with another API key.
+// An upload ends when its API key is revoked or expires, even if its sender is silent. The response
+// says what was accepted, and another API key can continue with the same idempotency key.
 func TestAccessEndsForUploads(t *testing.T) {
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -160,8 +159,8 @@ func TestAccessEndsForUploads(t *testing.T) {
 	}
 }
 
-// Rows that come after the revocation are not accepted, even if the open request has not
-// been checked yet.
+// Rows that arrive after the revocation are refused, even if the open request has not been checked
+// yet.
 func TestNothingIsAcceptedAfterARevocation(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, chunksOfTen, func(d *Deps) { d.Settings.AccessEvery = time.Hour })
@@ -184,7 +183,7 @@ func TestNothingIsAcceptedAfterARevocation(t *testing.T) {
 	}
 }
 
-// A request that waits for something ends as well, without an answer to what it asked.
+// A waiting request ends as well, with an error.
 func TestAccessEndsForRequestsThatWait(t *testing.T) {
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {

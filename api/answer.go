@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// answer is the writer of an answer: it knows how far it is, and gives streams a
-// deadline for each write. Between writes they have none: over HTTP/2 a deadline cuts a
-// stream off when it passes, whether something is being written or not.
+// answer is a response writer that knows how far the response is, and gives streams a deadline for
+// each write. Between writes they have no deadline: over HTTP/2 a deadline ends a stream when it
+// passes, even while nothing is written.
 type answer struct {
 	http.ResponseWriter
 
 	control *http.ResponseController
 	status  int
 	written int64
-	// stall is how long a write may take; 0: the deadline of the whole holds.
+	// stall is the time limit of a write; 0 for the deadline of the whole response.
 	stall time.Duration
-	// returned: the handler has. What it wrote is sent to its end after that.
+	// returned means that the handler has returned. What it wrote may still be in transit.
 	returned bool
-	after    []func() // run in turn once the handler has returned
+	after    []func() // called in order after the handler has returned
 }
 
 func newAnswer(w http.ResponseWriter) *answer {
@@ -47,10 +47,10 @@ func (a *answer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Flush sends what was written.
+// Flush sends buffered data.
 func (a *answer) Flush() { _ = a.FlushError() }
 
-// FlushError sends what was written. http.ResponseController asks for it.
+// FlushError sends buffered data, for http.ResponseController.
 func (a *answer) FlushError() error {
 	if a.status == 0 {
 		a.status = http.StatusOK
@@ -63,24 +63,24 @@ func (a *answer) FlushError() error {
 
 func (a *answer) extend() {
 	if a.stall > 0 {
-		_ = a.control.SetWriteDeadline(time.Now().Add(a.stall)) // tests have connections without
+		_ = a.control.SetWriteDeadline(time.Now().Add(a.stall)) // connections of tests have no deadlines
 	}
 }
 
-// relax takes the deadline of a write away that has ended well.
+// relax removes the deadline after a successful write.
 func (a *answer) relax(err error) {
 	if a.stall > 0 && err == nil && !a.returned {
 		_ = a.control.SetWriteDeadline(time.Time{}) // as above
 	}
 }
 
-// stream gives each write so long, and the whole no end.
+// stream sets a time limit per write, and none for the whole response.
 func (a *answer) stream(stall time.Duration) {
 	a.stall = stall
 	a.relax(nil)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the underlying writer, for http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *answer) finish() {

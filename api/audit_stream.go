@@ -12,19 +12,18 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// AuditReport is what an audit of a customer found.
+// AuditReport is the result of a consistency check of a customer.
 type AuditReport struct {
 	Clean   bool        `json:"clean" doc:"No violations were found."`
 	Counts  AuditCounts `json:"counts"`
 	Worker  bool        `json:"worker" doc:"A worker re-enqueues overdue exports."`
 	Seconds float64     `json:"seconds" doc:"Duration of the check in seconds."`
-	// Violations are shown in part where there are many, those of a kind beyond the first
-	// 1,000 never.
+	// Violations lists up to 1,000 violations per kind.
 	Violations      []store.Violation `json:"violations" doc:"The first 1,000 violations. A stream sends violations before the result, the first 1,000 of each kind."`
 	ViolationsFound int               `json:"violations_found" doc:"Number of violations."`
 }
 
-// AuditCounts add a customer's exports up.
+// AuditCounts are the totals of a customer's exports.
 type AuditCounts struct {
 	Batches   int `json:"batches"`
 	Accepted  int `json:"accepted" doc:"The sum of the other counts."`
@@ -37,7 +36,7 @@ type AuditCounts struct {
 	Markers   int `json:"markers" doc:"Records of exported candidates."`
 }
 
-// AuditLine is a line of an audit's stream. It has one of these fields.
+// AuditLine is a line of the check's stream. It has exactly one of these fields.
 type AuditLine struct {
 	Auditing  *float64         `json:"auditing,omitempty" doc:"In progress: seconds so far."`
 	Violation *store.Violation `json:"violation,omitempty" doc:"A violation."`
@@ -47,7 +46,7 @@ type AuditLine struct {
 
 const (
 	shownViolations = 1000
-	// auditBeat is how often a stream says that the audit goes on.
+	// auditBeat is how often a running check writes a progress line.
 	auditBeat  = 5 * time.Second
 	ndjsonType = "application/x-ndjson"
 )
@@ -72,7 +71,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", ndjsonType)
 		lines := lineWriter{w}
 		noMore := lines.keepAlive(cancel)
-		defer noMore() // where the audit panics: nobody may write once the handler is gone
+		defer noMore() // after a panic, too: nothing may be written once the handler has returned
 		result, err := s.Desk.Audit(ctx, customer, store.DefaultAuditOptions())
 		noMore()
 		s.endAudit(lines, r, result, err)
@@ -84,11 +83,11 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = lineWriter{w}.write(reportOf(result, shownViolations)) // nobody is left to tell
+	_ = lineWriter{w}.write(reportOf(result, shownViolations)) // the client is gone
 }
 
-// keepAlive writes a line every few seconds until the returned function is called, which
-// may be called again; gone is called where nobody takes them.
+// keepAlive writes a line every few seconds until the returned function is called, which may be
+// called twice. It calls gone if a write fails.
 func (l lineWriter) keepAlive(gone func()) func() {
 	enough, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -117,7 +116,7 @@ func (l lineWriter) keepAlive(gone func()) func() {
 func (s *Server) endAudit(lines lineWriter, r *http.Request, result operate.AuditResult, err error) {
 	if err != nil {
 		p := s.problemOf(r.Context(), err)
-		_ = lines.write(AuditLine{Problem: p}) // nobody is left to tell
+		_ = lines.write(AuditLine{Problem: p}) // the client is gone
 		return
 	}
 	for i := range result.Violations {
@@ -139,7 +138,7 @@ func reportOf(r operate.AuditResult, most int) AuditReport {
 	return report
 }
 
-// lineWriter writes JSON, a line each, which is sent at once.
+// lineWriter writes one JSON value per line and flushes it.
 type lineWriter struct{ w http.ResponseWriter }
 
 func (l lineWriter) write(v any) error {

@@ -14,7 +14,7 @@ func TestAuditsThatPanicWriteNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)
 		defer r.end()
-		r.Desk = &operate.Desk{} // it has nothing to look at
+		r.Desk = &operate.Desk{} // has nothing to read
 		answer := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/customers/1234/audit", nil)
 		request.Header.Set("Accept", ndjsonType)

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Code identifies a problem with a request, for programs. The list is closed and stable.
+// Code identifies a problem with a request. The list is closed and stable.
 type Code string
 
-// CodeInfo explains a code to a person.
+// CodeInfo explains a code.
 type CodeInfo struct {
 	Status int
 	Title  string // what happened, in a few words

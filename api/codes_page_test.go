@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// codesTable is the list of codes as docs/api.md has it, those of one status together.
+// codesTable returns the code table of docs/api.md, grouped by status.
 func codesTable() string {
 	var b strings.Builder
 	b.WriteString("| code | status | what happened | what to do |\n| --- | --- | --- | --- |\n")
@@ -40,7 +40,7 @@ func TestCodesPageIsUpToDate(t *testing.T) {
 	}
 }
 
-// A code is documented by its row, and by each operation that answers with it.
+// Every code is documented in the table and by each operation that returns it.
 func TestEveryCodeIsExplained(t *testing.T) {
 	for code, info := range codes {
 		if info.Status < 400 || info.Status > 599 || info.Title == "" || !strings.HasSuffix(info.Meaning, ".") {

@@ -24,8 +24,7 @@ type putConnectionInput struct {
 	}
 }
 
-// editTries is how often an edit of any revision begins anew because another was
-// faster.
+// editTries limits how often an edit of any revision is repeated after concurrent edits.
 const editTries = 3
 
 func (s *Server) putConnection(ctx context.Context, in *putConnectionInput) (*connectionOutput, error) {
@@ -44,7 +43,7 @@ func (s *Server) putConnection(ctx context.Context, in *putConnectionInput) (*co
 	}
 }
 
-// enterConnection adds or edits a connection, by what there is.
+// enterConnection adds the connection, or edits an existing one.
 func (s *Server) enterConnection(ctx context.Context, in *putConnectionInput, c store.Connection, revision int64) (*connectionOutput, error) {
 	p := principalOf(ctx)
 	before, err := s.Ledger.Connection(ctx, in.Customer)

@@ -2,8 +2,8 @@ package api
 
 import "context"
 
-// addExports tells what of the customers' exports needs somebody: at the cost of a few
-// round trips for all of them.
+// addExports adds what needs attention about the customers' exports. It takes a few round trips for
+// all customers together.
 func (s *Server) addExports(ctx context.Context, shown ...Connection) error {
 	if len(shown) == 0 {
 		return nil

@@ -23,7 +23,7 @@ func TestTheListOfConnectionsTellsWhoseExportsNeedSomebody(t *testing.T) {
 	}
 	_, dead := r.hand("77", 7, 100, 3)
 	r.giveUp("77", store.ReasonJobNotFound, testrig.NoJob, dead...)
-	queue("5", 4) // which go on
+	queue("5", 4) // these continue
 	queue("1234", 2)
 	if err := r.Ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {
 		t.Fatal(err)

@@ -2,8 +2,8 @@ package api
 
 import "github.com/seekout/icims-export/store"
 
-// ConnectionSettings are the settings of a connection, all but its password, by the
-// names that the file of connections has. A number of 0 cannot be given.
+// ConnectionSettings are a connection's settings without its password, named as in the connections
+// file. A number cannot be set to 0.
 type ConnectionSettings struct {
 	Auth          string            `json:"auth,omitempty" enum:"basic,hmac,oauth" doc:"Authentication method; basic by default."`
 	Username      string            `json:"username,omitempty" maxLength:"1000" doc:"The API user's name; for oauth the client ID."`
@@ -20,7 +20,7 @@ type ConnectionSettings struct {
 	Fields        *FieldNameSetting `json:"fields,omitempty" doc:"The tenant's names for work experience and education."`
 }
 
-// NodeSetting names a node of an iCIMS list by its id, or by its visible value.
+// NodeSetting names a node of an iCIMS list by ID or by displayed value.
 type NodeSetting struct {
 	ID    string `json:"id,omitempty" maxLength:"1000" doc:"The node's ID. Preferred, since labels can be renamed." example:"D10106"`
 	Value string `json:"value,omitempty" maxLength:"1000" doc:"The node's label."`
@@ -57,7 +57,7 @@ type EducationSetting struct {
 	Degree     string `json:"degree,omitempty" maxLength:"100" example:"degree"`
 }
 
-// settingsOf are the settings of a connection.
+// settingsOf returns the settings of a connection.
 func settingsOf(c store.Connection) ConnectionSettings {
 	return ConnectionSettings{
 		Auth: string(c.Auth), Username: c.Username, TokenURL: c.TokenURL, Capabilities: string(c.Capabilities), PortalURLs: c.PortalURLs,
@@ -70,7 +70,7 @@ func settingsOf(c store.Connection) ConnectionSettings {
 	}
 }
 
-// connection is the connection with these settings.
+// connection returns the connection with these settings.
 func (s ConnectionSettings) connection(customer string) store.Connection {
 	c := store.Connection{
 		Customer: customer, Auth: store.AuthKind(s.Auth), Username: s.Username, TokenURL: s.TokenURL, Capabilities: store.Capabilities(s.Capabilities),
@@ -83,7 +83,7 @@ func (s ConnectionSettings) connection(customer string) store.Connection {
 	return c
 }
 
-// given is a group of settings; nil where none of them is set.
+// given returns a group of settings, or nil if none of them is set.
 func given[T comparable](group T) *T {
 	var none T
 	if group == none {

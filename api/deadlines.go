@@ -9,16 +9,15 @@ import (
 	"time"
 )
 
-// Bodies and answers may take long, but not stand still. Bodies have a deadline for
-// each read and must come faster than slowestBody on the whole; answers that are
-// streams have one for each write.
+// Request bodies and responses may take long, but must not stall. Bodies have a deadline for each
+// read and a minimum average rate, slowestBody; streamed responses have a deadline for each write.
 const (
-	slowestBody = 1 << 10 // bytes a second
-	// bodyGrace is for how long a body may be slower.
+	slowestBody = 1 << 10 // bytes per second
+	// bodyGrace is how long a body may be slower.
 	bodyGrace = 20 * time.Second
-	// drainTime is for how long the rest of a body is read that nobody wanted.
+	// drainTime is how long the unread rest of a body is read.
 	drainTime = 2 * time.Second
-	// writeGrace is how long an answer may be written once its request has timed out.
+	// writeGrace is how long a response may be written after its request has timed out.
 	writeGrace = 15 * time.Second
 )
 
@@ -27,20 +26,20 @@ var (
 	errSlowBody = errors.New("the body comes too slowly")
 )
 
-// body is a request's body that can neither be endless nor stand still.
+// body is a request body with a size limit and deadlines.
 type body struct {
 	io.ReadCloser
 
 	control *http.ResponseController
 	stall   time.Duration
-	until   time.Time     // by when all of it has to be there; zero: whenever
-	waited  time.Duration // for the other side
+	until   time.Time     // when all of it must have arrived; zero for no limit
+	waited  time.Duration // for the client
 	read    int64
 	ended   bool
-	cutBy   atomic.Pointer[AccessEndedError] // nil: nobody has cut it off
+	cutBy   atomic.Pointer[AccessEndedError] // set when access has ended
 }
 
-// readBody is the request's body with its bounds.
+// readBody returns the request's body with its limits.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, most int64) io.ReadCloser {
 	if r.Body == nil || r.Body == http.NoBody {
 		return http.NoBody
@@ -64,7 +63,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if !b.until.IsZero() && b.until.Before(deadline) {
 		deadline = b.until
 	}
-	_ = b.control.SetReadDeadline(deadline) // tests have connections without
+	_ = b.control.SetReadDeadline(deadline) // connections of tests have no deadlines
 	if ended := b.cutBy.Load(); ended != nil {
 		return 0, fmt.Errorf("%w: %w", errReadBody, ended)
 	}
@@ -76,8 +75,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.relax()
 	case errors.Is(err, io.EOF):
 		b.ended = true
-		// From here on the server watches whether the connection breaks; a deadline
-		// would look like that.
+		// The server now watches for a broken connection; a deadline would look like one.
 		b.relax()
 	default:
 		if ended := b.cutBy.Load(); ended != nil {
@@ -88,15 +86,14 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cut ends the current read and every later one with the error. It may be called while
-// another goroutine reads.
+// cut makes the current and all later reads return the error. It is safe to call during a read.
 func (b *body) cut(ended *AccessEndedError) {
 	b.cutBy.Store(ended)
 	_ = b.control.SetReadDeadline(time.Now().Add(-time.Second))
 }
 
-// relax takes the deadline away while nobody reads: over HTTP/2 it would end the body of
-// a handler that is busy.
+// relax removes the deadline between reads: over HTTP/2 it would end the body while the handler is
+// busy.
 func (b *body) relax() {
 	if b.cutBy.Load() != nil {
 		return
@@ -104,7 +101,7 @@ func (b *body) relax() {
 	_ = b.control.SetReadDeadline(time.Time{})
 }
 
-// drain bounds how long the server waits for what nobody has read.
+// drain limits how long the server waits for the unread rest.
 func (b *body) drain() {
 	if !b.ended {
 		_ = b.control.SetReadDeadline(time.Now().Add(drainTime))

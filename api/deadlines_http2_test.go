@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// http2Client serves the API over TLS as well, and returns a client that speaks HTTP/2.
+// http2Client serves the API over TLS, and returns a client that uses HTTP/2.
 func (r *clockRig) http2Client(pair tls.Certificate) *http.Client {
 	cert, listener := &Certificate{}, newPipes()
 	cert.current.Store(&pair)
@@ -41,7 +41,7 @@ func (r *clockRig) http2Client(pair tls.Certificate) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// testCertificate is one that nobody has to trust.
+// testCertificate returns a self-signed certificate.
 func testCertificate(t *testing.T) tls.Certificate {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)
@@ -126,7 +126,7 @@ func TestUploadsOverHTTP2MayNotStandStill(t *testing.T) {
 	})
 }
 
-// Events may be further apart than the time that one may take.
+// Events may be further apart than the time limit of a write.
 func TestAnswersOverHTTP2MayPause(t *testing.T) {
 	pair := testCertificate(t)
 	synctest.Test(t, func(t *testing.T) {

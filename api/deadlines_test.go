@@ -22,8 +22,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// pipes is a listener within the process, whose connections go by the clock of a
-// synctest bubble.
+// pipes is an in-process listener whose connections use the clock of a synctest bubble.
 type pipes struct {
 	connections chan net.Conn
 	once        sync.Once
@@ -48,8 +47,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-// clockRig is an API whose time is made up, and which has no Redis: its routes need no
-// key.
+// clockRig is an API with a fake clock and without Redis: its routes need no key.
 type clockRig struct {
 	*Server
 	t        *testing.T
@@ -80,7 +78,7 @@ func newClockRig(t *testing.T) *clockRig {
 	return r
 }
 
-// end stops the API and checks how it ended.
+// end stops the API and checks that it ended cleanly.
 func (r *clockRig) end() {
 	r.t.Helper()
 	r.stop()
@@ -103,14 +101,14 @@ func (r *clockRig) dial() net.Conn {
 	return client
 }
 
-// stream enters a route that is a stream.
+// stream adds a streamed route.
 func (r *clockRig) stream(path string, h http.HandlerFunc) {
 	registerRaw(r.Server, op{ID: path, Method: http.MethodPost, Path: path, Summary: "Probe", Tags: []string{"probe"}}, huma.Operation{
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"text/csv": {}}}, Responses: map[string]*huma.Response{"200": {Description: "OK"}},
 	}, h)
 }
 
-// upload enters a route that reads its body and answers with its length.
+// upload adds a route that reads its body and responds with its length.
 func (r *clockRig) upload() {
 	r.stream("/upload", func(w http.ResponseWriter, req *http.Request) {
 		n, err := io.Copy(io.Discard, req.Body)
@@ -122,7 +120,7 @@ func (r *clockRig) upload() {
 	})
 }
 
-// answered is the status and body of the answer that a connection gives.
+// answered reads the status and body of a response.
 func answered(t *testing.T, c net.Conn) (status int, body string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -137,8 +135,7 @@ func answered(t *testing.T, c net.Conn) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// send writes texts in the background, a pause before each but the first, up to the
-// first that is not taken.
+// send writes texts in the background with a pause between them, until a write fails.
 func (r *clockRig) send(c net.Conn, pause time.Duration, texts ...string) {
 	r.senders.Go(func() {
 		for i, text := range texts {
@@ -255,7 +252,7 @@ func TestAnswersThatNobodyTakesEnd(t *testing.T) {
 	})
 }
 
-// Whoever waits for something is not taken for somebody who stands still.
+// A waiting request does not count as stalled.
 func TestRequestsMayWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newClockRig(t)

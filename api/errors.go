@@ -17,11 +17,10 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// askAgain is when to ask again while Redis is away: about as long as a fail-over
-// takes.
+// askAgain is the Retry-After while Redis does not respond, about the duration of a failover.
 const askAgain = 5 * time.Second
 
-// sentinels are the errors that say all by themselves.
+// sentinels are the errors that map directly to a code.
 var sentinels = []struct {
 	err  error
 	code Code
@@ -35,8 +34,8 @@ var sentinels = []struct {
 	{store.ErrSealed, CodeCannotOpen},
 }
 
-// problemOf is the problem that an error of ours, of the store's or of the input is
-// answered with. What is not foreseen is an internal error without any text.
+// problemOf returns the problem for an error of the API, the store or the input. Any other error
+// becomes an internal error without its text.
 func problemOf(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		copied := *p
@@ -95,11 +94,10 @@ func problemOf(err error) *Problem {
 	return newProblem(CodeInternal, "")
 }
 
-// roomAgain is when to send candidates again for which there was no room.
+// roomAgain is the Retry-After for candidates beyond the customer's limit.
 const roomAgain = time.Minute
 
-// roomProblem is the problem of candidates for which there is no room; nil for other
-// errors.
+// roomProblem returns the problem of candidates beyond the customer's limit; nil for other errors.
 func roomProblem(err error) *Problem {
 	if waiting, ok := errors.AsType[*store.TooManyWaitingError](err); ok {
 		return newProblem(CodeTooManyWaiting, fmt.Sprintf("The limit is %s, including dead letters.", prose.Plural(waiting.Most, "waiting candidate"))).after(roomAgain)
@@ -110,7 +108,7 @@ func roomProblem(err error) *Problem {
 	return nil
 }
 
-// conflictProblem says in what a batch differs from the one that its key belongs to.
+// conflictProblem says how a batch differs from the one with the same idempotency key.
 func conflictProblem(e *store.BatchConflictError) *Problem {
 	const same, other = "send the same content as before", "or use another Idempotency-Key"
 	var fields []FieldProblem
@@ -135,8 +133,8 @@ func conflictProblem(e *store.BatchConflictError) *Problem {
 	return newProblem(CodeBatchConflict, strings.ToUpper(what[:1])+what[1:]+". Nothing was accepted.", fields...)
 }
 
-// connectionProblems describe the codes whose message has only
-// the remedy. The messages of other codes begin with the problem.
+// connectionProblems are the problems of codes whose message contains only the remedy. The messages
+// of other codes begin with the problem.
 var connectionProblems = map[string]string{
 	"missing": "is missing", "wrong_customer": "is not a customer ID", "unknown_auth": "is not an authentication method",
 	"control_character": "contains invisible characters", "unknown_capability": "contains an unknown word", "not_a_text": "is not a single line, or is too long",
@@ -149,7 +147,7 @@ func connectionFields(invalid *connections.InvalidError) []FieldProblem {
 	for i, p := range invalid.Problems {
 		f := FieldProblem{Field: p.Setting, Problem: connectionProblems[p.Code], Remedy: p.Message}
 		if p.Setting == "portal_urls" {
-			// The field is named beside it: only which of the URLs it is has to be said.
+			// The problem names the field; the message only needs to name the URL.
 			f.Remedy = strings.TrimPrefix(p.Message, "job portal URLs: ")
 			if entry, ok := strings.CutPrefix(p.Message, "job portal URL "); ok {
 				number, rest, _ := strings.Cut(entry, ": ")
@@ -164,7 +162,7 @@ func connectionFields(invalid *connections.InvalidError) []FieldProblem {
 	return fields
 }
 
-// bodyProblem is the problem of a body that could not be read; nil for other errors.
+// bodyProblem returns the problem of an unreadable body; nil for other errors.
 func bodyProblem(err error) *Problem {
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -178,8 +176,8 @@ func bodyProblem(err error) *Problem {
 	return nil
 }
 
-// redisProblem is the problem of a Redis that does not answer, or refuses; nil for other
-// errors. A command that Redis merely rejects is a fault of ours.
+// redisProblem returns the problem of a Redis that does not respond or refuses; nil for other
+// errors. A command that Redis rejects as invalid is a bug, and not included.
 func redisProblem(err error) *Problem {
 	if errors.Is(err, context.Canceled) {
 		return newProblem(CodeUnavailable, "").after(askAgain)
@@ -191,7 +189,7 @@ func redisProblem(err error) *Problem {
 	return newProblem(CodeUnavailable, d.String()).after(askAgain)
 }
 
-// kindsOf describes an error by the types in its chain, without any of its text.
+// kindsOf returns the types in an error's chain, without any text.
 func kindsOf(err error) string {
 	var kinds []string
 	const deepest = 10

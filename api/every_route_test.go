@@ -22,12 +22,12 @@ const (
 	nobody = "424242424"
 )
 
-// samples are values for what paths name beside the customer.
+// samples are values for path parameters other than the customer.
 var samples = map[string]string{
 	"export": "abcdefgh234567ij", "candidate": "c-1", "verification": "abcdefgh234567ij",
 }
 
-// pathOf fills in an operation's path.
+// pathOf returns an operation's path with its parameters filled in.
 func pathOf(o op, customer, batch string) string {
 	path := strings.ReplaceAll(o.Path, "{customer}", customer)
 	if batch == "" {
@@ -54,7 +54,7 @@ func (r *rig) furnishedConnection(customer string) {
 	}
 }
 
-// furnished gives a customer one of all that somebody else might want to read or change.
+// furnished gives a customer one of everything that another caller might read or change.
 func (r *rig) furnished(customer string) tasks.Receipt {
 	r.t.Helper()
 	ctx := r.t.Context()
@@ -71,12 +71,12 @@ func (r *rig) furnished(customer string) tasks.Receipt {
 	return receipt
 }
 
-// state is all that Redis holds, but for when API keys were last used.
+// state returns the content of Redis, except for when API keys were last used.
 func (r *rig) state() map[string][]string {
 	r.t.Helper()
 	all := map[string][]string{}
 	for _, e := range redistest.Dump(r.t, r.redis) {
-		if e.Key != "ix:apikeys" && e.Key != "ix:ready" { // when a key was used, and whether Redis takes writes
+		if e.Key != "ix:apikeys" && e.Key != "ix:ready" { // last use of keys, and the write test
 			all[e.Key] = slices.Sorted(slices.Values(e.Values))
 		}
 	}
@@ -97,14 +97,14 @@ func TestKeyOfOneCustomerReadsAndChangesNothingOfAnother(t *testing.T) {
 				before := r.state()
 				if strings.Contains(o.Path, "{customer}") {
 					p := r.call(key, o.Method, pathOf(o, theirs, string(receipt.Batch)), "{}").problem(CodeCustomerUnknown)
-					// That there is no such customer looks the same.
+					// An unknown customer gets the same response.
 					q := r.call(key, o.Method, pathOf(o, nobody, ""), "{}").problem(CodeCustomerUnknown)
 					p.RequestID, q.RequestID = "", ""
 					if diff := cmp.Diff(p, q, cmpopts.IgnoreUnexported(Problem{})); diff != "" {
 						t.Errorf("it can be told that there is such a customer: %s", diff)
 					}
 					if strings.Contains(o.Path, "{batch}") {
-						// Nor does the own customer in the path help.
+						// The key's own customer in the path does not help.
 						r.call(key, o.Method, pathOf(o, mine, string(receipt.Batch)), "{}").problem(CodeNoBatch)
 					}
 				} else if a := r.call(key, o.Method, pathOf(o, mine, ""), nil); strings.Contains(string(a.body), theirs) {
@@ -133,7 +133,7 @@ func TestEveryRouteNeedsAKeyWithItsScope(t *testing.T) {
 				if a.problem(CodeUnauthenticated); a.Header.Get("WWW-Authenticate") == "" {
 					t.Error("the answer does not say how to come")
 				}
-				r.now.Pass(time.Minute) // so that it is not one failure too many
+				r.now.Pass(time.Minute) // below the limit of failures
 			}
 			for _, scope := range Scopes() {
 				if !scope.includes(o.Scope) {
@@ -167,7 +167,7 @@ func TestScopesIncludeWhatTheySay(t *testing.T) {
 	}
 }
 
-// Every operation has all that callers and clients go by.
+// Every operation is documented completely.
 func TestEveryRouteIsDocumented(t *testing.T) {
 	r := newRig(t)
 	seen := map[string]bool{}
@@ -192,8 +192,8 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 
 func withoutRateLimits(d *Deps) { d.Settings.KeyRate, d.Settings.KeyBurst = 1e6, 1_000_000 }
 
-// A wrong number in the path must not read as "nothing there": no list is empty, and nothing is
-// done, for a customer of whom nothing is known.
+// Every route returns an error for an unknown customer in the path: it returns no empty list and
+// changes nothing.
 func TestAnUnknownCustomerIsNotFoundOnAnyRoute(t *testing.T) {
 	r := newRig(t)
 	admin := r.key(ScopeAdmin)
@@ -210,7 +210,7 @@ func TestAnUnknownCustomerIsNotFoundOnAnyRoute(t *testing.T) {
 			if a.StatusCode != http.StatusNotFound && a.StatusCode != http.StatusUnprocessableEntity && a.StatusCode != http.StatusBadRequest {
 				t.Errorf("%s %s: %d %.200s", o.Method, path, a.StatusCode, a.body)
 			}
-			// Without a query it is as it has to be, where there is no body.
+			// Without a body, a request is valid without a query.
 			if o.Method == http.MethodGet && path == pathOf(o, nobody, "") && a.StatusCode != http.StatusNotFound {
 				t.Errorf("%s %s: %d %.200s", o.Method, path, a.StatusCode, a.body)
 			}
@@ -219,7 +219,7 @@ func TestAnUnknownCustomerIsNotFoundOnAnyRoute(t *testing.T) {
 			}
 		}
 	}
-	// The journal has the attempts for nobody, and nothing of others.
+	// The audit log has the attempts for the unknown customer, and nothing of others.
 	r.call(admin, http.MethodGet, "/v1/journal?customer="+nobody+"0", nil).problem(CodeCustomerUnknown)
 	if asked < 15 {
 		t.Errorf("only %d routes were asked", asked)

@@ -10,8 +10,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// guard runs a handler once it is clear that the request may be answered: who makes
-// it, whether he may, and for that customer.
+// guard authenticates and authorizes a request, then runs the handler.
 func (s *Server) guard(w http.ResponseWriter, r *http.Request, o op, h http.HandlerFunc) {
 	req := requestOf(r.Context())
 	req.op = o
@@ -27,7 +26,7 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, o op, h http.Hand
 	h(w, r)
 }
 
-// admit lets a request in or says why not. The returned function gives its place back.
+// admit checks the caller and the limits. Call the returned function when the request is done.
 func (s *Server) admit(r *http.Request, req *request) (func(), error) {
 	if s.stopping.Err() != nil {
 		return nil, newProblem(CodeStopping, "").after(askAgain)
@@ -47,7 +46,7 @@ func (s *Server) admit(r *http.Request, req *request) (func(), error) {
 	return func() { leaveKey(); leave() }, nil
 }
 
-// admitKey lets in who has a key that is good for the operation and the customer.
+// admitKey checks that the request's key is valid for the operation and the customer.
 func (s *Server) admitKey(r *http.Request, req *request) (func(), error) {
 	var err error
 	if req.principal, err = s.authenticate(r); err != nil {
@@ -70,8 +69,8 @@ func (s *Server) admitKey(r *http.Request, req *request) (func(), error) {
 	return leave, nil
 }
 
-// bind checks that the key is good for the customer in the path. Whether there is such
-// a customer makes no difference to a key that is not.
+// bind checks that the key is valid for the customer in the path. Other keys get the same response
+// whether or not the customer exists.
 func (s *Server) bind(r *http.Request, req *request) error {
 	if !strings.Contains(req.op.Path, "{customer}") {
 		return nil
@@ -87,7 +86,7 @@ func (s *Server) bind(r *http.Request, req *request) error {
 	}
 	req.customer = customer
 	if strings.Contains(req.op.Path, "{batch}") {
-		// A batch's id names its customer as well.
+		// A batch ID contains its customer.
 		batch, err := store.ParseBatchID(r.PathValue("batch"))
 		if err != nil || batch.Customer() != customer {
 			return problem(CodeNoBatch, "")
@@ -96,13 +95,14 @@ func (s *Server) bind(r *http.Request, req *request) error {
 	return nil
 }
 
-// authenticate finds out who makes the request, by its key.
+// authenticate returns the caller by its key.
 func (s *Server) authenticate(r *http.Request) (Principal, error) {
 	token, ok := bearerToken(r)
 	from := s.guards.addressOf(r)
 	refused := newProblem(CodeUnauthenticated, "").with("WWW-Authenticate", `Bearer realm="icims-export"`)
 	if ok {
-		// Who has just shown a good key from there is not held liable for others.
+		// A caller whose key was valid recently is not blocked by failures of others at the same
+		// address.
 		if wait := s.guards.failures.closed(from); wait > 0 && !s.guards.known.has(token) {
 			return Principal{}, newProblem(CodeTooManyFailures, "").after(wait)
 		}
@@ -122,7 +122,7 @@ func (s *Server) authenticate(r *http.Request) (Principal, error) {
 	return Principal{}, refused
 }
 
-// bearerToken is the key that a request comes with.
+// bearerToken returns the request's API key.
 func bearerToken(r *http.Request) (string, bool) {
 	const longest = 200
 	values := r.Header.Values("Authorization")
@@ -134,7 +134,7 @@ func bearerToken(r *http.Request) (string, bool) {
 	return token, ok && strings.EqualFold(scheme, "Bearer") && token != "" && len(token) <= longest
 }
 
-// bounded is the request with the bounds of its operation: of time and of its body.
+// bounded returns the request with the time and size limits of its operation.
 func (s *Server) bounded(w http.ResponseWriter, r *http.Request, o op) (*http.Request, context.CancelFunc) {
 	if o.raw {
 		if a, ok := w.(*answer); ok {
@@ -143,10 +143,10 @@ func (s *Server) bounded(w http.ResponseWriter, r *http.Request, o op) (*http.Re
 		r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxUpload))
 		return s.whileKeyGood(r)
 	}
-	// The handler ends before its connection does, so that it can still say why.
+	// The handler times out before its connection does, so that it can still respond.
 	ctx, cancel := context.WithTimeout(r.Context(), s.Settings.RequestTimeout)
 	r = r.WithContext(ctx)
-	r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxBody)+1) // huma counts as well
+	r.Body = s.readBody(w, r, or(o.MaxBody, s.Settings.MaxBody)+1) // huma counts too
 	r, done := s.whileKeyGood(r)
 	return r, func() { done(); cancel() }
 }

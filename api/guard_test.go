@@ -70,8 +70,7 @@ func TestAuthorizationTakesOneForm(t *testing.T) {
 	}
 }
 
-// Whoever tries keys has to wait; whoever has a good one does not wait for him, even
-// behind the same address.
+// Clients that try keys must wait. Clients with a valid key do not, even behind the same address.
 func TestFailedLoginsAreLimitedByAddress(t *testing.T) {
 	r := newRig(t)
 	good, late := r.key(ScopeRead), r.key(ScopeRead)
@@ -88,12 +87,12 @@ func TestFailedLoginsAreLimitedByAddress(t *testing.T) {
 	if wait, err := strconv.Atoi(a.Header.Get("Retry-After")); err != nil || wait < 1 || wait > int(failureEach/time.Second) {
 		t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
 	}
-	whoami(late).problem(CodeTooManyFailures) // good, but from there nobody has shown it
+	whoami(late).problem(CodeTooManyFailures) // valid, but not shown from this address before
 	whoami(good).is(http.StatusOK, nil)
 	whoami("").problem(CodeUnauthenticated)
 	r.now.Pass(failureEach)
 	whoami(late).is(http.StatusOK, nil)
-	// The good key is no way round when it is good no longer.
+	// Once the key is invalid, it does not bypass the limit.
 	if _, err := r.Ledger.RevokeAPIKey(t.Context(), strings.Split(good, "_")[1], r.now.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +143,7 @@ func TestRequestsOfAKeyAreLimited(t *testing.T) {
 	whoami(one).problem(CodeRateLimited)
 }
 
-// One key cannot take all places, and when all are taken everybody hears so.
+// One key cannot take all request slots. When all are taken, every caller gets an error.
 func TestRequestsAtTheSameTimeAreLimited(t *testing.T) {
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests = 8 })
 	p := r.withProbes()
@@ -222,7 +221,7 @@ func TestEveryAnswerHasSafeHeaders(t *testing.T) {
 	}
 }
 
-// Behind a TLS proxy that is trusted, browsers are told to come by TLS only.
+// Behind a trusted TLS proxy, browsers are told to use TLS only.
 func TestHSTSBehindATLSProxy(t *testing.T) {
 	for name, c := range map[string]struct {
 		trusted       []string
@@ -263,7 +262,7 @@ func TestUnknownAddressesAndMethodsAreProblems(t *testing.T) {
 	}
 }
 
-// The log names the operation, never the path: that may hold a candidate's id.
+// The log names the operation, not the path, which may contain a candidate's ID.
 func TestLogHoldsNothingOfARequest(t *testing.T) {
 	r := newRig(t)
 	r.withProbes()

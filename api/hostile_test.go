@@ -14,24 +14,23 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// canary is in all that hostile requests send, and must be in nothing that comes back
-// or is logged.
+// canary is in every malformed request, and must not be in any response or log line.
 const canary = "h0st1le-c4nary"
 
-// hostileRequests is how many malformed requests every route gets.
+// hostileRequests is the number of malformed requests per route.
 const hostileRequests = 500
 
-// hostile makes malformed requests of one operation.
+// hostile generates malformed requests of one operation.
 type hostile struct {
 	*rand.Rand
 	o     op
 	doc   *huma.Operation
 	key   string
 	batch string
-	wrong []func(*hostileRequest) // ways to be malformed, each of which must be refused
+	wrong []func(*hostileRequest) // mutations, each of which must be refused
 }
 
-// hostileRequest is a request before it is written down.
+// hostileRequest is a request before it is encoded.
 type hostileRequest struct {
 	method, path, query string
 	header              [][2]string
@@ -41,7 +40,7 @@ type hostileRequest struct {
 
 func (h *hostile) pick(texts ...string) string { return texts[h.IntN(len(texts))] }
 
-// nasty are values that somebody might choke on.
+// nasty returns a value that may break parsers.
 func (h *hostile) nasty() string {
 	return canary + h.pick(
 		"", "'\"`;--", "\x00", "\xff\xfe", "%s%n%d", "../../etc/passwd", "{{7*7}}", "\u202e\u0000", "🦊🦊", "<script>", "\r\nX-Injected: 1",
@@ -49,7 +48,7 @@ func (h *hostile) nasty() string {
 	)
 }
 
-// jsonText is a text as JSON.
+// jsonText encodes a text as JSON.
 func jsonText(text string) string {
 	encoded, err := json.Marshal(text)
 	if err != nil {
@@ -80,7 +79,7 @@ func (h *hostile) nastyJSON(depth int) string {
 	return `{` + jsonText(h.nasty()) + `:` + h.nastyJSON(depth-1) + `,"why":` + h.nastyJSON(depth-1) + `}`
 }
 
-// brokenBody is no JSON, or has what no operation knows.
+// brokenBody returns invalid JSON, or JSON with unknown fields.
 func (h *hostile) brokenBody() string {
 	switch h.IntN(9) {
 	case 0:
@@ -104,7 +103,7 @@ func (h *hostile) brokenBody() string {
 	}
 }
 
-// waysOf lists what can be wrong with a request of the operation.
+// waysOf collects the mutations of the operation's requests.
 func (h *hostile) waysOf() {
 	h.wrong = append(h.wrong,
 		func(r *hostileRequest) { r.query = url.QueryEscape(h.nasty()) + "=" + url.QueryEscape(h.nasty()) },
@@ -150,10 +149,10 @@ func (h *hostile) waysOf() {
 	}
 }
 
-// request makes one that is wrong in at least one way.
+// request returns a request with at least one mutation.
 func (h *hostile) request() hostileRequest {
 	r := hostileRequest{method: h.o.Method, path: pathOf(h.o, mine, h.batch), header: [][2]string{{"Authorization", "Bearer " + h.key}}}
-	if h.IntN(2) == 0 { // what is no fault by itself
+	if h.IntN(2) == 0 { // mutations that are allowed
 		name := h.pick("If-Match", "Idempotency-Key", "Accept", "X-Forwarded-For", "X-Request-Id", "Last-Event-ID", "Cookie", "Range", "Accept-Encoding", "Expect")
 		r.header = append(r.header, [2]string{name, strings.Map(printableASCII, h.nasty())})
 	}
@@ -172,8 +171,7 @@ func printableASCII(c rune) rune {
 	return c
 }
 
-// parsed is the request as the server's own reader makes it from the wire; false for
-// what that refuses by itself.
+// parsed returns the request as the server's parser reads it; false if the parser refuses it.
 func (r hostileRequest) parsed() (*http.Request, bool) {
 	var b strings.Builder
 	target := r.path
@@ -239,13 +237,13 @@ func TestHostileRequestsAreRefusedWithProblems(t *testing.T) {
 	}
 }
 
-// documented is the operation in the OpenAPI document.
+// documented returns the operation in the OpenAPI document.
 func (r *rig) documented(o op) *huma.Operation {
 	item := r.huma.OpenAPI().Paths[o.Path]
 	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodDelete: item.Delete}[o.Method]
 }
 
-// faultOf is what is wrong with the answer to a malformed request.
+// faultOf describes what is wrong with the response to a malformed request.
 func faultOf(w *httptest.ResponseRecorder) string {
 	var p Problem
 	switch {

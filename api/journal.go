@@ -9,25 +9,23 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Note is what a handler may add to the journal's entry of its change.
+// Note is what a handler may add to the audit log entry of its change.
 type Note struct {
-	// Object is what was changed: a batch, an export, a candidate's reference. It is taken from the
-	// path where the path names it.
+	// Object names what was changed: a batch, an export, or a candidate's reference. The default
+	// comes from the path.
 	Object string
-	// Why is the reason that was given. It is taken from the body's field Why, where
-	// there is one.
+	// Why is the given reason. The default is the body's field Why.
 	Why string
 }
 
-// noteOf is the note of the request that is being answered. What a handler puts in
-// appears in the entry that is made after the change.
+// noteOf returns the note of the current request. It goes into the entry after the change.
 func noteOf(ctx context.Context) *Note { return &requestOf(ctx).note }
 
-// journalTime is how long an entry may take, whatever has become of its request.
+// journalTime limits how long an entry may take, even after its request has ended.
 const journalTime = 5 * time.Second
 
-// journalled runs a handler, and where its operation changes something enters that in
-// the journal: before it, without which nothing is changed, and after it.
+// journalled runs a handler. If its operation changes something, it records that in the audit log
+// before and after. If the first entry fails, nothing is changed.
 func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(context.Context, *I) (*O, error)) (*O, error) {
 	if dry, ok := any(in).(interface{ changesNothing() bool }); !o.Changes || ok && dry.changesNothing() {
 		return h(ctx, in)
@@ -36,8 +34,8 @@ func journalled[I, O any](ctx context.Context, s *Server, o op, in *I, h func(co
 	return noted(ctx, s, func() (*O, error) { return h(ctx, in) })
 }
 
-// noted enters in the journal what act does: before it, without which it is not done, and
-// after it.
+// noted runs act and records it in the audit log before and after. If the first entry fails, act is
+// not run.
 func noted[O any](ctx context.Context, s *Server, act func() (*O, error)) (*O, error) {
 	req := requestOf(ctx)
 	if err := s.enter(ctx, req, store.JournalAsked, ""); err != nil {
@@ -55,7 +53,7 @@ func noted[O any](ctx context.Context, s *Server, act func() (*O, error)) (*O, e
 	return out, err
 }
 
-// journalledRaw does the same for a handler that answers by itself.
+// journalledRaw is journalled for a handler that writes its own response.
 func (s *Server) journalledRaw(w http.ResponseWriter, r *http.Request, o op, h func(http.ResponseWriter, *http.Request)) error {
 	if !o.Changes || o.Spares != nil && o.Spares(r) {
 		h(w, r)
@@ -75,7 +73,7 @@ func (s *Server) journalledRaw(w http.ResponseWriter, r *http.Request, o op, h f
 	return nil
 }
 
-// enter adds an entry to the journal.
+// enter adds an entry to the audit log.
 func (s *Server) enter(ctx context.Context, req *request, outcome store.JournalOutcome, code Code) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTime)
 	defer cancel()
@@ -85,14 +83,14 @@ func (s *Server) enter(ctx context.Context, req *request, outcome store.JournalO
 	})
 }
 
-// enterAfter enters how a change went. That it was asked for is in the journal
-// already, so that a failure here hides nothing.
+// enterAfter records the outcome of a change. The request is already recorded, so a failure here
+// hides nothing.
 func (s *Server) enterAfter(ctx context.Context, req *request, err error) {
 	outcome, code := store.JournalDone, Code("")
 	if err != nil {
 		code = problemOf(err).Code
 		outcome = store.JournalRefused
-		// A part may have been done before access ended.
+		// Part of it may be done.
 		if code.Info().Status >= http.StatusInternalServerError || code == CodeAccessEnded {
 			outcome = store.JournalFailed
 		}
@@ -102,8 +100,8 @@ func (s *Server) enterAfter(ctx context.Context, req *request, err error) {
 	}
 }
 
-// objectOf is what a path names of the customer's. A candidate is named by a reference:
-// the journal outlasts an erasure.
+// objectOf returns the object that a path names. A candidate is named by a reference, since the
+// audit log outlasts an erasure.
 func (s *Server) objectOf(r *http.Request) string {
 	if candidate := r.PathValue("candidate"); candidate != "" {
 		return s.Ledger.CandidateReference(r.PathValue("customer"), candidate)
@@ -116,7 +114,7 @@ func (s *Server) objectOf(r *http.Request) string {
 	return ""
 }
 
-// whyOf is the field Why of an input, or of its body.
+// whyOf returns the field Why of an input or of its body.
 func whyOf(in any) string {
 	v := reflect.ValueOf(in).Elem()
 	for _, holder := range []reflect.Value{v, v.FieldByName("Body")} {

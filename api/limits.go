@@ -17,12 +17,11 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// guards bound what callers take of this process. They are its own: each process has
-// its share.
+// guards limit what callers use of this process. Each process has its own limits.
 type guards struct {
-	places   places      // of the API
-	pages    places      // of what is mounted beside it
-	shares   *pageShares // of those
+	places   places      // for API requests
+	pages    places      // for pages of mounted handlers
+	shares   *pageShares // shares of the pages
 	keys     *keyLimits
 	failures *failures
 	known    *knownTokens
@@ -48,7 +47,7 @@ func newGuards(d Deps) (*guards, error) {
 	return g, nil
 }
 
-// parseNetwork reads an address or a network, such as 10.0.0.7 or 10.0.0.0/8.
+// parseNetwork parses an address or a network, such as 10.0.0.7 or 10.0.0.0/8.
 func parseNetwork(text string) (netip.Prefix, error) {
 	if network, err := netip.ParsePrefix(text); err == nil {
 		return network.Masked(), nil
@@ -60,7 +59,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()), nil
 }
 
-// places are what requests that are being answered take.
+// places are the slots of concurrent requests.
 type places chan struct{}
 
 func (p places) enter() bool {
@@ -74,9 +73,9 @@ func (p places) enter() bool {
 
 func (p places) leave() { <-p }
 
-// addressOf is where a request comes from, by what strangers are counted: behind a
-// proxy that is trusted, the last address that was not its own. Of IPv6 it is the
-// network, of which one customer has all addresses.
+// addressOf returns the address for counting anonymous requests: behind trusted proxies, the last
+// address that is not one of them. For IPv6 it is the network, since one customer has all of its
+// addresses.
 func (g *guards) addressOf(r *http.Request) string {
 	address, ok := peerOf(r)
 	if !ok {
@@ -101,7 +100,7 @@ func (g *guards) addressOf(r *http.Request) string {
 	return address.String()
 }
 
-// peerOf is the other end of a request's connection.
+// peerOf returns the address of a request's connection.
 func peerOf(r *http.Request) (netip.Addr, bool) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -111,7 +110,7 @@ func peerOf(r *http.Request) (netip.Addr, bool) {
 	return address.Unmap().WithZone(""), err == nil
 }
 
-// trustsPeer reports whether the other end of the connection is a proxy that is trusted.
+// trustsPeer reports whether the connection comes from a trusted proxy.
 func (g *guards) trustsPeer(r *http.Request) bool {
 	address, ok := peerOf(r)
 	return ok && g.trusted(address)
@@ -126,14 +125,14 @@ func (g *guards) trusted(address netip.Addr) bool {
 	return false
 }
 
-// keyLimits bound the requests of each API key, and the uploads of all together.
+// keyLimits limit the requests of each API key, and the uploads of all keys together.
 type keyLimits struct {
 	now     func() time.Time
 	rate    rate.Limit
 	burst   int
 	open    int
-	uploads int // of a key
-	most    int // uploads of all keys
+	uploads int // per key
+	most    int // of all keys
 
 	mu        sync.Mutex
 	keys      map[string]*keyLimit
@@ -143,7 +142,7 @@ type keyLimits struct {
 type keyLimit struct {
 	limiter *rate.Limiter
 	open    int
-	uploads int // among the open ones
+	uploads int // of these
 }
 
 const keptKeyLimits = 10_000
@@ -151,7 +150,7 @@ const keptKeyLimits = 10_000
 func newKeyLimits(s Settings, now func() time.Time) *keyLimits {
 	const share = 4
 	open := max(1, s.MaxRequests/share)
-	// One place is left for looking after the uploads.
+	// One slot is reserved for requests other than uploads.
 	most := min(s.Uploads, max(1, s.MaxRequests-1))
 	return &keyLimits{
 		now: now, rate: rate.Limit(s.KeyRate), burst: s.KeyBurst, open: open, uploads: min(s.KeyUploads, max(1, open-1), max(1, most/share)),
@@ -159,10 +158,10 @@ func newKeyLimits(s Settings, now func() time.Time) *keyLimits {
 	}
 }
 
-// uploadWait is when to come back with an upload: most of them take a while.
+// uploadWait is the Retry-After of an upload: most of them take a while.
 const uploadWait = 5 * time.Second
 
-// admit lets a request in, or says why and for how long it has to wait.
+// admit admits a request, or returns the problem with its Retry-After.
 func (l *keyLimits) admit(key string, upload bool) (leave func(), refused *Problem) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,7 +192,7 @@ func (l *keyLimits) admit(key string, upload bool) (leave func(), refused *Probl
 	}, nil
 }
 
-// count enters requests that begin, or takes them out. l.mu is held.
+// count adds requests, or removes them. l.mu is held.
 func (l *keyLimits) count(k *keyLimit, upload bool, n int) {
 	k.open += n
 	if upload {
@@ -202,7 +201,7 @@ func (l *keyLimits) count(k *keyLimit, upload bool, n int) {
 	}
 }
 
-// forget drops limits that nobody uses. l.mu is held.
+// forget drops limits that are not in use. l.mu is held.
 func (l *keyLimits) forget(now time.Time) {
 	if len(l.keys) < keptKeyLimits {
 		return
@@ -214,7 +213,7 @@ func (l *keyLimits) forget(now time.Time) {
 	}
 }
 
-// failures count requests without a valid key by the address that they come from.
+// failures count requests without a valid key by address.
 type failures struct {
 	now func() time.Time
 
@@ -223,7 +222,7 @@ type failures struct {
 }
 
 const (
-	// failuresAtOnce may come from an address at once, then one in failureEach.
+	// failuresAtOnce is the burst per address; after that, one per failureEach is allowed.
 	failuresAtOnce = 20
 	failureEach    = 5 * time.Second
 	keptAddresses  = 50_000
@@ -233,7 +232,7 @@ func newFailures(now func() time.Time) *failures {
 	return &failures{now: now, addresses: map[string]*rate.Limiter{}}
 }
 
-// closed is for how long the address has to wait; 0 where it need not.
+// closed returns how long the address must wait; 0 if it need not.
 func (f *failures) closed(address string) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -244,7 +243,7 @@ func (f *failures) closed(address string) time.Duration {
 	return time.Duration((1 - l.TokensAt(now)) * float64(failureEach))
 }
 
-// count counts a failure. It reports whether the address has to wait from now on.
+// count counts a failure. It reports whether the address must wait from now on.
 func (f *failures) count(address string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -257,8 +256,8 @@ func (f *failures) count(address string) bool {
 	return l.AllowN(now, 1) && l.TokensAt(now) < 1
 }
 
-// forget makes room, if it must be at the cost of those who still have to wait. f.mu
-// is held.
+// forget removes old entries. If that is not enough, it removes addresses that must still wait.
+// f.mu is held.
 func (f *failures) forget(now time.Time) {
 	if len(f.addresses) < keptAddresses {
 		return
@@ -276,7 +275,7 @@ func (f *failures) forget(now time.Time) {
 	}
 }
 
-// knownTokens remembers for a while, as hashes, which keys were good.
+// knownTokens remembers hashes of recently valid keys.
 type knownTokens struct {
 	now func() time.Time
 

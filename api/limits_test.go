@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A few keys cannot keep all others from uploading.
+// A few keys cannot take all upload slots.
 func TestAKeyHasAtMostAQuarterOfAllUploads(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ key, all, want int }{

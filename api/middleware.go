@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Handler answers the requests of the API.
+// Handler returns the API's handler.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
-// serve is around every request: it has an id, an end, headers that are safe, and a
-// line in the log that holds nothing of what was sent.
+// serve wraps every request: with an ID, a deadline, safe headers and panic recovery, and a log
+// line without request data.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	req := &request{id: newRequestID()}
 	a := newAnswer(w)
 	r = r.WithContext(withRequest(r.Context(), req))
 	setHeaders(a.Header(), req.id, s.Encrypted(r))
-	_ = a.control.SetWriteDeadline(began.Add(s.Settings.RequestTimeout + writeGrace)) // tests have connections without
+	_ = a.control.SetWriteDeadline(began.Add(s.Settings.RequestTimeout + writeGrace)) // connections of tests have no deadlines
 	if r.ContentLength != 0 {
 		_ = a.control.SetReadDeadline(began.Add(s.Settings.StallTimeout))
 	}
@@ -31,7 +31,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // it is that very value
 			s.Log.Error().Str("request", req.id).Str("op", req.op.ID).Bytes("stack", debug.Stack()).Msg("unexpected error in a request")
 			if a.begun() {
-				fault = http.ErrAbortHandler // the other side must see that it is no whole answer
+				fault = http.ErrAbortHandler // the client must see that the response is incomplete
 			} else {
 				writeProblem(a, r, newProblem(CodeInternal, ""))
 				fault = nil
@@ -53,11 +53,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.route(a, r)
 }
 
-// statusCallerGone is what a request counts as whose caller did not wait for the answer:
-// nothing of ours had failed.
+// statusCallerGone is the logged status of a request whose client closed the connection. It is not
+// an error of the server.
 const statusCallerGone = 499
 
-// setHeaders sets the headers of every answer.
+// setHeaders sets the headers of every response.
 func setHeaders(h http.Header, request string, overTLS bool) {
 	h.Set("X-Request-Id", request)
 	h.Set("Cache-Control", "no-store")
@@ -71,7 +71,7 @@ func setHeaders(h http.Header, request string, overTLS bool) {
 	}
 }
 
-// route finds the handler of a request. What has none is answered here, as a problem.
+// route finds the handler of a request. A request without one gets a problem.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if tooLong(r) {
 		writeProblem(w, r, newProblem(CodeHeadersTooLarge, ""))
@@ -90,7 +90,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 		return
 	}
-	// The mux knows which methods there are; only its text is not ours.
+	// The mux knows the allowed methods; only its text is replaced.
 	seen := &headersOnly{header: http.Header{}}
 	h.ServeHTTP(seen, r)
 	if seen.status == http.StatusMethodNotAllowed {
@@ -100,11 +100,11 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, r, newProblem(CodeNoRoute, ""))
 }
 
-// longestHeaders is how much a request's headers and address may be together. The
-// server refuses what is more than twice that, in its own words.
+// longestHeaders limits the size of a request's headers and URL. net/http refuses more than twice
+// that with its own text.
 const longestHeaders = 16 << 10
 
-// tooLong reports whether a request's headers and address are.
+// tooLong reports whether a request exceeds longestHeaders.
 func tooLong(r *http.Request) bool {
 	size := len(r.RequestURI)
 	for name, values := range r.Header {
@@ -115,13 +115,12 @@ func tooLong(r *http.Request) bool {
 	return size > longestHeaders
 }
 
-// clean reports whether the mux would answer a request with a handler, and not with a
-// redirect or in words of its own.
+// clean reports whether the mux would run a handler, and not redirect or respond with its own text.
 func clean(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/") && r.URL.Path == path.Clean(r.URL.Path) && r.Method != http.MethodConnect
 }
 
-// headersOnly takes an answer without its text.
+// headersOnly is a response writer that drops the body.
 type headersOnly struct {
 	header http.Header
 	status int
@@ -131,17 +130,16 @@ func (h *headersOnly) Header() http.Header         { return h.header }
 func (h *headersOnly) Write(p []byte) (int, error) { return len(p), nil }
 func (h *headersOnly) WriteHeader(status int)      { h.status = status }
 
-// log writes the request's line. Addresses and ids of candidates stand in paths, so
-// that these are left out.
+// log writes the request's line. It leaves out the path, which may contain a candidate's ID.
 func (s *Server) log(a *answer, req *request, took time.Duration, gone bool) {
 	line := s.Log.Info()
 	switch {
 	case gone:
-		line = s.Log.Debug() // it failed since its caller had left, such as a page that was closed
+		line = s.Log.Debug() // failed after the client left, such as a closed page
 	case a.status >= http.StatusInternalServerError:
 		line = s.Log.Error()
 	case req.op.Scope == scopeNone && req.op.ID != "":
-		line = s.Log.Debug() // health is asked for every few seconds
+		line = s.Log.Debug() // health checks come every few seconds
 	}
 	if req.op.ID != "" {
 		line = line.Str("op", req.op.ID)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Whoever closes a page has not met an error of ours.
+// A closed page is not logged as an error.
 func TestARequestWhoseCallerHasLeftIsNoError(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end     func(context.Context) (context.Context, context.CancelFunc)

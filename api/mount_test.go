@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Pages can be kept busy by whoever they let in, and no more than these.
+// Pages do not take the API's request slots.
 func TestPagesTakeNoPlacesOfTheAPI(t *testing.T) {
 	const most = 4
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests = most })
@@ -36,8 +36,7 @@ func TestPagesTakeNoPlacesOfTheAPI(t *testing.T) {
 	r.call("", http.MethodGet, "/page", nil).is(http.StatusOK, nil)
 }
 
-// One address can keep few places busy without a log-in, such as with log-ins that come
-// slowly.
+// One address can take few page slots without a login, such as with slow login requests.
 func TestStrangersHaveAShareOfThePagesByAddress(t *testing.T) {
 	const most = 8
 	r := newRig(t, func(d *Deps) { d.Settings.MaxRequests, d.Settings.TrustedProxies = 40, []string{"127.0.0.1"} })

@@ -12,8 +12,7 @@ import (
 
 const (
 	securityScheme = "apiKey"
-	// Version is that of the API: it grows when something is added, and /v1 becomes /v2
-	// where something is taken away.
+	// Version is the API's version. It grows with each addition; a removal would make /v2.
 	Version = "1.0.0"
 )
 
@@ -50,7 +49,7 @@ func humaConfig() huma.Config {
 	}
 }
 
-// schemaName names the schema of a type. Two problems have one name in Go.
+// schemaName returns the schema name of a type. Two Go types are called Problem.
 func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -61,13 +60,13 @@ func schemaName(t reflect.Type, hint string) string {
 	return huma.DefaultSchemaNamer(t, hint)
 }
 
-// specs is the OpenAPI document in its two forms.
+// specs is the OpenAPI document in two formats.
 type specs struct {
 	json, yaml []byte
 	err        error
 }
 
-// OpenAPI is the OpenAPI 3.1 document of the API as YAML, always in the same order.
+// OpenAPI returns the API's OpenAPI 3.1 document as YAML, in a stable order.
 func (s *Server) OpenAPI() ([]byte, error) {
 	spec := s.openAPISpecs()
 	return spec.yaml, spec.err
@@ -87,8 +86,8 @@ func (s *Server) openAPISpecs() specs {
 	return s.spec
 }
 
-// openAnswers lets what is only answered have more fields one day: clients that were
-// made by an older document must bear them. What is sent stays as strict as it is.
+// openAnswers allows unknown fields in responses, so that clients generated from this document
+// accept later versions. Requests stay strict.
 func openAnswers(doc *huma.OpenAPI) {
 	sent := map[*huma.Schema]bool{}
 	for _, item := range doc.Paths {

@@ -7,7 +7,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// hand takes so many candidates into a batch, without any task.
+// hand accepts n candidates into a batch, without tasks.
 func (r *rig) hand(customer string, job int64, from, n int) (store.BatchID, []string) {
 	r.t.Helper()
 	batch, refs := testrig.Accept(r.t, r.Ledger, customer, job, testrig.Numbered(from, n)...)
@@ -20,7 +20,7 @@ func (r *rig) giveUp(customer string, reason store.Reason, call store.Called, id
 	testrig.GiveUp(r.t, r.Ledger, reason, call, testrig.Refs(customer, ids...)...)
 }
 
-// journalOf are the entries of a customer's journal, the oldest first.
+// journalOf returns a customer's audit log, oldest first.
 func (r *rig) journalOf(customer string) []store.JournalEntry {
 	r.t.Helper()
 	page, err := r.Ledger.Journal(r.t.Context(), store.JournalFilter{Customers: []string{customer}})

@@ -5,29 +5,28 @@ import (
 	"sync"
 )
 
-// pageShares counts the requests for pages that are being answered, by whom they are from:
-// the key of a log-in, or an address without one. Pages may come and go slowly: without a
-// share one of them could take all places, and so could many addresses together, which need
-// no key.
+// pageShares counts concurrent page requests by visitor: the key of a login, or an address without
+// one. Without shares, one slow visitor could take all slots, and so could many addresses together,
+// which need no key.
 type pageShares struct {
-	key, address, strangers int // the most of each, and of all strangers together
+	key, address, strangers int // limits per key, per address, and for all anonymous visitors
 
 	mu       sync.Mutex
 	taken    map[visitor]int
-	together int // by all strangers
+	together int // of all anonymous visitors
 }
 
-// visitor is whom a request for a page is from.
+// visitor identifies who requests a page.
 type visitor struct {
 	stranger bool
-	name     string // the key's id, or a stranger's address
+	name     string // the key's ID, or an address
 }
 
 func newPageShares(places int) *pageShares {
 	const (
 		ofKey     = 4
 		ofAddress = 10
-		// A browser asks for a page and its files at once.
+		// A browser requests a page and its files at once.
 		fewest = 8
 	)
 	half := max(1, places/2)
@@ -36,20 +35,20 @@ func newPageShares(places int) *pageShares {
 	}
 }
 
-// fullShare is why a request for a page has to wait.
+// fullShare is the reason why a page request must wait.
 type fullShare struct {
 	status int
 	reason string
 }
 
-// Shares that can be full.
+// The shares that can be full.
 var (
 	keyFull       = &fullShare{http.StatusTooManyRequests, "Too many concurrent page requests with this API key."}
 	addressFull   = &fullShare{http.StatusTooManyRequests, "Too many concurrent requests without a session from this address."}
 	strangersFull = &fullShare{http.StatusServiceUnavailable, "Too many concurrent requests without a session."}
 )
 
-// enter takes a place, or says which share is full.
+// enter takes a slot, or returns the share that is full.
 func (s *pageShares) enter(v visitor) *fullShare {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +70,7 @@ func (s *pageShares) leave(v visitor) {
 	s.count(v, -1)
 }
 
-// count enters requests that begin, or takes them out. s.mu is held.
+// count adds requests, or removes them. s.mu is held.
 func (s *pageShares) count(v visitor, n int) {
 	if v.stranger {
 		s.together += n
@@ -81,15 +80,14 @@ func (s *pageShares) count(v visitor, n int) {
 	}
 }
 
-// Stranger answers a request for a page by somebody who is not logged in, with h, unless
-// as many are being answered as one address, or all together, may make.
+// Stranger serves an anonymous page request with h, unless its address, or all anonymous visitors
+// together, have reached their limit.
 func (s *Server) Stranger(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	s.share(w, r, visitor{stranger: true, name: s.guards.addressOf(r)}, h)
 }
 
-// LoggedIn answers a request for a page by somebody who logged in with the API key of the
-// id, with h, unless as many are being answered as one key may make. Whether the key is
-// still good is not looked into.
+// LoggedIn serves a page request of an API key's session with h, unless the key has reached its
+// limit. It does not check that the key is still valid.
 func (s *Server) LoggedIn(w http.ResponseWriter, r *http.Request, key string, h http.Handler) {
 	s.share(w, r, visitor{name: key}, h)
 }
@@ -104,5 +102,5 @@ func (s *Server) share(w http.ResponseWriter, r *http.Request, v visitor, h http
 	h.ServeHTTP(w, r)
 }
 
-// Address is the address that a request comes from, behind trusted proxies.
+// Address returns the address that a request comes from, behind trusted proxies.
 func (s *Server) Address(r *http.Request) string { return s.guards.addressOf(r) }

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// fill lets in as many requests of the visitor as there may be, and says why the next is not.
+// fill enters requests until the visitor's share is full, and returns how many entered and why the
+// next did not.
 func (s *pageShares) fill(v visitor) (entered int, why *fullShare) {
 	for {
 		if why = s.enter(v); why != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// partProblem is the problem of an error behind which some was done already; nil for
-// other errors.
+// partProblem returns the problem of an error after part of the work was done; nil for other
+// errors.
 func partProblem(err error) *Problem {
 	if part, ok := errors.AsType[*operate.BrokenOffError](err); ok {
 		p := problemOf(part.Err)
@@ -30,7 +30,7 @@ func partProblem(err error) *Problem {
 	return nil
 }
 
-// goesOn names the batches in which the candidates continue.
+// goesOn names the new batches of the candidates.
 func goesOn(batches []store.BatchID) string {
 	switch len(batches) {
 	case 0:

@@ -8,39 +8,39 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Scope is a right of an API key.
+// Scope is a permission of an API key.
 type Scope string
 
-// The scopes. Each includes what its comment says, and nothing else.
+// The scopes. Each includes the scopes named in its comment, and no others.
 const (
 	ScopeRead    Scope = "read"
 	ScopeExport  Scope = "export"  // and read
 	ScopeOperate Scope = "operate" // and read
 	ScopeAdmin   Scope = "admin"   // and all others
-	// scopeAny is that of routes which any key may use; scopeNone of those without one.
+	// scopeAny allows any key; scopeNone allows requests without a key.
 	scopeAny  Scope = "any"
 	scopeNone Scope = ""
 )
 
-// Scopes lists the scopes that a key may have.
+// Scopes returns the scopes that a key can have.
 func Scopes() []Scope { return []Scope{ScopeRead, ScopeExport, ScopeOperate, ScopeAdmin} }
 
 func (s Scope) includes(other Scope) bool {
 	return s == other || s == ScopeAdmin || other == ScopeRead && s != "" || other == scopeAny
 }
 
-// Principal is who makes a request: an API key.
+// Principal is the caller of a request: an API key.
 type Principal struct {
-	Key     string // its id
+	Key     string // its ID
 	Name    string
 	Scopes  []Scope
-	Expires time.Time // zero: never
+	Expires time.Time // zero for never
 
-	// Customers are those that the key is good for; nil for all.
+	// Customers are the customers that the key is valid for; nil for all.
 	Customers []string
 }
 
-// May reports whether the key is good for the customer.
+// May reports whether the key is valid for the customer.
 func (p Principal) May(customer string) bool {
 	return p.Key != "" && (p.Customers == nil || slices.Contains(p.Customers, customer))
 }
@@ -58,5 +58,5 @@ func principalOfKey(k store.APIKey) Principal {
 	return p
 }
 
-// principalOf is who makes the request. Without a key it may do nothing.
+// principalOf returns the caller. Without a key it has no permissions.
 func principalOf(ctx context.Context) Principal { return requestOf(ctx).principal }

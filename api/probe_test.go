@@ -18,7 +18,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// probeInput has one of each kind of thing that inputs have.
+// probeInput has one of each kind of input field.
 type probeInput struct {
 	CustomerPath
 
@@ -44,13 +44,13 @@ type probeOutput struct {
 	}
 }
 
-// probe is what the handlers of the probes do.
+// probe contains the handlers of test routes.
 type probe struct {
 	answer func(context.Context, *probeInput) (*probeOutput, error)
 	stream func(http.ResponseWriter, *http.Request)
 }
 
-// withProbes adds routes of tests: one with a JSON body, one that is a stream.
+// withProbes adds test routes: one with a JSON body, and a streamed one.
 func (r *rig) withProbes() *probe {
 	r.known(mine)
 	p := &probe{}
@@ -87,7 +87,7 @@ const (
 	streamPath = "/v1/customers/" + mine + "/batches/" + mine + "-abcdefgh234567ij/probe"
 )
 
-// Each field that is wrong is named, and neither values nor unknown names are repeated.
+// Each invalid field is named; values and unknown names are not repeated.
 func TestWrongFieldsAreNamed(t *testing.T) {
 	r := newRig(t, withoutRateLimits)
 	r.withProbes()
@@ -230,7 +230,7 @@ func TestChangesAreInTheJournalBeforeTheyAreMade(t *testing.T) {
 	if e := entries()[0]; e.Object != mine+"-abcdefgh234567ij" || e.Code != string(CodeBatchConflict) {
 		t.Errorf("%+v", e)
 	}
-	// What never began is not there.
+	// A change that was not recorded was not made.
 	r.call(key, http.MethodPut, probePath, `{}`).problem(CodeInvalid)
 	r.call(exporter, http.MethodPut, probePath, `{"name":"a"}`).problem(CodeScopeMissing)
 	if got := outcomes(); !cmp.Equal(got, want) {
@@ -247,7 +247,7 @@ func TestNothingIsChangedThatTheJournalCannotTake(t *testing.T) {
 	key, exporter := r.key(ScopeOperate, mine), r.key(ScopeExport, mine)
 	r.call(key, http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
 	r.call(exporter, http.MethodGet, "/v1/whoami", nil).is(http.StatusOK, nil)
-	// A Redis that reads but does not write, as after a lost disk.
+	// A Redis that reads but does not write, as after a disk failure.
 	if err := r.redis.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestNothingIsChangedThatTheJournalCannotTake(t *testing.T) {
 	}
 }
 
-// What a handler did not foresee is told to nobody but the log, and there by its kind.
+// An unexpected error appears only in the log, and there without its text.
 func TestUnforeseenErrorsSayNothing(t *testing.T) {
 	r := newRig(t)
 	p := r.withProbes()

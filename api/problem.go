@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Problem is what a request is refused with, as application/problem+json (RFC 9457).
-// It repeats nothing of what was sent: that may be personal, or a password.
+// Problem is an error response, as application/problem+json (RFC 9457). It repeats no request data,
+// which may be personal or a password.
 type Problem struct {
 	Type   string `json:"type" format:"uri-reference" doc:"Documentation of the code." example:"https://github.com/seekout/icims-export/blob/main/docs/api.md#invalid_request"`
 	Title  string `json:"title" doc:"Summary of the code, the same for every occurrence."`
 	Status int    `json:"status" doc:"The HTTP status." example:"422"`
 	Detail string `json:"detail,omitempty" doc:"Details of this occurrence."`
 	Code   Code   `json:"code" doc:"A stable code for programs, listed in docs/api.md." example:"invalid_request"`
-	// Errors are the fields that are wrong.
+	// Errors are the invalid fields.
 	Errors []FieldProblem `json:"errors,omitempty" doc:"The invalid fields."`
-	// Receipt is what became of the candidates that came before.
+	// Receipt is the result for the candidates that were processed before the error.
 	Receipt   *Sent  `json:"receipt,omitempty" doc:"For an interrupted export: the result for the candidates before the interruption."`
 	RequestID string `json:"request_id" doc:"The request's ID in the service's log." example:"abcdefgh234567ij"`
 
@@ -26,7 +26,7 @@ type Problem struct {
 	header     http.Header
 }
 
-// FieldProblem is one field that is wrong.
+// FieldProblem is an invalid field.
 type FieldProblem struct {
 	Field   string `json:"field" doc:"The field's path in the body, or query., path. or header. and a parameter's name." example:"limits.in_flight"`
 	Problem string `json:"problem" doc:"The problem. Never contains the value." example:"is too large"`
@@ -35,8 +35,7 @@ type FieldProblem struct {
 
 const problemType = "https://github.com/seekout/icims-export/blob/main/docs/api.md#"
 
-// problem is an error that the request is refused with. The detail must hold nothing
-// of what was sent.
+// problem returns an error with the code. The detail must not contain request data.
 func problem(code Code, detail string, fields ...FieldProblem) error {
 	return newProblem(code, detail, fields...)
 }
@@ -46,13 +45,13 @@ func newProblem(code Code, detail string, fields ...FieldProblem) *Problem {
 	return &Problem{Type: problemType + string(code), Title: info.Title, Status: info.Status, Detail: detail, Code: code, Errors: fields}
 }
 
-// after tells when to ask again.
+// after sets the time to retry after.
 func (p *Problem) after(d time.Duration) *Problem {
 	p.retryAfter = max(d, time.Second)
 	return p
 }
 
-// with adds a header to the answer.
+// with adds a response header.
 func (p *Problem) with(name, value string) *Problem {
 	if p.header == nil {
 		p.header = http.Header{}
@@ -63,13 +62,13 @@ func (p *Problem) with(name, value string) *Problem {
 
 func (p *Problem) Error() string { return string(p.Code) + ": " + p.Title }
 
-// GetStatus is the HTTP status. Huma asks for it.
+// GetStatus returns the HTTP status, for huma.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is that of problems. Huma asks for it.
+// ContentType returns the content type of problems, for huma.
 func (p *Problem) ContentType(string) string { return problemContentType }
 
-// GetHeaders are headers of the answer. Huma asks for them.
+// GetHeaders returns the response headers, for huma.
 func (p *Problem) GetHeaders() http.Header {
 	header := p.header.Clone()
 	if header == nil {
@@ -83,8 +82,7 @@ func (p *Problem) GetHeaders() http.Header {
 
 const problemContentType = "application/problem+json"
 
-// writeProblem answers a request with a problem, unless something was answered
-// already.
+// writeProblem responds with a problem, unless the response has begun.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if a, ok := w.(*answer); ok && a.begun() {
 		return
@@ -97,6 +95,6 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(answeredTimes(p)); err != nil {
-		return // nobody is left to tell
+		return // the client is gone
 	}
 }

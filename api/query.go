@@ -10,8 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// rawQuery reads the query of an operation that huma does not read: as strictly, and
-// repeating as little.
+// rawQuery parses the query of an operation that huma does not parse. It is as strict, and repeats
+// no values.
 type rawQuery struct {
 	values   map[string][]string
 	known    []string
@@ -37,7 +37,7 @@ func (q *rawQuery) wrong(name, found, remedy string) {
 	q.problems = append(q.problems, FieldProblem{"query." + name, found, remedy})
 }
 
-// flag is nil where the parameter is not given.
+// flag returns a boolean parameter, or nil if it is missing.
 func (q *rawQuery) flag(name string) *bool {
 	text, given := q.text(name)
 	switch {
@@ -50,7 +50,7 @@ func (q *rawQuery) flag(name string) *bool {
 	return new(text == "true")
 }
 
-// number is 0 where the parameter is not given; else it is at least 1.
+// number returns a number of at least 1, or 0 if it is missing.
 func (q *rawQuery) number(name string) int64 {
 	text, given := q.text(name)
 	if !given {
@@ -64,7 +64,7 @@ func (q *rawQuery) number(name string) int64 {
 	return n
 }
 
-// err is the problem of all that is wrong, unknown parameters included.
+// err returns the problem with all invalid and unknown parameters.
 func (q *rawQuery) err() error {
 	slices.Sort(q.known)
 	for name := range q.values {

@@ -21,7 +21,7 @@ func TestReadyzSaysWhatIsWrongWithRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.call("", http.MethodGet, "/healthz", nil).is(http.StatusOK, nil)
-	r.call("", http.MethodGet, "/readyz", nil).is(http.StatusOK, nil) // the look before is not a second old
+	r.call("", http.MethodGet, "/readyz", nil).is(http.StatusOK, nil) // the last check is less than a second old
 	r.now.Pass(time.Second)
 	if p := r.call("", http.MethodGet, "/readyz", nil).problem(CodeUnavailable); !strings.Contains(p.Detail, "its memory is full") {
 		t.Errorf("it says %q", p.Detail)

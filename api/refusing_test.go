@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/verify"
 )
 
-// Lanes, waiting verifications, changes and /readyz name a Redis that refuses writes in
-// its own words with the remedy. None of them asks for a worker.
+// Lanes, waiting verifications, changes and /readyz report a Redis that refuses writes with its
+// message and the remedy. None of them asks for a worker.
 func TestRefusingRedisIsNamed(t *testing.T) {
 	for _, refusal := range redistest.Refusals() {
 		t.Run(refusal.Name, func(t *testing.T) {

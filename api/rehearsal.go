@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// rehearse judges a batch as an export does, and writes nothing.
+// rehearse checks a batch as an export does, without writing anything.
 func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Connection) (Rehearsal, error) {
 	out := Rehearsal{DryRun: true}
 	const page = 500
@@ -62,14 +62,14 @@ func (s *Server) rehearse(ctx context.Context, batch tasks.Batch, conn store.Con
 	return out, err
 }
 
-// What a rehearsal shows of those who would be sent, and of those who would not.
+// Limits of what a dry run shows of new and of skipped candidates.
 const (
 	sampledRequests = 3
 	sampledSkips    = 20
 )
 
-// SampleRequests are the bodies that would be sent to iCIMS for a candidate who is new
-// there. They hold what was handed over, and are for who did so.
+// SampleRequests are the request bodies for a candidate who is new in iCIMS. They contain submitted
+// data, and go only to the caller.
 type SampleRequests struct {
 	Candidate string         `json:"candidate"`
 	Dummy     bool           `json:"dummy_email,omitempty" doc:"The email is a dummy address; the export generates another one."`
@@ -102,7 +102,7 @@ func (r *Rehearsal) skip(candidate string, before store.Marker) {
 	}
 }
 
-// lookupBatch is how many e-mails a worker looks up in a call unless told otherwise.
+// lookupBatch is the default number of emails that a worker looks up in a call.
 const lookupBatch = 50
 
 func (s *Server) exportedBefore(ctx context.Context, batch tasks.Batch, candidates []tasks.Payload) (map[string]store.Marker, error) {
@@ -116,5 +116,5 @@ func (s *Server) exportedBefore(ctx context.Context, batch tasks.Batch, candidat
 	return s.Ledger.Markers(ctx, batch.Customer, ids)
 }
 
-// waits says what keeps a customer's exports, to readers anywhere.
+// waits returns how blocked exports are described to API callers.
 func (s *Server) waits() operate.Waits { return operate.Waits{Clock: prose.UTC} }

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// request is what is known of the request that is being answered.
+// request is the state of the current request.
 type request struct {
 	id        string
 	op        op
 	customer  string
 	principal Principal
 	note      Note
-	// code is that of the problem it was answered with.
+	// code is the code of the problem in the response.
 	code Code
 }
 
 type requestKey struct{}
 
-// requestOf is the request whose context it is; an empty one outside of any.
+// requestOf returns the request of a context; an empty one if there is none.
 func requestOf(ctx context.Context) *request {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		return r
@@ -32,11 +32,10 @@ func withRequest(ctx context.Context, r *request) context.Context {
 	return context.WithValue(ctx, requestKey{}, r)
 }
 
-// newRequestID is made here and never taken from the caller, so that it can be logged
-// as it is.
+// newRequestID returns a random ID. IDs never come from the caller, so they are safe to log.
 func newRequestID() string {
 	const bytesOf80Bits = 10
 	raw := make([]byte, bytesOf80Bits)
-	_, _ = rand.Read(raw) // ends the process where there is no randomness
+	_, _ = rand.Read(raw) // crashes the process without randomness
 	return strings.ToLower(base32.StdEncoding.EncodeToString(raw))
 }

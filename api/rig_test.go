@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 
-// rig is an API that listens, with its Redis.
+// rig is a running API with its Redis.
 type rig struct {
 	*Server
 	t      *testing.T
@@ -29,10 +29,10 @@ type rig struct {
 	server *httptest.Server
 	log    *testrig.Log
 	now    *testrig.Clock
-	batch  store.BatchID // the last one that was made
+	batch  store.BatchID // the last batch created
 }
 
-// newRig returns an API over an empty Redis. change may change what it is made of.
+// newRig returns an API with an empty Redis. change may change its dependencies.
 func newRig(t *testing.T, change ...func(*Deps)) *rig {
 	t.Helper()
 	return newRigOn(t, redistest.Shared(t).Client(t), change...)
@@ -62,7 +62,7 @@ func newRigOn(t *testing.T, client redis.UniversalClient, change ...func(*Deps))
 	return r
 }
 
-// key makes an API key; without customers it is good for all.
+// key creates an API key; without customers it is valid for all.
 func (r *rig) key(scope Scope, customers ...string) string {
 	r.t.Helper()
 	_, token, err := r.Ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
@@ -72,15 +72,15 @@ func (r *rig) key(scope Scope, customers ...string) string {
 	return token
 }
 
-// reply is an answer that was read to its end.
+// reply is a response whose body was read.
 type reply struct {
 	*http.Response
 	t    *testing.T
 	body []byte
 }
 
-// call makes a request with a key; body is a text, or what is sent as JSON. header are
-// names and values in turn.
+// call makes a request with a key. body is a text, or a value that is sent as JSON. header
+// alternates names and values.
 func (r *rig) call(key, method, path string, body any, header ...string) *reply {
 	r.t.Helper()
 	var reader io.Reader
@@ -122,7 +122,7 @@ func (r *rig) call(key, method, path string, body any, header ...string) *reply 
 	return &reply{response, r.t, text}
 }
 
-// is checks the status of an answer that is no problem, and reads its body into v.
+// is checks the status of a success response, and decodes its body into v.
 func (a *reply) is(status int, v any) {
 	a.t.Helper()
 	if a.StatusCode != status {
@@ -135,7 +135,7 @@ func (a *reply) is(status int, v any) {
 	}
 }
 
-// problem checks that the answer is a problem with the code, and returns it.
+// problem checks that the response is a problem with the code, and returns it.
 func (a *reply) problem(code Code) Problem {
 	a.t.Helper()
 	var p Problem
@@ -148,7 +148,7 @@ func (a *reply) problem(code Code) Problem {
 	return p
 }
 
-// known makes a customer known that has neither a batch nor a connection.
+// known makes a customer known that has neither batch nor connection.
 func (r *rig) known(customers ...any) {
 	r.t.Helper()
 	if err := r.redis.SAdd(r.t.Context(), "ix:customers", customers...).Err(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// limited makes the customers' limit of waiting candidates small.
+// limited sets the limit of waiting candidates per customer.
 func limited(n int) func(*Deps) {
 	return func(d *Deps) {
 		d.Ledger = store.NewLedger(d.Redis, d.Ledger.Keys(), store.WithMaxWaiting(n))
@@ -18,8 +18,8 @@ func limited(n int) func(*Deps) {
 	}
 }
 
-// A customer may have so many candidates waiting. Further ones are refused with a clear
-// answer, nothing is lost of those before, and sending again later brings the rest.
+// A customer can have a limited number of waiting candidates. Further ones are refused, none of the
+// accepted ones are lost, and submitting again later adds the rest.
 func TestOneCustomersVolumeIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, limited(5))
@@ -45,14 +45,14 @@ func TestOneCustomersVolumeIsBounded(t *testing.T) {
 			t.Errorf("%q is missing in %q", want, p.Detail)
 		}
 	}
-	// Others go on; another batch makes no empty one.
+	// Other customers continue. A second batch that is refused creates no empty batch.
 	send("77", row("c-1"), "k").is(http.StatusAccepted, nil)
 	if p := send("1234", row("c-9"), "other").problem(CodeTooManyWaiting); p.Receipt != nil {
 		t.Errorf("a batch that had no room has a receipt: %+v", p.Receipt)
 	}
 	r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+r.Ledger.Keys().BatchID("1234", "other"), nil).problem(CodeNoBatch)
 
-	// A dead letter keeps its data, and its place; what has ended makes room.
+	// Dead letters keep their data and count towards the limit; ended exports do not.
 	refs := make([]store.Ref, 5)
 	for i := range refs {
 		refs[i] = store.Ref{Customer: "1234", Export: r.Ledger.Keys().ExportID(string(id), "c-"+string(rune('1'+i)))}

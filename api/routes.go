@@ -1,6 +1,6 @@
 package api
 
-// routes are all areas of the API, each with the function that enters its routes.
+// routes are the functions that add the routes of each area.
 var routes = []func(*Server){
 	(*Server).registerCore,
 	(*Server).registerSessions,

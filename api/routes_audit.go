@@ -60,7 +60,7 @@ func (s *Server) journal(ctx context.Context, in *journalInput) (*struct{ Body s
 	if err != nil {
 		return nil, err
 	}
-	// An attempt to change something for an unknown customer has entries as well.
+	// Attempts to change an unknown customer are recorded as well.
 	if in.Customer != "" && len(page.Entries) == 0 && page.Next == "" {
 		if err := s.Desk.Known(ctx, in.Customer); err != nil {
 			return nil, err

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// BatchPath is a batch in a path; inputs embed it. The guard has checked it.
+// BatchPath is a batch in a path. Inputs embed it. The guard has checked it.
 type BatchPath struct {
 	CustomerPath
 
@@ -21,14 +21,14 @@ type BatchPath struct {
 
 func (p BatchPath) id() store.BatchID { return store.BatchID(p.Batch) }
 
-// BatchStatus is how a batch stands.
+// BatchStatus is a batch with its forecast.
 type BatchStatus struct {
 	store.Batch
 
 	JobTitle string `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
 
 	Moving int `json:"moving" doc:"Exports in progress."`
-	// Forecast is missing where nothing of the batch moves.
+	// Forecast is nil if no export of the batch is in progress.
 	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"The batch's forecast."`
 	Waits    []string           `json:"waits,omitempty" doc:"What blocks the customer's exports, in sentences; only while the batch is in progress."`
 }
@@ -88,8 +88,8 @@ func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBa
 	out := BatchList{Batches: make([]BatchStatus, len(batches)), Next: next}
 	var waits []string
 	if slices.ContainsFunc(batches, func(b store.Batch) bool { return b.Moving() > 0 }) {
-		// Once for all of them: it is the customer that is kept. Where Redis does not tell
-		// it, the counts are worth listing without.
+		// The reasons are the same for all batches of the customer. If Redis cannot tell them, the
+		// counts are still useful.
 		waits, _ = s.Desk.Waits(ctx, in.Customer, s.waits())
 	}
 	titles := s.Desk.JobTitles(ctx, in.Customer, jobsOf(batches)...)
@@ -102,7 +102,7 @@ func (s *Server) listBatches(ctx context.Context, in *listBatchesInput) (*listBa
 	return &listBatchesOutput{out}, nil
 }
 
-// jobsOf are the jobs that batches go to.
+// jobsOf returns the target jobs of batches.
 func jobsOf(batches []store.Batch) []int64 {
 	jobs := make([]int64, len(batches))
 	for i, b := range batches {
@@ -123,8 +123,7 @@ func (s *Server) getBatch(ctx context.Context, in *getBatchInput) (*getBatchOutp
 	return &getBatchOutput{s.statusOf(ctx, b)}, nil
 }
 
-// statusOf adds the forecast, where Redis tells what it takes: counts are worth
-// telling without.
+// statusOf adds the forecast. If Redis cannot tell it, the counts are still useful.
 func (s *Server) statusOf(ctx context.Context, b store.Batch) BatchStatus {
 	status := BatchStatus{Batch: b, JobTitle: s.Desk.JobTitles(ctx, b.ID.Customer(), b.Job)[b.Job], Moving: b.Moving()}
 	if status.Moving > 0 {
@@ -153,7 +152,7 @@ type ResultList struct {
 	ByReason []EndTally `json:"by_reason,omitzero" doc:"With count: ended exports by reason, most frequent first, without exports that ended without a reason. Omitted if some exports ended before batches had these counts."`
 }
 
-// EndTally is how many exports of a batch ended in a way for a reason.
+// EndTally counts the exports of a batch with the same outcome and reason.
 type EndTally struct {
 	Outcome store.Counter `json:"outcome" doc:"The outcome."`
 	Reason  store.Reason  `json:"reason" doc:"Why: a code of docs/errors.md."`
@@ -190,7 +189,7 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 		out.Next = "r" + strconv.Itoa(page.Next)
 	}
 	if in.Count && whole {
-		out.ByReason = []EndTally{} // not even one is an answer as well
+		out.ByReason = []EndTally{} // an empty list differs from a missing one
 		for _, r := range reasons {
 			out.ByReason = append(out.ByReason, EndTally{r.Counter, r.Reason, r.Reason.Info().Title, r.Count})
 		}
@@ -198,7 +197,7 @@ func (s *Server) listResults(ctx context.Context, in *listResultsInput) (*listRe
 	return &listResultsOutput{out}, nil
 }
 
-// rowOf reads a cursor of results.
+// rowOf parses a cursor of results.
 func rowOf(cursor string) (int, error) {
 	if cursor == "" {
 		return 0, nil

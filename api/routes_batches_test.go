@@ -18,14 +18,14 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// accept takes candidates into a closed batch of their own, without any task.
+// accept accepts candidates into a closed batch of their own, without tasks.
 func (r *rig) accept(customer string, job int64, candidates ...string) (refs []store.Ref) {
 	r.t.Helper()
 	r.batch, refs = testrig.Accept(r.t, r.Ledger, customer, job, candidates...)
 	return refs
 }
 
-// claim takes an export in hand.
+// claim claims an export.
 func (r *rig) claim(ref store.Ref) *store.Claim {
 	r.t.Helper()
 	return testrig.Claim(r.t, r.Ledger, ref)
@@ -37,7 +37,7 @@ func (r *rig) finish(ref store.Ref, f store.Finish) {
 	testrig.Finish(r.t, r.Ledger, f, ref)
 }
 
-// journal are the entries about an operation, the latest first.
+// journal returns the audit log entries of an operation, latest first.
 func (r *rig) journal(what string) []store.JournalEntry {
 	r.t.Helper()
 	page, err := r.Ledger.Journal(r.t.Context(), store.JournalFilter{What: what})
@@ -107,7 +107,7 @@ func TestBatchesAreListedPageByPage(t *testing.T) {
 	}
 }
 
-// trips counts a client's round trips, a command or a pipeline each.
+// trips counts a client's round trips; a pipeline is one.
 type trips struct{ n atomic.Int64 }
 
 func (*trips) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -166,7 +166,7 @@ func TestAListOfBatchesTellsWhatKeepsThem(t *testing.T) {
 		r.call(key, http.MethodGet, "/v1/customers/1234/batches?limit=100", nil).is(http.StatusOK, &page)
 		return page, counted.n.Load() - before
 	}
-	list() // which lets the key be known
+	list() // loads the key
 	r.finish(r.accept("1234", 0, "c-1")[0], store.Finish{To: store.Done, Counter: store.CountCreated, Person: 17})
 	page, ended := list()
 	if len(page.Batches) != 1 || page.Batches[0].Waits != nil {
@@ -177,12 +177,12 @@ func TestAListOfBatchesTellsWhatKeepsThem(t *testing.T) {
 	if err := r.Ledger.Pause(t.Context(), "1234", store.Pause{By: "ana", Why: "go-live", At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	list() // which lets Redis know the script
+	list() // loads the script
 	page, one := list()
 	var alone BatchStatus
 	r.call(key, http.MethodGet, "/v1/customers/1234/batches/"+string(r.batch), nil).is(http.StatusOK, &alone)
-	// agree reports whether the list says the same of all that move, and nothing of the
-	// one that is over.
+	// agree reports whether the list has the same forecast for all open batches, and none for the
+	// ended one.
 	agree := func() bool {
 		return !slices.ContainsFunc(page.Batches, func(b BatchStatus) bool {
 			return b.ID == over && b.Waits != nil || b.ID != over && !slices.Equal(b.Waits, alone.Waits)

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// CandidatePath is a candidate in a path; inputs embed it.
+// CandidatePath is a candidate in a path. Inputs embed it.
 type CandidatePath struct {
 	CustomerPath
 
@@ -57,13 +57,13 @@ type Exported struct {
 	Workflows  []ExportedWorkflow `json:"workflows" doc:"The person's workflows, by job."`
 }
 
-// ExportedWorkflow links an exported candidate with a job.
+// ExportedWorkflow is an exported candidate's workflow on a job.
 type ExportedWorkflow struct {
 	Job      int64 `json:"job"`
 	Workflow int64 `json:"workflow"`
 }
 
-// ExportedList tells who was exported.
+// ExportedList lists exported candidates.
 type ExportedList struct {
 	Exported []Exported `json:"exported" doc:"The exported candidates, in the order of the request."`
 }
@@ -82,7 +82,7 @@ func (s *Server) lookUpExported(ctx context.Context, in *lookUpExportedInput) (*
 		if !ok {
 			continue
 		}
-		delete(markers, candidate) // once, however often it was asked for
+		delete(markers, candidate) // once, even if requested twice
 		e := Exported{Candidate: candidate, ExportedAt: m.ExportedAt.UTC(), Person: m.Person, Link: links.Person(m.Person), Workflows: []ExportedWorkflow{}}
 		for _, job := range slices.Sorted(maps.Keys(m.Workflows)) {
 			e.Workflows = append(e.Workflows, ExportedWorkflow{job, m.Workflows[job]})
@@ -104,7 +104,7 @@ func (s *Server) getCandidate(ctx context.Context, in *getCandidateInput) (*getC
 	if !in.Words {
 		return s.tellCandidate(ctx, in)
 	}
-	// iCIMS's words may repeat personal data, which a key that reads results need not see.
+	// iCIMS's messages may repeat personal data, which a key for reading results need not see.
 	if !principalOf(ctx).Has(ScopeOperate) {
 		return nil, problem(CodeScopeMissing, "Reading iCIMS's messages requires the operate scope. Without words=true, the read scope is enough.")
 	}
@@ -131,7 +131,7 @@ type eraseCandidateInput struct {
 
 type eraseCandidateOutput struct{ Body store.ErasureReceipt }
 
-// eraseAgain is when to ask again for what is in work: the settle time.
+// eraseAgain is the Retry-After for exports in progress: the settle time.
 const eraseAgain = 90 * time.Second
 
 func (s *Server) eraseCandidate(ctx context.Context, in *eraseCandidateInput) (*eraseCandidateOutput, error) {

@@ -113,8 +113,8 @@ func TestErasingACandidate(t *testing.T) {
 	}
 }
 
-// iCIMS's own words may repeat personal data: a key that reads results does not see them,
-// and the journal tells who read them.
+// iCIMS's messages may repeat personal data: a key for reading results does not see them, and the
+// audit log records who read them.
 func TestICIMSWordsNeedMoreThanRead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

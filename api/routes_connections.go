@@ -73,7 +73,7 @@ type Connection struct {
 	Kept        int `json:"kept_exports,omitempty" doc:"Waiting exports while the lane is blocked, such as by a pause or the daily limit; only in the list."`
 }
 
-// Verified is a verification that was done, in short.
+// Verified is a summary of the last verification.
 type Verified struct {
 	ID     string        `json:"id" doc:"The verification's ID." example:"abcdefgh234567ij"`
 	Ended  time.Time     `json:"ended" doc:"When it ended."`
@@ -81,8 +81,8 @@ type Verified struct {
 	Worst  *verify.Check `json:"worst,omitempty" doc:"The most severe failed check or warning; omitted if there is none."`
 }
 
-// addVerified tells when connections were verified last, and what came of it. What cannot
-// be read of one is left out: the others are well.
+// addVerified adds the time and result of the last verification. If one cannot be read, it is left
+// out.
 func (s *Server) addVerified(ctx context.Context, shown ...*Connection) error {
 	customers := make([]string, len(shown))
 	for i, c := range shown {
@@ -155,7 +155,7 @@ func (s *Server) listConnections(ctx context.Context, in *struct {
 	return &struct{ Body Connections }{out}, s.addExports(ctx, out.Connections...)
 }
 
-// CustomerPage is a part of a list that is ordered by customer.
+// CustomerPage are the parameters of a page ordered by customer.
 type CustomerPage struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"Page size."`
 	Cursor string `query:"cursor" pattern:"^[0-9]{1,18}$" doc:"The previous page's next."`
@@ -184,7 +184,7 @@ func (s *Server) getConnection(ctx context.Context, in *struct{ CustomerPath }) 
 	return shown, s.addVerified(ctx, &shown.Body)
 }
 
-// ConnectionHistory is what happened to a connection.
+// ConnectionHistory is the history of a connection.
 type ConnectionHistory struct {
 	Events []store.ConnectionEvent `json:"events" doc:"Newest first."`
 }
@@ -200,12 +200,12 @@ func (s *Server) connectionHistory(ctx context.Context, in *struct{ CustomerPath
 	return &struct{ Body ConnectionHistory }{ConnectionHistory{events}}, nil
 }
 
-// RevisionMatch is what a change asks of the revision that it is made to.
+// RevisionMatch is the revision that a change expects.
 type RevisionMatch struct {
 	IfMatch string `header:"If-Match" maxLength:"100" doc:"The revision to change, from ETag; omit it or send * for any." example:"\"3\""`
 }
 
-// revision is the one that may be changed; 0 for any.
+// revision returns the expected revision; 0 for any.
 func (m RevisionMatch) revision() (int64, error) {
 	text := strings.TrimSpace(m.IfMatch)
 	if text == "" || text == "*" {

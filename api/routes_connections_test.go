@@ -15,8 +15,8 @@ import (
 
 const testPassword = "hunter2-hunter2"
 
-// aConnection is a body that enters a connection; changes are names and values in turn,
-// a nil takes the setting out.
+// aConnection returns a valid connection body. changes alternates names and values; nil removes a
+// setting.
 func aConnection(changes ...any) map[string]any {
 	body := map[string]any{
 		"username": "export-user", "password": testPassword, "why": "a new customer",
@@ -191,7 +191,7 @@ func TestConnectionsAreListedPageByPage(t *testing.T) {
 	}
 }
 
-// filed gives the API a file of connections with these customers.
+// filed gives the API a connections file with these customers.
 func filed(customers ...string) func(*Deps) {
 	file := map[string]store.Connection{}
 	for _, customer := range customers {
@@ -310,7 +310,7 @@ func TestAConnectionTellsItsLatestVerificationThatWasDone(t *testing.T) {
 	}
 }
 
-// A report may be of another version of the service.
+// A stored report may come from another version of the service.
 func TestAVerificationThatCannotBeReadIsLeftOut(t *testing.T) {
 	r := newRig(t)
 	admin := r.key(ScopeAdmin)

@@ -8,9 +8,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// CustomerPath is the customer in a path; inputs embed it, for which huma wants an
-// exported name. The guard has checked that it is a number and that the key is good
-// for it.
+// CustomerPath is the customer in a path. Inputs embed it; huma requires an exported name. The
+// guard has checked that it is a number and that the key is valid for it.
 type CustomerPath struct {
 	Customer string `path:"customer" pattern:"^[0-9]{1,18}$" doc:"iCIMS's customer ID." example:"1234"`
 }
@@ -40,7 +39,7 @@ func (s *Server) registerCore() {
 				text = spec.yaml
 			}
 			w.Header().Set("Content-Type", contentType)
-			_, _ = w.Write(text) // nobody is left to tell
+			_, _ = w.Write(text) // the client is gone
 		})
 	}
 }
@@ -49,7 +48,7 @@ type whoamiOutput struct {
 	Body WhoAmI
 }
 
-// WhoAmI is what an API key may do.
+// WhoAmI describes an API key's permissions.
 type WhoAmI struct {
 	Key          string     `json:"key" doc:"The key's ID." example:"abcdefgh234567ij"`
 	Name         string     `json:"name" doc:"The key's name."`
@@ -72,12 +71,12 @@ type healthOutput struct {
 	Body Health
 }
 
-// Health is how the service does.
+// Health is the health of the service.
 type Health struct {
 	Status string `json:"status" enum:"ok" doc:"The service is healthy."`
 }
 
-// healthTime is how long Redis has for its answer.
+// healthTime is the time limit for Redis's response.
 const healthTime = 2 * time.Second
 
 func (s *Server) healthz(ctx context.Context, _ *struct{}) (*healthOutput, error) {
@@ -89,7 +88,7 @@ func (s *Server) healthz(ctx context.Context, _ *struct{}) (*healthOutput, error
 	return &healthOutput{Health{Status: "ok"}}, nil
 }
 
-// readyz says what is wrong with Redis, as metrics.Health does: not where it is.
+// readyz reports what is wrong with Redis, as metrics.Health does, without its address.
 func (s *Server) readyz(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 	if err := s.writes.Look(ctx); err != nil {
 		return nil, redisAway(err)
@@ -97,7 +96,7 @@ func (s *Server) readyz(ctx context.Context, _ *struct{}) (*healthOutput, error)
 	return &healthOutput{Health{Status: "ok"}}, nil
 }
 
-// redisAway is the problem of a look at Redis that failed.
+// redisAway returns the problem of a failed check of Redis.
 func redisAway(err error) error {
 	if p := redisProblem(err); p != nil {
 		return p

@@ -138,7 +138,7 @@ func linesOf(letters []operate.Letter) []operate.DeadLine {
 	return lines
 }
 
-// deadCursor names the letter that a page ended with.
+// deadCursor returns the cursor after a letter.
 func deadCursor(l store.DeadLetter) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(l.At.UnixMilli(), 10) + ":" + l.Export))
 }
@@ -158,7 +158,7 @@ func parseDeadCursor(text string) (store.DeadLetter, error) {
 
 var badCursor = problem(CodeInvalid, "", FieldProblem{"query.cursor", "is not a valid cursor", "omit it, or pass the previous page's next unchanged"})
 
-// deadFilter says which dead letters of a customer are meant.
+// deadFilter selects dead letters of a customer.
 type deadFilter struct {
 	Batch     string    `json:"batch,omitempty" maxLength:"100" doc:"Only this batch."`
 	Reason    string    `json:"reason,omitempty" maxLength:"100" doc:"Only this reason: a code of docs/errors.md." example:"job_not_found"`
@@ -168,7 +168,7 @@ type deadFilter struct {
 	Text      string    `json:"text,omitempty" maxLength:"200" doc:"Only dead letters with this text in the reason, or in the operation, status or codes of iCIMS's last response."`
 }
 
-// choice checks the filter; place is where its fields stand in the request.
+// choice checks the filter; place is where its fields are in the request.
 func (f deadFilter) choice(customer, place string) (operate.DeadChoice, error) {
 	c := operate.DeadChoice{Customers: []string{customer}, Text: f.Text, Candidate: f.Candidate}
 	c.Since = f.Since
@@ -202,13 +202,13 @@ func (s *Server) getDeadLetter(ctx context.Context, in *struct {
 	return &struct{ Body operate.ExplainedDead }{explained}, nil
 }
 
-// The most dead letters that one request takes care of, and how many a dry run shows.
+// Limits of dead letters that one request changes, and that a dry run shows.
 const (
 	mostDead    = 10_000
 	sampledDead = 5
 )
 
-// DeadOrder says which dead letters are meant, and why something is done about them.
+// DeadOrder selects dead letters and gives the reason for the action.
 type DeadOrder struct {
 	Filter  *deadFilter `json:"filter,omitempty" doc:"Selects dead letters by filter."`
 	Exports []string    `json:"exports,omitempty" maxItems:"1000" maxLength:"16" pattern:"^[a-z2-7]*$" doc:"Selects dead letters by export ID, as listed."`
@@ -225,7 +225,7 @@ type deadActInput struct {
 
 func (in *deadActInput) changesNothing() bool { return in.Body.DryRun }
 
-// DeadLettersChanged is what was done about dead letters, or in a dry run would be.
+// DeadLettersChanged is the result of an action on dead letters, or of its dry run.
 type DeadLettersChanged struct {
 	DryRun   bool                `json:"dry_run" doc:"Nothing was changed."`
 	AsOf     time.Time           `json:"as_of" doc:"Exports that failed after this time were not selected."`
@@ -263,7 +263,7 @@ func changedDead(choice operate.DeadChoice, done operate.DeadResult) DeadLetters
 	return DeadLettersChanged{AsOf: choice.Until, Chosen: done.Chosen, Done: done.Done, More: done.More, ByReason: done.ByReason}
 }
 
-// chosenDead checks what is to be done to which letters.
+// chosenDead checks the action and its selection.
 func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder) (operate.DeadChoice, error) {
 	filter := value(body.Filter)
 	if filter == (deadFilter{}) && len(body.Exports) == 0 && !body.All {
@@ -277,7 +277,7 @@ func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder
 		return choice, err
 	}
 	choice.Exports = body.Exports
-	// Those that die again meanwhile are not chosen twice.
+	// Do not select letters again that are retried and fail again meanwhile.
 	choice.Until, err = s.Ledger.Now(ctx)
 	if !filter.Until.IsZero() && filter.Until.Before(choice.Until) {
 		choice.Until = filter.Until
@@ -285,7 +285,7 @@ func (s *Server) chosenDead(ctx context.Context, customer string, body DeadOrder
 	return choice, err
 }
 
-// errSampled ends the walk of a dry run that has seen enough.
+// errSampled ends a dry run that has counted enough.
 var errSampled = errors.New("sampled")
 
 func (s *Server) sampleDead(ctx context.Context, choice operate.DeadChoice) (*struct{ Body DeadLettersChanged }, error) {
@@ -307,5 +307,5 @@ func (s *Server) sampleDead(ctx context.Context, choice operate.DeadChoice) (*st
 	return &struct{ Body DeadLettersChanged }{out}, nil
 }
 
-// countedDead is up to how many letters are counted.
+// countedDead limits how many letters are counted.
 const countedDead = 100_000

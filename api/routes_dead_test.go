@@ -19,9 +19,8 @@ import (
 
 const deadPath = "/v1/customers/1234/dead-letters"
 
-// sorrows makes dead letters: five for a job that is not there, three for an e-mail
-// address that iCIMS refuses, and one of another customer.
-// They died one after the other, seconds apart.
+// sorrows makes dead letters, seconds apart: five for a job that does not exist, three for a
+// refused email, and one of another customer.
 func (r *rig) sorrows() (jobless, refused store.BatchID, ids []string) {
 	r.t.Helper()
 	jobless, ids = r.hand("1234", 999, 0, 5)
@@ -110,7 +109,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 		})
 	}
 	t.Run("no more are counted than were asked for", func(t *testing.T) {
-		for _, text := range []string{"", "create"} { // with and without their stories
+		for _, text := range []string{"", "create"} { // with and without reading timelines
 			counted, more, err := r.Desk.TallyDead(t.Context(), "1234", operate.DeadChoice{Text: text}, 4)
 			n := 0
 			for _, c := range counted {
@@ -162,7 +161,7 @@ func TestDeadLettersAreListedOverTheAPI(t *testing.T) {
 func TestWhoHasDeadLettersIsToldOverTheAPI(t *testing.T) {
 	r := newRig(t)
 	r.sorrows()
-	r.hand("5", 0, 0, 1) // who has none
+	r.hand("5", 0, 0, 1) // has no dead letters
 	for name, c := range map[string]struct {
 		key, query string
 		want       DeadCustomers

@@ -19,7 +19,7 @@ type transferDeadInput struct {
 
 func (in *transferDeadInput) changesNothing() bool { return in.Body.DryRun }
 
-// DeadLettersTransferred is what was sent to another job, or in a dry run would be.
+// DeadLettersTransferred is the result of a transfer, or of its dry run.
 type DeadLettersTransferred struct {
 	DeadLettersChanged
 

@@ -168,7 +168,7 @@ func TestATransferGoesOnBehindAPageOfThoseThatStay(t *testing.T) {
 	}
 }
 
-// halfway breaks a pipeline of scripts off after the first of them, while it is set.
+// halfway interrupts a pipeline of scripts after the first of them, while it is set.
 type halfway struct{ atomic.Bool }
 
 func (*halfway) DialHook(next redis.DialHook) redis.DialHook          { return next }

@@ -36,9 +36,9 @@ func (s *Server) registerEvents() {
 
 const (
 	mediaEvents = "text/event-stream"
-	// heartbeat keeps what is in between from taking the connection for dead.
+	// heartbeat keeps proxies from closing an idle connection.
 	heartbeat = 15 * time.Second
-	// longestStream bounds a stream, so that followers come to all processes.
+	// longestStream limits the duration of a stream, so that followers spread over all processes.
 	longestStream = 30 * time.Minute
 )
 
@@ -49,7 +49,7 @@ func (s *Server) followBatch(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	// Listening begins before the first look, so that nothing is missed in between.
+	// Subscribe before the first read, so that no change is missed.
 	changes, leave := s.watches.follow(id)
 	defer leave()
 	b, err := s.Ledger.Batch(ctx, id)
@@ -84,15 +84,15 @@ func (s *Server) followBatch(w http.ResponseWriter, r *http.Request) {
 		case <-beat.C:
 			more = e.write(": still here\n\n")
 		case change, ok := <-changes:
-			more = ok && e.tell(change) // a batch that is forgotten has no more to tell
+			more = ok && e.tell(change) // a deleted batch has no more events
 		}
 	}
 }
 
-// ended reports whether nothing of the batch will change any more by itself.
+// ended reports whether the batch has ended.
 func ended(b store.Batch) bool { return !b.Closed.IsZero() && b.Moving() == 0 }
 
-// eventID names how a batch stands, so that the same is not told twice.
+// eventID identifies the state of a batch, so that no event is sent twice.
 func eventID(b BatchStatus) string {
 	waits := store.Reason("")
 	if b.Forecast != nil {
@@ -101,7 +101,7 @@ func eventID(b BatchStatus) string {
 	return fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d.%d.%d.%t.%s%d", b.Accepted, b.Refused, b.Created, b.Updated, b.Skipped, b.Dead, b.Cancelled, b.Calls, b.WithoutWorkflow, ended(b.Batch), waits, len(b.Waits))
 }
 
-// events is a stream of them.
+// events is a stream of events.
 type events struct {
 	w    http.ResponseWriter
 	last string
@@ -110,13 +110,12 @@ type events struct {
 func (e *events) begin() {
 	header := e.w.Header()
 	header.Set("Content-Type", mediaEvents)
-	header.Set("X-Accel-Buffering", "no") // a proxy is not to collect them
+	header.Set("X-Accel-Buffering", "no") // keeps nginx from buffering
 	e.w.WriteHeader(http.StatusOK)
 	e.write("retry: 2000\n\n")
 }
 
-// tell writes how the batch stands, unless that was told last. It returns whether the
-// stream goes on.
+// tell sends the batch's state, unless it was sent last. It reports whether the stream continues.
 func (e *events) tell(b BatchStatus) bool {
 	id, kind := eventID(b), "progress"
 	if ended(b.Batch) {
@@ -133,7 +132,7 @@ func (e *events) tell(b BatchStatus) bool {
 	return e.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", id, kind, data)) && kind != "end"
 }
 
-// problem writes why the stream ends.
+// problem sends the reason why the stream ends.
 func (e *events) problem(p *Problem) {
 	if data, err := json.Marshal(p); err == nil {
 		e.write(fmt.Sprintf("event: problem\ndata: %s\n\n", data))

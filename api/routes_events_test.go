@@ -14,18 +14,18 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// sse is a stream of events that is being read.
+// sse reads a stream of events.
 type sse struct {
 	*http.Response
 	t     *testing.T
 	lines *bufio.Scanner
 }
 
-// event is one of them.
+// event is one event.
 type event struct {
 	id, kind string
 	data     BatchStatus
-	problem  Problem // of the kind "problem"
+	problem  Problem // of events called "problem"
 }
 
 func (r *rig) follow(key, last string) *sse {
@@ -75,7 +75,7 @@ func (s *sse) next() (event, bool) {
 	return e, false
 }
 
-// must reads the next event of a kind that holds.
+// must reads events up to one of the kind that satisfies holds.
 func (s *sse) must(kind string, holds func(BatchStatus) bool) event {
 	s.t.Helper()
 	for {
@@ -182,7 +182,7 @@ func TestManyFollowersReadRedisOnce(t *testing.T) {
 		t.Errorf("%d followers took %d looks at %d batches", followers, looks.Load(), asked.Load())
 	}
 	for _, s := range streams {
-		s.next() // to the end of the stream
+		s.next() // until the end of the stream
 	}
 	testrig.Eventually(t, "nobody is listened to any more", func() bool {
 		r.watches.mu.Lock()

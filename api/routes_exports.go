@@ -19,22 +19,22 @@ import (
 	"github.com/seekout/icims-export/traces"
 )
 
-// Sent is what became of candidates that were handed over.
+// Sent is the result of submitted candidates.
 type Sent struct {
 	tasks.Receipt
 
-	// RefusedRows counts all of them, also those that the list has no room for.
+	// RefusedRows counts all refused rows, including those that the list leaves out.
 	RefusedRows int `json:"refused_rows" doc:"Refused rows, including those that are not listed."`
-	// Forecast is missing where nothing of the batch moves.
+	// Forecast is nil if no export of the batch is in progress.
 	Forecast *forecast.Forecast `json:"forecast,omitempty" doc:"The batch's forecast."`
 	Waits    []string           `json:"waits,omitempty" doc:"What blocks the customer's exports, in sentences."`
-	// JobTitle is empty where the kept list of jobs does not know it.
+	// JobTitle is empty if the cached job list does not have it.
 	JobTitle string `json:"job_title,omitempty" doc:"The job's title, if the cached job list has it."`
-	// JobWarning is a sentence; empty where there is nothing to say.
+	// JobWarning is a sentence; empty for none.
 	JobWarning string `json:"job_warning,omitempty" doc:"Warns that the job was not found on the customer's portals and may be wrong."`
 }
 
-// Rehearsal is what would become of candidates if they were handed over.
+// Rehearsal is the result of a dry run.
 type Rehearsal struct {
 	DryRun      bool                    `json:"dry_run" doc:"True: nothing was submitted."`
 	Accepted    int                     `json:"accepted" doc:"Rows that would be accepted."`
@@ -53,7 +53,7 @@ type Rehearsal struct {
 	Requests    []SampleRequests        `json:"requests,omitempty" doc:"Sample requests to iCIMS for the first new candidates. They contain the submitted data."`
 }
 
-// told bounds the refusals and the kinds of warnings in one answer.
+// told limits the refusals and the kinds of warnings in a response.
 const told = 1000
 
 const (
@@ -124,16 +124,16 @@ func (s *Server) createExport(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, answer)
 }
 
-// writeJSON answers with a value.
+// writeJSON responds with a value.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", mediaJSON)
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(answeredTimes(v)) //nolint:errchkjson // nobody is left to tell
+	_ = enc.Encode(answeredTimes(v)) //nolint:errchkjson // the client is gone
 }
 
-// export reads a request for an export and carries it out.
+// export reads a request for an export and runs it.
 func (s *Server) export(header http.Header, r *http.Request) (status int, answer any, err error) {
 	ctx, customer := r.Context(), r.PathValue("customer")
 	asked, err := readExportQuery(r)
@@ -169,7 +169,7 @@ func (s *Server) export(header http.Header, r *http.Request) (status int, answer
 	return http.StatusAccepted, sent, nil
 }
 
-// usableConnection is the connection that the customer's exports would go by.
+// usableConnection returns the connection that the customer's exports would use.
 func (s *Server) usableConnection(ctx context.Context, customer string) (store.Connection, error) {
 	conn, ok := s.Desk.Connection(ctx, customer)
 	if ok {
@@ -185,7 +185,7 @@ func (s *Server) usableConnection(ctx context.Context, customer string) (store.C
 	return stored.WithDefaults(), nil
 }
 
-// exportQuery is what an export is to be, as far as it is not in the body.
+// exportQuery contains the export's parameters outside of the body.
 type exportQuery struct {
 	job                       int64
 	prospects, dummies, again *bool
@@ -228,7 +228,7 @@ func (q exportQuery) batch(r *http.Request, customer string, maxRows int) (tasks
 	return b, nil
 }
 
-// take adds what is in the body. What is in both places must be the same.
+// take adds the parameters in the body. A parameter in both places must have the same value.
 func (q *exportQuery) take(body tasks.Request) error {
 	var twice []FieldProblem
 	differs := func(field string) {
@@ -268,14 +268,14 @@ func (q *exportQuery) take(body tasks.Request) error {
 
 func is(b *bool) bool { return b != nil && *b }
 
-// started are rows of which the first has been read.
+// started is input whose first row was read.
 type started struct {
 	all  iter.Seq2[tasks.Candidate, error]
 	stop func()
 }
 
-// begun reads the first row, before anything is handed over: an input without any is
-// refused, and one that cannot be read as well.
+// begun reads the first row before anything is submitted, so that empty or unreadable input is
+// refused.
 func begun(rows iter.Seq2[tasks.Candidate, error]) (started, error) {
 	next, stop := iter.Pull2(rows)
 	first, firstErr, ok := next()
@@ -296,7 +296,7 @@ func begun(rows iter.Seq2[tasks.Candidate, error]) (started, error) {
 	}}, nil
 }
 
-// mediaTypeOf is the kind of a request's body: one of those that exports are read from.
+// mediaTypeOf returns the content type of a request, if exports accept it.
 func mediaTypeOf(r *http.Request) (string, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
@@ -312,7 +312,7 @@ func mediaTypeOf(r *http.Request) (string, error) {
 	return "", problem(CodeMediaType, "Send "+strings.Join([]string{mediaJSON, mediaNDJSON, mediaCSV, mediaTSV}, ", ")+".")
 }
 
-// requestSchema describes the body that is one JSON object.
+// requestSchema describes the body as one JSON object.
 func requestSchema(schemas huma.Registry) *huma.Schema {
 	flag := func(description string) *huma.Schema {
 		return &huma.Schema{Type: huma.TypeBoolean, Default: false, Description: description}

@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// connect gives a customer a connection that nobody calls.
+// connect gives a customer a connection. No worker uses it.
 func (r *rig) connect(customer string) {
 	r.t.Helper()
 	conn := store.Connection{
@@ -146,7 +146,8 @@ func TestAnIdempotencyKeyMakesOneBatch(t *testing.T) {
 	}
 }
 
-// Whatever differs from the batch that the key belongs to is named, and nothing is accepted.
+// If a batch differs from the one with the same key, the response names the differences, and
+// nothing is accepted.
 func TestAReusedKeyIsRefusedWithWhatDiffers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -186,14 +187,14 @@ func TestAReusedKeyIsRefusedWithWhatDiffers(t *testing.T) {
 			}
 		})
 	}
-	// The same candidates are the same rows in another form.
+	// The same candidates are the same rows in another format.
 	send("", `{"candidates":[`+strings.Join(rows, ",")+`],"job":7}`, mediaJSON).is(http.StatusOK, &again)
 	if again.Batch != first.Batch || again.Again != 2 || again.RefusedRows != 1 {
 		t.Errorf("in another form: %+v", again)
 	}
 }
 
-// A batch that has ended tells so to whoever follows it: no later request extends it.
+// An ended batch is not extended by a later request, so followers can rely on its end.
 func TestABatchThatHasEndedIsNotExtended(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

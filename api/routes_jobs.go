@@ -57,13 +57,13 @@ func (s *Server) refreshJobs(ctx context.Context, in *struct {
 	return &struct{ Body jobs.ListState }{answer.ListState}, nil
 }
 
-// jobsOf asks for jobs. Whoever waits gets what there is when the server is stopped.
+// jobsOf lists jobs. A waiting request gets the current list when the server stops.
 func (s *Server) jobsOf(ctx context.Context, customer string, q jobs.Query) (jobs.ListPage, error) {
 	q.By, q.Hurry = principalOf(ctx).Name, s.closing()
 	return s.Desk.Jobs.List(ctx, customer, q)
 }
 
-// seconds reads what a pattern has checked: "30s", or "30".
+// seconds parses a duration whose pattern was checked: "30s" or "30".
 func seconds(text string) time.Duration {
 	n, _ := strconv.Atoi(strings.TrimSuffix(text, "s"))
 	return time.Duration(n) * time.Second

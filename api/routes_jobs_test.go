@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// listed gives a customer with a connection a list of so many jobs, as read just now.
+// listed gives a customer a connection and a fresh list of n jobs.
 func (r *rig) listed(customer string, n int) {
 	r.t.Helper()
 	r.furnished(customer)

@@ -72,7 +72,7 @@ func (s *Server) pauseLane(ctx context.Context, in *struct {
 	if strings.TrimSpace(in.Body.Why) == "" {
 		return nil, whyMissing("why")
 	}
-	// Pauses go by Redis's clock, which all workers share.
+	// Pauses use Redis's clock, which all workers share.
 	now, err := s.Ledger.Now(ctx)
 	if err != nil {
 		return nil, err

@@ -36,20 +36,20 @@ func (s *Server) registerReadBacks() {
 	}, s.listReadBacks)
 }
 
-// ReadBackOrder is what to read back.
+// ReadBackOrder are the parameters of a read-back.
 type ReadBackOrder struct {
 	Sample   int `json:"sample,omitempty" minimum:"1" maximum:"500" default:"50" doc:"People to read back."`
 	MaxCalls int `json:"max_calls,omitempty" minimum:"1" doc:"Refuse the read-back if it needs more calls to iCIMS."`
 }
 
-// StartedReadBack is a read-back that was asked for.
+// StartedReadBack is a requested read-back.
 type StartedReadBack struct {
 	readback.ReadBack
 
 	Joined bool `json:"joined,omitempty" doc:"The read-back was already running, with its own sample."`
 }
 
-// ReadBackPlan is what a read-back would cost.
+// ReadBackPlan is the cost of a read-back.
 type ReadBackPlan struct {
 	People    int    `json:"people" doc:"People in the sample."`
 	Workflows int    `json:"workflows" doc:"Their workflows."`
@@ -115,7 +115,7 @@ func (s *Server) startReadBack(ctx context.Context, in *struct {
 	return &startedReadBackOutput{"/v1/customers/" + in.Customer + "/read-backs/" + v.ID, StartedReadBack{v, joined}}, nil
 }
 
-// readBackOf shows a read-back. If it waits, it says what for.
+// readBackOf returns a read-back. If it waits, the result says what for.
 func (s *Server) readBackOf(ctx context.Context, t store.ControlTask) (readback.ReadBack, error) {
 	v, err := readback.View(t)
 	if err == nil {
@@ -142,7 +142,7 @@ func (s *Server) getReadBack(ctx context.Context, in *struct {
 	return &struct{ Body readback.ReadBack }{v}, err
 }
 
-// ReadBacks are the latest of a customer.
+// ReadBacks are a customer's latest read-backs.
 type ReadBacks struct {
 	ReadBacks []readback.ReadBack `json:"read_backs" doc:"Newest first."`
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// refusedRows reads all refused rows of a batch, some at a time.
+// refusedRows reads all refused rows of a batch, limit at a time.
 func (r *rig) refusedRows(key string, batch store.BatchID, limit int) (rows []tasks.Refusal, all int) {
 	r.t.Helper()
 	path := fmt.Sprintf("/v1/customers/%s/batches/%s/refused?limit=%d", batch.Customer(), batch, limit)
@@ -76,7 +76,7 @@ func TestRefusedRowsStayWithTheirBatch(t *testing.T) {
 		}
 	}
 
-	// Sent again they are not there twice.
+	// Submitting again does not duplicate them.
 	if again := send(http.StatusOK); again.Batch != sent.Batch {
 		t.Fatalf("%+v", again)
 	}
@@ -84,7 +84,7 @@ func TestRefusedRowsStayWithTheirBatch(t *testing.T) {
 		t.Errorf("sent again there are %d of %d", len(got), all)
 	}
 
-	// They go with the batch.
+	// They are deleted with the batch.
 	path := "/v1/customers/1234/batches/" + string(sent.Batch)
 	r.call(write, http.MethodPost, path+"/cancel", map[string]string{"why": "a test"}).is(http.StatusOK, nil)
 	local := strings.TrimPrefix(string(sent.Batch), mine+"-")
@@ -98,7 +98,7 @@ func TestRefusedRowsStayWithTheirBatch(t *testing.T) {
 	r.call(read, http.MethodGet, "/v1/customers/1234/batches/"+string(sent.Batch)+"/refused?cursor=x", nil).problem(CodeInvalid)
 }
 
-// The answer to an export names 1,000 of them, the batch keeps 10,000.
+// The response lists 1,000 refused rows; the batch keeps 10,000.
 func TestMoreRefusedRowsAreKeptThanTheAnswerNames(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -65,7 +65,7 @@ func (s *Server) endSession(ctx context.Context, in *endSessionInput) (*struct{}
 	req := requestOf(ctx)
 	req.note.Object = in.Session
 	if err := s.enter(ctx, req, store.JournalAsked, ""); err != nil {
-		// Access must end all the same.
+		// Access must end even if the audit log cannot be written.
 		s.Log.Error().Str("request", req.id).Str("key", req.principal.Key).Str("session", in.Session).Msg("session ended without a record: writing the audit log failed")
 	}
 	err = s.Ledger.EndSession(ctx, in.Session)

@@ -36,7 +36,8 @@ func (r *rig) sessions(key string) []string {
 	return ids
 }
 
-// A key sees and ends its own sessions; an admin key for all customers those of all keys.
+// A key lists and ends its own sessions. An admin key for all customers lists and ends the sessions
+// of all keys.
 func TestSessionsAreListedAndEnded(t *testing.T) {
 	r := newRig(t)
 	own, other, bound, admin := r.key(ScopeRead), r.key(ScopeExport), r.key(ScopeAdmin, "1234"), r.key(ScopeAdmin)
@@ -72,7 +73,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	}
 }
 
-// A session ends even if the journal cannot be written.
+// A session ends even if the audit log cannot be written.
 func TestEndingASessionNeedsNoLog(t *testing.T) {
 	r := newRig(t)
 	key := r.key(ScopeRead)

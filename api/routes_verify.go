@@ -34,7 +34,7 @@ func (s *Server) registerVerifications() {
 	}, s.listVerifications)
 }
 
-// Egress are the addresses that iCIMS has to allow.
+// Egress are the addresses to allow in iCIMS.
 type Egress struct {
 	Addresses []string `json:"addresses" doc:"Addresses and networks; empty if not configured." example:"192.0.2.7"`
 }
@@ -43,13 +43,13 @@ func (s *Server) egress(context.Context, *struct{}) (*struct{ Body Egress }, err
 	return &struct{ Body Egress }{Egress{append([]string{}, s.Settings.EgressAddresses...)}}, nil
 }
 
-// VerificationOrder is what to verify.
+// VerificationOrder are the parameters of a verification.
 type VerificationOrder struct {
 	Job           int64 `json:"job,omitempty" minimum:"1" doc:"System ID of the job for the test candidate; by default, the first job on a portal." example:"1701"`
 	TestCandidate *bool `json:"test_candidate,omitempty" default:"true" doc:"Export a test candidate. If false, nothing is written to iCIMS."`
 }
 
-// StartedVerification is a verification that was asked for.
+// StartedVerification is a requested verification.
 type StartedVerification struct {
 	verify.Verification
 
@@ -66,7 +66,7 @@ func (s *Server) startVerification(ctx context.Context, in *struct {
 
 	Body VerificationOrder
 }) (*startedOutput, error) {
-	// A customer that the store does not know may be in the workers' file.
+	// A customer without a stored connection may be in the workers' file.
 	if c, err := s.Ledger.Connection(ctx, in.Customer); err == nil && !c.Below().Kept() {
 		return nil, store.ErrNoConnection
 	} else if err != nil && !errors.Is(err, store.ErrNoConnection) && !errors.Is(err, store.ErrSealed) {
@@ -84,7 +84,7 @@ func (s *Server) startVerification(ctx context.Context, in *struct {
 	return &startedOutput{"/v1/customers/" + in.Customer + "/verifications/" + v.ID, StartedVerification{v, joined}}, nil
 }
 
-// verificationOf shows a verification. If it waits, it says what for.
+// verificationOf returns a verification. If it waits, the result says what for.
 func (s *Server) verificationOf(ctx context.Context, t store.ControlTask) (verify.Verification, error) {
 	v, err := verify.View(t)
 	if err == nil {
@@ -124,7 +124,7 @@ func (s *Server) followedTask(ctx context.Context, customer string, kind store.C
 	return s.Desk.AwaitControl(ctx, t, seconds(wait), seen)
 }
 
-// Verifications are the latest of a customer.
+// Verifications are a customer's latest verifications.
 type Verifications struct {
 	Verifications []verify.Verification `json:"verifications" doc:"Newest first."`
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// send hands a batch over. What has been read is handed over whatever becomes of the
-// connection, and the batch closed. good is asked before each part of the batch: nothing
-// more is accepted once the API key is not good.
+// send submits a batch. Rows that were read are submitted even if the connection breaks, and the
+// batch is closed. good is called before each part of the batch: nothing is accepted after the API
+// key has become invalid.
 func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.Context) error) (Sent, error) {
 	lasting := context.WithoutCancel(ctx)
 	batch.MayGoOn = func(context.Context) error {
@@ -35,7 +35,7 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 	sent.JobTitle, sent.JobWarning = s.aboutJob(ctx, batch)
 	b, err := s.Ledger.Batch(ctx, receipt.Batch)
 	if err != nil || b.Moving() == 0 {
-		return sent, nil //nolint:nilerr // the candidates are handed over, which is what was asked for
+		return sent, nil //nolint:nilerr // the candidates are submitted
 	}
 	if p, err := s.Desk.Prospect(ctx, b, s.waits()); err == nil {
 		sent.Forecast, sent.Waits = &p.Forecast, p.Waits
@@ -43,16 +43,16 @@ func (s *Server) send(ctx context.Context, batch tasks.Batch, good func(context.
 	return sent, nil
 }
 
-// aboutJob is what the kept list of jobs tells of a batch's.
+// aboutJob returns the title and warning for a batch's job from the cached job list.
 func (s *Server) aboutJob(ctx context.Context, b tasks.Batch) (title, warning string) {
 	job := b.Target.Job
 	return s.Desk.JobTitles(ctx, b.Customer, job)[job], s.Desk.JobWarning(ctx, b.Customer, job)
 }
 
-// problemsTold bounds the problems of rows in an answer. The receipt has more.
+// problemsTold limits the row problems in a response. The receipt has more.
 const problemsTold = 50
 
-// nothingAccepted is the error of a batch without a good row, which was not made.
+// nothingAccepted returns the error of a batch without an accepted row, which was not created.
 func nothingAccepted(e *tasks.NothingAcceptedError, sent Sent) error {
 	p := newProblem(CodeNothingAccepted, fmt.Sprintf("Rows refused: %d.", e.Refused))
 	for _, row := range sent.Refused {
@@ -71,8 +71,8 @@ func nothingAccepted(e *tasks.NothingAcceptedError, sent Sent) error {
 	return p
 }
 
-// brokenOff is the error of a batch of which a part may have been accepted. again: it
-// can be sent again and goes on from there.
+// brokenOff returns the error of a batch of which part may be accepted. again means that submitting
+// it again continues it.
 func brokenOff(err error, sent Sent, again bool) error {
 	if sent.Accepted+sent.RefusedRows == 0 {
 		return err
@@ -110,7 +110,7 @@ func counted(candidates int) string {
 	return prose.Plural(candidates, "candidate") + " were"
 }
 
-// onlyRehearsed is the error of a dry run.
+// onlyRehearsed returns the error of a dry run.
 func onlyRehearsed(err error) error {
 	p := inputProblem(err)
 	if p == nil {
@@ -120,8 +120,8 @@ func onlyRehearsed(err error) error {
 	return p
 }
 
-// inputProblem is the problem of an input that was not read to its end, though nothing
-// kept it from being; nil for other errors.
+// inputProblem returns the problem of input that has too many rows or ends too early; nil for other
+// errors.
 func inputProblem(err error) *Problem {
 	if cut, ok := errors.AsType[*tasks.CutError](err); ok {
 		return newProblem(CodeIncomplete, fmt.Sprintf("The input ends in line %d.", cut.Line))

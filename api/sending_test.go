@@ -74,15 +74,15 @@ func TestABodyThatEndsInTheMiddleIsNoSuccess(t *testing.T) {
 	}
 }
 
-// An upload takes more than other requests, so one key may have few at a time, and all keys
-// together not many. Their other requests go on.
+// Uploads take more resources than other requests, so each key, and all keys together, can have few
+// at a time. Other requests continue.
 func TestUploadsAtTheSameTimeAreFew(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		bound   func(*Settings)
-		keys    func(one, other string) []string // of the uploads under way
+		keys    func(one, other string) []string // of the running uploads
 		refused Code
-		open    bool // to another key's uploads
+		open    bool // for uploads of another key
 	}{
 		"of one key":           {func(s *Settings) { s.KeyUploads = 2 }, func(one, _ string) []string { return []string{one, one} }, CodeRateLimited, true},
 		"of all keys together": {func(s *Settings) { s.Uploads = 2 }, func(one, other string) []string { return []string{one, other} }, CodeBusy, false},
@@ -114,7 +114,7 @@ func TestUploadsAtTheSameTimeAreFew(t *testing.T) {
 			testrig.Eventually(t, "both uploads are let in", func() bool { n, all := underWay(); return n == 2 && all == 2 })
 			asks := key
 			if !c.open {
-				asks = r.key(ScopeExport) // of its own it has none
+				asks = r.key(ScopeExport) // has no uploads of its own
 			}
 			refused := r.call(asks, http.MethodPost, path, large, ndjson...)
 			if p := refused.problem(c.refused); !strings.Contains(p.Detail, "2 uploads") || refused.Header.Get("Retry-After") != "5" {
@@ -133,7 +133,7 @@ func TestUploadsAtTheSameTimeAreFew(t *testing.T) {
 	}
 }
 
-// beginUpload sends a row of an upload, which goes on until the returned function is called.
+// beginUpload sends a row of an upload, which continues until finish is called.
 func (r *rig) beginUpload(key, path, row string) (finish func()) {
 	r.t.Helper()
 	body, pipe := io.Pipe()
@@ -153,7 +153,7 @@ func (r *rig) beginUpload(key, path, row string) (finish func()) {
 		response.Body.Close()
 		ended <- response.Status
 	}()
-	// More than the client keeps back.
+	// More than the client buffers.
 	if _, err := io.WriteString(pipe, row+strings.Repeat("\n", 64<<10)); err != nil {
 		r.t.Fatal(err)
 	}

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	// headerTime is how long the headers of a request may take.
+	// headerTime is the time limit for reading request headers.
 	headerTime = 10 * time.Second
-	// idleTime is for how long a connection is kept between two requests.
+	// idleTime is how long a connection is kept between requests.
 	idleTime = 2 * time.Minute
-	// cutOff is how long a stopped server waits for handlers whose connections it has cut.
+	// cutOff is how long a stopping server waits for handlers after closing their connections.
 	cutOff = 5 * time.Second
 )
 
-// Serve answers requests that come to the listener until the context ends; then it
-// takes no more, lets streams end and waits for the rest, as long as stopTime. With a
-// certificate it speaks TLS. It returns nil when it was stopped.
+// Serve serves requests of the listener until the context ends. Then it accepts no more, ends
+// streams and waits up to stopTime for other requests. With a certificate it uses TLS. It returns
+// nil after an orderly stop.
 func (s *Server) Serve(ctx context.Context, listener net.Listener, cert *Certificate, stopTime time.Duration) error {
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
-		// Each request sets its own deadlines; this is for what comes before that.
+		// Each request sets its own deadlines; this applies before that.
 		WriteTimeout:   s.Settings.RequestTimeout + writeGrace,
 		MaxHeaderBytes: 2 * longestHeaders,
 		ErrorLog:       slog.NewLogLogger(zerolog.NewSlogHandler(s.Log), slog.LevelDebug),
@@ -61,7 +61,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, cert *Certifi
 	defer cancel()
 	err := server.Shutdown(stopping)
 	if err != nil {
-		_ = server.Close() // what still runs is cut off; its context ends
+		_ = server.Close() // closes remaining connections; their contexts end
 		s.awaitHandlers(cutOff)
 	}
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
@@ -70,8 +70,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, cert *Certifi
 	return nil
 }
 
-// awaitHandlers waits until no request is being answered, so that nobody takes Redis
-// away from a handler. It waits for so long at most.
+// awaitHandlers waits until no request is in progress, so that Redis is not closed under a handler.
+// It waits up to most.
 func (s *Server) awaitHandlers(most time.Duration) {
 	const look = 20 * time.Millisecond
 	tick := time.NewTicker(look)
@@ -81,7 +81,7 @@ func (s *Server) awaitHandlers(most time.Duration) {
 	}
 }
 
-// Certificate is what the server shows of itself. It may be read again while it serves.
+// Certificate is the server's TLS certificate. It can be reloaded while the server runs.
 type Certificate struct {
 	certFile, keyFile string
 	current           atomic.Pointer[tls.Certificate]
@@ -93,7 +93,7 @@ func ReadCertificate(certFile, keyFile string) (*Certificate, error) {
 	return c, c.Reread()
 }
 
-// Reread reads the files again. After an error what was read before stays in use.
+// Reread reloads the files. After an error the current certificate stays in use.
 func (c *Certificate) Reread() error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {

@@ -19,57 +19,52 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Deps is what the API is made of.
+// Deps are the API's dependencies.
 type Deps struct {
 	Redis    redis.UniversalClient
 	Ledger   *store.Ledger
 	Producer *tasks.Client
 	Hosts    icims.HostPolicy
-	// Desk is what the API looks things up and does them with; nil makes one of the
-	// above, which knows no file of connections.
+	// Desk is the admin service; nil creates one from the fields above, without a connections file.
 	Desk     *operate.Desk
 	Settings Settings
 	Log      zerolog.Logger
-	// Answered is told of each request that was answered: its operation ("" where there
-	// is no such route), status and time. Nil: nobody is.
+	// Answered is called after each request with its operation ("" for unknown routes), status and
+	// duration. It may be nil.
 	Answered func(operation string, status int, took time.Duration)
-	// Now is the clock that keys expire by; nil for the machine's.
+	// Now is the clock for the expiry of keys; nil for the system clock.
 	Now func() time.Time
 }
 
-// Settings bound what callers can ask of the API. The zero value has the defaults.
+// Settings are the API's limits. The zero value has the defaults.
 type Settings struct {
-	// RequestTimeout is how long a request may take that is no stream, waiting included.
+	// RequestTimeout limits requests other than streams, including waits.
 	RequestTimeout time.Duration
-	// StallTimeout is how long the other side of a stream may neither send nor take
-	// anything.
+	// StallTimeout is how long the client of a stream may neither send nor receive.
 	StallTimeout time.Duration
-	// MaxBody bounds bodies that are no streams, MaxUpload streamed ones, in bytes.
+	// MaxBody limits bodies in bytes, and MaxUpload streamed ones.
 	MaxBody, MaxUpload int64
-	// MaxRows is how many rows a batch may have.
+	// MaxRows limits the rows of a batch.
 	MaxRows int
-	// KeyRate is how many requests a second one API key may make for long, and KeyBurst
-	// how many at once.
+	// KeyRate is the number of requests per second per API key, and KeyBurst is the burst.
 	KeyRate  float64
 	KeyBurst int
-	// MaxRequests is how many requests are answered at the same time, streams included;
-	// one API key may have a quarter of them. Pages have as many of their own: of these a
-	// key may have a quarter, an address without a log-in a tenth, each at least 8 unless
-	// that is more than half, and all addresses together half.
+	// MaxRequests limits concurrent requests, including streams. One API key can have a quarter of
+	// them. Pages have the same number of slots of their own. Of these, a key can have a quarter,
+	// an address without a login a tenth (each at least 8, but at most half), and all addresses
+	// together half.
 	MaxRequests int
-	// KeyUploads is how many uploads one API key may have under way at the same time:
-	// exports whose body is larger than MaxBody, or of a length that nobody knows yet.
-	// It is less than what the key may have of requests in any case, and at most a quarter
-	// of Uploads, but at least one.
+	// KeyUploads limits the concurrent uploads of one API key: exports whose body is larger than
+	// MaxBody or of unknown length. It is always less than the key's limit of requests, and at most
+	// a quarter of Uploads, but at least one.
 	KeyUploads int
-	// Uploads is how many all keys together may have under way, and less than MaxRequests
-	// in any case.
+	// Uploads limits the concurrent uploads of all keys. It is always less than MaxRequests.
 	Uploads int
-	// EgressAddresses are those that iCIMS sees the workers' calls come from.
+	// EgressAddresses are the source addresses of the workers' calls to iCIMS.
 	EgressAddresses []string
-	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed.
+	// TrustedProxies are the addresses or networks whose X-Forwarded-For is used.
 	TrustedProxies []string
-	// Jobs are those of the lists of jobs.
+	// Jobs are the settings of job lists.
 	Jobs jobs.Settings
 	// AccessEvery is how often the server checks whether the callers of open requests still
 	// have access.
@@ -113,22 +108,22 @@ func or[T comparable](v, fallback T) T {
 	return v
 }
 
-// Operations lists the ids of all operations, as Answered is told them.
+// Operations returns the IDs of all operations, as passed to Answered.
 func (s *Server) Operations() []string {
 	return slices.Compact(slices.Sorted(slices.Values(s.routed)))
 }
 
-// Server answers the requests of the API.
+// Server serves the API.
 type Server struct {
 	Deps
 
 	mux    *http.ServeMux
-	pages  http.Handler // nil: there are none
+	pages  http.Handler // nil for none
 	huma   huma.API
-	ops    []op     // in the order of their registration
-	routed []string // the ids of all that is routed
+	ops    []op     // in registration order
+	routed []string // IDs of all routes
 	guards *guards
-	// auditing holds the one audit that is being made.
+	// auditing limits the server to one consistency check at a time.
 	auditing chan struct{}
 
 	stopping context.Context //nolint:containedctx // it is the server's life, not a call's
@@ -142,7 +137,7 @@ type Server struct {
 	spec    specs
 }
 
-// New returns the API with all its routes. Close ends it.
+// New returns the API with all routes. Call Close to release it.
 func New(d Deps) (*Server, error) {
 	if d.Redis == nil || d.Ledger == nil || d.Producer == nil {
 		return nil, errors.New("the API needs Redis, a ledger and a producer")
@@ -173,13 +168,12 @@ func New(d Deps) (*Server, error) {
 	return s, nil
 }
 
-// Writes tells whether Redis takes writes; whoever else tells that of this process
-// shares it.
+// Writes reports whether Redis accepts writes. Other users in this process share it.
 func (s *Server) Writes() *store.WriteProbe { return s.writes }
 
-// Close lets streams and those who wait end; requests that come after it are refused.
+// Close ends streams and waiting requests. Later requests are refused.
 func (s *Server) Close() { s.stop() }
 
-// closing is closed when the server is being stopped: streams end then, and whoever
-// waits answers with what there is.
+// closing is closed when the server stops: streams end, and waiting requests respond with what they
+// have.
 func (s *Server) closing() <-chan struct{} { return s.stopping.Done() }

@@ -5,6 +5,6 @@ import (
 	"github.com/seekout/icims-export/operate"
 )
 
-// teller tells stories to readers of whom nothing is known. iCIMS's own words are left
-// out: they may repeat what was sent.
+// teller returns the writer of timelines for API callers. It leaves out iCIMS's messages, which may
+// repeat personal data.
 func teller() operate.Storyteller { return operate.Storyteller{Clock: prose.UTC} }

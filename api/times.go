@@ -8,11 +8,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Times are answered in UTC and to the millisecond, wherever they come from: by what
-// keeps them they are of the machine's zone, or of nanoseconds that mean nothing.
+// Responses contain times in UTC with milliseconds, independent of how they are stored.
 
-// answeredTimes is v with its times as they are answered. v itself is left alone, since
-// others may be using it.
+// answeredTimes returns a copy of v with its times converted for a response. It does not change v,
+// which may be shared.
 func answeredTimes(v any) any {
 	value := reflect.ValueOf(v)
 	if !value.IsValid() || !hasTimes(value.Type()) {
@@ -21,12 +20,12 @@ func answeredTimes(v any) any {
 	return withTimes(value).Interface()
 }
 
-// answerTimes is answeredTimes for what huma answers.
+// answerTimes is answeredTimes for huma's responses.
 func answerTimes(_ huma.Context, _ string, v any) (any, error) { return answeredTimes(v), nil }
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// withTimes is a copy of a value whose type has times.
+// withTimes returns a copy of a value whose type contains times.
 func withTimes(v reflect.Value) reflect.Value {
 	if v.Type() == timeType {
 		at, _ := reflect.TypeAssert[time.Time](v)
@@ -75,10 +74,10 @@ func withTimes(v reflect.Value) reflect.Value {
 	}
 }
 
-// timed remembers which types have times.
+// timed caches which types contain times.
 var timed sync.Map
 
-// hasTimes reports whether a value of a type may hold a time that is answered.
+// hasTimes reports whether a type can contain times.
 func hasTimes(t reflect.Type) bool {
 	if known, ok := timed.Load(t); ok {
 		has, _ := known.(bool)

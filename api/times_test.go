@@ -46,7 +46,7 @@ func TestTimesAreAnsweredInUTCAndMilliseconds(t *testing.T) {
 	}
 }
 
-// TestEveryRouteAnswersTimesAlike looks at all that can be read of a customer.
+// TestEveryRouteAnswersTimesAlike reads everything of a customer.
 func TestEveryRouteAnswersTimesAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, withoutRateLimits)
@@ -113,11 +113,11 @@ func TestABatchThatIsSentAgainIsToldAsBefore(t *testing.T) {
 	testrig.Eventually(t, "a millisecond has passed", func() bool { return time.Since(before.Closed) > 2*time.Millisecond })
 	send(http.StatusOK, row("c-1"))
 	after := status()
-	before.Forecast.Done, after.Forecast.Done = time.Time{}, time.Time{} // nobody works on it
+	before.Forecast.Done, after.Forecast.Done = time.Time{}, time.Time{} // no worker is active
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
 	}
-	// A sending that broke off is completed later.
+	// The interrupted batch is completed later.
 	sent = *call("another", row("c-1")+"\n{").problem(CodeIncomplete).Receipt
 	before = status()
 	testrig.Eventually(t, "a millisecond has passed again", func() bool { return time.Since(before.Closed) > 2*time.Millisecond })

@@ -15,8 +15,8 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// ownErrors makes huma's errors ours. Huma keeps these functions in package variables;
-// the process has no other user of it.
+// ownErrors replaces huma's error functions, which are package variables. Nothing else in the
+// process uses huma.
 var ownErrors = sync.OnceFunc(func() {
 	huma.DefaultArrayNullable = false
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError { return humaProblem(nil, status, errs) }
@@ -28,7 +28,7 @@ var ownErrors = sync.OnceFunc(func() {
 	}
 })
 
-// humaProblem is the problem of an error that huma has found.
+// humaProblem returns the problem for errors found by huma.
 func humaProblem(doc *huma.Operation, status int, errs []error) *Problem {
 	for _, err := range errs {
 		if p := bodyProblem(err); p != nil {
@@ -51,7 +51,7 @@ func humaProblem(doc *huma.Operation, status int, errs []error) *Problem {
 	}
 }
 
-// shownFields bounds how many wrong fields an answer lists.
+// shownFields limits the invalid fields in a response.
 const shownFields = 100
 
 func fieldsOf(doc *huma.Operation, errs []error) []FieldProblem {
@@ -74,15 +74,15 @@ func fieldsOf(doc *huma.Operation, errs []error) []FieldProblem {
 	return fields
 }
 
-// fieldOf puts one of huma's findings into our words. Neither value nor any name that
-// the schema does not know is repeated.
+// fieldOf rewrites one of huma's errors. It repeats neither values nor names that the schema does
+// not have.
 func fieldOf(doc *huma.Operation, detail *huma.ErrorDetail) FieldProblem {
 	place := placeOf(doc, detail.Location)
 	if name, ok := cutBetween(detail.Message, "expected required property ", " to be present"); ok {
 		return missing(joinField(place.field, name))
 	}
 	if place.known && detail.Message == validation.MsgUnexpectedProperty {
-		place.field, place.known = "body", false // a name with dots in it, which looks like a path
+		place.field, place.known = "body", false // a name with dots in it looks like a path
 	}
 	if !place.known {
 		return place.unknown()
@@ -96,7 +96,7 @@ func fieldOf(doc *huma.Operation, detail *huma.ErrorDetail) FieldProblem {
 
 const isMissing = "is missing"
 
-// missing is the problem of a field that is left out, or is empty and must not be.
+// missing returns the problem of a missing or empty field.
 func missing(field string) FieldProblem {
 	if strings.HasSuffix("."+field, ".why") {
 		return FieldProblem{Field: field, Problem: isMissing, Remedy: "give a reason"}
@@ -119,8 +119,7 @@ func cutBetween(text, before, after string) (string, bool) {
 	return strings.CutSuffix(rest, after)
 }
 
-// findings puts the beginnings of huma's messages into our words. What follows them
-// comes from the schema.
+// findings rewrites the prefixes of huma's messages. The rest of a message comes from the schema.
 var findings = []struct{ message, problem, remedy string }{
 	{"required ", isMissing, "add it"},
 	{"invalid integer", "must be an integer", "use an integer"},
@@ -165,7 +164,7 @@ func findingOf(message string) (found, remedy string) {
 			}
 			return f.problem, f.remedy + prose.Plural(length, "character")
 		}
-		// Only these end in what the schema says; behind others may stand the value.
+		// The rest is from the schema only for these; for others it may be the value.
 		if strings.HasSuffix(f.message, " ") && strings.HasSuffix(f.remedy, " ") {
 			return f.problem, f.remedy + strings.Trim(rest, `"`)
 		}
@@ -178,10 +177,10 @@ func findingOf(message string) (found, remedy string) {
 type place struct {
 	field    string
 	known    bool
-	siblings []string // the names there are, where it is not known
+	siblings []string // known names, if the field is unknown
 }
 
-// unknown is the problem of a name that the document does not have.
+// unknown returns the problem of an unknown name.
 func (p place) unknown() FieldProblem {
 	remedy := "remove it; see the OpenAPI document for known fields"
 	if len(p.siblings) > 0 {
@@ -190,8 +189,8 @@ func (p place) unknown() FieldProblem {
 	return FieldProblem{Field: p.field, Problem: "has an unknown field", Remedy: remedy}
 }
 
-// placeOf finds a field in the operation's document. Names that are not in there come
-// from the caller, and are not repeated.
+// placeOf finds a field in the operation's document. Unknown names come from the caller and are not
+// repeated.
 func placeOf(doc *huma.Operation, location string) place {
 	kind, rest, _ := strings.Cut(location, ".")
 	if kind != "body" && !strings.HasPrefix(kind, "body[") {

@@ -8,8 +8,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// watches look at the batches that anybody follows: all of them in one round trip a
-// second, however many follow, and not at all while nobody does.
+// watches read the followed batches, all in one round trip per second, and stop when there are no
+// followers.
 type watches struct {
 	read     func(context.Context, ...store.BatchID) (map[store.BatchID]store.Batch, error)
 	foretell func(context.Context, store.Batch) BatchStatus
@@ -21,7 +21,7 @@ type watches struct {
 	running bool
 }
 
-// watched is a batch that somebody follows.
+// watched is a batch with followers.
 type watched struct {
 	followers map[chan BatchStatus]bool
 	last      BatchStatus
@@ -30,10 +30,9 @@ type watched struct {
 }
 
 const (
-	// lookEvery is how often batches are looked at.
+	// lookEvery is how often batches are read.
 	lookEvery = time.Second
-	// foretellEvery is how often the forecast of a batch is made anew: it takes more
-	// round trips.
+	// foretellEvery is how often forecasts are computed, which takes more round trips.
 	foretellEvery = 5 * time.Second
 )
 
@@ -43,8 +42,8 @@ func newWatches(s *Server) *watches {
 	}
 }
 
-// follow tells how a batch stands whenever that has changed; of several changes that
-// nobody has taken the last. The channel is closed when the batch is forgotten.
+// follow sends the batch's state whenever it has changed. A slow follower gets only the latest
+// state. The channel is closed when the batch is deleted.
 func (w *watches) follow(id store.BatchID) (<-chan BatchStatus, func()) {
 	follower := make(chan BatchStatus, 1)
 	w.mu.Lock()
@@ -91,7 +90,7 @@ func (w *watches) run() {
 	}
 }
 
-// ids are the batches that are followed; none ends the watch.
+// ids returns the followed batches; none ends the watch.
 func (w *watches) ids() []store.BatchID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -106,14 +105,14 @@ func (w *watches) ids() []store.BatchID {
 	return ids
 }
 
-// look reads the batches and tells what has changed.
+// look reads the batches and sends changes.
 func (w *watches) look(ids []store.BatchID) {
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(w.life, patience)
 	defer cancel()
 	batches, err := w.read(ctx, ids...)
 	if err != nil {
-		return // those who follow go on waiting; another look comes in a second
+		return // followers keep waiting; the next read comes in a second
 	}
 	for _, id := range ids {
 		b, kept := batches[id]
@@ -133,7 +132,7 @@ func (w *watches) look(ids []store.BatchID) {
 	}
 }
 
-// compare holds a batch against what was told last.
+// compare compares a batch with the last sent state.
 func (w *watches) compare(id store.BatchID, b store.Batch) (last BatchStatus, changed, stale bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +160,7 @@ func (w *watches) tell(id store.BatchID, status BatchStatus, foretold bool) {
 	}
 	for follower := range b.followers {
 		select {
-		case <-follower: // what was not taken is old
+		case <-follower: // replaces an unread state
 		default:
 		}
 		follower <- status

@@ -15,32 +15,30 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Batch is how a batch stands.
+// Batch is a batch with its forecast.
 type Batch struct {
 	store.Batch
 
-	JobTitle string `json:"job_title"` // where the kept list of jobs has it
+	JobTitle string `json:"job_title"` // if the cached job list has it
 
 	InWork int `json:"moving"` // exports that have not ended
-	// Forecast is when the batch will be done; nil where nothing of it moves, and in
-	// lists.
+	// Forecast is nil if no export of the batch is in progress, and in lists.
 	Forecast *forecast.Forecast `json:"forecast"`
-	// Waits are sentences about what keeps the customer's exports, while any moves.
+	// Waits are sentences about what blocks the customer's exports, while the batch is in progress.
 	Waits []string `json:"waits"`
 }
 
-// Over reports whether nothing of the batch will change any more by itself.
+// Over reports whether the batch has ended.
 func (b Batch) Over() bool { return !b.Closed.IsZero() && b.InWork == 0 }
 
-// Batch reads how a batch stands. An unknown one is store.ErrNoBatch, by errors.Is.
+// Batch reads a batch. For an unknown one, the error matches store.ErrNoBatch.
 func (c *Client) Batch(ctx context.Context, id store.BatchID) (Batch, error) {
 	var b Batch
 	err := c.call(ctx, http.MethodGet, batchPath(id), nil, nil, &b)
 	return b, err
 }
 
-// Batches lists a customer's batches, the latest first. An error is the last thing
-// yielded.
+// Batches iterates over a customer's batches, latest first. It ends after an error.
 func (c *Client) Batches(ctx context.Context, customer string) iter.Seq2[Batch, error] {
 	return pages(func(cursor url.Values) ([]Batch, string, error) {
 		var page struct {
@@ -52,24 +50,24 @@ func (c *Client) Batches(ctx context.Context, customer string) iter.Seq2[Batch, 
 	}, url.Values{})
 }
 
-// Result is what became of one candidate.
+// Result is the result of one candidate.
 type Result struct {
-	Row       int           `json:"row"`       // among the accepted ones, from 1
-	InputRow  int           `json:"input_row"` // among those that were sent, from 1; 0: not known
+	Row       int           `json:"row"`       // among the accepted rows, from 1
+	InputRow  int           `json:"input_row"` // in the input, from 1; 0 if unknown
 	Export    string        `json:"export"`
 	Candidate string        `json:"candidate"` // empty once erased
 	State     store.State   `json:"state"`
 	Outcome   store.Counter `json:"outcome"` // of ended exports
 	Reason    store.Reason  `json:"reason"`
 	Title     string        `json:"title"` // of the reason
-	Hint      string        `json:"hint"`  // what to do about it
+	Hint      string        `json:"hint"`  // the remedy
 	Person    int64         `json:"person"`
 	Link      string        `json:"link"` // of the profile
 	Workflow  int64         `json:"workflow"`
-	At        time.Time     `json:"at"`  // of the end
-	Due       time.Time     `json:"due"` // of the next try
+	At        time.Time     `json:"at"`  // when the export ended
+	Due       time.Time     `json:"due"` // when the next attempt is due
 	Attempts  int           `json:"attempts"`
-	Warnings  []string      `json:"warnings"` // as sentences
+	Warnings  []string      `json:"warnings"` // in sentences
 }
 
 type resultPage struct {
@@ -78,15 +76,14 @@ type resultPage struct {
 	ByReason []EndTally `json:"by_reason"`
 }
 
-// ResultFilter chooses results; empty fields choose all.
+// ResultFilter selects results; empty fields match all.
 type ResultFilter struct {
 	// Outcome is created, updated, skipped, dead, cancelled or moving.
 	Outcome string
 	Reason  store.Reason
 }
 
-// Results lists what became of a batch's candidates, in the order in which they were
-// accepted. An error is the last thing yielded.
+// Results iterates over the results of a batch, in the order of acceptance. It ends after an error.
 func (c *Client) Results(ctx context.Context, id store.BatchID, f ResultFilter) iter.Seq2[Result, error] {
 	const page = 1000
 	query := url.Values{"limit": {strconv.Itoa(page)}}
@@ -103,10 +100,9 @@ func (c *Client) Results(ctx context.Context, id store.BatchID, f ResultFilter) 
 	}, query)
 }
 
-// RefusedRows lists the rows of a batch that were refused, in the order of the input: the first
-// 10,000 (Batch.Refused counts all). Rows that the iterator of Enqueue refused were never sent, so
-// they are in its receipt only, and rows are numbered without them. An error is the last thing
-// yielded.
+// RefusedRows iterates over the first 10,000 refused rows of a batch, in input order (Batch.Refused
+// counts all). Rows that the iterator of Enqueue refused were never sent, so they are only in its
+// receipt, and rows are numbered without them. It ends after an error.
 func (c *Client) RefusedRows(ctx context.Context, id store.BatchID) iter.Seq2[tasks.Refusal, error] {
 	const page = 1000
 	return pages(func(query url.Values) ([]tasks.Refusal, string, error) {
@@ -120,7 +116,7 @@ func (c *Client) RefusedRows(ctx context.Context, id store.BatchID) iter.Seq2[ta
 	}, url.Values{"limit": {strconv.Itoa(page)}})
 }
 
-// EndTally is how many exports of a batch ended in a way for a reason.
+// EndTally counts the exports of a batch with the same outcome and reason.
 type EndTally struct {
 	Outcome store.Counter `json:"outcome"`
 	Reason  store.Reason  `json:"reason"`
@@ -128,16 +124,16 @@ type EndTally struct {
 	Count   int           `json:"count"`
 }
 
-// EndReasons tells for which reasons exports of a batch ended, the most frequent first:
-// nil where some ended before batches began to count them, and empty where none has one.
-// It costs as little for a large batch as for a small one.
+// EndReasons counts the ended exports of a batch by reason, most frequent first. It returns nil if
+// some ended before batches counted reasons, and an empty slice if none has a reason. Its cost does
+// not depend on the batch's size.
 func (c *Client) EndReasons(ctx context.Context, id store.BatchID) ([]EndTally, error) {
 	var page resultPage
 	err := c.call(ctx, http.MethodGet, batchPath(id)+"/results", url.Values{"count": {"true"}, "limit": {"1"}}, nil, &page)
 	return page.ByReason, err
 }
 
-// pages goes through a list page by page.
+// pages iterates over a list page by page.
 func pages[T any](read func(url.Values) ([]T, string, error), query url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		at := url.Values{}
@@ -164,8 +160,8 @@ func pages[T any](read func(url.Values) ([]T, string, error), query url.Values) 
 	}
 }
 
-// Cancel ends all exports of a batch that wait. Exports in the middle of a call are
-// busy: they end by themselves, or wait again and can be cancelled.
+// Cancel cancels the waiting exports of a batch. Exports in the middle of a call are counted as
+// busy: they finish, or wait again and can be canceled later.
 func (c *Client) Cancel(ctx context.Context, id store.BatchID, why string) (store.Cancellation, error) {
 	var done store.Cancellation
 	err := c.call(ctx, http.MethodPost, batchPath(id)+"/cancel", nil, map[string]string{"why": why}, &done)

@@ -13,21 +13,20 @@ import (
 // Exported is an earlier export of a candidate.
 type Exported struct {
 	Candidate  string     `json:"candidate"`
-	ExportedAt time.Time  `json:"exported_at"` // the last time, to the second
-	Person     int64      `json:"person"`      // iCIMS's id of the profile
+	ExportedAt time.Time  `json:"exported_at"` // last export, to the second
+	Person     int64      `json:"person"`      // iCIMS's ID of the person
 	Link       string     `json:"link"`        // of the profile
 	Workflows  []Workflow `json:"workflows"`
 }
 
-// Workflow links a candidate with a job.
+// Workflow is a candidate's workflow on a job.
 type Workflow struct {
 	Job      int64 `json:"job"`
 	Workflow int64 `json:"workflow"`
 }
 
-// Exported tells which of the candidates were exported to the customer's iCIMS, by their
-// ids: any number of them, a thousand a call. Those who were not are missing from the
-// result.
+// Exported returns which of the candidates were exported to the customer's iCIMS, by ID. It makes
+// one call per thousand candidates. The result leaves out candidates that were not exported.
 func (c *Client) Exported(ctx context.Context, customer string, candidates []string) (map[string]Exported, error) {
 	found := map[string]Exported{}
 	const atOnce = 1000
@@ -45,9 +44,9 @@ func (c *Client) Exported(ctx context.Context, customer string, candidates []str
 	return found, nil
 }
 
-// Erase erases all that is kept of a candidate. Where an export is in work the error is
-// a *Problem with the code "in_work": all else is erased, and Erase is to be called again
-// after its RetryAfter. The reason must not name the candidate.
+// Erase erases all stored data of a candidate. If an export is in progress, the error is a *Problem
+// with the code "in_work": everything else is erased; call Erase again after RetryAfter. The reason
+// must not identify the candidate.
 func (c *Client) Erase(ctx context.Context, customer, candidate, why string) (store.ErasureReceipt, error) {
 	var receipt store.ErasureReceipt
 	path := customerPath(customer) + "/candidates/" + url.PathEscape(candidate)

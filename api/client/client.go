@@ -17,15 +17,14 @@ type Client struct {
 	root string
 	key  string
 	http *http.Client
-	// strict refuses answers with members that are not known here.
+	// strict refuses responses with unknown fields.
 	strict bool
 }
 
 // Option changes a Client.
 type Option func(*Client)
 
-// WithHTTPClient makes calls by way of another http.Client than that of net/http. One
-// with a time-out cuts large batches and Wait off.
+// WithHTTPClient sets the http.Client. A timeout in it interrupts large batches and Wait.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) {
 		own := *client
@@ -33,8 +32,8 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// New returns a client of the API at an address, such as https://exports.example.com,
-// with an API key.
+// New returns a client for the API at an address, such as https://exports.example.com, with an API
+// key.
 func New(address, key string, options ...Option) (*Client, error) {
 	at, err := url.Parse(address)
 	if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" || at.User != nil || at.RawQuery != "" || at.Fragment != "" {
@@ -47,12 +46,12 @@ func New(address, key string, options ...Option) (*Client, error) {
 	for _, o := range options {
 		o(c)
 	}
-	// The key goes nowhere else.
+	// Never send the key to another address.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
 }
 
-// call makes a request with a JSON body, if any, and reads the answer into v.
+// call makes a request with an optional JSON body, and decodes the response into v.
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, body, v any) error {
 	var reader io.Reader
 	if body != nil {
@@ -85,7 +84,7 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	return r, nil
 }
 
-// do makes a request and reads its answer into v. A refusal is a *Problem.
+// do makes a request and decodes its response into v. An error response is a *Problem.
 func (c *Client) do(r *http.Request, v any) error {
 	response, err := c.open(r) //nolint:bodyclose // drain closes it
 	if err != nil {
@@ -102,11 +101,11 @@ func (c *Client) do(r *http.Request, v any) error {
 	return nil
 }
 
-// open makes a request; the caller reads and closes the answer.
+// open makes a request. The caller reads and closes the response.
 func (c *Client) open(r *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(r)
 	if err != nil {
-		// What net/http says names the whole address.
+		// net/http's error contains the whole URL.
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err
 		}
@@ -119,7 +118,7 @@ func (c *Client) open(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// drain reads a little of what is left, so that the connection can be used again.
+// drain reads the end of a body, so that the connection can be reused.
 func drain(body io.ReadCloser) {
 	const little = 64 << 10
 	_, _ = io.CopyN(io.Discard, body, little)

@@ -137,7 +137,7 @@ func idText(id int64) string {
 	return string(digits)
 }
 
-// TestTheClientAnswersAsPackageTasksDoes sends the same input both ways.
+// TestTheClientAnswersAsPackageTasksDoes sends the same input through both clients.
 func TestTheClientAnswersAsPackageTasksDoes(t *testing.T) {
 	t.Parallel()
 	input := func(yield func(tasks.Candidate, error) bool) {
@@ -205,8 +205,8 @@ func TestAnInputThatIsCutIsHandedOverAsFarAsItWent(t *testing.T) {
 	}
 }
 
-// What an iterator that broke off has brought is no complete batch: all of it can be sent
-// again with the same key.
+// A batch is incomplete after its iterator failed. Submitting all of it with the same key completes
+// it.
 func TestAnInputThatBrokeOffIsCompletedByItsKey(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -352,7 +352,7 @@ func (c cutOff) Write(p []byte) (int, error) {
 
 func (c cutOff) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// Waiting ends with the reason when the API key is revoked.
+// Wait returns the reason when the API key is revoked.
 func TestWaitEndsWithItsAPIKey(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(d *api.Deps) { d.Settings.AccessEvery = 5 * time.Millisecond })

@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// A file is exported to a job and followed to its end.
+// Export a file to a job and follow the batch to its end.
 func Example() { //nolint:testableexamples // it calls a service
 	ctx := context.Background()
 	exports, err := client.New("https://exports.example.com", os.Getenv("EXPORTS_API_KEY"))
@@ -29,7 +29,7 @@ func Example() { //nolint:testableexamples // it calls a service
 	sent, err := exports.Enqueue(ctx, tasks.Batch{
 		Customer:       "1234",
 		Target:         tasks.ToJob(1709),
-		IdempotencyKey: "shortlist-42", // sent twice, it is one batch
+		IdempotencyKey: "shortlist-42", // submitting it twice creates one batch
 		Candidates:     tasks.Read(file, file.Name()),
 	})
 	if problem, ok := errors.AsType[*client.Problem](err); ok {

@@ -1,5 +1,4 @@
 package client
 
-// Strictly refuses answers with members that are not known here, so that tests see what
-// this package leaves out.
+// Strictly refuses responses with unknown fields, so that tests notice what this package lacks.
 func Strictly() Option { return func(c *Client) { c.strict = true } }

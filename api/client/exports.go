@@ -17,37 +17,36 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Sent is what became of candidates that were handed over.
+// Sent is the result of submitted candidates.
 type Sent struct {
 	tasks.Receipt
 
 	// RefusedRows counts all refused rows; the list in the receipt may be shorter.
 	RefusedRows int `json:"refused_rows"`
-	// Forecast is when the batch will be done; nil where nothing of it moves.
+	// Forecast is nil if no export of the batch is in progress.
 	Forecast *forecast.Forecast `json:"forecast"`
-	// Waits are sentences about what keeps the customer's exports.
+	// Waits are sentences about what blocks the customer's exports.
 	Waits []string `json:"waits"`
-	// JobTitle is the job's, where the kept list of jobs has it.
+	// JobTitle is empty if the cached job list does not have it.
 	JobTitle string `json:"job_title"`
-	// JobWarning is a sentence about a job that is not on the customer's job portals, so
-	// that it may be the wrong one; "" where there is nothing to say.
+	// JobWarning warns that the job is not on the customer's portals, so it may be wrong; "" for
+	// none.
 	JobWarning string `json:"job_warning"`
 }
 
-// Enqueue hands a batch over, as tasks.Client does: candidates are read once, one by
-// one, and sent as they come once they are more than 256 KiB. What the iterator refuses
-// is not sent, and in the receipt.
+// Enqueue submits a batch, as tasks.Client does. It reads candidates one by one, and starts to send
+// them once they exceed 256 KiB. Rows that the iterator refuses are not sent, but are in the receipt.
 //
-// Errors: *tasks.NothingAcceptedError where no row is good, with the refusals in the receipt;
-// *Problem where the API refuses the batch; store.ErrBatchConflict is one, by
-// errors.Is. One of code too_many_rows comes with a receipt of the rows that were
-// accepted; the others are to be sent as another batch. An error of the iterator, and an
-// input that ends in the middle (*tasks.CutError), end the reading: what was read before
-// is handed over, and the receipt tells of it. Where the connection breaks, candidates may have
-// been handed over of which there is no receipt: sent again with the same idempotency
-// key, only what is missing is added. An iterator that pauses for longer than the API's
-// stall time-out (30 s) breaks it. Batch.Told and Batch.MaxRows have no effect: the API
-// has bounds of its own.
+// If no row is accepted, the error is a *tasks.NothingAcceptedError, and the receipt has the
+// refusals. If the API refuses the batch, the error is a *Problem; a reused idempotency key matches
+// store.ErrBatchConflict. The code too_many_rows comes with a receipt of the accepted rows; submit
+// the others as another batch.
+//
+// After an error of the iterator, or input that ends in the middle of a row (*tasks.CutError), the
+// rows read so far are submitted and in the receipt. If the connection breaks, candidates may have
+// been submitted without a receipt: submit the batch again with the same idempotency key, which adds
+// only the missing ones. An iterator that pauses for longer than the API's stall timeout (30 s)
+// breaks the connection. Batch.Told and Batch.MaxRows have no effect; the API's own limits apply.
 func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	if b.Candidates == nil {
 		return Sent{}, &tasks.BatchError{Field: "candidates", Message: "are missing", Remedy: "give at least an empty sequence"}
@@ -72,7 +71,7 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 		sender.send(pipe)
 	}()
 	defer func() {
-		_ = body.Close() // the sender stops, whatever was read of it
+		_ = body.Close() // stops the sender
 		<-sent
 	}()
 	r, err := c.request(ctx, http.MethodPost, customerPath(b.Customer)+"/exports", query, measured(body))
@@ -80,13 +79,13 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 		return Sent{}, err
 	}
 	r.Header.Set("Content-Type", "application/x-ndjson")
-	r.Header.Set("Expect", "100-continue") // a refusal comes before the candidates are sent
+	r.Header.Set("Expect", "100-continue") // a refusal arrives before the candidates are sent
 	if b.IdempotencyKey != "" {
 		r.Header.Set("Idempotency-Key", b.IdempotencyKey)
 	}
 	var receipt Sent
 	err = c.do(r, &receipt)
-	_ = body.Close() // the sender stops, whatever was read of it
+	_ = body.Close() // stops the sender
 	<-sent
 	if err != nil {
 		problem, ok := errors.AsType[*Problem](err)
@@ -116,9 +115,8 @@ func (c *Client) Enqueue(ctx context.Context, b tasks.Batch) (Sent, error) {
 	return receipt, sender.inputErr
 }
 
-// measured is the body of a small batch as a whole, so that its length is known: bodies
-// of unknown length are uploads to the API, of which a key may have few at once. A larger
-// one goes as it comes.
+// measured buffers the body of a small batch, so that its length is known: to the API, a body of
+// unknown length is an upload, of which a key can have few at a time. A larger body is streamed.
 func measured(body io.Reader) io.Reader {
 	const small = 256 << 10
 	begin := make([]byte, small)
@@ -129,7 +127,7 @@ func measured(body io.Reader) io.Reader {
 	return io.MultiReader(bytes.NewReader(begin[:n]), body)
 }
 
-// sender sends the candidates of one batch, a line each.
+// sender sends the candidates of a batch, one per line.
 type sender struct {
 	rows func(func(tasks.Candidate, error) bool)
 
@@ -137,11 +135,11 @@ type sender struct {
 	sent     int
 	refused  []tasks.Refusal // by the iterator
 	inputErr error
-	cut      bool // the API was told so, by cutRow
+	cut      bool // cutRow was sent
 }
 
-// cutRow ends the body of an input that broke off, in the middle of a row. It tells the API
-// that rows are missing, so that the whole can be sent with the same idempotency key.
+// cutRow is an incomplete row that ends the body of interrupted input. It tells the API that rows
+// are missing, so that all of them can be submitted again with the same idempotency key.
 const cutRow = "{"
 
 func (s *sender) send(to *io.PipeWriter) {
@@ -176,11 +174,11 @@ func (s *sender) send(to *io.PipeWriter) {
 	if err == nil {
 		err = w.Flush()
 	}
-	_ = to.CloseWithError(err) // nil ends the body in order
+	_ = to.CloseWithError(err) // nil ends the body normally
 }
 
-// complete puts the iterator's refusals into the receipt, and counts its rows: the
-// API has numbered those alone that were sent.
+// complete adds the iterator's refusals to the receipt, and renumbers its rows: the API only
+// numbers rows that were sent.
 func (s *sender) complete(receipt *Sent) {
 	if s.cut {
 		s.dropCutRow(receipt)
@@ -188,7 +186,7 @@ func (s *sender) complete(receipt *Sent) {
 	passed := 0
 	for i := range receipt.Refused {
 		r := &receipt.Refused[i]
-		r.Line = 0 // of what was sent, which nobody has seen
+		r.Line = 0 // a line of the body, which the caller does not see
 		for passed < len(s.refused) && s.refused[passed].Row <= r.Row+passed {
 			passed++
 		}
@@ -202,7 +200,7 @@ func (s *sender) complete(receipt *Sent) {
 	receipt.RefusedRows += len(s.refused)
 }
 
-// dropCutRow takes the row out of the receipt that ended the body.
+// dropCutRow removes cutRow from the receipt.
 func (s *sender) dropCutRow(receipt *Sent) {
 	last := len(receipt.Refused) - 1
 	switch {

@@ -12,24 +12,23 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Problem is what the API refuses a request with.
+// Problem is an error response of the API.
 type Problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Code is stable, see docs/api.md; empty where something in between has answered.
+	// Code is stable, see docs/api.md. It is empty if a proxy responded.
 	Code      string         `json:"code"`
 	Errors    []FieldProblem `json:"errors"`
 	RequestID string         `json:"request_id"`
-	// Receipt is what became of the candidates that came before a batch broke off; nil
-	// where none did.
+	// Receipt is the result for the candidates before a batch was interrupted; nil for none.
 	Receipt *Sent `json:"receipt"`
-	// RetryAfter is when to ask again; 0: asking again does not help, or nobody said.
+	// RetryAfter is when to retry; 0 if unknown or if a retry does not help.
 	RetryAfter time.Duration `json:"-"`
 }
 
-// FieldProblem is one field of the request that is wrong.
+// FieldProblem is an invalid field of the request.
 type FieldProblem struct {
 	Field   string `json:"field"`
 	Problem string `json:"problem"`
@@ -54,7 +53,7 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// Is lets errors.Is find what package tasks answers in the same case.
+// Is matches the errors that package tasks returns in the same case.
 func (p *Problem) Is(target error) bool {
 	switch target {
 	case store.ErrBatchConflict:
@@ -78,7 +77,7 @@ func (p *Problem) Temporary() bool {
 
 func problemIn(response *http.Response) *Problem {
 	p := &Problem{}
-	const most = 8 << 20 // a receipt of a thousand refused rows is less
+	const most = 8 << 20 // a receipt with a thousand refused rows is smaller
 	if err := json.NewDecoder(io.LimitReader(response.Body, most)).Decode(p); err != nil || p.Code == "" {
 		p = &Problem{Title: "something that is not the API has answered, " + response.Status}
 	}

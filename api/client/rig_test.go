@@ -28,17 +28,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 
 const customer = "1234"
 
-// rig is an API with its Redis, a customer's connection to a simulated iCIMS, and no
-// worker.
+// rig is an API with its Redis and a connection to a simulated iCIMS, without a worker.
 type rig struct {
 	*client.Client
 	t      *testing.T
 	ledger *store.Ledger
 	redis  redis.UniversalClient
 	work   func() // starts a worker
-	// portals is what a list of jobs names the connection's portals by.
+	// portals names the connection's portals in job lists.
 	portals string
-	// handler may be replaced, to stand between client and API.
+	// handler can be replaced, to intercept requests.
 	handler http.Handler
 	http    *httptest.Server
 }
@@ -101,7 +100,7 @@ func newRig(t *testing.T, change ...func(*api.Deps)) *rig {
 	return r
 }
 
-// direct hands batches over without the API.
+// direct returns a client that submits without the API.
 func (r *rig) direct() *tasks.Client { return tasks.NewClient(r.redis, r.ledger) }
 
 func (r *rig) key(scope string) string {

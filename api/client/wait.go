@@ -14,9 +14,9 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Wait follows a batch to its end and returns how it ended. Changes are told to
-// progress, unless it is nil, at most one a second. A connection that breaks, and an
-// API that is restarted, are waited for until the context ends.
+// Wait follows a batch to its end and returns it. It calls progress, unless nil, on changes, at
+// most once per second. It reconnects after a broken connection or a restart of the API until the
+// context ends.
 func (c *Client) Wait(ctx context.Context, id store.BatchID, progress func(Batch)) (Batch, error) {
 	f := following{client: c, id: id, progress: progress}
 	const pause = 2 * time.Second
@@ -45,16 +45,16 @@ func (c *Client) Wait(ctx context.Context, id store.BatchID, progress func(Batch
 	}
 }
 
-// following is one Wait.
+// following is the state of one Wait.
 type following struct {
 	client   *Client
 	id       store.BatchID
 	progress func(Batch)
-	last     string // id of the last event
+	last     string // ID of the last event
 	batch    Batch
 }
 
-// stream reads events until they end, and reports whether the batch has.
+// stream reads events until they end, and reports whether the batch has ended.
 func (f *following) stream(ctx context.Context) (over bool, err error) {
 	r, err := f.client.request(ctx, http.MethodGet, batchPath(f.id)+"/events", nil, nil)
 	if err != nil {
@@ -69,7 +69,7 @@ func (f *following) stream(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode == http.StatusNoContent { // the end was told, and got lost here
+	if response.StatusCode == http.StatusNoContent { // the final event was sent, but lost
 		f.batch, err = f.client.Batch(ctx, f.id)
 		return err == nil, err
 	}
@@ -111,7 +111,7 @@ func (f *following) read(body io.Reader) (over bool, err error) {
 	return false, nil
 }
 
-// problemOf reads the problem with which a stream ends.
+// problemOf decodes the problem that ends a stream.
 func problemOf(data []byte) error {
 	p := &Problem{}
 	if err := json.Unmarshal(data, p); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// reply is a response of the API.
+// reply is a response of asynqmon.
 type reply struct {
 	status int
 	text   string
@@ -28,8 +28,8 @@ func (a reply) write(w http.ResponseWriter) {
 	_, _ = w.Write([]byte(a.text))
 }
 
-// ask has asynqmon answer a request whose path is one that is served. What asynqmon says
-// of a failure is not passed on: it may hold addresses, and whole tasks.
+// ask sends a request to asynqmon; its path must be one that is served. asynqmon's error texts are
+// dropped: they may contain addresses or whole tasks.
 func (h *Handler) ask(r *http.Request, path string, body []byte) reply {
 	method := r.Method
 	if method == http.MethodHead {
@@ -53,13 +53,12 @@ func (h *Handler) ask(r *http.Request, path string, body []byte) reply {
 	return reply{status: seen.status, text: string(text), json: true}
 }
 
-// missing reports whether a failure of asynq's means an unknown queue, which
-// asynqmon has no status for.
+// missing reports whether asynq's error means an unknown queue, for which asynqmon has no status.
 func missing(failure string) bool {
 	return strings.Contains(failure, "NOT_FOUND") || strings.Contains(failure, "queue not found")
 }
 
-// askInner makes a request of an inner handler.
+// askInner makes a request to an inner handler.
 func askInner(inner http.Handler, method string, u *url.URL, body []byte) *seen {
 	s := &seen{header: http.Header{}, status: http.StatusOK}
 	inner.ServeHTTP(s, &http.Request{
@@ -68,20 +67,20 @@ func askInner(inner http.Handler, method string, u *url.URL, body []byte) *seen 
 	return s
 }
 
-// seen is an inner handler's answer.
+// seen records an inner handler's response.
 type seen struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-// Header is for the inner handler, as Write and WriteHeader are.
+// Header implements http.ResponseWriter.
 func (s *seen) Header() http.Header         { return s.header }
 func (s *seen) Write(p []byte) (int, error) { return s.body.Write(p) }
 func (s *seen) WriteHeader(status int)      { s.status = status }
 
-// shared keeps answers that are the same for all, so that many open pages cost Redis no
-// more than one.
+// shared caches responses that are the same for all callers, so that many open pages cost Redis as
+// much as one.
 type shared struct {
 	mu   sync.Mutex
 	kept map[string]keptReply
@@ -92,10 +91,10 @@ type keptReply struct {
 	until  time.Time
 }
 
-// keep is for how long an answer is kept. The pages ask every 8 seconds.
+// keep is how long a response is cached. The pages poll every 8 seconds.
 const keep = 5 * time.Second
 
-// answer returns the answer of a path that is kept, or asks for it. One asks at a time.
+// answer returns the cached response of a path, or calls ask. Only one call runs at a time.
 func (s *shared) answer(path string, ask func() reply) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +109,7 @@ func (s *shared) answer(path string, ask func() reply) reply {
 	return answer
 }
 
-// forget makes the next answers new ones.
+// forget clears the cache.
 func (s *shared) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,19 +11,18 @@ import (
 
 // Change is a change through the web UI.
 type Change struct {
-	// What is pause-queue, resume-queue, or run-, archive- or delete- with task, tasks or
-	// (without archive) all-tasks.
+	// What is pause-queue, resume-queue, or run-, archive- or delete- with task, tasks or (except
+	// for archive) all-tasks.
 	What     string
-	Customer string // empty for the queues that all share
+	Customer string // empty for shared queues
 	Queue    string
-	// Tasks are the IDs of the tasks; none for a queue as a whole.
+	// Tasks are the IDs of the tasks; empty for a whole queue.
 	Tasks []string
-	// State is that of all tasks which are run or deleted.
+	// State is the state of the tasks, if all tasks of a state are run or deleted.
 	State string
 }
 
-// Object names what is changed: the tasks, or the queue and, for all tasks of a state,
-// the state.
+// Object names what is changed: the tasks, or the queue and the state of its tasks.
 func (c Change) Object() string {
 	if len(c.Tasks) > 0 {
 		return strings.Join(c.Tasks, ", ")
@@ -31,10 +30,11 @@ func (c Change) Object() string {
 	return strings.TrimSpace(c.Queue + " " + c.State)
 }
 
-// errNotDone: asynq did not do it, or not all of it. What it says may hold anything.
+// errNotDone means that asynq did not make the change, or not completely. asynq's own text may
+// contain anything.
 var errNotDone = errors.New("asynq did not do it")
 
-// told adds to what failed what Redis says of it, and the remedy.
+// told adds Redis's message and its remedy to an error text.
 func told(what string, err error) string {
 	if d, ok := store.Diagnose(err); ok {
 		what += " " + d.String()
@@ -47,7 +47,7 @@ type taskIDs struct {
 	IDs []string `json:"task_ids"`
 }
 
-// readTasks reads which tasks a change is about.
+// readTasks reads the tasks to change.
 func readTasks(w http.ResponseWriter, r *http.Request) (taskIDs, error) {
 	const longest = 16 << 10
 	var named taskIDs
@@ -65,7 +65,7 @@ func readTasks(w http.ResponseWriter, r *http.Request) (taskIDs, error) {
 	return named, nil
 }
 
-// change makes a change, after it is in the audit log.
+// change makes a change after recording it in the audit log.
 func (h *Handler) change(w http.ResponseWriter, r *http.Request, path string, route route, c Change) {
 	var body []byte
 	if route.batch {

@@ -24,8 +24,8 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-// fiveTasks puts a task into each state in which one may wait, as the worker does, and
-// returns their IDs by state.
+// fiveTasks creates a task in each waiting state, as the worker does, and returns their IDs by
+// state.
 func fiveTasks(t *testing.T, client redis.UniversalClient, customer string) map[string]string {
 	t.Helper()
 	queue := "icims:" + customer
@@ -46,7 +46,7 @@ func fiveTasks(t *testing.T, client redis.UniversalClient, customer string) map[
 	return ids
 }
 
-// work works on the tasks of fiveTasks until as many have left the queue.
+// work processes the tasks of fiveTasks until the given number have left the queue.
 func work(t *testing.T, client redis.UniversalClient, queue string, tasks int) {
 	t.Helper()
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// file is a file that the page consists of.
+// file is a file of the page.
 type file struct {
 	kind string // its content type
 	tag  string
-	// fixed: its name changes with what is in it.
+	// fixed means that its name changes with its content.
 	fixed  bool
 	text   []byte
-	packed func() []byte // nil where packing is of no use
+	packed func() []byte // nil if compression does not help
 }
 
-// hashed is how names look that change with what is in the file.
+// hashed matches names that change with the file's content.
 var hashed = regexp.MustCompile(`[.-][0-9a-f]{8,16}\.(chunk\.)?(js|css)$`)
 
 func newFile(name string, text []byte) *file {

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/worker/intake"
 )
 
-// hidden stands for a name that is not ours.
+// hidden replaces a name that is not from icims-export.
 const hidden = "(not shown)"
 
 var (
@@ -22,7 +22,7 @@ var (
 	isType  = regexp.MustCompile(`\Aicims:[a-z]{1,20}\z`)
 )
 
-// reference is what the payload of a task of ours may hold. None of it is personal.
+// reference lists the fields of icims-export's task payloads. None are personal.
 type reference struct {
 	Customer   string `json:"customer"`
 	Kind       string `json:"kind,omitempty"` // of a control task
@@ -30,7 +30,7 @@ type reference struct {
 	Row        int    `json:"row,omitempty"`
 	Candidate  string `json:"candidate,omitempty"`
 	Export     string `json:"export,omitempty"`
-	Generation int    `json:"generation,omitempty"` // of earlier versions
+	Generation int    `json:"generation,omitempty"` // written by earlier versions
 }
 
 var (
@@ -39,7 +39,7 @@ var (
 	isCandidate = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}\z`) // as tasks.Candidate checks it
 )
 
-// formatPayload shows a payload that is a reference, and the length of any other.
+// formatPayload shows a payload that is a reference, and only the length of any other.
 func formatPayload(kind string, payload []byte) string {
 	decoder := json.NewDecoder(bytes.NewReader(payload))
 	decoder.DisallowUnknownFields()
@@ -56,14 +56,14 @@ func formatPayload(kind string, payload []byte) string {
 			return sizeOf(payload)
 		}
 	}
-	text, err := json.Marshal(r) // anew: a name may have been given twice
+	text, err := json.Marshal(r) // encoded again, since a name may occur twice
 	if err != nil {
 		return sizeOf(payload)
 	}
 	return string(text)
 }
 
-// formatResult shows a result that is a text of ours, and the length of any other.
+// formatResult shows a result written by icims-export, and only the length of any other.
 func formatResult(_ string, result []byte) string {
 	if len(result) == 0 || isOurText(string(result)) {
 		return string(result)
@@ -73,8 +73,8 @@ func formatResult(_ string, result []byte) string {
 
 func sizeOf(data []byte) string { return fmt.Sprintf("(%d bytes, not shown)", len(data)) }
 
-// formatError shows a task's last error if it is a text of ours. Any other may hold
-// anything: an address, or what another program failed with.
+// formatError shows a task's last error if icims-export wrote it. Other texts may contain anything,
+// such as addresses.
 func formatError(text string) string {
 	if isOurText(text) || intake.Shown(text) {
 		return text
@@ -82,7 +82,7 @@ func formatError(text string) string {
 	return "error text hidden; see the worker's log"
 }
 
-// phrases are what our last errors and results consist of besides reasons, what control
+// phrases are the words of icims-export's task errors and results, besides reasons, what control
 // tasks wait for, and numbers.
 const phrases = `
 	waiting: next attempt at on UTC. no answer to; checking. iCIMS answered to (attempt). dead letter.
@@ -95,7 +95,7 @@ const phrases = `
 
 var word = regexp.MustCompile(`[\p{L}\p{M}_'’]+`)
 
-// ourWords are all words that our last errors and results are made of.
+// ourWords are all words of icims-export's task errors and results.
 var ourWords = sync.OnceValue(func() map[string]bool {
 	words := map[string]bool{}
 	add := func(text string) {
@@ -124,12 +124,12 @@ var ourWords = sync.OnceValue(func() map[string]bool {
 
 var (
 	idOfICIMS = regexp.MustCompile(`\b(?:person|workflow) [0-9]{1,18}\b`)
-	// contact is what a phone number or an email address looks like.
+	// contact matches phone numbers and email addresses.
 	contact = regexp.MustCompile(`[0-9][ .()/+-]+[0-9]{3}|[0-9]{7}|[@+]`)
 )
 
-// isOurText reports whether a text is made of our words and short numbers alone. A person's
-// name is not among the words.
+// isOurText reports whether a text consists of known words and short numbers. Personal names are
+// not among the words.
 func isOurText(text string) bool {
 	text = idOfICIMS.ReplaceAllString(text, "person")
 	if contact.MatchString(text) {
@@ -143,8 +143,8 @@ func isOurText(text string) bool {
 	return true
 }
 
-// shown are the fields of asynqmon's answers whose texts are not always ours, besides
-// those that the formatters see.
+// shown are the fields of asynqmon's responses that may contain foreign text, besides those that
+// the formatters handle.
 var shown = map[string]func(string) string{
 	"queue": only(isQueue), "id": only(isTask), "task_id": only(isTask), "type": only(isType), "task_type": only(isType), "error_message": formatError,
 }
@@ -158,7 +158,7 @@ func only(pattern *regexp.Regexp) func(string) string {
 	}
 }
 
-// hide returns an answer of asynqmon's without what may be another program's.
+// hide returns a response of asynqmon with foreign text removed.
 func hide(answer []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(answer))
 	decoder.UseNumber()
@@ -169,7 +169,7 @@ func hide(answer []byte) ([]byte, error) {
 	return json.Marshal(hideIn("", v))
 }
 
-// hideIn is hide for a value that stands under a name.
+// hideIn removes foreign text from the value of a field.
 func hideIn(name string, v any) any {
 	switch v := v.(type) {
 	case string:
@@ -192,7 +192,7 @@ func hideIn(name string, v any) any {
 	return v
 }
 
-// servesOurs reports whether a server serves our queues, and no others.
+// servesOurs reports whether a server serves icims-export's queues and no others.
 func servesOurs(server any) bool {
 	object, _ := server.(map[string]any)
 	queues, _ := object["queue_priorities"].(map[string]any)

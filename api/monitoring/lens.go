@@ -8,17 +8,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// lens is the Redis client that asynqmon looks through: it shows our queues alone, and a
-// task that has lost its hash does not hide all others.
+// lens is the Redis client of asynqmon. It shows only icims-export's queues, and keeps a task
+// without its hash from hiding the others.
 type lens struct{ redis.UniversalClient }
 
-// Close leaves the client open: it is not the web UI's.
+// Close does not close the client, which is shared.
 func (lens) Close() error { return nil }
 
-// allQueues is the set of all queues' names.
+// allQueues is the set of queue names.
 const allQueues = "asynq:queues"
 
-// SMembers is how asynq lists its queues.
+// SMembers lists the queues, as asynq does.
 func (l lens) SMembers(ctx context.Context, key string) *redis.StringSliceCmd {
 	all := l.UniversalClient.SMembers(ctx, key)
 	if key != allQueues || all.Err() != nil {
@@ -28,9 +28,9 @@ func (l lens) SMembers(ctx context.Context, key string) *redis.StringSliceCmd {
 	return all
 }
 
-// memoryUsage estimates what a queue takes, as asynq's script does: from the size of a few
-// tasks of each list. That one stops at the first task that has lost its hash, and with it
-// the list of all queues (asynqmon #317). Where MEMORY is forbidden the estimate is 0.
+// memoryUsage estimates a queue's memory, as asynq's script does, from the size of a few tasks of
+// each list. asynq's script fails at the first task without its hash, and with it the list of all
+// queues (asynqmon #317). Without the MEMORY command the estimate is 0.
 var memoryUsage = redis.NewScript(`
 local total = 0
 local function usage(key)
@@ -51,7 +51,7 @@ for i, key in ipairs(KEYS) do
 end
 return math.floor(total)`)
 
-// EvalSha runs a script of asynq's, or ours in place of the one for memory.
+// EvalSha runs asynq's script, or memoryUsage in place of asynq's.
 func (l lens) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	if len(keys) == 7 && strings.HasSuffix(keys[0], ":active") && strings.HasSuffix(keys[6], ":groups") && len(args) == 4 {
 		return memoryUsage.Run(ctx, l.UniversalClient, keys[:6], args[0])

@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// shownQueue is a queue as the list shows it.
+// shownQueue is a queue in the list.
 type shownQueue struct {
 	Queue  string
 	Size   int
@@ -38,7 +38,7 @@ func queues(t *testing.T, h *Handler) map[string]shownQueue {
 	return byName
 }
 
-// queuesNow is queues after a change that was not made by the web UI.
+// queuesNow lists the queues without the cache, after a change outside the web UI.
 func queuesNow(t *testing.T, h *Handler) map[string]shownQueue {
 	t.Helper()
 	h.shared.forget()
@@ -92,7 +92,7 @@ func TestQueues(t *testing.T) {
 	})
 }
 
-// Were asynq to mend this, our script would be of no more use.
+// If asynq fixes this, our script is obsolete.
 func TestAsynqAloneShowsNoQueueWhereOneTaskIsLost(t *testing.T) {
 	t.Parallel()
 	client := redistest.Shared(t).Client(t)
@@ -144,7 +144,7 @@ func TestARedisThatFails(t *testing.T) {
 	}
 }
 
-// Some services forbid MEMORY USAGE; the queues are shown all the same.
+// Some services forbid MEMORY USAGE; the queues are still listed.
 func TestQueuesWithoutMemoryUsage(t *testing.T) {
 	t.Parallel()
 	for name, option := range map[string]redistest.Option{

@@ -12,19 +12,18 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Options says what the web UI is made of.
+// Options are the web UI's options.
 type Options struct {
 	Redis redis.UniversalClient
-	// Path is where the web UI is mounted: "/monitoring". It has no slash at its end.
+	// Path is where the web UI is mounted, without a trailing slash: "/monitoring".
 	Path string
-	// MayOperate reports whether who makes the request may change something. Nil: nobody
-	// may.
+	// MayOperate reports whether the caller may make changes. nil means never.
 	MayOperate func(*http.Request) bool
-	// Journal enters a change in the audit log before it is made; if it fails, nothing is
-	// changed. What it returns is called with how the change went. Nil: no audit log.
+	// Journal records a change in the audit log before it is made; if it fails, nothing is changed.
+	// done is called with the outcome. nil means no audit log.
 	Journal func(*http.Request, Change) (done func(error), err error)
-	// Announce wakes a customer's lanes after a change. Nil: they find out by themselves,
-	// within ten minutes.
+	// Announce notifies the workers of a customer after a change. If nil, they notice it within ten
+	// minutes.
 	Announce func(ctx context.Context, customer string) error
 	Log      zerolog.Logger
 }
@@ -33,14 +32,14 @@ type Options struct {
 type Handler struct {
 	options Options
 	inner   *asynqmon.HTTPHandler
-	// look is the page of those who may only look, operate that of the others.
+	// look is the page for readers, operate the page with buttons.
 	look, operate *page
 	files         map[string]*file
 	shared        shared
 }
 
-// New returns the web UI. It fails if asynqmon's page is not made as expected, so that a
-// new version of it is noticed.
+// New returns the web UI. It fails if asynqmon's page has an unexpected form, so that a new version
+// is noticed.
 func New(o Options) (*Handler, error) {
 	if o.Redis == nil || !strings.HasPrefix(o.Path, "/") || strings.HasSuffix(o.Path, "/") {
 		return nil, errors.New("the web UI needs a Redis, and a path like /monitoring")
@@ -58,7 +57,7 @@ func New(o Options) (*Handler, error) {
 	return h, nil
 }
 
-// settings are those of asynqmon. Without a Prometheus it has no page of metrics.
+// settings returns asynqmon's options. Without Prometheus it has no metrics page.
 func (h *Handler) settings(readOnly bool) asynqmon.Options {
 	return asynqmon.Options{
 		RootPath: h.options.Path, RedisConnOpt: connection{lens{h.options.Redis}}, ReadOnly: readOnly,
@@ -67,18 +66,18 @@ func (h *Handler) settings(readOnly bool) asynqmon.Options {
 	}
 }
 
-// connection gives asynqmon a client that is there already.
+// connection passes an existing client to asynqmon.
 type connection struct{ lens lens }
 
 var _ asynq.RedisConnOpt = connection{}
 
-// MakeRedisClient is how asynqmon asks for its client.
+// MakeRedisClient returns the client for asynqmon.
 func (c connection) MakeRedisClient() any { return c.lens }
 
-// Close frees what the web UI holds. The Redis client stays open.
+// Close releases the web UI's resources. The Redis client stays open.
 func (h *Handler) Close() error { return h.inner.Close() }
 
-// ServeHTTP serves everything under the path.
+// ServeHTTP serves everything below the path.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
 	path, under := strings.CutPrefix(r.URL.Path, h.options.Path)
@@ -101,18 +100,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// setHeaders sets the headers of every answer.
+// setHeaders sets the headers of every response.
 func setHeaders(header http.Header) {
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
-	header.Set("Referrer-Policy", "same-origin") // Origin may be null without one
+	header.Set("Referrer-Policy", "same-origin") // without it, browsers may send a null Origin
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 }
 
-// refuse answers with a sentence. It is no JSON, since asynqmon's pages show the body of
-// a failure as it is.
+// refuse responds with a plain sentence, since asynqmon's pages show error bodies as they are.
 func refuse(w http.ResponseWriter, status int, sentence string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// The frame is what we put around asynqmon's page.
+// The frame around asynqmon's page.
 var (
 	//go:embed frame/page.html
 	framePage string
@@ -28,13 +28,13 @@ var (
 	frame = template.Must(template.New("page").Parse(framePage))
 )
 
-// page is asynqmon's page as we serve it: its scripts, in a page of our own.
+// page is asynqmon's page as it is served: asynqmon's scripts in our own HTML.
 type page struct {
 	Path    string
 	Style   string
 	Icons   []string
-	Scripts []string // ours first, then asynqmon's in their order
-	// Nonce is another one in each answer.
+	Scripts []string // ours first, then asynqmon's in order
+	// Nonce differs in each response.
 	Nonce string
 }
 
@@ -43,9 +43,8 @@ var (
 	icon   = regexp.MustCompile(`<link rel="icon"[^>]* href="([^"]*)"`)
 )
 
-// adopt takes over asynqmon's page: its scripts and icons become files of ours, also the
-// scripts that stand in it. Its other links are left out, which are those to a font. A
-// script from outside is an error.
+// adopt reads asynqmon's page and makes files of its scripts and icons, including inline scripts.
+// It drops other links, which load a font. A script from another host is an error.
 func (h *Handler) adopt(inner http.Handler) (*page, error) {
 	p := &page{Path: h.options.Path, Style: h.addInline("frame", ".css", frameStyle), Scripts: []string{h.addInline("frame", ".js", frameScript)}}
 	text := askInner(inner, http.MethodGet, &url.URL{Path: h.options.Path}, nil).body.Bytes()
@@ -70,7 +69,7 @@ func (h *Handler) adopt(inner http.Handler) (*page, error) {
 	return p, nil
 }
 
-// addInline makes a file of a text, and returns its address.
+// addInline adds a file with a text, and returns its URL.
 func (h *Handler) addInline(name, kind string, text []byte) string {
 	sum := sha256.Sum256(text)
 	path := "/static/" + name + "-" + hex.EncodeToString(sum[:8]) + kind
@@ -78,8 +77,7 @@ func (h *Handler) addInline(name, kind string, text []byte) string {
 	return h.options.Path + path
 }
 
-// addLinked makes a file of what asynqmon serves under an address of its page, and adds
-// the address to a list.
+// addLinked adds a file that asynqmon's page links to, and appends its URL to a list.
 func (h *Handler) addLinked(inner http.Handler, list []string, address string) ([]string, error) {
 	path, under := strings.CutPrefix(address, h.options.Path+"/")
 	if !under {
@@ -91,23 +89,22 @@ func (h *Handler) addLinked(inner http.Handler, list []string, address string) (
 		return nil, fmt.Errorf("asynqmon does not serve %q", address)
 	}
 	h.files[path] = newFile(path, text.body.Bytes())
-	// The licences of what is in a script go with it.
+	// Include the licenses of a script's libraries.
 	if licence := askInner(inner, http.MethodGet, &url.URL{Path: address + ".LICENSE.txt"}, nil); licence.status == http.StatusOK && !isPage(licence) {
 		h.files[path+".LICENSE.txt"] = newFile(path+".LICENSE.txt", licence.body.Bytes())
 	}
 	return append(list, address), nil
 }
 
-// isPage reports whether an answer is asynqmon's page, which it gives for whatever it
-// does not have.
+// isPage reports whether a response is asynqmon's page, which it serves for unknown paths.
 func isPage(s *seen) bool {
 	return bytes.HasPrefix(bytes.ToLower(s.body.Bytes()), []byte("<!doctype html"))
 }
 
-// notHere are pages of asynqmon that show nothing of icims-export.
+// notHere are pages of asynqmon that are useless for icims-export.
 var notHere = []string{"/schedulers", "/redis", "/q/metrics"}
 
-// serveUI serves a file, or the page, which shows by itself what the address asks for.
+// serveUI serves a file, or the page, which routes by URL itself.
 func (h *Handler) serveUI(w http.ResponseWriter, r *http.Request, path string, p *page) {
 	if slices.Contains(notHere, path) {
 		http.Redirect(w, r, h.options.Path, http.StatusSeeOther)
@@ -134,8 +131,8 @@ func (h *Handler) serveUI(w http.ResponseWriter, r *http.Request, path string, p
 	_, _ = w.Write(text.Bytes())
 }
 
-// policy is the Content-Security-Policy of the page. It is the console's but for the
-// nonce: asynqmon makes its styles in the browser.
+// policy returns the page's Content-Security-Policy: the console's with a nonce, since asynqmon
+// creates styles in the browser.
 func policy(nonce string) string {
 	return "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-" + nonce + "'; img-src 'self'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -14,7 +14,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// element is one of a page, with its text.
+// element is an element of a page with its text.
 type element struct {
 	name  string
 	attrs map[string]string
@@ -45,8 +45,8 @@ func elements(t *testing.T, page string) []element {
 	}
 }
 
-// fetches are places in a script or style sheet where an address from elsewhere would be
-// loaded: import, url(), and the like, with a scheme or two slashes.
+// fetches matches places in a script or style sheet that load a foreign URL: import, url() and the
+// like, with a scheme or two slashes.
 var fetches = regexp.MustCompile(`(?i)(@import|url\(|import\(|importScripts\(|fetch\(|\.src\s*=|\.href\s*=|new (WebSocket|EventSource|Worker)\(|sendBeacon\()\s*["'(]*\s*(https?:|wss?:)?//`)
 
 func TestThePageIsMadeOfWhatIsServedHere(t *testing.T) {

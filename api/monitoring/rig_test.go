@@ -30,11 +30,11 @@ const (
 	password = "correct horse battery staple"
 )
 
-// telltales are parts of made-up people, and a password, that must appear nowhere. They are
-// long enough, or written so, that no ID and no fraction of a second holds one by chance.
+// telltales are parts of generated people, and a password, that must not appear anywhere. They are
+// long enough, or formatted so, that no ID or fraction of a second contains one by chance.
 var telltales = []string{"Ana", "Duarte", "person-0", "example.com", "425 555", "4255550143", "Contoso", "export-user", password}
 
-// newHandler returns the web UI over a Redis, for somebody who may operate.
+// newHandler returns the web UI of a Redis, for a user with the scope operate.
 func newHandler(t *testing.T, client redis.UniversalClient, change ...func(*Options)) *Handler {
 	t.Helper()
 	o := Options{Redis: client, Path: "/monitoring", MayOperate: func(*http.Request) bool { return true }, Log: zerolog.Nop()}
@@ -55,7 +55,7 @@ func newHandler(t *testing.T, client redis.UniversalClient, change ...func(*Opti
 
 func onlyLook(o *Options) { o.MayOperate = nil }
 
-// call makes a request of the web UI; header are names and values in turn.
+// call makes a request to the web UI; header alternates names and values.
 func call(t *testing.T, h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	return send(t, h, method, target, "", header...)
@@ -115,7 +115,7 @@ func newRig(t *testing.T, c icimstest.Config) *rig {
 	return r
 }
 
-// send hands a batch over.
+// send submits a batch.
 func (r *rig) send(customer string, candidates ...tasks.Candidate) store.BatchID {
 	r.t.Helper()
 	receipt, err := r.producer.Enqueue(r.t.Context(), tasks.Batch{Customer: customer, Target: tasks.ToJob(1701), Candidates: tasks.Candidates(candidates...)})
@@ -128,7 +128,7 @@ func (r *rig) send(customer string, candidates ...tasks.Candidate) store.BatchID
 	return receipt.Batch
 }
 
-// people are made up, and full of what must appear nowhere.
+// people returns generated people, full of telltales.
 func people(from, to int) []tasks.Candidate {
 	all := make([]tasks.Candidate, 0, to-from)
 	for i := from; i < to; i++ {
@@ -141,7 +141,7 @@ func people(from, to int) []tasks.Candidate {
 	return all
 }
 
-// enqueue puts a task into the queues past the ledger, as another program may.
+// enqueue adds a task without the ledger, as another program may.
 func enqueue(t *testing.T, client redis.UniversalClient, kind, payload string, options ...asynq.Option) *asynq.TaskInfo {
 	t.Helper()
 	info, err := asynq.NewClientFromRedisClient(client).Enqueue(asynq.NewTask(kind, []byte(payload)), options...)
@@ -155,7 +155,7 @@ func inspect(client redis.UniversalClient) *asynq.Inspector {
 	return asynq.NewInspectorFromRedisClient(client)
 }
 
-// contents are all that Redis holds, in an order of its own.
+// contents returns everything in Redis, in a stable order.
 func contents(t *testing.T, client redis.UniversalClient) []string {
 	t.Helper()
 	var lines []string
@@ -167,7 +167,7 @@ func contents(t *testing.T, client redis.UniversalClient) []string {
 	return lines
 }
 
-// leaks returns the telltales that a text holds.
+// leaks returns the telltales in a text.
 func leaks(text string) []string {
 	var found []string
 	for _, telltale := range telltales {

@@ -8,24 +8,23 @@ import (
 	"strings"
 )
 
-// What the names of our queues and tasks are made of. Others are not served: another
-// program that uses this Redis may put anything into them.
+// Patterns of icims-export's queue and task names. Others are not served: another program that uses
+// this Redis may put anything into them.
 const (
 	queueName = `icims:(?:([0-9]{1,18})(?::express|:large)?|control|intake)`
-	// An export's task, which may have a substitute; a control task; a producer's own.
+	// The task of an export, which may have a substitute, a control task, or a producer's own.
 	taskName = `(?:refused:)?[a-z2-7]{26}|refused:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{1,18}:[a-z2-7]{16}(?::[0-9a-z]{1,13})?|[0-9]{1,18}:[a-z_]{1,20}:[a-z2-7]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
 )
 
-// route is a part of asynqmon's API that is served.
+// route is a served part of asynqmon's API.
 type route struct {
 	method string
 	path   *regexp.Regexp
-	// what is what a change does, by the name that the audit log gives it; empty for
-	// looking.
+	// what is the audit log's name of a change; empty for reads.
 	what string
-	// batch: the tasks are named in the body.
+	// batch means that the body names the tasks.
 	batch bool
-	// shared: the answer is the same for all, and takes some time.
+	// shared means that the response is the same for all callers, and is cached.
 	shared bool
 }
 
@@ -33,15 +32,15 @@ func under(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`\A` + strings.NewReplacer("QUEUE", `(?P<queue>`+queueName+`)`, "TASK", `(?P<task>`+taskName+`)`).Replace(pattern) + `\z`)
 }
 
-// served lists the parts of asynqmon's API that are served; nothing else is. Of the changes
-// these lose nothing: the ledger keeps every export, and the sweep enqueues those again
-// that have lost their task (TestTheWebUIBreaksNothing). Left out are:
+// served lists the parts of asynqmon's API that are served. The changes among them lose nothing: the
+// ledger keeps every export, and the sweep re-enqueues exports whose task is gone
+// (TestTheWebUIBreaksNothing). Left out are:
 //
-//   - archive_all, which leaves tasks behind that nobody can remove (ADR 10);
-//   - deleting a queue, which the sweep does for those that nobody uses;
+//   - archive_all, which leaves tasks behind that cannot be removed (ADR 10);
+//   - deleting a queue, which the sweep does for unused queues;
 //   - canceling an active task, which only repeats its export;
-//   - groups, schedulers and metrics, which are not used; the page about Redis, which
-//     shows where Redis is.
+//   - groups, schedulers and metrics, which are not used, and the Redis page, which shows
+//     Redis's address.
 var served = []route{
 	{method: http.MethodGet, path: under(`/queues`), shared: true},
 	{method: http.MethodGet, path: under(`/queue_stats`), shared: true},
@@ -65,7 +64,7 @@ var served = []route{
 	{method: http.MethodDelete, path: under(`/queues/QUEUE/(?P<state>pending|scheduled|retry|archived|completed)_tasks:delete_all`), what: "delete-all-tasks"},
 }
 
-// routeOf finds the route of a request, and the change that its path asks for.
+// routeOf returns the route of a request, and the change that its path requests.
 func routeOf(method, path string) (r route, c Change, found bool) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -93,10 +92,10 @@ func routeOf(method, path string) (r route, c Change, found bool) {
 	return route{}, Change{}, false
 }
 
-// notServed is the refusal of what has no other.
+// notServed is the default refusal.
 const notServed = "This part of asynq's web UI is not available in icims-export."
 
-// refusals say what to do instead.
+// refusals name alternatives.
 var refusals = []struct {
 	path     *regexp.Regexp
 	sentence string
@@ -124,11 +123,11 @@ func refusalOf(path string) string {
 	return notServed
 }
 
-// longestPage is how many tasks a page may have. asynq reads a page in one script, and for
-// a page of none it would read all.
+// longestPage limits the tasks per page. asynq reads a page in one script, and reads everything for
+// a size of 0.
 const longestPage, lastPage = 100, 1_000_000
 
-// queryOf is all of a request's query that asynqmon gets to see.
+// queryOf returns the part of a request's query that is passed to asynqmon.
 func queryOf(asked url.Values) string {
 	q := url.Values{}
 	for name, most := range map[string]int{"size": longestPage, "page": lastPage} {
@@ -139,7 +138,7 @@ func queryOf(asked url.Values) string {
 	return q.Encode()
 }
 
-// serveAPI answers a request for asynqmon's API.
+// serveAPI serves a request to asynqmon's API.
 func (h *Handler) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 	route, change, found := routeOf(r.Method, path)
 	switch {

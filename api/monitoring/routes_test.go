@@ -17,16 +17,16 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// asynqmonsRoutes lists all routes of asynqmon's API, as METHOD and path.
+// asynqmonsRoutes lists all routes of asynqmon's API as METHOD and path.
 func asynqmonsRoutes(t *testing.T, h *Handler) []string {
 	t.Helper()
 	field := reflect.ValueOf(h.inner).Elem().FieldByName("router")
-	router := *(**mux.Router)(unsafe.Pointer(field.UnsafeAddr())) // asynqmon offers no way to list them
+	router := *(**mux.Router)(unsafe.Pointer(field.UnsafeAddr())) // asynqmon has no API for that
 	var routes []string
 	err := router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		methods, err := route.GetMethods()
 		if err != nil {
-			return nil //nolint:nilerr // a prefix, which has routes below it
+			return nil //nolint:nilerr // a prefix of other routes
 		}
 		path, err := route.GetPathTemplate()
 		for _, method := range methods {
@@ -40,8 +40,8 @@ func asynqmonsRoutes(t *testing.T, h *Handler) []string {
 	return routes
 }
 
-// known are all routes of asynqmon that are served: by what a change does, or "look".
-// Whoever upgrades asynqmon looks at what it adds before it comes in here.
+// known are asynqmon's served routes, by what a change does, or "look". Check each new route of an
+// asynqmon upgrade before adding it here.
 var known = map[string]string{
 	"GET /queues":                         "look",
 	"GET /queue_stats":                    "look",
@@ -94,13 +94,13 @@ var known = map[string]string{
 
 const someTask = "1234:abcdefghijklmnop"
 
-// pathOf fills in the names of a route's path.
+// pathOf fills in the parameters of a route's path.
 func pathOf(route string) (method, path string) {
 	method, path, _ = strings.Cut(route, " ")
 	return method, strings.NewReplacer("{qname}", "icims:1234", "{task_id}", someTask, "{gname}", "group", "{entry_id}", "3ed8ab06-5bf4-4a43-a4d0-6b1b6d2d2c5e").Replace(path)
 }
 
-// someTasks puts tasks into the states that operators could do something to.
+// someTasks creates tasks in the states that operators can change.
 func someTasks(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	const queue = "icims:1234"

@@ -20,12 +20,11 @@ import (
 	"github.com/seekout/icims-export/internal/testrig"
 )
 
-// person is what must not be shown, wherever it stands.
+// person is personal data that must not be shown anywhere.
 const person = `{"name":"Ana Duarte","email":"person-000001@example.com","phone":"+1 425 555 0143"}`
 
-// stranger is another program that uses the same Redis, and that takes our names for its
-// queues. It does everything with its tasks that a program can, and puts people into all
-// of it.
+// stranger is another program that uses the same Redis and our queue names. It uses every feature
+// for tasks, and puts personal data into all of them.
 func stranger(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	release := make(chan struct{})
@@ -56,28 +55,28 @@ func stranger(t *testing.T, client redis.UniversalClient) {
 		t.Cleanup(server.Shutdown)
 		for _, kind := range []string{"Ana waits", "Ana fails", "Ana fails for good", "Ana panics", "Ana is done"} {
 			enqueue(t, client, kind, person, asynq.Queue(queue), asynq.TaskID("Ana Duarte "+kind), asynq.Retention(time.Hour))
-			enqueue(t, client, kind, person, asynq.Queue(queue), asynq.Retention(time.Hour)) // its id is asynq's
+			enqueue(t, client, kind, person, asynq.Queue(queue), asynq.Retention(time.Hour)) // asynq chooses its ID
 		}
 	}
 	t.Cleanup(func() { close(release) }) // before the servers' shutdown
-	// No server serves these.
+	// No server processes these.
 	enqueue(t, client, "icims:export", `{"customer":"79","export":"Ana Duarte"}`, asynq.Queue("icims:79"))
 	enqueue(t, client, "person-000001@example.com", person, asynq.Queue("icims:79"), asynq.ProcessIn(time.Hour))
 	enqueue(t, client, "icims:export", person, asynq.Queue("icims:79"), asynq.Group("Ana Duarte"))
 	enqueue(t, client, "icims:export", person, asynq.Queue("Ana Duarte"))
 }
 
-// answers are those of the API, by path.
+// answers are the API's responses by path.
 type answers map[string]string
 
-// all asks for everything that the web UI shows of all queues and tasks that it names,
-// and counts the tasks by state.
+// all requests everything that the web UI shows, follows all queues and tasks in it, and counts the
+// tasks by state.
 func (a answers) all(t *testing.T, h http.Handler) (states map[string]int) {
 	t.Helper()
 	ask := func(path string, v any) {
 		w := call(t, h, http.MethodGet, path)
 		a[path] = w.Body.String()
-		// A task may end between two questions.
+		// A task may end between two requests.
 		if w.Code != http.StatusOK && (w.Code != http.StatusNotFound || !strings.Contains(path, "/tasks/")) {
 			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 		}
@@ -120,8 +119,8 @@ func TestNothingPersonalIsShownDuringARun(t *testing.T) {
 	h := newHandler(t, r.client)
 	stranger(t, r.client)
 	batch := r.send(customer, people(0, 400)...)
-	r.send(customer, people(400, 420)...) // of the express queue
-	r.send("77", people(500, 503)...)     // nobody has a connection for it
+	r.send(customer, people(400, 420)...) // in the express queue
+	r.send("77", people(500, 503)...)     // without a connection
 
 	seen := answers{}
 	need := map[string]bool{"active": true, "pending": true, "scheduled": true, "retry": true, "archived": true, "completed": true, "servers": true}
