@@ -7,18 +7,18 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// batchView is the page of a batch.
+// batchView is the data of a batch's page.
 type batchView struct {
 	standing
 
 	Results results
-	// RefusedRows are the refused rows that the batch keeps.
+	// RefusedRows are the batch's stored refused rows.
 	RefusedRows refusedRows
-	// Unread is why they cannot be read; nil where they can.
+	// Unread is why the refused rows cannot be read; nil if they can.
 	Unread *Refusal
 }
 
-// batchPath is the API's path of the visit's batch, or one below it.
+// batchPath returns the API path of the visit's batch, or one below it.
 func (v *visit) batchPath(below ...string) string {
 	return v.customerPath(append([]string{"batches", v.r.PathValue("batch")}, below...)...)
 }
@@ -50,7 +50,7 @@ func (v *visit) batch() error {
 	return v.page("batch", "Export to "+s.Target(), page)
 }
 
-// targetOf is the destination, with the job's title if known.
+// targetOf returns the destination, with the job's title if known.
 func targetOf(job int64, title string) string {
 	if job == 0 {
 		return "prospects"
@@ -62,11 +62,10 @@ func targetOf(job int64, title string) string {
 	return target
 }
 
-// Target is the batch's destination.
+// Target returns the batch's destination.
 func (s standing) Target() string { return targetOf(s.Job, s.JobTitle) }
 
-// batchResults answers with the table of results for htmx; without
-// it with the whole page.
+// batchResults renders the table of results for htmx, and the whole page otherwise.
 func (v *visit) batchResults() error {
 	if !v.byHTMX() {
 		path := batchPage(v.Customer, url.PathEscape(v.r.PathValue("batch")))

@@ -11,13 +11,13 @@ import (
 type cancelForm struct {
 	standing
 
-	// Would is what a cancellation would cancel now.
+	// Would is the result of a dry run.
 	Would   store.Cancellation
 	Why     string
 	Refused *Refusal
 }
 
-// Wrong is what is wrong with the reason.
+// Wrong returns the problem with the reason.
 func (f cancelForm) Wrong() *api.FieldProblem { return f.Refused.Of("why") }
 
 var (

@@ -7,8 +7,8 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// batchEvents turns the API's events of a batch into parts of its page. "step" follows
-// where something worth telling has changed, "end" comes last.
+// batchEvents converts the API's events of a batch into parts of its page. It sends "step" after
+// changes that are announced to screen readers, and "end" last.
 func (v *visit) batchEvents() error {
 	var header []string
 	if last := v.r.Header.Get("Last-Event-ID"); last != "" {
@@ -50,10 +50,10 @@ func (v *visit) batchEvents() error {
 	}, header...)
 	switch {
 	case begun:
-		return nil // the browser connects again where it ended too early
+		return nil // the browser reconnects if this was too early
 	case err != nil:
 		return err
 	}
-	v.stream() // the end was told before
+	v.stream() // "end" was sent before
 	return v.tellEnd()
 }

@@ -16,24 +16,23 @@ type results struct {
 	Customer, Batch string
 	Outcome, Reason string
 	Rows            []result
-	// Hints explain each reason of the page once.
+	// Hints explain each reason on the page once.
 	Hints []reasonHint
-	// Ended are the reasons for which exports of the batch ended; nil if the batch has
-	// not counted all of them.
+	// Ended counts the ended exports by reason; nil if the batch did not count all of them.
 	Ended []api.EndTally
-	// More leads to the next page; "" on the last.
+	// More is the URL of the next page; "" on the last page.
 	More  string
-	Later bool // it is not the first page
-	// Lives: the results may still change.
+	Later bool // not the first page
+	// Lives means that the results may change.
 	Lives bool
-	// Accepted is how many candidates the batch has.
+	// Accepted is the number of accepted candidates.
 	Accepted int
 }
 
 // result is the result of one candidate.
 type result struct{ operate.Outcome }
 
-// Word is the outcome, or the state of an open export.
+// Word returns the outcome, or the state of an open export.
 func (r result) Word() string {
 	switch {
 	case r.State == store.Dead:
@@ -47,23 +46,23 @@ func (r result) Word() string {
 // reasonHint is a reason with its remedy.
 type reasonHint struct{ Code, Title, Hint string }
 
-// outcomes are the API's names of the outcomes to filter by.
+// outcomes are the API's names of outcomes, for the filter.
 var outcomes = []string{"created", "updated", "skipped", "dead", "cancelled", "moving"}
 
-// Outcomes are the choices of the filter.
+// Outcomes returns the choices of the outcome filter.
 func (results) Outcomes() []string { return outcomes }
 
-// reasonChoice is a reason to filter by.
+// reasonChoice is a choice of the reason filter.
 type reasonChoice struct {
 	Code, Title string
-	// Count is how many exports of the batch ended for it; 0 if none has, such as if it
-	// only postpones exports.
+	// Count is the number of the batch's exports that ended for this reason; 0 for reasons that
+	// only postpone exports.
 	Count int
 }
 
-// Reasons are the choices of the other filter, by their titles: those for which exports
-// of the batch ended, those of the page, and the one that is chosen; where the batch has
-// not counted them all that there are.
+// Reasons returns the choices of the reason filter by title: reasons of ended exports, those on the
+// page, and the selected one. If the batch did not count all of its reasons, it returns every
+// reason.
 func (r results) Reasons() []reasonChoice {
 	var choices []reasonChoice
 	add := func(reason store.Reason, count int) {
@@ -97,10 +96,10 @@ func (r results) Reasons() []reasonChoice {
 // Filtered reports whether a filter is set.
 func (r results) Filtered() bool { return r.Outcome != "" || r.Reason != "" }
 
-// Path is the address of the batch's page.
+// Path returns the URL of the batch's page.
 func (r results) Path() string { return batchPage(r.Customer, r.Batch) }
 
-// Part is where htmx refreshes the page of results.
+// Part returns the URL from which htmx refreshes the results.
 func (r results) Part() string { return r.Path() + "/results" + r.query("") }
 
 func (r results) query(cursor string) string {
@@ -118,12 +117,12 @@ func (r results) query(cursor string) string {
 
 const (
 	shownResults = 100
-	// longestLook is how many pages without any row are asked for in turn: the API
-	// gives empty ones where a filter passes many rows over.
+	// longestLook limits the number of empty pages read in a row: the API returns empty pages if a
+	// filter skips many rows.
 	longestLook = 10
 )
 
-// results reads the page of results that the visit's address asks for.
+// results reads the page of results in the URL.
 func (v *visit) results(s standing) (results, error) {
 	q := v.r.URL.Query()
 	r := results{

@@ -22,9 +22,9 @@ func (c *Console) registerBatches() {
 type batchesPage struct {
 	Customer string
 	Batches  []standing
-	// Tests: shows verification batches instead.
+	// Tests means that verification batches are listed instead.
 	Tests     bool
-	Later     bool // it is not the first page
+	Later     bool // not the first page
 	More      string
 	MayExport bool
 }
@@ -39,8 +39,7 @@ func (p batchesPage) Moving() bool {
 	return false
 }
 
-// Waits are sentences about what blocks the open batches: all the same, as
-// they are the customer's.
+// Waits returns what blocks the open batches. It is the same for all batches of the customer.
 func (p batchesPage) Waits() []string {
 	for _, b := range p.Batches {
 		if len(b.Waits) > 0 {
@@ -50,13 +49,13 @@ func (p batchesPage) Waits() []string {
 	return nil
 }
 
-// Lane links to the lane if resuming it unblocks the exports; else nil.
+// Lane links to the lane if resuming it unblocks the exports; otherwise it is nil.
 func (p batchesPage) Lane() *link { return openLane(p.Customer, p.Waits()) }
 
-// Path is the list's address.
+// Path returns the list's URL.
 func (p batchesPage) Path() string { return "/customers/" + p.Customer + "/batches" }
 
-// shownBatches is how many batches a page has.
+// shownBatches is the page size.
 const shownBatches = 25
 
 func (v *visit) batches() error {

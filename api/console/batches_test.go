@@ -36,7 +36,7 @@ func TestBatchesAreListedWithWhatBecameOfThem(t *testing.T) {
 	w.finish(store.Finish{To: store.Done, Counter: store.CountUpdated, Person: 18}, others[0])
 	part := w.person(api.ScopeRead, mine).get("/customers/1234/batches", "HX-Request", "true")
 	part.wants(t, http.StatusOK, "1 updated.")
-	part.lacks(t, "<html", "hx-trigger") // nothing is left that could change
+	part.lacks(t, "<html", "hx-trigger") // nothing can change anymore
 }
 
 func TestTheListSaysOfABatchWhatItsPageSays(t *testing.T) {
@@ -132,7 +132,7 @@ func TestBatchesComeInPages(t *testing.T) {
 	}
 }
 
-// linkTo is the address of the first link that begins so.
+// linkTo returns the first link that starts with begins.
 func linkTo(t *testing.T, text, begins string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(text, `href="`+begins)
@@ -307,7 +307,7 @@ func TestWhatWaitsOfABatchIsCancelled(t *testing.T) {
 	}
 }
 
-// told are the events of a stream, as they come.
+// told reads the events of a stream.
 type told struct {
 	t     *testing.T
 	lines *bufio.Scanner
@@ -330,7 +330,7 @@ func (p *person) listen(path string, header ...string) (*http.Response, told) {
 	return response, told{p.r.t, bufio.NewScanner(response.Body)}
 }
 
-// next is the next event that has a kind or data; kind "message" where it has no name.
+// next returns the next event with a kind or data. An event without a name has the kind "message".
 func (s told) next() (kind, id, data string, ok bool) {
 	s.t.Helper()
 	for s.lines.Scan() {

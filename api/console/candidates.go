@@ -29,10 +29,10 @@ type candidatesPage struct {
 	Customer string
 	ID       string
 	Wrong    *api.FieldProblem
-	// Story is nil without a candidate, or if none was found.
+	// Story is nil without a candidate ID, or if nothing was found.
 	Story   *operate.CandidateStory
 	Exports []exportStory
-	// Words: iCIMS's messages are shown as well.
+	// Words means that iCIMS's messages are shown.
 	Words      bool
 	MayOperate bool
 	MayErase   bool
@@ -44,7 +44,7 @@ func (p candidatesPage) Moving() bool {
 	return slices.ContainsFunc(p.Exports, func(x exportStory) bool { return x.Moving() })
 }
 
-// Self is the address of the timeline.
+// Self returns the URL of the timeline.
 func (p candidatesPage) Self() string {
 	q := url.Values{"id": {p.ID}}
 	if p.Words {
@@ -57,13 +57,13 @@ func (p candidatesPage) Self() string {
 type exportStory struct {
 	operate.ExportStory
 
-	Number int // from 1, the oldest
+	Number int // from 1, oldest first
 }
 
 // Moving reports whether the export has not ended.
 func (x exportStory) Moving() bool { return !x.Outcome.State.Ended() }
 
-// State is the export's state in a word or two.
+// State returns the export's state in one or two words.
 func (x exportStory) State() string {
 	switch s := x.Outcome.State; s {
 	case store.Done:
@@ -79,7 +79,7 @@ func (x exportStory) State() string {
 	}
 }
 
-// Standing is the export's state in a sentence.
+// Standing returns the export's state as a sentence.
 func (x exportStory) Standing() string {
 	if len(x.Stands) == 0 {
 		return ""
@@ -87,7 +87,7 @@ func (x exportStory) Standing() string {
 	return x.Stands[0]
 }
 
-// Hint is the next step; "" for none.
+// Hint returns the next step; "" for none.
 func (x exportStory) Hint() string {
 	if len(x.Stands) < 2 || x.Stands[1] == x.Outcome.Link {
 		return ""
@@ -95,7 +95,7 @@ func (x exportStory) Hint() string {
 	return x.Stands[1]
 }
 
-// candidateShape is the API's format of candidate IDs.
+// candidateShape matches candidate IDs, as the API does.
 var candidateShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$`)
 
 // notAnID refuses a malformed ID.
@@ -116,7 +116,7 @@ func (v *visit) showCandidate() error {
 	if !candidateShape.MatchString(p.ID) {
 		if p.Wrong = &notAnID; len(p.ID) > longestID {
 			p.Wrong = &longID
-			p.ID = "" // too long to be shown again
+			p.ID = "" // too long to repeat
 		}
 		return v.pageWith(&Refusal{Status: http.StatusUnprocessableEntity}, "candidates", "Candidates", p)
 	}
@@ -164,7 +164,7 @@ type candidateRow struct {
 // Was reports whether the candidate was exported.
 func (r candidateRow) Was() bool { return !r.ExportedAt.IsZero() }
 
-// mostCandidates is how many the API looks up at once.
+// mostCandidates is the API's limit per lookup.
 const mostCandidates = 1000
 
 func (v *visit) showCandidates() error {

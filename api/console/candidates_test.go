@@ -19,7 +19,7 @@ import (
 
 const candidates = "/customers/1234/candidates"
 
-// known gives c-1 a story: exported, then skipped, and now it waits.
+// known gives c-1 a timeline: exported, then skipped, now waiting.
 func (w ward) known() {
 	w.t.Helper()
 	w.connect("1234")
@@ -35,7 +35,7 @@ func (w ward) known() {
 	w.accept("1234", 1710, "c-1")
 }
 
-// passes waits for Redis's clock to go on, so that batches are opened one after the other.
+// passes waits until Redis's clock has advanced, so that batches have different times.
 func (w ward) passes() {
 	w.t.Helper()
 	for first := (time.Time{}); ; {
@@ -167,9 +167,9 @@ func TestWhatIsInWorkIsErasedLater(t *testing.T) {
 	p.post(candidates+"/erase", url.Values{"id": {"c-1"}, "why": {"DSR-17"}}).wants(t, http.StatusConflict, "are in work", "Try again in 90s", `value="DSR-17"`, "Erase permanently")
 }
 
-// interrupter does something just before a command of its choice goes to Redis.
+// interrupter calls a function before the n-th command to Redis.
 type interrupter struct {
-	left atomic.Int64 // commands until then; 0 and less: none
+	left atomic.Int64 // commands until then; 0 or less for never
 	do   func()
 }
 
@@ -189,8 +189,8 @@ func (i *interrupter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 	return func(ctx context.Context, cmds []redis.Cmder) error { i.count(); return next(ctx, cmds) }
 }
 
-// Whenever an export ends while its story is read, the page does not say that it was done
-// beside a candidate who was not exported: nothing would refresh it any more.
+// If an export ends while its timeline is read, the page never shows it as done next to a candidate
+// without an export: such a page would not refresh.
 func TestAnExportThatEndsWhileItsStoryIsReadIsToldAsOne(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeRead)
@@ -209,7 +209,7 @@ func TestAnExportThatEndsWhileItsStoryIsReadIsToldAsOne(t *testing.T) {
 			t.Errorf("ended before command %d: %s", n, got.text)
 		}
 		if i.left.Load() > 0 {
-			return // it needs no more commands than that
+			return // the page needs no more commands
 		}
 	}
 }

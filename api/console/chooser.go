@@ -9,8 +9,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// registerChooser enters the addresses of customers' pages without a customer: they lead
-// to the customer that was looked at last, to the only one, or ask for one.
+// registerChooser adds the URLs of customer pages without a customer. They redirect to the last
+// viewed customer or the only one, or show the chooser.
 func (c *Console) registerChooser() {
 	for _, s := range sections {
 		if s.ofCustomer() {
@@ -19,12 +19,12 @@ func (c *Console) registerChooser() {
 	}
 }
 
-// chooser is the page that asks for a customer.
+// chooser is the page for choosing a customer.
 type chooser struct {
 	Section   section
 	Customers []string
 	Wrong     bool
-	// Dead are those that have dead letters, where these are looked for.
+	// Dead lists customers with dead letters, if the section needs it.
 	Dead *api.DeadCustomers
 }
 
@@ -52,7 +52,7 @@ func (v *visit) choose(s section) error {
 	return v.page("chooser", s.Name, c)
 }
 
-// rest is the query without what chose the customer.
+// rest returns the query without the choice of the customer.
 func (v *visit) rest() url.Values {
 	q := v.r.URL.Query()
 	q.Del("customer")
@@ -60,7 +60,7 @@ func (v *visit) rest() url.Values {
 	return q
 }
 
-// lastCustomer is the customer whose page was looked at last, if the key is good for it.
+// lastCustomer returns the last viewed customer, if the key is valid for it.
 func (v *visit) lastCustomer() string {
 	last, err := v.r.Cookie(customerCookie)
 	if err != nil || !store.ValidCustomer(last.Value) || !v.Who.AllCustomers && !slices.Contains(v.Who.Customers, last.Value) {
@@ -69,8 +69,7 @@ func (v *visit) lastCustomer() string {
 	return last.Value
 }
 
-// customers are those that a person can choose from: the first hundreds. Others can be
-// typed in.
+// customers returns the first few hundred customers. Others can be entered by ID.
 func (v *visit) customers() ([]string, error) {
 	if !v.Who.AllCustomers {
 		return v.Who.Customers, nil
@@ -88,7 +87,7 @@ func (v *visit) customers() ([]string, error) {
 
 func (s section) ofCustomer() bool { return strings.Contains(s.Path, "{customer}") }
 
-// pathOf is the section's path for a customer; without one it is that which asks.
+// pathOf returns the section's path for a customer, or the chooser's path without one.
 func (s section) pathOf(customer string, query url.Values) string {
 	p := strings.Replace(s.Path, "{customer}", customer, 1)
 	if s.ofCustomer() && customer == "" {

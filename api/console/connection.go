@@ -22,8 +22,7 @@ func (c *Console) registerConnection() {
 
 // connectionPage is a customer's connection.
 type connectionPage struct {
-	// None: the store has no connection of the customer; a file that only the workers have
-	// may.
+	// None means that the store has no connection. A file that only the workers have may have one.
 	None bool
 	integration
 
@@ -57,7 +56,7 @@ func (v *visit) connection() error {
 	page.History = history.Events
 	var done api.Verifications
 	err = v.get(v.customerPath("verifications"), nil, &done)
-	// A customer of whom nothing is known can have a connection entered, and has no verification.
+	// An unknown customer has no verifications, but can get a connection.
 	if refused, ok := refusalOf(err); err != nil && (!ok || !page.None || refused.Code != api.CodeCustomerUnknown) {
 		return err
 	}
@@ -71,7 +70,7 @@ func (v *visit) connection() error {
 	return v.page("connection", "Connection", page)
 }
 
-// Running is the verification that is under way; nil for none.
+// Running returns the running verification, or nil.
 func (p connectionPage) Running() *verify.Verification {
 	for i := range p.Verifications {
 		if !p.Verifications[i].State.Ended() {
@@ -81,8 +80,7 @@ func (p connectionPage) Running() *verify.Verification {
 	return nil
 }
 
-// VerificationOf is the verification that a change of state tells of in its reason; ""
-// for none.
+// VerificationOf returns the verification that caused a change of state; "" for none.
 func (p connectionPage) VerificationOf(e store.ConnectionEvent) string {
 	id, _ := strings.CutPrefix(e.Why, "verification ")
 	if slices.ContainsFunc(p.Verifications, func(v verify.Verification) bool { return v.ID == id }) {
@@ -91,21 +89,21 @@ func (p connectionPage) VerificationOf(e store.ConnectionEvent) string {
 	return ""
 }
 
-// latest are the events that a page shows at once; others are folded away.
+// latest returns the events that a page shows unfolded.
 func latest(events []store.ConnectionEvent) []store.ConnectionEvent {
 	const shown = 8
 	return events[:min(len(events), shown)]
 }
 
-// removalForm asks how a connection is to be removed.
+// removalForm asks how to remove a connection.
 type removalForm struct {
 	Revision       int64
 	Exports        string // keep or cancel
 	Markers        string // keep or erase
 	Why            string
-	Would          operate.Removal // what cancelling would do
+	Would          operate.Removal // the result of a dry run
 	Refused        *Refusal
-	Removed, Other bool // it is removed already; somebody else has changed it
+	Removed, Other bool // already removed; changed by another user
 }
 
 func (v *visit) askRemoval() error {
@@ -128,7 +126,7 @@ func (v *visit) showRemoval(form removalForm) error {
 	return v.page("connection-remove", "Remove connection", form)
 }
 
-// What is said of a removal.
+// Messages after a removal.
 var (
 	saidRemoved = say("connection-removed", "Connection removed. Its settings and credentials were erased.")
 	saidBusy    = say("connection-removed-busy", "Connection removed. Some running exports were not canceled: repeat the removal in a minute to cancel them, too.")
@@ -155,7 +153,7 @@ func (v *visit) removeConnection() error {
 	return v.redirect("/connections/"+v.Customer, said)
 }
 
-// oneOf is the value if it is one of those; else the first.
+// oneOf returns value if it is one of the choices, and first otherwise.
 func oneOf(value, first string, others ...string) string {
 	for _, other := range others {
 		if value == other {

@@ -19,24 +19,24 @@ func (c *Console) registerConnectionForm() {
 	c.handle("POST /connections/{customer}/edit", "integrations", api.ScopeAdmin, (*visit).enterConnection)
 }
 
-// connectionForm is the form of a connection. It has two steps, and is saved after the
-// second: what was entered in the first is carried on in hidden fields, so that the
-// server keeps nothing half entered. The password is asked for last and carried nowhere.
+// connectionForm is the form of a connection. It has two steps, and is saved after the second.
+// Hidden fields carry the input of the first step, so that the server stores nothing incomplete.
+// The password is entered last and never carried.
 type connectionForm struct {
 	New      bool
 	Customer string
 	Step     string
-	// Revision is the one that the edit was made from.
+	// Revision is the revision that was edited.
 	Revision int64
-	Values   map[string]string // by the names of settings
+	Values   map[string]string // by setting name
 	Why      string
 	Egress   []string
 	Refused  *Refusal
-	// Sealed: the keyset does not open the settings there are.
+	// Sealed means that the keyset cannot open the current settings.
 	Sealed bool
-	// Exists: the customer has a connection already.
+	// Exists means that the customer already has a connection.
 	Exists bool
-	// Meanwhile is what somebody else did, and Differences how his settings differ.
+	// Meanwhile is a concurrent change, and Differences lists how the settings differ.
 	Meanwhile   *store.ConnectionEvent
 	Differences []difference
 }
@@ -77,7 +77,7 @@ func (v *visit) editConnection() error {
 	return v.showForm(form)
 }
 
-// enterConnection takes the form in: it shows its other step, or saves it.
+// enterConnection handles the form: it shows the other step, or saves the connection.
 func (v *visit) enterConnection() error {
 	posted := v.r.PostForm
 	form := connectionForm{New: v.Customer == "", Customer: v.Customer, Values: map[string]string{}, Why: strings.TrimSpace(posted.Get("why"))}
@@ -104,7 +104,7 @@ func (v *visit) enterConnection() error {
 	return v.saveForm(form, posted.Get("password"))
 }
 
-// saveForm enters the connection, and goes on to its verification.
+// saveForm saves the connection and starts its verification.
 func (v *visit) saveForm(form connectionForm, password string) error {
 	err := v.putConnection(&form, password)
 	if err == nil {
@@ -136,7 +136,7 @@ func (v *visit) saveForm(form connectionForm, password string) error {
 	return v.showForm(form)
 }
 
-// What a connection's page begins with after a change.
+// Messages after a change, at the top of the connection's page.
 var (
 	saidEntered = say("connection-entered", "Connection saved. Verify it to check that it works.")
 	saidSaved   = say("connection-saved", "Changes saved. Workers apply them within seconds. Verify the connection to check that it works.")
@@ -166,13 +166,13 @@ func (v *visit) putConnection(form *connectionForm, password string) error {
 	return v.call(http.MethodPut, apiPath("customers", form.Customer, "connection"), nil, body, nil, header...)
 }
 
-// keepSpelling leaves as they are the settings that the form spells otherwise: they would
-// count as changed, and the connection as not verified.
+// keepSpelling keeps settings that the form only formats differently. Otherwise they would count as
+// changed, and the connection as unverified.
 func (v *visit) keepSpelling(body map[string]any) error {
 	var c api.Connection
 	if err := v.get(v.customerPath("connection"), nil, &c); err != nil {
 		if _, ok := refusalOf(err); ok {
-			return nil // the edit is told the same
+			return nil // the edit returns the same error
 		}
 		return err
 	}
@@ -187,8 +187,8 @@ func (v *visit) keepSpelling(body map[string]any) error {
 	return nil
 }
 
-// ownProblems are what the API would not say: that nothing is left to do, and what is no
-// number.
+// ownProblems returns problems that the API would not report: that nothing changed, and invalid
+// numbers.
 func (f *connectionForm) ownProblems(step string) []api.FieldProblem {
 	var list []api.FieldProblem
 	if step == stepCapabilities && f.Values["capabilities"] == "" {
@@ -198,7 +198,7 @@ func (f *connectionForm) ownProblems(step string) []api.FieldProblem {
 	return append(list, wrong...)
 }
 
-// refusedFields is a refusal of ours, such as the API's; nil for no problem.
+// refusedFields returns a Refusal like the API's; nil without problems.
 func refusedFields(wrong []api.FieldProblem) *Refusal {
 	if len(wrong) == 0 {
 		return nil
@@ -208,14 +208,14 @@ func refusedFields(wrong []api.FieldProblem) *Refusal {
 	return &Refusal{Status: info.Status, Problem: api.Problem{Title: info.Title, Code: api.CodeConnectionInvalid, Errors: slices.Compact(wrong)}}
 }
 
-// explainChange finds what somebody else did meanwhile, for whoever has to decide whose
-// settings hold. When saved again the form takes the place of those.
+// explainChange finds out what a concurrent change did, so that the user can decide which settings
+// to keep. Saving the form again overwrites that change.
 func (v *visit) explainChange(form *connectionForm) error {
 	var now api.Connection
 	if err := v.get(v.customerPath("connection"), nil, &now); err != nil {
 		_, ok := refusalOf(err)
 		if ok {
-			return nil // it is gone, as the refusal says
+			return nil // it was removed, as the refusal says
 		}
 		return err
 	}
@@ -244,7 +244,7 @@ func (v *visit) explainChange(form *connectionForm) error {
 
 func withDefaults(given map[string]string) map[string]string {
 	all := maps.Clone(given)
-	for _, name := range []string{"auth", "capabilities"} { // the form always gives them
+	for _, name := range []string{"auth", "capabilities"} { // the form always sets them
 		if all[name] == "" {
 			all[name] = defaultSettings[name]
 		}
@@ -267,14 +267,14 @@ func (v *visit) showForm(form connectionForm) error {
 	return v.page("connection-form", title, form)
 }
 
-// egress are the addresses that iCIMS has to allow.
+// egress returns the IP addresses to allow in iCIMS.
 func (v *visit) egress() ([]string, error) {
 	var out api.Egress
 	err := v.get(apiPath("egress"), nil, &out)
 	return out.Addresses, err
 }
 
-// formField is a setting with what the form has of it.
+// formField is a setting with its value in the form.
 type formField struct {
 	setting
 
@@ -282,7 +282,7 @@ type formField struct {
 	Wrong              *api.FieldProblem
 }
 
-// Group are the fields of one part of the form.
+// Group returns the fields of a part of the form.
 func (f connectionForm) Group(name string) []formField {
 	var list []formField
 	for _, s := range settings {
@@ -293,7 +293,7 @@ func (f connectionForm) Group(name string) []formField {
 	return list
 }
 
-// Other is one of the fields that have a place of their own, setting or not.
+// Other returns a field that the form places individually.
 func (f connectionForm) Other(name string) formField {
 	for _, s := range settings {
 		if s.Name == name {
@@ -307,8 +307,7 @@ func (f connectionForm) field(s setting) formField {
 	return formField{s, fieldID(s.Name), f.Values[s.Name], defaultSettings[s.Name], f.wrong(s.Name)}
 }
 
-// wrong is what is wrong with a setting. What is wrong with a group as a whole stands
-// beside its first field.
+// wrong returns the problem of a setting. A group's problem is shown at its first field.
 func (f connectionForm) wrong(name string) *api.FieldProblem {
 	if p := f.Refused.Of(name); p != nil {
 		return p
@@ -321,14 +320,14 @@ func (f connectionForm) wrong(name string) *api.FieldProblem {
 
 func fieldID(name string) string { return strings.ReplaceAll(name, ".", "-") }
 
-// Open reports whether a group that is folded away holds something to be seen.
+// Open reports whether a folded group contains a value or a problem.
 func (f connectionForm) Open(groups ...string) bool {
 	return slices.ContainsFunc(settings, func(s setting) bool {
 		return slices.Contains(groups, s.Group) && (f.Values[s.Name] != "" && f.Values[s.Name] != defaultSettings[s.Name] || f.wrong(s.Name) != nil)
 	})
 }
 
-// Carried are the settings of the other step, which the form carries along.
+// Carried returns the settings of the other step, for hidden fields.
 func (f connectionForm) Carried() url.Values {
 	q := url.Values{}
 	for _, s := range settings {
@@ -345,16 +344,16 @@ func (f connectionForm) Carried() url.Values {
 	return q
 }
 
-// namedProblem is a problem as the list above the form has it.
+// namedProblem is an entry of the list of problems above the form.
 type namedProblem struct {
 	api.FieldProblem
 
 	Label string
-	// ID is that of the field; "" where this step does not have it.
+	// ID is the field's ID; "" if the field is in the other step.
 	ID string
 }
 
-// Problems list what is wrong, by the names that the form has for it.
+// Problems lists the problems by the labels of their fields.
 func (f connectionForm) Problems() []namedProblem {
 	if f.Refused == nil {
 		return nil
@@ -372,7 +371,7 @@ func (f connectionForm) Problems() []namedProblem {
 	return list
 }
 
-// Address is where the form is sent to.
+// Address returns the URL that the form posts to.
 func (f connectionForm) Address() string {
 	if f.New {
 		return "/connections/new"

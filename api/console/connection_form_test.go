@@ -19,7 +19,7 @@ const (
 	portalURL = "https://api.icims.com/customers/1234/search/portals/1"
 )
 
-// entered is a form for customer 1234 that the API takes.
+// entered returns a valid form for customer 1234.
 func entered(change ...string) url.Values {
 	form := url.Values{"go": {"save"}, "capabilities": {"export"}, "customer": {mine}, "auth": {"basic"}, "username": {"export-user"}, "password": {secret}, "portal_urls": {portalURL}}
 	for i := 0; i+1 < len(change); i += 2 {
@@ -28,7 +28,7 @@ func entered(change ...string) url.Values {
 	return form
 }
 
-// stored is customer 1234's connection.
+// stored returns customer 1234's connection.
 func (r *rig) stored() store.StoredConnection {
 	r.t.Helper()
 	c, err := r.ledger.Connection(r.t.Context(), mine)
@@ -38,7 +38,7 @@ func (r *rig) stored() store.StoredConnection {
 	return c
 }
 
-// leaves are the names of all settings that a type of the API has.
+// leaves returns the names of all settings in an API type.
 func leaves(t reflect.Type, prefix string) []string {
 	var names []string
 	for f := range t.Fields() {

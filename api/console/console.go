@@ -11,25 +11,24 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// Options are what the console is made of.
+// Options are the console's options.
 type Options struct {
-	// API answers what the pages ask for.
+	// API serves the requests of the pages.
 	API *api.Server
-	// Keys seal the cookie that keeps a person logged in.
+	// Keys seal the session cookie.
 	Keys *store.Keyset
-	// Monitoring is asynq's web UI, for keys that are bound to no customer; nil: there
-	// is none.
+	// Monitoring is asynq's web UI, for keys that are valid for all customers; nil for none.
 	Monitoring http.Handler
 	// Idle is how long a session lasts without use; 0 for DefaultIdle.
 	Idle time.Duration
-	// Version stands at the foot of each page, if it is known.
+	// Version is shown at the bottom of each page, if known.
 	Version string
 	Log     zerolog.Logger
-	// Now is the clock that sessions end by; nil for the machine's.
+	// Now is the clock for the expiry of sessions; nil for the system clock.
 	Now func() time.Time
 }
 
-// Console answers requests for pages. Mount it on the API that it was made with.
+// Console serves pages. Mount it on the API that it was created with.
 type Console struct {
 	Options
 
@@ -39,10 +38,10 @@ type Console struct {
 	guard *http.CrossOriginProtection
 }
 
-// MonitoringPath is where asynq's web UI is.
+// MonitoringPath is the path of asynq's web UI.
 const MonitoringPath = "/monitoring"
 
-// areas are the functions that enter the routes of each page.
+// areas are the functions that add the routes of each page.
 var areas = []func(*Console){
 	(*Console).registerLogin,
 	(*Console).registerSessions,
@@ -89,15 +88,15 @@ func New(o Options) (*Console, error) {
 	return c, nil
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP serves pages.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "same-origin") // Origin is null without one
+	h.Set("Referrer-Policy", "same-origin") // without it, Origin is null
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	answer := c.guard.Handler(c.mux)
-	// A log-in is read before anybody is asked who sends it, and a cookie outlives its key.
+	// The login reads the form before the caller is known, and a cookie outlives its key.
 	if s, known := c.sessionOf(r); known && r.URL.Path != loginPath {
 		c.API.LoggedIn(w, r, s.Who.Key, answer)
 		return
@@ -105,12 +104,11 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.API.Stranger(w, r, answer)
 }
 
-// contentPolicy lets pages load nothing but what this service serves, and no script or
-// style that stands in a page.
+// contentPolicy lets pages load only files of this service, and no inline scripts or styles.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// denyForeign refuses a change that another site asks for.
+// denyForeign refuses changes requested by other sites.
 func (c *Console) denyForeign(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Console: c, w: w, r: r}
 	v.fail(&Refusal{Status: http.StatusForbidden, Problem: api.Problem{
@@ -126,7 +124,7 @@ func (c *Console) nothingHere(w http.ResponseWriter, r *http.Request) {
 	v.fail(&Refusal{Status: http.StatusNotFound, Problem: api.Problem{Title: "page not found", Detail: "The link may be outdated or incomplete."}})
 }
 
-// monitoring lets in who may see all customers' exports.
+// monitoring serves asynq's web UI to keys for all customers.
 func (c *Console) monitoring(w http.ResponseWriter, r *http.Request) {
 	v, ok := c.visit(w, r)
 	if !ok {
@@ -141,14 +139,13 @@ func (c *Console) monitoring(w http.ResponseWriter, r *http.Request) {
 	c.Monitoring.ServeHTTP(w, r.WithContext(withVisit(r.Context(), v)))
 }
 
-// MayOperate reports whether who makes a request to asynq's web UI may change something.
+// MayOperate reports whether the user of a request to asynq's web UI may make changes.
 func MayOperate(r *http.Request) bool {
 	v := visitOf(r.Context())
 	return v != nil && v.May(api.ScopeOperate)
 }
 
-// Visitor is who makes a request to asynq's web UI, and what the log knows the request
-// by.
+// Visitor returns the user of a request to asynq's web UI, and the request's ID.
 func Visitor(r *http.Request) (who api.WhoAmI, request string) {
 	v := visitOf(r.Context())
 	if v == nil {

@@ -23,10 +23,10 @@ func (c *Console) registerDeadLetters() {
 	c.handle("POST "+path+"/transfer", section, api.ScopeOperate, func(v *visit) error { return v.actOnDead(actTransfer) })
 }
 
-// deadPath is the page of a customer's dead letters.
+// deadPath returns the path of a customer's dead letters.
 func deadPath(customer string) string { return "/customers/" + customer + "/dead-letters" }
 
-// deadChoice is which dead letters are meant, as the API takes it.
+// deadChoice selects dead letters, as in the API.
 type deadChoice struct {
 	Filter  *deadFilter `json:"filter,omitempty"`
 	Exports []string    `json:"exports,omitempty"`
@@ -37,11 +37,11 @@ type deadFilter struct {
 	Reason    string `json:"reason,omitempty"`
 	Batch     string `json:"batch,omitempty"`
 	Candidate string `json:"candidate,omitempty"`
-	// Until leaves out those that failed later; an address has none.
+	// Until excludes letters that failed later; URLs do not have it.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// deadFilterOf reads the filter of a query or a form.
+// deadFilterOf parses the filter of a query or a form.
 func deadFilterOf(q url.Values) deadFilter {
 	of := func(name string) string { return strings.TrimSpace(q.Get(name)) }
 	return deadFilter{Reason: of("reason"), Batch: of("batch"), Candidate: of("candidate")}
@@ -57,7 +57,7 @@ func (f deadFilter) query() url.Values {
 	return q
 }
 
-// Any reports whether anything is left out.
+// Any reports whether the filter excludes anything.
 func (f deadFilter) Any() bool { return f != deadFilter{} }
 
 // deadLettersPage lists failed exports and their reasons.
@@ -71,15 +71,15 @@ type deadLettersPage struct {
 	// Hold is what blocks retried exports; "" for nothing.
 	Hold string
 	More string
-	// Result is what was just done; nil for nothing.
+	// Result is the result of the last action; nil for none.
 	Result *deadResult
-	// Others: there may be other customers to look at.
+	// Others means that other customers may have dead letters.
 	Others bool
-	// Refused is why a choice was refused.
+	// Refused is why the filter or selection was refused.
 	Refused *Refusal
 }
 
-// deadReason is a reason for which there are dead letters.
+// deadReason is a reason of dead letters.
 type deadReason struct {
 	operate.DeadTally
 
@@ -87,9 +87,9 @@ type deadReason struct {
 	Path    string
 	Meaning string
 	Mend    *link
-	// Vain: a retry alone fails again.
+	// Vain means that a retry alone fails again.
 	Vain bool
-	// Astray: the job was wrong or is gone, so another job may help.
+	// Astray means that the job is wrong or gone, so another job may help.
 	Astray bool
 }
 
@@ -105,7 +105,7 @@ func (p deadLettersPage) Given() int {
 	return n
 }
 
-// Latest is when the last of them failed.
+// Latest returns when the last of them failed.
 func (p deadLettersPage) Latest() time.Time {
 	var latest time.Time
 	for _, r := range p.Reasons {
@@ -116,7 +116,7 @@ func (p deadLettersPage) Latest() time.Time {
 	return latest
 }
 
-// Without is the address without a part of the filter.
+// Without returns the URL without a part of the filter.
 func (p deadLettersPage) Without(part string) string {
 	q := p.Filter.query()
 	q.Del(part)
@@ -135,7 +135,7 @@ func (v *visit) showDeadLetters() error {
 	filter, result := deadFilterOf(q), deadResultOf(q, v.Customer)
 	p, err := v.deadLetters(filter, q.Get("cursor"))
 	if refused, ok := refusalOf(err); ok && refused.Status == http.StatusUnprocessableEntity {
-		// What was typed into the filter is shown again.
+		// Show the invalid filter again.
 		p.Refused = refused
 		return v.pageWith(refused, "dead-letters", "Dead letters", p)
 	}
@@ -155,7 +155,7 @@ func (v *visit) showDeadLetters() error {
 	return v.page("dead-letters", "Dead letters", p)
 }
 
-// shownDead is how many dead letters a page lists.
+// shownDead is the page size.
 const shownDead = 50
 
 func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, error) {
@@ -187,7 +187,7 @@ func (v *visit) deadLetters(filter deadFilter, cursor string) (deadLettersPage, 
 	return p, err
 }
 
-// holds says what blocks the customer's exports; "" for nothing.
+// holds returns what blocks the customer's exports; "" for nothing.
 func (p lanePage) holds() string {
 	switch {
 	case p.Keeps():
@@ -200,7 +200,7 @@ func (p lanePage) holds() string {
 	return ""
 }
 
-// deadLetterPage explains one.
+// deadLetterPage explains a dead letter.
 type deadLetterPage struct {
 	operate.ExplainedDead
 
@@ -210,7 +210,7 @@ type deadLetterPage struct {
 	Hold       string
 	Vain       bool // a retry alone fails again
 	Astray     bool // another job may help
-	// Gone: it is no longer a dead letter.
+	// Gone means that it is no dead letter anymore.
 	Gone bool
 }
 
@@ -235,11 +235,11 @@ func (v *visit) showDeadLetter() error {
 	return v.page("dead-letter", "Dead letter", p)
 }
 
-// answered is iCIMS's last response in a few words.
+// answered summarizes iCIMS's last response.
 func answered(l operate.DeadLine) string {
 	phrase := operate.CallPhrase(l.Operation)
 	if phrase == "" {
-		return "" // held back before any call was made
+		return "" // delayed before a call
 	}
 	said := append([]string{"no response"}, l.Codes...)
 	if l.Status != 0 {

@@ -10,40 +10,40 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// What can be done about dead letters, as the API's paths call it.
+// Actions on dead letters, as named in the API's paths.
 const (
 	actRetry    = "retry"
 	actDiscard  = "discard"
 	actTransfer = "transfer" // to another job
 )
 
-// isDeadAct reports whether an address or a form names one of them.
+// isDeadAct reports whether text names an action.
 func isDeadAct(text string) bool {
 	return text == actRetry || text == actDiscard || text == actTransfer
 }
 
-// deadOrder is what is to be done about which dead letters.
+// deadOrder is an action with the selected dead letters.
 type deadOrder struct {
 	deadChoice
 
 	Act string `json:"-"`
 	Why string `json:"why,omitempty"`
-	// Job is where those go that are sent to another job; 0 where none was chosen.
+	// Job is the target job of a transfer; 0 for none.
 	Job int64 `json:"job,omitempty"`
-	// Warned is the job that the reader has been warned of; 0 for none.
+	// Warned is the job that the user was warned about; 0 for none.
 	Warned int64 `json:"-"`
-	// Candidate is the one whose page comes next; "" for the list.
+	// Candidate is the candidate whose page comes next; "" for the list.
 	Candidate string `json:"-"`
-	// Reviewed is when they were counted; zero where nobody has.
+	// Reviewed is when the letters were counted; zero if they were not.
 	Reviewed time.Time `json:"-"`
 	DryRun   bool      `json:"dry_run,omitempty"`
 }
 
-// deadOrderOf reads an order from a form: exports that are chosen one by one, or all
-// that a filter lets through. Nothing chosen is not everything.
+// deadOrderOf parses an action from a form: selected exports, or all that match a filter. An empty
+// selection does not mean all.
 func deadOrderOf(act string, form url.Values) deadOrder {
 	o := deadOrder{Act: act, Why: strings.TrimSpace(form.Get("why")), Candidate: form.Get("of")}
-	o.Reviewed, _ = time.Parse(time.RFC3339Nano, form.Get("reviewed")) // only ours has one
+	o.Reviewed, _ = time.Parse(time.RFC3339Nano, form.Get("reviewed")) // only set by our form
 	if act == actTransfer {
 		o.Job, _ = pickedJob(form, "job")
 		o.Warned = jobID(form.Get("warned"))
@@ -60,8 +60,7 @@ func deadOrderOf(act string, form url.Values) deadOrder {
 	return o
 }
 
-// onlyReviewed is the order for those that were counted, without those that were given up
-// since: nobody has decided about them.
+// onlyReviewed excludes letters that failed after the count, since the user has not seen them.
 func (o deadOrder) onlyReviewed() deadOrder {
 	if o.None() || len(o.Exports) > 0 || o.Reviewed.IsZero() {
 		return o
@@ -72,10 +71,10 @@ func (o deadOrder) onlyReviewed() deadOrder {
 	return o
 }
 
-// None reports whether nothing is chosen.
+// None reports whether nothing is selected.
 func (o deadOrder) None() bool { return o.Filter == nil && len(o.Exports) == 0 && !o.All }
 
-// Which is the filter of the order, as a form sends it on.
+// Which returns the action's filter, for a form.
 func (o deadOrder) Which() deadFilter {
 	if o.Filter == nil {
 		return deadFilter{}
@@ -83,27 +82,27 @@ func (o deadOrder) Which() deadFilter {
 	return *o.Filter
 }
 
-// deadReview shows what would be done, and asks why.
+// deadReview shows what an action would do, and asks for the reason.
 type deadReview struct {
 	deadOrder
 
 	Customer string
 	Chosen   api.DeadLettersChanged
 	Hold     string
-	// Picker chooses the job to which they are sent.
+	// Picker chooses the target job.
 	Picker jobPicker
-	// Warning tells why the job that was chosen may be the wrong one; "" for nothing.
+	// Warning says why the target job may be wrong; "" for none.
 	Warning string
 	Refused *Refusal
 }
 
-// Back is where the dead letters are that were chosen from.
+// Back returns the URL of the list with the filter.
 func (r deadReview) Back() string { return withQuery(deadPath(r.Customer), r.Which().query()) }
 
-// AsOf is when they were counted, as the form sends it on.
+// AsOf returns when the letters were counted, for the form.
 func (r deadReview) AsOf() string { return r.Chosen.AsOf.Format(time.RFC3339Nano) }
 
-// Heading is the title of the page.
+// Heading returns the title of the page.
 func (r deadReview) Heading() string {
 	switch r.Act {
 	case actDiscard:
@@ -114,7 +113,7 @@ func (r deadReview) Heading() string {
 	return "Retry dead letters?"
 }
 
-// reviewDead counts what is chosen and asks for a why.
+// reviewDead counts the selected letters and asks for the reason.
 func (v *visit) reviewDead() error {
 	act := v.r.PostForm.Get("act")
 	if !isDeadAct(act) {
@@ -157,17 +156,17 @@ func (v *visit) review(o deadOrder, refused *Refusal) error {
 	return v.page("dead-review", r.Heading(), r)
 }
 
-// wouldDo asks what would be done, of whatever it is.
+// wouldDo makes a dry run of any action.
 func (v *visit) wouldDo(o deadOrder) (would api.DeadLettersTransferred, err error) {
 	o.DryRun, o.Why = true, ""
 	if o.Act == actTransfer && o.Job == 0 {
-		o.Act = actRetry // which chooses the same, whatever the job will be
+		o.Act = actRetry // selects the same letters, whatever the job
 	}
 	err = v.post(v.customerPath("dead-letters", o.Act), o, &would)
 	return would, err
 }
 
-// pickJob offers the jobs to which dead letters can be sent.
+// pickJob adds the target jobs to choose from.
 func (v *visit) pickJob(r *deadReview) error {
 	_, chosen := pickedJob(v.r.PostForm, "job")
 	var err error
@@ -192,7 +191,7 @@ var (
 	saidSentUnlisted = say("transferred-unlisted", "Candidates moved. They continue in this batch. The job was not found on the customer's portals: check its number.")
 )
 
-// actOnDead does what was reviewed.
+// actOnDead runs the reviewed action.
 func (v *visit) actOnDead(act string) error {
 	o, result := deadOrderOf(act, v.r.PostForm), deadResult{Act: act}
 	if act == actTransfer && o.Job != 0 && o.Job != o.Warned && o.Why != "" {
@@ -205,7 +204,7 @@ func (v *visit) actOnDead(act string) error {
 			return v.review(o, nil)
 		}
 	}
-	var done api.DeadLettersTransferred // of whatever is done
+	var done api.DeadLettersTransferred // for any action
 	err := v.post(v.customerPath("dead-letters", act), o.onlyReviewed(), &done)
 	if refused, ok := refusalOf(err); ok && refused.Status != http.StatusUnauthorized && !o.None() {
 		return v.review(o, refused)

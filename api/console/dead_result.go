@@ -9,27 +9,25 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// deadResult is what was done about dead letters, and how it goes on since. An address
-// holds its numbers and no words.
+// deadResult is the result of an action on dead letters, and its progress since. URLs contain its
+// numbers, but no text.
 type deadResult struct {
 	Act          string
 	Done, Passed int
 	More         bool
 	At           time.Time
-	// Batches are those in which the candidates go on that were sent to another job.
+	// Batches are the new batches of transferred candidates.
 	Batches []store.BatchID
-	// Unlisted is the job that they were sent to where it is on none of the portals; 0
-	// where nothing is wrong with it.
+	// Unlisted is the target job if it is not on the portals; 0 otherwise.
 	Unlisted int64
-	// Self is the address that tells how it goes on.
+	// Self is the URL that shows the progress.
 	Self string
-	// Moving is how many exports of the customer are still to be done, Again how many
-	// were given up since.
+	// Moving is the number of the customer's open exports, and Again is how many have failed since.
 	Moving, Again int
 	Hold          string
 }
 
-// Over reports whether nothing moves any more.
+// Over reports whether no export is in progress.
 func (r deadResult) Over() bool { return r.Moving == 0 }
 
 func (r deadResult) query() url.Values {
@@ -49,10 +47,10 @@ func (r deadResult) query() url.Values {
 	return q
 }
 
-// mostInto is how many batches an address names; there are not as many sets of options.
+// mostInto limits the batches in a URL; there are fewer sets of options.
 const mostInto = 8
 
-// deadResultOf reads what an address tells of a customer's dead letters; nil for nothing.
+// deadResultOf parses the result in a URL; nil for none.
 func deadResultOf(q url.Values, customer string) *deadResult {
 	number := func(name string) int {
 		n, err := strconv.Atoi(q.Get(name))
@@ -78,7 +76,7 @@ func deadResultOf(q url.Values, customer string) *deadResult {
 	return &r
 }
 
-// Into leads to the batches in which the candidates go on.
+// Into links to the new batches.
 func (r deadResult) Into() []link {
 	links := make([]link, len(r.Batches))
 	for i, b := range r.Batches {
@@ -87,8 +85,7 @@ func (r deadResult) Into() []link {
 	return links
 }
 
-// follows tells how it goes on with what was retried; self is the address that tells it
-// again.
+// follows adds the progress of retried letters; self is the URL that shows it again.
 func (v *visit) follows(r *deadResult, self string) error {
 	if r.Act != actRetry {
 		return nil

@@ -15,8 +15,8 @@ import (
 
 const deadLetters = "/customers/1234/dead-letters"
 
-// sorrows makes dead letters: five for a job that is not there, three for an e-mail
-// address that iCIMS refuses, and one of another customer.
+// sorrows makes dead letters: five for a job that does not exist, three for a refused email, and
+// one of another customer.
 func (w ward) sorrows() (jobless store.BatchID, ids []string) {
 	w.t.Helper()
 	jobless, refs := w.accept("1234", 999, "c-100", "c-101", "c-102", "c-103", "c-104")
@@ -41,7 +41,7 @@ func (w ward) deadLeft(customer string) int64 {
 	return n
 }
 
-// personal is what no page may show.
+// personal must not be on any page.
 var personal = []string{"Ottoline", "ottoline", "Quillfeather", "@example.com", "not welcome"}
 
 func TestDeadLettersAreGroupedByReason(t *testing.T) {
@@ -165,7 +165,7 @@ func TestADeadLetterIsExplained(t *testing.T) {
 		got.wants(t, http.StatusOK, "Retried with a fresh retry budget", "Waiting for a worker", "test operate retried it: “&lt;script&gt;", `hx-trigger="every 3s`)
 		got.lacks(t, append(personal, "<b>it</b>")...)
 		p.get(deadLetters+"/"+ids[0]).wants(t, http.StatusNotFound, "Dead letter not found", deadLetters)
-		// It was taken care of: once more does nothing, and says so.
+		// Repeating the action does nothing, and says so.
 		p.post(deadLetters+"/review", url.Values{"act": {"retry"}, "export": {ids[0]}}).wants(t, http.StatusOK, "already handled")
 	})
 }
@@ -201,7 +201,7 @@ func TestDeadLettersAreReviewedBeforeTheyAreActedOn(t *testing.T) {
 	}
 }
 
-// A page that is left open for a while decides about what it showed, and nothing else.
+// A page that was open for a while acts only on the letters that it showed.
 func TestNoneIsActedOnThatWasGivenUpAfterTheReview(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  string
@@ -233,7 +233,7 @@ func TestNoneIsActedOnThatWasGivenUpAfterTheReview(t *testing.T) {
 	}
 }
 
-// tick waits until the ledger's clock shows another millisecond.
+// tick waits for the next millisecond of the ledger's clock.
 func (w ward) tick() {
 	w.t.Helper()
 	now := func() int64 {
@@ -259,7 +259,7 @@ func TestDeadLettersAreRetriedAndDiscarded(t *testing.T) {
 	if _, err := w.ledger.Payload(t.Context(), store.Ref{Customer: "1234", Export: ids[5]}); err == nil {
 		t.Error("the data is kept")
 	}
-	w.now.Pass(time.Minute) // since they died
+	w.now.Pass(time.Minute) // since they failed
 	got = p.post(deadLetters+"/retry", url.Values{"reason": {"job_not_found"}, "why": {"reopened"}})
 	if got.StatusCode != http.StatusSeeOther || w.deadLeft("1234") != 2 || w.deadLeft("77") != 1 {
 		t.Fatalf("%d: %s", got.StatusCode, got.text)

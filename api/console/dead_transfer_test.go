@@ -81,7 +81,7 @@ func TestDeadLettersAreSentToAnotherJob(t *testing.T) {
 	})
 }
 
-// latest is the batch of a customer that was opened last.
+// latest returns the customer's newest batch.
 func (w ward) latest(customer string) string {
 	w.t.Helper()
 	ids, err := w.ledger.OpenBatches(w.t.Context(), customer)

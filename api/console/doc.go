@@ -1,10 +1,9 @@
-// Package console is what a person sees of the service in a browser: server-rendered
-// pages, which work without JavaScript and get livelier with htmx.
+// Package console is the web console: server-rendered pages that work without JavaScript and are
+// enhanced with htmx.
 //
-// The pages are a client of the HTTP API in the same process: what a page shows or
-// changes goes through the API with the key that its reader logged in with, so that
-// scopes, bound customers, limits, the journal and the words of problems are the API's.
-// Nothing here touches Redis.
+// The pages are a client of the HTTP API in the same process. They read and change everything
+// through the API with the key of the session, so the API's scopes, customers, limits, audit log and
+// error texts apply. The console does not use Redis.
 //
-// A page is one file of Go and one template of the same name.
+// A page is a Go file and a template of the same name.
 package console

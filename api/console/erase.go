@@ -28,8 +28,8 @@ func (v *visit) askToErase() error {
 	return v.eraseForm(erasePage{ID: strings.TrimSpace(v.r.URL.Query().Get("id"))})
 }
 
-// eraseForm shows what would be erased. An unknown candidate can be erased,
-// too: the receipt says so.
+// eraseForm shows what would be erased. An unknown candidate can be erased too; the receipt says
+// so.
 func (v *visit) eraseForm(p erasePage) error {
 	p.Customer = v.Customer
 	if !candidateShape.MatchString(p.ID) {

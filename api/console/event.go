@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// event is one of a stream of server-sent events. A comment is an event without a kind.
+// event is a server-sent event. A comment is an event without a kind.
 type event struct {
 	id, kind string
 	data     []byte
 }
 
-// parseEvent reads an event without the empty line at its end. The API writes its data
-// in one line.
+// parseEvent parses an event without its final empty line. The API writes the data in one line.
 func parseEvent(text []byte) event {
 	var e event
 	for line := range bytes.Lines(text) {
@@ -32,15 +31,15 @@ func parseEvent(text []byte) event {
 	return e
 }
 
-// stream begins an answer that is a stream of events.
+// stream starts a response with a stream of events.
 func (v *visit) stream() {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // a proxy is not to collect them
+	h.Set("X-Accel-Buffering", "no") // keeps nginx from buffering
 	v.w.WriteHeader(http.StatusOK)
 }
 
-// tellPart writes a part of a page as an event, for hx-sse to put in its place.
+// tellPart sends a part of a page as an event for hx-sse.
 func (v *visit) tellPart(id, page, part string, data any) error {
 	var html bytes.Buffer
 	if err := v.render(&html, page, part, data); err != nil {
@@ -54,24 +53,24 @@ func (v *visit) tellPart(id, page, part string, data any) error {
 	return v.tellText(text.String() + "\n")
 }
 
-// lineEnds are those that end a line of an event as well. A page may have them within a
-// text, of which the rest would be lost.
+// lineEnds are replaced by line feeds, which end a line of an event. Page text may contain other
+// line ends, after which a browser would lose the rest.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// writeData writes the lines of an event's data.
+// writeData writes data as the lines of an event.
 func writeData(b *strings.Builder, data string) {
 	for line := range strings.Lines(lineEnds.Replace(data)) {
 		b.WriteString("data: " + strings.TrimSuffix(line, "\n") + "\n")
 	}
 }
 
-// tellEnd writes the event by which hx-sse:close="end" ends the stream.
+// tellEnd sends the event that hx-sse:close="end" waits for.
 func (v *visit) tellEnd() error { return v.tellText("event: end\ndata:\n\n") }
 
-// tellText writes events as they are, such as the comment that keeps a stream alive.
+// tellText sends raw events, such as the comment that keeps a stream alive.
 func (v *visit) tellText(text string) error {
 	if _, err := v.w.Write([]byte(text)); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
-	return http.NewResponseController(v.w).Flush() //nolint:wrapcheck // nobody reads it
+	return http.NewResponseController(v.w).Flush() //nolint:wrapcheck // the caller only needs to know that it failed
 }

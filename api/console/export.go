@@ -24,10 +24,10 @@ type exportForm struct {
 	Job            jobPicker
 	Again, Dummies bool
 	Kind, Text     string
-	// File is the name of the chosen file, which must be chosen again.
+	// File is the name of the selected file. The browser must select it again.
 	File string
 	Key  string
-	// Largest is how large a file may be, in MiB.
+	// Largest is the maximum file size in MiB.
 	Largest int64
 	// Obstacles are what would block the exports.
 	Obstacles []obstacle
@@ -35,10 +35,10 @@ type exportForm struct {
 	Preview   *previewed
 }
 
-// Path is the form's address.
+// Path returns the form's URL.
 func (f exportForm) Path() string { return "/customers/" + f.Customer + "/export" }
 
-// WrongInput is the problem with the input as a whole.
+// WrongInput returns the problem with the input as a whole.
 func (f exportForm) WrongInput() *api.FieldProblem {
 	if f.Refused == nil {
 		return nil
@@ -51,7 +51,7 @@ var exportKinds = []struct{ Value, Name string }{
 	{"", "Detect automatically"}, {"csv", "CSV or tab-separated"}, {"ndjson", "NDJSON (one candidate per line)"}, {"json", "JSON (list or object)"},
 }
 
-// Kinds are the input formats.
+// Kinds returns the input formats.
 func (exportForm) Kinds() any { return exportKinds }
 
 func (v *visit) export() error {
@@ -102,9 +102,9 @@ var (
 	saidSentTwice  = say("sent-twice", "This form was already submitted. No candidate was added twice.")
 )
 
-// handOver submits candidates as they arrive. The answer is the batch's page, or the
-// receipt if there is more to say. The API returns refused rows only once. Reloading the
-// receipt submits the form again, which its idempotency key makes harmless.
+// handOver submits candidates as they arrive. It redirects to the batch's page, or shows the
+// receipt if there is more to say, since the API returns refused rows only once. Reloading the
+// receipt submits the form again, which is safe because of its idempotency key.
 func (v *visit) handOver() error {
 	in, query, err := v.readExport()
 	var sent api.Sent
@@ -135,8 +135,8 @@ func (v *visit) handOver() error {
 	return v.receipt(sent, in)
 }
 
-// goOnAfterLogin answers an interrupted upload with the log-in page and says how many
-// candidates were accepted. After the log-in the form continues the same batch.
+// goOnAfterLogin handles an interrupted upload: it shows the login page with the number of accepted
+// candidates. After the login the form continues the same batch.
 func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
 	_, job := pickedJob(in.fields, "job")
 	form := url.Values{"key": {in.key()}, "job": {job}}
@@ -155,7 +155,7 @@ func (v *visit) goOnAfterLogin(in *handedIn, refused *Refusal) error {
 	return nil
 }
 
-// silent reports whether the batch's page says everything that the receipt says.
+// silent reports whether the batch's page shows everything in the receipt.
 func silent(sent api.Sent) bool {
 	return sent.RefusedRows == 0 && len(sent.Warnings) == 0 && sent.Dummies == 0 && sent.JobWarning == ""
 }
@@ -164,11 +164,11 @@ func silent(sent api.Sent) bool {
 type exportRefused struct {
 	Refusal
 
-	// Safe: the whole input can be submitted again.
+	// Safe means that the whole input can be submitted again.
 	Safe bool
-	// Another: submitting the form again starts another batch.
+	// Another means that submitting the form again creates another batch.
 	Another bool
-	// Setup links to where the missing connection is added; nil if there is one.
+	// Setup links to the form for a missing connection; nil otherwise.
 	Setup   *link
 	Refused refusedRows
 }
@@ -212,7 +212,7 @@ var inputLabels = map[string]string{
 	"options.generate_dummy_emails": "Generate dummy email addresses", "options.include_previously_exported": "Include previously exported candidates",
 }
 
-// Fields are the problems with the labels of their fields.
+// Fields returns the problems with the labels of their fields.
 func (r *exportRefused) Fields() []api.FieldProblem {
 	fields := make([]api.FieldProblem, len(r.Errors))
 	for i, f := range r.Errors {

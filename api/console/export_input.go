@@ -17,11 +17,11 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// handedIn is a form with candidates, which are still to come: they are the last of the
-// form, and go on to the API as they arrive.
+// handedIn is a form with candidates. They come last in the form, and are passed on to the API as
+// they arrive.
 type handedIn struct {
 	fields url.Values
-	// file is the name of the chosen file; text is what was pasted instead.
+	// file is the name of the selected file; text is pasted input.
 	file, text string
 	body       io.Reader
 	mediaType  string
@@ -34,16 +34,15 @@ const (
 	mediaJSON   = "application/json"
 )
 
-// What a form may have beside its file.
+// Limits of the form's fields beside its file.
 const (
 	longestText  = 1 << 20
 	longestField = 4 << 10
 	mostFields   = 50
 )
 
-// readExport reads a form up to its file, and makes the query of the API's route for
-// exports. All that is wrong with the form is a *Refusal; what was read is returned as
-// well then, for the form to be shown again.
+// readExport reads a form up to its file, and returns the query for the API's export route.
+// Problems with the form are a *Refusal; the form is then returned as well, to be shown again.
 func (v *visit) readExport() (*handedIn, url.Values, error) {
 	in := &handedIn{fields: url.Values{}}
 	err := v.readFields(in)
@@ -57,7 +56,7 @@ func (v *visit) readExport() (*handedIn, url.Values, error) {
 	return in, query, err
 }
 
-// readFields reads a form up to its file.
+// readFields reads the fields before the file.
 func (v *visit) readFields(in *handedIn) error {
 	parts, err := v.r.MultipartReader()
 	if err != nil {
@@ -101,7 +100,7 @@ func (in *handedIn) readField(part *multipart.Part) error {
 	return nil
 }
 
-// take finds out where the candidates come from, and of what kind they are.
+// take selects the source of the candidates and its format.
 func (in *handedIn) take(file *multipart.Part) error {
 	var content *bufio.Reader
 	if file != nil {
@@ -120,20 +119,20 @@ func (in *handedIn) take(file *multipart.Part) error {
 	case pasted:
 		content = bufio.NewReader(strings.NewReader(in.text))
 	}
-	head, _ := content.Peek(longestHead) // an error comes again with the next read
+	head, _ := content.Peek(longestHead) // the next read returns the error again
 	in.body, in.mediaType = content, kindOf(in.fields.Get("kind"), in.file, head)
 	return nil
 }
 
-// longestHead is how much of an input tells of what kind it is.
+// longestHead is how many bytes are read to recognize the format.
 const longestHead = 512
 
-// wholeRequest matches the beginning of an object which is a whole request, with the
-// candidates in it, rather than the first of several candidates.
+// wholeRequest matches the start of a whole request that contains the candidates, as opposed to the
+// first of several candidates.
 var wholeRequest = regexp.MustCompile(`^\{\s*"(job|prospects|options|candidates)"`)
 
-// kindOf is the media type of an input: what was chosen, else by the file's ending, else
-// by its first characters.
+// kindOf returns the media type of the input: as selected, by the file's extension, or by its first
+// bytes.
 func kindOf(chosen, file string, head []byte) string {
 	switch chosen {
 	case "csv":
@@ -161,17 +160,17 @@ func kindOf(chosen, file string, head []byte) string {
 	return mediaCSV
 }
 
-// notWhole refuses a form that cannot be read.
+// notWhole returns the refusal of an unreadable form.
 func notWhole() error {
 	return &Refusal{Status: http.StatusBadRequest, Problem: api.Problem{Code: api.CodeMalformed, Title: "the upload was incomplete", Detail: "The connection was interrupted or too slow."}}
 }
 
-// incomplete refuses a form in which something is missing.
+// incomplete returns the refusal of a form with missing fields.
 func incomplete(fields ...api.FieldProblem) *Refusal {
 	return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{Code: api.CodeInvalid, Title: "check the form", Errors: fields}}
 }
 
-// newKey makes the idempotency key of a form: however often it is sent, it is one batch.
+// newKey returns a form's idempotency key: submitting the form twice creates one batch.
 func newKey() string { return "console-" + rand.Text() }
 
 var ownKey = regexp.MustCompile(`^console-[A-Z2-7]{26}$`)
@@ -184,7 +183,7 @@ func (in *handedIn) key() string {
 	return newKey()
 }
 
-// ask makes the query of the API's route for exports, or says what is wrong with the job.
+// ask returns the query for the API's export route, or the problem with the job.
 func (in *handedIn) ask() (url.Values, *api.FieldProblem) {
 	q := url.Values{}
 	job, text := pickedJob(in.fields, "job")
@@ -206,6 +205,6 @@ func (in *handedIn) ask() (url.Values, *api.FieldProblem) {
 	return q, nil
 }
 
-// drain reads what is left of a form, so that a browser gets to read the answer: most
-// look at none before all is sent.
+// drain reads the rest of a form. Most browsers do not read the response before they have sent
+// everything.
 func (v *visit) drain() { _, _ = io.Copy(io.Discard, v.r.Body) }

@@ -8,17 +8,17 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// obstacle is what would keep exports, told before any are handed over: with its remedy,
-// and where that is done.
+// obstacle is something that would block exports, shown before submitting, with its remedy and a
+// link.
 type obstacle struct {
-	// Shut: the API takes in nothing as long as it is so.
+	// Shut means that the API accepts no candidates.
 	Shut bool
 	Text string
 	Mend *link
 }
 
-// obstacles are what would keep the customer's exports, as far as it is known now. They
-// keep nobody from handing over: whether candidates are taken in is for the API to say.
+// obstacles returns what would block the customer's exports. They do not disable the form: the API
+// decides whether it accepts candidates.
 func (v *visit) obstacles() ([]obstacle, error) {
 	of, err := v.ofConnection()
 	if err != nil {
@@ -34,12 +34,12 @@ func (v *visit) obstacles() ([]obstacle, error) {
 	return found, err
 }
 
-// unconnected is that there is no connection.
+// unconnected is the obstacle of a missing connection.
 func (v *visit) unconnected() *obstacle {
 	return &obstacle{Shut: true, Text: "This customer has no connection. Add one to export candidates.", Mend: v.toConnect()}
 }
 
-// toConnect is where a connection is entered, or where it is said who may.
+// toConnect links to the form for the connection, or to the page that says who can add it.
 func (v *visit) toConnect() *link {
 	if v.May(api.ScopeAdmin) {
 		return &link{Name: "Add connection", Path: "/connections/new?customer=" + v.Customer}
@@ -47,8 +47,7 @@ func (v *visit) toConnect() *link {
 	return &link{Name: "View connection (adding one requires a key with the admin scope)", Path: "/connections/" + v.Customer}
 }
 
-// ofConnection is what speaks against the connection; nil for nothing. Of its pause the
-// lane tells.
+// ofConnection returns the connection's problem; nil for none. The lane reports a pause.
 func (v *visit) ofConnection() (*obstacle, error) {
 	c := integration{}
 	err := v.get(v.customerPath("connection"), nil, &c.Connection)
@@ -57,7 +56,7 @@ func (v *visit) ofConnection() (*obstacle, error) {
 	case ok && refused.Code == api.CodeNoConnection:
 		return v.unconnected(), nil
 	case ok:
-		return nil, nil //nolint:nilnil // nothing is known; the form is shown all the same
+		return nil, nil //nolint:nilnil // unknown; the form is shown anyway
 	case err != nil:
 		return nil, err
 	}
@@ -79,17 +78,17 @@ func (v *visit) ofConnection() (*obstacle, error) {
 		t.Title = "The connection is degraded. " + t.Title
 	}
 	if t.Title == "" {
-		return nil, nil //nolint:nilnil // nothing speaks against it
+		return nil, nil //nolint:nilnil // no problem
 	}
 	return &obstacle{Shut: c.Sealed, Text: strings.TrimSpace(t.Title + " " + t.Remedy), Mend: &mend}, nil
 }
 
-// ofLane are what holds the lane. told: something is said of the connection already.
+// ofLane returns what blocks the lane. told means that the connection's problem is already shown.
 func (v *visit) ofLane(told bool) ([]obstacle, error) {
 	var detail operate.LaneDetail
 	if err := v.get(v.customerPath("lane"), nil, &detail); err != nil {
 		if _, refused := refusalOf(err); refused {
-			return nil, nil // the form is shown all the same
+			return nil, nil // the form is shown anyway
 		}
 		return nil, err
 	}
@@ -102,7 +101,7 @@ func (v *visit) ofLane(told bool) ([]obstacle, error) {
 	switch refusedByICIMS := lane.Reason == "icims_credentials" || lane.Reason == "icims_access_denied" || lane.Reason == "icims_not_authorized"; {
 	case lane.State == operate.LanePaused:
 		found = append(found, obstacle{Text: "Exports will wait: the lane is paused " + lane.Why(), Mend: &mend})
-	case lane.Keeps() && told && refusedByICIMS: // that is why the connection is as it is
+	case lane.Keeps() && told && refusedByICIMS: // the cause of the connection's problem
 	case lane.Keeps():
 		if to := lane.Mend(); to != nil {
 			mend = *to

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/verify"
 )
 
-// move lets a connection stand as a verification or a refusal would.
+// move changes a connection's state, as a verification or a refusal would.
 func (w ward) move(customer string, moves ...store.ConnectionMove) {
 	w.t.Helper()
 	for _, m := range moves {
@@ -22,8 +22,8 @@ func (w ward) move(customer string, moves ...store.ConnectionMove) {
 	}
 }
 
-// The form says what would keep the exports before any are handed over, and is there all
-// the same: whether candidates are taken in is for the API to say.
+// The form shows what would block the exports before submitting. It is not disabled, since the API
+// decides whether it accepts candidates.
 func TestTheExportFormSaysWhatWouldKeepTheExports(t *testing.T) {
 	const absent, idle = "has no connection", "No active workers"
 	verifying := store.ConnectionMove{To: store.ConnectionVerifying}
@@ -146,8 +146,8 @@ func TestAConnectionOfTheFileIsNoneThatIsMissing(t *testing.T) {
 	}
 }
 
-// What keeps the exports is judged anew each time that the form is shown, but not said
-// beside a refusal that says the same.
+// Obstacles are checked each time the form is shown, but not repeated next to a refusal with the
+// same text.
 func TestAMissingConnectionIsSaidOnce(t *testing.T) {
 	w := newWard(t)
 	p := w.person(api.ScopeAdmin)

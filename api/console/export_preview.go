@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// previewed is what would become of a form.
+// previewed is the result of a form's dry run.
 type previewed struct {
 	api.Rehearsal
 
@@ -21,12 +21,12 @@ type previewed struct {
 	Job            int64
 	Refused        refusedRows
 	Failed         *exportRefused
-	// InPlace: it is put below the form, which keeps its file.
+	// InPlace means that htmx shows it below the form, which keeps its file.
 	InPlace bool
 	cost    string
 }
 
-// preview tells what would become of what a form holds. Nothing is handed over.
+// preview makes a dry run of a form.
 func (v *visit) preview() error {
 	in, query, err := v.readExport()
 	p := previewed{Customer: v.Customer, File: in.file, InPlace: v.byHTMX()}
@@ -40,7 +40,7 @@ func (v *visit) preview() error {
 		return err
 	case ok:
 		failed := v.refusedExport(refused)
-		failed.Safe = false // nothing was sent
+		failed.Safe = false // nothing was submitted
 		if !p.InPlace {
 			return v.exportAgain(in, failed)
 		}
@@ -69,19 +69,19 @@ func (v *visit) rehearse(in *handedIn, query url.Values, p *previewed) error {
 	return nil
 }
 
-// costs says how many calls it would take, and until when.
+// costs returns the number of calls and the ETA.
 func (p *previewed) costs(v *visit) string {
 	kept := len(p.Waits) > 0 && p.Forecast.Waits == ""
 	return operate.Reckoned(p.Estimate, p.Forecast, "Currently", v.Now(), kept)
 }
 
-// Cost is what it would take, in sentences.
+// Cost returns the cost in sentences.
 func (p previewed) Cost() string { return p.cost }
 
-// Target is where it would go.
+// Target returns the destination.
 func (p previewed) Target() string { return targetOf(p.Job, p.JobTitle) }
 
-// Said is the preview in a sentence.
+// Said summarizes the preview in a sentence.
 func (p previewed) Said() string {
 	if p.Failed != nil {
 		return "No preview: " + p.Failed.Title + "."
@@ -90,18 +90,18 @@ func (p previewed) Said() string {
 	return strings.TrimSpace(said + " " + p.JobWarning)
 }
 
-// Lane leads to where the lane is set going; nil where that is not what is waited for.
+// Lane links to the lane if resuming it unblocks the exports; otherwise it is nil.
 func (p previewed) Lane() *link { return openLane(p.Customer, p.Waits) }
 
-// Express reports whether it is so small that it goes ahead of larger batches.
+// Express reports whether the batch is small enough to go before larger batches.
 func (p previewed) Express() bool {
 	return p.Estimate.Candidates > 0 && tasks.GoesExpress(p.Accepted)
 }
 
-// MoreSkips are those who would be skipped and are not shown.
+// MoreSkips returns how many skipped candidates are not shown.
 func (p previewed) MoreSkips() int { return p.Estimate.Skipped - len(p.Skips) }
 
-// Samples are the requests that are shown.
+// Samples returns the requests that are shown.
 func (p previewed) Samples() []sample {
 	samples := make([]sample, len(p.Requests))
 	for i, r := range p.Requests {
@@ -110,14 +110,14 @@ func (p previewed) Samples() []sample {
 	return samples
 }
 
-// sample is what would be sent for a candidate, as texts.
+// sample is the requests for a candidate, as texts.
 type sample struct {
 	api.SampleRequests
 
 	PersonText, WorkflowText string
 }
 
-// bodyText is the body of a request, to be read.
+// bodyText formats the body of a request.
 func bodyText(fields map[string]any) string {
 	if len(fields) == 0 {
 		return ""

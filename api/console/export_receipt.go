@@ -10,60 +10,60 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// refusedRows are rows that were refused, grouped by what is wrong with them.
+// refusedRows are refused rows, grouped by problem.
 type refusedRows struct {
 	Causes []refusalCause
-	// All is how many rows were refused, Told how many of them the API tells of.
+	// All is the number of refused rows, and Told how many of them the API listed.
 	All, Told int
-	// MoreCauses are those that are not shown.
+	// MoreCauses is the number of problems that are not shown.
 	MoreCauses int
-	// File has the rows that are told of, or that the batch keeps.
+	// File contains the listed rows, or those that the batch keeps.
 	File refusedFile
-	// Kept: the batch keeps them, and the file has the candidates' IDs.
+	// Kept means that the batch keeps the rows, and that the file has the candidates' IDs.
 	Kept bool
 }
 
-// keptRows groups rows that a batch keeps, of which a file is at the path.
+// keptRows groups the rows that a batch keeps. The path is that of their file.
 func keptRows(list api.RefusedList, path string) refusedRows {
 	rows := groupOf(list.Refused, list.RefusedRows)
 	rows.Kept = true
-	rows.File = refusedFile{Rows: min(list.RefusedRows, store.MostRefusedRows), URL: template.URL(path)} //nolint:gosec // the path of a batch that was read
+	rows.File = refusedFile{Rows: min(list.RefusedRows, store.MostRefusedRows), URL: template.URL(path)} //nolint:gosec // the path of an existing batch
 	return rows
 }
 
-// refusalCause is one thing that is wrong, and the first rows with it.
+// refusalCause is a problem with the first rows that have it.
 type refusalCause struct {
 	Field, Message, Remedy string
 
-	// N is how many rows have it, of those that are told of.
+	// N is the number of listed rows with the problem.
 	N    int
 	Rows []refusedRow
 }
 
-// refusedRow is where a refused row is found.
+// refusedRow is the position of a refused row.
 type refusedRow struct {
 	Row, Line int
 	Candidate string
 }
 
-// More is how many rows are not shown.
+// More returns how many rows are not shown.
 func (c refusalCause) More() int { return c.N - len(c.Rows) }
 
-// What a page shows of refused rows, so that the rest of it is still seen.
+// Limits of the refused rows on a page.
 const (
 	shownCauses  = 20
-	shownRefused = 10 // of each cause
+	shownRefused = 10 // per problem
 )
 
-// rowsOf groups refused rows, of which there may be more than are told of, and makes a file of
-// them.
+// rowsOf groups refused rows and makes a file of them; all is the number of refused rows, including
+// those not listed.
 func rowsOf(refused []tasks.Refusal, all int) refusedRows {
 	list := groupOf(refused, all)
 	list.File = fileOf(refused)
 	return list
 }
 
-// groupOf groups refused rows. The most frequent cause comes first.
+// groupOf groups refused rows, most frequent problem first.
 func groupOf(refused []tasks.Refusal, all int) refusedRows {
 	list := refusedRows{All: all, Told: len(refused)}
 	places := map[tasks.Problem]int{}
@@ -89,20 +89,20 @@ func groupOf(refused []tasks.Refusal, all int) refusedRows {
 	return list
 }
 
-// receiptPage tells what became of a form, and follows its batch.
+// receiptPage shows the result of a form, and follows its batch.
 type receiptPage struct {
 	api.Sent
 
 	Customer string
 	File     string
-	// Target is where they go.
+	// Target is the destination.
 	Target  string
 	Refused refusedRows
-	// Standing is how the batch stands; nil where that is not known.
+	// Standing is the batch's progress; nil if unknown.
 	Standing *standing
 }
 
-// receipt answers with the receipt of an export.
+// receipt shows the receipt of an export.
 func (v *visit) receipt(sent api.Sent, in *handedIn) error {
 	job, _ := pickedJob(in.fields, "job")
 	page := receiptPage{Sent: sent, Customer: v.Customer, File: in.file, Target: "as prospects", Refused: rowsOf(sent.Refused, sent.RefusedRows)}
@@ -123,5 +123,5 @@ func (v *visit) receipt(sent api.Sent, in *handedIn) error {
 	return v.page("receipt", title, page)
 }
 
-// Path is the address of the batch.
+// Path returns the URL of the batch.
 func (p receiptPage) Path() string { return batchPage(p.Customer, string(p.Batch)) }

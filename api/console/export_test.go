@@ -18,7 +18,7 @@ import (
 
 const exportPath = "/customers/1234/export"
 
-// hiddenKey is the idempotency key of a form in a page.
+// hiddenKey returns the idempotency key of a page's form.
 func hiddenKey(t *testing.T, page shown) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(page.text, `name="key" value="`)
@@ -29,8 +29,8 @@ func hiddenKey(t *testing.T, page shown) string {
 	return key
 }
 
-// filled is a form as a browser sends it. fields are names and values in turn, in the
-// order of the form; file and its name come last.
+// filled encodes a form as a browser does. fields alternates names and values, in the order of the
+// form; the file comes last.
 func filled(file, content string, fields ...string) (contentType string, body *bytes.Buffer) {
 	body = &bytes.Buffer{}
 	form := multipart.NewWriter(body)
@@ -43,7 +43,7 @@ func filled(file, content string, fields ...string) (contentType string, body *b
 	return form.FormDataContentType(), body
 }
 
-// send sends such a form.
+// send posts such a form.
 func (p *person) send(path, file, content string, fields ...string) shown {
 	p.r.t.Helper()
 	contentType, body := filled(file, content, fields...)
@@ -59,7 +59,7 @@ func csvOf(ids ...string) string {
 	return b.String()
 }
 
-// batches are the customer's batches in the ledger, the latest first.
+// batches returns the customer's batches, latest first.
 func (w ward) batches() []store.Batch {
 	w.t.Helper()
 	all, _, err := w.ledger.BatchPage(w.t.Context(), mine, "", 100)
@@ -123,7 +123,7 @@ func TestAFileIsExported(t *testing.T) {
 				t.Errorf("%+v", b)
 			}
 			page := "/customers/1234/batches/" + string(b.ID)
-			if b.GenerateDummyEmails { // something is to be told
+			if b.GenerateDummyEmails { // has a warning
 				got.wants(t, http.StatusOK, "dummy address", `href="`+page+`"`, page+"/events")
 				return
 			}
@@ -217,7 +217,7 @@ func TestAFormThatIsSentTwiceIsOneBatch(t *testing.T) {
 	if other := hiddenKey(t, elsewhere); other == key {
 		t.Error("the form keeps the key that belongs to the other batch")
 	}
-	// Another file, or the same one with its refused rows corrected.
+	// Another file, and the same one with its refused rows corrected.
 	for name, file := range map[string]string{"Row 2 differs from": csvOf("c-1", "c-3"), "complete with 2 rows": csvOf("c-1", "c-2", "c-3")} {
 		other := p.send(exportPath, "a.csv", file, "key", key, "job", "7")
 		other.wants(t, http.StatusConflict, "already submitted with other content", name, "Nothing was accepted", "as a separate batch")
@@ -318,7 +318,7 @@ func TestAFileGoesOnAsItComes(t *testing.T) {
 			t.Fatalf("half of it was answered %d: %s", got.StatusCode, got.text)
 		case <-time.After(10 * time.Millisecond):
 			if b, err := w.ledger.Batch(t.Context(), batch); err == nil {
-				accepted = b.Accepted // before the rest was even sent
+				accepted = b.Accepted // before the rest was sent
 			}
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// longestForm bounds what a form may hold, files aside.
+// longestForm limits the size of a form without files.
 const longestForm = 1 << 20
 
-// readForm reads a form that has no file. What says that it has one is not read: its parts
-// would be put on the disk, and stay there.
+// readForm reads a form without a file. It refuses multipart forms, whose parts would be stored on
+// disk.
 func (v *visit) readForm() error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, longestForm)
 	err := v.r.ParseForm()

@@ -9,15 +9,14 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// What a form brings is neither kept in memory without bound nor put on the disk, whoever
-// may send it.
+// Forms are neither kept in memory without a limit nor stored on disk, whoever sends them.
 func TestFormsAreSmallAndLeaveNoFiles(t *testing.T) {
 	folder := t.TempDir()
 	r := newRig(t)
 	w := ward{r}
 	w.connect("1234")
 	batch, _ := w.accept("1234", 1, "c-1")
-	t.Setenv("TMPDIR", folder) // where net/http puts files
+	t.Setenv("TMPDIR", folder) // where net/http stores files
 	p := r.person(api.ScopeAdmin)
 	const customer = "/customers/1234"
 	large := strings.Repeat("x", 64<<20)

@@ -13,7 +13,7 @@ var (
 	attribute = regexp.MustCompile(`([a-z-]+)="([^"]*)"`)
 )
 
-// fields are what a browser would send of a page's forms, buttons aside.
+// fields returns what a browser would send for a page's forms, without buttons.
 func fields(page string) url.Values {
 	form := url.Values{}
 	for _, input := range inputs.FindAllString(page, -1) {

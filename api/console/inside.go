@@ -13,19 +13,19 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// Refusal is what the API refused a request with.
+// Refusal is an error response of the API.
 type Refusal struct {
 	api.Problem
 
 	// Status is the HTTP status.
 	Status int
-	// RetryAfter is in seconds; "" where the API says none.
+	// RetryAfter is in seconds; "" if the API sends none.
 	RetryAfter string
 }
 
 func (r *Refusal) Error() string { return "refused: " + r.Title }
 
-// Of is what is wrong with a field, by its place in the API's body; nil if nothing is.
+// Of returns the problem of a field, by its name in the API's body, or nil.
 func (r *Refusal) Of(field string) *api.FieldProblem {
 	if r == nil {
 		return nil
@@ -38,15 +38,15 @@ func (r *Refusal) Of(field string) *api.FieldProblem {
 	return nil
 }
 
-// refusalOf is the refusal that an error holds, for a page that shows it beside what was
-// entered; false for every other error.
+// refusalOf returns the Refusal in an error, for a page that shows it next to the input; false for
+// other errors.
 func refusalOf(err error) (*Refusal, bool) {
 	var r *Refusal
 	ok := errors.As(err, &r)
 	return r, ok
 }
 
-// apiPath joins the parts of one of the API's paths; each is escaped.
+// apiPath joins and escapes the parts of an API path.
 func apiPath(parts ...string) string {
 	var joined strings.Builder
 	joined.WriteString("/v1")
@@ -56,22 +56,22 @@ func apiPath(parts ...string) string {
 	return joined.String()
 }
 
-// customerPath is one of the API's paths below the visit's customer.
+// customerPath returns an API path below the visit's customer.
 func (v *visit) customerPath(parts ...string) string {
 	return apiPath(append([]string{"customers", v.Customer}, parts...)...)
 }
 
-// get asks the API, and reads its answer into out.
+// get makes a GET request to the API, and decodes the response into out.
 func (v *visit) get(path string, query url.Values, out any) error {
 	return v.call(http.MethodGet, path, query, nil, out)
 }
 
-// post sends the API a body as JSON, and reads its answer into out, which may be nil.
+// post sends a JSON body to the API, and decodes the response into out, which may be nil.
 func (v *visit) post(path string, body, out any) error {
 	return v.call(http.MethodPost, path, nil, body, out)
 }
 
-// call makes a request. header are names and values in turn. A refusal is a *Refusal.
+// call makes a request. header alternates names and values. An error response is a *Refusal.
 func (v *visit) call(method, path string, query url.Values, body, out any, header ...string) error {
 	var reader io.Reader
 	if body != nil {
@@ -85,7 +85,7 @@ func (v *visit) call(method, path string, query url.Values, body, out any, heade
 	return v.send(method, path, query, reader, out, header...)
 }
 
-// send makes a request whose body is a stream.
+// send makes a request with a streamed body.
 func (v *visit) send(method, path string, query url.Values, body io.Reader, out any, header ...string) error {
 	r, err := v.request(method, path, query, body, header...)
 	if err != nil {
@@ -105,8 +105,8 @@ func (v *visit) send(method, path string, query url.Values, body io.Reader, out 
 	return nil
 }
 
-// follow reads a stream of events until it ends or tell returns an error, which is then
-// its own. header are names and values in turn.
+// follow reads a stream of events until it ends or tell returns an error, which it returns. header
+// alternates names and values.
 func (v *visit) follow(path string, tell func(event) error, header ...string) error {
 	r, err := v.request(http.MethodGet, path, nil, nil, header...)
 	if err != nil {
@@ -123,13 +123,13 @@ func (v *visit) follow(path string, tell func(event) error, header ...string) er
 	return nil
 }
 
-// request is one to the API in this process: it comes from where the browser's comes from.
+// request creates a request to the API in this process, with the browser's address.
 func (v *visit) request(method, path string, query url.Values, body io.Reader, header ...string) (*http.Request, error) {
 	target := path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	r, err := http.NewRequestWithContext(v.r.Context(), method, "http://console"+target, body) //nolint:gosec,nolintlint // it never leaves the process; not each run of gosec sees that
+	r, err := http.NewRequestWithContext(v.r.Context(), method, "http://console"+target, body) //nolint:gosec,nolintlint // stays in this process
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -147,12 +147,12 @@ func (v *visit) request(method, path string, query url.Values, body io.Reader, h
 	return r, nil
 }
 
-// inner takes an answer of the API.
+// inner records a response of the API.
 type inner struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
-	// tell is told each event of a stream; nil where the answer is no stream.
+	// tell is called for each event of a stream; nil for other responses.
 	tell func(event) error
 	told error
 }
@@ -184,7 +184,7 @@ func (a *inner) Write(p []byte) (int, error) {
 	}
 }
 
-// Flush is for http.ResponseController: there is nothing to be flushed.
+// Flush does nothing; http.ResponseController needs it.
 func (a *inner) Flush() {}
 
 func (a *inner) refusal() error {

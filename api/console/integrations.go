@@ -20,15 +20,15 @@ type integrationsPage struct {
 	Connections []integration
 	More        string
 	Egress      []string
-	// Further: it is not the first page of the list.
+	// Further means that it is not the first page of the list.
 	Further bool
 	Wrong   bool
 }
 
-// integration is a connection as the console shows it.
+// integration is a connection in the console.
 type integration struct{ api.Connection }
 
-// shownIntegrations is how many a page lists.
+// shownIntegrations is the page size.
 const shownIntegrations = 50
 
 func (v *visit) integrations() error {
@@ -55,7 +55,7 @@ func (v *visit) integrations() error {
 	return v.page("integrations", "Integrations", page)
 }
 
-// toIntegrations leads to a customer's connection, or to all.
+// toIntegrations redirects to a customer's connection, or to all.
 func (v *visit) toIntegrations() error {
 	wanted := strings.TrimSpace(v.r.URL.Query().Get("customer"))
 	switch {
@@ -67,10 +67,10 @@ func (v *visit) toIntegrations() error {
 	return v.redirect("/", "")
 }
 
-// inFile is how a connection stands that is only in the file of connections.
+// inFile is the displayed state of a connection that is only in the connections file.
 const inFile = "connections file"
 
-// Stands is the connection's state.
+// Stands returns the connection's state.
 func (c integration) Stands() string {
 	if c.Filed {
 		return inFile
@@ -78,11 +78,10 @@ func (c integration) Stands() string {
 	return c.State
 }
 
-// trouble is what keeps a connection from being used, or from being sure of it, and what
-// to do; its title is "" for nothing.
+// trouble is a connection's problem with its remedy; the title is "" for none.
 type trouble struct{ Title, Remedy string }
 
-// Trouble is why the connection stands as it does.
+// Trouble returns the connection's problem.
 func (c integration) Trouble() trouble {
 	switch {
 	case c.Sealed:
@@ -94,7 +93,7 @@ func (c integration) Trouble() trouble {
 	case c.Problem != "":
 		return trouble{sentenceCase(c.Problem) + ".", "Edit the connection."}
 	case c.Verified != nil && c.Verified.Worst != nil && store.VerifyReason(string(c.Verified.Worst.Code)) == c.Reason:
-		// What the verification says is plainer than the name of its code.
+		// The verification's text is clearer than the title of its code.
 		return trouble{c.Verified.Worst.Cause, c.Verified.Worst.Remedy}
 	case c.Reason == "" && c.State == string(store.ConnectionNew):
 		return trouble{"Not verified since its last change.", "Verify the connection to check that it works. Exports already use it."}
@@ -105,14 +104,14 @@ func (c integration) Trouble() trouble {
 	return trouble{sentenceCase(strings.TrimSuffix(c.Title, ".")) + ".", c.Hint}
 }
 
-// connectionWords are the states of a connection as pages call them.
+// connectionWords are the displayed names of connection states.
 var connectionWords = map[string]string{
 	string(store.ConnectionAbsent): "no connection", string(store.ConnectionNew): "not verified", string(store.ConnectionVerifying): "verifying",
 	string(store.ConnectionConnected): "connected", string(store.ConnectionDegraded): "degraded", string(store.CredentialsRejected): "credentials rejected",
 	string(store.AccessDenied): "access denied", string(store.ConnectionPaused): "paused", string(store.ConnectionRemoved): "removed",
 }
 
-// connectionWord is what a connection's state is called.
+// connectionWord returns the displayed name of a connection's state.
 func connectionWord(state any) string {
 	text := fmt.Sprint(state)
 	if word, ok := connectionWords[text]; ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/verify"
 )
 
-// moved leads the connection from state to state, the last for a reason.
+// moved changes the connection's state step by step, the last time for a reason.
 func (r *rig) moved(reason store.Reason, states ...store.ConnectionState) {
 	r.t.Helper()
 	for i, to := range states {
@@ -124,7 +124,7 @@ func TestTheListOfConnectionsHasPages(t *testing.T) {
 	first.wants(t, http.StatusOK, `href="/connections/100"`, `href="/connections/`+last+`"`, `href="/?cursor=`+last+`"`)
 	first.lacks(t, `href="/connections/`+more+`"`)
 	mu.Lock()
-	// The page itself is told of once it has been sent.
+	// The page itself is counted after its response.
 	asked = slices.DeleteFunc(asked, func(operation string) bool { return operation == "page" })
 	if want := []string{"whoami", "list-connections", "get-egress"}; !slices.Equal(asked, want) {
 		t.Errorf("the page asks for %v, want %v however many it lists", asked, want)

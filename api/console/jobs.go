@@ -17,62 +17,61 @@ func (c *Console) registerJobs() {
 	c.handle("POST /customers/{customer}/jobs/refresh", "integrations", api.ScopeExport, (*visit).refreshJobs)
 }
 
-// jobPicker is the field of a form by which a person chooses a job: by words of its
-// title, requisition number or place, or by its system id. Make it with
-// visit.jobPicker and show it with
+// jobPicker is a form field for choosing a job by words of its title, requisition number or
+// location, or by its system ID. Create it with visit.jobPicker and show it with
 //
 //	{{template "job-picker" .Job}}          within the form
-//	{{template "job-picker-refresh" .Job}}  behind the form's end
+//	{{template "job-picker-refresh" .Job}}  after the form
 //
-// and read what was chosen with pickedJob. With htmx the search narrows the choices as
-// one types; without, the form has the first jobs and a field for any other's number.
+// Read the choice with pickedJob. With htmx, typing narrows the choices; without it, the form shows
+// the first jobs and a field for the number of any other.
 type jobPicker struct {
 	Customer string
-	// Field is the name of the form's field, of small letters.
+	// Field is the name of the form's field, in lowercase letters.
 	Field string
-	// Chosen is the job's id, or Without, or "" where nothing was chosen yet. It is what
-	// was entered, so that it may be no number.
+	// Chosen is the job's ID, Without, or "" for no choice. It is the raw input, so it may not be a
+	// number.
 	Chosen string
-	// Without is jobless or firstJob where no job may be chosen either.
+	// Without is jobless or firstJob if no job is a valid choice.
 	Without string
-	// Wrong is shown beside the field: set it where the API refuses what was chosen.
+	// Wrong is the API's problem with the choice, shown next to the field.
 	Wrong *api.FieldProblem
 
 	Search   string
 	List     jobs.ListPage
 	Choices  []jobChoice
 	Refused  *Refusal // why there is no list
-	MayAsk   bool     // for a refresh
-	titleOf  string   // the chosen job's, where it is in the list
-	Unlisted bool     // the chosen job is not in the list
+	MayAsk   bool     // can request a refresh
+	titleOf  string   // title of the chosen job, if the list has it
+	Unlisted bool     // the list does not have the chosen job
 }
 
-// What may stand for a job in a picker.
+// Values of a picker other than a job.
 const (
 	jobless  = "prospects" // the candidates become prospects
 	firstJob = "first"     // the first job that a portal shows
 )
 
-// withouts are what these choices are called.
+// withouts are the labels of these values.
 var withouts = map[string]jobChoice{
 	jobless:  {Value: jobless, Title: "Prospects", Notes: []string{"added without a job"}},
 	firstJob: {Value: firstJob, Title: "Any job", Notes: []string{"the first on a portal"}},
 }
 
-// jobChoice is one of a picker's choices.
+// jobChoice is a choice of a picker.
 type jobChoice struct {
 	Value, Title string
 	Notes        []string
 	Chosen       bool
 }
 
-// shownChoices is how many jobs a picker offers at once.
+// shownChoices is how many jobs a picker shows at once.
 const shownChoices = 25
 
 var fieldName = regexp.MustCompile(`^[a-z_]{1,20}$`)
 
-// jobPicker makes a picker of the visit's customer. That there is no list is shown in
-// it, and no error.
+// jobPicker returns a picker for the visit's customer. A missing list is shown in it, and is no
+// error.
 func (v *visit) jobPicker(field, chosen, without string) (jobPicker, error) {
 	return v.searchedPicker(field, chosen, without, "")
 }
@@ -91,7 +90,7 @@ func (v *visit) searchedPicker(field, chosen, without, search string) (jobPicker
 	return p, nil
 }
 
-// nameChosen finds the title of the chosen job, which the search may not have found.
+// nameChosen finds the title of the chosen job, which may not match the search.
 func (v *visit) nameChosen(p *jobPicker) error {
 	found := p.List.Jobs
 	if !hasJob(found, jobID(p.Chosen)) {
@@ -114,8 +113,8 @@ func hasJob(found []jobs.Job, id int64) bool {
 	return slices.ContainsFunc(found, func(j jobs.Job) bool { return j.ID == id })
 }
 
-// choices are what is offered: the one without a job, what was chosen before, what the
-// search found, and the job of a number that the list does not know.
+// choices returns the value without a job, the previous choice, the search results, and a job that
+// the list does not have.
 func (p *jobPicker) choices() []jobChoice {
 	var list []jobChoice
 	if c, ok := withouts[p.Without]; ok {
@@ -134,7 +133,7 @@ func (p *jobPicker) choices() []jobChoice {
 	return list
 }
 
-// unfound is the choice of a job that the search did not find.
+// unfound returns the choice of a job that is not in the search results.
 func (p *jobPicker) unfound(id, title string, chosen bool) jobChoice {
 	c := jobChoice{Value: strings.TrimSpace(id), Title: title, Chosen: chosen}
 	if title != "" {
@@ -148,7 +147,7 @@ func (p *jobPicker) unfound(id, title string, chosen bool) jobChoice {
 	return c
 }
 
-// notesOf tells jobs of one title apart.
+// notesOf returns notes that distinguish jobs with the same title.
 func notesOf(j jobs.Job) []string {
 	notes := []string{"number " + strconv.FormatInt(j.ID, 10)}
 	for _, note := range []string{j.Number, j.Location} {
@@ -162,17 +161,17 @@ func notesOf(j jobs.Job) []string {
 	return notes
 }
 
-// Part is where the choices are searched for.
+// Part returns the URL that searches for choices.
 func (p jobPicker) Part() string {
 	return "/customers/" + p.Customer + "/jobs?" + url.Values{"field": {p.Field}, "without": {p.Without}}.Encode()
 }
 
-// RefreshPart is where the list is asked for anew.
+// RefreshPart returns the URL that refreshes the list.
 func (p jobPicker) RefreshPart() string {
 	return strings.Replace(p.Part(), "/jobs?", "/jobs/refresh?", 1)
 }
 
-// Number is what the field for a job's number begins with.
+// Number returns the initial value of the job number field.
 func (p jobPicker) Number() string {
 	if p.Chosen == p.Without || !p.Unlisted && jobID(p.Chosen) != 0 {
 		return ""
@@ -180,23 +179,23 @@ func (p jobPicker) Number() string {
 	return p.Chosen
 }
 
-// Awaited reports whether the list changes by itself.
+// Awaited reports whether a refresh is running.
 func (p jobPicker) Awaited() bool { return p.List.Refreshing }
 
-// pickedJob is what was chosen in a picker: a job's id, the Without of the picker, or ""
-// for nothing. id is 0 for all but a job; text that is no job's id is returned as it is.
+// pickedJob returns the choice in a picker: a job's ID; or 0 and the picker's Without, "" for no
+// choice, or an invalid input.
 func pickedJob(form url.Values, field string) (id int64, text string) {
-	text = strings.TrimSpace(form.Get(field + "_number")) // whoever fills it in means it
+	text = strings.TrimSpace(form.Get(field + "_number")) // a number has precedence
 	if text == "" {
 		text = strings.TrimSpace(form.Get(field))
 	}
 	return jobID(text), text
 }
 
-// noJobNumber is what is wrong with a choice that pickedJob reads as no job.
+// noJobNumber is the problem of an invalid job number.
 var noJobNumber = &api.FieldProblem{Field: "job", Problem: "is not a job number", Remedy: "Choose a job or enter its system ID, the number in the address of the job's page in iCIMS"}
 
-// jobID reads a job's system id; 0 where the text is none.
+// jobID parses a job's system ID; 0 if invalid.
 func jobID(text string) int64 {
 	id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil || id <= 0 {
@@ -213,7 +212,7 @@ type jobsPage struct {
 	MayAsk, MayOffer bool
 }
 
-// jobs shows the customer's jobs, or the choices of a picker to htmx.
+// jobs shows the customer's jobs, or a picker's choices for htmx.
 func (v *visit) jobs() error {
 	q := v.r.URL.Query()
 	if v.byHTMX() && q.Has("field") {
@@ -236,7 +235,7 @@ func (v *visit) jobs() error {
 	return v.page("jobs", "Jobs", page)
 }
 
-// saidJobsAsked stands above the jobs of which a refresh was asked for.
+// saidJobsAsked is shown after a refresh was requested.
 var saidJobsAsked = say("jobs-asked", "Refreshing jobs from iCIMS. The list below updates when done.")
 
 func (v *visit) refreshJobs() error {
@@ -249,7 +248,7 @@ func (v *visit) refreshJobs() error {
 	return v.redirect("/customers/"+v.Customer+"/jobs", saidJobsAsked)
 }
 
-// pickerPart answers with the choices of a picker.
+// pickerPart renders the choices of a picker.
 func (v *visit) pickerPart(q url.Values) error {
 	field := q.Get("field")
 	if !fieldName.MatchString(field) {

@@ -16,7 +16,7 @@ import (
 // mine is the customer of these tests.
 const mine = "1234"
 
-// connected gives the customer a connection; change may change it.
+// connected gives the customer a connection, which change may modify.
 func (r *rig) connected(change ...func(*store.Connection)) store.StoredConnection {
 	r.t.Helper()
 	c := store.Connection{Customer: mine, Username: "export-user", Password: "correct horse", PortalURLs: "https://api.icims.com/customers/1234/search/portals/1"}
@@ -30,7 +30,7 @@ func (r *rig) connected(change ...func(*store.Connection)) store.StoredConnectio
 	return stored
 }
 
-// listed gives the customer, who has a connection, a list of jobs as read just now.
+// listed gives the customer with a connection a fresh list of jobs.
 func (r *rig) listed(list ...store.ListedJob) {
 	r.t.Helper()
 	stored, err := r.ledger.Connection(r.t.Context(), mine)

@@ -22,7 +22,7 @@ type lanePage struct {
 	Batches    []laneBatch
 	MayOperate bool
 	Form       holdForm
-	// Unconnected: no connection of the customer is known here.
+	// Unconnected means that no connection of the customer is known here.
 	Unconnected bool
 }
 
@@ -33,7 +33,7 @@ type laneBatch struct {
 	Foretold string
 }
 
-// Ended is how many of its exports have ended.
+// Ended returns how many of its exports have ended.
 func (b laneBatch) Ended() int { return b.Accepted - b.Moving() }
 
 // holdForm is the input of the pause and resume forms.
@@ -50,7 +50,7 @@ var pauseTimes = []struct {
 	{15 * time.Minute, "15 minutes"}, {time.Hour, "1 hour"}, {4 * time.Hour, "4 hours"}, {12 * time.Hour, "12 hours"}, {24 * time.Hour, "24 hours"},
 }
 
-// Times are the choices of the form.
+// Times returns the choices of the form.
 func (f holdForm) Times() []pauseTime {
 	times := make([]pauseTime, len(pauseTimes))
 	for i, t := range pauseTimes {
@@ -94,8 +94,8 @@ func (v *visit) lane(form holdForm) (lanePage, error) {
 	return p, nil
 }
 
-// findConnection finds out whether there is one. A customer without may be in a file that
-// only the workers have, which is known by what was called.
+// findConnection reads whether the customer has a connection. A customer without one may be in a
+// file that only the workers have; calls made for it show that.
 func (v *visit) findConnection(p *lanePage) error {
 	var c api.Connection
 	err := v.get(v.customerPath("connection"), nil, &c)
@@ -107,7 +107,7 @@ func (v *visit) findConnection(p *lanePage) error {
 	return err
 }
 
-// Stands is the state in a sentence, for the head of the page.
+// Stands returns the state as a sentence, for the head of the page.
 func (p lanePage) Stands() string {
 	return map[operate.LaneState]string{
 		operate.LaneOpen: "Exports are in progress.", operate.LaneWaiting: "Exports are waiting for a worker.",
@@ -119,7 +119,7 @@ func (p lanePage) Stands() string {
 // Paused reports whether there is a pause to end.
 func (p lanePage) Paused() bool { return p.State == operate.LanePaused || len(p.PausedInWeb) > 0 }
 
-// Kept is how many of the remaining calls are reserved for small batches.
+// Kept returns how many of the remaining calls are reserved for small batches.
 func (p lanePage) Kept() int { return min(p.Calls.Reserve, p.Calls.Left) }
 
 var (
@@ -164,7 +164,7 @@ func whyIn(why, field string) error {
 	}}
 }
 
-// held shows the lane again after a pause or resume, or after its refusal.
+// held shows the lane again after a pause or resume, or after an error.
 func (v *visit) held(err error, form holdForm, did string) error {
 	refused, ok := refusalOf(err)
 	if err != nil && (!ok || refused.Status == http.StatusUnauthorized) {
@@ -184,7 +184,7 @@ func (v *visit) held(err error, form holdForm, did string) error {
 	return v.pageWith(refused, "lane", "Lane", p)
 }
 
-// until is when the pause ends; zero for until resumed.
+// until returns when the pause ends; zero for until resumed.
 func (f holdForm) until(now time.Time) (time.Time, error) {
 	wrong := func(problem, remedy string) error {
 		return &Refusal{Status: http.StatusUnprocessableEntity, Problem: api.Problem{

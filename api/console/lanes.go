@@ -29,13 +29,13 @@ type lanesPage struct {
 	// Summary counts the states.
 	Summary string
 	All     bool
-	// Self is the address of this page, Other that of the list with or without
-	// idle customers, More that of the next page.
+	// Self is the URL of this page, Other that of the list with or without idle customers, and More
+	// that of the next page.
 	Self, Other, More string
 	AsOf              time.Time
 }
 
-// shownLanes is how many customers a page has.
+// shownLanes is the page size.
 const shownLanes = 200
 
 func (v *visit) showLanes() error {
@@ -82,7 +82,7 @@ func lanesPath(all bool, cursor string) string {
 	return "/lanes?" + q.Encode()
 }
 
-// clock is the clock for the reader of a page.
+// clock returns the clock for the reader of a page.
 func (v *visit) clock() prose.Clock { return prose.Clock{In: time.UTC, Now: v.Now()} }
 
 // summaryOf counts the states.
@@ -154,7 +154,7 @@ func (l laneRow) Mend() *link {
 	return nil
 }
 
-// Changes is when the lane resumes.
+// Changes returns when the lane resumes.
 func (l laneRow) Changes() string {
 	in := func(t time.Time) string {
 		if left := t.Sub(l.clock.Now); left > 0 {
@@ -175,7 +175,7 @@ func (l laneRow) Changes() string {
 	return ""
 }
 
-// Waits is how long the oldest export has waited.
+// Waits returns how long the oldest export has waited.
 func (l laneRow) Waits() string {
 	if l.Oldest <= 0 {
 		return ""
@@ -183,7 +183,7 @@ func (l laneRow) Waits() string {
 	return prose.Span(time.Duration(l.Oldest * float64(time.Second)))
 }
 
-// Rate is the calls per second, made and allowed.
+// Rate returns the calls per second, made and allowed.
 func (l laneRow) Rate() string {
 	if l.Calls.MaxRate <= 0 {
 		return ""

@@ -37,7 +37,7 @@ func TestLanesTellWhoWaitsAndWhy(t *testing.T) {
 	w.accept("77", 0, "c-1")
 	w.called("77", 3, 401)
 	w.pause("5", markup)
-	w.accept("9", 0) // who has no work
+	w.accept("9", 0) // has no work
 	w.beat()
 	got := p.get("/lanes")
 	got.wants(t, http.StatusOK, "3 customers: 1 waiting, 1 paused, 1 closed; 30 exports remaining.", `href="/customers/1234/lane"`, "iCIMS refuses the user name or password, until",
@@ -172,7 +172,7 @@ func TestALaneSaysThatThereIsNoConnection(t *testing.T) {
 	r.person(api.ScopeRead).get("/customers/1234/lane").lacks(t, "has no connection")
 }
 
-// A Redis that lost writes is told on the page of lanes and in the API.
+// The lanes page and the API report that Redis has lost writes.
 func TestLanesTellLostWrites(t *testing.T) {
 	var client redis.UniversalClient
 	w := newWard(t, func(d *api.Deps, _ *Options) { client = d.Redis })

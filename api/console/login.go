@@ -18,7 +18,7 @@ func (c *Console) registerLogin() {
 	c.mux.HandleFunc("POST /logout", c.logout)
 }
 
-// loginForm is the page of the log-in.
+// loginForm is the data of the login page.
 type loginForm struct {
 	Next    string
 	Why     string
@@ -31,7 +31,7 @@ func (c *Console) showLogin(w http.ResponseWriter, r *http.Request) {
 	v.write(http.StatusOK, "login", "layout", v.frame("Log in", form))
 }
 
-// login checks the key by asking the API who it is.
+// login checks the key with the API.
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Console: c, w: w, r: r}
 	if r.ContentLength < 0 || r.ContentLength > api.SmallForm {
@@ -73,8 +73,8 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/login?why=left", http.StatusSeeOther)
 }
 
-// localPath is the address if it is one of this console, so that nobody is led away from
-// it after the log-in; else the first page.
+// localPath returns the address if it is within this console, and the first page otherwise, so that
+// a login never leads to another site.
 func localPath(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(address, "/") ||

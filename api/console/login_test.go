@@ -74,7 +74,7 @@ func TestWhoIsNotLoggedInSendsSmallFormsOnly(t *testing.T) {
 	}
 }
 
-// slowForm is the body of a log-in that begins to be read, and does not come.
+// slowForm is the body of a login that stalls.
 type slowForm struct {
 	began chan<- struct{}
 	end   <-chan struct{}
@@ -93,7 +93,7 @@ func TestSlowLogInsFromOneAddressHinderNobodyWhoIsLoggedIn(t *testing.T) {
 	p := r.person(api.ScopeRead)
 	const form = "key=ixk_x"
 	began, end := make(chan struct{}, 10*share), make(chan struct{})
-	// So the body is read when the server wants it, and not before.
+	// So the client sends the body only when the server reads it.
 	waiting := &http.Transport{ExpectContinueTimeout: time.Minute}
 	t.Cleanup(waiting.CloseIdleConnections)
 	ended := make(chan int, share)
@@ -190,7 +190,7 @@ func TestWhoHasToWaitIsToldWithinTheFrame(t *testing.T) {
 	p := r.person(api.ScopeExport, mine)
 	wanted := "/customers/1234/batches?tests=true"
 	p.get(wanted).wants(t, http.StatusOK)
-	// Nothing is left for the question who it is.
+	// The login leaves no pending state.
 	got := p.get(wanted)
 	got.wants(t, http.StatusTooManyRequests, "Too many requests with this API key.", "Try again in 2s.", `href="/customers/1234/batches?tests=true">Try again`, `aria-label="Sections"`, `href="/lanes"`, "test export", "Log out")
 	if after := got.Header.Get("Retry-After"); after != "2" {

@@ -37,7 +37,7 @@ func toExport(customer string) link {
 	return link{Name: "Export again", Path: "/customers/" + customer + "/export"}
 }
 
-// mendOf is the page that fixes a reason; nil for none.
+// mendOf returns the link to the page that fixes a reason; nil for none.
 func mendOf(customer string, reason store.Reason) *link {
 	to, ok := mends[reason]
 	if !ok {
@@ -47,8 +47,8 @@ func mendOf(customer string, reason store.Reason) *link {
 	return &l
 }
 
-// openLane links to the lane's page if one of the sentences names the resume command;
-// else it is nil.
+// openLane links to the lane's page if one of the sentences names the resume command; otherwise it
+// is nil.
 func openLane(customer string, waits []string) *link {
 	for _, sentence := range waits {
 		if strings.Contains(sentence, "icims-export resume") {
@@ -58,5 +58,5 @@ func openLane(customer string, waits []string) *link {
 	return nil
 }
 
-// meaning is the text of docs/errors.md about a reason, without backquotes.
+// meaning returns a reason's text in docs/errors.md, without backquotes.
 func meaning(reason store.Reason) string { return strings.ReplaceAll(reason.Meaning(), "`", "") }

@@ -16,16 +16,16 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// page is a page's template, with the layout and the parts that pages share.
+// page is a page's template with the layout and the shared parts.
 type page struct{ *template.Template }
 
-// shared are the templates that each page has.
+// shared are the templates that all pages include.
 var shared = []string{
 	"templates/layout.html", "templates/parts.html", "templates/picker.html", "templates/standing.html", "templates/integration-parts.html",
 	"templates/refused_rows.html",
 }
 
-// parsePages reads all templates; a page's name is that of its file.
+// parsePages parses all templates; a page is named after its file.
 func parsePages() (map[string]page, error) {
 	base, err := template.New("layout").Funcs(words).ParseFS(templateFiles, shared...)
 	if err != nil {
@@ -49,13 +49,13 @@ func parsePages() (map[string]page, error) {
 	return pages, nil
 }
 
-// frame is what the layout shows around a page.
+// frame is the data of the layout around a page.
 type frame struct {
 	*visit
 
 	Title string
 	Nav   []link
-	// Did is a sentence about what was just done.
+	// Did is a message about the last change.
 	Did  string
 	Body any
 }
@@ -65,7 +65,7 @@ type link struct {
 	Here       bool
 }
 
-// frame is the frame of a page.
+// frame returns the frame of a page.
 func (v *visit) frame(title string, body any) frame {
 	f := frame{visit: v, Title: title, Body: body, Did: done[v.r.URL.Query().Get("did")]}
 	if v.Who.Key == "" {
@@ -86,19 +86,19 @@ func (v *visit) frame(title string, body any) frame {
 	return f
 }
 
-// LoggedIn reports whether it is known who looks.
+// LoggedIn reports whether the user is known.
 func (f frame) LoggedIn() bool { return f.Who.Key != "" }
 
-// AtSessions reports whether it is the page of the sessions.
+// AtSessions reports whether this is the sessions page.
 func (f frame) AtSessions() bool { return f.section == "sessions" }
 
-// Choice reports whether there is another customer to choose.
+// Choice reports whether the user can choose another customer.
 func (f frame) Choice() bool { return f.Who.AllCustomers || len(f.Who.Customers) > 1 }
 
-// Change is where another customer is chosen, for the same section.
+// Change returns the URL for choosing another customer in the same section.
 func (f frame) Change() string { return "/" + f.section + "?" + url.Values{"choose": {"1"}}.Encode() }
 
-// Again is the page's address, where nothing is lost by opening it once more; else "".
+// Again returns the page's URL if opening it again is safe; "" otherwise.
 func (f frame) Again() string {
 	if f.r.Method != http.MethodGet {
 		return ""
@@ -106,19 +106,19 @@ func (f frame) Again() string {
 	return f.r.URL.RequestURI()
 }
 
-// page answers with a page; title is its heading.
+// page renders a page; title is its heading.
 func (v *visit) page(name, title string, body any) error {
 	v.write(http.StatusOK, name, "layout", v.frame(title, body))
 	return nil
 }
 
-// pageWith answers with a page that shows what was refused; the status is that of the refusal.
+// pageWith renders a page with a refusal and its status.
 func (v *visit) pageWith(refused *Refusal, name, title string, body any) error {
 	v.refuse(refused, name, "layout", v.frame(title, body))
 	return nil
 }
 
-// refuse answers with a template that shows what was refused.
+// refuse renders a template with a refusal and its status.
 func (v *visit) refuse(refused *Refusal, name, part string, data any) {
 	if refused.RetryAfter != "" {
 		v.w.Header().Set("Retry-After", refused.RetryAfter)
@@ -126,25 +126,24 @@ func (v *visit) refuse(refused *Refusal, name, part string, data any) {
 	v.write(refused.Status, name, part, data)
 }
 
-// part answers with a part of a page, which htmx puts in its place. The part sees the
-// body as it is, without the frame.
+// part renders a part of a page for htmx. Its template gets the body without the frame.
 func (v *visit) part(name, part string, body any) error {
 	v.write(http.StatusOK, name, part, body)
 	return nil
 }
 
-// write answers with a template, if it can be executed.
+// write renders a template and responds with it.
 func (v *visit) write(status int, name, part string, data any) {
 	var b bytes.Buffer
 	if err := v.render(&b, name, part, data); err != nil {
-		// What the template says may hold what it was to show.
+		// The template's error may contain the page's data.
 		v.Log.Error().Str("page", name).Str("part", part).Msg("rendering a console page failed")
 		http.Error(v.w, "unexpected error", http.StatusInternalServerError)
 		return
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
-	_, _ = b.WriteTo(v.w) // nobody is left to tell
+	_, _ = b.WriteTo(v.w) // the client is gone
 }
 
 func (v *visit) render(w io.Writer, name, part string, data any) error {
@@ -154,8 +153,8 @@ func (v *visit) render(w io.Writer, name, part string, data any) error {
 	}
 	var b bytes.Buffer
 	if err := p.ExecuteTemplate(&b, part, data); err != nil {
-		return err //nolint:wrapcheck // whoever calls does
+		return err //nolint:wrapcheck // the caller does
 	}
 	_, err := w.Write(visible(b.Bytes()))
-	return err //nolint:wrapcheck // as above
+	return err //nolint:wrapcheck // the caller does
 }

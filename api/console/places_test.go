@@ -12,8 +12,8 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// slowly begins a form whose body does not come, and returns the status that it is answered
-// with: 100 where somebody waits for the body. The request lasts as long as the test.
+// slowly starts a form whose body does not arrive, and returns the response's status: 100 if the
+// server waits for the body. The request lasts as long as the test.
 func (r *rig) slowly(path, cookie string) int {
 	r.t.Helper()
 	var dialer net.Dialer
@@ -38,7 +38,7 @@ func (r *rig) slowly(path, cookie string) int {
 	return status
 }
 
-// Whoever holds a session's cookie can keep few places busy, be its key good or revoked.
+// The owner of a session cookie can take few page slots, whether its key is valid or revoked.
 func TestFormsThatComeSlowlyLeaveThePagesToOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		path    string
@@ -79,7 +79,7 @@ func TestFormsThatComeSlowlyLeaveThePagesToOthers(t *testing.T) {
 	}
 }
 
-// revokeKeysOf revokes the keys that the rig made for a scope.
+// revokeKeysOf revokes the rig's keys with a scope.
 func (r *rig) revokeKeysOf(scope api.Scope) {
 	r.t.Helper()
 	keys, err := r.ledger.APIKeys(r.t.Context())

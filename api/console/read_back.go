@@ -17,7 +17,7 @@ func (c *Console) registerReadBack() {
 	c.handle("GET /customers/{customer}/read-backs/{read_back}", "integrations", api.ScopeRead, (*visit).readBack)
 }
 
-// readBackForm shows what a read-back costs.
+// readBackForm shows the cost of a read-back.
 type readBackForm struct {
 	Sample, Max int
 	Plan        *api.ReadBackPlan
@@ -44,7 +44,7 @@ func (v *visit) showReadBackForm(form readBackForm) error {
 	return v.page("read-back-ask", "Read back", form)
 }
 
-// saidReadBackJoined stands above a read-back that somebody else asked for.
+// saidReadBackJoined is shown if another user's read-back is running.
 var saidReadBackJoined = say("read-back-joined", "A read-back is already running. It uses its own sample size.")
 
 // startReadBack starts a read-back that costs no more calls than the form showed.
@@ -68,7 +68,7 @@ func (v *visit) startReadBack() error {
 	return v.redirect("/customers/"+v.Customer+"/read-backs/"+started.ID, said)
 }
 
-// readBackPage is a read-back, also while it runs.
+// readBackPage is a read-back, running or ended.
 type readBackPage struct {
 	readback.ReadBack
 
@@ -86,22 +86,22 @@ func (v *visit) readBack() error {
 	return v.page("read-back", "Read-back", page)
 }
 
-// Path is the page's address.
+// Path returns the page's URL.
 func (p readBackPage) Path() string { return "/customers/" + p.Customer + "/read-backs/" + p.ID }
 
-// Moves reports whether more is to come.
+// Moves reports whether the read-back has not ended.
 func (p readBackPage) Moves() bool { return !p.State.Ended() }
 
-// Waits reports whether no worker has begun it.
+// Waits reports whether no worker has started it.
 func (p readBackPage) Waits() bool { return p.State == store.ControlWaiting }
 
-// Outcome is one of clean, problems, incomplete and failed.
+// Outcome returns clean, problems, incomplete or failed.
 func (p readBackPage) Outcome() string { return readBackWord(p.ReadBack) }
 
-// Headings are those of the table of fields.
+// Headings returns the column titles.
 func (p readBackPage) Headings() []string { return readback.Headings() }
 
-// readBackWord is the outcome of a read-back, in a word.
+// readBackWord returns the outcome of a read-back as a word.
 func readBackWord(v readback.ReadBack) string {
 	switch {
 	case v.State == store.ControlFailed:

@@ -13,7 +13,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// exported exports candidates to a job, as a worker would.
+// exported exports n candidates to a job, as a worker would.
 func (r *rig) exported(n int) {
 	r.t.Helper()
 	_, refs := testrig.Accept(r.t, r.ledger, mine, 1701, testrig.Numbered(0, n)...)
@@ -32,7 +32,7 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 	r.exported(8)
 	p := r.person(api.ScopeOperate, mine)
 	p.get("/connections/1234").wants(t, http.StatusOK, "Read-backs", `href="/connections/1234/read-back"`)
-	// The cost comes first.
+	// The form shows the cost first.
 	form := p.get("/connections/1234/read-back?sample=6")
 	form.wants(t, http.StatusOK, "6 people and 6 workflows: up to 12 calls", `name="calls" value="12"`, `name="sample" value="6"`)
 	p.post("/customers/1234/read-backs", url.Values{"sample": {"6"}, "calls": {"11"}}).wants(t, http.StatusConflict, "6 people and 6 workflows: up to 12 calls", "The cost has changed")
@@ -57,7 +57,7 @@ func TestAReadBackIsAskedForAndItsResultsAreShown(t *testing.T) {
 		Fields: []readback.FieldCount{{Field: readback.LastName, Sent: 5, Arrived: 4, Changed: 1, Share: 0.8}, {Field: readback.Education, Sent: 5, Missing: 5}},
 	}
 	r.step(claim, store.ControlStep{To: store.ControlDone, Result: report, Calls: 12})
-	// A reader sees the results, in the words of the command line.
+	// Readers see the results in the same words as on the command line.
 	shown := r.person(api.ScopeRead, mine).get(got.to())
 	words := []string{"2 problems", "Read back from iCIMS with 12 calls: 5 people, 1 gone; 6 workflows, 0 gone.", "80%", "education", `class="badge bad">0%`, "Run by test operate"}
 	for _, h := range readback.Headings() {

@@ -13,26 +13,26 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// refusedFile is a list of refused rows as CSV. It is a part of the page itself: nothing
-// is kept to be fetched later, and it outlives the log-in as the page does.
+// refusedFile is a list of refused rows as CSV. It is embedded in the page, so that the server
+// stores nothing and the link works after the session has ended.
 type refusedFile struct {
-	// Rows is how many rows are in it.
+	// Rows is the number of rows in it.
 	Rows int
-	// URL holds the file.
+	// URL contains the file.
 	URL template.URL
 }
 
-// largestRefusedFile is what fits into an address that browsers take, in bytes: Chromium
-// has 2 MiB, a third more than that in letters.
+// largestRefusedFile is the maximum size in bytes, so that browsers accept the URL: Chromium's
+// limit is 2 MiB, and base64 adds a third.
 const largestRefusedFile = 1_400_000
 
-// fileOf writes a line for each thing that is wrong with a row: where it is, what is wrong,
-// and what to do. Nothing of the row itself is in it, not even an id.
+// fileOf writes a line per problem: the row's position, the problem and the remedy. It contains no
+// data of the row, not even an ID.
 func fileOf(refused []tasks.Refusal) refusedFile {
 	var file bytes.Buffer
 	whole, rows := 0, 0
 	w := csv.NewWriter(&file)
-	w.UseCRLF = true // as the format has it, and spreadsheets
+	w.UseCRLF = true // as RFC 4180 and spreadsheets expect
 	_ = w.Write([]string{"row", "line", "field", "reason", "remedy"})
 	for _, r := range refused {
 		for _, p := range r.Problems {
@@ -45,7 +45,7 @@ func fileOf(refused []tasks.Refusal) refusedFile {
 		whole, rows = file.Len(), rows+1
 	}
 	file.Truncate(whole)
-	return refusedFile{rows, template.URL("data:text/csv;charset=utf-8;base64," + base64.StdEncoding.EncodeToString(file.Bytes()))} //nolint:gosec // letters and digits
+	return refusedFile{rows, template.URL("data:text/csv;charset=utf-8;base64," + base64.StdEncoding.EncodeToString(file.Bytes()))} //nolint:gosec // base64
 }
 
 func lineText(r tasks.Refusal) string {
@@ -55,7 +55,7 @@ func lineText(r tasks.Refusal) string {
 	return strconv.Itoa(r.Line)
 }
 
-// batchRefusedCSV answers with the refused rows that a batch keeps.
+// batchRefusedCSV responds with the refused rows that a batch keeps.
 func (v *visit) batchRefusedCSV() error {
 	var file bytes.Buffer
 	w := csv.NewWriter(&file)
@@ -94,11 +94,11 @@ func (v *visit) refusedRows(cursor string) (api.RefusedList, error) {
 	return list, err
 }
 
-// formula is where a cell may begin with what spreadsheets take for a formula. Not all of
-// them part cells at commas: one that parts them at semicolons or tabs finds cells, and
-// lines, within a text, and heeds no quote that stands inside of a cell.
+// formula matches where a spreadsheet may find a formula. Some spreadsheets separate cells at
+// semicolons or tabs instead of commas: they find cells and lines within a text, and ignore quotes
+// inside a cell.
 var formula = regexp.MustCompile(`(^|[;\t\r\n])([\s"']*)([=+\-@])`)
 
-// noFormula keeps a spreadsheet from reading a text, or a part of it, as a formula: the
-// names of fields are as they were handed over.
+// noFormula keeps spreadsheets from reading a text, or a part of it, as a formula: field names come
+// from the input.
 func noFormula(text string) string { return formula.ReplaceAllString(text, "$1$2'$3") }

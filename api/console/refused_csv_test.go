@@ -18,7 +18,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// textOf is a file of refused rows out of its address.
+// textOf decodes the file in a URL.
 func textOf(t *testing.T, address string) string {
 	t.Helper()
 	text, ok := strings.CutPrefix(address, "data:text/csv;charset=utf-8;base64,")
@@ -32,7 +32,7 @@ func textOf(t *testing.T, address string) string {
 	return string(file)
 }
 
-// rowsIn reads a file of refused rows out of its address.
+// rowsIn parses the file in a URL.
 func rowsIn(t *testing.T, address string) [][]string {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(textOf(t, address))).ReadAll()
@@ -44,7 +44,7 @@ func rowsIn(t *testing.T, address string) [][]string {
 
 var download = regexp.MustCompile(`download="refused-rows\.csv" href="([^"]*)"`)
 
-// downloaded is the file of refused rows in a page.
+// downloaded parses the file in a page.
 func (s shown) downloaded(t *testing.T) [][]string {
 	t.Helper()
 	found := download.FindAllStringSubmatch(s.text, -1)
@@ -68,7 +68,7 @@ func TestRefusedRowsCanBeDownloadedWithoutWhatTheyHold(t *testing.T) {
 			t.Fatalf("%s: %q", path, rows)
 		}
 		fields := map[string]bool{}
-		for _, row := range rows[2:] { // both are wrong with the one row
+		for _, row := range rows[2:] { // both are problems of one row
 			fields[row[2]] = true
 			if row[0] != "3" || row[1] != "4" || row[3] == "" || row[4] == "" {
 				t.Errorf("%s: %q", path, row)
@@ -127,8 +127,8 @@ func TestAFileOfRefusedRowsHasNoFormulas(t *testing.T) {
 	}
 }
 
-// cells are those that a spreadsheet finds which parts them at a character, and which takes
-// a quote for one only at the beginning of a cell.
+// cells returns the cells that a spreadsheet finds if it separates them at a character and
+// recognizes quotes only at the start of a cell.
 func cells(t *testing.T, text string, at rune) []string {
 	t.Helper()
 	r := csv.NewReader(strings.NewReader(text))

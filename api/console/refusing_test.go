@@ -18,8 +18,8 @@ import (
 
 var tags = regexp.MustCompile(`(?s)<head>.*?</head>|<[^>]*>|\s+`)
 
-// Pages name a Redis that refuses writes in its own words with the remedy, where they show
-// what waits and where a change fails.
+// If Redis refuses writes, pages show its message and the remedy next to waiting work and failed
+// changes.
 func TestPagesNameARefusingRedis(t *testing.T) {
 	for _, refusal := range redistest.Refusals() {
 		t.Run(refusal.Name, func(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(redistest.Main(m)) }
 
-// rig is an API with its console that listens.
+// rig is a running API with its console.
 type rig struct {
 	*Console
 	t      *testing.T
@@ -34,8 +34,8 @@ type rig struct {
 	now    *testrig.Clock
 }
 
-// newRig returns a console over an empty Redis. change may change what it and its API
-// are made of.
+// newRig returns a console with an empty Redis. change may change the options of the console and
+// its API.
 func newRig(t *testing.T, change ...func(*api.Deps, *Options)) *rig {
 	t.Helper()
 	client := redistest.Shared(t).Client(t)
@@ -66,7 +66,7 @@ func newRig(t *testing.T, change ...func(*api.Deps, *Options)) *rig {
 	return r
 }
 
-// key makes an API key; without customers it is good for all.
+// key creates an API key; without customers it is valid for all.
 func (r *rig) key(scope api.Scope, customers ...string) string {
 	r.t.Helper()
 	_, token, err := r.ledger.NewAPIKey(r.t.Context(), store.APIKey{Name: "test " + string(scope), Scopes: []string{string(scope)}, Customers: customers, By: "a test"}, r.now.Now())
@@ -76,14 +76,13 @@ func (r *rig) key(scope api.Scope, customers ...string) string {
 	return token
 }
 
-// person is somebody at a browser without JavaScript, which keeps cookies and follows no
-// redirect.
+// person is a browser without JavaScript, which keeps cookies and does not follow redirects.
 type person struct {
 	r      *rig
 	client *http.Client
 }
 
-// visitor is a person who is not logged in.
+// visitor returns a browser that is not logged in.
 func (r *rig) visitor() *person {
 	r.t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -98,7 +97,7 @@ func (r *rig) visitor() *person {
 	return &person{r, client}
 }
 
-// person is one who has logged in with a key of the scope.
+// person returns a browser that is logged in with a key of the scope.
 func (r *rig) person(scope api.Scope, customers ...string) *person {
 	r.t.Helper()
 	p := r.visitor()
@@ -108,16 +107,16 @@ func (r *rig) person(scope api.Scope, customers ...string) *person {
 	return p
 }
 
-// shown is what a browser got.
+// shown is a response to a browser.
 type shown struct {
 	*http.Response
 	text string
 }
 
-// to is where the browser is sent to.
+// to returns the target of a redirect.
 func (s shown) to() string { return s.Header.Get("Location") }
 
-// has reports whether all texts stand in the page.
+// has reports whether the page contains all texts.
 func (s shown) has(texts ...string) bool {
 	for _, text := range texts {
 		if !strings.Contains(s.text, text) {
@@ -127,13 +126,13 @@ func (s shown) has(texts ...string) bool {
 	return true
 }
 
-// get opens an address; header are names and values in turn.
+// get opens a URL; header alternates names and values.
 func (p *person) get(path string, header ...string) shown {
 	p.r.t.Helper()
 	return p.do(http.MethodGet, path, nil, header...)
 }
 
-// post sends a form, as the console's own pages would.
+// post sends a form, as the console's own pages do.
 func (p *person) post(path string, form url.Values, header ...string) shown {
 	p.r.t.Helper()
 	return p.do(http.MethodPost, path, strings.NewReader(form.Encode()), append([]string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"}, header...)...)
@@ -163,10 +162,10 @@ func (p *person) do(method, path string, body io.Reader, header ...string) shown
 	return shown{response, string(text)}
 }
 
-// formValues are what a person has entered, which goes back as it is, and what scripts read.
+// formValues matches input that a page returns unchanged, and data for scripts.
 var formValues = regexp.MustCompile(`(?s) (?:value|data-[a-z-]+)="[^"]*"|<textarea.*?</textarea>`)
 
-// wantVisible fails where a page displays control characters of somebody else.
+// wantVisible fails if a page displays foreign control characters.
 func wantVisible(t *testing.T, what, page string) {
 	t.Helper()
 	page = formValues.ReplaceAllString(page, "")

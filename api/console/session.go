@@ -14,33 +14,33 @@ import (
 )
 
 const (
-	// sessionTime is how long a session lasts at most.
+	// sessionTime is the maximum duration of a session.
 	sessionTime = 12 * time.Hour
-	// DefaultIdle is how long a session lasts without use.
+	// DefaultIdle is how long an unused session lasts.
 	DefaultIdle = time.Hour
 )
 
 const (
 	sessionCookie = "icims_export_session"
-	// secureCookie is its name over TLS: browsers take it from nowhere else then.
+	// secureCookie is its name over TLS, which browsers accept only over TLS.
 	secureCookie   = "__Host-" + sessionCookie
 	customerCookie = "icims_export_customer"
-	// sessionPlace binds what is sealed to its purpose.
+	// sessionPlace binds the sealed cookie to its purpose.
 	sessionPlace = "console:session"
 )
 
-// session is the sealed content of the cookie. Only the cookie has the API key. The record
-// in Redis says whether the session goes on.
+// session is the sealed content of the cookie. Only the cookie contains the API key. The record in
+// Redis says whether the session is valid.
 type session struct {
 	ID    string    `json:"id"`
 	Token string    `json:"token"`
 	Until time.Time `json:"until"`
-	// Who it was at the log-in, without the customers, of which there may be many: for
-	// the frame of a page where the API does not say.
+	// Who is the user at login, without the customers, which may be many. It fills the frame of a
+	// page if the API does not respond.
 	Who api.WhoAmI `json:"who"`
 }
 
-// sessionOf opens the request's cookie.
+// sessionOf opens the request's session cookie.
 func (c *Console) sessionOf(r *http.Request) (session, bool) {
 	cookie, err := r.Cookie(c.cookieName(r))
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *Console) sessionOf(r *http.Request) (session, bool) {
 	return s, true
 }
 
-// begin logs the person in with an API key.
+// begin starts a session with an API key.
 func (v *visit) begin(token string) error {
 	now := v.Now()
 	kept, err := v.API.Ledger.NewSession(v.r.Context(), store.Session{
@@ -85,8 +85,7 @@ func (v *visit) begin(token string) error {
 	return nil
 }
 
-// goesOn returns store.ErrNoSession if the session has ended. With touch it counts as used
-// now.
+// goesOn returns store.ErrNoSession if the session has ended. touch counts as use.
 func (c *Console) goesOn(ctx context.Context, s session, touch bool) error {
 	kept, err := c.API.Ledger.UseSession(ctx, s.ID, c.Now(), touch)
 	if err == nil && kept.Key != s.Who.Key {
@@ -95,16 +94,16 @@ func (c *Console) goesOn(ctx context.Context, s session, touch bool) error {
 	return err
 }
 
-// byItself reports whether the page made the request, not the person: to refresh a part of
-// itself, or to follow a stream. What a person types into a search field counts as use.
+// byItself reports whether the page made the request on its own, to refresh a part or follow a
+// stream. Typing into a search field counts as use.
 func byItself(r *http.Request) bool {
 	typed := strings.HasPrefix(r.Header.Get("HX-Source"), "input")
 	return r.Method == http.MethodGet && (r.Header.Get("HX-Request") == "true" && !typed ||
 		strings.Contains(r.Header.Get("Accept"), "text/event-stream") || strings.HasPrefix(r.URL.Path, MonitoringPath+"/api/"))
 }
 
-// whileLoggedIn returns the request, which ends when the session ends or its API key stops
-// being good. An upload or a download that goes on counts as use; a stream of events does not.
+// whileLoggedIn returns the request with a context that ends when the session ends or its API key
+// becomes invalid. A running upload or download counts as use; a stream of events does not.
 func (v *visit) whileLoggedIn() (*http.Request, func()) {
 	s, touch, who := v.session, false, "session "+v.session.ID
 	if !byItself(v.r) {
@@ -122,13 +121,13 @@ func (v *visit) whileLoggedIn() (*http.Request, func()) {
 	})
 }
 
-// forget logs the person out.
+// forget ends the session.
 func (v *visit) forget() {
 	http.SetCookie(v.w, v.cookie(v.cookieName(v.r), "", -1))
 	http.SetCookie(v.w, v.cookie(customerCookie, "", -1))
 }
 
-// remember keeps the customer for pages that are of none.
+// remember stores the customer for pages without one.
 func (v *visit) remember(customer string) {
 	if last, err := v.r.Cookie(customerCookie); err != nil || last.Value != customer {
 		http.SetCookie(v.w, v.cookie(customerCookie, customer, int(sessionTime.Seconds())))
@@ -136,9 +135,9 @@ func (v *visit) remember(customer string) {
 }
 
 func (v *visit) cookie(name, value string, age int) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // Secure wherever it can be
+	return &http.Cookie{ //nolint:gosec // Secure if possible
 		Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: v.API.Encrypted(v.r), // over plain HTTP browsers would not keep it
+		Secure: v.API.Encrypted(v.r), // browsers refuse it over plain HTTP
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// watchful ends open pages soon after their session.
+// watchful checks often whether open pages still have access.
 func watchful(d *api.Deps, _ *Options) { d.Settings.AccessEvery = 5 * time.Millisecond }
 
-// sessions are those that have not ended.
+// sessions returns the sessions that have not ended.
 func (r *rig) sessions() []store.Session {
 	r.t.Helper()
 	all, err := r.ledger.Sessions(r.t.Context(), r.now.Now())
@@ -45,7 +45,7 @@ func (p *person) cookie() *http.Cookie {
 	return nil
 }
 
-// A log-out ends the session on the server: a copied cookie opens nothing afterwards.
+// Logging out ends the session on the server: a copied cookie becomes useless.
 func TestLogOutEndsTheSessionOnTheServer(t *testing.T) {
 	r := newRig(t)
 	p, other := r.person(api.ScopeRead), r.person(api.ScopeRead)
@@ -61,8 +61,8 @@ func TestLogOutEndsTheSessionOnTheServer(t *testing.T) {
 	}
 }
 
-// A session that nobody uses ends. Requests that a page makes by itself do not count as use;
-// typing into a search field does.
+// An unused session ends. Requests that a page makes on its own do not count as use; typing into a
+// search field does.
 func TestIdleSessionsEnd(t *testing.T) {
 	r := newRig(t, func(_ *api.Deps, o *Options) { o.Idle = 20 * time.Minute })
 	p := r.person(api.ScopeRead)
@@ -141,8 +141,8 @@ func (r *rig) revokeAll() {
 	}
 }
 
-// An upload ends with its session. The log-in page says what was accepted, and the form that
-// follows is the same batch.
+// An upload ends with its session. The login page says what was accepted, and the following form
+// continues the same batch.
 func TestAccessEndsForUploadsOfPages(t *testing.T) {
 	for name, end := range map[string]func(r *rig, p *person){
 		"ended by somebody":   func(r *rig, _ *person) { r.endAll() },
@@ -195,7 +195,7 @@ func TestAccessEndsForUploadsOfPages(t *testing.T) {
 	}
 }
 
-// An upload under way counts as use, so that a long one does not end its own session.
+// A running upload counts as use, so that it does not end its own session.
 func TestAnUploadKeepsItsSession(t *testing.T) {
 	w := newWard(t, watchful)
 	w.connect(mine)
@@ -226,7 +226,7 @@ func TestAnUploadKeepsItsSession(t *testing.T) {
 	}
 }
 
-// The page lists the sessions that its reader may end, and ends them.
+// The page lists and ends the reader's sessions.
 func TestSessionsPage(t *testing.T) {
 	r := newRig(t)
 	p, other, admin := r.person(api.ScopeRead), r.person(api.ScopeExport), r.person(api.ScopeAdmin)
@@ -242,7 +242,7 @@ func TestSessionsPage(t *testing.T) {
 	p.get("/lanes").wants(t, http.StatusOK, `href="/sessions"`)
 
 	admin.get("/sessions").wants(t, http.StatusOK, own, others, "Open sessions of all API keys", "/sessions/"+others+"/end")
-	if got := p.post("/sessions/"+others+"/end", nil); got.StatusCode != http.StatusSeeOther { // for this key there is none
+	if got := p.post("/sessions/"+others+"/end", nil); got.StatusCode != http.StatusSeeOther { // the key has no such session
 		t.Errorf("%d: %s", got.StatusCode, got.text)
 	}
 	other.get("/lanes").wants(t, http.StatusOK)

@@ -13,10 +13,10 @@ func (c *Console) registerSessions() {
 	c.handle("POST /sessions/{session}/end", "sessions", api.ScopeRead, (*visit).endSession)
 }
 
-// sessionsPage lists the sessions that the person may end.
+// sessionsPage lists the sessions that the user may end.
 type sessionsPage struct {
 	Sessions []shownSession
-	// AllKeys: the list has the sessions of all API keys.
+	// AllKeys means that the list has the sessions of all API keys.
 	AllKeys       bool
 	Idle, Longest time.Duration
 }
@@ -24,7 +24,7 @@ type sessionsPage struct {
 type shownSession struct {
 	store.Session
 
-	// Own: it is the session that shows the page.
+	// Own marks the session of this page.
 	Own bool
 }
 
@@ -46,7 +46,7 @@ func (v *visit) endSession() error {
 	id := v.r.PathValue("session")
 	err := v.call(http.MethodDelete, apiPath("sessions", id), nil, nil, nil)
 	if refused, ok := refusalOf(err); ok && refused.Code == api.CodeNoSession {
-		return v.redirect("/sessions", "") // it has ended already
+		return v.redirect("/sessions", "") // it has already ended
 	}
 	if err != nil {
 		return err

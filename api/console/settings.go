@@ -12,26 +12,26 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// setting is one of a connection's, as a form asks for it.
+// setting describes a setting of a connection in a form.
 type setting struct {
-	// Name is that of the API, with dots for what is nested.
+	// Name is the API's name, with dots for nesting.
 	Name, Label, Help string
 	Kind              settingKind
-	// Step is the step of the form that it is entered in, Group the part of the step.
+	// Step is the form's step, Group the part of the step.
 	Step, Group string
-	Min, Max    string // of a number
+	Min, Max    string // for numbers
 }
 
-// settingKind says how a setting is entered.
+// settingKind is the kind of input.
 type settingKind string
 
 const (
 	kindText   settingKind = "text"
 	kindNumber settingKind = "number"
-	kindOther  settingKind = "" // the form has a place of its own for it
+	kindOther  settingKind = "" // placed individually
 )
 
-// The steps of the form, and its groups.
+// The form's steps and groups.
 const (
 	stepCapabilities = "capabilities"
 	stepCredentials  = "credentials"
@@ -44,7 +44,7 @@ const (
 	groupSchools   = "schools"
 )
 
-// settings are all settings of a connection but its password, in the order of the form.
+// settings are all settings of a connection except its password, in the order of the form.
 var settings = []setting{
 	{Name: "capabilities", Label: "Capabilities", Step: stepCapabilities},
 	{Name: "source", Label: "Source", Help: "The source that iCIMS shows for people and workflows.", Kind: kindText, Step: stepCapabilities, Group: groupWritten},
@@ -77,7 +77,7 @@ var settings = []setting{
 	{Name: "portal_urls", Label: "Job portals", Step: stepCredentials},
 }
 
-// labelOf is what a form calls one of the API's fields.
+// labelOf returns the label of an API field.
 func labelOf(field string) string {
 	for _, s := range settings {
 		if s.Name == field || strings.HasPrefix(s.Name, field+".") {
@@ -96,7 +96,7 @@ func labelOf(field string) string {
 	return field
 }
 
-// stepOf is the step of the form that has one of the API's fields.
+// stepOf returns the form's step with an API field.
 func stepOf(field string) string {
 	for _, s := range settings {
 		if s.Name == field || strings.HasPrefix(s.Name, field+".") {
@@ -106,8 +106,8 @@ func stepOf(field string) string {
 	return stepCredentials
 }
 
-// flatten are the settings by their names, as a form shows them. Only those that were
-// given are there.
+// flatten returns the settings by name, as a form shows them. Settings that are not set are left
+// out.
 func flatten(s api.ConnectionSettings) (map[string]string, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -137,8 +137,8 @@ func flattenInto(flat map[string]string, prefix string, nested map[string]any) {
 	}
 }
 
-// nest is the API's body of what a form has; what is wrong is what the API could not be
-// sent at all.
+// nest returns the API's body for the form's values, and the problems of values that cannot be
+// encoded.
 func nest(flat map[string]string) (map[string]any, []api.FieldProblem) {
 	body := map[string]any{}
 	var wrong []api.FieldProblem
@@ -173,12 +173,12 @@ func nest(flat map[string]string) (map[string]any, []api.FieldProblem) {
 	return body, wrong
 }
 
-// onePerLine shows portal URLs, which the API has comma separated.
+// onePerLine splits the API's comma-separated portal URLs into lines.
 func onePerLine(urls string) string {
 	return strings.Join(strings.FieldsFunc(urls, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' }), "\n")
 }
 
-// defaultSettings are what settings have that are left out.
+// defaultSettings are the values of settings that are not set.
 var defaultSettings = map[string]string{
 	"auth": string(store.AuthBasic), "capabilities": store.CanExport, "source": store.DefaultSource, "status.value": store.DefaultStatus, "folder.id": store.DefaultFolder,
 	"limits.calls_per_second": strconv.Itoa(store.DefaultCallsPerSecond), "limits.burst": strconv.Itoa(store.DefaultBurst), "limits.in_flight": strconv.Itoa(store.DefaultInFlight),
@@ -188,10 +188,10 @@ var defaultSettings = map[string]string{
 	"fields.education.collection": "education", "fields.education.school": "school", "fields.education.degree": "degree",
 }
 
-// difference is a setting that two people have given different values.
+// difference is a setting with conflicting values of two users.
 type difference struct{ Label, Now, Yours string }
 
-// differences compares what is there now with what a form has.
+// differences compares the current settings with those of a form.
 func differences(now, yours map[string]string) []difference {
 	var list []difference
 	for _, s := range settings {
@@ -202,13 +202,13 @@ func differences(now, yours map[string]string) []difference {
 	return list
 }
 
-// shownSetting is one of a connection's settings, as its page lists them.
+// shownSetting is a setting in a list.
 type shownSetting struct {
 	Label, Value string
 	Default      bool
 }
 
-// shownSettings lists the settings in use, with those that were left out marked.
+// shownSettings lists the effective settings, and marks defaults.
 func shownSettings(c api.Connection) ([]shownSetting, error) {
 	given, err := flatten(c.Settings)
 	if err != nil {
@@ -221,7 +221,7 @@ func shownSettings(c api.Connection) ([]shownSetting, error) {
 	var list []shownSetting
 	for _, s := range settings {
 		value, ok := used[s.Name]
-		if !ok || slices.Contains([]string{"portal_urls", "auth", "username"}, s.Name) { // the page shows these by themselves
+		if !ok || slices.Contains([]string{"portal_urls", "auth", "username"}, s.Name) { // the page shows these separately
 			continue
 		}
 		_, own := given[s.Name]

@@ -10,12 +10,12 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// standing is a batch's progress in words. Its template is shared by the batch's
-// page, its event stream and the receipt of an export.
+// standing is a batch's progress in words. The batch's page, its event stream and the receipt of an
+// export share its template.
 type standing struct {
 	api.BatchStatus
 
-	// MayCancel: the reader may cancel the batch.
+	// MayCancel means that the reader may cancel the batch.
 	MayCancel bool
 	now       time.Time
 }
@@ -24,22 +24,21 @@ func (v *visit) standingOf(b api.BatchStatus) standing {
 	return standing{b, v.May(api.ScopeExport), v.Now()}
 }
 
-// Over reports whether the batch has ended. The API's event
-// stream ends by the same rule.
+// Over reports whether the batch has ended, which also ends the API's event stream.
 func (s standing) Over() bool { return !s.Closed.IsZero() && s.Batch.Moving() == 0 }
 
-// Customer is the batch's customer.
+// Customer returns the batch's customer.
 func (s standing) Customer() string { return s.ID.Customer() }
 
-// Path is the address of the batch's page.
+// Path returns the URL of the batch's page.
 func (s standing) Path() string { return batchPage(s.Customer(), string(s.ID)) }
 
-// batchPage is the address of a batch's page.
+// batchPage returns the URL of a batch's page.
 func batchPage(customer, batch string) string {
 	return "/customers/" + customer + "/batches/" + batch
 }
 
-// State is the batch's state in a word.
+// State returns the batch's state as a word.
 func (s standing) State() string {
 	switch {
 	case s.Over() && s.Accepted == 0:
@@ -68,8 +67,8 @@ var headings = map[string]string{
 	"receiving": "Receiving candidates", "waiting": "Waiting", "exporting": "Exporting",
 }
 
-// Heading is the state in a few words. It is "Export complete" only if no export is
-// dead or canceled.
+// Heading returns the state in a few words. It is "Export complete" only if no export is dead or
+// canceled.
 func (s standing) Heading() string {
 	switch s.State() {
 	case "dead", "partly dead":
@@ -83,10 +82,10 @@ func (s standing) Heading() string {
 // Held reports whether the exports are blocked.
 func (s standing) Held() bool { return len(s.Waits) > 0 || s.Forecast != nil && s.Forecast.Waits != "" }
 
-// Done is how many exports have ended.
+// Done returns how many exports have ended.
 func (s standing) Done() int { return s.Accepted - s.Batch.Moving() }
 
-// Percent is the ended share of the batch; 100 only when all exports have ended.
+// Percent returns the share of ended exports; 100 only if all have ended.
 func (s standing) Percent() int {
 	const all = 100
 	if s.Accepted == 0 {
@@ -95,7 +94,7 @@ func (s standing) Percent() int {
 	return s.Done() * all / s.Accepted
 }
 
-// Foretold is the forecast as a sentence; "" for none.
+// Foretold returns the forecast as a sentence; "" for none.
 func (s standing) Foretold() string {
 	if s.Forecast == nil || s.Over() {
 		return ""
@@ -103,13 +102,13 @@ func (s standing) Foretold() string {
 	return prose.Sentence(operate.Foretold(*s.Forecast, s.now, len(s.Waits) > 0 && s.Forecast.Waits == ""))
 }
 
-// Lane links to the lane if resuming it unblocks the exports; else nil.
+// Lane links to the lane if resuming it unblocks the exports; otherwise it is nil.
 func (s standing) Lane() *link {
 	hint := s.Reason().Hint
 	return openLane(s.Customer(), append([]string{hint}, s.Waits...))
 }
 
-// Reason is why no calls are made now, if the forecast knows.
+// Reason returns why no calls are made now, if the forecast knows.
 func (s standing) Reason() store.ReasonInfo {
 	if s.Forecast == nil || s.Forecast.Waits == "" {
 		return store.ReasonInfo{}
@@ -120,8 +119,8 @@ func (s standing) Reason() store.ReasonInfo {
 // quarters are announced as a batch progresses.
 var quarters = [...]string{"", "25% done.", "50% done.", "75% done.", ""}
 
-// Step is the text for screen readers. It changes only at a few steps, however often the
-// counts change.
+// Step returns the text for screen readers. It changes only a few times, however often the counts
+// change.
 func (s standing) Step() string {
 	if s.Over() {
 		return s.Heading() + ". " + s.Counted()
@@ -134,7 +133,7 @@ func (s standing) Step() string {
 	return said
 }
 
-// Counted lists the counts that are not zero as a sentence.
+// Counted returns the counts that are not zero as a sentence.
 func (s standing) Counted() string {
 	text := ""
 	for _, c := range s.Counts() {
@@ -156,7 +155,7 @@ type count struct {
 	Tone string
 }
 
-// Counts are the numbers per outcome, in display order.
+// Counts returns the number of exports per outcome, in display order.
 func (s standing) Counts() []count {
 	return []count{
 		{"created", s.Created, "good"}, {"updated", s.Updated, "good"}, {"skipped", s.Skipped, "plain"}, {"dead", s.Dead, "bad"}, {"cancelled", s.Cancelled, "warn"},

@@ -14,13 +14,13 @@ import (
 //go:embed static
 var staticEmbedded embed.FS
 
-// staticFiles serves scripts and styles to anybody: nothing of them is secret. Their
-// addresses change with their contents, so that browsers keep them.
+// staticFiles serves scripts and styles without a login, since they are not secret. Their URLs
+// change with their content, so that browsers can cache them.
 func staticFiles() http.Handler {
 	files := http.FileServerFS(staticEmbedded)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/") {
-			http.NotFound(w, r) // no list of files
+			http.NotFound(w, r) // no directory listing
 			return
 		}
 		if r.URL.Query().Get("v") == version(r.URL.Path[1:]) && r.URL.Query().Has("v") {
@@ -30,10 +30,10 @@ func staticFiles() http.Handler {
 	})
 }
 
-// asset is the address of a static file.
+// asset returns the URL of a static file.
 func asset(name string) string { return "/static/" + name + "?v=" + version("static/"+name) }
 
-var versions sync.Map // of files, as they are hashed
+var versions sync.Map // by file
 
 func version(file string) string {
 	if v, ok := versions.Load(file); ok {

@@ -14,7 +14,7 @@ func (c *Console) registerVerification() {
 	c.handle("GET /customers/{customer}/verifications/{verification}", "integrations", api.ScopeRead, (*visit).verification)
 }
 
-// verificationForm asks what is to be verified: the third step of a connection's form.
+// verificationForm asks what to verify, as the third step of a connection's form.
 type verificationForm struct {
 	Job     jobPicker
 	Test    bool // send the test candidate
@@ -42,11 +42,11 @@ func (v *visit) showVerificationForm(form verificationForm, chosen string) error
 	return v.page("connection-verify", "Verify connection", form)
 }
 
-// saidJoined stands above a verification that somebody else has asked for.
+// saidJoined is shown if another user's verification is running.
 var saidJoined = say("verification-joined", "A verification is already running. It uses its own options.")
 
-// startVerification asks for a verification. A form without the field test, such as the
-// button on a connection's page, asks for one with the test candidate to any job.
+// startVerification requests a verification. Without the field test, such as from the button on a
+// connection's page, it exports the test candidate to any job.
 func (v *visit) startVerification() error {
 	test := !v.r.PostForm.Has("choose") || v.r.PostForm.Get("test") == "yes"
 	order := api.VerificationOrder{TestCandidate: &test}
@@ -74,7 +74,7 @@ func (v *visit) startVerification() error {
 	return v.redirect("/customers/"+v.Customer+"/verifications/"+started.ID, said)
 }
 
-// verificationPage is a verification, also while it runs.
+// verificationPage is a verification, running or ended.
 type verificationPage struct {
 	verify.Verification
 
@@ -99,15 +99,15 @@ func (v *visit) verification() error {
 	return v.page("verification", "Verification", page)
 }
 
-// Path is the page's address.
+// Path returns the page's URL.
 func (p verificationPage) Path() string {
 	return "/customers/" + p.Customer + "/verifications/" + p.ID
 }
 
-// Waits reports whether no worker has begun it.
+// Waits reports whether no worker has started it.
 func (p verificationPage) Waits() bool { return p.State == store.ControlWaiting }
 
-// Moves reports whether more is to come.
+// Moves reports whether the verification has not ended.
 func (p verificationPage) Moves() bool { return !p.State.Ended() }
 
 // Undone reports whether it ended without a result.
@@ -123,7 +123,7 @@ func (p verificationPage) Done() (n int) {
 	return n
 }
 
-// Outcome is one of connected, partly, broken, refused and incomplete.
+// Outcome returns connected, partly, broken, refused or incomplete.
 func (p verificationPage) Outcome() string {
 	worst, found := p.Report.Worst()
 	switch {
@@ -135,7 +135,7 @@ func (p verificationPage) Outcome() string {
 	return string(p.Report.Result)
 }
 
-// Worst is the check that speaks most against the connection; nil for none.
+// Worst returns the most serious failed check; nil for none.
 func (p verificationPage) Worst() *verify.Check {
 	if worst, ok := p.Report.Worst(); ok {
 		return &worst
@@ -143,14 +143,14 @@ func (p verificationPage) Worst() *verify.Check {
 	return nil
 }
 
-// Shown reports whether what to do about a check stands above the checks already.
+// Shown reports whether a check's remedy is already shown above the checks.
 func (p verificationPage) Shown(c verify.Check) bool {
 	worst, found := p.Report.Worst()
 	return found && !p.Moves() && !p.Undone() && p.Outcome() != string(verify.ResultConnected) && c.Name == worst.Name && c.Subject == worst.Subject
 }
 
-// NeedsEarlier reports whether a check was skipped since an earlier one failed. That is
-// said once for all of them.
+// NeedsEarlier reports whether a check was skipped because an earlier one failed. The page says
+// that once for all of them.
 func (verificationPage) NeedsEarlier(c verify.Check) bool {
 	return c.State == verify.Skipped && c.Code == verify.CodeNeedsEarlier
 }
@@ -160,33 +160,32 @@ func (p verificationPage) AnySkipped() bool {
 	return slices.ContainsFunc(p.Report.Checks, p.NeedsEarlier)
 }
 
-// NeedsAddresses reports whether it may be that iCIMS has to allow this service's
-// addresses.
+// NeedsAddresses reports whether iCIMS may need to allow this service's addresses.
 func (p verificationPage) NeedsAddresses() bool {
 	worst, _ := p.Report.Worst()
 	return worst.Code == verify.CodeAddressRefused || worst.Code == verify.CodeAccountDenied || worst.Code == verify.CodeCredentials
 }
 
-// Credentials reports whether it is the credentials that have to be corrected.
+// Credentials reports whether the credentials must be corrected.
 func (p verificationPage) Credentials() bool {
 	worst, _ := p.Report.Worst()
 	return worst.Code == verify.CodeCredentials
 }
 
-// checkWords are what the states of checks are called.
+// checkWords are the displayed names of check states.
 var checkWords = map[verify.State]string{
 	verify.Pending: "pending", verify.Running: "running", verify.OK: "passed", verify.Warned: "warning", verify.Failed: "failed", verify.Skipped: "skipped",
 }
 
-// checkWord is what a check's state is called.
+// checkWord returns the displayed name of a check's state.
 func checkWord(s verify.State) string { return checkWords[s] }
 
-// resultWords are what verifications come to.
+// resultWords are the displayed names of results.
 var resultWords = map[verify.Result]string{
 	verify.ResultRunning: "running", verify.ResultConnected: "connected", verify.ResultDegraded: "degraded", verify.ResultRefused: "refused", verify.ResultIncomplete: "incomplete",
 }
 
-// resultWord is what a verification came to.
+// resultWord returns the displayed name of a verification's result.
 func resultWord(v verify.Verification) string {
 	if v.State == store.ControlFailed {
 		return "not verified"
@@ -194,7 +193,7 @@ func resultWord(v verify.Verification) string {
 	return resultWords[v.Report.Result]
 }
 
-// verdict says in a sentence what a verification has found.
+// verdict describes a verification's result.
 func verdict(v verify.Verification) string {
 	worst, found := v.Report.Worst()
 	switch {

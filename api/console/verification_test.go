@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/verify"
 )
 
-// begun asks for a verification and claims it, as a worker would.
+// begun requests a verification and claims it, as a worker would.
 func (r *rig) begun(args verify.Args) store.ControlClaim {
 	r.t.Helper()
 	if _, _, err := r.ledger.RecordControlTask(r.t.Context(), mine, store.ControlVerify, args, "maria"); err != nil {
@@ -28,8 +28,7 @@ func (r *rig) step(claim store.ControlClaim, step store.ControlStep) {
 	}
 }
 
-// verified gives the customer a verification that has ended; its page's address is
-// returned.
+// verified adds an ended verification, and returns its page's URL.
 func (r *rig) verified(result verify.Result, checks ...verify.Check) string {
 	r.t.Helper()
 	claim := r.begun(verify.Args{Job: 1709})
@@ -80,7 +79,7 @@ func TestAJobThatIsNoneIsToldBesideThePicker(t *testing.T) {
 	got := p.post("/customers/1234/verifications", url.Values{"choose": {"1"}, "job_number": {"<b>x"}})
 	got.wants(t, http.StatusUnprocessableEntity, `id="job-wrong"`, "Not a job number", `value="&lt;b&gt;x"`)
 	got.lacks(t, `name="test" value="yes" checked`)
-	r.person(api.ScopeAdmin, "77").post("/customers/77/verifications", nil).wants(t, http.StatusSeeOther) // it may be in the file
+	r.person(api.ScopeAdmin, "77").post("/customers/77/verifications", nil).wants(t, http.StatusSeeOther) // it may be in the connections file
 }
 
 func TestChecksAppearAsTheyAreDone(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"github.com/seekout/icims-export/internal/prose"
 )
 
-// visible shows the characters of a page that would change how a browser displays the
-// text around them: control characters, and bidirectional ones. Candidates, customers and
-// iCIMS write parts of the text. What a person has entered stays as it is where it goes
-// back with a form, in a text area or an attribute that no browser displays.
+// visible escapes characters that would change how a browser displays the text around them: control
+// characters and bidirectional ones. Candidates, customers and iCIMS write parts of the text. User
+// input stays unchanged where a form sends it back, in a text area or an attribute that browsers do
+// not display.
 func visible(page []byte) []byte {
 	if !bytes.ContainsFunc(page, prose.Misleading) {
 		return page
@@ -40,7 +40,7 @@ func visible(page []byte) []byte {
 func writeVisible(out *bytes.Buffer, text []byte) {
 	for _, r := range string(text) {
 		switch {
-		case r == '\r': // it breaks a line
+		case r == '\r': // ends a line
 			out.WriteByte('\n')
 		case prose.Misleading(r):
 			out.WriteString(html.EscapeString(prose.Escape(r)))
@@ -50,7 +50,7 @@ func writeVisible(out *bytes.Buffer, text []byte) {
 	}
 }
 
-// endOfTag is where a tag ends: at the first > that is in no value.
+// endOfTag returns where a tag ends: at the first > outside of values.
 func endOfTag(tag []byte) int {
 	var quote byte
 	for i, c := range tag {
@@ -68,10 +68,10 @@ func endOfTag(tag []byte) int {
 	return len(tag)
 }
 
-// displayed are the attributes whose values browsers display or read out.
+// displayed are the attributes that browsers display or read aloud.
 var displayed = [][]byte{[]byte(` title="`), []byte(` aria-label="`), []byte(` placeholder="`), []byte(` alt="`)}
 
-// writeTag writes a tag with the values visible that are displayed.
+// writeTag writes a tag, and escapes the values that are displayed.
 func writeTag(out *bytes.Buffer, tag []byte) {
 	for len(tag) > 0 {
 		first, begin := len(tag), len(tag)

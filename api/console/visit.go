@@ -12,7 +12,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// visit is one request by a person who is logged in.
+// visit is a request of a logged-in user.
 type visit struct {
 	*Console
 	w http.ResponseWriter
@@ -21,8 +21,8 @@ type visit struct {
 	session session
 	token   string
 	Who     api.WhoAmI
-	// Customer is the one whose page it is; "" for a page of all. It is a valid id, and
-	// the key is good for it.
+	// Customer is the customer in the path; "" for pages without one. It is a valid ID, and the key
+	// is valid for it.
 	Customer string
 	section  string
 }
@@ -38,10 +38,10 @@ func visitOf(ctx context.Context) *visit {
 	return v
 }
 
-// section is a part of the console: an entry of its navigation.
+// section is an entry of the navigation.
 type section struct {
 	ID, Name string
-	// Path is that of its first page; with {customer} it is a page of one customer.
+	// Path is the path of its first page. {customer} marks a page of one customer.
 	Path  string
 	Scope api.Scope
 }
@@ -56,10 +56,10 @@ var sections = []section{
 	{"lanes", "Lanes", "/lanes", api.ScopeRead},
 }
 
-// handle enters a route: "GET /path". Who is not logged in is asked to; who lacks the
-// scope, or the customer in the path, is refused before the handler runs, and so is a
-// form that is too large or broken off: the handler finds it in PostForm. What the
-// handler returns as an error is shown as a page, or as a note where htmx asked for a part.
+// handle adds a route: "GET /path". Before the handler runs, users who are not logged in are sent
+// to the login, and requests without the scope, for a wrong customer, or with a too large or
+// incomplete form are refused. The handler finds the form in PostForm. Its error is shown as a
+// page, or as a note for htmx.
 func (c *Console) handle(pattern, section string, scope api.Scope, h func(*visit) error) {
 	c.handleStream(pattern, section, scope, func(v *visit) error {
 		if v.r.Method == http.MethodPost {
@@ -71,7 +71,7 @@ func (c *Console) handle(pattern, section string, scope api.Scope, h func(*visit
 	})
 }
 
-// handleStream enters a route whose handler reads the body itself, as it comes.
+// handleStream adds a route whose handler reads the body as it arrives.
 func (c *Console) handleStream(pattern, section string, scope api.Scope, h func(*visit) error) {
 	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		v, ok := c.visit(w, r)
@@ -92,8 +92,7 @@ func (c *Console) handleStream(pattern, section string, scope api.Scope, h func(
 	})
 }
 
-// visit finds out who makes the request. Without a session it sends him to the log-in,
-// and returns false.
+// visit authenticates the request. Without a session it redirects to the login and returns false.
 func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	v := &visit{Console: c, w: w, r: r}
 	s, ok := c.sessionOf(r)
@@ -110,7 +109,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	}
 	if err := v.get("/v1/whoami", nil, &v.Who); err != nil {
 		if refused, ok := refusalOf(err); !ok || refused.Status != http.StatusUnauthorized {
-			v.Who = s.Who // it is not known to be another by now
+			v.Who = s.Who // the last known user
 		}
 		v.fail(err)
 		return nil, false
@@ -122,7 +121,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	return v, true
 }
 
-// unavailable is the refusal while Redis does not answer.
+// unavailable returns the refusal while Redis does not respond.
 func unavailable(err error) *Refusal {
 	info, detail := api.CodeUnavailable.Info(), "Try again in a few seconds."
 	if d, ok := store.Diagnose(err); ok && d.Trouble != store.TroubleOther {
@@ -155,11 +154,11 @@ func (v *visit) bind(scope api.Scope) error {
 // May reports whether one of the key's scopes includes the given one.
 func (v *visit) May(scope api.Scope) bool { return api.Principal{Scopes: v.Who.Scopes}.Has(scope) }
 
-// byHTMX reports whether only a part of a page is asked for.
+// byHTMX reports whether htmx requests a part of a page.
 func (v *visit) byHTMX() bool { return v.r.Header.Get("HX-Request") == "true" }
 
-// redirect sends the browser to another page, after a change. did names a sentence of
-// done.go that the page begins with, or is "".
+// redirect sends the browser to another page after a change. did names a message of done.go, or is
+// "".
 func (v *visit) redirect(path string, did string) error {
 	if did != "" {
 		sep := "?"
@@ -177,7 +176,7 @@ func (v *visit) redirect(path string, did string) error {
 	return nil
 }
 
-// fail answers with what went wrong.
+// fail shows an error.
 func (v *visit) fail(err error) {
 	_, ended := errors.AsType[*api.AccessEndedError](context.Cause(v.r.Context()))
 	if ended {
@@ -186,7 +185,7 @@ func (v *visit) fail(err error) {
 		return
 	}
 	if errors.Is(v.r.Context().Err(), context.Canceled) {
-		return // the browser waits no more
+		return // the browser is gone
 	}
 	var refusal *Refusal
 	if !errors.As(err, &refusal) {
@@ -205,8 +204,8 @@ func (v *visit) fail(err error) {
 	v.refuse(refusal, "error", "layout", v.frame(sentenceCase(refusal.Title), refusal))
 }
 
-// toLogin sends the browser to the log-in, and from there to where it was. A page that
-// is open stays as it is, with what was entered there, and says so.
+// toLogin redirects to the login, which returns to the current page. A page that is open stays with
+// its input, and says so.
 func (v *visit) toLogin(why string) {
 	if v.byHTMX() {
 		v.w.Header().Set("HX-Retarget", "#session")
@@ -215,7 +214,7 @@ func (v *visit) toLogin(why string) {
 		return
 	}
 	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead || strings.HasPrefix(v.r.URL.Path, MonitoringPath+"/api/") {
-		// A redirect would lose what was sent, and a program would take the page for data.
+		// A redirect would lose the form, and a script would mistake the page for data.
 		v.write(http.StatusUnauthorized, "login", "layout", v.frame("Log in", loginForm{Why: "ended", Next: v.cameFrom()}))
 		return
 	}
@@ -233,7 +232,7 @@ func (v *visit) toLogin(why string) {
 	http.Redirect(v.w, v.r, target, http.StatusSeeOther)
 }
 
-// cameFrom is the page of this console that a form was sent from; else the first one.
+// cameFrom returns the page of this console that sent a form; otherwise the first page.
 func (v *visit) cameFrom() string {
 	from, err := url.Parse(v.r.Referer())
 	if err != nil || from.Host != v.r.Host {

@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store/quota"
 )
 
-// ward is a rig whose customers have exports in all states.
+// ward is a rig with exports in all states.
 type ward struct{ *rig }
 
 func newWard(t *testing.T, change ...func(*api.Deps, *Options)) ward {
@@ -18,13 +18,13 @@ func newWard(t *testing.T, change ...func(*api.Deps, *Options)) ward {
 	return ward{newRig(t, change...)}
 }
 
-// accept takes candidates into a closed batch of their own, without any task.
+// accept accepts candidates into a closed batch of their own, without tasks.
 func (w ward) accept(customer string, job int64, candidates ...string) (store.BatchID, []store.Ref) {
 	w.t.Helper()
 	return testrig.Accept(w.t, w.ledger, customer, job, candidates...)
 }
 
-// putOff hands an export back as a worker would.
+// putOff postpones an export, as a worker would.
 func (w ward) putOff(h store.Hold, ref store.Ref) {
 	w.t.Helper()
 	if err := w.ledger.Hold(w.t.Context(), testrig.Claim(w.t, w.ledger, ref), h); err != nil {
@@ -44,7 +44,7 @@ func (w ward) giveUp(reason store.Reason, call store.Called, refs ...store.Ref) 
 	testrig.GiveUp(w.t, w.ledger, reason, call, refs...)
 }
 
-// enqueue gives exports their tasks.
+// enqueue enqueues the tasks of exports.
 func (w ward) enqueue(refs ...store.Ref) {
 	w.t.Helper()
 	for _, ref := range refs {
@@ -52,13 +52,13 @@ func (w ward) enqueue(refs ...store.Ref) {
 	}
 }
 
-// called makes calls for a customer, and ends the last one with a status.
+// called makes n calls for a customer. The last one ends with the status.
 func (w ward) called(customer string, n, status int) {
 	w.t.Helper()
 	testrig.Call(w.t, w.ledger, customer, n, status)
 }
 
-// connect enters a connection.
+// connect adds a connection.
 func (w ward) connect(customer string) {
 	w.t.Helper()
 	conn := store.Connection{
@@ -70,7 +70,7 @@ func (w ward) connect(customer string) {
 	}
 }
 
-// beat lets a worker be heard of, which has no usable connection for some customers.
+// beat sends a worker's heartbeat. The worker has no usable connection for the given customers.
 func (w ward) beat(refuses ...string) {
 	w.t.Helper()
 	if _, err := w.ledger.Beat(w.t.Context(), store.Peer{Worker: "w-1", Free: 10, Refuses: refuses}); err != nil {
@@ -78,7 +78,7 @@ func (w ward) beat(refuses ...string) {
 	}
 }
 
-// spend uses up the calls that a customer has in a day.
+// spend uses up a customer's daily limit.
 func (w ward) spend(customer string) {
 	w.t.Helper()
 	r := quota.Request{Worker: "w-1", Credentials: "c", Limits: store.DefaultLimits(), Hold: time.Minute, First: 1, Bulk: 3}
@@ -92,7 +92,7 @@ func (w ward) spend(customer string) {
 	}
 }
 
-// breaks lets a worker say that iCIMS keeps failing for a customer.
+// breaks reports a worker's open circuit breaker for a customer.
 func (w ward) breaks(customer string) {
 	w.t.Helper()
 	if err := w.ledger.TellBreaker(w.t.Context(), customer, "w-1", "open"); err != nil {
@@ -100,7 +100,7 @@ func (w ward) breaks(customer string) {
 	}
 }
 
-// wants checks the status of a page, what is in it and what is not.
+// wants checks a page's status and texts.
 func (s shown) wants(t *testing.T, status int, texts ...string) {
 	t.Helper()
 	if s.StatusCode != status {

@@ -108,7 +108,7 @@ func alone(problem string) string {
 	return sentenceCase(problem)
 }
 
-// dict makes a map of alternating names and values, for templates with several arguments.
+// dict makes a map from alternating names and values, for templates with several arguments.
 func dict(pairs ...any) (map[string]any, error) {
 	m := map[string]any{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -121,8 +121,8 @@ func dict(pairs ...any) (map[string]any, error) {
 	return m, nil
 }
 
-// tones maps a state, outcome or step to its color: good, busy, warn or bad.
-// The word beside the color always says the same.
+// tones map a state, outcome or step to its color: good, busy, warn or bad. The text next to the
+// color says the same.
 var tones = map[string]string{
 	"connected": "good", "created": "good", "updated": "good", "passed": "good", "open": "good",
 	"unverified": "warn", "degraded": "warn", "paused": "warn", "warning": "warn", "closed": "warn", "deferred": "warn", "retrying": "warn", "unknown": "warn",
@@ -134,12 +134,12 @@ var tones = map[string]string{
 	"ok": "good", "warned": "warn", "incomplete": "warn", "partly": "warn", "not verified": "warn", "broken": "bad", "clean": "good", "problems": "bad", "done": "good",
 }
 
-// displayWords are the displayed names of the API's words, where they differ.
+// displayWords are the displayed names of API values, where they differ.
 var displayWords = map[string]string{
 	"cancelled": "canceled", "partly cancelled": "partly canceled", "moving": "in progress", "later": "scheduled",
 }
 
-// word is the displayed name of a state or outcome of the API.
+// word returns the displayed name of a state or outcome.
 func word(state any) string {
 	text := fmt.Sprint(state)
 	if w, ok := displayWords[text]; ok {

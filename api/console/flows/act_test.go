@@ -11,17 +11,17 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// spot is the middle of an element.
+// spot is the center of an element.
 type spot struct {
 	X, Y           float64
 	Free, Disabled bool
 }
 
-// button is the expression of a button or link by its name. within are words of the row or
-// card that it is in; "" is the page.
+// button returns the expression for a button or link by its name. within are words of the row or
+// card around it; "" for the page.
 func button(name, within string) string { return "button(" + quote(name) + ", " + quote(within) + ")" }
 
-// field is the expression of an input by its label.
+// field returns the expression for an input by its label.
 func field(label, within string) string { return "field(" + quote(label) + ", " + quote(within) + ")" }
 
 func joined(within []string) string {
@@ -31,7 +31,7 @@ func joined(within []string) string {
 	return ""
 }
 
-// press clicks at an element with the mouse, once it can be clicked at.
+// press clicks an element once it is clickable.
 func (b *tab) press(what, element string) {
 	b.t.Helper()
 	b.until(what+" that can be clicked", "((el) => { if (!el) return false; const m = middle(el); return m.free && !m.disabled })("+element+")")
@@ -42,25 +42,25 @@ func (b *tab) press(what, element string) {
 	b.do(chromedp.MouseClickXY(at.X, at.Y))
 }
 
-// click clicks at a button or link.
+// click clicks a button or link.
 func (b *tab) click(name string, within ...string) {
 	b.t.Helper()
 	b.press(fmt.Sprintf("%q", name), button(name, joined(within)))
 }
 
-// turns opens a section of the console by its link in the navigation.
+// turns opens a section by its link in the navigation.
 func (b *tab) turns(section string) {
 	b.t.Helper()
 	b.leaves(func() { b.press("the section "+section, "section("+quote(section)+")") })
 }
 
-// goes clicks and waits for the page that this leads to.
+// goes clicks and waits for the next page.
 func (b *tab) goes(name string, within ...string) {
 	b.t.Helper()
 	b.leaves(func() { b.click(name, within...) })
 }
 
-// leaves does something and waits until another page has come.
+// leaves runs do and waits for the next page.
 func (b *tab) leaves(do func()) {
 	b.t.Helper()
 	if _, err := ask[bool](b, `globalThis.thisPage = true`); err != nil {
@@ -70,7 +70,7 @@ func (b *tab) leaves(do func()) {
 	b.until("another page", `!globalThis.thisPage && document.readyState === "complete" && document.body`)
 }
 
-// fill replaces what is in a field, as by typing.
+// fill replaces the text of a field, as by typing.
 func (b *tab) fill(label, value string, within ...string) {
 	b.t.Helper()
 	element := field(label, joined(within))
@@ -86,7 +86,7 @@ func (b *tab) fill(label, value string, within ...string) {
 	b.call(input.InsertText.Method, input.InsertTextParams{Text: value})
 }
 
-// ticks clicks at a check box or radio button until it is chosen.
+// ticks clicks a check box or radio button until it is selected.
 func (b *tab) ticks(label string, within ...string) {
 	b.t.Helper()
 	element := field(label, joined(within))
@@ -97,7 +97,7 @@ func (b *tab) ticks(label string, within ...string) {
 	b.until(label+" to be chosen", element+"?.checked")
 }
 
-// uploads puts a file of this machine into a field.
+// uploads selects a local file in a field.
 func (b *tab) uploads(label, path string, within ...string) {
 	b.t.Helper()
 	element := field(label, joined(within))
@@ -112,13 +112,13 @@ func (b *tab) uploads(label, path string, within ...string) {
 	})
 }
 
-// key presses keys, one after the other.
+// key presses keys in order.
 func (b *tab) key(keys string) {
 	b.t.Helper()
 	b.do(chromedp.KeyEvent(keys))
 }
 
-// have reports whether the page has a button or link of this name.
+// has reports whether the page has a button or link of this name.
 func (b *tab) has(name string) bool {
 	b.t.Helper()
 	is, err := ask[bool](b, "!!"+button(name, ""))
@@ -128,7 +128,7 @@ func (b *tab) has(name string) bool {
 	return is
 }
 
-// stays does something, and fails if the page was left for it.
+// stays runs do, and fails if that leaves the page.
 func (b *tab) stays(do func()) {
 	b.t.Helper()
 	if _, err := ask[bool](b, `globalThis.thisPage = true`); err != nil {

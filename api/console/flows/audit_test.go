@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axeCore is the script of axe-core; "" where scripts/ensure-axe.sh did not get it.
+// axeCore is the script of axe-core; "" if scripts/ensure-axe.sh could not download it.
 var axeCore = sync.OnceValue(func() string {
 	found, err := filepath.Glob("../../../bin/axe-core-*/node_modules/axe-core/axe.min.js")
 	if err != nil || len(found) == 0 {
@@ -24,7 +24,7 @@ var axeCore = sync.OnceValue(func() string {
 	return string(text)
 })
 
-// fault is what axe-core finds.
+// fault is a problem found by axe-core.
 type fault struct {
 	ID     string
 	Impact string
@@ -40,16 +40,16 @@ func (f fault) String() string {
 	return fmt.Sprintf("%s, %s: %s\n\t%s", f.Impact, f.ID, f.Help, strings.Join(f.Nodes, "\n\t"))
 }
 
-// serious reports whether a fault keeps somebody from using the page.
+// serious reports whether a problem keeps people from using the page.
 func (f fault) serious() bool { return f.Impact == "serious" || f.Impact == "critical" }
 
-// audit looks at the page as it is now: for faults of accessibility in a window and on a
-// phone, light and dark, and whether it fits the narrowest phone. It takes its picture
-// where pictures are wanted. state names the page and what is special about it.
+// audit checks the accessibility of the current page on desktop and phone, light and dark, and that
+// it fits the narrowest phone. It takes a screenshot if requested. state names the page and its
+// state.
 func (b *tab) audit(state string) {
 	b.t.Helper()
 	b.settled()
-	if b.scriptless { // and axe-core is one
+	if b.scriptless { // axe-core is a script
 		return
 	}
 	defer func() {
@@ -69,8 +69,8 @@ func (b *tab) audit(state string) {
 	b.fits(state)
 }
 
-// accessible fails on faults that axe-core takes for serious or critical. Colours alone
-// are judged where the rest is the same.
+// accessible fails on serious or critical problems. With coloursAlone it checks only colors, if the
+// rest is the same.
 func (b *tab) accessible(what string, coloursAlone bool) {
 	b.t.Helper()
 	if axeCore() == "" {
@@ -90,7 +90,7 @@ func (b *tab) accessible(what string, coloursAlone bool) {
 	}
 }
 
-// faults are all that axe-core finds on the page.
+// faults returns all problems that axe-core finds.
 func (b *tab) faults(coloursAlone bool) []fault {
 	b.t.Helper()
 	if here, err := run(b, chromedp.Evaluate[bool](`typeof axe === "object"`)); err != nil || !here {
@@ -111,7 +111,7 @@ func (b *tab) faults(coloursAlone bool) []fault {
 	return found
 }
 
-// fits fails if one has to scroll the page sideways.
+// fits fails if the page scrolls sideways.
 func (b *tab) fits(state string) {
 	b.t.Helper()
 	wide, err := ask[[]string](b, `document.scrollingElement.scrollWidth <= innerWidth ? [] :

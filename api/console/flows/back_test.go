@@ -20,14 +20,14 @@ func TestGoingBackAfterAnExportPicksNoOtherJob(t *testing.T) {
 	b.uploads("File", candidatesFile(t))
 	b.goes("Export")
 	b.sees("12 candidates from candidates.csv accepted")
-	b.leaves(func() { _, _ = ask[bool](b, `history.back() || true`) }) // the page may be gone before it answers
+	b.leaves(func() { _, _ = ask[bool](b, `history.back() || true`) }) // the page may be gone before the response
 	b.sees("1. Destination")
 	if now := b.job(); now != "" && now != chosen {
 		t.Errorf("job %s was chosen, and %s is after going back", chosen, now)
 	}
 }
 
-// job is the job that the export's form would send; "" where none is chosen.
+// job returns the job that the export form would send; "" for none.
 func (b *tab) job() string {
 	b.t.Helper()
 	job, err := ask[string](b, `document.querySelector("#export input[name=job]:checked")?.value ?? ""`)

@@ -27,7 +27,7 @@ func (m browserMain) Run() int {
 	return code
 }
 
-// theBrowser is one for all tests; each has cookies and tabs of its own in it.
+// theBrowser is shared by all tests; each test has its own cookies and tabs.
 var theBrowser struct {
 	once sync.Once
 	ctx  context.Context //nolint:containedctx // it is the browser
@@ -35,13 +35,13 @@ var theBrowser struct {
 	err  error
 }
 
-// programs are the names that Chromium and its kin go by.
+// programs are the names of Chromium and compatible browsers.
 var programs = []string{
 	"chromium", "chromium-browser", "google-chrome", "google-chrome-stable",
 	"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium",
 }
 
-// chromium is the program that is there; "" if none is.
+// chromium returns the installed browser; "" for none.
 func chromium() string {
 	names := programs
 	if named := os.Getenv("CHROMIUM"); named != "" {
@@ -55,10 +55,10 @@ func chromium() string {
 	return ""
 }
 
-// required reports whether what is missing is a failure rather than a reason to skip.
+// required reports whether a missing browser is a failure, and not a reason to skip.
 func required() bool { return os.Getenv("CI") != "" || os.Getenv("REQUIRE_CHROMIUM") != "" }
 
-// browser starts Chromium, once. The test is skipped where there is none.
+// browser starts Chromium once. It skips the test if there is none.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	if testing.Short() {
@@ -79,11 +79,11 @@ func browser(t *testing.T) context.Context {
 	return theBrowser.ctx
 }
 
-// start runs Chromium without a window, in a folder of its own that goes with it.
+// start runs headless Chromium with a temporary profile.
 func start(program string) (context.Context, func(), error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program),
-		chromedp.NoSandbox, // root and many containers can have none, and the pages are our own
+		chromedp.NoSandbox, // root and many containers have no sandbox, and the pages are ours
 		chromedp.Flag("font-render-hinting", "none"),
 		chromedp.Flag("lang", "en-GB"),
 	)

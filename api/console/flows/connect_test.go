@@ -8,7 +8,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// entersConnection goes from the list of connections to the saved form, with this password.
+// entersConnection goes from the list of connections to the saved form, with the given password.
 func (b *tab) entersConnection(s *service, secret string) {
 	b.t.Helper()
 	b.sees("No connections yet.")

@@ -1,7 +1,5 @@
-// Package flows tests the console as its readers use it: in Chromium, from the click to
-// the simulated iCIMS, with an API, a worker and a Redis of each test's own. It holds tests
-// alone.
+// Package flows tests the console in Chromium, from the click to the simulated iCIMS. Each test has
+// its own API, worker and Redis. The package contains only tests.
 //
-// The same tests look for faults of accessibility with axe-core, and take the screenshots
-// (make screenshots).
+// The tests also check accessibility with axe-core, and take the screenshots (make screenshots).
 package flows

@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// downloads presses a link to a file, and returns what is in the file.
+// downloads clicks a link to a file and returns the file's content.
 func (b *tab) downloads(name, file string) string {
 	b.t.Helper()
 	dir := b.t.TempDir()
@@ -39,12 +39,12 @@ func (b *tab) downloads(name, file string) string {
 	return ""
 }
 
-// The file is in the page, and the page stays.
+// The file is embedded in the page, and the page stays open.
 func TestRefusedRowsAreDownloadedFromPreviewAndReceipt(t *testing.T) {
 	t.Parallel()
 	for name, scriptless := range map[string]bool{"with JavaScript": false, "without": true} {
 		t.Run(name, func(t *testing.T) {
-			// Of its own: candidates who were exported before are skipped.
+			// A separate service, since candidates who were exported before are skipped.
 			s := newService(t)
 			s.connect()
 			b := open(t, s.url)

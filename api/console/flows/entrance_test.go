@@ -39,7 +39,7 @@ func TestLoggingInAndOut(t *testing.T) {
 	b.sees("API key")
 }
 
-// What the other tests rely on to notice faults notices them.
+// The checks that other tests rely on do find problems.
 func TestFaultsOfAPageAreNoticed(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -51,7 +51,7 @@ func TestFaultsOfAPageAreNoticed(t *testing.T) {
 		setTimeout(() => { throw new Error("provoked") }), document.querySelector("main").append(document.createElement("button")), true)`); err != nil {
 		t.Fatal(err)
 	}
-	b.sees("noticed 3") // or the tab is closed before they are told
+	b.sees("noticed 3") // otherwise the tab is closed before they are reported
 	if axeCore() == "" {
 		t.Skip("axe-core is not here")
 	}

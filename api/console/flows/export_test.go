@@ -10,7 +10,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// counts checks what iCIMS itself counts: people, and how many are on a job.
+// counts checks the simulator's number of people and of workflows.
 func (s *service) counts(people, workflows int) {
 	s.t.Helper()
 	seen := s.sim.Invariants()
@@ -86,7 +86,7 @@ func TestTheExportFormLeadsToWhatWouldKeepTheExports(t *testing.T) {
 	b.sees("Resume lane")
 }
 
-// exportsAgain sends the same file, and nobody is sent.
+// exportsAgain exports the same file, and all candidates are skipped.
 func (b *tab) exportsAgain(t *testing.T) {
 	b.goes("Export more")
 	b.picks("1709", "Technical Recruiter")
@@ -103,8 +103,8 @@ func (b *tab) exportsAgain(t *testing.T) {
 	b.audit("batches")
 }
 
-// mendsThoseWhoFail exports three whom iCIMS takes on no job, finds them among the dead
-// letters, and retries them once iCIMS does: one by itself, the others together.
+// mendsThoseWhoFail exports three candidates that iCIMS refuses on a job, finds them among the dead
+// letters, and retries them once iCIMS accepts them: one alone, the others together.
 func (b *tab) mendsThoseWhoFail(s *service) {
 	b.t.Helper()
 	s.sim.AddRule(icimstest.Rule{Customer: customer, Route: "workflows.create", Fault: icimstest.StatusBefore, Status: http.StatusForbidden, Times: -1})
@@ -122,7 +122,7 @@ func (b *tab) mendsThoseWhoFail(s *service) {
 	b.sees("Timeline", "already exists; a retry continues from there")
 	b.audit("dead letter")
 
-	s.sim.ClearRules() // somebody gave the account the right
+	s.sim.ClearRules() // the account got the permission
 	b.fill("Reason", "the account may attach candidates to jobs now")
 	b.goes("Retry")
 	b.sees("Retried with a fresh retry budget", "In iCIMS as person")
@@ -137,7 +137,7 @@ func (b *tab) mendsThoseWhoFail(s *service) {
 	b.audit("dead letters, retried")
 }
 
-// erasesCandidate looks one of the people up and has all of it forgotten.
+// erasesCandidate looks up a candidate and erases it.
 func (b *tab) erasesCandidate() {
 	b.t.Helper()
 	b.turns("Candidates")
@@ -158,8 +158,7 @@ func (b *tab) erasesCandidate() {
 	b.sees("No exports found for " + id(0))
 }
 
-// seenByReader checks that a key that may only read has no way to change anything, on all
-// pages that there are.
+// seenByReader checks on all pages that a key with the scope read cannot change anything.
 func (s *service) seenByReader() {
 	s.t.Helper()
 	b := s.login(api.ScopeRead)

@@ -10,16 +10,17 @@ import (
 	"github.com/seekout/icims-export/api"
 )
 
-// focused is what has the focus, and whether a person can see that.
+// focused is the focused element, and whether its focus is visible.
 type focused struct {
 	Name      string
-	There     bool // it is what was looked for
-	Seen      bool // it is in the window
+	There     bool // it is the element searched for
+	Seen      bool // it is in the viewport
 	Outlined  bool
 	Described string
 }
 
-// reaches presses Tab until an element has the focus. All that has it on the way shows it.
+// reaches presses Tab until an element has the focus. The focus must be visible on all elements on
+// the way.
 func (b *tab) reaches(what, element string) {
 	b.t.Helper()
 	const most = 80
@@ -48,14 +49,14 @@ func (b *tab) reaches(what, element string) {
 	b.t.Fatalf("%s cannot be reached by Tab, which passes %q", what, passed)
 }
 
-// opens reaches a link or button and presses Enter, which leads to another page.
+// opens focuses a link or button and presses Enter, which leads to another page.
 func (b *tab) opens(name string, within ...string) {
 	b.t.Helper()
 	b.reaches(fmt.Sprintf("%q", name), button(name, joined(within)))
 	b.leaves(func() { b.key(kb.Enter) })
 }
 
-// types reaches a field and types into it.
+// types focuses a field and types into it.
 func (b *tab) types(label, text string) {
 	b.t.Helper()
 	b.reaches("the field "+label, field(label, ""))
@@ -68,7 +69,7 @@ func TestALaneIsPausedAndResumedByKeyboardAlone(t *testing.T) {
 	s.connect()
 	b := open(t, s.url)
 	b.visit("/lanes")
-	b.call(input.InsertText.Method, input.InsertTextParams{Text: s.key(api.ScopeOperate)}) // the focus is there already
+	b.call(input.InsertText.Method, input.InsertTextParams{Text: s.key(api.ScopeOperate)}) // the field has the focus
 	b.leaves(func() { b.key(kb.Enter) })
 
 	b.reaches("the link that skips the navigation", button("Skip to content", ""))
@@ -94,7 +95,7 @@ func TestALaneIsPausedAndResumedByKeyboardAlone(t *testing.T) {
 	b.audit("lane")
 }
 
-// paused checks whether the customer's lane is.
+// paused checks whether the customer's lane is paused.
 func (s *service) paused(want bool) {
 	s.t.Helper()
 	if p, err := s.ledger.PauseOf(s.t.Context(), customer); err != nil || (p != nil) != want {

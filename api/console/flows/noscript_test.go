@@ -9,8 +9,7 @@ import (
 	"github.com/seekout/icims-export/icims/icimstest"
 )
 
-// looks presses the link by which a page without scripts is looked at again, until it
-// shows the text.
+// looks clicks the reload link of a page without scripts until it shows the text.
 func (b *tab) looks(link, text string) {
 	b.t.Helper()
 	end := time.Now().Add(patience)

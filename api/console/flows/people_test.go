@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// people are made up. The first dozen can be exported.
+// people are generated. The first dozen can be exported.
 var people = []string{
 	"Ana,Duarte", "Ben,Okoro", "Chloe,Marchetti", "Dmitri,Haldane", "Esi,Boateng", "Farid,Naderi",
 	"Greta,Lindqvist", "Hugo,Castellan", "Ines,Carvalho", "Jonas,Weber", "Keiko,Arai", "Liam,Gallagher",
@@ -17,12 +17,12 @@ var people = []string{
 
 const exported = 12
 
-// address is the e-mail of one of the people.
+// address returns the email of a person.
 func address(i int) string {
 	return strings.ToLower(strings.ReplaceAll(people[i], ",", ".")) + "@example.com"
 }
 
-// csv is a file of some of the people, from one to before another.
+// csv returns a file of the people from one index to before another.
 func csv(from, to int) string {
 	var text strings.Builder
 	text.WriteString("id,first_name,last_name,email\n")
@@ -32,10 +32,10 @@ func csv(from, to int) string {
 	return text.String()
 }
 
-// id is that of one of the people, as the exporting system has it.
+// id returns the ID of a person in the exporting system.
 func id(i int) string { return fmt.Sprintf("c-%03d", i+1) }
 
-// candidatesFile is the dozen, with two rows that are refused.
+// candidatesFile contains the dozen and two rows that are refused.
 func candidatesFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "candidates.csv")

@@ -16,10 +16,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// pictures is the folder that screenshots are written to; "" if none are wanted.
+// pictures is the folder for screenshots; "" for none.
 var pictures = os.Getenv("SCREENSHOTS")
 
-// shot takes a picture of the whole page, or of what can be seen of it.
+// shot takes a screenshot of the whole page or of the viewport.
 func (b *tab) shot() ([]byte, error) {
 	return run(b, func(ctx context.Context, t *chromedp.Target) ([]byte, error) {
 		const longest = 4000
@@ -36,7 +36,7 @@ func (b *tab) shot() ([]byte, error) {
 	})
 }
 
-// photograph writes what the page looks like to the folder of screenshots.
+// photograph saves a screenshot of the page.
 func (b *tab) photograph(state string) {
 	b.t.Helper()
 	if pictures == "" {
@@ -58,7 +58,7 @@ func (b *tab) photograph(state string) {
 	}
 }
 
-// picture keeps what a tab shows when its test has failed.
+// picture saves a screenshot if the test has failed.
 func (b *tab) picture() {
 	folder := os.Getenv("FAILED_SCREENSHOTS")
 	if !b.t.Failed() || folder == "" {
@@ -69,14 +69,14 @@ func (b *tab) picture() {
 	}
 }
 
-// distance is the largest difference of a part of two colours.
+// distance is the largest difference between the channels of two colors.
 func distance(a, b color.RGBA) int {
 	part := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
 	return max(part(a.R, b.R), part(a.G, b.G), part(a.B, b.B))
 }
 
-// shrunk is the picture in at most 256 colours, of those that it has most of; all others
-// become the nearest of them.
+// shrunk reduces a picture to its 256 most frequent colors, and replaces the others by the nearest
+// of them.
 func shrunk(full []byte) ([]byte, error) {
 	picture, err := png.Decode(bytes.NewReader(full))
 	if err != nil {
@@ -100,8 +100,8 @@ func shrunk(full []byte) ([]byte, error) {
 		}
 		return int(a.R)<<16 + int(a.G)<<8 + int(a.B) - int(b.R)<<16 - int(b.G)<<8 - int(b.B)
 	})
-	// Shades of letters' edges are left out where there is almost the same, or they would
-	// take the places of rare colours, such as that of a single red word.
+	// Leave out shades of letters' edges that are close to another color. Otherwise they would
+	// displace rare colors, such as that of a single red word.
 	const most, near, ground = 256, 10, 500
 	var kept []color.RGBA
 	var palette color.Palette

@@ -20,7 +20,7 @@ import (
 	"github.com/seekout/icims-export/store/redistest"
 )
 
-// withQueues puts asynq's web UI for the queues in a Redis beside the console.
+// withQueues mounts asynq's web UI for a Redis next to the console.
 func withQueues(client redis.UniversalClient) func(*service, *console.Options) {
 	return func(s *service, o *console.Options) {
 		s.t.Helper()
@@ -39,8 +39,7 @@ func withQueues(client redis.UniversalClient) func(*service, *console.Options) {
 
 const queue = "icims:" + customer
 
-// states are the states that a task may have, in the order of its rows in the batch of
-// tasksOf.
+// states are the states of a task, in the order of the batch's rows in tasksOf.
 var states = []string{"active", "retry", "archived", "completed", "pending", "scheduled"}
 
 func taskOf(state string) string {
@@ -58,8 +57,8 @@ type deadLetter string
 func (e deadLetter) Error() string { return string(e) }
 func (deadLetter) Unwrap() error   { return asynq.SkipRetry }
 
-// tasksOf puts a task into each state, as a worker does. The returned function ends the
-// server that works on the active one.
+// tasksOf creates a task in each state, as a worker does. stop ends the server that processes the
+// active one.
 func tasksOf(t *testing.T, client redis.UniversalClient) (stop func()) {
 	t.Helper()
 	release := make(chan struct{})
@@ -96,7 +95,7 @@ func tasksOf(t *testing.T, client redis.UniversalClient) (stop func()) {
 		case "scheduled":
 			options = append(options, asynq.ProcessIn(time.Hour))
 		case "pending":
-			options[0] = asynq.Queue(queue + ":large") // which nobody serves
+			options[0] = asynq.Queue(queue + ":large") // not served
 		}
 		if _, err := producer.Enqueue(asynq.NewTask("icims:export", []byte(payload)), options...); err != nil {
 			t.Fatal(err)
@@ -114,7 +113,7 @@ func tasksOf(t *testing.T, client redis.UniversalClient) (stop func()) {
 	}
 }
 
-// actions are the buttons that the last cell of the first row shows.
+// actions are the buttons in the last cell of the first row.
 const actions = `[...document.querySelectorAll("main tbody tr:first-child td:last-child button")].filter(shown)`
 
 func TestAsynqsWebUI(t *testing.T) {

@@ -28,7 +28,7 @@ func TestExportsAreReadBackAndWhatIsMissingIsNamed(t *testing.T) {
 	b.sees("Everything arrived", "iCIMS has what was sent.", "12 people, 0 gone; 12 workflows, 0 gone", "100%")
 	b.audit("read-back, clean")
 
-	// Somebody in iCIMS removes a person, and most last names.
+	// A user of iCIMS removes a person, and most last names.
 	tenant := s.sim.Tenant(customer)
 	people := tenant.People()
 	tenant.Purge(people[0].ID)
@@ -51,7 +51,7 @@ func TestExportsAreReadBackAndWhatIsMissingIsNamed(t *testing.T) {
 	b.audit("connection, read back")
 }
 
-// readsBack starts a read-back of the default sample, which costs what is expected.
+// readsBack starts a read-back of the default sample, with the expected cost.
 func (b *tab) readsBack(cost string) {
 	b.t.Helper()
 	b.visit("/connections/" + customer)

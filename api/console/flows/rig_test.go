@@ -31,8 +31,7 @@ const (
 	job      = 1709
 )
 
-// service is all that stands behind the console: an API, a worker, a Redis, and an iCIMS
-// that is simulated.
+// service is everything behind the console: an API, a worker, a Redis, and a simulated iCIMS.
 type service struct {
 	t      *testing.T
 	url    string
@@ -43,7 +42,7 @@ type service struct {
 	gate   *gate
 }
 
-// hurried are the settings of a worker that retries soon. Calls may be held for long.
+// hurried are worker settings with short retry delays. Calls may take long.
 func hurried() worker.Settings {
 	s := worker.DefaultSettings()
 	s.CallTimeout, s.SettleTime, s.Lease, s.ShutdownTimeout = patience, patience+time.Second, 2*patience, 8*time.Second
@@ -51,11 +50,10 @@ func hurried() worker.Settings {
 	return s
 }
 
-// newService starts it. No customer is connected yet. change may change what the console
-// is made of.
+// newService starts a service without connections. change may change the console's options.
 func newService(t *testing.T, change ...func(*service, *console.Options)) *service {
 	t.Helper()
-	browser(t) // or skip, before the rest is started
+	browser(t) // skip before starting the rest
 	client := redistest.Start(t).Client(t)
 	keys, err := store.NewKeyset()
 	if err != nil {
@@ -96,7 +94,7 @@ func newService(t *testing.T, change ...func(*service, *console.Options)) *servi
 	log := &faults{t: t}
 	server, err := api.New(api.Deps{
 		Redis: client, Ledger: s.ledger, Producer: tasks.NewClient(client, s.ledger), Hosts: hosts,
-		// A test clicks faster than a person.
+		// Tests click faster than people.
 		Settings: api.Settings{EgressAddresses: egress, KeyRate: 1000, KeyBurst: 1000}, Log: zerolog.New(log).Level(zerolog.ErrorLevel),
 	})
 	if err != nil {
@@ -121,7 +119,7 @@ func newService(t *testing.T, change ...func(*service, *console.Options)) *servi
 	return s
 }
 
-// faults makes what the service reports as its own fault fail the test.
+// faults fails the test on internal errors of the service.
 type faults struct{ t *testing.T }
 
 func (f *faults) Write(line []byte) (int, error) {
@@ -129,7 +127,7 @@ func (f *faults) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// key makes an API key; without customers it is good for all.
+// key creates an API key; without customers it is valid for all.
 func (s *service) key(scope api.Scope, customers ...string) string {
 	s.t.Helper()
 	name := map[api.Scope]string{api.ScopeAdmin: "Maria", api.ScopeOperate: "Kim", api.ScopeExport: "Eva", api.ScopeRead: "Tom"}[scope]
@@ -140,7 +138,7 @@ func (s *service) key(scope api.Scope, customers ...string) string {
 	return token
 }
 
-// login returns a browser in which somebody has logged in.
+// login returns a logged-in browser tab.
 func (s *service) login(scope api.Scope, customers ...string) *tab {
 	s.t.Helper()
 	b := open(s.t, s.url)
@@ -155,7 +153,7 @@ func (b *tab) logIn(key string) {
 	b.goes("Log in")
 }
 
-// connect enters the customer's connection, as if somebody had done that before.
+// connect adds the customer's connection.
 func (s *service) connect(change ...func(*store.Connection)) {
 	s.t.Helper()
 	c := store.Connection{
@@ -174,10 +172,10 @@ func (s *service) connect(change ...func(*store.Connection)) {
 // gate holds calls of the simulator that a rule delays, until it is opened.
 type gate struct {
 	mu     sync.Mutex
-	closed chan struct{} // nil while it is open
+	closed chan struct{} // nil while open
 }
 
-// close lets delayed calls wait.
+// close makes delayed calls wait.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -186,7 +184,7 @@ func (g *gate) close() {
 	}
 }
 
-// open lets go those that wait, and all that come.
+// open releases waiting and later calls.
 func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -211,7 +209,7 @@ func (g *gate) wait(ctx context.Context, _ time.Duration) error {
 	}
 }
 
-// hold lets calls about people with this e-mail wait at the gate, which closes.
+// hold closes the gate for calls about people with this email.
 func (s *service) hold(route, email string) {
 	s.gate.close()
 	s.sim.AddRule(icimstest.Rule{Customer: customer, Route: route, Email: email, Times: -1, Fault: icimstest.Slow, Delay: time.Hour})

@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// An administrator ends the session of an open page, and the page says so by itself.
+// An administrator ends the session of an open page, and the page says so without a reload.
 func TestAnOpenPageSaysThatItsSessionHasEnded(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -39,7 +39,7 @@ func TestAnOpenPageSaysThatItsSessionHasEnded(t *testing.T) {
 	reader.sees("Your session has ended", "in another tab")
 }
 
-// sessionOf returns the ID of the session that was opened with a key of that name.
+// sessionOf returns the ID of the session of the key with that name.
 func (s *service) sessionOf(name string) string {
 	s.t.Helper()
 	all, err := s.ledger.Sessions(s.t.Context(), time.Now())

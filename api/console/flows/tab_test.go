@@ -18,26 +18,25 @@ import (
 //go:embed page.js
 var pageScript string
 
-// patience is how long a tab waits for something to appear before the test fails. It
-// bounds a test that hangs, and measures nothing.
+// patience is how long a tab waits for something to appear. It ends hanging tests, and measures
+// nothing.
 const patience = 45 * time.Second
 
-// tab is a person at a browser of its own: nothing of other tests is known there.
+// tab is a browser tab with its own cookies.
 type tab struct {
 	t      *testing.T
 	ctx    context.Context //nolint:containedctx // it is the tab
 	origin string
-	// size of the window, and the reader's colours.
+	// size is the window size, and colours the reader's color scheme.
 	size, colours string
-	// scriptless: its pages run no JavaScript.
+	// scriptless disables JavaScript.
 	scriptless bool
-	// provoked are words of complaints that the test provokes: each must come.
+	// provoked are texts of console messages that the test provokes: each must appear.
 	provoked []string
 }
 
-// open returns a tab that shows nothing yet. Whatever its pages complain about in the
-// console fails the test: a script's fault, something that the content policy forbids,
-// a file that is missing.
+// open returns an empty tab. Messages in the browser's console fail the test: script errors,
+// violations of the content policy, missing files.
 func open(t *testing.T, origin string) *tab {
 	t.Helper()
 	ctx, leave := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
@@ -67,8 +66,8 @@ func open(t *testing.T, origin string) *tab {
 	return b
 }
 
-// judge fails on complaints, but for those that the test provoked. A refused form is no
-// fault: its status is what browsers mention.
+// judge fails on console messages other than provoked ones. Refused forms are no error, although
+// browsers report their status.
 func (b *tab) judge(complaints []string) {
 	all := strings.Join(complaints, "\n")
 	for _, words := range b.provoked {
@@ -84,7 +83,7 @@ func (b *tab) judge(complaints []string) {
 	}
 }
 
-// answerDialogs says yes to whatever the page asks before it does something.
+// answerDialogs confirms all dialogs.
 func (b *tab) answerDialogs() {
 	opened := chromedp.Events(b.ctx, page.JavascriptDialogOpening)
 	go func() {
@@ -97,7 +96,7 @@ func (b *tab) answerDialogs() {
 	}()
 }
 
-// do runs what must not fail.
+// do runs steps that must not fail.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -111,7 +110,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 const (
 	desktop = "desktop"
 	phone   = "phone"
-	narrow  = "narrow" // the narrowest that pages must fit
+	narrow  = "narrow" // the minimum width of pages
 )
 
 var sizes = map[string][2]int64{desktop: {1280, 900}, phone: {390, 844}, narrow: {360, 740}}
@@ -144,7 +143,7 @@ func (b *tab) colour(scheme string) {
 	}})
 }
 
-// withoutScript lets pages run no JavaScript from now on.
+// withoutScript disables JavaScript from now on.
 func (b *tab) withoutScript() {
 	b.t.Helper()
 	b.scriptless = true
@@ -158,14 +157,14 @@ func (b *tab) call(method string, params any) {
 	})
 }
 
-// run runs an action, and fails when it takes too long.
+// run runs an action with a time limit.
 func run[T any](b *tab, action chromedp.Action[T]) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	return chromedp.Run(ctx, action)
 }
 
-// ask evaluates an expression that may use what page.js defines.
+// ask evaluates an expression, which may use the functions of page.js.
 func ask[T any](b *tab, expression string) (T, error) {
 	return run(b, chromedp.Evaluate[T](withPageScript(expression)))
 }
@@ -174,7 +173,7 @@ func withPageScript(expression string) string {
 	return "(() => {" + pageScript + "\nreturn (" + expression + ")})()"
 }
 
-// text is what the page shows.
+// text returns the visible text of the page.
 func (b *tab) text() string {
 	text, err := ask[string](b, `tidy(document.body?.innerText)`)
 	if err != nil {
@@ -192,7 +191,7 @@ func (b *tab) until(what, expression string) {
 	end := time.NewTimer(patience)
 	defer end.Stop()
 	for {
-		// While a page is left for another there is none to ask.
+		// There is no page during navigation.
 		if is, err := ask[bool](b, "!!("+expression+")"); err == nil && is {
 			return
 		}
@@ -206,7 +205,7 @@ func (b *tab) until(what, expression string) {
 	}
 }
 
-// quote writes a text as JavaScript does.
+// quote returns a text as a JavaScript string.
 func quote(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
@@ -223,7 +222,7 @@ func (b *tab) sees(texts ...string) {
 	}
 }
 
-// lacks fails if the page shows one of the texts now.
+// lacks fails if the page shows one of the texts.
 func (b *tab) lacks(texts ...string) {
 	b.t.Helper()
 	page := b.text()
@@ -234,7 +233,7 @@ func (b *tab) lacks(texts ...string) {
 	}
 }
 
-// at is the path of the page, with its query.
+// at returns the page's path and query.
 func (b *tab) at() string {
 	path, err := ask[string](b, `location.pathname + location.search`)
 	if err != nil {
@@ -243,7 +242,7 @@ func (b *tab) at() string {
 	return path
 }
 
-// visit opens an address and waits until its page is there.
+// visit opens a URL and waits until its page is loaded.
 func (b *tab) visit(path string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(b.origin + path))
