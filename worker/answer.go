@@ -19,17 +19,17 @@ import (
 const deadText = "dead letter: "
 
 // givenUp makes asynq archive a task.
-type givenUp struct{ text string }
+type archiveError struct{ text string }
 
-func (e *givenUp) Error() string { return e.text }
+func (e *archiveError) Error() string { return e.text }
 
 // Unwrap is what asynq heeds.
-func (e *givenUp) Unwrap() error { return asynq.SkipRetry }
+func (e *archiveError) Unwrap() error { return asynq.SkipRetry }
 
 // deadError says why an export is a dead letter, and what to do.
-func deadError(reason store.Reason) *givenUp {
+func deadError(reason store.Reason) *archiveError {
 	info := reason.Info()
-	return &givenUp{fmt.Sprintf("%s%s (%s). %s", deadText, info.Title, reason, info.Hint)}
+	return &archiveError{fmt.Sprintf("%s%s (%s). %s", deadText, info.Title, reason, info.Hint)}
 }
 
 // result is what a completed task shows.
@@ -53,7 +53,7 @@ func (x *export) result(o outcome) string {
 }
 
 // again is what asynq is told of an export that comes back; nil where it does not.
-func (x *export) again(o outcome, now time.Time) *redeliver.Error {
+func (x *export) redelivery(o outcome, now time.Time) *redeliver.Error {
 	switch {
 	case o.kind == retry:
 		return redeliver.Failed(x.attemptText(o), o.after)

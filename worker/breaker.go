@@ -19,7 +19,7 @@ import (
 // say nothing about its health.
 type breaker struct {
 	circuit *gobreaker.TwoStepCircuitBreaker[any]
-	trouble *trouble
+	outage  *outage
 }
 
 const (
@@ -32,9 +32,9 @@ const (
 
 // newBreaker returns a closed breaker. told is called with each new state; it must
 // not wait.
-func newBreaker(customer string, log zerolog.Logger, told func(state string)) *breaker {
-	t := &trouble{}
-	return &breaker{trouble: t, circuit: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+func newBreaker(customer string, log zerolog.Logger, onChange func(state string)) *breaker {
+	o := &outage{}
+	return &breaker{outage: o, circuit: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name:         customer,
 		MaxRequests:  1,
 		Interval:     breakerWindow,
@@ -48,8 +48,8 @@ func newBreaker(customer string, log zerolog.Logger, told func(state string)) *b
 		IsExcluded: func(err error) bool { return errors.Is(err, errNoVerdict) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			log.Warn().Stringer("from", from).Stringer("to", to).Msg("circuit breaker changed state")
-			t.changed(to == gobreaker.StateClosed, time.Now())
-			told(to.String())
+			o.breakerChanged(to == gobreaker.StateClosed, time.Now())
+			onChange(to.String())
 		},
 	})}
 }
@@ -58,7 +58,7 @@ func newBreaker(customer string, log zerolog.Logger, told func(state string)) *b
 var errNoVerdict = errors.New("the call does not count for the circuit breaker")
 
 // tellBreaker lets others see the state of this process's breaker for a customer.
-func (w *Worker) tellBreaker(customer string) func(state string) {
+func (w *Worker) reportBreaker(customer string) func(state string) {
 	return func(state string) {
 		w.observer.BreakerIs(state)
 		select {
@@ -66,7 +66,7 @@ func (w *Worker) tellBreaker(customer string) func(state string) {
 			return
 		default:
 		}
-		spawn(&w.retiring, w.log, "circuit breaker", func() {
+		spawn(&w.background, w.log, "circuit breaker", func() {
 			ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 			defer cancel()
 			if err := w.ledger.TellBreaker(ctx, customer, w.id, state); err != nil {

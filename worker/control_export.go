@@ -34,7 +34,7 @@ func (l controlLane) Export(ctx context.Context, ref store.Ref, within time.Dura
 		if o.kind == fault {
 			return o.err
 		}
-		again := x.again(o, l.now())
+		again := x.redelivery(o, l.now())
 		if again == nil {
 			return nil
 		}

@@ -58,22 +58,22 @@ type demand struct {
 	// waits says what work waits for that has no time of its own; empty: nothing.
 	waits string
 	// elsewhere: something is being worked on, which may come back at any time.
-	elsewhere bool
+	active bool
 }
 
 const (
 	// worthWaiting is how far ahead the next work may be for an open lane to wait
 	// for it.
-	worthWaiting = 5 * time.Second
+	maxLaneWait = 5 * time.Second
 	// ahead is how long before work is due its lane opens: asynq looks for what is
 	// due once a second.
-	ahead = time.Second
+	openAhead = time.Second
 	// pauseLook is when a queue that is paused in asynq's web UI is looked at again;
 	// no lane is kept open for it.
-	pauseLook = worthWaiting
+	pausedRecheck = maxLaneWait
 	// unknownLook is when work is looked at again of which nobody knows when it
 	// goes on.
-	unknownLook = 10 * time.Minute
+	unknownRecheck = 10 * time.Minute
 )
 
 // The reasons why work waits, as the log tells them.
@@ -85,14 +85,14 @@ const (
 // demand tells it for a time by this process's clock, as asynq's times and the ends
 // of closures are.
 func (l workload) demand(now time.Time) demand {
-	d := demand{elsewhere: l.queues.Total().Active > 0}
+	d := demand{active: l.queues.Total().Active > 0}
 	for _, q := range []struct {
 		tasks.QueueState
 		closed store.Closure
 	}{{l.queues.Normal, l.quota.Closed}, {l.queues.Large, l.quota.Closed}, {l.queues.Express, l.quota.ClosedExpress}} {
 		next, waits := q.Next, ""
 		if !next.IsZero() {
-			next = next.Add(-ahead)
+			next = next.Add(-openAhead)
 		}
 		if q.Pending > 0 {
 			next = now
@@ -101,10 +101,10 @@ func (l workload) demand(now time.Time) demand {
 			continue
 		}
 		if closed := q.closed.At(now); !closed.Open() {
-			next, waits = later(next, waits, cmp.Or(closed.Until, now.Add(unknownLook)), string(closed.Reason))
+			next, waits = later(next, waits, cmp.Or(closed.Until, now.Add(unknownRecheck)), string(closed.Reason))
 		}
 		if q.Paused {
-			next, waits = later(next, waits, now.Add(pauseLook), waitsQueuePause)
+			next, waits = later(next, waits, now.Add(pausedRecheck), waitsQueuePause)
 		}
 		if d.next.IsZero() || next.Before(d.next) {
 			d.next, d.waits = next, waits
@@ -112,10 +112,10 @@ func (l workload) demand(now time.Time) demand {
 	}
 	// Exports without a task are the sweep's: it announces them.
 	if d.next.IsZero() && l.live > 0 {
-		d.next = now.Add(unknownLook)
+		d.next = now.Add(unknownRecheck)
 	}
 	if l.quota.Pause != nil && !d.next.IsZero() {
-		until := cmp.Or(l.quota.Pause.Until, now.Add(unknownLook))
+		until := cmp.Or(l.quota.Pause.Until, now.Add(unknownRecheck))
 		d.next, _ = later(d.next, "", until, "")
 		d.waits = waitsPaused
 	}
@@ -130,7 +130,7 @@ func (l workload) demand(now time.Time) demand {
 // ones do not: handlers that hold exports of large batches would be in their way.
 func (l workload) expressOnly(now time.Time) bool {
 	bulk := l.quota.Closed.At(now)
-	return !bulk.Open() && (bulk.Until.IsZero() || bulk.Until.Sub(now) > worthWaiting) && l.quota.ClosedExpress.At(now).Open()
+	return !bulk.Open() && (bulk.Until.IsZero() || bulk.Until.Sub(now) > maxLaneWait) && l.quota.ClosedExpress.At(now).Open()
 }
 
 // later puts off the next work where something keeps it from being done before.
@@ -146,12 +146,12 @@ func (d demand) opens(now time.Time) bool { return !d.next.IsZero() && !d.next.A
 
 // keeps reports whether an open lane had better stay open.
 func (d demand) keeps(now time.Time) bool {
-	return !d.next.IsZero() && d.next.Before(now.Add(worthWaiting))
+	return !d.next.IsZero() && d.next.Before(now.Add(maxLaneWait))
 }
 
 // settle notes when a customer next wants a lane, or takes it off the list. It
 // returns false where the customer was announced since its workload was read.
-func (w *Worker) settle(ctx context.Context, customer string, l workload, d demand) (bool, error) {
+func (w *Worker) reschedule(ctx context.Context, customer string, l workload, d demand) (bool, error) {
 	listed := l.announced.Customer != ""
 	switch {
 	case !listed && d.next.IsZero():

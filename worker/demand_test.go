@@ -32,22 +32,22 @@ func TestWhatCustomersWantOfALane(t *testing.T) {
 		"something is due in a moment":                            {load: workload{queues: later(4 * time.Second)}, next: 3 * time.Second, keeps: true},
 		"something is due in forty minutes":                       {load: workload{queues: later(40 * time.Minute)}, next: 40*time.Minute - time.Second},
 		"something is overdue":                                    {load: workload{queues: later(-time.Hour)}, next: -time.Hour - time.Second, opens: true, keeps: true},
-		"others work on it":                                       {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1}}, live: 1}, next: unknownLook, elsewhere: true},
+		"others work on it":                                       {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1}}, live: 1}, next: unknownRecheck, elsewhere: true},
 		"a dead worker has left a task":                           {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1, Lost: 1, Retry: 1, Next: in(9 * time.Hour)}}, live: 2}, next: 0, opens: true, keeps: true, elsewhere: true},
 		"a dead worker has left a task of a paused customer":      {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1, Lost: 1}}, live: 1, quota: store.Standing{Pause: &store.Pause{}}}, next: 0, opens: true, keeps: true, elsewhere: true},
-		"exports have no task":                                    {load: workload{live: 3}, next: unknownLook},
+		"exports have no task":                                    {load: workload{live: 3}, next: unknownRecheck},
 		"the budget is spent":                                     {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_quota_exhausted", in(9*time.Hour)), ClosedExpress: closed("icims_quota_exhausted", in(9*time.Hour))}}, next: 9 * time.Hour, waits: "icims_quota_exhausted"},
 		"only the reserve for express is left, and bulk waits":    {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, next: time.Hour, waits: "icims_quota_exhausted"},
 		"only the reserve for express is left, and express waits": {load: workload{queues: tasks.QueueStates{Normal: pending.Normal, Express: pending.Normal}, quota: store.Standing{Closed: closed("icims_quota_exhausted", in(time.Hour))}}, opens: true, keeps: true},
 		"a closure that ends in a moment":                         {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_rate_limited", in(2*time.Second))}}, next: 2 * time.Second, waits: "icims_rate_limited", keeps: true},
 		"a closure that is over":                                  {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_rate_limited", in(-time.Second))}}, opens: true, keeps: true},
-		"a closure that nobody knows the end of":                  {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_credentials", time.Time{})}}, next: unknownLook, waits: "icims_credentials"},
+		"a closure that nobody knows the end of":                  {load: workload{queues: pending, quota: store.Standing{Closed: closed("icims_credentials", time.Time{})}}, next: unknownRecheck, waits: "icims_credentials"},
 		"work that is due after the closure":                      {load: workload{queues: later(time.Hour), quota: store.Standing{ClosedExpress: closed("icims_rate_limited", in(time.Minute))}}, next: time.Hour - time.Second},
-		"paused in asynq's web UI":                                {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Pending: 1, Paused: true}}}, next: pauseLook, waits: waitsQueuePause},
-		"paused until somebody resumes":                           {load: workload{queues: pending, quota: store.Standing{Pause: &store.Pause{}}}, next: unknownLook, waits: waitsPaused},
+		"paused in asynq's web UI":                                {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Pending: 1, Paused: true}}}, next: pausedRecheck, waits: waitsQueuePause},
+		"paused until somebody resumes":                           {load: workload{queues: pending, quota: store.Standing{Pause: &store.Pause{}}}, next: unknownRecheck, waits: waitsPaused},
 		"paused for a while":                                      {load: workload{queues: pending, quota: store.Standing{Pause: &store.Pause{Until: in(time.Minute)}}}, next: time.Minute, waits: waitsPaused},
 		"paused, with nothing to come":                            {load: workload{quota: store.Standing{Pause: &store.Pause{}}}},
-		"paused, with exports in the middle of their calls":       {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1}}, live: 1, quota: store.Standing{Pause: &store.Pause{}}}, next: unknownLook, waits: waitsPaused, elsewhere: true},
+		"paused, with exports in the middle of their calls":       {load: workload{queues: tasks.QueueStates{Normal: tasks.QueueState{Active: 1}}, live: 1, quota: store.Standing{Pause: &store.Pause{}}}, next: unknownRecheck, waits: waitsPaused, elsewhere: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +56,7 @@ func TestWhatCustomersWantOfALane(t *testing.T) {
 			if !d.next.IsZero() {
 				next = d.next.Sub(now)
 			}
-			if next != c.next || d.waits != c.waits || d.opens(now) != c.opens || d.keeps(now) != c.keeps || d.elsewhere != c.elsewhere {
+			if next != c.next || d.waits != c.waits || d.opens(now) != c.opens || d.keeps(now) != c.keeps || d.active != c.elsewhere {
 				t.Errorf("%+v (in %s), opens %t, keeps %t", d, next, d.opens(now), d.keeps(now))
 			}
 		})
@@ -72,14 +72,14 @@ func TestTheSweepVisitsEverybodyInTime(t *testing.T) {
 	var s sweep
 	seen := map[string]bool{}
 	for range int(visitWithin / sweepRound) {
-		for _, c := range s.turnOf(busy) {
+		for _, c := range s.due(busy) {
 			seen[c] = true
 		}
 	}
 	if len(seen) != len(busy) {
 		t.Errorf("%d of %d were visited within %s", len(seen), len(busy), visitWithin)
 	}
-	if n := len(s.turnOf(busy[:50])); n != 50 {
+	if n := len(s.due(busy[:50])); n != 50 {
 		t.Errorf("of few, %d of 50 are visited", n)
 	}
 }

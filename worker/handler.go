@@ -28,15 +28,15 @@ type handler struct {
 	pipeline *pipeline
 	queues   *tasks.Queues
 	// strangers erases tasks that are no references to exports.
-	strangers *intake.Handler
+	refuser *intake.Handler
 }
 
 // ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
 // store its text.
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	err := panics.Logged(h.lane.log, "export", func() error { return h.process(ctx, t) })
-	_, again := errors.AsType[*redeliver.Error](err)
-	if err == nil || again || errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
+	_, redelivery := errors.AsType[*redeliver.Error](err)
+	if err == nil || redelivery || errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
 		return err
 	}
 	return redeliver.Failed(store.ReasonInternal.Info().Title, faultPause)
@@ -45,10 +45,10 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	ref, err := tasks.ParseTask(t)
 	switch {
-	case err != nil && h.strangers == nil:
-		return &givenUp{err.Error()}
+	case err != nil && h.refuser == nil:
+		return &archiveError{err.Error()}
 	case err != nil:
-		return h.strangers.Refuse(ctx, t)
+		return h.refuser.Refuse(ctx, t)
 	}
 	if h.lane.refuse(ctx, ref) {
 		return nil // the task goes: its export, if there is one, has another
@@ -59,12 +59,12 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 		ctx = limiter.AsExpress(ctx)
 	}
 	if o := h.lane.ready(ctx); o.kind != proceed {
-		return (&export{ref: ref}).again(o, h.lane.now())
+		return (&export{ref: ref}).redelivery(o, h.lane.now())
 	}
-	defer h.lane.take()()
+	defer h.lane.startExport()()
 	one := task{Ref: ref, Express: express, Parent: t.Headers()[traces.Header]}
 	err = h.export(ctx, t, queue, one)
-	if _, ended := errors.AsType[*givenUp](err); ended && t.ResultWriter().TaskID() != tasks.TaskID(ref) {
+	if _, ended := errors.AsType[*archiveError](err); ended && t.ResultWriter().TaskID() != tasks.TaskID(ref) {
 		return h.archiveOwn(ctx, ref)
 	}
 	return err
@@ -139,8 +139,8 @@ func (h *handler) answer(t *asynq.Task, x *export, o outcome) error {
 	if o.kind == dead {
 		return deadError(o.reason)
 	}
-	if again := x.again(o, h.lane.now()); again != nil {
-		return again
+	if redelivery := x.redelivery(o, h.lane.now()); redelivery != nil {
+		return redelivery
 	}
 	if h.lane.settings.TaskRetention > 0 {
 		if _, err := t.ResultWriter().Write([]byte(x.result(o))); err != nil {

@@ -43,8 +43,8 @@ type lane struct {
 	retries  retries
 	throttle *throttle
 	// tell moves the customer's connection in the store.
-	tell    func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
-	control bool // it runs a control task, see control.Run
+	setState func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
+	control  bool // it runs a control task, see control.Run
 	// expressOnly: it serves no other queue, as only the reserve for express is left of the day.
 	expressOnly bool
 	now         func() time.Time
@@ -53,32 +53,32 @@ type lane struct {
 	// tracer is nil where nothing is traced.
 	tracer *tracer
 
-	server *asynq.Server      // of the customer's queues
-	base   context.Context    //nolint:containedctx // the lane's life
-	cancel context.CancelFunc // ends what runs beside the exports
-	aside  sync.WaitGroup
-	hands  hands
+	server     *asynq.Server      // of the customer's queues
+	base       context.Context    //nolint:containedctx // the lane's life
+	cancel     context.CancelFunc // ends what runs beside the exports
+	background sync.WaitGroup
+	counts     exportCounts
 
 	// What the worker notes; guarded by the worker's mu.
-	opened    time.Time
-	idle      time.Time     // since when there has been nothing to do; zero while there is
-	misplaced time.Time     // since when others are to serve the customer; zero: they are not
-	heard     int           // announcements
-	changed   chan struct{} // something may forbid or allow its calls since
-	settled   int64         // exports taken when the customer was put to rest, or unsettled
+	opened        time.Time
+	idle          time.Time     // since when there has been nothing to do; zero while there is
+	misplaced     time.Time     // since when others are to serve the customer; zero: they are not
+	announcements int           // announcements
+	changed       chan struct{} // something may forbid or allow its calls since
+	rescheduledAt int64         // exports taken when the customer was put to rest, or unsettled
 }
 
 // hands counts the exports that a lane holds, and that it ever took.
-type hands struct{ held, taken atomic.Int64 }
+type exportCounts struct{ running, started atomic.Int64 }
 
 // take notes an export that is taken, and returns what notes its end.
-func (l *lane) take() (done func()) {
-	l.hands.held.Add(1)
-	l.hands.taken.Add(1)
-	return func() { l.hands.held.Add(-1) }
+func (l *lane) startExport() (done func()) {
+	l.counts.running.Add(1)
+	l.counts.started.Add(1)
+	return func() { l.counts.running.Add(-1) }
 }
 
-func (h *hands) empty() bool { return h.held.Load() == 0 }
+func (h *exportCounts) idle() bool { return h.running.Load() == 0 }
 
 // newLane opens a lane, for all of the customer's queues or for the express queue alone.
 func (w *Worker) newLane(conn store.Connection, expressOnly bool) (*lane, error) {
@@ -118,14 +118,14 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	settings := w.settings
 	settings.SettleTime = conn.Profile.SettleTime(settings.SettleTime)
 	l := &lane{
-		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, control: p.control != nil, tell: w.tellVerdict, tracer: w.tracer,
+		conn: conn, worker: w.id, settings: settings, ledger: w.ledger, log: log, control: p.control != nil, setState: w.setConnectionState, tracer: w.tracer,
 		now: time.Now, observer: w.observer, changed: make(chan struct{}, 1),
 		leases: newLeases(w.ledger, settings, time.Now),
 		retries: retries{
 			min: w.settings.RetryMin, max: w.settings.RetryMax, budget: w.settings.RetryBudget, settle: settings.SettleTime, random: rand.Float64,
 		},
 	}
-	known := w.learn(conn, log)
+	known := w.cachedTenant(conn, log)
 	l.tenant, l.breaker, l.throttle = known.tenant, known.breaker, known.throttle
 	l.base, l.cancel = context.WithCancel(context.Background())
 	l.limiter = limiter.New(l.base, limiter.Config{
@@ -133,7 +133,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.control != nil, Observer: w.observer, Log: log,
 	})
 	// The breaker comes before the permit, so that an open one wastes none.
-	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, countExpenses, l.logCalls}
+	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, countCalls, l.logCalls}
 	if p.control != nil {
 		layers[0] = l.breaker.watch
 		layers = append(layers, countInto(p.control))
@@ -163,7 +163,7 @@ const (
 )
 
 // serve begins to take exports from the customer's queues.
-func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strangers *intake.Handler) error {
+func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, refuser *intake.Handler) error {
 	weights := map[string]int{}
 	for size, weight := range tasks.Weights {
 		if size == store.ExpressQueue || !l.expressOnly {
@@ -181,10 +181,10 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strange
 		Logger:                   queueLog{l.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
-	if err := l.server.Start(&handler{lane: l, pipeline: newPipeline(l), queues: queues, strangers: strangers}); err != nil {
+	if err := l.server.Start(&handler{lane: l, pipeline: newPipeline(l), queues: queues, refuser: refuser}); err != nil {
 		return fmt.Errorf("start lane of customer %s: %w", l.conn.Customer, err)
 	}
-	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
+	spawnLoop(l.base, &l.background, l.log, "renewal of claims", l.leases.renew)
 	l.log.Info().Msg("lane opened")
 	return nil
 }
@@ -195,7 +195,7 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, strange
 func (l *lane) close(why string) {
 	l.server.Stop()
 	if why == waitsPaused { // what is in the middle of its calls makes the rest of them
-		spawn(&l.aside, l.log, "closing of a lane", func() {
+		spawn(&l.background, l.log, "closing of a lane", func() {
 			select {
 			case <-time.After(l.settings.ShutdownTimeout):
 				l.limiter.Drain()
@@ -213,7 +213,7 @@ func (l *lane) close(why string) {
 // end ends what runs beside the exports, and gives back what is left of permits.
 func (l *lane) end() {
 	l.cancel()
-	l.aside.Wait()
+	l.background.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
 	l.limiter.Close(ctx)

@@ -9,7 +9,7 @@ import (
 
 const (
 	// laneLook is how often a lane looks whether it is to close.
-	laneLook    = time.Second
+	laneCheck   = time.Second
 	breakerOpen = "the circuit breaker is open"
 	otherQueues = "the reserve for small batches begins or ends"
 	// recoveredWithin is within how long asynq has taken back what dead workers left.
@@ -17,14 +17,14 @@ const (
 	// takenSoon is for how long a lane stays open while somebody works on the customer's
 	// exports: it may be this lane. asynq hands over no task while its heartbeat waits for a
 	// node that hangs.
-	takenSoon = 30 * time.Second
+	idleWhileActive = 30 * time.Second
 	// unsettled marks a lane whose customer goes on wanting one when it closes.
-	unsettled = -1
+	notRescheduled = -1
 )
 
 // keep closes a lane once it has nothing to do or must make no calls.
-func (w *Worker) keep(ctx context.Context, l *lane) {
-	tick := time.NewTicker(laneLook)
+func (w *Worker) superviseLane(ctx context.Context, l *lane) {
+	tick := time.NewTicker(laneCheck)
 	defer tick.Stop()
 	for {
 		select {
@@ -32,38 +32,38 @@ func (w *Worker) keep(ctx context.Context, l *lane) {
 			return
 		case <-l.changed:
 		case <-tick.C:
-			if !l.hands.empty() {
+			if !l.counts.idle() {
 				w.locked(func() { l.idle = time.Time{} })
 				continue
 			}
 		}
-		w.unseen(ctx, l.conn.Customer, w.attend(ctx, l))
+		w.logUnreadable(ctx, l.conn.Customer, w.checkLane(ctx, l))
 	}
 }
 
 // attend closes an open lane that has nothing to do, and notes when its customer
 // next wants one.
-func (w *Worker) attend(ctx context.Context, l *lane) error {
+func (w *Worker) checkLane(ctx context.Context, l *lane) error {
 	customer, now := l.conn.Customer, time.Now()
-	var heard int
+	var announcements int
 	open := false
-	w.locked(func() { heard, open = l.heard, w.lanes[customer] == l })
+	w.locked(func() { announcements, open = l.announcements, w.lanes[customer] == l })
 	if !open {
 		return nil
 	}
-	taken := l.hands.taken.Load()
+	started := l.counts.started.Load()
 	load, err := w.readWorkload(ctx, customer)
 	if err != nil {
 		return err
 	}
-	l.limiter.Believe(load.quota.Closed.Quota(), load.quota.ClosedExpress.Quota())
+	l.limiter.OpenEarlier(load.quota.Closed.Quota(), load.quota.ClosedExpress.Quota())
 	if now.Sub(l.opened) > recoveredWithin {
 		load.queues.ForgetLost()
 	}
 	d := load.demand(now)
-	why, closes := w.closes(l, d, now)
+	why, closes := w.shouldClose(l, d, now)
 	if !closes && load.expressOnly(now) != l.expressOnly {
-		why, closes, d.elsewhere = otherQueues, true, true // the customer goes on wanting a lane
+		why, closes, d.active = otherQueues, true, true // the customer goes on wanting a lane
 	}
 	if !closes {
 		return nil
@@ -71,69 +71,69 @@ func (w *Worker) attend(ctx context.Context, l *lane) error {
 	paused := d.waits == waitsPaused
 	// Where others work on something it may come back at any time; and whether this
 	// process's breaker is open is nothing to others.
-	rests := !d.elsewhere && why != breakerOpen
-	if rests {
-		settled, err := w.settle(ctx, customer, load, d)
-		if err != nil || !settled && !paused {
+	reschedules := !d.active && why != breakerOpen
+	if reschedules {
+		rescheduled, err := w.reschedule(ctx, customer, load, d)
+		if err != nil || !rescheduled && !paused {
 			return err
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lanes[customer] != l || l.heard != heard && !paused {
+	if w.lanes[customer] != l || l.announcements != announcements && !paused {
 		return nil
 	}
-	if rests {
-		l.settled = taken
+	if reschedules {
+		l.rescheduledAt = started
 	}
-	w.retire(l, why)
+	w.closeLane(l, why)
 	return nil
 }
 
 // closes decides whether an open lane is to close, and says why.
-func (w *Worker) closes(l *lane, d demand, now time.Time) (why string, yes bool) {
+func (w *Worker) shouldClose(l *lane, d demand, now time.Time) (why string, yes bool) {
 	if d.waits == waitsPaused {
 		return waitsPaused, true // what is in the middle of its calls finishes
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	broken := l.breaker.refusal() != nil
-	if !l.hands.empty() || d.keeps(now) && !broken {
+	if !l.counts.idle() || d.keeps(now) && !broken {
 		l.idle = time.Time{}
 		return "", false
 	}
 	if l.idle.IsZero() {
 		l.idle = now
 	}
-	switch rested := now.Sub(l.idle); {
+	switch idleFor := now.Sub(l.idle); {
 	case broken:
-		return breakerOpen, rested >= worthWaiting
+		return breakerOpen, idleFor >= maxLaneWait
 	case d.waits != "":
 		return d.waits, true
-	case d.elsewhere:
-		return "idle", rested >= max(w.settings.LaneIdle, takenSoon)
+	case d.active:
+		return "idle", idleFor >= max(w.settings.LaneIdle, idleWhileActive)
 	default:
-		return "idle", rested >= w.settings.LaneIdle
+		return "idle", idleFor >= w.settings.LaneIdle
 	}
 }
 
 // retire closes a lane beside everything else, since it may take as long as a
 // call. The caller holds mu.
-func (w *Worker) retire(l *lane, why string) {
+func (w *Worker) closeLane(l *lane, why string) {
 	customer := l.conn.Customer
 	delete(w.lanes, customer)
 	w.closing[customer] = false
-	spawn(&w.retiring, w.log, "closing of a lane", func() {
+	spawn(&w.background, w.log, "closing of a lane", func() {
 		defer w.locked(func() {
 			if w.closing[customer] || len(w.waiting) > 0 || why == connectionChanged || why == otherQueues {
-				w.lookAgain()
+				w.scanNow()
 			}
 			delete(w.closing, customer)
 		})
-		held := !l.hands.empty()
+		held := !l.counts.idle()
 		l.close(why)
 		// Exports that were handed back since the customer was put to rest are due now.
-		if held || l.settled != unsettled && l.settled != l.hands.taken.Load() {
+		if held || l.rescheduledAt != notRescheduled && l.rescheduledAt != l.counts.started.Load() {
 			w.wakeOthers(customer)
 		}
 		if why == connectionChanged {

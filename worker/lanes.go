@@ -16,17 +16,17 @@ const (
 	// lookEvery is how often the list of customers with work is read: announcements
 	// wake the worker at once, this is for those it missed, and for those whose time
 	// has come.
-	lookEvery = time.Second
+	scanEvery = time.Second
 	// frontOfQueue is how many waiting customers are looked at, beyond the room.
-	frontOfQueue = 8
+	waitingChecked = 8
 	// moveAfter is for how long a lane stays open whose customer is to be served by
 	// other processes: they need to learn of it.
-	moveAfter = 6 * time.Second
+	misplacedFor = 6 * time.Second
 	// laneTurn is for how long a lane is left open although other customers wait for
 	// one.
-	laneTurn = 10 * time.Second
+	minLaneTime = 10 * time.Second
 	// crowdedEvery is how often the log says that customers wait for a lane.
-	crowdedEvery = time.Minute
+	logEvery = time.Minute
 )
 
 // waiter is a customer that waits for a free lane.
@@ -39,12 +39,12 @@ type waiter struct {
 // does not.
 func (w *Worker) listen(ctx context.Context) {
 	for a := range w.ledger.Announcements(ctx) {
-		w.locked(func() { w.heard(ctx, a) })
+		w.locked(func() { w.handleAnnouncement(ctx, a) })
 	}
 }
 
 // heard passes an announcement on to the open lane, or considers opening one. The caller holds mu.
-func (w *Worker) heard(ctx context.Context, a store.Announcement) {
+func (w *Worker) handleAnnouncement(ctx context.Context, a store.Announcement) {
 	_, closing := w.closing[a.Customer]
 	switch l := w.lanes[a.Customer]; {
 	case closing:
@@ -57,34 +57,34 @@ func (w *Worker) heard(ctx context.Context, a store.Announcement) {
 		default:
 		}
 	default:
-		l.heard++
+		l.announcements++
 	}
 	if a.Changed && placed(w.registry.known(), w.id, a.Customer, true) {
-		spawn(&w.retiring, w.log, "end of a pause", func() { w.goOn(ctx, a.Customer) })
+		spawn(&w.background, w.log, "end of a pause", func() { w.endPause(ctx, a.Customer) })
 	}
 }
 
 // supervise looks at everybody who wants a lane until ctx ends.
 func (w *Worker) supervise(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(scanEvery)
 	defer tick.Stop()
 	for {
-		if err := w.noted(ctx); err != nil && ctx.Err() == nil {
+		if err := w.scan(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error().Err(err).Fields(store.LogFields(err)).Msg("cannot read which customers have work")
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.again:
+		case <-w.scanRequests:
 		case <-tick.C:
 		}
 	}
 }
 
 // lookAgain makes the next look come at once.
-func (w *Worker) lookAgain() {
+func (w *Worker) scanNow() {
 	select {
-	case w.again <- struct{}{}:
+	case w.scanRequests <- struct{}{}:
 	default:
 	}
 }
@@ -99,7 +99,7 @@ func (w *Worker) locked(f func()) {
 
 // look considers the customers that want a lane and are this process's to serve, those first
 // that have waited longest. It is one command.
-func (w *Worker) look(ctx context.Context) error {
+func (w *Worker) scanDemand(ctx context.Context) error {
 	now := time.Now()
 	wanted, err := w.ledger.Wanted(ctx, w.registry.shared(now))
 	if err != nil {
@@ -108,9 +108,9 @@ func (w *Worker) look(ctx context.Context) error {
 	fleet := w.registry.known()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.forget(now)
-	w.tellTroubles(now)
-	w.moveAway(fleet, now)
+	w.evictTenants(now)
+	w.reportOutages(now)
+	w.closeMisplaced(fleet, now)
 	waiting := map[string]waiter{}
 	var mine []string
 	for _, a := range wanted {
@@ -123,7 +123,7 @@ func (w *Worker) look(ctx context.Context) error {
 	}
 	w.waiting = waiting
 	slices.SortStableFunc(mine, func(a, b string) int { return w.waitingSince(a, now).Compare(w.waitingSince(b, now)) })
-	seen := min(len(mine), w.room()+frontOfQueue)
+	seen := min(len(mine), w.freeLanes()+waitingChecked)
 	for _, customer := range mine[:seen] {
 		w.consider(ctx, fleet, customer)
 	}
@@ -132,8 +132,8 @@ func (w *Worker) look(ctx context.Context) error {
 			waiting[customer] = waiter{since: now}
 		}
 	}
-	if len(waiting) > 0 && now.Sub(w.crowded) >= crowdedEvery {
-		w.crowded = now
+	if len(waiting) > 0 && now.Sub(w.loggedWaiting) >= logEvery {
+		w.loggedWaiting = now
 		w.log.Warn().Int("waiting", len(waiting)).Int("lanes", len(w.lanes)).
 			Msg("all lanes of this process are taken, so customers wait; raise ICIMS_EXPORT_MAX_LANES or start another worker")
 	}
@@ -158,7 +158,7 @@ func (w *Worker) serves(fleet store.Fleet, customer string) bool {
 		w.refuse(customer, "the customer has no usable connection, neither in the store nor in the connections file")
 		return false
 	}
-	if k := w.learned[customer]; k != nil && k.breaker.refusal() != nil {
+	if k := w.tenants[customer]; k != nil && k.breaker.refusal() != nil {
 		return false
 	}
 	return placed(fleet, w.id, customer, false)
@@ -184,11 +184,11 @@ func (w *Worker) consider(ctx context.Context, fleet store.Fleet, customer strin
 		return
 	}
 	w.considered[customer] = false
-	spawn(&w.retiring, w.log, "opening of a lane", func() {
+	spawn(&w.background, w.log, "opening of a lane", func() {
 		ready, expressOnly := false, false
 		defer w.locked(func() {
 			if w.considered[customer] {
-				w.lookAgain()
+				w.scanNow()
 			}
 			delete(w.considered, customer)
 			if ready {
@@ -202,23 +202,23 @@ func (w *Worker) consider(ctx context.Context, fleet store.Fleet, customer strin
 		if err == nil {
 			d := load.demand(now)
 			expressOnly = load.expressOnly(now)
-			if ready = d.opens(now); !ready && !d.elsewhere {
-				_, err = w.settle(ctx, customer, load, d)
+			if ready = d.opens(now); !ready && !d.active {
+				_, err = w.reschedule(ctx, customer, load, d)
 			}
 		}
-		w.unseen(ctx, customer, err)
+		w.logUnreadable(ctx, customer, err)
 	})
 }
 
 // unseen logs that cannot read a customer's work, at most once a minute.
-func (w *Worker) unseen(ctx context.Context, customer string, err error) {
+func (w *Worker) logUnreadable(ctx context.Context, customer string, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if now := time.Now(); now.Sub(w.complained[customer]) >= crowdedEvery {
-		w.complained[customer] = now
+	if now := time.Now(); now.Sub(w.loggedUnreadable[customer]) >= logEvery {
+		w.loggedUnreadable[customer] = now
 		message := "cannot read a customer's work"
 		if store.Broken(err) {
 			message = brokenKeys
@@ -238,9 +238,9 @@ func (w *Worker) open(customer string, expressOnly bool, now time.Time) {
 	if closing || !known || w.lanes[customer] != nil || w.stopping {
 		return
 	}
-	if w.room() == 0 {
+	if w.freeLanes() == 0 {
 		w.waiting[customer] = waiter{w.waitingSince(customer, now), true}
-		w.giveWay(now)
+		w.makeRoom(now)
 		return
 	}
 	l, err := w.newLane(conn, expressOnly)
@@ -248,16 +248,16 @@ func (w *Worker) open(customer string, expressOnly bool, now time.Time) {
 		w.refuse(customer, err.Error())
 		return
 	}
-	l.opened, l.settled = now, unsettled
+	l.opened, l.rescheduledAt = now, notRescheduled
 	w.lanes[customer] = l
 	delete(w.refused, customer)
 	delete(w.waiting, customer)
-	spawnLoop(l.base, &l.aside, l.log, "lane", func(ctx context.Context) { w.keep(ctx, l) })
+	spawnLoop(l.base, &l.background, l.log, "lane", func(ctx context.Context) { w.superviseLane(ctx, l) })
 }
 
 // giveWay closes lanes for customers that wait: those that have nothing to do, then those
 // that have been open longest, but none before its turn is over. The caller holds mu.
-func (w *Worker) giveWay(now time.Time) {
+func (w *Worker) makeRoom(now time.Time) {
 	n := -len(w.closing)
 	for _, known := range w.waiting {
 		if known.ready {
@@ -266,7 +266,7 @@ func (w *Worker) giveWay(now time.Time) {
 	}
 	var lanes []*lane
 	for _, l := range w.lanes {
-		if !l.idle.IsZero() || now.Sub(l.opened) >= laneTurn {
+		if !l.idle.IsZero() || now.Sub(l.opened) >= minLaneTime {
 			lanes = append(lanes, l)
 		}
 	}
@@ -280,27 +280,27 @@ func (w *Worker) giveWay(now time.Time) {
 		return a.opened.Compare(b.opened)
 	})
 	for _, l := range lanes[:min(max(n, 0), len(lanes))] {
-		w.retire(l, "makes room for waiting customers")
+		w.closeLane(l, "makes room for waiting customers")
 	}
 }
 
 // moveAway closes lanes whose customers others have been meant to serve for a while. The
 // caller holds mu.
-func (w *Worker) moveAway(fleet store.Fleet, now time.Time) {
+func (w *Worker) closeMisplaced(fleet store.Fleet, now time.Time) {
 	for customer, l := range w.lanes {
 		switch {
 		case placed(fleet, w.id, customer, true):
 			l.misplaced = time.Time{}
 		case l.misplaced.IsZero():
 			l.misplaced = now
-		case now.Sub(l.misplaced) >= moveAfter:
-			w.retire(l, "other workers serve the customer")
+		case now.Sub(l.misplaced) >= misplacedFor:
+			w.closeLane(l, "other workers serve the customer")
 		}
 	}
 }
 
 // goOn makes due at once what was put off until the end of a pause that is over.
-func (w *Worker) goOn(ctx context.Context, customer string) {
+func (w *Worker) endPause(ctx context.Context, customer string) {
 	switch pause, err := w.ledger.PauseOf(ctx, customer); {
 	case err != nil && ctx.Err() == nil:
 		w.log.Error().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("cannot read whether a customer is paused")
@@ -315,7 +315,7 @@ func (w *Worker) goOn(ctx context.Context, customer string) {
 }
 
 // puttingOff is longer than it takes until an export that is put off is where it waits.
-const puttingOff = 3 * time.Second
+const deferTime = 3 * time.Second
 
 // runTwice is runNow for a customer whose lane stays open: an export that was being put off
 // for the old reason gets to the queue's waiting ones a moment after the first time.
@@ -323,7 +323,7 @@ func (w *Worker) runTwice(customer string, ended <-chan struct{}) {
 	w.runNow(customer)
 	select {
 	case <-ended:
-	case <-time.After(puttingOff):
+	case <-time.After(deferTime):
 		w.runNow(customer)
 	}
 }

@@ -92,7 +92,7 @@ func (l *lookups) known(key chunkKey, email string) *chunk {
 
 // search looks a chunk up. Exports that ask for it meanwhile wait for the same answer.
 func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, error) {
-	began := x.journey.clock()
+	began := x.trace.waitStart()
 	// The others need the answer even where this export is given up.
 	searching := context.WithoutCancel(ctx)
 	done := l.searching.DoChan(fmt.Sprint(key), func() (answer any, err error) {
@@ -106,7 +106,7 @@ func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, 
 	select {
 	case answer := <-done:
 		if answer.Shared {
-			x.journey.waited(ctx, "look-up of the chunk awaited", began, answer.Err)
+			x.trace.waited(ctx, "look-up of the chunk awaited", began, answer.Err)
 		}
 		if answer.Err != nil {
 			return nil, answer.Err

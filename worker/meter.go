@@ -8,21 +8,21 @@ import (
 	"github.com/seekout/icims-export/icims"
 )
 
-type expensesKey struct{}
+type callCountKey struct{}
 
 // withExpenses returns a context whose calls are counted, and where: the forecast needs to
 // know what exports cost.
-func withExpenses(ctx context.Context) (context.Context, *atomic.Int64) {
-	expenses := &atomic.Int64{}
-	return context.WithValue(ctx, expensesKey{}, expenses), expenses
+func withCallCount(ctx context.Context) (context.Context, *atomic.Int64) {
+	calls := &atomic.Int64{}
+	return context.WithValue(ctx, callCountKey{}, calls), calls
 }
 
 // countExpenses counts the calls of a context withExpenses that iCIMS can have seen.
-func countExpenses(next http.RoundTripper) http.RoundTripper {
+func countCalls(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		answer, err := next.RoundTrip(req)
-		if expenses, ok := req.Context().Value(expensesKey{}).(*atomic.Int64); ok && icims.SentOf(req.Context()) != icims.SentNo {
-			expenses.Add(1)
+		if calls, ok := req.Context().Value(callCountKey{}).(*atomic.Int64); ok && icims.SentOf(req.Context()) != icims.SentNo {
+			calls.Add(1)
 		}
 		return answer, err
 	})

@@ -118,13 +118,13 @@ func Findings() []Finding {
 func BreakerStates() []string { return []string{"closed", "half-open", "open"} }
 
 // nobody is told by workers that are not observed.
-type nobody struct{}
+type noObserver struct{}
 
-func (nobody) Handled(Outcome, store.Reason)                   {}
-func (nobody) Called(icims.Op, int, time.Duration)             {}
-func (nobody) Permitted(bool, time.Duration, bool)             {}
-func (nobody) BreakerIs(string)                                {}
-func (nobody) Reconciled(Finding, int)                         {}
-func (nobody) Forged(store.Forgery)                            {}
-func (nobody) ControlTaskEnded(store.ControlKind, control.End) {}
-func (nobody) IntakeEnded(intake.End)                          {}
+func (noObserver) Handled(Outcome, store.Reason)                   {}
+func (noObserver) Called(icims.Op, int, time.Duration)             {}
+func (noObserver) Permitted(bool, time.Duration, bool)             {}
+func (noObserver) BreakerIs(string)                                {}
+func (noObserver) Reconciled(Finding, int)                         {}
+func (noObserver) Forged(store.Forgery)                            {}
+func (noObserver) ControlTaskEnded(store.ControlKind, control.End) {}
+func (noObserver) IntakeEnded(intake.End)                          {}

@@ -46,24 +46,24 @@ type export struct {
 	// attempt.
 	personMade bool
 	// madeNow tells that this very attempt did, under the e-mail's lock.
-	madeNow bool
+	createdNow bool
 
-	status statusLesson // what to send as the workflow's status
+	status statusInfo // what to send as the workflow's status
 
 	// sentPerson and sentWorkflow are the fields that iCIMS accepted in this attempt.
 	sentPerson, sentWorkflow []icims.Fields
 
 	warnings mapping.WarningSet
 	// expenses are the calls of this attempt.
-	expenses *atomic.Int64
+	calls *atomic.Int64
 	// journey is what is recorded of this attempt; nil: nothing.
-	journey *journey
+	trace *exportTrace
 	// findings are what this attempt learned and decided, for the story.
 	findings []string
 }
 
 // tellf adds a sentence to the export's story.
-func (x *export) tellf(format string, args ...any) {
+func (x *export) notef(format string, args ...any) {
 	x.findings = append(x.findings, fmt.Sprintf(format, args...))
 }
 
@@ -107,7 +107,7 @@ func newPipeline(l *lane) *pipeline {
 func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
 	err := panics.Logged(p.record.log, "export", func() error {
 		for _, s := range p.stages {
-			within, span := x.journey.stage(ctx, s.name)
+			within, span := x.trace.stage(ctx, s.name)
 			o = s.exec(within, x)
 			endWith(span, o)
 			if o.kind != proceed {
@@ -130,10 +130,10 @@ func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
 func (p *pipeline) run(ctx context.Context, t task) (*export, outcome) {
 	ctx, holding := p.leases.begin(ctx)
 	defer holding.cancel(nil)
-	ctx, journey := p.record.tracer.export(ctx, t)
-	x := &export{ref: t.Ref, journey: journey}
-	defer journey.end(x)
-	ctx, x.expenses = withExpenses(ctx)
+	ctx, exportTrace := p.record.tracer.export(ctx, t)
+	x := &export{ref: t.Ref, trace: exportTrace}
+	defer exportTrace.end(x)
+	ctx, x.calls = withCallCount(ctx)
 	x.onClaim = func(asked time.Time) { p.leases.hold(x.claim, holding, asked) }
 	defer func() {
 		if x.claim != nil {
@@ -142,7 +142,7 @@ func (p *pipeline) run(ctx context.Context, t task) (*export, outcome) {
 	}()
 
 	o := p.through(ctx, x)
-	ctx, span := journey.stage(ctx, "record")
+	ctx, span := exportTrace.stage(ctx, "record")
 	defer endSpan(span)
 	var recorded outcome
 	err := panics.Logged(p.record.log, "record of an export", func() error {

@@ -19,28 +19,28 @@ type record struct{ *lane }
 func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	r.note(x, o)
 	if o.kind == released || o.kind == fault || x.claim == nil {
-		x.journey.ended(o)
+		x.trace.setOutcome(o)
 		r.observe(x, o)
 		return o
 	}
 	// While other calls succeed, denied access is about a right that this export needs,
 	// unless iCIMS says that the user may do nothing at all.
 	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess &&
-		e.Reason != icims.ReasonNotAuthorized && r.limiter.WorksLately() {
+		e.Reason != icims.ReasonNotAuthorized && r.limiter.SucceededRecently() {
 		o.kind = dead
 	}
 	if o.kind == done {
 		r.throttle.succeeded()
 	}
-	r.heed(o)
+	r.noteVerdict(o)
 	if o.kind == retry || o.kind == unknown {
 		o = r.retries.decide(x.claim, o)
 	}
-	calls := int(x.expenses.Swap(0))
+	calls := int(x.calls.Swap(0))
 	if failed := r.recordSurely(ctx, func(ctx context.Context) error { return r.write(ctx, x, o, calls) }); failed.kind != proceed {
 		o = failed
 	}
-	x.journey.ended(o)
+	x.trace.setOutcome(o)
 	r.observe(x, o)
 	return o
 }
@@ -70,7 +70,7 @@ func (r record) panicked(ctx context.Context, x *export, was outcome) outcome {
 
 func (r record) write(ctx context.Context, x *export, o outcome, calls int) error {
 	warnings := x.warnings.Codes()
-	entry := r.story(x, o)
+	entry := r.timelineEntry(x, o)
 	hold := store.Hold{Delay: o.after, Reason: o.reason, Calls: calls, Warnings: warnings, Entry: entry}
 	if o.panicked {
 		hold.Panics = 1
@@ -143,7 +143,7 @@ func (r record) note(x *export, o outcome) {
 	if o.reason != "" {
 		event = event.Str("reason", string(o.reason))
 	}
-	if id := x.journey.id(); id != "" {
+	if id := x.trace.traceID(); id != "" {
 		event = event.Str("trace", id)
 	}
 	if e, ok := errors.AsType[*icims.Error](o.err); ok {
@@ -157,7 +157,7 @@ func (r record) note(x *export, o outcome) {
 // story tells this attempt, where it is worth telling: an export that went
 // straight to its end leaves its outcome alone, and one that is put off for the
 // same reason as before says nothing new.
-func (r record) story(x *export, o outcome) *store.Entry {
+func (r record) timelineEntry(x *export, o outcome) *store.Entry {
 	smooth := (o.kind == done || o.kind == skipped) && x.claim.Attempts == 0 && x.claim.Intent == store.NoIntent && !x.warnings.Owes()
 	repeated := o.kind == deferred && o.reason == x.claim.Reason && len(x.findings) == 0
 	if smooth || repeated {

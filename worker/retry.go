@@ -29,7 +29,7 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	}
 	if why, spent := r.spent(c); o.kind != unknown && spent {
 		o.kind = dead
-		if !tellsWhy[o.reason] {
+		if !keepsReason[o.reason] {
 			o.reason = why
 		}
 		return o
@@ -50,7 +50,7 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 
 // tellsWhy are the reasons to retry that say more of a dead letter than that the
 // budget is spent: iCIMS was never asked, or its answers contradict each other.
-var tellsWhy = map[store.Reason]bool{
+var keepsReason = map[store.Reason]bool{
 	store.ReasonPayloadSealed: true, store.ReasonPayloadMissing: true, store.Reason(icims.ReasonRedirected): true, store.Reason(icims.ReasonIntercepted): true,
 	store.ReasonPersonVanished: true, store.ReasonLinkUnreadable: true,
 }

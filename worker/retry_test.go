@@ -181,7 +181,7 @@ func TestTenantLearnsFromRefusals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tenant := newTenant(store.Connection{}, time.Minute)
 			r := request{fields: body()}
-			ws, ok := tenant.relent(&r, c.err)
+			ws, ok := tenant.dropRefused(&r, c.err)
 			f := r.fields
 			if ok != c.ok || mapping.WarningSet(ws).Codes() != c.warnings {
 				t.Fatalf("%v, warnings %v", ok, ws)
@@ -209,7 +209,7 @@ func TestOneRefusedPhoneIsLeftOut(t *testing.T) {
 	} {
 		tenant := newTenant(store.Connection{}, time.Minute)
 		r := request{collection: mapping.FieldPhones, fields: phone}
-		ws, ok := tenant.relent(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: named}}})
+		ws, ok := tenant.dropRefused(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: named}}})
 		if !ok || len(r.fields) != want.left || mapping.WarningSet(ws).Codes() != want.warnings {
 			t.Errorf("%s: %v left, warnings %v, %v", named, r.fields, ws, ok)
 		}

@@ -235,7 +235,7 @@ func (w *world) spawn() *process {
 	}
 	p.lane = l
 	l.retries.random = jitter(w.seed, uint64(w.born))
-	l.aside.Go(func() { l.leases.renew(l.base) })
+	l.background.Go(func() { l.leases.renew(l.base) })
 	w.procs = append(w.procs, p)
 	return p
 }
@@ -409,7 +409,7 @@ func (w *world) handle(p *process, a alarm) {
 			ctx = limiter.AsExpress(ctx)
 		}
 		x, o := newPipeline(p.lane).run(ctx, a.task)
-		again := x.again(o, time.Now())
+		again := x.redelivery(o, time.Now())
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.busy--
@@ -484,7 +484,7 @@ func (w *world) sweep() {
 			w.alarms = append(w.alarms, alarm{time.Now(), task{Ref: m.Ref}})
 		}
 	}
-	if err := w.ledger.LookAgain(ctx, "1234", seen, time.Now().Add(lookAgain)); err != nil {
+	if err := w.ledger.LookAgain(ctx, "1234", seen, time.Now().Add(recheckAfter)); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -20,22 +20,22 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 	}
 	// A person who was there before may be on the job already, and so may one whom
 	// an earlier attempt made: another export of the e-mail may have come between.
-	if !x.madeNow {
+	if !x.createdNow {
 		id, err := s.existing(ctx, x)
 		if err != nil {
 			return failed(err)
 		}
 		if id != 0 {
-			x.tellf("workflow %d already links the person to the job", id)
+			x.notef("workflow %d already links the person to the job", id)
 			s.recheckStatus(ctx, x, id)
 			return outcome{kind: done, workflow: id}
 		}
 		if why, spent := s.retries.spent(x.claim); x.claim.Intent == store.IntentWorkflow && spent {
-			x.tellf("the lost POST created no workflow and is not repeated")
+			x.notef("the lost POST created no workflow and is not repeated")
 			return outcome{kind: dead, reason: why}
 		}
 		if x.claim.Intent == store.IntentWorkflow {
-			x.tellf("the lost POST created no workflow and is repeated")
+			x.notef("the lost POST created no workflow and is repeated")
 		}
 	}
 	// Before the intent is recorded: exports that wait here have nothing open.
@@ -78,7 +78,7 @@ func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID,
 // that is known to lead nowhere. Then the workflow of an earlier export counts, and where
 // searches show no workflow either, it stays in doubt whether there is one.
 func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, error) {
-	if s.tenant.pairIsMute(s.conn.Profile.ReadsPair) {
+	if s.tenant.pairUnsupported(s.conn.Profile.ReadsPair) {
 		if m := x.claim.Marker; m != nil && m.Person == int64(x.personID) && m.Workflows[int64(x.job)] != 0 {
 			return icims.WorkflowID(m.Workflows[int64(x.job)]), nil
 		}
@@ -91,10 +91,10 @@ func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, e
 	e, ok := errors.AsType[*icims.Error](err)
 	switch {
 	case err == nil:
-		s.tenant.pairSpoke()
+		s.tenant.pairAnswered()
 		return w.ID, nil
 	case ok && e.Missing():
-		s.tenant.pairSpoke()
+		s.tenant.pairAnswered()
 		return 0, nil
 	case !ok || !noAnswer(e):
 		return 0, err
@@ -157,7 +157,7 @@ func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Erro
 			return failed(err)
 		}
 		if id != 0 {
-			x.tellf("iCIMS refused a second workflow; workflow %d already exists", id)
+			x.notef("iCIMS refused a second workflow; workflow %d already exists", id)
 			return outcome{kind: done, workflow: id}
 		}
 	}
@@ -174,7 +174,7 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 	case err != nil:
 		return failed(err)
 	case p == nil:
-		x.tellf("person %d no longer exists in iCIMS, so the email is looked up again", x.personID)
+		x.notef("person %d no longer exists in iCIMS, so the email is looked up again", x.personID)
 		o := failed(refusal)
 		o.kind, o.forget = retry, true
 		return o
@@ -186,7 +186,7 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 	case err != nil:
 		return failed(err)
 	case state == store.JobThere:
-		x.tellf("iCIMS knows both the person and job %d, so the workflow is retried", x.job)
+		x.notef("iCIMS knows both the person and job %d, so the workflow is retried", x.job)
 		o.kind = retry
 	default:
 		// A job that the account may not read is missing by elimination.
@@ -200,15 +200,15 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 // the record holds for this POST too: should its answer be lost, the next attempt
 // follows the merge again.
 func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID) outcome {
-	x.tellf("person %d was merged into person %d", x.personID, into)
+	x.notef("person %d was merged into person %d", x.personID, into)
 	x.warn(mapping.WarningPersonMerged)
-	x.personID, x.personMade, x.madeNow = into, false, false
+	x.personID, x.personMade, x.createdNow = into, false, false
 	id, err := s.existing(ctx, x)
 	if err != nil {
 		return failed(err)
 	}
 	if id != 0 {
-		x.tellf("workflow %d already links the person to the job", id)
+		x.notef("workflow %d already links the person to the job", id)
 		return outcome{kind: done, workflow: id}
 	}
 	return s.place(ctx, x)

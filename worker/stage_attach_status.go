@@ -21,7 +21,7 @@ func isAbout(e *icims.Error, field string) bool {
 
 // nextStatus chooses what to send instead of a refused status: the id that belongs to
 // its label, or none. One that is known to be taken is refused for this workflow alone.
-func (s attachStage) nextStatus(ctx context.Context, refused store.NodeRef, known statusLesson) (store.NodeRef, error) {
+func (s attachStage) nextStatus(ctx context.Context, refused store.NodeRef, known statusInfo) (store.NodeRef, error) {
 	if known.settled || refused.ID != "" {
 		return store.NodeRef{}, nil
 	}
@@ -43,12 +43,12 @@ func (s attachStage) searchStatus(ctx context.Context, label string) (store.Node
 
 // seeStatus sees to the status of a workflow that was just made. The workflow counts
 // as made whatever comes of it.
-func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.WorkflowID, sent store.NodeRef, known statusLesson, warned bool) {
+func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.WorkflowID, sent store.NodeRef, known statusInfo, warned bool) {
 	if s.conn.Status.IsZero() && sent.IsZero() {
 		return
 	}
 	if known.settled {
-		if warned || known.lost || sent.IsZero() {
+		if warned || known.ignored || sent.IsZero() {
 			x.warn(mapping.WarningStatusDropped)
 		}
 		return
@@ -59,7 +59,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	}
 	switch {
 	case err != nil: // the next workflow finds out
-		x.tellf("workflow %d could not be read back: %v", id, err)
+		x.notef("workflow %d could not be read back: %v", id, err)
 		x.warn(mapping.WarningStatusDropped)
 		return
 	case kept:
@@ -69,7 +69,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	right := sent
 	if right.ID == "" {
 		if right, err = s.searchStatus(ctx, s.conn.Status.Value); err != nil {
-			x.tellf("the status's id could not be found: %v", err)
+			x.notef("the status's id could not be found: %v", err)
 			x.warn(mapping.WarningStatusDropped)
 			return
 		}
@@ -84,7 +84,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 		s.tenant.settleStatus(right, true)
 		return
 	}
-	x.tellf("iCIMS ignored the status, so it was set by its id")
+	x.notef("iCIMS ignored the status, so it was set by its id")
 	s.tenant.settleStatus(right, false)
 }
 
@@ -92,7 +92,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 func (s attachStage) setStatus(ctx context.Context, x *export, id icims.WorkflowID, status store.NodeRef) bool {
 	answer, err := s.client.PatchWorkflow(ctx, id, icims.Fields{mapping.FieldStatus: mapping.Node(status)})
 	if err != nil {
-		x.tellf("the status could not be set: %v", err)
+		x.notef("the status could not be set: %v", err)
 		return false
 	}
 	return !warnsOf(answer, mapping.FieldStatus)
@@ -117,7 +117,7 @@ func (s attachStage) isIn(ctx context.Context, id icims.WorkflowID, status store
 // sent. It is not changed: somebody may have moved it on.
 func (s attachStage) recheckStatus(ctx context.Context, x *export, id icims.WorkflowID) {
 	known := s.tenant.knownStatus()
-	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.lost || known.ref.IsZero() {
+	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.ignored || known.ref.IsZero() {
 		return
 	}
 	if in, err := s.isIn(ctx, id, known.ref); err != nil || !in {

@@ -36,7 +36,7 @@ func (s jobStage) exec(ctx context.Context, x *export) outcome {
 		}
 	}
 	if state == store.JobMissing {
-		x.tellf("iCIMS says that job %d does not exist, so nothing was written for this candidate", x.job)
+		x.notef("iCIMS says that job %d does not exist, so nothing was written for this candidate", x.job)
 		return outcome{kind: dead, reason: store.ReasonJobNotFound}
 	}
 	return outcome{}
@@ -72,7 +72,7 @@ func (s jobStage) read(ctx context.Context, x *export) (store.JobState, outcome)
 	if o := failed(err); o.kind != retry || x.claim.Attempts < jobReadTries {
 		return state, o
 	}
-	x.tellf("job %d could not be read; the export continues without it", x.job)
+	x.notef("job %d could not be read; the export continues without it", x.job)
 	return state, outcome{}
 }
 

@@ -40,7 +40,7 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 	}
 	if x.payload.Dummy && x.person != nil {
 		if sameName(x.person, x.payload.Candidate) {
-			x.tellf("the person with the dummy address has the candidate's name: an earlier attempt created it, and its record is lost")
+			x.notef("the person with the dummy address has the candidate's name: an earlier attempt created it, and its record is lost")
 			return outcome{}
 		}
 		return s.redraw(ctx, x)
@@ -61,7 +61,7 @@ func (s resolveStage) prove(ctx context.Context, x *export) error {
 	}
 	if p != nil {
 		s.forged(ctx, store.ForgedExport, x.ref, "recorded person ignored: it has another e-mail")
-		x.tellf("person %d, recorded in Redis without proof, has another email, so the email is looked up", x.personID)
+		x.notef("person %d, recorded in Redis without proof, has another email, so the email is looked up", x.personID)
 	}
 	x.personID, x.personMade = 0, false
 	return nil
@@ -81,15 +81,15 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 		return failed(err)
 	}
 	if why, spent := s.retries.spent(x.claim); f.nobody() && spent {
-		x.tellf("iCIMS has nobody with this email: the lost POST did not take effect and is not repeated")
+		x.notef("iCIMS has nobody with this email: the lost POST did not take effect and is not repeated")
 		return outcome{kind: dead, reason: why}
 	}
 	if f.nobody() {
-		x.tellf("iCIMS has nobody with this email: the lost POST did not take effect and is repeated")
+		x.notef("iCIMS has nobody with this email: the lost POST did not take effect and is repeated")
 		return outcome{}
 	}
 	x.personID, x.personMade = f.people[0].ID, true
-	x.tellf("the lost POST created person %d, which is adopted", x.personID)
+	x.notef("the lost POST created person %d, which is adopted", x.personID)
 	err = s.ledger.Step(ctx, x.claim, store.Step{
 		To: store.Created, Lease: s.settings.Lease, Person: int64(x.personID), PersonMade: true, Warnings: x.warnings.Codes(),
 		Entry: x.entry(s.now(), "resolved"),
@@ -117,7 +117,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 		case p == nil:
 		case strings.EqualFold(p.Email, x.payload.Candidate.Email), proven && (p.Email == "" || p.ID != icims.PersonID(id)):
 			if p.ID != icims.PersonID(id) {
-				x.tellf("person %d was merged into person %d", id, p.ID)
+				x.notef("person %d was merged into person %d", id, p.ID)
 				x.warn(mapping.WarningPersonMerged)
 			}
 			x.person = p
@@ -132,7 +132,7 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 	}
 	if len(f.people) > 0 {
 		x.person = f.people[0]
-		x.tellf("person %d already has this email", x.person.ID)
+		x.notef("person %d already has this email", x.person.ID)
 	}
 	if len(f.people) > 1 {
 		x.warn(mapping.WarningSeveralProfiles)
@@ -154,7 +154,7 @@ func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
 			continue
 		}
 		x.payload, x.person = p, nil
-		x.tellf("the dummy address was taken, so a new one was generated")
+		x.notef("the dummy address was taken, so a new one was generated")
 		f, err := s.lookups.one(ctx, x)
 		if err != nil {
 			return failed(err)

@@ -45,8 +45,8 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 		}
 		return failed(err)
 	}
-	x.personMade, x.madeNow = true, true
-	s.tenant.made(x.payload.Candidate.Email, x.personID)
+	x.personMade, x.createdNow = true, true
+	s.tenant.noteCreated(x.payload.Candidate.Email, x.personID)
 	if len(held) > 0 {
 		return s.addHeld(ctx, x, held)
 	}
@@ -100,7 +100,7 @@ func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome
 		return o
 	}
 	x.person = f.people[0]
-	x.tellf("iCIMS refused a second profile with this email; person %d has it", x.person.ID)
+	x.notef("iCIMS refused a second profile with this email; person %d has it", x.person.ID)
 	step := store.Step{To: store.Created, Lease: s.settings.Lease, Person: int64(x.person.ID), Warnings: x.warnings.Codes()}
 	if err := s.ledger.Step(ctx, x.claim, step); err != nil {
 		return ledgerFault(err)
@@ -178,11 +178,11 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 		if !ok {
 			return nil, err
 		}
-		ws, ok := s.tenant.relent(&r, refusal)
+		ws, ok := s.tenant.dropRefused(&r, refusal)
 		if !ok {
 			return nil, err
 		}
-		x.tellf("iCIMS refused %s, so the rest was sent", strings.Join(refusal.Fields(), ", "))
+		x.notef("iCIMS refused %s, so the rest was sent", strings.Join(refusal.Fields(), ", "))
 		x.warn(ws...)
 	}
 }
@@ -201,7 +201,7 @@ func (x *export) warnAnswer(t *tenant, r request, answer *icims.Response) map[st
 			x.warn(mapping.WarningSaved.About(p.Field))
 			continue
 		}
-		x.tellf("iCIMS saved the record without %s", p.Field)
+		x.notef("iCIMS saved the record without %s", p.Field)
 		x.warn(t.aboutField(name, child)...)
 	}
 	return warned

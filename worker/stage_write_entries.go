@@ -28,7 +28,7 @@ func (s writeStage) addHeld(ctx context.Context, x *export, held []request) outc
 			err = s.addEntry(ctx, x, x.personID, entry)
 		}
 		if err != nil {
-			x.tellf("an entry of %s could not be added", entry.collection)
+			x.notef("an entry of %s could not be added", entry.collection)
 			x.warn(s.tenant.aboutField(entry.collection, "")...)
 		}
 	}
@@ -83,7 +83,7 @@ func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID) erro
 			}
 		}
 		if len(entries) > 0 {
-			x.tellf("%s had no entries in iCIMS and was added; an earlier export could not add it", collection)
+			x.notef("%s had no entries in iCIMS and was added; an earlier export could not add it", collection)
 		}
 	}
 	return nil

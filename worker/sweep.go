@@ -31,22 +31,22 @@ type sweep struct {
 	log      zerolog.Logger
 	reverify func(ctx context.Context, now time.Time) error
 
-	led     bool     // in the last round as well
-	left    []string // customers whose data of an earlier version is not converted yet
-	turn    int      // of the customers with work
-	all     []string
-	batches batchSweep
-	busy    []string // customers with work in the last round
+	led         bool     // in the last round as well
+	unconverted []string // customers whose data of an earlier version is not converted yet
+	slice       int      // of the customers with work
+	all         []string
+	batches     batchSweep
+	busy        []string // customers with work in the last round
 
 	mu sync.Mutex // of what follows: customers are visited side by side
 	// unheard are customers with moving exports that nobody had announced.
-	unheard map[string]bool
+	unannounced map[string]bool
 	// short are customers that lacked tasks at the last visit.
-	short map[string]bool
+	lacking map[string]bool
 	// watched are customers whose tasks somebody may run manually although they have no
 	// work: they have dead letters.
-	watched   map[string]bool
-	lookedFor time.Time // tasks that were run manually
+	watched       map[string]bool
+	manualChecked time.Time // tasks that were run manually
 	// pending are the pending tasks of customers whose work waits, at the last such look.
 	pending map[string]int
 }
@@ -63,7 +63,7 @@ const (
 	scanStep = 1
 	// handsEvery is how often it is looked whether somebody ran an archived task, or
 	// resumed a queue, of a customer without a lane.
-	handsEvery = 15 * time.Second
+	manualEvery = 15 * time.Second
 	// visitLimit bounds a visit: one node of a cluster may hang.
 	visitLimit = 30 * time.Second
 )
@@ -72,7 +72,7 @@ func newSweep(w *Worker) *sweep {
 	return &sweep{
 		redis: w.redis, queues: w.queues, ledger: w.ledger, registry: w.registry, worker: w.id, idle: w.settings.AbandonedAfter,
 		log: w.log, observer: w.observer, leads: &w.vitals.leads, reverify: w.reverifyIfDue,
-		short: map[string]bool{}, watched: map[string]bool{}, unheard: map[string]bool{}, pending: map[string]int{},
+		lacking: map[string]bool{}, watched: map[string]bool{}, unannounced: map[string]bool{}, pending: map[string]int{},
 	}
 }
 
@@ -107,11 +107,11 @@ func (s *sweep) lead() bool {
 // round looks at some of the customers, if this process leads.
 func (s *sweep) round(ctx context.Context) error {
 	if !s.lead() {
-		s.led, s.batches, s.busy, s.left = false, batchSweep{}, nil, nil
+		s.led, s.batches, s.busy, s.unconverted = false, batchSweep{}, nil, nil
 		clear(s.pending)
-		clear(s.short)
+		clear(s.lacking)
 		clear(s.watched)
-		clear(s.unheard)
+		clear(s.unannounced)
 		return nil
 	}
 	listed, err := s.ledger.Announced(ctx)
@@ -131,7 +131,7 @@ func (s *sweep) round(ctx context.Context) error {
 		defer cancel()
 		return s.visit(ctx, customer, now)
 	}
-	return errors.Join(looked, s.takeOver(ctx), s.each(ctx, s.turnOf(busy), visit), s.hands(ctx, listed, now), s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
+	return errors.Join(looked, s.takeOver(ctx), s.each(ctx, s.due(busy), visit), s.manualActions(ctx, listed, now), s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
 }
 
 // takeOver converts what an earlier version left of each customer, once.
@@ -140,7 +140,7 @@ func (s *sweep) takeOver(ctx context.Context) error {
 		mu   sync.Mutex
 		left []string
 	)
-	err := s.each(ctx, s.left, func(ctx context.Context, customer string) error {
+	err := s.each(ctx, s.unconverted, func(ctx context.Context, customer string) error {
 		ctx, cancel := context.WithTimeout(ctx, readWithin)
 		defer cancel()
 		err := s.ledger.TakeOver(ctx, customer)
@@ -151,21 +151,21 @@ func (s *sweep) takeOver(ctx context.Context) error {
 		}
 		return err
 	})
-	s.left = left
+	s.unconverted = left
 	return err
 }
 
 // turnOf chooses the customers with work to visit in this round: each in its turn within
 // visitWithin, or all where they are few.
-func (s *sweep) turnOf(busy []string) []string {
+func (s *sweep) due(busy []string) []string {
 	const few = 50
 	rounds := int(visitWithin / sweepRound)
 	if len(busy) <= few {
 		return busy
 	}
-	s.turn = (s.turn + 1) % rounds
+	s.slice = (s.slice + 1) % rounds
 	size := (len(busy) + rounds - 1) / rounds
-	return busy[min(s.turn*size, len(busy)):min((s.turn+1)*size, len(busy))]
+	return busy[min(s.slice*size, len(busy)):min((s.slice+1)*size, len(busy))]
 }
 
 // each calls do for all customers, some concurrently. An error of one does not affect
@@ -206,15 +206,15 @@ func (s *sweep) scan(ctx context.Context, busy []string) error {
 		s.all = all
 		if !s.led {
 			step = len(all)
-			s.left = slices.Clone(all)
+			s.unconverted = slices.Clone(all)
 		}
 	}
 	chosen := s.all[:min(step, len(s.all))]
 	s.all = s.all[len(chosen):]
 	// An export that was just accepted is announced a moment later, so a customer that
 	// is not announced yet is checked again.
-	before := s.unheard
-	s.unheard = map[string]bool{}
+	before := s.unannounced
+	s.unannounced = map[string]bool{}
 	idle := slices.DeleteFunc(slices.Concat(chosen, s.busy, slices.Collect(maps.Keys(before))), func(c string) bool {
 		_, listed := slices.BinarySearch(busy, c)
 		return listed
@@ -237,7 +237,7 @@ func (s *sweep) scan(ctx context.Context, busy []string) error {
 		case moving[0] == 0:
 		case !before[customer]:
 			s.mu.Lock()
-			s.unheard[customer] = true
+			s.unannounced[customer] = true
 			s.mu.Unlock()
 		default:
 			s.found(customer, FindingUnannounced, int(moving[0]))
@@ -261,11 +261,11 @@ func (s *sweep) watch(customer string, on bool) {
 // UI, its command line or an Inspector: nobody announces that. Customers are concerned that
 // have dead letters and no work, and those whose work waits for a time: of these more tasks
 // are pending than at the last look.
-func (s *sweep) hands(ctx context.Context, listed []store.Announced, now time.Time) error {
-	if now.Sub(s.lookedFor) < handsEvery {
+func (s *sweep) manualActions(ctx context.Context, listed []store.Announced, now time.Time) error {
+	if now.Sub(s.manualChecked) < manualEvery {
 		return nil
 	}
-	s.lookedFor = now
+	s.manualChecked = now
 	var resting []string
 	wanted := map[string]bool{}
 	for _, a := range listed {

@@ -20,10 +20,10 @@ const (
 
 // batchSweep is how far the current sweep over all customers' batches has come.
 type batchSweep struct {
-	began     time.Time
+	started   time.Time
 	customers []string // that are still to come
 	step      int      // customers to a look
-	looked    time.Time
+	scanned   time.Time
 }
 
 // sweepBatches looks at the batches of some customers: it forgets those that have expired, and
@@ -31,12 +31,12 @@ type batchSweep struct {
 // new leader begins at once.
 func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 	s := &r.batches
-	if now.Sub(s.looked) < sweepPause {
+	if now.Sub(s.scanned) < sweepPause {
 		return nil
 	}
-	s.looked = now
+	s.scanned = now
 	if len(s.customers) == 0 {
-		if now.Sub(s.began) < sweepEvery {
+		if now.Sub(s.started) < sweepEvery {
 			return nil
 		}
 		all, err := r.ledger.Customers(ctx)
@@ -47,7 +47,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 			return err
 		}
 		rounds := int(sweepEvery/sweepPause) * 3 / 4 // a round may take longer
-		s.began, s.customers, s.step = now, all, len(all)/rounds+1
+		s.started, s.customers, s.step = now, all, len(all)/rounds+1
 	}
 	var errs []error
 	chosen := s.customers[:min(s.step, len(s.customers))]
@@ -78,7 +78,7 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 		return err
 	}
 	ended := func(ctx context.Context, exports []string) (map[string]bool, error) {
-		return r.settled(ctx, customer, exports)
+		return r.endedExports(ctx, customer, exports)
 	}
 	if err := r.queues.DeleteArchived(ctx, customer, ended); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 }
 
 // settled are those of the exports that have ended and are no dead letters.
-func (r *sweep) settled(ctx context.Context, customer string, exports []string) (map[string]bool, error) {
+func (r *sweep) endedExports(ctx context.Context, customer string, exports []string) (map[string]bool, error) {
 	records, err := r.ledger.Stand(ctx, customer, exports)
 	ended := map[string]bool{}
 	for _, m := range records {

@@ -14,7 +14,7 @@ const (
 	// what it keeps for later up to a few seconds late.
 	overdueBy = 10 * time.Second
 	// lookAgain is when an export whose task is well is looked at the next time.
-	lookAgain = 10 * time.Minute
+	recheckAfter = 10 * time.Minute
 	// stuckTask is after how long an export is given another task whose own one asynq
 	// counts as active, although nobody has claimed the export.
 	stuckTask = 2 * time.Minute
@@ -69,11 +69,11 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	// they are looked for one by one.
 	missing := min(before, after)-fresh-int64(working) > int64(total.Pending+total.Later())
 	s.mu.Lock()
-	again := missing && s.short[customer]
+	again := missing && s.lacking[customer]
 	if missing {
-		s.short[customer] = true
+		s.lacking[customer] = true
 	} else {
-		delete(s.short, customer)
+		delete(s.lacking, customer)
 	}
 	s.mu.Unlock()
 	if !again {
@@ -194,7 +194,7 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 		if err != nil {
 			return err
 		}
-		if err := s.ledger.LookAgain(ctx, customer, seen, now.Add(lookAgain)); err != nil || len(late) < sweepPage {
+		if err := s.ledger.LookAgain(ctx, customer, seen, now.Add(recheckAfter)); err != nil || len(late) < sweepPage {
 			return err
 		}
 	}

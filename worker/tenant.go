@@ -16,11 +16,11 @@ import (
 type tenant struct {
 	mu        sync.Mutex
 	emailCase emailCase
-	fields    map[string]*fieldLesson // by name
-	values    map[string]int          // how often one value of a field was refused
+	fields    map[string]*fieldHistory // by name
+	values    map[string]int           // how often one value of a field was refused
 	// names are those of the two collections of a person's history.
 	names        store.FieldNames
-	status       statusLesson
+	status       statusInfo
 	pairFailures int // questions for the workflow of a pair in a row that had no answer; below 0: one had
 	// sample says of which exports it is kept what they sent.
 	sample *rate.Limiter
@@ -37,20 +37,20 @@ const (
 // this customer's iCIMS is taken to have none. One answer proves that it has. What
 // verification saw is an answer about a pair that is linked.
 const (
-	muteAfter         = 5
-	muteAfterVerified = 20
+	unsupportedAfter         = 5
+	unsupportedAfterVerified = 20
 )
 
-func (t *tenant) pairIsMute(known store.Answer) bool {
+func (t *tenant) pairUnsupported(known store.Answer) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if known == store.Yes {
-		return t.pairFailures >= muteAfterVerified
+		return t.pairFailures >= unsupportedAfterVerified
 	}
-	return known == store.No || t.pairFailures >= muteAfter
+	return known == store.No || t.pairFailures >= unsupportedAfter
 }
 
-func (t *tenant) pairSpoke() {
+func (t *tenant) pairAnswered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pairFailures = -1
@@ -66,8 +66,8 @@ func (t *tenant) pairFailed() {
 
 func newTenant(conn store.Connection, settle time.Duration) *tenant {
 	return &tenant{
-		emailCase: emailCase{settle: settle, now: time.Now}, fields: map[string]*fieldLesson{}, values: map[string]int{},
-		names: conn.WithDefaults().Fields, status: newStatusLesson(conn),
+		emailCase: emailCase{settle: settle, now: time.Now}, fields: map[string]*fieldHistory{}, values: map[string]int{},
+		names: conn.WithDefaults().Fields, status: newStatusInfo(conn),
 		sample: rate.NewLimiter(samplePerSecond, sampleAtOnce),
 	}
 }
@@ -92,7 +92,7 @@ func (t *tenant) aboutField(name, child string) []mapping.Warning {
 }
 
 // worthwhile reports whether an entry of a collection still says something.
-func (t *tenant) worthwhile(collection string, entry icims.Fields) bool {
+func (t *tenant) hasContent(collection string, entry icims.Fields) bool {
 	has := func(names ...string) bool {
 		for _, name := range names {
 			if entry[name] != nil {

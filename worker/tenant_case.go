@@ -27,7 +27,7 @@ type caseProbe struct {
 }
 
 // made notes a person who was just created and may serve as a probe later.
-func (t *tenant) made(email string, id icims.PersonID) {
+func (t *tenant) noteCreated(email string, id icims.PersonID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := &t.emailCase

@@ -14,13 +14,13 @@ import (
 // fieldLesson is what is known of one field of the tenant's people. A refused value
 // says nothing about the field: only several different ones do, of which none was
 // ever taken.
-type fieldLesson struct {
-	taken   bool
-	refused map[string]bool // different values
+type fieldHistory struct {
+	accepted bool
+	refused  map[string]bool // different values
 }
 
 // wasTaken is the lesson of every field of which a value was taken. It never changes.
-var wasTaken = &fieldLesson{taken: true}
+var acceptedField = &fieldHistory{accepted: true}
 
 const (
 	// dropAfter is how many different values of a field are refused before it is left
@@ -52,7 +52,7 @@ func (t *tenant) prepare(r *request) []mapping.Warning {
 	}
 	for _, name := range sortedNames(r.fields) {
 		lesson := t.fields[name]
-		if lesson != nil && !lesson.taken && len(lesson.refused) >= dropAfter || t.refuses(name, r.fields[name]) {
+		if lesson != nil && !lesson.accepted && len(lesson.refused) >= dropAfter || t.refuses(name, r.fields[name]) {
 			r.fields = without(r.fields, name)
 			ws.Add(t.aboutField(name, "")...)
 			continue
@@ -79,7 +79,7 @@ func (t *tenant) prepareEntry(collection string, e *request) []mapping.Warning {
 			ws.Add(t.aboutField(collection, child)...)
 		}
 	}
-	if !t.worthwhile(collection, e.fields) {
+	if !t.hasContent(collection, e.fields) {
 		e.fields = icims.Fields{}
 	}
 	return ws
@@ -103,7 +103,7 @@ func (t *tenant) accepted(r request, warned map[string]bool) {
 	defer t.mu.Unlock()
 	take := func(name string) {
 		if !warned[name] {
-			t.fields[name] = wasTaken
+			t.fields[name] = acceptedField
 		}
 	}
 	if r.collection != "" {
@@ -117,7 +117,7 @@ func (t *tenant) accepted(r request, warned map[string]bool) {
 
 // relent takes out of a request what iCIMS has just refused of it. It returns false
 // where that cannot be left out.
-func (t *tenant) relent(r *request, err *icims.Error) ([]mapping.Warning, bool) {
+func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, bool) {
 	if err.Reason != icims.ReasonFieldRefused && err.Reason != icims.ReasonFieldRequired {
 		return nil, false
 	}
@@ -130,7 +130,7 @@ func (t *tenant) relent(r *request, err *icims.Error) ([]mapping.Warning, bool) 
 			continue
 		}
 		named++
-		about, ok := t.relentOne(r, p)
+		about, ok := t.dropRefusedField(r, p)
 		if !ok {
 			return nil, false
 		}
@@ -139,13 +139,13 @@ func (t *tenant) relent(r *request, err *icims.Error) ([]mapping.Warning, bool) 
 	return ws, named > 0
 }
 
-func (t *tenant) relentOne(r *request, p icims.Problem) ([]mapping.Warning, bool) {
+func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warning, bool) {
 	name, child, ok := r.holder(p.Field)
 	switch {
 	case r.collection != "":
-		return t.relentEntry(r, child, p.Required()), ok
+		return t.dropRefusedEntry(r, child, p.Required()), ok
 	case !ok:
-		return nil, r.gone(p.Field) // named twice
+		return nil, r.alreadyHeld(p.Field) // named twice
 	case slices.Contains(requiredFields, name):
 		if !r.update || p.Required() {
 			return nil, false
@@ -194,7 +194,7 @@ func (t *tenant) relentOne(r *request, p icims.Problem) ([]mapping.Warning, bool
 }
 
 // relentEntry takes a value out of an entry, or leaves nothing of it.
-func (t *tenant) relentEntry(e *request, child string, required bool) []mapping.Warning {
+func (t *tenant) dropRefusedEntry(e *request, child string, required bool) []mapping.Warning {
 	if child == "" && e.fields[mapping.FieldPhoneType] != nil {
 		child = mapping.FieldPhoneType // the entry as a whole may be refused for it
 	}
@@ -216,7 +216,7 @@ func (t *tenant) dropChild(e *request, child string) {
 		t.remember(key)
 	}
 	e.fields = without(e.fields, child)
-	if !t.worthwhile(e.collection, e.fields) {
+	if !t.hasContent(e.collection, e.fields) {
 		e.fields = icims.Fields{}
 	}
 }
@@ -235,11 +235,11 @@ func (t *tenant) dropLacking(r *request, name, child string, entries []icims.Fie
 func (t *tenant) refuseField(name string, value any) {
 	lesson := t.fields[name]
 	if lesson == nil {
-		lesson = &fieldLesson{refused: map[string]bool{}}
+		lesson = &fieldHistory{refused: map[string]bool{}}
 		t.fields[name] = lesson
 	}
 	key := valueKey(name, value)
-	if !lesson.taken && len(lesson.refused) < dropAfter {
+	if !lesson.accepted && len(lesson.refused) < dropAfter {
 		lesson.refused[key] = true
 	}
 	t.remember(key)
@@ -283,7 +283,7 @@ func (r *request) hold(name string, entries []icims.Fields, suspect func(icims.F
 }
 
 // gone reports whether a name is about a collection whose entries were taken out already.
-func (r *request) gone(named string) bool {
+func (r *request) alreadyHeld(named string) bool {
 	for _, h := range r.held {
 		if _, _, ok := h.holder(named); ok {
 			return true

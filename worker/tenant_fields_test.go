@@ -34,7 +34,7 @@ func TestFallBacksLeaveTheirInputAlone(t *testing.T) {
 	before := asJSON(f)
 
 	r := request{fields: f}
-	newTenant(store.Connection{}, 0).relent(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: "phones.phonetype"}}})
+	newTenant(store.Connection{}, 0).dropRefused(&r, &icims.Error{Reason: icims.ReasonFieldRefused, Problems: []icims.Problem{{Code: 4, Field: "phones.phonetype"}}})
 	bare := r.fields
 	if diff := cmp.Diff([]icims.Fields{{"phonenumber": "+1 425 555 0143"}}, bare["phones"]); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -7,16 +7,16 @@ import (
 )
 
 // statusLesson is what is known of how the tenant takes the connection's status.
-type statusLesson struct {
-	ref     store.NodeRef // what to send with a workflow; zero for none
-	settled bool          // it was seen what becomes of it
-	lost    bool          // settled: iCIMS passes over it
-	asked   bool          // a workflow with its label was searched
-	finding chan struct{} // held by the export that finds out
+type statusInfo struct {
+	ref      store.NodeRef // what to send with a workflow; zero for none
+	settled  bool          // it was seen what becomes of it
+	ignored  bool          // settled: iCIMS passes over it
+	asked    bool          // a workflow with its label was searched
+	checking chan struct{} // held by the export that finds out
 }
 
-func newStatusLesson(conn store.Connection) statusLesson {
-	s := statusLesson{ref: conn.Status, settled: conn.Profile.KeepsStatus == store.Yes, finding: make(chan struct{}, 1)}
+func newStatusInfo(conn store.Connection) statusInfo {
+	s := statusInfo{ref: conn.Status, settled: conn.Profile.KeepsStatus == store.Yes, checking: make(chan struct{}, 1)}
 	if s.ref.ID == "" && conn.Profile.StatusID != "" {
 		s.ref.ID = conn.Profile.StatusID
 	}
@@ -26,23 +26,23 @@ func newStatusLesson(conn store.Connection) statusLesson {
 // beginStatus returns the status to send with a workflow. As long as it is not known
 // what becomes of it, one export at a time makes a workflow and finds out: then end
 // must be called. An error is the context's.
-func (t *tenant) beginStatus(ctx context.Context) (status statusLesson, end func(), err error) {
+func (t *tenant) beginStatus(ctx context.Context) (status statusInfo, end func(), err error) {
 	if status = t.knownStatus(); status.settled {
 		return status, func() {}, nil
 	}
 	select {
-	case status.finding <- struct{}{}:
+	case status.checking <- struct{}{}:
 	case <-ctx.Done():
 		return status, nil, context.Cause(ctx)
 	}
 	if status = t.knownStatus(); status.settled {
-		<-status.finding
+		<-status.checking
 		return status, func() {}, nil
 	}
-	return status, func() { <-status.finding }, nil
+	return status, func() { <-status.checking }, nil
 }
 
-func (t *tenant) knownStatus() statusLesson {
+func (t *tenant) knownStatus() statusInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.status
@@ -52,7 +52,7 @@ func (t *tenant) knownStatus() statusLesson {
 func (t *tenant) settleStatus(ref store.NodeRef, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.status.ref, t.status.settled, t.status.lost = ref, true, lost
+	t.status.ref, t.status.settled, t.status.ignored = ref, true, lost
 }
 
 // askStatus reports, once, that a search for the status's label is worth its call.

@@ -29,7 +29,7 @@ func (w *Worker) TraceTo(provider trace.TracerProvider) {
 
 // journey is the trace of one export's way through the stages, as far as it goes
 // now; nil where it is not recorded.
-type journey struct {
+type exportTrace struct {
 	*tracer
 
 	span    trace.Span
@@ -38,7 +38,7 @@ type journey struct {
 
 // export begins the journey of what a task serves. A task of a small batch is a part
 // of the trace that its batch began.
-func (t *tracer) export(ctx context.Context, task task) (context.Context, *journey) {
+func (t *tracer) export(ctx context.Context, task task) (context.Context, *exportTrace) {
 	if t == nil {
 		return ctx, nil
 	}
@@ -56,18 +56,18 @@ func (t *tracer) export(ctx context.Context, task task) (context.Context, *journ
 		span.End()
 		return ctx, nil
 	}
-	return within, &journey{tracer: t, span: span}
+	return within, &exportTrace{tracer: t, span: span}
 }
 
 // ended notes how the attempt ended, or how it is to be recorded.
-func (j *journey) ended(o outcome) {
+func (j *exportTrace) setOutcome(o outcome) {
 	if j != nil {
 		j.outcome = o
 	}
 }
 
 // end tells which export it was and what became of it.
-func (j *journey) end(x *export) {
+func (j *exportTrace) end(x *export) {
 	if j == nil {
 		return
 	}
@@ -82,7 +82,7 @@ func (j *journey) end(x *export) {
 }
 
 // stage begins the span of a stage.
-func (j *journey) stage(ctx context.Context, name string) (context.Context, trace.Span) {
+func (j *exportTrace) stage(ctx context.Context, name string) (context.Context, trace.Span) {
 	if j == nil {
 		return ctx, nil
 	}
@@ -90,7 +90,7 @@ func (j *journey) stage(ctx context.Context, name string) (context.Context, trac
 }
 
 // id is the trace's id, for the log; empty where there is none.
-func (j *journey) id() string {
+func (j *exportTrace) traceID() string {
 	if j == nil {
 		return ""
 	}
@@ -124,7 +124,7 @@ func endSpan(span trace.Span) {
 }
 
 // clock is when something is begun to be waited for.
-func (j *journey) clock() time.Time {
+func (j *exportTrace) waitStart() time.Time {
 	if j == nil {
 		return time.Time{}
 	}
@@ -132,7 +132,7 @@ func (j *journey) clock() time.Time {
 }
 
 // waited notes on the span of ctx that something was waited for, and got.
-func (j *journey) waited(ctx context.Context, what string, since time.Time, err error) {
+func (j *exportTrace) waited(ctx context.Context, what string, since time.Time, err error) {
 	if j != nil && err == nil {
 		noteWait(trace.SpanFromContext(ctx), what, since)
 	}

@@ -36,11 +36,11 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 		within, j := off.export(ctx, task{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
 		_, span := j.stage(within, "claim")
 		endWith(span, outcome{kind: dead, reason: store.ReasonInternal})
-		j.waited(within, "look-up of the chunk awaited", j.clock(), nil)
-		j.ended(outcome{})
+		j.waited(within, "look-up of the chunk awaited", j.waitStart(), nil)
+		j.setOutcome(outcome{})
 		_, end := off.controlTask(within, store.ControlTask{})
 		end(control.EndDone, "", 0)
-		if within != ctx || j.id() != "" || len(off.around(layers)) != len(layers) {
+		if within != ctx || j.traceID() != "" || len(off.around(layers)) != len(layers) {
 			t.Error("something is traced")
 		}
 		j.end(x)
@@ -77,7 +77,7 @@ func idlePipeline(t testing.TB) *pipeline {
 	s := DefaultSettings()
 	base, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	l := &lane{log: zerolog.Nop(), leases: newLeases(nil, s, time.Now), observer: nobody{}, limiter: limiter.New(base, limiter.Config{Limits: s.Limits})}
+	l := &lane{log: zerolog.Nop(), leases: newLeases(nil, s, time.Now), observer: noObserver{}, limiter: limiter.New(base, limiter.Config{Limits: s.Limits})}
 	p := newPipeline(l)
 	for i := range p.stages {
 		p.stages[i].stage = pass{}

@@ -11,7 +11,7 @@ import (
 )
 
 // saying is what iCIMS says of a connection as a whole.
-type saying struct {
+type connectionVerdict struct {
 	to     store.ConnectionState
 	reason store.Reason
 }
@@ -20,12 +20,12 @@ type saying struct {
 // the other, so that people see them where they see the connection; and again after a
 // while, since others tell it too.
 type verdicts struct {
-	mu      sync.Mutex
-	said    store.ConnectionState // by iCIMS, the last time
-	told    store.ConnectionState // to the store; empty: nothing that holds
-	at      time.Time             // when it was
-	next    saying                // to be told; empty: nothing
-	telling bool
+	mu       sync.Mutex
+	last     store.ConnectionState // by iCIMS, the last time
+	stored   store.ConnectionState // to the store; empty: nothing that holds
+	storedAt time.Time             // when it was
+	pending  connectionVerdict     // to be told; empty: nothing
+	storing  bool
 }
 
 // verdictHolds is for how long the store is taken to know what it was told.
@@ -33,38 +33,38 @@ const verdictHolds = time.Minute
 
 // heard takes a verdict in. news: iCIMS has not said so the last time. tell: it is to be
 // told to the store, by the caller, see take.
-func (v *verdicts) heard(to saying, now time.Time) (news, tell bool) {
+func (v *verdicts) add(to connectionVerdict, now time.Time) (changed, tell bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	news, v.said = v.said != to.to, to.to
+	changed, v.last = v.last != to.to, to.to
 	switch {
-	case v.telling:
-		v.next = to // it may differ from what is being told
-		return news, false
-	case v.told == to.to && now.Sub(v.at) < verdictHolds:
-		return news, false
+	case v.storing:
+		v.pending = to // it may differ from what is being told
+		return changed, false
+	case v.stored == to.to && now.Sub(v.storedAt) < verdictHolds:
+		return changed, false
 	}
-	v.next, v.telling, v.told = to, true, ""
-	return news, true
+	v.pending, v.storing, v.stored = to, true, ""
+	return changed, true
 }
 
 // take is the verdict that is to be told; none: the telling is over.
-func (v *verdicts) take() (saying, bool) {
+func (v *verdicts) take() (connectionVerdict, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	to := v.next
-	v.next = saying{}
-	v.telling = to.to != "" && to.to != v.told
-	return to, v.telling
+	to := v.pending
+	v.pending = connectionVerdict{}
+	v.storing = to.to != "" && to.to != v.stored
+	return to, v.storing
 }
 
 // wasTold notes that the store knows, or that it could not be told: then the next
 // verdict is.
-func (v *verdicts) wasTold(to store.ConnectionState, now time.Time, err error) {
+func (v *verdicts) setStored(to store.ConnectionState, now time.Time, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.told, v.at = to, now; err != nil {
-		v.told, v.next = "", saying{}
+	if v.stored, v.storedAt = to, now; err != nil {
+		v.stored, v.pending = "", connectionVerdict{}
 	}
 }
 
@@ -72,35 +72,35 @@ func (v *verdicts) wasTold(to store.ConnectionState, now time.Time, err error) {
 func (v *verdicts) forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.told = ""
+	v.stored = ""
 }
 
 // verdictTime is how long telling the store may take.
-const verdictTime = 10 * time.Second
+const storeVerdictTime = 10 * time.Second
 
 // refused is what the log says of verdicts that stop a customer.
-var refused = map[store.ConnectionState]string{
+var refusedMessages = map[store.ConnectionState]string{
 	store.CredentialsRejected: "iCIMS refuses the credentials of the connection: the customer's exports wait for others",
 	store.AccessDenied:        "iCIMS denies the connection access: the customer's exports wait until it is granted",
 }
 
 // heed tells the store of a verdict on the connection, beside the export.
-func (l *lane) heed(o outcome) {
+func (l *lane) noteVerdict(o outcome) {
 	to, reason := verdictOf(o)
 	if to == "" || l.control {
 		return
 	}
-	news, tell := l.verdicts.heard(saying{to, reason}, l.now())
-	if text := refused[to]; news && text != "" {
+	news, tell := l.verdicts.add(connectionVerdict{to, reason}, l.now())
+	if text := refusedMessages[to]; news && text != "" {
 		l.log.Error().Str("reason", string(reason)).Msg(text)
 	}
 	if tell {
-		spawn(&l.aside, l.log, "verdicts", l.tellVerdicts)
+		spawn(&l.background, l.log, "verdicts", l.storeVerdicts)
 	}
 }
 
 // tellVerdicts tells the store of what there is to tell.
-func (l *lane) tellVerdicts() {
+func (l *lane) storeVerdicts() {
 	for {
 		to, ok := l.verdicts.take()
 		if !ok {
@@ -108,16 +108,16 @@ func (l *lane) tellVerdicts() {
 		}
 		var err error
 		if l.conn.Stored {
-			err = l.tellStore(to)
+			err = l.storeVerdict(to)
 		}
-		l.verdicts.wasTold(to.to, l.now(), err)
+		l.verdicts.setStored(to.to, l.now(), err)
 	}
 }
 
-func (l *lane) tellStore(to saying) error {
-	ctx, cancel := context.WithTimeout(l.base, verdictTime)
+func (l *lane) storeVerdict(to connectionVerdict) error {
+	ctx, cancel := context.WithTimeout(l.base, storeVerdictTime)
 	defer cancel()
-	err := l.tell(ctx, l.conn, to.to, to.reason)
+	err := l.setState(ctx, l.conn, to.to, to.reason)
 	if err != nil && ctx.Err() == nil {
 		l.log.Warn().Err(err).Fields(store.LogFields(err)).Str("state", string(to.to)).Msg("could not record the connection's state")
 	}
@@ -145,7 +145,7 @@ func verdictOf(o outcome) (store.ConnectionState, store.Reason) {
 // tellVerdict moves the connection in the store, if it is the one that is used here.
 // Success moves only one that had been refused, or whose iCIMS had been failing, and
 // trouble only one that was connected: the rest is for verification.
-func (w *Worker) tellVerdict(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error {
+func (w *Worker) setConnectionState(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error {
 	c, err := w.ledger.Connection(ctx, conn.Customer)
 	if errors.Is(err, store.ErrNoConnection) || errors.Is(err, store.ErrSealed) {
 		return nil

@@ -55,7 +55,7 @@ func TestVerdictsMoveAConnectionOnlyWhereTheyAreNews(t *testing.T) {
 			}
 			use := stored.WithDefaults()
 			use.Stored = true
-			if err := w.tellVerdict(t.Context(), use, c.told, store.ReasonBreakerOpen); err != nil {
+			if err := w.setConnectionState(t.Context(), use, c.told, store.ReasonBreakerOpen); err != nil {
 				t.Fatal(err)
 			}
 			now, err := ledger.Connection(t.Context(), "1234")
@@ -64,7 +64,7 @@ func TestVerdictsMoveAConnectionOnlyWhereTheyAreNews(t *testing.T) {
 			}
 			edited := use
 			edited.Username = "another"
-			if err := w.tellVerdict(t.Context(), edited, store.AccessDenied, ""); err != nil {
+			if err := w.setConnectionState(t.Context(), edited, store.AccessDenied, ""); err != nil {
 				t.Fatal(err)
 			}
 			if after, err := ledger.Connection(t.Context(), "1234"); err != nil || after.Below() != c.want {
@@ -92,12 +92,12 @@ func TestAVerdictIsToldUntilTheStoreKnowsIt(t *testing.T) {
 	t.Parallel()
 	var s told
 	now := time.Unix(1_800_000_000, 0)
-	l := &lane{conn: store.Connection{Customer: "1234", Stored: true}, base: t.Context(), tell: s.tell, now: func() time.Time { return now }, log: zerolog.Nop()}
+	l := &lane{conn: store.Connection{Customer: "1234", Stored: true}, base: t.Context(), setState: s.tell, now: func() time.Time { return now }, log: zerolog.Nop()}
 	hear := func(o outcome, want ...store.ConnectionState) {
 		t.Helper()
 		s.states = nil
-		l.heed(o)
-		l.aside.Wait()
+		l.noteVerdict(o)
+		l.background.Wait()
 		if !slices.Equal(s.states, want) {
 			t.Errorf("the store was told %v, want %v", s.states, want)
 		}
@@ -123,27 +123,27 @@ func TestVerdictsAreToldInTheirOrder(t *testing.T) {
 	t.Parallel()
 	var v verdicts
 	now := time.Unix(1_800_000_000, 0)
-	connected, rejected := saying{to: store.ConnectionConnected}, saying{to: store.CredentialsRejected}
-	if news, tell := v.heard(rejected, now); !news || !tell {
+	connected, rejected := connectionVerdict{to: store.ConnectionConnected}, connectionVerdict{to: store.CredentialsRejected}
+	if news, tell := v.add(rejected, now); !news || !tell {
 		t.Fatal("the first one is not told")
 	}
 	first, _ := v.take()
 	for range 2 { // while it is being told
-		if _, tell := v.heard(connected, now); tell {
+		if _, tell := v.add(connected, now); tell {
 			t.Error("two tell at the same time")
 		}
 	}
-	v.wasTold(first.to, now, nil)
+	v.setStored(first.to, now, nil)
 	second, ok := v.take()
 	if first != rejected || second != connected || !ok {
 		t.Errorf("told %v, then %v", first, second)
 	}
-	v.heard(connected, now)
-	v.wasTold(second.to, now, nil)
+	v.add(connected, now)
+	v.setStored(second.to, now, nil)
 	if third, ok := v.take(); ok {
 		t.Errorf("%v is told although the store knows", third)
 	}
-	if _, tell := v.heard(rejected, now); !tell {
+	if _, tell := v.add(rejected, now); !tell {
 		t.Error("nobody tells any more")
 	}
 }

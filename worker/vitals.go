@@ -10,9 +10,9 @@ import (
 
 // vitals are what this process notes about itself.
 type vitals struct {
-	began  atomic.Int64 // Unix ms of the last look at who has work
-	looked atomic.Int64 // of the last that succeeded
-	leads  atomic.Bool  // it reconciles
+	scanStarted atomic.Int64 // Unix ms of the last look at who has work
+	scanned     atomic.Int64 // of the last that succeeded
+	leads       atomic.Bool  // it reconciles
 }
 
 // Vitals are how a worker process does.
@@ -42,7 +42,7 @@ func (w *Worker) Vitals() Vitals {
 	if w.stopping {
 		return v // a breaker that changes now would be told to nobody
 	}
-	for _, k := range w.learned {
+	for _, k := range w.tenants {
 		v.Breakers[k.breaker.circuit.State().String()]++
 	}
 	return v
@@ -50,7 +50,7 @@ func (w *Worker) Vitals() Vitals {
 
 const (
 	// lookWithin is within how long a worker that is well has looked who has work.
-	lookWithin = 15 * time.Second
+	scanWithin = 15 * time.Second
 	// stuckAfter is after how long one is taken for stuck that does not look at all.
 	stuckAfter = 2 * time.Minute
 )
@@ -61,12 +61,12 @@ func (w *Worker) Ready() error {
 	w.mu.Lock()
 	started, stopping := w.cancel != nil, w.stopping
 	w.mu.Unlock()
-	switch at := w.vitals.looked.Load(); {
+	switch at := w.vitals.scanned.Load(); {
 	case stopping:
 		return errNotReady("The worker is being stopped.")
 	case !started, at == 0:
 		return errNotReady("The worker has not begun yet.")
-	case time.Since(time.UnixMilli(at)) > lookWithin:
+	case time.Since(time.UnixMilli(at)) > scanWithin:
 		return errNotReady("The worker has not been able to see who has work since " + time.UnixMilli(at).UTC().Format(time.TimeOnly) + " UTC.")
 	}
 	return nil
@@ -78,7 +78,7 @@ func (w *Worker) Alive() error {
 	w.mu.Lock()
 	serving := w.cancel != nil && !w.stopping
 	w.mu.Unlock()
-	at := w.vitals.began.Load()
+	at := w.vitals.scanStarted.Load()
 	if serving && at != 0 && time.Since(time.UnixMilli(at)) > stuckAfter {
 		return errNotReady("The worker has been stuck since " + time.UnixMilli(at).UTC().Format(time.TimeOnly) + " UTC.")
 	}
@@ -90,11 +90,11 @@ type errNotReady string
 func (e errNotReady) Error() string { return string(e) }
 
 // noted is a look at who has work, of which notes are taken.
-func (w *Worker) noted(ctx context.Context) error {
-	w.vitals.began.Store(time.Now().UnixMilli())
-	err := w.look(ctx)
+func (w *Worker) scan(ctx context.Context) error {
+	w.vitals.scanStarted.Store(time.Now().UnixMilli())
+	err := w.scanDemand(ctx)
 	if err == nil {
-		w.vitals.looked.Store(time.Now().UnixMilli())
+		w.vitals.scanned.Store(time.Now().UnixMilli())
 	}
 	return err
 }

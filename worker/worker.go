@@ -72,46 +72,46 @@ type Worker struct {
 	// clientOptions are further options of the API clients, for simulations.
 	clientOptions []icims.Option
 	// id names this process among the workers.
-	id       string
-	registry *registry
-	control  *control.Tasks
-	aside    *asynq.Server // of the queues outside the lanes
-	tracer   *tracer
-	slots    *limiter.Slots // for calls in flight
-	observer Observer
-	vitals   vitals
+	id           string
+	registry     *registry
+	control      *control.Tasks
+	sharedServer *asynq.Server // of the queues outside the lanes
+	tracer       *tracer
+	slots        *limiter.Slots // for calls in flight
+	observer     Observer
+	vitals       vitals
 	// reverified is when this process last looked which connections are due for it; the
 	// sweep's alone.
 	reverified time.Time
 
-	mu          sync.Mutex
-	connections map[string]store.Connection
-	lanes       map[string]*lane
-	learned     map[string]*learned
-	closing     map[string]bool      // lanes that finish what they hold; true: announced meanwhile
-	considered  map[string]bool      // customers whose workload is being read; true: announced meanwhile
-	waiting     map[string]waiter    // customers that wait for a free lane
-	complained  map[string]time.Time // when the log last said that a customer's work cannot be seen
-	crowded     time.Time            // when that was last told
-	refused     map[string]string    // customers without a usable connection, and why
-	stopping    bool
-	retiring    sync.WaitGroup
-	again       chan struct{} // asks for another look at once
+	mu               sync.Mutex
+	connections      map[string]store.Connection
+	lanes            map[string]*lane
+	tenants          map[string]*tenantCache
+	closing          map[string]bool      // lanes that finish what they hold; true: announced meanwhile
+	considered       map[string]bool      // customers whose workload is being read; true: announced meanwhile
+	waiting          map[string]waiter    // customers that wait for a free lane
+	loggedUnreadable map[string]time.Time // when the log last said that a customer's work cannot be seen
+	loggedWaiting    time.Time            // when that was last told
+	refused          map[string]string    // customers without a usable connection, and why
+	stopping         bool
+	background       sync.WaitGroup
+	scanRequests     chan struct{} // asks for another look at once
 
 	cancel context.CancelFunc
 	ended  <-chan struct{} // closed by cancel
-	beside sync.WaitGroup
+	loops  sync.WaitGroup
 
-	stopBeating context.CancelFunc
-	beating     sync.WaitGroup
+	stopHeartbeat context.CancelFunc
+	heartbeat     sync.WaitGroup
 }
 
 // New returns a worker that is not started.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	w := &Worker{
 		redis: client, queues: tasks.NewQueues(client, settings.TaskRetention), ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
-		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, learned: map[string]*learned{},
-		slots: limiter.NewSlots(settings.MaxCalls), closing: map[string]bool{}, considered: map[string]bool{}, waiting: map[string]waiter{}, complained: map[string]time.Time{}, refused: map[string]string{}, again: make(chan struct{}, 1), observer: nobody{},
+		connections: map[string]store.Connection{}, lanes: map[string]*lane{}, tenants: map[string]*tenantCache{},
+		slots: limiter.NewSlots(settings.MaxCalls), closing: map[string]bool{}, considered: map[string]bool{}, waiting: map[string]waiter{}, loggedUnreadable: map[string]time.Time{}, refused: map[string]string{}, scanRequests: make(chan struct{}, 1), observer: noObserver{},
 	}
 	w.registry = &registry{ledger: ledger, self: w.peer, settle: w.longestSettle, log: log}
 	w.control = newControl(w)
@@ -139,12 +139,12 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 			l.limiter.SetLimits(now.Limits)
 			l = nil // it stays
 		} else {
-			delete(w.learned, customer)
+			delete(w.tenants, customer)
 		}
 		if l != nil {
-			w.retire(l, connectionChanged)
+			w.closeLane(l, connectionChanged)
 		} else if kept && w.cancel != nil && !w.stopping {
-			spawn(&w.retiring, w.log, "new connection", func() { w.runTwice(customer, w.ended) })
+			spawn(&w.background, w.log, "new connection", func() { w.runTwice(customer, w.ended) })
 		}
 	}
 	if w.cancel != nil { // at the start it says how many there are
@@ -156,7 +156,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 	}
 	w.connections = next
 	clear(w.refused)
-	w.lookAgain()
+	w.scanNow()
 }
 
 const connectionChanged = "the connection changed"
@@ -177,14 +177,14 @@ func (w *Worker) longestSettle() time.Duration {
 func (w *Worker) peer() store.Peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := store.Peer{Worker: w.id, Lanes: len(w.lanes), Free: w.room()}
+	p := store.Peer{Worker: w.id, Lanes: len(w.lanes), Free: w.freeLanes()}
 	if w.stopping {
 		p.Free = -1
 	}
 	p.Refuses = slices.Sorted(maps.Keys(w.refused))
-	p.Refuses = p.Refuses[:min(len(p.Refuses), refusedTold)]
-	for customer, k := range w.learned {
-		if k.breaker.unreachable() && len(p.Unreachable) < refusedTold {
+	p.Refuses = p.Refuses[:min(len(p.Refuses), maxReported)]
+	for customer, k := range w.tenants {
+		if k.breaker.unreachable() && len(p.Unreachable) < maxReported {
 			p.Unreachable = append(p.Unreachable, customer)
 		}
 	}
@@ -193,10 +193,10 @@ func (w *Worker) peer() store.Peer {
 }
 
 // refusedTold bounds how many customers a worker says that it cannot serve.
-const refusedTold = 500
+const maxReported = 500
 
 // room is how many more lanes may be opened. The caller holds mu.
-func (w *Worker) room() int { return max(w.settings.MaxLanes-len(w.lanes)-len(w.closing), 0) }
+func (w *Worker) freeLanes() int { return max(w.settings.MaxLanes-len(w.lanes)-len(w.closing), 0) }
 
 // Start begins to serve. It returns once Redis is known to answer.
 func (w *Worker) Start(ctx context.Context) error {
@@ -207,20 +207,20 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.registry.beat(ctx); err != nil {
 		return err
 	}
-	if err := w.serveAside(ctx); err != nil {
+	if err := w.serveShared(ctx); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.ended = ctx.Done()
 	w.mu.Unlock()
-	spawnLoop(ctx, &w.beside, w.log, "announcements", w.listen)
-	spawnLoop(ctx, &w.beside, w.log, "supervisor", w.supervise)
-	spawnLoop(ctx, &w.beside, w.log, "sweep", newSweep(w).run)
+	spawnLoop(ctx, &w.loops, w.log, "announcements", w.listen)
+	spawnLoop(ctx, &w.loops, w.log, "supervisor", w.supervise)
+	spawnLoop(ctx, &w.loops, w.log, "sweep", newSweep(w).run)
 	// It lives until its last lane is closed: nobody may take over what it finishes.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
-	w.stopBeating = stopBeating
-	spawnLoop(beating, &w.beating, w.log, "heartbeat", w.registry.run)
+	w.stopHeartbeat = stopBeating
+	spawnLoop(beating, &w.heartbeat, w.log, "heartbeat", w.registry.run)
 	return nil
 }
 
@@ -234,25 +234,25 @@ func (w *Worker) Stop() {
 	w.mu.Lock()
 	w.stopping = true
 	for _, l := range w.lanes {
-		w.retire(l, "the worker stops")
+		w.closeLane(l, "the worker stops")
 	}
 	w.mu.Unlock()
-	w.beside.Wait()
+	w.loops.Wait()
 	// Others are to open its lanes now.
-	w.saying("could not send the last heartbeat", w.registry.beat)
-	w.stopAside()
-	w.retiring.Wait()
-	w.stopBeating()
-	w.beating.Wait()
+	w.bestEffort("could not send the last heartbeat", w.registry.beat)
+	w.stopShared()
+	w.background.Wait()
+	w.stopHeartbeat()
+	w.heartbeat.Wait()
 	// What could not be handed back in time is taken over once its lease has run out.
-	w.saying("could not deregister the worker", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
+	w.bestEffort("could not deregister the worker", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
 }
 
 // saying tells the other workers about this one. It logs failed if that fails.
-func (w *Worker) saying(failed string, say func(context.Context) error) {
+func (w *Worker) bestEffort(failed string, do func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
-	if err := say(ctx); err != nil {
+	if err := do(ctx); err != nil {
 		w.log.Warn().Err(err).Fields(store.LogFields(err)).Msg(failed)
 	}
 }

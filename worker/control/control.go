@@ -59,7 +59,7 @@ type Config struct {
 	LookupBatch int
 	Log         zerolog.Logger
 	// Filed returns a customer's connection of the file of connections.
-	Filed func(customer string) (store.Connection, bool)
+	FileConnection func(customer string) (store.Connection, bool)
 	// Open opens a customer's API client for a task, and counts its calls.
 	Open func(conn store.Connection, kind store.ControlKind, calls *atomic.Int64, log zerolog.Logger) (Lane, error)
 	// Ended is told of each run that has ended.
@@ -100,13 +100,13 @@ type Tasks struct {
 	stopping context.Context //nolint:containedctx // the process's life
 	stop     context.CancelFunc
 
-	mu    sync.Mutex
-	doing map[store.ControlKind]int
+	mu      sync.Mutex
+	running map[store.ControlKind]int
 }
 
 // New returns the control tasks of a process, without any kind.
 func New(c Config) *Tasks {
-	t := &Tasks{Config: c, kinds: map[store.ControlKind]Work{}, doing: map[store.ControlKind]int{}}
+	t := &Tasks{Config: c, kinds: map[store.ControlKind]Work{}, running: map[store.ControlKind]int{}}
 	t.stopping, t.stop = context.WithCancel(context.Background())
 	return t
 }
@@ -126,7 +126,7 @@ func (t *Tasks) Stop() { t.stop() }
 func (t *Tasks) Running() map[store.ControlKind]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return maps.Clone(t.doing)
+	return maps.Clone(t.running)
 }
 
 // Why a task waits: its last error in asynq's web UI.
@@ -207,7 +207,7 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 	case claim.Began.Sub(claim.Asked) > expiresAfter:
 		return t.fail(ctx, r, nil, &failure{store.ControlExpired, errors.New("no worker started it")})
 	case unusable != nil && unusable.why == store.ControlNoConnection && !t.orphaned(ctx, claim):
-		return t.handOn(r)
+		return t.passOn(r)
 	case unusable != nil:
 		return t.fail(ctx, r, nil, unusable)
 	}
@@ -218,17 +218,17 @@ func (t *Tasks) process(ctx context.Context, task *asynq.Task, customer string, 
 func (t *Tasks) take(kind store.ControlKind, atOnce int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.doing[kind] >= atOnce {
+	if t.running[kind] >= atOnce {
 		return false
 	}
-	t.doing[kind]++
+	t.running[kind]++
 	return true
 }
 
 func (t *Tasks) add(kind store.ControlKind, n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.doing[kind] += n
+	t.running[kind] += n
 }
 
 // orphaned reports whether no process has the customer's connection: the task has been
@@ -239,7 +239,7 @@ func (t *Tasks) orphaned(ctx context.Context, c store.ControlClaim) bool {
 }
 
 // handOn leaves a task to a process that has the customer's connection.
-func (t *Tasks) handOn(r *Run) error {
+func (t *Tasks) passOn(r *Run) error {
 	if err := t.record(r, store.ControlStep{To: store.ControlWaiting}); err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (t *Tasks) connectionOf(ctx context.Context, customer string) (store.Connec
 	c, err := t.Ledger.Connection(ctx, customer)
 	switch {
 	case errors.Is(err, store.ErrNoConnection):
-		conn, known := t.Filed(customer)
+		conn, known := t.FileConnection(customer)
 		if !known {
 			return store.Connection{}, 0, &failure{store.ControlNoConnection, err}
 		}

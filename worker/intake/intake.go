@@ -110,11 +110,11 @@ func (h *Handler) process(ctx context.Context, t *asynq.Task) error {
 		return archive(failedSealed)
 	}
 	receipt, err := h.Producer.Enqueue(ctx, batch)
-	return h.judge(t, batch, receipt, err)
+	return h.respond(t, batch, receipt, err)
 }
 
 // judge tells asynq what became of a candidate.
-func (h *Handler) judge(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt, err error) error {
+func (h *Handler) respond(t *asynq.Task, batch tasks.Batch, receipt tasks.Receipt, err error) error {
 	if nothing, ok := errors.AsType[*tasks.NothingAcceptedError](err); ok && nothing != nil {
 		h.Ended(EndRefused)
 		return archive("refused: " + problemsOf(receipt))

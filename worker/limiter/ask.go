@@ -22,7 +22,7 @@ const (
 	retryAfter = 100 * time.Millisecond
 	// patience is for how long calls wait while Redis fails, and refusedFor for how long they
 	// are then refused.
-	patience   = time.Second
+	failWait   = time.Second
 	refusedFor = 5 * time.Second
 	// keptReturns bounds what is kept for a Redis that does not answer. Permits that are
 	// forgotten expire.
@@ -42,7 +42,7 @@ func (l *Limiter) schedule() {
 	at := l.askAt
 	switch {
 	case failing:
-	case l.unheard > 0, l.wanted() > 0 && l.full && len(l.returned) > 0:
+	case l.unreported > 0, l.wanted() > 0 && l.full && len(l.returned) > 0:
 		at = now
 	case l.wanted() == 0:
 		at = now.Add(returnDelay)
@@ -56,7 +56,7 @@ func (l *Limiter) schedule() {
 		l.timer = time.AfterFunc(at.Sub(now), l.wake)
 		return
 	}
-	l.begin()
+	l.send()
 }
 
 // wake makes a request if one is wanted and none is under way.
@@ -64,15 +64,15 @@ func (l *Limiter) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.asking && !l.stopped && l.wanted()+len(l.returned) > 0 {
-		l.begin()
+		l.send()
 		return
 	}
-	l.config.Slots.give(0)
+	l.config.Slots.put(0)
 }
 
 // begin makes a request in the background, unless there are only calls for which the
 // process has no slot. The caller holds mu.
-func (l *Limiter) begin() {
+func (l *Limiter) send() {
 	wanted := l.config.Slots.take(l.wanted(), l)
 	if wanted == 0 && len(l.returned) == 0 {
 		return
@@ -88,7 +88,7 @@ func (l *Limiter) begin() {
 			answer, err = l.config.Quota.Ask(ctx, l.config.Customer, r)
 			return err
 		})
-		l.end(r, answer, err)
+		l.receive(r, answer, err)
 	})
 }
 
@@ -101,26 +101,26 @@ func (l *Limiter) request(express, bulk int, returned []quota.Returned) quota.Re
 }
 
 // end ends a request, which may have failed.
-func (l *Limiter) end(r quota.Request, a quota.Answer, err error) {
+func (l *Limiter) receive(r quota.Request, a quota.Answer, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.config.Slots.give(r.Express + r.Bulk - len(a.Permits))
+	l.config.Slots.put(r.Express + r.Bulk - len(a.Permits))
 	if err != nil {
 		l.failed(r, err)
 	} else {
-		l.unheard -= countMayClose(r.Returned)
+		l.unreported -= countMayClose(r.Returned)
 		l.granted(a)
 	}
 	l.asking = false
 	l.schedule()
-	l.config.Slots.give(0) // the limiter may have been woken meanwhile
+	l.config.Slots.put(0) // the limiter may have been woken meanwhile
 }
 
 // granted hands out permits. The caller holds mu.
 func (l *Limiter) granted(a quota.Answer) {
 	now := time.Now()
 	l.failing = time.Time{}
-	l.paused, l.void, l.heard = a.Paused, a.Void, now
+	l.paused, l.revoked, l.answeredAt = a.Paused, a.Void, now
 	l.closed = [2]quota.Closure{bulk: a.Closed, express: a.ClosedExpress}
 	if a.LastSuccess.After(l.lastSuccess) {
 		l.lastSuccess = a.LastSuccess
@@ -128,7 +128,7 @@ func (l *Limiter) granted(a quota.Answer) {
 	for _, p := range a.Permits {
 		queue := &l.waiting[class(p.Express)]
 		if len(*queue) == 0 { // its caller gave up
-			l.giveBack(quota.Unused(p))
+			l.returnPermit(quota.Unused(p))
 			continue
 		}
 		w := (*queue)[0]
@@ -160,15 +160,15 @@ func (l *Limiter) failed(r quota.Request, err error) {
 	}
 	l.returned = append(lost, l.returned...)
 	l.returned = l.returned[:min(len(l.returned), keptReturns)]
-	l.unheard = countMayClose(l.returned)
+	l.unreported = countMayClose(l.returned)
 	if l.failing.IsZero() {
 		l.failing = now
 	}
 	l.askAt = now.Add(retryAfter)
-	if now.Sub(l.failing) < patience {
+	if now.Sub(l.failing) < failWait {
 		return
 	}
-	l.askAt = now.Add(patience)
+	l.askAt = now.Add(failWait)
 	for c := range l.waiting {
 		l.refuse(c, &icims.RefusedError{Reason: ReasonNoPermit, After: refusedFor, Err: err})
 	}

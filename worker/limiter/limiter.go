@@ -24,11 +24,11 @@ type Limiter struct {
 	returned []quota.Returned
 	// unheard are answers that may close calls and that the quota does not know yet: until
 	// then no permit in hand is used.
-	unheard     int
+	unreported  int
 	paused      quota.Closure    // by an operator, as last heard
 	closed      [2]quota.Closure // by class
-	void        bool             // iCIMS refuses calls: no permit in hand is used
-	heard       time.Time        // when the quota last answered
+	revoked     bool             // iCIMS refuses calls: no permit in hand is used
+	answeredAt  time.Time        // when the quota last answered
 	lastSuccess time.Time        // of a call
 	asking      bool             // a request is under way
 	asked       time.Time        // when the last one began
@@ -79,10 +79,10 @@ const (
 	// slot, and for the way back.
 	HoldMargin = 15 * time.Second
 	// pauseKnown is for how long a pause is believed: nobody tells the limiter of its end.
-	pauseKnown = 3 * time.Second
+	pauseValid = 3 * time.Second
 	// workingLately is for how long after a successful call a 403 is about one right rather
 	// than about the account.
-	workingLately = time.Minute
+	recentSuccess = time.Minute
 	// sameClosure is how far two readings of the end of one closure may be apart.
 	sameClosure = time.Second
 )
@@ -90,17 +90,17 @@ const (
 // New returns a limiter. Its calls are refused once ctx ends.
 func New(ctx context.Context, c Config) *Limiter {
 	if c.Observer == nil {
-		c.Observer = nobody{}
+		c.Observer = noObserver{}
 	}
 	l := &Limiter{config: c, limits: c.Limits}
 	l.draining, l.drain = context.WithCancel(ctx)
 	return l
 }
 
-type nobody struct{}
+type noObserver struct{}
 
-func (nobody) Called(icims.Op, int, time.Duration) {}
-func (nobody) Permitted(bool, time.Duration, bool) {}
+func (noObserver) Called(icims.Op, int, time.Duration) {}
+func (noObserver) Permitted(bool, time.Duration, bool) {}
 
 // SetLimits changes the limits at once, also for calls that wait.
 func (l *Limiter) SetLimits(limits quota.Limits) {
@@ -122,7 +122,7 @@ func (l *Limiter) Closed(express bool) quota.Closure {
 		return quota.Closure{Reason: string(ReasonShuttingDown)}
 	case !closed.Open():
 		return closed
-	case now.Sub(l.heard) < pauseKnown && !l.config.Control:
+	case now.Sub(l.answeredAt) < pauseValid && !l.config.Control:
 		return l.paused.At(now)
 	default:
 		return quota.Closure{}
@@ -130,16 +130,16 @@ func (l *Limiter) Closed(express bool) quota.Closure {
 }
 
 // WorksLately reports whether calls succeed, so that a 403 is about one right.
-func (l *Limiter) WorksLately() bool {
+func (l *Limiter) SucceededRecently() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.lastSuccess.IsZero() && time.Since(l.lastSuccess) < workingLately
+	return !l.lastSuccess.IsZero() && time.Since(l.lastSuccess) < recentSuccess
 }
 
 // Believe opens the limiter where the quota's status says that calls open earlier than it
 // knew. No permits are asked for while calls are closed, so nothing else would tell. It
 // reports whether anything changed.
-func (l *Limiter) Believe(closed, closedExpress quota.Closure) bool {
+func (l *Limiter) OpenEarlier(closed, closedExpress quota.Closure) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now, opened := time.Now(), false

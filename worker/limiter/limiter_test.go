@@ -405,11 +405,11 @@ func TestOneMissingRightIsNoVerdictWhileCallsSucceed(t *testing.T) {
 		if err := r.call(other, 500, nil); err != nil {
 			t.Fatal(err)
 		}
-		if !l.WorksLately() || !other.WorksLately() {
+		if !l.SucceededRecently() || !other.SucceededRecently() {
 			t.Error("calls are not known to succeed")
 		}
-		time.Sleep(workingLately + time.Second)
-		if l.WorksLately() {
+		time.Sleep(recentSuccess + time.Second)
+		if l.SucceededRecently() {
 			t.Error("a success of long ago counts")
 		}
 	})
@@ -457,7 +457,7 @@ func TestALimiterOpensWhenRedisSaysSo(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.known()
-		if l.Believe(status().Closed, status().ClosedExpress) {
+		if l.OpenEarlier(status().Closed, status().ClosedExpress) {
 			t.Error("the same closure opens it")
 		}
 		wantRefusal(t, r.call(l, 200, nil), icims.ReasonQuotaExhausted)
@@ -465,13 +465,13 @@ func TestALimiterOpensWhenRedisSaysSo(t *testing.T) {
 		if err := r.client.HDel(t.Context(), "ix:{customer-1}:limits", "exhausted_until").Err(); err != nil {
 			t.Fatal(err)
 		}
-		if !l.Believe(status().Closed, status().ClosedExpress) {
+		if !l.OpenEarlier(status().Closed, status().ClosedExpress) {
 			t.Error("it stays closed")
 		}
 		if err := r.call(l, 200, nil); err != nil {
 			t.Error(err)
 		}
-		if l.Believe(status().Closed, status().ClosedExpress) {
+		if l.OpenEarlier(status().Closed, status().ClosedExpress) {
 			t.Error("an open limiter opens")
 		}
 	})
@@ -492,7 +492,7 @@ func TestAForgottenVerdictHoldsNothingBack(t *testing.T) {
 		}
 		verdict := quota.Unused(p.Permit)
 		verdict.Unused, verdict.Status = false, 429
-		l.returned, l.unheard = append(l.returned, verdict), 1
+		l.returned, l.unreported = append(l.returned, verdict), 1
 		l.failed(quota.Request{}, io.ErrUnexpectedEOF)
 		l.mu.Unlock()
 		if err := r.call(l, 200, nil); err != nil {

@@ -43,7 +43,7 @@ func (s *Slots) take(n int, l *Limiter) int {
 
 // give returns n slots. A limiter that was woken and needs none gives none, so that the next
 // one is woken.
-func (s *Slots) give(n int) {
+func (s *Slots) put(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free += n

@@ -45,23 +45,23 @@ func (l *Limiter) await(ctx context.Context) (permit, error) {
 		select {
 		case <-w.ready:
 		case <-ctx.Done():
-			l.giveUp(w)
+			l.abandon(w)
 			return permit{}, context.Cause(ctx)
 		case <-l.draining.Done():
-			l.giveUp(w)
+			l.abandon(w)
 			return permit{}, refusal(ReasonShuttingDown)
 		}
 		if w.err != nil {
 			return permit{}, w.err
 		}
 		if err := l.untilSlot(ctx, w.permit); err != nil {
-			l.giveUp(w)
+			l.abandon(w)
 			return permit{}, err
 		}
 		if l.usable(w.permit) {
 			return w.permit, nil
 		}
-		l.giveUp(w)
+		l.abandon(w)
 	}
 }
 
@@ -95,7 +95,7 @@ func (l *Limiter) enqueue(w *waiter, front bool) error {
 }
 
 // giveUp takes a call out of the queue, or returns the permit it has got.
-func (l *Limiter) giveUp(w *waiter) {
+func (l *Limiter) abandon(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := slices.Index(l.waiting[w.class], w); i >= 0 {
@@ -103,7 +103,7 @@ func (l *Limiter) giveUp(w *waiter) {
 		return
 	}
 	if w.err == nil {
-		l.giveBack(quota.Unused(w.Permit))
+		l.returnPermit(quota.Unused(w.Permit))
 	}
 }
 
@@ -129,7 +129,7 @@ func (l *Limiter) untilSlot(ctx context.Context, p permit) error {
 func (l *Limiter) usable(p permit) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.unheard == 0 && !l.void && !time.Now().After(p.latest)
+	return l.unreported == 0 && !l.revoked && !time.Now().After(p.latest)
 }
 
 // release returns a permit after its call.
@@ -139,15 +139,15 @@ func (l *Limiter) release(r quota.Returned) {
 	if r.Status >= 200 && r.Status < 300 {
 		l.lastSuccess = time.Now()
 	}
-	l.giveBack(r)
+	l.returnPermit(r)
 }
 
 // giveBack is for holders of the lock.
-func (l *Limiter) giveBack(r quota.Returned) {
+func (l *Limiter) returnPermit(r quota.Returned) {
 	l.returned = append(l.returned, r)
-	l.config.Slots.give(1)
+	l.config.Slots.put(1)
 	if mayClose(r) {
-		l.unheard++
+		l.unreported++
 	}
 	l.schedule()
 }

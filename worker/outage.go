@@ -10,79 +10,79 @@ import (
 
 // trouble is for how long a customer's iCIMS has been failing, as its breaker sees it,
 // and whether the store is to be told.
-type trouble struct {
-	mu      sync.Mutex
-	since   time.Time // when the breaker opened; zero while it is closed
-	telling bool
-	again   time.Time // not to be told before
+type outage struct {
+	mu         sync.Mutex
+	since      time.Time // when the breaker opened; zero while it is closed
+	reporting  bool
+	nextReport time.Time // not to be told before
 }
 
 const (
 	// longTrouble is for how long a breaker must not have been closed for people to be
 	// told where they see the connection. Exports wait long before. As long as it lasts
 	// the store is told again in such steps: another process may have taken it back.
-	longTrouble = 5 * time.Minute
+	longOutage = 5 * time.Minute
 	// tryToTell is when the store is told again that could not be told.
-	tryToTell = 10 * time.Second
+	reportRetry = 10 * time.Second
 )
 
 // changed notes a change of the breaker. Between probes it is half open or open.
-func (t *trouble) changed(closed bool, now time.Time) {
+func (t *outage) breakerChanged(closed bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case closed:
-		t.since, t.again = time.Time{}, time.Time{}
+		t.since, t.nextReport = time.Time{}, time.Time{}
 	case t.since.IsZero():
 		t.since = now
 	}
 }
 
 // begin reports whether the store is to be told now. Then told must follow.
-func (t *trouble) begin(now time.Time) bool {
+func (t *outage) beginReport(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.telling || t.since.IsZero() || now.Sub(t.since) < longTrouble || now.Before(t.again) {
+	if t.reporting || t.since.IsZero() || now.Sub(t.since) < longOutage || now.Before(t.nextReport) {
 		return false
 	}
-	t.telling = true
+	t.reporting = true
 	return true
 }
 
 // told notes whether the store knows.
-func (t *trouble) told(now time.Time, err error) {
+func (t *outage) endReport(now time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.telling, t.again = false, now.Add(longTrouble)
+	t.reporting, t.nextReport = false, now.Add(longOutage)
 	if err != nil {
-		t.again = now.Add(tryToTell)
+		t.nextReport = now.Add(reportRetry)
 	}
 }
 
 // tellTroubles tells the store of connections whose iCIMS has been failing for long:
 // they are degraded, until an export succeeds. The caller holds mu.
-func (w *Worker) tellTroubles(now time.Time) {
-	for customer, k := range w.learned {
-		conn, t := w.connections[customer], k.breaker.trouble
-		if !conn.Stored || !t.begin(now) {
+func (w *Worker) reportOutages(now time.Time) {
+	for customer, k := range w.tenants {
+		conn, t := w.connections[customer], k.breaker.outage
+		if !conn.Stored || !t.beginReport(now) {
 			continue
 		}
-		spawn(&w.retiring, w.log, "verdicts", func() {
-			ctx, cancel := context.WithTimeout(context.Background(), verdictTime)
+		spawn(&w.background, w.log, "verdicts", func() {
+			ctx, cancel := context.WithTimeout(context.Background(), storeVerdictTime)
 			defer cancel()
-			err := w.tellVerdict(ctx, conn, store.ConnectionDegraded, store.ReasonBreakerOpen)
+			err := w.setConnectionState(ctx, conn, store.ConnectionDegraded, store.ReasonBreakerOpen)
 			if err != nil {
 				w.log.Warn().Err(err).Fields(store.LogFields(err)).Str("customer", customer).Msg("could not mark the connection as degraded; retrying")
 			} else {
-				w.forgetVerdicts(customer)
+				w.forgetVerdict(customer)
 			}
-			t.told(now, err)
+			t.endReport(now, err)
 		})
 	}
 }
 
 // forgetVerdicts makes the next success of a customer's exports news.
-func (w *Worker) forgetVerdicts(customer string) {
+func (w *Worker) forgetVerdict(customer string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if l := w.lanes[customer]; l != nil {

@@ -21,11 +21,11 @@ import (
 const (
 	// asideConcurrency is how many tasks outside the lanes a process runs at once. Most of
 	// them wait; the kinds of control tasks have bounds of their own.
-	asideConcurrency = 128
+	sharedConcurrency = 128
 	// asidePoll is the time between two looks at the queues outside the lanes, and
 	// asideDelayed between two for tasks whose time has come. An idle process costs little.
-	asidePoll    = time.Second
-	asideDelayed = 5 * time.Second
+	sharedPoll        = time.Second
+	sharedDelayedPoll = 5 * time.Second
 )
 
 // ServeControl makes the worker run control tasks of a kind. Call it before Start.
@@ -38,7 +38,7 @@ func newControl(w *Worker) *control.Tasks {
 	t := control.New(control.Config{
 		Ledger: w.ledger, Hosts: w.hosts, Limits: w.settings.Limits, SettleTime: w.settings.SettleTime,
 		DummyDomain: w.settings.DummyDomain, LookupBatch: w.settings.LookupBatch, Log: w.log,
-		Filed: w.filed, Open: w.openControl, Begin: w.beginControl, RunNow: w.runNow,
+		FileConnection: w.fileConnection, Open: w.openControl, Begin: w.beginControl, RunNow: w.runNow,
 		Ended: func(kind store.ControlKind, how control.End) { w.observer.ControlTaskEnded(kind, how) },
 	})
 	// Titles of a new list take minutes, for which the lists of others must not wait.
@@ -50,29 +50,29 @@ func newControl(w *Worker) *control.Tasks {
 
 // serveAside starts the server of the queues outside the lanes. A closed lane does not hold
 // their tasks up.
-func (w *Worker) serveAside(ctx context.Context) error {
+func (w *Worker) serveShared(ctx context.Context) error {
 	if err := tasks.TakeOverErrands(ctx, w.redis, w.ledger); err != nil {
 		return err
 	}
-	w.aside = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
-		Concurrency:              asideConcurrency,
+	w.sharedServer = asynq.NewServerFromRedisClient(ackGuard{w.redis}, asynq.Config{
+		Concurrency:              sharedConcurrency,
 		Queues:                   map[string]int{tasks.ControlQueue: 3, tasks.IntakeQueue: 1},
-		TaskCheckInterval:        asidePoll,
-		DelayedTaskCheckInterval: asideDelayed,
+		TaskCheckInterval:        sharedPoll,
+		DelayedTaskCheckInterval: sharedDelayedPoll,
 		ShutdownTimeout:          w.settings.ShutdownTimeout,
 		RetryDelayFunc:           redeliver.RetryDelay,
 		IsFailure:                redeliver.IsFailureOrDeath,
 		Logger:                   queueLog{w.log.With().Str("part", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
-	if err := w.aside.Start(w.asideHandler()); err != nil {
+	if err := w.sharedServer.Start(w.sharedHandler()); err != nil {
 		return fmt.Errorf("serve control and intake queues: %w", err)
 	}
 	return nil
 }
 
 // asideHandler runs control tasks, and takes candidates in. It refuses all other tasks.
-func (w *Worker) asideHandler() asynq.Handler {
+func (w *Worker) sharedHandler() asynq.Handler {
 	intakes := w.intakes()
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		id, _ := asynq.GetTaskID(ctx)
@@ -91,15 +91,15 @@ func (w *Worker) intakes() *intake.Handler {
 }
 
 // stopAside makes the tasks outside the lanes hand themselves back, and waits for that.
-func (w *Worker) stopAside() {
+func (w *Worker) stopShared() {
 	w.control.Stop()
-	if w.aside != nil {
-		w.aside.Shutdown()
+	if w.sharedServer != nil {
+		w.sharedServer.Shutdown()
 	}
 }
 
 // filed returns a customer's connection of the file of connections.
-func (w *Worker) filed(customer string) (store.Connection, bool) {
+func (w *Worker) fileConnection(customer string) (store.Connection, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	conn, known := w.connections[customer]
@@ -115,7 +115,7 @@ func (w *Worker) openControl(conn store.Connection, kind store.ControlKind, call
 	if err != nil {
 		return nil, err
 	}
-	spawnLoop(l.base, &l.aside, l.log, "renewal of claims", l.leases.renew)
+	spawnLoop(l.base, &l.background, l.log, "renewal of claims", l.leases.renew)
 	return controlLane{l}, nil
 }
 

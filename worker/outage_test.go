@@ -18,33 +18,33 @@ func TestTroubleIsToldOnceItHasLastedForLong(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
 	at := start.Add
-	var tr trouble
-	if tr.begin(at(time.Hour)) {
+	var tr outage
+	if tr.beginReport(at(time.Hour)) {
 		t.Error("told while the breaker is closed")
 	}
-	tr.changed(false, at(0))
-	tr.changed(false, at(4*time.Minute)) // half open, and open again
-	if tr.begin(at(longTrouble - time.Second)) {
+	tr.breakerChanged(false, at(0))
+	tr.breakerChanged(false, at(4*time.Minute)) // half open, and open again
+	if tr.beginReport(at(longOutage - time.Second)) {
 		t.Error("told before its time")
 	}
-	if !tr.begin(at(longTrouble)) || tr.begin(at(longTrouble+time.Hour)) {
+	if !tr.beginReport(at(longOutage)) || tr.beginReport(at(longOutage+time.Hour)) {
 		t.Error("not told, or told by two at the same time")
 	}
-	tr.told(at(longTrouble), nil)
-	if tr.begin(at(2*longTrouble-time.Second)) || !tr.begin(at(2*longTrouble)) {
+	tr.endReport(at(longOutage), nil)
+	if tr.beginReport(at(2*longOutage-time.Second)) || !tr.beginReport(at(2*longOutage)) {
 		t.Error("as long as it lasts it is to be told again after a while, and not sooner")
 	}
-	tr.told(at(2*longTrouble), errors.New("no Redis"))
-	if tr.begin(at(2*longTrouble)) || !tr.begin(at(2*longTrouble+tryToTell)) {
+	tr.endReport(at(2*longOutage), errors.New("no Redis"))
+	if tr.beginReport(at(2*longOutage)) || !tr.beginReport(at(2*longOutage+reportRetry)) {
 		t.Error("what could not be told is to be told soon")
 	}
-	tr.told(at(2*longTrouble+tryToTell), nil)
-	tr.changed(true, at(2*time.Hour))
-	tr.changed(false, at(3*time.Hour))
-	if tr.begin(at(3*time.Hour + time.Minute)) {
+	tr.endReport(at(2*longOutage+reportRetry), nil)
+	tr.breakerChanged(true, at(2*time.Hour))
+	tr.breakerChanged(false, at(3*time.Hour))
+	if tr.beginReport(at(3*time.Hour + time.Minute)) {
 		t.Error("a new trouble counts from its own beginning")
 	}
-	if !tr.begin(at(4 * time.Hour)) {
+	if !tr.beginReport(at(4 * time.Hour)) {
 		t.Error("a new trouble is not told")
 	}
 }
@@ -107,23 +107,23 @@ func TestTroubleIsToldAgainAfterRedisFailed(t *testing.T) {
 	w := New(client, ledger, DefaultSettings(), icims.HostPolicy{}, zerolog.Nop())
 	w.connections["1234"] = use
 	breaker := newBreaker("1234", zerolog.Nop(), func(string) {})
-	w.learned["1234"] = &learned{breaker: breaker}
+	w.tenants["1234"] = &tenantCache{breaker: breaker}
 	now := time.Now()
 	tell := func(at time.Time) {
 		w.mu.Lock()
-		w.tellTroubles(at)
+		w.reportOutages(at)
 		w.mu.Unlock()
-		w.retiring.Wait()
+		w.background.Wait()
 	}
-	breaker.trouble.changed(false, now)
+	breaker.outage.breakerChanged(false, now)
 	fault.failing = true
-	tell(now.Add(longTrouble))
+	tell(now.Add(longOutage))
 	fault.failing = false
 	is(store.ConnectionConnected)
-	tell(now.Add(longTrouble + tryToTell))
+	tell(now.Add(longOutage + reportRetry))
 	is(store.ConnectionDegraded)
 	// Another process has had a success meanwhile, and this one's breaker is open still.
 	move(store.ConnectionConnected)
-	tell(now.Add(3 * longTrouble))
+	tell(now.Add(3 * longOutage))
 	is(store.ConnectionDegraded)
 }
