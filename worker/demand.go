@@ -9,7 +9,7 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// workload is what a customer has to do, and what keeps it from being done.
+// workload is a customer's work, and what prevents it.
 type workload struct {
 	announced store.Announced // zero: not in the list of lanes
 	queues    tasks.QueueStates
@@ -17,12 +17,11 @@ type workload struct {
 	live      int64 // exports that have not ended
 }
 
-// readWithin bounds how long a customer's workload is waited for: one node of a cluster may
-// hang.
+// readWithin bounds the read of a customer's workload: a cluster node may hang.
 const readWithin = 3 * time.Second
 
-// readWorkload reads a customer's workload. The list of lanes is read before the queues: what
-// comes in between is announced later, which Rest and Withdraw notice.
+// readWorkload reads a customer's workload. It reads the list of lanes before the queues. Work
+// that is added in between is announced later, which Rest and Withdraw detect.
 func (w *Worker) readWorkload(ctx context.Context, customer string) (l workload, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
@@ -51,39 +50,37 @@ func (w *Worker) readWorkload(ctx context.Context, customer string) (l workload,
 	return l, nil
 }
 
-// demand is what a customer wants of a lane.
+// demand says when a customer needs a lane.
 type demand struct {
-	// next is when a lane has something to do; zero: nothing is to come.
+	// next is when a lane has work; zero: no work is scheduled.
 	next time.Time
-	// waits says what work waits for that has no time of its own; empty: nothing.
+	// waits is why work waits without a time of its own; empty: it does not.
 	waits string
-	// elsewhere: something is being worked on, which may come back at any time.
+	// active: exports are running and may return to the queue at any time.
 	active bool
 }
 
 const (
-	// worthWaiting is how far ahead the next work may be for an open lane to wait
-	// for it.
+	// maxLaneWait is how long an open lane waits for the next work.
 	maxLaneWait = 5 * time.Second
-	// ahead is how long before work is due its lane opens: asynq looks for what is
-	// due once a second.
+	// openAhead is how long before work is due its lane opens: asynq looks for due tasks once a
+	// second.
 	openAhead = time.Second
-	// pauseLook is when a queue that is paused in asynq's web UI is looked at again;
-	// no lane is kept open for it.
+	// pausedRecheck is when a queue that is paused in asynq's web UI is checked again. No lane is
+	// kept open for it.
 	pausedRecheck = maxLaneWait
-	// unknownLook is when work is looked at again of which nobody knows when it
-	// goes on.
+	// unknownRecheck is when work without a known time is checked again.
 	unknownRecheck = 10 * time.Minute
 )
 
-// The reasons why work waits, as the log tells them.
+// Reasons for waiting in the log.
 const (
 	waitsPaused     = "paused"
 	waitsQueuePause = "paused in the queue's web UI"
 )
 
-// demand tells it for a time by this process's clock, as asynq's times and the ends
-// of closures are.
+// demand computes the demand. now is by this process's clock, like asynq's times and the ends of
+// closures.
 func (l workload) demand(now time.Time) demand {
 	d := demand{active: l.queues.Total().Active > 0}
 	for _, q := range []struct {
@@ -110,7 +107,7 @@ func (l workload) demand(now time.Time) demand {
 			d.next, d.waits = next, waits
 		}
 	}
-	// Exports without a task are the sweep's: it announces them.
+	// The sweep re-enqueues exports without a task and announces them.
 	if d.next.IsZero() && l.live > 0 {
 		d.next = now.Add(unknownRecheck)
 	}
@@ -119,21 +116,21 @@ func (l workload) demand(now time.Time) demand {
 		d.next, _ = later(d.next, "", until, "")
 		d.waits = waitsPaused
 	}
-	// asynq takes back tasks of dead workers only while a server of their queue runs.
+	// asynq recovers tasks of dead workers only while a server of their queue runs.
 	if l.queues.Total().Lost > 0 && !d.opens(now) {
 		d.next, d.waits = now, ""
 	}
 	return d
 }
 
-// expressOnly reports whether the large batches wait for longer than a lane would, and small
-// ones do not: handlers that hold exports of large batches would be in their way.
+// expressOnly reports whether bulk calls are closed for longer than a lane waits, and express
+// calls are not. Handlers that hold exports of large batches would block the small ones.
 func (l workload) expressOnly(now time.Time) bool {
 	bulk := l.quota.Closed.At(now)
 	return !bulk.Open() && (bulk.Until.IsZero() || bulk.Until.Sub(now) > maxLaneWait) && l.quota.ClosedExpress.At(now).Open()
 }
 
-// later puts off the next work where something keeps it from being done before.
+// later postpones the next work if something prevents it until a later time.
 func later(next time.Time, waits string, until time.Time, why string) (time.Time, string) {
 	if until.After(next) {
 		return until, why
@@ -141,22 +138,22 @@ func later(next time.Time, waits string, until time.Time, why string) (time.Time
 	return next, waits
 }
 
-// opens reports whether there is something to do now.
+// opens reports whether there is work now.
 func (d demand) opens(now time.Time) bool { return !d.next.IsZero() && !d.next.After(now) }
 
-// keeps reports whether an open lane had better stay open.
+// keeps reports whether an open lane should stay open.
 func (d demand) keeps(now time.Time) bool {
 	return !d.next.IsZero() && d.next.Before(now.Add(maxLaneWait))
 }
 
-// settle notes when a customer next wants a lane, or takes it off the list. It
-// returns false where the customer was announced since its workload was read.
+// reschedule records when a customer next wants a lane, or removes it from the list. It returns
+// false if the customer was announced after its workload was read.
 func (w *Worker) reschedule(ctx context.Context, customer string, l workload, d demand) (bool, error) {
 	listed := l.announced.Customer != ""
 	switch {
 	case !listed && d.next.IsZero():
 		return true, nil
-	case !listed: // such a customer would be forgotten
+	case !listed: // otherwise the customer would be forgotten
 		return false, w.ledger.Announce(ctx, customer)
 	case d.next.IsZero():
 		return w.ledger.Withdraw(ctx, l.announced)

@@ -17,22 +17,22 @@ import (
 	"github.com/seekout/icims-export/worker/redeliver"
 )
 
-// handler is what asynq calls for each task of a lane. What it returns decides what asynq
-// does with the task, and what its web UI shows:
+// handler is the asynq handler of a lane. Its return value decides what asynq does with the task
+// and what asynq's web UI shows:
 //
 //	created, updated, skipped  nil, with a result   completed
-//	not now, or retried        redeliver.Error      retry
-//	given up                   asynq.SkipRetry      archived
+//	deferred or retried        redeliver.Error      retry
+//	dead letter                asynq.SkipRetry      archived
 type handler struct {
 	lane     *lane
 	pipeline *pipeline
 	queues   *tasks.Queues
-	// strangers erases tasks that are no references to exports.
+	// refuser erases tasks that do not refer to exports.
 	refuser *intake.Handler
 }
 
-// ProcessTask takes one export through the pipeline. No panic leaves it: asynq would
-// store its text.
+// ProcessTask takes one export through the pipeline. It recovers panics: asynq would store their
+// text.
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	err := panics.Logged(h.lane.log, "export", func() error { return h.process(ctx, t) })
 	_, redelivery := errors.AsType[*redeliver.Error](err)
@@ -51,7 +51,7 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 		return h.refuser.Refuse(ctx, t)
 	}
 	if h.lane.refuse(ctx, ref) {
-		return nil // the task goes: its export, if there is one, has another
+		return nil // if the export exists, it has another task
 	}
 	queue, _ := asynq.GetQueueName(ctx)
 	express := queue == tasks.QueueName(ref.Customer, store.ExpressQueue)
@@ -70,7 +70,7 @@ func (h *handler) process(ctx context.Context, t *asynq.Task) error {
 	return err
 }
 
-// export is one attempt at an export.
+// export makes one attempt at an export.
 func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one task) (err error) {
 	x, o := h.pipeline.run(ctx, one)
 	if o.ended == store.Dead {
@@ -84,8 +84,8 @@ func (h *handler) export(ctx context.Context, t *asynq.Task, queue string, one t
 	return h.answer(t, x, o)
 }
 
-// archiveOwn enqueues the own task of an export that became a dead letter in a substitute:
-// the own task finds the dead letter and is archived.
+// archiveOwn enqueues the original task of an export that became a dead letter in a substitute
+// task. The original finds the dead letter and is archived.
 func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
 	records, err := h.lane.ledger.Stand(ctx, ref.Customer, []string{ref.Export})
 	if err != nil || records[0].State != store.Dead {
@@ -94,8 +94,8 @@ func (h *handler) archiveOwn(ctx context.Context, ref store.Ref) error {
 	return h.queues.EnqueueMissing(ctx, tasks.ExportOf(records[0]))
 }
 
-// deleteSettled deletes the archived tasks of the dead letters that an export has settled.
-// The sweep deletes what is left over.
+// deleteSettled deletes the archived tasks of dead letters that an export has settled. The sweep
+// deletes the rest.
 func (h *handler) deleteSettled(ctx context.Context, x *export) {
 	var settled []string
 	records, err := h.lane.ledger.Stand(ctx, x.ref.Customer, x.claim.WrongJob())
@@ -112,8 +112,8 @@ func (h *handler) deleteSettled(ctx context.Context, x *export) {
 	}
 }
 
-// retryDead retries a dead letter whose archived task somebody ran in asynq's web UI or by
-// its command line. A task that asynq delivers again for another reason is archived again.
+// retryDead retries a dead letter if its archived task was run in asynq's web UI or command line.
+// A task that asynq delivers for another reason is archived again.
 func (h *handler) retryDead(ctx context.Context, t *asynq.Task, queue string, one task) (*export, outcome, error) {
 	letter, err := h.lane.ledger.DeadLetter(ctx, one.Ref)
 	if err != nil {
@@ -134,7 +134,7 @@ func (h *handler) retryDead(ctx context.Context, t *asynq.Task, queue string, on
 	return x, o, nil
 }
 
-// answer is what asynq is told of an outcome.
+// answer converts an outcome into the handler's return value.
 func (h *handler) answer(t *asynq.Task, x *export, o outcome) error {
 	if o.kind == dead {
 		return deadError(o.reason)
@@ -151,15 +151,15 @@ func (h *handler) answer(t *asynq.Task, x *export, o outcome) error {
 }
 
 const (
-	// readyWithin is for how long a handler waits for calls to be allowed again before it
-	// gives its task back. A lane that is closed for longer closes in this time, so that no
-	// further task is taken.
+	// readyWithin is how long a handler waits for calls to open before it returns its task to the
+	// queue. A lane whose calls are closed for longer closes in this time and takes no further
+	// task.
 	readyWithin = 5 * time.Second
 	readyCheck  = 100 * time.Millisecond
 )
 
-// ready waits while no export may begin, and returns why none may. What waits here is not in
-// the lane's hands, so that a lane may close that is not to make calls for long.
+// ready waits until exports may begin. If they still may not, it returns the reason. A waiting
+// task does not count as running, so the lane can close.
 func (l *lane) ready(ctx context.Context) outcome {
 	var why error // before the lane began to close
 	for began := l.now(); ; {
@@ -185,6 +185,6 @@ func (l *lane) ready(ctx context.Context) outcome {
 	}
 }
 
-// faultPause is when an export comes back whose outcome could not be recorded:
-// Redis needs a moment, and the lease has to run out.
+// faultPause is the delay of an export whose outcome could not be recorded: Redis must recover
+// and the lease must expire.
 const faultPause = 5 * time.Second

@@ -24,12 +24,12 @@ import (
 	"github.com/seekout/icims-export/worker/redeliver"
 )
 
-// lane serves one customer: an asynq server of its own for the customer's
-// queues, the API client with the customer's limits, and what is known of the
-// tenant. An export that waits in a lane for its permit delays nobody else.
+// lane serves one customer: an asynq server for the customer's queues, an API client with the
+// customer's limits, and the tenant cache. An export that waits for a permit in a lane delays no
+// other customer.
 type lane struct {
 	conn     store.Connection
-	worker   string // the process, as claims name it
+	worker   string // the process, as in claims
 	settings Settings
 	ledger   *store.Ledger
 	client   *icims.Client
@@ -42,36 +42,37 @@ type lane struct {
 	verdicts verdicts
 	retries  retries
 	throttle *throttle
-	// tell moves the customer's connection in the store.
+	// setState changes the state of the customer's connection in the store.
 	setState func(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error
 	control  bool // it runs a control task, see control.Run
-	// expressOnly: it serves no other queue, as only the reserve for express is left of the day.
+	// expressOnly lanes serve the express queue alone: only the reserve of the daily budget is
+	// left.
 	expressOnly bool
 	now         func() time.Time
 	observer    Observer
 	log         zerolog.Logger
-	// tracer is nil where nothing is traced.
+	// tracer is nil if tracing is off.
 	tracer *tracer
 
 	server     *asynq.Server      // of the customer's queues
 	base       context.Context    //nolint:containedctx // the lane's life
-	cancel     context.CancelFunc // ends what runs beside the exports
+	cancel     context.CancelFunc // ends the background loops
 	background sync.WaitGroup
 	counts     exportCounts
 
-	// What the worker notes; guarded by the worker's mu.
+	// Guarded by the worker's mu.
 	opened        time.Time
-	idle          time.Time     // since when there has been nothing to do; zero while there is
-	misplaced     time.Time     // since when others are to serve the customer; zero: they are not
-	announcements int           // announcements
-	changed       chan struct{} // something may forbid or allow its calls since
-	rescheduledAt int64         // exports taken when the customer was put to rest, or unsettled
+	idle          time.Time     // since when there is no work; zero: there is
+	misplaced     time.Time     // since when the customer is placed on other workers; zero: it is not
+	announcements int           // received
+	changed       chan struct{} // a pause, a closure or the connection may have changed
+	rescheduledAt int64         // counts.started at the last reschedule, or notRescheduled
 }
 
-// hands counts the exports that a lane holds, and that it ever took.
+// exportCounts counts the exports that run in a lane, and those that ever started there.
 type exportCounts struct{ running, started atomic.Int64 }
 
-// take notes an export that is taken, and returns what notes its end.
+// startExport counts an export as running until done is called.
 func (l *lane) startExport() (done func()) {
 	l.counts.running.Add(1)
 	l.counts.started.Add(1)
@@ -80,7 +81,7 @@ func (l *lane) startExport() (done func()) {
 
 func (h *exportCounts) idle() bool { return h.running.Load() == 0 }
 
-// newLane opens a lane, for all of the customer's queues or for the express queue alone.
+// newLane opens a lane for all of the customer's queues, or for the express queue alone.
 func (w *Worker) newLane(conn store.Connection, expressOnly bool) (*lane, error) {
 	l, err := w.assemble(conn)
 	if err != nil {
@@ -94,21 +95,22 @@ func (w *Worker) newLane(conn store.Connection, expressOnly bool) (*lane, error)
 	return l, nil
 }
 
-// assemble puts a lane together that does not serve yet. The caller holds mu.
+// assemble builds a lane that does not serve yet. The caller holds mu.
 func (w *Worker) assemble(conn store.Connection) (*lane, error) {
 	return w.assembleFor(conn, purpose{permits: w.id, log: w.log.With().Str("customer", conn.Customer).Logger()})
 }
 
-// purpose is what a lane is for.
+// purpose is what a lane is used for.
 type purpose struct {
-	// permits names who asks for permits: limiters of a customer need different names.
+	// permits is the name under which permits are requested. Each limiter of a customer needs a
+	// different one.
 	permits string
-	// control counts the calls of a control task. Nil for exports.
+	// control counts the calls of a control task; nil for exports.
 	control *atomic.Int64
 	log     zerolog.Logger
 }
 
-// assembleFor is assemble for a purpose.
+// assembleFor builds a lane for a purpose. The caller holds mu.
 func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 	log := p.log
 	portals, err := icims.ParsePortalURLs(conn.PortalURLs, w.hosts)
@@ -132,7 +134,7 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 		Quota: w.ledger.Quota(), Customer: conn.Customer, Worker: p.permits, Credentials: w.ledger.Keys().CredentialsHash(conn),
 		Limits: conn.Limits, CallTimeout: w.settings.CallTimeout, Slots: w.slots, Control: p.control != nil, Observer: w.observer, Log: log,
 	})
-	// The breaker comes before the permit, so that an open one wastes none.
+	// The breaker comes before the permit, so that an open breaker wastes none.
 	layers := []icims.Middleware{l.breaker.middleware, l.limiter.Middleware, l.leases.middleware, countCalls, l.logCalls}
 	if p.control != nil {
 		layers[0] = l.breaker.watch
@@ -156,13 +158,13 @@ func (w *Worker) assembleFor(conn store.Connection, p purpose) (*lane, error) {
 }
 
 const (
-	// taskCheck is how soon asynq looks again at queues that were empty, and delayedCheck
-	// how often it looks for tasks whose time has come.
+	// taskCheck is how often asynq polls empty queues, delayedCheck how often it looks for
+	// scheduled tasks that are due.
 	taskCheck    = 200 * time.Millisecond
 	delayedCheck = time.Second
 )
 
-// serve begins to take exports from the customer's queues.
+// serve starts taking exports from the customer's queues.
 func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, refuser *intake.Handler) error {
 	weights := map[string]int{}
 	for size, weight := range tasks.Weights {
@@ -189,12 +191,11 @@ func (l *lane) serve(client redis.UniversalClient, queues *tasks.Queues, refuser
 	return nil
 }
 
-// close stops the lane: exports that wait for a permit are handed back, those in
-// the middle of a call finish it, within the shutdown time. On a pause exports that have
-// begun finish all their calls in this time.
+// close stops the lane within the shutdown timeout. Exports that wait for a permit return to the
+// queue, calls in progress finish. On a pause, exports that have begun finish all their calls.
 func (l *lane) close(why string) {
 	l.server.Stop()
-	if why == waitsPaused { // what is in the middle of its calls makes the rest of them
+	if why == waitsPaused { // exports that have begun finish their calls
 		spawn(&l.background, l.log, "closing of a lane", func() {
 			select {
 			case <-time.After(l.settings.ShutdownTimeout):
@@ -210,7 +211,7 @@ func (l *lane) close(why string) {
 	l.log.Info().Str("why", why).Msg("lane closed")
 }
 
-// end ends what runs beside the exports, and gives back what is left of permits.
+// end stops the background loops and returns unused permits.
 func (l *lane) end() {
 	l.cancel()
 	l.background.Wait()
@@ -220,8 +221,8 @@ func (l *lane) end() {
 	l.client.CloseIdleConnections()
 }
 
-// logCalls logs each call by operation, never by URL: it may hold ids only, but
-// what is not logged cannot leak.
+// logCalls logs each call by operation, never by URL. URLs hold only IDs, but what is not logged
+// cannot leak.
 func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		start := time.Now()
@@ -230,7 +231,7 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 		if err == nil {
 			switch icims.AccountStatus(answer) {
 			case http.StatusUnauthorized, http.StatusForbidden, icims.StatusNotAuthorized:
-				event = l.log.Warn() // the customer's exports wait, or one of them dies
+				event = l.log.Warn() // the customer's exports wait, or one becomes a dead letter
 			default:
 			}
 		}
@@ -243,7 +244,7 @@ func (l *lane) logCalls(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// queueLog passes asynq's messages on.
+// queueLog passes asynq's messages to the log.
 type queueLog struct{ zerolog.Logger }
 
 func (l queueLog) Debug(args ...any) { l.Logger.Debug().Msg(withoutIDs(args)) }
@@ -252,8 +253,8 @@ func (l queueLog) Warn(args ...any)  { l.Logger.Warn().Msg(withoutIDs(args)) }
 func (l queueLog) Error(args ...any) { l.Logger.Error().Msg(withoutIDs(args)) }
 func (l queueLog) Fatal(args ...any) { l.Logger.Error().Msg(withoutIDs(args)) }
 
-// withoutIDs leaves out what asynq says of a task from its ID on: strangers may name their
-// tasks by anything.
+// withoutIDs removes task IDs from a message of asynq: producers may put anything into a task's
+// ID.
 func withoutIDs(args []any) string {
 	text, rest, cut := strings.Cut(fmt.Sprint(args...), "id=")
 	if !cut {

@@ -8,21 +8,20 @@ import (
 )
 
 const (
-	// laneLook is how often a lane looks whether it is to close.
+	// laneCheck is how often a lane checks whether it has to close.
 	laneCheck   = time.Second
 	breakerOpen = "the circuit breaker is open"
 	otherQueues = "the reserve for small batches begins or ends"
-	// recoveredWithin is within how long asynq has taken back what dead workers left.
+	// recoveredWithin is the time in which asynq recovers the tasks of dead workers.
 	recoveredWithin = time.Minute
-	// takenSoon is for how long a lane stays open while somebody works on the customer's
-	// exports: it may be this lane. asynq hands over no task while its heartbeat waits for a
-	// node that hangs.
+	// idleWhileActive is how long a lane stays open while exports of the customer are active:
+	// they may be its own. asynq delivers no task while its heartbeat waits for a hanging node.
 	idleWhileActive = 30 * time.Second
-	// unsettled marks a lane whose customer goes on wanting one when it closes.
+	// notRescheduled marks a lane whose customer still wants one when the lane closes.
 	notRescheduled = -1
 )
 
-// keep closes a lane once it has nothing to do or must make no calls.
+// superviseLane closes a lane once it has no work or must not make calls.
 func (w *Worker) superviseLane(ctx context.Context, l *lane) {
 	tick := time.NewTicker(laneCheck)
 	defer tick.Stop()
@@ -41,8 +40,7 @@ func (w *Worker) superviseLane(ctx context.Context, l *lane) {
 	}
 }
 
-// attend closes an open lane that has nothing to do, and notes when its customer
-// next wants one.
+// checkLane closes an open lane that has no work, and records when its customer next wants one.
 func (w *Worker) checkLane(ctx context.Context, l *lane) error {
 	customer, now := l.conn.Customer, time.Now()
 	var announcements int
@@ -63,14 +61,14 @@ func (w *Worker) checkLane(ctx context.Context, l *lane) error {
 	d := load.demand(now)
 	why, closes := w.shouldClose(l, d, now)
 	if !closes && load.expressOnly(now) != l.expressOnly {
-		why, closes, d.active = otherQueues, true, true // the customer goes on wanting a lane
+		why, closes, d.active = otherQueues, true, true // the customer still wants a lane
 	}
 	if !closes {
 		return nil
 	}
 	paused := d.waits == waitsPaused
-	// Where others work on something it may come back at any time; and whether this
-	// process's breaker is open is nothing to others.
+	// Active exports may return to the queue at any time, and other workers do not share this
+	// process's breaker.
 	reschedules := !d.active && why != breakerOpen
 	if reschedules {
 		rescheduled, err := w.reschedule(ctx, customer, load, d)
@@ -90,10 +88,10 @@ func (w *Worker) checkLane(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// closes decides whether an open lane is to close, and says why.
+// shouldClose decides whether an open lane has to close, and why.
 func (w *Worker) shouldClose(l *lane, d demand, now time.Time) (why string, yes bool) {
 	if d.waits == waitsPaused {
-		return waitsPaused, true // what is in the middle of its calls finishes
+		return waitsPaused, true // exports that have begun finish
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,8 +115,8 @@ func (w *Worker) shouldClose(l *lane, d demand, now time.Time) (why string, yes 
 	}
 }
 
-// retire closes a lane beside everything else, since it may take as long as a
-// call. The caller holds mu.
+// closeLane closes a lane in the background, since that may take as long as a call. The caller
+// holds mu.
 func (w *Worker) closeLane(l *lane, why string) {
 	customer := l.conn.Customer
 	delete(w.lanes, customer)
@@ -132,7 +130,7 @@ func (w *Worker) closeLane(l *lane, why string) {
 		})
 		held := !l.counts.idle()
 		l.close(why)
-		// Exports that were handed back since the customer was put to rest are due now.
+		// Exports that returned to the queue after the reschedule are due now.
 		if held || l.rescheduledAt != notRescheduled && l.rescheduledAt != l.counts.started.Load() {
 			w.wakeOthers(customer)
 		}

@@ -9,41 +9,40 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// A lane is opened for a customer that has something to do now and that this process is to
-// serve; see demand. Each open lane closes itself, see keep.
+// A lane opens for a customer that has work now and is placed on this process; see demand. Each
+// open lane closes itself; see superviseLane.
 
 const (
-	// lookEvery is how often the list of customers with work is read: announcements
-	// wake the worker at once, this is for those it missed, and for those whose time
-	// has come.
+	// scanEvery is the interval of scans of the customers with work. Announcements wake the
+	// worker immediately; scans catch missed ones and scheduled work.
 	scanEvery = time.Second
-	// frontOfQueue is how many waiting customers are looked at, beyond the room.
+	// waitingChecked is how many waiting customers are checked beyond the free lanes.
 	waitingChecked = 8
-	// moveAfter is for how long a lane stays open whose customer is to be served by
-	// other processes: they need to learn of it.
+	// misplacedFor is how long a lane stays open after its customer was placed on other
+	// processes: they need time to learn of it.
 	misplacedFor = 6 * time.Second
-	// laneTurn is for how long a lane is left open although other customers wait for
-	// one.
+	// minLaneTime is how long a lane stays open although other customers wait for one.
 	minLaneTime = 10 * time.Second
-	// crowdedEvery is how often the log says that customers wait for a lane.
+	// logEvery is the interval of repeated warnings.
 	logEvery = time.Minute
 )
 
-// waiter is a customer that waits for a free lane.
+// waiter is a customer waiting for a free lane.
 type waiter struct {
 	since time.Time
-	ready bool // it is known to have something to do
+	ready bool // it has work now
 }
 
-// listen heeds announcements until ctx ends. It waits for nothing else, so that a new export
-// does not.
+// listen handles announcements until ctx ends. It does nothing else, so that new exports start
+// without delay.
 func (w *Worker) listen(ctx context.Context) {
 	for a := range w.ledger.Announcements(ctx) {
 		w.locked(func() { w.handleAnnouncement(ctx, a) })
 	}
 }
 
-// heard passes an announcement on to the open lane, or considers opening one. The caller holds mu.
+// handleAnnouncement passes an announcement to the open lane, or considers opening one. The
+// caller holds mu.
 func (w *Worker) handleAnnouncement(ctx context.Context, a store.Announcement) {
 	_, closing := w.closing[a.Customer]
 	switch l := w.lanes[a.Customer]; {
@@ -64,7 +63,7 @@ func (w *Worker) handleAnnouncement(ctx context.Context, a store.Announcement) {
 	}
 }
 
-// supervise looks at everybody who wants a lane until ctx ends.
+// supervise scans the customers that want a lane, until ctx ends.
 func (w *Worker) supervise(ctx context.Context) {
 	tick := time.NewTicker(scanEvery)
 	defer tick.Stop()
@@ -81,7 +80,7 @@ func (w *Worker) supervise(ctx context.Context) {
 	}
 }
 
-// lookAgain makes the next look come at once.
+// scanNow requests an immediate scan.
 func (w *Worker) scanNow() {
 	select {
 	case w.scanRequests <- struct{}{}:
@@ -89,16 +88,15 @@ func (w *Worker) scanNow() {
 	}
 }
 
-// locked runs f under mu. A panic in f gives it back: the loop that starts again
-// needs it.
+// locked runs f under mu. It releases mu if f panics: the restarted loop needs it.
 func (w *Worker) locked(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f()
 }
 
-// look considers the customers that want a lane and are this process's to serve, those first
-// that have waited longest. It is one command.
+// scanDemand considers the customers that want a lane and are placed on this process, in the
+// order of their waiting time. It takes one Redis command.
 func (w *Worker) scanDemand(ctx context.Context) error {
 	now := time.Now()
 	wanted, err := w.ledger.Wanted(ctx, w.registry.shared(now))
@@ -147,8 +145,7 @@ func (w *Worker) waitingSince(customer string, now time.Time) time.Time {
 	return now
 }
 
-// serves reports whether a customer without a lane here is this process's to
-// serve. The caller holds mu.
+// serves reports whether this process has to open a lane for a customer. The caller holds mu.
 func (w *Worker) serves(fleet store.Fleet, customer string) bool {
 	_, closing := w.closing[customer]
 	if closing || w.lanes[customer] != nil || w.stopping {
@@ -164,8 +161,8 @@ func (w *Worker) serves(fleet store.Fleet, customer string) bool {
 	return placed(fleet, w.id, customer, false)
 }
 
-// refuse tells once why a customer's exports wait; others that can are to serve
-// it. The caller holds mu.
+// refuse logs once why a customer's exports wait. Other workers that can serve the customer do.
+// The caller holds mu.
 func (w *Worker) refuse(customer, why string) {
 	if w.refused[customer] != why {
 		w.refused[customer] = why
@@ -173,8 +170,8 @@ func (w *Worker) refuse(customer, why string) {
 	}
 }
 
-// consider opens a customer's lane if there is something to do, beside everything else: a
-// node of a cluster may hang that has the customer's keys. The caller holds mu.
+// consider opens a customer's lane if it has work. It runs in the background, since the cluster
+// node with the customer's keys may hang. The caller holds mu.
 func (w *Worker) consider(ctx context.Context, fleet store.Fleet, customer string) {
 	if _, under := w.considered[customer]; under {
 		w.considered[customer] = true
@@ -210,7 +207,7 @@ func (w *Worker) consider(ctx context.Context, fleet store.Fleet, customer strin
 	})
 }
 
-// unseen logs that cannot read a customer's work, at most once a minute.
+// logUnreadable logs that a customer's work cannot be read, at most once a minute.
 func (w *Worker) logUnreadable(ctx context.Context, customer string, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
@@ -227,11 +224,11 @@ func (w *Worker) logUnreadable(ctx context.Context, customer string, err error) 
 	}
 }
 
-// brokenKeys is what the log says of a customer whose keys in Redis are no longer what they
-// were.
+// brokenKeys is logged for a customer whose keys in Redis are broken, see store.Broken.
 const brokenKeys = "the customer's keys in Redis are broken, so its exports wait"
 
-// open opens a customer's lane, or makes another one give way. The caller holds mu.
+// open opens a customer's lane. If none is free, it closes another one first. The caller holds
+// mu.
 func (w *Worker) open(customer string, expressOnly bool, now time.Time) {
 	_, closing := w.closing[customer]
 	conn, known := w.connections[customer]
@@ -255,8 +252,8 @@ func (w *Worker) open(customer string, expressOnly bool, now time.Time) {
 	spawnLoop(l.base, &l.background, l.log, "lane", func(ctx context.Context) { w.superviseLane(ctx, l) })
 }
 
-// giveWay closes lanes for customers that wait: those that have nothing to do, then those
-// that have been open longest, but none before its turn is over. The caller holds mu.
+// makeRoom closes lanes for waiting customers: idle lanes first, then the ones open longest. No
+// busy lane closes before minLaneTime. The caller holds mu.
 func (w *Worker) makeRoom(now time.Time) {
 	n := -len(w.closing)
 	for _, known := range w.waiting {
@@ -284,7 +281,7 @@ func (w *Worker) makeRoom(now time.Time) {
 	}
 }
 
-// moveAway closes lanes whose customers others have been meant to serve for a while. The
+// closeMisplaced closes lanes whose customers have been placed on other workers for a while. The
 // caller holds mu.
 func (w *Worker) closeMisplaced(fleet store.Fleet, now time.Time) {
 	for customer, l := range w.lanes {
@@ -299,7 +296,7 @@ func (w *Worker) closeMisplaced(fleet store.Fleet, now time.Time) {
 	}
 }
 
-// goOn makes due at once what was put off until the end of a pause that is over.
+// endPause runs the exports that waited for a pause, if the pause is over.
 func (w *Worker) endPause(ctx context.Context, customer string) {
 	switch pause, err := w.ledger.PauseOf(ctx, customer); {
 	case err != nil && ctx.Err() == nil:
@@ -314,11 +311,11 @@ func (w *Worker) endPause(ctx context.Context, customer string) {
 	}
 }
 
-// puttingOff is longer than it takes until an export that is put off is where it waits.
+// deferTime is longer than deferring an export takes.
 const deferTime = 3 * time.Second
 
-// runTwice is runNow for a customer whose lane stays open: an export that was being put off
-// for the old reason gets to the queue's waiting ones a moment after the first time.
+// runTwice calls runNow twice for a customer whose lane stays open: an export that was just being
+// deferred for the old reason becomes scheduled shortly after the first call.
 func (w *Worker) runTwice(customer string, ended <-chan struct{}) {
 	w.runNow(customer)
 	select {
@@ -328,8 +325,8 @@ func (w *Worker) runTwice(customer string, ended <-chan struct{}) {
 	}
 }
 
-// runNow makes what the queue keeps for later due now: with another connection
-// the reasons for waiting may be gone.
+// runNow makes the customer's scheduled exports due now: with another connection the reason for
+// waiting may be gone.
 func (w *Worker) runNow(customer string) {
 	err := w.queues.RunLater(customer)
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)

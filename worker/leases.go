@@ -12,14 +12,14 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// leases renews the claims of the exports that a lane works on. An export that
-// another worker has taken over is cancelled.
+// leases renews the claims of the exports that run in a lane. It cancels an export that another
+// worker has taken over.
 type leases struct {
 	ledger *store.Ledger
 	lease  time.Duration
-	// trusted is for how long after a renewal a write may begin. Whoever takes the
-	// export over waits the settle time from the last renewal: a write that began
-	// meanwhile has run out by then, and iCIMS has had as long again to complete it.
+	// trusted is how long after a renewal a write may begin. A worker that takes over waits the
+	// settle time from the last renewal. By then a write begun in time has timed out, and iCIMS
+	// had as long again to complete it.
 	trusted time.Duration
 	now     func() time.Time
 
@@ -27,12 +27,12 @@ type leases struct {
 	held map[*store.Claim]*holding
 }
 
-// holding is a claim in this worker's hands.
+// holding is a claim held by this worker.
 type holding struct {
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
-	renewed time.Time // when the last renewal that succeeded was asked for
+	renewed time.Time // when the last successful renewal was requested
 }
 
 func (h *holding) renewedAt(t time.Time) {
@@ -56,14 +56,14 @@ func newLeases(ledger *store.Ledger, s Settings, now func() time.Time) *leases {
 
 type holdingKey struct{}
 
-// begin returns a context for the calls of one export, and what keeps its claim.
+// begin returns a context for the calls of one export, and the holding of its claim.
 func (l *leases) begin(ctx context.Context) (context.Context, *holding) {
 	h := &holding{}
 	ctx, h.cancel = context.WithCancelCause(ctx)
 	return context.WithValue(ctx, holdingKey{}, h), h
 }
 
-// hold keeps a claim that was asked for at a time.
+// hold starts renewing a claim that was requested at a time.
 func (l *leases) hold(c *store.Claim, h *holding, asked time.Time) {
 	h.renewedAt(asked)
 	l.mu.Lock()
@@ -77,9 +77,9 @@ func (l *leases) release(c *store.Claim) {
 	delete(l.held, c)
 }
 
-// renew runs until ctx ends.
+// renew renews the claims until ctx ends.
 func (l *leases) renew(ctx context.Context) {
-	// A third leaves two more tries before the claim is not trusted any more.
+	// A third leaves two more tries before the claim is no longer trusted.
 	ticker := time.NewTicker(l.trusted / 3)
 	defer ticker.Stop()
 	for {
@@ -99,21 +99,21 @@ func (l *leases) renew(ctx context.Context) {
 				h.renewedAt(asked)
 			case errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone):
 				h.cancel(err)
-			default: // faults of Redis are left to the next round
+			default: // faults of Redis: try again in the next round
 			}
 		}
 	}
 }
 
-// errUntrusted is the cause of a write that is put off.
+// errUntrusted is the cause of a deferred write.
 var errUntrusted = errors.New("the claim was not renewed recently")
 
-// untrustedPause is when a write that was put off is considered again.
+// untrustedPause is the delay before a deferred write is tried again.
 const untrustedPause = time.Second
 
-// middleware lets no write out that must not be done twice unless the claim was
-// renewed lately: a process that was frozen, or that waited long for a permit
-// while Redis was away, may have lost its export to another one.
+// middleware defers writes that must not be repeated unless the claim was renewed recently. A
+// process that was frozen, or that waited long for a permit during an outage of Redis, may have
+// lost its export to another worker.
 func (l *leases) middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		h, held := req.Context().Value(holdingKey{}).(*holding)

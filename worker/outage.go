@@ -8,25 +8,25 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// trouble is for how long a customer's iCIMS has been failing, as its breaker sees it,
-// and whether the store is to be told.
+// outage records how long a customer's iCIMS has been failing, according to the breaker, and when
+// to report it to the store.
 type outage struct {
 	mu         sync.Mutex
-	since      time.Time // when the breaker opened; zero while it is closed
+	since      time.Time // when the breaker opened; zero: it is closed
 	reporting  bool
-	nextReport time.Time // not to be told before
+	nextReport time.Time // not before
 }
 
 const (
-	// longTrouble is for how long a breaker must not have been closed for people to be
-	// told where they see the connection. Exports wait long before. As long as it lasts
-	// the store is told again in such steps: another process may have taken it back.
+	// longOutage is how long a breaker must be open before the connection becomes degraded.
+	// Exports wait much earlier. The report is repeated at this interval, since another process
+	// may have reset the state.
 	longOutage = 5 * time.Minute
-	// tryToTell is when the store is told again that could not be told.
+	// reportRetry is the delay after a failed report.
 	reportRetry = 10 * time.Second
 )
 
-// changed notes a change of the breaker. Between probes it is half open or open.
+// breakerChanged records a change of the breaker. Between probes it is half open or open.
 func (t *outage) breakerChanged(closed bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -38,7 +38,8 @@ func (t *outage) breakerChanged(closed bool, now time.Time) {
 	}
 }
 
-// begin reports whether the store is to be told now. Then told must follow.
+// beginReport reports whether the store has to be updated now. If so, the caller must call
+// endReport.
 func (t *outage) beginReport(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,7 +50,7 @@ func (t *outage) beginReport(now time.Time) bool {
 	return true
 }
 
-// told notes whether the store knows.
+// endReport records the result of a report.
 func (t *outage) endReport(now time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,8 +60,8 @@ func (t *outage) endReport(now time.Time, err error) {
 	}
 }
 
-// tellTroubles tells the store of connections whose iCIMS has been failing for long:
-// they are degraded, until an export succeeds. The caller holds mu.
+// reportOutages marks connections as degraded whose iCIMS has been failing for long. They stay
+// degraded until an export succeeds. The caller holds mu.
 func (w *Worker) reportOutages(now time.Time) {
 	for customer, k := range w.tenants {
 		conn, t := w.connections[customer], k.breaker.outage
@@ -81,7 +82,7 @@ func (w *Worker) reportOutages(now time.Time) {
 	}
 }
 
-// forgetVerdicts makes the next success of a customer's exports news.
+// forgetVerdict makes the next success of a customer's exports update the store.
 func (w *Worker) forgetVerdict(customer string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

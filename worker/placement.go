@@ -8,17 +8,16 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// servedBy is in how many processes a customer's lane is open, where there are as
-// many: when one dies, another goes on at once.
+// servedBy is the number of processes that open a lane for a customer, if there are enough: when
+// one dies, the other continues immediately.
 const servedBy = 2
 
-// placed reports whether a worker is among those that are to serve a customer.
-// All workers compute the same from the registry: by rendezvous hashing, so that
-// one that comes or goes moves its own share of the customers alone. Those that do not reach
-// the customer's iCIMS come last, and before them those that are full; but one that serves
-// the customer already (holds) counts as one with room.
+// placed reports whether a customer is placed on a worker. All workers compute the same result
+// from the registry. Rendezvous hashing moves only the affected share of customers when a worker
+// starts or stops. Workers that cannot reach the customer's iCIMS rank last, full workers before
+// them. holds means that the worker already serves the customer, so it counts as having room.
 func placed(fleet store.Fleet, worker, customer string, holds bool) bool {
-	// rank orders workers: the smaller comes first.
+	// rank orders workers; the smallest comes first.
 	rank := func(p store.Peer) int {
 		switch {
 		case slices.Contains(p.Unreachable, customer):
@@ -41,7 +40,7 @@ func placed(fleet store.Fleet, worker, customer string, holds bool) bool {
 			continue
 		}
 		if rank(me) == 2 && rank(p) < 2 {
-			return false // whoever reaches iCIMS serves the customer alone
+			return false // a worker that reaches iCIMS serves the customer alone
 		}
 		first := cmp.Or(cmp.Compare(rank(p), rank(me)), cmp.Compare(weight(worker, customer), weight(p.Worker, customer)), cmp.Compare(p.Worker, worker))
 		if first < 0 {
@@ -51,12 +50,11 @@ func placed(fleet store.Fleet, worker, customer string, holds bool) bool {
 	return before < servedBy
 }
 
-// weight is how much a worker is for a customer.
+// weight is the rendezvous weight of a worker for a customer.
 func weight(worker, customer string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(worker + "/" + customer)) // cannot fail
-	// FNV alone leaves the last characters in the low bits, and customers differ in
-	// those.
+	// FNV keeps the last characters in the low bits, and customers differ in those: mix the bits.
 	x := h.Sum64()
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd

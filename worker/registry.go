@@ -11,10 +11,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// beatEvery is how often a worker says that it lives, and learns who else does.
+// beatEvery is the interval of heartbeats.
 const beatEvery = 2 * time.Second
 
-// registry is what this process knows of all workers, as of its last beat.
+// registry holds the workers known to this process, as of its last heartbeat.
 type registry struct {
 	ledger *store.Ledger
 	self   func() store.Peer
@@ -24,11 +24,10 @@ type registry struct {
 
 	mu    sync.Mutex
 	fleet store.Fleet
-	at    time.Time // of the beat, by this process's clock
+	at    time.Time // of the heartbeat, by this process's clock
 }
 
-// run beats until ctx ends. It has a rhythm of its own: whatever else this process
-// does may take long.
+// run sends heartbeats until ctx ends. It has its own loop, since other work may take long.
 func (r *registry) run(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -54,11 +53,10 @@ func (r *registry) beat(ctx context.Context) error {
 	return nil
 }
 
-// noticeLoss tells of a Redis that lost writes. It fails no beat: of a cluster the node
-// that has these keys may be out of reach, and claims look for themselves.
+// noticeLoss reports a Redis that lost writes. Its errors do not fail the heartbeat: the cluster
+// node with these keys may be unreachable, and claims check for themselves.
 //
-// A process without a lane has next to nothing to forget, and its claims look for themselves: it
-// looks at every tenth beat only.
+// A process without lanes has almost nothing cached, so it checks only at every tenth heartbeat.
 func (r *registry) noticeLoss(ctx context.Context) {
 	const idleEvery = 10
 	if n := r.beats.Add(1) - 1; n%idleEvery != 0 && r.self().Lanes == 0 {
@@ -74,23 +72,22 @@ func (r *registry) noticeLoss(ctx context.Context) {
 	}
 }
 
-// take notes who lives as of a beat.
+// take stores the workers of a heartbeat.
 func (r *registry) take(fleet store.Fleet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fleet, r.at = fleet, time.Now()
 }
 
-// known returns all workers. Those are alive that were when this process last
-// heard of all: after an outage of Redis nobody is dead before all could beat.
+// known returns all workers. A worker counts as alive if it was at this process's last heartbeat,
+// so after an outage of Redis no worker is dead before all could send a heartbeat.
 func (r *registry) known() store.Fleet {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.fleet
 }
 
-// shared turns a time by this process's clock into one by Redis's, which all
-// workers share.
+// shared converts a time of this process's clock into one of Redis's clock.
 func (r *registry) shared(t time.Time) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

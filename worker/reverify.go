@@ -11,22 +11,22 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// Connections are verified again by themselves, so that what is known of a customer's iCIMS does not
-// grow old. The process that reconciles asks for it, as anybody may ask for a verification.
+// Connections are verified again on a schedule, so that their profiles stay current. The process
+// that runs the sweep requests the verifications.
 const (
-	// VerifiedBySchedule is who asks for verifications that nobody has asked for.
+	// VerifiedBySchedule is the requester of scheduled verifications.
 	VerifiedBySchedule = "schedule"
-	// reverifyLook is how often somebody looks which connections are due.
+	// reverifyLook is how often the sweep looks for due connections.
 	reverifyLook = time.Minute
-	// reverifyAtOnce bounds how many verifications one look asks for.
+	// reverifyAtOnce bounds the verifications requested at once.
 	reverifyAtOnce = 5
-	// reverifyAgain is when one that was asked for and changed nothing is asked for again.
+	// reverifyAgain is when a verification that did not succeed is requested again.
 	reverifyAgain = 24 * time.Hour
-	// reverifyJitter spreads the connections over a part of the time between two verifications.
+	// reverifyJitter divides VerifyEvery into the span over which verifications are spread.
 	reverifyJitter = 7
 )
 
-// reverifyIfDue looks once a minute.
+// reverifyIfDue requests due verifications once a minute.
 func (w *Worker) reverifyIfDue(ctx context.Context, now time.Time) error {
 	if w.settings.VerifyEvery <= 0 || now.Sub(w.reverified) < reverifyLook {
 		return nil
@@ -36,9 +36,9 @@ func (w *Worker) reverifyIfDue(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// AskDueVerifications asks for the verification of connections whose last one is long ago, and returns
-// for how many. Customers whose calls are held back, or of whose day less than half is left, are left
-// for later; those that were never verified are left to people.
+// AskDueVerifications requests verifications of connections whose last one is old, and returns
+// how many. It skips customers whose calls are closed or whose daily budget is more than half
+// used, and connections that were never verified.
 func (w *Worker) AskDueVerifications(ctx context.Context, now time.Time) (asked int, err error) {
 	if w.settings.VerifyEvery <= 0 {
 		return 0, nil
@@ -71,7 +71,7 @@ func (w *Worker) AskDueVerifications(ctx context.Context, now time.Time) (asked 
 	return asked, nil
 }
 
-// verifyAfter is how old a customer's verification gets: longer for some than for others.
+// verifyAfter returns the age at which a customer's verification is due. It differs by customer.
 func (w *Worker) verifyAfter(customer string) time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(customer)) // cannot fail
@@ -79,7 +79,7 @@ func (w *Worker) verifyAfter(customer string) time.Duration {
 	return w.settings.VerifyEvery + w.settings.VerifyEvery/reverifyJitter*time.Duration(h.Sum32()%parts)/parts
 }
 
-// mayReverify reports whether a customer's connection may be verified now without being asked.
+// mayReverify reports whether a scheduled verification of a connection may run now.
 func (w *Worker) mayReverify(ctx context.Context, c store.Connection, now time.Time) (bool, error) {
 	last, err := w.ledger.LastControlTask(ctx, c.Customer, store.ControlVerify)
 	if err != nil && !errors.Is(err, store.ErrNoControlTask) {

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// asideConcurrency is how many tasks outside the lanes a process runs at once. Most of
-	// them wait; the kinds of control tasks have bounds of their own.
+	// sharedConcurrency is how many tasks outside the lanes a process runs at once. Most of them
+	// wait; each kind of control task has its own bound.
 	sharedConcurrency = 128
-	// asidePoll is the time between two looks at the queues outside the lanes, and
-	// asideDelayed between two for tasks whose time has come. An idle process costs little.
+	// sharedPoll is how often the shared queues are polled, sharedDelayedPoll how often for
+	// scheduled tasks. They keep an idle process cheap.
 	sharedPoll        = time.Second
 	sharedDelayedPoll = 5 * time.Second
 )
@@ -33,7 +33,7 @@ func (w *Worker) ServeControl(kind store.ControlKind, work control.Work) {
 	w.control.Serve(kind, work)
 }
 
-// newControl returns the control tasks that every worker runs.
+// newControl returns the control tasks of a worker.
 func newControl(w *Worker) *control.Tasks {
 	t := control.New(control.Config{
 		Ledger: w.ledger, Hosts: w.hosts, Limits: w.settings.Limits, SettleTime: w.settings.SettleTime,
@@ -41,15 +41,15 @@ func newControl(w *Worker) *control.Tasks {
 		FileConnection: w.fileConnection, Open: w.openControl, Begin: w.beginControl, RunNow: w.runNow,
 		Ended: func(kind store.ControlKind, how control.End) { w.observer.ControlTaskEnded(kind, how) },
 	})
-	// Titles of a new list take minutes, for which the lists of others must not wait.
+	// Reading the titles of a new list takes minutes. Other lists must not wait for it.
 	const listsAtOnce = 16
 	t.Serve(store.ControlJobs, control.Work{Do: w.refreshJobs, AtOnce: listsAtOnce})
 	t.Serve(store.ControlReadBack, control.Work{Do: w.readBack})
 	return t
 }
 
-// serveAside starts the server of the queues outside the lanes. A closed lane does not hold
-// their tasks up.
+// serveShared starts the server of the control and intake queues, so that a closed lane does not
+// delay their tasks.
 func (w *Worker) serveShared(ctx context.Context) error {
 	if err := tasks.TakeOverErrands(ctx, w.redis, w.ledger); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (w *Worker) serveShared(ctx context.Context) error {
 	return nil
 }
 
-// asideHandler runs control tasks, and takes candidates in. It refuses all other tasks.
+// sharedHandler runs control and intake tasks. It refuses all others.
 func (w *Worker) sharedHandler() asynq.Handler {
 	intakes := w.intakes()
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
@@ -90,7 +90,7 @@ func (w *Worker) intakes() *intake.Handler {
 	}
 }
 
-// stopAside makes the tasks outside the lanes hand themselves back, and waits for that.
+// stopShared returns the tasks outside the lanes to their queues, and waits for that.
 func (w *Worker) stopShared() {
 	w.control.Stop()
 	if w.sharedServer != nil {
@@ -98,7 +98,7 @@ func (w *Worker) stopShared() {
 	}
 }
 
-// filed returns a customer's connection of the file of connections.
+// fileConnection returns a customer's connection from the connections file.
 func (w *Worker) fileConnection(customer string) (store.Connection, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -106,10 +106,10 @@ func (w *Worker) fileConnection(customer string) (store.Connection, bool) {
 	return conn, known && !conn.Stored
 }
 
-// openControl opens the way to a customer's iCIMS for a run of a control task.
+// openControl opens a lane for a run of a control task.
 func (w *Worker) openControl(conn store.Connection, kind store.ControlKind, calls *atomic.Int64, log zerolog.Logger) (control.Lane, error) {
 	w.mu.Lock()
-	// Two runs of a task must not share permits.
+	// Runs must not share permits.
 	l, err := w.assembleFor(conn, purpose{permits: w.id + "." + string(kind) + "." + rand.Text()[:6], control: calls, log: log})
 	w.mu.Unlock()
 	if err != nil {

@@ -9,26 +9,26 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// learned is what this process knows of a customer beyond one lane: lessons cost
-// calls, and a lane that closes while iCIMS fails must not forget that.
+// tenantCache is what this process knows about a customer. It outlives lanes: relearning costs
+// calls, and a lane that closes while iCIMS fails must not reset the breaker.
 type tenantCache struct {
 	tenant   *tenant
 	breaker  *breaker
 	throttle *throttle
 
-	since time.Time // of the first lane
+	since time.Time // when the tenant was cached
 	used  time.Time // when a lane was last open
 }
 
 const (
-	// rememberFor is for how long what was learned outlives the last lane.
+	// cacheFor is how long the cache outlives the last lane.
 	cacheFor = 15 * time.Minute
-	// learnAgain is after how long a lane learns about its tenant again: administrators
-	// may have corrected what it refused.
+	// relearnAfter is when a tenant is learned again: administrators may have corrected a cause
+	// of refusals.
 	relearnAfter = time.Hour
 )
 
-// recall returns what is known of a customer. The caller holds mu.
+// cacheTenant returns the cache of a customer; fresh creates it. The caller holds mu.
 func (w *Worker) cacheTenant(conn store.Connection, fresh func() *tenantCache) *tenantCache {
 	now := time.Now()
 	k := w.tenants[conn.Customer]
@@ -43,15 +43,14 @@ func (w *Worker) cacheTenant(conn store.Connection, fresh func() *tenantCache) *
 	return k
 }
 
-// learn is recall for one that may not be known. The caller holds mu.
+// cachedTenant returns the cache of a connection's customer. The caller holds mu.
 func (w *Worker) cachedTenant(conn store.Connection, log zerolog.Logger) *tenantCache {
 	return w.cacheTenant(conn, func() *tenantCache {
 		return &tenantCache{tenant: newTenant(conn, conn.Profile.SettleTime(w.settings.SettleTime)), breaker: newBreaker(conn.Customer, log, w.reportBreaker(conn.Customer)), throttle: newThrottle(time.Now)}
 	})
 }
 
-// forget drops what was learned of customers without a lane for long. The caller
-// holds mu.
+// evictTenants removes customers that had no lane for long. The caller holds mu.
 func (w *Worker) evictTenants(now time.Time) {
 	for customer := range w.lanes {
 		if k := w.tenants[customer]; k != nil {

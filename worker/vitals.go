@@ -8,31 +8,31 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// vitals are what this process notes about itself.
+// vitals is what this process records about its own health.
 type vitals struct {
-	scanStarted atomic.Int64 // Unix ms of the last look at who has work
-	scanned     atomic.Int64 // of the last that succeeded
-	leads       atomic.Bool  // it reconciles
+	scanStarted atomic.Int64 // Unix ms of the last scan
+	scanned     atomic.Int64 // Unix ms of the last successful scan
+	leads       atomic.Bool  // it runs the sweep
 }
 
-// Vitals are how a worker process does.
+// Vitals is the state of a worker process.
 type Vitals struct {
-	// Open lanes, those that are closing, and customers that wait for one.
+	// Open and closing lanes, and customers waiting for one.
 	Open, Closing, Waiting int
 	MaxLanes               int
-	// Refused are customers with work that it has no usable connection for.
+	// Customers with work but without a usable connection.
 	Refused int
-	// Breakers counts the circuit breakers that it knows by their state.
+	// Circuit breakers by state.
 	Breakers map[string]int
-	// Calls in flight, and the most there may be.
+	// Calls in flight, and their maximum.
 	Calls, MaxCalls int
-	// Control tasks that it runs, by kind.
+	// Running control tasks by kind.
 	Control map[store.ControlKind]int
-	// Leads: it is the process that reconciles.
+	// Whether this process runs the sweep.
 	Leads bool
 }
 
-// Vitals tells how this process does.
+// Vitals returns the state of this process.
 func (w *Worker) Vitals() Vitals {
 	v := Vitals{MaxLanes: w.settings.MaxLanes, Breakers: map[string]int{}, Control: w.control.Running(), Leads: w.vitals.leads.Load()}
 	v.Calls, v.MaxCalls = w.settings.MaxCalls-w.slots.Free(), w.settings.MaxCalls
@@ -40,7 +40,7 @@ func (w *Worker) Vitals() Vitals {
 	defer w.mu.Unlock()
 	v.Open, v.Closing, v.Waiting, v.Refused = len(w.lanes), len(w.closing), len(w.waiting), len(w.refused)
 	if w.stopping {
-		return v // a breaker that changes now would be told to nobody
+		return v // the breakers' state is not reported while stopping
 	}
 	for _, k := range w.tenants {
 		v.Breakers[k.breaker.circuit.State().String()]++
@@ -49,14 +49,14 @@ func (w *Worker) Vitals() Vitals {
 }
 
 const (
-	// lookWithin is within how long a worker that is well has looked who has work.
+	// scanWithin is the maximum age of the last successful scan of a ready worker.
 	scanWithin = 15 * time.Second
-	// stuckAfter is after how long one is taken for stuck that does not look at all.
+	// stuckAfter is the time without a scan after which a worker counts as stuck.
 	stuckAfter = 2 * time.Minute
 )
 
-// Ready reports whether the worker serves lanes; its error is a sentence that says
-// why it does not.
+// Ready returns nil if the worker serves lanes. Otherwise the error is a sentence that says why
+// not.
 func (w *Worker) Ready() error {
 	w.mu.Lock()
 	started, stopping := w.cancel != nil, w.stopping
@@ -72,8 +72,8 @@ func (w *Worker) Ready() error {
 	return nil
 }
 
-// Alive reports whether the worker still turns: it may be unable to reach Redis, but
-// it tries. One that does not is to be restarted.
+// Alive returns an error if the worker is stuck and must be restarted. A worker that cannot reach
+// Redis but keeps trying is alive.
 func (w *Worker) Alive() error {
 	w.mu.Lock()
 	serving := w.cancel != nil && !w.stopping
@@ -89,7 +89,7 @@ type errNotReady string
 
 func (e errNotReady) Error() string { return string(e) }
 
-// noted is a look at who has work, of which notes are taken.
+// scan runs scanDemand and records its start and success.
 func (w *Worker) scan(ctx context.Context) error {
 	w.vitals.scanStarted.Store(time.Now().UnixMilli())
 	err := w.scanDemand(ctx)

@@ -1,3 +1,5 @@
+// Package worker takes exports from the queue and writes the candidates to the customers' iCIMS.
+// It connects the queue, the ledger and the API client.
 // Package worker takes exports out of the queue and puts the candidates into
 // their customers' iCIMS. This is where queue, ledger and API client meet.
 package worker
@@ -24,26 +26,27 @@ import (
 )
 
 // Settings of a worker process. See docs/configuration.md.
+// Settings of a worker process. See docs/configuration.md.
 type Settings struct {
 	CallTimeout     time.Duration
-	SettleTime      time.Duration // after a write whose answer was lost
+	SettleTime      time.Duration // wait after a write whose response was lost
 	Lease           time.Duration // of a claim
 	RetryMin        time.Duration
 	RetryMax        time.Duration
 	RetryBudget     time.Duration
 	LookupBatch     int
 	LookupMemo      time.Duration
-	LaneIdle        time.Duration // after which an idle lane closes
+	LaneIdle        time.Duration // an idle lane closes after this time
 	MaxLanes        int
 	MaxCalls        int           // in flight, over all lanes
-	Limits          store.Limits  // of connections that leave them out
-	LaneConcurrency int           // exports of a customer worked on at once
-	TaskRetention   time.Duration // for which asynq keeps completed tasks; 0: it keeps none
+	Limits          store.Limits  // for connections without limits of their own
+	LaneConcurrency int           // concurrent exports per customer
+	TaskRetention   time.Duration // how long asynq keeps completed tasks; 0: not at all
 	ShutdownTimeout time.Duration
 	DummyDomain     string
-	AbandonedAfter  time.Duration // without a row a batch is closed that nobody closes
-	Jobs            jobs.Settings // of the lists of jobs
-	VerifyEvery     time.Duration // after which connections are verified again by themselves; 0: never
+	AbandonedAfter  time.Duration // a batch without a new row is closed after this time
+	Jobs            jobs.Settings // for job lists
+	VerifyEvery     time.Duration // interval of scheduled verifications; 0: never
 }
 
 // DefaultAbandonedAfter is how long a batch may stay open without another row.
@@ -61,7 +64,7 @@ func DefaultSettings() Settings {
 	}
 }
 
-// Worker serves the customers that have work, each in a lane of its own.
+// Worker exports candidates. Each customer with work has a lane of its own.
 type Worker struct {
 	redis    redis.UniversalClient
 	queues   *tasks.Queues
@@ -69,34 +72,34 @@ type Worker struct {
 	settings Settings
 	hosts    icims.HostPolicy
 	log      zerolog.Logger
-	// clientOptions are further options of the API clients, for simulations.
+	// clientOptions are additional options of the API clients, for simulations.
 	clientOptions []icims.Option
-	// id names this process among the workers.
+	// id identifies this process among the workers.
 	id           string
 	registry     *registry
 	control      *control.Tasks
-	sharedServer *asynq.Server // of the queues outside the lanes
+	sharedServer *asynq.Server // serves the control and intake queues
 	tracer       *tracer
-	slots        *limiter.Slots // for calls in flight
+	slots        *limiter.Slots // calls in flight
 	observer     Observer
 	vitals       vitals
-	// reverified is when this process last looked which connections are due for it; the
-	// sweep's alone.
+	// reverified is when this process last looked for connections that are due for verification.
+	// Only the sweep uses it.
 	reverified time.Time
 
 	mu               sync.Mutex
 	connections      map[string]store.Connection
 	lanes            map[string]*lane
 	tenants          map[string]*tenantCache
-	closing          map[string]bool      // lanes that finish what they hold; true: announced meanwhile
+	closing          map[string]bool      // lanes that are closing; true: announced meanwhile
 	considered       map[string]bool      // customers whose workload is being read; true: announced meanwhile
-	waiting          map[string]waiter    // customers that wait for a free lane
-	loggedUnreadable map[string]time.Time // when the log last said that a customer's work cannot be seen
-	loggedWaiting    time.Time            // when that was last told
+	waiting          map[string]waiter    // customers waiting for a free lane
+	loggedUnreadable map[string]time.Time // when the log last reported unreadable work of a customer
+	loggedWaiting    time.Time            // when the log last reported waiting customers
 	refused          map[string]string    // customers without a usable connection, and why
 	stopping         bool
 	background       sync.WaitGroup
-	scanRequests     chan struct{} // asks for another look at once
+	scanRequests     chan struct{} // requests an immediate scan
 
 	cancel context.CancelFunc
 	ended  <-chan struct{} // closed by cancel
@@ -106,7 +109,7 @@ type Worker struct {
 	heartbeat     sync.WaitGroup
 }
 
-// New returns a worker that is not started.
+// New returns a worker. Call Start to run it.
 func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, hosts icims.HostPolicy, log zerolog.Logger) *Worker {
 	w := &Worker{
 		redis: client, queues: tasks.NewQueues(client, settings.TaskRetention), ledger: ledger, settings: settings, hosts: hosts, log: log, id: rand.Text()[:10],
@@ -118,10 +121,9 @@ func New(client redis.UniversalClient, ledger *store.Ledger, settings Settings, 
 	return w
 }
 
-// SetConnections replaces the customers' connections. Lanes whose connection
-// changed are closed, and opened again with the new one; what waits for a time
-// goes on at once, as the reasons for waiting may be gone. New limits alone hold
-// at once, in the open lane.
+// SetConnections replaces the customers' connections. A lane whose connection changed is closed
+// and opened again with the new one, and the customer's waiting exports run now: the reason for
+// waiting may be gone. If only the limits changed, the open lane applies them immediately.
 func (w *Worker) SetConnections(connections []store.Connection) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,7 +139,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 		l := w.lanes[customer]
 		if kept && l != nil && now.WithLimits(before.Limits) == before {
 			l.limiter.SetLimits(now.Limits)
-			l = nil // it stays
+			l = nil // the lane stays open
 		} else {
 			delete(w.tenants, customer)
 		}
@@ -147,7 +149,7 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 			spawn(&w.background, w.log, "new connection", func() { w.runTwice(customer, w.ended) })
 		}
 	}
-	if w.cancel != nil { // at the start it says how many there are
+	if w.cancel != nil { // at the start, the caller logs the number of connections
 		for customer, now := range next {
 			if before, known := w.connections[customer]; !known || before != now {
 				w.log.Info().Str("customer", customer).Bool("changed", known).Msg("connection loaded")
@@ -161,8 +163,8 @@ func (w *Worker) SetConnections(connections []store.Connection) {
 
 const connectionChanged = "the connection changed"
 
-// longestSettle is the longest settle time of all customers: after a loss of Redis nothing is created
-// anywhere before it is over.
+// longestSettle returns the longest settle time of all customers. After Redis lost writes,
+// nothing is created for any customer before it is over.
 func (w *Worker) longestSettle() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,7 +175,7 @@ func (w *Worker) longestSettle() time.Duration {
 	return longest
 }
 
-// peer is this worker as the registry shows it.
+// peer describes this worker for the registry.
 func (w *Worker) peer() store.Peer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -192,18 +194,18 @@ func (w *Worker) peer() store.Peer {
 	return p
 }
 
-// refusedTold bounds how many customers a worker says that it cannot serve.
+// maxReported bounds the customers that a worker reports as not servable.
 const maxReported = 500
 
-// room is how many more lanes may be opened. The caller holds mu.
+// freeLanes returns how many more lanes may be opened. The caller holds mu.
 func (w *Worker) freeLanes() int { return max(w.settings.MaxLanes-len(w.lanes)-len(w.closing), 0) }
 
-// Start begins to serve. It returns once Redis is known to answer.
+// Start starts the worker. It returns once Redis has answered.
 func (w *Worker) Start(ctx context.Context) error {
 	if err := store.Reach(ctx, w.redis); err != nil {
 		return fmt.Errorf("reach Redis: %w", err)
 	}
-	// Before the first claim, so that nobody takes this process for dead.
+	// Beat before the first claim, so that other workers do not take this process for dead.
 	if err := w.registry.beat(ctx); err != nil {
 		return err
 	}
@@ -217,14 +219,15 @@ func (w *Worker) Start(ctx context.Context) error {
 	spawnLoop(ctx, &w.loops, w.log, "announcements", w.listen)
 	spawnLoop(ctx, &w.loops, w.log, "supervisor", w.supervise)
 	spawnLoop(ctx, &w.loops, w.log, "sweep", newSweep(w).run)
-	// It lives until its last lane is closed: nobody may take over what it finishes.
+	// The heartbeat runs until the last lane is closed, so that no other worker takes over its
+	// exports.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	w.stopHeartbeat = stopBeating
 	spawnLoop(beating, &w.heartbeat, w.log, "heartbeat", w.registry.run)
 	return nil
 }
 
-// Stop hands back what is not being sent and finishes what is, within the
+// Stop finishes the calls in progress and returns all other exports to the queue, within the
 // shutdown timeout.
 func (w *Worker) Stop() {
 	if w.cancel == nil {
@@ -238,17 +241,17 @@ func (w *Worker) Stop() {
 	}
 	w.mu.Unlock()
 	w.loops.Wait()
-	// Others are to open its lanes now.
+	// Tell the other workers, so that they open its lanes now.
 	w.bestEffort("could not send the last heartbeat", w.registry.beat)
 	w.stopShared()
 	w.background.Wait()
 	w.stopHeartbeat()
 	w.heartbeat.Wait()
-	// What could not be handed back in time is taken over once its lease has run out.
+	// Exports that were not returned in time are taken over once their leases expire.
 	w.bestEffort("could not deregister the worker", func(ctx context.Context) error { return w.ledger.Leave(ctx, w.id) })
 }
 
-// saying tells the other workers about this one. It logs failed if that fails.
+// bestEffort runs do with a short timeout, and logs the message failed if it fails.
 func (w *Worker) bestEffort(failed string, do func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
 	defer cancel()
