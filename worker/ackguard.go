@@ -7,22 +7,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ackGuard is the Redis client that asynq's servers get. asynq repeats a failed
-// acknowledgement with the context of the task, which has ended by then, so the
-// repetition can never succeed and the task runs again. The guard gives such a
-// call a few seconds of its own.
+// ackGuard is the Redis client of asynq's servers. asynq repeats a failed acknowledgement with
+// the context of the task, which has ended by then. The repetition can never succeed, so the task
+// would run again. ackGuard gives such a call a few seconds of its own.
 type ackGuard struct{ redis.UniversalClient }
 
 const ackTime = 3 * time.Second
 
-// EvalSha and Eval run an asynq script. Scripts are all that asynq acknowledges with.
+// EvalSha runs an asynq script. asynq acknowledges with scripts only.
 func (g ackGuard) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	ctx, cancel := withAckTime(ctx)
 	defer cancel()
 	return g.UniversalClient.EvalSha(ctx, sha, keys, args...)
 }
 
-// Eval follows where Redis does not have the script, as after a restart.
+// Eval runs an asynq script that Redis has not loaded, as after a restart.
 func (g ackGuard) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
 	ctx, cancel := withAckTime(ctx)
 	defer cancel()

@@ -12,18 +12,18 @@ import (
 	"github.com/seekout/icims-export/worker/redeliver"
 )
 
-// What asynq is told of an attempt, and shows in its web UI. The texts are made of closed
-// sets: reasons, operations of the client, times and iCIMS's IDs.
+// The texts that asynq shows in its web UI. They consist of closed sets: reasons, operations of
+// the client, times and iCIMS's IDs.
 
-// deadText begins the last error of a dead letter's task.
+// deadText is the prefix of the last error of a dead letter's task.
 const deadText = "dead letter: "
 
-// givenUp makes asynq archive a task.
+// archiveError makes asynq archive a task.
 type archiveError struct{ text string }
 
 func (e *archiveError) Error() string { return e.text }
 
-// Unwrap is what asynq heeds.
+// Unwrap returns asynq.SkipRetry.
 func (e *archiveError) Unwrap() error { return asynq.SkipRetry }
 
 // deadError says why an export is a dead letter, and what to do.
@@ -32,7 +32,7 @@ func deadError(reason store.Reason) *archiveError {
 	return &archiveError{fmt.Sprintf("%s%s (%s). %s", deadText, info.Title, reason, info.Hint)}
 }
 
-// result is what a completed task shows.
+// result is the result of a completed task.
 func (x *export) result(o outcome) string {
 	switch {
 	case o.kind == skipped && x.claim.Marker != nil:
@@ -52,7 +52,8 @@ func (x *export) result(o outcome) string {
 	return fmt.Sprintf("%s person %d", did, x.personID)
 }
 
-// again is what asynq is told of an export that comes back; nil where it does not.
+// redelivery returns the error that makes asynq deliver the export again; nil: the export has
+// ended.
 func (x *export) redelivery(o outcome, now time.Time) *redeliver.Error {
 	switch {
 	case o.kind == retry:
@@ -98,7 +99,7 @@ func (x *export) callText(o outcome) string {
 	return "a write"
 }
 
-// opTexts are the operations of the client in words.
+// opTexts describes the operations of the client.
 var opTexts = map[string]string{
 	"people.search": "search people", "people.get": "read person", "people.create": "create person", "people.patch": "update person",
 	"people.collection.add": "add to person", "workflows.search": "search workflows", "workflows.get": "read workflow",
@@ -112,7 +113,7 @@ func opText(op string) string {
 	return op
 }
 
-// at tells when something happens after a while.
+// at formats the time that is after from now.
 func at(now time.Time, after time.Duration) string {
 	t := now.Add(after).UTC()
 	if t.Truncate(24*time.Hour) != now.UTC().Truncate(24*time.Hour) {

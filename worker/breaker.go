@@ -14,9 +14,8 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// breaker suspends the calls of one customer while its iCIMS keeps failing.
-// Only iCIMS's own faults count: refused data, spent limits and given-up calls
-// say nothing about its health.
+// breaker suspends the calls of one customer while its iCIMS keeps failing. Only faults of iCIMS
+// count: refused data, used-up limits and canceled calls say nothing about its health.
 type breaker struct {
 	circuit *gobreaker.TwoStepCircuitBreaker[any]
 	outage  *outage
@@ -30,8 +29,7 @@ const (
 	breakerTripRatio = 0.6
 )
 
-// newBreaker returns a closed breaker. told is called with each new state; it must
-// not wait.
+// newBreaker returns a closed breaker. onChange is called with each new state and must not block.
 func newBreaker(customer string, log zerolog.Logger, onChange func(state string)) *breaker {
 	o := &outage{}
 	return &breaker{outage: o, circuit: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
@@ -41,7 +39,7 @@ func newBreaker(customer string, log zerolog.Logger, onChange func(state string)
 		BucketPeriod: breakerBucket,
 		Timeout:      breakerOpenFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
-			// Signed: a call and its verdict may fall into different buckets.
+			// Signed: a call and its result may fall into different buckets.
 			judged := int64(c.Requests) - int64(c.TotalExclusions)
 			return judged >= breakerMinCalls && float64(c.TotalFailures) >= breakerTripRatio*float64(judged)
 		},
@@ -54,15 +52,15 @@ func newBreaker(customer string, log zerolog.Logger, onChange func(state string)
 	})}
 }
 
-// errNoVerdict marks a call that tells nothing about iCIMS's health.
+// errNoVerdict marks a call that says nothing about iCIMS's health.
 var errNoVerdict = errors.New("the call does not count for the circuit breaker")
 
-// tellBreaker lets others see the state of this process's breaker for a customer.
+// reportBreaker returns the function that stores the state of a customer's breaker.
 func (w *Worker) reportBreaker(customer string) func(state string) {
 	return func(state string) {
 		w.observer.BreakerIs(state)
 		select {
-		case <-w.ended: // Stop may not wait for this any more
+		case <-w.ended: // Stop may be past waiting for the background
 			return
 		default:
 		}
@@ -83,13 +81,13 @@ func (b *breaker) refusal() *icims.RefusedError {
 	return &icims.RefusedError{Reason: icims.Reason(store.ReasonBreakerOpen), After: breakerOpenFor}
 }
 
-// unreachable reports whether the customer's iCIMS has kept failing here, so that other
-// processes had better serve the customer, if they can.
+// unreachable reports whether the customer's iCIMS keeps failing in this process, so that other
+// processes should serve the customer if they can.
 func (b *breaker) unreachable() bool {
 	return b.circuit.State() != gobreaker.StateClosed
 }
 
-// middleware puts the breaker into the client's transport chain.
+// middleware adds the breaker to the client's transport chain.
 func (b *breaker) middleware(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		report, err := b.circuit.Allow()
@@ -100,7 +98,7 @@ func (b *breaker) middleware(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// judgedBy makes a call and reports how it went. A panic is no verdict on iCIMS.
+// judgedBy makes a call and reports its result. A panic says nothing about iCIMS.
 func judgedBy(report func(error), next http.RoundTripper, req *http.Request) (answer *http.Response, err error) {
 	verdict := errNoVerdict
 	defer func() { report(verdict) }()
@@ -109,8 +107,8 @@ func judgedBy(report func(error), next http.RoundTripper, req *http.Request) (an
 	return answer, err
 }
 
-// watch lets every call pass, and learns from those that the breaker would let
-// pass: a control task is to find out how iCIMS is doing.
+// watch passes every call, and learns from those that the breaker would pass: control tasks have
+// to find out how iCIMS is doing.
 func (b *breaker) watch(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		report, err := b.circuit.Allow()
@@ -133,8 +131,7 @@ func health(req *http.Request, answer *http.Response, err error) error {
 	case err == nil:
 		return nil
 	}
-	// A deadline of the call itself is iCIMS's time-out; an end of the caller's
-	// context is not.
+	// The call's own deadline is a timeout of iCIMS; the end of the caller's context is not.
 	if _, refused := errors.AsType[*icims.RefusedError](err); refused || req.Context().Err() != nil || errors.Is(err, context.Canceled) {
 		return errNoVerdict
 	}

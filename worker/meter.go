@@ -10,14 +10,14 @@ import (
 
 type callCountKey struct{}
 
-// withExpenses returns a context whose calls are counted, and where: the forecast needs to
-// know what exports cost.
+// withCallCount returns a context whose calls are counted, and the counter. The forecast needs
+// the calls per export.
 func withCallCount(ctx context.Context) (context.Context, *atomic.Int64) {
 	calls := &atomic.Int64{}
 	return context.WithValue(ctx, callCountKey{}, calls), calls
 }
 
-// countExpenses counts the calls of a context withExpenses that iCIMS can have seen.
+// countCalls counts the calls of a context from withCallCount that iCIMS may have received.
 func countCalls(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		answer, err := next.RoundTrip(req)
@@ -28,7 +28,7 @@ func countCalls(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// countInto counts the calls of one control task, those of its exports included.
+// countInto counts the calls of one control task, including those of its exports.
 func countInto(n *atomic.Int64) icims.Middleware {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {

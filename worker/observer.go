@@ -9,32 +9,31 @@ import (
 	"github.com/seekout/icims-export/worker/intake"
 )
 
-// Observer is told what goes on in a worker, so that it can be counted. It is told
-// nothing of whom it is about. Its methods are called side by side, and must not wait.
+// Observer receives the events of a worker, for metrics. Events contain no personal data. Its
+// methods are called concurrently and must not block.
 type Observer interface {
-	// Handled tells how it ended when an export was handled once; the reason may be
-	// empty.
+	// Handled reports one attempt at an export; the reason may be empty.
 	Handled(how Outcome, why store.Reason)
-	// Called tells of a call to iCIMS; status is 0 where no answer came.
+	// Called reports a call to iCIMS; status is 0 if there was no response.
 	Called(op icims.Op, status int, took time.Duration)
-	// Permitted tells of a call that wanted a permit, and whether it got one.
+	// Permitted reports a request for a permit, and whether it was granted.
 	Permitted(express bool, waited time.Duration, granted bool)
-	// BreakerIs tells of a circuit breaker that has changed.
+	// BreakerIs reports the new state of a circuit breaker.
 	BreakerIs(state string)
-	// Reconciled tells what the reconciler has put right, and how often.
+	// Reconciled reports n repairs of the sweep.
 	Reconciled(what Finding, n int)
-	// Forged tells of a record that somebody else wrote, and that was refused.
+	// Forged reports a forged record that was refused.
 	Forged(what store.Forgery)
-	// ControlTaskEnded tells how a run of a control task ended.
+	// ControlTaskEnded reports the end of a run of a control task.
 	ControlTaskEnded(kind store.ControlKind, end control.End)
-	// IntakeEnded tells how a task of an upstream service ended.
+	// IntakeEnded reports the end of an intake task.
 	IntakeEnded(how intake.End)
 }
 
-// Observe makes o be told what goes on. It is for the time before Start.
+// Observe sets the worker's observer. Call it before Start.
 func (w *Worker) Observe(o Observer) { w.observer = o }
 
-// Outcome is how it ended when an export was handled once.
+// Outcome is the result of one attempt at an export.
 type Outcome string
 
 // The outcomes.
@@ -42,11 +41,11 @@ const (
 	OutcomeCreated  Outcome = "created"
 	OutcomeUpdated  Outcome = "updated"
 	OutcomeSkipped  Outcome = "skipped"
-	OutcomeDeferred Outcome = "deferred" // not now: comes back, and no attempt is counted
+	OutcomeDeferred Outcome = "deferred" // not now; counts no attempt
 	OutcomeRetrying Outcome = "retrying"
-	OutcomeUnknown  Outcome = "unknown" // a write whose answer was lost
+	OutcomeUnknown  Outcome = "unknown" // a write whose response was lost
 	OutcomeDead     Outcome = "dead"
-	OutcomeReleased Outcome = "released" // another worker holds it, or it has ended
+	OutcomeReleased Outcome = "released" // another worker holds the export, or it has ended
 	OutcomeFault    Outcome = "fault"    // could not be recorded
 )
 
@@ -57,7 +56,7 @@ func Outcomes() []Outcome {
 	}
 }
 
-// observe tells how an export was handled.
+// observe reports an outcome to the observer.
 func (r record) observe(x *export, o outcome) {
 	how, why := OutcomeFault, o.reason
 	switch o.kind {
@@ -84,7 +83,7 @@ func (r record) observe(x *export, o outcome) {
 	r.observer.Handled(how, why)
 }
 
-// Finding is something that the reconciler puts right.
+// Finding is a problem that the sweep repairs.
 type Finding string
 
 // The findings.
@@ -98,7 +97,7 @@ const (
 	FindingAbandoned   Finding = "batch_abandoned"
 )
 
-// findings are what the log says of them.
+// findings describes them in the log.
 var findings = map[Finding]string{
 	FindingOrphan:      "task that nobody handles",
 	FindingDeadWorker:  "export of a dead worker",
@@ -114,10 +113,10 @@ func Findings() []Finding {
 	return []Finding{FindingOrphan, FindingDeadWorker, FindingUnclaimed, FindingInterrupted, FindingNoTask, FindingUnannounced, FindingAbandoned}
 }
 
-// BreakerStates lists the states that a circuit breaker may be in.
+// BreakerStates lists the states of a circuit breaker.
 func BreakerStates() []string { return []string{"closed", "half-open", "open"} }
 
-// nobody is told by workers that are not observed.
+// noObserver ignores all events.
 type noObserver struct{}
 
 func (noObserver) Handled(Outcome, store.Reason)                   {}

@@ -11,23 +11,22 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// outcome is what a stage has to say. Its zero value means: go on with the next
-// stage.
+// outcome is the result of a stage. The zero value means: continue with the next stage.
 type outcome struct {
 	kind   kind
 	reason store.Reason
-	// after is when to come back, for deferred, retry and unknown; a retry
-	// without it backs off by the number of attempts.
+	// after is the delay for deferred, retry and unknown. A retry without it backs off by the
+	// number of attempts.
 	after time.Duration
-	// forget drops the person recorded for the export, for a retry.
+	// forget removes the person recorded for the export, for a retry.
 	forget bool
-	// workflow is set by Attach for a done export to a job.
+	// workflow is set by the attach stage for an export to a job.
 	workflow icims.WorkflowID
-	// panicked counts a panic against the export.
+	// panicked counts a panic of the export.
 	panicked bool
-	// ended is set where there was nothing to do: the export had ended, or is a dead letter.
+	// ended is set if there was nothing to do: the export had ended, or is a dead letter.
 	ended store.State
-	// err is the cause: of the log line, and what the queue is told of a fault.
+	// err is the cause, for the log.
 	err error
 }
 
@@ -37,20 +36,20 @@ const (
 	proceed  kind = iota
 	done          // in iCIMS
 	skipped       // nothing to do
-	deferred      // not now; not an attempt
+	deferred      // not now; counts no attempt
 	retry         // a transient fault before anything was written, or a safe call
-	unknown       // a write whose answer was lost
+	unknown       // a write whose response was lost
 	dead          // permanent
-	released      // this worker has nothing to record: another one holds the export, or it has ended
-	fault         // Redis or this service failed; nothing can be recorded
+	released      // nothing to record: another worker holds the export, or it has ended
+	fault         // Redis or this service failed, so nothing can be recorded
 )
 
 var kindNames = [...]string{"proceed", "done", "skipped", "deferred", "retry", "unknown", "dead", "released", "fault"}
 
 func (k kind) String() string { return kindNames[k] }
 
-// ledgerFault turns an error of the ledger into an outcome. A stale claim is no
-// fault: another worker has the export.
+// ledgerFault converts an error of the ledger into an outcome. A stale claim is no fault: another
+// worker has the export.
 func ledgerFault(err error) outcome {
 	if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrGone) {
 		return outcome{kind: released, err: err}
@@ -61,8 +60,7 @@ func ledgerFault(err error) outcome {
 	return outcome{kind: fault, reason: store.ReasonInternal, err: err}
 }
 
-// stopped is the outcome of an export that waited for another one when its worker
-// was stopped, or when it lost its claim.
+// stopped is the outcome of a waiting export whose worker stops, or which lost its claim.
 func stopped(ctx context.Context) outcome {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, store.ErrStale) || errors.Is(cause, store.ErrGone) {
@@ -71,10 +69,10 @@ func stopped(ctx context.Context) outcome {
 	return outcome{kind: deferred, reason: store.ReasonShuttingDown, after: time.Second, err: cause}
 }
 
-// probePause is when iCIMS is asked again after a bare 429.
+// probePause is the delay after a 429 without rate-limit headers.
 const probePause = 10 * time.Minute
 
-// failed turns an error of a call into an outcome, by its class.
+// failed converts an error of a call into an outcome, by its class.
 func failed(err error) outcome {
 	if d, ok := errors.AsType[*doubt](err); ok {
 		return d.outcome()
@@ -92,13 +90,13 @@ func failed(err error) outcome {
 		o.kind, o.reason = unknown, store.ReasonWriteSettling
 	case icims.ClassDefer, icims.ClassCredentials:
 		o.kind = deferred
-		// A refusal that says nothing about the budget need not be about the day.
+		// A 429 without rate-limit headers need not mean that the daily budget is used up.
 		if !e.Rate.Known && e.Status == http.StatusTooManyRequests {
 			o.after = min(o.after, probePause)
 		}
 	case icims.ClassAccess:
-		// 403 is a verdict on the account or the address, unless other calls work: then
-		// the recording makes a dead letter of it. 404 with code 3 is about this one record.
+		// 403 means the account or the address, unless other calls succeed; then record.exec
+		// makes the export dead. 404 with code 3 means this one record.
 		o.kind = dead
 		if e.Status != 404 || e.Reason == icims.ReasonNotAuthorized {
 			o.kind = deferred
@@ -116,11 +114,10 @@ func failed(err error) outcome {
 	return o
 }
 
-// doubt is the error of a question to iCIMS whose answer tells neither yes nor no:
-// nothing is created on it.
+// doubt is the error of a read whose response is neither yes nor no. Nothing is created after it.
 type doubt struct {
 	reason store.Reason
-	// passes is set where asking again may help.
+	// passes: a retry may help.
 	passes bool
 	err    error // the cause, or nil
 }
@@ -130,7 +127,7 @@ func (d *doubt) Error() string { return "in doubt: " + d.reason.Info().Title }
 // Unwrap returns the cause.
 func (d *doubt) Unwrap() error { return d.err }
 
-// outcome retries what may pass, and gives up the rest.
+// outcome retries a doubt that may pass. Any other makes the export dead.
 func (d *doubt) outcome() outcome {
 	o := outcome{kind: dead, reason: d.reason, err: d}
 	if d.passes {

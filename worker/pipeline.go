@@ -14,55 +14,55 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// task is what the queue asks for: one attempt at one export.
+// task is one attempt at one export.
 type task struct {
 	store.Ref
 
 	Express bool
-	// Parent names the span that the task is a part of; empty for none.
+	// Parent is the span that the task belongs to; empty: none.
 	Parent string
 }
 
-// stage is one step of an export's way. It returns the zero outcome to go on.
+// stage is one step of an export. It returns the zero outcome to continue with the next stage.
 type stage interface {
 	exec(ctx context.Context, x *export) outcome
 }
 
-// export is one candidate on its way through the stages.
+// export is one candidate in the pipeline.
 type export struct {
 	ref     store.Ref
 	claim   *store.Claim // nil until claimed
 	payload tasks.Payload
 	job     icims.JobID // 0: prospects
 
-	// onClaim is called once the claim holds that was asked for at a time.
+	// onClaim is called once the export is claimed, with the time at which the claim was
+	// requested.
 	onClaim func(asked time.Time)
 
-	// person is who was found in iCIMS under the e-mail; nil = nobody.
+	// person is the person in iCIMS with the candidate's email; nil: there is none.
 	person *icims.Person
-	// personID is who the candidate is in iCIMS once written.
+	// personID is the candidate's ID in iCIMS once written.
 	personID icims.PersonID
-	// personMade tells that this export created the person, now or in an earlier
-	// attempt.
+	// personMade: this export created the person, now or in an earlier attempt.
 	personMade bool
-	// madeNow tells that this very attempt did, under the e-mail's lock.
+	// createdNow: this attempt created the person, under the email's lock.
 	createdNow bool
 
-	status statusInfo // what to send as the workflow's status
+	status statusInfo // the status to send with the workflow
 
 	// sentPerson and sentWorkflow are the fields that iCIMS accepted in this attempt.
 	sentPerson, sentWorkflow []icims.Fields
 
 	warnings mapping.WarningSet
-	// expenses are the calls of this attempt.
+	// calls counts the calls of this attempt.
 	calls *atomic.Int64
-	// journey is what is recorded of this attempt; nil: nothing.
+	// trace is the span of this attempt; nil: not traced.
 	trace *exportTrace
-	// findings are what this attempt learned and decided, for the story.
+	// findings are the facts and decisions of this attempt, for the timeline.
 	findings []string
 }
 
-// tellf adds a sentence to the export's story.
+// notef adds a sentence to the export's timeline.
 func (x *export) notef(format string, args ...any) {
 	x.findings = append(x.findings, fmt.Sprintf(format, args...))
 }
@@ -80,13 +80,13 @@ type pipeline struct {
 	leases *leases
 }
 
-// namedStage is a stage as traces call it.
+// namedStage is a stage with its name in traces.
 type namedStage struct {
 	name string
 	stage
 }
 
-// newPipeline reads like the architecture: this is the way of every candidate.
+// newPipeline lists the stages in their order.
 func newPipeline(l *lane) *pipeline {
 	return &pipeline{
 		stages: []namedStage{
@@ -103,7 +103,7 @@ func newPipeline(l *lane) *pipeline {
 	}
 }
 
-// through takes the export through the stages. A panic in a stage is its outcome.
+// through takes the export through the stages. A panic in a stage becomes its outcome.
 func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
 	err := panics.Logged(p.record.log, "export", func() error {
 		for _, s := range p.stages {
@@ -119,14 +119,14 @@ func (p *pipeline) through(ctx context.Context, x *export) (o outcome) {
 	switch {
 	case err == nil:
 		return o
-	case x.claim == nil: // nothing to count it for
+	case x.claim == nil: // there is no record to count it in
 		return outcome{kind: fault, err: err}
 	default:
 		return panicked(x.claim, err)
 	}
 }
 
-// run takes one export as far as it goes now, records that, and returns how it ended.
+// run makes one attempt at an export, records the outcome and returns it.
 func (p *pipeline) run(ctx context.Context, t task) (*export, outcome) {
 	ctx, holding := p.leases.begin(ctx)
 	defer holding.cancel(nil)

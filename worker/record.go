@@ -11,11 +11,10 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// record is the end of the pipeline: it writes the outcome into the ledger and
-// tells the queue when the export wants to come back.
+// record is the last stage: it writes the outcome to the ledger.
 type record struct{ *lane }
 
-// exec returns how the export ended, as it was recorded.
+// exec records an outcome and returns it as recorded.
 func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	r.note(x, o)
 	if o.kind == released || o.kind == fault || x.claim == nil {
@@ -23,8 +22,8 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 		r.observe(x, o)
 		return o
 	}
-	// While other calls succeed, denied access is about a right that this export needs,
-	// unless iCIMS says that the user may do nothing at all.
+	// While other calls succeed, a 403 means a right that this export needs, unless iCIMS says
+	// that the user has no rights at all.
 	if e, ok := errors.AsType[*icims.Error](o.err); ok && o.kind == deferred && e.Class == icims.ClassAccess &&
 		e.Reason != icims.ReasonNotAuthorized && r.limiter.SucceededRecently() {
 		o.kind = dead
@@ -45,8 +44,8 @@ func (r record) exec(ctx context.Context, x *export, o outcome) outcome {
 	return o
 }
 
-// panicked records that recording an outcome panicked, with nothing that could panic
-// again. What was written to iCIMS stays open, and is looked into.
+// panicked records an export whose recording panicked, with code that cannot panic again. A write
+// to iCIMS stays open and is checked later.
 func (r record) panicked(ctx context.Context, x *export, was outcome) outcome {
 	if x.claim == nil {
 		return outcome{kind: fault, reason: store.ReasonPanicked, err: was.err}
@@ -105,12 +104,12 @@ func (r record) write(ctx context.Context, x *export, o outcome, calls int) erro
 	}
 }
 
-// recordTime is for how long a record that iCIMS's answer depends on is tried:
-// shorter than the lease, so that no other worker begins meanwhile.
+// recordTime bounds the retries of a record. It is shorter than the lease, so that no other
+// worker starts meanwhile.
 const recordTime = 15 * time.Second
 
-// recordSurely writes what has happened even while the worker is being stopped,
-// and again while Redis fails: what is not recorded has to be searched for.
+// recordSurely writes a record even while the worker stops, and retries while Redis fails: a
+// write that is not recorded has to be searched for.
 func (l *lane) recordSurely(ctx context.Context, write func(context.Context) error) outcome {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(recordTime, l.settings.Lease/2))
 	defer cancel()
@@ -129,8 +128,8 @@ func (l *lane) recordSurely(ctx context.Context, write func(context.Context) err
 	return outcome{}
 }
 
-// note logs the outcome. An error of the client names operation, status and
-// codes, and nothing of the candidate.
+// note logs the outcome. A client error names operation, status and codes, and nothing about the
+// candidate.
 func (r record) note(x *export, o outcome) {
 	event := r.log.Debug()
 	if o.kind == dead || o.kind == fault || o.reason == store.ReasonPayloadSealed || o.reason == store.ReasonPayloadMissing {
@@ -154,9 +153,8 @@ func (r record) note(x *export, o outcome) {
 	event.Msg("export handled")
 }
 
-// story tells this attempt, where it is worth telling: an export that went
-// straight to its end leaves its outcome alone, and one that is put off for the
-// same reason as before says nothing new.
+// timelineEntry returns the timeline entry of this attempt, or nil. An export that ended without
+// trouble needs none, nor does one deferred again for the same reason.
 func (r record) timelineEntry(x *export, o outcome) *store.Entry {
 	smooth := (o.kind == done || o.kind == skipped) && x.claim.Attempts == 0 && x.claim.Intent == store.NoIntent && !x.warnings.Owes()
 	repeated := o.kind == deferred && o.reason == x.claim.Reason && len(x.findings) == 0
@@ -174,12 +172,12 @@ func (r record) timelineEntry(x *export, o outcome) *store.Entry {
 	return e
 }
 
-// entry begins an entry with what the attempt found.
+// entry returns an entry with the attempt's findings.
 func (x *export) entry(now time.Time, what string) *store.Entry {
 	return &store.Entry{At: now, What: what, Attempt: x.claim.Attempts + 1, Findings: x.findings}
 }
 
-// called tells a failed call, with iCIMS's own words: the entry is sealed.
+// called describes a failed call, with iCIMS's message: the entry is sealed.
 func called(e *icims.Error) store.Called {
 	c := store.Called{
 		Op: e.Op, Status: e.Status, Reason: string(e.Reason), Sent: e.Sent.String(), Transaction: e.Transaction,

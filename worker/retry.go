@@ -10,20 +10,18 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// retries decides when an export that failed comes back, and when it has failed
-// for long enough.
+// retries decides when a failed export is retried, and when its retry budget is spent.
 type retries struct {
 	min, max time.Duration
 	budget   time.Duration // from the first failure
 	settle   time.Duration
-	random   func() float64 // from 0 up to 1
+	random   func() float64 // in [0, 1)
 }
 
-// decide sets when the export comes back, or gives it up.
+// decide sets the delay of an export, or makes it dead.
 func (r retries) decide(c *store.Claim, o outcome) outcome {
-	// An unknown write is never given up: it may take effect yet, and whoever comes
-	// next with the same e-mail must not be let past it. The look-up after it has
-	// settled gives up.
+	// An unknown write never becomes dead here: it may still take effect, and other exports of
+	// the email must wait for it. The look-up after the settle time decides.
 	if o.panicked {
 		c.Panics++
 	}
@@ -37,8 +35,8 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	pause := r.pause(c.Attempts)
 	switch {
 	case o.kind == unknown:
-		// Not before the write has settled, whatever the back-off says. The second
-		// covers that the queue may be early by as much.
+		// Wait for the settle time, whatever the back-off. The queue may be early by up to a
+		// second.
 		o.after = max(pause, r.settle+time.Second)
 	case o.after > 0:
 		o.after = min(max(o.after, r.min), r.max)
@@ -48,15 +46,15 @@ func (r retries) decide(c *store.Claim, o outcome) outcome {
 	return o
 }
 
-// tellsWhy are the reasons to retry that say more of a dead letter than that the
-// budget is spent: iCIMS was never asked, or its answers contradict each other.
+// keepsReason are the retry reasons that explain a dead letter better than a spent budget: iCIMS
+// was never called, or its responses contradict each other.
 var keepsReason = map[store.Reason]bool{
 	store.ReasonPayloadSealed: true, store.ReasonPayloadMissing: true, store.Reason(icims.ReasonRedirected): true, store.Reason(icims.ReasonIntercepted): true,
 	store.ReasonPersonVanished: true, store.ReasonLinkUnreadable: true,
 }
 
-// spent reports whether the export has panicked often enough, or has failed for long enough by
-// Redis's clock, and which of the two.
+// spent reports whether the export has reached the limit of panics, or has failed for longer than
+// the budget by Redis's clock, and which of the two.
 func (r retries) spent(c *store.Claim) (store.Reason, bool) {
 	if c.Panics >= maxPanics {
 		return store.ReasonPanicked, true
@@ -64,15 +62,15 @@ func (r retries) spent(c *store.Claim) (store.Reason, bool) {
 	return store.ReasonBudgetSpent, c.Failing > r.budget
 }
 
-// pause is the pause after the n-th failure, counted from 0: between the
-// shortest and a ceiling that doubles with each failure (full jitter), so that
-// exports which failed together do not come back together.
+// pause returns the delay after the n-th failure, counted from 0: random between the minimum and
+// a ceiling that doubles with each failure (full jitter), so that exports which failed together
+// do not return together.
 func (r retries) pause(failures int) time.Duration {
 	b := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(r.min),
 		backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(r.max),
-		backoff.WithRandomizationFactor(0), // the jitter is ours: full, and replayable
+		backoff.WithRandomizationFactor(0), // the jitter below is full, and replayable in tests
 		backoff.WithMaxElapsedTime(0),
 	)
 	ceiling := b.NextBackOff()
@@ -82,9 +80,8 @@ func (r retries) pause(failures int) time.Duration {
 	return min(max(time.Duration(r.random()*float64(ceiling)), r.min), r.max)
 }
 
-// throttle keeps a lane from spending its calls on retries while most of them
-// fail: each retry takes a token. Tokens come back with each success, and slowly
-// with time, so that retries never stop altogether. A first attempt is free.
+// throttle limits retries while most of them fail. Each retry takes a token. Tokens return with
+// each success, and slowly with time, so retries never stop. First attempts are free.
 type throttle struct {
 	now func() time.Time
 
@@ -95,8 +92,8 @@ type throttle struct {
 
 const (
 	throttleTokens = 50.0
-	// tokensPerSecond is what an outage costs at most: a fifth of the calls that
-	// a customer is granted by default.
+	// tokensPerSecond bounds the calls for retries in an outage: a fifth of a customer's default
+	// rate.
 	tokensPerSecond = 1.0
 )
 
@@ -104,7 +101,7 @@ func newThrottle(now func() time.Time) *throttle {
 	return &throttle{now: now, tokens: throttleTokens, at: now()}
 }
 
-// take asks for a token for another attempt at an export.
+// take takes a token for an attempt at an export. It returns false if there is none.
 func (t *throttle) take(c *store.Claim) bool {
 	if c.Attempts == 0 {
 		return true
@@ -121,7 +118,7 @@ func (t *throttle) take(c *store.Claim) bool {
 	return true
 }
 
-// succeeded gives tokens back: that of the attempt, and one on top.
+// succeeded returns two tokens: the attempt's own and one more.
 func (t *throttle) succeeded() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

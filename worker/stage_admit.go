@@ -9,17 +9,16 @@ import (
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
-// admitStage asks whether calls for the customer make sense now. The permits
-// themselves are taken by the transport, one for each call, so that no code
-// path can spend unseen.
+// admitStage checks whether calls for the customer are allowed now. The permits themselves are
+// taken by the transport, one per call, so no code path can spend calls unseen.
 type admitStage struct{ *lane }
 
 func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	if !s.throttle.take(x.claim) {
 		return outcome{kind: deferred, reason: store.ReasonRetryThrottled, after: s.settings.RetryMin}
 	}
-	// A look-up that finds nobody proves nothing there. The test candidate of a verification finds out
-	// when that has changed.
+	// In such a tenant a look-up without hits proves nothing. The test candidate of a
+	// verification detects when that changes.
 	if s.conn.Profile.SeesPeople == store.No && !s.control {
 		return outcome{kind: deferred, reason: store.ReasonPeopleHidden, after: probePause}
 	}
@@ -29,8 +28,8 @@ func (s admitStage) exec(ctx context.Context, x *export) outcome {
 	return outcome{}
 }
 
-// closed returns why no export should begin now: what the limiter knows, or an open
-// breaker. Its zero value means that one may.
+// closed returns why exports must not begin now: a closure of the limiter or an open breaker. The
+// zero value means that they may.
 func (l *lane) closed(express bool) store.Closure {
 	if c := l.limiter.Closed(express); !c.Open() {
 		return store.ClosureOf(c)
@@ -41,12 +40,10 @@ func (l *lane) closed(express bool) store.Closure {
 	return store.Closure{}
 }
 
-// pausedPause is when an export looks again at the latest whose customer is paused:
-// a pause may be over before its end.
+// pausedPause bounds the delay of exports of a paused customer: the pause may end early.
 const pausedPause = time.Minute
 
-// admits returns why calls for the customer make no sense now, as an error of
-// the client, or nil.
+// admits returns why calls for the customer are not allowed now, as a client error, or nil.
 func (l *lane) admits(ctx context.Context) error {
 	c := l.closed(limiter.IsExpress(ctx))
 	if c.Open() {

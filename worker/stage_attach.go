@@ -10,16 +10,16 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// attachStage puts the person on the job, once: iCIMS has one workflow for each
-// person and job (API sheet §9.2).
+// attachStage links the person to the job once: iCIMS has one workflow for each person and job
+// (API sheet §9.2).
 type attachStage struct{ *lane }
 
 func (s attachStage) exec(ctx context.Context, x *export) outcome {
 	if !x.isJob() {
 		return outcome{kind: done}
 	}
-	// A person who was there before may be on the job already, and so may one whom
-	// an earlier attempt made: another export of the e-mail may have come between.
+	// An existing person may be linked to the job already. So may one created by an earlier
+	// attempt: another export with the same email may have run in between.
 	if !x.createdNow {
 		id, err := s.existing(ctx, x)
 		if err != nil {
@@ -38,7 +38,7 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 			x.notef("the lost POST created no workflow and is repeated")
 		}
 	}
-	// Before the intent is recorded: exports that wait here have nothing open.
+	// Wait here before the intent is recorded, so that waiting exports have no open write.
 	known, end, err := s.tenant.beginStatus(ctx)
 	if err != nil {
 		return stopped(ctx)
@@ -56,11 +56,10 @@ func (s attachStage) exec(ctx context.Context, x *export) outcome {
 	return s.place(ctx, x)
 }
 
-// existing returns the workflow that links the person to the job, or 0. Whether a
-// search finds every workflow is not documented, so iCIMS is asked for the pair as
-// well before there is taken to be none.
+// existing returns the workflow that links the person to the job, or 0. It is not documented
+// whether a search finds every workflow, so it also reads the workflow of the pair.
 func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID, error) {
-	// A workflow made a moment ago may not turn up in searches yet.
+	// Searches may not show a new workflow yet.
 	if id := x.claim.KnownWorkflows[int64(x.job)]; id != 0 && x.claim.KnownPerson == int64(x.personID) {
 		return icims.WorkflowID(id), nil
 	}
@@ -74,9 +73,9 @@ func (s attachStage) existing(ctx context.Context, x *export) (icims.WorkflowID,
 	return slices.Min(ids), nil
 }
 
-// ofPair asks iCIMS for the workflow of the person and job (API sheet §9.3), unless
-// that is known to lead nowhere. Then the workflow of an earlier export counts, and where
-// searches show no workflow either, it stays in doubt whether there is one.
+// ofPair reads the workflow of the person and job (API sheet §9.3), unless the tenant does not
+// support that. In that case it returns the workflow of an earlier export. If searches do not
+// show workflows either, the result is a doubt.
 func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, error) {
 	if s.tenant.pairUnsupported(s.conn.Profile.ReadsPair) {
 		if m := x.claim.Marker; m != nil && m.Person == int64(x.personID) && m.Workflows[int64(x.job)] != 0 {
@@ -103,8 +102,8 @@ func (s attachStage) ofPair(ctx context.Context, x *export) (icims.WorkflowID, e
 	return 0, &doubt{reason: store.ReasonLinkUnreadable, passes: true, err: err}
 }
 
-// noAnswer reports whether a route may be missing, or not for this account, rather
-// than failing for now.
+// noAnswer reports whether a route may be missing or forbidden for this account, rather than
+// failing temporarily.
 func noAnswer(e *icims.Error) bool {
 	switch e.Reason {
 	case icims.ReasonBadAnswer, icims.ReasonIntercepted, icims.ReasonRedirected:
@@ -148,8 +147,8 @@ func (s attachStage) place(ctx context.Context, x *export) outcome {
 	}
 }
 
-// refused tells a workflow that is there already from a true refusal: how iCIMS
-// answers a second POST for a pair is not documented (API sheet §9.2).
+// refused distinguishes an existing workflow from a true refusal. How iCIMS answers a second POST
+// for a pair is not documented (API sheet §9.2).
 func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Error) outcome {
 	if refusal.Status == 400 || refusal.Status == 409 {
 		id, err := s.existing(ctx, x)
@@ -167,7 +166,7 @@ func (s attachStage) refused(ctx context.Context, x *export, refusal *icims.Erro
 	return s.notFound(ctx, x, refusal)
 }
 
-// notFound finds out which of the two is gone, the person or the job.
+// notFound finds out whether the person or the job is gone.
 func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Error) outcome {
 	p, err := s.finder.byID(ctx, x.personID)
 	switch {
@@ -189,16 +188,15 @@ func (s attachStage) notFound(ctx context.Context, x *export, refusal *icims.Err
 		x.notef("iCIMS knows both the person and job %d, so the workflow is retried", x.job)
 		o.kind = retry
 	default:
-		// A job that the account may not read is missing by elimination.
+		// The person exists, so the job must be missing, even if the account may not read jobs.
 		o.reason = store.ReasonJobNotFound
 		s.noteJob(ctx, x, store.JobMissing)
 	}
 	return o
 }
 
-// merged goes on with the person into whom the export's own was merged. The intent in
-// the record holds for this POST too: should its answer be lost, the next attempt
-// follows the merge again.
+// merged continues with the person that the export's person was merged into. The recorded intent
+// covers this POST too: if its response is lost, the next attempt follows the merge again.
 func (s attachStage) merged(ctx context.Context, x *export, into icims.PersonID) outcome {
 	x.notef("person %d was merged into person %d", x.personID, into)
 	x.warn(mapping.WarningPersonMerged)

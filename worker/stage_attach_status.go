@@ -9,18 +9,17 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// A status that is given by its label may be taken, refused, or passed over with a
-// warning or without (API sheet §9.4, §0.3). So the first workflow of a connection is
-// read back. Where its status is another one, the id of the right one is searched by
-// its label, and set.
+// iCIMS may accept a status label, refuse it, or ignore it with or without a warning (API sheet
+// §9.4, §0.3). So the first workflow of a connection is read back. If its status differs, the ID
+// of the right status is searched by its label and set.
 
 // isAbout reports whether iCIMS refuses a request for one field alone.
 func isAbout(e *icims.Error, field string) bool {
 	return (e.Reason == icims.ReasonFieldRefused || e.Reason == icims.ReasonFieldRequired) && slices.Equal(e.Fields(), []string{field})
 }
 
-// nextStatus chooses what to send instead of a refused status: the id that belongs to
-// its label, or none. One that is known to be taken is refused for this workflow alone.
+// nextStatus returns what to send instead of a refused status: the ID for its label, or none. A
+// status that the tenant is known to accept is left out for this workflow only.
 func (s attachStage) nextStatus(ctx context.Context, refused store.NodeRef, known statusInfo) (store.NodeRef, error) {
 	if known.settled || refused.ID != "" {
 		return store.NodeRef{}, nil
@@ -28,8 +27,8 @@ func (s attachStage) nextStatus(ctx context.Context, refused store.NodeRef, know
 	return s.searchStatus(ctx, refused.Value)
 }
 
-// searchStatus returns the id of the status that has a label; zero where no workflow
-// is in it, or where it has been searched before in vain.
+// searchStatus returns the ID of the status with a label. It returns zero if no workflow has that
+// status, or if it was searched before.
 func (s attachStage) searchStatus(ctx context.Context, label string) (store.NodeRef, error) {
 	if label == "" || !s.tenant.askStatus() {
 		return store.NodeRef{}, nil
@@ -41,8 +40,8 @@ func (s attachStage) searchStatus(ctx context.Context, label string) (store.Node
 	return store.NodeRef{ID: found.ID, Value: label}, nil
 }
 
-// seeStatus sees to the status of a workflow that was just made. The workflow counts
-// as made whatever comes of it.
+// seeStatus checks and corrects the status of a new workflow. The workflow counts as created
+// whatever the result.
 func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.WorkflowID, sent store.NodeRef, known statusInfo, warned bool) {
 	if s.conn.Status.IsZero() && sent.IsZero() {
 		return
@@ -58,7 +57,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 		kept, err = s.isIn(ctx, id, sent)
 	}
 	switch {
-	case err != nil: // the next workflow finds out
+	case err != nil: // the next workflow is checked instead
 		x.notef("workflow %d could not be read back: %v", id, err)
 		x.warn(mapping.WarningStatusDropped)
 		return
@@ -76,7 +75,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	}
 	if right.ID == "" || !s.setStatus(ctx, x, id, right) {
 		x.warn(mapping.WarningStatusDropped)
-		if sent.IsZero() { // it was refused: it is not sent again
+		if sent.IsZero() { // it was refused, so it is not sent again
 			right = store.NodeRef{}
 		} else if right.ID == "" {
 			right = sent
@@ -88,7 +87,7 @@ func (s attachStage) seeStatus(ctx context.Context, x *export, id icims.Workflow
 	s.tenant.settleStatus(right, false)
 }
 
-// setStatus puts a workflow into a status.
+// setStatus sets a workflow's status.
 func (s attachStage) setStatus(ctx context.Context, x *export, id icims.WorkflowID, status store.NodeRef) bool {
 	answer, err := s.client.PatchWorkflow(ctx, id, icims.Fields{mapping.FieldStatus: mapping.Node(status)})
 	if err != nil {
@@ -98,7 +97,7 @@ func (s attachStage) setStatus(ctx context.Context, x *export, id icims.Workflow
 	return !warnsOf(answer, mapping.FieldStatus)
 }
 
-// isIn reads a workflow's status.
+// isIn reports whether a workflow has a status.
 func (s attachStage) isIn(ctx context.Context, id icims.WorkflowID, status store.NodeRef) (bool, error) {
 	w, _, err := s.client.Workflow(ctx, id, mapping.FieldStatus)
 	if err != nil {
@@ -113,8 +112,8 @@ func (s attachStage) isIn(ctx context.Context, id icims.WorkflowID, status store
 	return w.Status.Matches(status.Value), nil
 }
 
-// recheckStatus warns where a workflow of a lost POST is not in the status that was
-// sent. It is not changed: somebody may have moved it on.
+// recheckStatus warns if a workflow of a lost POST does not have the status that was sent. It
+// does not change the status: a recruiter may have done so since.
 func (s attachStage) recheckStatus(ctx context.Context, x *export, id icims.WorkflowID) {
 	known := s.tenant.knownStatus()
 	if x.claim.Intent != store.IntentWorkflow || known.settled && !known.ignored || known.ref.IsZero() {
@@ -125,8 +124,8 @@ func (s attachStage) recheckStatus(ctx context.Context, x *export, id icims.Work
 	}
 }
 
-// warnWorkflow keeps what iCIMS warned about although it made the workflow, and
-// reports whether it was the status.
+// warnWorkflow adds the warnings of a created workflow, and reports whether one is about the
+// status.
 func (x *export) warnWorkflow(answer *icims.Response) bool {
 	if answer == nil {
 		return false

@@ -11,12 +11,12 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// claimStage takes the export out of the ledger: fencing token, lease, e-mail
-// lock, payload, earlier progress and marker in one round trip.
+// claimStage claims the export in the ledger: fencing token, lease, email lock, payload, earlier
+// progress and marker in one round trip.
 type claimStage struct{ *lane }
 
-// When to look again at an e-mail that another export works on: an export usually
-// takes a few seconds, but one whose write is unknown may wait for long.
+// The delay while another export holds the email: usually a few seconds, longer if its write is
+// unknown.
 const (
 	lockedRetry  = 2 * time.Second
 	lockedAtMost = time.Minute
@@ -33,11 +33,11 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 		return s.forgedExport(ctx, x)
 	case errors.Is(err, store.ErrPayloadMissing):
 		x.claim = claim
-		// Sending the batch again restores it.
+		// Submitting the batch again restores it.
 		return outcome{kind: retry, reason: store.ReasonPayloadMissing, err: err}
 	case errors.Is(err, store.ErrSealed):
 		x.claim = claim
-		// More likely this worker's keyset is behind than the data is lost.
+		// This worker's keyset is more likely outdated than the data lost.
 		return outcome{kind: retry, reason: store.ReasonPayloadSealed, err: err}
 	case err != nil:
 		return ledgerFault(err)
@@ -79,8 +79,8 @@ func (s claimStage) exec(ctx context.Context, x *export) outcome {
 	return outcome{}
 }
 
-// refuse reports whether a task does not belong into this lane's queues: it names an
-// export of another customer, which must not be sent with this one's credentials.
+// refuse reports whether a task names an export of another customer, which must not be sent with
+// this customer's credentials.
 func (l *lane) refuse(ctx context.Context, ref store.Ref) bool {
 	if ref.Customer == l.conn.Customer {
 		return false
@@ -89,14 +89,14 @@ func (l *lane) refuse(ctx context.Context, ref store.Ref) bool {
 	return true
 }
 
-// forgedExport gives up an export whose record does not fit what was accepted. Its
-// candidate's data stays with the dead letter.
+// forgedExport makes an export dead whose record differs from what was accepted. The candidate's
+// data stays with the dead letter.
 func (s claimStage) forgedExport(ctx context.Context, x *export) outcome {
 	s.forged(ctx, store.ForgedExport, x.ref, "export refused: its record was changed in Redis")
 	return outcome{kind: dead, reason: store.ReasonForged, err: errors.New("the record differs from the accepted candidate")}
 }
 
-// forged tells everybody of a forgery.
+// forged counts, logs and records a forgery.
 func (l *lane) forged(ctx context.Context, what store.Forgery, ref store.Ref, message string) {
 	l.observer.Forged(what)
 	l.log.Error().Str("export", ref.Export).Str("export_of", ref.Customer).Msg(message)
@@ -105,9 +105,9 @@ func (l *lane) forged(ctx context.Context, what store.Forgery, ref store.Ref, me
 	}
 }
 
-// skipStage ends the export of a candidate who was exported before, unless the
-// batch includes those. An export that has begun to write is carried through:
-// the marker may be its own batch's twin.
+// skipStage ends the export of a candidate who was exported before, unless the batch includes
+// such candidates. An export that has begun to write continues: the marker may come from the same
+// candidate in its own batch.
 type skipStage struct{}
 
 func (skipStage) exec(_ context.Context, x *export) outcome {

@@ -9,22 +9,21 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// jobStage reads the job before the first export of a batch writes anything: a profile
-// whose workflow cannot be created would stay in iCIMS. One call serves all processes. It
-// comes after the look-up, so that a missing right to read jobs is not taken for a refused
-// account.
+// jobStage reads the job before the first export of a batch writes anything: otherwise a profile
+// would remain whose workflow cannot be created. One call serves all processes. The stage follows
+// the look-up, so that a missing right to read jobs is not mistaken for a refused account.
 type jobStage struct{ *lane }
 
 const (
-	// jobPoll is how often a job is asked for that another export reads.
+	// jobPoll is the polling interval while another export reads the job.
 	jobPoll = 100 * time.Millisecond
-	// jobReadTries is how many attempts of an export wait for a job that cannot be read. Then
-	// the export goes on: the workflow's answer tells as well.
+	// jobReadTries is how many attempts of an export wait for an unreadable job. Then the export
+	// continues: the response to the workflow tells as well.
 	jobReadTries = 3
 )
 
 func (s jobStage) exec(ctx context.Context, x *export) outcome {
-	// Of an open write it must first be found out whether it took effect.
+	// An open write has to be resolved first.
 	if !x.isJob() || x.claim.Intent != store.NoIntent {
 		return outcome{}
 	}
@@ -42,8 +41,8 @@ func (s jobStage) exec(ctx context.Context, x *export) outcome {
 	return outcome{}
 }
 
-// learn reads the job, or waits for whoever is reading it: for as long as a call may take, since
-// that process may have died.
+// learn reads the job, or waits for the process that reads it. It waits no longer than a call may
+// take, since that process may have died.
 func (s jobStage) learn(ctx context.Context, x *export) (store.JobState, outcome) {
 	for waited := time.Duration(0); ; waited += jobPoll {
 		state, err := s.ledger.BeginJobRead(ctx, x.ref.Customer, int64(x.job))
@@ -76,7 +75,7 @@ func (s jobStage) read(ctx context.Context, x *export) (store.JobState, outcome)
 	return state, outcome{}
 }
 
-// readJob asks iCIMS for a job. An error says nothing about the job.
+// readJob reads a job from iCIMS. An error says nothing about the job.
 func (l *lane) readJob(ctx context.Context, job icims.JobID) (store.JobState, error) {
 	_, _, err := l.client.Job(ctx, job, "jobtitle")
 	refusal, ok := errors.AsType[*icims.Error](err)
@@ -93,8 +92,7 @@ func (l *lane) readJob(ctx context.Context, job icims.JobID) (store.JobState, er
 	return store.JobUnread, err
 }
 
-// noteJob tells all processes what was read. Where Redis does not take it, the job is
-// read again.
+// noteJob records the job's state for all processes. If that fails, the job is read again.
 func (l *lane) noteJob(ctx context.Context, x *export, state store.JobState) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()

@@ -12,12 +12,12 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// resolveStage finds out who the candidate is in iCIMS: nobody yet, the person
-// of an earlier attempt, or somebody with the same e-mail.
+// resolveStage finds the candidate in iCIMS: no person yet, the person of an earlier attempt, or
+// a person with the same email.
 type resolveStage struct{ *lane }
 
-// maxDraws bounds how often a dummy address is drawn anew. With four billion of
-// them, a second draw is rare and a third practically never needed.
+// maxDraws bounds how often a dummy address is generated. With four billion addresses, a second
+// one is rare and a third practically never needed.
 const maxDraws = 5
 
 func (s resolveStage) exec(ctx context.Context, x *export) outcome {
@@ -48,8 +48,8 @@ func (s resolveStage) exec(ctx context.Context, x *export) outcome {
 	return outcome{}
 }
 
-// prove reads a recorded person whom this service may not have recorded. Where somebody
-// else's address is found, the record counts for nothing and the e-mail is looked up.
+// prove reads a recorded person without a proof that this service recorded it. If the person has
+// another email, the record is ignored and the email is looked up.
 func (s resolveStage) prove(ctx context.Context, x *export) error {
 	p, err := s.finder.byID(ctx, x.personID)
 	if err != nil {
@@ -67,14 +67,14 @@ func (s resolveStage) prove(ctx context.Context, x *export) error {
 	return nil
 }
 
-// sameName tells a person whom this export made, before Redis lost the record
-// of it, from a stranger with the same dummy address.
+// sameName distinguishes a person that this export created, before Redis lost the record, from a
+// stranger with the same dummy address.
 func sameName(p *icims.Person, c tasks.Candidate) bool {
 	return strings.EqualFold(p.FirstName, c.FirstName) && strings.EqualFold(p.LastName, c.LastName)
 }
 
-// settleCreate finds out whether a POST whose answer was lost took effect. The
-// person found is then this export's own; otherwise the POST is repeated.
+// settleCreate finds out whether a POST with a lost response took effect. If so, the person found
+// belongs to this export; otherwise the POST is repeated.
 func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	f, err := s.lookups.one(ctx, x)
 	if err != nil {
@@ -97,21 +97,21 @@ func (s resolveStage) settleCreate(ctx context.Context, x *export) outcome {
 	if err != nil {
 		return ledgerFault(err)
 	}
-	x.findings = nil // told
+	x.findings = nil // recorded
 	return outcome{}
 }
 
-// find sets x.person by the cheapest source that answers: the person lately
-// known under this e-mail, what the look-up of its chunk found, or a look-up.
+// find sets x.person from the cheapest source: the person recently known under this email, the
+// look-up of the chunk, or a new look-up.
 func (s resolveStage) find(ctx context.Context, x *export) error {
 	if id := x.claim.KnownPerson; id != 0 {
 		p, err := s.finder.byID(ctx, icims.PersonID(id))
 		if err != nil {
 			return err
 		}
-		// An administrator may have given the person another address meanwhile. Where iCIMS
-		// shows none, or the person was merged, only one whom this service recorded is
-		// believed in: a search may not show them yet.
+		// An administrator may have changed the person's email since. If iCIMS shows none, or the
+		// person was merged, only a person that this service recorded is trusted: a search may
+		// not show it yet.
 		proven := x.claim.KnownProven
 		switch {
 		case p == nil:
@@ -140,8 +140,8 @@ func (s resolveStage) find(ctx context.Context, x *export) error {
 	return nil
 }
 
-// redraw gives the export another dummy address: the one drawn first belongs to
-// somebody else already, who must not be overwritten.
+// redraw gives the export another dummy address. The first one belongs to another person, who
+// must not be overwritten.
 func (s resolveStage) redraw(ctx context.Context, x *export) outcome {
 	for range maxDraws {
 		p := x.payload

@@ -11,7 +11,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// writeStage makes the person's profile, or brings it up to date.
+// writeStage creates or updates the person.
 type writeStage struct{ *lane }
 
 func (s writeStage) exec(ctx context.Context, x *export) outcome {
@@ -25,8 +25,8 @@ func (s writeStage) exec(ctx context.Context, x *export) outcome {
 	}
 }
 
-// create posts the person. The intent is in the ledger before the request is on
-// the wire, and the id as soon as it is known.
+// create posts the person. It records the intent before the request is sent, and the ID as soon
+// as it is known.
 func (s writeStage) create(ctx context.Context, x *export) outcome {
 	if err := s.ledger.Step(ctx, x.claim, store.Step{To: store.Creating, Lease: s.settings.Lease}); err != nil {
 		return ledgerFault(err)
@@ -51,10 +51,9 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 		return s.addHeld(ctx, x, held)
 	}
 	if !x.isJob() {
-		return outcome{} // Record notes the person together with the end
+		return outcome{} // the record stage saves the person together with the end
 	}
-	// The person is recorded at once, together with the intent of the next write
-	// if its call comes next.
+	// Record the person immediately. If the workflow's POST is next, record its intent too.
 	to := store.Created
 	if s.tenant.knownStatus().settled {
 		to = store.Placing
@@ -66,8 +65,8 @@ func (s writeStage) create(ctx context.Context, x *export) outcome {
 	})
 }
 
-// addressTaken reports whether iCIMS refuses a second person with the address.
-// Whether it does is not documented (API sheet §5.3).
+// addressTaken reports whether iCIMS refuses a second person with the address. Whether it does so
+// is not documented (API sheet §5.3).
 func addressTaken(err error) bool {
 	e, ok := errors.AsType[*icims.Error](err)
 	if !ok || e.Class != icims.ClassPermanent {
@@ -76,15 +75,15 @@ func addressTaken(err error) bool {
 	return e.Reason == icims.ReasonConflict || e.Reason == icims.ReasonFieldRefused && slices.Equal(e.Fields(), []string{mapping.FieldEmail})
 }
 
-// takenTries is how often a person is looked for who must be there by iCIMS's
-// word: searches lag, but a profile that the account may not see never turns up.
+// takenTries is how often the export looks for a person that exists according to iCIMS. Searches
+// lag, but a profile hidden from the account never appears.
 const takenTries = 4
 
-// taken goes on with the person whom the look-up did not find.
+// taken continues with the person that the look-up missed.
 func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome {
 	if x.payload.Dummy {
-		// It belongs to somebody else, who must not be overwritten: the next attempt
-		// finds that out and draws another.
+		// Another person has it, who must not be overwritten: the next attempt finds that person
+		// and generates another address.
 		return outcome{kind: retry, reason: store.ReasonDummyTaken, err: refusal}
 	}
 	f, err := s.lookups.one(ctx, x)
@@ -108,9 +107,8 @@ func (s writeStage) taken(ctx context.Context, x *export, refusal error) outcome
 	return s.update(ctx, x)
 }
 
-// update changes what differs, adds the phones that are missing and leaves work
-// experience and education alone. All of it may be done twice, so no intent is
-// needed.
+// update changes differing fields and adds missing phones. It leaves work experience and
+// education alone. All its calls are repeatable, so it needs no intent.
 func (s writeStage) update(ctx context.Context, x *export) outcome {
 	id := x.person.ID
 	hidden := x.person.Folder.IsZero() && s.conn.MissingFolder != store.MissingFolderCandidate
@@ -144,8 +142,7 @@ func (s writeStage) update(ctx context.Context, x *export) outcome {
 	return outcome{}
 }
 
-// updateFailed looks again for a person who vanished between being read and
-// being written: merged, or purged.
+// updateFailed retries if the person was merged or purged between the read and the write.
 func (s writeStage) updateFailed(err error) outcome {
 	o := failed(err)
 	if icims.ReasonOf(err) == icims.ReasonNotFound {
@@ -154,13 +151,13 @@ func (s writeStage) updateFailed(err error) outcome {
 	return o
 }
 
-// sendFields sends a request, and sends it again without what iCIMS refuses of it and
-// the export can do without. A refused request has written nothing (API sheet §3.2).
-// It returns the entries that are to be added one by one.
+// sendFields sends a request. If iCIMS refuses fields that the export does not need, it sends the
+// rest again: a refused request has written nothing (API sheet §3.2). It returns the entries that
+// have to be added one by one.
 func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*icims.Response, error)) (held []request, err error) {
 	x.warn(s.tenant.prepare(&r)...)
 	for {
-		// A PATCH or an entry of which nothing is left has nothing to say.
+		// Nothing is left to send.
 		if len(r.fields) == 0 {
 			return r.held, nil
 		}
@@ -187,8 +184,8 @@ func (s writeStage) sendFields(x *export, r request, send func(icims.Fields) (*i
 	}
 }
 
-// warnAnswer keeps what iCIMS warned about although it saved the record, and returns
-// the fields. What was warned about counts as refused: it may not have been stored.
+// warnAnswer adds iCIMS's warnings about a saved record, and returns their fields. Such a field
+// counts as refused: it may not have been stored.
 func (x *export) warnAnswer(t *tenant, r request, answer *icims.Response) map[string]bool {
 	if answer == nil {
 		return nil

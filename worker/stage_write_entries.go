@@ -8,11 +8,11 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// addTries is how often an entry is sent whose call fails.
+// addTries is how often an entry is sent while its call fails.
 const addTries = 3
 
-// addHeld adds entries to the person who was just made: of these iCIMS refused one,
-// and did not say which. The person is recorded first. What cannot be added is owed.
+// addHeld adds entries to a new person: iCIMS refused one of them without saying which. It
+// records the person first. Entries that cannot be added are owed.
 func (s writeStage) addHeld(ctx context.Context, x *export, held []request) outcome {
 	o := s.recordSurely(ctx, func(ctx context.Context) error {
 		return s.ledger.Step(ctx, x.claim, store.Step{
@@ -43,8 +43,7 @@ func (s writeStage) addEntry(ctx context.Context, x *export, id icims.PersonID, 
 	return err
 }
 
-// owed is what an earlier export of the candidate could not write of the person's
-// history.
+// owed returns the parts of the person's history that an earlier export could not write.
 func (s writeStage) owed(x *export) []mapping.Warning {
 	var owed []mapping.Warning
 	if m := x.claim.Marker; m != nil && x.person != nil && m.Person == int64(x.person.ID) {
@@ -55,8 +54,8 @@ func (s writeStage) owed(x *export) []mapping.Warning {
 	return owed
 }
 
-// fill writes what is owed of a history that is empty in iCIMS. A history with
-// entries is left alone.
+// fill adds owed entries to a history that is empty in iCIMS. A history with entries is left
+// alone.
 func (s writeStage) fill(ctx context.Context, x *export, id icims.PersonID) error {
 	owed := s.owed(x)
 	if len(owed) == 0 {

@@ -15,20 +15,18 @@ import (
 	"github.com/seekout/icims-export/worker/control"
 )
 
-// tracer records what becomes of exports and control tasks as spans. A nil one records
-// nothing, and costs nothing; a trace that is not sampled has no spans below its
-// first.
+// tracer records exports and control tasks as spans. A nil tracer records nothing. An unsampled
+// trace has only its first span.
 type tracer struct{ trace.Tracer }
 
-// TraceTo records spans with a provider. It is for the time before Start.
+// TraceTo records spans with a provider. Call it before Start.
 func (w *Worker) TraceTo(provider trace.TracerProvider) {
 	if provider != nil {
 		w.tracer = &tracer{provider.Tracer(traces.Scope)}
 	}
 }
 
-// journey is the trace of one export's way through the stages, as far as it goes
-// now; nil where it is not recorded.
+// exportTrace is the span of one attempt at an export; nil: not recorded.
 type exportTrace struct {
 	*tracer
 
@@ -36,8 +34,7 @@ type exportTrace struct {
 	outcome outcome
 }
 
-// export begins the journey of what a task serves. A task of a small batch is a part
-// of the trace that its batch began.
+// export starts the span of a task. A task of a small batch belongs to the trace of its batch.
 func (t *tracer) export(ctx context.Context, task task) (context.Context, *exportTrace) {
 	if t == nil {
 		return ctx, nil
@@ -59,14 +56,14 @@ func (t *tracer) export(ctx context.Context, task task) (context.Context, *expor
 	return within, &exportTrace{tracer: t, span: span}
 }
 
-// ended notes how the attempt ended, or how it is to be recorded.
+// setOutcome sets the attempt's outcome.
 func (j *exportTrace) setOutcome(o outcome) {
 	if j != nil {
 		j.outcome = o
 	}
 }
 
-// end tells which export it was and what became of it.
+// end ends the span with the export's IDs and outcome.
 func (j *exportTrace) end(x *export) {
 	if j == nil {
 		return
@@ -81,7 +78,7 @@ func (j *exportTrace) end(x *export) {
 	endWith(j.span, j.outcome)
 }
 
-// stage begins the span of a stage.
+// stage starts the span of a stage.
 func (j *exportTrace) stage(ctx context.Context, name string) (context.Context, trace.Span) {
 	if j == nil {
 		return ctx, nil
@@ -89,7 +86,7 @@ func (j *exportTrace) stage(ctx context.Context, name string) (context.Context, 
 	return j.Start(ctx, name) //nolint:spancheck // endWith and endSpan end it
 }
 
-// id is the trace's id, for the log; empty where there is none.
+// traceID returns the trace's ID for the log; empty: not recorded.
 func (j *exportTrace) traceID() string {
 	if j == nil {
 		return ""
@@ -97,7 +94,7 @@ func (j *exportTrace) traceID() string {
 	return j.span.SpanContext().TraceID().String()
 }
 
-// endWith ends a span with an outcome. The text of errors stays out of it.
+// endWith ends a span with an outcome. It leaves out the texts of errors.
 func endWith(span trace.Span, o outcome) {
 	if span == nil {
 		return
@@ -116,14 +113,14 @@ func endWith(span trace.Span, o outcome) {
 	span.End()
 }
 
-// endSpan ends a span of what has no outcome.
+// endSpan ends a span without an outcome.
 func endSpan(span trace.Span) {
 	if span != nil {
 		span.End()
 	}
 }
 
-// clock is when something is begun to be waited for.
+// waitStart returns the start time of a wait.
 func (j *exportTrace) waitStart() time.Time {
 	if j == nil {
 		return time.Time{}
@@ -131,7 +128,7 @@ func (j *exportTrace) waitStart() time.Time {
 	return time.Now()
 }
 
-// waited notes on the span of ctx that something was waited for, and got.
+// waited adds a successful wait to the span of ctx.
 func (j *exportTrace) waited(ctx context.Context, what string, since time.Time, err error) {
 	if j != nil && err == nil {
 		noteWait(trace.SpanFromContext(ctx), what, since)
@@ -142,10 +139,8 @@ func noteWait(span trace.Span, what string, since time.Time) {
 	span.AddEvent(what, trace.WithAttributes(traces.Waited.Int64(time.Since(since).Milliseconds())))
 }
 
-// around are the layers of an API client around those of the lane: the outermost
-// makes a span of each call that is made for something that is recorded; the
-// innermost notes when the call was let through by the others, which is when it had
-// its permit.
+// around wraps the layers of a lane's API client. The outermost layer creates a span for each
+// call of a recorded export. The innermost notes when the call has its permit.
 func (t *tracer) around(layers []icims.Middleware) []icims.Middleware {
 	if t == nil {
 		return layers
@@ -167,11 +162,10 @@ func (t *tracer) around(layers []icims.Middleware) []icims.Middleware {
 
 type callKey struct{}
 
-// call is one on its way.
+// call is a call in progress.
 type call struct{ began time.Time }
 
-// call records one call. Nothing of it is sent to iCIMS: whose trace it is, is of no
-// interest there.
+// call records one call. It sends no trace header to iCIMS.
 func (t *tracer) call(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 	if !trace.SpanFromContext(req.Context()).IsRecording() {
 		return next.RoundTrip(req)
@@ -197,7 +191,7 @@ func (t *tracer) call(next http.RoundTripper, req *http.Request) (*http.Response
 	return answer, err
 }
 
-// controlTask begins the trace of a run of a control task, and returns what ends it.
+// controlTask starts the trace of a run of a control task, and returns the function that ends it.
 func (t *tracer) controlTask(ctx context.Context, c store.ControlTask) (context.Context, func(control.End, store.ControlFailure, int)) {
 	if t == nil {
 		return ctx, func(control.End, store.ControlFailure, int) {}

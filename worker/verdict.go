@@ -10,29 +10,28 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// saying is what iCIMS says of a connection as a whole.
+// connectionVerdict is a state of the connection that follows from an answer of iCIMS.
 type connectionVerdict struct {
 	to     store.ConnectionState
 	reason store.Reason
 }
 
-// verdicts are those of a lane. They are told to the store when they change, one after
-// the other, so that people see them where they see the connection; and again after a
-// while, since others tell it too.
+// verdicts are those of a lane. Changes are stored one after the other, so that people see them
+// with the connection. They are stored again after a while, since other workers write them too.
 type verdicts struct {
 	mu       sync.Mutex
-	last     store.ConnectionState // by iCIMS, the last time
-	stored   store.ConnectionState // to the store; empty: nothing that holds
-	storedAt time.Time             // when it was
-	pending  connectionVerdict     // to be told; empty: nothing
+	last     store.ConnectionState // the last one
+	stored   store.ConnectionState // in the store; empty: unknown
+	storedAt time.Time             // when it was stored
+	pending  connectionVerdict     // to be stored; empty: none
 	storing  bool
 }
 
-// verdictHolds is for how long the store is taken to know what it was told.
+// verdictHolds is how long a stored verdict is taken to be still in the store.
 const verdictHolds = time.Minute
 
-// heard takes a verdict in. news: iCIMS has not said so the last time. tell: it is to be
-// told to the store, by the caller, see take.
+// add adds a verdict. changed: it differs from the last one. tell: the caller must store the
+// pending verdicts, see take.
 func (v *verdicts) add(to connectionVerdict, now time.Time) (changed, tell bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -48,7 +47,7 @@ func (v *verdicts) add(to connectionVerdict, now time.Time) (changed, tell bool)
 	return changed, true
 }
 
-// take is the verdict that is to be told; none: the telling is over.
+// take returns the verdict to store; false: there is none.
 func (v *verdicts) take() (connectionVerdict, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -58,8 +57,7 @@ func (v *verdicts) take() (connectionVerdict, bool) {
 	return to, v.storing
 }
 
-// wasTold notes that the store knows, or that it could not be told: then the next
-// verdict is.
+// setStored records the result of storing a verdict. After an error, the next one is stored.
 func (v *verdicts) setStored(to store.ConnectionState, now time.Time, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -68,23 +66,23 @@ func (v *verdicts) setStored(to store.ConnectionState, now time.Time, err error)
 	}
 }
 
-// forget makes the next verdict one that the store does not know.
+// forget makes the next verdict be stored.
 func (v *verdicts) forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.stored = ""
 }
 
-// verdictTime is how long telling the store may take.
+// storeVerdictTime bounds the storing of a verdict.
 const storeVerdictTime = 10 * time.Second
 
-// refused is what the log says of verdicts that stop a customer.
+// refusedMessages are the log messages of verdicts that stop a customer.
 var refusedMessages = map[store.ConnectionState]string{
 	store.CredentialsRejected: "iCIMS refuses the credentials of the connection: the customer's exports wait for others",
 	store.AccessDenied:        "iCIMS denies the connection access: the customer's exports wait until it is granted",
 }
 
-// heed tells the store of a verdict on the connection, beside the export.
+// noteVerdict stores the verdict of an outcome in the background.
 func (l *lane) noteVerdict(o outcome) {
 	to, reason := verdictOf(o)
 	if to == "" || l.control {
@@ -99,7 +97,7 @@ func (l *lane) noteVerdict(o outcome) {
 	}
 }
 
-// tellVerdicts tells the store of what there is to tell.
+// storeVerdicts stores the pending verdicts.
 func (l *lane) storeVerdicts() {
 	for {
 		to, ok := l.verdicts.take()
@@ -124,7 +122,7 @@ func (l *lane) storeVerdict(to connectionVerdict) error {
 	return err
 }
 
-// verdictOf is what an outcome says of the connection; empty for nothing.
+// verdictOf returns what an outcome says about the connection; empty: nothing.
 func verdictOf(o outcome) (store.ConnectionState, store.Reason) {
 	if o.kind == done {
 		return store.ConnectionConnected, ""
@@ -142,9 +140,9 @@ func verdictOf(o outcome) (store.ConnectionState, store.Reason) {
 	}
 }
 
-// tellVerdict moves the connection in the store, if it is the one that is used here.
-// Success moves only one that had been refused, or whose iCIMS had been failing, and
-// trouble only one that was connected: the rest is for verification.
+// setConnectionState changes the connection's state in the store, if it is the connection used
+// here. Success only restores a refused or failing connection, and an outage only degrades a
+// connected one. Verification decides everything else.
 func (w *Worker) setConnectionState(ctx context.Context, conn store.Connection, to store.ConnectionState, reason store.Reason) error {
 	c, err := w.ledger.Connection(ctx, conn.Customer)
 	if errors.Is(err, store.ErrNoConnection) || errors.Is(err, store.ErrSealed) {
@@ -156,7 +154,7 @@ func (w *Worker) setConnectionState(ctx context.Context, conn store.Connection, 
 	mine := c.WithDefaults().WithLimits(conn.Limits)
 	mine.Stored = true
 	if mine != conn {
-		return nil // edited since: the lane is about to learn of it
+		return nil // edited since; the lane is about to be replaced
 	}
 	below := c.Below()
 	bad := below == store.CredentialsRejected || below == store.AccessDenied || below == store.ConnectionDegraded && c.Reason == store.ReasonBreakerOpen
