@@ -11,19 +11,17 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// The kinds of violations that a queue can show.
+// Kinds of violations in the queues.
 const (
-	ViolationNoTask = "no_task"     // a late export that nothing will wake
-	ViolationOrphan = "task_orphan" // a task that is in work for ever
+	ViolationNoTask = "no_task"     // a late export without a task
+	ViolationOrphan = "task_orphan" // an active task that no worker runs
 )
 
-// auditOverdue is how late an export may be before it needs a task: the
-// sweep gives it another one well before.
+// auditOverdue is how late an export without a task may be. The sweep re-enqueues it well before.
 const auditOverdue = time.Minute
 
-// AuditQueue checks that every moving export of a customer has a time in the
-// future at which it is looked after, or a task that will fire. What looks wrong
-// is looked at again after a pause, as it may be moving.
+// AuditQueue checks that every moving export of a customer is scheduled for a later time or has a
+// task that will run. It checks violations again after a pause, since exports may be moving.
 func AuditQueue(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, pause time.Duration) (store.Findings, error) {
 	first, err := auditQueue(ctx, client, ledger, customer)
 	if err != nil || len(first.Violations) == 0 {
@@ -56,7 +54,7 @@ func auditQueue(ctx context.Context, client redis.UniversalClient, ledger *store
 	return found, nil
 }
 
-// auditLate finds late exports that nothing will wake.
+// auditLate finds late exports without a task.
 func auditLate(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, found *store.Findings) error {
 	now, err := ledger.Now(ctx)
 	if err != nil {
@@ -90,7 +88,7 @@ func auditQueues(ctx context.Context, client redis.UniversalClient, _ *store.Led
 	return err
 }
 
-// auditOrphans finds tasks that count as active, but which nobody works on.
+// auditOrphans finds active tasks that no worker runs.
 func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *store.Ledger, customer string, found *store.Findings) error {
 	active, err := tasks.NewQueues(client, 0).Active(customer)
 	if err != nil {
@@ -110,7 +108,7 @@ func auditOrphans(ctx context.Context, client redis.UniversalClient, ledger *sto
 	}
 	for _, m := range records {
 		stuck := m.State != "" && !m.State.Ended() && !m.Lease.After(now) && now.Sub(m.Due) > stuckTask
-		ended := m.State == "" || m.State.Ended() // then asynq's recoverer ends the task as well
+		ended := m.State == "" || m.State.Ended() // asynq's recoverer then ends the task too
 		if !ended && active[m.Ref] && !m.Lease.After(now) || stuck {
 			found.Add(store.Violation{
 				Kind: ViolationOrphan, Customer: customer, Export: m.Export,

@@ -11,8 +11,8 @@ import (
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
-// refreshJobs reads a customer's job list, as a control task. Titles are read with
-// the permits of large batches and two at a time, so that exports go on beside it.
+// refreshJobs reads a customer's job list, as a control task. It reads titles with bulk permits
+// and two at a time, so that exports continue.
 func (w *Worker) refreshJobs(ctx context.Context, r *control.Run) (any, error) {
 	client, err := r.Client()
 	if err != nil {
@@ -51,14 +51,14 @@ func (w *Worker) standingOf(ctx context.Context, conn store.Connection) (store.S
 	return standings[0], nil
 }
 
-// bulkCalls reads jobs as large batches call.
+// bulkCalls reads jobs with bulk permits.
 type bulkCalls struct{ *icims.Client }
 
 func (c bulkCalls) Job(ctx context.Context, id icims.JobID, fields ...string) (*icims.Job, *icims.Response, error) {
 	return c.Client.Job(limiter.AsBulk(ctx), id, fields...)
 }
 
-// sleep waits for a while, or until ctx ends.
+// sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -14,9 +14,8 @@ import (
 	"github.com/seekout/icims-export/worker/limiter"
 )
 
-// readBack reads a sample of exported people and workflows back, as a control task. It calls
-// with the permits of large batches, so that exports go on beside it. One that another
-// worker began goes on where that one was.
+// readBack reads a sample of exported people and workflows back, as a control task. It uses bulk
+// permits, so that exports continue. It resumes a read-back that another worker started.
 func (w *Worker) readBack(ctx context.Context, r *control.Run) (any, error) {
 	var args readback.Args
 	if err := json.Unmarshal(r.Args, &args); err != nil {
@@ -50,7 +49,7 @@ func (w *Worker) readBack(ctx context.Context, r *control.Run) (any, error) {
 	return report, err
 }
 
-// bulkReads reads as large batches call.
+// bulkReads reads with bulk permits.
 type bulkReads struct{ *icims.Client }
 
 func (c bulkReads) Person(ctx context.Context, id icims.PersonID, fields ...string) (*icims.Person, *icims.Response, error) {
@@ -61,8 +60,8 @@ func (c bulkReads) Workflow(ctx context.Context, id icims.WorkflowID, fields ...
 	return c.Client.Workflow(limiter.AsBulk(ctx), id, fields...)
 }
 
-// sentDigests are digests of what this attempt of an export has sent, for a read-back. A
-// sample of the exports has them: they take a tenth of an export's processor time.
+// sentDigests returns digests of what this attempt sent, for a read-back. Only a sample of the
+// exports has them: they take a tenth of an export's processor time.
 func (l *lane) sentDigests(x *export) string {
 	if !l.tenant.sample.Allow() {
 		return ""

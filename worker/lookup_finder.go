@@ -16,7 +16,7 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// finder finds people by e-mail.
+// finder finds people by email.
 type finder struct {
 	client *icims.Client
 	conn   store.Connection
@@ -24,31 +24,30 @@ type finder struct {
 	log    zerolog.Logger
 }
 
-// Hits are read one call each, so there are bounds: on the hits of an exact search,
-// on those of a search for several addresses that also finds longer ones, and on
-// those of such a search for one address.
+// Each hit costs a call, so these bound the hits that are read: of an exact search, of a search
+// for several addresses that also finds longer ones, and of such a search for one address.
 const (
 	maxReads   = 400
 	maxGuesses = 25
 	maxPatient = 200
 )
 
-// people is what a search found, by address in lower case.
+// people are the hits of a search, by lower-case address.
 type people struct {
 	byEmail map[string][]*icims.Person
-	// doubt is why an address without a person may yet have one; nil: it has none.
+	// doubt is why an address without a hit may still belong to a person; nil: it does not.
 	doubt error
 }
 
-// of returns the people with the address, the one to use first. It is not sure
-// that there is nobody where there is doubt.
+// of returns the people with the address, preferred first. It is not sure that there is none if
+// there is a doubt.
 func (p *people) of(email string) (own []*icims.Person, sure bool) {
 	own = p.byEmail[strings.ToLower(email)]
 	return own, len(own) > 0 || p.doubt == nil
 }
 
-// atOnce is how many addresses a look-up takes: no more than one, unless
-// verification has found out that this customer's search finds them all.
+// atOnce returns how many addresses to look up at once: one, unless verification found that this
+// customer's search finds them all.
 func (f *finder) atOnce(wanted int) int {
 	if f.conn.Profile.SearchOr != store.Yes {
 		return 1
@@ -56,8 +55,8 @@ func (f *finder) atOnce(wanted int) int {
 	return wanted
 }
 
-// byEmail searches all addresses and reads the hits, since search answers with ids
-// only (API sheet §7).
+// byEmail searches all addresses and reads the hits, since searches return only IDs (API sheet
+// §7).
 func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) {
 	found := &people{byEmail: map[string][]*icims.Person{}}
 	if len(emails) == 0 {
@@ -70,9 +69,8 @@ func (f *finder) byEmail(ctx context.Context, emails []string) (*people, error) 
 	if err := f.readExact(ctx, ids, emails, found); err != nil {
 		return nil, err
 	}
-	// Whether the exact operator heeds upper and lower case is not documented.
-	// Where it does, or as long as that is not known, a second search, which does
-	// not, finds those that the first one missed.
+	// It is not documented whether the exact operator is case-sensitive. If it is, or may be, a
+	// second search that ignores case finds the people that the first one missed.
 	missing := slices.DeleteFunc(slices.Clone(emails), func(e string) bool { return len(found.byEmail[strings.ToLower(e)]) > 0 })
 	if len(missing) > 0 && !f.ignoresCase() {
 		guesses, err := f.search(ctx, icims.OpEqual, spellings(missing))
@@ -94,8 +92,8 @@ func (f *finder) ignoresCase() bool {
 	return f.conn.Profile.IgnoresCase == store.Yes || f.tenant.ignoresCase()
 }
 
-// search returns who has, or contains, one of the values: in one call where this
-// customer's search is known to find them all, or else in one call for each.
+// search returns the people who have, or contain, one of the values. It takes one call if this
+// customer's search is known to find them all, otherwise one call per value.
 func (f *finder) search(ctx context.Context, op string, values []string) ([]icims.PersonID, error) {
 	if f.conn.Profile.SearchOr == store.Yes {
 		ids, _, err := f.client.SearchPeople(ctx, icims.EmailQuery(op, values...))
@@ -113,9 +111,8 @@ func (f *finder) search(ctx context.Context, op string, values []string) ([]icim
 	return slices.Compact(all), nil
 }
 
-// exact searches the addresses by the exact operator. Along with them it asks
-// for a person whose address is known, in another spelling, to learn whether the
-// operator heeds case; that costs no call.
+// exact searches the addresses with the exact operator. It adds a known person's address in
+// another case, to learn whether the operator is case-sensitive at no extra call.
 func (f *finder) exact(ctx context.Context, emails []string) ([]icims.PersonID, error) {
 	values := spellings(emails)
 	probe, probing := f.tenant.caseProbe(emails)
@@ -135,8 +132,8 @@ func (f *finder) exact(ctx context.Context, emails []string) ([]icims.PersonID, 
 	return ids, nil
 }
 
-// readExact reads the hits of an exact search. A hit whose e-mail iCIMS does not show
-// has one of the addresses. Where only one was asked for, a single such hit has it.
+// readExact reads the hits of an exact search. A hit with a hidden email has one of the
+// addresses. If there was only one address, a single such hit has it.
 func (f *finder) readExact(ctx context.Context, ids []icims.PersonID, emails []string, found *people) error {
 	if len(ids) > maxReads {
 		found.doubt = &doubt{reason: store.ReasonEmailAmbiguous}
@@ -154,8 +151,8 @@ func (f *finder) readExact(ctx context.Context, ids []icims.PersonID, emails []s
 	return nil
 }
 
-// readGuesses reads the hits of a search that also finds longer addresses: a few of
-// several addresses together, and more of one alone.
+// readGuesses reads the hits of a search that also finds longer addresses. It reads more of them
+// for a single address than for several.
 func (f *finder) readGuesses(ctx context.Context, ids []icims.PersonID, emails []string, alone bool, found *people) error {
 	limit := maxGuesses
 	if alone {
@@ -179,8 +176,8 @@ func (f *finder) readGuesses(ctx context.Context, ids []icims.PersonID, emails [
 	return nil
 }
 
-// readAll reads hits of a live search, adds those that have one of the addresses,
-// and returns those whose e-mail iCIMS does not show.
+// readAll reads hits of a live search, adds those with one of the addresses to found, and returns
+// those with a hidden email.
 func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []string, found *people) (hidden []*icims.Person, err error) {
 	wanted := map[string]bool{}
 	for _, e := range emails {
@@ -215,9 +212,9 @@ func (f *finder) readAll(ctx context.Context, ids []icims.PersonID, emails []str
 	return hidden, group.Wait()
 }
 
-// read returns a person whom a live search has just found, and nil for one that is
-// purged or merged into another: such a profile has no e-mail any more (API sheet
-// §5.4). One that is said to be missing is a doubt: the search is of another opinion.
+// read returns a person that a live search has just found, or nil if it is purged or merged: such
+// a profile has no email (API sheet §5.4). A missing person is a doubt, since it contradicts the
+// search.
 func (f *finder) read(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
 	p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
 	if icims.ReasonOf(err) == icims.ReasonNotFound {
@@ -232,11 +229,10 @@ func (f *finder) read(ctx context.Context, id icims.PersonID) (*icims.Person, er
 	return p, nil
 }
 
-// maxMerges bounds how many merges are followed from one remembered id.
+// maxMerges bounds the merges that are followed from a known ID.
 const maxMerges = 3
 
-// byID returns a remembered person, following merges, and nil where the id leads
-// to nobody any more.
+// byID returns a known person, following merges, or nil if there is none any more.
 func (f *finder) byID(ctx context.Context, id icims.PersonID) (*icims.Person, error) {
 	for range maxMerges {
 		p, _, err := f.client.Person(ctx, id, mapping.ReadFields(f.conn)...)
@@ -258,8 +254,8 @@ func (f *finder) byID(ctx context.Context, id icims.PersonID) (*icims.Person, er
 	return nil, nil
 }
 
-// preferred orders several people of one address: candidates before others,
-// then the oldest profile (API sheet §7).
+// preferred orders people with the same address: candidates first, then the oldest profile (API
+// sheet §7).
 func preferred(a, b *icims.Person) int {
 	if a.Candidate() != b.Candidate() {
 		if a.Candidate() {
@@ -270,7 +266,7 @@ func preferred(a, b *icims.Person) int {
 	return int(a.ID - b.ID)
 }
 
-// spellings returns the addresses as given and in lower case, without doubles.
+// spellings returns the addresses as given and in lower case, without duplicates.
 func spellings(emails []string) []string {
 	var all []string
 	seen := map[string]bool{}

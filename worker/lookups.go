@@ -16,10 +16,9 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// lookups finds out who has a candidate's e-mail. A search of iCIMS takes several
-// addresses, so the rows of a batch are looked up in chunks: the first export of a chunk
-// looks the whole chunk up, and the others use the answer for at most a few minutes, since
-// somebody else may create one of the people meanwhile.
+// lookups finds the people with a candidate's email. A search takes several addresses, so rows of
+// a batch are looked up in chunks: the first export of a chunk looks up the whole chunk, and the
+// others use the answer for a few minutes at most, since people may be created meanwhile.
 type lookups struct {
 	finder *finder
 	ledger *store.Ledger
@@ -33,8 +32,8 @@ type lookups struct {
 	chunks map[chunkKey]*chunk
 }
 
-// chunkKey names a chunk. What was found before Redis went back counts no more, so the
-// epoch is part of it (see store.Claim).
+// chunkKey identifies a chunk. Answers from before Redis lost writes are invalid, so the epoch is
+// part of the key (see store.Claim).
 type chunkKey struct {
 	batch store.BatchID
 	first int // row
@@ -48,7 +47,7 @@ type chunk struct {
 	people *people
 }
 
-// found are the people who have an export's e-mail; purged profiles are left out.
+// found are the people with an export's email, without purged profiles.
 type found struct{ people []*icims.Person }
 
 func (f *found) nobody() bool { return len(f.people) == 0 }
@@ -57,8 +56,7 @@ func newLookups(f *finder, ledger *store.Ledger, size int, maxAge time.Duration,
 	return &lookups{finder: f, ledger: ledger, size: size, maxAge: maxAge, log: log, chunks: map[chunkKey]*chunk{}}
 }
 
-// of looks an export up, together with the others of its chunk. An attempt that failed
-// looks for itself.
+// of looks up an export together with its chunk. An export that failed before is looked up alone.
 func (l *lookups) of(ctx context.Context, x *export) (*found, error) {
 	if l.size <= 1 || l.maxAge <= 0 || x.claim.Attempts > 0 {
 		return l.one(ctx, x)
@@ -79,7 +77,7 @@ func (l *lookups) of(ctx context.Context, x *export) (*found, error) {
 	return &found{own}, nil
 }
 
-// known returns the answer for a chunk that has the address and is not too old; or nil.
+// known returns the chunk's answer if it covers the address and is recent enough, or nil.
 func (l *lookups) known(key chunkKey, email string) *chunk {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,13 +88,13 @@ func (l *lookups) known(key chunkKey, email string) *chunk {
 	return c
 }
 
-// search looks a chunk up. Exports that ask for it meanwhile wait for the same answer.
+// search looks up a chunk. Concurrent exports of the chunk share one answer.
 func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, error) {
 	began := x.trace.waitStart()
-	// The others need the answer even where this export is given up.
+	// The others need the answer even if this export is canceled.
 	searching := context.WithoutCancel(ctx)
 	done := l.searching.DoChan(fmt.Sprint(key), func() (answer any, err error) {
-		// A panic in here would end the process: singleflight throws it in a goroutine.
+		// singleflight rethrows panics in a goroutine, which would end the process.
 		err = panics.Logged(l.log, "look-up", func() (err error) {
 			answer, err = l.searchFor(searching, key, x)
 			return err
@@ -118,7 +116,7 @@ func (l *lookups) search(ctx context.Context, key chunkKey, x *export) (*chunk, 
 	}
 }
 
-// searchFor looks a chunk up, and remembers the answer.
+// searchFor looks up a chunk and caches the answer.
 func (l *lookups) searchFor(ctx context.Context, key chunkKey, x *export) (*chunk, error) {
 	neighbours, err := l.ledger.Neighbours(ctx, x.claim, key.first, l.size)
 	if err != nil {
@@ -141,7 +139,7 @@ func (l *lookups) searchFor(ctx context.Context, key chunkKey, x *export) (*chun
 	return c, nil
 }
 
-// remember keeps an answer, and forgets those that are too old.
+// remember caches an answer and evicts old ones.
 func (l *lookups) remember(key chunkKey, c *chunk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

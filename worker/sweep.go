@@ -16,9 +16,8 @@ import (
 	"github.com/seekout/icims-export/tasks"
 )
 
-// sweep finds and repairs what a crash, a fail-over or an action in asynq's web UI left
-// behind. One process at a time sweeps; two would do no harm, since each step is
-// idempotent.
+// sweep finds and repairs what a crash, a failover or an action in asynq's web UI left behind.
+// One process at a time sweeps. Two would do no harm, since each step is idempotent.
 type sweep struct {
 	redis    redis.UniversalClient
 	queues   *tasks.Queues
@@ -31,40 +30,40 @@ type sweep struct {
 	log      zerolog.Logger
 	reverify func(ctx context.Context, now time.Time) error
 
-	led         bool     // in the last round as well
-	unconverted []string // customers whose data of an earlier version is not converted yet
-	slice       int      // of the customers with work
+	led         bool     // this process also led in the last round
+	unconverted []string // customers with data of an earlier version
+	slice       int      // index of the last slice of customers with work
 	all         []string
 	batches     batchSweep
 	busy        []string // customers with work in the last round
 
-	mu sync.Mutex // of what follows: customers are visited side by side
-	// unheard are customers with moving exports that nobody had announced.
+	mu sync.Mutex // guards the following fields: customers are visited concurrently
+	// unannounced are customers with moving exports and no announcement.
 	unannounced map[string]bool
-	// short are customers that lacked tasks at the last visit.
+	// lacking are customers with missing tasks at the last visit.
 	lacking map[string]bool
-	// watched are customers whose tasks somebody may run manually although they have no
-	// work: they have dead letters.
+	// watched are customers with dead letters and no work: their archived tasks may be run
+	// manually.
 	watched       map[string]bool
-	manualChecked time.Time // tasks that were run manually
-	// pending are the pending tasks of customers whose work waits, at the last such look.
+	manualChecked time.Time // the last check for tasks that were run manually
+	// pending are the pending tasks at that check, of customers whose work is scheduled.
 	pending map[string]int
 }
 
 const (
 	sweepRound = 2 * time.Second
-	// visitWithin is within how long each customer with work is visited, and visitsAtOnce
-	// how many side by side: most of it is waiting for Redis.
+	// visitWithin is the time in which all customers with work are visited, visitsAtOnce the
+	// concurrent visits: most of the time is spent waiting for Redis.
 	visitWithin  = 10 * time.Second
 	visitsAtOnce = 4
-	// scanStep is how many customers without work are looked at in a round: their
-	// announcement may have been lost. Each costs two commands. Those that had work in the
-	// round before are looked at besides.
+	// scanStep is how many customers without work are checked per round, as their announcements
+	// may have been lost. Each costs two commands. Customers with work in the previous round are
+	// checked too.
 	scanStep = 1
-	// handsEvery is how often it is looked whether somebody ran an archived task, or
-	// resumed a queue, of a customer without a lane.
+	// manualEvery is the interval of checks for archived tasks that were run, and queues that
+	// were resumed, manually.
 	manualEvery = 15 * time.Second
-	// visitLimit bounds a visit: one node of a cluster may hang.
+	// visitLimit bounds a visit: a cluster node may hang.
 	visitLimit = 30 * time.Second
 )
 
@@ -76,7 +75,7 @@ func newSweep(w *Worker) *sweep {
 	}
 }
 
-// run sweeps while this process leads, until ctx ends.
+// run sweeps until ctx ends, whenever this process leads.
 func (s *sweep) run(ctx context.Context) {
 	tick := time.NewTicker(sweepRound)
 	defer tick.Stop()
@@ -93,18 +92,18 @@ func (s *sweep) run(ctx context.Context) {
 	}
 }
 
-// lead reports whether this process sweeps: the first by name of those that live does.
+// lead reports whether this process sweeps. The live worker with the smallest ID does.
 func (s *sweep) lead() bool {
 	fleet := s.registry.known()
 	leads := fleet.Lives(s.worker)
 	for other, p := range fleet.Workers {
-		leads = leads && (other >= s.worker || p.Free < 0 || !fleet.Lives(other)) // one that stops sweeps no more
+		leads = leads && (other >= s.worker || p.Free < 0 || !fleet.Lives(other)) // a stopping worker no longer sweeps
 	}
 	s.leads.Store(leads)
 	return leads
 }
 
-// round looks at some of the customers, if this process leads.
+// round checks some of the customers, if this process leads.
 func (s *sweep) round(ctx context.Context) error {
 	if !s.lead() {
 		s.led, s.batches, s.busy, s.unconverted = false, batchSweep{}, nil, nil
@@ -134,7 +133,7 @@ func (s *sweep) round(ctx context.Context) error {
 	return errors.Join(looked, s.takeOver(ctx), s.each(ctx, s.due(busy), visit), s.manualActions(ctx, listed, now), s.reverify(ctx, now), s.sweepBatches(ctx, time.Now()))
 }
 
-// takeOver converts what an earlier version left of each customer, once.
+// takeOver converts each customer's data of an earlier version, once.
 func (s *sweep) takeOver(ctx context.Context) error {
 	var (
 		mu   sync.Mutex
@@ -146,7 +145,7 @@ func (s *sweep) takeOver(ctx context.Context) error {
 		err := s.ledger.TakeOver(ctx, customer)
 		if err != nil {
 			mu.Lock()
-			left = append(left, customer) // again in the next round
+			left = append(left, customer) // retried in the next round
 			mu.Unlock()
 		}
 		return err
@@ -155,8 +154,8 @@ func (s *sweep) takeOver(ctx context.Context) error {
 	return err
 }
 
-// turnOf chooses the customers with work to visit in this round: each in its turn within
-// visitWithin, or all where they are few.
+// due returns the customers with work to visit in this round: all if there are few, otherwise one
+// slice, so that each is visited within visitWithin.
 func (s *sweep) due(busy []string) []string {
 	const few = 50
 	rounds := int(visitWithin / sweepRound)
@@ -168,8 +167,7 @@ func (s *sweep) due(busy []string) []string {
 	return busy[min(s.slice*size, len(busy)):min((s.slice+1)*size, len(busy))]
 }
 
-// each calls do for all customers, some concurrently. An error of one does not affect
-// the others.
+// each calls do for all customers, some concurrently. An error of one does not affect the others.
 func (s *sweep) each(ctx context.Context, customers []string, do func(ctx context.Context, customer string) error) error {
 	var (
 		visiting sync.WaitGroup
@@ -193,9 +191,8 @@ func (s *sweep) each(ctx context.Context, customers []string, do func(ctx contex
 	return context.Cause(ctx)
 }
 
-// scan looks at some of the customers that are not listed as having work. It announces
-// those whose exports move anyway, and watches those with dead letters. A new leader
-// scans all.
+// scan checks some of the customers without announced work. It announces those with moving
+// exports and watches those with dead letters. A new leader scans all.
 func (s *sweep) scan(ctx context.Context, busy []string) error {
 	step := scanStep
 	if len(s.all) == 0 || !s.led {
@@ -211,8 +208,8 @@ func (s *sweep) scan(ctx context.Context, busy []string) error {
 	}
 	chosen := s.all[:min(step, len(s.all))]
 	s.all = s.all[len(chosen):]
-	// An export that was just accepted is announced a moment later, so a customer that
-	// is not announced yet is checked again.
+	// A new export is announced a moment after it is accepted, so a customer without an
+	// announcement is checked twice.
 	before := s.unannounced
 	s.unannounced = map[string]bool{}
 	idle := slices.DeleteFunc(slices.Concat(chosen, s.busy, slices.Collect(maps.Keys(before))), func(c string) bool {
@@ -257,10 +254,9 @@ func (s *sweep) watch(customer string, on bool) {
 	}
 }
 
-// hands looks whether somebody has run tasks or resumed queues by hand, with asynq's web
-// UI, its command line or an Inspector: nobody announces that. Customers are concerned that
-// have dead letters and no work, and those whose work waits for a time: of these more tasks
-// are pending than at the last look.
+// manualActions finds tasks that were run and queues that were resumed with asynq's web UI, its
+// command line or an Inspector, which announce nothing. It checks customers with dead letters and
+// no work, and customers whose work is scheduled: more of their tasks are pending than before.
 func (s *sweep) manualActions(ctx context.Context, listed []store.Announced, now time.Time) error {
 	if now.Sub(s.manualChecked) < manualEvery {
 		return nil
@@ -301,8 +297,8 @@ func (s *sweep) manualActions(ctx context.Context, listed []store.Announced, now
 	return errors.Join(err, s.pauses(ctx, now))
 }
 
-// pauses ends expired pauses, and those that somebody ended by resuming the queues. It
-// pauses the queues for pauses that an earlier version recorded.
+// pauses ends expired pauses, and those whose queues were resumed. It pauses the queues of pauses
+// recorded by an earlier version.
 func (s *sweep) pauses(ctx context.Context, now time.Time) error {
 	paused, err := s.ledger.PausedCustomers(ctx)
 	if err != nil || len(paused) == 0 {

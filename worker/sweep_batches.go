@@ -12,23 +12,22 @@ import (
 )
 
 const (
-	// sweepEvery is how often the batches of each customer are swept.
+	// sweepEvery is the interval of sweeps over each customer's batches.
 	sweepEvery = 6 * time.Hour
-	// sweepPause is the time between two looks: an idle fleet is to cost little.
+	// sweepPause is the minimum time between two rounds, so that an idle fleet costs little.
 	sweepPause = 10 * time.Second
 )
 
-// batchSweep is how far the current sweep over all customers' batches has come.
+// batchSweep is the progress of a sweep over all customers' batches.
 type batchSweep struct {
 	started   time.Time
-	customers []string // that are still to come
-	step      int      // customers to a look
+	customers []string // not visited yet
+	step      int      // customers per round
 	scanned   time.Time
 }
 
-// sweepBatches looks at the batches of some customers: it forgets those that have expired, and
-// closes those whose producer has vanished. Within six hours it comes to all customers; a
-// new leader begins at once.
+// sweepBatches deletes expired batches of some customers, and closes batches whose producer has
+// vanished. It visits all customers within six hours. A new leader starts immediately.
 func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 	s := &r.batches
 	if now.Sub(s.scanned) < sweepPause {
@@ -53,7 +52,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 	chosen := s.customers[:min(s.step, len(s.customers))]
 	s.customers = s.customers[len(chosen):]
 	for _, customer := range chosen {
-		// One whose keys are broken keeps the others from nothing.
+		// A customer with broken keys does not affect the others.
 		swept, err := r.ledger.SweepBatches(ctx, customer, r.idle)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("customer %s: %w", customer, err))
@@ -69,7 +68,7 @@ func (r *sweep) sweepBatches(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// tidy keeps what asynq keeps of a customer small.
+// tidy trims what asynq keeps for a customer.
 func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error {
 	if known, err := r.queues.Any(customer); err != nil || !known {
 		return err
@@ -89,7 +88,7 @@ func (r *sweep) tidy(ctx context.Context, customer string, now time.Time) error 
 	return r.queues.Tidy(ctx, customer)
 }
 
-// settled are those of the exports that have ended and are no dead letters.
+// endedExports reports which exports have ended and are not dead letters.
 func (r *sweep) endedExports(ctx context.Context, customer string, exports []string) (map[string]bool, error) {
 	records, err := r.ledger.Stand(ctx, customer, exports)
 	ended := map[string]bool{}
@@ -99,8 +98,8 @@ func (r *sweep) endedExports(ctx context.Context, customer string, exports []str
 	return ended, err
 }
 
-// forgetServers takes asynq's servers that were killed off the lists that its web UI shows:
-// asynq does so when somebody looks at them.
+// forgetServers removes killed servers from the list in asynq's web UI. asynq does so when the
+// list is read.
 func (r *sweep) forgetServers() error {
 	_, err := asynq.NewInspectorFromRedisClient(r.redis).Servers()
 	return wrapped("list servers", err)

@@ -10,24 +10,23 @@ import (
 )
 
 const (
-	// overdueBy is how long an export may be late before it is looked at. asynq delivers
-	// what it keeps for later up to a few seconds late.
+	// overdueBy is how late an export may be before it is checked. asynq delivers scheduled tasks
+	// up to a few seconds late.
 	overdueBy = 10 * time.Second
-	// lookAgain is when an export whose task is well is looked at the next time.
+	// recheckAfter is the delay before an overdue export with a task is checked again.
 	recheckAfter = 10 * time.Minute
-	// stuckTask is after how long an export is given another task whose own one asynq
-	// counts as active, although nobody has claimed the export.
+	// stuckTask is how long a task may be active without a claim of its export. Then the export
+	// gets a substitute task.
 	stuckTask = 2 * time.Minute
-	// trimFrom is from how many archived tasks on a customer's archives are trimmed before
-	// their turn.
+	// trimFrom is the number of archived tasks from which a customer's archives are trimmed
+	// early.
 	trimFrom = 5_000
-	// sweepPage bounds how many exports are read at once, and sweepPages how many times in
-	// one visit.
+	// sweepPage bounds how many exports are read at once, sweepPages how many pages per visit.
 	sweepPage  = 500
 	sweepPages = 4
 )
 
-// visit looks at the exports of one customer with work.
+// visit checks the exports of one customer with work.
 func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error {
 	before, err := s.ledger.Live(ctx, customer)
 	if err != nil {
@@ -65,8 +64,8 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	if err := s.moveBegun(ctx, customer, now); err != nil {
 		return err
 	}
-	// Each export that waits has a task that waits. Where tasks are missing twice in a row
-	// they are looked for one by one.
+	// Each waiting export has a waiting task. If tasks are missing twice in a row, check the
+	// exports one by one.
 	missing := min(before, after)-fresh-int64(working) > int64(total.Pending+total.Later())
 	s.mu.Lock()
 	again := missing && s.lacking[customer]
@@ -82,9 +81,9 @@ func (s *sweep) visit(ctx context.Context, customer string, now time.Time) error
 	return s.overdue(ctx, customer, now)
 }
 
-// interrupted gives exports of dead workers a substitute task: asynq would redeliver
-// theirs after a minute or two, behind the whole queue. Exports that wait for a time
-// already have a substitute. It returns how many exports are running.
+// interrupted gives exports of dead workers a substitute task. asynq would redeliver theirs only
+// after a minute or two, behind the whole queue. Scheduled exports already have a substitute. It
+// returns the number of running exports.
 func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time) (working int, err error) {
 	active, err := s.queues.Active(customer)
 	if err != nil {
@@ -116,8 +115,8 @@ func (s *sweep) interrupted(ctx context.Context, customer string, now time.Time)
 	return working, err
 }
 
-// moveBegun moves exports that have begun, and whose time has come, ahead of large batches:
-// they may hold an e-mail's lock, or be without their workflow.
+// moveBegun moves due exports that have begun ahead of large batches: they may hold an email's
+// lock, or lack their workflow.
 func (s *sweep) moveBegun(ctx context.Context, customer string, now time.Time) error {
 	begun, err := s.ledger.Begun(ctx, customer, now.Add(-overdueBy), sweepPage)
 	if err != nil || len(begun) == 0 {
@@ -133,8 +132,8 @@ func (s *sweep) moveBegun(ctx context.Context, customer string, now time.Time) e
 	return err
 }
 
-// put puts tasks of exports into the queues and returns how many. If it put any, or cannot
-// tell, it announces the customer: its lane may have closed for want of tasks.
+// put enqueues tasks of exports and returns how many. If it enqueued any, or failed, it announces
+// the customer: the lane may have closed for lack of tasks.
 func (s *sweep) put(ctx context.Context, customer string, put func(context.Context, ...tasks.Export) (int, error), exports []tasks.Export) (int, error) {
 	if len(exports) == 0 {
 		return 0, nil
@@ -146,13 +145,13 @@ func (s *sweep) put(ctx context.Context, customer string, put func(context.Conte
 	return n, err
 }
 
-// rerun is Queues.Run for put.
+// rerun adapts Queues.Run to put.
 func (s *sweep) rerun(ctx context.Context, exports ...tasks.Export) (int, error) {
 	return len(exports), s.queues.Run(ctx, exports...)
 }
 
-// overdue looks for the tasks of exports that are late, and gives those another one that
-// have none that will run.
+// overdue checks the tasks of late exports, and enqueues a new task for each export without a
+// task that will run.
 func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) error {
 	for range sweepPages {
 		late, err := s.ledger.Overdue(ctx, customer, now.Add(-overdueBy), sweepPage)
@@ -171,7 +170,7 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 		for i, m := range late {
 			unclaimed := lives[i] == tasks.Works && !m.Lease.After(now)
 			if unclaimed && now.Sub(m.Due) <= stuckTask {
-				continue // looked at in each visit until it is claimed or stuck
+				continue // checked at each visit until it is claimed or stuck
 			}
 			seen = append(seen, m.Export)
 			switch {
@@ -201,8 +200,8 @@ func (s *sweep) overdue(ctx context.Context, customer string, now time.Time) err
 	return nil
 }
 
-// unchanged reads exports again and returns those that still wait: a task that was not
-// there may have done its work meanwhile.
+// unchanged reads exports again and returns those that still wait: a missing task may have
+// finished meanwhile.
 func (s *sweep) unchanged(ctx context.Context, customer string, exports []tasks.Export) ([]tasks.Export, error) {
 	ids := make([]string, len(exports))
 	for i, e := range exports {

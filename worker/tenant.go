@@ -11,31 +11,30 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// tenant is what a lane has learned about its customer's iCIMS, so that each
-// lesson costs calls only once.
+// tenant is what a lane has learned about its customer's iCIMS, so that calls for it are made
+// only once.
 type tenant struct {
 	mu        sync.Mutex
 	emailCase emailCase
 	fields    map[string]*fieldHistory // by name
-	values    map[string]int           // how often one value of a field was refused
-	// names are those of the two collections of a person's history.
+	values    map[string]int           // how often each value of a field was refused
+	// names are the field names of a person's history.
 	names        store.FieldNames
 	status       statusInfo
-	pairFailures int // questions for the workflow of a pair in a row that had no answer; below 0: one had
-	// sample says of which exports it is kept what they sent.
+	pairFailures int // failed reads of a pair's workflow in a row; -1: one succeeded
+	// sample limits for which exports a digest of what they sent is kept.
 	sample *rate.Limiter
 }
 
-// Of as many exports it is kept what they sent, and then of one a second. More are not of
-// use: a day keeps no more either.
+// Digests are kept for a burst of exports, then for one per second. More are useless: a day keeps
+// no more.
 const (
 	sampleAtOnce    = store.KeptSent
 	samplePerSecond = 1
 )
 
-// How many questions for the workflow of a person and job go without an answer before
-// this customer's iCIMS is taken to have none. One answer proves that it has. What
-// verification saw is an answer about a pair that is linked.
+// The failed reads of a pair's workflow after which the tenant counts as not supporting them. One
+// success proves the support. Verification only proves it for a linked pair.
 const (
 	unsupportedAfter         = 5
 	unsupportedAfterVerified = 20
@@ -72,11 +71,11 @@ func newTenant(conn store.Connection, settle time.Duration) *tenant {
 	}
 }
 
-// requiredFields are the fields without which no person can be made.
+// requiredFields are the fields that iCIMS requires of a person.
 var requiredFields = []string{mapping.FieldFirstName, mapping.FieldLastName, mapping.FieldEmail}
 
-// aboutField is the warning that a field, or a part of it, is not in iCIMS. What a
-// person's history lacks is owed.
+// aboutField returns the warnings for a field, or a part of it, that is not in iCIMS. Missing
+// history is owed.
 func (t *tenant) aboutField(name, child string) []mapping.Warning {
 	switch {
 	case name == mapping.FieldPhones && child == mapping.FieldPhoneType:
@@ -91,7 +90,7 @@ func (t *tenant) aboutField(name, child string) []mapping.Warning {
 	return []mapping.Warning{mapping.WarningFieldRefused.About(name)}
 }
 
-// worthwhile reports whether an entry of a collection still says something.
+// hasContent reports whether an entry of a collection is still worth sending.
 func (t *tenant) hasContent(collection string, entry icims.Fields) bool {
 	has := func(names ...string) bool {
 		for _, name := range names {

@@ -9,14 +9,13 @@ import (
 	"github.com/seekout/icims-export/icims"
 )
 
-// emailCase is whether the tenant's exact search by e-mail heeds upper and lower
-// case (API sheet §7 leaves it open), and how that is found out: by a person made
-// a while ago, asked for in another spelling.
+// emailCase records whether the tenant's exact email search is case-sensitive (API sheet §7
+// leaves that open). It is learned with a person created a while ago, searched in another case.
 type emailCase struct {
 	known   bool
 	ignored bool
 	probe   caseProbe
-	settle  time.Duration // after which a new person surely turns up in searches
+	settle  time.Duration // after which searches surely show a new person
 	now     func() time.Time
 }
 
@@ -26,7 +25,7 @@ type caseProbe struct {
 	at    time.Time
 }
 
-// made notes a person who was just created and may serve as a probe later.
+// noteCreated records a new person as a possible probe.
 func (t *tenant) noteCreated(email string, id icims.PersonID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -36,8 +35,7 @@ func (t *tenant) noteCreated(email string, id icims.PersonID) {
 	}
 }
 
-// caseProbe returns a person to ask for in another spelling along with a search
-// for other addresses.
+// caseProbe returns a person to search in another case along with other addresses.
 func (t *tenant) caseProbe(emails []string) (caseProbe, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -61,7 +59,7 @@ func (t *tenant) ignoresCase() bool {
 	return t.emailCase.ignored
 }
 
-// swapCase turns small letters into capitals and back.
+// swapCase swaps upper and lower case.
 func swapCase(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsUpper(r) {

@@ -11,37 +11,36 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// fieldLesson is what is known of one field of the tenant's people. A refused value
-// says nothing about the field: only several different ones do, of which none was
-// ever taken.
+// fieldHistory is what is known about one field of the tenant's people. One refused value says
+// nothing about the field. Several different ones do, unless another value was accepted.
 type fieldHistory struct {
 	accepted bool
 	refused  map[string]bool // different values
 }
 
-// wasTaken is the lesson of every field of which a value was taken. It never changes.
+// acceptedField is the history of every field with an accepted value. It never changes.
 var acceptedField = &fieldHistory{accepted: true}
 
 const (
-	// dropAfter is how many different values of a field are refused before it is left
-	// out from the start, and how often one value is before that is.
+	// dropAfter is how many different values of a field are refused before the field is left out,
+	// and how often one value is refused before that value is.
 	dropAfter = 3
-	// maxValues bounds the refused values that are remembered.
+	// maxValues bounds the refused values that are kept.
 	maxValues = 10_000
 )
 
-// request is what one call writes: fields of a person, or one entry of a collection.
+// request is the content of one call: fields of a person, or one entry of a collection.
 type request struct {
-	collection string // of the entry; empty for a person
+	collection string // of the entry; empty: a person
 	fields     icims.Fields
-	// held are entries that were taken out, since one of them has a value that is
-	// refused and iCIMS does not say which: they are added one by one.
+	// held are entries to be added one by one: iCIMS refuses a value of one of them without
+	// saying which.
 	held []request
 	// update: the person exists, so that no field is required.
 	update bool
 }
 
-// prepare takes out of a request what the tenant is known to refuse.
+// prepare removes what the tenant is known to refuse from a request.
 func (t *tenant) prepare(r *request) []mapping.Warning {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,7 +84,7 @@ func (t *tenant) prepareEntry(collection string, e *request) []mapping.Warning {
 	return ws
 }
 
-// setEntries replaces the entries of a collection that was sent; without any it is left out.
+// setEntries replaces the entries of a collection that was sent. It removes an empty collection.
 func (r *request) setEntries(name string, entries []icims.Fields, sent bool) {
 	switch {
 	case !sent:
@@ -97,7 +96,7 @@ func (r *request) setEntries(name string, entries []icims.Fields, sent bool) {
 	}
 }
 
-// accepted notes which fields were taken.
+// accepted records the accepted fields.
 func (t *tenant) accepted(r request, warned map[string]bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,8 +114,8 @@ func (t *tenant) accepted(r request, warned map[string]bool) {
 	}
 }
 
-// relent takes out of a request what iCIMS has just refused of it. It returns false
-// where that cannot be left out.
+// dropRefused removes what iCIMS has just refused from a request. It returns false if that is
+// required.
 func (t *tenant) dropRefused(r *request, err *icims.Error) ([]mapping.Warning, bool) {
 	if err.Reason != icims.ReasonFieldRefused && err.Reason != icims.ReasonFieldRequired {
 		return nil, false
@@ -193,10 +192,10 @@ func (t *tenant) dropRefusedField(r *request, p icims.Problem) ([]mapping.Warnin
 	return t.aboutField(name, child), true
 }
 
-// relentEntry takes a value out of an entry, or leaves nothing of it.
+// dropRefusedEntry removes a value from an entry, or empties the entry.
 func (t *tenant) dropRefusedEntry(e *request, child string, required bool) []mapping.Warning {
 	if child == "" && e.fields[mapping.FieldPhoneType] != nil {
-		child = mapping.FieldPhoneType // the entry as a whole may be refused for it
+		child = mapping.FieldPhoneType // iCIMS may refuse the whole entry for its type
 	}
 	switch {
 	case required:
@@ -210,7 +209,7 @@ func (t *tenant) dropRefusedEntry(e *request, child string, required bool) []map
 	return t.aboutField(e.collection, child)
 }
 
-// dropChild takes a refused value out of an entry; of one that then says nothing, nothing is left.
+// dropChild removes a refused value from an entry. It empties an entry without content.
 func (t *tenant) dropChild(e *request, child string) {
 	if key := valueKey(e.collection+"."+child, e.fields[child]); key != "" {
 		t.remember(key)
@@ -221,7 +220,7 @@ func (t *tenant) dropChild(e *request, child string) {
 	}
 }
 
-// dropLacking leaves out the entries that lack a value which the tenant requires.
+// dropLacking removes the entries without a value that the tenant requires.
 func (t *tenant) dropLacking(r *request, name, child string, entries []icims.Fields) ([]mapping.Warning, bool) {
 	kept := slices.DeleteFunc(slices.Clone(entries), func(e icims.Fields) bool { return e[child] == nil })
 	if len(kept) == len(entries) {
@@ -231,7 +230,7 @@ func (t *tenant) dropLacking(r *request, name, child string, entries []icims.Fie
 	return t.aboutField(name, ""), true
 }
 
-// refuseField notes that iCIMS refuses a field with a value.
+// refuseField records a refused value of a field.
 func (t *tenant) refuseField(name string, value any) {
 	lesson := t.fields[name]
 	if lesson == nil {
@@ -269,7 +268,7 @@ func (t *tenant) remember(key string) {
 	t.values[key]++
 }
 
-// hold takes entries out of a collection, to be added one by one.
+// hold moves entries of a collection to held.
 func (r *request) hold(name string, entries []icims.Fields, suspect func(icims.Fields) bool) {
 	var kept []icims.Fields
 	for _, e := range entries {
@@ -282,7 +281,7 @@ func (r *request) hold(name string, entries []icims.Fields, suspect func(icims.F
 	r.setEntries(name, kept, true)
 }
 
-// gone reports whether a name is about a collection whose entries were taken out already.
+// alreadyHeld reports whether a name refers to a collection whose entries are held.
 func (r *request) alreadyHeld(named string) bool {
 	for _, h := range r.held {
 		if _, _, ok := h.holder(named); ok {
@@ -292,8 +291,8 @@ func (r *request) alreadyHeld(named string) bool {
 	return false
 }
 
-// holder returns the field that iCIMS means, and which of its children: it may name
-// a field, a path such as education[0].school, or a child alone.
+// holder returns the field and child that iCIMS means. It may name a field, a path such as
+// education[0].school, or a child alone.
 func (r *request) holder(named string) (name, child string, ok bool) {
 	parts := slices.DeleteFunc(strings.FieldsFunc(named, func(c rune) bool { return c == '.' || c == '[' || c == ']' }), func(part string) bool {
 		return strings.Trim(part, "0123456789") == ""
@@ -327,7 +326,7 @@ func (r *request) holder(named string) (name, child string, ok bool) {
 	return "", "", false
 }
 
-// hasPhoneTypes reports whether any phone of the fields has a type.
+// hasPhoneTypes reports whether any phone has a type.
 func hasPhoneTypes(f icims.Fields) bool {
 	phones, _ := f[mapping.FieldPhones].([]icims.Fields)
 	return slices.ContainsFunc(phones, func(p icims.Fields) bool { return p[mapping.FieldPhoneType] != nil })
@@ -338,7 +337,7 @@ func (t *tenant) refuses(name string, value any) bool {
 	return len(t.values) > 0 && t.values[valueKey(name, value)] >= dropAfter
 }
 
-// valueKey is a value of a field as a key.
+// valueKey returns a key for a value of a field; empty: it cannot be encoded.
 func valueKey(name string, value any) string {
 	data, err := json.Marshal(value)
 	if err != nil {
@@ -356,7 +355,7 @@ func sortedNames(f icims.Fields) []string {
 	return names
 }
 
-// without is f without some fields, for tenants that refuse them.
+// without returns a copy of f without the named fields.
 func without(f icims.Fields, names ...string) icims.Fields {
 	out := make(icims.Fields, len(f))
 	maps.Copy(out, f)

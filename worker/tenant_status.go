@@ -6,13 +6,13 @@ import (
 	"github.com/seekout/icims-export/store"
 )
 
-// statusLesson is what is known of how the tenant takes the connection's status.
+// statusInfo is what is known about the tenant's handling of the connection's status.
 type statusInfo struct {
-	ref      store.NodeRef // what to send with a workflow; zero for none
-	settled  bool          // it was seen what becomes of it
-	ignored  bool          // settled: iCIMS passes over it
-	asked    bool          // a workflow with its label was searched
-	checking chan struct{} // held by the export that finds out
+	ref      store.NodeRef // what to send with a workflow; zero: nothing
+	settled  bool          // the handling is known
+	ignored  bool          // settled: iCIMS ignores the status
+	asked    bool          // the label was searched
+	checking chan struct{} // held by the export that checks the handling
 }
 
 func newStatusInfo(conn store.Connection) statusInfo {
@@ -23,9 +23,9 @@ func newStatusInfo(conn store.Connection) statusInfo {
 	return s
 }
 
-// beginStatus returns the status to send with a workflow. As long as it is not known
-// what becomes of it, one export at a time makes a workflow and finds out: then end
-// must be called. An error is the context's.
+// beginStatus returns the status to send with a workflow. Until its handling is known, one export
+// at a time creates a workflow and checks it; the caller must call end. An error is the
+// context's.
 func (t *tenant) beginStatus(ctx context.Context) (status statusInfo, end func(), err error) {
 	if status = t.knownStatus(); status.settled {
 		return status, func() {}, nil
@@ -48,14 +48,14 @@ func (t *tenant) knownStatus() statusInfo {
 	return t.status
 }
 
-// settleStatus notes what to send from now on, and whether iCIMS passes over it.
+// settleStatus records what to send from now on, and whether iCIMS ignores it.
 func (t *tenant) settleStatus(ref store.NodeRef, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.status.ref, t.status.settled, t.status.ignored = ref, true, lost
 }
 
-// askStatus reports, once, that a search for the status's label is worth its call.
+// askStatus returns true once: a search for the status's label is worth one call.
 func (t *tenant) askStatus() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
